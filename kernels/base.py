@@ -1,0 +1,97 @@
+"""The nouns of this package: Work, Kernel and Launch. What runs, and how much work that is.
+
+A kernel is one operation with one NumPy reference and any number of implementations (backends). Nothing here
+measures: a Launch only launches, on the queue it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+ITEMSIZE = {"fp64": 8, "fp32": 4, "tf32": 4, "fp16": 2, "bf16": 2, "int32": 4, "int8": 1, "fp8": 1}
+"""Bytes of one element in memory."""
+
+
+class KernelError(Exception):
+    """A kernel cannot be built or launched: one line that names the kernel, the value and the way out."""
+
+
+class Unavailable(Exception):
+    """A kernel cannot run on this device: the reason, in one line (``sm_75 has no bf16``)."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """The least arithmetic and traffic of one repetition: operations of the row's type, and bytes.
+
+    A multiply-add is two operations.
+    """
+
+    flops: float = 0.0
+    bytes: float = 0.0
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What the machine code of a launch was found to do.
+
+    instruction: the opcode of the hot loop (``FFMA``, ``vfmadd231pd zmm``). problem: empty, or why the code
+    does not do the declared work. note: a remark, such as ``not audited: no disassembler``.
+    """
+
+    instruction: str = ""
+    problem: str = ""
+    note: str = ""
+
+
+class Launch(Protocol):
+    """A kernel built for one device, size and type, its buffers allocated, ready to go."""
+
+    def run(self, repeat: int) -> Any:
+        """Do the kernel's work ``repeat`` times on the queue it was built for (CUDA: asynchronously)."""
+
+    def result(self) -> np.ndarray:
+        """What the last ``run`` computed, on the host, in the shape and order of ``Kernel.reference``."""
+
+    def clock_hz(self) -> float | None:
+        """Clock of the units observed inside the last run, if the kernel observes it (CUDA only)."""
+
+    def audit(self, work: Work) -> Audit:
+        """Disassemble what will run and hold it against the declared work."""
+
+    def close(self) -> None:
+        """Give the buffers back."""
+
+
+Builder = Callable[..., Launch]
+"""``build(device, dtype, params, queue) -> Launch``; the queue is the harness's CUDA stream or thread team."""
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One operation.
+
+    work(dtype, **params) -> Work of one repetition. reference(dtype, repeat, **params) -> the array that
+    ``Launch.result`` must equal within ``tolerance[dtype]`` (relative to the largest magnitude of the
+    reference; 0 means exact) after ``run(repeat)``. check_params replace params while the numbers are
+    checked; check_repeat is the repetition count of that check. footprint(dtype, **params) -> bytes of memory
+    it allocates (default: the bytes of its work).
+    """
+
+    name: str
+    work: Callable[..., Work]
+    reference: Callable[..., np.ndarray]
+    backends: Mapping[str, Builder]
+    tolerance: Mapping[str, float] = field(default_factory=dict)
+    check_params: Mapping[str, Any] = field(default_factory=dict)
+    check_repeat: int = 1
+    footprint: Callable[..., float] | None = None
+
+    def memory_bytes(self, dtype: str, params: Mapping[str, Any]) -> float:
+        """Bytes of memory one launch allocates."""
+        size = self.footprint or (lambda dtype, **p: self.work(dtype, **p).bytes)
+        return size(dtype, **params)

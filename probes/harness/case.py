@@ -1,0 +1,64 @@
+"""What a probe asks for: Cases. And how probes are found: one file in ``probes/`` is one probe."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import probes
+from kernels.base import Kernel
+from probes.harness.records import Device, RidgelineError
+
+
+@dataclass(frozen=True)
+class Case:
+    """One kernel at one size, type and backend, with the ceiling tag it speaks for.
+
+    skip: why it cannot run on this device; such a case becomes a skipped row, never silence.
+    """
+
+    kernel: Kernel
+    dtype: str
+    backend: str
+    ceiling: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    skip: str = ""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One question to the hardware: a module with a ``cases(device)`` and a first docstring line that asks it.
+
+    default: whether a plain run includes it (a module may set ``DEFAULT = False``).
+    """
+
+    name: str
+    question: str
+    cases: Callable[[Device], Iterable[Case]]
+    default: bool = True
+
+
+def all_probes() -> dict[str, Probe]:
+    """Every probe by name, found by folder, in alphabetical order."""
+    names = sorted(m.name for m in pkgutil.iter_modules(probes.__path__) if not m.ispkg)
+    return {name: _load(name) for name in names}
+
+
+def _load(name: str) -> Probe:
+    module = importlib.import_module(f"probes.{name}")
+    question = (module.__doc__ or "").strip().splitlines()[0]
+    return Probe(name, question, module.cases, getattr(module, "DEFAULT", True))
+
+
+def choose(names: Iterable[str] | None) -> list[Probe]:
+    """The probes of these names, or the default ones. Unknown names raise RidgelineError."""
+    known = all_probes()
+    if not names:
+        return [p for p in known.values() if p.default]
+    wrong = [n for n in names if n not in known]
+    if wrong:
+        raise RidgelineError(f"no probe is called {wrong[0]!r}; there are: {', '.join(known)}")
+    return [known[n] for n in names]
