@@ -68,7 +68,7 @@ class Launch(Protocol):
 
 
 Builder = Callable[..., Launch]
-"""``build(device, dtype, params, queue) -> Launch``; the queue is the harness's CUDA stream or thread team."""
+"""``build(device, dtype, params, queue) -> Launch``; queue: the harness's CUDA stream or thread team."""
 
 
 @dataclass(frozen=True)

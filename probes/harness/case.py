@@ -30,7 +30,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Probe:
-    """One question to the hardware: a module with a ``cases(device)`` and a first docstring line that asks it.
+    """One question to the hardware: a module with ``cases(device)``; its docstring starts with the question.
 
     default: whether a plain run includes it (a module may set ``DEFAULT = False``).
     """

@@ -6,12 +6,8 @@ rates are properties derived from them, so a stored row can never disagree with 
 
 from __future__ import annotations
 
-import csv
-import json
-import os
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 SCHEMA_VERSION = 1
@@ -59,7 +55,7 @@ class Device:
     def from_json(cls, data: Mapping[str, Any]) -> Device:
         """Rebuild a device from ``run.json``; unknown keys of newer versions are ignored."""
         known = {f.name for f in fields(cls)}
-        kept = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in known}
+        kept: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in known}
         return cls(**kept)
 
 
@@ -111,30 +107,3 @@ class Measurement:
         if self.seconds_low is None or self.seconds_high is None or not self.seconds_median:
             return None
         return (self.seconds_high - self.seconds_low) / 2 / self.seconds_median
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:.9g}" if isinstance(value, float) else str(value)
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Write a file so that a reader, or a run killed at any moment, sees the old one or the new, never half."""
-    part = path.with_name(path.name + ".part")
-    with open(part, "w", encoding="utf-8", newline="") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    part.replace(path)
-
-
-def csv_text(rows: Iterable[object], row_type: type) -> str:
-    """Dataclass rows as CSV: one header line from the field names, empty cell = unknown."""
-    names = [f.name for f in fields(row_type)]
-    lines: list[list[str]] = [names, *([_text(getattr(row, n)) for n in names] for row in rows)]
-    import io
-
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(lines)
-    return out.getvalue()

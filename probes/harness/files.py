@@ -1,0 +1,127 @@
+"""The files of a run: written so that a run killed at any moment leaves readable ones. Standard library only.
+
+A run directory holds ``run.json`` (what was asked of which device, complete or partial) and
+``measurements.csv``; analysis adds the rest and reads nothing else.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from probes.harness.records import SCHEMA_VERSION, Device, Measurement, RidgelineError
+
+RUN_FILE, ROWS_FILE = "run.json", "measurements.csv"
+COMPLETE, PARTIAL = "complete", "partial"
+
+
+@dataclass
+class Run:
+    """One run: the device, what was asked, and the rows so far. ``status`` is partial until the end."""
+
+    device: Device
+    started: str
+    settings: dict[str, Any]
+    versions: dict[str, str]
+    ended: str = ""
+    status: str = PARTIAL
+    warnings: list[str] = field(default_factory=list)
+    schema_version: int = SCHEMA_VERSION
+    measurements: list[Measurement] = field(default_factory=list)
+
+    def save(self, folder: Path) -> None:
+        """Write both files of this run into ``folder``. Raises OSError (no space left, say)."""
+        facts = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "measurements"}
+        facts["device"] = asdict(self.device)
+        replace_file(folder / ROWS_FILE, csv_text(self.measurements, Measurement))
+        replace_file(folder / RUN_FILE, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+
+
+def replace_file(path: Path, content: str | bytes) -> None:
+    """Write a whole file or nothing: a reader, or a run killed at any moment, sees the old one or the new."""
+    part = path.with_name(path.name + ".part")
+    try:
+        with open(part, "wb") as out:
+            out.write(content.encode() if isinstance(content, str) else content)
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def csv_text(rows: Iterable[Any], row_type: type) -> str:
+    """Dataclass rows as CSV: one header line of the field names; an empty cell is unknown."""
+    names = [f.name for f in fields(row_type)]
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\n")
+    table.writerow(names)
+    table.writerows([_text(getattr(row, name)) for name in names] for row in rows)
+    return out.getvalue()
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.9g}" if isinstance(value, float) else str(value)
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run directory back. Raises RidgelineError with one line if it is not one, or is damaged."""
+    facts = _read_facts(folder / RUN_FILE)
+    known = {f.name for f in fields(Run)} - {"measurements", "device"}
+    run = Run(device=Device.from_json(facts["device"]), **{k: v for k, v in facts.items() if k in known})
+    run.measurements = _read_rows(folder / ROWS_FILE)
+    return run
+
+
+def _read_facts(path: Path) -> dict[str, Any]:
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RidgelineError(f"{path.parent} is not a run of Ridgeline: {path.name}: {_why(error)}") from None
+    needed = {"device": dict, "started": str, "settings": dict, "versions": dict, "schema_version": int}
+    for key, kind in needed.items():
+        if not isinstance(facts, dict) or not isinstance(facts.get(key), kind):
+            raise RidgelineError(f"{path} is not a run of Ridgeline: it has no usable {key!r}")
+    if facts["schema_version"] > SCHEMA_VERSION:
+        raise RidgelineError(f"{path} has schema {facts['schema_version']}, newer than {SCHEMA_VERSION}: update")
+    if missing := {"kind", "index", "name", "arch", "units"} - facts["device"].keys():
+        raise RidgelineError(f"{path} is damaged: its device lacks {', '.join(sorted(missing))}")
+    return facts
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return (error.strerror or str(error)).lower()
+    return f"not valid JSON ({error})"
+
+
+def _read_rows(path: Path) -> list[Measurement]:
+    try:
+        with open(path, encoding="utf-8", newline="") as source:
+            table = csv.DictReader(source)
+            return [_row(path, number, cells) for number, cells in enumerate(table, start=2)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise RidgelineError(f"{path} cannot be read: {_why(error)}") from None
+
+
+def _row(path: Path, number: int, cells: dict[str, str]) -> Measurement:
+    try:
+        return Measurement(**{f.name: _value(str(f.type), cells[f.name]) for f in fields(Measurement)})
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise RidgelineError(f"{path} line {number} is damaged: {error or 'too few cells'}") from None
+
+
+def _value(kind: str, text: str) -> Any:
+    if kind == "str":
+        return text + ""  # a cell cut off is None, and None + "" is the TypeError that names the line
+    if not text:
+        return None
+    return int(text) if kind == "int" else float(text)

@@ -1,0 +1,148 @@
+"""The timed call in native code: barrier, clock probe, kernel, clock probe, with the interpreter's lock released."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from kernels.cpu import external, loop
+from probes.harness import team
+
+MONOTONIC, THREAD_CPU = 1, 3  # CLOCK_MONOTONIC and CLOCK_THREAD_CPUTIME_ID of Linux
+PATIENCE_NS = 10_000_000_000
+# A register operand, since some cores fold the addition of an immediate; the flags must be clobbered, or the
+# compiler carries the loop's comparison across the additions.
+_ADD = {
+    "x86_64": ("addq $1, $0\n", "=r,r,0,~{flags},~{dirflag},~{fpsr}"),
+    "aarch64": ("add $0, $0, $1\n", "=r,r,0"),
+}
+
+
+@cache
+def timed_run() -> Callable[..., None]:
+    """``timed(address, arguments, repeat, barrier, goal, size, record)``, compiled; all arguments are int64."""
+    import llvmlite.binding
+    from numba import njit, types
+
+    llvmlite.binding.initialize_native_asmparser()  # Numba loads none, and inline assembly needs one
+    call, now, arrive, arrived, rest, adds, put = _pieces()
+    wall, cpu = MONOTONIC, THREAD_CPU
+    start_wall, end_wall, start_cpu, end_cpu = team.WALL_START, team.WALL_END, team.CPU_START, team.CPU_END
+    before, after, status, trips = team.PROBE_BEFORE, team.PROBE_AFTER, team.STATUS, team.PROBE_TRIPS
+
+    @njit(nogil=True)
+    def meet(barrier, goal):  # type: ignore[no-untyped-def]
+        arrive(barrier)
+        deadline = now(wall) + PATIENCE_NS
+        spins = 0
+        while arrived(barrier) < goal:
+            spins += 1
+            if spins % 4096 == 0:
+                rest()
+                if now(wall) > deadline:
+                    return 1
+        return 0
+
+    @njit(nogil=True)
+    def probe(trips):  # type: ignore[no-untyped-def]
+        begin = now(wall)
+        adds(trips)
+        return now(wall) - begin
+
+    @njit(types.void(*[types.int64] * 7), nogil=True)
+    def timed(address, arguments, repeat, barrier, goal, size, record):  # type: ignore[no-untyped-def]
+        put(record, status, meet(barrier, goal))
+        put(record, before, probe(trips))
+        put(record, status, meet(barrier, goal + size))
+        put(record, start_cpu, now(cpu))
+        put(record, start_wall, now(wall))
+        call(address, arguments, repeat)
+        put(record, end_wall, now(wall))
+        put(record, end_cpu, now(cpu))
+        put(record, after, probe(trips))
+
+    return timed
+
+
+def _pieces() -> tuple[Any, ...]:
+    """The intrinsics the timed call is made of: each writes a few LLVM instructions."""
+    from llvmlite import ir
+    from numba import types
+
+    i64, i32 = ir.IntType(64), ir.IntType(32)
+    int64, void = types.int64, types.void
+
+    def pointer(b: Any, address: Any, kind: Any = i64) -> Any:
+        return b.inttoptr(address, kind.as_pointer())
+
+    def call(b: Any, address: Any, arguments: Any, repeat: Any) -> None:
+        byte = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [byte, i64])
+        b.call(b.inttoptr(address, kind.as_pointer()), [b.inttoptr(arguments, byte), repeat])
+
+    def now(b: Any, clock: Any) -> Any:
+        spec = ir.LiteralStructType([i64, i64])
+        place = b.alloca(spec)
+        read = external(b, "clock_gettime", ir.FunctionType(i32, [i32, spec.as_pointer()]))
+        b.call(read, [b.trunc(clock, i32), place])
+        seconds, nanos = (b.load(b.gep(place, [ir.Constant(i32, 0), ir.Constant(i32, f)])) for f in (0, 1))
+        return b.add(b.mul(seconds, ir.Constant(i64, 1_000_000_000)), nanos)
+
+    def arrive(b: Any, barrier: Any) -> None:
+        b.atomic_rmw("add", pointer(b, barrier), ir.Constant(i64, 1), "seq_cst")
+
+    def arrived(b: Any, barrier: Any) -> Any:
+        return b.load_atomic(pointer(b, barrier), "seq_cst", 8)
+
+    def rest(b: Any) -> None:
+        b.call(external(b, "sched_yield", ir.FunctionType(i32, [])), [])
+
+    def put(b: Any, record: Any, field: Any, value: Any) -> None:
+        b.store(value, b.gep(pointer(b, record), [field]))
+
+    return (
+        _intrinsic(call, void, 3),
+        _intrinsic(now, int64, 1),
+        _intrinsic(arrive, void, 1),
+        _intrinsic(arrived, int64, 1),
+        _intrinsic(rest, void, 0),
+        _intrinsic(_additions, void, 1),
+        _intrinsic(put, void, 3),
+    )
+
+
+def _additions(b: Any, trips: Any) -> None:
+    """``trips`` x ADDS_PER_TRIP additions, each waiting for the one before."""
+    from llvmlite import ir
+
+    i64 = ir.IntType(64)
+    text, constraints = _ADD[platform.machine()]
+    kind, one = ir.FunctionType(i64, [i64, i64]), ir.Constant(i64, 1)
+    loop(
+        b,
+        trips,
+        1,
+        [one],
+        lambda _, x: [b.asm(kind, text * team.ADDS_PER_TRIP, constraints, [one, *x], True)],
+    )
+
+
+def _intrinsic(write: Callable[..., Any], result: Any, arity: int) -> Any:
+    """A Numba intrinsic of ``arity`` int64 arguments whose code ``write(builder, *arguments)`` emits."""
+    from numba import types
+    from numba.core import cgutils  # noqa: F401  (loads the target before the first intrinsic is typed)
+    from numba.extending import intrinsic
+
+    def typed(*_: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            value = write(builder, *values)
+            return context.get_dummy_value() if value is None else value
+
+        return result(*[types.int64] * arity), generate
+
+    names = ["typing", *"abcdefg"[:arity]]
+    scope: dict[str, Any] = {"typed": typed}
+    exec(f"def piece({', '.join(names)}): return typed()", scope)  # Numba reads the arity off the signature
+    return intrinsic(scope["piece"])

@@ -1,0 +1,183 @@
+"""Ask the hardware: check each case's numbers and machine code, then time it in rounds. Rows come out.
+
+A wrong answer, a crash of a kernel or a rate above the physical limit becomes a failed row; what cannot run here
+becomes a skipped one. Nothing is timed before its numbers were checked.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import median
+
+import numpy as np
+
+from kernels.base import Audit, KernelError, Launch, Unavailable
+from probes.harness.case import Case, Probe
+from probes.harness.records import FAILED, OK, SCHEMA_VERSION, SKIPPED, Device, Measurement
+from probes.harness.statistics import rounds_interval
+from probes.harness.timing import Clock, Rule, Sample, calibrate, measure
+
+Judge = Callable[[Measurement], str]
+"""Says why a measurement cannot be true (``above the physical limit ...``), or nothing."""
+MEMORY_SHARE = 0.8  # of the free memory a case may take: the rest keeps the machine alive
+
+
+@dataclass
+class Task:
+    """One case on its way through the rounds."""
+
+    probe: str
+    case: Case
+    row: Measurement
+    audit: Audit = field(default_factory=Audit)
+    repeat: int = 0
+    rounds: list[list[Sample]] = field(default_factory=list)
+
+
+class Failure(Exception):
+    """A case failed: the reason, in one line."""
+
+
+def tasks(probes: Iterable[Probe], device: Device, started: str) -> list[Task]:
+    """Every case of these probes as a task; cases that cannot run here are skipped rows already."""
+    return [
+        Task(probe.name, case, _first_row(probe.name, case, device, started))
+        for probe in probes
+        for case in probe.cases(device)
+    ]
+
+
+def _first_row(probe: str, case: Case, device: Device, started: str) -> Measurement:
+    work = case.kernel.work(case.dtype, **case.params)
+    reason = case.skip or _too_large(case, device)
+    return Measurement(
+        SCHEMA_VERSION, device.name, started, probe, case.kernel.name, case.backend, case.dtype, case.ceiling,
+        json.dumps(dict(case.params), sort_keys=True), SKIPPED, reason or "not measured: the run was ended",
+        work.flops, work.bytes,
+    )  # fmt: skip
+
+
+def _too_large(case: Case, device: Device) -> str:
+    need, free = case.kernel.memory_bytes(case.dtype, case.params), device.memory_free_bytes
+    if free is None or need <= MEMORY_SHARE * free:
+        return ""
+    return f"needs {need / 1e9:.2f} GB of memory, and {free / 1e9:.2f} GB are free"
+
+
+def run(
+    todo: Sequence[Task], device: Device, clock: Clock, rule: Rule, rounds: int, judge: Judge
+) -> Iterator[tuple[int, Task]]:
+    """Measure all tasks, round after round, so that each case sees the machine at several moments.
+
+    Yields (round, task) whenever a task's row has changed, for progress and for saving.
+    """
+    runnable = [task for task in todo if not (task.case.skip or _too_large(task.case, device))]
+    for number in range(rounds):
+        for task in runnable:
+            if task.row.status != FAILED:
+                task.row = _step(task, device, clock, rule, judge)
+            yield number, task
+
+
+def _step(task: Task, device: Device, clock: Clock, rule: Rule, judge: Judge) -> Measurement:
+    """One round of one task. Any error of the case is its row's reason, never the end of the run."""
+    try:
+        _measure(task, device, clock, rule)
+    except Unavailable as reason:
+        return replace(task.row, status=SKIPPED, reason=str(reason))
+    except (Failure, KernelError, MemoryError) as error:
+        return replace(task.row, status=FAILED, reason=str(error) or "out of memory")
+    except Exception as error:  # a driver or compiler may raise anything; the other cases must still run
+        line = " ".join(str(error).split())
+        return replace(task.row, status=FAILED, reason=f"{type(error).__name__}: {line[:300]}")
+    row = _row(task)
+    wrong = judge(row)
+    return replace(row, status=FAILED, reason=wrong) if wrong else row
+
+
+def _measure(task: Task, device: Device, clock: Clock, rule: Rule) -> None:
+    case = task.case
+    if not task.repeat:
+        check(case, device, clock)
+    launch = case.kernel.backends[case.backend](device, case.dtype, case.params, clock.queue)
+    try:
+        if not task.repeat:
+            task.audit = _audited(launch, case)
+            task.repeat = calibrate(launch, clock, rule.sample_seconds)
+        task.rounds.append(measure(launch, clock, rule, task.repeat))
+    finally:
+        launch.close()
+
+
+def check(case: Case, device: Device, clock: Clock) -> None:
+    """Run the case's kernel on checkable operands and compare; raises Failure with the arithmetic."""
+    params = {**case.params, **case.kernel.check_params}
+    launch = case.kernel.backends[case.backend](device, case.dtype, params, clock.queue)
+    try:
+        launch.run(case.kernel.check_repeat)
+        found = launch.result()
+    finally:
+        launch.close()
+    expected = case.kernel.reference(case.dtype, case.kernel.check_repeat, **params)
+    if problem := difference(found, expected, case.kernel.tolerance.get(case.dtype, 0.0)):
+        raise Failure(f"{case.kernel.name}/{case.backend} {case.dtype}: {problem}")
+
+
+def difference(found: np.ndarray, expected: np.ndarray, tolerance: float) -> str:
+    """Where and by how much ``found`` differs from ``expected``, or nothing. NaN always differs."""
+    if found.shape != expected.shape:
+        return f"the result has shape {found.shape}, should be {expected.shape}"
+    error = np.abs(found.astype(np.float64) - expected.astype(np.float64))
+    allowed = tolerance * max(float(np.abs(expected).max(initial=0.0)), np.finfo(np.float64).tiny)
+    wrong = ~(error <= allowed)
+    if not wrong.any():
+        return ""
+    at = tuple(int(i) for i in np.argwhere(wrong)[0])
+    place = ", ".join(map(str, at))
+    return (
+        f"out[{place}] is {found[at]:.9g}, should be {expected[at]:.9g} (tolerance {tolerance:g}); "
+        f"{int(wrong.sum())} of {wrong.size} values are wrong"
+    )
+
+
+def _audited(launch: Launch, case: Case) -> Audit:
+    audit = launch.audit(case.kernel.work(case.dtype, **case.params))
+    if audit.problem:
+        raise Failure(f"{case.kernel.name}/{case.backend} {case.dtype}: {audit.problem}")
+    return audit
+
+
+def _row(task: Task) -> Measurement:
+    """The row of a task from all its rounds: clean samples, or all of them if too few were clean."""
+    everything = [s for part in task.rounds for s in part]
+    clean = [[s for s in part if s.clean] for part in task.rounds]
+    trusted = sum(map(len, clean)) >= len(everything) / 4
+    kept = clean if trusted else task.rounds
+    samples = [s for part in kept for s in part]
+    seconds = [s.seconds for s in samples]
+    clocks = [s.clock_hz for s in samples if s.clock_hz]
+    low, high = rounds_interval([[s.seconds for s in part] for part in kept]) or (None, None)
+    dropped = len(everything) - len(samples)
+    row = replace(
+        task.row, status=OK, seconds_median=median(seconds), seconds_best=min(seconds), seconds_low=low,
+        seconds_high=high, samples=len(seconds), dropped=dropped, instruction=task.audit.instruction,
+        clock_hz=median(clocks) if clocks else None,
+    )  # fmt: skip
+    return replace(row, reason="; ".join(_remarks(row, task.audit, trusted)))
+
+
+def _remarks(row: Measurement, audit: Audit, trusted: bool) -> list[str]:
+    remarks = [audit.note] if audit.note else []
+    if not trusted:
+        remarks.append("other load preempted most samples; all were kept")
+    if row.spread is not None and row.spread > 0.01:
+        remarks.append(f"not quiet: the median is known to ±{row.spread:.1%}")
+    return remarks
+
+
+def time_left(done: int, total: int, begun: float, now: Callable[[], float] = time.perf_counter) -> float:
+    """Seconds until ``total`` steps are done at the mean pace so far; 0 before the first."""
+    return (now() - begun) / done * (total - done) if done else 0.0

@@ -1,0 +1,78 @@
+"""A team of pinned threads that start together, and the record of what each one really did.
+
+Timing from Python would count the interpreter's own locks: threads meet at a barrier in native code, and read
+the clock, their processor time and their core's frequency there, with no interpreter in between.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+WALL_START, WALL_END, CPU_START, CPU_END, PROBE_BEFORE, PROBE_AFTER, STATUS = range(7)
+FIELDS = 7
+PROBE_TRIPS = 3000
+ADDS_PER_TRIP = 64  # dependent one-cycle additions: a trip takes 64 cycles of the core's clock
+PROBE_CYCLES = PROBE_TRIPS * ADDS_PER_TRIP
+
+
+class Team:
+    """Threads pinned one to each CPU of ``cpus``, waiting for work."""
+
+    def __init__(self, cpus: Sequence[int]) -> None:
+        from probes.harness import native
+
+        self.size = len(cpus)
+        self._timed = native.timed_run()
+        self._cpus = list(cpus)
+        self._barrier = np.zeros(16, np.int64)
+        self._meetings = 0
+        self._pools = [ThreadPoolExecutor(1, initializer=_pin, initargs=(cpu,)) for cpu in cpus]
+
+    def run(self, address: int, arguments: np.ndarray, repeat: int) -> np.ndarray:
+        """Call the native kernel at ``address`` on each thread with its row of ``arguments``.
+
+        Returns int64 [threads, FIELDS]: nanoseconds of the monotonic clock and of the thread's processor time
+        around the kernel, and of two clock probes of PROBE_CYCLES cycles. Fewer rows: fewer threads.
+        """
+        size = len(arguments)
+        records = np.zeros((size, FIELDS), np.int64)
+        goal = self._meetings + size
+        self._meetings += 2 * size
+        jobs = [
+            pool.submit(
+                self._timed,
+                address,
+                row.ctypes.data,
+                repeat,
+                self._barrier.ctypes.data,
+                goal,
+                size,
+                rec.ctypes.data,
+            )
+            for pool, row, rec in zip(self._pools, arguments, records, strict=False)
+        ]
+        for job in jobs:
+            job.result()
+        if (records[:, STATUS] != 0).any():
+            raise RuntimeError("a thread did not reach the barrier within 10 s: the machine is overloaded")
+        return records
+
+    def spread(self, work: Callable[[int], Any]) -> None:
+        """Call ``work(thread)`` on every pinned thread: memory first touched there lies near that core."""
+        for job in [pool.submit(work, number) for number, pool in enumerate(self._pools)]:
+            job.result()
+
+    def close(self) -> None:
+        """End the threads."""
+        for pool in self._pools:
+            pool.shutdown()
+
+
+def _pin(cpu: int) -> None:
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {cpu})
