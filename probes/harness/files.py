@@ -35,6 +35,11 @@ class Run:
     schema_version: int = SCHEMA_VERSION
     measurements: list[Measurement] = field(default_factory=list)
 
+    @property
+    def measured(self) -> bool:
+        """Whether any row holds a timing."""
+        return any(row.samples for row in self.measurements)
+
     def save(self, folder: Path) -> None:
         """Write both files of this run into ``folder``. Raises OSError (no space left, say)."""
         facts = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "measurements"}

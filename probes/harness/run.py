@@ -7,7 +7,6 @@ becomes a skipped one. Nothing is timed before its numbers were checked.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
@@ -22,6 +21,7 @@ from probes.harness.timing import Clock, Rule, Sample, calibrate, measure
 
 Judge = Callable[[Measurement], str]
 """Says why a measurement cannot be true (``above the physical limit ...``), or nothing."""
+NOT_YET = "not measured: the run ended before its turn"
 MEMORY_SHARE = 0.8  # of the free memory a case may take: the rest keeps the machine alive
 
 
@@ -35,6 +35,11 @@ class Task:
     audit: Audit = field(default_factory=Audit)
     repeat: int = 0
     rounds: list[list[Sample]] = field(default_factory=list)
+
+    @property
+    def open(self) -> bool:
+        """Whether there is anything (more) to measure: neither failed nor unable to run here."""
+        return self.row.status == OK or self.row.reason == NOT_YET
 
 
 class Failure(Exception):
@@ -55,7 +60,7 @@ def _first_row(probe: str, case: Case, device: Device, started: str) -> Measurem
     reason = case.skip or _too_large(case, device)
     return Measurement(
         SCHEMA_VERSION, device.name, started, probe, case.kernel.name, case.backend, case.dtype, case.ceiling,
-        json.dumps(dict(case.params), sort_keys=True), SKIPPED, reason or "not measured: the run was ended",
+        json.dumps(dict(case.params), sort_keys=True), SKIPPED, reason or NOT_YET,
         work.flops, work.bytes,
     )  # fmt: skip
 
@@ -67,19 +72,16 @@ def _too_large(case: Case, device: Device) -> str:
     return f"needs {need / 1e9:.2f} GB of memory, and {free / 1e9:.2f} GB are free"
 
 
-def run(
-    todo: Sequence[Task], device: Device, clock: Clock, rule: Rule, rounds: int, judge: Judge
-) -> Iterator[tuple[int, Task]]:
+def run(todo: Sequence[Task], device: Device, clock: Clock, rule: Rule, rounds: int, judge: Judge) -> Iterator[Task]:
     """Measure all tasks, round after round, so that each case sees the machine at several moments.
 
-    Yields (round, task) whenever a task's row has changed, for progress and for saving.
+    Yields each task once a round, its row up to date, for progress and for saving.
     """
-    runnable = [task for task in todo if not (task.case.skip or _too_large(task.case, device))]
-    for number in range(rounds):
-        for task in runnable:
-            if task.row.status != FAILED:
+    for _ in range(rounds):
+        for task in todo:
+            if task.open:
                 task.row = _step(task, device, clock, rule, judge)
-            yield number, task
+            yield task
 
 
 def _step(task: Task, device: Device, clock: Clock, rule: Rule, judge: Judge) -> Measurement:
@@ -176,8 +178,3 @@ def _remarks(row: Measurement, audit: Audit, trusted: bool) -> list[str]:
     if row.spread is not None and row.spread > 0.01:
         remarks.append(f"not quiet: the median is known to ±{row.spread:.1%}")
     return remarks
-
-
-def time_left(done: int, total: int, begun: float, now: Callable[[], float] = time.perf_counter) -> float:
-    """Seconds until ``total`` steps are done at the mean pace so far; 0 before the first."""
-    return (now() - begun) / done * (total - done) if done else 0.0

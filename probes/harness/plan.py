@@ -1,0 +1,15 @@
+"""How long to sample each case: one budget for all cases and rounds, so that new cases never lengthen a run."""
+
+from __future__ import annotations
+
+from probes.harness.timing import Rule
+
+SAMPLE_SECONDS = {"cpu": 0.010, "cuda": 0.004}
+"""A sample outlasts launch costs a hundredfold, and is short enough to fall between two preemptions."""
+MOST, LEAST = 0.4, 0.02  # seconds of one case and round
+
+
+def rule_for(kind: str, steps: int, total_seconds: float) -> Rule:
+    """The stopping rule when ``steps`` (cases x rounds) share ``total_seconds`` of sampling."""
+    share = total_seconds / max(1, steps)
+    return Rule(SAMPLE_SECONDS[kind], min(MOST, max(LEAST, share)))

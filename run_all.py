@@ -1,0 +1,182 @@
+"""Measure the roofline of this machine: detect, probe, save, model, draw, report.
+
+The whole program from top to bottom. Everything behind the CSV works on any machine, so ``--replot`` draws a run
+again with nothing to measure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from probes.harness.case import Probe, all_probes, choose
+from probes.harness.devices.choose import choose as choose_device
+from probes.harness.files import COMPLETE, Run
+from probes.harness.records import FAILED, Device, RidgelineError
+
+if TYPE_CHECKING:
+    from analysis.console import Console
+
+VERSION = "0.1.0"
+DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+ROUNDS, QUICK_ROUNDS = 3, 1
+TIMING_SECONDS, QUICK_TIMING_SECONDS = 24.0, 3.0  # shared by all cases and rounds; the rest is set-up
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; returns the exit code: 0 done, 1 some row failed, 2 bad input, 130 interrupted."""
+    try:
+        args = parser().parse_args(argv)
+        if args.list:
+            return list_probes(args)
+        if args.replot:
+            return replot(args.replot)
+        return measure(args)
+    except RidgelineError as error:
+        print(f"run_all.py: {error}", file=sys.stderr)
+        return BAD_INPUT
+
+
+class Parser(argparse.ArgumentParser):
+    """Bad arguments are bad input like any other: one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage."""
+        raise RidgelineError(f"{message}; see --help")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    p = Parser(prog="run_all.py", description="Measure the roofline of this machine.")
+    p.add_argument("--device", metavar="D", help="0, cuda:0 or cpu (default: CUDA device 0 if usable, else the CPU)")
+    p.add_argument("--quick", action="store_true", help="one short round instead of three")
+    p.add_argument("--only", nargs="+", metavar="PROBE", help="only these probes")
+    p.add_argument("--list", action="store_true", help="list the probes and whether they can run here")
+    p.add_argument("--out", type=Path, default=Path("results"), metavar="DIR", help="where runs go (default: results)")
+    p.add_argument("--replot", type=Path, metavar="RUN_DIR", help="analyse and draw a run again; measures nothing")
+    p.add_argument("--version", action="version", version=f"Ridgeline {VERSION}")
+    return p
+
+
+def list_probes(args: argparse.Namespace) -> int:
+    """Print each probe, its question, and whether it can run on the chosen device."""
+    device, why = choose_device(args.device)
+    print(f"{device.name}: {why}")
+    for probe in all_probes().values():
+        reasons = {case.skip for case in probe.cases(device)}
+        state = "can run here" if "" in reasons else f"cannot run here: {'; '.join(sorted(reasons)) or 'no case'}"
+        print(f"  {probe.name:12} {probe.question}\n  {'':12} {state}{'' if probe.default else ', on request'}")
+    return DONE
+
+
+def replot(folder: Path) -> int:
+    """Analyse and draw the run in ``folder`` again."""
+    from analysis.analyse import analyse
+    from analysis.console import Console
+
+    Console().result(analyse(folder))
+    return DONE
+
+
+def measure(args: argparse.Namespace) -> int:
+    """Measure the chosen device, leaving a run directory; the rows so far are always on disk."""
+    from analysis.console import Console
+
+    probes = choose(args.only)
+    device, why = choose_device(args.device)
+    run = begin(device, probes, args)
+    folder = make_folder(args.out, device, run.started)
+    console = Console()
+    console.device(device, why)
+    try:
+        code = measure_all(run, probes, args, folder, console)
+    except KeyboardInterrupt:
+        console.note(f"interrupted: this run is partial; its rows so far are in {folder}")
+        code = INTERRUPTED
+    except OSError as error:
+        console.note(f"cannot write to {folder}: {reason(error)}; the measurement ended there")
+        code = SOME_FAILED if run.measured else BAD_INPUT
+    try:
+        finish(run, folder, console)
+    except OSError as error:
+        console.note(f"cannot write to {folder}: {reason(error)}; free some space, then --replot {folder}")
+        code = code or SOME_FAILED
+    return code
+
+
+def begin(device: Device, probes: Sequence[Probe], args: argparse.Namespace) -> Run:
+    """A run that has measured nothing yet."""
+    from probes.harness.versions import versions
+
+    settings = {"quick": args.quick, "probes": [p.name for p in probes], "rounds": rounds(args)}
+    return Run(device, now(), settings, {"ridgeline": VERSION, **versions()}, warnings=list(device.warnings))
+
+
+def now() -> str:
+    """The time in UTC, to the second."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def reason(error: OSError) -> str:
+    """What the operating system says went wrong, in lower case."""
+    return (error.strerror or str(error)).lower()
+
+
+def rounds(args: argparse.Namespace) -> int:
+    """How often each case is visited."""
+    return QUICK_ROUNDS if args.quick else ROUNDS
+
+
+def make_folder(out: Path, device: Device, started: str) -> Path:
+    """``<out>/<device>/<UTC time>``, new. Raises RidgelineError where it cannot be written."""
+    folder = out / device.slug / started.replace(":", "").replace("-", "")
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise RidgelineError(f"cannot write to --out {out}: {reason(error)}") from None
+    return folder
+
+
+def measure_all(run: Run, probes: Sequence[Probe], args: argparse.Namespace, folder: Path, console: Console) -> int:
+    """Every case of the run, saved after each step."""
+    from analysis.theory import above_limit
+    from probes.harness.plan import rule_for
+    from probes.harness.run import run as run_tasks
+    from probes.harness.run import tasks
+    from probes.harness.timing import clock_for
+
+    device, steps = run.device, rounds(args)
+    todo = tasks(probes, device, run.started)
+    run.measurements = [task.row for task in todo]
+    run.save(folder)
+    seconds = QUICK_TIMING_SECONDS if args.quick else TIMING_SECONDS
+    rule = rule_for(device.kind, len(todo) * steps, seconds)
+    clock = clock_for(device)
+    with console.progress(len(todo) * steps) as progress:
+        for task in run_tasks(todo, device, clock, rule, steps, lambda m: above_limit(m, device)):
+            run.measurements = [t.row for t in todo]
+            run.save(folder)
+            progress.step(task.row)
+    clock.close()
+    run.ended, run.status = now(), COMPLETE
+    run.save(folder)
+    return SOME_FAILED if any(row.status == FAILED for row in run.measurements) else DONE
+
+
+def finish(run: Run, folder: Path, console: Console) -> None:
+    """Model, place, draw and report what was measured; with no space left, at least print it."""
+    from analysis.analyse import model, write
+
+    outcome = model(run)
+    try:
+        outcome = write(outcome, folder)
+    finally:
+        console.result(outcome)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""Made-up devices for tests of logic; no test of logic depends on the machine it runs on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from probes.harness.records import OK, SCHEMA_VERSION, Device, Measurement
+
+GPU = Device(
+    kind="cuda",
+    index=0,
+    name="Made-up GPU",
+    arch="9.0",
+    units=100,
+    clock_hz=2.0e9,
+    memory_clock_hz=3.0e9,
+    memory_bus_bits=1000,
+    memory_transfers=2,
+    last_cache_bytes=50 << 20,
+    memory_bytes=64 << 30,
+    memory_free_bytes=60 << 30,
+)
+CPU = Device(
+    kind="cpu",
+    index=0,
+    name="Made-up CPU",
+    arch="zen4",
+    units=2,
+    last_cache_bytes=1 << 20,
+    memory_bytes=8 << 30,
+    memory_free_bytes=4 << 30,
+    features=("avx512f", "avx512bw", "fma"),
+    facts={"cpus": [0, 1]},
+)
+
+
+def measurement(ceiling: str, rate: float = 1e12, **changed: Any) -> Measurement:
+    """A good row for ``ceiling`` at ``rate`` work per second."""
+    values: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "device": GPU.name,
+        "started": "2030-01-02T03:04:05Z",
+        "probe": "made_up",
+        "kernel": "fma",
+        "backend": "raw",
+        "dtype": ceiling.split("/")[1] if ceiling.startswith("compute") else "fp64",
+        "ceiling": ceiling,
+        "params": "{}",
+        "status": OK,
+        "flops": rate / 1000,
+        "bytes": rate / 1000,
+        "seconds_median": 1e-3,
+        "seconds_best": 0.99e-3,
+        "seconds_low": 0.998e-3,
+        "seconds_high": 1.002e-3,
+        "samples": 12,
+        "clock_hz": 1.9e9 if ceiling.startswith("compute") else None,
+        "instruction": "FFMA",
+    }
+    return Measurement(**(values | changed))

@@ -1,0 +1,162 @@
+"""The CPU kernels on the real CPU: numbers that match NumPy, and machine code that does the declared work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kernels import fma, fma_cpu, pattern, stream
+from kernels.asm import Spec, audit
+from kernels.base import KernelError, Work
+from kernels.cpu import Vector, vector
+from probes.harness.run import difference
+from probes.harness.team import Team
+
+THREADS = 2
+N = 1 << 16
+
+
+class Host:
+    """This CPU as a kernel builder sees it."""
+
+    def __init__(self, features: tuple[str, ...]) -> None:
+        self.features = features
+
+
+@pytest.fixture(scope="module")
+def team() -> Iterator[Team]:
+    cpus = sorted(os.sched_getaffinity(0)) * 2
+    crew = Team(cpus[:THREADS])
+    yield crew
+    crew.close()
+
+
+@pytest.fixture(scope="module")
+def host() -> Host:
+    from probes.harness.devices import cpu
+
+    return Host(cpu.detect().features)
+
+
+def fma_params(host: Host, dtype: str) -> dict[str, Any]:
+    return fma_cpu.shape(host.features, dtype) | {"threads": THREADS} | fma.TIMED
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "fp64"])
+def test_chains_compute_what_numpy_computes(team: Team, host: Host, dtype: str) -> None:
+    params = fma_params(host, dtype) | fma.CHECKED
+    launch = fma.FMA.backends["cpu"](host, dtype, params, team)
+    launch.run(3)
+    assert not difference(launch.result(), fma.reference(dtype, 3, **params), fma.TOLERANCE[dtype])
+    assert difference(launch.result(), fma.reference(dtype, 4, **params), fma.TOLERANCE[dtype]), "count is visible"
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "fp64"])
+def test_the_hot_loop_of_the_chains_does_the_declared_work(team: Team, host: Host, dtype: str) -> None:
+    params = fma_params(host, dtype)
+    launch = fma.FMA.backends["cpu"](host, dtype, params, team)
+    work = fma.work(dtype, **params)
+    found = launch.audit(work)
+    assert not found.problem
+    assert found.instruction
+    assert "not" in launch.audit(Work(flops=2 * work.flops)).problem, "a doubled count is caught"
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "fp64"])
+@pytest.mark.parametrize("kernel", stream.KERNELS, ids=lambda k: k.name)
+def test_streams_compute_what_numpy_computes(team: Team, host: Host, kernel: Any, dtype: str) -> None:
+    params = {"n": N, "threads": THREADS}
+    launch = kernel.backends["cpu"](host, dtype, params, team)
+    launch.run(1)
+    assert not difference(launch.result(), kernel.reference(dtype, 1, **params), 0.0)
+    found = launch.audit(kernel.work(dtype, **params))
+    assert found.instruction
+    assert not found.problem
+    launch.close()
+
+
+def test_a_stream_with_a_tail_is_refused(team: Team, host: Host) -> None:
+    with pytest.raises(KernelError, match="take a multiple of"):
+        stream.COPY.backends["cpu"](host, "fp64", {"n": N + 1, "threads": THREADS}, team)
+
+
+def test_a_check_sees_a_copy_that_did_half() -> None:
+    at = pattern.sample_indices(N, 8)
+    half = np.where(at < N // 2, pattern.values("fp64", 0, at), np.nan)
+    assert "out[" in difference(half, stream.COPY.reference("fp64", 1, N), 0.0)
+
+
+def test_samples_reach_both_ends_and_every_part() -> None:
+    at = pattern.sample_indices(1 << 27, 8)
+    assert (at.min(), at.max()) == (0, (1 << 27) - 1)
+    assert np.diff(np.unique(at)).max() <= (1 << 27) // 4096
+
+
+def test_total_is_the_sum_of_the_values() -> None:
+    n = 2 * pattern.LENGTH + 17
+    assert pattern.total("fp32", 1, n) == pattern.values("fp64", 1, np.arange(n)).sum()
+
+
+def test_fill_continues_the_pattern_in_every_part() -> None:
+    n = pattern.LENGTH + 100
+    whole, parts = np.empty(n), np.empty(n)
+    pattern.fill(whole, slice(0, n), "fp64", 0)
+    for part in (slice(0, 77), slice(77, n)):
+        pattern.fill(parts, part, "fp64", 0)
+    assert np.array_equal(whole, pattern.values("fp64", 0, np.arange(n)))
+    assert np.array_equal(whole, parts)
+
+
+@pytest.mark.parametrize(
+    ("features", "expected"),
+    [
+        (("sse2",), Vector(128, 12, False)),
+        (("avx",), Vector(256, 12, False)),
+        (("avx", "avx2", "fma"), Vector(256, 12, True)),
+        (("avx", "fma", "avx512f"), Vector(512, 16, True)),
+        (("fp", "asimd"), Vector(128, 16, True)),
+    ],
+)
+def test_vector_unit_by_features(features: tuple[str, ...], expected: Vector) -> None:
+    assert vector(features) == expected
+
+
+LOOP = """
+entry:
+  vmovapd %zmm0, %zmm1
+.L1:
+  vfmadd231pd %zmm1, %zmm2, %zmm3
+  {body}
+  jne .L1
+  retq
+"""
+FMA_SPEC = Spec(r"vfmadd", per_128=4.0, bodies=2.0)  # two threads, two doubles and two operations per 128 bits
+
+
+def test_audit_counts_the_loop() -> None:
+    two = LOOP.format(body="vfmadd231pd %zmm1, %zmm2, %zmm4")
+    assert audit(two, FMA_SPEC, Work(flops=64)).instruction == "vfmadd231pd zmm"
+    assert not audit(two, FMA_SPEC, Work(flops=64)).problem
+
+
+@pytest.mark.parametrize(
+    ("assembly", "why"),
+    [
+        (LOOP.format(body="nop"), "32 operations a repetition, not 64"),
+        (LOOP.format(body="vfmadd231pd %ymm1, %ymm2, %ymm4"), "48 operations a repetition, not 64"),
+        ("entry:\n  retq\n", "removed the work"),
+        ("entry:\n  vfmadd231pd %zmm1, %zmm2, %zmm3\n  retq\n", "removed the work"),
+    ],
+)
+def test_audit_catches_code_that_does_less(assembly: str, why: str) -> None:
+    assert why in audit(assembly, FMA_SPEC, Work(flops=64)).problem
+
+
+def test_audit_reads_arm() -> None:
+    code = ".LBB0_1:\n\tfmla\tv0.4s, v1.4s, v2.4s\n\tfmla\tv3.2d, v1.2d, v2.2d\n\tb.lt\t.LBB0_1\n"
+    found = audit(code, Spec("fmla", 8.0, 1.0), Work(flops=16))
+    assert (found.instruction, found.problem) == ("fmla .4s+fmla .2d", "")

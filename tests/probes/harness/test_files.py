@@ -1,0 +1,113 @@
+"""A run on disk must read back as it was, and say plainly what is wrong with it when it does not."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from probes.harness.files import PARTIAL, Run, read_run, replace_file
+from probes.harness.records import FAILED, Measurement, RidgelineError
+from tests.devices import GPU, measurement
+
+
+def saved(folder: Path) -> Run:
+    rows = [
+        measurement("compute/fp32", 6.5e13),
+        measurement("bandwidth/dram/copy", status=FAILED, reason='out[3] is "1",\nshould be 2; ü'),
+        measurement("bandwidth/dram/read", seconds_low=None, seconds_high=None, clock_hz=None),
+    ]
+    run = Run(GPU, "2030-01-02T03:04:05Z", {"quick": True}, {"python": "3.12"}, measurements=rows)
+    run.save(folder)
+    return run
+
+
+def test_a_run_reads_back_as_it_was(tmp_path: Path) -> None:
+    run = saved(tmp_path)
+    assert read_run(tmp_path) == run
+    assert read_run(tmp_path).status == PARTIAL
+
+
+def test_the_header_is_the_contract(tmp_path: Path) -> None:
+    saved(tmp_path)
+    header = (tmp_path / "measurements.csv").read_text().splitlines()[0]
+    assert header == (
+        "schema_version,device,started,probe,kernel,backend,dtype,ceiling,params,status,reason,flops,bytes,"
+        "seconds_median,seconds_best,seconds_low,seconds_high,samples,dropped,clock_hz,instruction"
+    )
+
+
+def test_unknown_is_an_empty_cell(tmp_path: Path) -> None:
+    saved(tmp_path)
+    assert read_run(tmp_path).measurements[2].spread is None
+    assert "None" not in (tmp_path / "measurements.csv").read_text()
+
+
+def test_keys_of_a_newer_minor_version_are_ignored(tmp_path: Path) -> None:
+    run = saved(tmp_path)
+    path = tmp_path / "run.json"
+    facts = json.loads(path.read_text())
+    facts["later"] = facts["device"]["later"] = 1
+    path.write_text(json.dumps(facts))
+    assert read_run(tmp_path) == run
+
+
+def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RidgelineError, match=rf"{tmp_path} is not a run of Ridgeline"):
+        read_run(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"device": 3}', '{"schema_version": 1, "device": {}}'])
+def test_damaged_facts_are_one_clear_line(tmp_path: Path, text: str) -> None:
+    saved(tmp_path)
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(RidgelineError, match=r"run\.json") as caught:
+        read_run(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_schema_of_the_future_is_refused(tmp_path: Path) -> None:
+    run = saved(tmp_path)
+    dataclasses.replace(run, schema_version=99).save(tmp_path)
+    with pytest.raises(RidgelineError, match="schema 99"):
+        read_run(tmp_path)
+
+
+def test_a_truncated_table_names_its_line(tmp_path: Path) -> None:
+    saved(tmp_path)
+    path = tmp_path / "measurements.csv"
+    path.write_text(path.read_text()[:-40])
+    with pytest.raises(RidgelineError, match=r"measurements\.csv line \d+ is damaged"):
+        read_run(tmp_path)
+
+
+def test_text_where_a_number_belongs_names_its_line(tmp_path: Path) -> None:
+    saved(tmp_path)
+    path = tmp_path / "measurements.csv"
+    path.write_text(path.read_text().replace("0.000998", "soon", 1))
+    with pytest.raises(RidgelineError, match=r"line 2 is damaged.*soon"):
+        read_run(tmp_path)
+
+
+def test_a_failed_write_leaves_the_old_file_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.csv"
+    replace_file(path, "old")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        replace_file(path, "new")
+    assert [p.name for p in tmp_path.iterdir()] == ["x.csv"]
+    assert path.read_text() == "old"
+
+
+def test_rates_follow_from_the_facts() -> None:
+    row: Measurement = measurement("compute/fp32", 6.5e13)
+    assert row.rate == pytest.approx(6.5e13)
+    assert row.spread == pytest.approx(0.002)
+    assert dataclasses.replace(row, status=FAILED).rate is None
+    assert measurement("bandwidth/dram/copy", flops=0.0, rate=4e12).rate == pytest.approx(4e12)

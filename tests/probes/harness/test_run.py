@@ -1,0 +1,175 @@
+"""A number may only come out of a kernel that was checked; everything else is a failed or skipped row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kernels.base import Audit, Kernel, KernelError, Unavailable, Work
+from probes.harness.case import Case, Probe
+from probes.harness.records import FAILED, OK, SKIPPED, Device, Measurement
+from probes.harness.run import difference, run, tasks
+from probes.harness.timing import Rule, Sample
+from tests.devices import CPU
+
+STARTED = "2030-01-02T03:04:05Z"
+RIGHT = np.array([1.0, 2.0, 4.0])
+
+
+class Launch:
+    """A made-up launch that computes ``values`` and remembers whether it was closed."""
+
+    open_launches = 0
+
+    def __init__(self, values: np.ndarray, audit: Audit) -> None:
+        self._values, self._audit = values, audit
+        Launch.open_launches += 1
+
+    def run(self, repeat: int) -> None: ...
+
+    def result(self) -> np.ndarray:
+        return self._values
+
+    def clock_hz(self) -> float | None:
+        return None
+
+    def audit(self, work: Work) -> Audit:
+        return self._audit
+
+    def close(self) -> None:
+        Launch.open_launches -= 1
+
+
+class Clock:
+    """Every repetition takes a second; every timed repeat count is remembered."""
+
+    queue: Any = None
+
+    def __init__(self, *samples: Sample) -> None:
+        self._samples, self.timed = samples or (Sample(1.0, 2e9),), 0
+
+    def sample(self, launch: Any, repeat: int) -> Sample:
+        self.timed += 1
+        return self._samples[self.timed % len(self._samples)]
+
+    def close(self) -> None: ...
+
+
+def kernel(
+    values: np.ndarray = RIGHT, audit: Audit | None = None, build: Callable[..., Any] | None = None, size: float = 8
+) -> Kernel:
+    made = build or (lambda *_: Launch(values, audit or Audit("vfmadd231pd zmm")))
+    return Kernel("made", lambda d, **_: Work(12.0, size), lambda d, r, **_: RIGHT, {"cpu": made}, {"fp64": 1e-6})
+
+
+def measured(k: Kernel, clock: Clock | None = None, judge: Callable[[Measurement], str] = lambda m: "", skip: str = "",
+             rounds: int = 2) -> Measurement:  # fmt: skip
+    def cases(device: Device) -> list[Case]:
+        return [Case(k, "fp64", "cpu", "compute/fp64", {"n": 3}, skip)]
+
+    todo = tasks([Probe("p", "?", cases)], CPU, STARTED)
+    list(run(todo, CPU, clock or Clock(), Rule(1.0, 0.0), rounds, judge))
+    assert Launch.open_launches == 0
+    return todo[0].row
+
+
+def test_a_right_kernel_becomes_a_row_with_its_facts() -> None:
+    row = measured(kernel())
+    assert (row.status, row.samples, row.dropped) == (OK, 12, 0)
+    assert (row.flops, row.bytes, row.seconds_median, row.clock_hz) == (12.0, 8.0, 1.0, 2e9)
+    assert (row.params, row.instruction, row.reason) == ('{"n": 3}', "vfmadd231pd zmm", "")
+    assert (row.seconds_low, row.seconds_high) == (1.0, 1.0)
+
+
+def test_a_wrong_answer_fails_with_the_arithmetic_and_is_never_timed() -> None:
+    clock = Clock()
+    row = measured(kernel(np.array([1.0, 2.0, 3.0])), clock)
+    assert row.status == FAILED
+    assert row.reason == ("made/cpu fp64: out[2] is 3, should be 4 (tolerance 1e-06); 1 of 3 values are wrong")
+    assert clock.timed == 0
+    assert row.rate is None
+
+
+def test_machine_code_that_does_not_do_the_work_fails_untimed() -> None:
+    clock = Clock()
+    row = measured(kernel(audit=Audit("", "the compiler removed the work")), clock)
+    assert (row.status, clock.timed) == (FAILED, 0)
+    assert "the compiler removed the work" in row.reason
+
+
+def test_an_impossible_rate_fails() -> None:
+    row = measured(kernel(), judge=lambda m: "above the physical limit" if (m.rate or 0) > 10 else "")
+    assert (row.status, row.reason) == (FAILED, "above the physical limit")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "reason"),
+    [
+        (Unavailable("sm_75 has no bf16"), SKIPPED, "sm_75 has no bf16"),
+        (KernelError("triad.cu line 3: no"), FAILED, "triad.cu line 3: no"),
+        (MemoryError(), FAILED, "out of memory"),
+        (ValueError("two\nlines"), FAILED, "ValueError: two lines"),
+    ],
+)
+def test_what_a_builder_raises_becomes_the_row(error: Exception, status: str, reason: str) -> None:
+    def build(*_: Any) -> Any:
+        raise error
+
+    row = measured(kernel(build=build))
+    assert (row.status, row.reason) == (status, reason)
+
+
+def test_a_case_that_cannot_run_here_is_a_row_with_its_reason() -> None:
+    clock = Clock()
+    row = measured(kernel(), clock, skip="no such unit")
+    assert (row.status, row.reason, clock.timed) == (SKIPPED, "no such unit", 0)
+
+
+def test_a_case_too_large_for_the_free_memory_is_refused_with_the_numbers() -> None:
+    row = measured(kernel(size=3.9 * (1 << 30)))
+    assert row.status == SKIPPED
+    assert row.reason == "needs 4.19 GB of memory, and 4.29 GB are free"
+
+
+def test_preempted_samples_are_dropped_and_counted() -> None:
+    clock = Clock(Sample(1.0, 2e9), Sample(5.0, 1e9, clean=False), Sample(1.0, 2e9))
+    row = measured(kernel(), clock)
+    assert row.seconds_median == row.seconds_high == 1.0
+    assert row.dropped == 4
+    assert row.clock_hz == 2e9
+
+
+def test_a_machine_with_no_clean_sample_still_gets_its_number_and_a_remark() -> None:
+    row = measured(kernel(), Clock(Sample(5.0, 1e9, clean=False)))
+    assert (row.status, row.seconds_median, row.dropped) == (OK, 5.0, 0)
+    assert "preempted" in row.reason
+
+
+def test_a_wide_interval_is_a_remark_in_words() -> None:
+    row = measured(kernel(), Clock(*map(Sample, (1.0, 1.5, 1.1, 1.2, 1.4))))
+    assert row.status == OK
+    assert "not quiet: the median is known to ±" in row.reason
+
+
+def test_an_unfinished_case_says_so() -> None:
+    todo = tasks([Probe("p", "?", lambda d: [Case(kernel(), "fp64", "cpu", "compute/fp64")])], CPU, STARTED)
+    assert (todo[0].row.status, todo[0].row.rate) == (SKIPPED, None)
+    assert "before its turn" in todo[0].row.reason
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (np.array([1.0, np.nan, 4.0]), "out[1] is nan"),
+        (np.array([1.0, 2.0]), "shape (2,), should be (3,)"),
+        (RIGHT * (1 + 1.5e-6), "out[2]"),
+        (RIGHT, ""),
+        (RIGHT * (1 + 0.5e-6), ""),
+    ],
+)
+def test_differences_are_found_and_named(found: np.ndarray, message: str) -> None:
+    problem = difference(found, RIGHT, 1e-6)
+    assert message in problem if message else not problem

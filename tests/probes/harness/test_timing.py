@@ -1,0 +1,126 @@
+"""Sampling must stop when quiet, stop when the budget is spent, and never end with no number."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+
+from probes.harness import team
+from probes.harness.plan import rule_for
+from probes.harness.timing import HostClock, Rule, Sample, calibrate, measure
+
+
+class FakeClock:
+    """A clock on which each repetition takes the next of ``seconds``, and which keeps its own time."""
+
+    queue: Any = None
+
+    def __init__(self, *seconds: float, clean: bool = True, overhead: float = 0.0) -> None:
+        self._seconds, self._clean, self._overhead = itertools.cycle(seconds), clean, overhead
+        self.time, self.repeats = 0.0, []  # type: ignore[var-annotated]
+
+    def sample(self, launch: Any, repeat: int) -> Sample:
+        took = next(self._seconds) * repeat + self._overhead
+        self.time += took
+        self.repeats.append(repeat)
+        return Sample(took / repeat, None, self._clean)
+
+    def close(self) -> None: ...
+
+
+def sampled(clock: FakeClock, rule: Rule, repeat: int = 1) -> list[Sample]:
+    return measure(None, clock, rule, repeat, lambda: clock.time)  # type: ignore[arg-type]
+
+
+def test_a_quiet_case_stops_at_the_fewest_samples() -> None:
+    assert len(sampled(FakeClock(0.01), Rule(0.01, budget_seconds=100))) == 6
+
+
+def test_a_noisy_case_stops_when_its_budget_is_spent() -> None:
+    clock = FakeClock(0.01, 0.02)
+    samples = sampled(clock, Rule(0.01, budget_seconds=1.0))
+    assert 1.0 <= clock.time < 1.1
+    assert len(samples) > 50
+
+
+def test_a_case_slower_than_its_budget_still_gets_an_interval() -> None:
+    assert len(sampled(FakeClock(3.0, 4.0), Rule(0.01, budget_seconds=1.0))) == 6
+
+
+def test_preempted_samples_do_not_count_as_quiet() -> None:
+    clock = FakeClock(0.01, clean=False)
+    assert len(sampled(clock, Rule(0.01, budget_seconds=1.0))) == pytest.approx(100, abs=1)
+
+
+@pytest.mark.parametrize("seconds", [1e-9, 3e-6, 0.004, 2.0])
+def test_calibration_reaches_the_sample_time(seconds: float) -> None:
+    repeat = calibrate(None, FakeClock(seconds), 0.010)  # type: ignore[arg-type]
+    assert repeat * seconds >= 0.007
+    assert repeat * seconds <= 0.0103 + seconds
+
+
+def test_calibration_is_not_fooled_by_launch_overhead() -> None:
+    repeat = calibrate(None, FakeClock(1e-6, overhead=20e-6), 0.010)  # type: ignore[arg-type]
+    assert 0.007 <= repeat * 1e-6 + 20e-6 <= 0.0103
+
+
+def test_calibration_ends_on_work_that_was_removed() -> None:
+    assert calibrate(None, FakeClock(0.0), 0.010) >= 1 << 40  # type: ignore[arg-type]
+
+
+def test_cases_share_one_budget() -> None:
+    assert rule_for("cpu", 200, 24.0).budget_seconds == pytest.approx(0.12)
+    assert rule_for("cpu", 1, 24.0).budget_seconds <= 0.4
+    assert rule_for("cpu", 10**6, 24.0).budget_seconds > 0
+
+
+class Recorded:
+    """A launch whose team recorded these rows, in nanoseconds."""
+
+    def __init__(self, *rows: dict[int, int]) -> None:
+        self._record = np.zeros((len(rows), team.FIELDS), np.int64)
+        for row, fields in zip(self._record, rows, strict=True):
+            row[list(fields)] = list(fields.values())
+
+    def run(self, repeat: int) -> np.ndarray:
+        return self._record
+
+
+def thread(begin: int, end: int, cpu: int, before: int = 50_000, after: int = 50_000) -> dict[int, int]:
+    return {
+        team.WALL_START: begin,
+        team.WALL_END: end,
+        team.CPU_START: 7,
+        team.CPU_END: 7 + cpu,
+        team.PROBE_BEFORE: before,
+        team.PROBE_AFTER: after,
+    }
+
+
+def host_sample(*threads: dict[int, int]) -> Sample:
+    clock = HostClock.__new__(HostClock)
+    return clock.sample(Recorded(*threads), 10)  # type: ignore[arg-type]
+
+
+def test_a_sample_lasts_from_the_first_start_to_the_last_end() -> None:
+    sample = host_sample(thread(0, 10_000_000, 10_000_000), thread(500_000, 11_000_000, 10_500_000))
+    assert sample.seconds == pytest.approx(1.1e-3)
+    assert sample.clean
+
+
+def test_a_preempted_thread_spoils_the_sample() -> None:
+    assert not host_sample(thread(0, 10_000_000, 10_000_000), thread(0, 10_000_000, 9_000_000)).clean
+
+
+def test_threads_that_did_not_run_together_spoil_the_sample() -> None:
+    assert not host_sample(thread(0, 10_000_000, 10_000_000), thread(6_000_000, 16_000_000, 10_000_000)).clean
+
+
+def test_the_clock_is_the_mean_of_uninterrupted_probes() -> None:
+    slow, fast = team.PROBE_CYCLES // 2, team.PROBE_CYCLES // 4  # nanoseconds at 2 and 4 GHz
+    one = thread(0, 10_000_000, 10_000_000, slow, slow * 9)
+    two = thread(0, 10_000_000, 10_000_000, fast * 3, fast)
+    assert host_sample(one, two).clock_hz == pytest.approx(3e9)

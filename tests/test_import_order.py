@@ -1,0 +1,74 @@
+"""The one-way flow is the house's main wall: kernels <- probes <- records <- analysis <- run_all."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+OURS = ("kernels", "probes", "analysis", "run_all", "tests")
+MAY_IMPORT = {
+    "kernels": ("kernels",),
+    "probes": ("kernels", "probes"),
+    "analysis": ("analysis", "probes.harness.records", "probes.harness.files"),
+}
+STORED = ("records.py", "files.py")  # what both halves share: standard library only
+
+
+def sources(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def allowed(name: str, prefixes: tuple[str, ...]) -> bool:
+    return any(name == p or name.startswith(p + ".") for p in prefixes)
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_packages_import_only_what_comes_before_them(package: str) -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in sources(package)
+        for name in imported(path)
+        if name.split(".")[0] in OURS and not allowed(name, MAY_IMPORT[package])
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_what_analysis_shares_needs_the_standard_library_only(name: str) -> None:
+    foreign = [m for m in imported(ROOT / "probes/harness" / name) if m.split(".")[0] not in sys.stdlib_module_names]
+    assert all(allowed(m, ("probes.harness.records",)) for m in foreign)
+
+
+def test_package_files_are_empty() -> None:
+    packages = [p for top in MAY_IMPORT for p in (ROOT / top).rglob("__init__.py")]
+    assert len(packages) >= 5
+    assert not [p for p in packages if p.read_text()]
+
+
+def test_every_module_imports_with_neither_gpu_nor_heavy_packages() -> None:
+    modules = [
+        ".".join(p.relative_to(ROOT).with_suffix("").parts)
+        for top in MAY_IMPORT
+        for p in sources(top)
+        if p.name not in ("__init__.py", "__main__.py")
+    ]
+    code = f"""
+import importlib, sys
+for name in ("cupy", "numba", "matplotlib", "pandas", "onnx", "onnxruntime", "pynvml"): sys.modules[name] = None
+for name in {["run_all", *modules]!r}: importlib.import_module(name)
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
