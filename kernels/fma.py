@@ -14,27 +14,78 @@ import numpy as np
 
 from kernels.base import Kernel, Launch, Work
 
-TIMED, CHECKED = {"m": -1.0, "c": 0.7}, {"m": -0.99}
-TOLERANCE = {"fp64": 1e-12, "fp32": 1e-5}
+TIMED: dict[str, dict[str, Any]] = {
+    **{name: {"m": -1.0, "c": 0.7} for name in ("fp64", "fp32", "fp16", "bf16")},
+    "int32": {"m": 1664525, "c": 1013904223},  # a linear congruence: every bit keeps changing
+    "int8": {"m": 0x04FD0201, "c": 0x08F90605},  # four signed bytes each, whose products add up to 70
+}
+CHECKED = {"m": -0.99}
+TOLERANCE = {"fp64": 1e-12, "fp32": 1e-5}  # the rest are exact: the reference rounds as the hardware does
 
 
-def work(dtype: str, chains: int, steps: int, threads: int, lanes: int = 1, **_: Any) -> Work:
-    """One repetition: ``steps`` multiply-adds on every chain of every lane of every thread."""
-    return Work(flops=2.0 * chains * steps * threads * lanes)
+def work(dtype: str, chains: int, steps: int, threads: int, lanes: int = 1, products: int = 1, **_: Any) -> Work:
+    """One repetition: ``steps`` multiply-adds on every chain of every thread.
+
+    lanes: values in one register; products: multiply-adds into each value (four for a dot product of bytes).
+    """
+    return Work(flops=2.0 * chains * steps * threads * lanes * products)
 
 
 def reference(dtype: str, repeat: int, **params: Any) -> np.ndarray:
-    """Values of all chains, shape (threads, chains * lanes), computed in double precision."""
-    per_thread = params["chains"] * params.get("lanes", 1)
-    x = np.tile(start(np.arange(per_thread)), (params["threads"], 1))
+    """Values of all chains, shape (threads, chains * lanes); all threads compute the same."""
+    x = start(np.arange(params["chains"] * params.get("lanes", 1)), dtype)
     for _ in range(repeat * params["steps"]):
-        x = x * params["m"] + params["c"]
-    return x
+        x = STEP[dtype](x, params["m"], params["c"])
+    return np.tile(x, (params["threads"], 1))
 
 
-def start(chain: Any) -> Any:
-    """Start value of a chain; all of a thread differ, or a compiler could merge them."""
-    return 1.0 + chain / 1024.0
+def start(index: Any, dtype: str) -> Any:
+    """Start value of a chain's lane; all of a thread differ, or a compiler could merge them."""
+    if dtype.startswith("int"):
+        return index + 1
+    return 1.0 + index / (128.0 if dtype == "bf16" else 1024.0)
+
+
+def _half(x: Any, m: float, c: float) -> Any:
+    """One rounding to half precision; products and sums of halves are exact in double."""
+    return (x * float(np.float16(m)) + float(np.float16(c))).astype(np.float16).astype(np.float64)
+
+
+def _bfloat(x: Any, m: float, c: float) -> Any:
+    return to_bfloat16(x * float(to_bfloat16(m)) + float(to_bfloat16(c)))
+
+
+def to_bfloat16(x: Any) -> np.ndarray:
+    """The nearest bfloat16 values (ties to even), as doubles; exact for doubles of at most 24 significant bits."""
+    bits = np.asarray(x, np.float32).view(np.uint32).astype(np.uint64)
+    rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000
+    return rounded.astype(np.uint32).view(np.float32).astype(np.float64)
+
+
+def _int32(x: Any, m: int, c: int) -> Any:
+    return (x.astype(np.int64) * m + c).astype(np.int32)
+
+
+def _bytes(packed: int) -> np.ndarray:
+    return np.array([packed], np.uint32).view(np.int8).astype(np.int64)
+
+
+def _dot4(x: Any, m: int, c: int) -> Any:
+    return (x.astype(np.int64) + int(_bytes(m) @ _bytes(c))).astype(np.int32)
+
+
+def _plain(x: Any, m: float, c: float) -> Any:
+    return x * m + c
+
+
+STEP: dict[str, Callable[..., Any]] = {
+    "fp64": _plain,
+    "fp32": _plain,  # in double: the tolerance covers the roundings
+    "fp16": _half,
+    "bf16": _bfloat,
+    "int32": _int32,
+    "int8": _dot4,
+}
 
 
 def _builder(backend: str) -> Callable[..., Launch]:
@@ -50,13 +101,14 @@ def _builder(backend: str) -> Callable[..., Launch]:
     return build
 
 
-FMA = Kernel(
-    "fma",
-    work,
-    reference,
-    {name: _builder(name) for name in ("raw", "numba", "cpu")},
-    tolerance=TOLERANCE,
-    check_params=CHECKED,
-    check_repeat=3,
-    footprint=lambda dtype, **_: 0.0,
-)
+def _kernel(check_params: dict[str, Any]) -> Kernel:
+    backends = {name: _builder(name) for name in ("raw", "numba", "cpu")}
+    return Kernel("fma", work, reference, backends, TOLERANCE, check_params, 3, lambda dtype, **_: 0.0)
+
+
+_FLOATS, _INTS = _kernel(CHECKED), _kernel({})
+
+
+def kernel(dtype: str) -> Kernel:
+    """The chains of this type."""
+    return _INTS if dtype.startswith("int") else _FLOATS

@@ -67,7 +67,7 @@ def _loop(b: Any, arguments: Any, repeat: Any, unit: Vector, dtype: str, chains:
             values = [multiply_add(b, x, m, c, unit.fma) for x in values]
         return values
 
-    starts = [ir.Constant(kind, [start(k * lanes + lane) for lane in range(lanes)]) for k in range(chains)]
+    starts = [ir.Constant(kind, [start(k * lanes + lane, dtype) for lane in range(lanes)]) for k in range(chains)]
     last = loop(b, repeat, 1, starts, trip)
     out = load_argument(b, arguments, 0, kind.as_pointer())
     for number, value in enumerate(last):

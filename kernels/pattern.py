@@ -47,9 +47,14 @@ def fill(array: np.ndarray, part: slice, dtype: str, which: int) -> None:
         at += count
 
 
-def sample_indices(n: int, itemsize: int) -> np.ndarray:
-    """Elements that a check looks at: SEGMENTS evenly spaced pieces of SEGMENT_BYTES, and the last one."""
-    width = SEGMENT_BYTES // itemsize
+def sample_starts(n: int, itemsize: int) -> tuple[np.ndarray, int]:
+    """First elements and width of what a check looks at: SEGMENTS spaced pieces of SEGMENT_BYTES, and the last."""
+    width = min(n, SEGMENT_BYTES // itemsize)
     stride = max(width, n // SEGMENTS // width * width)
-    starts = np.append(np.arange(0, max(1, n - width + 1), stride), max(0, n - width))
-    return (starts[:, None] + np.arange(min(width, n))).ravel()
+    return np.append(np.arange(0, n - width + 1, stride), n - width), width
+
+
+def sample_indices(n: int, itemsize: int) -> np.ndarray:
+    """Every element of those pieces."""
+    starts, width = sample_starts(n, itemsize)
+    return (starts[:, None] + np.arange(width)).ravel()

@@ -21,12 +21,12 @@ def _cuda(device: Device, dtype: str) -> Iterator[Case]:
     from kernels import fma_cuda
 
     for backend in ("raw", "numba"):
-        params = fma_cuda.shape(device, dtype, backend) | fma.TIMED
-        yield Case(fma.FMA, dtype, backend, f"compute/{dtype}", params)
+        params = fma_cuda.shape(device, dtype, backend) | fma.TIMED[dtype]
+        yield Case(fma.kernel(dtype), dtype, backend, f"compute/{dtype}", params)
 
 
 def _cpu(device: Device, dtype: str) -> Iterator[Case]:
     from kernels import fma_cpu
 
-    params = fma_cpu.shape(device.features, dtype) | {"threads": device.units} | fma.TIMED
-    yield Case(fma.FMA, dtype, "cpu", f"compute/{dtype}", params)
+    params = fma_cpu.shape(device.features, dtype) | {"threads": device.units} | fma.TIMED[dtype]
+    yield Case(fma.kernel(dtype), dtype, "cpu", f"compute/{dtype}", params)

@@ -59,16 +59,27 @@ def test_package_files_are_empty() -> None:
     assert not [p for p in packages if p.read_text()]
 
 
-def test_every_module_imports_with_neither_gpu_nor_heavy_packages() -> None:
+def run_python(code: str) -> None:
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
+
+
+def test_every_module_imports_without_what_a_plain_install_lacks() -> None:
     modules = [
         ".".join(p.relative_to(ROOT).with_suffix("").parts)
         for top in MAY_IMPORT
         for p in sources(top)
         if p.name not in ("__init__.py", "__main__.py")
     ]
-    code = f"""
+    run_python(f"""
 import importlib, sys
-for name in ("cupy", "numba", "matplotlib", "pandas", "onnx", "onnxruntime", "pynvml"): sys.modules[name] = None
+for name in ("cupy", "pynvml", "onnx", "onnxruntime", "jtop"): sys.modules[name] = None
 for name in {["run_all", *modules]!r}: importlib.import_module(name)
-"""
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
+""")
+
+
+def test_listing_the_probes_loads_nothing_heavy() -> None:
+    run_python("""
+import sys, run_all
+for name in ("cupy", "numba", "matplotlib", "pandas"): sys.modules[name] = None
+assert run_all.main(["--list", "--device", "cpu"]) == 0
+""")

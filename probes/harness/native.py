@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from kernels.cpu import external, loop
+from kernels.numba_intrinsic import intrinsic_of
 from probes.harness import team
 
 MONOTONIC, THREAD_CPU = 1, 3  # CLOCK_MONOTONIC and CLOCK_THREAD_CPUTIME_ID of Linux
@@ -103,13 +104,13 @@ def _pieces() -> tuple[Any, ...]:
         b.store(value, b.gep(pointer(b, record), [field]))
 
     return (
-        _intrinsic(call, void, 3),
-        _intrinsic(now, int64, 1),
-        _intrinsic(arrive, void, 1),
-        _intrinsic(arrived, int64, 1),
-        _intrinsic(rest, void, 0),
-        _intrinsic(_additions, void, 1),
-        _intrinsic(put, void, 3),
+        intrinsic_of(call, void, [int64] * 3),
+        intrinsic_of(now, int64, [int64] * 1),
+        intrinsic_of(arrive, void, [int64] * 1),
+        intrinsic_of(arrived, int64, [int64] * 1),
+        intrinsic_of(rest, void, [int64] * 0),
+        intrinsic_of(_additions, void, [int64] * 1),
+        intrinsic_of(put, void, [int64] * 3),
     )
 
 
@@ -127,22 +128,3 @@ def _additions(b: Any, trips: Any) -> None:
         [one],
         lambda _, x: [b.asm(kind, text * team.ADDS_PER_TRIP, constraints, [one, *x], True)],
     )
-
-
-def _intrinsic(write: Callable[..., Any], result: Any, arity: int) -> Any:
-    """A Numba intrinsic of ``arity`` int64 arguments whose code ``write(builder, *arguments)`` emits."""
-    from numba import types
-    from numba.core import cgutils  # noqa: F401  (loads the target before the first intrinsic is typed)
-    from numba.extending import intrinsic
-
-    def typed(*_: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            value = write(builder, *values)
-            return context.get_dummy_value() if value is None else value
-
-        return result(*[types.int64] * arity), generate
-
-    names = ["typing", *"abcdefg"[:arity]]
-    scope: dict[str, Any] = {"typed": typed}
-    exec(f"def piece({', '.join(names)}): return typed()", scope)  # Numba reads the arity off the signature
-    return intrinsic(scope["piece"])

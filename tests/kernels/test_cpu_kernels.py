@@ -43,13 +43,13 @@ def host() -> Host:
 
 
 def fma_params(host: Host, dtype: str) -> dict[str, Any]:
-    return fma_cpu.shape(host.features, dtype) | {"threads": THREADS} | fma.TIMED
+    return fma_cpu.shape(host.features, dtype) | {"threads": THREADS} | fma.TIMED[dtype]
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "fp64"])
 def test_chains_compute_what_numpy_computes(team: Team, host: Host, dtype: str) -> None:
     params = fma_params(host, dtype) | fma.CHECKED
-    launch = fma.FMA.backends["cpu"](host, dtype, params, team)
+    launch = fma.kernel(dtype).backends["cpu"](host, dtype, params, team)
     launch.run(3)
     assert not difference(launch.result(), fma.reference(dtype, 3, **params), fma.TOLERANCE[dtype])
     assert difference(launch.result(), fma.reference(dtype, 4, **params), fma.TOLERANCE[dtype]), "count is visible"
@@ -58,7 +58,7 @@ def test_chains_compute_what_numpy_computes(team: Team, host: Host, dtype: str) 
 @pytest.mark.parametrize("dtype", ["fp32", "fp64"])
 def test_the_hot_loop_of_the_chains_does_the_declared_work(team: Team, host: Host, dtype: str) -> None:
     params = fma_params(host, dtype)
-    launch = fma.FMA.backends["cpu"](host, dtype, params, team)
+    launch = fma.kernel(dtype).backends["cpu"](host, dtype, params, team)
     work = fma.work(dtype, **params)
     found = launch.audit(work)
     assert not found.problem

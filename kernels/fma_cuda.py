@@ -1,0 +1,136 @@
+"""Multiply-add chains on CUDA cores: the launch of ``fma.cu``, and of its twin in Numba."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kernels import cuda, sass
+from kernels.base import Audit, Unavailable, Work
+
+BLOCK = 256
+BLOCKS_PER_SM = 4
+TRIP = 1024  # multiply-adds of a thread in one trip: the few other instructions of the loop are then below 0.8 %
+CLOCKS_PER_BLOCK = 2  # cycles and nanoseconds
+FULL_RATE_OVERHEAD = 0.008  # of the issue slots
+
+
+@dataclass(frozen=True)
+class Type:
+    """One scalar type: how the registers of ``fma.cu`` look from outside, and what it must become.
+
+    operand: type of the kernel's ``m`` and ``c``; seen: how an output register is read; opcode: the instruction;
+    lanes, products: as in ``fma.work``; since: first compute capability that has it.
+    """
+
+    operand: Any
+    seen: Any
+    opcode: str
+    lanes: int = 1
+    products: int = 1
+    since: float = 5.0
+    chains: int = 8
+
+
+TYPES = {
+    "fp64": Type(np.float64, np.float64, "DFMA"),
+    "fp32": Type(np.float32, np.float32, "FFMA"),
+    "fp16": Type(np.uint32, np.float16, r"HFMA2(\.MMA)?$", lanes=2, since=5.3),
+    "bf16": Type(np.uint32, np.uint16, r"HFMA2(\.MMA)?\.BF16", lanes=2, since=8.0),
+    "int32": Type(np.int32, np.int32, r"IMAD$|XMAD"),
+    "int8": Type(np.int32, np.int32, r"IDP\.4A", products=4, since=6.1),
+}
+
+
+def shape(device: Any, dtype: str) -> dict[str, int]:
+    """Params of one wave of blocks that fills the device. Raises Unavailable where the type does not exist."""
+    row = TYPES[dtype]
+    if float(device.arch) < row.since:
+        raise Unavailable(f"sm_{cuda.sm(device)} has no {dtype} multiply-add (since {row.since})")
+    blocks = device.units * BLOCKS_PER_SM
+    return {
+        "chains": row.chains,
+        "steps": TRIP // row.chains,
+        "threads": blocks * BLOCK,
+        "block": BLOCK,
+        "lanes": row.lanes,
+        "products": row.products,
+    }
+
+
+def operand(dtype: str, value: float) -> Any:
+    """A multiplier or addend as the kernel takes it: packed twice for types of two lanes."""
+    if dtype == "fp16":
+        return np.uint32(int(np.float16(value).view(np.uint16)) * 0x10001)
+    if dtype == "bf16":
+        return np.uint32((int(np.float32(value).view(np.uint32)) + 0x8000 >> 16) * 0x10001)
+    return TYPES[dtype].operand(value)
+
+
+def decode(dtype: str, registers: np.ndarray, threads: int, chains: int) -> np.ndarray:
+    """Registers [chain][thread] as numbers of shape (threads, chains * lanes)."""
+    row = TYPES[dtype]
+    seen = registers.view(row.seen)
+    if dtype == "bf16":
+        seen = (seen.astype(np.uint32) << 16).view(np.float32)
+    return seen.reshape(chains, threads, row.lanes).transpose(1, 0, 2).reshape(threads, chains * row.lanes)
+
+
+def spec(dtype: str, params: Mapping[str, Any]) -> sass.Spec:
+    """What the hot loop must hold."""
+    row = TYPES[dtype]
+    per_warp = 2 * row.lanes * row.products * sass.WARP
+    return sass.Spec(row.opcode, per_warp, params["threads"] / sass.WARP, FULL_RATE_OVERHEAD)
+
+
+def raw(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+    """A launch of ``fma.cu``; one launch does all repetitions."""
+    chains, block, threads = params["chains"], params["block"], params["threads"]
+    defines = {f"KIND_{dtype.upper()}": 1, "CHAINS": chains, "STEPS": params["steps"], "BLOCK": block}
+    cubin = cuda.build(device, "fma", defines)
+    kernel = cuda.function(cubin.path, "chains")
+    out, clocks = _buffers(dtype, params, queue)
+    operands = operand(dtype, params["m"]), operand(dtype, params["c"])
+
+    def enqueue(repeat: int) -> None:
+        arguments = (out.pointer, clocks.pointer, np.int32(repeat), *operands)
+        kernel((threads // block,), (block,), arguments, stream=queue)
+
+    return cuda.CudaLaunch(
+        queue,
+        enqueue,
+        [out],
+        lambda: decode(dtype, out.download(), threads, chains),
+        lambda work: sass.audit(cubin, spec(dtype, params), work),
+        clocks,
+    )
+
+
+def _buffers(dtype: str, params: Mapping[str, Any], queue: Any) -> tuple[cuda.Buffer, cuda.Buffer]:
+    blocks = params["threads"] // params["block"]
+    out = cuda.Buffer(params["chains"] * params["threads"], TYPES[dtype].operand, queue)
+    clocks = cuda.Buffer(CLOCKS_PER_BLOCK * blocks, np.uint64, queue)
+    out.poison()
+    return out, clocks
+
+
+def numba(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+    """The same chains from Numba CUDA."""
+    from kernels import numba_cuda
+
+    chains, block, threads = params["chains"], params["block"], params["threads"]
+    kernel = numba_cuda.chains(dtype, chains, params["steps"])
+    out, clocks = _buffers(dtype, params, queue)
+    kind = TYPES[dtype].operand
+
+    def enqueue(repeat: int) -> None:
+        stream = numba_cuda.stream(queue)
+        kernel[threads // block, block, stream](out, clocks, repeat, kind(params["m"]), kind(params["c"]))
+
+    def audit(work: Work) -> Audit:
+        return numba_cuda.audit(kernel, spec(dtype, params), work, cuda.sm(device))
+
+    return cuda.CudaLaunch(queue, enqueue, [out], lambda: decode(dtype, out.download(), threads, chains), audit, clocks)

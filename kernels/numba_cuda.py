@@ -1,0 +1,72 @@
+"""The CUDA kernels again, written in Numba: the same work from Python, to see what Numba leaves on the table.
+
+Kernels take addresses and numbers, no arrays, and touch memory through a few intrinsics that emit one PTX
+instruction each. This module imports Numba when it is imported, so builders import it late: the simulator replaces
+``cuda`` where it finds it among a module's globals, nowhere else. In Numba's simulator the same kernels run on arrays, with the intrinsics in plain Python.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba import cuda
+
+from kernels import numba_pieces, sass
+from kernels.base import Audit, Work
+from kernels.nvrtc import Cubin, cache_folder, store
+
+FLOATS = {"fp32": np.float32, "fp64": np.float64}
+
+
+@cache
+def stream(queue: Any) -> Any:
+    """The harness's stream as Numba knows it."""
+    return cuda.external_stream(queue.ptr)
+
+
+@cache
+def chains(dtype: str, count: int, steps: int) -> Any:
+    """Kernel ``(out, clocks, trips, m, c)``: ``count`` chains, ``steps`` multiply-adds on each in one trip."""
+    piece = numba_pieces.pieces(dtype)
+    begin, advance = piece.starts(count), piece.advance(count, steps)
+    put, put_clock, cycles, nanoseconds = piece.put(count), piece.put_clock, piece.cycles, piece.nanoseconds
+
+    @cuda.jit
+    def kernel(out, clocks, trips, m, c):  # type: ignore[no-untyped-def]
+        x = begin()
+        cuda.syncthreads()
+        begin_ns = nanoseconds()
+        first = cycles()
+        for _ in range(trips):
+            x = advance(x, m, c)
+        cuda.syncthreads()
+        last = cycles()
+        end_ns = nanoseconds()
+        if cuda.threadIdx.x == 0:
+            put_clock(clocks, 2 * cuda.blockIdx.x, last - first)
+            put_clock(clocks, 2 * cuda.blockIdx.x + 1, end_ns - begin_ns)
+        put(out, cuda.grid(1), cuda.gridsize(1), x)
+
+    return kernel
+
+
+@cache
+def streams(op: str, dtype: str, block: int) -> Any:
+    """Kernel ``(x, y, z, sums, vectors, s, written)``: one 16-byte vector a thread (read: eight)."""
+    return numba_pieces.stream_kernel(op, numba_pieces.pieces(dtype), block)
+
+
+def audit(kernel: Any, spec: sass.Spec, work: Work, arch: str) -> Audit:
+    """Hold the machine code Numba made against the declared work, where this version of Numba hands it out."""
+    try:
+        code = next(iter(kernel.overloads.values()))._codelibrary.get_cubin()
+    except Exception as error:  # no public way to a cubin: it moves from version to version
+        return Audit(note=f"not audited: Numba gives no machine code ({type(error).__name__})")
+    data = bytes(getattr(code, "code", code))
+    path = cache_folder() / f"numba-{hashlib.sha256(data).hexdigest()[:32]}.cubin"
+    if not path.exists():
+        store(path, data)
+    return sass.audit(Cubin(path, "numba", arch, "Numba"), spec, work)

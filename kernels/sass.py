@@ -1,0 +1,162 @@
+"""Read the machine code of a GPU kernel and hold it against the work it claims: on the unit it claims, all of it.
+
+The field's benchmarks print rates of chains that the compiler removed, and of instructions that became other ones.
+The disassembler of the cubin that will be timed tells both, with no GPU.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+from kernels.base import Audit, Work
+from kernels.nvrtc import Cubin
+
+NOT_AUDITED = "not audited: no disassembler (pip install nvidia-cuda-nvdisasm)"
+_LINE = re.compile(r"/\*[0-9a-f]{4,}\*/\s+(@!?U?P\w+\s+)?([A-Z][A-Z0-9_.]*)([^;]*);")
+_LABEL = re.compile(r"^(\.L_[\w.]+):")
+_TARGET = re.compile(r"`\((\.L_[\w.]+)\)")
+_NO_ISSUE = ("NOP",)
+_LOCAL = ("LDL", "STL")
+WARP = 32
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a launch must do in one repetition.
+
+    pattern: opcodes that do the work. per_warp: operations one such instruction does for a warp. warps: how often
+    the loop body runs in a repetition, all warps together. overhead: largest share of the loop's instructions that
+    may be something else. native: opcodes the path should become; others mark the path ``emulated``.
+    """
+
+    pattern: str
+    per_warp: float
+    warps: float
+    overhead: float = 1.0
+    native: str = ""
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One instruction: opcode with modifiers (``HMMA.16816.F32``), operands as text, whether it has a predicate."""
+
+    opcode: str
+    operands: str
+    predicated: bool = False
+
+
+@cache
+def disassembler() -> str | None:
+    """Path of nvdisasm from the Python packages, the PATH or the CUDA toolkit; None if there is none."""
+    packaged = [path for folder in sys.path if folder for path in sorted(Path(folder).glob("nvidia/*/bin/nvdisasm*"))]
+    usual = [shutil.which("nvdisasm"), "/usr/local/cuda/bin/nvdisasm", *map(str, packaged)]
+    return next((str(path) for path in reversed(usual) if path and os.access(path, os.X_OK)), None)
+
+
+def disassemble(cubin: Path) -> list[Instruction | str]:
+    """Instructions of the kernel in ``cubin`` in order, with labels as plain strings between them.
+
+    Raises OSError or subprocess.CalledProcessError where the disassembler refuses the file (sm_70 and sm_72).
+    """
+    tool = disassembler()
+    if tool is None:
+        raise FileNotFoundError("nvdisasm")
+    text = subprocess.run([tool, str(cubin)], capture_output=True, text=True, check=True, timeout=60).stdout
+    return list(parse(text.splitlines()))
+
+
+def parse(lines: Iterable[str]) -> Iterable[Instruction | str]:
+    """Instructions and labels from nvdisasm's listing."""
+    for line in lines:
+        if label := _LABEL.match(line):
+            yield label[1]
+        elif found := _LINE.search(line):
+            yield Instruction(found[2], found[3].strip(), bool(found[1]))
+
+
+def loops(code: list[Instruction | str]) -> list[list[Instruction]]:
+    """The innermost loops: from a label to a branch back to it, with no other loop inside."""
+    labels = {item: at for at, item in enumerate(code) if isinstance(item, str)}
+    spans = []
+    for at, item in enumerate(code):
+        if isinstance(item, Instruction) and item.opcode.startswith("BRA"):
+            target = _TARGET.search(item.operands)
+            if target and labels.get(target[1], at) < at:
+                spans.append((labels[target[1]], at))
+    inner = [s for s in spans if not any(s[0] <= t[0] and t[1] <= s[1] and t != s for t in spans)]
+    return [[i for i in code[a : b + 1] if isinstance(i, Instruction)] for a, b in inner]
+
+
+def audit(cubin: Cubin, spec: Spec, work: Work) -> Audit:
+    """Count the hot loop of ``cubin``; the result is kept beside it. No disassembler is a note, not a problem."""
+    kept = cubin.path.with_suffix(".sass.json")
+    key = json.dumps([asdict(spec), work.flops, work.bytes])
+    try:
+        stored = json.loads(kept.read_text())
+        if key in stored:
+            return Audit(**stored[key])
+    except (OSError, ValueError, TypeError):
+        stored = {}
+    try:
+        found = inspect(disassemble(cubin.path), spec, work)
+    except (OSError, subprocess.SubprocessError):
+        return Audit(note=_refused(cubin))
+    with contextlib.suppress(OSError):  # the cache only saves time
+        kept.write_text(json.dumps({**stored, key: asdict(found)}))
+    return found
+
+
+def _refused(cubin: Cubin) -> str:
+    return NOT_AUDITED if disassembler() is None else f"not audited: nvdisasm refuses sm_{cubin.arch}"
+
+
+def inspect(code: list[Instruction | str], spec: Spec, work: Work) -> Audit:
+    """Hold the code against ``spec`` and the declared work of one repetition."""
+    wanted = re.compile(spec.pattern)
+    body = max(loops(code), key=lambda loop: sum(bool(wanted.match(i.opcode)) for i in loop), default=[])
+    counted = [i.opcode for i in body if wanted.match(i.opcode)]
+    name = "+".join(sorted(Counter(counted)))
+    note = f"emulated with {name}" if spec.native and counted and not re.match(spec.native, counted[0]) else ""
+    return Audit(name, _problem(code, body, counted, spec, work), note)
+
+
+def _problem(code: list[Instruction | str], body: list[Instruction], counted: list[str], spec: Spec, work: Work) -> str:
+    if not counted:
+        return f"no loop of the machine code holds {spec.pattern}: the compiler removed the work"
+    if spill := next((i.opcode for i in code if isinstance(i, Instruction) and i.opcode.startswith(_LOCAL)), ""):
+        return f"the machine code spills registers to local memory ({spill})"
+    # A predicated CALL is how some architectures leave a long loop; a routine is called every time.
+    if any(i.opcode.startswith("CALL") and not i.predicated for i in body):
+        return "the loop calls a software routine"
+    done = len(counted) * spec.per_warp * spec.warps
+    if abs(done - work.flops) > 1e-3 * work.flops:
+        return f"the machine code does {done:.6g} operations a repetition, not {work.flops:.6g}"
+    issued = [i for i in body if i.opcode not in _NO_ISSUE]
+    if (share := 1 - len(counted) / len(issued)) > spec.overhead:
+        return f"{share:.1%} of the loop's instructions are not {spec.pattern}, more than {spec.overhead:.1%}"
+    return ""
+
+
+def wide_access(cubin: Cubin, loads: int, stores: int) -> Audit:
+    """A stream must move whole 16-byte vectors: count the 128-bit loads and stores of a thread."""
+    try:
+        code = [i.opcode for i in disassemble(cubin.path) if isinstance(i, Instruction)]
+    except (OSError, subprocess.SubprocessError):
+        return Audit(note=_refused(cubin))
+    found = {kind: [op for op in code if op.startswith(kind) and ".128" in op] for kind in ("LDG", "STG")}
+    name = "+".join(sorted({op for ops in found.values() for op in ops}))
+    have = len(found["LDG"]), len(found["STG"])
+    wrong = have != (loads, stores)
+    problem = f"{have[0]} loads and {have[1]} stores of 128 bits a thread, not {loads} and {stores}" if wrong else ""
+    return Audit(name, problem)

@@ -1,0 +1,100 @@
+// One pass of a stream over global memory in 16-byte vectors, VECS of them in flight in each thread.
+//
+// OP_x chooses the operation, LOAD and STORE are PTX cache hints such as .cs or .nc.L1::no_allocate.
+
+#define TEXT_(x) #x
+#define TEXT(x) TEXT_(x)
+#ifndef LOAD
+#define LOAD
+#endif
+#ifndef STORE
+#define STORE
+#endif
+
+#if defined(KIND_FP64)
+typedef double value;
+#define WIDTH 2
+#else
+typedef float value;
+#define WIDTH 4
+#endif
+
+struct alignas(16) vec {
+  value v[WIDTH];
+};
+
+__device__ __forceinline__ vec load(const vec *p) {
+  vec r;
+#if WIDTH == 2
+  asm volatile("ld.global" TEXT(LOAD) ".v2.f64 {%0, %1}, [%2];" : "=d"(r.v[0]), "=d"(r.v[1]) : "l"(p));
+#else
+  asm volatile("ld.global" TEXT(LOAD) ".v4.f32 {%0, %1, %2, %3}, [%4];"
+               : "=f"(r.v[0]), "=f"(r.v[1]), "=f"(r.v[2]), "=f"(r.v[3])
+               : "l"(p));
+#endif
+  return r;
+}
+
+__device__ __forceinline__ void store(vec *p, vec r) {
+#if WIDTH == 2
+  asm volatile("st.global" TEXT(STORE) ".v2.f64 [%2], {%0, %1};" ::"d"(r.v[0]), "d"(r.v[1]), "l"(p) : "memory");
+#else
+  asm volatile("st.global" TEXT(STORE) ".v4.f32 [%4], {%0, %1, %2, %3};" ::"f"(r.v[0]), "f"(r.v[1]), "f"(r.v[2]),
+               "f"(r.v[3]), "l"(p)
+               : "memory");
+#endif
+}
+
+#define EACH(expression)                                                                                               \
+  _Pragma("unroll") for (int w = 0; w < WIDTH; w++) expression
+
+// x, y: sources; z: target; vectors: length of each array in vectors; sums: one double per block (read only).
+extern "C" __global__ void __launch_bounds__(BLOCK)
+    stream(const vec *x, const vec *y, vec *z, double *sums, unsigned vectors, value s, value written) {
+  unsigned first = blockIdx.x * (BLOCK * VECS) + threadIdx.x;
+  vec a[VECS], b[VECS];
+#if !defined(OP_write)
+#pragma unroll
+  for (int k = 0; k < VECS; k++) {
+    unsigned i = first + k * BLOCK;
+    EACH(a[k].v[w] = 0);
+    if (i < vectors) a[k] = load(x + i);
+#if defined(OP_add) || defined(OP_triad)
+    if (i < vectors) b[k] = load(y + i);
+#endif
+  }
+#endif
+#if defined(OP_read)
+  double sum = 0;
+#pragma unroll
+  for (int k = 0; k < VECS; k++) {
+    value part = 0; // exact: small integers
+    EACH(part += a[k].v[w]);
+    sum += part;
+  }
+#pragma unroll
+  for (int lane = 16; lane; lane /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, lane);
+  __shared__ double warps[BLOCK / 32];
+  if (threadIdx.x % 32 == 0) warps[threadIdx.x / 32] = sum;
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    for (int k = 1; k < BLOCK / 32; k++) sum += warps[k];
+    sums[blockIdx.x] = sum;
+  }
+#else
+#pragma unroll
+  for (int k = 0; k < VECS; k++) {
+    unsigned i = first + k * BLOCK;
+#if defined(OP_scale)
+    EACH(a[k].v[w] *= s);
+#elif defined(OP_add)
+    EACH(a[k].v[w] += b[k].v[w]);
+#elif defined(OP_triad)
+    EACH(a[k].v[w] += s * b[k].v[w]);
+#elif defined(OP_write)
+    EACH(a[k].v[w] = written);
+#endif
+    if (i < vectors) store(z + i, a[k]);
+  }
+#endif
+}

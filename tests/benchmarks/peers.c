@@ -1,0 +1,57 @@
+/* The same kernels by hand, in C with intrinsics: what the CPU kernels are held against.
+ * Arguments are those of our own native kernels, so both run on the same threads and buffers.
+ * Build: cc -O3 -march=native -shared -fPIC peers.c */
+#include <immintrin.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__AVX512F__)
+#define CHAINS 16
+#define P(op) _mm512_##op
+typedef __m512d vd;
+typedef __m512 vs;
+#else
+#define CHAINS 12
+#define P(op) _mm256_##op
+typedef __m256d vd;
+typedef __m256 vs;
+#endif
+#define LANES64 (int64_t)(sizeof(vd) / 8)
+
+#define FMA(NAME, T, V, SET, MADD, STORE)                                      \
+  void NAME(const int64_t *a, int64_t repeat) {                               \
+    T m, c;                                                                    \
+    memcpy(&m, a + 1, sizeof m);                                               \
+    memcpy(&c, a + 2, sizeof c);                                               \
+    V vm = SET(m), vc = SET(c), x[CHAINS];                                     \
+    for (int k = 0; k < CHAINS; k++) x[k] = SET((T)(1 + k / 64.0));            \
+    for (int64_t r = 0; r < repeat; r++) {                                     \
+      _Pragma("GCC unroll 8") for (int s = 0; s < 8; s++)                      \
+          _Pragma("GCC unroll 16") for (int k = 0; k < CHAINS; k++)            \
+              x[k] = MADD(x[k], vm, vc);                                       \
+      __asm__ volatile("");                                                    \
+    }                                                                          \
+    T *out = (T *)a[0];                                                        \
+    for (int k = 0; k < CHAINS; k++) STORE(out + k * sizeof(V) / sizeof(T), x[k]); \
+  }
+FMA(fma_fp64, double, vd, P(set1_pd), P(fmadd_pd), P(storeu_pd))
+FMA(fma_fp32, float, vs, P(set1_ps), P(fmadd_ps), P(storeu_ps))
+
+#define STREAM(NAME, VALUE, TARGET)                                            \
+  void NAME(const int64_t *a, int64_t repeat) {                               \
+    double *x = (double *)a[0], *y = (double *)a[1], *z = (double *)a[2], scale; \
+    int64_t n = a[3];                                                          \
+    memcpy(&scale, a + 4, 8);                                                  \
+    vd s = P(set1_pd)(scale);                                                  \
+    (void)x, (void)y, (void)z, (void)s;                                        \
+    for (int64_t r = 0; r < repeat; r++) {                                     \
+      for (int64_t i = 0; i < n; i += LANES64) P(stream_pd)(TARGET + i, VALUE); \
+    }                                                                          \
+    _mm_sfence();                                                              \
+  }
+#define X P(load_pd)(x + i)
+#define Y P(load_pd)(y + i)
+STREAM(copy, X, y)
+STREAM(scale, P(mul_pd)(s, X), y)
+STREAM(add, P(add_pd)(X, Y), z)
+STREAM(triad, P(fmadd_pd)(Y, s, X), z)

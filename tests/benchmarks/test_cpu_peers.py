@@ -1,0 +1,75 @@
+"""Our CPU kernels beside the same kernels in C with intrinsics: a ratio from one run, the two taken in turn."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pytest
+
+from kernels import fma, fma_cpu, stream
+from probes import bandwidth
+from probes.harness.timing import HostClock, calibrate
+
+SOURCE = Path(__file__).with_name("peers.c")
+
+
+@pytest.fixture(scope="module")
+def peers(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    """The C kernels, compiled for this machine."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if not compiler:
+        pytest.skip("no C compiler to build the peers with")
+    library = tmp_path_factory.mktemp("peers") / "peers.so"
+    flags = ["-O3", "-march=native", "-shared", "-fPIC"]
+    subprocess.run([compiler, *flags, "-o", str(library), str(SOURCE)], check=True)
+    return ctypes.CDLL(str(library))
+
+
+class Peer:
+    """The C kernel ``name`` on the threads, buffers and arguments of our own launch."""
+
+    def __init__(self, library: ctypes.CDLL, name: str, launch: Any) -> None:
+        self._address = ctypes.cast(getattr(library, name), ctypes.c_void_p).value
+        self._launch = launch
+
+    def run(self, repeat: int) -> Any:
+        return self._launch._team.run(self._address, self._launch._arguments, repeat)
+
+
+def ratios(launch: Any, peer: Any, clock: HostClock, rounds: int) -> list[float]:
+    """Rate of ours over the peer's, each pair taken one right after the other; unclean pairs are left out."""
+    repeat = calibrate(launch, clock, 0.010)
+    found = []
+    for _ in range(rounds):
+        ours, theirs = clock.sample(launch, repeat), clock.sample(peer, repeat)
+        if ours.clean and theirs.clean:
+            found.append(theirs.seconds / ours.seconds)
+    return found
+
+
+def compare(benchmark: Any, launch: Any, peer: Any, clock: HostClock, rounds: int = 60) -> None:
+    found = benchmark.pedantic(ratios, args=(launch, peer, clock, rounds), rounds=1)
+    assert found, "no undisturbed pair: the machine is overloaded"
+    benchmark.extra_info["ours_over_c"] = median(found)
+    print(f"\n{benchmark.name}: {median(found):.3f} of C, median of {len(found)} pairs")
+
+
+@pytest.mark.parametrize("dtype", ["fp64", "fp32"])
+def test_fma(benchmark: Any, peers: ctypes.CDLL, host: Any, dtype: str) -> None:
+    clock = HostClock(host)
+    params = fma_cpu.shape(host.features, dtype) | {"threads": host.units} | fma.TIMED[dtype]
+    launch = fma.kernel(dtype).backends["cpu"](host, dtype, params, clock.queue)
+    compare(benchmark, launch, Peer(peers, f"fma_{dtype}", launch), clock)
+
+
+@pytest.mark.parametrize("kernel", stream.KERNELS[:4], ids=lambda k: k.name)
+def test_stream(benchmark: Any, peers: ctypes.CDLL, host: Any, kernel: Any) -> None:
+    clock = HostClock(host)
+    params = {"n": bandwidth.array_bytes(host) // 8, "threads": host.units}
+    launch = kernel.backends["cpu"](host, "fp64", params, clock.queue)
+    compare(benchmark, launch, Peer(peers, kernel.name, launch), clock)
