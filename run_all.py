@@ -173,7 +173,7 @@ def finish(run: Run, folder: Path, console: Console) -> None:
 
     outcome = model(run)
     try:
-        outcome = write(outcome, folder)
+        write(outcome, folder)
     finally:
         console.result(outcome)
 

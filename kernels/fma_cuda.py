@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kernels import cuda, sass
-from kernels.base import Audit, Unavailable, Work
+from kernels.base import Audit, Work
 
 BLOCK = 256
 BLOCKS_PER_SM = 4
@@ -45,16 +45,19 @@ TYPES = {
 }
 
 
+def missing(device: Any, dtype: str) -> str:
+    """Why this device has no multiply-add of this type, or nothing."""
+    since = TYPES[dtype].since
+    return f"sm_{cuda.sm(device)} has no {dtype} multiply-add (since {since})" if float(device.arch) < since else ""
+
+
 def shape(device: Any, dtype: str) -> dict[str, int]:
-    """Params of one wave of blocks that fills the device. Raises Unavailable where the type does not exist."""
+    """Params of one wave of blocks that fills the device."""
     row = TYPES[dtype]
-    if float(device.arch) < row.since:
-        raise Unavailable(f"sm_{cuda.sm(device)} has no {dtype} multiply-add (since {row.since})")
-    blocks = device.units * BLOCKS_PER_SM
     return {
         "chains": row.chains,
         "steps": TRIP // row.chains,
-        "threads": blocks * BLOCK,
+        "threads": device.units * BLOCKS_PER_SM * BLOCK,
         "block": BLOCK,
         "lanes": row.lanes,
         "products": row.products,

@@ -1,8 +1,8 @@
 """The CUDA kernels again, written in Numba: the same work from Python, to see what Numba leaves on the table.
 
 Kernels take addresses and numbers, no arrays, and touch memory through a few intrinsics that emit one PTX
-instruction each. This module imports Numba when it is imported, so builders import it late: the simulator replaces
-``cuda`` where it finds it among a module's globals, nowhere else. In Numba's simulator the same kernels run on arrays, with the intrinsics in plain Python.
+instruction each; in Numba's simulator the same kernels run on arrays, with the intrinsics in plain Python. Numba is
+imported at the top, so builders import this module late: the simulator swaps ``cuda`` among a module's globals only.
 """
 
 from __future__ import annotations

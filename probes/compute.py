@@ -9,24 +9,27 @@ from probes.harness.case import Case
 from probes.harness.records import Device
 
 DTYPES = ("fp64", "fp32")
+CUDA_DTYPES = (*DTYPES, "fp16", "bf16", "int32", "int8")
+NUMBA_DTYPES = DTYPES  # what Numba CUDA can say
 
 
 def cases(device: Device) -> Iterator[Case]:
     """One case per precision and backend."""
-    for dtype in DTYPES:
-        yield from _cuda(device, dtype) if device.kind == "cuda" else _cpu(device, dtype)
+    if device.kind == "cuda":
+        return (case for dtype in CUDA_DTYPES for case in _cuda(device, dtype))
+    return (_cpu(device, dtype) for dtype in DTYPES)
 
 
 def _cuda(device: Device, dtype: str) -> Iterator[Case]:
     from kernels import fma_cuda
 
-    for backend in ("raw", "numba"):
-        params = fma_cuda.shape(device, dtype, backend) | fma.TIMED[dtype]
-        yield Case(fma.kernel(dtype), dtype, backend, f"compute/{dtype}", params)
+    params, skip = fma_cuda.shape(device, dtype) | fma.TIMED[dtype], fma_cuda.missing(device, dtype)
+    for backend in ("raw", "numba") if dtype in NUMBA_DTYPES else ("raw",):
+        yield Case(fma.kernel(dtype), dtype, backend, f"compute/{dtype}", params, skip)
 
 
-def _cpu(device: Device, dtype: str) -> Iterator[Case]:
+def _cpu(device: Device, dtype: str) -> Case:
     from kernels import fma_cpu
 
     params = fma_cpu.shape(device.features, dtype) | {"threads": device.units} | fma.TIMED[dtype]
-    yield Case(fma.kernel(dtype), dtype, "cpu", f"compute/{dtype}", params)
+    return Case(fma.kernel(dtype), dtype, "cpu", f"compute/{dtype}", params)

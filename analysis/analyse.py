@@ -1,0 +1,83 @@
+"""One run analysed: rows to ceilings to a roofline to files. The same for a live run and for ``--replot``."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from analysis.ceilings import Ceiling, ceilings
+from analysis.roofline import Roofline, roofline
+from analysis.units import si
+from probes.harness.files import COMPLETE, Run, csv_text, read_run, replace_file
+
+INCHES = (9.6, 5.6)
+DOTS_PER_INCH = 150
+
+
+@dataclass
+class Outcome:
+    """What a run found; ``files`` are those written so far, in ``folder``."""
+
+    run: Run
+    ceilings: Mapping[str, Ceiling]
+    model: Roofline
+    folder: Path | None = None
+    files: list[Path] = field(default_factory=list)
+
+
+def analyse(folder: Path) -> Outcome:
+    """Read the run in ``folder``, model it and write its pictures and report. Raises RidgelineError or OSError."""
+    outcome = model(read_run(folder))
+    write(outcome, folder)
+    return outcome
+
+
+def model(run: Run) -> Outcome:
+    """What the rows of a run mean; writes nothing."""
+    found = ceilings(run.measurements, run.device)
+    return Outcome(run, found, roofline(found.values()))
+
+
+def write(outcome: Outcome, folder: Path) -> None:
+    """Write ceilings.csv, roofline.svg, roofline.png and report.html, each whole or not at all."""
+    from analysis.report import html
+
+    outcome.folder = folder
+    svg, png = pictures(outcome)
+    contents: dict[str, str | bytes] = {
+        "ceilings.csv": csv_text(outcome.ceilings.values(), Ceiling),
+        "roofline.svg": svg,
+        "roofline.png": png,
+        "report.html": html(outcome.run, outcome.ceilings, svg),
+    }
+    for name, content in contents.items():
+        replace_file(folder / name, content)
+        outcome.files.append(folder / name)
+
+
+def subtitle(outcome: Outcome) -> str:
+    """Under the title: clock, date, and whether the run is whole."""
+    clocks = [c.clock_hz for c in outcome.ceilings.values() if c.clock_hz and c.tag.startswith("compute")]
+    parts = [f"measured at {si(max(clocks), 'Hz')}"] if clocks else []
+    parts += [outcome.run.started[:10]] + (["partial run"] if outcome.run.status != COMPLETE else [])
+    return " · ".join([*parts, "solid: measured, dashed: theory"])
+
+
+def pictures(outcome: Outcome) -> tuple[str, bytes]:
+    """The roofline as SVG text and as PNG bytes; the same rows give the same bytes."""
+    import matplotlib
+
+    from analysis.plot import figure
+
+    made = figure(outcome.model, [], outcome.run.device.name, subtitle(outcome), INCHES)
+    with matplotlib.rc_context({"svg.hashsalt": "ridgeline", "svg.fonttype": "path"}):
+        return _saved(made, "svg", metadata={"Date": None}).decode(), _saved(made, "png", dpi=DOTS_PER_INCH)
+
+
+def _saved(figure: Any, kind: str, **options: Any) -> bytes:
+    out = io.BytesIO()
+    figure.savefig(out, format=kind, **options)
+    return out.getvalue()

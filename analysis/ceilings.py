@@ -1,0 +1,122 @@
+"""From many measurements to one ceiling per tag: the best that can be trusted, beside what theory allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from analysis.theory import VARIANTS, Peak, peak_for
+from probes.harness.records import FAILED, OK, SCHEMA_VERSION, SKIPPED, Device, Measurement
+
+WIDE = 0.01  # half-width of the interval over the median, from which a remark is made
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """The best trustworthy measurement behind a tag: a row of ``ceilings.csv`` (results/README.md has the units)."""
+
+    schema_version: int
+    device: str
+    started: str
+    tag: str
+    rate: float | None
+    unit: str
+    nominal_peak: float | None
+    observed_peak: float | None
+    share_nominal: float | None
+    share_observed: float | None
+    backend: str
+    dtype: str
+    clock_hz: float | None
+    spread: float | None
+    samples: int
+    status: str
+    remark: str
+
+    @property
+    def share(self) -> float | None:
+        """Share of theory at the observed clock, or of the nominal peak where there is none."""
+        return self.share_nominal if self.share_observed is None else self.share_observed
+
+
+def is_roof(ceiling: Ceiling) -> bool:
+    """Whether a ceiling draws a main roof: measured, no variant, a compute path or a whole level of memory."""
+    parts = ceiling.tag.split("/")
+    if ceiling.status != OK or parts[-1] in VARIANTS or "emulated" in ceiling.remark:
+        return False
+    return parts[0] == "compute" or (parts[0] == "bandwidth" and len(parts) == 2)
+
+
+def ceilings(rows: Iterable[Measurement], device: Device) -> dict[str, Ceiling]:
+    """A ceiling for every tag of these rows, and for every level of memory the best of its operations."""
+    by_tag: dict[str, list[Measurement]] = {}
+    for row in rows:
+        for tag in filter(None, (level_of(row.ceiling), row.ceiling)):
+            by_tag.setdefault(tag, []).append(row)
+    return {tag: _ceiling(tag, group, device) for tag, group in sorted(by_tag.items())}
+
+
+def level_of(tag: str) -> str:
+    """``bandwidth/dram`` of ``bandwidth/dram/copy``; nothing for other tags and for variants."""
+    parts = tag.split("/")
+    return "/".join(parts[:2]) if parts[0] == "bandwidth" and len(parts) == 3 and parts[2] not in VARIANTS else ""
+
+
+def unit_of(tag: str, dtype: str) -> str:
+    """Unit of the rate behind a tag."""
+    if not tag.startswith("compute"):
+        return "B/s"
+    return "OP/s" if dtype.startswith("int") else "FLOP/s"
+
+
+def _ceiling(tag: str, rows: Sequence[Measurement], device: Device) -> Ceiling:
+    good = [row for row in rows if row.status == OK and row.rate]
+    if not good:
+        return _missing(tag, rows)
+    best = max(good, key=lambda row: row.rate or 0.0)
+    nominal, observed = peak_for(tag, device), _observed(tag, best, device)
+    rate = best.rate or 0.0
+    return replace(
+        _blank(tag, best),
+        rate=rate,
+        nominal_peak=nominal.value if nominal else None,
+        observed_peak=observed,
+        share_nominal=rate / nominal.value if nominal and nominal.value else None,
+        share_observed=rate / observed if observed else None,
+        clock_hz=best.clock_hz if tag.startswith("compute") else None,
+        spread=best.spread,
+        samples=best.samples,
+        status=OK,
+        remark="; ".join(_remarks(tag, best, rows)),
+    )
+
+
+def _observed(tag: str, row: Measurement, device: Device) -> float | None:
+    """The peak at the clock that was observed; a memory's clock is not, so its peak is unknown."""
+    if not tag.startswith("compute") or row.clock_hz is None:
+        return None
+    peak: Peak | None = peak_for(tag, device, row.clock_hz)
+    return (peak.value or peak.limit) if peak else None
+
+
+def _missing(tag: str, rows: Sequence[Measurement]) -> Ceiling:
+    """A tag with no good row says why: the first failure, or else the first reason to skip."""
+    failed = [row for row in rows if row.status == FAILED]
+    first = (failed or rows)[0]
+    return replace(_blank(tag, first), status=FAILED if failed else SKIPPED, remark=first.reason)
+
+
+def _blank(tag: str, row: Measurement) -> Ceiling:
+    unit = unit_of(tag, row.dtype)
+    return Ceiling(
+        SCHEMA_VERSION, row.device, row.started, tag, None, unit, None, None, None, None, row.backend, row.dtype,
+        None, None, 0, SKIPPED, "",
+    )  # fmt: skip
+
+
+def _remarks(tag: str, best: Measurement, rows: Sequence[Measurement]) -> list[str]:
+    failed = sorted({f"{row.kernel}/{row.backend}" for row in rows if row.status == FAILED})
+    remarks = [best.reason] if best.reason else []
+    if level_of(best.ceiling) == tag:
+        remarks.insert(0, f"best of its operations: {best.kernel}")
+    return remarks + ([f"failed: {', '.join(failed)}"] if failed else [])

@@ -1,0 +1,103 @@
+"""What a run found, in words and tables: one HTML file that opens anywhere, offline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from string import Template
+
+from analysis.ceilings import Ceiling
+from analysis.roofline import roofline
+from analysis.theory import peaks
+from analysis.units import percent, si
+from probes.harness.files import COMPLETE, Run
+from probes.harness.records import FAILED, OK, SKIPPED, Measurement
+
+TEMPLATE = Path(__file__).with_name("report.html")
+HEAD = ("ceiling", "measured", "theoretical", "share", "spread", "clock", "samples", "remarks")
+
+
+def cells(ceiling: Ceiling) -> tuple[str, ...]:
+    """A ceiling as people read it, in the order of HEAD."""
+    theory = ceiling.observed_peak or ceiling.nominal_peak
+    measured = si(ceiling.rate, ceiling.unit) if ceiling.status == OK else ceiling.status
+    return (
+        ceiling.tag,
+        measured,
+        si(theory, ceiling.unit) if theory else "unknown",
+        percent(ceiling.share),
+        f"±{100 * ceiling.spread:.1f} %" if ceiling.spread is not None else "–",
+        si(ceiling.clock_hz, "Hz"),
+        str(ceiling.samples or "–"),
+        ceiling.remark,
+    )
+
+
+def summary(run: Run, found: Mapping[str, Ceiling]) -> list[str]:
+    """Two or three plain sentences: the ridge points, and what did not go well."""
+    model = roofline(found.values())
+    said = []
+    if model.memory and model.compute:
+        ridges = [f"{r.rate / model.memory.rate:.3g} for {r.label}" for r in model.compute]
+        said.append(f"Ridge points over {model.memory.label}, in operations per byte: {', '.join(ridges)}.")
+    counts = {status: sum(m.status == status for m in run.measurements) for status in (OK, SKIPPED, FAILED)}
+    said.append(f"{counts[OK]} cases measured, {counts[SKIPPED]} skipped, {counts[FAILED]} failed.")
+    if run.status != COMPLETE:
+        said.append("The run is partial: it was ended before every case had its turn.")
+    return said
+
+
+def html(run: Run, found: Mapping[str, Ceiling], svg: str) -> str:
+    """The report as one self-contained page."""
+    device = run.device
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+        title=escape(f"{device.name}, {run.started[:10]}"),
+        device=escape(device.name),
+        started=escape(run.started),
+        partial="" if run.status == COMPLETE else '<p class="warn">This run is partial.</p>',
+        summary="".join(f"<p>{escape(text)}</p>" for text in summary(run, found)),
+        warnings="".join(f'<p class="warn">{escape(text)}</p>' for text in run.warnings),
+        svg=svg[svg.index("<svg") :],
+        ceilings=_table(HEAD, map(cells, found.values())),
+        failed=_reasons(run.measurements),
+        theory=_theory(run),
+        facts=_table(("fact", "value"), _facts(run)),
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    top = "".join(f"<th>{escape(text)}</th>" for text in head)
+    body = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _reasons(rows: Iterable[Measurement]) -> str:
+    """Skipped and failed cases with their reasons, failed ones first."""
+    missing = sorted((m for m in rows if m.status != OK), key=lambda m: m.status)
+    if not missing:
+        return "<p>None: every case was measured.</p>"
+    named = ((m.status, m.ceiling, f"{m.kernel}/{m.backend} {m.dtype}", m.reason) for m in missing)
+    return _table(("status", "ceiling", "case", "reason"), named)
+
+
+def _theory(run: Run) -> str:
+    known = peaks(run.device)
+    rows = ((tag, si(p.value or p.limit, p.unit), p.formula, p.source) for tag, p in known.items())
+    return _table(("tag", "peak", "formula", "source"), rows)
+
+
+def _facts(run: Run) -> list[tuple[str, str]]:
+    device = run.device
+    unit = "streaming multiprocessors" if device.kind == "cuda" else "cores measured"
+    named = {
+        "architecture": device.arch or "unknown",
+        unit: device.units,
+        "rated clock": si(device.clock_hz, "Hz"),
+        "last cache": f"{device.last_cache_bytes / 2**20:.4g} MiB" if device.last_cache_bytes else "unknown",
+        "memory": si(device.memory_bytes, "B"),
+        **device.facts,
+        **run.versions,
+        **{f"setting: {key}": value for key, value in run.settings.items()},
+    }
+    return [(key, str(value)) for key, value in named.items()]

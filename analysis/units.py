@@ -1,0 +1,30 @@
+"""Numbers as people read them: three significant digits and an SI prefix (1 GB/s is 1e9 bytes per second)."""
+
+from __future__ import annotations
+
+PREFIXES = (
+    (1e15, "P"),
+    (1e12, "T"),
+    (1e9, "G"),
+    (1e6, "M"),
+    (1e3, "k"),
+    (1.0, ""),
+    (1e-3, "m"),
+    (1e-6, "µ"),
+    (1e-9, "n"),
+)
+
+
+def si(value: float | None, unit: str, digits: int = 3) -> str:
+    """``4.24 TB/s``; a dash for None."""
+    if value is None:
+        return "–"
+    size, prefix = next((p for p in PREFIXES if abs(value) >= p[0]), PREFIXES[-1] if value else (1.0, ""))
+    number = value / size
+    before = len(str(int(abs(number))))
+    return f"{number:.{max(0, digits - before)}f} {prefix}{unit}"
+
+
+def percent(value: float | None) -> str:
+    """``98.1 %``; a dash for None."""
+    return "–" if value is None else f"{100 * value:.1f} %"

@@ -1,0 +1,115 @@
+"""What the CUDA driver says of its devices, asked directly: facts need neither CuPy nor a toolkit."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+from itertools import pairwise
+from typing import Any
+
+from probes.harness.records import RidgelineError
+
+NAMES = ("libcuda.so.1", "libcuda.so", "nvcuda.dll")
+
+ATTRIBUTES = {
+    "max_threads_per_block": 1,
+    "shared_bytes_per_block": 8,
+    "warp_size": 10,
+    "clock_khz": 13,
+    "multiprocessors": 16,
+    "integrated": 18,
+    "ecc": 32,
+    "pci_bus": 33,
+    "pci_device": 34,
+    "memory_clock_khz": 36,
+    "memory_bus_bits": 37,
+    "l2_bytes": 38,
+    "threads_per_multiprocessor": 39,
+    "async_engines": 40,
+    "pci_domain": 50,
+    "capability_major": 75,
+    "capability_minor": 76,
+    "shared_bytes_per_multiprocessor": 81,
+    "registers_per_multiprocessor": 82,
+    "managed_memory": 83,
+    "concurrent_managed_access": 89,
+    "shared_bytes_optin": 97,
+    "persisting_l2_bytes": 108,
+}
+"""Numbers of CUdevice_attribute in cuda.h."""
+
+
+class Driver:
+    """The loaded driver. ``library`` may be a made-up one. Raises RidgelineError if there is none that works."""
+
+    def __init__(self, library: Any = None) -> None:
+        self._lib = library or _load()
+        self._call("cuInit", 0)
+
+    def _call(self, name: str, *arguments: Any) -> None:
+        code = getattr(self._lib, name)(*arguments)
+        if code:
+            text = ctypes.c_char_p()
+            self._lib.cuGetErrorName(code, ctypes.byref(text))
+            known = (text.value or b"unknown error").decode()
+            raise RidgelineError(f"the CUDA driver answers {known} ({code}) to {name}: check it with nvidia-smi")
+
+    def _number(self, name: str, *arguments: Any) -> int:
+        value = ctypes.c_int()
+        self._call(name, ctypes.byref(value), *arguments)
+        return value.value
+
+    def count(self) -> int:
+        """How many devices there are."""
+        return self._number("cuDeviceGetCount")
+
+    def version(self) -> str:
+        """The newest CUDA this driver supports, ``13.0``."""
+        number = self._number("cuDriverGetVersion")
+        return f"{number // 1000}.{number % 1000 // 10}"
+
+    def attribute(self, index: int, name: str) -> int:
+        """One of ATTRIBUTES; 0 if this driver does not know it."""
+        try:
+            return self._number("cuDeviceGetAttribute", ATTRIBUTES[name], self._handle(index))
+        except RidgelineError:
+            return 0
+
+    def _handle(self, index: int) -> int:
+        return self._number("cuDeviceGet", index)
+
+    def name(self, index: int) -> str:
+        """Marketing name."""
+        text = ctypes.create_string_buffer(256)
+        self._call("cuDeviceGetName", text, 256, self._handle(index))
+        return text.value.decode(errors="replace")
+
+    def uuid(self, index: int) -> str:
+        """``GPU-xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx``, as the management library writes it."""
+        raw = ctypes.create_string_buffer(16)
+        self._call("cuDeviceGetUuid", raw, self._handle(index))
+        text = raw.raw.hex()
+        cuts = (0, 8, 12, 16, 20, 32)
+        return "GPU-" + "-".join(text[a:b] for a, b in pairwise(cuts))
+
+    def memory(self, index: int) -> tuple[int, int]:
+        """Free and total bytes; takes the device's primary context for a moment."""
+        free, total, context = ctypes.c_size_t(), ctypes.c_size_t(), ctypes.c_void_p()
+        handle = self._handle(index)
+        self._call("cuDevicePrimaryCtxRetain", ctypes.byref(context), handle)
+        try:
+            self._call("cuCtxPushCurrent_v2", context)
+            self._call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
+            self._call("cuCtxPopCurrent_v2", ctypes.byref(context))
+        finally:
+            self._call("cuDevicePrimaryCtxRelease_v2", handle)
+        return free.value, total.value
+
+
+def _load() -> Any:
+    for name in NAMES:
+        try:
+            return ctypes.CDLL(name)
+        except OSError:
+            continue
+    raise RidgelineError("no NVIDIA driver on this machine (libcuda.so.1 is not found): use --device cpu")
