@@ -61,7 +61,8 @@ __device__ __forceinline__ u64 cycles() {
   return t;
 }
 
-// out: CHAINS values of each thread, [chain][thread], so that writing them costs nothing beside the chains. clocks: cycles and nanoseconds of each block.
+// out: CHAINS values of each thread, [chain][thread], so that writing them costs nothing beside the chains. clocks:
+// cycles and nanoseconds of each block.
 extern "C" __global__ void __launch_bounds__(BLOCK, BLOCKS_PER_SM)
     chains(value *out, u64 *clocks, int trips, value m, value c) {
   value x[CHAINS];

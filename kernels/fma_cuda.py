@@ -131,7 +131,9 @@ def numba(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> cud
 
     def enqueue(repeat: int) -> None:
         stream = numba_cuda.stream(queue)
-        kernel[threads // block, block, stream](out, clocks, repeat, kind(params["m"]), kind(params["c"]))
+        kernel[threads // block, block, stream](
+            out.address, clocks.address, repeat, kind(params["m"]), kind(params["c"])
+        )
 
     def audit(work: Work) -> Audit:
         return numba_cuda.audit(kernel, spec(dtype, params), work, cuda.sm(device))

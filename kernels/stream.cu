@@ -45,8 +45,7 @@ __device__ __forceinline__ void store(vec *p, vec r) {
 #endif
 }
 
-#define EACH(expression)                                                                                               \
-  _Pragma("unroll") for (int w = 0; w < WIDTH; w++) expression
+#define EACH(expression) _Pragma("unroll") for (int w = 0; w < WIDTH; w++) expression
 
 // x, y: sources; z: target; vectors: length of each array in vectors; sums: one double per block (read only).
 extern "C" __global__ void __launch_bounds__(BLOCK)

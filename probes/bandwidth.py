@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kernels import stream
-from probes.harness.case import Case
+from probes.harness.case import Case, run_alone
 from probes.harness.records import Device
 
 PAST_CACHE = {"cpu": 4, "cuda": 16}  # arrays this many times the last cache: what it keeps no longer counts
@@ -34,3 +34,7 @@ def _variants(device: Device, op: str) -> list[tuple[str, dict[str, Any]]]:
     from kernels import stream_cuda
 
     return stream_cuda.variants(op)
+
+
+if __name__ == "__main__":
+    run_alone(__file__)

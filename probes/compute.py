@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kernels import fma
-from probes.harness.case import Case
+from probes.harness.case import Case, run_alone
 from probes.harness.records import Device
 
 DTYPES = ("fp64", "fp32")
@@ -33,3 +33,7 @@ def _cpu(device: Device, dtype: str) -> Case:
 
     params = fma_cpu.shape(device.features, dtype) | {"threads": device.units} | fma.TIMED[dtype]
     return Case(fma.kernel(dtype), dtype, "cpu", f"compute/{dtype}", params)
+
+
+if __name__ == "__main__":
+    run_alone(__file__)

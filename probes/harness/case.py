@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import runpy
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import probes
@@ -62,3 +65,10 @@ def choose(names: Iterable[str] | None) -> list[Probe]:
     if wrong:
         raise RidgelineError(f"no probe is called {wrong[0]!r}; there are: {', '.join(known)}")
     return [known[n] for n in names]
+
+
+def run_alone(probe_file: str) -> None:
+    """Run one probe as ``python -m probes.NAME [OPTIONS]``: the main program with ``--only NAME``."""
+    main = Path(__file__).parents[2] / "run_all.py"
+    sys.argv = [str(main), "--only", Path(probe_file).stem, *sys.argv[1:]]
+    runpy.run_path(str(main), run_name="__main__")

@@ -7,9 +7,11 @@ becomes a skipped one. Nothing is timed before its numbers were checked.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from statistics import median
+from typing import Any
 
 import numpy as np
 
@@ -101,31 +103,37 @@ def _step(task: Task, device: Device, clock: Clock, rule: Rule, judge: Judge) ->
 
 
 def _measure(task: Task, device: Device, clock: Clock, rule: Rule) -> None:
-    case = task.case
-    if not task.repeat:
-        check(case, device, clock)
-    launch = case.kernel.backends[case.backend](device, case.dtype, case.params, clock.queue)
-    try:
-        if not task.repeat:
+    case, first = task.case, not task.repeat
+    if first and case.kernel.check_params:
+        with _built(case, device, clock, case.kernel.check_params) as launch:
+            check(case, launch)
+    with _built(case, device, clock) as launch:
+        if first:
+            if not case.kernel.check_params:
+                check(case, launch)
             task.audit = _audited(launch, case)
             task.repeat = calibrate(launch, clock, rule.sample_seconds)
         task.rounds.append(measure(launch, clock, rule, task.repeat))
-    finally:
-        launch.close()
 
 
-def check(case: Case, device: Device, clock: Clock) -> None:
-    """Run the case's kernel on checkable operands and compare; raises Failure with the arithmetic."""
-    params = {**case.params, **case.kernel.check_params}
+@contextmanager
+def _built(case: Case, device: Device, clock: Clock, changed: Mapping[str, Any] | None = None) -> Iterator[Launch]:
+    """The case's launch with some params changed; its buffers are given back whatever happens."""
+    params = {**case.params, **(changed or {})}
     launch = case.kernel.backends[case.backend](device, case.dtype, params, clock.queue)
     try:
-        launch.run(case.kernel.check_repeat)
-        found = launch.result()
+        yield launch
     finally:
         launch.close()
-    expected = case.kernel.reference(case.dtype, case.kernel.check_repeat, **params)
-    if problem := difference(found, expected, case.kernel.tolerance.get(case.dtype, 0.0)):
-        raise Failure(f"{case.kernel.name}/{case.backend} {case.dtype}: {problem}")
+
+
+def check(case: Case, launch: Launch) -> None:
+    """Run a launch on checkable operands and compare; raises Failure with the arithmetic."""
+    kernel = case.kernel
+    launch.run(kernel.check_repeat)
+    expected = kernel.reference(case.dtype, kernel.check_repeat, **{**case.params, **kernel.check_params})
+    if problem := difference(launch.result(), expected, kernel.tolerance.get(case.dtype, 0.0)):
+        raise Failure(f"{kernel.name}/{case.backend} {case.dtype}: {problem}")
 
 
 def difference(found: np.ndarray, expected: np.ndarray, tolerance: float) -> str:

@@ -10,7 +10,6 @@ import pytest
 from probes.harness.case import Case, choose
 from probes.harness.devices.choose import choose as choose_device
 from probes.harness.records import RidgelineError
-from probes.harness.run import check
 from probes.harness.timing import calibrate, clock_for
 
 
@@ -29,7 +28,6 @@ def test_case(benchmark: Any, device: Any, case: Case) -> None:
         clock = clock_for(device)
     except RidgelineError as reason:
         pytest.skip(str(reason))
-    check(case, device, clock)
     launch = case.kernel.backends[case.backend](device, case.dtype, case.params, clock.queue)
     repeat = calibrate(launch, clock, 0.010)
     seconds: list[float] = benchmark.pedantic(

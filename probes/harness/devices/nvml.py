@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Any
 
 THROTTLES = {
@@ -33,10 +32,10 @@ def open_device(uuid: str, pci: str) -> Any:
         return None
 
 
-def _ask(question: Callable[..., Any], *arguments: Any) -> Any:
-    """The answer, or None where this device does not support the question."""
+def _ask(nv: Any, question: str, *arguments: Any) -> Any:
+    """The answer, or None where this library or device does not know the question."""
     try:
-        return question(*arguments)
+        return getattr(nv, question)(*arguments)
     except Exception:
         return None
 
@@ -46,16 +45,16 @@ def facts(opened: Any) -> dict[str, Any]:
     if opened is None:
         return {}
     nv, handle = opened
-    limit, ecc = _ask(nv.nvmlDeviceGetEnforcedPowerLimit, handle), _ask(nv.nvmlDeviceGetEccMode, handle)
-    mig, driver = _ask(nv.nvmlDeviceGetMigMode, handle), _ask(nv.nvmlSystemGetDriverVersion)
-    processes = _ask(nv.nvmlDeviceGetComputeRunningProcesses, handle) or []
+    limit, ecc = _ask(nv, "nvmlDeviceGetEnforcedPowerLimit", handle), _ask(nv, "nvmlDeviceGetEccMode", handle)
+    mig, driver = _ask(nv, "nvmlDeviceGetMigMode", handle), _ask(nv, "nvmlSystemGetDriverVersion")
+    processes = _ask(nv, "nvmlDeviceGetComputeRunningProcesses", handle) or []
     found = {
         "driver": driver.decode() if isinstance(driver, bytes) else driver,
         "power_limit_w": limit / 1000 if limit else None,
         "ecc": bool(ecc[0]) if ecc else None,
         "mig": bool(mig[0]) if mig else None,
-        "max_sm_clock_hz": _hertz(_ask(nv.nvmlDeviceGetMaxClockInfo, handle, nv.NVML_CLOCK_SM)),
-        "max_memory_clock_hz": _hertz(_ask(nv.nvmlDeviceGetMaxClockInfo, handle, nv.NVML_CLOCK_MEM)),
+        "max_sm_clock_hz": _hertz(_ask(nv, "nvmlDeviceGetMaxClockInfo", handle, nv.NVML_CLOCK_SM)),
+        "max_memory_clock_hz": _hertz(_ask(nv, "nvmlDeviceGetMaxClockInfo", handle, nv.NVML_CLOCK_MEM)),
         "other_processes": sum(p.pid != os.getpid() for p in processes),
     }
     return {key: value for key, value in found.items() if value is not None} | sample(opened)
@@ -66,13 +65,13 @@ def sample(opened: Any) -> dict[str, Any]:
     if opened is None:
         return {}
     nv, handle = opened
-    power = _ask(nv.nvmlDeviceGetPowerUsage, handle)
-    reasons = _ask(nv.nvmlDeviceGetCurrentClocksThrottleReasons, handle) or 0
+    power = _ask(nv, "nvmlDeviceGetPowerUsage", handle)
+    reasons = _ask(nv, "nvmlDeviceGetCurrentClocksThrottleReasons", handle) or 0
     found = {
-        "sm_clock_hz": _hertz(_ask(nv.nvmlDeviceGetClockInfo, handle, nv.NVML_CLOCK_SM)),
-        "memory_clock_now_hz": _hertz(_ask(nv.nvmlDeviceGetClockInfo, handle, nv.NVML_CLOCK_MEM)),
+        "sm_clock_hz": _hertz(_ask(nv, "nvmlDeviceGetClockInfo", handle, nv.NVML_CLOCK_SM)),
+        "memory_clock_now_hz": _hertz(_ask(nv, "nvmlDeviceGetClockInfo", handle, nv.NVML_CLOCK_MEM)),
         "power_w": power / 1000 if power else None,
-        "temperature_c": _ask(nv.nvmlDeviceGetTemperature, handle, nv.NVML_TEMPERATURE_GPU),
+        "temperature_c": _ask(nv, "nvmlDeviceGetTemperature", handle, nv.NVML_TEMPERATURE_GPU),
         "throttle": [text for bit, text in THROTTLES.items() if reasons & bit],
     }
     return {key: value for key, value in found.items() if value is not None}

@@ -1,0 +1,97 @@
+"""The best that can be trusted, and never silence about the rest."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+from analysis.ceilings import Ceiling, ceilings, is_roof
+from probes.harness.records import FAILED, OK, SKIPPED
+from tests.devices import CPU, GPU, measurement
+
+
+def test_the_columns_are_the_contract() -> None:
+    assert ",".join(f.name for f in fields(Ceiling)) == (
+        "schema_version,device,started,tag,rate,unit,nominal_peak,observed_peak,share_nominal,share_observed,"
+        "backend,dtype,clock_hz,spread,samples,status,remark"
+    )
+
+
+def test_the_best_measurement_speaks_for_a_tag() -> None:
+    rows = [measurement("compute/fp32", 4e13), measurement("compute/fp32", 4.5e13, backend="numba")]
+    found = ceilings(rows, GPU)["compute/fp32"]
+    assert (found.rate, found.backend, found.unit) == (pytest.approx(4.5e13), "numba", "FLOP/s")
+    assert found.nominal_peak == 2e9 * 100 * 256
+    assert found.observed_peak == 1.9e9 * 100 * 256
+    assert found.share_observed == pytest.approx(4.5e13 / (1.9e9 * 25600))
+    assert found.spread == pytest.approx(0.002)
+
+
+def test_a_level_is_the_best_of_its_operations() -> None:
+    rows = [
+        measurement("bandwidth/dram/copy", 6e11, kernel="copy"),
+        measurement("bandwidth/dram/read", 7e11, kernel="read"),
+        measurement("bandwidth/dram/zeros", 7.4e11, kernel="zeros"),
+    ]
+    found = ceilings(rows, GPU)
+    assert found["bandwidth/dram"].rate == pytest.approx(7e11)
+    assert "read" in found["bandwidth/dram"].remark
+    assert found["bandwidth/dram"].share_nominal == pytest.approx(7 / 7.5)
+
+
+def test_memory_has_no_observed_clock() -> None:
+    found = ceilings([measurement("bandwidth/dram/copy", 6e11, clock_hz=3e9)], GPU)["bandwidth/dram/copy"]
+    assert found.clock_hz is None
+    assert found.observed_peak is None
+    assert found.unit == "B/s"
+
+
+def test_a_failed_backend_beside_a_good_one_is_named() -> None:
+    rows = [measurement("compute/fp32"), measurement("compute/fp32", 9e99, backend="numba", status=FAILED)]
+    found = ceilings(rows, GPU)["compute/fp32"]
+    assert (found.status, found.backend) == (OK, "raw")
+    assert "failed: fma/numba" in found.remark
+
+
+@pytest.mark.parametrize("status", [FAILED, SKIPPED])
+def test_a_tag_with_nothing_good_says_why(status: str) -> None:
+    found = ceilings([measurement("compute/bf16", status=status, reason="sm_75 has no bf16")], GPU)["compute/bf16"]
+    assert (found.status, found.rate, found.remark) == (status, None, "sm_75 has no bf16")
+    assert not is_roof(found)
+
+
+def test_an_unknown_peak_is_empty() -> None:
+    found = ceilings([measurement("bandwidth/dram/copy", 4e10)], CPU)["bandwidth/dram/copy"]
+    assert found.nominal_peak is None
+    assert found.share_nominal is None
+
+
+@pytest.mark.parametrize(
+    ("tag", "roof"),
+    [
+        ("compute/fp32", True),
+        ("compute/fp16/wgmma-fp32", True),
+        ("compute/fp16/wgmma-fp32/zeros", False),
+        ("compute/fp64/1core", False),
+        ("compute/fp32/sustained", False),
+        ("bandwidth/dram", True),
+        ("bandwidth/l2", True),
+        ("bandwidth/dram/copy", False),
+        ("transfer/h2d", False),
+        ("latency/dram", False),
+        ("overhead/launch", False),
+    ],
+)
+def test_what_draws_a_roof(tag: str, roof: bool) -> None:
+    assert is_roof(ceilings([measurement(tag)], GPU)[tag]) == roof
+
+
+def test_an_emulated_path_draws_no_roof() -> None:
+    row = measurement("compute/int4/mma-int32", reason="emulated with IMMA.8816.S8.S8")
+    assert not is_roof(ceilings([row], GPU)["compute/int4/mma-int32"])
+
+
+def test_remarks_of_the_row_are_kept() -> None:
+    row = measurement("compute/fp32", reason="not quiet: the median is known to ±4.0%")
+    assert "not quiet" in ceilings([row], GPU)["compute/fp32"].remark

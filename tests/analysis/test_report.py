@@ -1,0 +1,82 @@
+"""A run's files: complete, self-contained, the same every time, and honest about what is missing."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import pytest
+
+from analysis.analyse import analyse
+from probes.harness.files import COMPLETE, PARTIAL, Run
+from probes.harness.records import FAILED, SKIPPED
+from tests.devices import GPU, measurement
+
+ROWS = [
+    measurement("compute/fp32", 4.5e13),
+    measurement("bandwidth/dram/copy", 6.9e11),
+    measurement("compute/fp64", status=FAILED, reason="out[0] is <b>3</b>, should be 4"),
+    measurement("compute/bf16", status=SKIPPED, reason="sm_75 has no bf16"),
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    run = Run(GPU, "2030-01-02T03:04:05Z", {"quick": False}, {"python": "3.12"}, status=COMPLETE, measurements=ROWS)
+    run.warnings.append("the GPU's clock is held down: software power cap")
+    run.save(tmp_path)
+    analyse(tmp_path)
+    return tmp_path
+
+
+def test_all_files_are_there(folder: Path) -> None:
+    names = {"run.json", "measurements.csv", "ceilings.csv", "roofline.png", "roofline.svg", "report.html"}
+    assert {p.name for p in folder.iterdir()} == names
+    assert (folder / "roofline.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_ceilings_table_reads_back(folder: Path) -> None:
+    rows = list(csv.DictReader((folder / "ceilings.csv").open(encoding="utf-8")))
+    found = {row["tag"]: row for row in rows}
+    assert list(found) == ["bandwidth/dram", "bandwidth/dram/copy", "compute/bf16", "compute/fp32", "compute/fp64"]
+    assert float(found["compute/fp32"]["rate"]) == pytest.approx(4.5e13)
+    assert found["compute/fp64"]["rate"] == ""
+    assert list(rows[0])[:3] == ["schema_version", "device", "started"]
+
+
+def test_the_report_opens_offline_and_escapes(folder: Path) -> None:
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert not re.search(r"""(?:src|href)=["'](?!#)""", page)
+    assert "<b>3</b>" not in page
+    assert "&lt;b&gt;3&lt;/b&gt;" in page
+    assert page.count("<svg") == 1
+
+
+@pytest.mark.parametrize("text", ["Made-up GPU", "45.0 TFLOP/s", "sm_75 has no bf16", "software power cap", "690 GB/s"])
+def test_the_report_says_what_was_found(folder: Path, text: str) -> None:
+    assert text in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_failed_roof_is_not_drawn(folder: Path) -> None:
+    assert 'id="bandwidth/dram"' in (folder / "roofline.svg").read_text()
+    from analysis.analyse import model
+    from probes.harness.files import read_run
+
+    assert [r.tag for r in model(read_run(folder)).model.compute] == ["compute/fp32"]
+
+
+def test_the_same_rows_give_the_same_files(folder: Path) -> None:
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    analyse(folder)
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+
+
+def test_a_partial_run_says_so_everywhere(tmp_path: Path) -> None:
+    run = Run(GPU, "2030-01-02T03:04:05Z", {}, {}, status=PARTIAL, measurements=ROWS[:2])
+    run.save(tmp_path)
+    outcome = analyse(tmp_path)
+    from analysis.analyse import subtitle
+
+    assert "partial run" in subtitle(outcome)
+    assert "This run is partial" in (tmp_path / "report.html").read_text()

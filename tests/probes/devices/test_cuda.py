@@ -1,0 +1,216 @@
+"""A GPU's facts from a made-up driver, and a plain word where there is none."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from probes.harness.devices import choose, cuda, nvml
+from probes.harness.devices.driver import ATTRIBUTES, Driver
+from probes.harness.records import Device, RidgelineError
+from tests.devices import GPU
+
+FACTS = {
+    "clock_khz": 1980000,
+    "multiprocessors": 132,
+    "memory_clock_khz": 3201000,
+    "memory_bus_bits": 6016,
+    "l2_bytes": 62914560,
+    "capability_major": 9,
+    "capability_minor": 0,
+    "shared_bytes_optin": 232448,
+    "ecc": 1,
+}
+
+
+class Library:
+    """libcuda with ``count`` devices of these facts; attributes not named are unknown to it."""
+
+    def __init__(self, count: int = 1, init: int = 0, **facts: int) -> None:
+        self._count, self._init, self._facts = count, init, FACTS | facts
+        self.retained = 0
+
+    def cuInit(self, _: int) -> int:
+        return self._init
+
+    def cuGetErrorName(self, code: int, out: Any) -> int:
+        out._obj.value = {100: b"CUDA_ERROR_NO_DEVICE", 803: b"CUDA_ERROR_SYSTEM_DRIVER_MISMATCH"}.get(code)
+        return 0
+
+    def cuDeviceGetCount(self, out: Any) -> int:
+        out._obj.value = self._count
+        return 0
+
+    def cuDriverGetVersion(self, out: Any) -> int:
+        out._obj.value = 12040
+        return 0
+
+    def cuDeviceGet(self, out: Any, index: int) -> int:
+        out._obj.value = index + 70
+        return 0
+
+    def cuDeviceGetAttribute(self, out: Any, attribute: int, handle: int) -> int:
+        assert handle >= 70
+        name = next(n for n, number in ATTRIBUTES.items() if number == attribute)
+        out._obj.value = self._facts.get(name, 0)
+        return 0 if name in self._facts else 1
+
+    def cuDeviceGetName(self, out: Any, length: int, handle: int) -> int:
+        ctypes.memmove(out, b"NVIDIA Made-up 200\0", 19)
+        return 0
+
+    def cuDeviceGetUuid(self, out: Any, handle: int) -> int:
+        ctypes.memmove(out, bytes(range(16)), 16)
+        return 0
+
+    def cuDevicePrimaryCtxRetain(self, out: Any, handle: int) -> int:
+        self.retained += 1
+        return 0
+
+    def cuDevicePrimaryCtxRelease_v2(self, handle: int) -> int:
+        self.retained -= 1
+        return 0
+
+    def cuCtxPushCurrent_v2(self, context: Any) -> int:
+        return 0
+
+    def cuCtxPopCurrent_v2(self, context: Any) -> int:
+        return 0
+
+    def cuMemGetInfo_v2(self, free: Any, total: Any) -> int:
+        free._obj.value, total._obj.value = 140_000_000_000, 150_000_000_000
+        return 0
+
+
+def test_facts_come_from_the_driver() -> None:
+    library = Library()
+    device = cuda.detect(0, Driver(library))
+    assert (device.name, device.arch, device.units) == ("NVIDIA Made-up 200", "9.0", 132)
+    assert (device.clock_hz, device.memory_clock_hz, device.memory_bus_bits) == (1.98e9, 3.201e9, 6016)
+    assert (device.last_cache_bytes, device.memory_free_bytes) == (62914560, 140_000_000_000)
+    assert device.facts["driver_version"] == "12.4"
+    assert device.facts["shared_bytes_optin"] == 232448
+    assert library.retained == 0, "the context is given back"
+
+
+def test_what_a_newer_driver_does_not_say_is_unknown_not_zero() -> None:
+    device = cuda.detect(0, Driver(Library(clock_khz=0, memory_clock_khz=0)))
+    assert device.clock_hz is None
+    assert device.memory_clock_hz is None
+
+
+def test_an_integrated_gpu_says_so() -> None:
+    assert cuda.detect(0, Driver(Library(integrated=1))).features == ("integrated",)
+
+
+@pytest.mark.parametrize(
+    ("count", "message"),
+    [(0, "no CUDA device"), (1, "this machine has one CUDA device: 0"), (4, "4 CUDA devices: 0 to 3")],
+)
+def test_an_index_too_high_names_what_there_is(count: int, message: str) -> None:
+    with pytest.raises(RidgelineError, match=message):
+        cuda.detect(7, Driver(Library(count=count)))
+
+
+def test_a_driver_that_fails_is_named_with_its_error() -> None:
+    with pytest.raises(RidgelineError, match=r"CUDA_ERROR_SYSTEM_DRIVER_MISMATCH \(803\) to cuInit"):
+        Driver(Library(init=803))
+
+
+def test_uuid_has_the_form_of_the_management_library() -> None:
+    assert Driver(Library()).uuid(0) == "GPU-00010203-0405-0607-0809-0a0b0c0d0e0f"
+
+
+class Management:
+    """A made-up pynvml: a slice of a GPU that is hot, shared, and cannot tell its power limit."""
+
+    NVML_CLOCK_SM, NVML_CLOCK_MEM, NVML_TEMPERATURE_GPU = 1, 2, 0
+
+    def __getattr__(self, name: str) -> Any:
+        answers: dict[str, Any] = {
+            "nvmlDeviceGetMigMode": (1, 1),
+            "nvmlDeviceGetEccMode": (1, 1),
+            "nvmlDeviceGetComputeRunningProcesses": [type("P", (), {"pid": 1})(), type("P", (), {"pid": 2})()],
+            "nvmlDeviceGetCurrentClocksThrottleReasons": 0x1 | 0x4 | 0x40,
+            "nvmlDeviceGetPowerUsage": 650_500,
+            "nvmlDeviceGetTemperature": 88,
+            "nvmlDeviceGetClockInfo": 1200,
+            "nvmlDeviceGetMaxClockInfo": 1980,
+            "nvmlSystemGetDriverVersion": b"580.1",
+        }
+        if name not in answers:
+            raise RuntimeError("not supported")
+        return lambda *_: answers[name]
+
+
+def test_management_facts_become_warnings() -> None:
+    found = nvml.facts((Management(), None))
+    assert found["driver"] == "580.1"
+    assert found["power_w"] == 650.5
+    assert found["max_sm_clock_hz"] == 1.98e9
+    assert "power_limit_w" not in found
+    said = " ".join(nvml.warnings(found))
+    for text in ("software power cap", "hardware thermal slowdown", "MIG is on", "2 other processes use"):
+        assert text in said
+    assert "idle" not in said
+
+
+def test_without_management_there_are_no_facts_and_no_failure() -> None:
+    assert nvml.facts(None) == {}
+    assert nvml.warnings({}) == []
+
+
+def found(device: Device = GPU) -> Any:
+    return lambda index: replace(device, index=index)
+
+
+def missing(_: int) -> Device:
+    raise RidgelineError("no NVIDIA driver on this machine (libcuda.so.1 is not found): use --device cpu")
+
+
+def fine(_: Device) -> str:
+    return ""
+
+
+def test_the_gpu_is_taken_where_it_works() -> None:
+    device, why = choose.choose(None, found(), fine)
+    assert (device.kind, device.index) == ("cuda", 0)
+    assert "first usable GPU" in why
+
+
+def test_the_cpu_is_taken_with_the_reason_where_there_is_no_driver() -> None:
+    device, why = choose.choose(None, missing, fine)
+    assert device.kind == "cpu"
+    assert why == "the CPU, because no NVIDIA driver on this machine (libcuda.so.1 is not found)"
+
+
+def test_a_gpu_without_cupy_gets_the_one_command() -> None:
+    no_cupy = lambda device: f"CuPy is not installed: pip install -e '.[{choose.extra(device)}]'"  # noqa: E731
+    device, why = choose.choose(None, found(), no_cupy)
+    assert device.kind == "cpu"
+    assert "Made-up GPU" in why
+    assert "pip install -e '.[cu12]'" in why
+    with pytest.raises(RidgelineError, match=r"cannot use CUDA device 2.*pip install"):
+        choose.choose("2", found(), no_cupy)
+
+
+@pytest.mark.parametrize(
+    ("driver", "capability", "extra"),
+    [("13.0", "9.0", "cu13"), ("13.2", "7.0", "cu12"), ("12.4", "9.0", "cu12"), ("", "8.0", "cu12")],
+)
+def test_the_extra_fits_driver_and_gpu(driver: str, capability: str, extra: str) -> None:
+    assert choose.extra(replace(GPU, arch=capability, facts={"driver_version": driver})) == extra
+
+
+@pytest.mark.parametrize(("spec", "index"), [("0", 0), ("3", 3), ("cuda", 0), ("cuda:1", 1)])
+def test_forms_of_a_device(spec: str, index: int) -> None:
+    assert choose.choose(spec, found(), fine)[0].index == index
+
+
+@pytest.mark.parametrize("spec", ["gpu", "-1", "cuda1", "cuda:x", "1.5", "cpu0"])
+def test_what_is_no_device_is_named_with_what_is(spec: str) -> None:
+    with pytest.raises(RidgelineError, match=r"is no device; it takes a number, cuda:NUMBER or cpu"):
+        choose.choose(spec, found(), fine)
