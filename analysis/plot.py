@@ -24,7 +24,8 @@ COLOURS = {
 SLOPE = "#333333"
 FAINT = "#9A9A9A"
 MARGIN = 16.0  # how far the axis goes beyond the outermost ridge points
-LABELS = 2.35  # inches right of the axes, for the names of the roofs
+FEW, LARGE, SMALL = 10, 9.0, 8.0  # up to FEW roofs are named in LARGE type (points), more in SMALL
+GLYPH = 0.6  # mean width of a character in its font size
 LINE_HEIGHT = 1.35  # of a label, in its font size
 
 
@@ -138,32 +139,39 @@ def _ridges(ax: Any, model: Roofline) -> None:
 
 def _labels(ax: Any, roofs: Sequence[Roof]) -> None:
     """Names in the right margin, pushed apart where roofs lie close, each tied to its line."""
-    size = 9.0
+    size = _type_size(roofs)
     pixels = size * ax.figure.dpi / 72 * LINE_HEIGHT
     wanted = [ax.transData.transform((1, roof.rate))[1] for roof in roofs]
-    placed = spread_out(wanted, pixels)
-    for roof, at in zip(roofs, placed, strict=True):
-        fraction = ax.transAxes.inverted().transform((0, at))[1]
-        share = f" · {percent(roof.share)}" if roof.share else ""
+    gap = ax.transAxes.inverted().transform((ax.bbox.x1 + 2.2 * pixels, 0))[0]
+    for roof, at in zip(roofs, spread_out(wanted, pixels), strict=True):
+        line = {"arrowstyle": "-", "color": _colour(roof), "linewidth": 0.6, "shrinkA": 1, "shrinkB": 0}
         ax.annotate(
-            f"{roof.label}  {si(roof.rate, roof.unit)}{share}",
+            _name(roof),
             xy=(1.0, roof.rate),
             xycoords=("axes fraction", "data"),
-            xytext=(1.035, fraction),
+            xytext=(gap, ax.transAxes.inverted().transform((0, at))[1]),
             textcoords="axes fraction",
             fontsize=size,
             color=_colour(roof),
             va="center",
-            arrowprops={
-                "arrowstyle": "-",
-                "color": _colour(roof),
-                "linewidth": 0.6,
-                "shrinkA": 1,
-                "shrinkB": 0,
-                "relpos": (0, 0.5),
-            },
+            arrowprops={**line, "relpos": (0, 0.5)},
             annotation_clip=False,
         )
+
+
+def _name(roof: Roof) -> str:
+    share = f" · {percent(roof.share)}" if roof.share else ""
+    return f"{roof.label}  {si(roof.rate, roof.unit)}{share}"
+
+
+def _type_size(roofs: Sequence[Roof]) -> float:
+    return LARGE if len(roofs) <= FEW else SMALL
+
+
+def _label_inches(roofs: Sequence[Roof]) -> float:
+    """Room the names need right of the axes."""
+    size = _type_size(roofs)
+    return (max((len(_name(roof)) for roof in roofs), default=0) * GLYPH + 4) * size / 72
 
 
 def spread_out(wanted: Sequence[float], distance: float) -> list[float]:
@@ -192,6 +200,7 @@ def figure(model: Roofline, placements: Sequence[Any], title: str, subtitle: str
     made = Figure(figsize=inches, dpi=100, facecolor="white")
     FigureCanvasAgg(made)
     width, height = inches
-    ax = made.add_axes((0.85 / width, 0.6 / height, 1 - (0.85 + LABELS) / width, 1 - 1.25 / height))
+    beside = 0.85 + max(0.3, _label_inches(model.compute))
+    ax = made.add_axes((0.85 / width, 0.6 / height, 1 - beside / width, 1 - 1.25 / height))
     draw(model, placements, ax, title, subtitle)
     return made

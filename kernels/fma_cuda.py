@@ -11,9 +11,8 @@ import numpy as np
 from kernels import cuda, sass
 from kernels.base import Audit, Work
 
-BLOCK = 256
-BLOCKS_PER_SM = 4
-TRIP = 1024  # multiply-adds of a thread in one trip: the few other instructions of the loop are then below 0.8 %
+BLOCK = 512
+THREADS_PER_SM = 1024  # where the device does not say: every architecture holds as many
 CLOCKS_PER_BLOCK = 2  # cycles and nanoseconds
 FULL_RATE_OVERHEAD = 0.008  # of the issue slots
 
@@ -23,7 +22,8 @@ class Type:
     """One scalar type: how the registers of ``fma.cu`` look from outside, and what it must become.
 
     operand: type of the kernel's ``m`` and ``c``; seen: how an output register is read; opcode: the instruction;
-    lanes, products: as in ``fma.work``; since: first compute capability that has it.
+    lanes, products: as in ``fma.work``; since: first compute capability that has it; trip: instructions of a thread in
+    one trip of the loop, so many that the loop's own are below FULL_RATE_OVERHEAD.
     """
 
     operand: Any
@@ -33,13 +33,14 @@ class Type:
     products: int = 1
     since: float = 5.0
     chains: int = 8
+    trip: int = 1024
 
 
 TYPES = {
     "fp64": Type(np.float64, np.float64, "DFMA"),
     "fp32": Type(np.float32, np.float32, "FFMA"),
-    "fp16": Type(np.uint32, np.float16, r"HFMA2(\.MMA)?$", lanes=2, since=5.3),
-    "bf16": Type(np.uint32, np.uint16, r"HFMA2(\.MMA)?\.BF16", lanes=2, since=8.0),
+    "fp16": Type(np.uint32, np.float16, r"HFMA2(\.MMA)?$", lanes=2, since=5.3, trip=2048),
+    "bf16": Type(np.uint32, np.uint16, r"HFMA2(\.MMA)?\.BF16", lanes=2, since=8.0, trip=2048),
     "int32": Type(np.int32, np.int32, r"IMAD$|XMAD"),
     "int8": Type(np.int32, np.int32, r"IDP\.4A", products=4, since=6.1),
 }
@@ -54,11 +55,13 @@ def missing(device: Any, dtype: str) -> str:
 def shape(device: Any, dtype: str) -> dict[str, int]:
     """Params of one wave of blocks that fills the device."""
     row = TYPES[dtype]
+    blocks_per_sm = (device.facts.get("threads_per_multiprocessor") or THREADS_PER_SM) // BLOCK
     return {
         "chains": row.chains,
-        "steps": TRIP // row.chains,
-        "threads": device.units * BLOCKS_PER_SM * BLOCK,
+        "steps": row.trip // row.chains,
+        "threads": device.units * blocks_per_sm * BLOCK,
         "block": BLOCK,
+        "blocks_per_sm": blocks_per_sm,
         "lanes": row.lanes,
         "products": row.products,
     }
@@ -89,11 +92,17 @@ def spec(dtype: str, params: Mapping[str, Any]) -> sass.Spec:
     return sass.Spec(row.opcode, per_warp, params["threads"] / sass.WARP, FULL_RATE_OVERHEAD)
 
 
+def defines(dtype: str, params: Mapping[str, Any]) -> dict[str, object]:
+    """Macros of ``fma.cu`` for these params."""
+    kind = {f"KIND_{dtype.upper()}": 1}
+    names = ("chains", "steps", "block", "blocks_per_sm")
+    return kind | {name.upper(): params[name] for name in names}
+
+
 def raw(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
     """A launch of ``fma.cu``; one launch does all repetitions."""
     chains, block, threads = params["chains"], params["block"], params["threads"]
-    defines = {f"KIND_{dtype.upper()}": 1, "CHAINS": chains, "STEPS": params["steps"], "BLOCK": block}
-    cubin = cuda.build(device, "fma", defines)
+    cubin = cuda.build(device, "fma", defines(dtype, params))
     kernel = cuda.function(cubin.path, "chains")
     out, clocks = _buffers(dtype, params, queue)
     operands = operand(dtype, params["m"]), operand(dtype, params["c"])

@@ -11,14 +11,13 @@ import hashlib
 from functools import cache
 from typing import Any
 
-import numpy as np
 from numba import cuda
 
 from kernels import numba_pieces, sass
 from kernels.base import Audit, Work
 from kernels.nvrtc import Cubin, cache_folder, store
 
-FLOATS = {"fp32": np.float32, "fp64": np.float64}
+NOT_AUDITED = "not audited: this version of Numba gives no machine code"
 
 
 @cache
@@ -59,14 +58,20 @@ def streams(op: str, dtype: str, block: int) -> Any:
     return numba_pieces.stream_kernel(op, numba_pieces.pieces(dtype), block)
 
 
-def audit(kernel: Any, spec: sass.Spec, work: Work, arch: str) -> Audit:
-    """Hold the machine code Numba made against the declared work, where this version of Numba hands it out."""
+def cubin_of(kernel: Any, arch: str) -> Cubin | None:
+    """The machine code Numba made of a kernel already launched; None where this version of Numba hides it."""
     try:
         code = next(iter(kernel.overloads.values()))._codelibrary.get_cubin()
-    except Exception as error:  # no public way to a cubin: it moves from version to version
-        return Audit(note=f"not audited: Numba gives no machine code ({type(error).__name__})")
+    except Exception:  # no public way to a cubin: it moves from version to version
+        return None
     data = bytes(getattr(code, "code", code))
     path = cache_folder() / f"numba-{hashlib.sha256(data).hexdigest()[:32]}.cubin"
     if not path.exists():
         store(path, data)
-    return sass.audit(Cubin(path, "numba", arch, "Numba"), spec, work)
+    return Cubin(path, "numba", arch, "Numba")
+
+
+def audit(kernel: Any, spec: sass.Spec, work: Work, arch: str) -> Audit:
+    """Hold the machine code Numba made against the declared work."""
+    cubin = cubin_of(kernel, arch)
+    return sass.audit(cubin, spec, work) if cubin else Audit(note=NOT_AUDITED)

@@ -11,9 +11,9 @@ import numpy as np
 from numba import config, cuda, float64
 
 from kernels.numba_intrinsic import intrinsic_of
+from kernels.stream_cuda import NUMBA_READS as READS
 
 WIDTH = {"fp32": 4, "fp64": 2}  # elements of a 16-byte vector
-READS = 8  # vectors a thread of a read has in flight
 
 
 @dataclass(frozen=True)

@@ -9,19 +9,31 @@ import numpy as np
 
 from kernels import cuda, pattern, sass
 from kernels.base import ITEMSIZE, Audit, KernelError, Work
+from kernels.nvrtc import Cubin
 
 VECTOR = 16  # bytes
 FLOATS = {"fp32": np.float32, "fp64": np.float64}
 SOURCES = {"copy": 1, "scale": 1, "add": 2, "triad": 2, "read": 1, "write": 0}
-NUMBA_BLOCK = 256
+NUMBA_BLOCK, NUMBA_READS = 256, 8
+
+
+# Launch shapes of the raw kernels. Which one saturates memory differs between GPUs, so several are timed and the best
+# one is the ceiling; small blocks keep more of them in flight, large ones keep the arrays' pages open longer.
+SHAPES: dict[str, list[dict[str, Any]]] = {
+    "read": [{"block": 512, "vecs": 8, "load": ".nc.L1::no_allocate"}, {"block": 256, "vecs": 4}],
+    "default": [{"block": 256, "vecs": 1, "store": ".cs"}, {"block": 1024, "vecs": 1, "store": ".cs"}],
+}
 
 
 def variants(op: str) -> list[tuple[str, dict[str, Any]]]:
-    """Backends and launch shapes worth timing for ``op``: the best one is the ceiling."""
-    shapes = {"read": [(256, 8)]}.get(op, [(256, 1)])
-    raw = [("raw", {"block": block, "vecs": vecs}) for block, vecs in shapes]
-    vecs = 8 if op == "read" else 1
-    return [*raw, ("numba", {"block": NUMBA_BLOCK, "vecs": vecs})]
+    """Backends and launch shapes worth timing for ``op``."""
+    raw = [("raw", shape) for shape in SHAPES.get(op, SHAPES["default"])]
+    return [*raw, ("numba", {"block": NUMBA_BLOCK, "vecs": numba_vecs(op)})]
+
+
+def numba_vecs(op: str) -> int:
+    """Vectors a thread of the Numba twin has in flight."""
+    return NUMBA_READS if op == "read" else 1
 
 
 class Arrays:
@@ -68,12 +80,21 @@ def _result(op: str, dtype: str, n: int, arrays: Arrays) -> np.ndarray:
     return arrays.all[-2].download_at(*pattern.sample_starts(n, ITEMSIZE[dtype]))
 
 
+def defines(op: str, dtype: str, params: Mapping[str, Any]) -> dict[str, object]:
+    """Macros of ``stream.cu`` for these params; ``load`` and ``store`` are PTX cache hints."""
+    hints = {key.upper(): params[key] for key in ("load", "store") if params.get(key)}
+    return {f"KIND_{dtype.upper()}": 1, f"OP_{op}": 1, "BLOCK": params["block"], "VECS": params["vecs"]} | hints
+
+
+def audit(cubin: Cubin, op: str, params: Mapping[str, Any]) -> Audit:
+    """Whether every thread moves the whole vectors it should."""
+    return sass.wide_access(cubin, SOURCES[op] * params["vecs"], 0 if op == "read" else params["vecs"])
+
+
 def raw(device: Any, op: str, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
     """A launch of ``stream.cu``; ``shared_bytes`` of unused shared memory limit how many blocks an SM holds."""
     vectors, blocks = _blocks(dtype, params)
-    hints = {key.upper(): params[key] for key in ("load", "store") if params.get(key)}
-    shape = {"BLOCK": params["block"], "VECS": params["vecs"]}
-    cubin = cuda.build(device, "stream", {f"KIND_{dtype.upper()}": 1, f"OP_{op}": 1, **shape, **hints})
+    cubin = cuda.build(device, "stream", defines(op, dtype, params))
     shared = params.get("shared_bytes", 0)
     kernel = cuda.function(cubin.path, "stream", shared)
     arrays = Arrays(op, dtype, params["n"], blocks, queue)
@@ -92,7 +113,7 @@ def raw(device: Any, op: str, dtype: str, params: Mapping[str, Any], queue: Any)
         enqueue,
         arrays.all,
         lambda: _result(op, dtype, params["n"], arrays),
-        lambda work: sass.wide_access(cubin, SOURCES[op] * params["vecs"], 0 if op == "read" else params["vecs"]),
+        lambda work: audit(cubin, op, params),
     )
 
 
@@ -111,7 +132,8 @@ def numba(device: Any, op: str, dtype: str, params: Mapping[str, Any], queue: An
         for _ in range(repeat):
             ready(*arguments)
 
-    def audit(work: Work) -> Audit:
-        return Audit(note="")
+    def inspected(work: Work) -> Audit:
+        cubin = numba_cuda.cubin_of(kernel, cuda.sm(device))
+        return audit(cubin, op, params) if cubin else Audit(note=numba_cuda.NOT_AUDITED)
 
-    return cuda.CudaLaunch(queue, enqueue, arrays.all, lambda: _result(op, dtype, params["n"], arrays), audit)
+    return cuda.CudaLaunch(queue, enqueue, arrays.all, lambda: _result(op, dtype, params["n"], arrays), inspected)

@@ -74,7 +74,7 @@ def csv_text(rows: Iterable[Any], row_type: type) -> str:
 def _text(value: object) -> str:
     if value is None:
         return ""
-    return f"{value:.9g}" if isinstance(value, float) else str(value)
+    return repr(value) if isinstance(value, float) else str(value)  # repr reads back as the same number
 
 
 def read_run(folder: Path) -> Run:

@@ -1,0 +1,157 @@
+"""Every CUDA kernel, compiled for every architecture and held against its declared work, with no GPU."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kernels import cuda, fma, fma_cuda, nvrtc, sass, stream, stream_cuda
+from kernels.base import KernelError, Work
+from tests.devices import GPU
+
+ARCHITECTURES = ["7.0", "7.2", "7.5", "8.0", "8.6", "8.7", "8.9", "9.0", "10.0", "11.0", "12.0"]
+COMPILE_ONLY = ("7.0", "7.2")  # the disassembler of the Python package begins with 7.5
+
+
+def device(arch: str) -> Any:
+    return replace(GPU, arch=arch, facts={})
+
+
+def chains(arch: str, dtype: str) -> tuple[nvrtc.Cubin, dict[str, Any]]:
+    params = fma_cuda.shape(device(arch), dtype)
+    return cuda.build(device(arch), "fma", fma_cuda.defines(dtype, params)), params
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize("dtype", fma_cuda.TYPES)
+def test_chains_do_their_work_on_every_architecture(arch: str, dtype: str) -> None:
+    if reason := fma_cuda.missing(device(arch), dtype):
+        assert dtype == "bf16", reason
+        return
+    cubin, params = chains(arch, dtype)
+    found = sass.audit(cubin, fma_cuda.spec(dtype, params), fma.work(dtype, **params))
+    assert found.problem == ""
+    if arch in COMPILE_ONLY:
+        assert found.note == f"not audited: nvdisasm refuses sm_{cubin.arch}"
+    else:
+        assert (found.note, found.instruction) != ("", "")
+
+
+@pytest.mark.parametrize("arch", ["7.0", "7.5", "9.0", "11.0", "12.0"])
+@pytest.mark.parametrize("kernel", stream.KERNELS, ids=lambda k: k.name)
+def test_streams_move_whole_vectors(arch: str, kernel: Any) -> None:
+    for backend, params in stream_cuda.variants(kernel.name):
+        if backend == "raw":
+            cubin = cuda.build(device(arch), "stream", stream_cuda.defines(kernel.name, "fp64", params))
+            found = stream_cuda.audit(cubin, kernel.name, params)
+            assert found.problem == ""
+            assert ".128" in found.instruction or arch in COMPILE_ONLY
+
+
+SOURCE = """
+extern "C" __global__ void f(float *out, int trips, float m, float c) {
+  float x[8];
+  #pragma unroll
+  for (int k = 0; k < 8; k++) x[k] = 1.0f + k + threadIdx.x;
+  #pragma unroll 1
+  for (int t = 0; t < trips; t++) {
+    #pragma unroll
+    for (int s = 0; s < STEPS; s++) {
+      #pragma unroll
+      for (int k = 0; k < 8; k++) x[k] = x[k] * m + c;
+    }
+  }
+  STORE
+}
+"""
+EVERY = "for (int k = 0; k < 8; k++) out[threadIdx.x * 8 + k] = x[k];"
+SPILL = "float y[64]; for (int k = 0; k < 64; k++) y[k] = x[k & 7] + k; y[(int)c & 63] = 1; out[0] = y[(int)m & 63];"
+SPEC = sass.Spec("FFMA", per_warp=64, warps=1, overhead=0.008)
+WORK = Work(flops=8 * 128 * 64)
+
+
+def audited(folder: Path, steps: int = 128, store: str = EVERY, work: Work = WORK) -> sass.Audit:
+    source = folder / "planted.cu"
+    source.write_text(SOURCE.replace("STEPS", str(steps)).replace("STORE", store))
+    return sass.audit(nvrtc.compile_cubin(source, "90"), SPEC, work)
+
+
+def test_an_honest_loop_passes(tmp_path: Path) -> None:
+    assert audited(tmp_path) == sass.Audit("FFMA")
+
+
+@pytest.mark.parametrize(
+    ("planted", "why"),
+    [
+        ({"store": "if (m == 7) out[0] = 1;"}, "the compiler removed the work"),
+        ({"store": "out[threadIdx.x] = x[0];"}, "operations a repetition, not"),
+        ({"store": SPILL}, "local memory"),
+        ({"steps": 64}, "32768 operations a repetition, not 65536"),
+        ({"work": Work(flops=2 * WORK.flops)}, "65536 operations a repetition, not 131072"),
+        ({"steps": 8, "work": Work(flops=WORK.flops / 16)}, "of the loop's instructions are not FFMA"),
+    ],
+    ids=["dead chains", "one live chain", "spill", "halved loop", "wrong count", "loop overhead"],
+)
+def test_planted_faults_are_caught(tmp_path: Path, planted: dict[str, Any], why: str) -> None:
+    assert why in audited(tmp_path, **planted).problem
+
+
+def test_a_path_that_became_something_else_is_marked(tmp_path: Path) -> None:
+    code = list(
+        sass.parse(["\t.text\n", ".L_x_1:", "  /*0000*/ IMMA.8816.S8.S8 R0, R1 ;", "  /*0010*/ @P0 BRA `(.L_x_1) ;"])
+    )
+    spec = sass.Spec("IMMA", 1, 1, native=r"IMMA.*S4")
+    assert sass.inspect(code, spec, Work(flops=1)).note == "emulated with IMMA.8816.S8.S8"
+
+
+def test_a_compile_error_names_file_and_line(tmp_path: Path) -> None:
+    source = tmp_path / "broken.cu"
+    source.write_text("\n\nextern int f(;\n")
+    with pytest.raises(KernelError, match=r"broken\.cu line 3: .*\(-arch=sm_90\)"):
+        nvrtc.compile_cubin(source, "90")
+
+
+def test_an_architecture_no_compiler_knows_is_refused_with_what_there_is() -> None:
+    with pytest.raises(KernelError, match=r"no NVRTC that compiles for sm_35 \(found: NVRTC 13"):
+        nvrtc.compiler_for("35")
+
+
+def test_a_compiler_newer_than_the_driver_is_not_used() -> None:
+    assert nvrtc.compiler_for("90").version[0] == 13
+    assert nvrtc.compiler_for("90", newest_major=12).version[0] == 12
+    with pytest.raises(KernelError, match="the driver supports CUDA 12, but only NVRTC 13"):
+        nvrtc.compiler_for("110", newest_major=12)
+
+
+def test_a_cubin_is_compiled_once_and_named_by_its_content(tmp_path: Path) -> None:
+    source = tmp_path / "once.cu"
+    source.write_text('extern "C" __global__ void f(int *x) { *x = N; }')
+    one, same, other = (nvrtc.compile_cubin(source, "90", {"N": n}) for n in (1, 1, 2))
+    assert one.path == same.path != other.path
+    assert one.path.read_bytes()[:4] == b"\x7fELF"
+
+
+def test_without_a_disassembler_a_kernel_is_not_audited_and_does_not_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sass, "disassembler", lambda: None)
+    found = audited(tmp_path, steps=127)
+    assert (found.problem, found.note) == ("", sass.NOT_AUDITED)
+
+
+def test_the_cache_falls_back_where_the_home_is_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    folder = nvrtc.cache_folder.__wrapped__()
+    assert folder.is_dir()
+    assert folder.parent == tmp_path
+
+
+def test_the_disassembler_is_there() -> None:
+    assert sass.disassembler() or shutil.which("nvdisasm"), "the checks above need it: pip install nvidia-cuda-nvdisasm"

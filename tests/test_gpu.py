@@ -1,0 +1,84 @@
+"""What only a CUDA device can show; ``pytest -m gpu`` runs it, elsewhere it is skipped with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis.theory import above_limit
+from kernels import stream
+from kernels.base import KernelError
+from probes.harness.case import Case, all_probes
+from probes.harness.devices.choose import choose
+from probes.harness.records import OK, SKIPPED, Device, RidgelineError
+from probes.harness.run import run, tasks
+from probes.harness.timing import CudaClock, Rule
+
+pytestmark = pytest.mark.gpu
+
+
+@pytest.fixture(scope="module")
+def gpu() -> Device:
+    try:
+        return choose("0")[0]
+    except RidgelineError as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="module")
+def clock(gpu: Device) -> Iterator[CudaClock]:
+    made = CudaClock(gpu)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("name", all_probes())
+def test_every_case_of_every_probe_is_right_and_possible(name: str, gpu: Device, clock: CudaClock) -> None:
+    todo = tasks([all_probes()[name]], gpu, "now")
+    for _ in run(todo, gpu, clock, Rule(0.002, 0.0), 1, lambda m: above_limit(m, gpu)):
+        pass
+    wrong = [f"{t.row.ceiling} {t.row.backend}: {t.row.reason}" for t in todo if t.row.status not in (OK, SKIPPED)]
+    assert not wrong
+    assert any(t.row.status == OK for t in todo)
+
+
+def test_the_observed_clock_is_within_the_rated_one(gpu: Device, clock: CudaClock) -> None:
+    (case,) = [c for c in all_probes()["compute"].cases(gpu) if c.ceiling == "compute/fp32" and c.backend == "raw"]
+    launch = case.kernel.backends["raw"](gpu, case.dtype, case.params, clock.queue)
+    sample = clock.sample(launch, 2000)
+    launch.close()
+    assert sample.clock_hz is not None
+    assert gpu.clock_hz is not None
+    assert 0.05 * gpu.clock_hz < sample.clock_hz < 1.01 * gpu.clock_hz
+
+
+def test_no_room_is_one_line_and_leaves_the_device_usable(gpu: Device, clock: CudaClock) -> None:
+    huge = {"n": 1 << 36, "block": 256, "vecs": 1}
+    with pytest.raises(KernelError, match=r"take a multiple of|no room for"):
+        stream.COPY.backends["raw"](gpu, "fp64", huge, clock.queue)
+    small: dict[str, Any] = {"n": 1 << 20, "block": 256, "vecs": 1}
+    launch = stream.COPY.backends["raw"](gpu, "fp64", small, clock.queue)
+    launch.run(1)
+    assert np.array_equal(launch.result(), stream.COPY.reference("fp64", 1, n=1 << 20))
+    launch.close()
+
+
+def test_a_tail_is_copied_too(gpu: Device, clock: CudaClock) -> None:
+    params = {"n": 1_000_002, "block": 256, "vecs": 4}
+    for kernel in stream.KERNELS:
+        launch = kernel.backends["raw"](gpu, "fp64", params, clock.queue)
+        launch.run(1)
+        assert np.array_equal(launch.result(), kernel.reference("fp64", 1, **params)), kernel.name
+        launch.close()
+
+
+def test_a_skipped_case_is_not_launched(gpu: Device, clock: CudaClock) -> None:
+    from probes.harness.case import Probe
+
+    case = Case(stream.COPY, "fp64", "raw", "bandwidth/dram/copy", {"n": 1 << 20, "block": 256, "vecs": 1}, "not here")
+    todo = tasks([Probe("p", "?", lambda _: [case])], gpu, "now")
+    list(run(todo, gpu, clock, Rule(0.002, 0.0), 1, lambda _: ""))
+    assert (todo[0].row.status, todo[0].row.reason) == (SKIPPED, "not here")

@@ -1,0 +1,224 @@
+"""The main job end to end on the real CPU, and every way it can be asked wrongly or ended early."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import run_all
+from kernels import fma, stream_cpu
+from kernels.base import Work
+from probes import bandwidth, compute
+from probes.harness.records import Device
+
+ROOT = Path(__file__).parent.parent
+SMALL = ["--quick", "--device", "cpu", "--only", "compute"]
+
+
+def main(*argv: str) -> int:
+    return run_all.main(argv)
+
+
+def only_run(out: Path) -> Path:
+    """The one run directory below ``out``."""
+    (folder,) = [p.parent for p in out.glob("*/*/run.json")]
+    return folder
+
+
+def table(folder: Path, name: str) -> list[dict[str, str]]:
+    with open(folder / name, encoding="utf-8", newline="") as source:
+        return list(csv.DictReader(source))
+
+
+def facts(folder: Path) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    return read
+
+
+def test_a_quick_run_leaves_all_files_and_says_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(*SMALL, "--out", str(tmp_path)) == 0
+    folder = only_run(tmp_path)
+    out = capsys.readouterr().out
+    assert str(folder) in out
+    assert "compute/fp64" in out
+    assert facts(folder)["status"] == "complete"
+    rows = table(folder, "measurements.csv")
+    assert [row["status"] for row in rows] == ["ok", "ok"]
+    assert all(int(row["samples"]) >= 6 and float(row["clock_hz"]) > 1e8 and row["instruction"] for row in rows)
+    assert {row["tag"] for row in table(folder, "ceilings.csv")} == {"compute/fp32", "compute/fp64"}
+
+
+def test_replot_gives_the_same_ceilings_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(*SMALL, "--out", str(tmp_path)) == 0
+    folder = only_run(tmp_path)
+    before = (folder / "ceilings.csv").read_text()
+    for name in ("ceilings.csv", "roofline.png", "report.html"):
+        (folder / name).unlink()
+    assert main("--replot", str(folder)) == 0
+    assert (folder / "ceilings.csv").read_text() == before
+    assert (folder / "report.html").exists()
+
+
+def test_a_probe_runs_alone() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "probes.compute", "--list", "--device", "cpu"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "How many multiply-adds" in done.stdout
+
+
+def test_the_list_tells_questions_and_whether_they_can_be_answered(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main("--list", "--device", "cpu") == 0
+    out = capsys.readouterr().out
+    assert "bandwidth    How many bytes per second can main memory move?" in out
+    assert "can run here" in out
+
+
+BAD = [
+    (["--device", "7"], "no "),
+    (["--device", "toaster"], "--device 'toaster' is no device"),
+    (["--only", "magic"], "no probe is called 'magic'; there are: bandwidth"),
+    (["--nonsense"], "unrecognized arguments: --nonsense"),
+    (["--only"], "--only"),
+    (["--replot", "/nowhere"], "/nowhere is not a run of Ridgeline"),
+    (["--out", "/proc/nowhere"], "cannot write to --out /proc/nowhere"),
+]
+
+
+@pytest.mark.parametrize(("argv", "message"), BAD, ids=[" ".join(argv) for argv, _ in BAD])
+def test_bad_input_is_one_line_and_exit_code_2(
+    argv: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if argv[0] == "--out":
+        argv = [*argv, *SMALL]
+    assert main(*argv) == 2
+    out, err = capsys.readouterr()
+    assert message in err
+    assert err.count("\n") == 1
+    assert out == ""
+
+
+def test_a_foreign_folder_is_refused_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run.json").write_text('{"name": "someone else"}')
+    assert main("--replot", str(tmp_path)) == 2
+    assert "run.json is not a run of Ridgeline" in capsys.readouterr().err
+
+
+def with_little_memory(spec: str | None) -> tuple[Device, str]:
+    from probes.harness.devices import cpu
+
+    return replace(cpu.detect(), memory_free_bytes=100 << 20), "made to be small"
+
+
+def test_a_machine_with_little_memory_is_refused_with_the_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run_all, "choose_device", with_little_memory)
+    assert main("--quick", "--only", "bandwidth", "--out", str(tmp_path)) == 0
+    rows = table(only_run(tmp_path), "measurements.csv")
+    assert {row["status"] for row in rows} == {"skipped"}
+    assert all("GB of memory, and 0.10 GB are free" in row["reason"] for row in rows)
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """The disk fills up at the fourth write."""
+    left = [4]
+
+    def sync(_: int) -> None:
+        left[0] -= 1
+        if left[0] <= 0:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", sync)
+    yield left
+
+
+def test_a_full_disk_ends_the_run_and_keeps_what_was_measured(
+    tmp_path: Path, full_disk: list[int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full_disk[0] = 5  # run.json and the table before the first case, the first row, and no more
+    assert main(*SMALL, "--out", str(tmp_path)) == 1
+    out = capsys.readouterr().out
+    assert "no space left on device" in out
+    assert "compute/fp64" in out, "what was measured is at least printed"
+    monkeypatch.undo()
+    assert main("--replot", str(only_run(tmp_path))) == 0
+    assert "partial" in capsys.readouterr().out
+
+
+def test_a_disk_full_from_the_start_is_bad_input(
+    tmp_path: Path, full_disk: list[int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    full_disk[0] = 1
+    assert main(*SMALL, "--out", str(tmp_path)) == 2
+    assert "no space left on device" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill -9"])
+def test_a_run_ended_early_is_readable_and_says_it_is_partial(
+    tmp_path: Path, sent: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [sys.executable, "-u", str(ROOT / "run_all.py"), "--device", "cpu", "--out", str(tmp_path)]
+    with subprocess.Popen([*command, "--only", "compute"], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "compute/fp64" in line:
+                break
+        os.kill(process.pid, sent)
+        rest = process.stdout.read()
+    assert process.returncode == (130 if sent == signal.SIGINT else -signal.SIGKILL)
+    assert "Traceback" not in rest
+    folder = only_run(tmp_path)
+    rows = {row["dtype"]: row for row in table(folder, "measurements.csv")}
+    assert rows["fp64"]["status"] == "ok"
+    assert main("--replot", str(folder)) == 0
+    assert "partial" in capsys.readouterr().out
+    assert facts(folder)["status"] == "partial"
+
+
+def test_a_kernel_that_copies_half_fails_by_name_and_draws_no_roof(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = stream_cpu.pack
+
+    def half(values: list[Any], dtype: str) -> list[int]:
+        return whole([*values[:3], values[3] // 2, *values[4:]], dtype)
+
+    monkeypatch.setattr(stream_cpu, "pack", half)
+    monkeypatch.setattr(bandwidth, "PAST_CACHE", {"cpu": 0, "cuda": 0})
+    assert main("--quick", "--device", "cpu", "--only", "bandwidth", "--out", str(tmp_path)) == 1
+    rows = {row["kernel"]: row for row in table(only_run(tmp_path), "measurements.csv")}
+    assert rows["copy"]["status"] == "failed"
+    assert "copy/cpu fp64: out[" in rows["copy"]["reason"]
+    assert {row["tag"]: row["rate"] for row in table(only_run(tmp_path), "ceilings.csv")}["bandwidth/dram"] == ""
+
+
+def test_a_doubled_operation_count_fails_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def doubled(dtype: str, **params: Any) -> Work:
+        return Work(flops=2 * fma.work(dtype, **params).flops)
+
+    monkeypatch.setattr(compute.fma, "kernel", lambda dtype: replace(fma._FLOATS, work=doubled))
+    assert main(*SMALL, "--out", str(tmp_path)) == 1
+    rows = table(only_run(tmp_path), "measurements.csv")
+    assert {row["status"] for row in rows} == {"failed"}
+    assert all("the machine code does" in row["reason"] for row in rows)
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main("--version")
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"Ridgeline {run_all.VERSION}\n"
