@@ -6,7 +6,7 @@ from probes.harness.timing import Rule
 
 SAMPLE_SECONDS = {"cpu": 0.010, "cuda": 0.004}
 """A sample outlasts launch costs a hundredfold, and is short enough to fall between two preemptions."""
-MOST, LEAST = 0.4, 0.02  # seconds of one case and round
+MOST, LEAST = 1.0, 0.02  # seconds of one case and round
 
 
 def rule_for(kind: str, steps: int, total_seconds: float) -> Rule:
