@@ -11,6 +11,10 @@ from probes.harness.records import Device
 
 PAST_CACHE = {"cpu": 4, "cuda": 16}  # arrays this many times the last cache: what it keeps no longer counts
 LEAST_BYTES = 64 << 20  # an array's size where the last cache is unknown or tiny
+LONG_BYTES = (
+    4 << 30
+)  # on a GPU with room: a pass of a millisecond and more, beside which starting and ending are nothing
+ROOM = 8  # arrays of LONG_BYTES are taken only where so many would be free
 BLOCK = 1 << 15  # elements; every thread's part is whole
 
 
@@ -23,8 +27,10 @@ def cases(device: Device) -> Iterator[Case]:
 
 
 def array_bytes(device: Device) -> int:
-    """Bytes of one array: PAST_CACHE times the last cache, rounded up to whole blocks."""
+    """Bytes of one array: at least PAST_CACHE times the last cache, in whole blocks."""
     size = max(LEAST_BYTES, PAST_CACHE[device.kind] * (device.last_cache_bytes or 0))
+    if device.kind == "cuda":
+        size = max(size, min(LONG_BYTES, (device.memory_free_bytes or 0) // ROOM))
     return -(-size // (8 * BLOCK)) * 8 * BLOCK
 
 

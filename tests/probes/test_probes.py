@@ -1,0 +1,65 @@
+"""What the probes ask for: arrays past every cache, and every case that a device has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from analysis.theory import peak_for
+from probes import bandwidth
+from probes.harness.case import all_probes, choose
+from probes.harness.records import Device, RidgelineError
+from tests.devices import CPU, GPU
+
+MIB, GIB = 1 << 20, 1 << 30
+
+
+@pytest.mark.parametrize(
+    ("device", "least", "most"),
+    [
+        (replace(CPU, last_cache_bytes=32 * MIB), 128 * MIB, 129 * MIB),
+        (replace(CPU, last_cache_bytes=384 * MIB), 1536 * MIB, 1537 * MIB),
+        (replace(CPU, last_cache_bytes=None), 64 * MIB, 65 * MIB),
+        (replace(GPU, last_cache_bytes=60 * MIB), 4 * GIB, 4 * GIB + MIB),
+        (replace(GPU, last_cache_bytes=60 * MIB, memory_free_bytes=2 * GIB), 960 * MIB, 961 * MIB),
+        (replace(GPU, last_cache_bytes=4 * MIB, memory_free_bytes=4 * GIB), 512 * MIB, 513 * MIB),
+    ],
+    ids=["cpu", "huge cache", "unknown cache", "large gpu", "gpu with 2 GiB free", "jetson"],
+)
+def test_arrays_are_past_the_last_cache(device: Device, least: int, most: int) -> None:
+    assert least <= bandwidth.array_bytes(device) <= most
+
+
+@pytest.mark.parametrize("device", [CPU, GPU], ids=["cpu", "gpu"])
+@pytest.mark.parametrize("name", all_probes())
+def test_every_case_has_work_a_backend_and_a_tag(name: str, device: Device) -> None:
+    for case in all_probes()[name].cases(device):
+        work = case.kernel.work(case.dtype, **case.params)
+        assert (work.flops if case.ceiling.startswith("compute") else work.bytes) > 0
+        assert case.backend in case.kernel.backends
+        assert case.kernel.memory_bytes(case.dtype, case.params) >= 0
+        assert case.ceiling.split("/")[0] in ("bandwidth", "compute", "latency", "transfer", "overhead")
+
+
+@pytest.mark.parametrize("dtype", ["fp64", "fp32"])
+def test_the_main_precisions_have_a_known_peak(dtype: str) -> None:
+    for device in (CPU, GPU):
+        assert peak_for(f"compute/{dtype}", device, 2e9) is not None
+
+
+def test_an_old_gpu_skips_what_it_lacks_with_the_reason() -> None:
+    cases = [c for c in all_probes()["compute"].cases(replace(GPU, arch="7.5")) if c.dtype == "bf16"]
+    assert [c.skip for c in cases] == ["sm_75 has no bf16 multiply-add (since 8.0)"]
+
+
+def test_probes_are_chosen_by_name() -> None:
+    assert [p.name for p in choose(["compute", "bandwidth"])] == ["compute", "bandwidth"]
+    assert {"bandwidth", "compute"} <= {p.name for p in choose(None)}
+    with pytest.raises(RidgelineError, match="no probe is called 'speed'"):
+        choose(["speed"])
+
+
+@pytest.mark.parametrize("name", all_probes())
+def test_every_probe_asks_a_question(name: str) -> None:
+    assert all_probes()[name].question.endswith("?")
