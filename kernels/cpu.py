@@ -73,7 +73,7 @@ def compile_kernel(emit: Emit) -> Native:
 
 
 def load_argument(builder: Any, arguments: Any, index: int, kind: Any = None) -> Any:
-    """The ``index``-th 64-bit argument of this thread: an integer, its bits as ``kind``, or a pointer."""
+    """The ``index``-th 64-bit argument of this thread: an integer, its low bits as ``kind``, or a pointer."""
     from llvmlite import ir
 
     i64 = ir.IntType(64)
@@ -83,9 +83,9 @@ def load_argument(builder: Any, arguments: Any, index: int, kind: Any = None) ->
         return value
     if isinstance(kind, ir.PointerType):
         return builder.inttoptr(value, kind)
-    if kind.intrinsic_name == "f64":
-        return builder.bitcast(value, kind)
-    return builder.bitcast(builder.trunc(value, ir.IntType(32)), kind)
+    bits = {"half": 16, "float": 32, "double": 64}.get(str(kind)) or kind.width
+    low = value if bits == 64 else builder.trunc(value, ir.IntType(bits))
+    return builder.bitcast(low, kind)
 
 
 def splat(builder: Any, value: Any, lanes: int) -> Any:
@@ -178,7 +178,6 @@ class CpuLaunch:
         self._arguments = self._arguments[:0]
 
 
-def pack(values: Sequence[int | float], dtype: str) -> list[int]:
-    """Arguments as the 64-bit integers that ``load_argument`` reads: floats by their bits in ``dtype``."""
-    kind, bits = (np.float32, np.int32) if dtype == "fp32" else (np.float64, np.int64)
-    return [int(kind(v).view(bits)) if isinstance(v, float) else int(v) for v in values]
+def pack(values: Sequence[Any]) -> list[int]:
+    """Arguments as the 64-bit integers that ``load_argument`` reads: NumPy numbers by their bits, integers as such."""
+    return [int(v.view(f"i{v.itemsize}")) if isinstance(v, np.floating) else int(v) for v in values]

@@ -17,10 +17,14 @@ from kernels.base import Kernel, Launch, Work
 TIMED: dict[str, dict[str, Any]] = {
     **{name: {"m": -1.0, "c": 0.7} for name in ("fp64", "fp32", "fp16", "bf16")},
     "int32": {"m": 1664525, "c": 1013904223},  # a linear congruence: every bit keeps changing
-    "int8": {"m": 0x04FD0201, "c": 0x08F90605},  # four signed bytes each, whose products add up to 70
+    "int8": {
+        "m": 0x04030201,
+        "c": 0x08F90605,
+    },  # four bytes each, those of m below 128: signed or not; the products add to 28
 }
 CHECKED = {"m": -0.99}
-TOLERANCE = {"fp64": 1e-12, "fp32": 1e-5}  # the rest are exact: the reference rounds as the hardware does
+NOTHING = {"chains": 1, "steps": 1}  # params of a case that cannot run
+TOLERANCE = {"fp64": 1e-12, "fp32": 1e-5, "bf16": 1e-5}  # the rest are exact: the reference rounds as hardware does
 
 
 def work(dtype: str, chains: int, steps: int, threads: int, lanes: int = 1, products: int = 1, **_: Any) -> Work:
@@ -33,9 +37,11 @@ def work(dtype: str, chains: int, steps: int, threads: int, lanes: int = 1, prod
 
 def reference(dtype: str, repeat: int, **params: Any) -> np.ndarray:
     """Values of all chains, shape (threads, chains * lanes); all threads compute the same."""
-    x = start(np.arange(params["chains"] * params.get("lanes", 1)), dtype)
+    dot = dtype == "bf16" and params.get("products", 1) == 2  # on CPUs, into single precision
+    x = start(np.arange(params["chains"] * params.get("lanes", 1)), "fp32" if dot else dtype)
+    step = _dot2 if dot else STEP[dtype]
     for _ in range(repeat * params["steps"]):
-        x = STEP[dtype](x, params["m"], params["c"])
+        x = step(x, params["m"], params["c"])
     return np.tile(x, (params["threads"], 1))
 
 
@@ -62,6 +68,11 @@ def to_bfloat16(x: Any) -> np.ndarray:
     return rounded.astype(np.uint32).view(np.float32).astype(np.float64)
 
 
+def bfloat16_pair(value: float) -> int:
+    """The bits of ``value`` as bfloat16, twice in one word."""
+    return int(np.float32(to_bfloat16(value)).view(np.uint32) >> 16) * 0x10001
+
+
 def _int32(x: Any, m: int, c: int) -> Any:
     return (x.astype(np.int64) * m + c).astype(np.int32)
 
@@ -72,6 +83,11 @@ def _bytes(packed: int) -> np.ndarray:
 
 def _dot4(x: Any, m: int, c: int) -> Any:
     return (x.astype(np.int64) + int(_bytes(m) @ _bytes(c))).astype(np.int32)
+
+
+def _dot2(x: Any, m: float, c: float) -> Any:
+    """Both products of a pair are the same here; the sum is in single precision."""
+    return (x + 2 * float(to_bfloat16(m)) * float(to_bfloat16(c))).astype(np.float32).astype(np.float64)
 
 
 def _plain(x: Any, m: float, c: float) -> Any:

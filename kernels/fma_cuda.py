@@ -10,6 +10,7 @@ import numpy as np
 
 from kernels import cuda, sass
 from kernels.base import Audit, Work
+from kernels.fma import bfloat16_pair
 
 BLOCK = 512
 THREADS_PER_SM = 1024  # where the device does not say: every architecture holds as many
@@ -72,7 +73,7 @@ def operand(dtype: str, value: float) -> Any:
     if dtype == "fp16":
         return np.uint32(int(np.float16(value).view(np.uint16)) * 0x10001)
     if dtype == "bf16":
-        return np.uint32((int(np.float32(value).view(np.uint32)) + 0x8000 >> 16) * 0x10001)
+        return np.uint32(bfloat16_pair(value))
     return TYPES[dtype].operand(value)
 
 

@@ -42,18 +42,11 @@ def build(device: Any, op: str, dtype: str, params: Mapping[str, Any], queue: An
     arrays = [_aligned(n, FLOATS[dtype]) for _ in range({"copy": 2, "scale": 2, "add": 3, "triad": 3}.get(op, 1))]
     sums = np.zeros((threads, LINE * SUMS // ITEMSIZE[dtype]), FLOATS[dtype])
     queue.spread(lambda thread: _fill(arrays, parts[thread], op, dtype) if thread < threads else None)
-    rows = [
-        pack(
-            [
-                *(a[part].ctypes.data for a in (arrays * 3)[:3]),
-                part.stop - part.start,
-                pattern.SCALE,
-                out.ctypes.data,
-            ],
-            dtype,
-        )
-        for part, out in zip(parts, sums, strict=True)
-    ]
+    scale = FLOATS[dtype](pattern.SCALE)
+    rows = []
+    for part, out in zip(parts, sums, strict=True):
+        addresses = [a[part].ctypes.data for a in (arrays * 3)[:3]]
+        rows.append(pack([*addresses, part.stop - part.start, scale, out.ctypes.data]))
     at = pattern.sample_indices(n, ITEMSIZE[dtype])
     result = _total if op == "read" else (lambda held: held[-2][at])
     native = _native(vector(device.features), op, dtype)

@@ -8,16 +8,14 @@ from kernels import fma
 from probes.harness.case import Case, run_alone
 from probes.harness.records import Device
 
-DTYPES = ("fp64", "fp32")
-CUDA_DTYPES = (*DTYPES, "fp16", "bf16", "int32", "int8")
-NUMBA_DTYPES = DTYPES  # what Numba CUDA can say
+DTYPES = ("fp64", "fp32", "fp16", "bf16", "int32", "int8")
+NUMBA_DTYPES = ("fp64", "fp32")  # what Numba CUDA can say
 
 
 def cases(device: Device) -> Iterator[Case]:
-    """One case per precision and backend."""
-    if device.kind == "cuda":
-        return (case for dtype in CUDA_DTYPES for case in _cuda(device, dtype))
-    return (_cpu(device, dtype) for dtype in DTYPES)
+    """Each precision with each backend; on a CPU all cores together, and one alone."""
+    of_kind = _cuda if device.kind == "cuda" else _cpu
+    return (case for dtype in DTYPES for case in of_kind(device, dtype))
 
 
 def _cuda(device: Device, dtype: str) -> Iterator[Case]:
@@ -28,11 +26,14 @@ def _cuda(device: Device, dtype: str) -> Iterator[Case]:
         yield Case(fma.kernel(dtype), dtype, backend, f"compute/{dtype}", params, skip)
 
 
-def _cpu(device: Device, dtype: str) -> Case:
+def _cpu(device: Device, dtype: str) -> Iterator[Case]:
     from kernels import fma_cpu
 
-    params = fma_cpu.shape(device.features, dtype) | {"threads": device.units} | fma.TIMED[dtype]
-    return Case(fma.kernel(dtype), dtype, "cpu", f"compute/{dtype}", params)
+    skip = fma_cpu.missing(device.features, dtype)
+    params = fma.TIMED[dtype] | (fma_cpu.shape(device.features, dtype) if not skip else fma.NOTHING)
+    for threads, variant in ((device.units, ""), (1, "/1core")):
+        given = params | {"threads": threads}
+        yield Case(fma.kernel(dtype), dtype, "cpu", f"compute/{dtype}{variant}", given, skip)
 
 
 if __name__ == "__main__":

@@ -192,8 +192,8 @@ def test_a_kernel_that_copies_half_fails_by_name_and_draws_no_roof(
 ) -> None:
     whole = stream_cpu.pack
 
-    def half(values: list[Any], dtype: str) -> list[int]:
-        return whole([*values[:3], values[3] // 2, *values[4:]], dtype)
+    def half(values: list[Any]) -> list[int]:
+        return whole([*values[:3], values[3] // 2, *values[4:]])
 
     monkeypatch.setattr(stream_cpu, "pack", half)
     monkeypatch.setattr(bandwidth, "PAST_CACHE", {"cpu": 0, "cuda": 0})

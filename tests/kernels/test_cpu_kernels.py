@@ -18,6 +18,7 @@ from probes.harness.team import Team
 
 THREADS = 2
 N = 1 << 16
+DTYPES = ["fp64", "fp32", "fp16", "bf16", "int32", "int8"]
 
 
 class Host:
@@ -46,17 +47,29 @@ def fma_params(host: Host, dtype: str) -> dict[str, Any]:
     return fma_cpu.shape(host.features, dtype) | {"threads": THREADS} | fma.TIMED[dtype]
 
 
-@pytest.mark.parametrize("dtype", ["fp32", "fp64"])
+def has(host: Host, dtype: str) -> bool:
+    return not fma_cpu.missing(host.features, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_chains_compute_what_numpy_computes(team: Team, host: Host, dtype: str) -> None:
-    params = fma_params(host, dtype) | fma.CHECKED
+    if not has(host, dtype):
+        assert fma_cpu.missing(host.features, dtype).startswith("this core has no ")
+        return
+    kernel = fma.kernel(dtype)
+    params = fma_params(host, dtype) | dict(kernel.check_params)
     launch = fma.kernel(dtype).backends["cpu"](host, dtype, params, team)
     launch.run(3)
-    assert not difference(launch.result(), fma.reference(dtype, 3, **params), fma.TOLERANCE[dtype])
-    assert difference(launch.result(), fma.reference(dtype, 4, **params), fma.TOLERANCE[dtype]), "count is visible"
+    assert not difference(launch.result(), fma.reference(dtype, 3, **params), fma.TOLERANCE.get(dtype, 0.0))
+    assert difference(launch.result(), fma.reference(dtype, 4, **params), fma.TOLERANCE.get(dtype, 0.0)), (
+        "the count shows"
+    )
 
 
-@pytest.mark.parametrize("dtype", ["fp32", "fp64"])
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_the_hot_loop_of_the_chains_does_the_declared_work(team: Team, host: Host, dtype: str) -> None:
+    if not has(host, dtype):
+        return
     params = fma_params(host, dtype)
     launch = fma.kernel(dtype).backends["cpu"](host, dtype, params, team)
     work = fma.work(dtype, **params)
