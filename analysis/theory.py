@@ -7,7 +7,7 @@ never by its marketing name; what the tables do not hold is unknown, and stays u
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -21,13 +21,12 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-TABLES = Path(__file__).with_name("peaks.toml")
 TOLERANCE = {"cuda": 0.005, "cpu": 0.015}
 """Share by which a rate may exceed the limit at the observed clock: how well each kind's clock can be read."""
 VARIANTS = ("zeros", "sustained", "1core")
-SPARSE_PATHS = ("mma_sp", "wgmma_sp")
+SPARSE_PATHS = ("mma_sp", "wgmma_sp", "sparse")
+SPARSE_GAIN = 2  # 2:4 sparsity skips half the multiply-adds, and the logical work is counted
 UNIT_NAMES = {"cuda": "SM", "cpu": "core"}
-SHARED_BYTES = 128  # per SM and clock: 32 banks of 4 bytes (CUDA C++ Programming Guide, shared memory, all since 5.0)
 
 
 @dataclass(frozen=True)
@@ -44,9 +43,9 @@ class Peak:
 
 
 @cache
-def tables() -> dict[str, Any]:
-    """The content of peaks.toml."""
-    return tomllib.loads(TABLES.read_text(encoding="utf-8"))
+def tables(name: str = "peaks.toml") -> dict[str, Any]:
+    """The content of one of this package's tables."""
+    return tomllib.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))
 
 
 def row_of(device: Device) -> Mapping[str, Any]:
@@ -55,70 +54,86 @@ def row_of(device: Device) -> Mapping[str, Any]:
 
 
 def peaks(device: Device, clock_hz: float | None = None, row: Mapping[str, Any] | None = None) -> dict[str, Peak]:
-    """Every theoretical peak of a device by tag, at its rated clock or at an observed one (compute only)."""
+    """Every theoretical peak of a device by tag, at its rated clock (Hz) or at an observed one.
+
+    The clock is that of the units, so it leaves main memory's peak alone. ``row`` replaces the architecture's row.
+    """
     row = row_of(device) if row is None else row
-    found = {f"compute/{t}": _compute(device, row, t, ops, clock_hz) for t, ops in row.get("vector", {}).items()}
-    for key, ops in row.get("tensor", {}).items():
-        dtype, _, accumulator = key.partition("-")
-        suffix = f"-{accumulator}" if accumulator else ""
-        found[f"compute/{dtype}/tensor{suffix}"] = _compute(device, row, key, ops, clock_hz)
-        if row.get("sparse") and dtype != "fp64":
-            sparse = _compute(device, row, key, ops * row["sparse"], clock_hz)
-            found[f"compute/{dtype}/sparse{suffix}"] = sparse
-    found["bandwidth/dram"] = _dram(device)
-    if device.kind == "cuda":
-        shared = _compute(device, row, "", SHARED_BYTES, clock_hz)
-        found["bandwidth/shared"] = replace(
-            shared, unit="B/s", source="PG: 32 banks of 4 bytes", formula=shared.formula.replace("OP", "B")
-        )
-    return found
+    found = {tag: _on_chip(device, row, tag, key, rate, clock_hz) for tag, key, rate in _rates(row)}
+    return found | {"bandwidth/dram": _dram(device, row)}
 
 
-def _compute(device: Device, row: Mapping[str, Any], key: str, per_clock: float, clock_hz: float | None) -> Peak:
-    unit = "OP/s" if key.startswith("int") or not key else "FLOP/s"
-    clock, name = clock_hz or device.clock_hz, UNIT_NAMES[device.kind]
-    varies = key in row.get("varies", ())
-    formula = f"{device.units} {name}s x {per_clock:g} {unit[:-2]}/clk/{name}"
+def _rates(row: Mapping[str, Any]) -> Iterator[tuple[str, str, float]]:
+    """Tag, key in the row, and rate per unit and clock of all that runs at the units' clock."""
+    for dtype, rate in row.get("vector", {}).items():
+        yield f"compute/{dtype}", dtype, rate
+    for key, rate in row.get("tensor", {}).items():
+        dtype, dash, accumulator = key.partition("-")
+        yield f"compute/{dtype}/tensor{dash}{accumulator}", key, rate
+        if dtype in row.get("sparse", ()):
+            yield f"compute/{dtype}/sparse{dash}{accumulator}", key, SPARSE_GAIN * rate
+    for level, rate in row.get("bytes", {}).items():
+        yield f"bandwidth/{level}", level, rate
+
+
+def _on_chip(
+    device: Device, row: Mapping[str, Any], tag: str, key: str, per_clock: float, clock_hz: float | None
+) -> Peak:
+    unit = unit_of(tag)
+    clock = clock_hz or row.get("clocks", {}).get(key) or device.clock_hz
     limit = clock * device.units * per_clock if clock else None
-    formula = f"{clock / 1e9:.4g} GHz x {formula}" if clock else f"clock x {formula}, the clock is unknown"
-    if varies:
-        formula += " at most: products of this architecture differ"
-    return Peak(None if varies else limit, unit, formula, row.get("source", ""), per_clock, limit)
+    varies = key in row.get("varies", ())
+    name = UNIT_NAMES[device.kind]
+    speed = f"{clock / 1e9:.4g} GHz" if clock else "unknown clock"
+    units = f"{device.units} {name}{'s' if device.units > 1 else ''}"
+    formula = f"{speed} x {units} x {per_clock:g} {unit[:-2]}/clk/{name}"
+    formula += " at most: products of this architecture differ" if varies else ""
+    return Peak(None if varies else limit, unit, formula, source_of(row), per_clock, limit)
 
 
-def _dram(device: Device) -> Peak:
-    parts = device.memory_transfers, device.memory_clock_hz, device.memory_bus_bits
-    if not all(parts):
+def unit_of(tag: str) -> str:
+    """Unit of the rate behind a tag: B/s, and OP/s where the operands are integers, else FLOP/s."""
+    if not tag.startswith("compute/"):
+        return "B/s"
+    return "OP/s" if tag.startswith("compute/int") else "FLOP/s"
+
+
+def source_of(row: Mapping[str, Any]) -> str:
+    """Where a row's numbers come from, in full."""
+    return "; ".join(tables()["sources"].get(name, name) for name in row.get("source", ()))
+
+
+def _dram(device: Device, row: Mapping[str, Any]) -> Peak:
+    transfers, clock, bits = device.memory_transfers, device.memory_clock_hz, device.memory_bus_bits
+    if not (transfers and clock and bits):
         return Peak(None, "B/s", "unknown: the memory's clock and width cannot be read here", "")
-    transfers, clock, bits = parts
-    value = transfers * clock * bits / 8  # type: ignore[operator]
-    formula = f"{transfers} transfers/clk x {clock / 1e6:g} MHz x {bits} bits / 8"  # type: ignore[operator]
-    return Peak(value, "B/s", formula, "memory clock and bus width as the device reports them", None, value)
+    rate = f"{clock / 1e6:g} MT/s" if transfers == 1 else f"{transfers} transfers/clk x {clock / 1e6:g} MHz"
+    source = row.get("memory_source", "memory clock and bus width as the device reports them")
+    value = transfers * clock * bits / 8
+    return Peak(value, "B/s", f"{rate} x {bits} bits / 8", source, None, value)
 
 
 def peak_for(tag: str, device: Device, clock_hz: float | None = None) -> Peak | None:
     """The peak that bounds a measured tag; None where the tables know none.
 
-    Variants share their main tag's peak (``/1core``: of one core); wmma, mma and wgmma are ways to the tensor cores,
-    their ``_sp`` forms to the sparse rate; a vendor's gemm may use whichever unit is fastest.
+    Variants and formats (``/e5m2``) share their main tag's peak; ``/1core`` has one core's. wmma, mma and wgmma are
+    ways to the tensor cores, their ``_sp`` forms to the sparse rate; a vendor's gemm may use the fastest dense unit.
     """
     parts = tag.split("/")
     if parts[-1] == "1core":
         device = replace(device, units=1)
     parts = [p for p in parts if p not in VARIANTS]
     known = peaks(device, clock_hz)
-    if parts[0] == "bandwidth":
+    if parts[0] == "bandwidth" or len(parts) == 2:
         return known.get("/".join(parts[:2]))
-    if parts[0] != "compute" or len(parts) < 2:
+    if parts[0] != "compute" or len(parts) < 3:
         return None
-    if len(parts) == 2:
-        return known.get("/".join(parts))
-    path, _, accumulator = parts[2].partition("-")
+    path, dash, accumulator = parts[2].partition("-")
+    main = f"compute/{parts[1]}"
     if path == "gemm":
-        same = [p for t, p in known.items() if t.split("/")[1] == parts[1] and "/sparse" not in t]
-        return max(same, key=lambda p: p.per_clock or 0, default=None)
-    unit = "sparse" if path in SPARSE_PATHS else "tensor"
-    return known.get(f"compute/{parts[1]}/{unit}" + (f"-{accumulator}" if accumulator else ""))
+        dense = [p for t, p in known.items() if t == main or t.startswith(f"{main}/tensor{dash}{accumulator}")]
+        return max(dense, key=lambda p: p.per_clock or 0, default=None)
+    return known.get(f"{main}/{'sparse' if path in SPARSE_PATHS else 'tensor'}{dash}{accumulator}")
 
 
 def above_limit(m: Measurement, device: Device) -> str:
@@ -130,6 +145,6 @@ def above_limit(m: Measurement, device: Device) -> str:
 
 
 if __name__ == "__main__":
-    from analysis.specs import main
+    from analysis.ask import main
 
     sys.exit(main())

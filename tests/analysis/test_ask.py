@@ -92,7 +92,7 @@ def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
         (["--clock", "3e9"], "need --core too"),
         (["--core", "zen4", "--cpu-cores", "no", "--clock", "3e9"], "--cpu-cores: 'no' is not a number of cores"),
         (["--core", "zen4", "--cpu-cores", "0", "--clock", "3e9"], "--cpu-cores: '0' is not a number of cores"),
-        (["--core", "zen4", "--cpu-cores", "2", "--clock", "-3e9"], "--clock: '-3e9' is not a clock in Hz"),
+        (["--core", "zen4", "--cpu-cores", "2", "--clock=-3e9"], "--clock: '-3e9' is not a clock in Hz"),
         (["--core", "zen4", "--cpu-cores", "2", "--clock", "nan"], "--clock: 'nan' is not a clock in Hz"),
         (["--memory", "fast"], "'fast' is not RATExBYTESxCHANNELS"),
         ([], "nothing to compute"),

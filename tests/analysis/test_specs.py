@@ -115,6 +115,7 @@ def test_a_product_leaves_no_peak_open(name: str) -> None:
         ("RTX 6000", "Quadro RTX 6000"),
         ("Jetson Nano", "Jetson Nano"),
         ("Orin Nano", "Jetson Orin Nano 8GB"),
+        ("8GB Orin NX", "Jetson Orin NX 8GB"),
     ],
 )
 def test_a_name_or_an_unambiguous_part_finds_the_product(text: str, first: str) -> None:
@@ -127,7 +128,9 @@ def test_a_name_of_nothing_is_refused(text: str) -> None:
         specs.find_products(text)
 
 
-@pytest.mark.parametrize("text", ["1e9x8", "1e9x8x2x2", "nanx8x6", "infx8x2", "1e308x1e9x9", "1e9x0.001x1", "1e9x-8x-2"])
+@pytest.mark.parametrize(
+    "text", ["1e9x8", "1e9x8x2x2", "nanx8x6", "infx8x2", "1e308x1e9x9", "1e9x0.001x1", "1e9x-8x-2"]
+)
 def test_a_memory_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(RidgelineError, match="is not RATExBYTESxCHANNELS"):
         specs.parse_memory(text)

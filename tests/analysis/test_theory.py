@@ -10,14 +10,30 @@ from analysis.theory import above_limit, peak_for, peaks, tables
 from probes.harness.records import Device
 from tests.devices import CPU, GPU, measurement
 
-@pytest.mark.parametrize("kind", ["cuda", "cpu"])
-def test_every_row_is_positive_and_sourced(kind: str) -> None:
-    for name, row in tables()[kind].items():
-        rates = [*row["vector"].values(), *row.get("tensor", {}).values()]
-        assert rates, name
-        assert min(rates) > 0, name
-        assert row["source"], name
-        assert set(row.get("varies", ())) <= {*row["vector"], *row.get("tensor", {})}, name
+ROWS = [(kind, arch) for kind in ("cuda", "cpu") for arch in tables()[kind]]
+
+
+@pytest.mark.parametrize(("kind", "arch"), ROWS)
+def test_every_row_gives_positive_peaks_with_a_source(kind: str, arch: str) -> None:
+    row = tables()[kind][arch]
+    device = replace(GPU if kind == "cuda" else CPU, arch=arch)
+    found = {tag: p for tag, p in peaks(device, 1e9).items() if tag != "bandwidth/dram"}
+    assert len(found) >= 2
+    assert set(row) <= {"vector", "tensor", "bytes", "sparse", "varies", "source"}
+    for tag, peak in found.items():
+        assert peak.limit == pytest.approx(1e9 * device.units * (peak.per_clock or 0)), tag
+        assert (peak.limit or 0) > 0, tag
+        assert peak.value in (None, peak.limit), tag
+        assert len(peak.source) > 10, tag
+
+
+@pytest.mark.parametrize(("kind", "arch"), ROWS)
+def test_rows_refer_only_to_rates_that_they_hold(kind: str, arch: str) -> None:
+    row = tables()[kind][arch]
+    keys = [*row["vector"], *row.get("tensor", {})]
+    assert set(row.get("varies", ())) <= set(keys)
+    assert set(row.get("sparse", ())) <= {key.split("-")[0] for key in row.get("tensor", {})}
+    assert not {name for name in row["source"] if name.isupper()} - set(tables()["sources"])
 
 
 def test_the_table_covers_every_generation() -> None:
@@ -26,10 +42,13 @@ def test_the_table_covers_every_generation() -> None:
     assert list(tables()["cuda"]) == " ".join((majors | later).values()).split()
 
 
-def test_sparse_is_twice_dense_and_another_tag() -> None:
-    found = peaks(GPU)
-    assert found["compute/fp16/sparse-fp32"].value == 2 * (found["compute/fp16/tensor-fp32"].value or 0)
+@pytest.mark.parametrize("arch", tables()["cuda"])
+def test_sparse_is_twice_dense_and_another_tag(arch: str) -> None:
+    found = peaks(replace(GPU, arch=arch))
+    for tag in (t for t in found if "/sparse" in t):
+        assert found[tag].limit == 2 * (found[tag.replace("sparse", "tensor")].limit or 0), tag
     assert "compute/fp64/sparse" not in found
+    assert any("/sparse" in t for t in found) == (8 <= float(arch) <= 12)
 
 
 def test_peaks_at_an_observed_clock() -> None:
@@ -39,10 +58,13 @@ def test_peaks_at_an_observed_clock() -> None:
     assert peaks(GPU, 1.5e9)["bandwidth/dram"].value == 2 * 3e9 * 1000 / 8
 
 
-def test_a_device_is_never_looked_up_by_its_name() -> None:
-    disguised = replace(GPU, name="NVIDIA A100 40GB", arch="9.9")
-    assert not [tag for tag, p in peaks(disguised).items() if tag.startswith("compute")]
+@pytest.mark.parametrize("arch", ["9.9", "", "zen4"])
+def test_a_device_is_never_looked_up_by_its_name(arch: str) -> None:
+    disguised = replace(GPU, name="NVIDIA A100 40GB", arch=arch)
+    assert list(peaks(disguised)) == ["bandwidth/dram"]
     assert peak_for("compute/fp32", disguised) is None
+    assert peak_for("bandwidth/shared", disguised) is None
+    assert above_limit(measurement("compute/fp32", 1e99), disguised) == ""
 
 
 def test_unknown_memory_and_clock_stay_unknown() -> None:
@@ -68,14 +90,21 @@ def test_where_products_differ_only_the_limit_is_known() -> None:
         ("compute/fp16/wgmma-fp32/zeros", 4096),
         ("compute/fp16/wgmma_sp-fp32", 8192),
         ("compute/fp8/mma-fp32/sustained", 8192),
+        ("compute/fp8/wgmma-fp32/e5m2", 8192),
+        ("compute/fp8/wgmma_sp-fp32/e5m2/zeros", 16384),
+        ("compute/int8/mma_sp-int32", 16384),
         ("compute/fp64/mma", 256),
         ("compute/int8/gemm", 8192),
         ("compute/fp32/gemm", 256),
+        ("compute/fp64/gemm", 256),
+        ("compute/fp16/gemm-fp32/zeros", 4096),
         ("compute/fp32", 256),
-        ("bandwidth/shared", 128),
+        ("bandwidth/shared/read", 128),
+        ("bandwidth/l1", 128),
+        ("bandwidth/dram/copy", None),
     ],
 )
-def test_measured_tags_find_their_peak(tag: str, per_clock: float) -> None:
+def test_measured_tags_find_their_peak(tag: str, per_clock: float | None) -> None:
     peak = peak_for(tag, GPU)
     assert peak is not None
     assert peak.per_clock == per_clock
@@ -88,7 +117,10 @@ def test_one_core_is_bound_by_one_core() -> None:
     assert 2 * (one.value or 0) == all_of_them.value
 
 
-@pytest.mark.parametrize("tag", ["compute/fp3/mma-fp32", "latency/dram", "transfer/h2d", "compute", "bandwidth/l7"])
+@pytest.mark.parametrize(
+    "tag",
+    ["compute/fp3/mma-fp32", "compute/fp64/mma_sp", "latency/dram", "transfer/h2d", "compute", "", "bandwidth/l2"],
+)
 def test_tags_with_no_known_peak(tag: str) -> None:
     assert peak_for(tag, GPU) is None
 
@@ -115,3 +147,11 @@ def test_a_doubled_operation_count_is_above_the_limit() -> None:
     good = measurement("compute/fp32", 0.98 * 1.9e9 * 100 * 256)
     assert above_limit(good, GPU) == ""
     assert "of 48.6 TFLOP/s" in above_limit(replace(good, flops=2 * (good.flops or 0)), GPU)
+
+
+def test_the_sentence_names_rate_limit_and_formula() -> None:
+    wrong = measurement("compute/fp32", 70.1e12, clock_hz=None)
+    expected = "70.1 TFLOP/s of 51.2 TFLOP/s (2 GHz x 100 SMs x 256 FLOP/clk/SM)"
+    assert above_limit(wrong, GPU) == f"above the physical limit: {expected}"
+    assert above_limit(wrong, replace(GPU, clock_hz=None)) == "", "with no clock the limit is unknown"
+    assert above_limit(replace(wrong, status="failed"), GPU) == ""

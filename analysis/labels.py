@@ -1,0 +1,71 @@
+"""Where labels go so that none covers another: names stacked in a margin, names along parallel slopes.
+
+Plain arithmetic on lengths in one unit (pixels, say); knows nothing of pictures.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+GLYPH = 0.6  # mean width of a character of a sans-serif face in its size, on the generous side
+
+
+def width(text: str, size: float) -> float:
+    """Length of ``text`` in type of ``size``, in the unit of ``size``."""
+    return GLYPH * size * len(text)
+
+
+def spread_out(
+    wanted: Sequence[float], distance: float, low: float = -math.inf, high: float = math.inf
+) -> list[float]:
+    """Positions close to ``wanted`` (in descending order) that keep ``distance`` and stay in [low, high] if they fit.
+
+    Neighbours that would overlap form a block around the mean of what they wanted; blocks that meet become one.
+    """
+    blocks: list[tuple[float, int]] = []  # (mean wanted, count)
+    for value in wanted:
+        blocks.append((value, 1))
+        while len(blocks) > 1 and _overlap(blocks[-2], blocks[-1], distance, low, high):
+            (a, n), (b, m) = blocks[-2:]
+            blocks[-2:] = [((a * n + b * m) / (n + m), n + m)]
+    tops = [(_centre(block, distance, low, high) + (block[1] - 1) / 2 * distance, block[1]) for block in blocks]
+    return [top - k * distance for top, n in tops for k in range(n)]
+
+
+def _centre(block: tuple[float, int], distance: float, low: float, high: float) -> float:
+    """Middle of a block, moved inside the bounds."""
+    mean, count = block
+    half = (count - 1) / 2 * distance
+    return min(max(mean, low + half), high - half)
+
+
+def _overlap(upper: tuple[float, int], lower: tuple[float, int], distance: float, low: float, high: float) -> bool:
+    apart = _centre(upper, distance, low, high) - _centre(lower, distance, low, high)
+    return apart < distance * (upper[1] + lower[1]) / 2
+
+
+def stagger(origins: Sequence[tuple[float, float]], lengths: Sequence[float], height: float) -> list[float]:
+    """Where along its line each label begins, so that none covers another.
+
+    The lines are parallel; an origin is (along, across): where the line begins, and how far it lies across them.
+    A label begins at its line's origin, or after those it would cover.
+    """
+    placed: list[tuple[float, float, float]] = []  # (begin, end, across)
+    for (begin, across), length in zip(origins, lengths, strict=True):
+        beside = sorted(p for p in placed if abs(p[2] - across) < height)
+        for start, end, _ in beside:
+            if begin < end + height and start < begin + length + height:
+                begin = end + height
+        placed.append((begin, begin + length, across))
+    return [begin for begin, _, _ in placed]
+
+
+def that_fit(wanted: Sequence[float], lengths: Sequence[float]) -> list[int]:
+    """Which labels centred at ``wanted`` can be shown on one line, the outermost first: indices in ascending order."""
+    by_place = sorted(range(len(wanted)), key=lambda i: wanted[i])
+    chosen: list[int] = []
+    for i in by_place[:1] + by_place[:0:-1]:
+        if all(abs(wanted[i] - wanted[j]) >= (lengths[i] + lengths[j]) / 2 for j in chosen):
+            chosen.append(i)
+    return sorted(chosen)
