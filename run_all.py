@@ -20,6 +20,8 @@ from probes.harness.records import FAILED, Device, RidgelineError
 
 if TYPE_CHECKING:
     from analysis.console import Console
+    from probes.harness.run import Task
+    from probes.harness.timing import Clock
 
 VERSION = "0.1.0"
 DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -55,11 +57,20 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--device", metavar="D", help="0, cuda:0 or cpu (default: CUDA device 0 if usable, else the CPU)")
     p.add_argument("--quick", action="store_true", help="one short round instead of three")
     p.add_argument("--only", nargs="+", action="extend", metavar="PROBE", help="only these probes")
+    p.add_argument("--sustained", type=seconds, metavar="SECONDS", help="then load the fastest path for so long")
     p.add_argument("--list", action="store_true", help="list the probes and whether they can run here")
     p.add_argument("--out", type=Path, default=Path("results"), metavar="DIR", help="where runs go (default: results)")
     p.add_argument("--replot", type=Path, metavar="RUN_DIR", help="analyse and draw a run again; measures nothing")
     p.add_argument("--version", action="version", version=f"Ridgeline {VERSION}")
     return p
+
+
+def seconds(text: str) -> float:
+    """A positive number of seconds."""
+    value = float(text)
+    if not 0 < value < 1e6:
+        raise ValueError
+    return value
 
 
 def list_probes(args: argparse.Namespace) -> int:
@@ -68,7 +79,8 @@ def list_probes(args: argparse.Namespace) -> int:
     print(f"{device.name}: {why}")
     for probe in all_probes().values():
         reasons = {case.skip for case in probe.cases(device)}
-        state = "can run here" if "" in reasons else f"cannot run here: {'; '.join(sorted(reasons)) or 'no case'}"
+        why_not = "; ".join(sorted(reasons)) or "nothing to ask of this kind of device"
+        state = "can run here" if "" in reasons else f"cannot run here: {why_not}"
         print(f"  {probe.name:12} {probe.question}\n  {'':12} {state}{'' if probe.default else ', on request'}")
     return DONE
 
@@ -161,10 +173,30 @@ def measure_all(run: Run, probes: Sequence[Probe], args: argparse.Namespace, fol
             run.measurements = [t.row for t in todo]
             run.save(folder)
             progress.step(task.row)
+    if args.sustained:
+        sustain_fastest(run, todo, clock, args.sustained, folder, console)
     clock.close()
     run.ended, run.status = now(), COMPLETE
     run.save(folder)
     return SOME_FAILED if any(row.status == FAILED for row in run.measurements) else DONE
+
+
+def sustain_fastest(
+    run: Run, todo: Sequence[Task], clock: Clock, seconds: float, folder: Path, console: Console
+) -> None:
+    """Load the fastest dense compute path for ``seconds`` and keep its curve and its steady end."""
+    from probes.harness import sustained
+    from probes.harness.devices import nvml
+    from probes.harness.files import csv_text, replace_file
+
+    task = sustained.fastest(todo)
+    if task is None:
+        console.note("nothing to sustain: no compute path was measured")
+        return
+    console.note(f"  {task.row.ceiling} for {seconds:g} s")
+    moments = sustained.sustain(task, run.device, clock, seconds, nvml.Watch(run.device).read)
+    run.measurements.append(sustained.measurement(task, moments))
+    replace_file(folder / "sustained.csv", csv_text(moments, sustained.Moment))
 
 
 def finish(run: Run, folder: Path, console: Console) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from analysis.ceilings import Ceiling, ceilings
+from analysis.ceilings import Ceiling, ceilings, is_roof, unit_of
 from analysis.roofline import Roofline, roofline
 from analysis.units import si
 from probes.harness.files import COMPLETE, Run, csv_text, read_run, replace_file
 
 INCHES = (9.6, 5.6)
 DOTS_PER_INCH = 150
+CURVE = "sustained.csv"
 
 
 @dataclass
@@ -53,17 +55,21 @@ def write(outcome: Outcome, folder: Path) -> None:
         "roofline.png": png,
         "report.html": html(outcome.run, outcome.ceilings, svg),
     }
+    if (folder / CURVE).exists():
+        contents["sustained.png"] = curve(folder / CURVE)
     for name, content in contents.items():
         replace_file(folder / name, content)
         outcome.files.append(folder / name)
 
 
 def subtitle(outcome: Outcome) -> str:
-    """Under the title: clock, date, and whether the run is whole."""
-    clocks = [c.clock_hz for c in outcome.ceilings.values() if c.clock_hz and c.tag.startswith("compute")]
-    parts = [f"measured at {si(max(clocks), 'Hz')}"] if clocks else []
-    parts += [outcome.run.started[:10]] + (["partial run"] if outcome.run.status != COMPLETE else [])
-    return " · ".join([*parts, "solid: measured, dashed: theory"])
+    """Under the title: whether the run is whole, clocks, date."""
+    parts = [] if outcome.run.status == COMPLETE else ["partial run"]
+    clocks = [c.clock_hz for c in outcome.ceilings.values() if c.clock_hz and is_roof(c)]
+    if clocks:
+        ends = dict.fromkeys(si(clock, "Hz") for clock in (min(clocks), max(clocks)))
+        parts.append(f"measured at {' to '.join(ends)}")
+    return " · ".join([*parts, outcome.run.started[:10]])
 
 
 def pictures(outcome: Outcome) -> tuple[str, bytes]:
@@ -75,6 +81,20 @@ def pictures(outcome: Outcome) -> tuple[str, bytes]:
     made = figure(outcome.model, [], outcome.run.device.name, subtitle(outcome), INCHES)
     with matplotlib.rc_context({"svg.hashsalt": "ridgeline", "svg.fonttype": "path"}):
         return _saved(made, "svg", metadata={"Date": None}).decode(), _saved(made, "png", dpi=DOTS_PER_INCH)
+
+
+def curve(path: Path) -> bytes:
+    """The picture of a sustained load from its rows, as PNG bytes."""
+    from analysis.curve import figure
+
+    with open(path, encoding="utf-8", newline="") as source:
+        rows = list(csv.DictReader(source))
+    tag = rows[0]["tag"]
+    keys = ("seconds", "rate", "clock_hz", "power_w", "temperature_c")
+    moments = [{key: float(row[key]) if row[key] else None for key in keys} for row in rows]
+    return _saved(
+        figure(moments, f"{rows[0]['device']}: {tag}", unit_of(tag, tag.split("/")[1])), "png", dpi=DOTS_PER_INCH
+    )
 
 
 def _saved(figure: Any, kind: str, **options: Any) -> bytes:

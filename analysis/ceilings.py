@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from analysis.theory import VARIANTS, Peak, peak_for
 from probes.harness.records import FAILED, OK, SCHEMA_VERSION, SKIPPED, Device, Measurement
 
-WIDE = 0.01  # half-width of the interval over the median, from which a remark is made
-
 
 @dataclass(frozen=True)
 class Ceiling:
@@ -118,5 +116,5 @@ def _remarks(tag: str, best: Measurement, rows: Sequence[Measurement]) -> list[s
     failed = sorted({f"{row.kernel}/{row.backend}" for row in rows if row.status == FAILED})
     remarks = [best.reason] if best.reason else []
     if level_of(best.ceiling) == tag:
-        remarks.insert(0, f"best of its operations: {best.kernel}")
+        remarks.insert(0, f"best: {best.kernel}")
     return remarks + ([f"failed: {', '.join(failed)}"] if failed else [])

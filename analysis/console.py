@@ -71,10 +71,10 @@ class Console:
         from rich.box import SIMPLE_HEAD
         from rich.table import Table
 
-        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
         for name in HEAD:
-            right = name in RIGHT
-            table.add_column(name, justify="right" if right else "left", no_wrap=name != "remarks", overflow="fold")
+            side, last = ("right" if name in RIGHT else "left"), name == HEAD[-1]
+            table.add_column(name, justify=side, no_wrap=not last, overflow="fold", min_width=7 if last else None)
         for ceiling in outcome.ceilings.values():
             style = "" if ceiling.status == OK else ("red" if ceiling.status == FAILED else "dim")
             table.add_row(*map(_safe, cells(ceiling)), style=style)

@@ -16,9 +16,7 @@ def width(text: str, size: float) -> float:
     return GLYPH * size * len(text)
 
 
-def spread_out(
-    wanted: Sequence[float], distance: float, low: float = -math.inf, high: float = math.inf
-) -> list[float]:
+def spread_out(wanted: Sequence[float], distance: float, low: float = -math.inf, high: float = math.inf) -> list[float]:
     """Positions close to ``wanted`` (in descending order) that keep ``distance`` and stay in [low, high] if they fit.
 
     Neighbours that would overlap form a block around the mean of what they wanted; blocks that meet become one.

@@ -15,6 +15,11 @@ from probes.harness.files import COMPLETE, Run
 from probes.harness.records import FAILED, OK, SKIPPED, Measurement
 
 TEMPLATE = Path(__file__).with_name("report.html")
+Cell = str | tuple[str, str]  # text, or text and the exact value shown on pointing at it
+WIDE_HEAD = (
+    "ceiling", "measured", "theory, rated clock", "theory, observed clock", "share", "spread", "clock", "samples",
+    "remarks",
+)  # fmt: skip
 HEAD = ("ceiling", "measured", "theoretical", "share", "spread", "clock", "samples", "remarks")
 
 
@@ -35,14 +40,19 @@ def cells(ceiling: Ceiling) -> tuple[str, ...]:
 
 
 def summary(run: Run, found: Mapping[str, Ceiling]) -> list[str]:
-    """Two or three plain sentences: the ridge points, and what did not go well."""
+    """A few plain sentences: the best bandwidth, the ridge points, and what did not go well."""
     model = roofline(found.values())
     said = []
+    if model.memory:
+        share = f", {percent(model.memory.share)} of theory" if model.memory.share else ""
+        said.append(f"{model.memory.label} gives {si(model.memory.rate, 'B/s')}{share}.")
     if model.memory and model.compute:
         ridges = [f"{r.rate / model.memory.rate:.3g} for {r.label}" for r in model.compute]
         said.append(f"Ridge points over {model.memory.label}, in operations per byte: {', '.join(ridges)}.")
     counts = {status: sum(m.status == status for m in run.measurements) for status in (OK, SKIPPED, FAILED)}
     said.append(f"{counts[OK]} cases measured, {counts[SKIPPED]} skipped, {counts[FAILED]} failed.")
+    if failed := list(dict.fromkeys(f"{m.ceiling} ({m.backend})" for m in run.measurements if m.status == FAILED)):
+        said.append(f"Failed: {', '.join(failed)}.")
     if run.status != COMPLETE:
         said.append("The run is partial: it was ended before every case had its turn.")
     return said
@@ -59,16 +69,37 @@ def html(run: Run, found: Mapping[str, Ceiling], svg: str) -> str:
         summary="".join(f"<p>{escape(text)}</p>" for text in summary(run, found)),
         warnings="".join(f'<p class="warn">{escape(text)}</p>' for text in run.warnings),
         svg=svg[svg.index("<svg") :],
-        ceilings=_table(HEAD, map(cells, found.values())),
+        ceilings=_table(WIDE_HEAD, map(_exact_cells, found.values())),
         failed=_reasons(run.measurements),
         theory=_theory(run),
         facts=_table(("fact", "value"), _facts(run)),
     )
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def _exact_cells(ceiling: Ceiling) -> list[Cell]:
+    """The cells of a ceiling with both peaks in place of one, and behind every rounded number the exact one."""
+    tag, measured, _, _, spread, clock, samples, remark = cells(ceiling)
+    unit = ceiling.unit
+    peaks_ = [(si(p, unit), _exact(p, unit)) for p in (ceiling.nominal_peak, ceiling.observed_peak)]
+    return [
+        tag, (measured, _exact(ceiling.rate, unit)), *peaks_, (percent(ceiling.share), _exact(ceiling.share, "")),
+        (spread, _exact(ceiling.spread, "")), (clock, _exact(ceiling.clock_hz, "Hz")), samples, remark,
+    ]  # fmt: skip
+
+
+def _exact(value: float | None, unit: str) -> str:
+    return "" if value is None else f"{value!r} {unit}".strip()
+
+
+def _cell(cell: Cell) -> str:
+    text, exact = cell if isinstance(cell, tuple) else (cell, "")
+    title = f' title="{escape(exact)}"' if exact else ""
+    return f"<td{title}>{escape(text)}</td>"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     top = "".join(f"<th>{escape(text)}</th>" for text in head)
-    body = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    body = "".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in rows)
     return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
 
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from analysis.ceilings import Ceiling, is_roof
 
 
+LIBRARY = "gemm"
+
+
 @dataclass(frozen=True)
 class Roof:
     """One line of the model: a measured rate and the theoretical one (None: unknown), in ``unit``."""
@@ -51,11 +54,26 @@ def ridge(compute: float, bandwidth: float) -> float:
 
 
 def roofline(ceilings: Iterable[Ceiling]) -> Roofline:
-    """The model of these ceilings: main roofs only, nothing that failed or is a variant."""
+    """The model of these ceilings: main roofs only, nothing that failed or is a variant.
+
+    Of several ways to one unit (wmma, mma, wgmma) the fastest is its roof; the others, and what a library makes of the
+    unit, stand in the table.
+    """
     roofs = [_roof(c) for c in ceilings if is_roof(c)]
     ordered = sorted(roofs, key=lambda roof: roof.rate, reverse=True)
-    compute = tuple(r for r in ordered if r.tag.startswith("compute"))
+    compute = tuple(_fastest(r for r in ordered if r.tag.startswith("compute")))
     return Roofline(compute, tuple(r for r in ordered if r.tag.startswith("bandwidth")))
+
+
+def _fastest(roofs: Iterable[Roof]) -> Iterable[Roof]:
+    """The first of each precision on each kind of unit: vector, matrix, and matrix with sparse operands."""
+    seen = set()
+    for roof in roofs:
+        _, dtype, *path = roof.tag.split("/")
+        unit = (dtype, bool(path), any("_sp" in part for part in path))
+        if unit not in seen and LIBRARY not in path:
+            seen.add(unit)
+            yield roof
 
 
 def _roof(ceiling: Ceiling) -> Roof:

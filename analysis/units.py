@@ -19,6 +19,7 @@ def si(value: float | None, unit: str, digits: int = 3) -> str:
     """``4.24 TB/s``; a dash for None."""
     if value is None:
         return "–"
+    value = float(f"{value:.{max(digits, 3) - 1}e}")  # rounded first: 999.7 is 1.00 k, not 1000
     size, prefix = next((p for p in PREFIXES if abs(value) >= p[0]), PREFIXES[-1] if value else (1.0, ""))
     number = value / size
     before = len(str(int(abs(number))))

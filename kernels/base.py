@@ -40,12 +40,14 @@ class Audit:
     """What the machine code of a launch was found to do.
 
     instruction: the opcode of the hot loop (``FFMA``, ``vfmadd231pd zmm``). problem: empty, or why the code
-    does not do the declared work. note: a remark, such as ``not audited: no disassembler``.
+    does not do the declared work. note: a remark, such as ``not audited: no disassembler``. operations: of one such
+    instruction of a warp, where known.
     """
 
     instruction: str = ""
     problem: str = ""
     note: str = ""
+    operations: float = 0.0
 
 
 class Launch(Protocol):
@@ -80,6 +82,8 @@ class Kernel:
     reference; 0 means exact) after ``run(repeat)``. check_params replace params while the numbers are
     checked; check_repeat is the repetition count of that check. footprint(dtype, **params) -> bytes of memory
     it allocates (default: the bytes of its work).
+    prepare(device, dtype, params) -> compiles and disassembles the ``raw`` backend into the caches; needs no GPU, and
+    many may run at once.
     """
 
     name: str
@@ -90,6 +94,7 @@ class Kernel:
     check_params: Mapping[str, Any] = field(default_factory=dict)
     check_repeat: int = 1
     footprint: Callable[..., float] | None = None
+    prepare: Callable[..., None] | None = None
 
     def memory_bytes(self, dtype: str, params: Mapping[str, Any]) -> float:
         """Bytes of memory one launch allocates."""

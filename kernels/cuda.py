@@ -65,10 +65,13 @@ class Buffer:
         self._queue.synchronize()
 
     def fill(self, which: int, dtype: str) -> None:
-        """Write array number ``which`` of the stream pattern: one upload, then copies on the device that double."""
+        """Write array number ``which`` of the stream pattern."""
+        self.repeat(pattern.tile(dtype, which))
+
+    def repeat(self, tile: np.ndarray) -> None:
+        """Write ``tile`` again and again: one upload, then copies on the device that double."""
         from cupy.cuda import runtime
 
-        tile = pattern.tile(dtype, which)
         done = min(tile.nbytes, self.nbytes)
         runtime.memcpyAsync(self.address, tile.ctypes.data, done, 1, self._queue.ptr)
         while done < self.nbytes:  # whole tiles only, so that the phase stays
@@ -107,13 +110,16 @@ class Buffer:
 
 
 class CudaLaunch:
-    """A CUDA kernel with its buffers: ``enqueue(repeat)`` puts the work on the stream and returns at once."""
+    """A CUDA kernel with its buffers: ``enqueue(repeat)`` puts the work on the stream and returns at once.
+
+    buffers: whatever must be given back by ``free()`` when the launch is closed.
+    """
 
     def __init__(
         self,
         queue: Any,
         enqueue: Callable[[int], None],
-        buffers: Sequence[Buffer],
+        buffers: Sequence[Any],
         result: Callable[[], np.ndarray],
         audit: Callable[[Work], Audit],
         clocks: Buffer | None = None,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from kernels.base import Kernel, Launch, Work
+from kernels.numerics import FORMATS, rounded
 
 TIMED: dict[str, dict[str, Any]] = {
     **{name: {"m": -1.0, "c": 0.7} for name in ("fp64", "fp32", "fp16", "bf16")},
@@ -57,20 +58,17 @@ def _half(x: Any, m: float, c: float) -> Any:
     return (x * float(np.float16(m)) + float(np.float16(c))).astype(np.float16).astype(np.float64)
 
 
+def _bf16(value: float) -> float:
+    return float(rounded("bf16", np.array([value]))[0])
+
+
 def _bfloat(x: Any, m: float, c: float) -> Any:
-    return to_bfloat16(x * float(to_bfloat16(m)) + float(to_bfloat16(c)))
-
-
-def to_bfloat16(x: Any) -> np.ndarray:
-    """The nearest bfloat16 values (ties to even), as doubles; exact for doubles of at most 24 significant bits."""
-    bits = np.asarray(x, np.float32).view(np.uint32).astype(np.uint64)
-    rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000
-    return rounded.astype(np.uint32).view(np.float32).astype(np.float64)
+    return rounded("bf16", x * _bf16(m) + _bf16(c))
 
 
 def bfloat16_pair(value: float) -> int:
     """The bits of ``value`` as bfloat16, twice in one word."""
-    return int(np.float32(to_bfloat16(value)).view(np.uint32) >> 16) * 0x10001
+    return int(FORMATS["bf16"].encode(np.array([value]))[0]) * 0x10001
 
 
 def _int32(x: Any, m: int, c: int) -> Any:
@@ -87,7 +85,7 @@ def _dot4(x: Any, m: int, c: int) -> Any:
 
 def _dot2(x: Any, m: float, c: float) -> Any:
     """Both products of a pair are the same here; the sum is in single precision."""
-    return (x + 2 * float(to_bfloat16(m)) * float(to_bfloat16(c))).astype(np.float32).astype(np.float64)
+    return (x + 2 * _bf16(m) * _bf16(c)).astype(np.float32).astype(np.float64)
 
 
 def _plain(x: Any, m: float, c: float) -> Any:
@@ -119,7 +117,13 @@ def _builder(backend: str) -> Callable[..., Launch]:
 
 def _kernel(check_params: dict[str, Any]) -> Kernel:
     backends = {name: _builder(name) for name in ("raw", "numba", "cpu")}
-    return Kernel("fma", work, reference, backends, TOLERANCE, check_params, 3, lambda dtype, **_: 0.0)
+    return Kernel("fma", work, reference, backends, TOLERANCE, check_params, 3, lambda dtype, **_: 0.0, _prepare)
+
+
+def _prepare(device: Any, dtype: str, params: Any) -> None:
+    from kernels import fma_cuda
+
+    fma_cuda.prepare(device, dtype, params)
 
 
 _FLOATS, _INTS = _kernel(CHECKED), _kernel({})

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels import cuda, sass
+from kernels import cuda, fma, sass
 from kernels.base import Audit, Work
 from kernels.fma import bfloat16_pair
 
@@ -98,6 +98,11 @@ def defines(dtype: str, params: Mapping[str, Any]) -> dict[str, object]:
     kind = {f"KIND_{dtype.upper()}": 1}
     names = ("chains", "steps", "block", "blocks_per_sm")
     return kind | {name.upper(): params[name] for name in names}
+
+
+def prepare(device: Any, dtype: str, params: Mapping[str, Any]) -> None:
+    """Compile and disassemble into the cache."""
+    sass.audit(cuda.build(device, "fma", defines(dtype, params)), spec(dtype, params), fma.work(dtype, **params))
 
 
 def raw(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:

@@ -60,19 +60,20 @@ class Compiler:
 def compilers() -> tuple[Compiler, ...]:
     """Every NVRTC found in the Python packages and the system's usual places, newest first."""
     found = {}
-    for path in _libraries():
+    for path in libraries("libnvrtc"):
         compiler = _open(path)
         if compiler and compiler.version not in found:
             found[compiler.version] = compiler
     return tuple(sorted(found.values(), key=lambda c: c.version, reverse=True))
 
 
-def _libraries() -> Iterator[Path]:
+def libraries(stem: str) -> Iterator[Path]:
+    """Files ``<stem>.so.<major>`` of CUDA in the Python packages, then in the system's usual places."""
     packages = [Path(folder) / "nvidia" for folder in sys.path if folder]
-    folders = [lib for base in packages for lib in (*base.glob("cu*/lib"), *base.glob("cuda_nvrtc/lib"))]
+    folders = [lib for base in packages for lib in base.glob("*/lib")]
     extra = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
     for folder in [*folders, *(Path(f) for f in (*extra, *SYSTEM_FOLDERS) if f)]:
-        yield from sorted(p for p in folder.glob("libnvrtc.so.*") if re.fullmatch(r"libnvrtc\.so\.\d+", p.name))
+        yield from sorted(p for p in folder.glob(f"{stem}.so.*") if re.fullmatch(rf"{stem}\.so\.\d+", p.name))
 
 
 def _open(path: Path) -> Compiler | None:

@@ -101,7 +101,7 @@ def loops(code: list[Instruction | str]) -> list[list[Instruction]]:
 def audit(cubin: Cubin, spec: Spec, work: Work) -> Audit:
     """Count the hot loop of ``cubin``; the result is kept beside it. No disassembler is a note, not a problem."""
     kept = cubin.path.with_suffix(".sass.json")
-    key = json.dumps([asdict(spec), work.flops, work.bytes])
+    key = json.dumps([asdict(spec), work.flops, work.bytes, sorted(Audit.__dataclass_fields__)])
     try:
         stored = json.loads(kept.read_text())
         if key in stored:
@@ -128,7 +128,7 @@ def inspect(code: list[Instruction | str], spec: Spec, work: Work) -> Audit:
     counted = [i.opcode for i in body if wanted.match(i.opcode)]
     name = "+".join(sorted(Counter(counted)))
     note = f"emulated with {name}" if spec.native and counted and not re.match(spec.native, counted[0]) else ""
-    return Audit(name, _problem(code, body, counted, spec, work), note)
+    return Audit(name, _problem(code, body, counted, spec, work), note, spec.per_warp)
 
 
 def _problem(code: list[Instruction | str], body: list[Instruction], counted: list[str], spec: Spec, work: Work) -> str:

@@ -1,6 +1,8 @@
 // One pass of a stream over global memory in 16-byte vectors, VECS of them in flight in each thread.
 //
-// OP_x chooses the operation, LOAD and STORE are PTX cache hints such as .cs or .nc.L1::no_allocate.
+// OP_x chooses the operation, LOAD and STORE are PTX cache hints such as .cs or .nc.L1::no_allocate. LOAD_POLICY and
+// STORE_POLICY (evict_first, evict_last; both or none, from 8.0 on) say what the L2 keeps: a stream reuses nothing, but
+// which lines leave first decides in what order DRAM is read and written.
 
 #define TEXT_(x) #x
 #define TEXT(x) TEXT_(x)
@@ -23,24 +25,51 @@ struct alignas(16) vec {
   value v[WIDTH];
 };
 
-__device__ __forceinline__ vec load(const vec *p) {
+#ifdef LOAD_POLICY
+#define HINT ".L2::cache_hint"
+#define POLICY(n) ", %" #n ";"
+#define WITH(policy) , "l"(policy)
+#else
+#define HINT ""
+#define POLICY(n) ";"
+#define WITH(policy)
+#endif
+
+struct policies {
+  unsigned long long load, store;
+};
+
+__device__ __forceinline__ policies choose() {
+  policies p = {0, 0};
+#ifdef LOAD_POLICY
+  asm("createpolicy.fractional.L2::" TEXT(LOAD_POLICY) ".b64 %0, 1.0;" : "=l"(p.load));
+  asm("createpolicy.fractional.L2::" TEXT(STORE_POLICY) ".b64 %0, 1.0;" : "=l"(p.store));
+#endif
+  return p;
+}
+
+__device__ __forceinline__ vec load(const vec *at, policies p) {
   vec r;
 #if WIDTH == 2
-  asm volatile("ld.global" TEXT(LOAD) ".v2.f64 {%0, %1}, [%2];" : "=d"(r.v[0]), "=d"(r.v[1]) : "l"(p));
+  asm volatile("ld.global" TEXT(LOAD) HINT ".v2.f64 {%0, %1}, [%2]" POLICY(3)
+               : "=d"(r.v[0]), "=d"(r.v[1])
+               : "l"(at)WITH(p.load));
 #else
-  asm volatile("ld.global" TEXT(LOAD) ".v4.f32 {%0, %1, %2, %3}, [%4];"
+  asm volatile("ld.global" TEXT(LOAD) HINT ".v4.f32 {%0, %1, %2, %3}, [%4]" POLICY(5)
                : "=f"(r.v[0]), "=f"(r.v[1]), "=f"(r.v[2]), "=f"(r.v[3])
-               : "l"(p));
+               : "l"(at)WITH(p.load));
 #endif
   return r;
 }
 
-__device__ __forceinline__ void store(vec *p, vec r) {
+__device__ __forceinline__ void store(vec *at, vec r, policies p) {
 #if WIDTH == 2
-  asm volatile("st.global" TEXT(STORE) ".v2.f64 [%2], {%0, %1};" ::"d"(r.v[0]), "d"(r.v[1]), "l"(p) : "memory");
+  asm volatile("st.global" TEXT(STORE) HINT ".v2.f64 [%2], {%0, %1}" POLICY(3)::"d"(r.v[0]), "d"(r.v[1]),
+               "l"(at)WITH(p.store)
+               : "memory");
 #else
-  asm volatile("st.global" TEXT(STORE) ".v4.f32 [%4], {%0, %1, %2, %3};" ::"f"(r.v[0]), "f"(r.v[1]), "f"(r.v[2]),
-               "f"(r.v[3]), "l"(p)
+  asm volatile("st.global" TEXT(STORE) HINT ".v4.f32 [%4], {%0, %1, %2, %3}" POLICY(5)::"f"(r.v[0]), "f"(r.v[1]),
+               "f"(r.v[2]), "f"(r.v[3]), "l"(at)WITH(p.store)
                : "memory");
 #endif
 }
@@ -52,14 +81,15 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
     stream(const vec *x, const vec *y, vec *z, double *sums, unsigned vectors, value s, value written) {
   unsigned first = blockIdx.x * (BLOCK * VECS) + threadIdx.x;
   vec a[VECS], b[VECS];
+  const policies p = choose();
 #if !defined(OP_write)
 #pragma unroll
   for (int k = 0; k < VECS; k++) {
     unsigned i = first + k * BLOCK;
     EACH(a[k].v[w] = 0);
-    if (i < vectors) a[k] = load(x + i);
+    if (i < vectors) a[k] = load(x + i, p);
 #if defined(OP_add) || defined(OP_triad)
-    if (i < vectors) b[k] = load(y + i);
+    if (i < vectors) b[k] = load(y + i, p);
 #endif
   }
 #endif
@@ -93,7 +123,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
 #elif defined(OP_write)
     EACH(a[k].v[w] = written);
 #endif
-    if (i < vectors) store(z + i, a[k]);
+    if (i < vectors) store(z + i, a[k], p);
   }
 #endif
 }

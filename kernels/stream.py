@@ -28,7 +28,13 @@ def _kernel(op: str) -> Kernel:
             op, np.full_like(x, pattern.WRITTEN)
         )
 
-    return Kernel(op, work, reference, {name: _builder(op, name) for name in ("raw", "numba", "cpu")})
+    def prepare(device: Any, dtype: str, params: Any) -> None:
+        from kernels import stream_cuda
+
+        stream_cuda.prepare(device, op, dtype, params)
+
+    backends = {name: _builder(op, name) for name in ("raw", "numba", "cpu")}
+    return Kernel(op, work, reference, backends, prepare=prepare)
 
 
 def _builder(op: str, backend: str) -> Callable[..., Launch]:

@@ -15,19 +15,26 @@ VECTOR = 16  # bytes
 FLOATS = {"fp32": np.float32, "fp64": np.float64}
 SOURCES = {"copy": 1, "scale": 1, "add": 2, "triad": 2, "read": 1, "write": 0}
 NUMBA_BLOCK, NUMBA_READS = 256, 8
+HINTS = ("load", "store", "load_policy", "store_policy")
 
 
 # Launch shapes of the raw kernels. Which one saturates memory differs between GPUs, so several are timed and the best
-# one is the ceiling; small blocks keep more of them in flight, large ones keep the arrays' pages open longer.
+# one is the ceiling; small blocks keep more of them in flight, large ones keep the arrays' pages open longer. Policies
+# (since: compute capability) let the L2 give up written lines first: fewer turns between reading and writing DRAM.
+POLICY = {"load_policy": "evict_last", "store_policy": "evict_first", "load": ".nc.L1::no_allocate", "since": 8.0}
 SHAPES: dict[str, list[dict[str, Any]]] = {
     "read": [{"block": 512, "vecs": 8, "load": ".nc.L1::no_allocate"}, {"block": 256, "vecs": 4}],
-    "default": [{"block": 256, "vecs": 1, "store": ".cs"}, {"block": 1024, "vecs": 1, "store": ".cs"}],
+    "write": [{"block": 256, "vecs": 1, "store": ".cs"}, {"block": 1024, "vecs": 1, "store": ".cs"}],
+    "two arrays": [{"block": 256, "vecs": 1, "store": ".cs"}, {"block": 256, "vecs": 1, **POLICY}],
+    "three arrays": [{"block": 1024, "vecs": 1, "store": ".cs"}, {"block": 1024, "vecs": 1, **POLICY}],
 }
 
 
-def variants(op: str) -> list[tuple[str, dict[str, Any]]]:
-    """Backends and launch shapes worth timing for ``op``."""
-    raw = [("raw", shape) for shape in SHAPES.get(op, SHAPES["default"])]
+def variants(op: str, arch: str) -> list[tuple[str, dict[str, Any]]]:
+    """Backends and launch shapes worth timing for ``op`` on this compute capability."""
+    shapes = SHAPES.get(op) or SHAPES["two arrays" if SOURCES[op] == 1 else "three arrays"]
+    known = [shape for shape in shapes if float(arch) >= shape.get("since", 0)]
+    raw = [("raw", {k: v for k, v in shape.items() if k != "since"}) for shape in known]
     return [*raw, ("numba", {"block": NUMBA_BLOCK, "vecs": numba_vecs(op)})]
 
 
@@ -82,13 +89,18 @@ def _result(op: str, dtype: str, n: int, arrays: Arrays) -> np.ndarray:
 
 def defines(op: str, dtype: str, params: Mapping[str, Any]) -> dict[str, object]:
     """Macros of ``stream.cu`` for these params; ``load`` and ``store`` are PTX cache hints."""
-    hints = {key.upper(): params[key] for key in ("load", "store") if params.get(key)}
+    hints = {key.upper(): params[key] for key in HINTS if params.get(key)}
     return {f"KIND_{dtype.upper()}": 1, f"OP_{op}": 1, "BLOCK": params["block"], "VECS": params["vecs"]} | hints
 
 
 def audit(cubin: Cubin, op: str, params: Mapping[str, Any]) -> Audit:
     """Whether every thread moves the whole vectors it should."""
     return sass.wide_access(cubin, SOURCES[op] * params["vecs"], 0 if op == "read" else params["vecs"])
+
+
+def prepare(device: Any, op: str, dtype: str, params: Mapping[str, Any]) -> None:
+    """Compile and disassemble into the cache."""
+    audit(cuda.build(device, "stream", defines(op, dtype, params)), op, params)
 
 
 def raw(device: Any, op: str, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:

@@ -39,7 +39,7 @@ def _variants(device: Device, op: str) -> list[tuple[str, dict[str, Any]]]:
         return [("cpu", {"threads": device.units})]
     from kernels import stream_cuda
 
-    return stream_cuda.variants(op)
+    return stream_cuda.variants(op, device.arch)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
@@ -79,11 +80,25 @@ def run(todo: Sequence[Task], device: Device, clock: Clock, rule: Rule, rounds: 
 
     Yields each task once a round, its row up to date, for progress and for saving.
     """
+    prepare(todo, device)
     for _ in range(rounds):
         for task in todo:
             if task.open:
                 task.row = _step(task, device, clock, rule, judge)
             yield task
+
+
+def prepare(todo: Iterable[Task], device: Device) -> None:
+    """Compile what will run, on all processors at once. What fails here fails again, with its reason, in its turn."""
+
+    def one(task: Task) -> None:
+        case = task.case
+        if task.open and case.backend == "raw" and case.kernel.prepare:
+            with suppress(Exception):
+                case.kernel.prepare(device, case.dtype, case.params)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(one, todo))
 
 
 def _step(task: Task, device: Device, clock: Clock, rule: Rule, judge: Judge) -> Measurement:

@@ -36,11 +36,13 @@ class Sample:
 class Rule:
     """When to stop: a median known to within ``width`` of itself, or the budget spent.
 
-    sample_seconds: how long one sample should last; budget_seconds: how long to sample, after calibration.
+    sample_seconds: how long one sample should last; budget_seconds: how long to sample, after calibration;
+    warm_seconds: how long to run before the first sample, until the clock has settled under this load.
     """
 
     sample_seconds: float
     budget_seconds: float
+    warm_seconds: float = 0.0
     width: float = 0.01
     fewest: int = FEWEST
 
@@ -128,6 +130,9 @@ def measure(
 ) -> list[Sample]:
     """Samples of one round: until the median of the clean ones is known to ``rule.width``, or time is up."""
     samples: list[Sample] = []
+    begin = now()
+    while now() - begin < rule.warm_seconds:
+        clock.sample(launch, repeat)
     begin = now()
     while True:
         samples.append(clock.sample(launch, repeat))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from itertools import combinations
 from typing import Any
 
 import pytest
 from matplotlib.text import Text
 
-from analysis.plot import figure, spread_out
+from analysis.labels import spread_out, stagger, that_fit
+from analysis.plot import figure
 from analysis.roofline import Roof, Roofline
 
 COMPUTE = [
@@ -44,6 +46,50 @@ def test_theory_is_dashed_and_absent_where_unknown() -> None:
     assert [line.get_ydata()[-1] for line in dashed] == [1.1e12]
 
 
+def line_of(made: Any, gid: str) -> list[tuple[float, float]]:
+    line = next(line for line in made.axes[0].get_lines() if line.get_gid() == gid)
+    return list(zip(line.get_xdata(), line.get_ydata(), strict=True))
+
+
+def test_a_flat_roof_begins_where_the_fastest_memory_reaches_it() -> None:
+    (x, y), _ = line_of(drawn(CROWDED), "compute/fp64")
+    assert (x, y) == (pytest.approx(3.34e13 / 3.3e13), 3.34e13)
+
+
+@pytest.mark.parametrize(
+    ("model", "tags"),
+    [
+        (Roofline(CROWDED.compute, ()), [f"compute/{t}" for t, _ in COMPUTE]),
+        (Roofline((), CROWDED.bandwidth), ["bandwidth/shared", "bandwidth/l2", "bandwidth/dram"]),
+    ],
+    ids=["compute only", "bandwidth only"],
+)
+def test_half_a_model_is_drawn_all_the_same(model: Roofline, tags: list[str]) -> None:
+    made = drawn(model)
+    ax = made.axes[0]
+    for tag in tags:
+        (x0, _), (x1, y1) = line_of(made, tag)
+        assert (x0, x1) == pytest.approx(ax.get_xlim())
+        assert ax.get_ylim()[0] < y1 <= ax.get_ylim()[1]
+    assert not [t for t in ax.texts if "nothing trustworthy" in t.get_text()]
+
+
+def test_ridge_points_are_marked_and_written_out() -> None:
+    made = drawn(CROWDED)
+    ridges = {f"{rate / 4.6e12:.3g}" for _, rate in COMPUTE}
+    marks = [line for line in made.axes[0].get_lines() if line.get_marker() != "None"]
+    assert {f"{line.get_xdata()[0]:.3g}" for line in marks} == ridges
+    written = {t.get_text() for t in made.axes[0].texts} & ridges
+    assert {f"{3.33e13 / 4.6e12:.3g}", f"{3.4e15 / 4.6e12:.3g}"} <= written
+
+
+@pytest.mark.parametrize("inches", SIZES, ids=str)
+def test_both_ridges_of_two_roofs_a_factor_two_apart_are_written(inches: tuple[float, float]) -> None:
+    two = (Roof("compute/fp32", 6.56e13, 6.69e13, "FLOP/s", 0.98), Roof("compute/fp64", 3.35e13, None, "FLOP/s"))
+    made = drawn(Roofline(two, (Roof("bandwidth/dram", 4.55e12, 4.81e12, "B/s", 0.945),)), inches)
+    assert {"7.36", "14.4"} <= {t.get_text() for t in made.axes[0].texts}
+
+
 @pytest.mark.parametrize("inches", SIZES, ids=str)
 def test_labels_of_roofs_never_collide_and_stay_on_the_page(inches: tuple[float, float]) -> None:
     made = drawn(CROWDED, inches)
@@ -55,6 +101,51 @@ def test_labels_of_roofs_never_collide_and_stay_on_the_page(inches: tuple[float,
     assert all(b.x0 >= 0 and b.x1 <= page.x1 and b.y0 >= 0 and b.y1 <= page.y1 for b in boxes)
 
 
+@pytest.mark.parametrize("inches", SIZES, ids=str)
+def test_no_words_cover_others(inches: tuple[float, float]) -> None:
+    made = drawn(CROWDED, inches)
+    ax = made.axes[0]
+    level = [t for t in (*ax.texts, ax.title, ax.xaxis.label) if not t.get_rotation()]
+    level = [t for t in (*level, ax._left_title, *_ticks(ax)) if t.get_text()]
+    boxes = [(t.get_text(), Text.get_window_extent(t)) for t in level]
+    assert not [(a, b) for (a, x), (b, y) in combinations(boxes, 2) if x.overlaps(y)]
+    page = made.bbox
+    assert not [a for a, x in boxes if x.x0 < 8 or x.x1 > page.x1 - 8 or x.y0 < 0 or x.y1 > page.y1]
+
+
+@pytest.mark.parametrize("inches", SIZES, ids=str)
+def test_names_of_slopes_follow_them_and_keep_apart(inches: tuple[float, float]) -> None:
+    close = (Roof("bandwidth/l1", 3.32e13, None, "B/s", 0.99), *CROWDED.bandwidth)
+    made = drawn(Roofline(CROWDED.compute, close), inches)
+    ax = made.axes[0]
+    names = [t for t in ax.texts if str(t.get_gid()).endswith("/name")]
+    assert len(names) == 4
+    (x0, y0), (x1, y1) = ax.transData.transform(line_of(made, "bandwidth/dram"))
+    assert {round(t.get_rotation(), 3) for t in names} == {round(math.degrees(math.atan2(y1 - y0, x1 - x0)), 3)}
+    assert not [(a, b) for a, b in combinations(map(_along, names), 2) if _cover(a, b)]
+    assert all(t.get_window_extent().x0 >= ax.bbox.x0 for t in names)
+
+
+def _ticks(ax: Any) -> list[Text]:
+    """Labels of the ticks that are in view."""
+    left, right = ax.get_xlim()
+    return [t.label1 for t in ax.xaxis.get_major_ticks() if left <= t.get_loc() <= right]
+
+
+def _along(text: Text) -> tuple[float, float, float, float]:
+    """The box of a rotated text in axes that are turned with it: left, right, bottom, top."""
+    turn = math.radians(text.get_rotation())
+    x, y = text.get_transform().transform(text.get_position())
+    text.set_rotation(0)
+    box = text.get_window_extent()
+    u, v = x * math.cos(turn) + y * math.sin(turn), y * math.cos(turn) - x * math.sin(turn)
+    return u, u + box.width, v, v + box.height
+
+
+def _cover(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3]
+
+
 def test_a_run_with_nothing_trustworthy_still_gives_a_picture() -> None:
     texts = [t.get_text() for t in drawn(Roofline((), ())).axes[0].texts]
     assert any("nothing trustworthy" in text for text in texts)
@@ -64,3 +155,18 @@ def test_spread_out_moves_only_what_overlaps() -> None:
     assert spread_out([100, 50, 0], 20) == [100, 50, 0]
     assert spread_out([100, 99, 98], 20) == [119, 99, 79]
     assert spread_out([100, 95, 70, 69], 20) == pytest.approx([113.5, 93.5, 73.5, 53.5])
+
+
+def test_spread_out_stays_inside_its_bounds() -> None:
+    assert spread_out([100, 99, 98], 20, 0, 100) == [100, 80, 60]
+    assert spread_out([50, 2, 1], 20, 0, 100) == [50, 20, 0]
+    assert spread_out([30, 2, 1], 20, 0, 100) == [40, 20, 0]
+
+
+def test_stagger_moves_a_label_only_behind_what_it_would_cover() -> None:
+    assert stagger([(0, 0), (0, 5), (0, 50)], [100, 100, 100], 10) == [0, 110, 0]
+
+
+def test_the_outermost_labels_are_shown_first() -> None:
+    assert that_fit([10, 12, 50, 90], [20, 20, 20, 20]) == [0, 2, 3]
+    assert that_fit([], []) == []

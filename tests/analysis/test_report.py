@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from analysis.analyse import analyse
-from probes.harness.files import COMPLETE, PARTIAL, Run
+from analysis.analyse import analyse, model, subtitle
+from analysis.ceilings import ceilings
+from analysis.report import summary
+from probes.harness.files import COMPLETE, PARTIAL, Run, read_run
 from probes.harness.records import FAILED, SKIPPED
 from tests.devices import GPU, measurement
 
@@ -58,11 +60,32 @@ def test_the_report_says_what_was_found(folder: Path, text: str) -> None:
     assert text in (folder / "report.html").read_text(encoding="utf-8")
 
 
+def test_the_exact_value_stands_behind_the_rounded_one(folder: Path) -> None:
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    exact = next(m.rate for m in ROWS if m.ceiling == "compute/fp32")
+    assert f'<td title="{exact!r} FLOP/s">45.0 TFLOP/s</td>' in page
+    assert '<td title="51200000000000.0 FLOP/s">51.2 TFLOP/s</td>' in page  # rated clock
+    assert '<td title="48640000000000.0 FLOP/s">48.6 TFLOP/s</td>' in page  # observed clock
+
+
+def test_the_summary_names_the_best_and_the_failed() -> None:
+    run = Run(GPU, "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=ROWS)
+    assert summary(run, ceilings(ROWS, GPU)) == [
+        "DRAM gives 690 GB/s, 92.0 % of theory.",
+        "Ridge points over DRAM, in operations per byte: 65.2 for FP32.",
+        "2 cases measured, 1 skipped, 1 failed.",
+        "Failed: compute/fp64 (raw).",
+    ]
+
+
+def test_clocks_that_differ_are_told_as_a_range() -> None:
+    rows = [measurement("compute/fp32", clock_hz=1.98e9), measurement("compute/fp16/mma-fp32", clock_hz=1.41e9)]
+    run = Run(GPU, "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=rows)
+    assert subtitle(model(run)) == "measured at 1.41 GHz to 1.98 GHz · 2030-01-02"
+
+
 def test_a_failed_roof_is_not_drawn(folder: Path) -> None:
     assert 'id="bandwidth/dram"' in (folder / "roofline.svg").read_text()
-    from analysis.analyse import model
-    from probes.harness.files import read_run
-
     assert [r.tag for r in model(read_run(folder)).model.compute] == ["compute/fp32"]
 
 
@@ -76,7 +99,5 @@ def test_a_partial_run_says_so_everywhere(tmp_path: Path) -> None:
     run = Run(GPU, "2030-01-02T03:04:05Z", {}, {}, status=PARTIAL, measurements=ROWS[:2])
     run.save(tmp_path)
     outcome = analyse(tmp_path)
-    from analysis.analyse import subtitle
-
     assert "partial run" in subtitle(outcome)
     assert "This run is partial" in (tmp_path / "report.html").read_text()

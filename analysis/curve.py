@@ -1,0 +1,44 @@
+"""Draw what a sustained load did: rate, clock, power and temperature over time, one above the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from analysis.units import si
+
+PANELS = (
+    ("rate", "rate", ""),
+    ("clock_hz", "clock", "Hz"),
+    ("power_w", "power", "W"),
+    ("temperature_c", "temperature", "°C"),
+)
+COLOUR = "#0072B2"
+
+
+def figure(moments: Sequence[Mapping[str, float | None]], title: str, unit: str) -> Any:
+    """A figure with a panel for every quantity that the device told. moments: rows of sustained.csv."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    shown = [panel for panel in PANELS if any(m[panel[0]] is not None for m in moments)]
+    made = Figure(figsize=(7.2, 1.0 + 1.25 * len(shown)), dpi=100, facecolor="white", layout="constrained")
+    FigureCanvasAgg(made)
+    axes = made.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
+    for ax, (key, name, own) in zip(axes, shown, strict=True):
+        _panel(ax, moments, key, name, own or unit)
+    axes[0].set_title(title, loc="left", fontweight="bold", fontsize="medium")
+    axes[-1].set_xlabel("seconds")
+    return made
+
+
+def _panel(ax: Any, moments: Sequence[Mapping[str, float | None]], key: str, name: str, unit: str) -> None:
+    points = [(m["seconds"], m[key]) for m in moments if m[key] is not None]
+    ax.plot([p[0] for p in points], [p[1] for p in points], color=COLOUR, linewidth=1.4)
+    ax.set_ylabel(name)
+    ax.set_ylim(0, 1.15 * max(p[1] or 0 for p in points))
+    plain = unit in ("W", "°C")
+    ax.yaxis.set_major_formatter(lambda y, _: f"{y:g} {unit}" if plain else si(y, unit, 2))
+    ax.grid(True, color="#E6E6E6", linewidth=0.7)
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)

@@ -1,0 +1,106 @@
+"""Words on a roofline: every roof named where it is, in its colour, and never one name over another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from analysis.labels import spread_out, stagger, width
+from analysis.roofline import Roof
+from analysis.units import percent, si
+
+# Okabe and Ito's colours, told apart by colour-blind readers; in grey the marker and the label tell.
+STYLES = {
+    "fp64": ("#0072B2", "s"),
+    "fp32": ("#D55E00", "o"),
+    "tf32": ("#E69F00", "D"),
+    "fp16": ("#009E73", "^"),
+    "bf16": ("#CC79A7", "v"),
+    "fp8": ("#56B4E9", "P"),
+    "int32": ("#555555", "h"),
+    "int8": ("#000000", "X"),
+    "int4": ("#8A6D3B", "*"),
+}
+SLOPE, SOFT, FAINT = "#333333", "#555555", "#9A9A9A"
+LINE_HEIGHT = 1.35  # of a label, in its font size
+TIGHT = 1.15  # of a label between two slopes
+SMALL = 8.5  # points
+
+
+def tops(roofs: Sequence[Roof]) -> list[float]:
+    """Of each roof the higher of its lines, measured or theoretical."""
+    return [max(roof.rate, roof.peak or 0) for roof in roofs]
+
+
+def name(roof: Roof) -> str:
+    """``FP64  33.4 TFLOP/s · 99.9 %``."""
+    share = f" · {percent(roof.share)}" if roof.share else ""
+    return f"{roof.label}  {si(roof.rate, roof.unit)}{share}"
+
+
+def beside(ax: Any, text: str, corner: tuple[int, int], points: float, colour: str) -> None:
+    """A line of text so many points above a corner of the axes."""
+    ax.annotate(
+        text, corner, (0, points), xycoords="axes fraction", textcoords="offset points", fontsize=SMALL, color=colour
+    )
+
+
+def style(roof: Roof) -> tuple[str, str]:
+    """Colour and marker of a roof's precision."""
+    return STYLES.get(roof.tag.split("/")[1], (SLOPE, "o"))
+
+
+def _ink(colour: str) -> tuple[float, ...]:
+    """A colour dark enough to read as text on white."""
+    from matplotlib.colors import to_rgb
+
+    return tuple(0.72 * part for part in to_rgb(colour))
+
+
+def halo() -> list[Any]:
+    """White around text, so that lines beneath do not strike it through."""
+    from matplotlib.patheffects import withStroke
+
+    return [withStroke(linewidth=3, foreground="white")]
+
+
+def names_of_slopes(ax: Any, roofs: Sequence[Roof]) -> None:
+    """Names along the slopes (best first): above their lines, but below the lowest, where nothing else is drawn.
+
+    Where slopes lie close, one name comes after another.
+    """
+    pixels = SMALL * ax.figure.dpi / 72
+    (x0, y0), (x1, y1) = ax.transData.transform([(1, 1), (2, 2)])
+    angle = math.atan2(y1 - y0, x1 - x0)
+    c, s = math.cos(angle), math.sin(angle)
+    left = ax.get_xlim()[0]
+    lines = [*tops(roofs[:-1]), *(roof.rate for roof in roofs[-1:])]
+    begins = [ax.transData.transform((left, left * rate)) for rate in lines]
+    inset = 1.6 * pixels * s / c  # keeps the type right of the axis, however steep
+    frame = [(x * c + y * s + inset, y * c - x * s + 0.35 * pixels) for x, y in begins]  # along, across
+    if roofs:
+        (u, v), below = frame[-1], 0.7 * pixels + TIGHT * pixels
+        frame[-1] = (u - inset + below * (c / s + 1), v - below)
+    starts = stagger(frame, [width(name(roof), pixels) for roof in roofs], TIGHT * pixels)
+    for roof, u, (_, v) in zip(roofs, starts, frame, strict=True):
+        at = ax.transData.inverted().transform((u * c - v * s, u * s + v * c))
+        ax.text(
+            *at, name(roof), rotation=math.degrees(angle), rotation_mode="anchor", va="bottom", color=SLOPE,
+            fontsize=SMALL, path_effects=halo(), gid=f"{roof.tag}/name",
+        )  # fmt: skip
+
+
+def names_of_roofs(ax: Any, roofs: Sequence[Roof], size: float) -> None:
+    """Names in the right margin, pushed apart where roofs lie close, each tied to its line."""
+    pixels = size * ax.figure.dpi / 72 * LINE_HEIGHT
+    wanted = [ax.transData.transform((1, roof.rate))[1] for roof in roofs]
+    gap = ax.transAxes.inverted().transform((ax.bbox.x1 + 2.2 * pixels, 0))[0]
+    inside = (ax.bbox.y0 + pixels / 2, ax.bbox.y1 - pixels / 2)
+    for roof, at in zip(roofs, spread_out(wanted, pixels, *inside), strict=True):
+        line = {"arrowstyle": "-", "color": style(roof)[0], "linewidth": 0.7, "shrinkA": 1, "shrinkB": 0}
+        ax.annotate(
+            name(roof), (1.0, roof.rate), (gap, ax.transAxes.inverted().transform((0, at))[1]),
+            xycoords=("axes fraction", "data"), textcoords="axes fraction", fontsize=size,
+            color=_ink(style(roof)[0]), va="center", arrowprops={**line, "relpos": (0, 0.5)}, annotation_clip=False,
+        )  # fmt: skip

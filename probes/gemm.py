@@ -1,0 +1,31 @@
+"""How many operations per second does the vendor's best matrix product reach?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kernels import gemm
+from kernels.numerics import FORMATS
+from probes.harness.case import Case, run_alone
+from probes.harness.records import Device
+
+DTYPES = ("fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int8")
+MANY_SMS, LARGE, SMALL = 40, 8192, 4096  # the size that fills a large GPU takes a small one too long
+
+
+def cases(device: Device) -> Iterator[Case]:
+    """Each precision with random operands and with zeros, which cost less power."""
+    if device.kind != "cuda":
+        return
+    from kernels import gemm_cuda
+
+    n = LARGE if device.units >= MANY_SMS else SMALL
+    for dtype in DTYPES:
+        skip = gemm_cuda.missing(device, dtype)
+        for operands, variant in (("random", ""), ("zeros", "/zeros")):
+            params = {"n": n, "operands": operands, "product_bytes": FORMATS[gemm.OUTPUT[dtype]].bits // 8}
+            yield Case(gemm.GEMM, dtype, "cublaslt", f"compute/{dtype}/gemm{variant}", params, skip)
+
+
+if __name__ == "__main__":
+    run_alone(__file__)

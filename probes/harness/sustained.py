@@ -1,0 +1,87 @@
+"""Burst and sustained: what a ceiling becomes when it is asked for longer than the power budget's patience.
+
+The fastest dense path of a run goes on for as long as the user says; rate, clock, power and temperature are kept over
+time, where the device tells them.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+
+from probes.harness.records import SCHEMA_VERSION, Device, Measurement
+from probes.harness.run import Task
+from probes.harness.timing import Clock, Sample
+
+MOMENT_SECONDS = 0.1  # one point of the curve
+SPARSE = "_sp"
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One point of the curve: a row of ``sustained.csv``. seconds: since the start; None is unknown."""
+
+    schema_version: int
+    device: str
+    started: str
+    tag: str
+    seconds: float
+    rate: float
+    clock_hz: float | None
+    power_w: float | None
+    temperature_c: float | None
+
+
+def fastest(tasks: Sequence[Task]) -> Task | None:
+    """The task with the highest rate on a main, dense compute path of our own."""
+    main = [t for t in tasks if t.row.rate and t.row.ceiling.startswith("compute") and _is_main(t.row)]
+    return max(main, key=lambda t: t.row.rate or 0.0, default=None)
+
+
+def _is_main(row: Measurement) -> bool:
+    parts = row.ceiling.split("/")
+    return len(parts) <= 3 and SPARSE not in row.ceiling and parts[-1] not in ("1core", "gemm", "zeros")
+
+
+def sustain(
+    task: Task,
+    device: Device,
+    clock: Clock,
+    seconds: float,
+    watch: Callable[[], dict[str, float]],
+    now: Callable[[], float] = time.perf_counter,
+) -> list[Moment]:
+    """Run the task's kernel for ``seconds``, a point every MOMENT_SECONDS."""
+    case, row = task.case, task.row
+    launch = case.kernel.backends[case.backend](device, case.dtype, case.params, clock.queue)
+    repeat = max(1, math.ceil(MOMENT_SECONDS / (row.seconds_median or MOMENT_SECONDS)))
+    moments: list[Moment] = []
+    begin = now()
+    try:
+        while not moments or now() - begin < seconds:
+            moments.append(_moment(row, clock.sample(launch, repeat), now() - begin, watch()))
+    finally:
+        launch.close()
+    return moments
+
+
+def _moment(row: Measurement, sample: Sample, seconds: float, seen: dict[str, float]) -> Moment:
+    rate = (row.flops or 0.0) / sample.seconds
+    clock = sample.clock_hz or seen.get("sm_clock_hz")
+    return Moment(SCHEMA_VERSION, row.device, row.started, f"{row.ceiling}/sustained", seconds, rate, clock,
+                  seen.get("power_w"), seen.get("temperature_c"))  # fmt: skip
+
+
+def measurement(task: Task, moments: Sequence[Moment]) -> Measurement:
+    """The steady end of the curve, its last third, as a row of its own."""
+    end = moments[-max(1, len(moments) // 3) :]
+    clocks = [m.clock_hz for m in end if m.clock_hz]
+    seconds = [(task.row.flops or 0.0) / m.rate for m in end]
+    note = f"the last {len(end)} of {len(moments)} moments of {moments[-1].seconds:.0f} s"
+    return replace(
+        task.row, ceiling=moments[0].tag, reason=note, seconds_median=median(seconds), seconds_best=min(seconds),
+        seconds_low=None, seconds_high=None, samples=len(end), dropped=0, clock_hz=median(clocks) if clocks else None,
+    )  # fmt: skip

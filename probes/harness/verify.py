@@ -1,0 +1,173 @@
+"""Do the hardware's own counters agree with the work we declare? ``python -m probes.harness.verify --device 0``.
+
+Every kernel of ours runs once under Nsight Compute; instructions and bytes that the hardware counted are held against
+those declared, row by row. Where the profiler, or the right to use its counters, is missing, it says what.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from glob import glob
+
+from kernels.base import Audit, Work
+from probes.harness.case import Case, choose
+from probes.harness.devices.choose import choose as choose_device
+from probes.harness.records import Device, RidgelineError
+
+OPCODES, READ, WRITTEN = "sass__inst_executed_per_opcode", "dram__bytes_read.sum", "dram__bytes_write.sum"
+KERNELS = "chains|stream"  # names of our kernels in CUDA C++
+TRIPS = 64  # of a compute kernel: enough that what surrounds its loop stays below the tolerance
+TOLERANCE = 0.01
+PLACES = ("/usr/local/cuda/bin/ncu", "/opt/nvidia/nsight-compute/*/ncu")
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What the profiler counted of one launch: instructions by opcode, and bytes of DRAM."""
+
+    opcodes: dict[str, float]
+    bytes: float
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Verify; 0: all rows agree, 1: some do not, 2: it cannot be done here, in one line."""
+    p = argparse.ArgumentParser(prog="python -m probes.harness.verify", description=(__doc__ or "").split("\n")[0])
+    p.add_argument("--device", default="0", help="CUDA device (default: 0)")
+    p.add_argument("--only", nargs="+", metavar="PROBE", help="only the kernels of these probes")
+    p.add_argument("--launch", action="store_true", help=argparse.SUPPRESS)  # what runs under the profiler
+    args = p.parse_args(argv)
+    try:
+        device, _ = choose_device(args.device)
+        cases = list(verifiable(device, args.only))
+        if args.launch:
+            return launch_all(cases, device)
+        return report(cases, device, profile(args.device, args.only))
+    except RidgelineError as error:
+        print(f"verify: {error}", file=sys.stderr)
+        return 2
+
+
+def verifiable(device: Device, only: Sequence[str] | None) -> Iterator[Case]:
+    """Our own CUDA kernels among the cases of these probes, one case for each tag and backend."""
+    if device.kind != "cuda":
+        raise RidgelineError(f"hardware counters are read on CUDA devices; {device.name} is none")
+    seen = set()
+    for probe in choose(only):
+        for case in probe.cases(device):
+            key = case.ceiling, case.backend, str(case.params)
+            if case.backend == "raw" and not case.skip and key not in seen:
+                seen.add(key)
+                yield case
+
+
+def trips(case: Case) -> int:
+    """Repetitions that still are one launch."""
+    return TRIPS if case.ceiling.startswith("compute") else 1
+
+
+def launch_all(cases: Sequence[Case], device: Device) -> int:
+    """Run every case once, in order."""
+    from probes.harness.timing import CudaClock
+
+    queue = CudaClock(device).queue
+    for case in cases:
+        launch = case.kernel.backends[case.backend](device, case.dtype, case.params, queue)
+        launch.run(trips(case))
+        launch.close()
+    return 0
+
+
+def profile(device: str, only: Sequence[str] | None) -> list[Counted]:
+    """Run this module's launches under the profiler; one entry a launch, in order."""
+    tool = next(filter(None, [shutil.which("ncu"), *(path for place in PLACES for path in glob(place))]), None)
+    if tool is None:
+        raise RidgelineError("Nsight Compute (ncu) is not installed: it comes with the CUDA toolkit")
+    inner = [sys.executable, "-m", "probes.harness.verify", "--launch", "--device", device]
+    wanted = ["--metrics", f"{OPCODES},{READ},{WRITTEN}", "--print-metric-instances", "details"]
+    filters = ["--kernel-name-base", "function", "--kernel-name", f"regex:^({KERNELS})$", "--clock-control", "none"]
+    command = [tool, "--csv", "--print-units", "base", *wanted, *filters, *inner, *(["--only", *only] if only else [])]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if "ERR_NVGPUCTRPERM" in done.stdout + done.stderr:
+        raise RidgelineError("no right to use the GPU's counters: run as root, or see NVIDIA's ERR_NVGPUCTRPERM page")
+    if done.returncode:
+        last = (done.stdout + done.stderr).strip().splitlines()[-1:]
+        raise RidgelineError(f"ncu ended with code {done.returncode}: {' '.join(last)[:200]}")
+    return parse(done.stdout)
+
+
+def parse(text: str) -> list[Counted]:
+    """The profiler's CSV, one row a metric, as one entry a launch."""
+    lines = [line for line in text.splitlines() if line.startswith('"')]
+    launches: dict[str, dict[str, str]] = {}
+    for row in csv.DictReader(lines):
+        launches.setdefault(row["ID"], {})[row["Metric Name"]] = row["Metric Value"]
+    return [
+        Counted(_instances(found.get(OPCODES, "")), sum(_number(found.get(name, "0")) for name in (READ, WRITTEN)))
+        for found in launches.values()
+    ]
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", "").split()[0] or 0)
+
+
+def _instances(text: str) -> dict[str, float]:
+    """``123 (FFMA: 100; MOV: 23)`` by opcode."""
+    return {name: _number(value) for name, value in re.findall(r"([A-Z][A-Z0-9_.]*)\s*[:=]\s*([\d,.]+)", text)}
+
+
+def report(cases: Sequence[Case], device: Device, counted: Sequence[Counted]) -> int:
+    """Print each row's declared and counted work; 1 if some differ by more than the tolerance."""
+    if len(counted) != len(cases):
+        raise RidgelineError(f"ncu saw {len(counted)} launches of our kernels, not {len(cases)}")
+    print(f"{'ceiling':36} {'backend':7} {'declared':>12} {'counted':>12}  difference")
+    wrong = 0
+    for case, found in zip(cases, counted, strict=True):
+        declared, seen, allowed = compare(case, device, found)
+        differs = abs(seen / declared - 1)
+        wrong += differs > allowed
+        verdict = "" if differs <= allowed else f"  more than {allowed:.1%}"
+        print(f"{case.ceiling:36} {case.backend:7} {declared:12.6g} {seen:12.6g}  {seen / declared - 1:+.2%}{verdict}")
+    print(f"{len(cases) - wrong} of {len(cases)} rows agree")
+    return int(wrong > 0)
+
+
+def compare(case: Case, device: Device, found: Counted) -> tuple[float, float, float]:
+    """(declared, counted, allowed relative difference): operations of a compute case, bytes of DRAM of a stream.
+
+    What the L2 still holds at the end of a stream is written later, so its size may be missing from the bytes.
+    """
+    work = case.kernel.work(case.dtype, **case.params)
+    if case.ceiling.startswith("compute"):
+        return work.flops * trips(case), _operations(case, device, work, found), TOLERANCE
+    return work.bytes, found.bytes, TOLERANCE + (device.last_cache_bytes or 0) / work.bytes
+
+
+def _operations(case: Case, device: Device, work: Work, found: Counted) -> float:
+    """Counted instructions of the opcodes that the audit named, times what one of them does."""
+    audit = audited(case, device, work)
+    bases = {name.split(".")[0] for name in audit.instruction.split("+")}
+    return audit.operations * sum(count for name, count in found.opcodes.items() if name.split(".")[0] in bases)
+
+
+def audited(case: Case, device: Device, work: Work) -> Audit:
+    """What the disassembler said of this case's kernel; its cubin is in the cache."""
+    from probes.harness.timing import CudaClock
+
+    launch = case.kernel.backends[case.backend](device, case.dtype, case.params, CudaClock(device).queue)
+    try:
+        launch.run(1)
+        return launch.audit(work)
+    finally:
+        launch.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,29 @@
+"""How many multiply-adds per second can the matrix units do, in each precision and by each way to them?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kernels import tensor, tensor_table
+from kernels.tensor_table import Instruction
+from probes.harness.case import Case
+from probes.harness.records import Device
+
+
+def cases(device: Device) -> Iterator[Case]:
+    """Each path with random operands, which draw the roof, and with zeros, the upper bound that power allows.
+
+    Between them the two check a path's numbers with whole numbers, exactly, and with random ones.
+    """
+    if device.kind == "cuda":
+        for row in tensor_table.choose(device.arch):
+            yield from _cases(device, row)
+
+
+def _cases(device: Device, row: Instruction) -> Iterator[Case]:
+    shape = tensor.launch_shape(row, device.arch.replace(".", ""))
+    params = {"shape": row.shape, **shape, "blocks": device.units * shape["blocks_per_sm"]}
+    for operands, variant, check in (("random", "", "integers"), ("zeros", "/zeros", "independent")):
+        kernel = tensor.kernel(row, check)
+        skip = row.missing(device.arch)
+        yield Case(kernel, row.dtype, "raw", row.tag + variant, params | {"operands": operands}, skip)

@@ -1,0 +1,135 @@
+"""Operands, work and reference of matrix instructions, and which device is offered which."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kernels import tensor
+from kernels.numerics import rounded
+from kernels.tensor_table import TABLE, Instruction, choose
+from probes import tensor_core
+from tests.devices import CPU, GPU
+
+ROWS = pytest.mark.parametrize("row", TABLE, ids=lambda r: f"{r.tag[8:]}-{r.shape}")
+
+
+def launched(row: Instruction, operands: str, blocks: int = 4) -> dict[str, Any]:
+    return tensor.launch_shape(row) | {"blocks": blocks, "operands": operands}
+
+
+@ROWS
+def test_whole_numbers_stay_exact_in_every_accumulator(row: Instruction) -> None:
+    params = launched(row, "integers")
+    largest = np.abs(tensor.reference(row, 1, **params)).max()
+    one_step = np.abs(tensor.operands(row, "integers").product(row, 1)).max()
+    assert 0 < largest + one_step * row.slices < 2.0 ** (row.fraction_bits + 1)
+
+
+@ROWS
+def test_no_two_rows_or_columns_of_whole_numbers_are_alike(row: Instruction) -> None:
+    """Else a fragment in the wrong place would go unseen."""
+    product = tensor.operands(row, "integers").product(row, 2 * row.slices)
+    assert len({tuple(line) for line in product}) == row.m
+    assert len({tuple(line) for line in product.T}) == row.n
+
+
+@ROWS
+def test_random_operands_bring_accumulators_back(row: Instruction) -> None:
+    given = tensor.operands(row, "random")
+    assert (given.product(row, 2 * row.slices) == 0).all()
+    assert np.abs(given.product(row, row.slices)).max() > 1
+    assert (rounded(row.format, given.a) == given.a).all()
+    assert (rounded(row.format, given.b) == given.b).all()
+    assert tensor.launch_shape(row)["steps"] % (2 * row.slices) == 0
+
+
+@ROWS
+def test_the_reference_is_a_sum_of_products(row: Instruction) -> None:
+    params = launched(row, "independent") | {"steps": 2 * row.slices, "chains": 2, "warps": 8}
+    given = tensor.operands(row, "independent")
+    full = given.logical_a(row)
+    out = tensor.reference(row, 3, **params)
+    at = row.m - 1, row.n - 2
+    total = sum(
+        float(full[which, part, at[0], i] * given.b[part, at[1], i])
+        for which in (0, 1)
+        for part in range(row.slices)
+        for i in range(row.k)
+    )
+    assert out.shape == (2, (2 if row.warpgroup else 8) * 2, row.m, row.n)
+    assert out[0, 0][at] == pytest.approx(1 + 3 * total)
+    assert out[1, 1][at] == pytest.approx(2 + 3 * total)
+
+
+@ROWS
+def test_sparse_operands_keep_two_of_four(row: Instruction) -> None:
+    given = tensor.operands(row, "random")
+    if not row.sparse:
+        assert given.kept is None
+        return
+    stored = np.ones_like(given.a)
+    full = tensor.expanded(stored, given.kept, row)  # type: ignore[arg-type]
+    group = 2 if row.format == "tf32" else 4
+    assert full.shape[-1] == row.k
+    assert (full.reshape(-1, group).sum(axis=1) == group / 2).all()
+
+
+def test_work_counts_every_product_of_every_warp() -> None:
+    by_name = {(r.path, r.format, r.accumulator, r.shape): r for r in TABLE}
+    params = {"chains": 2, "steps": 10, "warps": 8, "blocks": 3}
+    dense = by_name["mma", "fp16", "fp32", "m16n8k16"]
+    assert tensor.work(dense, **params).flops == 2 * 16 * 8 * 16 * 2 * 10 * 8 * 3
+    sparse = by_name["mma_sp", "fp16", "fp32", "m16n8k32"]
+    assert tensor.work(sparse, **params).flops == 2 * 16 * 8 * 32 * 2 * 10 * 8 * 3
+    volta = by_name["mma", "fp16", "fp32", "m8n8k4"]
+    assert tensor.work(volta, **params).flops == 4 * 2 * 8 * 8 * 4 * 2 * 10 * 8 * 3
+    group = by_name["wgmma", "fp16", "fp32", "m64n256k16"]
+    assert tensor.work(group, **params).flops == 2 * 64 * 256 * 16 * 2 * 10 * 2 * 3
+
+
+def shapes(capability: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for row in choose(capability):
+        if not row.missing(capability):
+            found.setdefault(row.tag, []).append(row.shape)
+    return found
+
+
+def test_each_device_is_given_the_widest_shape_it_has() -> None:
+    assert shapes("7.0")["compute/fp16/mma-fp32"] == ["m8n8k4"]
+    assert shapes("7.5")["compute/fp16/mma-fp32"] == ["m16n8k8"]
+    assert shapes("8.6")["compute/fp16/mma-fp32"] == ["m16n8k16"]
+    assert shapes("9.0")["compute/fp64/mma"] == ["m16n8k16"]
+    assert shapes("8.0")["compute/fp64/mma"] == ["m8n8k4"]
+    assert shapes("8.0")["compute/fp16/wmma-fp32"] == ["m16n16k16", "m32n8k16", "m8n32k16"]
+    assert "compute/fp8/wgmma-fp32/e5m2" in shapes("9.0")
+    assert not any("wgmma" in tag for tag in shapes("10.0"))
+
+
+def test_what_a_device_lacks_is_a_row_with_its_reason() -> None:
+    def reasons(arch: str) -> dict[str, str]:
+        return {c.ceiling: c.skip for c in tensor_core.cases(replace(GPU, arch=arch)) if c.skip}
+
+    assert reasons("7.5")["compute/bf16/mma-fp32"] == "sm_75 has no bf16 mma (since sm_80)"
+    assert reasons("8.0")["compute/fp16/wgmma-fp32"] == "sm_80 has no fp16 wgmma (sm_90 only)"
+    assert reasons("9.0") == {
+        "compute/fp8/mma_sp-fp32": "sm_90 has no e4m3 sparse mma in hardware",
+        "compute/fp8/mma_sp-fp32/zeros": "sm_90 has no e4m3 sparse mma in hardware",
+    }
+    assert {c.ceiling for c in tensor_core.cases(replace(GPU, arch="6.1")) if not c.skip} == set()
+    assert list(tensor_core.cases(CPU)) == []
+
+
+def test_a_case_checks_whole_numbers_exactly_and_its_twin_random_ones() -> None:
+    cases = {c.ceiling: c for c in tensor_core.cases(GPU) if not c.skip}
+    main, zeros = cases["compute/fp16/mma-fp32"], cases["compute/fp16/mma-fp32/zeros"]
+    assert (main.params["operands"], zeros.params["operands"]) == ("random", "zeros")
+    assert (main.kernel.check_params, main.kernel.tolerance) == ({"operands": "integers"}, {})
+    assert zeros.kernel.check_params == {"operands": "independent"}
+    assert 0 < zeros.kernel.tolerance["fp16"] < 1e-4
+    narrow = cases["compute/fp8/wgmma-fp32/zeros"].kernel.tolerance["fp8"]
+    assert narrow > 500 * zeros.kernel.tolerance["fp16"]
