@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from analysis.ceilings import Ceiling, is_roof
 
-
 LIBRARY = "gemm"
 
 

@@ -56,11 +56,12 @@ def xeon(root: Path) -> Path:
         socket = cpu % 4 // 2
         last = f"{2 * socket},{2 * socket + 1},{2 * socket + 4},{2 * socket + 5}"
         files |= siblings(cpu, f"{cpu % 4},{cpu % 4 + 4}")
+        files |= {f"sys/devices/system/cpu/cpu{cpu}/topology/physical_package_id": f"{socket}\n"}
         files |= cache(cpu, 0, 1, "Data", "48K", f"{cpu % 4},{cpu % 4 + 4}")
         files |= cache(cpu, 1, 1, "Instruction", "32K", f"{cpu % 4},{cpu % 4 + 4}")
         files |= cache(cpu, 2, 2, "Unified", "1280K", f"{cpu % 4},{cpu % 4 + 4}")
         files |= cache(cpu, 3, 3, "Unified", "32M", last)
-        files |= {f"sys/devices/system/node/node{socket}/cpulist": "x\n"}
+        files |= {f"sys/devices/system/node/node{socket}/cpulist": f"{last}\n"}
         files |= {f"sys/devices/system/cpu/cpu{cpu}/cpufreq/cpuinfo_max_freq": "3100000\n"}
     return write(root, files)
 
@@ -71,43 +72,81 @@ def graviton(root: Path) -> Path:
     return write(root, {"proc/meminfo": MEMINFO, "proc/cpuinfo": cores})
 
 
+def zen5(root: Path) -> Path:
+    """A Ryzen of two dies, two cores and two threads each, neighbours in number; each die has its own L3."""
+    files = {"proc/meminfo": MEMINFO, "proc/loadavg": "0.00 0.00 0.00 1/100 1\n"}
+    block = "AMD Ryzen 9 9950X 16-Core Processor", "avx2 fma avx512f avx512_bf16"
+    files["proc/cpuinfo"] = "".join(x86_block(c, "AuthenticAMD", 0x1A, 0x44, *block) for c in range(8))
+    for cpu in range(8):
+        pair, die = f"{cpu // 2 * 2}-{cpu // 2 * 2 + 1}", f"{cpu // 4 * 4}-{cpu // 4 * 4 + 3}"
+        files |= (
+            siblings(cpu, pair) | cache(cpu, 0, 1, "Data", "48K", pair) | cache(cpu, 3, 3, "Unified", "32768K", die)
+        )
+    return write(root, files)
+
+
+def orin_cpu(root: Path) -> Path:
+    """The CPU side of an AGX Orin: A78AE cores in clusters of four with an L3 each."""
+    files = {"proc/meminfo": MEMINFO, "proc/cpuinfo": "".join(arm_block(c, "0xd42") for c in range(8))}
+    files["proc/device-tree/model"] = "NVIDIA Jetson AGX Orin Developer Kit\0"
+    for cpu in range(8):
+        cluster = cpu // 4
+        files |= siblings(cpu, f"{cpu}") | cache(cpu, 0, 1, "Data", "64K", f"{cpu}")
+        files |= cache(cpu, 2, 2, "Unified", "256K", f"{cpu}")
+        files |= cache(cpu, 3, 3, "Unified", "2048K", f"{cluster * 4}-{cluster * 4 + 3}")
+        files |= {f"sys/devices/system/cpu/cpu{cpu}/cpufreq/cpuinfo_max_freq": "2201600\n"}
+    return write(root, files)
+
+
+def release(major: int, revision: str) -> str:
+    return f"# R{major} (release), REVISION: {revision}, GCID: 1, BOARD: generic, EABI: aarch64, DATE: now\n"
+
+
+def power(mode: int, *names: str) -> dict[str, str]:
+    """nvpmodel's table, and which of it is set."""
+    rows = "".join(f"< POWER_MODEL ID={i} NAME={name} >\nCPU_ONLINE CORE_0 1\n" for i, name in enumerate(names))
+    head = "< PARAM TYPE=FILE NAME=CPU_ONLINE >\nCORE_0 /sys/devices/system/cpu/cpu0/online\n"
+    status = f"pmode:{mode:04d} fmode:fan_mode_quiet\n"
+    return {"var/lib/nvpmodel/status": status, "etc/nvpmodel.conf": head + rows + "< PM_CONFIG DEFAULT=0 >\n"}
+
+
+def devfreq(node: str, now: int, cap: int, *steps: int) -> dict[str, str]:
+    """A clock's folder; ``steps``: the frequencies the hardware has."""
+    files = {f"{node}/cur_freq": f"{now}\n", f"{node}/max_freq": f"{cap}\n"}
+    return files | ({f"{node}/available_frequencies": " ".join(map(str, steps)) + "\n"} if steps else {})
+
+
+EMC = "sys/kernel/debug/bpmp/debug/clk/emc"
+DEVFREQ = "sys/class/devfreq"
 JETSONS = {
     "xavier": {
         "proc/device-tree/model": "Jetson-AGX\0",
-        "etc/nv_tegra_release": "# R35 (release), REVISION: 4.1, GCID: 33958178, BOARD: t186ref, EABI: aarch64\n",
-        "var/lib/nvpmodel/status": "pmode:0002\n",
-        "etc/nvpmodel.conf": "< POWER_MODEL ID=0 NAME=MAXN >\n< POWER_MODEL ID=2 NAME=MODE_15W >\n",
-        "sys/devices/gpu.0/devfreq/17000000.gv11b/cur_freq": "114750000\n",
-        "sys/devices/gpu.0/devfreq/17000000.gv11b/max_freq": "670000000\n",
-        "sys/devices/gpu.0/devfreq/17000000.gv11b/available_frequencies": "114750000 670000000 1377000000\n",
-        "sys/kernel/debug/bpmp/debug/clk/emc/rate": "1333000000\n",
-        "sys/kernel/debug/bpmp/debug/clk/emc/max_rate": "2133000000\n",
+        "etc/nv_tegra_release": release(35, "4.1"),
+        f"{EMC}/rate": "1333000000\n",
+        f"{EMC}/max_rate": "2133000000\n",
+        "sys/kernel/nvpmodel_emc_cap/emc_iso_cap": "1333000000\n",
+        **power(2, "MAXN", "MODE_10W", "MODE_15W", "MODE_30W_ALL"),
+        **devfreq("sys/devices/gpu.0/devfreq/17000000.gv11b", 114750000, 670000000, 114750000, 670000000, 1377000000),
     },
     "orin": {
         "proc/device-tree/model": "NVIDIA Jetson AGX Orin Developer Kit\0",
-        "etc/nv_tegra_release": "# R36 (release), REVISION: 4.0, GCID: 37537400, BOARD: generic, EABI: aarch64\n",
-        "var/lib/nvpmodel/status": "pmode:0000\n",
-        "etc/nvpmodel.conf": "< POWER_MODEL ID=0 NAME=MAXN >\n< POWER_MODEL ID=1 NAME=MODE_15W >\n",
-        "sys/class/devfreq/17000000.gpu/cur_freq": "306000000\n",
-        "sys/class/devfreq/17000000.gpu/max_freq": "1300500000\n",
-        "sys/class/devfreq/17000000.gpu/available_frequencies": "306000000 1300500000\n",
+        "etc/nv_tegra_release": release(36, "4.0"),
+        **power(0, "MAXN", "MODE_15W", "MODE_30W", "MODE_50W"),
+        **devfreq(f"{DEVFREQ}/17000000.gpu", 306000000, 1300500000, 306000000, 1300500000),
+        **devfreq(f"{DEVFREQ}/15340000.vic", 729600000, 729600000),
     },
     "nano": {
         "proc/device-tree/model": "NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super\0",
-        "etc/nv_tegra_release": "# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic, EABI: aarch64\n",
-        "var/lib/nvpmodel/status": "pmode:0001\n",
-        "etc/nvpmodel.conf": "< POWER_MODEL ID=0 NAME=15W >\n< POWER_MODEL ID=1 NAME=25W >\n",
-        "sys/class/devfreq/17000000.gpu/cur_freq": "306000000\n",
-        "sys/class/devfreq/17000000.gpu/max_freq": "918000000\n",
-        "sys/class/devfreq/17000000.gpu/available_frequencies": "306000000 1020000000\n",
+        "etc/nv_tegra_release": release(36, "4.3"),
+        **power(1, "15W", "25W", "MAXN_SUPER", "7W"),
+        **devfreq(f"{DEVFREQ}/17000000.gpu", 306000000, 918000000, 306000000, 918000000, 1020000000),
     },
     "thor": {
         "proc/device-tree/model": "NVIDIA Jetson AGX Thor Developer Kit\0",
-        "etc/nv_tegra_release": "# R38 (release), REVISION: 2.0, GCID: 41844464, BOARD: generic, EABI: aarch64\n",
-        "var/lib/nvpmodel/status": "pmode:0000\n",
-        "etc/nvpmodel.conf": "< POWER_MODEL ID=0 NAME=MAXN >\n< POWER_MODEL ID=1 NAME=120W >\n",
-        "sys/class/devfreq/gpu-gpc-0/cur_freq": "315000000\n",
-        "sys/class/devfreq/gpu-gpc-0/max_freq": "1575000000\n",
-        "sys/class/devfreq/gpu-nvd-0/max_freq": "1692000000\n",
+        "etc/nv_tegra_release": release(38, "2.0"),
+        **power(0, "MAXN", "120W", "90W", "70W"),
+        **devfreq(f"{DEVFREQ}/gpu-gpc-0", 315000000, 1575000000),
+        **devfreq(f"{DEVFREQ}/gpu-nvd-0", 1692000000, 1692000000),
+        **devfreq(f"{DEVFREQ}/bwmgr", 665600000, 4266000000),
     },
 }
