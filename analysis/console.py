@@ -74,13 +74,8 @@ class Console:
         table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
         for name in HEAD:
             last = name == HEAD[-1]
-            table.add_column(
-                name,
-                justify="right" if name in RIGHT else "left",
-                no_wrap=not last,
-                overflow="fold",
-                min_width=7 if last else None,
-            )
+            side: Any = "right" if name in RIGHT else "left"
+            table.add_column(name, justify=side, no_wrap=not last, overflow="fold", min_width=7 if last else None)
         for ceiling in outcome.ceilings.values():
             style = "" if ceiling.status == OK else ("red" if ceiling.status == FAILED else "dim")
             table.add_row(*map(_safe, cells(ceiling)), style=style)

@@ -23,7 +23,7 @@ else:
 
 TOLERANCE = {"cuda": 0.005, "cpu": 0.015}
 """Share by which a rate may exceed the limit at the observed clock: how well each kind's clock can be read."""
-VARIANTS = ("zeros", "sustained", "1core")
+VARIANTS = ("zeros", "sustained", "1core", "e5m2")
 SPARSE_PATHS = ("mma_sp", "wgmma_sp", "sparse")
 SPARSE_GAIN = 2  # 2:4 sparsity skips half the multiply-adds, and the logical work is counted
 UNIT_NAMES = {"cuda": "SM", "cpu": "core"}

@@ -23,7 +23,7 @@ from kernels.base import Audit, Work
 from kernels.nvrtc import Cubin
 
 NOT_AUDITED = "not audited: no disassembler (pip install nvidia-cuda-nvdisasm)"
-_LINE = re.compile(r"/\*[0-9a-f]{4,}\*/\s+(@!?U?P\w+\s+)?([A-Z][A-Z0-9_.]*)([^;]*);")
+_LINE = re.compile(r"/\*[0-9a-f]{4,}\*/\s+(@!?U?P\w+\s+)?([A-Z][A-Z0-9_.x]*)([^;]*);")
 _LABEL = re.compile(r"^(\.L_[\w.]+):")
 _TARGET = re.compile(r"`\((\.L_[\w.]+)\)")
 _NO_ISSUE = ("NOP",)
