@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 VERSION = "0.1.0"
 DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
-ROUNDS, QUICK_ROUNDS = 3, 1
-TIMING_SECONDS, QUICK_TIMING_SECONDS = 24.0, 2.0  # shared by all cases and rounds; the rest is set-up
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -122,9 +120,10 @@ def measure(args: argparse.Namespace) -> int:
 
 def begin(device: Device, probes: Sequence[Probe], args: argparse.Namespace) -> Run:
     """A run that has measured nothing yet."""
+    from probes.harness.plan import rounds
     from probes.harness.versions import versions
 
-    settings = {"quick": args.quick, "probes": [p.name for p in probes], "rounds": rounds(args)}
+    settings = {"quick": args.quick, "probes": [p.name for p in probes], "rounds": rounds(args.quick)}
     return Run(device, now(), settings, {"ridgeline": VERSION, **versions()}, warnings=list(device.warnings))
 
 
@@ -136,11 +135,6 @@ def now() -> str:
 def reason(error: OSError) -> str:
     """What the operating system says went wrong, in lower case."""
     return (error.strerror or str(error)).lower()
-
-
-def rounds(args: argparse.Namespace) -> int:
-    """How often each case is visited."""
-    return QUICK_ROUNDS if args.quick else ROUNDS
 
 
 def make_folder(out: Path, device: Device, started: str) -> Path:
@@ -156,22 +150,21 @@ def make_folder(out: Path, device: Device, started: str) -> Path:
 def measure_all(run: Run, probes: Sequence[Probe], args: argparse.Namespace, folder: Path, console: Console) -> int:
     """Every case of the run, saved after each step."""
     from analysis.theory import above_limit
-    from probes.harness.plan import rule_for
+    from probes.harness.plan import rounds, rule_for
     from probes.harness.run import run as run_tasks
     from probes.harness.run import tasks
     from probes.harness.timing import clock_for
 
-    device, steps = run.device, rounds(args)
+    device, visits = run.device, rounds(args.quick)
     todo = tasks(probes, device, run.started)
     run.measurements = [task.row for task in todo]
     run.save(folder)
-    seconds = QUICK_TIMING_SECONDS if args.quick else TIMING_SECONDS
-    rule = rule_for(device.kind, len(todo) * steps, seconds)
+    rule = rule_for(device.kind, len(todo), args.quick)
     clock = clock_for(device)
-    with console.progress(len(todo) * steps) as progress:
-        for task in run_tasks(todo, device, clock, rule, steps, lambda m: above_limit(m, device)):
+    with console.progress(len(todo) * visits) as progress:
+        for task in run_tasks(todo, device, clock, rule, visits, lambda m: above_limit(m, device)):
             run.measurements = [t.row for t in todo]
-            run.save(folder)
+            run.save_rows(folder)
             progress.step(task.row)
     if args.sustained:
         sustain_fastest(run, todo, clock, args.sustained, folder, console)

@@ -141,8 +141,8 @@ def per_word(row: Instruction) -> int:
 def spec(row: Instruction, params: Mapping[str, Any], arch: str) -> sass.Spec:
     """What the hot loop must hold on this architecture."""
     opcode = row.opcode(arch).lstrip("~")
-    runs = params["blocks"] * teams(row, params["warps"])
-    return sass.Spec(re.escape(opcode), operations(row, opcode), runs, _overhead(row, arch))
+    runs, warps = params["blocks"] * teams(row, params["warps"]), threads(row) // sass.WARP
+    return sass.Spec(re.escape(opcode), operations(row, opcode) / warps, runs * warps, _overhead(row, arch))
 
 
 def operations(row: Instruction, opcode: str) -> float:

@@ -134,22 +134,23 @@ def test_a_machine_with_little_memory_is_refused_with_the_numbers(
 
 @pytest.fixture
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """The disk fills up at the fourth write."""
-    left = [4]
+    """The disk fills up at this write."""
+    left, write = [4], Path.write_bytes
 
-    def sync(_: int) -> None:
+    def filling(path: Path, data: bytes) -> int:
         left[0] -= 1
         if left[0] <= 0:
             raise OSError(28, "No space left on device")
+        return write(path, data)
 
-    monkeypatch.setattr("os.fsync", sync)
+    monkeypatch.setattr(Path, "write_bytes", filling)
     yield left
 
 
 def test_a_full_disk_ends_the_run_and_keeps_what_was_measured(
     tmp_path: Path, full_disk: list[int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    full_disk[0] = 5  # run.json and the table before the first case, the first row, and no more
+    full_disk[0] = 4  # both files before the first case, the first row, and no more
     assert main(*SMALL, "--out", str(tmp_path)) == 1
     out = capsys.readouterr().out
     assert "no space left on device" in out

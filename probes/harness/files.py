@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -35,6 +34,10 @@ class Run:
     schema_version: int = SCHEMA_VERSION
     measurements: list[Measurement] = field(default_factory=list)
 
+    def save_rows(self, folder: Path) -> None:
+        """Write the rows so far. Raises OSError."""
+        replace_file(folder / ROWS_FILE, csv_text(self.measurements, Measurement))
+
     @property
     def measured(self) -> bool:
         """Whether any row holds a timing."""
@@ -44,7 +47,7 @@ class Run:
         """Write both files of this run into ``folder``. Raises OSError (no space left, say)."""
         facts = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "measurements"}
         facts["device"] = asdict(self.device)
-        replace_file(folder / ROWS_FILE, csv_text(self.measurements, Measurement))
+        self.save_rows(folder)
         replace_file(folder / RUN_FILE, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -52,10 +55,7 @@ def replace_file(path: Path, content: str | bytes) -> None:
     """Write a whole file or nothing: a reader, or a run killed at any moment, sees the old one or the new."""
     part = path.with_name(path.name + ".part")
     try:
-        with open(part, "wb") as out:
-            out.write(content.encode() if isinstance(content, str) else content)
-            out.flush()
-            os.fsync(out.fileno())
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

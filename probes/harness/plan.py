@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import math
+
+from probes.harness.statistics import FEWEST
 from probes.harness.timing import Rule
 
 SAMPLE_SECONDS = {"cpu": 0.010, "cuda": 0.004}
 """A sample outlasts launch costs a hundredfold, and is short enough to fall between two preemptions."""
-WARM_SECONDS = {"cpu": 0.0, "cuda": 0.025}
+WARM_SECONDS = {"cpu": 0.0, "cuda": 0.012}
 """A GPU lowers its clock within some milliseconds of a heavy load; a CPU's is probed beside every sample."""
+TOTAL_SECONDS = {"cpu": 24.0, "cuda": 8.0}
+"""Sampling time of a whole run. A GPU is quiet within some samples, and has many more ceilings."""
+QUICK_SECONDS = 2.0
+ROUNDS, QUICK_ROUNDS = 3, 1
 MOST, LEAST = 1.0, 0.02  # seconds of one case and round
 
 
-def rule_for(kind: str, steps: int, total_seconds: float) -> Rule:
-    """The stopping rule when ``steps`` (cases x rounds) share ``total_seconds`` of sampling."""
-    share = total_seconds / max(1, steps)
-    return Rule(SAMPLE_SECONDS[kind], min(MOST, max(LEAST, share)), WARM_SECONDS[kind])
+def rounds(quick: bool) -> int:
+    """How often each case is visited."""
+    return QUICK_ROUNDS if quick else ROUNDS
+
+
+def rule_for(kind: str, cases: int, quick: bool) -> Rule:
+    """The stopping rule when so many cases share the time of a run."""
+    visits = rounds(quick)
+    share = (QUICK_SECONDS if quick else TOTAL_SECONDS[kind]) / max(1, cases * visits)
+    budget = min(MOST, max(LEAST, share))
+    return Rule(SAMPLE_SECONDS[kind], budget, WARM_SECONDS[kind], fewest=math.ceil(FEWEST / visits))

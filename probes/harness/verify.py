@@ -127,34 +127,40 @@ def report(cases: Sequence[Case], device: Device, counted: Sequence[Counted]) ->
     """Print each row's declared and counted work; 1 if some differ by more than the tolerance."""
     if len(counted) != len(cases):
         raise RidgelineError(f"ncu saw {len(counted)} launches of our kernels, not {len(cases)}")
-    print(f"{'ceiling':36} {'backend':7} {'declared':>12} {'counted':>12}  difference")
-    wrong = 0
-    for case, found in zip(cases, counted, strict=True):
-        declared, seen, allowed = compare(case, device, found)
-        differs = abs(seen / declared - 1)
-        wrong += differs > allowed
-        verdict = "" if differs <= allowed else f"  more than {allowed:.1%}"
-        print(f"{case.ceiling:36} {case.backend:7} {declared:12.6g} {seen:12.6g}  {seen / declared - 1:+.2%}{verdict}")
-    print(f"{len(cases) - wrong} of {len(cases)} rows agree")
+    print(f"{'ceiling':36} {'declared':>12} {'counted':>12}  difference")
+    lines = [compare(case, device, found) for case, found in zip(cases, counted, strict=True)]
+    for case, line in zip(cases, lines, strict=True):
+        print(f"{case.ceiling:36} {line}")
+    wrong, left = (sum(word in line for line in lines) for word in (DIFFERS, UNCOUNTED))
+    print(f"{len(lines) - wrong - left} rows agree, {wrong} differ, {left} are not compared")
     return int(wrong > 0)
 
 
-def compare(case: Case, device: Device, found: Counted) -> tuple[float, float, float]:
-    """(declared, counted, allowed relative difference): operations of a compute case, bytes of DRAM of a stream.
+DIFFERS, UNCOUNTED = "more than", "not compared"
+
+
+def compare(case: Case, device: Device, found: Counted) -> str:
+    """Declared and counted work of a row, and the verdict: operations of a compute case, bytes of DRAM of a stream.
 
     What the L2 still holds at the end of a stream is written later, so its size may be missing from the bytes.
     """
     work = case.kernel.work(case.dtype, **case.params)
+    declared, seen, allowed = work.bytes, found.bytes, TOLERANCE
     if case.ceiling.startswith("compute"):
-        return work.flops * trips(case), _operations(case, device, work, found), TOLERANCE
-    return work.bytes, found.bytes, TOLERANCE + (device.last_cache_bytes or 0) / work.bytes
+        audit = audited(case, device, work)
+        if not audit.operations:
+            return f"{UNCOUNTED}: {audit.note}"
+        declared, seen = work.flops * trips(case), audit.operations * _instructions(audit, found)
+    else:
+        allowed += (device.last_cache_bytes or 0) / work.bytes
+    verdict = f"  {DIFFERS} {allowed:.1%}" if abs(seen / declared - 1) > allowed else ""
+    return f"{declared:12.6g} {seen:12.6g}  {seen / declared - 1:+.2%}{verdict}"
 
 
-def _operations(case: Case, device: Device, work: Work, found: Counted) -> float:
-    """Counted instructions of the opcodes that the audit named, times what one of them does."""
-    audit = audited(case, device, work)
+def _instructions(audit: Audit, found: Counted) -> float:
+    """Counted instructions of the opcodes that the audit named."""
     bases = {name.split(".")[0] for name in audit.instruction.split("+")}
-    return audit.operations * sum(count for name, count in found.opcodes.items() if name.split(".")[0] in bases)
+    return sum(count for name, count in found.opcodes.items() if name.split(".")[0] in bases)
 
 
 def audited(case: Case, device: Device, work: Work) -> Audit:

@@ -95,10 +95,12 @@ def test_a_failed_write_leaves_the_old_file_whole(tmp_path: Path, monkeypatch: p
     path = tmp_path / "x.csv"
     replace_file(path, "old")
 
-    def full(_: int) -> None:
+    def full(path: Path, data: bytes) -> int:
+        with open(path, "wb") as out:
+            out.write(data[:1])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("os.fsync", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="No space left"):
         replace_file(path, "new")
     assert [p.name for p in tmp_path.iterdir()] == ["x.csv"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from probes.harness import team
-from probes.harness.plan import rule_for
+from probes.harness.plan import rounds, rule_for
 from probes.harness.timing import HostClock, Rule, Sample, calibrate, measure
 
 
@@ -72,9 +72,15 @@ def test_calibration_ends_on_work_that_was_removed() -> None:
 
 
 def test_cases_share_one_budget() -> None:
-    assert rule_for("cpu", 200, 24.0).budget_seconds == pytest.approx(0.12)
-    assert rule_for("cpu", 1, 24.0).budget_seconds <= 1.0
-    assert rule_for("cpu", 10**6, 24.0).budget_seconds > 0
+    assert rule_for("cpu", 80, quick=False).budget_seconds == pytest.approx(0.1)
+    assert rule_for("cpu", 1, quick=False).budget_seconds <= 1.0
+    assert rule_for("cuda", 10**6, quick=False).budget_seconds > 0
+    assert rule_for("cpu", 20, quick=True).budget_seconds < rule_for("cpu", 20, quick=False).budget_seconds
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_all_rounds_together_give_enough_samples_for_an_interval(quick: bool) -> None:
+    assert rule_for("cuda", 10**6, quick).fewest * rounds(quick) >= 6
 
 
 class Recorded:
