@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     p = Parser(prog="run_all.py", description="Measure the roofline of this machine.")
     p.add_argument("--device", metavar="D", help="0, cuda:0 or cpu (default: CUDA device 0 if usable, else the CPU)")
-    p.add_argument("--quick", action="store_true", help="one short round instead of three")
+    p.add_argument("--quick", action="store_true", help="one short round instead of several")
     p.add_argument("--only", nargs="+", action="extend", metavar="PROBE", help="only these probes")
     p.add_argument("--sustained", type=seconds, metavar="SECONDS", help="then load the fastest path for so long")
     p.add_argument("--list", action="store_true", help="list the probes and whether they can run here")
@@ -123,7 +123,7 @@ def begin(device: Device, probes: Sequence[Probe], args: argparse.Namespace) -> 
     from probes.harness.plan import rounds
     from probes.harness.versions import versions
 
-    settings = {"quick": args.quick, "probes": [p.name for p in probes], "rounds": rounds(args.quick)}
+    settings = {"quick": args.quick, "probes": [p.name for p in probes], "rounds": rounds(device.kind, args.quick)}
     return Run(device, now(), settings, {"ridgeline": VERSION, **versions()}, warnings=list(device.warnings))
 
 
@@ -155,7 +155,7 @@ def measure_all(run: Run, probes: Sequence[Probe], args: argparse.Namespace, fol
     from probes.harness.run import tasks
     from probes.harness.timing import clock_for
 
-    device, visits = run.device, rounds(args.quick)
+    device, visits = run.device, rounds(run.device.kind, args.quick)
     todo = tasks(probes, device, run.started)
     run.measurements = [task.row for task in todo]
     run.save(folder)

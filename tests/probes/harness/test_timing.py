@@ -80,7 +80,7 @@ def test_cases_share_one_budget() -> None:
 
 @pytest.mark.parametrize("quick", [True, False])
 def test_all_rounds_together_give_enough_samples_for_an_interval(quick: bool) -> None:
-    assert rule_for("cuda", 10**6, quick).fewest * rounds(quick) >= 6
+    assert rule_for("cuda", 10**6, quick).fewest * rounds("cuda", quick) >= 6
 
 
 class Recorded:
