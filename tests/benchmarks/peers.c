@@ -37,6 +37,44 @@ typedef __m256 vs;
 FMA(fma_fp64, double, vd, P(set1_pd), P(fmadd_pd), P(storeu_pd))
 FMA(fma_fp32, float, vs, P(set1_ps), P(fmadd_ps), P(storeu_ps))
 
+#define INTEGER(NAME, STEP)                                                    \
+  void NAME(const int64_t *a, int64_t repeat) {                               \
+    vi m = SET32((int)a[1]), c = SET32((int)a[2]), x[CHAINS];                  \
+    for (int k = 0; k < CHAINS; k++) x[k] = SET32(k + 1);                      \
+    for (int64_t r = 0; r < repeat; r++) {                                     \
+      _Pragma("GCC unroll 8") for (int s = 0; s < 8; s++)                      \
+          _Pragma("GCC unroll 16") for (int k = 0; k < CHAINS; k++) x[k] = STEP; \
+      __asm__ volatile("");                                                    \
+    }                                                                          \
+    for (int k = 0; k < CHAINS; k++) memcpy((char *)a[0] + k * sizeof(vi), &x[k], sizeof(vi)); \
+  }
+#if defined(__AVX512F__)
+typedef __m512i vi;
+#define SET32 _mm512_set1_epi32
+INTEGER(fma_int32, _mm512_add_epi32(_mm512_mullo_epi32(x[k], m), c))
+#else
+typedef __m256i vi;
+#define SET32 _mm256_set1_epi32
+INTEGER(fma_int32, _mm256_add_epi32(_mm256_mullo_epi32(x[k], m), c))
+#endif
+#if defined(__AVX512VNNI__)
+INTEGER(fma_int8, _mm512_dpbusd_epi32(x[k], m, c))
+#endif
+#if defined(__AVX512BF16__)
+#define PAIR(v) (__m512bh) v
+void fma_bf16(const int64_t *a, int64_t repeat) {
+  __m512i m = _mm512_set1_epi32((int)a[1]), c = _mm512_set1_epi32((int)a[2]);
+  vs x[CHAINS];
+  for (int k = 0; k < CHAINS; k++) x[k] = _mm512_set1_ps(1 + k / 64.0f);
+  for (int64_t r = 0; r < repeat; r++) {
+    _Pragma("GCC unroll 8") for (int s = 0; s < 8; s++)
+        _Pragma("GCC unroll 16") for (int k = 0; k < CHAINS; k++) x[k] = _mm512_dpbf16_ps(x[k], PAIR(m), PAIR(c));
+    __asm__ volatile("");
+  }
+  for (int k = 0; k < CHAINS; k++) _mm512_storeu_ps((float *)a[0] + 16 * k, x[k]);
+}
+#endif
+
 #define STREAM(NAME, VALUE, TARGET)                                            \
   void NAME(const int64_t *a, int64_t repeat) {                               \
     double *x = (double *)a[0], *y = (double *)a[1], *z = (double *)a[2], scale; \

@@ -59,8 +59,10 @@ def compare(benchmark: Any, launch: Any, peer: Any, clock: HostClock, rounds: in
     print(f"\n{benchmark.name}: {median(found):.3f} of C, median of {len(found)} pairs")
 
 
-@pytest.mark.parametrize("dtype", ["fp64", "fp32"])
+@pytest.mark.parametrize("dtype", ["fp64", "fp32", "bf16", "int8", "int32"])
 def test_fma(benchmark: Any, peers: ctypes.CDLL, host: Any, dtype: str) -> None:
+    if not hasattr(peers, f"fma_{dtype}"):
+        pytest.skip(f"no C kernel for {dtype} on this core")
     clock = HostClock(host)
     params = fma_cpu.shape(host.features, dtype) | {"threads": host.units} | fma.TIMED[dtype]
     launch = fma.kernel(dtype).backends["cpu"](host, dtype, params, clock.queue)
