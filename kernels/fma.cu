@@ -3,11 +3,11 @@
 // TYPE, and what one step is, come from the table in fma_cuda.py. 16-bit types hold two values in one register and
 // INT8 is a dot product of four; they are written as PTX so that no header is needed.
 
+#include "clock.cuh"
+
 #ifndef BLOCKS_PER_SM
 #define BLOCKS_PER_SM 1
 #endif
-
-typedef unsigned long long u64;
 
 #if defined(KIND_FP64)
 typedef double value;
@@ -48,18 +48,6 @@ __device__ __forceinline__ value step(value x, value m, value c) {
 }
 __device__ __forceinline__ value first(int chain) { return 1 + chain; }
 #endif
-
-__device__ __forceinline__ u64 nanoseconds() {
-  u64 t;
-  asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(t)::"memory");
-  return t;
-}
-
-__device__ __forceinline__ u64 cycles() {
-  u64 t;
-  asm volatile("mov.u64 %0, %%clock64;" : "=l"(t)::"memory");
-  return t;
-}
 
 // out: CHAINS values of each thread, [chain][thread], so that writing them costs nothing beside the chains. clocks:
 // cycles and nanoseconds of each block.

@@ -6,12 +6,14 @@ Volta needs NVRTC 12, Thor needs 13. The kernels write PTX inline and include no
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import os
 import re
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,8 +22,7 @@ from pathlib import Path
 from kernels.base import KernelError
 
 INSTALL = "pip install -e '.[cu13]' (or '.[cu12]')"
-SYSTEM_FOLDERS = ("/usr/local/cuda/lib64", "/usr/local/cuda/targets/aarch64-linux/lib", "/usr/lib/x86_64-linux-gnu",
-                  "/usr/lib/aarch64-linux-gnu", "/opt/cuda/lib64")  # fmt: skip
+SYSTEM_FOLDERS = ("usr/local/cuda*/lib64", "usr/local/cuda*/targets/*/lib", "usr/lib/*-linux-gnu", "opt/cuda/lib64")
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,10 @@ def compilers() -> tuple[Compiler, ...]:
 
 def libraries(stem: str) -> Iterator[Path]:
     """Files ``<stem>.so.<major>`` of CUDA in the Python packages, then in the system's usual places."""
-    packages = [Path(folder) / "nvidia" for folder in sys.path if folder]
-    folders = [lib for base in packages for lib in base.glob("*/lib")]
-    extra = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
-    for folder in [*folders, *(Path(f) for f in (*extra, *SYSTEM_FOLDERS) if f)]:
+    packages = [lib for folder in sys.path if folder for lib in Path(folder).glob("nvidia/*/lib")]
+    named = [Path(folder) for folder in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if folder]
+    usual = [lib for pattern in SYSTEM_FOLDERS for lib in sorted(Path("/").glob(pattern))]
+    for folder in (*packages, *named, Path(sys.prefix, "lib"), *usual):
         yield from sorted(p for p in folder.glob(f"{stem}.so.*") if re.fullmatch(rf"{stem}\.so\.\d+", p.name))
 
 
@@ -114,7 +115,7 @@ def compile_cubin(
     """Compile ``source`` for ``arch`` with these macros, or take it from the cache. Raises KernelError."""
     compiler = compiler_for(arch, newest_major)
     options = [f"-arch=sm_{arch}", "-std=c++17", *(f"-D{k}={v}" for k, v in sorted((defines or {}).items()))]
-    text = source.read_text(encoding="utf-8")
+    text = expanded(source)
     key = hashlib.sha256("\0".join([compiler.name, *options, text]).encode()).hexdigest()[:32]
     path = cache_folder() / f"{source.stem}-{arch}-{key}.cubin"
     if not path.exists():
@@ -122,11 +123,22 @@ def compile_cubin(
     return Cubin(path, source.name, arch, compiler.name)
 
 
+def expanded(source: Path) -> str:
+    """The text of a kernel with what it includes of ours in its place: one text is all that is compiled."""
+    text = source.read_text(encoding="utf-8")
+    for name in re.findall(r'^#include "(.+)"$', text, re.MULTILINE):
+        line = text[: text.index(f'#include "{name}"')].count("\n") + 1
+        inside = f'#line 1 "{name}"\n{expanded(source.parent / name)}\n#line {line + 1} "{source.name}"'
+        text = text.replace(f'#include "{name}"', inside)
+    return text
+
+
 @cache
 def cache_folder() -> Path:
     """Where compiled kernels are kept: the user's cache directory, or a temporary one if that is not writable."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    for folder in (Path(home) / "ridgeline", Path(tempfile.gettempdir()) / f"ridgeline-{os.getuid()}"):
+    home = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
+    homes = [home / "ridgeline"] if home.is_absolute() else []  # a user without a home leaves the ~
+    for folder in (*homes, Path(tempfile.gettempdir()) / f"ridgeline-{os.getuid()}"):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError:
@@ -137,10 +149,16 @@ def cache_folder() -> Path:
 
 
 def store(path: Path, data: bytes) -> None:
-    """Write under another name and rename: a second process sees the whole file or none."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part:
-        part.write(data)
-    Path(part.name).replace(path)
+    """Write under another name and rename: a second process sees the whole file or none. Raises KernelError."""
+    part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        reason = error.strerror or str(error)
+        raise KernelError(f"cannot keep {path.name} in {path.parent}: {reason}; set XDG_CACHE_HOME") from None
 
 
 def _build(compiler: Compiler, name: str, text: str, options: Sequence[str]) -> bytes:

@@ -7,6 +7,7 @@ The disassembler of the cubin that will be timed tells both, with no GPU.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -14,13 +15,14 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-from kernels.base import Audit, Work
-from kernels.nvrtc import Cubin
+from kernels import base
+from kernels.base import Audit, KernelError, Work
+from kernels.nvrtc import Cubin, store
 
 NOT_AUDITED = "not audited: no disassembler (pip install nvidia-cuda-nvdisasm)"
 _LINE = re.compile(r"/\*[0-9a-f]{4,}\*/\s+(@!?U?P\w+\s+)?([A-Z][A-Z0-9_.x]*)([^;]*);")
@@ -37,14 +39,13 @@ class Spec:
 
     pattern: opcodes that do the work. per_warp: operations one such instruction does for a warp. warps: how often
     the loop body runs in a repetition, all warps together. overhead: largest share of the loop's instructions that
-    may be something else. native: opcodes the path should become; others mark the path ``emulated``.
+    may be something else.
     """
 
     pattern: str
     per_warp: float
     warps: float
     overhead: float = 1.0
-    native: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,22 +100,38 @@ def loops(code: list[Instruction | str]) -> list[list[Instruction]]:
 
 
 def audit(cubin: Cubin, spec: Spec, work: Work) -> Audit:
-    """Count the hot loop of ``cubin``; the result is kept beside it. No disassembler is a note, not a problem."""
-    kept = cubin.path.with_suffix(".sass.json")
-    key = json.dumps([asdict(spec), work.flops, work.bytes, sorted(Audit.__dataclass_fields__)])
+    """Count the hot loop of ``cubin`` and hold it against ``spec`` and the declared work."""
+    return _kept(cubin, json.dumps([asdict(spec), work.flops]), lambda code: inspect(code, spec, work))
+
+
+def wide_access(cubin: Cubin, loads: int, stores: int) -> Audit:
+    """A stream must move whole 16-byte vectors: count the 128-bit loads and stores of a thread."""
+    return _kept(cubin, f"{loads} loads, {stores} stores", lambda code: _vectors(code, loads, stores))
+
+
+def _kept(cubin: Cubin, question: str, look: Callable[[list[Instruction | str]], Audit]) -> Audit:
+    """The answer kept beside the cubin, or a new one. No disassembler is a note, not a problem, and is not kept."""
+    path, key = cubin.path.with_suffix(".sass.json"), f"{_version()} {question}"
     try:
-        stored = json.loads(kept.read_text())
-        if key in stored:
-            return Audit(**stored[key])
-    except (OSError, ValueError, TypeError):
+        stored = json.loads(path.read_text())
+    except (OSError, ValueError):
         stored = {}
+    if key in stored:
+        return Audit(**stored[key])
     try:
-        found = inspect(disassemble(cubin.path), spec, work)
+        found = look(disassemble(cubin.path))
     except (OSError, subprocess.SubprocessError):
         return Audit(note=_refused(cubin))
-    with contextlib.suppress(OSError):  # the cache only saves time
-        kept.write_text(json.dumps({**stored, key: asdict(found)}))
+    with contextlib.suppress(KernelError):  # the cache only saves time
+        store(path, json.dumps({**stored, key: asdict(found)}).encode())
     return found
+
+
+@cache
+def _version() -> str:
+    """Of the code that looks, and of the answer it gives: a changed audit looks again."""
+    sources = (Path(module) for module in (__file__, base.__file__))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
 
 
 def _refused(cubin: Cubin) -> str:
@@ -127,8 +144,7 @@ def inspect(code: list[Instruction | str], spec: Spec, work: Work) -> Audit:
     body = max(loops(code), key=lambda loop: sum(bool(wanted.match(i.opcode)) for i in loop), default=[])
     counted = [i.opcode for i in body if wanted.match(i.opcode)]
     name = "+".join(sorted(Counter(counted)))
-    note = f"emulated with {name}" if spec.native and counted and not re.match(spec.native, counted[0]) else ""
-    return Audit(name, _problem(code, body, counted, spec, work), note, spec.per_warp)
+    return Audit(name, _problem(code, body, counted, spec, work), operations=spec.per_warp)
 
 
 def _problem(code: list[Instruction | str], body: list[Instruction], counted: list[str], spec: Spec, work: Work) -> str:
@@ -148,13 +164,9 @@ def _problem(code: list[Instruction | str], body: list[Instruction], counted: li
     return ""
 
 
-def wide_access(cubin: Cubin, loads: int, stores: int) -> Audit:
-    """A stream must move whole 16-byte vectors: count the 128-bit loads and stores of a thread."""
-    try:
-        code = [i.opcode for i in disassemble(cubin.path) if isinstance(i, Instruction)]
-    except (OSError, subprocess.SubprocessError):
-        return Audit(note=_refused(cubin))
-    found = {kind: [op for op in code if op.startswith(kind) and ".128" in op] for kind in ("LDG", "STG")}
+def _vectors(code: list[Instruction | str], loads: int, stores: int) -> Audit:
+    opcodes = [i.opcode for i in code if isinstance(i, Instruction)]
+    found = {kind: [op for op in opcodes if op.startswith(kind) and ".128" in op] for kind in ("LDG", "STG")}
     name = "+".join(sorted({op for ops in found.values() for op in ops}))
     have = len(found["LDG"]), len(found["STG"])
     wrong = have != (loads, stores)

@@ -3,7 +3,7 @@
 // The instruction and its operand counts come from tensor_table.py. Operands are loaded once, before the loop, so that
 // zero or random data run through the same machine code: two A that alternate, and one B.
 
-typedef unsigned long long u64;
+#include "clock.cuh"
 
 #define PASTE2(a, b) a##b
 #define PASTE(a, b) PASTE2(a, b)
@@ -26,18 +26,6 @@ typedef unsigned long long u64;
 #else
 #define SELECTED
 #endif
-
-__device__ __forceinline__ u64 nanoseconds() {
-  u64 t;
-  asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(t)::"memory");
-  return t;
-}
-
-__device__ __forceinline__ u64 cycles() {
-  u64 t;
-  asm volatile("mov.u64 %0, %%clock64;" : "=l"(t)::"memory");
-  return t;
-}
 
 // out: the tiles of the first and the last block. clocks: cycles and nanoseconds of each block.
 extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS_PER_SM)

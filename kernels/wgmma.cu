@@ -4,7 +4,7 @@
 // The instruction comes from tensor_table.py; operands come as the exact image of shared memory. SLICES parts of k stay
 // there; two A alternate from one round of slices to the next.
 
-typedef unsigned long long u64;
+#include "clock.cuh"
 
 #define PASTE2(a, b) a##b
 #define PASTE(a, b) PASTE2(a, b)
@@ -28,18 +28,6 @@ typedef unsigned long long u64;
 #else
 #define SELECTED(slice)
 #endif
-
-__device__ __forceinline__ u64 nanoseconds() {
-  u64 t;
-  asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(t)::"memory");
-  return t;
-}
-
-__device__ __forceinline__ u64 cycles() {
-  u64 t;
-  asm volatile("mov.u64 %0, %%clock64;" : "=l"(t)::"memory");
-  return t;
-}
 
 extern __shared__ __align__(1024) unsigned char shared[];
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -41,15 +42,26 @@ def test_chains_do_their_work_on_every_architecture(arch: str, dtype: str) -> No
         assert (found.note, found.instruction) != ("", "")
 
 
-@pytest.mark.parametrize("arch", ["7.0", "7.5", "9.0", "11.0", "12.0"])
+STREAMED = [*((arch, "fp64") for arch in ("7.0", "7.5", "9.0", "11.0", "12.0")), ("9.0", "fp32")]
+
+
+@pytest.mark.parametrize(("arch", "dtype"), STREAMED)
 @pytest.mark.parametrize("kernel", stream.KERNELS, ids=lambda k: k.name)
-def test_streams_move_whole_vectors(arch: str, kernel: Any) -> None:
+def test_streams_move_whole_vectors(arch: str, dtype: str, kernel: Any) -> None:
     for backend, params in stream_cuda.variants(kernel.name, arch):
         if backend == "raw":
-            cubin = cuda.build(device(arch), "stream", stream_cuda.defines(kernel.name, "fp64", params))
+            cubin = cuda.build(device(arch), "stream", stream_cuda.defines(kernel.name, dtype, params))
             found = stream_cuda.audit(cubin, kernel.name, params)
             assert found.problem == ""
             assert ".128" in found.instruction or arch in COMPILE_ONLY
+
+
+def test_a_stream_that_moves_less_or_in_smaller_pieces_is_caught() -> None:
+    wide = {"block": 256, "vecs": 2}
+    cubin = cuda.build(device("9.0"), "stream", stream_cuda.defines("triad", "fp64", wide))
+    assert stream_cuda.audit(cubin, "triad", wide | {"vecs": 4}).problem == (
+        "4 loads and 2 stores of 128 bits a thread, not 8 and 4"
+    )
 
 
 SOURCE = """
@@ -100,19 +112,23 @@ def test_planted_faults_are_caught(tmp_path: Path, planted: dict[str, Any], why:
     assert why in audited(tmp_path, **planted).problem
 
 
-def test_a_path_that_became_something_else_is_marked(tmp_path: Path) -> None:
-    code = list(
-        sass.parse(["\t.text\n", ".L_x_1:", "  /*0000*/ IMMA.8816.S8.S8 R0, R1 ;", "  /*0010*/ @P0 BRA `(.L_x_1) ;"])
-    )
-    spec = sass.Spec("IMMA", 1, 1, native=r"IMMA.*S4")
-    assert sass.inspect(code, spec, Work(flops=1)).note == "emulated with IMMA.8816.S8.S8"
-
-
 def test_a_compile_error_names_file_and_line(tmp_path: Path) -> None:
     source = tmp_path / "broken.cu"
     source.write_text("\n\nextern int f(;\n")
     with pytest.raises(KernelError, match=r"broken\.cu line 3: .*\(-arch=sm_90\)"):
         nvrtc.compile_cubin(source, "90")
+
+
+def test_what_a_kernel_includes_counts_and_lines_stay_right(tmp_path: Path) -> None:
+    source, header = tmp_path / "main.cu", tmp_path / "part.cuh"
+    source.write_text('#include "part.cuh"\n\nextern "C" __global__ void f(int *x) { *x = N + oops; }\n')
+    header.write_text("#define N 1\n#define M 2\n")
+    with pytest.raises(KernelError, match=r"main\.cu line 3: .*oops"):
+        nvrtc.compile_cubin(source, "90")
+    source.write_text(source.read_text().replace(" + oops", ""))
+    one = nvrtc.compile_cubin(source, "90")
+    header.write_text("#define N 7\n")
+    assert nvrtc.compile_cubin(source, "90").path != one.path
 
 
 def test_an_architecture_no_compiler_knows_is_refused_with_what_there_is() -> None:
@@ -141,6 +157,27 @@ def test_without_a_disassembler_a_kernel_is_not_audited_and_does_not_fail(
     monkeypatch.setattr(sass, "disassembler", lambda: None)
     found = audited(tmp_path, steps=127)
     assert (found.problem, found.note) == ("", sass.NOT_AUDITED)
+
+
+def test_what_was_found_is_kept_beside_the_cubin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nvrtc, "cache_folder", lambda: tmp_path)
+    planted = audited(tmp_path, steps=64)
+    assert planted.problem
+    monkeypatch.setattr(sass, "disassembler", lambda: None)
+    assert audited(tmp_path, steps=64) == planted
+    monkeypatch.setattr(sass, "_version", lambda: "another audit")
+    assert audited(tmp_path, steps=64).note == sass.NOT_AUDITED
+
+
+def test_no_room_for_a_cubin_is_one_line_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, data: bytes) -> int:
+        path.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(KernelError, match=r"cannot keep x\.cubin in .*: No space left on device; set XDG_CACHE_HOME"):
+        nvrtc.store(tmp_path / "x.cubin", b"code")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_cache_falls_back_where_the_home_is_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
