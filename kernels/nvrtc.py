@@ -1,7 +1,7 @@
 """A .cu file becomes machine code for one architecture, with no GPU, no driver and no headers.
 
 NVIDIA's runtime compiler is called directly, so that any installed version serves any architecture it knows:
-Volta needs NVRTC 12, Thor needs 13. The kernels write PTX inline and include nothing.
+Volta needs NVRTC 12, Thor needs 13. The kernels write PTX inline and include only files beside them.
 """
 
 from __future__ import annotations

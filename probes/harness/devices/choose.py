@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
+import re
 from collections.abc import Callable
+from typing import Any
 
 from probes.harness.devices import cpu, cuda, jetson
 from probes.harness.records import Device, RidgelineError
 
-FORMS = "a number, cuda:NUMBER or cpu"
+FORMS = "a number, cuda, cuda:NUMBER or cpu"
+OLDEST_CUDA = 12.0  # what CuPy's packages of the extras need; driver 525 was the first of CUDA 12
+OLDEST_OF_CUDA_13 = 7.5  # CUDA 13 dropped what is older than Turing
 
 
 def choose(
@@ -40,29 +43,50 @@ def _best(find_cuda: Callable[[int], Device], problem: Callable[[Device], str]) 
 
 
 def _index(spec: str) -> int:
-    text = spec.removeprefix("cuda").removeprefix(":") or "0"
-    if not text.isdecimal() or (spec != "cuda" and spec.startswith("cuda") and ":" not in spec):
+    found = re.fullmatch(r"cuda|(?:cuda:)?([0-9]+)", spec)
+    if not found:
         raise RidgelineError(f"--device {spec!r} is no device; it takes {FORMS}")
-    return int(text)
+    return int(found[1] or 0)
+
+
+def _driver(device: Device) -> float:
+    return float(device.facts.get("driver_version") or 0)
 
 
 def extra(device: Device) -> str:
-    """The optional dependencies that fit this GPU and driver: CUDA 13 dropped what is older than Turing."""
-    driver = float(device.facts.get("driver_version") or 0)
-    return "cu13" if driver >= 13 and float(device.arch) >= 7.5 else "cu12"
+    """The optional dependencies that fit this GPU and driver."""
+    if _driver(device) >= 13 and float(device.arch) >= OLDEST_OF_CUDA_13:
+        return "cu13"
+    return "jetson" if "jetson" in device.features else "cu12"
 
 
-def why_no_cupy(device: Device) -> str:
+def _mend(device: Device, first: str = "") -> str:
+    """The one command, or the driver that has to come before it."""
+    if 0 < _driver(device) < OLDEST_CUDA:
+        known = device.facts["driver_version"]
+        return f"its driver knows CUDA {known} only: install driver 525 or newer (on a Jetson, JetPack 6 or newer)"
+    return f"{first}pip install -e '.[{extra(device)}]'"
+
+
+def _cupy() -> Any:
+    import cupy
+
+    return cupy
+
+
+def why_no_cupy(device: Device, load: Callable[[], Any] = _cupy) -> str:
     """Why CuPy cannot drive this device, with the one command that mends it; nothing if it can."""
-    install = f"pip install -e '.[{extra(device)}]'"
-    if importlib.util.find_spec("cupy") is None:
-        return f"CuPy is not installed: {install}"
+    again = "pip uninstall -y cupy-cuda12x cupy-cuda13x && "
     try:
-        import cupy
-
-        if cupy.cuda.runtime.getDeviceCount() > device.index:
-            return ""
-        return f"CuPy sees only {cupy.cuda.runtime.getDeviceCount()} devices: check CUDA_VISIBLE_DEVICES"
+        runtime = load().cuda.runtime
+        count, version = runtime.getDeviceCount(), runtime.runtimeGetVersion()
     except Exception as error:  # an import or a driver of the wrong CUDA fails in many ways
+        if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
+            return f"CuPy is not installed: {_mend(device)}"
         line = " ".join(str(error).split())[:200]
-        return f"the installed CuPy does not work here ({type(error).__name__}: {line}): {install}"
+        return f"the installed CuPy does not work here ({type(error).__name__}: {line}): {_mend(device, again)}"
+    if count <= device.index:
+        return f"CuPy sees only {count} devices: check CUDA_VISIBLE_DEVICES"
+    if version >= 13000 and float(device.arch) < OLDEST_OF_CUDA_13:
+        return f"CuPy of CUDA 13 has no code for compute capability {device.arch}: {_mend(device, again)}"
+    return ""

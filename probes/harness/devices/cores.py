@@ -27,10 +27,18 @@ INTEL = {
     (6, 0x7D, 0x7E): "icelake-client",
     (6, 0x8C, 0x8D): "tigerlake",
     (6, 0xA7, 0xA7): "rocketlake",
+    (6, 0x97, 0x97): "alderlake",
+    (6, 0x9A, 0x9A): "alderlake",
+    (6, 0xB7, 0xB7): "raptorlake",
+    (6, 0xBA, 0xBA): "raptorlake",
+    (6, 0xBF, 0xBF): "raptorlake",
     (6, 0x8F, 0x8F): "sapphirerapids",
     (6, 0xCF, 0xCF): "emeraldrapids",
     (6, 0xAD, 0xAE): "graniterapids",
+    (6, 0xAF, 0xAF): "sierraforest",
 }
+# Zen 5: Turin 00-1F, Granite Ridge 40-4F and Strix Halo 70-77 have the full 512-bit units; Strix 20-3F and
+# Krackan 60-6F the halved ones.
 AMD = {
     (0x17, 0x00, 0x2F): "zen",
     (0x17, 0x30, 0xAF): "zen2",
@@ -42,8 +50,9 @@ AMD = {
     (0x1A, 0x20, 0x3F): "zen5-mobile",
     (0x1A, 0x40, 0x4F): "zen5",
     (0x1A, 0x60, 0x6F): "zen5-mobile",
+    (0x1A, 0x70, 0x77): "zen5",
 }
-# (implementer, part): Linux' arch/arm64/include/asm/cputype.h.
+# (implementer, part): Linux' arch/arm64/include/asm/cputype.h. Of Apple's chips, the performance cores.
 ARM = {
     (0x41, 0xD07): "cortex-a57",
     (0x41, 0xD08): "cortex-a72",
@@ -59,6 +68,12 @@ ARM = {
     (0x41, 0xD8E): "neoverse-n3",
     (0x4E, 0x003): "denver2",
     (0x4E, 0x004): "carmel",
+    (0x61, 0x023): "apple-m1",
+    (0x61, 0x025): "apple-m1",
+    (0x61, 0x029): "apple-m1",
+    (0x61, 0x033): "apple-m2",
+    (0x61, 0x035): "apple-m2",
+    (0x61, 0x039): "apple-m2",
 }
 
 
@@ -70,3 +85,12 @@ def core_name(cpuinfo: Mapping[str, str]) -> str:
     family, model = int(cpuinfo.get("cpu family", -1)), int(cpuinfo.get("model", -1))
     rows = (name for (f, first, last), name in table.items() if f == family and first <= model <= last)
     return next(rows, "")
+
+
+def core_numbers(cpuinfo: Mapping[str, str]) -> str:
+    """The numbers that a row of these tables needs, in words: what to report of an unknown core."""
+    if "CPU part" in cpuinfo:
+        return f"implementer {cpuinfo.get('CPU implementer')} part {cpuinfo['CPU part']}"
+    named = {"family": "cpu family", "model": "model", "stepping": "stepping"}
+    words = [f"{word} {cpuinfo[key]}" for word, key in named.items() if key in cpuinfo]
+    return " ".join([cpuinfo.get("vendor_id", ""), *words]).strip()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +13,6 @@ NAMES = ("libcuda.so.1", "libcuda.so", "nvcuda.dll")
 ATTRIBUTES = {
     "max_threads_per_block": 1,
     "shared_bytes_per_block": 8,
-    "warp_size": 10,
     "clock_khz": 13,
     "multiprocessors": 16,
     "integrated": 18,
@@ -38,6 +36,15 @@ ATTRIBUTES = {
 }
 """Numbers of CUdevice_attribute in cuda.h."""
 
+WAYS_OUT = {
+    2: "another process holds the GPU's memory: see nvidia-smi",
+    46: "another process holds the GPU for itself: see nvidia-smi",
+    100: "no GPU is visible (hidden by CUDA_VISIBLE_DEVICES?): use --device cpu",
+    803: "the driver's library and kernel module differ: restart the machine",
+    804: "a compatibility library hides the driver's own: take it off LD_LIBRARY_PATH",
+}
+"""What to do about the errors (CUresult in cuda.h) that a working program meets."""
+
 
 class Driver:
     """The loaded driver. ``library`` may be a made-up one. Raises RidgelineError if there is none that works."""
@@ -47,12 +54,18 @@ class Driver:
         self._call("cuInit", 0)
 
     def _call(self, name: str, *arguments: Any) -> None:
-        code = getattr(self._lib, name)(*arguments)
+        try:
+            code = getattr(self._lib, name)(*arguments)
+        except AttributeError:
+            raise RidgelineError(f"the NVIDIA driver is too old, it has no {name}: install 525 or newer") from None
         if code:
-            text = ctypes.c_char_p()
-            self._lib.cuGetErrorName(code, ctypes.byref(text))
-            known = (text.value or b"unknown error").decode()
-            raise RidgelineError(f"the CUDA driver answers {known} ({code}) to {name}: check it with nvidia-smi")
+            way_out = WAYS_OUT.get(code, "check it with nvidia-smi")
+            raise RidgelineError(f"the CUDA driver answers {self._error(code)} ({code}) to {name}: {way_out}")
+
+    def _error(self, code: int) -> str:
+        text = ctypes.c_char_p()
+        self._lib.cuGetErrorName(code, ctypes.byref(text))
+        return (text.value or b"an unknown error").decode()
 
     def _number(self, name: str, *arguments: Any) -> int:
         value = ctypes.c_int()
@@ -99,8 +112,10 @@ class Driver:
         self._call("cuDevicePrimaryCtxRetain", ctypes.byref(context), handle)
         try:
             self._call("cuCtxPushCurrent_v2", context)
-            self._call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
-            self._call("cuCtxPopCurrent_v2", ctypes.byref(context))
+            try:
+                self._call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
+            finally:
+                self._call("cuCtxPopCurrent_v2", ctypes.byref(context))
         finally:
             self._call("cuDevicePrimaryCtxRelease_v2", handle)
         return free.value, total.value

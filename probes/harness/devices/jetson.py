@@ -3,65 +3,67 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from probes.harness.devices import nvpmodel
 from probes.harness.devices.limits import number, read
 from probes.harness.records import Device
 
-# L4T release -> JetPack, from NVIDIA's Jetson Linux archive.
+# L4T release -> JetPack, from NVIDIA's JetPack archive. What is not here is unknown.
 JETPACK = {
-    "32.5": "4.5", "32.6": "4.6", "32.7": "4.6.x", "34.1": "5.0", "35.1": "5.0.2", "35.2": "5.1", "35.3": "5.1.1",
-    "35.4": "5.1.2", "35.5": "5.1.3", "35.6": "5.1.4", "36.2": "6.0 DP", "36.3": "6.0", "36.4": "6.1", "38.1": "7.0",
-    "38.2": "7.0", "38.4": "7.1",
+    "32.5.0": "4.5", "32.5.1": "4.5.1", "32.5.2": "4.5.1", "32.6.1": "4.6", "32.7.1": "4.6.1", "32.7.2": "4.6.2",
+    "32.7.3": "4.6.3", "32.7.4": "4.6.4", "32.7.5": "4.6.5", "32.7.6": "4.6.6", "34.1.0": "5.0 DP",
+    "34.1.1": "5.0.1 DP", "35.1.0": "5.0.2", "35.2.1": "5.1", "35.3.1": "5.1.1", "35.4.1": "5.1.2", "35.5.0": "5.1.3",
+    "35.6.0": "5.1.4", "35.6.1": "5.1.5", "35.6.2": "5.1.5", "36.2.0": "6.0 DP", "36.3.0": "6.0", "36.4.0": "6.1",
+    "36.4.3": "6.2", "36.4.4": "6.2.1", "36.4.7": "6.2.1", "36.5.0": "6.2.2", "36.5.2": "6.2.3", "38.2.0": "7.0",
+    "38.2.1": "7.0", "38.2.2": "7.0", "38.4.0": "7.1", "39.2.0": "7.2", "39.2.1": "7.2.1", "39.2.2": "7.2.2",
 }  # fmt: skip
-# devfreq nodes of the integrated GPU: Maxwell and Pascal, Volta, Ampere, Blackwell.
-GPU_NODE = re.compile(r"(gp10b|gm20b|gv11b|ga10b|gb10b|gpu-gpc-\d|\d+\.gpu)$")
-EMC = "sys/kernel/debug/bpmp/debug/clk/emc"
+# devfreq nodes of the integrated GPU: Maxwell and Pascal, Volta, Ampere (.gpu since JetPack 6), Blackwell.
+GPU_NODE = re.compile(r"(gm20b|gp10b|gv11b|ga10b|\d+\.gpu|gpu-gpc-\d+)$")
+EMC = "sys/kernel/debug/bpmp/debug/clk/emc"  # the memory controller, for root; Thor shows it to all as bwmgr
+BWMGR = "sys/class/devfreq/bwmgr"
+EMC_CAP = "sys/kernel/nvpmodel_emc_cap/emc_iso_cap"
 
 
-def enrich(device: Device, root: Path = Path("/")) -> Device:
-    """``device`` with the Jetson's facts; the same device where this is no Jetson."""
+def _jtop() -> Any:
+    """jetson-stats' monitor; raises where it is not installed or its service does not answer."""
+    from jtop import jtop
+
+    return jtop()
+
+
+def enrich(device: Device, root: Path = Path("/"), monitor: Callable[[], Any] = _jtop) -> Device:
+    """``device`` with the Jetson's facts; the same device where it is not a Jetson's own GPU.
+
+    monitor: opens jetson-stats, which is asked only for what sysfs does not show to this user.
+    """
     model = read(root / "proc/device-tree/model")
     release = read(root / "etc/nv_tegra_release")
-    if device.kind != "cuda" or not (release or "jetson" in model.lower()):
+    if "integrated" not in device.features or not (release or "jetson" in model.lower()):
         return device
-    facts = {
-        "jetson": model or None,
-        "l4t": _l4t(release),
-        "jetpack": JETPACK.get(_l4t(release).rpartition(".")[0]),
-        "power_mode": _power_mode(root),
-        **_gpu_clocks(root),
-        **_memory_clocks(root),
-        **_jetson_stats(),
-    }
-    known = {key: value for key, value in facts.items() if value not in (None, "")}
+    l4t = _l4t(release)
+    found = {"jetson": model, "l4t": l4t, "jetpack": JETPACK.get(l4t), "power_mode": nvpmodel.current(root)}
+    found |= _gpu_clocks(root) | _memory_clocks(root)
+    facts = _completed({key: value for key, value in found.items() if value}, monitor)
+    emc = facts.get("emc_clock_max_hz") or facts.get("emc_clock_cap_hz")
     return replace(
         device,
         name=model or device.name,
-        clock_hz=device.clock_hz or known.get("gpu_clock_max_hz"),
-        memory_clock_hz=known.get("emc_clock_max_hz") or device.memory_clock_hz,
-        features=tuple(dict.fromkeys((*device.features, "integrated", "jetson"))),
-        facts=device.facts | known,
-        warnings=(*device.warnings, *_warnings(known)),
+        clock_hz=device.clock_hz or facts.get("gpu_clock_max_hz"),
+        memory_clock_hz=emc or device.memory_clock_hz,
+        features=(*device.features, "jetson"),
+        facts=device.facts | facts,
+        warnings=(*device.warnings, *nvpmodel.warnings(root, facts.get("power_mode", "")), *_capped(facts)),
     )
 
 
 def _l4t(release: str) -> str:
     """``# R36 (release), REVISION: 4.0, ...`` becomes ``36.4.0``."""
-    found = re.search(r"R(\d+).*?REVISION:\s*([\d.]+)", release)
-    return f"{found[1]}.{found[2]}" if found else ""
-
-
-def _power_mode(root: Path) -> str:
-    """Name of the current mode: its number is in nvpmodel's status, its name in nvpmodel's table."""
-    status = re.search(r"pmode:(\d+)", read(root / "var/lib/nvpmodel/status"))
-    if not status:
-        return ""
-    table = read(root / "etc/nvpmodel.conf")
-    name = re.search(rf"<\s*POWER_MODEL\s+ID={int(status[1])}\s+NAME=(\S+)\s*>", table)
-    return name[1] if name else str(int(status[1]))
+    found = re.search(r"R(\d+).*?REVISION:\s*(\d+)(?:\.(\d+))?", release)
+    return f"{found[1]}.{found[2]}.{found[3] or 0}" if found else ""
 
 
 def _gpu_clocks(root: Path) -> dict[str, Any]:
@@ -72,35 +74,44 @@ def _gpu_clocks(root: Path) -> dict[str, Any]:
     steps = [int(v) for v in read(node / "available_frequencies").split() if v.isdecimal()]
     return {
         "gpu_clock_hz": number(node / "cur_freq"),
-        "gpu_clock_max_hz": max(steps, default=None) or number(node / "max_freq"),
         "gpu_clock_cap_hz": number(node / "max_freq"),
+        "gpu_clock_max_hz": max(steps, default=None) or number(node / "max_freq"),
     }
 
 
 def _memory_clocks(root: Path) -> dict[str, Any]:
-    """The memory controller's clock; the kernel shows it to root only."""
-    now, most = number(root / EMC / "rate"), number(root / EMC / "max_rate")
-    if most is None:
-        return {"emc_clock": "not readable: run as root to see it"}
-    return {"emc_clock_hz": now, "emc_clock_max_hz": most}
+    """Clocks of the memory controller now and at most, and what the power mode leaves of them."""
+    now = number(root / EMC / "rate") or number(root / BWMGR / "cur_freq")
+    most = number(root / EMC / "max_rate") or number(root / BWMGR / "max_freq")
+    caps = [clock for clock in (number(root / EMC_CAP), most) if clock]
+    return {"emc_clock_hz": now, "emc_clock_max_hz": most, "emc_clock_cap_hz": min(caps, default=None)}
 
 
-def _jetson_stats() -> dict[str, Any]:
-    """What jetson-stats adds where it is installed and its service runs."""
+def _completed(facts: dict[str, Any], monitor: Callable[[], Any]) -> dict[str, Any]:
+    """``facts`` with what jetson-stats knows beyond them, and a word where the memory clock stays unknown."""
+    if "emc_clock_hz" in facts and "power_mode" in facts:
+        return facts
+    facts = _jetson_stats(monitor) | facts
+    if "emc_clock_hz" not in facts:
+        facts["emc_clock"] = "not readable: run as root, or install jetson-stats"
+    return facts
+
+
+def _jetson_stats(monitor: Callable[[], Any]) -> dict[str, Any]:
     try:
-        from jtop import jtop
-
-        with jtop() as monitor:
-            return {"jetson_clocks": bool(monitor.jetson_clocks), "power_mode": str(monitor.nvpmodel)}
+        with monitor() as board:
+            emc = board.memory.get("EMC", {})  # kHz; its maximum is that of the power mode
+            mode = {"power_mode": str(board.nvpmodel)} if board.nvpmodel else {}
+            clocks = {"emc_clock_hz": emc.get("cur"), "emc_clock_cap_hz": emc.get("max")}
+            return mode | {key: khz * 1000 for key, khz in clocks.items() if khz}
     except Exception:  # no package, no service or no right to it
         return {}
 
 
-def _warnings(facts: dict[str, Any]) -> list[str]:
+def _capped(facts: dict[str, Any]) -> list[str]:
     said = []
-    if (mode := facts.get("power_mode")) and not str(mode).upper().startswith(("MAXN", "0")):
-        said.append(f"the power mode is {mode}: peaks are lower than in MAXN (sudo nvpmodel -m 0)")
-    cap, most = facts.get("gpu_clock_cap_hz"), facts.get("gpu_clock_max_hz")
-    if cap and most and cap < most:
-        said.append(f"the GPU clock is capped at {cap / 1e6:.0f} MHz of {most / 1e6:.0f} MHz")
+    for what, key in (("GPU", "gpu"), ("memory", "emc")):
+        cap, most = facts.get(f"{key}_clock_cap_hz"), facts.get(f"{key}_clock_max_hz")
+        if cap and most and cap < most:
+            said.append(f"the {what} clock is capped at {cap / 1e6:.0f} MHz of {most / 1e6:.0f} MHz")
     return said

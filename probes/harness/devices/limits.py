@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+UNLIMITED = 1 << 60  # version 1 writes the largest number of pages, about 2**63 bytes, for no limit
+
 
 def read(path: Path) -> str:
     """The stripped text of a file of /proc or /sys; empty if it is not there or not ours to read."""
@@ -64,10 +66,16 @@ def memory(root: Path) -> tuple[int | None, int | None]:
     for folder in _groups(root, "memory"):
         limit = _first(folder, "memory.max", "memory.limit_in_bytes")
         used = _first(folder, "memory.current", "memory.usage_in_bytes")
-        if limit is not None and used is not None and limit < 1 << 60:
+        if limit is not None and used is not None and limit < UNLIMITED:
             totals.append(limit)
-            frees.append(max(0, limit - used))
+            frees.append(min(limit, max(0, limit - used + _reclaimable(folder))))
     return min(totals, default=None), min(frees, default=None)
+
+
+def _reclaimable(folder: Path) -> int:
+    """Bytes of file cache that the group's usage counts and the kernel gives back on demand, as MemAvailable does."""
+    lines = dict(line.split() for line in read(folder / "memory.stat").splitlines() if len(line.split()) == 2)
+    return int(lines.get("total_inactive_file") or lines.get("inactive_file") or 0)
 
 
 def _first(folder: Path, *names: str) -> int | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from probes.harness.records import Device
+
 THROTTLES = {
     0x4: "software power cap",
     0x8: "hardware slowdown",
@@ -12,7 +14,8 @@ THROTTLES = {
     0x40: "hardware thermal slowdown",
     0x80: "hardware power brake",
 }
-"""Clock event reasons that falsify a number (nvml.h); idle and application clocks do not."""
+"""Clock event reasons that falsify a number (nvml.h). Not those of choice: idle 0x1, application clocks 0x2, sync
+boost 0x10, display clocks 0x100."""
 
 
 def open_device(uuid: str, pci: str) -> Any:
@@ -41,7 +44,7 @@ def _ask(nv: Any, question: str, *arguments: Any) -> Any:
 
 
 def facts(opened: Any) -> dict[str, Any]:
-    """What does not change during a run. Empty without NVML."""
+    """What does not change during a run, and ``at_start`` a sample of what does. Empty without NVML."""
     if opened is None:
         return {}
     nv, handle = opened
@@ -57,7 +60,7 @@ def facts(opened: Any) -> dict[str, Any]:
         "max_memory_clock_hz": _hertz(_ask(nv, "nvmlDeviceGetMaxClockInfo", handle, nv.NVML_CLOCK_MEM)),
         "other_processes": sum(p.pid != os.getpid() for p in processes),
     }
-    return {key: value for key, value in found.items() if value is not None} | sample(opened)
+    return {key: value for key, value in found.items() if value is not None} | {"at_start": sample(opened)}
 
 
 def sample(opened: Any) -> dict[str, Any]:
@@ -66,15 +69,32 @@ def sample(opened: Any) -> dict[str, Any]:
         return {}
     nv, handle = opened
     power = _ask(nv, "nvmlDeviceGetPowerUsage", handle)
-    reasons = _ask(nv, "nvmlDeviceGetCurrentClocksThrottleReasons", handle) or 0
+    reasons = _ask(nv, "nvmlDeviceGetCurrentClocksEventReasons", handle)
+    if reasons is None:  # its name before driver 535
+        reasons = _ask(nv, "nvmlDeviceGetCurrentClocksThrottleReasons", handle)
     found = {
         "sm_clock_hz": _hertz(_ask(nv, "nvmlDeviceGetClockInfo", handle, nv.NVML_CLOCK_SM)),
-        "memory_clock_now_hz": _hertz(_ask(nv, "nvmlDeviceGetClockInfo", handle, nv.NVML_CLOCK_MEM)),
+        "memory_clock_hz": _hertz(_ask(nv, "nvmlDeviceGetClockInfo", handle, nv.NVML_CLOCK_MEM)),
         "power_w": power / 1000 if power else None,
         "temperature_c": _ask(nv, "nvmlDeviceGetTemperature", handle, nv.NVML_TEMPERATURE_GPU),
-        "throttle": [text for bit, text in THROTTLES.items() if reasons & bit],
+        "throttle": None if reasons is None else [text for bit, text in THROTTLES.items() if reasons & bit],
     }
     return {key: value for key, value in found.items() if value is not None}
+
+
+class Watch:
+    """The same GPU between cases: ``read()`` is its sample at that moment, empty where NVML does not answer.
+
+    opened: what ``open_device`` gives (default: found by the device's PCI address).
+    """
+
+    def __init__(self, device: Device, opened: Any = None) -> None:
+        pci = device.facts.get("pci", "")
+        self._opened = opened or (open_device("", pci) if device.kind == "cuda" and pci else None)
+
+    def read(self) -> dict[str, Any]:
+        """sm_clock_hz, memory_clock_hz, power_w, temperature_c, throttle (names): those that are known."""
+        return sample(self._opened)
 
 
 def _hertz(megahertz: int | None) -> float | None:
@@ -83,7 +103,7 @@ def _hertz(megahertz: int | None) -> float | None:
 
 def warnings(found: dict[str, Any]) -> list[str]:
     """What of these facts falsifies a measurement, in plain sentences."""
-    said = [f"the GPU's clock is held down: {reason}" for reason in found.get("throttle", ())]
+    said = [f"the GPU's clock is held down: {reason}" for reason in found.get("at_start", {}).get("throttle", ())]
     if found.get("mig"):
         said.append("MIG is on: this is a slice of a GPU, and its peaks are those of the slice")
     if others := found.get("other_processes"):

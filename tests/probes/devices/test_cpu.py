@@ -28,7 +28,7 @@ def test_facts_of_a_two_socket_server(tmp_path: Path) -> None:
     assert "avx512_vnni" in device.features
     assert device.last_cache_bytes == 64 * MIB, "one last-level cache a socket"
     assert [c["level"] for c in device.facts["caches"]] == [1, 2, 3], "instruction caches hold no data"
-    assert device.facts["caches"][1]["bytes"] == 1280 * 1024
+    assert device.facts["caches"][1]["size_bytes"] == 1280 * 1024
     assert (device.memory_bytes, device.memory_free_bytes) == (16384000 * 1024, 8192000 * 1024)
     assert not device.warnings
 

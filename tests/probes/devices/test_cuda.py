@@ -149,7 +149,7 @@ class Management:
 def test_management_facts_become_warnings() -> None:
     found = nvml.facts((Management(), None))
     assert found["driver"] == "580.1"
-    assert found["power_w"] == 650.5
+    assert found["at_start"]["power_w"] == 650.5
     assert found["max_sm_clock_hz"] == 1.98e9
     assert "power_limit_w" not in found
     said = " ".join(nvml.warnings(found))
@@ -212,5 +212,5 @@ def test_forms_of_a_device(spec: str, index: int) -> None:
 
 @pytest.mark.parametrize("spec", ["gpu", "-1", "cuda1", "cuda:x", "1.5", "cpu0"])
 def test_what_is_no_device_is_named_with_what_is(spec: str) -> None:
-    with pytest.raises(RidgelineError, match=r"is no device; it takes a number, cuda:NUMBER or cpu"):
+    with pytest.raises(RidgelineError, match=r"is no device; it takes a number, cuda, cuda:NUMBER or cpu"):
         choose.choose(spec, found(), fine)

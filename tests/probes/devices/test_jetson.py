@@ -11,7 +11,7 @@ from probes.harness.devices.jetson import enrich
 from tests.devices import CPU, GPU
 from tests.probes.devices.trees import JETSONS, write
 
-TEGRA = replace(GPU, name="Tegra", clock_hz=None, memory_clock_hz=None)
+TEGRA = replace(GPU, name="Tegra", clock_hz=None, memory_clock_hz=None, features=("integrated",))
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ TEGRA = replace(GPU, name="Tegra", clock_hz=None, memory_clock_hz=None)
     [
         ("xavier", "Jetson-AGX", "5.1.2", "MODE_15W", 1377e6),
         ("orin", "NVIDIA Jetson AGX Orin Developer Kit", "6.1", "MAXN", 1300.5e6),
-        ("nano", "NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super", "6.1", "25W", 1020e6),
+        ("nano", "NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super", "6.2", "25W", 1020e6),
         ("thor", "NVIDIA Jetson AGX Thor Developer Kit", "7.0", "MAXN", 1575e6),
     ],
 )
@@ -50,7 +50,14 @@ def test_memory_clock_is_unknown_otherwise_and_says_why(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("which", "said"),
     [
-        ("xavier", ["power mode is MODE_15W", "capped at 670 MHz of 1377 MHz"]),
+        (
+            "xavier",
+            [
+                "power mode is MODE_15W",
+                "GPU clock is capped at 670 MHz of 1377 MHz",
+                "memory clock is capped at 1333 MHz",
+            ],
+        ),
         ("nano", ["power mode is 25W", "capped at 918 MHz of 1020 MHz"]),
         ("orin", []),
         ("thor", []),
