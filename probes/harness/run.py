@@ -7,6 +7,7 @@ becomes a skipped one. Nothing is timed before its numbers were checked.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -19,12 +20,13 @@ import numpy as np
 from kernels.base import Audit, KernelError, Launch, Unavailable
 from probes.harness.case import Case, Probe
 from probes.harness.records import FAILED, OK, SCHEMA_VERSION, SKIPPED, Device, Measurement
-from probes.harness.statistics import rounds_interval
-from probes.harness.timing import Clock, Rule, Sample, calibrate, measure
+from probes.harness.statistics import FEWEST, rounds_interval
+from probes.harness.timing import Clock, Rule, Sample, calibrate, measure, usual_cycles
 
 Judge = Callable[[Measurement], str]
 """Says why a measurement cannot be true (``above the physical limit ...``), or nothing."""
 NOT_YET = "not measured: the run ended before its turn"
+TRUSTED_SHARE = 0.15  # of the samples that must be undisturbed for the others to be left out
 MEMORY_SHARE = 0.8  # of the free memory a case may take: the rest keeps the machine alive
 
 
@@ -176,10 +178,11 @@ def _audited(launch: Launch, case: Case) -> Audit:
 
 
 def _row(task: Task) -> Measurement:
-    """The row of a task from all its rounds: clean samples, or all of them if too few were clean."""
+    """The row of a task from all its rounds: undisturbed samples, or all of them if too few were."""
     everything = [s for part in task.rounds for s in part]
-    clean = [[s for s in part if s.clean] for part in task.rounds]
-    trusted = sum(map(len, clean)) >= len(everything) / 4
+    limit = usual_cycles(everything) if task.row.backend == "cpu" and not task.row.bytes else math.inf
+    clean = [[s for s in part if s.clean and s.cycles <= limit] for part in task.rounds]
+    trusted = sum(map(len, clean)) >= max(min(FEWEST, len(everything)), TRUSTED_SHARE * len(everything))
     kept = clean if trusted else task.rounds
     samples = [s for part in kept for s in part]
     seconds = [s.seconds for s in samples]
@@ -197,7 +200,7 @@ def _row(task: Task) -> Measurement:
 def _remarks(row: Measurement, audit: Audit, trusted: bool) -> list[str]:
     remarks = [audit.note] if audit.note else []
     if not trusted:
-        remarks.append("other load preempted most samples; all were kept")
+        remarks.append("other load disturbed most samples; all were kept")
     if row.spread is not None and row.spread > 0.01:
         remarks.append(f"not quiet: the median is known to ±{row.spread:.1%}")
     return remarks

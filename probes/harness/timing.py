@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+import numpy as np
 
 from kernels.base import Launch
 from probes.harness import team
@@ -18,6 +20,8 @@ from probes.harness.records import Device
 from probes.harness.statistics import FEWEST, half_width
 
 UNPREEMPTED = 0.98  # share of the wall time a thread must have had its processor
+PROBES_AGREE = 1.02  # times: closer than this, both probes count
+SHARED_CORE = 1.03  # times the usual cycles: beyond what the clock probe's own error explains
 OVERLAP = 0.80  # share of the sample in which all threads ran together
 MOST_REPEATS = 1 << 40
 
@@ -30,6 +34,11 @@ class Sample:
     seconds: float
     clock_hz: float | None = None
     clean: bool = True
+
+    @property
+    def cycles(self) -> float:
+        """Cycles of one repetition at the observed clock; 0 if the clock is unknown."""
+        return self.seconds * (self.clock_hz or 0.0)
 
 
 @dataclass(frozen=True)
@@ -72,8 +81,9 @@ class HostClock:
         whole, own = end.max() - begin.min(), end - begin
         busy = (record[:, team.CPU_END] - record[:, team.CPU_START]) / own
         probes = record[:, [team.PROBE_BEFORE, team.PROBE_AFTER]]
-        # An interruption only ever lengthens a probe, so the shorter of the two tells the clock.
-        clock = float((team.PROBE_CYCLES / probes.min(axis=1)).mean() * 1e9)
+        # An interruption only ever lengthens a probe: where the two differ, the shorter one tells the clock.
+        shorter, agree = probes.min(axis=1), probes.max(axis=1) < PROBES_AGREE * probes.min(axis=1)
+        clock = float((team.PROBE_CYCLES / np.where(agree, probes.mean(axis=1), shorter)).mean() * 1e9)
         together = (end.min() - begin.max()) / whole > OVERLAP
         clean = bool((busy > UNPREEMPTED).all() and together)
         return Sample(float(whole) * 1e-9 / repeat, clock, clean)
@@ -106,6 +116,16 @@ class CudaClock:
     def close(self) -> None:
         """Wait for what is still queued."""
         self.queue.synchronize()
+
+
+def usual_cycles(samples: Sequence[Sample]) -> float:
+    """Cycles above which a sample of a kernel that touches no memory was disturbed: such a kernel always takes as many.
+
+    A core may be shared with another hardware thread, of another virtual machine even, which no clock of this one
+    shows: the work then takes up to twice the cycles. The usual count is that of the lowest fifth of clean samples.
+    """
+    cycles = sorted(s.cycles for s in samples if s.clean)
+    return SHARED_CORE * cycles[len(cycles) // 5] if cycles else math.inf
 
 
 def clock_for(device: Device) -> Clock:

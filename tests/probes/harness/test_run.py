@@ -142,10 +142,17 @@ def test_preempted_samples_are_dropped_and_counted() -> None:
     assert row.clock_hz == 2e9
 
 
+def test_samples_on_a_shared_core_are_dropped_where_the_work_is_in_registers() -> None:
+    samples = [Sample(1.0, 2e9), Sample(1.0, 2e9), Sample(1.8, 2e9)]
+    registers, memory = measured(kernel(size=0.0), Clock(*samples)), measured(kernel(), Clock(*samples))
+    assert (registers.dropped, registers.seconds_high) == (4, 1.0)
+    assert (memory.dropped, memory.samples) == (0, 12)
+
+
 def test_a_machine_with_no_clean_sample_still_gets_its_number_and_a_remark() -> None:
     row = measured(kernel(), Clock(Sample(5.0, 1e9, clean=False)))
     assert (row.status, row.seconds_median, row.dropped) == (OK, 5.0, 0)
-    assert "preempted" in row.reason
+    assert "other load disturbed most samples" in row.reason
 
 
 def test_a_wide_interval_is_a_remark_in_words() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from probes.harness import team
 from probes.harness.plan import rounds, rule_for
-from probes.harness.timing import HostClock, Rule, Sample, calibrate, measure
+from probes.harness.timing import HostClock, Rule, Sample, calibrate, measure, usual_cycles
 
 
 class FakeClock:
@@ -130,3 +131,12 @@ def test_the_clock_is_the_mean_of_uninterrupted_probes() -> None:
     one = thread(0, 10_000_000, 10_000_000, slow, slow * 9)
     two = thread(0, 10_000_000, 10_000_000, fast * 3, fast)
     assert host_sample(one, two).clock_hz == pytest.approx(3e9)
+
+
+def test_a_shared_core_shows_in_cycles_not_in_time() -> None:
+    alone = [Sample(1.0, 3e9), Sample(1.5, 2e9), Sample(1.01, 3e9)]
+    shared = [Sample(1.9, 3e9), Sample(1.0, 3e9, clean=False)]
+    limit = usual_cycles(alone * 4 + shared)
+    assert [s.cycles <= limit for s in [*alone, shared[0]]] == [True, True, True, False]
+    assert usual_cycles([]) == math.inf
+    assert usual_cycles([Sample(1.0)]) >= Sample(2.0).cycles, "an unknown clock judges no one"
