@@ -105,7 +105,7 @@ def audit(cubin: Cubin, spec: Spec, work: Work) -> Audit:
 
 
 def wide_access(cubin: Cubin, loads: int, stores: int) -> Audit:
-    """A stream must move whole 16-byte vectors: count the 128-bit loads and stores of a thread."""
+    """A stream must move whole 16-byte vectors: count the 128-bit loads and stores of a thread; none may spill."""
     return _kept(cubin, f"{loads} loads, {stores} stores", lambda code: _vectors(code, loads, stores))
 
 
@@ -150,8 +150,8 @@ def inspect(code: list[Instruction | str], spec: Spec, work: Work) -> Audit:
 def _problem(code: list[Instruction | str], body: list[Instruction], counted: list[str], spec: Spec, work: Work) -> str:
     if not counted:
         return f"no loop of the machine code holds {spec.pattern}: the compiler removed the work"
-    if spill := next((i.opcode for i in code if isinstance(i, Instruction) and i.opcode.startswith(_LOCAL)), ""):
-        return f"the machine code spills registers to local memory ({spill})"
+    if spill := _spill(code):
+        return spill
     # A predicated CALL is how some architectures leave a long loop; a routine is called every time.
     if any(i.opcode.startswith("CALL") and not i.predicated for i in body):
         return "the loop calls a software routine"
@@ -164,6 +164,11 @@ def _problem(code: list[Instruction | str], body: list[Instruction], counted: li
     return ""
 
 
+def _spill(code: list[Instruction | str]) -> str:
+    opcode = next((i.opcode for i in code if isinstance(i, Instruction) and i.opcode.startswith(_LOCAL)), "")
+    return f"the machine code spills registers to local memory ({opcode})" if opcode else ""
+
+
 def _vectors(code: list[Instruction | str], loads: int, stores: int) -> Audit:
     opcodes = [i.opcode for i in code if isinstance(i, Instruction)]
     found = {kind: [op for op in opcodes if op.startswith(kind) and ".128" in op] for kind in ("LDG", "STG")}
@@ -171,4 +176,4 @@ def _vectors(code: list[Instruction | str], loads: int, stores: int) -> Audit:
     have = len(found["LDG"]), len(found["STG"])
     wrong = have != (loads, stores)
     problem = f"{have[0]} loads and {have[1]} stores of 128 bits a thread, not {loads} and {stores}" if wrong else ""
-    return Audit(name, problem)
+    return Audit(name, _spill(code) or problem)  # what spills is traffic that the work does not declare

@@ -38,7 +38,9 @@ def _jtop() -> Any:
 def enrich(device: Device, root: Path = Path("/"), monitor: Callable[[], Any] = _jtop) -> Device:
     """``device`` with the Jetson's facts; the same device where it is not a Jetson's own GPU.
 
-    monitor: opens jetson-stats, which is asked only for what sysfs does not show to this user.
+    monitor: opens jetson-stats, which is asked only for what sysfs does not show to this user. The clocks are
+    sysfs' own: the driver calls a GPU clock the memory's (612 MHz on Orin, 1377 MHz on Xavier), and Thor's GPU
+    slower than it runs (1049 of 1575 MHz).
     """
     model = read(root / "proc/device-tree/model")
     release = read(root / "etc/nv_tegra_release")
@@ -48,12 +50,12 @@ def enrich(device: Device, root: Path = Path("/"), monitor: Callable[[], Any] = 
     found = {"jetson": model, "l4t": l4t, "jetpack": JETPACK.get(l4t), "power_mode": nvpmodel.current(root)}
     found |= _gpu_clocks(root) | _memory_clocks(root)
     facts = _completed({key: value for key, value in found.items() if value}, monitor)
-    emc = facts.get("emc_clock_max_hz") or facts.get("emc_clock_cap_hz")
     return replace(
         device,
         name=model or device.name,
-        clock_hz=device.clock_hz or facts.get("gpu_clock_max_hz"),
-        memory_clock_hz=emc or device.memory_clock_hz,
+        clock_hz=facts.get("gpu_clock_max_hz") or device.clock_hz,
+        memory_clock_hz=facts.get("emc_clock_max_hz") or facts.get("emc_clock_cap_hz"),
+        memory_bus_bits=_bus_bits(device),
         features=(*device.features, "jetson"),
         facts=device.facts | facts,
         warnings=(*device.warnings, *nvpmodel.warnings(root, facts.get("power_mode", "")), *_capped(facts)),
@@ -64,6 +66,12 @@ def _l4t(release: str) -> str:
     """``# R36 (release), REVISION: 4.0, ...`` becomes ``36.4.0``."""
     found = re.search(r"R(\d+).*?REVISION:\s*(\d+)(?:\.(\d+))?", release)
     return f"{found[1]}.{found[2]}.{found[3] or 0}" if found else ""
+
+
+def _bus_bits(device: Device) -> int | None:
+    """The bus as the driver states it, but for Orin's drivers of CUDA 11: they say 64 bits of twice as wide a bus."""
+    old = float(device.facts.get("driver_version") or 0) < 12
+    return None if device.arch == "8.7" and old else device.memory_bus_bits
 
 
 def _gpu_clocks(root: Path) -> dict[str, Any]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from probes.harness.devices import cpu
-from probes.harness.devices.cores import core_name
+from probes.harness.devices.cores import AMD, ARM, INTEL, core_name
 from probes.harness.devices.limits import cpu_list
-from tests.probes.devices.trees import MEMINFO, arm_block, cache, graviton, write, x86_block, xeon
+from tests.probes.devices.trees import MEMINFO, arm_block, graviton, orin_cpu, siblings, write, x86_block, xeon, zen5
 
 MIB = 1 << 20
 
@@ -19,7 +20,7 @@ def test_hardware_threads_count_as_one_core(tmp_path: Path) -> None:
     assert device.units == 4
     assert device.facts["cpus"] == [0, 1, 2, 3]
     assert device.facts["logical_cpus"] == 8
-    assert device.facts["numa_nodes"] == 2
+    assert (device.facts["smt"], device.facts["sockets"], device.facts["numa_nodes"]) == (True, 2, 2)
 
 
 def test_facts_of_a_two_socket_server(tmp_path: Path) -> None:
@@ -37,6 +38,11 @@ def test_affinity_narrows_cores_and_caches(tmp_path: Path) -> None:
     device = cpu.detect(xeon(tmp_path), [5, 1])
     assert (device.units, device.facts["cpus"]) == (1, [1])
     assert device.last_cache_bytes == 32 * MIB
+    assert (device.facts["sockets"], device.facts["numa_nodes"]) == (1, 1)
+
+
+def test_one_cpu_a_core_in_order_whatever_is_allowed(tmp_path: Path) -> None:
+    assert cpu.detect(xeon(tmp_path), [7, 0, 1, 4]).facts["cpus"] == [0, 1, 7]
 
 
 @pytest.mark.parametrize(
@@ -65,6 +71,14 @@ def test_a_quota_limits_the_cores(tmp_path: Path, files: dict[str, str], units: 
     assert device.units == units
     assert len(device.facts["cpus"]) == units
     assert any("control group" in w for w in device.warnings) == (units < 4)
+    starved = (device.facts["cgroup_quota_cores"] or units) < 1
+    assert any("stopped for part of the time" in w for w in device.warnings) == starved
+
+
+def test_a_quota_of_more_than_there_is_limits_nothing(tmp_path: Path) -> None:
+    files = {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "800000 100000\n"}
+    device = cpu.detect(write(xeon(tmp_path), files), range(8))
+    assert (device.units, device.facts["cgroup_quota_cores"], device.warnings) == (4, 8.0, ())
 
 
 @pytest.mark.parametrize(
@@ -88,6 +102,17 @@ def test_a_memory_limit_counts_as_the_memory(tmp_path: Path, files: dict[str, st
     assert (device.memory_bytes, device.memory_free_bytes) == (3_000_000_000, 2_000_000_000)
 
 
+def test_a_groups_file_cache_counts_as_free(tmp_path: Path) -> None:
+    group = {
+        "memory.max": "3000000000",
+        "memory.current": "2900000000",
+        "memory.stat": "anon 5\ninactive_file 900000000",
+    }
+    files = {f"sys/fs/cgroup/box/{name}": text for name, text in group.items()}
+    device = cpu.detect(write(xeon(tmp_path), {"proc/self/cgroup": "0::/box\n", **files}), range(8))
+    assert device.memory_free_bytes == 1_000_000_000
+
+
 def test_an_arm_server_with_no_cache_information(tmp_path: Path) -> None:
     device = cpu.detect(graviton(tmp_path), range(4))
     assert (device.arch, device.units, device.last_cache_bytes) == ("neoverse-n1", 4, None)
@@ -96,18 +121,50 @@ def test_an_arm_server_with_no_cache_information(tmp_path: Path) -> None:
 
 
 def test_a_jetson_is_named_by_its_board(tmp_path: Path) -> None:
-    root = write(tmp_path, {"proc/cpuinfo": arm_block(0, "0xd42"), "proc/meminfo": MEMINFO})
-    write(root, {"proc/device-tree/model": "NVIDIA Jetson AGX Orin Developer Kit\0"})
-    device = cpu.detect(root, [0])
+    device = cpu.detect(orin_cpu(tmp_path), range(8))
     assert (device.name, device.arch) == ("NVIDIA Jetson AGX Orin Developer Kit CPU", "cortex-a78ae")
+    assert (device.units, device.facts["smt"], device.clock_hz) == (8, False, 2.2016e9)
+    assert device.last_cache_bytes == 4 * MIB, "one L3 a cluster"
 
 
 def test_a_chip_of_two_dies_has_two_last_caches(tmp_path: Path) -> None:
-    files = {"proc/meminfo": MEMINFO, "proc/cpuinfo": x86_block(0, "AuthenticAMD", 0x1A, 0x44, "Ryzen 9", "avx512f")}
-    for core in (0, 1):
-        files |= cache(core, 0, 3, "Unified", "32768K", str(core))
-    device = cpu.detect(write(tmp_path, files), [0, 1])
-    assert (device.arch, device.last_cache_bytes) == ("zen5", 64 * MIB)
+    device = cpu.detect(zen5(tmp_path), range(8))
+    assert (device.arch, device.units, device.facts["cpus"]) == ("zen5", 4, [0, 2, 4, 6])
+    assert device.last_cache_bytes == 64 * MIB
+    assert cpu.detect(tmp_path, range(4)).last_cache_bytes == 32 * MIB
+
+
+def test_cores_of_several_kinds_have_no_one_peak(tmp_path: Path) -> None:
+    cores = arm_block(0, "0xd07") + arm_block(1, "0x003", "0x4e")
+    device = cpu.detect(write(tmp_path, {"proc/cpuinfo": cores, "proc/meminfo": MEMINFO}), [0, 1])
+    assert device.arch == ""
+    assert "several kinds (denver2, cortex-a57)" in device.warnings[0]
+    alone = cpu.detect(tmp_path, [1])
+    assert (alone.arch, alone.warnings) == ("denver2", ())
+
+
+def test_efficiency_cores_are_not_taken_for_the_others(tmp_path: Path) -> None:
+    cores = "".join(x86_block(c, "GenuineIntel", 6, 0x97, "i5", "avx2 fma") for c in range(3))
+    files = {"proc/cpuinfo": cores, "proc/meminfo": MEMINFO, "sys/devices/cpu_atom/cpus": "2\n"}
+    root = write(tmp_path, files | siblings(0, "0-1") | siblings(1, "0-1"))
+    assert cpu.detect(root, [0, 1]).arch == "alderlake"
+    assert cpu.detect(root, [2]).arch == ""
+    mixed = cpu.detect(root, [0, 1, 2])
+    assert (mixed.arch, mixed.units) == ("", 2)
+    assert "alderlake, another" in mixed.warnings[0]
+
+
+def test_a_machine_that_says_nothing_still_has_a_cpu(tmp_path: Path) -> None:
+    device = cpu.detect(tmp_path, range(3))
+    assert (device.units, device.arch, device.features) == (3, "", ())
+    assert device.name
+    assert (device.memory_bytes, device.last_cache_bytes, device.clock_hz) == (None, None, None)
+
+
+def test_without_affinity_all_cpus_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("os.sched_getaffinity")
+    monkeypatch.setattr("os.cpu_count", lambda: 5)
+    assert cpu.detect(tmp_path).units == 5
 
 
 def test_what_falsifies_numbers_is_said(tmp_path: Path) -> None:
@@ -116,6 +173,8 @@ def test_what_falsifies_numbers_is_said(tmp_path: Path) -> None:
     said = " ".join(cpu.detect(root, range(8)).warnings)
     assert "load 3.50 on 4 cores" in said
     assert "powersave" in said
+    write(root, {"sys/devices/system/cpu/cpu0/cpufreq/scaling_driver": "intel_pstate\n"})
+    assert "powersave" not in " ".join(cpu.detect(root, range(8)).warnings), "there it is the normal governor"
 
 
 @pytest.mark.parametrize(
@@ -124,16 +183,43 @@ def test_what_falsifies_numbers_is_said(tmp_path: Path) -> None:
         ("GenuineIntel", 6, 0x3F, "haswell"),
         ("GenuineIntel", 6, 0x55, "skylake-x"),
         ("GenuineIntel", 6, 0xCF, "emeraldrapids"),
+        ("GenuineIntel", 6, 0x9A, "alderlake"),
+        ("GenuineIntel", 6, 0xAF, "sierraforest"),
         ("AuthenticAMD", 25, 17, "zen4"),
         ("AuthenticAMD", 25, 1, "zen3"),
         ("AuthenticAMD", 26, 2, "zen5"),
+        ("AuthenticAMD", 26, 0x11, "zen5"),
         ("AuthenticAMD", 26, 0x24, "zen5-mobile"),
+        ("AuthenticAMD", 26, 0x60, "zen5-mobile"),
+        ("AuthenticAMD", 26, 0x70, "zen5"),
+        ("AuthenticAMD", 26, 0x50, ""),
         ("AuthenticAMD", 99, 1, ""),
         ("HygonGenuine", 25, 17, ""),
     ],
 )
 def test_core_names(vendor: str, family: int, model: int, name: str) -> None:
     assert core_name({"vendor_id": vendor, "cpu family": str(family), "model": str(model)}) == name
+
+
+@pytest.mark.parametrize(
+    ("implementer", "part", "name"),
+    [
+        ("0x41", "0xd83", "neoverse-v3ae"),
+        ("0x41", "0xd8e", "neoverse-n3"),
+        ("0x4e", "0x004", "carmel"),
+        ("0x61", "0x023", "apple-m1"),
+        ("0x61", "0x022", ""),
+        ("0x42", "0xd0c", ""),
+    ],
+)
+def test_arm_core_names(implementer: str, part: str, name: str) -> None:
+    assert core_name({"CPU implementer": implementer, "CPU part": part}) == name
+
+
+def test_every_core_with_a_peak_can_be_recognised() -> None:
+    names = {*INTEL.values(), *AMD.values(), *ARM.values()}
+    peaks = (Path(__file__).parents[3] / "analysis/peaks.toml").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\[cpu\.(.+)\]", peaks, re.MULTILINE)) <= names
 
 
 def test_cpu_lists() -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from probes.harness.devices import choose, cuda, nvml
+from probes.harness.devices import cuda, nvml
 from probes.harness.devices.driver import ATTRIBUTES, Driver
 from probes.harness.records import Device, RidgelineError
-from tests.devices import GPU
+from tests.devices import CPU, GPU
 
 FACTS = {
     "clock_khz": 1980000,
@@ -31,13 +30,17 @@ class Library:
 
     def __init__(self, count: int = 1, init: int = 0, **facts: int) -> None:
         self._count, self._init, self._facts = count, init, FACTS | facts
-        self.retained = 0
+        self.retained = self.pushed = self.full = 0
 
     def cuInit(self, _: int) -> int:
         return self._init
 
     def cuGetErrorName(self, code: int, out: Any) -> int:
-        out._obj.value = {100: b"CUDA_ERROR_NO_DEVICE", 803: b"CUDA_ERROR_SYSTEM_DRIVER_MISMATCH"}.get(code)
+        out._obj.value = {
+            2: b"CUDA_ERROR_OUT_OF_MEMORY",
+            100: b"CUDA_ERROR_NO_DEVICE",
+            803: b"CUDA_ERROR_SYSTEM_DRIVER_MISMATCH",
+        }.get(code)
         return 0
 
     def cuDeviceGetCount(self, out: Any) -> int:
@@ -75,14 +78,16 @@ class Library:
         return 0
 
     def cuCtxPushCurrent_v2(self, context: Any) -> int:
+        self.pushed += 1
         return 0
 
     def cuCtxPopCurrent_v2(self, context: Any) -> int:
+        self.pushed -= 1
         return 0
 
     def cuMemGetInfo_v2(self, free: Any, total: Any) -> int:
         free._obj.value, total._obj.value = 140_000_000_000, 150_000_000_000
-        return 0
+        return self.full
 
 
 def test_facts_come_from_the_driver() -> None:
@@ -118,6 +123,24 @@ def test_an_index_too_high_names_what_there_is(count: int, message: str) -> None
 def test_a_driver_that_fails_is_named_with_its_error() -> None:
     with pytest.raises(RidgelineError, match=r"CUDA_ERROR_SYSTEM_DRIVER_MISMATCH \(803\) to cuInit"):
         Driver(Library(init=803))
+
+
+def test_no_visible_gpu_points_to_the_cpu() -> None:
+    with pytest.raises(RidgelineError, match=r"CUDA_ERROR_NO_DEVICE \(100\).*CUDA_VISIBLE_DEVICES.*use --device cpu$"):
+        Driver(Library(init=100))
+
+
+def test_a_driver_too_old_to_be_asked_is_named_so() -> None:
+    with pytest.raises(RidgelineError, match="driver is too old, it has no cuInit: install 525 or newer"):
+        Driver(object())
+
+
+def test_the_context_is_given_back_after_a_failure_too() -> None:
+    library = Library()
+    library.full = 2
+    with pytest.raises(RidgelineError, match="CUDA_ERROR_OUT_OF_MEMORY"):
+        Driver(library).memory(0)
+    assert (library.retained, library.pushed) == (0, 0)
 
 
 def test_uuid_has_the_form_of_the_management_library() -> None:
@@ -158,59 +181,31 @@ def test_management_facts_become_warnings() -> None:
     assert "idle" not in said
 
 
+class Newer(Management):
+    """The same from a driver that has renamed the reasons for throttling."""
+
+    def __getattr__(self, name: str) -> Any:
+        if "Reasons" in name:
+            return super().__getattr__(name.replace("EventReasons", "ThrottleReasons") if "Event" in name else "gone")
+        return super().__getattr__(name)
+
+
+def test_the_state_between_cases_can_be_watched() -> None:
+    for library in (Management(), Newer()):
+        assert nvml.Watch(GPU, (library, None)).read() == {
+            "sm_clock_hz": 1.2e9,
+            "memory_clock_hz": 1.2e9,
+            "power_w": 650.5,
+            "temperature_c": 88,
+            "throttle": ["software power cap", "hardware thermal slowdown"],
+        }
+
+
+@pytest.mark.parametrize("device", [GPU, CPU], ids=["a GPU unknown to it", "a CPU"])
+def test_what_cannot_be_watched_reads_empty(device: Device) -> None:
+    assert nvml.Watch(device).read() == {}
+
+
 def test_without_management_there_are_no_facts_and_no_failure() -> None:
     assert nvml.facts(None) == {}
     assert nvml.warnings({}) == []
-
-
-def found(device: Device = GPU) -> Any:
-    return lambda index: replace(device, index=index)
-
-
-def missing(_: int) -> Device:
-    raise RidgelineError("no NVIDIA driver on this machine (libcuda.so.1 is not found): use --device cpu")
-
-
-def fine(_: Device) -> str:
-    return ""
-
-
-def test_the_gpu_is_taken_where_it_works() -> None:
-    device, why = choose.choose(None, found(), fine)
-    assert (device.kind, device.index) == ("cuda", 0)
-    assert "first usable GPU" in why
-
-
-def test_the_cpu_is_taken_with_the_reason_where_there_is_no_driver() -> None:
-    device, why = choose.choose(None, missing, fine)
-    assert device.kind == "cpu"
-    assert why == "the CPU, because no NVIDIA driver on this machine (libcuda.so.1 is not found)"
-
-
-def test_a_gpu_without_cupy_gets_the_one_command() -> None:
-    no_cupy = lambda device: f"CuPy is not installed: pip install -e '.[{choose.extra(device)}]'"  # noqa: E731
-    device, why = choose.choose(None, found(), no_cupy)
-    assert device.kind == "cpu"
-    assert "Made-up GPU" in why
-    assert "pip install -e '.[cu12]'" in why
-    with pytest.raises(RidgelineError, match=r"cannot use CUDA device 2.*pip install"):
-        choose.choose("2", found(), no_cupy)
-
-
-@pytest.mark.parametrize(
-    ("driver", "capability", "extra"),
-    [("13.0", "9.0", "cu13"), ("13.2", "7.0", "cu12"), ("12.4", "9.0", "cu12"), ("", "8.0", "cu12")],
-)
-def test_the_extra_fits_driver_and_gpu(driver: str, capability: str, extra: str) -> None:
-    assert choose.extra(replace(GPU, arch=capability, facts={"driver_version": driver})) == extra
-
-
-@pytest.mark.parametrize(("spec", "index"), [("0", 0), ("3", 3), ("cuda", 0), ("cuda:1", 1)])
-def test_forms_of_a_device(spec: str, index: int) -> None:
-    assert choose.choose(spec, found(), fine)[0].index == index
-
-
-@pytest.mark.parametrize("spec", ["gpu", "-1", "cuda1", "cuda:x", "1.5", "cpu0"])
-def test_what_is_no_device_is_named_with_what_is(spec: str) -> None:
-    with pytest.raises(RidgelineError, match=r"is no device; it takes a number, cuda, cuda:NUMBER or cpu"):
-        choose.choose(spec, found(), fine)

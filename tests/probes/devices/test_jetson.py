@@ -4,14 +4,50 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from probes.harness.devices.jetson import enrich
+from probes.harness.devices import jetson
+from probes.harness.records import Device
 from tests.devices import CPU, GPU
-from tests.probes.devices.trees import JETSONS, write
+from tests.probes.devices.trees import EMC, JETSONS, release, write
 
-TEGRA = replace(GPU, name="Tegra", clock_hz=None, memory_clock_hz=None, features=("integrated",))
+TEGRA = replace(
+    GPU,
+    name="Orin",
+    arch="8.7",
+    clock_hz=1.049e9,
+    memory_clock_hz=612e6,
+    memory_bus_bits=256,
+    features=("integrated",),
+    facts={"driver_version": "12.6"},
+)
+
+
+class Board:
+    """jetson-stats' monitor of a board whose memory runs at 3199 MHz."""
+
+    nvpmodel = "MODE_30W"
+    memory: dict[str, Any] = {"RAM": {"tot": 1}, "EMC": {"cur": 3199000, "max": 3199000, "val": 5}}  # noqa: RUF012
+
+    def __enter__(self) -> Board:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+def absent() -> Any:
+    raise ModuleNotFoundError("No module named 'jtop'", name="jtop")
+
+
+def asked_for_nothing() -> Any:
+    raise AssertionError("everything is in sysfs")
+
+
+def enrich(root: Path, which: str, device: Device = TEGRA, monitor: Any = absent) -> Device:
+    return jetson.enrich(device, write(root, JETSONS[which]), monitor)
 
 
 @pytest.mark.parametrize(
@@ -24,27 +60,53 @@ TEGRA = replace(GPU, name="Tegra", clock_hz=None, memory_clock_hz=None, features
     ],
 )
 def test_facts(tmp_path: Path, which: str, name: str, jetpack: str, mode: str, gpu_max: float) -> None:
-    device = enrich(TEGRA, write(tmp_path, JETSONS[which]))
-    assert device.name == name
+    device = enrich(tmp_path, which)
+    assert (device.name, device.facts["jetson"]) == (name, name)
     assert (device.facts["jetpack"], device.facts["power_mode"]) == (jetpack, mode)
-    assert device.clock_hz == gpu_max
-    assert {"jetson", "integrated"} <= set(device.features)
+    assert device.clock_hz == gpu_max, "the GPU's own clock, neither the driver's 1049 MHz nor another unit's"
+    assert device.features == ("integrated", "jetson")
+    assert device.facts["driver_version"] == "12.6", "what the driver said is kept"
 
 
-def test_l4t_release_is_read_in_full(tmp_path: Path) -> None:
-    assert enrich(TEGRA, write(tmp_path, JETSONS["orin"])).facts["l4t"] == "36.4.0"
+@pytest.mark.parametrize(
+    ("text", "l4t", "jetpack"),
+    [
+        (release(36, "4.0"), "36.4.0", "6.1"),
+        (release(36, "4.4"), "36.4.4", "6.2.1"),
+        (release(32, "5"), "32.5.0", "4.5"),
+        (release(99, "1.0"), "99.1.0", None),
+    ],
+)
+def test_jetpack_is_known_by_its_exact_release_only(tmp_path: Path, text: str, l4t: str, jetpack: str | None) -> None:
+    root = write(tmp_path, {**JETSONS["orin"], "etc/nv_tegra_release": text})
+    facts = jetson.enrich(TEGRA, root, absent).facts
+    assert (facts["l4t"], facts.get("jetpack")) == (l4t, jetpack)
 
 
-def test_memory_clock_is_the_controllers_where_root_can_read_it(tmp_path: Path) -> None:
-    device = enrich(TEGRA, write(tmp_path, JETSONS["xavier"]))
-    assert device.memory_clock_hz == 2133e6
-    assert device.facts["emc_clock_hz"] == 1333e6
+@pytest.mark.parametrize(("which", "most", "now"), [("xavier", 2133e6, 1333e6), ("thor", 4266e6, 665.6e6)])
+def test_the_memory_clock_is_the_controllers(tmp_path: Path, which: str, most: float, now: float) -> None:
+    device = enrich(tmp_path, which, monitor=asked_for_nothing)
+    assert (device.memory_clock_hz, device.facts["emc_clock_hz"]) == (most, now)
 
 
-def test_memory_clock_is_unknown_otherwise_and_says_why(tmp_path: Path) -> None:
-    device = enrich(TEGRA, write(tmp_path, JETSONS["orin"]))
+def test_the_drivers_memory_clock_is_never_taken_for_it(tmp_path: Path) -> None:
+    device = enrich(tmp_path, "orin")
     assert device.memory_clock_hz is None
-    assert "root" in device.facts["emc_clock"]
+    assert "run as root" in device.facts["emc_clock"]
+
+
+def test_jetson_stats_says_what_sysfs_does_not(tmp_path: Path) -> None:
+    device = enrich(tmp_path, "orin", monitor=Board)
+    assert (device.memory_clock_hz, device.facts["emc_clock_hz"]) == (3199e6, 3199e6)
+    assert device.facts["power_mode"] == "MAXN", "the board's own word goes first"
+    assert "emc_clock" not in device.facts
+
+
+def test_jetson_stats_knows_the_power_mode_where_its_file_is_hidden(tmp_path: Path) -> None:
+    files = {path: text for path, text in JETSONS["orin"].items() if "nvpmodel/status" not in path}
+    device = jetson.enrich(TEGRA, write(tmp_path, files), Board)
+    assert device.facts["power_mode"] == "MODE_30W"
+    assert "peaks are lower than in MAXN (sudo nvpmodel -m 0)" in device.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -53,22 +115,50 @@ def test_memory_clock_is_unknown_otherwise_and_says_why(tmp_path: Path) -> None:
         (
             "xavier",
             [
-                "power mode is MODE_15W",
+                "power mode is MODE_15W: peaks are lower than in MAXN (sudo nvpmodel -m 0)",
                 "GPU clock is capped at 670 MHz of 1377 MHz",
-                "memory clock is capped at 1333 MHz",
+                "memory clock is capped at 1333 MHz of 2133 MHz",
             ],
         ),
-        ("nano", ["power mode is 25W", "capped at 918 MHz of 1020 MHz"]),
+        (
+            "nano",
+            [
+                "power mode is 25W: peaks are lower than in MAXN_SUPER (sudo nvpmodel -m 2)",
+                "GPU clock is capped at 918 MHz of 1020 MHz",
+            ],
+        ),
         ("orin", []),
         ("thor", []),
     ],
 )
 def test_what_holds_the_clocks_down_is_a_warning(tmp_path: Path, which: str, said: list[str]) -> None:
-    warnings = enrich(TEGRA, write(tmp_path, JETSONS[which])).warnings
+    warnings = enrich(tmp_path, which).warnings
     assert len(warnings) == len(said)
     assert all(text in warning for text, warning in zip(said, warnings, strict=True))
 
 
-def test_other_machines_are_left_alone(tmp_path: Path) -> None:
-    assert enrich(GPU, tmp_path) is GPU
-    assert enrich(CPU, write(tmp_path, JETSONS["orin"])) is CPU
+@pytest.mark.parametrize(
+    ("mode", "warned"), [("15W", False), ("7W", True)], ids=["the fastest of its board", "a slower one"]
+)
+def test_a_board_without_maxn_has_its_most_watts_as_the_fastest(tmp_path: Path, mode: str, warned: bool) -> None:
+    table = "< POWER_MODEL ID=0 NAME=15W >\n< POWER_MODEL ID=1 NAME=7W >\n"
+    status = f"pmode:000{('15W', '7W').index(mode)}"
+    files = {"etc/nvpmodel.conf": table, "var/lib/nvpmodel/status": status, f"{EMC}/rate": "1", f"{EMC}/max_rate": "1"}
+    warnings = jetson.enrich(TEGRA, write(tmp_path, {**files, "proc/device-tree/model": "Jetson\0"})).warnings
+    assert any("peaks are lower than in 15W" in warning for warning in warnings) == warned
+
+
+@pytest.mark.parametrize(
+    ("driver", "arch", "bits"), [("11.4", "8.7", None), ("12.6", "8.7", 256), ("11.4", "7.2", 256)]
+)
+def test_the_bus_is_the_drivers_word_but_where_it_is_known_to_be_wrong(
+    tmp_path: Path, driver: str, arch: str, bits: int | None
+) -> None:
+    device = replace(TEGRA, arch=arch, facts={"driver_version": driver})
+    assert enrich(tmp_path, "orin", device).memory_bus_bits == bits
+
+
+def test_other_devices_are_left_alone(tmp_path: Path) -> None:
+    assert jetson.enrich(TEGRA, tmp_path / "no Jetson") is TEGRA
+    assert enrich(tmp_path, "orin", GPU) is GPU, "a discrete GPU in a Jetson's slot"
+    assert enrich(tmp_path, "orin", CPU) is CPU

@@ -17,7 +17,7 @@ def write(root: Path, files: dict[str, str]) -> Path:
 def x86_block(cpu: int, vendor: str, family: int, model: int, name: str, flags: str) -> str:
     return (
         f"processor\t: {cpu}\nvendor_id\t: {vendor}\ncpu family\t: {family}\nmodel\t\t: {model}\n"
-        f"model name\t: {name}\nflags\t\t: {flags}\n\n"
+        f"model name\t: {name}\nstepping\t: 6\nflags\t\t: {flags}\n\n"
     )
 
 
