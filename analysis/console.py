@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from analysis.analyse import Outcome
+from analysis.ceilings import unit_of
 from analysis.report import HEAD, cells, summary
 from analysis.units import si
 from probes.harness.records import FAILED, OK, Device, Measurement
@@ -111,8 +112,7 @@ class _Bar:
 
 
 def _line(row: Measurement) -> str:
-    unit = "B/s" if not row.ceiling.startswith("compute") else ("OP/s" if row.dtype.startswith("int") else "FLOP/s")
-    what = si(row.rate, unit) if row.status == OK else f"{row.status}: {row.reason}"
+    what = si(row.rate, unit_of(row.ceiling, row.dtype)) if row.status == OK else f"{row.status}: {row.reason}"
     return f"  {row.ceiling:32} {row.backend:6} {what}"
 
 

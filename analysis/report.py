@@ -8,7 +8,7 @@ from pathlib import Path
 from string import Template
 
 from analysis.ceilings import Ceiling
-from analysis.roofline import roofline
+from analysis.roofline import ridge, roofline
 from analysis.theory import peaks
 from analysis.units import percent, si
 from probes.harness.files import COMPLETE, Run
@@ -47,7 +47,7 @@ def summary(run: Run, found: Mapping[str, Ceiling]) -> list[str]:
         share = f", {percent(model.memory.share)} of theory" if model.memory.share else ""
         said.append(f"{model.memory.label} gives {si(model.memory.rate, 'B/s')}{share}.")
     if model.memory and model.compute:
-        ridges = [f"{r.rate / model.memory.rate:.3g} for {r.label}" for r in model.compute]
+        ridges = [f"{ridge(r.rate, model.memory.rate):.3g} for {r.label}" for r in model.compute]
         said.append(f"Ridge points over {model.memory.label}, in operations per byte: {', '.join(ridges)}.")
     counts = {status: sum(m.status == status for m in run.measurements) for status in (OK, SKIPPED, FAILED)}
     said.append(f"{counts[OK]} cases measured, {counts[SKIPPED]} skipped, {counts[FAILED]} failed.")

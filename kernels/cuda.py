@@ -45,11 +45,6 @@ class Buffer:
         """The address as a kernel argument."""
         return np.uint64(self.address)
 
-    @property
-    def __cuda_array_interface__(self) -> dict[str, Any]:
-        """How Numba sees this buffer; it synchronises with nothing, since all run on one stream."""
-        return {"shape": (self.count,), "typestr": self.dtype.str, "data": (self.address, False), "version": 3}
-
     def poison(self) -> None:
         """Fill with bytes 0xFF: NaN for floats, -1 for integers."""
         from cupy.cuda import runtime

@@ -72,7 +72,7 @@ class Plan:
     """Descriptors and the algorithm the library's own heuristic puts first."""
 
     def __init__(self, dtype: str, n: int) -> None:
-        row, self._made = TYPES[dtype], []  # type: ignore[var-annotated]
+        row = TYPES[dtype]
         self.lib = library()
         self.handle = self._create("cublasLtCreate")
         self.description = self._create("cublasLtMatmulDescCreate", row.compute, row.scale)

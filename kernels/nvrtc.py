@@ -43,7 +43,7 @@ class Compiler:
     version: tuple[int, int]
     archs: tuple[int, ...]
 
-    def library(self) -> ctypes.CDLL:
+    def load(self) -> ctypes.CDLL:
         """The loaded library."""
         return ctypes.CDLL(str(self.path))
 
@@ -162,7 +162,7 @@ def store(path: Path, data: bytes) -> None:
 
 
 def _build(compiler: Compiler, name: str, text: str, options: Sequence[str]) -> bytes:
-    lib, program = compiler.library(), ctypes.c_void_p()
+    lib, program = compiler.load(), ctypes.c_void_p()
     lib.nvrtcCreateProgram(ctypes.byref(program), text.encode(), name.encode(), 0, None, None)
     try:
         array = (ctypes.c_char_p * len(options))(*(o.encode() for o in options))

@@ -28,8 +28,9 @@ from kernels.cpu import (
     splat,
     vector,
 )
+from kernels.pattern import FLOATS
+from kernels.stream import ARRAYS
 
-FLOATS = {"fp32": np.float32, "fp64": np.float64}
 LINE = 64  # bytes; every thread's part starts on a cache line of its own
 AHEAD = 4  # registers an iteration moves of each array
 SUMS = 8  # accumulators of a read: enough to hide the latency of an addition
@@ -39,7 +40,7 @@ def build(device: Any, op: str, dtype: str, params: Mapping[str, Any], queue: An
     """A launch of ``op`` over arrays of ``n`` elements, split evenly between ``threads`` pinned threads."""
     n, threads = params["n"], params["threads"]
     parts = _parts(n, threads, dtype)
-    arrays = [_aligned(n, FLOATS[dtype]) for _ in range({"copy": 2, "scale": 2, "add": 3, "triad": 3}.get(op, 1))]
+    arrays = [_aligned(n, FLOATS[dtype]) for _ in range(ARRAYS[op])]
     sums = np.zeros((threads, LINE * SUMS // ITEMSIZE[dtype]), FLOATS[dtype])
     queue.spread(lambda thread: _fill(arrays, parts[thread], op, dtype) if thread < threads else None)
     scale = FLOATS[dtype](pattern.SCALE)

@@ -10,9 +10,9 @@ import numpy as np
 from kernels import cuda, pattern, sass
 from kernels.base import ITEMSIZE, Audit, KernelError, Work
 from kernels.nvrtc import Cubin
+from kernels.pattern import FLOATS
 
 VECTOR = 16  # bytes
-FLOATS = {"fp32": np.float32, "fp64": np.float64}
 SOURCES = {"copy": 1, "scale": 1, "add": 2, "triad": 2, "read": 1, "write": 0}
 NUMBA_BLOCK, NUMBA_READS = 256, 8
 HINTS = ("load", "store", "load_policy", "store_policy")

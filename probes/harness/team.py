@@ -28,7 +28,6 @@ class Team:
 
         self.size = len(cpus)
         self._timed = native.timed_run()
-        self._cpus = list(cpus)
         self._barrier = np.zeros(16, np.int64)
         self._meetings = 0
         self._pools = [ThreadPoolExecutor(1, initializer=_pin, initargs=(cpu,)) for cpu in cpus]
