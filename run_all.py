@@ -54,7 +54,8 @@ def parser() -> argparse.ArgumentParser:
     p = Parser(prog="run_all.py", description="Measure the roofline of this machine.")
     p.add_argument("--device", metavar="D", help="0, cuda:0 or cpu (default: CUDA device 0 if usable, else the CPU)")
     p.add_argument("--quick", action="store_true", help="one short round instead of several")
-    p.add_argument("--only", nargs="+", action="extend", metavar="PROBE", help="only these probes")
+    p.add_argument("--full", action="store_true", help="also the long sweeps and ladders, and every probe on request")
+    p.add_argument("--only", nargs="+", action="extend", metavar="PROBE", help="only these probes, in full")
     p.add_argument("--sustained", type=seconds, metavar="SECONDS", help="then load the fastest path for so long")
     p.add_argument("--list", action="store_true", help="list the probes and whether they can run here")
     p.add_argument("--out", type=Path, default=Path("results"), metavar="DIR", help="where runs go (default: results)")
@@ -96,7 +97,7 @@ def measure(args: argparse.Namespace) -> int:
     """Measure the chosen device, leaving a run directory; the rows so far are always on disk."""
     from analysis.console import Console
 
-    probes = choose(args.only)
+    probes = choose(args.only, args.full)
     device, why = choose_device(args.device)
     run = begin(device, probes, args)
     folder = make_folder(args.out, device, run.started)
@@ -123,7 +124,12 @@ def begin(device: Device, probes: Sequence[Probe], args: argparse.Namespace) -> 
     from probes.harness.plan import rounds
     from probes.harness.versions import versions
 
-    settings = {"quick": args.quick, "probes": [p.name for p in probes], "rounds": rounds(device.kind, args.quick)}
+    settings = {
+        "quick": args.quick,
+        "full": args.full,
+        "probes": [p.name for p in probes],
+        "rounds": rounds(device.kind, args.quick),
+    }
     return Run(device, now(), settings, {"ridgeline": VERSION, **versions()}, warnings=list(device.warnings))
 
 
@@ -150,19 +156,19 @@ def make_folder(out: Path, device: Device, started: str) -> Path:
 def measure_all(run: Run, probes: Sequence[Probe], args: argparse.Namespace, folder: Path, console: Console) -> int:
     """Every case of the run, saved after each step."""
     from analysis.theory import above_limit
-    from probes.harness.plan import rounds, rule_for
+    from probes.harness.plan import rounds, rules
     from probes.harness.run import run as run_tasks
     from probes.harness.run import tasks
     from probes.harness.timing import clock_for
 
     device, visits = run.device, rounds(run.device.kind, args.quick)
-    todo = tasks(probes, device, run.started)
+    todo = tasks(probes, device, run.started, full=args.full or bool(args.only), quick=args.quick)
     run.measurements = [task.row for task in todo]
     run.save(folder)
-    rule = rule_for(device.kind, len(todo), args.quick)
+    rule_of = rules(device.kind, (task.case for task in todo), args.quick)
     clock = clock_for(device)
     with console.progress(len(todo) * visits) as progress:
-        for task in run_tasks(todo, device, clock, rule, visits, lambda m: above_limit(m, device)):
+        for task in run_tasks(todo, device, clock, rule_of, visits, lambda m: above_limit(m, device)):
             run.measurements = [t.row for t in todo]
             run.save_rows(folder)
             progress.step(task.row)

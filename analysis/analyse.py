@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from analysis.ceilings import Ceiling, ceilings, is_roof, unit_of
+from analysis.ceilings import Ceiling, ceilings, is_roof
 from analysis.roofline import Roofline, roofline
-from analysis.units import si
+from analysis.units import si, unit_of
 from probes.harness.files import COMPLETE, Run, csv_text, read_run, replace_file
 
 INCHES = (9.6, 5.6)

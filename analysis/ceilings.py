@@ -6,7 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from analysis.theory import VARIANTS, Peak, peak_for
-from probes.harness.records import FAILED, OK, SCHEMA_VERSION, SKIPPED, Device, Measurement
+from analysis.units import unit_of
+from probes.harness.records import FAILED, OF_TAG, OK, SCHEMA_VERSION, SKIPPED, SWEEP, Device, Measurement
+
+NO_CEILING = (SWEEP, "layer")  # points and placements: each is one of many, none of them a limit
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ def ceilings(rows: Iterable[Measurement], device: Device) -> dict[str, Ceiling]:
     """A ceiling for every tag of these rows, and for every level of memory the best of its operations."""
     by_tag: dict[str, list[Measurement]] = {}
     for row in rows:
+        if row.ceiling.split("/")[0] in NO_CEILING:
+            continue
         for tag in filter(None, (level_of(row.ceiling), row.ceiling)):
             by_tag.setdefault(tag, []).append(row)
     return {tag: _ceiling(tag, group, device) for tag, group in sorted(by_tag.items())}
@@ -60,20 +65,14 @@ def level_of(tag: str) -> str:
     return "/".join(parts[:2]) if parts[0] == "bandwidth" and len(parts) == 3 and parts[2] not in VARIANTS else ""
 
 
-def unit_of(tag: str, dtype: str) -> str:
-    """Unit of the rate behind a tag."""
-    if not tag.startswith("compute"):
-        return "B/s"
-    return "OP/s" if dtype.startswith("int") else "FLOP/s"
-
-
 def _ceiling(tag: str, rows: Sequence[Measurement], device: Device) -> Ceiling:
-    good = [row for row in rows if row.status == OK and row.rate]
+    good = [row for row in rows if row.status == OK and row.value]
     if not good:
         return _missing(tag, rows)
-    best = max(good, key=lambda row: row.rate or 0.0)
+    pick = max if good[0].quantity in OF_TAG else min
+    best = pick(good, key=lambda row: row.value or 0.0)
     nominal, observed = peak_for(tag, device), _observed(tag, best, device)
-    rate = best.rate or 0.0
+    rate = best.value or 0.0
     return replace(
         _blank(tag, best),
         rate=rate,
@@ -81,7 +80,7 @@ def _ceiling(tag: str, rows: Sequence[Measurement], device: Device) -> Ceiling:
         observed_peak=observed,
         share_nominal=rate / nominal.value if nominal and nominal.value else None,
         share_observed=rate / observed if observed else None,
-        clock_hz=best.clock_hz if tag.startswith("compute") else None,
+        clock_hz=best.clock_hz if _on_chip(nominal) or best.quantity == "latency" else None,
         spread=best.spread,
         samples=best.samples,
         status=OK,
@@ -91,10 +90,13 @@ def _ceiling(tag: str, rows: Sequence[Measurement], device: Device) -> Ceiling:
 
 def _observed(tag: str, row: Measurement, device: Device) -> float | None:
     """The peak at the clock that was observed; a memory's clock is not, so its peak is unknown."""
-    if not tag.startswith("compute") or row.clock_hz is None:
-        return None
-    peak: Peak | None = peak_for(tag, device, row.clock_hz)
-    return (peak.value or peak.limit) if peak else None
+    peak = peak_for(tag, device, row.clock_hz) if row.clock_hz else None
+    return (peak.value or peak.limit) if peak and _on_chip(peak) else None
+
+
+def _on_chip(peak: Peak | None) -> bool:
+    """Whether a peak follows the clock of the units."""
+    return peak is not None and peak.per_clock is not None
 
 
 def _missing(tag: str, rows: Sequence[Measurement]) -> Ceiling:

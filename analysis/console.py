@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from analysis.analyse import Outcome
-from analysis.ceilings import unit_of
 from analysis.report import HEAD, cells, summary
-from analysis.units import si
+from analysis.units import si, unit_of
 from probes.harness.records import FAILED, OK, Device, Measurement
 
 PIPE_WIDTH = 240  # columns: no line of a table is broken where no one looks at a screen
@@ -112,7 +111,7 @@ class _Bar:
 
 
 def _line(row: Measurement) -> str:
-    what = si(row.rate, unit_of(row.ceiling, row.dtype)) if row.status == OK else f"{row.status}: {row.reason}"
+    what = si(row.value, unit_of(row.ceiling, row.dtype)) if row.status == OK else f"{row.status}: {row.reason}"
     return f"  {row.ceiling:32} {row.backend:6} {what}"
 
 

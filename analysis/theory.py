@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from analysis.units import si
+from analysis.units import si, unit_of
 from probes.harness.records import Device, Measurement
 
 if sys.version_info >= (3, 11):
@@ -23,7 +23,7 @@ else:
 
 TOLERANCE = {"cuda": 0.005, "cpu": 0.015}
 """Share by which a rate may exceed the limit at the observed clock: how well each kind's clock can be read."""
-VARIANTS = ("zeros", "sustained", "1core", "e5m2")
+VARIANTS = ("zeros", "sustained", "1core", "e5m2", "near", "far")
 SPARSE_PATHS = ("mma_sp", "wgmma_sp", "sparse")
 SPARSE_GAIN = 2  # 2:4 sparsity skips half the multiply-adds, and the logical work is counted
 UNIT_NAMES = {"cuda": "SM", "cpu": "core"}
@@ -89,13 +89,6 @@ def _on_chip(
     formula = f"{speed} x {units} x {per_clock:g} {unit[:-2]}/clk/{name}"
     formula += " at most: products of this architecture differ" if varies else ""
     return Peak(None if varies else limit, unit, formula, source_of(row), per_clock, limit)
-
-
-def unit_of(tag: str) -> str:
-    """Unit of the rate behind a tag: B/s, and OP/s where the operands are integers, else FLOP/s."""
-    if not tag.startswith("compute/"):
-        return "B/s"
-    return "OP/s" if tag.startswith("compute/int") else "FLOP/s"
 
 
 def source_of(row: Mapping[str, Any]) -> str:

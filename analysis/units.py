@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from probes.harness.records import OF_TAG, SWEEP
+
 PREFIXES = (
     (1e15, "P"),
     (1e12, "T"),
@@ -24,6 +26,14 @@ def si(value: float | None, unit: str, digits: int = 3) -> str:
     number = value / size
     before = len(str(int(abs(number))))
     return f"{number:.{max(0, digits - before)}f} {prefix}{unit}"
+
+
+def unit_of(tag: str, dtype: str = "") -> str:
+    """Unit of what a tag says: s for times, B/s, and OP/s where the operands are integers, else FLOP/s."""
+    quantity, *rest = tag.removeprefix(f"{SWEEP}/").split("/")
+    if OF_TAG.get(quantity) != "flops":
+        return "B/s" if quantity in OF_TAG else "s"
+    return "OP/s" if (dtype or next(iter(rest), "")).startswith("int") else "FLOP/s"
 
 
 def percent(value: float | None) -> str:

@@ -20,7 +20,9 @@ from probes.harness.records import Device, RidgelineError
 class Case:
     """One kernel at one size, type and backend, with the ceiling tag it speaks for.
 
-    skip: why it cannot run on this device; such a case becomes a skipped row, never silence.
+    skip: why it cannot run on this device; such a case becomes a skipped row, never silence. full: asked only by
+    ``--full`` or when its probe is named. A point of a sweep has a tag ``sweep/<quantity>/<over what>/<series>`` and
+    its place in ``params["x"]``.
     """
 
     kernel: Kernel
@@ -29,6 +31,7 @@ class Case:
     ceiling: str
     params: Mapping[str, Any] = field(default_factory=dict)
     skip: str = ""
+    full: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,11 +59,11 @@ def _load(name: str) -> Probe:
     return Probe(name, question, module.cases, getattr(module, "DEFAULT", True))
 
 
-def choose(names: Iterable[str] | None) -> list[Probe]:
-    """The probes of these names, or the default ones. Unknown names raise RidgelineError."""
+def choose(names: Iterable[str] | None, full: bool = False) -> list[Probe]:
+    """The probes of these names, or the default ones (full: all). Unknown names raise RidgelineError."""
     known = all_probes()
     if not names:
-        return [p for p in known.values() if p.default]
+        return [p for p in known.values() if p.default or full]
     wrong = [n for n in names if n not in known]
     if wrong:
         raise RidgelineError(f"no probe is called {wrong[0]!r}; there are: {', '.join(known)}")

@@ -1,9 +1,14 @@
-"""How long to sample each case: one budget for all cases and rounds, so that new cases never lengthen a run."""
+"""What a run asks, and how long it samples each case: one budget for all, so that new cases never lengthen a run."""
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
+from probes.harness.case import Case
+from probes.harness.records import SWEEP
 from probes.harness.statistics import FEWEST
 from probes.harness.timing import Rule
 
@@ -16,11 +21,37 @@ TOTAL_SECONDS = {"cpu": 24.0, "cuda": 6.0}
 QUICK_SECONDS = 2.0
 ROUNDS, QUICK_ROUNDS = {"cpu": 3, "cuda": 2}, 1
 MOST, LEAST = 1.0, 0.014  # seconds of one case and round
+POINT_SECONDS = 0.002  # of one sample of a point of a sweep
 
 
 def rounds(kind: str, quick: bool) -> int:
     """How often each case is visited."""
     return QUICK_ROUNDS if quick else ROUNDS[kind]
+
+
+def chosen(asked: Iterable[tuple[str, Case]], full: bool, quick: bool) -> Iterator[tuple[str, Case]]:
+    """Those (probe, case) that a run measures: each once, full ones only when wanted, every other point if quick."""
+    seen, points = set[str](), dict[str, int]()
+    for probe, case in asked:
+        key = json.dumps([case.kernel.name, case.dtype, case.backend, case.ceiling, dict(case.params)], sort_keys=True)
+        if key in seen or (case.full and not full):
+            continue
+        seen.add(key)
+        points[case.ceiling] = points.get(case.ceiling, -1) + 1
+        if not (quick and is_point(case) and points[case.ceiling] % 2):
+            yield probe, case
+
+
+def is_point(case: Case) -> bool:
+    """Whether a case is one point of a sweep."""
+    return case.ceiling.startswith(f"{SWEEP}/")
+
+
+def rules(kind: str, cases: Iterable[Case], quick: bool) -> Callable[[Case], Rule]:
+    """The stopping rule of each case when these share the time of a run. A point of a sweep gets the least of it."""
+    whole = rule_for(kind, sum(not is_point(case) for case in cases), quick)
+    point = replace(whole, sample_seconds=POINT_SECONDS, budget_seconds=LEAST, warm_seconds=0.0)
+    return lambda case: point if is_point(case) else whole
 
 
 def rule_for(kind: str, cases: int, quick: bool) -> Rule:

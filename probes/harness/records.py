@@ -6,16 +6,29 @@ rates are properties derived from them, so a stored row can never disagree with 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 SCHEMA_VERSION = 1
 OK, SKIPPED, FAILED = "ok", "skipped", "failed"
+SWEEP = "sweep"
+OF_TAG = {"compute": "flops", "layer": "flops", "bandwidth": "bytes", "transfer": "bytes"}
+"""What a row's rate counts, by the first part of its tag. Anything else (``latency/l2``) is a time: less is better."""
 
 
 class RidgelineError(Exception):
     """Bad input or an unusable machine: one line that names the thing, the value and the way out (exit 2)."""
+
+
+@dataclass(frozen=True)
+class Cache:
+    """One level of cache as the device reports it: its name, bytes, and how many of the device's units share them."""
+
+    level: str
+    bytes: int
+    units: int
 
 
 @dataclass(frozen=True)
@@ -51,12 +64,35 @@ class Device:
         words = "".join(c if c.isalnum() else " " for c in self.name.lower()).split()
         return "-".join(words) or self.kind
 
+    @property
+    def caches(self) -> tuple[Cache, ...]:
+        """Data caches as reported, smallest first; empty if unknown.
+
+        A GPU reports no L1: from Volta on it is one memory with shared memory, whose largest size stands for it.
+        """
+        if self.kind == "cuda":
+            sizes = (
+                ("l1", self.facts.get("shared_bytes_per_multiprocessor"), 1),
+                ("l2", self.last_cache_bytes, self.units),
+            )
+            return tuple(Cache(name, size, units) for name, size, units in sizes if size)
+        rows = [row for row in self.facts.get("caches", ()) if row["type"] != "Instruction"]
+        mine = self.facts.get("cpus") or []
+        found = (Cache(f"l{r['level']}", r["size_bytes"], _sharing(r.get("shared_by", ""), mine)) for r in rows)
+        return tuple(sorted(found, key=lambda cache: cache.bytes))
+
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Device:
         """Rebuild a device from ``run.json``; unknown keys of newer versions are ignored."""
         known = {f.name for f in fields(cls)}
         kept: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in known}
         return cls(**kept)
+
+
+def _sharing(cpus: str, mine: Sequence[int]) -> int:
+    """How many of these processors a list like ``0-3,8`` names; at least 1."""
+    ends = [part.split("-") for part in cpus.split(",") if part.strip()]
+    return max(1, sum(any(int(e[0]) <= cpu <= int(e[-1]) for e in ends) for cpu in mine))
 
 
 @dataclass(frozen=True)
@@ -90,9 +126,26 @@ class Measurement:
     instruction: str = ""
 
     @property
+    def quantity(self) -> str:
+        """The first part of the tag, that of a sweep left out: ``bandwidth`` of sweep/bandwidth/working-set/read."""
+        return self.ceiling.removeprefix(f"{SWEEP}/").split("/")[0]
+
+    @property
     def work(self) -> float | None:
-        """Bytes for a bandwidth or transfer ceiling, operations for a compute ceiling."""
-        return self.flops if self.ceiling.startswith("compute") else self.bytes
+        """Bytes of a bandwidth or transfer row, operations of a compute or layer row, None of a time."""
+        counted = OF_TAG.get(self.quantity)
+        return getattr(self, counted) if counted else None
+
+    @property
+    def value(self) -> float | None:
+        """What the row says: its rate, or the median seconds of a latency or an overhead; None unless it is ok."""
+        return self.rate if self.quantity in OF_TAG else self.seconds_median if self.status == OK else None
+
+    @property
+    def x(self) -> float | None:
+        """Where a point of a sweep stands: its parameter ``x``."""
+        place = json.loads(self.params or "{}").get("x")
+        return None if place is None else float(place)
 
     @property
     def rate(self) -> float | None:

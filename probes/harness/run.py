@@ -19,12 +19,14 @@ import numpy as np
 
 from kernels.base import Audit, KernelError, Launch, Unavailable
 from probes.harness.case import Case, Probe
+from probes.harness.plan import chosen
 from probes.harness.records import FAILED, OK, SCHEMA_VERSION, SKIPPED, Device, Measurement
 from probes.harness.statistics import FEWEST, rounds_interval
 from probes.harness.timing import Clock, Rule, Sample, calibrate, measure, usual_cycles
 
 Judge = Callable[[Measurement], str]
 """Says why a measurement cannot be true (``above the physical limit ...``), or nothing."""
+Rules = Callable[[Case], Rule]
 NOT_YET = "not measured: the run ended before its turn"
 TRUSTED_SHARE = 0.15  # of the samples that must be undisturbed for the others to be left out
 MEMORY_SHARE = 0.8  # of the free memory a case may take: the rest keeps the machine alive
@@ -51,13 +53,10 @@ class Failure(Exception):
     """A case failed: the reason, in one line."""
 
 
-def tasks(probes: Iterable[Probe], device: Device, started: str) -> list[Task]:
-    """Every case of these probes as a task; cases that cannot run here are skipped rows already."""
-    return [
-        Task(probe.name, case, _first_row(probe.name, case, device, started))
-        for probe in probes
-        for case in probe.cases(device)
-    ]
+def tasks(probes: Iterable[Probe], device: Device, started: str, full: bool = True, quick: bool = False) -> list[Task]:
+    """What a run asks of these probes, as tasks; cases that cannot run here are skipped rows already."""
+    asked = ((probe.name, case) for probe in probes for case in probe.cases(device))
+    return [Task(name, case, _first_row(name, case, device, started)) for name, case in chosen(asked, full, quick)]
 
 
 def _first_row(probe: str, case: Case, device: Device, started: str) -> Measurement:
@@ -77,7 +76,7 @@ def _too_large(case: Case, device: Device) -> str:
     return f"needs {need / 1e9:.2f} GB of memory, and {free / 1e9:.2f} GB are free"
 
 
-def run(todo: Sequence[Task], device: Device, clock: Clock, rule: Rule, rounds: int, judge: Judge) -> Iterator[Task]:
+def run(todo: Sequence[Task], device: Device, clock: Clock, rules: Rules, rounds: int, judge: Judge) -> Iterator[Task]:
     """Measure all tasks, round after round, so that each case sees the machine at several moments.
 
     Yields each task once a round, its row up to date, for progress and for saving.
@@ -86,7 +85,7 @@ def run(todo: Sequence[Task], device: Device, clock: Clock, rule: Rule, rounds: 
     for _ in range(rounds):
         for task in todo:
             if task.open:
-                task.row = _step(task, device, clock, rule, judge)
+                task.row = _step(task, device, clock, rules(task.case), judge)
             yield task
 
 

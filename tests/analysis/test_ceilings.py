@@ -95,3 +95,19 @@ def test_an_emulated_path_draws_no_roof() -> None:
 def test_remarks_of_the_row_are_kept() -> None:
     row = measurement("compute/fp32", reason="not quiet: the median is known to ±4.0%")
     assert "not quiet" in ceilings([row], GPU)["compute/fp32"].remark
+
+
+def test_of_times_the_shortest_speaks_and_points_of_a_sweep_never_do() -> None:
+    rows = [measurement("latency/l2", seconds_median=t, clock_hz=2e9) for t in (3e-7, 2e-7)]
+    found = ceilings([*rows, measurement("sweep/latency/working-set/chase"), measurement("layer/conv")], GPU)
+    assert set(found) == {"latency/l2"}
+    assert (found["latency/l2"].rate, found["latency/l2"].unit) == (2e-7, "s")
+    assert found["latency/l2"].clock_hz == 2e9
+    assert not is_roof(found["latency/l2"])
+
+
+def test_a_memory_inside_the_units_is_held_against_their_observed_clock() -> None:
+    found = ceilings([measurement("bandwidth/shared/read", 1.2e13, clock_hz=1e9)], GPU)["bandwidth/shared"]
+    assert found.observed_peak == 1e9 * 100 * 128
+    assert found.share_observed == pytest.approx(1.2e13 / 1.28e13)
+    assert found.clock_hz == 1e9

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from probes.harness.files import PARTIAL, Run, read_run, replace_file
-from probes.harness.records import FAILED, Measurement, RidgelineError
-from tests.devices import GPU, measurement
+from probes.harness.records import FAILED, Cache, Measurement, RidgelineError
+from tests.devices import CPU, GPU, measurement
 
 
 def saved(folder: Path) -> Run:
@@ -113,3 +113,29 @@ def test_rates_follow_from_the_facts() -> None:
     assert row.spread == pytest.approx(0.002)
     assert dataclasses.replace(row, status=FAILED).rate is None
     assert measurement("bandwidth/dram/copy", flops=0.0, rate=4e12).rate == pytest.approx(4e12)
+
+
+def test_what_a_row_says_follows_its_tag() -> None:
+    latency = measurement("latency/l2", flops=0.0, bytes=0.0)
+    assert (latency.rate, latency.value) == (None, 1e-3)
+    assert dataclasses.replace(latency, status=FAILED).value is None
+    point = measurement("sweep/bandwidth/working-set/read", rate=4e12, params='{"x": 65536}')
+    assert (point.quantity, point.value, point.x) == ("bandwidth", pytest.approx(4e12), 65536.0)
+    assert measurement("layer/conv", rate=3e9).value == pytest.approx(3e9)
+
+
+@pytest.mark.parametrize(("shared_by", "units"), [("0", 1), ("0-1", 2), ("0,2", 1), ("8-15", 1), ("", 1)])
+def test_caches_say_how_many_of_our_cores_share_them(shared_by: str, units: int) -> None:
+    rows = [
+        {"level": 2, "type": "Unified", "size_bytes": 1 << 20, "shared_by": shared_by},
+        {"level": 1, "type": "Instruction", "size_bytes": 1 << 15, "shared_by": "0"},
+        {"level": 1, "type": "Data", "size_bytes": 1 << 15, "shared_by": "0"},
+    ]
+    device = dataclasses.replace(CPU, facts={"cpus": [0, 1], "caches": rows})
+    assert device.caches == (Cache("l1", 1 << 15, 1), Cache("l2", 1 << 20, units))
+
+
+def test_a_gpu_has_one_l2_and_an_l1_for_each_multiprocessor() -> None:
+    device = dataclasses.replace(GPU, facts={"shared_bytes_per_multiprocessor": 200_000})
+    assert device.caches == (Cache("l1", 200_000, 1), Cache("l2", 50 << 20, 100))
+    assert dataclasses.replace(GPU, last_cache_bytes=None).caches == ()

@@ -71,7 +71,7 @@ def measured(k: Kernel, clock: Clock | None = None, judge: Callable[[Measurement
         return [Case(k, "fp64", "cpu", "compute/fp64", {"n": 3}, skip)]
 
     todo = tasks([Probe("p", "?", cases)], CPU, STARTED)
-    list(run(todo, CPU, clock or Clock(), Rule(1.0, 0.0), rounds, judge))
+    list(run(todo, CPU, clock or Clock(), lambda _: Rule(1.0, 0.0), rounds, judge))
     assert Launch.open_launches == 0
     return todo[0].row
 

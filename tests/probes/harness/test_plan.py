@@ -1,0 +1,39 @@
+"""What a run asks: each case once, long ones on request, half the points in a quick run."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kernels.base import Kernel, Work
+from probes.harness.case import Case
+from probes.harness.plan import LEAST, chosen, rules
+
+KERNEL = Kernel("made", lambda d, **_: Work(1.0, 1.0), lambda d, r, **_: np.zeros(1), {})
+ROOF = Case(KERNEL, "fp64", "cpu", "bandwidth/dram/read", {"n": 1})
+LONG = Case(KERNEL, "fp64", "cpu", "compute/fp64", {"n": 1}, full=True)
+POINTS = [Case(KERNEL, "fp64", "cpu", "sweep/bandwidth/working-set/read", {"x": x}) for x in range(5)]
+
+
+def ask(*cases: Case, full: bool = False, quick: bool = False) -> list[Case]:
+    return [case for _, case in chosen([("p", case) for case in cases], full, quick)]
+
+
+def test_a_case_that_two_probes_ask_is_measured_once() -> None:
+    assert ask(ROOF, Case(KERNEL, "fp64", "cpu", "bandwidth/dram/read", {"n": 1})) == [ROOF]
+    assert len(ask(ROOF, Case(KERNEL, "fp64", "cpu", "bandwidth/dram/read", {"n": 2}))) == 2
+
+
+@pytest.mark.parametrize(("full", "found"), [(False, [ROOF]), (True, [ROOF, LONG])])
+def test_long_cases_are_asked_only_in_full(full: bool, found: list[Case]) -> None:
+    assert ask(ROOF, LONG, full=full) == found
+
+
+def test_a_quick_run_takes_every_other_point_and_every_ceiling() -> None:
+    assert ask(ROOF, *POINTS, quick=True) == [ROOF, POINTS[0], POINTS[2], POINTS[4]]
+
+
+def test_points_get_the_least_time_and_take_none_from_the_ceilings() -> None:
+    alone, beside = rules("cpu", [ROOF], quick=False), rules("cpu", [ROOF, *POINTS], quick=False)
+    assert beside(POINTS[0]).budget_seconds == LEAST
+    assert beside(ROOF) == alone(ROOF)
