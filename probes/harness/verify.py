@@ -1,13 +1,15 @@
 """Do the hardware's own counters agree with the work we declare? ``python -m probes.harness.verify --device 0``.
 
 Every kernel of ours runs once under Nsight Compute; instructions and bytes that the hardware counted are held against
-those declared, row by row. Where the profiler, or the right to use its counters, is missing, it says what.
+those declared, row by row, and a working set that fits the L2 must hit it. Where the profiler, or the right to use its
+counters, is missing, it says what.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import math
 import re
 import shutil
 import subprocess
@@ -17,23 +19,29 @@ from dataclasses import dataclass
 from glob import glob
 
 from kernels.base import Audit, Work
+from kernels.stream import ARRAYS
 from probes.harness.case import Case, choose
 from probes.harness.devices.choose import choose as choose_device
 from probes.harness.records import Device, RidgelineError
 
 OPCODES, READ, WRITTEN = "sass__inst_executed_per_opcode", "dram__bytes_read.sum", "dram__bytes_write.sum"
-KERNELS = "chains|stream"  # names of our kernels in CUDA C++
+HITS = "lts__t_sector_hit_rate.pct"
+KERNELS = "chains|stream|sweep"  # names of our kernels in CUDA C++ whose counts say something
+WORKING_SET = "sweep/bandwidth/working-set/read"
 TRIPS = 64  # of a compute kernel: enough that what surrounds its loop stays below the tolerance
 TOLERANCE = 0.01
+HELD = 0.5  # of the L2: a working set up to this share of it must hit
+HIT_SHARE = 0.9  # the counters of a hit rate come from several passes over the kernel, and differ by some percent
 PLACES = ("/usr/local/cuda/bin/ncu", "/opt/nvidia/nsight-compute/*/ncu")
 
 
 @dataclass(frozen=True)
 class Counted:
-    """What the profiler counted of one launch: instructions by opcode, and bytes of DRAM."""
+    """What the profiler counted of one launch: instructions by opcode, bytes of DRAM, share of L2 reads that hit."""
 
     opcodes: dict[str, float]
     bytes: float
+    hits: float = 0.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,14 +70,24 @@ def verifiable(device: Device, only: Sequence[str] | None) -> Iterator[Case]:
     for probe in choose(only):
         for case in probe.cases(device):
             key = case.ceiling, case.backend, str(case.params)
-            if case.backend == "raw" and not case.skip and key not in seen:
+            if case.backend == "raw" and not case.skip and key not in seen and counts(case, device):
                 seen.add(key)
                 yield case
 
 
-def trips(case: Case) -> int:
+def counts(case: Case, device: Device) -> str:
+    """What the counters can say of a case: its ``operations``, its DRAM ``bytes``, its L2 ``hits``, or nothing."""
+    if case.ceiling.startswith("compute"):
+        return "operations"
+    if case.ceiling.startswith("bandwidth/dram/") and case.kernel.name in ARRAYS:
+        return "bytes"
+    fits = case.params.get("x", math.inf) <= HELD * (device.last_cache_bytes or 0)
+    return "hits" if case.ceiling == WORKING_SET and fits else ""
+
+
+def trips(case: Case, device: Device) -> int:
     """Repetitions that still are one launch."""
-    return TRIPS if case.ceiling.startswith("compute") else 1
+    return 1 if counts(case, device) == "bytes" else TRIPS
 
 
 def launch_all(cases: Sequence[Case], device: Device) -> int:
@@ -79,7 +97,7 @@ def launch_all(cases: Sequence[Case], device: Device) -> int:
     queue = CudaClock(device).queue
     for case in cases:
         launch = case.kernel.backends[case.backend](device, case.dtype, case.params, queue)
-        launch.run(trips(case))
+        launch.run(trips(case, device))
         launch.close()
     return 0
 
@@ -90,7 +108,7 @@ def profile(device: str, only: Sequence[str] | None) -> list[Counted]:
     if tool is None:
         raise RidgelineError("Nsight Compute (ncu) is not installed: it comes with the CUDA toolkit")
     inner = [sys.executable, "-m", "probes.harness.verify", "--launch", "--device", device]
-    wanted = ["--metrics", f"{OPCODES},{READ},{WRITTEN}", "--print-metric-instances", "details"]
+    wanted = ["--metrics", f"{OPCODES},{READ},{WRITTEN},{HITS}", "--print-metric-instances", "details"]
     filters = ["--kernel-name-base", "function", "--kernel-name", f"regex:^({KERNELS})$", "--clock-control", "none"]
     command = [tool, "--csv", "--print-units", "base", *wanted, *filters, *inner, *(["--only", *only] if only else [])]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -109,13 +127,19 @@ def parse(text: str) -> list[Counted]:
     for row in csv.DictReader(lines):
         launches.setdefault(row["ID"], {})[row["Metric Name"]] = row["Metric Value"]
     return [
-        Counted(_instances(found.get(OPCODES, "")), sum(_number(found.get(name, "0")) for name in (READ, WRITTEN)))
+        Counted(
+            _instances(found.get(OPCODES, "")),
+            sum(_number(found.get(name, "0")) for name in (READ, WRITTEN)),
+            _number(found.get(HITS, "0")) / 100,
+        )
         for found in launches.values()
     ]
 
 
 def _number(text: str) -> float:
-    return float(text.replace(",", "").split()[0] or 0)
+    """0 where the profiler says ``n/a``."""
+    first = text.replace(",", "").split()[0]
+    return float(first) if first[:1].isdigit() else 0.0
 
 
 def _instances(text: str) -> dict[str, float]:
@@ -140,17 +164,21 @@ DIFFERS, UNCOUNTED = "more than", "not compared"
 
 
 def compare(case: Case, device: Device, found: Counted) -> str:
-    """Declared and counted work of a row, and the verdict: operations of a compute case, bytes of DRAM of a stream.
+    """Declared and counted work of a row, and the verdict: operations of a compute case, bytes of DRAM of a stream, and
+    of a working set inside the L2 the share of its reads that must hit, all but the first pass.
 
     What the L2 still holds at the end of a stream is written later, so its size may be missing from the bytes.
     """
-    work = case.kernel.work(case.dtype, **case.params)
+    work, counted = case.kernel.work(case.dtype, **case.params), counts(case, device)
+    if counted == "hits":
+        low = f"  {DIFFERS} {1 - HIT_SHARE:.0%} miss" if found.hits < HIT_SHARE else ""
+        return f"{1:12.6g} {found.hits:12.6g}  of L2 reads hit{low}"
     declared, seen, allowed = work.bytes, found.bytes, TOLERANCE
-    if case.ceiling.startswith("compute"):
+    if counted == "operations":
         audit = audited(case, device, work)
         if not audit.operations:
             return f"{UNCOUNTED}: {audit.note}"
-        declared, seen = work.flops * trips(case), audit.operations * _instructions(audit, found)
+        declared, seen = work.flops * trips(case, device), audit.operations * _instructions(audit, found)
     else:
         allowed += (device.last_cache_bytes or 0) / work.bytes
     verdict = f"  {DIFFERS} {allowed:.1%}" if abs(seen / declared - 1) > allowed else ""

@@ -19,10 +19,10 @@ MIB, GIB = 1 << 20, 1 << 30
     ("device", "least", "most"),
     [
         (replace(CPU, last_cache_bytes=32 * MIB), 128 * MIB, 129 * MIB),
-        (replace(CPU, last_cache_bytes=384 * MIB), 1536 * MIB, 1537 * MIB),
+        (replace(CPU, last_cache_bytes=384 * MIB, memory_free_bytes=8 * GIB), 1536 * MIB, 1537 * MIB),
         (replace(CPU, last_cache_bytes=None), 64 * MIB, 65 * MIB),
         (replace(GPU, last_cache_bytes=60 * MIB), 4 * GIB, 4 * GIB + MIB),
-        (replace(GPU, last_cache_bytes=60 * MIB, memory_free_bytes=2 * GIB), 960 * MIB, 961 * MIB),
+        (replace(GPU, last_cache_bytes=60 * MIB, memory_free_bytes=2 * GIB), 545 * MIB, 547 * MIB),
         (replace(GPU, last_cache_bytes=4 * MIB, memory_free_bytes=4 * GIB), 512 * MIB, 513 * MIB),
     ],
     ids=["cpu", "huge cache", "unknown cache", "large gpu", "gpu with 2 GiB free", "jetson"],
@@ -39,7 +39,7 @@ def test_every_case_has_work_a_backend_and_a_tag(name: str, device: Device) -> N
         assert (work.flops if case.ceiling.startswith("compute") else work.bytes) > 0
         assert case.backend in case.kernel.backends
         assert case.kernel.memory_bytes(case.dtype, case.params) >= 0
-        assert case.ceiling.split("/")[0] in ("bandwidth", "compute", "latency", "transfer", "overhead")
+        assert case.ceiling.split("/")[0] in ("bandwidth", "compute", "latency", "transfer", "overhead", "sweep")
 
 
 @pytest.mark.parametrize("dtype", ["fp64", "fp32"])

@@ -1,0 +1,95 @@
+// A working set read again and again inside one launch, from the multiprocessor's own memory or from caches.
+//
+// MODE_GLOBAL: UNROLL loads of 16 bytes in flight in each thread, one chunk of BLOCK x UNROLL of them after another.
+// Each block reads the whole set, so that its L1 holds it, starting somewhere else than its neighbours, whose loads
+// would else be its own; TOGETHER, the blocks share each pass, so that only the L2 can hold the set. LOAD is .ca or
+// .cg. MODE_SHARED: the same loads from shared memory. MODE_BANKS: 4-byte loads that make WAYS lanes share each bank.
+// Both are volatile: a load whose address never changes would be moved out of the loop.
+
+#include "clock.cuh"
+
+#define TEXT_(x) #x
+#define TEXT(x) TEXT_(x)
+
+#if defined(MODE_GLOBAL)
+__device__ __forceinline__ uint4 load(const uint4 *at) {
+  uint4 r;
+  asm volatile("ld.global" TEXT(LOAD) ".v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(r.x), "=r"(r.y), "=r"(r.z), "=r"(r.w)
+               : "l"(at));
+  return r;
+}
+#elif defined(MODE_SHARED)
+__device__ __forceinline__ uint4 load(unsigned at) {
+  uint4 r;
+  asm volatile("ld.volatile.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(r.x), "=r"(r.y), "=r"(r.z), "=r"(r.w)
+               : "r"(at));
+  return r;
+}
+#else
+__device__ __forceinline__ unsigned load(unsigned at) {
+  unsigned r;
+  asm volatile("ld.volatile.shared.u32 %0, [%1];" : "=r"(r) : "r"(at));
+  return r;
+}
+#endif
+
+__device__ __forceinline__ unsigned total(uint4 v) { return (v.x + v.y) + (v.z + v.w); }
+__device__ __forceinline__ unsigned total(unsigned v) { return v; }
+
+// x: the set, of so many chunks; sums: one word a thread; reads: chunks to read, by each block or by all together.
+extern "C" __global__ void __launch_bounds__(BLOCK)
+    sweep(const uint4 *x, unsigned *sums, u64 *clocks, u64 reads, unsigned chunks) {
+  unsigned sum = 0;
+#if defined(MODE_GLOBAL)
+#if defined(TOGETHER)
+  unsigned step = gridDim.x % chunks, chunk = blockIdx.x % chunks;
+  u64 visits = reads > blockIdx.x ? (reads - blockIdx.x + gridDim.x - 1) / gridDim.x : 0;
+#else
+  unsigned step = 1, chunk = (blockIdx.x * 2654435761u >> 8) % chunks;
+  u64 visits = reads;
+#endif
+  x += threadIdx.x;
+#else
+  u64 visits = reads;
+  __shared__ uint4 held[SHARED_BYTES / 16];
+  for (unsigned i = threadIdx.x; i < SHARED_BYTES / 16; i += BLOCK) held[i] = x[i];
+  unsigned base = (unsigned)__cvta_generic_to_shared(held);
+#if defined(MODE_SHARED)
+  base += threadIdx.x * 16;
+#else
+  base += threadIdx.x % 32 * WAYS * 4;
+#endif
+#endif
+  __syncthreads();
+  u64 begin_ns = nanoseconds(), begin = cycles();
+#pragma unroll 1
+  for (u64 v = 0; v < visits; v++) {
+#if defined(MODE_GLOBAL)
+    const uint4 *at = x + (size_t)chunk * (BLOCK * UNROLL);
+    uint4 r[UNROLL];
+#pragma unroll
+    for (int u = 0; u < UNROLL; u++) r[u] = load(at + u * BLOCK);
+    chunk += step;
+    if (chunk >= chunks) chunk -= chunks;
+#elif defined(MODE_SHARED)
+    uint4 r[UNROLL];
+#pragma unroll
+    for (int u = 0; u < UNROLL; u++) r[u] = load(base + u % (SHARED_BYTES / 16 / BLOCK) * BLOCK * 16);
+#else
+    unsigned r[UNROLL];
+#pragma unroll
+    for (int u = 0; u < UNROLL; u++) r[u] = load(base + u % WAYS * 4);
+#endif
+#pragma unroll
+    for (int u = 0; u < UNROLL; u++) sum += total(r[u]);
+  }
+  __syncthreads();
+  u64 end = cycles(), end_ns = nanoseconds();
+  if (threadIdx.x == 0) {
+    clocks[2 * blockIdx.x] = end - begin;
+    clocks[2 * blockIdx.x + 1] = end_ns - begin_ns;
+  }
+  sums[(size_t)blockIdx.x * BLOCK + threadIdx.x] = sum;
+}

@@ -1,0 +1,48 @@
+"""How many bytes per second does each level of cache give, and where does it end?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kernels import cache
+from probes.harness.case import Case, run_alone
+from probes.harness.records import Device
+
+SMALLEST, LARGEST = 4 << 10, 256 << 20  # bytes of one core's working set
+PAST_CACHE = 4  # times a core's share of the last cache
+MULTIPLE = 1 << 9  # bytes: whole trips of the loop
+SPARE = 8  # of the free memory, all sets together take one part in so many
+
+
+def cases(device: Device) -> Iterator[Case]:
+    """Sweeps of working sets; the plateaus of a sweep are the levels."""
+    return _cuda(device) if device.kind == "cuda" else _cpu(device)
+
+
+def _cpu(device: Device) -> Iterator[Case]:
+    for threads, series in ((1, "read-1core"), (device.units, "read")):
+        for size, full in sizes(device, threads):
+            params = {"x": size, "readers": threads, "copies": threads, "pass_bytes": size * threads}
+            yield Case(cache.READ, "fp64", "cpu", f"sweep/bandwidth/working-set/{series}", params, full=full)
+
+
+def sizes(device: Device, threads: int) -> Iterator[tuple[int, bool]]:
+    """Bytes of a core's working set, four an octave (two in a short run), to well past its share of the last cache."""
+    last = max([c.bytes // min(threads, c.units) for c in device.caches], default=LARGEST // PAST_CACHE)
+    most = min(LARGEST, PAST_CACHE * last, (device.memory_free_bytes or LARGEST) // SPARE // threads)
+    step = 0
+    while (size := round(SMALLEST * 2 ** (step / 4) / MULTIPLE) * MULTIPLE) <= most:
+        yield size, bool(step % 2)
+        step += 1
+
+
+def _cuda(device: Device) -> Iterator[Case]:
+    from kernels import cache_cuda
+
+    for tag, params, full in cache_cuda.points(device):
+        kernel = cache.BANKS if params["mode"] == "banks" else cache.READ
+        yield Case(kernel, "int32", "raw", tag, params, full=full)
+
+
+if __name__ == "__main__":
+    run_alone(__file__)

@@ -1,0 +1,92 @@
+"""Working sets and chases: each byte read as often as declared, each hop made, on the CPU here and in the machine code
+of every GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kernels import cache, cache_cuda, chase_cuda, cuda
+from kernels.base import Work
+from probes.harness.devices import cpu
+from probes.harness.team import Team
+from tests.devices import GPU
+
+
+@pytest.fixture(scope="module")
+def team() -> Iterator[Team]:
+    made = Team([0, 0])
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("size", [4096, 5632, 100_352])
+@pytest.mark.parametrize("readers", [1, 2])
+@pytest.mark.parametrize("repeat", [1, 7])
+def test_every_reader_adds_its_whole_set_each_time(team: Team, size: int, readers: int, repeat: int) -> None:
+    params = {"x": size, "readers": readers, "copies": readers, "pass_bytes": size * readers}
+    launch = cache.READ.backends["cpu"](cpu.detect(), "fp64", params, team)
+    launch.run(repeat)
+    assert np.array_equal(launch.result(), cache.READ.reference("fp64", repeat, **params))
+    assert not launch.audit(cache.READ.work("fp64", **params)).problem
+    launch.close()
+
+
+@pytest.mark.parametrize("hops", [1, 8, 63, 64, 1000])
+def test_a_chase_makes_just_the_hops_it_is_asked(team: Team, hops: int) -> None:
+    params = {"x": 64 * 64, "line": 64}
+    launch = cache.CHASE.backends["cpu"](cpu.detect(), "int64", params, team)
+    launch.run(hops)
+    assert np.array_equal(launch.result(), cache.CHASE.reference("int64", hops, **params))
+    assert not launch.audit(Work()).problem
+    launch.close()
+
+
+def test_a_cycle_visits_every_line_once_in_no_order() -> None:
+    order = cache.cycle(1000)
+    assert sorted(order) == list(range(1000))
+    assert np.abs(np.diff(order) == 1).mean() < 0.01
+
+
+def test_words_sum_to_their_total_at_any_length() -> None:
+    for count in (1, 1000, cache.WORD_LENGTH, 2 * cache.WORD_LENGTH + 5):
+        assert cache.word_total(count) == int(cache.words(count).sum(dtype=np.uint64))
+
+
+def kinds(arch: str) -> dict[tuple[str, int], dict[str, Any]]:
+    points = [params for _, params, _ in cache_cuda.points(replace(GPU, arch=arch))]
+    return {(p["mode"], p["x"] if p["mode"] == "banks" else 0): p for p in points}
+
+
+@pytest.mark.parametrize("arch", ["5.0", "6.1", "7.0", "7.5", "8.0", "8.7", "9.0", "10.0", "12.0"])
+def test_the_hot_loop_holds_the_declared_loads_on_every_architecture(arch: str) -> None:
+    device = replace(GPU, arch=arch)
+    for kind, params in kinds(arch).items():
+        cubin = cuda.build(device, "cache", cache_cuda.defines(params))
+        found = cache_cuda.audit(cubin, params, cache.READ.work("int32", **params))
+        assert not found.problem, (kind, found.problem)
+        assert found.note or "LD" in found.instruction
+    assert not chase_cuda.audit(chase_cuda.build(device)).problem
+
+
+def test_a_load_too_few_shows() -> None:
+    params = kinds("9.0")["sm", 0]
+    halved = cuda.build(GPU, "cache", cache_cuda.defines({**params, "unroll": params["unroll"] // 2}))
+    assert "operations a repetition" in cache_cuda.audit(halved, params, Work(0, params["pass_bytes"])).problem
+
+
+def test_sets_are_whole_chunks_and_stay_in_the_memory_there_is() -> None:
+    for free in (1 << 30, 64 << 30):
+        device = replace(GPU, memory_free_bytes=free)
+        for tag, params, _ in cache_cuda.points(device):
+            if "working-set" in tag:
+                assert params["x"] % (params["block"] * cache_cuda.VECTOR * params["unroll"]) == 0
+                assert params["x"] <= free // 4
+        assert max(p["x"] for _, p, _ in chase_cuda.points(device)) <= free // 4
+    sizes = [size for size, _ in cache_cuda.grid_sizes(GPU)]
+    assert sizes == sorted(set(sizes))
+    assert sizes[0] < (GPU.last_cache_bytes or 0) < sizes[-1] / 3
