@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from analysis.ceilings import Ceiling, ceilings, is_roof
+from analysis.levels import levels
 from analysis.roofline import Roofline, roofline
+from analysis.sweeps import Sweep, sweeps
 from analysis.units import si, unit_of
 from probes.harness.files import COMPLETE, Run, csv_text, read_run, replace_file
 
 INCHES = (9.6, 5.6)
+SWEEP_INCHES = (9.6, 4.8)
 DOTS_PER_INCH = 150
 CURVE = "sustained.csv"
 
 
 @dataclass
 class Outcome:
-    """What a run found; ``files`` are those written so far, in ``folder``."""
+    """What a run found, ``notes`` and ``sweeps`` of its sweeps; ``files`` are those written so far, in ``folder``."""
 
     run: Run
     ceilings: Mapping[str, Ceiling]
     model: Roofline
+    notes: Sequence[str] = ()
+    sweeps: Sequence[Sweep] = ()
     folder: Path | None = None
     files: list[Path] = field(default_factory=list)
 
@@ -39,21 +44,26 @@ def analyse(folder: Path) -> Outcome:
 
 def model(run: Run) -> Outcome:
     """What the rows of a run mean; writes nothing."""
-    found = ceilings(run.measurements, run.device)
-    return Outcome(run, found, roofline(found.values()))
+    named = levels(run.measurements, run.device)
+    found = ceilings([*run.measurements, *named.rows], run.device)
+    shown = sweeps(run.measurements, run.device, found, named.by_tag)
+    notes = [*named.notes, *(note for sweep in shown for note in sweep.notes)]
+    return Outcome(run, found, roofline(found.values()), notes, shown)
 
 
 def write(outcome: Outcome, folder: Path) -> None:
-    """Write ceilings.csv, roofline.svg, roofline.png and report.html, each whole or not at all."""
+    """Write ceilings.csv, the pictures of roofline and sweeps, and report.html, each whole or not at all."""
     from analysis.report import html
 
     outcome.folder = folder
     svg, png = pictures(outcome)
+    drawn = [(sweep, *sweep_pictures(sweep, outcome.run)) for sweep in outcome.sweeps]
     contents: dict[str, str | bytes] = {
         "ceilings.csv": csv_text(outcome.ceilings.values(), Ceiling),
         "roofline.svg": svg,
         "roofline.png": png,
-        "report.html": html(outcome.run, outcome.ceilings, svg),
+        **{f"{sweep.name}.png": image for sweep, _, image in drawn},
+        "report.html": html(outcome.run, outcome.ceilings, svg, outcome.notes, [d[:2] for d in drawn]),
     }
     if (folder / CURVE).exists():
         contents["sustained.png"] = curve(folder / CURVE)
@@ -74,13 +84,23 @@ def subtitle(outcome: Outcome) -> str:
 
 def pictures(outcome: Outcome) -> tuple[str, bytes]:
     """The roofline as SVG text and as PNG bytes; the same rows give the same bytes."""
-    import matplotlib
-
     from analysis.plot import figure
 
-    made = figure(outcome.model, [], outcome.run.device.name, subtitle(outcome), INCHES)
+    return _both(figure(outcome.model, [], outcome.run.device.name, subtitle(outcome), INCHES))
+
+
+def sweep_pictures(sweep: Sweep, run: Run) -> tuple[str, bytes]:
+    """A sweep, likewise."""
+    from analysis.sweep_plot import figure
+
+    return _both(figure(sweep, run.device.name, SWEEP_INCHES))
+
+
+def _both(figure: Any) -> tuple[str, bytes]:
+    import matplotlib
+
     with matplotlib.rc_context({"svg.hashsalt": "ridgeline", "svg.fonttype": "path"}):
-        return _saved(made, "svg", metadata={"Date": None}).decode(), _saved(made, "png", dpi=DOTS_PER_INCH)
+        return _saved(figure, "svg", metadata={"Date": None}).decode(), _saved(figure, "png", dpi=DOTS_PER_INCH)
 
 
 def curve(path: Path) -> bytes:

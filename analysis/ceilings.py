@@ -119,4 +119,6 @@ def _remarks(tag: str, best: Measurement, rows: Sequence[Measurement]) -> list[s
     remarks = [best.reason] if best.reason else []
     if level_of(best.ceiling) == tag:
         remarks.insert(0, f"best: {best.kernel}")
+    if best.quantity not in OF_TAG and best.clock_hz and best.seconds_median:
+        remarks.insert(0, f"{float(f'{best.seconds_median * best.clock_hz:.3g}'):g} cycles")
     return remarks + ([f"failed: {', '.join(failed)}"] if failed else [])

@@ -61,7 +61,7 @@ class Console:
         """The table of ceilings, what they mean, and where the files are."""
         self._rich.print()
         self._rich.print(self._table(outcome))
-        for text in summary(outcome.run, outcome.ceilings):
+        for text in summary(outcome.run, outcome.ceilings, outcome.notes):
             self.note(text)
         if outcome.folder:
             names = ", ".join(["run.json", "measurements.csv", *(f.name for f in outcome.files)])

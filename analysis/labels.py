@@ -67,3 +67,14 @@ def that_fit(wanted: Sequence[float], lengths: Sequence[float]) -> list[int]:
         if all(abs(wanted[i] - wanted[j]) >= (lengths[i] + lengths[j]) / 2 for j in chosen):
             chosen.append(i)
     return sorted(chosen)
+
+
+Box = tuple[float, float, float, float]  # left, bottom, right, top
+
+
+def first_free(choices: Sequence[Box], taken: Sequence[Box]) -> Box | None:
+    """The first of these boxes that covers none of those taken; None if each does."""
+    for box in choices:
+        if not any(box[0] < t[2] and t[0] < box[2] and box[1] < t[3] and t[1] < box[3] for t in taken):
+            return box
+    return None

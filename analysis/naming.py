@@ -51,7 +51,7 @@ def style(roof: Roof) -> tuple[str, str]:
     return STYLES.get(roof.tag.split("/")[1], (SLOPE, "o"))
 
 
-def _ink(colour: str) -> tuple[float, ...]:
+def ink(colour: str) -> tuple[float, ...]:
     """A colour dark enough to read as text on white."""
     from matplotlib.colors import to_rgb
 
@@ -68,7 +68,7 @@ def halo() -> list[Any]:
 def names_of_slopes(ax: Any, roofs: Sequence[Roof]) -> None:
     """Names along the slopes (best first): above their lines, but below the lowest, where nothing else is drawn.
 
-    Where slopes lie close, one name comes after another.
+    Where slopes lie close, one name comes after another; without the share of theory if there is no room for it.
     """
     pixels = SMALL * ax.figure.dpi / 72
     (x0, y0), (x1, y1) = ax.transData.transform([(1, 1), (2, 2)])
@@ -82,11 +82,16 @@ def names_of_slopes(ax: Any, roofs: Sequence[Roof]) -> None:
     if roofs:
         (u, v), below = frame[-1], 0.7 * pixels + TIGHT * pixels
         frame[-1] = (u - inset + below * (c / s + 1), v - below)
-    starts = stagger(frame, [width(name(roof), pixels) for roof in roofs], TIGHT * pixels)
-    for roof, u, (_, v) in zip(roofs, starts, frame, strict=True):
+    said = [name(roof) for roof in roofs]
+    starts = stagger(frame, [width(text, pixels) for text in said], TIGHT * pixels)
+    ends = [(u + width(t, pixels)) * s + v * c for u, t, (_, v) in zip(starts, said, frame, strict=True)]
+    if max(ends, default=0.0) > ax.bbox.y1:  # many close slopes: less of each, so that all stay in the picture
+        said = [text.partition(" · ")[0] for text in said]
+        starts = stagger(frame, [width(text, pixels) for text in said], TIGHT * pixels)
+    for roof, text, u, (_, v) in zip(roofs, said, starts, frame, strict=True):
         at = ax.transData.inverted().transform((u * c - v * s, u * s + v * c))
         ax.text(
-            *at, name(roof), rotation=math.degrees(angle), rotation_mode="anchor", va="bottom", color=SLOPE,
+            *at, text, rotation=math.degrees(angle), rotation_mode="anchor", va="bottom", color=SLOPE,
             fontsize=SMALL, path_effects=halo(), gid=f"{roof.tag}/name",
         )  # fmt: skip
 
@@ -102,5 +107,5 @@ def names_of_roofs(ax: Any, roofs: Sequence[Roof], size: float) -> None:
         ax.annotate(
             name(roof), (1.0, roof.rate), (gap, ax.transAxes.inverted().transform((0, at))[1]),
             xycoords=("axes fraction", "data"), textcoords="axes fraction", fontsize=size,
-            color=_ink(style(roof)[0]), va="center", arrowprops={**line, "relpos": (0, 0.5)}, annotation_clip=False,
+            color=ink(style(roof)[0]), va="center", arrowprops={**line, "relpos": (0, 0.5)}, annotation_clip=False,
         )  # fmt: skip

@@ -9,6 +9,7 @@ from string import Template
 
 from analysis.ceilings import Ceiling
 from analysis.roofline import ridge, roofline
+from analysis.sweeps import POINT_HEAD, Sweep, points
 from analysis.theory import peaks
 from analysis.units import percent, si
 from probes.harness.files import COMPLETE, Run
@@ -16,6 +17,7 @@ from probes.harness.records import FAILED, OK, SKIPPED, Measurement
 
 TEMPLATE = Path(__file__).with_name("report.html")
 Cell = str | tuple[str, str]  # text, or text and the exact value shown on pointing at it
+Shown = tuple[Sweep, str]  # a sweep and its picture as SVG text
 WIDE_HEAD = (
     "ceiling", "measured", "theory, rated clock", "theory, observed clock", "share", "spread", "clock", "samples",
     "remarks",
@@ -39,8 +41,8 @@ def cells(ceiling: Ceiling) -> tuple[str, ...]:
     )
 
 
-def summary(run: Run, found: Mapping[str, Ceiling]) -> list[str]:
-    """A few plain sentences: the best bandwidth, the ridge points, and what did not go well."""
+def summary(run: Run, found: Mapping[str, Ceiling], notes: Iterable[str] = ()) -> list[str]:
+    """A few plain sentences: the best bandwidth, the ridge points, what sweeps told (``notes``), what went ill."""
     model = roofline(found.values())
     said = []
     if model.memory:
@@ -49,6 +51,7 @@ def summary(run: Run, found: Mapping[str, Ceiling]) -> list[str]:
     if model.memory and model.compute:
         ridges = [f"{ridge(r.rate, model.memory.rate):.3g} for {r.label}" for r in model.compute]
         said.append(f"Ridge points over {model.memory.label}, in operations per byte: {', '.join(ridges)}.")
+    said += [f"{note[0].upper()}{note[1:]}." for note in notes]
     counts = {status: sum(m.status == status for m in run.measurements) for status in (OK, SKIPPED, FAILED)}
     said.append(f"{counts[OK]} cases measured, {counts[SKIPPED]} skipped, {counts[FAILED]} failed.")
     if failed := list(dict.fromkeys(f"{m.ceiling} ({m.backend})" for m in run.measurements if m.status == FAILED)):
@@ -58,17 +61,20 @@ def summary(run: Run, found: Mapping[str, Ceiling]) -> list[str]:
     return said
 
 
-def html(run: Run, found: Mapping[str, Ceiling], svg: str) -> str:
-    """The report as one self-contained page."""
+def html(
+    run: Run, found: Mapping[str, Ceiling], svg: str, notes: Iterable[str] = (), sweeps: Iterable[Shown] = ()
+) -> str:
+    """The report as one self-contained page; ``sweeps`` with their pictures."""
     device = run.device
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=escape(f"{device.name}, {run.started[:10]}"),
         device=escape(device.name),
         started=escape(run.started),
         partial="" if run.status == COMPLETE else '<p class="warn">This run is partial.</p>',
-        summary="".join(f"<p>{escape(text)}</p>" for text in summary(run, found)),
+        summary="".join(f"<p>{escape(text)}</p>" for text in summary(run, found, notes)),
         warnings="".join(f'<p class="warn">{escape(text)}</p>' for text in run.warnings),
         svg=svg[svg.index("<svg") :],
+        sweeps="".join(map(_sweep, sweeps)),
         ceilings=_table(WIDE_HEAD, map(_exact_cells, found.values())),
         failed=_reasons(run.measurements),
         theory=_theory(run),
@@ -101,6 +107,16 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     top = "".join(f"<th>{escape(text)}</th>" for text in head)
     body = "".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in rows)
     return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _sweep(shown: Shown) -> str:
+    """A picture, and its points folded away."""
+    sweep, svg = shown
+    rows = [[str(cell) for cell in row] for row in points(sweep)]
+    return (
+        f"<h2>{escape(sweep.title)}</h2><figure>{svg[svg.index('<svg') :]}</figure>"
+        f"<details><summary>{len(rows)} points</summary>{_table(POINT_HEAD, rows)}</details>"
+    )
 
 
 def _reasons(rows: Iterable[Measurement]) -> str:

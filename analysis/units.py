@@ -16,6 +16,8 @@ PREFIXES = (
     (1e-9, "n"),
 )
 
+BINARY = {0: "B", 10: "KiB", 20: "MiB", 30: "GiB", 40: "TiB"}
+
 
 def si(value: float | None, unit: str, digits: int = 3) -> str:
     """``4.24 TB/s``; a dash for None."""
@@ -26,6 +28,12 @@ def si(value: float | None, unit: str, digits: int = 3) -> str:
     number = value / size
     before = len(str(int(abs(number))))
     return f"{number:.{max(0, digits - before)}f} {prefix}{unit}"
+
+
+def binary(size: float) -> str:
+    """Bytes as sizes of caches are told: ``32 KiB``, ``1.5 MiB``."""
+    power = next((p for p in (40, 30, 20, 10) if size >= 2**p), 0)
+    return f"{float(f'{size / 2**power:.3g}'):g} {BINARY[power]}"
 
 
 def unit_of(tag: str, dtype: str = "") -> str:

@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 
 from kernels import pattern
-from kernels.base import Kernel, Launch, Work
+from kernels.base import ITEMSIZE, Kernel, Launch, Work
+
+ARRAYS = {"read": 1, "write": 1, "copy": 2}
+"""Arrays of a working set: a copy's source and target are half of it each."""
 
 LINE = {"cpu": 64, "raw": 128}
 """Bytes of a cache line, and hence of a step of the chase."""
@@ -42,6 +45,17 @@ def _read_reference(dtype: str, repeat: int, x: int, readers: int, **_: Any) -> 
     return np.array([readers * repeat * pattern.total(dtype, 0, x // 8)])
 
 
+def _moved_reference(op: str) -> Callable[..., np.ndarray]:
+    """Samples of the target of each core, one core after the other."""
+
+    def reference(dtype: str, repeat: int, x: int, readers: int, **_: Any) -> np.ndarray:
+        at = pattern.sample_indices(x // ARRAYS[op] // ITEMSIZE[dtype], ITEMSIZE[dtype])
+        value = pattern.values(dtype, 0, at) if op == "copy" else np.full(at.shape, pattern.WRITTEN)
+        return np.tile(value, readers)
+
+    return reference
+
+
 def _banks_reference(dtype: str, repeat: int, x: int, reads: int, blocks: int, block: int, **_: Any) -> np.ndarray:
     """Lane l of each warp reads words l * x + r % x for each of its reads r."""
     at = np.arange(LANES)[:, None] * x + np.arange(reads) % x
@@ -66,9 +80,11 @@ def _prepare(stem: str) -> Callable[..., None]:
 def _builder(stem: str, backend: str) -> Callable[..., Launch]:
     def build(device: Any, dtype: str, params: Any, queue: Any) -> Launch:
         if backend == "cpu":
-            from kernels import cache_cpu
+            from kernels import cache_cpu, chase_cpu
 
-            return getattr(cache_cpu, stem)(device, dtype, params, queue)
+            if stem == "chase":
+                return chase_cpu.build(device, dtype, params, queue)
+            return cache_cpu.build(device, stem, dtype, params, queue)
         from kernels import cache_cuda, chase_cuda
 
         return {"read": cache_cuda, "chase": chase_cuda}[stem].raw(device, params, queue)
@@ -85,6 +101,11 @@ READ = Kernel(
     footprint=lambda dtype, x, copies=1, **_: x * copies,
 )  # fmt: skip
 """Reads ``x`` bytes a repetition in each of ``readers`` places (cores or blocks): ``pass_bytes`` together."""
+
+WRITE, COPY = (
+    Kernel(f"cache_{op}", _read_work, _moved_reference(op), {"cpu": _builder(op, "cpu")}) for op in ("write", "copy")
+)
+"""The same with stores, which first bring a line into the cache; ``x`` is a copy's source and target together."""
 
 BANKS = Kernel(
     "bank_conflict", _read_work, _banks_reference, {"raw": _builder("read", "raw")}, check_repeat=3,

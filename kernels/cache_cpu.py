@@ -1,42 +1,82 @@
-"""Working sets on the CPU: vector reads that carry their sums from pass to pass, and a chase through large pages."""
+"""Working sets on the CPU: passes over a buffer of each core's own, with whole vector registers and plain stores.
+
+All passes are one loop whose place wraps around: small sets lose nothing at the end of a pass. Stores are plain: those
+that bypass the cache would measure memory at every size.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import mmap
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from kernels import pattern
-from kernels.asm import Spec
-from kernels.base import ITEMSIZE
-from kernels.cache import LINE, cycle
-from kernels.cpu import CpuLaunch, Native, Vector, compile_kernel, load_argument, loop, vector
+from kernels import asm, pattern
+from kernels.base import ITEMSIZE, Audit, KernelError, Work
+from kernels.cache import ARRAYS
+from kernels.cpu import CpuLaunch, Native, Vector, compile_kernel, load_argument, loop, pack, vector
 from kernels.pattern import FLOATS
 
-SUMS = 8  # accumulators: enough to hide the latency of an addition
+STEPS = 8  # registers a trip moves of each array; of a read, as many sums: enough to hide the latency of an addition
 PAGE = 2 << 20  # bytes of a large page
+WORDS = {"fp64": np.int64, "fp32": np.int32}  # a read adds integers: some cores add floats at half the rate they load
+PATTERNS = {"read": r"v?padd[dq]|add"} | dict.fromkeys(("write", "copy"), r"v?mov([au]p|dq)\w+|st[pr]|st1")
 
 
-def read(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> CpuLaunch:
-    """``readers`` threads, each reading ``x`` bytes of its own again and again."""
-    n, threads = params["x"] // ITEMSIZE[dtype], params["readers"]
-    sets = [_memory(params["x"]).view(FLOATS[dtype]) for _ in range(threads)]
-    sums = np.zeros((threads, 64 * SUMS // ITEMSIZE[dtype]), FLOATS[dtype])
-    queue.spread(lambda t: pattern.fill(sets[t], slice(0, n), dtype, 0) if t < threads else None)
-    rows = [[a.ctypes.data, n, out.ctypes.data] for a, out in zip(sets, sums, strict=True)]
-    native = _reader(vector(device.features), dtype)
-    return CpuLaunch(native, rows, queue, [*sets, sums], _total, Spec(r"v?mov[au]p[sd]|v?addp[sd]|ldp|ldr|ld1"))
+class CacheLaunch(CpuLaunch):
+    """A launch whose audit counts the bytes that the hot loop moves."""
+
+    def audit(self, work: Work) -> Audit:
+        """Hold the bytes of the machine code against the declared ones."""
+        found = asm.audit(self._native.assembly, self._spec, Work(flops=work.bytes))
+        return replace(found, problem=found.problem.replace("operations", "bytes"))
+
+
+def build(device: Any, op: str, dtype: str, params: Mapping[str, Any], queue: Any) -> CacheLaunch:
+    """``readers`` threads, each passing over ``x`` bytes of its own (a copy's two arrays together)."""
+    unit, threads = vector(device.features), params["readers"]
+    kind = WORDS[dtype] if op == "read" else FLOATS[dtype]
+    size, trip = params["x"] // ARRAYS[op], STEPS * unit.bits // 8
+    if size % trip or not size:
+        raise KernelError(f"a {op} of a working set of {params['x']} bytes: take a multiple of {trip * ARRAYS[op]}")
+    buffers = [memory(params["x"]).view(kind) for _ in range(threads)]
+    sums = np.zeros((threads, trip // ITEMSIZE[dtype]), kind)
+    queue.spread(lambda t: _fill(buffers[t], op, dtype) if t < threads else None)
+    half = size * (ARRAYS[op] - 1)
+    rows = [
+        pack([b.ctypes.data, b.ctypes.data + half, size * 8 // unit.bits, out.ctypes.data])
+        for b, out in zip(buffers, sums, strict=True)
+    ]
+    counted = op == "read" or "asimd" not in device.features  # Arm's loads and stores do not name their width
+    spec = asm.Spec(PATTERNS[op], 16.0 if counted else 0.0, threads * size / trip)
+    result = _total if op == "read" else lambda held: _targets(held[:-1], size // ITEMSIZE[dtype])
+    return CacheLaunch(_native(unit, op, dtype), rows, queue, [*buffers, sums], result, spec)
 
 
 def _total(buffers: Sequence[np.ndarray]) -> np.ndarray:
-    return np.array([buffers[-1].sum(dtype=np.float64)])
+    return np.array([float(buffers[-1].sum(dtype=np.int64))])
 
 
-def _memory(size: int) -> np.ndarray:
+def _targets(buffers: Sequence[np.ndarray], n: int) -> np.ndarray:
+    """Samples of every thread's target: the last ``n`` elements of its buffer."""
+    at = pattern.sample_indices(n, buffers[0].itemsize)
+    return np.concatenate([buffer[-n:][at] for buffer in buffers])
+
+
+def _fill(buffer: np.ndarray, op: str, dtype: str) -> None:
+    """First touch by the thread that will use it; a target is poisoned."""
+    n = len(buffer) // ARRAYS[op]
+    if op != "write":
+        pattern.fill(buffer, slice(0, n), dtype, 0)
+    if op != "read":
+        buffer[-n:] = np.nan
+
+
+def memory(size: int) -> np.ndarray:
     """Bytes on large pages where the system gives them, so that a level is measured and not the reach of the TLB."""
     held = mmap.mmap(-1, -(-size // PAGE) * PAGE + PAGE)
     with contextlib.suppress(AttributeError, OSError):
@@ -47,54 +87,45 @@ def _memory(size: int) -> np.ndarray:
 
 
 @cache
-def _reader(unit: Vector, dtype: str) -> Native:
+def _native(unit: Vector, op: str, dtype: str) -> Native:
+    """``(source, target, vectors, sums)`` of each thread; ``repeat`` passes."""
     from llvmlite import ir
 
-    lanes = unit.lanes(ITEMSIZE[dtype])
-    kind = ir.VectorType(ir.FloatType() if dtype == "fp32" else ir.DoubleType(), lanes)
+    word = ir.IntType(8 * ITEMSIZE[dtype])
+    scalar = word if op == "read" else (ir.FloatType() if dtype == "fp32" else ir.DoubleType())
+    kind = ir.VectorType(scalar, unit.lanes(ITEMSIZE[dtype]))
 
     def emit(b: Any, arguments: Any, repeat: Any) -> None:
-        base, out = (load_argument(b, arguments, k, kind.as_pointer()) for k in (0, 2))
-        n = load_argument(b, arguments, 1)
-        vectors = b.udiv(n, ir.Constant(n.type, lanes))
-        zero = [ir.Constant(kind, [0.0] * lanes)] * SUMS
-        one_pass = lambda _, sums: loop(b, vectors, SUMS, sums, lambda i, old: _add(b, base, i, old))  # noqa: E731
-        for number, value in enumerate(loop(b, repeat, 1, zero, one_pass)):
-            b.store(value, b.gep(out, [ir.Constant(ir.IntType(64), number)])).align = ITEMSIZE[dtype]
+        source, target, out = (load_argument(b, arguments, k, kind.as_pointer()) for k in (0, 1, 3))
+        n = load_argument(b, arguments, 2)
+        zero, step = ir.Constant(n.type, 0), ir.Constant(n.type, STEPS)
+
+        def trip(_: Any, carried: Sequence[Any]) -> list[Any]:
+            first, *sums = carried
+            places = [b.add(first, ir.Constant(n.type, k)) for k in range(STEPS)]
+            following = b.add(first, step)
+            wrapped = b.select(b.icmp_signed("==", following, n), zero, following)
+            return [wrapped, *_move(b, unit, op, kind, source, target, places, sums)]
+
+        sums = [ir.Constant(kind, [0] * kind.count)] * (STEPS if op == "read" else 0)
+        for number, value in enumerate(loop(b, b.mul(repeat, n), STEPS, [zero, *sums], trip)[1:]):
+            b.store(value, b.gep(out, [ir.Constant(n.type, number)])).align = ITEMSIZE[dtype]
 
     return compile_kernel(emit)
 
 
-def _add(b: Any, base: Any, index: Any, sums: Sequence[Any]) -> list[Any]:
+def _move(
+    b: Any, unit: Vector, op: str, kind: Any, source: Any, target: Any, places: Sequence[Any], sums: Sequence[Any]
+) -> list[Any]:
+    """One trip: all registers are loaded, then all added or stored."""
     from llvmlite import ir
 
-    added = []
-    for k, old in enumerate(sums):
-        value = b.load(b.gep(base, [b.add(index, ir.Constant(index.type, k))]))
-        value.align = 16
-        added.append(b.fadd(old, value))
-    return added
-
-
-def chase(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> CpuLaunch:
-    """One thread following a random cycle through ``x`` bytes, a line a hop."""
-    held = _memory(params["x"]).view(np.int64)
-    order, step, begin = cycle(params["x"] // LINE["cpu"]), LINE["cpu"] // 8, held.ctypes.data
-    held[order * step] = begin + np.roll(order, -1) * LINE["cpu"]
-    end = np.zeros(1, np.int64)
-    row = [begin + int(order[0]) * LINE["cpu"], end.ctypes.data]
-    result = lambda buffers: (buffers[1] - begin) / LINE["cpu"]  # noqa: E731
-    return CpuLaunch(_chaser(), [row], queue, [held, end], result, Spec(r"movq?|ldr"))
-
-
-@cache
-def _chaser() -> Native:
-    def emit(b: Any, arguments: Any, repeat: Any) -> None:
-        from llvmlite import ir
-
-        pointer = ir.IntType(64).as_pointer()
-        start, out = load_argument(b, arguments, 0), load_argument(b, arguments, 1, pointer)
-        (end,) = loop(b, repeat, 1, [start], lambda _, at: [b.load(b.inttoptr(at[0], pointer))])
-        b.store(end, out)
-
-    return compile_kernel(emit)
+    written = ir.Constant(kind, [pattern.WRITTEN] * kind.count) if op == "write" else None
+    values = [written or b.load(b.gep(source, [place])) for place in places]
+    for value in values if op != "write" else ():
+        value.align = unit.bits // 8
+    if op == "read":
+        return [b.add(old, value) for old, value in zip(sums, values, strict=True)]
+    for place, value in zip(places, values, strict=True):
+        b.store(value, b.gep(target, [place])).align = unit.bits // 8
+    return []

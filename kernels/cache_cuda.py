@@ -13,14 +13,14 @@ from kernels.cache import WORD_LENGTH, words
 from kernels.nvrtc import Cubin
 
 VECTOR = 16  # bytes of one load
-SM_SHAPE = {"block": 256, "per_sm": 8, "unroll": 8}  # fills the L1's pipe
-GRID_SHAPE = {"block": 256, "per_sm": 4, "unroll": 2}  # more in flight takes the L2's lines out of order and is slower
+SM_SHAPE = {"block": 1024, "per_sm": 1, "unroll": 4}  # of several blocks, one's miss would be the others' hit
+GRID_SHAPE = {"block": 1024, "per_sm": 2, "unroll": 8}
 UNROLL = 8  # loads in flight from shared memory
 SHARED_BLOCK, SHARED_BLOCKS, SHARED_BYTES = 1024, 2, 16 << 10
 BANK_BYTES, WAYS = 4096, (1, 2, 4, 8, 16, 32)
-SM_SIZES = [k << 10 for k in (32, 64, 96, 128, 160, 192, 224, 256, 320, 384, 512, 768, 1024)]
-GRID_SMALLEST = 1 << 20
-MULTIPLE = 256 * VECTOR * 8  # bytes: whole chunks of either shape
+SM_SIZES = [k << 10 for k in (64, 128, 192, 256, 320, 384, 512, 768, 1024)]
+SMALLEST_SHARE = 8  # of the L2: where blocks often read one line at once, requests are merged before they reach it
+MULTIPLE = 1024 * VECTOR * 8  # bytes: whole chunks of either shape
 PAST_CACHE = 4
 
 OPCODES = {"shared": (r"LDS.*\.128", VECTOR), "banks": ("LDS", 4)}
@@ -42,8 +42,8 @@ def grid_sizes(device: Any) -> Iterator[tuple[int, bool]]:
     """Sets of the whole device, four an octave (two in a short run), to well past the L2 where there is room."""
     most = PAST_CACHE * (device.last_cache_bytes or 16 << 20)
     most = min(most, (device.memory_free_bytes or most) // 4)
-    step = 0
-    while (size := round(GRID_SMALLEST * 2 ** (step / 4) / MULTIPLE) * MULTIPLE) <= most:
+    least, step = max(MULTIPLE, (device.last_cache_bytes or 16 << 20) // SMALLEST_SHARE), 0
+    while (size := round(least * 2 ** (step / 4) / MULTIPLE) * MULTIPLE) <= most:
         yield size, bool(step % 2)
         step += 1
 

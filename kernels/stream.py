@@ -50,4 +50,4 @@ def _builder(op: str, backend: str) -> Callable[..., Launch]:
     return build
 
 
-COPY, *_ = KERNELS = tuple(_kernel(op) for op in ARRAYS)
+COPY, _, _, _, READ, _ = KERNELS = tuple(_kernel(op) for op in ARRAYS)

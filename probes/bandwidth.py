@@ -1,37 +1,75 @@
-"""How many bytes per second can main memory move?"""
+"""How many bytes per second can main memory move?
+
+By default the plain streams. In full also what keeps a kernel from that rate: narrow elements, too little in flight,
+strides and scattered reads.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from kernels import stream
+from kernels import access, stream
 from probes.harness.case import Case, run_alone
 from probes.harness.records import Device
+from probes.harness.run import MEMORY_SHARE
 
 PAST_CACHE = {"cpu": 4, "cuda": 16}  # arrays this many times the last cache: what it keeps no longer counts
+LEAST_PAST_CACHE = {"cpu": 2, "cuda": 4}  # where memory is small: below this the cache would be measured
 LEAST_BYTES = 64 << 20  # an array's size where the last cache is unknown or tiny
 LONG_BYTES = (
     4 << 30
 )  # on a GPU with room: a pass of a millisecond and more, beside which starting and ending are nothing
 ROOM = 8  # arrays of LONG_BYTES are taken only where so many would be free
+ARRAYS = 3  # of an addition or triad, held at once
 BLOCK = 1 << 15  # elements; every thread's part is whole
+SCATTERED_BYTES = 1 << 30  # at most, of an array for strides and gathers on a GPU
+WIDTHS, RESIDENT, STRIDES = (4, 8, 16), (1, 2, 4, 8), (1, 2, 4, 8, 16, 32)
+SEGMENTS = (32, 64, 128, 256, 512, 1024, 2048, 4096)
+SMALLEST = {"cpu": 8, "cuda": 4}  # bytes: one element of a gather
 
 
 def cases(device: Device) -> Iterator[Case]:
-    """Each stream with each backend, on arrays well past the last cache."""
+    """Each stream with each backend, on arrays well past the last cache; in full also every harder access."""
     size = array_bytes(device)
     for kernel in stream.KERNELS:
         for backend, params in _variants(device, kernel.name):
             yield Case(kernel, "fp64", backend, f"bandwidth/dram/{kernel.name}", {"n": size // 8, **params})
+    yield from _threads(device, size) if device.kind == "cpu" else _parallelism(device)
+    yield from _scattered(device)
 
 
 def array_bytes(device: Device) -> int:
-    """Bytes of one array: at least PAST_CACHE times the last cache, in whole blocks."""
-    size = max(LEAST_BYTES, PAST_CACHE[device.kind] * (device.last_cache_bytes or 0))
+    """Bytes of one array, in whole blocks: PAST_CACHE times the last cache or more.
+
+    Where ARRAYS of them do not fit the free memory it is as much as fits, but not less than LEAST_PAST_CACHE times the
+    cache: if even that is too much the size stays, and the harness refuses the case with the numbers.
+    """
+    cache = device.last_cache_bytes or 0
+    size = max(LEAST_BYTES, PAST_CACHE[device.kind] * cache)
     if device.kind == "cuda":
         size = max(size, min(LONG_BYTES, (device.memory_free_bytes or 0) // ROOM))
-    return -(-size // (8 * BLOCK)) * 8 * BLOCK
+    whole = 8 * BLOCK
+    fits = _room(device, ARRAYS) // whole * whole
+    if fits < size and fits >= (LEAST_PAST_CACHE[device.kind] * cache or LEAST_BYTES):
+        return fits
+    return -(-size // whole) * whole
+
+
+def scattered_bytes(device: Device) -> int:
+    """Bytes of an array for strides and gathers: a power of two near ``array_bytes``, smaller where two do not fit."""
+    size = array_bytes(device) if device.kind == "cpu" else min(SCATTERED_BYTES, array_bytes(device))
+    power = 1 << (size - 1).bit_length()
+    least = LEAST_PAST_CACHE[device.kind] * (device.last_cache_bytes or 0) or LEAST_BYTES
+    while power > _room(device, 2) and power // 2 >= max(least, 32 * BLOCK * 4):
+        power //= 2
+    return power
+
+
+def _room(device: Device, arrays: int) -> int:
+    """Bytes each of so many arrays may have."""
+    free = device.memory_free_bytes
+    return 1 << 62 if free is None else int(MEMORY_SHARE * free) // arrays
 
 
 def _variants(device: Device, op: str) -> list[tuple[str, dict[str, Any]]]:
@@ -40,6 +78,53 @@ def _variants(device: Device, op: str) -> list[tuple[str, dict[str, Any]]]:
     from kernels import stream_cuda
 
     return stream_cuda.variants(op, device.arch)
+
+
+def _threads(device: Device, size: int) -> Iterator[Case]:
+    """How many cores saturate memory: powers of two, those half-way, and all."""
+    steps = {int(2**k * part) for k in range(device.units.bit_length()) for part in (1, 1.5)}
+    for kernel in (stream.READ, stream.COPY):
+        for x in sorted({s for s in steps if s < device.units} | {device.units}):
+            params = {"n": size // 8, "threads": x, "x": x}
+            yield Case(kernel, "fp64", "cpu", f"sweep/bandwidth/threads/{kernel.name}", params, full=True)
+
+
+def _parallelism(device: Device) -> Iterator[Case]:
+    """What a GPU's threads need: elements that are wide, and enough blocks on each multiprocessor."""
+    from kernels import access_cuda
+
+    n = scattered_bytes(device) // 4
+    for op, kernel in (("read", access.READ), ("copy", access.COPY)):
+        for width in WIDTHS:
+            params = {"n": n, "width": width, **access_cuda.shape(op, width)}
+            yield Case(kernel, "fp32", "raw", f"bandwidth/dram/{op}/{width}B", params, full=True)
+        for x in RESIDENT:
+            skip = access_cuda.missing(device, x)
+            params = {"n": n, **access_cuda.resident(device, x)}
+            yield Case(kernel, "fp32", "raw", f"sweep/bandwidth/blocks-per-sm/{op}", params, skip, full=True)
+
+
+def _scattered(device: Device) -> Iterator[Case]:
+    size = scattered_bytes(device)
+    for x in STRIDES:
+        params = {"n": size // 4, "x": x, **_shape(device, "stride", x)}
+        yield Case(access.STRIDE, "fp32", _backend(device), "sweep/bandwidth/stride/read-fp32", params, full=True)
+    dtype, itemsize = ("fp64", 8) if device.kind == "cpu" else ("fp32", 4)
+    for x in (SMALLEST[device.kind], *SEGMENTS):
+        params = {"n": size // itemsize, "x": x, **_shape(device, "gather", x)}
+        yield Case(access.GATHER, dtype, _backend(device), "sweep/bandwidth/gather/read", params, full=True)
+
+
+def _backend(device: Device) -> str:
+    return "cpu" if device.kind == "cpu" else "raw"
+
+
+def _shape(device: Device, op: str, x: int) -> dict[str, int]:
+    if device.kind == "cpu":
+        return {"threads": device.units}
+    from kernels import access_cuda
+
+    return access_cuda.shape(op, access_cuda.width(op, {"x": x}))
 
 
 if __name__ == "__main__":

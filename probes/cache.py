@@ -10,7 +10,14 @@ from probes.harness.records import Device
 
 SMALLEST, LARGEST = 4 << 10, 256 << 20  # bytes of one core's working set
 PAST_CACHE = 4  # times a core's share of the last cache
-MULTIPLE = 1 << 9  # bytes: whole trips of the loop
+MULTIPLE = 1 << 10  # bytes: whole trips of the loop, of a copy too
+SERIES = (
+    (cache.READ, "read-1core", 1, 1),
+    (cache.READ, "read", 0, 2),
+    (cache.WRITE, "write", 0, 4),
+    (cache.COPY, "copy", 0, 4),
+)
+"""Kernel, name of its curve, threads (0: all cores), and of how many sizes it takes one: one curve finds the edges."""
 SPARE = 8  # of the free memory, all sets together take one part in so many
 
 
@@ -20,10 +27,12 @@ def cases(device: Device) -> Iterator[Case]:
 
 
 def _cpu(device: Device) -> Iterator[Case]:
-    for threads, series in ((1, "read-1core"), (device.units, "read")):
-        for size, full in sizes(device, threads):
+    for kernel, series, some, every in SERIES:
+        threads = some or device.units
+        for size, full in list(sizes(device, threads))[::every]:
             params = {"x": size, "readers": threads, "copies": threads, "pass_bytes": size * threads}
-            yield Case(cache.READ, "fp64", "cpu", f"sweep/bandwidth/working-set/{series}", params, full=full)
+            tag = f"sweep/bandwidth/working-set/{series}"
+            yield Case(kernel, "fp64", "cpu", tag, params, full=full or kernel is not cache.READ)
 
 
 def sizes(device: Device, threads: int) -> Iterator[tuple[int, bool]]:

@@ -179,7 +179,9 @@ def _audited(launch: Launch, case: Case) -> Audit:
 def _row(task: Task) -> Measurement:
     """The row of a task from all its rounds: undisturbed samples, or all of them if too few were."""
     everything = [s for part in task.rounds for s in part]
-    limit = usual_cycles(everything) if task.row.backend == "cpu" and not task.row.bytes else math.inf
+    limit = (
+        usual_cycles(everything) if task.row.backend == "cpu" and task.row.flops and not task.row.bytes else math.inf
+    )
     clean = [[s for s in part if s.clean and s.cycles <= limit] for part in task.rounds]
     trusted = sum(map(len, clean)) >= max(min(FEWEST, len(everything)), TRUSTED_SHARE * len(everything))
     kept = clean if trusted else task.rounds

@@ -126,6 +126,34 @@ def test_names_of_slopes_follow_them_and_keep_apart(inches: tuple[float, float])
     assert all(t.get_window_extent().x0 >= ax.bbox.x0 for t in names)
 
 
+@pytest.mark.parametrize("inches", SIZES, ids=str)
+@pytest.mark.parametrize(
+    "rates",
+    [
+        (3.3e13, 3.25e13, 9e12, 6e12, 4.6e12),
+        (3.3e13, 3.29e13, 3.28e13, 6e12, 4.6e12),
+        (4e15, 8e14, 1e14, 2e13, 4e12),
+    ],
+    ids=["close pair", "three together", "fast L1"],
+)
+def test_five_slopes_and_ten_roofs_are_all_named_apart(rates: tuple[float, ...], inches: tuple[float, float]) -> None:
+    levels = zip(("shared", "l1", "l2", "l3", "dram"), rates, strict=True)
+    slopes = tuple(Roof(f"bandwidth/{level}", rate, 1.03 * rate, "B/s", 0.97) for level, rate in levels)
+    made = drawn(Roofline(CROWDED.compute[:10], slopes), inches)
+    ax = made.axes[0]
+    names = [t for t in ax.texts if str(t.get_gid()).endswith("/name")]
+    boxes = [t.get_window_extent() for t in names]
+    inside = ax.bbox.expanded(1.001, 1.02)
+    assert all(inside.x0 <= b.x0 and b.x1 <= inside.x1 and inside.y0 <= b.y0 and b.y1 <= made.bbox.y1 for b in boxes)
+    assert not [(a, b) for a, b in combinations(map(_along, names), 2) if _cover(a, b)]
+    for slope in slopes:
+        (x0, y0), (x1, y1) = line_of(made, slope.tag)
+        assert x0 < x1 <= ax.get_xlim()[1]
+        assert y0 < y1 <= ax.get_ylim()[1]
+    marks = [line for line in ax.get_lines() if line.get_marker() != "None"]
+    assert {f"{m.get_xdata()[0]:.3g}" for m in marks} == {f"{r.rate / rates[-1]:.3g}" for r in CROWDED.compute[:10]}
+
+
 def _ticks(ax: Any) -> list[Text]:
     """Labels of the ticks that are in view."""
     left, right = ax.get_xlim()

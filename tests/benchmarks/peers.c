@@ -37,6 +37,47 @@ typedef __m256 vs;
 FMA(fma_fp64, double, vd, P(set1_pd), P(fmadd_pd), P(storeu_pd))
 FMA(fma_fp32, float, vs, P(set1_ps), P(fmadd_ps), P(storeu_ps))
 
+#if defined(__AVX512F__)
+typedef __m512i vi;
+#define VI(op) _mm512_##op##_si512
+#define ADD64 _mm512_add_epi64
+#define SET64 _mm512_set1_epi64
+#else
+typedef __m256i vi;
+#define VI(op) _mm256_##op##_si256
+#define ADD64 _mm256_add_epi64
+#define SET64 _mm256_set1_epi64x
+#endif
+#define CACHE(NAME, SUMS, BODY)                                                \
+  void NAME(const int64_t *a, int64_t repeat) {                               \
+    vi *source = (vi *)a[0], *target = (vi *)a[1], sum[8] = {VI(setzero)()};   \
+    double half = 0.5;                                                         \
+    int64_t n = a[2], bits;                                                    \
+    memcpy(&bits, &half, 8);                                                   \
+    vi written = SET64(bits);                                                  \
+    (void)source, (void)target, (void)written;                                 \
+    for (int64_t r = 0; r < repeat; r++) {                                     \
+      for (int64_t i = 0; i < n; i += 8) {                                     \
+        _Pragma("GCC unroll 8") for (int k = 0; k < 8; k++) BODY;              \
+        __asm__ volatile("");                                                  \
+      }                                                                        \
+    }                                                                          \
+    memcpy((void *)a[3], sum, SUMS * sizeof(vi));                              \
+  }
+CACHE(cache_read, 8, sum[k] = ADD64(sum[k], VI(load)(source + i + k)))
+CACHE(cache_write, 0, VI(store)(target + i + k, written))
+CACHE(cache_copy, 0, VI(store)(target + i + k, VI(load)(source + i + k)))
+
+void chase(const int64_t *a, int64_t repeat) {
+  void **at = *(void ***)a[0];
+  for (; repeat & 7; repeat--) at = (void **)*at;
+  for (; repeat; repeat -= 8) {
+    _Pragma("GCC unroll 8") for (int k = 0; k < 8; k++) at = (void **)*at;
+    __asm__ volatile("" : "+r"(at));
+  }
+  *(void ***)a[0] = at;
+}
+
 #define INTEGER(NAME, STEP)                                                    \
   void NAME(const int64_t *a, int64_t repeat) {                               \
     vi m = SET32((int)a[1]), c = SET32((int)a[2]), x[CHAINS];                  \
@@ -49,11 +90,9 @@ FMA(fma_fp32, float, vs, P(set1_ps), P(fmadd_ps), P(storeu_ps))
     for (int k = 0; k < CHAINS; k++) memcpy((char *)a[0] + k * sizeof(vi), &x[k], sizeof(vi)); \
   }
 #if defined(__AVX512F__)
-typedef __m512i vi;
 #define SET32 _mm512_set1_epi32
 INTEGER(fma_int32, _mm512_add_epi32(_mm512_mullo_epi32(x[k], m), c))
 #else
-typedef __m256i vi;
 #define SET32 _mm256_set1_epi32
 INTEGER(fma_int32, _mm256_add_epi32(_mm256_mullo_epi32(x[k], m), c))
 #endif

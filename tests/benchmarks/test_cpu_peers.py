@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from kernels import fma, fma_cpu, stream
+from kernels import cache, fma, fma_cpu, stream
 from probes import bandwidth
 from probes.harness.timing import HostClock, calibrate
 
@@ -67,6 +67,24 @@ def test_fma(benchmark: Any, peers: ctypes.CDLL, host: Any, dtype: str) -> None:
     params = fma_cpu.shape(host.features, dtype) | {"threads": host.units} | fma.TIMED[dtype]
     launch = fma.kernel(dtype).backends["cpu"](host, dtype, params, clock.queue)
     compare(benchmark, launch, Peer(peers, f"fma_{dtype}", launch), clock)
+
+
+SIZES = [4 << 10, 16 << 10, 256 << 10, 4 << 20]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("kernel", [cache.READ, cache.WRITE, cache.COPY], ids=lambda k: k.name)
+def test_cache(benchmark: Any, peers: ctypes.CDLL, host: Any, kernel: Any, size: int) -> None:
+    clock = HostClock(host)
+    launch = kernel.backends["cpu"](host, "fp64", {"x": size, "readers": 1}, clock.queue)
+    compare(benchmark, launch, Peer(peers, kernel.name, launch), clock)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_chase(benchmark: Any, peers: ctypes.CDLL, host: Any, size: int) -> None:
+    clock = HostClock(host)
+    launch = cache.CHASE.backends["cpu"](host, "int64", {"x": size, "line": cache.LINE["cpu"]}, clock.queue)
+    compare(benchmark, launch, Peer(peers, "chase", launch), clock)
 
 
 @pytest.mark.parametrize("kernel", stream.KERNELS[:4], ids=lambda k: k.name)

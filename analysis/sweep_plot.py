@@ -1,0 +1,212 @@
+"""Draw a sweep: a line for each series, named where it ends, its levels named where they are. Only draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from analysis.labels import Box, first_free, spread_out, width
+from analysis.levels import Level
+from analysis.naming import FAINT, LINE_HEIGHT, SMALL, SOFT, STYLES, beside, halo, ink
+from analysis.roofline import attainable, ridge
+from analysis.sweeps import Line, Sweep, shares
+from analysis.units import percent, si
+
+COLOURS = [(colour, marker) for colour, marker in STYLES.values()]
+DASHED = (0, (4, 3))
+WIDE_RANGE = 4.0  # values that differ by more are drawn on a logarithmic axis
+LEFT, BELOW, ABOVE = 1.1, 0.85, 0.6  # inches around the axes
+EDGES = 0.3  # inches more above them for the sizes of caches
+TICK = 62.0  # pixels between ticks, at least
+LIFTS = (1.0, -1.9, 1.5, -2.4, 2.0, -2.9, 2.5, -3.4, 3.0)  # of a label from its line, in its height, best first
+SHIFTS = (0.0, -0.25, 0.25, -0.5, 0.5)  # of a label along its plateau, in the plateau's length
+NEAR_EDGE = 0.8  # of the axes' width: a line that ends before is named where it ends
+
+
+def figure(sweep: Sweep, device: str, inches: tuple[float, float]) -> Any:
+    """A figure of this size with the sweep in it; the names take what room they need right of the axes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    made = Figure(figsize=inches, dpi=100, facecolor="white")
+    FigureCanvasAgg(made)
+    across, down = inches
+    margin = max(width(_name(line), SMALL) for line in sweep.lines) / 72 + 4 * SMALL / 72
+    box = (
+        LEFT / across,
+        BELOW / down,
+        1 - (LEFT + margin) / across,
+        1 - (BELOW + ABOVE + EDGES * bool(sweep.edges)) / down,
+    )
+    return draw(sweep, made.add_axes(box), f"{device}: {sweep.title[0].lower()}{sweep.title[1:]}").figure
+
+
+def draw(sweep: Sweep, ax: Any, title: str = "") -> Any:
+    """Draw ``sweep`` into the matplotlib axes ``ax`` and return it."""
+    _frame(ax, sweep, title)
+    styled = [(line, _style(line, i)) for i, line in enumerate(sweep.lines)]
+    for line, (colour, marker) in styled:
+        ax.plot(
+            [row.x for row in line.rows], [row.value for row in line.rows], color=colour, marker=marker, markersize=4,
+            linewidth=1.4, gid=f"{sweep.name}/{line.name}",
+        )  # fmt: skip
+        _roof(ax, line, colour)
+    taken = [box for line in sweep.lines for box in _covered(ax, line)]
+    taken += _edges(ax, sweep)
+    for line, (colour, _) in styled:
+        for level in line.levels:
+            _level(ax, level, ink(colour), colour, taken)
+    _names(ax, [each for each in styled if not _named_inside(ax, *each, taken)])
+    return ax
+
+
+def _style(line: Line, i: int) -> tuple[str, str]:
+    """Colour and marker: those of its precision on the roofline, or the next."""
+    return STYLES.get(line.name.lower().split(" ")[0].split("-")[0], COLOURS[i % len(COLOURS)])
+
+
+def _name(line: Line) -> str:
+    """``read``; under a roof ``FP32  ≥ 91.0 % · 97.5 %``."""
+    return f"{line.name}  ≥ {' · '.join(map(percent, shares(line)))}" if line.roof else line.name
+
+
+def _frame(ax: Any, sweep: Sweep, title: str) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator
+
+    places = [row.x or 1.0 for line in sweep.lines for row in line.rows] + [x for _, x in sweep.edges]
+    values = [row.value or 0.0 for line in sweep.lines for row in line.rows]
+    ax.set_xscale("log", base=2)
+    ax.set_xlim(min(places) / 2**0.3, max(places) * 2**0.3)
+    if max(values) > WIDE_RANGE * min(values):
+        ax.set_yscale("log")
+        ax.set_ylim(min(values) / 1.6, max(values) * 1.6)
+        few = max(values) < 300 * min(values)
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
+        ax.yaxis.set_minor_formatter("")
+    else:
+        ax.set_ylim(0, 1.2 * max(values))
+    ax.xaxis.set_major_locator(LogLocator(base=2, numticks=max(3, int(ax.bbox.width / TICK))))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: sweep.place(x)))
+    ax.xaxis.set_minor_locator(LogLocator(base=2, numticks=60))
+    ax.xaxis.set_minor_formatter("")
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: si(y, sweep.unit, 1) if y else "0"))
+    ax.tick_params(labelsize=SMALL)
+    ax.set_xlabel(sweep.axis)
+    ax.set_title(title, loc="left", fontweight="bold", pad=12 + 72 * EDGES * bool(sweep.edges))
+    beside(ax, _caption(sweep), (0, 0), -50, FAINT)
+    ax.grid(True, which="major", color="#E9E9E9", linewidth=0.7)
+    ax.set_axisbelow(True)
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+
+
+def _caption(sweep: Sweep) -> str:
+    if any(line.roof for line in sweep.lines):
+        return "Dashed: the measured roof. %: least share of it, anywhere · outside a factor 2 of the ridge."
+    if any(line.levels for line in sweep.lines):
+        return "Bands: plateaus found in the data. Dashed: sizes of caches as the device reports them."
+    return "Points: measured medians."
+
+
+def _roof(ax: Any, line: Line, colour: str) -> None:
+    """The roof over a line, with its corner."""
+    if not line.roof:
+        return
+    ends = [line.rows[0].x or 1.0, line.rows[-1].x or 1.0]
+    turn = ridge(*line.roof)
+    xs = [ends[0], *([turn] if ends[0] < turn < ends[1] else []), ends[1]]
+    ax.plot(
+        xs, [attainable(x, *line.roof) for x in xs], color=colour, linewidth=1.0, linestyle=DASHED,
+        gid=f"{line.name}/roof",
+    )  # fmt: skip
+
+
+def _covered(ax: Any, line: Line) -> Iterator[Box]:
+    """Boxes along a line, in pixels: where no label may stand."""
+    spots = ax.transData.transform([(row.x, row.value) for row in line.rows])
+    for (x0, y0), (x1, y1) in zip(spots, [*spots[1:], spots[-1]], strict=True):
+        steps = 1 + int(max(abs(x1 - x0), abs(y1 - y0)) / 4)
+        for i in range(steps):
+            x, y = x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps
+            yield x - 3, y - 3, x + 3, y + 3
+
+
+def _edges(ax: Any, sweep: Sweep) -> list[Box]:
+    """A dashed line at every reported size, named above the axes, in a second row where the first is taken."""
+    pixels = SMALL * ax.figure.dpi / 72
+    taken: list[Box] = []
+    for text, x in sweep.edges:
+        ax.axvline(x, color=FAINT, linewidth=1.0, linestyle=DASHED, zorder=1)
+        half, middle = width(text, pixels) / 2 + pixels / 3, ax.transData.transform((x, 1))[0]
+        rows = [ax.bbox.y1 + (0.3 + row * LINE_HEIGHT) * pixels for row in range(3)]
+        box = first_free([(middle - half, y, middle + half, y + pixels) for y in rows], taken)
+        if box:
+            taken.append(box)
+            above = (box[1] - ax.bbox.y1) * 72 / ax.figure.dpi
+            ax.annotate(
+                text, (x, 1), (0, above), xycoords=("data", "axes fraction"), textcoords="offset points",
+                fontsize=SMALL, color=SOFT, ha="center", gid="edge",
+            )  # fmt: skip
+    return taken
+
+
+def _level(ax: Any, level: Level, dark: Any, colour: str, taken: list[Box]) -> None:
+    """A band over a plateau and its name close by, or none where all places are taken."""
+    values = sorted(row.value or 0.0 for row in level.rows)
+    value, first, last = values[(len(values) - 1) // 2], level.rows[0].x or 1.0, level.rows[-1].x or 1.0
+    ax.plot([first, last], [value, value], color=colour, linewidth=8, alpha=0.22, solid_capstyle="butt", zorder=1.5)
+    if not level.name:
+        return
+    text, pixels = level_text(level, value), SMALL * ax.figure.dpi / 72
+    half = width(text, pixels) / 2
+    (left, y), (right, _) = ax.transData.transform(((first, value), (last, value)))
+    centres = [(left + right) / 2 + shift * (right - left) for shift in SHIFTS]
+    centres = [min(max(x, ax.bbox.x0 + half + 4), ax.bbox.x1 - half) for x in centres]
+    spots = [(x, y + lift * pixels) for lift in LIFTS for x in centres]
+    boxes = [(x - half, low, x + half, low + 1.2 * pixels) for x, low in spots]
+    box = first_free([b for b in boxes if ax.bbox.y0 + 2 < b[1] and b[3] < ax.bbox.y1], taken)
+    if box:
+        taken.append(box)
+        at = ax.transData.inverted().transform(((box[0] + box[2]) / 2, box[1]))
+        ax.text(*at, text, fontsize=SMALL, color=dark, ha="center", va="bottom", path_effects=halo(), gid="level")
+
+
+def level_text(level: Level, value: float) -> str:
+    """``L1 3.4 TB/s``; of a time also in cycles at the clock observed."""
+    row = level.rows[0]
+    if row.quantity != "latency":
+        return f"{level.name.upper()} {si(value, 'B/s')}"
+    cycles = f" · {value * row.clock_hz:.3g} cycles" if row.clock_hz else ""
+    return f"{level.name.upper()} {si(value, 's')}{cycles}"
+
+
+def _named_inside(ax: Any, line: Line, style: tuple[str, str], taken: list[Box]) -> bool:
+    """Name a line that ends far from the margin beside its last point; whether there was room."""
+    x, y = ax.transData.transform((line.rows[-1].x, line.rows[-1].value))
+    if x > ax.bbox.x0 + NEAR_EDGE * ax.bbox.width:
+        return False
+    pixels = SMALL * ax.figure.dpi / 72
+    choices = [(x + pixels, low, x + pixels + width(_name(line), pixels), low + pixels) for low in (y - pixels / 2, y)]
+    box = first_free(choices, taken)
+    if box:
+        taken.append(box)
+        at = ax.transData.inverted().transform(box[:2])
+        ax.text(*at, _name(line), fontsize=SMALL, color=ink(style[0]), va="bottom", path_effects=halo(), gid="name")
+    return box is not None
+
+
+def _names(ax: Any, styled: Sequence[tuple[Line, tuple[str, str]]]) -> None:
+    """Names in the right margin at the height where the lines end, pushed apart, each tied to its line."""
+    pixels = SMALL * ax.figure.dpi / 72 * LINE_HEIGHT
+    highest_first = sorted(styled, key=lambda each: -(each[0].rows[-1].value or 0.0))
+    spots = [ax.transData.transform((line.rows[-1].x, line.rows[-1].value)) for line, _ in highest_first]
+    bounds = (ax.bbox.y0 + pixels / 2, ax.bbox.y1 - pixels / 2)
+    heights = spread_out([spot[1] for spot in spots], pixels, *bounds)
+    for (line, (colour, _)), height in zip(highest_first, heights, strict=True):
+        last = line.rows[-1]
+        at = ax.transAxes.inverted().transform((ax.bbox.x1 + 1.2 * pixels, height))
+        tie = {"arrowstyle": "-", "color": colour, "linewidth": 0.7, "shrinkA": 1, "shrinkB": 3, "relpos": (0, 0.5)}
+        ax.annotate(
+            _name(line), (last.x, last.value), at, xycoords="data", textcoords="axes fraction", fontsize=SMALL,
+            color=ink(colour), va="center", arrowprops=tie, annotation_clip=False, gid="name",
+        )  # fmt: skip

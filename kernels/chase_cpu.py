@@ -1,0 +1,75 @@
+"""A chase through memory on one core: each line holds the address of the next one, in random order.
+
+On large pages: with small ones a miss would first look up the page, and the time of a far level be the page walk's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from kernels import asm
+from kernels.base import Audit, Work
+from kernels.cache import cycle
+from kernels.cache_cpu import memory
+from kernels.cpu import CpuLaunch, Native, compile_kernel, load_argument, loop
+
+HOPS = 8  # loads a trip, each waiting for the one before: the loop's own counting hides behind them
+LOAD = re.compile(r"\s+(movq\s+\((%r\w+)\), \2|ldr\s+(x\d+), \[\3\])\s*$")
+
+
+class ChaseLaunch(CpuLaunch):
+    """A launch whose audit counts the dependent loads of the hot loop."""
+
+    def audit(self, work: Work) -> Audit:
+        """The loop must hold HOPS loads whose address is what the one before them loaded."""
+        loads = max(sum(bool(LOAD.match(line)) for line in body) for body in asm.loops(self._native.assembly))
+        found = asm.audit(self._native.assembly, self._spec, work)
+        return found if loads == HOPS else Audit(problem=f"the hot loop holds {loads} dependent loads, not {HOPS}")
+
+
+def build(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> ChaseLaunch:
+    """One thread on a random cycle through ``x`` bytes, one hop a ``line``.
+
+    Every run goes on where the last one ended: a run that began anew would stay on the few lines it reaches in its
+    time, and those fit a nearer cache.
+    """
+    held, line = memory(params["x"]).view(np.int64), params["line"]
+    queue.spread(lambda thread: held.fill(0) if thread == 0 else None)  # first touch, beside the core that reads
+    order, begin = cycle(params["x"] // line), held.ctypes.data
+    held[order * (line // 8)] = begin + np.roll(order, -1) * line
+    place = np.array([begin + int(order[0]) * line])
+    result = lambda buffers: (buffers[1] - begin) / line  # noqa: E731
+    return ChaseLaunch(_native(), [[place.ctypes.data]], queue, [held, place], result, asm.Spec("movq|ldr"))
+
+
+@cache
+def _native() -> Native:
+    """``repeat`` hops from the address at ``place``, then the address reached is stored there."""
+    from llvmlite import ir
+
+    pointer = ir.IntType(64).as_pointer()
+
+    def emit(b: Any, arguments: Any, repeat: Any) -> None:
+        place, one = load_argument(b, arguments, 0, pointer), ir.Constant(repeat.type, 1)
+        rest = b.and_(b.sub(repeat, one), ir.Constant(repeat.type, HOPS - 1))
+        _walk(b, place, b.add(rest, one), 1, pointer)  # 1 to HOPS single hops: a loop runs at least once
+        whole = b.sub(b.sub(repeat, one), rest)
+        with b.if_then(b.icmp_signed(">", whole, ir.Constant(whole.type, 0))):
+            _walk(b, place, whole, HOPS, pointer)
+
+    return compile_kernel(emit)
+
+
+def _walk(b: Any, place: Any, hops: Any, unrolled: int, pointer: Any) -> None:
+    def trip(_: Any, carried: Any) -> list[Any]:
+        (at,) = carried
+        for _ in range(unrolled):
+            at = b.load(b.inttoptr(at, pointer))
+        return [at]
+
+    b.store(loop(b, hops, unrolled, [b.load(place)], trip)[0], place)

@@ -1,0 +1,132 @@
+// Reads a large array once, and does K multiply-adds on each element on the way: any operational intensity.
+//
+// A fixed number of blocks walk over the array tile by tile, and over it again for every further repetition. The
+// next tile is on its way while this one is computed, so memory and arithmetic overlap also where both are busy.
+// With EVERY > 1 only each EVERY-th register gets its multiply-add; all of them are also added up as words.
+// Multiply-adds: TRIPS rounds of STEPS, and one into an accumulator.
+
+#if defined(KIND_FP64)
+#define REGS 2
+#define LOAD_TYPE ".v2.f64"
+#define OUT "=d"
+typedef double value;
+__device__ __forceinline__ value step(value x, value m, value c) { return fma(x, m, c); }
+__device__ __forceinline__ unsigned words(value x) { return __double2loint(x) + __double2hiint(x); }
+__device__ __forceinline__ double total(value x) { return x; }
+#elif defined(KIND_FP32)
+#define REGS 4
+#define LOAD_TYPE ".v4.f32"
+#define OUT "=f"
+typedef float value;
+__device__ __forceinline__ value step(value x, value m, value c) { return fmaf(x, m, c); }
+__device__ __forceinline__ unsigned words(value x) { return __float_as_uint(x); }
+__device__ __forceinline__ double total(value x) { return x; }
+#else
+#define REGS 4
+#define LOAD_TYPE ".v4.u32"
+#define OUT "=r"
+typedef unsigned value; // one integer, or two 16-bit numbers
+__device__ __forceinline__ unsigned words(value x) { return x; }
+#if defined(KIND_FP16)
+__device__ __forceinline__ value step(value x, value m, value c) {
+  asm("fma.rn.f16x2 %0, %1, %2, %3;" : "=r"(x) : "r"(x), "r"(m), "r"(c));
+  return x;
+}
+__device__ __forceinline__ double total(value x) {
+  float low, high;
+  asm("{.reg .f16 l, h; mov.b32 {l, h}, %2; cvt.f32.f16 %0, l; cvt.f32.f16 %1, h;}" : "=f"(low), "=f"(high) : "r"(x));
+  return (double)low + high;
+}
+#elif defined(KIND_BF16)
+__device__ __forceinline__ value step(value x, value m, value c) {
+  asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(x) : "r"(x), "r"(m), "r"(c));
+  return x;
+}
+__device__ __forceinline__ double total(value x) {
+  return (double)__uint_as_float(x << 16) + __uint_as_float(x & 0xffff0000u);
+}
+#else
+__device__ __forceinline__ value step(value x, value m, value c) {
+  asm("mad.lo.s32 %0, %1, %2, %3;" : "=r"(x) : "r"(x), "r"(m), "r"(c));
+  return x;
+}
+__device__ __forceinline__ double total(value x) { return (int)x; }
+#endif
+#endif
+
+struct alignas(16) vec {
+  value v[REGS];
+};
+
+#if __CUDA_ARCH__ >= 700
+#define HINT ".nc.L1::no_allocate"
+#else
+#define HINT ".nc"
+#endif
+
+__device__ __forceinline__ vec load(const vec *at) {
+  vec r;
+#if REGS == 2
+  asm volatile("ld.global" HINT LOAD_TYPE " {%0, %1}, [%2];" : OUT(r.v[0]), OUT(r.v[1]) : "l"(at));
+#else
+  asm volatile("ld.global" HINT LOAD_TYPE " {%0, %1, %2, %3}, [%4];"
+               : OUT(r.v[0]), OUT(r.v[1]), OUT(r.v[2]), OUT(r.v[3])
+               : "l"(at));
+#endif
+  return r;
+}
+
+#define EACH _Pragma("unroll") for (int k = 0; k < VECS; k++) _Pragma("unroll") for (int r = 0; r < REGS; r++)
+
+struct tile {
+  vec a[VECS];
+};
+
+__device__ __forceinline__ void fetch(tile &t, const vec *x, unsigned number) {
+  const vec *at = x + (unsigned long long)number * (BLOCK * VECS) + threadIdx.x;
+#pragma unroll
+  for (int k = 0; k < VECS; k++) t.a[k] = load(at + k * BLOCK);
+}
+
+struct found {
+  value sum[REGS];
+  unsigned words;
+};
+
+__device__ __forceinline__ void compute(tile &t, found &f, value m, value c) {
+#if EVERY == 1
+#pragma unroll 1
+  for (int trip = 0; trip < TRIPS; trip++) {
+#pragma unroll
+    for (int s = 0; s < STEPS; s++) EACH t.a[k].v[r] = step(t.a[k].v[r], m, c);
+  }
+#else
+  EACH f.words += words(t.a[k].v[r]);
+#endif
+  EACH if ((k * REGS + r) % EVERY == 0) f.sum[r] = step(t.a[k].v[r], m, f.sum[r]);
+}
+
+// x: 2 * pairs tiles of BLOCK * VECS vectors; sums, sums_of_words: one number per thread; no more blocks than pairs.
+extern "C" __global__ void __launch_bounds__(BLOCK, BLOCKS_PER_SM)
+    mixed(const vec *x, double *sums, unsigned *sums_of_words, unsigned pairs, unsigned repeat, value m, value c) {
+  long long left = ((long long)pairs * repeat - blockIdx.x + gridDim.x - 1) / gridDim.x;
+  unsigned at = blockIdx.x;
+  found f = {};
+  tile even, odd;
+  fetch(even, x, 2 * at);
+#pragma unroll 1
+  do { // two tiles a trip, so that the next one needs no copy; one way out, or the compiler moves the loads behind it
+    fetch(odd, x, 2 * at + 1);
+    compute(even, f, m, c);
+    at += gridDim.x;
+    if (at >= pairs) at -= pairs;
+    fetch(even, x, 2 * at);
+    compute(odd, f, m, c);
+  } while (--left);
+  double sum = 0;
+#pragma unroll
+  for (int r = 0; r < REGS; r++) sum += total(f.sum[r]);
+  unsigned thread = blockIdx.x * BLOCK + threadIdx.x;
+  sums[thread] = sum;
+  sums_of_words[thread] = f.words;
+}

@@ -1,0 +1,115 @@
+"""One load, ``k`` multiply-adds: a kernel whose operational intensity is chosen, so that it walks along the roofline.
+
+Each element is read once and becomes ``x = x * m + c``, ``k - 1`` times; the last multiply-add brings it into an
+accumulator, so ``k`` of them are done and nothing else is computed. Below one multiply-add per element only every
+``every``-th register gets one. All registers are then also added up as integers: not counted, but checked, so that
+no load can be left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from kernels.base import ITEMSIZE, Kernel, Launch, Work
+
+UNROLLED = 64  # multiply-adds of an element written out; more of them are a loop of STEPS
+STEPS = 32
+TILES = 61  # data repeat after so many tiles: a prime, so that a tile read in place of another shows
+M = -1  # the values alternate between x and C - x: exact in every type, and for ever
+C = {"fp64": 1, "fp32": 1, "fp16": 1, "bf16": 0, "int32": 1}
+LARGEST = {"fp64": 1024, "fp32": 1024, "fp16": 4, "bf16": 1, "int32": 1024}  # so that sums stay exact
+BFLOAT_SHIFT = 16  # a bfloat16 is the upper half of a float
+
+
+def split(k: int) -> tuple[int, int]:
+    """(trips, steps): ``k - 1`` multiply-adds as ``trips`` rounds of ``steps``; one round where all are written out."""
+    return (1, k - 1) if k <= UNROLLED else ((k - 1) // STEPS, STEPS)
+
+
+def counted_share(k: int) -> float:
+    """Share of the multiply-adds that stand in the innermost loop: all, or all but the one into the accumulator."""
+    return 1.0 if k <= UNROLLED else (k - 1) / k
+
+
+def possible(k: float) -> int:
+    """The number of multiply-adds nearest to ``k`` that ``split`` divides without a rest."""
+    near = max(1, round(k))
+    return near if near <= UNROLLED else round(near / STEPS) * STEPS + 1
+
+
+def work(dtype: str, n: int, k: int, every: int = 1, **_: Any) -> Work:
+    """``k`` multiply-adds on every ``every``-th of ``n`` elements, all of them read."""
+    return Work(2.0 * k * n / every, n * ITEMSIZE[dtype])
+
+
+@cache
+def period(dtype: str, tile: int) -> np.ndarray:
+    """What the array holds, again and again: TILES tiles of ``tile`` small random integers."""
+    most = LARGEST[dtype]
+    return np.random.default_rng(0).integers(-most, most, TILES * tile, endpoint=True).astype(np.float64)
+
+
+def encode(dtype: str, values: np.ndarray) -> np.ndarray:
+    """Small integers as the elements of memory; bfloat16 by its bits."""
+    if dtype == "bf16":
+        return (values.astype(np.float32).view(np.uint32) >> BFLOAT_SHIFT).astype(np.uint16)
+    kinds = {"fp64": np.float64, "fp32": np.float32, "fp16": np.float16, "int32": np.int32}
+    return values.astype(kinds[dtype])
+
+
+def reference(dtype: str, repeat: int, n: int, k: int, tile: int, every: int = 1, **shape: Any) -> np.ndarray:
+    """[sum of the accumulators, sum of all 32-bit words modulo 2**32 (0 where every element is computed on)]."""
+    values = period(dtype, tile)
+    ends = np.where(_selected(len(values), every, **shape), _last(dtype, values, k, **shape), 0.0)
+    bits = encode(dtype, values).view(np.uint32).astype(np.int64)
+    words = int(_over(bits, n * ITEMSIZE[dtype] // 4)) * repeat % 2**32 if every > 1 else 0
+    return np.array([repeat * _over(ends, n), words], np.float64)
+
+
+def _last(dtype: str, x: np.ndarray, k: int, /, m: float = M, c: float | None = None, **_: Any) -> np.ndarray:
+    addend = C[dtype] if c is None else c
+    for _step in range(k - 1):
+        x = x * m + addend
+    return x * m
+
+
+def _selected(n: int, every: int, /, lanes: int, regs: int, block: int, vecs: int, **_: Any) -> np.ndarray:
+    """Whether each element gets multiply-adds: by its register's number among those a thread loads together.
+
+    A register holds ``lanes`` elements, a vector ``regs`` registers; a thread's ``vecs`` vectors lie ``block`` apart.
+    """
+    register = np.arange(n) // lanes
+    vector = register // regs // block % vecs
+    return np.asarray((vector * regs + register % regs) % every == 0)
+
+
+def _over(values: np.ndarray, n: int) -> Any:
+    """Sum over ``n`` numbers that repeat ``values``."""
+    whole, rest = divmod(n, len(values))
+    return whole * values.sum() + values[:rest].sum()
+
+
+def _builder(backend: str) -> Callable[..., Launch]:
+    def build(device: Any, dtype: str, params: Any, queue: Any) -> Launch:
+        if backend == "cpu":
+            from kernels import mixed_cpu
+
+            return mixed_cpu.build(device, dtype, params, queue)
+        from kernels import mixed_cuda
+
+        return mixed_cuda.raw(device, dtype, params, queue)
+
+    return build
+
+
+def _prepare(device: Any, dtype: str, params: Any) -> None:
+    from kernels import mixed_cuda
+
+    mixed_cuda.prepare(device, dtype, params)
+
+
+MIXED = Kernel("mixed", work, reference, {name: _builder(name) for name in ("raw", "cpu")}, prepare=_prepare)

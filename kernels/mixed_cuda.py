@@ -1,0 +1,95 @@
+"""The launch of ``mixed.cu``: one load and ``k`` multiply-adds on a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from kernels import cuda, fma_cuda, mixed, sass
+from kernels.base import ITEMSIZE, Audit, KernelError, Work
+from kernels.nvrtc import Cubin
+
+BLOCK, VECS, BLOCKS_PER_SM = 256, 4, 4
+VECTOR = 16  # bytes
+TILES_A_TRIP = 2  # of mixed.cu: one is on its way while the other is computed
+REGISTER = {"fp64": 8, "fp32": 4, "fp16": 4, "bf16": 4, "int32": 4}  # bytes one multiply-add instruction takes
+
+
+def missing(device: Any, dtype: str) -> str:
+    """Why this device has no such kernel, or nothing."""
+    return fma_cuda.missing(device, dtype)
+
+
+def shape(device: Any, dtype: str) -> dict[str, int]:
+    """Params that fill the device: how registers, vectors and blocks lie over a tile (here what one trip reads)."""
+    size = REGISTER[dtype]
+    return {
+        "tile": TILES_A_TRIP * BLOCK * VECS * VECTOR // ITEMSIZE[dtype],
+        "lanes": size // ITEMSIZE[dtype],
+        "regs": VECTOR // size,
+        "block": BLOCK,
+        "vecs": VECS,
+        "blocks": device.units * BLOCKS_PER_SM,
+    }
+
+
+def defines(dtype: str, params: Mapping[str, Any]) -> dict[str, object]:
+    """Macros of ``mixed.cu`` for these params."""
+    trips, steps = mixed.split(params["k"])
+    sizes = {"BLOCK": params["block"], "VECS": params["vecs"], "BLOCKS_PER_SM": BLOCKS_PER_SM}
+    return {f"KIND_{dtype.upper()}": 1, "TRIPS": trips, "STEPS": steps, "EVERY": params.get("every", 1), **sizes}
+
+
+def audit(cubin: Cubin, dtype: str, params: Mapping[str, Any], work: Work) -> Audit:
+    """Whether the loop does the declared multiply-adds: those of a trip, or of one round where a tile takes more."""
+    trips, _ = mixed.split(params["k"])
+    runs = params["n"] / params["tile"] * params["block"] / sass.WARP * (TILES_A_TRIP * trips if trips > 1 else 1)
+    spec = sass.Spec(fma_cuda.TYPES[dtype].opcode, 2.0 * params["lanes"] * sass.WARP, runs)
+    return sass.audit(cubin, spec, Work(work.flops * mixed.counted_share(params["k"]), work.bytes))
+
+
+def prepare(device: Any, dtype: str, params: Mapping[str, Any]) -> None:
+    """Compile and disassemble into the cache."""
+    audit(cuda.build(device, "mixed", defines(dtype, params)), dtype, params, mixed.work(dtype, **params))
+
+
+class _Buffers:
+    """The array with its pattern, and one sum of values and one of words for each thread."""
+
+    def __init__(self, dtype: str, params: Mapping[str, Any], threads: int, queue: Any) -> None:
+        self.all: list[cuda.Buffer] = []
+        data = mixed.encode(dtype, mixed.period(dtype, params["tile"]))
+        try:
+            for count, kind in ((params["n"], data.dtype), (threads, np.float64), (threads, np.uint32)):
+                self.all.append(cuda.Buffer(count, kind, queue))
+                self.all[-1].poison()
+            self.all[0].repeat(data)
+        except KernelError:
+            for buffer in self.all:
+                buffer.free()
+            raise
+
+    def result(self) -> np.ndarray:
+        """As ``mixed.reference``."""
+        sums, words = (buffer.download() for buffer in self.all[1:])
+        return np.array([sums.sum(), float(int(words.sum(dtype=np.uint64)) % 2**32)])
+
+
+def raw(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+    """A launch of ``mixed.cu``; one launch does all repetitions. Raises KernelError for a part tile."""
+    tiles, rest = divmod(params["n"], params["tile"])
+    if rest or not tiles:
+        raise KernelError(f"mixed over {params['n']} elements: take a multiple of {params['tile']}")
+    cubin = cuda.build(device, "mixed", defines(dtype, params))
+    kernel = cuda.function(cubin.path, "mixed")
+    blocks, block = min(params["blocks"], tiles), params["block"]
+    buffers = _Buffers(dtype, params, blocks * block, queue)
+    operands = [fma_cuda.operand(dtype, v) for v in (mixed.M, mixed.C[dtype])]
+    pointers = [buffer.pointer for buffer in buffers.all]
+
+    def enqueue(repeat: int) -> None:
+        kernel((blocks,), (block,), (*pointers, np.uint32(tiles), np.uint32(repeat), *operands), stream=queue)
+
+    return cuda.CudaLaunch(queue, enqueue, buffers.all, buffers.result, lambda work: audit(cubin, dtype, params, work))

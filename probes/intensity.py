@@ -1,0 +1,93 @@
+"""Does the measured curve hug the roof from far below the ridge to far above?
+
+One kernel reads a large array and does more and more multiply-adds on each element. The flat and the slope of the roof
+are measured in the same run, as the same cases that ``compute`` and ``bandwidth`` ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from kernels import mixed
+from kernels.base import ITEMSIZE
+from probes import bandwidth, compute
+from probes.harness.case import Case, run_alone
+from probes.harness.records import Device
+
+DEFAULT = False
+DTYPES = {"cuda": ("fp64", "fp32", "fp16", "bf16", "int32"), "cpu": ("fp64", "fp32")}
+LEAST = 1 / 16  # FLOP per byte
+PAST_RIDGE = 16
+RIDGE = 16  # multiply-adds of an element at the ridge of a common CPU core; where unknown, of a GPU
+BYTES_COMPUTED = 512
+"""Operand bytes that one SM multiplies and adds in a clock, in every type at full rate: 64 FP64, 128 FP32, 256 FP16
+(CUDA C++ Programming Guide, arithmetic instructions). It only chooses where points lie, never a roof."""
+NEAR = (2**-0.5, 1.0, 2**0.5)
+FULL_FP64 = ("6.0", "7.0", "8.0", "9.0", "10.0")  # elsewhere a 32nd of it or less
+SLOW_FP64 = 32
+
+
+def cases(device: Device) -> Iterator[Case]:
+    """The anchors of the roof, then for each precision the points of the curve."""
+    for case in (*compute.cases(device), *bandwidth.cases(device)):
+        if _is_anchor(case, device):
+            yield case
+    for dtype in DTYPES[device.kind]:
+        for k, every in points(dtype, ridge(device, dtype)):
+            yield _case(device, dtype, k, every)
+
+
+def _is_anchor(case: Case, device: Device) -> bool:
+    flats = [f"compute/{dtype}" for dtype in DTYPES[device.kind]]
+    return case.ceiling == "bandwidth/dram/read" or (case.backend in ("raw", "cpu") and case.ceiling in flats)
+
+
+def ridge(device: Device, dtype: str) -> float:
+    """About how many multiply-adds of an element take as long as its load."""
+    clocks = device.clock_hz, device.memory_clock_hz, device.memory_bus_bits
+    if device.kind == "cpu" or not all(clocks):
+        return RIDGE
+    clock, memory, bits = (float(c or 0) for c in clocks)
+    moved = memory * (device.memory_transfers or 1) * bits / 8 / (clock * device.units)
+    slow = SLOW_FP64 if dtype == "fp64" and device.arch not in FULL_FP64 else 1
+    return max(1.0, BYTES_COMPUTED / slow / moved)
+
+
+def points(dtype: str, ridge: float) -> list[tuple[int, int]]:
+    """(multiply-adds, on every so-manyth register) in order of intensity: steps of 2, finer around ``ridge``."""
+    size = ITEMSIZE[dtype]
+    sparse = [2**e for e in range(6, 0, -1) if 2 / (size * 2**e) >= LEAST]
+    powers = [2**e for e in range(20) if 2**e < 2 * PAST_RIDGE * ridge]
+    dense = sorted({mixed.possible(k) for k in (*powers, *(ridge * near for near in NEAR))})
+    return [*((1, every) for every in sparse), *((k, 1) for k in dense)]
+
+
+def _case(device: Device, dtype: str, k: int, every: int) -> Case:
+    params, skip = _shape(device, dtype, every)
+    size = ITEMSIZE[dtype]
+    count = array_bytes(device) // (size * params["tile"]) * params["tile"]
+    given = {**params, "n": count, "k": k, "every": every, "x": 2 * k / (size * every)}
+    backend = "cpu" if device.kind == "cpu" else "raw"
+    return Case(mixed.MIXED, dtype, backend, f"sweep/compute/intensity/{dtype}", given, skip)
+
+
+def array_bytes(device: Device) -> int:
+    """Bytes of the array: past the last cache as for a stream, but no longer, since a GPU repeats it in one launch."""
+    least = bandwidth.PAST_CACHE[device.kind] * (device.last_cache_bytes or 0)
+    return max(bandwidth.LEAST_BYTES, least)
+
+
+def _shape(device: Device, dtype: str, every: int) -> tuple[dict[str, Any], str]:
+    if device.kind == "cpu":
+        from kernels import fma_cpu, mixed_cpu
+
+        shape = mixed_cpu.shape(device.features, dtype, every) | {"threads": device.units}
+        return shape, fma_cpu.missing(device.features, dtype)
+    from kernels import mixed_cuda
+
+    return mixed_cuda.shape(device, dtype), mixed_cuda.missing(device, dtype)
+
+
+if __name__ == "__main__":
+    run_alone(__file__)

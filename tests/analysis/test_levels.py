@@ -1,0 +1,181 @@
+"""Plateaus come from the data, names from what is reported, and where the two disagree it is said."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from math import inf
+from typing import Any
+
+import pytest
+
+from analysis.analyse import model
+from analysis.levels import BY_ORDER, levels, reported
+from analysis.plateaus import plateaus
+from analysis.report import summary
+from probes.harness.files import COMPLETE, Run
+from probes.harness.records import FAILED, Device, Measurement
+from tests.devices import CPU, GPU, measurement
+
+K, M = 1 << 10, 1 << 20
+BANDWIDTH, LATENCY = "sweep/bandwidth/working-set/", "sweep/latency/working-set/chase"
+RATES = {"l1": 2e11, "l2": 1.1e11, "l3": 5e10, "dram": 1.5e10}
+H100 = replace(GPU, facts={"shared_bytes_per_multiprocessor": 228 * K})
+
+
+def cpu(*sizes: int, shared_by: int = 1) -> Device:
+    """Two cores; the last of these caches is shared by ``shared_by`` of them."""
+    caches = [
+        {"level": i, "type": "Unified", "size_bytes": size, "shared_by": "0-1" if shared_by == 2 and i == 3 else "0"}
+        for i, size in enumerate(sizes, 1)
+    ]
+    return replace(CPU, arch="", facts={"cpus": [0, 1], "caches": caches})
+
+
+def point(tag: str, x: float, value: float) -> Measurement:
+    changed: dict[str, Any] = {"params": json.dumps({"x": x}), "clock_hz": 2e9}
+    if tag.startswith("sweep/latency"):
+        return measurement(tag, flops=None, bytes=None, seconds_median=value, seconds_low=None, **changed)
+    return measurement(tag, value, kernel="read", **changed)
+
+
+def sweep(
+    tag: str, steps: Sequence[tuple[float, float]], start: float, stop: float, per_octave: int, noise: float = 0
+) -> list[Measurement]:
+    """Points of a memory whose levels end at the first and give the second of each step; blunt at every end."""
+    sign = 1 if tag == LATENCY else -1  # times add up, and so do the inverses of rates
+    rng, rows, k = random.Random(tag), [], 0
+    while (x := start * 2 ** (k / per_octave)) <= stop:
+        value, left = 0.0, 1.0
+        for size, each in steps:
+            inside = 1 / (1 + (x / (1.05 * size)) ** 12) if size < inf else 1.0
+            value, left = value + left * inside * each**sign, left * (1 - inside)
+        rows.append(point(tag, x, value**sign * rng.lognormvariate(0, noise)))
+        k += 1
+    return rows
+
+
+def read(
+    l3: float = 32 * M, per_octave: int = 4, noise: float = 0.02, tag: str = f"{BANDWIDTH}read-1core"
+) -> list[Measurement]:
+    ends = (32 * K, M, l3, inf)
+    return sweep(tag, list(zip(ends, RATES.values(), strict=True)), 4 * K, 256 * M, per_octave, noise)
+
+
+def found(rows: Sequence[Measurement], device: Device) -> dict[str, float]:
+    return {row.ceiling: row.value or 0.0 for row in levels(rows, device).rows}
+
+
+@pytest.mark.parametrize("per_octave", [2, 4], ids=["short run", "full run"])
+@pytest.mark.parametrize("noise", [0, 0.04], ids=["quiet", "noisy"])
+def test_each_level_of_a_cpu_is_found_at_its_rate(per_octave: int, noise: float) -> None:
+    rates = found(read(per_octave=per_octave, noise=noise), cpu(32 * K, M, 32 * M))
+    assert set(rates) == {f"bandwidth/{level}/read/1core" for level in ("l1", "l2", "l3")}
+    for level in ("l1", "l2", "l3"):
+        assert rates[f"bandwidth/{level}/read/1core"] == pytest.approx(RATES[level], rel=0.05)
+
+
+def test_a_level_gives_its_median_and_not_its_luckiest_point() -> None:
+    rows = read(noise=0)
+    lucky = replace(rows[3], bytes=1.4 * (rows[3].bytes or 0))
+    assert found([*rows[:3], lucky, *rows[4:]], cpu(32 * K, M, 32 * M))["bandwidth/l1/read/1core"] < 1.01 * RATES["l1"]
+
+
+def test_a_machine_that_misreports_a_cache_gets_the_right_names_and_a_note() -> None:
+    told = levels(read(24 * M), cpu(32 * K, M, 384 * M))
+    rates = {row.ceiling: row.value for row in told.rows}
+    assert rates["bandwidth/l3/read/1core"] == pytest.approx(RATES["l3"], rel=0.05)
+    (note,) = told.notes
+    assert note.startswith("l3 ends near ")
+    assert note.endswith(" MiB, the device reports 384 MiB")
+    assert note in next(row.reason for row in told.rows if "/l3/" in row.ceiling)
+
+
+def test_sizes_that_agree_need_no_note() -> None:
+    assert levels(read(), cpu(32 * K, M, 32 * M)).notes == ()
+
+
+def test_all_cores_share_the_last_cache() -> None:
+    device = cpu(32 * K, M, 32 * M, shared_by=2)
+    assert reported(f"{BANDWIDTH}read", device) == {"l1": 32 * K, "l2": M, "l3": 16 * M, "dram": None}
+    assert reported(f"{BANDWIDTH}read-1core", device)["l3"] == 32 * M
+    assert reported(LATENCY, device)["l3"] == 32 * M
+
+
+def test_a_plateau_that_no_cache_explains_is_told_and_not_named() -> None:
+    steps = [(32 * K, 2e11), (256 * K, 1.4e11), (4 * M, 6e10), (inf, 2e10)]
+    told = levels(sweep(f"{BANDWIDTH}read-1core", steps, 4 * K, 128 * M, 4), cpu(32 * K, 4 * M))
+    assert {row.ceiling for row in told.rows} == {"bandwidth/l1/read/1core", "bandwidth/l2/read/1core"}
+    assert [note for note in told.notes if "no level that is reported" in note]
+
+
+def test_latency_rises_and_keeps_main_memory() -> None:
+    steps = [(32 * K, 1e-9), (M, 4e-9), (32 * M, 2e-8), (inf, 1e-7)]
+    times = found(sweep(LATENCY, steps, 4 * K, 256 * M, 4, 0.02), cpu(32 * K, M, 32 * M))
+    assert times == {
+        f"latency/{level}": pytest.approx(seconds, rel=0.08)
+        for level, (_, seconds) in zip(("l1", "l2", "l3", "dram"), steps, strict=True)
+    }
+
+
+def test_a_gpu_has_an_l1_in_each_sm_and_one_l2() -> None:
+    rows = sweep(f"{BANDWIDTH}read-per-sm", [(220 * K, 2e13), (inf, 6e12)], 32 * K, M, 3, 0.01)
+    grid = sweep(f"{BANDWIDTH}read", [(45 * M, 7e12), (inf, 4e12)], M, 256 * M, 4, 0.01)
+    slow_start = [replace(row, bytes=(row.bytes or 0) * 0.5 ** (3 - i)) for i, row in enumerate(grid[:3])]
+    rates = found([*rows, *slow_start, *grid[3:]], H100)
+    assert set(rates) == {"bandwidth/l1/read", "bandwidth/l2/read"}
+    assert rates["bandwidth/l1/read"] == pytest.approx(2e13, rel=0.03)
+
+
+@pytest.mark.parametrize(("steps", "names"), [(4, ["l1", "l2", "l3"]), (3, ["level-1", "level-2", "level-3"])])
+def test_unknown_sizes_are_named_by_order_or_by_number_and_it_is_said(steps: int, names: list[str]) -> None:
+    ends = [(32 * K, 2e11), (M, 1e11), (32 * M, 5e10)][: steps - 1]
+    rows = sweep(f"{BANDWIDTH}read", [*ends, (inf, 1.5e10)], 4 * K, 256 * M, 4, 0.01)
+    told = levels(rows, replace(CPU, facts={}))
+    assert [row.ceiling.split("/")[1] for row in told.rows] == names
+    assert told.notes == (BY_ORDER,)
+
+
+def test_a_ceiling_measured_directly_is_kept_and_main_memory_is_never_replaced() -> None:
+    rows = [
+        *read(tag=f"{BANDWIDTH}read"),
+        measurement("bandwidth/l1/read", 3e11),
+        measurement("bandwidth/dram/read", 2e10),
+    ]
+    run = Run(cpu(32 * K, M, 32 * M), "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=rows)
+    outcome = model(run)
+    assert outcome.ceilings["bandwidth/l1"].rate == pytest.approx(3e11)
+    assert outcome.ceilings["bandwidth/dram"].rate == pytest.approx(2e10)
+    assert [roof.label for roof in outcome.model.bandwidth] == ["L1", "L2", "L3", "DRAM"]
+    assert outcome.model.memory is not None
+    assert outcome.model.memory.tag == "bandwidth/dram"
+
+
+def test_a_rate_above_the_physical_limit_is_not_used() -> None:
+    limit = 2e9 * GPU.units * 128  # bytes a clock and SM, at the clock of these points
+    rows = sweep(f"{BANDWIDTH}read-per-sm", [(220 * K, 1.1 * limit), (inf, 6e12)], 32 * K, M, 3)
+    made = {row.ceiling: row for row in levels(rows, H100).rows}
+    assert made["bandwidth/l1/read"].status == FAILED
+    assert "above the physical limit" in made["bandwidth/l1/read"].reason
+    assert "bandwidth/l2/read" not in made
+
+
+def test_the_summary_tells_the_notes() -> None:
+    run = Run(cpu(32 * K, M, 384 * M), "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=read(24 * M))
+    outcome = model(run)
+    assert [text for text in summary(run, outcome.ceilings, outcome.notes) if text.startswith("L3 ends near ")]
+    assert "device reports 384 MiB" in outcome.ceilings["bandwidth/l3/read/1core"].remark
+
+
+def test_plateaus_leave_out_what_lies_between() -> None:
+    values = [10, 10.2, 9.9, 8, 6, 4, 3, 3.1, 3.0, 2.95]
+    split = plateaus(values, [0.0] * len(values), 2, lambda *_: 0.0)
+    assert [(p.first, p.last, p.place) for p in split] == [(0, 2, 0), (6, 9, 1)]
+
+
+def test_one_disturbed_point_splits_no_plateau() -> None:
+    values = [10, 10, 10, 6, 10, 10, 10, 3, 3, 3]
+    split = plateaus(values, [0.0] * len(values), 3, lambda *_: 0.0)
+    assert [(p.first, p.last) for p in split] == [(0, 6), (7, 9)]

@@ -1,0 +1,138 @@
+"""A sweep becomes a picture that shows its points and names them, in files and on the report's page."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.text import Text
+
+from analysis.analyse import Outcome, analyse, model
+from analysis.report import summary
+from analysis.sweep_plot import figure
+from analysis.sweeps import Sweep
+from probes.harness.files import COMPLETE, Run
+from probes.harness.records import FAILED, Measurement
+from tests.analysis.test_levels import BANDWIDTH, LATENCY, K, M, cpu, point, read, sweep
+from tests.devices import measurement
+
+DEVICE = cpu(32 * K, M, 32 * M, shared_by=2)
+SIZES = [(8.0, 4.0), (9.6, 4.8), (19.2, 10.8)]
+INTENSITY = "sweep/compute/intensity/fp32"
+
+
+def curve() -> list[Measurement]:
+    """A roof with its ridge at 10 operations per byte, and points that reach 99 % of it, but less beside the ridge."""
+    roof = [measurement("compute/fp32", 1e12), measurement("bandwidth/dram/read", 1e11)]
+    shares = {1 / 16: 0.99, 1.0: 0.98, 8.0: 0.91, 16.0: 0.93, 64.0: 0.97, 256.0: 0.99}
+    reached = ((x, share * min(1e12, x * 1e11)) for x, share in shares.items())
+    return [*roof, *(replace(point(INTENSITY, x, value), dtype="fp32") for x, value in reached)]
+
+
+def rows() -> list[Measurement]:
+    steps = [(32 * K, 1e-9), (M, 4e-9), (32 * M, 2e-8), (1e99, 1e-7)]
+    all_cores = [replace(row, bytes=2 * (row.bytes or 0)) for row in read(16 * M, tag=f"{BANDWIDTH}read")]
+    novel = [point(f"sweep/transfer/moon-phase/{name}", x, 1e9 * x) for name in ("up", "down") for x in (1, 2, 4, 8)]
+    return [*read(), *all_cores, *sweep(LATENCY, steps, 4 * K, 128 * M, 4, 0.02), *curve(), *novel]
+
+
+@pytest.fixture(scope="module")
+def outcome() -> Outcome:
+    return model(Run(DEVICE, "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=rows()))
+
+
+def one(outcome: Outcome, name: str) -> Sweep:
+    return next(sweep for sweep in outcome.sweeps if sweep.name == name)
+
+
+def drawn(sweep: Sweep, inches: tuple[float, float] = (9.6, 4.8)) -> Any:
+    made = figure(sweep, "Device", inches)
+    made.canvas.draw()
+    return made
+
+
+def words(made: Any, gid: str = "") -> list[str]:
+    return [t.get_text() for t in made.axes[0].texts if not gid or t.get_gid() == gid]
+
+
+def test_every_quantity_over_every_axis_is_one_picture(outcome: Outcome) -> None:
+    names = ["working-set-bandwidth", "intensity-compute", "working-set-latency", "moon-phase-transfer"]
+    assert [sweep.name for sweep in outcome.sweeps] == names
+
+
+def test_every_good_point_is_drawn_and_no_other() -> None:
+    failed = replace(point(f"{BANDWIDTH}read", 3 * K, 1e11), status=FAILED)
+    found = model(Run(DEVICE, "2030-01-02T03:04:05Z", {}, {}, measurements=[failed, *rows()]))
+    lines = drawn(one(found, "working-set-bandwidth")).axes[0].get_lines()
+    line = next(line for line in lines if line.get_gid() == "working-set-bandwidth/read")
+    points = {(row.x, row.value) for row in rows() if row.ceiling == f"{BANDWIDTH}read"}
+    assert set(zip(line.get_xdata(), line.get_ydata(), strict=True)) == points
+
+
+def test_a_sweep_nobody_foresaw_names_its_own_axis(outcome: Outcome) -> None:
+    made = drawn(one(outcome, "moon-phase-transfer"))
+    assert made.axes[0].get_xlabel() == "Moon phase"
+    assert words(made, "name") == ["up", "down"]
+
+
+def test_levels_and_reported_sizes_are_named(outcome: Outcome) -> None:
+    made = drawn(one(outcome, "working-set-bandwidth"))
+    assert words(made, "edge") == ["L1 32 KiB", "L2 1 MiB", "L3 16 MiB a core", "L3 32 MiB"]
+    assert sorted(text.split()[0] for text in words(made, "level")) == sorted(2 * ["L1", "L2", "L3", "DRAM"])
+    assert {"read", "read, one core"} == set(words(made, "name"))
+
+
+def test_latency_is_told_in_time_and_in_cycles(outcome: Outcome) -> None:
+    told = words(drawn(one(outcome, "working-set-latency")), "level")
+    assert len(told) == 4
+    assert all(re.fullmatch(r"\w+ [\d.]+ ns · [\d.]+ cycles", text) for text in told)
+    assert "cycles" in outcome.ceilings["latency/dram"].remark
+
+
+def test_the_worst_gap_to_the_roof_is_in_the_picture_and_in_words(outcome: Outcome) -> None:
+    made = drawn(one(outcome, "intensity-compute"))
+    assert "FP32  ≥ 91.0 % · 97.0 %" in words(made)
+    roof = next(line for line in made.axes[0].get_lines() if line.get_gid() == "FP32/roof")
+    corners = list(zip(roof.get_xdata(), roof.get_ydata(), strict=True))
+    assert corners[1] == (pytest.approx(10), pytest.approx(1e12))
+    said = summary(outcome.run, outcome.ceilings, outcome.notes)
+    assert "FP32 reaches 91.0 % of its roof at worst (at 8 per byte), 97.0 % outside a factor 2 of the ridge." in said
+
+
+@pytest.mark.parametrize("inches", SIZES, ids=str)
+@pytest.mark.parametrize("name", ["working-set-bandwidth", "working-set-latency", "intensity-compute"])
+def test_no_words_cover_others_and_all_stay_on_the_page(
+    outcome: Outcome, name: str, inches: tuple[float, float]
+) -> None:
+    made = drawn(one(outcome, name), inches)
+    ax = made.axes[0]
+    left, right = ax.get_xlim()
+    ticks = [t.label1 for t in ax.xaxis.get_major_ticks() if left <= t.get_loc() <= right]
+    texts = [t for t in (*ax.texts, ax._left_title, ax.xaxis.label, *ticks) if t.get_text()]
+    boxes = [(t.get_text(), Text.get_window_extent(t)) for t in texts]
+    assert not [(a, b) for (a, x), (b, y) in combinations(boxes, 2) if x.overlaps(y)]
+    assert not [a for a, x in boxes if x.x0 < 0 or x.x1 > made.bbox.x1 or x.y0 < 0 or x.y1 > made.bbox.y1]
+
+
+def test_files_and_page_hold_every_sweep_the_same_each_time(tmp_path: Path) -> None:
+    Run(DEVICE, "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=rows()).save(tmp_path)
+    outcome = analyse(tmp_path)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    for shown in outcome.sweeps:
+        assert before[f"{shown.name}.png"].startswith(b"\x89PNG")
+    page = before["report.html"].decode()
+    assert not re.search(r"""(?:src|href)=["'](?!#)""", page)
+    assert page.count("<svg") == 1 + len(outcome.sweeps) == 1 + page.count("<details>")
+    analyse(tmp_path)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+def test_the_table_keeps_its_order() -> None:
+    tags = ["transfer/h2d", "overhead/launch", "latency/l1", "compute/fp32", "bandwidth/dram/read"]
+    made = [measurement(tag) for tag in tags]
+    found = model(Run(DEVICE, "2030-01-02T03:04:05Z", {}, {}, measurements=made)).ceilings
+    assert list(dict.fromkeys(tag.split("/")[0] for tag in found)) == [t.split("/")[0] for t in reversed(tags)]

@@ -1,0 +1,158 @@
+"""Strides, gathers and narrow elements: each element read once, with the right result and the loads declared."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kernels import access, access_cuda, pattern, sass
+from kernels.base import Audit, KernelError, Work
+from probes.harness.devices import cpu
+from probes.harness.records import Device
+from probes.harness.run import difference
+from probes.harness.team import Team
+from tests.devices import GPU
+
+N = 1 << 18
+ARCHITECTURES = ["5.0", "5.2", "6.0", "6.1", "7.0", "7.5", "8.0", "8.6", "8.7", "8.9", "9.0", "10.0", "11.0", "12.0"]
+COMPILE_ONLY = ("5.0", "5.2", "6.0", "6.1", "7.0")  # the disassembler of the Python package begins with 7.5
+EVERY_SHAPE = ("7.0", "8.0", "9.0", "12.0")  # others: every third
+
+
+@pytest.fixture(scope="module")
+def team() -> Iterator[Team]:
+    crew = Team((sorted(os.sched_getaffinity(0)) * 3)[:3])
+    yield crew
+    crew.close()
+
+
+@pytest.fixture(scope="module")
+def host() -> Device:
+    return cpu.detect()
+
+
+def gpu_cases() -> list[tuple[str, dict[str, Any]]]:
+    found = [(op, {"n": N, "width": w, **access_cuda.shape(op, w)}) for op in ("read", "copy") for w in (4, 8, 16)]
+    found += [(op, {"n": N, **access_cuda.resident(GPU, 2)}) for op in ("read", "copy")]
+    found += [("stride", {"n": N, "x": x, **access_cuda.shape("stride", 4)}) for x in (1, 2, 32)]
+    return found + [("gather", {"n": N, "x": x, **access_cuda.shape("gather", min(16, x))}) for x in (4, 32, 4096)]
+
+
+def kernel_of(op: str) -> Any:
+    return getattr(access, op.upper())
+
+
+def audited(arch: str, op: str, params: dict[str, Any], work: Work | None = None) -> Audit:
+    device = replace(GPU, arch=arch, facts={})
+    cubin = access_cuda.build(device, op, "fp32", params)
+    return access_cuda.audit(cubin, op, "fp32", params, work or kernel_of(op).work("fp32", **params))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("op", "dtype", "x"),
+    [
+        *(("stride", "fp32", x) for x in (1, 2, 32)),
+        ("stride", "fp64", 4),
+        *(("gather", "fp64", x) for x in (8, 32, 64, 128, 512, 1024, 4096)),
+    ],
+)
+def test_the_cpu_reads_each_element_once(team: Team, host: Device, op: str, dtype: str, x: int, threads: int) -> None:
+    params, kernel = {"n": N, "x": x, "threads": threads}, kernel_of(op)
+    launch = kernel.backends["cpu"](host, dtype, params, team)
+    launch.run(2)
+    assert not difference(launch.result(), kernel.reference(dtype, 2, **params), 0.0)
+    found = launch.audit(kernel.work(dtype, **params))
+    assert found.instruction
+    assert not found.problem
+    launch.close()
+
+
+def test_a_pass_that_misses_an_element_shows(team: Team, host: Device) -> None:
+    params = {"n": N, "x": 8, "threads": 2}
+    launch: Any = access.GATHER.backends["cpu"](host, "fp64", params, team)
+    held = launch._buffers[0]
+    held[N // 3] += 1
+    launch.run(1)
+    assert "should be" in difference(launch.result(), access.GATHER.reference("fp64", 1, **params), 0.0)
+
+
+def test_places_are_a_bijection_without_an_even_step() -> None:
+    for number_bits in (2, 3, 11, 16):
+        found = access.places(number_bits, np.arange(1 << number_bits))
+        assert np.array_equal(np.sort(found), np.arange(1 << number_bits))
+    steps = np.diff(found.astype(np.int64))
+    assert len(np.unique(steps)) > 1 << 8, "a multiplication alone would take the same step every time"
+
+
+@pytest.mark.parametrize("stride", [1, 3, 32])
+def test_the_strided_total_is_the_sum_of_the_values(stride: int) -> None:
+    n = 2 * pattern.LENGTH * stride + 17
+    assert access.strided_total("fp32", n, stride) == pattern.values("fp64", 0, np.arange(0, n, stride)).sum()
+
+
+def test_only_useful_bytes_count() -> None:
+    assert access.STRIDE.work("fp32", n=N, x=8).bytes == N // 8 * 4
+    assert access.STRIDE.memory_bytes("fp32", {"n": N, "x": 8}) == N * 4, "but all of the array is held"
+    assert access.GATHER.work("fp64", n=N, x=8).bytes == N * 8
+    assert access.COPY.work("fp32", n=N).bytes == access.COPY.memory_bytes("fp32", {"n": N}) == 2 * N * 4
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_loads_have_the_declared_width_on_every_architecture(arch: str) -> None:
+    for op, params in gpu_cases()[:: 1 if arch in EVERY_SHAPE else 3]:
+        found = audited(arch, op, params)
+        assert found.problem == "", (op, params)
+        if arch in COMPILE_ONLY:
+            assert found.note.startswith("not audited: nvdisasm refuses")
+            continue
+        wide = {".64": 8, ".128": 16}
+        assert [name for name, bytes_ in wide.items() if name in found.instruction] == [
+            name for name, bytes_ in wide.items() if bytes_ == access_cuda.width(op, params)
+        ]
+        assert ("STG" in found.instruction) == (op == "copy")
+
+
+@pytest.mark.parametrize("arch", ["8.0", "9.0", "12.0"])
+def test_all_loads_are_on_their_way_before_the_first_is_used(arch: str) -> None:
+    for op, params in gpu_cases():
+        cubin = access_cuda.build(replace(GPU, arch=arch, facts={}), op, "fp32", params)
+        loop = [i.opcode[:4] for i in max(sass.loops(sass.disassemble(cubin.path)), key=len)]
+        users = [at for at, opcode in enumerate(loop) if opcode in ("FADD", "STG.")]
+        assert max(at for at, opcode in enumerate(loop) if opcode == "LDG.") < min(users), (op, params)
+
+
+@pytest.mark.parametrize("op", ["read", "copy", "stride", "gather"])
+def test_a_wrong_count_of_bytes_is_caught(op: str) -> None:
+    params = next(p for o, p in gpu_cases() if o == op)
+    assert "operations a repetition, not" in audited("9.0", op, params, Work(0, 3 * N * 4 + 4)).problem
+
+
+def test_loads_of_another_width_are_caught() -> None:
+    narrow = {"n": N, "width": 4, **access_cuda.shape("read", 4)}
+    cubin = access_cuda.build(GPU, "read", "fp32", narrow)
+    wide = narrow | {"width": 16}
+    assert (
+        "removed the work" in access_cuda.audit(cubin, "read", "fp32", wide, access.READ.work("fp32", **wide)).problem
+    )
+
+
+def test_what_does_not_divide_is_refused(team: Team, host: Device) -> None:
+    with pytest.raises(KernelError, match="take a multiple of"):
+        access_cuda.chunks("read", "fp32", {"n": N + 4, "width": 16, **access_cuda.shape("read", 16)})
+    with pytest.raises(KernelError, match="take a power of two"):
+        access.bits("fp64", 3 << 10, 64)
+    with pytest.raises(KernelError, match="places on 2 threads: take a multiple of"):
+        access.STRIDE.backends["cpu"](host, "fp32", {"n": N + 8, "x": 1, "threads": 2}, team)
+
+
+def test_more_blocks_than_a_multiprocessor_holds_are_not_claimed() -> None:
+    small = replace(GPU, facts={"threads_per_multiprocessor": 1536})
+    assert access_cuda.missing(small, 8) == "a multiprocessor holds 1536 threads, not 8 blocks of 256"
+    assert [access_cuda.missing(small, x) for x in (1, 4)] == ["", ""]
+    assert access_cuda.resident(small, 4)["blocks"] == 4 * small.units

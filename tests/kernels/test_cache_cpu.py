@@ -1,0 +1,89 @@
+"""Working sets and the chase on the real CPU: numbers that match NumPy, and machine code that moves the bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kernels import cache, cache_cpu, chase_cpu
+from kernels.base import KernelError, Work
+from probes.harness.run import difference
+from tests.kernels.test_cpu_kernels import THREADS, Host, Team, host, team
+
+__all__ = ["host", "team"]  # the fixtures of the other CPU kernels
+CHASE = {"x": 64 << 10, "line": 64}
+
+
+@pytest.mark.parametrize("size", [1 << 10, 6 << 10, 100 << 10])
+@pytest.mark.parametrize("kernel", [cache.READ, cache.WRITE, cache.COPY], ids=lambda k: k.name)
+def test_passes_do_what_numpy_does(team: Team, host: Host, kernel: Any, size: int) -> None:
+    params = {"x": size, "readers": THREADS, "pass_bytes": size * THREADS}
+    launch = kernel.backends["cpu"](host, "fp64", params, team)
+    launch.run(3)
+    assert not difference(launch.result(), kernel.reference("fp64", 3, **params), 0.0)
+    launch.close()
+
+
+@pytest.mark.parametrize("kernel", [cache.READ, cache.WRITE, cache.COPY], ids=lambda k: k.name)
+def test_the_hot_loop_moves_the_declared_bytes(team: Team, host: Host, kernel: Any) -> None:
+    params = {"x": 6 << 10, "readers": THREADS, "pass_bytes": (6 << 10) * THREADS}
+    launch = kernel.backends["cpu"](host, "fp64", params, team)
+    work = kernel.work("fp64", **params)
+    found = launch.audit(work)
+    assert found.instruction
+    assert not found.problem
+    if "asimd" not in host.features:
+        assert "bytes a repetition" in launch.audit(Work(bytes=2 * work.bytes)).problem, "a doubled count is caught"
+
+
+def test_the_sum_shows_how_many_passes_and_cores_there_were(team: Team, host: Host) -> None:
+    params = {"x": 6 << 10, "readers": THREADS}
+    launch = cache.READ.backends["cpu"](host, "fp64", params, team)
+    launch.run(3)
+    for repeat, readers in ((2, THREADS), (3, THREADS - 1)):
+        expected = cache.READ.reference("fp64", repeat, **(params | {"readers": readers}))
+        assert difference(launch.result(), expected, 0.0)
+
+
+def test_one_core_leaves_the_others_alone(team: Team, host: Host) -> None:
+    launch = cache.READ.backends["cpu"](host, "fp64", {"x": 4 << 10, "readers": 1}, team)
+    assert len(launch.run(1)) == 1
+
+
+def test_a_set_with_a_tail_is_refused(team: Team, host: Host) -> None:
+    with pytest.raises(KernelError, match="take a multiple of"):
+        cache.READ.backends["cpu"](host, "fp64", {"x": (4 << 10) + 8, "readers": 1}, team)
+
+
+@pytest.mark.parametrize("hops", [1, 7, 8, 9, 16, 1001])
+def test_a_chase_makes_just_so_many_hops(team: Team, host: Host, hops: int) -> None:
+    launch = cache.CHASE.backends["cpu"](host, "int64", CHASE, team)
+    launch.run(hops)
+    assert not difference(launch.result(), cache.CHASE.reference("int64", hops, **CHASE), 0.0)
+
+
+def test_a_chase_goes_on_where_it_ended(team: Team, host: Host) -> None:
+    launch = cache.CHASE.backends["cpu"](host, "int64", CHASE, team)
+    for hops in (5, 6):
+        launch.run(hops)
+    assert not difference(launch.result(), cache.CHASE.reference("int64", 11, **CHASE), 0.0)
+
+
+def test_a_chase_is_made_of_dependent_loads(team: Team, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    launch = cache.CHASE.backends["cpu"](host, "int64", CHASE, team)
+    assert launch.audit(Work()).instruction
+    assert not launch.audit(Work()).problem
+    monkeypatch.setattr(chase_cpu, "HOPS", chase_cpu.HOPS * 2)
+    assert "8 dependent loads, not 16" in launch.audit(Work()).problem
+
+
+def test_a_chase_visits_every_line_once() -> None:
+    assert np.array_equal(np.sort(cache.cycle(1000)), np.arange(1000))
+
+
+def test_memory_starts_on_a_large_page_and_is_as_long_as_asked() -> None:
+    held = cache_cpu.memory(5000)
+    assert held.ctypes.data % cache_cpu.PAGE == 0
+    assert len(held) == 5000

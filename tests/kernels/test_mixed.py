@@ -1,0 +1,125 @@
+"""One load and k multiply-adds: the sums NumPy finds, and machine code that does the declared work everywhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kernels import cuda, mixed, mixed_cpu, mixed_cuda, sass
+from kernels.base import KernelError, Work
+from probes.harness.run import difference
+from probes.harness.team import Team
+from tests.devices import CPU, GPU
+
+THREADS = 2
+ARCHITECTURES = ["7.0", "7.5", "8.0", "8.9", "9.0", "10.0", "12.0"]
+COMPILE_ONLY = ("7.0",)  # the disassembler of the Python package begins with 7.5
+SHAPES = [(1, 8), (1, 2), (1, 1), (2, 1), (33, 1), (129, 1)]
+
+
+@pytest.fixture(scope="module")
+def team() -> Iterator[Team]:
+    crew = Team((sorted(os.sched_getaffinity(0)) * 2)[:THREADS])
+    yield crew
+    crew.close()
+
+
+@pytest.fixture(scope="module")
+def host() -> Any:
+    from probes.harness.devices import cpu
+
+    return replace(CPU, features=cpu.detect().features)
+
+
+def cpu_params(host: Any, dtype: str, k: int, every: int) -> dict[str, Any]:
+    shape = mixed_cpu.shape(host.features, dtype, every)
+    return shape | {"n": 150 * shape["tile"], "k": k, "every": every, "threads": THREADS}
+
+
+@pytest.mark.parametrize(("k", "every"), SHAPES)
+@pytest.mark.parametrize("dtype", ["fp64", "fp32"])
+def test_the_cpu_computes_what_numpy_computes(team: Team, host: Any, dtype: str, k: int, every: int) -> None:
+    params = cpu_params(host, dtype, k, every)
+    launch = mixed.MIXED.backends["cpu"](host, dtype, params, team)
+    for repeat in (1, 3):
+        launch.run(repeat)
+        assert not difference(launch.result(), mixed.reference(dtype, repeat, **params), 0.0)
+    assert difference(launch.result(), mixed.reference(dtype, 4, **params), 0.0), "a pass too few shows"
+    work = mixed.work(dtype, **params)
+    assert not launch.audit(work).problem
+    assert "not" in launch.audit(Work(2 * work.flops)).problem
+    launch.close()
+
+
+@pytest.mark.parametrize("every", [1, 8])
+def test_a_tile_left_out_shows(every: int) -> None:
+    params = {"tile": 1920, "lanes": 16, "regs": 1, "block": 1, "vecs": 8, "k": 1, "every": every}
+    whole, less = (mixed.reference("fp32", 1, n=tiles * 1920, **params) for tiles in (150, 149))
+    assert (whole != less)[: 1 if every == 1 else 2].all()
+
+
+def test_a_part_tile_is_refused(team: Team, host: Any) -> None:
+    params = cpu_params(host, "fp32", 1, 1)
+    with pytest.raises(KernelError, match="take a multiple of"):
+        mixed.MIXED.backends["cpu"](host, "fp32", params | {"n": params["n"] + 1}, team)
+
+
+def test_the_reference_is_the_plain_sum() -> None:
+    """Against a loop over elements that says what each thread of a GPU does."""
+    params = mixed_cuda.shape(GPU, "fp32") | {"n": 70 * 8192}
+    data = np.tile(mixed.period("fp32", 8192), 2)[: params["n"]]
+    assert mixed.reference("fp32", 2, k=3, **params)[0] == 2 * (-((1 - (1 - data)).sum()))
+    vectors = data.reshape(-1, 4, 256, 4)  # tile, vector of a thread, thread, element
+    assert mixed.reference("fp32", 1, k=1, every=8, **params)[0] == -vectors[:, ::2, :, 0].sum()
+    words = int(data.astype(np.float32).view(np.uint32).sum(dtype=np.uint64)) % 2**32
+    assert mixed.reference("fp32", 1, k=1, every=8, **params)[1] == words
+
+
+@pytest.mark.parametrize("dtype", ["fp64", "fp32", "fp16", "bf16", "int32"])
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_the_gpu_does_the_declared_work_on_every_architecture(arch: str, dtype: str) -> None:
+    device = replace(GPU, arch=arch, facts={})
+    if reason := mixed_cuda.missing(device, dtype):
+        assert dtype == "bf16", reason
+        return
+    for k, every in ((1, 4), (1, 1), (33, 1), (129, 1)):
+        params = mixed_cuda.shape(device, dtype) | {"n": 1 << 24, "k": k, "every": every}
+        cubin = cuda.build(device, "mixed", mixed_cuda.defines(dtype, params))
+        found = mixed_cuda.audit(cubin, dtype, params, mixed.work(dtype, **params))
+        assert found.problem == ""
+        assert bool(found.instruction) != (arch in COMPILE_ONLY)
+
+
+@pytest.mark.parametrize("k", [1, 16, 33])
+def test_the_next_tile_is_on_its_way_while_this_one_is_computed(k: int) -> None:
+    params = mixed_cuda.shape(GPU, "fp32") | {"n": 1 << 24, "k": k}
+    code = sass.disassemble(cuda.build(GPU, "mixed", mixed_cuda.defines("fp32", params)).path)
+    [body] = [found for found in sass.loops(code) if any(i.opcode == "FFMA" for i in found)]
+    order = [name for i in body if (name := i.opcode.split(".")[0]) in ("LDG", "FFMA")]
+    assert order.count("LDG") == 2 * params["vecs"]
+    work, last = order.count("FFMA"), len(order) - order[::-1].index("LDG")
+    assert order[: order.index("LDG")].count("FFMA") < work / 2, (
+        "the odd tile is asked for while the even one is computed"
+    )
+    assert order[last:].count("FFMA") > work / 4, "and the even one well before the next trip"
+
+
+def test_a_lost_multiply_add_is_caught() -> None:
+    params = mixed_cuda.shape(GPU, "fp32") | {"n": 1 << 24, "k": 16}
+    cubin = cuda.build(GPU, "mixed", mixed_cuda.defines("fp32", params | {"k": 15}))
+    assert (
+        "operations a repetition, not" in mixed_cuda.audit(cubin, "fp32", params, mixed.work("fp32", **params)).problem
+    )
+
+
+@pytest.mark.parametrize("k", [1, 2, 22.6, 64, 65, 80, 512, 2600])
+def test_every_possible_count_splits_without_a_rest(k: float) -> None:
+    near = mixed.possible(k)
+    trips, steps = mixed.split(near)
+    assert trips * steps + 1 == near
+    assert abs(near - k) <= mixed.STEPS / 2 + 1

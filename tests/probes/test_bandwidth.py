@@ -1,0 +1,125 @@
+"""The full bandwidth probe: sizes that adapt to small memory or are refused with the numbers, and every point asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kernels import access_cuda
+from probes import bandwidth
+from probes.harness.case import Probe
+from probes.harness.devices import limits
+from probes.harness.plan import chosen
+from probes.harness.records import SKIPPED, Device
+from probes.harness.run import MEMORY_SHARE, Task, tasks
+from tests.devices import CPU, GPU
+
+MIB, GIB = 1 << 20, 1 << 30
+SMALL_GPU = replace(GPU, last_cache_bytes=60 * MIB, memory_free_bytes=2 * GIB)
+SMALL_MACHINE = replace(CPU, last_cache_bytes=128 * MIB, memory_bytes=2 * GIB, memory_free_bytes=int(1.6 * GIB))
+
+
+def limited(tmp_path: Path, limit: int) -> int | None:
+    """Free bytes under a control group with this limit, on a machine with 64 GiB."""
+    texts = {
+        "proc/meminfo": "MemTotal: 67108864 kB\nMemAvailable: 62914560 kB\n",
+        "proc/self/cgroup": "0::/box\n",
+        "sys/fs/cgroup/box/memory.max": f"{limit}\n",
+        "sys/fs/cgroup/box/memory.current": f"{64 * MIB}\n",
+    }
+    for name, text in texts.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return limits.memory(tmp_path)[1]
+
+
+def asked(device: Device) -> list[Task]:
+    return tasks([Probe("bandwidth", "?", bandwidth.cases)], device, "2030-01-02T03:04:05Z")
+
+
+@pytest.mark.parametrize("device", [SMALL_GPU, SMALL_MACHINE], ids=["gpu with 2 GB free", "machine with 2 GB"])
+def test_sizes_adapt_to_small_memory_and_stay_past_the_cache(device: Device) -> None:
+    size, free, cache = bandwidth.array_bytes(device), device.memory_free_bytes or 0, device.last_cache_bytes or 0
+    assert size < bandwidth.PAST_CACHE[device.kind] * cache
+    assert size >= bandwidth.LEAST_PAST_CACHE[device.kind] * cache
+    assert 3 * size <= MEMORY_SHARE * free
+    assert not [t.row.reason for t in asked(device) if not t.open]
+
+
+def test_a_control_group_below_the_buffer_shrinks_it(tmp_path: Path) -> None:
+    free = limited(tmp_path, 512 * MIB)
+    assert free == 448 * MIB
+    device = replace(CPU, last_cache_bytes=48 * MIB, memory_bytes=64 * GIB, memory_free_bytes=free)
+    assert 96 * MIB <= bandwidth.array_bytes(device) <= 0.8 * 448 * MIB / 3
+    assert all(t.open for t in asked(device))
+
+
+def test_a_control_group_below_the_cache_refuses_with_the_numbers(tmp_path: Path) -> None:
+    device = replace(CPU, last_cache_bytes=384 * MIB, memory_free_bytes=limited(tmp_path, 512 * MIB))
+    assert bandwidth.array_bytes(device) == 4 * 384 * MIB, "smaller would measure the cache"
+    found = asked(device)
+    assert {t.row.status for t in found} == {SKIPPED}
+    reasons = {t.row.ceiling: t.row.reason for t in found}
+    assert reasons["bandwidth/dram/triad"] == "needs 4.83 GB of memory, and 0.47 GB are free"
+    assert not any(t.open for t in found)
+
+
+@pytest.mark.parametrize("device", [GPU, SMALL_GPU, SMALL_MACHINE, CPU, replace(CPU, last_cache_bytes=None)])
+def test_scattered_arrays_are_powers_of_two_past_the_cache(device: Device) -> None:
+    size = bandwidth.scattered_bytes(device)
+    assert size & (size - 1) == 0
+    assert size >= bandwidth.LEAST_PAST_CACHE[device.kind] * (device.last_cache_bytes or 0)
+    assert 2 * size <= MEMORY_SHARE * (device.memory_free_bytes or 0)
+    assert device.kind == "cpu" or size <= bandwidth.SCATTERED_BYTES
+
+
+@pytest.mark.parametrize("device", [CPU, GPU], ids=["cpu", "gpu"])
+def test_a_plain_run_asks_for_the_streams_alone(device: Device) -> None:
+    plain = list(chosen((("bandwidth", c) for c in bandwidth.cases(device)), full=False, quick=False))
+    assert {c.ceiling for _, c in plain} == {
+        f"bandwidth/dram/{op}" for op in ("copy", "scale", "add", "triad", "read", "write")
+    }
+
+
+def test_a_full_run_on_a_gpu_asks_for_every_ladder() -> None:
+    points = Counter(c.ceiling for c in bandwidth.cases(GPU) if c.full)
+    assert points == {
+        **{f"bandwidth/dram/{op}/{width}B": 1 for op in ("read", "copy") for width in (4, 8, 16)},
+        **{f"sweep/bandwidth/blocks-per-sm/{op}": 4 for op in ("read", "copy")},
+        "sweep/bandwidth/stride/read-fp32": 6,
+        "sweep/bandwidth/gather/read": 9,
+    }
+    x = [c.params["x"] for c in bandwidth.cases(GPU) if c.ceiling.endswith("gather/read")]
+    assert x == [4, 32, 64, 128, 256, 512, 1024, 2048, 4096]
+
+
+@pytest.mark.parametrize(
+    ("units", "x"), [(1, [1]), (2, [1, 2]), (6, [1, 2, 3, 4, 6]), (20, [1, 2, 3, 4, 6, 8, 12, 16, 20])]
+)
+def test_a_full_run_on_a_cpu_climbs_to_all_its_cores(units: int, x: list[int]) -> None:
+    full = [c for c in bandwidth.cases(replace(CPU, units=units)) if c.full]
+    for op in ("read", "copy"):
+        found = [c.params for c in full if c.ceiling == f"sweep/bandwidth/threads/{op}"]
+        assert [p["x"] for p in found] == [p["threads"] for p in found] == x
+    assert {c.backend for c in full} == {"cpu"}
+
+
+def test_blocks_an_sm_cannot_hold_are_skipped_with_the_reason() -> None:
+    device = replace(GPU, facts={"threads_per_multiprocessor": 1536})
+    skips = {
+        c.params["x"]: c.skip for c in bandwidth.cases(device) if c.ceiling == "sweep/bandwidth/blocks-per-sm/copy"
+    }
+    assert skips == {1: "", 2: "", 4: "", 8: "a multiprocessor holds 1536 threads, not 8 blocks of 256"}
+
+
+@pytest.mark.parametrize("device", [GPU, SMALL_GPU])
+def test_every_gpu_launch_divides_its_array(device: Device) -> None:
+    for case in bandwidth.cases(device):
+        if case.full:
+            op = case.kernel.name.removeprefix("access_")
+            assert access_cuda.chunks(op, case.dtype, case.params) > 0
+            assert access_cuda.defines(device, op, case.dtype, case.params)["WIDTH"] in (4, 8, 16)

@@ -1,0 +1,53 @@
+"""The points of the intensity curve: from below the slope to far past the ridge, with the roof's own anchors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from probes import bandwidth, compute, intensity
+from probes.harness.records import Device
+from tests.devices import CPU, GPU
+
+SWEEP = "sweep/compute/intensity/"
+
+
+@pytest.mark.parametrize("device", [CPU, GPU, replace(GPU, arch="8.9"), replace(GPU, clock_hz=None)])
+def test_points_reach_from_far_below_the_ridge_to_far_above(device: Device) -> None:
+    found = [c for c in intensity.cases(device) if c.ceiling.startswith(SWEEP)]
+    for dtype in intensity.DTYPES[device.kind]:
+        points = [c for c in found if c.ceiling == SWEEP + dtype]
+        x = [c.params["x"] for c in points]
+        assert x == sorted(set(x))
+        assert x[0] == 1 / 16
+        ridge = intensity.ridge(device, dtype) * 2 / points[0].kernel.work(dtype, n=1, k=1).bytes
+        assert x[-1] >= 0.9 * intensity.PAST_RIDGE * ridge
+        assert max(b / a for a, b in pairwise(x)) <= 2.1
+        for case in points:
+            work = case.kernel.work(dtype, **case.params)
+            assert work.flops / work.bytes == pytest.approx(case.params["x"])
+
+
+@pytest.mark.parametrize("device", [CPU, GPU])
+def test_the_roof_is_measured_as_the_other_probes_measure_it(device: Device) -> None:
+    anchors = [c for c in intensity.cases(device) if not c.ceiling.startswith(SWEEP)]
+    known = [*compute.cases(device), *bandwidth.cases(device)]
+    assert all(anchor in known for anchor in anchors)
+    tags = {f"compute/{dtype}" for dtype in intensity.DTYPES[device.kind]} | {"bandwidth/dram/read"}
+    assert {anchor.ceiling for anchor in anchors} == tags
+
+
+def test_a_type_the_gpu_lacks_is_skipped_with_the_reason() -> None:
+    skips = {c.dtype: c.skip for c in intensity.cases(replace(GPU, arch="7.5")) if c.ceiling.startswith(SWEEP)}
+    assert skips["bf16"] == "sm_75 has no bf16 multiply-add (since 8.0)"
+    assert skips["fp32"] == ""
+
+
+@pytest.mark.parametrize("device", [replace(CPU, last_cache_bytes=384 << 20), replace(GPU, last_cache_bytes=96 << 20)])
+def test_arrays_stay_past_the_last_cache(device: Device) -> None:
+    for case in intensity.cases(device):
+        if case.ceiling.startswith(SWEEP):
+            size = case.kernel.memory_bytes(case.dtype, case.params)
+            assert size >= 0.99 * bandwidth.PAST_CACHE[device.kind] * (device.last_cache_bytes or 0)
