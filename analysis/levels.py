@@ -82,7 +82,9 @@ def named(tag: str, points: Iterable[Measurement], device: Device) -> list[Level
     )  # fmt: skip
     if not known:
         return list(_by_order(rows, [p for p in found if p.place is not None], list(sizes)))
-    return [_level(list(sizes.items()), rows, p, ends) for p in found]
+    every = [_level(list(sizes.items()), rows, p, ends) for p in found]
+    # What all multiprocessors read alike is fetched once for several of them: beyond the L1 it is no level's rate.
+    return [level for level in every if level.name == "l1"] if tag.endswith(PER_SM) else every
 
 
 def _by_order(rows: Sequence[Measurement], found: Sequence[Plateau], expected: Sequence[str]) -> Iterator[Level]:
@@ -157,8 +159,6 @@ def _ceiling_row(tag: str, level: Level, device: Device) -> list[Measurement]:
     _, quantity, _, series, *_ = tag.split("/")
     if not level.name or (level.name == MAIN and quantity == "bandwidth"):
         return []
-    if series.endswith(PER_SM) and level.name != "l1":
-        return []  # what all multiprocessors read alike is fetched once for several: more than the L2 gives
     operation = "" if series.startswith(CHASE) else f"/{series.removesuffix(ONE_CORE).removesuffix(PER_SM)}"
     own = f"{quantity}/{level.name}{operation}{'/1core' if series.endswith(ONE_CORE) else ''}"
     every = [replace(row, ceiling=own) for row in level.rows]
