@@ -55,7 +55,8 @@ def test_a_cpu_by_its_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     found = {tag: peak["value"] for tag, peak in data["peaks"].items()}
     assert code == 0
     assert found == pytest.approx(
-        {"compute/fp64": 0.384e12, "compute/fp32": 0.768e12, "bandwidth/dram": 127.968e9}, rel=1e-6
+        {"compute/fp64": 0.384e12, "compute/fp32": 0.768e12, "bandwidth/l1": 1.536e12, "bandwidth/dram": 127.968e9},
+        rel=1e-6,
     )
     assert data["ridges"]["compute/fp64"] == pytest.approx(3.0, rel=0.001)
     assert data["peaks"]["bandwidth/dram"]["source"] == "as given"
