@@ -1,0 +1,163 @@
+"""Layers on the roofline: which roof bounds each, how much of it is reached, and what is left to win.
+
+Pure arithmetic over the rows of a run: a layer's least possible time is the larger of its operations over the compute
+roof of its type and its compulsory bytes over the roof of the memory that holds them (Williams et al., 2009).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from analysis.advice import advice
+from analysis.ceilings import Ceiling
+from analysis.roof_above import compute_roof, memory_roof
+from analysis.roofline import Roof, Roofline, roofline
+from probes.harness.records import OK, SCHEMA_VERSION, Device, Measurement
+
+LAUNCH = "overhead/launch"
+BELOW, LAUNCHED, COMPUTE = "below every roof", "launch", "compute"
+LEAST_SHARE = 0.5
+"""A layer slower than twice its least time is not explained by the roof above it: it is below every roof."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """One layer on the roofline: a row of ``placements.csv`` (results/README.md has the units).
+
+    roof: tag of the roof above it. bound: ``dram``, a cache (``l2``), ``compute``, ``launch`` (its roofs allow less
+    than the launches cost) or ``below every roof``; empty where its work or its roofs are unknown. share: least
+    possible time over measured time, above 1 for a point above its roof.
+    """
+
+    schema_version: int
+    device: str
+    started: str
+    network: str
+    layer: str
+    op: str
+    family: str
+    dtype: str
+    provider: str
+    flops: float | None
+    bytes: float | None
+    intensity: float | None
+    seconds: float
+    rate: float | None
+    bandwidth: float | None
+    roof: str
+    bound: str
+    share: float | None
+    headroom_seconds: float | None
+    time_share: float
+    params: str
+    remark: str
+
+
+@dataclass(frozen=True)
+class SpeedOfLight:
+    """A network at one precision: measured seconds, the least possible ones of its placed layers, and the rest.
+
+    unplaced_seconds: time of layers whose work or roof is unknown; least_seconds holds it whole. share: least over
+    measured.
+    """
+
+    network: str
+    provider: str
+    precision: str
+    layers: int
+    seconds: float
+    least_seconds: float
+    unplaced_seconds: float
+
+    @property
+    def share(self) -> float:
+        return self.least_seconds / self.seconds
+
+
+def placements(rows: Iterable[Measurement], ceilings: Mapping[str, Ceiling], device: Device) -> list[Placement]:
+    """Every timed layer of these rows on the roofs of these ceilings, in the order of the rows."""
+    model = roofline(ceilings.values())
+    launch = ceilings.get(LAUNCH)
+    floor = (launch.rate or 0.0) if launch and launch.status == OK else 0.0
+    timed = [row for row in rows if row.quantity == "layer" and row.status == OK and row.seconds_median]
+    placed = [_place(row, json.loads(row.params or "{}"), model, device, floor) for row in timed]
+    times: dict[tuple[str, ...], float] = {}
+    for point in placed:
+        times[group_of(point)] = times.get(group_of(point), 0.0) + point.seconds
+    return advice([replace(p, time_share=p.seconds / times[group_of(p)]) for p in placed])
+
+
+def group_of(placement: Placement) -> tuple[str, str, str]:
+    """What adds up to one run of a network: network (or family), provider, precision."""
+    precision = json.loads(placement.params).get("precision") or placement.dtype
+    return placement.network or placement.family, placement.provider, precision
+
+
+def _place(row: Measurement, params: Mapping[str, Any], model: Roofline, device: Device, floor: float) -> Placement:
+    memory, compute = memory_roof(params, model, device), compute_roof(row.dtype, model)
+    seconds = row.seconds_median or 0.0
+    roof, least = _least(row, memory, compute)
+    return Placement(
+        SCHEMA_VERSION, row.device, row.started, str(params.get("network") or ""), str(params.get("layer") or ""),
+        str(params.get("op") or row.kernel), str(params.get("family") or row.ceiling.split("/")[-1]), row.dtype,
+        str(params.get("provider") or row.backend), row.flops, row.bytes,
+        row.flops / row.bytes if row.flops is not None and row.bytes else None, seconds,
+        None if row.flops is None else row.flops / seconds, None if row.bytes is None else row.bytes / seconds,
+        roof.tag if roof else "", _bound(roof, least, seconds, floor * int(params.get("launches") or 1)),
+        None if least is None else least / seconds, None if least is None else seconds - least, 0.0,
+        row.params, row.reason,
+    )  # fmt: skip
+
+
+def _least(row: Measurement, memory: Roof | None, compute: Roof | None) -> tuple[Roof | None, float | None]:
+    """The roof above a layer and the least possible time under it; unknown if its work or a roof it needs is."""
+    needs = [(row.bytes, memory), (row.flops, compute)]
+    if any(work is None or (work and (roof is None or not roof.rate)) for work, roof in needs):
+        return None, None
+    times = [(work / roof.rate, roof) for work, roof in needs if work and roof]
+    if not times:
+        return None, None
+    least, roof = max(times, key=lambda pair: pair[0])
+    return roof, least
+
+
+def _bound(roof: Roof | None, least: float | None, seconds: float, floor: float) -> str:
+    if roof is None or least is None:
+        return ""
+    if least < floor:
+        return LAUNCHED
+    if least < LEAST_SHARE * seconds:
+        return BELOW
+    return COMPUTE if roof.tag.startswith("compute/") else roof.tag.split("/")[1]
+
+
+def speed_of_light(placed: Iterable[Placement]) -> list[SpeedOfLight]:
+    """Of every network (or family), provider and precision: the sum of its layers' least possible times."""
+    groups: dict[tuple[str, str, str], list[Placement]] = {}
+    for placement in placed:
+        groups.setdefault(group_of(placement), []).append(placement)
+    return [_sum(key, group) for key, group in groups.items()]
+
+
+def _sum(key: tuple[str, str, str], group: Sequence[Placement]) -> SpeedOfLight:
+    seconds = sum(p.seconds for p in group)
+    gain = sum(p.headroom_seconds or 0.0 for p in group)
+    unplaced = sum(p.seconds for p in group if p.headroom_seconds is None)
+    return SpeedOfLight(*key, len(group), seconds, seconds - gain, unplaced)
+
+
+def ranking(placed: Iterable[Placement], n: int = 10) -> list[Placement]:
+    """The layers with most time to gain, most first; layers of unknown work and points above their roof never rank."""
+    known = [p for p in placed if p.headroom_seconds is not None and p.headroom_seconds > 0]
+    return sorted(known, key=lambda p: p.headroom_seconds or 0.0, reverse=True)[:n]
+
+
+def precisions(placed: Iterable[Placement]) -> dict[tuple[str, str, str], dict[str, Placement]]:
+    """Layers that ran at several precisions: (network, layer, provider) -> {dtype: placement}."""
+    found: dict[tuple[str, str, str], dict[str, Placement]] = {}
+    for point in placed:
+        found.setdefault((point.network, point.layer, point.provider), {})[point.dtype] = point
+    return {key: by_dtype for key, by_dtype in found.items() if len(by_dtype) > 1}

@@ -1,0 +1,124 @@
+"""Fold the shape arithmetic of an ONNX model: nodes over small constants and known shapes become constants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+LITERALS = ("value", "value_int", "value_ints", "value_float", "value_floats")
+SMALL = 1024  # elements: shapes, axes, scales. Larger constants are weights and only their shape matters
+ARITHMETIC = (
+    "Abs Add And Cast Ceil Concat ConstantOfShape Div Equal Expand Floor Gather Identity Max Min Mod Mul Neg Range "
+    "ReduceMax ReduceMin ReduceProd ReduceSum Reshape Round ScatterND Slice Sqrt Squeeze Sub Unsqueeze Where"
+)
+
+
+def elements(shape: Sequence[int]) -> int:
+    """How many elements a tensor of this shape has: 1 for a scalar."""
+    return int(np.prod(shape, dtype=np.int64)) if len(shape) else 1
+
+
+def dimensions(value: Any) -> list[int | str]:
+    """Of a ValueInfoProto: numbers, symbols, "" for neither. Old exporters write 0 or -1 for an open one."""
+    shape = value.type.tensor_type.shape.dim
+    return [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else d.dim_param for d in shape]
+
+
+def constants(model: Any) -> dict[str, np.ndarray]:
+    """Values of the small initializers."""
+    import onnx
+
+    found = {}
+    for tensor in model.graph.initializer:
+        if elements(tensor.dims) <= SMALL and tensor.data_location != onnx.TensorProto.EXTERNAL:
+            with suppress(ValueError, TypeError):  # a type that NumPy does not have
+                found[tensor.name] = onnx.numpy_helper.to_array(tensor)
+    return found
+
+
+def fold(model: Any) -> int:
+    """Turn nodes of known small result into initializers; how many."""
+    import onnx
+
+    known, outputs = constants(model), {value.name for value in model.graph.output}
+    shaped: dict[str, Any] = {v.name: v for v in [*model.graph.value_info, *model.graph.input]}
+    shaped |= {tensor.name: tensor for tensor in model.graph.initializer}
+    kept, folded = [], 0
+    for node in model.graph.node:
+        tensor = None if outputs & set(node.output) else _constant(node, known, shaped, model.opset_import)
+        if tensor is None:
+            kept.append(node)
+            continue
+        tensor.name, folded = node.output[0], folded + 1
+        model.graph.initializer.append(tensor)
+        if elements(tensor.dims) <= SMALL:
+            known[tensor.name] = onnx.numpy_helper.to_array(tensor)
+    if folded:
+        nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in kept]
+        model.graph.ClearField("node")
+        model.graph.node.extend(nodes)
+    return folded
+
+
+def _constant(node: Any, known: Mapping[str, np.ndarray], shaped: Mapping[str, Any], opsets: Any) -> Any:
+    """The value of a node as a TensorProto, or None where it is not known or is a large weight."""
+    import onnx
+
+    if node.op_type == "Constant" and node.attribute and node.attribute[0].name in LITERALS:
+        value = onnx.helper.get_attribute_value(node.attribute[0])
+        if isinstance(value, onnx.TensorProto):
+            return onnx.TensorProto.FromString(value.SerializeToString())
+        kind = np.float32 if "float" in node.attribute[0].name else np.int64
+        return onnx.numpy_helper.from_array(np.array(value, dtype=kind))
+    result = _shape(node, shaped) if node.op_type in ("Shape", "Size") else _evaluate(node, known, opsets)
+    return None if result is None else onnx.numpy_helper.from_array(result)
+
+
+def _shape(node: Any, shaped: Mapping[str, Any]) -> np.ndarray | None:
+    found = shaped.get(node.input[0])
+    if found is None or (not hasattr(found, "dims") and not found.type.tensor_type.HasField("shape")):
+        return None
+    dims = list(found.dims) if hasattr(found, "dims") else dimensions(found)
+    if any(isinstance(dim, str) for dim in dims):
+        return None
+    ends: dict[str, int] = {attribute.name: attribute.i for attribute in node.attribute}
+    numbers = np.array(dims, dtype=np.int64)
+    if node.op_type == "Size":
+        return np.array(numbers.prod(), dtype=np.int64)
+    return numbers[ends.get("start", 0) : ends.get("end", len(dims))]
+
+
+def _evaluate(node: Any, known: Mapping[str, np.ndarray], opsets: Any) -> np.ndarray | None:
+    """The result of a shape-arithmetic node over small constants; None for any other."""
+    import onnx.reference
+
+    inputs = [name for name in node.input if name]
+    if node.domain not in ("", "ai.onnx") or node.op_type not in ARITHMETIC.split() or not set(inputs) <= known.keys():
+        return None
+    if node.op_type == "ConstantOfShape" and (np.prod(known[inputs[0]]) > SMALL or _is_float(node)):
+        return None
+    make = onnx.helper
+    graph = make.make_graph(
+        [node],
+        "fold",
+        [make.make_empty_tensor_value_info(n) for n in dict.fromkeys(inputs)],
+        [make.make_empty_tensor_value_info(node.output[0])],
+    )
+    try:
+        model = make.make_model(graph, opset_imports=list(opsets))
+        results: Any = onnx.reference.ReferenceEvaluator(model).run(None, {n: known[n] for n in inputs})
+        result = np.asarray(results[0])
+    except Exception:  # a shape that does not fit or an operation the reference lacks: then it stays a node
+        return None
+    return result if result.size <= SMALL else None
+
+
+def _is_float(node: Any) -> bool:
+    """Whether a ConstantOfShape makes floats: those are weights, not shapes."""
+    import onnx
+
+    kinds: list[int] = [attribute.t.data_type for attribute in node.attribute]
+    return not {onnx.TensorProto.INT64, onnx.TensorProto.INT32, onnx.TensorProto.BOOL} & set(kinds)

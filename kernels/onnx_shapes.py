@@ -1,0 +1,209 @@
+"""Make every shape of an ONNX model a number: load, bind dynamic dimensions, infer the rest.
+
+Exporters compute shapes at run time (Shape, Gather, Concat, Reshape), where plain shape inference gives up; once the
+input shapes are numbers that arithmetic is constant, so it is folded between two rounds of inference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from kernels.onnx_fold import SMALL, dimensions, elements, fold
+from kernels.onnx_standins import extend, set_dims
+
+Shapes = Mapping[str, Sequence[int]]
+
+
+class OnnxError(Exception):
+    """A model cannot be read: one line that names the file or tensor, what is wrong, and the way out."""
+
+
+def load(path: Path) -> Any:
+    """The ModelProto of a file, small external tensors included, large ones left on disk: only their shape counts."""
+    try:
+        import onnx
+    except ImportError as missing:
+        raise OnnxError(f"{path.name}: reading a network needs onnx: pip install -e '.[layers]'") from missing
+    try:
+        model = onnx.load(str(path), load_external_data=False)
+    except OSError as problem:
+        raise OnnxError(f"{path}: cannot be read: {problem.strerror or problem}") from problem
+    except Exception as problem:  # protobuf raises its own types, by version
+        raise OnnxError(f"{path}: not an ONNX model: {_line(problem)}") from problem
+    if not model.graph.node:
+        raise OnnxError(f"{path}: not an ONNX model: it has no nodes")
+    for tensor in model.graph.initializer:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL and elements(tensor.dims) <= SMALL:
+            _fetch(tensor, path)
+    return model
+
+
+def free_inputs(model: Any) -> list[Any]:
+    """Graph inputs that a caller feeds: those with no initializer of their name (IR 3 lists weights as inputs)."""
+    given = {tensor.name for tensor in model.graph.initializer}
+    return [value for value in model.graph.input if value.name not in given]
+
+
+def bind(model: Any, shapes: Shapes | None = None, batch: int | None = None) -> None:
+    """Give every input of ``model``, in place, a shape of numbers.
+
+    shapes: ``{input: dimensions}``, which may also name an inner tensor whose shape inference cannot find. batch: the
+    first dimension of the inputs not in ``shapes`` where it is 1 or open; without it an open one is 1. A symbol bound
+    once is bound everywhere. OnnxError names an input that stays open and how to give its shape.
+    """
+    shapes, symbols = {name: tuple(shape) for name, shape in (shapes or {}).items()}, {}
+    _check_names(model, shapes)
+    free = free_inputs(model)
+    before = {value.name: dimensions(value) for value in free}
+    for value in free:
+        symbols.update(_bind_given(value, shapes))
+    for value in free:
+        if value.name not in shapes:
+            symbols.update(_bind_batch(value, symbols, batch))
+    for value in [*model.graph.input, *model.graph.value_info, *model.graph.output]:
+        _bind_symbols(value, symbols)
+    for value in free:
+        _check_closed(value, shapes)
+    if any(_resized(before[value.name], dimensions(value)) for value in free):
+        _forget(model)
+    _add_inner(model, {name: shape for name, shape in shapes.items() if name not in before})
+
+
+def settle(model: Any) -> Any:
+    """Infer and fold in turn until nothing more becomes known; a new model, its large weights' data left out."""
+    import onnx.shape_inference
+
+    small = slim(model)
+    while True:
+        try:
+            small = onnx.shape_inference.infer_shapes(small, data_prop=True)
+        except Exception as problem:
+            raise OnnxError(f"{model.graph.name}: shapes do not fit: {_line(problem)}") from problem
+        if not fold(small) + extend(small):
+            return small
+
+
+def slim(model: Any) -> Any:
+    """A copy with functions inlined and the data of large initializers dropped (protobuf ends at 2 GB)."""
+    import onnx
+    import onnx.inliner  # type: ignore[import-not-found, unused-ignore]
+
+    copy = onnx.ModelProto()
+    for field, value in model.ListFields():
+        if field.name == "graph":
+            _copy_graph(value, copy.graph)
+        else:
+            _copy_field(copy, field, value)
+    return onnx.inliner.inline_local_functions(copy) if copy.functions else copy
+
+
+def text(dims: Sequence[int | str]) -> str:
+    """``1x3x224x224``, as ``--shape`` takes it."""
+    return "x".join(str(dim) or "?" for dim in dims)
+
+
+def _fetch(tensor: Any, path: Path) -> None:
+    import onnx
+    from onnx.external_data_helper import load_external_data_for_tensor
+
+    with suppress(OSError, ValueError, onnx.checker.ValidationError):  # then only its value stays unknown
+        load_external_data_for_tensor(tensor, str(path.parent))
+        tensor.data_location = onnx.TensorProto.DEFAULT
+        tensor.ClearField("external_data")
+
+
+def _copy_graph(graph: Any, copy: Any) -> None:
+    import onnx
+
+    for field, value in graph.ListFields():
+        if field.name == "initializer":
+            for tensor in value:
+                header = onnx.TensorProto(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
+                copy.initializer.append(tensor if elements(tensor.dims) <= SMALL else header)
+        else:
+            _copy_field(copy, field, value)
+
+
+def _copy_field(target: Any, field: Any, value: Any) -> None:
+    if hasattr(value, "extend"):
+        getattr(target, field.name).extend(value)
+    elif field.message_type is not None:
+        getattr(target, field.name).CopyFrom(value)
+    else:
+        setattr(target, field.name, value)
+
+
+def _line(problem: BaseException) -> str:
+    return " ".join(str(problem).split())[:300] or type(problem).__name__
+
+
+def _check_names(model: Any, shapes: Shapes) -> None:
+    names = {v.name for v in model.graph.input} | {name for node in model.graph.node for name in node.output}
+    for name in shapes:
+        if name not in names:
+            inputs = ", ".join(value.name for value in free_inputs(model))
+            raise OnnxError(f"{name}: no tensor of that name in {model.graph.name}; its inputs are {inputs}")
+
+
+def _bind_given(value: Any, shapes: Shapes) -> dict[str, int]:
+    """Set what the caller gave; the symbols that got a number."""
+    if value.name not in shapes:
+        return {}
+    old, new = dimensions(value), shapes[value.name]
+    if value.type.tensor_type.HasField("shape") and len(new) != len(old):
+        raise OnnxError(f"{value.name}: shape {text(new)} has {len(new)} dimensions, the model's has {len(old)}")
+    set_dims(value, new)
+    return {a: b for a, b in zip(old, new, strict=False) if isinstance(a, str) and a}
+
+
+def _bind_batch(value: Any, symbols: Mapping[str, int], batch: int | None) -> dict[str, int]:
+    old = dimensions(value)
+    first = old[0] if old else 0
+    if first in symbols or not (isinstance(first, str) or (first == 1 and batch is not None)):
+        return {}
+    value.type.tensor_type.shape.dim[0].dim_value = batch or 1
+    return {first: batch or 1} if isinstance(first, str) and first else {}
+
+
+def _bind_symbols(value: Any, symbols: Mapping[str, int]) -> None:
+    for dim in value.type.tensor_type.shape.dim if value.type.HasField("tensor_type") else ():
+        if dim.dim_param in symbols:
+            dim.dim_value = symbols[dim.dim_param]
+
+
+def _check_closed(value: Any, shapes: Shapes) -> None:
+    if value.name in shapes or not value.type.HasField("tensor_type"):
+        return
+    dims = dimensions(value)
+    if not value.type.tensor_type.HasField("shape"):
+        raise OnnxError(f"input {value.name} has no shape: give it, such as --shape {value.name}=1x3x224x224")
+    if any(isinstance(dim, str) for dim in dims):
+        example = text([dim if isinstance(dim, int) else 224 if len(dims) == 4 else 128 for dim in dims])
+        raise OnnxError(
+            f"input {value.name} has dynamic shape {text(dims)}: give it, such as --shape {value.name}={example}"
+        )
+
+
+def _resized(old: Sequence[int | str], new: Sequence[int | str]) -> bool:
+    """Whether a dimension that was a number changed: the shapes stored in the file are then those of the old input."""
+    return any(isinstance(a, int) and a != b for a, b in zip(old, new, strict=False))
+
+
+def _forget(model: Any) -> None:
+    model.graph.ClearField("value_info")
+    for value in model.graph.output:
+        value.type.tensor_type.ClearField("shape")
+
+
+def _add_inner(model: Any, shapes: Shapes) -> None:
+    import onnx
+
+    known = {value.name: value for value in [*model.graph.value_info, *model.graph.output]}
+    for name, shape in shapes.items():
+        if name in known:
+            set_dims(known[name], shape)
+        else:  # of unknown type: most are float
+            model.graph.value_info.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape))

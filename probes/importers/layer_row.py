@@ -1,0 +1,136 @@
+"""One shape for a layer, whoever timed it: all importers build their rows here, and complain in one way.
+
+A row of a layer is a Measurement whose ceiling is ``layer/<family>``, kernel the operation, backend the provider or
+tool that ran it; flops and compulsory bytes (inputs, weights and outputs once) stand beside the seconds of one run.
+What else is known is JSON in ``params``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any, Protocol
+
+from kernels.base import ITEMSIZE
+from kernels.layer_work import OPERATIONS
+from probes.harness.records import OK, SCHEMA_VERSION, SKIPPED, Measurement, RidgelineError
+from probes.harness.statistics import median_interval
+
+DTYPES = {
+    "double": "fp64", "float64": "fp64", "float": "fp32", "float32": "fp32", "half": "fp16", "float16": "fp16",
+    "bfloat16": "bf16", "bf16": "bf16", "uint8": "int8", "uint32": "int32", "uint64": "int64",
+    "float8e4m3fn": "fp8", "float8e5m2": "fp8",
+}  # fmt: skip
+"""Names that tools give to element types, and ours."""
+BYTES = {**ITEMSIZE, "int64": 8, "int16": 2, "uint16": 2, "bool": 1, "int4": 0.5, "uint4": 0.5, "fp4": 0.5}
+
+FAMILIES = {
+    "convolution": "conv",
+    "matmul": "matmul gemm matrixmultiply fullyconnected fc linear cutlass nvjet wgmma xmma",
+    "attention": "attention mha flash",
+    "softmax": "softmax",
+    "normalisation": "normalization layernorm batchnorm",
+    "pooling": "pool",
+    "quantize": "quantize",
+    "image": "resize upsample",
+    "activation": "relu sigmoid tanh gelu erf clip swish activation",
+    "elementwise": "add mul sub div elementwise pointwise pwn",
+    "movement": "reshape transpose concat split slice reformat shuffle copy gather flatten squeeze reorder cast noop",
+}
+"""Words that tell the family of a layer whose operation is not one of ONNX, the first that fits."""
+
+
+class NodeWork(Protocol):
+    """The work of one ONNX node: operations and compulsory bytes, each None if unknown."""
+
+    @property
+    def flops(self) -> float | None: ...
+    @property
+    def bytes(self) -> float | None: ...
+    @property
+    def op(self) -> str: ...
+    @property
+    def output(self) -> str: ...
+
+
+Nodes = Mapping[str, NodeWork]
+"""Work by the node's name, in the order of the graph. A tool calls a node without a name by its first ``output``."""
+
+
+def layer_row(
+    layer: str, op: str, dtype: str, seconds: Sequence[float], flops: float | None, moved: float | None, *,
+    device: str, started: str, tool: str, family: str = "", reason: str = "", **params: Any,
+) -> Measurement:  # fmt: skip
+    """The row of one layer. seconds: one per run; a layer without any time is a skipped row.
+
+    A clock of whole µs reads 0 in most runs of a short layer: its mean then stands for the median of 0.
+    moved: compulsory bytes. params: network, provider, working_set, textbook_bytes, warm, launches and all else.
+    """
+    family = family or family_of(op) or family_of(layer) or "other"
+    known = {"network": "", "provider": tool, "working_set": moved, "textbook_bytes": None, "warm": True, "launches": 1}
+    facts = {"layer": layer, "op": op, "family": family, **known, **params}
+    good = list(seconds) if any(seconds) else []
+    low, high = median_interval(good) or (None, None)
+    return Measurement(
+        SCHEMA_VERSION, device, started, f"importers/{tool}", op, facts["provider"], dtype, f"layer/{family}",
+        json.dumps(facts, ensure_ascii=False), OK if good else SKIPPED,
+        reason if good else "; ".join(filter(None, (f"{tool} measured no time", reason))),
+        flops=flops, bytes=moved, seconds_median=median(good) or fmean(good) if good else None,
+        seconds_best=min(filter(None, good), default=None), seconds_low=low, seconds_high=high, samples=len(good),
+    )  # fmt: skip
+
+
+def family_of(name: str) -> str:
+    """``convolution`` of ``FusedConv``; empty if no word fits."""
+    if name in OPERATIONS:
+        return OPERATIONS[name].family
+    lower = name.lower()
+    return next((family for family, words in FAMILIES.items() if any(w in lower for w in words.split())), "")
+
+
+def dtype_of(text: str) -> str:
+    """Our name of an element type in a tool's words (``Row major linear FP16 format`` is fp16); empty if none."""
+    for word in re.findall(r"[a-z]+\d*\w*", text.lower()):
+        if word in BYTES or word in DTYPES:
+            return DTYPES.get(word, word)
+    return ""
+
+
+def size_of(shape: Sequence[int], dtype: str) -> float | None:
+    """Bytes of a tensor; None if a dimension or its type is unknown."""
+    if any(not isinstance(n, int) or n < 0 for n in shape) or dtype not in BYTES:
+        return None
+    return math.prod(shape) * BYTES[dtype]
+
+
+def total(sizes: Sequence[float | None]) -> float | None:
+    """Their sum; None if one is unknown."""
+    return None if any(size is None for size in sizes) else float(sum(size or 0 for size in sizes))
+
+
+def read_text(path: Path) -> str:
+    """A file's text. Raises RidgelineError if there is none."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        why = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "not UTF-8 text"
+        raise RidgelineError(f"{path} cannot be read: {why}") from None
+
+
+def read_json(path: Path) -> Any:
+    """A file's JSON. Raises RidgelineError naming line and column where it is damaged."""
+    try:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise RidgelineError(f"{path} line {error.lineno} column {error.colno} is not JSON: {error.msg}") from None
+    except RecursionError:
+        raise RidgelineError(f"{path} is not JSON of a profile: nested too deep") from None
+
+
+def malformed(path: Path, where: str, what: str) -> RidgelineError:
+    """The one line all importers complain with."""
+    return RidgelineError(" ".join(f"{path} {where}: {what}".split())[:300])

@@ -1,0 +1,147 @@
+"""Nsight Compute's CSV (``ncu --csv``): operations and bytes of memory as counted by the hardware; no model needed.
+
+Two forms: a column per metric (``--page raw``, with a row of units under the header) and a row per metric (``Metric
+Name``, ``Metric Unit``, ``Metric Value``; also its summary per kernel with an ``Average``). Launches of one kernel with
+one grid are one row, their work and time summed. What ncu and the program print before the table is passed over.
+Metrics: docs.nvidia.com/nsight-compute/ProfilingGuide, "Metrics Reference".
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from probes.harness.records import Measurement, RidgelineError
+from probes.importers.layer_row import layer_row, malformed, read_text, total
+from probes.importers.ncu_counters import LABELS, TIME, Metrics, number, operations, traffic, value_of, wanted
+
+KERNEL, NAME, UNIT, VALUE, AVERAGE = "Kernel Name", "Metric Name", "Metric Unit", "Metric Value", "Average"
+
+Line = tuple[int, list[str]]
+
+
+@dataclass
+class Launch:
+    """What was counted in one launch, or in several of one kind: ``count`` of them."""
+
+    line: int
+    kernel: str
+    grid: str
+    count: int = 1
+    metrics: Metrics = field(default_factory=dict)
+
+
+def read(path: Path, device: str, started: str, network: str = "") -> list[Measurement]:
+    """A row for every kernel and grid. Raises RidgelineError with the line and metric that is missing or wrong."""
+    lines, before = _table(path)
+    header = lines[0][1]
+    launches = _tall(path, lines) if NAME in header else _wide(path, lines)
+    kinds: dict[tuple[str, str], list[Launch]] = {}
+    for launch in launches:
+        kinds.setdefault((launch.kernel, launch.grid), []).append(launch)
+    if not kinds:
+        raise malformed(path, f"line {before + 1}", "no kernel follows the header")
+    return [_row(path, same, device, started, network or path.stem) for same in kinds.values()]
+
+
+def _table(path: Path) -> tuple[list[Line], int]:
+    """Header and rows with their line numbers, and the number of the header's line."""
+    text = read_text(path).splitlines()
+    first = next((i for i, line in enumerate(text) if KERNEL in next(csv.reader([line]), [])), None)
+    if first is None:
+        why = next((line.strip() for line in text if line.startswith("==ERROR==")), f"no column {KERNEL!r}")
+        raise RidgelineError(f"{path} holds no table of Nsight Compute: {why}")
+    kept = "\n".join("" if line.startswith("==") else line for line in text[first:])
+    rows = csv.reader(io.StringIO(kept))
+    try:
+        return [(first + rows.line_num, cells) for cells in rows if cells], first + 1
+    except csv.Error as error:
+        raise malformed(path, f"line {first + rows.line_num}", str(error)) from None
+
+
+def _cells(path: Path, lines: Iterable[Line], header: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    for line, cells in lines:
+        if len(cells) < len(header):
+            raise malformed(path, f"line {line}", f"{len(cells)} cells, not {len(header)}")
+        yield line, dict(zip(header, cells, strict=False))
+
+
+def _wide(path: Path, lines: list[Line]) -> Iterator[Launch]:
+    """A row per launch, a column per metric; the row without a kernel holds the units."""
+    header = lines[0][1]
+    units: Mapping[str, str] = {}
+    for line, cells in _cells(path, lines[1:], header):
+        if not cells[KERNEL]:
+            units = cells
+            continue
+        launch = Launch(line, cells[KERNEL], cells.get("Grid Size", ""))
+        for name in filter(wanted, header):
+            _add(path, launch, line, name, cells[name], units.get(name, ""))
+        yield launch
+
+
+def _tall(path: Path, lines: list[Line]) -> Iterable[Launch]:
+    """A row per metric of a launch (``ID``), or per metric of a kernel in a summary (``Invocations``, ``Average``)."""
+    found: dict[tuple[str, ...], Launch] = {}
+    value = VALUE if VALUE in lines[0][1] else AVERAGE
+    for line, cells in _cells(path, lines[1:], lines[0][1]):
+        if value not in cells or UNIT not in cells:
+            raise malformed(path, "header", f"no column {UNIT if value in cells else VALUE!r}")
+        if not cells[KERNEL]:
+            continue
+        key = (cells.get("Process ID", ""), cells.get("ID", ""), cells[KERNEL], cells.get("Grid Size", ""))
+        launch = found.setdefault(key, Launch(line, cells[KERNEL], cells.get("Grid Size", "")))
+        launch.count = int(number(path, line, "Invocations", cells.get("Invocations", "")) or 1)
+        name = LABELS.get(cells[NAME], cells[NAME])
+        if wanted(name) and not (cells[NAME] in LABELS and cells[UNIT] == "%"):
+            _add(path, launch, line, name, cells[value], cells[UNIT])
+    return found.values()
+
+
+def _add(path: Path, launch: Launch, line: int, name: str, text: str, unit: str) -> None:
+    value = value_of(path, line, name, text, unit)
+    if value is not None:
+        launch.metrics[name] = value
+
+
+def _row(path: Path, launches: list[Launch], device: str, started: str, network: str) -> Measurement:
+    first, count = launches[0], sum(launch.count for launch in launches)
+    for launch in launches:
+        if not launch.metrics.get(TIME):
+            raise malformed(path, f"line {launch.line}", f"no {TIME} of {launch.kernel}: add it to --metrics")
+    work = _work(launches)
+    moved = total([_times(launch.count, traffic(launch.metrics)) for launch in launches])
+    missing = {"FLOPs not counted": work is None, "DRAM bytes not counted": moved is None}
+    dtype = max(work, key=work.__getitem__) if work and any(work.values()) else "fp32"
+    return layer_row(
+        first.kernel, short_name(first.kernel), dtype, [sum(x.count * x.metrics[TIME] for x in launches)],
+        None if work is None else float(sum(work.values())), moved,
+        device=device, started=started, tool="ncu", reason="; ".join(text for text, is_so in missing.items() if is_so),
+        network=network, working_set=_times(1 / count, moved), warm=False, launches=count, grid=first.grid,
+        operations=work,
+    )  # fmt: skip
+
+
+def _work(launches: list[Launch]) -> dict[str, float] | None:
+    """Operations of all launches by type; None if those of one were not counted."""
+    work: dict[str, float] = {}
+    for launch in launches:
+        done = operations(launch.metrics)
+        if done is None:
+            return None
+        for dtype, value in done.items():
+            work[dtype] = work.get(dtype, 0.0) + launch.count * value
+    return work
+
+
+def _times(factor: float, value: float | None) -> float | None:
+    return None if value is None else factor * value
+
+
+def short_name(kernel: str) -> str:
+    """``gemm`` of ``void ns::gemm<float, 128>(float *)``."""
+    return re.sub(r"[<(].*", "", kernel.replace("(anonymous namespace)::", "").removeprefix("void ")).split("::")[-1]

@@ -1,0 +1,118 @@
+"""Nsight Compute's metrics: which ones count operations and bytes, their units, and what they add up to."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from probes.importers.layer_row import malformed
+
+TIME = "gpu__time_duration.sum"
+LABELS = {"Duration": TIME, "Memory Throughput": "dram__bytes.sum.per_second"}
+"""What the details page calls two of them; its throughput in % has the same label and another unit."""
+TRAFFIC = (
+    ("dram__bytes.sum",),
+    ("dram__bytes_read.sum", "dram__bytes_write.sum"),
+    ("dram__bytes_op_read.sum", "dram__bytes_op_write.sum"),
+)
+LETTER = {"f": "fp32", "d": "fp64", "h": "fp16"}
+OPERATIONS = {"add": 1, "mul": 1, "fma": 2}
+SCALAR = re.compile(
+    r"(?:smsp|sm)__sass_thread_inst_executed_op_([fdh])(add|mul|fma)_pred_on\.sum(\.per_cycle_elapsed)?"
+)
+TENSOR = re.compile(r"(sm__ops_path_tensor_src_([a-z0-9]+)\w*)\.sum(\.per_cycle_elapsed)?")
+BUSY = re.compile(r"sm__(?:inst_executed_)?pipe_tensor\S*")
+CYCLES = ("smsp__cycles_elapsed.avg.per_second", "sm__cycles_elapsed.avg.per_second")
+PREFIX = {"": 1.0, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "m": 1e-3, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+QUANTITY = re.compile(r"([numµkKMGT]?)(?:seconds?|sec|s|bytes?|B|inst|cycles?|hz|Hz|ops?)")
+INTEGER = ("int", "uint")
+
+Metrics = dict[str, float]
+
+
+def wanted(name: str) -> bool:
+    """Whether a metric says anything about time, bytes or operations."""
+    flat = {TIME, *CYCLES, *LABELS.values(), *(metric for group in TRAFFIC for metric in group)}
+    return name in flat or any(pattern.fullmatch(name) for pattern in (SCALAR, TENSOR, BUSY))
+
+
+def value_of(path: Path, line: int, name: str, text: str, unit: str) -> float | None:
+    """A cell in seconds, bytes, operations, or per second; None for ``n/a``. Raises RidgelineError with its line."""
+    value = number(path, line, name, text)
+    return value if value is None or BUSY.fullmatch(name) else value * _scale(path, line, name, unit)
+
+
+def number(path: Path, line: int, name: str, text: str) -> float | None:
+    """``1,234.5`` and, in other languages, ``1.234,5``; None for ``n/a``. Instances behind the value are left out."""
+    plain = text.strip().split(" ")[0].replace("\u202f", "")
+    if plain.lower() in ("", "n/a", "nan", "no"):
+        return None
+    if plain.rfind(",") > plain.rfind(".") and not re.fullmatch(r"\d{1,3}(,\d{3})+", plain):
+        plain = plain.replace(".", "").replace(",", ".")
+    try:
+        return float(plain.replace(",", ""))
+    except ValueError:
+        raise malformed(path, f"line {line}", f"{name} is {text!r}, not a number") from None
+
+
+def _scale(path: Path, line: int, name: str, unit: str) -> float:
+    """The factor to seconds, bytes, operations or their quotients: ``Mbyte`` is 1e6, ``cycle/nsecond`` 1e9."""
+    factors = []
+    for part in unit.strip().split("/") if unit.strip() else []:
+        found = QUANTITY.fullmatch(part.strip())
+        if not found:
+            raise malformed(path, f"line {line}", f"{name} has the unit {unit!r}, which is unknown")
+        factors.append(PREFIX[found[1]])
+    return factors[0] / (factors[1] if len(factors) > 1 else 1.0) if factors else 1.0
+
+
+def traffic(metrics: Metrics) -> float | None:
+    """Bytes from and to memory: counted, or their rate times the time; None if neither was."""
+    for names in TRAFFIC:
+        if all(name in metrics for name in names):
+            return sum(metrics[name] for name in names)
+    rate = metrics.get(LABELS["Memory Throughput"])
+    return None if rate is None else rate * metrics[TIME]
+
+
+def operations(metrics: Metrics) -> dict[str, float] | None:
+    """Operations by type; a multiply-add is two.
+
+    None if nothing was counted, or nothing of the tensor cores of a kernel that uses them.
+    """
+    scalar, tensor = _scalar(metrics), _tensor(metrics)
+    busy = any(value for name, value in metrics.items() if BUSY.fullmatch(name))
+    if not tensor and (busy or not scalar):
+        return None
+    return {dtype: scalar.get(dtype, 0.0) + tensor.get(dtype, 0.0) for dtype in {**scalar, **tensor}}
+
+
+def _scalar(metrics: Metrics) -> dict[str, float]:
+    """Additions, multiplications and multiply-adds of the threads: the same count may stand under two names."""
+    counts: dict[tuple[str, str], float] = {}
+    for name in metrics:
+        if (found := SCALAR.fullmatch(name)) and (value := _count(metrics, name, found[3])) is not None:
+            counts[LETTER[found[1]], found[2]] = value
+    return {
+        dtype: sum(OPERATIONS[op] * value for (kind, op), value in counts.items() if kind == dtype)
+        for dtype, _ in counts
+    }
+
+
+def _tensor(metrics: Metrics) -> dict[str, float]:
+    """Operations of the tensor cores; parts of a total (by result, with and without sparsity) are left out."""
+    counts: dict[str, tuple[str, float]] = {}
+    for name in metrics:
+        if (found := TENSOR.fullmatch(name)) and (value := _count(metrics, name, found[3])) is not None:
+            counts[found[1]] = ("int8" if found[2].startswith(INTEGER) else found[2], value)
+    work: dict[str, float] = {}
+    for name, (dtype, value) in counts.items():
+        if not any(name.startswith(f"{other}_") for other in counts):
+            work[dtype] = work.get(dtype, 0.0) + value
+    return work
+
+
+def _count(metrics: Metrics, name: str, per_cycle: str | None) -> float | None:
+    """A count as it stands, or a count per cycle times the cycles of the launch; None if those are unknown."""
+    cycles = next((metrics[c] * metrics[TIME] for c in CYCLES if c in metrics), None)
+    return metrics[name] if not per_cycle else None if cycles is None else metrics[name] * cycles

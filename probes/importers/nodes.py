@@ -1,0 +1,30 @@
+"""The work of a model's nodes in the shape the importers take: by name, in the order of the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from kernels.layer_work import work_of
+from kernels.onnx_graph import Node
+
+
+@dataclass(frozen=True)
+class OnnxWork:
+    """One node: operations and compulsory bytes (None: unknown), its type, and the name of its first output."""
+
+    flops: float | None
+    bytes: float | None
+    op: str
+    output: str
+
+
+def nodes_of(nodes: Iterable[Node], precision: str = "") -> dict[str, OnnxWork]:
+    """Work by node name; ``precision`` replaces the type of float tensors (``fp16``)."""
+    return {node.name: _work(node, precision) for node in nodes}
+
+
+def _work(node: Node, precision: str) -> OnnxWork:
+    work = work_of(node, precision)
+    output = node.outputs[0].name if node.outputs and node.outputs[0] else ""
+    return OnnxWork(work.flops, work.compulsory_bytes, node.op, output)

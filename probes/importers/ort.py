@@ -1,0 +1,137 @@
+"""The profile that ONNX Runtime writes (``SessionOptions.enable_profiling``): JSON, one event a node and run.
+
+An event carries the node's duration in µs, its operation, provider, and the types and shapes of what went in and came
+out. Attributes are not in it (groups follow from the weights' shape), and weights that were packed in advance are left
+out of the inputs: work given by node name is exact, what follows from the shapes is said to be so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from operator import index as index_of
+from pathlib import Path
+from typing import Any
+
+from kernels.layer_work import work_of
+from kernels.onnx_graph import Node, Tensor
+from probes.harness.records import Measurement, RidgelineError
+from probes.importers.layer_row import Nodes, NodeWork, dtype_of, layer_row, malformed, read_json
+
+ENDING = "_kernel_time"
+Event = Mapping[str, Any]
+Shape = tuple[str, list[int]]
+
+
+def read(path: Path, device: str, started: str, network: str = "", nodes: Nodes | None = None) -> list[Measurement]:
+    """A row for every node, timed by the median of its runs; the first run warms up where there are more.
+
+    nodes: work by node name. Raises RidgelineError that names the event and what is wrong with it.
+    """
+    events = _events(path)
+    runs = [(e["ts"], e["ts"] + e["dur"]) for _, e in events if e.get("name") == "model_run"]
+    timed = [(i, e) for i, e in events if e.get("cat") == "Node" and str(e.get("name")).endswith(ENDING)]
+    if not timed:
+        raise RidgelineError(f"{path} has no event of a node: profile an InferenceSession that runs")
+    grouped: dict[tuple[str, str], list[tuple[int, Event]]] = {}
+    for index, event in timed:
+        key = str(event["name"]).removesuffix(ENDING), str(_args(path, index, event).get("node_index"))
+        grouped.setdefault(key, []).append((index, event))
+    whole = "+".join(sorted({_dtype(_shapes(path, i, e, "input") or _shapes(path, i, e, "output")) for i, e in timed}))
+    more = {"device": device, "started": started, "network": network or path.stem, "precision": whole}
+    return [_row(path, name, found, runs, nodes or {}, more) for (name, _), found in grouped.items()]
+
+
+def _events(path: Path) -> list[tuple[int, Event]]:
+    """Events with their place in the file. A profile cut off by a crash lacks its last bracket: that is an error."""
+    data = read_json(path)
+    if not isinstance(data, list):
+        raise RidgelineError(f"{path} is not a profile of ONNX Runtime: no list of events")
+    for index, event in enumerate(data, 1):
+        if not isinstance(event, dict):
+            raise malformed(path, f"event {index}", "not an object")
+        if event.get("cat") in ("Node", "Session") and event.get("ph", "X") == "X":
+            for key in ("ts", "dur"):
+                if not isinstance(event.get(key), int | float) or event[key] < 0:
+                    name = event.get("name", "")
+                    raise malformed(path, f"event {index} ({name})", f"{key} is {event.get(key)!r}, not a time in µs")
+    return list(enumerate(data, 1))
+
+
+def _row(
+    path: Path, name: str, found: Sequence[tuple[int, Event]], runs: Sequence[tuple[float, float]], nodes: Nodes,
+    more: Mapping[str, Any],
+) -> Measurement:  # fmt: skip
+    index, event = found[0]
+    args = _args(path, index, event)
+    op = str(args["op_name"])
+    inputs, outputs = _shapes(path, index, event, "input"), _shapes(path, index, event, "output")
+    flops, moved, reason = _work(name, op, inputs, outputs, nodes)
+    provider = str(args.get("provider", "")).removesuffix("ExecutionProvider").lower()
+    if provider not in ("", "cpu"):
+        reason = "; ".join(filter(None, (reason, "host time of the call: the device may still have been at work")))
+    return layer_row(
+        name or op, op, _dtype(inputs or outputs), _seconds([e for _, e in found], runs), flops, moved,
+        tool="onnxruntime", reason=reason, provider=provider or "onnxruntime", **more,
+        shapes=[shape for _, shape in inputs], **_channels(op, inputs, outputs),
+    )  # fmt: skip
+
+
+def _args(path: Path, index: int, event: Event) -> Mapping[str, Any]:
+    args = event.get("args")
+    if not isinstance(args, dict) or not args.get("op_name"):
+        raise malformed(path, f"event {index} ({event.get('name')})", "args hold no op_name")
+    return args
+
+
+def _shapes(path: Path, index: int, event: Event, side: str) -> list[Shape]:
+    """Type and shape of every tensor on one side; versions before 1.7 wrote none."""
+    tensors = _args(path, index, event).get(f"{side}_type_shape", [])
+    try:
+        return [(dtype_of(kind) or kind, [*map(index_of, shape)]) for t in tensors for kind, shape in t.items()]
+    except (AttributeError, TypeError):
+        raise malformed(path, f"event {index} ({event['name']})", f"{side}_type_shape is {tensors!r}") from None
+
+
+def _dtype(shapes: Sequence[Shape]) -> str:
+    """The type of the first tensor that holds numbers to compute with, else of the first."""
+    kinds = [kind for kind, _ in shapes]
+    return next((k for k in kinds if k not in ("int64", "bool", "int32")), kinds[0] if kinds else "fp32")
+
+
+def _channels(op: str, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> dict[str, Any]:
+    """Channels in and out of a convolution: whether they suit the tensor cores is read from them."""
+    shapes = [side[0][1] for side in (inputs, outputs) if side]
+    if not op.endswith("Conv") or len(shapes) < 2 or min(map(len, shapes)) < 3:
+        return {}
+    return {"in_channels": shapes[0][1], "out_channels": shapes[1][1]}
+
+
+def _work(
+    name: str, op: str, inputs: Sequence[Shape], outputs: Sequence[Shape], nodes: Nodes
+) -> tuple[float | None, float | None, str]:
+    """Operations, compulsory bytes and a remark: from the node's own work, or else from the shapes."""
+    if given := nodes.get(name) or _by_output(name, op, nodes):
+        return given.flops, given.bytes, ""
+    if op.endswith(("MatMul", "Gemm")) and len(inputs) == 1 and outputs and inputs[0][1]:
+        inputs = [*inputs, (inputs[0][0], [inputs[0][1][-1], outputs[0][1][-1]])]  # packed weights are not listed
+    tensors = [Tensor(f"{name} {i}", tuple(shape), kind) for i, (kind, shape) in enumerate((*inputs, *outputs))]
+    work = work_of(Node(op, name, tuple(tensors[: len(inputs)]), tuple(tensors[len(inputs) :])))
+    if work.flops is None:
+        return None, work.compulsory_bytes, f"FLOPs of {op} unknown: the profile holds no attributes, give the model"
+    return work.flops, work.compulsory_bytes, "work from the shapes in the profile" if work.flops else ""
+
+
+def _by_output(name: str, op: str, nodes: Nodes) -> NodeWork | None:
+    """A node that the runtime renamed after its output as it changed the layout (``r3_nchwc``)."""
+    output = name.removesuffix("_nchwc")
+    return next((work for work in nodes.values() if (work.output, work.op) == (output, op)), None)
+
+
+def _seconds(events: Sequence[Event], runs: Sequence[tuple[float, float]]) -> list[float]:
+    """Seconds of one node in every run, its turns in a loop summed; the first run left out where there are more."""
+    per_run: dict[int, float] = {}
+    for event in events:
+        run = next((i for i, (start, end) in enumerate(runs) if start <= event["ts"] <= end), -1)
+        per_run[run] = per_run.get(run, 0.0) + event["dur"] * 1e-6
+    kept = {run: time for run, time in per_run.items() if run > 0} if len(runs) > 1 else per_run
+    return list((kept or per_run).values())

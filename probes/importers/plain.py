@@ -1,0 +1,81 @@
+"""Layers anybody timed, as a CSV: ``name, flops, bytes, seconds[, dtype]``.
+
+Other columns are kept: ``op, family, provider, network, working_set, textbook_bytes, warm, launches`` have the meaning
+they have in every layer's row, any further one is a remark in ``params``. An empty cell is unknown.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from probes.harness.records import Measurement
+from probes.importers.layer_row import BYTES, dtype_of, layer_row, malformed, read_text
+
+NEEDED = ("name", "flops", "bytes", "seconds")
+OWN = (*NEEDED, "dtype", "op", "family")
+
+
+def read(path: Path, device: str, started: str, network: str = "") -> list[Measurement]:
+    """A row for every line. network: the file's name if not given. Raises RidgelineError with line and column."""
+    table = csv.DictReader(io.StringIO(read_text(path)), skipinitialspace=True)
+    try:
+        names = [str(name).strip().lower() for name in table.fieldnames or []]
+        if missing := [name for name in NEEDED if name not in names]:
+            raise malformed(path, "line 1", f"no column {', '.join(missing)} (needed: {', '.join(NEEDED)}[, dtype])")
+        table.fieldnames = names
+        rows = [_row(path, table.line_num, cells, device, started, network or path.stem) for cells in table]
+    except csv.Error as error:
+        raise malformed(path, f"line {table.line_num}", str(error)) from None
+    if not rows:
+        raise malformed(path, "line 2", "no layer follows the header")
+    return rows
+
+
+def _row(path: Path, line: int, cells: Mapping[Any, Any], device: str, started: str, network: str) -> Measurement:
+    if None in cells or None in cells.values():
+        raise malformed(path, f"line {line}", f"{'too many' if None in cells else 'too few'} cells")
+    text = {key: value.strip() for key, value in cells.items()}
+    for name in ("name", "seconds"):
+        if not text[name]:
+            raise malformed(path, f"line {line}", f"no {name}")
+    given = text.get("dtype", "")
+    dtype = dtype_of(given or "fp32")
+    if not dtype:
+        raise malformed(path, f"line {line}", f"dtype is {given!r}, not one of {', '.join(BYTES)}")
+    number = {name: _number(path, line, name, text[name]) for name in NEEDED[1:]}
+    if not number["seconds"]:
+        raise malformed(path, f"line {line}", f"seconds is {text['seconds']!r}, not a time above zero")
+    return layer_row(
+        text["name"], text.get("op") or text["name"], dtype, [number["seconds"]], number["flops"], number["bytes"],
+        device=device, started=started, tool="csv", family=text.get("family", ""),
+        reason="" if given else "dtype not given: fp32 assumed",
+        **{"network": network, **_more(path, line, text)},
+    )  # fmt: skip
+
+
+def _more(path: Path, line: int, text: Mapping[str, str]) -> dict[str, Any]:
+    """The columns beyond the five, those without a value left out."""
+    kinds: dict[str, Callable[[str, str], Any]] = {
+        "warm": lambda _, cell: cell.lower() in ("1", "true", "yes"),
+        **dict.fromkeys(("working_set", "textbook_bytes", "launches"), lambda n, cell: _number(path, line, n, cell)),
+    }
+    cells = {name: cell for name, cell in text.items() if name not in OWN and cell}
+    return {name: kinds[name](name, cell) if name in kinds else cell for name, cell in cells.items()}
+
+
+def _number(path: Path, line: int, name: str, text: str) -> float | None:
+    """A number of zero or more; None if the cell is empty."""
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or value < 0:
+        raise malformed(path, f"line {line}", f"{name} is {text!r}, not a number of zero or more")
+    return value

@@ -1,0 +1,165 @@
+"""Where a layer stands is arithmetic: every figure here can be checked by hand."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+
+from analysis.ceilings import ceilings
+from analysis.placements import Placement, placements, precisions, ranking, speed_of_light
+from probes.harness.files import csv_text
+from probes.harness.records import SKIPPED, Device, Measurement
+from tests.devices import CPU, GPU, measurement
+
+ROOFS = [
+    measurement("compute/fp32", 1e13),
+    measurement("compute/fp16", 2e13),
+    measurement("compute/fp16/wgmma-fp32", 1e14),
+    measurement("compute/fp16/wgmma_sp-fp32", 2e14),
+    measurement("bandwidth/l1/read", 1e13),
+    measurement("bandwidth/l2/read", 4e12),
+    measurement("bandwidth/dram/copy", 1e12),
+    measurement("overhead/launch", bytes=None, flops=None, seconds_median=2e-6, dtype="int64"),
+]
+
+
+def layer(name: str, flops: float | None, moved: float | None, seconds: float, **changed: Any) -> Measurement:
+    dtype = changed.pop("dtype", "fp16")
+    params = {"network": "net", "layer": name, "op": "Conv", "family": "convolution", "provider": "cuda",
+              "working_set": moved, "warm": True, "launches": 1, "precision": dtype, **changed}  # fmt: skip
+    return measurement("layer/convolution", flops=flops, bytes=moved, seconds_median=seconds, dtype=dtype,
+                       params=json.dumps(params))  # fmt: skip
+
+
+def place(*rows: Measurement, device: Device = GPU, roofs: list[Measurement] = ROOFS) -> list[Placement]:
+    return placements(rows, ceilings(roofs, device), device)
+
+
+def test_columns_are_those_of_the_file() -> None:
+    names = ("schema_version device started network layer op family dtype provider flops bytes intensity seconds rate "
+             "bandwidth roof bound share headroom_seconds time_share params remark")  # fmt: skip
+    assert " ".join(f.name for f in fields(Placement)) == names
+    assert csv_text(place(layer("a", 1e9, 1e9, 2e-3)), Placement).count("\n") == 2
+
+
+def test_a_layer_on_the_slope_of_dram() -> None:
+    (p,) = place(layer("a", 2e9, 1e9, 1.25e-3))
+    assert (p.intensity, p.rate, p.bandwidth) == (2.0, pytest.approx(1.6e12), pytest.approx(8e11))
+    assert (p.roof, p.bound, p.share) == ("bandwidth/dram", "dram", pytest.approx(0.8))
+    assert p.headroom_seconds == pytest.approx(0.25e-3)
+    assert (p.network, p.layer, p.time_share) == ("net", "a", 1.0)
+    assert p.remark.startswith("raise intensity")
+
+
+def test_the_compute_roof_is_the_fastest_dense_one_of_its_type() -> None:
+    (p,) = place(layer("a", 1e12, 1e9, 1.25e-2))
+    assert (p.roof, p.bound, p.share) == ("compute/fp16/wgmma-fp32", "compute", pytest.approx(0.8))
+    assert p.remark == "lower precision: INT8"
+
+
+@pytest.mark.parametrize(
+    ("size", "warm", "roof"),
+    [(40 << 20, True, "bandwidth/l2"), (40 << 20, False, "bandwidth/dram"), (60 << 20, True, "bandwidth/dram")],
+)
+def test_the_memory_roof_is_the_smallest_level_that_holds_it_if_warm(size: int, warm: bool, roof: str) -> None:
+    (p,) = place(layer("a", 1e6, 1e8, 2e-4, working_set=size, warm=warm))
+    assert p.roof == roof
+
+
+def test_a_gpu_keeps_nothing_in_l1_between_launches_a_cpu_does() -> None:
+    small = layer("a", 1e3, 1e9, 1e-3, working_set=1024)
+    gpu = replace(GPU, facts={"shared_bytes_per_multiprocessor": 1 << 17})
+    caches = [{"level": 1, "type": "Data", "size_bytes": 32768, "shared_by": "0"},
+              {"level": 2, "type": "Unified", "size_bytes": 1 << 20, "shared_by": "0-1"}]  # fmt: skip
+    cpu = replace(CPU, facts={"cpus": [0, 1], "caches": caches})
+    assert place(small, device=gpu)[0].roof == "bandwidth/l2"
+    assert place(small, device=cpu)[0].roof == "bandwidth/l1"
+    both = layer("a", 1e3, 1e9, 1e-3, working_set=60000)  # more than one L1, within the two
+    assert place(both, device=cpu)[0].roof == "bandwidth/l1"
+
+
+def test_a_layer_shorter_than_its_launch_is_bound_by_it() -> None:
+    (p,) = place(layer("a", 1e6, 1e6, 5e-6))
+    assert (p.bound, p.roof) == ("launch", "bandwidth/l2")
+    assert "launch overhead" in p.remark
+    assert p.headroom_seconds == pytest.approx(5e-6 - 1e6 / 4e12)
+    assert place(layer("a", 1e9, 1e7, 2e-5, launches=6))[0].bound == "launch"  # 10 µs of roof, 12 µs of launches
+
+
+def test_what_no_roof_explains_is_below_every_roof() -> None:
+    (p,) = place(layer("a", 1e9, 1e8, 1e-3))
+    assert (p.bound, p.share) == ("below every roof", pytest.approx(0.1))
+    assert "more work per launch" in p.remark
+
+
+def test_lost_tensor_cores_are_named_by_their_channels() -> None:
+    (p,) = place(layer("a", 1e9, 1e8, 1e-3, in_channels=64, out_channels=63))
+    assert p.remark == "align channels to 8: out_channels 63"
+    assert "align" not in place(layer("a", 1e9, 1e8, 1e-3, in_channels=63, provider="cpu"))[0].remark
+
+
+def test_a_layer_without_operations_stands_on_its_bandwidth() -> None:
+    (p,) = place(layer("a", 0.0, 1e9, 1.25e-3, op="Reshape"))
+    assert (p.intensity, p.rate, p.bound, p.share) == (0.0, 0.0, "dram", pytest.approx(0.8))
+    assert "remove this reformat" in p.remark
+
+
+def test_a_point_above_its_roof_is_named_and_explained() -> None:
+    (cold,) = place(layer("a", 1e6, 1e8, 5e-5, warm=False))
+    assert (cold.share, cold.headroom_seconds) == (pytest.approx(2.0), pytest.approx(-5e-5))
+    assert cold.remark == "100 % above bandwidth/dram: stated to be cold, yet a cache held part of its data"
+    (fast,) = place(layer("a", 1e12, 1e6, 5e-3))
+    assert "above compute/fp16/wgmma-fp32: more operations are stated than ran" in fast.remark
+    assert ranking([cold, fast]) == []
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        (layer("a", None, 1e9, 1e-3), "not placed: FLOPs unknown"),
+        (layer("a", 1e9, None, 1e-3), "not placed: bytes unknown"),
+        (layer("a", 1e9, 1e9, 1e-3, dtype="int8"), "not placed: no roof of int8"),
+        (layer("a", 0.0, 0.0, 1e-3), "not placed: it does no work"),
+    ],
+)
+def test_what_is_unknown_is_said_and_never_ranked(row: Measurement, says: str) -> None:
+    (p,) = place(row)
+    assert (p.roof, p.bound, p.share, p.headroom_seconds) == ("", "", None, None)
+    assert says in p.remark
+    assert ranking([p]) == []
+
+
+def test_rows_that_were_not_timed_or_are_no_layers_are_left_out() -> None:
+    skipped = replace(layer("a", 1.0, 1.0, 1.0), status=SKIPPED)
+    assert place(skipped, *ROOFS) == []
+    assert place(layer("a", 1e9, 1e9, 1e-3), roofs=[])[0].bound == ""
+
+
+def test_speed_of_light_of_each_precision() -> None:
+    rows = [layer("a", 1e9, 1e9, 2e-3), layer("b", 1e9, 3e9, 4e-3), layer("c", None, 1e9, 1e-3),
+            layer("a", 1e9, 2e9, 4e-3, dtype="fp32")]  # fmt: skip
+    placed = place(*rows)
+    half, single = speed_of_light(placed)
+    assert (half.network, half.precision, half.layers) == ("net", "fp16", 3)
+    assert (half.seconds, half.least_seconds) == (pytest.approx(7e-3), pytest.approx(5e-3))
+    assert (half.unplaced_seconds, half.share) == (1e-3, pytest.approx(5 / 7))
+    assert (single.precision, single.least_seconds) == ("fp32", pytest.approx(2e-3))
+    assert [p.time_share for p in placed] == pytest.approx([2 / 7, 4 / 7, 1 / 7, 1.0])
+
+
+def test_the_ranking_is_by_time_to_gain_not_by_operations() -> None:
+    placed = place(layer("big", 1e12, 1e9, 1.01e-2), layer("slow", 1e6, 1e9, 3e-3), layer("mid", 1e6, 1e9, 2e-3))
+    assert [p.layer for p in ranking(placed)] == ["slow", "mid", "big"]
+    assert [p.layer for p in ranking(placed, n=1)] == ["slow"]
+
+
+def test_int8_slower_than_fp16_is_flagged() -> None:
+    rows = [layer("a", 1e9, 1e9, 2e-3), layer("a", 1e9, 1e9, 3e-3, dtype="int8"), layer("b", 1e9, 1e9, 2e-3)]
+    placed = place(*rows, roofs=[*ROOFS, measurement("compute/int8", 2e14)])
+    assert [p.remark.startswith("INT8 is slower than FP16 (1.50 times)") for p in placed] == [False, True, False]
+    (key,) = precisions(placed)
+    assert key == ("net", "a", "cuda")
+    assert set(precisions(placed)[key]) == {"fp16", "int8"}

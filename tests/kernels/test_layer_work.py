@@ -1,0 +1,235 @@
+"""The work table against published counts, and against counts made here by another road: loops and definitions."""
+
+from __future__ import annotations
+
+from itertools import product as every
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx")
+
+from kernels.layer_work import OPERATIONS, work_of  # noqa: E402
+from kernels.layer_work import unknown_operations as unknown  # noqa: E402
+from kernels.onnx_graph import Node, Tensor, graph_of, read_graph  # noqa: E402
+from tests.kernels.onnx_networks import NETWORKS, model_of  # noqa: E402
+
+LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
+
+
+def tensor(name: str, shape: tuple[int, ...], dtype: str = "fp32", weight: bool = False) -> Tensor:
+    return Tensor(name, shape, dtype, weight)
+
+
+def node(op: str, inputs: list[Any], output: tuple[int, ...], dtype: str = "fp32", **attributes: Any) -> Node:
+    """A node whose inputs are shapes or Tensors; the second input is a weight."""
+    made = [t if isinstance(t, Tensor) else tensor(f"i{i}", t, weight=i > 0) for i, t in enumerate(inputs)]
+    return Node(op, "n", tuple(made), (tensor("o", output, dtype),), attributes)
+
+
+def inferred(op: str, inputs: dict[str, tuple[int, ...]], opset: int = 20, **attributes: Any) -> Node:
+    """The same with the output's shape from ONNX."""
+    made = onnx.helper.make_node(op, list(inputs), ["o"], name="n", **attributes)
+    return graph_of(model_of([made], inputs, ["o"], opset=opset)).nodes[0]
+
+
+def gmac(graph: Any) -> float:
+    counted = [work_of(n) for n in graph.nodes]
+    return sum(w.flops or 0 for w in counted if w.family in ("convolution", "matmul")) / 2e9
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_have_the_multiply_adds_torchvision_publishes(name: str) -> None:
+    build, published = NETWORKS[name]
+    assert gmac(graph_of(build())) == pytest.approx(published, rel=0.005)
+
+
+@pytest.mark.parametrize(
+    ("name", "published"), [("resnet50", 4.09), ("vgg19", 19.63), ("bvlc_alexnet", 0.655), ("squeezenet", 0.349)]
+)
+def test_networks_of_the_onnx_wheel(name: str, published: float) -> None:
+    assert gmac(read_graph(LIGHT / f"light_{name}.onnx")) == pytest.approx(published, rel=0.005)
+
+
+def test_every_node_of_the_wheel_is_counted() -> None:
+    for path in sorted(LIGHT.glob("*.onnx")):
+        for each in read_graph(path).nodes:
+            work = work_of(each)
+            assert not work.problem and work.flops is not None and work.compulsory_bytes, (path.name, each.name)
+
+
+def taps(size: int, kernel: int, stride: int, pad: int, dilation: int) -> int:
+    """Kernel positions of one axis, counted by walking."""
+    positions = 0
+    while positions * stride + dilation * (kernel - 1) < size + 2 * pad:
+        positions += 1
+    return positions * kernel
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("groups", "stride", "dilation", "pad"), [(1, 1, 1, 1), (4, 2, 1, 0), (8, 1, 2, 2), (2, 3, 2, 1)]
+)
+def test_convolutions_equal_a_walk_over_every_tap(rank: int, groups: int, stride: int, dilation: int, pad: int) -> None:
+    sizes, kernel, batch, channels, out = (13, 11, 9)[:rank], (3, 2, 1)[:rank], 2, 8, 16
+    walked = [taps(n, k, stride, pad, dilation) for n, k in zip(sizes, kernel, strict=True)]
+    macs = batch * out * (channels // groups) * int(np.prod(walked))
+    shapes = {"x": (batch, channels, *sizes), "w": (out, channels // groups, *kernel)}
+    options: dict[str, Any] = {
+        "group": groups,
+        "strides": [stride] * rank,
+        "dilations": [dilation] * rank,
+        "pads": [pad] * 2 * rank,
+    }
+    assert work_of(inferred("Conv", shapes, **options)).flops == 2 * macs
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_transposed_convolution_scatters_each_input_element(rank: int, groups: int) -> None:
+    sizes, kernel = (5, 4, 3)[:rank], (3, 2, 2)[:rank]
+    shapes = {"x": (2, 4, *sizes), "w": (4, 8 // groups, *kernel)}
+    macs = sum(1 for _ in every(range(2 * 4), *map(range, sizes), range(8 // groups), *map(range, kernel)))
+    found = inferred("ConvTranspose", shapes, group=groups, strides=[2] * rank, pads=[1] * 2 * rank)
+    assert work_of(found).flops == 2 * macs
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [((5, 7), (7, 3)), ((2, 1, 5, 7), (4, 7, 3)), ((7,), (7, 3)), ((6, 5, 7), (7,)), ((7,), (7,)), ((9, 5, 7), (7, 3))],
+)
+def test_matrix_products_broadcast_their_batches(a: tuple[int, ...], b: tuple[int, ...]) -> None:
+    outputs = np.matmul(np.zeros(a), np.zeros(b)).size
+    assert work_of(inferred("MatMul", {"a": a, "b": b})).flops == 2 * outputs * 7
+
+
+@pytest.mark.parametrize("turn", [0, 1])
+def test_gemm_counts_products_whatever_is_transposed_or_added(turn: int) -> None:
+    a, b = ((7, 5) if turn else (5, 7)), ((3, 7) if turn else (7, 3))
+    found = inferred("Gemm", {"a": a, "b": b, "c": (3,)}, transA=turn, transB=turn)
+    assert work_of(found).flops == 2 * 5 * 7 * 3
+
+
+def test_quantized_operations_count_what_their_float_ones_do() -> None:
+    scalar, x, w = tensor("s", ()), tensor("x", (1, 8, 6, 6), "uint8"), tensor("w", (4, 8, 3, 3), "int8", True)
+    conv = node("QLinearConv", [x, scalar, scalar, w, scalar, scalar, scalar, scalar], (1, 4, 4, 4), "uint8")
+    assert work_of(conv).flops == work_of(node("ConvInteger", [x, w], (1, 4, 4, 4), "int32")).flops == 2 * 64 * 72
+    a, b = tensor("a", (5, 7), "uint8"), tensor("b", (7, 3), "int8", True)
+    dense = node("QLinearMatMul", [a, scalar, scalar, b, scalar, scalar, scalar, scalar], (5, 3), "uint8")
+    assert work_of(dense).flops == work_of(node("MatMulInteger", [a, b], (5, 3), "int32")).flops == 2 * 105
+    assert work_of(dense).parameter_bytes == 21
+    cast = node("QuantizeLinear", [(4, 4), scalar], (4, 4), "int8")
+    assert (work_of(cast).flops, work_of(cast).compulsory_bytes) == (32, 16 * 4 + 4 + 16)
+
+
+@pytest.mark.parametrize(
+    ("op", "inputs", "output", "attributes", "flops"),
+    [
+        ("Add", [(2, 3, 4), (4,)], (2, 3, 4), {}, 24),
+        ("Sum", [(6,), (6,), (6,)], (6,), {}, 12),
+        ("Mean", [(6,), (6,), (6,)], (6,), {}, 18),
+        ("Relu", [(5, 5)], (5, 5), {}, 25),
+        ("Sigmoid", [(10,)], (10,), {}, 40),
+        ("Gelu", [(10,)], (10,), {}, 50),
+        ("Gelu", [(10,)], (10,), {"approximate": "tanh"}, 90),
+        ("Softmax", [(3, 8)], (3, 8), {}, 120),
+        ("LogSoftmax", [(3, 8)], (3, 8), {}, 123),
+        ("BatchNormalization", [(1, 4, 5)], (1, 4, 5), {}, 40),
+        ("LayerNormalization", [(3, 8), (8,), (8,)], (3, 8), {"axis": -1}, 7 * 24 + 5 * 3),
+        ("LayerNormalization", [(3, 8), (8,)], (3, 8), {"axis": 1}, 6 * 24 + 5 * 3),
+        ("InstanceNormalization", [(2, 3, 10), (3,), (3,)], (2, 3, 10), {}, 7 * 60 + 5 * 6),
+        ("GroupNormalization", [(2, 4, 10), (4,), (4,)], (2, 4, 10), {"num_groups": 2}, 7 * 80 + 5 * 4),
+        ("RMSNormalization", [(3, 8), (8,)], (3, 8), {}, 4 * 24 + 4 * 3),
+        ("LRN", [(1, 8, 2)], (1, 8, 2), {"size": 5}, 160),
+        ("MaxPool", [(1, 2, 8, 8)], (1, 2, 4, 4), {"kernel_shape": [3, 3]}, 32 * 9),
+        ("AveragePool", [(1, 2, 8)], (1, 2, 4), {"kernel_shape": [2]}, 8 * 3),
+        ("GlobalAveragePool", [(1, 2, 8, 8)], (1, 2, 1, 1), {}, 130),
+        ("ReduceSum", [(4, 6)], (4,), {}, 24),
+        ("ReduceMean", [(4, 6)], (4,), {}, 28),
+        ("Resize", [(1, 1, 4, 4)], (1, 1, 8, 8), {"mode": "linear"}, 64 * 8),
+        ("Resize", [(1, 1, 4, 4)], (1, 1, 8, 8), {"mode": "nearest"}, 0),
+        ("Resize", [(1, 1, 4, 4)], (1, 1, 8, 4), {"mode": "cubic"}, 32 * 8),
+        ("Einsum", [(2, 3, 4), (2, 4, 5)], (2, 3, 5), {"equation": "bij,bjk->bik"}, 240),
+        ("LSTM", [(7, 2, 3), (1, 16, 3), (1, 16, 4)], (7, 1, 2, 4), {}, 14 * (2 * 16 * 7 + 18 * 4)),
+        ("GRU", [(7, 2, 3), (2, 12, 3), (2, 12, 4)], (7, 2, 2, 4), {}, 28 * (2 * 12 * 7 + 14 * 4)),
+        ("Attention", [(2, 4, 6, 8), (2, 4, 9, 8), (2, 4, 9, 8)], (2, 4, 6, 8), {}, 2 * 4 * 6 * 9 * (16 + 16 + 6)),
+        (
+            *("Attention", [(2, 6, 32), (2, 9, 16), (2, 9, 16)], (2, 6, 32)),
+            *({"q_num_heads": 4, "kv_num_heads": 2}, 2 * 4 * 6 * 9 * (16 + 16 + 6)),
+        ),
+        ("NonMaxSuppression", [(1, 10, 4), (1, 2, 10)], (5, 3), {}, 20 + 15 * 2 * 9),
+    ],
+)
+def test_flops_by_definition(op: str, inputs: list[Any], output: Any, attributes: dict[str, Any], flops: float) -> None:
+    work = work_of(node(op, inputs, output, **attributes))
+    assert (work.flops, work.problem) == (flops, "")
+
+
+@pytest.mark.parametrize("op", ["Reshape", "Transpose", "Concat", "Identity", "Flatten", "Pad", "Cast", "Where"])
+def test_layers_that_compute_nothing_still_move_bytes(op: str) -> None:
+    work = work_of(node(op, [(4, 6)], (24,)))
+    assert (work.flops, work.compulsory_bytes, work.family) == (0, 2 * 24 * 4, "movement")
+
+
+def test_gather_reads_the_rows_it_takes_and_shape_reads_none() -> None:
+    table, indices = tensor("t", (30000, 64), weight=True), tensor("i", (5,), "int64")
+    work = work_of(node("Gather", [table, indices], (5, 64)))
+    assert (work.flops, work.compulsory_bytes, work.parameters) == (0, 2 * 5 * 64 * 4 + 5 * 8, 30000 * 64)
+    assert work_of(node("Shape", [(100, 100)], (2,), "int64")).compulsory_bytes == 16
+
+
+def test_the_two_traffic_models_and_precision() -> None:
+    conv = node("Conv", [(1, 3, 8, 8), (16, 3, 3, 3)], (1, 16, 6, 6))
+    weights, read, written = 16 * 27, 3 * 64, 16 * 36
+    for precision, size in (("", 4), ("tf32", 4), ("fp16", 2), ("int8", 1), ("fp64", 8)):
+        work = work_of(conv, precision)
+        assert work.compulsory_bytes == (weights + read + written) * size
+        assert work.textbook_bytes == (weights + written) * size
+        assert (work.parameter_bytes, work.parameters) == (weights * size, weights)
+
+
+def test_precision_leaves_integers_alone_and_a_tensor_is_read_once() -> None:
+    x = tensor("x", (8,))
+    assert work_of(node("Mul", [x, x], (8,)), "fp16").compulsory_bytes == 2 * 8 * 2
+    indices = tensor("i", (8,), "int64")
+    assert work_of(node("Add", [indices], (8,), "int64"), "fp16").compulsory_bytes == 2 * 8 * 8
+
+
+def test_shapes_and_axes_are_no_parameters() -> None:
+    target = tensor("shape", (2,), "int64", weight=True)
+    assert work_of(node("Reshape", [(4, 6), target], (6, 4))).parameters == 0
+
+
+def test_unknown_operations_are_named_never_zero() -> None:
+    odd, other = node("Frobnicate", [(4,)], (4,)), Node("Conv", "c", (), (), {}, "my.domain")
+    work = work_of(odd)
+    assert (work.flops, work.compulsory_bytes, work.problem) == (None, 32, "unknown operation Frobnicate")
+    assert work_of(other).flops is None
+    assert unknown([odd, odd, other, node("Relu", [(4,)], (4,))]) == {"Frobnicate": 2, "my.domain.Conv": 1}
+
+
+def test_missing_shapes_and_malformed_nodes_are_named() -> None:
+    lost = Node("Conv", "c1", (tensor("x", (1, 3, 8, 8)), tensor("w", (4, 3, 3, 3))), (Tensor("y", None),))
+    work = work_of(lost)
+    assert work.flops is None and work.compulsory_bytes is None and "c1" in work.problem and "y" in work.problem
+    wrong = work_of(node("MaxPool", [(1, 2, 8)], (1, 2, 4)))
+    assert wrong.flops is None and "kernel_shape" in wrong.problem
+
+
+def test_a_new_operation_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    new = node("Frobnicate", [(4,)], (4,))
+    monkeypatch.setitem(OPERATIONS, "Frobnicate", OPERATIONS["Sigmoid"])
+    assert (work_of(new).flops, unknown([new])) == (16, {})
+
+
+def test_no_operation_stands_in_two_rows() -> None:
+    from kernels.layer_work import ROWS
+
+    names = [name for row in ROWS for name in row.names.split()]
+    assert len(names) == len(set(names))
+
+
+def test_packed_types_take_half_a_byte() -> None:
+    assert tensor("w", (7,), "int4").bytes() == 4

@@ -1,0 +1,211 @@
+"""The network reader on small models made for one difficulty each, and on the networks of the onnx wheel."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx")
+
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+
+from kernels.layer_work import work_of  # noqa: E402
+from kernels.onnx_graph import Graph, OnnxError, graph_of, read_graph  # noqa: E402
+from tests.kernels.onnx_networks import header, model_of  # noqa: E402
+
+LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
+make = helper.make_node
+
+
+def flattening() -> Any:
+    """A network that flattens as exporters write it: x.reshape(x.shape[0], -1), then a product."""
+    nodes = [
+        make("Conv", ["x", "w"], ["c"], name="conv"),
+        make("Shape", ["c"], ["shape"]),
+        make("Constant", [], ["zero"], value=numpy_helper.from_array(np.array(0))),
+        make("Gather", ["shape", "zero"], ["batch"]),
+        make("Unsqueeze", ["batch", "axes"], ["batch1"]),
+        make("Concat", ["batch1", "rest"], ["target"], axis=0),
+        make("Reshape", ["c", "target"], ["flat"], name="flatten"),
+        make("MatMul", ["flat", "dense"], ["y"], name="dense"),
+    ]
+    weights = [
+        *(header("w", (8, 3, 3, 3)), header("dense", (8 * 36, 10))),
+        *(numpy_helper.from_array(np.array([0]), "axes"), numpy_helper.from_array(np.array([-1]), "rest")),
+    ]
+    return model_of(nodes, {"x": ("N", 3, "H", "W")}, ["y"], weights)
+
+
+def named(graph: Graph, name: str) -> Any:
+    return next(node for node in graph.nodes if node.name == name)
+
+
+def test_dynamic_shapes_are_bound_and_shape_arithmetic_is_folded() -> None:
+    graph = graph_of(flattening(), {"x": (4, 3, 8, 8)})
+    assert [node.op for node in graph.nodes] == ["Conv", "Reshape", "MatMul"]
+    assert graph.outputs[0].shape == (4, 10) and not graph.open_shapes()
+    assert named(graph, "flatten").inputs[1].value.tolist() == [4, -1]
+    assert work_of(named(graph, "dense")).flops == 2 * 4 * 288 * 10
+
+
+def test_an_open_shape_names_the_input_and_the_way_out() -> None:
+    with pytest.raises(OnnxError, match=r"input x has dynamic shape 1x3xHxW.*--shape x=1x3x224x224"):
+        graph_of(flattening())
+    with pytest.raises(OnnxError, match="its inputs are x"):
+        graph_of(flattening(), {"image": (1, 3, 8, 8)})
+    with pytest.raises(OnnxError, match="1x3x8 has 3 dimensions, the model's has 4"):
+        graph_of(flattening(), {"x": (1, 3, 8)})
+
+
+def test_one_symbol_means_one_number_everywhere() -> None:
+    nodes = [make("MatMul", ["a", "b"], ["y"], name="m")]
+    model = model_of(nodes, {"a": ("batch", "length", 8), "b": ("batch", 8, "length")}, ["y"])
+    graph = graph_of(model, {"a": (2, 5, 8)})
+    assert graph.inputs[1].shape == (2, 8, 5) and graph.outputs[0].shape == (2, 5, 5)
+
+
+@pytest.mark.parametrize(("first", "batch", "found"), [("N", 4, 4), (1, 4, 4), (None, 4, 4), ("N", None, 1), (3, 4, 3)])
+def test_batch_sets_the_first_dimension(first: Any, batch: int | None, found: int) -> None:
+    model = model_of([make("Relu", ["x"], ["y"])], {"x": (first, 6)}, ["y"])
+    assert graph_of(model, batch=batch).outputs[0].shape == (found, 6)
+
+
+def test_a_batch_written_into_the_network_is_named() -> None:
+    with pytest.raises(OnnxError, match=r"Reshape .* does not fit .* keep its batch"):
+        read_graph(LIGHT / "light_resnet50.onnx", batch=8)
+
+
+def test_weights_made_by_constant_of_shape_are_weights() -> None:
+    graph = read_graph(LIGHT / "light_resnet50.onnx")
+    assert {node.op for node in graph.nodes}.isdisjoint({"Constant", "ConstantOfShape"}) and graph.constant
+    assert [t.name for t in graph.inputs] == ["gpu_0/data_0"]
+    assert sum(work_of(node).parameters for node in graph.nodes) == 25_610_152
+
+
+@pytest.mark.parametrize("path", sorted(LIGHT.glob("*.onnx")), ids=lambda path: path.stem)
+def test_no_shape_stays_open_in_the_wheel(path: Path) -> None:
+    assert not read_graph(path).open_shapes()
+
+
+def test_a_transposed_weight_is_a_weight_and_a_decoded_one_stays_a_layer() -> None:
+    nodes = [
+        make("Transpose", ["w"], ["turned"], name="turn"),
+        make("DequantizeLinear", ["q", "scale"], ["decoded"], name="decode"),
+        make("MatMul", ["x", "turned"], ["h"], name="first"),
+        make("MatMul", ["h", "decoded"], ["y"], name="second"),
+    ]
+    weights = [
+        *(header("w", (64, 32)), header("q", (64, 16), TensorProto.INT8)),
+        numpy_helper.from_array(np.array(0.5, np.float32), "scale"),
+    ]
+    graph = graph_of(model_of(nodes, {"x": (4, 32)}, ["y"], weights))
+    assert [node.name for node in graph.nodes] == ["decode", "first", "second"] and graph.constant == ("turn",)
+    assert work_of(named(graph, "first")).parameters == 64 * 32
+    assert work_of(named(graph, "decode")).parameter_bytes == 64 * 16 + 4
+
+
+def test_branches_and_loops_are_named_not_guessed() -> None:
+    branch = helper.make_graph([make("Relu", ["x"], ["r"])], "b", [], [onnx.ValueInfoProto(name="r")])
+    choose = make("If", ["flag"], ["y"], name="choose", then_branch=branch, else_branch=branch)
+    graph = graph_of(model_of([choose], {"x": (4,), "flag": ()}, ["y"], kinds={"flag": TensorProto.BOOL}))
+    assert graph.nodes[0].subgraphs == {"then_branch": ("Relu",), "else_branch": ("Relu",)}
+    work = work_of(graph.nodes[0])
+    assert work.flops is None and "If choose" in work.problem and "then_branch (1 nodes)" in work.problem
+
+
+def test_functions_of_the_model_are_inlined() -> None:
+    body = [make("Mul", ["a", "a"], ["s"]), make("Add", ["s", "a"], ["b"])]
+    opsets = [helper.make_opsetid("", 20)]
+    function = helper.make_function("mine", "Square", ["a"], ["b"], body, opsets)
+    model = model_of([make("Square", ["x"], ["y"], domain="mine")], {"x": (4, 4)}, ["y"], domains=["mine"])
+    model.functions.append(function)
+    graph = graph_of(model)
+    assert [node.op for node in graph.nodes] == ["Mul", "Add"]
+    assert sum(work_of(node).flops or 0 for node in graph.nodes) == 32
+
+
+def test_what_follows_an_unknown_operation_is_named_or_given() -> None:
+    def model() -> Any:
+        nodes = [make("Odd", ["x"], ["h"], name="odd", domain="mine"), make("Relu", ["h"], ["y"], name="relu")]
+        return model_of(nodes, {"x": (4, 4)}, ["y"], domains=["mine"])
+
+    lost = graph_of(model())
+    assert lost.open_shapes() == ["Odd odd: h", "Relu relu: h", "Relu relu: y"]
+    assert "relu" in work_of(named(lost, "relu")).problem
+    given = graph_of(model(), {"h": (4, 8)})
+    assert not given.open_shapes() and work_of(named(given, "relu")).flops == 32
+
+
+def runtime_model() -> Any:
+    """A quantized network as ONNX Runtime's quantizer writes it."""
+    quantized = ("s", "z")
+    nodes: list[tuple[str, list[str], str, dict[str, Any]]] = [
+        ("QLinearAdd", ["x", *quantized, "x", *quantized, *quantized], "sum", {}),
+        ("QLinearConcat", [*quantized, "sum", *quantized, "x", *quantized], "both", {"axis": 1}),
+        ("QLinearGlobalAveragePool", ["both", *quantized, *quantized], "mean", {"channels_last": 0}),
+        ("FusedMatMul", ["f", "w"], "y", {"transB": 1, "alpha": 0.5}),
+    ]
+    made = [make(op, read, [out], name=out, domain="com.microsoft", **more) for op, read, out, more in nodes]
+    scalars = [numpy_helper.from_array(np.array(1, kind), name) for name, kind in (("s", np.float32), ("z", np.uint8))]
+    inputs = {"x": (2, 8, 4, 4), "f": (2, 16)}
+    weights = [*scalars, header("w", (10, 16))]
+    return model_of(made, inputs, ["mean", "y"], weights, {"x": TensorProto.UINT8}, domains=["com.microsoft"])
+
+
+def test_operations_of_onnx_runtime_have_shapes() -> None:
+    graph = graph_of(runtime_model())
+    found = {node.name: node.outputs[0] for node in graph.nodes}
+    shapes = {name: (tensor.shape, tensor.dtype) for name, tensor in found.items() if tensor is not None}
+    assert shapes == {
+        "sum": ((2, 8, 4, 4), "uint8"),
+        "both": ((2, 16, 4, 4), "uint8"),
+        "mean": ((2, 16, 1, 1), "uint8"),
+        "y": ((2, 10), "fp32"),
+    }
+    assert [work_of(node).flops for node in graph.nodes] == [256, 0, 512 + 32, 2 * 2 * 16 * 10]
+
+
+def test_an_output_nobody_reads_is_left_out() -> None:
+    model = model_of([make("Dropout", ["x"], ["y", "mask"])], {"x": (4, 4)}, ["y"])
+    assert graph_of(model).nodes[0].outputs[1] is None
+    split = model_of([make("Split", ["x"], ["y", "rest"], num_outputs=2)], {"x": (4, 4)}, ["y"])
+    assert graph_of(split).nodes[0].outputs[1].shape == (2, 4)  # type: ignore[union-attr]
+
+
+def test_attributes_types_and_optional_inputs_are_kept() -> None:
+    scales = numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "scales")
+    resize = make("Resize", ["x", "", "scales"], ["y"], mode="linear", name="up")
+    graph = graph_of(model_of([resize], {"x": (1, 1, 4, 4)}, ["y"], [scales], {"x": TensorProto.FLOAT16}))
+    node = graph.nodes[0]
+    assert node.attributes == {"mode": "linear"} and node.inputs[1] is None and node.input(9) is None
+    assert (node.outputs[0].shape, node.outputs[0].dtype) == ((1, 1, 8, 8), "fp16")  # type: ignore[union-attr]
+    assert graph.opsets == {"": 20}
+
+
+def test_external_weights_are_not_read_but_small_ones_are(tmp_path: Path) -> None:
+    big, target = np.zeros((64, 64), np.float32), np.array([2, 32])
+    weights = [numpy_helper.from_array(big, "w"), numpy_helper.from_array(target, "to")]
+    nodes = [make("MatMul", ["x", "w"], ["h"]), make("Reshape", ["h", "to"], ["y"])]
+    model = model_of(nodes, {"x": (1, 64)}, ["y"], weights)
+    path = tmp_path / "net.onnx"
+    onnx.save(model, str(path), save_as_external_data=True, location="data", size_threshold=0)
+    graph = read_graph(path)
+    assert graph.outputs[0].shape == (2, 32) and graph.nodes[0].inputs[1].value is None  # type: ignore[union-attr]
+    assert [t.shape for t in graph.weights if t.name == "w"] == [(64, 64)]
+
+
+def test_bad_files_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = tmp_path / "net.onnx"
+    text.write_text("no network\n")
+    with pytest.raises(OnnxError, match="not an ONNX model") as problem:
+        read_graph(text)
+    assert "\n" not in str(problem.value)
+    with pytest.raises(OnnxError, match=r"gone.onnx: cannot be read"):
+        read_graph(tmp_path / "gone.onnx")
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(OnnxError, match=r"needs onnx: pip install"):
+        read_graph(text)

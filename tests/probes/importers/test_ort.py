@@ -1,0 +1,101 @@
+"""ONNX Runtime's profile: a stored one as it was written, and one written by whatever version is installed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kernels.onnx_graph import graph_of
+from probes.harness.records import OK, RidgelineError
+from probes.importers import ort
+from probes.importers.nodes import OnnxWork, nodes_of
+
+STORED = Path(__file__).parent / "data" / "ort_1.32_cpu.json"
+
+
+def test_nodes_have_the_median_of_their_runs_without_the_first() -> None:
+    conv, reorder, product = ort.read(STORED, "CPU", "now")
+    assert (conv.kernel, conv.backend, conv.dtype, conv.samples) == ("Conv", "cpu", "fp32", 2)
+    assert conv.seconds_median == pytest.approx((20e-6 + 13e-6) / 2)
+    assert conv.flops == 2 * 16 * 16 * 16 * 8 * 9
+    assert conv.bytes == 4 * (8 * 256 + 16 * 8 * 9 + 16 * 256)
+    assert (reorder.flops, reorder.ceiling) == (0.0, "layer/movement")
+    assert product.flops == 2 * 256 * 16 * 10
+    assert product.bytes == 4 * (16 * 256 + 10 * 256 + 160)  # packed weights are not among the inputs
+
+
+def test_work_given_by_node_name_goes_before_the_shapes() -> None:
+    rows = ort.read(STORED, "CPU", "now", nodes={"mm": OnnxWork(7.0, 9.0, "MatMul", "y")})
+    assert (rows[2].flops, rows[2].bytes, rows[2].reason) == (7.0, 9.0, "")
+    nodes = {"relu1": OnnxWork(1.0, 2.0, "Relu", "b"), "c": OnnxWork(3.0, 4.0, "Conv", "b")}
+    assert ort.read(STORED, "CPU", "now", nodes=nodes)[0].flops == 3.0  # b_nchwc, by its output and type
+
+
+def events(**changed: Any) -> list[dict[str, Any]]:
+    args = {"op_name": "Custom", "provider": "CUDAExecutionProvider", "node_index": "0",
+            "input_type_shape": [{"float16": [2, 3]}], "output_type_shape": [{"float16": [2, 3]}]}  # fmt: skip
+    node = {"cat": "Node", "dur": 5, "ts": 1, "ph": "X", "name": "g_kernel_time", "args": args}
+    return [node | changed, {"cat": "Node", "dur": 0, "ts": 1, "ph": "X", "name": "g_fence_before", "args": args}]
+
+
+def test_an_unknown_operation_is_named_and_not_zero(tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps(events()))
+    (row,) = ort.read(path, "GPU", "now")
+    assert (row.flops, row.bytes, row.backend, row.dtype) == (None, 24.0, "cuda", "fp16")
+    assert "FLOPs of Custom unknown" in row.reason
+    assert "host time" in row.reason
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (events(dur=None), "event 1 (g_kernel_time): dur is None"),
+        (events(args={}), "event 1 (g_kernel_time): args hold no op_name"),
+        (events(args={"op_name": "A", "input_type_shape": 3}), "input_type_shape is 3"),
+        ([3], "event 1: not an object"),
+        ({}, "no list of events"),
+        ([], "has no event of a node"),
+    ],
+)
+def test_a_malformed_profile_is_one_line_with_its_event(tmp_path: Path, data: Any, says: str) -> None:
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps(data))
+    with pytest.raises(RidgelineError) as error:
+        ort.read(path, "CPU", "now")
+    assert says in str(error.value)
+
+
+def test_a_profile_cut_off_names_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
+    path.write_text(STORED.read_text()[:2000])
+    with pytest.raises(RidgelineError, match=r"line 5 column \d+ is not JSON"):
+        ort.read(path, "CPU", "now")
+
+
+def test_the_installed_version_is_read(tmp_path: Path) -> None:
+    onnx, runtime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    weights = onnx.numpy_helper.from_array(np.ones((6, 2, 3, 3), np.float32), "w")
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["x", "w"], ["y"], name="grouped", group=2)],
+        "net",
+        [helper.make_tensor_value_info("x", kind, [1, 4, 8, 8])],
+        [helper.make_tensor_value_info("y", kind, [1, 6, 6, 6])],
+        [weights],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    options = runtime.SessionOptions()
+    options.enable_profiling, options.profile_file_prefix = True, str(tmp_path / "p")
+    nodes = nodes_of(graph_of(model).nodes)
+    session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    for _ in range(3):
+        session.run(None, {"x": np.ones((1, 4, 8, 8), np.float32)})
+    profile = Path(session.end_profiling())
+    for given in ({}, nodes):
+        conv = next(row for row in ort.read(profile, "CPU", "now", nodes=given) if row.kernel == "Conv")
+        assert (conv.flops, conv.status, conv.samples) == (2 * 6 * 36 * 2 * 9, OK, 2)

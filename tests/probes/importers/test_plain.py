@@ -1,0 +1,66 @@
+"""The plain table: what it says is what the row says, and a wrong cell is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from probes.harness.records import OK, RidgelineError
+from probes.importers import plain
+
+DATA = Path(__file__).parent / "data"
+
+
+def test_every_line_is_a_layer() -> None:
+    conv, relu, mystery = plain.read(DATA / "plain.csv", "CPU", "now")
+    assert (conv.flops, conv.bytes, conv.seconds_median, conv.dtype) == (2.36e8, 1605632.0, 4.1e-5, "fp16")
+    assert (conv.ceiling, conv.kernel, conv.backend, conv.status) == ("layer/convolution", "Conv", "csv", OK)
+    assert (json.loads(relu.params)["layer"], relu.dtype) == ("relu, first", "fp16")
+    assert (mystery.flops, mystery.ceiling) == (None, "layer/other")
+    assert json.loads(mystery.params) == {
+        "layer": "mystery", "op": "Custom", "family": "other", "network": "plain", "provider": "csv",
+        "working_set": 4096.0, "textbook_bytes": None, "warm": True, "launches": 1,
+    }  # fmt: skip
+
+
+def test_four_columns_are_enough_and_others_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "n.csv"
+    path.write_text(
+        "\ufeffSeconds,name,FLOPs,bytes,warm,working_set,note\n1e-3,a,5,7,false,99,mine\n", encoding="utf-8"
+    )
+    (row,) = plain.read(path, "CPU", "now", network="net")
+    params = json.loads(row.params)
+    assert (row.flops, row.dtype, row.reason) == (5.0, "fp32", "dtype not given: fp32 assumed")
+    assert [params[k] for k in ("network", "warm", "working_set", "note")] == ["net", False, 99.0, "mine"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("name,flops,bytes\na,1,2\n", "line 1: no column seconds"),
+        ("name,flops,bytes,seconds\na,1,2,3\nb,x,2,3\n", "line 3: flops is 'x', not a number"),
+        ("name,flops,bytes,seconds\na,1,-2,3\n", "line 2: bytes is '-2'"),
+        ("name,flops,bytes,seconds\na,1,2,0\n", "line 2: seconds is '0', not a time above zero"),
+        ("name,flops,bytes,seconds\na,1,nan,1\n", "line 2: bytes is 'nan'"),
+        ("name,flops,bytes,seconds\na,1,2,\n", "line 2: no seconds"),
+        ("name,flops,bytes,seconds\na,1,2\n", "line 2: too few cells"),
+        ("name,flops,bytes,seconds\na,1,2,3,4\n", "line 2: too many cells"),
+        ("name,flops,bytes,seconds,dtype\na,1,2,3,fp12\n", "line 2: dtype is 'fp12', not one of"),
+        ("name,flops,bytes,seconds\n", "no layer follows the header"),
+        ("", "line 1: no column name, flops, bytes, seconds"),
+    ],
+)
+def test_a_malformed_line_is_named(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "n.csv"
+    path.write_text(text)
+    with pytest.raises(RidgelineError) as error:
+        plain.read(path, "CPU", "now")
+    assert says in str(error.value)
+    assert str(path) in str(error.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(RidgelineError, match="cannot be read: no such file"):
+        plain.read(tmp_path / "none.csv", "CPU", "now")
