@@ -112,7 +112,8 @@ class _Bar:
 
 def _line(row: Measurement) -> str:
     what = si(row.value, unit_of(row.ceiling, row.dtype)) if row.status == OK else f"{row.status}: {row.reason}"
-    return f"  {row.ceiling:32} {row.backend:6} {what}"
+    place = "" if row.x is None else f" at {row.x:g}"
+    return f"  {row.ceiling + place:32} {row.backend:6} {what}"
 
 
 def _safe(text: str) -> str:
