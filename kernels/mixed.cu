@@ -3,7 +3,8 @@
 // A fixed number of blocks walk over the array tile by tile, and over it again for every further repetition. The
 // next tile is on its way while this one is computed, so memory and arithmetic overlap also where both are busy.
 // With EVERY > 1 only each EVERY-th register gets its multiply-add; all of them are also added up as words.
-// Multiply-adds: TRIPS rounds of STEPS, and one into an accumulator.
+// Multiply-adds: TRIPS rounds of STEPS, and one into an accumulator. On tensor cores a step multiplies a warp's vectors,
+// 16 x 16, by a matrix of 8 columns that holds m, and the next step by one that holds c = -m: nothing overflows.
 
 #if defined(KIND_FP64)
 #define REGS 2
@@ -27,7 +28,13 @@ __device__ __forceinline__ double total(value x) { return x; }
 #define OUT "=r"
 typedef unsigned value; // one integer, or two 16-bit numbers
 __device__ __forceinline__ unsigned words(value x) { return x; }
-#if defined(KIND_FP16)
+#if defined(KIND_FP16_MMA)
+__device__ __forceinline__ void multiply(float *d, const value *a, value b) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %8}, {%0, %1, %2, %3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b));
+}
+#elif defined(KIND_FP16)
 __device__ __forceinline__ value step(value x, value m, value c) {
   asm("fma.rn.f16x2 %0, %1, %2, %3;" : "=r"(x) : "r"(x), "r"(m), "r"(c));
   return x;
@@ -88,22 +95,46 @@ __device__ __forceinline__ void fetch(tile &t, const vec *x, unsigned number) {
   for (int k = 0; k < VECS; k++) t.a[k] = load(at + k * BLOCK);
 }
 
+#if defined(KIND_FP16_MMA)
+typedef float sum_type;
+#define SUMS (VECS * 4) // four registers a tile of the product
+__device__ __forceinline__ double total(float x) { return x; }
+#else
+typedef value sum_type;
+#define SUMS REGS
+#endif
+
 struct found {
-  value sum[REGS];
+  sum_type sum[SUMS];
   unsigned words;
 };
+
+#if defined(KIND_FP16_MMA)
+__device__ __forceinline__ void once(tile &t, found &f, value m, value c, int s) {
+#pragma unroll
+  for (int k = 0; k < VECS; k += EVERY) multiply(f.sum + 4 * k, t.a[k].v, s % 2 ? c : m);
+}
+__device__ __forceinline__ void last(tile &t, found &f, value m) { once(t, f, m, m, 0); }
+#else
+__device__ __forceinline__ void once(tile &t, found &f, value m, value c, int s) {
+  EACH t.a[k].v[r] = step(t.a[k].v[r], m, c);
+}
+__device__ __forceinline__ void last(tile &t, found &f, value m) {
+  EACH if ((k * REGS + r) % EVERY == 0) f.sum[r] = step(t.a[k].v[r], m, f.sum[r]);
+}
+#endif
 
 __device__ __forceinline__ void compute(tile &t, found &f, value m, value c) {
 #if EVERY == 1
 #pragma unroll 1
   for (int trip = 0; trip < TRIPS; trip++) {
 #pragma unroll
-    for (int s = 0; s < STEPS; s++) EACH t.a[k].v[r] = step(t.a[k].v[r], m, c);
+    for (int s = 0; s < STEPS; s++) once(t, f, m, c, s);
   }
 #else
   EACH f.words += words(t.a[k].v[r]);
 #endif
-  EACH if ((k * REGS + r) % EVERY == 0) f.sum[r] = step(t.a[k].v[r], m, f.sum[r]);
+  last(t, f, m);
 }
 
 // x: 2 * pairs tiles of BLOCK * VECS vectors; sums, sums_of_words: one number per thread; no more blocks than pairs.
@@ -125,7 +156,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK, BLOCKS_PER_SM)
   } while (--left);
   double sum = 0;
 #pragma unroll
-  for (int r = 0; r < REGS; r++) sum += total(f.sum[r]);
+  for (int r = 0; r < SUMS; r++) sum += total(f.sum[r]);
   unsigned thread = blockIdx.x * BLOCK + threadIdx.x;
   sums[thread] = sum;
   sums_of_words[thread] = f.words;

@@ -16,8 +16,8 @@ import numpy as np
 
 from kernels.base import ITEMSIZE, Kernel, Launch, Work
 
-UNROLLED = 64  # multiply-adds of an element written out; more of them are a loop of STEPS
-STEPS = 32
+UNROLLED = STEPS = 16
+"""Multiply-adds of an element written out; more of them are a loop, or their code would outgrow the instruction cache."""
 TILES = 61  # data repeat after so many tiles: a prime, so that a tile read in place of another shows
 M = -1  # the values alternate between x and C - x: exact in every type, and for ever
 C = {"fp64": 1, "fp32": 1, "fp16": 1, "bf16": 0, "int32": 1}
@@ -35,15 +35,17 @@ def counted_share(k: int) -> float:
     return 1.0 if k <= UNROLLED else (k - 1) / k
 
 
-def possible(k: float) -> int:
-    """The number of multiply-adds nearest to ``k`` that ``split`` divides without a rest."""
+def possible(k: float, columns: int = 1) -> int:
+    """The number of multiply-adds nearest to ``k`` that ``split`` divides without a rest; odd where signs alternate."""
     near = max(1, round(k))
-    return near if near <= UNROLLED else round(near / STEPS) * STEPS + 1
+    if near > UNROLLED:
+        return round(near / STEPS) * STEPS + 1
+    return near if columns == 1 else near // 2 * 2 + 1
 
 
-def work(dtype: str, n: int, k: int, every: int = 1, **_: Any) -> Work:
-    """``k`` multiply-adds on every ``every``-th of ``n`` elements, all of them read."""
-    return Work(2.0 * k * n / every, n * ITEMSIZE[dtype])
+def work(dtype: str, n: int, k: int, every: int = 1, columns: int = 1, **_: Any) -> Work:
+    """``k`` multiply-adds, in each column, on every ``every``-th of ``n`` elements, all of them read."""
+    return Work(2.0 * k * columns * n / every, n * ITEMSIZE[dtype])
 
 
 @cache
@@ -61,10 +63,16 @@ def encode(dtype: str, values: np.ndarray) -> np.ndarray:
     return values.astype(kinds[dtype])
 
 
-def reference(dtype: str, repeat: int, n: int, k: int, tile: int, every: int = 1, **shape: Any) -> np.ndarray:
-    """[sum of the accumulators, sum of all 32-bit words modulo 2**32 (0 where every element is computed on)]."""
+def reference(
+    dtype: str, repeat: int, n: int, k: int, tile: int, every: int = 1, columns: int = 1, **shape: Any
+) -> np.ndarray:
+    """[sum of the accumulators, sum of all 32-bit words modulo 2**32 (0 where every element is computed on)].
+
+    Signs alternate in a matrix product: of an odd number of steps one is left, in each of its ``columns``.
+    """
     values = period(dtype, tile)
-    ends = np.where(_selected(len(values), every, **shape), _last(dtype, values, k, **shape), 0.0)
+    last = values * columns if columns > 1 else _last(dtype, values, k, **shape)
+    ends = np.where(_selected(len(values), every, **shape), last, 0.0)
     bits = encode(dtype, values).view(np.uint32).astype(np.int64)
     words = int(_over(bits, n * ITEMSIZE[dtype] // 4)) * repeat % 2**32 if every > 1 else 0
     return np.array([repeat * _over(ends, n), words], np.float64)

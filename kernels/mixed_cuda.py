@@ -15,17 +15,26 @@ BLOCK, VECS, BLOCKS_PER_SM = 256, 4, 4
 VECTOR = 16  # bytes
 TILES_A_TRIP = 2  # of mixed.cu: one is on its way while the other is computed
 REGISTER = {"fp64": 8, "fp32": 4, "fp16": 4, "bf16": 4, "int32": 4}  # bytes one multiply-add instruction takes
+COLUMNS = 8  # of the matrix that a tensor core multiplies the data by, mma.m16n8k16
+MMA = "mma-fp32"
+TENSOR_SINCE = 8.0
 
 
-def missing(device: Any, dtype: str) -> str:
+def missing(device: Any, dtype: str, path: str = "") -> str:
     """Why this device has no such kernel, or nothing."""
+    if path and float(device.arch) < TENSOR_SINCE:
+        return f"sm_{cuda.sm(device)} has no {dtype} mma.m16n8k16 (since {TENSOR_SINCE})"
     return fma_cuda.missing(device, dtype)
 
 
-def shape(device: Any, dtype: str) -> dict[str, int]:
-    """Params that fill the device: how registers, vectors and blocks lie over a tile (here what one trip reads)."""
-    size = REGISTER[dtype]
+def shape(device: Any, dtype: str, path: str = "") -> dict[str, int]:
+    """Params that fill the device: how registers, vectors and blocks lie over a tile (here what one trip reads).
+
+    path: ``mma-fp32`` multiplies on the tensor cores, each vector by all columns of a matrix.
+    """
+    size = VECTOR if path else REGISTER[dtype]
     return {
+        **({"columns": COLUMNS} if path else {}),
         "tile": TILES_A_TRIP * BLOCK * VECS * VECTOR // ITEMSIZE[dtype],
         "lanes": size // ITEMSIZE[dtype],
         "regs": VECTOR // size,
@@ -39,14 +48,17 @@ def defines(dtype: str, params: Mapping[str, Any]) -> dict[str, object]:
     """Macros of ``mixed.cu`` for these params."""
     trips, steps = mixed.split(params["k"])
     sizes = {"BLOCK": params["block"], "VECS": params["vecs"], "BLOCKS_PER_SM": BLOCKS_PER_SM}
-    return {f"KIND_{dtype.upper()}": 1, "TRIPS": trips, "STEPS": steps, "EVERY": params.get("every", 1), **sizes}
+    kind = f"KIND_{dtype.upper()}{'_MMA' if 'columns' in params else ''}"
+    return {kind: 1, "TRIPS": trips, "STEPS": steps, "EVERY": params.get("every", 1), **sizes}
 
 
 def audit(cubin: Cubin, dtype: str, params: Mapping[str, Any], work: Work) -> Audit:
     """Whether the loop does the declared multiply-adds: those of a trip, or of one round where a tile takes more."""
     trips, _ = mixed.split(params["k"])
     runs = params["n"] / params["tile"] * params["block"] / sass.WARP * (TILES_A_TRIP * trips if trips > 1 else 1)
-    spec = sass.Spec(fma_cuda.TYPES[dtype].opcode, 2.0 * params["lanes"] * sass.WARP, runs)
+    columns = params.get("columns", 0)
+    opcode = "HMMA.16816.F32" if columns else fma_cuda.TYPES[dtype].opcode
+    spec = sass.Spec(opcode, 2.0 * params["lanes"] * sass.WARP * (columns or 1), runs)
     return sass.audit(cubin, spec, Work(work.flops * mixed.counted_share(params["k"]), work.bytes))
 
 
@@ -86,7 +98,8 @@ def raw(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.
     kernel = cuda.function(cubin.path, "mixed")
     blocks, block = min(params["blocks"], tiles), params["block"]
     buffers = _Buffers(dtype, params, blocks * block, queue)
-    operands = [fma_cuda.operand(dtype, v) for v in (mixed.M, mixed.C[dtype])]
+    signs = (1, -1) if "columns" in params else (mixed.M, mixed.C[dtype])
+    operands = [fma_cuda.operand(dtype, v) for v in signs]
     pointers = [buffer.pointer for buffer in buffers.all]
 
     def enqueue(repeat: int) -> None:

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from kernels import mixed
+from kernels import fma_cpu, mixed, mixed_cpu, mixed_cuda
 from kernels.base import ITEMSIZE
-from probes import bandwidth, compute
+from probes import bandwidth, compute, tensor_core
 from probes.harness.case import Case, run_alone
 from probes.harness.records import Device
 
 DEFAULT = False
-DTYPES = {"cuda": ("fp64", "fp32", "fp16", "bf16", "int32"), "cpu": ("fp64", "fp32")}
+DTYPES = {"cuda": ("fp64", "fp32", "fp16", "bf16", "int32", "fp16/mma-fp32"), "cpu": ("fp64", "fp32")}
+"""Precisions, with the path where it is not the vector unit's."""
 LEAST = 1 / 16  # FLOP per byte
 PAST_RIDGE = 16
 RIDGE = 16  # multiply-adds of an element at the ridge of a common CPU core; where unknown, of a GPU
@@ -30,16 +31,17 @@ SLOW_FP64 = 32
 
 def cases(device: Device) -> Iterator[Case]:
     """The anchors of the roof, then for each precision the points of the curve."""
-    for case in (*compute.cases(device), *bandwidth.cases(device)):
+    for case in (*tensor_core.cases(device), *compute.cases(device), *bandwidth.cases(device)):
         if _is_anchor(case, device):
             yield case
-    for dtype in DTYPES[device.kind]:
-        for k, every in points(dtype, ridge(device, dtype)):
-            yield _case(device, dtype, k, every)
+    for name in DTYPES[device.kind]:
+        dtype, _, path = name.partition("/")
+        for k, every in points(dtype, ridge(device, dtype), bool(path)):
+            yield _case(device, dtype, path, k, every)
 
 
 def _is_anchor(case: Case, device: Device) -> bool:
-    flats = [f"compute/{dtype}" for dtype in DTYPES[device.kind]]
+    flats = [f"compute/{name}" for name in DTYPES[device.kind]]
     return case.ceiling == "bandwidth/dram/read" or (case.backend in ("raw", "cpu") and case.ceiling in flats)
 
 
@@ -54,22 +56,27 @@ def ridge(device: Device, dtype: str) -> float:
     return max(1.0, BYTES_COMPUTED / slow / moved)
 
 
-def points(dtype: str, ridge: float) -> list[tuple[int, int]]:
-    """(multiply-adds, on every so-manyth register) in order of intensity: steps of 2, finer around ``ridge``."""
-    size = ITEMSIZE[dtype]
-    sparse = [2**e for e in range(6, 0, -1) if 2 / (size * 2**e) >= LEAST]
+def points(dtype: str, ridge: float, tensor: bool = False) -> list[tuple[int, int]]:
+    """(multiply-adds, on every so-manyth register) in order of intensity: steps of 2, finer around ``ridge``.
+
+    On tensor cores a multiply-add is one in each column of a matrix.
+    """
+    size, columns = ITEMSIZE[dtype], mixed_cuda.COLUMNS if tensor else 1
+    rarest = mixed_cuda.VECS if tensor else 2**6
+    sparse = [2**e for e in range(6, 0, -1) if 2**e <= rarest and 2 * columns / (size * 2**e) >= LEAST]
     powers = [2**e for e in range(20) if 2**e < 2 * PAST_RIDGE * ridge]
-    dense = sorted({mixed.possible(k) for k in (*powers, *(ridge * near for near in NEAR))})
+    dense = sorted({mixed.possible(k, columns) for k in (*powers, *(ridge * near for near in NEAR))})
     return [*((1, every) for every in sparse), *((k, 1) for k in dense)]
 
 
-def _case(device: Device, dtype: str, k: int, every: int) -> Case:
-    params, skip = _shape(device, dtype, every)
+def _case(device: Device, dtype: str, path: str, k: int, every: int) -> Case:
+    params, skip = _shape(device, dtype, path, every)
     size = ITEMSIZE[dtype]
     count = array_bytes(device) // (size * params["tile"]) * params["tile"]
-    given = {**params, "n": count, "k": k, "every": every, "x": 2 * k / (size * every)}
-    backend = "cpu" if device.kind == "cpu" else "raw"
-    return Case(mixed.MIXED, dtype, backend, f"sweep/compute/intensity/{dtype}", given, skip)
+    x = 2 * k * params.get("columns", 1) / (size * every)
+    given = {**params, "n": count, "k": k, "every": every, "x": x}
+    backend, series = "cpu" if device.kind == "cpu" else "raw", "-".join(filter(None, (dtype, path)))
+    return Case(mixed.MIXED, dtype, backend, f"sweep/compute/intensity/{series}", given, skip)
 
 
 def array_bytes(device: Device) -> int:
@@ -78,15 +85,11 @@ def array_bytes(device: Device) -> int:
     return max(bandwidth.LEAST_BYTES, least)
 
 
-def _shape(device: Device, dtype: str, every: int) -> tuple[dict[str, Any], str]:
+def _shape(device: Device, dtype: str, path: str, every: int) -> tuple[dict[str, Any], str]:
     if device.kind == "cpu":
-        from kernels import fma_cpu, mixed_cpu
-
         shape = mixed_cpu.shape(device.features, dtype, every) | {"threads": device.units}
         return shape, fma_cpu.missing(device.features, dtype)
-    from kernels import mixed_cuda
-
-    return mixed_cuda.shape(device, dtype), mixed_cuda.missing(device, dtype)
+    return mixed_cuda.shape(device, dtype, path), mixed_cuda.missing(device, dtype, path)
 
 
 if __name__ == "__main__":

@@ -95,7 +95,26 @@ def test_the_gpu_does_the_declared_work_on_every_architecture(arch: str, dtype: 
         assert bool(found.instruction) != (arch in COMPILE_ONLY)
 
 
-@pytest.mark.parametrize("k", [1, 16, 33])
+@pytest.mark.parametrize("arch", ["8.0", "8.9", "9.0", "10.0", "12.0"])
+def test_tensor_cores_do_the_declared_work_on_every_architecture(arch: str) -> None:
+    device = replace(GPU, arch=arch, facts={})
+    for k, every in ((1, 4), (1, 1), (5, 1), (33, 1)):
+        params = mixed_cuda.shape(device, "fp16", mixed_cuda.MMA) | {"n": 1 << 24, "k": k, "every": every}
+        cubin = cuda.build(device, "mixed", mixed_cuda.defines("fp16", params))
+        found = mixed_cuda.audit(cubin, "fp16", params, mixed.work("fp16", **params))
+        assert (found.problem, found.instruction) == ("", "HMMA.16816.F32")
+
+
+def test_the_reference_of_tensor_cores_is_a_product_with_a_matrix_of_ones() -> None:
+    params = mixed_cuda.shape(GPU, "fp16", mixed_cuda.MMA) | {"n": 70 * 16384}
+    data = np.tile(mixed.period("fp16", 16384), 2)[: params["n"]]
+    columns = data.reshape(-1, 16) @ np.ones((16, 8))
+    assert mixed.reference("fp16", 2, k=5, **params)[0] == 2 * columns.sum()
+    vectors = data.reshape(-1, 4, 256, 8)  # tile, vector of a thread, thread, element
+    assert mixed.reference("fp16", 1, k=1, every=4, **params)[0] == 8 * vectors[:, 0].sum()
+
+
+@pytest.mark.parametrize("k", [1, 9, 16])
 def test_the_next_tile_is_on_its_way_while_this_one_is_computed(k: int) -> None:
     params = mixed_cuda.shape(GPU, "fp32") | {"n": 1 << 24, "k": k}
     code = sass.disassemble(cuda.build(GPU, "mixed", mixed_cuda.defines("fp32", params)).path)
@@ -117,9 +136,10 @@ def test_a_lost_multiply_add_is_caught() -> None:
     )
 
 
-@pytest.mark.parametrize("k", [1, 2, 22.6, 64, 65, 80, 512, 2600])
+@pytest.mark.parametrize("k", [1, 2, 16, 17, 22.6, 64, 65, 80, 512, 2600])
 def test_every_possible_count_splits_without_a_rest(k: float) -> None:
     near = mixed.possible(k)
     trips, steps = mixed.split(near)
     assert trips * steps + 1 == near
     assert abs(near - k) <= mixed.STEPS / 2 + 1
+    assert mixed.possible(k, columns=8) % 2

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from probes import bandwidth, compute, intensity
+from probes import bandwidth, compute, intensity, tensor_core
 from probes.harness.records import Device
 from tests.devices import CPU, GPU
 
@@ -17,14 +17,16 @@ SWEEP = "sweep/compute/intensity/"
 @pytest.mark.parametrize("device", [CPU, GPU, replace(GPU, arch="8.9"), replace(GPU, clock_hz=None)])
 def test_points_reach_from_far_below_the_ridge_to_far_above(device: Device) -> None:
     found = [c for c in intensity.cases(device) if c.ceiling.startswith(SWEEP)]
-    for dtype in intensity.DTYPES[device.kind]:
-        points = [c for c in found if c.ceiling == SWEEP + dtype]
+    for name in intensity.DTYPES[device.kind]:
+        dtype, _, path = name.partition("/")
+        points = [c for c in found if c.ceiling == SWEEP + name.replace("/", "-")]
         x = [c.params["x"] for c in points]
         assert x == sorted(set(x))
-        assert x[0] == 1 / 16
-        ridge = intensity.ridge(device, dtype) * 2 / points[0].kernel.work(dtype, n=1, k=1).bytes
+        assert x[0] == (2 if path else 1 / 16), "a tensor core does no less on a vector than one small product"
+        once = points[0].kernel.work(dtype, n=1, k=1, columns=points[0].params.get("columns", 1))
+        ridge = intensity.ridge(device, dtype) * once.flops / once.bytes
         assert x[-1] >= 0.9 * intensity.PAST_RIDGE * ridge
-        assert max(b / a for a, b in pairwise(x)) <= 2.1
+        assert max(b / a for a, b in pairwise(x)) <= (3 if path else 2.1)
         for case in points:
             work = case.kernel.work(dtype, **case.params)
             assert work.flops / work.bytes == pytest.approx(case.params["x"])
@@ -33,7 +35,7 @@ def test_points_reach_from_far_below_the_ridge_to_far_above(device: Device) -> N
 @pytest.mark.parametrize("device", [CPU, GPU])
 def test_the_roof_is_measured_as_the_other_probes_measure_it(device: Device) -> None:
     anchors = [c for c in intensity.cases(device) if not c.ceiling.startswith(SWEEP)]
-    known = [*compute.cases(device), *bandwidth.cases(device)]
+    known = [*compute.cases(device), *tensor_core.cases(device), *bandwidth.cases(device)]
     assert all(anchor in known for anchor in anchors)
     tags = {f"compute/{dtype}" for dtype in intensity.DTYPES[device.kind]} | {"bandwidth/dram/read"}
     assert {anchor.ceiling for anchor in anchors} == tags
@@ -43,6 +45,8 @@ def test_a_type_the_gpu_lacks_is_skipped_with_the_reason() -> None:
     skips = {c.dtype: c.skip for c in intensity.cases(replace(GPU, arch="7.5")) if c.ceiling.startswith(SWEEP)}
     assert skips["bf16"] == "sm_75 has no bf16 multiply-add (since 8.0)"
     assert skips["fp32"] == ""
+    old = [c.skip for c in intensity.cases(replace(GPU, arch="7.5")) if c.ceiling == SWEEP + "fp16-mma-fp32"]
+    assert set(old) == {"sm_75 has no fp16 mma.m16n8k16 (since 8.0)"}
 
 
 @pytest.mark.parametrize("device", [replace(CPU, last_cache_bytes=384 << 20), replace(GPU, last_cache_bytes=96 << 20)])
