@@ -120,15 +120,10 @@ def raw(device: Any, op: str, dtype: str, params: Mapping[str, Any], queue: Any)
 def _buffers(op: str, dtype: str, n: int, blocks: int, queue: Any) -> list[cuda.Buffer]:
     """Source, target (a copy's) and sums (a read's); what is not there takes an element."""
     sizes = (n, FLOATS[dtype]), (n if op == "copy" else 1, FLOATS[dtype]), (blocks, np.float64)
-    held: list[cuda.Buffer] = []
-    try:
+    with cuda.collected() as held:
         for count, kind in sizes:
             held.append(cuda.Buffer(count, kind, queue))
-    except KernelError:
-        for buffer in held:
-            buffer.free()
-        raise
-    held[0].fill(0, dtype)
+        held[0].fill(0, dtype)
     for buffer in held[1:]:
         buffer.poison()
     return held

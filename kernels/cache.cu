@@ -2,8 +2,9 @@
 //
 // MODE_GLOBAL: UNROLL loads of 16 bytes in flight in each thread, one chunk of BLOCK x UNROLL of them after another.
 // Each block reads the whole set, so that its L1 holds it, starting somewhere else than its neighbours, whose loads
-// would else be its own; TOGETHER, the blocks share each pass, so that only the L2 can hold the set. LOAD is .ca or
-// .cg. MODE_SHARED: the same loads from shared memory. MODE_BANKS: 4-byte loads that make WAYS lanes share each bank.
+// would else be its own. TOGETHER, a block reads VISITS chunks and ends: passes over the set follow one another in the
+// order in which multiprocessors come free, so that only the L2 can hold the set and no two of them read it in step.
+// LOAD is .ca or .cg. MODE_SHARED: the same loads from shared memory. MODE_BANKS: 4-byte loads that make WAYS lanes share each bank.
 // Both are volatile: a load whose address never changes would be moved out of the loop.
 
 #include "clock.cuh"
@@ -38,16 +39,17 @@ __device__ __forceinline__ unsigned load(unsigned at) {
 __device__ __forceinline__ unsigned total(uint4 v) { return (v.x + v.y) + (v.z + v.w); }
 __device__ __forceinline__ unsigned total(unsigned v) { return v; }
 
-// x: the set, of so many chunks; sums: one word a thread; reads: chunks to read, by each block or by all together.
+// x: the set, of so many chunks; sums: one word a thread; clocks: cycles and nanoseconds of each block; reads: chunks
+// each block reads. TOGETHER, every SLOTS-th block adds to the same sums and clocks.
 extern "C" __global__ void __launch_bounds__(BLOCK)
     sweep(const uint4 *x, unsigned *sums, u64 *clocks, u64 reads, unsigned chunks) {
   unsigned sum = 0;
 #if defined(MODE_GLOBAL)
 #if defined(TOGETHER)
-  unsigned step = gridDim.x % chunks, chunk = blockIdx.x % chunks;
-  u64 visits = reads > blockIdx.x ? (reads - blockIdx.x + gridDim.x - 1) / gridDim.x : 0;
+  unsigned chunk = blockIdx.x % (chunks / VISITS) * VISITS;
+  u64 visits = VISITS;
 #else
-  unsigned step = 1, chunk = (blockIdx.x * 2654435761u >> 8) % chunks;
+  unsigned chunk = (blockIdx.x * 2654435761u >> 8) % chunks;
   u64 visits = reads;
 #endif
   x += threadIdx.x;
@@ -63,7 +65,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
 #endif
 #endif
   __syncthreads();
-  u64 begin_ns = nanoseconds(), begin = cycles();
+  moment begin = now();
 #pragma unroll 1
   for (u64 v = 0; v < visits; v++) {
 #if defined(MODE_GLOBAL)
@@ -71,8 +73,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
     uint4 r[UNROLL];
 #pragma unroll
     for (int u = 0; u < UNROLL; u++) r[u] = load(at + u * BLOCK);
-    chunk += step;
-    if (chunk >= chunks) chunk -= chunks;
+    if (++chunk >= chunks) chunk = 0;
 #elif defined(MODE_SHARED)
     uint4 r[UNROLL];
 #pragma unroll
@@ -86,10 +87,12 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
     for (int u = 0; u < UNROLL; u++) sum += total(r[u]);
   }
   __syncthreads();
-  u64 end = cycles(), end_ns = nanoseconds();
-  if (threadIdx.x == 0) {
-    clocks[2 * blockIdx.x] = end - begin;
-    clocks[2 * blockIdx.x + 1] = end_ns - begin_ns;
-  }
+#if defined(TOGETHER)
+  unsigned slot = blockIdx.x % SLOTS;
+  if (threadIdx.x == 0) add_passed(begin, clocks + 2 * slot);
+  atomicAdd(sums + (size_t)slot * BLOCK + threadIdx.x, sum);
+#else
+  if (threadIdx.x == 0) passed(begin, clocks);
   sums[(size_t)blockIdx.x * BLOCK + threadIdx.x] = sum;
+#endif
 }

@@ -14,13 +14,13 @@ from kernels.nvrtc import Cubin
 
 VECTOR = 16  # bytes of one load
 SM_SHAPE = {"block": 1024, "per_sm": 1, "unroll": 4}  # of several blocks, one's miss would be the others' hit
-GRID_SHAPE = {"block": 1024, "per_sm": 2, "unroll": 8}
+GRID_SHAPE = {"block": 256, "per_sm": 8, "unroll": 8, "visits": 4}  # many small blocks never wait for one another
 UNROLL = 8  # loads in flight from shared memory
 SHARED_BLOCK, SHARED_BLOCKS, SHARED_BYTES = 1024, 2, 16 << 10
 BANK_BYTES, WAYS = 4096, (1, 2, 4, 8, 16, 32)
 SM_SIZES = [k << 10 for k in (64, 128, 192, 256, 320, 384, 512, 768, 1024)]
 SMALLEST_SHARE = 8  # of the L2: where blocks often read one line at once, requests are merged before they reach it
-MULTIPLE = 1024 * VECTOR * 8  # bytes: whole chunks of either shape
+MULTIPLE = 1024 * VECTOR * 8  # bytes: whole chunks, and visits, of either shape
 PAST_CACHE = 4
 
 OPCODES = {"shared": (r"LDS.*\.128", VECTOR), "banks": ("LDS", 4)}
@@ -68,7 +68,8 @@ def defines(params: Mapping[str, Any]) -> dict[str, object]:
     mode = params["mode"]
     common: dict[str, object] = {"BLOCK": params["block"], "UNROLL": params["unroll"]}
     if mode in ("sm", "grid"):
-        return common | {"MODE_GLOBAL": 1} | ({"LOAD": ".ca"} if mode == "sm" else {"LOAD": ".cg", "TOGETHER": 1})
+        together = {"LOAD": ".cg", "TOGETHER": 1, "VISITS": params.get("visits"), "SLOTS": params["blocks"]}
+        return common | {"MODE_GLOBAL": 1} | ({"LOAD": ".ca"} if mode == "sm" else together)
     if mode == "shared":
         return common | {"MODE_SHARED": 1, "SHARED_BYTES": params["x"]}
     return common | {"MODE_BANKS": 1, "SHARED_BYTES": BANK_BYTES, "WAYS": params["x"]}
@@ -94,16 +95,23 @@ def raw(device: Any, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
     cubin = cuda.build(device, "cache", defines(params))
     kernel = cuda.function(cubin.path, "sweep")
     size = BANK_BYTES if params["mode"] == "banks" else params["x"]
-    held = cuda.Buffer(size // 4, np.uint32, queue)
-    sums, clocks = cuda.Buffer(block * blocks, np.uint32, queue), cuda.Buffer(2 * blocks, np.uint64, queue)
-    held.repeat(words(min(size // 4, WORD_LENGTH)))
-    sums.poison()
+    with cuda.collected() as buffers:
+        for count, kind in ((size // 4, np.uint32), (block * blocks, np.uint32), (2 * blocks, np.uint64)):
+            buffers.append(cuda.Buffer(count, kind, queue))
+        held, sums, clocks = buffers
+        held.repeat(words(min(size // 4, WORD_LENGTH)))
     chunks = size // (block * VECTOR * params["unroll"])
     reads = 1 if params["mode"] in OPCODES else chunks
+    pointers = [buffer.pointer for buffer in buffers]
 
     def enqueue(repeat: int) -> None:
         numbers = np.uint64(repeat * reads), np.uint32(chunks)
-        kernel((blocks,), (block,), (held.pointer, sums.pointer, clocks.pointer, *numbers), stream=queue)
+        grid = blocks
+        if params["mode"] == "grid":
+            grid = repeat * chunks // params["visits"]
+            sums.clear()
+            clocks.clear()
+        kernel((grid,), (block,), (*pointers, *numbers), stream=queue)
 
     result = lambda: np.array([int(sums.download().sum(dtype=np.uint64)) % (1 << 32)], np.float64)  # noqa: E731
     return cuda.CudaLaunch(queue, enqueue, [held, sums], result, lambda work: audit(cubin, params, work), clocks)

@@ -48,12 +48,15 @@ def raw(device: Any, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
     cubin = build(device)
     kernel = cuda.function(cubin.path, "chase")
     lines, words = params["x"] // STEP, STEP // 8
-    held, end, clocks = (cuda.Buffer(count, np.uint64, queue) for count in (lines * words, 1, 2))
-    order = cycle(lines)
-    addresses = np.zeros((lines, words), np.uint64)
-    addresses[order, 0] = held.address + np.roll(order, -1).astype(np.uint64) * np.uint64(STEP)
-    held.upload(addresses)
-    end.upload(np.array([held.address + int(order[0]) * STEP], np.uint64))
+    with cuda.collected() as buffers:
+        for count in (lines * words, 1, 2):
+            buffers.append(cuda.Buffer(count, np.uint64, queue))
+        held, end, clocks = buffers
+        order = cycle(lines)
+        addresses = np.zeros((lines, words), np.uint64)
+        addresses[order, 0] = held.address + np.roll(order, -1).astype(np.uint64) * np.uint64(STEP)
+        held.upload(addresses)
+        end.upload(np.array([held.address + int(order[0]) * STEP], np.uint64))
 
     def launch(blocks: int, of: cuda.Buffer, warm: int, hops: int) -> None:
         numbers = of.pointer, end.pointer, clocks.pointer, np.uint64(warm), np.uint64(hops)

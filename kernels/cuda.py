@@ -6,7 +6,8 @@ headers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -47,9 +48,16 @@ class Buffer:
 
     def poison(self) -> None:
         """Fill with bytes 0xFF: NaN for floats, -1 for integers."""
+        self._set(0xFF)
+
+    def clear(self) -> None:
+        """Fill with zeros."""
+        self._set(0)
+
+    def _set(self, byte: int) -> None:
         from cupy.cuda import runtime
 
-        runtime.memsetAsync(self.address, 0xFF, self.nbytes, self._queue.ptr)
+        runtime.memsetAsync(self.address, byte, self.nbytes, self._queue.ptr)
 
     def upload(self, values: np.ndarray) -> None:
         """Copy a host array of the same size to the device."""
@@ -102,6 +110,18 @@ class Buffer:
         if self.address:
             runtime.free(self.address)
         self.address = 0
+
+
+@contextmanager
+def collected() -> Iterator[list[Any]]:
+    """A list of buffers that are given back if the block fails."""
+    held: list[Any] = []
+    try:
+        yield held
+    except BaseException:
+        for buffer in held:
+            buffer.free()
+        raise
 
 
 class CudaLaunch:

@@ -6,6 +6,8 @@
 // Multiply-adds: TRIPS rounds of STEPS, and one into an accumulator. On tensor cores a step multiplies a warp's vectors,
 // 16 x 16, by a matrix of 8 columns that holds m, and the next step by one that holds c = -m: nothing overflows.
 
+#include "clock.cuh"
+
 #if defined(KIND_FP64)
 #define REGS 2
 #define LOAD_TYPE ".v2.f64"
@@ -137,9 +139,12 @@ __device__ __forceinline__ void compute(tile &t, found &f, value m, value c) {
   last(t, f, m);
 }
 
-// x: 2 * pairs tiles of BLOCK * VECS vectors; sums, sums_of_words: one number per thread; no more blocks than pairs.
+// x: 2 * pairs tiles of BLOCK * VECS vectors; sums, sums_of_words: one number per thread; clocks: cycles and nanoseconds
+// of each block. No more blocks than pairs.
 extern "C" __global__ void __launch_bounds__(BLOCK, BLOCKS_PER_SM)
-    mixed(const vec *x, double *sums, unsigned *sums_of_words, unsigned pairs, unsigned repeat, value m, value c) {
+    mixed(const vec *x, double *sums, unsigned *sums_of_words, u64 *clocks, unsigned pairs, unsigned repeat, value m,
+          value c) {
+  moment begin = now();
   long long left = ((long long)pairs * repeat - blockIdx.x + gridDim.x - 1) / gridDim.x;
   unsigned at = blockIdx.x;
   found f = {};
@@ -154,6 +159,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK, BLOCKS_PER_SM)
     fetch(even, x, 2 * at);
     compute(odd, f, m, c);
   } while (--left);
+  if (threadIdx.x == 0) passed(begin, clocks);
   double sum = 0;
 #pragma unroll
   for (int r = 0; r < SUMS; r++) sum += total(f.sum[r]);

@@ -16,8 +16,9 @@ import numpy as np
 
 from kernels.base import ITEMSIZE, Kernel, Launch, Work
 
-UNROLLED = STEPS = 16
-"""Multiply-adds of an element written out; more of them are a loop, or their code would outgrow the instruction cache."""
+STEPS = 32
+"""Most multiply-adds of an element written out; more are a loop, or the code would outgrow the instruction cache."""
+FEW = 8  # rounds, up to which they may be shorter than STEPS and yet of one length
 TILES = 61  # data repeat after so many tiles: a prime, so that a tile read in place of another shows
 M = -1  # the values alternate between x and C - x: exact in every type, and for ever
 C = {"fp64": 1, "fp32": 1, "fp16": 1, "bf16": 0, "int32": 1}
@@ -27,20 +28,24 @@ BFLOAT_SHIFT = 16  # a bfloat16 is the upper half of a float
 
 def split(k: int) -> tuple[int, int]:
     """(trips, steps): ``k - 1`` multiply-adds as ``trips`` rounds of ``steps``; one round where all are written out."""
-    return (1, k - 1) if k <= UNROLLED else ((k - 1) // STEPS, STEPS)
+    trips = max(1, -(-(k - 1) // STEPS))
+    return trips, (k - 1) // trips
 
 
 def counted_share(k: int) -> float:
     """Share of the multiply-adds that stand in the innermost loop: all, or all but the one into the accumulator."""
-    return 1.0 if k <= UNROLLED else (k - 1) / k
+    return 1.0 if split(k)[0] == 1 else (k - 1) / k
 
 
 def possible(k: float, columns: int = 1) -> int:
-    """The number of multiply-adds nearest to ``k`` that ``split`` divides without a rest; odd where signs alternate."""
-    near = max(1, round(k))
-    if near > UNROLLED:
-        return round(near / STEPS) * STEPS + 1
-    return near if columns == 1 else near // 2 * 2 + 1
+    """The number of multiply-adds nearest to ``k`` that ``split`` divides without a rest, into even rounds where signs
+    alternate."""
+    wanted = max(1, round(k)) - 1
+    if wanted > FEW * STEPS:
+        return round(wanted / STEPS) * STEPS + 1
+    trips = max(1, -(-wanted // STEPS))
+    steps = round(wanted / trips)
+    return trips * (steps if columns == 1 else steps + steps % 2) + 1
 
 
 def work(dtype: str, n: int, k: int, every: int = 1, columns: int = 1, **_: Any) -> Work:

@@ -67,26 +67,16 @@ def prepare(device: Any, dtype: str, params: Mapping[str, Any]) -> None:
     audit(cuda.build(device, "mixed", defines(dtype, params)), dtype, params, mixed.work(dtype, **params))
 
 
-class _Buffers:
-    """The array with its pattern, and one sum of values and one of words for each thread."""
-
-    def __init__(self, dtype: str, params: Mapping[str, Any], threads: int, queue: Any) -> None:
-        self.all: list[cuda.Buffer] = []
-        data = mixed.encode(dtype, mixed.period(dtype, params["tile"]))
-        try:
-            for count, kind in ((params["n"], data.dtype), (threads, np.float64), (threads, np.uint32)):
-                self.all.append(cuda.Buffer(count, kind, queue))
-                self.all[-1].poison()
-            self.all[0].repeat(data)
-        except KernelError:
-            for buffer in self.all:
-                buffer.free()
-            raise
-
-    def result(self) -> np.ndarray:
-        """As ``mixed.reference``."""
-        sums, words = (buffer.download() for buffer in self.all[1:])
-        return np.array([sums.sum(), float(int(words.sum(dtype=np.uint64)) % 2**32)])
+def _buffers(dtype: str, params: Mapping[str, Any], blocks: int, queue: Any) -> list[cuda.Buffer]:
+    """The array with its pattern, a sum of values and one of words for each thread, two clocks for each block."""
+    data, threads = mixed.encode(dtype, mixed.period(dtype, params["tile"])), blocks * params["block"]
+    sizes = (params["n"], data.dtype), (threads, np.float64), (threads, np.uint32), (2 * blocks, np.uint64)
+    with cuda.collected() as held:
+        for count, kind in sizes:
+            held.append(cuda.Buffer(count, kind, queue))
+            held[-1].poison()
+        held[0].repeat(data)
+    return held
 
 
 def raw(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
@@ -97,12 +87,18 @@ def raw(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.
     cubin = cuda.build(device, "mixed", defines(dtype, params))
     kernel = cuda.function(cubin.path, "mixed")
     blocks, block = min(params["blocks"], tiles), params["block"]
-    buffers = _Buffers(dtype, params, blocks * block, queue)
+    buffers = _buffers(dtype, params, blocks, queue)
     signs = (1, -1) if "columns" in params else (mixed.M, mixed.C[dtype])
     operands = [fma_cuda.operand(dtype, v) for v in signs]
-    pointers = [buffer.pointer for buffer in buffers.all]
+    pointers = [buffer.pointer for buffer in buffers]
+    _, sums, words, clocks = buffers
 
     def enqueue(repeat: int) -> None:
         kernel((blocks,), (block,), (*pointers, np.uint32(tiles), np.uint32(repeat), *operands), stream=queue)
 
-    return cuda.CudaLaunch(queue, enqueue, buffers.all, buffers.result, lambda work: audit(cubin, dtype, params, work))
+    def result() -> np.ndarray:
+        counted = int(words.download().sum(dtype=np.uint64)) % 2**32
+        return np.array([sums.download().sum(), float(counted)])
+
+    inspected = lambda work: audit(cubin, dtype, params, work)  # noqa: E731
+    return cuda.CudaLaunch(queue, enqueue, buffers[:-1], result, inspected, clocks)

@@ -47,18 +47,13 @@ class Arrays:
     """Source arrays with the pattern, a poisoned target, and room for a read's sums."""
 
     def __init__(self, op: str, dtype: str, n: int, blocks: int, queue: Any) -> None:
-        self.all: list[cuda.Buffer] = []
-        try:
+        with cuda.collected() as self.all:
             for which in range(SOURCES[op]):
                 self._new(n, FLOATS[dtype], queue).fill(which, dtype)
             if op != "read":
                 self._new(n, FLOATS[dtype], queue).poison()
             self.sums = self._new(blocks if op == "read" else 1, np.float64, queue)
             self.sums.poison()
-        except KernelError:
-            for buffer in self.all:
-                buffer.free()
-            raise
 
     def _new(self, count: int, kind: Any, queue: Any) -> cuda.Buffer:
         self.all.append(cuda.Buffer(count, kind, queue))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,25 +20,13 @@ PEERS_KNOW = 704  # cudaErrorPeerAccessAlreadyEnabled
 Enqueue = Callable[[int], None]
 
 
-@contextmanager
-def _collected() -> Iterator[list[Any]]:
-    """A list of buffers that are given back if the block fails."""
-    held: list[Any] = []
-    try:
-        yield held
-    except BaseException:
-        for buffer in held:
-            buffer.free()
-        raise
-
-
 def copy(device: Any, direction: str, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
     """A launch of copies; ``host`` of the params is ``pinned`` or ``pageable``.
 
     Raises Unavailable for a peer that cannot be reached, KernelError if memory is short.
     """
     n = params["size_bytes"] // ITEMSIZE[dtype]
-    with _collected() as held, near(device):
+    with cuda.collected() as held, near(device):
         if direction == "peer":
             targets, enqueue = _between(params["source"], params["target"], device, dtype, n, queue, held)
         else:
@@ -149,7 +136,7 @@ def read_raw(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> 
     blocks = -(-vectors // (params["block"] * params["vecs"]))
     cubin = cuda.build(device, "stream", stream_cuda.defines("read", dtype, params))
     kernel, kind = cuda.function(cubin.path, "stream"), FLOATS[dtype]
-    with _collected() as held:
+    with cuda.collected() as held:
         held.append(_memory(params["memory"], dtype, params["size_bytes"] // ITEMSIZE[dtype], queue))
         held.append(sums := cuda.Buffer(blocks, np.float64, queue))
         sums.poison()
