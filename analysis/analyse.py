@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from analysis.ceilings import Ceiling, ceilings, is_roof
+from analysis.layer_groups import LayerSweep, Network, layer_sweeps, networks
 from analysis.levels import levels
+from analysis.placements import Placement, placements
 from analysis.roofline import Roofline, roofline
 from analysis.sweeps import Sweep, sweeps
 from analysis.units import si, unit_of
@@ -24,13 +26,19 @@ CURVE = "sustained.csv"
 
 @dataclass
 class Outcome:
-    """What a run found, ``notes`` and ``sweeps`` of its sweeps; ``files`` are those written so far, in ``folder``."""
+    """What a run found, ``notes`` and ``sweeps`` of its sweeps; ``files`` are those written so far, in ``folder``.
+
+    placements: its layers on its roofs; networks, layer_sweeps: the same as they are shown.
+    """
 
     run: Run
     ceilings: Mapping[str, Ceiling]
     model: Roofline
     notes: Sequence[str] = ()
     sweeps: Sequence[Sweep] = ()
+    placements: Sequence[Placement] = ()
+    networks: Sequence[Network] = ()
+    layer_sweeps: Sequence[LayerSweep] = ()
     folder: Path | None = None
     files: list[Path] = field(default_factory=list)
 
@@ -48,28 +56,43 @@ def model(run: Run) -> Outcome:
     found = ceilings([*run.measurements, *named.rows], run.device)
     shown = sweeps(run.measurements, run.device, found, named.by_tag)
     notes = [*named.notes, *(note for sweep in shown for note in sweep.notes)]
-    return Outcome(run, found, roofline(found.values()), notes, shown)
+    placed = placements(run.measurements, found, run.device)
+    return Outcome(
+        run, found, roofline(found.values()), notes, shown, placed, networks(placed, run.measurements),
+        layer_sweeps(placed),
+    )  # fmt: skip
 
 
 def write(outcome: Outcome, folder: Path) -> None:
-    """Write ceilings.csv, the pictures of roofline and sweeps, and report.html, each whole or not at all."""
+    """Write ceilings.csv, placements.csv, the pictures and report.html, each whole or not at all."""
+    outcome.folder = folder
+    for name, content in _contents(outcome).items():
+        replace_file(folder / name, content)
+        outcome.files.append(folder / name)
+
+
+def _contents(outcome: Outcome) -> dict[str, str | bytes]:
+    """All files by name; placements.csv and pictures of layers only of a run that has layers."""
+    from analysis.layer_report import section
     from analysis.report import html
 
-    outcome.folder = folder
     svg, png = pictures(outcome)
     drawn = [(sweep, *sweep_pictures(sweep, outcome.run)) for sweep in outcome.sweeps]
-    contents: dict[str, str | bytes] = {
+    layers = layer_pictures(outcome)
+    told = section(
+        outcome.placements, outcome.networks, outcome.layer_sweeps, {name: text for name, (text, _) in layers.items()}
+    )
+    load = outcome.folder / CURVE if outcome.folder else None
+    return {
         "ceilings.csv": csv_text(outcome.ceilings.values(), Ceiling),
+        **({"placements.csv": csv_text(outcome.placements, Placement)} if outcome.placements else {}),
         "roofline.svg": svg,
         "roofline.png": png,
         **{f"{sweep.name}.png": image for sweep, _, image in drawn},
-        "report.html": html(outcome.run, outcome.ceilings, svg, outcome.notes, [d[:2] for d in drawn]),
+        **{f"{name}.png": image for name, (_, image) in layers.items()},
+        "report.html": html(outcome.run, outcome.ceilings, svg, outcome.notes, [d[:2] for d in drawn], told),
+        **({"sustained.png": curve(load)} if load and load.exists() else {}),
     }
-    if (folder / CURVE).exists():
-        contents["sustained.png"] = curve(folder / CURVE)
-    for name, content in contents.items():
-        replace_file(folder / name, content)
-        outcome.files.append(folder / name)
 
 
 def subtitle(outcome: Outcome) -> str:
@@ -94,6 +117,20 @@ def sweep_pictures(sweep: Sweep, run: Run) -> tuple[str, bytes]:
     from analysis.sweep_plot import figure
 
     return _both(figure(sweep, run.device.name, SWEEP_INCHES))
+
+
+def layer_pictures(outcome: Outcome) -> dict[str, tuple[str, bytes]]:
+    """Networks, sweeps over layers and precisions, likewise, by the name of the file."""
+    from analysis import layer_plot, layer_precision_plot, layer_sweep_plot
+    from analysis.layer_report import picture_of
+
+    device, roofs = outcome.run.device, outcome.model
+    several = layer_precision_plot.several(outcome.networks)
+    figures = {net.file: layer_plot.figure(net, roofs, device, INCHES) for net in outcome.networks}
+    figures |= {picture_of(name): layer_precision_plot.figure(name, nets, device.name, INCHES[0])
+                for name, nets in several.items()}  # fmt: skip
+    figures |= {sweep.file: layer_sweep_plot.figure(sweep, roofs, device, INCHES) for sweep in outcome.layer_sweeps}
+    return {name: _both(figure) for name, figure in figures.items()}
 
 
 def _both(figure: Any) -> tuple[str, bytes]:

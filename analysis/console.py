@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 from analysis.analyse import Outcome
+from analysis.layer_console import HEAD as LAYER_HEAD
+from analysis.layer_console import lines, sentences
 from analysis.report import HEAD, cells, summary
 from analysis.units import si, unit_of
 from probes.harness.records import FAILED, OK, Device, Measurement
 
 PIPE_WIDTH = 240  # columns: no line of a table is broken where no one looks at a screen
-RIGHT = ("measured", "theoretical", "share", "spread", "clock", "samples")
+RIGHT = ("measured", "theoretical", "share", "spread", "clock", "samples", "time", "rate or bandwidth", "of roof")
 
 
 class Steps(Protocol):
@@ -34,7 +36,7 @@ class Console:
 
     def note(self, text: str) -> None:
         """One line."""
-        self._rich.print(text, markup=False)
+        self._rich.print(text, markup=False, soft_wrap=True)
 
     def device(self, device: Device, why: str) -> None:
         """What is measured, why it, and what may falsify the numbers."""
@@ -58,28 +60,44 @@ class Console:
             yield _Bar(self, bar, bar.add_task("starting", total=total))
 
     def result(self, outcome: Outcome) -> None:
-        """The table of ceilings, what they mean, and where the files are."""
+        """The table of ceilings, that of layers if there are any, what they mean, and where the files are."""
         self._rich.print()
         self._rich.print(self._table(outcome))
-        for text in summary(outcome.run, outcome.ceilings, outcome.notes):
+        said = summary(outcome.run, outcome.ceilings, outcome.notes)
+        if outcome.placements:
+            self._rich.print(self._layers(outcome))
+            said = [*sentences(outcome.placements, outcome.networks, outcome.layer_sweeps), *said]
+        for text in said:
             self.note(text)
         if outcome.folder:
             names = ", ".join(["run.json", "measurements.csv", *(f.name for f in outcome.files)])
             self.note(f"Files in {outcome.folder}: {names}")
 
     def _table(self, outcome: Outcome) -> Any:
-        from rich.box import SIMPLE_HEAD
-        from rich.table import Table
-
-        table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-        for name in HEAD:
-            last = name == HEAD[-1]
-            side: Any = "right" if name in RIGHT else "left"
-            table.add_column(name, justify=side, no_wrap=not last, overflow="fold", min_width=7 if last else None)
+        table = _empty(HEAD)
         for ceiling in outcome.ceilings.values():
             style = "" if ceiling.status == OK else ("red" if ceiling.status == FAILED else "dim")
             table.add_row(*map(_safe, cells(ceiling)), style=style)
         return table
+
+    def _layers(self, outcome: Outcome) -> Any:
+        table = _empty(LAYER_HEAD)
+        for row in lines(outcome.placements):
+            table.add_row(*map(_safe, row))
+        return table
+
+
+def _empty(head: Sequence[str]) -> Any:
+    """A table of these columns; only the last may be broken."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in head:
+        last = name == head[-1]
+        side: Any = "right" if name in RIGHT else "left"
+        table.add_column(name, justify=side, no_wrap=not last, overflow="fold", min_width=7 if last else None)
+    return table
 
 
 class _Lines:
@@ -111,7 +129,8 @@ class _Bar:
 
 
 def _line(row: Measurement) -> str:
-    what = si(row.value, unit_of(row.ceiling, row.dtype)) if row.status == OK else f"{row.status}: {row.reason}"
+    value, unit = (row.seconds_median, "s") if row.quantity == "layer" else (row.value, unit_of(row.ceiling, row.dtype))
+    what = si(value, unit) if row.status == OK else f"{row.status}: {row.reason}"
     place = "" if row.x is None else f" at {row.x:g}"
     return f"  {row.ceiling + place:32} {row.backend:6} {what}"
 

@@ -18,6 +18,8 @@ from analysis.roofline import Roof, Roofline, roofline
 from probes.harness.records import OK, SCHEMA_VERSION, Device, Measurement
 
 LAUNCH = "overhead/launch"
+WHOLE = "layer/network"
+"""Tag of a network timed in one go: shown beside the sum of its layers, never one of them."""
 BELOW, LAUNCHED, COMPUTE = "below every roof", "launch", "compute"
 LEAST_SHARE = 0.5
 """A layer slower than twice its least time is not explained by the roof above it: it is below every roof."""
@@ -83,6 +85,7 @@ def placements(rows: Iterable[Measurement], ceilings: Mapping[str, Ceiling], dev
     launch = ceilings.get(LAUNCH)
     floor = (launch.rate or 0.0) if launch and launch.status == OK else 0.0
     timed = [row for row in rows if row.quantity == "layer" and row.status == OK and row.seconds_median]
+    timed = [row for row in timed if row.ceiling != WHOLE]
     placed = [_place(row, json.loads(row.params or "{}"), model, device, floor) for row in timed]
     times: dict[tuple[str, ...], float] = {}
     for point in placed:
@@ -91,9 +94,14 @@ def placements(rows: Iterable[Measurement], ceilings: Mapping[str, Ceiling], dev
 
 
 def group_of(placement: Placement) -> tuple[str, str, str]:
-    """What adds up to one run of a network: network (or family), provider, precision."""
-    precision = json.loads(placement.params).get("precision") or placement.dtype
-    return placement.network or placement.family, placement.provider, precision
+    """What adds up to one run of a network: network (or sweep, or family), provider, precision."""
+    precision = json.loads(placement.params or "{}").get("precision") or placement.dtype
+    return set_of(placement), placement.provider, precision
+
+
+def set_of(placement: Placement) -> str:
+    """The network, or the sweep of our own, that a layer belongs to; else its family."""
+    return placement.network or json.loads(placement.params or "{}").get("sweep") or placement.family
 
 
 def _place(row: Measurement, params: Mapping[str, Any], model: Roofline, device: Device, floor: float) -> Placement:
@@ -156,8 +164,12 @@ def ranking(placed: Iterable[Placement], n: int = 10) -> list[Placement]:
 
 
 def precisions(placed: Iterable[Placement]) -> dict[tuple[str, str, str], dict[str, Placement]]:
-    """Layers that ran at several precisions: (network, layer, provider) -> {dtype: placement}."""
+    """Layers that ran at several precisions: (network or sweep, layer, provider) -> {precision: placement}.
+
+    By the precision of the run: a layer left in floats in an INT8 network stands under INT8.
+    """
     found: dict[tuple[str, str, str], dict[str, Placement]] = {}
     for point in placed:
-        found.setdefault((point.network, point.layer, point.provider), {})[point.dtype] = point
-    return {key: by_dtype for key, by_dtype in found.items() if len(by_dtype) > 1}
+        group, provider, precision = group_of(point)
+        found.setdefault((group, point.layer, provider), {})[precision] = point
+    return {key: by_precision for key, by_precision in found.items() if len(by_precision) > 1}

@@ -62,9 +62,10 @@ def summary(run: Run, found: Mapping[str, Ceiling], notes: Iterable[str] = ()) -
 
 
 def html(
-    run: Run, found: Mapping[str, Ceiling], svg: str, notes: Iterable[str] = (), sweeps: Iterable[Shown] = ()
-) -> str:
-    """The report as one self-contained page; ``sweeps`` with their pictures."""
+    run: Run, found: Mapping[str, Ceiling], svg: str, notes: Iterable[str] = (), sweeps: Iterable[Shown] = (),
+    layers: str = "",
+) -> str:  # fmt: skip
+    """The report as one self-contained page; ``sweeps`` with their pictures, ``layers``: their section as HTML."""
     device = run.device
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=escape(f"{device.name}, {run.started[:10]}"),
@@ -75,6 +76,7 @@ def html(
         warnings="".join(f'<p class="warn">{escape(text)}</p>' for text in run.warnings),
         svg=svg[svg.index("<svg") :],
         sweeps="".join(map(_sweep, sweeps)),
+        layers=layers,
         ceilings=_table(WIDE_HEAD, map(_exact_cells, found.values())),
         failed=_reasons(run.measurements),
         theory=_theory(run),

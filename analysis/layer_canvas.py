@@ -1,0 +1,64 @@
+"""What all pictures of layers share: title and caption, a light grid, and where labels may not stand."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from analysis.labels import Box, width
+from analysis.naming import FAINT, SMALL, SOFT, STYLES
+
+
+def plain(ax: Any) -> None:
+    """A light grid, and no frame where nothing is read off."""
+    ax.grid(True, which="major", color="#E9E9E9", linewidth=0.7)
+    ax.set_axisbelow(True)
+    ax.tick_params(labelsize=SMALL)
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+
+
+def covered(ax: Any, points: Any, radius: float = 4.0, joined: bool = True) -> list[Box]:
+    """Boxes over points (x, y) and the line that joins them, in pixels: where no label may stand."""
+    spots = list(ax.transData.transform(points)) if len(points) else []
+    boxes = []
+    for (x0, y0), (x1, y1) in zip(spots, [*spots[1:], *spots[-1:]] if joined else spots, strict=True):
+        steps = 1 + int(max(abs(x1 - x0), abs(y1 - y0)) / radius)
+        for i in range(steps):
+            x, y = x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps
+            boxes.append((x - radius, y - radius, x + radius, y + radius))
+    return boxes
+
+
+def standing(ax: Any) -> list[Box]:
+    """Boxes over the roofs of these axes and the names along them, in pixels."""
+    pixels = SMALL * ax.figure.dpi / 72
+    boxes = []
+    for line in ax.get_lines():
+        if str(line.get_gid()).endswith("/layers"):
+            boxes += covered(ax, list(zip(line.get_xdata(), line.get_ydata(), strict=True)), 3.0)
+    for text in ax.texts:
+        if text.get_rotation():
+            turn, (x, y) = math.radians(text.get_rotation()), ax.transData.transform(text.get_position())
+            x, y = x - pixels / 2 * math.sin(turn), y + pixels / 2 * math.cos(turn)
+            length = width(text.get_text(), pixels)
+            ends = [(x, y), (x + length * math.cos(turn), y + length * math.sin(turn))]
+            boxes += covered(ax, ax.transData.inverted().transform(ends), pixels / 2)
+    return boxes
+
+
+def caption(made: Any, text: str) -> None:
+    """A line in the lower left corner of a picture."""
+    made.text(0.012, 0.012, text, fontsize=SMALL, color=FAINT, va="bottom")
+
+
+def heading(made: Any, title: str, under: str = "") -> None:
+    """Title and the line under it, in the upper left corner."""
+    down = made.get_size_inches()[1]
+    made.text(0.012, 1 - 0.12 / down, title, fontsize=12, fontweight="bold", va="top")
+    made.text(0.012, 1 - 0.40 / down, under, fontsize=9, color=SOFT, va="top", gid="under")
+
+
+def colour_of(dtype: str) -> str:
+    """Of a precision, as everywhere."""
+    return STYLES.get(dtype, (SOFT, "o"))[0]

@@ -1,0 +1,40 @@
+"""The layers of a run on a few lines of a terminal: those that take most of the time, and what they add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from analysis.layer_groups import LayerSweep, Network
+from analysis.layer_words import headline
+from analysis.placements import Placement, set_of
+from analysis.units import percent, si, unit_of
+
+HEAD = ("layer", "type", "time", "rate or bandwidth", "of roof", "bound", "remark")
+LINES = 20
+LONGEST = 44  # letters of a name
+
+
+def lines(placed: Sequence[Placement], n: int = LINES) -> list[tuple[str, ...]]:
+    """The longest layers of every network or sweep, as many of each, in the order of HEAD."""
+    groups: dict[str, list[Placement]] = {}
+    for point in sorted(placed, key=lambda p: -p.seconds):
+        groups.setdefault(set_of(point), []).append(point)
+    order = list(dict.fromkeys(map(set_of, placed)))
+    turns = sorted((turn, order.index(name)) for name, group in groups.items() for turn in range(len(group)))[:n]
+    return [_cells(groups[order[group]][turn], order[group]) for group, turn in sorted((g, t) for t, g in turns)]
+
+
+def _cells(p: Placement, group: str) -> tuple[str, ...]:
+    name = f"{group}: {p.layer}"
+    rate = si(p.rate, unit_of("layer", p.dtype)) if p.rate else si(p.bandwidth, "B/s")
+    short = name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+    return short, p.dtype, si(p.seconds, "s"), rate, percent(p.share), p.bound or "–", p.remark
+
+
+def sentences(placed: Sequence[Placement], networks: Sequence[Network], sweeps: Sequence[LayerSweep]) -> list[str]:
+    """What follows the table: where all the layers are, a headline for every network, and the sweeps there are."""
+    more = len(placed) - len(lines(placed))
+    said = [f"… all {len(placed)} layers in placements.csv"] if more else []
+    said += [headline(net) for net in networks]
+    names = ", ".join(f"{sweep.name} ({len(sweep.layers)})" for sweep in sweeps)
+    return said + ([f"Sweeps over layers: {names}."] if names else [])

@@ -1,0 +1,133 @@
+"""The layers of a run as they are shown: networks, each with its whole time, and sweeps, each with its curves."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from analysis.placements import WHOLE, Placement, SpeedOfLight, group_of, speed_of_light
+from probes.harness.records import OK, Measurement
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network at one precision: its layers timed alone, their speed of light, and the row of the whole (or None).
+
+    file: name of its picture, without ending.
+    """
+
+    name: str
+    provider: str
+    precision: str
+    file: str
+    layers: tuple[Placement, ...]
+    light: SpeedOfLight
+    whole: Measurement | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Of the whole network in one go, or of its layers one after another where it was not timed so."""
+        return (self.whole.seconds_median if self.whole else None) or self.light.seconds
+
+    @property
+    def share(self) -> float:
+        """Speed of light over the measured time: above 1 where the whole moves less than its layers do alone."""
+        return self.light.least_seconds / self.seconds
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One series of a sweep at one precision and provider: (x, placement) by x."""
+
+    series: str
+    dtype: str
+    provider: str
+    points: tuple[tuple[float, Placement], ...]
+
+
+@dataclass(frozen=True)
+class LayerSweep:
+    """The layers of one family of ours. over: what x is. file: name of its picture, without ending."""
+
+    name: str
+    over: str
+    curves: tuple[Curve, ...]
+
+    @property
+    def file(self) -> str:
+        return f"layers-{slug(self.name)}"
+
+    @property
+    def layers(self) -> list[Placement]:
+        """All points, curve by curve."""
+        return [placed for curve in self.curves for _, placed in curve.points]
+
+    @property
+    def dtypes(self) -> list[str]:
+        return list(dict.fromkeys(curve.dtype for curve in self.curves))
+
+    @property
+    def series(self) -> list[str]:
+        """Names of the series; of one that several providers ran, one for each."""
+        return list(dict.fromkeys(map(self.name_of, self.curves)))
+
+    def name_of(self, curve: Curve) -> str:
+        """``dense``; ``dense, cublas`` where there are several providers."""
+        several = len({each.provider for each in self.curves}) > 1
+        return ", ".join(filter(None, (curve.series, curve.provider if several or not curve.series else "")))
+
+
+def slug(text: str) -> str:
+    """A name as part of a file's name."""
+    return "-".join(re.findall(r"[a-z0-9._]+", text.lower())).strip(".-") or "unnamed"
+
+
+def networks(placed: Iterable[Placement], rows: Iterable[Measurement]) -> list[Network]:
+    """Every network at every precision, in the order of its rows."""
+    groups: dict[tuple[str, str, str], list[Placement]] = {}
+    for point in placed:
+        if point.network:
+            groups.setdefault(group_of(point), []).append(point)
+    whole = _whole(rows)
+    files = _files(list(groups))
+    return [
+        Network(*key, files[key], tuple(group), speed_of_light(group)[0], whole.get(key))
+        for key, group in groups.items()
+    ]
+
+
+def _whole(rows: Iterable[Measurement]) -> dict[tuple[str, str, str], Measurement]:
+    """Rows of whole networks by network, provider, precision."""
+    found = {}
+    for row in rows:
+        if row.ceiling == WHOLE and row.status == OK and row.seconds_median:
+            params = json.loads(row.params or "{}")
+            provider = str(params.get("provider") or row.backend)
+            found[str(params.get("network") or ""), provider, str(params.get("precision") or row.dtype)] = row
+    return found
+
+
+def _files(keys: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:
+    """``network-resnet50-fp16``, with the provider where two would be called the same."""
+    short = {key: f"network-{slug(key[0])}-{slug(key[2])}" for key in keys}
+    twice = [name for name in short.values() if list(short.values()).count(name) > 1]
+    return {key: f"{name}-{slug(key[1])}" if name in twice else name for key, name in short.items()}
+
+
+def layer_sweeps(placed: Iterable[Placement]) -> list[LayerSweep]:
+    """Every sweep over layers, in the order of its rows."""
+    found: dict[str, dict[tuple[str, str, str], list[tuple[float, Placement]]]] = {}
+    over: dict[str, str] = {}
+    for point in placed:
+        params = json.loads(point.params or "{}")
+        if params.get("sweep") and params.get("x") is not None:
+            name, key = str(params["sweep"]), (str(params.get("series") or ""), point.dtype, point.provider)
+            over.setdefault(name, str(params.get("over") or "x"))
+            found.setdefault(name, {}).setdefault(key, []).append((float(params["x"]), point))
+    return [LayerSweep(name, over[name], _curves(curves)) for name, curves in found.items()]
+
+
+def _curves(found: dict[tuple[str, str, str], list[tuple[float, Placement]]]) -> tuple[Curve, ...]:
+    return tuple(Curve(*key, tuple(sorted(points, key=lambda p: (p[0], p[1].layer)))) for key, points in found.items())

@@ -1,0 +1,74 @@
+"""Draw a network at several precisions: the time now and the least time the measured roofs allow. Only draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from analysis.labels import width
+from analysis.layer_canvas import caption, colour_of, heading, plain
+from analysis.layer_groups import Network
+from analysis.naming import SMALL, SOFT
+from analysis.units import percent, si
+
+LEFT, BOTTOM, TOP, ROW = 1.5, 0.85, 0.8, 0.5  # inches: beside, under and above the axes, and of one precision
+
+
+def several(networks: Iterable[Network]) -> dict[str, list[Network]]:
+    """Networks that ran at several precisions, or with several providers, by name."""
+    found: dict[str, list[Network]] = {}
+    for net in networks:
+        found.setdefault(net.name, []).append(net)
+    return {name: nets for name, nets in found.items() if len(nets) > 1}
+
+
+def figure(name: str, nets: Sequence[Network], device: str, across: float) -> Any:
+    """A figure ``across`` inches wide, as high as it needs, with a bar for each of these runs of one network."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    down = TOP + BOTTOM + ROW * len(nets)
+    made = Figure(figsize=(across, down), dpi=100, facecolor="white")
+    FigureCanvasAgg(made)
+    right = max(width(_said(net), SMALL) for net in nets) / 72 + 0.3
+    ax = made.add_axes((LEFT / across, BOTTOM / down, 1 - (LEFT + right) / across, 1 - (TOP + BOTTOM) / down))
+    _frame(ax, nets)
+    for place, net in enumerate(nets):
+        _bar(ax, place, net)
+    heading(made, f"{name} on {device}", "Time now, and the least time the measured roofs allow")
+    caption(made, "Solid: speed of light; pale: its layers timed alone; line: the whole network in one go.")
+    return made
+
+
+def _frame(ax: Any, nets: Sequence[Network]) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    plain(ax)
+    ax.grid(False, axis="y")
+    ax.set(xlim=(0, 1.02 * max(max(net.light.seconds, net.seconds) for net in nets)), ylim=(len(nets) - 0.5, -0.5))
+    ax.xaxis.set_major_locator(MaxNLocator(6))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: si(x, "s") if x else "0"))
+    providers = len({net.provider for net in nets}) > 1
+    ax.set_yticks(range(len(nets)), [_name(net, providers) for net in nets])
+    ax.set_xlabel("Time", fontsize=9.5)
+
+
+def _name(net: Network, providers: bool) -> str:
+    return f"{net.precision.upper()}\n{net.provider}" if providers else net.precision.upper()
+
+
+def _said(net: Network) -> str:
+    return f"{si(net.seconds, 's')}, least {si(net.light.least_seconds, 's')}: {percent(net.share)}"
+
+
+def _bar(ax: Any, place: int, net: Network) -> None:
+    """Layers alone, over it the speed of light, and across both the time of the whole."""
+    colour = colour_of(net.precision)
+    ax.barh(place, net.light.seconds, height=0.62, color=colour, alpha=0.3, gid="alone")
+    ax.barh(place, net.light.least_seconds, height=0.62, color=colour, gid="least")
+    if net.whole:
+        ax.plot([net.seconds] * 2, [place - 0.4, place + 0.4], color="black", linewidth=2.0, gid="whole")
+    ax.annotate(
+        _said(net), (1.0, place), (8, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+        fontsize=SMALL, color=SOFT, va="center", annotation_clip=False, gid="said",
+    )  # fmt: skip

@@ -1,0 +1,128 @@
+"""What the layers of a network tell, in sentences and tables: how far from the speed of light, and why not FLOPs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from analysis.layer_groups import Network
+from analysis.placements import Placement, precisions
+from analysis.units import percent, si
+
+ALIKE = 0.02
+"""Sum of the layers and time of the whole differ by less: both were measured, each to about a per cent."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A family of operations in a network: number of layers, share of its FLOPs and of its time."""
+
+    family: str
+    layers: int
+    flops: float
+    flops_share: float
+    seconds: float
+    time_share: float
+
+
+def headline(net: Network) -> str:
+    """Measured time, sum of the layers alone, why they differ, and the speed of light, in a sentence each."""
+    title = f"{net.name}, {net.precision.upper()} on {net.provider}"
+    return " ".join([f"{title}: {_times(net)}", _light(net)])
+
+
+def _times(net: Network) -> str:
+    alone = f"{len(net.layers)} {'layer' if len(net.layers) == 1 else 'layers'} timed alone"
+    if net.whole is None:
+        return f"{si(net.light.seconds, 's')} for its {alone}; the whole was not timed in one go."
+    whole, total = net.seconds, net.light.seconds
+    ratio = total / whole - 1
+    size = "as much" if abs(ratio) < ALIKE else f"{abs(100 * ratio):.0f} % {'more' if ratio > 0 else 'less'}"
+    why = "; ".join(_why(net.whole.params, net.whole.reason))
+    return f"{si(whole, 's')} in one go; its {alone} take {si(total, 's')}, {size}{f' ({why})' if why else ''}."
+
+
+def _why(params: str, reason: str) -> list[str]:
+    """What the row of the whole knows of the difference: its text, launches, and facts counted in ``explained``."""
+    known = json.loads(params or "{}")
+    facts = known.get("explained") or {}
+    facts = facts.items() if isinstance(facts, dict) else [("", facts)]
+    counted = [f"{name}: {value:.4g}" if isinstance(value, float) else f"{name}: {value}".strip(": ")
+               for name, value in facts]  # fmt: skip
+    launches = [f"{known['launches']} launches"] if known.get("launches") else []
+    return [*filter(None, [reason]), *launches, *counted]
+
+
+def _light(net: Network) -> str:
+    light = net.light
+    unknown = f", {si(light.unplaced_seconds, 's')} of it layers that could not be placed" * bool(
+        light.unplaced_seconds
+    )
+    least = (
+        f"Its speed of light, the least time its layers need on the measured roofs, is {si(light.least_seconds, 's')}"
+    )
+    far = f"{percent(net.share)} of the time measured"
+    if net.share > 1:
+        far += ": as a whole it moves less than its layers do alone"
+    return f"{least}{unknown}: {far}."
+
+
+def kinds(layers: Sequence[Placement]) -> list[Kind]:
+    """Families of operations by time, longest first; unknown FLOPs count as none here and are listed by ``unknown``."""
+    flops = sum(p.flops or 0.0 for p in layers)
+    seconds = sum(p.seconds for p in layers)
+    grouped: dict[str, list[Placement]] = {}
+    for point in layers:
+        grouped.setdefault(point.family, []).append(point)
+    found = [(name, group, sum(p.flops or 0.0 for p in group), sum(p.seconds for p in group))
+             for name, group in grouped.items()]  # fmt: skip
+    made = [Kind(name, len(group), f, f / flops if flops else 0.0, s, s / seconds) for name, group, f, s in found]
+    return sorted(made, key=lambda kind: -kind.seconds)
+
+
+def correlation(layers: Iterable[Placement]) -> float | None:
+    """Spearman's rank correlation of FLOPs and time (1904), ties at their mean rank; None where one never changes."""
+    known = [(p.flops, p.seconds) for p in layers if p.flops is not None]
+    a, b = _ranks([flops for flops, _ in known]), _ranks([seconds for _, seconds in known])
+    middle = (len(known) + 1) / 2
+    spread = math.sqrt(sum((x - middle) ** 2 for x in a) * sum((y - middle) ** 2 for y in b))
+    return sum((x - middle) * (y - middle) for x, y in zip(a, b, strict=True)) / spread if spread else None
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    ordered = sorted(values)
+    first = {value: place for place, value in reversed(list(enumerate(ordered, 1)))}
+    last = {value: place for place, value in enumerate(ordered, 1)}
+    return [(first[value] + last[value]) / 2 for value in values]
+
+
+def prediction(layers: Sequence[Placement]) -> str:
+    """Whether FLOPs rank the layers, with the families that say most against it."""
+    found = correlation(layers)
+    if found is None:
+        return ""
+    told = f"Rank correlation of FLOPs and time over its layers: {found:.2f}; 1 would mean that FLOPs alone rank them."
+    free = [p for p in layers if p.flops == 0]
+    share = sum(p.seconds for p in free) / sum(p.seconds for p in layers)
+    return told + (f" Layers without any FLOPs ({len(free)}) take {percent(share)} of the time." if free else "")
+
+
+def unknown(layers: Sequence[Placement]) -> list[tuple[str, int, float, str]]:
+    """Operations whose FLOPs are not known: (operation, layers, share of time, remark), longest first."""
+    total = sum(p.seconds for p in layers)
+    grouped: dict[str, list[Placement]] = {}
+    for point in layers:
+        if point.flops is None:
+            grouped.setdefault(point.op, []).append(point)
+    rows = [(op, len(group), sum(p.seconds for p in group) / total, group[0].remark) for op, group in grouped.items()]
+    return sorted(rows, key=lambda row: -row[2])
+
+
+def compared(placed: Iterable[Placement]) -> dict[str, list[tuple[str, dict[str, Placement]]]]:
+    """Layers that ran at several precisions: network or sweep -> [(layer, {precision: placement})]."""
+    found: dict[str, list[tuple[str, dict[str, Placement]]]] = {}
+    for (group, layer, _), by_precision in precisions(placed).items():
+        found.setdefault(group, []).append((layer, by_precision))
+    return found

@@ -1,0 +1,94 @@
+"""Rows of layers for tests: the work of real networks, times by a formula, so that every figure can be worked out."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from kernels.layer_work import LayerWork, work_of
+from kernels.onnx_graph import Graph, Node, Tensor, read_graph
+from probes.harness.files import Run
+from probes.harness.records import Measurement
+from tests.devices import GPU, measurement
+
+LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
+ROOFS = [
+    measurement("compute/fp32", 6e13),
+    measurement("compute/tf32/wgmma-fp32", 4.7e14),
+    measurement("compute/fp16/wgmma-fp32", 9e14),
+    measurement("compute/int8/wgmma-int32", 1.8e15),
+    measurement("bandwidth/l1/read", 3.2e13),
+    measurement("bandwidth/l2/read", 9e12),
+    measurement("bandwidth/dram/copy", 4.7e12),
+    measurement("overhead/launch", bytes=None, flops=None, seconds_median=1e-6, dtype="int64"),
+]
+PEAK = {"fp32": 6e13, "tf32": 4.7e14, "fp16": 9e14, "int8": 1.8e15}
+
+
+def seconds(work: LayerWork, dtype: str) -> float:
+    """A launch, half the peak and two thirds of the bandwidth of DRAM."""
+    return 2e-6 + max((work.flops or 0) / PEAK[dtype] * 2, (work.compulsory_bytes or 0) / 4.7e12 * 1.5)
+
+
+def row(node: Node, dtype: str, **params: Any) -> Measurement:
+    """One node, as the runner and the importers write it."""
+    work = work_of(node, dtype)
+    facts = {
+        "network": "", "layer": node.name, "op": node.op, "family": work.family, "provider": "cuda", "warm": True,
+        "precision": dtype, "working_set": work.compulsory_bytes, "launches": 1, **params,
+    }  # fmt: skip
+    return measurement(
+        f"layer/{work.family}", kernel=node.op, backend="cuda", dtype=dtype, params=json.dumps(facts),
+        flops=work.flops, bytes=work.compulsory_bytes, seconds_median=seconds(work, dtype),
+    )  # fmt: skip
+
+
+@cache
+def graph(name: str) -> Graph:
+    return read_graph(LIGHT / f"light_{name}.onnx")
+
+
+def network(name: str, dtype: str = "fp16", whole: float | None = 0.5) -> list[Measurement]:
+    """All nodes of a network of the onnx wheel, and the network in one go in this part of the sum of their times."""
+    rows = [row(node, dtype, network=name) for node in graph(name).nodes]
+    if whole is None:
+        return rows
+    total = sum(each.seconds_median or 0.0 for each in rows)
+    facts = {"network": name, "precision": dtype, "provider": "cuda", "launches": 7, "explained": {"fused nodes": 5}}
+    return [*rows, measurement("layer/network", kernel="network", backend="cuda", dtype=dtype, flops=None, bytes=None,
+                               seconds_median=whole * total, params=json.dumps(facts), reason="ran fused")]  # fmt: skip
+
+
+def conv(kernel: int, channels: int, groups: int = 1, size: int = 56) -> Node:
+    data, weight = (32, channels, size, size), (channels, channels // groups, kernel, kernel)
+    tensors = Tensor("x", data), Tensor("w", weight, weight=True)
+    attributes = {"group": groups, "kernel_shape": [kernel, kernel], "pads": [kernel // 2] * 4}
+    return Node("Conv", f"conv {kernel}x{kernel}, {channels}", tensors, (Tensor("y", data),), attributes)
+
+
+def copy(op: str, size: int) -> Node:
+    shape = (32, 64, size, size)
+    return Node(op, f"{op} {size}", (Tensor("x", shape),), (Tensor("y", shape),))
+
+
+def conv_sweep(dtypes: tuple[str, ...] = ("fp32", "tf32", "fp16")) -> list[Measurement]:
+    """Convolutions by kernel size, dense and depthwise."""
+    about = {"sweep": "conv-kernel", "over": "kernel size"}
+    kinds = (("dense", 1), ("depthwise", 64))
+    return [row(conv(k, 64, groups), dtype, series=series, x=float(k), **about)
+            for series, groups in kinds for k in (11, 1, 3, 5, 7, 9) for dtype in dtypes]  # fmt: skip
+
+
+def movement_sweep() -> list[Measurement]:
+    """Layers that compute nothing, and one that does a little."""
+    about = {"sweep": "movement", "over": "output size"}
+    return [row(copy(op, size), "fp16", series=op, x=float(size), **about)
+            for op in ("Transpose", "Reshape", "Relu") for size in (14, 28, 56, 112)]  # fmt: skip
+
+
+def run_of(*rows: Measurement) -> Run:
+    return Run(GPU, "2030-01-02T03:04:05Z", {}, {}, status="complete", measurements=[*ROOFS, *rows])

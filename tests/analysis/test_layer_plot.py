@@ -1,0 +1,192 @@
+"""Pictures of layers: every point where it was measured, and no word over another."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from itertools import combinations
+from typing import Any
+
+import pytest
+from matplotlib.text import Text
+
+from analysis import layer_plot, layer_precision_plot, layer_sweep_plot
+from analysis.analyse import INCHES, Outcome, model
+from analysis.layer_axes import in_strip, limits, on_roofline, roofs_of
+from analysis.placements import ranking
+from tests.analysis.layer_rows import conv_sweep, movement_sweep, network, run_of
+from tests.devices import GPU
+
+
+@cache
+def outcome() -> Outcome:
+    shown = [network("resnet50"), network("resnet50", "fp32"), network("shufflenet"), conv_sweep(), movement_sweep()]
+    return model(run_of(*(row for rows in shown for row in rows)))
+
+
+@cache
+def drawn(name: str) -> Any:
+    """The picture of this file's name."""
+    found = outcome()
+    figures = [(net.file, layer_plot, net) for net in found.networks]
+    made: Any = next(
+        (module.figure(item, found.model, GPU, INCHES) for file, module, item in figures if file == name), None
+    )
+    if made is None:
+        sweep = next(sweep for sweep in found.layer_sweeps if sweep.file == name)
+        made = layer_sweep_plot.figure(sweep, found.model, GPU, INCHES)
+    made.canvas.draw()
+    return made
+
+
+NETWORKS = ("network-resnet50-fp16", "network-resnet50-fp32", "network-shufflenet-fp16")
+SWEEPS = ("layers-conv-kernel", "layers-movement")
+
+
+def words(made: Any) -> list[Text]:
+    """Every text that lies level and can be seen."""
+    found = [*made.texts, *(text for key in made.legends for text in key.get_texts())]
+    for ax in made.axes:
+        found += [*ax.texts, ax.title, ax.xaxis.label, ax.yaxis.label]
+        for axis in (ax.xaxis, ax.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            places = zip(axis.get_majorticklocs(), axis.get_ticklabels(), strict=False)  # hidden ones are left out
+            found += [label for place, label in places if low <= place <= high and label.get_visible()]
+    return [text for text in found if text.get_text().strip() and not text.get_rotation()]
+
+
+@pytest.mark.parametrize("name", [*NETWORKS, *SWEEPS])
+def test_no_word_covers_another_or_leaves_the_picture(name: str) -> None:
+    made = drawn(name)
+    boxes = [(text.get_text(), Text.get_window_extent(text)) for text in words(made)]
+    width, height = made.get_size_inches() * made.dpi
+    outside = [text for text, b in boxes if b.x0 < 0 or b.y0 < 0 or b.x1 > width or b.y1 > height]
+    over = [(a, b) for (a, p), (b, q) in combinations(boxes, 2)
+            if min(p.x1, q.x1) - max(p.x0, q.x0) > 1 and min(p.y1, q.y1) - max(p.y0, q.y0) > 2]  # fmt: skip
+    assert not outside
+    assert not over
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_every_layer_of_a_network_stands_where_it_was_measured_and_its_area_is_time(place: int) -> None:
+    net = outcome().networks[place]
+    strip, main = drawn(net.file).axes
+    points = {(p.intensity, p.rate) for p in net.layers if on_roofline(p)}
+    moved = [p.bandwidth or 0.0 for p in net.layers if in_strip(p)]
+    shown = main.collections[0]
+    assert {tuple(spot) for spot in shown.get_offsets().tolist()} == points
+    assert sorted(y for _, y in strip.collections[0].get_offsets().tolist()) == pytest.approx(sorted(moved))
+    assert len(points) > 10
+    sizes = shown.get_sizes().tolist()
+    assert sizes == sorted(sizes, reverse=True)  # big ones first: none hides a smaller one
+    longest = max((p for p in net.layers if on_roofline(p)), key=lambda p: p.seconds)
+    assert sizes[0] == pytest.approx(min(layer_plot.AREA * longest.time_share, layer_plot.LARGEST))
+
+
+def test_the_layers_with_most_to_gain_are_numbered_and_told() -> None:
+    net = outcome().networks[0]
+    made = drawn(net.file)
+    numbers = sorted(t.get_text() for ax in made.axes for t in ax.texts if t.get_gid() == "gain")
+    told = [t.get_text() for t in made.texts if t.get_gid() == "gains"]
+    assert numbers == ["1", "2", "3", "4", "5"]
+    assert [text.split()[-1] for text in told] == [p.layer for p in ranking(net.layers, 5)]
+
+
+def test_the_kinds_stand_with_their_share_of_time() -> None:
+    net = outcome().networks[2]
+    said = [t.get_text() for t in drawn(net.file).texts]
+    movement = sum(p.time_share for p in net.layers if p.family == "movement")
+    assert f"movement  {100 * movement:.1f} %" in said
+    assert "% of it reached" in " ".join(said)
+
+
+def test_only_roofs_that_bound_a_layer_are_drawn() -> None:
+    found = outcome()
+    roofs = roofs_of(found.model, GPU, found.networks[0].layers)
+    assert [roof.tag for roof in roofs.compute] == ["compute/fp16/wgmma-fp32"]
+    assert [roof.tag for roof in roofs.bandwidth] == ["bandwidth/l2", "bandwidth/dram"]  # no GPU keeps an L1
+    gids = {line.get_gid() for line in drawn("network-resnet50-fp16").axes[1].get_lines()}
+    assert {"compute/fp16/wgmma-fp32/layers", "bandwidth/dram/layers", "bandwidth/l2/layers"} <= gids
+
+
+def test_a_sweep_joins_its_points_along_x_and_names_the_ends() -> None:
+    (ax, *_) = drawn("layers-conv-kernel").axes
+    sweep = outcome().layer_sweeps[0]
+    curve = next(c for c in sweep.curves if (c.series, c.dtype) == ("dense", "fp16"))
+    line = next(line for line in ax.get_lines() if line.get_gid() == "conv-kernel/dense/fp16")
+    assert [x for x, _ in curve.points] == [1, 3, 5, 7, 9, 11]
+    assert list(line.get_xdata()) == [p.intensity for _, p in curve.points]
+    assert list(line.get_ydata()) == [p.rate for _, p in curve.points]
+    ends = [t.get_text() for t in ax.texts if t.get_gid() == "end"]
+    assert {"1", "11"} == set(ends)
+
+
+def test_precisions_differ_in_colour_and_series_in_marker() -> None:
+    sweep = outcome().layer_sweeps[0]
+    looks = {(c.series, c.dtype): layer_sweep_plot.look(sweep, c) for c in sweep.curves}
+    assert len({look["color"] for look in looks.values()}) == 3
+    assert len({look["marker"] for look in looks.values()}) == 2
+    alone = outcome().layer_sweeps[1]
+    assert len({layer_sweep_plot.look(alone, c)["color"] for c in alone.curves}) == 3  # one precision: colour by series
+
+
+def test_layers_without_operations_stand_in_the_margin_by_their_bytes() -> None:
+    made = drawn("layers-movement")
+    strip = next(ax for ax in made.axes if ax.get_xlabel() == "no FLOPs")
+    names = {line.get_gid() for line in strip.get_lines() if line.get_gid()}
+    assert names == {"movement/Transpose/fp16", "movement/Reshape/fp16"}
+    levels = sorted(t.get_text() for t in strip.texts if t.get_gid() == "level")
+    assert levels == ["DRAM 4.70 TB/s", "L2 9.00 TB/s"]
+    xs = list(next(line for line in strip.get_lines() if line.get_gid() == "movement/Transpose/fp16").get_xdata())
+    assert xs == sorted(xs)
+    assert all(0 < x < 1 for x in xs)
+
+
+def test_a_sweep_without_any_operations_has_the_strip_only() -> None:
+    found = model(run_of(*(each for each in movement_sweep() if each.flops == 0)))
+    (sweep,) = found.layer_sweeps
+    strip, upper, lower = layer_sweep_plot.figure(sweep, found.model, GPU, INCHES).axes
+    assert strip.get_xlabel() == "no FLOPs"
+    assert len([line for line in strip.get_lines() if "movement/" in str(line.get_gid())]) == 2
+    assert (len(upper.get_lines()), len(lower.get_lines())) == (2, 0)
+
+
+def test_the_corner_of_the_roofs_is_always_in_sight() -> None:
+    found = outcome()
+    roofs = roofs_of(found.model, GPU, found.layer_sweeps[0].layers)
+    far = [p for p in found.layer_sweeps[0].layers if (p.intensity or 0) > 500]
+    left, right, low, high = limits(roofs, far)
+    assert left < roofs.compute[-1].rate / roofs.bandwidth[-1].rate < right
+    assert low < min(p.rate or 0.0 for p in far) < roofs.compute[0].rate < high
+    assert far
+
+
+def test_time_and_intensity_stand_over_x() -> None:
+    upper, lower = drawn("layers-conv-kernel").axes[-2:]
+    sweep = outcome().layer_sweeps[0]
+    for ax, value in ((upper, "seconds"), (lower, "intensity")):
+        for line, curve in zip(ax.get_lines(), sweep.curves, strict=True):
+            assert list(line.get_xdata()) == [x for x, _ in curve.points]
+            assert list(line.get_ydata()) == [getattr(p, value) for _, p in curve.points]
+
+
+def test_precisions_of_a_network_are_bars_of_time_now_and_least_time() -> None:
+    ((name, nets),) = layer_precision_plot.several(outcome().networks).items()
+    ax = layer_precision_plot.figure(name, nets, "Device", 9.6).axes[0]
+    bars = {
+        bar.get_y(): [b.get_width() for b in ax.patches if math.isclose(b.get_y(), bar.get_y())] for bar in ax.patches
+    }
+    assert name == "resnet50"
+    assert list(bars.values()) == [[net.light.seconds, net.light.least_seconds] for net in nets]
+    assert [line.get_xdata()[0] for line in ax.get_lines()] == [net.seconds for net in nets]
+
+
+def test_a_run_without_roofs_is_drawn_all_the_same() -> None:
+    run = run_of(*network("resnet50"), *movement_sweep())
+    run.measurements = run.measurements[len(run.measurements) - 200 :]
+    found = model(run)
+    assert not found.model.compute
+    for net in found.networks:
+        layer_plot.figure(net, found.model, GPU, INCHES).canvas.draw()
+    for sweep in found.layer_sweeps:
+        layer_sweep_plot.figure(sweep, found.model, GPU, INCHES).canvas.draw()

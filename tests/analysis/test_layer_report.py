@@ -1,0 +1,135 @@
+"""Layers in the files of a run: placements.csv, the report's section, the console; nothing where there are none."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from analysis import layer_console
+from analysis.analyse import analyse, model
+from analysis.console import Console
+from analysis.layer_report import section, table
+from analysis.layer_words import headline
+from analysis.placements import Placement, ranking
+from probes.harness.files import Run
+from tests.analysis.layer_rows import ROOFS, conv_sweep, network, row, run_of
+from tests.analysis.layer_rows import graph as graph_of_light
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("run")
+    run_of(*network("squeezenet"), *network("squeezenet", "fp32"), *conv_sweep(("fp16",))).save(path)
+    analyse(path)
+    return path
+
+
+def test_placements_and_pictures_stand_beside_the_other_files(folder: Path) -> None:
+    names = {p.name for p in folder.iterdir()}
+    assert names >= {
+        "placements.csv", "network-squeezenet-fp16.png", "network-squeezenet-fp32.png",
+        "network-squeezenet-precisions.png", "layers-conv-kernel.png",
+    }  # fmt: skip
+
+
+def test_placements_hold_every_layer_and_never_the_whole(folder: Path) -> None:
+    with open(folder / "placements.csv", encoding="utf-8", newline="") as source:
+        rows = list(csv.DictReader(source))
+    assert list(rows[0]) == [f.name for f in fields(Placement)]
+    assert len(rows) == 2 * len(graph_of_light("squeezenet").nodes) + 12
+    assert "network" not in {each["op"] for each in rows}
+    halves = [each for each in rows if (each["network"], each["dtype"]) == ("squeezenet", "fp16")]
+    assert sum(float(each["time_share"]) for each in halves) == pytest.approx(1.0)
+
+
+def test_drawing_again_gives_the_same_files(folder: Path) -> None:
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    analyse(folder)
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+
+
+def test_a_run_without_layers_has_none_of_it(tmp_path: Path) -> None:
+    run_of().save(tmp_path)
+    outcome = analyse(tmp_path)
+    assert not outcome.placements
+    assert not list(tmp_path.glob("placements.csv"))
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Layers" not in page
+    assert page.count("<svg") == 1
+
+
+def test_the_section_tells_of_each_network(folder: Path) -> None:
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    net = analyse(folder).networks[0]
+    assert headline(net) in page
+    for text in ("FLOPs do not predict time", "Most to gain: 10 of", "precisions compared", "<h3>conv-kernel</h3>"):
+        assert text in page
+    assert page.count("<svg") == 5  # roofline, two networks, their comparison, one sweep
+    first = page.index("Most to gain: 10 of")
+    names = [p.layer for p in ranking(net.layers)]
+    places = [page.index(f"<td>{name}</td>", first) for name in names]
+    assert places == sorted(places)
+
+
+def test_the_page_needs_nothing_from_elsewhere(folder: Path) -> None:
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert not re.search(r"""(?:src|href)=["'](?!#)""", page)
+    assert page.count("<script>") == page.count("</script>") == 1
+
+
+def test_a_number_sorts_by_its_exact_value(folder: Path) -> None:
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    everything = page[page.index("placements</summary>") :]
+    with open(folder / "placements.csv", encoding="utf-8", newline="") as source:
+        exact = [float(each["seconds"]) for each in csv.DictReader(source)]
+    head = re.findall(r"<th>(.*?)</th>", everything)
+    rows = re.findall(r"<tr>(<td.*?)</tr>", everything)
+    place = head.index("time")
+    found = [re.findall(r"<td(.*?)>", each)[place] for each in rows[: len(exact)]]
+    assert [float(re.findall(r'data-v="(.*?)"', cell)[0]) for cell in found] == exact
+
+
+def test_unknown_numbers_sort_last_and_text_is_escaped() -> None:
+    made = table(("a", "b"), [[("–", None), ("<b>", "<b>")]])
+    assert '<td data-v="">–</td><td>&lt;b&gt;</td>' in made
+
+
+def test_unknown_operations_are_listed_with_their_share_of_time() -> None:
+    nodes = graph_of_light("bvlc_alexnet").nodes
+    rows = [row(node, "fp16", network="alex") for node in nodes]
+    odd = [each.__class__(**{**vars(each), "flops": None}) if each.kernel == "LRN" else each for each in rows]
+    outcome = model(run_of(*odd))
+    told = section(outcome.placements, outcome.networks, (), {})
+    share = sum(p.time_share for p in outcome.placements if p.op == "LRN")
+    assert "Unknown operations" in told
+    assert f'<td>LRN</td><td data-v="2.0" title=\'2.0\'>2</td><td data-v="{share!r}"' in told
+    assert "Unknown operations" not in section(model(run_of(*rows)).placements, model(run_of(*rows)).networks, (), {})
+
+
+def test_the_console_shows_few_layers_and_where_all_are(capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = model(run_of(*network("squeezenet"), *conv_sweep()))
+    Console().result(outcome)
+    said = capsys.readouterr().out.splitlines()
+    shown = [line for line in said if line.lstrip().startswith(("squeezenet: ", "conv-kernel: "))]
+    assert len(shown) == layer_console.LINES
+    assert f"… all {len(outcome.placements)} layers in placements.csv" in said
+    assert headline(outcome.networks[0]) in said  # in a pipe no line is broken
+    assert any(line.startswith("Sweeps over layers: conv-kernel (36).") for line in said)
+
+
+def test_the_console_shows_the_longest_layers_of_each() -> None:
+    outcome = model(run_of(*network("squeezenet"), *conv_sweep()))
+    rows = layer_console.lines(outcome.placements, 4)
+    longest = sorted((p for p in outcome.placements if p.network), key=lambda p: -p.seconds)[:2]
+    assert [name for name, *_ in rows[:2]] == [f"squeezenet: {p.layer}" for p in longest]
+    assert [name.split(":")[0] for name, *_ in rows] == ["squeezenet"] * 2 + ["conv-kernel"] * 2
+    assert layer_console.sentences([], [], []) == []
+
+
+def test_the_console_says_nothing_of_layers_without_any(capsys: pytest.CaptureFixture[str]) -> None:
+    Console().result(model(Run(run_of().device, "2030-01-02T03:04:05Z", {}, {}, measurements=ROOFS)))
+    assert "placements" not in capsys.readouterr().out

@@ -1,0 +1,165 @@
+"""What is said of a network: sums, shares and ranks that can be worked out by hand."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from analysis.ceilings import ceilings
+from analysis.layer_groups import Network, layer_sweeps, networks, slug
+from analysis.layer_words import compared, correlation, headline, kinds, prediction, unknown
+from analysis.placements import WHOLE, Placement, placements, speed_of_light
+from probes.harness.records import Measurement
+from tests.analysis.layer_rows import ROOFS, conv, conv_sweep, row
+from tests.devices import GPU, measurement
+
+
+def layer(name: str, flops: float | None, seconds: float, family: str = "convolution", **changed: Any) -> Measurement:
+    dtype = changed.pop("dtype", "fp16")
+    params = {"network": "net", "layer": name, "op": "Conv", "family": family, "provider": "cuda", "warm": False,
+              "precision": dtype, **changed}  # fmt: skip
+    return measurement(f"layer/{family}", flops=flops, bytes=4.7e9, seconds_median=seconds, dtype=dtype,
+                       params=json.dumps(params))  # fmt: skip
+
+
+def whole(seconds: float, precision: str = "fp16", **changed: Any) -> Measurement:
+    params = {"network": "net", "precision": precision, "provider": "cuda", **changed}
+    return measurement(WHOLE, flops=None, bytes=None, seconds_median=seconds, dtype=precision,
+                       params=json.dumps(params), reason=changed.pop("reason", ""))  # fmt: skip
+
+
+def place(*rows: Measurement) -> list[Placement]:
+    return placements(rows, ceilings(ROOFS, GPU), GPU)
+
+
+def shown(*rows: Measurement) -> list[Network]:
+    return networks(place(*rows), rows)
+
+
+LAYERS = [layer("a", 1e9, 2e-3), layer("b", 3e9, 4e-3), layer("c", 0.0, 2e-3, "movement")]  # 1 ms of DRAM each
+
+
+def test_the_whole_stands_beside_the_sum_and_is_never_in_it() -> None:
+    (net,) = shown(*LAYERS, whole(6e-3, launches=2, explained={"fused nodes": 1}))
+    assert (net.light.layers, net.light.seconds, net.seconds) == (3, pytest.approx(8e-3), 6e-3)
+    assert net.share == pytest.approx(0.5)
+    assert {p.op for p in net.layers} == {"Conv"}
+    assert headline(net) == (
+        "net, FP16 on cuda: 6.00 ms in one go; its 3 layers timed alone take 8.00 ms, 33 % more (2 launches; fused "
+        "nodes: 1). Its speed of light, the least time its layers need on the measured roofs, is 3.00 ms: 50.0 % of "
+        "the time measured."
+    )
+
+
+@pytest.mark.parametrize(
+    ("row_of_whole", "says"),
+    [
+        (whole(8.05e-3), "take 8.00 ms, as much."),
+        (whole(1e-2), "20 % less."),
+        (whole(2e-3), "150.0 % of the time measured: as a whole it moves less"),
+        (whole(6e-3, precision="fp32"), "8.00 ms for its 3 layers timed alone; the whole was not timed in one go."),
+    ],
+)
+def test_the_headline_says_what_is_known(row_of_whole: Measurement, says: str) -> None:
+    assert says in headline(shown(*LAYERS, row_of_whole)[0])
+
+
+def test_time_that_could_not_be_placed_is_told() -> None:
+    (net,) = shown(*LAYERS, layer("d", None, 1e-3))
+    assert "is 4.00 ms, 1.00 ms of it layers that could not be placed: 44.4 %" in headline(net)
+
+
+def test_families_stand_with_their_share_of_flops_and_of_time() -> None:
+    first, second = kinds(place(*LAYERS))
+    assert (first.family, first.layers, first.flops_share, first.time_share) == ("convolution", 2, 1.0, 0.75)
+    assert (second.family, second.flops_share, second.time_share) == ("movement", 0.0, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("flops", "seconds", "rank"),
+    [
+        ((1e6, 2e6, 3e6), (1.0, 2.0, 9.0), 1.0),
+        ((1e6, 2e6, 3e6), (9.0, 2.0, 1.0), -1.0),
+        ((1e6, 2e6, 3e6, 4e6), (2.0, 1.0, 4.0, 3.0), 0.6),  # 1 - 6·4 / (4·15)
+        ((1e6, 1e6, 2e6), (1.0, 2.0, 3.0), 0.75**0.5),  # a tie holds ranks 1.5 and 1.5
+        ((1e6, 1e6), (1.0, 2.0), None),
+        ((None, 1e6), (1.0, 2.0), None),
+    ],
+)
+def test_the_rank_correlation_is_spearmans(
+    flops: tuple[float | None, ...], seconds: tuple[float, ...], rank: float | None
+) -> None:
+    rows = [layer(str(i), work, time) for i, (work, time) in enumerate(zip(flops, seconds, strict=True))]
+    assert correlation(place(*rows)) == (rank if rank is None else pytest.approx(rank))
+
+
+def test_what_flops_leave_out_is_said() -> None:
+    said = prediction(place(*LAYERS))
+    assert said.startswith("Rank correlation of FLOPs and time over its layers: 0.87;")
+    assert "Layers without any FLOPs (1) take 25.0 % of the time." in said
+
+
+def test_unknown_operations_by_name_with_their_share() -> None:
+    rows = [*LAYERS, layer("d", None, 1e-3, op="Mystery"), layer("e", None, 1e-3, op="Mystery")]
+    ((op, number, share, why),) = unknown(place(*rows))
+    assert (op, number, share) == ("Mystery", 2, pytest.approx(0.2))
+    assert "FLOPs unknown" in why
+
+
+def test_precisions_are_compared_within_a_network_and_within_a_sweep() -> None:
+    about = {"layer": "same", "x": 1.0, "series": "dense"}
+    rows = [row(conv(1, 64), dtype, sweep=sweep, **about) for sweep in ("one", "two") for dtype in ("fp32", "fp16")]
+    found = compared(place(*LAYERS, layer("a", 1e9, 3e-3, dtype="fp32"), *rows))
+    assert {name: [(layer, set(kinds)) for layer, kinds in layers] for name, layers in found.items()} == {
+        "net": [("a", {"fp16", "fp32"})], "one": [("same", {"fp32", "fp16"})], "two": [("same", {"fp32", "fp16"})],
+    }  # fmt: skip
+
+
+def test_a_layer_left_in_floats_stands_under_the_precision_of_its_run() -> None:
+    single = layer("a", 1e9, 3e-3, dtype="fp32")
+    mixed = [replace(each, params=json.dumps(json.loads(each.params) | {"precision": "int8"})) for each in (
+        layer("a", 1e9, 2e-3, dtype="fp32"), layer("b", 1e9, 1e-3, dtype="int8"))]  # fmt: skip
+    (found,) = compared(place(single, *mixed)).values()
+    assert [(name, {run: p.seconds for run, p in each.items()}) for name, each in found] == [
+        ("a", {"fp32": 3e-3, "int8": 2e-3})
+    ]
+
+
+def test_curves_of_a_sweep_go_by_series_and_precision_in_the_order_of_x() -> None:
+    placed = place(*conv_sweep(("fp32", "fp16")))
+    (sweep,) = layer_sweeps(placed)
+    assert (sweep.name, sweep.over, sweep.file) == ("conv-kernel", "kernel size", "layers-conv-kernel")
+    assert {(c.series, c.dtype) for c in sweep.curves} == {(s, d) for s in ("dense", "depthwise") for d in sweep.dtypes}
+    assert all([x for x, _ in c.points] == [1, 3, 5, 7, 9, 11] for c in sweep.curves)
+    assert networks(placed, []) == []  # a sweep is no network
+    dense = next(c for c in sweep.curves if c.series == "dense")
+    slim = next(c for c in sweep.curves if c.series == "depthwise" and c.dtype == dense.dtype)
+    grows = [p.intensity or 0.0 for _, p in dense.points]
+    assert grows == sorted(grows)
+    assert all((a.intensity or 0) < b for (_, a), b in zip(slim.points, grows, strict=True))
+
+
+def test_sweeps_add_up_by_their_own_name() -> None:
+    placed = place(*conv_sweep(("fp16",)))
+    assert [light.network for light in speed_of_light(placed)] == ["conv-kernel"]
+    assert sum(p.time_share for p in placed) == pytest.approx(1.0)
+
+
+def test_two_providers_are_two_curves_and_two_pictures() -> None:
+    rows = conv_sweep(("fp16",))
+    other = [replace(r, params=json.dumps(json.loads(r.params) | {"provider": "cublas"})) for r in rows]
+    (sweep,) = layer_sweeps(place(*rows, *other))
+    assert sweep.series == ["dense, cuda", "depthwise, cuda", "dense, cublas", "depthwise, cublas"]
+    nets = shown(*LAYERS, *(layer(n, 1e9, 1e-3, provider="trt") for n in "ab"), whole(5e-3))
+    assert [net.file for net in nets] == ["network-net-fp16-cuda", "network-net-fp16-trt"]
+    assert [net.whole is not None for net in nets] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("name", "part"), [("../A b/c.onnx", "a-b-c.onnx"), ("—", "unnamed"), ("fp16+fp32", "fp16-fp32")]
+)
+def test_names_of_networks_are_safe_in_files(name: str, part: str) -> None:
+    assert slug(name) == part

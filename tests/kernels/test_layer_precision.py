@@ -1,0 +1,121 @@
+"""A model in another type is of that type throughout and computes the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+from kernels.base import KernelError, Unavailable  # noqa: E402
+from kernels.layer_families_conv import conv  # noqa: E402
+from kernels.layer_families_image import letterbox, normalise, suppress  # noqa: E402
+from kernels.layer_families_matrix import attention, row_op  # noqa: E402
+from kernels.layer_families_precision import product  # noqa: E402
+from kernels.layer_models import Net  # noqa: E402
+from kernels.layer_narrow import narrowed  # noqa: E402
+from kernels.layer_precision import convert  # noqa: E402
+from kernels.layers import FAMILIES  # noqa: E402
+from kernels.onnx_graph import graph_of  # noqa: E402
+from tests.kernels.onnx_run import feeds, reference, run  # noqa: E402
+
+
+def small_conv() -> Any:
+    return conv(1, 16, 24, 14, 3)
+
+
+def dtypes(model: Any) -> set[str]:
+    """Of everything that flows between nodes and is no integer."""
+    graph = graph_of(onnx.ModelProto.FromString(model.SerializeToString()))
+    tensors = [t for node in graph.nodes for t in (*node.inputs, *node.outputs) if t is not None]
+    return {t.dtype for t in tensors if "int" not in t.dtype}
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "tf32"])
+def test_fp32_and_tf32_are_the_model_itself(dtype: str) -> None:
+    model = small_conv()
+    assert convert(model, dtype) is model
+
+
+@pytest.mark.parametrize(("dtype", "form"), [("fp8", "u8s8"), ("int8", "s4")])
+def test_what_is_not_known_is_refused_with_what_is(dtype: str, form: str) -> None:
+    with pytest.raises(KernelError, match=r"use .*8"):
+        convert(small_conv(), dtype, form=form)
+
+
+@pytest.mark.parametrize(
+    "make", [small_conv, lambda: attention(1, 32), lambda: row_op("Gelu", 4, 64), lambda: letterbox(1, 32)]
+)
+def test_fp16_is_fp16_throughout_and_close(make: Any) -> None:
+    model = make()
+    before, changed = model.SerializeToString(), convert(model, "fp16")
+    onnx.checker.check_model(changed, full_check=True)
+    given = {name: values.astype(np.float16) for name, values in feeds(model).items()}
+    found, expected = run(changed, given)[0], run(model, {n: v.astype(np.float32) for n, v in given.items()})[0]
+    assert found.dtype == np.float16 and dtypes(changed) == {"fp16"}
+    assert all(node.op_type != "Cast" for node in changed.graph.node)
+    np.testing.assert_allclose(found.astype(np.float32), expected, atol=4e-3 * np.abs(expected).max())
+    assert model.SerializeToString() == before
+
+
+def test_uint8_images_are_cast_to_the_type_asked() -> None:
+    changed = convert(normalise(1, 16), "fp16")
+    assert [v.type.tensor_type.elem_type for v in changed.graph.input] == [onnx.TensorProto.UINT8]
+    assert run(changed, feeds(changed))[0].dtype == np.float16
+
+
+@pytest.mark.parametrize("family", [name for name in FAMILIES if name != "fc"])
+def test_every_layer_has_the_types_its_family_asks_of_a_gpu(family: str) -> None:
+    row = FAMILIES[family]
+    for layer in row.layers("cpu"):  # the GPU's layers, smaller
+        asked = () if layer.fixed else layer.dtypes or row.dtypes["cuda"]
+        for dtype in {"fp16", "bf16"}.intersection(asked):
+            model = layer.make()
+            changed = convert(model, dtype)
+            onnx.checker.check_model(changed, full_check=True)
+            assert dtypes(changed) == {dtype} and len(changed.graph.node) == len(model.graph.node)
+
+
+@pytest.mark.parametrize("dtype", ["fp16", "bf16"])
+def test_suppression_alone_has_no_narrow_type(dtype: str) -> None:
+    with pytest.raises(Unavailable, match=f"NonMaxSuppression.*no {dtype}"):
+        convert(suppress(1, 96), dtype)
+
+
+def test_what_has_no_fp16_inside_a_network_is_cast() -> None:
+    net = Net()
+    boxes = net.add("Mul", net.input(1, 200, 4), net.constant(2.0))
+    limits = net.constant([5], "int64"), net.constant([0.5])
+    changed = convert(net.model(net.add("NonMaxSuppression", boxes, net.input(1, 1, 200), *limits), boxes), "fp16")
+    onnx.checker.check_model(changed, full_check=True)
+    assert [node.op_type for node in changed.graph.node] == ["Mul", "Cast", "Cast", "NonMaxSuppression"]
+    assert [r.dtype for r in run(changed, feeds(changed))] == [np.int64, np.float16]
+
+
+def test_bf16_weights_are_the_nearest_bf16() -> None:
+    values = np.random.default_rng(3).normal(size=2000).astype(np.float32)
+    values[:4] = 1 + 2.0**-8, 1 + 3 * 2.0**-8, np.inf, -0.0  # two ties: down to even, up to even
+    found = np.frombuffer(narrowed(values, "bf16"), "<u2").astype("<u4") << 16
+    rounded = found.view("<f4").astype(np.float64)
+    mantissa, exponent = np.frexp(values[4:].astype(np.float64))
+    np.testing.assert_array_equal(rounded[4:], np.ldexp(np.rint(mantissa * 256), exponent - 8))  # 8 bits of mantissa
+    assert rounded[:4].tolist() == [1, 1 + 2.0**-6, np.inf, 0] and np.signbit(rounded[3])
+    quiet = np.frombuffer(narrowed(np.full(1, np.nan, np.float32), "bf16"), "<u2").astype("<u4") << 16
+    assert np.isnan(quiet.view("<f4")).all()
+
+
+def test_a_bf16_product_is_close() -> None:
+    model = row_op("Gelu", 4, 64)
+    changed = convert(model, "bf16")
+    kind = onnx.helper.tensor_dtype_to_np_dtype(onnx.TensorProto.BFLOAT16)
+    given = feeds(model)
+    found = reference(changed, {"x": given["x"].astype(kind)})[0].astype(np.float32)
+    np.testing.assert_allclose(found, run(model, given)[0], atol=0.02)
+
+
+def test_bf16_stays_at_the_opset_where_it_can() -> None:
+    assert convert(product(4), "bf16").opset_import[0].version == product(4).opset_import[0].version
+    assert convert(small_conv(), "bf16").opset_import[0].version >= 22

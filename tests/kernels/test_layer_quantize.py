@@ -1,0 +1,164 @@
+"""INT8 models run on integers alone, compute what the FP32 model does, and say where there is no such form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+from kernels.base import Unavailable  # noqa: E402
+from kernels.layer_families_conv import conv, matmul_of_rows, separable  # noqa: E402
+from kernels.layer_families_matrix import attention, row_op, square  # noqa: E402
+from kernels.layer_families_precision import between_floats, unfused  # noqa: E402
+from kernels.layer_models import Net, infer  # noqa: E402
+from kernels.layer_precision import convert  # noqa: E402
+from kernels.onnx_graph import graph_of  # noqa: E402
+from tests.kernels.onnx_run import executed, feeds, run  # noqa: E402
+
+INTEGER_KERNELS = {"Conv": "QLinearConv", "Gemm": "QGemm", "MatMul": "QLinearMatMul"}
+
+
+def small_conv() -> Any:
+    return conv(1, 16, 24, 14, 3)
+
+
+def gemm(weights: np.ndarray, **attributes: Any) -> Any:
+    net = Net()
+    inputs = net.input(8, 32), net.constant(weights), net.weight(24)
+    return net.model(net.add("Gemm", *inputs, **attributes))
+
+
+def shrunk(values: np.ndarray) -> np.ndarray:
+    """Columns of very different size: what one scale cannot hold."""
+    return values * np.logspace(-3, 0, values.shape[1], dtype=np.float32)
+
+
+def integer_error(model: Any, **how: Any) -> np.ndarray:
+    """Of each output of the INT8 form, its distance from FP32, as a part of the largest FP32 output."""
+    changed = convert(model, "int8", **how)
+    signed = how.get("form") == "s8s8"
+    numbers = feeds(changed)["x"].clip(-127 if signed else 1, None)
+    zero, scale = _last(changed, "QuantizeLinear")
+    given = (numbers.astype(np.float32) - (0 if signed else 128)) * np.float32(1 / 127)
+    expected = run(model, {"x": given})[0]
+    found = (run(changed, {"x": numbers})[0].astype(np.float32) - zero) * scale
+    return np.asarray(np.abs(found - expected) / np.abs(expected).max())
+
+
+def _last(model: Any, op: str) -> tuple[float, float]:
+    """Zero point and scale of the last such node."""
+    values = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
+    node = [node for node in model.graph.node if node.op_type == op][-1]
+    return float(values[node.input[2]]), float(values[node.input[1]])
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+@pytest.mark.parametrize("make", [small_conv, lambda: gemm(feeds_of(32, 24)), lambda: matmul_of_rows(16, 32, 24)])
+def test_int8_runs_on_integers_alone_and_is_close(make: Any, per_channel: bool, tmp_path: Path) -> None:
+    model = make()
+    changed = convert(model, "int8", per_channel)
+    onnx.checker.check_model(changed, full_check=True)
+    assert {v.type.tensor_type.elem_type for v in (*changed.graph.input, *changed.graph.output)} == {
+        onnx.TensorProto.UINT8
+    }
+    ran = executed(changed, tmp_path)
+    assert INTEGER_KERNELS[model.graph.node[0].op_type] in ran
+    assert set(ran) <= {*INTEGER_KERNELS.values(), "Transpose"}
+    assert integer_error(model, per_channel=per_channel).max() < 0.03
+
+
+def feeds_of(*shape: int) -> np.ndarray:
+    return np.random.default_rng(4).uniform(-0.3, 0.3, shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("form", ["u8s8", "s8s8"])
+def test_both_forms_of_activations_are_close(form: str) -> None:
+    assert integer_error(small_conv(), form=form).max() < 0.03
+
+
+def test_signed_activations_have_no_zero_point() -> None:
+    changed = convert(small_conv(), "int8", form="s8s8")
+    zeros = [onnx.numpy_helper.to_array(t) for t in changed.graph.initializer if t.name.endswith("_zero")]
+    assert len(zeros) >= 3 and not any(z.any() for z in zeros)
+    assert all(t.data_type != onnx.TensorProto.INT32 for t in changed.graph.initializer)  # TensorRT decodes no int32
+    assert {v.type.tensor_type.elem_type for v in (*changed.graph.input, *changed.graph.output)} == {
+        onnx.TensorProto.INT8
+    }
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_scale_for_each_channel_keeps_small_channels(turned: bool) -> None:
+    weights = shrunk(feeds_of(32, 24))
+    model = gemm(weights.T.copy(), transB=1) if turned else gemm(weights)
+    scales = {t.name: t for t in convert(model, "int8", per_channel=True).graph.initializer}
+    per_channel = onnx.numpy_helper.to_array(scales["w0_weight_scale"])
+    np.testing.assert_allclose(per_channel, np.abs(weights).max(axis=0) / 127, rtol=1e-6)
+    assert onnx.numpy_helper.to_array(scales["w0_weight_int"]).dtype == np.int8
+
+
+def test_a_chain_stays_on_integers(tmp_path: Path) -> None:
+    ran = executed(convert(separable(1, 16, 8), "int8"), tmp_path)
+    assert ran.count("QLinearConv") == 2 and set(ran) <= {"QLinearConv", "Transpose"}
+
+
+def test_relu_is_part_of_the_integer_convolution_before_it(tmp_path: Path) -> None:
+    net = Net()
+    model = net.model(net.add("Relu", net.conv(net.input(1, 16, 8, 8), 16, 16, 3)))
+    assert set(executed(convert(model, "int8"), tmp_path)) <= {"QLinearConv", "Transpose"}
+    assert integer_error(model).max() < 0.03
+
+
+def test_int8_between_floats_pays_for_both_conversions_and_unfused_has_no_integers(tmp_path: Path) -> None:
+    fused, loose = between_floats(1, "u8s8"), unfused(1)
+    ran = executed(fused, tmp_path)
+    assert {"QuantizeLinear", "QLinearConv", "DequantizeLinear"} <= set(ran) and "Conv" not in ran
+    assert "QLinearConv" not in executed(loose, tmp_path)
+    given = feeds(fused)
+    plain = run(conv(1, 64, 64, 56, 3), given)[0]
+    for model in (fused, loose):
+        assert np.abs(run(model, given)[0] - plain).max() < 0.03 * np.abs(plain).max()
+
+
+@pytest.mark.parametrize("make", [lambda: gemm(feeds_of(32, 24)), lambda: gemm(feeds_of(24, 32), transB=1)])
+def test_the_integer_form_is_the_product_in_int32(make: Any) -> None:
+    model = make()
+    changed = convert(model, "int8", form="integer")
+    onnx.checker.check_model(changed, full_check=True)
+    numbers = feeds(changed)["x"].clip(-127)
+    weights = onnx.numpy_helper.to_array(model.graph.initializer[0])
+    expected = run(model, {"x": numbers.astype(np.float32) / np.float32(127)})[0]
+    found = run(changed, {"x": numbers})[0]
+    assert found.dtype == np.int32 and changed.graph.node[0].op_type == "MatMulInteger"
+    scaled = found * float(np.abs(weights).max()) / 127**2
+    assert np.abs(scaled - expected).max() < 0.03 * np.abs(expected).max()
+
+
+def test_the_integer_form_of_two_activations_is_exact() -> None:
+    changed = convert(square(24), "int8", form="integer")
+    given = feeds(changed)
+    np.testing.assert_array_equal(run(changed, given)[0], given["x"].astype(np.int32) @ given["x1"].astype(np.int32))
+
+
+@pytest.mark.parametrize(
+    ("make", "form", "why"),
+    [
+        (lambda: row_op("LayerNormalization", 4, 64), "u8s8", "LayerNormalization: no int8"),
+        (small_conv, "integer", "Conv: no int8 form"),
+        (lambda: attention(1, 32), "integer", "Transpose, MatMul.*one MatMul"),
+        (lambda: gemm(feeds_of(32, 24), alpha=0.5), "integer", "no int8 form with .*alpha"),
+    ],
+)
+def test_what_has_no_int8_says_so(make: Any, form: str, why: str) -> None:
+    with pytest.raises(Unavailable, match=why):
+        convert(make(), "int8", form=form)
+
+
+def test_converted_models_have_known_shapes() -> None:
+    for dtype in ("fp16", "bf16", "int8"):
+        changed = infer(convert(separable(1, 16, 8), dtype))
+        assert not graph_of(changed).open_shapes()
