@@ -4,8 +4,8 @@
 // Each block reads the whole set, so that its L1 holds it, starting somewhere else than its neighbours, whose loads
 // would else be its own. TOGETHER, a block reads VISITS chunks and ends: passes over the set follow one another in the
 // order in which multiprocessors come free, so that only the L2 can hold the set and no two of them read it in step.
-// LOAD is .ca or .cg. MODE_SHARED: the same loads from shared memory. MODE_BANKS: 4-byte loads that make WAYS lanes share each bank.
-// Both are volatile: a load whose address never changes would be moved out of the loop.
+// LOAD is .ca or .cg. MODE_SHARED: the same loads from shared memory. MODE_BANKS: 4-byte loads that make WAYS lanes
+// share each bank. Both are volatile: a load whose address never changes would be moved out of the loop.
 
 #include "clock.cuh"
 

@@ -1,9 +1,11 @@
 // Reads a large array once, and does K multiply-adds on each element on the way: any operational intensity.
 //
 // A fixed number of blocks walk over the array tile by tile, and over it again for every further repetition. The
-// next tile is on its way while this one is computed, so memory and arithmetic overlap also where both are busy.
+// next tile is on its way while this one is computed, so memory and arithmetic overlap also where both are busy. More
+// than some multiply-adds are a LOOP whose length only the launch knows, even if it is one round: in straight code the
+// compiler moves the loads down to where their values are used, and memory waits for arithmetic.
 // With EVERY > 1 only each EVERY-th register gets its multiply-add; all of them are also added up as words.
-// Multiply-adds: TRIPS rounds of STEPS, and one into an accumulator. On tensor cores a step multiplies a warp's vectors,
+// Multiply-adds: rounds of STEPS, and one into an accumulator. On tensor cores a step multiplies a warp's vectors,
 // 16 x 16, by a matrix of 8 columns that holds m, and the next step by one that holds c = -m: nothing overflows.
 
 #include "clock.cuh"
@@ -31,10 +33,11 @@ __device__ __forceinline__ double total(value x) { return x; }
 typedef unsigned value; // one integer, or two 16-bit numbers
 __device__ __forceinline__ unsigned words(value x) { return x; }
 #if defined(KIND_FP16_MMA)
-__device__ __forceinline__ void multiply(float *d, const value *a, value b) {
-  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %8}, {%0, %1, %2, %3};"
+__device__ __forceinline__ void multiply(float *d, const value *a, u64 b) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, "
+      "%3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b));
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"((unsigned)b), "r"((unsigned)(b >> 32)));
 }
 #elif defined(KIND_FP16)
 __device__ __forceinline__ value step(value x, value m, value c) {
@@ -91,8 +94,7 @@ struct tile {
   vec a[VECS];
 };
 
-__device__ __forceinline__ void fetch(tile &t, const vec *x, unsigned number) {
-  const vec *at = x + (unsigned long long)number * (BLOCK * VECS) + threadIdx.x;
+__device__ __forceinline__ void fetch(tile &t, const vec *at) {
 #pragma unroll
   for (int k = 0; k < VECS; k++) t.a[k] = load(at + k * BLOCK);
 }
@@ -111,54 +113,72 @@ struct found {
   unsigned words;
 };
 
+// m and c; of a matrix in both registers that an instruction wants, which must come in pairs or are copied every time.
 #if defined(KIND_FP16_MMA)
-__device__ __forceinline__ void once(tile &t, found &f, value m, value c, int s) {
-#pragma unroll
-  for (int k = 0; k < VECS; k += EVERY) multiply(f.sum + 4 * k, t.a[k].v, s % 2 ? c : m);
-}
-__device__ __forceinline__ void last(tile &t, found &f, value m) { once(t, f, m, m, 0); }
+typedef u64 operand;
 #else
-__device__ __forceinline__ void once(tile &t, found &f, value m, value c, int s) {
-  EACH t.a[k].v[r] = step(t.a[k].v[r], m, c);
+typedef value operand;
+#endif
+
+struct operands {
+  operand m, c;
+};
+
+#if defined(KIND_FP16_MMA)
+__device__ __forceinline__ void once(tile &t, found &f, const operands &o, int s) {
+#pragma unroll
+  for (int k = 0; k < VECS; k += EVERY) multiply(f.sum + 4 * k, t.a[k].v, s % 2 ? o.c : o.m);
 }
-__device__ __forceinline__ void last(tile &t, found &f, value m) {
-  EACH if ((k * REGS + r) % EVERY == 0) f.sum[r] = step(t.a[k].v[r], m, f.sum[r]);
+__device__ __forceinline__ void last(tile &t, found &f, const operands &o) { once(t, f, o, 0); }
+#else
+__device__ __forceinline__ void once(tile &t, found &f, const operands &o, int s) {
+  EACH t.a[k].v[r] = step(t.a[k].v[r], o.m, o.c);
+}
+__device__ __forceinline__ void last(tile &t, found &f, const operands &o) {
+  EACH if ((k * REGS + r) % EVERY == 0) f.sum[r] = step(t.a[k].v[r], o.m, f.sum[r]);
 }
 #endif
 
-__device__ __forceinline__ void compute(tile &t, found &f, value m, value c) {
-#if EVERY == 1
+__device__ __forceinline__ void compute(tile &t, found &f, const operands &o, unsigned trips) {
+#if defined(LOOP)
 #pragma unroll 1
-  for (int trip = 0; trip < TRIPS; trip++) {
+  do {
 #pragma unroll
-    for (int s = 0; s < STEPS; s++) once(t, f, m, c, s);
-  }
+    for (int s = 0; s < STEPS; s++) once(t, f, o, s);
+    asm volatile("" ::: "memory");
+  } while (--trips);
 #else
+#pragma unroll
+  for (int s = 0; s < STEPS; s++) once(t, f, o, s);
+#endif
+#if EVERY > 1
   EACH f.words += words(t.a[k].v[r]);
 #endif
-  last(t, f, m);
+  last(t, f, o);
 }
 
-// x: 2 * pairs tiles of BLOCK * VECS vectors; sums, sums_of_words: one number per thread; clocks: cycles and nanoseconds
-// of each block. No more blocks than pairs.
+// x: all vectors, pairs of tiles of BLOCK * VECS; sums, sums_of_words: one number per thread; clocks: cycles and
+// nanoseconds of each block; pairs: to compute, over and over; stride: vectors that all blocks compute at once; trips:
+// of the loop. No more blocks than pairs in x.
 extern "C" __global__ void __launch_bounds__(BLOCK, BLOCKS_PER_SM)
-    mixed(const vec *x, double *sums, unsigned *sums_of_words, u64 *clocks, unsigned pairs, unsigned repeat, value m,
-          value c) {
+    mixed(const vec *x, double *sums, unsigned *sums_of_words, u64 *clocks, u64 pairs, unsigned all, unsigned stride,
+          unsigned trips, operand m, operand c) {
+  x += threadIdx.x;
+  unsigned at = 2 * BLOCK * VECS * blockIdx.x;
+  const operands o = {m, c};
   moment begin = now();
-  long long left = ((long long)pairs * repeat - blockIdx.x + gridDim.x - 1) / gridDim.x;
-  unsigned at = blockIdx.x;
   found f = {};
   tile even, odd;
-  fetch(even, x, 2 * at);
+  fetch(even, x + at);
 #pragma unroll 1
-  do { // two tiles a trip, so that the next one needs no copy; one way out, or the compiler moves the loads behind it
-    fetch(odd, x, 2 * at + 1);
-    compute(even, f, m, c);
-    at += gridDim.x;
-    if (at >= pairs) at -= pairs;
-    fetch(even, x, 2 * at);
-    compute(odd, f, m, c);
-  } while (--left);
+  for (u64 pair = blockIdx.x; pair < pairs; pair += gridDim.x) { // two tiles a trip: the next one needs no copy
+    fetch(odd, x + at + BLOCK * VECS);
+    compute(even, f, o, trips);
+    at += stride;
+    if (at >= all) at -= all;
+    fetch(even, x + at);
+    compute(odd, f, o, trips);
+  }
   if (threadIdx.x == 0) passed(begin, clocks);
   double sum = 0;
 #pragma unroll

@@ -32,9 +32,9 @@ def split(k: int) -> tuple[int, int]:
     return trips, (k - 1) // trips
 
 
-def counted_share(k: int) -> float:
-    """Share of the multiply-adds that stand in the innermost loop: all, or all but the one into the accumulator."""
-    return 1.0 if split(k)[0] == 1 else (k - 1) / k
+def looped_share(k: int) -> float:
+    """Share of the multiply-adds that a loop holds: all but the one into the accumulator."""
+    return (k - 1) / k
 
 
 def possible(k: float, columns: int = 1) -> int:

@@ -50,7 +50,8 @@ def build(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> Cpu
         for part, own, counted in zip(parts, sums, words, strict=True)
     ]
     trips, _ = mixed.split(k)
-    runs = n / (params["lanes"] * params["vecs"]) * trips / mixed.counted_share(k)  # the audit sees the inner loop only
+    seen = mixed.looped_share(k) if trips > 1 else 1.0  # the audit sees the inner loop only
+    runs = n / (params["lanes"] * params["vecs"]) * trips / seen
     spec = Spec(row.pattern, 2.0 * row.lanes(128), runs)
     return CpuLaunch(_native(unit, dtype, k, every, params["vecs"]), rows, queue, [array, sums, words], _result, spec)
 

@@ -18,6 +18,8 @@ REGISTER = {"fp64": 8, "fp32": 4, "fp16": 4, "bf16": 4, "int32": 4}  # bytes one
 COLUMNS = 8  # of the matrix that a tensor core multiplies the data by, mma.m16n8k16
 MMA = "mma-fp32"
 TENSOR_SINCE = 8.0
+PAIR = 1 + (1 << 32)  # times a register's value: the same in two
+WRITTEN_OUT = 8  # multiply-adds; more are a loop
 
 
 def missing(device: Any, dtype: str, path: str = "") -> str:
@@ -40,26 +42,28 @@ def shape(device: Any, dtype: str, path: str = "") -> dict[str, int]:
         "regs": VECTOR // size,
         "block": BLOCK,
         "vecs": VECS,
-        "blocks": device.units * BLOCKS_PER_SM,
+        "blocks": device.units * (BLOCKS_PER_SM - bool(path)),  # a product has more registers
     }
 
 
 def defines(dtype: str, params: Mapping[str, Any]) -> dict[str, object]:
     """Macros of ``mixed.cu`` for these params."""
-    trips, steps = mixed.split(params["k"])
-    sizes = {"BLOCK": params["block"], "VECS": params["vecs"], "BLOCKS_PER_SM": BLOCKS_PER_SM}
+    _, steps = mixed.split(params["k"])
+    sizes = {"BLOCK": params["block"], "VECS": params["vecs"], "BLOCKS_PER_SM": BLOCKS_PER_SM - ("columns" in params)}
     kind = f"KIND_{dtype.upper()}{'_MMA' if 'columns' in params else ''}"
-    return {kind: 1, "TRIPS": trips, "STEPS": steps, "EVERY": params.get("every", 1), **sizes}
+    loop: dict[str, object] = {"LOOP": 1} if params["k"] > WRITTEN_OUT else {}
+    return {kind: 1, "STEPS": steps, "EVERY": params.get("every", 1), **sizes, **loop}
 
 
 def audit(cubin: Cubin, dtype: str, params: Mapping[str, Any], work: Work) -> Audit:
     """Whether the loop does the declared multiply-adds: those of a trip, or of one round where a tile takes more."""
-    trips, _ = mixed.split(params["k"])
-    runs = params["n"] / params["tile"] * params["block"] / sass.WARP * (TILES_A_TRIP * trips if trips > 1 else 1)
+    looped = params["k"] > WRITTEN_OUT
+    rounds = TILES_A_TRIP * mixed.split(params["k"])[0] if looped else 1
+    runs = params["n"] / params["tile"] * params["block"] / sass.WARP * rounds
     columns = params.get("columns", 0)
     opcode = "HMMA.16816.F32" if columns else fma_cuda.TYPES[dtype].opcode
     spec = sass.Spec(opcode, 2.0 * params["lanes"] * sass.WARP * (columns or 1), runs)
-    return sass.audit(cubin, spec, Work(work.flops * mixed.counted_share(params["k"]), work.bytes))
+    return sass.audit(cubin, spec, Work(work.flops * (mixed.looped_share(params["k"]) if looped else 1), work.bytes))
 
 
 def prepare(device: Any, dtype: str, params: Mapping[str, Any]) -> None:
@@ -82,19 +86,22 @@ def _buffers(dtype: str, params: Mapping[str, Any], blocks: int, queue: Any) -> 
 def raw(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
     """A launch of ``mixed.cu``; one launch does all repetitions. Raises KernelError for a part tile."""
     tiles, rest = divmod(params["n"], params["tile"])
-    if rest or not tiles:
-        raise KernelError(f"mixed over {params['n']} elements: take a multiple of {params['tile']}")
+    if rest or not tiles or params["n"] * ITEMSIZE[dtype] // VECTOR >= 1 << 31:
+        raise KernelError(f"mixed over {params['n']} elements: take a multiple of {params['tile']} below 32 GiB")
     cubin = cuda.build(device, "mixed", defines(dtype, params))
     kernel = cuda.function(cubin.path, "mixed")
     blocks, block = min(params["blocks"], tiles), params["block"]
     buffers = _buffers(dtype, params, blocks, queue)
-    signs = (1, -1) if "columns" in params else (mixed.M, mixed.C[dtype])
-    operands = [fma_cuda.operand(dtype, v) for v in signs]
+    operands = [fma_cuda.operand(dtype, v) for v in (mixed.M, mixed.C[dtype])]
+    if "columns" in params:
+        operands = [np.uint64(int(fma_cuda.operand(dtype, sign)) * PAIR) for sign in (1, -1)]
     pointers = [buffer.pointer for buffer in buffers]
     _, sums, words, clocks = buffers
+    pair = TILES_A_TRIP * block * params["vecs"]
+    sizes = [np.uint32(size) for size in (tiles * pair, blocks * pair, mixed.split(params["k"])[0])]
 
     def enqueue(repeat: int) -> None:
-        kernel((blocks,), (block,), (*pointers, np.uint32(tiles), np.uint32(repeat), *operands), stream=queue)
+        kernel((blocks,), (block,), (*pointers, np.uint64(tiles * repeat), *sizes, *operands), stream=queue)
 
     def result() -> np.ndarray:
         counted = int(words.download().sum(dtype=np.uint64)) % 2**32

@@ -114,18 +114,21 @@ def test_the_reference_of_tensor_cores_is_a_product_with_a_matrix_of_ones() -> N
     assert mixed.reference("fp16", 1, k=1, every=4, **params)[0] == 8 * vectors[:, 0].sum()
 
 
-@pytest.mark.parametrize("k", [1, 9, 16])
-def test_the_next_tile_is_on_its_way_while_this_one_is_computed(k: int) -> None:
-    params = mixed_cuda.shape(GPU, "fp32") | {"n": 1 << 24, "k": k}
-    code = sass.disassemble(cuda.build(GPU, "mixed", mixed_cuda.defines("fp32", params)).path)
-    [body] = [found for found in sass.loops(code) if any(i.opcode == "FFMA" for i in found)]
-    order = [name for i in body if (name := i.opcode.split(".")[0]) in ("LDG", "FFMA")]
-    assert order.count("LDG") == 2 * params["vecs"]
-    work, last = order.count("FFMA"), len(order) - order[::-1].index("LDG")
-    assert order[: order.index("LDG")].count("FFMA") < work / 2, (
-        "the odd tile is asked for while the even one is computed"
-    )
-    assert order[last:].count("FFMA") > work / 4, "and the even one well before the next trip"
+@pytest.mark.parametrize(
+    ("k", "dtype", "path"), [(9, "fp64", ""), (28, "fp16", ""), (65, "fp32", ""), (9, "fp16", mixed_cuda.MMA)]
+)
+def test_the_next_tile_is_on_its_way_while_this_one_is_computed(k: int, dtype: str, path: str) -> None:
+    """Between the loads of a tile and the next ones lies the work of the tile before, not that of its own."""
+    params = mixed_cuda.shape(GPU, dtype, path) | {"n": 1 << 24, "k": k}
+    code = sass.disassemble(cuda.build(GPU, "mixed", mixed_cuda.defines(dtype, params)).path)
+    opcode = {"fp32": "FFMA", "fp64": "DFMA", "fp16": "HMMA" if path else "HFMA2"}[dtype]
+    order = [name for i in code if not isinstance(i, str) and (name := i.opcode.split(".")[0]) in ("LDG", opcode)]
+    loads = [at for at, name in enumerate(order) if name == "LDG"]
+    assert len(loads) == 3 * params["vecs"], "the first even tile, then an odd and an even one in each trip"
+    one_tile, odd, even = order.count(opcode) / 2, loads[2 * params["vecs"] - 1], loads[2 * params["vecs"]]
+    assert order[:odd].count(opcode) < one_tile / 4, "the odd tile is asked for before the even one is computed"
+    assert order[odd:even].count(opcode) > one_tile / 2
+    assert order[loads[-1] :].count(opcode) > one_tile / 2, "and the next even one before the odd one is"
 
 
 def test_a_lost_multiply_add_is_caught() -> None:
