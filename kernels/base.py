@@ -41,13 +41,14 @@ class Audit:
 
     instruction: the opcode of the hot loop (``FFMA``, ``vfmadd231pd zmm``). problem: empty, or why the code
     does not do the declared work. note: a remark, such as ``not audited: no disassembler``. operations: of one such
-    instruction of a warp, where known.
+    instruction of a warp, where known. facts: what else is known of what ran, for the row's params.
     """
 
     instruction: str = ""
     problem: str = ""
     note: str = ""
     operations: float = 0.0
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Launch(Protocol):

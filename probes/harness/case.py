@@ -38,13 +38,15 @@ class Case:
 class Probe:
     """One question to the hardware: a module with ``cases(device)``; its docstring starts with the question.
 
-    default: whether a plain run includes it (a module may set ``DEFAULT = False``).
+    default: whether a plain run includes it, full: whether ``--full`` does (a module may set ``DEFAULT = False``, and
+    ``FULL = False``: such a probe runs only by its name).
     """
 
     name: str
     question: str
     cases: Callable[[Device], Iterable[Case]]
     default: bool = True
+    full: bool = True
 
 
 def all_probes() -> dict[str, Probe]:
@@ -56,14 +58,14 @@ def all_probes() -> dict[str, Probe]:
 def _load(name: str) -> Probe:
     module = importlib.import_module(f"probes.{name}")
     question = (module.__doc__ or "").strip().splitlines()[0]
-    return Probe(name, question, module.cases, getattr(module, "DEFAULT", True))
+    return Probe(name, question, module.cases, getattr(module, "DEFAULT", True), getattr(module, "FULL", True))
 
 
 def choose(names: Iterable[str] | None, full: bool = False) -> list[Probe]:
     """The probes of these names, or the default ones (full: all). Unknown names raise RidgelineError."""
     known = all_probes()
     if not names:
-        return [p for p in known.values() if p.default or full]
+        return [p for p in known.values() if p.default or (full and p.full)]
     wrong = [n for n in names if n not in known]
     if wrong:
         raise RidgelineError(f"no probe is called {wrong[0]!r}; there are: {', '.join(known)}")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from probes.harness.case import Case
-from probes.harness.records import SWEEP
+from probes.harness.records import LAYER, SWEEP
 from probes.harness.statistics import FEWEST
 from probes.harness.timing import Rule
 
@@ -43,8 +43,8 @@ def chosen(asked: Iterable[tuple[str, Case]], full: bool, quick: bool) -> Iterat
 
 
 def is_point(case: Case) -> bool:
-    """Whether a case is one point of a sweep."""
-    return case.ceiling.startswith(f"{SWEEP}/")
+    """Whether a case is one of many, a point of a sweep or a layer, which no ceiling rests on."""
+    return case.ceiling.startswith((f"{SWEEP}/", f"{LAYER}/"))
 
 
 def rules(kind: str, cases: Iterable[Case], quick: bool) -> Callable[[Case], Rule]:

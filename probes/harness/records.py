@@ -13,7 +13,7 @@ from typing import Any
 
 SCHEMA_VERSION = 1
 OK, SKIPPED, FAILED = "ok", "skipped", "failed"
-SWEEP = "sweep"
+SWEEP, LAYER = "sweep", "layer"
 OF_TAG = {"compute": "flops", "layer": "flops", "bandwidth": "bytes", "transfer": "bytes"}
 """What a row's rate counts, by the first part of its tag. Anything else (``latency/l2``) is a time: less is better."""
 

@@ -65,8 +65,13 @@ def _first_row(probe: str, case: Case, device: Device, started: str) -> Measurem
     return Measurement(
         SCHEMA_VERSION, device.name, started, probe, case.kernel.name, case.backend, case.dtype, case.ceiling,
         json.dumps(dict(case.params), sort_keys=True), SKIPPED, reason or NOT_YET,
-        work.flops, work.bytes,
+        _known(work.flops), _known(work.bytes),
     )  # fmt: skip
+
+
+def _known(work: float) -> float | None:
+    """Work that the table of a layer does not know is NaN: an empty cell."""
+    return None if math.isnan(work) else work
 
 
 def _too_large(case: Case, device: Device) -> str:
@@ -193,9 +198,14 @@ def _row(task: Task) -> Measurement:
     row = replace(
         task.row, status=OK, seconds_median=median(seconds), seconds_best=min(seconds), seconds_low=low,
         seconds_high=high, samples=len(seconds), dropped=dropped, instruction=task.audit.instruction,
-        clock_hz=median(clocks) if clocks else None,
+        clock_hz=median(clocks) if clocks else None, params=_params(task),
     )  # fmt: skip
     return replace(row, reason="; ".join(_remarks(row, task.audit, trusted)))
+
+
+def _params(task: Task) -> str:
+    """The case's params, and what was found of what ran."""
+    return json.dumps({**task.case.params, **task.audit.facts}, sort_keys=True)
 
 
 def _remarks(row: Measurement, audit: Audit, trusted: bool) -> list[str]:

@@ -1,0 +1,100 @@
+"""What a layer is fed, and what it should answer: inputs by shape and type, and references that are not the runner.
+
+A reference is ONNX's own definitions in NumPy where they are quick enough, else the CPU provider with every
+optimisation off, which runs another program than the one that is timed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from kernels.layer_narrow import NARROW, narrowed
+
+SEED = 7
+NUMPY_FLOPS = 3e7
+"""Operations up to which ONNX's definitions answer within some tenths of a second."""
+SLOW = frozenset(
+    ("Resize", "Upsample", "GridSample", "AffineGrid", "NonMaxSuppression", "RoiAlign", "MaxPool", "AveragePool", "LRN")
+)
+"""Operations whose definition in NumPy is a loop over elements."""
+BFLOAT16 = 16  # TensorProto.BFLOAT16, which NumPy has no type for
+Feeds = Mapping[str, np.ndarray]
+
+
+def feeds(model: Any) -> dict[str, np.ndarray]:
+    """An array for every input of a ModelProto: floats uniform over ±1, bytes over their range, other integers zero.
+
+    BF16 comes as its bits, uint16. Integers beyond bytes are mostly indices: zero is inside of every table.
+    """
+    dice = np.random.default_rng(SEED)
+    stored = {tensor.name for tensor in model.graph.initializer}
+    return {value.name: _array(value, dice) for value in model.graph.input if value.name not in stored}
+
+
+def _array(value: Any, dice: np.random.Generator) -> np.ndarray:
+    import onnx
+
+    kind = value.type.tensor_type.elem_type
+    shape = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+    numbers = dice.uniform(-1, 1, shape).astype(np.float32)
+    if kind == BFLOAT16:
+        return np.frombuffer(narrowed(numbers, "bf16"), np.uint16).reshape(shape)
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(kind)
+    if dtype.itemsize == 1 and dtype.kind in "iu":
+        ends = np.iinfo(dtype)
+        return dice.integers(ends.min, int(ends.max) + 1, shape).astype(dtype)
+    return numbers.astype(dtype) if dtype.kind == "f" else np.zeros(shape, dtype)
+
+
+def expected(model: Any, given: Feeds, flops: float) -> list[np.ndarray]:
+    """The outputs of ``model``, in FP32 or integers, by another program than the one that is timed."""
+    ops = {node.op_type for node in model.graph.node}
+    if flops <= NUMPY_FLOPS and not ops & SLOW:
+        try:
+            return _by_definition(model, given)
+        except Exception:  # an operation it does not know, or a type: each version has its own
+            pass
+    return _unoptimized(model, given)
+
+
+def _by_definition(model: Any, given: Feeds) -> list[np.ndarray]:
+    import onnx.reference
+
+    answered: Any = onnx.reference.ReferenceEvaluator(model).run(None, dict(given))
+    return [np.asarray(array) for array in answered]
+
+
+def _unoptimized(model: Any, given: Feeds) -> list[np.ndarray]:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return list(session.run(None, dict(given)))
+
+
+def flat(arrays: Any) -> np.ndarray:
+    """All outputs in one vector of FP64."""
+    return np.concatenate([np.asarray(array, np.float64).ravel() for array in arrays] or [np.zeros(0)])
+
+
+def from_bits(bits: np.ndarray) -> np.ndarray:
+    """BF16 as FP32."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+def narrow_values(dtype: str, arrays: Feeds) -> dict[str, np.ndarray]:
+    """FP32 inputs rounded to ``dtype`` and back, so that a reference starts from what the layer was fed."""
+    if dtype not in NARROW:
+        return dict(arrays)
+    return {name: _rounded(dtype, array) if array.dtype == np.float32 else array for name, array in arrays.items()}
+
+
+def _rounded(dtype: str, array: np.ndarray) -> np.ndarray:
+    if dtype == "fp16":
+        return array.astype(np.float16).astype(np.float32)
+    return from_bits(np.frombuffer(narrowed(array, dtype), np.uint16)).reshape(array.shape)

@@ -1,0 +1,127 @@
+"""A small ONNX model as a Kernel: its work from the table of operations, its reference, and the providers that run it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+
+from kernels import layer_data, layer_ort
+from kernels.base import Kernel, Launch, Unavailable, Work
+from kernels.layer_precision import convert
+from kernels.layer_work import INDEX_TYPES, LayerWork, work_of
+from kernels.onnx_graph import Graph, Node, graph_of
+
+TOLERANCE = {"fp64": 1e-9, "fp32": 2e-4, "tf32": 5e-3, "fp16": 1e-2, "bf16": 6e-2, "int8": 2.5e-2}
+"""Of the largest output: the last bits of the type after some thousand additions; of an integer, two steps."""
+FORM = {"cpu": "u8s8", "cuda": "integer", "tensorrt": "s8s8"}
+"""Of INT8, by provider: see ``layer_quantize.FORMS``."""
+MEMORY_TIMES = 4  # of what a model's tensors take, for the runtime's own copies
+
+
+@dataclass(frozen=True, eq=False)
+class TimedLayer:
+    """A model to time. make() -> ModelProto; fixed: its own type, if it is not to be converted from FP32."""
+
+    op: str
+    make: Callable[[], Any]
+    fixed: str = ""
+
+    @cached_property
+    def graph(self) -> Graph:
+        """Nodes and shapes; the weights' data are dropped."""
+        return graph_of(self.make())
+
+    def kernel(self, backend: str) -> Kernel:
+        """The kernel that runs it on one provider."""
+        build: Callable[..., Launch] = partial(self._build, backend)
+        return Kernel(
+            self.op, self._work, partial(self._reference, backend), {backend: build}, TOLERANCE,
+            footprint=lambda dtype, **_: MEMORY_TIMES * self._work(dtype).bytes,
+        )  # fmt: skip
+
+    def facts(self, dtype: str, backend: str) -> dict[str, Any]:
+        """What its row says of it beside the work: params of a layer's row (probes.importers.layer_row)."""
+        work = self.work(dtype)
+        return {
+            "op": self.op, "family": work.family, "provider": backend, "precision": dtype, "warm": True,
+            "working_set": work.compulsory_bytes, "textbook_bytes": work.textbook_bytes,
+            "launches": len(self.graph.nodes), **channels(self.graph.nodes),
+        }  # fmt: skip
+
+    def work(self, dtype: str) -> LayerWork:
+        """Operations of all nodes, bytes across the model's border once, in elements of ``dtype``."""
+        precision = "" if self.fixed or dtype in ("fp32", "tf32") else dtype
+        return model_work(self.graph, precision, self.op)
+
+    def _work(self, dtype: str, **_: Any) -> Work:
+        work = self.work(dtype)
+        unknown = float("nan")
+        return Work(
+            unknown if work.flops is None else work.flops,
+            unknown if work.compulsory_bytes is None else work.compulsory_bytes,
+        )
+
+    def _model(self, dtype: str, backend: str) -> Any:
+        return self.make() if self.fixed else convert(self.make(), dtype, form=FORM[backend])
+
+    def _build(self, backend: str, device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> Launch:
+        if reason := layer_ort.missing(backend):
+            raise Unavailable(reason)
+        return layer_ort.build(self._model(dtype, backend), dtype, backend, device, queue)
+
+    def _reference(self, backend: str, dtype: str, repeat: int, **_: Any) -> np.ndarray:
+        """Floats are held to FP32; integers to the same integers, decoded and computed as floats."""
+        whole = self.fixed or dtype == "int8"
+        model = self._model(dtype, backend) if whole else self.make()
+        given = layer_data.feeds(model)
+        if not whole:
+            given = layer_data.narrow_values(dtype, given)
+        return layer_data.flat(layer_data.expected(model, given, self.work("fp32").flops or 0.0))
+
+
+def model_work(graph: Graph, precision: str, op: str) -> LayerWork:
+    """The work of a whole graph: of one node as the table has it, of several what crosses the graph's border.
+
+    The family is that of the operation ``op`` that gives the layer its name. Unknown work is None, never zero.
+    """
+    works = [work_of(node, precision) for node in graph.nodes]
+    family = next((w.family for node, w in zip(graph.nodes, works, strict=True) if node.op == op), works[0].family)
+    if len(works) == 1:
+        return works[0]
+    flops = [work.flops for work in works]
+    weights = [t for t in graph.weights if t.dtype not in INDEX_TYPES]
+    held, moved = _bytes(weights, precision), _bytes([*graph.inputs, *weights, *graph.outputs], precision)
+    written = _bytes(graph.outputs, precision)
+    return LayerWork(
+        family,
+        None if None in flops else sum(flop or 0.0 for flop in flops),
+        sum(t.size or 0 for t in weights),
+        held or 0.0,
+        moved,
+        None if written is None or held is None else written + held,
+        "; ".join(filter(None, (work.problem for work in works))),
+    )
+
+
+def _bytes(tensors: Any, precision: str) -> float | None:
+    sizes = [tensor.bytes(precision) for tensor in {t.name: t for t in tensors}.values()]
+    return None if None in sizes else float(sum(sizes))
+
+
+def channels(nodes: tuple[Node, ...]) -> dict[str, int]:
+    """Channels in and out of the first convolution or product: whether they suit the tensor cores is read from them."""
+    for node in nodes:
+        weight = node.input(1)
+        if node.op == "Conv" and weight is not None and weight.shape:
+            groups = int(node.attributes.get("group", 1))
+            return {"in_channels": weight.shape[1] * groups, "out_channels": weight.shape[0], "groups": groups}
+        if node.op in ("Gemm", "MatMul") and weight is not None and weight.shape and len(weight.shape) > 1:
+            turned = bool(node.attributes.get("transB"))
+            inner, outer = weight.shape[-2:][:: -1 if turned else 1]
+            return {"in_channels": inner, "out_channels": outer}
+    return {}
+

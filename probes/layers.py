@@ -1,0 +1,70 @@
+"""How long do the layers of a neural network take here, and what bounds each?
+
+Families of layers, each a sweep over one of their sizes, run as small ONNX models (``kernels.layers``); the launch
+overhead of the runtime that runs them stands beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+from kernels import layer_kernel, layer_models, layer_ort
+from kernels.layers import FAMILIES, Family, Layer
+from probes.harness.case import Case, Probe, run_alone
+from probes.harness.records import Device, RidgelineError
+
+DEFAULT = FULL = False
+TF32_SINCE = 8.0
+
+
+def probe(names: Iterable[str]) -> Probe:
+    """The probe of these families, of all without a name. Raises RidgelineError for one that there is not."""
+    chosen = list(names) or list(FAMILIES)
+    if wrong := [name for name in chosen if name not in FAMILIES]:
+        raise RidgelineError(f"no family of layers is called {wrong[0]!r}; there are: {', '.join(FAMILIES)}")
+    return Probe("layers", (__doc__ or "").splitlines()[0], partial(cases, names=chosen), default=False)
+
+
+def cases(device: Device, names: Iterable[str] = tuple(FAMILIES)) -> Iterator[Case]:
+    """Every layer of these families, in each precision and on each provider."""
+    for backend in layer_ort.providers(device):
+        yield overhead(backend)
+        for name in names:
+            for layer in FAMILIES[name].layers(device.kind):
+                yield from _layer(layer, FAMILIES[name], backend, device)
+
+
+def overhead(backend: str) -> Case:
+    """The least run of the runtime: one element handed on. No layer can take less."""
+
+    def identity() -> object:
+        net = layer_models.Net()
+        return net.model(net.add("Neg", net.input(1)))
+
+    timed = layer_kernel.TimedLayer("run", identity)
+    skip = layer_ort.missing(backend)
+    return Case(timed.kernel(backend), "fp32", backend, f"overhead/run/{backend}", {}, skip)
+
+
+def _layer(layer: Layer, family: Family, backend: str, device: Device) -> Iterator[Case]:
+    timed = layer_kernel.TimedLayer(layer.op, layer.make, layer.fixed)
+    missing = layer_ort.missing(backend)
+    for dtype in layer.dtypes or ([layer.fixed] if layer.fixed else family.dtypes[device.kind]):
+        facts = {} if missing else timed.facts(dtype, backend)
+        place = {"network": "", "layer": layer.name, "sweep": layer.family, "over": family.over}
+        params = {**facts, **place, "series": layer.series, "x": layer.x}
+        tag = f"layer/{facts.get('family', layer.family)}"
+        yield Case(timed.kernel(backend), dtype, backend, tag, params, missing or _no_type(dtype, device))
+
+
+def _no_type(dtype: str, device: Device) -> str:
+    if dtype != "tf32":
+        return ""
+    if device.kind == "cpu":
+        return "no CPU multiplies in tf32"
+    return "" if float(device.arch) >= TF32_SINCE else f"compute capability {device.arch} has no tf32 (since 8.0)"
+
+
+if __name__ == "__main__":
+    run_alone(__file__)
