@@ -11,12 +11,13 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from probes.harness.case import Probe, all_probes, choose
+from probes.harness.case import Probe, all_probes
 from probes.harness.devices.choose import choose as choose_device
 from probes.harness.files import COMPLETE, Run
-from probes.harness.records import FAILED, Device, RidgelineError
+from probes.harness.options import parser
+from probes.harness.records import FAILED, Device, Measurement, RidgelineError
 
 if TYPE_CHECKING:
     from analysis.console import Console
@@ -30,7 +31,7 @@ DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; returns the exit code: 0 done, 1 some row failed, 2 bad input, 130 interrupted."""
     try:
-        args = parser().parse_args(argv)
+        args = parser(VERSION).parse_args(argv)
         if args.list:
             return list_probes(args)
         if args.replot:
@@ -39,37 +40,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except RidgelineError as error:
         print(f"run_all.py: {error}", file=sys.stderr)
         return BAD_INPUT
-
-
-class Parser(argparse.ArgumentParser):
-    """Bad arguments are bad input like any other: one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise instead of printing the usage."""
-        raise RidgelineError(f"{message}; see --help")
-
-
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    p = Parser(prog="run_all.py", description="Measure the roofline of this machine.")
-    p.add_argument("--device", metavar="D", help="0, cuda:0 or cpu (default: CUDA device 0 if usable, else the CPU)")
-    p.add_argument("--quick", action="store_true", help="one short round instead of several")
-    p.add_argument("--full", action="store_true", help="also the long sweeps and ladders, and every probe on request")
-    p.add_argument("--only", nargs="+", action="extend", metavar="PROBE", help="only these probes, in full")
-    p.add_argument("--sustained", type=seconds, metavar="SECONDS", help="then load the fastest path for so long")
-    p.add_argument("--list", action="store_true", help="list the probes and whether they can run here")
-    p.add_argument("--out", type=Path, default=Path("results"), metavar="DIR", help="where runs go (default: results)")
-    p.add_argument("--replot", type=Path, metavar="RUN_DIR", help="analyse and draw a run again; measures nothing")
-    p.add_argument("--version", action="version", version=f"Ridgeline {VERSION}")
-    return p
-
-
-def seconds(text: str) -> float:
-    """A positive number of seconds."""
-    value = float(text)
-    if not 0 < value < 1e6:
-        raise ValueError
-    return value
 
 
 def list_probes(args: argparse.Namespace) -> int:
@@ -96,10 +66,12 @@ def replot(folder: Path) -> int:
 def measure(args: argparse.Namespace) -> int:
     """Measure the chosen device, leaving a run directory; the rows so far are always on disk."""
     from analysis.console import Console
+    from probes.harness import asked
 
-    probes = choose(args.only, args.full)
-    device, why = choose_device(args.device)
+    probes = asked.probes(args)
+    device, why, kept = asked.device(args, choose_device)
     run = begin(device, probes, args)
+    run.measurements = kept + asked.imported(args, run)
     folder = make_folder(args.out, device, run.started)
     console = Console()
     console.device(device, why)
@@ -162,19 +134,32 @@ def measure_all(run: Run, probes: Sequence[Probe], args: argparse.Namespace, fol
     from probes.harness.timing import clock_for
 
     device, visits = run.device, rounds(run.device.kind, args.quick)
+    given = run.measurements
     todo = tasks(probes, device, run.started, full=args.full or bool(args.only), quick=args.quick)
-    run.measurements = [task.row for task in todo]
+    run.measurements = [*given, *rows(todo)]
     run.save(folder)
+    if not todo:
+        return complete(run, folder)
     rule_of = rules(device.kind, (task.case for task in todo), args.quick)
     clock = clock_for(device)
     with console.progress(len(todo) * visits) as progress:
         for task in run_tasks(todo, device, clock, rule_of, visits, lambda m: above_limit(m, device)):
-            run.measurements = [t.row for t in todo]
+            run.measurements = [*given, *rows(todo)]
             run.save_rows(folder)
             progress.step(task.row)
     if args.sustained:
         sustain_fastest(run, todo, clock, args.sustained, folder, console)
     clock.close()
+    return complete(run, folder)
+
+
+def rows(todo: Sequence[Task]) -> list[Measurement]:
+    """All rows of these tasks."""
+    return [row for task in todo for row in task.rows]
+
+
+def complete(run: Run, folder: Path) -> int:
+    """Say that the run has all it asked for; returns the exit code."""
     run.ended, run.status = now(), COMPLETE
     run.save(folder)
     return SOME_FAILED if any(row.status == FAILED for row in run.measurements) else DONE

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from analysis.placements import Placement
+from analysis.placement import Placement, set_of
 
 ABOVE = 1.02
 """Share from which a point is above its roof: both were measured, each to about a per cent."""
@@ -17,8 +16,16 @@ ALIGNED = {"tf32": 4, "fp16": 8, "bf16": 8, "int8": 16, "fp8": 16}
 """Channels per 16 bytes, the unit in which tensor cores load (NVIDIA, Deep Learning Performance, Matrix Multiplication
 Background User's Guide, 2.2)."""
 LOWER = {"fp64": "FP32", "fp32": "TF32, FP16 or INT8", "tf32": "FP16 or INT8", "fp16": "INT8", "bf16": "INT8"}
+WEIGHTED = frozenset(("convolution", "matmul", "attention", "recurrent"))
+"""Families whose intensity grows with what they are given: kernel, channels, batch."""
+REFORMATS = frozenset(
+    ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Cast", "Identity", "Concat", "Split", "Reformat")
+) | {"QuantizeLinear", "DequantizeLinear", "ReorderInput", "ReorderOutput", "Shuffle", "NoOp"}
+"""Operations that a network can often do without: they change how data lie, not what they say."""
+LOWER_CPU = {"fp64": "FP32", "fp32": "INT8"}
 MOVE = "moves data only: remove this reformat, or fuse it into a neighbour"
 FUSE = "launch overhead: fuse it into a neighbour, enlarge the batch, or replay a CUDA graph"
+NEIGHBOUR = "raise intensity: fuse it into the layer before or after"
 RAISE = "raise intensity: fuse, larger kernel or channels"
 BATCH = "neither memory nor arithmetic explains its time: more work per launch (batch, output size), or another kernel"
 
@@ -29,8 +36,9 @@ def advice(placed: Sequence[Placement]) -> list[Placement]:
     return [replace(p, remark="; ".join(filter(None, (p.remark, *_remarks(p, halves.get(_same(p))))))) for p in placed]
 
 
-def _same(placement: Placement) -> tuple[str, str, str]:
-    return placement.network, placement.layer, placement.provider
+def _same(placement: Placement) -> tuple[str, ...]:
+    """What the same layer has in common in every precision; a device may run each by another provider."""
+    return set_of(placement), placement.layer
 
 
 def _remarks(p: Placement, half: Placement | None) -> list[str]:
@@ -63,16 +71,18 @@ def _explained(p: Placement, params: dict[str, Any]) -> str:
 
 
 def _gain(p: Placement, params: dict[str, Any]) -> str:
-    if not p.flops:
+    if p.op in REFORMATS:
         return MOVE
     if p.bound == "launch":
         return FUSE
     if odd := _misaligned(p, params):
         return odd
     if p.bound == "compute":
-        lower = LOWER.get(p.dtype)
+        lower = (LOWER_CPU if p.provider == "cpu" else LOWER).get(p.dtype)
         return f"lower precision: {lower}" if lower else "at its roof: only less arithmetic gains"
-    return BATCH if p.bound == "below every roof" else RAISE
+    if p.bound == "below every roof":
+        return BATCH
+    return RAISE if p.family in WEIGHTED else NEIGHBOUR
 
 
 def _misaligned(p: Placement, params: dict[str, Any]) -> str:

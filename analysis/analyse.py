@@ -12,7 +12,8 @@ from typing import Any
 from analysis.ceilings import Ceiling, ceilings, is_roof
 from analysis.layer_groups import LayerSweep, Network, layer_sweeps, networks
 from analysis.levels import levels
-from analysis.placements import Placement, placements
+from analysis.placement import Placement
+from analysis.placements import placements
 from analysis.roofline import Roofline, roofline
 from analysis.sweeps import Sweep, sweeps
 from analysis.units import si, unit_of

@@ -13,7 +13,7 @@ from typing import Any
 from analysis.labels import spread_out, stagger, width
 from analysis.layer_canvas import plain
 from analysis.naming import LINE_HEIGHT, SLOPE, SMALL, halo, ink, style
-from analysis.placements import Placement
+from analysis.placement import Placement
 from analysis.roof_above import capacities, compute_roof
 from analysis.roofline import Roof, Roofline, attainable, ridge
 from analysis.units import si

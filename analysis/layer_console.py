@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from analysis.layer_groups import LayerSweep, Network
 from analysis.layer_words import headline
-from analysis.placements import Placement, set_of
+from analysis.placement import Placement, set_of
 from analysis.units import percent, si, unit_of
 
 HEAD = ("layer", "type", "time", "rate or bandwidth", "of roof", "bound", "remark")

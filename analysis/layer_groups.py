@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from analysis.placements import WHOLE, Placement, SpeedOfLight, group_of, speed_of_light
+from analysis.placement import Placement, group_of
+from analysis.placements import WHOLE, SpeedOfLight, speed_of_light
 from probes.harness.records import OK, Measurement
 
 

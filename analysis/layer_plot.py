@@ -12,7 +12,8 @@ from analysis.layer_canvas import caption, covered, heading, standing
 from analysis.layer_groups import Network
 from analysis.layer_words import Kind, kinds
 from analysis.naming import FAINT, SMALL, SOFT, halo
-from analysis.placements import Placement, ranking
+from analysis.placement import Placement
+from analysis.placements import ranking
 from analysis.roofline import Roofline
 from analysis.units import percent, si
 from probes.harness.records import Device

@@ -10,7 +10,8 @@ from html import escape
 
 from analysis.layer_groups import LayerSweep, Network, slug
 from analysis.layer_words import compared, headline, kinds, prediction, unknown
-from analysis.placements import Placement, ranking, set_of
+from analysis.placement import Placement, set_of
+from analysis.placements import ranking
 from analysis.units import percent, si, unit_of
 
 Cell = tuple[

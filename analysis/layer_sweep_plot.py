@@ -15,7 +15,7 @@ from analysis.layer_canvas import caption, colour_of, covered, heading, plain, s
 from analysis.layer_groups import Curve, LayerSweep
 from analysis.layer_plot import COLOURS
 from analysis.naming import SMALL, halo, ink
-from analysis.placements import Placement
+from analysis.placement import Placement
 from analysis.roofline import Roofline
 from analysis.units import si
 from probes.harness.records import Device

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from analysis.layer_groups import Network
-from analysis.placements import Placement, precisions
+from analysis.placement import Placement
+from analysis.placements import precisions
 from analysis.units import percent, si
 
 ALIKE = 0.02

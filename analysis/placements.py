@@ -13,49 +13,17 @@ from typing import Any
 
 from analysis.advice import advice
 from analysis.ceilings import Ceiling
+from analysis.placement import Placement, group_of
 from analysis.roof_above import compute_roof, memory_roof
 from analysis.roofline import Roof, Roofline, roofline
 from probes.harness.records import OK, SCHEMA_VERSION, Device, Measurement
 
-LAUNCH = "overhead/launch"
+LAUNCH, CAPTURED = "overhead/launch", "captured"
 WHOLE = "layer/network"
 """Tag of a network timed in one go: shown beside the sum of its layers, never one of them."""
 BELOW, LAUNCHED, COMPUTE = "below every roof", "launch", "compute"
 LEAST_SHARE = 0.5
 """A layer slower than twice its least time is not explained by the roof above it: it is below every roof."""
-
-
-@dataclass(frozen=True)
-class Placement:
-    """One layer on the roofline: a row of ``placements.csv`` (results/README.md has the units).
-
-    roof: tag of the roof above it. bound: ``dram``, a cache (``l2``), ``compute``, ``launch`` (its roofs allow less
-    than the launches cost) or ``below every roof``; empty where its work or its roofs are unknown. share: least
-    possible time over measured time, above 1 for a point above its roof.
-    """
-
-    schema_version: int
-    device: str
-    started: str
-    network: str
-    layer: str
-    op: str
-    family: str
-    dtype: str
-    provider: str
-    flops: float | None
-    bytes: float | None
-    intensity: float | None
-    seconds: float
-    rate: float | None
-    bandwidth: float | None
-    roof: str
-    bound: str
-    share: float | None
-    headroom_seconds: float | None
-    time_share: float
-    params: str
-    remark: str
 
 
 @dataclass(frozen=True)
@@ -82,29 +50,18 @@ class SpeedOfLight:
 def placements(rows: Iterable[Measurement], ceilings: Mapping[str, Ceiling], device: Device) -> list[Placement]:
     """Every timed layer of these rows on the roofs of these ceilings, in the order of the rows."""
     model = roofline(ceilings.values())
-    launch = ceilings.get(LAUNCH)
-    floor = (launch.rate or 0.0) if launch and launch.status == OK else 0.0
     timed = [row for row in rows if row.quantity == "layer" and row.status == OK and row.seconds_median]
     timed = [row for row in timed if row.ceiling != WHOLE]
-    placed = [_place(row, json.loads(row.params or "{}"), model, device, floor) for row in timed]
+    placed = [_place(row, json.loads(row.params or "{}"), model, device, ceilings) for row in timed]
     times: dict[tuple[str, ...], float] = {}
     for point in placed:
         times[group_of(point)] = times.get(group_of(point), 0.0) + point.seconds
     return advice([replace(p, time_share=p.seconds / times[group_of(p)]) for p in placed])
 
 
-def group_of(placement: Placement) -> tuple[str, str, str]:
-    """What adds up to one run of a network: network (or sweep, or family), provider, precision."""
-    precision = json.loads(placement.params or "{}").get("precision") or placement.dtype
-    return set_of(placement), placement.provider, precision
-
-
-def set_of(placement: Placement) -> str:
-    """The network, or the sweep of our own, that a layer belongs to; else its family."""
-    return placement.network or json.loads(placement.params or "{}").get("sweep") or placement.family
-
-
-def _place(row: Measurement, params: Mapping[str, Any], model: Roofline, device: Device, floor: float) -> Placement:
+def _place(
+    row: Measurement, params: Mapping[str, Any], model: Roofline, device: Device, ceilings: Mapping[str, Ceiling]
+) -> Placement:
     memory, compute = memory_roof(params, model, device), compute_roof(row.dtype, model)
     seconds = row.seconds_median or 0.0
     roof, least = _least(row, memory, compute)
@@ -114,7 +71,7 @@ def _place(row: Measurement, params: Mapping[str, Any], model: Roofline, device:
         str(params.get("provider") or row.backend), row.flops, row.bytes,
         row.flops / row.bytes if row.flops is not None and row.bytes else None, seconds,
         None if row.flops is None else row.flops / seconds, None if row.bytes is None else row.bytes / seconds,
-        roof.tag if roof else "", _bound(roof, least, seconds, floor * int(params.get("launches") or 1)),
+        roof.tag if roof else "", _bound(roof, least, seconds, _floor(row, params, ceilings)),
         None if least is None else least / seconds, None if least is None else seconds - least, 0.0,
         row.params, row.reason,
     )  # fmt: skip
@@ -132,10 +89,20 @@ def _least(row: Measurement, memory: Roof | None, compute: Roof | None) -> tuple
     return roof, least
 
 
+def _floor(row: Measurement, params: Mapping[str, Any], ceilings: Mapping[str, Ceiling]) -> float:
+    """What it costs to run anything: a run of the runtime that timed it, or its launches; 0 where not measured."""
+    way = "run" if row.backend == "cpu" or str(params.get("run", "")).startswith(CAPTURED) else "call"
+    for tag, times in ((f"overhead/{way}/{row.backend}", 1), (LAUNCH, int(params.get("launches") or 1))):
+        found = ceilings.get(tag)
+        if found and found.status == OK and found.rate:
+            return found.rate * times
+    return 0.0
+
+
 def _bound(roof: Roof | None, least: float | None, seconds: float, floor: float) -> str:
     if roof is None or least is None:
         return ""
-    if least < floor:
+    if least < floor and seconds < floor / LEAST_SHARE:
         return LAUNCHED
     if least < LEAST_SHARE * seconds:
         return BELOW

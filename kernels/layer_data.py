@@ -16,10 +16,10 @@ from kernels.layer_narrow import NARROW, narrowed
 SEED = 7
 NUMPY_FLOPS = 3e7
 """Operations up to which ONNX's definitions answer within some tenths of a second."""
-SLOW = frozenset(
+UNSUITED = frozenset(
     ("Resize", "Upsample", "GridSample", "AffineGrid", "NonMaxSuppression", "RoiAlign", "MaxPool", "AveragePool", "LRN")
-)
-"""Operations whose definition in NumPy is a loop over elements."""
+) | {"BatchNormalization"}
+"""Operations whose definition in NumPy is a loop over elements, or, before opset 14, that of training."""
 BFLOAT16 = 16  # TensorProto.BFLOAT16, which NumPy has no type for
 Feeds = Mapping[str, np.ndarray]
 
@@ -52,7 +52,7 @@ def _array(value: Any, dice: np.random.Generator) -> np.ndarray:
 def expected(model: Any, given: Feeds, flops: float) -> list[np.ndarray]:
     """The outputs of ``model``, in FP32 or integers, by another program than the one that is timed."""
     ops = {node.op_type for node in model.graph.node}
-    if flops <= NUMPY_FLOPS and not ops & SLOW:
+    if flops <= NUMPY_FLOPS and not ops & UNSUITED:
         try:
             return _by_definition(model, given)
         except Exception:  # an operation it does not know, or a type: each version has its own

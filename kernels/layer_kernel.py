@@ -1,9 +1,9 @@
-"""A small ONNX model as a Kernel: its work from the table of operations, its reference, and the providers that run it."""
+"""A small ONNX model as a Kernel: work from the table of operations, a reference, and the providers that run it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
@@ -24,22 +24,27 @@ MEMORY_TIMES = 4  # of what a model's tensors take, for the runtime's own copies
 
 @dataclass(frozen=True, eq=False)
 class TimedLayer:
-    """A model to time. make() -> ModelProto; fixed: its own type, if it is not to be converted from FP32."""
+    """A model to time. make() -> ModelProto; fixed: its own type, if it is not to be converted from FP32.
+
+    source: the graph its work is counted on, where that is not the model's own (INT8 counts as the FP32 it stands for).
+    """
 
     op: str
     make: Callable[[], Any]
     fixed: str = ""
+    tolerance: Mapping[str, float] = field(default_factory=lambda: TOLERANCE)
+    source: Graph | None = None
 
     @cached_property
     def graph(self) -> Graph:
         """Nodes and shapes; the weights' data are dropped."""
-        return graph_of(self.make())
+        return self.source or graph_of(self.make())
 
     def kernel(self, backend: str) -> Kernel:
         """The kernel that runs it on one provider."""
         build: Callable[..., Launch] = partial(self._build, backend)
         return Kernel(
-            self.op, self._work, partial(self._reference, backend), {backend: build}, TOLERANCE,
+            self.op, self._work, partial(self._reference, backend), {backend: build}, self.tolerance,
             footprint=lambda dtype, **_: MEMORY_TIMES * self._work(dtype).bytes,
         )  # fmt: skip
 
@@ -54,7 +59,8 @@ class TimedLayer:
 
     def work(self, dtype: str) -> LayerWork:
         """Operations of all nodes, bytes across the model's border once, in elements of ``dtype``."""
-        precision = "" if self.fixed or dtype in ("fp32", "tf32") else dtype
+        native = (self.fixed and self.source is None) or dtype in ("fp32", "tf32")
+        precision = "" if native else dtype
         return model_work(self.graph, precision, self.op)
 
     def _work(self, dtype: str, **_: Any) -> Work:
@@ -71,7 +77,7 @@ class TimedLayer:
     def _build(self, backend: str, device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> Launch:
         if reason := layer_ort.missing(backend):
             raise Unavailable(reason)
-        return layer_ort.build(self._model(dtype, backend), dtype, backend, device, queue)
+        return layer_ort.build(self._model(dtype, backend), dtype, backend, device, queue, params.get("how", ""))
 
     def _reference(self, backend: str, dtype: str, repeat: int, **_: Any) -> np.ndarray:
         """Floats are held to FP32; integers to the same integers, decoded and computed as floats."""
@@ -124,4 +130,3 @@ def channels(nodes: tuple[Node, ...]) -> dict[str, int]:
             inner, outer = weight.shape[-2:][:: -1 if turned else 1]
             return {"in_channels": inner, "out_channels": outer}
     return {}
-

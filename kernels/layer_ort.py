@@ -21,8 +21,9 @@ from kernels.layer_data import BFLOAT16, feeds, flat, from_bits
 
 PRODUCTS = frozenset(("Conv", "Gemm", "MatMul"))
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
-INTEGER = ("QLinear", "QGemm", "MatMulInteger", "ConvInteger", "QAttention", "DynamicQuantize", "QuantizeLinear")
-"""How names of operations on integers begin; what moves them (Transpose, Concat) runs under its own name."""
+INTEGER = ("QLinear", "QGemm", "MatMulInteger", "ConvInteger", "QAttention", "DynamicQuantizeMatMul")
+"""How names of products of integers begin."""
+CAPTURED, REPLAYED, PLAIN = "captured in a CUDA graph", "replayed by the runtime's CUDA graph", "plain runs"
 
 
 def missing(backend: str) -> str:
@@ -37,36 +38,51 @@ def missing(backend: str) -> str:
     return ""
 
 
-def build(model: Any, dtype: str, backend: str, device: Any, queue: Any) -> OrtLaunch:
+def build(model: Any, dtype: str, backend: str, device: Any, queue: Any, how: str = "") -> OrtLaunch:
     """A launch of a ModelProto whose shapes are numbers. Raises Unavailable where the provider refuses it.
 
-    On CUDA the runtime's own graph is tried first: what it can capture costs one launch, the rest one a node.
+    On CUDA the launches are captured where they can be: by us on the harness's stream, which leaves only the replay of
+    a graph, else by the runtime itself, whose call then comes on top; what neither captures is plain runs. ``how``
+    asks for one of these ways.
     """
     if reason := missing(backend):
         raise Unavailable(reason)
+    onnxruntime_quiet()
     if backend == "cpu":
         cpus = tuple(device.facts.get("cpus") or range(device.units))[: device.units]
         launch = OrtLaunch(_session(model, backend, _options(cpus), [PROVIDERS["cpu"]]), model, dtype, backend)
         launch.cpu = cpus[0]
         return launch
-    try:
-        return _on_gpu(model, dtype, backend, device, queue, captured=True)
-    except (Unavailable, KernelError):
-        return _on_gpu(model, dtype, backend, device, queue, captured=False)
+    for way in () if how else (CAPTURED, REPLAYED):
+        try:
+            return _on_gpu(model, dtype, backend, device, queue, way)
+        except KernelError:
+            continue
+    return _on_gpu(model, dtype, backend, device, queue, PLAIN)
 
 
-def _on_gpu(model: Any, dtype: str, backend: str, device: Any, queue: Any, captured: bool) -> OrtLaunch:
+def onnxruntime_quiet() -> None:
+    """The runtime says on the terminal what it tried in vain; what matters is in the row."""
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(4)
+
+
+def _on_gpu(model: Any, dtype: str, backend: str, device: Any, queue: Any, how: str) -> OrtLaunch:
     given: dict[str, Any] = {"device_id": device.index, "user_compute_stream": str(queue.ptr)}
+    own = int(how == REPLAYED)
     if backend == "cuda":
-        given |= {"use_tf32": int(dtype == "tf32"), "enable_cuda_graph": int(captured)}
+        given |= {"use_tf32": int(dtype == "tf32"), "enable_cuda_graph": own}
     else:
         given |= {"trt_fp16_enable": int(dtype == "fp16"), "trt_int8_enable": int(dtype == "int8"),
-                  "trt_cuda_graph_enable": int(captured)}  # fmt: skip
+                  "trt_cuda_graph_enable": own}  # fmt: skip
     chosen = [(PROVIDERS[backend], {key: str(value) for key, value in given.items()})]
-    launch = OrtLaunch(_session(model, backend, _options(), chosen), model, dtype, backend, queue, captured, chosen)
+    launch = OrtLaunch(_session(model, backend, _options(), chosen), model, dtype, backend, queue, how, chosen)
     try:
-        launch.run(3)  # the second run captures, the third replays
+        launch.run(3)  # the first chooses algorithms, the second captures, the third replays
         queue.synchronize()
+        if how == CAPTURED:
+            launch.capture()
     except Exception as error:
         launch.close()
         raise KernelError(_line(error)) from None
@@ -108,14 +124,15 @@ class OrtLaunch:
     """One session with its inputs and outputs bound; on CUDA all of them are on the device."""
 
     def __init__(
-        self, session: Any, model: Any, dtype: str, backend: str, queue: Any = None, captured: bool = False,
+        self, session: Any, model: Any, dtype: str, backend: str, queue: Any = None, how: str = PLAIN,
         providers: Any = None,
     ) -> None:  # fmt: skip
         import onnxruntime
 
         self.cpu: int | None = None  # that the calling thread stays on
         self._session, self._model, self._dtype, self._backend = session, model, dtype, backend
-        self._queue, self.captured, self._providers = queue, captured, providers or [PROVIDERS["cpu"]]
+        self._queue, self.how, self._providers = queue, how, providers or [PROVIDERS["cpu"]]
+        self._graph: Any = None
         self._binding, self._options = session.io_binding(), onnxruntime.RunOptions()
         if queue is not None:
             self._options.add_run_config_entry("disable_synchronize_execution_providers", "1")
@@ -145,9 +162,24 @@ class OrtLaunch:
 
     def run(self, repeat: int) -> None:
         """``repeat`` runs, one after another; on CUDA they are only enqueued."""
+        if self._graph is not None:
+            for _ in range(repeat):
+                self._graph.launch(self._queue)
+            return
         with _pinned(self.cpu):
             for _ in range(repeat):
                 self._session.run_with_iobinding(self._binding, self._options)
+
+    def capture(self) -> None:
+        """Turn one run into a graph of the harness's stream. Raises what the driver says where it cannot be."""
+        self._queue.begin_capture()
+        try:
+            self._session.run_with_iobinding(self._binding, self._options)
+        finally:
+            graph = self._queue.end_capture()
+        self._graph = graph
+        self.run(1)
+        self._queue.synchronize()
 
     def result(self) -> np.ndarray:
         """All outputs of the last run in one vector."""
@@ -170,10 +202,12 @@ class OrtLaunch:
         if self._dtype in ("fp16", "bf16") and "Cast" in ops and "Cast" not in asked:
             raise Unavailable(f"{self._backend} provider has no {self._dtype} kernel for it: it ran {ops}")
         strangers = sorted({op for op, provider in ran if provider != PROVIDERS[self._backend]})
-        facts = {"executed": ops, "launches": 1 if self.captured else len(ran), "captured": self.captured}
+        facts = {"executed": ops, "launches": len(ran) if self.how == PLAIN else 1, "run": self.how}
+        if len(asked) > 1:
+            facts["explained"] = {"operations in the model": len(self._model.graph.node), "run": len(ran)}
         notes = [f"on another provider: {', '.join(strangers)}"] if strangers else []
         if self._queue is not None:
-            notes.append("replayed as a CUDA graph" if self.captured else "plain runs, not captured")
+            notes.append(self.how)
         return Audit(instruction=ops, note="; ".join(notes), facts=facts)
 
     def _executed(self) -> list[tuple[str, str]]:
@@ -276,4 +310,3 @@ def providers(device: Any) -> list[str]:
     import importlib.util
 
     return ["cuda", "tensorrt"] if importlib.util.find_spec("tensorrt") else ["cuda"]
-

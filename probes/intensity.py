@@ -72,8 +72,9 @@ def points(dtype: str, ridge: float, tensor: bool = False) -> list[tuple[int, in
 def _case(device: Device, dtype: str, path: str, k: int, every: int) -> Case:
     params, skip = _shape(device, dtype, path, every)
     size = ITEMSIZE[dtype]
-    whole = params["tile"] * params.get("blocks", 1)  # of which each block of a GPU gets as many as the others
-    count = -(-array_bytes(device) // (size * whole)) * whole
+    whole = params["tile"] * params.get("blocks", 1)  # of which each block of a GPU gets as many as the others,
+    spare = params["tile"] * ("blocks" in params)  # but for one, so that no block meets the same tiles in every pass
+    count = -(-array_bytes(device) // (size * whole)) * whole - spare
     x = 2 * k * params.get("columns", 1) / (size * every)
     given = {**params, "n": count, "k": k, "every": every, "x": x}
     backend, series = "cpu" if device.kind == "cpu" else "raw", "-".join(filter(None, (dtype, path)))

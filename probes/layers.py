@@ -7,9 +7,11 @@ overhead of the runtime that runs them stands beside them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 
 from kernels import layer_kernel, layer_models, layer_ort
+from kernels.base import Work
 from kernels.layers import FAMILIES, Family, Layer
 from probes.harness.case import Case, Probe, run_alone
 from probes.harness.records import Device, RidgelineError
@@ -29,22 +31,24 @@ def probe(names: Iterable[str]) -> Probe:
 def cases(device: Device, names: Iterable[str] = tuple(FAMILIES)) -> Iterator[Case]:
     """Every layer of these families, in each precision and on each provider."""
     for backend in layer_ort.providers(device):
-        yield overhead(backend)
+        yield from overhead(backend)
         for name in names:
             for layer in FAMILIES[name].layers(device.kind):
                 yield from _layer(layer, FAMILIES[name], backend, device)
 
 
-def overhead(backend: str) -> Case:
-    """The least run of the runtime: one element handed on. No layer can take less."""
+def overhead(backend: str) -> Iterator[Case]:
+    """The least run: one element negated, as layers are run and, on a GPU, by a call of the runtime each time."""
 
-    def identity() -> object:
+    def least() -> object:
         net = layer_models.Net()
         return net.model(net.add("Neg", net.input(1)))
 
-    timed = layer_kernel.TimedLayer("run", identity)
     skip = layer_ort.missing(backend)
-    return Case(timed.kernel(backend), "fp32", backend, f"overhead/run/{backend}", {}, skip)
+    kernel = replace(layer_kernel.TimedLayer("run", least).kernel(backend), work=lambda dtype, **_: Work())
+    ways = {"run": ""} if backend == "cpu" else {"run": "", "call": layer_ort.PLAIN}
+    for name, how in ways.items():
+        yield Case(kernel, "fp32", backend, f"overhead/{name}/{backend}", {"how": how}, skip)
 
 
 def _layer(layer: Layer, family: Family, backend: str, device: Device) -> Iterator[Case]:
@@ -55,10 +59,11 @@ def _layer(layer: Layer, family: Family, backend: str, device: Device) -> Iterat
         place = {"network": "", "layer": layer.name, "sweep": layer.family, "over": family.over}
         params = {**facts, **place, "series": layer.series, "x": layer.x}
         tag = f"layer/{facts.get('family', layer.family)}"
-        yield Case(timed.kernel(backend), dtype, backend, tag, params, missing or _no_type(dtype, device))
+        yield Case(timed.kernel(backend), dtype, backend, tag, params, missing or no_type(dtype, device))
 
 
-def _no_type(dtype: str, device: Device) -> str:
+def no_type(dtype: str, device: Device) -> str:
+    """Why this device has no such type, where no runtime would say so."""
     if dtype != "tf32":
         return ""
     if device.kind == "cpu":

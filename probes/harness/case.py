@@ -22,7 +22,7 @@ class Case:
 
     skip: why it cannot run on this device; such a case becomes a skipped row, never silence. full: asked only by
     ``--full`` or when its probe is named. A point of a sweep has a tag ``sweep/<quantity>/<over what>/<series>`` and
-    its place in ``params["x"]``.
+    its place in ``params["x"]``. also: params of further rows with the same times: the very same work elsewhere.
     """
 
     kernel: Kernel
@@ -32,6 +32,7 @@ class Case:
     params: Mapping[str, Any] = field(default_factory=dict)
     skip: str = ""
     full: bool = False
+    also: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

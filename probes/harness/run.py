@@ -44,6 +44,12 @@ class Task:
     rounds: list[list[Sample]] = field(default_factory=list)
 
     @property
+    def rows(self) -> list[Measurement]:
+        """Its row, and those of the same work elsewhere."""
+        twins = [json.dumps({**each, **self.audit.facts}, sort_keys=True) for each in self.case.also]
+        return [self.row, *(replace(self.row, params=params) for params in twins)]
+
+    @property
     def open(self) -> bool:
         """Whether there is anything (more) to measure: neither failed nor unable to run here."""
         return self.row.status == OK or self.row.reason == NOT_YET

@@ -14,7 +14,8 @@ from analysis.analyse import analyse, model
 from analysis.console import Console
 from analysis.layer_report import section, table
 from analysis.layer_words import headline
-from analysis.placements import Placement, ranking
+from analysis.placement import Placement
+from analysis.placements import ranking
 from probes.harness.files import Run
 from tests.analysis.layer_rows import ROOFS, conv_sweep, network, row, run_of
 from tests.analysis.layer_rows import graph as graph_of_light

@@ -11,7 +11,8 @@ import pytest
 from analysis.ceilings import ceilings
 from analysis.layer_groups import Network, layer_sweeps, networks, slug
 from analysis.layer_words import compared, correlation, headline, kinds, prediction, unknown
-from analysis.placements import WHOLE, Placement, placements, speed_of_light
+from analysis.placement import Placement
+from analysis.placements import WHOLE, placements, speed_of_light
 from probes.harness.records import Measurement
 from tests.analysis.layer_rows import ROOFS, conv, conv_sweep, row
 from tests.devices import GPU, measurement

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from analysis.ceilings import ceilings
-from analysis.placements import Placement, placements, precisions, ranking, speed_of_light
+from analysis.placement import Placement
+from analysis.placements import placements, precisions, ranking, speed_of_light
 from probes.harness.files import csv_text
 from probes.harness.records import SKIPPED, Device, Measurement
 from tests.devices import CPU, GPU, measurement
@@ -82,11 +83,24 @@ def test_a_gpu_keeps_nothing_in_l1_between_launches_a_cpu_does() -> None:
 
 
 def test_a_layer_shorter_than_its_launch_is_bound_by_it() -> None:
-    (p,) = place(layer("a", 1e6, 1e6, 5e-6))
+    (p,) = place(layer("a", 1e6, 1e6, 3e-6))
     assert (p.bound, p.roof) == ("launch", "bandwidth/l2")
     assert "launch overhead" in p.remark
-    assert p.headroom_seconds == pytest.approx(5e-6 - 1e6 / 4e12)
+    assert p.headroom_seconds == pytest.approx(3e-6 - 1e6 / 4e12)
+    (slow,) = place(layer("a", 1e6, 1e6, 5e-6))
+    assert slow.bound == "below every roof", "the launch explains less than half of its time"
     assert place(layer("a", 1e9, 1e7, 2e-5, launches=6))[0].bound == "launch"  # 10 µs of roof, 12 µs of launches
+
+
+@pytest.mark.parametrize(("run", "bound"), [("captured in a CUDA graph", "dram"), ("plain runs", "launch")])
+def test_the_floor_is_that_of_how_a_layer_was_run(run: str, bound: str) -> None:
+    floors = {"overhead/run/cuda": 1e-6, "overhead/call/cuda": 2e-5}
+    measured = [
+        measurement(tag, bytes=None, flops=None, seconds_median=seconds, dtype="fp32")
+        for tag, seconds in floors.items()
+    ]
+    row = replace(layer("a", 1e6, 1e7, 1.6e-5, run=run, warm=False), backend="cuda")
+    assert place(row, roofs=[*ROOFS, *measured])[0].bound == bound
 
 
 def test_what_no_roof_explains_is_below_every_roof() -> None:

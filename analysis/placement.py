@@ -1,0 +1,50 @@
+"""The noun Placement: one layer on the roofline, and what belongs together."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Placement:
+    """One layer on the roofline: a row of ``placements.csv`` (results/README.md has the units).
+
+    roof: tag of the roof above it. bound: ``dram``, a cache (``l2``), ``compute``, ``launch`` (its roofs allow less
+    than the launches cost) or ``below every roof``; empty where its work or its roofs are unknown. share: least
+    possible time over measured time, above 1 for a point above its roof.
+    """
+
+    schema_version: int
+    device: str
+    started: str
+    network: str
+    layer: str
+    op: str
+    family: str
+    dtype: str
+    provider: str
+    flops: float | None
+    bytes: float | None
+    intensity: float | None
+    seconds: float
+    rate: float | None
+    bandwidth: float | None
+    roof: str
+    bound: str
+    share: float | None
+    headroom_seconds: float | None
+    time_share: float
+    params: str
+    remark: str
+
+
+def group_of(placement: Placement) -> tuple[str, str, str]:
+    """What adds up to one run of a network: network (or sweep, or family), provider, precision."""
+    precision = json.loads(placement.params or "{}").get("precision") or placement.dtype
+    return set_of(placement), placement.provider, precision
+
+
+def set_of(placement: Placement) -> str:
+    """The network, or the sweep of our own, that a layer belongs to; else its family."""
+    return placement.network or json.loads(placement.params or "{}").get("sweep") or placement.family

@@ -1,0 +1,141 @@
+"""Parts of a network as models of their own: one node alone, and the whole with the weights that only run time makes.
+
+Values do not change what a layer costs, so weights whose data are not at hand are random ones of the same shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kernels import onnx_shapes
+from kernels.base import Unavailable
+from kernels.layer_models import IR_VERSION
+from kernels.onnx_graph import Graph, Node, Tensor, read_graph
+from kernels.onnx_standins import set_dims
+
+POSITIVE = frozenset(("BatchNormalization",))
+"""Operations whose weights must not be negative: a variance stands under a root."""
+BLOCK = 1_000_003  # random numbers that large weights repeat: prime, so that no two rows are alike
+SEED = 3
+
+
+def alone(graph: Graph, node: Node) -> Any:
+    """A ModelProto of this node only; what it reads is its input, weights are stored. Raises Unavailable if unknown."""
+    import onnx
+
+    if node.subgraphs:
+        raise Unavailable(f"{node.op} {node.name}: what it runs depends on its data, so it cannot be timed alone")
+    proto = onnx.NodeProto()
+    proto.CopyFrom(_proto(graph, node.name))
+    read = {t.name: t for t in node.inputs if t is not None}
+    stored = {name: _stored(tensor, node) for name, tensor in read.items() if tensor.weight or tensor.value is not None}
+    inputs = [_declared(tensor) for name, tensor in read.items() if name not in stored]
+    outputs = [_declared(tensor) for tensor in node.outputs if tensor is not None]
+    made = onnx.helper.make_graph([proto], node.name or node.op, inputs, outputs, list(stored.values()))
+    opsets = [onnx.helper.make_opsetid(domain, version) for domain, version in graph.opsets.items()]
+    return onnx.helper.make_model(made, opset_imports=opsets, ir_version=max(IR_VERSION, graph.model.ir_version))
+
+
+def key_of(graph: Graph, node: Node) -> str:
+    """What two nodes share that are the same layer: operation, attributes, shapes, types, small constants."""
+    import onnx
+
+    proto = onnx.NodeProto()
+    proto.CopyFrom(_proto(graph, node.name))
+    proto.name, proto.doc_string = "", ""
+    places = {name: str(i) for i, name in enumerate(dict.fromkeys(filter(None, [*proto.input, *proto.output])))}
+    for names in (proto.input, proto.output):
+        names[:] = [places.get(name, "") for name in names]
+    tensors = [(t.shape, t.dtype, t.weight, repr(t.value)) if t else None for t in (*node.inputs, *node.outputs)]
+    return f"{proto.SerializeToString(deterministic=True)!r} {tensors}"
+
+
+def whole(path: Path, shapes: Mapping[str, Any] | None, batch: int | None) -> Any:
+    """The network in a file, shapes bound, every weight stored: those that nodes make of a constant are random."""
+    import onnx
+
+    graph = read_graph(path, shapes, batch)
+    model = onnx.load(str(path))
+    onnx_shapes.bind(model, shapes, batch)
+    made = {tensor.name: tensor for tensor in graph.weights}
+    filled = {tensor.name for tensor in model.graph.initializer}
+    kept = [node for node in model.graph.node if not _constant(node, made)]
+    for node in model.graph.node:
+        if _constant(node, made) and node.output[0] not in filled:
+            model.graph.initializer.append(_random(made[node.output[0]], node.output[0], _readers(model, node)))
+    nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in kept]
+    model.graph.ClearField("node")
+    model.graph.node.extend(nodes)
+    model.ir_version = max(IR_VERSION, model.ir_version)
+    for value, known in zip(model.graph.output, graph.outputs, strict=True):
+        if known.shape is not None:
+            set_dims(value, known.shape)
+    return model
+
+
+def _constant(node: Any, weights: Mapping[str, Tensor]) -> bool:
+    """Whether a node only makes a weight of one value: those of other data keep theirs."""
+    return node.op_type == "ConstantOfShape" and node.output[0] in weights and bool(weights[node.output[0]].shape)
+
+
+def _readers(model: Any, node: Any) -> set[str]:
+    return {other.op_type for other in model.graph.node if node.output[0] in other.input}
+
+
+def _proto(graph: Graph, name: str) -> Any:
+    """The node as it is stored, by the name the reader gave it."""
+    at = next(i for i, p in enumerate(graph.model.graph.node) if (p.name or f"{p.op_type}_{i}") == name)
+    return graph.model.graph.node[at]
+
+
+def _declared(tensor: Tensor) -> Any:
+    import onnx
+
+    if tensor.shape is None or not tensor.dtype:
+        raise Unavailable(f"tensor {tensor.name} has no known shape: give it by --shape {tensor.name}=...")
+    return onnx.helper.make_tensor_value_info(tensor.name, kind_of(tensor.dtype), tensor.shape)
+
+
+def _stored(tensor: Tensor, node: Node) -> Any:
+    import onnx
+
+    if tensor.value is not None:
+        return onnx.numpy_helper.from_array(np.asarray(tensor.value), tensor.name)
+    return _random(tensor, tensor.name, {node.op})
+
+
+def _random(tensor: Tensor, name: str, readers: set[str]) -> Any:
+    """Weights that keep activations near one (He et al., 2015: a variance of 2 / fan-in), positive where they must be.
+
+    Matrices are counted by their first dimension but one: near enough for values that only must not overflow.
+    """
+    import onnx
+
+    shape = tensor.shape
+    if shape is None:
+        raise Unavailable(f"weight {name} has no known shape")
+    count = int(np.prod(shape, dtype=np.int64))
+    dice = np.random.default_rng(SEED)
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(kind_of(tensor.dtype))
+    if dtype.kind in "iub":
+        ends = (0, 2) if dtype.itemsize > 1 or dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max + 1)
+        numbers = np.resize(dice.integers(*ends, min(count, BLOCK)), count)
+    elif readers & POSITIVE or len(shape) < 2:
+        numbers = np.resize(dice.uniform(0.5, 1.5, min(count, BLOCK)).astype(np.float32), count)
+    else:
+        fan_in = max(1, int(np.prod(shape[1:])) if len(shape) > 2 else shape[0])
+        limit = np.sqrt(6 / fan_in)
+        numbers = np.resize(dice.uniform(-limit, limit, min(count, BLOCK)).astype(np.float32), count)
+    return onnx.numpy_helper.from_array(numbers.astype(dtype).reshape(shape), name)
+
+
+def kind_of(dtype: str) -> int:
+    """TensorProto's number of one of our names of a type."""
+    import onnx
+
+    names = {"fp64": "DOUBLE", "fp32": "FLOAT", "fp16": "FLOAT16", "bf16": "BFLOAT16", "fp8": "FLOAT8E4M3FN"}
+    return int(onnx.TensorProto.DataType.Value(names.get(dtype, dtype.upper())))

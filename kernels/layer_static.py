@@ -1,0 +1,51 @@
+"""A whole network in INT8 by ONNX Runtime's own quantizer: Q/DQ around what has an integer form, scales of one run."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from kernels.layer_data import feeds
+
+SIGNED = ("cuda", "tensorrt")
+"""Providers whose integers are signed on both sides: see ``layer_quantize.FORMS``."""
+
+
+def quantized(make: Callable[[], Any], backend: str) -> Any:
+    """The network of ``make`` as a ModelProto in Q/DQ form; what a BatchNormalization does is folded in before."""
+    import onnx
+    from onnxruntime import quantization
+
+    with tempfile.TemporaryDirectory() as folder:
+        folded, result = Path(folder) / "folded.onnx", Path(folder) / "int8.onnx"
+        _fold(make(), folded)
+        kind = quantization.QuantType.QInt8 if backend in SIGNED else quantization.QuantType.QUInt8
+        quantization.quantize_static(
+            str(folded), str(result), _Once(onnx.load(str(folded))), quant_format=quantization.QuantFormat.QDQ,
+            activation_type=kind, weight_type=quantization.QuantType.QInt8,
+            extra_options={"ActivationSymmetric": backend in SIGNED},
+        )  # fmt: skip
+        return onnx.load(str(result))
+
+
+def _fold(model: Any, path: Path) -> None:
+    """Constants folded and normalisations merged into convolutions, in operations that every provider knows."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath, options.log_severity_level = str(path), 4
+    onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+class _Once:
+    """What the quantizer calibrates on: one batch of random inputs."""
+
+    def __init__(self, model: Any) -> None:
+        self._batches: Iterator[Any] = iter([feeds(model)])
+
+    def get_next(self) -> Any:
+        """The next batch, None at the end."""
+        return next(self._batches, None)

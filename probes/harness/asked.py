@@ -1,0 +1,71 @@
+"""What a command line asks for: which probes, on which device, beside which rows that are there already."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+
+from probes import layers
+from probes.harness import network
+from probes.harness.case import Probe, choose
+from probes.harness.files import Run, read_run
+from probes.harness.records import LAYER, Device, Measurement, RidgelineError
+from probes.importers.any_file import read_all
+from probes.importers.nodes import nodes_of
+
+
+def probes(args: argparse.Namespace) -> list[Probe]:
+    """The ceilings, unless a run gives them or layers alone were named, then families and the network.
+
+    Raises RidgelineError for what is asked in vain.
+    """
+    _check(args)
+    found = [] if args.roofs and not args.only else choose(args.only, args.full)
+    if args.layers is not None:
+        found.append(layers.probe(args.layers))
+    if args.model and not args.imported:
+        found.append(network.probe(_network(args)))
+    return found
+
+
+def _check(args: argparse.Namespace) -> None:
+    for option in ("shape", "batch", "precision"):
+        if getattr(args, option) and not args.model:
+            raise RidgelineError(f"--{option} is of a network: give it with --model NET.onnx")
+    if args.roofs and not (args.layers is not None or args.model or args.imported):
+        raise RidgelineError("--roofs is for layers: give --layers, --model or --import with it")
+
+
+def _network(args: argparse.Namespace) -> network.Asked:
+    return network.Asked(args.model, dict(args.shape), args.batch, args.precision)
+
+
+def device(
+    args: argparse.Namespace, find: Callable[[str | None], tuple[Device, str]]
+) -> tuple[Device, str, list[Measurement]]:
+    """The device, why it, and the rows of its ceilings that a run already has.
+
+    Layers that others timed belong to the device of ``--roofs``, wherever that is. Raises RidgelineError where layers
+    are to be timed here on the roofs of another device.
+    """
+    if not args.roofs:
+        return *find(args.device), []
+    run = read_run(args.roofs)
+    kept = [row for row in run.measurements if row.quantity != LAYER]
+    if args.layers is None and not (args.model and not args.imported) and not args.only:
+        return replace(run.device, warnings=()), f"its ceilings are those of {args.roofs}", kept
+    here, why = find(args.device)
+    if (here.name, here.arch, here.kind) != (run.device.name, run.device.arch, run.device.kind):
+        raise RidgelineError(f"--roofs {args.roofs} is of {run.device.name}, not of {here.name}: measure its own")
+    return here, f"{why}; its ceilings are those of {args.roofs}", kept
+
+
+def imported(args: argparse.Namespace, run: Run) -> list[Measurement]:
+    """The rows of ``--import``, with the work of ``--model`` where one is given. Raises RidgelineError."""
+    if not args.imported:
+        return []
+    asked = _network(args) if args.model else None
+    precision = args.precision[0] if args.precision else ""
+    nodes = nodes_of(asked.graph.nodes, "" if precision in ("fp32", "tf32") else precision) if asked else {}
+    return read_all(args.imported, run.device.name, run.started, asked.name if asked else "", nodes)

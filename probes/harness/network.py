@@ -1,0 +1,111 @@
+"""A network in a file as a probe: each of its layers timed alone, and the whole of it in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+
+from kernels import layer_cut, layer_kernel, layer_ort, layer_static
+from kernels.base import Unavailable
+from kernels.layer_quantize import QUANTIZED
+from kernels.layer_work import work_of
+from kernels.onnx_graph import Graph, Node, OnnxError, read_graph
+from probes.harness.case import Case, Probe
+from probes.harness.records import Device, RidgelineError
+
+PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8")
+QUESTION = "How long does each layer of this network take, and the whole of it?"
+FLOATS = ("fp16", "bf16", "fp64")
+WHOLE_TOLERANCE = {"fp64": 1e-6, "fp32": 2e-3, "tf32": 5e-2, "fp16": 5e-2, "bf16": 0.3, "int8": 0.3}
+"""Of the largest output: roundings of all layers add up. Each layer was checked more strictly, alone."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A network and how it is asked for: dimensions of dynamic inputs, batch, precisions (none: as it is stored)."""
+
+    path: Path
+    shapes: Mapping[str, Sequence[int]]
+    batch: int | None = None
+    precisions: tuple[str, ...] = ()
+
+    @cached_property
+    def graph(self) -> Graph:
+        """Its nodes and shapes. Raises RidgelineError in a line."""
+        try:
+            return read_graph(self.path, self.shapes, self.batch)
+        except OnnxError as error:
+            raise RidgelineError(str(error)) from None
+
+    @property
+    def name(self) -> str:
+        """Of the file, without its ending."""
+        return self.path.stem
+
+    @property
+    def stored(self) -> str:
+        """The precision it is stored in: of most of its weights, or of its inputs."""
+        tensors = sorted(self.graph.weights, key=lambda t: t.size or 0, reverse=True) or list(self.graph.inputs)
+        return next((t.dtype for t in tensors if t.dtype in (*PRECISIONS, *FLOATS)), "fp32")
+
+
+def probe(asked: Asked) -> Probe:
+    """The probe of this network. Raises RidgelineError where the file cannot be read or a precision not be had."""
+    if wrong := [name for name in asked.precisions if name not in PRECISIONS]:
+        raise RidgelineError(f"--precision {wrong[0]!r}: there are {', '.join(PRECISIONS)}")
+    if asked.precisions and asked.stored not in ("fp32", *asked.precisions[:1]):
+        raise RidgelineError(
+            f"{asked.path} is stored in {asked.stored}: leave --precision out, or give the FP32 network"
+        )
+    return Probe("network", QUESTION, partial(cases, asked), default=False)
+
+
+def cases(asked: Asked, device: Device) -> Iterator[Case]:
+    """Every distinct layer once, with the rows of its twins, and the whole, in each precision on each provider."""
+    from probes.layers import no_type, overhead
+
+    for backend in layer_ort.providers(device):
+        yield from overhead(backend)
+        for precision in asked.precisions or (asked.stored,):
+            skip = layer_ort.missing(backend) or no_type(precision, device)
+            yield from _layers(asked, precision, backend, skip)
+            yield _whole(asked, precision, backend, skip)
+
+
+def _layers(asked: Asked, precision: str, backend: str, skip: str) -> Iterator[Case]:
+    twins: dict[str, list[Node]] = {}
+    for node in asked.graph.nodes:
+        twins.setdefault(layer_cut.key_of(asked.graph, node), []).append(node)
+    for nodes in twins.values():
+        yield _layer(asked, nodes, precision, backend, skip)
+
+
+def _layer(asked: Asked, nodes: Sequence[Node], precision: str, backend: str, skip: str) -> Case:
+    node, dtype = nodes[0], precision
+    if precision == "int8" and node.op not in QUANTIZED:
+        dtype = "fp32"  # as a quantizer leaves it
+    native = "" if asked.stored == "fp32" else asked.stored
+    timed = layer_kernel.TimedLayer(node.op, partial(layer_cut.alone, asked.graph, node), native)
+    work = work_of(node, "" if native or dtype in ("fp32", "tf32") else dtype)
+    try:
+        timed.graph  # noqa: B018
+        facts = timed.facts(dtype, backend)
+    except (Unavailable, OnnxError) as error:
+        skip, facts = skip or str(error), {"op": node.op, "family": work.family, "provider": backend}
+    rows = [{**facts, "network": asked.name, "layer": each.name, "precision": precision} for each in nodes]
+    if work.problem:
+        rows = [{**row, "unknown": work.problem} for row in rows]
+    return Case(timed.kernel(backend), dtype, backend, f"layer/{work.family}", rows[0], skip, also=tuple(rows[1:]))
+
+
+def _whole(asked: Asked, precision: str, backend: str, skip: str) -> Case:
+    make = partial(layer_cut.whole, asked.path, asked.shapes, asked.batch)
+    native = "" if asked.stored == "fp32" else asked.stored
+    if precision == "int8" and not native:
+        make, native = partial(layer_static.quantized, make, backend), "int8"
+    timed = layer_kernel.TimedLayer("network", make, native, WHOLE_TOLERANCE, asked.graph)
+    facts = timed.facts(precision, backend)
+    params = {**facts, "network": asked.name, "layer": "whole network", "family": "network", "precision": precision}
+    return Case(timed.kernel(backend), precision, backend, "layer/network", params, skip)
