@@ -109,28 +109,32 @@ def _stored(tensor: Tensor, node: Node) -> Any:
 
 
 def _random(tensor: Tensor, name: str, readers: set[str]) -> Any:
-    """Weights that keep activations near one (He et al., 2015: a variance of 2 / fan-in), positive where they must be.
-
-    Matrices are counted by their first dimension but one: near enough for values that only must not overflow.
-    """
+    """Weights of variance 1 / fan-in: activations stay within FP16, also where shortcuts add them up."""
     import onnx
 
-    shape = tensor.shape
-    if shape is None:
-        raise Unavailable(f"weight {name} has no known shape")
-    count = int(np.prod(shape, dtype=np.int64))
-    dice = np.random.default_rng(SEED)
-    dtype = onnx.helper.tensor_dtype_to_np_dtype(kind_of(tensor.dtype))
+    if tensor.shape is None:
+        raise Unavailable(f"weight {name} has no known shape: give it by --shape {name}=...")
+    shape, count = tensor.shape, tensor.size or 0
+    dtype, dice = onnx.helper.tensor_dtype_to_np_dtype(kind_of(tensor.dtype)), np.random.default_rng(SEED)
+    numbers: np.ndarray
     if dtype.kind in "iub":
-        ends = (0, 2) if dtype.itemsize > 1 or dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max + 1)
-        numbers = np.resize(dice.integers(*ends, min(count, BLOCK)), count)
-    elif readers & POSITIVE or len(shape) < 2:
-        numbers = np.resize(dice.uniform(0.5, 1.5, min(count, BLOCK)).astype(np.float32), count)
+        narrow = dtype.itemsize == 1 and dtype.kind in "iu"
+        ends = (np.iinfo(dtype).min, np.iinfo(dtype).max + 1) if narrow else (0, 2)
+        numbers = dice.integers(*ends, min(count, BLOCK))
     else:
-        fan_in = max(1, int(np.prod(shape[1:])) if len(shape) > 2 else shape[0])
-        limit = np.sqrt(6 / fan_in)
-        numbers = np.resize(dice.uniform(-limit, limit, min(count, BLOCK)).astype(np.float32), count)
-    return onnx.numpy_helper.from_array(numbers.astype(dtype).reshape(shape), name)
+        least, most = _range(shape, readers)
+        numbers = dice.uniform(least, most, min(count, BLOCK))
+    return onnx.numpy_helper.from_array(np.resize(numbers.astype(dtype), shape), name)
+
+
+def _range(shape: tuple[int, ...], readers: set[str]) -> tuple[float, float]:
+    """Of random weights: near one where they must be positive, small where they are added."""
+    if readers & POSITIVE:
+        return 0.9, 1.1
+    if len(shape) < 2:
+        return -0.1, 0.1
+    limit = float(np.sqrt(3 / max(1, np.prod(shape[1:]) if len(shape) > 2 else shape[0])))
+    return -limit, limit
 
 
 def kind_of(dtype: str) -> int:

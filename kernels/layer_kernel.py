@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -80,13 +80,20 @@ class TimedLayer:
         return layer_ort.build(self._model(dtype, backend), dtype, backend, device, queue, params.get("how", ""))
 
     def _reference(self, backend: str, dtype: str, repeat: int, **_: Any) -> np.ndarray:
-        """Floats are held to FP32; integers to the same integers, decoded and computed as floats."""
-        whole = self.fixed or dtype == "int8"
-        model = self._model(dtype, backend) if whole else self.make()
-        given = layer_data.feeds(model)
-        if not whole:
-            given = layer_data.narrow_values(dtype, given)
-        return layer_data.flat(layer_data.expected(model, given, self.work("fp32").flops or 0.0))
+        """Floats are held to FP32 on the same numbers, integers to the same integers computed as floats."""
+        whole = bool(self.fixed) or dtype == "int8"
+        return _answer(self, self._model(dtype, backend)) if whole else _in_fp32(self)
+
+
+@lru_cache(maxsize=1)
+def _in_fp32(layer: TimedLayer) -> np.ndarray:
+    """What a layer answers in FP32: kept while its other precisions are checked."""
+    return _answer(layer, layer.make())
+
+
+def _answer(layer: TimedLayer, model: Any) -> np.ndarray:
+    expected = layer_data.expected(model, layer_data.feeds(model), layer.work("fp32").flops or 0.0)
+    return layer_data.flat(expected)
 
 
 def model_work(graph: Graph, precision: str, op: str) -> LayerWork:

@@ -21,6 +21,8 @@ TOTAL_SECONDS = {"cpu": 24.0, "cuda": 6.0}
 QUICK_SECONDS = 2.0
 ROUNDS, QUICK_ROUNDS = {"cpu": 3, "cuda": 2}, 1
 MOST, LEAST = 1.0, 0.014  # seconds of one case and round
+SETTLING = {"cpu": 0.02, "cuda": 0.0}
+"""Until the threads of a runtime that has just started run side by side."""
 POINT_SECONDS = 0.002  # of one sample of a point of a sweep
 
 
@@ -51,7 +53,8 @@ def rules(kind: str, cases: Iterable[Case], quick: bool) -> Callable[[Case], Rul
     """The stopping rule of each case when these share the time of a run. A point of a sweep gets the least of it."""
     whole = rule_for(kind, sum(not is_point(case) for case in cases), quick)
     point = replace(whole, sample_seconds=POINT_SECONDS, budget_seconds=LEAST, warm_seconds=0.0)
-    return lambda case: point if is_point(case) else whole
+    layer = replace(point, warm_seconds=SETTLING[kind])
+    return lambda case: layer if case.ceiling.startswith(LAYER) else point if is_point(case) else whole
 
 
 def rule_for(kind: str, cases: int, quick: bool) -> Rule:

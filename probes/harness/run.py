@@ -93,9 +93,9 @@ def run(todo: Sequence[Task], device: Device, clock: Clock, rules: Rules, rounds
     Yields each task once a round, its row up to date, for progress and for saving.
     """
     prepare(todo, device)
-    for _ in range(rounds):
+    for number in range(rounds):
         for task in todo:
-            if task.open:
+            if task.open and not (number and task.case.once):
                 task.row = _step(task, device, clock, rules(task.case), judge)
             yield task
 
