@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-BATCH = {"cpu": 1, "cuda": 32}
+BATCH = {"cpu": 1, "cuda": 16}
 """Images (or sequences) at once: what fills the device without making a layer slow to time."""
 FP32 = {"cpu": ("fp32",), "cuda": ("fp32", "fp16")}
 """Layers of no products: TF32 is only about those."""

@@ -23,20 +23,19 @@ PRODUCTS = frozenset(("Conv", "Gemm", "MatMul"))
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 INTEGER = ("QLinear", "QGemm", "MatMulInteger", "ConvInteger", "QAttention", "DynamicQuantizeMatMul")
 """How names of products of integers begin."""
-CAPTURED, REPLAYED, PLAIN = "captured in a CUDA graph", "replayed by the runtime's CUDA graph", "plain runs"
+CAPTURED, PLAIN = "captured in a CUDA graph", "plain runs"
 
 
 class OrtLaunch:
     """One session with its inputs and outputs bound; on CUDA all of them are on the device."""
 
     def __init__(
-        self, session: Any, model: Any, dtype: str, backend: str, queue: Any = None, how: str = PLAIN
-    ) -> None:  # fmt: skip
+        self, session: Any, model: Any, dtype: str, backend: str, queue: Any = None    ) -> None:  # fmt: skip
         import onnxruntime
 
         self.cpu: int | None = None  # that the calling thread stays on
         self._session, self._model, self._dtype, self._backend = session, model, dtype, backend
-        self._queue, self.how = queue, how
+        self._queue, self.how = queue, PLAIN
         self._graph: Any = None
         self._ran: list[tuple[str, str]] = []
         self._binding, self._options = session.io_binding(), onnxruntime.RunOptions()
@@ -78,19 +77,27 @@ class OrtLaunch:
 
     def look(self, runs: int) -> None:
         """Run under the runtime's profile: what really ran, for ``audit``; afterwards it costs nothing."""
-        self.run(runs)
-        if self._queue is not None:
-            self._queue.synchronize()
-        self._ran = _profiled(self._session)
+        try:
+            self.run(runs)
+            if self._queue is not None:
+                self._queue.synchronize()
+        finally:
+            self._ran = _profiled(self._session)
+
+    @property
+    def on_device(self) -> bool:
+        """Whether every operation ran on the provider asked for, with no copy to or from another: none waits for it."""
+        asked = PROVIDERS[self._backend]
+        return bool(self._ran) and all(p == asked and not op.startswith("Memcpy") for op, p in self._ran)
 
     def capture(self) -> None:
-        """Turn one run into a graph of the harness's stream. Raises what the driver says where it cannot be."""
+        """Turn one run into a graph of the harness's stream. Raises what the driver says if it refuses."""
         self._queue.begin_capture()
         try:
             self._session.run_with_iobinding(self._binding, self._options)
         finally:
             graph = self._queue.end_capture()
-        self._graph = graph
+        self._graph, self.how = graph, CAPTURED
         self.run(1)
         self._queue.synchronize()
 

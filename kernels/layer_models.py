@@ -18,6 +18,7 @@ OPSET = 20
 IR_VERSION = 9
 """What ONNX 1.15, which brought opset 20, writes."""
 SEED = 20
+PERIOD = 1_000_003  # numbers that larger weights repeat: prime, so that no two rows are alike
 
 
 class Net:
@@ -62,10 +63,9 @@ class Net:
     def weight(self, *shape: int, fan_in: int = 1) -> str:
         """Random weights of variance 1/fan_in, so that a sum of ``fan_in`` products of unit size stays near one."""
         limit = np.float32(np.sqrt(3 / fan_in))  # a uniform distribution over ±limit has variance limit² / 3
-        values = self._random.random(shape, dtype=np.float32)
-        values *= 2 * limit
-        values -= limit
-        return self.constant(values)
+        count = int(np.prod(shape, dtype=np.int64))
+        values = self._random.random(min(count, PERIOD), dtype=np.float32) * np.float32(2 * limit) - limit
+        return self.constant(np.resize(values, shape))
 
     def conv(self, x: str, channels: int, out: int, kernel: int, groups: int = 1, stride: int = 1) -> str:
         """A convolution with bias that keeps the size at stride 1; ``kernel`` is odd."""

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kernels.base import KernelError, Unavailable
-from kernels.layer_launch import CAPTURED, PLAIN, PROVIDERS, REPLAYED, OrtLaunch
+from kernels.base import Unavailable
+from kernels.layer_launch import CAPTURED, PLAIN, PROVIDERS, OrtLaunch
 
 
 def missing(backend: str) -> str:
@@ -30,9 +30,8 @@ def missing(backend: str) -> str:
 def build(model: Any, dtype: str, backend: str, device: Any, queue: Any, how: str = "") -> OrtLaunch:
     """A launch of a ModelProto whose shapes are numbers. Raises Unavailable where the provider refuses it.
 
-    On CUDA the launches are captured where they can be: by us on the harness's stream, which leaves only the replay of
-    a graph, else by the runtime itself, whose call then comes on top; what neither captures is plain runs. ``how``
-    asks for one of these ways.
+    On CUDA a layer whose every operation runs there is captured in a graph of the harness's stream, which leaves nothing
+    of the runtime in its time; anything else is plain runs. ``how`` asks for one of the two.
     """
     if reason := missing(backend):
         raise Unavailable(reason)
@@ -43,12 +42,7 @@ def build(model: Any, dtype: str, backend: str, device: Any, queue: Any, how: st
         launch.cpu = cpus[0]
         launch.look(1)
         return launch
-    for way in () if how else (CAPTURED, REPLAYED):
-        try:
-            return _on_gpu(model, dtype, backend, device, queue, way)
-        except KernelError:
-            continue
-    return _on_gpu(model, dtype, backend, device, queue, PLAIN)
+    return _on_gpu(model, dtype, backend, device, queue, how or CAPTURED)
 
 
 def onnxruntime_quiet() -> None:
@@ -60,23 +54,23 @@ def onnxruntime_quiet() -> None:
 
 def _on_gpu(model: Any, dtype: str, backend: str, device: Any, queue: Any, how: str) -> OrtLaunch:
     given: dict[str, Any] = {"device_id": device.index, "user_compute_stream": str(queue.ptr)}
-    own = int(how == REPLAYED)
     if backend == "cuda":
-        given |= {"use_tf32": int(dtype == "tf32"), "enable_cuda_graph": own}
+        given |= {"use_tf32": int(dtype == "tf32")}
     else:
-        given |= {"trt_fp16_enable": int(dtype == "fp16"), "trt_int8_enable": int(dtype == "int8"),
-                  "trt_cuda_graph_enable": own}  # fmt: skip
+        given |= {"trt_fp16_enable": int(dtype == "fp16"), "trt_int8_enable": int(dtype == "int8")}
     chosen = [(PROVIDERS[backend], {key: str(value) for key, value in given.items()})]
-    launch = OrtLaunch(_session(model, backend, _options(), chosen), model, dtype, backend, queue, how)
+    launch = OrtLaunch(_session(model, backend, _options(), chosen), model, dtype, backend, queue)
     try:
-        launch.look(2)  # the first chooses algorithms
-        launch.run(2)  # the runtime's own graph is captured, then replayed
-        queue.synchronize()
-        if how == CAPTURED:
-            launch.capture()
-    except Exception as error:
+        launch.look(2)  # the first run chooses algorithms
+    except Exception as error:  # the runtime's own types, or the driver's
         launch.close()
-        raise KernelError(_line(error)) from None
+        raise Unavailable(f"{backend} provider cannot run it: {_line(error)}") from None
+    try:
+        if how == CAPTURED and launch.on_device:
+            launch.capture()
+    except Exception:  # it was asked for in vain, and leaves the session as it was before
+        launch.close()
+        return _on_gpu(model, dtype, backend, device, queue, PLAIN)
     return launch
 
 

@@ -84,8 +84,9 @@ def reference(
 
 
 def _last(dtype: str, x: np.ndarray, k: int, /, m: float = M, c: float | None = None, **_: Any) -> np.ndarray:
+    """As ``k - 1`` steps leave it; with m = -1 two steps undo each other."""
     addend = C[dtype] if c is None else c
-    for _step in range(k - 1):
+    for _step in range((k - 1) % 2 if m == -1 else k - 1):
         x = x * m + addend
     return x * m
 

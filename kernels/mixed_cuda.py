@@ -11,7 +11,10 @@ from kernels import cuda, fma_cuda, mixed, sass
 from kernels.base import ITEMSIZE, Audit, KernelError, Work
 from kernels.nvrtc import Cubin
 
-BLOCK, VECS, BLOCKS_PER_SM = 256, 4, 4
+VECS, THREADS_PER_SM = 4, 1024
+BLOCK, WIDE_BLOCK = 256, 512
+"""Threads of a block; more where an instruction takes several clocks, and so code is not what a scheduler waits for."""
+FULL_RATE = ("fp32", "fp16", "bf16")
 VECTOR = 16  # bytes
 TILES_A_TRIP = 2  # of mixed.cu: one is on its way while the other is computed
 REGISTER = {"fp64": 8, "fp32": 4, "fp16": 4, "bf16": 4, "int32": 4}  # bytes one multiply-add instruction takes
@@ -34,22 +37,28 @@ def shape(device: Any, dtype: str, path: str = "") -> dict[str, int]:
 
     path: ``mma-fp32`` multiplies on the tensor cores, each vector by all columns of a matrix.
     """
-    size = VECTOR if path else REGISTER[dtype]
+    size, block = VECTOR if path else REGISTER[dtype], BLOCK if dtype in FULL_RATE and not path else WIDE_BLOCK
     return {
         **({"columns": COLUMNS} if path else {}),
-        "tile": TILES_A_TRIP * BLOCK * VECS * VECTOR // ITEMSIZE[dtype],
+        "tile": TILES_A_TRIP * block * VECS * VECTOR // ITEMSIZE[dtype],
         "lanes": size // ITEMSIZE[dtype],
         "regs": VECTOR // size,
-        "block": BLOCK,
+        "block": block,
         "vecs": VECS,
-        "blocks": device.units * (BLOCKS_PER_SM - bool(path)),  # a product has more registers
+        "blocks": device.units * _blocks_per_sm(block, bool(path)),
     }
+
+
+def _blocks_per_sm(block: int, tensor: bool) -> int:
+    """As many as their registers leave room for; a product has more of them."""
+    return THREADS_PER_SM // block // (2 if tensor else 1)
 
 
 def defines(dtype: str, params: Mapping[str, Any]) -> dict[str, object]:
     """Macros of ``mixed.cu`` for these params."""
     _, steps = mixed.split(params["k"])
-    sizes = {"BLOCK": params["block"], "VECS": params["vecs"], "BLOCKS_PER_SM": BLOCKS_PER_SM - ("columns" in params)}
+    per_sm = _blocks_per_sm(params["block"], "columns" in params)
+    sizes = {"BLOCK": params["block"], "VECS": params["vecs"], "BLOCKS_PER_SM": per_sm}
     kind = f"KIND_{dtype.upper()}{'_MMA' if 'columns' in params else ''}"
     loop: dict[str, object] = {"LOOP": 1} if params["k"] > WRITTEN_OUT else {}
     return {kind: 1, "STEPS": steps, "EVERY": params.get("every", 1), **sizes, **loop}

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
-from kernels import layer_kernel, layer_models, layer_ort
+from kernels import layer_kernel, layer_launch, layer_models, layer_ort
 from kernels.base import Work
 from kernels.layers import FAMILIES, Family, Layer
 from probes.harness.case import Case, Probe, run_alone
@@ -46,7 +46,7 @@ def overhead(backend: str) -> Iterator[Case]:
 
     skip = layer_ort.missing(backend)
     kernel = replace(layer_kernel.TimedLayer("run", least).kernel(backend), work=lambda dtype, **_: Work())
-    ways = {"run": ""} if backend == "cpu" else {"run": "", "call": layer_ort.PLAIN}
+    ways = {"run": ""} if backend == "cpu" else {"run": "", "call": layer_launch.PLAIN}
     for name, how in ways.items():
         yield Case(kernel, "fp32", backend, f"overhead/{name}/{backend}", {"how": how}, skip)
 

@@ -42,6 +42,8 @@ def test_every_case_of_every_probe_is_right_and_possible(name: str, gpu: Device,
         pass
     wrong = [f"{t.row.ceiling} {t.row.backend}: {t.row.reason}" for t in todo if t.row.status not in (OK, SKIPPED)]
     assert not wrong
+    if all(t.row.status == SKIPPED for t in todo):
+        pytest.skip(todo[0].row.reason)
     assert any(t.row.status == OK for t in todo)
 
 

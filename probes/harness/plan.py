@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from probes.harness.case import Case
 from probes.harness.records import LAYER, SWEEP
@@ -32,15 +33,19 @@ def rounds(kind: str, quick: bool) -> int:
 
 
 def chosen(asked: Iterable[tuple[str, Case]], full: bool, quick: bool) -> Iterator[tuple[str, Case]]:
-    """Those (probe, case) that a run measures: each once, full ones only when wanted, every other point if quick."""
-    seen, points = set[str](), dict[str, int]()
+    """Those (probe, case) that a run measures: each once, full ones only when wanted, every other point if quick.
+
+    Points are counted along their own curve; a layer of a network has no place on one, and is never left out.
+    """
+    seen, points = set[str](), dict[tuple[Any, ...], int]()
     for probe, case in asked:
         key = json.dumps([case.kernel.name, case.dtype, case.backend, case.ceiling, dict(case.params)], sort_keys=True)
         if key in seen or (case.full and not full):
             continue
         seen.add(key)
-        points[case.ceiling] = points.get(case.ceiling, -1) + 1
-        if not (quick and is_point(case) and points[case.ceiling] % 2):
+        curve = (case.ceiling, case.dtype, case.backend, case.params.get("series"))
+        points[curve] = points.get(curve, -1) + 1
+        if not (quick and is_point(case) and "x" in case.params and points[curve] % 2):
             yield probe, case
 
 
