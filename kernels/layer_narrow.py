@@ -28,7 +28,7 @@ def narrow(model: Any, dtype: str) -> Any:
     """A copy of ``model`` in ``dtype``, fp16 or bf16; Unavailable where no operation of it has that type."""
     work = _Narrowing(model, dtype)
     if dtype == "bf16" and not work.fits():
-        work = _Narrowing(_raised(model), dtype)
+        work = _Narrowing(raised(model, BF16_OPSET, BF16_IR_VERSION, dtype), dtype)
     work.apply()
     return work.model
 
@@ -43,19 +43,19 @@ def narrowed(values: np.ndarray, dtype: str) -> bytes:
     return (finite >> np.uint32(16)).astype("<u2").tobytes()
 
 
-def _raised(model: Any) -> Any:
-    """The model at an opset that has BF16 for nearly everything; as it is where onnx has no such opset yet."""
+def raised(model: Any, opset: int, ir_version: int, dtype: str) -> Any:
+    """The model at an opset that has ``dtype`` for nearly everything; as it is where onnx has no such opset yet."""
     import onnx.version_converter
 
-    if _opset(model) >= BF16_OPSET or onnx.defs.onnx_opset_version() < BF16_OPSET:
+    if _opset(model) >= opset or onnx.defs.onnx_opset_version() < opset:
         return model
     try:
-        raised = onnx.version_converter.convert_version(model, BF16_OPSET)
+        newer = onnx.version_converter.convert_version(model, opset)
     except Exception as problem:  # of the C++ converter: its type changes by version
         reason = " ".join(str(problem).split())[:200]
-        raise Unavailable(f"no bf16: cannot bring the model to opset {BF16_OPSET}: {reason}") from problem
-    raised.ir_version = max(model.ir_version, BF16_IR_VERSION)
-    return raised
+        raise Unavailable(f"no {dtype}: cannot bring the model to opset {opset}: {reason}") from problem
+    newer.ir_version = max(model.ir_version, ir_version)
+    return newer
 
 
 def _opset(model: Any) -> int:

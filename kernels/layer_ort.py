@@ -30,8 +30,8 @@ def missing(backend: str) -> str:
 def build(model: Any, dtype: str, backend: str, device: Any, queue: Any, how: str = "") -> OrtLaunch:
     """A launch of a ModelProto whose shapes are numbers. Raises Unavailable where the provider refuses it.
 
-    On CUDA a layer whose every operation runs there is captured in a graph of the harness's stream, which leaves nothing
-    of the runtime in its time; anything else is plain runs. ``how`` asks for one of the two.
+    On CUDA a layer whose every operation runs there is captured in a graph of the harness's stream, which leaves
+    nothing of the runtime in its time; anything else is plain runs. ``how`` asks for one of the two.
     """
     if reason := missing(backend):
         raise Unavailable(reason)

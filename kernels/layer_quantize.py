@@ -14,6 +14,7 @@ import numpy as np
 
 from kernels.base import Unavailable
 from kernels.layer_integer import LARGEST, integers, matmul_integer
+from kernels.layer_narrow import raised
 from kernels.layer_ranges import ranges
 
 FORMS: Mapping[str, str] = {
@@ -31,6 +32,10 @@ RESCALED = frozenset(
 """Further ones that ONNX Runtime or TensorRT runs on integers."""
 QUANTIZED = frozenset(WEIGHTS) | SAME_SCALE | RESCALED
 BIAS = 2
+INT8_OPSET = 13
+"""The first whose DequantizeLinear has an axis (ONNX operator changelog); the operation itself came with 10."""
+INT8_IR_VERSION = 7
+"""What opset 13 is released with (ONNX's table of versions)."""
 
 
 def quantize(model: Any, per_channel: bool = False, form: str = "u8s8") -> Any:
@@ -43,7 +48,8 @@ def quantize(model: Any, per_channel: bool = False, form: str = "u8s8") -> Any:
     missing = [node.op_type for node in model.graph.node if node.op_type not in QUANTIZED]
     if missing:
         raise Unavailable(f"{', '.join(dict.fromkeys(missing))}: no int8 form of it")
-    return _Quantizing(model, per_channel, form == "u8s8").result()
+    newer = raised(model, INT8_OPSET, INT8_IR_VERSION, "int8")
+    return _Quantizing(newer, per_channel, form == "u8s8").result()
 
 
 class _Quantizing:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ def quantized(make: Callable[[], Any], backend: str) -> Any:
     import onnx
     from onnxruntime import quantization
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _quiet():
         folded, result = Path(folder) / "folded.onnx", Path(folder) / "int8.onnx"
         _fold(make(), folded)
         kind = quantization.QuantType.QInt8 if backend in SIGNED else quantization.QuantType.QUInt8
@@ -38,6 +40,17 @@ def _fold(model: Any, path: Path) -> None:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath, options.log_severity_level = str(path), 4
     onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the quantizer's advice on how to prepare a network whose answers matter: only times do here."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 class _Once:

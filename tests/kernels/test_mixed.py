@@ -106,11 +106,12 @@ def test_tensor_cores_do_the_declared_work_on_every_architecture(arch: str) -> N
 
 
 def test_the_reference_of_tensor_cores_is_a_product_with_a_matrix_of_ones() -> None:
-    params = mixed_cuda.shape(GPU, "fp16", mixed_cuda.MMA) | {"n": 70 * 16384}
-    data = np.tile(mixed.period("fp16", 16384), 2)[: params["n"]]
+    shape = mixed_cuda.shape(GPU, "fp16", mixed_cuda.MMA)
+    params = shape | {"n": 70 * shape["tile"]}
+    data = np.tile(mixed.period("fp16", shape["tile"]), 2)[: params["n"]]
     columns = data.reshape(-1, 16) @ np.ones((16, 8))
     assert mixed.reference("fp16", 2, k=5, **params)[0] == 2 * columns.sum()
-    vectors = data.reshape(-1, 4, 256, 8)  # tile, vector of a thread, thread, element
+    vectors = data.reshape(-1, shape["vecs"], shape["block"], 8)  # tile, vector of a thread, thread, element
     assert mixed.reference("fp16", 1, k=1, every=4, **params)[0] == 8 * vectors[:, 0].sum()
 
 
