@@ -9,14 +9,17 @@ from dataclasses import dataclass
 
 from analysis.placement import Placement, group_of
 from analysis.placements import WHOLE, SpeedOfLight, speed_of_light
-from probes.harness.records import OK, Measurement
+from probes.harness.records import LAYER, OK, Measurement
+
+LEAST_RUN = "overhead/run/"
 
 
 @dataclass(frozen=True)
 class Network:
     """One network at one precision: its layers timed alone, their speed of light, and the row of the whole (or None).
 
-    file: name of its picture, without ending.
+    file: name of its picture, without ending. skipped: layers that could not run so. call: seconds of the least run of
+    what ran them, 0 if not known.
     """
 
     name: str
@@ -26,6 +29,8 @@ class Network:
     layers: tuple[Placement, ...]
     light: SpeedOfLight
     whole: Measurement | None = None
+    skipped: int = 0
+    call: float = 0.0
 
     @property
     def seconds(self) -> float:
@@ -91,23 +96,34 @@ def networks(placed: Iterable[Placement], rows: Iterable[Measurement]) -> list[N
     for point in placed:
         if point.network:
             groups.setdefault(group_of(point), []).append(point)
-    whole = _whole(rows)
-    files = _files(list(groups))
+    found = list(rows)
+    whole, files = _whole(found), _files(list(groups))
+    calls = {row.backend: row.seconds_median or 0.0 for row in found if row.ceiling.startswith(LEAST_RUN)}
+    missing = [_key(row) for row in found if row.ceiling != WHOLE and row.quantity == LAYER and row.status != OK]
     return [
-        Network(*key, files[key], tuple(group), speed_of_light(group)[0], whole.get(key))
+        Network(
+            *key,
+            files[key],
+            tuple(group),
+            speed_of_light(group)[0],
+            whole.get(key),
+            missing.count(key),
+            calls.get(key[1], 0.0),
+        )
         for key, group in groups.items()
     ]
 
 
+def _key(row: Measurement) -> tuple[str, str, str]:
+    """Network, provider and precision of a row."""
+    params = json.loads(row.params or "{}")
+    provider = str(params.get("provider") or row.backend)
+    return str(params.get("network") or ""), provider, str(params.get("precision") or row.dtype)
+
+
 def _whole(rows: Iterable[Measurement]) -> dict[tuple[str, str, str], Measurement]:
     """Rows of whole networks by network, provider, precision."""
-    found = {}
-    for row in rows:
-        if row.ceiling == WHOLE and row.status == OK and row.seconds_median:
-            params = json.loads(row.params or "{}")
-            provider = str(params.get("provider") or row.backend)
-            found[str(params.get("network") or ""), provider, str(params.get("precision") or row.dtype)] = row
-    return found
+    return {_key(row): row for row in rows if row.ceiling == WHOLE and row.status == OK and row.seconds_median}
 
 
 def _files(keys: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:

@@ -36,12 +36,14 @@ def headline(net: Network) -> str:
 
 def _times(net: Network) -> str:
     alone = f"{len(net.layers)} {'layer' if len(net.layers) == 1 else 'layers'} timed alone"
+    alone += f" ({net.skipped} more could not run so)" * bool(net.skipped)
     if net.whole is None:
         return f"{si(net.light.seconds, 's')} for its {alone}; the whole was not timed in one go."
     whole, total = net.seconds, net.light.seconds
     ratio = total / whole - 1
     size = "as much" if abs(ratio) < ALIKE else f"{abs(100 * ratio):.0f} % {'more' if ratio > 0 else 'less'}"
-    why = "; ".join(_why(net.whole.params, net.whole.reason))
+    calls = f"each call alone costs {si(net.call, 's')}, {si(net.call * len(net.layers), 's')} of the sum"
+    why = "; ".join([*_why(net.whole.params, net.whole.reason), *([calls] if net.call else [])])
     return f"{si(whole, 's')} in one go; its {alone} take {si(total, 's')}, {size}{f' ({why})' if why else ''}."
 
 

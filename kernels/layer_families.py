@@ -22,7 +22,7 @@ class Layer:
     family: a key of FAMILIES. name: unique within it, to read. op: the ONNX operation that gives the layer its name.
     series: the curve it belongs to. x: its place on that curve. make() -> onnx.ModelProto in FP32. fixed: the type of a
     layer whose model is of that type already and is not to be converted. dtypes: precisions worth asking; () = the
-    family's.
+    family's. by_node: a network in small, whose traffic is that of its operations one after another, not its border's.
     """
 
     family: str
@@ -33,6 +33,7 @@ class Layer:
     make: Callable[[], Any]
     fixed: str = ""
     dtypes: tuple[str, ...] = ()
+    by_node: bool = False
 
 
 @dataclass(frozen=True)

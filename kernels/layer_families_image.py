@@ -96,7 +96,7 @@ STEPS: dict[str, tuple[str, Callable[[int, int], Any], tuple[str, ...]]] = {
     "bilinear resize": ("Resize", resize, ()),
     "letterbox": ("Resize", letterbox, ()),
     "BGR to RGB, normalise": ("Sub", normalise, ()),
-    "affine warp": ("GridSample", warp, ()),
+    "affine warp": ("GridSample", warp, ("fp32",)),  # of FP16, coordinates are off by a third of a pixel at 640
     "box decode": ("Concat", decode, ()),
     "non-maximum suppression": ("NonMaxSuppression", suppress, ("fp32",)),  # ONNX has it in FP32 alone
 }

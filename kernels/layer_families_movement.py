@@ -126,7 +126,8 @@ def network(batch: int, reshapes: int) -> Any:
 def by_reshapes(kind: str) -> Iterator[Layer]:
     for reshapes in range(DEPTH):
         name = f"{DEPTH} convs 3x3, {THIN} channels, {SIDE}x{SIDE}, {reshapes} reshapes"
-        yield Layer("reshapes", name, "Conv", f"{DEPTH} convs 3x3", reshapes, partial(network, BATCH[kind], reshapes))
+        make = partial(network, BATCH[kind], reshapes)
+        yield Layer("reshapes", name, "Conv", f"{DEPTH} convs 3x3", reshapes, make, by_node=True)
 
 
 MOVEMENTS = {

@@ -27,6 +27,7 @@ class TimedLayer:
     """A model to time. make() -> ModelProto; fixed: its own type, if it is not to be converted from FP32.
 
     source: the graph its work is counted on, where that is not the model's own (INT8 counts as the FP32 it stands for).
+    by_node: count the traffic of each node, as a network's, not that across the model's border.
     """
 
     op: str
@@ -34,6 +35,7 @@ class TimedLayer:
     fixed: str = ""
     tolerance: Mapping[str, float] = field(default_factory=lambda: TOLERANCE)
     source: Graph | None = None
+    by_node: bool = False
 
     @cached_property
     def graph(self) -> Graph:
@@ -61,7 +63,7 @@ class TimedLayer:
         """Operations of all nodes, bytes across the model's border once, in elements of ``dtype``."""
         native = (self.fixed and self.source is None) or dtype in ("fp32", "tf32")
         precision = "" if native else dtype
-        return model_work(self.graph, precision, self.op)
+        return model_work(self.graph, precision, self.op, self.by_node)
 
     def _work(self, dtype: str, **_: Any) -> Work:
         work = self.work(dtype)
@@ -96,8 +98,10 @@ def _answer(layer: TimedLayer, model: Any) -> np.ndarray:
     return layer_data.flat(expected)
 
 
-def model_work(graph: Graph, precision: str, op: str) -> LayerWork:
+def model_work(graph: Graph, precision: str, op: str, by_node: bool = False) -> LayerWork:
     """The work of a whole graph: of one node as the table has it, of several what crosses the graph's border.
+
+    by_node: the sum over nodes instead.
 
     The family is that of the operation ``op`` that gives the layer its name. Unknown work is None, never zero.
     """
@@ -108,6 +112,9 @@ def model_work(graph: Graph, precision: str, op: str) -> LayerWork:
     flops = [work.flops for work in works]
     weights = [t for t in graph.weights if t.dtype not in INDEX_TYPES]
     held, moved = _bytes(weights, precision), _bytes([*graph.inputs, *weights, *graph.outputs], precision)
+    if by_node:
+        each = [work.compulsory_bytes for work in works]
+        moved = None if None in each else sum(size or 0.0 for size in each)
     written = _bytes(graph.outputs, precision)
     return LayerWork(
         family,

@@ -23,6 +23,8 @@ PRODUCTS = frozenset(("Conv", "Gemm", "MatMul"))
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 INTEGER = ("QLinear", "QGemm", "MatMulInteger", "ConvInteger", "QAttention", "DynamicQuantizeMatMul")
 """How names of products of integers begin."""
+SIZED_BY_DATA = frozenset(("NonMaxSuppression", "NonZero", "Unique", "Compress", "Loop", "If", "Scan"))
+"""Operations that wait for the device to know how much comes out."""
 CAPTURED, PLAIN = "captured in a CUDA graph", "plain runs"
 
 
@@ -86,7 +88,7 @@ class OrtLaunch:
 
     @property
     def on_device(self) -> bool:
-        """Whether every operation ran on the provider asked for, with no copy to or from another: none waits for it."""
+        """Whether every operation ran on the provider asked for, with no copy to or from another and no waiting."""
         asked = PROVIDERS[self._backend]
         return bool(self._ran) and all(p == asked and not op.startswith("Memcpy") for op, p in self._ran)
 
@@ -124,7 +126,7 @@ class OrtLaunch:
         strangers = sorted({op for op, provider in ran if provider != PROVIDERS[self._backend]})
         facts = {"executed": ops, "launches": len(ran) if self.how == PLAIN else 1, "run": self.how}
         if len(asked) > 1:
-            facts["explained"] = {"operations in the model": len(self._model.graph.node), "run": len(ran)}
+            facts["explained"] = {"operations in the model": len(self._model.graph.node), "left after fusion": len(ran)}
         notes = [f"on another provider: {', '.join(strangers)}"] if strangers else []
         if self._queue is not None:
             notes.append(self.how)

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from kernels.base import Unavailable
-from kernels.layer_launch import CAPTURED, PLAIN, PROVIDERS, OrtLaunch
+from kernels.layer_launch import CAPTURED, PLAIN, PROVIDERS, SIZED_BY_DATA, OrtLaunch
+
+CRASHES = "onnxruntime 1.31 ends the whole process: it frees host memory where CUDA forbids it"
 
 
 def missing(backend: str) -> str:
@@ -42,6 +44,8 @@ def build(model: Any, dtype: str, backend: str, device: Any, queue: Any, how: st
         launch.cpu = cpus[0]
         launch.look(1)
         return launch
+    if waiting := sorted({node.op_type for node in model.graph.node} & SIZED_BY_DATA):
+        raise Unavailable(f"{', '.join(waiting)}: on a stream of ours {CRASHES}")
     return _on_gpu(model, dtype, backend, device, queue, how or CAPTURED)
 
 
