@@ -12,6 +12,7 @@ from kernels.layer_models import Net
 HEADS, HEAD_SIZE = 8, 64
 SIDES = {"cpu": (64, 96, 128, 192, 256, 384, 512, 768, 1024), "cuda": (64, 128, 256, 512, 1024, 2048, 4096)}
 TOKENS = {"cpu": (64, 128, 192, 256, 384, 512, 768, 1024), "cuda": (64, 128, 256, 512, 1024, 2048, 4096)}
+WIDTHS = {"cpu": (256, 512, 1024, 2048), "cuda": (256, 512, 1024, 2048, 4096)}
 ROWS = {"cpu": 1024, "cuda": 16384}
 
 
@@ -47,7 +48,7 @@ def row_op(op: str, rows: int, width: int) -> Any:
 
 def by_width(kind: str) -> Iterator[Layer]:
     for batch in (1, 16, 128):
-        for width in (256, 512, 1024, 2048, 4096):
+        for width in WIDTHS[kind]:
             make = partial(fully_connected, batch, width)
             yield Layer("fc", f"fc {width} to {width}, batch {batch}", "Gemm", f"batch {batch}", width, make)
 

@@ -23,7 +23,7 @@ TILE = 120 * LINE  # bytes: whole steps of every number of vectors below
 SPARSE = 8  # vectors of a step where only some are computed on: every 2nd, 4th or 8th
 VECTORS = {16: 12, 12: 10}  # of a step, by the chains that fit: the others hold sums and operands
 SUMS = {16: 4, 12: 3}
-PREFETCH_FROM, AHEAD = 16, 8 << 10  # multiply-adds, below which it delays the loads it should help; bytes
+PREFETCH_FROM, AHEAD = 24, 8 << 10  # multiply-adds, below which it delays the loads it should help; bytes
 
 
 def shape(features: Sequence[str], dtype: str, every: int) -> dict[str, int]:

@@ -59,9 +59,7 @@ def _layer(layer: Layer, family: Family, backend: str, device: Device) -> Iterat
         place = {"network": "", "layer": layer.name, "sweep": layer.family, "over": family.over}
         params = {**facts, **place, "series": layer.series, "x": layer.x}
         tag = f"layer/{facts.get('family', layer.family)}"
-        yield Case(
-            timed.kernel(backend), dtype, backend, tag, params, missing or no_type(dtype, device), once=backend != "cpu"
-        )
+        yield Case(timed.kernel(backend), dtype, backend, tag, params, missing or no_type(dtype, device))
 
 
 def no_type(dtype: str, device: Device) -> str:

@@ -23,7 +23,6 @@ class Case:
     skip: why it cannot run on this device; such a case becomes a skipped row, never silence. full: asked only by
     ``--full`` or when its probe is named. A point of a sweep has a tag ``sweep/<quantity>/<over what>/<series>`` and
     its place in ``params["x"]``. also: params of further rows with the same times: the very same work elsewhere.
-    once: measured in the first round only, where building it takes longer than measuring.
     """
 
     kernel: Kernel
@@ -34,7 +33,6 @@ class Case:
     skip: str = ""
     full: bool = False
     also: tuple[Mapping[str, Any], ...] = ()
-    once: bool = False
 
 
 @dataclass(frozen=True)

@@ -97,16 +97,7 @@ def _layer(asked: Asked, nodes: Sequence[Node], precision: str, backend: str, sk
     rows = [{**facts, "network": asked.name, "layer": each.name, "precision": precision} for each in nodes]
     if work.problem:
         rows = [{**row, "unknown": work.problem} for row in rows]
-    return Case(
-        timed.kernel(backend),
-        dtype,
-        backend,
-        f"layer/{work.family}",
-        rows[0],
-        skip,
-        also=tuple(rows[1:]),
-        once=backend != "cpu",
-    )
+    return Case(timed.kernel(backend), dtype, backend, f"layer/{work.family}", rows[0], skip, also=tuple(rows[1:]))
 
 
 def _whole(asked: Asked, precision: str, backend: str, skip: str) -> Case:
@@ -117,4 +108,4 @@ def _whole(asked: Asked, precision: str, backend: str, skip: str) -> Case:
     timed = layer_kernel.TimedLayer("network", make, native, WHOLE_TOLERANCE, asked.graph)
     facts = timed.facts(precision, backend)
     params = {**facts, "network": asked.name, "layer": "whole network", "family": "network", "precision": precision}
-    return Case(timed.kernel(backend), precision, backend, "layer/network", params, skip, once=backend != "cpu")
+    return Case(timed.kernel(backend), precision, backend, "layer/network", params, skip)

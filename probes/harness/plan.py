@@ -21,7 +21,7 @@ TOTAL_SECONDS = {"cpu": 24.0, "cuda": 6.0}
 """Sampling time of a whole run. A GPU is quiet within some samples, and has many more ceilings."""
 QUICK_SECONDS = 2.0
 ROUNDS, QUICK_ROUNDS = {"cpu": 3, "cuda": 2}, 1
-MOST, LEAST = 1.0, 0.014  # seconds of one case and round
+MOST, LEAST = 0.6, 0.014  # seconds of one case and round
 SETTLING = {"cpu": 0.02, "cuda": 0.0}
 """Until the threads of a runtime that has just started run side by side."""
 POINT_SECONDS = 0.002  # of one sample of a point of a sweep
@@ -57,7 +57,8 @@ def is_point(case: Case) -> bool:
 def rules(kind: str, cases: Iterable[Case], quick: bool) -> Callable[[Case], Rule]:
     """The stopping rule of each case when these share the time of a run. A point of a sweep gets the least of it."""
     whole = rule_for(kind, sum(not is_point(case) for case in cases), quick)
-    point = replace(whole, sample_seconds=POINT_SECONDS, budget_seconds=LEAST, warm_seconds=0.0)
+    least = LEAST * rounds(kind, quick)  # a point has one turn, as long as all turns of another case
+    point = replace(whole, sample_seconds=POINT_SECONDS, budget_seconds=least, warm_seconds=0.0)
     layer = replace(point, warm_seconds=SETTLING[kind])
     return lambda case: layer if case.ceiling.startswith(LAYER) else point if is_point(case) else whole
 

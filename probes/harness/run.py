@@ -19,7 +19,7 @@ import numpy as np
 
 from kernels.base import Audit, KernelError, Launch, Unavailable
 from probes.harness.case import Case, Probe
-from probes.harness.plan import chosen
+from probes.harness.plan import chosen, is_point
 from probes.harness.records import FAILED, OK, SCHEMA_VERSION, SKIPPED, Device, Measurement
 from probes.harness.statistics import FEWEST, rounds_interval
 from probes.harness.timing import Clock, Rule, Sample, calibrate, measure, usual_cycles
@@ -95,7 +95,7 @@ def run(todo: Sequence[Task], device: Device, clock: Clock, rules: Rules, rounds
     prepare(todo, device)
     for number in range(rounds):
         for task in todo:
-            if task.open and not (number and task.case.once):
+            if task.open and not (number and is_point(task.case)):
                 task.row = _step(task, device, clock, rules(task.case), judge)
             yield task
 
