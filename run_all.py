@@ -130,7 +130,7 @@ def measure_all(run: Run, probes: Sequence[Probe], args: argparse.Namespace, fol
     from analysis.theory import above_limit
     from probes.harness.plan import rounds, rules
     from probes.harness.run import run as run_tasks
-    from probes.harness.run import tasks
+    from probes.harness.run import tasks, turns
     from probes.harness.timing import clock_for
 
     device, visits = run.device, rounds(run.device.kind, args.quick)
@@ -142,7 +142,7 @@ def measure_all(run: Run, probes: Sequence[Probe], args: argparse.Namespace, fol
         return complete(run, folder)
     rule_of = rules(device.kind, (task.case for task in todo), args.quick)
     clock = clock_for(device)
-    with console.progress(len(todo) * visits) as progress:
+    with console.progress(sum(turns(task, visits) for task in todo)) as progress:
         for task in run_tasks(todo, device, clock, rule_of, visits, lambda m: above_limit(m, device)):
             run.measurements = [*given, *rows(todo)]
             run.save_rows(folder)

@@ -44,7 +44,7 @@ class Asked:
         """Of the file, without its ending."""
         return self.path.stem
 
-    @property
+    @cached_property
     def stored(self) -> str:
         """The precision it is stored in: of most of its weights, or of its inputs."""
         tensors = sorted(self.graph.weights, key=lambda t: t.size or 0, reverse=True) or list(self.graph.inputs)

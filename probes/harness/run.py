@@ -90,14 +90,22 @@ def _too_large(case: Case, device: Device) -> str:
 def run(todo: Sequence[Task], device: Device, clock: Clock, rules: Rules, rounds: int, judge: Judge) -> Iterator[Task]:
     """Measure all tasks, round after round, so that each case sees the machine at several moments.
 
-    Yields each task once a round, its row up to date, for progress and for saving.
+    Points of sweeps and layers, which take longer to build than to measure, have their turn in the first round. Yields
+    each task after its turn, its row up to date, for progress and for saving.
     """
     prepare(todo, device)
     for number in range(rounds):
         for task in todo:
-            if task.open and not (number and is_point(task.case)):
+            if task.open and number < turns(task, rounds):
                 task.row = _step(task, device, clock, rules(task.case), judge)
-            yield task
+                yield task
+            elif not number:
+                yield task
+
+
+def turns(task: Task, rounds: int) -> int:
+    """How often a task has its turn."""
+    return 1 if is_point(task.case) or not task.open else rounds
 
 
 def prepare(todo: Iterable[Task], device: Device) -> None:

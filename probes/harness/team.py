@@ -7,8 +7,11 @@ the clock, their processor time and their core's frequency there, with no interp
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -42,34 +45,52 @@ class Team:
         records = np.zeros((size, FIELDS), np.int64)
         goal = self._meetings + size
         self._meetings += 2 * size
-        jobs = [
-            pool.submit(
-                self._timed,
-                address,
-                row.ctypes.data,
-                repeat,
-                self._barrier.ctypes.data,
-                goal,
-                size,
-                rec.ctypes.data,
-            )
-            for pool, row, rec in zip(self._pools, arguments, records, strict=False)
-        ]
-        for job in jobs:
-            job.result()
+        with _unbroken():
+            jobs = [
+                pool.submit(
+                    self._timed,
+                    address,
+                    row.ctypes.data,
+                    repeat,
+                    self._barrier.ctypes.data,
+                    goal,
+                    size,
+                    rec.ctypes.data,
+                )
+                for pool, row, rec in zip(self._pools, arguments, records, strict=False)
+            ]
+            for job in jobs:
+                job.result()
         if (records[:, STATUS] != 0).any():
             raise RuntimeError("a thread did not reach the barrier within 10 s: the machine is overloaded")
         return records
 
     def spread(self, work: Callable[[int], Any]) -> None:
         """Call ``work(thread)`` on every pinned thread: memory first touched there lies near that core."""
-        for job in [pool.submit(work, number) for number, pool in enumerate(self._pools)]:
-            job.result()
+        with _unbroken():
+            for job in [pool.submit(work, number) for number, pool in enumerate(self._pools)]:
+                job.result()
 
     def close(self) -> None:
         """End the threads."""
         for pool in self._pools:
             pool.shutdown()
+
+
+@contextmanager
+def _unbroken() -> Iterator[None]:
+    """Let an interrupt wait: threads in native code use buffers that whoever is interrupted gives back."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[Any] = []
+    before = signal.signal(signal.SIGINT, lambda *moment: came.append(moment))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came and callable(before):
+            before(*came[0])
 
 
 def _pin(cpu: int) -> None:

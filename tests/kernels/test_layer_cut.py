@@ -1,0 +1,66 @@
+"""Networks in parts: each node a model of its own, equal ones known as equal, the whole with weights to run on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from kernels import layer_cut, layer_data
+from kernels.base import Unavailable
+from kernels.onnx_graph import Graph, Node, read_graph
+
+LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
+NETWORKS = sorted(path.stem for path in LIGHT.glob("*.onnx"))
+
+
+def graph_of(name: str) -> Graph:
+    return read_graph(LIGHT / f"{name}.onnx")
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_node_of_a_network_is_a_model_alone(name: str) -> None:
+    graph = graph_of(name)
+    distinct = {layer_cut.key_of(graph, node): node for node in graph.nodes}
+    assert 1 < len(distinct) < len(graph.nodes)
+    for node in distinct.values():
+        if sum(t.size or 0 for t in node.inputs if t) > 1e6:
+            continue  # the large ones are no different, only slow to write down
+        model = layer_cut.alone(graph, node)
+        onnx.checker.check_model(model)
+        assert [n.op_type for n in model.graph.node] == [node.op]
+        assert {v.name for v in model.graph.input} == {t.name for t in node.inputs if t and not t.weight}
+
+
+def test_twins_are_the_same_work_and_others_are_not() -> None:
+    graph = graph_of("light_resnet50")
+    groups: dict[str, list[Node]] = {}
+    for node in graph.nodes:
+        groups.setdefault(layer_cut.key_of(graph, node), []).append(node)
+    for nodes in groups.values():
+        shapes = {tuple(t.shape for t in (*n.inputs, *n.outputs) if t) for n in nodes}
+        assert len(shapes) == 1
+        assert len({n.op for n in nodes}) == 1
+    seen = [tuple(t.shape for t in (*n[0].inputs, *n[0].outputs) if t) for n in groups.values() if n[0].op == "Relu"]
+    assert len(seen) == len(set(seen))
+
+
+def test_the_whole_runs_with_random_weights_at_another_batch() -> None:
+    model = layer_cut.whole(LIGHT / "light_squeezenet.onnx", None, 2)
+    weights = [onnx.numpy_helper.to_array(t) for t in model.graph.initializer if len(t.dims) == 4]
+    assert all(w.std() > 0 for w in weights), "a constant weight would let wrong channels pass"
+    given = layer_data.feeds(model)
+    assert [array.shape[0] for array in given.values()] == [2]
+    (out,) = layer_data.expected(model, given, 1e12)
+    assert np.isfinite(out).all()
+    assert out.shape[0] == 2
+    assert not np.allclose(out[0], out[1])
+
+
+def test_what_depends_on_its_data_is_not_cut() -> None:
+    graph = graph_of("light_squeezenet")
+    node = Node("If", "branch", (), (), subgraphs={"then_branch": ("Add",)})
+    with pytest.raises(Unavailable, match="depends on its data"):
+        layer_cut.alone(graph, node)

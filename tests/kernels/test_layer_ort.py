@@ -1,0 +1,131 @@
+"""Layers through ONNX Runtime on the real CPU: right numbers, what really ran, and what is refused."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kernels import layer_data, layer_kernel, layer_ort
+from kernels.base import Unavailable, Work
+from kernels.layer_families_conv import conv
+from kernels.layer_models import Net
+from kernels.layer_precision import convert
+from probes.harness.devices import cpu
+from probes.harness.records import Device
+from probes.harness.run import difference
+
+CONV = partial(conv, 1, 16, 16, 8, 3)
+
+
+def product() -> Any:
+    net = Net()
+    return net.model(net.gemm(net.input(4, 32), 32, 8))
+
+
+@pytest.fixture(scope="module")
+def host() -> Device:
+    return cpu.detect()
+
+
+def launch(host: Device, model: Any, dtype: str = "fp32") -> Any:
+    return layer_ort.build(model, dtype, "cpu", host, None)
+
+
+@pytest.mark.parametrize("make", [CONV, product])
+@pytest.mark.parametrize("dtype", ["fp32", "int8"])
+def test_a_layer_computes_what_its_definition_says(host: Device, make: Any, dtype: str) -> None:
+    kernel = layer_kernel.TimedLayer("Conv", make).kernel("cpu")
+    made = kernel.backends["cpu"](host, dtype, {}, None)
+    made.run(2)
+    expected = kernel.reference(dtype, 2)
+    assert not difference(made.result(), expected, kernel.tolerance[dtype])
+    assert difference(made.result(), expected[::-1], kernel.tolerance[dtype]), "another order shows"
+    made.close()
+
+
+def test_a_wrong_weight_shows(host: Device) -> None:
+    layer = layer_kernel.TimedLayer("Gemm", product)
+    wrong = product()
+    weights = np.array(np.frombuffer(wrong.graph.initializer[0].raw_data, np.float32))
+    weights[5] += 1
+    wrong.graph.initializer[0].raw_data = weights.tobytes()
+    made = launch(host, wrong)
+    made.run(1)
+    kernel = layer.kernel("cpu")
+    assert difference(made.result(), kernel.reference("fp32", 1), kernel.tolerance["fp32"])
+    made.close()
+
+
+def test_what_ran_is_read_from_the_profile_and_its_file_is_gone(host: Device) -> None:
+    made = launch(host, CONV())
+    audit = made.audit(Work())
+    made.close()
+    assert "Conv" in audit.instruction
+    assert audit.facts["launches"] == len(audit.instruction.split("+"))
+    assert audit.facts["run"] == "plain runs"
+    assert not list(Path(tempfile.gettempdir()).glob(f"ridgeline-{__import__('os').getpid()}*.json"))
+
+
+def test_integers_run_as_integers(host: Device) -> None:
+    made = launch(host, convert(CONV(), "int8"), "int8")
+    assert "QLinearConv" in made.audit(Work()).instruction
+    made.close()
+
+
+@pytest.mark.parametrize(("dtype", "why"), [("int8", "no int8 kernel"), ("fp16", "no fp16 kernel")])
+def test_a_type_computed_in_another_one_is_refused(host: Device, dtype: str, why: str) -> None:
+    model = CONV() if dtype == "int8" else convert(CONV(), dtype)
+    made = launch(host, model, dtype)
+    with pytest.raises(Unavailable, match=why):
+        made.audit(Work())
+    made.close()
+
+
+def test_a_missing_provider_is_a_reason(host: Device) -> None:
+    with pytest.raises(Unavailable, match="onnxruntime has no CUDAExecutionProvider"):
+        layer_ort.build(CONV(), "fp32", "cuda", replace(host, kind="cuda"), None)
+
+
+def test_work_is_counted_once_across_the_border_and_in_the_types_asked() -> None:
+    def two() -> Any:
+        net = Net()
+        x = net.input(1, 4, 6, 6)
+        return net.model(net.add("Relu", net.conv(x, 4, 4, 1)))
+
+    layer = layer_kernel.TimedLayer("Conv", two)
+    values, weights = 4 * 36, 4 * 4 + 4
+    assert layer.work("fp32").compulsory_bytes == 4 * (2 * values + weights)
+    assert layer.work("int8").compulsory_bytes == 2 * values + weights
+    assert layer.work("fp16").flops == layer.work("fp32").flops == 2 * 4 * values + values
+    apart = replace(layer, by_node=True)
+    assert apart.work("fp32").compulsory_bytes == 4 * (4 * values + weights), "and once more between the two"
+
+
+def test_unknown_work_is_not_a_number() -> None:
+    def strange() -> Any:
+        import onnx
+
+        node = onnx.helper.make_node("Mystery", ["x"], ["y"], domain="else.where")
+        one = [onnx.helper.make_tensor_value_info(name, 1, [4]) for name in "xy"]
+        graph = onnx.helper.make_graph([node], "g", one[:1], one[1:])
+        opsets = [onnx.helper.make_opsetid("", 20), onnx.helper.make_opsetid("else.where", 1)]
+        return onnx.helper.make_model(graph, opset_imports=opsets, ir_version=9)
+
+    kernel = layer_kernel.TimedLayer("Mystery", strange).kernel("cpu")
+    assert np.isnan(kernel.work("fp32").flops)
+
+
+def test_inputs_fill_their_range_and_repeat() -> None:
+    net = Net()
+    model = net.model(net.add("Add", net.input(2000, 1000), net.input(2000, 1000)))
+    fed = layer_data.feeds(model)
+    assert {array.dtype for array in fed.values()} == {np.dtype(np.float32)}
+    assert all(abs(a).max() <= 1 and a.std() > 0.5 for a in fed.values())
+    assert not np.array_equal(*fed.values())
+    assert all(np.array_equal(a, layer_data.feeds(model)[name]) for name, a in fed.items())
