@@ -72,7 +72,8 @@ def whole(path: Path, shapes: Mapping[str, Any] | None, batch: int | None) -> An
     model.graph.node.extend(nodes)
     model.ir_version = max(IR_VERSION, model.ir_version)
     for value, known in zip(model.graph.output, graph.outputs, strict=True):
-        if known.shape is not None:
+        if known.shape is not None and known.dtype:
+            value.type.tensor_type.elem_type = kind_of(known.dtype)
             set_dims(value, known.shape)
     return model
 

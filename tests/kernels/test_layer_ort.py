@@ -127,5 +127,6 @@ def test_inputs_fill_their_range_and_repeat() -> None:
     fed = layer_data.feeds(model)
     assert {array.dtype for array in fed.values()} == {np.dtype(np.float32)}
     assert all(abs(a).max() <= 1 and a.std() > 0.5 for a in fed.values())
-    assert not np.array_equal(*fed.values())
+    first, second = fed.values()
+    assert not np.array_equal(first, second)
     assert all(np.array_equal(a, layer_data.feeds(model)[name]) for name, a in fed.items())

@@ -1,0 +1,136 @@
+"""Layers from the command line to the files: networks, families, other tools' clocks, and every way to ask wrongly."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnx
+import pytest
+
+import run_all
+from kernels.onnx_graph import read_graph
+from probes.harness.files import read_run
+from tests.kernels.onnx_networks import model_of
+
+ROOT = Path(__file__).parent.parent
+NET = Path(onnx.__file__).parent / "backend/test/data/light/light_squeezenet.onnx"
+DATA = ROOT / "tests/probes/importers/data"
+H200 = ROOT / "results/reference/nvidia-h200"
+CPU = ["--device", "cpu", "--quick"]
+
+
+def table(folder: Path, name: str = "placements.csv") -> list[dict[str, str]]:
+    with open(folder / name, encoding="utf-8", newline="") as source:
+        return list(csv.DictReader(source))
+
+
+def only_run(out: Path) -> Path:
+    (folder,) = [p.parent for p in out.glob("*/*/run.json")]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A run with ceilings of memory and a network in two precisions."""
+    out = tmp_path_factory.mktemp("network")
+    asked = ["--only", "compute", "--model", str(NET), "--precision", "fp32,int8", "--out", str(out)]
+    assert run_all.main([*CPU, *asked]) == 0
+    yield only_run(out)
+
+
+def test_every_node_has_a_row_in_each_precision_and_the_whole_one(network: Path) -> None:
+    nodes = {node.name for node in read_graph(NET).nodes}
+    rows = [row for row in read_run(network).measurements if row.ceiling.startswith("layer/") and row.samples]
+    for precision in ("fp32", "int8"):
+        mine = [row for row in rows if f'"precision": "{precision}"' in row.params]
+        whole = [row for row in mine if row.ceiling == "layer/network"]
+        names = [row.params.split('"layer": "')[1].split('"')[0] for row in mine if row not in whole]
+        assert sorted(names) == sorted(nodes)
+        assert len(whole) == 1
+    placed = table(network)
+    assert {row["layer"] for row in placed} == nodes
+    assert {row["dtype"] for row in placed if row["op"] == "Conv"} == {"fp32", "int8"}
+    assert {row["dtype"] for row in placed if row["op"] == "Dropout"} <= {"fp32"}
+
+
+def test_the_network_is_drawn_and_told(network: Path) -> None:
+    for name in ("network-light_squeezenet-fp32.png", "network-light_squeezenet-precisions.png"):
+        assert (network / name).stat().st_size > 10_000
+    page = (network / "report.html").read_text()
+    for words in ("speed of light", "in one go", "layers timed alone", "FLOPs do not predict time"):
+        assert words.lower() in page.lower()
+
+
+def test_layers_are_placed_on_the_roofs_of_another_run(network: Path, tmp_path: Path) -> None:
+    assert run_all.main([*CPU, "--layers", "reshapes", "--roofs", str(network), "--out", str(tmp_path)]) == 0
+    folder = only_run(tmp_path)
+    run, before = read_run(folder), read_run(network)
+    kept = [row for row in run.measurements if not row.ceiling.startswith(("layer/", "overhead/run"))]
+    assert kept == [row for row in before.measurements if not row.ceiling.startswith(("layer/", "overhead/run"))]
+    rows = sorted(table(folder), key=lambda row: float(row["params"].split('"x": ')[1].split(",")[0].rstrip("}")))
+    intensities = [float(row["intensity"]) for row in rows]
+    assert intensities == sorted(intensities, reverse=True)
+    assert len(set(intensities)) == len(rows) == 3, "each reshape lowers the intensity of the network"
+    assert (folder / "layers-reshapes.png").exists()
+
+
+def test_other_tools_clocks_need_no_gpu(tmp_path: Path) -> None:
+    files = [str(DATA / "trt10_profile.json"), str(DATA / "trt10_layers.json")]
+    assert run_all.main(["--import", *files, "--roofs", str(H200), "--out", str(tmp_path)]) == 0
+    folder = only_run(tmp_path)
+    assert read_run(folder).device.name == "NVIDIA H200"
+    rows = table(folder)
+    assert rows
+    assert any(row["roof"].startswith(("bandwidth/", "compute/")) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (["--batch", "2"], "--batch is of a network: give it with --model"),
+        (["--precision", "fp16"], "--precision is of a network"),
+        (["--roofs", str(H200)], "--roofs is for layers"),
+        (["--layers", "conv", "--device", "cpu"], "no family of layers is called 'conv'; there are: conv-kernel"),
+        (["--layers", "fc", "--device", "cpu", "--roofs", str(H200)], "is of NVIDIA H200, not of"),
+        (["--model", "nowhere.onnx", "--device", "cpu"], "nowhere.onnx: cannot be read"),
+        (["--model", str(ROOT / "README.md"), "--device", "cpu"], "not an ONNX model"),
+        (["--model", str(NET), "--precision", "fp17", "--device", "cpu"], "'fp17': there are fp32, tf32"),
+        (["--model", str(NET), "--shape", "data_0=1x3", "--device", "cpu"], "2 dimensions, the model's has 4"),
+        (["--model", str(NET), "--shape", "data_0:1", "--device", "cpu"], "--shape"),
+        (["--model", str(NET), "--batch", "0", "--device", "cpu"], "--batch"),
+        (["--import", "nowhere.json", "--roofs", str(H200)], "nowhere.json cannot be read"),
+        (["--import", str(ROOT / "README.md"), "--roofs", str(H200)], "README.md line 1: no column"),
+    ],
+)
+def test_what_is_asked_wrongly_is_one_line(
+    argv: list[str], line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_all.main([*argv, "--out", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert line in said
+    assert said.count("\n") == 1
+    assert not list(tmp_path.rglob("run.json")), "nothing was begun"
+
+
+def test_a_dynamic_input_needs_its_shape(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    node = onnx.helper.make_node("Relu", ["x"], ["y"], name="r")
+    onnx.save(model_of([node], {"x": [1, 8, "rows"]}, ["y"]), tmp_path / "net.onnx")
+    asked = [*CPU, "--only", "overhead", "--model", str(tmp_path / "net.onnx"), "--out", str(tmp_path / "out")]
+    assert run_all.main(asked) == 2
+    assert "--shape x=1x8x128" in capsys.readouterr().err
+    assert run_all.main([*asked, "--shape", "x=1x8x16"]) == 0
+    (row,) = table(only_run(tmp_path / "out"))
+    assert float(row["bytes"]) == 2 * 4 * 8 * 16
+
+
+def test_an_operation_that_no_table_knows_is_named_not_zero(tmp_path: Path) -> None:
+    node = onnx.helper.make_node("Trilu", ["x"], ["y"], name="known")
+    odd = onnx.helper.make_node("DFT", ["y"], ["z"], name="odd")
+    onnx.save(model_of([node, odd], {"x": [1, 8, 8, 1]}, ["z"], opset=17), tmp_path / "net.onnx")
+    asked = [*CPU, "--only", "overhead", "--model", str(tmp_path / "net.onnx"), "--out", str(tmp_path / "out")]
+    assert run_all.main(asked) == 0
+    row = next(row for row in table(only_run(tmp_path / "out")) if row["layer"] == "odd")
+    assert row["flops"] == ""
+    assert "FLOPs unknown" in row["remark"]
