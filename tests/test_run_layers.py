@@ -111,7 +111,7 @@ def test_what_is_asked_wrongly_is_one_line(
     said = capsys.readouterr().err
     assert line in said
     assert said.count("\n") == 1
-    assert not list(tmp_path.rglob("run.json")), "nothing was begun"
+    assert not list(tmp_path.iterdir()), "nothing was begun"
 
 
 def test_a_dynamic_input_needs_its_shape(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,10 +55,9 @@ def probe(asked: Asked) -> Probe:
     """The probe of this network. Raises RidgelineError where the file cannot be read or a precision not be had."""
     if wrong := [name for name in asked.precisions if name not in PRECISIONS]:
         raise RidgelineError(f"--precision {wrong[0]!r}: there are {', '.join(PRECISIONS)}")
-    if asked.precisions and asked.stored not in ("fp32", *asked.precisions[:1]):
-        raise RidgelineError(
-            f"{asked.path} is stored in {asked.stored}: leave --precision out, or give the FP32 network"
-        )
+    stored = asked.stored  # reads the file: what is wrong with it must show before anything is measured
+    if asked.precisions and stored not in ("fp32", *asked.precisions[:1]):
+        raise RidgelineError(f"{asked.path} is stored in {stored}: leave --precision out, or give the FP32 network")
     return Probe("network", QUESTION, partial(cases, asked), default=False)
 
 
