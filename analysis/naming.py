@@ -75,13 +75,16 @@ def names_of_slopes(ax: Any, roofs: Sequence[Roof]) -> None:
     angle = math.atan2(y1 - y0, x1 - x0)
     c, s = math.cos(angle), math.sin(angle)
     left = ax.get_xlim()[0]
-    lines = [*tops(roofs[:-1]), *(roof.rate for roof in roofs[-1:])]
+    under = _named_below(ax, roofs, pixels / c)
+    lines = [roof.rate if below else top for roof, top, below in zip(roofs, tops(roofs), under, strict=True)]
     begins = [ax.transData.transform((left, left * rate)) for rate in lines]
     inset = 1.6 * pixels * s / c  # keeps the type right of the axis, however steep
     frame = [(x * c + y * s + inset, y * c - x * s + 0.35 * pixels) for x, y in begins]  # along, across
-    if roofs:
-        (u, v), below = frame[-1], 0.7 * pixels + TIGHT * pixels
-        frame[-1] = (u - inset + below * (c / s + 1), v - below)
+    drop = 0.7 * pixels + TIGHT * pixels
+    frame = [
+        (u - inset + drop * (c / s + 1), v - drop) if below else (u, v)
+        for (u, v), below in zip(frame, under, strict=True)
+    ]
     said = [name(roof) for roof in roofs]
     starts = stagger(frame, [width(text, pixels) for text in said], TIGHT * pixels)
     ends = [(u + width(t, pixels)) * s + v * c for u, t, (_, v) in zip(starts, said, frame, strict=True)]
@@ -94,6 +97,18 @@ def names_of_slopes(ax: Any, roofs: Sequence[Roof]) -> None:
             *at, text, rotation=math.degrees(angle), rotation_mode="anchor", va="bottom", color=SLOPE,
             fontsize=SMALL, path_effects=halo(), gid=f"{roof.tag}/name",
         )  # fmt: skip
+
+
+def _named_below(ax: Any, roofs: Sequence[Roof], height: float) -> list[bool]:
+    """Whether a slope (best first) is named below its line: the last, and one close under another with room below.
+
+    height: of a label, in pixels along the vertical axis.
+    """
+    at = [ax.transData.transform((1, rate))[1] for rate in (*tops(roofs), *(roof.rate for roof in roofs))]
+    top, own = at[: len(roofs)], at[len(roofs) :]
+    close = [i > 0 and own[i - 1] - top[i] < 1.6 * height for i in range(len(roofs))]
+    room = [i + 1 == len(roofs) or own[i] - top[i + 1] > 3.2 * height for i in range(len(roofs))]
+    return [i + 1 == len(roofs) or (close[i] and room[i]) for i in range(len(roofs))]
 
 
 def names_of_roofs(ax: Any, roofs: Sequence[Roof], size: float) -> None:

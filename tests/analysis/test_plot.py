@@ -198,3 +198,14 @@ def test_stagger_moves_a_label_only_behind_what_it_would_cover() -> None:
 def test_the_outermost_labels_are_shown_first() -> None:
     assert that_fit([10, 12, 50, 90], [20, 20, 20, 20]) == [0, 2, 3]
     assert that_fit([], []) == []
+
+
+def test_a_slope_close_under_another_is_named_where_there_is_room() -> None:
+    slopes = (("l1", 4.0e11), ("l2", 2.2e11), ("l3", 1.8e11), ("dram", 4.8e10))
+    flat = (Roof("compute/fp32", 2.3e11, None, "FLOP/s"),)
+    made = drawn(Roofline(flat, tuple(Roof(f"bandwidth/{t}", r, None, "B/s") for t, r in slopes)))
+    ax = made.axes[0]
+    for tag, rate in slopes:
+        name = next(text for text in ax.texts if text.get_gid() == f"bandwidth/{tag}/name")
+        x, y = name.get_position()
+        assert (y < x * rate) == (tag in ("l3", "dram"))
