@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from analysis.labels import spread_out, stagger, width
+from analysis.labels import spread_out, width
 from analysis.layer_canvas import plain
-from analysis.naming import LINE_HEIGHT, SLOPE, SMALL, halo, ink, style
+from analysis.naming import LINE_HEIGHT, SLOPE, SMALL, ink, names_of_slopes, style
 from analysis.placement import Placement
 from analysis.roof_above import capacities, compute_roof
 from analysis.roofline import Roof, Roofline, attainable, ridge
@@ -20,7 +21,6 @@ from analysis.units import si
 from probes.harness.records import Device
 
 STRIP, AXIS, LEVELS = 0.66, 0.92, 1.06  # inches: width of the strip, room left of an axis and left of the strip
-TIGHT = 1.15  # between names of slopes, in their size
 AROUND = 1.8  # room around points and roofs, by this factor
 
 
@@ -100,7 +100,7 @@ def _roofline(ax: Any, roofs: Roofline, layers: Sequence[Placement]) -> Any:
     for roof in roofs.compute:
         begin = max(left, ridge(roof.rate, fastest))
         ax.plot([begin, right], [roof.rate] * 2, color=style(roof)[0], linewidth=1.8, gid=f"{roof.tag}/layers")
-    _slope_names(ax, roofs.bandwidth)
+    _slope_names(ax, [roof for roof in roofs.bandwidth if ax.get_xlim()[0] * roof.rate < top])
     _flat_names(ax, roofs.compute)
     return ax
 
@@ -131,21 +131,9 @@ def _flat_names(ax: Any, roofs: Sequence[Roof]) -> None:
 
 
 def _slope_names(ax: Any, roofs: Sequence[Roof]) -> None:
-    """Names along the slopes, above their lines, one after another where slopes lie close."""
-    pixels = SMALL * ax.figure.dpi / 72
-    (x0, y0), (x1, y1) = ax.transData.transform([(1, 1), (2, 2)])
-    angle = math.atan2(y1 - y0, x1 - x0)
-    c, s = math.cos(angle), math.sin(angle)
-    begins = [ax.transData.transform((ax.get_xlim()[0], ax.get_xlim()[0] * roof.rate)) for roof in roofs]
-    frame = [(x * c + y * s + 1.6 * pixels * s / c, y * c - x * s + 0.35 * pixels) for x, y in begins]
-    said = [f"{roof.label} {si(roof.rate, roof.unit)}" for roof in roofs]
-    starts = stagger(frame, [width(text, pixels) for text in said], TIGHT * pixels)
-    for text, u, (_, v) in zip(said, starts, frame, strict=True):
-        at = ax.transData.inverted().transform((u * c - v * s, u * s + v * c))
-        ax.text(
-            *at, text, rotation=math.degrees(angle), rotation_mode="anchor", va="bottom", color=SLOPE, fontsize=SMALL,
-            path_effects=halo(), gid="name", clip_on=True,
-        )  # fmt: skip
+    """Names along the slopes, of what was measured."""
+    measured = [replace(roof, peak=None) for roof in roofs]
+    names_of_slopes(ax, measured, lambda roof: f"{roof.label} {si(roof.rate, roof.unit)}")
 
 
 def _strip(ax: Any, roofs: Roofline, layers: Sequence[Placement]) -> None:

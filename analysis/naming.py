@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from analysis.labels import spread_out, stagger, width
@@ -65,16 +65,19 @@ def halo() -> list[Any]:
     return [withStroke(linewidth=3, foreground="white")]
 
 
-def names_of_slopes(ax: Any, roofs: Sequence[Roof]) -> None:
+def names_of_slopes(ax: Any, roofs: Sequence[Roof], words: Callable[[Roof], str] = name) -> None:
     """Names along the slopes (best first): above their lines, but below the lowest, where nothing else is drawn.
 
     Where slopes lie close, one name comes after another; without the share of theory if there is no room for it.
+    A slope that begins above the picture has none.
     """
     pixels = SMALL * ax.figure.dpi / 72
     (x0, y0), (x1, y1) = ax.transData.transform([(1, 1), (2, 2)])
     angle = math.atan2(y1 - y0, x1 - x0)
     c, s = math.cos(angle), math.sin(angle)
     left = ax.get_xlim()[0]
+    room = ax.bbox.y1 - 3 * pixels
+    roofs = [roof for roof in roofs if ax.transData.transform((left, left * roof.rate))[1] < room]
     under = _named_below(ax, roofs, pixels / c)
     lines = [roof.rate if below else top for roof, top, below in zip(roofs, tops(roofs), under, strict=True)]
     begins = [ax.transData.transform((left, left * rate)) for rate in lines]
@@ -85,7 +88,7 @@ def names_of_slopes(ax: Any, roofs: Sequence[Roof]) -> None:
         (u - inset + drop * (c / s + 1), v - drop) if below else (u, v)
         for (u, v), below in zip(frame, under, strict=True)
     ]
-    said = [name(roof) for roof in roofs]
+    said = [words(roof) for roof in roofs]
     starts = stagger(frame, [width(text, pixels) for text in said], TIGHT * pixels)
     ends = [(u + width(t, pixels)) * s + v * c for u, t, (_, v) in zip(starts, said, frame, strict=True)]
     if max(ends, default=0.0) > ax.bbox.y1:  # many close slopes: less of each, so that all stay in the picture
@@ -107,8 +110,10 @@ def _named_below(ax: Any, roofs: Sequence[Roof], height: float) -> list[bool]:
     at = [ax.transData.transform((1, rate))[1] for rate in (*tops(roofs), *(roof.rate for roof in roofs))]
     top, own = at[: len(roofs)], at[len(roofs) :]
     close = [i > 0 and own[i - 1] - top[i] < 1.6 * height for i in range(len(roofs))]
-    room = [i + 1 == len(roofs) or own[i] - top[i + 1] > 3.2 * height for i in range(len(roofs))]
-    return [i + 1 == len(roofs) or (close[i] and room[i]) for i in range(len(roofs))]
+    last = len(roofs) - 1
+    needed = [2.2 if i + 1 == last else 3.4 for i in range(last)]  # heights: above its line, the next has its own name
+    room = [own[i] - top[i + 1] > times * height for i, times in enumerate(needed)]
+    return [i == last or (close[i] and room[i]) for i in range(len(roofs))]
 
 
 def names_of_roofs(ax: Any, roofs: Sequence[Roof], size: float) -> None:
