@@ -10,14 +10,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
-from kernels import layer_kernel, layer_launch, layer_models, layer_ort
+from kernels import gemm, gemm_cuda, layer_kernel, layer_launch, layer_models, layer_ort
 from kernels.base import Work
 from kernels.layers import FAMILIES, Family, Layer
+from kernels.numerics import FORMATS
 from probes.harness.case import Case, Probe, run_alone
 from probes.harness.records import Device, RidgelineError
 
 DEFAULT = FULL = False
 TF32_SINCE = 8.0
+SQUARE, LIBRARY = "matmul", "cublaslt"
 
 
 def probe(names: Iterable[str]) -> Probe:
@@ -35,6 +37,9 @@ def cases(device: Device, names: Iterable[str] = tuple(FAMILIES)) -> Iterator[Ca
         for name in names:
             for layer in FAMILIES[name].layers(device.kind):
                 yield from _layer(layer, FAMILIES[name], backend, device)
+    if device.kind == "cuda" and SQUARE in names:
+        for layer in FAMILIES[SQUARE].layers(device.kind):
+            yield from _by_library(layer, FAMILIES[SQUARE], device)
 
 
 def overhead(backend: str) -> Iterator[Case]:
@@ -60,6 +65,18 @@ def _layer(layer: Layer, family: Family, backend: str, device: Device) -> Iterat
         params = {**facts, **place, "series": layer.series, "x": layer.x}
         tag = f"layer/{facts.get('family', layer.family)}"
         yield Case(timed.kernel(backend), dtype, backend, tag, params, missing or no_type(dtype, device))
+
+
+def _by_library(layer: Layer, family: Family, device: Device) -> Iterator[Case]:
+    """The same product by the vendor's library, called directly: what of its time is the runtime's choice of kernel."""
+    timed, n = layer_kernel.TimedLayer(layer.op, layer.make), int(layer.x)
+    for dtype in family.dtypes[device.kind]:
+        skip = gemm_cuda.missing(device, dtype) or layer_ort.missing("cpu")
+        facts = {} if skip else timed.facts(dtype, LIBRARY)
+        place = {"network": "", "layer": layer.name, "sweep": layer.family, "over": family.over}
+        size = {"n": n, "operands": "random", "product_bytes": FORMATS[gemm.OUTPUT[dtype]].bits // 8}
+        params = {**facts, **place, **size, "series": layer.series, "x": layer.x}
+        yield Case(gemm.GEMM, dtype, LIBRARY, "layer/matmul", params, skip)
 
 
 def no_type(dtype: str, device: Device) -> str:

@@ -1,0 +1,52 @@
+"""Families of layers as cases: on each kind of device, in each type, with the launch overhead beside them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from kernels.layers import FAMILIES
+from probes import layers
+from probes.harness.case import all_probes, choose
+from probes.harness.records import RidgelineError
+from tests.devices import CPU, GPU
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_family_is_a_sweep_with_the_overhead_beside_it(name: str) -> None:
+    cases = list(layers.probe([name]).cases(CPU))
+    assert cases[0].ceiling == "overhead/run/cpu"
+    points = [case for case in cases if case.ceiling.startswith("layer/")]
+    assert len(points) == len(cases) - 1
+    assert {case.params["sweep"] for case in points} == {name}
+    places = [(c.params["layer"], c.dtype, c.params["series"], c.params["x"]) for c in points]
+    assert len(places) == len(set(places))
+    assert all(case.params["working_set"] > 0 for case in points)
+
+
+def test_a_gpu_asks_tensor_types_and_the_library_too() -> None:
+    cases = [case for case in layers.cases(GPU, ["matmul"]) if case.ceiling.startswith("layer/")]
+    by_backend = {backend: {c.dtype for c in cases if c.backend == backend} for backend in ("cuda", "cublaslt")}
+    assert by_backend["cuda"] == by_backend["cublaslt"] == {"fp32", "tf32", "fp16", "int8"}
+    sizes = {c.params["x"] for c in cases if c.backend == "cublaslt"}
+    assert sizes == {c.params["x"] for c in cases if c.backend == "cuda"}
+    for case in cases:
+        if case.backend == "cublaslt":
+            assert case.kernel.work(case.dtype, **case.params).flops == 2 * case.params["x"] ** 3
+
+
+def test_what_a_device_lacks_is_said() -> None:
+    old = {c.dtype: c.skip for c in layers.cases(replace(GPU, arch="7.5"), ["conv-size"])}
+    assert "tf32" in old
+    assert layers.no_type("tf32", replace(GPU, arch="7.5")) == "compute capability 7.5 has no tf32 (since 8.0)"
+    assert layers.no_type("tf32", CPU) == "no CPU multiplies in tf32"
+    assert layers.no_type("fp16", CPU) == ""
+
+
+def test_layers_run_only_on_request() -> None:
+    assert "layers" in all_probes()
+    assert "layers" not in {probe.name for probe in choose(None, full=True)}
+    assert [probe.name for probe in choose(["layers"])] == ["layers"]
+    with pytest.raises(RidgelineError, match="no family of layers is called 'conv'; there are: conv-kernel"):
+        layers.probe(["conv"])
