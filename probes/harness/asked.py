@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from dataclasses import replace
 
+from kernels import layer_ort
 from probes import layers
 from probes.harness import network
 from probes.harness.case import Probe, choose
@@ -22,6 +23,9 @@ def probes(args: argparse.Namespace) -> list[Probe]:
     """
     _check(args)
     found = [] if args.roofs and not args.only else choose(args.only, args.full)
+    wanted = args.layers is not None or (args.model and not args.imported)
+    if wanted and (reason := layer_ort.missing("cpu")):
+        raise RidgelineError(f"layers cannot be timed: {reason}")
     if args.layers is not None:
         found.append(layers.probe(args.layers))
     if args.model and not args.imported:

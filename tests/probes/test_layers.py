@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import pytest
 
 from kernels.layers import FAMILIES
 from probes import layers
+from probes.harness import asked
 from probes.harness.case import all_probes, choose
+from probes.harness.options import parser
 from probes.harness.records import RidgelineError
+from probes.harness.run import tasks
 from tests.devices import CPU, GPU
 
 
@@ -50,3 +54,11 @@ def test_layers_run_only_on_request() -> None:
     assert [probe.name for probe in choose(["layers"])] == ["layers"]
     with pytest.raises(RidgelineError, match="no family of layers is called 'conv'; there are: conv-kernel"):
         layers.probe(["conv"])
+
+
+def test_without_the_extra_rows_say_so_and_a_request_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    reasons = {row.row.reason for row in tasks([layers.probe(["rows"])], CPU, "now")}
+    assert reasons == {"onnx is not installed: pip install -e '.[layers]'"}
+    with pytest.raises(RidgelineError, match="layers cannot be timed: onnx is not installed"):
+        asked.probes(parser("0").parse_args(["--layers", "rows"]))
