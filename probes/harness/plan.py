@@ -22,7 +22,7 @@ TOTAL_SECONDS = {"cpu": 24.0, "cuda": 6.0}
 QUICK_SECONDS = 2.0
 ROUNDS, QUICK_ROUNDS = {"cpu": 3, "cuda": 2}, 1
 MOST, LEAST = 0.6, 0.014  # seconds of one case and round
-SETTLING = {"cpu": 0.02, "cuda": 0.0}
+SETTLING = {"cpu": 0.08, "cuda": 0.0}
 """Until the threads of a runtime that has just started run side by side."""
 POINT_SECONDS = 0.002  # of one sample of a point of a sweep
 
