@@ -13,6 +13,7 @@ from statistics import median_low
 
 SAME = 1.15  # values closer than this cannot be told apart
 DEVIATION = 0.06  # of a quiet point from its plateau that costs 1; its own uncertainty is added
+UNSURE = 0.1  # of that uncertainty at most: points that could lie anywhere are no evidence of a level
 MOST = 2.5  # that one point may cost, so that a single disturbed one splits no plateau
 BETWEEN = 2.0  # cost of a point that belongs to no plateau
 NAMED, UNNAMED = 4.0, 8.0  # cost of a plateau: more than of two points that belong to none
@@ -95,4 +96,4 @@ def _cheaper(now: _Division, before: _Division, cost: float, plateau: tuple[int,
 
 def _cost(logs: Sequence[float], noise: Sequence[float]) -> float:
     middle = median_low(logs)
-    return sum(min(MOST, abs(v - middle) / (DEVIATION + n)) for v, n in zip(logs, noise, strict=True))
+    return sum(min(MOST, abs(v - middle) / (DEVIATION + min(n, UNSURE))) for v, n in zip(logs, noise, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from kernels import cache, cache_cpu, chase_cpu
 from kernels.base import KernelError, Work
 from probes.harness.run import difference
+from tests.devices import CPU
 from tests.kernels.test_cpu_kernels import THREADS, Host, Team, host, team
 
 __all__ = ["host", "team"]  # the fixtures of the other CPU kernels
@@ -69,6 +71,32 @@ def test_a_chase_goes_on_where_it_ended(team: Team, host: Host) -> None:
     for hops in (5, 6):
         launch.run(hops)
     assert not difference(launch.result(), cache.CHASE.reference("int64", 11, **CHASE), 0.0)
+
+
+class Watched:
+    """A team that tells what it was asked, in order."""
+
+    def __init__(self, team: Team) -> None:
+        self.team, self.asked = team, list[str]()
+
+    def spread(self, work: Any) -> None:
+        self.asked.append("touch")
+        self.team.spread(work)
+
+    def run(self, *given: Any) -> Any:
+        self.asked.append("run")
+        return self.team.run(*given)
+
+
+@pytest.mark.parametrize(("x", "each"), [(64 << 10, ["touch", "run"]), (128 << 10, ["run"])])
+def test_a_set_that_fits_the_last_cache_is_brought_there_before_every_run(team: Team, x: int, each: list[str]) -> None:
+    device, watched = replace(CPU, last_cache_bytes=64 << 10), Watched(team)
+    launch = cache.CHASE.backends["cpu"](device, "int64", {"x": x, "line": 64}, watched)
+    assert watched.asked == ["touch"]
+    launch.run(1)
+    launch.run(1)
+    assert watched.asked == ["touch", *each, *each]
+    launch.close()
 
 
 def test_a_chase_is_made_of_dependent_loads(team: Team, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ class Host:
 
     def __init__(self, features: tuple[str, ...]) -> None:
         self.features = features
+        self.last_cache_bytes = None
 
 
 @pytest.fixture(scope="module")
