@@ -41,10 +41,16 @@ class Line:
 
     @property
     def shares(self) -> list[tuple[float, float]]:
-        """(x, share of the roof) of every point under a roof."""
+        """(x, share of the roof) of every point under a roof: of the roof at its own moment, where that is known.
+
+        Points that other load disturbed say nothing of the curve; they count only where there are no others.
+        """
         if not self.roof:
             return []
-        return [(row.x or 0.0, (row.value or 0.0) / attainable(row.x or 0.0, *self.roof)) for row in self.rows]
+        rows = [row for row in self.rows if not row.disturbed] or self.rows
+        roofs = [roof_of(row, row.beside) or self.roof for row in rows]
+        each = zip(rows, roofs, strict=True)
+        return [(row.x or 0.0, (row.value or 0.0) / attainable(row.x or 0.0, *roof)) for row, roof in each]
 
 
 @dataclass(frozen=True)
@@ -108,9 +114,9 @@ def _line(
 ) -> Line:
     over, name = tag.split("/", 3)[2:]
     rows = tuple(sorted(points, key=lambda row: row.x or 0.0))
-    return Line(
-        _words(name), rows, tuple(levels.get(tag, ())), _roof(name, rows[0], found) if over == INTENSITY else None
-    )
+    rates = {tag: ceiling.rate for tag, ceiling in found.items() if ceiling.rate}
+    roof = roof_of(rows[0], rates) if over == INTENSITY else None
+    return Line(_words(name), rows, tuple(levels.get(tag, ())), roof)
 
 
 def _words(series: str) -> str:
@@ -120,12 +126,12 @@ def _words(series: str) -> str:
     return series.replace("-1core", ", one core").replace("-per-sm", ", each SM").replace("-", " ")
 
 
-def _roof(series: str, row: Measurement, found: Mapping[str, Ceiling]) -> tuple[float, float] | None:
+def roof_of(row: Measurement, rates: Mapping[str, float]) -> tuple[float, float] | None:
     """(peak of the same path, bandwidth of the same access): a series is a precision, with its path if it has one."""
+    series = row.ceiling.split("/", 3)[3]
     paths = (f"compute/{series}", f"compute/{series.replace('-', '/', 1)}", f"compute/{row.dtype}")
-    flat = next((found[tag].rate for tag in paths if tag in found and found[tag].rate), None)
-    tags = ("bandwidth/dram/read", "bandwidth/dram")
-    slope = next((found[tag].rate for tag in tags if tag in found and found[tag].rate), None)
+    flat = next((rates[tag] for tag in paths if tag in rates), None)
+    slope = next((rates[tag] for tag in ("bandwidth/dram/read", "bandwidth/dram") if tag in rates), None)
     return (flat, slope) if flat and slope else None
 
 
@@ -153,7 +159,9 @@ def gap(line: Line) -> str:
     worst, *far = shares(line)
     at = next(x for x, share in line.shares if share == worst)
     outside = f", {percent(far[0])} outside a factor {NEAR:g} of the ridge" if far else ""
-    return f"reaches {percent(worst)} of its roof at worst (at {at:.3g} per byte){outside}"
+    left = len(line.rows) - len(line.shares)
+    without = f"; {left} {'point' if left == 1 else 'points'} that other load disturbed left out" if left else ""
+    return f"reaches {percent(worst)} of its roof at worst (at {at:.3g} per byte){outside}{without}"
 
 
 def points(sweep: Sweep) -> Iterator[tuple[str, str, str, str]]:

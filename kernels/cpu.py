@@ -140,6 +140,20 @@ def loop(builder: Any, count: Any, step: int, carried: Sequence[Any], body: Call
     return results
 
 
+def apart(builder: Any, count: Any, index: Any, registers: int, places: int) -> list[Any]:
+    """Which of ``count`` registers an iteration of ``registers`` takes from each of ``places`` equal parts of an array.
+
+    ``index`` runs over the whole array. A core's prefetchers follow each part on its own and so ask for more lines at
+    once than they would of one: where loads wait for arithmetic, nothing else keeps memory busy.
+    """
+    from llvmlite import ir
+
+    number, each = (lambda n: ir.Constant(index.type, n)), registers // places
+    part, at = builder.udiv(count, number(places)), builder.udiv(index, number(places))
+    starts = [builder.add(at, builder.mul(part, number(place))) for place in range(places)]
+    return [builder.add(start, number(k)) for start in starts for k in range(each)]
+
+
 class CpuLaunch:
     """A native kernel with the arguments of each thread, run by a thread team."""
 

@@ -1,7 +1,8 @@
 """One load and ``k`` multiply-adds on the CPU: whole vector registers, and lines fetched ahead of their use.
 
 Some registers are loaded together, so that their chains hide each other's latency. Beyond a few multiply-adds a core's
-reorder window ends before the next loads, and memory would wait for arithmetic: there the lines are prefetched.
+reorder window ends before the next loads, and memory would wait for arithmetic. So each step loads from several parts
+of the array, which a core's prefetchers follow side by side; near the ridge the lines are also asked for ahead.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import pairwise
+from math import gcd
 from typing import Any
 
 import numpy as np
@@ -16,14 +18,27 @@ import numpy as np
 from kernels import fma_cpu, mixed
 from kernels.asm import Spec
 from kernels.base import ITEMSIZE, KernelError
-from kernels.cpu import CpuLaunch, Native, Vector, compile_kernel, external, load_argument, loop, pack, splat, vector
+from kernels.cpu import (
+    CpuLaunch,
+    Native,
+    Vector,
+    apart,
+    compile_kernel,
+    external,
+    load_argument,
+    loop,
+    pack,
+    splat,
+    vector,
+)
 
 LINE = 64  # bytes
-TILE = 120 * LINE  # bytes: whole steps of every number of vectors below
-SPARSE = 8  # vectors of a step where only some are computed on: every 2nd, 4th or 8th
+TILE = 480 * LINE  # bytes: whole steps of every number of vectors below, in each of PLACES parts
+SPARSE = 8  # vectors in each place of a step where only some are computed on: every 2nd, 4th or 8th
 VECTORS = {16: 12, 12: 10}  # of a step, by the chains that fit: the others hold sums and operands
 SUMS = {16: 4, 12: 3}
-PREFETCH_FROM, AHEAD = 24, 8 << 10  # multiply-adds, below which it delays the loads it should help; bytes
+PLACES = 4  # parts of a thread's array that a step loads from, if its registers divide so
+PREFETCH_FROM, AHEAD = 24, 2 << 10  # multiply-adds, below which it delays the loads it should help; bytes
 
 
 def shape(features: Sequence[str], dtype: str, every: int) -> dict[str, int]:
@@ -51,9 +66,14 @@ def build(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> Cpu
     ]
     trips, _ = mixed.split(k)
     seen = mixed.looped_share(k) if trips > 1 else 1.0  # the audit sees the inner loop only
-    runs = n / (params["lanes"] * params["vecs"]) * trips / seen
+    runs = n / (params["lanes"] * _width(params["vecs"], every)) * trips / seen
     spec = Spec(row.pattern, 2.0 * row.lanes(128), runs)
     return CpuLaunch(_native(unit, dtype, k, every, params["vecs"]), rows, queue, [array, sums, words], _result, spec)
+
+
+def _width(vecs: int, every: int) -> int:
+    """Registers of a step: some at each place where all are computed on, else as many as the choice repeats after."""
+    return vecs if every == 1 else vecs * PLACES
 
 
 def _result(held: Sequence[np.ndarray]) -> np.ndarray:
@@ -117,7 +137,7 @@ class _Body:
         zeros = [ir.Constant(self.kind, None)] * self.sums + [ir.Constant(self.words_kind, None)] * 2
 
         def one_pass(_: Any, carried: Any) -> list[Any]:
-            return loop(self.b, self.count, self.vecs, carried, self._step)
+            return loop(self.b, self.count, _width(self.vecs, self.every), carried, self._step)
 
         *sums, first, second = loop(self.b, repeat, 1, zeros, one_pass)
         total = sums[0]
@@ -129,14 +149,17 @@ class _Body:
     def _plus(self, x: Any, y: Any) -> Any:
         return self.b.add(x, y) if self.row.number is np.int32 else self.b.fadd(x, y)
 
-    def _step(self, index: Any, carried: Any) -> list[Any]:
-        """``vecs`` registers: load them all, compute on every ``every``-th, and bring them into the sums."""
-        from llvmlite import ir
+    def _places(self, index: Any) -> list[Any]:
+        """Of the registers of a step."""
+        width = _width(self.vecs, self.every)
+        return [self.b.gep(self.x, [at]) for at in apart(self.b, self.count, index, width, gcd(PLACES, width))]
 
+    def _step(self, index: Any, carried: Any) -> list[Any]:
+        """Load all its registers, compute on every ``every``-th, and bring them into the sums."""
         *sums, first, second = carried
+        places = self._places(index)
         if self.k >= PREFETCH_FROM:
-            self._prefetch(index)
-        places = [self.b.gep(self.x, [self.b.add(index, ir.Constant(index.type, v))]) for v in range(self.vecs)]
+            self._prefetch(places)
         loaded = [self._load(place) for place in places]
         words = [first, second]
         if self.every > 1:
@@ -166,14 +189,13 @@ class _Body:
             return round_of(None, values)
         return loop(self.b, ir.Constant(ir.IntType(64), trips), 1, values, round_of)
 
-    def _prefetch(self, index: Any) -> None:
+    def _prefetch(self, places: Sequence[Any]) -> None:
         """Ask for the lines that a later step will load; past the array's end the request is ignored."""
         from llvmlite import ir
 
         i8, i32 = ir.IntType(8), ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [i8.as_pointer(), i32, i32, i32])
         hint = external(self.b, "llvm.prefetch.p0", kind)
-        base = self.b.bitcast(self.b.gep(self.x, [index]), i8.as_pointer())
-        for offset in range(0, self.vecs * self.unit.bits // 8, LINE):
-            place = self.b.gep(base, [ir.Constant(ir.IntType(64), AHEAD + offset)])
-            self.b.call(hint, [place, *(ir.Constant(i32, v) for v in (0, 3, 1))])  # read, keep close, data
+        for place in places[:: max(1, LINE * 8 // self.unit.bits)]:
+            later = self.b.gep(self.b.bitcast(place, i8.as_pointer()), [ir.Constant(ir.IntType(64), AHEAD)])
+            self.b.call(hint, [later, *(ir.Constant(i32, v) for v in (0, 3, 1))])  # read, keep close, data

@@ -20,6 +20,7 @@ from kernels.cpu import (
     CpuLaunch,
     Native,
     Vector,
+    apart,
     compile_kernel,
     load_argument,
     loop,
@@ -34,6 +35,7 @@ from kernels.stream import ARRAYS
 LINE = 64  # bytes; every thread's part starts on a cache line of its own
 AHEAD = 4  # registers an iteration moves of each array
 SUMS = 8  # accumulators of a read: enough to hide the latency of an addition
+PLACES = 4  # parts of its array that a read walks through at once: some percent faster; what stores gains nothing
 
 
 def build(device: Any, op: str, dtype: str, params: Mapping[str, Any], queue: Any) -> CpuLaunch:
@@ -108,7 +110,9 @@ def _pass(b: Any, arguments: Any, unit: Vector, op: str, dtype: str) -> list[Any
     vectors = b.udiv(n, ir.Constant(n.type, lanes))
     if op == "read":
         zero = ir.Constant(kind, [0.0] * lanes)
-        sums = loop(b, vectors, SUMS, [zero] * SUMS, lambda i, old: _read(b, x, i, old))
+        sums = loop(
+            b, vectors, SUMS, [zero] * SUMS, lambda i, old: _read(b, x, apart(b, vectors, i, SUMS, PLACES), old)
+        )
         for number, value in enumerate(sums):
             b.store(value, b.gep(out, [ir.Constant(ir.IntType(64), number)])).align = LINE // 8
         return []
@@ -129,10 +133,7 @@ def _load(b: Any, base: Any, index: Any) -> Any:
     return value
 
 
-def _read(b: Any, base: Any, index: Any, sums: Any) -> list[Any]:
-    from llvmlite import ir
-
-    places = [b.add(index, ir.Constant(index.type, k)) for k in range(SUMS)]
+def _read(b: Any, base: Any, places: Sequence[Any], sums: Any) -> list[Any]:
     return [b.fadd(old, _load(b, base, place)) for old, place in zip(sums, places, strict=True)]
 
 

@@ -7,6 +7,7 @@ are measured in the same run, as the same cases that ``compute`` and ``bandwidth
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from kernels import fma_cpu, mixed, mixed_cpu, mixed_cuda
@@ -16,6 +17,7 @@ from probes.harness.case import Case, run_alone
 from probes.harness.records import Device
 
 DEFAULT = False
+SLOPE = "bandwidth/dram/read"
 DTYPES = {"cuda": ("fp64", "fp32", "fp16", "bf16", "int32", "fp16/mma-fp32"), "cpu": ("fp64", "fp32")}
 """Precisions, with the path where it is not the vector unit's."""
 LEAST = 1 / 16  # FLOP per byte
@@ -31,18 +33,20 @@ SLOW_FP64 = 32
 
 def cases(device: Device) -> Iterator[Case]:
     """The anchors of the roof, then for each precision the points of the curve."""
-    for case in (*tensor_core.cases(device), *compute.cases(device), *bandwidth.cases(device)):
-        if _is_anchor(case, device):
-            yield case
+    asked = (*tensor_core.cases(device), *compute.cases(device), *bandwidth.cases(device))
+    anchors = {case.ceiling: case for case in asked if _is_anchor(case, device)}
+    yield from anchors.values()
     for name in DTYPES[device.kind]:
         dtype, _, path = name.partition("/")
+        drifts = device.kind == "cpu"  # others use its memory and cores; a GPU is this program's alone
+        beside = tuple(anchors[tag] for tag in (f"compute/{name}", SLOPE)) if drifts else ()
         for k, every in points(dtype, ridge(device, dtype), bool(path)):
-            yield _case(device, dtype, path, k, every)
+            yield replace(_case(device, dtype, path, k, every), beside=beside)
 
 
 def _is_anchor(case: Case, device: Device) -> bool:
     flats = [f"compute/{name}" for name in DTYPES[device.kind]]
-    return case.ceiling == "bandwidth/dram/read" or (case.backend in ("raw", "cpu") and case.ceiling in flats)
+    return case.ceiling == SLOPE or (case.backend in ("raw", "cpu") and case.ceiling in flats)
 
 
 def ridge(device: Device, dtype: str) -> float:

@@ -23,6 +23,8 @@ class Case:
     skip: why it cannot run on this device; such a case becomes a skipped row, never silence. full: asked only by
     ``--full`` or when its probe is named. A point of a sweep has a tag ``sweep/<quantity>/<over what>/<series>`` and
     its place in ``params["x"]``. also: params of further rows with the same times: the very same work elsewhere.
+    beside: cases timed in turn with this one, sample by sample, so that it can be held against what they gave at the
+    same moments; the row keeps their rates as ``beside`` in its params.
     """
 
     kernel: Kernel
@@ -33,6 +35,7 @@ class Case:
     skip: str = ""
     full: bool = False
     also: tuple[Mapping[str, Any], ...] = ()
+    beside: tuple[Case, ...] = ()
 
 
 @dataclass(frozen=True)

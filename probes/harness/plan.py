@@ -25,6 +25,7 @@ MOST, LEAST = 0.6, 0.014  # seconds of one case and round
 SETTLING = {"cpu": 0.08, "cuda": 0.0}
 """Until the threads of a runtime that has just started run side by side."""
 POINT_SECONDS = 0.002  # of one sample of a point of a sweep
+TURN = 2  # times the budget of a case, for each other that is timed in turn with it
 
 
 def rounds(kind: str, quick: bool) -> int:
@@ -60,7 +61,13 @@ def rules(kind: str, cases: Iterable[Case], quick: bool) -> Callable[[Case], Rul
     least = LEAST * rounds(kind, quick)  # a point has one turn, as long as all turns of another case
     point = replace(whole, sample_seconds=POINT_SECONDS, budget_seconds=least, warm_seconds=0.0)
     layer = replace(point, warm_seconds=SETTLING[kind])
-    return lambda case: layer if case.ceiling.startswith(LAYER) else point if is_point(case) else whole
+
+    def rule(case: Case) -> Rule:
+        """What is timed in turn with others needs its own time for each of them."""
+        mine = layer if case.ceiling.startswith(LAYER) else point if is_point(case) else whole
+        return replace(mine, budget_seconds=mine.budget_seconds * (1 + TURN * len(case.beside)))
+
+    return rule
 
 
 def rule_for(kind: str, cases: int, quick: bool) -> Rule:

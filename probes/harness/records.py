@@ -18,6 +18,10 @@ OF_TAG = {"compute": "flops", "layer": "flops", "bandwidth": "bytes", "transfer"
 """What a row's rate counts, by the first part of its tag. Anything else (``latency/l2``) is a time: less is better."""
 
 
+DISTURBED = "other load disturbed most samples; all were kept"
+"""Remark on a row of which too few samples were undisturbed."""
+
+
 class RidgelineError(Exception):
     """Bad input or an unusable machine: one line that names the thing, the value and the way out (exit 2)."""
 
@@ -146,6 +150,16 @@ class Measurement:
         """Where a point of a sweep stands: its parameter ``x``."""
         place = json.loads(self.params or "{}").get("x")
         return None if place is None else float(place)
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether other load lengthened most of its samples."""
+        return DISTURBED in self.reason
+
+    @property
+    def beside(self) -> dict[str, float]:
+        """Rates (FLOP/s, B/s) by tag that the machine gave at the very moments of this row's samples; mostly none."""
+        return dict(json.loads(self.params or "{}").get("beside", {}))
 
     @property
     def rate(self) -> float | None:

@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from kernels.base import Audit, KernelError, Launch, Unavailable
+from probes.harness.beside import beside
 from probes.harness.case import Case, Probe
 from probes.harness.plan import chosen, is_point
-from probes.harness.records import FAILED, OK, SCHEMA_VERSION, SKIPPED, Device, Measurement
+from probes.harness.records import DISTURBED, FAILED, OK, SCHEMA_VERSION, SKIPPED, Device, Measurement
 from probes.harness.statistics import FEWEST, rounds_interval
 from probes.harness.timing import Clock, Rule, Sample, calibrate, measure, usual_cycles
 
@@ -42,6 +43,7 @@ class Task:
     audit: Audit = field(default_factory=Audit)
     repeat: int = 0
     rounds: list[list[Sample]] = field(default_factory=list)
+    beside: dict[str, Any] = field(default_factory=dict)
 
     @property
     def rows(self) -> list[Measurement]:
@@ -81,7 +83,8 @@ def _known(work: float) -> float | None:
 
 
 def _too_large(case: Case, device: Device) -> str:
-    need, free = case.kernel.memory_bytes(case.dtype, case.params), device.memory_free_bytes
+    need = sum(each.kernel.memory_bytes(each.dtype, each.params) for each in (case, *case.beside))
+    free = device.memory_free_bytes
     if free is None or need <= MEMORY_SHARE * free:
         return ""
     return f"needs {need / 1e9:.2f} GB of memory, and {free / 1e9:.2f} GB are free"
@@ -148,7 +151,9 @@ def _measure(task: Task, device: Device, clock: Clock, rule: Rule) -> None:
                 check(case, launch)
             task.audit = _audited(launch, case)
             task.repeat = calibrate(launch, clock, rule.sample_seconds)
-        task.rounds.append(measure(launch, clock, rule, task.repeat))
+        with beside(case, device, clock, rule.sample_seconds, _built) as others:
+            task.rounds.append(measure(launch, clock, rule, task.repeat, between=others.sample))
+            task.beside = others.facts()
 
 
 @contextmanager
@@ -218,14 +223,14 @@ def _row(task: Task) -> Measurement:
 
 
 def _params(task: Task) -> str:
-    """The case's params, and what was found of what ran."""
-    return json.dumps({**task.case.params, **task.audit.facts}, sort_keys=True)
+    """The case's params, and what was found of what ran and beside it."""
+    return json.dumps({**task.case.params, **task.audit.facts, **task.beside}, sort_keys=True)
 
 
 def _remarks(row: Measurement, audit: Audit, trusted: bool) -> list[str]:
     remarks = [audit.note] if audit.note else []
     if not trusted:
-        remarks.append("other load disturbed most samples; all were kept")
+        remarks.append(DISTURBED)
     if row.spread is not None and row.spread > 0.01:
         remarks.append(f"not quiet: the median is known to ±{row.spread:.1%}")
     return remarks

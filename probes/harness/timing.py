@@ -151,9 +151,17 @@ def calibrate(launch: Launch, clock: Clock, sample_seconds: float) -> int:
 
 
 def measure(
-    launch: Launch, clock: Clock, rule: Rule, repeat: int, now: Callable[[], float] = time.perf_counter
+    launch: Launch,
+    clock: Clock,
+    rule: Rule,
+    repeat: int,
+    now: Callable[[], float] = time.perf_counter,
+    between: Callable[[], None] = lambda: None,
 ) -> list[Sample]:
-    """Samples of one round: until the median of the clean ones is known to ``rule.width``, or time is up."""
+    """Samples of one round: until the median of the clean ones is known to ``rule.width``, or time is up.
+
+    between: called after every sample.
+    """
     samples: list[Sample] = []
     begin = now()
     while now() - begin < rule.warm_seconds:
@@ -161,6 +169,7 @@ def measure(
     begin = now()
     while True:
         samples.append(clock.sample(launch, repeat))
+        between()
         clean = [s.seconds for s in samples if s.clean]
         if half_width(clean) <= rule.width and len(clean) >= rule.fewest:
             return samples
