@@ -34,20 +34,28 @@ def rounds(kind: str, quick: bool) -> int:
 
 
 def chosen(asked: Iterable[tuple[str, Case]], full: bool, quick: bool) -> Iterator[tuple[str, Case]]:
-    """Those (probe, case) that a run measures: each once, full ones only when wanted, every other point if quick.
+    """Those (probe, case) that a run measures: each once, full ones only when wanted, few points of a curve if quick.
 
-    Points are counted along their own curve; a layer of a network has no place on one, and is never left out.
+    A quick run takes every other point of a curve, and none between those that a plain run asks. A layer of a network
+    has no place on a curve, and is never left out.
     """
+    asked = list(asked)
+    plain = {_curve(case) for _, case in asked if not case.full}
     seen, points = set[str](), dict[tuple[Any, ...], int]()
     for probe, case in asked:
+        curve = _curve(case)
         key = json.dumps([case.kernel.name, case.dtype, case.backend, case.ceiling, dict(case.params)], sort_keys=True)
-        if key in seen or (case.full and not full):
+        if key in seen or (case.full and (not full or (quick and is_point(case) and curve in plain))):
             continue
         seen.add(key)
-        curve = (case.ceiling, case.dtype, case.backend, case.params.get("series"))
         points[curve] = points.get(curve, -1) + 1
         if not (quick and is_point(case) and "x" in case.params and points[curve] % 2):
             yield probe, case
+
+
+def _curve(case: Case) -> tuple[Any, ...]:
+    """What the points of one curve have in common."""
+    return case.ceiling, case.dtype, case.backend, case.params.get("series")
 
 
 def is_point(case: Case) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,13 @@ def test_long_cases_are_asked_only_in_full(full: bool, found: list[Case]) -> Non
 
 def test_a_quick_run_takes_every_other_point_and_every_ceiling() -> None:
     assert ask(ROOF, *POINTS, quick=True) == [ROOF, POINTS[0], POINTS[2], POINTS[4]]
+
+
+def test_a_quick_run_takes_no_point_between_those_of_a_plain_run() -> None:
+    fine = [replace(point, full=bool(i % 2)) for i, point in enumerate(POINTS)]
+    assert ask(*fine, full=True, quick=True) == [fine[0], fine[4]]
+    all_full = [replace(point, full=True) for point in POINTS]
+    assert ask(*all_full, full=True, quick=True) == all_full[::2], "a curve that is asked only in full keeps half"
 
 
 def test_points_get_the_least_time_and_take_none_from_the_ceilings() -> None:
