@@ -4,7 +4,7 @@
 // Each block reads the whole set, so that its L1 holds it, starting somewhere else than its neighbours, whose loads
 // would else be its own. TOGETHER, a block reads VISITS chunks and ends: passes over the set follow one another in the
 // order in which multiprocessors come free, so that only the L2 can hold the set and no two of them read it in step.
-// LOAD is .ca or .cg. MODE_SHARED: the same loads from shared memory. MODE_BANKS: 4-byte loads that make WAYS lanes
+// With OP_WRITE it stores instead, with OP_COPY it loads from the set's first half and stores to the second. LOAD is .ca or .cg. MODE_SHARED: the same loads from shared memory. MODE_BANKS: 4-byte loads that make WAYS lanes
 // share each bank. Both are volatile: a load whose address never changes would be moved out of the loop.
 
 #include "clock.cuh"
@@ -19,6 +19,10 @@ __device__ __forceinline__ uint4 load(const uint4 *at) {
                : "=r"(r.x), "=r"(r.y), "=r"(r.z), "=r"(r.w)
                : "l"(at));
   return r;
+}
+
+__device__ __forceinline__ void store(uint4 *at, uint4 v) {
+  asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(at), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
 }
 #elif defined(MODE_SHARED)
 __device__ __forceinline__ uint4 load(unsigned at) {
@@ -39,10 +43,10 @@ __device__ __forceinline__ unsigned load(unsigned at) {
 __device__ __forceinline__ unsigned total(uint4 v) { return (v.x + v.y) + (v.z + v.w); }
 __device__ __forceinline__ unsigned total(unsigned v) { return v; }
 
-// x: the set, of so many chunks; sums: one word a thread; clocks: cycles and nanoseconds of each block; reads: chunks
+// x: the set, of so many chunks (a copy's source); sums: one word a thread; clocks: cycles and nanoseconds of each block; reads: chunks
 // each block reads. TOGETHER, every SLOTS-th block adds to the same sums and clocks.
 extern "C" __global__ void __launch_bounds__(BLOCK)
-    sweep(const uint4 *x, unsigned *sums, u64 *clocks, u64 reads, unsigned chunks) {
+    sweep(uint4 *x, unsigned *sums, u64 *clocks, u64 reads, unsigned chunks) {
   unsigned sum = 0;
 #if defined(MODE_GLOBAL)
 #if defined(TOGETHER)
@@ -69,10 +73,21 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
 #pragma unroll 1
   for (u64 v = 0; v < visits; v++) {
 #if defined(MODE_GLOBAL)
-    const uint4 *at = x + (size_t)chunk * (BLOCK * UNROLL);
+    uint4 *at = x + (size_t)chunk * (BLOCK * UNROLL);
     uint4 r[UNROLL];
 #pragma unroll
+#if defined(OP_WRITE)
+    for (int u = 0; u < UNROLL; u++) r[u] = make_uint4(0, WRITTEN, 0, WRITTEN);
+#else
     for (int u = 0; u < UNROLL; u++) r[u] = load(at + u * BLOCK);
+#endif
+#if defined(OP_WRITE) || defined(OP_COPY)
+#if defined(OP_COPY)
+    at += (size_t)chunks * (BLOCK * UNROLL);
+#endif
+#pragma unroll
+    for (int u = 0; u < UNROLL; u++) store(at + u * BLOCK, r[u]);
+#endif
     if (++chunk >= chunks) chunk = 0;
 #elif defined(MODE_SHARED)
     uint4 r[UNROLL];
@@ -83,8 +98,10 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
 #pragma unroll
     for (int u = 0; u < UNROLL; u++) r[u] = load(base + u % WAYS * 4);
 #endif
+#if !defined(OP_WRITE) && !defined(OP_COPY)
 #pragma unroll
     for (int u = 0; u < UNROLL; u++) sum += total(r[u]);
+#endif
   }
   __syncthreads();
 #if defined(TOGETHER)

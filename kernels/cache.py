@@ -87,7 +87,7 @@ def _builder(stem: str, backend: str) -> Callable[..., Launch]:
             return cache_cpu.build(device, stem, dtype, params, queue)
         from kernels import cache_cuda, chase_cuda
 
-        return {"read": cache_cuda, "chase": chase_cuda}[stem].raw(device, params, queue)
+        return (chase_cuda if stem == "chase" else cache_cuda).raw(device, params, queue)
 
     return build
 
@@ -103,8 +103,11 @@ READ = Kernel(
 """Reads ``x`` bytes a repetition in each of ``readers`` places (cores or blocks): ``pass_bytes`` together."""
 
 WRITE, COPY = (
-    Kernel(f"cache_{op}", _read_work, _moved_reference(op), {"cpu": _builder(op, "cpu")}) for op in ("write", "copy")
-)
+    Kernel(
+        f"cache_{op}", _read_work, _moved_reference(op), _backends(op), prepare=_prepare("read"),
+        footprint=lambda dtype, x, copies=1, **_: x * copies,
+    ) for op in ("write", "copy")
+)  # fmt: skip
 """The same with stores, which first bring a line into the cache; ``x`` is a copy's source and target together."""
 
 BANKS = Kernel(

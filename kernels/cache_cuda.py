@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from kernels import cuda, sass
-from kernels.base import Audit, Work
-from kernels.cache import WORD_LENGTH, words
+from kernels import cuda, pattern, sass
+from kernels.base import ITEMSIZE, Audit, Work
+from kernels.cache import ARRAYS, WORD_LENGTH, words
 from kernels.nvrtc import Cubin
 
 VECTOR = 16  # bytes of one load
@@ -24,6 +24,8 @@ MULTIPLE = 1024 * VECTOR * 8  # bytes: whole chunks, and visits, of either shape
 PAST_CACHE = 4
 
 OPCODES = {"shared": (r"LDS.*\.128", VECTOR), "banks": ("LDS", 4)}
+MOVES = {"write": r"STG.*\.128", "copy": r"(LDG|STG).*\.128"}
+WRITTEN_BITS = int(np.float64(pattern.WRITTEN).view(np.uint64)) >> 32  # the lower half is 0
 Point = tuple[str, dict[str, Any], bool]
 
 
@@ -34,8 +36,13 @@ def points(device: Any) -> Iterator[Point]:
         yield "sweep/bandwidth/bank-conflict/shared", _shared(device, "banks", ways), True
     for size in SM_SIZES:
         yield "sweep/bandwidth/working-set/read-per-sm", _params(device, size, "sm"), False
-    for size, full in grid_sizes(device):
+    sizes = list(grid_sizes(device))
+    for size, full in sizes:
         yield "sweep/bandwidth/working-set/read", _params(device, size, "grid"), full
+    for op in MOVES:
+        for size, _ in sizes[::2]:
+            whole = MULTIPLE * ARRAYS[op]
+            yield f"sweep/bandwidth/working-set/{op}", _params(device, size // whole * whole, op), True
 
 
 def grid_sizes(device: Any) -> Iterator[tuple[int, bool]]:
@@ -67,9 +74,10 @@ def defines(params: Mapping[str, Any]) -> dict[str, object]:
     """Macros of ``cache.cu``."""
     mode = params["mode"]
     common: dict[str, object] = {"BLOCK": params["block"], "UNROLL": params["unroll"]}
-    if mode in ("sm", "grid"):
+    if mode in ("sm", "grid", *MOVES):
         together = {"LOAD": ".cg", "TOGETHER": 1, "VISITS": params.get("visits"), "SLOTS": params["blocks"]}
-        return common | {"MODE_GLOBAL": 1} | ({"LOAD": ".ca"} if mode == "sm" else together)
+        moves = {f"OP_{mode.upper()}": 1, "WRITTEN": f"{WRITTEN_BITS}u"} if mode in MOVES else {}
+        return common | {"MODE_GLOBAL": 1} | ({"LOAD": ".ca"} if mode == "sm" else together) | moves
     if mode == "shared":
         return common | {"MODE_SHARED": 1, "SHARED_BYTES": params["x"]}
     return common | {"MODE_BANKS": 1, "SHARED_BYTES": BANK_BYTES, "WAYS": params["x"]}
@@ -77,11 +85,11 @@ def defines(params: Mapping[str, Any]) -> dict[str, object]:
 
 def audit(cubin: Cubin, params: Mapping[str, Any], work: Work) -> Audit:
     """The hot loop must hold just the loads whose bytes are declared."""
-    opcode, width = OPCODES.get(params["mode"], (r"LDG.*\.128", VECTOR))
+    mode = params["mode"]
+    opcode, width = OPCODES.get(mode, (MOVES.get(mode, r"LDG.*\.128"), VECTOR))
     per_load = width * sass.WARP
-    return sass.audit(
-        cubin, sass.Spec(opcode, per_load, work.bytes / (params["unroll"] * per_load)), Work(flops=work.bytes)
-    )
+    trips = work.bytes / (params["unroll"] * per_load * ARRAYS.get(mode, 1))
+    return sass.audit(cubin, sass.Spec(opcode, per_load, trips), Work(flops=work.bytes))
 
 
 def prepare(device: Any, params: Mapping[str, Any]) -> None:
@@ -94,24 +102,40 @@ def raw(device: Any, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
     block, blocks = params["block"], params["blocks"]
     cubin = cuda.build(device, "cache", defines(params))
     kernel = cuda.function(cubin.path, "sweep")
-    size = BANK_BYTES if params["mode"] == "banks" else params["x"]
+    mode = params["mode"]
+    size = BANK_BYTES if mode == "banks" else params["x"]
     with cuda.collected() as buffers:
-        for count, kind in ((size // 4, np.uint32), (block * blocks, np.uint32), (2 * blocks, np.uint64)):
-            buffers.append(cuda.Buffer(count, kind, queue))
+        kind: Any = np.float64 if mode in MOVES else np.uint32
+        sizes = (size // np.dtype(kind).itemsize, kind), (block * blocks, np.uint32), (2 * blocks, np.uint64)
+        for count, each in sizes:
+            buffers.append(cuda.Buffer(count, each, queue))
         held, sums, clocks = buffers
-        held.repeat(words(min(size // 4, WORD_LENGTH)))
-    chunks = size // (block * VECTOR * params["unroll"])
-    reads = 1 if params["mode"] in OPCODES else chunks
+        held.repeat(pattern.tile("fp64", 0) if mode in MOVES else words(min(size // 4, WORD_LENGTH)))
+    chunks = size // ARRAYS.get(mode, 1) // (block * VECTOR * params["unroll"])
+    reads = 1 if mode in OPCODES else chunks
     pointers = [buffer.pointer for buffer in buffers]
 
     def enqueue(repeat: int) -> None:
         numbers = np.uint64(repeat * reads), np.uint32(chunks)
         grid = blocks
-        if params["mode"] == "grid":
+        if mode not in (*OPCODES, "sm"):
             grid = repeat * chunks // params["visits"]
             sums.clear()
             clocks.clear()
         kernel((grid,), (block,), (*pointers, *numbers), stream=queue)
 
-    result = lambda: np.array([int(sums.download().sum(dtype=np.uint64)) % (1 << 32)], np.float64)  # noqa: E731
+    def result() -> np.ndarray:
+        return _target(held, mode) if mode in MOVES else np.array([_word_sum(sums)], np.float64)
+
     return cuda.CudaLaunch(queue, enqueue, [held, sums], result, lambda work: audit(cubin, params, work), clocks)
+
+
+def _word_sum(sums: cuda.Buffer) -> int:
+    return int(sums.download().sum(dtype=np.uint64)) % (1 << 32)
+
+
+def _target(held: cuda.Buffer, op: str) -> np.ndarray:
+    """Samples of what a write or a copy left; a copy's target held other elements of the pattern before."""
+    n = held.count // ARRAYS[op]
+    starts, width = pattern.sample_starts(n, ITEMSIZE["fp64"])
+    return held.download_at(starts + held.count - n, width)

@@ -18,6 +18,8 @@ SERIES = (
     (cache.COPY, "copy", 0, 4),
 )
 """Kernel, name of its curve, threads (0: all cores), and of how many sizes it takes one: one curve finds the edges."""
+KERNELS = {"banks": cache.BANKS, "write": cache.WRITE, "copy": cache.COPY}
+"""Of the modes of a GPU that are no plain read."""
 SPARE = 8  # of the free memory, all sets together take one part in so many
 
 
@@ -49,8 +51,8 @@ def _cuda(device: Device) -> Iterator[Case]:
     from kernels import cache_cuda
 
     for tag, params, full in cache_cuda.points(device):
-        kernel = cache.BANKS if params["mode"] == "banks" else cache.READ
-        yield Case(kernel, "int32", "raw", tag, params, full=full)
+        kernel = KERNELS.get(params["mode"], cache.READ)
+        yield Case(kernel, "fp64" if kernel in (cache.WRITE, cache.COPY) else "int32", "raw", tag, params, full=full)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kernels import cache, cache_cuda, chase_cuda, cuda
+from kernels import cache, cache_cuda, chase_cuda, cuda, pattern
 from kernels.base import Work
 from probes.harness.devices import cpu
 from probes.harness.team import Team
@@ -69,8 +69,18 @@ def test_the_hot_loop_holds_the_declared_loads_on_every_architecture(arch: str) 
         cubin = cuda.build(device, "cache", cache_cuda.defines(params))
         found = cache_cuda.audit(cubin, params, cache.READ.work("int32", **params))
         assert not found.problem, (kind, found.problem)
-        assert found.note or "LD" in found.instruction
+        assert found.note or ("STG" if kind[0] == "write" else "LD") in found.instruction
     assert not chase_cuda.audit(chase_cuda.build(device)).problem
+
+
+def test_a_copy_moves_whole_visits_of_both_halves_and_checks_the_target() -> None:
+    for _, params, _ in cache_cuda.points(GPU):
+        if params["mode"] in cache_cuda.MOVES:
+            visit = params["block"] * cache_cuda.VECTOR * params["unroll"] * params["visits"]
+            assert params["x"] % (visit * cache.ARRAYS[params["mode"]]) == 0
+    target = cache.COPY.reference("fp64", 1, **kinds("9.0")["copy", 0])
+    assert np.array_equal(target[:64], pattern.values("fp64", 0, np.arange(64)))
+    assert set(cache.WRITE.reference("fp64", 1, **kinds("9.0")["write", 0])) == {pattern.WRITTEN}
 
 
 def test_a_load_too_few_shows() -> None:
