@@ -70,7 +70,10 @@ def test_the_hot_loop_holds_the_declared_loads_on_every_architecture(arch: str) 
         found = cache_cuda.audit(cubin, params, cache.READ.work("int32", **params))
         assert not found.problem, (kind, found.problem)
         assert found.note or ("STG" if kind[0] == "write" else "LD") in found.instruction
-    assert not chase_cuda.audit(chase_cuda.build(device)).problem
+    for mode, opcode in {"global": "LDG", "shared": "LDS", "near": "LDG"}.items():
+        audit = chase_cuda.audit(chase_cuda.build(device, mode), mode)
+        assert not audit.problem
+        assert audit.note or opcode in audit.instruction
 
 
 def test_a_copy_moves_whole_visits_of_both_halves_and_checks_the_target() -> None:
