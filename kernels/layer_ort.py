@@ -5,9 +5,12 @@ A run is one call of the runtime, on the harness's own stream where there is one
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 from collections.abc import Sequence
+from contextlib import redirect_stdout
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +41,8 @@ def build(model: Any, dtype: str, backend: str, device: Any, queue: Any, how: st
     if reason := missing(backend):
         raise Unavailable(reason)
     onnxruntime_quiet()
+    if backend != "cpu":
+        preload()
     if backend == "cpu":
         cpus = tuple(device.facts.get("cpus") or range(device.units))[: device.units]
         launch = OrtLaunch(_session(model, backend, _options(cpus), [PROVIDERS["cpu"]]), model, dtype, backend)
@@ -54,6 +59,16 @@ def onnxruntime_quiet() -> None:
     import onnxruntime
 
     onnxruntime.set_default_logger_severity(4)
+
+
+@cache
+def preload() -> None:
+    """Load the vendor's libraries out of the wheels they came in: by itself the runtime looks on the system only."""
+    import onnxruntime
+
+    if load := getattr(onnxruntime, "preload_dlls", None):
+        with redirect_stdout(io.StringIO()):  # it prints what it does not find; a session that cannot start says so
+            load()
 
 
 def _on_gpu(model: Any, dtype: str, backend: str, device: Any, queue: Any, how: str) -> OrtLaunch:
