@@ -102,7 +102,7 @@ def _frame(ax: Any, sweep: Sweep, title: str) -> None:
 
 def _caption(sweep: Sweep) -> str:
     if any(line.roof for line in sweep.lines):
-        return "Dashed: the measured roof. %: least share of it, anywhere · outside a factor 2 of the ridge."
+        return "Dashed: the measured roof. %: least share, at one clock, anywhere · outside a factor 2 of the ridge."
     if any(line.levels for line in sweep.lines):
         return "Bands: plateaus found in the data. Dashed: sizes of caches as the device reports them."
     return "Points: measured medians."

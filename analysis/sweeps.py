@@ -6,7 +6,7 @@ A new sweep needs no edit here: only the words of its axis come from a table, an
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from analysis.ceilings import Ceiling
 from analysis.levels import OVER, Level, reported
@@ -32,25 +32,33 @@ POINT_HEAD = ("series", "x", "value", "spread")
 
 @dataclass(frozen=True)
 class Line:
-    """One series: its points (rows by x), its levels, and the roof over it (operations/s, B/s) where there is one."""
+    """One series: its points (rows by x), its levels, and the roof over it (operations/s, B/s) where there is one.
+
+    clock: at which the flat part of that roof was measured, in Hz.
+    """
 
     name: str
     rows: tuple[Measurement, ...]
     levels: tuple[Level, ...] = ()
     roof: tuple[float, float] | None = None
+    clock: float | None = None
 
     @property
     def shares(self) -> list[tuple[float, float]]:
-        """(x, share of the roof) of every point under a roof: of the roof at its own moment, where that is known.
+        """(x, share of the roof) of every point under a roof.
 
-        Points that other load disturbed say nothing of the curve; they count only where there are no others.
+        Of the roof at its own moment: timed beside it, else scaled to the clock at which the point was measured. Points
+        that other load disturbed say nothing of the curve; they count only where there are no others.
         """
         if not self.roof:
             return []
         rows = [row for row in self.rows if not row.disturbed] or self.rows
-        roofs = [roof_of(row, row.beside) or self.roof for row in rows]
-        each = zip(rows, roofs, strict=True)
-        return [(row.x or 0.0, (row.value or 0.0) / attainable(row.x or 0.0, *roof)) for row, roof in each]
+        return [(row.x or 0.0, (row.value or 0.0) / attainable(row.x or 0.0, *self._over(row))) for row in rows]
+
+    def _over(self, row: Measurement) -> tuple[float, float]:
+        flat, slope = self.roof or (0.0, 0.0)
+        now = row.clock_hz / self.clock if row.clock_hz and self.clock else 1.0
+        return roof_of(row, row.beside) or (flat * now, slope)
 
 
 @dataclass(frozen=True)
@@ -114,9 +122,12 @@ def _line(
 ) -> Line:
     over, name = tag.split("/", 3)[2:]
     rows = tuple(sorted(points, key=lambda row: row.x or 0.0))
+    line = Line(_words(name), rows, tuple(levels.get(tag, ())))
+    if over != INTENSITY:
+        return line
     rates = {tag: ceiling.rate for tag, ceiling in found.items() if ceiling.rate}
-    roof = roof_of(rows[0], rates) if over == INTENSITY else None
-    return Line(_words(name), rows, tuple(levels.get(tag, ())), roof)
+    flat = next((found[tag] for tag in flats(rows[0]) if tag in rates), None)
+    return replace(line, roof=roof_of(rows[0], rates), clock=flat.clock_hz if flat else None)
 
 
 def _words(series: str) -> str:
@@ -126,11 +137,15 @@ def _words(series: str) -> str:
     return series.replace("-1core", ", one core").replace("-per-sm", ", each SM").replace("-", " ")
 
 
+def flats(row: Measurement) -> tuple[str, ...]:
+    """Tags that the flat roof over a point may have, best first."""
+    series = row.ceiling.split("/", 3)[3]
+    return f"compute/{series}", f"compute/{series.replace('-', '/', 1)}", f"compute/{row.dtype}"
+
+
 def roof_of(row: Measurement, rates: Mapping[str, float]) -> tuple[float, float] | None:
     """(peak of the same path, bandwidth of the same access): a series is a precision, with its path if it has one."""
-    series = row.ceiling.split("/", 3)[3]
-    paths = (f"compute/{series}", f"compute/{series.replace('-', '/', 1)}", f"compute/{row.dtype}")
-    flat = next((rates[tag] for tag in paths if tag in rates), None)
+    flat = next((rates[tag] for tag in flats(row) if tag in rates), None)
     slope = next((rates[tag] for tag in ("bandwidth/dram/read", "bandwidth/dram") if tag in rates), None)
     return (flat, slope) if flat and slope else None
 

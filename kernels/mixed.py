@@ -16,7 +16,7 @@ import numpy as np
 
 from kernels.base import ITEMSIZE, Kernel, Launch, Work
 
-STEPS = 32
+STEPS = 24
 """Most multiply-adds of an element written out; more are a loop, or the code would outgrow the instruction cache."""
 FEW = 8  # rounds, up to which they may be shorter than STEPS and yet of one length
 TILES = 61  # data repeat after so many tiles: a prime, so that a tile read in place of another shows
@@ -43,9 +43,13 @@ def possible(k: float, columns: int = 1) -> int:
     wanted = max(1, round(k)) - 1
     if wanted > FEW * STEPS:
         return round(wanted / STEPS) * STEPS + 1
-    trips = max(1, -(-wanted // STEPS))
-    steps = round(wanted / trips)
-    return trips * (steps if columns == 1 else steps + steps % 2) + 1
+    return min(filter(lambda n: _even(n, columns), range(FEW * STEPS + 1)), key=lambda n: abs(n - wanted)) + 1
+
+
+def _even(looped: int, columns: int) -> bool:
+    """Whether so many multiply-adds are whole rounds, and of an even number where signs alternate."""
+    trips, steps = split(looped + 1)
+    return trips * steps == looped and (columns == 1 or steps % 2 == 0)
 
 
 def work(dtype: str, n: int, k: int, every: int = 1, columns: int = 1, **_: Any) -> Work:

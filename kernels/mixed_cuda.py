@@ -11,9 +11,11 @@ from kernels import cuda, fma_cuda, mixed, sass
 from kernels.base import ITEMSIZE, Audit, KernelError, Work
 from kernels.nvrtc import Cubin
 
-VECS, THREADS_PER_SM = 4, 1024
+VECS, THREADS_PER_SM = 8, 512
+TENSOR_VECS = 4  # a product needs registers of its own
 BLOCK, WIDE_BLOCK = 256, 512
-"""Threads of a block; more where an instruction takes several clocks, and so code is not what a scheduler waits for."""
+"""Threads of a block; more where an instruction takes several clocks, and so code is not what a scheduler waits for.
+Few threads with many vectors each: what surrounds the multiply-adds is issued less often."""
 FULL_RATE = ("fp32", "fp16", "bf16")
 VECTOR = 16  # bytes
 TILES_A_TRIP = 2  # of mixed.cu: one is on its way while the other is computed
@@ -37,28 +39,23 @@ def shape(device: Any, dtype: str, path: str = "") -> dict[str, int]:
 
     path: ``mma-fp32`` multiplies on the tensor cores, each vector by all columns of a matrix.
     """
+    vecs = TENSOR_VECS if path else VECS
     size, block = VECTOR if path else REGISTER[dtype], BLOCK if dtype in FULL_RATE and not path else WIDE_BLOCK
     return {
         **({"columns": COLUMNS} if path else {}),
-        "tile": TILES_A_TRIP * block * VECS * VECTOR // ITEMSIZE[dtype],
+        "tile": TILES_A_TRIP * block * vecs * VECTOR // ITEMSIZE[dtype],
         "lanes": size // ITEMSIZE[dtype],
         "regs": VECTOR // size,
         "block": block,
-        "vecs": VECS,
-        "blocks": device.units * _blocks_per_sm(block, bool(path)),
+        "vecs": vecs,
+        "blocks": device.units * (THREADS_PER_SM // block),
     }
-
-
-def _blocks_per_sm(block: int, tensor: bool) -> int:
-    """As many as their registers leave room for; a product has more of them."""
-    return THREADS_PER_SM // block // (2 if tensor else 1)
 
 
 def defines(dtype: str, params: Mapping[str, Any]) -> dict[str, object]:
     """Macros of ``mixed.cu`` for these params."""
     _, steps = mixed.split(params["k"])
-    per_sm = _blocks_per_sm(params["block"], "columns" in params)
-    sizes = {"BLOCK": params["block"], "VECS": params["vecs"], "BLOCKS_PER_SM": per_sm}
+    sizes = {k.upper(): params[k] for k in ("block", "vecs")} | {"BLOCKS_PER_SM": THREADS_PER_SM // params["block"]}
     kind = f"KIND_{dtype.upper()}{'_MMA' if 'columns' in params else ''}"
     loop: dict[str, object] = {"LOOP": 1} if params["k"] > WRITTEN_OUT else {}
     return {kind: 1, "STEPS": steps, "EVERY": params.get("every", 1), **sizes, **loop}

@@ -19,7 +19,7 @@ from tests.devices import CPU, GPU
 THREADS = 2
 ARCHITECTURES = ["7.0", "7.5", "8.0", "8.9", "9.0", "10.0", "12.0"]
 COMPILE_ONLY = ("7.0",)  # the disassembler of the Python package begins with 7.5
-SHAPES = [(1, 8), (1, 2), (1, 1), (2, 1), (33, 1), (129, 1)]
+SHAPES = [(1, 8), (1, 2), (1, 1), (2, 1), (33, 1), (121, 1)]
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +71,11 @@ def test_a_part_tile_is_refused(team: Team, host: Any) -> None:
 
 def test_the_reference_is_the_plain_sum() -> None:
     """Against a loop over elements that says what each thread of a GPU does."""
-    params = mixed_cuda.shape(GPU, "fp32") | {"n": 70 * 8192}
-    data = np.tile(mixed.period("fp32", 8192), 2)[: params["n"]]
+    shape = mixed_cuda.shape(GPU, "fp32")
+    params = shape | {"n": 70 * shape["tile"]}
+    data = np.tile(mixed.period("fp32", shape["tile"]), 2)[: params["n"]]
     assert mixed.reference("fp32", 2, k=3, **params)[0] == 2 * (-((1 - (1 - data)).sum()))
-    vectors = data.reshape(-1, 4, 256, 4)  # tile, vector of a thread, thread, element
+    vectors = data.reshape(-1, shape["vecs"], shape["block"], 4)  # tile, vector of a thread, thread, element
     assert mixed.reference("fp32", 1, k=1, every=8, **params)[0] == -vectors[:, ::2, :, 0].sum()
     words = int(data.astype(np.float32).view(np.uint32).sum(dtype=np.uint64)) % 2**32
     assert mixed.reference("fp32", 1, k=1, every=8, **params)[1] == words
@@ -87,7 +88,7 @@ def test_the_gpu_does_the_declared_work_on_every_architecture(arch: str, dtype: 
     if reason := mixed_cuda.missing(device, dtype):
         assert dtype == "bf16", reason
         return
-    for k, every in ((1, 4), (1, 1), (33, 1), (129, 1)):
+    for k, every in ((1, 4), (1, 1), (33, 1), (121, 1)):
         params = mixed_cuda.shape(device, dtype) | {"n": 1 << 24, "k": k, "every": every}
         cubin = cuda.build(device, "mixed", mixed_cuda.defines(dtype, params))
         found = mixed_cuda.audit(cubin, dtype, params, mixed.work(dtype, **params))
@@ -116,7 +117,7 @@ def test_the_reference_of_tensor_cores_is_a_product_with_a_matrix_of_ones() -> N
 
 
 @pytest.mark.parametrize(
-    ("k", "dtype", "path"), [(9, "fp64", ""), (28, "fp16", ""), (65, "fp32", ""), (9, "fp16", mixed_cuda.MMA)]
+    ("k", "dtype", "path"), [(9, "fp64", ""), (27, "fp16", ""), (61, "fp32", ""), (9, "fp16", mixed_cuda.MMA)]
 )
 def test_the_next_tile_is_on_its_way_while_this_one_is_computed(k: int, dtype: str, path: str) -> None:
     """Between the loads of a tile and the next ones lies the work of the tile before, not that of its own."""
@@ -146,6 +147,6 @@ def test_every_possible_count_splits_without_a_rest(k: float, columns: int) -> N
     near = mixed.possible(k, columns)
     trips, steps = mixed.split(near)
     assert trips * steps + 1 == near
-    assert abs(near - k) <= trips * columns**0.5
+    assert abs(near - k) <= (mixed.STEPS / 2 if k > mixed.FEW * mixed.STEPS else trips * columns**0.5)
     assert columns == 1 or steps % 2 == 0, "signs alternate within a round"
     assert steps <= mixed.STEPS
