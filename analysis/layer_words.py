@@ -11,9 +11,12 @@ from analysis.layer_groups import Network
 from analysis.placement import Placement
 from analysis.placements import precisions
 from analysis.units import percent, si
+from probes.harness.records import DISTURBED
 
 ALIKE = 0.02
 """Sum of the layers and time of the whole differ by less: both were measured, each to about a per cent."""
+
+NEAR = "alone, a layer finds its data in the caches, where its last run left them"
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,13 @@ def _times(net: Network) -> str:
     ratio = total / whole - 1
     size = "as much" if abs(ratio) < ALIKE else f"{abs(100 * ratio):.0f} % {'more' if ratio > 0 else 'less'}"
     calls = f"each call alone costs {si(net.call, 's')}, {si(net.call * len(net.layers), 's')} of the sum"
-    why = "; ".join([*_why(net.whole.params, net.whole.reason), *([calls] if net.call else [])])
+    disturbed = sum(DISTURBED in layer.remark for layer in net.layers)
+    others = [
+        *([calls] if net.call else []),
+        *([NEAR] if ratio < -ALIKE else []),
+        *([f"other load disturbed {disturbed} of its layers"] if disturbed else []),
+    ]
+    why = "; ".join([*_why(net.whole.params, net.whole.reason), *others])
     return f"{si(whole, 's')} in one go; its {alone} take {si(total, 's')}, {size}{f' ({why})' if why else ''}."
 
 

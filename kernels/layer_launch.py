@@ -9,8 +9,6 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,9 @@ INTEGER = ("QLinear", "QGemm", "MatMulInteger", "ConvInteger", "QAttention", "Dy
 """How names of products of integers begin."""
 SIZED_BY_DATA = frozenset(("NonMaxSuppression", "NonZero", "Unique", "Compress", "Loop", "If", "Scan"))
 """Operations that wait for the device to know how much comes out."""
+RUN_CONFIG = {"disable_synchronize_execution_providers": "1", "gpu_graph_id": "-1"}
+"""Of a run on CUDA. The runtime asks for a graph's number each time, and one that is not set costs an exception: 30 us.
+For the same reason a run on the CPU has no options at all."""
 CAPTURED, PLAIN = "captured in a CUDA graph", "plain runs"
 
 
@@ -35,14 +36,16 @@ class OrtLaunch:
         self, session: Any, model: Any, dtype: str, backend: str, queue: Any = None    ) -> None:  # fmt: skip
         import onnxruntime
 
-        self.cpu: int | None = None  # that the calling thread stays on
+        self._before: set[int] = set()  # processors that the calling thread may use again when this is closed
         self._session, self._model, self._dtype, self._backend = session, model, dtype, backend
         self._queue, self.how = queue, PLAIN
         self._graph: Any = None
         self._ran: list[tuple[str, str]] = []
-        self._binding, self._options = session.io_binding(), onnxruntime.RunOptions()
+        self._binding, self._options = session.io_binding(), None
         if queue is not None:
-            self._options.add_run_config_entry("disable_synchronize_execution_providers", "1")
+            self._options = onnxruntime.RunOptions()
+            for entry in RUN_CONFIG.items():
+                self._options.add_run_config_entry(*entry)
         self._held = [self._bound_input(name, array) for name, array in feeds(model).items()]
         self._outputs = [self._bound_output(value) for value in model.graph.output]
 
@@ -73,9 +76,15 @@ class OrtLaunch:
             for _ in range(repeat):
                 self._graph.launch(self._queue)
             return
-        with _pinned(self.cpu):
-            for _ in range(repeat):
-                self._session.run_with_iobinding(self._binding, self._options)
+        for _ in range(repeat):
+            self._session.run_with_iobinding(self._binding, self._options)
+
+    def pin(self, cpu: int) -> None:
+        """Keep the calling thread on one processor, beside those of the runtime's own threads, until this is closed:
+        moving it around each sample would be part of the sample."""
+        if hasattr(os, "sched_setaffinity"):
+            self._before = os.sched_getaffinity(0)
+            os.sched_setaffinity(0, {cpu})
 
     def look(self, runs: int) -> None:
         """Run under the runtime's profile: what really ran, for ``audit``; afterwards it costs nothing."""
@@ -138,20 +147,8 @@ class OrtLaunch:
             self._queue.synchronize()
         self._binding = self._session = None
         self._held, self._outputs = [], []
-
-
-@contextmanager
-def _pinned(cpu: int | None) -> Iterator[None]:
-    """The calling thread on one processor, beside those of the runtime's own threads."""
-    if cpu is None or not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {cpu})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
+        if self._before:
+            os.sched_setaffinity(0, self._before)
 
 
 def _profiled(session: Any) -> list[tuple[str, str]]:

@@ -46,8 +46,12 @@ def build(model: Any, dtype: str, backend: str, device: Any, queue: Any, how: st
     if backend == "cpu":
         cpus = tuple(device.facts.get("cpus") or range(device.units))[: device.units]
         launch = OrtLaunch(_session(model, backend, _options(cpus), [PROVIDERS["cpu"]]), model, dtype, backend)
-        launch.cpu = cpus[0]
-        launch.look(1)
+        try:
+            launch.pin(cpus[0])
+            launch.look(1)
+        except BaseException:
+            launch.close()
+            raise
         return launch
     if waiting := sorted({node.op_type for node in model.graph.node} & SIZED_BY_DATA):
         raise Unavailable(f"{', '.join(waiting)}: on a stream of ours {CRASHES}")

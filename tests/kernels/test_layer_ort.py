@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -31,6 +34,36 @@ def product() -> Any:
 @pytest.fixture(scope="module")
 def host() -> Device:
     return cpu.detect()
+
+
+@pytest.fixture(autouse=True)
+def processors() -> Iterator[set[int]]:
+    """Those this thread may use: a launch that a test leaves open keeps it on one."""
+    before = os.sched_getaffinity(0)
+    yield before
+    os.sched_setaffinity(0, before)
+
+
+def test_the_calling_thread_stays_on_one_processor_until_the_launch_is_closed(
+    host: Device, processors: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = launch(host, product())
+    assert len(os.sched_getaffinity(0)) == 1
+    monkeypatch.setattr(os, "sched_setaffinity", lambda *_: pytest.fail("a move within what is timed"))
+    made.run(3)
+    monkeypatch.undo()
+    made.close()
+    assert os.sched_getaffinity(0) == processors
+
+
+def test_a_run_costs_no_exception_inside_the_runtime(host: Device) -> None:
+    made, seen = launch(host, product()), list[str]()
+    sys.setprofile(lambda frame, event, argument: seen.append(event))
+    made.run(3)
+    sys.setprofile(None)
+    made.close()
+    assert "c_call" in seen
+    assert "c_exception" not in seen
 
 
 def launch(host: Device, model: Any, dtype: str = "fp32") -> Any:
