@@ -61,6 +61,7 @@ def whole(path: Path, shapes: Mapping[str, Any] | None, batch: int | None) -> An
     graph = read_graph(path, shapes, batch)
     model = onnx.load(str(path))
     onnx_shapes.bind(model, shapes, batch)
+    onnx_shapes.name_nodes(model)
     made = {tensor.name: tensor for tensor in graph.weights}
     filled = {tensor.name for tensor in model.graph.initializer}
     kept = [node for node in model.graph.node if not _constant(node, made)]
@@ -89,8 +90,7 @@ def _readers(model: Any, node: Any) -> set[str]:
 
 def _proto(graph: Graph, name: str) -> Any:
     """The node as it is stored, by the name the reader gave it."""
-    at = next(i for i, p in enumerate(graph.model.graph.node) if (p.name or f"{p.op_type}_{i}") == name)
-    return graph.model.graph.node[at]
+    return next(proto for proto in graph.model.graph.node if proto.name == name)
 
 
 def _declared(tensor: Tensor) -> Any:

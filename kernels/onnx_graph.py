@@ -107,19 +107,19 @@ def graph_of(model: Any, shapes: Shapes | None = None, batch: int | None = None)
     """The same of a ModelProto, whose inputs are bound in place."""
     onnx_shapes.bind(model, shapes, batch)
     settled = onnx_shapes.settle(model)
+    onnx_shapes.name_nodes(settled)
     tensors, constant, nodes, stored = _tensors(settled), [], [], [t.name for t in settled.graph.initializer]
     read = _read_names(settled.graph)
-    for index, proto in enumerate(settled.graph.node):
-        name = proto.name or f"{proto.op_type}_{index}"
+    for proto in settled.graph.node:
         fixed = _is_constant(proto, tensors)
         if fixed:
             for output in filter(None, proto.output):
                 tensors[output] = _weight(tensors.get(output) or Tensor(output, None, ""))
         if fixed and proto.op_type not in ALWAYS_RUN:
-            constant.append(name)
+            constant.append(proto.name)
             stored += [output for output in proto.output if proto.op_type in ("Constant", "ConstantOfShape")]
         else:
-            nodes.append(_node(proto, name, tensors, read))
+            nodes.append(_node(proto, tensors, read))
     _check_reshapes(nodes)
     free = [value.name for value in onnx_shapes.free_inputs(settled)]
     return Graph(
@@ -197,7 +197,7 @@ def _named(name: str, tensors: Mapping[str, Tensor]) -> Tensor:
     return tensors.get(name) or Tensor(name, None, "")
 
 
-def _node(proto: Any, name: str, tensors: Mapping[str, Tensor], read: set[str]) -> Node:
+def _node(proto: Any, tensors: Mapping[str, Tensor], read: set[str]) -> Node:
     """The node; a further output that nothing reads, such as the mask of Dropout, is left out: none computes it."""
     import onnx
 
@@ -209,7 +209,7 @@ def _node(proto: Any, name: str, tensors: Mapping[str, Tensor], read: set[str]) 
     plain = {
         key: value.decode("utf-8", "replace") if isinstance(value, bytes) else value for key, value in values.items()
     }
-    return Node(proto.op_type, name, places[0], places[1], plain, proto.domain, graphs)
+    return Node(proto.op_type, proto.name, places[0], places[1], plain, proto.domain, graphs)
 
 
 def _graphs(proto: Any) -> Iterator[tuple[str, Any]]:

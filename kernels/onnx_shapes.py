@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,19 @@ def settle(model: Any) -> Any:
             raise OnnxError(f"{model.graph.name}: shapes do not fit: {_line(problem)}") from problem
         if not fold(small) + extend(small):
             return small
+
+
+def name_nodes(model: Any) -> None:
+    """Give every node, in place, a name that is its own: exporters write none, or, in what is repeated, one twice.
+
+    A layer is found by its name, and ONNX Runtime refuses a model of two nodes with one.
+    """
+    given, taken = {node.name for node in model.graph.node}, set[str]()
+    for place, node in enumerate(model.graph.node):
+        base = node.name or f"{node.op_type}_{place}"
+        guesses = chain((base,), (f"{base}_{n}" for n in count(2)))
+        node.name = next(g for g in guesses if g not in taken and (g == node.name or g not in given))
+        taken.add(node.name)
 
 
 def slim(model: Any) -> Any:

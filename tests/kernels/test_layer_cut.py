@@ -11,6 +11,7 @@ import pytest
 from kernels import layer_cut, layer_data
 from kernels.base import Unavailable
 from kernels.onnx_graph import Graph, Node, read_graph
+from tests.kernels.onnx_networks import model_of
 
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
 NETWORKS = sorted(path.stem for path in LIGHT.glob("*.onnx"))
@@ -57,6 +58,15 @@ def test_the_whole_runs_with_random_weights_at_another_batch() -> None:
     assert np.isfinite(out).all()
     assert out.shape[0] == 2
     assert not np.allclose(out[0], out[1])
+
+
+def test_two_nodes_of_one_name_are_two_layers(tmp_path: Path) -> None:
+    nodes = [onnx.helper.make_node(op, [a], [b], name="twin") for op, a, b in (("Relu", "x", "h"), ("Neg", "h", "y"))]
+    onnx.save(model_of(nodes, {"x": (4,)}, ["y"]), tmp_path / "net.onnx")
+    graph = read_graph(tmp_path / "net.onnx")
+    assert [layer_cut.alone(graph, node).graph.node[0].op_type for node in graph.nodes] == ["Relu", "Neg"]
+    model = layer_cut.whole(tmp_path / "net.onnx", None, None)
+    assert len({node.name for node in model.graph.node}) == 2, "the runtime refuses one name twice"
 
 
 def test_what_depends_on_its_data_is_not_cut() -> None:

@@ -176,6 +176,14 @@ def test_an_output_nobody_reads_is_left_out() -> None:
     assert graph_of(split).nodes[0].outputs[1].shape == (2, 4)  # type: ignore[union-attr]
 
 
+def test_every_node_has_a_name_of_its_own() -> None:
+    names = ("", "Relu_3", "twin", "", "twin")
+    tensors = ["x", "a", "b", "c", "d", "y"]
+    nodes = [make("Relu", [tensors[i]], [tensors[i + 1]], name=name) for i, name in enumerate(names)]
+    graph = graph_of(model_of(nodes, {"x": (4,)}, ["y"]))
+    assert [node.name for node in graph.nodes] == ["Relu_0", "Relu_3", "twin", "Relu_3_2", "twin_2"]
+
+
 def test_attributes_types_and_optional_inputs_are_kept() -> None:
     scales = numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "scales")
     resize = make("Resize", ["x", "", "scales"], ["y"], mode="linear", name="up")
