@@ -66,6 +66,8 @@ def bind(model: Any, shapes: Shapes | None = None, batch: int | None = None) -> 
             symbols.update(_bind_batch(value, symbols, batch))
     for value in [*model.graph.input, *model.graph.value_info, *model.graph.output]:
         _bind_symbols(value, symbols)
+    for value in [*model.graph.value_info, *model.graph.output]:
+        _open_unknown(value)
     for value in free:
         _check_closed(value, shapes)
     if any(_resized(before[value.name], dimensions(value)) for value in free):
@@ -186,6 +188,13 @@ def _bind_symbols(value: Any, symbols: Mapping[str, int]) -> None:
     for dim in value.type.tensor_type.shape.dim if value.type.HasField("tensor_type") else ():
         if dim.dim_param in symbols:
             dim.dim_value = symbols[dim.dim_param]
+
+
+def _open_unknown(value: Any) -> None:
+    """Old exporters write 0 or -1 for a dimension they do not know: inference finds it, also a true 0, again."""
+    for dim in value.type.tensor_type.shape.dim if value.type.HasField("tensor_type") else ():
+        if dim.dim_value <= 0 and not dim.dim_param:
+            dim.ClearField("dim_value")
 
 
 def _check_closed(value: Any, shapes: Shapes) -> None:

@@ -74,6 +74,16 @@ def test_batch_sets_the_first_dimension(first: Any, batch: int | None, found: in
     assert graph_of(model, batch=batch).outputs[0].shape == (found, 6)
 
 
+@pytest.mark.parametrize("unknown", [-1, 0])
+def test_numbers_that_stand_for_unknown_are_no_sizes(unknown: int) -> None:
+    model = model_of([make("Relu", ["x"], ["h"]), make("Relu", ["h"], ["y"])], {"x": (unknown, 6)}, ["y"])
+    model.graph.value_info.append(helper.make_tensor_value_info("h", TensorProto.FLOAT, (unknown, 6)))
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", TensorProto.FLOAT, (unknown, 6)))
+    nodes = graph_of(model, batch=4).nodes
+    assert [node.outputs[0].shape for node in nodes if node.outputs[0]] == [(4, 6), (4, 6)]
+    assert sum(work_of(node).flops or 0 for node in nodes) == 48
+
+
 def test_a_batch_written_into_the_network_is_named() -> None:
     with pytest.raises(OnnxError, match=r"Reshape .* does not fit .* keep its batch"):
         read_graph(LIGHT / "light_resnet50.onnx", batch=8)
