@@ -15,10 +15,11 @@ from kernels import onnx_shapes
 from kernels.base import Unavailable
 from kernels.layer_models import IR_VERSION
 from kernels.onnx_graph import Graph, Node, Tensor, read_graph
-from kernels.onnx_standins import set_dims
 
 POSITIVE = frozenset(("BatchNormalization",))
 """Operations whose weights must not be negative: a variance stands under a root."""
+SIZED_BY_DATA = frozenset(("NonMaxSuppression", "NonZero", "Unique", "Compress", "Loop", "If", "Scan"))
+"""Only their data tell how much comes out: a shape that was given by ``--shape`` is a guess, for what follows."""
 BLOCK = 1_000_003  # random numbers that large weights repeat: prime, so that no two rows are alike
 SEED = 3
 
@@ -34,7 +35,7 @@ def alone(graph: Graph, node: Node) -> Any:
     read = {t.name: t for t in node.inputs if t is not None}
     stored = {name: _stored(tensor, node) for name, tensor in read.items() if tensor.weight or tensor.value is not None}
     inputs = [_declared(tensor) for name, tensor in read.items() if name not in stored]
-    outputs = [_declared(tensor) for tensor in node.outputs if tensor is not None]
+    outputs = [_result(tensor, node) for tensor in node.outputs if tensor is not None]
     made = onnx.helper.make_graph([proto], node.name or node.op, inputs, outputs, list(stored.values()))
     opsets = [onnx.helper.make_opsetid(domain, version) for domain, version in graph.opsets.items()]
     return onnx.helper.make_model(made, opset_imports=opsets, ir_version=max(IR_VERSION, graph.model.ir_version))
@@ -72,10 +73,11 @@ def whole(path: Path, shapes: Mapping[str, Any] | None, batch: int | None) -> An
     model.graph.ClearField("node")
     model.graph.node.extend(nodes)
     model.ir_version = max(IR_VERSION, model.ir_version)
+    model.graph.ClearField("value_info")  # the runtime infers them, and would hold itself to a guess
+    by_data = any(node.op in SIZED_BY_DATA for node in graph.nodes)
     for value, known in zip(model.graph.output, graph.outputs, strict=True):
         if known.shape is not None and known.dtype:
-            value.type.tensor_type.elem_type = kind_of(known.dtype)
-            set_dims(value, known.shape)
+            value.CopyFrom(onnx.ValueInfoProto(name=value.name) if by_data else _declared(known))
     return model
 
 
@@ -99,6 +101,14 @@ def _declared(tensor: Tensor) -> Any:
     if tensor.shape is None or not tensor.dtype:
         raise Unavailable(f"tensor {tensor.name} has no known shape: give it by --shape {tensor.name}=...")
     return onnx.helper.make_tensor_value_info(tensor.name, kind_of(tensor.dtype), tensor.shape)
+
+
+def _result(tensor: Tensor, node: Node) -> Any:
+    """What a node writes; how large it is, and of which type, is left to the runtime where only that can tell."""
+    import onnx
+
+    known = tensor.shape is not None and tensor.dtype and node.op not in SIZED_BY_DATA
+    return _declared(tensor) if known else onnx.ValueInfoProto(name=tensor.name)
 
 
 def _stored(tensor: Tensor, node: Node) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from kernels.base import Unavailable
 from kernels.layer_narrow import narrowed
 
 SEED = 7
@@ -41,6 +42,8 @@ def _array(value: Any, dice: np.random.Generator) -> np.ndarray:
     import onnx
 
     kind = value.type.tensor_type.elem_type
+    if kind in (onnx.TensorProto.UNDEFINED, onnx.TensorProto.STRING):
+        raise Unavailable(f"input {value.name} is no tensor of numbers: what to feed it is not known")
     shape = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
     count = int(np.prod(shape, dtype=np.int64))
     numbers: np.ndarray = dice.uniform(-1, 1, min(count, PERIOD)).astype(np.float32)

@@ -13,7 +13,7 @@ from kernels import layer_data, layer_ort
 from kernels.base import Kernel, Launch, Unavailable, Work
 from kernels.layer_precision import convert
 from kernels.layer_work import INDEX_TYPES, LayerWork, work_of
-from kernels.onnx_graph import Graph, Node, graph_of
+from kernels.onnx_graph import Graph, Node, OnnxError, graph_of
 
 TOLERANCE = {"fp64": 1e-9, "fp32": 2e-4, "tf32": 5e-3, "fp16": 1e-2, "bf16": 6e-2, "int8": 2.5e-2}
 """Of the largest output: the last bits of the type after some thousand additions; of an integer, two steps."""
@@ -69,7 +69,7 @@ class TimedLayer:
         unknown = float("nan")
         try:
             work = self.work(dtype)
-        except ImportError:  # a row that says so must not need it
+        except (ImportError, OnnxError, Unavailable):  # the row that says so has no numbers
             return Work(unknown, unknown)
         return Work(
             unknown if work.flops is None else work.flops,

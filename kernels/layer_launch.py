@@ -16,13 +16,12 @@ import numpy as np
 
 from kernels.base import Audit, Unavailable, Work
 from kernels.layer_data import BFLOAT16, feeds, flat, from_bits
+from kernels.onnx_shapes import is_sized
 
 PRODUCTS = frozenset(("Conv", "Gemm", "MatMul"))
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 INTEGER = ("QLinear", "QGemm", "MatMulInteger", "ConvInteger", "QAttention", "DynamicQuantizeMatMul")
 """How names of products of integers begin."""
-SIZED_BY_DATA = frozenset(("NonMaxSuppression", "NonZero", "Unique", "Compress", "Loop", "If", "Scan"))
-"""Operations that wait for the device to know how much comes out."""
 RUN_CONFIG = {"disable_synchronize_execution_providers": "1", "gpu_graph_id": "-1"}
 """Of a run on CUDA. The runtime asks for a graph's number each time, and one that is not set costs an exception: 30 us.
 For the same reason a run on the CPU has no options at all."""
@@ -57,18 +56,25 @@ class OrtLaunch:
         return value
 
     def _bound_output(self, declared: Any) -> Any:
+        """Room for an output; None where only its data tell how large it is: then the runtime makes it in each run."""
         kind = declared.type.tensor_type
+        if not is_sized(declared):
+            self._binding.bind_output(declared.name, self._place)
+            return None
         value = self._value([dim.dim_value for dim in kind.shape.dim], kind.elem_type)
         self._binding.bind_ortvalue_output(declared.name, value)
         return value
+
+    @property
+    def _place(self) -> str:
+        return "cpu" if self._queue is None else "cuda"
 
     def _value(self, shape: Any, kind: int) -> Any:
         import onnx
         import onnxruntime
 
         element = kind if kind == BFLOAT16 else onnx.helper.tensor_dtype_to_np_dtype(kind)
-        place = "cpu" if self._queue is None else "cuda"
-        return onnxruntime.OrtValue.ortvalue_from_shape_and_type(list(shape), element, place, 0)
+        return onnxruntime.OrtValue.ortvalue_from_shape_and_type(list(shape), element, self._place, 0)
 
     def run(self, repeat: int) -> None:
         """``repeat`` runs, one after another; on CUDA they are only enqueued."""
@@ -116,7 +122,10 @@ class OrtLaunch:
         """All outputs of the last run in one vector."""
         if self._queue is not None:
             self._queue.synchronize()
-        return flat(_copy_out(value, self._queue) for value in self._outputs)
+        values = self._binding.get_outputs() if None in self._outputs else self._outputs
+        if not all(value.is_tensor() for value in values):
+            raise Unavailable("its result is no tensor, and cannot be checked")
+        return flat(_copy_out(value, self._queue) for value in values)
 
     def clock_hz(self) -> float | None:
         """Not observed: a layer's clock is that of the ceilings beside it."""

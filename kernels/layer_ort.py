@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from kernels.base import Unavailable
-from kernels.layer_launch import CAPTURED, PLAIN, PROVIDERS, SIZED_BY_DATA, OrtLaunch
+from kernels.layer_cut import SIZED_BY_DATA
+from kernels.layer_launch import CAPTURED, PLAIN, PROVIDERS, OrtLaunch
 
 CRASHES = "onnxruntime 1.31 ends the whole process: it frees host memory where CUDA forbids it"
 

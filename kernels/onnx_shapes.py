@@ -116,6 +116,12 @@ def slim(model: Any) -> Any:
     return onnx.inliner.inline_local_functions(copy) if copy.functions else copy
 
 
+def is_sized(value: Any) -> bool:
+    """Whether a ValueInfoProto is a tensor of known type whose every dimension is a number."""
+    kind = value.type.tensor_type
+    return bool(kind.elem_type) and kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim)
+
+
 def text(dims: Sequence[int | str]) -> str:
     """``1x3x224x224``, as ``--shape`` takes it."""
     return "x".join(str(dim) or "?" for dim in dims)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -125,6 +126,15 @@ def test_a_dynamic_input_needs_its_shape(tmp_path: Path, capsys: pytest.CaptureF
     assert float(row["bytes"]) == 2 * 4 * 8 * 16
 
 
+def test_a_network_of_another_type_runs_in_that_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    half = {"x": onnx.TensorProto.FLOAT16}
+    model = model_of([onnx.helper.make_node("Relu", ["x"], ["y"])], {"x": (4,)}, ["y"], kinds=half)
+    onnx.save(model, tmp_path / "n.onnx")
+    asked = [*CPU, "--only", "overhead", "--model", str(tmp_path / "n.onnx"), "--out", str(tmp_path / "out")]
+    assert run_all.main([*asked, "--precision", "fp16,int8"]) == 2, "its fp16 layers would be timed as int8"
+    assert "n.onnx is stored in fp16: leave --precision out" in capsys.readouterr().err
+
+
 def test_an_operation_that_no_table_knows_is_named_not_zero(tmp_path: Path) -> None:
     node = onnx.helper.make_node("Trilu", ["x"], ["y"], name="known")
     odd = onnx.helper.make_node("DFT", ["y"], ["z"], name="odd")
@@ -134,3 +144,25 @@ def test_an_operation_that_no_table_knows_is_named_not_zero(tmp_path: Path) -> N
     row = next(row for row in table(only_run(tmp_path / "out")) if row["layer"] == "odd")
     assert row["flops"] == ""
     assert "FLOPs unknown" in row["remark"]
+
+
+def test_what_no_shape_or_count_is_known_of_is_a_row_with_its_reason(tmp_path: Path) -> None:
+    make, kind = onnx.helper.make_node, onnx.TensorProto.FLOAT
+    then = onnx.helper.make_graph([make("Relu", ["x"], ["a"])], "then", [], [onnx.ValueInfoProto(name="a")])
+    nodes = [
+        make("NonZero", ["x"], ["places"], name="found"),
+        make("Cast", ["places"], ["y"], name="after", to=kind),
+        make("ReduceMax", ["x"], ["most"], name="most", keepdims=0),
+        make("Greater", ["most", "most"], ["flag"], name="flag"),
+        make("If", ["flag"], ["z"], name="choose", then_branch=then, else_branch=then),
+    ]
+    onnx.save(model_of(nodes, {"x": (1, 8)}, ["y", "z"]), tmp_path / "net.onnx")
+    asked = [*CPU, "--only", "overhead", "--model", str(tmp_path / "net.onnx"), "--out", str(tmp_path / "out")]
+    assert run_all.main(asked) == 0
+    rows = {json.loads(row.params).get("layer"): row for row in read_run(only_run(tmp_path / "out")).measurements}
+    assert rows["found"].status == rows["whole network"].status == "ok", "the runtime makes what only data size"
+    assert "depends on its data" in rows["choose"].reason
+    assert "tensor places has no known shape" in rows["after"].reason
+    given = [*asked[:-1], str(tmp_path / "given"), "--shape", "places=2x99"]  # a guess: the data say how many
+    assert run_all.main(given) == 0
+    assert {row["layer"] for row in table(only_run(tmp_path / "given"))} >= {"found", "after"}

@@ -85,7 +85,7 @@ def _known(work: float) -> float | None:
 def _too_large(case: Case, device: Device) -> str:
     need = sum(each.kernel.memory_bytes(each.dtype, each.params) for each in (case, *case.beside))
     free = device.memory_free_bytes
-    if free is None or need <= MEMORY_SHARE * free:
+    if free is None or math.isnan(need) or need <= MEMORY_SHARE * free:
         return ""
     return f"needs {need / 1e9:.2f} GB of memory, and {free / 1e9:.2f} GB are free"
 
