@@ -56,7 +56,7 @@ def probe(asked: Asked) -> Probe:
     if wrong := [name for name in asked.precisions if name not in PRECISIONS]:
         raise RidgelineError(f"--precision {wrong[0]!r}: there are {', '.join(PRECISIONS)}")
     stored = asked.stored  # reads the file: what is wrong with it must show before anything is measured
-    if asked.precisions and stored not in ("fp32", *asked.precisions[:1]):
+    if asked.precisions and stored != "fp32" and asked.precisions != (stored,):
         raise RidgelineError(f"{asked.path} is stored in {stored}: leave --precision out, or give the FP32 network")
     return Probe("network", QUESTION, partial(cases, asked), default=False)
 
