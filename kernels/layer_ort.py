@@ -6,7 +6,6 @@ A run is one call of the runtime, on the harness's own stream where there is one
 from __future__ import annotations
 
 import io
-import os
 import tempfile
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -98,6 +97,12 @@ def _on_gpu(model: Any, dtype: str, backend: str, device: Any, queue: Any, how: 
     return launch
 
 
+@cache
+def _profiles() -> tempfile.TemporaryDirectory[str]:
+    """Where sessions leave their profiles: gone with the program, also those of sessions that never ran."""
+    return tempfile.TemporaryDirectory(prefix="ridgeline-")
+
+
 def _options(cpus: Sequence[int] = (0,)) -> Any:
     """One thread for each of these processors; all but the first, the caller's, are pinned: unpinned, two of them may
     share a processor for longer than a layer is timed."""
@@ -107,7 +112,7 @@ def _options(cpus: Sequence[int] = (0,)) -> Any:
     options.intra_op_num_threads, options.inter_op_num_threads = len(cpus), 1
     options.log_severity_level = 4
     options.enable_profiling = True
-    options.profile_file_prefix = str(Path(tempfile.gettempdir()) / f"ridgeline-{os.getpid()}")
+    options.profile_file_prefix = str(Path(_profiles().name) / "run")
     if len(cpus) > 1:
         others = ";".join(str(cpu + 1) for cpu in cpus[1:])  # the runtime counts processors from 1
         options.add_session_config_entry("session.intra_op_thread_affinities", others)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -102,7 +102,19 @@ def test_what_ran_is_read_from_the_profile_and_its_file_is_gone(host: Device) ->
     assert "Conv" in audit.instruction
     assert audit.facts["launches"] == len(audit.instruction.split("+"))
     assert audit.facts["run"] == "plain runs"
-    assert not list(Path(tempfile.gettempdir()).glob(f"ridgeline-{__import__('os').getpid()}*.json"))
+    assert not list(Path(layer_ort._profiles().name).iterdir())
+
+
+def test_a_session_that_never_ran_leaves_no_file() -> None:
+    refused = (
+        "from kernels import layer_models, layer_ort; from probes.harness.devices import cpu\n"
+        "net = layer_models.Net(); model = net.model(net.add('Neg', net.input(1))); model.ir_version = 999\n"
+        "try: layer_ort.build(model, 'fp32', 'cpu', cpu.detect(), None)\n"
+        "except layer_ort.Unavailable: print(layer_ort._profiles().name)"
+    )
+    said = subprocess.run([sys.executable, "-c", refused], capture_output=True, text=True, check=True)
+    assert "ridgeline-" in said.stdout
+    assert not Path(said.stdout.strip()).exists()
 
 
 def test_integers_run_as_integers(host: Device) -> None:
