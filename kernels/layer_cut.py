@@ -38,7 +38,14 @@ def alone(graph: Graph, node: Node) -> Any:
     outputs = [_result(tensor, node) for tensor in node.outputs if tensor is not None]
     made = onnx.helper.make_graph([proto], node.name or node.op, inputs, outputs, list(stored.values()))
     opsets = [onnx.helper.make_opsetid(domain, version) for domain, version in graph.opsets.items()]
-    return onnx.helper.make_model(made, opset_imports=opsets, ir_version=max(IR_VERSION, graph.model.ir_version))
+    return onnx.helper.make_model(made, opset_imports=opsets, ir_version=_ir_version(opsets))
+
+
+def _ir_version(opsets: Any) -> int:
+    """The oldest that these opsets allow: a runtime often knows them, and not what the exporter stamped on the file."""
+    import onnx
+
+    return max(IR_VERSION, int(onnx.helper.find_min_ir_version_for(opsets, ignore_unknown=True)))
 
 
 def key_of(graph: Graph, node: Node) -> str:
@@ -72,7 +79,7 @@ def whole(path: Path, shapes: Mapping[str, Any] | None, batch: int | None) -> An
     nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in kept]
     model.graph.ClearField("node")
     model.graph.node.extend(nodes)
-    model.ir_version = max(IR_VERSION, model.ir_version)
+    model.ir_version = _ir_version(model.opset_import)
     model.graph.ClearField("value_info")  # the runtime infers them, and would hold itself to a guess
     by_data = any(node.op in SIZED_BY_DATA for node in graph.nodes)
     for value, known in zip(model.graph.output, graph.outputs, strict=True):

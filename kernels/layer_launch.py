@@ -56,9 +56,11 @@ class OrtLaunch:
         return value
 
     def _bound_output(self, declared: Any) -> Any:
-        """Room for an output; None where only its data tell how large it is: then the runtime makes it in each run."""
+        """Room for an output; None where the runtime gives it in each run: where only its data tell how large it is,
+        or no node computes it, since what is handed through is not written where it is asked for."""
         kind = declared.type.tensor_type
-        if not is_sized(declared):
+        computed = any(declared.name in node.output for node in self._model.graph.node)
+        if not computed or not is_sized(declared):
             self._binding.bind_output(declared.name, self._place)
             return None
         value = self._value([dim.dim_value for dim in kind.shape.dim], kind.elem_type)

@@ -6,6 +6,7 @@ A run is one call of the runtime, on the harness's own stream where there is one
 from __future__ import annotations
 
 import io
+import re
 import tempfile
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -17,6 +18,10 @@ from kernels.base import Unavailable
 from kernels.layer_cut import SIZED_BY_DATA
 from kernels.layer_launch import CAPTURED, PLAIN, PROVIDERS, OrtLaunch
 
+STATUS = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : ")
+SOURCE = re.compile(
+    r"\S+\.(?:cc|cpp|cuh?|h):\d+ [^()]*(?:\((?:[^()]|\([^()]*\))*\))+(?: const)?(?: \[with [^\]]*\])? "
+)
 CRASHES = "onnxruntime 1.31 ends the whole process: it frees host memory where CUDA forbids it"
 
 
@@ -48,7 +53,7 @@ def build(model: Any, dtype: str, backend: str, device: Any, queue: Any, how: st
         launch = OrtLaunch(_session(model, backend, _options(cpus), [PROVIDERS["cpu"]]), model, dtype, backend)
         try:
             launch.pin(cpus[0])
-            launch.look(1)
+            _look(launch, backend, 1)
         except BaseException:
             launch.close()
             raise
@@ -84,10 +89,10 @@ def _on_gpu(model: Any, dtype: str, backend: str, device: Any, queue: Any, how: 
     chosen = [(PROVIDERS[backend], {key: str(value) for key, value in given.items()})]
     launch = OrtLaunch(_session(model, backend, _options(), chosen), model, dtype, backend, queue)
     try:
-        launch.look(2)  # the first run chooses algorithms
-    except Exception as error:  # the runtime's own types, or the driver's
+        _look(launch, backend, 2)  # the first run chooses algorithms
+    except BaseException:
         launch.close()
-        raise Unavailable(f"{backend} provider cannot run it: {_line(error)}") from None
+        raise
     try:
         if how == CAPTURED and launch.on_device:
             launch.capture()
@@ -95,6 +100,13 @@ def _on_gpu(model: Any, dtype: str, backend: str, device: Any, queue: Any, how: 
         launch.close()
         return _on_gpu(model, dtype, backend, device, queue, PLAIN)
     return launch
+
+
+def _look(launch: OrtLaunch, backend: str, runs: int) -> None:
+    try:
+        launch.look(runs)
+    except Exception as error:  # the runtime's own types, or the driver's
+        raise Unavailable(f"{backend} provider cannot run it: {_line(error)}") from None
 
 
 @cache
@@ -133,7 +145,8 @@ def _session(model: Any, backend: str, options: Any, providers: Any) -> Any:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+    """What went wrong, without the status and the C++ function before it, which leave no room for the words."""
+    return SOURCE.sub("", STATUS.sub("", " ".join(str(error).split())))[:300]
 
 
 def providers(device: Any) -> list[str]:

@@ -69,6 +69,16 @@ def test_two_nodes_of_one_name_are_two_layers(tmp_path: Path) -> None:
     assert len({node.name for node in model.graph.node}) == 2, "the runtime refuses one name twice"
 
 
+def test_a_file_stamped_by_a_newer_exporter_runs_all_the_same(tmp_path: Path) -> None:
+    model = model_of([onnx.helper.make_node("Relu", ["x"], ["y"], name="r")], {"x": (4,)}, ["y"])
+    model.ir_version = 999
+    onnx.save(model, tmp_path / "net.onnx")
+    graph = read_graph(tmp_path / "net.onnx")
+    for made in (layer_cut.alone(graph, graph.nodes[0]), layer_cut.whole(tmp_path / "net.onnx", None, None)):
+        assert made.ir_version == 9
+        assert layer_data.expected(made, layer_data.feeds(made), 1e12)
+
+
 def test_what_depends_on_its_data_is_not_cut() -> None:
     graph = graph_of("light_squeezenet")
     node = Node("If", "branch", (), (), subgraphs={"then_branch": ("Add",)})

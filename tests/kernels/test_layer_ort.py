@@ -105,6 +105,28 @@ def test_what_ran_is_read_from_the_profile_and_its_file_is_gone(host: Device) ->
     assert not list(Path(layer_ort._profiles().name).iterdir())
 
 
+def test_a_refusal_is_in_the_words_of_the_runtime(host: Device) -> None:
+    net = Net()
+    newer, reshaped = net.model(net.add("Neg", net.input(1))), Net()
+    newer.ir_version = 999
+    with pytest.raises(Unavailable, match=r"^cpu provider: Unsupported model IR version: 999"):
+        launch(host, newer)
+    to_nothing = reshaped.add("Reshape", reshaped.input(4), reshaped.input(1, dtype="int64"), allowzero=1)
+    with pytest.raises(Unavailable, match=r"^cpu provider cannot run it: .*cannot be reshaped"):
+        launch(host, reshaped.model(to_nothing, shapes={"y": (4,)}))
+
+
+def test_an_input_handed_through_is_an_output_too(host: Device) -> None:
+    net = Net()
+    made = net.model(net.add("Neg", net.input(8)))
+    made.graph.output.append(made.graph.input[0])
+    both = launch(host, made)
+    both.run(2)
+    assert np.allclose(both.result()[:8], -both.result()[8:])
+    assert both.result().any()
+    both.close()
+
+
 def test_a_session_that_never_ran_leaves_no_file() -> None:
     refused = (
         "from kernels import layer_models, layer_ort; from probes.harness.devices import cpu\n"
