@@ -14,7 +14,7 @@ import numpy as np
 from kernels import onnx_shapes
 from kernels.base import Unavailable
 from kernels.layer_models import IR_VERSION
-from kernels.onnx_graph import Graph, Node, Tensor, read_graph
+from kernels.onnx_graph import FLOATS, Graph, Node, Tensor, read_graph
 
 POSITIVE = frozenset(("BatchNormalization",))
 """Operations whose weights must not be negative: a variance stands under a root."""
@@ -89,8 +89,9 @@ def whole(path: Path, shapes: Mapping[str, Any] | None, batch: int | None) -> An
 
 
 def _constant(node: Any, weights: Mapping[str, Tensor]) -> bool:
-    """Whether a node only makes a weight of one value: those of other data keep theirs."""
-    return node.op_type == "ConstantOfShape" and node.output[0] in weights and bool(weights[node.output[0]].shape)
+    """Whether a node only makes a weight of one value: those of other data keep theirs, and integers are shapes."""
+    made = weights.get(node.output[0]) if node.op_type == "ConstantOfShape" else None
+    return made is not None and bool(made.shape) and made.dtype in FLOATS
 
 
 def _readers(model: Any, node: Any) -> set[str]:

@@ -19,9 +19,7 @@ from kernels.layer_cut import SIZED_BY_DATA
 from kernels.layer_launch import CAPTURED, PLAIN, PROVIDERS, OrtLaunch
 
 STATUS = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : ")
-SOURCE = re.compile(
-    r"\S+\.(?:cc|cpp|cuh?|h):\d+ [^()]*(?:\((?:[^()]|\([^()]*\))*\))+(?: const)?(?: \[with [^\]]*\])? "
-)
+SOURCE = re.compile(r"\S+\.(?:cc|cpp|cuh?|h):\d+ [^()]*(?:\((?:[^()]|\([^()]*\))*\))+(?: const)?(?: \[with [^\]]*\])? ")
 CRASHES = "onnxruntime 1.31 ends the whole process: it frees host memory where CUDA forbids it"
 
 

@@ -69,6 +69,19 @@ def test_two_nodes_of_one_name_are_two_layers(tmp_path: Path) -> None:
     assert len({node.name for node in model.graph.node}) == 2, "the runtime refuses one name twice"
 
 
+def test_integers_that_nodes_make_keep_their_values(tmp_path: Path) -> None:
+    ones = onnx.helper.make_tensor("ones", onnx.TensorProto.INT64, [1], [1])
+    nodes = [
+        onnx.helper.make_node("ConstantOfShape", ["rank"], ["to"], value=ones),
+        onnx.helper.make_node("Expand", ["x", "to"], ["y"]),
+    ]
+    weights = [onnx.numpy_helper.from_array(np.array([2]), "rank")]
+    onnx.save(model_of(nodes, {"x": (3, 4)}, ["y"], weights), tmp_path / "net.onnx")
+    model = layer_cut.whole(tmp_path / "net.onnx", None, None)
+    (out,) = layer_data.expected(model, layer_data.feeds(model), 1e12)
+    assert out.shape == (3, 4)
+
+
 def test_a_file_stamped_by_a_newer_exporter_runs_all_the_same(tmp_path: Path) -> None:
     model = model_of([onnx.helper.make_node("Relu", ["x"], ["y"], name="r")], {"x": (4,)}, ["y"])
     model.ir_version = 999
