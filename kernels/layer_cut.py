@@ -6,6 +6,7 @@ Values do not change what a layer costs, so weights whose data are not at hand a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,15 +68,16 @@ def whole(path: Path, shapes: Mapping[str, Any] | None, batch: int | None) -> An
     import onnx
 
     graph = read_graph(path, shapes, batch)
-    model = onnx.load(str(path))
+    made = {tensor.name: tensor for tensor in graph.weights}
+    model = _with_data(path, made)
     onnx_shapes.bind(model, shapes, batch)
     onnx_shapes.name_nodes(model)
-    made = {tensor.name: tensor for tensor in graph.weights}
     filled = {tensor.name for tensor in model.graph.initializer}
     kept = [node for node in model.graph.node if not _constant(node, made)]
     for node in model.graph.node:
         if _constant(node, made) and node.output[0] not in filled:
-            model.graph.initializer.append(_random(made[node.output[0]], node.output[0], _readers(model, node)))
+            name = node.output[0]
+            model.graph.initializer.append(_random(made[name], name, _readers(model, name)))
     nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in kept]
     model.graph.ClearField("node")
     model.graph.node.extend(nodes)
@@ -88,14 +90,27 @@ def whole(path: Path, shapes: Mapping[str, Any] | None, batch: int | None) -> An
     return model
 
 
+def _with_data(path: Path, weights: Mapping[str, Tensor]) -> Any:
+    """The ModelProto of a file with the data of its weights, random ones where their own file is not at hand."""
+    import onnx
+
+    with suppress(OSError, ValueError, onnx.checker.ValidationError):
+        return onnx.load(str(path))
+    model = onnx_shapes.load(path)
+    for tensor in model.graph.initializer:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            tensor.CopyFrom(_random(weights[tensor.name], tensor.name, _readers(model, tensor.name)))
+    return model
+
+
 def _constant(node: Any, weights: Mapping[str, Tensor]) -> bool:
     """Whether a node only makes a weight of one value: those of other data keep theirs, and integers are shapes."""
     made = weights.get(node.output[0]) if node.op_type == "ConstantOfShape" else None
     return made is not None and bool(made.shape) and made.dtype in FLOATS
 
 
-def _readers(model: Any, node: Any) -> set[str]:
-    return {other.op_type for other in model.graph.node if node.output[0] in other.input}
+def _readers(model: Any, name: str) -> set[str]:
+    return {node.op_type for node in model.graph.node if name in node.input}
 
 
 def _proto(graph: Graph, name: str) -> Any:

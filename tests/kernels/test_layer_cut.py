@@ -82,6 +82,18 @@ def test_integers_that_nodes_make_keep_their_values(tmp_path: Path) -> None:
     assert out.shape == (3, 4)
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_weights_beside_the_file_are_read_and_lost_ones_are_random(tmp_path: Path, there: bool) -> None:
+    weights = [onnx.numpy_helper.from_array(np.full((4, 5), 0.5, np.float32), "w")]
+    model = model_of([onnx.helper.make_node("MatMul", ["x", "w"], ["y"])], {"x": (2, 4)}, ["y"], weights)
+    onnx.save(model, tmp_path / "n.onnx", save_as_external_data=True, location="data", size_threshold=0)
+    if not there:
+        (tmp_path / "data").unlink()
+    made = layer_cut.whole(tmp_path / "n.onnx", None, None)
+    assert (onnx.numpy_helper.to_array(made.graph.initializer[0]) == 0.5).all() == there
+    assert np.isfinite(layer_data.expected(made, layer_data.feeds(made), 1e12)[0]).all()
+
+
 def test_a_file_stamped_by_a_newer_exporter_runs_all_the_same(tmp_path: Path) -> None:
     model = model_of([onnx.helper.make_node("Relu", ["x"], ["y"], name="r")], {"x": (4,)}, ["y"])
     model.ir_version = 999
