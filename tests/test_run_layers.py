@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 
@@ -124,6 +125,13 @@ def test_a_dynamic_input_needs_its_shape(tmp_path: Path, capsys: pytest.CaptureF
     assert run_all.main([*asked, "--shape", "x=1x8x16"]) == 0
     (row,) = table(only_run(tmp_path / "out"))
     assert float(row["bytes"]) == 2 * 4 * 8 * 16
+
+
+def test_a_network_in_which_nothing_runs_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    value = onnx.numpy_helper.from_array(np.zeros(3, np.float32))
+    onnx.save(model_of([onnx.helper.make_node("Constant", [], ["y"], value=value)], {}, ["y"]), tmp_path / "n.onnx")
+    assert run_all.main([*CPU, "--model", str(tmp_path / "n.onnx"), "--out", str(tmp_path / "out")]) == 2
+    assert "n.onnx: nothing in it runs" in capsys.readouterr().err
 
 
 def test_a_network_of_another_type_runs_in_that_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,9 +35,12 @@ class Asked:
     def graph(self) -> Graph:
         """Its nodes and shapes. Raises RidgelineError in a line."""
         try:
-            return read_graph(self.path, self.shapes, self.batch)
+            found = read_graph(self.path, self.shapes, self.batch)
         except OnnxError as error:
             raise RidgelineError(str(error)) from None
+        if not found.nodes:
+            raise RidgelineError(f"{self.path}: nothing in it runs: all it says is known before")
+        return found
 
     @property
     def name(self) -> str:
