@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,9 +69,21 @@ def model(run: Run) -> Outcome:
 def write(outcome: Outcome, folder: Path) -> None:
     """Write ceilings.csv, placements.csv, the pictures and report.html, each whole or not at all."""
     outcome.folder = folder
-    for name, content in _contents(outcome).items():
+    with _names_as_they_are():
+        contents = _contents(outcome)
+    for name, content in contents.items():
         replace_file(folder / name, content)
         outcome.files.append(folder / name)
+
+
+@contextmanager
+def _names_as_they_are() -> Iterator[None]:
+    """Layers are called what others call them: ``$`` begins no formula, and a letter no font has is no warning."""
+    import matplotlib
+
+    with matplotlib.rc_context({"text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        yield
 
 
 def _contents(outcome: Outcome) -> dict[str, str | bytes]:

@@ -88,6 +88,18 @@ def test_other_tools_clocks_need_no_gpu(tmp_path: Path) -> None:
     assert any(row["roof"].startswith(("bandwidth/", "compute/")) for row in rows)
 
 
+@pytest.mark.filterwarnings("error")
+def test_names_may_hold_anything(tmp_path: Path) -> None:
+    names = ["a$b$^{", "$\\frac{$", "层/卷积", "<script>alert(1)</script>", "[red]x[/]", "tab\tand\nline"]
+    lines = ["name,flops,bytes,seconds", *(f'"{name}",1e9,1e6,1e-3' for name in names)]
+    (tmp_path / "net$x$_{.csv").write_text("\n".join(lines))
+    asked = ["--import", str(tmp_path / "net$x$_{.csv"), "--roofs", str(H200), "--out", str(tmp_path / "out")]
+    assert run_all.main(asked) == 0
+    folder = only_run(tmp_path / "out")
+    assert [row["layer"] for row in table(folder)] == names
+    assert "<script>alert" not in (folder / "report.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("argv", "line"),
     [
