@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from probes.harness.records import Measurement, RidgelineError
 from probes.importers import ncu, ort, plain, trtexec
 from probes.importers.layer_row import Nodes, read_json, read_text
 
+NCU_SAYS = re.compile(r"^==\w+==", re.MULTILINE)
 KNOWN = "trtexec --exportProfile and --exportLayerInfo, an ONNX Runtime profile, Nsight Compute CSV, or a plain CSV"
 
 
@@ -41,7 +43,7 @@ def read_all(paths: Sequence[Path], device: str, started: str, network: str, nod
 def _kind(path: Path) -> str:
     text = read_text(path)
     if text.lstrip()[:1] not in ("[", "{"):
-        return "ncu" if "Kernel Name" in text else "plain"
+        return "ncu" if "Kernel Name" in text or NCU_SAYS.search(text) else "plain"
     found = _json_kind(read_json(path))
     if not found:
         raise RidgelineError(f"{path} is of no tool that is known: give {KNOWN}")

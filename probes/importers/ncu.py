@@ -78,6 +78,8 @@ def _wide(path: Path, lines: list[Line]) -> Iterator[Launch]:
         if not cells[KERNEL]:
             units = cells
             continue
+        if TIME in header and not units.get(TIME):
+            raise malformed(path, f"line {line}", f"no unit of {TIME}: the row of units under the header is missing")
         launch = Launch(line, cells[KERNEL], cells.get("Grid Size", ""))
         for name in filter(wanted, header):
             _add(path, launch, line, name, cells[name], units.get(name, ""))
@@ -144,4 +146,5 @@ def _times(factor: float, value: float | None) -> float | None:
 
 def short_name(kernel: str) -> str:
     """``gemm`` of ``void ns::gemm<float, 128>(float *)``."""
-    return re.sub(r"[<(].*", "", kernel.replace("(anonymous namespace)::", "").removeprefix("void ")).split("::")[-1]
+    plain = kernel.replace("(anonymous namespace)::", "").removeprefix("void ")
+    return re.sub(r"[<(].*", "", plain).split("::")[-1].strip() or kernel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -23,9 +24,12 @@ SCALAR = re.compile(
 TENSOR = re.compile(r"(sm__ops_path_tensor_src_([a-z0-9]+)\w*)\.sum(\.per_cycle_elapsed)?")
 BUSY = re.compile(r"sm__(?:inst_executed_)?pipe_tensor\S*")
 CYCLES = ("smsp__cycles_elapsed.avg.per_second", "sm__cycles_elapsed.avg.per_second")
-PREFIX = {"": 1.0, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "m": 1e-3, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
-QUANTITY = re.compile(r"([numµkKMGT]?)(?:seconds?|sec|s|bytes?|B|inst|cycles?|hz|Hz|ops?)")
+MICRO = dict.fromkeys("uµμ", 1e-6)
+PREFIX = {"": 1.0, "n": 1e-9, **MICRO, "m": 1e-3, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+QUANTITY = re.compile(r"([numµμkKMGT]?)(?:seconds?|sec|s|bytes?|B|inst|cycles?|hz|Hz|ops?)")
 INTEGER = ("int", "uint")
+SPACES = re.compile(r"(?<=\d)[\u00a0\u202f'’](?=\d{3})")  # which some languages write between thousands
+GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+|\d{1,3}(?:\.\d{3}){2,}")
 
 Metrics = dict[str, float]
 
@@ -44,15 +48,20 @@ def value_of(path: Path, line: int, name: str, text: str, unit: str) -> float | 
 
 def number(path: Path, line: int, name: str, text: str) -> float | None:
     """``1,234.5`` and, in other languages, ``1.234,5``; None for ``n/a``. Instances behind the value are left out."""
-    plain = text.strip().split(" ")[0].replace("\u202f", "")
+    plain = SPACES.sub("", text.strip()).split(" ")[0]
     if plain.lower() in ("", "n/a", "nan", "no"):
         return None
-    if plain.rfind(",") > plain.rfind(".") and not re.fullmatch(r"\d{1,3}(,\d{3})+", plain):
+    if GROUPED.fullmatch(plain):
+        plain = plain.replace(".", "").replace(",", "")
+    elif plain.rfind(",") > plain.rfind("."):
         plain = plain.replace(".", "").replace(",", ".")
     try:
-        return float(plain.replace(",", ""))
+        value = float(plain.replace(",", ""))
     except ValueError:
-        raise malformed(path, f"line {line}", f"{name} is {text!r}, not a number") from None
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise malformed(path, f"line {line}", f"{name} is {text!r}, not a number of zero or more")
+    return value
 
 
 def _scale(path: Path, line: int, name: str, unit: str) -> float:

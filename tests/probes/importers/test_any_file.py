@@ -35,6 +35,13 @@ def test_each_file_is_read_as_what_it_is(name: str, tool: str) -> None:
     assert all(tool in probe for probe in probes)
 
 
+def test_a_profile_that_was_refused_is_of_its_tool(tmp_path: Path) -> None:
+    path = tmp_path / "ncu.csv"
+    path.write_text("==PROF== Connected to process 1\n==ERROR== ERR_NVGPUCTRPERM - no permission\n")
+    with pytest.raises(RidgelineError, match="no table of Nsight Compute: ==ERROR== ERR_NVGPUCTRPERM"):
+        read_all([path], "device", "now", "", {})
+
+
 def test_layer_information_belongs_to_its_profile() -> None:
     rows = read_all([DATA / "trt10_profile.json", DATA / "trt10_layers.json"], "device", "now", "net", {})
     alone = read_all([DATA / "trt10_profile.json"], "device", "now", "net", {})

@@ -68,7 +68,10 @@ def test_counts_per_cycle_and_parts_of_a_total() -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("1,234,567", 1234567), ("1,234.5", 1234.5), ("9,05", 9.05), ("1.234,5", 1234.5), ("n/a", None), ("7 (3; 4)", 7)],
+    [
+        *(("1,234,567", 1234567), ("1,234.5", 1234.5), ("9,05", 9.05), ("1.234,5", 1234.5), ("1.234.567", 1234567)),
+        *(("1\u202f234,5", 1234.5), ("1\u00a0234", 1234), ("1’234.5", 1234.5), ("n/a", None), ("7 (3; 4)", 7)),
+    ],
 )
 def test_numbers_as_ncu_writes_them(text: str, value: float | None) -> None:
     assert number(Path("f"), 1, "m", text) == value
@@ -81,6 +84,9 @@ def test_numbers_as_ncu_writes_them(text: str, value: float | None) -> None:
         ('"5.24"', '"fast"', "line 7: gpu__time_duration.sum is 'fast', not a number"),
         ('"us"', '"fortnight"', "line 6: gpu__time_duration.sum has the unit 'fortnight'"),
         (',"5.24","0","0","0","0","1,048,576","0"', "", "line 7: 13 cells, not 20"),
+        ('"5.24"', '"-5.24"', "line 7: gpu__time_duration.sum is '-5.24', not a number of zero or more"),
+        ('"5.24"', '"inf"', "line 7: gpu__time_duration.sum is 'inf', not a number of zero or more"),
+        ('"us"', '""', "line 6: no unit of gpu__time_duration.sum"),
         ('"Kernel Name"', '"Kernel"', "holds no table of Nsight Compute: no column 'Kernel Name'"),
     ],
 )
