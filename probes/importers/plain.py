@@ -1,7 +1,8 @@
 """Layers anybody timed, as a CSV: ``name, flops, bytes, seconds[, dtype]``.
 
 Other columns are kept: ``op, family, provider, network, working_set, textbook_bytes, warm, launches`` have the meaning
-they have in every layer's row, any further one is a remark in ``params``. An empty cell is unknown.
+they have in every layer's row, any further one is a remark in ``params``. An empty cell is unknown. Where a spreadsheet
+writes decimal commas, cells are parted by semicolons or tabs.
 """
 
 from __future__ import annotations
@@ -18,22 +19,37 @@ from probes.importers.layer_row import BYTES, dtype_of, layer_row, malformed, re
 
 NEEDED = ("name", "flops", "bytes", "seconds")
 OWN = (*NEEDED, "dtype", "op", "family")
+GIVEN = ("layer", "device", "started", "tool", "reason")
+"""What every layer's row has already, from this run: columns of these names are left out."""
+COUNTED = ("working_set", "textbook_bytes", "launches")
+DELIMITERS = (",", ";", "\t")
 
 
 def read(path: Path, device: str, started: str, network: str = "") -> list[Measurement]:
     """A row for every line. network: the file's name if not given. Raises RidgelineError with line and column."""
-    table = csv.DictReader(io.StringIO(read_text(path)), skipinitialspace=True)
+    text = read_text(path)
+    delimiter = max(DELIMITERS, key=(text.splitlines() or [""])[0].count)
+    table = csv.DictReader(io.StringIO(text), skipinitialspace=True, delimiter=delimiter)
     try:
         names = [str(name).strip().lower() for name in table.fieldnames or []]
         if missing := [name for name in NEEDED if name not in names]:
             raise malformed(path, "line 1", f"no column {', '.join(missing)} (needed: {', '.join(NEEDED)}[, dtype])")
+        if twice := [name for name in names if name and names.count(name) > 1]:
+            raise malformed(path, "line 1", f"two columns are called {twice[0]}")
         table.fieldnames = names
-        rows = [_row(path, table.line_num, cells, device, started, network or path.stem) for cells in table]
+        lines = table if delimiter == "," else map(_with_points, table)
+        rows = [_row(path, table.line_num, cells, device, started, network or path.stem) for cells in lines]
     except csv.Error as error:
         raise malformed(path, f"line {table.line_num}", str(error)) from None
     if not rows:
         raise malformed(path, "line 2", "no layer follows the header")
     return rows
+
+
+def _with_points(cells: Mapping[Any, Any]) -> dict[Any, Any]:
+    """The same with decimal commas as points."""
+    numbers = {name for name in (*NEEDED[1:], *COUNTED) if cells.get(name)}
+    return {name: cell.replace(",", ".") if name in numbers else cell for name, cell in cells.items()}
 
 
 def _row(path: Path, line: int, cells: Mapping[Any, Any], device: str, started: str, network: str) -> Measurement:
@@ -62,9 +78,9 @@ def _more(path: Path, line: int, text: Mapping[str, str]) -> dict[str, Any]:
     """The columns beyond the five, those without a value left out."""
     kinds: dict[str, Callable[[str, str], Any]] = {
         "warm": lambda _, cell: cell.lower() in ("1", "true", "yes"),
-        **dict.fromkeys(("working_set", "textbook_bytes", "launches"), lambda n, cell: _number(path, line, n, cell)),
+        **dict.fromkeys(COUNTED, lambda n, cell: _number(path, line, n, cell)),
     }
-    cells = {name: cell for name, cell in text.items() if name not in OWN and cell}
+    cells = {name: cell for name, cell in text.items() if name not in (*OWN, *GIVEN) and cell}
     return {name: kinds[name](name, cell) if name in kinds else cell for name, cell in cells.items()}
 
 

@@ -36,9 +36,27 @@ def test_four_columns_are_enough_and_others_are_kept(tmp_path: Path) -> None:
     assert [params[k] for k in ("network", "warm", "working_set", "note")] == ["net", False, 99.0, "mine"]
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_a_spreadsheet_with_decimal_commas_is_read(tmp_path: Path, delimiter: str) -> None:
+    path = tmp_path / "n.csv"
+    lines = ["name,flops,bytes,seconds".replace(",", delimiter), delimiter.join(("a, b", "1,5e9", "1e6", "0,5"))]
+    path.write_text("\r\n".join(lines), encoding="utf-8-sig", newline="")
+    (row,) = plain.read(path, "CPU", "now")
+    assert (row.kernel, row.flops, row.bytes, row.seconds_median) == ("a, b", 1.5e9, 1e6, 0.5)
+
+
+def test_columns_of_what_a_run_knows_itself_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "n.csv"
+    path.write_text("name,flops,bytes,seconds,layer,device,started,tool,reason\na,1,2,3,l,d,s,t,r\n")
+    (row,) = plain.read(path, "CPU", "now")
+    assert (json.loads(row.params)["layer"], row.device, row.started) == ("a", "CPU", "now")
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
+        ("name,flops,bytes,seconds,flops\na,1,2,3,4\n", "line 1: two columns are called flops"),
+        ('name,flops,bytes,seconds\na,"1,000",2,3\n', "line 2: flops is '1,000', not a number"),
         ("name,flops,bytes\na,1,2\n", "line 1: no column seconds"),
         ("name,flops,bytes,seconds\na,1,2,3\nb,x,2,3\n", "line 3: flops is 'x', not a number"),
         ("name,flops,bytes,seconds\na,1,-2,3\n", "line 2: bytes is '-2'"),
