@@ -21,7 +21,10 @@ from probes.importers.trtexec_files import Layer, matched, read_layers, read_pro
 from probes.importers.trtexec_nodes import held
 
 STILL = ("Reformat", "NoOp", "Shuffle", "Constant", "TrainStation", "signal", "wait")
-STILL_NAME = re.compile(r"Reformatting CopyNode.*|\[trainStation\d*\]|.*\[(Shuffle|Constant)\]|.* copy|.*HostCopy\]")
+STILL_NAME = re.compile(
+    r"(?P<reformat>Reformatting CopyNode .*)|\[trainStation\d*\]|.*\[(Shuffle|Constant|NoOp)\]|.* copy"
+    r"|.*(HostCopy|HostToDeviceCopy)( \d+)?\]|(signal|wait)\^.*"
+)
 """Types and names of layers that compute nothing."""
 
 
@@ -53,7 +56,8 @@ def left_out(rows: Iterable[Measurement], nodes: Nodes) -> list[str]:
 def _row(
     layer: Layer, seconds: float, names: Sequence[str], dtype: str, nodes: Nodes, more: Mapping[str, Any]
 ) -> Measurement:
-    kind = str(layer.get("LayerType", ""))
+    still = STILL_NAME.fullmatch(layer["Name"])
+    kind = str(layer.get("LayerType") or ("Reformat" if still and still["reformat"] else ""))
     border = _border(layer)
     work = [nodes[name] for name in names]
     flops = total([w.flops for w in work]) if work else 0.0 if more["shared"] else _own_flops(layer)
@@ -65,7 +69,8 @@ def _row(
         reason = "part of a node whose work is counted with a slower layer"
     return layer_row(
         layer["Name"], op or layer["Name"], dtype or "fp32", [seconds], flops, of_nodes if border is None else border,
-        tool="trtexec", reason=reason, provider="tensorrt", layer_type=kind, nodes=list(names),
+        tool="trtexec", reason=reason, family="movement" if still and not work else "",
+        provider="tensorrt", layer_type=kind, nodes=list(names),
         bytes_of_nodes=of_nodes, tactic=str(layer.get("TacticName", "")),
         **_channels(layer), **more,
     )  # fmt: skip

@@ -95,13 +95,20 @@ def test_a_node_that_no_layer_names_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["[trainStation1]", "(Unnamed Layer* 714) [Constant]", "/neck/Concat_/neck/Resize_output_0_clone_0 copy"]
+    "name",
+    [
+        *("[trainStation1]", "(Unnamed Layer* 714) [Constant]", "/neck/Concat_/neck/Resize_output_0_clone_0 copy"),
+        *("[HostToDeviceCopy 0]", "[ShapeHostToDeviceCopy 1]", "[DeviceToShapeHostCopy 0]", "[NoOp]", "signal^bb^0"),
+        "Reformatting CopyNode for Output Tensor 0 to Conv_0 + Relu_1",
+    ],
 )
 def test_layers_of_the_runtime_compute_nothing(tmp_path: Path, name: str) -> None:
     path = tmp_path / "profile.json"
     path.write_text(json.dumps([{"count": 11}, {"name": name, "timeMs": 16.72}]))
     (row,) = trtexec.read(path, "GPU", "now", nodes=NODES8)
     assert (row.flops, row.reason, row.seconds_median) == (0.0, "", pytest.approx(1.52e-3))
+    assert row.ceiling == "layer/movement", "also where it is named after the layer it feeds"
+    assert (row.kernel == "Reformat") == name.startswith("Reformatting"), "the advice is to remove it"
 
 
 def test_version_10_names_nodes_in_metadata_and_each_is_counted_once() -> None:
