@@ -18,6 +18,8 @@ from probes.harness.records import Measurement, RidgelineError
 from probes.importers.layer_row import Nodes, NodeWork, dtype_of, layer_row, malformed, read_json
 
 ENDING = "_kernel_time"
+CONTROL = frozenset(("If", "Loop", "Scan"))
+"""Operations that run others, whose events lie within theirs."""
 Event = Mapping[str, Any]
 Shape = tuple[str, list[int]]
 
@@ -32,13 +34,14 @@ def read(path: Path, device: str, started: str, network: str = "", nodes: Nodes 
     timed = [(i, e) for i, e in events if e.get("cat") == "Node" and str(e.get("name")).endswith(ENDING)]
     if not timed:
         raise RidgelineError(f"{path} has no event of a node: profile an InferenceSession that runs")
-    grouped: dict[tuple[str, str], list[tuple[int, Event]]] = {}
-    for index, event in timed:
-        key = str(event["name"]).removesuffix(ENDING), str(_args(path, index, event).get("node_index"))
+    grouped: dict[tuple[str, ...], list[tuple[int, Event]]] = {}
+    for index, event in _without_inner(path, timed):
+        args = _args(path, index, event)  # nodes without names differ by their index, in old versions by operation
+        key = str(event["name"]).removesuffix(ENDING), str(args.get("node_index")), str(args["op_name"])
         grouped.setdefault(key, []).append((index, event))
     whole = "+".join(sorted({_dtype(_shapes(path, i, e, "input") or _shapes(path, i, e, "output")) for i, e in timed}))
     more = {"device": device, "started": started, "network": network or path.stem, "precision": whole}
-    return [_row(path, name, found, runs, nodes or {}, more) for (name, _), found in grouped.items()]
+    return [_row(path, name, found, runs, nodes or {}, more) for (name, *_), found in grouped.items()]
 
 
 def _events(path: Path) -> list[tuple[int, Event]]:
@@ -55,6 +58,20 @@ def _events(path: Path) -> list[tuple[int, Event]]:
                     name = event.get("name", "")
                     raise malformed(path, f"event {index} ({name})", f"{key} is {event.get(key)!r}, not a time in µs")
     return list(enumerate(data, 1))
+
+
+def _without_inner(path: Path, timed: Sequence[tuple[int, Event]]) -> list[tuple[int, Event]]:
+    """The same, the time of a Loop, an If or a Scan without that of the operations it ran, which have their own."""
+    own = {index: event["dur"] for index, event in timed}
+    around: dict[Any, list[tuple[int, float]]] = {}  # by thread: control flow that is open, and when it ends
+    for index, event in sorted(timed, key=lambda pair: (pair[1]["ts"], -pair[1]["dur"])):
+        still = [(i, end) for i, end in around.get(event.get("tid"), []) if event["ts"] + event["dur"] <= end]
+        if still:
+            own[still[-1][0]] -= event["dur"]
+        if _args(path, index, event)["op_name"] in CONTROL:
+            still.append((index, event["ts"] + event["dur"]))
+        around[event.get("tid")] = still
+    return [(index, {**event, "dur": max(own[index], 0)}) for index, event in timed]
 
 
 def _row(
@@ -110,12 +127,16 @@ def _work(
     name: str, op: str, inputs: Sequence[Shape], outputs: Sequence[Shape], nodes: Nodes
 ) -> tuple[float | None, float | None, str]:
     """Operations, compulsory bytes and a remark: from the node's own work, or else from the shapes."""
+    if op in CONTROL:
+        return 0.0, None, "control flow: the operations it runs are rows of their own"
     if given := nodes.get(name) or _by_output(name, op, nodes):
         return given.flops, given.bytes, ""
     if op.endswith(("MatMul", "Gemm")) and len(inputs) == 1 and outputs and inputs[0][1]:
         inputs = [*inputs, (inputs[0][0], [inputs[0][1][-1], outputs[0][1][-1]])]  # packed weights are not listed
     tensors = [Tensor(f"{name} {i}", tuple(shape), kind) for i, (kind, shape) in enumerate((*inputs, *outputs))]
     work = work_of(Node(op, name, tuple(tensors[: len(inputs)]), tuple(tensors[len(inputs) :])))
+    if not tensors:
+        return None, None, f"work of {op} unknown: the profile holds no shapes, give the model"
     if work.flops is None:
         return None, work.compulsory_bytes, f"FLOPs of {op} unknown: the profile holds no attributes, give the model"
     return work.flops, work.compulsory_bytes, "work from the shapes in the profile" if work.flops else ""

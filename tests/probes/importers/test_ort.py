@@ -51,6 +51,44 @@ def test_an_unknown_operation_is_named_and_not_zero(tmp_path: Path) -> None:
     assert "host time" in row.reason
 
 
+def node(op: str, start: int, dur: int, name: str = "", thread: int = 1, **args: Any) -> dict[str, Any]:
+    args = {"op_name": op, "provider": "CPUExecutionProvider", **args}
+    return {
+        "cat": "Node",
+        "dur": dur,
+        "ts": start,
+        "tid": thread,
+        "ph": "X",
+        "name": f"{name}_kernel_time",
+        "args": args,
+    }
+
+
+def test_nodes_without_name_index_or_shape_are_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps([node("Conv", 1, 20), node("Relu", 30, 5), node("Conv", 40, 10)]))
+    conv, relu = ort.read(path, "CPU", "now")
+    assert (conv.kernel, relu.kernel) == ("Conv", "Relu")
+    assert (conv.seconds_median, relu.seconds_median) == (pytest.approx(30e-6), pytest.approx(5e-6))
+    assert (relu.flops, relu.bytes) == (None, None), "not zero: it wrote no shapes"
+    assert "holds no shapes" in relu.reason
+
+
+def test_what_a_loop_runs_is_not_counted_twice(tmp_path: Path) -> None:
+    inner = [
+        node("Add", 20, 30, "add"),
+        node("If", 50, 40, "if"),
+        node("Mul", 60, 25, "mul"),
+        node("Add", 95, 5, "add"),
+    ]
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps([node("Loop", 10, 100, "loop"), *inner, node("Neg", 30, 50, "other", thread=2)]))
+    rows = {row.kernel: row for row in ort.read(path, "CPU", "now")}
+    microseconds = {op: round((row.seconds_median or 0) * 1e6) for op, row in rows.items()}
+    assert microseconds == {"Loop": 25, "Add": 35, "If": 15, "Mul": 25, "Neg": 50}
+    assert (rows["Loop"].flops, "rows of their own" in rows["Loop"].reason) == (0.0, True)
+
+
 @pytest.mark.parametrize(
     ("data", "says"),
     [
