@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ ARITHMETIC = (
 
 def elements(shape: Sequence[int]) -> int:
     """How many elements a tensor of this shape has: 1 for a scalar."""
-    return int(np.prod(shape, dtype=np.int64)) if len(shape) else 1
+    return prod(map(int, shape))  # of Python's numbers, which do not overflow
 
 
 def dimensions(value: Any) -> list[int | str]:

@@ -37,6 +37,13 @@ def _check(args: argparse.Namespace) -> None:
     for option in ("shape", "batch", "precision"):
         if getattr(args, option) and not args.model:
             raise RidgelineError(f"--{option} is of a network: give it with --model NET.onnx")
+    if wrong := [name for name in args.precision if name not in network.PRECISIONS]:
+        raise RidgelineError(f"--precision {wrong[0]!r}: there are {', '.join(network.PRECISIONS)}")
+    if args.imported and len(args.precision) > 1:
+        raise RidgelineError("--import takes one --precision: that of the profile, in which bytes are counted")
+    shapes = [name for name, _ in args.shape]
+    if twice := [name for name in shapes if shapes.count(name) > 1]:
+        raise RidgelineError(f"--shape {twice[0]} is given twice")
     if args.roofs and not (args.layers is not None or args.model or args.imported):
         raise RidgelineError("--roofs is for layers: give --layers, --model or --import with it")
 

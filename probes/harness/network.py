@@ -55,9 +55,7 @@ class Asked:
 
 
 def probe(asked: Asked) -> Probe:
-    """The probe of this network. Raises RidgelineError where the file cannot be read or a precision not be had."""
-    if wrong := [name for name in asked.precisions if name not in PRECISIONS]:
-        raise RidgelineError(f"--precision {wrong[0]!r}: there are {', '.join(PRECISIONS)}")
+    """The probe of this network. Raises RidgelineError where the file cannot be read, or is of another precision."""
     stored = asked.stored  # reads the file: what is wrong with it must show before anything is measured
     if asked.precisions and stored != "fp32" and asked.precisions != (stored,):
         raise RidgelineError(f"{asked.path} is stored in {stored}: leave --precision out, or give the FP32 network")

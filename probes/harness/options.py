@@ -8,6 +8,9 @@ from typing import NoReturn
 
 from probes.harness.records import RidgelineError
 
+LARGEST = 2**31 - 1
+"""Of a dimension: runtimes count in 32 bits."""
+
 
 class Parser(argparse.ArgumentParser):
     """Bad arguments are bad input like any other: one line."""
@@ -55,21 +58,23 @@ def seconds(text: str) -> float:
 
 
 def positive(text: str) -> int:
-    """A whole number above zero."""
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
+    """A whole number above zero that a dimension can have."""
+    if not text.strip().isdecimal() or not 0 < int(text) <= LARGEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {LARGEST}")
+    return int(text)
 
 
 def names(text: str) -> tuple[str, ...]:
     """``fp16,int8`` as its parts, each once."""
-    return tuple(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
+    parts = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
+    if not parts:
+        raise argparse.ArgumentTypeError(f"{text!r} names nothing")
+    return parts
 
 
 def shape(text: str) -> tuple[str, tuple[int, ...]]:
     """``name=1x3x224x224`` as name and dimensions; names may hold ``=`` themselves."""
     name, _, dims = text.rpartition("=")
     if not name:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"{text!r} is not like NAME=1x3x224x224")
     return name, tuple(positive(dim) for dim in dims.lower().split("x"))

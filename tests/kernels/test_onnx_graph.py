@@ -186,6 +186,11 @@ def test_an_output_nobody_reads_is_left_out() -> None:
     assert graph_of(split).nodes[0].outputs[1].shape == (2, 4)  # type: ignore[union-attr]
 
 
+def test_more_elements_than_a_register_counts() -> None:
+    graph = graph_of(model_of([make("Relu", ["x"], ["y"])], {"x": (2**31 - 1,) * 3}, ["y"]))
+    assert work_of(graph.nodes[0]).compulsory_bytes == pytest.approx(8 * 2.0**93)
+
+
 def test_every_node_has_a_name_of_its_own() -> None:
     names = ("", "Relu_3", "twin", "", "twin")
     tensors = ["x", "a", "b", "c", "d", "y"]
