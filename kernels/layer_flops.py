@@ -91,15 +91,22 @@ def _inner(node: Node) -> int:
 
 def einsum(node: Node) -> float:
     """Every point of the index space: one multiplication per further operand, one addition if an index is summed."""
-    equation = str(node.attributes.get("equation", "")).replace(" ", "")
-    left, _, right = equation.partition("->")
-    if "->" not in equation or "." in equation:
-        raise Unknown(f"Einsum {node.name}: cannot count {equation!r}, only explicit equations without an ellipsis")
-    sizes = {
-        letter: n for i, term in enumerate(left.split(",")) for letter, n in zip(term, shape(node, i), strict=True)
-    }
-    summed = set(sizes) - set(right)
-    return float(prod(sizes.values()) * (len(node.inputs) - 1 + bool(summed)))
+    left, arrow, right = str(node.attributes["equation"]).replace(" ", "").partition("->")
+    sizes: dict[str | int, int] = {}
+    for place, term in enumerate(left.split(",")):
+        dims = shape(node, place)
+        for index, n in zip(_indices(term, len(dims)), dims, strict=True):
+            sizes[index] = max(n, sizes.get(index, 0)) if isinstance(index, int) else n
+    kept = right if arrow else {letter for letter in left if left.count(letter) == 1}
+    summed = any(isinstance(index, str) and index not in kept for index in sizes)
+    return float(prod(sizes.values()) * (len(node.inputs) - 1 + summed))
+
+
+def _indices(term: str, rank: int) -> list[str | int]:
+    """One letter a dimension; those under an ellipsis are numbered from its end, as they broadcast."""
+    before, dots, after = term.partition("...")
+    hidden = rank - len(before) - len(after) if dots else 0
+    return [*before, *range(-hidden, 0), *after]
 
 
 def attention(node: Node) -> float:
