@@ -12,8 +12,9 @@ import numpy as np
 LITERALS = ("value", "value_int", "value_ints", "value_float", "value_floats")
 SMALL = 1024  # elements: shapes, axes, scales. Larger constants are weights and only their shape matters
 ARITHMETIC = (
-    "Abs Add And Cast Ceil Concat ConstantOfShape Div Equal Expand Floor Gather Identity Max Min Mod Mul Neg Range "
-    "ReduceMax ReduceMin ReduceProd ReduceSum Reshape Round ScatterND Slice Sqrt Squeeze Sub Unsqueeze Where"
+    "Abs Add And Cast CastLike Ceil Clip Concat ConstantOfShape Div Equal Expand Floor Gather GatherElements Greater "
+    "GreaterOrEqual Identity Less LessOrEqual Max Min Mod Mul Neg Not Or Pow Range ReduceMax ReduceMin ReduceProd "
+    "ReduceSum Reshape Round ScatterND Sign Slice Sqrt Squeeze Sub Sum Tile Transpose Unsqueeze Where Xor"
 )
 
 
@@ -58,10 +59,17 @@ def fold(model: Any) -> int:
         if elements(tensor.dims) <= SMALL:
             known[tensor.name] = onnx.numpy_helper.to_array(tensor)
     if folded:
-        nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in kept]
-        model.graph.ClearField("node")
-        model.graph.node.extend(nodes)
+        _keep(model.graph, "node", kept)
+        stored = {tensor.name for tensor in model.graph.initializer}  # inference goes by what was said of them before
+        _keep(model.graph, "value_info", [value for value in model.graph.value_info if value.name not in stored])
     return folded
+
+
+def _keep(graph: Any, field: str, kept: Sequence[Any]) -> None:
+    """Only these of a repeated field, which owns them: so copies of them."""
+    copies = [type(each).FromString(each.SerializeToString()) for each in kept]
+    graph.ClearField(field)
+    getattr(graph, field).extend(copies)
 
 
 def _constant(node: Any, known: Mapping[str, np.ndarray], shaped: Mapping[str, Any], opsets: Any) -> Any:

@@ -52,6 +52,25 @@ def test_dynamic_shapes_are_bound_and_shape_arithmetic_is_folded() -> None:
     assert work_of(named(graph, "dense")).flops == 2 * 4 * 288 * 10
 
 
+def test_conditions_over_shapes_are_folded() -> None:
+    def whole(name: str, *values: int) -> Any:
+        return numpy_helper.from_array(np.array(values), name)
+
+    nodes = [
+        make("Shape", ["x"], ["s"]),
+        make("Less", ["s", "eight"], ["small"]),
+        make("Not", ["small"], ["large"]),
+        make("Or", ["large", "small"], ["any"]),
+        make("Xor", ["any", "small"], ["other"]),
+        make("Where", ["other", "s", "ones"], ["target"]),
+        make("Expand", ["one", "target"], ["y"], name="spread"),
+    ]
+    weights = [whole("eight", 8, 8), whole("ones", 1, 1), numpy_helper.from_array(np.zeros((1, 1), np.float32), "one")]
+    model = model_of([*nodes, make("Add", ["x", "y"], ["z"], name="z")], {"x": ("N", 9)}, ["z"], weights)
+    graph = graph_of(model)
+    assert [node.name for node in graph.nodes] == ["z"] and not graph.open_shapes()
+
+
 def test_an_open_shape_names_the_input_and_the_way_out() -> None:
     with pytest.raises(OnnxError, match=r"input x has dynamic shape 1x3xHxW.*--shape x=1x3x224x224"):
         graph_of(flattening())
