@@ -17,27 +17,31 @@ from kernels.base import Unavailable
 from kernels.layer_models import IR_VERSION
 from kernels.onnx_graph import FLOATS, Graph, Node, Tensor, read_graph
 
-POSITIVE = frozenset(("BatchNormalization",))
-"""Operations whose weights must not be negative: a variance stands under a root."""
+POSITIVE = frozenset(("BatchNormalization", "QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul"))
+"""Operations whose weights must not be negative: a variance stands under a root, and the others have scales."""
 SIZED_BY_DATA = frozenset(("NonMaxSuppression", "NonZero", "Unique", "Compress", "Loop", "If", "Scan"))
 """Only their data tell how much comes out: a shape that was given by ``--shape`` is a guess, for what follows."""
 BLOCK = 1_000_003  # random numbers that large weights repeat: prime, so that no two rows are alike
 SEED = 3
 
 
-def alone(graph: Graph, node: Node) -> Any:
-    """A ModelProto of this node only; what it reads is its input, weights are stored. Raises Unavailable if unknown."""
+def alone(graph: Graph, *nodes: Node) -> Any:
+    """A ModelProto of this node only, or of some in a row: what it reads is its input, weights are stored.
+
+    Raises Unavailable where they are unknown.
+    """
     import onnx
 
-    if node.subgraphs:
-        raise Unavailable(f"{node.op} {node.name}: what it runs depends on its data, so it cannot be timed alone")
-    proto = onnx.NodeProto()
-    proto.CopyFrom(_proto(graph, node.name))
-    read = {t.name: t for t in node.inputs if t is not None}
-    stored = {name: _stored(tensor, node) for name, tensor in read.items() if tensor.weight or tensor.value is not None}
-    inputs = [_declared(tensor) for name, tensor in read.items() if name not in stored]
-    outputs = [_result(tensor, node) for tensor in node.outputs if tensor is not None]
-    made = onnx.helper.make_graph([proto], node.name or node.op, inputs, outputs, list(stored.values()))
+    for node in nodes:
+        if node.subgraphs:
+            raise Unavailable(f"{node.op} {node.name}: what it runs depends on its data, so it cannot be timed alone")
+    inner = {t.name for node in nodes for t in node.outputs if t is not None}
+    read = {t.name: (t, node) for node in nodes for t in node.inputs if t is not None and t.name not in inner}
+    stored = {name: _stored(t, node) for name, (t, node) in read.items() if t.weight or t.value is not None}
+    inputs = [_declared(tensor) for name, (tensor, _) in read.items() if name not in stored]
+    outputs = [_result(tensor, nodes[-1]) for tensor in nodes[-1].outputs if tensor is not None]
+    protos = [_proto(graph, node.name) for node in nodes]
+    made = onnx.helper.make_graph(protos, nodes[-1].name, inputs, outputs, list(stored.values()))
     opsets = [onnx.helper.make_opsetid(domain, version) for domain, version in graph.opsets.items()]
     return onnx.helper.make_model(made, opset_imports=opsets, ir_version=_ir_version(opsets))
 
@@ -49,8 +53,13 @@ def _ir_version(opsets: Any) -> int:
     return max(IR_VERSION, int(onnx.helper.find_min_ir_version_for(opsets, ignore_unknown=True)))
 
 
-def key_of(graph: Graph, node: Node) -> str:
-    """What two nodes share that are the same layer: operation, attributes, shapes, types, small constants."""
+def key_of(graph: Graph, *nodes: Node) -> str:
+    """What two nodes (or rows of them) share that are the same layer: operation, attributes, shapes, types, small
+    constants."""
+    return " ".join(_key_of(graph, node) for node in nodes)
+
+
+def _key_of(graph: Graph, node: Node) -> str:
     import onnx
 
     proto = onnx.NodeProto()

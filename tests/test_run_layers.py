@@ -12,6 +12,8 @@ import onnx
 import pytest
 
 import run_all
+from kernels.layer_models import Net
+from kernels.layer_precision import convert
 from kernels.onnx_graph import read_graph
 from probes.harness.files import read_run
 from tests.kernels.onnx_networks import model_of
@@ -89,6 +91,19 @@ def test_other_tools_clocks_need_no_gpu(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("error")
+def test_a_network_of_integers_is_timed_in_them(tmp_path: Path) -> None:
+    net = Net()
+    conv = convert(net.model(net.conv(net.input(1, 8, 9, 9), 8, 8, 3)), "int8")
+    onnx.save(conv, tmp_path / "net.onnx")
+    asked = ["--model", str(tmp_path / "net.onnx"), "--only", "overhead", "--out", str(tmp_path / "out")]
+    assert run_all.main([*CPU, *asked]) == 0
+    (row,) = table(only_run(tmp_path / "out"))
+    assert (row["op"], row["dtype"]) == ("Conv", "int8")
+    assert "QLinearConv" in json.loads(row["params"])["executed"]
+    assert float(row["flops"]) == 2 * 8 * 81 * 72
+    assert float(row["bytes"]) == pytest.approx(2 * 8 * 81 + 8 * 72, rel=0.03)
+
+
 def test_names_may_hold_anything(tmp_path: Path) -> None:
     names = ["a$b$^{", "$\\frac{$", "层/卷积", "<script>alert(1)</script>", "[red]x[/]", "tab\tand\nline"]
     lines = ["name,flops,bytes,seconds", *(f'"{name}",1e9,1e6,1e-3' for name in names)]

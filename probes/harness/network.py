@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
 from kernels import layer_cut, layer_kernel, layer_ort, layer_static
 from kernels.base import Unavailable
+from kernels.layer_launch import INTEGER
 from kernels.layer_quantize import QUANTIZED
+from kernels.layer_units import Unit, units
 from kernels.layer_work import work_of
-from kernels.onnx_graph import Graph, Node, OnnxError, read_graph
+from kernels.onnx_graph import FLOATS, Graph, Node, OnnxError, read_graph
 from probes.harness.case import Case, Probe
 from probes.harness.records import Device, RidgelineError
 
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8")
+STORED = {"uint8": "int8"}
 QUESTION = "How long does each layer of this network take, and the whole of it?"
-FLOATS = ("fp16", "bf16", "fp64")
 WHOLE_TOLERANCE = {"fp64": 1e-6, "fp32": 2e-3, "tf32": 5e-2, "fp16": 5e-2, "bf16": 0.3, "int8": 0.3}
 """Of the largest output: roundings of all layers add up. Each layer was checked more strictly, alone."""
 
@@ -51,7 +53,8 @@ class Asked:
     def stored(self) -> str:
         """The precision it is stored in: of most of its weights, or of its inputs."""
         tensors = sorted(self.graph.weights, key=lambda t: t.size or 0, reverse=True) or list(self.graph.inputs)
-        return next((t.dtype for t in tensors if t.dtype in (*PRECISIONS, *FLOATS)), "fp32")
+        kinds = (STORED.get(tensor.dtype, tensor.dtype) for tensor in tensors)
+        return next((kind for kind in kinds if kind in (*PRECISIONS, "fp64")), "fp32")
 
 
 def probe(asked: Asked) -> Probe:
@@ -75,29 +78,41 @@ def cases(asked: Asked, device: Device) -> Iterator[Case]:
 
 
 def _layers(asked: Asked, precision: str, backend: str, skip: str) -> Iterator[Case]:
-    twins: dict[str, list[Node]] = {}
-    for node in asked.graph.nodes:
-        twins.setdefault(layer_cut.key_of(asked.graph, node), []).append(node)
-    for nodes in twins.values():
-        yield _layer(asked, nodes, precision, backend, skip)
+    twins: dict[str, list[Unit]] = {}
+    for unit in units(asked.graph):
+        twins.setdefault(layer_cut.key_of(asked.graph, *unit.nodes), []).append(unit)
+    for same in twins.values():
+        yield _layer(asked, same, precision, backend, skip)
 
 
-def _layer(asked: Asked, nodes: Sequence[Node], precision: str, backend: str, skip: str) -> Case:
-    node, dtype = nodes[0], precision
-    if precision == "int8" and node.op not in QUANTIZED:
+def _layer(asked: Asked, same: Sequence[Unit], precision: str, backend: str, skip: str) -> Case:
+    node, nodes = same[0].node, same[0].nodes
+    dtype, native = precision, "" if asked.stored == "fp32" else asked.stored
+    if native:
+        dtype = "int8" if len(nodes) > 1 else _own_type(node, native)
+    elif precision == "int8" and node.op not in QUANTIZED:
         dtype = "fp32"  # as a quantizer leaves it
-    native = "" if asked.stored == "fp32" else asked.stored
-    timed = layer_kernel.TimedLayer(node.op, partial(layer_cut.alone, asked.graph, node), native)
+    source = replace(asked.graph, nodes=(node,)) if len(nodes) > 1 else None
+    timed = layer_kernel.TimedLayer(node.op, partial(layer_cut.alone, asked.graph, *nodes), native, source=source)
     work = work_of(node, "" if native or dtype in ("fp32", "tf32") else dtype)
     try:
         timed.graph  # noqa: B018
         facts = timed.facts(dtype, backend)
     except (Unavailable, OnnxError) as error:
         skip, facts = skip or str(error), {"op": node.op, "family": work.family, "provider": backend}
-    rows = [{**facts, "network": asked.name, "layer": each.name, "precision": precision} for each in nodes]
+    rows = [{**facts, "network": asked.name, "layer": each.node.name, "precision": precision} for each in same]
     if work.problem:
         rows = [{**row, "unknown": work.problem} for row in rows]
     return Case(timed.kernel(backend), dtype, backend, f"layer/{work.family}", rows[0], skip, also=tuple(rows[1:]))
+
+
+def _own_type(node: Node, stored: str) -> str:
+    """The type a node of such a network computes in: that of its first floats, int8 where it has a kernel of integers
+    or no floats at all."""
+    kinds = [tensor.dtype for tensor in (*node.inputs, *node.outputs) if tensor]
+    if node.op.startswith(INTEGER):
+        return "int8"
+    return next((kind for kind in kinds if kind in FLOATS), "int8" if {"int8", "uint8"} & set(kinds) else stored)
 
 
 def _whole(asked: Asked, precision: str, backend: str, skip: str) -> Case:

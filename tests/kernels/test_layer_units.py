@@ -1,0 +1,59 @@
+"""Which nodes are timed as one layer: an operation with the Q/DQ around it, and nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+
+from kernels import layer_cut, layer_data
+from kernels.layer_models import Net
+from kernels.layer_precision import convert
+from kernels.layer_units import units
+from kernels.onnx_graph import Graph, graph_of
+from tests.kernels.onnx_networks import model_of
+
+
+def quantized() -> Graph:
+    """A convolution with ReLU, one more, and the sum of both."""
+    net = Net()
+    first = net.add("Relu", net.conv(net.input(1, 8, 6, 6), 8, 8, 3))
+    return graph_of(convert(net.model(net.add("Add", first, net.conv(first, 8, 8, 3))), "int8"))
+
+
+def test_an_operation_is_one_with_what_decodes_and_encodes_for_it() -> None:
+    graph = quantized()
+    found = units(graph)
+    assert [unit.node.op for unit in found] == ["Conv", "Conv", "Add"]
+    first, second, total = ([node.op for node in unit.nodes] for unit in found)
+    assert first == [*3 * ["DequantizeLinear"], "Conv", "Relu", "QuantizeLinear"]
+    assert second == [*3 * ["DequantizeLinear"], "Conv", "QuantizeLinear"]
+    assert total == [*2 * ["DequantizeLinear"], "Add", "QuantizeLinear"]
+
+
+def test_each_is_a_model_that_takes_and_gives_integers() -> None:
+    graph = quantized()
+    for unit in units(graph):
+        model = layer_cut.alone(graph, *unit.nodes)
+        onnx.checker.check_model(model)
+        kinds = {value.type.tensor_type.elem_type for value in [*model.graph.input, *model.graph.output]}
+        assert kinds == {onnx.TensorProto.UINT8}
+        assert layer_data.expected(model, layer_data.feeds(model), 1e12)[0].any()
+
+
+def test_without_integers_each_node_is_alone() -> None:
+    net = Net()
+    graph = graph_of(net.model(net.add("Relu", net.conv(net.input(1, 8, 6, 6), 8, 8, 3))))
+    assert [[node.op for node in unit.nodes] for unit in units(graph)] == [["Conv"], ["Relu"]]
+
+
+def test_floats_that_are_read_elsewhere_too_stay_a_layer() -> None:
+    scale = onnx.numpy_helper.from_array(np.array(0.1, np.float32), "s")
+    nodes = [
+        onnx.helper.make_node("DequantizeLinear", ["x", "s"], ["d"], name="decode"),
+        onnx.helper.make_node("Relu", ["d"], ["r"], name="relu"),
+        onnx.helper.make_node("QuantizeLinear", ["r", "s"], ["q"], name="encode"),
+        onnx.helper.make_node("Erf", ["d"], ["y"], name="erf"),
+    ]
+    graph = graph_of(model_of(nodes, {"x": (1, 8)}, ["q", "y"], [scale], kinds={"x": onnx.TensorProto.UINT8}))
+    found = {unit.node.name: [node.name for node in unit.nodes] for unit in units(graph)}
+    assert found == {"decode": ["decode"], "relu": ["decode", "relu", "encode"], "erf": ["erf"]}
