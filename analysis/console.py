@@ -131,7 +131,7 @@ class _Bar:
 def _line(row: Measurement) -> str:
     value, unit = (row.seconds_median, "s") if row.quantity == "layer" else (row.value, unit_of(row.ceiling, row.dtype))
     what = si(value, unit) if row.status == OK else f"{row.status}: {row.reason}"
-    place = "" if row.x is None else f" at {row.x:g}"
+    place = f" {row.layer} {row.dtype}" if row.layer else "" if row.x is None else f" at {row.x:g}"
     return f"  {row.ceiling + place:32} {row.backend:6} {what}"
 
 

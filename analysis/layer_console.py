@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analysis.layer_groups import LayerSweep, Network
-from analysis.layer_words import headline
+from analysis.layer_words import headline, unknown
 from analysis.placement import Placement, set_of
 from analysis.units import percent, si, unit_of
 
@@ -31,10 +31,17 @@ def _cells(p: Placement, group: str) -> tuple[str, ...]:
     return short, p.dtype, si(p.seconds, "s"), rate, percent(p.share), p.bound or "–", p.remark
 
 
+def _unknown(net: Network) -> str:
+    """Operations that no table knows, never counted as zero in silence."""
+    named = ", ".join(f"{op} ({layers}, {percent(part)} of the time)" for op, layers, part, _ in unknown(net.layers))
+    return f"Of unknown FLOPs, so not placed: {named}."
+
+
 def sentences(placed: Sequence[Placement], networks: Sequence[Network], sweeps: Sequence[LayerSweep]) -> list[str]:
     """What follows the table: where all the layers are, a headline for every network, and the sweeps there are."""
     more = len(placed) - len(lines(placed))
     said = [f"… all {len(placed)} layers in placements.csv"] if more else []
-    said += [headline(net) for net in networks]
+    for net in networks:
+        said += [headline(net), *[_unknown(net)] * bool(unknown(net.layers))]
     names = ", ".join(f"{sweep.name} ({len(sweep.layers)})" for sweep in sweeps)
     return said + ([f"Sweeps over layers: {names}."] if names else [])

@@ -53,7 +53,8 @@ def _times(net: Network) -> str:
         *([f"other load disturbed {disturbed} of its layers"] if disturbed else []),
     ]
     why = "; ".join([*_why(net.whole.params, net.whole.reason), *others])
-    return f"{si(whole, 's')} in one go; its {alone} take {si(total, 's')}, {size}{f' ({why})' if why else ''}."
+    take = "takes" if len(net.layers) == 1 else "take"
+    return f"{si(whole, 's')} in one go; its {alone} {take} {si(total, 's')}, {size}{f' ({why})' if why else ''}."
 
 
 def _why(params: str, reason: str) -> list[str]:

@@ -126,7 +126,10 @@ def _reasons(rows: Iterable[Measurement]) -> str:
     missing = sorted((m for m in rows if m.status != OK), key=lambda m: m.status)
     if not missing:
         return "<p>None: every case was measured.</p>"
-    named = ((m.status, m.ceiling, f"{m.kernel}/{m.backend} {m.dtype}", m.reason) for m in missing)
+    named = (
+        (m.status, m.ceiling, f"{m.kernel}/{m.backend} {m.dtype}{f': {m.layer}' * bool(m.layer)}", m.reason)
+        for m in missing
+    )
     return _table(("status", "ceiling", "case", "reason"), named)
 
 

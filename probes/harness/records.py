@@ -162,6 +162,11 @@ class Measurement:
         return dict(json.loads(self.params or "{}").get("beside", {}))
 
     @property
+    def layer(self) -> str:
+        """Name of the layer that was timed, empty for anything else."""
+        return str(json.loads(self.params or "{}").get("layer") or "")
+
+    @property
     def rate(self) -> float | None:
         """Work over the median time, in B/s, FLOP/s or OP/s; None unless the row is ok."""
         if self.status != OK or not self.work or not self.seconds_median:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -16,6 +17,8 @@ from analysis.layer_report import section, table
 from analysis.layer_words import headline
 from analysis.placement import Placement
 from analysis.placements import ranking
+from analysis.report import html
+from analysis.units import percent
 from probes.harness.files import Run
 from tests.analysis.layer_rows import ROOFS, conv_sweep, network, row, run_of
 from tests.analysis.layer_rows import graph as graph_of_light
@@ -108,6 +111,8 @@ def test_unknown_operations_are_listed_with_their_share_of_time() -> None:
     share = sum(p.time_share for p in outcome.placements if p.op == "LRN")
     assert "Unknown operations" in told
     assert f'<td>LRN</td><td data-v="2.0" title=\'2.0\'>2</td><td data-v="{share!r}"' in told
+    line = f"Of unknown FLOPs, so not placed: LRN (2, {percent(share)} of the time)."
+    assert line in layer_console.sentences(outcome.placements, outcome.networks, ())
     assert "Unknown operations" not in section(model(run_of(*rows)).placements, model(run_of(*rows)).networks, (), {})
 
 
@@ -129,6 +134,20 @@ def test_the_console_shows_the_longest_layers_of_each() -> None:
     assert [name for name, *_ in rows[:2]] == [f"squeezenet: {p.layer}" for p in longest]
     assert [name.split(":")[0] for name, *_ in rows] == ["squeezenet"] * 2 + ["conv-kernel"] * 2
     assert layer_console.sentences([], [], []) == []
+
+
+def test_what_was_not_measured_is_called_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    done = network("squeezenet")[0]
+    lost = dataclasses.replace(done, status="skipped", reason="no kernel of it")
+    with Console().progress(2) as progress:
+        progress.step(done)
+        progress.step(lost)
+    first, second = capsys.readouterr().out.splitlines()
+    assert f"layer/{done.ceiling.split('/')[1]} {done.layer} fp16" in first
+    assert f"{done.layer} fp16" in second and "skipped: no kernel of it" in second
+    run = run_of(lost)
+    page = html(run, {}, "<svg></svg>", [], [], "")
+    assert f"Conv/cuda fp16: {done.layer}</td>" in page
 
 
 def test_the_console_says_nothing_of_layers_without_any(capsys: pytest.CaptureFixture[str]) -> None:
