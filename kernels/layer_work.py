@@ -155,6 +155,7 @@ ROWS: tuple[Operation, ...] = (
     ),
     Operation("SkipLayerNormalization", "normalisation", count.normalised(7, 5, 3)),  # and the shortcut's addition
     Operation("RMSNormalization SimplifiedLayerNormalization", "normalisation", count.normalised(4, 4)),
+    Operation("SkipSimplifiedLayerNormalization", "normalisation", count.normalised(5, 4)),
     Operation("LpNormalization", "normalisation", count.normalised(3, 1)),
     Operation("MeanVarianceNormalization", "normalisation", count.per_output(5)),
     Operation("LRN", "normalisation", count.local_response),

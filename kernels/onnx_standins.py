@@ -1,11 +1,12 @@
 """Shapes of ONNX Runtime's own operations, which ONNX's shape inference does not know.
 
-Each has the shape that a standard operation gives some of its inputs; that one is asked instead.
+Most have the shape that a standard operation gives some of its inputs; that one is asked instead. The others have a row
+of FIRST_SHAPED: the shape of their first input but for the last dimension.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kernels.onnx_fold import dimensions
@@ -27,8 +28,8 @@ STAND_INS: Mapping[str, StandIn] = {
     **dict.fromkeys(("QLinearAdd", "QLinearMul"), StandIn("Add", PAIR)),
     **dict.fromkeys(("QLinearSigmoid", "QLinearLeakyRelu", "QLinearSoftmax"), StandIn("Identity", FIRST)),
     **dict.fromkeys(("FastGelu", "Gelu", "QuickGelu", "MultiHeadAttention"), StandIn("Identity", FIRST)),
-    **dict.fromkeys(("SkipLayerNormalization", "SimplifiedLayerNormalization"), StandIn("Identity", FIRST)),
-    "RotaryEmbedding": StandIn("Identity", FIRST),
+    **dict.fromkeys(("SkipLayerNormalization", "SkipSimplifiedLayerNormalization"), StandIn("Identity", FIRST)),
+    **dict.fromkeys(("SimplifiedLayerNormalization", "RotaryEmbedding"), StandIn("Identity", FIRST)),
     "BiasGelu": StandIn("Add", TWO),
     "QLinearGlobalAveragePool": StandIn("GlobalAveragePool", FIRST),
     "QLinearAveragePool": StandIn("AveragePool", FIRST),
@@ -40,6 +41,13 @@ STAND_INS: Mapping[str, StandIn] = {
     "DynamicQuantizeMatMul": StandIn("MatMul", TWO),
     "MatMulIntegerToFloat": StandIn("MatMul", TWO, 2),
 }
+FIRST_SHAPED: Mapping[str, Callable[[Mapping[str, Any], Sequence[int]], int]] = {
+    "MatMulNBits": lambda attributes, _: int(attributes["N"]),
+    "Attention": lambda attributes, weights: int((attributes.get("qkv_hidden_sizes") or [weights[-1] // 3])[-1]),
+}
+"""The last dimension, from the attributes and the shape of the second input, the weights."""
+SAME_OUTPUTS = {"SkipLayerNormalization": 3, "SkipSimplifiedLayerNormalization": 3}
+"""A further output of the shape of the first: the sum before it was normalised."""
 
 
 def extend(model: Any) -> int:
@@ -47,16 +55,37 @@ def extend(model: Any) -> int:
     values = {value.name: value for value in [*model.graph.input, *model.graph.output, *model.graph.value_info]}
     known, made = _known(model, values), 0
     for node in model.graph.node:
-        stand_in = STAND_INS.get(node.op_type) if node.domain == "com.microsoft" else None
-        if stand_in is None or node.output[0] in known:
+        open_ones = [name for name in _alike(node) if name not in known] if node.domain == "com.microsoft" else []
+        found = _result(node, known) if open_ones else None
+        if found is None:
             continue
-        shape = _ask(stand_in, node, known)
-        if shape is not None:
-            value = values.get(node.output[0]) or model.graph.value_info.add(name=node.output[0])
-            value.type.tensor_type.elem_type = known[node.input[stand_in.type_of]][0]
-            set_dims(value, shape)
-            made += 1
+        for name in open_ones:
+            value = values.get(name) or model.graph.value_info.add(name=name)
+            value.type.tensor_type.elem_type = found[0]
+            set_dims(value, found[1])
+        made += len(open_ones)
     return made
+
+
+def _alike(node: Any) -> list[str]:
+    """The first output, and one of its shape."""
+    further = SAME_OUTPUTS.get(node.op_type, len(node.output))
+    return [name for name in (*node.output[:1], *node.output[further : further + 1]) if name]
+
+
+def _result(node: Any, known: Mapping[str, Known]) -> tuple[int, Sequence[int]] | None:
+    """Type and shape of the first output, None where they are open."""
+    import onnx
+
+    if (stand_in := STAND_INS.get(node.op_type)) is not None:
+        asked = _ask(stand_in, node, known)
+        return None if asked is None else (known[node.input[stand_in.type_of]][0], asked)
+    last = FIRST_SHAPED.get(node.op_type)
+    if last is None or not set(node.input[:2]) <= known.keys():
+        return None
+    attributes = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
+    (kind, shape), (_, weights) = (known[name] for name in node.input[:2])
+    return kind, [*shape[:-1], last(attributes, weights)]
 
 
 def set_dims(value: Any, dims: Sequence[int]) -> None:

@@ -198,6 +198,25 @@ def test_operations_of_onnx_runtime_have_shapes() -> None:
     assert [work_of(node).flops for node in graph.nodes] == [256, 0, 512 + 32, 2 * 2 * 16 * 10]
 
 
+def test_a_transformer_of_the_runtime_has_shapes_from_end_to_end() -> None:
+    own: dict[str, Any] = {"domain": "com.microsoft"}
+    nodes = [
+        make("Attention", ["x", "qkv", "bias"], ["a"], name="attention", num_heads=2, **own),
+        make("SkipLayerNormalization", ["a", "x", "g"], ["n", "", "", "sum"], name="norm", **own),
+        make("MatMulNBits", ["n", "packed", "scales"], ["up"], name="up", K=16, N=32, bits=4, block_size=16, **own),
+        make("MatMul", ["up", "down"], ["h"], name="down"),
+        make("SkipSimplifiedLayerNormalization", ["h", "sum", "g"], ["y"], name="last", **own),
+    ]
+    weights = [
+        *(header("qkv", (16, 48)), header("bias", (48,)), header("g", (16,)), header("down", (32, 16))),
+        *(header("packed", (32, 1, 8), TensorProto.UINT8), header("scales", (32,))),
+    ]
+    graph = graph_of(model_of(nodes, {"x": (2, 5, 16)}, ["y"], weights, domains=["com.microsoft"]))
+    assert not graph.open_shapes() and graph.outputs[0].shape == (2, 5, 16)
+    assert named(graph, "up").outputs[0].shape == (2, 5, 32)
+    assert work_of(named(graph, "last")).flops == 5 * 160 + 4 * 10
+
+
 def test_an_output_nobody_reads_is_left_out() -> None:
     model = model_of([make("Dropout", ["x"], ["y", "mask"])], {"x": (4, 4)}, ["y"])
     assert graph_of(model).nodes[0].outputs[1] is None
