@@ -63,12 +63,20 @@ def variadic(extra: float = 0.0) -> Count:
 
 def convolution(weight: int = 1) -> Count:
     """2 · outputs · (input channels per group · kernel size): weights are (M, C/group, kernel...)."""
-    return lambda node: 2.0 * prod(result(node)) * prod(shape(node, weight)[1:])
+    return lambda node: 2.0 * prod(result(node)) * _taps(node, weight)
 
 
 def transposed(node: Node) -> float:
     """Each *input* element meets its whole kernel: weights are (C, M/group, kernel...)."""
-    return 2.0 * prod(shape(node, 0)) * prod(shape(node, 1)[1:])
+    return 2.0 * prod(shape(node, 0)) * _taps(node, 1)
+
+
+def _taps(node: Node, place: int) -> int:
+    """Weights that one element meets. A runtime's profile may leave them out and have another input there."""
+    weights = shape(node, place)
+    if len(weights) < 3:
+        raise Unknown(f"{node.op} {node.name}: input {place} has shape {weights}, which weights do not have")
+    return prod(weights[1:])
 
 
 def deformable(node: Node) -> float:

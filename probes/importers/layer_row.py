@@ -45,12 +45,14 @@ FAMILIES = {
 
 
 class NodeWork(Protocol):
-    """The work of one ONNX node: operations and compulsory bytes, each None if unknown."""
+    """The work of one ONNX node: operations and compulsory bytes, each None if unknown; integer_bytes: in INT8."""
 
     @property
     def flops(self) -> float | None: ...
     @property
     def bytes(self) -> float | None: ...
+    @property
+    def integer_bytes(self) -> float | None: ...
     @property
     def op(self) -> str: ...
     @property

@@ -11,12 +11,16 @@ from kernels.onnx_graph import Node
 
 @dataclass(frozen=True)
 class OnnxWork:
-    """One node: operations and compulsory bytes (None: unknown), its type, and the name of its first output."""
+    """One node: operations and compulsory bytes (None: unknown), its type, and the name of its first output.
+
+    integer_bytes: in INT8, as a runtime runs it between Q/DQ nodes.
+    """
 
     flops: float | None
     bytes: float | None
     op: str
     output: str
+    integer_bytes: float | None = None
 
 
 def nodes_of(nodes: Iterable[Node], precision: str = "") -> dict[str, OnnxWork]:
@@ -27,4 +31,4 @@ def nodes_of(nodes: Iterable[Node], precision: str = "") -> dict[str, OnnxWork]:
 def _work(node: Node, precision: str) -> OnnxWork:
     work = work_of(node, precision)
     output = node.outputs[0].name if node.outputs and node.outputs[0] else ""
-    return OnnxWork(work.flops, work.compulsory_bytes, node.op, output)
+    return OnnxWork(work.flops, work.compulsory_bytes, node.op, output, work_of(node, "int8").compulsory_bytes)

@@ -7,17 +7,21 @@ out of the inputs: work given by node name is exact, what follows from the shape
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from operator import index as index_of
 from pathlib import Path
 from typing import Any
 
+from kernels.layer_launch import INTEGER
 from kernels.layer_work import work_of
 from kernels.onnx_graph import Node, Tensor
 from probes.harness.records import Measurement, RidgelineError
 from probes.importers.layer_row import Nodes, NodeWork, dtype_of, layer_row, malformed, read_json
 
 ENDING = "_kernel_time"
+ADDED = re.compile(r"(_nchwc|_token_\d+|/MatMulAddFusion\w*)+$")
+"""What the runtime appends to the name of a node, or of an output, that it changes or fuses."""
 CONTROL = frozenset(("If", "Loop", "Scan"))
 """Operations that run others, whose events lie within theirs."""
 Event = Mapping[str, Any]
@@ -39,7 +43,7 @@ def read(path: Path, device: str, started: str, network: str = "", nodes: Nodes 
         args = _args(path, index, event)  # nodes without names differ by their index, in old versions by operation
         key = str(event["name"]).removesuffix(ENDING), str(args.get("node_index")), str(args["op_name"])
         grouped.setdefault(key, []).append((index, event))
-    whole = "+".join(sorted({_dtype(_shapes(path, i, e, "input") or _shapes(path, i, e, "output")) for i, e in timed}))
+    whole = "+".join(sorted({_type_of(path, index, event) for index, event in timed}))
     more = {"device": device, "started": started, "network": network or path.stem, "precision": whole}
     return [_row(path, name, found, runs, nodes or {}, more) for (name, *_), found in grouped.items()]
 
@@ -87,7 +91,7 @@ def _row(
     if provider not in ("", "cpu"):
         reason = "; ".join(filter(None, (reason, "host time of the call: the device may still have been at work")))
     return layer_row(
-        name or op, op, _dtype(inputs or outputs), _seconds([e for _, e in found], runs), flops, moved,
+        name or op, op, _type_of(path, index, event), _seconds([e for _, e in found], runs), flops, moved,
         tool="onnxruntime", reason=reason, provider=provider or "onnxruntime", **more,
         shapes=[shape for _, shape in inputs], **_channels(op, inputs, outputs),
     )  # fmt: skip
@@ -109,9 +113,11 @@ def _shapes(path: Path, index: int, event: Event, side: str) -> list[Shape]:
         raise malformed(path, f"event {index} ({event['name']})", f"{side}_type_shape is {tensors!r}") from None
 
 
-def _dtype(shapes: Sequence[Shape]) -> str:
-    """The type of the first tensor that holds numbers to compute with, else of the first."""
-    kinds = [kind for kind, _ in shapes]
+def _type_of(path: Path, index: int, event: Event) -> str:
+    """The type of the first tensor that holds numbers to compute with, else of the first; int8 of integer kernels."""
+    if str(_args(path, index, event)["op_name"]).startswith(INTEGER):
+        return "int8"  # their first float is a scale
+    kinds = [kind for kind, _ in _shapes(path, index, event, "input") or _shapes(path, index, event, "output")]
     return next((k for k in kinds if k not in ("int64", "bool", "int32")), kinds[0] if kinds else "fp32")
 
 
@@ -129,8 +135,9 @@ def _work(
     """Operations, compulsory bytes and a remark: from the node's own work, or else from the shapes."""
     if op in CONTROL:
         return 0.0, None, "control flow: the operations it runs are rows of their own"
-    if given := nodes.get(name) or _by_output(name, op, nodes):
-        return given.flops, given.bytes, ""
+    if given := nodes.get(name) or nodes.get(ADDED.sub("", name)) or _by_output(name, op, nodes):
+        narrowed = op.startswith(INTEGER) and not given.op.startswith(INTEGER)
+        return given.flops, given.integer_bytes if narrowed else given.bytes, ""
     if op.endswith(("MatMul", "Gemm")) and len(inputs) == 1 and outputs and inputs[0][1]:
         inputs = [*inputs, (inputs[0][0], [inputs[0][1][-1], outputs[0][1][-1]])]  # packed weights are not listed
     tensors = [Tensor(f"{name} {i}", tuple(shape), kind) for i, (kind, shape) in enumerate((*inputs, *outputs))]
@@ -144,7 +151,7 @@ def _work(
 
 def _by_output(name: str, op: str, nodes: Nodes) -> NodeWork | None:
     """A node that the runtime renamed after its output as it changed the layout (``r3_nchwc``)."""
-    output = name.removesuffix("_nchwc")
+    output = ADDED.sub("", name)
     return next((work for work in nodes.values() if (work.output, work.op) == (output, op)), None)
 
 

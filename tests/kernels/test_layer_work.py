@@ -219,6 +219,8 @@ def test_missing_shapes_and_malformed_nodes_are_named() -> None:
     lost = Node("Conv", "c1", (tensor("x", (1, 3, 8, 8)), tensor("w", (4, 3, 3, 3))), (Tensor("y", None),))
     work = work_of(lost)
     assert work.flops is None and work.compulsory_bytes is None and "c1" in work.problem and "y" in work.problem
+    packed = work_of(node("QLinearConv", [(1, 8, 9, 9), (), (), (), ()], (1, 4, 7, 7)))
+    assert packed.flops is None and "which weights do not have" in packed.problem
     wrong = work_of(node("MaxPool", [(1, 2, 8)], (1, 2, 4)))
     assert wrong.flops is None and "kernel_shape" in wrong.problem
 

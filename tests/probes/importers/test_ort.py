@@ -51,6 +51,19 @@ def test_an_unknown_operation_is_named_and_not_zero(tmp_path: Path) -> None:
     assert "host time" in row.reason
 
 
+def test_integers_with_packed_weights_have_the_work_of_their_node_or_none(tmp_path: Path) -> None:
+    shapes = [{"uint8": [1, 9, 9, 8]}, {"float": []}, {"uint8": []}, {"float": []}, {"int8": []}, {"float": []}]
+    out = [{"uint8": [1, 7, 7, 4]}]
+    event = node("QLinearConv", 1, 20, "conv_token_12", input_type_shape=shapes, output_type_shape=out)
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps([event]))
+    (row,) = ort.read(path, "CPU", "now")
+    assert (row.flops, row.dtype) == (None, "int8"), "its weights are not in the profile"
+    given = {"conv": OnnxWork(7.0, 400.0, "Conv", "y", 100.0)}
+    (row,) = ort.read(path, "CPU", "now", nodes=given)
+    assert (row.flops, row.bytes, row.reason) == (7.0, 100.0, "")
+
+
 def node(op: str, start: int, dur: int, name: str = "", thread: int = 1, **args: Any) -> dict[str, Any]:
     args = {"op_name": op, "provider": "CPUExecutionProvider", **args}
     return {

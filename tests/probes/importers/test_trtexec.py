@@ -21,6 +21,7 @@ class Node:
     bytes: float
     op: str
     output: str = ""
+    integer_bytes: float | None = None
 
 
 NODES8 = {
