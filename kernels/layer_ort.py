@@ -104,7 +104,7 @@ def _look(launch: OrtLaunch, backend: str, runs: int) -> None:
     try:
         launch.look(runs)
     except Exception as error:  # the runtime's own types, or the driver's
-        raise Unavailable(f"{backend} provider cannot run it: {_line(error)}") from None
+        raise Unavailable(f"{backend} provider cannot run it: {line_of(error)}") from None
 
 
 @cache
@@ -136,13 +136,13 @@ def _session(model: Any, backend: str, options: Any, providers: Any) -> Any:
     try:
         session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=providers)
     except Exception as error:  # the runtime's own types, one for each status
-        raise Unavailable(f"{backend} provider: {_line(error)}") from None
+        raise Unavailable(f"{backend} provider: {line_of(error)}") from None
     if session.get_providers()[0] != PROVIDERS[backend]:
         raise Unavailable(f"{PROVIDERS[backend]} does not start here: its libraries are missing or do not fit")
     return session
 
 
-def _line(error: Exception) -> str:
+def line_of(error: Exception) -> str:
     """What went wrong, without the status and the C++ function before it, which leave no room for the words."""
     return SOURCE.sub("", STATUS.sub("", " ".join(str(error).split())))[:300]
 

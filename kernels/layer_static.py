@@ -9,20 +9,33 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from kernels.base import Unavailable
 from kernels.layer_data import feeds
+from kernels.layer_ort import line_of
 
 SIGNED = ("cuda", "tensorrt")
 """Providers whose integers are signed on both sides: see ``layer_quantize.FORMS``."""
 
 
 def quantized(make: Callable[[], Any], backend: str) -> Any:
-    """The network of ``make`` as a ModelProto in Q/DQ form; what a BatchNormalization does is folded in before."""
+    """The network of ``make`` as a ModelProto in Q/DQ form; what a BatchNormalization does is folded in before.
+
+    Raises Unavailable where the quantizer, which runs the network, cannot.
+    """
+    model = make()
+    try:
+        return _quantized(model, backend)
+    except Exception as error:  # the runtime's own types, and whatever its quantizer stumbles over
+        raise Unavailable(f"no int8 of the whole: onnxruntime's quantizer: {line_of(error)}") from None
+
+
+def _quantized(model: Any, backend: str) -> Any:
     import onnx
     from onnxruntime import quantization
 
     with tempfile.TemporaryDirectory() as folder, _quiet():
         folded, result = Path(folder) / "folded.onnx", Path(folder) / "int8.onnx"
-        _fold(make(), folded)
+        _fold(model, folded)
         kind = quantization.QuantType.QInt8 if backend in SIGNED else quantization.QuantType.QUInt8
         quantization.quantize_static(
             str(folded), str(result), _Once(onnx.load(str(folded))), quant_format=quantization.QuantFormat.QDQ,

@@ -11,6 +11,7 @@ import pytest
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
+from kernels import layer_static  # noqa: E402
 from kernels.base import Unavailable  # noqa: E402
 from kernels.layer_families_conv import conv, matmul_of_rows, separable  # noqa: E402
 from kernels.layer_families_matrix import attention, row_op, square  # noqa: E402
@@ -18,6 +19,7 @@ from kernels.layer_families_precision import between_floats, unfused  # noqa: E4
 from kernels.layer_models import Net, infer  # noqa: E402
 from kernels.layer_precision import convert  # noqa: E402
 from kernels.onnx_graph import graph_of  # noqa: E402
+from tests.kernels.onnx_networks import model_of  # noqa: E402
 from tests.kernels.onnx_run import executed, feeds, run  # noqa: E402
 
 INTEGER_KERNELS = {"Conv": "QLinearConv", "Gemm": "QGemm", "MatMul": "QLinearMatMul"}
@@ -162,3 +164,9 @@ def test_converted_models_have_known_shapes() -> None:
     for dtype in ("fp16", "bf16", "int8"):
         changed = infer(convert(separable(1, 16, 8), dtype))
         assert not graph_of(changed).open_shapes()
+
+
+def test_a_network_that_the_quantizer_cannot_run_is_skipped() -> None:
+    odd = onnx.helper.make_node("Odd", ["x"], ["y"], domain="mine")
+    with pytest.raises(Unavailable, match=r"no int8 of the whole: onnxruntime's quantizer: .*mine:Odd"):
+        layer_static.quantized(lambda: model_of([odd], {"x": (4,)}, ["y"], domains=["mine"]), "cpu")
