@@ -69,6 +69,8 @@ class Console:
             said = [*sentences(outcome.placements, outcome.networks, outcome.layer_sweeps), *said]
         for text in said:
             self.note(text)
+        for warning in outcome.run.warnings[len(outcome.run.device.warnings) :]:
+            self.note(f"warning: {warning}")
         if outcome.folder:
             names = ", ".join(["run.json", "measurements.csv", *(f.name for f in outcome.files)])
             self.note(f"Files in {outcome.folder}: {names}")

@@ -38,10 +38,11 @@ def headline(net: Network) -> str:
 
 
 def _times(net: Network) -> str:
-    alone = f"{len(net.layers)} {'layer' if len(net.layers) == 1 else 'layers'} timed alone"
-    alone += f" ({net.skipped} more could not run so)" * bool(net.skipped)
+    layers = f"{len(net.layers)} {'layer' if len(net.layers) == 1 else 'layers'}"
+    more = f" ({net.skipped} more could not run so)" * bool(net.skipped)
     if net.whole is None:
-        return f"{si(net.light.seconds, 's')} for its {alone}; the whole was not timed in one go."
+        return f"{si(net.light.seconds, 's')} for its {layers}{more}; the whole was not timed in one go."
+    alone = f"{layers} timed alone{more}"
     whole, total = net.seconds, net.light.seconds
     ratio = total / whole - 1
     size = "as much" if abs(ratio) < ALIKE else f"{abs(100 * ratio):.0f} % {'more' if ratio > 0 else 'less'}"

@@ -91,6 +91,18 @@ def test_other_tools_clocks_need_no_gpu(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("error")
+def test_work_that_no_layer_of_an_engine_names_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make = onnx.helper.make_node
+    nodes = [make("Relu", ["x"], ["h"], name="/a/Relu"), make("Exp", ["h"], ["y"], name="/b/Exp")]
+    onnx.save(model_of(nodes, {"x": (4,)}, ["y"]), tmp_path / "net.onnx")
+    (tmp_path / "p.json").write_text('[{"count": 3}, {"name": "/a/Relu", "timeMs": 3.0, "averageMs": 1.0}]')
+    asked = ["--import", str(tmp_path / "p.json"), "--model", str(tmp_path / "net.onnx"), "--roofs", str(H200)]
+    assert run_all.main([*asked, "--out", str(tmp_path / "out")]) == 0
+    line = "no layer of the profile names /b/Exp: their work is in no row"
+    assert f"warning: {line}" in capsys.readouterr().out
+    assert line in (only_run(tmp_path / "out") / "report.html").read_text()
+
+
 def test_a_network_of_integers_is_timed_in_them(tmp_path: Path) -> None:
     net = Net()
     conv = convert(net.model(net.conv(net.input(1, 8, 9, 9), 8, 8, 3)), "int8")

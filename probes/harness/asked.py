@@ -14,6 +14,9 @@ from probes.harness.files import Run, read_run
 from probes.harness.records import LAYER, Device, Measurement, RidgelineError
 from probes.importers.any_file import read_all
 from probes.importers.nodes import nodes_of
+from probes.importers.trtexec import left_out
+
+NAMED = 5  # nodes in a warning
 
 
 def probes(args: argparse.Namespace) -> list[Probe]:
@@ -73,10 +76,18 @@ def device(
 
 
 def imported(args: argparse.Namespace, run: Run) -> list[Measurement]:
-    """The rows of ``--import``, with the work of ``--model`` where one is given. Raises RidgelineError."""
+    """The rows of ``--import``, with the work of ``--model`` where one is given; the run is warned of work in none.
+
+    Raises RidgelineError.
+    """
     if not args.imported:
         return []
     asked = _network(args) if args.model else None
     precision = args.precision[0] if args.precision else ""
     nodes = nodes_of(asked.graph.nodes, "" if precision in ("fp32", "tf32") else precision) if asked else {}
-    return read_all(args.imported, run.device.name, run.started, asked.name if asked else "", nodes)
+    rows = read_all(args.imported, run.device.name, run.started, asked.name if asked else "", nodes)
+    engine = [row for row in rows if row.backend == "tensorrt" and row.probe == "importers/trtexec"]
+    if lost := left_out(engine, nodes) if engine else []:
+        more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
+        run.warnings.append(f"no layer of the profile names {', '.join(lost[:NAMED])}{more}: their work is in no row")
+    return rows

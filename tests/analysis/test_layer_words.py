@@ -61,7 +61,7 @@ def test_the_whole_stands_beside_the_sum_and_is_never_in_it() -> None:
         (whole(8.05e-3), "take 8.00 ms, as much."),
         (whole(1e-2), "20 % less (alone, a layer finds its data in the caches, where its last run left them)."),
         (whole(2e-3), "150.0 % of the time measured: as a whole it moves less"),
-        (whole(6e-3, precision="fp32"), "8.00 ms for its 3 layers timed alone; the whole was not timed in one go."),
+        (whole(6e-3, precision="fp32"), "8.00 ms for its 3 layers; the whole was not timed in one go."),
     ],
 )
 def test_the_headline_says_what_is_known(row_of_whole: Measurement, says: str) -> None:
