@@ -7,6 +7,8 @@ What else is known is JSON in ``params``.
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import math
 import re
@@ -115,9 +117,11 @@ def total(sizes: Sequence[float | None]) -> float | None:
 
 
 def read_text(path: Path) -> str:
-    """A file's text. Raises RidgelineError if there is none."""
+    """A file's text, UTF-16 where a Windows shell wrote it. Raises RidgelineError if there is none."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        content = path.read_bytes()
+        wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return io.StringIO(content.decode("utf-16" if wide else "utf-8-sig"), newline=None).read()
     except (OSError, UnicodeDecodeError) as error:
         why = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "not UTF-8 text"
         raise RidgelineError(f"{path} cannot be read: {why}") from None

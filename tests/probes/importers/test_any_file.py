@@ -35,6 +35,16 @@ def test_each_file_is_read_as_what_it_is(name: str, tool: str) -> None:
     assert all(tool in probe for probe in probes)
 
 
+@pytest.mark.parametrize("name", ["ncu_raw.csv", "trt10_profile.json", "plain.csv"])
+def test_files_that_a_windows_shell_wrote(tmp_path: Path, name: str) -> None:
+    text = (DATA / name).read_text(encoding="utf-8").replace("\n", "\r\n")
+    (tmp_path / name).write_bytes(text.encode("utf-16"))
+    rows = read_all([tmp_path / name], "device", "now", "net", {})
+    assert [row.seconds_median for row in rows] == [
+        row.seconds_median for row in read_all([DATA / name], "device", "now", "net", {})
+    ]
+
+
 def test_a_profile_that_was_refused_is_of_its_tool(tmp_path: Path) -> None:
     path = tmp_path / "ncu.csv"
     path.write_text("==PROF== Connected to process 1\n==ERROR== ERR_NVGPUCTRPERM - no permission\n")
