@@ -116,6 +116,35 @@ def test_a_network_of_integers_is_timed_in_them(tmp_path: Path) -> None:
     assert float(row["bytes"]) == pytest.approx(2 * 8 * 81 + 8 * 72, rel=0.03)
 
 
+def test_weights_that_are_quantized_as_the_network_loads_are_integers_too(tmp_path: Path) -> None:
+    make = onnx.helper.make_node
+    nodes = [
+        make("QuantizeLinear", ["x", "s", "z"], ["xq"], name="encode"),
+        make("DequantizeLinear", ["xq", "s", "z"], ["xd"], name="decode"),
+        make("QuantizeLinear", ["w", "s", "signed"], ["wq"], name="weights"),
+        make("DequantizeLinear", ["wq", "s", "signed"], ["wd"], name="decoded"),
+        make("Conv", ["xd", "wd"], ["c"], name="conv"),
+        make("QuantizeLinear", ["c", "s", "z"], ["y"], name="result"),
+    ]
+    values = {
+        "w": np.full((8, 8, 3, 3), 0.1, np.float32),
+        "s": np.float32(0.02),
+        "z": np.uint8(9),
+        "signed": np.int8(0),
+    }
+    weights = [onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in values.items()]
+    onnx.save(model_of(nodes, {"x": (1, 8, 9, 9)}, ["y"], weights), tmp_path / "net.onnx")
+    asked = ["--model", str(tmp_path / "net.onnx"), "--only", "overhead", "--out", str(tmp_path / "out")]
+    assert run_all.main([*CPU, *asked]) == 0
+    types = {
+        row["layer"]: (row["dtype"], json.loads(row["params"])["executed"]) for row in table(only_run(tmp_path / "out"))
+    }
+    assert types.keys() == {"encode", "conv"}
+    assert types["encode"] == ("fp32", "QuantizeLinear")
+    assert types["conv"][0] == "int8"
+    assert "QLinearConv" in types["conv"][1]
+
+
 def test_names_may_hold_anything(tmp_path: Path) -> None:
     names = ["a$b$^{", "$\\frac{$", "层/卷积", "<script>alert(1)</script>", "[red]x[/]", "tab\tand\nline"]
     lines = ["name,flops,bytes,seconds", *(f'"{name}",1e9,1e6,1e-3' for name in names)]

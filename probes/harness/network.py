@@ -51,7 +51,9 @@ class Asked:
 
     @cached_property
     def stored(self) -> str:
-        """The precision it is stored in: of most of its weights, or of its inputs."""
+        """The precision it is stored in: of most of its weights, or of its inputs; INT8 where Q/DQ nodes ask for it."""
+        if any(len(unit.nodes) > 1 for unit in units(self.graph)):
+            return "int8"
         tensors = sorted(self.graph.weights, key=lambda t: t.size or 0, reverse=True) or list(self.graph.inputs)
         kinds = (STORED.get(tensor.dtype, tensor.dtype) for tensor in tensors)
         return next((kind for kind in kinds if kind in (*PRECISIONS, "fp64")), "fp32")
