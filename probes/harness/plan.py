@@ -20,6 +20,7 @@ WARM_SECONDS = {"cpu": 0.0, "cuda": 0.010}
 TOTAL_SECONDS = {"cpu": 24.0, "cuda": 6.0}
 """Sampling time of a whole run. A GPU is quiet within some samples, and has many more ceilings."""
 QUICK_SECONDS = 2.0
+QUICK_SHORTER = 2  # times: samples of a quick run, and the warming before them
 ROUNDS, QUICK_ROUNDS = {"cpu": 3, "cuda": 2}, 1
 MOST, LEAST = 0.6, 0.014  # seconds of one case and round
 SETTLING = {"cpu": 0.08, "cuda": 0.0}
@@ -83,4 +84,6 @@ def rule_for(kind: str, cases: int, quick: bool) -> Rule:
     visits = rounds(kind, quick)
     share = (QUICK_SECONDS if quick else TOTAL_SECONDS[kind]) / max(1, cases * visits)
     budget = min(MOST, max(LEAST, share))
-    return Rule(SAMPLE_SECONDS[kind], budget, WARM_SECONDS[kind], fewest=math.ceil(FEWEST / visits))
+    shorter = QUICK_SHORTER if quick else 1
+    sample, warm = SAMPLE_SECONDS[kind] / shorter, WARM_SECONDS[kind] / shorter
+    return Rule(sample, budget, warm, fewest=math.ceil(FEWEST / visits))
