@@ -4,8 +4,9 @@
 // Each block reads the whole set, so that its L1 holds it, starting somewhere else than its neighbours, whose loads
 // would else be its own. TOGETHER, a block reads VISITS chunks and ends: passes over the set follow one another in the
 // order in which multiprocessors come free, so that only the L2 can hold the set and no two of them read it in step.
-// With OP_WRITE it stores instead, with OP_COPY it loads from the set's first half and stores to the second. LOAD is .ca or .cg. MODE_SHARED: the same loads from shared memory. MODE_BANKS: 4-byte loads that make WAYS lanes
-// share each bank. Both are volatile: a load whose address never changes would be moved out of the loop.
+// With OP_WRITE it stores instead, with OP_COPY it loads from the set's first half and stores to the second. LOAD is
+// .ca or .cg. MODE_SHARED: the same loads from shared memory. MODE_BANKS: 4-byte loads that make WAYS lanes share each
+// bank. Both are volatile: a load whose address never changes would be moved out of the loop.
 
 #include "clock.cuh"
 
@@ -43,8 +44,8 @@ __device__ __forceinline__ unsigned load(unsigned at) {
 __device__ __forceinline__ unsigned total(uint4 v) { return (v.x + v.y) + (v.z + v.w); }
 __device__ __forceinline__ unsigned total(unsigned v) { return v; }
 
-// x: the set, of so many chunks (a copy's source); sums: one word a thread; clocks: cycles and nanoseconds of each block; reads: chunks
-// each block reads. TOGETHER, every SLOTS-th block adds to the same sums and clocks.
+// x: the set, of so many chunks (a copy's source); sums: one word a thread; clocks: cycles and nanoseconds of each
+// block; reads: chunks each block reads. TOGETHER, every SLOTS-th block adds to the same sums and clocks.
 extern "C" __global__ void __launch_bounds__(BLOCK)
     sweep(uint4 *x, unsigned *sums, u64 *clocks, u64 reads, unsigned chunks) {
   unsigned sum = 0;

@@ -16,7 +16,7 @@ import numpy as np
 
 from kernels.base import ITEMSIZE, Kernel, Launch, Work
 
-STEPS = 24
+STEPS, PRODUCT_STEPS = 24, 16
 """Most multiply-adds of an element written out; more are a loop, or the code would outgrow the instruction cache."""
 FEW = 8  # rounds, up to which they may be shorter than STEPS and yet of one length
 TILES = 61  # data repeat after so many tiles: a prime, so that a tile read in place of another shows
@@ -26,9 +26,14 @@ LARGEST = {"fp64": 1024, "fp32": 1024, "fp16": 4, "bf16": 1, "int32": 1024}  # s
 BFLOAT_SHIFT = 16  # a bfloat16 is the upper half of a float
 
 
-def split(k: int) -> tuple[int, int]:
+def most(columns: int) -> int:
+    """Steps of a round at most; a product of matrices is several instructions."""
+    return STEPS if columns == 1 else PRODUCT_STEPS
+
+
+def split(k: int, columns: int = 1) -> tuple[int, int]:
     """(trips, steps): ``k - 1`` multiply-adds as ``trips`` rounds of ``steps``; one round where all are written out."""
-    trips = max(1, -(-(k - 1) // STEPS))
+    trips = max(1, -(-(k - 1) // most(columns)))
     return trips, (k - 1) // trips
 
 
@@ -40,15 +45,15 @@ def looped_share(k: int) -> float:
 def possible(k: float, columns: int = 1) -> int:
     """The number of multiply-adds nearest to ``k`` that ``split`` divides without a rest, into even rounds where signs
     alternate."""
-    wanted = max(1, round(k)) - 1
-    if wanted > FEW * STEPS:
-        return round(wanted / STEPS) * STEPS + 1
-    return min(filter(lambda n: _even(n, columns), range(FEW * STEPS + 1)), key=lambda n: abs(n - wanted)) + 1
+    wanted, steps = max(1, round(k)) - 1, most(columns)
+    if wanted > FEW * steps:
+        return round(wanted / steps) * steps + 1
+    return min(filter(lambda n: _even(n, columns), range(FEW * steps + 1)), key=lambda n: abs(n - wanted)) + 1
 
 
 def _even(looped: int, columns: int) -> bool:
     """Whether so many multiply-adds are whole rounds, and of an even number where signs alternate."""
-    trips, steps = split(looped + 1)
+    trips, steps = split(looped + 1, columns)
     return trips * steps == looped and (columns == 1 or steps % 2 == 0)
 
 
@@ -81,9 +86,11 @@ def reference(
     """
     values = period(dtype, tile)
     last = values * columns if columns > 1 else _last(dtype, values, k, **shape)
+    if every == 1:
+        return np.array([repeat * _over(last, n), 0.0])
     ends = np.where(_selected(len(values), every, **shape), last, 0.0)
     bits = encode(dtype, values).view(np.uint32).astype(np.int64)
-    words = int(_over(bits, n * ITEMSIZE[dtype] // 4)) * repeat % 2**32 if every > 1 else 0
+    words = int(_over(bits, n * ITEMSIZE[dtype] // 4)) * repeat % 2**32
     return np.array([repeat * _over(ends, n), words], np.float64)
 
 

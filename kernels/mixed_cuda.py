@@ -54,7 +54,7 @@ def shape(device: Any, dtype: str, path: str = "") -> dict[str, int]:
 
 def defines(dtype: str, params: Mapping[str, Any]) -> dict[str, object]:
     """Macros of ``mixed.cu`` for these params."""
-    _, steps = mixed.split(params["k"])
+    _, steps = mixed.split(params["k"], params.get("columns", 1))
     sizes = {k.upper(): params[k] for k in ("block", "vecs")} | {"BLOCKS_PER_SM": THREADS_PER_SM // params["block"]}
     kind = f"KIND_{dtype.upper()}{'_MMA' if 'columns' in params else ''}"
     loop: dict[str, object] = {"LOOP": 1} if params["k"] > WRITTEN_OUT else {}
@@ -64,7 +64,7 @@ def defines(dtype: str, params: Mapping[str, Any]) -> dict[str, object]:
 def audit(cubin: Cubin, dtype: str, params: Mapping[str, Any], work: Work) -> Audit:
     """Whether the loop does the declared multiply-adds: those of a trip, or of one round where a tile takes more."""
     looped = params["k"] > WRITTEN_OUT
-    rounds = TILES_A_TRIP * mixed.split(params["k"])[0] if looped else 1
+    rounds = TILES_A_TRIP * mixed.split(params["k"], params.get("columns", 1))[0] if looped else 1
     runs = params["n"] / params["tile"] * params["block"] / sass.WARP * rounds
     columns = params.get("columns", 0)
     opcode = "HMMA.16816.F32" if columns else fma_cuda.TYPES[dtype].opcode
@@ -104,7 +104,9 @@ def raw(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.
     pointers = [buffer.pointer for buffer in buffers]
     _, sums, words, clocks = buffers
     pair = TILES_A_TRIP * block * params["vecs"]
-    sizes = [np.uint32(size) for size in (tiles * pair, blocks * pair, mixed.split(params["k"])[0])]
+    sizes = [
+        np.uint32(size) for size in (tiles * pair, blocks * pair, mixed.split(params["k"], params.get("columns", 1))[0])
+    ]
 
     def enqueue(repeat: int) -> None:
         kernel((blocks,), (block,), (*pointers, np.uint64(tiles * repeat), *sizes, *operands), stream=queue)

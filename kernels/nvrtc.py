@@ -118,9 +118,18 @@ def compile_cubin(
     text = expanded(source)
     key = hashlib.sha256("\0".join([compiler.name, *options, text]).encode()).hexdigest()[:32]
     path = cache_folder() / f"{source.stem}-{arch}-{key}.cubin"
-    if not path.exists():
-        store(path, _build(compiler, source.name, text, options))
+    with alone(path):
+        if not path.exists():
+            store(path, _build(compiler, source.name, text, options))
     return Cubin(path, source.name, arch, compiler.name)
+
+
+_LOCKS: dict[Path, threading.Lock] = {}
+
+
+def alone(path: Path) -> threading.Lock:
+    """Held by the one thread that makes what ``path`` names: several cases share a kernel, and are prepared at once."""
+    return _LOCKS.setdefault(path, threading.Lock())
 
 
 def expanded(source: Path) -> str:

@@ -17,12 +17,12 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from kernels import base
 from kernels.base import Audit, KernelError, Work
-from kernels.nvrtc import Cubin, store
+from kernels.nvrtc import Cubin, alone, store
 
 NOT_AUDITED = "not audited: no disassembler (pip install nvidia-cuda-nvdisasm)"
 _LINE = re.compile(r"/\*[0-9a-f]{4,}\*/\s+(@!?U?P\w+\s+)?([A-Z][A-Z0-9_.x]*)([^;]*);")
@@ -77,6 +77,12 @@ def disassemble(cubin: Path) -> list[Instruction | str]:
     return list(parse(text.splitlines()))
 
 
+@lru_cache(maxsize=64)
+def _code(cubin: Path) -> list[Instruction | str]:
+    """Kept for the next question: points of a sweep share a kernel, and each asks for its own count."""
+    return disassemble(cubin)
+
+
 def parse(lines: Iterable[str]) -> Iterable[Instruction | str]:
     """Instructions and labels from nvdisasm's listing."""
     for line in lines:
@@ -112,18 +118,19 @@ def wide_access(cubin: Cubin, loads: int, stores: int) -> Audit:
 def _kept(cubin: Cubin, question: str, look: Callable[[list[Instruction | str]], Audit]) -> Audit:
     """The answer kept beside the cubin, or a new one. No disassembler is a note, not a problem, and is not kept."""
     path, key = cubin.path.with_suffix(".sass.json"), f"{_version()} {question}"
-    try:
-        stored = json.loads(path.read_text())
-    except (OSError, ValueError):
-        stored = {}
-    if key in stored:
-        return Audit(**stored[key])
-    try:
-        found = look(disassemble(cubin.path))
-    except (OSError, subprocess.SubprocessError):
-        return Audit(note=_refused(cubin))
-    with contextlib.suppress(KernelError):  # the cache only saves time
-        store(path, json.dumps({**stored, key: asdict(found)}).encode())
+    with alone(path):
+        try:
+            stored = json.loads(path.read_text())
+        except (OSError, ValueError):
+            stored = {}
+        if key in stored:
+            return Audit(**stored[key])
+        try:
+            found = look(_code(cubin.path))
+        except (OSError, subprocess.SubprocessError):
+            return Audit(note=_refused(cubin))
+        with contextlib.suppress(KernelError):  # the cache only saves time
+            store(path, json.dumps({**stored, key: asdict(found)}).encode())
     return found
 
 

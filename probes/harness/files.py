@@ -11,6 +11,7 @@ import io
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +65,18 @@ def replace_file(path: Path, content: str | bytes) -> None:
 def csv_text(rows: Iterable[Any], row_type: type) -> str:
     """Dataclass rows as CSV: one header line of the field names; an empty cell is unknown."""
     names = [f.name for f in fields(row_type)]
+    return _cells(names) + "".join(map(_line, rows))
+
+
+@lru_cache(maxsize=1 << 14)
+def _line(row: Any) -> str:
+    """Of one frozen row: kept, since a run writes all of its rows again after each step."""
+    return _cells([_text(getattr(row, f.name)) for f in fields(row)])
+
+
+def _cells(values: Iterable[str]) -> str:
     out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
-    table.writerow(names)
-    table.writerows([_text(getattr(row, name)) for name in names] for row in rows)
+    csv.writer(out, lineterminator="\n").writerow(values)
     return out.getvalue()
 
 

@@ -180,7 +180,7 @@ def difference(found: np.ndarray, expected: np.ndarray, tolerance: float) -> str
     """Where and by how much ``found`` differs from ``expected``, or nothing. NaN always differs."""
     if found.shape != expected.shape:
         return f"the result has shape {found.shape}, should be {expected.shape}"
-    error = np.abs(found.astype(np.float64) - expected.astype(np.float64))
+    error = np.abs(np.asarray(found, np.float64) - np.asarray(expected, np.float64))
     allowed = tolerance * max(float(np.abs(expected).max(initial=0.0)), np.finfo(np.float64).tiny)
     wrong = ~(error <= allowed)
     if not wrong.any():

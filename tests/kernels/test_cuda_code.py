@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -166,7 +168,33 @@ def test_what_was_found_is_kept_beside_the_cubin(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(sass, "disassembler", lambda: None)
     assert audited(tmp_path, steps=64) == planted
     monkeypatch.setattr(sass, "_version", lambda: "another audit")
+    sass._code.cache_clear()  # of this process, where the next answer would come from
     assert audited(tmp_path, steps=64).note == sass.NOT_AUDITED
+
+
+def test_threads_that_need_one_kernel_compile_and_disassemble_it_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nvrtc, "cache_folder", lambda: tmp_path)
+    source = tmp_path / "planted.cu"
+    source.write_text(SOURCE.replace("STEPS", "128").replace("STORE", EVERY))
+    made: list[str] = []
+
+    def counting(name: str, real: Any) -> Any:
+        def counted(*given: Any) -> Any:
+            made.append(name)
+            return real(*given)
+
+        return counted
+
+    for module, name in ((nvrtc, "_build"), (sass, "disassemble")):
+        monkeypatch.setattr(module, name, counting(name, getattr(module, name)))
+    with ThreadPoolExecutor(8) as pool:
+        ask = lambda count: sass.audit(nvrtc.compile_cubin(source, "90"), SPEC, Work(flops=count))  # noqa: E731
+        found = list(pool.map(ask, range(1, 9)))
+    assert sorted(made) == ["_build", "disassemble"]
+    assert len({audit.problem for audit in found}) == 8
+    assert len(json.loads(next(tmp_path.glob("*.sass.json")).read_text())) == 8, "no answer overwrites another"
 
 
 def test_no_room_for_a_cubin_is_one_line_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,8 +145,9 @@ def test_a_lost_multiply_add_is_caught() -> None:
 @pytest.mark.parametrize("k", [*range(1, 140), 22.6, 512, 1000, 2600, 10_000])
 def test_every_possible_count_splits_without_a_rest(k: float, columns: int) -> None:
     near = mixed.possible(k, columns)
-    trips, steps = mixed.split(near)
+    trips, steps = mixed.split(near, columns)
     assert trips * steps + 1 == near
-    assert abs(near - k) <= (mixed.STEPS / 2 if k > mixed.FEW * mixed.STEPS else trips * columns**0.5)
+    most = mixed.most(columns)
+    assert abs(near - k) <= (most / 2 if k > mixed.FEW * most else trips * columns**0.5)
     assert columns == 1 or steps % 2 == 0, "signs alternate within a round"
-    assert steps <= mixed.STEPS
+    assert steps <= most
