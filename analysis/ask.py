@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from analysis.specs import GIVEN, cpu_device, find_products, products, spec_device
 from analysis.theory import Peak, peaks, row_of, tables
-from analysis.units import si
+from analysis.units import short, si
 from probes.harness.records import RidgelineError
 
 COLUMNS = "  {:<{wide}}  {:>20}  {:>16}  {}"
@@ -108,7 +108,7 @@ def _print(name: str, found: dict[str, Peak], as_json: bool) -> None:
     print(name, COLUMNS.format("tag", "peak", "ridge", "formula [source]", wide=wide), sep="\n")
     for tag, peak in found.items():
         value = si(peak.value, peak.unit) if peak.value else f"<= {si(peak.limit, peak.unit)}"
-        ridge = f"{float(f'{points[tag]:.3g}'):g} {peak.unit[:-2]}/byte" if tag in points else ""
+        ridge = f"{short(points[tag])} {peak.unit[:-2]}/byte" if tag in points else ""
         print(COLUMNS.format(tag, value, ridge, f"{peak.formula} [{sources.index(peak.source) + 1}]", wide=wide))
     for number, source in enumerate(sources, 1):
         print(f"  [{number}] {source}")

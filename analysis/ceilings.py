@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from analysis.theory import VARIANTS, Peak, peak_for
-from analysis.units import unit_of
+from analysis.units import short, unit_of
 from probes.harness.records import FAILED, OF_TAG, OK, SCHEMA_VERSION, SKIPPED, SWEEP, Device, Measurement
 
 NO_CEILING = (SWEEP, "layer")  # points and placements: each is one of many, none of them a limit
@@ -120,5 +120,5 @@ def _remarks(tag: str, best: Measurement, rows: Sequence[Measurement]) -> list[s
     if level_of(best.ceiling) == tag:
         remarks.insert(0, f"best: {best.kernel}")
     if best.quantity not in OF_TAG and best.clock_hz and best.seconds_median:
-        remarks.insert(0, f"{float(f'{best.seconds_median * best.clock_hz:.3g}'):g} cycles")
+        remarks.insert(0, f"{short(best.seconds_median * best.clock_hz)} cycles")
     return remarks + ([f"failed: {', '.join(failed)}"] if failed else [])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.units import si
+from analysis.units import brief
 
 PANELS = (
     ("rate", "rate", ""),
@@ -38,7 +38,7 @@ def _panel(ax: Any, moments: Sequence[Mapping[str, float | None]], key: str, nam
     ax.set_ylabel(name)
     ax.set_ylim(0, 1.15 * max(p[1] or 0 for p in points))
     plain = unit in ("W", "°C")
-    ax.yaxis.set_major_formatter(lambda y, _: f"{y:g} {unit}" if plain else si(y, unit, 2))
+    ax.yaxis.set_major_formatter(lambda y, _: f"{y:g} {unit}" if plain else brief(y, unit))
     ax.grid(True, color="#E6E6E6", linewidth=0.7)
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)

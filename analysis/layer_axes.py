@@ -17,7 +17,7 @@ from analysis.naming import LINE_HEIGHT, SLOPE, SMALL, ink, names_of_slopes, sty
 from analysis.placement import Placement
 from analysis.roof_above import capacities, compute_roof
 from analysis.roofline import Roof, Roofline, attainable, ridge
-from analysis.units import si
+from analysis.units import brief, si
 from probes.harness.records import Device
 
 STRIP, AXIS, LEVELS = 0.66, 0.92, 1.06  # inches: width of the strip, room left of an axis and left of the strip
@@ -85,7 +85,7 @@ def _roofline(ax: Any, roofs: Roofline, layers: Sequence[Placement]) -> Any:
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}" if x >= 1 else f"1/{1 / x:g}"))
     ax.xaxis.set_minor_formatter("")
     ax.yaxis.set_major_locator(LogLocator(numticks=max(3, int(ax.bbox.height / 30))))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: si(y, "FLOP/s", 1)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: brief(y, "FLOP/s")))
     ax.yaxis.set_minor_formatter("")
     ax.set_xlabel("Operational intensity (FLOP/byte)", fontsize=9.5)
     plain(ax)
@@ -152,7 +152,7 @@ def _strip(ax: Any, roofs: Roofline, layers: Sequence[Placement]) -> None:
     heights = spread_out(spots, pixels, ax.bbox.y0, ax.bbox.y1)
     ticks = [y for y in ax.get_yticks() if ax.get_ylim()[0] <= y <= ax.get_ylim()[1]]
     free = [y for y in ticks if all(abs(ax.transData.transform((0, y))[1] - h) > pixels for h in heights)]
-    ax.set_yticks(free, [si(y, "B/s", 1) for y in free])
+    ax.set_yticks(free, [brief(y, "B/s") for y in free])
     for roof, height in zip(roofs.bandwidth, heights, strict=True):
         ax.axhline(roof.rate, color=SLOPE, linewidth=2.0 if roof == roofs.memory else 1.4, zorder=1.5)
         at = ax.transAxes.inverted().transform((ax.bbox.x0 - pixels / 2, height))

@@ -12,7 +12,7 @@ from analysis.layer_groups import LayerSweep, Network, slug
 from analysis.layer_words import compared, headline, kinds, prediction, unknown
 from analysis.placement import Placement, set_of
 from analysis.placements import ranking
-from analysis.units import percent, si, unit_of
+from analysis.units import percent, short, si, unit_of
 
 Cell = tuple[
     str, float | str | None
@@ -37,7 +37,7 @@ def share(value: float | None) -> Cell:
 
 
 def _plain(value: float | None) -> Cell:
-    return ("–" if value is None else f"{value:.3g}"), value
+    return ("–" if value is None else short(value)), value
 
 
 NAME: tuple[Column, ...] = (

@@ -17,7 +17,7 @@ from analysis.layer_plot import COLOURS
 from analysis.naming import SMALL, halo, ink
 from analysis.placement import Placement
 from analysis.roofline import Roofline
-from analysis.units import si
+from analysis.units import brief
 from probes.harness.records import Device
 
 MARKERS = "osD^vPXh*<>pd8"
@@ -50,7 +50,7 @@ def figure(sweep: LayerSweep, model: Roofline, device: Device, inches: tuple[flo
     left, wide = (across - RIGHT + 0.75) / across, (RIGHT - 0.9) / across
     upper = made.add_axes((left, (bottom + half + GAP) / down, wide, half / down))
     lower = made.add_axes((left, bottom / down, wide, half / down))
-    _over_x(upper, sweep, lambda p: p.seconds, "Time", lambda y: si(y, "s", 1))
+    _over_x(upper, sweep, lambda p: p.seconds, "Time", lambda y: brief(y, "s"))
     _over_x(lower, sweep, lambda p: p.intensity or None, "Intensity (FLOP/byte)", lambda y: f"{y:g}")
     upper.tick_params(labelbottom=False)
     lower.set_xlabel(f"{sweep.over[0].upper()}{sweep.over[1:]}", fontsize=SMALL, loc="right")

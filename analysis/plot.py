@@ -22,7 +22,7 @@ from analysis.naming import (
     tops,
 )
 from analysis.roofline import Roof, Roofline, attainable, ridge
-from analysis.units import si
+from analysis.units import brief, short
 
 DASHED = (0, (5, 4))
 LEFT, RIGHT = 1 / 16, 256.0  # intensities shown where no ridge point says better
@@ -71,7 +71,7 @@ def _frame(ax: Any, model: Roofline, title: str, subtitle: str) -> None:
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}" if x >= 1 else f"1/{1 / x:g}"))
     ax.xaxis.set_minor_locator(LogLocator(base=2, numticks=30))
     ax.xaxis.set_minor_formatter("")
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: si(y, unit, 1)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: brief(y, unit)))
     ax.yaxis.set_minor_formatter("")
     ax.tick_params(labelsize=SMALL)
     ax.set_xlabel(f"Operational intensity ({unit[:-2]}/byte)")
@@ -123,7 +123,7 @@ def _ridges(ax: Any, model: Roofline) -> None:
     if memory is None:
         return
     points = [ridge(roof.rate, memory.rate) for roof in model.compute]
-    texts = [f"{at:.3g}" for at in points]
+    texts = [short(at) for at in points]
     pixels = SMALL * ax.figure.dpi / 72
     shown = that_fit(
         [ax.transData.transform((at, 1))[0] for at in points], [width(t, pixels) + pixels / 4 for t in texts]

@@ -11,7 +11,7 @@ from analysis.ceilings import Ceiling
 from analysis.roofline import ridge, roofline
 from analysis.sweeps import POINT_HEAD, Sweep, points
 from analysis.theory import peaks
-from analysis.units import percent, si
+from analysis.units import percent, short, si
 from probes.harness.files import COMPLETE, Run
 from probes.harness.records import FAILED, OK, SKIPPED, Measurement
 
@@ -49,7 +49,7 @@ def summary(run: Run, found: Mapping[str, Ceiling], notes: Iterable[str] = ()) -
         share = f", {percent(model.memory.share)} of theory" if model.memory.share else ""
         said.append(f"{model.memory.label} gives {si(model.memory.rate, 'B/s')}{share}.")
     if model.memory and model.compute:
-        ridges = [f"{ridge(r.rate, model.memory.rate):.3g} for {r.label}" for r in model.compute]
+        ridges = [f"{short(ridge(r.rate, model.memory.rate))} for {r.label}" for r in model.compute]
         said.append(f"Ridge points over {model.memory.label}, in operations per byte: {', '.join(ridges)}.")
     said += [f"{note[0].upper()}{note[1:]}." for note in notes]
     counts = {status: sum(m.status == status for m in run.measurements) for status in (OK, SKIPPED, FAILED)}

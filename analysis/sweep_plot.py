@@ -10,7 +10,7 @@ from analysis.levels import Level
 from analysis.naming import FAINT, LINE_HEIGHT, SMALL, SOFT, STYLES, beside, halo, ink
 from analysis.roofline import attainable, ridge
 from analysis.sweeps import Line, Sweep, shares
-from analysis.units import percent, si
+from analysis.units import brief, percent, short, si
 
 COLOURS = [(colour, marker) for colour, marker in STYLES.values()]
 DASHED = (0, (4, 3))
@@ -20,6 +20,7 @@ EDGES = 0.3  # inches more above them for the sizes of caches
 TICK = 62.0  # pixels between ticks, at least
 LIFTS = (1.0, -1.9, 1.5, -2.4, 2.0, -2.9, 2.5, -3.4, 3.0)  # of a label from its line, in its height, best first
 SHIFTS = (0.0, -0.25, 0.25, -0.5, 0.5)  # of a label along its plateau, in the plateau's length
+BESIDE = (-0.5, 0.0, 0.5, -1.5, 1.2, -2.2)  # of a name from the end of its line, in its height
 NEAR_EDGE = 0.8  # of the axes' width: a line that ends before is named where it ends
 
 
@@ -89,7 +90,7 @@ def _frame(ax: Any, sweep: Sweep, title: str) -> None:
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: sweep.place(x)))
     ax.xaxis.set_minor_locator(LogLocator(base=2, numticks=60))
     ax.xaxis.set_minor_formatter("")
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: si(y, sweep.unit, 1) if y else "0"))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: brief(y, sweep.unit)))
     ax.tick_params(labelsize=SMALL)
     ax.set_xlabel(sweep.axis)
     ax.set_title(title, loc="left", fontweight="bold", pad=12 + 72 * EDGES * bool(sweep.edges))
@@ -176,7 +177,7 @@ def level_text(level: Level, value: float) -> str:
     row = level.rows[0]
     if row.quantity != "latency":
         return f"{level.name.upper()} {si(value, 'B/s')}"
-    cycles = f" · {value * row.clock_hz:.3g} cycles" if row.clock_hz else ""
+    cycles = f" · {short(value * row.clock_hz)} cycles" if row.clock_hz else ""
     return f"{level.name.upper()} {si(value, 's')}{cycles}"
 
 
@@ -186,7 +187,8 @@ def _named_inside(ax: Any, line: Line, style: tuple[str, str], taken: list[Box])
     if x > ax.bbox.x0 + NEAR_EDGE * ax.bbox.width:
         return False
     pixels = SMALL * ax.figure.dpi / 72
-    choices = [(x + pixels, low, x + pixels + width(_name(line), pixels), low + pixels) for low in (y - pixels / 2, y)]
+    right = x + pixels + width(_name(line), pixels)
+    choices = [(x + pixels, y + lift * pixels, right, y + (lift + 1) * pixels) for lift in BESIDE]
     box = first_free(choices, taken)
     if box:
         taken.append(box)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from analysis.ceilings import Ceiling
 from analysis.levels import OVER, Level, reported
 from analysis.roofline import attainable, ridge
-from analysis.units import binary, percent, si, unit_of
+from analysis.units import binary, percent, short, si, unit_of
 from probes.harness.records import OF_TAG, SWEEP, Device, Measurement
 
 AXES = {
@@ -176,7 +176,7 @@ def gap(line: Line) -> str:
     outside = f", {percent(far[0])} outside a factor {NEAR:g} of the ridge" if far else ""
     left = len(line.rows) - len(line.shares)
     without = f"; {left} {'point' if left == 1 else 'points'} that other load disturbed left out" if left else ""
-    return f"reaches {percent(worst)} of its roof at worst (at {at:.3g} per byte){outside}{without}"
+    return f"reaches {percent(worst)} of its roof at worst (at {short(at)} per byte){outside}{without}"
 
 
 def points(sweep: Sweep) -> Iterator[tuple[str, str, str, str]]:
@@ -185,6 +185,6 @@ def points(sweep: Sweep) -> Iterator[tuple[str, str, str, str]]:
         for row in line.rows:
             value = si(row.value, unit_of(row.ceiling, row.dtype))
             if row.quantity not in OF_TAG and row.clock_hz and row.seconds_median:
-                value += f" · {row.seconds_median * row.clock_hz:.3g} cycles"
+                value += f" · {short(row.seconds_median * row.clock_hz)} cycles"
             spread = f"±{100 * row.spread:.1f} %" if row.spread is not None else "–"
             yield line.name, sweep.place(row.x or 0.0), value, spread

@@ -19,21 +19,35 @@ PREFIXES = (
 BINARY = {0: "B", 10: "KiB", 20: "MiB", 30: "GiB", 40: "TiB"}
 
 
-def si(value: float | None, unit: str, digits: int = 3) -> str:
+def si(value: float | None, unit: str) -> str:
     """``4.24 TB/s``; a dash for None."""
     if value is None:
         return "–"
-    value = float(f"{value:.{max(digits, 3) - 1}e}")  # rounded first: 999.7 is 1.00 k, not 1000
+    number, prefix = _scaled(value)
+    return f"{number:.{max(0, 3 - len(str(int(abs(number)))))}f} {prefix}{unit}"
+
+
+def brief(value: float, unit: str) -> str:
+    """The same with no zeros at the end, as on an axis: ``1.5 TB/s``, ``2 TB/s``, ``0``."""
+    number, prefix = _scaled(value)
+    return f"{short(number)} {prefix}{unit}" if value else "0"
+
+
+def short(value: float) -> str:
+    """Three significant digits, and no exponent where people expect none: ``1060``, ``0.5``."""
+    return f"{float(f'{value:.3g}'):g}"
+
+
+def _scaled(value: float) -> tuple[float, str]:
+    value = float(f"{value:.2e}")  # rounded first: 999.7 is 1.00 k, not 1000
     size, prefix = next((p for p in PREFIXES if abs(value) >= p[0]), PREFIXES[-1] if value else (1.0, ""))
-    number = value / size
-    before = len(str(int(abs(number))))
-    return f"{number:.{max(0, digits - before)}f} {prefix}{unit}"
+    return value / size, prefix
 
 
 def binary(size: float) -> str:
     """Bytes as sizes of caches are told: ``32 KiB``, ``1.5 MiB``."""
     power = next((p for p in (40, 30, 20, 10) if size >= 2**p), 0)
-    return f"{float(f'{size / 2**power:.3g}'):g} {BINARY[power]}"
+    return f"{short(size / 2**power)} {BINARY[power]}"
 
 
 def unit_of(tag: str, dtype: str = "") -> str:

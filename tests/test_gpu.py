@@ -54,7 +54,8 @@ def test_the_observed_clock_is_within_the_rated_one(gpu: Device, clock: CudaCloc
     launch.close()
     assert sample.clock_hz is not None
     assert gpu.clock_hz is not None
-    assert 0.05 * gpu.clock_hz < sample.clock_hz < 1.01 * gpu.clock_hz
+    # A GPU may run some steps above what it reports as its maximum: an H100 rated at 1980 MHz was seen at 2070.
+    assert 0.05 * gpu.clock_hz < sample.clock_hz < 1.1 * gpu.clock_hz
 
 
 def test_no_room_is_one_line_and_leaves_the_device_usable(gpu: Device, clock: CudaClock) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from analysis.ceilings import ceilings
 from analysis.roofline import Roof, attainable, ridge, roofline
-from analysis.units import percent, si
+from analysis.units import brief, percent, short, si
 from probes.harness.records import FAILED
 from tests.devices import GPU, measurement
 
@@ -75,9 +75,18 @@ def test_numbers_for_people(value: float | None, text: str) -> None:
     assert si(value, "B/s") == text
 
 
-def test_fewer_digits_leave_whole_numbers_alone() -> None:
-    assert [si(x, "W", 2) for x in (125.0, 1.25e3, 9.996)] == ["125 W", "1.2 kW", "10 W"]
-    assert [si(x, "", 1) for x in (1e12, 15e9)] == ["1 T", "15 G"]
+def test_axes_tell_neighbouring_ticks_apart_and_end_in_no_zeros() -> None:
+    assert [brief(x, "B/s") for x in (0.0, 5e11, 1e12, 1.5e12, 2e12)] == [
+        "0",
+        "500 GB/s",
+        "1 TB/s",
+        "1.5 TB/s",
+        "2 TB/s",
+    ]
+
+
+def test_a_number_without_a_unit_has_no_exponent() -> None:
+    assert [short(x) for x in (1063.0, 40.62, 0.25)] == ["1060", "40.6", "0.25"]
 
 
 def test_percent() -> None:
