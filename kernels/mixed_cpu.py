@@ -37,8 +37,9 @@ TILE = 480 * LINE  # bytes: whole steps of every number of vectors below, in eac
 SPARSE = 8  # vectors in each place of a step where only some are computed on: every 2nd, 4th or 8th
 VECTORS = {16: 12, 12: 10}  # of a step, by the chains that fit: the others hold sums and operands
 SUMS = {16: 4, 12: 3}
-PLACES = 4  # parts of a thread's array that a step loads from, if its registers divide so
-PREFETCH_FROM, AHEAD = 24, 2 << 10  # multiply-adds, below which it delays the loads it should help; bytes
+FEW_PLACES, PLACES = 2, 4  # parts of a thread's array that a step loads from, if its registers divide so
+PREFETCH_FROM, AHEAD = 8, 2 << 10  # multiply-adds, below which it delays the loads it should help; bytes
+"""Where memory is fast, few multiply-adds reach its rate from two places only, and more from four with prefetches."""
 
 
 def shape(features: Sequence[str], dtype: str, every: int) -> dict[str, int]:
@@ -152,7 +153,8 @@ class _Body:
     def _places(self, index: Any) -> list[Any]:
         """Of the registers of a step."""
         width = _width(self.vecs, self.every)
-        return [self.b.gep(self.x, [at]) for at in apart(self.b, self.count, index, width, gcd(PLACES, width))]
+        places = PLACES if self.every > 1 or self.k >= PREFETCH_FROM else FEW_PLACES
+        return [self.b.gep(self.x, [at]) for at in apart(self.b, self.count, index, width, gcd(places, width))]
 
     def _step(self, index: Any, carried: Any) -> list[Any]:
         """Load all its registers, compute on every ``every``-th, and bring them into the sums."""

@@ -26,7 +26,7 @@ MOST, LEAST = 0.6, 0.014  # seconds of one case and round
 SETTLING = {"cpu": 0.08, "cuda": 0.0}
 """Until the threads of a runtime that has just started run side by side."""
 POINT_SECONDS = 0.002  # of one sample of a point of a sweep
-TURN = 2  # times the budget of a case, for each other that is timed in turn with it
+TURN = 3  # times the budget of a case, for each other that is timed in turn with it
 
 
 def rounds(kind: str, quick: bool) -> int:
