@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median_low
 
-from analysis.plateaus import Plateau, plateaus
+from analysis.plateaus import FEWEST, Plateau, plateaus
 from analysis.theory import above_limit
 from analysis.units import binary
 from probes.harness.records import FAILED, OK, SWEEP, Device, Measurement
@@ -104,10 +104,18 @@ def _level(
     if plateau.place is None:
         return Level("", mine, end, f"{binary(first)} to {binary(last)} is a plateau of no level that is reported")
     name, size = sizes[plateau.place]
+    mine = _beyond(mine, sizes[: plateau.place])
     far = size is not None and ends.octaves(plateau.last, size) > 1
     by = " by latency" if rows[0].quantity == "latency" else ""
     note = f"{name} ends near {binary(last)}{by}, the device reports {binary(size or 0)}" if far else ""
     return Level(name, mine, end, note)
+
+
+def _beyond(rows: tuple[Measurement, ...], nearer: Sequence[tuple[str, float | None]]) -> tuple[Measurement, ...]:
+    """The points that no nearer level can hold: where two give one rate, the farther speaks for its own part only."""
+    end = max((size or 0.0 for _, size in nearer), default=0.0)
+    own = tuple(row for row in rows if (row.x or 0.0) > end)
+    return own if len(own) >= FEWEST else rows
 
 
 def reported(tag: str, device: Device) -> dict[str, float | None]:

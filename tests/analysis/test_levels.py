@@ -104,6 +104,13 @@ def test_all_cores_share_the_last_cache() -> None:
     assert reported(LATENCY, device)["l3"] == 32 * M
 
 
+def test_where_two_levels_give_one_rate_the_farther_speaks_for_its_own_part() -> None:
+    steps = [(M, 5e11), (32 * M, 2e11), (inf, 4e10)]  # stores, which an L1 passes on as fast as it takes them
+    made = levels(sweep(f"{BANDWIDTH}write", steps, 4 * K, 256 * M, 1), cpu(32 * K, M, 32 * M)).rows
+    (row,) = [row for row in made if row.ceiling == "bandwidth/l2/write"]
+    assert "points from 64 KiB to " in row.reason
+
+
 def test_a_plateau_that_no_cache_explains_is_told_and_not_named() -> None:
     steps = [(32 * K, 2e11), (256 * K, 1.4e11), (4 * M, 6e10), (inf, 2e10)]
     told = levels(sweep(f"{BANDWIDTH}read-1core", steps, 4 * K, 128 * M, 4), cpu(32 * K, 4 * M))
