@@ -25,6 +25,7 @@ ROUNDS, QUICK_ROUNDS = {"cpu": 3, "cuda": 2}, 1
 MOST, LEAST = 0.6, 0.014  # seconds of one case and round
 SETTLING = {"cpu": 0.08, "cuda": 0.0}
 """Until the threads of a runtime that has just started run side by side."""
+TWIN = "numba"
 POINT_SECONDS = 0.002  # of one sample of a point of a sweep
 TURN = 3  # times the budget of a case, for each other that is timed in turn with it
 
@@ -37,8 +38,9 @@ def rounds(kind: str, quick: bool) -> int:
 def chosen(asked: Iterable[tuple[str, Case]], full: bool, quick: bool) -> Iterator[tuple[str, Case]]:
     """Those (probe, case) that a run measures: each once, full ones only when wanted, few points of a curve if quick.
 
-    A quick run takes every other point of a curve, and none between those that a plain run asks. A layer of a network
-    has no place on a curve, and is never left out.
+    A quick run takes every other point of a curve, and none between those that a plain run asks; nor does it ask twins
+    in Numba, whose compilation takes longer than their measurement. A layer of a network has no place on a curve, and
+    is never left out.
     """
     asked = list(asked)
     plain = {_curve(case) for _, case in asked if not case.full}
@@ -46,7 +48,9 @@ def chosen(asked: Iterable[tuple[str, Case]], full: bool, quick: bool) -> Iterat
     for probe, case in asked:
         curve = _curve(case)
         key = json.dumps([case.kernel.name, case.dtype, case.backend, case.ceiling, dict(case.params)], sort_keys=True)
-        if key in seen or (case.full and (not full or (quick and is_point(case) and curve in plain))):
+        if key in seen or (quick and case.backend == TWIN):
+            continue
+        if case.full and (not full or (quick and is_point(case) and curve in plain)):
             continue
         seen.add(key)
         points[curve] = points.get(curve, -1) + 1

@@ -42,6 +42,12 @@ def test_a_quick_run_takes_no_point_between_those_of_a_plain_run() -> None:
     assert ask(*all_full, full=True, quick=True) == all_full[::2], "a curve that is asked only in full keeps half"
 
 
+def test_a_quick_run_asks_no_twins() -> None:
+    twin = replace(ROOF, backend="numba")
+    assert ask(ROOF, twin) == [ROOF, twin]
+    assert ask(ROOF, twin, quick=True) == [ROOF]
+
+
 def test_points_get_the_least_time_and_take_none_from_the_ceilings() -> None:
     alone, beside = rules("cpu", [ROOF], quick=False), rules("cpu", [ROOF, *POINTS], quick=False)
     assert beside(POINTS[0]).budget_seconds == LEAST * rounds("cpu", quick=False), "one turn, as long as three"
