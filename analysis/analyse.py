@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import csv
-import io
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from analysis.ceilings import Ceiling, ceilings, is_roof
+from analysis.drawing import Figure, drawn, saved
 from analysis.layer_groups import LayerSweep, Network, layer_sweeps, networks
 from analysis.levels import levels
 from analysis.placement import Placement
@@ -23,7 +21,6 @@ from probes.harness.files import COMPLETE, Run, csv_text, read_run, replace_file
 
 INCHES = (9.6, 5.6)
 SWEEP_INCHES = (9.6, 4.8)
-DOTS_PER_INCH = 150
 CURVE = "sustained.csv"
 
 
@@ -69,21 +66,9 @@ def model(run: Run) -> Outcome:
 def write(outcome: Outcome, folder: Path) -> None:
     """Write ceilings.csv, placements.csv, the pictures and report.html, each whole or not at all."""
     outcome.folder = folder
-    with _names_as_they_are():
-        contents = _contents(outcome)
-    for name, content in contents.items():
+    for name, content in _contents(outcome).items():
         replace_file(folder / name, content)
         outcome.files.append(folder / name)
-
-
-@contextmanager
-def _names_as_they_are() -> Iterator[None]:
-    """Layers are called what others call them: ``$`` begins no formula, and a letter no font has is no warning."""
-    import matplotlib
-
-    with matplotlib.rc_context({"text.parse_math": False}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from")
-        yield
 
 
 def _contents(outcome: Outcome) -> dict[str, str | bytes]:
@@ -91,21 +76,18 @@ def _contents(outcome: Outcome) -> dict[str, str | bytes]:
     from analysis.layer_report import section
     from analysis.report import html
 
-    svg, png = pictures(outcome)
-    drawn = [(sweep, *sweep_pictures(sweep, outcome.run)) for sweep in outcome.sweeps]
-    layers = layer_pictures(outcome)
-    told = section(
-        outcome.placements, outcome.networks, outcome.layer_sweeps, {name: text for name, (text, _) in layers.items()}
-    )
+    layers = layer_figures(outcome)
+    made = drawn({"roofline": roofline_figure(outcome), **sweep_figures(outcome), **layers})
+    svg, _ = made["roofline"]
+    curves = [(sweep, made[sweep.name][0]) for sweep in outcome.sweeps]
+    told = section(outcome.placements, outcome.networks, outcome.layer_sweeps, {name: made[name][0] for name in layers})
     load = outcome.folder / CURVE if outcome.folder else None
     return {
         "ceilings.csv": csv_text(outcome.ceilings.values(), Ceiling),
         **({"placements.csv": csv_text(outcome.placements, Placement)} if outcome.placements else {}),
         "roofline.svg": svg,
-        "roofline.png": png,
-        **{f"{sweep.name}.png": image for sweep, _, image in drawn},
-        **{f"{name}.png": image for name, (_, image) in layers.items()},
-        "report.html": html(outcome.run, outcome.ceilings, svg, outcome.notes, [d[:2] for d in drawn], told),
+        **{f"{name}.png": image for name, (_, image) in made.items()},
+        "report.html": html(outcome.run, outcome.ceilings, svg, outcome.notes, curves, told),
         **({"sustained.png": curve(load)} if load and load.exists() else {}),
     }
 
@@ -120,39 +102,36 @@ def subtitle(outcome: Outcome) -> str:
     return " · ".join([*parts, outcome.run.started[:10]])
 
 
-def pictures(outcome: Outcome) -> tuple[str, bytes]:
-    """The roofline as SVG text and as PNG bytes; the same rows give the same bytes."""
+def roofline_figure(outcome: Outcome) -> Figure:
+    """The roofline."""
     from analysis.plot import figure
 
-    return _both(figure(outcome.model, [], outcome.run.device.name, subtitle(outcome), INCHES))
+    return partial(figure, outcome.model, [], outcome.run.device.name, subtitle(outcome), INCHES)
 
 
-def sweep_pictures(sweep: Sweep, run: Run) -> tuple[str, bytes]:
-    """A sweep, likewise."""
+def sweep_figures(outcome: Outcome) -> dict[str, Figure]:
+    """The sweeps, by the names of their files."""
     from analysis.sweep_plot import figure
 
-    return _both(figure(sweep, run.device.name, SWEEP_INCHES))
+    device = outcome.run.device.name
+    return {sweep.name: partial(figure, sweep, device, SWEEP_INCHES) for sweep in outcome.sweeps}
 
 
-def layer_pictures(outcome: Outcome) -> dict[str, tuple[str, bytes]]:
-    """Networks, sweeps over layers and precisions, likewise, by the name of the file."""
+def layer_figures(outcome: Outcome) -> dict[str, Figure]:
+    """Networks, precisions and sweeps over layers, likewise."""
     from analysis import layer_plot, layer_precision_plot, layer_sweep_plot
     from analysis.layer_report import picture_of
 
     device, roofs = outcome.run.device, outcome.model
     several = layer_precision_plot.several(outcome.networks)
-    figures = {net.file: layer_plot.figure(net, roofs, device, INCHES) for net in outcome.networks}
-    figures |= {picture_of(name): layer_precision_plot.figure(name, nets, device.name, INCHES[0])
-                for name, nets in several.items()}  # fmt: skip
-    figures |= {sweep.file: layer_sweep_plot.figure(sweep, roofs, device, INCHES) for sweep in outcome.layer_sweeps}
-    return {name: _both(figure) for name, figure in figures.items()}
-
-
-def _both(figure: Any) -> tuple[str, bytes]:
-    import matplotlib
-
-    with matplotlib.rc_context({"svg.hashsalt": "ridgeline", "svg.fonttype": "path"}):
-        return _saved(figure, "svg", metadata={"Date": None}).decode(), _saved(figure, "png", dpi=DOTS_PER_INCH)
+    figures: dict[str, Figure] = {
+        net.file: partial(layer_plot.figure, net, roofs, device, INCHES) for net in outcome.networks
+    }
+    for name, nets in several.items():
+        figures[picture_of(name)] = partial(layer_precision_plot.figure, name, nets, device.name, INCHES[0])
+    for sweep in outcome.layer_sweeps:
+        figures[sweep.file] = partial(layer_sweep_plot.figure, sweep, roofs, device, INCHES)
+    return figures
 
 
 def curve(path: Path) -> bytes:
@@ -164,12 +143,4 @@ def curve(path: Path) -> bytes:
     tag = rows[0]["tag"]
     keys = ("seconds", "rate", "clock_hz", "power_w", "temperature_c")
     moments = [{key: float(row[key]) if row[key] else None for key in keys} for row in rows]
-    return _saved(
-        figure(moments, f"{rows[0]['device']}: {tag}", unit_of(tag, tag.split("/")[1])), "png", dpi=DOTS_PER_INCH
-    )
-
-
-def _saved(figure: Any, kind: str, **options: Any) -> bytes:
-    out = io.BytesIO()
-    figure.savefig(out, format=kind, **options)
-    return out.getvalue()
+    return saved(figure(moments, f"{rows[0]['device']}: {tag}", unit_of(tag, tag.split("/")[1])), "png")

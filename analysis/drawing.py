@@ -1,0 +1,61 @@
+"""Figures as files, several at once: a run of all families of layers has dozens, and each takes half a second."""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import Any
+
+DOTS_PER_INCH = 150
+EACH = 3  # figures of a process at least: its start takes as long as some of them
+
+Figure = Callable[[], Any]
+"""Makes a matplotlib figure. It goes to another process, so it is a function of a module with its arguments."""
+
+
+def drawn(figures: Mapping[str, Figure]) -> dict[str, tuple[str, bytes]]:
+    """Each figure as SVG text and as PNG bytes, by its name; the same figure gives the same bytes."""
+    workers = min(len(figures) // EACH, _cores())
+    if workers > 1:
+        try:
+            with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+                return dict(zip(figures, pool.map(both, figures.values()), strict=True))
+        except (OSError, BrokenProcessPool):  # no right or no room to start processes: then one after the other
+            pass
+    return {name: both(figure) for name, figure in figures.items()}
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def both(figure: Figure) -> tuple[str, bytes]:
+    """A figure as SVG text and as PNG bytes."""
+    import matplotlib
+
+    with _names_as_they_are(), matplotlib.rc_context({"svg.hashsalt": "ridgeline", "svg.fonttype": "path"}):
+        made = figure()
+        return saved(made, "svg", metadata={"Date": None}).decode(), saved(made, "png")
+
+
+def saved(figure: Any, kind: str, **options: Any) -> bytes:
+    """A figure in a format of matplotlib."""
+    out = io.BytesIO()
+    figure.savefig(out, format=kind, **({"dpi": DOTS_PER_INCH} if kind == "png" else {}), **options)
+    return out.getvalue()
+
+
+@contextmanager
+def _names_as_they_are() -> Iterator[None]:
+    """Layers are called what others call them: ``$`` begins no formula, and a letter no font has is no warning."""
+    import matplotlib
+
+    with matplotlib.rc_context({"text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        yield

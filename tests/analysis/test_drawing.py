@@ -1,0 +1,45 @@
+"""Figures drawn side by side are the figures drawn one after another, to the byte."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+
+from analysis import drawing
+from analysis.ceilings import ceilings
+from analysis.plot import figure
+from analysis.roofline import roofline
+from tests.devices import GPU, measurement
+
+MODEL = roofline(ceilings([measurement("bandwidth/dram/copy", 4e12), measurement("compute/fp32", 6e13)], GPU).values())
+
+
+def figures(count: int) -> dict[str, Any]:
+    return {f"{n}": partial(figure, MODEL, [], f"device {n} for $5", "", (4 + n / 8, 3)) for n in range(count)}
+
+
+def test_side_by_side_is_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    some = figures(2 * drawing.EACH)
+    monkeypatch.setattr(drawing, "_cores", lambda: 2)
+    together = drawing.drawn(some)
+    monkeypatch.setattr(drawing, "_cores", lambda: 1)
+    assert together == drawing.drawn(some)
+    assert list(together) == list(some)
+    assert len(set(together.values())) == len(some)
+
+
+def test_few_figures_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "ProcessPoolExecutor", lambda *_: pytest.fail("a process"))
+    assert len(drawing.drawn(figures(2))) == 2
+
+
+def test_where_no_process_can_start_all_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any) -> Any:
+        raise OSError("no semaphores here")
+
+    monkeypatch.setattr(drawing, "ProcessPoolExecutor", refused)
+    monkeypatch.setattr(drawing, "_cores", lambda: 2)
+    some = figures(2 * drawing.EACH)
+    assert list(drawing.drawn(some)) == list(some)
