@@ -126,7 +126,7 @@ def _ridges(ax: Any, model: Roofline) -> None:
     texts = [short(at) for at in points]
     pixels = SMALL * ax.figure.dpi / 72
     shown = that_fit(
-        [ax.transData.transform((at, 1))[0] for at in points], [width(t, pixels) + pixels / 4 for t in texts]
+        [ax.transData.transform((at, 1))[0] for at in points], [width(t, pixels) + 0.4 * pixels for t in texts]
     )
     for i, (at, roof) in enumerate(zip(points, model.compute, strict=True)):
         colour, marker = style(roof)
