@@ -11,6 +11,8 @@ from analysis.placement import Placement, set_of
 
 ABOVE = 1.02
 """Share from which a point is above its roof: both were measured, each to about a per cent."""
+AT_ROOF = 0.9
+"""Share from which no other kernel is worth the search."""
 CHANNELS = ("channels", "in_channels", "out_channels")
 ALIGNED = {"tf32": 4, "fp16": 8, "bf16": 8, "int8": 16, "fp8": 16}
 """Channels per 16 bytes, the unit in which tensor cores load (NVIDIA, Deep Learning Performance, Matrix Multiplication
@@ -79,10 +81,17 @@ def _gain(p: Placement, params: dict[str, Any]) -> str:
         return odd
     if p.bound == "compute":
         lower = (LOWER_CPU if p.provider == "cpu" else LOWER).get(p.dtype)
-        return f"lower precision: {lower}" if lower else "at its roof: only less arithmetic gains"
+        return f"lower precision: {lower}" if lower else _lowest(p.share or 0.0)
     if p.bound == "below every roof":
         return BATCH
     return RAISE if p.family in WEIGHTED else NEIGHBOUR
+
+
+def _lowest(share: float) -> str:
+    """Of what arithmetic bounds in the least precision there is."""
+    if share >= AT_ROOF:
+        return "at its roof: only less arithmetic gains"
+    return f"in its least precision: another kernel saves {100 * (1 - share):.0f} % at most, or less arithmetic"
 
 
 def _misaligned(p: Placement, params: dict[str, Any]) -> str:

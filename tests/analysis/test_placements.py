@@ -62,6 +62,19 @@ def test_the_compute_roof_is_the_fastest_dense_one_of_its_type() -> None:
 
 
 @pytest.mark.parametrize(
+    ("share", "says"),
+    [
+        (0.95, "at its roof: only less arithmetic gains"),
+        (0.6, "in its least precision: another kernel saves 40 % at most, or less arithmetic"),
+    ],
+)
+def test_what_is_left_where_no_lower_precision_is(share: float, says: str) -> None:
+    rows = [measurement("compute/int8", 1e14), *ROOFS]
+    (p,) = place(layer("a", 1e12, 1e9, 1e-2 / share, dtype="int8"), roofs=rows)
+    assert (p.bound, p.remark) == ("compute", says)
+
+
+@pytest.mark.parametrize(
     ("size", "warm", "roof"),
     [(40 << 20, True, "bandwidth/l2"), (40 << 20, False, "bandwidth/dram"), (60 << 20, True, "bandwidth/dram")],
 )
