@@ -46,7 +46,7 @@ def _array(value: Any, dice: np.random.Generator) -> np.ndarray:
         raise Unavailable(f"input {value.name} is no tensor of numbers: what to feed it is not known")
     shape = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
     count = int(np.prod(shape, dtype=np.int64))
-    numbers: np.ndarray = dice.uniform(-1, 1, min(count, PERIOD)).astype(np.float32)
+    numbers: np.ndarray = dice.random(min(count, PERIOD), dtype=np.float32) * np.float32(2) - np.float32(1)
     if kind == BFLOAT16:
         return np.resize(np.frombuffer(narrowed(numbers, "bf16"), np.uint16), shape)
     dtype = onnx.helper.tensor_dtype_to_np_dtype(kind)
@@ -88,8 +88,10 @@ def _unoptimized(model: Any, given: Feeds) -> list[np.ndarray]:
 
 
 def flat(arrays: Any) -> np.ndarray:
-    """All outputs in one vector of FP64."""
-    return np.concatenate([np.asarray(array, np.float64).ravel() for array in arrays] or [np.zeros(0)])
+    """All outputs in one vector: of FP32 if none is wider than that, else of FP64."""
+    known = [np.asarray(array) for array in arrays]
+    kind = np.float32 if all(np.can_cast(array.dtype, np.float32) for array in known) else np.float64
+    return np.concatenate([array.ravel().astype(kind, copy=False) for array in known] or [np.zeros(0, kind)])
 
 
 def from_bits(bits: np.ndarray) -> np.ndarray:

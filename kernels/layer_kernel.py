@@ -40,7 +40,7 @@ class TimedLayer:
     @cached_property
     def graph(self) -> Graph:
         """Nodes and shapes; the weights' data are dropped."""
-        return self.source or graph_of(self.make())
+        return self.source or graph_of(self.fresh())
 
     def kernel(self, backend: str) -> Kernel:
         """The kernel that runs it on one provider."""
@@ -77,7 +77,16 @@ class TimedLayer:
         )
 
     def _model(self, dtype: str, backend: str) -> Any:
-        return self.make() if self.fixed else convert(self.make(), dtype, form=FORM[backend])
+        return self.fresh() if self.fixed else convert(self.fresh(), dtype, form=FORM[backend])
+
+    def fresh(self) -> Any:
+        """A model of its own for whoever changes it; of a network's weights there are too many to keep."""
+        if self.source is not None:
+            return self.make()
+        kept = _made(self)
+        copy = type(kept)()
+        copy.CopyFrom(kept)
+        return copy
 
     def _build(self, backend: str, device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> Launch:
         if reason := layer_ort.missing(backend):
@@ -91,9 +100,15 @@ class TimedLayer:
 
 
 @lru_cache(maxsize=1)
+def _made(layer: TimedLayer) -> Any:
+    """Kept while its precisions are built and checked: weights can take longer to make than to multiply by."""
+    return layer.make()
+
+
+@lru_cache(maxsize=1)
 def _in_fp32(layer: TimedLayer) -> np.ndarray:
     """What a layer answers in FP32: kept while its other precisions are checked."""
-    return _answer(layer, layer.make())
+    return _answer(layer, layer.fresh())
 
 
 def _answer(layer: TimedLayer, model: Any) -> np.ndarray:

@@ -180,11 +180,14 @@ def difference(found: np.ndarray, expected: np.ndarray, tolerance: float) -> str
     """Where and by how much ``found`` differs from ``expected``, or nothing. NaN always differs."""
     if found.shape != expected.shape:
         return f"the result has shape {found.shape}, should be {expected.shape}"
-    error = np.abs(np.asarray(found, np.float64) - np.asarray(expected, np.float64))
-    allowed = tolerance * max(float(np.abs(expected).max(initial=0.0)), np.finfo(np.float64).tiny)
-    wrong = ~(error <= allowed)
-    if not wrong.any():
+    kind = np.float32 if found.dtype == expected.dtype == np.float32 else np.float64
+    error = np.subtract(found, expected, dtype=kind)  # in place from here: a layer may answer with some 100 MB
+    np.abs(error, out=error)
+    largest = max(float(expected.max(initial=0)), -float(expected.min(initial=0)))
+    right = error <= tolerance * max(largest, np.finfo(np.float64).tiny)
+    if right.all():
         return ""
+    wrong = ~right
     at = tuple(int(i) for i in np.argwhere(wrong)[0])
     place = ", ".join(map(str, at))
     return (
