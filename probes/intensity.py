@@ -34,12 +34,12 @@ SLOW_FP64 = 32
 def cases(device: Device) -> Iterator[Case]:
     """The anchors of the roof, then for each precision the points of the curve."""
     asked = (*tensor_core.cases(device), *compute.cases(device), *bandwidth.cases(device))
-    anchors = {case.ceiling: case for case in asked if _is_anchor(case, device)}
-    yield from anchors.values()
+    anchors = [case for case in asked if _is_anchor(case, device)]
+    yield from anchors
     for name in DTYPES[device.kind]:
         dtype, _, path = name.partition("/")
         drifts = device.kind == "cpu"  # others use its memory and cores; a GPU is this program's alone
-        beside = tuple(anchors[tag] for tag in (f"compute/{name}", SLOPE)) if drifts else ()
+        beside = tuple(case for case in anchors if drifts and case.ceiling in (f"compute/{name}", SLOPE))
         for k, every in points(dtype, ridge(device, dtype), bool(path)):
             yield replace(_case(device, dtype, path, k, every), beside=beside)
 

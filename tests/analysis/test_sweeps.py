@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from itertools import combinations
@@ -16,9 +17,9 @@ from analysis.report import summary
 from analysis.sweep_plot import figure
 from analysis.sweeps import Sweep
 from probes.harness.files import COMPLETE, Run
-from probes.harness.records import FAILED, Measurement
+from probes.harness.records import DISTURBED, FAILED, Measurement
 from tests.analysis.test_levels import BANDWIDTH, LATENCY, K, M, cpu, point, read, sweep
-from tests.devices import measurement
+from tests.devices import GPU, measurement
 
 DEVICE = cpu(32 * K, M, 32 * M, shared_by=2)
 SIZES = [(8.0, 4.0), (9.6, 4.8), (19.2, 10.8)]
@@ -129,6 +130,37 @@ def test_files_and_page_hold_every_sweep_the_same_each_time(tmp_path: Path) -> N
     assert page.count("<svg") == 1 + len(outcome.sweeps) == 1 + page.count("<details>")
     analyse(tmp_path)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+def shares_of(*points: Measurement, clock: float = 2e9) -> list[float]:
+    """Under a roof measured at ``clock`` on a GPU whose theory is known."""
+    roof = [measurement("compute/fp32", 1e12, clock_hz=clock), measurement("bandwidth/dram/read", 1e11)]
+    made = model(Run(GPU, "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=[*roof, *points]))
+    (line,) = one(made, "intensity-compute").lines
+    return [round(share, 3) for _, share in line.shares]
+
+
+def at(x: float, value: float, **changed: Any) -> Measurement:
+    return replace(point(INTENSITY, x, value), dtype="fp32", **changed)
+
+
+def test_a_point_is_held_against_the_roof_at_its_own_clock() -> None:
+    assert shares_of(at(1, 9e10), at(100, 9e11, clock_hz=1.8e9)) == [0.9, 1.0], "memory has a clock of its own"
+
+
+def test_a_point_is_held_against_the_roof_of_its_own_moment() -> None:
+    beside = json.dumps({"x": 1, "beside": {"compute/fp32": 1e12, "bandwidth/dram/read": 5e10}})
+    assert shares_of(at(1, 5e10, params=beside), at(100, 9e11)) == [1.0, 0.9]
+
+
+def test_points_that_other_load_disturbed_are_left_out_and_counted() -> None:
+    disturbed = at(2, 1e10, reason=f"{DISTURBED}; not quiet")
+    assert shares_of(at(1, 9e10), disturbed, at(100, 9e11)) == [0.9, 0.9]
+    assert shares_of(disturbed, replace(disturbed, params='{"x": 4}')) == [0.05, 0.025], "where there are no others"
+    roof = [measurement("compute/fp32", 1e12), measurement("bandwidth/dram/read", 1e11)]
+    points = [at(1, 9e10), disturbed, at(100, 9e11)]
+    made = model(Run(GPU, "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=[*roof, *points]))
+    assert any(note.endswith("; 1 point that other load disturbed left out") for note in made.notes)
 
 
 def test_the_table_keeps_its_order() -> None:

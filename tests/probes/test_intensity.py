@@ -41,6 +41,19 @@ def test_the_roof_is_measured_as_the_other_probes_measure_it(device: Device) -> 
     assert {anchor.ceiling for anchor in anchors} == tags
 
 
+def test_every_way_to_read_memory_is_asked_since_any_may_be_the_roof() -> None:
+    anchors = [c for c in intensity.cases(GPU) if c.ceiling == intensity.SLOPE]
+    assert anchors == [c for c in bandwidth.cases(GPU) if c.ceiling == intensity.SLOPE]
+    assert len({(c.backend, str(c.params)) for c in anchors}) > 1
+
+
+def test_points_of_a_cpu_are_timed_in_turn_with_the_roof_of_their_own_type() -> None:
+    for case in intensity.cases(CPU):
+        if case.ceiling.startswith(SWEEP):
+            assert {other.ceiling for other in case.beside} == {f"compute/{case.dtype}", intensity.SLOPE}
+    assert not any(case.beside for case in intensity.cases(GPU)), "a GPU is this program's alone"
+
+
 def test_a_type_the_gpu_lacks_is_skipped_with_the_reason() -> None:
     skips = {c.dtype: c.skip for c in intensity.cases(replace(GPU, arch="7.5")) if c.ceiling.startswith(SWEEP)}
     assert skips["bf16"] == "sm_75 has no bf16 multiply-add (since 8.0)"
