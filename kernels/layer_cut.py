@@ -25,10 +25,10 @@ BLOCK = 1_000_003  # random numbers that large weights repeat: prime, so that no
 SEED = 3
 
 
-def alone(graph: Graph, *nodes: Node) -> Any:
+def alone(graph: Graph, *nodes: Node, hollow: bool = False) -> Any:
     """A ModelProto of this node only, or of some in a row: what it reads is its input, weights are stored.
 
-    Raises Unavailable where they are unknown.
+    hollow: random weights keep only their type and shape. Raises Unavailable where they are unknown.
     """
     import onnx
 
@@ -37,7 +37,8 @@ def alone(graph: Graph, *nodes: Node) -> Any:
             raise Unavailable(f"{node.op} {node.name}: what it runs depends on its data, so it cannot be timed alone")
     inner = {t.name for node in nodes for t in node.outputs if t is not None}
     read = {t.name: (t, node) for node in nodes for t in node.inputs if t is not None and t.name not in inner}
-    stored = {name: _stored(t, node) for name, (t, node) in read.items() if t.weight or t.value is not None}
+    held = {name: each for name, each in read.items() if each[0].weight or each[0].value is not None}
+    stored = {name: _stored(t, node, hollow) for name, (t, node) in held.items()}
     inputs = [_declared(tensor) for name, (tensor, _) in read.items() if name not in stored]
     outputs = [_result(tensor, nodes[-1]) for tensor in nodes[-1].outputs if tensor is not None]
     protos = [_proto(graph, node.name) for node in nodes]
@@ -143,11 +144,13 @@ def _result(tensor: Tensor, node: Node) -> Any:
     return _declared(tensor) if known else onnx.ValueInfoProto(name=tensor.name)
 
 
-def _stored(tensor: Tensor, node: Node) -> Any:
+def _stored(tensor: Tensor, node: Node, hollow: bool) -> Any:
     import onnx
 
     if tensor.value is not None:
         return onnx.numpy_helper.from_array(np.asarray(tensor.value), tensor.name)
+    if hollow and tensor.shape is not None and tensor.dtype in FLOATS:
+        return onnx.TensorProto(name=tensor.name, data_type=kind_of(tensor.dtype), dims=tensor.shape)
     return _random(tensor, tensor.name, {node.op})
 
 

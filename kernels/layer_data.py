@@ -19,7 +19,7 @@ NUMPY_FLOPS = 3e7
 """Operations up to which ONNX's definitions answer within some tenths of a second."""
 UNSUITED = frozenset(
     ("Resize", "Upsample", "GridSample", "AffineGrid", "NonMaxSuppression", "RoiAlign", "MaxPool", "AveragePool", "LRN")
-)
+) | {"Erf", "Gelu"}
 """Operations whose definition in NumPy is a loop over elements."""
 NUMPY_OPSET = 14
 """The first whose definitions are those in NumPy: before it Softmax flattened (13), BatchNormalization trained (14)."""

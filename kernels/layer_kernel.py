@@ -19,7 +19,7 @@ TOLERANCE = {"fp64": 1e-9, "fp32": 2e-4, "tf32": 5e-3, "fp16": 1e-2, "bf16": 6e-
 """Of the largest output: the last bits of the type after some thousand additions; of an integer, two steps."""
 FORM = {"cpu": "u8s8", "cuda": "integer", "tensorrt": "s8s8"}
 """Of INT8, by provider: see ``layer_quantize.FORMS``."""
-MEMORY_TIMES = 4  # of what a model's tensors take, for the runtime's own copies
+MEMORY_TIMES = 9  # of what its tensors take, seen at the peak: the model and its text, each session, the reference
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +27,9 @@ class TimedLayer:
     """A model to time. make() -> ModelProto; fixed: its own type, if it is not to be converted from FP32.
 
     source: the graph its work is counted on, where that is not the model's own (INT8 counts as the FP32 it stands for).
-    by_node: count the traffic of each node, as a network's, not that across the model's border.
+    by_node: count the traffic of each node, as a network's, not that across the model's border. outline() -> the same
+    model without the data of its weights, where there may be too many to make just to look at its shapes. kept: keep
+    the model between its precisions.
     """
 
     op: str
@@ -36,11 +38,13 @@ class TimedLayer:
     tolerance: Mapping[str, float] = field(default_factory=lambda: TOLERANCE)
     source: Graph | None = None
     by_node: bool = False
+    outline: Callable[[], Any] | None = None
+    kept: bool = False
 
     @cached_property
     def graph(self) -> Graph:
         """Nodes and shapes; the weights' data are dropped."""
-        return self.source or graph_of(self.fresh())
+        return self.source or graph_of((self.outline or self.fresh)())
 
     def kernel(self, backend: str) -> Kernel:
         """The kernel that runs it on one provider."""
@@ -80,12 +84,12 @@ class TimedLayer:
         return self.fresh() if self.fixed else convert(self.fresh(), dtype, form=FORM[backend])
 
     def fresh(self) -> Any:
-        """A model of its own for whoever changes it; of a network's weights there are too many to keep."""
-        if self.source is not None:
+        """A model of its own for whoever changes it."""
+        if not self.kept:
             return self.make()
-        kept = _made(self)
-        copy = type(kept)()
-        copy.CopyFrom(kept)
+        made = _made(self)
+        copy = type(made)()
+        copy.CopyFrom(made)
         return copy
 
     def _build(self, backend: str, device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> Launch:

@@ -57,7 +57,7 @@ def overhead(backend: str) -> Iterator[Case]:
 
 
 def _layer(layer: Layer, family: Family, backend: str, device: Device) -> Iterator[Case]:
-    timed = layer_kernel.TimedLayer(layer.op, layer.make, layer.fixed, by_node=layer.by_node)
+    timed = layer_kernel.TimedLayer(layer.op, layer.make, layer.fixed, by_node=layer.by_node, kept=True)
     missing = layer_ort.missing(backend)
     for dtype in layer.dtypes or ([layer.fixed] if layer.fixed else family.dtypes[device.kind]):
         facts = {} if missing else timed.facts(dtype, backend)

@@ -95,7 +95,8 @@ def _layer(asked: Asked, same: Sequence[Unit], precision: str, backend: str, ski
     elif precision == "int8" and node.op not in QUANTIZED:
         dtype = "fp32"  # as a quantizer leaves it
     source = replace(asked.graph, nodes=(node,)) if len(nodes) > 1 else None
-    timed = layer_kernel.TimedLayer(node.op, partial(layer_cut.alone, asked.graph, *nodes), native, source=source)
+    make, outline = (partial(layer_cut.alone, asked.graph, *nodes, hollow=hollow) for hollow in (False, True))
+    timed = layer_kernel.TimedLayer(node.op, make, native, source=source, outline=outline)
     work = work_of(node, "" if native or dtype in ("fp32", "tf32") else dtype)
     try:
         timed.graph  # noqa: B018

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -20,6 +21,7 @@ import numpy as np
 from kernels.base import Audit, KernelError, Launch, Unavailable
 from probes.harness.beside import beside
 from probes.harness.case import Case, Probe
+from probes.harness.devices import limits
 from probes.harness.plan import chosen, is_point
 from probes.harness.records import DISTURBED, FAILED, OK, SCHEMA_VERSION, SKIPPED, Device, Measurement
 from probes.harness.statistics import FEWEST, rounds_interval
@@ -30,6 +32,7 @@ Judge = Callable[[Measurement], str]
 Rules = Callable[[Case], Rule]
 NOT_YET = "not measured: the run ended before its turn"
 TRUSTED_SHARE = 0.15  # of the samples that must be undisturbed for the others to be left out
+RESERVE = 64 << 20  # bytes that stay free whatever a case says it needs
 MEMORY_SHARE = 0.8  # of the free memory a case may take: the rest keeps the machine alive
 
 
@@ -82,12 +85,18 @@ def _known(work: float) -> float | None:
     return None if math.isnan(work) else work
 
 
-def _too_large(case: Case, device: Device) -> str:
+def _too_large(case: Case, device: Device, free: float | None = None) -> str:
     need = sum(each.kernel.memory_bytes(each.dtype, each.params) for each in (case, *case.beside))
-    free = device.memory_free_bytes
+    free = device.memory_free_bytes if free is None else free
     if free is None or math.isnan(need) or need <= MEMORY_SHARE * free:
         return ""
     return f"needs {need / 1e9:.2f} GB of memory, and {free / 1e9:.2f} GB are free"
+
+
+def _no_room(task: Task, device: Device) -> str:
+    """Why the memory of the host is too small by now: what runs layers and the rows themselves take some, too."""
+    free = limits.memory(Path("/"))[1] if device.kind == "cpu" else None
+    return "" if free is None else _too_large(task.case, device, max(0, free - RESERVE))
 
 
 def run(todo: Sequence[Task], device: Device, clock: Clock, rules: Rules, rounds: int, judge: Judge) -> Iterator[Task]:
@@ -126,6 +135,8 @@ def prepare(todo: Iterable[Task], device: Device) -> None:
 
 def _step(task: Task, device: Device, clock: Clock, rule: Rule, judge: Judge) -> Measurement:
     """One round of one task. Any error of the case is its row's reason, never the end of the run."""
+    if reason := _no_room(task, device):
+        return task.row if task.rounds else replace(task.row, status=SKIPPED, reason=reason)
     try:
         _measure(task, device, clock, rule)
     except Unavailable as reason:

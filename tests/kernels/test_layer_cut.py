@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import ANY
 
 import numpy as np
 import onnx
@@ -10,7 +12,9 @@ import pytest
 
 from kernels import layer_cut, layer_data
 from kernels.base import Unavailable
+from kernels.layer_work import work_of
 from kernels.onnx_graph import Graph, Node, read_graph
+from kernels.onnx_graph import graph_of as layer_graph
 from tests.kernels.onnx_networks import model_of
 
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
@@ -33,6 +37,18 @@ def test_every_node_of_a_network_is_a_model_alone(name: str) -> None:
         onnx.checker.check_model(model)
         assert [n.op_type for n in model.graph.node] == [node.op]
         assert {v.name for v in model.graph.input} == {t.name for t in node.inputs if t and not t.weight}
+
+
+@pytest.mark.parametrize("name", ["light_vgg19", "light_shufflenet"])
+def test_a_hollow_layer_is_the_same_work_without_the_data_of_its_weights(name: str) -> None:
+    graph = graph_of(name)
+    for node in graph.nodes:
+        hollow = layer_cut.alone(graph, node, hollow=True)
+        assert hollow.ByteSize() < 1 << 16
+        (found,) = layer_graph(hollow).nodes
+        assert work_of(found) == work_of(node)
+        if sum(t.size or 0 for t in node.inputs if t) < 1e5:
+            assert layer_graph(layer_cut.alone(graph, node)) == replace(layer_graph(hollow), model=ANY)
 
 
 def test_twins_are_the_same_work_and_others_are_not() -> None:

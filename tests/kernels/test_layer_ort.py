@@ -82,6 +82,20 @@ def test_a_layer_computes_what_its_definition_says(host: Device, make: Any, dtyp
     made.close()
 
 
+def test_a_kept_model_is_made_once_and_each_asker_has_his_own() -> None:
+    made: list[Any] = []
+
+    def make() -> Any:
+        made.append(product())
+        return made[-1]
+
+    layer = layer_kernel.TimedLayer("Gemm", make, kept=True)
+    one, two = layer.fresh(), layer.fresh()
+    one.graph.initializer[0].raw_data = b""
+    assert len(made) == 1
+    assert two == made[0] == layer.fresh()
+
+
 def test_a_wrong_weight_shows(host: Device) -> None:
     layer = layer_kernel.TimedLayer("Gemm", product)
     wrong = product()

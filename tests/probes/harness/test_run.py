@@ -10,8 +10,9 @@ import pytest
 
 from kernels.base import Audit, Kernel, KernelError, Unavailable, Work
 from probes.harness.case import Case, Probe
+from probes.harness.devices import limits
 from probes.harness.records import FAILED, OK, SKIPPED, Device, Measurement
-from probes.harness.run import difference, run, tasks
+from probes.harness.run import RESERVE, difference, run, tasks
 from probes.harness.timing import Rule, Sample
 from tests.devices import CPU
 
@@ -126,6 +127,15 @@ def test_a_case_that_cannot_run_here_is_a_row_with_its_reason() -> None:
     clock = Clock()
     row = measured(kernel(), clock, skip="no such unit")
     assert (row.status, row.reason, clock.timed) == (SKIPPED, "no such unit", 0)
+
+
+def test_memory_that_others_took_since_the_start_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    left = iter([1 << 40, 0, 0])
+    monkeypatch.setattr(limits, "memory", lambda _: (1 << 40, RESERVE + next(left)))
+    row = measured(kernel())
+    assert (row.status, row.samples) == (OK, 6), "what was measured in time is kept"
+    row = measured(kernel())
+    assert (row.status, row.reason) == (SKIPPED, "needs 0.00 GB of memory, and 0.00 GB are free")
 
 
 def test_a_case_too_large_for_the_free_memory_is_refused_with_the_numbers() -> None:
