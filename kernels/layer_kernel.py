@@ -19,7 +19,9 @@ TOLERANCE = {"fp64": 1e-9, "fp32": 2e-4, "tf32": 5e-3, "fp16": 1e-2, "bf16": 6e-
 """Of the largest output: the last bits of the type after some thousand additions; of an integer, two steps."""
 FORM = {"cpu": "u8s8", "cuda": "integer", "tensorrt": "s8s8"}
 """Of INT8, by provider: see ``layer_quantize.FORMS``."""
-MEMORY_TIMES = 9  # of what its tensors take, seen at the peak: the model and its text, each session, the reference
+MEMORY_TIMES = {"cpu": 9, "cuda": 4, "tensorrt": 4}
+"""Of what its tensors take, at the peak (on a CPU 5 to 9 were seen): the model and its text, each session, the reference;
+on a GPU the runtime's own copies."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +53,7 @@ class TimedLayer:
         build: Callable[..., Launch] = partial(self._build, backend)
         return Kernel(
             self.op, self._work, partial(self._reference, backend), {backend: build}, self.tolerance,
-            footprint=lambda dtype, **_: MEMORY_TIMES * self._work(dtype).bytes,
+            footprint=lambda dtype, **_: MEMORY_TIMES[backend] * self._work(dtype).bytes,
         )  # fmt: skip
 
     def facts(self, dtype: str, backend: str) -> dict[str, Any]:
