@@ -49,6 +49,7 @@ def _times(net: Network) -> str:
     calls = f"each call alone costs {si(net.call, 's')}, {si(net.call * len(net.layers), 's')} of the sum"
     disturbed = sum(DISTURBED in layer.remark for layer in net.layers)
     others = [
+        *_fused(net),
         *([calls] if net.call else []),
         *([NEAR] if ratio < -ALIKE else []),
         *([f"other load disturbed {disturbed} of its layers"] if disturbed else []),
@@ -56,6 +57,19 @@ def _times(net: Network) -> str:
     why = "; ".join([*_why(net.whole.params, net.whole.reason), *others])
     take = "takes" if len(net.layers) == 1 else "take"
     return f"{si(whole, 's')} in one go; its {alone} {take} {si(total, 's')}, {size}{f' ({why})' if why else ''}."
+
+
+def _fused(net: Network) -> list[str]:
+    """What the whole does not run, since its neighbours do it as well, and what that takes alone, each by its mean."""
+    ran = json.loads((net.whole.params if net.whole else "") or "{}").get("ran") or {}
+    alone: dict[str, list[float]] = {}
+    for layer in net.layers if ran else ():
+        alone.setdefault(layer.op, []).append(layer.seconds)
+    less = {op: len(times) - sum(n for name, n in ran.items() if op in name) for op, times in alone.items()}
+    gone = {op: n for op, n in less.items() if n > 0}
+    seconds = sum(n * sum(alone[op]) / len(alone[op]) for op, n in gone.items())
+    named = ", ".join(f"{n} {op}" for op, n in sorted(gone.items(), key=lambda each: -each[1]))
+    return [f"fused away: {named}, {si(seconds, 's')} of the sum"] if gone else []
 
 
 def _why(params: str, reason: str) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,7 @@ class OrtLaunch:
         strangers = sorted({op for op, provider in ran if provider != PROVIDERS[self._backend]})
         facts = {"executed": ops, "launches": len(ran) if self.how == PLAIN else 1, "run": self.how}
         if len(asked) > 1:
+            facts["ran"] = dict(Counter(op for op, _ in ran))
             facts["explained"] = {"operations in the model": len(self._model.graph.node), "left after fusion": len(ran)}
         notes = [f"on another provider: {', '.join(strangers)}"] if strangers else []
         if self._queue is not None:

@@ -55,6 +55,15 @@ def test_the_whole_stands_beside_the_sum_and_is_never_in_it() -> None:
     )
 
 
+def test_what_the_whole_fuses_is_told_with_what_it_takes_alone() -> None:
+    relu = [layer(name, 1e6, 1e-3, "activation", op="Relu") for name in ("d", "e", "f")]
+    rows = [*LAYERS, *relu, whole(8e-3, ran={"QLinearConv": 3, "Relu": 1, "Transpose": 9})]
+    (net,) = shown(*rows)
+    assert "(fused away: 2 Relu, 2.00 ms of the sum)" in headline(net)
+    (net,) = shown(*LAYERS, *relu, whole(8e-3, ran={"FusedConv": 3, "Relu": 3}))
+    assert "fused away" not in headline(net)
+
+
 @pytest.mark.parametrize(
     ("row_of_whole", "says"),
     [
