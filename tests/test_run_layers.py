@@ -164,6 +164,8 @@ def test_names_may_hold_anything(tmp_path: Path) -> None:
         (["--roofs", str(H200)], "--roofs is for layers"),
         (["--layers", "conv", "--device", "cpu"], "no family of layers is called 'conv'; there are: conv-kernel"),
         (["--layers", "fc", "--device", "cpu", "--roofs", str(H200)], "is of NVIDIA H200, not of"),
+        (["--only", "layers", "--device", "cpu", "--roofs", str(H200)], "is of NVIDIA H200, not of"),
+        (["--only", "cache", "--device", "cpu", "--roofs", str(H200)], "--roofs is for layers"),
         (["--model", "nowhere.onnx", "--device", "cpu"], "nowhere.onnx: cannot be read"),
         (["--model", str(ROOT / "README.md"), "--device", "cpu"], "not an ONNX model"),
         (["--model", str(NET), "--precision", "fp17", "--device", "cpu"], "'fp17': there are fp32, tf32"),

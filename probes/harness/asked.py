@@ -47,7 +47,8 @@ def _check(args: argparse.Namespace) -> None:
     shapes = [name for name, _ in args.shape]
     if twice := [name for name in shapes if shapes.count(name) > 1]:
         raise RidgelineError(f"--shape {twice[0]} is given twice")
-    if args.roofs and not (args.layers is not None or args.model or args.imported):
+    families = args.layers is not None or "layers" in (args.only or ())
+    if args.roofs and not (families or args.model or args.imported):
         raise RidgelineError("--roofs is for layers: give --layers, --model or --import with it")
 
 
