@@ -90,7 +90,8 @@ def _too_large(case: Case, device: Device, free: float | None = None) -> str:
     free = device.memory_free_bytes if free is None else free
     if free is None or math.isnan(need) or need <= MEMORY_SHARE * free:
         return ""
-    return f"needs {need / 1e9:.2f} GB of memory, and {free / 1e9:.2f} GB are free"
+    kept = f", {1 - MEMORY_SHARE:.0%} of which stay so" if need <= free else ""
+    return f"needs {need / 1e9:.2f} GB of memory, and {free / 1e9:.2f} GB are free{kept}"
 
 
 def _no_room(task: Task, device: Device) -> str:

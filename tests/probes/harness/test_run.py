@@ -141,7 +141,7 @@ def test_memory_that_others_took_since_the_start_is_not_there(monkeypatch: pytes
 def test_a_case_too_large_for_the_free_memory_is_refused_with_the_numbers() -> None:
     row = measured(kernel(size=3.9 * (1 << 30)))
     assert row.status == SKIPPED
-    assert row.reason == "needs 4.19 GB of memory, and 4.29 GB are free"
+    assert row.reason == "needs 4.19 GB of memory, and 4.29 GB are free, 20% of which stay so"
 
 
 def test_preempted_samples_are_dropped_and_counted() -> None:
