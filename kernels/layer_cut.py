@@ -15,6 +15,7 @@ import numpy as np
 from kernels import onnx_shapes
 from kernels.base import Unavailable
 from kernels.layer_models import IR_VERSION
+from kernels.onnx_fold import keep
 from kernels.onnx_graph import FLOATS, Graph, Node, Tensor, read_graph
 
 POSITIVE = frozenset(("BatchNormalization", "QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul"))
@@ -88,9 +89,7 @@ def whole(path: Path, shapes: Mapping[str, Any] | None, batch: int | None) -> An
         if _constant(node, made) and node.output[0] not in filled:
             name = node.output[0]
             model.graph.initializer.append(_random(made[name], name, _readers(model, name)))
-    nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in kept]
-    model.graph.ClearField("node")
-    model.graph.node.extend(nodes)
+    keep(model.graph, "node", kept)
     model.ir_version = _ir_version(model.opset_import)
     model.graph.ClearField("value_info")  # the runtime infers them, and would hold itself to a guess
     by_data = any(node.op in SIZED_BY_DATA for node in graph.nodes)

@@ -59,13 +59,13 @@ def fold(model: Any) -> int:
         if elements(tensor.dims) <= SMALL:
             known[tensor.name] = onnx.numpy_helper.to_array(tensor)
     if folded:
-        _keep(model.graph, "node", kept)
+        keep(model.graph, "node", kept)
         stored = {tensor.name for tensor in model.graph.initializer}  # inference goes by what was said of them before
-        _keep(model.graph, "value_info", [value for value in model.graph.value_info if value.name not in stored])
+        keep(model.graph, "value_info", [value for value in model.graph.value_info if value.name not in stored])
     return folded
 
 
-def _keep(graph: Any, field: str, kept: Sequence[Any]) -> None:
+def keep(graph: Any, field: str, kept: Sequence[Any]) -> None:
     """Only these of a repeated field, which owns them: so copies of them."""
     copies = [type(each).FromString(each.SerializeToString()) for each in kept]
     graph.ClearField(field)
