@@ -54,17 +54,22 @@ def shape(device: Any, dtype: str, path: str = "") -> dict[str, int]:
 
 def defines(dtype: str, params: Mapping[str, Any]) -> dict[str, object]:
     """Macros of ``mixed.cu`` for these params."""
-    _, steps = mixed.split(params["k"], params.get("columns", 1))
+    _, steps = _split(params)
     sizes = {k.upper(): params[k] for k in ("block", "vecs")} | {"BLOCKS_PER_SM": THREADS_PER_SM // params["block"]}
     kind = f"KIND_{dtype.upper()}{'_MMA' if 'columns' in params else ''}"
     loop: dict[str, object] = {"LOOP": 1} if params["k"] > WRITTEN_OUT else {}
     return {kind: 1, "STEPS": steps, "EVERY": params.get("every", 1), **sizes, **loop}
 
 
+def _split(params: Mapping[str, Any]) -> tuple[int, int]:
+    """(trips, steps) of ``mixed.split`` for these params."""
+    return mixed.split(params["k"], params.get("columns", 1))
+
+
 def audit(cubin: Cubin, dtype: str, params: Mapping[str, Any], work: Work) -> Audit:
     """Whether the loop does the declared multiply-adds: those of a trip, or of one round where a tile takes more."""
     looped = params["k"] > WRITTEN_OUT
-    rounds = TILES_A_TRIP * mixed.split(params["k"], params.get("columns", 1))[0] if looped else 1
+    rounds = TILES_A_TRIP * _split(params)[0] if looped else 1
     runs = params["n"] / params["tile"] * params["block"] / sass.WARP * rounds
     columns = params.get("columns", 0)
     opcode = "HMMA.16816.F32" if columns else fma_cuda.TYPES[dtype].opcode
@@ -104,9 +109,7 @@ def raw(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.
     pointers = [buffer.pointer for buffer in buffers]
     _, sums, words, clocks = buffers
     pair = TILES_A_TRIP * block * params["vecs"]
-    sizes = [
-        np.uint32(size) for size in (tiles * pair, blocks * pair, mixed.split(params["k"], params.get("columns", 1))[0])
-    ]
+    sizes = [np.uint32(size) for size in (tiles * pair, blocks * pair, _split(params)[0])]
 
     def enqueue(repeat: int) -> None:
         kernel((blocks,), (block,), (*pointers, np.uint64(tiles * repeat), *sizes, *operands), stream=queue)
