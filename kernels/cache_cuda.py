@@ -118,7 +118,7 @@ def raw(device: Any, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
     def enqueue(repeat: int) -> None:
         numbers = np.uint64(repeat * reads), np.uint32(chunks)
         grid = blocks
-        if mode not in (*OPCODES, "sm"):
+        if mode in ("grid", *MOVES):
             grid = repeat * chunks // params["visits"]
             sums.clear()
             clocks.clear()

@@ -44,8 +44,6 @@ def build(model: Any, dtype: str, backend: str, device: Any, queue: Any, how: st
     if reason := missing(backend):
         raise Unavailable(reason)
     onnxruntime_quiet()
-    if backend != "cpu":
-        preload()
     if backend == "cpu":
         cpus = tuple(device.facts.get("cpus") or range(device.units))[: device.units]
         launch = OrtLaunch(_session(model, backend, _options(cpus), [PROVIDERS["cpu"]]), model, dtype, backend)
@@ -58,6 +56,7 @@ def build(model: Any, dtype: str, backend: str, device: Any, queue: Any, how: st
         return launch
     if waiting := sorted({node.op_type for node in model.graph.node} & SIZED_BY_DATA):
         raise Unavailable(f"{', '.join(waiting)}: on a stream of ours {CRASHES}")
+    preload()
     return _on_gpu(model, dtype, backend, device, queue, how or CAPTURED)
 
 

@@ -52,7 +52,7 @@ def _cuda(device: Device) -> Iterator[Case]:
 
     for tag, params, full in cache_cuda.points(device):
         kernel = KERNELS.get(params["mode"], cache.READ)
-        yield Case(kernel, "fp64" if kernel in (cache.WRITE, cache.COPY) else "int32", "raw", tag, params, full=full)
+        yield Case(kernel, "fp64" if params["mode"] in cache_cuda.MOVES else "int32", "raw", tag, params, full=full)
 
 
 if __name__ == "__main__":
