@@ -96,10 +96,11 @@ class Buffer:
         """Pieces of ``width`` elements at ``starts`` on the host, as one array."""
         from cupy.cuda import runtime
 
-        out = np.empty((len(starts), width), self.dtype)
-        for row, at in zip(out, starts, strict=True):
-            source = self.address + int(at) * self.dtype.itemsize
-            runtime.memcpyAsync(row.ctypes.data, source, row.nbytes, 2, self._queue.ptr)
+        out, size = np.empty((len(starts), width), self.dtype), self.dtype.itemsize
+        for run, step in evenly(starts, width):  # one call for all pieces of a run
+            to, source = out[run], self.address + int(starts[run.start]) * size
+            rows = to.ctypes.data, width * size, source, step * size, width * size, len(to)
+            runtime.memcpy2DAsync(*rows, 2, self._queue.ptr)
         self._queue.synchronize()
         return out.ravel()
 
@@ -110,6 +111,17 @@ class Buffer:
         if self.address:
             runtime.free(self.address)
         self.address = 0
+
+
+def evenly(starts: np.ndarray, width: int) -> Iterator[tuple[slice, int]]:
+    """Pieces that lie evenly and apart, run by run: which, and their distance (``width`` of one alone)."""
+    at = 0
+    while at < len(starts):
+        steps = np.diff(starts[at:], append=starts[-1] - 1)  # so that some step differs
+        step, alike = int(steps[0]), int(np.argmax(steps != steps[0]))
+        count, step = (1 + alike, step) if alike and step >= width else (1, width)
+        yield slice(at, at + count), step
+        at += count
 
 
 @contextmanager

@@ -9,7 +9,7 @@ no load can be left out.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ FEW = 8  # rounds, up to which they may be shorter than STEPS and yet of one len
 TILES = 61  # data repeat after so many tiles: a prime, so that a tile read in place of another shows
 M = -1  # the values alternate between x and C - x: exact in every type, and for ever
 C = {"fp64": 1, "fp32": 1, "fp16": 1, "bf16": 0, "int32": 1}
+KEPT = 2  # periods: points of one precision follow each other, with an odd or an even number of steps
 LARGEST = {"fp64": 1024, "fp32": 1024, "fp16": 4, "bf16": 1, "int32": 1024}  # so that sums stay exact
 BFLOAT_SHIFT = 16  # a bfloat16 is the upper half of a float
 
@@ -62,15 +63,17 @@ def work(dtype: str, n: int, k: int, every: int = 1, columns: int = 1, **_: Any)
     return Work(2.0 * k * columns * n / every, n * ITEMSIZE[dtype])
 
 
-@cache
+@lru_cache(KEPT)
 def period(dtype: str, tile: int) -> np.ndarray:
     """What the array holds, again and again: TILES tiles of ``tile`` small random integers."""
     most = LARGEST[dtype]
     return np.random.default_rng(0).integers(-most, most, TILES * tile, endpoint=True).astype(np.float64)
 
 
-def encode(dtype: str, values: np.ndarray) -> np.ndarray:
-    """Small integers as the elements of memory; bfloat16 by its bits."""
+@lru_cache(KEPT)
+def elements(dtype: str, tile: int) -> np.ndarray:
+    """The period as memory holds it; bfloat16 by its bits."""
+    values = period(dtype, tile)
     if dtype == "bf16":
         return (values.astype(np.float32).view(np.uint32) >> BFLOAT_SHIFT).astype(np.uint16)
     kinds = {"fp64": np.float64, "fp32": np.float32, "fp16": np.float16, "int32": np.int32}
@@ -84,31 +87,32 @@ def reference(
 
     Signs alternate in a matrix product: of an odd number of steps one is left, in each of its ``columns``.
     """
-    values = period(dtype, tile)
-    last = values * columns if columns > 1 else _last(dtype, values, k, **shape)
+    last = period(dtype, tile) * columns if columns > 1 else _last(dtype, tile, (k - 1) % 2)
     if every == 1:
         return np.array([repeat * _over(last, n), 0.0])
-    ends = np.where(_selected(len(values), every, **shape), last, 0.0)
-    bits = encode(dtype, values).view(np.uint32).astype(np.int64)
+    chosen = _selected(every, **shape)
+    ends = (last.reshape(-1, chosen.size) * chosen).ravel()
+    bits = elements(dtype, tile).view(np.uint32).astype(np.int64)
     words = int(_over(bits, n * ITEMSIZE[dtype] // 4)) * repeat % 2**32
     return np.array([repeat * _over(ends, n), words], np.float64)
 
 
-def _last(dtype: str, x: np.ndarray, k: int, /, m: float = M, c: float | None = None, **_: Any) -> np.ndarray:
-    """As ``k - 1`` steps leave it; with m = -1 two steps undo each other."""
-    addend = C[dtype] if c is None else c
-    for _step in range((k - 1) % 2 if m == -1 else k - 1):
-        x = x * m + addend
-    return x * m
+@lru_cache(KEPT)
+def _last(dtype: str, tile: int, steps: int) -> np.ndarray:
+    """The period after so many steps and the last one; of more, two undo each other, as m is -1."""
+    x = period(dtype, tile)
+    for _step in range(steps):
+        x = x * M + C[dtype]
+    return x * M
 
 
-def _selected(n: int, every: int, /, lanes: int, regs: int, block: int, vecs: int, **_: Any) -> np.ndarray:
-    """Whether each element gets multiply-adds: by its register's number among those a thread loads together.
+def _selected(every: int, lanes: int, regs: int, block: int, vecs: int, **_: Any) -> np.ndarray:
+    """Whether each element that a block loads at once gets multiply-adds: by its register's number in its thread.
 
     A register holds ``lanes`` elements, a vector ``regs`` registers; a thread's ``vecs`` vectors lie ``block`` apart.
     """
-    register = np.arange(n) // lanes
-    vector = register // regs // block % vecs
+    register = np.arange(lanes * regs * block * vecs) // lanes
+    vector = register // regs // block
     return np.asarray((vector * regs + register % regs) % every == 0)
 
 

@@ -54,7 +54,7 @@ def build(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> Cpu
     """A launch over ``n`` elements, split evenly between ``threads`` pinned threads."""
     n, threads, k, every = params["n"], params["threads"], params["k"], params.get("every", 1)
     parts = _parts(n, threads, params["tile"])
-    data = mixed.encode(dtype, mixed.period(dtype, params["tile"]))
+    data = mixed.elements(dtype, params["tile"])
     array = _aligned(n, data.dtype)
     queue.spread(lambda thread: _fill(array, parts[thread], data) if thread < threads else None)
     unit, row = vector(device.features), fma_cpu.types()[dtype]

@@ -84,7 +84,7 @@ def prepare(device: Any, dtype: str, params: Mapping[str, Any]) -> None:
 
 def _buffers(dtype: str, params: Mapping[str, Any], blocks: int, queue: Any) -> list[cuda.Buffer]:
     """The array with its pattern, a sum of values and one of words for each thread, two clocks for each block."""
-    data, threads = mixed.encode(dtype, mixed.period(dtype, params["tile"])), blocks * params["block"]
+    data, threads = mixed.elements(dtype, params["tile"]), blocks * params["block"]
     sizes = (params["n"], data.dtype), (threads, np.float64), (threads, np.uint32), (2 * blocks, np.uint64)
     with cuda.collected() as held:
         for count, kind in sizes:

@@ -67,6 +67,13 @@ class Runtime:
         if not (size == SIZE and kind in self.broken):
             ctypes.memmove(target, source, size)
 
+    def memcpy2DAsync(
+        self, target: int, to_pitch: int, source: int, pitch: int, width: int, rows: int, kind: int, stream: int
+    ) -> None:
+        assert width <= min(to_pitch, pitch), "as the driver asks"
+        for row in range(rows):
+            ctypes.memmove(target + row * to_pitch, source + row * pitch, width)
+
     def memcpyPeerAsync(self, target: int, to: int, source: int, of: int, size: int, stream: int) -> None:
         self.calls.append(("peer", to, of, stream))
         ctypes.memmove(target, source, size)
