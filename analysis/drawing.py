@@ -13,7 +13,7 @@ from multiprocessing import get_context
 from typing import Any
 
 DOTS_PER_INCH = 150
-EACH = 3  # figures of a process at least: its start takes as long as some of them
+EACH = 2  # figures of a process at least: its start takes as long as some of them
 
 Figure = Callable[[], Any]
 """Makes a matplotlib figure. It goes to another process, so it is a function of a module with its arguments."""

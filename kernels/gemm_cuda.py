@@ -145,10 +145,15 @@ class _Closing:
 
 
 def _matrix(dtype: str, which: int, n: int, operands: str, queue: Any) -> cuda.Buffer:
-    codes = packed(gemm.element(dtype), gemm.tile(dtype, which, operands), np.uint8)
     buffer = cuda.Buffer(n * n * gemm.itemsize(dtype), np.uint8, queue)
-    buffer.repeat(codes)
+    buffer.repeat(_codes(dtype, which, operands))
     return buffer
+
+
+@cache
+def _codes(dtype: str, which: int, operands: str) -> np.ndarray:
+    """The repeating part as bytes of memory: every round asks for it again."""
+    return packed(gemm.element(dtype), gemm.tile(dtype, which, operands), np.uint8)
 
 
 def _entries(dtype: str, n: int, product: cuda.Buffer) -> np.ndarray:

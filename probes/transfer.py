@@ -13,8 +13,9 @@ from probes.harness.devices.driver import Driver
 from probes.harness.records import Device, RidgelineError
 
 MIB = 1 << 20
-PINNED, PAGEABLE = 256 * MIB, 64 * MIB  # bytes of a copy: long beside the microseconds it takes to start one
-LARGEST, SMALLEST, FACTOR = 256 * MIB, 256, 4  # of the sweep
+DEVICE, PINNED, PAGEABLE = 256 * MIB, 128 * MIB, 64 * MIB
+"""Bytes of a copy, or of what is read: long beside the microseconds it takes to start one, where memory is that fast."""
+LARGEST, SMALLEST, FACTOR = 64 * MIB, 256, 4  # of the sweep
 SHARE = 8  # of free memory, host's or device's, all buffers of a case together take one part in so many
 UNIT = 4096  # bytes: whole pages
 
@@ -72,7 +73,7 @@ def _sweeps(device: Device) -> Iterator[Case]:
 
 
 def _peers(device: Device) -> Iterator[Case]:
-    size = fitting(device, PINNED, host=False)
+    size = fitting(device, DEVICE, host=False)
     for other in range(gpus()):
         for source, target in ((device.index, other), (other, device.index)):
             if other != device.index:
@@ -88,7 +89,7 @@ def _one_memory(device: Device) -> Iterator[Case]:
     """The choice on an integrated GPU: who reads which kind of memory how fast."""
     from kernels import stream_cuda
 
-    size = fitting(device, LARGEST)
+    size = fitting(device, DEVICE)
     for backend, reader in (("raw", "gpu"), ("numpy", "cpu")):
         shape = stream_cuda.variants("read", device.arch)[0][1] if backend == "raw" else {}
         for memory in transfer.READERS[backend]:

@@ -33,9 +33,9 @@ def by_tag(device: Device, full: bool = False) -> dict[str, Case]:
 def test_a_discrete_gpu_is_asked_about_the_bus(machine: Any) -> None:
     found = by_tag(GPU)
     assert {tag: c.params["size_bytes"] // MIB for tag, c in found.items()} == {
-        "transfer/h2d": 256,
-        "transfer/d2h": 256,
-        "transfer/both": 256,
+        "transfer/h2d": 128,
+        "transfer/d2h": 128,
+        "transfer/both": 128,
         "transfer/h2d/pageable": 64,
         "transfer/d2h/pageable": 64,
     }
@@ -54,7 +54,7 @@ def test_a_sweep_goes_from_latency_to_bandwidth(machine: Any) -> None:
     }
     for tag in {c.ceiling for c in points}:
         mine = [c for c in points if c.ceiling == tag]
-        assert [c.params["x"] for c in mine] == [256 * 4**k for k in range(11)]
+        assert [c.params["x"] for c in mine] == [256 * 4**k for k in range(10)]
         for case in mine:
             assert case.kernel.work("fp64", **case.params).bytes == case.params["x"]
             assert tag == f"sweep/transfer/size/{case.kernel.name}-{case.params['host']}"
@@ -63,12 +63,12 @@ def test_a_sweep_goes_from_latency_to_bandwidth(machine: Any) -> None:
 @pytest.mark.parametrize(
     ("host", "device", "one", "both"),
     [
-        (2 * GIB, 60 * GIB, 256, 128),
         (1 * GIB, 60 * GIB, 128, 64),
-        (64 * GIB, 1 * GIB, 128, 64),
-        (None, None, 256, 256),
+        (512 * MIB, 60 * GIB, 64, 32),
+        (64 * GIB, 512 * MIB, 64, 32),
+        (None, None, 128, 128),
     ],
-    ids=["2 GB host", "1 GB cgroup", "1 GB free on the gpu", "nothing known"],
+    ids=["1 GB host", "512 MB cgroup", "512 MB free on the gpu", "nothing known"],
 )
 def test_buffers_take_an_eighth_of_free_memory_at_most(
     machine: Any, host: int | None, device: int | None, one: int, both: int
