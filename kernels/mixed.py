@@ -16,9 +16,9 @@ import numpy as np
 
 from kernels.base import ITEMSIZE, Kernel, Launch, Work
 
-STEPS, PRODUCT_STEPS = 24, 16
-"""Most multiply-adds of an element written out; more are a loop, or the code would outgrow the instruction cache."""
-FEW = 8  # rounds, up to which they may be shorter than STEPS and yet of one length
+STEPS, FEWER = 16, 8
+"""Multiply-adds of an element in a round; more would outgrow the instruction cache, and every length of its own would
+be a kernel of its own to compile."""
 TILES = 61  # data repeat after so many tiles: a prime, so that a tile read in place of another shows
 M = -1  # the values alternate between x and C - x: exact in every type, and for ever
 C = {"fp64": 1, "fp32": 1, "fp16": 1, "bf16": 0, "int32": 1}
@@ -27,15 +27,11 @@ LARGEST = {"fp64": 1024, "fp32": 1024, "fp16": 4, "bf16": 1, "int32": 1024}  # s
 BFLOAT_SHIFT = 16  # a bfloat16 is the upper half of a float
 
 
-def most(columns: int) -> int:
-    """Steps of a round at most; a product of matrices is several instructions."""
-    return STEPS if columns == 1 else PRODUCT_STEPS
-
-
-def split(k: int, columns: int = 1) -> tuple[int, int]:
-    """(trips, steps): ``k - 1`` multiply-adds as ``trips`` rounds of ``steps``; one round where all are written out."""
-    trips = max(1, -(-(k - 1) // most(columns)))
-    return trips, (k - 1) // trips
+def split(k: int) -> tuple[int, int]:
+    """(trips, steps): ``k - 1`` multiply-adds as ``trips`` rounds of ``steps``; below FEWER one round of them all."""
+    looped = k - 1
+    steps = looped if looped < FEWER else STEPS if looped % STEPS == 0 else FEWER
+    return max(1, looped // max(1, steps)), steps
 
 
 def looped_share(k: int) -> float:
@@ -43,19 +39,12 @@ def looped_share(k: int) -> float:
     return (k - 1) / k
 
 
-def possible(k: float, columns: int = 1) -> int:
-    """The number of multiply-adds nearest to ``k`` that ``split`` divides without a rest, into even rounds where signs
-    alternate."""
-    wanted, steps = max(1, round(k)) - 1, most(columns)
-    if wanted > FEW * steps:
-        return round(wanted / steps) * steps + 1
-    return min(filter(lambda n: _even(n, columns), range(FEW * steps + 1)), key=lambda n: abs(n - wanted)) + 1
-
-
-def _even(looped: int, columns: int) -> bool:
-    """Whether so many multiply-adds are whole rounds, and of an even number where signs alternate."""
-    trips, steps = split(looped + 1, columns)
-    return trips * steps == looped and (columns == 1 or steps % 2 == 0)
+def possible(k: float, even: bool = False) -> int:
+    """The number of multiply-adds nearest to ``k`` that ``split`` divides without a rest; even: into even rounds."""
+    wanted = max(0, round(k) - 1)
+    if wanted >= FEWER:
+        return round(wanted / FEWER) * FEWER + 1
+    return wanted - wanted % 2 * even + 1
 
 
 def work(dtype: str, n: int, k: int, every: int = 1, columns: int = 1, **_: Any) -> Work:

@@ -11,12 +11,11 @@ from kernels import cuda, fma_cuda, mixed, sass
 from kernels.base import ITEMSIZE, Audit, KernelError, Work
 from kernels.nvrtc import Cubin
 
-VECS, THREADS_PER_SM = 8, 512
-TENSOR_VECS = 4  # a product needs registers of its own
-BLOCK, WIDE_BLOCK = 256, 512
-"""Threads of a block; more where an instruction takes several clocks, and so code is not what a scheduler waits for.
-Few threads with many vectors each: what surrounds the multiply-adds is issued less often."""
-FULL_RATE = ("fp32", "fp16", "bf16")
+THREADS_PER_SM = 512
+BLOCK, VECS = 512, 8
+FULL_RATE, FULL_RATE_BLOCK, FULL_RATE_VECS = ("fp32", "fp16", "bf16"), 256, 12
+"""Threads of a block, and vectors of each. Few threads with many vectors: what surrounds the multiply-adds is issued
+less often. It matters most where a scheduler can issue one in every clock."""
 VECTOR = 16  # bytes
 TILES_A_TRIP = 2  # of mixed.cu: one is on its way while the other is computed
 REGISTER = {"fp64": 8, "fp32": 4, "fp16": 4, "bf16": 4, "int32": 4}  # bytes one multiply-add instruction takes
@@ -24,7 +23,6 @@ COLUMNS = 8  # of the matrix that a tensor core multiplies the data by, mma.m16n
 MMA = "mma-fp32"
 TENSOR_SINCE = 8.0
 PAIR = 1 + (1 << 32)  # times a register's value: the same in two
-WRITTEN_OUT = 8  # multiply-adds; more are a loop
 
 
 def missing(device: Any, dtype: str, path: str = "") -> str:
@@ -39,8 +37,9 @@ def shape(device: Any, dtype: str, path: str = "") -> dict[str, int]:
 
     path: ``mma-fp32`` multiplies on the tensor cores, each vector by all columns of a matrix.
     """
-    vecs = TENSOR_VECS if path else VECS
-    size, block = VECTOR if path else REGISTER[dtype], BLOCK if dtype in FULL_RATE and not path else WIDE_BLOCK
+    full = dtype in FULL_RATE and not path
+    size = VECTOR if path else REGISTER[dtype]
+    block, vecs = (FULL_RATE_BLOCK, FULL_RATE_VECS) if full else (BLOCK, VECS)
     return {
         **({"columns": COLUMNS} if path else {}),
         "tile": TILES_A_TRIP * block * vecs * VECTOR // ITEMSIZE[dtype],
@@ -54,22 +53,21 @@ def shape(device: Any, dtype: str, path: str = "") -> dict[str, int]:
 
 def defines(dtype: str, params: Mapping[str, Any]) -> dict[str, object]:
     """Macros of ``mixed.cu`` for these params."""
-    _, steps = _split(params)
+    _, steps = mixed.split(params["k"])
     sizes = {k.upper(): params[k] for k in ("block", "vecs")} | {"BLOCKS_PER_SM": THREADS_PER_SM // params["block"]}
     kind = f"KIND_{dtype.upper()}{'_MMA' if 'columns' in params else ''}"
-    loop: dict[str, object] = {"LOOP": 1} if params["k"] > WRITTEN_OUT else {}
+    loop: dict[str, object] = {"LOOP": 1} if _looped(params) else {}
     return {kind: 1, "STEPS": steps, "EVERY": params.get("every", 1), **sizes, **loop}
 
 
-def _split(params: Mapping[str, Any]) -> tuple[int, int]:
-    """(trips, steps) of ``mixed.split`` for these params."""
-    return mixed.split(params["k"], params.get("columns", 1))
+def _looped(params: Mapping[str, Any]) -> bool:
+    return bool(params["k"] > mixed.FEWER)
 
 
 def audit(cubin: Cubin, dtype: str, params: Mapping[str, Any], work: Work) -> Audit:
     """Whether the loop does the declared multiply-adds: those of a trip, or of one round where a tile takes more."""
-    looped = params["k"] > WRITTEN_OUT
-    rounds = TILES_A_TRIP * _split(params)[0] if looped else 1
+    looped = _looped(params)
+    rounds = TILES_A_TRIP * mixed.split(params["k"])[0] if looped else 1
     runs = params["n"] / params["tile"] * params["block"] / sass.WARP * rounds
     columns = params.get("columns", 0)
     opcode = "HMMA.16816.F32" if columns else fma_cuda.TYPES[dtype].opcode
@@ -109,7 +107,7 @@ def raw(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.
     pointers = [buffer.pointer for buffer in buffers]
     _, sums, words, clocks = buffers
     pair = TILES_A_TRIP * block * params["vecs"]
-    sizes = [np.uint32(size) for size in (tiles * pair, blocks * pair, _split(params)[0])]
+    sizes = [np.uint32(size) for size in (tiles * pair, blocks * pair, mixed.split(params["k"])[0])]
 
     def enqueue(repeat: int) -> None:
         kernel((blocks,), (block,), (*pointers, np.uint64(tiles * repeat), *sizes, *operands), stream=queue)

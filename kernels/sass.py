@@ -30,6 +30,7 @@ _LABEL = re.compile(r"^(\.L_[\w.]+):")
 _TARGET = re.compile(r"`\((\.L_[\w.]+)\)")
 _NO_ISSUE = ("NOP",)
 _LOCAL = ("LDL", "STL")
+CODE_ALONE = ("-c", "-ndf")  # no data sections, no analysis of jumps through a stack: half the time
 WARP = 32
 
 
@@ -73,7 +74,8 @@ def disassemble(cubin: Path) -> list[Instruction | str]:
     tool = disassembler()
     if tool is None:
         raise FileNotFoundError("nvdisasm")
-    text = subprocess.run([tool, str(cubin)], capture_output=True, text=True, check=True, timeout=60).stdout
+    command = [tool, *CODE_ALONE, str(cubin)]
+    text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
     return list(parse(text.splitlines()))
 
 

@@ -61,15 +61,15 @@ def ridge(device: Device, dtype: str) -> float:
 
 
 def points(dtype: str, ridge: float, tensor: bool = False) -> list[tuple[int, int]]:
-    """(multiply-adds, on every so-manyth register) in order of intensity: steps of 2, finer around ``ridge``.
+    """(multiply-adds, on every so-manyth register) in order of intensity: steps of about 2, finer around ``ridge``.
 
     On tensor cores a multiply-add is one in each column of a matrix.
     """
     size, columns = ITEMSIZE[dtype], mixed_cuda.COLUMNS if tensor else 1
-    rarest = mixed_cuda.TENSOR_VECS if tensor else 2**6
+    rarest = mixed_cuda.VECS if tensor else 2**6
     sparse = [2**e for e in range(6, 0, -1) if 2**e <= rarest and 2 * columns / (size * 2**e) >= LEAST]
     powers = [2**e for e in range(20) if 2**e < 2 * PAST_RIDGE * ridge]
-    dense = sorted({mixed.possible(k, columns) for k in (*powers, *(ridge * near for near in NEAR))})
+    dense = sorted({mixed.possible(k, even=tensor) for k in (*powers, *(ridge * near for near in NEAR))})
     return [*((1, every) for every in sparse), *((k, 1) for k in dense)]
 
 

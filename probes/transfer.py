@@ -14,7 +14,7 @@ from probes.harness.records import Device, RidgelineError
 
 MIB = 1 << 20
 DEVICE, PINNED, PAGEABLE = 256 * MIB, 128 * MIB, 64 * MIB
-"""Bytes of a copy, or of what is read: long beside the microseconds it takes to start one, where memory is that fast."""
+"""Bytes of a copy, or of what is read: long beside the microseconds that its start takes."""
 LARGEST, SMALLEST, FACTOR = 64 * MIB, 256, 4  # of the sweep
 SHARE = 8  # of free memory, host's or device's, all buffers of a case together take one part in so many
 UNIT = 4096  # bytes: whole pages

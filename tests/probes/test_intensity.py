@@ -22,11 +22,11 @@ def test_points_reach_from_far_below_the_ridge_to_far_above(device: Device) -> N
         points = [c for c in found if c.ceiling == SWEEP + name.replace("/", "-")]
         x = [c.params["x"] for c in points]
         assert x == sorted(set(x))
-        assert x[0] == (2 if path else 1 / 16), "a tensor core does no less on a vector than one small product"
+        assert x[0] == (1 if path else 1 / 16), "a warp of a tensor core leaves out whole vectors, of eight"
         once = points[0].kernel.work(dtype, n=1, k=1, columns=points[0].params.get("columns", 1))
         ridge = intensity.ridge(device, dtype) * once.flops / once.bytes
         assert x[-1] >= 0.9 * intensity.PAST_RIDGE * ridge
-        assert max(b / a for a, b in pairwise(x)) <= (3 if path else 2.1)
+        assert max(b / a for a, b in pairwise(x)) <= (3 if path else 2.2)
         for case in points:
             work = case.kernel.work(dtype, **case.params)
             assert work.flops / work.bytes == pytest.approx(case.params["x"])
