@@ -19,7 +19,7 @@ WARM_SECONDS = {"cpu": 0.0, "cuda": 0.010}
 """A GPU lowers its clock within some milliseconds of a heavy load; a CPU's is probed beside every sample."""
 TOTAL_SECONDS = {"cpu": 24.0, "cuda": 6.0}
 """Sampling time of a whole run. A GPU is quiet within some samples, and has many more ceilings."""
-QUICK_SECONDS = 2.0
+QUICK_SECONDS = 1.2
 QUICK_SHORTER = 2  # times: samples of a quick run, and the warming before them
 ROUNDS, QUICK_ROUNDS = {"cpu": 3, "cuda": 2}, 1
 MOST, LEAST = 0.6, 0.014  # seconds of one case and round
@@ -27,7 +27,7 @@ SETTLING = {"cpu": 0.08, "cuda": 0.0}
 """Until the threads of a runtime that has just started run side by side."""
 TWIN = "numba"
 POINT_SECONDS = 0.002  # of one sample of a point of a sweep
-TURN = 3  # times the budget of a case, for each other that is timed in turn with it
+TURN, QUICK_TURN = 3, 1  # times the budget of a case, for each other that is timed in turn with it
 
 
 def rounds(kind: str, quick: bool) -> int:
@@ -74,11 +74,12 @@ def rules(kind: str, cases: Iterable[Case], quick: bool) -> Callable[[Case], Rul
     least = LEAST * rounds(kind, quick)  # a point has one turn, as long as all turns of another case
     point = replace(whole, sample_seconds=POINT_SECONDS, budget_seconds=least, warm_seconds=0.0)
     layer = replace(point, warm_seconds=SETTLING[kind])
+    turn = QUICK_TURN if quick else TURN
 
     def rule(case: Case) -> Rule:
         """What is timed in turn with others needs its own time for each of them."""
         mine = layer if case.ceiling.startswith(LAYER) else point if is_point(case) else whole
-        return replace(mine, budget_seconds=mine.budget_seconds * (1 + TURN * len(case.beside)))
+        return replace(mine, budget_seconds=mine.budget_seconds * (1 + turn * len(case.beside)))
 
     return rule
 
