@@ -20,7 +20,6 @@ from probes.harness.records import Device
 from probes.harness.statistics import FEWEST, half_width
 
 UNPREEMPTED = 0.98  # share of the wall time a thread must have had its processor
-PROBES_AGREE = 1.02  # times: closer than this, both probes count
 SHARED_CORE = 1.03  # times the usual cycles: beyond what the clock probe's own error explains
 OVERLAP = 0.80  # share of the sample in which all threads ran together
 MOST_REPEATS = 1 << 40
@@ -86,9 +85,8 @@ class HostClock:
         whole, own = end.max() - begin.min(), end - begin
         busy = (record[:, team.CPU_END] - record[:, team.CPU_START]) / own
         probes = record[:, [team.PROBE_BEFORE, team.PROBE_AFTER]]
-        # An interruption only ever lengthens a probe: where the two differ, the shorter one tells the clock.
-        shorter, agree = probes.min(axis=1), probes.max(axis=1) < PROBES_AGREE * probes.min(axis=1)
-        clock = float((team.PROBE_CYCLES / np.where(agree, probes.mean(axis=1), shorter)).mean() * 1e9)
+        # What interrupts a probe only ever lengthens it, so of the two the shorter tells the clock.
+        clock = float((team.PROBE_CYCLES / probes.min(axis=1)).mean() * 1e9)
         together = (end.min() - begin.max()) / whole > OVERLAP
         clean = bool((busy > UNPREEMPTED).all() and together)
         return Sample(float(whole) * 1e-9 / repeat, clock, clean)
