@@ -16,9 +16,9 @@ import numpy as np
 
 from kernels.base import ITEMSIZE, Kernel, Launch, Work
 
-STEPS, FEWER = 16, 8
-"""Multiply-adds of an element in a round; more would outgrow the instruction cache, and every length of its own would
-be a kernel of its own to compile."""
+STEPS, FEW = (16, 12), 8
+"""Multiply-adds of an element in each round of many, and in the one round of few. Longer rounds would outgrow the
+instruction cache, shorter ones jump too often, and every further length would be a kernel more to compile."""
 TILES = 61  # data repeat after so many tiles: a prime, so that a tile read in place of another shows
 M = -1  # the values alternate between x and C - x: exact in every type, and for ever
 C = {"fp64": 1, "fp32": 1, "fp16": 1, "bf16": 0, "int32": 1}
@@ -28,9 +28,9 @@ BFLOAT_SHIFT = 16  # a bfloat16 is the upper half of a float
 
 
 def split(k: int) -> tuple[int, int]:
-    """(trips, steps): ``k - 1`` multiply-adds as ``trips`` rounds of ``steps``; below FEWER one round of them all."""
+    """(trips, steps): ``k - 1`` multiply-adds as ``trips`` rounds of ``steps``."""
     looped = k - 1
-    steps = looped if looped < FEWER else STEPS if looped % STEPS == 0 else FEWER
+    steps = looped if looped <= FEW else next(n for n in STEPS if looped % n == 0)
     return max(1, looped // max(1, steps)), steps
 
 
@@ -42,9 +42,8 @@ def looped_share(k: int) -> float:
 def possible(k: float, even: bool = False) -> int:
     """The number of multiply-adds nearest to ``k`` that ``split`` divides without a rest; even: into even rounds."""
     wanted = max(0, round(k) - 1)
-    if wanted >= FEWER:
-        return round(wanted / FEWER) * FEWER + 1
-    return wanted - wanted % 2 * even + 1
+    whole = [max(1, round(wanted / n)) * n for n in STEPS]
+    return min([*range(0, FEW + 1, 1 + even), *whole], key=lambda n: abs(n - wanted)) + 1
 
 
 def work(dtype: str, n: int, k: int, every: int = 1, columns: int = 1, **_: Any) -> Work:

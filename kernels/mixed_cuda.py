@@ -61,7 +61,7 @@ def defines(dtype: str, params: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _looped(params: Mapping[str, Any]) -> bool:
-    return bool(params["k"] > mixed.FEWER)
+    return bool(params["k"] > mixed.FEW)
 
 
 def audit(cubin: Cubin, dtype: str, params: Mapping[str, Any], work: Work) -> Audit:
