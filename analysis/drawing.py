@@ -13,7 +13,7 @@ from multiprocessing import get_context
 from typing import Any
 
 DOTS_PER_INCH = 150
-EACH = 2  # figures of a process at least: its start takes as long as some of them
+ALONE, EACH = 5, 2  # figures that are drawn at once here, or of a process: its start takes as long as some of them
 
 Figure = Callable[[], Any]
 """Makes a matplotlib figure. It goes to another process, so it is a function of a module with its arguments."""
@@ -22,7 +22,7 @@ Figure = Callable[[], Any]
 def drawn(figures: Mapping[str, Figure]) -> dict[str, tuple[str, bytes]]:
     """Each figure as SVG text and as PNG bytes, by its name; the same figure gives the same bytes."""
     workers = min(len(figures) // EACH, _cores())
-    if workers > 1:
+    if workers > 1 and len(figures) > ALONE:
         try:
             with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
                 return dict(zip(figures, pool.map(both, figures.values()), strict=True))

@@ -122,16 +122,23 @@ def turns(task: Task, rounds: int) -> int:
 
 
 def prepare(todo: Iterable[Task], device: Device) -> None:
-    """Compile what will run, on all processors at once. What fails here fails again, with its reason, in its turn."""
+    """Compile what will run, on all processors at once. What fails here fails again, with its reason, in its turn.
 
-    def one(task: Task) -> None:
-        case = task.case
-        if task.open and case.backend == "raw" and case.kernel.prepare:
-            with suppress(Exception):
-                case.kernel.prepare(device, case.dtype, case.params)
+    The first goes alone: what all share, such as the compilers of this machine, is found once, not by every thread.
+    """
 
+    asked = (task.case for task in todo if task.open and task.case.backend == "raw")
+    ready = [(case, make) for case in asked if (make := case.kernel.prepare)]
+
+    def one(pair: tuple[Case, Callable[..., None]]) -> None:
+        case, make = pair
+        with suppress(Exception):
+            make(device, case.dtype, case.params)
+
+    for first in ready[:1]:
+        one(first)
     with ThreadPoolExecutor() as pool:
-        list(pool.map(one, todo))
+        list(pool.map(one, ready[1:]))
 
 
 def _step(task: Task, device: Device, clock: Clock, rule: Rule, judge: Judge) -> Measurement:

@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
-
 from kernels.base import Launch
 from probes.harness import team
 from probes.harness.records import Device

@@ -21,7 +21,7 @@ def figures(count: int) -> dict[str, Any]:
 
 
 def test_side_by_side_is_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    some = figures(2 * drawing.EACH)
+    some = figures(drawing.ALONE + 1)
     monkeypatch.setattr(drawing, "_cores", lambda: 2)
     together = drawing.drawn(some)
     monkeypatch.setattr(drawing, "_cores", lambda: 1)
@@ -32,7 +32,7 @@ def test_side_by_side_is_one_after_another(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_few_figures_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drawing, "ProcessPoolExecutor", lambda *_: pytest.fail("a process"))
-    assert len(drawing.drawn(figures(2))) == 2
+    assert len(drawing.drawn(figures(drawing.ALONE))) == drawing.ALONE
 
 
 def test_where_no_process_can_start_all_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,5 +41,5 @@ def test_where_no_process_can_start_all_are_drawn(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(drawing, "ProcessPoolExecutor", refused)
     monkeypatch.setattr(drawing, "_cores", lambda: 2)
-    some = figures(2 * drawing.EACH)
+    some = figures(drawing.ALONE + 1)
     assert list(drawing.drawn(some)) == list(some)
