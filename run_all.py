@@ -21,7 +21,7 @@ from probes.harness.records import FAILED, Device, Measurement, RidgelineError
 
 if TYPE_CHECKING:
     from analysis.console import Console
-    from probes.harness.run import Task
+    from probes.harness.task import Task
     from probes.harness.timing import Clock
 
 VERSION = "0.1.0"
@@ -130,7 +130,8 @@ def measure_all(run: Run, probes: Sequence[Probe], args: argparse.Namespace, fol
     from analysis.theory import above_limit
     from probes.harness.plan import rounds, rules
     from probes.harness.run import run as run_tasks
-    from probes.harness.run import tasks, turns
+    from probes.harness.run import turns
+    from probes.harness.task import tasks
     from probes.harness.timing import clock_for
 
     device, visits = run.device, rounds(run.device.kind, args.quick)

@@ -14,7 +14,8 @@ from kernels.base import KernelError
 from probes.harness.case import Case, all_probes
 from probes.harness.devices.choose import choose
 from probes.harness.records import OK, SKIPPED, Device, RidgelineError
-from probes.harness.run import run, tasks
+from probes.harness.run import run
+from probes.harness.task import tasks
 from probes.harness.timing import CudaClock, Rule
 
 pytestmark = pytest.mark.gpu

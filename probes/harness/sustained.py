@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from probes.harness.records import SCHEMA_VERSION, Device, Measurement
-from probes.harness.run import Task
+from probes.harness.task import Task
 from probes.harness.timing import Clock, Sample
 
 MOMENT_SECONDS = 0.1  # one point of the curve

@@ -12,9 +12,9 @@ import pytest
 
 from kernels import access, access_cuda, pattern, sass
 from kernels.base import Audit, KernelError, Work
+from probes.harness.check import difference
 from probes.harness.devices import cpu
 from probes.harness.records import Device
-from probes.harness.run import difference
 from probes.harness.team import Team
 from tests.devices import GPU
 

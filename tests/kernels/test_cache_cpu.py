@@ -10,7 +10,7 @@ import pytest
 
 from kernels import cache, cache_cpu, chase_cpu
 from kernels.base import KernelError, Work
-from probes.harness.run import difference
+from probes.harness.check import difference
 from tests.devices import CPU
 from tests.kernels.test_cpu_kernels import THREADS, Host, Team, host, team
 

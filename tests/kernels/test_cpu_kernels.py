@@ -13,7 +13,7 @@ from kernels import fma, fma_cpu, pattern, stream
 from kernels.asm import Spec, audit
 from kernels.base import KernelError, Work
 from kernels.cpu import Vector, vector
-from probes.harness.run import difference
+from probes.harness.check import difference
 from probes.harness.team import Team
 
 THREADS = 2

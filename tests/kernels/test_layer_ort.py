@@ -19,9 +19,9 @@ from kernels.base import Unavailable, Work
 from kernels.layer_families_conv import conv
 from kernels.layer_models import Net
 from kernels.layer_precision import convert
+from probes.harness.check import difference
 from probes.harness.devices import cpu
 from probes.harness.records import Device
-from probes.harness.run import difference
 
 CONV = partial(conv, 1, 16, 16, 8, 3)
 

@@ -12,7 +12,7 @@ import pytest
 
 from kernels import cuda, mixed, mixed_cpu, mixed_cuda, sass
 from kernels.base import KernelError, Work
-from probes.harness.run import difference
+from probes.harness.check import difference
 from probes.harness.team import Team
 from tests.devices import CPU, GPU
 

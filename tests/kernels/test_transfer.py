@@ -16,7 +16,7 @@ import pytest
 from kernels import cuda, host_memory, transfer
 from kernels.base import KernelError, Unavailable
 from probes.harness.case import Case
-from probes.harness.run import Failure, check
+from probes.harness.check import Failure, check
 from tests.devices import GPU
 
 SIZE = 1 << 20

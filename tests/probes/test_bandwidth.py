@@ -14,7 +14,7 @@ from probes.harness.case import Probe
 from probes.harness.devices import limits
 from probes.harness.plan import chosen
 from probes.harness.records import SKIPPED, Device
-from probes.harness.run import MEMORY_SHARE, Task, tasks
+from probes.harness.task import MEMORY_SHARE, Task, tasks
 from tests.devices import CPU, GPU
 
 MIB, GIB = 1 << 20, 1 << 30

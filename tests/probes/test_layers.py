@@ -13,7 +13,7 @@ from probes.harness import asked
 from probes.harness.case import all_probes, choose
 from probes.harness.options import parser
 from probes.harness.records import RidgelineError
-from probes.harness.run import tasks
+from probes.harness.task import tasks
 from tests.devices import CPU, GPU
 
 

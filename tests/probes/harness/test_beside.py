@@ -12,7 +12,8 @@ from kernels.base import Audit, Kernel, Work
 from probes.harness.case import Case, Probe
 from probes.harness.plan import TURN, rules
 from probes.harness.records import SKIPPED
-from probes.harness.run import run, tasks
+from probes.harness.run import run
+from probes.harness.task import tasks
 from probes.harness.timing import Rule, Sample
 from tests.devices import CPU
 from tests.probes.harness.test_run import RIGHT, STARTED, Launch

@@ -10,9 +10,11 @@ import pytest
 
 from kernels.base import Audit, Kernel, KernelError, Unavailable, Work
 from probes.harness.case import Case, Probe
+from probes.harness.check import difference
 from probes.harness.devices import limits
 from probes.harness.records import FAILED, OK, SKIPPED, Device, Measurement
-from probes.harness.run import RESERVE, difference, run, tasks
+from probes.harness.run import run
+from probes.harness.task import RESERVE, tasks
 from probes.harness.timing import Rule, Sample
 from tests.devices import CPU
 
