@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,6 @@ import pytest
 
 from kernels.base import Audit, Kernel, KernelError, Unavailable, Work
 from probes.harness.case import Case, Probe
-from probes.harness.check import difference
 from probes.harness.devices import limits
 from probes.harness.records import FAILED, OK, SKIPPED, Device, Measurement
 from probes.harness.run import run
@@ -179,16 +179,17 @@ def test_an_unfinished_case_says_so() -> None:
     assert "before its turn" in todo[0].row.reason
 
 
-@pytest.mark.parametrize(
-    ("found", "message"),
-    [
-        (np.array([1.0, np.nan, 4.0]), "out[1] is nan"),
-        (np.array([1.0, 2.0]), "shape (2,), should be (3,)"),
-        (RIGHT * (1 + 1.5e-6), "out[2]"),
-        (RIGHT, ""),
-        (RIGHT * (1 + 0.5e-6), ""),
-    ],
-)
-def test_differences_are_found_and_named(found: np.ndarray, message: str) -> None:
-    problem = difference(found, RIGHT, 1e-6)
-    assert message in problem if message else not problem
+@pytest.mark.parametrize("skip", ["", "no such unit"])
+def test_what_will_run_is_compiled_before_anything_is_timed(skip: str) -> None:
+    clock, asked = Clock(), list[int]()
+
+    def prepare(device: Device, dtype: str, params: Any) -> None:
+        asked.append(clock.timed)
+        raise KernelError("this fails again in its turn")
+
+    made = replace(kernel(), backends={"raw": lambda *_: Launch(RIGHT, Audit("FFMA"))}, prepare=prepare)
+    cases = [Case(made, "fp64", "raw", f"compute/{name}", {}, skip) for name in ("fp64", "fp32", "fp16")]
+    todo = tasks([Probe("p", "?", lambda _: cases)], CPU, STARTED)
+    list(run(todo, CPU, clock, lambda _: Rule(1.0, 0.0), 1, lambda _: ""))
+    assert asked == ([] if skip else [0, 0, 0])
+    assert all(task.row.status == (SKIPPED if skip else OK) for task in todo)
