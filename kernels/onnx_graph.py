@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kernels import onnx_fold, onnx_shapes
+from kernels import onnx_checks, onnx_fold, onnx_shapes
 from kernels.base import ITEMSIZE
 from kernels.onnx_fold import elements
 from kernels.onnx_shapes import OnnxError, Shapes
@@ -105,8 +105,11 @@ def read_graph(path: Path | str, shapes: Shapes | None = None, batch: int | None
 
 def graph_of(model: Any, shapes: Shapes | None = None, batch: int | None = None) -> Graph:
     """The same of a ModelProto, whose inputs are bound in place."""
+    sound = bool(shapes) and not onnx_checks.misfit(onnx_shapes.slim(model))
     onnx_shapes.bind(model, shapes, batch)
     settled = onnx_shapes.settle(model)
+    if sound and (problem := onnx_checks.misfit(settled)):
+        raise OnnxError(f"the network does not fit the shapes given: {problem}")
     onnx_shapes.name_nodes(settled)
     tensors, constant, nodes, stored = _tensors(settled), [], [], [t.name for t in settled.graph.initializer]
     read = _read_names(settled.graph)
@@ -120,7 +123,7 @@ def graph_of(model: Any, shapes: Shapes | None = None, batch: int | None = None)
             stored += [output for output in proto.output if proto.op_type in ("Constant", "ConstantOfShape")]
         else:
             nodes.append(_node(proto, tensors, read))
-    _check_reshapes(nodes)
+    onnx_checks.check_nodes(nodes)
     free = [value.name for value in onnx_shapes.free_inputs(settled)]
     return Graph(
         settled.graph.name,
@@ -171,15 +174,6 @@ def _read_names(graph: Any) -> set[str]:
         for _, inner in _graphs(proto):
             names |= _read_names(inner)
     return names
-
-
-def _check_reshapes(nodes: list[Node]) -> None:
-    """A batch written into the network shows where a Reshape loses elements; shape inference takes it as it stands."""
-    for node in nodes:
-        before, after = node.inputs[0] if node.inputs else None, node.outputs[0] if node.outputs else None
-        if node.op == "Reshape" and before and after and before.shape and after.shape and before.size != after.size:
-            old, new = onnx_shapes.text(before.shape), onnx_shapes.text(after.shape)
-            raise OnnxError(f"Reshape {node.name}: {old} does not fit {new}, which the network fixes: keep its batch")
 
 
 def _is_constant(proto: Any, tensors: Mapping[str, Tensor]) -> bool:

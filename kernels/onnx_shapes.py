@@ -33,7 +33,7 @@ def load(path: Path) -> Any:
     except OSError as problem:
         raise OnnxError(f"{path}: cannot be read: {problem.strerror or problem}") from problem
     except Exception as problem:  # protobuf raises its own types, by version
-        raise OnnxError(f"{path}: not an ONNX model: {_line(problem)}") from problem
+        raise OnnxError(f"{path}: not an ONNX model: {line(problem)}") from problem
     if not model.graph.node:
         raise OnnxError(f"{path}: not an ONNX model: it has no nodes")
     for tensor in model.graph.initializer:
@@ -60,7 +60,7 @@ def bind(model: Any, shapes: Shapes | None = None, batch: int | None = None) -> 
     free = free_inputs(model)
     before = {value.name: dimensions(value) for value in free}
     for value in free:
-        symbols.update(_bind_given(value, shapes))
+        _agree(symbols, _bind_given(value, shapes), value.name)
     for value in free:
         if value.name not in shapes:
             symbols.update(_bind_batch(value, symbols, batch))
@@ -84,7 +84,7 @@ def settle(model: Any) -> Any:
         try:
             small = onnx.shape_inference.infer_shapes(small, data_prop=True)
         except Exception as problem:
-            raise OnnxError(f"{model.graph.name}: shapes do not fit: {_line(problem)}") from problem
+            raise OnnxError(f"{model.graph.name}: shapes do not fit: {line(problem)}") from problem
         if not fold(small) + extend(small):
             return small
 
@@ -120,6 +120,11 @@ def is_sized(value: Any) -> bool:
     """Whether a ValueInfoProto is a tensor of known type whose every dimension is a number."""
     kind = value.type.tensor_type
     return bool(kind.elem_type) and kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim)
+
+
+def line(problem: BaseException) -> str:
+    """What an error says, in one line of 300 characters at most."""
+    return " ".join(str(problem).split())[:300] or type(problem).__name__
 
 
 def text(dims: Sequence[int | str]) -> str:
@@ -158,10 +163,6 @@ def _copy_field(target: Any, field: Any, value: Any) -> None:
         setattr(target, field.name, value)
 
 
-def _line(problem: BaseException) -> str:
-    return " ".join(str(problem).split())[:300] or type(problem).__name__
-
-
 def _check_names(model: Any, shapes: Shapes) -> None:
     names = {v.name for v in model.graph.input} | {name for node in model.graph.node for name in node.output}
     for name in shapes:
@@ -179,6 +180,13 @@ def _bind_given(value: Any, shapes: Shapes) -> dict[str, int]:
         raise OnnxError(f"{value.name}: shape {text(new)} has {len(new)} dimensions, the model's has {len(old)}")
     set_dims(value, new)
     return {a: b for a, b in zip(old, new, strict=False) if isinstance(a, str) and a}
+
+
+def _agree(symbols: dict[str, int], found: Mapping[str, int], name: str) -> None:
+    """Add the symbols found; a symbol is one number everywhere."""
+    for symbol, number in found.items():
+        if symbols.setdefault(symbol, number) != number:
+            raise OnnxError(f"{name}: {symbol} is {number} there, and {symbols[symbol]} in another input: give one number")
 
 
 def _bind_batch(value: Any, symbols: Mapping[str, int], batch: int | None) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Shapes of ONNX Runtime's own operations, which ONNX's shape inference does not know.
+"""Shapes of operations that ONNX's shape inference does not know: ONNX Runtime's own, and some of ONNX itself.
 
 Most have the shape that a standard operation gives some of its inputs; that one is asked instead. The others have a row
 of FIRST_SHAPED: the shape of their first input but for the last dimension.
@@ -24,12 +24,15 @@ class StandIn(NamedTuple):
 
 
 FIRST, TWO, PAIR = slice(0, 1), slice(0, 2), slice(0, 4, 3)  # a pair: value, scale, zero point, value
+OF_ONNX = ("GroupNormalization", "MeanVarianceNormalization")
+"""Functions of the standard whose bodies depend on their inputs: ONNX infers nothing through them (1.23)."""
 STAND_INS: Mapping[str, StandIn] = {
     **dict.fromkeys(("QLinearAdd", "QLinearMul"), StandIn("Add", PAIR)),
     **dict.fromkeys(("QLinearSigmoid", "QLinearLeakyRelu", "QLinearSoftmax"), StandIn("Identity", FIRST)),
     **dict.fromkeys(("FastGelu", "Gelu", "QuickGelu", "MultiHeadAttention"), StandIn("Identity", FIRST)),
     **dict.fromkeys(("SkipLayerNormalization", "SkipSimplifiedLayerNormalization"), StandIn("Identity", FIRST)),
     **dict.fromkeys(("SimplifiedLayerNormalization", "RotaryEmbedding"), StandIn("Identity", FIRST)),
+    **dict.fromkeys(OF_ONNX, StandIn("Identity", FIRST)),
     "BiasGelu": StandIn("Add", TWO),
     "QLinearGlobalAveragePool": StandIn("GlobalAveragePool", FIRST),
     "QLinearAveragePool": StandIn("AveragePool", FIRST),
@@ -55,7 +58,8 @@ def extend(model: Any) -> int:
     values = {value.name: value for value in [*model.graph.input, *model.graph.output, *model.graph.value_info]}
     known, made = _known(model, values), 0
     for node in model.graph.node:
-        open_ones = [name for name in _alike(node) if name not in known] if node.domain == "com.microsoft" else []
+        ours = node.domain == "com.microsoft" or node.op_type in OF_ONNX
+        open_ones = [name for name in _alike(node) if name not in known] if ours else []
         found = _result(node, known) if open_ones else None
         if found is None:
             continue

@@ -217,6 +217,15 @@ def test_a_transformer_of_the_runtime_has_shapes_from_end_to_end() -> None:
     assert work_of(named(graph, "last")).flops == 5 * 160 + 4 * 10
 
 
+@pytest.mark.parametrize(("op", "further"), [("GroupNormalization", ["g", "g"]), ("MeanVarianceNormalization", [])])
+def test_shapes_go_on_behind_a_function_of_the_standard(op: str, further: list[str]) -> None:
+    groups = {"num_groups": 2} if further else {}
+    nodes = [make(op, ["x", *further], ["n"], name="norm", **groups), make("Relu", ["n"], ["y"], name="last")]
+    graph = graph_of(model_of(nodes, {"x": (1, 4, 8, 8)}, ["y"], [header("g", (4,))] * bool(further), opset=21))
+    assert named(graph, "last").outputs[0].shape == (1, 4, 8, 8)
+    assert work_of(named(graph, "norm")).compulsory_bytes == 4 * (2 * 256 + 4 * len(further[:1]))
+
+
 def test_an_output_nobody_reads_is_left_out() -> None:
     model = model_of([make("Dropout", ["x"], ["y", "mask"])], {"x": (4, 4)}, ["y"])
     assert graph_of(model).nodes[0].outputs[1] is None

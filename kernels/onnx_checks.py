@@ -1,0 +1,47 @@
+"""Whether the shapes a caller gave fit a network: inference takes much of what no runtime runs, and goes on behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from kernels.onnx_shapes import OnnxError, line, text
+
+CHANNELS = {"Conv": 1, "ConvInteger": 1, "FusedConv": 1, "QLinearConv": 3}
+"""Place of a convolution's weights, whose second dimension is the channels of a group."""
+
+
+def misfit(model: Any) -> str:
+    """Where, by ONNX's own strict inference, the shapes of ``model`` contradict each other, or nothing."""
+    import onnx.shape_inference
+
+    try:
+        onnx.shape_inference.infer_shapes(model, data_prop=True, strict_mode=True)
+    except Exception as problem:
+        return line(problem).replace("[ShapeInferenceError] ", "").removeprefix("Inference error(s): ")
+    return ""
+
+
+def check_nodes(nodes: Iterable[Any]) -> None:
+    """OnnxError for a node (as of ``onnx_graph``) that cannot run on its shapes."""
+    for node in nodes:
+        _check_reshape(node)
+        _check_channels(node)
+
+
+def _check_reshape(node: Any) -> None:
+    """A batch written into the network shows where a Reshape loses elements; shape inference takes it as it stands."""
+    before, after = node.inputs[0] if node.inputs else None, node.outputs[0] if node.outputs else None
+    if node.op == "Reshape" and before and after and before.shape and after.shape and before.size != after.size:
+        old, new = text(before.shape), text(after.shape)
+        raise OnnxError(f"Reshape {node.name}: {old} does not fit {new}, which the network fixes: keep its batch")
+
+
+def _check_channels(node: Any) -> None:
+    weights = node.input(CHANNELS[node.op]) if node.op in CHANNELS else None
+    data = node.input(0)
+    if not (weights and data and weights.shape and data.shape and len(data.shape) == len(weights.shape) > 1):
+        return
+    wanted = weights.shape[1] * int(node.attributes.get("group", 1))
+    if data.shape[1] != wanted:
+        raise OnnxError(f"{node.op} {node.name}: its weights take {wanted} channels, its input has {data.shape[1]}")
