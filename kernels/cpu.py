@@ -119,8 +119,8 @@ def external(builder: Any, name: str, kind: Any) -> Any:
 def loop(builder: Any, count: Any, step: int, carried: Sequence[Any], body: Callable[..., Sequence[Any]]) -> list[Any]:
     """``for index in range(0, count, step): carried = body(index, carried)``, run at least once.
 
-    An empty side effect in the body keeps the compiler from unrolling or removing the loop. Returns the carried
-    values after the loop; the builder stands behind it.
+    An empty side effect in the body keeps the compiler from removing the loop; a count it knows it may yet write out.
+    Returns the carried values after the loop; the builder stands behind it.
     """
     from llvmlite import ir
 
@@ -138,6 +138,14 @@ def loop(builder: Any, count: Any, step: int, carried: Sequence[Any], body: Call
     builder.cbranch(builder.icmp_signed("<", following, count), inside, after)
     builder.position_at_end(after)
     return results
+
+
+def opaque(builder: Any, number: int) -> Any:
+    """A number that the compiler cannot see: a loop of so many trips stays one."""
+    from llvmlite import ir
+
+    i64 = ir.IntType(64)
+    return builder.asm(ir.FunctionType(i64, [i64]), "", "=r,0", [ir.Constant(i64, number)], side_effect=False)
 
 
 def apart(builder: Any, count: Any, index: Any, registers: int, places: int) -> list[Any]:

@@ -27,6 +27,7 @@ from kernels.cpu import (
     external,
     load_argument,
     loop,
+    opaque,
     pack,
     splat,
     vector,
@@ -178,8 +179,6 @@ class _Body:
 
     def _chains(self, values: Any) -> Any:
         """``k - 1`` multiply-adds on each."""
-        from llvmlite import ir
-
         trips, steps = mixed.split(self.k)
 
         def round_of(_: Any, values: Any) -> Any:
@@ -189,7 +188,7 @@ class _Body:
 
         if trips == 1:
             return round_of(None, values)
-        return loop(self.b, ir.Constant(ir.IntType(64), trips), 1, values, round_of)
+        return loop(self.b, opaque(self.b, trips), 1, values, round_of)
 
     def _prefetch(self, places: Sequence[Any]) -> None:
         """Ask for the lines that a later step will load; past the array's end the request is ignored."""

@@ -1,4 +1,4 @@
-"""Whether the shapes a caller gave fit a network: inference takes much of what no runtime runs, and goes on behind it."""
+"""Whether the shapes a caller gave fit a network: inference takes much that no runtime runs, and goes on behind it."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def bind(model: Any, shapes: Shapes | None = None, batch: int | None = None) -> 
     first dimension of the inputs not in ``shapes`` where it is 1 or open; without it an open one is 1. A symbol bound
     once is bound everywhere. OnnxError names an input that stays open and how to give its shape.
     """
-    shapes, symbols = {name: tuple(shape) for name, shape in (shapes or {}).items()}, {}
+    shapes, symbols = {name: tuple(shape) for name, shape in (shapes or {}).items()}, dict[str, int]()
     _check_names(model, shapes)
     free = free_inputs(model)
     before = {value.name: dimensions(value) for value in free}
@@ -186,7 +186,8 @@ def _agree(symbols: dict[str, int], found: Mapping[str, int], name: str) -> None
     """Add the symbols found; a symbol is one number everywhere."""
     for symbol, number in found.items():
         if symbols.setdefault(symbol, number) != number:
-            raise OnnxError(f"{name}: {symbol} is {number} there, and {symbols[symbol]} in another input: give one number")
+            others = f"{symbols[symbol]} in another input"
+            raise OnnxError(f"{name}: {symbol} is {number} there, and {others}: give one number")
 
 
 def _bind_batch(value: Any, symbols: Mapping[str, int], batch: int | None) -> dict[str, int]:

@@ -12,6 +12,7 @@ import pytest
 
 from kernels import cuda, mixed, mixed_cpu, mixed_cuda, sass
 from kernels.base import KernelError, Work
+from probes import intensity
 from probes.harness.check import difference
 from probes.harness.team import Team
 from tests.devices import CPU, GPU
@@ -54,6 +55,23 @@ def test_the_cpu_computes_what_numpy_computes(team: Team, host: Any, dtype: str,
     assert not launch.audit(work).problem
     assert "not" in launch.audit(Work(2 * work.flops)).problem
     launch.close()
+
+
+def points_of(host: Any, dtype: str) -> list[tuple[int, int]]:
+    return intensity.points(dtype, intensity.ridge(host, dtype))
+
+
+@pytest.mark.parametrize("wide", [True, False])
+@pytest.mark.parametrize("dtype", ["fp64", "fp32"])
+def test_the_loops_of_every_point_do_the_declared_work(team: Team, host: Any, dtype: str, wide: bool) -> None:
+    """On this core's own unit, and on a narrower one where it has both."""
+    narrow = tuple(name for name in host.features if not name.startswith("avx512"))
+    device = host if wide else replace(host, features=narrow)
+    for k, every in points_of(device, dtype):
+        params = cpu_params(device, dtype, k, every)
+        launch = mixed.MIXED.backends["cpu"](device, dtype, params, team)
+        assert launch.audit(mixed.work(dtype, **params)).problem == "", (k, every)
+        launch.close()
 
 
 @pytest.mark.parametrize("every", [1, 8])

@@ -219,7 +219,7 @@ def test_a_transformer_of_the_runtime_has_shapes_from_end_to_end() -> None:
 
 @pytest.mark.parametrize(("op", "further"), [("GroupNormalization", ["g", "g"]), ("MeanVarianceNormalization", [])])
 def test_shapes_go_on_behind_a_function_of_the_standard(op: str, further: list[str]) -> None:
-    groups = {"num_groups": 2} if further else {}
+    groups: dict[str, Any] = {"num_groups": 2} if further else {}
     nodes = [make(op, ["x", *further], ["n"], name="norm", **groups), make("Relu", ["n"], ["y"], name="last")]
     graph = graph_of(model_of(nodes, {"x": (1, 4, 8, 8)}, ["y"], [header("g", (4,))] * bool(further), opset=21))
     assert named(graph, "last").outputs[0].shape == (1, 4, 8, 8)

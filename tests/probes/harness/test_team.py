@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from probes.harness.team import Team
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_an_interrupt_waits_for_the_threads() -> None:
@@ -26,3 +31,23 @@ def test_an_interrupt_waits_for_the_threads() -> None:
     assert sorted(done) == [0, 1]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     team.close()
+
+
+LATE = """
+import os, threading, time
+import numpy as np
+from kernels.cpu import compile_kernel
+from probes.harness.team import Team
+
+threading.stack_size(256 << 10)
+team = Team((sorted(os.sched_getaffinity(0)) * 2)[:2])
+nothing = compile_kernel(lambda builder, arguments, repeat: None)
+team._pools[1].submit(time.sleep, 0.5)
+print(len(team.run(nothing.address, np.zeros((2, 1), np.int64), 1)), flush=True)
+os._exit(0)
+"""
+
+
+def test_a_thread_that_waits_long_for_another_takes_no_more_of_its_stack() -> None:
+    done = subprocess.run([sys.executable, "-c", LATE], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "2\n", "")
