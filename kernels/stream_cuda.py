@@ -23,7 +23,7 @@ HINTS = ("load", "store", "load_policy", "store_policy")
 # (since: compute capability) let the L2 give up written lines first: fewer turns between reading and writing DRAM.
 POLICY = {"load_policy": "evict_last", "store_policy": "evict_first", "load": ".nc.L1::no_allocate", "since": 8.0}
 SHAPES: dict[str, list[dict[str, Any]]] = {
-    "read": [{"block": 512, "vecs": 8, "load": ".nc.L1::no_allocate"}, {"block": 256, "vecs": 4}],
+    "read": [{"block": 512, "vecs": 8, "load": ".nc.L1::no_allocate", "since": 7.0}, {"block": 256, "vecs": 4}],
     "write": [{"block": 256, "vecs": 1, "store": ".cs"}, {"block": 1024, "vecs": 1, "store": ".cs"}],
     "two arrays": [{"block": 256, "vecs": 1, "store": ".cs"}, {"block": 256, "vecs": 1, **POLICY}],
     "three arrays": [{"block": 1024, "vecs": 1, "store": ".cs"}, {"block": 1024, "vecs": 1, **POLICY}],

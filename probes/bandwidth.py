@@ -12,14 +12,13 @@ from typing import Any
 from kernels import access, stream
 from probes.harness.case import Case, run_alone
 from probes.harness.records import Device
-from probes.harness.task import MEMORY_SHARE
+from probes.harness.task import MEMORY_SHARE, RESERVE
 
 PAST_CACHE = {"cpu": 4, "cuda": 16}  # arrays this many times the last cache: what it keeps no longer counts
 LEAST_PAST_CACHE = {"cpu": 2, "cuda": 4}  # where memory is small: below this the cache would be measured
 LEAST_BYTES = 64 << 20  # an array's size where the last cache is unknown or tiny
-LONG_BYTES = (
-    4 << 30
-)  # on a GPU with room: a pass of a millisecond and more, beside which starting and ending are nothing
+LONG_BYTES = 4 << 30  # on a GPU with room: a pass of a millisecond, beside which starting and ending are nothing
+OWN_BYTES = 96 << 20  # of the host, that this program takes after it has asked what is free
 ROOM = 8  # arrays of LONG_BYTES are taken only where so many would be free
 ARRAYS = 3  # of an addition or triad, held at once
 BLOCK = 1 << 15  # elements; every thread's part is whole
@@ -43,17 +42,15 @@ def array_bytes(device: Device) -> int:
     """Bytes of one array, in whole blocks: PAST_CACHE times the last cache or more.
 
     Where ARRAYS of them do not fit the free memory it is as much as fits, but not less than LEAST_PAST_CACHE times the
-    cache: if even that is too much the size stays, and the harness refuses the case with the numbers.
+    cache: if even that is too much the harness refuses the case with the numbers.
     """
     cache = device.last_cache_bytes or 0
     size = max(LEAST_BYTES, PAST_CACHE[device.kind] * cache)
     if device.kind == "cuda":
         size = max(size, min(LONG_BYTES, (device.memory_free_bytes or 0) // ROOM))
     whole = 8 * BLOCK
-    fits = _room(device, ARRAYS) // whole * whole
-    if fits < size and fits >= (LEAST_PAST_CACHE[device.kind] * cache or LEAST_BYTES):
-        return fits
-    return -(-size // whole) * whole
+    least = LEAST_PAST_CACHE[device.kind] * cache or LEAST_BYTES
+    return -(-max(least, min(size, _room(device, ARRAYS) // whole * whole)) // whole) * whole
 
 
 def scattered_bytes(device: Device) -> int:
@@ -67,9 +64,9 @@ def scattered_bytes(device: Device) -> int:
 
 
 def _room(device: Device, arrays: int) -> int:
-    """Bytes each of so many arrays may have."""
-    free = device.memory_free_bytes
-    return 1 << 62 if free is None else int(MEMORY_SHARE * free) // arrays
+    """Bytes each of so many arrays may have, also at the case's turn, when this program has taken some itself."""
+    free, own = device.memory_free_bytes, RESERVE + OWN_BYTES if device.kind == "cpu" else 0
+    return 1 << 62 if free is None else int(MEMORY_SHARE * max(0, free - own)) // arrays
 
 
 def _variants(device: Device, op: str) -> list[tuple[str, dict[str, Any]]]:

@@ -17,7 +17,7 @@ from kernels.base import KernelError, Work
 from tests.devices import GPU
 
 ARCHITECTURES = ["7.0", "7.2", "7.5", "8.0", "8.6", "8.7", "8.9", "9.0", "10.0", "11.0", "12.0"]
-COMPILE_ONLY = ("7.0", "7.2")  # the disassembler of the Python package begins with 7.5
+COMPILE_ONLY = ("5.0", "6.1", "7.0", "7.2")  # the disassembler of the Python package begins with 7.5
 
 
 def device(arch: str) -> Any:
@@ -44,7 +44,7 @@ def test_chains_do_their_work_on_every_architecture(arch: str, dtype: str) -> No
         assert (found.note, found.instruction) != ("", "")
 
 
-STREAMED = [*((arch, "fp64") for arch in ("7.0", "7.5", "9.0", "11.0", "12.0")), ("9.0", "fp32")]
+STREAMED = [*((arch, "fp64") for arch in ("5.0", "6.1", "7.0", "7.5", "9.0", "11.0", "12.0")), ("9.0", "fp32")]
 
 
 @pytest.mark.parametrize(("arch", "dtype"), STREAMED)
