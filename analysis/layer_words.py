@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +17,13 @@ from probes.harness.records import DISTURBED
 
 ALIKE = 0.02
 """Sum of the layers and time of the whole differ by less: both were measured, each to about a per cent."""
+
+DECORATION = re.compile(r"^(Fused|Nhwc|NCHWc|QLinear|Bias|Skip|Fast|Quick)+")
+"""What ONNX Runtime puts before the name of the operation that it runs in its own way."""
+
+MOVES = ("Transpose", "ReorderInput", "ReorderOutput", "Cast", "QuantizeLinear", "DequantizeLinear", "MemcpyToHost",
+         "MemcpyFromHost")  # fmt: skip
+"""What a runtime adds between operations so that they fit together."""
 
 NEAR = "alone, a layer finds its data in the caches, where its last run left them"
 
@@ -60,16 +69,28 @@ def _times(net: Network) -> str:
 
 
 def _fused(net: Network) -> list[str]:
-    """What the whole does not run, since its neighbours do it as well, and what that takes alone, each by its mean."""
+    """What the whole does not run, since its neighbours do it as well, and what that takes alone, each by its mean.
+
+    Nothing is said where it runs more operations than the network has: one was then taken apart, not fused away.
+    """
     ran = json.loads((net.whole.params if net.whole else "") or "{}").get("ran") or {}
     alone: dict[str, list[float]] = {}
-    for layer in net.layers if ran else ():
+    for layer in net.layers if sum(n for op, n in ran.items() if op not in MOVES) <= len(net.layers) else ():
         alone.setdefault(layer.op, []).append(layer.seconds)
-    less = {op: len(times) - sum(n for name, n in ran.items() if op in name) for op, times in alone.items()}
-    gone = {op: n for op, n in less.items() if n > 0}
+    left = Counter({op: len(times) for op, times in alone.items()})
+    for name, count in ran.items():
+        left[_meant(name, alone)] -= count
+    gone = {op: n for op, n in left.items() if n > 0 and ran}
     seconds = sum(n * sum(alone[op]) / len(alone[op]) for op, n in gone.items())
     named = ", ".join(f"{n} {op}" for op, n in sorted(gone.items(), key=lambda each: -each[1]))
     return [f"fused away: {named}, {si(seconds, 's')} of the sum"] if gone else []
+
+
+def _meant(ran: str, ops: Iterable[str]) -> str:
+    """The operation of the network that a runtime's name means: ``FusedConv`` is Conv, ``LeakyRelu`` is no Relu."""
+    bare = DECORATION.sub("", ran)
+    fitting = (op for op in ops if ran == op or re.match(rf"{re.escape(op)}(?![a-z])", bare))
+    return max(fitting, key=len, default="")
 
 
 def _why(params: str, reason: str) -> list[str]:

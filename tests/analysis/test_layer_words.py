@@ -64,6 +64,20 @@ def test_what_the_whole_fuses_is_told_with_what_it_takes_alone() -> None:
     assert "fused away" not in headline(net)
 
 
+def test_an_operation_within_the_name_of_another_is_not_that_one() -> None:
+    more = [layer(op, 1e6, 1e-3, "activation", op=op) for op in ("Relu", "Mul", "LeakyRelu")]
+    ran = {"FusedConv": 3, "LeakyRelu": 1, "DynamicQuantizeMatMul": 1}
+    (net,) = shown(*LAYERS, *more, whole(8e-3, ran=ran))
+    assert "(fused away: 1 Relu, 1 Mul, 2.00 ms of the sum)" in headline(net)
+
+
+def test_an_operation_that_was_taken_apart_is_not_fused_away() -> None:
+    norm = layer("n", 1e6, 1e-3, "normalisation", op="GroupNormalization")
+    ran = {"Conv": 3, "Sub": 1, "ReduceMean": 2, "Sqrt": 1, "Div": 1, "Reshape": 4}
+    (net,) = shown(*LAYERS, norm, whole(8e-3, ran=ran))
+    assert "fused away" not in headline(net)
+
+
 @pytest.mark.parametrize(
     ("row_of_whole", "says"),
     [
