@@ -31,14 +31,30 @@ Feeds = Mapping[str, np.ndarray]
 def feeds(model: Any) -> dict[str, np.ndarray]:
     """An array for every input of a ModelProto: floats uniform over ±1, bytes over their range, other integers zero.
 
-    BF16 comes as its bits, uint16. Integers beyond bytes are mostly indices: zero is inside of every table.
+    BF16 comes as its bits, uint16. Integers beyond bytes are mostly indices: uniform over the table they are looked
+    up in where that is known, else zero, which is inside of every table.
     """
-    dice = np.random.default_rng(SEED)
+    dice, tables = np.random.default_rng(SEED), _tables(model.graph)
     stored = {tensor.name for tensor in model.graph.initializer}
-    return {value.name: _array(value, dice) for value in model.graph.input if value.name not in stored}
+    wanted = [value for value in model.graph.input if value.name not in stored]
+    return {value.name: _array(value, dice, tables.get(value.name, 0)) for value in wanted}
 
 
-def _array(value: Any, dice: np.random.Generator) -> np.ndarray:
+def _tables(graph: Any) -> dict[str, int]:
+    """Rows of the table (the smallest) in which a tensor is looked up, where Gather alone reads it; else 0."""
+    dims = {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in graph.input}
+    dims |= {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+    found: dict[str, int] = {}
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            axis = next((a.i for a in node.attribute if a.name == "axis"), 0)
+            table = dims.get(node.input[0]) if node.op_type == "Gather" and place == 1 else None
+            rows = table[axis] if table else 0
+            found[name] = min(found.get(name, rows), rows)
+    return found
+
+
+def _array(value: Any, dice: np.random.Generator, rows: int) -> np.ndarray:
     import onnx
 
     kind = value.type.tensor_type.elem_type
@@ -53,9 +69,11 @@ def _array(value: Any, dice: np.random.Generator) -> np.ndarray:
     if dtype.itemsize == 1 and dtype.kind in "iu":
         ends = np.iinfo(dtype)
         numbers = dice.integers(ends.min, int(ends.max) + 1, min(count, PERIOD))
-    return (
-        np.resize(numbers.astype(dtype), shape) if dtype.kind == "f" or dtype.itemsize == 1 else np.zeros(shape, dtype)
-    )
+    elif dtype.kind in "iu" and rows:
+        numbers = dice.integers(0, rows, min(count, PERIOD))
+    elif dtype.kind != "f":
+        return np.zeros(shape, dtype)
+    return np.resize(numbers.astype(dtype), shape)
 
 
 def expected(model: Any, given: Feeds, flops: float) -> list[np.ndarray]:

@@ -138,11 +138,11 @@ class OrtLaunch:
         """What really ran, on which provider. Raises Unavailable where a type was computed in another one."""
         ran = self._ran
         ops = "+".join(dict.fromkeys(op for op, _ in ran))
-        asked = {node.op_type for node in self._model.graph.node}
+        asked = Counter(node.op_type for node in self._model.graph.node)
         integers = self._backend == "tensorrt" or any(op.startswith(INTEGER) for op, _ in ran)
-        if self._dtype == "int8" and asked & PRODUCTS and not integers:
+        if self._dtype == "int8" and asked.keys() & PRODUCTS and not integers:
             raise Unavailable(f"{self._backend} provider has no int8 kernel for it: it ran {ops}")
-        if self._dtype in ("fp16", "bf16") and "Cast" in ops and "Cast" not in asked:
+        if self._dtype in ("fp16", "bf16") and [op for op, _ in ran].count("Cast") > asked["Cast"]:
             raise Unavailable(f"{self._backend} provider has no {self._dtype} kernel for it: it ran {ops}")
         strangers = sorted({op for op, provider in ran if provider != PROVIDERS[self._backend]})
         facts = {"executed": ops, "launches": len(ran) if self.how == PLAIN else 1, "run": self.how}

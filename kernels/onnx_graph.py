@@ -105,7 +105,8 @@ def read_graph(path: Path | str, shapes: Shapes | None = None, batch: int | None
 
 def graph_of(model: Any, shapes: Shapes | None = None, batch: int | None = None) -> Graph:
     """The same of a ModelProto, whose inputs are bound in place."""
-    sound = bool(shapes) and not onnx_checks.misfit(onnx_shapes.slim(model))
+    inputs = {value.name for value in onnx_shapes.free_inputs(model)}  # of inner tensors a caller may guess
+    sound = bool(shapes) and inputs >= set(shapes or ()) and not onnx_checks.misfit(onnx_shapes.slim(model))
     onnx_shapes.bind(model, shapes, batch)
     settled = onnx_shapes.settle(model)
     if sound and (problem := onnx_checks.misfit(settled)):

@@ -168,6 +168,20 @@ def test_a_type_computed_in_another_one_is_refused(host: Device, dtype: str, why
     made.close()
 
 
+def test_a_cast_of_the_models_own_hides_no_other(host: Device) -> None:
+    import onnx
+
+    model = convert(CONV(), "fp16")
+    narrow = model.graph.output[0].name
+    model.graph.node.append(onnx.helper.make_node("Cast", [narrow], ["wide"], to=onnx.TensorProto.FLOAT))
+    model.graph.output[0].name = "wide"
+    model.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+    made = launch(host, model, "fp16")
+    with pytest.raises(Unavailable, match="no fp16 kernel"):
+        made.audit(Work())
+    made.close()
+
+
 def test_a_missing_provider_is_a_reason(host: Device) -> None:
     with pytest.raises(Unavailable, match="onnxruntime has no CUDAExecutionProvider"):
         layer_ort.build(CONV(), "fp32", "cuda", replace(host, kind="cuda"), None)
@@ -211,3 +225,15 @@ def test_inputs_fill_their_range_and_repeat() -> None:
     first, second = fed.values()
     assert not np.array_equal(first, second)
     assert all(np.array_equal(a, layer_data.feeds(model)[name]) for name, a in fed.items())
+
+
+@pytest.mark.parametrize(("op", "largest"), [("Gather", 99), ("GatherElements", 0)])
+def test_indices_of_a_table_reach_all_of_it_and_others_its_first_row(op: str, largest: int) -> None:
+    import onnx
+
+    make, kinds = onnx.helper, onnx.TensorProto
+    inputs = [make.make_tensor_value_info("table", kinds.FLOAT, [100, 8]),
+              make.make_tensor_value_info("ids", kinds.INT64, [400, 8])]  # fmt: skip
+    graph = make.make_graph([make.make_node(op, ["table", "ids"], ["y"])], "g", inputs, [onnx.ValueInfoProto(name="y")])
+    ids = layer_data.feeds(make.make_model(graph))["ids"]
+    assert (ids.min(), ids.max(), ids.dtype) == (0, largest, np.int64)
