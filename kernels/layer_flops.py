@@ -196,10 +196,25 @@ def gelu(node: Node) -> float:
 
 
 def resize(node: Node) -> float:
-    """A multiply-add per tap: 2 taps an axis (linear) or 4 (cubic) on each axis whose size changes; nearest: 0."""
+    """A multiply-add per tap: 2 taps an axis (linear) or 4 (cubic) on each axis whose size changes; nearest: 0.
+
+    With ``antialias`` they widen by as much as the axis shrinks.
+    """
     taps = {"linear": 2, "bilinear": 2, "cubic": 4}.get(str(node.attributes.get("mode", "nearest")), 0)
-    out, changed = result(node), sum(a != b for a, b in zip(shape(node, 0), result(node), strict=True))
-    return 2.0 * taps**changed * prod(out) if taps and changed else 0.0
+    out, changed = result(node), [(a, b) for a, b in zip(shape(node, 0), result(node), strict=True) if a != b]
+    wide = [max(1.0, a / b) if node.attributes.get("antialias") and b else 1.0 for a, b in changed]
+    return 2.0 * prod(taps * width for width in wide) * prod(out) if taps and changed else 0.0
+
+
+def clip(node: Node) -> float:
+    """A comparison for each bound that is given: as an input, before opset 11 as an attribute."""
+    bounds = sum(node.input(place) is not None or name in node.attributes for place, name in ((1, "min"), (2, "max")))
+    return float(bounds * prod(result(node)))
+
+
+def scatter(node: Node) -> float:
+    """One for each update where it is not only put in its place: ``reduction`` adds, multiplies or compares."""
+    return float(prod(shape(node, 2))) if node.attributes.get("reduction", "none") != "none" else 0.0
 
 
 def grid_sample(node: Node) -> float:

@@ -163,7 +163,8 @@ ROWS: tuple[Operation, ...] = (
     Operation("LogSoftmax", "softmax", count.softmax_log),
     Operation("Hardmax", "softmax", count.per_output(1)),
     Operation("Relu QLinearRelu Erf Tanh ThresholdedRelu", "activation", count.per_output(1)),
-    Operation("LeakyRelu QLinearLeakyRelu PRelu Clip Shrink", "activation", count.per_output(2)),
+    Operation("LeakyRelu QLinearLeakyRelu PRelu Shrink", "activation", count.per_output(2)),
+    Operation("Clip", "activation", count.clip),
     Operation("Elu Softplus Softsign", "activation", count.per_output(3)),  # Elu: exp, -1, ·alpha
     Operation("Sigmoid QLinearSigmoid HardSigmoid Celu Selu", "activation", count.per_output(4)),  # -x, exp, +1, 1/x
     Operation("HardSwish Mish Swish Silu", "activation", count.per_output(5)),
@@ -193,7 +194,8 @@ ROWS: tuple[Operation, ...] = (
     Operation("Concat QLinearConcat Split Expand Tile Pad CenterCropPad Trilu", "movement", count.nothing),
     Operation("Cast CastLike BitCast ReorderInput ReorderOutput", "movement", count.nothing),
     Operation("DepthToSpace SpaceToDepth ReverseSequence OneHot EyeLike", "movement", count.nothing),
-    Operation("Scatter ScatterND ScatterElements TensorScatter MaxUnpool", "movement", count.nothing),
+    Operation("ScatterND ScatterElements", "movement", count.scatter),
+    Operation("Scatter TensorScatter MaxUnpool", "movement", count.nothing),
     Operation("Where Compress NonZero Unique", "movement", count.nothing),
     Operation("And Or Xor Not IsNaN IsInf", "movement", count.nothing),
     Operation("BitShift BitwiseAnd BitwiseOr BitwiseXor BitwiseNot", "movement", count.nothing),
