@@ -59,7 +59,7 @@ def _missing(p: Placement) -> str:
         return f"not placed: {' and '.join(unknown)} unknown"
     if not p.flops and not p.bytes:
         return "not placed: it does no work"
-    return f"not placed: no roof of {p.dtype} or of memory was measured"
+    return f"not placed: it takes a measured roof of {p.dtype} and one of memory"
 
 
 def _explained(p: Placement, params: dict[str, Any]) -> str:

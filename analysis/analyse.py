@@ -10,7 +10,7 @@ from pathlib import Path
 
 from analysis.ceilings import Ceiling, ceilings, is_roof
 from analysis.drawing import Figure, drawn, saved
-from analysis.layer_groups import LayerSweep, Network, layer_sweeps, networks
+from analysis.layer_groups import LayerSweep, Network, layer_sweeps, networks, unplaced
 from analysis.levels import levels
 from analysis.placement import Placement
 from analysis.placements import placements
@@ -57,10 +57,9 @@ def model(run: Run) -> Outcome:
     shown = sweeps(run.measurements, run.device, found, named.by_tag)
     notes = [*named.notes, *(note for sweep in shown for note in sweep.notes)]
     placed = placements(run.measurements, found, run.device)
-    return Outcome(
-        run, found, roofline(found.values()), notes, shown, placed, networks(placed, run.measurements),
-        layer_sweeps(placed),
-    )  # fmt: skip
+    nets = networks(placed, run.measurements)
+    notes += unplaced(nets, run.measurements)
+    return Outcome(run, found, roofline(found.values()), notes, shown, placed, nets, layer_sweeps(placed))
 
 
 def write(outcome: Outcome, folder: Path) -> None:

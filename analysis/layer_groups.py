@@ -9,17 +9,19 @@ from dataclasses import dataclass
 
 from analysis.placement import Placement, group_of
 from analysis.placements import WHOLE, SpeedOfLight, speed_of_light
+from analysis.units import si
 from probes.harness.records import LAYER, OK, Measurement
 
 LEAST_RUN = "overhead/run/"
+NAMED = 3  # layers in a sentence
 
 
 @dataclass(frozen=True)
 class Network:
     """One network at one precision: its layers timed alone, their speed of light, and the row of the whole (or None).
 
-    file: name of its picture, without ending. skipped: layers that could not run so. call: seconds of the least run of
-    what ran them, 0 if not known.
+    file: name of its picture, without ending. missing: names of layers that could not run so. call: seconds of the
+    least run of what ran them, 0 if not known.
     """
 
     name: str
@@ -29,8 +31,13 @@ class Network:
     layers: tuple[Placement, ...]
     light: SpeedOfLight
     whole: Measurement | None = None
-    skipped: int = 0
+    missing: tuple[str, ...] = ()
     call: float = 0.0
+
+    @property
+    def skipped(self) -> int:
+        """How many layers could not run so."""
+        return len(self.missing)
 
     @property
     def seconds(self) -> float:
@@ -99,7 +106,7 @@ def networks(placed: Iterable[Placement], rows: Iterable[Measurement]) -> list[N
     found = list(rows)
     whole, files = _whole(found), _files(list(groups))
     calls = {row.backend: row.seconds_median or 0.0 for row in found if row.ceiling.startswith(LEAST_RUN)}
-    missing = [_key(row) for row in found if row.ceiling != WHOLE and row.quantity == LAYER and row.status != OK]
+    missing = _missing(found)
     return [
         Network(
             *key,
@@ -107,7 +114,7 @@ def networks(placed: Iterable[Placement], rows: Iterable[Measurement]) -> list[N
             tuple(group),
             speed_of_light(group)[0],
             whole.get(key),
-            missing.count(key),
+            tuple(missing.get(key, ())),
             calls.get(key[1], 0.0),
         )
         for key, group in groups.items()
@@ -119,6 +126,34 @@ def _key(row: Measurement) -> tuple[str, str, str]:
     params = json.loads(row.params or "{}")
     provider = str(params.get("provider") or row.backend)
     return str(params.get("network") or ""), provider, str(params.get("precision") or row.dtype)
+
+
+def unplaced(shown: Iterable[Network], rows: Iterable[Measurement]) -> list[str]:
+    """A sentence for each network that was timed as a whole while none of its layers could be."""
+    found, there = list(rows), {(net.name, net.provider, net.precision) for net in shown}
+    missing = _missing(found)
+    return [
+        f"{key[0]}, {key[2].upper()} on {key[1]}: {si(row.seconds_median or 0.0, 's')} in one go; none of its layers "
+        f"could be timed alone: {named(missing.get(key, ()))}."
+        for key, row in _whole(found).items()
+        if key not in there
+    ]
+
+
+def named(layers: Sequence[str]) -> str:
+    """The first of these names, and how many more."""
+    more = f" and {len(layers) - NAMED} more" if len(layers) > NAMED else ""
+    return ", ".join(layers[:NAMED]) + more
+
+
+def _missing(rows: Iterable[Measurement]) -> dict[tuple[str, str, str], list[str]]:
+    """Names of layers that could not run, by network, provider, precision."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for row in rows:
+        if row.ceiling != WHOLE and row.quantity == LAYER and row.status != OK:
+            layer = json.loads(row.params or "{}")
+            found.setdefault(_key(row), []).append(" ".join(filter(None, (layer.get("op"), layer.get("layer")))))
+    return found
 
 
 def _whole(rows: Iterable[Measurement]) -> dict[tuple[str, str, str], Measurement]:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from analysis.layer_groups import Network
+from analysis.layer_groups import Network, named
 from analysis.placement import Placement
 from analysis.placements import precisions
 from analysis.units import percent, si
@@ -48,7 +48,7 @@ def headline(net: Network) -> str:
 
 def _times(net: Network) -> str:
     layers = f"{len(net.layers)} {'layer' if len(net.layers) == 1 else 'layers'}"
-    more = f" ({net.skipped} more could not run so)" * bool(net.skipped)
+    more = f" ({net.skipped} more could not run so: {named(net.missing)})" * bool(net.skipped)
     if net.whole is None:
         return f"{si(net.light.seconds, 's')} for its {layers}{more}; the whole was not timed in one go."
     alone = f"{layers} timed alone{more}"
@@ -106,6 +106,8 @@ def _why(params: str, reason: str) -> list[str]:
 
 def _light(net: Network) -> str:
     light = net.light
+    if light.unplaced_seconds and light.unplaced_seconds >= light.least_seconds:
+        return "None of its layers could be placed on a measured roof, so its speed of light is not known."
     unknown = f", {si(light.unplaced_seconds, 's')} of it layers that could not be placed" * bool(
         light.unplaced_seconds
     )
@@ -113,7 +115,7 @@ def _light(net: Network) -> str:
         f"Its speed of light, the least time its layers need on the measured roofs, is {si(light.least_seconds, 's')}"
     )
     far = f"{percent(net.share)} of the time measured"
-    if net.share > 1:
+    if net.share > 1 and net.whole is not None:
         far += ": as a whole it moves less than its layers do alone"
     return f"{least}{unknown}: {far}."
 

@@ -35,7 +35,7 @@ def alone(graph: Graph, *nodes: Node, hollow: bool = False) -> Any:
 
     for node in nodes:
         if node.subgraphs:
-            raise Unavailable(f"{node.op} {node.name}: what it runs depends on its data, so it cannot be timed alone")
+            raise Unavailable(f"{node.op} {node.name}: it runs a network of its own, and is not timed alone")
     inner = {t.name for node in nodes for t in node.outputs if t is not None}
     read = {t.name: (t, node) for node in nodes for t in node.inputs if t is not None and t.name not in inner}
     held = {name: each for name, each in read.items() if each[0].weight or each[0].value is not None}
@@ -158,7 +158,7 @@ def _random(tensor: Tensor, name: str, readers: set[str]) -> Any:
     import onnx
 
     if tensor.shape is None:
-        raise Unavailable(f"weight {name} has no known shape: give it by --shape {name}=...")
+        raise Unavailable(f"weight {name} has no known shape")
     shape, count = tensor.shape, tensor.size or 0
     dtype, dice = onnx.helper.tensor_dtype_to_np_dtype(kind_of(tensor.dtype)), np.random.default_rng(SEED)
     numbers: np.ndarray

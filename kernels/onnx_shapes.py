@@ -150,6 +150,10 @@ def _copy_graph(graph: Any, copy: Any) -> None:
             for tensor in value:
                 header = onnx.TensorProto(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
                 copy.initializer.append(tensor if elements(tensor.dims) <= SMALL else header)
+        elif field.name == "sparse_initializer":  # what runs it makes it dense; shape inference knows none
+            for sparse in value:
+                kind, name = sparse.values.data_type, sparse.values.name
+                copy.initializer.append(onnx.TensorProto(name=name, data_type=kind, dims=sparse.dims))
         else:
             _copy_field(copy, field, value)
 

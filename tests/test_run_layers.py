@@ -249,7 +249,7 @@ def test_what_no_shape_or_count_is_known_of_is_a_row_with_its_reason(tmp_path: P
     assert run_all.main(asked) == 0
     rows = {json.loads(row.params).get("layer"): row for row in read_run(only_run(tmp_path / "out")).measurements}
     assert rows["found"].status == rows["whole network"].status == "ok", "the runtime makes what only data size"
-    assert "depends on its data" in rows["choose"].reason
+    assert "runs a network of its own" in rows["choose"].reason
     assert "tensor places has no known shape" in rows["after"].reason
     given = [*asked[:-1], str(tmp_path / "given"), "--shape", "places=2x99"]  # a guess: the data say how many
     assert run_all.main(given) == 0

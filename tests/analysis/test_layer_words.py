@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from analysis.ceilings import ceilings
-from analysis.layer_groups import Network, layer_sweeps, networks, slug
+from analysis.layer_groups import Network, layer_sweeps, networks, slug, unplaced
 from analysis.layer_words import compared, correlation, headline, kinds, prediction, unknown
 from analysis.placement import Placement
 from analysis.placements import WHOLE, placements, speed_of_light
@@ -62,6 +62,25 @@ def test_what_the_whole_fuses_is_told_with_what_it_takes_alone() -> None:
     assert "(fused away: 2 Relu, 2.00 ms of the sum)" in headline(net)
     (net,) = shown(*LAYERS, *relu, whole(8e-3, ran={"FusedConv": 3, "Relu": 3}))
     assert "fused away" not in headline(net)
+
+
+def test_a_network_of_which_no_layer_runs_alone_is_told_all_the_same() -> None:
+    rows = [
+        replace(layer("l", None, 1e-3, "unknown", op="Loop"), status="skipped", reason="it runs a network of its own")
+    ]
+    rows += [whole(6e-3)]
+    assert unplaced(shown(*rows), rows) == [
+        "net, FP16 on cuda: 6.00 ms in one go; none of its layers could be timed alone: Loop l."
+    ]
+    assert not unplaced(shown(*LAYERS, *rows), [*LAYERS, *rows])
+    (net,) = shown(*LAYERS, *rows)
+    assert "(1 more could not run so: Loop l)" in headline(net)
+
+
+def test_a_network_without_roofs_has_no_speed_of_light() -> None:
+    rows = [layer("a", None, 2e-3, "unknown", op="Mystery"), whole(1e-3)]
+    (net,) = shown(*rows)
+    assert headline(net).endswith("so its speed of light is not known.")
 
 
 def test_an_operation_within_the_name_of_another_is_not_that_one() -> None:

@@ -148,7 +148,7 @@ def test_a_point_above_its_roof_is_named_and_explained() -> None:
     [
         (layer("a", None, 1e9, 1e-3), "not placed: FLOPs unknown"),
         (layer("a", 1e9, None, 1e-3), "not placed: bytes unknown"),
-        (layer("a", 1e9, 1e9, 1e-3, dtype="int8"), "not placed: no roof of int8"),
+        (layer("a", 1e9, 1e9, 1e-3, dtype="int8"), "not placed: it takes a measured roof of int8"),
         (layer("a", 0.0, 0.0, 1e-3), "not placed: it does no work"),
     ],
 )

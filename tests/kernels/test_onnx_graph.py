@@ -226,6 +226,16 @@ def test_shapes_go_on_behind_a_function_of_the_standard(op: str, further: list[s
     assert work_of(named(graph, "norm")).compulsory_bytes == 4 * (2 * 256 + 4 * len(further[:1]))
 
 
+def test_sparse_weights_have_the_shape_they_stand_for() -> None:
+    model = model_of([make("MatMul", ["x", "w"], ["y"], name="m")], {"x": (2, 4)}, ["y"])
+    values = numpy_helper.from_array(np.ones(2, np.float32), "w")
+    places = numpy_helper.from_array(np.array([1, 9]), "places")
+    model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, places, [4, 3]))
+    graph = graph_of(model)
+    assert graph.nodes[0].inputs[1].shape == (4, 3)  # type: ignore[union-attr]
+    assert work_of(graph.nodes[0]).flops == 2 * 2 * 4 * 3
+
+
 def test_an_output_nobody_reads_is_left_out() -> None:
     model = model_of([make("Dropout", ["x"], ["y", "mask"])], {"x": (4, 4)}, ["y"])
     assert graph_of(model).nodes[0].outputs[1] is None
