@@ -74,16 +74,17 @@ def raw(device: Any, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
         _write(held, order)
         end.upload(_address(held, order[:1]))
 
-    def launch(blocks: int, of: cuda.Buffer, warm: int, hops: int) -> None:
-        numbers = of.pointer, end.pointer, clocks.pointer, np.uint64(warm), np.uint64(hops)
-        kernel((blocks,), (32,), numbers, stream=queue)
+        def launch(blocks: int, of: cuda.Buffer, warm: int, hops: int) -> None:
+            numbers = of.pointer, end.pointer, clocks.pointer, np.uint64(warm), np.uint64(hops)
+            kernel((blocks,), (32,), numbers, stream=queue)
+
+        if mode == "global":
+            _settle(device, held, lambda of: launch(WARM_BLOCKS, of, of.nbytes // STEP, 0), queue)
 
     def result() -> np.ndarray:
         line = (int(end.download()[0]) - held.address) // STEP
         return np.flatnonzero(lines == line).astype(np.float64)
 
-    if mode == "global":
-        _settle(device, held, lambda of: launch(WARM_BLOCKS, of, of.nbytes // STEP, 0), queue)
     run = lambda repeat: launch(1, held, min(held.nbytes // STEP, WARM_LINES), repeat)  # noqa: E731
     return cuda.CudaLaunch(queue, run, [held, end], result, lambda work: audit(cubin, mode), clocks)
 
@@ -105,10 +106,13 @@ def _end(cubin: Cubin, held: cuda.Buffer, which: slice, queue: Any) -> np.ndarra
     Raises Unavailable where all of them are about as far.
     """
     took = cuda.Buffer(LOOKED_AT, np.uint32, queue)
-    held.clear()
-    cuda.function(cubin.path, "each_line")((1,), (1,), (held.pointer, took.pointer, np.uint32(LOOKED_AT)), stream=queue)
-    times = took.download() / REPEATS
-    took.free()
+    try:
+        held.clear()
+        arguments = held.pointer, took.pointer, np.uint32(LOOKED_AT)
+        cuda.function(cubin.path, "each_line")((1,), (1,), arguments, stream=queue)
+        times = took.download() / REPEATS
+    finally:
+        took.free()
     order = np.argsort(times, kind="stable")
     near, far = (float(np.median(times[order[end]])) for end in ENDS.values())
     if far < APART * near:
@@ -122,6 +126,8 @@ def _settle(device: Any, held: cuda.Buffer, read: Callable[[cuda.Buffer], None],
     if held.nbytes <= cache:
         return read(held)
     other = cuda.Buffer(2 * cache // 8, np.uint64, queue)
-    read(other)
-    queue.synchronize()
-    other.free()
+    try:
+        read(other)
+        queue.synchronize()
+    finally:
+        other.free()

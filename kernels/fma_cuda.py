@@ -129,10 +129,11 @@ def raw(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.
 
 def _buffers(dtype: str, params: Mapping[str, Any], queue: Any) -> tuple[cuda.Buffer, cuda.Buffer]:
     blocks = params["threads"] // params["block"]
-    out = cuda.Buffer(params["chains"] * params["threads"], TYPES[dtype].operand, queue)
-    clocks = cuda.Buffer(CLOCKS_PER_BLOCK * blocks, np.uint64, queue)
-    out.poison()
-    return out, clocks
+    with cuda.collected() as held:
+        held.append(cuda.Buffer(params["chains"] * params["threads"], TYPES[dtype].operand, queue))
+        held.append(cuda.Buffer(CLOCKS_PER_BLOCK * blocks, np.uint64, queue))
+        held[0].poison()
+    return held[0], held[1]
 
 
 def numba(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:

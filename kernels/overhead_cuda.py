@@ -33,13 +33,14 @@ def prepare(device: Any) -> None:
 def raw(device: Any, how: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
     """``repeat`` launches, as ``how`` says; ``counted``: each counts itself."""
     kernel = cuda.function(_build(device).path, "empty")
-    counter = cuda.Buffer(1, np.uint64, queue)
-    argument = counter.pointer if params.get("counted") else np.uint64(0)
-    if how == "graph-launch":
-        enqueue = _graphs(kernel, argument, queue)
-    else:
-        enqueue = _native(kernel, argument, queue, how == "launch-and-sync")
-    counter.upload(np.zeros(1, np.uint64))
+    with cuda.collected() as held:
+        held.append(counter := cuda.Buffer(1, np.uint64, queue))
+        argument = counter.pointer if params.get("counted") else np.uint64(0)
+        if how == "graph-launch":
+            enqueue = _graphs(kernel, argument, queue)
+        else:
+            enqueue = _native(kernel, argument, queue, how == "launch-and-sync")
+        counter.upload(np.zeros(1, np.uint64))
     result = lambda: counter.download().astype(np.float64)  # noqa: E731
     audit = Audit(instruction="cuGraphLaunch" if how == "graph-launch" else "cuLaunchKernel")
     return cuda.CudaLaunch(queue, enqueue, [counter], result, lambda work: audit)
