@@ -47,7 +47,10 @@ FAMILIES = {
 
 
 class NodeWork(Protocol):
-    """The work of one ONNX node: operations and compulsory bytes, each None if unknown; integer_bytes: in INT8."""
+    """The work of one ONNX node: operations and compulsory bytes, each None if unknown; integer_bytes: in INT8.
+
+    reads: bytes of each input that is no weight, by name.
+    """
 
     @property
     def flops(self) -> float | None: ...
@@ -59,6 +62,8 @@ class NodeWork(Protocol):
     def op(self) -> str: ...
     @property
     def output(self) -> str: ...
+    @property
+    def reads(self) -> Mapping[str, float | None]: ...
 
 
 Nodes = Mapping[str, NodeWork]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from kernels.layer_work import work_of
 from kernels.onnx_graph import Node
@@ -13,7 +13,7 @@ from kernels.onnx_graph import Node
 class OnnxWork:
     """One node: operations and compulsory bytes (None: unknown), its type, and the name of its first output.
 
-    integer_bytes: in INT8, as a runtime runs it between Q/DQ nodes.
+    integer_bytes: in INT8, as a runtime runs it between Q/DQ nodes. reads: bytes of each input that is no weight.
     """
 
     flops: float | None
@@ -21,6 +21,7 @@ class OnnxWork:
     op: str
     output: str
     integer_bytes: float | None = None
+    reads: Mapping[str, float | None] = field(default_factory=dict)
 
 
 def nodes_of(nodes: Iterable[Node], precision: str = "") -> dict[str, OnnxWork]:
@@ -31,4 +32,6 @@ def nodes_of(nodes: Iterable[Node], precision: str = "") -> dict[str, OnnxWork]:
 def _work(node: Node, precision: str) -> OnnxWork:
     work = work_of(node, precision)
     output = node.outputs[0].name if node.outputs and node.outputs[0] else ""
-    return OnnxWork(work.flops, work.compulsory_bytes, node.op, output, work_of(node, "int8").compulsory_bytes)
+    reads = {t.name: t.bytes(precision) for t in node.inputs if t is not None and not t.weight}
+    integer = work_of(node, "int8").compulsory_bytes
+    return OnnxWork(work.flops, work.compulsory_bytes, node.op, output, integer, reads)

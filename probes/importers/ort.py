@@ -7,25 +7,19 @@ out of the inputs: work given by node name is exact, what follows from the shape
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from operator import index as index_of
 from pathlib import Path
 from typing import Any
 
 from kernels.layer_launch import INTEGER
-from kernels.layer_work import work_of
-from kernels.onnx_graph import Node, Tensor
 from probes.harness.records import Measurement, RidgelineError
-from probes.importers.layer_row import Nodes, NodeWork, dtype_of, layer_row, malformed, read_json
+from probes.importers.layer_row import Nodes, dtype_of, layer_row, malformed, read_json
+from probes.importers.ort_nodes import Ran, held
+from probes.importers.ort_work import CONTROL, Shape, work
 
 ENDING = "_kernel_time"
-ADDED = re.compile(r"(_nchwc|_token_\d+|/MatMulAddFusion\w*)+$")
-"""What the runtime appends to the name of a node, or of an output, that it changes or fuses."""
-CONTROL = frozenset(("If", "Loop", "Scan"))
-"""Operations that run others, whose events lie within theirs."""
 Event = Mapping[str, Any]
-Shape = tuple[str, list[int]]
 
 
 def read(path: Path, device: str, started: str, network: str = "", nodes: Nodes | None = None) -> list[Measurement]:
@@ -45,7 +39,11 @@ def read(path: Path, device: str, started: str, network: str = "", nodes: Nodes 
         grouped.setdefault(key, []).append((index, event))
     whole = "+".join(sorted({_type_of(path, index, event) for index, event in timed}))
     more = {"device": device, "started": started, "network": network or path.stem, "precision": whole}
-    return [_row(path, name, found, runs, nodes or {}, more) for (name, *_), found in grouped.items()]
+    parts = held([_ran(path, name, *found[0]) for (name, *_), found in grouped.items()], nodes or {})
+    return [
+        _row(path, name, found, _seconds([e for _, e in found], runs), names, nodes or {}, more)
+        for ((name, *_), found), names in zip(grouped.items(), parts, strict=True)
+    ]
 
 
 def _events(path: Path) -> list[tuple[int, Event]]:
@@ -78,21 +76,27 @@ def _without_inner(path: Path, timed: Sequence[tuple[int, Event]]) -> list[tuple
     return [(index, {**event, "dur": max(own[index], 0)}) for index, event in timed]
 
 
+def _ran(path: Path, name: str, index: int, event: Event) -> Ran:
+    op = str(_args(path, index, event)["op_name"])
+    inputs, outputs = _shapes(path, index, event, "input"), _shapes(path, index, event, "output")
+    return Ran(name, op, len(inputs) > 2 and [shape for _, shape in outputs] == [inputs[-1][1]])
+
+
 def _row(
-    path: Path, name: str, found: Sequence[tuple[int, Event]], runs: Sequence[tuple[float, float]], nodes: Nodes,
-    more: Mapping[str, Any],
+    path: Path, name: str, found: Sequence[tuple[int, Event]], seconds: Sequence[float], names: Sequence[str],
+    nodes: Nodes, more: Mapping[str, Any],
 ) -> Measurement:  # fmt: skip
     index, event = found[0]
     args = _args(path, index, event)
     op = str(args["op_name"])
     inputs, outputs = _shapes(path, index, event, "input"), _shapes(path, index, event, "output")
-    flops, moved, reason = _work(name, op, inputs, outputs, nodes)
+    flops, moved, reason = work(name, op, inputs, outputs, [nodes[name] for name in names])
     provider = str(args.get("provider", "")).removesuffix("ExecutionProvider").lower()
     if provider not in ("", "cpu"):
         reason = "; ".join(filter(None, (reason, "host time of the call: the device may still have been at work")))
     return layer_row(
-        name or op, op, _type_of(path, index, event), _seconds([e for _, e in found], runs), flops, moved,
-        tool="onnxruntime", reason=reason, provider=provider or "onnxruntime", **more,
+        name or op, op, _type_of(path, index, event), seconds, flops, moved,
+        tool="onnxruntime", reason=reason, provider=provider or "onnxruntime", nodes=list(names), **more,
         shapes=[shape for _, shape in inputs], **_channels(op, inputs, outputs),
     )  # fmt: skip
 
@@ -127,32 +131,6 @@ def _channels(op: str, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> dic
     if not op.endswith("Conv") or len(shapes) < 2 or min(map(len, shapes)) < 3:
         return {}
     return {"in_channels": shapes[0][1], "out_channels": shapes[1][1]}
-
-
-def _work(
-    name: str, op: str, inputs: Sequence[Shape], outputs: Sequence[Shape], nodes: Nodes
-) -> tuple[float | None, float | None, str]:
-    """Operations, compulsory bytes and a remark: from the node's own work, or else from the shapes."""
-    if op in CONTROL:
-        return 0.0, None, "control flow: the operations it runs are rows of their own"
-    if given := nodes.get(name) or nodes.get(ADDED.sub("", name)) or _by_output(name, op, nodes):
-        narrowed = op.startswith(INTEGER) and not given.op.startswith(INTEGER)
-        return given.flops, given.integer_bytes if narrowed else given.bytes, ""
-    if op.endswith(("MatMul", "Gemm")) and len(inputs) == 1 and outputs and inputs[0][1]:
-        inputs = [*inputs, (inputs[0][0], [inputs[0][1][-1], outputs[0][1][-1]])]  # packed weights are not listed
-    tensors = [Tensor(f"{name} {i}", tuple(shape), kind) for i, (kind, shape) in enumerate((*inputs, *outputs))]
-    work = work_of(Node(op, name, tuple(tensors[: len(inputs)]), tuple(tensors[len(inputs) :])))
-    if not tensors:
-        return None, None, f"work of {op} unknown: the profile holds no shapes, give the model"
-    if work.flops is None:
-        return None, work.compulsory_bytes, f"FLOPs of {op} unknown: the profile holds no attributes, give the model"
-    return work.flops, work.compulsory_bytes, "work from the shapes in the profile" if work.flops else ""
-
-
-def _by_output(name: str, op: str, nodes: Nodes) -> NodeWork | None:
-    """A node that the runtime renamed after its output as it changed the layout (``r3_nchwc``)."""
-    output = ADDED.sub("", name)
-    return next((work for work in nodes.values() if (work.output, work.op) == (output, op)), None)
 
 
 def _seconds(events: Sequence[Event], runs: Sequence[tuple[float, float]]) -> list[float]:

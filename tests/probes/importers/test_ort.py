@@ -6,13 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from kernels.onnx_graph import graph_of
-from probes.harness.records import OK, RidgelineError
+from probes.harness.records import RidgelineError
 from probes.importers import ort
-from probes.importers.nodes import OnnxWork, nodes_of
+from probes.importers.nodes import OnnxWork
 
 STORED = Path(__file__).parent / "data" / "ort_1.32_cpu.json"
 
@@ -126,27 +124,3 @@ def test_a_profile_cut_off_names_its_line(tmp_path: Path) -> None:
     path.write_text(STORED.read_text()[:2000])
     with pytest.raises(RidgelineError, match=r"line 5 column \d+ is not JSON"):
         ort.read(path, "CPU", "now")
-
-
-def test_the_installed_version_is_read(tmp_path: Path) -> None:
-    onnx, runtime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
-    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
-    weights = onnx.numpy_helper.from_array(np.ones((6, 2, 3, 3), np.float32), "w")
-    graph = helper.make_graph(
-        [helper.make_node("Conv", ["x", "w"], ["y"], name="grouped", group=2)],
-        "net",
-        [helper.make_tensor_value_info("x", kind, [1, 4, 8, 8])],
-        [helper.make_tensor_value_info("y", kind, [1, 6, 6, 6])],
-        [weights],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    options = runtime.SessionOptions()
-    options.enable_profiling, options.profile_file_prefix = True, str(tmp_path / "p")
-    nodes = nodes_of(graph_of(model).nodes)
-    session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    for _ in range(3):
-        session.run(None, {"x": np.ones((1, 4, 8, 8), np.float32)})
-    profile = Path(session.end_profiling())
-    for given in ({}, nodes):
-        conv = next(row for row in ort.read(profile, "CPU", "now", nodes=given) if row.kernel == "Conv")
-        assert (conv.flops, conv.status, conv.samples) == (2 * 6 * 36 * 2 * 9, OK, 2)

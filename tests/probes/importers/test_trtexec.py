@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ class Node:
     op: str
     output: str = ""
     integer_bytes: float | None = None
+    reads: Mapping[str, float | None] = field(default_factory=dict)
 
 
 NODES8 = {
