@@ -10,8 +10,8 @@ from probes.importers.layer_row import Nodes
 
 METADATA = re.compile(r"\[ONNX Layer: ([^\]|]*?)\s*(?:\|[^\]]*)?\]")
 RANGE = re.compile(r"\{ForeignNode\[(.*?)\.\.\.(.*?)\]\}")
-FUSED = re.compile(r" \+ |, |PWN\(|\{ForeignNode\[|\]\}|\)+(?= |,|$)|^\(+")
-ADDED = re.compile(r"_myl\d*_\d+$|_clone_\d+$|_output_\d+$")
+FUSED = re.compile(r" \+ | \|\| |, |PWN\(|\{ForeignNode\[|\]\}|\)+(?= |,|$)|^\(+")
+ADDED = re.compile(r"(_myl\d*_\d+|_clone_\d+|_output_\d+|_(de)?quantize(_scale)?_node)$")
 NONE = ("Reformatting CopyNode", "Reformatted ")
 
 
@@ -43,7 +43,7 @@ def _named(layer: Mapping[str, Any], nodes: Nodes) -> Iterator[str]:
     elif metadata or not name.startswith(NONE):
         yield from _found(metadata or FUSED.split(RANGE.sub("", name)), nodes)
         for ends in () if metadata else RANGE.findall(name):
-            yield from _found(ends, nodes)
+            yield from _found(FUSED.split(" + ".join(ends)), nodes)
 
 
 def _found(words: Iterable[str], nodes: Nodes) -> Iterator[str]:
@@ -57,12 +57,14 @@ def _found(words: Iterable[str], nodes: Nodes) -> Iterator[str]:
 
 
 def _between(layer: Mapping[str, Any], nodes: Nodes) -> Iterator[str]:
-    """The nodes between the ends of a ``ForeignNode``, in the graph's order; from its start if one is unknown."""
+    """The nodes between the ends of a ``ForeignNode``, in the graph's order; from its start if one is unknown.
+
+    An end may be fused itself: ``{ForeignNode[a + b...c + d]}``.
+    """
     if METADATA.search(str(layer.get("Metadata", ""))):
         return  # it names them all
     order = list(nodes)
     for start, end in RANGE.findall(layer["Name"]):
-        first, last = (next(_found([word], nodes), None) for word in (start, end))
-        if last is not None:
-            low = order.index(first) if first is not None else 0
-            yield from order[low : order.index(last) + 1]
+        first, last = ([order.index(name) for name in _found(FUSED.split(word), nodes)] for word in (start, end))
+        if last:
+            yield from order[min(first, default=0) : max(last) + 1]
