@@ -12,7 +12,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any, Protocol
@@ -29,6 +29,8 @@ DTYPES = {
 }  # fmt: skip
 """Names that tools give to element types, and ours."""
 BYTES = {**ITEMSIZE, "int64": 8, "int16": 2, "uint16": 2, "bool": 1, "int4": 0.5, "uint4": 0.5, "fp4": 0.5}
+ARGUMENTS = frozenset(("int64", "int32", "bool", "string"))
+"""Types of shapes, indices and conditions: what is worked out in them is no work of a network."""
 
 FAMILIES = {
     "convolution": "conv",
@@ -107,6 +109,12 @@ def dtype_of(text: str) -> str:
         if word in BYTES or word in DTYPES:
             return DTYPES.get(word, word)
     return ""
+
+
+def precision_of(dtypes: Iterable[str]) -> str:
+    """The precision of a network whose layers compute in these types, joined: ``fp16+int8``; fp32 if none is known."""
+    found = sorted(set(filter(None, dtypes)))
+    return "+".join([dtype for dtype in found if dtype not in ARGUMENTS] or found) or "fp32"
 
 
 def size_of(shape: Sequence[int], dtype: str) -> float | None:

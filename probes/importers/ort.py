@@ -7,14 +7,23 @@ out of the inputs: work given by node name is exact, what follows from the shape
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import index as index_of
 from pathlib import Path
 from typing import Any
 
 from kernels.layer_launch import INTEGER
 from probes.harness.records import Measurement, RidgelineError
-from probes.importers.layer_row import Nodes, dtype_of, layer_row, malformed, read_json
+from probes.importers.layer_row import (
+    ARGUMENTS,
+    Nodes,
+    dtype_of,
+    family_of,
+    layer_row,
+    malformed,
+    precision_of,
+    read_json,
+)
 from probes.importers.ort_nodes import Ran, held
 from probes.importers.ort_work import CONTROL, Shape, work
 
@@ -37,8 +46,8 @@ def read(path: Path, device: str, started: str, network: str = "", nodes: Nodes 
         args = _args(path, index, event)  # nodes without names differ by their index, in old versions by operation
         key = str(event["name"]).removesuffix(ENDING), str(args.get("node_index")), str(args["op_name"])
         grouped.setdefault(key, []).append((index, event))
-    whole = "+".join(sorted({_type_of(path, index, event) for index, event in timed}))
-    more = {"device": device, "started": started, "network": network or path.stem, "precision": whole}
+    more = {"device": device, "started": started, "network": network or path.stem}
+    more["precision"] = _precision(path, [found[0] for found in grouped.values()])
     parts = held([_ran(path, name, *found[0]) for (name, *_), found in grouped.items()], nodes or {})
     return [
         _row(path, name, found, _seconds([e for _, e in found], runs), names, nodes or {}, more)
@@ -117,12 +126,18 @@ def _shapes(path: Path, index: int, event: Event, side: str) -> list[Shape]:
         raise malformed(path, f"event {index} ({event['name']})", f"{side}_type_shape is {tensors!r}") from None
 
 
+def _precision(path: Path, events: Iterable[tuple[int, Event]]) -> str:
+    """The types that operations compute in; those of moved data only where nothing computes."""
+    found = [(family_of(str(event["args"]["op_name"])), _type_of(path, index, event)) for index, event in events]
+    return precision_of([dtype for family, dtype in found if family != "movement"] or [dtype for _, dtype in found])
+
+
 def _type_of(path: Path, index: int, event: Event) -> str:
     """The type of the first tensor that holds numbers to compute with, else of the first; int8 of integer kernels."""
     if str(_args(path, index, event)["op_name"]).startswith(INTEGER):
         return "int8"  # their first float is a scale
     kinds = [kind for kind, _ in _shapes(path, index, event, "input") or _shapes(path, index, event, "output")]
-    return next((k for k in kinds if k not in ("int64", "bool", "int32")), kinds[0] if kinds else "fp32")
+    return next((kind for kind in kinds if kind not in ARGUMENTS), kinds[0] if kinds else "fp32")
 
 
 def _channels(op: str, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from probes.harness.records import Measurement
-from probes.importers.layer_row import Nodes, dtype_of, layer_row, size_of, total
+from probes.importers.layer_row import Nodes, dtype_of, layer_row, precision_of, size_of, total
 from probes.importers.trtexec_files import Layer, matched, read_layers, read_profile
 from probes.importers.trtexec_nodes import held
 
@@ -40,7 +40,7 @@ def read(
     parts = held(known, {name: time for name, time, _ in timed}, nodes or {})
     dtypes = [_dtype(layer) for layer in known]
     more = {"device": device, "started": started, "network": network or profile.stem}
-    more["precision"] = "+".join(sorted(set(filter(None, dtypes)))) or "fp32"
+    more["precision"] = precision_of(dtypes)
     return [
         _row(layer, time, names, dtype, nodes or {}, {**more, "runs": runs, "shared": shared})
         for layer, (_, time, runs), (names, shared), dtype in zip(known, timed, parts, dtypes, strict=True)

@@ -100,6 +100,15 @@ def test_what_a_loop_runs_is_not_counted_twice(tmp_path: Path) -> None:
     assert (rows["Loop"].flops, "rows of their own" in rows["Loop"].reason) == (0.0, True)
 
 
+def test_what_counts_decides_or_moves_is_no_precision_of_the_network(tmp_path: Path) -> None:
+    kinds = {"Conv": "float16", "Cast": "uint8", "Div": "int64", "Concat": "int64", "Less": "bool", "Where": "float"}
+    timed = [node(op, 1, 5, op, input_type_shape=[{kind: [4]}]) for op, kind in kinds.items()]
+    path = tmp_path / "p.json"
+    for events_of, precision in ((timed, "fp16"), (timed[2:4], "int64"), (timed[5:], "fp32")):
+        path.write_text(json.dumps(events_of))
+        assert {json.loads(row.params)["precision"] for row in ort.read(path, "CPU", "now")} == {precision}
+
+
 @pytest.mark.parametrize(
     ("data", "says"),
     [
