@@ -14,9 +14,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from probes.harness.records import Measurement, RidgelineError
-from probes.importers.layer_row import layer_row, malformed, read_text, total
+from probes.importers.layer_row import layer_row, malformed, precision_of, read_text, total
 from probes.importers.ncu_counters import LABELS, TIME, Metrics, number, operations, traffic, value_of, wanted
 
 KERNEL, NAME, UNIT, VALUE, AVERAGE = "Kernel Name", "Metric Name", "Metric Unit", "Metric Value", "Average"
@@ -45,7 +46,10 @@ def read(path: Path, device: str, started: str, network: str = "") -> list[Measu
         kinds.setdefault((launch.kernel, launch.grid), []).append(launch)
     if not kinds:
         raise malformed(path, f"line {before + 1}", "no kernel follows the header")
-    return [_row(path, same, device, started, network or path.stem) for same in kinds.values()]
+    work = [_work(path, same) for same in kinds.values()]
+    more = {"device": device, "started": started, "network": network or path.stem}
+    more["precision"] = precision_of(map(_dtype, work))
+    return [_row(same, done, more) for same, done in zip(kinds.values(), work, strict=True)]
 
 
 def _table(path: Path) -> tuple[list[Line], int]:
@@ -110,26 +114,24 @@ def _add(path: Path, launch: Launch, line: int, name: str, text: str, unit: str)
         launch.metrics[name] = value
 
 
-def _row(path: Path, launches: list[Launch], device: str, started: str, network: str) -> Measurement:
+def _row(launches: list[Launch], work: Mapping[str, float] | None, more: Mapping[str, Any]) -> Measurement:
     first, count = launches[0], sum(launch.count for launch in launches)
-    for launch in launches:
-        if not launch.metrics.get(TIME):
-            raise malformed(path, f"line {launch.line}", f"no {TIME} of {launch.kernel}: add it to --metrics")
-    work = _work(launches)
     moved = total([_times(launch.count, traffic(launch.metrics)) for launch in launches])
     missing = {"FLOPs not counted": work is None, "DRAM bytes not counted": moved is None}
-    dtype = max(work, key=work.__getitem__) if work and any(work.values()) else "fp32"
+    seconds = sum(launch.count * launch.metrics[TIME] for launch in launches)
     return layer_row(
-        first.kernel, short_name(first.kernel), dtype, [sum(x.count * x.metrics[TIME] for x in launches)],
+        first.kernel, short_name(first.kernel), _dtype(work) or "fp32", [seconds],
         None if work is None else float(sum(work.values())), moved,
-        device=device, started=started, tool="ncu", reason="; ".join(text for text, is_so in missing.items() if is_so),
-        network=network, working_set=_times(1 / count, moved), warm=False, launches=count, grid=first.grid,
-        operations=work,
+        tool="ncu", reason="; ".join(text for text, is_so in missing.items() if is_so), **more,
+        working_set=_times(1 / count, moved), warm=False, launches=count, grid=first.grid, operations=work,
     )  # fmt: skip
 
 
-def _work(launches: list[Launch]) -> dict[str, float] | None:
-    """Operations of all launches by type; None if those of one were not counted."""
+def _work(path: Path, launches: list[Launch]) -> dict[str, float] | None:
+    """Operations of all launches by type; None if those of one were not counted. RidgelineError if its time was not."""
+    for launch in launches:
+        if not launch.metrics.get(TIME):
+            raise malformed(path, f"line {launch.line}", f"no {TIME} of {launch.kernel}: add it to --metrics")
     work: dict[str, float] = {}
     for launch in launches:
         done = operations(launch.metrics)
@@ -138,6 +140,11 @@ def _work(launches: list[Launch]) -> dict[str, float] | None:
         for dtype, value in done.items():
             work[dtype] = work.get(dtype, 0.0) + launch.count * value
     return work
+
+
+def _dtype(work: Mapping[str, float] | None) -> str:
+    """The type of most operations; empty if none are known."""
+    return max(work, key=work.__getitem__) if work and any(work.values()) else ""
 
 
 def _times(factor: float, value: float | None) -> float | None:

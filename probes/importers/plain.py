@@ -1,21 +1,24 @@
 """Layers anybody timed, as a CSV: ``name, flops, bytes, seconds[, dtype]``.
 
 Other columns are kept: ``op, family, provider, network, working_set, textbook_bytes, warm, launches`` have the meaning
-they have in every layer's row, any further one is a remark in ``params``. An empty cell is unknown. Where a spreadsheet
-writes decimal commas, cells are parted by semicolons or tabs.
+they have in every layer's row, any further one is a remark in ``params``. An empty cell is unknown. A file is one run
+of one network, whatever types its layers compute in; the columns ``network`` and ``precision`` tell several apart.
+Where a spreadsheet writes decimal commas, cells are parted by semicolons or tabs.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from probes.harness.records import Measurement
-from probes.importers.layer_row import BYTES, dtype_of, layer_row, malformed, read_text
+from probes.importers.layer_row import BYTES, dtype_of, layer_row, malformed, precision_of, read_text
 
 NEEDED = ("name", "flops", "bytes", "seconds")
 OWN = (*NEEDED, "dtype", "op", "family")
@@ -23,6 +26,7 @@ GIVEN = ("layer", "device", "started", "tool", "reason")
 """What every layer's row has already, from this run: columns of these names are left out."""
 COUNTED = ("working_set", "textbook_bytes", "launches")
 DELIMITERS = (",", ";", "\t")
+ASSUMED = "dtype not given: fp32 assumed"
 
 
 def read(path: Path, device: str, started: str, network: str = "") -> list[Measurement]:
@@ -43,7 +47,18 @@ def read(path: Path, device: str, started: str, network: str = "") -> list[Measu
         raise malformed(path, f"line {table.line_num}", str(error)) from None
     if not rows:
         raise malformed(path, "line 2", "no layer follows the header")
-    return rows
+    return _with_precision(rows)
+
+
+def _with_precision(rows: Sequence[Measurement]) -> list[Measurement]:
+    """The same, each with the precision of its network where none is given: the types of its layers, joined."""
+    facts = [json.loads(row.params) for row in rows]
+    dtypes: dict[str, list[str]] = {known["network"]: [] for known in facts}
+    for row, known in zip(rows, facts, strict=True):
+        dtypes[known["network"]].append("" if row.reason == ASSUMED else row.dtype)
+    for known in facts:
+        known.setdefault("precision", precision_of(dtypes[known["network"]]))
+    return [replace(row, params=json.dumps(known, ensure_ascii=False)) for row, known in zip(rows, facts, strict=True)]
 
 
 def _with_points(cells: Mapping[Any, Any]) -> dict[Any, Any]:
@@ -69,7 +84,7 @@ def _row(path: Path, line: int, cells: Mapping[Any, Any], device: str, started: 
     return layer_row(
         text["name"], text.get("op") or text["name"], dtype, [number["seconds"]], number["flops"], number["bytes"],
         device=device, started=started, tool="csv", family=text.get("family", ""),
-        reason="" if given else "dtype not given: fp32 assumed",
+        reason="" if given else ASSUMED,
         **{"network": network, **_more(path, line, text)},
     )  # fmt: skip
 

@@ -24,6 +24,13 @@ def test_raw_page_has_a_row_of_units_and_sums_equal_launches() -> None:
     assert gemm.seconds_median == pytest.approx(1.024e-3)
 
 
+def test_a_file_is_one_network_of_the_types_it_computes_in() -> None:
+    rows = ncu.read(DATA / "ncu_raw.csv", "GPU", "now")
+    assert {json.loads(row.params)["precision"] for row in rows} == {"fp16+fp32"}
+    rows = ncu.read(DATA / "ncu_long.csv", "GPU", "now")
+    assert {json.loads(row.params)["precision"] for row in rows} == {"fp64"}, "the other kernel computes nothing"
+
+
 def test_a_row_per_metric() -> None:
     dgemm, zero = ncu.read(DATA / "ncu_long.csv", "GPU", "now")
     assert (dgemm.dtype, dgemm.flops, dgemm.bytes, dgemm.seconds_median) == ("fp64", 2.5e6, 1.5e9, 2.5e-3)

@@ -22,6 +22,7 @@ def test_every_line_is_a_layer() -> None:
     assert json.loads(mystery.params) == {
         "layer": "mystery", "op": "Custom", "family": "other", "network": "plain", "provider": "csv",
         "working_set": 4096.0, "textbook_bytes": None, "warm": True, "launches": 1,
+        "precision": "fp16+int8",
     }  # fmt: skip
 
 
@@ -34,6 +35,17 @@ def test_four_columns_are_enough_and_others_are_kept(tmp_path: Path) -> None:
     params = json.loads(row.params)
     assert (row.flops, row.dtype, row.reason) == (5.0, "fp32", "dtype not given: fp32 assumed")
     assert [params[k] for k in ("network", "warm", "working_set", "note")] == ["net", False, 99.0, "mine"]
+
+
+def test_a_file_is_one_network_of_one_precision_unless_its_columns_say_otherwise(tmp_path: Path) -> None:
+    path = tmp_path / "n.csv"
+    lines = ["a,1,2,3,fp16,,", "b,1,2,3,,,", "c,1,2,3,int64,,", "d,1,2,3,int8,other,", "e,1,2,3,fp32,other,mine"]
+    path.write_text("\n".join(["name,flops,bytes,seconds,dtype,network,precision", *lines]))
+    rows = plain.read(path, "CPU", "now")
+    params = [json.loads(row.params) for row in rows]
+    assert [row.dtype for row in rows] == ["fp16", "fp32", "int64", "int8", "fp32"]
+    assert [known["network"] for known in params] == ["n", "n", "n", "other", "other"]
+    assert [known["precision"] for known in params] == ["fp16", "fp16", "fp16", "fp32+int8", "mine"]
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t"])
