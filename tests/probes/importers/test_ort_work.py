@@ -12,7 +12,7 @@ import pytest
 from kernels.onnx_graph import graph_of
 from probes.harness.records import OK
 from probes.importers import ort
-from probes.importers.nodes import nodes_of
+from probes.importers.nodes import OnnxWork, nodes_of
 from probes.importers.ort_work import work
 
 
@@ -20,6 +20,16 @@ def test_channels_that_are_padded_are_told() -> None:
     inputs, outputs = [("fp32", [1, 3, 9, 9]), ("fp32", [16, 3, 3, 3])], [("fp32", [1, 16, 7, 7])]
     assert "channels are padded to whole blocks" in work("y_nchwc", "Conv", inputs, outputs, [])[2]
     assert work("conv", "Conv", inputs, outputs, [])[2] == "work from the shapes in the profile"
+
+
+def test_what_the_model_does_not_tell_follows_from_the_shapes() -> None:
+    inputs, outputs = [("fp32", [4, 32])], [("fp32", [4, 8])]
+    seen = (2.0 * 4 * 32 * 8, 4.0 * (4 * 32 + 32 * 8 + 4 * 8), "work from the shapes in the profile")
+    assert work("after", "MatMul", inputs, outputs, [OnnxWork(None, None, "MatMul", "y")]) == seen
+    assert work("after", "MatMul", inputs, outputs, [OnnxWork(None, 9.0, "MatMul", "y")]) == (seen[0], 9.0, seen[2])
+    assert work("after", "MatMul", inputs, outputs, [OnnxWork(7.0, None, "MatMul", "y")]) == (7.0, *seen[1:])
+    flops, _, reason = work("pool", "MaxPool", inputs, outputs, [OnnxWork(None, None, "MaxPool", "y")])
+    assert (flops, reason) == (None, "FLOPs of MaxPool unknown: the profile holds no attributes")
 
 
 def session_profile(tmp_path: Path, model: Any, shape: tuple[int, ...]) -> Path:
