@@ -18,9 +18,9 @@ from statistics import fmean, median
 from typing import Any, Protocol
 
 from kernels.base import ITEMSIZE
-from kernels.layer_work import OPERATIONS
 from probes.harness.records import OK, SCHEMA_VERSION, SKIPPED, Measurement, RidgelineError
 from probes.harness.statistics import median_interval
+from probes.importers.families import family_of
 
 DTYPES = {
     "double": "fp64", "float64": "fp64", "float": "fp32", "float32": "fp32", "half": "fp16", "float16": "fp16",
@@ -31,21 +31,6 @@ DTYPES = {
 BYTES = {**ITEMSIZE, "int64": 8, "int16": 2, "uint16": 2, "bool": 1, "int4": 0.5, "uint4": 0.5, "fp4": 0.5}
 ARGUMENTS = frozenset(("int64", "int32", "bool", "string"))
 """Types of shapes, indices and conditions: what is worked out in them is no work of a network."""
-
-FAMILIES = {
-    "convolution": "conv",
-    "matmul": "matmul gemm matrixmultiply fullyconnected fc linear cutlass nvjet wgmma xmma",
-    "attention": "attention mha flash",
-    "softmax": "softmax",
-    "normalisation": "normalization layernorm batchnorm",
-    "pooling": "pool",
-    "quantize": "quantize",
-    "image": "resize upsample",
-    "activation": "relu sigmoid tanh gelu erf clip swish activation",
-    "elementwise": "add mul sub div elementwise pointwise pwn",
-    "movement": "reshape transpose concat split slice reformat shuffle copy gather flatten squeeze reorder cast noop",
-}
-"""Words that tell the family of a layer whose operation is not one of ONNX, the first that fits."""
 
 
 class NodeWork(Protocol):
@@ -93,14 +78,6 @@ def layer_row(
         flops=flops, bytes=moved, seconds_median=median(good) or fmean(good) if good else None,
         seconds_best=min(filter(None, good), default=None), seconds_low=low, seconds_high=high, samples=len(good),
     )  # fmt: skip
-
-
-def family_of(name: str) -> str:
-    """``convolution`` of ``FusedConv``; empty if no word fits."""
-    if name in OPERATIONS:
-        return OPERATIONS[name].family
-    lower = name.lower()
-    return next((family for family, words in FAMILIES.items() if any(w in lower for w in words.split())), "")
 
 
 def dtype_of(text: str) -> str:

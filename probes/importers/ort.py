@@ -14,16 +14,8 @@ from typing import Any
 
 from kernels.layer_launch import INTEGER
 from probes.harness.records import Measurement, RidgelineError
-from probes.importers.layer_row import (
-    ARGUMENTS,
-    Nodes,
-    dtype_of,
-    family_of,
-    layer_row,
-    malformed,
-    precision_of,
-    read_json,
-)
+from probes.importers.families import family_of
+from probes.importers.layer_row import ARGUMENTS, Nodes, dtype_of, layer_row, malformed, precision_of, read_json
 from probes.importers.ort_nodes import Ran, held
 from probes.importers.ort_work import CONTROL, Shape, work
 

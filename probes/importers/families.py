@@ -1,0 +1,44 @@
+"""The family of a layer, by which pictures group it: from an operation of ONNX, or from the name of a kernel."""
+
+from __future__ import annotations
+
+import re
+
+from kernels.layer_work import OPERATIONS
+
+FAMILIES = {
+    "quantize": r"quantize(?!d)|fake quant",
+    "attention": r"attention|\bf?mha\b|\bflash\b",
+    "convolution": r"conv(?!er)|winograd|\b[fdw]prop\b|\b[dw]grad\b|\bs?cudnn (fp )?x",
+    "softmax": r"soft ?max",
+    "normalisation": r"\b(layer|batch|group|instance|rms) ?norm|normali[sz]",
+    "pooling": r"pool",
+    "image": r"resize|upsampl|bilinear|interpolat",
+    "matmul": r"mat ?mul|gem[mv]|matrix multiply|fully ?connected|\b(fc|linear)\b|cutlass|nvjet|wgmma|xmma"
+    r"|split kreduce",
+    "activation": r"re ?lu|sigmoid|tanh|ge ?lu|\berf\b|\bclip|swish|silu|activation",
+    "elementwise": r"\b(add|mul|sub|div)\b|element ?wise|point ?wise|\bpwn\b",
+    "movement": r"reshape|transpos|permut|concat|\bsplit|slice|reformat|shuffle|copy|gather|flatten|squeeze|reorder"
+    r"|\bcast|no ?op|\bpad|(nchw|nhwc) to",
+}
+"""What tells the family of a name, in words of lower-case letters: the first that fits."""
+HEAVIEST = (
+    "convolution", "attention", "matmul", "softmax", "normalisation", "pooling", "image", "activation", "elementwise",
+    "quantize", "movement",
+)  # fmt: skip
+"""Of what is fused into one layer, the first of these gives it its family."""
+FUSED = re.compile(r" \+ | \|\| |\.\.\.")
+CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
+def family_of(name: str) -> str:
+    """``convolution`` of ``FusedConv`` and of ``sm80_xmma_fprop_implicit_gemm``; empty if no word fits."""
+    if name in OPERATIONS:
+        return OPERATIONS[name].family
+    found = [family for part in FUSED.split(name) if (family := _of_words(part.split("/")[-1]) or _of_words(part))]
+    return min(found, key=HEAVIEST.index, default="")
+
+
+def _of_words(name: str) -> str:
+    text = " ".join(re.findall(r"[a-z]+", CAMEL.sub(" ", name).lower()))
+    return next((family for family, words in FAMILIES.items() if re.search(words, text)), "")
