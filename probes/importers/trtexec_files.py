@@ -25,14 +25,20 @@ def read_profile(path: Path) -> list[tuple[str, float, int]]:
         if not isinstance(element, dict):
             raise malformed(path, f"element {index}", f"{element!r:.60} is not an object")
         if "name" in element:
-            rows.append((str(element["name"]), _seconds(path, index, element, count), count))
-        elif isinstance(element.get("count"), int):
+            rows.append((_name(path, index, element["name"]), _seconds(path, index, element, count), count))
+        elif type(element.get("count")) is int:
             count = element["count"]
         else:
             raise malformed(path, f"element {index}", "neither a name nor the count of runs")
     if not rows:
         raise RidgelineError(f"{path} names no layer: trtexec ran no inference")
     return rows
+
+
+def _name(path: Path, index: int, name: Any) -> str:
+    if not isinstance(name, str):
+        raise malformed(path, f"element {index}", f"its name is {name!r}, not the name of a layer")
+    return name
 
 
 def _seconds(path: Path, index: int, element: Mapping[str, Any], count: int) -> float:

@@ -136,6 +136,8 @@ def test_a_name_without_metadata_loses_what_tensorrt_added() -> None:
     [
         ('[{"count": 3}, {"name": "a", "averageMs": "x"}]', "element 2 (a): averageMs is 'x', not a time in ms"),
         ('[{"count": 3}, {"name": "a"}]', "element 2 (a): no time"),
+        ('[{"count": 3}, {"name": null, "averageMs": 1}]', "element 2: its name is None, not the name of a layer"),
+        ('[{"count": true}, {"name": "a", "averageMs": 1}]', "element 1: neither a name nor the count of runs"),
         ('[{"count": 3}, 7]', "element 2: 7 is not an object"),
         ('[{"count": 3}, {"nam": "a"}]', "element 2: neither a name nor the count"),
         ('[{"count": 3}]', "names no layer"),
