@@ -16,8 +16,8 @@ DEVIATION = 0.06  # of a quiet point from its plateau that costs 1; its own unce
 UNSURE = 0.1  # of that uncertainty at most: points that could lie anywhere are no evidence of a level
 MOST = 2.5  # that one point may cost, so that a single disturbed one splits no plateau
 BETWEEN = 2.0  # cost of a point that belongs to no plateau
-NAMED, UNNAMED = 4.0, 8.0  # cost of a plateau: more than of two points that belong to none
-FEWEST = 2  # points
+NAMED, UNNAMED = 4.0, 8.0  # cost of a plateau: as much as of two points that belong to none
+FEWEST = 3  # points: two that happen to be alike are no evidence of a level
 
 Place = Callable[[int, int, int], float]
 """(place, first, last) -> cost of that plateau standing at that place of the expected order; infinite if it cannot."""

@@ -14,11 +14,13 @@ from kernels.nvrtc import Cubin
 
 VECTOR = 16  # bytes of one load
 SM_SHAPE = {"block": 1024, "per_sm": 1, "unroll": 4}  # of several blocks, one's miss would be the others' hit
+SMALL_BLOCK = 512  # threads on a set smaller than a chunk of that shape, which they load in one go
 GRID_SHAPE = {"block": 256, "per_sm": 8, "unroll": 8, "visits": 4}  # many small blocks never wait for one another
 UNROLL = 8  # loads in flight from shared memory
 SHARED_BLOCK, SHARED_BLOCKS, SHARED_BYTES = 1024, 2, 16 << 10
 BANK_BYTES, WAYS = 4096, (1, 2, 4, 8, 16, 32)
-SM_SIZES = [k << 10 for k in (64, 128, 192, 256, 320, 384, 512, 768, 1024)]
+SM_SIZES = [k << 10 for k in (16, 24, 32, 40, 48, 56, 64, 128, 192, 256, 320, 384, 512, 768, 1024)]
+"""The smallest L1 that a device reports (64 KiB) holds three, also of the half that a short run takes."""
 SMALLEST_SHARE = 8  # of the L2: where blocks often read one line at once, requests are merged before they reach it
 MULTIPLE = 1024 * VECTOR * 8  # bytes: whole chunks, and visits, of either shape
 PAST_CACHE = 4
@@ -56,10 +58,16 @@ def grid_sizes(device: Any) -> Iterator[tuple[int, bool]]:
 
 
 def _params(device: Any, size: int, mode: str) -> dict[str, Any]:
-    shape = SM_SHAPE if mode == "sm" else GRID_SHAPE
+    shape = _sm_shape(size) if mode == "sm" else GRID_SHAPE
     blocks = device.units * shape["per_sm"]
     readers = blocks if mode == "sm" else 1
     return {"x": size, "mode": mode, **shape, "blocks": blocks, "readers": readers, "pass_bytes": size * readers}
+
+
+def _sm_shape(size: int) -> dict[str, int]:
+    chunk = SM_SHAPE["block"] * SM_SHAPE["unroll"] * VECTOR
+    small = {**SM_SHAPE, "block": SMALL_BLOCK, "unroll": size // (SMALL_BLOCK * VECTOR)}
+    return SM_SHAPE if size >= chunk else small
 
 
 def _shared(device: Any, mode: str, x: int) -> dict[str, Any]:

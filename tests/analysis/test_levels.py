@@ -15,6 +15,7 @@ from analysis.analyse import model
 from analysis.levels import BY_ORDER, levels, reported
 from analysis.plateaus import plateaus
 from analysis.report import summary
+from kernels.cache_cuda import SM_SIZES
 from probes.harness.files import COMPLETE, Run
 from probes.harness.records import FAILED, Device, Measurement
 from tests.devices import CPU, GPU, measurement
@@ -136,6 +137,14 @@ def test_a_gpu_has_an_l1_in_each_sm_and_one_l2() -> None:
     assert rates["bandwidth/l1/read"] == pytest.approx(2e13, rel=0.03)
 
 
+@pytest.mark.parametrize("every", [1, 2], ids=["plain run", "short run"])
+@pytest.mark.parametrize(("holds", "reports"), [(64, 64), (128, 96), (128, 100), (192, 164), (256, 228)])
+def test_the_l1_of_every_generation_is_found(holds: int, reports: int, every: int) -> None:
+    device = replace(GPU, facts={"shared_bytes_per_multiprocessor": reports * K})
+    rows = [point(f"{BANDWIDTH}read-per-sm", x, 2e13 if x <= holds * K else 6e12) for x in SM_SIZES[::every]]
+    assert found(rows, device) == {"bandwidth/l1/read": pytest.approx(2e13)}
+
+
 @pytest.mark.parametrize(("steps", "names"), [(4, ["l1", "l2", "l3"]), (3, ["level-1", "level-2", "level-3"])])
 def test_unknown_sizes_are_named_by_order_or_by_number_and_it_is_said(steps: int, names: list[str]) -> None:
     ends = [(32 * K, 2e11), (M, 1e11), (32 * M, 5e10)][: steps - 1]
@@ -180,6 +189,12 @@ def test_plateaus_leave_out_what_lies_between() -> None:
     values = [10, 10.2, 9.9, 8, 6, 4, 3, 3.1, 3.0, 2.95]
     split = plateaus(values, [0.0] * len(values), 2, lambda *_: 0.0)
     assert [(p.first, p.last, p.place) for p in split] == [(0, 2, 0), (6, 9, 1)]
+
+
+def test_two_points_alike_are_no_plateau() -> None:
+    values = [10, 10, 10, 7, 7, 5, 3, 3, 3]
+    split = plateaus(values, [0.0] * len(values), 3, lambda *_: -0.1)
+    assert [(p.first, p.last) for p in split] == [(0, 2), (6, 8)]
 
 
 def test_one_disturbed_point_splits_no_plateau() -> None:

@@ -12,7 +12,9 @@ import pytest
 
 from kernels import cache, cache_cuda, chase_cuda, cuda, pattern
 from kernels.base import Work
+from probes.cache import cases
 from probes.harness.devices import cpu
+from probes.harness.plan import chosen
 from probes.harness.team import Team
 from tests.devices import GPU
 
@@ -58,8 +60,22 @@ def test_words_sum_to_their_total_at_any_length() -> None:
 
 
 def kinds(arch: str) -> dict[tuple[str, int], dict[str, Any]]:
+    """Params of each kernel that is compiled, by mode, and lanes of a bank or loads of a small set."""
     points = [params for _, params, _ in cache_cuda.points(replace(GPU, arch=arch))]
-    return {(p["mode"], p["x"] if p["mode"] == "banks" else 0): p for p in points}
+    return {(p["mode"], p["x"] if p["mode"] == "banks" else _small(p)): p for p in points}
+
+
+def _small(params: dict[str, Any]) -> int:
+    return int(params["unroll"]) if params["block"] == cache_cuda.SMALL_BLOCK else 0
+
+
+@pytest.mark.parametrize("quick", [False, True], ids=["plain", "quick"])
+def test_the_smallest_l1_holds_three_points(quick: bool) -> None:
+    tag = "sweep/bandwidth/working-set/read-per-sm"
+    asked = chosen([("cache", case) for case in cases(replace(GPU, arch="7.5"))], full=False, quick=quick)
+    sizes = [case.params["x"] for _, case in asked if case.ceiling == tag]
+    assert len([size for size in sizes if size < 64 << 10]) >= 3, "one of just its size may miss some of its lines"
+    assert sizes[-1] > 512 << 10
 
 
 @pytest.mark.parametrize("arch", ["5.0", "6.1", "7.0", "7.5", "8.0", "8.7", "9.0", "10.0", "12.0"])
