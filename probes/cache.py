@@ -37,10 +37,15 @@ def _cpu(device: Device) -> Iterator[Case]:
             yield Case(kernel, "fp64", "cpu", tag, params, full=full or kernel is not cache.READ)
 
 
-def sizes(device: Device, threads: int) -> Iterator[tuple[int, bool]]:
+def last_share(device: Device, threads: int) -> int:
+    """Bytes of the last cache that each of so many cores has."""
+    return max([c.bytes // min(threads, c.units) for c in device.caches], default=LARGEST // PAST_CACHE)
+
+
+def sizes(device: Device, threads: int, largest: int = LARGEST) -> Iterator[tuple[int, bool]]:
     """Bytes of a core's working set, four an octave (two in a short run), to well past its share of the last cache."""
-    last = max([c.bytes // min(threads, c.units) for c in device.caches], default=LARGEST // PAST_CACHE)
-    most = min(LARGEST, PAST_CACHE * last, (device.memory_free_bytes or LARGEST) // SPARE // threads)
+    past = PAST_CACHE * last_share(device, threads)
+    most = min(largest, past, (device.memory_free_bytes or LARGEST) // SPARE // threads)
     step = 0
     while (size := round(SMALLEST * 2 ** (step / 4) / MULTIPLE) * MULTIPLE) <= most:
         yield size, bool(step % 2)

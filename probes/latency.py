@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kernels import cache
-from probes.cache import sizes
+from probes.cache import last_share, sizes
 from probes.harness.case import Case, run_alone
 from probes.harness.records import Device
 
+LARGEST = 2 << 30  # bytes of a set on a CPU: one core may have a last cache of hundreds of MiB
+
 
 def cases(device: Device) -> Iterator[Case]:
-    """A random chase through working sets of many sizes, by one core or one thread of the GPU."""
+    """A random chase through working sets of many sizes, by one core or one thread of the GPU.
+
+    Past the last cache of a CPU no point waits for a full run: a quick one, which keeps half, still needs three.
+    """
     if device.kind == "cuda":
         from kernels import chase_cuda
 
         for tag, params, full in chase_cuda.points(device):
             yield Case(cache.CHASE, "int64", "raw", tag, params, full=full)
         return
-    for size, full in sizes(device, 1):
+    cached = last_share(device, 1)
+    for size, full in sizes(device, 1, LARGEST):
         params = {"x": size // cache.LINE["cpu"] * cache.LINE["cpu"], "line": cache.LINE["cpu"]}
-        yield Case(cache.CHASE, "int64", "cpu", "sweep/latency/working-set/chase", params, full=full)
+        yield Case(cache.CHASE, "int64", "cpu", "sweep/latency/working-set/chase", params, full=full and size <= cached)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,36 @@
+"""A chase leaves every cache behind, in a quick run too, and stays in the memory there is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from probes.harness.plan import chosen
+from probes.harness.records import Device
+from probes.latency import cases
+from tests.devices import CPU
+
+MIB, GIB = 1 << 20, 1 << 30
+CLEAR = 1.4  # times the last cache: from there on it holds too little of a set to be seen
+
+
+def machine(last: int, free: int) -> Device:
+    caches = [{"level": 3, "type": "Unified", "size_bytes": last, "shared_by": "0-1"}]
+    return replace(CPU, memory_free_bytes=free, facts={"cpus": [0, 1], "caches": caches})
+
+
+def asked(device: Device, quick: bool = False) -> list[int]:
+    picked = chosen([("latency", case) for case in cases(device)], full=False, quick=quick)
+    return [case.params["x"] for _, case in picked]
+
+
+@pytest.mark.parametrize("quick", [False, True], ids=["plain", "quick"])
+@pytest.mark.parametrize("last", [4, 8, 12, 16, 24, 30, 32, 36, 48, 64, 96, 260, 384])
+def test_three_points_lie_in_memory(last: int, quick: bool) -> None:
+    found = asked(machine(last * MIB, 64 * GIB), quick)
+    assert sum(size > CLEAR * last * MIB for size in found) >= 3
+
+
+def test_a_small_machine_keeps_its_memory() -> None:
+    assert max(asked(machine(384 * MIB, GIB))) <= GIB // 8
