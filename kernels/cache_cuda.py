@@ -42,19 +42,24 @@ def points(device: Any) -> Iterator[Point]:
     for size, full in sizes:
         yield "sweep/bandwidth/working-set/read", _params(device, size, "grid"), full
     for op in MOVES:
-        for size, _ in sizes[::2]:
-            whole = MULTIPLE * ARRAYS[op]
-            yield f"sweep/bandwidth/working-set/{op}", _params(device, size // whole * whole, op), True
+        whole = MULTIPLE * ARRAYS[op]
+        for size in sorted({size // whole * whole for size, _ in sizes[::2]} - {0}):
+            yield f"sweep/bandwidth/working-set/{op}", _params(device, size, op), True
 
 
 def grid_sizes(device: Any) -> Iterator[tuple[int, bool]]:
-    """Sets of the whole device, four an octave (two in a short run), to well past the L2 where there is room."""
+    """Sets of the whole device, four an octave (two in a short run), to well past the L2 where there is room.
+
+    Each once: where the L2 is small, whole chunks lie farther apart than a quarter of an octave.
+    """
     most = PAST_CACHE * (device.last_cache_bytes or 16 << 20)
     most = min(most, (device.memory_free_bytes or most) // 4)
     least, step = max(MULTIPLE, (device.last_cache_bytes or 16 << 20) // SMALLEST_SHARE), 0
+    sizes: dict[int, bool] = {}
     while (size := round(least * 2 ** (step / 4) / MULTIPLE) * MULTIPLE) <= most:
-        yield size, bool(step % 2)
+        sizes[size] = bool(step % 2) and sizes.get(size, True)
         step += 1
+    yield from sizes.items()
 
 
 def _params(device: Any, size: int, mode: str) -> dict[str, Any]:

@@ -102,6 +102,17 @@ def test_a_copy_moves_whole_visits_of_both_halves_and_checks_the_target() -> Non
     assert set(cache.WRITE.reference("fp64", 1, **kinds("9.0")["write", 0])) == {pattern.WRITTEN}
 
 
+@pytest.mark.parametrize("l2", [(256 << 10) * 2**k // d for k in range(11) for d in (1, 3) if 2**k >= d])
+def test_an_l2_of_any_size_is_swept_with_sets_of_some_bytes_each_once(l2: int) -> None:
+    asked = [(tag, p["x"]) for tag, p, _ in cache_cuda.points(replace(GPU, last_cache_bytes=l2)) if "working" in tag]
+    assert len(asked) == len(set(asked))
+    for op in ("read", *cache_cuda.MOVES):
+        sizes = [x for tag, x in asked if tag.endswith(f"/{op}")]
+        assert sizes == sorted(sizes)
+        assert sizes[0] > 0
+        assert sizes[-1] > 2 * l2
+
+
 def test_a_load_too_few_shows() -> None:
     params = kinds("9.0")["sm", 0]
     halved = cuda.build(GPU, "cache", cache_cuda.defines({**params, "unroll": params["unroll"] // 2}))
