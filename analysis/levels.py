@@ -80,6 +80,8 @@ def named(tag: str, points: Iterable[Measurement], device: Device) -> list[Level
         [row.value or 0.0 for row in rows], [row.spread or 0.0 for row in rows], len(sizes), ends.cost,
         falling=rows[0].quantity != "latency",
     )  # fmt: skip
+    if tag.endswith(PER_SM) and not known:
+        return []  # without the L1's size, an L2 that all multiprocessors read alike might pass for it
     if not known:
         return list(_by_order(rows, [p for p in found if p.place is not None], list(sizes)))
     every = [_level(list(sizes.items()), rows, p, ends) for p in found]
@@ -130,10 +132,10 @@ def reported(tag: str, device: Device) -> dict[str, float | None]:
         for cache in device.caches:
             sizes.setdefault(cache.level, cache.bytes / min(threads, cache.units))
         return (sizes or dict.fromkeys(("l1", "l2", "l3"))) | {MAIN: None}
-    known: dict[str, float | None] = {"l1": None, "l2": None} | {c.level: c.bytes for c in device.caches}
+    known: dict[str, float | None] = {c.level: c.bytes for c in device.caches} or {"l1": None, "l2": None}
     if series.endswith(PER_SM):
-        return {"l1": known["l1"], "l2": None}
-    return (known if series.startswith(CHASE) else {"l2": known["l2"]}) | {MAIN: None}
+        return {"l1": known.get("l1"), "l2": None}
+    return (known if series.startswith(CHASE) else {"l2": known.get("l2")}) | {MAIN: None}
 
 
 @dataclass(frozen=True)

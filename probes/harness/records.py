@@ -16,8 +16,8 @@ OK, SKIPPED, FAILED = "ok", "skipped", "failed"
 SWEEP, LAYER = "sweep", "layer"
 OF_TAG = {"compute": "flops", "layer": "flops", "bandwidth": "bytes", "transfer": "bytes"}
 """What a row's rate counts, by the first part of its tag. Anything else (``latency/l2``) is a time: less is better."""
-
-
+ONE_MEMORY = 7.0
+"""Compute capability from which L1 and shared memory are one."""
 DISTURBED = "other load disturbed most samples; all were kept"
 """Remark on a row of which too few samples were undisturbed."""
 
@@ -72,13 +72,13 @@ class Device:
     def caches(self) -> tuple[Cache, ...]:
         """Data caches as reported, smallest first; empty if unknown.
 
-        A GPU reports no L1: from Volta on it is one memory with shared memory, whose largest size stands for it.
+        A GPU reports no L1: from Volta on it is one memory with shared memory, whose largest size stands for it. Of an
+        older one it is unknown.
         """
         if self.kind == "cuda":
-            sizes = (
-                ("l1", self.facts.get("shared_bytes_per_multiprocessor"), 1),
-                ("l2", self.last_cache_bytes, self.units),
-            )
+            one_memory = float(self.arch or 0) >= ONE_MEMORY
+            shared = self.facts.get("shared_bytes_per_multiprocessor") if one_memory else None
+            sizes = ("l1", shared, 1), ("l2", self.last_cache_bytes, self.units)
             return tuple(Cache(name, size, units) for name, size, units in sizes if size)
         rows = [row for row in self.facts.get("caches", ()) if row["type"] != "Instruction"]
         mine = self.facts.get("cpus") or []

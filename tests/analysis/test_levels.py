@@ -145,6 +145,13 @@ def test_the_l1_of_every_generation_is_found(holds: int, reports: int, every: in
     assert found(rows, device) == {"bandwidth/l1/read": pytest.approx(2e13)}
 
 
+def test_a_gpu_of_unknown_l1_shows_its_l2_and_no_l1() -> None:
+    pascal = replace(GPU, arch="6.1", last_cache_bytes=2 * M, facts={"shared_bytes_per_multiprocessor": 96 * K})
+    chase = sweep(LATENCY, [(24 * K, 4e-8), (2 * M, 1.5e-7), (inf, 4e-7)], 8 * K, 16 * M, 2, 0.01)
+    apart = sweep(f"{BANDWIDTH}read-per-sm", [(24 * K, 2e12), (inf, 1e12)], 16 * K, M, 2, 0.01)
+    assert set(found([*chase, *apart], pascal)) == {"latency/l2", "latency/dram"}
+
+
 @pytest.mark.parametrize(("steps", "names"), [(4, ["l1", "l2", "l3"]), (3, ["level-1", "level-2", "level-3"])])
 def test_unknown_sizes_are_named_by_order_or_by_number_and_it_is_said(steps: int, names: list[str]) -> None:
     ends = [(32 * K, 2e11), (M, 1e11), (32 * M, 5e10)][: steps - 1]

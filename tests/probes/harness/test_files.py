@@ -138,4 +138,6 @@ def test_caches_say_how_many_of_our_cores_share_them(shared_by: str, units: int)
 def test_a_gpu_has_one_l2_and_an_l1_for_each_multiprocessor() -> None:
     device = dataclasses.replace(GPU, facts={"shared_bytes_per_multiprocessor": 200_000})
     assert device.caches == (Cache("l1", 200_000, 1), Cache("l2", 50 << 20, 100))
+    assert dataclasses.replace(device, arch="10.0").caches == device.caches
+    assert dataclasses.replace(device, arch="6.1").caches == (Cache("l2", 50 << 20, 100),), "its L1 is another memory"
     assert dataclasses.replace(GPU, last_cache_bytes=None).caches == ()
