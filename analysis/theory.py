@@ -6,6 +6,7 @@ never by its marketing name; what the tables do not hold is unknown, and stays u
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.units import si, unit_of
-from probes.harness.records import Device, Measurement
+from probes.harness.records import SWEEP, Device, Measurement
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -26,6 +27,9 @@ TOLERANCE = {"cuda": 0.005, "cpu": 0.015}
 VARIANTS = ("zeros", "sustained", "1core", "e5m2", "near", "far")
 SPARSE_PATHS = ("mma_sp", "wgmma_sp", "sparse")
 SPARSE_GAIN = 2  # 2:4 sparsity skips half the multiply-adds, and the logical work is counted
+PAST_CACHES = ("intensity", "stride", "gather", "threads", "blocks-per-sm", "working-set")
+"""What sweeps go over whose every byte is read or written once a pass, from memory where caches do not hold it."""
+SAME_SET = "-per-sm"  # all multiprocessors read one set: its bytes are not all different
 UNIT_NAMES = {"cuda": "SM", "cpu": "core"}
 
 
@@ -130,11 +134,48 @@ def peak_for(tag: str, device: Device, clock_hz: float | None = None) -> Peak | 
 
 
 def above_limit(m: Measurement, device: Device) -> str:
-    """Why this measurement cannot be true: its rate exceeds the physical limit at the observed clock. Else nothing."""
-    peak = peak_for(m.ceiling, device, m.clock_hz)
-    if m.rate is None or peak is None or not peak.limit or m.rate <= peak.limit * (1 + TOLERANCE[device.kind]):
-        return ""
-    return f"above the physical limit: {si(m.rate, peak.unit)} of {si(peak.limit, peak.unit)} ({peak.formula})"
+    """Why this measurement cannot be true: its rate exceeds the physical limit at the observed clock. Else nothing.
+
+    A point of a sweep is held against what its loads or operations pass through, and against main memory.
+    """
+    for rate, tag in _held(m, device) if m.rate else ():
+        peak = peak_for(tag, device, m.clock_hz)
+        if peak and peak.limit and rate > peak.limit * (1 + TOLERANCE[device.kind]):
+            return f"above the physical limit: {si(rate, peak.unit)} of {si(peak.limit, peak.unit)} ({peak.formula})"
+    return ""
+
+
+def _held(m: Measurement, device: Device) -> Iterator[tuple[float, str]]:
+    """(rate, tag of the peak that bounds it) of a good row; a point of a sweep may have several."""
+    parts = m.ceiling.split("/", 3)
+    if parts[0] != SWEEP or len(parts) < 4:
+        yield m.rate or 0.0, m.ceiling
+        return
+    _, quantity, over, series = parts
+    yield m.rate or 0.0, _passed(quantity, over, series)
+    if over in PAST_CACHES and not series.endswith(SAME_SET):
+        yield _from_memory(m, device, over), "bandwidth/dram"
+
+
+def _passed(quantity: str, over: str, series: str) -> str:
+    """Tag of the unit, or of the memory inside the units, that all work of such a point passes through; none known: ''.
+
+    Stores pass the first cache at a rate of their own, which the tables do not hold.
+    """
+    if over == "intensity":
+        return f"{quantity}/{series.replace('-', '/', 1)}"
+    if over == "bank-conflict":
+        return f"{quantity}/{series}"
+    one = "/1core" if series.endswith("-1core") else ""
+    return f"{quantity}/l1/read{one}" if over == "working-set" and series.startswith("read") else ""
+
+
+def _from_memory(m: Measurement, device: Device, over: str) -> float:
+    """Bytes a second that memory delivered at least: whatever the last cache kept of a pass, it is no more than its
+    size. Nothing where that size is unknown."""
+    moved = (m.work or 0.0) / (m.x or math.inf) if over == "intensity" else m.bytes or 0.0
+    kept = math.inf if device.last_cache_bytes is None else device.last_cache_bytes
+    return (moved - kept) / (m.seconds_median or math.inf)
 
 
 if __name__ == "__main__":

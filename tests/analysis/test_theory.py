@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from analysis.theory import above_limit, peak_for, peaks, tables
-from probes.harness.records import Device
+from probes.harness.files import read_run
+from probes.harness.records import Device, Measurement
 from tests.devices import CPU, GPU, measurement
 
+REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 ROWS = [(kind, arch) for kind in ("cuda", "cpu") for arch in tables()[kind]]
 
 
@@ -141,6 +145,55 @@ def test_rates_above_the_physical_limit(
     assert above_limit(under, device) == ""
     assert above_limit(over, device).startswith("above the physical limit: ")
     assert above_limit(measurement("latency/dram", 1e99), device) == ""
+
+
+def swept(tag: str, rate: float, x: float = 1.0, moved: float = 1e9) -> Measurement:
+    """A point at ``x`` that moves ``moved`` bytes at ``rate`` operations or bytes a second."""
+    work = moved * x if tag.startswith("sweep/compute") else moved
+    row = measurement(tag, clock_hz=1.9e9, params=json.dumps({"x": x}))
+    return replace(row, flops=work, bytes=moved, seconds_median=work / rate)
+
+
+@pytest.mark.parametrize(
+    ("over", "limit", "x"),
+    [
+        ("compute/intensity/fp32", 1.9e9 * 100 * 256, 1000.0),
+        ("compute/intensity/fp16-mma-fp32", 1.9e9 * 100 * 4096, 4000.0),
+        ("compute/intensity/fp32", 7.5e11 * 2.0, 2.0),
+        ("bandwidth/stride/read-fp32", 7.5e11, 1.0),
+        ("bandwidth/gather/read", 7.5e11, 4096.0),
+        ("bandwidth/blocks-per-sm/copy", 7.5e11, 8.0),
+        ("bandwidth/threads/read", 7.5e11, 2.0),
+        ("bandwidth/bank-conflict/shared", 1.9e9 * 100 * 128, 1.0),
+        ("bandwidth/working-set/read-per-sm", 1.9e9 * 100 * 128, 1 << 17),
+    ],
+)
+def test_a_point_of_a_sweep_has_a_limit_too(over: str, limit: float, x: float) -> None:
+    device = replace(GPU, last_cache_bytes=0)
+    assert above_limit(swept(f"sweep/{over}", 1.002 * limit, x), device) == ""
+    assert "above the physical limit" in above_limit(swept(f"sweep/{over}", 1.01 * limit, x), device)
+
+
+@pytest.mark.parametrize(("size", "most"), [(50, 1e3), (100, 2.0), (200, 4 / 3), (800, 16 / 15)])
+def test_what_the_last_cache_may_keep_of_a_set_need_not_come_from_memory(size: int, most: float) -> None:
+    tag, dram = "sweep/bandwidth/working-set/write", 7.5e11
+    moved = float(size << 20)
+    assert above_limit(swept(tag, 0.99 * most * dram, moved, moved), GPU) == ""
+    if size > 50:
+        assert above_limit(swept(tag, 1.03 * most * dram, moved, moved), GPU)
+    unknown = replace(GPU, last_cache_bytes=None)
+    assert above_limit(swept(tag, 1e3 * dram, moved, moved), unknown) == ""
+
+
+@pytest.mark.parametrize("tag", ["sweep/transfer/size/h2d", "sweep/latency/working-set/chase", "sweep/bandwidth/odd/x"])
+def test_points_with_no_known_limit(tag: str) -> None:
+    assert above_limit(swept(tag, 1e99), GPU) == ""
+
+
+@pytest.mark.parametrize("folder", sorted(REFERENCE.iterdir()), ids=lambda folder: folder.name)
+def test_no_row_of_a_reference_run_is_above_its_limit(folder: Path) -> None:
+    run = read_run(folder)
+    assert [(row.ceiling, why) for row in run.measurements if (why := above_limit(row, run.device))] == []
 
 
 def test_a_doubled_operation_count_is_above_the_limit() -> None:
