@@ -49,7 +49,11 @@ def is_roof(ceiling: Ceiling) -> bool:
 
 
 def ceilings(rows: Iterable[Measurement], device: Device) -> dict[str, Ceiling]:
-    """A ceiling for every tag of these rows, and for every level of memory the best of its operations."""
+    """A ceiling for every tag of these rows, and for every level of memory the best of its operations.
+
+    The best is the row that reaches most at the bad end of its 95 % interval, so that none wins by its noise. Rows that
+    other load disturbed, then those with no interval, speak only where there are no others.
+    """
     by_tag: dict[str, list[Measurement]] = {}
     for row in rows:
         if row.ceiling.split("/")[0] in NO_CEILING:
@@ -69,8 +73,7 @@ def _ceiling(tag: str, rows: Sequence[Measurement], device: Device) -> Ceiling:
     good = [row for row in rows if row.status == OK and row.value]
     if not good:
         return _missing(tag, rows)
-    pick = max if good[0].quantity in OF_TAG else min
-    best = pick(good, key=lambda row: row.value or 0.0)
+    best = max(good, key=_sure)
     nominal, observed = peak_for(tag, device), _observed(tag, best, device)
     rate = best.value or 0.0
     return replace(
@@ -86,6 +89,14 @@ def _ceiling(tag: str, rows: Sequence[Measurement], device: Device) -> Ceiling:
         status=OK,
         remark="; ".join(_remarks(tag, best, rows)),
     )
+
+
+def _sure(row: Measurement) -> tuple[bool | float, ...]:
+    """How far a good row can be trusted, then what it reaches, at the interval's bad end and at the median."""
+    median = row.seconds_median or 0.0
+    ends = row.seconds_high or median, median
+    reached = [(row.work or 0.0) / end if row.quantity in OF_TAG else -end for end in ends]
+    return not row.disturbed, row.seconds_high is not None, *reached
 
 
 def _observed(tag: str, row: Measurement, device: Device) -> float | None:

@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 
 from analysis.ceilings import Ceiling, ceilings, is_roof
-from probes.harness.records import FAILED, OK, SKIPPED
+from probes.harness.records import DISTURBED, FAILED, OK, SKIPPED, Measurement
 from tests.devices import CPU, GPU, measurement
 
 
@@ -38,6 +38,35 @@ def test_a_level_is_the_best_of_its_operations() -> None:
     assert found["bandwidth/dram"].rate == pytest.approx(7e11)
     assert "read" in found["bandwidth/dram"].remark
     assert found["bandwidth/dram"].share_nominal == pytest.approx(7 / 7.5)
+
+
+def _row(kernel: str, rate: float, spread: float | None, reason: str = "") -> Measurement:
+    """``spread``: half of the interval over the median."""
+    ends = (None, None) if spread is None else (1e-3 * (1 - spread), 1e-3 * (1 + spread))
+    tag = f"bandwidth/dram/{kernel}"
+    return measurement(tag, rate, kernel=kernel, seconds_low=ends[0], seconds_high=ends[1], reason=reason)
+
+
+@pytest.mark.parametrize(
+    ("other", "rate"),
+    [
+        (_row("write", 7.73e10, 0.538), 5.37e10),
+        (_row("write", 7.73e10, 0.01, f"{DISTURBED}; more"), 5.37e10),
+        (_row("write", 7.73e10, None), 5.37e10),
+        (_row("write", 5.6e10, 0.03), 5.6e10),
+    ],
+    ids=["wild", "disturbed", "few samples", "a little less quiet"],
+)
+def test_no_row_wins_by_its_noise(other: Measurement, rate: float) -> None:
+    found = ceilings([_row("read", 5.37e10, 0.013), other], CPU)
+    assert found["bandwidth/dram"].rate == pytest.approx(rate)
+    assert found["bandwidth/dram/write"].rate == pytest.approx(other.rate), "alone, it speaks for its own tag"
+
+
+def test_no_time_wins_by_its_noise() -> None:
+    quiet = measurement("overhead/launch", seconds_median=3e-6, seconds_low=2.9e-6, seconds_high=3.1e-6)
+    wild = measurement("overhead/launch", seconds_median=2e-6, seconds_low=1e-6, seconds_high=9e-6)
+    assert ceilings([wild, quiet], GPU)["overhead/launch"].rate == 3e-6
 
 
 def test_memory_has_no_observed_clock() -> None:
