@@ -11,9 +11,12 @@ from analysis.naming import FAINT, LINE_HEIGHT, SMALL, SOFT, STYLES, beside, hal
 from analysis.roofline import attainable, ridge
 from analysis.sweeps import Line, Sweep, shares
 from analysis.units import brief, percent, short, si
+from probes.harness.records import Measurement
 
 COLOURS = [(colour, marker) for colour, marker in STYLES.values()]
 DASHED = (0, (4, 3))
+ALONE: dict[str, Any] = {"linewidth": 0, "alpha": 0.35, "markeredgewidth": 0}
+"""The look of points that a line's percentages leave out."""
 WIDE_RANGE = 4.0  # values that differ by more are drawn on a logarithmic axis
 LEFT, BELOW, ABOVE = 1.1, 0.85, 0.6  # inches around the axes
 EDGES = 0.3  # inches more above them for the sizes of caches
@@ -33,11 +36,12 @@ def figure(sweep: Sweep, device: str, inches: tuple[float, float]) -> Any:
     FigureCanvasAgg(made)
     across, down = inches
     margin = max(width(_name(line), SMALL) for line in sweep.lines) / 72 + 4 * SMALL / 72
+    below = BELOW + (len(_caption(sweep)) - 1) * LINE_HEIGHT * SMALL / 72
     box = (
         LEFT / across,
-        BELOW / down,
+        below / down,
         1 - (LEFT + margin) / across,
-        1 - (BELOW + ABOVE + EDGES * bool(sweep.edges)) / down,
+        1 - (below + ABOVE + EDGES * bool(sweep.edges)) / down,
     )
     return draw(sweep, made.add_axes(box), f"{device}: {sweep.title[0].lower()}{sweep.title[1:]}").figure
 
@@ -47,10 +51,8 @@ def draw(sweep: Sweep, ax: Any, title: str = "") -> Any:
     _frame(ax, sweep, title)
     styled = [(line, _style(line, i)) for i, line in enumerate(sweep.lines)]
     for line, (colour, marker) in styled:
-        ax.plot(
-            [row.x for row in line.rows], [row.value for row in line.rows], color=colour, marker=marker, markersize=4,
-            linewidth=1.4, gid=f"{sweep.name}/{line.name}",
-        )  # fmt: skip
+        _points(ax, line.counted, colour, marker, f"{sweep.name}/{line.name}", linewidth=1.4)
+        _points(ax, _left_out(line), colour, marker, f"{sweep.name}/{line.name}/left out", **ALONE)
         _roof(ax, line, colour)
     taken = [box for line in sweep.lines for box in _covered(ax, line)]
     taken += _edges(ax, sweep)
@@ -59,6 +61,15 @@ def draw(sweep: Sweep, ax: Any, title: str = "") -> Any:
             _level(ax, level, ink(colour), colour, taken)
     _names(ax, [each for each in styled if not _named_inside(ax, *each, taken)])
     return ax
+
+
+def _points(ax: Any, rows: Sequence[Measurement], colour: str, marker: str, gid: str, **look: Any) -> None:
+    places, values = [row.x for row in rows], [row.value for row in rows]
+    ax.plot(places, values, color=colour, marker=marker, markersize=4, gid=gid, **look)
+
+
+def _left_out(line: Line) -> list[Measurement]:
+    return [row for row in line.rows if row not in line.counted]
 
 
 def _style(line: Line, i: int) -> tuple[str, str]:
@@ -94,19 +105,28 @@ def _frame(ax: Any, sweep: Sweep, title: str) -> None:
     ax.tick_params(labelsize=SMALL)
     ax.set_xlabel(sweep.axis)
     ax.set_title(title, loc="left", fontweight="bold", pad=12 + 72 * EDGES * bool(sweep.edges))
-    beside(ax, _caption(sweep), (0, 0), -50, FAINT)
+    for i, text in enumerate(_caption(sweep)):
+        beside(ax, text, (0, 0), -50 - i * LINE_HEIGHT * SMALL, FAINT)
     ax.grid(True, which="major", color="#E9E9E9", linewidth=0.7)
     ax.set_axisbelow(True)
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
 
 
-def _caption(sweep: Sweep) -> str:
-    if any(line.roof for line in sweep.lines):
-        return "Dashed: the measured roof. %: least share, at one clock, anywhere · outside a factor 2 of the ridge."
+def _caption(sweep: Sweep) -> list[str]:
+    """What lines and figures mean, one line below the other."""
+    roofed = [line for line in sweep.lines if line.roof]
+    if roofed:
+        beside = any(row.beside for line in roofed for row in line.rows)
+        of = "of the roof timed beside each point" if beside else "at one clock"
+        shares = f"%: least share, {of}, anywhere · outside a factor 2 of the ridge."
+        some = any(_left_out(line) for line in roofed)
+        faint = " Faint: points that other load disturbed, left out of the shares." if some else ""
+        told = ["Dashed: the measured roof." + faint, shares]
+        return told if beside or faint else [" ".join(told)]
     if any(line.levels for line in sweep.lines):
-        return "Bands: plateaus found in the data. Dashed: sizes of caches as the device reports them."
-    return "Points: measured medians."
+        return ["Bands: plateaus found in the data. Dashed: sizes of caches as the device reports them."]
+    return ["Points: measured medians."]
 
 
 def _roof(ax: Any, line: Line, colour: str) -> None:
@@ -183,7 +203,7 @@ def level_text(level: Level, value: float) -> str:
 
 def _named_inside(ax: Any, line: Line, style: tuple[str, str], taken: list[Box]) -> bool:
     """Name a line that ends far from the margin beside its last point; whether there was room."""
-    x, y = ax.transData.transform((line.rows[-1].x, line.rows[-1].value))
+    x, y = ax.transData.transform((line.counted[-1].x, line.counted[-1].value))
     if x > ax.bbox.x0 + NEAR_EDGE * ax.bbox.width:
         return False
     pixels = SMALL * ax.figure.dpi / 72
@@ -200,12 +220,12 @@ def _named_inside(ax: Any, line: Line, style: tuple[str, str], taken: list[Box])
 def _names(ax: Any, styled: Sequence[tuple[Line, tuple[str, str]]]) -> None:
     """Names in the right margin at the height where the lines end, pushed apart, each tied to its line."""
     pixels = SMALL * ax.figure.dpi / 72 * LINE_HEIGHT
-    highest_first = sorted(styled, key=lambda each: -(each[0].rows[-1].value or 0.0))
-    spots = [ax.transData.transform((line.rows[-1].x, line.rows[-1].value)) for line, _ in highest_first]
+    highest_first = sorted(styled, key=lambda each: -(each[0].counted[-1].value or 0.0))
+    ends = [line.counted[-1] for line, _ in highest_first]
+    spots = [ax.transData.transform((last.x, last.value)) for last in ends]
     bounds = (ax.bbox.y0 + pixels / 2, ax.bbox.y1 - pixels / 2)
     heights = spread_out([spot[1] for spot in spots], pixels, *bounds)
-    for (line, (colour, _)), height in zip(highest_first, heights, strict=True):
-        last = line.rows[-1]
+    for (line, (colour, _)), last, height in zip(highest_first, ends, heights, strict=True):
         at = ax.transAxes.inverted().transform((ax.bbox.x1 + 1.2 * pixels, height))
         tie = {"arrowstyle": "-", "color": colour, "linewidth": 0.7, "shrinkA": 1, "shrinkB": 3, "relpos": (0, 0.5)}
         ax.annotate(

@@ -47,13 +47,18 @@ class Line:
     def shares(self) -> list[tuple[float, float]]:
         """(x, share of the roof) of every point under a roof.
 
-        Of the roof at its own moment: timed beside it, else scaled to the clock at which the point was measured. Points
-        that other load disturbed say nothing of the curve; they count only where there are no others.
+        Of the roof at its own moment: timed beside it, else scaled to the clock at which the point was measured.
         """
         if not self.roof:
             return []
-        rows = [row for row in self.rows if not row.disturbed] or self.rows
-        return [(row.x or 0.0, (row.value or 0.0) / attainable(row.x or 0.0, *self._over(row))) for row in rows]
+        return [(row.x or 0.0, (row.value or 0.0) / attainable(row.x or 0.0, *self._over(row))) for row in self.counted]
+
+    @property
+    def counted(self) -> tuple[Measurement, ...]:
+        """Its points; under a roof, only those that other load left alone, where there are any: the others say nothing
+        of the curve."""
+        calm = tuple(row for row in self.rows if not row.disturbed)
+        return calm if self.roof and calm else self.rows
 
     def _over(self, row: Measurement) -> tuple[float, float]:
         flat, slope = self.roof or (0.0, 0.0)

@@ -163,6 +163,33 @@ def test_points_that_other_load_disturbed_are_left_out_and_counted() -> None:
     assert any(note.endswith("; 1 point that other load disturbed left out") for note in made.notes)
 
 
+def under_a_roof(*points: Measurement) -> Any:
+    roof = [measurement("compute/fp32", 1e12, clock_hz=2e9), measurement("bandwidth/dram/read", 1e11)]
+    made = model(Run(GPU, "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=[*roof, *points]))
+    return drawn(one(made, "intensity-compute"), SIZES[0])
+
+
+def test_the_caption_says_of_which_roof_the_shares_are() -> None:
+    timed = json.dumps({"x": 1, "beside": {"compute/fp32": 1e12, "bandwidth/dram/read": 5e10}})
+    for params, said, other in (('{"x": 1}', "at one clock", "beside"), (timed, "timed beside each point", "clock")):
+        made = under_a_roof(at(1, 5e10, params=params), at(100, 9e11))
+        told = " ".join(words(made))
+        assert said in told
+        assert other not in told
+        assert not [t for t in made.axes[0].texts if t.get_window_extent().x1 > made.bbox.x1]
+
+
+def test_points_that_the_shares_leave_out_are_faint() -> None:
+    made = under_a_roof(at(1, 9e10), at(2, 4.4e11, reason=DISTURBED), at(100, 9e11), at(200, 3e12, reason=DISTURBED))
+    lines = {line.get_gid(): line for line in made.axes[0].get_lines()}
+    faint = lines["intensity-compute/FP32/left out"]
+    assert list(lines["intensity-compute/FP32"].get_xdata()) == [1, 100]
+    assert list(faint.get_xdata()) == [2, 200]
+    assert faint.get_alpha() < 0.5
+    assert not faint.get_linewidth()
+    assert "Faint: points that other load disturbed" in " ".join(words(made))
+
+
 def test_the_table_keeps_its_order() -> None:
     tags = ["transfer/h2d", "overhead/launch", "latency/l1", "compute/fp32", "bandwidth/dram/read"]
     made = [measurement(tag) for tag in tags]
