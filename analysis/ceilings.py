@@ -130,6 +130,13 @@ def _remarks(tag: str, best: Measurement, rows: Sequence[Measurement]) -> list[s
     remarks = [best.reason] if best.reason else []
     if level_of(best.ceiling) == tag:
         remarks.insert(0, f"best: {best.kernel}")
-    if best.quantity not in OF_TAG and best.clock_hz and best.seconds_median:
-        remarks.insert(0, f"{short(best.seconds_median * best.clock_hz)} cycles")
+    if told := cycles(best):
+        remarks.insert(0, told)
     return remarks + ([f"failed: {', '.join(failed)}"] if failed else [])
+
+
+def cycles(row: Measurement) -> str:
+    """``705 cycles`` of a time, at the clock observed while it was measured; nothing without one, or of a rate."""
+    if row.quantity in OF_TAG or not (row.clock_hz and row.seconds_median):
+        return ""
+    return f"{short(row.seconds_median * row.clock_hz)} cycles"

@@ -161,6 +161,12 @@ class _Ends:
         return max(0.0, math.log2(self.places[last] / size), math.log2(size / after) if after < math.inf else 0.0)
 
 
+def typical(rows: Sequence[Measurement]) -> Measurement:
+    """The row of the median value, which speaks for its level."""
+    middle = median_low(row.value or 0.0 for row in rows)
+    return next(row for row in rows if row.value == middle)
+
+
 def _ceiling_row(tag: str, level: Level, device: Device) -> list[Measurement]:
     """The median row of a level under the tag of its ceiling; none for main memory's bandwidth or without a name.
 
@@ -175,7 +181,6 @@ def _ceiling_row(tag: str, level: Level, device: Device) -> list[Measurement]:
     rows = [row for row in every if not above_limit(row, device)]
     if not rows:
         return [replace(every[0], status=FAILED, reason=above_limit(every[0], device))]
-    middle = median_low(sorted(row.value or 0 for row in rows))
-    row = next(row for row in rows if row.value == middle)
+    row = typical(rows)
     places = f"{len(rows)} points from {binary(rows[0].x or 0)} to {binary(rows[-1].x or 0)}"
     return [replace(row, reason="; ".join(filter(None, (places, level.note, row.reason))))]

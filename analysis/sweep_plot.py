@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from analysis.ceilings import cycles
 from analysis.labels import Box, first_free, spread_out, width
-from analysis.levels import Level
+from analysis.levels import Level, typical
 from analysis.naming import FAINT, LINE_HEIGHT, SMALL, SOFT, STYLES, beside, halo, ink
 from analysis.roofline import attainable, ridge
 from analysis.sweeps import Line, Sweep, shares
-from analysis.units import brief, percent, short, si
+from analysis.units import brief, percent, si, unit_of
 from probes.harness.records import Measurement
 
 COLOURS = [(colour, marker) for colour, marker in STYLES.values()]
@@ -173,12 +174,12 @@ def _edges(ax: Any, sweep: Sweep) -> list[Box]:
 
 def _level(ax: Any, level: Level, dark: Any, colour: str, taken: list[Box]) -> None:
     """A band over a plateau and its name close by, or none where all places are taken."""
-    values = sorted(row.value or 0.0 for row in level.rows)
-    value, first, last = values[(len(values) - 1) // 2], level.rows[0].x or 1.0, level.rows[-1].x or 1.0
+    value = typical(level.rows).value or 0.0
+    first, last = level.rows[0].x or 1.0, level.rows[-1].x or 1.0
     ax.plot([first, last], [value, value], color=colour, linewidth=8, alpha=0.22, solid_capstyle="butt", zorder=1.5)
     if not level.name:
         return
-    text, pixels = level_text(level, value), SMALL * ax.figure.dpi / 72
+    text, pixels = level_text(level), SMALL * ax.figure.dpi / 72
     half = width(text, pixels) / 2
     (left, y), (right, _) = ax.transData.transform(((first, value), (last, value)))
     centres = [(left + right) / 2 + shift * (right - left) for shift in SHIFTS]
@@ -192,13 +193,11 @@ def _level(ax: Any, level: Level, dark: Any, colour: str, taken: list[Box]) -> N
         ax.text(*at, text, fontsize=SMALL, color=dark, ha="center", va="bottom", path_effects=halo(), gid="level")
 
 
-def level_text(level: Level, value: float) -> str:
+def level_text(level: Level) -> str:
     """``L1 3.4 TB/s``; of a time also in cycles at the clock observed."""
-    row = level.rows[0]
-    if row.quantity != "latency":
-        return f"{level.name.upper()} {si(value, 'B/s')}"
-    cycles = f" · {short(value * row.clock_hz)} cycles" if row.clock_hz else ""
-    return f"{level.name.upper()} {si(value, 's')}{cycles}"
+    row = typical(level.rows)
+    value = si(row.value, unit_of(row.ceiling))
+    return f"{level.name.upper()} {' · '.join(filter(None, (value, cycles(row))))}"
 
 
 def _named_inside(ax: Any, line: Line, style: tuple[str, str], taken: list[Box]) -> bool:

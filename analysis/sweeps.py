@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from analysis.ceilings import Ceiling
+from analysis.ceilings import Ceiling, cycles
 from analysis.levels import OVER, Level, reported
 from analysis.roofline import attainable, ridge
 from analysis.units import binary, percent, short, si, unit_of
-from probes.harness.records import OF_TAG, SWEEP, Device, Measurement
+from probes.harness.records import SWEEP, Device, Measurement
 
 AXES = {
     "working-set": "Working set",
@@ -188,8 +188,6 @@ def points(sweep: Sweep) -> Iterator[tuple[str, str, str, str]]:
     """Every point in the order of POINT_HEAD."""
     for line in sweep.lines:
         for row in line.rows:
-            value = si(row.value, unit_of(row.ceiling, row.dtype))
-            if row.quantity not in OF_TAG and row.clock_hz and row.seconds_median:
-                value += f" · {short(row.seconds_median * row.clock_hz)} cycles"
+            value = " · ".join(filter(None, (si(row.value, unit_of(row.ceiling, row.dtype)), cycles(row))))
             spread = f"±{100 * row.spread:.1f} %" if row.spread is not None else "–"
             yield line.name, sweep.place(row.x or 0.0), value, spread

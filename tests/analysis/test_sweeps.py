@@ -87,6 +87,17 @@ def test_levels_and_reported_sizes_are_named(outcome: Outcome) -> None:
     assert {"read", "read, one core"} == set(words(made, "name"))
 
 
+def test_picture_and_table_tell_the_same_cycles() -> None:
+    clocks = [3e9, 4e9, 3.9e9, 4.3e9, 4.1e9, 3.8e9, 3.7e9]
+    steps = [(32 * K, 1e-9), (1e99, 1e-7)]
+    chase = sweep(LATENCY, steps, 4 * K, M, 4, 0.02)
+    made = [replace(row, clock_hz=clocks[i % len(clocks)]) for i, row in enumerate(chase)]
+    found = model(Run(cpu(32 * K), "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=made))
+    told = words(drawn(one(found, "working-set-latency")), "level")
+    cycles = [found.ceilings[f"latency/{level}"].remark.split(";")[0] for level in ("l1", "dram")]
+    assert [text.split(" · ")[1] for text in told] == cycles
+
+
 def test_latency_is_told_in_time_and_in_cycles(outcome: Outcome) -> None:
     told = words(drawn(one(outcome, "working-set-latency")), "level")
     assert len(told) == 4
