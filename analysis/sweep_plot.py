@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -173,24 +174,45 @@ def _edges(ax: Any, sweep: Sweep) -> list[Box]:
 
 
 def _level(ax: Any, level: Level, dark: Any, colour: str, taken: list[Box]) -> None:
-    """A band over a plateau and its name close by, or none where all places are taken."""
+    """A band over a plateau and its name close by; where all places there are taken, in the next free one and tied."""
     value = typical(level.rows).value or 0.0
     first, last = level.rows[0].x or 1.0, level.rows[-1].x or 1.0
     ax.plot([first, last], [value, value], color=colour, linewidth=8, alpha=0.22, solid_capstyle="butt", zorder=1.5)
     if not level.name:
         return
     text, pixels = level_text(level), SMALL * ax.figure.dpi / 72
-    half = width(text, pixels) / 2
     (left, y), (right, _) = ax.transData.transform(((first, value), (last, value)))
-    centres = [(left + right) / 2 + shift * (right - left) for shift in SHIFTS]
-    centres = [min(max(x, ax.bbox.x0 + half + 4), ax.bbox.x1 - half) for x in centres]
-    spots = [(x, y + lift * pixels) for lift in LIFTS for x in centres]
-    boxes = [(x - half, low, x + half, low + 1.2 * pixels) for x, low in spots]
-    box = first_free([b for b in boxes if ax.bbox.y0 + 2 < b[1] and b[3] < ax.bbox.y1], taken)
+    size = width(text, pixels), 1.2 * pixels
+    box = first_free(_close_by(ax, left, right, y, pixels, size), taken)
+    tie = box is None
+    box = box or first_free(_anywhere(ax, (left + right) / 2, y, size), taken)
     if box:
         taken.append(box)
-        at = ax.transData.inverted().transform(((box[0] + box[2]) / 2, box[1]))
-        ax.text(*at, text, fontsize=SMALL, color=dark, ha="center", va="bottom", path_effects=halo(), gid="level")
+        spot = ax.transData.inverted().transform(((box[0] + box[2]) / 2, box[1]))
+        style = {"arrowstyle": "-", "color": colour, "linewidth": 0.7, "shrinkA": 1, "shrinkB": 2} if tie else None
+        ax.annotate(
+            text, ((first * last) ** 0.5, value), spot, fontsize=SMALL, color=dark, ha="center", va="bottom",
+            path_effects=halo(), arrowprops=style, gid="level",
+        )  # fmt: skip
+
+
+def _close_by(ax: Any, left: float, right: float, y: float, pixels: float, size: tuple[float, float]) -> list[Box]:
+    """Boxes of this size above and below a plateau, best first, in pixels."""
+    half = size[0] / 2
+    centres = [(left + right) / 2 + shift * (right - left) for shift in SHIFTS]
+    centres = [min(max(x, ax.bbox.x0 + half + 4), ax.bbox.x1 - half) for x in centres]
+    lows = [y + lift * pixels for lift in LIFTS]
+    boxes = [(x - half, low, x + half, low + size[1]) for low in lows for x in centres]
+    return [box for box in boxes if ax.bbox.y0 + 2 < box[1] and box[3] < ax.bbox.y1]
+
+
+def _anywhere(ax: Any, x: float, y: float, size: tuple[float, float]) -> list[Box]:
+    """Boxes of this size all over the axes, those nearest to a spot first."""
+    across, down = size
+    columns = range(int(ax.bbox.x0) + 4, int(ax.bbox.x1 - across), max(1, int(across / 4)))
+    rows = range(int(ax.bbox.y0) + 3, int(ax.bbox.y1 - down), max(1, int(down / 2)))
+    boxes = [(left, low, left + across, low + down) for left in columns for low in rows]
+    return sorted(boxes, key=lambda box: math.hypot((box[0] + box[2]) / 2 - x, (box[1] + box[3]) / 2 - y))
 
 
 def level_text(level: Level) -> str:

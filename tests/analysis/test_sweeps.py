@@ -87,6 +87,20 @@ def test_levels_and_reported_sizes_are_named(outcome: Outcome) -> None:
     assert {"read", "read, one core"} == set(words(made, "name"))
 
 
+@pytest.mark.parametrize("inches", [(8.0, 4.0), (6.4, 3.6)], ids=str)
+@pytest.mark.parametrize("name", ["working-set-bandwidth", "working-set-latency"])
+def test_every_level_is_named_however_small_the_picture(
+    outcome: Outcome, name: str, inches: tuple[float, float]
+) -> None:
+    made = drawn(one(outcome, name), inches)
+    ax = made.axes[0]
+    texts = [t for t in ax.texts if t.get_gid() == "level"]
+    assert len(texts) == sum(len(line.levels) for line in one(outcome, name).lines)
+    boxes = [Text.get_window_extent(t) for t in texts]
+    assert not [(a, b) for a, b in combinations(boxes, 2) if a.overlaps(b)]
+    assert all(ax.bbox.x0 < box.x0 and box.x1 <= ax.bbox.x1 + 1 and box.y1 <= ax.bbox.y1 + 1 for box in boxes)
+
+
 def test_picture_and_table_tell_the_same_cycles() -> None:
     clocks = [3e9, 4e9, 3.9e9, 4.3e9, 4.1e9, 3.8e9, 3.7e9]
     steps = [(32 * K, 1e-9), (1e99, 1e-7)]
@@ -99,8 +113,10 @@ def test_picture_and_table_tell_the_same_cycles() -> None:
 
 
 def test_latency_is_told_in_time_and_in_cycles(outcome: Outcome) -> None:
-    told = words(drawn(one(outcome, "working-set-latency")), "level")
+    made = drawn(one(outcome, "working-set-latency"))
+    told = words(made, "level")
     assert len(told) == 4
+    assert not [t for t in made.axes[0].texts if t.get_gid() == "level" and t.arrow_patch], "there is room beside each"
     assert all(re.fullmatch(r"\w+ [\d.]+ ns · [\d.]+ cycles", text) for text in told)
     assert "cycles" in outcome.ceilings["latency/dram"].remark
 
