@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from analysis.ceilings import cycles
 from analysis.labels import Box, first_free, spread_out, width
-from analysis.levels import Level, typical
+from analysis.level_plot import draw_level
 from analysis.naming import FAINT, LINE_HEIGHT, SMALL, SOFT, STYLES, beside, halo, ink
 from analysis.roofline import attainable, ridge
 from analysis.sweeps import Line, Sweep, shares
-from analysis.units import brief, percent, si, unit_of
+from analysis.units import brief, percent
 from probes.harness.records import Measurement
 
 COLOURS = [(colour, marker) for colour, marker in STYLES.values()]
@@ -23,8 +21,6 @@ WIDE_RANGE = 4.0  # values that differ by more are drawn on a logarithmic axis
 LEFT, BELOW, ABOVE = 1.1, 0.85, 0.6  # inches around the axes
 EDGES = 0.3  # inches more above them for the sizes of caches
 TICK = 62.0  # pixels between ticks, at least
-LIFTS = (1.0, -1.9, 1.5, -2.4, 2.0, -2.9, 2.5, -3.4, 3.0)  # of a label from its line, in its height, best first
-SHIFTS = (0.0, -0.25, 0.25, -0.5, 0.5)  # of a label along its plateau, in the plateau's length
 BESIDE = (-0.5, 0.0, 0.5, -1.5, 1.2, -2.2)  # of a name from the end of its line, in its height
 NEAR_EDGE = 0.8  # of the axes' width: a line that ends before is named where it ends
 
@@ -60,7 +56,7 @@ def draw(sweep: Sweep, ax: Any, title: str = "") -> Any:
     taken += _edges(ax, sweep)
     for line, (colour, _) in styled:
         for level in line.levels:
-            _level(ax, level, ink(colour), colour, taken)
+            draw_level(ax, level, ink(colour), colour, taken)
     _names(ax, [each for each in styled if not _named_inside(ax, *each, taken)])
     return ax
 
@@ -171,55 +167,6 @@ def _edges(ax: Any, sweep: Sweep) -> list[Box]:
                 fontsize=SMALL, color=SOFT, ha="center", gid="edge",
             )  # fmt: skip
     return taken
-
-
-def _level(ax: Any, level: Level, dark: Any, colour: str, taken: list[Box]) -> None:
-    """A band over a plateau and its name close by; where all places there are taken, in the next free one and tied."""
-    value = typical(level.rows).value or 0.0
-    first, last = level.rows[0].x or 1.0, level.rows[-1].x or 1.0
-    ax.plot([first, last], [value, value], color=colour, linewidth=8, alpha=0.22, solid_capstyle="butt", zorder=1.5)
-    if not level.name:
-        return
-    text, pixels = level_text(level), SMALL * ax.figure.dpi / 72
-    (left, y), (right, _) = ax.transData.transform(((first, value), (last, value)))
-    size = width(text, pixels), 1.2 * pixels
-    box = first_free(_close_by(ax, left, right, y, pixels, size), taken)
-    tie = box is None
-    box = box or first_free(_anywhere(ax, (left + right) / 2, y, size), taken)
-    if box:
-        taken.append(box)
-        spot = ax.transData.inverted().transform(((box[0] + box[2]) / 2, box[1]))
-        style = {"arrowstyle": "-", "color": colour, "linewidth": 0.7, "shrinkA": 1, "shrinkB": 2} if tie else None
-        ax.annotate(
-            text, ((first * last) ** 0.5, value), spot, fontsize=SMALL, color=dark, ha="center", va="bottom",
-            path_effects=halo(), arrowprops=style, gid="level",
-        )  # fmt: skip
-
-
-def _close_by(ax: Any, left: float, right: float, y: float, pixels: float, size: tuple[float, float]) -> list[Box]:
-    """Boxes of this size above and below a plateau, best first, in pixels."""
-    half = size[0] / 2
-    centres = [(left + right) / 2 + shift * (right - left) for shift in SHIFTS]
-    centres = [min(max(x, ax.bbox.x0 + half + 4), ax.bbox.x1 - half) for x in centres]
-    lows = [y + lift * pixels for lift in LIFTS]
-    boxes = [(x - half, low, x + half, low + size[1]) for low in lows for x in centres]
-    return [box for box in boxes if ax.bbox.y0 + 2 < box[1] and box[3] < ax.bbox.y1]
-
-
-def _anywhere(ax: Any, x: float, y: float, size: tuple[float, float]) -> list[Box]:
-    """Boxes of this size all over the axes, those nearest to a spot first."""
-    across, down = size
-    columns = range(int(ax.bbox.x0) + 4, int(ax.bbox.x1 - across), max(1, int(across / 4)))
-    rows = range(int(ax.bbox.y0) + 3, int(ax.bbox.y1 - down), max(1, int(down / 2)))
-    boxes = [(left, low, left + across, low + down) for left in columns for low in rows]
-    return sorted(boxes, key=lambda box: math.hypot((box[0] + box[2]) / 2 - x, (box[1] + box[3]) / 2 - y))
-
-
-def level_text(level: Level) -> str:
-    """``L1 3.4 TB/s``; of a time also in cycles at the clock observed."""
-    row = typical(level.rows)
-    value = si(row.value, unit_of(row.ceiling))
-    return f"{level.name.upper()} {' · '.join(filter(None, (value, cycles(row))))}"
 
 
 def _named_inside(ax: Any, line: Line, style: tuple[str, str], taken: list[Box]) -> bool:
