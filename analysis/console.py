@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from typing import Any, Protocol
 
 from analysis.analyse import Outcome
+from analysis.columns import LEAST, fit, shortened
 from analysis.layer_console import HEAD as LAYER_HEAD
 from analysis.layer_console import lines, sentences
 from analysis.report import HEAD, cells, summary
@@ -15,6 +17,7 @@ from probes.harness.records import FAILED, OK, Device, Measurement
 
 PIPE_WIDTH = 240  # columns: no line of a table is broken where no one looks at a screen
 RIGHT = ("measured", "theoretical", "share", "spread", "clock", "samples", "time", "rate or bandwidth", "of roof")
+STYLES = {OK: "", FAILED: "red"}  # of a ceiling's row
 
 
 class Steps(Protocol):
@@ -61,11 +64,12 @@ class Console:
 
     def result(self, outcome: Outcome) -> None:
         """The table of ceilings, that of layers if there are any, what they mean, and where the files are."""
+        found = outcome.ceilings.values()
         self._rich.print()
-        self._rich.print(self._table(outcome))
+        self._table(HEAD, [cells(c) for c in found], [STYLES.get(c.status, "dim") for c in found], "ceilings.csv")
         said = summary(outcome.run, outcome.ceilings, outcome.notes)
         if outcome.placements:
-            self._rich.print(self._layers(outcome))
+            self._table(LAYER_HEAD, lines(outcome.placements), (), "placements.csv")
             said = [*sentences(outcome.placements, outcome.networks, outcome.layer_sweeps), *said]
         for text in said:
             self.note(text)
@@ -75,30 +79,29 @@ class Console:
             names = ", ".join(["run.json", "measurements.csv", *(f.name for f in outcome.files)])
             self.note(f"Files in {outcome.folder}: {names}")
 
-    def _table(self, outcome: Outcome) -> Any:
-        table = _empty(HEAD)
-        for ceiling in outcome.ceilings.values():
-            style = "" if ceiling.status == OK else ("red" if ceiling.status == FAILED else "dim")
-            table.add_row(*map(_safe, cells(ceiling)), style=style)
-        return table
+    def _table(self, head: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str], file: str) -> None:
+        """A table of what has room here; what has none is named, with the file that holds it."""
+        widths = fit(head, rows, self._rich.width)
+        table = _empty(widths)
+        for row, style in zip_longest(rows, styles, fillvalue=""):
+            shown = {name: cell for name, cell in zip(head, row, strict=True) if name in widths}
+            if head[-1] in widths and self._rich.is_terminal and not style:  # why a row has no number is told whole
+                shown[head[-1]] = shortened(row[-1], widths[head[-1]])
+            table.add_row(*map(_safe, shown.values()), style=style)
+        self._rich.print(table)
+        if left := [name for name in head if name not in widths]:
+            self.note(f"No room here for {', '.join(left)}: see {file}.")
 
-    def _layers(self, outcome: Outcome) -> Any:
-        table = _empty(LAYER_HEAD)
-        for row in lines(outcome.placements):
-            table.add_row(*map(_safe, row))
-        return table
 
-
-def _empty(head: Sequence[str]) -> Any:
-    """A table of these columns; only the last may be broken."""
+def _empty(widths: Mapping[str, int]) -> Any:
+    """A table of these columns; lines are broken only in those of words."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in head:
-        last = name == head[-1]
+    for name, width in widths.items():
         side: Any = "right" if name in RIGHT else "left"
-        table.add_column(name, justify=side, no_wrap=not last, overflow="fold", min_width=7 if last else None)
+        table.add_column(name, justify=side, no_wrap=name not in LEAST, overflow="fold", width=width)
     return table
 
 

@@ -1,0 +1,36 @@
+"""Tables in narrow terminals: columns of words give way, then whole columns, and never a unit."""
+
+from __future__ import annotations
+
+import pytest
+
+from analysis.columns import GAP, LINES, fit, shortened
+
+HEAD = ("layer", "type", "time", "rate or bandwidth", "of roof", "bound", "remark")
+ROW = ("a network: a layer of a long name", "fp32", "23.6 µs", "522 GFLOP/s", "14.3 %", "below every roof", "why " * 40)
+
+
+@pytest.mark.parametrize("room", [240, 120, 100, 80, 60, 40])
+def test_a_shown_number_is_never_cut_and_the_table_has_room(room: int) -> None:
+    widths = fit(HEAD, [ROW], room)
+    assert {"layer", "time"} <= set(widths)
+    for name, cell in zip(HEAD, ROW, strict=True):
+        if name in ("type", "time", "rate or bandwidth", "of roof") and name in widths:
+            assert widths[name] >= max(len(cell), len(name))
+    assert sum(widths.values()) + GAP * len(widths) <= room
+
+
+def test_a_terminal_of_80_columns_keeps_time_share_bound_and_remark() -> None:
+    assert list(fit(HEAD, [ROW], 80)) == ["layer", "type", "time", "of roof", "bound", "remark"]
+    assert list(fit(HEAD, [ROW], 240)) == list(HEAD)
+
+
+def test_names_are_whole_where_there_is_room() -> None:
+    assert fit(HEAD, [ROW], 120)["layer"] == len(ROW[0])
+
+
+def test_a_long_remark_ends_with_an_ellipsis() -> None:
+    short = shortened("word " * 40, 20)
+    assert short.endswith("…")
+    assert len(short) <= LINES * 20
+    assert shortened("as it is", 20) == "as it is"
