@@ -10,6 +10,9 @@ from collections.abc import Sequence
 
 GLYPH = 0.6  # mean width of a character of a sans-serif face in its size, on the generous side
 
+FINER = ((1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0))
+"""Multiples of powers of ten, for an axis that spans less than a decade or two."""
+
 
 def width(text: str, size: float) -> float:
     """Length of ``text`` in type of ``size``, in the unit of ``size``."""
@@ -67,6 +70,21 @@ def that_fit(wanted: Sequence[float], lengths: Sequence[float]) -> list[int]:
         if all(abs(wanted[i] - wanted[j]) >= (lengths[i] + lengths[j]) / 2 for j in chosen):
             chosen.append(i)
     return sorted(chosen)
+
+
+def round_numbers(low: float, high: float, bases: Sequence[int], least: int, most: int) -> list[float]:
+    """Numbers for a logarithmic axis: powers of the first base with ``least`` in these limits, else multiples of tens.
+
+    Of more than ``most``, one in two (or in three, and so on).
+    """
+    found: list[float] = []
+    for base, factors in [*((base, (1.0,)) for base in bases), *((10, factors) for factors in FINER)]:
+        powers = range(math.floor(math.log(low, base)), math.ceil(math.log(high, base)) + 1)
+        found = [factor * float(base) ** power for power in powers for factor in factors]
+        found = [number for number in found if low <= number <= high]
+        if len(found) >= least:
+            break
+    return found[:: math.ceil(len(found) / most) or 1]
 
 
 Box = tuple[float, float, float, float]  # left, bottom, right, top

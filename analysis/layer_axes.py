@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from analysis.labels import spread_out, width
-from analysis.layer_canvas import plain
+from analysis.layer_canvas import fraction, log_ticks, plain
 from analysis.naming import LINE_HEIGHT, SLOPE, SMALL, ink, names_of_slopes, style
 from analysis.placement import Placement
 from analysis.roof_above import capacities, compute_roof
@@ -77,16 +77,10 @@ def limits(roofs: Roofline, layers: Sequence[Placement]) -> tuple[float, float, 
 
 
 def _roofline(ax: Any, roofs: Roofline, layers: Sequence[Placement]) -> Any:
-    from matplotlib.ticker import FuncFormatter, LogLocator
-
     left, right, low, high = limits(roofs, layers)
     ax.set(xscale="log", yscale="log", xlim=(left, right), ylim=(low, high))
-    ax.xaxis.set_major_locator(LogLocator(base=4, numticks=max(3, int(ax.bbox.width / 45))))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}" if x >= 1 else f"1/{1 / x:g}"))
-    ax.xaxis.set_minor_formatter("")
-    ax.yaxis.set_major_locator(LogLocator(numticks=max(3, int(ax.bbox.height / 30))))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: brief(y, "FLOP/s")))
-    ax.yaxis.set_minor_formatter("")
+    log_ticks(ax.xaxis, (4, 2), fraction if right >= 4 * left else "{:g}".format, 0.45)
+    log_ticks(ax.yaxis, (10,), lambda y: brief(y, "FLOP/s"), 0.3)
     ax.set_xlabel("Operational intensity (FLOP/byte)", fontsize=9.5)
     plain(ax)
     top = max((roof.rate for roof in roofs.compute), default=math.inf)
@@ -138,12 +132,12 @@ def _slope_names(ax: Any, roofs: Sequence[Roof]) -> None:
 
 def _strip(ax: Any, roofs: Roofline, layers: Sequence[Placement]) -> None:
     """The axis of layers without FLOPs: bytes per second, with a tick for the bandwidth of every level."""
-    from matplotlib.ticker import NullFormatter, NullLocator
+    from matplotlib.ticker import NullLocator
 
     rates = [*(p.bandwidth or 1.0 for p in layers), *(roof.rate for roof in roofs.bandwidth)]
     ax.set(yscale="log", xlim=(0, 1), ylim=(min(rates) / AROUND, max(rates) * AROUND))
     ax.xaxis.set_major_locator(NullLocator())
-    ax.yaxis.set_minor_formatter(NullFormatter())
+    log_ticks(ax.yaxis, (10,), lambda y: brief(y, "B/s"), 0.3)
     plain(ax)
     ax.set_xlabel("no FLOPs", fontsize=9.5)
     ax.set_facecolor("#F7F7F7")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from analysis.labels import Box, width
+from analysis.labels import Box, round_numbers, width
 from analysis.naming import FAINT, SMALL, SOFT, STYLES
 
 
@@ -16,6 +17,20 @@ def plain(ax: Any) -> None:
     ax.tick_params(labelsize=SMALL)
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
+
+
+def log_ticks(axis: Any, bases: Sequence[int], said: Callable[[float], str], inches: float, least: int = 2) -> None:
+    """Round numbers as ticks of a logarithmic axis whose limits are set, each in words, one in so many inches."""
+    low, high = axis.get_view_interval()
+    length = axis.axes.bbox.width if axis.axis_name == "x" else axis.axes.bbox.height
+    places = round_numbers(low, high, bases, least, max(3, int(length / axis.axes.figure.dpi / inches)))
+    axis.set_ticks(places, [said(place) for place in places])
+    axis.set_minor_formatter("")
+
+
+def fraction(x: float) -> str:
+    """An intensity that is a power of two: ``16``, ``1/4``."""
+    return f"{x:g}" if x >= 1 else f"1/{1 / x:g}"
 
 
 def covered(ax: Any, points: Any, radius: float = 4.0, joined: bool = True) -> list[Box]:

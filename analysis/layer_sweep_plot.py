@@ -11,7 +11,7 @@ from typing import Any
 
 from analysis.labels import Box, first_free, that_fit, width
 from analysis.layer_axes import axes, in_strip, on_roofline, roofs_of
-from analysis.layer_canvas import caption, colour_of, covered, heading, plain, standing
+from analysis.layer_canvas import caption, colour_of, covered, heading, log_ticks, plain, standing
 from analysis.layer_groups import Curve, LayerSweep
 from analysis.layer_plot import COLOURS
 from analysis.naming import SMALL, halo, ink
@@ -138,8 +138,6 @@ def _over_x(
     ax: Any, sweep: LayerSweep, value: Callable[[Placement], float | None], name: str, said: Callable[[float], str]
 ) -> None:
     """One value of every layer over x."""
-    from matplotlib.ticker import FuncFormatter, LogLocator
-
     values = []
     for curve in sweep.curves:
         points = [(x, y) for x, p in curve.points if (y := value(p))]
@@ -152,10 +150,7 @@ def _over_x(
     ax.set_title(name, fontsize=9.5, loc="left", pad=4)
     if values:
         ax.set(yscale="log", ylim=(min(values) / 1.4, max(values) * 1.4))
-        few = max(values) < 30 * min(values)
-        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=8))
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: said(y)))
-        ax.yaxis.set_minor_formatter("")
+        log_ticks(ax.yaxis, (10,), said, 0.2, least=3)
     else:
         ax.text(0.5, 0.5, "no FLOPs", transform=ax.transAxes, ha="center", va="center", fontsize=SMALL)
         ax.set_yticks([])

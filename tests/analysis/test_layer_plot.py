@@ -14,7 +14,7 @@ from analysis import layer_plot, layer_precision_plot, layer_sweep_plot
 from analysis.analyse import INCHES, Outcome, model
 from analysis.layer_axes import in_strip, limits, on_roofline, roofs_of
 from analysis.placements import ranking
-from tests.analysis.layer_rows import conv_sweep, movement_sweep, network, run_of
+from tests.analysis.layer_rows import ROOFS, conv_sweep, copy, movement_sweep, network, row, run_of
 from tests.devices import GPU
 
 
@@ -190,3 +190,21 @@ def test_a_run_without_roofs_is_drawn_all_the_same() -> None:
         layer_plot.figure(net, found.model, GPU, INCHES).canvas.draw()
     for sweep in found.layer_sweeps:
         layer_sweep_plot.figure(sweep, found.model, GPU, INCHES).canvas.draw()
+
+
+def numbers(axis: Any) -> list[str]:
+    """The labels at the ticks that are in sight."""
+    low, high = axis.get_view_interval()
+    places = zip(axis.get_majorticklocs(), axis.get_ticklabels(), strict=True)
+    return [label.get_text() for place, label in places if low <= place <= high and label.get_text()]
+
+
+@pytest.mark.parametrize("layers", [("Relu",), ("Relu", "Transpose"), ("Transpose",)])
+def test_axes_have_numbers_however_little_they_span(layers: tuple[str, ...]) -> None:
+    run = run_of(*(row(copy(op, 56), "fp16", network="small") for op in layers))
+    run.measurements = run.measurements[len(ROOFS) :]  # no roof makes any axis longer
+    found = model(run)
+    made = layer_plot.figure(found.networks[0], found.model, GPU, INCHES)
+    made.canvas.draw()
+    for ax in made.axes:
+        assert all(len(numbers(axis)) > 1 for axis in (ax.yaxis, ax.xaxis) if "no FLOPs" not in axis.get_label_text())
