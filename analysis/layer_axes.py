@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from analysis.labels import spread_out, width
 from analysis.layer_canvas import fraction, log_ticks, plain
-from analysis.naming import LINE_HEIGHT, SLOPE, SMALL, ink, names_of_slopes, style
+from analysis.naming import LINE_HEIGHT, SLOPE, SMALL, ink, style
 from analysis.placement import Placement
 from analysis.roof_above import capacities, compute_roof
 from analysis.roofline import Roof, Roofline, attainable, ridge
@@ -94,7 +93,6 @@ def _roofline(ax: Any, roofs: Roofline, layers: Sequence[Placement]) -> Any:
     for roof in roofs.compute:
         begin = max(left, ridge(roof.rate, fastest))
         ax.plot([begin, right], [roof.rate] * 2, color=style(roof)[0], linewidth=1.8, gid=f"{roof.tag}/layers")
-    _slope_names(ax, [roof for roof in roofs.bandwidth if ax.get_xlim()[0] * roof.rate < top])
     _flat_names(ax, roofs.compute)
     return ax
 
@@ -122,12 +120,6 @@ def _flat_names(ax: Any, roofs: Sequence[Roof]) -> None:
             fontsize=SMALL, color=ink(style(roof)[0]), va="center", arrowprops={**tie, "relpos": (0, 0.5)},
             annotation_clip=False, gid="name",
         )  # fmt: skip
-
-
-def _slope_names(ax: Any, roofs: Sequence[Roof]) -> None:
-    """Names along the slopes, of what was measured."""
-    measured = [replace(roof, peak=None) for roof in roofs]
-    names_of_slopes(ax, measured, lambda roof: f"{roof.label} {si(roof.rate, roof.unit)}")
 
 
 def _strip(ax: Any, roofs: Roofline, layers: Sequence[Placement]) -> None:

@@ -45,13 +45,16 @@ def covered(ax: Any, points: Any, radius: float = 4.0, joined: bool = True) -> l
     return boxes
 
 
+def roof_lines(ax: Any, radius: float = 3.0) -> list[Box]:
+    """Boxes over the roofs of these axes, in pixels."""
+    roofs = [line for line in ax.get_lines() if str(line.get_gid()).endswith("/layers")]
+    return [box for line in roofs for box in covered(ax, list(zip(*line.get_data(), strict=True)), radius)]
+
+
 def standing(ax: Any) -> list[Box]:
     """Boxes over the roofs of these axes and the names along them, in pixels."""
     pixels = SMALL * ax.figure.dpi / 72
-    boxes = []
-    for line in ax.get_lines():
-        if str(line.get_gid()).endswith("/layers"):
-            boxes += covered(ax, list(zip(line.get_xdata(), line.get_ydata(), strict=True)), 3.0)
+    boxes = roof_lines(ax)
     for text in ax.texts:
         if text.get_rotation():
             turn, (x, y) = math.radians(text.get_rotation()), ax.transData.transform(text.get_position())

@@ -10,6 +10,7 @@ from analysis.labels import Box, first_free
 from analysis.layer_axes import axes, in_strip, on_roofline, roofs_of
 from analysis.layer_canvas import caption, covered, heading, standing
 from analysis.layer_groups import Network
+from analysis.layer_names import slope_names
 from analysis.layer_words import Kind, kinds
 from analysis.naming import FAINT, SMALL, SOFT, halo
 from analysis.placement import Placement
@@ -40,12 +41,15 @@ def figure(net: Network, model: Roofline, device: Device, inches: tuple[float, f
     across, down = inches
     layers = [p for p in net.layers if on_roofline(p) or in_strip(p)]
     box = (0.05, BOTTOM, across - COLUMN, down - TOP)
-    ax, strip = axes(made, box, roofs_of(model, device, layers), layers)
+    roofs = roofs_of(model, device, layers)
+    ax, strip = axes(made, box, roofs, layers)
     found = kinds(net.layers)
     colours = {kind.family: COLOURS[i % len(COLOURS)] for i, kind in enumerate(found)}
     for place, test in ((ax, on_roofline), (strip, in_strip)):
         if place:
             _points(place, [p for p in layers if test(p)], colours)
+    if ax:
+        slope_names(ax, roofs.bandwidth, _boxes(ax, [p for p in layers if on_roofline(p)]))
     first = ranking(net.layers, NAMED)
     _numbers(ax, strip, layers, first)
     _column(made, found, colours, first)
@@ -89,8 +93,7 @@ def _numbers(ax: Any, strip: Any, layers: Sequence[Placement], first: Sequence[P
     """Numbers beside the points with most to gain, each tied to its point; over no other point where there is room."""
     for place, test in ((ax, on_roofline), (strip, in_strip)):
         same = [p for p in layers if test(p)]
-        points = [box for p in same for box in covered(place, [spot(p, same)], _radius(place, p), joined=False)]
-        points += standing(place) if place else []
+        points = [*_boxes(place, same), *standing(place)] if place else []
         numbers: list[Box] = []
         for number, p in enumerate(first, 1):
             if test(p):
@@ -99,6 +102,11 @@ def _numbers(ax: Any, strip: Any, layers: Sequence[Placement], first: Sequence[P
                 if box:
                     numbers.append(box)
                     _number(place, str(number), spot(p, same), box)
+
+
+def _boxes(ax: Any, layers: Sequence[Placement]) -> list[Box]:
+    """Boxes over the points of all layers of these axes, in pixels."""
+    return [box for p in layers for box in covered(ax, [spot(p, layers)], _radius(ax, p), joined=False)]
 
 
 def _radius(ax: Any, p: Placement) -> float:

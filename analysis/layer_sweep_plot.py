@@ -9,12 +9,13 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from analysis.labels import Box, first_free, that_fit, width
+from analysis.labels import Box, that_fit, width
 from analysis.layer_axes import axes, in_strip, on_roofline, roofs_of
 from analysis.layer_canvas import caption, colour_of, covered, heading, log_ticks, plain, standing
 from analysis.layer_groups import Curve, LayerSweep
+from analysis.layer_names import beside_point, slope_names
 from analysis.layer_plot import COLOURS
-from analysis.naming import SMALL, halo, ink
+from analysis.naming import SMALL
 from analysis.placement import Placement
 from analysis.roofline import Roofline
 from analysis.units import brief
@@ -25,7 +26,9 @@ DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 TOP, UNDER, LINE, RIGHT = 0.72, 0.62, 0.2, 2.75  # inches: above, under the axes, a line of the key, the right panels
 GAP = 0.36  # inches between the two panels on the right
 WIDE = 6.0  # x that differ by more are drawn on a logarithmic axis
-SHIFTS = ((0.5, 0.3), (-1.5, 0.3), (0.5, -1.3), (-1.5, -1.3), (-0.5, 0.7), (-0.5, -1.8), (1.2, -0.5), (-2.2, -0.5))
+
+Drawn = tuple[list[tuple[float, tuple[float, float]]], str]
+"""A curve in its axes: (x, spot) of its points, and its colour."""
 
 
 def figure(sweep: LayerSweep, model: Roofline, device: Device, inches: tuple[float, float]) -> Any:
@@ -42,10 +45,13 @@ def figure(sweep: LayerSweep, model: Roofline, device: Device, inches: tuple[flo
     box = (0.06, bottom, across - RIGHT, down - TOP)
     ax, strip = axes(made, box, roofs, layers)
     if ax:
-        _on_roofs(ax, sweep, on_roofline, lambda x, p: (p.intensity or 1.0, p.rate or 1.0))
+        curves = _curves(ax, sweep, on_roofline, lambda x, p: (p.intensity or 1.0, p.rate or 1.0))
+        slope_names(ax, roofs.bandwidth, _boxes(ax, curves))
+        _ends(ax, curves)
     if strip:
         ends = _span(sweep)
-        _on_roofs(strip, sweep, in_strip, lambda x, p: (0.12 + 0.76 * _fraction(x, *ends), p.bandwidth or 1.0))
+        moved = _curves(strip, sweep, in_strip, lambda x, p: (0.12 + 0.76 * _fraction(x, *ends), p.bandwidth or 1.0))
+        _ends(strip, moved)
     half = (down - TOP - bottom - GAP) / 2
     left, wide = (across - RIGHT + 0.75) / across, (RIGHT - 0.9) / across
     upper = made.add_axes((left, (bottom + half + GAP) / down, wide, half / down))
@@ -85,11 +91,11 @@ def _key(made: Any, sweep: LayerSweep) -> int:
     return math.ceil(len(handles) / columns)
 
 
-def _on_roofs(
+def _curves(
     ax: Any, sweep: LayerSweep, test: Callable[[Placement], bool],
     place: Callable[[float, Placement], tuple[float, float]],
-) -> None:  # fmt: skip
-    """Curves in the roofline's axes or the strip, the ends of each named by their x where there is room."""
+) -> list[Drawn]:  # fmt: skip
+    """Curves in the roofline's axes or the strip."""
     drawn = []
     for curve in sweep.curves:
         points = [(x, place(x, p)) for x, p in curve.points if test(p)]
@@ -100,24 +106,20 @@ def _on_roofs(
                 *zip(*spots, strict=True), **look(sweep, curve), markersize=4.5, linewidth=1.1, zorder=3,
                 markeredgecolor="white", markeredgewidth=0.4, gid=f"{sweep.name}/{curve.series}/{curve.dtype}",
             )  # fmt: skip
-    taken = [box for points, _ in drawn for box in covered(ax, [spot for _, spot in points], 3.0)]
-    taken += standing(ax)
-    for points, colour in drawn:
+    return drawn
+
+
+def _boxes(ax: Any, curves: Sequence[Drawn]) -> list[Box]:
+    """Boxes over curves, in pixels."""
+    return [box for points, _ in curves for box in covered(ax, [spot for _, spot in points], 3.0)]
+
+
+def _ends(ax: Any, curves: Sequence[Drawn]) -> None:
+    """The ends of each curve named by their x where there is room."""
+    taken = [*_boxes(ax, curves), *standing(ax)]
+    for points, colour in curves:
         for x, spot in points[:1] + points[1:][-1:]:
-            _end(ax, f"{x:g}", spot, colour, taken)
-
-
-def _end(ax: Any, text: str, spot: tuple[float, float], colour: str, taken: list[Box]) -> None:
-    pixels = SMALL * ax.figure.dpi / 72
-    (x, y), wide = ax.transData.transform(spot), width(text, pixels)
-    corners = [(x + (dx * pixels if dx > 0 else dx / 1.5 * wide), y + dy * pixels) for dx, dy in SHIFTS]
-    boxes = [(a, b, a + wide, b + pixels) for a, b in corners]
-    frame = ax.bbox
-    inside = [b for b in boxes if frame.x0 < b[0] and b[2] < frame.x1 and frame.y0 < b[1] and b[3] < frame.y1]
-    if box := first_free(inside, taken):
-        taken.append(box)
-        at = ax.transData.inverted().transform(box[:2])
-        ax.text(*at, text, fontsize=SMALL, color=ink(colour), va="bottom", path_effects=halo(), zorder=5, gid="end")
+            beside_point(ax, f"{x:g}", spot, colour, taken)
 
 
 def _span(sweep: LayerSweep) -> tuple[float, float]:

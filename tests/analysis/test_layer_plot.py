@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from functools import cache
 from itertools import combinations
@@ -12,9 +13,11 @@ from matplotlib.text import Text
 
 from analysis import layer_plot, layer_precision_plot, layer_sweep_plot
 from analysis.analyse import INCHES, Outcome, model
+from analysis.labels import width
 from analysis.layer_axes import in_strip, limits, on_roofline, roofs_of
+from analysis.naming import SMALL
 from analysis.placements import ranking
-from tests.analysis.layer_rows import ROOFS, conv_sweep, copy, movement_sweep, network, row, run_of
+from tests.analysis.layer_rows import ROOFS, conv, conv_sweep, copy, movement_sweep, network, row, run_of
 from tests.devices import GPU
 
 
@@ -208,3 +211,20 @@ def test_axes_have_numbers_however_little_they_span(layers: tuple[str, ...]) -> 
     made.canvas.draw()
     for ax in made.axes:
         assert all(len(numbers(axis)) > 1 for axis in (ax.yaxis, ax.xaxis) if "no FLOPs" not in axis.get_label_text())
+
+
+def test_no_point_lies_over_the_name_of_a_slope() -> None:
+    nodes = [copy("Relu", 56), *(conv(kernel, 64, 64) for kernel in (1, 3, 5, 7))]
+    rows = [row(node, "fp16", network="slope") for node in nodes]
+    found = model(run_of(*(dataclasses.replace(each, seconds_median=(each.bytes or 0) / 3.6e12) for each in rows)))
+    made = layer_plot.figure(found.networks[0], found.model, GPU, INCHES)
+    (ax,) = made.axes
+    spots = ax.transData.transform(ax.collections[0].get_offsets())
+    names = [text for text in ax.texts if text.get_text().startswith(("DRAM", "L2"))]
+    assert len(names) == 2
+    for text in names:
+        turn, (x, y) = math.radians(text.get_rotation()), ax.transData.transform(text.get_position())
+        c, s = math.cos(turn), math.sin(turn)
+        along = [((a - x) * c + (b - y) * s, (b - y) * c - (a - x) * s) for a, b in spots]
+        length, height = width(text.get_text(), SMALL * 100 / 72), SMALL * 100 / 72
+        assert not [(u, v) for u, v in along if -4 < u < length + 4 and -4 < v < height + 4]
