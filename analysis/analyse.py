@@ -11,6 +11,7 @@ from pathlib import Path
 from analysis.ceilings import Ceiling, ceilings, is_roof
 from analysis.drawing import Figure, drawn, saved
 from analysis.layer_groups import LayerSweep, Network, layer_sweeps, networks, unplaced
+from analysis.layer_missing import with_lost_time
 from analysis.levels import levels
 from analysis.placement import Placement
 from analysis.placements import placements
@@ -57,7 +58,7 @@ def model(run: Run) -> Outcome:
     shown = sweeps(run.measurements, run.device, found, named.by_tag)
     notes = [*named.notes, *(note for sweep in shown for note in sweep.notes)]
     placed = placements(run.measurements, found, run.device)
-    nets = networks(placed, run.measurements)
+    nets = with_lost_time(networks(placed, run.measurements))
     notes += unplaced(nets, run.measurements)
     return Outcome(run, found, roofline(found.values()), notes, shown, placed, nets, layer_sweeps(placed))
 

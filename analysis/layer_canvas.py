@@ -9,6 +9,8 @@ from typing import Any
 from analysis.labels import Box, round_numbers, width
 from analysis.naming import FAINT, SMALL, SOFT, STYLES
 
+NOTE = 0.17  # inches of a line of the caption
+
 
 def plain(ax: Any) -> None:
     """A light grid, and no frame where nothing is read off."""
@@ -65,9 +67,12 @@ def standing(ax: Any) -> list[Box]:
     return boxes
 
 
-def caption(made: Any, text: str) -> None:
-    """A line in the lower left corner of a picture."""
-    made.text(0.012, 0.012, text, fontsize=SMALL, color=FAINT, va="bottom")
+def caption(made: Any, text: str, notes: Sequence[str] = ()) -> None:
+    """A line in the lower left corner of a picture, above it notes on what is not in it, each NOTE inches high."""
+    down = made.get_size_inches()[1]
+    made.text(0.012, 0.067 / down, text, fontsize=SMALL, color=FAINT, va="bottom")
+    for line, note in enumerate(reversed(notes), 1):
+        made.text(0.012, (0.067 + NOTE * line) / down, note, fontsize=SMALL, color=SOFT, va="bottom", gid="note")
 
 
 def heading(made: Any, title: str, under: str = "") -> None:

@@ -20,8 +20,8 @@ NAMED = 3  # layers in a sentence
 class Network:
     """One network at one precision: its layers timed alone, their speed of light, and the row of the whole (or None).
 
-    file: name of its picture, without ending. missing: names of layers that could not run so. call: seconds of the
-    least run of what ran them, 0 if not known.
+    file: name of its picture, without ending. missing: layers that could not run so; lost: a precision that ran them,
+    and their share of its time, where known. call: seconds of the least run of what ran them, 0 if not known.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Network:
     whole: Measurement | None = None
     missing: tuple[str, ...] = ()
     call: float = 0.0
+    lost: tuple[str, float] | None = None
 
     @property
     def skipped(self) -> int:
@@ -151,8 +152,7 @@ def _missing(rows: Iterable[Measurement]) -> dict[tuple[str, str, str], list[str
     found: dict[tuple[str, str, str], list[str]] = {}
     for row in rows:
         if row.ceiling != WHOLE and row.quantity == LAYER and row.status != OK:
-            layer = json.loads(row.params or "{}")
-            found.setdefault(_key(row), []).append(" ".join(filter(None, (layer.get("op"), layer.get("layer")))))
+            found.setdefault(_key(row), []).append(row.layer)
     return found
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from analysis.labels import Box, first_free
 from analysis.layer_axes import axes, in_strip, on_roofline, roofs_of
-from analysis.layer_canvas import caption, covered, heading, standing
+from analysis.layer_canvas import NOTE, caption, covered, heading, standing
 from analysis.layer_groups import Network
+from analysis.layer_missing import how_many, left_out
 from analysis.layer_names import slope_names
 from analysis.layer_words import Kind, kinds
 from analysis.naming import FAINT, SMALL, SOFT, halo
@@ -40,7 +41,8 @@ def figure(net: Network, model: Roofline, device: Device, inches: tuple[float, f
     FigureCanvasAgg(made)
     across, down = inches
     layers = [p for p in net.layers if on_roofline(p) or in_strip(p)]
-    box = (0.05, BOTTOM, across - COLUMN, down - TOP)
+    notes = left_out(net)
+    box = (0.05, BOTTOM + NOTE * len(notes), across - COLUMN, down - TOP)
     roofs = roofs_of(model, device, layers)
     ax, strip = axes(made, box, roofs, layers)
     found = kinds(net.layers)
@@ -54,16 +56,17 @@ def figure(net: Network, model: Roofline, device: Device, inches: tuple[float, f
     _numbers(ax, strip, layers, first)
     _column(made, found, colours, first)
     heading(made, f"{net.name}, {net.precision.upper()} on {device.name}", _under(net))
-    missing = len(net.layers) - len(layers)
-    caption(made, "Area: share of time." + (f" Of unknown work, not drawn: {missing} layers." if missing else ""))
+    unknown = len(net.layers) - len(layers)
+    caption(made, "Area: share of time." + f" Of unknown work, not drawn: {unknown} layers." * bool(unknown), notes)
     return made
 
 
 def _under(net: Network) -> str:
-    """``1.62 ms measured, 971 µs at the speed of light: 59.9 %``."""
-    how = "measured" if net.whole else "for all layers, one after another"
-    least = net.light.least_seconds
-    return f"{si(net.seconds, 's')} {how}; {si(least, 's')} at the speed of light: {percent(net.share)} of it reached"
+    """``1.62 ms measured; 971 µs at the speed of light: 59.9 % of it reached``."""
+    how = "measured" if net.whole else f"for {how_many(net)}, one after another"
+    least = f"{si(net.light.least_seconds, 's')} at the speed of light"
+    few = f" of {how_many(net)}" if net.whole and net.skipped else ""
+    return f"{si(net.seconds, 's')} {how}; {least}{few}: {percent(net.share)} of it reached"
 
 
 def spot(p: Placement, layers: Sequence[Placement]) -> tuple[float, float]:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from analysis.labels import width
-from analysis.layer_canvas import caption, colour_of, heading, plain
+from analysis.layer_canvas import NOTE, caption, colour_of, heading, plain
 from analysis.layer_groups import Network
+from analysis.layer_missing import how_many, left_out
 from analysis.naming import SMALL, SOFT
 from analysis.units import percent, si
 
@@ -27,16 +28,18 @@ def figure(name: str, nets: Sequence[Network], device: str, across: float) -> An
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    down = TOP + BOTTOM + ROW * len(nets)
+    notes = [note for net in nets for note in left_out(net)]
+    bottom = BOTTOM + NOTE * len(notes)
+    down = TOP + bottom + ROW * len(nets)
     made = Figure(figsize=(across, down), dpi=100, facecolor="white")
     FigureCanvasAgg(made)
     right = max(width(_said(net), SMALL) for net in nets) / 72 + 0.3
-    ax = made.add_axes((LEFT / across, BOTTOM / down, 1 - (LEFT + right) / across, 1 - (TOP + BOTTOM) / down))
+    ax = made.add_axes((LEFT / across, bottom / down, 1 - (LEFT + right) / across, 1 - (TOP + bottom) / down))
     _frame(ax, nets)
     for place, net in enumerate(nets):
         _bar(ax, place, net)
     heading(made, f"{name} on {device}", "Time now, and the least time the measured roofs allow")
-    caption(made, "Solid: speed of light; pale: its layers timed alone; line: the whole network in one go.")
+    caption(made, "Solid: speed of light; pale: its layers timed alone; line: the whole network in one go.", notes)
     return made
 
 
@@ -54,7 +57,9 @@ def _frame(ax: Any, nets: Sequence[Network]) -> None:
 
 
 def _name(net: Network, providers: bool) -> str:
-    return f"{net.precision.upper()}\n{net.provider}" if providers else net.precision.upper()
+    """Precision, provider where there are several, and how many layers where some are missing, a line each."""
+    lines = [net.precision.upper(), *[net.provider] * providers, *[how_many(net)] * bool(net.skipped)]
+    return "\n".join(lines)
 
 
 def _said(net: Network) -> str:
@@ -62,10 +67,11 @@ def _said(net: Network) -> str:
 
 
 def _bar(ax: Any, place: int, net: Network) -> None:
-    """Layers alone, over it the speed of light, and across both the time of the whole."""
-    colour = colour_of(net.precision)
-    ax.barh(place, net.light.seconds, height=0.62, color=colour, alpha=0.3, gid="alone")
-    ax.barh(place, net.light.least_seconds, height=0.62, color=colour, gid="least")
+    """Layers alone, over it the speed of light, and across both the time of the whole; hatched where layers miss."""
+    colour, hatch = colour_of(net.precision), "//" if net.skipped else None
+    look = {"height": 0.62, "color": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0}
+    ax.barh(place, net.light.seconds, alpha=0.3, gid="alone", **look)
+    ax.barh(place, net.light.least_seconds, gid="least", **look)
     if net.whole:
         ax.plot([net.seconds] * 2, [place - 0.4, place + 0.4], color="black", linewidth=2.0, gid="whole")
     ax.annotate(

@@ -70,11 +70,11 @@ def test_a_network_of_which_no_layer_runs_alone_is_told_all_the_same() -> None:
     ]
     rows += [whole(6e-3)]
     assert unplaced(shown(*rows), rows) == [
-        "net, FP16 on cuda: 6.00 ms in one go; none of its layers could be timed alone: Loop l."
+        "net, FP16 on cuda: 6.00 ms in one go; none of its layers could be timed alone: l."
     ]
     assert not unplaced(shown(*LAYERS, *rows), [*LAYERS, *rows])
     (net,) = shown(*LAYERS, *rows)
-    assert "(1 more could not run so: Loop l)" in headline(net)
+    assert "(1 more could not run so: l)" in headline(net)
 
 
 def test_a_network_without_roofs_has_no_speed_of_light() -> None:

@@ -1,0 +1,73 @@
+"""A network of which layers did not run is never shown as if it were complete."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from analysis import layer_plot, layer_precision_plot
+from analysis.analyse import INCHES, Outcome, model
+from analysis.layer_missing import how_many, left_out
+from probes.harness.records import Measurement
+from tests.analysis.layer_rows import network, run_of
+from tests.devices import GPU
+
+
+def skipped(row: Measurement) -> Measurement:
+    return dataclasses.replace(row, status="skipped", seconds_median=None, reason="no kernel of it")
+
+
+def outcome(lost: str = "Conv") -> Outcome:
+    """SqueezeNet in FP32, and in FP16 without its layers of this kind."""
+    half = [skipped(row) if row.kernel == lost else row for row in network("squeezenet", whole=None)]
+    return model(run_of(*network("squeezenet", "fp32"), *half))
+
+
+def words(made: Any) -> str:
+    ticks = [text for ax in made.axes for text in ax.get_yticklabels()]
+    return "\n".join(text.get_text() for text in [*made.texts, *ticks])
+
+
+def test_the_share_of_what_is_missing_is_that_of_a_run_with_all_layers() -> None:
+    whole, half = outcome().networks
+    convolutions = [p for p in whole.layers if p.op == "Conv"]
+    assert half.missing == tuple(p.layer for p in convolutions)
+    assert half.lost == ("fp32", pytest.approx(sum(p.time_share for p in convolutions)))
+    assert (whole.missing, whole.lost, left_out(whole)) == ((), None, [])
+
+
+def test_the_share_is_unknown_where_no_run_has_all_layers() -> None:
+    half = [skipped(row) if row.kernel == "Conv" else row for row in network("squeezenet", whole=None)]
+    (net,) = model(run_of(*half)).networks
+    assert net.lost is None
+    assert left_out(net)[0].endswith("layers, which did not run so.")
+
+
+def test_both_pictures_say_how_many_layers_are_missing() -> None:
+    found = outcome()
+    half = found.networks[1]
+    alone = words(layer_plot.figure(half, found.model, GPU, INCHES))
+    beside = words(layer_precision_plot.figure("squeezenet", found.networks, "Device", INCHES[0]))
+    (note,) = left_out(half)
+    total = len(half.layers) + half.skipped
+    assert note.startswith(f"FP16 on cuda lacks {half.skipped} of {total} layers, which did not run so: they take ")
+    for said in (alone, beside):
+        assert how_many(half) == f"{len(half.layers)} of {total} layers"
+        assert note in said
+        assert how_many(half) in said
+        assert "for all layers" not in said
+
+
+def test_layers_without_a_roof_are_not_called_light_in_silence() -> None:
+    rows = [dataclasses.replace(row, dtype="fp64") for row in network("squeezenet", "fp32", whole=None)]
+    (net,) = model(run_of(*rows)).networks
+    assert "of layers without a roof, counted whole." in " ".join(left_out(net))
+
+
+def test_a_complete_network_is_drawn_as_before() -> None:
+    found = outcome(lost="none such")
+    made = layer_precision_plot.figure("squeezenet", found.networks, "Device", INCHES[0])
+    assert not [text for text in made.texts if text.get_gid() == "note"]
+    assert "for all layers" in words(layer_plot.figure(found.networks[1], found.model, GPU, INCHES))
