@@ -119,7 +119,7 @@ def sweep_figures(outcome: Outcome) -> dict[str, Figure]:
 
 def layer_figures(outcome: Outcome) -> dict[str, Figure]:
     """Networks, precisions and sweeps over layers, likewise."""
-    from analysis import layer_plot, layer_precision_plot, layer_sweep_plot
+    from analysis import layer_list_plot, layer_plot, layer_precision_plot, layer_sweep_plot
     from analysis.layer_report import picture_of
 
     device, roofs = outcome.run.device, outcome.model
@@ -130,7 +130,8 @@ def layer_figures(outcome: Outcome) -> dict[str, Figure]:
     for name, nets in several.items():
         figures[picture_of(name)] = partial(layer_precision_plot.figure, name, nets, device.name, INCHES[0])
     for sweep in outcome.layer_sweeps:
-        figures[sweep.file] = partial(layer_sweep_plot.figure, sweep, roofs, device, INCHES)
+        draw = layer_list_plot.figure if sweep.listed else layer_sweep_plot.figure
+        figures[sweep.file] = partial(draw, sweep, roofs, device, INCHES)
     return figures
 
 

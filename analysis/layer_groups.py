@@ -14,6 +14,7 @@ from probes.harness.records import LAYER, OK, Measurement
 
 LEAST_RUN = "overhead/run/"
 NAMED = 3  # layers in a sentence
+LIST = "layer"  # what x is in a sweep that lists different layers
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,20 @@ class LayerSweep:
     def layers(self) -> list[Placement]:
         """All points, curve by curve."""
         return [placed for curve in self.curves for _, placed in curve.points]
+
+    @property
+    def listed(self) -> bool:
+        """Whether its layers are the entries of a list: then x is a place in it, no quantity."""
+        return self.over == LIST
+
+    @property
+    def places(self) -> list[float]:
+        """Every x there is, ascending."""
+        return sorted({x for curve in self.curves for x, _ in curve.points})
+
+    def number(self, x: float) -> str:
+        """What a layer is called where there is little room: its x, or which entry of the list it is."""
+        return str(self.places.index(x) + 1) if self.listed else f"{x:g}"
 
     @property
     def dtypes(self) -> list[str]:

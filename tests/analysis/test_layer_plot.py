@@ -15,6 +15,7 @@ from analysis import layer_plot, layer_precision_plot, layer_sweep_plot
 from analysis.analyse import INCHES, Outcome, model
 from analysis.labels import width
 from analysis.layer_axes import in_strip, limits, on_roofline, roofs_of
+from analysis.layer_curves import look
 from analysis.naming import SMALL
 from analysis.placements import ranking
 from tests.analysis.layer_rows import ROOFS, conv, conv_sweep, copy, movement_sweep, network, row, run_of
@@ -126,11 +127,11 @@ def test_a_sweep_joins_its_points_along_x_and_names_the_ends() -> None:
 
 def test_precisions_differ_in_colour_and_series_in_marker() -> None:
     sweep = outcome().layer_sweeps[0]
-    looks = {(c.series, c.dtype): layer_sweep_plot.look(sweep, c) for c in sweep.curves}
+    looks = {(c.series, c.dtype): look(sweep, c) for c in sweep.curves}
     assert len({look["color"] for look in looks.values()}) == 3
     assert len({look["marker"] for look in looks.values()}) == 2
     alone = outcome().layer_sweeps[1]
-    assert len({layer_sweep_plot.look(alone, c)["color"] for c in alone.curves}) == 3  # one precision: colour by series
+    assert len({look(alone, c)["color"] for c in alone.curves}) == 3  # one precision: colour by series
 
 
 def test_layers_without_operations_stand_in_the_margin_by_their_bytes() -> None:
