@@ -140,7 +140,8 @@ def _strip(ax: Any, roofs: Roofline, layers: Sequence[Placement]) -> None:
     free = [y for y in ticks if all(abs(ax.transData.transform((0, y))[1] - h) > pixels for h in heights)]
     ax.set_yticks(free, [brief(y, "B/s") for y in free])
     for roof, height in zip(roofs.bandwidth, heights, strict=True):
-        ax.axhline(roof.rate, color=SLOPE, linewidth=2.0 if roof == roofs.memory else 1.4, zorder=1.5)
+        wide, gid = 2.0 if roof == roofs.memory else 1.4, f"{roof.tag}/layers"
+        ax.plot((0, 1), [roof.rate] * 2, color=SLOPE, linewidth=wide, zorder=1.5, gid=gid)
         at = ax.transAxes.inverted().transform((ax.bbox.x0 - pixels / 2, height))
         ax.annotate(
             f"{roof.tag.split('/')[1].upper()} {si(roof.rate, roof.unit)}", (0, roof.rate), at,

@@ -15,6 +15,7 @@ from analysis import layer_plot, layer_precision_plot, layer_sweep_plot
 from analysis.analyse import INCHES, Outcome, model
 from analysis.labels import width
 from analysis.layer_axes import in_strip, limits, on_roofline, roofs_of
+from analysis.layer_canvas import standing
 from analysis.layer_curves import look
 from analysis.naming import SMALL
 from analysis.placements import ranking
@@ -137,7 +138,7 @@ def test_precisions_differ_in_colour_and_series_in_marker() -> None:
 def test_layers_without_operations_stand_in_the_margin_by_their_bytes() -> None:
     made = drawn("layers-movement")
     strip = next(ax for ax in made.axes if ax.get_xlabel() == "no FLOPs")
-    names = {line.get_gid() for line in strip.get_lines() if line.get_gid()}
+    names = {line.get_gid() for line in strip.get_lines() if "movement/" in str(line.get_gid())}
     assert names == {"movement/Transpose/fp16", "movement/Reshape/fp16"}
     levels = sorted(t.get_text() for t in strip.texts if t.get_gid() == "level")
     assert levels == ["DRAM 4.70 TB/s", "L2 9.00 TB/s"]
@@ -229,3 +230,13 @@ def test_no_point_lies_over_the_name_of_a_slope() -> None:
         along = [((a - x) * c + (b - y) * s, (b - y) * c - (a - x) * s) for a, b in spots]
         length, height = width(text.get_text(), SMALL * 100 / 72), SMALL * 100 / 72
         assert not [(u, v) for u, v in along if -4 < u < length + 4 and -4 < v < height + 4]
+
+
+def test_the_level_of_a_memory_is_a_place_where_no_number_may_stand() -> None:
+    strip = drawn("layers-movement").axes[0]
+    assert strip.get_xlabel() == "no FLOPs"
+    for rate in (9e12, 4.7e12):
+        (left, height), (right, _) = strip.transData.transform([(0, rate), (1, rate)])
+        over = [box for box in standing(strip) if box[1] < height < box[3]]
+        assert min(box[0] for box in over) <= left + 1
+        assert max(box[2] for box in over) >= right - 1
