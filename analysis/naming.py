@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from analysis.labels import spread_out, stagger, width
@@ -65,7 +65,7 @@ def halo() -> list[Any]:
     return [withStroke(linewidth=3, foreground="white")]
 
 
-def names_of_slopes(ax: Any, roofs: Sequence[Roof], words: Callable[[Roof], str] = name) -> None:
+def names_of_slopes(ax: Any, roofs: Sequence[Roof]) -> None:
     """Names along the slopes (best first): above their lines, but below the lowest, where nothing else is drawn.
 
     Where slopes lie close, one name comes after another; without the share of theory if there is no room for it.
@@ -88,7 +88,7 @@ def names_of_slopes(ax: Any, roofs: Sequence[Roof], words: Callable[[Roof], str]
         (u - inset + drop * (c / s + 1), v - drop) if below else (u, v)
         for (u, v), below in zip(frame, under, strict=True)
     ]
-    said = [words(roof) for roof in roofs]
+    said = [name(roof) for roof in roofs]
     starts = stagger(frame, [width(text, pixels) for text in said], TIGHT * pixels)
     ends = [(u + width(t, pixels)) * s + v * c for u, t, (_, v) in zip(starts, said, frame, strict=True)]
     if max(ends, default=0.0) > ax.bbox.y1:  # many close slopes: less of each, so that all stay in the picture
