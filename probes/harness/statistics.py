@@ -6,7 +6,6 @@ Intervals come from order statistics, which assume nothing about the shape of th
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Sequence
 from statistics import median
 
@@ -40,19 +39,20 @@ def _rank(n: int) -> int:
         k += 1
 
 
-def rounds_interval(rounds: Sequence[Sequence[float]], draws: int = 400) -> tuple[float, float] | None:
-    """95 % interval of the median of samples taken in rounds, or None below six samples.
+def rounds_interval(rounds: Sequence[Sequence[float]]) -> tuple[float, float] | None:
+    """Interval of the median of samples taken in rounds, or None below six samples.
 
-    Samples of one round share a clock and a neighbour, so whole rounds are resampled (cluster bootstrap);
-    one round alone falls back to order statistics. The draws are seeded: same rows, same interval.
+    That of all samples together, widened to the medians of all rounds. Where rounds differ no more than chance makes
+    them, it covers the median with 95 % (93 % where sampling stopped as soon as it was narrow). What moves whole
+    rounds, two or three of them cannot tell with 95 %: the medians of two span the lasting one in 1/2 of all runs,
+    those of three in 3/4. So it is an interval of what was seen in this run, and no narrower than its rounds disagree.
     """
-    filled = [list(r) for r in rounds if r]
-    if len(filled) < 2 or sum(map(len, filled)) < FEWEST:
-        return median_interval([v for r in filled for v in r])
-    dice = random.Random(len(filled))
-    medians = sorted(median([v for r in dice.choices(filled, k=len(filled)) for v in r]) for _ in range(draws))
-    cut = round(draws * (1 - CONFIDENCE) / 2)
-    return medians[cut], medians[-1 - cut]
+    filled = [r for r in rounds if r]
+    together = median_interval([v for r in filled for v in r])
+    if together is None:
+        return None
+    medians = [median(r) for r in filled]
+    return min(together[0], *medians), max(together[1], *medians)
 
 
 def half_width(values: Sequence[float]) -> float:

@@ -52,6 +52,35 @@ def test_one_round_alone_uses_order_statistics() -> None:
     assert rounds_interval([values, []]) == median_interval(values)
 
 
-def test_same_samples_give_the_same_interval() -> None:
-    rounds = [[1.0, 2.0, 3.0], [2.0, 3.0, 4.0]]
-    assert rounds_interval(rounds) == rounds_interval(rounds)
+def covered(rounds: int, each: int, within: float, between: float, runs: int = 1000) -> float:
+    """Share of made-up runs whose interval holds the true median, 10; deviations within and between rounds."""
+    dice = random.Random(rounds * 100 + each)
+
+    def one_round() -> list[float]:
+        middle = dice.gauss(10, between)
+        return [dice.gauss(middle, within) for _ in range(each)]
+
+    found = [rounds_interval([one_round() for _ in range(rounds)]) or (0, 0) for _ in range(runs)]
+    return sum(low <= 10 <= high for low, high in found) / runs
+
+
+@pytest.mark.parametrize("each", [3, 6, 12, 20])
+@pytest.mark.parametrize("rounds", [2, 3])
+def test_rounds_that_differ_by_chance_are_covered_with_95_percent(rounds: int, each: int) -> None:
+    assert covered(rounds, each, within=1, between=0) >= 0.94
+
+
+@pytest.mark.parametrize(("rounds", "least"), [(2, 0.5), (3, 0.75)])
+@pytest.mark.parametrize("within", [0.0, 0.5, 1.0])
+def test_what_moves_whole_rounds_is_covered_as_often_as_the_docstring_says(
+    rounds: int, least: float, within: float
+) -> None:
+    assert covered(rounds, 6, within, between=1) >= least - 0.03
+
+
+def test_rounds_that_agree_by_chance_hide_no_noise() -> None:
+    assert rounds_interval([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]) == (1.0, 3.0)
+
+
+def test_a_round_of_few_samples_widens_the_interval_to_its_median() -> None:
+    assert rounds_interval([[1.0] * 50, [2.0] * 3]) == (1.0, 2.0)
