@@ -72,7 +72,7 @@ def rules(kind: str, cases: Iterable[Case], quick: bool) -> Callable[[Case], Rul
     """The stopping rule of each case when these share the time of a run. A point of a sweep gets the least of it."""
     whole = rule_for(kind, sum(not is_point(case) for case in cases), quick)
     least = LEAST * rounds(kind, quick)  # a point has one turn, as long as all turns of another case
-    point = replace(whole, sample_seconds=POINT_SECONDS, budget_seconds=least, warm_seconds=0.0)
+    point = replace(whole, sample_seconds=POINT_SECONDS, budget_seconds=least, warm_seconds=0.0, fewest=FEWEST)
     layer = replace(point, warm_seconds=SETTLING[kind])
     turn = QUICK_TURN if quick else TURN
 

@@ -10,6 +10,7 @@ import pytest
 from kernels.base import Kernel, Work
 from probes.harness.case import Case
 from probes.harness.plan import LEAST, chosen, rounds, rules
+from probes.harness.statistics import FEWEST
 
 KERNEL = Kernel("made", lambda d, **_: Work(1.0, 1.0), lambda d, r, **_: np.zeros(1), {})
 ROOF = Case(KERNEL, "fp64", "cpu", "bandwidth/dram/read", {"n": 1})
@@ -52,3 +53,12 @@ def test_points_get_the_least_time_and_take_none_from_the_ceilings() -> None:
     alone, beside = rules("cpu", [ROOF], quick=False), rules("cpu", [ROOF, *POINTS], quick=False)
     assert beside(POINTS[0]).budget_seconds == LEAST * rounds("cpu", quick=False), "one turn, as long as three"
     assert beside(ROOF) == alone(ROOF)
+
+
+@pytest.mark.parametrize("kind", ["cpu", "cuda"])
+@pytest.mark.parametrize("quick", [False, True])
+def test_every_case_has_samples_enough_for_an_interval_after_all_its_turns(kind: str, quick: bool) -> None:
+    layer = replace(ROOF, ceiling="layer/conv")
+    rule = rules(kind, [ROOF, *POINTS, layer], quick)
+    assert rule(ROOF).fewest * rounds(kind, quick) >= FEWEST
+    assert rule(POINTS[0]).fewest == rule(layer).fewest == FEWEST, "one turn only"
