@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from probes.harness.case import Probe, all_probes
 from probes.harness.devices.choose import choose as choose_device
-from probes.harness.files import COMPLETE, Run
+from probes.harness.files import COMPLETE, Run, new_folder, reason
 from probes.harness.options import parser
 from probes.harness.records import FAILED, Device, Measurement, RidgelineError
 
@@ -72,7 +72,7 @@ def measure(args: argparse.Namespace) -> int:
     device, why, kept = asked.device(args, choose_device)
     run = begin(device, probes, args)
     run.measurements = kept + asked.imported(args, run)
-    folder = make_folder(args.out, device, run.started)
+    folder = new_folder(args.out, device, run.started)
     console = Console()
     console.device(device, why)
     try:
@@ -108,21 +108,6 @@ def begin(device: Device, probes: Sequence[Probe], args: argparse.Namespace) -> 
 def now() -> str:
     """The time in UTC, to the second."""
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def reason(error: OSError) -> str:
-    """What the operating system says went wrong, in lower case."""
-    return (error.strerror or str(error)).lower()
-
-
-def make_folder(out: Path, device: Device, started: str) -> Path:
-    """``<out>/<device>/<UTC time>``, new. Raises RidgelineError where it cannot be written."""
-    folder = out / device.slug / started.replace(":", "").replace("-", "")
-    try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise RidgelineError(f"cannot write to --out {out}: {reason(error)}") from None
-    return folder
 
 
 def measure_all(run: Run, probes: Sequence[Probe], args: argparse.Namespace, folder: Path, console: Console) -> int:

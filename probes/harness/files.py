@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
@@ -50,6 +51,33 @@ class Run:
         facts["device"] = asdict(self.device)
         self.save_rows(folder)
         replace_file(folder / RUN_FILE, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+
+
+def new_folder(out: Path, device: Device, started: str) -> Path:
+    """``<out>/<device>/<UTC time>``, new: ``-2`` behind the time of a second run of that second, and so on.
+
+    Raises RidgelineError where it cannot be written.
+    """
+    above, name = out / device.slug, started.replace(":", "").replace("-", "")
+    try:
+        above.mkdir(parents=True, exist_ok=True)
+        return next(made for n in itertools.count(1) if (made := _made(above / (name if n == 1 else f"{name}-{n}"))))
+    except OSError as error:
+        raise RidgelineError(f"cannot write to --out {out}: {reason(error)}") from None
+
+
+def _made(folder: Path) -> Path | None:
+    """The folder if it is new. Only the making tells: another run may look at the same moment."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return None
+    return folder
+
+
+def reason(error: OSError) -> str:
+    """What the operating system says went wrong, in lower case."""
+    return (error.strerror or str(error)).lower()
 
 
 def replace_file(path: Path, content: str | bytes) -> None:
@@ -113,7 +141,7 @@ def _read_facts(path: Path) -> dict[str, Any]:
 
 def _why(error: Exception) -> str:
     if isinstance(error, OSError):
-        return (error.strerror or str(error)).lower()
+        return reason(error)
     return f"not valid JSON ({error})"
 
 

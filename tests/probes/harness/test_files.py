@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from probes.harness.files import PARTIAL, Run, read_run, replace_file
+from probes.harness.files import PARTIAL, Run, new_folder, read_run, replace_file
 from probes.harness.records import FAILED, Cache, Measurement, RidgelineError
 from tests.devices import CPU, GPU, measurement
 
@@ -105,6 +105,20 @@ def test_a_failed_write_leaves_the_old_file_whole(tmp_path: Path, monkeypatch: p
         replace_file(path, "new")
     assert [p.name for p in tmp_path.iterdir()] == ["x.csv"]
     assert path.read_text() == "old"
+
+
+def test_runs_started_in_the_same_second_have_a_folder_each(tmp_path: Path) -> None:
+    made = [new_folder(tmp_path, GPU, "2030-01-02T03:04:05Z") for _ in range(3)]
+    assert [folder.name for folder in made] == ["20300102T030405Z", "20300102T030405Z-2", "20300102T030405Z-3"]
+    assert all(folder.is_dir() and folder.parent == tmp_path / "made-up-gpu" for folder in made)
+
+
+@pytest.mark.parametrize("where", ["file", "file/below", "link"])
+def test_a_place_where_no_folder_can_be_is_refused(tmp_path: Path, where: str) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere" / "at" / "all")
+    with pytest.raises(RidgelineError, match=f"cannot write to --out {tmp_path / where}"):
+        new_folder(tmp_path / where, GPU, "2030-01-02T03:04:05Z")
 
 
 def test_rates_follow_from_the_facts() -> None:
