@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kernels import tensor, tensor_table
 from kernels.tensor_table import Instruction
-from probes.harness.case import Case
+from probes.harness.case import Case, run_alone
 from probes.harness.records import Device
 
 
@@ -27,3 +27,7 @@ def _cases(device: Device, row: Instruction) -> Iterator[Case]:
         kernel = tensor.kernel(row, check)
         skip = row.missing(device.arch)
         yield Case(kernel, row.dtype, "raw", row.tag + variant, params | {"operands": operands}, skip)
+
+
+if __name__ == "__main__":
+    run_alone(__file__)

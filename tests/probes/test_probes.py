@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import runpy
+import sys
 from dataclasses import replace
 
 import pytest
@@ -76,3 +78,13 @@ def test_probes_are_chosen_by_name() -> None:
 @pytest.mark.parametrize("name", all_probes())
 def test_every_probe_asks_a_question(name: str) -> None:
     assert all_probes()[name].question.endswith("?")
+
+
+@pytest.mark.parametrize("name", all_probes())
+def test_every_probe_runs_alone(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", [name, "--bogus"])
+    monkeypatch.delitem(sys.modules, f"probes.{name}")
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module(f"probes.{name}", run_name="__main__")
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "run_all.py: unrecognized arguments: --bogus; see --help\n"
