@@ -23,6 +23,8 @@ TRUSTED_SHARE = 0.15  # of the samples that must be undisturbed for the others t
 RESERVE = 64 << 20  # bytes that stay free whatever a case says it needs
 MEMORY_SHARE = 0.8  # of the free memory a case may take: the rest keeps the machine alive
 
+UNITS = (1e9, "G"), (1e6, "M"), (1e3, "k")
+
 
 @dataclass
 class Task:
@@ -75,7 +77,13 @@ def _too_large(case: Case, device: Device, free: float | None = None) -> str:
     if free is None or math.isnan(need) or need <= MEMORY_SHARE * free:
         return ""
     kept = f", {1 - MEMORY_SHARE:.0%} of which stay so" if need <= free else ""
-    return f"needs {need / 1e9:.2f} GB of memory, and {free / 1e9:.2f} GB are free{kept}"
+    return f"needs {_size(need)} of memory, and {_size(free)} are free{kept}"
+
+
+def _size(count: float) -> str:
+    """Bytes in the largest unit of which there is a tenth."""
+    size, unit = next((each for each in UNITS if count >= each[0] / 10), (1.0, ""))
+    return f"{count / size:.2f} {unit}B" if unit else f"{count:.0f} B"
 
 
 def no_room(task: Task, device: Device) -> str:

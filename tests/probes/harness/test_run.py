@@ -137,13 +137,21 @@ def test_memory_that_others_took_since_the_start_is_not_there(monkeypatch: pytes
     row = measured(kernel())
     assert (row.status, row.samples) == (OK, 6), "what was measured in time is kept"
     row = measured(kernel())
-    assert (row.status, row.reason) == (SKIPPED, "needs 0.00 GB of memory, and 0.00 GB are free")
+    assert (row.status, row.reason) == (SKIPPED, "needs 8 B of memory, and 0 B are free")
 
 
-def test_a_case_too_large_for_the_free_memory_is_refused_with_the_numbers() -> None:
-    row = measured(kernel(size=3.9 * (1 << 30)))
-    assert row.status == SKIPPED
-    assert row.reason == "needs 4.19 GB of memory, and 4.29 GB are free, 20% of which stay so"
+@pytest.mark.parametrize(
+    ("size", "free", "told"),
+    [
+        (3.9 * (1 << 30), 4 << 30, "needs 4.19 GB of memory, and 4.29 GB are free, 20% of which stay so"),
+        (25e6, 99_000, "needs 25.00 MB of memory, and 99.00 kB are free"),
+        (1e12, 3e9, "needs 1000.00 GB of memory, and 3.00 GB are free"),
+    ],
+)
+def test_a_case_too_large_for_the_free_memory_is_refused_with_the_numbers(size: float, free: int, told: str) -> None:
+    case = Case(kernel(size=size), "fp64", "cpu", "compute/fp64", {"n": 3})
+    (task,) = tasks([Probe("p", "?", lambda _: [case])], replace(CPU, memory_free_bytes=free), STARTED)
+    assert (task.row.status, task.row.reason) == (SKIPPED, told)
 
 
 def test_preempted_samples_are_dropped_and_counted() -> None:
