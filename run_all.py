@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analysis.output import Unheard, heard
+from probes.harness import interrupts
 from probes.harness.case import Probe, all_probes
 from probes.harness.devices.choose import choose as choose_device
 from probes.harness.files import COMPLETE, Run, new_folder, reason
@@ -25,32 +28,50 @@ if TYPE_CHECKING:
     from probes.harness.timing import Clock
 
 VERSION = "0.1.0"
+NOTHING = "nothing to ask of this kind of device"
 DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; returns the exit code: 0 done, 1 some row failed, 2 bad input, 130 interrupted."""
     try:
-        args = parser(VERSION).parse_args(argv)
-        if args.list:
-            return list_probes(args)
-        if args.replot:
-            return replot(args.replot)
-        return measure(args)
+        with interrupts.remembered():
+            code = asked_for(argv)
+            interrupts.check()
+            return code
     except RidgelineError as error:
-        print(f"run_all.py: {error}", file=sys.stderr)
-        return BAD_INPUT
+        return ended(str(error), BAD_INPUT)
+    except KeyboardInterrupt as error:
+        return ended(str(error) or "interrupted", INTERRUPTED)
+    except (MemoryError, Unheard) as error:
+        return ended(str(error) or "out of memory", SOME_FAILED)
+
+
+def ended(line: str, code: int) -> int:
+    """Say why the program ends early; returns the exit code."""
+    with suppress(OSError):  # standard error may be where standard output is
+        print(f"run_all.py: {line}", file=sys.stderr)
+    return code
+
+
+def asked_for(argv: Sequence[str] | None) -> int:
+    """Do what the command line asks; returns the exit code."""
+    with heard():
+        args = parser(VERSION).parse_args(argv)
+    if args.list:
+        return list_probes(args)
+    return replot(args.replot) if args.replot else measure(args)
 
 
 def list_probes(args: argparse.Namespace) -> int:
     """Print each probe, its question, and whether it can run on the chosen device."""
     device, why = choose_device(args.device)
-    print(f"{device.name}: {why}")
-    for probe in all_probes().values():
-        reasons = {case.skip for case in probe.cases(device)}
-        why_not = "; ".join(sorted(reasons)) or "nothing to ask of this kind of device"
-        state = "can run here" if "" in reasons else f"cannot run here: {why_not}"
-        print(f"  {probe.name:12} {probe.question}\n  {'':12} {state}{'' if probe.default else ', on request'}")
+    with heard():
+        print(f"{device.name}: {why}")
+        for probe in all_probes().values():
+            reasons = {case.skip for case in probe.cases(device)}
+            state = "can run here" if "" in reasons else f"cannot run here: {'; '.join(sorted(reasons)) or NOTHING}"
+            print(f"  {probe.name:12} {probe.question}\n  {'':12} {state}{'' if probe.default else ', on request'}")
     return DONE
 
 
@@ -59,7 +80,11 @@ def replot(folder: Path) -> int:
     from analysis.analyse import analyse
     from analysis.console import Console
 
-    Console().result(analyse(folder))
+    try:
+        outcome = analyse(folder)
+    except OSError as error:
+        raise RidgelineError(f"cannot write to {folder}: {reason(error)}") from None
+    Console().result(outcome)
     return DONE
 
 
@@ -73,22 +98,47 @@ def measure(args: argparse.Namespace) -> int:
     run = begin(device, probes, args)
     run.measurements = kept + asked.imported(args, run)
     folder = new_folder(args.out, device, run.started)
-    console = Console()
-    console.device(device, why)
+    with rows_in(folder):
+        console = Console()
+        console.device(device, why)
+        code = measured(run, probes, args, folder, console)
+        left = finish(run, folder, console)
+        interrupts.check()
+    return code or left
+
+
+@contextmanager
+def rows_in(folder: Path) -> Iterator[None]:
+    """What ends the program within it says where the rows are; with none, no folder is left."""
     try:
-        code = measure_all(run, probes, args, folder, console)
+        yield
     except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"interrupted{kept_in(folder)}") from None
+    except MemoryError:
+        raise MemoryError(f"out of memory{kept_in(folder)}") from None
+    except Unheard as error:
+        raise Unheard(f"{error}{kept_in(folder)}") from None
+
+
+def kept_in(folder: Path) -> str:
+    """What is left in a folder, as the end of a sentence."""
+    with suppress(OSError):
+        folder.rmdir()  # where nothing is in it
+        return ""
+    return f"; the rows so far are in {folder}, --replot draws them"
+
+
+def measured(run: Run, probes: Sequence[Probe], args: argparse.Namespace, folder: Path, console: Console) -> int:
+    """Measure all there is to measure, or as much as can be; returns the exit code."""
+    try:
+        return measure_all(run, probes, args, folder, console)
+    except KeyboardInterrupt:
+        interrupts.answered()
         console.note(f"interrupted: this run is partial; its rows so far are in {folder}")
-        code = INTERRUPTED
+        return INTERRUPTED
     except OSError as error:
         console.note(f"cannot write to {folder}: {reason(error)}; the measurement ended there")
-        code = SOME_FAILED if run.measured else BAD_INPUT
-    try:
-        finish(run, folder, console)
-    except OSError as error:
-        console.note(f"cannot write to {folder}: {reason(error)}; free some space, then --replot {folder}")
-        code = code or SOME_FAILED
-    return code
+        return SOME_FAILED if run.measured else BAD_INPUT
 
 
 def begin(device: Device, probes: Sequence[Probe], args: argparse.Namespace) -> Run:
@@ -130,11 +180,13 @@ def measure_all(run: Run, probes: Sequence[Probe], args: argparse.Namespace, fol
     clock = clock_for(device)
     with console.progress(sum(turns(task, visits) for task in todo)) as progress:
         for task in run_tasks(todo, device, clock, rule_of, visits, lambda m: above_limit(m, device)):
+            interrupts.check()  # before what it may have spoilt is kept
             run.measurements = [*given, *rows(todo)]
             run.save_rows(folder)
             progress.step(task.row)
     if args.sustained:
         sustain_fastest(run, todo, clock, args.sustained, folder, console)
+        interrupts.check()
     clock.close()
     return complete(run, folder)
 
@@ -169,15 +221,22 @@ def sustain_fastest(
     replace_file(folder / "sustained.csv", csv_text(moments, sustained.Moment))
 
 
-def finish(run: Run, folder: Path, console: Console) -> None:
-    """Model, place, draw and report what was measured; with no space left, at least print it."""
+def finish(run: Run, folder: Path, console: Console) -> int:
+    """Model, place, draw and report what was measured; with no space left, at least print it.
+
+    Returns the exit code.
+    """
     from analysis.analyse import model, write
 
-    outcome = model(run)
+    outcome, problem = model(run), ""
     try:
         write(outcome, folder)
-    finally:
-        console.result(outcome)
+    except OSError as error:
+        problem = f"cannot write to {folder}: {reason(error)}; free some space, then --replot {folder}"
+    console.result(outcome)
+    if problem:
+        console.note(problem)
+    return SOME_FAILED if problem else DONE
 
 
 if __name__ == "__main__":

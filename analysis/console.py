@@ -11,6 +11,7 @@ from analysis.analyse import Outcome
 from analysis.columns import LEAST, fit, shortened
 from analysis.layer_console import HEAD as LAYER_HEAD
 from analysis.layer_console import lines, sentences
+from analysis.output import heard
 from analysis.report import HEAD, cells, summary
 from analysis.units import si, unit_of
 from probes.harness.records import FAILED, OK, Device, Measurement
@@ -28,7 +29,7 @@ class Steps(Protocol):
 
 
 class Console:
-    """Prints to standard output."""
+    """Prints to standard output. Raises Unheard where that takes no more."""
 
     def __init__(self) -> None:
         from rich.console import Console as Rich
@@ -39,16 +40,20 @@ class Console:
 
     def note(self, text: str) -> None:
         """One line."""
-        self._rich.print(text, markup=False, soft_wrap=True)
+        self._print(text, markup=False, soft_wrap=True)
+
+    def _print(self, *what: Any, **how: Any) -> None:
+        with heard():
+            self._rich.print(*what, **how)
 
     def device(self, device: Device, why: str) -> None:
         """What is measured, why it, and what may falsify the numbers."""
         units = f"{device.units} SMs, compute capability" if device.kind == "cuda" else f"{device.units} cores,"
         memory = f", {si(device.memory_free_bytes, 'B')} of memory free" if device.memory_free_bytes else ""
-        self._rich.print(f"[bold]{_safe(device.name)}[/bold]  ({_safe(why)})")
+        self._print(f"[bold]{_safe(device.name)}[/bold]  ({_safe(why)})")
         self.note(f"  {units} {device.arch or 'unknown core'}{memory}")
         for warning in device.warnings:
-            self._rich.print(f"[yellow]  warning: {_safe(warning)}[/yellow]")
+            self._print(f"[yellow]  warning: {_safe(warning)}[/yellow]")
 
     @contextmanager
     def progress(self, total: int) -> Iterator[Steps]:
@@ -65,7 +70,7 @@ class Console:
     def result(self, outcome: Outcome) -> None:
         """The table of ceilings, that of layers if there are any, what they mean, and where the files are."""
         found = outcome.ceilings.values()
-        self._rich.print()
+        self._print()
         self._table(HEAD, [cells(c) for c in found], [STYLES.get(c.status, "dim") for c in found], "ceilings.csv")
         said = summary(outcome.run, outcome.ceilings, outcome.notes)
         if outcome.placements:
@@ -88,7 +93,7 @@ class Console:
             if head[-1] in widths and self._rich.is_terminal and not style:  # why a row has no number is told whole
                 shown[head[-1]] = shortened(row[-1], widths[head[-1]])
             table.add_row(*map(_safe, shown.values()), style=style)
-        self._rich.print(table)
+        self._print(table)
         if left := [name for name in head if name not in widths]:
             self.note(f"No room here for {', '.join(left)}: see {file}.")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -25,10 +26,25 @@ def drawn(figures: Mapping[str, Figure]) -> dict[str, tuple[str, bytes]]:
     if workers > 1 and len(figures) > ALONE:
         try:
             with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-                return dict(zip(figures, pool.map(both, figures.values()), strict=True))
+                with _interrupts_waiting():
+                    made = pool.map(both, figures.values())
+                return dict(zip(figures, made, strict=True))
         except (OSError, BrokenProcessPool):  # no right or no room to start processes: then one after the other
             pass
     return {name: both(figure) for name, figure in figures.items()}
+
+
+@contextmanager
+def _interrupts_waiting() -> Iterator[None]:
+    """Processes started within it never see Ctrl-C, which a terminal sends to them too: who started them ends them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _cores() -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import ctypes
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +18,8 @@ from typing import Any
 import pytest
 
 import run_all
+from analysis import analyse
+from analysis.console import Console
 from kernels import fma, stream_cpu
 from kernels.base import Work
 from probes import bandwidth, compute
@@ -189,6 +193,85 @@ def test_a_run_ended_early_is_readable_and_says_it_is_partial(
     assert main("--replot", str(folder)) == 0
     assert "partial" in capsys.readouterr().out
     assert facts(folder)["status"] == "partial"
+
+
+@pytest.fixture
+def imported(tmp_path: Path) -> list[str]:
+    """A run that has nothing to measure: its ceilings and its one layer are there."""
+    (tmp_path / "layers.csv").write_text("name,flops,bytes,seconds\nfc,1e9,1e6,1e-3\n")
+    roofs = ROOT / "results/reference/nvidia-h200"
+    return ["--roofs", str(roofs), "--import", str(tmp_path / "layers.csv"), "--out", str(tmp_path)]
+
+
+def stopped(error: type[BaseException]) -> Any:
+    """A function that is stopped by ``error``."""
+
+    def stop(*_: Any) -> Any:
+        raise error
+
+    return stop
+
+
+ENDED = [
+    (KeyboardInterrupt, 130, "interrupted", analyse, "drawn"),
+    (MemoryError, 1, "out of memory", Console, "result"),
+]
+
+
+@pytest.mark.parametrize(("error", "code", "told", "place", "name"), ENDED, ids=["ctrl-c", "memory"])
+def test_what_ends_the_drawing_is_one_line_and_keeps_the_rows(
+    error: type[BaseException], code: int, told: str, place: Any, name: str, imported: list[str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    with monkeypatch.context() as broken:
+        broken.setattr(place, name, stopped(error))
+        assert main(*imported) == code
+        folder = only_run(tmp_path)
+        assert main("--replot", str(folder)) == code
+    err = capsys.readouterr().err.splitlines()
+    assert err == [f"run_all.py: {told}; the rows so far are in {folder}, --replot draws them", f"run_all.py: {told}"]
+    assert main("--replot", str(folder)) == 0
+
+
+def test_an_interrupt_that_a_callback_swallowed_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lost = ctypes.CFUNCTYPE(None)(lambda: signal.raise_signal(signal.SIGINT))
+    right = fma.kernel
+
+    def kernel(dtype: str) -> Any:
+        made = right(dtype)
+        return replace(made, reference=lambda *a, **k: (lost(), made.reference(*a, **k))[1])
+
+    monkeypatch.setattr(compute.fma, "kernel", kernel)
+    assert main(*SMALL, "--out", str(tmp_path)) == 130
+    assert "interrupted: this run is partial" in capsys.readouterr().out
+    assert facts(only_run(tmp_path))["status"] == "partial"
+
+
+DEAF = [["--list"], ["--replot", "results/reference/nvidia-h200"], SMALL]
+
+
+@pytest.mark.parametrize("argv", DEAF, ids=lambda argv: argv[0])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_standard_output_is_one_line(argv: list[str], tmp_path: Path) -> None:
+    if argv[0] == "--replot":
+        argv = ["--replot", str(shutil.copytree(ROOT / argv[1], tmp_path / "run"))]
+    command = [sys.executable, str(ROOT / "run_all.py"), *argv, "--device", "cpu", "--out", str(tmp_path / "out")]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    told = "run_all.py: cannot write to standard output: no space left on device\n"
+    assert (done.returncode, done.stderr) == (1, told)
+    assert not list(tmp_path.glob("out/*/*")), "a run that measured nothing leaves no folder"
+
+
+def test_a_reader_that_leaves_early_sees_no_traceback() -> None:
+    end, start = os.pipe()
+    os.close(end)
+    command = [sys.executable, str(ROOT / "run_all.py"), "--list", "--device", "cpu"]
+    done = subprocess.run(command, stdout=start, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    os.close(start)
+    assert (done.returncode, done.stderr) == (1, "run_all.py: cannot write to standard output: broken pipe\n")
 
 
 def test_a_kernel_that_copies_half_fails_by_name_and_draws_no_roof(

@@ -75,14 +75,18 @@ def _step(task: Task, device: Device, clock: Clock, rule: Rule, judge: Judge) ->
         _measure(task, device, clock, rule)
     except Unavailable as reason:
         return replace(task.row, status=SKIPPED, reason=str(reason))
-    except (Failure, KernelError, MemoryError) as error:
-        return replace(task.row, status=FAILED, reason=str(error) or "out of memory")
     except Exception as error:  # a driver or compiler may raise anything; the other cases must still run
-        line = " ".join(str(error).split())
-        return replace(task.row, status=FAILED, reason=f"{type(error).__name__}: {line[:300]}")
+        return replace(task.row, status=FAILED, reason=told(error))
     row = row_of(task)
     wrong = judge(row)
     return replace(row, status=FAILED, reason=wrong) if wrong else row
+
+
+def told(error: Exception) -> str:
+    """An error of a case in one line."""
+    if isinstance(error, (Failure, KernelError, MemoryError)):
+        return str(error) or "out of memory"
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
 def _measure(task: Task, device: Device, clock: Clock, rule: Rule) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from functools import partial
 from typing import Any
 
@@ -28,6 +29,24 @@ def test_side_by_side_is_one_after_another(monkeypatch: pytest.MonkeyPatch) -> N
     assert together == drawing.drawn(some)
     assert list(together) == list(some)
     assert len(set(together.values())) == len(some)
+
+
+def waiting() -> bool:
+    """Whether interrupts wait in this process."""
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def drawn_apart(make: Any) -> Any:
+    """A figure, in a process that Ctrl-C leaves alone."""
+    assert waiting()
+    return make()
+
+
+def test_an_interrupt_of_a_terminal_is_for_the_program_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "_cores", lambda: 2)
+    some = {name: partial(drawn_apart, make) for name, make in figures(drawing.ALONE + 1).items()}
+    assert len(drawing.drawn(some)) == len(some)
+    assert not waiting()
 
 
 def test_few_figures_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
