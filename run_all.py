@@ -92,19 +92,33 @@ def measure(args: argparse.Namespace) -> int:
     """Measure the chosen device, leaving a run directory; the rows so far are always on disk."""
     from analysis.console import Console
     from probes.harness import asked
+    from probes.harness.task import tasks
 
     probes = asked.probes(args)
     device, why, kept = asked.device(args, choose_device)
     run = begin(device, probes, args)
     run.measurements = kept + asked.imported(args, run)
+    todo = tasks(probes, device, run.started, full=args.full or bool(args.only), quick=args.quick)
+    warn_of_silent(run, args.only or (), todo)
     folder = new_folder(args.out, device, run.started)
     with rows_in(folder):
         console = Console()
         console.device(device, why)
-        code = measured(run, probes, args, folder, console)
+        code = measured(run, todo, args, folder, console)
         left = finish(run, folder, console)
         interrupts.check()
     return code or left
+
+
+def warn_of_silent(run: Run, named: Sequence[str], todo: Sequence[Task]) -> None:
+    """Warn of probes that were named and ask nothing. Raises RidgelineError where nothing else is in the run."""
+    silent = [name for name in dict.fromkeys(named) if name not in {task.probe for task in todo}]
+    if not silent:
+        return
+    told = f"{', '.join(silent)}: {NOTHING}"
+    if not todo and not run.measurements:
+        raise RidgelineError(f"{told}; --list says what can run here")
+    run.warnings.append(told)
 
 
 @contextmanager
@@ -128,10 +142,10 @@ def kept_in(folder: Path) -> str:
     return f"; the rows so far are in {folder}, --replot draws them"
 
 
-def measured(run: Run, probes: Sequence[Probe], args: argparse.Namespace, folder: Path, console: Console) -> int:
+def measured(run: Run, todo: Sequence[Task], args: argparse.Namespace, folder: Path, console: Console) -> int:
     """Measure all there is to measure, or as much as can be; returns the exit code."""
     try:
-        return measure_all(run, probes, args, folder, console)
+        return measure_all(run, todo, args, folder, console)
     except KeyboardInterrupt:
         interrupts.answered()
         console.note(f"interrupted: this run is partial; its rows so far are in {folder}")
@@ -160,18 +174,16 @@ def now() -> str:
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def measure_all(run: Run, probes: Sequence[Probe], args: argparse.Namespace, folder: Path, console: Console) -> int:
+def measure_all(run: Run, todo: Sequence[Task], args: argparse.Namespace, folder: Path, console: Console) -> int:
     """Every case of the run, saved after each step."""
     from analysis.theory import above_limit
     from probes.harness.plan import rounds, rules
     from probes.harness.run import run as run_tasks
     from probes.harness.run import turns
-    from probes.harness.task import tasks
     from probes.harness.timing import clock_for
 
     device, visits = run.device, rounds(run.device.kind, args.quick)
     given = run.measurements
-    todo = tasks(probes, device, run.started, full=args.full or bool(args.only), quick=args.quick)
     run.measurements = [*given, *rows(todo)]
     run.save(folder)
     if not todo:

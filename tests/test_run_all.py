@@ -93,6 +93,8 @@ def test_the_list_tells_questions_and_whether_they_can_be_answered(capsys: pytes
 BAD = [
     (["--device", "7"], "no "),
     (["--device", "toaster"], "--device 'toaster' is no device"),
+    (["--only", "overhead", "--device", "cpu"], "overhead: nothing to ask of this kind of device; --list says"),
+    (["--only", "gemm", "transfer", "--device", "cpu"], "gemm, transfer: nothing to ask of this kind of device"),
     (["--only", "magic"], "no probe is called 'magic'; there are: bandwidth"),
     (["--nonsense"], "unrecognized arguments: --nonsense"),
     (["--only"], "--only"),
@@ -135,6 +137,13 @@ def test_a_machine_with_little_memory_is_refused_with_the_numbers(
     streams = [row for row in rows if row["ceiling"].startswith("bandwidth/dram/")]
     assert {row["status"] for row in streams} == {"skipped"}
     assert all("GB of memory, and 0.10 GB are free" in row["reason"] for row in streams)
+
+
+def test_a_named_probe_that_asks_nothing_here_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(*SMALL, "overhead", "--out", str(tmp_path)) == 0
+    told = "overhead: nothing to ask of this kind of device"
+    assert f"warning: {told}" in capsys.readouterr().out
+    assert told in facts(only_run(tmp_path))["warnings"]
 
 
 @pytest.fixture
