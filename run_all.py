@@ -175,32 +175,46 @@ def now() -> str:
 
 
 def measure_all(run: Run, todo: Sequence[Task], args: argparse.Namespace, folder: Path, console: Console) -> int:
-    """Every case of the run, saved after each step."""
-    from analysis.theory import above_limit
-    from probes.harness.plan import rounds, rules
-    from probes.harness.run import run as run_tasks
-    from probes.harness.run import turns
+    """Every case of the run, and a load if one is asked for; returns the exit code."""
+    from probes.harness.run import told
     from probes.harness.timing import clock_for
 
-    device, visits = run.device, rounds(run.device.kind, args.quick)
     given = run.measurements
     run.measurements = [*given, *rows(todo)]
     run.save(folder)
     if not todo:
         return complete(run, folder)
-    rule_of = rules(device.kind, (task.case for task in todo), args.quick)
-    clock = clock_for(device)
+    try:
+        clock = clock_for(run.device)
+    except Exception as error:  # a driver may raise anything; what is there already is still drawn
+        run.warnings.append(f"nothing could be timed: {told(error)}")
+        run.save(folder)
+        return SOME_FAILED
+    time_all(run, given, todo, clock, args.quick, folder, console)
+    if args.sustained:
+        sustain_fastest(run, todo, clock, args.sustained, folder, console)
+    with suppress(Exception):  # a kernel that broke the device broke its clock too, and has a row that says so
+        clock.close()
+    return complete(run, folder)
+
+
+def time_all(
+    run: Run, given: list[Measurement], todo: Sequence[Task], clock: Clock, quick: bool, folder: Path, console: Console
+) -> None:
+    """Time the cases, their rows beside those given, saved after each step."""
+    from analysis.theory import above_limit
+    from probes.harness.plan import rounds, rules
+    from probes.harness.run import run as run_tasks
+    from probes.harness.run import turns
+
+    device, visits = run.device, rounds(run.device.kind, quick)
+    rule_of = rules(device.kind, (task.case for task in todo), quick)
     with console.progress(sum(turns(task, visits) for task in todo)) as progress:
         for task in run_tasks(todo, device, clock, rule_of, visits, lambda m: above_limit(m, device)):
             interrupts.check()  # before what it may have spoilt is kept
             run.measurements = [*given, *rows(todo)]
             run.save_rows(folder)
             progress.step(task.row)
-    if args.sustained:
-        sustain_fastest(run, todo, clock, args.sustained, folder, console)
-        interrupts.check()
-    clock.close()
-    return complete(run, folder)
 
 
 def rows(todo: Sequence[Task]) -> list[Measurement]:
@@ -222,13 +236,21 @@ def sustain_fastest(
     from probes.harness import sustained
     from probes.harness.devices import nvml
     from probes.harness.files import csv_text, replace_file
+    from probes.harness.run import told
 
     task = sustained.fastest(todo)
     if task is None:
         console.note("nothing to sustain: no compute path was measured")
         return
     console.note(f"  {task.row.ceiling} for {seconds:g} s")
-    moments = sustained.sustain(task, run.device, clock, seconds, nvml.Watch(run.device).read)
+    try:
+        moments = sustained.sustain(task, run.device, clock, seconds, nvml.Watch(run.device).read)
+    except Exception as error:  # a driver may raise anything; what was measured before is still drawn
+        interrupts.check()
+        console.note(f"  {task.row.ceiling} could not be sustained: {told(error)}")
+        run.measurements.append(sustained.failed(task, told(error)))
+        return
+    interrupts.check()
     run.measurements.append(sustained.measurement(task, moments))
     replace_file(folder / "sustained.csv", csv_text(moments, sustained.Moment))
 

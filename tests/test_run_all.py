@@ -21,8 +21,9 @@ import run_all
 from analysis import analyse
 from analysis.console import Console
 from kernels import fma, stream_cpu
-from kernels.base import Work
+from kernels.base import KernelError, Work
 from probes import bandwidth, compute
+from probes.harness import sustained, timing
 from probes.harness.records import Device
 
 ROOT = Path(__file__).parent.parent
@@ -281,6 +282,38 @@ def test_a_reader_that_leaves_early_sees_no_traceback() -> None:
     done = subprocess.run(command, stdout=start, stderr=subprocess.PIPE, text=True, cwd=ROOT)
     os.close(start)
     assert (done.returncode, done.stderr) == (1, "run_all.py: cannot write to standard output: broken pipe\n")
+
+
+def broken(*_: Any) -> Any:
+    raise KernelError("the device has fallen off the bus")
+
+
+def test_a_load_that_breaks_is_a_failed_row_and_ends_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sustained, "sustain", broken)
+    monkeypatch.setattr(timing.HostClock, "close", broken)
+    assert main(*SMALL, "--sustained", "1", "--out", str(tmp_path)) == 1
+    folder = only_run(tmp_path)
+    assert "could not be sustained: the device has fallen off the bus" in capsys.readouterr().out
+    assert facts(folder)["status"] == "complete"
+    rows = {row["ceiling"]: row for row in table(folder, "measurements.csv")}
+    (path,) = [name for name in rows if name.endswith("/sustained")]
+    assert (rows[path]["status"], rows[path]["seconds_median"]) == ("failed", "")
+    assert rows[path]["reason"] == "the device has fallen off the bus"
+    assert path in {row["tag"] for row in table(folder, "ceilings.csv")}
+    assert (folder / "report.html").exists()
+
+
+def test_a_machine_with_no_clock_is_a_warning_and_the_run_is_partial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(timing, "clock_for", broken)
+    assert main(*SMALL, "--out", str(tmp_path)) == 1
+    folder = only_run(tmp_path)
+    assert "warning: nothing could be timed: the device has fallen off the bus" in capsys.readouterr().out
+    assert facts(folder)["status"] == "partial"
+    assert (folder / "ceilings.csv").exists()
 
 
 def test_a_kernel_that_copies_half_fails_by_name_and_draws_no_roof(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from probes.harness.records import SCHEMA_VERSION, Device, Measurement
+from probes.harness.records import FAILED, SCHEMA_VERSION, Device, Measurement
 from probes.harness.task import Task
 from probes.harness.timing import Clock, Sample
 
@@ -68,10 +68,15 @@ def sustain(
     return moments
 
 
+def tag(row: Measurement) -> str:
+    """Tag of what becomes of this row's path under load."""
+    return f"{row.ceiling}/sustained"
+
+
 def _moment(row: Measurement, sample: Sample, seconds: float, seen: dict[str, float]) -> Moment:
     rate = (row.flops or 0.0) / sample.seconds
     clock = sample.clock_hz or seen.get("sm_clock_hz")
-    return Moment(SCHEMA_VERSION, row.device, row.started, f"{row.ceiling}/sustained", seconds, rate, clock,
+    return Moment(SCHEMA_VERSION, row.device, row.started, tag(row), seconds, rate, clock,
                   seen.get("power_w"), seen.get("temperature_c"))  # fmt: skip
 
 
@@ -84,4 +89,12 @@ def measurement(task: Task, moments: Sequence[Moment]) -> Measurement:
     return replace(
         task.row, ceiling=moments[0].tag, reason=note, seconds_median=median(seconds), seconds_best=min(seconds),
         seconds_low=None, seconds_high=None, samples=len(end), dropped=0, clock_hz=median(clocks) if clocks else None,
+    )  # fmt: skip
+
+
+def failed(task: Task, reason: str) -> Measurement:
+    """The row of a load that ended in an error."""
+    return replace(
+        task.row, ceiling=tag(task.row), status=FAILED, reason=reason, seconds_median=None, seconds_best=None,
+        seconds_low=None, seconds_high=None, samples=0, dropped=0, clock_hz=None,
     )  # fmt: skip
