@@ -10,7 +10,6 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,14 +17,13 @@ from analysis.output import Unheard, heard
 from probes.harness import interrupts
 from probes.harness.case import Probe, all_probes
 from probes.harness.devices.choose import choose as choose_device
-from probes.harness.files import COMPLETE, Run, new_folder, reason
+from probes.harness.files import COMPLETE, Run, new_folder, now, reason
 from probes.harness.options import parser
-from probes.harness.records import FAILED, Device, Measurement, RidgelineError
+from probes.harness.records import FAILED, Device, RidgelineError
 
 if TYPE_CHECKING:
     from analysis.console import Console
     from probes.harness.task import Task
-    from probes.harness.timing import Clock
 
 VERSION = "0.1.0"
 NOTHING = "nothing to ask of this kind of device"
@@ -144,8 +142,11 @@ def kept_in(folder: Path) -> str:
 
 def measured(run: Run, todo: Sequence[Task], args: argparse.Namespace, folder: Path, console: Console) -> int:
     """Measure all there is to measure, or as much as can be; returns the exit code."""
+    from analysis.theory import above_limit
+    from probes.harness.measuring import measure_all
+
     try:
-        return measure_all(run, todo, args, folder, console)
+        measure_all(run, todo, folder, args.sustained, lambda row: above_limit(row, run.device), console)
     except KeyboardInterrupt:
         interrupts.answered()
         console.note(f"interrupted: this run is partial; its rows so far are in {folder}")
@@ -153,6 +154,8 @@ def measured(run: Run, todo: Sequence[Task], args: argparse.Namespace, folder: P
     except OSError as error:
         console.note(f"cannot write to {folder}: {reason(error)}; the measurement ended there")
         return SOME_FAILED if run.measured else BAD_INPUT
+    failed = run.status != COMPLETE or any(row.status == FAILED for row in run.measurements)
+    return SOME_FAILED if failed else DONE
 
 
 def begin(device: Device, probes: Sequence[Probe], args: argparse.Namespace) -> Run:
@@ -167,92 +170,6 @@ def begin(device: Device, probes: Sequence[Probe], args: argparse.Namespace) -> 
         "rounds": rounds(device.kind, args.quick),
     }
     return Run(device, now(), settings, {"ridgeline": VERSION, **versions()}, warnings=list(device.warnings))
-
-
-def now() -> str:
-    """The time in UTC, to the second."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def measure_all(run: Run, todo: Sequence[Task], args: argparse.Namespace, folder: Path, console: Console) -> int:
-    """Every case of the run, and a load if one is asked for; returns the exit code."""
-    from probes.harness.run import told
-    from probes.harness.timing import clock_for
-
-    given = run.measurements
-    run.measurements = [*given, *rows(todo)]
-    run.save(folder)
-    if not todo:
-        return complete(run, folder)
-    try:
-        clock = clock_for(run.device)
-    except Exception as error:  # a driver may raise anything; what is there already is still drawn
-        run.warnings.append(f"nothing could be timed: {told(error)}")
-        run.save(folder)
-        return SOME_FAILED
-    time_all(run, given, todo, clock, args.quick, folder, console)
-    if args.sustained:
-        sustain_fastest(run, todo, clock, args.sustained, folder, console)
-    with suppress(Exception):  # a kernel that broke the device broke its clock too, and has a row that says so
-        clock.close()
-    return complete(run, folder)
-
-
-def time_all(
-    run: Run, given: list[Measurement], todo: Sequence[Task], clock: Clock, quick: bool, folder: Path, console: Console
-) -> None:
-    """Time the cases, their rows beside those given, saved after each step."""
-    from analysis.theory import above_limit
-    from probes.harness.plan import rounds, rules
-    from probes.harness.run import run as run_tasks
-    from probes.harness.run import turns
-
-    device, visits = run.device, rounds(run.device.kind, quick)
-    rule_of = rules(device.kind, (task.case for task in todo), quick)
-    with console.progress(sum(turns(task, visits) for task in todo)) as progress:
-        for task in run_tasks(todo, device, clock, rule_of, visits, lambda m: above_limit(m, device)):
-            interrupts.check()  # before what it may have spoilt is kept
-            run.measurements = [*given, *rows(todo)]
-            run.save_rows(folder)
-            progress.step(task.row)
-
-
-def rows(todo: Sequence[Task]) -> list[Measurement]:
-    """All rows of these tasks."""
-    return [row for task in todo for row in task.rows]
-
-
-def complete(run: Run, folder: Path) -> int:
-    """Say that the run has all it asked for; returns the exit code."""
-    run.ended, run.status = now(), COMPLETE
-    run.save(folder)
-    return SOME_FAILED if any(row.status == FAILED for row in run.measurements) else DONE
-
-
-def sustain_fastest(
-    run: Run, todo: Sequence[Task], clock: Clock, seconds: float, folder: Path, console: Console
-) -> None:
-    """Load the fastest dense compute path for ``seconds`` and keep its curve and its steady end."""
-    from probes.harness import sustained
-    from probes.harness.devices import nvml
-    from probes.harness.files import csv_text, replace_file
-    from probes.harness.run import told
-
-    task = sustained.fastest(todo)
-    if task is None:
-        console.note("nothing to sustain: no compute path was measured")
-        return
-    console.note(f"  {task.row.ceiling} for {seconds:g} s")
-    try:
-        moments = sustained.sustain(task, run.device, clock, seconds, nvml.Watch(run.device).read)
-    except Exception as error:  # a driver may raise anything; what was measured before is still drawn
-        interrupts.check()
-        console.note(f"  {task.row.ceiling} could not be sustained: {told(error)}")
-        run.measurements.append(sustained.failed(task, told(error)))
-        return
-    interrupts.check()
-    run.measurements.append(sustained.measurement(task, moments))
-    replace_file(folder / "sustained.csv", csv_text(moments, sustained.Moment))
 
 
 def finish(run: Run, folder: Path, console: Console) -> int:
