@@ -14,8 +14,8 @@ from probes.harness.case import Case, run_alone
 from probes.harness.records import Device
 from probes.harness.task import MEMORY_SHARE, RESERVE
 
-PAST_CACHE = {"cpu": 4, "cuda": 16}  # arrays this many times the last cache: what it keeps no longer counts
-LEAST_PAST_CACHE = {"cpu": 2, "cuda": 4}  # where memory is small: below this the cache would be measured
+PAST_CACHE = {"cpu": 8, "cuda": 16}  # arrays this many times the last cache: what it keeps no longer counts
+LEAST_PAST_CACHE = {"cpu": 4, "cuda": 4}  # where memory is small: below this the cache would be measured
 LEAST_BYTES = 64 << 20  # an array's size where the last cache is unknown or tiny
 LONG_BYTES = 4 << 30  # on a GPU with room: a pass of a millisecond, beside which starting and ending are nothing
 OWN_BYTES = 96 << 20  # of the host, that this program takes after it has asked what is free

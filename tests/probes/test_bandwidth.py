@@ -19,7 +19,7 @@ from tests.devices import CPU, GPU
 
 MIB, GIB = 1 << 20, 1 << 30
 SMALL_GPU = replace(GPU, last_cache_bytes=60 * MIB, memory_free_bytes=2 * GIB)
-SMALL_MACHINE = replace(CPU, last_cache_bytes=128 * MIB, memory_bytes=2 * GIB, memory_free_bytes=int(1.6 * GIB))
+SMALL_MACHINE = replace(CPU, last_cache_bytes=64 * MIB, memory_bytes=2 * GIB, memory_free_bytes=int(1.6 * GIB))
 
 
 def limited(tmp_path: Path, limit: int) -> int | None:
@@ -53,7 +53,7 @@ def test_sizes_adapt_to_small_memory_and_stay_past_the_cache(device: Device) -> 
 def test_a_control_group_below_the_buffer_shrinks_it(tmp_path: Path) -> None:
     free = limited(tmp_path, 512 * MIB)
     assert free == 448 * MIB
-    device = replace(CPU, last_cache_bytes=32 * MIB, memory_bytes=64 * GIB, memory_free_bytes=free)
+    device = replace(CPU, last_cache_bytes=16 * MIB, memory_bytes=64 * GIB, memory_free_bytes=free)
     assert 64 * MIB <= bandwidth.array_bytes(device) <= 0.8 * 448 * MIB / 3
     assert all(t.open for t in asked(device))
     later = replace(device, memory_free_bytes=free - bandwidth.OWN_BYTES)
@@ -63,11 +63,11 @@ def test_a_control_group_below_the_buffer_shrinks_it(tmp_path: Path) -> None:
 
 def test_a_control_group_below_the_cache_refuses_with_the_numbers(tmp_path: Path) -> None:
     device = replace(CPU, last_cache_bytes=384 * MIB, memory_free_bytes=limited(tmp_path, 512 * MIB))
-    assert bandwidth.array_bytes(device) == 2 * 384 * MIB, "smaller would measure the cache"
+    assert bandwidth.array_bytes(device) == 4 * 384 * MIB, "smaller would measure the cache"
     found = asked(device)
     assert {t.row.status for t in found} == {SKIPPED}
     reasons = {t.row.ceiling: t.row.reason for t in found}
-    assert reasons["bandwidth/dram/triad"] == "needs 2.42 GB of memory, and 0.47 GB are free"
+    assert reasons["bandwidth/dram/triad"] == "needs 4.83 GB of memory, and 0.47 GB are free"
     assert not any(t.open for t in found)
 
 

@@ -21,8 +21,8 @@ MIB, GIB = 1 << 20, 1 << 30
 @pytest.mark.parametrize(
     ("device", "least", "most"),
     [
-        (replace(CPU, last_cache_bytes=32 * MIB), 128 * MIB, 129 * MIB),
-        (replace(CPU, last_cache_bytes=384 * MIB, memory_free_bytes=8 * GIB), 1536 * MIB, 1537 * MIB),
+        (replace(CPU, last_cache_bytes=32 * MIB), 256 * MIB, 257 * MIB),
+        (replace(CPU, last_cache_bytes=384 * MIB, memory_free_bytes=8 * GIB), 2140 * MIB, 2143 * MIB),
         (replace(CPU, last_cache_bytes=None), 64 * MIB, 65 * MIB),
         (replace(GPU, last_cache_bytes=60 * MIB), 4 * GIB, 4 * GIB + MIB),
         (replace(GPU, last_cache_bytes=60 * MIB, memory_free_bytes=2 * GIB), 545 * MIB, 547 * MIB),
