@@ -175,7 +175,7 @@ class Measurement:
 
     @property
     def spread(self) -> float | None:
-        """Half-width of the median's 95 % interval over the median; None if there is no interval."""
+        """Half-width of the median's interval over the median; None if there is no interval."""
         if self.seconds_low is None or self.seconds_high is None or not self.seconds_median:
             return None
         return (self.seconds_high - self.seconds_low) / 2 / self.seconds_median
