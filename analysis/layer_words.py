@@ -18,7 +18,7 @@ from probes.harness.records import DISTURBED
 ALIKE = 0.02
 """Sum of the layers and time of the whole differ by less: both were measured, each to about a per cent."""
 
-DECORATION = re.compile(r"^(Fused|Nhwc|NCHWc|QLinear|Bias|Skip|Fast|Quick)+")
+DECORATION = re.compile(r"^(Fused|Nhwc|NCHWc|QLinear|Bias|Skip|Fast|Quick|Q(?=[A-Z]))+")
 """What ONNX Runtime puts before the name of the operation that it runs in its own way."""
 
 MOVES = ("Transpose", "ReorderInput", "ReorderOutput", "Cast", "QuantizeLinear", "DequantizeLinear", "MemcpyToHost",

@@ -84,8 +84,8 @@ def test_a_network_without_roofs_has_no_speed_of_light() -> None:
 
 
 def test_an_operation_within_the_name_of_another_is_not_that_one() -> None:
-    more = [layer(op, 1e6, 1e-3, "activation", op=op) for op in ("Relu", "Mul", "LeakyRelu")]
-    ran = {"FusedConv": 3, "LeakyRelu": 1, "DynamicQuantizeMatMul": 1}
+    more = [layer(op, 1e6, 1e-3, "activation", op=op) for op in ("Relu", "Mul", "LeakyRelu", "Gemm")]
+    ran = {"FusedConv": 3, "LeakyRelu": 1, "DynamicQuantizeMatMul": 1, "QGemm": 1}
     (net,) = shown(*LAYERS, *more, whole(8e-3, ran=ran))
     assert "(fused away: 1 Relu, 1 Mul, 2.00 ms of the sum)" in headline(net)
 
