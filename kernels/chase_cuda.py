@@ -13,7 +13,7 @@ from kernels.cache import LINE, cycle
 from kernels.nvrtc import Cubin
 
 STEP = LINE["raw"]
-SMALLEST, PAST_CACHE = 8 << 10, 5  # times the L2: three points of a short run lie in memory
+SMALLEST, PAST_CACHE = 8 << 10, 5  # times the L2
 SHARED_BYTES = 16 << 10
 WARM_LINES = 8192  # read at once before a chase: no L1 is larger
 WARM_BLOCKS = 1024
@@ -27,18 +27,22 @@ Point = tuple[str, dict[str, Any], bool]
 
 
 def points(device: Any) -> Iterator[Point]:
-    """(tag, params, only in a full run): shared memory, the two ends of the L2, and sets one octave apart, half of one
-    in a full run, to well past the L2."""
+    """(tag, params, only in a full run): shared memory, the two ends of the L2, and sets to well past it.
+
+    Within the L2 they are an octave apart, half of one in a full run; beyond it a quarter, since a quick run, which
+    keeps every other point, still needs three there.
+    """
     yield "latency/shared", {"x": SHARED_BYTES, "line": STEP, "mode": "shared"}, False
     for end, which in ENDS.items():
         lines = len(range(LOOKED_AT)[which])
         yield f"latency/l2/{end}", {"x": lines * STEP, "line": STEP, "mode": end}, True
-    most = PAST_CACHE * (device.last_cache_bytes or 16 << 20)
-    most = min(most, (device.memory_free_bytes or most) // 4)
-    step = 0
-    while (size := round(SMALLEST * 2 ** (step / 2) / STEP) * STEP) <= most:
-        yield "sweep/latency/working-set/chase", {"x": size, "line": STEP, "mode": "global"}, bool(step % 2)
-        step += 1
+    cached = device.last_cache_bytes or 16 << 20
+    most = min(PAST_CACHE * cached, (device.memory_free_bytes or PAST_CACHE * cached) // 4)
+    for step in range(4 * (most // SMALLEST).bit_length()):
+        size = round(SMALLEST * 2 ** (step / 4) / STEP) * STEP
+        if size <= most and (size > cached or step % 2 == 0):
+            params = {"x": size, "line": STEP, "mode": "global"}
+            yield "sweep/latency/working-set/chase", params, bool(step % 4 and size <= cached)
 
 
 def audit(cubin: Cubin, mode: str) -> Audit:

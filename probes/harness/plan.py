@@ -25,7 +25,7 @@ ROUNDS, QUICK_ROUNDS = {"cpu": 3, "cuda": 2}, 1
 MOST, LEAST = 0.6, 0.014  # seconds of one case and round
 SETTLING = {"cpu": 0.08, "cuda": 0.0}
 """Until the threads of a runtime that has just started run side by side."""
-TWIN = "numba"
+TWIN, LISTED = "numba", "layer"  # what x is in a sweep that lists different layers
 POINT_SECONDS = 0.002  # of one sample of a point of a sweep
 TURN, QUICK_TURN = 3, 1  # times the budget of a case, for each other that is timed in turn with it
 
@@ -39,8 +39,8 @@ def chosen(asked: Iterable[tuple[str, Case]], full: bool, quick: bool) -> Iterat
     """Those (probe, case) that a run measures: each once, full ones only when wanted, few points of a curve if quick.
 
     A quick run takes every other point of a curve, and none between those that a plain run asks; nor does it ask twins
-    in Numba, whose compilation takes longer than their measurement. A layer of a network has no place on a curve, and
-    is never left out.
+    in Numba, whose compilation takes longer than their measurement. A layer of a network, or of a list, has no place on
+    a curve, and is never left out.
     """
     asked = list(asked)
     plain = {_curve(case) for _, case in asked if not case.full}
@@ -54,7 +54,8 @@ def chosen(asked: Iterable[tuple[str, Case]], full: bool, quick: bool) -> Iterat
             continue
         seen.add(key)
         points[curve] = points.get(curve, -1) + 1
-        if not (quick and is_point(case) and "x" in case.params and points[curve] % 2):
+        placed = "x" in case.params and case.params.get("over") != LISTED
+        if not (quick and is_point(case) and placed and points[curve] % 2):
             yield probe, case
 
 

@@ -9,7 +9,7 @@ import pytest
 from probes.harness.plan import chosen
 from probes.harness.records import Device
 from probes.latency import cases
-from tests.devices import CPU
+from tests.devices import CPU, GPU
 
 MIB, GIB = 1 << 20, 1 << 30
 CLEAR = 1.4  # times the last cache: from there on it holds too little of a set to be seen
@@ -34,3 +34,11 @@ def test_three_points_lie_in_memory(last: int, quick: bool) -> None:
 
 def test_a_small_machine_keeps_its_memory() -> None:
     assert max(asked(machine(384 * MIB, GIB))) <= GIB // 8
+
+
+@pytest.mark.parametrize("quick", [False, True], ids=["plain", "quick"])
+@pytest.mark.parametrize("last", [1, 4, 6, 24, 40, 48, 50, 60, 64, 72, 96, 126])
+def test_three_points_lie_in_the_memory_of_a_gpu(last: int, quick: bool) -> None:
+    found = asked(replace(GPU, last_cache_bytes=last * MIB, memory_free_bytes=64 * GIB), quick)
+    assert sum(size > CLEAR * last * MIB for size in found) >= 3
+    assert max(found) <= 5 * last * MIB

@@ -43,6 +43,11 @@ def test_a_quick_run_takes_no_point_between_those_of_a_plain_run() -> None:
     assert ask(*all_full, full=True, quick=True) == all_full[::2], "a curve that is asked only in full keeps half"
 
 
+def test_a_list_is_never_thinned() -> None:
+    listed = [replace(point, params={**point.params, "over": "layer"}) for point in POINTS]
+    assert ask(*listed, quick=True) == listed
+
+
 def test_a_quick_run_asks_no_twins() -> None:
     twin = replace(ROOF, backend="numba")
     assert ask(ROOF, twin) == [ROOF, twin]
