@@ -20,6 +20,7 @@ from probes.importers.ort_nodes import Ran, held
 from probes.importers.ort_work import CONTROL, Shape, work
 
 ENDING = "_kernel_time"
+UNNAMED = "onnxruntime"
 Event = Mapping[str, Any]
 
 
@@ -39,6 +40,7 @@ def read(path: Path, device: str, started: str, network: str = "", nodes: Nodes 
         key = str(event["name"]).removesuffix(ENDING), str(args.get("node_index")), str(args["op_name"])
         grouped.setdefault(key, []).append((index, event))
     more = {"device": device, "started": started, "network": network or path.stem}
+    more["provider"] = _main_provider(event for found in grouped.values() for _, event in found)
     more["precision"] = _precision(path, [found[0] for found in grouped.values()])
     parts = held([_ran(path, name, *found[0]) for (name, *_), found in grouped.items()], nodes or {})
     return [
@@ -88,18 +90,32 @@ def _row(
     nodes: Nodes, more: Mapping[str, Any],
 ) -> Measurement:  # fmt: skip
     index, event = found[0]
-    args = _args(path, index, event)
-    op = str(args["op_name"])
+    op = str(_args(path, index, event)["op_name"])
     inputs, outputs = _shapes(path, index, event, "input"), _shapes(path, index, event, "output")
     flops, moved, reason = work(name, op, inputs, outputs, [nodes[name] for name in names])
-    provider = str(args.get("provider", "")).removesuffix("ExecutionProvider").lower()
-    if provider not in ("", "cpu"):
-        reason = "; ".join(filter(None, (reason, "host time of the call: the device may still have been at work")))
+    provider = _provider(event)
+    remarks = [
+        reason,
+        "host time of the call: the device may still have been at work" * (provider not in ("cpu", UNNAMED)),
+        f"on the {provider} provider" * (provider != more["provider"]),
+    ]
     return layer_row(
         name or op, op, _type_of(path, index, event), seconds, flops, moved,
-        tool="onnxruntime", reason=reason, provider=provider or "onnxruntime", nodes=list(names), **more,
+        tool="onnxruntime", reason="; ".join(filter(None, remarks)), nodes=list(names), **more,
         shapes=[shape for _, shape in inputs], **_channels(op, inputs, outputs),
     )  # fmt: skip
+
+
+def _provider(event: Event) -> str:
+    return str(event["args"].get("provider", "")).removesuffix("ExecutionProvider").lower() or UNNAMED
+
+
+def _main_provider(events: Iterable[Event]) -> str:
+    """The one that takes most of the time: a network is one, though some of its operations run elsewhere."""
+    taken: dict[str, float] = {}
+    for event in events:
+        taken[_provider(event)] = taken.get(_provider(event), 0.0) + event["dur"]
+    return max(taken, key=taken.__getitem__)
 
 
 def _args(path: Path, index: int, event: Event) -> Mapping[str, Any]:

@@ -49,6 +49,17 @@ def test_an_unknown_operation_is_named_and_not_zero(tmp_path: Path) -> None:
     assert "host time" in row.reason
 
 
+def test_operations_on_another_provider_are_of_the_same_network(tmp_path: Path) -> None:
+    main, *_ = events(dur=90)
+    args = {**main["args"], "op_name": "Shape", "provider": "CPUExecutionProvider", "node_index": "1"}
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps([main, main | {"name": "s_kernel_time", "dur": 5, "ts": 95, "args": args}]))
+    rows = ort.read(path, "GPU", "now")
+    assert [row.backend for row in rows] == ["cuda", "cuda"]
+    assert ["on the cpu provider" in row.reason for row in rows] == [False, True]
+    assert ["host time" in row.reason for row in rows] == [True, False]
+
+
 def test_integers_with_packed_weights_have_the_work_of_their_node_or_none(tmp_path: Path) -> None:
     shapes = [{"uint8": [1, 9, 9, 8]}, {"float": []}, {"uint8": []}, {"float": []}, {"int8": []}, {"float": []}]
     out = [{"uint8": [1, 7, 7, 4]}]
