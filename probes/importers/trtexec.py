@@ -20,6 +20,7 @@ from probes.importers.layer_row import Nodes, dtype_of, layer_row, precision_of,
 from probes.importers.trtexec_files import Layer, matched, read_layers, read_profile
 from probes.importers.trtexec_nodes import held
 
+ASSUMED = "type not given: fp32 assumed, --exportLayerInfo tells it"
 STILL = ("Reformat", "NoOp", "Shuffle", "Constant", "TrainStation", "signal", "wait")
 STILL_NAME = re.compile(
     r"(?P<reformat>Reformatting CopyNode .*)|\[trainStation\d*\]|.*\[(Shuffle|Constant|NoOp)\]|.* copy"
@@ -67,6 +68,7 @@ def _row(
     reason = "" if flops is not None else f"FLOPs of {op or layer['Name']} unknown: it names no node of the model"
     if more["shared"] and not work:
         reason = "part of a node whose work is counted with a slower layer"
+    reason = "; ".join(filter(None, (reason, ASSUMED * (not dtype and bool(flops)))))
     return layer_row(
         layer["Name"], op or layer["Name"], dtype or "fp32", [seconds], flops, of_nodes if border is None else border,
         tool="trtexec", reason=reason, family="movement" if still and not work else "",

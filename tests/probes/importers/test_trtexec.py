@@ -125,6 +125,13 @@ def test_version_10_names_nodes_in_metadata_and_each_is_counted_once() -> None:
     assert sum(row.flops or 0 for row in rows) == sum(node.flops for node in NODES10.values())
 
 
+def test_a_profile_alone_does_not_tell_types_and_the_row_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "profile.json"
+    path.write_text('[{"count": 3}, {"name": "Conv_0 + Relu_1", "averageMs": 1}]')
+    (row,) = trtexec.read(path, "GPU", "now", nodes=NODES8)
+    assert (row.dtype, row.reason) == ("fp32", trtexec.ASSUMED)
+
+
 def test_a_name_without_metadata_loses_what_tensorrt_added() -> None:
     names = ["/fc/MatMul_myl0_3", "node_of_/Mul", "{ForeignNode[onnx::w_1.../act/Relu_output_0]}"]
     found = held([{"Name": name} for name in names], {}, NODES10)
