@@ -1,7 +1,7 @@
 """Working sets on the CPU: passes over a buffer of each core's own, with whole vector registers and plain stores.
 
-All passes are one loop whose place wraps around: small sets lose nothing at the end of a pass. Stores are plain: those
-that bypass the cache would measure memory at every size.
+The loop over a set does nothing but move and count, or loads that wait for the last cache find a core's window full of
+other work. Stores are plain: those that bypass the cache would measure memory at every size.
 """
 
 from __future__ import annotations
@@ -98,17 +98,14 @@ def _native(unit: Vector, op: str, dtype: str) -> Native:
     def emit(b: Any, arguments: Any, repeat: Any) -> None:
         source, target, out = (load_argument(b, arguments, k, kind.as_pointer()) for k in (0, 1, 3))
         n = load_argument(b, arguments, 2)
-        zero, step = ir.Constant(n.type, 0), ir.Constant(n.type, STEPS)
-
-        def trip(_: Any, carried: Sequence[Any]) -> list[Any]:
-            first, *sums = carried
-            places = [b.add(first, ir.Constant(n.type, k)) for k in range(STEPS)]
-            following = b.add(first, step)
-            wrapped = b.select(b.icmp_signed("==", following, n), zero, following)
-            return [wrapped, *_move(b, unit, op, kind, source, target, places, sums)]
-
         sums = [ir.Constant(kind, [0] * kind.count)] * (STEPS if op == "read" else 0)
-        for number, value in enumerate(loop(b, b.mul(repeat, n), STEPS, [zero, *sums], trip)[1:]):
+
+        def trip(first: Any, sums: Sequence[Any]) -> list[Any]:
+            places = [b.add(first, ir.Constant(n.type, k)) for k in range(STEPS)]
+            return _move(b, unit, op, kind, source, target, places, sums)
+
+        found = loop(b, repeat, 1, sums, lambda _, sums: loop(b, n, STEPS, sums, trip))
+        for number, value in enumerate(found):
             b.store(value, b.gep(out, [ir.Constant(n.type, number)])).align = ITEMSIZE[dtype]
 
     return compile_kernel(emit)
