@@ -13,7 +13,8 @@ from analysis.layer_console import HEAD as LAYER_HEAD
 from analysis.layer_console import lines, sentences
 from analysis.output import heard
 from analysis.report import HEAD, cells, summary
-from analysis.units import si, unit_of
+from analysis.sweeps import IN_BYTES
+from analysis.units import binary, si, unit_of
 from probes.harness.records import FAILED, OK, Device, Measurement
 
 PIPE_WIDTH = 240  # columns: no line of a table is broken where no one looks at a screen
@@ -141,7 +142,9 @@ class _Bar:
 def _line(row: Measurement) -> str:
     value, unit = (row.seconds_median, "s") if row.quantity == "layer" else (row.value, unit_of(row.ceiling, row.dtype))
     what = si(value, unit) if row.status == OK else f"{row.status}: {row.reason}"
-    place = f" {row.layer} {row.dtype}" if row.layer else "" if row.x is None else f" at {row.x:g}"
+    size = row.x is not None and any(f"/{over}/" in row.ceiling for over in IN_BYTES)
+    where = binary(row.x or 0) if size else f"{row.x:g}" if row.x is not None else ""
+    place = f" {row.layer} {row.dtype}" if row.layer else f" at {where}" * bool(where)
     return f"  {row.ceiling + place:32} {row.backend:6} {what}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
 import rich.console
@@ -55,3 +56,20 @@ def test_columns_without_room_are_named_with_their_file(outcome: Outcome) -> Non
 
 def test_why_a_row_failed_is_told_whole(outcome: Outcome) -> None:
     assert " ".join(shown(outcome, 80)).count("3.0,") == 4
+
+
+@pytest.mark.parametrize(
+    ("ceiling", "x", "said"),
+    [
+        ("sweep/bandwidth/working-set/read", 1 << 20, "working-set/read at 1 MiB "),
+        ("sweep/transfer/size/h2d-pinned", 1024, "size/h2d-pinned at 1 KiB "),
+        ("sweep/compute/intensity/fp64", 2.25, "intensity/fp64 at 2.25 "),
+        ("bandwidth/dram/read", None, "bandwidth/dram/read    "),
+    ],
+)
+def test_a_line_of_progress_tells_where_on_its_curve_a_point_lies(
+    ceiling: str, x: float | None, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Console().progress(1) as progress:
+        progress.step(measurement(ceiling, params=json.dumps({"x": x} if x else {})))
+    assert said in capsys.readouterr().out
