@@ -11,12 +11,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from analysis.labels import spread_out, width
-from analysis.layer_canvas import fraction, log_ticks, plain
+from analysis.layer_canvas import log_ticks, plain
 from analysis.naming import LINE_HEIGHT, SLOPE, SMALL, ink, style
 from analysis.placement import Placement
 from analysis.roof_above import capacities, compute_roof
 from analysis.roofline import Roof, Roofline, attainable, ridge
-from analysis.units import brief, si
+from analysis.units import brief, fraction, si
 from probes.harness.records import Device
 
 STRIP, AXIS, LEVELS = 0.66, 0.92, 1.06  # inches: width of the strip, room left of an axis and left of the strip

@@ -30,11 +30,6 @@ def log_ticks(axis: Any, bases: Sequence[int], said: Callable[[float], str], inc
     axis.set_minor_formatter("")
 
 
-def fraction(x: float) -> str:
-    """An intensity that is a power of two: ``16``, ``1/4``."""
-    return f"{x:g}" if x >= 1 else f"1/{1 / x:g}"
-
-
 def covered(ax: Any, points: Any, radius: float = 4.0, joined: bool = True) -> list[Box]:
     """Boxes over points (x, y) and the line that joins them, in pixels: where no label may stand."""
     spots = list(ax.transData.transform(points)) if len(points) else []

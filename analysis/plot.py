@@ -22,7 +22,7 @@ from analysis.naming import (
     tops,
 )
 from analysis.roofline import Roof, Roofline, attainable, ridge
-from analysis.units import brief, short
+from analysis.units import brief, fraction, short
 
 DASHED = (0, (5, 4))
 LEFT, RIGHT = 1 / 16, 256.0  # intensities shown where no ridge point says better
@@ -68,7 +68,7 @@ def _frame(ax: Any, model: Roofline, title: str, subtitle: str) -> None:
     unit = min(units)  # FLOP/s, unless every roof is of integers
     ax.set(xscale="log", yscale="log", xlim=(left, right), ylim=(low, high))
     ax.xaxis.set_major_locator(LogLocator(base=4, numticks=max(4, int(ax.bbox.width / 45))))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}" if x >= 1 else f"1/{1 / x:g}"))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: fraction(x)))
     ax.xaxis.set_minor_locator(LogLocator(base=2, numticks=30))
     ax.xaxis.set_minor_formatter("")
     ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: brief(y, unit)))

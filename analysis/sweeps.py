@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from analysis.ceilings import Ceiling, cycles
 from analysis.levels import OVER, Level, reported
 from analysis.roofline import attainable, ridge
-from analysis.units import binary, percent, short, si, unit_of
+from analysis.units import binary, fraction, percent, short, si, unit_of
 from probes.harness.records import SWEEP, Device, Measurement
 
 AXES = {
@@ -102,7 +102,7 @@ class Sweep:
 
     def place(self, x: float) -> str:
         """``x`` as people read it."""
-        return binary(x) if self.over in IN_BYTES else f"{x:g}" if x >= 1 else f"1/{1 / x:g}"
+        return binary(x) if self.over in IN_BYTES else fraction(x)
 
 
 def sweeps(

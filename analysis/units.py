@@ -50,6 +50,11 @@ def binary(size: float) -> str:
     return f"{short(size / 2**power)} {BINARY[power]}"
 
 
+def fraction(x: float) -> str:
+    """An intensity that is a power of two: ``16``, ``1/4``."""
+    return f"{x:g}" if x >= 1 else f"1/{1 / x:g}"
+
+
 def unit_of(tag: str, dtype: str = "") -> str:
     """Unit of what a tag says: s for times, B/s, and OP/s where the operands are integers, else FLOP/s."""
     quantity, *rest = tag.removeprefix(f"{SWEEP}/").split("/")
