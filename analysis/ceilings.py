@@ -51,7 +51,7 @@ def is_roof(ceiling: Ceiling) -> bool:
 def ceilings(rows: Iterable[Measurement], device: Device) -> dict[str, Ceiling]:
     """A ceiling for every tag of these rows, and for every level of memory the best of its operations.
 
-    The best is the row that reaches most at the bad end of its 95 % interval, so that none wins by its noise. Rows that
+    The best is the row that reaches most at the bad end of its interval, so that none wins by its noise. Rows that
     other load disturbed, then those with no interval, speak only where there are no others.
     """
     by_tag: dict[str, list[Measurement]] = {}

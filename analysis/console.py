@@ -142,10 +142,17 @@ class _Bar:
 def _line(row: Measurement) -> str:
     value, unit = (row.seconds_median, "s") if row.quantity == "layer" else (row.value, unit_of(row.ceiling, row.dtype))
     what = si(value, unit) if row.status == OK else f"{row.status}: {row.reason}"
-    size = row.x is not None and any(f"/{over}/" in row.ceiling for over in IN_BYTES)
-    where = binary(row.x or 0) if size else f"{row.x:g}" if row.x is not None else ""
-    place = f" {row.layer} {row.dtype}" if row.layer else f" at {where}" * bool(where)
-    return f"  {row.ceiling + place:32} {row.backend:6} {what}"
+    return f"  {row.ceiling + _place(row):32} {row.backend:6} {what}"
+
+
+def _place(row: Measurement) -> str:
+    """The layer of a row and its precision, or the point of a sweep it is."""
+    if row.layer:
+        return f" {row.layer} {row.dtype}"
+    if row.x is None:
+        return ""
+    in_bytes = any(f"/{over}/" in row.ceiling for over in IN_BYTES)
+    return f" at {binary(row.x) if in_bytes else f'{row.x:g}'}"
 
 
 def _safe(text: str) -> str:

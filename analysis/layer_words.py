@@ -82,8 +82,8 @@ def _fused(net: Network) -> list[str]:
         left[_meant(name, alone)] -= count
     gone = {op: n for op, n in left.items() if n > 0 and ran}
     seconds = sum(n * sum(alone[op]) / len(alone[op]) for op, n in gone.items())
-    named = ", ".join(f"{n} {op}" for op, n in sorted(gone.items(), key=lambda each: -each[1]))
-    return [f"fused away: {named}, {si(seconds, 's')} of the sum"] if gone else []
+    which = ", ".join(f"{n} {op}" for op, n in sorted(gone.items(), key=lambda each: -each[1]))
+    return [f"fused away: {which}, {si(seconds, 's')} of the sum"] if gone else []
 
 
 def _meant(ran: str, ops: Iterable[str]) -> str:

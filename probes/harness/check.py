@@ -42,6 +42,7 @@ def difference(found: np.ndarray, expected: np.ndarray, tolerance: float) -> str
 
 
 def audited(launch: Launch, case: Case) -> Audit:
+    """What the machine code of this launch holds. Raises Failure where that is not the work it should do."""
     audit = launch.audit(case.kernel.work(case.dtype, **case.params))
     if audit.problem:
         raise Failure(f"{case.kernel.name}/{case.backend} {case.dtype}: {audit.problem}")

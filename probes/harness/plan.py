@@ -25,7 +25,8 @@ ROUNDS, QUICK_ROUNDS = {"cpu": 3, "cuda": 2}, 1
 MOST, LEAST = 0.6, 0.014  # seconds of one case and round
 SETTLING = {"cpu": 0.08, "cuda": 0.0}
 """Until the threads of a runtime that has just started run side by side."""
-TWIN, LISTED = "numba", "layer"  # what x is in a sweep that lists different layers
+TWIN = "numba"  # the backend that measures again what another measures: not in a quick run
+LISTED = "layer"  # what x is in a sweep that lists different layers
 POINT_SECONDS = 0.002  # of one sample of a point of a sweep
 TURN, QUICK_TURN = 3, 1  # times the budget of a case, for each other that is timed in turn with it
 
