@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,22 +16,16 @@ from kernels.layer_precision import convert
 from kernels.onnx_graph import read_graph
 from probes.harness.files import read_run
 from tests.kernels.onnx_networks import model_of
+from tests.runs import ROOT, only_run, table
 
-ROOT = Path(__file__).parent.parent
 NET = Path(onnx.__file__).parent / "backend/test/data/light/light_squeezenet.onnx"
 DATA = ROOT / "tests/probes/importers/data"
 H200 = ROOT / "results/reference/nvidia-h200"
 CPU = ["--device", "cpu", "--quick"]
 
 
-def table(folder: Path, name: str = "placements.csv") -> list[dict[str, str]]:
-    with open(folder / name, encoding="utf-8", newline="") as source:
-        return list(csv.DictReader(source))
-
-
-def only_run(out: Path) -> Path:
-    (folder,) = [p.parent for p in out.glob("*/*/run.json")]
-    return folder
+def placements(folder: Path) -> list[dict[str, str]]:
+    return table(folder, "placements.csv")
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +46,7 @@ def test_every_node_has_a_row_in_each_precision_and_the_whole_one(network: Path)
         names = [row.params.split('"layer": "')[1].split('"')[0] for row in mine if row not in whole]
         assert sorted(names) == sorted(nodes)
         assert len(whole) == 1
-    placed = table(network)
+    placed = placements(network)
     assert {row["layer"] for row in placed} == nodes
     assert {row["dtype"] for row in placed if row["op"] == "Conv"} == {"fp32", "int8"}
     assert {row["dtype"] for row in placed if row["op"] == "Dropout"} <= {"fp32"}
@@ -73,7 +66,7 @@ def test_layers_are_placed_on_the_roofs_of_another_run(network: Path, tmp_path: 
     run, before = read_run(folder), read_run(network)
     kept = [row for row in run.measurements if not row.ceiling.startswith(("layer/", "overhead/run"))]
     assert kept == [row for row in before.measurements if not row.ceiling.startswith(("layer/", "overhead/run"))]
-    rows = sorted(table(folder), key=lambda row: float(row["params"].split('"x": ')[1].split(",")[0].rstrip("}")))
+    rows = sorted(placements(folder), key=lambda row: float(row["params"].split('"x": ')[1].split(",")[0].rstrip("}")))
     intensities = [float(row["intensity"]) for row in rows]
     assert intensities == sorted(intensities, reverse=True)
     assert len(set(intensities)) == len(rows) == 3, "each reshape lowers the intensity of the network"
@@ -85,7 +78,7 @@ def test_other_tools_clocks_need_no_gpu(tmp_path: Path) -> None:
     assert run_all.main(["--import", *files, "--roofs", str(H200), "--out", str(tmp_path)]) == 0
     folder = only_run(tmp_path)
     assert read_run(folder).device.name == "NVIDIA H200"
-    rows = table(folder)
+    rows = placements(folder)
     assert rows
     assert any(row["roof"].startswith(("bandwidth/", "compute/")) for row in rows)
 
@@ -109,7 +102,7 @@ def test_a_network_of_integers_is_timed_in_them(tmp_path: Path) -> None:
     onnx.save(conv, tmp_path / "net.onnx")
     asked = ["--model", str(tmp_path / "net.onnx"), "--only", "overhead", "--out", str(tmp_path / "out")]
     assert run_all.main([*CPU, *asked]) == 0
-    (row,) = table(only_run(tmp_path / "out"))
+    (row,) = placements(only_run(tmp_path / "out"))
     assert (row["op"], row["dtype"]) == ("Conv", "int8")
     assert "QLinearConv" in json.loads(row["params"])["executed"]
     assert float(row["flops"]) == 2 * 8 * 81 * 72
@@ -137,7 +130,8 @@ def test_weights_that_are_quantized_as_the_network_loads_are_integers_too(tmp_pa
     asked = ["--model", str(tmp_path / "net.onnx"), "--only", "overhead", "--out", str(tmp_path / "out")]
     assert run_all.main([*CPU, *asked]) == 0
     types = {
-        row["layer"]: (row["dtype"], json.loads(row["params"])["executed"]) for row in table(only_run(tmp_path / "out"))
+        row["layer"]: (row["dtype"], json.loads(row["params"])["executed"])
+        for row in placements(only_run(tmp_path / "out"))
     }
     assert types.keys() == {"encode", "conv"}
     assert types["encode"] == ("fp32", "QuantizeLinear")
@@ -152,7 +146,7 @@ def test_names_may_hold_anything(tmp_path: Path) -> None:
     asked = ["--import", str(tmp_path / "net$x$_{.csv"), "--roofs", str(H200), "--out", str(tmp_path / "out")]
     assert run_all.main(asked) == 0
     folder = only_run(tmp_path / "out")
-    assert [row["layer"] for row in table(folder)] == names
+    assert [row["layer"] for row in placements(folder)] == names
     assert "<script>alert" not in (folder / "report.html").read_text()
 
 
@@ -203,7 +197,7 @@ def test_a_dynamic_input_needs_its_shape(tmp_path: Path, capsys: pytest.CaptureF
     assert run_all.main(asked) == 2
     assert "--shape x=1x8x128" in capsys.readouterr().err
     assert run_all.main([*asked, "--shape", "x=1x8x16"]) == 0
-    (row,) = table(only_run(tmp_path / "out"))
+    (row,) = placements(only_run(tmp_path / "out"))
     assert float(row["bytes"]) == 2 * 4 * 8 * 16
 
 
@@ -229,7 +223,7 @@ def test_an_operation_that_no_table_knows_is_named_not_zero(tmp_path: Path) -> N
     onnx.save(model_of([node, odd], {"x": [1, 8, 8, 1]}, ["z"], opset=17), tmp_path / "net.onnx")
     asked = [*CPU, "--only", "overhead", "--model", str(tmp_path / "net.onnx"), "--out", str(tmp_path / "out")]
     assert run_all.main(asked) == 0
-    row = next(row for row in table(only_run(tmp_path / "out")) if row["layer"] == "odd")
+    row = next(row for row in placements(only_run(tmp_path / "out")) if row["layer"] == "odd")
     assert row["flops"] == ""
     assert "FLOPs unknown" in row["remark"]
 
@@ -253,4 +247,4 @@ def test_what_no_shape_or_count_is_known_of_is_a_row_with_its_reason(tmp_path: P
     assert "tensor places has no known shape" in rows["after"].reason
     given = [*asked[:-1], str(tmp_path / "given"), "--shape", "places=2x99"]  # a guess: the data say how many
     assert run_all.main(given) == 0
-    assert {row["layer"] for row in table(only_run(tmp_path / "given"))} >= {"found", "after"}
+    assert {row["layer"] for row in placements(only_run(tmp_path / "given"))} >= {"found", "after"}

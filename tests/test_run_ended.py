@@ -1,0 +1,159 @@
+"""Every way a run can end early: a full disk, an interrupt, no memory, a reader that leaves."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis import analyse
+from analysis.console import Console
+from kernels import fma
+from probes import compute
+from tests.runs import ROOT, SMALL, facts, main, only_run, table
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """The disk fills up at this write."""
+    left, write = [4], Path.write_bytes
+
+    def filling(path: Path, data: bytes) -> int:
+        left[0] -= 1
+        if left[0] <= 0:
+            raise OSError(28, "No space left on device")
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", filling)
+    yield left
+
+
+def test_a_full_disk_ends_the_run_and_keeps_what_was_measured(
+    tmp_path: Path, full_disk: list[int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full_disk[0] = 4  # both files before the first case, the first row, and no more
+    assert main(*SMALL, "--out", str(tmp_path)) == 1
+    out = capsys.readouterr().out
+    assert "no space left on device" in out
+    assert "compute/fp64" in out, "what was measured is at least printed"
+    monkeypatch.undo()
+    assert main("--replot", str(only_run(tmp_path))) == 0
+    assert "partial" in capsys.readouterr().out
+
+
+def test_a_disk_full_from_the_start_is_bad_input(
+    tmp_path: Path, full_disk: list[int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    full_disk[0] = 1
+    assert main(*SMALL, "--out", str(tmp_path)) == 2
+    assert "no space left on device" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill -9"])
+def test_a_run_ended_early_is_readable_and_says_it_is_partial(
+    tmp_path: Path, sent: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [sys.executable, "-u", str(ROOT / "run_all.py"), "--device", "cpu", "--out", str(tmp_path)]
+    with subprocess.Popen([*command, "--only", "compute"], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "compute/fp64" in line:
+                break
+        os.kill(process.pid, sent)
+        rest = process.stdout.read()
+    assert process.returncode == (130 if sent == signal.SIGINT else -signal.SIGKILL)
+    assert "Traceback" not in rest
+    folder = only_run(tmp_path)
+    rows = {row["ceiling"]: row for row in table(folder, "measurements.csv")}
+    assert rows["compute/fp64"]["status"] == "ok"
+    assert main("--replot", str(folder)) == 0
+    assert "partial" in capsys.readouterr().out
+    assert facts(folder)["status"] == "partial"
+
+
+@pytest.fixture
+def imported(tmp_path: Path) -> list[str]:
+    """A run that has nothing to measure: its ceilings and its one layer are there."""
+    (tmp_path / "layers.csv").write_text("name,flops,bytes,seconds\nfc,1e9,1e6,1e-3\n")
+    roofs = ROOT / "results/reference/nvidia-h200"
+    return ["--roofs", str(roofs), "--import", str(tmp_path / "layers.csv"), "--out", str(tmp_path)]
+
+
+def stopped(error: type[BaseException]) -> Any:
+    """A function that is stopped by ``error``."""
+
+    def stop(*_: Any) -> Any:
+        raise error
+
+    return stop
+
+
+ENDED = [
+    (KeyboardInterrupt, 130, "interrupted", analyse, "drawn"),
+    (MemoryError, 1, "out of memory", Console, "result"),
+]
+
+
+@pytest.mark.parametrize(("error", "code", "told", "place", "name"), ENDED, ids=["ctrl-c", "memory"])
+def test_what_ends_the_drawing_is_one_line_and_keeps_the_rows(
+    error: type[BaseException], code: int, told: str, place: Any, name: str, imported: list[str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    with monkeypatch.context() as broken:
+        broken.setattr(place, name, stopped(error))
+        assert main(*imported) == code
+        folder = only_run(tmp_path)
+        assert main("--replot", str(folder)) == code
+    err = capsys.readouterr().err.splitlines()
+    assert err == [f"run_all.py: {told}; the rows so far are in {folder}, --replot draws them", f"run_all.py: {told}"]
+    assert main("--replot", str(folder)) == 0
+
+
+def test_an_interrupt_that_a_callback_swallowed_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lost = ctypes.CFUNCTYPE(None)(lambda: signal.raise_signal(signal.SIGINT))
+    right = fma.kernel
+
+    def kernel(dtype: str) -> Any:
+        made = right(dtype)
+        return replace(made, reference=lambda *a, **k: (lost(), made.reference(*a, **k))[1])
+
+    monkeypatch.setattr(compute.fma, "kernel", kernel)
+    assert main(*SMALL, "--out", str(tmp_path)) == 130
+    assert "interrupted: this run is partial" in capsys.readouterr().out
+    assert facts(only_run(tmp_path))["status"] == "partial"
+
+
+DEAF = [["--list"], ["--replot", "results/reference/nvidia-h200"], SMALL]
+
+
+@pytest.mark.parametrize("argv", DEAF, ids=lambda argv: argv[0])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_standard_output_is_one_line(argv: list[str], tmp_path: Path) -> None:
+    if argv[0] == "--replot":
+        argv = ["--replot", str(shutil.copytree(ROOT / argv[1], tmp_path / "run"))]
+    command = [sys.executable, str(ROOT / "run_all.py"), *argv, "--device", "cpu", "--out", str(tmp_path / "out")]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    told = "run_all.py: cannot write to standard output: no space left on device\n"
+    assert (done.returncode, done.stderr) == (1, told)
+    assert not list(tmp_path.glob("out/*/*")), "a run that measured nothing leaves no folder"
+
+
+def test_a_reader_that_leaves_early_sees_no_traceback() -> None:
+    end, start = os.pipe()
+    os.close(end)
+    command = [sys.executable, str(ROOT / "run_all.py"), "--list", "--device", "cpu"]
+    done = subprocess.run(command, stdout=start, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    os.close(start)
+    assert (done.returncode, done.stderr) == (1, "run_all.py: cannot write to standard output: broken pipe\n")
