@@ -9,28 +9,22 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import re
-import shutil
 import subprocess
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
-from kernels import base
+from kernels import base, disassembly
 from kernels.base import Audit, KernelError, Work
+from kernels.disassembly import Code, disassemble
 from kernels.nvrtc import Cubin, alone, store
 
 NOT_AUDITED = "not audited: no disassembler (pip install nvidia-cuda-nvdisasm)"
-_LINE = re.compile(r"/\*[0-9a-f]{4,}\*/\s+(@!?U?P\w+\s+)?([A-Z][A-Z0-9_.x]*)([^;]*);")
-_LABEL = re.compile(r"^(\.L_[\w.]+):")
-_TARGET = re.compile(r"`\((\.L_[\w.]+)\)")
 _NO_ISSUE = ("NOP",)
 _LOCAL = ("LDL", "STL")
-CODE_ALONE = ("-c", "-ndf")  # no data sections, no analysis of jumps through a stack: half the time
 WARP = 32
 
 
@@ -49,62 +43,17 @@ class Spec:
     overhead: float = 1.0
 
 
-@dataclass(frozen=True)
-class Instruction:
-    """One instruction: opcode with modifiers (``HMMA.16816.F32``), operands as text, whether it has a predicate."""
-
-    opcode: str
-    operands: str
-    predicated: bool = False
-
-
-@cache
-def disassembler() -> str | None:
-    """Path of nvdisasm from the Python packages, the PATH or the CUDA toolkit; None if there is none."""
-    packaged = [path for folder in sys.path if folder for path in sorted(Path(folder).glob("nvidia/*/bin/nvdisasm*"))]
-    usual = [shutil.which("nvdisasm"), "/usr/local/cuda/bin/nvdisasm", *map(str, packaged)]
-    return next((str(path) for path in reversed(usual) if path and os.access(path, os.X_OK)), None)
-
-
-def disassemble(cubin: Path) -> list[Instruction | str]:
-    """Instructions of the kernel in ``cubin`` in order, with labels as plain strings between them.
-
-    Raises OSError or subprocess.CalledProcessError where the disassembler refuses the file (sm_70 and sm_72).
-    """
-    tool = disassembler()
-    if tool is None:
-        raise FileNotFoundError("nvdisasm")
-    command = [tool, *CODE_ALONE, str(cubin)]
-    text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
-    return list(parse(text.splitlines()))
-
-
 @lru_cache(maxsize=64)
-def _code(cubin: Path) -> list[Instruction | str]:
+def _code(cubin: Cubin) -> Code:
     """Kept for the next question: points of a sweep share a kernel, and each asks for its own count."""
     return disassemble(cubin)
 
 
-def parse(lines: Iterable[str]) -> Iterable[Instruction | str]:
-    """Instructions and labels from nvdisasm's listing."""
-    for line in lines:
-        if label := _LABEL.match(line):
-            yield label[1]
-        elif found := _LINE.search(line):
-            yield Instruction(found[2], found[3].strip(), bool(found[1]))
-
-
-def loops(code: list[Instruction | str]) -> list[list[Instruction]]:
-    """The innermost loops: from a label to a branch back to it, with no other loop inside."""
-    labels = {item: at for at, item in enumerate(code) if isinstance(item, str)}
-    spans = []
-    for at, item in enumerate(code):
-        if isinstance(item, Instruction) and item.opcode.startswith("BRA"):
-            target = _TARGET.search(item.operands)
-            if target and labels.get(target[1], at) < at:
-                spans.append((labels[target[1]], at))
+def loops(code: Code) -> list[Code]:
+    """The innermost loops: from where a branch leads back to the branch, with no other loop inside."""
+    spans = [(i.target, i.at) for i in code if i.target is not None and i.target <= i.at]
     inner = [s for s in spans if not any(s[0] <= t[0] and t[1] <= s[1] and t != s for t in spans)]
-    return [[i for i in code[a : b + 1] if isinstance(i, Instruction)] for a, b in inner]
+    return [[i for i in code if a <= i.at <= b] for a, b in inner]
 
 
 def audit(cubin: Cubin, spec: Spec, work: Work) -> Audit:
@@ -117,7 +66,7 @@ def wide_access(cubin: Cubin, loads: int, stores: int) -> Audit:
     return _kept(cubin, f"{loads} loads, {stores} stores", lambda code: _vectors(code, loads, stores))
 
 
-def _kept(cubin: Cubin, question: str, look: Callable[[list[Instruction | str]], Audit]) -> Audit:
+def _kept(cubin: Cubin, question: str, look: Callable[[Code], Audit]) -> Audit:
     """The answer kept beside the cubin, or a new one. No disassembler is a note, not a problem, and is not kept."""
     path, key = cubin.path.with_suffix(".sass.json"), f"{_version()} {question}"
     with alone(path):
@@ -128,7 +77,7 @@ def _kept(cubin: Cubin, question: str, look: Callable[[list[Instruction | str]],
         if key in stored:
             return Audit(**stored[key])
         try:
-            found = look(_code(cubin.path))
+            found = look(_code(cubin))
         except (OSError, subprocess.SubprocessError):
             return Audit(note=_refused(cubin))
         with contextlib.suppress(KernelError):  # the cache only saves time
@@ -139,15 +88,15 @@ def _kept(cubin: Cubin, question: str, look: Callable[[list[Instruction | str]],
 @cache
 def _version() -> str:
     """Of the code that looks, and of the answer it gives: a changed audit looks again."""
-    sources = (Path(module) for module in (__file__, base.__file__))
+    sources = (Path(module) for module in (__file__, disassembly.__file__, base.__file__))
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
 
 
 def _refused(cubin: Cubin) -> str:
-    return NOT_AUDITED if disassembler() is None else f"not audited: nvdisasm refuses sm_{cubin.arch}"
+    return NOT_AUDITED if disassembly.disassembler() is None else f"not audited: nvdisasm refuses sm_{cubin.arch}"
 
 
-def inspect(code: list[Instruction | str], spec: Spec, work: Work) -> Audit:
+def inspect(code: Code, spec: Spec, work: Work) -> Audit:
     """Hold the code against ``spec`` and the declared work of one repetition."""
     wanted = re.compile(spec.pattern)
     body = max(loops(code), key=lambda loop: sum(bool(wanted.match(i.opcode)) for i in loop), default=[])
@@ -156,7 +105,7 @@ def inspect(code: list[Instruction | str], spec: Spec, work: Work) -> Audit:
     return Audit(name, _problem(code, body, counted, spec, work), operations=spec.per_warp)
 
 
-def _problem(code: list[Instruction | str], body: list[Instruction], counted: list[str], spec: Spec, work: Work) -> str:
+def _problem(code: Code, body: Code, counted: list[str], spec: Spec, work: Work) -> str:
     if not counted:
         return f"no loop of the machine code holds {spec.pattern}: the compiler removed the work"
     if spill := _spill(code):
@@ -173,13 +122,13 @@ def _problem(code: list[Instruction | str], body: list[Instruction], counted: li
     return ""
 
 
-def _spill(code: list[Instruction | str]) -> str:
-    opcode = next((i.opcode for i in code if isinstance(i, Instruction) and i.opcode.startswith(_LOCAL)), "")
+def _spill(code: Code) -> str:
+    opcode = next((i.opcode for i in code if i.opcode.startswith(_LOCAL)), "")
     return f"the machine code spills registers to local memory ({opcode})" if opcode else ""
 
 
-def _vectors(code: list[Instruction | str], loads: int, stores: int) -> Audit:
-    opcodes = [i.opcode for i in code if isinstance(i, Instruction)]
+def _vectors(code: Code, loads: int, stores: int) -> Audit:
+    opcodes = [i.opcode for i in code]
     found = {kind: [op for op in opcodes if op.startswith(kind) and ".128" in op] for kind in ("LDG", "STG")}
     name = "+".join(sorted({op for ops in found.values() for op in ops}))
     have = len(found["LDG"]), len(found["STG"])

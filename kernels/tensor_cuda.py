@@ -13,6 +13,7 @@ import numpy as np
 
 from kernels import cuda, fragments, numerics, sass, tensor_ptx
 from kernels.base import Audit, Work
+from kernels.disassembly import disassemble
 from kernels.numerics import FORMATS
 from kernels.nvrtc import Cubin
 from kernels.tensor import Operands, operands, teams
@@ -185,11 +186,11 @@ def audit(cubin: Cubin, row: Instruction, params: Mapping[str, Any], work: Work)
 def _routine(cubin: Cubin, calls: int) -> Audit:
     """An instruction that became a software routine: the loop must call it once for each."""
     try:
-        code = sass.disassemble(cubin.path)
+        code = disassemble(cubin)
     except (OSError, subprocess.SubprocessError):
         return Audit(note=sass.NOT_AUDITED)
     loop = max(sass.loops(code), key=len, default=[])
     found = sum(i.opcode.startswith("CALL") and not i.predicated for i in loop)
-    inside = sorted({i.opcode for i in code if isinstance(i, sass.Instruction) and "MMA" in i.opcode})
+    inside = sorted({i.opcode for i in code if "MMA" in i.opcode})
     problem = "" if found == calls else f"the loop calls a software routine {found} times, not {calls}"
     return Audit("+".join(inside), problem, "in a software routine")

@@ -12,6 +12,7 @@ import pytest
 
 from kernels import access, access_cuda, pattern, sass
 from kernels.base import Audit, KernelError, Work
+from kernels.disassembly import disassemble
 from probes.harness.check import difference
 from probes.harness.devices import cpu
 from probes.harness.records import Device
@@ -122,7 +123,7 @@ def test_loads_have_the_declared_width_on_every_architecture(arch: str) -> None:
 def test_all_loads_are_on_their_way_before_the_first_is_used(arch: str) -> None:
     for op, params in gpu_cases():
         cubin = access_cuda.build(replace(GPU, arch=arch, facts={}), op, "fp32", params)
-        loop = [i.opcode[:4] for i in max(sass.loops(sass.disassemble(cubin.path)), key=len)]
+        loop = [i.opcode[:4] for i in max(sass.loops(disassemble(cubin)), key=len)]
         users = [at for at, opcode in enumerate(loop) if opcode in ("FADD", "STG.")]
         assert max(at for at, opcode in enumerate(loop) if opcode == "LDG.") < min(users), (op, params)
 

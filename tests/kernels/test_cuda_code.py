@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from kernels import cuda, fma, fma_cuda, nvrtc, sass, stream, stream_cuda
+from kernels import cuda, disassembly, fma, fma_cuda, nvrtc, sass, stream, stream_cuda
 from kernels.base import KernelError, Work
 from tests.devices import GPU
 
@@ -156,7 +156,7 @@ def test_a_cubin_is_compiled_once_and_named_by_its_content(tmp_path: Path) -> No
 def test_without_a_disassembler_a_kernel_is_not_audited_and_does_not_fail(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sass, "disassembler", lambda: None)
+    monkeypatch.setattr(disassembly, "disassembler", lambda: None)
     found = audited(tmp_path, steps=127)
     assert (found.problem, found.note) == ("", sass.NOT_AUDITED)
 
@@ -165,7 +165,7 @@ def test_what_was_found_is_kept_beside_the_cubin(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(nvrtc, "cache_folder", lambda: tmp_path)
     planted = audited(tmp_path, steps=64)
     assert planted.problem
-    monkeypatch.setattr(sass, "disassembler", lambda: None)
+    monkeypatch.setattr(disassembly, "disassembler", lambda: None)
     assert audited(tmp_path, steps=64) == planted
     monkeypatch.setattr(sass, "_version", lambda: "another audit")
     sass._code.cache_clear()  # of this process, where the next answer would come from
@@ -219,4 +219,6 @@ def test_the_cache_falls_back_where_the_home_is_read_only(tmp_path: Path, monkey
 
 
 def test_the_disassembler_is_there() -> None:
-    assert sass.disassembler() or shutil.which("nvdisasm"), "the checks above need it: pip install nvidia-cuda-nvdisasm"
+    assert disassembly.disassembler() or shutil.which("nvdisasm"), (
+        "the checks above need it: pip install nvidia-cuda-nvdisasm"
+    )

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kernels import overhead, overhead_cuda, sass
+from kernels import overhead, overhead_cuda
 from kernels.base import KernelError
+from kernels.disassembly import disassemble
 from tests.devices import GPU
 
 
@@ -104,6 +105,6 @@ def test_the_empty_kernel_leaves_before_it_touches_memory(arch: str) -> None:
     cubin = overhead_cuda._build(replace(GPU, arch=arch, facts={}))
     assert cubin.path.exists()
     if float(arch) >= 7.5:
-        code = [i.opcode for i in sass.disassemble(cubin.path) if not isinstance(i, str)]
+        code = [i.opcode for i in disassemble(cubin)]
         touches = [at for at, opcode in enumerate(code) if opcode.startswith(("LD.", "LDG", "ST", "RED", "ATOM"))]
         assert code.index("EXIT") < min(touches)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kernels import sass, tensor, tensor_cuda, tensor_ptx
+from kernels import disassembly, sass, tensor, tensor_cuda, tensor_ptx
 from kernels.base import Audit, Work
 from kernels.tensor_table import Instruction, choose
 from tests.devices import GPU
@@ -96,7 +96,7 @@ def test_a_short_loop_has_too_much_overhead() -> None:
 
 
 def test_an_emulation_is_named_even_where_nothing_can_disassemble(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sass, "disassembler", lambda: None)
+    monkeypatch.setattr(disassembly, "disassembler", lambda: None)
     for tag in ("int4/mma-int32", "fp8/mma-fp32"):
         found = audited("9.0", row("9.0", tag), warps=4)  # a kernel of its own, that no audit has seen
         assert found.note == f"emulated with other instructions; {sass.NOT_AUDITED}"
