@@ -1,12 +1,12 @@
 // Reads a large array once, and does K multiply-adds on each element on the way: any operational intensity.
 //
 // A fixed number of blocks walk over the array tile by tile, and over it again for every further repetition. The
-// next tile is on its way while this one is computed, so memory and arithmetic overlap also where both are busy. More
-// than some multiply-adds are a LOOP whose length only the launch knows, even if it is one round: in straight code the
-// compiler moves the loads down to where their values are used, and memory waits for arithmetic.
-// With EVERY > 1 only each EVERY-th register gets its multiply-add; all of them are also added up as words.
-// Multiply-adds: rounds of STEPS, and one into an accumulator. On tensor cores a step multiplies a warp's vectors,
-// 16 x 16, by a matrix of 8 columns that holds m, and the next step by one that holds c = -m: nothing overflows.
+// next tile is on its way while this one is computed, so memory and arithmetic overlap also where both are busy.
+// Several multiply-adds are a LOOP whose length only the launch knows, even if it is one round: in straight code the
+// compiler moves the loads down to where their values are used, and memory waits for arithmetic. With EVERY > 1 only
+// each EVERY-th register gets its multiply-add; all of them are also added up as words. Multiply-adds: rounds of STEPS,
+// and one into an accumulator. On tensor cores a step multiplies a warp's vectors, 16 x 16, by a matrix of 8 columns
+// that holds m, and the next step by one that holds c = -m: nothing overflows.
 
 #include "clock.cuh"
 
@@ -157,25 +157,33 @@ __device__ __forceinline__ void compute(tile &t, found &f, const operands &o, un
   last(t, f, o);
 }
 
-// x: all vectors, pairs of tiles of BLOCK * VECS; sums, sums_of_words: one number per thread; clocks: cycles and
-// nanoseconds of each block; pairs: to compute, over and over; stride: vectors that all blocks compute at once; trips:
-// of the loop. No more blocks than pairs in x.
+// x: vectors, 2**n pairs of tiles of BLOCK * VECS; sums, sums_of_words: one number per thread; clocks: cycles and
+// nanoseconds of each block; taken: 0 before; pairs: to compute, over and over; last: number of the last pair in x;
+// trips: of the loop.
+// Blocks take pairs in the order in which they become free: of equal shares, those of a multiprocessor with a slower
+// way to memory would end last.
 extern "C" __global__ void __launch_bounds__(BLOCK, BLOCKS_PER_SM)
-    mixed(const vec *x, double *sums, unsigned *sums_of_words, u64 *clocks, u64 pairs, unsigned all, unsigned stride,
-          unsigned trips, operand m, operand c) {
+    mixed(const vec *x, double *sums, unsigned *sums_of_words, unsigned *taken, u64 *clocks, unsigned pairs,
+          unsigned last, unsigned trips, operand m, operand c) {
+  __shared__ unsigned coming[2]; // one is read while the other is written
   x += threadIdx.x;
-  unsigned at = 2 * BLOCK * VECS * blockIdx.x;
   const operands o = {m, c};
   moment begin = now();
   found f = {};
   tile even, odd;
+  unsigned pair = blockIdx.x, given = 0, turn = 0;
+  unsigned at = (pair & last) * (2 * BLOCK * VECS);
   fetch(even, x + at);
 #pragma unroll 1
-  for (u64 pair = blockIdx.x; pair < pairs; pair += gridDim.x) { // two tiles a trip: the next one needs no copy
+  while (pair < pairs) { // two tiles a trip: the next one needs no copy
     fetch(odd, x + at + BLOCK * VECS);
+    if (threadIdx.x == 0) given = atomicInc(taken, ~1u); // plain addition would look for other threads that add
     compute(even, f, o, trips);
-    at += stride;
-    if (at >= all) at -= all;
+    if (threadIdx.x == 0) coming[turn] = gridDim.x + given;
+    __syncthreads();
+    pair = coming[turn];
+    turn ^= 1;
+    at = (pair & last) * (2 * BLOCK * VECS);
     fetch(even, x + at);
     compute(odd, f, o, trips);
   }

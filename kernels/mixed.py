@@ -20,10 +20,13 @@ STEPS, FEW = (16, 12), 8
 """Multiply-adds of an element in each round of many, and in the one round of few. Longer rounds would outgrow the
 instruction cache, shorter ones jump too often, and every further length would be a kernel more to compile."""
 TILES = 61  # data repeat after so many tiles: a prime, so that a tile read in place of another shows
+WORD = 4  # bytes
 M = -1  # the values alternate between x and C - x: exact in every type, and for ever
-C = {"fp64": 1, "fp32": 1, "fp16": 1, "bf16": 0, "int32": 1}
+C = {"fp64": 1, "fp32": 1, "fp16": 0, "bf16": 0, "int32": 1}
 KEPT = 2  # periods: points of one precision follow each other, with an odd or an even number of steps
-LARGEST = {"fp64": 1024, "fp32": 1024, "fp16": 4, "bf16": 1, "int32": 1024}  # so that sums stay exact
+LARGEST = {"fp64": 1024, "fp32": 1024, "fp16": 4, "bf16": 1, "int32": 1024}
+UNMATCHED = 16  # one element of so many is not undone by its opposite in the other half of its tile
+"""Sums stay exact whichever thread meets which tiles: 16-bit numbers count to 2048 or to 256, and walk past it."""
 BFLOAT_SHIFT = 16  # a bfloat16 is the upper half of a float
 
 
@@ -53,9 +56,15 @@ def work(dtype: str, n: int, k: int, every: int = 1, columns: int = 1, **_: Any)
 
 @lru_cache(KEPT)
 def period(dtype: str, tile: int) -> np.ndarray:
-    """What the array holds, again and again: TILES tiles of ``tile`` small random integers."""
-    most = LARGEST[dtype]
-    return np.random.default_rng(0).integers(-most, most, TILES * tile, endpoint=True).astype(np.float64)
+    """What the array holds, again and again: TILES tiles of ``tile`` small random integers.
+
+    Most elements of a tile's second half are C less those of its first: after any number of steps they add up to C.
+    """
+    random, most = np.random.default_rng(0), LARGEST[dtype]
+    values = random.integers(-most, most, (TILES, 2, tile // 2), endpoint=True).astype(np.float64)
+    matched = random.integers(0, UNMATCHED, values[:, 0].shape) > 0
+    values[:, 1][matched] = C[dtype] - values[:, 0][matched]
+    return values.ravel()
 
 
 @lru_cache(KEPT)
@@ -69,20 +78,22 @@ def elements(dtype: str, tile: int) -> np.ndarray:
 
 
 def reference(
-    dtype: str, repeat: int, n: int, k: int, tile: int, every: int = 1, columns: int = 1, **shape: Any
+    dtype: str, repeat: int, n: int, k: int, tile: int, held: int = 0, every: int = 1, columns: int = 1, **shape: Any
 ) -> np.ndarray:
     """[sum of the accumulators, sum of all 32-bit words modulo 2**32 (0 where every element is computed on)].
 
+    held: elements in memory (0: ``n``); where more than ``n``, a repetition goes on where the last one ended.
     Signs alternate in a matrix product: of an odd number of steps one is left, in each of its ``columns``.
     """
     last = period(dtype, tile) * columns if columns > 1 else _last(dtype, tile, (k - 1) % 2)
+    read, held = repeat * n, held or n
     if every == 1:
-        return np.array([repeat * _over(last, n), 0.0])
+        return np.array([_over(last, read, held), 0.0])
     chosen = _selected(every, **shape)
     ends = (last.reshape(-1, chosen.size) * chosen).ravel()
-    bits = elements(dtype, tile).view(np.uint32).astype(np.int64)
-    words = int(_over(bits, n * ITEMSIZE[dtype] // 4)) * repeat % 2**32
-    return np.array([repeat * _over(ends, n), words], np.float64)
+    bits, size = elements(dtype, tile).view(np.uint32).astype(np.int64), ITEMSIZE[dtype]
+    words = int(_over(bits, read * size // WORD, held * size // WORD)) % 2**32
+    return np.array([_over(ends, read, held), words], np.float64)
 
 
 @lru_cache(KEPT)
@@ -104,10 +115,20 @@ def _selected(every: int, lanes: int, regs: int, block: int, vecs: int, **_: Any
     return np.asarray((vector * regs + register % regs) % every == 0)
 
 
-def _over(values: np.ndarray, n: int) -> Any:
-    """Sum over ``n`` numbers that repeat ``values``."""
+def _over(values: np.ndarray, n: int, held: int) -> Any:
+    """Sum over ``n`` numbers of an array that holds so many, ``values`` again and again, and is read in a circle."""
+    around, rest = divmod(n, held)
+    return around * _sum(values, held) + _sum(values, rest)
+
+
+def _sum(values: np.ndarray, n: int) -> Any:
     whole, rest = divmod(n, len(values))
     return whole * values.sum() + values[:rest].sum()
+
+
+def footprint(dtype: str, n: int, held: int = 0, **_: Any) -> float:
+    """Bytes of the array."""
+    return float((held or n) * ITEMSIZE[dtype])
 
 
 def _builder(backend: str) -> Callable[..., Launch]:
@@ -129,4 +150,5 @@ def _prepare(device: Any, dtype: str, params: Any) -> None:
     mixed_cuda.prepare(device, dtype, params)
 
 
-MIXED = Kernel("mixed", work, reference, {name: _builder(name) for name in ("raw", "cpu")}, prepare=_prepare)
+_BACKENDS = {name: _builder(name) for name in ("raw", "cpu")}
+MIXED = Kernel("mixed", work, reference, _BACKENDS, footprint=footprint, prepare=_prepare)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -51,6 +52,16 @@ def shape(device: Any, dtype: str, path: str = "") -> dict[str, int]:
     }
 
 
+def array(params: Mapping[str, int], tiles: int) -> dict[str, int]:
+    """Elements in memory, a power of two of tiles near ``tiles``, and of a repetition, as many for every block.
+
+    Blocks take tiles as they come, and mask a number to find its place. A rest would be one more tile for some.
+    """
+    blocks, tile = params["blocks"], params["tile"]
+    held = 1 << max(round(math.log2(tiles)), (blocks - 1).bit_length())
+    return {"n": held // blocks * blocks * tile, "held": held * tile}
+
+
 def defines(dtype: str, params: Mapping[str, Any]) -> dict[str, object]:
     """Macros of ``mixed.cu`` for these params."""
     _, steps = mixed.split(params["k"])
@@ -61,7 +72,7 @@ def defines(dtype: str, params: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _looped(params: Mapping[str, Any]) -> bool:
-    return bool(params["k"] > mixed.FEW)
+    return bool(params["k"] > 1)
 
 
 def audit(cubin: Cubin, dtype: str, params: Mapping[str, Any], work: Work) -> Audit:
@@ -80,10 +91,13 @@ def prepare(device: Any, dtype: str, params: Mapping[str, Any]) -> None:
     audit(cuda.build(device, "mixed", defines(dtype, params)), dtype, params, mixed.work(dtype, **params))
 
 
-def _buffers(dtype: str, params: Mapping[str, Any], blocks: int, queue: Any) -> list[cuda.Buffer]:
-    """The array with its pattern, a sum of values and one of words for each thread, two clocks for each block."""
-    data, threads = mixed.elements(dtype, params["tile"]), blocks * params["block"]
-    sizes = (params["n"], data.dtype), (threads, np.float64), (threads, np.uint32), (2 * blocks, np.uint64)
+def _buffers(dtype: str, params: Mapping[str, Any], queue: Any) -> list[cuda.Buffer]:
+    """The array with its pattern, a sum of values and one of words for each thread, how many tiles are taken, and two
+    clocks for each block."""
+    data, blocks = mixed.elements(dtype, params["tile"]), params["blocks"]
+    threads = blocks * params["block"]
+    own = (threads, np.float64), (threads, np.uint32), (1, np.uint32), (2 * blocks, np.uint64)
+    sizes = (params["held"], data.dtype), *own
     with cuda.collected() as held:
         for count, kind in sizes:
             held.append(cuda.Buffer(count, kind, queue))
@@ -93,24 +107,26 @@ def _buffers(dtype: str, params: Mapping[str, Any], blocks: int, queue: Any) -> 
 
 
 def raw(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
-    """A launch of ``mixed.cu``; one launch does all repetitions. Raises KernelError for a part tile."""
-    tiles, rest = divmod(params["n"], params["tile"])
-    if rest or not tiles or params["n"] * ITEMSIZE[dtype] // VECTOR >= 1 << 31:
-        raise KernelError(f"mixed over {params['n']} elements: take a multiple of {params['tile']} below 32 GiB")
+    """A launch of ``mixed.cu``; one launch does all repetitions. Raises KernelError where tiles are no power of two."""
+    held, n, tile = params["held"], params["n"], params["tile"]
+    tiles = held // tile
+    if n % tile or held % tile or tiles & (tiles - 1) or held * ITEMSIZE[dtype] // VECTOR >= 1 << 31:
+        raise KernelError(f"mixed over {n} of {held} elements: take {tile} times a power of 2, below 32 GiB")
     cubin = cuda.build(device, "mixed", defines(dtype, params))
     kernel = cuda.function(cubin.path, "mixed")
-    blocks, block = min(params["blocks"], tiles), params["block"]
-    buffers = _buffers(dtype, params, blocks, queue)
+    blocks, block = params["blocks"], params["block"]
+    buffers = _buffers(dtype, params, queue)
     operands = [fma_cuda.operand(dtype, v) for v in (mixed.M, mixed.C[dtype])]
     if "columns" in params:
         operands = [np.uint64(int(fma_cuda.operand(dtype, sign)) * PAIR) for sign in (1, -1)]
     pointers = [buffer.pointer for buffer in buffers]
-    _, sums, words, clocks = buffers
-    pair = TILES_A_TRIP * block * params["vecs"]
-    sizes = [np.uint32(size) for size in (tiles * pair, blocks * pair, mixed.split(params["k"])[0])]
+    _, sums, words, taken, clocks = buffers
+    trips = np.uint32(mixed.split(params["k"])[0])
 
     def enqueue(repeat: int) -> None:
-        kernel((blocks,), (block,), (*pointers, np.uint64(tiles * repeat), *sizes, *operands), stream=queue)
+        taken.clear()
+        sizes = np.uint32(n // tile * repeat), np.uint32(tiles - 1), trips
+        kernel((blocks,), (block,), (*pointers, *sizes, *operands), stream=queue)
 
     def result() -> np.ndarray:
         counted = int(words.download().sum(dtype=np.uint64)) % 2**32

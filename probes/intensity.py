@@ -27,6 +27,7 @@ BYTES_COMPUTED = 512
 """Operand bytes that one SM multiplies and adds in a clock, in every type at full rate: 64 FP64, 128 FP32, 256 FP16
 (CUDA C++ Programming Guide, arithmetic instructions). It only chooses where points lie, never a roof."""
 NEAR = (2**-0.5, 1.0, 2**0.5)
+FAR = 4
 FULL_FP64 = ("6.0", "7.0", "8.0", "9.0", "10.0")  # elsewhere a 32nd of it or less
 SLOW_FP64 = 32
 
@@ -63,30 +64,33 @@ def ridge(device: Device, dtype: str) -> float:
 def points(dtype: str, ridge: float, tensor: bool = False) -> list[tuple[int, int]]:
     """(multiply-adds, on every so-manyth register) in order of intensity: steps of about 2, finer around ``ridge``.
 
-    On tensor cores a multiply-add is one in each column of a matrix.
+    Further than FAR from it the roof is straight, and every other of them does. On tensor cores a multiply-add is one
+    in each column of a matrix.
     """
     size, columns = ITEMSIZE[dtype], mixed_cuda.COLUMNS if tensor else 1
     rarest = mixed_cuda.VECS if tensor else 2**6
-    sparse = [2**e for e in range(6, 0, -1) if 2**e <= rarest and 2 * columns / (size * 2**e) >= LEAST]
+    sparse = [(1, 2**e) for e in range(6, 0, -1) if 2**e <= rarest and 2 * columns / (size * 2**e) >= LEAST]
     powers = [2**e for e in range(20) if 2**e < 2 * PAST_RIDGE * ridge]
     dense = sorted({mixed.possible(k, even=tensor) for k in (*powers, *(ridge * near for near in NEAR))})
-    return [*((1, every) for every in sparse), *((k, 1) for k in dense)]
+    found = [*sparse, *((k, 1) for k in dense)]
+    below = [(k, every) for k, every in found if k / every < ridge / FAR]
+    above = [(k, every) for k, every in found if k / every > ridge * FAR]
+    return [*below[::2], *found[len(below) : len(found) - len(above)], *above[::-2][::-1]]
 
 
 def _case(device: Device, dtype: str, path: str, k: int, every: int) -> Case:
     params, skip = _shape(device, dtype, path, every)
     size = ITEMSIZE[dtype]
-    whole = params["tile"] * params.get("blocks", 1)  # of which each block of a GPU gets as many as the others,
-    spare = params["tile"] * ("blocks" in params)  # but for one, so that no block meets the same tiles in every pass
-    count = -(-array_bytes(device) // (size * whole)) * whole - spare
+    tiles = -(-array_bytes(device) // (size * params["tile"]))
+    params |= mixed_cuda.array(params, tiles) if device.kind == "cuda" else {"n": tiles * params["tile"]}
     x = 2 * k * params.get("columns", 1) / (size * every)
-    given = {**params, "n": count, "k": k, "every": every, "x": x}
+    given = {**params, "k": k, "every": every, "x": x}
     backend, series = "cpu" if device.kind == "cpu" else "raw", "-".join(filter(None, (dtype, path)))
     return Case(mixed.MIXED, dtype, backend, f"sweep/compute/intensity/{series}", given, skip)
 
 
 def array_bytes(device: Device) -> int:
-    """Bytes of the array: past the last cache as for a stream, but no longer, since a GPU repeats it in one launch."""
+    """Bytes of the array, about: past the last cache as for a stream, but no longer: a GPU repeats it in one launch."""
     least = bandwidth.PAST_CACHE[device.kind] * (device.last_cache_bytes or 0)
     return max(bandwidth.LEAST_BYTES, least)
 

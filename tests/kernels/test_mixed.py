@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kernels import cuda, mixed, mixed_cpu, mixed_cuda, sass
+from kernels import cuda, mixed, mixed_cpu, mixed_cuda
 from kernels.base import KernelError, Work
+from kernels.disassembly import disassemble
 from probes import intensity
 from probes.harness.check import difference
 from probes.harness.team import Team
@@ -87,6 +88,38 @@ def test_a_part_tile_is_refused(team: Team, host: Any) -> None:
         mixed.MIXED.backends["cpu"](host, "fp32", params | {"n": params["n"] + 1}, team)
 
 
+def test_a_repetition_goes_on_where_the_last_one_ended() -> None:
+    shape = {"tile": 1920, "lanes": 1, "regs": 1, "block": 1, "vecs": 8}
+    held, n = 128 * 1920, 120 * 1920
+    data = np.resize(mixed.period("fp32", 1920), held)
+    read = np.take(data, np.arange(3 * n), mode="wrap")
+    assert mixed.reference("fp32", 3, n=n, held=held, k=1, **shape)[0] == -read.sum()
+    found = mixed.reference("fp32", 3, n=n, held=held, k=1, every=8, **shape)
+    assert found[0] == -read[::8].sum()
+    assert found[1] == int(read.astype(np.float32).view(np.uint32).sum(dtype=np.uint64)) % 2**32
+
+
+@pytest.mark.parametrize(("dtype", "counts_to"), [("fp16", 2048), ("bf16", 256)])
+def test_sums_stay_exact_whichever_tiles_a_thread_meets(dtype: str, counts_to: int) -> None:
+    """Also where a large cache and few multiprocessors let each thread meet hundreds of tiles."""
+    values = mixed.period(dtype, 24 << 10).reshape(mixed.TILES, 24, -1)  # numbers that each thread adds up of a tile
+    for taken in (np.arange(256), np.random.default_rng(1).integers(0, mixed.TILES, 256)):
+        sums = np.cumsum(values.sum(axis=1)[taken % mixed.TILES], axis=0)
+        assert np.abs(sums).max() + np.abs(values[:, :12].sum(axis=1)).max() < counts_to
+    assert sums.any(), "or the check would see nothing"
+
+
+@pytest.mark.parametrize("tiles", [100, 6144, 8533])
+def test_every_block_of_a_gpu_gets_as_many_tiles(tiles: int) -> None:
+    params = mixed_cuda.shape(GPU, "fp32")
+    found = mixed_cuda.array(params, tiles)
+    held, read = (found[name] // params["tile"] for name in ("held", "n"))
+    assert held & (held - 1) == 0
+    assert read % params["blocks"] == 0
+    assert held - params["blocks"] < read <= held
+    assert 0.7 * tiles <= held
+
+
 def test_the_reference_is_the_plain_sum() -> None:
     """Against a loop over elements that says what each thread of a GPU does."""
     shape = mixed_cuda.shape(GPU, "fp32")
@@ -140,9 +173,9 @@ def test_the_reference_of_tensor_cores_is_a_product_with_a_matrix_of_ones() -> N
 def test_the_next_tile_is_on_its_way_while_this_one_is_computed(k: int, dtype: str, path: str) -> None:
     """Between the loads of a tile and the next ones lies the work of the tile before, not that of its own."""
     params = mixed_cuda.shape(GPU, dtype, path) | {"n": 1 << 24, "k": k}
-    code = sass.disassemble(cuda.build(GPU, "mixed", mixed_cuda.defines(dtype, params)).path)
+    code = disassemble(cuda.build(GPU, "mixed", mixed_cuda.defines(dtype, params)))
     opcode = {"fp32": "FFMA", "fp64": "DFMA", "fp16": "HMMA" if path else "HFMA2"}[dtype]
-    order = [name for i in code if not isinstance(i, str) and (name := i.opcode.split(".")[0]) in ("LDG", opcode)]
+    order = [name for i in code if (name := i.opcode.split(".")[0]) in ("LDG", opcode)]
     loads = [at for at, name in enumerate(order) if name == "LDG"]
     assert len(loads) == 3 * params["vecs"], "the first even tile, then an odd and an even one in each trip"
     one_tile, odd, even = order.count(opcode) / 2, loads[2 * params["vecs"] - 1], loads[2 * params["vecs"]]

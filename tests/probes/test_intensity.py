@@ -26,7 +26,9 @@ def test_points_reach_from_far_below_the_ridge_to_far_above(device: Device) -> N
         once = points[0].kernel.work(dtype, n=1, k=1, columns=points[0].params.get("columns", 1))
         ridge = intensity.ridge(device, dtype) * once.flops / once.bytes
         assert x[-1] >= 0.9 * intensity.PAST_RIDGE * ridge
-        assert max(b / a for a, b in pairwise(x)) <= (3 if path else 2.2)
+        near = [a for a in x if ridge / intensity.FAR <= a <= ridge * intensity.FAR]
+        assert max(b / a for a, b in pairwise(near)) <= (3 if path else 2.2)
+        assert max(b / a for a, b in pairwise(x)) <= (6 if path else 4.4)
         for case in points:
             work = case.kernel.work(dtype, **case.params)
             assert work.flops / work.bytes == pytest.approx(case.params["x"])
@@ -67,4 +69,5 @@ def test_arrays_stay_past_the_last_cache(device: Device) -> None:
     for case in intensity.cases(device):
         if case.ceiling.startswith(SWEEP):
             size = case.kernel.memory_bytes(case.dtype, case.params)
-            assert size >= 0.99 * bandwidth.PAST_CACHE[device.kind] * (device.last_cache_bytes or 0)
+            least = bandwidth.PAST_CACHE[device.kind] * (device.last_cache_bytes or 0)
+            assert size >= (0.7 if device.kind == "cuda" else 0.99) * least, "a power of two of tiles, up or down"
