@@ -81,7 +81,7 @@ def points(dtype: str, ridge: float, tensor: bool = False) -> list[tuple[int, in
 def _case(device: Device, dtype: str, path: str, k: int, every: int) -> Case:
     params, skip = _shape(device, dtype, path, every)
     size = ITEMSIZE[dtype]
-    tiles = -(-array_bytes(device) // (size * params["tile"]))
+    tiles = -(-array_bytes(device, far=k > FAR * ridge(device, dtype)) // (size * params["tile"]))
     params |= mixed_cuda.array(params, tiles) if device.kind == "cuda" else {"n": tiles * params["tile"]}
     x = 2 * k * params.get("columns", 1) / (size * every)
     given = {**params, "k": k, "every": every, "x": x}
@@ -89,10 +89,13 @@ def _case(device: Device, dtype: str, path: str, k: int, every: int) -> Case:
     return Case(mixed.MIXED, dtype, backend, f"sweep/compute/intensity/{series}", given, skip)
 
 
-def array_bytes(device: Device) -> int:
-    """Bytes of the array, about: past the last cache as for a stream, but no longer: a GPU repeats it in one launch."""
-    least = bandwidth.PAST_CACHE[device.kind] * (device.last_cache_bytes or 0)
-    return max(bandwidth.LEAST_BYTES, least)
+def array_bytes(device: Device, far: bool = False) -> int:
+    """Bytes of the array, about: past the last cache as for a stream, but no longer: a GPU repeats it in one launch.
+
+    far: less, where memory takes so much less time than arithmetic that it hardly matters what a cache keeps.
+    """
+    past = bandwidth.LEAST_PAST_CACHE if far else bandwidth.PAST_CACHE
+    return max(bandwidth.LEAST_BYTES, past[device.kind] * (device.last_cache_bytes or 0))
 
 
 def _shape(device: Device, dtype: str, path: str, every: int) -> tuple[dict[str, Any], str]:
