@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -120,11 +121,13 @@ def compile_cubin(
     path = cache_folder() / f"{source.stem}-{arch}-{key}.cubin"
     with alone(path):
         if not path.exists():
-            store(path, _build(compiler, source.name, text, options))
+            store(path, _COMPILERS.submit(_build, compiler, source.name, text, options).result())
     return Cubin(path, source.name, arch, compiler.name)
 
 
 _LOCKS: dict[Path, threading.Lock] = {}
+_COMPILERS = ThreadPoolExecutor(os.cpu_count(), "compile")
+"""However many threads ask: every thread that compiles takes a processor, and keeps tens of MB for its next time."""
 
 
 def alone(path: Path) -> threading.Lock:

@@ -17,7 +17,7 @@ SAMPLE_SECONDS = {"cpu": 0.010, "cuda": 0.004}
 """A sample outlasts launch costs a hundredfold, and is short enough to fall between two preemptions."""
 WARM_SECONDS = {"cpu": 0.0, "cuda": 0.010}
 """A GPU lowers its clock within some milliseconds of a heavy load; a CPU's is probed beside every sample."""
-TOTAL_SECONDS = {"cpu": 24.0, "cuda": 4.0}
+TOTAL_SECONDS = {"cpu": 24.0, "cuda": 6.0}
 """Sampling time of a whole run. A GPU is quiet within some samples, and has many more ceilings."""
 QUICK_SECONDS = 0.8
 QUICK_SHORTER = 2  # times: samples of a quick run, and the warming before them

@@ -25,8 +25,7 @@ from probes.harness.timing import Clock, Rule, calibrate, measure
 Judge = Callable[[Measurement], str]
 """Says why a measurement cannot be true (``above the physical limit ...``), or nothing."""
 Rules = Callable[[Case], Rule]
-THREADS_EACH, MOST_THREADS = 4, 32
-"""Of a processor, that prepare kernels: most wait for the disassembler, which reads for all of them at once."""
+THREADS_EACH = 8  # of a processor, that prepare kernels: most wait for the disassembler, which reads for many at once
 
 
 def run(todo: Sequence[Task], device: Device, clock: Clock, rules: Rules, rounds: int, judge: Judge) -> Iterator[Task]:
@@ -66,7 +65,7 @@ def prepare(todo: Iterable[Task], device: Device) -> None:
 
     for first in ready[:1]:
         one(first)
-    with ThreadPoolExecutor(min(MOST_THREADS, THREADS_EACH * (os.cpu_count() or 1))) as pool:
+    with ThreadPoolExecutor(THREADS_EACH * (os.cpu_count() or 1)) as pool:
         list(pool.map(one, ready[1:]))
 
 
