@@ -81,11 +81,11 @@ def named(tag: str, points: Iterable[Measurement], device: Device) -> list[Level
         falling=rows[0].quantity != "latency",
     )  # fmt: skip
     if tag.endswith(PER_SM) and not known:
-        return []  # without the L1's size, an L2 that all multiprocessors read alike might pass for it
+        return []  # without the L1's size, an L2 might pass for it
     if not known:
         return list(_by_order(rows, [p for p in found if p.place is not None], list(sizes)))
     every = [_level(list(sizes.items()), rows, p, ends) for p in found]
-    # What all multiprocessors read alike is fetched once for several of them: beyond the L1 it is no level's rate.
+    # Beyond the L1 such sets meet the L2 and memory in a mixture; another sweep tells each of them.
     return [level for level in every if level.name == "l1"] if tag.endswith(PER_SM) else every
 
 

@@ -29,7 +29,7 @@ SPARSE_PATHS = ("mma_sp", "wgmma_sp", "sparse")
 SPARSE_GAIN = 2  # 2:4 sparsity skips half the multiply-adds, and the logical work is counted
 PAST_CACHES = ("intensity", "stride", "gather", "threads", "blocks-per-sm", "working-set")
 """What sweeps go over whose every byte is read or written once a pass, from memory where caches do not hold it."""
-SAME_SET = "-per-sm"  # all multiprocessors read one set: its bytes are not all different
+IN_EVERY_SM = "-per-sm"  # sets that first caches hold, which together may be larger than the last one
 UNIT_NAMES = {"cuda": "SM", "cpu": "core"}
 
 
@@ -153,7 +153,7 @@ def _held(m: Measurement, device: Device) -> Iterator[tuple[float, str]]:
         return
     _, quantity, over, series = parts
     yield m.rate or 0.0, _passed(quantity, over, series)
-    if over in PAST_CACHES and not series.endswith(SAME_SET):
+    if over in PAST_CACHES and not series.endswith(IN_EVERY_SM):
         yield _from_memory(m, device, over), "bandwidth/dram"
 
 

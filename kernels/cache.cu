@@ -1,12 +1,12 @@
 // A working set read again and again inside one launch, from the multiprocessor's own memory or from caches.
 //
 // MODE_GLOBAL: UNROLL loads of 16 bytes in flight in each thread, one chunk of BLOCK x UNROLL of them after another.
-// Each block reads the whole set, so that its L1 holds it, starting somewhere else than its neighbours, whose loads
-// would else be its own. TOGETHER, a block reads VISITS chunks and ends: passes over the set follow one another in the
-// order in which multiprocessors come free, so that only the L2 can hold the set and no two of them read it in step.
-// With OP_WRITE it stores instead, with OP_COPY it loads from the set's first half and stores to the second. LOAD is
-// .ca or .cg. MODE_SHARED: the same loads from shared memory. MODE_BANKS: 4-byte loads that make WAYS lanes share each
-// bank. Both are volatile: a load whose address never changes would be moved out of the loop.
+// Each block reads a set of its own, so that its L1 holds it; of one set that all read, a line would be fetched once
+// for several of them. TOGETHER, all read one set, a block VISITS chunks of it, and ends: passes over the set follow
+// one another in the order in which multiprocessors come free, so that only the L2 can hold it and no two read it in
+// step. With OP_WRITE it stores instead, with OP_COPY it loads from the set's first half and stores to the second. LOAD
+// is .ca or .cg. MODE_SHARED: the same loads from shared memory. MODE_BANKS: 4-byte loads that make WAYS lanes share
+// each bank. Both are volatile: a load whose address never changes would be moved out of the loop.
 
 #include "clock.cuh"
 
@@ -44,7 +44,7 @@ __device__ __forceinline__ unsigned load(unsigned at) {
 __device__ __forceinline__ unsigned total(uint4 v) { return (v.x + v.y) + (v.z + v.w); }
 __device__ __forceinline__ unsigned total(unsigned v) { return v; }
 
-// x: the set, of so many chunks (a copy's source); sums: one word a thread; clocks: cycles and nanoseconds of each
+// x: each set, of so many chunks (a copy's source); sums: one word a thread; clocks: cycles and nanoseconds of each
 // block; reads: chunks each block reads. TOGETHER, every SLOTS-th block adds to the same sums and clocks.
 extern "C" __global__ void __launch_bounds__(BLOCK)
     sweep(uint4 *x, unsigned *sums, u64 *clocks, u64 reads, unsigned chunks) {
@@ -54,8 +54,9 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
   unsigned chunk = blockIdx.x % (chunks / VISITS) * VISITS;
   u64 visits = VISITS;
 #else
-  unsigned chunk = (blockIdx.x * 2654435761u >> 8) % chunks;
+  unsigned chunk = 0;
   u64 visits = reads;
+  x += (size_t)blockIdx.x * chunks * (BLOCK * UNROLL);
 #endif
   x += threadIdx.x;
 #else

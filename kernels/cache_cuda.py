@@ -66,7 +66,8 @@ def _params(device: Any, size: int, mode: str) -> dict[str, Any]:
     shape = _sm_shape(size) if mode == "sm" else GRID_SHAPE
     blocks = device.units * shape["per_sm"]
     readers = blocks if mode == "sm" else 1
-    return {"x": size, "mode": mode, **shape, "blocks": blocks, "readers": readers, "pass_bytes": size * readers}
+    sets = {"readers": readers, "copies": readers, "pass_bytes": size * readers}
+    return {"x": size, "mode": mode, **shape, "blocks": blocks, **sets}
 
 
 def _sm_shape(size: int) -> dict[str, int]:
@@ -116,10 +117,10 @@ def raw(device: Any, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
     cubin = cuda.build(device, "cache", defines(params))
     kernel = cuda.function(cubin.path, "sweep")
     mode = params["mode"]
-    size = BANK_BYTES if mode == "banks" else params["x"]
+    size, copies = BANK_BYTES if mode == "banks" else params["x"], params.get("copies", 1)
     with cuda.collected() as buffers:
         kind: Any = np.float64 if mode in MOVES else np.uint32
-        sizes = (size // np.dtype(kind).itemsize, kind), (block * blocks, np.uint32), (2 * blocks, np.uint64)
+        sizes = (copies * size // np.dtype(kind).itemsize, kind), (block * blocks, np.uint32), (2 * blocks, np.uint64)
         for count, each in sizes:
             buffers.append(cuda.Buffer(count, each, queue))
         held, sums, clocks = buffers

@@ -113,6 +113,13 @@ def test_an_l2_of_any_size_is_swept_with_sets_of_some_bytes_each_once(l2: int) -
         assert sizes[-1] > 2 * l2
 
 
+def test_each_multiprocessor_has_a_set_of_its_own() -> None:
+    params = kinds("9.0")["sm", 0]
+    assert params["copies"] == params["readers"] == params["blocks"]
+    assert cache.READ.memory_bytes("int32", params) == params["x"] * params["blocks"] == params["pass_bytes"]
+    assert params["x"] // 4 <= cache.WORD_LENGTH, "or sets that follow one another would begin at different words"
+
+
 def test_a_load_too_few_shows() -> None:
     params = kinds("9.0")["sm", 0]
     halved = cuda.build(GPU, "cache", cache_cuda.defines({**params, "unroll": params["unroll"] // 2}))
@@ -125,7 +132,7 @@ def test_sets_are_whole_chunks_and_stay_in_the_memory_there_is() -> None:
         for tag, params, _ in cache_cuda.points(device):
             if "working-set" in tag:
                 assert params["x"] % (params["block"] * cache_cuda.VECTOR * params["unroll"]) == 0
-                assert params["x"] <= free // 4
+                assert params["x"] * params["copies"] <= free // 4
         assert max(p["x"] for _, p, _ in chase_cuda.points(device)) <= free // 4
     sizes = [size for size, _ in cache_cuda.grid_sizes(GPU)]
     assert sizes == sorted(set(sizes))
