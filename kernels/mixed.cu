@@ -157,11 +157,11 @@ __device__ __forceinline__ void compute(tile &t, found &f, const operands &o, un
   last(t, f, o);
 }
 
-// x: vectors, 2**n pairs of tiles of BLOCK * VECS; sums, sums_of_words: one number per thread; clocks: cycles and
-// nanoseconds of each block; taken: 0 before; pairs: to compute, over and over; last: number of the last pair in x;
-// trips: of the loop.
-// Blocks take pairs in the order in which they become free: of equal shares, those of a multiprocessor with a slower
-// way to memory would end last.
+// x: vectors, 2**n pairs of tiles of BLOCK * VECS; sums, sums_of_words: one number per thread; taken: 0 before, or
+// null; clocks: cycles and nanoseconds of each block; pairs: to compute, over and over; last: number of the last pair
+// in x; trips: of the loop. Blocks take pairs in the order in which they become free: of equal shares, those of a
+// multiprocessor with a slower way to memory would end last. With no taken, shares are equal: where arithmetic takes
+// long, no block ends a pair late.
 extern "C" __global__ void __launch_bounds__(BLOCK, BLOCKS_PER_SM)
     mixed(const vec *x, double *sums, unsigned *sums_of_words, unsigned *taken, u64 *clocks, unsigned pairs,
           unsigned last, unsigned trips, operand m, operand c) {
@@ -177,7 +177,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK, BLOCKS_PER_SM)
 #pragma unroll 1
   while (pair < pairs) { // two tiles a trip: the next one needs no copy
     fetch(odd, x + at + BLOCK * VECS);
-    if (threadIdx.x == 0) given = atomicInc(taken, ~1u); // plain addition would look for other threads that add
+    if (threadIdx.x == 0) given = taken ? atomicInc(taken, ~1u) : pair; // addition would look for others that add
     compute(even, f, o, trips);
     if (threadIdx.x == 0) coming[turn] = gridDim.x + given;
     __syncthreads();

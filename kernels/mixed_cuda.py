@@ -119,12 +119,14 @@ def raw(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.
     operands = [fma_cuda.operand(dtype, v) for v in (mixed.M, mixed.C[dtype])]
     if "columns" in params:
         operands = [np.uint64(int(fma_cuda.operand(dtype, sign)) * PAIR) for sign in (1, -1)]
-    pointers = [buffer.pointer for buffer in buffers]
     _, sums, words, taken, clocks = buffers
+    in_turn = not params.get("equal")
+    pointers = [buffer.pointer if buffer is not taken or in_turn else np.uint64(0) for buffer in buffers]
     trips = np.uint32(mixed.split(params["k"])[0])
 
     def enqueue(repeat: int) -> None:
-        taken.clear()
+        if in_turn:
+            taken.clear()
         sizes = np.uint32(n // tile * repeat), np.uint32(tiles - 1), trips
         kernel((blocks,), (block,), (*pointers, *sizes, *operands), stream=queue)
 

@@ -28,6 +28,7 @@ BYTES_COMPUTED = 512
 (CUDA C++ Programming Guide, arithmetic instructions). It only chooses where points lie, never a roof."""
 NEAR = (2**-0.5, 1.0, 2**0.5)
 FAR = 4
+EQUAL = 2  # times the ridge: from here a GPU's blocks get equal shares, since memory keeps none of them waiting
 FULL_FP64 = ("6.0", "7.0", "8.0", "9.0", "10.0")  # elsewhere a 32nd of it or less
 SLOW_FP64 = 32
 
@@ -82,7 +83,10 @@ def _case(device: Device, dtype: str, path: str, k: int, every: int) -> Case:
     params, skip = _shape(device, dtype, path, every)
     size = ITEMSIZE[dtype]
     tiles = -(-array_bytes(device, far=k > FAR * ridge(device, dtype)) // (size * params["tile"]))
-    params |= mixed_cuda.array(params, tiles) if device.kind == "cuda" else {"n": tiles * params["tile"]}
+    if device.kind == "cuda":
+        params |= mixed_cuda.array(params, tiles) | {"equal": int(k > EQUAL * ridge(device, dtype))}
+    else:
+        params["n"] = tiles * params["tile"]
     x = 2 * k * params.get("columns", 1) / (size * every)
     given = {**params, "k": k, "every": every, "x": x}
     backend, series = "cpu" if device.kind == "cpu" else "raw", "-".join(filter(None, (dtype, path)))

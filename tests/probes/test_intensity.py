@@ -56,6 +56,13 @@ def test_points_of_a_cpu_are_timed_in_turn_with_the_roof_of_their_own_type() -> 
     assert not any(case.beside for case in intensity.cases(GPU)), "a GPU is this program's alone"
 
 
+def test_blocks_of_a_gpu_get_equal_shares_only_where_memory_keeps_none_waiting() -> None:
+    for case in intensity.cases(GPU):
+        if case.ceiling.startswith(SWEEP):
+            past = case.params["k"] > 2 * intensity.ridge(GPU, case.dtype)
+            assert bool(case.params["equal"]) == past
+
+
 def test_a_type_the_gpu_lacks_is_skipped_with_the_reason() -> None:
     skips = {c.dtype: c.skip for c in intensity.cases(replace(GPU, arch="7.5")) if c.ceiling.startswith(SWEEP)}
     assert skips["bf16"] == "sm_75 has no bf16 multiply-add (since 8.0)"
