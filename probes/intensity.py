@@ -96,9 +96,9 @@ def _case(device: Device, dtype: str, path: str, k: int, every: int) -> Case:
 def array_bytes(device: Device, far: bool = False) -> int:
     """Bytes of the array, about: past the last cache as for a stream, but no longer: a GPU repeats it in one launch.
 
-    far: on a CPU less, where memory takes so much less time than arithmetic that it hardly matters what a cache keeps.
+    far: less, where memory takes so much less time than arithmetic that it hardly matters what a cache keeps.
     """
-    past = bandwidth.LEAST_PAST_CACHE if far and device.kind == "cpu" else bandwidth.PAST_CACHE
+    past = bandwidth.LEAST_PAST_CACHE if far else bandwidth.PAST_CACHE
     return max(bandwidth.LEAST_BYTES, past[device.kind] * (device.last_cache_bytes or 0))
 
 

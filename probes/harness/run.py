@@ -53,6 +53,7 @@ def prepare(todo: Iterable[Task], device: Device) -> None:
     """Compile what will run, on all processors at once. What fails here fails again, with its reason, in its turn.
 
     The first goes alone: what all share, such as the compilers of this machine, is found once, not by every thread.
+    Then the last ones: kernels of tensor cores take longest, and nothing else would be left to do beside them.
     """
 
     asked = (task.case for task in todo if task.open and task.case.backend == "raw")
@@ -66,7 +67,7 @@ def prepare(todo: Iterable[Task], device: Device) -> None:
     for first in ready[:1]:
         one(first)
     with ThreadPoolExecutor(THREADS_EACH * (os.cpu_count() or 1)) as pool:
-        list(pool.map(one, ready[1:]))
+        list(pool.map(one, ready[:0:-1]))
 
 
 def _step(task: Task, device: Device, clock: Clock, rule: Rule, judge: Judge) -> Measurement:

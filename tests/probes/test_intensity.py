@@ -77,6 +77,6 @@ def test_arrays_stay_past_the_last_cache(device: Device) -> None:
         if case.ceiling.startswith(SWEEP):
             size = case.kernel.memory_bytes(case.dtype, case.params)
             far = case.params["k"] > intensity.FAR * intensity.ridge(device, case.dtype)
-            past = bandwidth.LEAST_PAST_CACHE if far and device.kind == "cpu" else bandwidth.PAST_CACHE
+            past = bandwidth.LEAST_PAST_CACHE if far else bandwidth.PAST_CACHE
             least = past[device.kind] * (device.last_cache_bytes or 0)
             assert size >= (0.7 if device.kind == "cuda" else 0.99) * least, "a power of two of tiles, up or down"
