@@ -26,16 +26,31 @@ SHAPES: dict[str, list[dict[str, Any]]] = {
     "read": [{"block": 512, "vecs": 8, "load": ".nc.L1::no_allocate", "since": 7.0}, {"block": 256, "vecs": 4}],
     "write": [{"block": 256, "vecs": 1, "store": ".cs"}, {"block": 1024, "vecs": 1, "store": ".cs"}],
     "two arrays": [{"block": 256, "vecs": 1, "store": ".cs"}, {"block": 256, "vecs": 1, **POLICY}],
-    "three arrays": [{"block": 1024, "vecs": 1, "store": ".cs"}, {"block": 1024, "vecs": 1, **POLICY}],
+    "three arrays": [
+        {"block": 1024, "vecs": 1, "store": ".cs"},
+        {"block": 1024, "vecs": 1, **POLICY},
+        {"block": 1024, "vecs": 2, **POLICY, "alone": True},
+    ],
 }
+NOT_PARAMS = ("since", "alone")
 
 
-def variants(op: str, arch: str) -> list[tuple[str, dict[str, Any]]]:
-    """Backends and launch shapes worth timing for ``op`` on this compute capability."""
+def variants(op: str, device: Any) -> list[tuple[str, dict[str, Any]]]:
+    """Backends and launch shapes worth timing for ``op`` on this device."""
     shapes = SHAPES.get(op) or SHAPES["two arrays" if SOURCES[op] == 1 else "three arrays"]
-    known = [shape for shape in shapes if float(arch) >= shape.get("since", 0)]
-    raw = [("raw", {k: v for k, v in shape.items() if k != "since"}) for shape in known]
+    raw: list[tuple[str, dict[str, Any]]] = []
+    for shape in shapes:
+        shared = _of_one_block(device) if shape.get("alone") else 0
+        if float(device.arch) >= shape.get("since", 0) and shared is not None:
+            params = {k: v for k, v in shape.items() if k not in NOT_PARAMS}
+            raw.append(("raw", params | ({"shared_bytes": shared} if shared else {})))
     return [*raw, ("numba", {"block": NUMBA_BLOCK, "vecs": numba_vecs(op)})]
+
+
+def _of_one_block(device: Any) -> int | None:
+    """Bytes of unused shared memory that leave an SM no room for a second block; None where a block has no so many."""
+    whole, most = (device.facts.get(name) or 0 for name in ("shared_bytes_per_multiprocessor", "shared_bytes_optin"))
+    return whole // 2 + 1 if 0 < whole // 2 < most else None
 
 
 def numba_vecs(op: str) -> int:

@@ -74,7 +74,7 @@ def _variants(device: Device, op: str) -> list[tuple[str, dict[str, Any]]]:
         return [("cpu", {"threads": device.units})]
     from kernels import stream_cuda
 
-    return stream_cuda.variants(op, device.arch)
+    return stream_cuda.variants(op, device)
 
 
 def _threads(device: Device, size: int) -> Iterator[Case]:

@@ -91,7 +91,7 @@ def _one_memory(device: Device) -> Iterator[Case]:
 
     size = fitting(device, DEVICE)
     for backend, reader in (("raw", "gpu"), ("numpy", "cpu")):
-        shape = stream_cuda.variants("read", device.arch)[0][1] if backend == "raw" else {}
+        shape = stream_cuda.variants("read", device)[0][1] if backend == "raw" else {}
         for memory in transfer.READERS[backend]:
             params = {"size_bytes": size, "memory": memory, **shape}
             yield Case(transfer.READ, "fp64", backend, f"transfer/{memory}-{reader}", params)

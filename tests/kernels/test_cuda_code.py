@@ -50,12 +50,24 @@ STREAMED = [*((arch, "fp64") for arch in ("5.0", "6.1", "7.0", "7.5", "9.0", "11
 @pytest.mark.parametrize(("arch", "dtype"), STREAMED)
 @pytest.mark.parametrize("kernel", stream.KERNELS, ids=lambda k: k.name)
 def test_streams_move_whole_vectors(arch: str, dtype: str, kernel: Any) -> None:
-    for backend, params in stream_cuda.variants(kernel.name, arch):
+    known = replace(device(arch), facts={"shared_bytes_per_multiprocessor": 233472, "shared_bytes_optin": 232448})
+    for backend, params in stream_cuda.variants(kernel.name, known):
         if backend == "raw":
             cubin = cuda.build(device(arch), "stream", stream_cuda.defines(kernel.name, dtype, params))
             found = stream_cuda.audit(cubin, kernel.name, params)
             assert found.problem == ""
             assert ".128" in found.instruction or arch in COMPILE_ONLY
+
+
+@pytest.mark.parametrize(
+    ("whole", "optin", "alone"), [(233472, 232448, 116737), (102400, 101376, 51201), (65536, 32768, None), (0, 0, None)]
+)
+def test_a_block_alone_on_an_sm_takes_more_than_half_of_its_shared_memory(
+    whole: int, optin: int, alone: int | None
+) -> None:
+    facts = {"shared_bytes_per_multiprocessor": whole, "shared_bytes_optin": optin}
+    found = [params.get("shared_bytes") for _, params in stream_cuda.variants("triad", replace(GPU, facts=facts))]
+    assert [size for size in found if size] == ([alone] if alone else [])
 
 
 def test_a_stream_that_moves_less_or_in_smaller_pieces_is_caught() -> None:
