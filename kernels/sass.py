@@ -78,8 +78,8 @@ def _kept(cubin: Cubin, question: str, look: Callable[[Code], Audit]) -> Audit:
             return Audit(**stored[key])
         try:
             found = look(_code(cubin))
-        except (OSError, subprocess.SubprocessError):
-            return Audit(note=_refused(cubin))
+        except (OSError, subprocess.SubprocessError) as error:
+            return Audit(note=why_not(cubin, error))
         with contextlib.suppress(KernelError):  # the cache only saves time
             store(path, json.dumps({**stored, key: asdict(found)}).encode())
     return found
@@ -92,8 +92,13 @@ def _version() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
 
 
-def _refused(cubin: Cubin) -> str:
-    return NOT_AUDITED if disassembly.disassembler() is None else f"not audited: nvdisasm refuses sm_{cubin.arch}"
+def why_not(cubin: Cubin, error: Exception) -> str:
+    """What kept the disassembler from reading a cubin, as the note of its row."""
+    if disassembly.disassembler() is None:
+        return NOT_AUDITED
+    if isinstance(error, subprocess.CalledProcessError):
+        return f"not audited: nvdisasm refuses sm_{cubin.arch}"
+    return f"not audited: {(getattr(error, 'strerror', None) or str(error)).lower()}"
 
 
 def inspect(code: Code, spec: Spec, work: Work) -> Audit:

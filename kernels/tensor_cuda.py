@@ -187,8 +187,8 @@ def _routine(cubin: Cubin, calls: int) -> Audit:
     """An instruction that became a software routine: the loop must call it once for each."""
     try:
         code = disassemble(cubin)
-    except (OSError, subprocess.SubprocessError):
-        return Audit(note=sass.NOT_AUDITED)
+    except (OSError, subprocess.SubprocessError) as error:
+        return Audit(note=sass.why_not(cubin, error))
     loop = max(sass.loops(code), key=len, default=[])
     found = sum(i.opcode.startswith("CALL") and not i.predicated for i in loop)
     inside = sorted({i.opcode for i in code if "MMA" in i.opcode})

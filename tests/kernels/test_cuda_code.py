@@ -173,6 +173,14 @@ def test_without_a_disassembler_a_kernel_is_not_audited_and_does_not_fail(
     assert (found.problem, found.note) == ("", sass.NOT_AUDITED)
 
 
+def test_no_room_for_the_disassembler_is_not_called_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(disassembly.tempfile, "NamedTemporaryFile", full)
+    assert audited(tmp_path, steps=126).note == "not audited: no space left on device"
+
+
 def test_what_was_found_is_kept_beside_the_cubin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nvrtc, "cache_folder", lambda: tmp_path)
     planted = audited(tmp_path, steps=64)
