@@ -42,7 +42,7 @@ def draw(
     names_of_slopes(ax, model.bandwidth)
     names_of_roofs(ax, model.compute, size)
     if not (model.compute or model.bandwidth):
-        ax.text(0.5, 0.5, "no roof: nothing trustworthy was measured", transform=ax.transAxes, ha="center")
+        ax.text(0.5, 0.5, "no roof: none was asked for, or none can be trusted", transform=ax.transAxes, ha="center")
     return ax
 
 
