@@ -39,9 +39,9 @@ def _read_work(dtype: str, pass_bytes: int, **_: Any) -> Work:
     return Work(0, pass_bytes)
 
 
-def _read_reference(dtype: str, repeat: int, x: int, readers: int, **_: Any) -> np.ndarray:
-    if dtype == "int32":  # a GPU adds words modulo 2**32
-        return np.array([readers * repeat * word_total(x // 4) % (1 << 32)], np.float64)
+def _read_reference(dtype: str, repeat: int, x: int, readers: int, copies: int = 1, **_: Any) -> np.ndarray:
+    if dtype == "int32":  # a GPU adds words modulo 2**32; no two of several sets are alike
+        return np.array([readers // copies * repeat * word_total(copies * x // 4) % (1 << 32)], np.float64)
     return np.array([readers * repeat * pattern.total(dtype, 0, x // 8)])
 
 

@@ -124,7 +124,7 @@ def raw(device: Any, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
         for count, each in sizes:
             buffers.append(cuda.Buffer(count, each, queue))
         held, sums, clocks = buffers
-        held.repeat(pattern.tile("fp64", 0) if mode in MOVES else words(min(size // 4, WORD_LENGTH)))
+        held.repeat(pattern.tile("fp64", 0) if mode in MOVES else words(min(copies * size // 4, WORD_LENGTH)))
     chunks = size // ARRAYS.get(mode, 1) // (block * VECTOR * params["unroll"])
     reads = 1 if mode in OPCODES else chunks
     pointers = [buffer.pointer for buffer in buffers]

@@ -25,7 +25,7 @@ from kernels.nvrtc import Cubin
 Code = Sequence["Instruction"]
 _LINE = re.compile(r"/\*([0-9a-f]{4,})\*/\s+(@!?U?P\w+\s+)?([A-Z][A-Z0-9_.x]*)([^;]*);")
 _TARGET = re.compile(r"\b0x([0-9a-f]+)$")
-SECONDS = 60  # most that a disassembler may take
+SECONDS = 60  # most that a disassembler may take, and one for each kernel
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,10 @@ def _answer(arch: str, asked: Sequence[tuple[Path, Future[Code]]]) -> None:
     try:
         codes = read(arch, [path for path, _ in asked])
     except BaseException as error:  # an interrupt, too: nobody may wait for ever
+        if isinstance(error, OSError) and len(asked) > 1:  # one file may be damaged: then each alone
+            for each in asked:
+                _answer(arch, [each])
+            return
         for _, future in asked:
             future.set_exception(error)
         return
@@ -92,7 +96,7 @@ def read(arch: str, paths: Sequence[Path]) -> list[Code]:
         file.write(b"".join(codes))
         file.flush()
         command = [tool, "--binary", f"SM{arch}", file.name]
-        text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=SECONDS).stdout
+        text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=SECONDS + len(paths)).stdout
     return list(_apart(parse(text.splitlines()), [len(code) for code in codes]))
 
 
@@ -119,9 +123,19 @@ def parse(lines: Iterable[str]) -> Iterator[Instruction]:
 
 
 def bare(elf: bytes) -> bytes:
-    """The code sections of a cubin, one behind another, as its section headers name them (ELF64, little-endian)."""
+    """The code sections of a cubin, one behind another, as its section headers name them (ELF64, little-endian).
+
+    Raises OSError where it is none.
+    """
+    try:
+        return b"".join(_sections(elf))
+    except (struct.error, IndexError):
+        raise OSError("the cubin is damaged") from None
+
+
+def _sections(elf: bytes) -> Iterator[bytes]:
     (table,) = struct.unpack_from("<Q", elf, 0x28)
     size, count, names = struct.unpack_from("<HHH", elf, 0x3A)
     headers = [struct.unpack_from("<IIQQQQ", elf, table + size * k) for k in range(count)]
     label = lambda at: elf[headers[names][4] + at :].split(b"\0", 1)[0]  # noqa: E731
-    return b"".join(elf[at : at + length] for name, *_, at, length in headers if label(name).startswith(b".text."))
+    yield from (elf[at : at + length] for name, *_, at, length in headers if label(name).startswith(b".text."))

@@ -107,11 +107,13 @@ def _buffers(dtype: str, params: Mapping[str, Any], queue: Any) -> list[cuda.Buf
 
 
 def raw(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
-    """A launch of ``mixed.cu``; one launch does all repetitions. Raises KernelError where tiles are no power of two."""
+    """A launch of ``mixed.cu``; one launch does all repetitions. Raises KernelError for part tiles."""
     held, n, tile = params["held"], params["n"], params["tile"]
     tiles = held // tile
-    if n % tile or held % tile or tiles & (tiles - 1) or held * ITEMSIZE[dtype] // VECTOR >= 1 << 31:
-        raise KernelError(f"mixed over {n} of {held} elements: take {tile} times a power of 2, below 32 GiB")
+    if n % tile or held % tile or tiles < 1 or tiles & (tiles - 1) or held * ITEMSIZE[dtype] // VECTOR >= 1 << 31:
+        raise KernelError(
+            f"mixed over {n} of {held} elements: hold {tile} times a power of 2, read a multiple of {tile}"
+        )
     cubin = cuda.build(device, "mixed", defines(dtype, params))
     kernel = cuda.function(cubin.path, "mixed")
     blocks, block = params["blocks"], params["block"]

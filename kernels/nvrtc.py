@@ -126,7 +126,14 @@ def compile_cubin(
 
 
 _LOCKS: dict[Path, threading.Lock] = {}
-_COMPILERS = ThreadPoolExecutor(os.cpu_count(), "compile")
+
+
+def processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+_COMPILERS = ThreadPoolExecutor(processors(), "compile")
 """However many threads ask: every thread that compiles takes a processor, and keeps tens of MB for its next time."""
 
 

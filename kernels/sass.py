@@ -98,6 +98,8 @@ def why_not(cubin: Cubin, error: Exception) -> str:
         return NOT_AUDITED
     if isinstance(error, subprocess.CalledProcessError):
         return f"not audited: nvdisasm refuses sm_{cubin.arch}"
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"not audited: nvdisasm took longer than {error.timeout:g} s"
     return f"not audited: {(getattr(error, 'strerror', None) or str(error)).lower()}"
 
 

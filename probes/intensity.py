@@ -65,7 +65,8 @@ def ridge(device: Device, dtype: str) -> float:
 def points(dtype: str, ridge: float, tensor: bool = False) -> list[tuple[int, int]]:
     """(multiply-adds, on every so-manyth register) in order of intensity: steps of about 2, finer around ``ridge``.
 
-    Further than FAR from it the roof is straight, and every other of them does. On tensor cores a multiply-add is one
+    Further than FAR from it the roof is straight, and every other of them does (of which a quick run takes every other,
+    as of any curve). On tensor cores a multiply-add is one
     in each column of a matrix.
     """
     size, columns = ITEMSIZE[dtype], mixed_cuda.COLUMNS if tensor else 1
@@ -96,6 +97,7 @@ def _case(device: Device, dtype: str, path: str, k: int, every: int) -> Case:
 def array_bytes(device: Device, far: bool = False) -> int:
     """Bytes of the array, about: past the last cache as for a stream, but no longer: a GPU repeats it in one launch.
 
+    A GPU's is a power of two of its tiles: up to 1.4 times as much, or as little.
     far: less, where memory takes so much less time than arithmetic that it hardly matters what a cache keeps.
     """
     past = bandwidth.LEAST_PAST_CACHE if far else bandwidth.PAST_CACHE

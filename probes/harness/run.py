@@ -6,7 +6,6 @@ becomes a skipped one. Nothing is timed before its numbers were checked.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from kernels.base import KernelError, Launch, Unavailable
+from kernels.nvrtc import processors
 from probes.harness.beside import beside
 from probes.harness.case import Case
 from probes.harness.check import Failure, audited, check
@@ -66,7 +66,7 @@ def prepare(todo: Iterable[Task], device: Device) -> None:
 
     for first in ready[:1]:
         one(first)
-    with ThreadPoolExecutor(THREADS_EACH * (os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(THREADS_EACH * processors()) as pool:
         list(pool.map(one, ready[:0:-1]))
 
 

@@ -21,7 +21,7 @@ UNPREEMPTED = 0.98  # share of the wall time a thread must have had its processo
 SHARED_CORE = 1.03  # times the usual cycles: beyond what the clock probe's own error explains
 OVERLAP = 0.80  # share of the sample in which all threads ran together
 MOST_REPEATS = 1 << 40
-SLOW_SECONDS = 0.010  # of a repetition, beside which the 0.01 ms of a launch are nothing
+SLOW_SECONDS = 0.020  # of a repetition, beside which a launch is nothing: 0.01 ms, of a whole runtime 0.1 ms
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@ of every GPU."""
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -13,10 +14,13 @@ import pytest
 from kernels import cache, cache_cuda, chase_cuda, cuda, pattern
 from kernels.base import Work
 from probes.cache import cases
+from probes.harness.case import Case
+from probes.harness.check import Failure, check
 from probes.harness.devices import cpu
 from probes.harness.plan import chosen
 from probes.harness.team import Team
 from tests.devices import GPU
+from tests.kernels.made_up_cuda import Queue, installed
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +121,30 @@ def test_each_multiprocessor_has_a_set_of_its_own() -> None:
     params = kinds("9.0")["sm", 0]
     assert params["copies"] == params["readers"] == params["blocks"]
     assert cache.READ.memory_bytes("int32", params) == params["x"] * params["blocks"] == params["pass_bytes"]
-    assert params["x"] // 4 <= cache.WORD_LENGTH, "or sets that follow one another would begin at different words"
+
+
+def test_a_multiprocessor_that_reads_the_set_of_another_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime, wrong = installed(monkeypatch), list[bool]()
+
+    def kernel(grid: tuple[int], block: tuple[int], arguments: tuple[Any, ...], stream: Queue) -> None:
+        held, sums, _, reads, chunks = map(int, arguments)
+        size = chunks * block[0] * params["unroll"] * 4
+        words = np.ctypeslib.as_array((ctypes.c_uint32 * (size * grid[0])).from_address(held)).reshape(grid[0], size)
+        out = np.ctypeslib.as_array((ctypes.c_uint32 * (grid[0] * block[0])).from_address(sums))
+        out[:] = 0
+        own = words.sum(axis=1, dtype=np.uint64) * (reads // chunks) % 2**32
+        out[:: block[0]] = own[0] if wrong else own
+
+    monkeypatch.setattr(cuda, "function", lambda path, name: kernel)
+    few = replace(GPU, units=3)
+    params = next(p for tag, p, _ in cache_cuda.points(few) if p["mode"] == "sm" and p["block"] == 1024)
+    launch = cache_cuda.raw(few, params, Queue(runtime))
+    case = Case(cache.READ, "int32", "raw", "sweep/bandwidth/working-set/read-per-sm", params)
+    check(case, launch)
+    wrong.append(True)
+    with pytest.raises(Failure):
+        check(case, launch)
+    launch.close()
 
 
 def test_a_load_too_few_shows() -> None:

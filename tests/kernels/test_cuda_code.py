@@ -15,6 +15,7 @@ import pytest
 from kernels import cuda, disassembly, fma, fma_cuda, nvrtc, sass, stream, stream_cuda
 from kernels.base import KernelError, Work
 from tests.devices import GPU
+from tests.kernels.made_up_cuda import Queue, installed
 
 ARCHITECTURES = ["7.0", "7.2", "7.5", "8.0", "8.6", "8.7", "8.9", "9.0", "10.0", "11.0", "12.0"]
 COMPILE_ONLY = ("5.0", "6.1", "7.0", "7.2")  # the disassembler of the Python package begins with 7.5
@@ -68,6 +69,19 @@ def test_a_block_alone_on_an_sm_takes_more_than_half_of_its_shared_memory(
     facts = {"shared_bytes_per_multiprocessor": whole, "shared_bytes_optin": optin}
     found = [params.get("shared_bytes") for _, params in stream_cuda.variants("triad", replace(GPU, facts=facts))]
     assert [size for size in found if size] == ([alone] if alone else [])
+
+
+def test_the_launch_takes_the_unused_shared_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime, taken = installed(monkeypatch), list[int]()
+    kernel = lambda grid, block, arguments, shared_mem, stream: taken.append(shared_mem)  # noqa: E731
+    allowed = dict[str, int]()
+    monkeypatch.setattr(cuda, "function", lambda path, name, shared: allowed.update({name: shared}) or kernel)
+    for shared in (0, 116737):
+        params = {"n": 1 << 12, "block": 1024, "vecs": 2} | ({"shared_bytes": shared} if shared else {})
+        launch = stream_cuda.raw(device("9.0"), "triad", "fp64", params, Queue(runtime))
+        launch.run(2)
+        launch.close()
+        assert (allowed["stream"], taken[-2:]) == (shared, [shared, shared])
 
 
 def test_a_stream_that_moves_less_or_in_smaller_pieces_is_caught() -> None:

@@ -75,6 +75,29 @@ def test_one_architecture_refused_spares_the_others(tmp_path: Path) -> None:
     assert multiply_adds(asked[1].result()) == 2
 
 
+@pytest.mark.parametrize("left", [0, 30, 200])
+def test_one_damaged_cubin_spares_the_others_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: int
+) -> None:
+    monkeypatch.setattr(nvrtc, "cache_folder", lambda: tmp_path)
+    cubins = [compiled(tmp_path, steps) for steps in (2, 3, 4)]
+    cubins[1].path.write_bytes(cubins[1].path.read_bytes()[:left])
+    with disassembly._TURN:  # until all have asked
+        with_all = ThreadPoolExecutor(len(cubins))
+        asked = [with_all.submit(disassembly.disassemble, cubin) for cubin in cubins]
+        while len(disassembly._ASKED) < len(cubins):
+            threading.Event().wait(0.001)
+    with_all.shutdown()
+    assert [multiply_adds(asked[at].result()) for at in (0, 2)] == [2, 4]
+    assert str(asked[1].exception()) == "the cubin is damaged"
+    assert sass.wide_access(cubins[1], 1, 1).note == "not audited: the cubin is damaged"
+
+
+def test_a_disassembler_that_hangs_is_told_in_words(tmp_path: Path) -> None:
+    error = subprocess.TimeoutExpired(["nvdisasm", "--binary"], 61)
+    assert sass.why_not(compiled(tmp_path, 2), error) == "not audited: nvdisasm took longer than 61 s"
+
+
 def test_no_disassembler_is_said_to_everyone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disassembly, "disassembler", lambda: None)
     for _ in range(2):

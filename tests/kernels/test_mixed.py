@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,6 +18,7 @@ from probes import intensity
 from probes.harness.check import difference
 from probes.harness.team import Team
 from tests.devices import CPU, GPU
+from tests.kernels.made_up_cuda import Queue, installed
 
 THREADS = 2
 ARCHITECTURES = ["7.0", "7.5", "8.0", "8.9", "9.0", "10.0", "12.0"]
@@ -101,11 +103,16 @@ def test_a_repetition_goes_on_where_the_last_one_ended() -> None:
 
 @pytest.mark.parametrize(("dtype", "counts_to"), [("fp16", 2048), ("bf16", 256)])
 def test_sums_stay_exact_whichever_tiles_a_thread_meets(dtype: str, counts_to: int) -> None:
-    """Also where a large cache and few multiprocessors let each thread meet hundreds of tiles."""
-    values = mixed.period(dtype, 24 << 10).reshape(mixed.TILES, 24, -1)  # numbers that each thread adds up of a tile
-    for taken in (np.arange(256), np.random.default_rng(1).integers(0, mixed.TILES, 256)):
-        sums = np.cumsum(values.sum(axis=1)[taken % mixed.TILES], axis=0)
-        assert np.abs(sums).max() + np.abs(values[:, :12].sum(axis=1)).max() < counts_to
+    """Also where a large cache and few multiprocessors let each thread meet a thousand tiles."""
+    shape = mixed_cuda.shape(GPU, dtype)
+    numbers = 2 * shape["vecs"]  # of a tile, that each lane of a register adds up
+    values = mixed.period(dtype, shape["tile"]).reshape(mixed.TILES, numbers, -1)
+    within = np.abs(np.cumsum(values, axis=1)).max()
+    for taken in (np.arange(1024), np.random.default_rng(1).integers(0, mixed.TILES, 1024)):
+        sums = np.zeros(values.shape[2])
+        for tile in values.sum(axis=1)[taken % mixed.TILES]:
+            sums += tile
+            assert np.abs(sums).max() + within < counts_to
     assert sums.any(), "or the check would see nothing"
 
 
@@ -168,7 +175,11 @@ def test_the_reference_of_tensor_cores_is_a_product_with_a_matrix_of_ones() -> N
 
 
 @pytest.mark.parametrize(
-    ("k", "dtype", "path"), [(9, "fp64", ""), (25, "fp16", ""), (61, "fp32", ""), (9, "fp16", mixed_cuda.MMA)]
+    ("k", "dtype", "path"),
+    [
+        *((2, "fp32", ""), (5, "fp16", ""), (9, "fp64", ""), (25, "fp16", ""), (61, "fp32", "")),
+        *((3, "fp16", mixed_cuda.MMA), (9, "fp16", mixed_cuda.MMA)),
+    ],
 )
 def test_the_next_tile_is_on_its_way_while_this_one_is_computed(k: int, dtype: str, path: str) -> None:
     """Between the loads of a tile and the next ones lies the work of the tile before, not that of its own."""
@@ -204,3 +215,37 @@ def test_every_possible_count_splits_without_a_rest(k: float, even: bool) -> Non
 
 def test_a_curve_needs_few_kernels() -> None:
     assert {mixed.split(mixed.possible(k))[1] for k in range(10, 2000)} == {mixed.FEW, *mixed.STEPS}
+
+
+@pytest.mark.parametrize("equal", [0, 1])
+def test_blocks_take_tiles_as_they_come_unless_shares_are_equal(equal: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the launch hands to a kernel that notes it: a counter, cleared before each launch, or none."""
+    runtime, asked = installed(monkeypatch), list[tuple[Any, ...]]()
+
+    def kernel(grid: tuple[int], block: tuple[int], arguments: tuple[Any, ...], stream: Queue) -> None:
+        counter = int(arguments[3])
+        asked.append((counter and ctypes.c_uint32.from_address(counter).value, *map(int, arguments[5:8])))
+        if counter:
+            ctypes.c_uint32.from_address(counter).value = 7  # as tiles taken
+
+    monkeypatch.setattr(cuda, "function", lambda path, name: kernel)
+    params = mixed_cuda.shape(replace(GPU, units=1), "fp32")
+    params |= mixed_cuda.array(params, 4) | {"k": 13, "equal": equal}
+    launch = mixed_cuda.raw(GPU, "fp32", params, Queue(runtime))
+    for repeat in (1, 3):
+        launch.run(repeat)
+    assert asked == [(0, 4, 3, 1), (0, 12, 3, 1)], "tiles to compute, number of the last one, rounds"
+    assert bool(equal) == (launch._buffers[3].download()[0] != 7)
+    launch.close()
+    assert not runtime.held
+
+
+@pytest.mark.parametrize(("n", "held"), [(1, 4), (3, 3), (0, 0), (2.5, 4)])
+def test_part_tiles_on_a_gpu_and_numbers_that_no_mask_fits_are_refused(n: float, held: int) -> None:
+    params = mixed_cuda.shape(GPU, "fp32") | {"k": 1}
+    tile = params["tile"]
+    given = params | {"n": int(n * tile), "held": held * tile}
+    if (n, held) == (1, 4):
+        given["held"] += 1
+    with pytest.raises(KernelError, match="times a power of 2"):
+        mixed_cuda.raw(GPU, "fp32", given, None)

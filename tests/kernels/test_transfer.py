@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
-import sys
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,119 +17,15 @@ from kernels.base import KernelError, Unavailable
 from probes.harness.case import Case
 from probes.harness.check import Failure, check
 from tests.devices import GPU
+from tests.kernels.made_up_cuda import Queue, Runtime, installed
 
 SIZE = 1 << 20
 SHAPE = {"block": 256, "vecs": 4}
 
 
-class RuntimeError_(Exception):
-    status = 704
-
-
-class Runtime:
-    """Allocations by address, copies as they come, and the order in which things were asked."""
-
-    CUDARuntimeError = RuntimeError_
-    hostAllocMapped = 2
-
-    def __init__(self) -> None:
-        self.held: dict[int, Any] = {}
-        self.calls: list[tuple[Any, ...]] = []
-        self.broken: set[int] = set()
-        self.full = self.apart = False
-
-    def malloc(self, size: int, kind: str = "device") -> int:
-        if self.full and kind == "pinned":
-            raise RuntimeError_("cudaErrorMemoryAllocation")
-        block = ctypes.create_string_buffer(size)
-        self.held[ctypes.addressof(block)] = (kind, block)
-        return ctypes.addressof(block)
-
-    def hostAlloc(self, size: int, flags: int) -> int:
-        assert flags == self.hostAllocMapped
-        return self.malloc(size, "pinned")
-
-    def mallocManaged(self, size: int) -> int:
-        return self.malloc(size, "managed")
-
-    def free(self, address: int) -> None:
-        assert self.held.pop(address)[0] != "pinned"
-
-    def freeHost(self, address: int) -> None:
-        assert self.held.pop(address)[0] == "pinned"
-
-    def memsetAsync(self, address: int, value: int, size: int, stream: int) -> None:
-        ctypes.memset(address, value, size)
-
-    def memcpyAsync(self, target: int, source: int, size: int, kind: int, stream: int) -> None:
-        self.calls.append(("copy", size, kind, stream))
-        if not (size == SIZE and kind in self.broken):
-            ctypes.memmove(target, source, size)
-
-    def memcpy2DAsync(
-        self, target: int, to_pitch: int, source: int, pitch: int, width: int, rows: int, kind: int, stream: int
-    ) -> None:
-        assert width <= min(to_pitch, pitch), "as the driver asks"
-        for row in range(rows):
-            ctypes.memmove(target + row * to_pitch, source + row * pitch, width)
-
-    def memcpyPeerAsync(self, target: int, to: int, source: int, of: int, size: int, stream: int) -> None:
-        self.calls.append(("peer", to, of, stream))
-        ctypes.memmove(target, source, size)
-
-    def deviceCanAccessPeer(self, mine: int, theirs: int) -> int:
-        return int(not self.apart)
-
-    def deviceEnablePeerAccess(self, theirs: int) -> None:
-        raise RuntimeError_("cudaErrorPeerAccessAlreadyEnabled")
-
-
-class Queue:
-    """A stream of the made-up runtime."""
-
-    count = 0
-
-    def __init__(self, runtime: Runtime) -> None:
-        Queue.count += 1
-        self.ptr, self.runtime = Queue.count, runtime
-
-    def synchronize(self) -> None:
-        self.runtime.calls.append(("synchronize", self.ptr))
-
-    def wait_event(self, event: Event) -> None:
-        self.runtime.calls.append(("wait", self.ptr, event.recorded))
-
-
-class Event:
-    recorded = 0
-
-    def __init__(self, disable_timing: bool) -> None:
-        assert disable_timing
-
-    def record(self, queue: Queue) -> None:
-        self.recorded = queue.ptr
-
-
-class Current:
-    def __init__(self, index: int) -> None:
-        self.index = index
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: Any) -> None:
-        pass
-
-
 @pytest.fixture
 def runtime(monkeypatch: pytest.MonkeyPatch) -> Runtime:
-    fake, top, inner = Runtime(), ModuleType("cupy"), ModuleType("cupy.cuda")
-    parts = {"runtime": fake, "Stream": lambda non_blocking: Queue(fake), "Event": Event, "Device": Current}
-    vars(inner).update(parts)
-    vars(top)["cuda"] = inner
-    monkeypatch.setitem(sys.modules, "cupy", top)
-    monkeypatch.setitem(sys.modules, "cupy.cuda", inner)
-    return fake
+    return installed(monkeypatch)
 
 
 def params(direction: str, **changed: Any) -> dict[str, Any]:
@@ -159,7 +54,7 @@ def test_what_arrives_is_what_was_sent_and_all_is_given_back(direction: str, hos
 @pytest.mark.parametrize(("direction", "broken"), [("h2d", 1), ("d2h", 2), ("both", 1), ("both", 2)])
 def test_a_copy_that_moves_nothing_is_caught(direction: str, broken: int, runtime: Runtime) -> None:
     built = launch(direction, Queue(runtime))
-    runtime.broken = {broken}
+    runtime.broken = {(SIZE, broken)}
     with pytest.raises(Failure, match=r"out\[.*is nan"):
         check(Case(transfer.COPIES[direction], "fp64", "memcpy", "transfer/x", params(direction)), built)
     built.close()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,8 @@ import pytest
 
 from probes.harness import team
 from probes.harness.plan import rounds, rule_for
-from probes.harness.timing import HostClock, Rule, Sample, calibrate, measure, usual_cycles
+from probes.harness.timing import CudaClock, HostClock, Rule, Sample, calibrate, measure, usual_cycles
+from tests.devices import GPU
 
 
 class FakeClock:
@@ -30,6 +33,52 @@ class FakeClock:
         return Sample(took / repeat, None, self._clean)
 
     def close(self) -> None: ...
+
+
+class Device:
+    """A made-up CUDA device: launches take their time one after another, events tell when they are reached."""
+
+    def __init__(self) -> None:
+        self.ms, self.asked = 0.0, list[tuple[str, int]]()
+
+    def launch(self, name: str, seconds: float) -> Any:
+        def run(repeat: int) -> None:
+            self.asked.append((name, repeat))
+            self.ms += 1e3 * seconds * repeat
+
+        return SimpleNamespace(run=run, clock_hz=lambda: None)
+
+    def event(self) -> Any:
+        made = SimpleNamespace(synchronize=lambda: None)
+        made.record = lambda queue: setattr(made, "at", self.ms)
+        return made
+
+
+@pytest.fixture
+def device(monkeypatch: pytest.MonkeyPatch) -> Device:
+    made = Device()
+    parts = {
+        "Device": lambda index: SimpleNamespace(use=lambda: None),
+        "Stream": lambda non_blocking: SimpleNamespace(synchronize=lambda: None),
+        "Event": made.event,
+        "get_elapsed_time": lambda begin, end: end.at - begin.at,
+    }
+    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(cuda=SimpleNamespace(**parts)))
+    return made
+
+
+def test_every_sample_of_a_fast_kernel_has_a_lead_in(device: Device) -> None:
+    clock, fast = CudaClock(GPU), device.launch("fast", 1e-5)
+    for repeat in (1, 64, 64):
+        assert clock.sample(fast, repeat).seconds == pytest.approx(1e-5)
+    assert device.asked == [("fast", n) for n in (1, 1, 2, 64, 2, 64)]
+
+
+def test_a_slow_kernel_has_a_lead_in_once_and_again_after_another(device: Device) -> None:
+    clock, slow, fast = CudaClock(GPU), device.launch("slow", 0.05), device.launch("fast", 1e-5)
+    for launch in (slow, slow, slow, fast, slow):
+        clock.sample(launch, 1)
+    assert device.asked == [("slow", 1)] * 4 + [("fast", 1)] * 2 + [("slow", 1)] * 2
 
 
 def sampled(clock: FakeClock, rule: Rule, repeat: int = 1) -> list[Sample]:
