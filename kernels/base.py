@@ -20,6 +20,14 @@ class KernelError(Exception):
     """A kernel cannot be built or launched: one line that names the kernel, the value and the way out."""
 
 
+LINE = 300  # characters, at most
+
+
+def one_line(what: object) -> str:
+    """What an error or another text says, in one line: those of other programs have many."""
+    return " ".join(str(what).split())[:LINE]
+
+
 class Unavailable(Exception):
     """A kernel cannot run on this device: the reason, in one line (``sm_75 has no bf16``)."""
 

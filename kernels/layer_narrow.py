@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels.base import Unavailable
+from kernels.base import Unavailable, one_line
 from kernels.onnx_shapes import settle
 
 NARROW = {"fp16": "float16", "bf16": "bfloat16"}
@@ -52,8 +52,7 @@ def raised(model: Any, opset: int, ir_version: int, dtype: str) -> Any:
     try:
         newer = onnx.version_converter.convert_version(model, opset)
     except Exception as problem:  # of the C++ converter: its type changes by version
-        reason = " ".join(str(problem).split())[:200]
-        raise Unavailable(f"no {dtype}: cannot bring the model to opset {opset}: {reason}") from problem
+        raise Unavailable(f"no {dtype}: cannot bring the model to opset {opset}: {one_line(problem)}") from problem
     newer.ir_version = max(model.ir_version, ir_version)
     return newer
 

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from kernels.base import Unavailable
+from kernels.base import Unavailable, one_line
 from kernels.layer_cut import SIZED_BY_DATA
 from kernels.layer_launch import CAPTURED, PLAIN, PROVIDERS, OrtLaunch
 
@@ -143,7 +143,7 @@ def _session(model: Any, backend: str, options: Any, providers: Any) -> Any:
 
 def line_of(error: Exception) -> str:
     """What went wrong, without the status and the C++ function before it, which leave no room for the words."""
-    return SOURCE.sub("", STATUS.sub("", " ".join(str(error).split())))[:300]
+    return one_line(SOURCE.sub("", STATUS.sub("", " ".join(str(error).split()))))
 
 
 def providers(device: Any) -> list[str]:

@@ -12,6 +12,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
+from kernels.base import one_line
 from kernels.onnx_fold import SMALL, dimensions, elements, fold
 from kernels.onnx_standins import extend, set_dims
 
@@ -123,8 +124,8 @@ def is_sized(value: Any) -> bool:
 
 
 def line(problem: BaseException) -> str:
-    """What an error says, in one line of 300 characters at most."""
-    return " ".join(str(problem).split())[:300] or type(problem).__name__
+    """What an error says, or is where it says nothing."""
+    return one_line(problem) or type(problem).__name__
 
 
 def text(dims: Sequence[int | str]) -> str:

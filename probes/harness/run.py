@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
-from kernels.base import KernelError, Launch, Unavailable
+from kernels.base import KernelError, Launch, Unavailable, one_line
 from kernels.nvrtc import processors
 from probes.harness.beside import beside
 from probes.harness.case import Case
@@ -89,7 +89,7 @@ def told(error: Exception) -> str:
     """An error of a case in one line."""
     if isinstance(error, (Failure, KernelError, MemoryError)):
         return str(error) or "out of memory"
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    return f"{type(error).__name__}: {one_line(error)}"
 
 
 def _measure(task: Task, device: Device, clock: Clock, rule: Rule) -> None:

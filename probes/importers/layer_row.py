@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any, Protocol
 
-from kernels.base import ITEMSIZE
+from kernels.base import ITEMSIZE, one_line
 from probes.harness.records import OK, SCHEMA_VERSION, SKIPPED, Measurement, RidgelineError
 from probes.harness.statistics import median_interval
 from probes.importers.families import family_of
@@ -129,4 +129,4 @@ def read_json(path: Path) -> Any:
 
 def malformed(path: Path, where: str, what: str) -> RidgelineError:
     """The one line all importers complain with."""
-    return RidgelineError(" ".join(f"{path} {where}: {what}".split())[:300])
+    return RidgelineError(one_line(f"{path} {where}: {what}"))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from kernels.base import one_line
 from probes.harness.devices import cpu, cuda, jetson
 from probes.harness.records import Device, RidgelineError
 
@@ -83,8 +84,8 @@ def why_no_cupy(device: Device, load: Callable[[], Any] = _cupy) -> str:
     except Exception as error:  # an import or a driver of the wrong CUDA fails in many ways
         if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
             return f"CuPy is not installed: {_mend(device)}"
-        line = " ".join(str(error).split())[:200]
-        return f"the installed CuPy does not work here ({type(error).__name__}: {line}): {_mend(device, again)}"
+        why = f"{type(error).__name__}: {one_line(error)}"
+        return f"the installed CuPy does not work here ({why}): {_mend(device, again)}"
     if count <= device.index:
         return f"CuPy sees only {count} devices: check CUDA_VISIBLE_DEVICES"
     if version >= 13000 and float(device.arch) < OLDEST_OF_CUDA_13:
