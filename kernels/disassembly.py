@@ -78,12 +78,12 @@ def _answer(arch: str, asked: Sequence[tuple[Path, Future[Code]]]) -> None:
         if isinstance(error, OSError) and len(asked) > 1:  # one file may be damaged: then each alone
             for each in asked:
                 _answer(arch, [each])
-            return
-        for _, future in asked:
-            future.set_exception(error)
-        return
-    for (_, future), code in zip(asked, codes, strict=True):
-        future.set_result(code)
+        else:
+            for _, future in asked:
+                future.set_exception(error)
+    else:
+        for (_, future), code in zip(asked, codes, strict=True):
+            future.set_result(code)
 
 
 def read(arch: str, paths: Sequence[Path]) -> list[Code]:

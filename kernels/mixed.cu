@@ -2,7 +2,7 @@
 //
 // A fixed number of blocks walk over the array tile by tile, and over it again for every further repetition. The
 // next tile is on its way while this one is computed, so memory and arithmetic overlap also where both are busy.
-// Several multiply-adds are a LOOP whose length only the launch knows, even if it is one round: in straight code the
+// Several multiply-adds are a loop whose length only the launch knows, even if it is one round: in straight code the
 // compiler moves the loads down to where their values are used, and memory waits for arithmetic. With EVERY > 1 only
 // each EVERY-th register gets its multiply-add; all of them are also added up as words. Multiply-adds: rounds of STEPS,
 // and one into an accumulator. On tensor cores a step multiplies a warp's vectors, 16 x 16, by a matrix of 8 columns
@@ -140,16 +140,13 @@ __device__ __forceinline__ void last(tile &t, found &f, const operands &o) {
 #endif
 
 __device__ __forceinline__ void compute(tile &t, found &f, const operands &o, unsigned trips) {
-#if defined(LOOP)
+#if STEPS > 0
 #pragma unroll 1
   do {
 #pragma unroll
     for (int s = 0; s < STEPS; s++) once(t, f, o, s);
     asm volatile("" ::: "memory");
   } while (--trips);
-#else
-#pragma unroll
-  for (int s = 0; s < STEPS; s++) once(t, f, o, s);
 #endif
 #if EVERY > 1
   EACH f.words += words(t.a[k].v[r]);

@@ -67,17 +67,12 @@ def defines(dtype: str, params: Mapping[str, Any]) -> dict[str, object]:
     _, steps = mixed.split(params["k"])
     sizes = {k.upper(): params[k] for k in ("block", "vecs")} | {"BLOCKS_PER_SM": THREADS_PER_SM // params["block"]}
     kind = f"KIND_{dtype.upper()}{'_MMA' if 'columns' in params else ''}"
-    loop: dict[str, object] = {"LOOP": 1} if _looped(params) else {}
-    return {kind: 1, "STEPS": steps, "EVERY": params.get("every", 1), **sizes, **loop}
-
-
-def _looped(params: Mapping[str, Any]) -> bool:
-    return bool(params["k"] > 1)
+    return {kind: 1, "STEPS": steps, "EVERY": params.get("every", 1), **sizes}
 
 
 def audit(cubin: Cubin, dtype: str, params: Mapping[str, Any], work: Work) -> Audit:
     """Whether the loop does the declared multiply-adds: those of a trip, or of one round where a tile takes more."""
-    looped = _looped(params)
+    looped = params["k"] > 1
     rounds = TILES_A_TRIP * mixed.split(params["k"])[0] if looped else 1
     runs = params["n"] / params["tile"] * params["block"] / sass.WARP * rounds
     columns = params.get("columns", 0)

@@ -38,19 +38,18 @@ NOT_PARAMS = ("since", "alone")
 def variants(op: str, device: Any) -> list[tuple[str, dict[str, Any]]]:
     """Backends and launch shapes worth timing for ``op`` on this device."""
     shapes = SHAPES.get(op) or SHAPES["two arrays" if SOURCES[op] == 1 else "three arrays"]
-    raw: list[tuple[str, dict[str, Any]]] = []
-    for shape in shapes:
-        shared = _of_one_block(device) if shape.get("alone") else 0
-        if float(device.arch) >= shape.get("since", 0) and shared is not None:
-            params = {k: v for k, v in shape.items() if k not in NOT_PARAMS}
-            raw.append(("raw", params | ({"shared_bytes": shared} if shared else {})))
+    alone = _of_one_block(device)
+    known = [s for s in shapes if float(device.arch) >= s.get("since", 0) and (alone or not s.get("alone"))]
+    raw = [
+        ("raw", {k: v for k, v in s.items() if k not in NOT_PARAMS} | (alone if s.get("alone") else {})) for s in known
+    ]
     return [*raw, ("numba", {"block": NUMBA_BLOCK, "vecs": numba_vecs(op)})]
 
 
-def _of_one_block(device: Any) -> int | None:
-    """Bytes of unused shared memory that leave an SM no room for a second block; None where a block has no so many."""
+def _of_one_block(device: Any) -> dict[str, int]:
+    """Unused shared memory that leaves an SM no room for a second block, as params; none where no block may have it."""
     whole, most = (device.facts.get(name) or 0 for name in ("shared_bytes_per_multiprocessor", "shared_bytes_optin"))
-    return whole // 2 + 1 if 0 < whole // 2 < most else None
+    return {"shared_bytes": whole // 2 + 1} if 0 < whole // 2 < most else {}
 
 
 def numba_vecs(op: str) -> int:

@@ -27,7 +27,7 @@ BYTES_COMPUTED = 512
 """Operand bytes that one SM multiplies and adds in a clock, in every type at full rate: 64 FP64, 128 FP32, 256 FP16
 (CUDA C++ Programming Guide, arithmetic instructions). It only chooses where points lie, never a roof."""
 NEAR = (2**-0.5, 1.0, 2**0.5)
-FAR = 4
+FAR = 4  # times the ridge, or a part of it: beyond, points lie farther apart, and arrays may be smaller
 EQUAL = 2  # times the ridge: from here a GPU's blocks get equal shares, since memory keeps none of them waiting
 FULL_FP64 = ("6.0", "7.0", "8.0", "9.0", "10.0")  # elsewhere a 32nd of it or less
 SLOW_FP64 = 32
@@ -66,8 +66,7 @@ def points(dtype: str, ridge: float, tensor: bool = False) -> list[tuple[int, in
     """(multiply-adds, on every so-manyth register) in order of intensity: steps of about 2, finer around ``ridge``.
 
     Further than FAR from it the roof is straight, and every other of them does (of which a quick run takes every other,
-    as of any curve). On tensor cores a multiply-add is one
-    in each column of a matrix.
+    as of any curve). On tensor cores a multiply-add is one in each column of a matrix.
     """
     size, columns = ITEMSIZE[dtype], mixed_cuda.COLUMNS if tensor else 1
     rarest = mixed_cuda.VECS if tensor else 2**6
@@ -82,10 +81,10 @@ def points(dtype: str, ridge: float, tensor: bool = False) -> list[tuple[int, in
 
 def _case(device: Device, dtype: str, path: str, k: int, every: int) -> Case:
     params, skip = _shape(device, dtype, path, every)
-    size = ITEMSIZE[dtype]
-    tiles = -(-array_bytes(device, far=k > FAR * ridge(device, dtype)) // (size * params["tile"]))
+    size, times = ITEMSIZE[dtype], k / ridge(device, dtype)
+    tiles = -(-array_bytes(device, far=times > FAR) // (size * params["tile"]))
     if device.kind == "cuda":
-        params |= mixed_cuda.array(params, tiles) | {"equal": int(k > EQUAL * ridge(device, dtype))}
+        params |= mixed_cuda.array(params, tiles) | {"equal": int(times > EQUAL)}
     else:
         params["n"] = tiles * params["tile"]
     x = 2 * k * params.get("columns", 1) / (size * every)
