@@ -17,6 +17,7 @@ from analysis.output import Unheard, heard
 from probes.harness import interrupts
 from probes.harness.case import Probe, all_probes
 from probes.harness.devices.choose import choose as choose_device
+from probes.harness.devices.load import Watch
 from probes.harness.files import COMPLETE, Run, new_folder, now, reason
 from probes.harness.options import parser
 from probes.harness.records import FAILED, Device, RidgelineError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 VERSION = "0.1.0"
 NOTHING = "nothing to ask of this kind of device"
+LOOK_SECONDS = 0.3  # for what else runs on the machine, before anything is measured
 DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -74,7 +76,7 @@ def list_probes(args: argparse.Namespace) -> int:
 
 
 def replot(folder: Path) -> int:
-    """Analyse and draw the run in ``folder`` again."""
+    """Analyse, judge and draw the run in ``folder`` again; returns the exit code that measuring it gives."""
     from analysis.analyse import analyse
     from analysis.console import Console
 
@@ -83,7 +85,7 @@ def replot(folder: Path) -> int:
     except OSError as error:
         raise RidgelineError(f"cannot write to {folder}: {reason(error)}") from None
     Console().result(outcome)
-    return DONE
+    return code_of(outcome.run)
 
 
 def measure(args: argparse.Namespace) -> int:
@@ -92,6 +94,7 @@ def measure(args: argparse.Namespace) -> int:
     from probes.harness import asked
     from probes.harness.task import tasks
 
+    watch = Watch()
     probes = asked.probes(args)
     device, why, kept = asked.device(args, choose_device)
     run = begin(device, probes, args)
@@ -102,7 +105,10 @@ def measure(args: argparse.Namespace) -> int:
     with rows_in(folder):
         console = Console()
         console.device(device, why)
-        code = measured(run, todo, args, folder, console)
+        if todo:
+            run.load = {"before": watch.lap(LOOK_SECONDS).as_json(), "clock_limits": watch.clock_limits()}
+            console.load(run.load)
+        code = measured(run, todo, args, folder, console, watch)
         left = finish(run, folder, console)
         interrupts.check()
     return code or left
@@ -140,13 +146,15 @@ def kept_in(folder: Path) -> str:
     return f"; the rows so far are in {folder}, --replot draws them"
 
 
-def measured(run: Run, todo: Sequence[Task], args: argparse.Namespace, folder: Path, console: Console) -> int:
+def measured(
+    run: Run, todo: Sequence[Task], args: argparse.Namespace, folder: Path, console: Console, watch: Watch
+) -> int:
     """Measure all there is to measure, or as much as can be; returns the exit code."""
-    from analysis.theory import above_limit
+    from analysis.judge import judged
     from probes.harness.measuring import measure_all
 
     try:
-        measure_all(run, todo, folder, args.sustained, lambda row: above_limit(row, run.device), console)
+        measure_all(run, todo, folder, args.sustained, lambda rows: judged(rows, run.device), console, watch)
     except KeyboardInterrupt:
         interrupts.answered()
         console.note(f"interrupted: this run is partial; its rows so far are in {folder}")
@@ -154,7 +162,12 @@ def measured(run: Run, todo: Sequence[Task], args: argparse.Namespace, folder: P
     except OSError as error:
         console.note(f"cannot write to {folder}: {reason(error)}; the measurement ended there")
         return SOME_FAILED if run.measured else BAD_INPUT
-    failed = run.status != COMPLETE or any(row.status == FAILED for row in run.measurements)
+    return SOME_FAILED if run.status != COMPLETE else code_of(run)
+
+
+def code_of(run: Run) -> int:
+    """The exit code that the rows of a run call for."""
+    failed = any(row.status == FAILED for row in run.measurements)
     return SOME_FAILED if failed else DONE
 
 

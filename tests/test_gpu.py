@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.theory import above_limit
+from analysis.judge import judged
 from kernels import stream
 from kernels.base import KernelError
 from probes.harness.case import Case, all_probes
@@ -39,7 +39,7 @@ def clock(gpu: Device) -> Iterator[CudaClock]:
 @pytest.mark.parametrize("name", all_probes())
 def test_every_case_of_every_probe_is_right_and_possible(name: str, gpu: Device, clock: CudaClock) -> None:
     todo = tasks([all_probes()[name]], gpu, "now")
-    for _ in run(todo, gpu, clock, lambda _: Rule(0.002, 0.0), 1, lambda m: above_limit(m, gpu)):
+    for _ in run(todo, gpu, clock, lambda _: Rule(0.002, 0.0), 1, lambda rows: judged(rows, gpu)):
         pass
     wrong = [f"{t.row.ceiling} {t.row.backend}: {t.row.reason}" for t in todo if t.row.status not in (OK, SKIPPED)]
     assert not wrong
@@ -84,5 +84,5 @@ def test_a_skipped_case_is_not_launched(gpu: Device, clock: CudaClock) -> None:
 
     case = Case(stream.COPY, "fp64", "raw", "bandwidth/dram/copy", {"n": 1 << 20, "block": 256, "vecs": 1}, "not here")
     todo = tasks([Probe("p", "?", lambda _: [case])], gpu, "now")
-    list(run(todo, gpu, clock, lambda _: Rule(0.002, 0.0), 1, lambda _: ""))
+    list(run(todo, gpu, clock, lambda _: Rule(0.002, 0.0), 1, list))
     assert (todo[0].row.status, todo[0].row.reason) == (SKIPPED, "not here")

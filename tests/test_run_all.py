@@ -29,7 +29,9 @@ def test_a_quick_run_leaves_all_files_and_says_where(tmp_path: Path, capsys: pyt
     rows = table(folder, "measurements.csv")
     good = [row for row in rows if row["status"] == "ok"]
     assert {"compute/fp64", "compute/fp32", "compute/fp64/1core"} <= {row["ceiling"] for row in good}
-    assert all(int(row["samples"]) >= 1 and float(row["clock_hz"]) > 1e8 and row["instruction"] for row in good)
+    assert all(int(row["samples"]) >= 1 and row["instruction"] for row in good)
+    trusted = [row for row in good if row["trusted"] == "1"]  # beside other load, there may be none
+    assert all(float(row["clock_hz"]) > 1e8 for row in trusted)
     assert all(row["reason"] for row in rows if row["status"] == "skipped")
     assert {row["tag"] for row in table(folder, "ceilings.csv")} == {row["ceiling"] for row in rows}
 

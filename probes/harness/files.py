@@ -11,13 +11,13 @@ import io
 import itertools
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from probes.harness.records import SCHEMA_VERSION, Device, Measurement, RidgelineError
+from probes.harness.records import FORMERLY_DISTURBED, SCHEMA_VERSION, Device, Measurement, RidgelineError
 
 RUN_FILE, ROWS_FILE = "run.json", "measurements.csv"
 COMPLETE, PARTIAL = "complete", "partial"
@@ -25,7 +25,10 @@ COMPLETE, PARTIAL = "complete", "partial"
 
 @dataclass
 class Run:
-    """One run: the device, what was asked, and the rows so far. ``status`` is partial until the end."""
+    """One run: the device, what was asked, and the rows so far. ``status`` is partial until the end.
+
+    load: what else ran on the machine, ``before`` and ``during`` the measurement, as ``devices.load.Load`` says it.
+    """
 
     device: Device
     started: str
@@ -34,6 +37,7 @@ class Run:
     ended: str = ""
     status: str = PARTIAL
     warnings: list[str] = field(default_factory=list)
+    load: dict[str, Any] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
     measurements: list[Measurement] = field(default_factory=list)
 
@@ -117,6 +121,8 @@ def _cells(values: Iterable[str]) -> str:
 def _text(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return str(int(value))
     return repr(value) if isinstance(value, float) else str(value)  # repr reads back as the same number
 
 
@@ -161,10 +167,19 @@ def _read_rows(path: Path) -> list[Measurement]:
 
 
 def _row(path: Path, number: int, cells: dict[str, str]) -> Measurement:
+    known = [f for f in fields(Measurement) if f.name in cells or f.default is MISSING]
     try:
-        return Measurement(**{f.name: _value(str(f.type), cells[f.name]) for f in fields(Measurement)})
+        row = Measurement(**{f.name: _value(str(f.type), cells[f.name]) for f in known})
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise RidgelineError(f"{path} line {number} is damaged: {error or 'too few cells'}") from None
+    return row if "trusted" in cells else _older(row)
+
+
+def _older(row: Measurement) -> Measurement:
+    """A row of a file without the column ``trusted``, in which a remark told of the disturbance."""
+    if FORMERLY_DISTURBED not in row.reason:
+        return row
+    return replace(row, trusted=False, doubt="other load disturbed most of its samples")
 
 
 def _value(kind: str, text: str) -> Any:
@@ -172,4 +187,6 @@ def _value(kind: str, text: str) -> Any:
         return text + ""  # a cell cut off is None, and None + "" is the TypeError that names the line
     if not text:
         return None
+    if kind == "bool":
+        return {"1": True, "0": False}[text]
     return int(text) if kind == "int" else float(text)

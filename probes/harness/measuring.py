@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 from probes.harness import interrupts, sustained
 from probes.harness.devices import nvml
+from probes.harness.devices.load import Watch
 from probes.harness.files import COMPLETE, Run, csv_text, now, replace_file
 from probes.harness.plan import rules
 from probes.harness.records import Measurement
@@ -29,12 +30,37 @@ class Console(Protocol):
 
 
 def measure_all(
-    run: Run, todo: Sequence[Task], folder: Path, sustained_seconds: float | None, judge: Judge, console: Console
+    run: Run,
+    todo: Sequence[Task],
+    folder: Path,
+    sustained_seconds: float | None,
+    judge: Judge,
+    console: Console,
+    watch: Watch,
 ) -> None:
     """Every case of the run, then the fastest path for so long if asked. Without a clock, the run stays partial.
 
-    Raises OSError where rows cannot be written.
+    What else ran on the machine meanwhile, as ``watch`` tells it, is kept as ``run.load["during"]``. Raises OSError
+    where rows cannot be written.
     """
+    try:
+        _measure_all(run, todo, folder, sustained_seconds, judge, console, watch)
+    finally:
+        if todo:
+            run.load["during"] = watch.lap().as_json()
+    run.save(folder)
+
+
+def _measure_all(
+    run: Run,
+    todo: Sequence[Task],
+    folder: Path,
+    sustained_seconds: float | None,
+    judge: Judge,
+    console: Console,
+    watch: Watch,
+) -> None:
+    """The same, but for what else ran."""
     given = run.measurements
     run.measurements = [*given, *_rows(todo)]
     run.save(folder)
@@ -45,23 +71,36 @@ def measure_all(
             run.warnings.append(f"nothing could be timed: {told(error)}")
             run.save(folder)
             return
-        _time_all(run, given, todo, clock, folder, judge, console)
+        company = watch.company if run.device.kind == "cpu" else _nobody
+        _time_all(run, given, todo, clock, folder, judge, console, company)
         if sustained_seconds:
             _sustain_fastest(run, todo, clock, sustained_seconds, folder, console)
+        run.measurements = judge(run.measurements)
         with suppress(Exception):  # a kernel that broke the device broke its clock too, and has a row that says so
             clock.close()
     run.ended, run.status = now(), COMPLETE
-    run.save(folder)
+
+
+def _nobody() -> float:
+    """The share of a GPU that other processes of the host have."""
+    return 0.0
 
 
 def _time_all(
-    run: Run, given: list[Measurement], todo: Sequence[Task], clock: Clock, folder: Path, judge: Judge, console: Console
+    run: Run,
+    given: list[Measurement],
+    todo: Sequence[Task],
+    clock: Clock,
+    folder: Path,
+    judge: Judge,
+    console: Console,
+    company: Callable[[], float],
 ) -> None:
     """Time the cases, their rows beside those given, saved after each step."""
     device, quick = run.device, run.settings["quick"]
     visits, rule_of = run.settings["rounds"], rules(device.kind, (task.case for task in todo), quick)
     with console.progress(sum(turns(task, visits) for task in todo)) as progress:
-        for task in run_tasks(todo, device, clock, rule_of, visits, judge):
+        for task in run_tasks(todo, device, clock, rule_of, visits, judge, company=company):
             interrupts.check()  # before what it may have spoilt is kept
             run.measurements = [*given, *_rows(todo)]
             run.save_rows(folder)

@@ -35,7 +35,7 @@ def test_the_header_is_the_contract(tmp_path: Path) -> None:
     header = (tmp_path / "measurements.csv").read_text().splitlines()[0]
     assert header == (
         "schema_version,device,started,probe,kernel,backend,dtype,ceiling,params,status,reason,flops,bytes,"
-        "seconds_median,seconds_best,seconds_low,seconds_high,samples,dropped,clock_hz,instruction"
+        "seconds_median,seconds_best,seconds_low,seconds_high,samples,dropped,clock_hz,instruction,trusted,doubt"
     )
 
 
