@@ -19,6 +19,7 @@ from probes.harness.case import Probe, all_probes
 from probes.harness.devices.choose import choose as choose_device
 from probes.harness.devices.load import Watch
 from probes.harness.files import COMPLETE, Run, new_folder, now, reason
+from probes.harness.guard import Broken, guarded
 from probes.harness.options import parser
 from probes.harness.records import FAILED, Device, RidgelineError
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 VERSION = "0.1.0"
 NOTHING = "nothing to ask of this kind of device"
+DETECT_SECONDS = 120.0  # that a driver may take to start: one without its daemon loads its firmware first
 LOOK_SECONDS = 0.3  # for what else runs on the machine, before anything is measured
 DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -96,7 +98,7 @@ def measure(args: argparse.Namespace) -> int:
 
     watch = Watch()
     probes = asked.probes(args)
-    device, why, kept = asked.device(args, choose_device)
+    device, why, kept = asked.device(args, choose_apart)
     run = begin(device, probes, args)
     run.measurements = kept + asked.imported(args, run)
     todo = tasks(probes, device, run.started, full=args.full or bool(args.only), quick=args.quick)
@@ -109,9 +111,25 @@ def measure(args: argparse.Namespace) -> int:
             run.load = {"before": watch.lap(LOOK_SECONDS).as_json(), "clock_limits": watch.clock_limits()}
             console.load(run.load)
         code = measured(run, todo, args, folder, console, watch)
+        if code == INTERRUPTED:
+            return code
         left = finish(run, folder, console)
         interrupts.check()
     return code or left
+
+
+def choose_apart(spec: str | None) -> tuple[Device, str]:
+    """The device, looked for in a process of its own. Raises RidgelineError.
+
+    A process that has opened a GPU cannot be forked any more, and the worker that measures is a fork of this one.
+    """
+    if spec == "cpu":
+        return choose_device(spec)
+    try:
+        device, why = guarded(lambda: choose_device(spec), DETECT_SECONDS)
+    except Broken as broken:
+        raise RidgelineError(f"no answer from the GPU's driver ({broken}): use --device cpu") from None
+    return device, why
 
 
 def warn_of_silent(run: Run, named: Sequence[str], todo: Sequence[Task]) -> None:
@@ -157,7 +175,7 @@ def measured(
         measure_all(run, todo, folder, args.sustained, lambda rows: judged(rows, run.device), console, watch)
     except KeyboardInterrupt:
         interrupts.answered()
-        console.note(f"interrupted: this run is partial; its rows so far are in {folder}")
+        console.note(f"interrupted: this run is partial; its rows so far are in {folder}, --replot draws them")
         return INTERRUPTED
     except OSError as error:
         console.note(f"cannot write to {folder}: {reason(error)}; the measurement ended there")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import os
 import signal
@@ -9,11 +10,12 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing import get_context
+from contextlib import contextmanager, suppress
+from multiprocessing import active_children, get_context
 from typing import Any
 
 DOTS_PER_INCH = 150
+PARENT_DIED = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
 ALONE, EACH = 5, 2  # figures that are drawn at once here, or of a process: its start takes as long as some of them
 
 Figure = Callable[[], Any]
@@ -25,13 +27,35 @@ def drawn(figures: Mapping[str, Figure]) -> dict[str, tuple[str, bytes]]:
     workers = min(len(figures) // EACH, _cores())
     if workers > 1 and len(figures) > ALONE:
         try:
-            with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+            with (
+                ProcessPoolExecutor(workers, get_context("spawn"), _end_with, (os.getpid(),)) as pool,
+                _ended_at_once(),
+            ):
                 with _interrupts_waiting():
                     made = pool.map(both, figures.values())
                 return dict(zip(figures, made, strict=True))
         except (OSError, BrokenProcessPool):  # no right or no room to start processes: then one after the other
             pass
     return {name: both(figure) for name, figure in figures.items()}
+
+
+def _end_with(parent: int) -> None:
+    """Have the kernel end this process when the one that started it ends, however that ends."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PARENT_DIED, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended in the meantime
+        os._exit(1)
+
+
+@contextmanager
+def _ended_at_once() -> Iterator[None]:
+    """An interrupt waits for no figure: the processes that draw are ended."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        for process in active_children():
+            process.kill()
+        raise
 
 
 @contextmanager

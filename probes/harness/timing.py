@@ -138,7 +138,7 @@ class CudaClock:
         return Sample(took / repeat, launch.clock_hz(), clean=lost <= (1 - UNPREEMPTED) * took)
 
     def close(self) -> None:
-        """Wait for what is still queued."""
+        """Wait for what is still queued. Raises what the device answers if its context is lost."""
         self.queue.synchronize()
 
 

@@ -34,7 +34,7 @@ class Reading:
     stolen: float
     """Seconds of these processors that the hypervisor gave to others."""
     own: float
-    """Seconds of processor time of this process and of its ended children."""
+    """Seconds of processor time of this process and its children, of which one runs the cases."""
     stopped: float
     """Seconds that a control group's quota stopped this process."""
     processes: Mapping[int, tuple[str, float]] = field(default_factory=dict)
@@ -71,9 +71,8 @@ def reading(cpus: Iterable[int], root: Path = Path("/"), names: bool = True) -> 
         counts = [int(word) for word in lines.get(f"cpu{cpu}", "").split() if word.isdecimal()]
         used += sum(counts[k] for k in USED if k < len(counts)) / TICKS
         stolen += counts[STEAL] / TICKS if len(counts) > STEAL else 0.0
-    times = os.times()
-    own = time.process_time() + times.children_user + times.children_system
-    return Reading(time.monotonic(), used, stolen, own, _stopped(root), _processes(root) if names else {})
+    others = _processes(root) if names else {}
+    return Reading(time.monotonic(), used, stolen, _own(root), _stopped(root), others)
 
 
 def between(before: Reading, after: Reading, cores: int) -> Load:
@@ -132,17 +131,34 @@ def _stopped(root: Path) -> float:
     return int(nanoseconds) * 1e-9 if nanoseconds.isdecimal() else 0.0
 
 
+def _own(root: Path) -> float:
+    """Processor seconds of this process, of its children that have ended, and of those that run."""
+    times = os.times()
+    ended = times.children_user + times.children_system
+    running = sum(_spent(root, pid)[1] for pid in _children(root))
+    return time.process_time() + ended + running
+
+
+def _children(root: Path) -> set[int]:
+    """The processes that this one started and that run; nothing where the kernel does not list them."""
+    lists = (root / "proc" / str(os.getpid()) / "task").glob("*/children")
+    return {int(pid) for file in lists for pid in read(file).split() if pid.isdecimal()}
+
+
+def _spent(root: Path, pid: int) -> tuple[str, float]:
+    """Name of a process, and the seconds of processor time of it and its ended children; ("", 0) if it is gone."""
+    name, _, rest = read(root / f"proc/{pid}/stat").partition("(")[2].rpartition(")")
+    times = rest.split()[11:15]  # of user and system, then the same of ended children
+    if len(times) < 4 or not all(word.lstrip("-").isdecimal() for word in times):
+        return "", 0.0
+    return name[:NAME_LETTERS], sum(map(int, times)) / TICKS
+
+
 def _processes(root: Path) -> dict[int, tuple[str, float]]:
-    """Name and processor seconds of every process but this one and those without any, from ``/proc/<pid>/stat``."""
-    found = {}
-    for folder in (root / "proc").glob("[0-9]*"):
-        name, _, rest = read(folder / "stat").partition("(")[2].rpartition(")")
-        words = rest.split()
-        pid = int(folder.name)
-        if len(words) > 12 and pid != os.getpid() and words[11].isdecimal() and words[12].isdecimal():
-            spent = (int(words[11]) + int(words[12])) / TICKS  # user and system time
-            found[pid] = (name[:NAME_LETTERS], spent)
-    return found
+    """Name and processor seconds of every process in sight but this one and its children."""
+    own = {os.getpid(), *_children(root)}
+    pids = (int(folder.name) for folder in (root / "proc").glob("[0-9]*") if folder.name.isdecimal())
+    return {pid: spent for pid in pids if pid not in own and (spent := _spent(root, pid))[0]}
 
 
 def clock_limits(cpus: Iterable[int], root: Path = Path("/")) -> list[str]:

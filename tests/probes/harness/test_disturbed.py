@@ -13,6 +13,7 @@ import pytest
 from analysis.analyse import model
 from analysis.judge import judged
 from kernels.base import Audit, Kernel, Work
+from probes.harness.bench import LocalBench
 from probes.harness.case import Case, Probe
 from probes.harness.files import COMPLETE, Run
 from probes.harness.records import OK, Measurement
@@ -88,7 +89,7 @@ def rows_of(clock: Core, *cases: Case, company: Callable[[], float] = lambda: 0.
     """What a run of these cases on this machine says."""
     todo = tasks([Probe("p", "?", lambda _: cases)], CPU, STARTED)
     judge = partial(judged, device=CPU)
-    for _ in run(todo, CPU, clock, lambda _: RULE, 3, judge, lambda: clock.time, company):
+    for _ in run(todo, LocalBench(CPU, clock), lambda _: RULE, 3, judge, lambda: clock.time, company):
         pass
     return judge([task.row for task in todo])
 
@@ -182,7 +183,7 @@ def test_the_length_of_samples_is_looked_at_again_in_every_round() -> None:
 def test_what_cannot_be_trusted_gets_more_rounds_and_no_more_than_a_quarter_of_the_time() -> None:
     core, times = Core(always), list[float]()
     todo = tasks([Probe("p", "?", lambda _: [compute(2), compute(1)])], CPU, STARTED)
-    for _ in run(todo, CPU, core, lambda _: RULE, 3, partial(judged, device=CPU), lambda: core.time):
+    for _ in run(todo, LocalBench(CPU, core), lambda _: RULE, 3, partial(judged, device=CPU), lambda: core.time):
         times.append(core.time)
     main, longest = times[5], max(b - a for a, b in itertools.pairwise(times))
     assert 6 < len(times) <= 6 + 2 * MORE_ROUNDS
