@@ -3,6 +3,6 @@
 extern "C" __global__ void illegal(int *place) { place[1ll << 43] = 1; }
 
 extern "C" __global__ void hang(volatile int *place) {
-    while (place[0] == place[0]) {
-    }
+  while (place[0] == place[0]) {
+  }
 }
