@@ -19,17 +19,16 @@ from probes.harness.case import Probe, all_probes
 from probes.harness.devices.choose import choose as choose_device
 from probes.harness.devices.load import Watch
 from probes.harness.files import COMPLETE, Run, new_folder, now, reason
-from probes.harness.guard import Broken, guarded
 from probes.harness.options import parser
 from probes.harness.records import FAILED, Device, RidgelineError
 
 if TYPE_CHECKING:
     from analysis.console import Console
+    from probes.harness.bench import GuardedBench
     from probes.harness.task import Task
 
 VERSION = "0.1.0"
 NOTHING = "nothing to ask of this kind of device"
-DETECT_SECONDS = 120.0  # that a driver may take to start: one without its daemon loads its firmware first
 LOOK_SECONDS = 0.3  # for what else runs on the machine, before anything is measured
 DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -94,14 +93,21 @@ def measure(args: argparse.Namespace) -> int:
     """Measure the chosen device, leaving a run directory; the rows so far are always on disk."""
     from analysis.console import Console
     from probes.harness import asked
+    from probes.harness.bench import GuardedBench
     from probes.harness.task import tasks
 
     watch = Watch()
     probes = asked.probes(args)
-    device, why, kept = asked.device(args, choose_apart)
-    run = begin(device, probes, args)
+
+    def plan(device: Device) -> list[Task]:
+        return tasks(probes, device, started, full=args.full or bool(args.only), quick=args.quick)
+
+    started = now()
+    bench = GuardedBench(choose_device, plan)
+    device, why, kept = asked.device(args, bench.find)
+    run = begin(device, started, probes, args)
     run.measurements = kept + asked.imported(args, run)
-    todo = tasks(probes, device, run.started, full=args.full or bool(args.only), quick=args.quick)
+    todo = plan(device)
     warn_of_silent(run, args.only or (), todo)
     folder = new_folder(args.out, device, run.started)
     with rows_in(folder):
@@ -110,26 +116,12 @@ def measure(args: argparse.Namespace) -> int:
         if todo:
             run.load = {"before": watch.lap(LOOK_SECONDS).as_json(), "clock_limits": watch.clock_limits()}
             console.load(run.load)
-        code = measured(run, todo, args, folder, console, watch)
+        code = measured(run, todo, bench, args, folder, console, watch)
         if code == INTERRUPTED:
             return code
         left = finish(run, folder, console)
         interrupts.check()
     return code or left
-
-
-def choose_apart(spec: str | None) -> tuple[Device, str]:
-    """The device, looked for in a process of its own. Raises RidgelineError.
-
-    A process that has opened a GPU cannot be forked any more, and the worker that measures is a fork of this one.
-    """
-    if spec == "cpu":
-        return choose_device(spec)
-    try:
-        device, why = guarded(lambda: choose_device(spec), DETECT_SECONDS)
-    except Broken as broken:
-        raise RidgelineError(f"no answer from the GPU's driver ({broken}): use --device cpu") from None
-    return device, why
 
 
 def warn_of_silent(run: Run, named: Sequence[str], todo: Sequence[Task]) -> None:
@@ -165,14 +157,20 @@ def kept_in(folder: Path) -> str:
 
 
 def measured(
-    run: Run, todo: Sequence[Task], args: argparse.Namespace, folder: Path, console: Console, watch: Watch
+    run: Run,
+    todo: Sequence[Task],
+    bench: GuardedBench,
+    args: argparse.Namespace,
+    folder: Path,
+    console: Console,
+    watch: Watch,
 ) -> int:
     """Measure all there is to measure, or as much as can be; returns the exit code."""
     from analysis.judge import judged
     from probes.harness.measuring import measure_all
 
     try:
-        measure_all(run, todo, folder, args.sustained, lambda rows: judged(rows, run.device), console, watch)
+        measure_all(run, todo, bench, folder, args.sustained, lambda rows: judged(rows, run.device), console, watch)
     except KeyboardInterrupt:
         interrupts.answered()
         console.note(f"interrupted: this run is partial; its rows so far are in {folder}, --replot draws them")
@@ -189,7 +187,7 @@ def code_of(run: Run) -> int:
     return SOME_FAILED if failed else DONE
 
 
-def begin(device: Device, probes: Sequence[Probe], args: argparse.Namespace) -> Run:
+def begin(device: Device, started: str, probes: Sequence[Probe], args: argparse.Namespace) -> Run:
     """A run that has measured nothing yet."""
     from probes.harness.plan import rounds
     from probes.harness.versions import versions
@@ -200,7 +198,7 @@ def begin(device: Device, probes: Sequence[Probe], args: argparse.Namespace) -> 
         "probes": [p.name for p in probes],
         "rounds": rounds(device.kind, args.quick),
     }
-    return Run(device, now(), settings, {"ridgeline": VERSION, **versions()}, warnings=list(device.warnings))
+    return Run(device, started, settings, {"ridgeline": VERSION, **versions()}, warnings=list(device.warnings))
 
 
 def finish(run: Run, folder: Path, console: Console) -> int:

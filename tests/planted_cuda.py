@@ -20,10 +20,9 @@ from probes.harness import bench
 from probes.harness.bench import GuardedBench
 from probes.harness.case import Case, Probe
 from probes.harness.devices.choose import choose
-from probes.harness.guard import guarded
 from probes.harness.records import Device
 from probes.harness.run import run
-from probes.harness.task import tasks
+from probes.harness.task import Task, tasks
 from probes.harness.timing import Rule
 
 SOURCE = Path(__file__).with_name("planted.cu")
@@ -49,15 +48,21 @@ def planted(name: str) -> Case:
     return Case(kernel, "int32", "raw", f"compute/int32/{name}")
 
 
-def main() -> None:
-    """Right cases before and after each planted one."""
-    device, _ = guarded(lambda: choose("0"), 120.0)
+def plan(device: Device) -> list[Task]:
+    """Right cases before each planted one."""
     right = [c for c in compute.cases(device) if c.ceiling in ("compute/fp32", "compute/fp64") and c.backend == "raw"]
     cases = [right[0], planted("illegal"), right[1], planted("hang")]
-    todo = tasks([Probe("planted", "?", lambda _: cases)], device, "2030-01-02T03:04:05Z")
+    return tasks([Probe("planted", "?", lambda _: cases)], device, "2030-01-02T03:04:05Z")
+
+
+def main() -> None:
+    """Give each of them two turns."""
     bench.LEAST_PATIENCE = 15.0
     bench.PATIENCE = 0
-    guarded_bench = GuardedBench(device, todo)
+    guarded_bench = GuardedBench(choose, plan)
+    device, _ = guarded_bench.find("0")
+    todo = plan(device)
+    guarded_bench.take(device, todo)
     guarded_bench.prepare()
     for _ in run(todo, guarded_bench, lambda _: Rule(0.002, 0.0), 2, lambda rows: judged(rows, device)):
         pass

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import multiprocessing
 import os
 import signal
@@ -143,19 +144,11 @@ class Guard:
         return one_line(lines[-1]) if lines else ""
 
 
-def guarded(work: Callable[[], Any], limit_seconds: float) -> Any:
-    """What ``work()`` returns, from a process of its own. Raises what it raises, or Broken."""
-    guard = Guard(lambda: lambda _: work())
-    try:
-        return guard.ask("work", limit_seconds)
-    finally:
-        guard.renew()
-
-
 def _serve(make: Callable[[], Callable[[Any], Any]], pipe: Connection, log: int, parent: int) -> None:
     """The worker: answer requests until None comes."""
     _end_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    faulthandler.disable()  # whoever enabled it would print what is told here in a line
     for stream in (1, 2):
         os.dup2(log, stream)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:

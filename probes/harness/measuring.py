@@ -32,6 +32,7 @@ class Console(Protocol):
 def measure_all(
     run: Run,
     todo: Sequence[Task],
+    bench: GuardedBench,
     folder: Path,
     sustained_seconds: float | None,
     judge: Judge,
@@ -44,8 +45,9 @@ def measure_all(
     where rows cannot be written.
     """
     try:
-        _measure_all(run, todo, folder, sustained_seconds, judge, console, watch)
+        _measure_all(run, todo, bench, folder, sustained_seconds, judge, console, watch)
     finally:
+        bench.close()
         if todo:
             run.load["during"] = watch.lap().as_json()
     run.save(folder)
@@ -54,6 +56,7 @@ def measure_all(
 def _measure_all(
     run: Run,
     todo: Sequence[Task],
+    bench: GuardedBench,
     folder: Path,
     sustained_seconds: float | None,
     judge: Judge,
@@ -65,16 +68,13 @@ def _measure_all(
     run.measurements = [*given, *_rows(todo)]
     run.save(folder)
     if todo:
-        bench = GuardedBench(run.device, todo)
-        try:
-            if not _started(bench, run, folder):
-                return
-            company = watch.company if run.device.kind == "cpu" else _nobody
-            _time_all(run, given, todo, bench, folder, judge, console, company)
-            if sustained_seconds:
-                _sustain_fastest(run, todo, bench, sustained_seconds, folder, console)
-        finally:
-            bench.close()
+        bench.take(run.device, todo)
+        if not _started(bench, run, folder):
+            return
+        company = watch.company if run.device.kind == "cpu" else _nobody
+        _time_all(run, given, todo, bench, folder, judge, console, company)
+        if sustained_seconds:
+            _sustain_fastest(run, todo, bench, sustained_seconds, folder, console)
     run.measurements = judge(run.measurements)
     run.ended, run.status = now(), COMPLETE
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from kernels.base import KernelError
-from probes.harness.guard import Broken, Guard, guarded
+from probes.harness.guard import Broken, Guard
 from tests.runs import ROOT
 
 LONG = 60.0  # seconds: no test waits so long unless it fails
@@ -106,12 +106,6 @@ def test_a_worker_that_cannot_start_says_why_each_time() -> None:
         with pytest.raises(KernelError, match="fallen off"):
             guard.ask("anything", LONG)
     guard.close()
-
-
-def test_one_piece_of_work_can_have_a_process_of_its_own() -> None:
-    assert guarded(os.getpid, LONG) != os.getpid()
-    with pytest.raises(Broken, match="SIGABRT"):
-        guarded(os.abort, LONG)
 
 
 PROGRAM = """
