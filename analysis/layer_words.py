@@ -105,9 +105,8 @@ def _why(params: str, reason: str) -> list[str]:
 
 def _light(net: Network) -> str:
     light = net.light
-    doubts = {layer.doubt: layer for layer in net.layers if layer.roof_is_doubted}
-    if doubts:
-        layer = next(iter(doubts.values()))
+    layer = next((layer for layer in net.layers if layer.roof_is_doubted), None)
+    if layer:
         return (
             f"No verdict on {net.precision.upper()}: {layer.doubt}. Quiet the machine, or give --roofs of a quiet run."
         )

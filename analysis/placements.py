@@ -118,7 +118,7 @@ def _floor(row: Measurement, params: Mapping[str, Any], ceilings: Mapping[str, C
     way = "run" if row.backend == "cpu" or str(params.get("run", "")).startswith(CAPTURED) else "call"
     for tag, times in ((f"overhead/{way}/{row.backend}", 1), (LAUNCH, int(params.get("launches") or 1))):
         found = ceilings.get(tag)
-        if found and found.status == OK and found.rate:
+        if found and found.status == OK and found.trusted and found.rate:
             return found.rate * times
     return 0.0
 

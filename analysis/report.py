@@ -48,13 +48,22 @@ def samples_of(ceiling: Ceiling) -> str:
     return f"{ceiling.samples} of {taken}" if ceiling.dropped else str(taken or "–")
 
 
-def no_verdict(doubted: Ceiling) -> str:
-    """Why nothing is said of what a roof would bound."""
-    share = f", {percent(doubted.share)} of theory" if doubted.share else ""
-    return (
-        f"No verdict on {label(doubted.tag)}: its roof cannot be trusted ({doubted.doubt}{share}). "
+def no_verdict(doubted: Sequence[Ceiling]) -> list[str]:
+    """Why nothing is said of what these roofs would bound: a sentence, or none where there are none."""
+    if not doubted:
+        return []
+    reasons = [f"{label(ceiling.tag)} ({_why_doubted(ceiling)})" for ceiling in doubted]
+    whose = "its roof" if len(doubted) == 1 else "their roofs"
+    return [
+        f"No verdict on {', '.join(reasons)}: {whose} cannot be trusted. "
         "Quiet the machine, or give --roofs of a quiet run."
-    )
+    ]
+
+
+def _why_doubted(ceiling: Ceiling) -> str:
+    """The doubt about a ceiling, and its share of theory where that is known."""
+    share = f", {percent(ceiling.share)} of theory" if ceiling.share else ""
+    return f"{ceiling.doubt}{share}"
 
 
 def summary(run: Run, found: Mapping[str, Ceiling], notes: Iterable[str] = ()) -> list[str]:
@@ -64,7 +73,7 @@ def summary(run: Run, found: Mapping[str, Ceiling], notes: Iterable[str] = ()) -
     if model.memory:
         share = f", {percent(model.memory.share)} of theory" if model.memory.share else ""
         said.append(f"{model.memory.label} gives {si(model.memory.rate, 'B/s')}{share}.")
-    said += [no_verdict(ceiling) for ceiling in model.doubted]
+    said += no_verdict(model.doubted)
     if model.memory and model.compute:
         ridges = [f"{short(ridge(r.rate, model.memory.rate))} for {r.label}" for r in model.compute]
         said.append(f"Ridge points over {model.memory.label}, in operations per byte: {', '.join(ridges)}.")
