@@ -1,0 +1,186 @@
+"""What cannot be true fails, what cannot be trusted is marked, and both look the same live and from files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from analysis.analyse import model
+from analysis.judge import judged
+from analysis.report import summary
+from probes.harness.files import COMPLETE, Run
+from probes.harness.records import FAILED, OK, Device, Measurement
+from tests.devices import CPU, GPU, measurement
+
+PEAK = 3.0e9 * 2 * 16  # FP64 operations a second of both cores of the made-up CPU, at the clock of its rows
+CACHES = [
+    {"level": level, "type": "Data", "size_bytes": size, "shared_by": "0"}
+    for level, size in ((1, 32 << 10), (2, 1 << 20))
+]
+MACHINE = replace(CPU, facts={"cpus": [0, 1], "caches": CACHES})
+
+
+def row(tag: str, rate: float, **changed: Any) -> Measurement:
+    """A row of the made-up CPU, at 3 GHz."""
+    return measurement(tag, rate, **{"backend": "cpu", "clock_hz": 3.0e9, **changed})
+
+
+def verdict(*rows: Measurement, device: Device = MACHINE) -> dict[str, Measurement]:
+    return {each.ceiling: each for each in judged(rows, device)}
+
+
+def test_a_sound_row_is_left_as_it_is() -> None:
+    rows = [row("compute/fp64", 0.98 * PEAK), row("compute/fp64/1core", 0.49 * PEAK), row("bandwidth/dram/read", 5e10)]
+    assert judged(rows, MACHINE) == rows
+
+
+def test_judging_twice_changes_nothing() -> None:
+    rows = [
+        row("compute/fp64", 0.3 * PEAK),
+        row("compute/fp64/1core", 0.49 * PEAK),
+        row("compute/fp32", 9e99),
+        row("compute/int32", 1e9, seconds_low=5e-4, seconds_high=2e-3),
+    ]
+    once = judged(rows, MACHINE)
+    assert judged(once, MACHINE) == once
+    assert [each.trusted for each in once] == [False, True, True, False]
+
+
+def test_a_rate_above_the_limit_fails_where_its_clock_was_read_clean() -> None:
+    assert verdict(row("compute/fp64", 1.1 * PEAK))["compute/fp64"].status == FAILED
+
+
+@pytest.mark.parametrize("changed", [{"clock_hz": None}, {"trusted": False, "doubt": "other load"}])
+def test_a_disturbed_clock_convicts_no_one(changed: dict[str, Any]) -> None:
+    rated = replace(MACHINE, clock_hz=3.0e9)
+    found = verdict(row("compute/fp64", 1.1 * PEAK, **changed), device=rated)["compute/fp64"]
+    assert (found.status, found.trusted) == (OK, False)
+    assert found.doubt in ("cannot judge 106 GFLOP/s of 96.0 GFLOP/s: the clock was disturbed", "other load")
+
+
+def test_a_wide_interval_is_a_doubt_and_stays_to_be_seen() -> None:
+    found = verdict(row("compute/int32", 1e9, seconds_low=0.7e-3, seconds_high=1.3e-3))["compute/int32"]
+    assert (found.trusted, found.doubt) == (False, "its median is known only to ±30.0 %")
+    assert found.seconds_low == 0.7e-3
+    wild = verdict(row("compute/int32", 1e9, seconds_low=0.1e-3, seconds_high=9e-3))["compute/int32"]
+    assert wild.doubt == "its median is known only to > ±100 %"
+
+
+def test_what_one_core_beats_is_no_roof() -> None:
+    found = verdict(row("compute/fp64", 0.24 * PEAK), row("compute/fp64/1core", 0.49 * PEAK))
+    assert not found["compute/fp64"].trusted
+    assert found["compute/fp64"].doubt.startswith("one core alone gives 47.0 GFLOP/s")
+    assert (found["compute/fp64"].seconds_low, found["compute/fp64"].seconds_high) == (None, None)
+    assert found["compute/fp64/1core"].trusted
+
+
+def test_intervals_that_meet_are_no_proof() -> None:
+    wide = row("compute/fp64", 0.47 * PEAK, seconds_low=0.9e-3, seconds_high=1.1e-3)
+    assert verdict(wide, row("compute/fp64/1core", 0.49 * PEAK))["compute/fp64"].trusted
+
+
+def test_an_untrusted_rival_proves_nothing() -> None:
+    rival = row("compute/fp64/1core", 0.49 * PEAK, trusted=False, doubt="other load")
+    assert verdict(row("compute/fp64", 0.24 * PEAK), rival)["compute/fp64"].trusted
+
+
+def test_a_machine_of_one_core_has_no_rival_in_it() -> None:
+    one = replace(MACHINE, units=1, facts={**MACHINE.facts, "cpus": [0]})
+    found = verdict(row("compute/fp64", 0.24 * PEAK), row("compute/fp64/1core", 0.49 * PEAK), device=one)
+    assert found["compute/fp64"].trusted
+
+
+def test_what_a_memory_further_away_beats_is_no_level() -> None:
+    found = verdict(row("bandwidth/l2/read", 4e10), row("bandwidth/dram/read", 5e10), row("bandwidth/l1/read", 9e10))
+    assert not found["bandwidth/l2/read"].trusted
+    assert "DRAM, further away, gives 50.0 GB/s" in found["bandwidth/l2/read"].doubt
+    assert found["bandwidth/l1/read"].trusted
+    assert found["bandwidth/dram/read"].trusted
+
+
+def test_stores_that_bypass_the_caches_are_no_rival_of_those_in_them() -> None:
+    found = verdict(row("bandwidth/l2/write", 4e10), row("bandwidth/dram/write", 5e10))
+    assert found["bandwidth/l2/write"].trusted
+
+
+def test_a_latency_is_beaten_by_a_shorter_one() -> None:
+    times = {"l1": 5e-9, "l2": 4e-9, "dram": 8e-8}
+    rows = [row(f"latency/{level}", 0, flops=None, bytes=None, seconds_median=s) for level, s in times.items()]
+    found = verdict(*rows)
+    assert [found[f"latency/{level}"].trusted for level in times] == [False, True, True]
+
+
+def points(*rates: float, device: Device = MACHINE) -> list[bool]:
+    """Which points of a sweep over working sets from 4 KiB on, doubling, are trusted."""
+    tag = "sweep/bandwidth/working-set/read"
+    rows = [row(tag, rate, params=json.dumps({"x": 4096 * 2.0**k})) for k, rate in enumerate(rates)]
+    return [each.trusted for each in judged(rows, device)]
+
+
+def test_a_set_that_two_larger_ones_beat_was_disturbed() -> None:
+    assert points(2e11, 1.4e11, 2e11, 2e11, 1e11) == [True, False, True, True, True]
+    assert points(2e11, 1.4e11, 1e11, 2e11, 1e11) == [True, True, True, True, True], "one alone may be luck"
+    assert points(1.8e11, 2e11, 2e11) == [True, True, True], "small sets cost a little more"
+    assert points(2e11, 1.4e11, 2e11, 2e11, 1e11, device=replace(GPU, facts=MACHINE.facts)) == [True] * 5
+
+
+def doubted_run() -> Run:
+    """A run whose FP64 is slower than one of its cores, with a layer of that type and one that only moves data."""
+    facts = {
+        "network": "net",
+        "layer": "fc",
+        "op": "MatMul",
+        "family": "matmul",
+        "provider": "cpu",
+        "precision": "fp64",
+    }
+    layer = row("layer/matmul", 1e10, dtype="fp64", params=json.dumps(facts), clock_hz=None)
+    moves = replace(layer, flops=0.0, params=json.dumps({**facts, "layer": "copy", "op": "Identity"}))
+    rows = [row("compute/fp64", 0.24 * PEAK), row("compute/fp64/1core", 0.49 * PEAK), row("bandwidth/dram/read", 5e10)]
+    return Run(MACHINE, "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=[*rows, layer, moves])
+
+
+def test_an_untrusted_row_is_no_roof_no_ridge_point_and_no_denominator() -> None:
+    outcome = model(doubted_run())
+    assert [roof.tag for roof in outcome.model.compute] == []
+    assert [roof.tag for roof in outcome.model.bandwidth] == ["bandwidth/dram"]
+    matmul, copy = outcome.placements
+    assert (matmul.trusted, matmul.bound, matmul.share, matmul.headroom_seconds) == (False, "", None, None)
+    assert matmul.roof == "compute/fp64"
+    assert (copy.trusted, copy.roof) == (True, "bandwidth/dram")
+    said = " ".join(summary(outcome.run, outcome.ceilings))
+    assert "No verdict on FP64 (one core alone gives 47.0 GFLOP/s" in said
+    assert "Ridge points" not in said
+    assert outcome.trust is not None
+    assert outcome.trust.level == "low"
+
+
+def test_a_network_under_an_untrusted_roof_has_no_speed_of_light() -> None:
+    from analysis.layer_words import headline
+
+    (net,) = model(doubted_run()).networks
+    assert "No verdict on FP64: its roof compute/fp64 cannot be trusted" in headline(net)
+    assert "speed of light" not in headline(net)
+
+
+def test_no_lower_roof_takes_the_place_of_an_untrusted_one() -> None:
+    run = doubted_run()
+    run.measurements = [replace(each, trusted=False, doubt="other load") if "dram" in each.ceiling else each
+                        for each in run.measurements] + [row("bandwidth/l2/read", 1e11)]  # fmt: skip
+    outcome = model(run)
+    assert outcome.model.memory is None, "the L2 is no main memory"
+    assert [p.roof for p in outcome.placements] == ["compute/fp64", "bandwidth/dram"]
+    assert not any(p.bound for p in outcome.placements)
+
+
+def test_a_path_that_reaches_the_peak_needs_no_other() -> None:
+    peak = 1.9e9 * 100 * 4096
+    wgmma = measurement("compute/fp16/wgmma-fp32", 0.95 * peak)
+    wmma = measurement("compute/fp16/wmma-fp32", 0.3 * peak, trusted=False, doubt="other load")
+    device = replace(GPU, memory_bus_bits=8000)
+    assert model(Run(device, "t", {}, {}, status=COMPLETE, measurements=[wgmma, wmma])).model.doubted == ()
+    slow = replace(wgmma, flops=0.5 * (wgmma.flops or 0))
+    assert len(model(Run(device, "t", {}, {}, status=COMPLETE, measurements=[slow, wmma])).model.doubted) == 1

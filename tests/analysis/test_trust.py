@@ -1,0 +1,76 @@
+"""One line says how far a run can be trusted, why, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from analysis.ceilings import ceilings
+from analysis.trust import Trust, at_start, trust
+from probes.harness.files import COMPLETE, Run
+from tests.devices import CPU, measurement
+
+QUIET = {"cores": 2, "others": 0.02, "steal": 0.001, "stopped": 0.0, "busiest": []}
+
+
+def run_of(doubted: int = 0, roof: bool = False, **during: Any) -> Run:
+    """A run of twenty points, some of them doubted, and one roof."""
+    tag = "sweep/bandwidth/working-set/read"
+    points = [measurement(tag, trusted=k >= doubted, doubt="" if k >= doubted else "other load") for k in range(20)]
+    fp32 = measurement("compute/fp32", 1e11, backend="cpu", trusted=not roof, doubt="other load" if roof else "")
+    load = {"during": {**QUIET, **during}}
+    return Run(CPU, "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, load=load, measurements=[fp32, *points])
+
+
+def trust_of(run: Run) -> Trust:
+    found = trust(run, ceilings(run.measurements, CPU))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("run", "level", "words"),
+    [
+        (run_of(), "good", ""),
+        (run_of(doubted=1), "good", ""),
+        (run_of(doubted=3), "fair", "3 of 21 results cannot be trusted"),
+        (run_of(doubted=8), "low", "8 of 21 results cannot be trusted"),
+        (run_of(roof=True), "low", "1 of 21 results cannot be trusted, the roofs compute/fp32 among them"),
+        (run_of(others=0.5, busiest=[["stress", 0.5]]), "fair", "other processes used 0.5 of 2 cores (stress)"),
+        (run_of(others=1.9), "low", "other processes used 1.9 of 2 cores. Stop them and measure again."),
+        (run_of(steal=0.05), "fair", "the hypervisor gave 5.0 % of the processors' time to other machines"),
+        (run_of(steal=0.3), "low", "Measure again when the host is quiet, or on a machine of its own."),
+        (run_of(stopped=0.4), "fair", "a quota stopped this program for 40.0 % of the time"),
+    ],
+)
+def test_the_line_says_how_far_why_and_what_to_do(run: Run, level: str, words: str) -> None:
+    line = trust_of(run).line
+    assert line.startswith(f"TRUST {level}")
+    assert words in line
+    assert "\n" not in line
+
+
+def test_a_run_that_timed_nothing_claims_nothing() -> None:
+    empty = Run(CPU, "2030-01-02T03:04:05Z", {}, {}, measurements=[])
+    assert trust(empty, {}) is None
+    imported = replace(measurement("layer/conv"), probe="importers/plain")
+    assert trust(replace(empty, measurements=[imported]), {}) is None
+
+
+@pytest.mark.parametrize("load", [{}, {"during": None}, {"during": {"others": "much", "busiest": 7}}, {"during": []}])
+def test_a_run_that_does_not_tell_what_else_ran_is_judged_by_its_rows(load: dict[str, Any]) -> None:
+    assert trust_of(replace(run_of(), load=load)).level == "good"
+
+
+def test_the_start_tells_load_steal_and_limits_on_the_clock() -> None:
+    assert at_start({"before": QUIET, "clock_limits": []}) == (
+        "TRUST starts good: others use 0.02 of 2 cores, steal 0.1 %, no limit on the clock is known.",
+        True,
+    )
+    line, quiet = at_start({"before": {**QUIET, "others": 1.0}, "clock_limits": ["boost clocks are switched off"]})
+    assert (line, quiet) == (
+        "TRUST may be low: other processes used 1 of 2 cores; boost clocks are switched off.",
+        False,
+    )
