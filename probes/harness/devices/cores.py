@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from probes.harness.devices.files import whole
+from probes.harness.devices.reading import whole
 
 # (family, first model, last model): LLVM's X86TargetParser and Linux' arch/x86/include/asm/intel-family.h.
 INTEL = {

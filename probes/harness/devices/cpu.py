@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kernels import cpu_target
 from probes.harness.devices import cpuinfo, kinds, sizes, topology
 from probes.harness.devices.cores import core_name, core_numbers
-from probes.harness.devices.files import list_text, read
 from probes.harness.devices.limits import memory, quota_cores
+from probes.harness.devices.reading import list_text, read
 from probes.harness.records import Device
 
 BUSY = 0.5  # load average over cores from which other work is worth a warning
@@ -31,6 +32,8 @@ def detect(root: Path = Path("/"), allowed: Iterable[int] | None = None) -> Devi
     names = {kind.name for kind in found}
     last_bytes, doubts = _last_cache(root, measured, found)
     total, free = memory(root)
+    told = cpuinfo.features(blocks[cpu] for cpu in measured)
+    features = _compiled(told) if root == Path("/") else told
     return Device(
         kind="cpu",
         index=0,
@@ -41,7 +44,7 @@ def detect(root: Path = Path("/"), allowed: Iterable[int] | None = None) -> Devi
         last_cache_bytes=last_bytes,
         memory_bytes=total,
         memory_free_bytes=free,
-        features=cpuinfo.features(blocks[cpu] for cpu in measured),
+        features=features,
         facts={
             "cpus": measured,
             "logical_cpus": len(usable),
@@ -52,16 +55,34 @@ def detect(root: Path = Path("/"), allowed: Iterable[int] | None = None) -> Devi
             "cgroup_quota_cores": quota,
             "model": core_numbers(info),
             "core_kinds": [kind.facts() for kind in found],
+            "not_compiled": [name for name in told if name not in features],
             "machine": platform.machine(),
         },
         warnings=(
             *kinds.warnings(found),
             *(said for kind in found for said in sizes.own_doubts(kind.name, kind.sizes)),
             *doubts,
+            *_unused([name for name in told if name not in features]),
             *_limited(quota, len(cores), units),
             *_slowed(root, units, measured),
         ),
     )
+
+
+def _compiled(told: tuple[str, ...]) -> tuple[str, ...]:
+    """The features that kernels may ask for: of those told, what the compiler of this machine uses too.
+
+    Where the system tells none, the compiler knows them from the CPU itself.
+    """
+    return cpu_target.usable(told) if told else tuple(sorted(cpu_target.compiled()))
+
+
+def _unused(names: Sequence[str]) -> list[str]:
+    """A sentence on features of this CPU that the compiler does not use."""
+    if not names:
+        return []
+    way_out = "update llvmlite and numba, or unset NUMBA_CPU_NAME and NUMBA_CPU_FEATURES"
+    return [f"the compiler does not use {', '.join(names)}, which this CPU has: {way_out}"]
 
 
 def _affinity() -> Iterable[int]:

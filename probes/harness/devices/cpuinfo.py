@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from probes.harness.devices.files import read, whole
+from probes.harness.devices.reading import read, whole
 
 Block = dict[str, str]
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from probes.harness.devices.files import read
+from probes.harness.devices.reading import read
 
 USUAL = "sys/fs/cgroup"  # where hierarchies are mounted when the kernel's list of mounts cannot be read
 USUAL_V2 = (USUAL, f"{USUAL}/unified")

@@ -9,7 +9,7 @@ from typing import Any
 
 from probes.harness.devices import topology
 from probes.harness.devices.cores import core_name, core_numbers, identity
-from probes.harness.devices.files import list_text
+from probes.harness.devices.reading import list_text
 
 # Chips of Intel's and AMD's rate the best cores of one kind some percent higher than the others.
 NEAR = {"x86": 0.10, "arm": 0.02}

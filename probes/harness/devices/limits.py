@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from probes.harness.devices import groups
-from probes.harness.devices.files import cpu_list, number, read, whole
+from probes.harness.devices.reading import cpu_list, number, read, whole
 
 __all__ = ["cpu_list", "memory", "number", "quota_cores", "read"]
 

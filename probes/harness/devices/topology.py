@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from probes.harness.devices.files import cpu_list, number, read, whole
+from probes.harness.devices.reading import cpu_list, number, read, whole
 
 CPUS = "sys/devices/system/cpu"
 NODES = "sys/devices/system/node"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from probes.harness.devices.files import cpu_list, list_text, number, read
+from probes.harness.devices.reading import cpu_list, list_text, number, read
 
 
 @pytest.mark.parametrize(
