@@ -8,6 +8,7 @@ what the system hides. So on Arm it is told each set, as the system tells it. A 
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 from collections.abc import Iterable
 from functools import cache
@@ -76,16 +77,30 @@ def named(told: str, arm: bool) -> frozenset[str]:
 @cache
 def tell() -> str:
     """Tell Numba what to compile for, before it compiles anything: ``+neon,-sve``. Its user's own word goes first."""
-    from numba.core import codegen, config
+    import llvmlite.binding
+    from numba.core import config
 
-    if config.CPU_FEATURES is not None:
-        return str(config.CPU_FEATURES)
-    own = str(codegen.get_host_cpu_features())
-    there = hwcaps() if is_arm() else None
-    if there is None:
-        return own
-    config.CPU_FEATURES = arm_features(own, there)
+    llvmlite.binding.initialize_native_asmparser()  # Numba loads none, and inline assembly needs one
+    if config.CPU_FEATURES is None:
+        there = hwcaps() if is_arm() else None
+        own = own_features()
+        config.CPU_FEATURES = own if there is None else arm_features(own, there)
     return str(config.CPU_FEATURES)
+
+
+def own_features() -> str:
+    """What LLVM found by itself.
+
+    Numba would leave out AVX on the first CPUs that had it, where it saw its loops run no faster: whole registers are
+    what a roof is measured with, so only its user's own word against AVX counts.
+    """
+    if "NUMBA_ENABLE_AVX" in os.environ:
+        from numba.core import codegen
+
+        return str(codegen.get_host_cpu_features())
+    import llvmlite.binding
+
+    return str(llvmlite.binding.get_host_cpu_features().flatten())
 
 
 def arm_features(own: str, there: tuple[int, int]) -> str:

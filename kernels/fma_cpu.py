@@ -87,6 +87,14 @@ def _sdot(b: Any, unit: Vector, x: Any, m: Any, c: Any) -> Any:
     return b.call(external(b, "llvm.aarch64.neon.sdot.v4i32.v16i8", kind), [x, *given])
 
 
+def _bfdot(b: Any, unit: Vector, x: Any, m: Any, c: Any) -> Any:
+    """As text: llvmlite has no type for what the intrinsic takes."""
+    from llvmlite import ir
+
+    kind = ir.FunctionType(x.type, [x.type, m.type, c.type])
+    return b.asm(kind, "bfdot $0.4s, $2.8h, $3.8h", "=w,0,w,w", [x, m, c], side_effect=False)
+
+
 _FMA_X86 = r"vfn?m(add|sub)\d+p[sdh]|v?mulp[sdh]"
 X86 = {
     "fp64": Type(np.float64, dict.fromkeys((128, 256, 512), "sse2"), _FMA_X86, _fused),
@@ -100,6 +108,7 @@ ARM = {
     "fp64": Type(np.float64, {128: "asimd"}, "fmla|fmls|fmad", _fused),
     "fp32": Type(np.float32, {128: "asimd"}, "fmla|fmls|fmad", _fused),
     "fp16": Type(np.float16, {128: "asimdhp"}, "fmla|fmls|fmad", _fused),
+    "bf16": Type(np.float32, {128: "bf16"}, "bfdot", _bfdot, 2),
     "int32": Type(np.int32, {128: "asimd"}, "mla", _separate),
     "int8": Type(np.int32, {128: "asimddp"}, "sdot", _sdot, 4),
 }

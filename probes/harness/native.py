@@ -24,11 +24,9 @@ _ADD = {
 @cache
 def timed_run() -> Callable[..., None]:
     """``timed(address, arguments, repeat, barrier, goal, size, record)``, compiled; all arguments are int64."""
-    import llvmlite.binding
     from numba import njit, types
 
     cpu_target.tell()
-    llvmlite.binding.initialize_native_asmparser()  # Numba loads none, and inline assembly needs one
     call, now, arrive, arrived, rest, adds, put = _pieces()
     wall, cpu = MONOTONIC, THREAD_CPU
     start_wall, end_wall, start_cpu, end_cpu = team.WALL_START, team.WALL_END, team.CPU_START, team.CPU_END
