@@ -13,7 +13,7 @@ from kernels import pattern
 from kernels.access import FACTORS, bits, shift
 from kernels.asm import Spec
 from kernels.base import ITEMSIZE, KernelError
-from kernels.cpu import CpuLaunch, Native, compile_kernel, load_argument, loop, vector
+from kernels.cpu import CpuLaunch, Native, compile_kernel, load_argument, loop, unit_of
 from kernels.pattern import FLOATS
 
 LINE = 64  # bytes
@@ -39,7 +39,7 @@ def gather(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> Cp
     """``threads`` threads that read each segment of ``x`` bytes once between them, in the order of ``places``."""
     n, segment, threads = params["n"], params["x"], params["threads"]
     count = bits(dtype, n, segment)
-    lanes = min(vector(device.features).lanes(ITEMSIZE[dtype]), segment // ITEMSIZE[dtype])
+    lanes = min(unit_of(device).lanes(ITEMSIZE[dtype]), segment // ITEMSIZE[dtype])
     edges = _edges(1 << count, threads, SUMS)
     held = _filled(n, dtype, threads, queue)
     out = np.zeros((threads, SUMS * LINE // 8), np.float64)

@@ -18,7 +18,7 @@ import numpy as np
 from kernels import asm, pattern
 from kernels.base import ITEMSIZE, Audit, KernelError, Work
 from kernels.cache import ARRAYS
-from kernels.cpu import CpuLaunch, Native, Vector, compile_kernel, load_argument, loop, pack, vector
+from kernels.cpu import CpuLaunch, Native, Vector, compile_kernel, load_argument, loop, pack, unit_of
 from kernels.pattern import FLOATS
 
 STEPS = 8  # registers a trip moves of each array; of a read, as many sums: enough to hide the latency of an addition
@@ -38,7 +38,7 @@ class CacheLaunch(CpuLaunch):
 
 def build(device: Any, op: str, dtype: str, params: Mapping[str, Any], queue: Any) -> CacheLaunch:
     """``readers`` threads, each passing over ``x`` bytes of its own (a copy's two arrays together)."""
-    unit, threads = vector(device.features), params["readers"]
+    unit, threads = unit_of(device, integers=op == "read"), params["readers"]
     kind = WORDS[dtype] if op == "read" else FLOATS[dtype]
     size, trip = params["x"] // ARRAYS[op], STEPS * unit.bits // 8
     if size % trip or not size:

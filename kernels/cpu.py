@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels import asm
+from kernels import asm, cpu_target
 from kernels.base import Audit, Work
 
 Emit = Callable[..., None]
@@ -46,18 +46,29 @@ class Vector:
         return self.bits // 8 // itemsize
 
 
-def vector(features: Sequence[str]) -> Vector:
-    """The vector unit behind these instruction-set features (names as in /proc/cpuinfo)."""
-    if "avx512f" in features:
+def vector(features: Sequence[str], integers: bool = False) -> Vector:
+    """The vector unit behind these instruction-set features (names as in /proc/cpuinfo); ``integers``: that computes on
+    whole numbers, which AVX alone does not.
+
+    Every form of fused multiply-add of x86 is an instruction of AVX or of what followed it.
+    """
+    if "asimd" in features:
+        return Vector(128, 16, True)
+    if "avx512f" in features and "fma" in features:
         return Vector(512, 16, True)
-    if "avx" in features:
+    if "avx2" in features or ("avx" in features and not integers):
         return Vector(256, 12, "fma" in features)
-    arm = "asimd" in features
-    return Vector(128, 16 if arm else 12, arm or "fma" in features)
+    return Vector(128, 12, False)
+
+
+def unit_of(device: Any, integers: bool = False) -> Vector:
+    """The vector unit of this machine as far as both the device and the compiler know it."""
+    return vector(cpu_target.usable(device.features), integers)
 
 
 def compile_kernel(emit: Emit) -> Native:
     """Compile ``emit`` for this machine's CPU. Takes 0.05 to 0.5 s."""
+    cpu_target.tell()
     from numba import cfunc, types
 
     from kernels.numba_intrinsic import intrinsic_of

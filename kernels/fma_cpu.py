@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -10,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from kernels import cpu_target
 from kernels.asm import Spec
+from kernels.base import Unavailable
 from kernels.cpu import (
     CpuLaunch,
     Native,
@@ -22,6 +23,7 @@ from kernels.cpu import (
     multiply_add,
     pack,
     splat,
+    unit_of,
     vector,
 )
 from kernels.fma import bfloat16_pair, start
@@ -31,17 +33,23 @@ STEPS = 8  # multiply-adds of each chain in one trip of the loop: 128 for 16 cha
 
 @dataclass(frozen=True)
 class Type:
-    """One type on one instruction set.
-
-    number: of a chain's values in memory; needs: the feature without which it does not exist (one of these);
-    pattern: mnemonics that do the work; step: writes one multiply-add; products: multiply-adds into each value.
-    """
+    """One type on one instruction set."""
 
     number: Any
-    needs: tuple[str, ...]
+    """Of a chain's values in memory."""
+    needs: Mapping[int, str]
+    """The feature without which it does not exist, by the bits of a register."""
     pattern: str
+    """Mnemonics that do the work."""
     step: Callable[..., Any]
+    """Writes one multiply-add."""
     products: int = 1
+    """Multiply-adds into each value."""
+
+    @property
+    def integers(self) -> bool:
+        """True if the chains hold whole numbers."""
+        return self.number is np.int32
 
     def lanes(self, bits: int) -> int:
         """Values in a register of ``bits``."""
@@ -79,47 +87,75 @@ def _sdot(b: Any, unit: Vector, x: Any, m: Any, c: Any) -> Any:
     return b.call(external(b, "llvm.aarch64.neon.sdot.v4i32.v16i8", kind), [x, *given])
 
 
+def _bfdot(b: Any, unit: Vector, x: Any, m: Any, c: Any) -> Any:
+    """As text: llvmlite has no type for what the intrinsic takes."""
+    from llvmlite import ir
+
+    kind = ir.FunctionType(x.type, [x.type, m.type, c.type])
+    return b.asm(kind, "bfdot $0.4s, $2.8h, $3.8h", "=w,0,w,w", [x, m, c], side_effect=False)
+
+
 _FMA_X86 = r"vfn?m(add|sub)\d+p[sdh]|v?mulp[sdh]"
 X86 = {
-    "fp64": Type(np.float64, ("sse2",), _FMA_X86, _fused),
-    "fp32": Type(np.float32, ("sse2",), _FMA_X86, _fused),
-    "fp16": Type(np.float16, ("avx512_fp16",), _FMA_X86, _fused),
-    "bf16": Type(np.float32, ("avx512_bf16",), "vdpbf16ps", _x86("avx512bf16.dpbf16ps"), 2),
-    "int32": Type(np.int32, ("avx512f", "avx2", "sse4_1"), "v?pmulld", _separate),
-    "int8": Type(np.int32, ("avx512_vnni", "avx_vnni"), "vpdpbusd", _x86("avx512.vpdpbusd"), 4),
+    "fp64": Type(np.float64, dict.fromkeys((128, 256, 512), "sse2"), _FMA_X86, _fused),
+    "fp32": Type(np.float32, dict.fromkeys((128, 256, 512), "sse2"), _FMA_X86, _fused),
+    "fp16": Type(np.float16, {512: "avx512_fp16"}, _FMA_X86, _fused),
+    "bf16": Type(np.float32, {512: "avx512_bf16"}, "vdpbf16ps", _x86("avx512bf16.dpbf16ps"), 2),
+    "int32": Type(np.int32, {512: "avx512f", 256: "avx2", 128: "sse4_1"}, "v?pmulld", _separate),
+    "int8": Type(np.int32, {512: "avx512_vnni", 256: "avx_vnni"}, "vpdpbusd", _x86("avx512.vpdpbusd"), 4),
 }
 ARM = {
-    "fp64": Type(np.float64, ("asimd",), "fmla|fmls|fmad", _fused),
-    "fp32": Type(np.float32, ("asimd",), "fmla|fmls|fmad", _fused),
-    "fp16": Type(np.float16, ("asimdhp",), "fmla|fmls|fmad", _fused),
-    "int32": Type(np.int32, ("asimd",), "mla", _separate),
-    "int8": Type(np.int32, ("asimddp",), "sdot", _sdot, 4),
+    "fp64": Type(np.float64, {128: "asimd"}, "fmla|fmls|fmad", _fused),
+    "fp32": Type(np.float32, {128: "asimd"}, "fmla|fmls|fmad", _fused),
+    "fp16": Type(np.float16, {128: "asimdhp"}, "fmla|fmls|fmad", _fused),
+    "bf16": Type(np.float32, {128: "bf16"}, "bfdot", _bfdot, 2),
+    "int32": Type(np.int32, {128: "asimd"}, "mla", _separate),
+    "int8": Type(np.int32, {128: "asimddp"}, "sdot", _sdot, 4),
 }
 
 
 def types() -> Mapping[str, Type]:
     """The types of this machine's instruction set."""
-    return ARM if platform.machine() in ("aarch64", "arm64") else X86
+    return ARM if cpu_target.is_arm() else X86
 
 
 def missing(features: Sequence[str], dtype: str) -> str:
     """Why this core has no multiply-add of this type, or nothing."""
     row = types().get(dtype)
     if row is None:
-        return f"no kernel for {dtype} on {platform.machine()} yet"
-    return "" if set(row.needs) & set(features) else f"this core has no {' or '.join(row.needs)}"
+        return f"no kernel for {dtype} on this kind of CPU yet"
+    needed = row.needs.get(vector(features, row.integers).bits)
+    if needed in features:
+        return ""
+    return f"this core has no {' or '.join(dict.fromkeys(row.needs.values()))}"
 
 
 def shape(features: Sequence[str], dtype: str) -> dict[str, int]:
     """The params that fill this core: chains, lanes, steps and products."""
-    unit, row = vector(features), types()[dtype]
+    row = types()[dtype]
+    unit = vector(features, row.integers)
     return {"chains": unit.chains, "lanes": row.lanes(unit.bits), "steps": STEPS, "products": row.products}
+
+
+def unit_for(device: Any, dtype: str, lanes: int) -> Vector:
+    """The unit that computes this type here, so many lanes at once.
+
+    Raises Unavailable where the compiler does not use what the params were written for.
+    """
+    row = types()[dtype]
+    unit = unit_of(device, row.integers)
+    if reason := missing(cpu_target.usable(device.features), dtype):
+        raise Unavailable(reason)
+    if lanes != row.lanes(unit.bits):
+        here = f"this machine and its compiler have registers of {unit.bits} bits"
+        raise Unavailable(f"{lanes} lanes of {dtype} were asked for: {here}, which hold {row.lanes(unit.bits)}")
+    return unit
 
 
 def build(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> CpuLaunch:
     """A launch of ``threads`` x ``chains`` x ``lanes`` chains; each thread writes its chains' values."""
     chains, lanes, threads, row = params["chains"], params["lanes"], params["threads"], types()[dtype]
-    unit = vector(device.features)
+    unit = unit_for(device, dtype, lanes)
     native = _native(unit, dtype, chains, lanes, params["steps"])
     out = np.zeros((threads, chains * lanes), row.number)
     operands = [_operand(dtype, params[name]) for name in ("m", "c")]

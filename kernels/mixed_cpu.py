@@ -45,7 +45,7 @@ PREFETCH_FROM, AHEAD = 8, 2 << 10  # multiply-adds, below which it delays the lo
 
 def shape(features: Sequence[str], dtype: str, every: int) -> dict[str, int]:
     """Params for this core: a tile, the lanes of a register, and the registers of a step."""
-    unit = vector(features)
+    unit = vector(features, fma_cpu.types()[dtype].number is np.int32)
     vecs = SPARSE if every > 1 else VECTORS[unit.chains]
     size = ITEMSIZE[dtype]
     return {"tile": TILE // size, "lanes": unit.lanes(size), "regs": 1, "block": 1, "vecs": vecs}
@@ -58,7 +58,8 @@ def build(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> Cpu
     data = mixed.elements(dtype, params["tile"])
     array = _aligned(n, data.dtype)
     queue.spread(lambda thread: _fill(array, parts[thread], data) if thread < threads else None)
-    unit, row = vector(device.features), fma_cpu.types()[dtype]
+    row = fma_cpu.types()[dtype]
+    unit = fma_cpu.unit_for(device, dtype, params["lanes"])
     sums = _aligned(threads * params["lanes"], data.dtype).reshape(threads, -1)
     words = _aligned(threads * unit.bits // 32, np.dtype(np.uint32)).reshape(threads, -1)
     operands = [row.number(v) for v in (mixed.M, mixed.C[dtype])]

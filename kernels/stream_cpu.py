@@ -27,7 +27,7 @@ from kernels.cpu import (
     multiply_add,
     pack,
     splat,
-    vector,
+    unit_of,
 )
 from kernels.pattern import FLOATS
 from kernels.stream import ARRAYS
@@ -52,7 +52,7 @@ def build(device: Any, op: str, dtype: str, params: Mapping[str, Any], queue: An
         rows.append(pack([*addresses, part.stop - part.start, scale, out.ctypes.data]))
     at = pattern.sample_indices(n, ITEMSIZE[dtype])
     result = _total if op == "read" else (lambda held: held[-2][at])
-    native = _native(vector(device.features), op, dtype)
+    native = _native(unit_of(device), op, dtype)
     return CpuLaunch(native, rows, queue, [*arrays, sums], result, Spec(_PATTERNS[op]))
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from probes.harness.devices.reading import whole
+
 # (family, first model, last model): LLVM's X86TargetParser and Linux' arch/x86/include/asm/intel-family.h.
 INTEL = {
     (6, 0x3C, 0x3C): "haswell",
@@ -32,6 +34,11 @@ INTEL = {
     (6, 0xB7, 0xB7): "raptorlake",
     (6, 0xBA, 0xBA): "raptorlake",
     (6, 0xBF, 0xBF): "raptorlake",
+    (6, 0xAA, 0xAA): "meteorlake",
+    (6, 0xAC, 0xAC): "meteorlake",
+    (6, 0xB5, 0xB5): "arrowlake",
+    (6, 0xC5, 0xC6): "arrowlake",
+    (6, 0xBD, 0xBD): "lunarlake",
     (6, 0x8F, 0x8F): "sapphirerapids",
     (6, 0xCF, 0xCF): "emeraldrapids",
     (6, 0xAD, 0xAE): "graniterapids",
@@ -54,17 +61,41 @@ AMD = {
 }
 # (implementer, part): Linux' arch/arm64/include/asm/cputype.h. Of Apple's chips, the performance cores.
 ARM = {
+    (0x41, 0xD03): "cortex-a53",
+    (0x41, 0xD04): "cortex-a35",
+    (0x41, 0xD05): "cortex-a55",
+    (0x41, 0xD06): "cortex-a65",
     (0x41, 0xD07): "cortex-a57",
     (0x41, 0xD08): "cortex-a72",
+    (0x41, 0xD09): "cortex-a73",
+    (0x41, 0xD0A): "cortex-a75",
     (0x41, 0xD0B): "cortex-a76",
     (0x41, 0xD0C): "neoverse-n1",
+    (0x41, 0xD0D): "cortex-a77",
+    (0x41, 0xD0E): "cortex-a76ae",
     (0x41, 0xD40): "neoverse-v1",
     (0x41, 0xD41): "cortex-a78",
     (0x41, 0xD42): "cortex-a78ae",
+    (0x41, 0xD43): "cortex-a65ae",
+    (0x41, 0xD44): "cortex-x1",
+    (0x41, 0xD46): "cortex-a510",
+    (0x41, 0xD47): "cortex-a710",
+    (0x41, 0xD48): "cortex-x2",
     (0x41, 0xD49): "neoverse-n2",
+    (0x41, 0xD4A): "neoverse-e1",
+    (0x41, 0xD4B): "cortex-a78c",
+    (0x41, 0xD4C): "cortex-x1c",
+    (0x41, 0xD4D): "cortex-a715",
+    (0x41, 0xD4E): "cortex-x3",
     (0x41, 0xD4F): "neoverse-v2",
+    (0x41, 0xD80): "cortex-a520",
+    (0x41, 0xD81): "cortex-a720",
+    (0x41, 0xD82): "cortex-x4",
     (0x41, 0xD83): "neoverse-v3ae",
     (0x41, 0xD84): "neoverse-v3",
+    (0x41, 0xD85): "cortex-x925",
+    (0x41, 0xD87): "cortex-a725",
+    (0x41, 0xD89): "cortex-a720ae",
     (0x41, 0xD8E): "neoverse-n3",
     (0x4E, 0x003): "denver2",
     (0x4E, 0x004): "carmel",
@@ -77,13 +108,29 @@ ARM = {
 }
 
 
+def identity(cpuinfo: Mapping[str, str]) -> tuple[str, int, int] | None:
+    """Vendor and two numbers of the core behind one block of /proc/cpuinfo; None where they are no numbers.
+
+    Arm's are implementer and part, x86's family and model.
+    """
+    arm = "CPU part" in cpuinfo
+    keys = ("CPU implementer", "CPU part") if arm else ("cpu family", "model")
+    first, second = (whole(cpuinfo.get(key, ""), 0) for key in keys)
+    if first is None or second is None:
+        return None
+    return "arm" if arm else cpuinfo.get("vendor_id", ""), first, second
+
+
 def core_name(cpuinfo: Mapping[str, str]) -> str:
     """The core behind one block of /proc/cpuinfo, or nothing."""
-    if "CPU part" in cpuinfo:
-        return ARM.get((int(cpuinfo.get("CPU implementer", "0"), 0), int(cpuinfo["CPU part"], 0)), "")
-    table = {"GenuineIntel": INTEL, "AuthenticAMD": AMD}.get(cpuinfo.get("vendor_id", ""), {})
-    family, model = int(cpuinfo.get("cpu family", -1)), int(cpuinfo.get("model", -1))
-    rows = (name for (f, first, last), name in table.items() if f == family and first <= model <= last)
+    numbers = identity(cpuinfo)
+    if numbers is None:
+        return ""
+    vendor, first, second = numbers
+    if vendor == "arm":
+        return ARM.get((first, second), "")
+    table = {"GenuineIntel": INTEL, "AuthenticAMD": AMD}.get(vendor, {})
+    rows = (name for (family, low, high), name in table.items() if family == first and low <= second <= high)
     return next(rows, "")
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from probes.harness.devices import topology
+from kernels import cpu_target
+from probes.harness.devices import cpuinfo, kinds, sizes, topology
 from probes.harness.devices.cores import core_name, core_numbers
-from probes.harness.devices.limits import memory, number, quota_cores, read
+from probes.harness.devices.limits import memory, quota_cores
+from probes.harness.devices.reading import list_text, read
 from probes.harness.records import Device
 
 BUSY = 0.5  # load average over cores from which other work is worth a warning
@@ -18,37 +22,67 @@ DYNAMIC = ("intel_pstate", "amd-pstate-epp")  # drivers whose "powersave" is the
 
 def detect(root: Path = Path("/"), allowed: Iterable[int] | None = None) -> Device:
     """The CPU below ``root`` as a process allowed on the CPUs ``allowed`` sees it."""
-    usable = sorted(allowed if allowed is not None else _affinity())
-    blocks = _cpuinfo(root, usable)
-    info, kinds = blocks[0], _kinds(root, blocks)
+    usable = topology.online(root, allowed if allowed is not None else _affinity())
     cores, quota = topology.physical(root, usable), quota_cores(root)
     units = max(1, min(len(cores), int(quota))) if quota else len(cores)
+    measured = cores[:units]
+    blocks = cpuinfo.blocks(root, usable)
+    info = next((blocks[cpu] for cpu in measured if blocks[cpu]), {})
+    found = kinds.kinds(root, blocks, measured)
+    names = {kind.name for kind in found}
+    last_bytes, doubts = _last_cache(root, measured, found)
     total, free = memory(root)
-    clock = number(root / topology.CPUS / f"cpu{usable[0]}/cpufreq/cpuinfo_max_freq")
+    told = cpuinfo.features(blocks[cpu] for cpu in measured)
+    features = _compiled(told) if root == Path("/") else told
     return Device(
         kind="cpu",
         index=0,
         name=_name(info, root),
-        arch=kinds[0] if len(kinds) == 1 else "",
+        arch=names.pop() if len(names) == 1 else "",
         units=units,
-        clock_hz=clock * 1e3 if clock else None,
-        last_cache_bytes=topology.last_cache(root, usable),
+        clock_hz=max((kind.clock_hz for kind in found if kind.clock_hz), default=None),
+        last_cache_bytes=last_bytes,
         memory_bytes=total,
         memory_free_bytes=free,
-        features=tuple((info.get("flags") or info.get("Features") or "").split()),
+        features=features,
         facts={
-            "cpus": cores[:units],
+            "cpus": measured,
             "logical_cpus": len(usable),
             "smt": any(len(topology.siblings(root, cpu)) > 1 for cpu in cores),
             "sockets": topology.sockets(root, usable),
             "numa_nodes": topology.memory_nodes(root, usable),
-            "caches": topology.caches(root, usable[0]),
+            "caches": _caches(root, measured, found),
             "cgroup_quota_cores": quota,
             "model": core_numbers(info),
+            "core_kinds": [kind.facts() for kind in found],
+            "not_compiled": [name for name in told if name not in features],
             "machine": platform.machine(),
         },
-        warnings=(*_mixed(kinds), *_limited(quota, len(cores), units), *_slowed(root, units, usable[0])),
+        warnings=(
+            *kinds.warnings(found),
+            *(said for kind in found for said in sizes.own_doubts(kind.name, kind.sizes)),
+            *doubts,
+            *_unused([name for name in told if name not in features]),
+            *_limited(quota, len(cores), units),
+            *_slowed(root, units, measured),
+        ),
     )
+
+
+def _compiled(told: tuple[str, ...]) -> tuple[str, ...]:
+    """The features that kernels may ask for: of those told, what the compiler of this machine uses too.
+
+    Where the system tells none, the compiler knows them from the CPU itself.
+    """
+    return cpu_target.usable(told) if told else tuple(sorted(cpu_target.compiled()))
+
+
+def _unused(names: Sequence[str]) -> list[str]:
+    """A sentence on features of this CPU that the compiler does not use."""
+    if not names:
+        return []
+    way_out = "update llvmlite and numba, or unset NUMBA_CPU_NAME and NUMBA_CPU_FEATURES"
+    return [f"the compiler does not use {', '.join(names)}, which this CPU has: {way_out}"]
 
 
 def _affinity() -> Iterable[int]:
@@ -57,33 +91,10 @@ def _affinity() -> Iterable[int]:
     return range(os.cpu_count() or 1)
 
 
-def _cpuinfo(root: Path, usable: list[int]) -> list[dict[str, str]]:
-    """The blocks of /proc/cpuinfo of the CPUs this process may use; one empty block where there are none."""
-    blocks = []
-    for text in read(root / "proc/cpuinfo").split("\n\n"):
-        pairs = (line.split(":", 1) for line in text.splitlines() if ":" in line)
-        blocks.append({key.strip(): value.strip() for key, value in pairs})
-    mine = {str(cpu) for cpu in usable}
-    return [block for block in blocks if block.get("processor") in mine] or blocks[:1]
-
-
-def _kinds(root: Path, blocks: list[dict[str, str]]) -> list[str]:
-    """The names of the cores among these CPUs; an efficiency core of Intel's is one without a name."""
-    small = {str(cpu) for cpu in topology.efficient(root)}
-    return sorted({"" if block.get("processor") in small else core_name(block) for block in blocks})
-
-
-def _name(info: dict[str, str], root: Path) -> str:
+def _name(info: Mapping[str, str], root: Path) -> str:
     """Model name; Arm kernels give none, so there the board's or the core's."""
     board = read(root / "proc/device-tree/model")
     return info.get("model name") or (f"{board} CPU" if board else "") or core_name(info) or platform.machine()
-
-
-def _mixed(kinds: list[str]) -> list[str]:
-    if len(kinds) == 1:
-        return []
-    names = ", ".join(name or "another" for name in reversed(kinds))
-    return [f"the cores are of several kinds ({names}): no one theoretical peak holds for them"]
 
 
 def _limited(quota: float | None, cores: int, units: int) -> list[str]:
@@ -93,12 +104,73 @@ def _limited(quota: float | None, cores: int, units: int) -> list[str]:
     return [f"a control group limits this process to {quota:g} of {cores} cores: {units} measured{stopped}"]
 
 
-def _slowed(root: Path, units: int, cpu: int) -> list[str]:
+def _slowed(root: Path, units: int, cores: Iterable[int]) -> list[str]:
     said = []
-    folder = root / topology.CPUS / f"cpu{cpu}/cpufreq"
-    if read(folder / "scaling_governor") == "powersave" and read(folder / "scaling_driver") not in DYNAMIC:
+    policies = {(read(folder / "scaling_governor"), read(folder / "scaling_driver")) for folder in _clocks(root, cores)}
+    if any(governor == "powersave" and driver not in DYNAMIC for governor, driver in policies):
         said.append("the frequency governor is powersave: the clock may stay low")
-    load = read(root / "proc/loadavg").split()
-    if load and float(load[0]) > BUSY * units:
-        said.append(f"other work is running: load {load[0]} on {units} cores")
+    load = read(root / "proc/loadavg").partition(" ")[0]
+    with contextlib.suppress(ValueError):
+        if float(load) > BUSY * units:
+            said.append(f"other work is running: load {load} on {units} cores")
     return said
+
+
+def _clocks(root: Path, cores: Iterable[int]) -> list[Path]:
+    """Folders that say how each core's clock is steered."""
+    return [root / topology.CPUS / f"cpu{cpu}/cpufreq" for cpu in cores]
+
+
+def _core_of(found: Sequence[kinds.Kind], cpu: int) -> str:
+    """Name of the kind that this CPU is of."""
+    return next((kind.name for kind in found if cpu in kind.cpus), "")
+
+
+def _last_cache(root: Path, cores: Sequence[int], found: Sequence[kinds.Kind]) -> tuple[int | None, list[str]]:
+    """Bytes of all distinct last-level caches that these cores reach, two dies of 32 MiB being 64 MiB, and sentences on
+    what is not possible of them. What may be there counts: arrays too large cost time, too small ones measure a cache.
+    """
+    last: dict[int, dict[int, topology.Cache]] = {}
+    for cpu in cores:
+        own = topology.caches(root, cpu)
+        if own:
+            last.setdefault(own[-1].level, {})[cpu] = own[-1]
+    total, doubts = 0, list[str]()
+    for level, seen in last.items():
+        for group, size in topology.distinct(root, seen).items():
+            reached_by = [cpu for cpu in cores if cpu in group]
+            core, sharers = _core_of(found, reached_by[0]), len(topology.physical(root, topology.there(root, group)))
+            most = sizes.possible(core, level, size, sharers, len(reached_by))
+            doubts += sizes.last_doubts(core, level, size, sharers, most)
+            total += most
+    return total or None, list(dict.fromkeys(doubts))
+
+
+def _caches(root: Path, cores: Sequence[int], found: Sequence[kinds.Kind]) -> list[dict[str, Any]]:
+    """Data caches, nearest first: level, type, size and who shares it, of the core with the smallest one.
+
+    What fits there fits every core's.
+    """
+    levels: dict[tuple[int, str], dict[int, topology.Cache]] = {}
+    for cpu in cores:
+        for cache in topology.caches(root, cpu):
+            levels.setdefault((cache.level, cache.kind), {})[cpu] = cache
+    rows = []
+    for (level, kind), seen in sorted(levels.items()):
+        cpu = min(seen, key=lambda one: seen[one].size)
+        sharers = next(group for group in topology.distinct(root, seen) if cpu in group)
+        served = _served(root, sharers, cpu, level, _core_of(found, cpu))
+        rows.append({"level": level, "type": kind, "size_bytes": seen[cpu].size, "shared_by": list_text(served)})
+    return rows
+
+
+def _served(root: Path, sharers: Iterable[int], cpu: int, level: int, core: str) -> list[int]:
+    """Those of these CPUs that one cache can serve: where too many are told to share it, the neighbours in number."""
+    together = topology.physical(root, topology.there(root, sharers))
+    most = sizes.served(core, level, len(together))
+    if most == len(together):
+        return sorted(sharers)
+    mine = next(k for k, other in enumerate(together) if cpu in topology.siblings(root, other))
+    near = together[mine // most * most :][:most]
+    threads = frozenset().union(*(topology.siblings(root, other) for other in near))
+    return sorted(threads & set(sharers))

@@ -1,69 +1,43 @@
-"""How much of the machine this process may use: processors, a quota of them, and memory. Containers lie elsewhere."""
+"""How much of the machine this process may use: a quota of its processors, and memory. Containers lie elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
+from probes.harness.devices import groups
+from probes.harness.devices.reading import cpu_list, number, read, whole
+
+__all__ = ["cpu_list", "memory", "number", "quota_cores", "read"]
+
 UNLIMITED = 1 << 60  # version 1 writes the largest number of pages, about 2**63 bytes, for no limit
-
-
-def read(path: Path) -> str:
-    """The stripped text of a file of /proc or /sys; empty if it is not there or not ours to read."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip().strip("\0")
-    except OSError:
-        return ""
-
-
-def number(path: Path) -> int | None:
-    """The integer in a file, or None."""
-    text = read(path)
-    return int(text) if text.lstrip("-").isdecimal() else None
-
-
-def cpu_list(text: str) -> list[int]:
-    """``0-3,8`` as [0, 1, 2, 3, 8]."""
-    spans = [part.split("-") for part in text.split(",") if part.strip()]
-    return [cpu for span in spans for cpu in range(int(span[0]), int(span[-1]) + 1)]
-
-
-def _groups(root: Path, controller: str) -> Iterator[Path]:
-    """This process' control group and all those above it: version 2, then ``controller`` of version 1."""
-    for line in read(root / "proc/self/cgroup").splitlines():
-        _, controllers, path = line.split(":", 2)
-        mount = root / "sys/fs/cgroup"
-        if controllers:
-            if controller not in controllers.split(","):
-                continue
-            mount /= controller
-        folder = mount / path.lstrip("/")
-        while folder != mount:
-            yield folder
-            folder = folder.parent
-        yield mount
+PERIOD_US = 100_000  # of a quota whose period is not told: the kernel's default
 
 
 def quota_cores(root: Path) -> float | None:
     """Processors' worth of time the tightest control group allows; None without a limit."""
-    found = []
-    for folder in _groups(root, "cpu"):
-        quota, _, period = read(folder / "cpu.max").partition(" ")
-        old = number(folder / "cpu.cfs_quota_us")
-        if quota.isdecimal() and period.isdecimal():
-            found.append(int(quota) / int(period))
-        elif old and old > 0:
-            found.append(old / (number(folder / "cpu.cfs_period_us") or 100_000))
-    return min(found, default=None)
+    return min(_quotas(root), default=None)
+
+
+def _quotas(root: Path) -> Iterator[float]:
+    """Quota over period of every group that has one, in processors."""
+    for folder in groups.folders(root, "cpu"):
+        text, _, spell = read(folder / "cpu.max").partition(" ")
+        quota, period = whole(text), whole(spell)
+        if quota is None:
+            quota, period = number(folder / "cpu.cfs_quota_us"), number(folder / "cpu.cfs_period_us")
+        if period is None:
+            period = PERIOD_US
+        if quota is not None and quota > 0 and period > 0:
+            yield quota / period
 
 
 def memory(root: Path) -> tuple[int | None, int | None]:
     """(total, free) bytes: the machine's, or what the tightest control group leaves."""
-    lines = dict(line.split(":", 1) for line in read(root / "proc/meminfo").splitlines() if ":" in line)
-    kib = {key: int(value.split()[0]) for key, value in lines.items()}
-    totals = [kib["MemTotal"] * 1024] if "MemTotal" in kib else []
-    frees = [kib["MemAvailable"] * 1024] if "MemAvailable" in kib else []
-    for folder in _groups(root, "memory"):
+    whole_machine = _meminfo(root)
+    totals = [whole_machine["MemTotal"]] if "MemTotal" in whole_machine else []
+    frees = [whole_machine["MemAvailable"]] if "MemAvailable" in whole_machine else []
+    for folder in groups.folders(root, "memory"):
         limit = _first(folder, "memory.max", "memory.limit_in_bytes")
         used = _first(folder, "memory.current", "memory.usage_in_bytes")
         if limit is not None and used is not None and limit < UNLIMITED:
@@ -72,11 +46,23 @@ def memory(root: Path) -> tuple[int | None, int | None]:
     return min(totals, default=None), min(frees, default=None)
 
 
+def _meminfo(root: Path) -> dict[str, int]:
+    """Bytes by name; a line that holds no number of kB is left out."""
+    found = {}
+    for line in read(root / "proc/meminfo").splitlines():
+        name, _, value = line.partition(":")
+        kib = whole(value.removesuffix("kB").strip())
+        if kib is not None:
+            found[name.strip()] = kib * 1024
+    return found
+
+
 def _reclaimable(folder: Path) -> int:
     """Bytes of file cache that the group's usage counts and the kernel gives back on demand, as MemAvailable does."""
     lines = dict(line.split() for line in read(folder / "memory.stat").splitlines() if len(line.split()) == 2)
-    return int(lines.get("total_inactive_file") or lines.get("inactive_file") or 0)
+    return whole(lines.get("total_inactive_file") or lines.get("inactive_file") or "") or 0
 
 
 def _first(folder: Path, *names: str) -> int | None:
+    """The number in the first of these files that holds one."""
     return next((value for name in names if (value := number(folder / name)) is not None), None)

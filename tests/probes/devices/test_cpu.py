@@ -9,7 +9,6 @@ import pytest
 
 from probes.harness.devices import cpu
 from probes.harness.devices.cores import AMD, ARM, INTEL, core_name
-from probes.harness.devices.limits import cpu_list
 from tests.probes.devices.trees import MEMINFO, arm_block, graviton, orin_cpu, siblings, write, x86_block, xeon, zen5
 
 MIB = 1 << 20
@@ -161,6 +160,98 @@ def test_a_machine_that_says_nothing_still_has_a_cpu(tmp_path: Path) -> None:
     assert (device.memory_bytes, device.last_cache_bytes, device.clock_hz) == (None, None, None)
 
 
+SMALL = "sys/devices/system/cpu/cpu0"
+GARBAGE = {
+    "cpuinfo": {"proc/cpuinfo": "processor : zero\nCPU part : 0xzz\n\nflags\n:\nmodel : x\n\n\0"},
+    "numbers": {"proc/cpuinfo": "processor: 0\nvendor_id: GenuineIntel\ncpu family: six\nmodel: 85\nflags:\n"},
+    "meminfo": {"proc/meminfo": "MemTotal\nMemAvailable: much\nMemTotal: 12 34 kB\n: 5 kB"},
+    "load": {"proc/loadavg": "busy\n"},
+    "empty": {f"{SMALL}/topology/thread_siblings_list": "", f"{SMALL}/cache/index0/size": "", "proc/cpuinfo": ""},
+    "lists": {f"{SMALL}/topology/thread_siblings_list": "a-b,--,7-2,0-99999999999", "sys/devices/cpu_atom/cpus": "x"},
+    "sizes": {f"{SMALL}/cache/index0/{name}": text for name, text in (("level", "1"), ("type", ""), ("size", "-3K"))},
+    "clock": {f"{SMALL}/cpufreq/cpuinfo_max_freq": "<unknown>", f"{SMALL}/cpu_capacity": "-1"},
+    "groups": {"proc/self/cgroup": "0:\nx\n0::\n:::::", "proc/self/mountinfo": "1 2\n - \n1 2 3 4 5 - cgroup2"},
+    "quota": {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "1000 0\n"},
+    "old quota": {"proc/self/cgroup": "1:cpu:/\n", "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "--5"},
+    "online": {"sys/devices/system/cpu/online": "none"},
+}
+
+
+@pytest.mark.parametrize("files", GARBAGE.values(), ids=GARBAGE)
+def test_files_of_garbage_leave_things_unknown(tmp_path: Path, files: dict[str, str]) -> None:
+    device = cpu.detect(write(tmp_path, files), range(3))
+    assert (device.units, device.arch, device.features) == (3, "", ())
+    assert (device.memory_bytes, device.last_cache_bytes, device.clock_hz) == (None, None, None)
+    assert device.facts["cpus"] == [0, 1, 2]
+    assert device.caches == ()
+
+
+def test_folders_in_the_place_of_files_are_no_files(tmp_path: Path) -> None:
+    for name in ("proc/cpuinfo", "proc/self/cgroup", f"{SMALL}/cache/index0/size", "sys/devices/cpu_atom/cpus"):
+        (tmp_path / name).mkdir(parents=True)
+    assert cpu.detect(tmp_path, range(2)).units == 2
+
+
+def test_cpus_that_are_switched_off_do_not_count(tmp_path: Path) -> None:
+    root = write(xeon(tmp_path), {"sys/devices/system/cpu/online": "0-2,4-7\n"})
+    write(root, {"sys/devices/system/cpu/cpu7/online": "0\n"})
+    device = cpu.detect(root, range(8))
+    assert device.facts["cpus"] == [0, 1, 2], "both threads of the fourth core are off"
+    assert device.facts["logical_cpus"] == 6
+
+
+def test_one_thread_of_each_core_may_be_allowed(tmp_path: Path) -> None:
+    assert cpu.detect(xeon(tmp_path), [1, 4, 6, 7]).facts["cpus"] == [1, 4, 6, 7]
+    assert cpu.detect(xeon(tmp_path), [2, 4, 5, 6]).facts["cpus"] == [2, 4, 5]
+
+
+def test_a_core_told_by_one_of_its_threads_only_is_one(tmp_path: Path) -> None:
+    root = write(tmp_path, siblings(0, "") | siblings(1, "0-1") | siblings(2, "2-3"))
+    assert cpu.detect(root, range(4)).facts["cpus"] == [0, 2]
+
+
+def test_no_core_has_as_many_threads_as_a_wrong_list_says(tmp_path: Path) -> None:
+    files: dict[str, str] = {}
+    for number in range(16):
+        files |= siblings(number, "0-15")
+    assert cpu.detect(write(tmp_path, files), range(16)).units == 16
+
+
+def test_hundreds_of_cpus(tmp_path: Path) -> None:
+    files = {"proc/cpuinfo": "".join(arm_block(c, "0xd0c") for c in range(384))}
+    for number in range(384):
+        files |= siblings(number, f"{number}")
+    device = cpu.detect(write(tmp_path, files), range(100, 356))
+    assert (device.units, device.arch) == (256, "neoverse-n1")
+    assert device.facts["core_kinds"][0]["cpus"] == "100-355"
+
+
+def test_only_what_all_cores_have_is_a_feature(tmp_path: Path) -> None:
+    files = {"proc/cpuinfo": x86_block(0, "GenuineIntel", 6, 0x97, "i5", "sse2 avx2 fma avx512f")}
+    files["proc/cpuinfo"] += x86_block(1, "GenuineIntel", 6, 0x97, "i5", "fma avx2 sse2")
+    root = write(tmp_path, files)
+    assert cpu.detect(root, [0, 1]).features == ("sse2", "avx2", "fma")
+    assert "avx512f" in cpu.detect(root, [0]).features
+
+
+def test_an_old_arm_kernel_tells_the_cores_numbers_once(tmp_path: Path) -> None:
+    told = "Processor\t: AArch64 rev 2\nprocessor\t: 0\nprocessor\t: 1\n\nFeatures\t: fp asimd\n"
+    told += "CPU implementer\t: 0x41\nCPU part\t: 0xd07\n\nHardware\t: a board\n"
+    device = cpu.detect(write(tmp_path, {"proc/cpuinfo": told}), [0, 1])
+    assert (device.arch, device.features) == ("cortex-a57", ("fp", "asimd"))
+
+
+def test_a_container_may_count_its_cpus_anew(tmp_path: Path) -> None:
+    root = write(tmp_path, {"proc/cpuinfo": arm_block(0, "0xd40") + arm_block(1, "0xd40")})
+    device = cpu.detect(root, [40, 41])
+    assert (device.arch, device.units, device.warnings) == ("neoverse-v1", 2, ())
+
+
+def test_a_cpu_without_a_block_is_no_kind_of_its_own(tmp_path: Path) -> None:
+    device = cpu.detect(write(tmp_path, {"proc/cpuinfo": arm_block(0, "0xd40")}), [0, 1])
+    assert (device.arch, device.warnings, "asimd" in device.features) == ("neoverse-v1", (), True)
+
+
 def test_without_affinity_all_cpus_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("os.sched_getaffinity")
     monkeypatch.setattr("os.cpu_count", lambda: 5)
@@ -220,11 +311,6 @@ def test_every_core_with_a_peak_can_be_recognised() -> None:
     names = {*INTEL.values(), *AMD.values(), *ARM.values()}
     peaks = (Path(__file__).parents[3] / "analysis/peaks.toml").read_text(encoding="utf-8")
     assert set(re.findall(r"^\[cpu\.(.+)\]", peaks, re.MULTILINE)) <= names
-
-
-def test_cpu_lists() -> None:
-    assert cpu_list("0-2,8,10-11") == [0, 1, 2, 8, 10, 11]
-    assert cpu_list("") == []
 
 
 def test_this_machine(tmp_path: Path) -> None:

@@ -98,6 +98,62 @@ def orin_cpu(root: Path) -> Path:
     return write(root, files)
 
 
+CPUS = "sys/devices/system/cpu"
+
+
+def clock(cpu: int, khz: int) -> dict[str, str]:
+    return {f"{CPUS}/cpu{cpu}/cpufreq/cpuinfo_max_freq": f"{khz}\n"}
+
+
+def gb10(root: Path) -> Path:
+    """Ten small and ten large Arm cores, in turns of five; an L2 each, of two sizes, and an L3 for each half."""
+    files = {"proc/meminfo": MEMINFO, "proc/cpuinfo": ""}
+    for cpu in range(20):
+        large, half = cpu // 5 % 2 == 1, cpu // 10 * 10
+        files["proc/cpuinfo"] += arm_block(cpu, "0xd85" if large else "0xd87")
+        files |= siblings(cpu, f"{cpu}") | clock(cpu, 3900000 if large else 2808000)
+        files |= cache(cpu, 0, 1, "Data", "64K", f"{cpu}")
+        files |= cache(cpu, 2, 2, "Unified", "2048K" if large else "512K", f"{cpu}")
+        files |= cache(cpu, 3, 3, "Unified", "8192K", f"{half}-{half + 9}")
+    return write(root, files)
+
+
+def core_ultra(root: Path) -> Path:
+    """A Core Ultra 7 155H: six cores of two threads and ten efficiency cores, which only one list tells apart."""
+    name = "Intel(R) Core(TM) Ultra 7 155H"
+    files = {"proc/meminfo": MEMINFO, "sys/devices/cpu_core/cpus": "0-11\n", "sys/devices/cpu_atom/cpus": "12-21\n"}
+    files["proc/cpuinfo"] = "".join(x86_block(c, "GenuineIntel", 6, 0xAA, name, "avx2 fma avx_vnni") for c in range(22))
+    for cpu in range(12):
+        files |= siblings(cpu, f"{cpu // 2 * 2}-{cpu // 2 * 2 + 1}")
+    return write(root, files)
+
+
+def cut_sockets(root: Path, ids: bool = True) -> Path:
+    """Two sockets of eight cores and one 16 MiB L3, whose lists a hypervisor ends at each of four memory nodes."""
+    name = "Intel(R) Xeon(R) Platinum 8375C"
+    files = {"proc/meminfo": MEMINFO}
+    files["proc/cpuinfo"] = "".join(x86_block(c, "GenuineIntel", 6, 0x6A, name, "avx2 fma avx512f") for c in range(16))
+    for cpu in range(16):
+        node = f"{cpu // 4 * 4}-{cpu // 4 * 4 + 3}"
+        files |= siblings(cpu, f"{cpu}") | cache(cpu, 0, 1, "Data", "48K", f"{cpu}")
+        files |= cache(cpu, 3, 3, "Unified", "16384K", node)
+        files |= {f"sys/devices/system/node/node{cpu // 4}/cpulist": f"{node}\n"}
+        files |= {f"{CPUS}/cpu{cpu}/topology/physical_package_id": f"{cpu // 8}\n"}
+        if ids:
+            files |= {f"{CPUS}/cpu{cpu}/cache/index3/id": f"{cpu // 8}\n"}
+            files |= {f"{CPUS}/cpu{cpu}/cache/index0/id": f"{cpu}\n"}
+    return write(root, files)
+
+
+def one_last_cache(root: Path, cores: int, family: int, model: int, size: str, vendor: str = "AuthenticAMD") -> Path:
+    """A virtual machine that shows one L3 for all its cores."""
+    files = {"proc/meminfo": MEMINFO}
+    files["proc/cpuinfo"] = "".join(x86_block(c, vendor, family, model, "A server", "avx2 fma") for c in range(cores))
+    for cpu in range(cores):
+        files |= siblings(cpu, f"{cpu}") | cache(cpu, 3, 3, "Unified", size, f"0-{cores - 1}")
+    return write(root, files)
+
+
 def release(major: int, revision: str) -> str:
     return f"# R{major} (release), REVISION: {revision}, GCID: 1, BOARD: generic, EABI: aarch64, DATE: now\n"
 

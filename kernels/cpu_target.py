@@ -1,0 +1,122 @@
+"""What the compiler may use of this CPU: the instruction sets Numba's LLVM compiles for, by their /proc/cpuinfo names.
+
+LLVM reads x86's sets from the CPU itself, and which registers the system saves. Arm's it takes from the core's name: a
+core it has no name for would be the oldest there is, and a dot product end the process; of a core it knows it would use
+what the system hides. So on Arm it is told each set, as the system tells it. A kernel uses what both sides know.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+from collections.abc import Iterable
+from functools import cache
+
+X86 = {
+    "sse2": "sse2",
+    "sse4_1": "sse4.1",
+    "avx": "avx",
+    "avx2": "avx2",
+    "fma": "fma",
+    "avx_vnni": "avxvnni",
+    "avx512f": "avx512f",
+    "avx512_vnni": "avx512vnni",
+    "avx512_bf16": "avx512bf16",
+    "avx512_fp16": "avx512fp16",
+}
+"""LLVM's names (X86.td) of the sets that kernels ask for."""
+X86_BASE = {"sse2"}  # of every 64-bit x86
+ARM = {
+    "asimd": ("neon", 0, 1),
+    "atomics": ("lse", 0, 8),
+    "asimdhp": ("fullfp16", 0, 10),
+    "asimdrdm": ("rdm", 0, 12),
+    "jscvt": ("jsconv", 0, 13),
+    "fcma": ("complxnum", 0, 14),
+    "lrcpc": ("rcpc", 0, 15),
+    "asimddp": ("dotprod", 0, 20),
+    "sve": ("sve", 0, 22),
+    "asimdfhm": ("fp16fml", 0, 23),
+    "sve2": ("sve2", 1, 1),
+    "i8mm": ("i8mm", 1, 13),
+    "bf16": ("bf16", 1, 14),
+}
+"""LLVM's names (AArch64Features.td) of sets it may use unasked, with the word and bit in which Linux tells each
+(arch/arm64/include/uapi/asm/hwcap.h)."""
+CONCERNED = frozenset(X86) | frozenset(ARM)
+ARM_BASE = {"asimd"}  # of every 64-bit Arm that Linux runs on
+HWCAPS = (16, 26)  # AT_HWCAP and AT_HWCAP2 of the auxiliary vector (man 3 getauxval)
+
+
+def is_arm() -> bool:
+    """True on 64-bit Arm."""
+    return platform.machine() in ("aarch64", "arm64")
+
+
+def usable(features: Iterable[str]) -> tuple[str, ...]:
+    """Those of a CPU's features (names as in /proc/cpuinfo) that the compiler uses, or that do not concern it."""
+    used = compiled()
+    return tuple(name for name in features if name in used or name not in CONCERNED)
+
+
+@cache
+def compiled() -> frozenset[str]:
+    """The features that Numba's code for this process may use."""
+    return named(tell(), is_arm())
+
+
+def named(told: str, arm: bool) -> frozenset[str]:
+    """The features that LLVM's ``+fma,-avx512f`` stands for, by their names in /proc/cpuinfo."""
+    last = {word[1:]: word[:1] == "+" for word in told.split(",")}
+    if arm:
+        return frozenset(ARM_BASE | {name for name, (theirs, _, _) in ARM.items() if last.get(theirs)})
+    return frozenset(X86_BASE | {name for name, theirs in X86.items() if last.get(theirs)})
+
+
+@cache
+def tell() -> str:
+    """Tell Numba what to compile for, before it compiles anything: ``+neon,-sve``. Its user's own word goes first."""
+    import llvmlite.binding
+    from numba.core import config
+
+    llvmlite.binding.initialize_native_asmparser()  # Numba loads none, and inline assembly needs one
+    if config.CPU_FEATURES is None:
+        there = hwcaps() if is_arm() else None
+        own = own_features()
+        config.CPU_FEATURES = own if there is None else arm_features(own, there)
+    return str(config.CPU_FEATURES)
+
+
+def own_features() -> str:
+    """What LLVM found by itself.
+
+    Numba would leave out AVX on the first CPUs that had it, where it saw its loops run no faster: whole registers are
+    what a roof is measured with, so only its user's own word against AVX counts.
+    """
+    if "NUMBA_ENABLE_AVX" in os.environ:
+        from numba.core import codegen
+
+        return str(codegen.get_host_cpu_features())
+    import llvmlite.binding
+
+    return str(llvmlite.binding.get_host_cpu_features().flatten())
+
+
+def arm_features(own: str, there: tuple[int, int]) -> str:
+    """What LLVM found by itself, and after it, since the last word counts, each set as the system tells it."""
+    words = own.split(",") if own else []
+    for theirs, word, bit in ARM.values():
+        sign = "+" if there[word] >> bit & 1 else "-"
+        words.append(sign + theirs)
+    return ",".join(words)
+
+
+def hwcaps() -> tuple[int, int] | None:
+    """Linux' two words on what this process' CPUs have, all of them; None on other systems."""
+    try:
+        ask = ctypes.CDLL(None).getauxval
+    except (AttributeError, OSError, TypeError):
+        return None
+    ask.restype, ask.argtypes = ctypes.c_ulong, [ctypes.c_ulong]
+    return ask(HWCAPS[0]), ask(HWCAPS[1])

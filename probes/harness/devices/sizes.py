@@ -1,0 +1,107 @@
+"""What caches a core can have: a hypervisor may report others, and arrays must be sized for those that are there.
+
+One row a core of x86; Arm's makers choose their own sizes. From AMD's Software Optimization Guides of each family
+(caches, and the cores of a complex that share the last one) and Intel's optimization reference manual (caches, and the
+last cache's slice of a core, of the products with the smallest).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+KIB, MIB = 1 << 10, 1 << 20
+LAST = 3  # level of the last cache of all these cores
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Caches of one kind of core."""
+
+    first: int
+    """Bytes of its data cache."""
+    second: int
+    """Bytes of its second cache."""
+    sharers: int | None = None
+    """Cores that share one last cache at most; None: all of a socket may."""
+    last: int = 0
+    """Bytes of such a shared one, in most products."""
+    slice: int = 0
+    """Bytes of a socket's last cache that come with each core at least."""
+
+
+CORES: Mapping[str, Sizes] = {
+    "zen": Sizes(32 * KIB, 512 * KIB, 4, 8 * MIB),
+    "zen2": Sizes(32 * KIB, 512 * KIB, 4, 16 * MIB),
+    "zen3": Sizes(32 * KIB, 512 * KIB, 8, 32 * MIB),
+    "zen4": Sizes(32 * KIB, 1 * MIB, 8, 32 * MIB),
+    "zen5": Sizes(48 * KIB, 1 * MIB, 16, 32 * MIB),
+    "zen5-mobile": Sizes(48 * KIB, 1 * MIB, 8, 16 * MIB),
+    "haswell": Sizes(32 * KIB, 256 * KIB, slice=1 * MIB),
+    "broadwell": Sizes(32 * KIB, 256 * KIB, slice=1 * MIB),
+    "skylake": Sizes(32 * KIB, 256 * KIB, slice=1 * MIB),
+    "skylake-x": Sizes(32 * KIB, 1 * MIB, slice=1408 * KIB),
+    "icelake-client": Sizes(48 * KIB, 512 * KIB, slice=2 * MIB),
+    "icelake-server": Sizes(48 * KIB, 1280 * KIB, slice=1536 * KIB),
+    "tigerlake": Sizes(48 * KIB, 1280 * KIB, slice=2 * MIB),
+    "rocketlake": Sizes(48 * KIB, 512 * KIB, slice=2 * MIB),
+    "sapphirerapids": Sizes(48 * KIB, 2 * MIB, slice=1920 * KIB),
+    "emeraldrapids": Sizes(48 * KIB, 2 * MIB, slice=1920 * KIB),
+    "graniterapids": Sizes(48 * KIB, 2 * MIB, slice=1920 * KIB),
+}
+
+
+def own_doubts(core: str, told: Mapping[int, int]) -> list[str]:
+    """Sentences on a core's own caches (bytes by level) that are not those of its kind; none if the kind is unknown."""
+    row = CORES.get(core)
+    if row is None:
+        return []
+    doubts = []
+    for level, size in ((1, row.first), (2, row.second)):
+        found = told.get(level)
+        if found is not None and found != size:
+            said, has = text(found), text(size)
+            doubts.append(f"the machine reports an L{level} cache of {said}: a core of {core} has {has}")
+    return doubts
+
+
+def possible(core: str, level: int, size: int, sharers: int, used: int) -> int:
+    """Bytes that a last cache of ``size``, told to be shared by so many cores of one socket, may really be, as far as
+    ``used`` of them reach it.
+
+    More cores than one cache can serve have several between them, of which each core used may reach another. Where the
+    second level is told to be the last, the one behind it is not told.
+    """
+    row = CORES.get(core)
+    if row is None:
+        return size
+    if level < LAST:
+        return max(size, used * (row.last or row.slice))
+    if served(core, level, sharers) == sharers:
+        return max(size, sharers * row.slice)
+    there = -(-sharers // served(core, level, sharers))
+    return max(size, min(there, used) * row.last)
+
+
+def served(core: str, level: int, sharers: int) -> int:
+    """How many of these cores one cache can serve."""
+    row = CORES.get(core)
+    return sharers if row is None or row.sharers is None or level < LAST else min(sharers, row.sharers)
+
+
+def last_doubts(core: str, level: int, size: int, sharers: int, total: int) -> list[str]:
+    """A sentence on a last cache that cannot be all, or that so many cores cannot share; ``total``: as is possible."""
+    row = CORES.get(core)
+    most = served(core, level, sharers)
+    if row is None or (total <= size and most == sharers):
+        return []
+    if level < LAST:
+        return [f"the machine reports no L{LAST} cache: cores of {core} have one, of which {text(total)} may be there"]
+    told = f"the machine reports an L{level} cache of {text(size)} shared by {sharers} cores of {core}"
+    why = f"at most {most} do" if most < sharers else f"each comes with {text(row.slice)} or more"
+    return [f"{told}: {why}, so {text(total)} may be there"]
+
+
+def text(size: int) -> str:
+    """Bytes in words: 1280 KiB, 32 MiB."""
+    return f"{size / MIB:g} MiB" if size >= MIB and size % (MIB // 4) == 0 else f"{size / KIB:g} KiB"

@@ -1,0 +1,66 @@
+"""The cores that tests are run as, and the tests: the one place to add either."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+X86, ARM = "x86_64", "aarch64"
+
+
+@dataclass(frozen=True)
+class Core:
+    """A core as QEMU emulates it."""
+
+    name: str
+    machine: str
+    qemu: str
+    """What QEMU's option -cpu is given."""
+    llvm: str
+    """The name LLVM must find."""
+    numbers: str
+    """What /proc/cpuinfo must say of it: its vendor's numbers, as this program writes them."""
+    flags: str = ""
+    """Of the /proc/cpuinfo that is made up for it: QEMU shows x86 programs the host's."""
+
+    def cpuinfo(self, cpus: int) -> str:
+        """A /proc/cpuinfo of so many CPUs."""
+        vendor, _, family, _, model, _, stepping = self.numbers.split()
+        blocks = [
+            f"processor\t: {cpu}\nvendor_id\t: {vendor}\ncpu family\t: {family}\nmodel\t\t: {model}\n"
+            f"model name\t: {self.name} in QEMU\nstepping\t: {stepping}\nflags\t\t: {self.flags}\n"
+            for cpu in range(cpus)
+        ]
+        return "\n".join(blocks) + "\n"
+
+
+_NEHALEM = "fpu tsc cx8 cmov mmx fxsr sse sse2 ht syscall nx lm pni ssse3 cx16 sse4_1 sse4_2 popcnt lahf_lm"
+_HASWELL = f"{_NEHALEM} pclmulqdq fma movbe aes xsave avx f16c rdrand abm fsgsbase bmi1 avx2 bmi2 erms xsaveopt"
+CORES = (
+    Core("Haswell", X86, "Haswell,-hle,-rtm", "haswell", "GenuineIntel family 6 model 60 stepping 4", _HASWELL),
+    Core("Nehalem", X86, "Nehalem", "nehalem", "GenuineIntel family 6 model 26 stepping 3", _NEHALEM),
+    Core("cortex-a76", ARM, "cortex-a76", "cortex-a76", "implementer 0x41 part 0xd0b"),
+    Core("cortex-a78ae", ARM, "cortex-a78ae", "cortex-a78ae", "implementer 0x41 part 0xd42"),
+    Core("neoverse-v1", ARM, "neoverse-v1", "neoverse-v1", "implementer 0x41 part 0xd40"),
+    Core("max", ARM, "max", "generic", "implementer 0x00 part 0x051"),  # a core that LLVM has no name for
+)
+
+TESTS = (
+    # The CPU's kernels: their numbers, and the machine code that was compiled for this core.
+    "tests/kernels/test_cpu_target.py",
+    "tests/kernels/test_cpu_kernels.py",
+    "tests/kernels/test_cache_cpu.py",
+    "tests/kernels/test_mixed.py::test_the_cpu_computes_what_numpy_computes",
+    "tests/kernels/test_mixed.py::test_the_loops_of_every_point_do_the_declared_work",
+    "tests/kernels/test_access.py::test_the_cpu_reads_each_element_once",
+    "tests/kernels/test_access.py::test_a_pass_that_misses_an_element_shows",
+    # What a CPU is, and the threads that are timed on it.
+    "tests/probes/devices/test_cpu.py",
+    "tests/probes/devices/test_kinds.py",
+    "tests/probes/devices/test_sizes.py",
+    "tests/probes/harness/test_team.py",
+    # Layers in INT8 and beside it, by ONNX Runtime.
+    "tests/kernels/test_layer_ort.py",
+    "tests/kernels/test_layer_quantize.py",
+)
+RUN = ("run_all.py", "--device", "cpu", "--quick")
+"""Then the whole program: every kernel of its probes runs, whatever the rates."""

@@ -1,0 +1,145 @@
+"""Kernels use what both CPU and compiler know: no instruction that is missing, and no function in its place."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kernels import cache, cpu_target, fma, fma_cpu, stream
+from kernels.asm import Spec, audit
+from kernels.base import Unavailable, Work
+from kernels.cpu import vector
+from probes.harness.check import difference
+from tests.devices import CPU
+from tests.kernels.test_cpu_kernels import DTYPES, THREADS, Host, Team, fma_params, host, team
+
+__all__ = ["host", "team"]
+ROOT = Path(__file__).parents[2]
+EVERYTHING = replace(CPU, features=tuple(cpu_target.ARM if cpu_target.is_arm() else cpu_target.X86))
+
+
+def test_what_llvm_was_told_by_the_names_of_cpuinfo() -> None:
+    found = cpu_target.named("+sse4.1,+fma,+avx512vnni,-avx512f,+unknown", arm=False)
+    assert found == {"sse2", "sse4_1", "fma", "avx512_vnni"}
+    assert cpu_target.named("", arm=False) == {"sse2"}
+    assert cpu_target.named("", arm=True) == {"asimd"}
+
+
+def test_arms_sets_are_told_one_by_one_as_the_system_has_them() -> None:
+    dot_product, half = 1 << 20, 1 << 10
+    told = cpu_target.arm_features("+neon,+sve", (dot_product | half | 2, 1 << 14))
+    assert cpu_target.named(told, arm=True) == {"asimd", "asimddp", "asimdhp", "bf16"}
+    assert told.index("+sve") < told.index("-sve"), "the last word counts"
+
+
+def test_a_feature_the_compiler_does_not_use_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu_target, "compiled", lambda: frozenset({"sse2", "avx2"}))
+    assert cpu_target.usable(("sse2", "fma", "asimd", "avx2", "rdrand")) == ("sse2", "avx2", "rdrand")
+
+
+def test_this_machines_features_are_those_of_both(host: Host) -> None:
+    mine = set(host.features) & cpu_target.CONCERNED
+    assert mine
+    assert mine <= cpu_target.compiled()
+
+
+@pytest.mark.parametrize(
+    ("features", "bits", "fused"),
+    [
+        (("sse2", "fma"), 128, False),
+        (("avx", "avx512f"), 256, False),
+        (("avx", "avx2", "avx512f"), 256, False),
+        (("avx", "avx2", "fma", "avx512f"), 512, True),
+    ],
+)
+def test_a_feature_needs_those_it_is_built_on(features: tuple[str, ...], bits: int, fused: bool) -> None:
+    assert (vector(features).bits, vector(features).fma) == (bits, fused)
+
+
+def test_avx_alone_computes_on_whole_numbers_in_half_registers() -> None:
+    assert vector(("sse2", "avx"), integers=True).bits == 128
+    assert vector(("sse2", "avx", "avx2"), integers=True).bits == 256
+
+
+@pytest.mark.parametrize(
+    ("features", "dtype"),
+    [
+        (("avx", "avx2", "fma", "avx512_vnni"), "int8"),
+        (("avx", "avx2", "fma", "avx512f", "avx_vnni"), "int8"),
+        (("avx", "avx2", "fma", "avx512_fp16"), "fp16"),
+        (("avx", "avx2", "fma", "avx512_bf16"), "bf16"),
+        (("sse2",), "int32"),
+    ],
+)
+def test_an_instruction_needs_its_own_width_of_register(
+    features: tuple[str, ...], dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cpu_target, "is_arm", lambda: False)
+    assert fma_cpu.missing(features, dtype).startswith("this core has no ")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_device_that_has_everything_runs_what_this_machine_has(team: Team, host: Host, dtype: str) -> None:
+    """A device's word alone never brings an instruction to run that this machine lacks."""
+    kernel = fma.kernel(dtype)
+    if fma_cpu.missing(EVERYTHING.features, dtype):
+        assert fma_cpu.missing(host.features, dtype)
+        return
+    params = fma_cpu.shape(EVERYTHING.features, dtype) | {"threads": THREADS} | fma.TIMED[dtype]
+    if not fma_cpu.missing(host.features, dtype) and params == fma_params(host, dtype):
+        kernel.backends["cpu"](EVERYTHING, dtype, params, team).run(1)
+        return
+    with pytest.raises(Unavailable):
+        kernel.backends["cpu"](EVERYTHING, dtype, params, team)
+
+
+@pytest.mark.parametrize("kernel", [stream.KERNELS[3], cache.READ], ids=lambda k: k.name)
+def test_what_has_no_shape_takes_the_widest_that_is_here(team: Team, kernel: Any) -> None:
+    params = {"n": 1 << 16, "threads": THREADS} if kernel is not cache.READ else {"x": 6 << 10, "readers": THREADS}
+    launch = kernel.backends["cpu"](EVERYTHING, "fp64", params, team)
+    launch.run(1)
+    assert not difference(launch.result(), kernel.reference("fp64", 1, **params), 0.0)
+
+
+CHILD = """
+from kernels import cpu_target, fma, fma_cpu
+from probes.harness.devices import cpu
+from probes.harness.team import Team
+
+device, team = cpu.detect(), Team([cpu.detect().facts["cpus"][0]])
+for dtype in ("fp64", "fp32", "fp16", "bf16", "int32", "int8"):
+    if not fma_cpu.missing(device.features, dtype):
+        params = fma_cpu.shape(device.features, dtype) | {"threads": 1} | fma.TIMED[dtype]
+        launch = fma.kernel(dtype).backends["cpu"](device, dtype, params, team)
+        launch.run(2)
+        print(dtype, launch.audit(fma.work(dtype, **params)))
+print(*device.warnings, sep="\\n")
+"""
+
+
+def test_a_compiler_for_the_plainest_cpu_calls_no_function_for_what_it_lacks() -> None:
+    """Told to compile for any CPU of this kind, LLVM has no fused multiply-add on x86 and no dot product on Arm."""
+    plain = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
+    done = subprocess.run([sys.executable, "-c", CHILD], capture_output=True, text=True, cwd=ROOT, env=plain)
+    assert done.returncode == 0, done.stderr
+    assert "fp64 Audit(instruction='" in done.stdout
+    assert "problem='a" not in done.stdout
+    assert "int8" not in done.stdout
+    more = cpu_target.compiled() - {"sse2", "asimd"}
+    assert not more or "the compiler does not use" in done.stdout
+
+
+CALLS = ".L1:\n  vmovapd %zmm0, %zmm1\n  callq *%rax\n  vfmadd231pd %zmm1, %zmm2, %zmm3\n  jne .L1\n"
+ARM_CALLS = ".L1:\n\tfmla\tv0.4s, v1.4s, v2.4s\n\tbl\tfmaf\n\ttbnz\tw8, #0, .L1\n"
+
+
+@pytest.mark.parametrize(("code", "name"), [(CALLS, "*%rax"), (ARM_CALLS, "fmaf")])
+def test_an_audit_names_a_function_that_stands_in_for_an_instruction(code: str, name: str) -> None:
+    problem = audit(code, Spec("vfmadd|fmla", 4.0, 1.0), Work(flops=16)).problem
+    assert f"calls {name}" in problem
