@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analysis.layer_groups import LayerSweep, Network
-from analysis.layer_words import headline, unknown
+from analysis.layer_words import headline, saturated, unknown
 from analysis.placement import Placement, set_of
 from analysis.units import percent, si, unit_of
 
@@ -43,5 +43,6 @@ def sentences(placed: Sequence[Placement], networks: Sequence[Network], sweeps: 
     said = [f"… all {len(placed)} layers in placements.csv"] if more else []
     for net in networks:
         said += [headline(net), *[_unknown(net)] * bool(unknown(net.layers))]
+    said += saturated(placed)
     names = ", ".join(f"{sweep.name} ({len(sweep.layers)})" for sweep in sweeps)
     return said + ([f"Sweeps over layers: {names}."] if names else [])

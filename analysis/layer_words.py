@@ -25,6 +25,9 @@ MOVES = ("Transpose", "ReorderInput", "ReorderOutput", "Cast", "QuantizeLinear",
          "MemcpyFromHost")  # fmt: skip
 """What a runtime adds between operations so that they fit together."""
 
+SATURATED = "saturated"
+"""The fact of a row whose own result is wrong since its sums of products saturate (kernels.layer_saturation)."""
+
 NEAR = "alone, a layer finds its data in the caches, where its last run left them"
 
 
@@ -169,6 +172,20 @@ def unknown(layers: Sequence[Placement]) -> list[tuple[str, int, float, str]]:
             grouped.setdefault(point.op, []).append(point)
     rows = [(op, len(group), sum(p.seconds for p in group) / total, group[0].remark) for op, group in grouped.items()]
     return sorted(rows, key=lambda row: -row[2])
+
+
+def saturated(placed: Iterable[Placement]) -> list[str]:
+    """A sentence for layers whose own INT8 result is wrong on this CPU, since its sums of products saturate."""
+    facts = [json.loads(point.params or "{}").get(SATURATED) for point in placed]
+    errors = [float(fact["error"]) for fact in facts if fact]
+    if not errors:
+        return []
+    layers = "1 layer" if len(errors) == 1 else f"{len(errors)} layers"
+    largest = percent(max(errors))
+    return [
+        f"INT8 saturates on this CPU: the runtime's own result is wrong in {layers}, by up to {largest} of its largest "
+        "value. Times are as deployed; the numbers were checked without saturation."
+    ]
 
 
 def compared(placed: Iterable[Placement]) -> dict[str, list[tuple[str, dict[str, Placement]]]]:

@@ -1,8 +1,4 @@
-"""What a layer is fed, and what it should answer: inputs by shape and type, and references that are not the runner.
-
-A reference is ONNX's own definitions in NumPy where they are quick enough, else the CPU provider with every
-optimisation off, which runs another program than the one that is timed.
-"""
+"""What a layer is fed: an array for each of its inputs, by shape and type."""
 
 from __future__ import annotations
 
@@ -15,14 +11,6 @@ from kernels.base import Unavailable
 from kernels.layer_narrow import narrowed
 
 SEED = 7
-NUMPY_FLOPS = 3e7
-"""Operations up to which ONNX's definitions answer within some tenths of a second."""
-UNSUITED = frozenset(
-    ("Resize", "Upsample", "GridSample", "AffineGrid", "NonMaxSuppression", "RoiAlign", "MaxPool", "AveragePool", "LRN")
-) | {"Erf", "Gelu"}
-"""Operations whose definition in NumPy is a loop over elements."""
-NUMPY_OPSET = 14
-"""The first whose definitions are those in NumPy: before it Softmax flattened (13), BatchNormalization trained (14)."""
 PERIOD = 1_000_003  # values that larger inputs repeat: prime, so that no two rows are alike
 BFLOAT16 = 16  # TensorProto.BFLOAT16, which NumPy has no type for
 Feeds = Mapping[str, np.ndarray]
@@ -74,35 +62,6 @@ def _array(value: Any, dice: np.random.Generator, rows: int) -> np.ndarray:
     elif dtype.kind != "f":
         return np.zeros(shape, dtype)
     return np.resize(numbers.astype(dtype), shape)
-
-
-def expected(model: Any, given: Feeds, flops: float) -> list[np.ndarray]:
-    """The outputs of ``model``, in FP32 or integers, by another program than the one that is timed."""
-    ops = {node.op_type for node in model.graph.node}
-    opset = next((entry.version for entry in model.opset_import if not entry.domain), 0)
-    if flops <= NUMPY_FLOPS and opset >= NUMPY_OPSET and not ops & UNSUITED:
-        try:
-            return _by_definition(model, given)
-        except Exception:  # an operation it does not know, or a type: each version has its own
-            pass
-    return _unoptimized(model, given)
-
-
-def _by_definition(model: Any, given: Feeds) -> list[np.ndarray]:
-    import onnx.reference
-
-    answered: Any = onnx.reference.ReferenceEvaluator(model).run(None, dict(given))
-    return [np.asarray(array) for array in answered]
-
-
-def _unoptimized(model: Any, given: Feeds) -> list[np.ndarray]:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return list(session.run(None, dict(given)))
 
 
 def flat(arrays: Any) -> np.ndarray:

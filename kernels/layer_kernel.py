@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
 
-from kernels import layer_data, layer_ort
-from kernels.base import Kernel, Launch, Unavailable, Work
+from kernels import layer_data, layer_ort, layer_reference
+from kernels.base import Appeal, Kernel, Launch, Unavailable, Work
 from kernels.layer_precision import convert
 from kernels.layer_work import INDEX_TYPES, LayerWork, work_of
 from kernels.onnx_graph import Graph, Node, OnnxError, graph_of
@@ -54,6 +54,7 @@ class TimedLayer:
         return Kernel(
             self.op, self._work, partial(self._reference, backend), {backend: build}, self.tolerance,
             footprint=lambda dtype, **_: MEMORY_TIMES[backend] * self._work(dtype).bytes,
+            appeals=partial(self._appeals, backend),
         )  # fmt: skip
 
     def facts(self, dtype: str, backend: str) -> dict[str, Any]:
@@ -99,6 +100,11 @@ class TimedLayer:
             raise Unavailable(reason)
         return layer_ort.build(self._model(dtype, backend), dtype, backend, device, queue, params.get("how", ""))
 
+    def _appeals(self, backend: str, dtype: str, found: np.ndarray, right: np.ndarray) -> Iterable[Appeal]:
+        if backend != "cpu":
+            return ()
+        return layer_reference.appeals(self._model(dtype, backend), found, right, self.work("fp32").flops or 0.0)
+
     def _reference(self, backend: str, dtype: str, repeat: int, **_: Any) -> np.ndarray:
         """Floats are held to FP32 on the same numbers, integers to the same integers computed as floats."""
         whole = bool(self.fixed) or dtype == "int8"
@@ -118,8 +124,8 @@ def _in_fp32(layer: TimedLayer) -> np.ndarray:
 
 
 def _answer(layer: TimedLayer, model: Any) -> np.ndarray:
-    expected = layer_data.expected(model, layer_data.feeds(model), layer.work("fp32").flops or 0.0)
-    return layer_data.flat(expected)
+    right = layer_reference.expected(model, layer_data.feeds(model), layer.work("fp32").flops or 0.0)
+    return layer_data.flat(right)
 
 
 def model_work(graph: Graph, precision: str, op: str, by_node: bool = False) -> LayerWork:

@@ -7,7 +7,7 @@ without it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,8 @@ class Graph:
     """A network in the order it is stored: nodes that run; constant holds the names of those done at load time.
 
     weights: initializers and the results of constant nodes that are as good as stored. opsets: by domain. model: the
-    ModelProto the nodes came from, shapes bound and shape arithmetic folded, without the data of large weights.
+    ModelProto the nodes came from, shapes bound and shape arithmetic folded, without the data of large weights. path:
+    the file that holds those, if there is one.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Graph:
     constant: tuple[str, ...]
     opsets: Mapping[str, int]
     model: Any = field(repr=False, compare=False)
+    path: Path | None = field(default=None, compare=False)
 
     def open_shapes(self) -> list[str]:
         """``Node name: tensor`` of every value whose shape could not be found."""
@@ -100,7 +102,7 @@ class Graph:
 
 def read_graph(path: Path | str, shapes: Shapes | None = None, batch: int | None = None) -> Graph:
     """The network in a file, every shape bound: see ``onnx_shapes.bind``. OnnxError says in a line why not."""
-    return graph_of(onnx_shapes.load(Path(path)), shapes, batch)
+    return replace(graph_of(onnx_shapes.load(Path(path)), shapes, batch), path=Path(path))
 
 
 def graph_of(model: Any, shapes: Shapes | None = None, batch: int | None = None) -> Graph:

@@ -39,7 +39,7 @@ def load(path: Path) -> Any:
         raise OnnxError(f"{path}: not an ONNX model: it has no nodes")
     for tensor in model.graph.initializer:
         if tensor.data_location == onnx.TensorProto.EXTERNAL and elements(tensor.dims) <= SMALL:
-            _fetch(tensor, path)
+            fetch(tensor, path)
     return model
 
 
@@ -133,7 +133,8 @@ def text(dims: Sequence[int | str]) -> str:
     return "x".join(str(dim) or "?" for dim in dims)
 
 
-def _fetch(tensor: Any, path: Path) -> None:
+def fetch(tensor: Any, path: Path) -> None:
+    """Read the data of an external tensor of the model at ``path`` into it, in place, where they are at hand."""
     import onnx
     from onnx.external_data_helper import load_external_data_for_tensor
 

@@ -11,6 +11,7 @@ import onnx
 import pytest
 
 import run_all
+from kernels import layer_saturation
 from kernels.layer_models import Net
 from kernels.layer_precision import convert
 from kernels.onnx_graph import read_graph
@@ -71,6 +72,19 @@ def test_layers_are_placed_on_the_roofs_of_another_run(network: Path, tmp_path: 
     assert intensities == sorted(intensities, reverse=True)
     assert len(set(intensities)) == len(rows) == 3, "each reshape lowers the intensity of the network"
     assert (folder / "layers-reshapes.png").exists()
+
+
+def test_int8_is_timed_on_every_cpu_and_its_wrongness_told(
+    network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_all.main([*CPU, "--layers", "fc", "--roofs", str(network), "--out", str(tmp_path)]) == 0
+    rows = [row for row in placements(only_run(tmp_path)) if row["dtype"] == "int8"]
+    wrong = [json.loads(row["params"]).get("saturated") for row in rows]
+    assert len(rows) > 3
+    assert any(wrong) == layer_saturation.saturates() == ("INT8 saturates on this CPU" in capsys.readouterr().out)
+    for row, fact in zip(rows, wrong, strict=True):
+        said = f"wrong in {fact['values']} of {fact['of']} values" if fact else ""
+        assert said in row["remark"]
 
 
 def test_other_tools_clocks_need_no_gpu(tmp_path: Path) -> None:

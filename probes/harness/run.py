@@ -16,7 +16,7 @@ from kernels.base import KernelError, Launch, Unavailable, one_line
 from kernels.nvrtc import processors
 from probes.harness.beside import beside
 from probes.harness.case import Case
-from probes.harness.check import Failure, audited, check
+from probes.harness.check import SOUND, Failure, audited, check
 from probes.harness.plan import is_point
 from probes.harness.records import FAILED, SKIPPED, Device, Measurement
 from probes.harness.task import Task, no_room, row_of
@@ -94,14 +94,15 @@ def told(error: Exception) -> str:
 
 def _measure(task: Task, device: Device, clock: Clock, rule: Rule) -> None:
     case, first = task.case, not task.repeat
+    verdict = SOUND
     if first and case.kernel.check_params:
         with _built(case, device, clock, case.kernel.check_params) as launch:
-            check(case, launch)
+            verdict = check(case, launch)
     with _built(case, device, clock) as launch:
         if first:
             if not case.kernel.check_params:
-                check(case, launch)
-            task.audit = audited(launch, case)
+                verdict = check(case, launch)
+            task.audit = audited(launch, case, verdict)
             task.repeat = calibrate(launch, clock, rule.sample_seconds)
         with beside(case, device, clock, rule.sample_seconds, _built) as others:
             task.rounds.append(measure(launch, clock, rule, task.repeat, between=others.sample))

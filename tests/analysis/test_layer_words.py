@@ -10,7 +10,7 @@ import pytest
 
 from analysis.ceilings import ceilings
 from analysis.layer_groups import Network, layer_sweeps, networks, slug, unplaced
-from analysis.layer_words import compared, correlation, headline, kinds, prediction, unknown
+from analysis.layer_words import compared, correlation, headline, kinds, prediction, saturated, unknown
 from analysis.placement import Placement
 from analysis.placements import WHOLE, placements, speed_of_light
 from probes.harness.records import Measurement
@@ -206,3 +206,11 @@ def test_two_providers_are_two_curves_and_two_pictures() -> None:
 )
 def test_names_of_networks_are_safe_in_files(name: str, part: str) -> None:
     assert slug(name) == part
+
+
+def test_how_wrong_saturated_layers_are_is_said_once() -> None:
+    wrong = {"values": 3, "of": 8, "error": 0.075}
+    rows = [layer("a", 1e9, 2e-3, saturated=wrong), layer("b", 1e9, 2e-3, saturated={**wrong, "error": 0.01})]
+    assert saturated(place(*LAYERS)) == []
+    (said,) = saturated(place(*rows, *LAYERS))
+    assert "wrong in 2 layers, by up to 7.5 % of its largest value" in said

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from kernels import layer_cut, layer_data
+from kernels import layer_cut, layer_data, layer_reference
 from kernels.layer_models import Net
 from kernels.layer_precision import convert
 from kernels.layer_units import units
@@ -37,7 +37,7 @@ def test_each_is_a_model_that_takes_and_gives_integers() -> None:
         onnx.checker.check_model(model)
         kinds = {value.type.tensor_type.elem_type for value in [*model.graph.input, *model.graph.output]}
         assert kinds == {onnx.TensorProto.UINT8}
-        assert layer_data.expected(model, layer_data.feeds(model), 1e12)[0].any()
+        assert layer_reference.expected(model, layer_data.feeds(model), 1e12)[0].any()
 
 
 def test_without_integers_each_node_is_alone() -> None:
