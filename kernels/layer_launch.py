@@ -17,6 +17,7 @@ import numpy as np
 
 from kernels.base import Audit, Unavailable, Work
 from kernels.layer_data import BFLOAT16, feeds, flat, from_bits
+from kernels.layer_runtime import onnxruntime
 from kernels.onnx_shapes import is_sized
 
 PRODUCTS = frozenset(("Conv", "Gemm", "MatMul"))
@@ -34,8 +35,6 @@ class OrtLaunch:
 
     def __init__(
         self, session: Any, model: Any, dtype: str, backend: str, queue: Any = None    ) -> None:  # fmt: skip
-        import onnxruntime
-
         self._before: set[int] = set()  # processors that the calling thread may use again when this is closed
         self._session, self._model, self._dtype, self._backend = session, model, dtype, backend
         self._queue, self.how = queue, PLAIN
@@ -43,7 +42,7 @@ class OrtLaunch:
         self._ran: list[tuple[str, str]] = []
         self._binding, self._options = session.io_binding(), None
         if queue is not None:
-            self._options = onnxruntime.RunOptions()
+            self._options = onnxruntime().RunOptions()
             for entry in RUN_CONFIG.items():
                 self._options.add_run_config_entry(*entry)
         self._held = [self._bound_input(name, array) for name, array in feeds(model).items()]
@@ -74,10 +73,9 @@ class OrtLaunch:
 
     def _value(self, shape: Any, kind: int) -> Any:
         import onnx
-        import onnxruntime
 
         element = kind if kind == BFLOAT16 else onnx.helper.tensor_dtype_to_np_dtype(kind)
-        return onnxruntime.OrtValue.ortvalue_from_shape_and_type(list(shape), element, self._place, 0)
+        return onnxruntime().OrtValue.ortvalue_from_shape_and_type(list(shape), element, self._place, 0)
 
     def run(self, repeat: int) -> None:
         """``repeat`` runs, one after another; on CUDA they are only enqueued."""

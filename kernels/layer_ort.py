@@ -17,6 +17,7 @@ from typing import Any
 from kernels.base import Unavailable, one_line
 from kernels.layer_cut import SIZED_BY_DATA
 from kernels.layer_launch import CAPTURED, PLAIN, PROVIDERS, OrtLaunch
+from kernels.layer_runtime import onnxruntime
 
 STATUS = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : ")
 SOURCE = re.compile(r"\S+\.(?:cc|cpp|cuh?|h):\d+ [^()]*(?:\((?:[^()]|\([^()]*\))*\))+(?: const)?(?: \[with [^\]]*\])? ")
@@ -27,10 +28,11 @@ def missing(backend: str) -> str:
     """Why this provider cannot run here, or nothing."""
     try:
         import onnx  # noqa: F401
-        import onnxruntime
+
+        available = onnxruntime().get_available_providers()
     except ImportError as error:
         return f"{error.name} is not installed: pip install -e '.[layers]'"
-    if PROVIDERS[backend] not in onnxruntime.get_available_providers():
+    if PROVIDERS[backend] not in available:
         return f"this onnxruntime has no {PROVIDERS[backend]}: install onnxruntime-gpu in its place"
     return ""
 
@@ -62,17 +64,13 @@ def build(model: Any, dtype: str, backend: str, device: Any, queue: Any, how: st
 
 def onnxruntime_quiet() -> None:
     """The runtime says on the terminal what it tried in vain; what matters is in the row."""
-    import onnxruntime
-
-    onnxruntime.set_default_logger_severity(4)
+    onnxruntime().set_default_logger_severity(4)
 
 
 @cache
 def preload() -> None:
     """Load the vendor's libraries out of the wheels they came in: by itself the runtime looks on the system only."""
-    import onnxruntime
-
-    if load := getattr(onnxruntime, "preload_dlls", None):
+    if load := getattr(onnxruntime(), "preload_dlls", None):
         with redirect_stdout(io.StringIO()):  # it prints what it does not find; a session that cannot start says so
             load()
 
@@ -115,9 +113,7 @@ def _profiles() -> tempfile.TemporaryDirectory[str]:
 def _options(cpus: Sequence[int] = (0,)) -> Any:
     """One thread for each of these processors; all but the first, the caller's, are pinned: unpinned, two of them may
     share a processor for longer than a layer is timed."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
+    options = onnxruntime().SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = len(cpus), 1
     options.log_severity_level = 4
     options.enable_profiling = True
@@ -130,10 +126,8 @@ def _options(cpus: Sequence[int] = (0,)) -> Any:
 
 def _session(model: Any, backend: str, options: Any, providers: Any) -> Any:
     """A session that does run on the provider it was asked for."""
-    import onnxruntime
-
     try:
-        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=providers)
+        session = onnxruntime().InferenceSession(model.SerializeToString(), options, providers=providers)
     except Exception as error:  # the runtime's own types, one for each status
         raise Unavailable(f"{backend} provider: {line_of(error)}") from None
     if session.get_providers()[0] != PROVIDERS[backend]:
