@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
 from typing import Any
@@ -100,15 +100,23 @@ class TimedLayer:
             raise Unavailable(reason)
         return layer_ort.build(self._model(dtype, backend), dtype, backend, device, queue, params.get("how", ""))
 
-    def _appeals(self, backend: str, dtype: str, found: np.ndarray, right: np.ndarray) -> Iterable[Appeal]:
-        if backend != "cpu":
-            return ()
-        return layer_reference.appeals(self._model(dtype, backend), found, right, self.work("fp32").flops or 0.0)
+    def _appeals(self, backend: str, dtype: str, found: np.ndarray, right: np.ndarray) -> Iterator[Appeal]:
+        """Faults of libraries through which the result may differ: of the runtime's INT8, then of the reference."""
+        model, flops = self._model(dtype, backend), self.work("fp32").flops
+        given = layer_data.feeds(model)
+        if backend == "cpu":
+            yield from layer_reference.saturation(model, given, found, right, flops)
+        if not self._itself(dtype):
+            model, given = self.fresh(), layer_data.feeds(self.fresh())
+        yield from layer_reference.dispute(model, given, found, flops)
 
     def _reference(self, backend: str, dtype: str, repeat: int, **_: Any) -> np.ndarray:
         """Floats are held to FP32 on the same numbers, integers to the same integers computed as floats."""
-        whole = bool(self.fixed) or dtype == "int8"
-        return _answer(self, self._model(dtype, backend)) if whole else _in_fp32(self)
+        return _answer(self, self._model(dtype, backend)) if self._itself(dtype) else _in_fp32(self)
+
+    def _itself(self, dtype: str) -> bool:
+        """True if the reference is the answer of the very model that is timed, not of its FP32 form."""
+        return bool(self.fixed) or dtype == "int8"
 
 
 @lru_cache(maxsize=1)
@@ -124,7 +132,12 @@ def _in_fp32(layer: TimedLayer) -> np.ndarray:
 
 
 def _answer(layer: TimedLayer, model: Any) -> np.ndarray:
-    right = layer_reference.expected(model, layer_data.feeds(model), layer.work("fp32").flops or 0.0)
+    """All outputs in one vector. Raises Unavailable where no other program can run the model."""
+    given, flops = layer_data.feeds(model), layer.work("fp32").flops
+    try:
+        right = layer_reference.expected(model, given, flops)
+    except Exception as error:  # the runtime's own types, one for each status
+        raise Unavailable(f"nothing else says what it should answer: {layer_ort.line_of(error)}") from None
     return layer_data.flat(right)
 
 

@@ -6,55 +6,73 @@ A library that is wrong itself is no fault of the layer: what it may be wrong in
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from kernels import layer_saturation
-from kernels.base import Appeal
-from kernels.layer_data import Feeds, feeds, flat
+from kernels.base import Appeal, Fault
+from kernels.layer_data import Feeds, flat
 from kernels.layer_runtime import EXACT, PLAIN, answers
+from kernels.onnx_shapes import is_sized
 
 NUMPY_FLOPS = 3e7
 """Operations up to which ONNX's definitions answer within some tenths of a second."""
-UNSUITED = frozenset(
-    ("Resize", "Upsample", "GridSample", "AffineGrid", "NonMaxSuppression", "RoiAlign", "MaxPool", "AveragePool", "LRN")
-) | {"Erf", "Gelu"}
-"""Operations whose definition in NumPy is a loop over elements."""
+LOOPS = """
+Resize Upsample GridSample AffineGrid NonMaxSuppression RoiAlign MaxPool AveragePool LpPool LRN Erf Gelu
+ScatterElements ScatterND GatherND ReverseSequence Col2Im DeformConv MaxUnpool ConvTranspose If Loop Scan
+"""
+UNSUITED = frozenset(LOOPS.split())
+"""Operations whose definition in NumPy is a loop over elements, or may be one without an end."""
 NUMPY_OPSET = 14
 """The first whose definitions are those in NumPy: before it Softmax flattened (13), BatchNormalization trained (14)."""
+DISPUTED = "disputed"
+"""The fact of a row that ONNX's definition and the runtime without its optimisations do not agree about."""
 
 
-def expected(model: Any, given: Feeds, flops: float) -> list[np.ndarray]:
+def expected(model: Any, given: Feeds, flops: float | None) -> list[np.ndarray]:
     """The outputs of ``model``, in FP32 or integers, by another program than the one that is timed."""
-    ops = {node.op_type for node in model.graph.node}
-    opset = next((entry.version for entry in model.opset_import if not entry.domain), 0)
-    if flops <= NUMPY_FLOPS and opset >= NUMPY_OPSET and not ops & UNSUITED:
+    if _definable(model, flops):
         try:
             return _by_definition(model, given)
-        except Exception:  # an operation it does not know, or a type: each version has its own
+        except Exception:  # an operation it does not know, or a type, or an answer of another shape: by version
             pass
     saturated = layer_saturation.multiplies_integers(model) and layer_saturation.saturates()
     return answers(model, given, EXACT if saturated else PLAIN)
 
 
+def _definable(model: Any, flops: float | None) -> bool:
+    """True if the definitions in NumPy are those of this model's operations, and quick."""
+    ops = {node.op_type for node in model.graph.node}
+    opset = next((entry.version for entry in model.opset_import if not entry.domain), 0)
+    return flops is not None and flops <= NUMPY_FLOPS and opset >= NUMPY_OPSET and not ops & UNSUITED
+
+
 def _by_definition(model: Any, given: Feeds) -> list[np.ndarray]:
+    """Raises whatever the definitions raise, and ValueError for an answer of another shape than the model says."""
     import onnx.reference
 
-    answered: Any = onnx.reference.ReferenceEvaluator(model).run(None, dict(given))
-    return [np.asarray(array) for array in answered]
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        answered: Any = onnx.reference.ReferenceEvaluator(model).run(None, dict(given))
+    arrays = [np.asarray(array) for array in answered]
+    for value, array in zip(model.graph.output, arrays, strict=True):
+        dims = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+        if is_sized(value) and array.shape != dims:
+            raise ValueError(f"{value.name} is {array.shape}, not {dims}")
+    return arrays
 
 
-def appeals(model: Any, found: np.ndarray, right: np.ndarray, flops: float) -> Iterator[Appeal]:
-    """Why the answer ``found`` of ``model`` on the CPU may differ from ``right``, its reference.
+def saturation(model: Any, given: Feeds, found: np.ndarray, right: np.ndarray, flops: float | None) -> Iterator[Appeal]:
+    """Whether the answer ``found`` of ``model`` on the CPU differs from ``right``, its reference, by saturation alone.
 
-    Where products of bytes saturate: the runtime answers the same when nobody times it, and answers right without that,
-    or on weights that are too small for it.
+    Then the runtime answers the same when nobody times it, and answers right without that, or on weights that are too
+    small for it.
     """
     if not (layer_saturation.saturates() and layer_saturation.holds_bytes(model)):
         return
-    given = feeds(model)
     deployed = flat(answers(model, given))
     if layer_saturation.stores_bytes(model):
         without = (flat(answers(model, given, EXACT)), right)
@@ -62,3 +80,19 @@ def appeals(model: Any, found: np.ndarray, right: np.ndarray, flops: float) -> I
         tame, fed = layer_saturation.tame(model, given)
         without = (flat(answers(tame, fed)), flat(expected(tame, fed, flops)))
     yield Appeal(layer_saturation.FAULT, layer_saturation.words, [(found, deployed), without])
+
+
+def dispute(model: Any, given: Feeds, found: np.ndarray, flops: float | None) -> Iterator[Appeal]:
+    """Whether ONNX's definition stands alone: the runtime answers ``found`` with no optimisation, too.
+
+    Definitions are wrong in places (GlobalMaxPool in one dimension, onnx 1.23), and which is right is not ours to say.
+    """
+    if _definable(model, flops):
+        yield Appeal(DISPUTED, _disputed, [(found, flat(answers(model, given, PLAIN)))])
+
+
+def _disputed(fault: Fault) -> str:
+    return (
+        f"ONNX's definition in NumPy answers otherwise in {fault.values} of {fault.of} values, by up to "
+        f"{100 * fault.error:.2g} % of the largest; the runtime without optimisations agrees with what was timed"
+    )

@@ -52,7 +52,8 @@ def check(case: Case, launch: Launch) -> Verdict:
 
 
 def difference(found: np.ndarray, expected: np.ndarray, tolerance: float) -> str:
-    """Where and by how much ``found`` differs from ``expected``, or nothing. NaN always differs."""
+    """Where and by how much ``found`` differs from ``expected``, or nothing. Equal infinities are equal, and so is NaN
+    where NaN is expected."""
     if found.shape != expected.shape:
         return f"the result has shape {found.shape}, should be {expected.shape}"
     error, largest = _errors(found, expected)
@@ -72,15 +73,21 @@ def _fault(found: np.ndarray, expected: np.ndarray, tolerance: float) -> Fault:
     """How wrong a result of the right shape is."""
     error, largest = _errors(found, expected)
     wrong = int((~(error <= tolerance * largest)).sum())
-    return Fault(wrong, error.size, float(error.max(initial=0)) / largest)
+    finite = error[np.isfinite(error)]
+    return Fault(wrong, error.size, float(finite.max(initial=0)) / largest)
 
 
 def _errors(found: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, float]:
-    """The distance of every value from its reference, and the largest magnitude of the reference, above zero."""
+    """The distance of every value from its reference, and the largest finite magnitude of the reference, above zero."""
     kind = np.float32 if found.dtype == expected.dtype == np.float32 else np.float64
-    error = np.subtract(found, expected, dtype=kind)  # in place from here: a layer may answer with some 100 MB
-    np.abs(error, out=error)
-    largest = max(float(expected.max(initial=0)), -float(expected.min(initial=0)))
+    finite: Any = True
+    with np.errstate(all="ignore"):
+        error = np.subtract(found, expected, dtype=kind)  # in place from here: a layer may answer with some 100 MB
+        np.abs(error, out=error)
+        if not np.isfinite(error).all():
+            finite = np.isfinite(expected)
+            error[(found == expected) | (np.isnan(found) & np.isnan(expected))] = 0
+        largest = max(float(expected.max(initial=0, where=finite)), -float(expected.min(initial=0, where=finite)))
     return error, max(largest, np.finfo(np.float64).tiny)
 
 

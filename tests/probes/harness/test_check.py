@@ -15,6 +15,39 @@ RIGHT = np.array([1.0, 2.0, 4.0])
 CUT_OFF = np.array([1.0, 2.0, 3.0])
 
 
+ODD = np.array([np.nan, np.inf, -np.inf, 2.0])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (0, np.nan, ""),
+        (0, 0.0, "out[0] is 0, should be nan"),
+        (1, -np.inf, "out[1] is -inf, should be inf"),
+        (2, np.nan, "out[2] is nan, should be -inf"),
+        (3, np.inf, "out[3] is inf, should be 2"),
+        (3, 2.5, "out[3] is 2.5, should be 2"),
+        (3, 2.0 * (1 + 1e-7), ""),
+    ],
+)
+def test_what_is_no_number_is_equal_to_the_same_alone(kind: Any, place: int, value: float, message: str) -> None:
+    found = ODD.astype(kind)
+    found[place] = value
+    problem = difference(found, ODD.astype(kind), 1e-6)
+    assert message in problem if message else not problem
+    if message:
+        assert "1 of 4 values are wrong" in problem
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_largest_numbers_there_are_can_be_told_apart() -> None:
+    largest = np.full(2, np.finfo(np.float32).max, np.float32)
+    assert difference(-largest, largest, 0.5)
+    assert not difference(largest, largest, 0.0)
+
+
 @pytest.mark.parametrize(
     ("found", "message"),
     [
