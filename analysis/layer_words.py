@@ -53,7 +53,8 @@ def _times(net: Network) -> str:
     layers = f"{len(net.layers)} {'layer' if len(net.layers) == 1 else 'layers'}"
     more = f" ({net.skipped} more could not run so: {named(net.missing)})" * bool(net.skipped)
     if net.whole is None:
-        return f"{si(net.light.seconds, 's')} for its {layers}{more}; the whole was not timed in one go."
+        why = f": {net.refused}" if net.refused else ""
+        return f"{si(net.light.seconds, 's')} for its {layers}{more}; the whole was not timed in one go{why}."
     alone = f"{layers} timed alone{more}"
     whole, total = net.seconds, net.light.seconds
     ratio = total / whole - 1
@@ -109,6 +110,8 @@ def _why(params: str, reason: str) -> list[str]:
 
 def _light(net: Network) -> str:
     light = net.light
+    if net.refused:
+        return "So it has no speed of light."
     if light.unplaced_seconds and light.unplaced_seconds >= light.least_seconds:
         return "None of its layers could be placed on a measured roof, so its speed of light is not known."
     unknown = f", {si(light.unplaced_seconds, 's')} of it layers that could not be placed" * bool(
@@ -117,10 +120,13 @@ def _light(net: Network) -> str:
     least = (
         f"Its speed of light, the least time its layers need on the measured roofs, is {si(light.least_seconds, 's')}"
     )
+    if net.missing:
+        least = f"Those that ran need at least {si(light.least_seconds, 's')} on the measured roofs"
     far = f"{percent(net.share)} of the time measured"
     if net.share > 1 and net.whole is not None:
         far += ": as a whole it moves less than its layers do alone"
-    return f"{least}{unknown}: {far}."
+    rest = "; what the others need is not known, and so the network has no speed of light" if net.missing else ""
+    return f"{least}{unknown}: {far}{rest}."
 
 
 def kinds(layers: Sequence[Placement]) -> list[Kind]:

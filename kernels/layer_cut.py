@@ -76,14 +76,19 @@ def _key_of(graph: Graph, node: Node) -> str:
     return f"{proto.SerializeToString(deterministic=True)!r} {tensors}"
 
 
-def whole(path: Path, shapes: Mapping[str, Any] | None, batch: int | None) -> Any:
-    """The network in a file, shapes bound, every weight stored: those that nodes make of a constant are random."""
+def whole(path: Path, shapes: Mapping[str, Any] | None, batch: int | None, bound: bool = True) -> Any:
+    """The network in a file, shapes bound, every weight stored: those that nodes make of a constant are random.
+
+    bound: False leaves its shapes as the file has them, and its outputs open. A runtime that knows them goes further:
+    it looks into branches that are never taken, and refuses what would not fit there.
+    """
     import onnx
 
     graph = read_graph(path, shapes, batch)
     made = {tensor.name: tensor for tensor in graph.weights}
     model = _with_data(path, made)
-    onnx_shapes.bind(model, shapes, batch)
+    if bound:
+        onnx_shapes.bind(model, shapes, batch)
     onnx_shapes.name_nodes(model)
     filled = {tensor.name for tensor in model.graph.initializer}
     kept = [node for node in model.graph.node if not _constant(node, made)]
@@ -96,7 +101,9 @@ def whole(path: Path, shapes: Mapping[str, Any] | None, batch: int | None) -> An
     model.graph.ClearField("value_info")  # the runtime infers them, and would hold itself to a guess
     by_data = any(node.op in SIZED_BY_DATA for node in graph.nodes)
     for value, known in zip(model.graph.output, graph.outputs, strict=True):
-        if known.shape is not None and known.dtype:
+        if not bound:
+            value.CopyFrom(onnx.ValueInfoProto(name=value.name))
+        elif known.shape is not None and known.dtype:
             value.CopyFrom(onnx.ValueInfoProto(name=value.name) if by_data else _declared(known))
     return model
 

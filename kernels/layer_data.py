@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -13,17 +14,31 @@ from kernels.base import Unavailable
 from kernels.layer_domains import ANYTHING, Range, needed
 from kernels.layer_narrow import narrowed
 from kernels.onnx_fold import elements
+from kernels.onnx_shapes import is_sized
 
 SEED = 7
 PERIOD = 1_000_003  # values that larger inputs repeat: prime, so that no two rows are alike
 BFLOAT16 = 16  # TensorProto.BFLOAT16, which NumPy has no type for
+KINDS: Mapping[type, str] = {bool: "b", int: "iu", float: "f"}
+"""Of a chosen value: the kinds of arrays, as NumPy names them, that can hold it."""
 MOSTLY = 7 / 8  # of what is true or false
 Feeds = Mapping[str, np.ndarray]
 
 
-def feeds(model: Any) -> dict[str, np.ndarray]:
-    """An array for every input of a ModelProto: where what reads it is defined, else floats uniform over ±1, bytes over
-    their range, other integers one, and what is true or false mostly true.
+@dataclass(frozen=True)
+class Chosen:
+    """What a caller chose of inputs by name: one value for all elements, and the shape where the model's is open."""
+
+    values: Mapping[str, float] = field(default_factory=dict)
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+FREE = Chosen()
+
+
+def feeds(model: Any, chosen: Chosen = FREE) -> dict[str, np.ndarray]:
+    """An array for every input of a ModelProto: as chosen, or where what reads it is defined, else floats uniform over
+    ±1, bytes over their range, other integers one, and what is true or false mostly true.
 
     BF16 comes as its bits, uint16.
     """
@@ -32,9 +47,22 @@ def feeds(model: Any) -> dict[str, np.ndarray]:
     fed = {}
     for value in model.graph.input:
         if value.name not in stored:
-            distinct = _of_its_own(model.graph, value.name)
-            fed[value.name] = _array(value, dice, needs.get(value.name, ANYTHING), distinct)
+            dims = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+            shape = dims if is_sized(value) else chosen.shapes.get(value.name, dims)
+            own = _of_its_own(model.graph, value.name)
+            array = _array(value, shape, dice, needs.get(value.name, ANYTHING), own)
+            fed[value.name] = _filled(array, chosen.values.get(value.name), value.type.tensor_type.elem_type)
     return fed
+
+
+def _filled(array: np.ndarray, value: float | None, kind: int) -> np.ndarray:
+    """The array of this TensorProto type, full of the value if one is chosen; as it is if it has another kind by now,
+    as the input of a layer in INT8 has for a float."""
+    if value is not None and kind == BFLOAT16 and isinstance(value, float):
+        return np.full(array.shape, np.frombuffer(narrowed(np.array([value], np.float32), "bf16"), np.uint16))
+    if value is None or kind == BFLOAT16 or array.dtype.kind not in KINDS[type(value)]:
+        return array
+    return np.full(array.shape, value, array.dtype)
 
 
 Filled = Callable[[tuple[int, ...]], np.ndarray]
@@ -82,14 +110,15 @@ def _places(shape: tuple[int, ...], table: Sequence[int]) -> np.ndarray:
     return np.stack(np.unravel_index(count, known), -1).reshape(shape)
 
 
-def _array(value: Any, dice: np.random.Generator, where: Range, filled: Filled | None) -> np.ndarray:
-    """The array for an input, a ValueInfoProto."""
+def _array(
+    value: Any, shape: tuple[int, ...], dice: np.random.Generator, where: Range, filled: Filled | None
+) -> np.ndarray:
+    """The array of this shape for an input, a ValueInfoProto."""
     import onnx
 
     kind = value.type.tensor_type.elem_type
     if kind in (onnx.TensorProto.UNDEFINED, onnx.TensorProto.STRING):
         raise Unavailable(f"input {value.name} is no tensor of numbers: what to feed it is not known")
-    shape = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
     count = min(elements(shape), PERIOD)
     if kind == BFLOAT16:
         return np.resize(np.frombuffer(narrowed(_floats(dice, count, where), "bf16"), np.uint16), shape)

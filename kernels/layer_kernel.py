@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from kernels import layer_data, layer_ort, layer_reference
 from kernels.base import Appeal, Kernel, Launch, Unavailable, Work
+from kernels.layer_data import FREE, Chosen
 from kernels.layer_precision import convert
 from kernels.layer_work import INDEX_TYPES, LayerWork, work_of
 from kernels.onnx_graph import Graph, Node, OnnxError, graph_of
@@ -28,6 +30,7 @@ on a GPU the runtime's own copies."""
 class TimedLayer:
     """A model to time. make() -> ModelProto; fixed: its own type, if it is not to be converted from FP32.
 
+    loose() -> the same with its shapes left open, for a runtime that refuses the first. chosen: what inputs are fed.
     source: the graph its work is counted on, where that is not the model's own (INT8 counts as the FP32 it stands for).
     by_node: count the traffic of each node, as a network's, not that across the model's border. outline() -> the same
     model without the data of its weights, where there may be too many to make just to look at its shapes. kept: keep
@@ -42,6 +45,8 @@ class TimedLayer:
     by_node: bool = False
     outline: Callable[[], Any] | None = None
     kept: bool = False
+    loose: Callable[[], Any] | None = None
+    chosen: Chosen = FREE
 
     @cached_property
     def graph(self) -> Graph:
@@ -98,16 +103,25 @@ class TimedLayer:
     def _build(self, backend: str, device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> Launch:
         if reason := layer_ort.missing(backend):
             raise Unavailable(reason)
-        return layer_ort.build(self._model(dtype, backend), dtype, backend, device, queue, params.get("how", ""))
+        how = params.get("how", "")
+        try:
+            return layer_ort.build(self._model(dtype, backend), dtype, backend, device, queue, how, self.chosen)
+        except Unavailable:
+            if self.loose is None:
+                raise
+            with suppress(Unavailable):
+                return layer_ort.build(self.loose(), dtype, backend, device, queue, how, self.chosen)
+            raise
 
     def _appeals(self, backend: str, dtype: str, found: np.ndarray, right: np.ndarray) -> Iterator[Appeal]:
         """Faults of libraries through which the result may differ: of the runtime's INT8, then of the reference."""
         model, flops = self._model(dtype, backend), self.work("fp32").flops
-        given = layer_data.feeds(model)
+        given = layer_data.feeds(model, self.chosen)
         if backend == "cpu":
             yield from layer_reference.saturation(model, given, found, right, flops)
         if not self._itself(dtype):
-            model, given = self.fresh(), layer_data.feeds(self.fresh())
+            model = self.fresh()
+            given = layer_data.feeds(model, self.chosen)
         yield from layer_reference.dispute(model, given, found, flops)
 
     def _reference(self, backend: str, dtype: str, repeat: int, **_: Any) -> np.ndarray:
@@ -133,12 +147,17 @@ def _in_fp32(layer: TimedLayer) -> np.ndarray:
 
 def _answer(layer: TimedLayer, model: Any) -> np.ndarray:
     """All outputs in one vector. Raises Unavailable where no other program can run the model."""
-    given, flops = layer_data.feeds(model), layer.work("fp32").flops
-    try:
-        right = layer_reference.expected(model, given, flops)
-    except Exception as error:  # the runtime's own types, one for each status
-        raise Unavailable(f"nothing else says what it should answer: {layer_ort.line_of(error)}") from None
-    return layer_data.flat(right)
+    flops = layer.work("fp32").flops
+    forms = [lambda: model, *([layer.loose] if layer.loose else [])]
+    refused: Exception | None = None
+    for form in forms:
+        try:
+            found = form()
+            return layer_data.flat(layer_reference.expected(found, layer_data.feeds(found, layer.chosen), flops))
+        except Exception as error:  # the runtime's own types, one for each status
+            refused = refused or error
+    why = layer_ort.line_of(refused) if refused else ""
+    raise Unavailable(f"nothing else says what it should answer: {why}")
 
 
 def model_work(graph: Graph, precision: str, op: str, by_node: bool = False) -> LayerWork:

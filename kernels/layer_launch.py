@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from kernels.base import Audit, Unavailable, Work
-from kernels.layer_data import BFLOAT16, feeds, flat, from_bits
+from kernels.layer_data import BFLOAT16, Feeds, flat, from_bits
 from kernels.layer_runtime import onnxruntime
 from kernels.onnx_shapes import is_sized
 
@@ -33,8 +33,7 @@ CAPTURED, PLAIN = "captured in a CUDA graph", "plain runs"
 class OrtLaunch:
     """One session with its inputs and outputs bound; on CUDA all of them are on the device."""
 
-    def __init__(
-        self, session: Any, model: Any, dtype: str, backend: str, queue: Any = None    ) -> None:  # fmt: skip
+    def __init__(self, session: Any, model: Any, given: Feeds, dtype: str, backend: str, queue: Any = None) -> None:
         self._before: set[int] = set()  # processors that the calling thread may use again when this is closed
         self._session, self._model, self._dtype, self._backend = session, model, dtype, backend
         self._queue, self.how = queue, PLAIN
@@ -45,7 +44,7 @@ class OrtLaunch:
             self._options = onnxruntime().RunOptions()
             for entry in RUN_CONFIG.items():
                 self._options.add_run_config_entry(*entry)
-        self._held = [self._bound_input(name, array) for name, array in feeds(model).items()]
+        self._held = [self._bound_input(name, array) for name, array in given.items()]
         self._outputs = [self._bound_output(value) for value in model.graph.output]
 
     def _bound_input(self, name: str, array: np.ndarray) -> Any:

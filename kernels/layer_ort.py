@@ -16,6 +16,7 @@ from typing import Any
 
 from kernels.base import Unavailable, one_line
 from kernels.layer_cut import SIZED_BY_DATA
+from kernels.layer_data import FREE, Chosen, Feeds, feeds
 from kernels.layer_launch import CAPTURED, PLAIN, PROVIDERS, OrtLaunch
 from kernels.layer_runtime import onnxruntime
 
@@ -37,8 +38,10 @@ def missing(backend: str) -> str:
     return ""
 
 
-def build(model: Any, dtype: str, backend: str, device: Any, queue: Any, how: str = "") -> OrtLaunch:
-    """A launch of a ModelProto whose shapes are numbers. Raises Unavailable where the provider refuses it.
+def build(
+    model: Any, dtype: str, backend: str, device: Any, queue: Any, how: str = "", chosen: Chosen = FREE
+) -> OrtLaunch:
+    """A launch of a ModelProto, fed as chosen. Raises Unavailable where the provider refuses it.
 
     On CUDA a layer whose every operation runs there is captured in a graph of the harness's stream, which leaves
     nothing of the runtime in its time; anything else is plain runs. ``how`` asks for one of the two.
@@ -46,9 +49,11 @@ def build(model: Any, dtype: str, backend: str, device: Any, queue: Any, how: st
     if reason := missing(backend):
         raise Unavailable(reason)
     onnxruntime_quiet()
+    given = feeds(model, chosen)
     if backend == "cpu":
         cpus = tuple(device.facts.get("cpus") or range(device.units))[: device.units]
-        launch = OrtLaunch(_session(model, backend, _options(cpus), [PROVIDERS["cpu"]]), model, dtype, backend)
+        session = _session(model, backend, _options(cpus), [PROVIDERS["cpu"]])
+        launch = OrtLaunch(session, model, given, dtype, backend)
         try:
             launch.pin(cpus[0])
             _look(launch, backend, 1)
@@ -59,7 +64,7 @@ def build(model: Any, dtype: str, backend: str, device: Any, queue: Any, how: st
     if waiting := sorted({node.op_type for node in model.graph.node} & SIZED_BY_DATA):
         raise Unavailable(f"{', '.join(waiting)}: on a stream of ours {CRASHES}")
     preload()
-    return _on_gpu(model, dtype, backend, device, queue, how or CAPTURED)
+    return _on_gpu(model, given, dtype, backend, device, queue, how or CAPTURED)
 
 
 def onnxruntime_quiet() -> None:
@@ -75,14 +80,14 @@ def preload() -> None:
             load()
 
 
-def _on_gpu(model: Any, dtype: str, backend: str, device: Any, queue: Any, how: str) -> OrtLaunch:
-    given: dict[str, Any] = {"device_id": device.index, "user_compute_stream": str(queue.ptr)}
+def _on_gpu(model: Any, given: Feeds, dtype: str, backend: str, device: Any, queue: Any, how: str) -> OrtLaunch:
+    asked: dict[str, Any] = {"device_id": device.index, "user_compute_stream": str(queue.ptr)}
     if backend == "cuda":
-        given |= {"use_tf32": int(dtype == "tf32")}
+        asked |= {"use_tf32": int(dtype == "tf32")}
     else:
-        given |= {"trt_fp16_enable": int(dtype == "fp16"), "trt_int8_enable": int(dtype == "int8")}
-    chosen = [(PROVIDERS[backend], {key: str(value) for key, value in given.items()})]
-    launch = OrtLaunch(_session(model, backend, _options(), chosen), model, dtype, backend, queue)
+        asked |= {"trt_fp16_enable": int(dtype == "fp16"), "trt_int8_enable": int(dtype == "int8")}
+    chosen = [(PROVIDERS[backend], {key: str(value) for key, value in asked.items()})]
+    launch = OrtLaunch(_session(model, backend, _options(), chosen), model, given, dtype, backend, queue)
     try:
         _look(launch, backend, 2)  # the first run chooses algorithms
     except BaseException:
@@ -93,7 +98,7 @@ def _on_gpu(model: Any, dtype: str, backend: str, device: Any, queue: Any, how: 
             launch.capture()
     except Exception:  # it was asked for in vain, and leaves the session as it was before
         launch.close()
-        return _on_gpu(model, dtype, backend, device, queue, PLAIN)
+        return _on_gpu(model, given, dtype, backend, device, queue, PLAIN)
     return launch
 
 

@@ -77,7 +77,8 @@ class Graph:
 
     weights: initializers and the results of constant nodes that are as good as stored. opsets: by domain. model: the
     ModelProto the nodes came from, shapes bound and shape arithmetic folded, without the data of large weights. path:
-    the file that holds those, if there is one.
+    the file that holds those, if there is one. contradicted: outputs that the file declares otherwise than they are, as
+    name -> (shape declared, shape found).
     """
 
     name: str
@@ -89,6 +90,7 @@ class Graph:
     opsets: Mapping[str, int]
     model: Any = field(repr=False, compare=False)
     path: Path | None = field(default=None, compare=False)
+    contradicted: Mapping[str, tuple[str, str]] = field(default_factory=dict, compare=False)
 
     def open_shapes(self) -> list[str]:
         """``Node name: tensor`` of every value whose shape could not be found."""
@@ -137,6 +139,7 @@ def graph_of(model: Any, shapes: Shapes | None = None, batch: int | None = None)
         tuple(constant),
         {entry.domain: entry.version for entry in settled.opset_import},
         settled,
+        contradicted=onnx_shapes.contradicted(model, settled),
     )
 
 

@@ -77,17 +77,86 @@ def bind(model: Any, shapes: Shapes | None = None, batch: int | None = None) -> 
 
 
 def settle(model: Any) -> Any:
-    """Infer and fold in turn until nothing more becomes known; a new model, its large weights' data left out."""
+    """Infer and fold in turn until nothing more becomes known; a new model, its large weights' data left out.
+
+    What the file declares counts only where inference finds nothing: an exporter may be wrong, and runtimes go by what
+    they infer.
+    """
+    small = slim(model)
+    inner, outer = ({value.name: _copy(value) for value in row} for row in (small.graph.value_info, small.graph.output))
+    small.graph.ClearField("value_info")
+    for value in small.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    small = _settled(small)
+    for declared in (inner, outer):  # of the outputs, what follows from the others is no longer believed
+        while _declare(small, declared):
+            small = _settled(small)
+    return small
+
+
+def _copy(value: Any) -> Any:
+    return type(value).FromString(value.SerializeToString())
+
+
+def _settled(small: Any) -> Any:
     import onnx.shape_inference
 
-    small = slim(model)
     while True:
         try:
             small = onnx.shape_inference.infer_shapes(small, data_prop=True)
         except Exception as problem:
-            raise OnnxError(f"{model.graph.name}: shapes do not fit: {line(problem)}") from problem
+            raise OnnxError(f"{small.graph.name}: shapes do not fit: {line(problem)}") from problem
         if not fold(small) + extend(small):
             return small
+
+
+def _results(model: Any) -> list[Any]:
+    """What the file says of tensors that nodes compute, as ValueInfoProtos."""
+    return [*model.graph.value_info, *model.graph.output]
+
+
+def _declare(small: Any, declared: dict[str, Any]) -> int:
+    """Take from ``declared``, once each, what is known of tensors whose shape is open, into ``small``; how many."""
+    stored = {tensor.name for tensor in small.graph.initializer}
+    known = {value.name: value for value in _results(small)}
+    taken = 0
+    for name in [name for name in declared if name not in stored and not is_sized(known.get(name))]:
+        value = declared.pop(name)
+        if name not in known:
+            small.graph.value_info.append(value)
+        elif not _ranked(known[name]):
+            known[name].CopyFrom(value)
+        else:
+            _fill_open(known[name], value)
+        taken += 1
+    return taken
+
+
+def _ranked(value: Any) -> bool:
+    return bool(value.type.tensor_type.HasField("shape"))
+
+
+def _fill_open(value: Any, declared: Any) -> None:
+    """Numbers for the open dimensions of ``value``, in place, from a declaration of as many dimensions."""
+    dims, others = value.type.tensor_type.shape.dim, declared.type.tensor_type.shape.dim
+    for dim, other in zip(dims, others, strict=False) if len(dims) == len(others) else ():
+        if not dim.HasField("dim_value") and other.HasField("dim_value"):
+            dim.dim_value = other.dim_value
+
+
+def contradicted(model: Any, settled: Any) -> dict[str, tuple[str, str]]:
+    """Outputs that the file declares otherwise than they are: name -> (shape declared, shape found)."""
+    found = {value.name: value for value in settled.graph.output if is_sized(value)}
+    wrong = {}
+    for value in model.graph.output:
+        old = dimensions(value) if _ranked(value) else None
+        new = dimensions(found[value.name]) if value.name in found else None
+        if old is None or new is None:
+            continue
+        differ = [a != b for a, b in zip(old, new, strict=False) if isinstance(a, int)]
+        if len(old) != len(new) or any(differ):
+            wrong[value.name] = (text(old) or "a scalar", text(new) or "a scalar")
+    return wrong
 
 
 def name_nodes(model: Any) -> None:
@@ -118,7 +187,9 @@ def slim(model: Any) -> Any:
 
 
 def is_sized(value: Any) -> bool:
-    """Whether a ValueInfoProto is a tensor of known type whose every dimension is a number."""
+    """True for a ValueInfoProto of a tensor of known type whose every dimension is a number."""
+    if value is None:
+        return False
     kind = value.type.tensor_type
     return bool(kind.elem_type) and kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim)
 

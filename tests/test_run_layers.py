@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -190,6 +191,15 @@ def test_names_may_hold_anything(tmp_path: Path) -> None:
             ["--model", str(NET), "--import", str(DATA / "plain.csv"), "--precision", "fp16,int8"],
             "takes one --precision",
         ),
+        (["--input", "sr=1", "--device", "cpu"], "--input is of a network: give it with --model"),
+        (["--model", str(NET), "--input", "sr=1", "--device", "cpu"], "has no such input: data_0"),
+        (["--model", str(NET), "--input", "data_0", "--device", "cpu"], "'data_0' is not like NAME=16000"),
+        (["--model", str(NET), "--input", "data_0=", "--device", "cpu"], "'data_0=' is not like NAME=16000"),
+        (["--model", str(NET), *(2 * ["--input", "data_0=1"]), "--device", "cpu"], "--input data_0 is given twice"),
+        (
+            ["--model", str(NET), "--import", str(DATA / "plain.csv"), "--input", "data_0=1"],
+            "with --import nothing is fed",
+        ),
         (["--import", "nowhere.json", "--roofs", str(H200)], "nowhere.json cannot be read"),
         (["--import", str(ROOT / "README.md"), "--roofs", str(H200)], "README.md line 1: no column"),
     ],
@@ -202,6 +212,52 @@ def test_what_is_asked_wrongly_is_one_line(
     assert line in said
     assert said.count("\n") == 1
     assert not list(tmp_path.iterdir()), "nothing was begun"
+
+
+def silero() -> Any:
+    """Two branches, one of which fits the shapes given: a runtime that knows these refuses the other."""
+    make, kind = onnx.helper.make_node, onnx.TensorProto
+    result = onnx.helper.make_empty_tensor_value_info
+    squeezed = onnx.helper.make_graph([make("Squeeze", ["x", "zero"], ["a"])], "squeezed", [], [result("a")])
+    kept = onnx.helper.make_graph([make("Identity", ["x"], ["b"])], "kept", [], [result("b")])
+    flat = onnx.helper.make_graph([make("MatMul", ["t", "w"], ["c"])], "flat", [], [result("c")])
+    pooled = onnx.helper.make_graph([make("GlobalAveragePool", ["t"], ["d"])], "pooled", [], [result("d")])
+    nodes = [
+        make("Shape", ["x"], ["shape"]), make("Gather", ["shape", "first"], ["batch"]),
+        make("Equal", ["batch", "one"], ["single"]),
+        make("If", ["single"], ["t"], then_branch=squeezed, else_branch=kept),
+        make("Equal", ["sr", "rate"], ["known"]), make("If", ["known"], ["y"], then_branch=flat, else_branch=pooled),
+    ]  # fmt: skip
+    values = {"zero": np.array([0]), "first": np.array(0), "one": np.array(1), "rate": np.array(16000)}
+    weights = [onnx.numpy_helper.from_array(value, name) for name, value in values.items()]
+    weights.append(onnx.numpy_helper.from_array(np.ones((4, 4), np.float32), "w"))
+    shapes: dict[str, Any] = {"x": ("batch", 8, 4), "sr": ()}
+    return model_of(nodes, shapes, ["y"], weights, kinds={"sr": kind.INT64}, opset=16)
+
+
+def test_a_network_whose_other_branch_does_not_fit_is_timed_with_the_inputs_chosen(tmp_path: Path) -> None:
+    onnx.save(silero(), tmp_path / "net.onnx")
+    asked = [*CPU, "--only", "overhead", "--model", str(tmp_path / "net.onnx"), "--shape", "x=1x8x4"]
+    assert run_all.main([*asked, "--input", "sr=16000", "--out", str(tmp_path / "out")]) == 0
+    (whole,) = [row for row in read_run(only_run(tmp_path / "out")).measurements if row.ceiling == "layer/network"]
+    assert whole.status == "ok"
+    assert "MatMul" in whole.params, "the branch of 16 kHz"
+    assert run_all.main([*asked, "--input", "sr=8000", "--out", str(tmp_path / "other")]) == 0
+    (whole,) = [row for row in read_run(only_run(tmp_path / "other")).measurements if row.ceiling == "layer/network"]
+    assert "GlobalAveragePool" in whole.params or whole.status == "skipped"
+
+
+def test_a_file_that_declares_its_output_wrongly_runs_and_is_told_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = model_of([onnx.helper.make_node("Relu", ["x"], ["y"], name="r")], {"x": (1, "width")}, ["y"])
+    model.graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["a", "b", "c"]))
+    onnx.save(model, tmp_path / "net.onnx")
+    asked = ["--only", "overhead", "--model", str(tmp_path / "net.onnx"), "--shape", "x=1x64"]
+    assert run_all.main([*CPU, *asked, "--out", str(tmp_path / "out")]) == 0
+    assert "declares its output y as axbxc; it is 1x64" in capsys.readouterr().out
+    rows = read_run(only_run(tmp_path / "out")).measurements
+    assert [row.status for row in rows if row.ceiling.startswith("layer/")] == ["ok", "ok"]
 
 
 def test_a_dynamic_input_needs_its_shape(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,23 +37,26 @@ def probes(args: argparse.Namespace) -> list[Probe]:
 
 
 def _check(args: argparse.Namespace) -> None:
-    for option in ("shape", "batch", "precision"):
+    for option in ("shape", "batch", "precision", "input"):
         if getattr(args, option) and not args.model:
             raise RidgelineError(f"--{option} is of a network: give it with --model NET.onnx")
     if wrong := [name for name in args.precision if name not in network.PRECISIONS]:
         raise RidgelineError(f"--precision {wrong[0]!r}: there are {', '.join(network.PRECISIONS)}")
     if args.imported and len(args.precision) > 1:
         raise RidgelineError("--import takes one --precision: that of the profile, in which bytes are counted")
-    shapes = [name for name, _ in args.shape]
-    if twice := [name for name in shapes if shapes.count(name) > 1]:
-        raise RidgelineError(f"--shape {twice[0]} is given twice")
+    if args.imported and args.input:
+        raise RidgelineError("--input feeds a network that is timed here: with --import nothing is fed")
+    for option in ("shape", "input"):
+        names = [name for name, _ in getattr(args, option)]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise RidgelineError(f"--{option} {twice[0]} is given twice")
     families = args.layers is not None or "layers" in (args.only or ())
     if args.roofs and not (families or args.model or args.imported):
         raise RidgelineError("--roofs is for layers: give --layers, --model or --import with it")
 
 
 def _network(args: argparse.Namespace) -> network.Asked:
-    return network.Asked(args.model, dict(args.shape), args.batch, args.precision)
+    return network.Asked(args.model, dict(args.shape), args.batch, args.precision, dict(args.input))
 
 
 def device(
