@@ -155,16 +155,16 @@ def unplaced(shown: Iterable[Network], rows: Iterable[Measurement]) -> list[str]
     for key, row in _whole(found).items():
         if key not in there:
             time, layers = si(row.seconds_median or 0.0, "s"), named(missing.get(key, ()))
-            said.append(f"{_title(key)}: {time} in one go; none of its layers could be timed alone: {layers}.")
+            said.append(f"{_title(key)}: {time} in one go; none of its layers could be timed alone: {layers}")
     for key, reason in _refused(found).items():
         if key not in there:
-            said.append(f"{_title(key)}: neither the whole nor any of its layers could be timed: {reason}.")
+            said.append(f"{_title(key)}: neither the whole nor any of its layers could be timed: {reason}")
     return said
 
 
 def _title(key: tuple[str, str, str]) -> str:
-    """``resnet50, FP32 on cpu``."""
-    return f"{key[0]}, {key[2].upper()} on {key[1]}"
+    """``the network resnet50, FP32 on cpu``: a sentence begins with it, and a name keeps its first letter."""
+    return f"the network {key[0]}, {key[2].upper()} on {key[1]}"
 
 
 def named(layers: Sequence[str]) -> str:

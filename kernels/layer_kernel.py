@@ -13,6 +13,7 @@ import numpy as np
 from kernels import layer_data, layer_ort, layer_reference
 from kernels.base import Appeal, Kernel, Launch, Unavailable, Work
 from kernels.layer_data import FREE, Chosen
+from kernels.layer_patience import SECONDS
 from kernels.layer_precision import convert
 from kernels.layer_work import INDEX_TYPES, LayerWork, work_of
 from kernels.onnx_graph import Graph, Node, OnnxError, graph_of
@@ -26,11 +27,16 @@ MEMORY_TIMES = {"cpu": 9, "cuda": 4, "tensorrt": 4}
 on a GPU the runtime's own copies."""
 
 
+INNER_TIMES = 4
+"""Of what is alive inside of it: of the launch and of the reference, each in blocks of powers of two."""
+
+
 @dataclass(frozen=True, eq=False)
 class TimedLayer:
     """A model to time. make() -> ModelProto; fixed: its own type, if it is not to be converted from FP32.
 
     loose() -> the same with its shapes left open, for a runtime that refuses the first. chosen: what inputs are fed.
+    seconds: how long a run on the CPU may take. held: bytes of what is alive inside of it at the worst moment.
     source: the graph its work is counted on, where that is not the model's own (INT8 counts as the FP32 it stands for).
     by_node: count the traffic of each node, as a network's, not that across the model's border. outline() -> the same
     model without the data of its weights, where there may be too many to make just to look at its shapes. kept: keep
@@ -47,6 +53,8 @@ class TimedLayer:
     kept: bool = False
     loose: Callable[[], Any] | None = None
     chosen: Chosen = FREE
+    seconds: float = SECONDS
+    held: float = 0.0
 
     @cached_property
     def graph(self) -> Graph:
@@ -58,7 +66,7 @@ class TimedLayer:
         build: Callable[..., Launch] = partial(self._build, backend)
         return Kernel(
             self.op, self._work, partial(self._reference, backend), {backend: build}, self.tolerance,
-            footprint=lambda dtype, **_: MEMORY_TIMES[backend] * self._work(dtype).bytes,
+            footprint=partial(self._footprint, backend),
             appeals=partial(self._appeals, backend),
         )  # fmt: skip
 
@@ -88,6 +96,25 @@ class TimedLayer:
             unknown if work.compulsory_bytes is None else work.compulsory_bytes,
         )
 
+    @cached_property
+    def size(self) -> layer_reference.Size:
+        """How large it is, for who asks what it should answer."""
+        every = (tensor for node in self.graph.nodes for tensor in (*node.inputs, *node.outputs) if tensor)
+        return layer_reference.Size(self.work("fp32").flops, _bytes(every, ""), self.seconds)
+
+    def _footprint(self, backend: str, dtype: str, **_: Any) -> float:
+        """Bytes that its launch and its check take; what is not known counts as none."""
+        try:
+            graph = self.graph
+        except (ImportError, OnnxError, Unavailable):  # the row says so
+            return 0.0
+        (first, *others) = graph.nodes
+        ends = (*graph.inputs, *graph.weights, *graph.outputs) if others else (*first.inputs, *first.outputs)
+        distinct = {tensor.name: tensor for tensor in ends if tensor is not None}.values()
+        precision = "" if dtype in ("fp32", "tf32") else dtype
+        known = sum(tensor.bytes(precision) or 0.0 for tensor in distinct)
+        return MEMORY_TIMES[backend] * known + INNER_TIMES * self.held
+
     def _model(self, dtype: str, backend: str) -> Any:
         return self.fresh() if self.fixed else convert(self.fresh(), dtype, form=FORM[backend])
 
@@ -103,26 +130,29 @@ class TimedLayer:
     def _build(self, backend: str, device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> Launch:
         if reason := layer_ort.missing(backend):
             raise Unavailable(reason)
-        how = params.get("how", "")
+        build = partial(
+            layer_ort.build, dtype=dtype, backend=backend, device=device, queue=queue, how=params.get("how", ""),
+            chosen=self.chosen, seconds=self.seconds,
+        )  # fmt: skip
         try:
-            return layer_ort.build(self._model(dtype, backend), dtype, backend, device, queue, how, self.chosen)
+            return build(self._model(dtype, backend))
         except Unavailable:
             if self.loose is None:
                 raise
             with suppress(Unavailable):
-                return layer_ort.build(self.loose(), dtype, backend, device, queue, how, self.chosen)
+                return build(self.loose())
             raise
 
     def _appeals(self, backend: str, dtype: str, found: np.ndarray, right: np.ndarray) -> Iterator[Appeal]:
         """Faults of libraries through which the result may differ: of the runtime's INT8, then of the reference."""
-        model, flops = self._model(dtype, backend), self.work("fp32").flops
+        model, size = self._model(dtype, backend), self.size
         given = layer_data.feeds(model, self.chosen)
         if backend == "cpu":
-            yield from layer_reference.saturation(model, given, found, right, flops)
+            yield from layer_reference.saturation(model, given, found, right, size)
         if not self._itself(dtype):
             model = self.fresh()
             given = layer_data.feeds(model, self.chosen)
-        yield from layer_reference.dispute(model, given, found, flops)
+        yield from layer_reference.dispute(model, given, found, size)
 
     def _reference(self, backend: str, dtype: str, repeat: int, **_: Any) -> np.ndarray:
         """Floats are held to FP32 on the same numbers, integers to the same integers computed as floats."""
@@ -147,13 +177,12 @@ def _in_fp32(layer: TimedLayer) -> np.ndarray:
 
 def _answer(layer: TimedLayer, model: Any) -> np.ndarray:
     """All outputs in one vector. Raises Unavailable where no other program can run the model."""
-    flops = layer.work("fp32").flops
     forms = [lambda: model, *([layer.loose] if layer.loose else [])]
     refused: Exception | None = None
     for form in forms:
         try:
             found = form()
-            return layer_data.flat(layer_reference.expected(found, layer_data.feeds(found, layer.chosen), flops))
+            return layer_data.flat(layer_reference.expected(found, layer_data.feeds(found, layer.chosen), layer.size))
         except Exception as error:  # the runtime's own types, one for each status
             refused = refused or error
     why = layer_ort.line_of(refused) if refused else ""

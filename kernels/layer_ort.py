@@ -18,6 +18,7 @@ from kernels.base import Unavailable, one_line
 from kernels.layer_cut import SIZED_BY_DATA
 from kernels.layer_data import FREE, Chosen, Feeds, feeds
 from kernels.layer_launch import CAPTURED, PLAIN, PROVIDERS, OrtLaunch
+from kernels.layer_patience import SECONDS
 from kernels.layer_runtime import onnxruntime
 
 STATUS = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : ")
@@ -39,9 +40,12 @@ def missing(backend: str) -> str:
 
 
 def build(
-    model: Any, dtype: str, backend: str, device: Any, queue: Any, how: str = "", chosen: Chosen = FREE
-) -> OrtLaunch:
-    """A launch of a ModelProto, fed as chosen. Raises Unavailable where the provider refuses it.
+    model: Any, dtype: str, backend: str, device: Any, queue: Any, how: str = "", chosen: Chosen = FREE,
+    seconds: float = SECONDS,
+) -> OrtLaunch:  # fmt: skip
+    """A launch of a ModelProto, fed as chosen.
+
+    Raises Unavailable where the provider refuses it, or, on the CPU, where a run takes longer than ``seconds``.
 
     On CUDA a layer whose every operation runs there is captured in a graph of the harness's stream, which leaves
     nothing of the runtime in its time; anything else is plain runs. ``how`` asks for one of the two.
@@ -53,7 +57,7 @@ def build(
     if backend == "cpu":
         cpus = tuple(device.facts.get("cpus") or range(device.units))[: device.units]
         session = _session(model, backend, _options(cpus), [PROVIDERS["cpu"]])
-        launch = OrtLaunch(session, model, given, dtype, backend)
+        launch = OrtLaunch(session, model, given, dtype, backend, seconds=seconds)
         try:
             launch.pin(cpus[0])
             _look(launch, backend, 1)
@@ -105,6 +109,8 @@ def _on_gpu(model: Any, given: Feeds, dtype: str, backend: str, device: Any, que
 def _look(launch: OrtLaunch, backend: str, runs: int) -> None:
     try:
         launch.look(runs)
+    except Unavailable:
+        raise
     except Exception as error:  # the runtime's own types, or the driver's
         raise Unavailable(f"{backend} provider cannot run it: {line_of(error)}") from None
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from kernels.layer_patience import SECONDS, limited
+
 NO_TELEMETRY = ("ORT_DISABLE_TELEMETRY", "1")
 DEPLOYED, EXACT, PLAIN = "deployed", "exact", "plain"
 """How it is run: as it is timed; without the saturation of INT8; with no optimisation at all."""
@@ -37,8 +39,13 @@ def quantization() -> Any:
     return quantization
 
 
-def answers(model: Any, given: Mapping[str, np.ndarray], how: str = DEPLOYED) -> list[np.ndarray]:
-    """The outputs of a ModelProto for these inputs. Raises what the runtime raises."""
+def answers(
+    model: Any, given: Mapping[str, np.ndarray], how: str = DEPLOYED, seconds: float = SECONDS
+) -> list[np.ndarray]:
+    """The outputs of a ModelProto for these inputs.
+
+    Raises what the runtime raises, and Unavailable where the run takes longer than ``seconds``.
+    """
     ort = onnxruntime()
     levels, options = ort.GraphOptimizationLevel, ort.SessionOptions()
     options.log_severity_level = 4
@@ -48,4 +55,6 @@ def answers(model: Any, given: Mapping[str, np.ndarray], how: str = DEPLOYED) ->
     if how == EXACT:
         options.add_session_config_entry(*WITHOUT_SATURATION)
     session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return list(session.run(None, dict(given)))
+    run = ort.RunOptions()
+    with limited(run, seconds):
+        return list(session.run(None, dict(given), run))

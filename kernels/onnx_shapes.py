@@ -6,17 +6,28 @@ input shapes are numbers that arithmetic is constant, so it is folded between tw
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import stat
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kernels.base import one_line
-from kernels.onnx_fold import SMALL, dimensions, elements, fold
+from kernels.onnx_fold import SMALL, dimensions, elements, fold, keep
 from kernels.onnx_standins import extend, set_dims
 
 Shapes = Mapping[str, Sequence[int]]
+MAKERS = frozenset(("ConstantOfShape", "Expand", "OneHot", "Pad", "Range", "Resize", "Tile", "Upsample"))
+HIDDEN = "ridgeline.hidden"
+KINDS: Mapping[Callable[[int], bool], str] = {
+    stat.S_ISDIR: "directory", stat.S_ISFIFO: "pipe", stat.S_ISCHR: "device", stat.S_ISBLK: "device",
+    stat.S_ISSOCK: "socket",
+}  # fmt: skip
+LARGEST_FILE = 2**31 - 1
+"""Bytes of a protobuf message."""
 
 
 class OnnxError(Exception):
@@ -30,7 +41,10 @@ def load(path: Path) -> Any:
     except ImportError as missing:
         raise OnnxError(f"{path.name}: reading a network needs onnx: pip install -e '.[layers]'") from missing
     try:
+        _check_file(path)
         model = onnx.load(str(path), load_external_data=False)
+    except OnnxError:
+        raise
     except OSError as problem:
         raise OnnxError(f"{path}: cannot be read: {problem.strerror or problem}") from problem
     except Exception as problem:  # protobuf raises its own types, by version
@@ -41,6 +55,17 @@ def load(path: Path) -> Any:
         if tensor.data_location == onnx.TensorProto.EXTERNAL and elements(tensor.dims) <= SMALL:
             fetch(tensor, path)
     return model
+
+
+def _check_file(path: Path) -> None:
+    """Raises OnnxError for what is no plain file, which might never end, or is larger than any model; and OSError."""
+    found = path.stat()
+    kind = next((name for test, name in KINDS.items() if test(found.st_mode)), "")
+    if kind:
+        raise OnnxError(f"{path}: is a {kind}: give the file of a network")
+    if found.st_size > LARGEST_FILE:
+        size = f"{found.st_size / 1e9:.2f} GB"
+        raise OnnxError(f"{path}: not an ONNX model: it has {size}, and one holds up to 2.15 GB")
 
 
 def free_inputs(model: Any) -> list[Any]:
@@ -98,16 +123,88 @@ def _copy(value: Any) -> Any:
     return type(value).FromString(value.SerializeToString())
 
 
+def shapes_for(model: Any, values: Mapping[str, float]) -> list[Any]:
+    """ValueInfoProtos of what is known where inputs of ``model``, whose shapes are bound, have these values.
+
+    An input that says how large something is makes it known; so would not even the runtime know before it runs.
+    """
+    import onnx
+
+    fixed = slim(model)
+    inputs = {value.name: value for value in fixed.graph.input}
+    for name, value in values.items():
+        dims = dimensions(inputs[name])
+        if all(isinstance(dim, int) for dim in dims) and elements([int(dim) for dim in dims]) <= SMALL:
+            dtype = onnx.helper.tensor_dtype_to_np_dtype(inputs[name].type.tensor_type.elem_type)
+            array = np.full([int(dim) for dim in dims], value).astype(dtype)
+            fixed.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
+    stored = {tensor.name for tensor in fixed.graph.initializer}
+    keep(fixed.graph, "input", [value for name, value in inputs.items() if name not in stored])
+    settled = settle(fixed)
+    return [value for value in _results(settled) if is_sized(value)]
+
+
+def take_shapes(model: Any, known: Sequence[Any]) -> None:
+    """Declare in ``model``, in place, these shapes of tensors of which it declares none."""
+    declared = {value.name: value for value in _results(model)}
+    for value in known:
+        if value.name not in declared:
+            model.graph.value_info.append(value)
+        elif not is_sized(declared[value.name]):
+            declared[value.name].CopyFrom(value)
+
+
 def _settled(small: Any) -> Any:
+    """Infer and fold in turn; where that leaves shapes open, let inference follow values that are known in part."""
+    while True:
+        small = _inferred(small)
+        while fold(small) + extend(small):
+            small = _inferred(small)
+        if not _open(small):
+            return small
+        followed = _inferred(small, values=True)
+        if _open(followed) == _open(small):
+            return small
+        small = followed
+
+
+def _inferred(model: Any, values: bool = False) -> Any:
+    """A new model with the shapes that ONNX infers; values: also from what integers flow between its nodes."""
     import onnx.shape_inference
 
-    while True:
-        try:
-            small = onnx.shape_inference.infer_shapes(small, data_prop=True)
-        except Exception as problem:
-            raise OnnxError(f"{small.graph.name}: shapes do not fit: {line(problem)}") from problem
-        if not fold(small) + extend(small):
-            return small
+    domains = _hide_makers(model) if values else {}
+    try:
+        found = onnx.shape_inference.infer_shapes(model, data_prop=values)
+    except Exception as problem:
+        raise OnnxError(f"{model.graph.name}: shapes do not fit: {line(problem)}") from problem
+    finally:
+        _show_makers(model, domains)
+    _show_makers(found, domains)
+    return found
+
+
+def _hide_makers(model: Any) -> dict[int, str]:
+    """Put nodes that make many integers of a few, in place, into a domain that inference does not know: it would make
+    them, whatever memory that takes. Returns their own domains, by place."""
+    domains = {place: node.domain for place, node in enumerate(model.graph.node) if node.op_type in MAKERS}
+    for place in domains:
+        model.graph.node[place].domain = HIDDEN
+    if domains:
+        model.opset_import.add(domain=HIDDEN, version=1)
+    return domains
+
+
+def _show_makers(model: Any, domains: Mapping[int, str]) -> None:
+    for place, domain in domains.items():
+        model.graph.node[place].domain = domain
+    if domains:
+        keep(model, "opset_import", [entry for entry in model.opset_import if entry.domain != HIDDEN])
+
+
+def _open(model: Any) -> int:
+    """How many results of nodes have no known shape."""
+    sized = {value.name for value in _results(model) if is_sized(value)}
+    return sum(1 for node in model.graph.node for name in node.output if name and name not in sized)
 
 
 def _results(model: Any) -> list[Any]:

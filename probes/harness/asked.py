@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from kernels import layer_ort
+from kernels.layer_patience import SECONDS
 from probes import layers
 from probes.harness import network
 from probes.harness.case import Probe, choose
@@ -25,12 +26,14 @@ def probes(args: argparse.Namespace) -> list[Probe]:
     Raises RidgelineError for what is asked in vain.
     """
     _check(args)
+    seconds = args.layer_seconds or SECONDS
     found = [] if args.roofs and not args.only else choose(args.only, args.full)
+    found = [layers.probe([], seconds) if probe.name == "layers" else probe for probe in found]
     wanted = args.layers is not None or (args.model and not args.imported)
     if wanted and (reason := layer_ort.missing("cpu")):
         raise RidgelineError(f"layers cannot be timed: {reason}")
     if args.layers is not None:
-        found.append(layers.probe(args.layers))
+        found.append(layers.probe(args.layers, seconds))
     if args.model and not args.imported:
         found.append(network.probe(_network(args)))
     return found
@@ -51,12 +54,15 @@ def _check(args: argparse.Namespace) -> None:
         if twice := [name for name in names if names.count(name) > 1]:
             raise RidgelineError(f"--{option} {twice[0]} is given twice")
     families = args.layers is not None or "layers" in (args.only or ())
+    if args.layer_seconds and not (families or (args.model and not args.imported)):
+        raise RidgelineError("--layer-seconds is for layers that are timed here: give --layers or --model with it")
     if args.roofs and not (families or args.model or args.imported):
         raise RidgelineError("--roofs is for layers: give --layers, --model or --import with it")
 
 
 def _network(args: argparse.Namespace) -> network.Asked:
-    return network.Asked(args.model, dict(args.shape), args.batch, args.precision, dict(args.input))
+    seconds = args.layer_seconds or SECONDS
+    return network.Asked(args.model, dict(args.shape), args.batch, args.precision, dict(args.input), seconds)
 
 
 def device(

@@ -15,6 +15,7 @@ from kernels import layer_cut, layer_kernel, layer_ort, layer_static
 from kernels.base import Unavailable, one_line
 from kernels.layer_data import Chosen
 from kernels.layer_launch import INTEGER
+from kernels.layer_patience import SECONDS
 from kernels.layer_quantize import QUANTIZED
 from kernels.layer_units import Unit, units
 from kernels.layer_work import work_of
@@ -46,6 +47,7 @@ class Asked:
     """A network and how it is asked for.
 
     shapes: dimensions of dynamic inputs. precisions: none is as it is stored. values: of inputs, as they were written.
+    seconds: how long one run may take.
     """
 
     path: Path
@@ -53,22 +55,31 @@ class Asked:
     batch: int | None = None
     precisions: tuple[str, ...] = ()
     values: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = SECONDS
 
     @cached_property
     def graph(self) -> Graph:
         """Its nodes and shapes. Raises RidgelineError in a line."""
-        try:
-            found = read_graph(self.path, self.shapes, self.batch)
-        except OnnxError as error:
-            raise RidgelineError(str(error)) from None
+        found = self._read(self.chosen.values) if self.values else self._unfed
         if not found.nodes:
             raise RidgelineError(f"{self.path}: nothing in it runs: all it says is known before")
         return found
 
     @cached_property
+    def _unfed(self) -> Graph:
+        """The same, whatever its inputs are fed."""
+        return self._read({})
+
+    def _read(self, values: Mapping[str, float]) -> Graph:
+        try:
+            return read_graph(self.path, self.shapes, self.batch, values)
+        except OnnxError as error:
+            raise RidgelineError(str(error)) from None
+
+    @cached_property
     def chosen(self) -> Chosen:
         """What its inputs are fed. Raises RidgelineError for a value of no input, or one that its type cannot hold."""
-        inputs = {tensor.name: tensor for tensor in self.graph.inputs}
+        inputs = {tensor.name: tensor for tensor in self._unfed.inputs}
         for name in self.values:
             if name not in inputs:
                 raise RidgelineError(f"--input {name}: {self.path} has no such input: {', '.join(inputs) or 'none'}")
@@ -169,7 +180,9 @@ def _layer(asked: Asked, same: Sequence[Unit], precision: str, backend: str, ski
         dtype = "fp32"  # as a quantizer leaves it
     source = replace(asked.graph, nodes=(node,)) if len(nodes) > 1 else None
     make, outline = (partial(layer_cut.alone, asked.graph, *nodes, hollow=hollow) for hollow in (False, True))
-    timed = layer_kernel.TimedLayer(node.op, make, native, source=source, outline=outline, chosen=asked.chosen)
+    timed = layer_kernel.TimedLayer(
+        node.op, make, native, source=source, outline=outline, chosen=asked.chosen, seconds=asked.seconds
+    )
     work = work_of(node, "" if native or dtype in ("fp32", "tf32") else dtype)
     try:
         timed.graph  # noqa: B018
@@ -200,7 +213,7 @@ def _whole(asked: Asked, precision: str, backend: str, skip: str) -> Case:
     tolerance = {**WHOLE_TOLERANCE, "fp32": WHOLE_TOLERANCE["fp16"]} if asked.packed else WHOLE_TOLERANCE
     timed = layer_kernel.TimedLayer(
         "network", make, native, tolerance, asked.graph, loose=loose if precision == asked.stored else None,
-        chosen=asked.chosen,
+        chosen=asked.chosen, seconds=asked.seconds, held=asked.graph.held_bytes(),
     )  # fmt: skip
     facts = timed.facts(precision, backend)
     params = {**facts, "network": asked.name, "layer": "whole network", "family": "network", "precision": precision}

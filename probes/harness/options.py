@@ -47,6 +47,7 @@ def _layers(group: argparse._ArgumentGroup) -> None:
         "--input", type=value, action="append", default=[], metavar="NAME=VALUE", help="every element of an input"
     )
     group.add_argument("--precision", type=names, default=(), metavar="P,P", help="fp32, tf32, fp16, bf16, int8")
+    group.add_argument("--layer-seconds", type=seconds, metavar="S", help="skip a layer that takes longer (30)")
     group.add_argument("--import", dest="imported", type=Path, nargs="+", default=[], metavar="FILE",
                        help="layers another tool timed: trtexec, ONNX Runtime, Nsight Compute, CSV")  # fmt: skip
     group.add_argument("--roofs", type=Path, metavar="RUN_DIR", help="take the ceilings from this run, measure none")

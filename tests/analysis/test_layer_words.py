@@ -71,7 +71,7 @@ def test_a_network_of_which_no_layer_runs_alone_is_told_all_the_same() -> None:
     ]
     rows += [whole(6e-3)]
     assert unplaced(shown(*rows), rows) == [
-        "net, FP16 on cuda: 6.00 ms in one go; none of its layers could be timed alone: l."
+        "the network net, FP16 on cuda: 6.00 ms in one go; none of its layers could be timed alone: l"
     ]
     assert not unplaced(shown(*LAYERS, *rows), [*LAYERS, *rows])
     (net,) = shown(*LAYERS, *rows)
@@ -102,7 +102,7 @@ def test_a_network_of_which_layers_are_missing_has_no_speed_of_light() -> None:
 def test_a_network_of_which_nothing_runs_says_why() -> None:
     rows = [replace(each, status="skipped", reason=REASON, seconds_median=None) for each in (*LAYERS, whole(1.0))]
     assert unplaced(shown(*rows), rows) == [
-        f"net, FP16 on cuda: neither the whole nor any of its layers could be timed: {REASON}."
+        f"the network net, FP16 on cuda: neither the whole nor any of its layers could be timed: {REASON}"
     ]
 
 

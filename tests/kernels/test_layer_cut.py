@@ -12,10 +12,13 @@ import pytest
 
 from kernels import layer_cut, layer_data, layer_reference
 from kernels.base import Unavailable
+from kernels.layer_reference import Size
 from kernels.layer_work import work_of
 from kernels.onnx_graph import Graph, Node, read_graph
 from kernels.onnx_graph import graph_of as layer_graph
 from tests.kernels.onnx_networks import model_of
+
+LARGE = Size(1e12, 1e12)  # too large for definitions in NumPy
 
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
 NETWORKS = sorted(path.stem for path in LIGHT.glob("*.onnx"))
@@ -70,7 +73,7 @@ def test_the_whole_runs_with_random_weights_at_another_batch() -> None:
     assert all(w.std() > 0 for w in weights), "a constant weight would let wrong channels pass"
     given = layer_data.feeds(model)
     assert [array.shape[0] for array in given.values()] == [2]
-    (out,) = layer_reference.expected(model, given, 1e12)
+    (out,) = layer_reference.expected(model, given, LARGE)
     assert np.isfinite(out).all()
     assert out.shape[0] == 2
     assert not np.allclose(out[0], out[1])
@@ -94,7 +97,7 @@ def test_integers_that_nodes_make_keep_their_values(tmp_path: Path) -> None:
     weights = [onnx.numpy_helper.from_array(np.array([2]), "rank")]
     onnx.save(model_of(nodes, {"x": (3, 4)}, ["y"], weights), tmp_path / "net.onnx")
     model = layer_cut.whole(tmp_path / "net.onnx", None, None)
-    (out,) = layer_reference.expected(model, layer_data.feeds(model), 1e12)
+    (out,) = layer_reference.expected(model, layer_data.feeds(model), LARGE)
     assert out.shape == (3, 4)
 
 
@@ -107,7 +110,7 @@ def test_weights_beside_the_file_are_read_and_lost_ones_are_random(tmp_path: Pat
         (tmp_path / "data").unlink()
     made = layer_cut.whole(tmp_path / "n.onnx", None, None)
     assert (onnx.numpy_helper.to_array(made.graph.initializer[0]) == 0.5).all() == there
-    assert np.isfinite(layer_reference.expected(made, layer_data.feeds(made), 1e12)[0]).all()
+    assert np.isfinite(layer_reference.expected(made, layer_data.feeds(made), LARGE)[0]).all()
 
 
 @pytest.mark.parametrize("external", [False, True])
@@ -143,7 +146,7 @@ def test_a_file_stamped_by_a_newer_exporter_runs_all_the_same(tmp_path: Path) ->
     graph = read_graph(tmp_path / "net.onnx")
     for made in (layer_cut.alone(graph, graph.nodes[0]), layer_cut.whole(tmp_path / "net.onnx", None, None)):
         assert made.ir_version == 9
-        assert layer_reference.expected(made, layer_data.feeds(made), 1e12)
+        assert layer_reference.expected(made, layer_data.feeds(made), LARGE)
 
 
 def test_what_depends_on_its_data_is_not_cut() -> None:

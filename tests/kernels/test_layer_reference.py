@@ -11,8 +11,11 @@ from onnx import helper, numpy_helper
 
 from kernels import layer_data, layer_kernel, layer_reference
 from kernels.base import Fault, Unavailable
+from kernels.layer_reference import Size
 from probes.harness.check import difference
 from tests.kernels.onnx_networks import model_of
+
+SMALL = Size(1.0, 1.0)
 
 
 def model(op: str, *shapes: tuple[int, ...], outputs: int = 1, opset: int = 17, **attributes: Any) -> Any:
@@ -25,7 +28,7 @@ def model(op: str, *shapes: tuple[int, ...], outputs: int = 1, opset: int = 17, 
 def test_a_definition_whose_answer_has_another_shape_is_none() -> None:
     pool = model("GlobalMaxPool", (1, 8, 32))
     given = layer_data.feeds(pool)
-    (found,) = layer_reference.expected(pool, given, 1.0)
+    (found,) = layer_reference.expected(pool, given, SMALL)
     assert (found == given["x0"].max(axis=2, keepdims=True)).all()
 
 
@@ -34,25 +37,27 @@ def test_what_has_no_number_for_an_answer_is_no_warning() -> None:
     zero = numpy_helper.from_array(np.zeros(4, np.float32), "zero")
     nodes = [helper.make_node("Div", ["x", "zero"], ["h"]), helper.make_node("Softmax", ["h"], ["y"])]
     made = model_of(nodes, {"x": (3, 4)}, ["y"], [zero], opset=17)
-    (found,) = layer_reference.expected(made, layer_data.feeds(made), 1.0)
+    (found,) = layer_reference.expected(made, layer_data.feeds(made), SMALL)
     assert np.isnan(found).all()
 
 
 @pytest.mark.parametrize(
-    ("made", "flops"),
+    ("made", "size"),
     [
-        (model("Relu", (4,)), 1e9),
-        (model("Relu", (4,)), None),
-        (model("Relu", (4,), opset=13), 1.0),
-        (model("MaxPool", (1, 1, 4, 4), kernel_shape=[2, 2]), 1.0),
+        (model("Relu", (4,)), Size(1e9, 1.0)),
+        (model("Relu", (4,)), Size(0.0, 1e9)),
+        (model("Relu", (4,)), Size(None, 1.0)),
+        (model("Relu", (4,)), Size(1.0, None)),
+        (model("Relu", (4,), opset=13), SMALL),
+        (model("MaxPool", (1, 1, 4, 4), kernel_shape=[2, 2]), SMALL),
     ],
-    ids=["too much", "unknown work", "of another opset", "slow"],
+    ids=["too much work", "too large", "unknown work", "unknown size", "of another opset", "slow"],
 )
-def test_where_definitions_do_not_fit_none_is_asked(made: Any, flops: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_definitions_do_not_fit_none_is_asked(made: Any, size: Size, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx.reference, "ReferenceEvaluator", lambda *_: pytest.fail("asked"))
     given = layer_data.feeds(made)
-    assert layer_reference.expected(made, given, flops)[0].size
-    assert not list(layer_reference.dispute(made, given, np.zeros(4), flops))
+    assert layer_reference.expected(made, given, size)[0].size
+    assert not list(layer_reference.dispute(made, given, np.zeros(4), size))
 
 
 def test_a_definition_that_stands_alone_is_no_fault_of_the_layer(monkeypatch: pytest.MonkeyPatch) -> None:

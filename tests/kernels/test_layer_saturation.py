@@ -11,9 +11,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from kernels import layer_data, layer_kernel, layer_reference, layer_saturation
 from kernels.base import Fault
+from kernels.layer_reference import Size
 from kernels.layer_runtime import DEPLOYED, EXACT, answers
 from tests.kernels.onnx_networks import model_of
 
+SMALL, LARGE = Size(1.0, 1.0), Size(1e12, 1e12)
 ROWS, INNER, COLUMNS = 16, 128, 24
 BYTES = np.random.default_rng(5).integers(-128, 128, (INNER, COLUMNS)).astype(np.int8)
 
@@ -66,7 +68,7 @@ def test_without_saturation_it_is_right_on_any_cpu(how: str, stored: bool) -> No
 def made_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A CPU without VNNI: its runtime saturates, unless it is asked not to, and the entry knows stored weights only."""
 
-    def answered(model: Any, given: Any, how: str = DEPLOYED) -> list[np.ndarray]:
+    def answered(model: Any, given: Any, how: str = DEPLOYED, seconds: float = 1.0) -> list[np.ndarray]:
         right = how == EXACT and bool(model.graph.initializer)
         return [(exact if right else saturating)(model, given).astype(np.int32)]
 
@@ -80,7 +82,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def held(model: Any, found: np.ndarray) -> list[bool]:
     """Of every appeal for this result, whether it holds."""
     right = layer_data.flat([exact(model, layer_data.feeds(model))])
-    appeals = list(layer_reference.saturation(model, layer_data.feeds(model), found, right, 1.0))
+    appeals = list(layer_reference.saturation(model, layer_data.feeds(model), found, right, SMALL))
     assert {appeal.fault for appeal in appeals} <= {"saturated"}
     return [all(np.array_equal(*pair) for pair in appeal.pairs) for appeal in appeals]
 
@@ -100,13 +102,13 @@ def test_a_cpu_that_does_not_saturate_has_no_such_excuse(monkeypatch: pytest.Mon
 
 def test_floats_have_no_such_excuse(made_up: None) -> None:
     model = model_of([helper.make_node("Relu", ["x"], ["y"])], {"x": (4,)}, ["y"])
-    assert not list(layer_reference.saturation(model, layer_data.feeds(model), np.ones(4), np.zeros(4), 1.0))
+    assert not list(layer_reference.saturation(model, layer_data.feeds(model), np.ones(4), np.zeros(4), SMALL))
 
 
 def test_a_large_product_of_stored_integers_is_held_to_one_that_does_not_saturate(made_up: None) -> None:
     model = product()
     given = layer_data.feeds(model)
-    (found,) = layer_reference.expected(model, given, flops=1e12)
+    (found,) = layer_reference.expected(model, given, LARGE)
     assert (found == exact(model, given)).all()
 
 
