@@ -198,7 +198,8 @@ def begin(device: Device, started: str, probes: Sequence[Probe], args: argparse.
         "probes": [p.name for p in probes],
         "rounds": rounds(device.kind, args.quick),
     }
-    return Run(device, started, settings, {"ridgeline": VERSION, **versions()}, warnings=list(device.warnings))
+    warnings = [*device.warnings, *(warning for probe in probes for warning in probe.warnings)]
+    return Run(device, started, settings, {"ridgeline": VERSION, **versions()}, warnings=warnings)
 
 
 def finish(run: Run, folder: Path, console: Console) -> int:

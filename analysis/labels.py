@@ -6,12 +6,62 @@ Plain arithmetic on lengths in one unit (pixels, say); knows nothing of pictures
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 GLYPH = 0.6  # mean width of a character of a sans-serif face in its size, on the generous side
 
+BEFORE = 4  # letters before the first that tells two names apart
+
 FINER = ((1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0))
 """Multiples of powers of ten, for an axis that spans less than a decade or two."""
+
+
+def cut(names: Sequence[str], longest: int) -> list[str]:
+    """Names in so many letters, their end kept, which tells more than their beginning: ``net: /mod…/attn/MatMul``.
+
+    Different names stay different: where their ends are the same, they are cut where they differ, or numbered.
+    """
+    shown = dict(zip(names, (_cut(name, longest, 0) for name in names), strict=True))
+    for alike in _alike(shown):
+        first = min(_common(alike[0], other) for other in alike[1:])
+        shown.update({name: _cut(name, longest, first) for name in alike})
+    places = {name: place for place, name in enumerate(shown, start=1)}
+    for alike in _alike(shown):
+        shown.update({name: _numbered(name, longest, places[name]) for name in alike})
+    return [shown[name] for name in names]
+
+
+def _cut(name: str, longest: int, differs: int) -> str:
+    """A quarter of the letters from the beginning, the others from the end, or from where it differs from others."""
+    if len(name) <= longest:
+        return name
+    head = longest // 4
+    tail = longest - head - 1
+    begin = len(name) - tail
+    if head < differs < begin:
+        begin = max(head, differs - BEFORE)
+        return f"{name[:head]}…{name[begin : begin + tail - 1]}…"
+    return f"{name[:head]}…{name[begin:]}"
+
+
+def _numbered(name: str, longest: int, number: int) -> str:
+    """Beginning and end with a number between them."""
+    head, mark = longest // 4, f"…#{number}…"
+    return f"{name[:head]}{mark}{name[len(name) - longest + head + len(mark) :]}"
+
+
+def _alike(shown: Mapping[str, str]) -> list[list[str]]:
+    """Different names that are shown as one."""
+    groups: dict[str, list[str]] = {}
+    for name, short in shown.items():
+        groups.setdefault(short, []).append(name)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _common(one: str, other: str) -> int:
+    """How many letters two names begin with in common."""
+    differ = (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+    return next(differ, min(len(one), len(other)))
 
 
 def width(text: str, size: float) -> float:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from analysis.labels import cut
 from analysis.layer_groups import LayerSweep, Network
-from analysis.layer_words import headline, unknown
+from analysis.layer_words import headline, saturated, unknown
 from analysis.placement import Placement, set_of
 from analysis.units import percent, si, unit_of
 
 HEAD = ("layer", "type", "time", "rate or bandwidth", "of roof", "bound", "remark")
 LINES = 20
-LONGEST = 44  # letters of a name
+LONGEST = 44  # letters of a name; more where that tells two of them apart
 
 
 def lines(placed: Sequence[Placement], n: int = LINES) -> list[tuple[str, ...]]:
@@ -21,14 +22,14 @@ def lines(placed: Sequence[Placement], n: int = LINES) -> list[tuple[str, ...]]:
         groups.setdefault(set_of(point), []).append(point)
     order = list(dict.fromkeys(map(set_of, placed)))
     turns = sorted((turn, order.index(name)) for name, group in groups.items() for turn in range(len(group)))[:n]
-    return [_cells(groups[order[group]][turn], order[group]) for group, turn in sorted((g, t) for t, g in turns)]
+    shown = [(order[group], groups[order[group]][turn]) for group, turn in sorted((g, t) for t, g in turns)]
+    names = cut([f"{group}: {point.layer}" for group, point in shown], LONGEST)
+    return [_cells(point, name) for (_, point), name in zip(shown, names, strict=True)]
 
 
-def _cells(p: Placement, group: str) -> tuple[str, ...]:
-    name = f"{group}: {p.layer}"
+def _cells(p: Placement, name: str) -> tuple[str, ...]:
     rate = si(p.rate, unit_of("layer", p.dtype)) if p.rate else si(p.bandwidth, "B/s")
-    short = name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
-    return short, p.dtype, si(p.seconds, "s"), rate, percent(p.share), p.bound or "–", p.remark
+    return name, p.dtype, si(p.seconds, "s"), rate, percent(p.share), p.bound or "–", p.remark
 
 
 def _unknown(net: Network) -> str:
@@ -43,5 +44,6 @@ def sentences(placed: Sequence[Placement], networks: Sequence[Network], sweeps: 
     said = [f"… all {len(placed)} layers in placements.csv"] if more else []
     for net in networks:
         said += [headline(net), *[_unknown(net)] * bool(unknown(net.layers))]
+    said += saturated(placed)
     names = ", ".join(f"{sweep.name} ({len(sweep.layers)})" for sweep in sweeps)
     return said + ([f"Sweeps over layers: {names}."] if names else [])

@@ -22,7 +22,8 @@ class Network:
     """One network at one precision: its layers timed alone, their speed of light, and the row of the whole (or None).
 
     file: name of its picture, without ending. missing: layers that could not run so; lost: a precision that ran them,
-    and their share of its time, where known. call: seconds of the least run of what ran them, 0 if not known.
+    and their share of its time, where known. call: seconds of the least run of what ran them, 0 if not known. refused:
+    why the whole could not be timed in one go, where that was tried; then it has no speed of light.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Network:
     missing: tuple[str, ...] = ()
     call: float = 0.0
     lost: tuple[str, float] | None = None
+    refused: str = ""
 
     @property
     def skipped(self) -> int:
@@ -120,7 +122,7 @@ def networks(placed: Iterable[Placement], rows: Iterable[Measurement]) -> list[N
         if point.network:
             groups.setdefault(group_of(point), []).append(point)
     found = list(rows)
-    whole, files = _whole(found), _files(list(groups))
+    whole, refused, files = _whole(found), _refused(found), _files(list(groups))
     calls = {row.backend: row.seconds_median or 0.0 for row in found if row.ceiling.startswith(LEAST_RUN)}
     missing = _missing(found)
     return [
@@ -132,6 +134,7 @@ def networks(placed: Iterable[Placement], rows: Iterable[Measurement]) -> list[N
             whole.get(key),
             tuple(missing.get(key, ())),
             calls.get(key[1], 0.0),
+            refused=refused.get(key, ""),
         )
         for key, group in groups.items()
     ]
@@ -145,15 +148,23 @@ def _key(row: Measurement) -> tuple[str, str, str]:
 
 
 def unplaced(shown: Iterable[Network], rows: Iterable[Measurement]) -> list[str]:
-    """A sentence for each network that was timed as a whole while none of its layers could be."""
+    """A sentence for each network of which no layer could be timed alone: its time as a whole, or why it has none."""
     found, there = list(rows), {(net.name, net.provider, net.precision) for net in shown}
     missing = _missing(found)
-    return [
-        f"{key[0]}, {key[2].upper()} on {key[1]}: {si(row.seconds_median or 0.0, 's')} in one go; none of its layers "
-        f"could be timed alone: {named(missing.get(key, ()))}."
-        for key, row in _whole(found).items()
-        if key not in there
-    ]
+    said = []
+    for key, row in _whole(found).items():
+        if key not in there:
+            time, layers = si(row.seconds_median or 0.0, "s"), named(missing.get(key, ()))
+            said.append(f"{_title(key)}: {time} in one go; none of its layers could be timed alone: {layers}")
+    for key, reason in _refused(found).items():
+        if key not in there:
+            said.append(f"{_title(key)}: neither the whole nor any of its layers could be timed: {reason}")
+    return said
+
+
+def _title(key: tuple[str, str, str]) -> str:
+    """``the network resnet50, FP32 on cpu``: a sentence begins with it, and a name keeps its first letter."""
+    return f"the network {key[0]}, {key[2].upper()} on {key[1]}"
 
 
 def named(layers: Sequence[str]) -> str:
@@ -174,6 +185,11 @@ def _missing(rows: Iterable[Measurement]) -> dict[tuple[str, str, str], list[str
 def _whole(rows: Iterable[Measurement]) -> dict[tuple[str, str, str], Measurement]:
     """Rows of whole networks by network, provider, precision."""
     return {_key(row): row for row in rows if row.ceiling == WHOLE and row.status == OK and row.seconds_median}
+
+
+def _refused(rows: Iterable[Measurement]) -> dict[tuple[str, str, str], str]:
+    """Why whole networks could not be timed, by network, provider, precision."""
+    return {_key(row): row.reason for row in rows if row.ceiling == WHOLE and row.status != OK}
 
 
 def _files(keys: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:

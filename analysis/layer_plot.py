@@ -63,6 +63,8 @@ def figure(net: Network, model: Roofline, device: Device, inches: tuple[float, f
 
 def _under(net: Network) -> str:
     """``1.62 ms measured; 971 µs at the speed of light: 59.9 % of it reached``."""
+    if net.refused:
+        return f"{si(net.seconds, 's')} for {how_many(net)}, one after another; the whole could not be timed"
     how = "measured" if net.whole else f"for {how_many(net)}, one after another"
     least = f"{si(net.light.least_seconds, 's')} at the speed of light"
     few = f" of {how_many(net)}" if net.whole and net.skipped else ""

@@ -63,6 +63,8 @@ def _name(net: Network, providers: bool) -> str:
 
 
 def _said(net: Network) -> str:
+    if net.refused:
+        return f"{si(net.seconds, 's')}; the whole could not be timed"
     return f"{si(net.seconds, 's')}, least {si(net.light.least_seconds, 's')}: {percent(net.share)}"
 
 
@@ -71,7 +73,8 @@ def _bar(ax: Any, place: int, net: Network) -> None:
     colour, hatch = colour_of(net.precision), "//" if net.skipped else None
     look = {"height": 0.62, "color": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0}
     ax.barh(place, net.light.seconds, alpha=0.3, gid="alone", **look)
-    ax.barh(place, net.light.least_seconds, gid="least", **look)
+    if not net.refused:
+        ax.barh(place, net.light.least_seconds, gid="least", **look)
     if net.whole:
         ax.plot([net.seconds] * 2, [place - 0.4, place + 0.4], color="black", linewidth=2.0, gid="whole")
     ax.annotate(

@@ -24,6 +24,9 @@ MOVES = ("Transpose", "ReorderInput", "ReorderOutput", "Cast", "QuantizeLinear",
          "MemcpyFromHost")  # fmt: skip
 """What a runtime adds between operations so that they fit together."""
 
+SATURATED = "saturated"
+"""The fact of a row whose own result is wrong since its sums of products saturate (kernels.layer_saturation)."""
+
 NEAR = "alone, a layer finds its data in the caches, where its last run left them"
 
 
@@ -49,7 +52,8 @@ def _times(net: Network) -> str:
     layers = f"{len(net.layers)} {'layer' if len(net.layers) == 1 else 'layers'}"
     more = f" ({net.skipped} more could not run so: {named(net.missing)})" * bool(net.skipped)
     if net.whole is None:
-        return f"{si(net.light.seconds, 's')} for its {layers}{more}; the whole was not timed in one go."
+        why = f": {net.refused}" if net.refused else ""
+        return f"{si(net.light.seconds, 's')} for its {layers}{more}; the whole was not timed in one go{why}."
     alone = f"{layers} timed alone{more}"
     whole, total = net.seconds, net.light.seconds
     ratio = total / whole - 1
@@ -105,6 +109,8 @@ def _why(params: str, reason: str) -> list[str]:
 
 def _light(net: Network) -> str:
     light = net.light
+    if net.refused:
+        return "So it has no speed of light."
     layer = next((layer for layer in net.layers if layer.roof_is_doubted), None)
     if layer:
         return (
@@ -120,10 +126,13 @@ def _light(net: Network) -> str:
     least = (
         f"Its speed of light, the least time its layers need on the measured roofs, is {si(light.least_seconds, 's')}"
     )
+    if net.missing:
+        least = f"Those that ran need at least {si(light.least_seconds, 's')} on the measured roofs"
     far = f"{percent(net.share)} of the time measured"
     if net.share > 1 and net.whole is not None:
         far += ": as a whole it moves less than its layers do alone"
-    return f"{least}{unknown}: {far}."
+    rest = "; what the others need is not known, and so the network has no speed of light" if net.missing else ""
+    return f"{least}{unknown}: {far}{rest}."
 
 
 def kinds(layers: Sequence[Placement]) -> list[Kind]:
@@ -175,6 +184,20 @@ def unknown(layers: Sequence[Placement]) -> list[tuple[str, int, float, str]]:
             grouped.setdefault(point.op, []).append(point)
     rows = [(op, len(group), sum(p.seconds for p in group) / total, group[0].remark) for op, group in grouped.items()]
     return sorted(rows, key=lambda row: -row[2])
+
+
+def saturated(placed: Iterable[Placement]) -> list[str]:
+    """A sentence for layers whose own INT8 result is wrong on this CPU, since its sums of products saturate."""
+    facts = [json.loads(point.params or "{}").get(SATURATED) for point in placed]
+    errors = [float(fact["error"]) for fact in facts if fact]
+    if not errors:
+        return []
+    layers = "1 layer" if len(errors) == 1 else f"{len(errors)} layers"
+    largest = percent(max(errors))
+    return [
+        f"INT8 saturates on this CPU: the runtime's own result is wrong in {layers}, by up to {largest} of its largest "
+        "value. Times are as deployed; the numbers were checked without saturation."
+    ]
 
 
 def compared(placed: Iterable[Placement]) -> dict[str, list[tuple[str, dict[str, Placement]]]]:

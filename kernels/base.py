@@ -6,7 +6,7 @@ measures: a Launch only launches, on the queue it is given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -59,6 +59,32 @@ class Audit:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Fault:
+    """How wrong the result of a library is, where what it was asked is right.
+
+    values: how many differ from the reference, of so many. error: the largest difference, in parts of the largest
+    magnitude.
+    """
+
+    values: int
+    of: int
+    error: float
+
+
+@dataclass(frozen=True)
+class Appeal:
+    """A claim that a result differs from its reference through the known fault of a library alone.
+
+    fault: the name of that fault, a key of the row's facts. words(Fault) -> what the row says of it. The claim holds
+    if both arrays of every pair agree within the kernel's tolerance.
+    """
+
+    fault: str
+    words: Callable[[Fault], str]
+    pairs: Sequence[tuple[np.ndarray, np.ndarray]]
+
+
 class Launch(Protocol):
     """A kernel built for one device, size and type, its buffers allocated, ready to go."""
 
@@ -92,7 +118,8 @@ class Kernel:
     checked; check_repeat is the repetition count of that check. footprint(dtype, **params) -> bytes of memory
     it allocates (default: the bytes of its work).
     prepare(device, dtype, params) -> compiles and disassembles the ``raw`` backend into the caches; needs no GPU, and
-    many may run at once.
+    many may run at once. appeals(dtype, found, expected) -> what else to compare where ``found``, the result, differs
+    from ``expected``, the reference.
     """
 
     name: str
@@ -104,6 +131,7 @@ class Kernel:
     check_repeat: int = 1
     footprint: Callable[..., float] | None = None
     prepare: Callable[..., None] | None = None
+    appeals: Callable[[str, np.ndarray, np.ndarray], Iterable[Appeal]] = lambda dtype, found, expected: ()
 
     def memory_bytes(self, dtype: str, params: Mapping[str, Any]) -> float:
         """Bytes of memory one launch allocates."""

@@ -1,12 +1,14 @@
 """Parts of a network as models of their own: one node alone, and the whole with the weights that only run time makes.
 
-Values do not change what a layer costs, so weights whose data are not at hand are random ones of the same shape.
+Values do not change what a layer costs, so floats are random ones of the same shape. Integers keep their own: they are
+indices, or quantized weights, whose products saturate or not by how large they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ SEED = 3
 def alone(graph: Graph, *nodes: Node, hollow: bool = False) -> Any:
     """A ModelProto of this node only, or of some in a row: what it reads is its input, weights are stored.
 
-    hollow: random weights keep only their type and shape. Raises Unavailable where they are unknown.
+    hollow: large weights keep only their type and shape. Raises Unavailable where they are unknown.
     """
     import onnx
 
@@ -39,7 +41,7 @@ def alone(graph: Graph, *nodes: Node, hollow: bool = False) -> Any:
     inner = {t.name for node in nodes for t in node.outputs if t is not None}
     read = {t.name: (t, node) for node in nodes for t in node.inputs if t is not None and t.name not in inner}
     held = {name: each for name, each in read.items() if each[0].weight or each[0].value is not None}
-    stored = {name: _stored(t, node, hollow) for name, (t, node) in held.items()}
+    stored = {name: _stored(t, node, hollow, graph.path) for name, (t, node) in held.items()}
     inputs = [_declared(tensor) for name, (tensor, _) in read.items() if name not in stored]
     outputs = [_result(tensor, nodes[-1]) for tensor in nodes[-1].outputs if tensor is not None]
     protos = [_proto(graph, node.name) for node in nodes]
@@ -74,14 +76,19 @@ def _key_of(graph: Graph, node: Node) -> str:
     return f"{proto.SerializeToString(deterministic=True)!r} {tensors}"
 
 
-def whole(path: Path, shapes: Mapping[str, Any] | None, batch: int | None) -> Any:
-    """The network in a file, shapes bound, every weight stored: those that nodes make of a constant are random."""
+def whole(path: Path, shapes: Mapping[str, Any] | None, batch: int | None, bound: bool = True) -> Any:
+    """The network in a file, shapes bound, every weight stored: those that nodes make of a constant are random.
+
+    bound: False leaves its shapes as the file has them, and its outputs open. A runtime that knows them goes further:
+    it looks into branches that are never taken, and refuses what would not fit there.
+    """
     import onnx
 
     graph = read_graph(path, shapes, batch)
     made = {tensor.name: tensor for tensor in graph.weights}
     model = _with_data(path, made)
-    onnx_shapes.bind(model, shapes, batch)
+    if bound:
+        onnx_shapes.bind(model, shapes, batch)
     onnx_shapes.name_nodes(model)
     filled = {tensor.name for tensor in model.graph.initializer}
     kept = [node for node in model.graph.node if not _constant(node, made)]
@@ -94,7 +101,9 @@ def whole(path: Path, shapes: Mapping[str, Any] | None, batch: int | None) -> An
     model.graph.ClearField("value_info")  # the runtime infers them, and would hold itself to a guess
     by_data = any(node.op in SIZED_BY_DATA for node in graph.nodes)
     for value, known in zip(model.graph.output, graph.outputs, strict=True):
-        if known.shape is not None and known.dtype:
+        if not bound:
+            value.CopyFrom(onnx.ValueInfoProto(name=value.name))
+        elif known.shape is not None and known.dtype:
             value.CopyFrom(onnx.ValueInfoProto(name=value.name) if by_data else _declared(known))
     return model
 
@@ -143,14 +152,37 @@ def _result(tensor: Tensor, node: Node) -> Any:
     return _declared(tensor) if known else onnx.ValueInfoProto(name=tensor.name)
 
 
-def _stored(tensor: Tensor, node: Node, hollow: bool) -> Any:
+def _stored(tensor: Tensor, node: Node, hollow: bool, path: Path | None) -> Any:
+    """A weight as a TensorProto: its own small values, integers and scales; else random ones."""
     import onnx
 
     if tensor.value is not None:
         return onnx.numpy_helper.from_array(np.asarray(tensor.value), tensor.name)
-    if hollow and tensor.shape is not None and tensor.dtype in FLOATS:
+    if hollow and tensor.shape is not None and tensor.dtype:
         return onnx.TensorProto(name=tensor.name, data_type=kind_of(tensor.dtype), dims=tensor.shape)
+    if path is not None and (tensor.dtype not in FLOATS or node.op in POSITIVE):
+        own = _in_file(path, path.stat().st_mtime_ns).get(tensor.name)
+        if own is not None and tuple(own.dims) == tensor.shape:
+            return _with_its_data(own, path) or _random(tensor, tensor.name, {node.op})
     return _random(tensor, tensor.name, {node.op})
+
+
+@lru_cache(maxsize=1)
+def _in_file(path: Path, changed_ns: int) -> dict[str, Any]:
+    """The weights in a file, as it was changed last, by name; those in files of their own as references to them."""
+    return {tensor.name: tensor for tensor in onnx_shapes.load(path).graph.initializer}
+
+
+def _with_its_data(tensor: Any, path: Path) -> Any:
+    """The TensorProto with what lies in a file of its own; None where that is not at hand."""
+    import onnx
+
+    if tensor.data_location != onnx.TensorProto.EXTERNAL:
+        return tensor
+    whole = onnx.TensorProto()
+    whole.CopyFrom(tensor)
+    onnx_shapes.fetch(whole, path)
+    return None if whole.data_location == onnx.TensorProto.EXTERNAL else whole
 
 
 def _random(tensor: Tensor, name: str, readers: set[str]) -> Any:

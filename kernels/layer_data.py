@@ -1,108 +1,169 @@
-"""What a layer is fed, and what it should answer: inputs by shape and type, and references that are not the runner.
-
-A reference is ONNX's own definitions in NumPy where they are quick enough, else the CPU provider with every
-optimisation off, which runs another program than the one that is timed.
-"""
+"""What a layer is fed: an array for each of its inputs, by shape, type, and what reads it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from kernels.base import Unavailable
+from kernels.layer_domains import ANYTHING, Range, needed
 from kernels.layer_narrow import narrowed
+from kernels.onnx_fold import elements
+from kernels.onnx_shapes import is_sized
 
 SEED = 7
-NUMPY_FLOPS = 3e7
-"""Operations up to which ONNX's definitions answer within some tenths of a second."""
-UNSUITED = frozenset(
-    ("Resize", "Upsample", "GridSample", "AffineGrid", "NonMaxSuppression", "RoiAlign", "MaxPool", "AveragePool", "LRN")
-) | {"Erf", "Gelu"}
-"""Operations whose definition in NumPy is a loop over elements."""
-NUMPY_OPSET = 14
-"""The first whose definitions are those in NumPy: before it Softmax flattened (13), BatchNormalization trained (14)."""
 PERIOD = 1_000_003  # values that larger inputs repeat: prime, so that no two rows are alike
 BFLOAT16 = 16  # TensorProto.BFLOAT16, which NumPy has no type for
+KINDS: Mapping[type, str] = {bool: "b", int: "iu", float: "f"}
+"""Of a chosen value: the kinds of arrays, as NumPy names them, that can hold it."""
+MOSTLY = 7 / 8  # of what is true or false
 Feeds = Mapping[str, np.ndarray]
 
 
-def feeds(model: Any) -> dict[str, np.ndarray]:
-    """An array for every input of a ModelProto: floats uniform over ±1, bytes over their range, other integers zero.
+@dataclass(frozen=True)
+class Chosen:
+    """What a caller chose of inputs by name: one value for all elements, and the shape where the model's is open."""
 
-    BF16 comes as its bits, uint16. Integers beyond bytes are mostly indices: uniform over the table they are looked
-    up in where that is known, else zero, which is inside of every table.
+    values: Mapping[str, float] = field(default_factory=dict)
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+FREE = Chosen()
+
+
+def feeds(model: Any, chosen: Chosen = FREE) -> dict[str, np.ndarray]:
+    """An array for every input of a ModelProto: as chosen, or where what reads it is defined, else floats uniform over
+    ±1, bytes over their range, other integers one, and what is true or false mostly true.
+
+    BF16 comes as its bits, uint16.
     """
-    dice, tables = np.random.default_rng(SEED), _tables(model.graph)
+    dice, needs = np.random.default_rng(SEED), needed(model)
     stored = {tensor.name for tensor in model.graph.initializer}
-    wanted = [value for value in model.graph.input if value.name not in stored]
-    return {value.name: _array(value, dice, tables.get(value.name, 0)) for value in wanted}
+    fed = {}
+    for value in model.graph.input:
+        if value.name not in stored:
+            dims = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+            shape = dims if is_sized(value) else chosen.shapes.get(value.name, dims)
+            own = _of_its_own(model.graph, value.name)
+            array = _array(value, shape, dice, needs.get(value.name, ANYTHING), own)
+            fed[value.name] = _filled(array, chosen.values.get(value.name), value.type.tensor_type.elem_type)
+    return fed
 
 
-def _tables(graph: Any) -> dict[str, int]:
-    """Rows of the table (the smallest) in which a tensor is looked up, where Gather alone reads it; else 0."""
+def _filled(array: np.ndarray, value: float | None, kind: int) -> np.ndarray:
+    """The array of this TensorProto type, full of the value if one is chosen; as it is if it has another kind by now,
+    as the input of a layer in INT8 has for a float."""
+    if value is not None and kind == BFLOAT16 and isinstance(value, float):
+        return np.full(array.shape, np.frombuffer(narrowed(np.array([value], np.float32), "bf16"), np.uint16))
+    if value is None or kind == BFLOAT16 or array.dtype.kind not in KINDS[type(value)]:
+        return array
+    return np.full(array.shape, value, array.dtype)
+
+
+Filled = Callable[[tuple[int, ...]], np.ndarray]
+"""Of a shape, the array that a range of values cannot describe."""
+
+
+def _of_its_own(graph: Any, name: str) -> Filled | None:
+    """How to fill an input that is a shape, or that says where to write: each place once, lest the last one wins."""
     dims = {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in graph.input}
     dims |= {tensor.name: list(tensor.dims) for tensor in graph.initializer}
-    found: dict[str, int] = {}
     for node in graph.node:
-        for place, name in enumerate(node.input):
-            axis = next((a.i for a in node.attribute if a.name == "axis"), 0)
-            table = dims.get(node.input[0]) if node.op_type == "Gather" and place == 1 else None
-            rows = table[axis] if table else 0
-            found[name] = min(found.get(name, rows), rows)
-    return found
+        if len(node.input) < 2 or node.input[1] != name:
+            continue
+        table = dims.get(node.input[0], [])
+        axis = next((a.i for a in node.attribute if a.name == "axis"), 0)
+        if node.op_type == "Reshape":
+            return _all_in_one
+        if node.op_type in ("ScatterElements", "Scatter") and -len(table) <= axis < len(table):
+            return partial(_along, axis=axis, rows=table[axis])
+        if node.op_type == "ScatterND":
+            return partial(_places, table=table)
+        if node.op_type == "MaxUnpool":
+            return lambda shape: np.arange(elements(shape)).reshape(shape)
+    return None
 
 
-def _array(value: Any, dice: np.random.Generator, rows: int) -> np.ndarray:
+def _all_in_one(shape: tuple[int, ...]) -> np.ndarray:
+    """A shape of so many dimensions that any number of elements fits: [-1, 1, 1]."""
+    filled = np.ones(shape, np.int64)
+    filled.reshape(-1)[:1] = -1
+    return filled
+
+
+def _along(shape: tuple[int, ...], axis: int, rows: int) -> np.ndarray:
+    """Indices that count along one dimension."""
+    return np.indices(shape)[axis] % max(1, rows)
+
+
+def _places(shape: tuple[int, ...], table: Sequence[int]) -> np.ndarray:
+    """Rows of coordinates, (..., k), that walk through the first k dimensions of a table."""
+    known = [max(1, rows) for rows in table[: shape[-1]]] if shape else []
+    if not shape or len(known) != shape[-1]:
+        return np.zeros(shape, np.int64)
+    count = np.arange(elements(shape[:-1])) % elements(known)
+    return np.stack(np.unravel_index(count, known), -1).reshape(shape)
+
+
+def _array(
+    value: Any, shape: tuple[int, ...], dice: np.random.Generator, where: Range, filled: Filled | None
+) -> np.ndarray:
+    """The array of this shape for an input, a ValueInfoProto."""
     import onnx
 
     kind = value.type.tensor_type.elem_type
     if kind in (onnx.TensorProto.UNDEFINED, onnx.TensorProto.STRING):
         raise Unavailable(f"input {value.name} is no tensor of numbers: what to feed it is not known")
-    shape = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
-    count = int(np.prod(shape, dtype=np.int64))
-    numbers: np.ndarray = dice.random(min(count, PERIOD), dtype=np.float32) * np.float32(2) - np.float32(1)
+    count = min(elements(shape), PERIOD)
     if kind == BFLOAT16:
-        return np.resize(np.frombuffer(narrowed(numbers, "bf16"), np.uint16), shape)
+        return np.resize(np.frombuffer(narrowed(_floats(dice, count, where), "bf16"), np.uint16), shape)
     dtype = onnx.helper.tensor_dtype_to_np_dtype(kind)
-    if dtype.itemsize == 1 and dtype.kind in "iu":
-        ends = np.iinfo(dtype)
-        numbers = dice.integers(ends.min, int(ends.max) + 1, min(count, PERIOD))
-    elif dtype.kind in "iu" and rows:
-        numbers = dice.integers(0, rows, min(count, PERIOD))
-    elif dtype.kind != "f":
-        return np.zeros(shape, dtype)
-    return np.resize(numbers.astype(dtype), shape)
+    if dtype.kind in "iu":
+        return filled(shape).astype(dtype) if filled else _integers(dice, count, where, dtype, shape)
+    if dtype.kind == "b":
+        return _mostly_true(dice, where, shape)
+    return np.resize(_floats(dice, count, where).astype(dtype), shape) if dtype.kind == "f" else np.zeros(shape, dtype)
 
 
-def expected(model: Any, given: Feeds, flops: float) -> list[np.ndarray]:
-    """The outputs of ``model``, in FP32 or integers, by another program than the one that is timed."""
-    ops = {node.op_type for node in model.graph.node}
-    opset = next((entry.version for entry in model.opset_import if not entry.domain), 0)
-    if flops <= NUMPY_FLOPS and opset >= NUMPY_OPSET and not ops & UNSUITED:
-        try:
-            return _by_definition(model, given)
-        except Exception:  # an operation it does not know, or a type: each version has its own
-            pass
-    return _unoptimized(model, given)
+def _floats(dice: np.random.Generator, count: int, where: Range) -> np.ndarray:
+    """Uniform over what is both in ±1 and where they must lie, or over a unit beside it."""
+    usual = where & Range(-1, 1)
+    if where.low == where.high:
+        usual = where
+    elif usual.low >= usual.high:
+        usual = Range(where.low, min(where.high, where.low + 1)) if where.low > 0 else Range(where.high - 1, where.high)
+    width, low = np.float32(usual.high - usual.low), np.float32(usual.low)
+    numbers: np.ndarray = dice.random(count, dtype=np.float32) * width + low
+    return numbers
 
 
-def _by_definition(model: Any, given: Feeds) -> list[np.ndarray]:
-    import onnx.reference
+def _integers(
+    dice: np.random.Generator, count: int, where: Range, dtype: np.dtype[Any], shape: tuple[int, ...]
+) -> np.ndarray:
+    """Uniform over where they must lie; without an end, the least of it that is above zero; bytes over their range."""
+    ends = np.iinfo(dtype)
+    if where == ANYTHING:
+        low, high = (ends.min, ends.max) if dtype.itemsize == 1 else (1, 1)
+    else:
+        low = math.ceil(max(where.low, ends.min, min(0, where.high)))
+        low = max(low, 1) if where.high == math.inf else low
+        high = max(low, math.floor(min(where.high, ends.max))) if where.high < math.inf else low
+    return np.resize(dice.integers(low, high, count, dtype, endpoint=True), shape)
 
-    answered: Any = onnx.reference.ReferenceEvaluator(model).run(None, dict(given))
-    return [np.asarray(array) for array in answered]
 
-
-def _unoptimized(model: Any, given: Feeds) -> list[np.ndarray]:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return list(session.run(None, dict(given)))
+def _mostly_true(dice: np.random.Generator, where: Range, shape: tuple[int, ...]) -> np.ndarray:
+    """Seven in eight are true, and the first of each row: what hides everything would leave nothing to compute."""
+    if where.low == where.high:
+        return np.full(shape, bool(where.low))
+    filled = np.resize(dice.random(min(elements(shape), PERIOD)) < MOSTLY, shape)
+    if shape:
+        filled[..., :1] = True
+    return filled if shape else np.full(shape, True)
 
 
 def flat(arrays: Any) -> np.ndarray:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
 
-from kernels import layer_data, layer_ort
-from kernels.base import Kernel, Launch, Unavailable, Work
+from kernels import layer_data, layer_ort, layer_reference
+from kernels.base import Appeal, Kernel, Launch, Unavailable, Work
+from kernels.layer_data import FREE, Chosen
+from kernels.layer_patience import SECONDS
 from kernels.layer_precision import convert
 from kernels.layer_work import INDEX_TYPES, LayerWork, work_of
 from kernels.onnx_graph import Graph, Node, OnnxError, graph_of
@@ -24,10 +27,16 @@ MEMORY_TIMES = {"cpu": 9, "cuda": 4, "tensorrt": 4}
 on a GPU the runtime's own copies."""
 
 
+INNER_TIMES = 4
+"""Of what is alive inside of it: of the launch and of the reference, each in blocks of powers of two."""
+
+
 @dataclass(frozen=True, eq=False)
 class TimedLayer:
     """A model to time. make() -> ModelProto; fixed: its own type, if it is not to be converted from FP32.
 
+    loose() -> the same with its shapes left open, for a runtime that refuses the first. chosen: what inputs are fed.
+    seconds: how long a run on the CPU may take. held: bytes of what is alive inside of it at the worst moment.
     source: the graph its work is counted on, where that is not the model's own (INT8 counts as the FP32 it stands for).
     by_node: count the traffic of each node, as a network's, not that across the model's border. outline() -> the same
     model without the data of its weights, where there may be too many to make just to look at its shapes. kept: keep
@@ -42,6 +51,10 @@ class TimedLayer:
     by_node: bool = False
     outline: Callable[[], Any] | None = None
     kept: bool = False
+    loose: Callable[[], Any] | None = None
+    chosen: Chosen = FREE
+    seconds: float = SECONDS
+    held: float = 0.0
 
     @cached_property
     def graph(self) -> Graph:
@@ -53,7 +66,8 @@ class TimedLayer:
         build: Callable[..., Launch] = partial(self._build, backend)
         return Kernel(
             self.op, self._work, partial(self._reference, backend), {backend: build}, self.tolerance,
-            footprint=lambda dtype, **_: MEMORY_TIMES[backend] * self._work(dtype).bytes,
+            footprint=partial(self._footprint, backend),
+            appeals=partial(self._appeals, backend),
         )  # fmt: skip
 
     def facts(self, dtype: str, backend: str) -> dict[str, Any]:
@@ -82,6 +96,25 @@ class TimedLayer:
             unknown if work.compulsory_bytes is None else work.compulsory_bytes,
         )
 
+    @cached_property
+    def size(self) -> layer_reference.Size:
+        """How large it is, for who asks what it should answer."""
+        every = (tensor for node in self.graph.nodes for tensor in (*node.inputs, *node.outputs) if tensor)
+        return layer_reference.Size(self.work("fp32").flops, _bytes(every, ""), self.seconds)
+
+    def _footprint(self, backend: str, dtype: str, **_: Any) -> float:
+        """Bytes that its launch and its check take; what is not known counts as none."""
+        try:
+            graph = self.graph
+        except (ImportError, OnnxError, Unavailable):  # the row says so
+            return 0.0
+        (first, *others) = graph.nodes
+        ends = (*graph.inputs, *graph.weights, *graph.outputs) if others else (*first.inputs, *first.outputs)
+        distinct = {tensor.name: tensor for tensor in ends if tensor is not None}.values()
+        precision = "" if dtype in ("fp32", "tf32") else dtype
+        known = sum(tensor.bytes(precision) or 0.0 for tensor in distinct)
+        return MEMORY_TIMES[backend] * known + INNER_TIMES * self.held
+
     def _model(self, dtype: str, backend: str) -> Any:
         return self.fresh() if self.fixed else convert(self.fresh(), dtype, form=FORM[backend])
 
@@ -97,12 +130,37 @@ class TimedLayer:
     def _build(self, backend: str, device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> Launch:
         if reason := layer_ort.missing(backend):
             raise Unavailable(reason)
-        return layer_ort.build(self._model(dtype, backend), dtype, backend, device, queue, params.get("how", ""))
+        build = partial(
+            layer_ort.build, dtype=dtype, backend=backend, device=device, queue=queue, how=params.get("how", ""),
+            chosen=self.chosen, seconds=self.seconds,
+        )  # fmt: skip
+        try:
+            return build(self._model(dtype, backend))
+        except Unavailable:
+            if self.loose is None:
+                raise
+            with suppress(Unavailable):
+                return build(self.loose())
+            raise
+
+    def _appeals(self, backend: str, dtype: str, found: np.ndarray, right: np.ndarray) -> Iterator[Appeal]:
+        """Faults of libraries through which the result may differ: of the runtime's INT8, then of the reference."""
+        model, size = self._model(dtype, backend), self.size
+        given = layer_data.feeds(model, self.chosen)
+        if backend == "cpu":
+            yield from layer_reference.saturation(model, given, found, right, size)
+        if not self._itself(dtype):
+            model = self.fresh()
+            given = layer_data.feeds(model, self.chosen)
+        yield from layer_reference.dispute(model, given, found, size)
 
     def _reference(self, backend: str, dtype: str, repeat: int, **_: Any) -> np.ndarray:
         """Floats are held to FP32 on the same numbers, integers to the same integers computed as floats."""
-        whole = bool(self.fixed) or dtype == "int8"
-        return _answer(self, self._model(dtype, backend)) if whole else _in_fp32(self)
+        return _answer(self, self._model(dtype, backend)) if self._itself(dtype) else _in_fp32(self)
+
+    def _itself(self, dtype: str) -> bool:
+        """True if the reference is the answer of the very model that is timed, not of its FP32 form."""
+        return bool(self.fixed) or dtype == "int8"
 
 
 @lru_cache(maxsize=1)
@@ -118,8 +176,17 @@ def _in_fp32(layer: TimedLayer) -> np.ndarray:
 
 
 def _answer(layer: TimedLayer, model: Any) -> np.ndarray:
-    expected = layer_data.expected(model, layer_data.feeds(model), layer.work("fp32").flops or 0.0)
-    return layer_data.flat(expected)
+    """All outputs in one vector. Raises Unavailable where no other program can run the model."""
+    forms = [lambda: model, *([layer.loose] if layer.loose else [])]
+    refused: Exception | None = None
+    for form in forms:
+        try:
+            found = form()
+            return layer_data.flat(layer_reference.expected(found, layer_data.feeds(found, layer.chosen), layer.size))
+        except Exception as error:  # the runtime's own types, one for each status
+            refused = refused or error
+    why = layer_ort.line_of(refused) if refused else ""
+    raise Unavailable(f"nothing else says what it should answer: {why}")
 
 
 def model_work(graph: Graph, precision: str, op: str, by_node: bool = False) -> LayerWork:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from typing import Any
 import numpy as np
 
 from kernels.base import Audit, Unavailable, Work
-from kernels.layer_data import BFLOAT16, feeds, flat, from_bits
+from kernels.layer_data import BFLOAT16, Feeds, flat, from_bits
+from kernels.layer_patience import SECONDS, limited
+from kernels.layer_runtime import onnxruntime
 from kernels.onnx_shapes import is_sized
 
 PRODUCTS = frozenset(("Conv", "Gemm", "MatMul"))
@@ -25,7 +28,9 @@ INTEGER = ("QLinear", "QGemm", "MatMulInteger", "ConvInteger", "QAttention", "Dy
 """How names of products of integers begin."""
 RUN_CONFIG = {"disable_synchronize_execution_providers": "1", "gpu_graph_id": "-1"}
 """Of a run on CUDA. The runtime asks for a graph's number each time, and one that is not set costs an exception: 30 us.
-For the same reason a run on the CPU has no options at all."""
+For the same reason a quick run on the CPU has no options at all."""
+SLOW_SECONDS = 0.2
+"""Of a run, from which on it is limited each time: what that costs, 0.1 ms, is nothing then."""
 CAPTURED, PLAIN = "captured in a CUDA graph", "plain runs"
 
 
@@ -33,20 +38,19 @@ class OrtLaunch:
     """One session with its inputs and outputs bound; on CUDA all of them are on the device."""
 
     def __init__(
-        self, session: Any, model: Any, dtype: str, backend: str, queue: Any = None    ) -> None:  # fmt: skip
-        import onnxruntime
-
+        self, session: Any, model: Any, given: Feeds, dtype: str, backend: str, queue: Any = None,
+        seconds: float = SECONDS,
+    ) -> None:  # fmt: skip
         self._before: set[int] = set()  # processors that the calling thread may use again when this is closed
         self._session, self._model, self._dtype, self._backend = session, model, dtype, backend
         self._queue, self.how = queue, PLAIN
         self._graph: Any = None
         self._ran: list[tuple[str, str]] = []
-        self._binding, self._options = session.io_binding(), None
-        if queue is not None:
-            self._options = onnxruntime.RunOptions()
-            for entry in RUN_CONFIG.items():
-                self._options.add_run_config_entry(*entry)
-        self._held = [self._bound_input(name, array) for name, array in feeds(model).items()]
+        self._binding, self._options = session.io_binding(), onnxruntime().RunOptions()
+        for entry in RUN_CONFIG.items():
+            self._options.add_run_config_entry(*entry)
+        self._seconds, self._limited = seconds, queue is None
+        self._held = [self._bound_input(name, array) for name, array in given.items()]
         self._outputs = [self._bound_output(value) for value in model.graph.output]
 
     def _bound_input(self, name: str, array: np.ndarray) -> Any:
@@ -74,10 +78,9 @@ class OrtLaunch:
 
     def _value(self, shape: Any, kind: int) -> Any:
         import onnx
-        import onnxruntime
 
         element = kind if kind == BFLOAT16 else onnx.helper.tensor_dtype_to_np_dtype(kind)
-        return onnxruntime.OrtValue.ortvalue_from_shape_and_type(list(shape), element, self._place, 0)
+        return onnxruntime().OrtValue.ortvalue_from_shape_and_type(list(shape), element, self._place, 0)
 
     def run(self, repeat: int) -> None:
         """``repeat`` runs, one after another; on CUDA they are only enqueued."""
@@ -85,8 +88,14 @@ class OrtLaunch:
             for _ in range(repeat):
                 self._graph.launch(self._queue)
             return
+        if self._limited:
+            for _ in range(repeat):
+                with limited(self._options, self._seconds):
+                    self._session.run_with_iobinding(self._binding, self._options)
+            return
+        options = None if self._queue is None else self._options
         for _ in range(repeat):
-            self._session.run_with_iobinding(self._binding, self._options)
+            self._session.run_with_iobinding(self._binding, options)
 
     def pin(self, cpu: int) -> None:
         """Keep the calling thread on one processor, beside those of the runtime's own threads, until this is closed:
@@ -96,13 +105,21 @@ class OrtLaunch:
             os.sched_setaffinity(0, {cpu})
 
     def look(self, runs: int) -> None:
-        """Run under the runtime's profile: what really ran, for ``audit``; afterwards it costs nothing."""
+        """Run under the runtime's profile: what really ran, for ``audit``; afterwards it costs nothing.
+
+        Raises Unavailable where a run on the CPU takes too long. Later runs are limited too if these were slow, so that
+        Ctrl-C is heard in them.
+        """
+        begin = time.monotonic()
         try:
             self.run(runs)
             if self._queue is not None:
                 self._queue.synchronize()
-        finally:
-            self._ran = _profiled(self._session)
+        except BaseException:
+            Path(self._session.end_profiling()).unlink(missing_ok=True)
+            raise
+        self._limited = self._limited and time.monotonic() - begin > SLOW_SECONDS * runs
+        self._ran = _profiled(self._session)
 
     @property
     def on_device(self) -> bool:

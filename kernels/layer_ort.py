@@ -16,7 +16,10 @@ from typing import Any
 
 from kernels.base import Unavailable, one_line
 from kernels.layer_cut import SIZED_BY_DATA
+from kernels.layer_data import FREE, Chosen, Feeds, feeds
 from kernels.layer_launch import CAPTURED, PLAIN, PROVIDERS, OrtLaunch
+from kernels.layer_patience import SECONDS
+from kernels.layer_runtime import onnxruntime
 
 STATUS = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : ")
 SOURCE = re.compile(r"\S+\.(?:cc|cpp|cuh?|h):\d+ [^()]*(?:\((?:[^()]|\([^()]*\))*\))+(?: const)?(?: \[with [^\]]*\])? ")
@@ -27,16 +30,22 @@ def missing(backend: str) -> str:
     """Why this provider cannot run here, or nothing."""
     try:
         import onnx  # noqa: F401
-        import onnxruntime
+
+        available = onnxruntime().get_available_providers()
     except ImportError as error:
         return f"{error.name} is not installed: pip install -e '.[layers]'"
-    if PROVIDERS[backend] not in onnxruntime.get_available_providers():
+    if PROVIDERS[backend] not in available:
         return f"this onnxruntime has no {PROVIDERS[backend]}: install onnxruntime-gpu in its place"
     return ""
 
 
-def build(model: Any, dtype: str, backend: str, device: Any, queue: Any, how: str = "") -> OrtLaunch:
-    """A launch of a ModelProto whose shapes are numbers. Raises Unavailable where the provider refuses it.
+def build(
+    model: Any, dtype: str, backend: str, device: Any, queue: Any, how: str = "", chosen: Chosen = FREE,
+    seconds: float = SECONDS,
+) -> OrtLaunch:  # fmt: skip
+    """A launch of a ModelProto, fed as chosen.
+
+    Raises Unavailable where the provider refuses it, or, on the CPU, where a run takes longer than ``seconds``.
 
     On CUDA a layer whose every operation runs there is captured in a graph of the harness's stream, which leaves
     nothing of the runtime in its time; anything else is plain runs. ``how`` asks for one of the two.
@@ -44,9 +53,11 @@ def build(model: Any, dtype: str, backend: str, device: Any, queue: Any, how: st
     if reason := missing(backend):
         raise Unavailable(reason)
     onnxruntime_quiet()
+    given = feeds(model, chosen)
     if backend == "cpu":
         cpus = tuple(device.facts.get("cpus") or range(device.units))[: device.units]
-        launch = OrtLaunch(_session(model, backend, _options(cpus), [PROVIDERS["cpu"]]), model, dtype, backend)
+        session = _session(model, backend, _options(cpus), [PROVIDERS["cpu"]])
+        launch = OrtLaunch(session, model, given, dtype, backend, seconds=seconds)
         try:
             launch.pin(cpus[0])
             _look(launch, backend, 1)
@@ -57,34 +68,30 @@ def build(model: Any, dtype: str, backend: str, device: Any, queue: Any, how: st
     if waiting := sorted({node.op_type for node in model.graph.node} & SIZED_BY_DATA):
         raise Unavailable(f"{', '.join(waiting)}: on a stream of ours {CRASHES}")
     preload()
-    return _on_gpu(model, dtype, backend, device, queue, how or CAPTURED)
+    return _on_gpu(model, given, dtype, backend, device, queue, how or CAPTURED)
 
 
 def onnxruntime_quiet() -> None:
     """The runtime says on the terminal what it tried in vain; what matters is in the row."""
-    import onnxruntime
-
-    onnxruntime.set_default_logger_severity(4)
+    onnxruntime().set_default_logger_severity(4)
 
 
 @cache
 def preload() -> None:
     """Load the vendor's libraries out of the wheels they came in: by itself the runtime looks on the system only."""
-    import onnxruntime
-
-    if load := getattr(onnxruntime, "preload_dlls", None):
+    if load := getattr(onnxruntime(), "preload_dlls", None):
         with redirect_stdout(io.StringIO()):  # it prints what it does not find; a session that cannot start says so
             load()
 
 
-def _on_gpu(model: Any, dtype: str, backend: str, device: Any, queue: Any, how: str) -> OrtLaunch:
-    given: dict[str, Any] = {"device_id": device.index, "user_compute_stream": str(queue.ptr)}
+def _on_gpu(model: Any, given: Feeds, dtype: str, backend: str, device: Any, queue: Any, how: str) -> OrtLaunch:
+    asked: dict[str, Any] = {"device_id": device.index, "user_compute_stream": str(queue.ptr)}
     if backend == "cuda":
-        given |= {"use_tf32": int(dtype == "tf32")}
+        asked |= {"use_tf32": int(dtype == "tf32")}
     else:
-        given |= {"trt_fp16_enable": int(dtype == "fp16"), "trt_int8_enable": int(dtype == "int8")}
-    chosen = [(PROVIDERS[backend], {key: str(value) for key, value in given.items()})]
-    launch = OrtLaunch(_session(model, backend, _options(), chosen), model, dtype, backend, queue)
+        asked |= {"trt_fp16_enable": int(dtype == "fp16"), "trt_int8_enable": int(dtype == "int8")}
+    chosen = [(PROVIDERS[backend], {key: str(value) for key, value in asked.items()})]
+    launch = OrtLaunch(_session(model, backend, _options(), chosen), model, given, dtype, backend, queue)
     try:
         _look(launch, backend, 2)  # the first run chooses algorithms
     except BaseException:
@@ -95,13 +102,15 @@ def _on_gpu(model: Any, dtype: str, backend: str, device: Any, queue: Any, how: 
             launch.capture()
     except Exception:  # it was asked for in vain, and leaves the session as it was before
         launch.close()
-        return _on_gpu(model, dtype, backend, device, queue, PLAIN)
+        return _on_gpu(model, given, dtype, backend, device, queue, PLAIN)
     return launch
 
 
 def _look(launch: OrtLaunch, backend: str, runs: int) -> None:
     try:
         launch.look(runs)
+    except Unavailable:
+        raise
     except Exception as error:  # the runtime's own types, or the driver's
         raise Unavailable(f"{backend} provider cannot run it: {line_of(error)}") from None
 
@@ -115,9 +124,7 @@ def _profiles() -> tempfile.TemporaryDirectory[str]:
 def _options(cpus: Sequence[int] = (0,)) -> Any:
     """One thread for each of these processors; all but the first, the caller's, are pinned: unpinned, two of them may
     share a processor for longer than a layer is timed."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
+    options = onnxruntime().SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = len(cpus), 1
     options.log_severity_level = 4
     options.enable_profiling = True
@@ -130,10 +137,8 @@ def _options(cpus: Sequence[int] = (0,)) -> Any:
 
 def _session(model: Any, backend: str, options: Any, providers: Any) -> Any:
     """A session that does run on the provider it was asked for."""
-    import onnxruntime
-
     try:
-        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=providers)
+        session = onnxruntime().InferenceSession(model.SerializeToString(), options, providers=providers)
     except Exception as error:  # the runtime's own types, one for each status
         raise Unavailable(f"{backend} provider: {line_of(error)}") from None
     if session.get_providers()[0] != PROVIDERS[backend]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from kernels.base import Unavailable
+from kernels.layer_runtime import onnxruntime
 from kernels.onnx_shapes import settle
 
 SEED = 21
@@ -41,12 +42,12 @@ def sample(model: Any) -> dict[str, np.ndarray]:
 
 def _run(model: Any, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
     try:
-        import onnxruntime
+        ort = onnxruntime()
     except ImportError as missing:
         raise Unavailable("int8 scales need a run in onnxruntime: pip install -e '.[layers]'") from missing
-    options = onnxruntime.SessionOptions()
+    options = ort.SessionOptions()
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     return list(session.run(None, feeds))
 
 

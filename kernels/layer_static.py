@@ -12,6 +12,7 @@ from typing import Any
 from kernels.base import Unavailable
 from kernels.layer_data import feeds
 from kernels.layer_ort import line_of
+from kernels.layer_runtime import onnxruntime, quantization
 
 SIGNED = ("cuda", "tensorrt")
 """Providers whose integers are signed on both sides: see ``layer_quantize.FORMS``."""
@@ -31,15 +32,15 @@ def quantized(make: Callable[[], Any], backend: str) -> Any:
 
 def _quantized(model: Any, backend: str) -> Any:
     import onnx
-    from onnxruntime import quantization
 
+    tool = quantization()
     with tempfile.TemporaryDirectory() as folder, _quiet():
         folded, result = Path(folder) / "folded.onnx", Path(folder) / "int8.onnx"
         _fold(model, folded)
-        kind = quantization.QuantType.QInt8 if backend in SIGNED else quantization.QuantType.QUInt8
-        quantization.quantize_static(
-            str(folded), str(result), _Once(onnx.load(str(folded))), quant_format=quantization.QuantFormat.QDQ,
-            activation_type=kind, weight_type=quantization.QuantType.QInt8,
+        kind = tool.QuantType.QInt8 if backend in SIGNED else tool.QuantType.QUInt8
+        tool.quantize_static(
+            str(folded), str(result), _Once(onnx.load(str(folded))), quant_format=tool.QuantFormat.QDQ,
+            activation_type=kind, weight_type=tool.QuantType.QInt8,
             extra_options={"ActivationSymmetric": backend in SIGNED},
         )  # fmt: skip
         return onnx.load(str(result))
@@ -47,12 +48,11 @@ def _quantized(model: Any, backend: str) -> Any:
 
 def _fold(model: Any, path: Path) -> None:
     """Constants folded and normalisations merged into convolutions, in operations that every provider knows."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    ort = onnxruntime()
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath, options.log_severity_level = str(path), 4
-    onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from math import prod
@@ -107,7 +108,7 @@ def _evaluate(node: Any, known: Mapping[str, np.ndarray], opsets: Any) -> np.nda
     inputs = [name for name in node.input if name]
     if node.domain not in ("", "ai.onnx") or node.op_type not in ARITHMETIC.split() or not set(inputs) <= known.keys():
         return None
-    if node.op_type == "ConstantOfShape" and (np.prod(known[inputs[0]]) > SMALL or _is_float(node)):
+    if _size(node, [known[name] for name in inputs]) > SMALL or (node.op_type == "ConstantOfShape" and _is_float(node)):
         return None
     make = onnx.helper
     graph = make.make_graph(
@@ -123,6 +124,28 @@ def _evaluate(node: Any, known: Mapping[str, np.ndarray], opsets: Any) -> np.nda
     except Exception:  # a shape that does not fit or an operation the reference lacks: then it stays a node
         return None
     return result if result.size <= SMALL else None
+
+
+def _size(node: Any, values: Sequence[np.ndarray]) -> float:
+    """Elements of the result of an operation, or more, before it is evaluated: a few bytes of a file may ask for all of
+    memory."""
+    ends = [[float(end) for end in value.ravel()] for value in values]
+    shapes = [value.shape for value in values]
+    if node.op_type == "ConstantOfShape":
+        return math.prod(ends[0])
+    if node.op_type == "Range" and len(ends) == 3:
+        start, limit, delta = (row[0] if row else 0.0 for row in ends)
+        return abs(limit - start) / abs(delta) + 1 if delta else math.inf
+    if node.op_type == "Tile" and len(ends) == 2:
+        return float(values[0].size) * math.prod(ends[1])
+    if node.op_type == "Expand" and len(ends) == 2:
+        return float(max(1, values[0].size)) * math.prod(max(1.0, end) for end in ends[1])
+    if node.op_type in ("Gather", "Concat"):
+        return 0.0  # of no more than its inputs, each of which is small, times as many rows
+    try:
+        return float(elements(np.broadcast_shapes(*shapes)))
+    except ValueError:  # of shapes that say how to move, not what to combine
+        return float(max((elements(shape) for shape in shapes), default=1))
 
 
 def _is_float(node: Any) -> bool:

@@ -7,7 +7,7 @@ without it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,9 @@ class Graph:
     """A network in the order it is stored: nodes that run; constant holds the names of those done at load time.
 
     weights: initializers and the results of constant nodes that are as good as stored. opsets: by domain. model: the
-    ModelProto the nodes came from, shapes bound and shape arithmetic folded, without the data of large weights.
+    ModelProto the nodes came from, shapes bound and shape arithmetic folded, without the data of large weights. path:
+    the file that holds those, if there is one. contradicted: outputs that the file declares otherwise than they are, as
+    name -> (shape declared, shape found). made: results of the nodes that are done at load time.
     """
 
     name: str
@@ -87,6 +89,31 @@ class Graph:
     constant: tuple[str, ...]
     opsets: Mapping[str, int]
     model: Any = field(repr=False, compare=False)
+    path: Path | None = field(default=None, compare=False)
+    contradicted: Mapping[str, tuple[str, str]] = field(default_factory=dict, compare=False)
+    made: tuple[Tensor, ...] = field(default=(), compare=False)
+
+    def held_bytes(self) -> float:
+        """Bytes of what is alive at the worst moment of a run, weights and what is made of them included.
+
+        What has no known size counts as none.
+        """
+        last: dict[str, int] = {}
+        for place, node in enumerate(self.nodes):
+            last.update({tensor.name: place for tensor in node.inputs if tensor})
+        alive = {tensor.name: tensor.bytes() or 0.0 for tensor in (*self.weights, *self.made, *self.inputs)}
+        results = {tensor.name for tensor in self.outputs} | alive.keys()
+        held = worst = sum(alive.values())
+        for place, node in enumerate(self.nodes):
+            for tensor in node.outputs:
+                if tensor and tensor.name not in alive:
+                    alive[tensor.name] = tensor.bytes() or 0.0
+                    held += alive[tensor.name]
+            worst = max(worst, held)
+            read = {tensor.name for tensor in (*node.inputs, *node.outputs) if tensor}
+            done = {name for name in read - results if last.get(name, place) == place}
+            held -= sum(alive.pop(name, 0.0) for name in done)
+        return worst
 
     def open_shapes(self) -> list[str]:
         """``Node name: tensor`` of every value whose shape could not be found."""
@@ -98,21 +125,31 @@ class Graph:
         ]
 
 
-def read_graph(path: Path | str, shapes: Shapes | None = None, batch: int | None = None) -> Graph:
-    """The network in a file, every shape bound: see ``onnx_shapes.bind``. OnnxError says in a line why not."""
-    return graph_of(onnx_shapes.load(Path(path)), shapes, batch)
+def read_graph(
+    path: Path | str, shapes: Shapes | None = None, batch: int | None = None, values: Mapping[str, float] | None = None
+) -> Graph:
+    """The network in a file, every shape bound: see ``onnx_shapes.bind``. OnnxError says in a line why not.
+
+    values: of inputs, from which further shapes follow.
+    """
+    return replace(graph_of(onnx_shapes.load(Path(path)), shapes, batch, values), path=Path(path))
 
 
-def graph_of(model: Any, shapes: Shapes | None = None, batch: int | None = None) -> Graph:
+def graph_of(
+    model: Any, shapes: Shapes | None = None, batch: int | None = None, values: Mapping[str, float] | None = None
+) -> Graph:
     """The same of a ModelProto, whose inputs are bound in place."""
     inputs = {value.name for value in onnx_shapes.free_inputs(model)}  # of inner tensors a caller may guess
     sound = bool(shapes) and inputs >= set(shapes or ()) and not onnx_checks.misfit(onnx_shapes.slim(model))
     onnx_shapes.bind(model, shapes, batch)
+    if values:
+        onnx_shapes.take_shapes(model, onnx_shapes.shapes_for(model, values))
     settled = onnx_shapes.settle(model)
     if sound and (problem := onnx_checks.misfit(settled)):
         raise OnnxError(f"the network does not fit the shapes given: {problem}")
     onnx_shapes.name_nodes(settled)
     tensors, constant, nodes, stored = _tensors(settled), [], [], [t.name for t in settled.graph.initializer]
+    made = list[str]()
     read = _read_names(settled.graph)
     for proto in settled.graph.node:
         fixed = _is_constant(proto, tensors)
@@ -121,6 +158,7 @@ def graph_of(model: Any, shapes: Shapes | None = None, batch: int | None = None)
                 tensors[output] = _weight(tensors.get(output) or Tensor(output, None, ""))
         if fixed and proto.op_type not in ALWAYS_RUN:
             constant.append(proto.name)
+            made += filter(None, proto.output)
             stored += [output for output in proto.output if proto.op_type in ("Constant", "ConstantOfShape")]
         else:
             nodes.append(_node(proto, tensors, read))
@@ -135,6 +173,8 @@ def graph_of(model: Any, shapes: Shapes | None = None, batch: int | None = None)
         tuple(constant),
         {entry.domain: entry.version for entry in settled.opset_import},
         settled,
+        contradicted=onnx_shapes.contradicted(model, settled),
+        made=tuple(tensors[name] for name in made),
     )
 
 

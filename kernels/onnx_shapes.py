@@ -6,17 +6,28 @@ input shapes are numbers that arithmetic is constant, so it is folded between tw
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import stat
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kernels.base import one_line
-from kernels.onnx_fold import SMALL, dimensions, elements, fold
+from kernels.onnx_fold import SMALL, dimensions, elements, fold, keep
 from kernels.onnx_standins import extend, set_dims
 
 Shapes = Mapping[str, Sequence[int]]
+MAKERS = frozenset(("ConstantOfShape", "Expand", "OneHot", "Pad", "Range", "Resize", "Tile", "Upsample"))
+HIDDEN = "ridgeline.hidden"
+KINDS: Mapping[Callable[[int], bool], str] = {
+    stat.S_ISDIR: "directory", stat.S_ISFIFO: "pipe", stat.S_ISCHR: "device", stat.S_ISBLK: "device",
+    stat.S_ISSOCK: "socket",
+}  # fmt: skip
+LARGEST_FILE = 2**31 - 1
+"""Bytes of a protobuf message."""
 
 
 class OnnxError(Exception):
@@ -30,7 +41,10 @@ def load(path: Path) -> Any:
     except ImportError as missing:
         raise OnnxError(f"{path.name}: reading a network needs onnx: pip install -e '.[layers]'") from missing
     try:
+        _check_file(path)
         model = onnx.load(str(path), load_external_data=False)
+    except OnnxError:
+        raise
     except OSError as problem:
         raise OnnxError(f"{path}: cannot be read: {problem.strerror or problem}") from problem
     except Exception as problem:  # protobuf raises its own types, by version
@@ -39,8 +53,19 @@ def load(path: Path) -> Any:
         raise OnnxError(f"{path}: not an ONNX model: it has no nodes")
     for tensor in model.graph.initializer:
         if tensor.data_location == onnx.TensorProto.EXTERNAL and elements(tensor.dims) <= SMALL:
-            _fetch(tensor, path)
+            fetch(tensor, path)
     return model
+
+
+def _check_file(path: Path) -> None:
+    """Raises OnnxError for what is no plain file, which might never end, or is larger than any model; and OSError."""
+    found = path.stat()
+    kind = next((name for test, name in KINDS.items() if test(found.st_mode)), "")
+    if kind:
+        raise OnnxError(f"{path}: is a {kind}: give the file of a network")
+    if found.st_size > LARGEST_FILE:
+        size = f"{found.st_size / 1e9:.2f} GB"
+        raise OnnxError(f"{path}: not an ONNX model: it has {size}, and one holds up to 2.15 GB")
 
 
 def free_inputs(model: Any) -> list[Any]:
@@ -77,17 +102,158 @@ def bind(model: Any, shapes: Shapes | None = None, batch: int | None = None) -> 
 
 
 def settle(model: Any) -> Any:
-    """Infer and fold in turn until nothing more becomes known; a new model, its large weights' data left out."""
+    """Infer and fold in turn until nothing more becomes known; a new model, its large weights' data left out.
+
+    What the file declares counts only where inference finds nothing: an exporter may be wrong, and runtimes go by what
+    they infer.
+    """
+    small = slim(model)
+    inner, outer = ({value.name: _copy(value) for value in row} for row in (small.graph.value_info, small.graph.output))
+    small.graph.ClearField("value_info")
+    for value in small.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    small = _settled(small)
+    for declared in (inner, outer):  # of the outputs, what follows from the others is no longer believed
+        while _declare(small, declared):
+            small = _settled(small)
+    return small
+
+
+def _copy(value: Any) -> Any:
+    return type(value).FromString(value.SerializeToString())
+
+
+def shapes_for(model: Any, values: Mapping[str, float]) -> list[Any]:
+    """ValueInfoProtos of what is known where inputs of ``model``, whose shapes are bound, have these values.
+
+    An input that says how large something is makes it known; so would not even the runtime know before it runs.
+    """
+    import onnx
+
+    fixed = slim(model)
+    inputs = {value.name: value for value in fixed.graph.input}
+    for name, value in values.items():
+        dims = dimensions(inputs[name])
+        if all(isinstance(dim, int) for dim in dims) and elements([int(dim) for dim in dims]) <= SMALL:
+            dtype = onnx.helper.tensor_dtype_to_np_dtype(inputs[name].type.tensor_type.elem_type)
+            array = np.full([int(dim) for dim in dims], value).astype(dtype)
+            fixed.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
+    stored = {tensor.name for tensor in fixed.graph.initializer}
+    keep(fixed.graph, "input", [value for name, value in inputs.items() if name not in stored])
+    settled = settle(fixed)
+    return [value for value in _results(settled) if is_sized(value)]
+
+
+def take_shapes(model: Any, known: Sequence[Any]) -> None:
+    """Declare in ``model``, in place, these shapes of tensors of which it declares none."""
+    declared = {value.name: value for value in _results(model)}
+    for value in known:
+        if value.name not in declared:
+            model.graph.value_info.append(value)
+        elif not is_sized(declared[value.name]):
+            declared[value.name].CopyFrom(value)
+
+
+def _settled(small: Any) -> Any:
+    """Infer and fold in turn; where that leaves shapes open, let inference follow values that are known in part."""
+    while True:
+        small = _inferred(small)
+        while fold(small) + extend(small):
+            small = _inferred(small)
+        if not _open(small):
+            return small
+        followed = _inferred(small, values=True)
+        if _open(followed) == _open(small):
+            return small
+        small = followed
+
+
+def _inferred(model: Any, values: bool = False) -> Any:
+    """A new model with the shapes that ONNX infers; values: also from what integers flow between its nodes."""
     import onnx.shape_inference
 
-    small = slim(model)
-    while True:
-        try:
-            small = onnx.shape_inference.infer_shapes(small, data_prop=True)
-        except Exception as problem:
-            raise OnnxError(f"{model.graph.name}: shapes do not fit: {line(problem)}") from problem
-        if not fold(small) + extend(small):
-            return small
+    domains = _hide_makers(model) if values else {}
+    try:
+        found = onnx.shape_inference.infer_shapes(model, data_prop=values)
+    except Exception as problem:
+        raise OnnxError(f"{model.graph.name}: shapes do not fit: {line(problem)}") from problem
+    finally:
+        _show_makers(model, domains)
+    _show_makers(found, domains)
+    return found
+
+
+def _hide_makers(model: Any) -> dict[int, str]:
+    """Put nodes that make many integers of a few, in place, into a domain that inference does not know: it would make
+    them, whatever memory that takes. Returns their own domains, by place."""
+    domains = {place: node.domain for place, node in enumerate(model.graph.node) if node.op_type in MAKERS}
+    for place in domains:
+        model.graph.node[place].domain = HIDDEN
+    if domains:
+        model.opset_import.add(domain=HIDDEN, version=1)
+    return domains
+
+
+def _show_makers(model: Any, domains: Mapping[int, str]) -> None:
+    for place, domain in domains.items():
+        model.graph.node[place].domain = domain
+    if domains:
+        keep(model, "opset_import", [entry for entry in model.opset_import if entry.domain != HIDDEN])
+
+
+def _open(model: Any) -> int:
+    """How many results of nodes have no known shape."""
+    sized = {value.name for value in _results(model) if is_sized(value)}
+    return sum(1 for node in model.graph.node for name in node.output if name and name not in sized)
+
+
+def _results(model: Any) -> list[Any]:
+    """What the file says of tensors that nodes compute, as ValueInfoProtos."""
+    return [*model.graph.value_info, *model.graph.output]
+
+
+def _declare(small: Any, declared: dict[str, Any]) -> int:
+    """Take from ``declared``, once each, what is known of tensors whose shape is open, into ``small``; how many."""
+    stored = {tensor.name for tensor in small.graph.initializer}
+    known = {value.name: value for value in _results(small)}
+    taken = 0
+    for name in [name for name in declared if name not in stored and not is_sized(known.get(name))]:
+        value = declared.pop(name)
+        if name not in known:
+            small.graph.value_info.append(value)
+        elif not _ranked(known[name]):
+            known[name].CopyFrom(value)
+        else:
+            _fill_open(known[name], value)
+        taken += 1
+    return taken
+
+
+def _ranked(value: Any) -> bool:
+    return bool(value.type.tensor_type.HasField("shape"))
+
+
+def _fill_open(value: Any, declared: Any) -> None:
+    """Numbers for the open dimensions of ``value``, in place, from a declaration of as many dimensions."""
+    dims, others = value.type.tensor_type.shape.dim, declared.type.tensor_type.shape.dim
+    for dim, other in zip(dims, others, strict=False) if len(dims) == len(others) else ():
+        if not dim.HasField("dim_value") and other.HasField("dim_value"):
+            dim.dim_value = other.dim_value
+
+
+def contradicted(model: Any, settled: Any) -> dict[str, tuple[str, str]]:
+    """Outputs that the file declares otherwise than they are: name -> (shape declared, shape found)."""
+    found = {value.name: value for value in settled.graph.output if is_sized(value)}
+    wrong = {}
+    for value in model.graph.output:
+        old = dimensions(value) if _ranked(value) else None
+        new = dimensions(found[value.name]) if value.name in found else None
+        if old is None or new is None:
+            continue
+        differ = [a != b for a, b in zip(old, new, strict=False) if isinstance(a, int)]
+        if len(old) != len(new) or any(differ):
+            wrong[value.name] = (text(old) or "a scalar", text(new) or "a scalar")
+    return wrong
 
 
 def name_nodes(model: Any) -> None:
@@ -118,7 +284,9 @@ def slim(model: Any) -> Any:
 
 
 def is_sized(value: Any) -> bool:
-    """Whether a ValueInfoProto is a tensor of known type whose every dimension is a number."""
+    """True for a ValueInfoProto of a tensor of known type whose every dimension is a number."""
+    if value is None:
+        return False
     kind = value.type.tensor_type
     return bool(kind.elem_type) and kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim)
 
@@ -133,7 +301,8 @@ def text(dims: Sequence[int | str]) -> str:
     return "x".join(str(dim) or "?" for dim in dims)
 
 
-def _fetch(tensor: Any, path: Path) -> None:
+def fetch(tensor: Any, path: Path) -> None:
+    """Read the data of an external tensor of the model at ``path`` into it, in place, where they are at hand."""
     import onnx
     from onnx.external_data_helper import load_external_data_for_tensor
 

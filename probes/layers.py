@@ -12,6 +12,7 @@ from functools import partial
 
 from kernels import gemm, gemm_cuda, layer_kernel, layer_launch, layer_models, layer_ort
 from kernels.base import Work
+from kernels.layer_patience import SECONDS
 from kernels.layers import FAMILIES, Family, Layer
 from kernels.numerics import FORMATS
 from probes.harness.case import Case, Probe, run_alone
@@ -22,21 +23,26 @@ TF32_SINCE = 8.0
 SQUARE, LIBRARY = "matmul", "cublaslt"
 
 
-def probe(names: Iterable[str]) -> Probe:
-    """The probe of these families, of all without a name. Raises RidgelineError for one that there is not."""
+def probe(names: Iterable[str], seconds: float = SECONDS) -> Probe:
+    """The probe of these families, of all without a name; a layer of which one run takes longer is skipped.
+
+    Raises RidgelineError for a family that there is not.
+    """
     chosen = list(names) or list(FAMILIES)
     if wrong := [name for name in chosen if name not in FAMILIES]:
         raise RidgelineError(f"no family of layers is called {wrong[0]!r}; there are: {', '.join(FAMILIES)}")
-    return Probe("layers", (__doc__ or "").splitlines()[0], partial(cases, names=chosen), default=False)
+    return Probe(
+        "layers", (__doc__ or "").splitlines()[0], partial(cases, names=chosen, seconds=seconds), default=False
+    )
 
 
-def cases(device: Device, names: Iterable[str] = tuple(FAMILIES)) -> Iterator[Case]:
+def cases(device: Device, names: Iterable[str] = tuple(FAMILIES), seconds: float = SECONDS) -> Iterator[Case]:
     """Every layer of these families, in each precision and on each provider."""
     for backend in layer_ort.providers(device):
         yield from overhead(backend)
         for name in names:
             for layer in FAMILIES[name].layers(device.kind):
-                yield from _layer(layer, FAMILIES[name], backend, device)
+                yield from _layer(layer, FAMILIES[name], backend, device, seconds)
     if device.kind == "cuda" and SQUARE in names:
         for layer in FAMILIES[SQUARE].layers(device.kind):
             yield from _by_library(layer, FAMILIES[SQUARE], device)
@@ -56,8 +62,10 @@ def overhead(backend: str) -> Iterator[Case]:
         yield Case(kernel, "fp32", backend, f"overhead/{name}/{backend}", {"how": how}, skip)
 
 
-def _layer(layer: Layer, family: Family, backend: str, device: Device) -> Iterator[Case]:
-    timed = layer_kernel.TimedLayer(layer.op, layer.make, layer.fixed, by_node=layer.by_node, kept=True)
+def _layer(layer: Layer, family: Family, backend: str, device: Device, seconds: float) -> Iterator[Case]:
+    timed = layer_kernel.TimedLayer(
+        layer.op, layer.make, layer.fixed, by_node=layer.by_node, kept=True, seconds=seconds
+    )
     missing = layer_ort.missing(backend)
     for dtype in layer.dtypes or ([layer.fixed] if layer.fixed else family.dtypes[device.kind]):
         facts = {} if missing else timed.facts(dtype, backend)

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 
 import run_all
+from kernels import layer_saturation
 from kernels.layer_models import Net
 from kernels.layer_precision import convert
 from kernels.onnx_graph import read_graph
@@ -71,6 +79,19 @@ def test_layers_are_placed_on_the_roofs_of_another_run(network: Path, tmp_path: 
     assert intensities == sorted(intensities, reverse=True)
     assert len(set(intensities)) == len(rows) == 3, "each reshape lowers the intensity of the network"
     assert (folder / "layers-reshapes.png").exists()
+
+
+def test_int8_is_timed_on_every_cpu_and_its_wrongness_told(
+    network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_all.main([*CPU, "--layers", "fc", "--roofs", str(network), "--out", str(tmp_path)]) == 0
+    rows = [row for row in placements(only_run(tmp_path)) if row["dtype"] == "int8"]
+    wrong = [json.loads(row["params"]).get("saturated") for row in rows]
+    assert len(rows) > 3
+    assert any(wrong) == layer_saturation.saturates() == ("INT8 saturates on this CPU" in capsys.readouterr().out)
+    for row, fact in zip(rows, wrong, strict=True):
+        said = f"wrong in {fact['values']} of {fact['of']} values" if fact else ""
+        assert said in row["remark"]
 
 
 def test_other_tools_clocks_need_no_gpu(tmp_path: Path) -> None:
@@ -176,6 +197,24 @@ def test_names_may_hold_anything(tmp_path: Path) -> None:
             ["--model", str(NET), "--import", str(DATA / "plain.csv"), "--precision", "fp16,int8"],
             "takes one --precision",
         ),
+        (["--input", "sr=1", "--device", "cpu"], "--input is of a network: give it with --model"),
+        (["--model", str(NET), "--input", "sr=1", "--device", "cpu"], "has no such input: data_0"),
+        (["--model", str(NET), "--input", "data_0", "--device", "cpu"], "'data_0' is not like NAME=16000"),
+        (["--model", str(NET), "--input", "data_0=", "--device", "cpu"], "'data_0=' is not like NAME=16000"),
+        (["--model", str(NET), *(2 * ["--input", "data_0=1"]), "--device", "cpu"], "--input data_0 is given twice"),
+        (
+            ["--model", str(NET), "--import", str(DATA / "plain.csv"), "--input", "data_0=1"],
+            "with --import nothing is fed",
+        ),
+        (
+            ["--layer-seconds", "5", "--device", "cpu"],
+            "--layer-seconds is for layers that are timed here: give --layers",
+        ),
+        (["--model", str(NET), "--layer-seconds", "0", "--device", "cpu"], "--layer-seconds"),
+        (
+            ["--model", str(NET), "--import", str(DATA / "plain.csv"), "--layer-seconds", "5"],
+            "--layer-seconds is for layers that are timed here",
+        ),
         (["--import", "nowhere.json", "--roofs", str(H200)], "nowhere.json cannot be read"),
         (["--import", str(ROOT / "README.md"), "--roofs", str(H200)], "README.md line 1: no column"),
     ],
@@ -188,6 +227,144 @@ def test_what_is_asked_wrongly_is_one_line(
     assert line in said
     assert said.count("\n") == 1
     assert not list(tmp_path.iterdir()), "nothing was begun"
+
+
+def silero() -> Any:
+    """Two branches, one of which fits the shapes given: a runtime that knows these refuses the other."""
+    make, kind = onnx.helper.make_node, onnx.TensorProto
+    result = onnx.helper.make_empty_tensor_value_info
+    squeezed = onnx.helper.make_graph([make("Squeeze", ["x", "zero"], ["a"])], "squeezed", [], [result("a")])
+    kept = onnx.helper.make_graph([make("Identity", ["x"], ["b"])], "kept", [], [result("b")])
+    flat = onnx.helper.make_graph([make("MatMul", ["t", "w"], ["c"])], "flat", [], [result("c")])
+    pooled = onnx.helper.make_graph([make("GlobalAveragePool", ["t"], ["d"])], "pooled", [], [result("d")])
+    nodes = [
+        make("Shape", ["x"], ["shape"]), make("Gather", ["shape", "first"], ["batch"]),
+        make("Equal", ["batch", "one"], ["single"]),
+        make("If", ["single"], ["t"], then_branch=squeezed, else_branch=kept),
+        make("Equal", ["sr", "rate"], ["known"]), make("If", ["known"], ["y"], then_branch=flat, else_branch=pooled),
+    ]  # fmt: skip
+    values = {"zero": np.array([0]), "first": np.array(0), "one": np.array(1), "rate": np.array(16000)}
+    weights = [onnx.numpy_helper.from_array(value, name) for name, value in values.items()]
+    weights.append(onnx.numpy_helper.from_array(np.ones((4, 4), np.float32), "w"))
+    shapes: dict[str, Any] = {"x": ("batch", 8, 4), "sr": ()}
+    return model_of(nodes, shapes, ["y"], weights, kinds={"sr": kind.INT64}, opset=16)
+
+
+def test_a_network_whose_other_branch_does_not_fit_is_timed_with_the_inputs_chosen(tmp_path: Path) -> None:
+    onnx.save(silero(), tmp_path / "net.onnx")
+    asked = [*CPU, "--only", "overhead", "--model", str(tmp_path / "net.onnx"), "--shape", "x=1x8x4"]
+    assert run_all.main([*asked, "--input", "sr=16000", "--out", str(tmp_path / "out")]) == 0
+    (whole,) = [row for row in read_run(only_run(tmp_path / "out")).measurements if row.ceiling == "layer/network"]
+    assert whole.status == "ok"
+    assert "MatMul" in whole.params, "the branch of 16 kHz"
+    assert run_all.main([*asked, "--input", "sr=8000", "--out", str(tmp_path / "other")]) == 0
+    (whole,) = [row for row in read_run(only_run(tmp_path / "other")).measurements if row.ceiling == "layer/network"]
+    assert "GlobalAveragePool" in whole.params or whole.status == "skipped"
+
+
+def test_a_file_that_declares_its_output_wrongly_runs_and_is_told_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = model_of([onnx.helper.make_node("Relu", ["x"], ["y"], name="r")], {"x": (1, "width")}, ["y"])
+    model.graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["a", "b", "c"]))
+    onnx.save(model, tmp_path / "net.onnx")
+    asked = ["--only", "overhead", "--model", str(tmp_path / "net.onnx"), "--shape", "x=1x64"]
+    assert run_all.main([*CPU, *asked, "--out", str(tmp_path / "out")]) == 0
+    assert "declares its output y as axbxc; it is 1x64" in capsys.readouterr().out
+    rows = read_run(only_run(tmp_path / "out")).measurements
+    assert [row.status for row in rows if row.ceiling.startswith("layer/")] == ["ok", "ok"]
+
+
+def test_what_needs_more_memory_than_is_free_is_refused_with_the_numbers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make = onnx.helper.make_node
+    nodes = [
+        make("Range", ["zero", "n", "one"], ["r"], name="bomb"), make("Cast", ["r"], ["f"], to=1),
+        make("ReduceMax", ["f"], ["m"]), make("Add", ["x", "m"], ["y"], name="add"),
+    ]  # fmt: skip
+    weights = [onnx.numpy_helper.from_array(np.array(n), name) for name, n in (("zero", 0), ("n", 2**40), ("one", 1))]
+    onnx.save(model_of(nodes, {"x": (4,)}, ["y"], weights, opset=17), tmp_path / "net.onnx")
+    asked = ["--model", str(tmp_path / "net.onnx"), "--only", "overhead", "--out", str(tmp_path / "out")]
+    assert run_all.main([*CPU, *asked]) == 0
+    rows = {row.kernel: row for row in read_run(only_run(tmp_path / "out")).measurements}
+    assert re.search(r"needs \d+\.\d+ GB of memory, and .* are free", rows["network"].reason)
+    assert rows["Add"].status == "ok", "its own data are small"
+    said = capsys.readouterr().out
+    assert "the whole was not timed in one go: needs " in said
+    assert said.index("So it has no speed of light.") > said.index("in one go")
+
+
+def endless() -> Any:
+    """x doubled so often that no run ends."""
+    make, kinds, value = onnx.helper.make_node, onnx.TensorProto, onnx.helper.make_tensor_value_info
+    nodes = [make("Add", ["s", "s"], ["sum"]), make("Identity", ["on"], ["still"])]
+    inputs = [value("turn", kinds.INT64, []), value("on", kinds.BOOL, []), value("s", kinds.FLOAT, [8])]
+    body = onnx.helper.make_graph(
+        nodes, "body", inputs, [value("still", kinds.BOOL, []), value("sum", kinds.FLOAT, [8])]
+    )
+    weights = [onnx.numpy_helper.from_array(np.array(v), name) for name, v in (("turns", 2**62), ("on", True))]
+    loop = make("Loop", ["turns", "on", "x"], ["h"], name="loop", body=body)
+    return model_of([loop, make("Relu", ["h"], ["y"], name="relu")], {"x": (8,)}, ["y"], weights, opset=17)
+
+
+def test_a_run_without_an_end_is_left_after_the_seconds_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    onnx.save(endless(), tmp_path / "net.onnx")
+    asked = ["--model", str(tmp_path / "net.onnx"), "--layer-seconds", "0.5", "--only", "overhead"]
+    assert run_all.main([*CPU, *asked, "--out", str(tmp_path / "out")]) == 0
+    (whole,) = [row for row in read_run(only_run(tmp_path / "out")).measurements if row.ceiling == "layer/network"]
+    assert (whole.status, whole.reason) == ("skipped", "one run of it takes longer than 0.5 s (--layer-seconds)")
+    assert f"neither the whole nor any of its layers could be timed: {whole.reason}." in capsys.readouterr().out
+
+
+def test_ctrl_c_is_heard_in_a_run_without_an_end(tmp_path: Path) -> None:
+    onnx.save(endless(), tmp_path / "net.onnx")
+    asked = ["--model", str(tmp_path / "net.onnx"), "--layer-seconds", "9999", "--only", "overhead"]
+    command = [sys.executable, "-u", str(ROOT / "run_all.py"), *CPU, *asked, "--out", str(tmp_path / "out")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+        assert running.stdout
+        said = ""
+        for line in running.stdout:
+            said += line
+            if "layer/activation relu" in line:  # the whole network is next, and never ends by itself
+                time.sleep(1)
+                running.send_signal(signal.SIGINT)
+    assert running.returncode == 130, said
+    assert "interrupted: this run is partial" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("kind", ["pipe", "directory", "device"])
+def test_what_is_no_file_is_one_line(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = {"pipe": tmp_path / "net.onnx", "directory": tmp_path, "device": Path("/dev/zero")}[kind]
+    if kind == "pipe":
+        os.mkfifo(path)
+    assert run_all.main([*CPU, "--model", str(path), "--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err == f"run_all.py: {path}: is a {kind}: give the file of a network\n"
+
+
+def test_a_file_larger_than_any_model_is_not_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with open(tmp_path / "net.onnx", "wb") as large:
+        large.truncate(1 << 40)
+    assert run_all.main([*CPU, "--model", str(tmp_path / "net.onnx"), "--out", str(tmp_path / "out")]) == 2
+    assert "not an ONNX model: it has 1099.51 GB, and one holds up to 2.15 GB" in capsys.readouterr().err
+
+
+def test_an_input_that_says_how_large_something_is_makes_its_layers_known(tmp_path: Path) -> None:
+    make = onnx.helper.make_node
+    nodes = [make("Expand", ["x", "n"], ["e"], name="expand"), make("Relu", ["e"], ["y"], name="relu")]
+    model = model_of(nodes, {"x": (1,), "n": (2,)}, ["y"], kinds={"n": onnx.TensorProto.INT64})
+    onnx.save(model, tmp_path / "net.onnx")
+    asked = [*CPU, "--model", str(tmp_path / "net.onnx"), "--only", "overhead", "--input"]
+    assert run_all.main([*asked, "n=30", "--out", str(tmp_path / "out")]) == 0
+    relu = next(row for row in placements(only_run(tmp_path / "out")) if row["layer"] == "relu")
+    assert float(relu["bytes"]) == 2 * 4 * 900
+    assert run_all.main([*asked, f"n={2**31}", "--out", str(tmp_path / "large")]) == 0
+    rows = [r for r in read_run(only_run(tmp_path / "large")).measurements if r.ceiling.startswith("layer/")]
+    assert len(rows) == 3
+    assert all("of memory, and" in row.reason for row in rows)
 
 
 def test_a_dynamic_input_needs_its_shape(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from kernels import layer_ort
+from kernels.layer_patience import SECONDS
 from probes import layers
 from probes.harness import network
 from probes.harness.case import Probe, choose
@@ -25,35 +26,43 @@ def probes(args: argparse.Namespace) -> list[Probe]:
     Raises RidgelineError for what is asked in vain.
     """
     _check(args)
+    seconds = args.layer_seconds or SECONDS
     found = [] if args.roofs and not args.only else choose(args.only, args.full)
+    found = [layers.probe([], seconds) if probe.name == "layers" else probe for probe in found]
     wanted = args.layers is not None or (args.model and not args.imported)
     if wanted and (reason := layer_ort.missing("cpu")):
         raise RidgelineError(f"layers cannot be timed: {reason}")
     if args.layers is not None:
-        found.append(layers.probe(args.layers))
+        found.append(layers.probe(args.layers, seconds))
     if args.model and not args.imported:
         found.append(network.probe(_network(args)))
     return found
 
 
 def _check(args: argparse.Namespace) -> None:
-    for option in ("shape", "batch", "precision"):
+    for option in ("shape", "batch", "precision", "input"):
         if getattr(args, option) and not args.model:
             raise RidgelineError(f"--{option} is of a network: give it with --model NET.onnx")
     if wrong := [name for name in args.precision if name not in network.PRECISIONS]:
         raise RidgelineError(f"--precision {wrong[0]!r}: there are {', '.join(network.PRECISIONS)}")
     if args.imported and len(args.precision) > 1:
         raise RidgelineError("--import takes one --precision: that of the profile, in which bytes are counted")
-    shapes = [name for name, _ in args.shape]
-    if twice := [name for name in shapes if shapes.count(name) > 1]:
-        raise RidgelineError(f"--shape {twice[0]} is given twice")
+    if args.imported and args.input:
+        raise RidgelineError("--input feeds a network that is timed here: with --import nothing is fed")
+    for option in ("shape", "input"):
+        names = [name for name, _ in getattr(args, option)]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise RidgelineError(f"--{option} {twice[0]} is given twice")
     families = args.layers is not None or "layers" in (args.only or ())
+    if args.layer_seconds and not (families or (args.model and not args.imported)):
+        raise RidgelineError("--layer-seconds is for layers that are timed here: give --layers or --model with it")
     if args.roofs and not (families or args.model or args.imported):
         raise RidgelineError("--roofs is for layers: give --layers, --model or --import with it")
 
 
 def _network(args: argparse.Namespace) -> network.Asked:
-    return network.Asked(args.model, dict(args.shape), args.batch, args.precision)
+    seconds = args.layer_seconds or SECONDS
+    return network.Asked(args.model, dict(args.shape), args.batch, args.precision, dict(args.input), seconds)
 
 
 def device(

@@ -45,7 +45,7 @@ class Probe:
     """One question to the hardware: a module with ``cases(device)``; its docstring starts with the question.
 
     default: whether a plain run includes it, full: whether ``--full`` does (a module may set ``DEFAULT = False``, and
-    ``FULL = False``: such a probe runs only by its name).
+    ``FULL = False``: such a probe runs only by its name). warnings: what a reader should know of what was asked.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Probe:
     cases: Callable[[Device], Iterable[Case]]
     default: bool = True
     full: bool = True
+    warnings: tuple[str, ...] = ()
 
 
 def all_probes() -> dict[str, Probe]:

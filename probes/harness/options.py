@@ -43,7 +43,11 @@ def _layers(group: argparse._ArgumentGroup) -> None:
         "--shape", type=shape, action="append", default=[], metavar="NAME=1x3x224x224", help="of an input"
     )
     group.add_argument("--batch", type=positive, metavar="N", help="first dimension of the network's inputs")
+    group.add_argument(
+        "--input", type=value, action="append", default=[], metavar="NAME=VALUE", help="every element of an input"
+    )
     group.add_argument("--precision", type=names, default=(), metavar="P,P", help="fp32, tf32, fp16, bf16, int8")
+    group.add_argument("--layer-seconds", type=seconds, metavar="S", help="skip a layer that takes longer (30)")
     group.add_argument("--import", dest="imported", type=Path, nargs="+", default=[], metavar="FILE",
                        help="layers another tool timed: trtexec, ONNX Runtime, Nsight Compute, CSV")  # fmt: skip
     group.add_argument("--roofs", type=Path, metavar="RUN_DIR", help="take the ceilings from this run, measure none")
@@ -70,6 +74,14 @@ def names(text: str) -> tuple[str, ...]:
     if not parts:
         raise argparse.ArgumentTypeError(f"{text!r} names nothing")
     return parts
+
+
+def value(text: str) -> tuple[str, str]:
+    """``name=16000`` as name and value; names may hold ``=`` themselves."""
+    name, _, written = text.rpartition("=")
+    if not name or not written.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is not like NAME=16000")
+    return name, written.strip()
 
 
 def shape(text: str) -> tuple[str, tuple[int, ...]]:

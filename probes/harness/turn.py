@@ -16,7 +16,7 @@ from kernels.base import Audit, KernelError, Launch, Unavailable, one_line
 from kernels.nvrtc import processors
 from probes.harness.beside import beside
 from probes.harness.case import Case
-from probes.harness.check import Failure, audited, check
+from probes.harness.check import SOUND, Failure, audited, check
 from probes.harness.guard import Broken
 from probes.harness.records import FAILED, OK, SKIPPED, Device
 from probes.harness.task import Round, Task, no_room
@@ -83,15 +83,15 @@ def told(error: Exception) -> str:
 def _timed(task: Task, device: Device, clock: Clock, rule: Rule) -> Turn:
     """The samples of one turn; in the first, only after the check and the audit."""
     case, first = task.case, not task.repeat
-    audit, repeat = task.audit, task.repeat
+    audit, repeat, verdict = task.audit, task.repeat, SOUND
     if first and case.kernel.check_params:
         with _built(case, device, clock, case.kernel.check_params) as launch:
-            check(case, launch)
+            verdict = check(case, launch)
     with _built(case, device, clock) as launch:
         if first:
             if not case.kernel.check_params:
-                check(case, launch)
-            audit = audited(launch, case)
+                verdict = check(case, launch)
+            audit = audited(launch, case, verdict)
             repeat = calibrate(launch, clock, rule)
         with beside(case, device, clock, rule, _built) as others:
             samples = measure(launch, clock, rule, repeat, between=others.sample, steady=case.steady)

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from analysis import layer_plot, layer_precision_plot
 from analysis.ceilings import ceilings
 from analysis.layer_groups import Network, layer_sweeps, networks, slug, unplaced
-from analysis.layer_words import compared, correlation, headline, kinds, prediction, unknown
+from analysis.layer_words import compared, correlation, headline, kinds, prediction, saturated, unknown
 from analysis.placement import Placement
 from analysis.placements import WHOLE, placements, speed_of_light
 from probes.harness.records import Measurement
@@ -70,11 +71,39 @@ def test_a_network_of_which_no_layer_runs_alone_is_told_all_the_same() -> None:
     ]
     rows += [whole(6e-3)]
     assert unplaced(shown(*rows), rows) == [
-        "net, FP16 on cuda: 6.00 ms in one go; none of its layers could be timed alone: l."
+        "the network net, FP16 on cuda: 6.00 ms in one go; none of its layers could be timed alone: l"
     ]
     assert not unplaced(shown(*LAYERS, *rows), [*LAYERS, *rows])
     (net,) = shown(*LAYERS, *rows)
     assert "(1 more could not run so: l)" in headline(net)
+
+
+REASON = "cpu provider: Node (if2) does not fit"
+
+
+def test_a_network_that_cannot_be_timed_as_a_whole_says_why_and_has_no_speed_of_light() -> None:
+    refused = replace(whole(1.0), status="skipped", reason=REASON, seconds_median=None)
+    (net,) = shown(*LAYERS, refused)
+    said = headline(net)
+    assert f"the whole was not timed in one go: {REASON}. So it has no speed of light." in said
+    assert "%" not in said
+    assert layer_plot._under(net).endswith("the whole could not be timed")
+    assert layer_precision_plot._said(net).endswith("the whole could not be timed")
+
+
+def test_a_network_of_which_layers_are_missing_has_no_speed_of_light() -> None:
+    gone = replace(layer("if", None, 1e-3, "unknown", op="If"), status="skipped", reason="of its own")
+    (net,) = shown(*LAYERS, gone, whole(6e-3))
+    said = headline(net)
+    assert "Those that ran need at least 3.00 ms on the measured roofs: 50.0 % of the time measured; " in said
+    assert said.endswith("what the others need is not known, and so the network has no speed of light.")
+
+
+def test_a_network_of_which_nothing_runs_says_why() -> None:
+    rows = [replace(each, status="skipped", reason=REASON, seconds_median=None) for each in (*LAYERS, whole(1.0))]
+    assert unplaced(shown(*rows), rows) == [
+        f"the network net, FP16 on cuda: neither the whole nor any of its layers could be timed: {REASON}"
+    ]
 
 
 def test_a_network_without_roofs_has_no_speed_of_light() -> None:
@@ -206,3 +235,11 @@ def test_two_providers_are_two_curves_and_two_pictures() -> None:
 )
 def test_names_of_networks_are_safe_in_files(name: str, part: str) -> None:
     assert slug(name) == part
+
+
+def test_how_wrong_saturated_layers_are_is_said_once() -> None:
+    wrong = {"values": 3, "of": 8, "error": 0.075}
+    rows = [layer("a", 1e9, 2e-3, saturated=wrong), layer("b", 1e9, 2e-3, saturated={**wrong, "error": 0.01})]
+    assert saturated(place(*LAYERS)) == []
+    (said,) = saturated(place(*rows, *LAYERS))
+    assert "wrong in 2 layers, by up to 7.5 % of its largest value" in said

@@ -16,7 +16,7 @@ import pytest
 from analysis.theory import peak_for
 from kernels import cache
 from probes.harness.records import Device
-from probes.harness.timing import HostClock, calibrate
+from probes.harness.timing import HostClock, Rule, calibrate
 
 SIZE = 16 << 10  # bytes: inside every first cache
 LOADS = ("load_avx512", "load_avx", "load_sse", "load_neon", "load")  # widest first
@@ -51,7 +51,7 @@ def rate_of(command: list[str]) -> float:
 def bests(launch: Any, clock: HostClock, command: list[str]) -> tuple[float, float, float]:
     """Best rate of ours and of likwid's in turns, and our bytes per clock: a disturbed clock only reads low, so the
     highest one seen counts."""
-    repeat = calibrate(launch, clock, 0.001)
+    repeat = calibrate(launch, clock, Rule(0.001, 0.0))
     ours = theirs = highest = 0.0
     for _ in range(ROUNDS):
         samples = [clock.sample(launch, repeat) for _ in range(EACH)]

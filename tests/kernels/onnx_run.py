@@ -9,6 +9,8 @@ import numpy as np
 import onnx
 import onnx.reference
 
+from kernels.layer_runtime import WITHOUT_SATURATION
+
 Feeds = dict[str, np.ndarray]
 
 
@@ -26,13 +28,15 @@ def feeds(model: Any) -> Feeds:
 
 
 def run(model: Any, given: Feeds, optimized: Path | None = None) -> list[np.ndarray]:
-    """What ONNX Runtime makes of it; optimized: a file for the graph it really runs."""
+    """What ONNX Runtime makes of it, INT8 without saturation; optimized: a file for the graph it really runs."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level, options.intra_op_num_threads = 3, 1
     if optimized:
         options.optimized_model_filepath = str(optimized)
+    else:
+        options.add_session_config_entry(*WITHOUT_SATURATION)
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     return list(session.run(None, given))
 

@@ -10,12 +10,15 @@ import numpy as np
 import onnx
 import pytest
 
-from kernels import layer_cut, layer_data
+from kernels import layer_cut, layer_data, layer_reference
 from kernels.base import Unavailable
+from kernels.layer_reference import Size
 from kernels.layer_work import work_of
 from kernels.onnx_graph import Graph, Node, read_graph
 from kernels.onnx_graph import graph_of as layer_graph
 from tests.kernels.onnx_networks import model_of
+
+LARGE = Size(1e12, 1e12)  # too large for definitions in NumPy
 
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
 NETWORKS = sorted(path.stem for path in LIGHT.glob("*.onnx"))
@@ -70,7 +73,7 @@ def test_the_whole_runs_with_random_weights_at_another_batch() -> None:
     assert all(w.std() > 0 for w in weights), "a constant weight would let wrong channels pass"
     given = layer_data.feeds(model)
     assert [array.shape[0] for array in given.values()] == [2]
-    (out,) = layer_data.expected(model, given, 1e12)
+    (out,) = layer_reference.expected(model, given, LARGE)
     assert np.isfinite(out).all()
     assert out.shape[0] == 2
     assert not np.allclose(out[0], out[1])
@@ -94,7 +97,7 @@ def test_integers_that_nodes_make_keep_their_values(tmp_path: Path) -> None:
     weights = [onnx.numpy_helper.from_array(np.array([2]), "rank")]
     onnx.save(model_of(nodes, {"x": (3, 4)}, ["y"], weights), tmp_path / "net.onnx")
     model = layer_cut.whole(tmp_path / "net.onnx", None, None)
-    (out,) = layer_data.expected(model, layer_data.feeds(model), 1e12)
+    (out,) = layer_reference.expected(model, layer_data.feeds(model), LARGE)
     assert out.shape == (3, 4)
 
 
@@ -107,7 +110,33 @@ def test_weights_beside_the_file_are_read_and_lost_ones_are_random(tmp_path: Pat
         (tmp_path / "data").unlink()
     made = layer_cut.whole(tmp_path / "n.onnx", None, None)
     assert (onnx.numpy_helper.to_array(made.graph.initializer[0]) == 0.5).all() == there
-    assert np.isfinite(layer_data.expected(made, layer_data.feeds(made), 1e12)[0]).all()
+    assert np.isfinite(layer_reference.expected(made, layer_data.feeds(made), LARGE)[0]).all()
+
+
+@pytest.mark.parametrize("external", [False, True])
+def test_integers_of_a_network_are_its_own_and_floats_random(tmp_path: Path, external: bool) -> None:
+    own = np.random.default_rng(1).integers(-90, 90, (64, 48)).astype(np.int8)
+    scales = np.linspace(0.01, 0.02, 48 * 48, dtype=np.float32)
+    weights = {"w": own, "s": np.float32(0.1), "z": np.zeros(2304, np.int8), "scales": scales, "f": own.astype("f4")}
+    make = onnx.helper.make_node
+    nodes = [
+        make("MatMulInteger", ["x", "w"], ["i"], name="product"),
+        make("DequantizeLinear", ["q", "scales", "z"], ["d"], name="decode", axis=0),
+        make("MatMul", ["a", "f"], ["b"], name="floats"),
+    ]
+    stored = [onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in weights.items()]
+    kinds = {"x": onnx.TensorProto.UINT8, "q": onnx.TensorProto.INT8}
+    model = model_of(nodes, {"x": (4, 64), "q": (2304,), "a": (4, 64)}, ["i", "d", "b"], stored, kinds=kinds)
+    onnx.save(model, tmp_path / "n.onnx", save_as_external_data=external, location="data", size_threshold=0)
+    graph = read_graph(tmp_path / "n.onnx")
+    found = {
+        tensor.name: onnx.numpy_helper.to_array(tensor)
+        for node in graph.nodes
+        for tensor in layer_cut.alone(graph, node).graph.initializer
+    }
+    assert (found["w"] == own).all()
+    assert (found["scales"] == scales).all()
+    assert not np.array_equal(found["f"], own)
 
 
 def test_a_file_stamped_by_a_newer_exporter_runs_all_the_same(tmp_path: Path) -> None:
@@ -117,7 +146,7 @@ def test_a_file_stamped_by_a_newer_exporter_runs_all_the_same(tmp_path: Path) ->
     graph = read_graph(tmp_path / "net.onnx")
     for made in (layer_cut.alone(graph, graph.nodes[0]), layer_cut.whole(tmp_path / "net.onnx", None, None)):
         assert made.ir_version == 9
-        assert layer_data.expected(made, layer_data.feeds(made), 1e12)
+        assert layer_reference.expected(made, layer_data.feeds(made), LARGE)
 
 
 def test_what_depends_on_its_data_is_not_cut() -> None:

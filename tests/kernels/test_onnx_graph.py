@@ -278,6 +278,51 @@ def test_external_weights_are_not_read_but_small_ones_are(tmp_path: Path) -> Non
     assert [t.shape for t in graph.weights if t.name == "w"] == [(64, 64)]
 
 
+def declaring(shape: list[int | str] | None, inner: list[int] | None = None) -> Any:
+    """x of 2x6 made 3x4 by way of h; the file declares y, and maybe h, as it likes."""
+    nodes = [make("Relu", ["x"], ["h"]), make("Reshape", ["h", "to"], ["y"])]
+    model = model_of(nodes, {"x": ("rows", 6)}, ["y"], [numpy_helper.from_array(np.array([3, 4]), "to")])
+    if shape is not None:
+        model.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", TensorProto.FLOAT, shape))
+    if inner is not None:
+        model.graph.value_info.append(helper.make_tensor_value_info("h", TensorProto.FLOAT, inner))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("declared", "told"),
+    [
+        (None, {}),
+        (["a", "b"], {}),
+        ([3, 4], {}),
+        ([12], {"y": ("12", "3x4")}),
+        (["a", "b", "c"], {"y": ("axbxc", "3x4")}),
+        ([4, "b"], {"y": ("4xb", "3x4")}),
+        ([], {"y": ("a scalar", "3x4")}),
+    ],
+)
+def test_what_a_file_declares_wrongly_is_told_and_not_believed(
+    declared: list[int | str] | None, told: dict[str, tuple[str, str]]
+) -> None:
+    graph = graph_of(declaring(declared), {"x": (2, 6)})
+    assert graph.outputs[0].shape == (3, 4)
+    assert graph.contradicted == told
+
+
+def test_a_wrong_shape_inside_of_a_file_is_not_believed_either() -> None:
+    graph = graph_of(declaring([3, 4], inner=[7]), {"x": (2, 6)})
+    assert graph.nodes[0].outputs[0].shape == (2, 6)  # type: ignore[union-attr]
+
+
+def test_what_inference_does_not_know_is_taken_from_the_file() -> None:
+    nodes = [make("Odd", ["x"], ["h"], domain="mine"), make("Relu", ["h"], ["y"], name="known")]
+    model = model_of(nodes, {"x": (2, 6)}, ["y"], domains=["mine"])
+    model.graph.value_info.append(helper.make_tensor_value_info("h", TensorProto.FLOAT, [5, 7]))
+    assert graph_of(model).outputs[0].shape == (5, 7)
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", TensorProto.FLOAT, [5, 9]))
+    assert graph_of(model).contradicted == {"y": ("5x9", "5x7")}
+
+
 def test_bad_files_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = tmp_path / "net.onnx"
     text.write_text("no network\n")

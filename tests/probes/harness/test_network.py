@@ -1,4 +1,4 @@
-"""What precision a network is of: that it computes in, not that its packed weights are stored in."""
+"""What precision a network is of: that it computes in, not that its packed weights are stored in; what it is fed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from probes.harness.network import Asked
+from kernels import layer_data
+from probes.harness.network import Asked, probe
+from probes.harness.records import RidgelineError
 from tests.kernels.onnx_networks import header, model_of
 
 
@@ -31,6 +33,89 @@ def test_a_table_of_four_bits_is_packed_too(tmp_path: Path) -> None:
     nodes = [helper.make_node("DequantizeLinear", ["w", "s"], ["d"]), helper.make_node("MatMul", ["x", "d"], ["y"])]
     found = asked(tmp_path, nodes, [header("w", (32, 16), TensorProto.INT4), header("s", ())])
     assert found.packed == {"w"}
+
+
+def test_weights_in_bytes_around_arithmetic_of_floats_are_no_int8(tmp_path: Path) -> None:
+    decoded = [
+        [helper.make_node("DequantizeLinear", ["w", "s"], ["d"])],
+        [helper.make_node("Cast", ["w"], ["c"], to=TensorProto.FLOAT), helper.make_node("Mul", ["c", "s"], ["d"])],
+    ]
+    for nodes in decoded:
+        weights = [header("w", (32, 16), TensorProto.INT8), header("s", ())]
+        found = asked(tmp_path, [*nodes, helper.make_node("MatMul", ["x", "d"], ["y"])], weights)
+        assert found.stored == "fp32"
+
+
+def test_half_precision_around_weights_in_bytes_is_half_precision(tmp_path: Path) -> None:
+    nodes = [helper.make_node("DequantizeLinear", ["w", "s"], ["d"]), helper.make_node("MatMul", ["x", "d"], ["y"])]
+    weights = [header("w", (32, 16), TensorProto.INT8), header("s", (), TensorProto.FLOAT16)]
+    assert asked(tmp_path, nodes, weights).stored == "fp16"
+
+
+def test_products_of_integers_and_networks_of_bytes_are_int8(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"]),
+        helper.make_node("MatMulInteger", ["q", "w", "z"], ["i"]),
+        helper.make_node("Cast", ["i"], ["y"], to=TensorProto.FLOAT),
+    ]
+    assert asked(tmp_path, nodes, [header("w", (32, 16), TensorProto.INT8)]).stored == "int8"
+    kinds = {"x": TensorProto.UINT8}
+    onnx.save(
+        model_of([helper.make_node("Transpose", ["x"], ["y"])], {"x": (2, 4)}, ["y"], kinds=kinds), tmp_path / "b"
+    )
+    assert Asked(tmp_path / "b", {}).stored == "int8"
+
+
+def inputs(tmp_path: Path, **values: str) -> Asked:
+    kinds = {"n": TensorProto.INT32, "b": TensorProto.BOOL, "h": TensorProto.FLOAT16, "u": TensorProto.UINT8}
+    kinds |= {"long": TensorProto.INT64, "s": TensorProto.STRING}
+    names = ["x", *kinds]
+    nodes = [helper.make_node("Identity", [name], [f"y_{name}"]) for name in names]
+    model = model_of(nodes, dict.fromkeys(names, (2, 3)), [f"y_{name}" for name in names], kinds=kinds)
+    onnx.save(model, tmp_path / "net.onnx")
+    return Asked(tmp_path / "net.onnx", {}, values=values)
+
+
+def test_inputs_are_fed_what_was_chosen(tmp_path: Path) -> None:
+    chosen = inputs(tmp_path, n="16000", b="false", h="0.5", u="255", long="-9223372036854775808", x="-1e3").chosen
+    assert chosen.values == {"n": 16000, "b": False, "h": 0.5, "u": 255, "long": -(2**63), "x": -1000.0}
+    model = onnx.load(tmp_path / "net.onnx")
+    del model.graph.input[-1], model.graph.output[-1], model.graph.node[-1]
+    fed = layer_data.feeds(model, chosen)
+    assert all(array.shape == (2, 3) for array in fed.values())
+    assert {name: array.flat[0].item() for name, array in fed.items()} == chosen.values
+    assert all((array == array.flat[0]).all() for array in fed.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("sr", "16000", "--input sr: .*net.onnx has no such input: x, n, b, h, u, long, s"),
+        ("n", "2147483648", "--input n=2147483648: type int32 holds -2.14748e.09 to 2.14748e.09"),
+        ("n", "1.5", "--input n=1.5: that is no value of type int32"),
+        ("n", "9" * 5000, "that is no value of type int32"),
+        ("u", "-1", "type uint8 holds 0 to 255"),
+        ("b", "2", "it is true or false"),
+        ("h", "7e4", "type fp16 holds -65504 to 65504"),
+        ("x", "nan", "type fp32 holds"),
+        ("x", "inf", "type fp32 holds"),
+        ("x", "red", "that is no value of type fp32"),
+        ("s", "a", "an input of type string cannot be given one"),
+    ],
+)
+def test_a_value_that_an_input_cannot_hold_is_one_line(tmp_path: Path, name: str, text: str, said: str) -> None:
+    with pytest.raises(RidgelineError, match=said) as problem:
+        probe(inputs(tmp_path, **{name: text}))
+    assert "\n" not in str(problem.value)
+    assert len(str(problem.value)) < 500
+
+
+def test_a_wrong_declaration_is_a_warning_of_the_run(tmp_path: Path) -> None:
+    model = model_of([helper.make_node("Relu", ["x"], ["y"])], {"x": (2, 4)}, ["y"])
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", TensorProto.FLOAT, [8]))
+    onnx.save(model, tmp_path / "net.onnx")
+    (said,) = probe(Asked(tmp_path / "net.onnx", {})).warnings
+    assert said.endswith("net.onnx declares its output y as 8; it is 2x4, and runs as that")
 
 
 @pytest.mark.parametrize(("kind", "stored"), [(TensorProto.FLOAT, "fp32"), (TensorProto.FLOAT16, "fp16")])

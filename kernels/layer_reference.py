@@ -1,0 +1,116 @@
+"""What a layer should answer, by another program than the one that is timed.
+
+That is ONNX's own definitions in NumPy where they are quick enough, else the CPU provider with every optimisation off.
+A library that is wrong itself is no fault of the layer: what it may be wrong in is an Appeal.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kernels import layer_saturation
+from kernels.base import Appeal, Fault
+from kernels.layer_data import Feeds, flat
+from kernels.layer_patience import SECONDS
+from kernels.layer_runtime import EXACT, PLAIN, answers
+from kernels.onnx_shapes import is_sized
+
+NUMPY_FLOPS, NUMPY_BYTES = 3e7, 3e8
+"""Operations, and bytes of all tensors, up to which ONNX's definitions answer within some tenths of a second."""
+LOOPS = """
+Resize Upsample GridSample AffineGrid NonMaxSuppression RoiAlign MaxPool AveragePool LpPool LRN Erf Gelu
+ScatterElements ScatterND GatherND ReverseSequence Col2Im DeformConv MaxUnpool ConvTranspose If Loop Scan
+"""
+UNSUITED = frozenset(LOOPS.split())
+"""Operations whose definition in NumPy is a loop over elements, or may be one without an end."""
+NUMPY_OPSET = 14
+"""The first whose definitions are those in NumPy: before it Softmax flattened (13), BatchNormalization trained (14)."""
+DISPUTED = "disputed"
+"""The fact of a row that ONNX's definition and the runtime without its optimisations do not agree about."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of a layer: operations and bytes of all its tensors, None where unknown; and the seconds that a run may take."""
+
+    flops: float | None
+    bytes: float | None
+    seconds: float = SECONDS
+
+    @property
+    def quick(self) -> bool:
+        """True if the definitions in NumPy answer within some tenths of a second."""
+        if self.flops is None or self.bytes is None:
+            return False
+        return self.flops <= NUMPY_FLOPS and self.bytes <= NUMPY_BYTES
+
+
+def expected(model: Any, given: Feeds, size: Size) -> list[np.ndarray]:
+    """The outputs of ``model``, in FP32 or integers, by another program than the one that is timed."""
+    if _definable(model, size):
+        try:
+            return _by_definition(model, given)
+        except Exception:  # an operation it does not know, or a type, or an answer of another shape: by version
+            pass
+    saturated = layer_saturation.multiplies_integers(model) and layer_saturation.saturates()
+    return answers(model, given, EXACT if saturated else PLAIN, size.seconds)
+
+
+def _definable(model: Any, size: Size) -> bool:
+    """True if the definitions in NumPy are those of this model's operations, and quick."""
+    ops = {node.op_type for node in model.graph.node}
+    opset = next((entry.version for entry in model.opset_import if not entry.domain), 0)
+    return size.quick and opset >= NUMPY_OPSET and not ops & UNSUITED
+
+
+def _by_definition(model: Any, given: Feeds) -> list[np.ndarray]:
+    """Raises whatever the definitions raise, and ValueError for an answer of another shape than the model says."""
+    import onnx.reference
+
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        answered: Any = onnx.reference.ReferenceEvaluator(model).run(None, dict(given))
+    arrays = [np.asarray(array) for array in answered]
+    for value, array in zip(model.graph.output, arrays, strict=True):
+        dims = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+        if is_sized(value) and array.shape != dims:
+            raise ValueError(f"{value.name} is {array.shape}, not {dims}")
+    return arrays
+
+
+def saturation(model: Any, given: Feeds, found: np.ndarray, right: np.ndarray, size: Size) -> Iterator[Appeal]:
+    """Whether the answer ``found`` of ``model`` on the CPU differs from ``right``, its reference, by saturation alone.
+
+    Then the runtime answers the same when nobody times it, and answers right without that, or on weights that are too
+    small for it.
+    """
+    if not (layer_saturation.saturates() and layer_saturation.holds_bytes(model)):
+        return
+    deployed = flat(answers(model, given, seconds=size.seconds))
+    if layer_saturation.stores_bytes(model):
+        without = (flat(answers(model, given, EXACT, size.seconds)), right)
+    else:
+        tame, fed = layer_saturation.tame(model, given)
+        without = (flat(answers(tame, fed, seconds=size.seconds)), flat(expected(tame, fed, size)))
+    yield Appeal(layer_saturation.FAULT, layer_saturation.words, [(found, deployed), without])
+
+
+def dispute(model: Any, given: Feeds, found: np.ndarray, size: Size) -> Iterator[Appeal]:
+    """Whether ONNX's definition stands alone: the runtime answers ``found`` with no optimisation, too.
+
+    Definitions are wrong in places (GlobalMaxPool in one dimension, onnx 1.23), and which is right is not ours to say.
+    """
+    if _definable(model, size):
+        yield Appeal(DISPUTED, _disputed, [(found, flat(answers(model, given, PLAIN, size.seconds)))])
+
+
+def _disputed(fault: Fault) -> str:
+    return (
+        f"ONNX's definition in NumPy answers otherwise in {fault.values} of {fault.of} values, by up to "
+        f"{100 * fault.error:.2g} % of the largest; the runtime without optimisations agrees with what was timed"
+    )

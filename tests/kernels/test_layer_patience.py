@@ -1,0 +1,100 @@
+"""A run that would never end is told to: when its time is up, and at Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from kernels.base import Unavailable
+from kernels.layer_patience import limited
+from kernels.layer_runtime import answers
+from tests.kernels.onnx_networks import model_of
+
+FOREVER = 2**62
+
+
+def options() -> Any:
+    return SimpleNamespace(terminate=False)
+
+
+def until_told(run: Any) -> None:
+    """As the runtime runs: until it is told to end, which it says by an error of its own."""
+    while not run.terminate:
+        threading.Event().wait(0.001)
+    raise RuntimeError("exiting due to terminate flag")
+
+
+def loop(turns: int) -> Any:
+    """A model that adds x to itself so many times."""
+    kinds = TensorProto
+    value = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [helper.make_node("Add", ["state", "state"], ["sum"]), helper.make_node("Identity", ["on"], ["still"])],
+        "body",
+        [value("turn", kinds.INT64, []), value("on", kinds.BOOL, []), value("state", kinds.FLOAT, [8])],
+        [value("still", kinds.BOOL, []), value("sum", kinds.FLOAT, [8])],
+    )
+    weights = [numpy_helper.from_array(np.array(turns), "turns"), numpy_helper.from_array(np.array(True), "on")]
+    node = helper.make_node("Loop", ["turns", "on", "x"], ["y"], name="loop", body=body)
+    return model_of([node], {"x": (8,)}, ["y"], weights, opset=17)
+
+
+def test_what_takes_too_long_is_told_to_end_and_says_so() -> None:
+    run = options()
+    with (
+        pytest.raises(Unavailable, match=r"one run of it takes longer than 0.05 s \(--layer-seconds\)"),
+        limited(run, 0.05),
+    ):
+        until_told(run)
+
+
+def test_what_ends_in_time_is_left_alone() -> None:
+    run, before = options(), threading.active_count()
+    with limited(run, 60):
+        pass
+    with pytest.raises(RuntimeError, match="its own"), limited(run, 60):
+        raise RuntimeError("its own")
+    assert not run.terminate
+    assert threading.active_count() == before
+
+
+def test_ctrl_c_ends_a_run_and_is_heard() -> None:
+    run = options()
+    before = signal.set_wakeup_fd(-1)
+    with pytest.raises(KeyboardInterrupt), limited(run, 60):
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        finally:  # the interrupt is raised at once here, where no C code is in the way: the flag must come as well
+            while not run.terminate:
+                threading.Event().wait(0.001)
+    assert signal.set_wakeup_fd(before) == -1
+
+
+def test_in_another_thread_time_counts_all_the_same() -> None:
+    run, said = options(), list[str]()
+
+    def work() -> None:
+        try:
+            with limited(run, 0.05):
+                until_told(run)
+        except Unavailable as reason:
+            said.append(str(reason))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert len(said) == 1
+
+
+def test_the_runtime_leaves_a_loop_without_an_end() -> None:
+    given = {"x": np.zeros(8, np.float32)}
+    assert (answers(loop(3), given)[0] == 0).all()
+    with pytest.raises(Unavailable, match=r"takes longer than 0.2 s"):
+        answers(loop(FOREVER), given, seconds=0.2)

@@ -1,0 +1,80 @@
+"""What a layer should answer: definitions where they can be trusted, the unoptimised runtime where they cannot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx.reference
+import pytest
+from onnx import helper, numpy_helper
+
+from kernels import layer_data, layer_kernel, layer_reference
+from kernels.base import Fault, Unavailable
+from kernels.layer_reference import Size
+from probes.harness.check import difference
+from tests.kernels.onnx_networks import model_of
+
+SMALL = Size(1.0, 1.0)
+
+
+def model(op: str, *shapes: tuple[int, ...], outputs: int = 1, opset: int = 17, **attributes: Any) -> Any:
+    inputs = {f"x{n}": shape for n, shape in enumerate(shapes)}
+    results = [f"y{n}" for n in range(outputs)]
+    made = model_of([helper.make_node(op, list(inputs), results, **attributes)], inputs, results, opset=opset)
+    return onnx.shape_inference.infer_shapes(made)
+
+
+def test_a_definition_whose_answer_has_another_shape_is_none() -> None:
+    pool = model("GlobalMaxPool", (1, 8, 32))
+    given = layer_data.feeds(pool)
+    (found,) = layer_reference.expected(pool, given, SMALL)
+    assert (found == given["x0"].max(axis=2, keepdims=True)).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_has_no_number_for_an_answer_is_no_warning() -> None:
+    zero = numpy_helper.from_array(np.zeros(4, np.float32), "zero")
+    nodes = [helper.make_node("Div", ["x", "zero"], ["h"]), helper.make_node("Softmax", ["h"], ["y"])]
+    made = model_of(nodes, {"x": (3, 4)}, ["y"], [zero], opset=17)
+    (found,) = layer_reference.expected(made, layer_data.feeds(made), SMALL)
+    assert np.isnan(found).all()
+
+
+@pytest.mark.parametrize(
+    ("made", "size"),
+    [
+        (model("Relu", (4,)), Size(1e9, 1.0)),
+        (model("Relu", (4,)), Size(0.0, 1e9)),
+        (model("Relu", (4,)), Size(None, 1.0)),
+        (model("Relu", (4,)), Size(1.0, None)),
+        (model("Relu", (4,), opset=13), SMALL),
+        (model("MaxPool", (1, 1, 4, 4), kernel_shape=[2, 2]), SMALL),
+    ],
+    ids=["too much work", "too large", "unknown work", "unknown size", "of another opset", "slow"],
+)
+def test_where_definitions_do_not_fit_none_is_asked(made: Any, size: Size, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx.reference, "ReferenceEvaluator", lambda *_: pytest.fail("asked"))
+    given = layer_data.feeds(made)
+    assert layer_reference.expected(made, given, size)[0].size
+    assert not list(layer_reference.dispute(made, given, np.zeros(4), size))
+
+
+def test_a_definition_that_stands_alone_is_no_fault_of_the_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = layer_kernel.TimedLayer("Relu", lambda: model("Relu", (64,)))
+    kernel = layer.kernel("cpu")
+    right = kernel.reference("fp32", 1)
+    wrong = right[::-1].copy()
+    monkeypatch.setattr(layer_reference, "_by_definition", lambda *_: pytest.fail("asked again"))
+    (appeal,) = kernel.appeals("fp32", right, wrong)
+    assert appeal.fault == "disputed"
+    assert not any(difference(*pair, 1e-6) for pair in appeal.pairs)
+    (other,) = kernel.appeals("fp32", wrong, right)
+    assert any(difference(*pair, 1e-6) for pair in other.pairs), "the layer itself was wrong"
+    assert "otherwise in 3 of 8 values, by up to 50 % of the largest" in appeal.words(Fault(3, 8, 0.5))
+
+
+def test_what_nothing_can_answer_is_a_reason_not_a_failure() -> None:
+    odd = model_of([helper.make_node("Odd", ["x"], ["y"], domain="mine")], {"x": (4,)}, ["y"], domains=["mine"])
+    with pytest.raises(Unavailable, match=r"nothing else says what it should answer: .*Odd"):
+        layer_kernel.TimedLayer("Odd", lambda: odd).kernel("cpu").reference("fp32", 1)

@@ -1,0 +1,41 @@
+"""Nothing connects: layers are timed with no look-up of a host and no connection, by us or by the runtime."""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kernels.layer_runtime import NO_TELEMETRY
+from tests import watched
+from tests.runs import ROOT
+
+DOOR = ROOT / "kernels/layer_runtime.py"
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.split(".")[0]
+
+
+def test_the_runtime_has_one_door() -> None:
+    files = [ROOT / "run_all.py", *(p for top in ("kernels", "probes", "analysis") for p in (ROOT / top).rglob("*.py"))]
+    assert [path for path in files if "onnxruntime" in imported(path)] == [DOOR]
+
+
+def test_tests_are_silent_too() -> None:
+    assert os.environ[NO_TELEMETRY[0]] == NO_TELEMETRY[1]
+
+
+def test_timing_layers_says_nothing_to_the_network(watched_network: Path) -> None:
+    bare = watched.network_calls(watched_network, watched.BARE)
+    ours = watched.network_calls(watched_network, watched.OURS)
+    assert not ours
+    if not bare:
+        pytest.skip("this onnxruntime looks nothing up even when nobody keeps it from that: nothing is proved by it")

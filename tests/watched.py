@@ -1,0 +1,83 @@
+"""Two programs run side by side under strace while other tests go on: what each says to the network, and for how long.
+
+One is this program timing layers, the other the same runtime with nobody to keep it from its vendor's network: only if
+that one is seen to look up a host does the silence of the first mean anything.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from kernels.layer_runtime import NO_TELEMETRY
+from tests.runs import ROOT
+
+SECONDS = 22
+"""After a layer ran: the look-up comes 5 to 12 seconds after it."""
+LONGEST = 240  # seconds until both have ended, on a machine that is busy with the other tests
+OURS, BARE = "ours", "bare"
+PROGRAMS = {
+    OURS: """
+import sys, time, run_all
+code = run_all.main(["--device", "cpu", "--quick", "--only", "overhead", "--layers", "reshapes", "--out", sys.argv[1]])
+assert code in (0, 1), code  # 1: a clock was read wrongly beside other tests, and layers ran
+time.sleep({seconds})
+""",
+    BARE: """
+import time
+import onnxruntime
+from kernels.layer_models import Net
+net = Net()
+model = net.model(net.add("Neg", net.input(4)))
+session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+session.run(None, {{"x": [0.0] * 4}})
+time.sleep({seconds})
+""",
+}
+INTERNET = re.compile(r"AF_INET6?\b")
+"""In a line of strace: a socket of the network. One of AF_UNIX, to a name service cache, say, is none."""
+
+
+def missing() -> str:
+    """Why nothing can be watched here, or nothing."""
+    if not shutil.which("strace"):
+        return "strace is not installed (apt-get install strace)"
+    tried = subprocess.run(["strace", "-f", "-e", "trace=%network", "true"], capture_output=True, text=True)
+    return "" if tried.returncode == 0 else f"strace cannot trace here: {tried.stderr.strip().splitlines()[0]}"
+
+
+def start(folder: Path) -> None:
+    """Start both programs, unless that was done already; each leaves ``NAME.calls`` and, at its end, ``NAME.code``."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return
+    for name, text in PROGRAMS.items():
+        environment = dict(os.environ)
+        environment.pop(NO_TELEMETRY[0], None)
+        program = folder / f"{name}.py"
+        program.write_text(text.format(seconds=SECONDS), encoding="utf-8")
+        calls, code, out = (str(folder / f"{name}.{what}") for what in ("calls", "code", "out"))
+        traced = (
+            'strace -f -e trace=%network -o "$1" "$2" "$3" "$4" >"$4.said" 2>&1; echo $? >"$5.part"; mv "$5.part" "$5"'
+        )
+        subprocess.Popen(
+            ["sh", "-c", traced, "sh", calls, sys.executable, str(program), out, code],
+            cwd=ROOT, env={**environment, "PYTHONPATH": str(ROOT)}, start_new_session=True,
+        )  # fmt: skip
+
+
+def network_calls(folder: Path, name: str) -> list[str]:
+    """Lines of strace about the network, once that program has ended."""
+    end, code = time.monotonic() + LONGEST, folder / f"{name}.code"
+    while not code.exists() and time.monotonic() < end:
+        time.sleep(0.2)
+    said = (folder / f"{name}.out.said").read_text(encoding="utf-8", errors="replace")
+    assert code.exists() and code.read_text().strip() == "0", said
+    calls = (folder / f"{name}.calls").read_text(encoding="utf-8", errors="replace")
+    return [line for line in calls.splitlines() if INTERNET.search(line)]
