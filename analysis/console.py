@@ -79,7 +79,8 @@ class Console:
             said = [*sentences(outcome.placements, outcome.networks, outcome.layer_sweeps), *said]
         for text in said:
             self.note(text)
-        for warning in outcome.run.warnings[len(outcome.run.device.warnings) :]:
+        run = outcome.run
+        for warning in (*run.warnings[len(run.device.warnings) :], *run.damage):
             self.note(f"warning: {warning}")
         if outcome.folder:
             names = ", ".join(["run.json", "measurements.csv", *(f.name for f in outcome.files)])

@@ -68,12 +68,13 @@ def device(
         return *find(args.device), []
     run = read_run(args.roofs)
     kept = [row for row in run.measurements if row.quantity != LAYER]
+    damage = tuple(f"--roofs {args.roofs}: {text}" for text in run.damage)
     if args.layers is None and not (args.model and not args.imported) and not args.only:
-        return replace(run.device, warnings=()), f"its ceilings are those of {args.roofs}", kept
+        return replace(run.device, warnings=damage), f"its ceilings are those of {args.roofs}", kept
     here, why = find(args.device)
     if (here.name, here.arch, here.kind) != (run.device.name, run.device.arch, run.device.kind):
         raise RidgelineError(f"--roofs {args.roofs} is of {run.device.name}, not of {here.name}: measure its own")
-    return here, f"{why}; its ceilings are those of {args.roofs}", kept
+    return replace(here, warnings=(*here.warnings, *damage)), f"{why}; its ceilings are those of {args.roofs}", kept
 
 
 def imported(args: argparse.Namespace, run: Run) -> list[Measurement]:
