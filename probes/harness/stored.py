@@ -72,6 +72,15 @@ def row_problem(row: Measurement) -> str:
     return _params_problem(row.params, parts[0])
 
 
+def cells_problem(row: Measurement) -> str:
+    """Which cell of this row could not be read back, since no machine has such a number; nothing if all could."""
+    for name, (low, high) in LIMITS.items():
+        value = getattr(row, name)
+        if value and not low <= value <= high:
+            return f"{name} is {value!r}, not a number from {low:g} to {high:g}"
+    return ""
+
+
 def _params_problem(params: str, quantity: str) -> str:
     """What is wrong with the facts of a row that anything is computed from."""
     if params in ("", NULL):
