@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from analysis.ceilings import Ceiling, ceilings, is_roof
-from analysis.drawing import Figure, drawn, saved
+from analysis.drawing import Figure, drawn, picture
 from analysis.layer_groups import LayerSweep, Network, layer_sweeps, networks, unplaced
 from analysis.layer_missing import with_lost_time
 from analysis.levels import levels
@@ -17,7 +17,7 @@ from analysis.placements import placements
 from analysis.roofline import Roofline, roofline
 from analysis.sweeps import Sweep, sweeps
 from analysis.units import si, unit_of
-from probes.harness.files import COMPLETE, Run, csv_text, read_moments, read_run, replace_file
+from probes.harness.files import COMPLETE, Run, csv_text, read_moments, read_run, remove_parts, replace_file
 from probes.harness.records import Moment
 
 INCHES = (9.6, 5.6)
@@ -65,6 +65,7 @@ def model(run: Run) -> Outcome:
 def write(outcome: Outcome, folder: Path) -> None:
     """Write ceilings.csv, placements.csv, the pictures and report.html, each whole or not at all."""
     outcome.folder = folder
+    remove_parts(folder)
     for name, content in _contents(outcome).items():
         replace_file(folder / name, content)
         outcome.files.append(folder / name)
@@ -139,4 +140,4 @@ def curve(moments: Sequence[Moment]) -> bytes:
     from analysis.curve import figure
 
     device, tag = moments[0].device, moments[0].tag
-    return saved(figure(moments, f"{device}: {tag}", unit_of(tag, tag.split("/")[1])), "png")
+    return picture(partial(figure, moments, f"{device}: {tag}", unit_of(tag, tag.split("/")[1])))

@@ -14,7 +14,7 @@ from kernels import gemm, gemm_cuda, layer_kernel, layer_launch, layer_models, l
 from kernels.base import Work
 from kernels.layers import FAMILIES, Family, Layer
 from kernels.numerics import FORMATS
-from probes.harness.case import Case, Probe, run_alone
+from probes.harness.case import Case, Probe, question, run_alone
 from probes.harness.records import Device, RidgelineError
 
 DEFAULT = FULL = False
@@ -27,7 +27,7 @@ def probe(names: Iterable[str]) -> Probe:
     chosen = list(names) or list(FAMILIES)
     if wrong := [name for name in chosen if name not in FAMILIES]:
         raise RidgelineError(f"no family of layers is called {wrong[0]!r}; there are: {', '.join(FAMILIES)}")
-    return Probe("layers", (__doc__ or "").splitlines()[0], partial(cases, names=chosen), default=False)
+    return Probe("layers", question(__file__), partial(cases, names=chosen), default=False)
 
 
 def cases(device: Device, names: Iterable[str] = tuple(FAMILIES)) -> Iterator[Case]:

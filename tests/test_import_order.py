@@ -15,7 +15,7 @@ OURS = ("kernels", "probes", "analysis", "run_all", "tests")
 MAY_IMPORT = {
     "kernels": ("kernels",),
     "probes": ("kernels", "probes"),
-    "analysis": ("analysis", "probes.harness.records", "probes.harness.files"),
+    "analysis": ("analysis", "probes.harness.records", "probes.harness.files", "probes.harness.given"),
 }
 STORED = ("records", "given", "table", "stored", "files")
 """What both halves share, each importing only those before it, and the standard library."""

@@ -11,6 +11,7 @@ from probes import layers
 from probes.harness import network
 from probes.harness.case import Probe, choose
 from probes.harness.files import Run, read_run
+from probes.harness.given import regular
 from probes.harness.records import LAYER, Device, Measurement, RidgelineError
 from probes.importers.any_file import read_all
 from probes.importers.nodes import nodes_of
@@ -53,6 +54,8 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _network(args: argparse.Namespace) -> network.Asked:
+    """The network that is asked for. Raises RidgelineError where its path is of a pipe, a device or a folder."""
+    regular(args.model)
     return network.Asked(args.model, dict(args.shape), args.batch, args.precision)
 
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import re
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -20,6 +23,9 @@ from probes.harness.table import GUARD, csv_text, in_words, named, read_table
 
 RUN_FILE, ROWS_FILE, CURVE_FILE = "run.json", "measurements.csv", "sustained.csv"
 COMPLETE, PARTIAL = "complete", "partial"
+PART = ".part"
+OF_PROCESS = re.compile(rf"[\w.-]+?\.(?:csv|json|png|svg|html)(?:\.(\d{{1,9}}))?{re.escape(PART)}")
+"""Name of a file that is being written, and which process writes it (versions without it wrote none)."""
 ELSEWHERE = ("measurements", "guarded", "damage")  # what of a run stands in no field of its file
 
 
@@ -89,12 +95,36 @@ def _made(folder: Path) -> Path | None:
 
 def replace_file(path: Path, content: str | bytes) -> None:
     """Write a whole file or nothing: a reader, or a run killed at any moment, sees the old one or the new."""
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f"{path.name}.{os.getpid()}{PART}")
     try:
-        part.write_bytes(content.encode() if isinstance(content, str) else content)
+        # a path in it may have bytes that are no UTF-8
+        part.write_bytes(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what processes that were killed as they wrote have left in a run's folder."""
+    for part in folder.glob(f"*{PART}"):
+        found = OF_PROCESS.fullmatch(part.name)
+        if found and not _lives(int(found[1] or 0)):
+            with suppress(OSError):
+                part.unlink()
+
+
+def _lives(process: int) -> bool:
+    """Whether a process is still there that may be at work; 0 is none."""
+    if process in (0, os.getpid()):
+        return False
+    try:
+        os.kill(process, 0)
+        state = Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+    except ProcessLookupError:
+        return False
+    except (OSError, IndexError):  # of another user, or no /proc here
+        return True
+    return state != "Z"  # dead, and not yet waited for
 
 
 def read_run(folder: Path) -> Run:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from probes.harness.files import PARTIAL, Run, new_folder, read_moments, read_run, replace_file
+from probes.harness.files import PARTIAL, Run, new_folder, read_moments, read_run, remove_parts, replace_file
 from probes.harness.records import FAILED, Cache, Measurement, Moment, RidgelineError
 from probes.harness.table import csv_text
 from tests.devices import CPU, GPU, measurement
@@ -151,6 +155,30 @@ def test_a_failed_write_leaves_the_old_file_whole(tmp_path: Path, monkeypatch: p
         replace_file(path, "new")
     assert [p.name for p in tmp_path.iterdir()] == ["x.csv"]
     assert path.read_text() == "old"
+
+
+def test_what_a_killed_process_was_writing_is_removed_by_the_next_run_there(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as other:
+        left = [
+            "measurements.csv.part", "report.html.999999999.part", f"run.json.{os.getpid()}.part",
+            f"roofline.png.{other.pid}.part", "notes.part", "a.csv.part.csv", "thesis.txt.1.part",
+        ]  # fmt: skip
+        for name in left:
+            (tmp_path / name).write_text("half")
+        remove_parts(tmp_path)
+        assert sorted(path.name for path in tmp_path.iterdir()) == sorted(left[3:]), "one process still writes"
+        other.kill()
+        while not Path(f"/proc/{other.pid}/stat").read_text().rpartition(")")[2].startswith(" Z"):
+            time.sleep(0.01)
+        remove_parts(tmp_path)  # dead, and not waited for
+        assert sorted(path.name for path in tmp_path.iterdir()) == sorted(left[4:]), "others' files are theirs"
+
+
+def test_a_path_that_is_no_text_can_be_told_of(tmp_path: Path) -> None:
+    run = saved(tmp_path)
+    run.warnings.append("cannot read " + os.fsdecode(b"net\xff"))
+    run.save(tmp_path)
+    assert read_run(tmp_path).warnings == ["cannot read net\ufffd"]
 
 
 def test_runs_started_in_the_same_second_have_a_folder_each(tmp_path: Path) -> None:
