@@ -214,15 +214,17 @@ def finish(run: Run, folder: Path, console: Console) -> int:
 
 
 def started() -> int:
-    """The program as its user starts it: a fault of its own is one line, too, that names the place. Returns the code."""
+    """The program as its user starts it: a fault of its own, too, is one line, which names the place.
+
+    Returns the exit code.
+    """
     try:
         return main()
     except Exception as error:
         *_, place = traceback.extract_tb(error.__traceback__)
         where = f"{Path(place.filename).name} line {place.lineno}"
-        return ended(
-            f"a fault of this program, please report it: {type(error).__name__} in {where}: {error}", SOME_FAILED
-        )
+        told = f"{type(error).__name__} in {where}: {error}"
+        return ended(f"a fault of this program, please report it: {told}", SOME_FAILED)
 
 
 if __name__ == "__main__":
