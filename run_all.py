@@ -18,6 +18,7 @@ from analysis.output import CLOSED, ReaderLeft, Unheard, error_line, heard, plai
 from probes.harness import interrupts
 from probes.harness.case import Probe, all_probes, choose
 from probes.harness.devices.choose import choose as choose_device
+from probes.harness.devices.load import Watch
 from probes.harness.files import COMPLETE, Run, new_folder, now
 from probes.harness.given import reason
 from probes.harness.options import parser, refuse_ignored
@@ -25,10 +26,12 @@ from probes.harness.records import FAILED, Device, RidgelineError
 
 if TYPE_CHECKING:
     from analysis.console import Console
+    from probes.harness.bench import GuardedBench
     from probes.harness.task import Task
 
 VERSION = "0.1.0"
 NOTHING = "nothing to ask of this kind of device"
+LOOK_SECONDS = 0.3  # for what else runs on the machine, before anything is measured
 DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -86,7 +89,7 @@ def list_probes(args: argparse.Namespace) -> int:
 
 
 def replot(folder: Path) -> int:
-    """Analyse and draw the run in ``folder`` again."""
+    """Analyse, judge and draw the run in ``folder`` again; returns the exit code that measuring it gives."""
     from analysis.analyse import analyse
     from analysis.console import Console
 
@@ -95,27 +98,40 @@ def replot(folder: Path) -> int:
     except OSError as error:
         raise RidgelineError(f"cannot write to {folder}: {reason(error)}") from None
     Console().result(outcome)
-    return DONE
+    return code_of(outcome.run)
 
 
 def measure(args: argparse.Namespace) -> int:
     """Measure the chosen device, leaving a run directory; the rows so far are always on disk."""
     from analysis.console import Console
     from probes.harness import asked
+    from probes.harness.bench import GuardedBench
     from probes.harness.task import tasks
 
+    watch = Watch()
     probes = asked.probes(args)
-    device, why, kept = asked.device(args, choose_device)
-    run = begin(device, probes, args)
+
+    def plan(device: Device) -> list[Task]:
+        return tasks(probes, device, started, full=args.full or bool(args.only), quick=args.quick)
+
+    started = now()
+    bench = GuardedBench(choose_device, plan)
+    device, why, kept = asked.device(args, bench.find)
+    run = begin(device, started, probes, args)
     run.measurements = kept + asked.imported(args, run)
-    todo = tasks(probes, device, run.started, full=args.full or bool(args.only), quick=args.quick)
+    todo = plan(device)
     warn_of_silent(run, args.only or (), todo)
     absent = [above for above in (args.out / device.slug, args.out) if not above.exists()]
     folder = new_folder(args.out, device, run.started)
     with rows_in(folder, absent):
         console = Console()
         console.device(device, why)
-        code = measured(run, todo, args, folder, console)
+        if todo:
+            run.load = {"before": watch.lap(LOOK_SECONDS).as_json(), "clock_limits": watch.clock_limits()}
+            console.load(run.load)
+        code = measured(run, todo, bench, args, folder, console, watch)
+        if code == INTERRUPTED:
+            return code
         left = finish(run, folder, console)
         interrupts.check()
     return code or left
@@ -163,25 +179,38 @@ def kept_in(folder: Path, absent: Sequence[Path]) -> str:
     return ""
 
 
-def measured(run: Run, todo: Sequence[Task], args: argparse.Namespace, folder: Path, console: Console) -> int:
+def measured(
+    run: Run,
+    todo: Sequence[Task],
+    bench: GuardedBench,
+    args: argparse.Namespace,
+    folder: Path,
+    console: Console,
+    watch: Watch,
+) -> int:
     """Measure all there is to measure, or as much as can be; returns the exit code."""
-    from analysis.theory import above_limit
+    from analysis.judge import judged
     from probes.harness.measuring import measure_all
 
     try:
-        measure_all(run, todo, folder, args.sustained, lambda row: above_limit(row, run.device), console)
+        measure_all(run, todo, bench, folder, args.sustained, lambda rows: judged(rows, run.device), console, watch)
     except KeyboardInterrupt:
         interrupts.answered()
-        console.note(f"interrupted: this run is partial; its rows so far are in {folder}")
+        console.note(f"interrupted: this run is partial; its rows so far are in {folder}, --replot draws them")
         return INTERRUPTED
     except OSError as error:
         console.note(f"cannot write to {folder}: {reason(error)}; the measurement ended there")
         return SOME_FAILED if run.measured else BAD_INPUT
-    failed = run.status != COMPLETE or any(row.status == FAILED for row in run.measurements)
+    return SOME_FAILED if run.status != COMPLETE else code_of(run)
+
+
+def code_of(run: Run) -> int:
+    """The exit code that the rows of a run call for."""
+    failed = any(row.status == FAILED for row in run.measurements)
     return SOME_FAILED if failed else DONE
 
 
-def begin(device: Device, probes: Sequence[Probe], args: argparse.Namespace) -> Run:
+def begin(device: Device, started: str, probes: Sequence[Probe], args: argparse.Namespace) -> Run:
     """A run that has measured nothing yet."""
     from probes.harness.plan import rounds
     from probes.harness.versions import versions
@@ -192,7 +221,7 @@ def begin(device: Device, probes: Sequence[Probe], args: argparse.Namespace) -> 
         "probes": [p.name for p in probes],
         "rounds": rounds(device.kind, args.quick),
     }
-    return Run(device, now(), settings, {"ridgeline": VERSION, **versions()}, warnings=list(device.warnings))
+    return Run(device, started, settings, {"ridgeline": VERSION, **versions()}, warnings=list(device.warnings))
 
 
 def finish(run: Run, folder: Path, console: Console) -> int:
@@ -213,7 +242,7 @@ def finish(run: Run, folder: Path, console: Console) -> int:
     return SOME_FAILED if problem else DONE
 
 
-def started() -> int:
+def without_traceback() -> int:
     """The program as its user starts it: a fault of its own, too, is one line, which names the place.
 
     Returns the exit code.
@@ -228,4 +257,4 @@ def started() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(started())
+    sys.exit(without_traceback())

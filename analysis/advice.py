@@ -45,15 +45,23 @@ def _same(placement: Placement) -> tuple[str, ...]:
 
 def _remarks(p: Placement, half: Placement | None) -> list[str]:
     params = json.loads(p.params or "{}")
-    slower = half is not None and p.dtype == "int8" and p.seconds > half.seconds
+    comparable = half is not None and _was_timed_well(half) and _was_timed_well(p)
+    slower = comparable and half is not None and p.dtype == "int8" and p.seconds > half.seconds
     return [
         f"INT8 is slower than FP16 ({p.seconds / half.seconds:.2f} times)" if slower and half else "",
         _missing(p) if p.share is None else _explained(p, params) if p.share > ABOVE else _gain(p, params),
     ]
 
 
+def _was_timed_well(p: Placement) -> bool:
+    """Whether the time of a layer can be trusted, whatever its roof."""
+    return p.trusted or p.roof_is_doubted
+
+
 def _missing(p: Placement) -> str:
     """Why a layer could not be placed."""
+    if not p.trusted:
+        return f"no verdict: {p.doubt}"
     unknown = [name for name, work in (("FLOPs", p.flops), ("bytes", p.bytes)) if work is None]
     if unknown:
         return f"not placed: {' and '.join(unknown)} unknown"

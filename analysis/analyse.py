@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from analysis.ceilings import Ceiling, ceilings, is_roof
 from analysis.drawing import Figure, drawn, picture
+from analysis.judge import judged
 from analysis.layer_groups import LayerSweep, Network, layer_sweeps, networks, unplaced
 from analysis.layer_missing import with_lost_time
 from analysis.levels import levels
@@ -16,6 +17,7 @@ from analysis.placement import Placement
 from analysis.placements import placements
 from analysis.roofline import Roofline, roofline
 from analysis.sweeps import Sweep, sweeps
+from analysis.trust import Trust, trust
 from analysis.units import si, unit_of
 from probes.harness.files import COMPLETE, Run, csv_text, read_moments, read_run, remove_parts, replace_file
 from probes.harness.records import Moment
@@ -28,7 +30,8 @@ SWEEP_INCHES = (9.6, 4.8)
 class Outcome:
     """What a run found, ``notes`` and ``sweeps`` of its sweeps; ``files`` are those written so far, in ``folder``.
 
-    placements: its layers on its roofs; networks, layer_sweeps: the same as they are shown.
+    placements: its layers on its roofs; networks, layer_sweeps: the same as they are shown. trust: how far all of it
+    can be trusted, None where the run timed nothing itself.
     """
 
     run: Run
@@ -39,6 +42,7 @@ class Outcome:
     placements: Sequence[Placement] = ()
     networks: Sequence[Network] = ()
     layer_sweeps: Sequence[LayerSweep] = ()
+    trust: Trust | None = None
     folder: Path | None = None
     files: list[Path] = field(default_factory=list)
 
@@ -51,15 +55,17 @@ def analyse(folder: Path) -> Outcome:
 
 
 def model(run: Run) -> Outcome:
-    """What the rows of a run mean; writes nothing."""
+    """What the rows of a run mean; writes nothing. The rows are judged first, wherever they come from."""
+    run = replace(run, measurements=judged(run.measurements, run.device))
     named = levels(run.measurements, run.device)
-    found = ceilings([*run.measurements, *named.rows], run.device)
+    found = ceilings(judged([*run.measurements, *named.rows], run.device), run.device)
     shown = sweeps(run.measurements, run.device, found, named.by_tag)
     notes = [*named.notes, *(note for sweep in shown for note in sweep.notes)]
     placed = placements(run.measurements, found, run.device)
     nets = with_lost_time(networks(placed, run.measurements))
     notes += unplaced(nets, run.measurements)
-    return Outcome(run, found, roofline(found.values()), notes, shown, placed, nets, layer_sweeps(placed))
+    roofs = roofline(found.values())
+    return Outcome(run, found, roofs, notes, shown, placed, nets, layer_sweeps(placed), trust(run, found))
 
 
 def write(outcome: Outcome, folder: Path) -> None:
@@ -87,18 +93,20 @@ def _contents(outcome: Outcome) -> dict[str, str | bytes]:
         **({"placements.csv": csv_text(outcome.placements, Placement)} if outcome.placements else {}),
         "roofline.svg": svg,
         **{f"{name}.png": image for name, (_, image) in made.items()},
-        "report.html": html(outcome.run, outcome.ceilings, svg, outcome.notes, curves, told),
+        "report.html": html(outcome.run, outcome.ceilings, svg, outcome.notes, curves, told, outcome.trust),
         **({"sustained.png": curve(moments)} if moments else {}),
     }
 
 
 def subtitle(outcome: Outcome) -> str:
-    """Under the title: whether the run is whole, clocks, date."""
+    """Under the title: whether the run is whole, clocks, how far it can be trusted, date."""
     parts = [] if outcome.run.status == COMPLETE else ["partial run"]
     clocks = [c.clock_hz for c in outcome.ceilings.values() if c.clock_hz and is_roof(c)]
     if clocks:
         ends = dict.fromkeys(si(clock, "Hz") for clock in (min(clocks), max(clocks)))
         parts.append(f"measured at {' to '.join(ends)}")
+    if outcome.trust:
+        parts.append(f"trust: {outcome.trust.level}")
     return " · ".join([*parts, outcome.run.started[:10]])
 
 

@@ -33,6 +33,9 @@ class Ceiling:
     samples: int
     status: str
     remark: str
+    trusted: bool = True
+    doubt: str = ""
+    dropped: int = 0
 
     @property
     def share(self) -> float | None:
@@ -41,7 +44,13 @@ class Ceiling:
 
 
 def is_roof(ceiling: Ceiling) -> bool:
-    """Whether a ceiling draws a main roof: measured, no variant, a compute path or a whole level of memory."""
+    """Whether a ceiling draws a main roof: it can be trusted, and its tag is that of a roof."""
+    return ceiling.trusted and names_roof(ceiling)
+
+
+def names_roof(ceiling: Ceiling) -> bool:
+    """Whether a ceiling would draw a main roof if it can be trusted: measured, no variant, a compute path or a whole
+    level of memory."""
     parts = ceiling.tag.split("/")
     if ceiling.status != OK or parts[-1] in VARIANTS or "emulated" in ceiling.remark:
         return False
@@ -52,7 +61,7 @@ def ceilings(rows: Iterable[Measurement], device: Device) -> dict[str, Ceiling]:
     """A ceiling for every tag of these rows, and for every level of memory the best of its operations.
 
     The best is the row that reaches most at the bad end of its interval, so that none wins by its noise. Rows that
-    other load disturbed, then those with no interval, speak only where there are no others.
+    cannot be trusted, then those with no interval, speak only where there are no others.
     """
     by_tag: dict[str, list[Measurement]] = {}
     for row in rows:
@@ -88,6 +97,9 @@ def _ceiling(tag: str, rows: Sequence[Measurement], device: Device) -> Ceiling:
         samples=best.samples,
         status=OK,
         remark="; ".join(_remarks(tag, best, rows)),
+        trusted=best.trusted,
+        doubt=best.doubt,
+        dropped=best.dropped,
     )
 
 
@@ -96,7 +108,7 @@ def _sure(row: Measurement) -> tuple[bool | float, ...]:
     median = row.seconds_median or 0.0
     ends = row.seconds_high or median, median
     reached = [(row.work or 0.0) / end if row.quantity in OF_TAG else -end for end in ends]
-    return not row.disturbed, row.seconds_high is not None, *reached
+    return row.trusted, row.seconds_high is not None, *reached
 
 
 def _observed(tag: str, row: Measurement, device: Device) -> float | None:

@@ -9,12 +9,14 @@ from itertools import zip_longest
 from typing import Any, Protocol
 
 from analysis.analyse import Outcome
+from analysis.ceilings import Ceiling
 from analysis.columns import LEAST, fit, shortened
 from analysis.layer_console import HEAD as LAYER_HEAD
 from analysis.layer_console import lines, sentences
 from analysis.output import heard, plain
 from analysis.report import HEAD, cells, summary
 from analysis.sweeps import IN_BYTES
+from analysis.trust import FAIR, GOOD, LOW, at_start
 from analysis.units import binary, si, unit_of
 from probes.harness.records import FAILED, OK, Device, Measurement
 
@@ -22,6 +24,7 @@ PIPE_WIDTH = 240  # columns: no line of a table is broken where no one looks at 
 NARROWEST, WIDEST = 40, 1000  # columns, whatever the environment says
 RIGHT = ("measured", "theoretical", "share", "spread", "clock", "samples", "time", "rate or bandwidth", "of roof")
 STYLES = {OK: "", FAILED: "red"}  # of a ceiling's row
+TRUST_STYLES = {GOOD: "green", FAIR: "yellow", LOW: "bold red"}
 
 
 class Steps(Protocol):
@@ -58,6 +61,11 @@ class Console:
         for warning in device.warnings:
             self._print(f"[yellow]  warning: {_safe(warning)}[/yellow]")
 
+    def load(self, load: Mapping[str, Any]) -> None:
+        """What else ran on the machine just before the measurement."""
+        line, quiet = at_start(load)
+        self._print(f"  {_safe(line)}", style="" if quiet else "yellow")
+
     @contextmanager
     def progress(self, total: int) -> Iterator[Steps]:
         """Progress of ``total`` steps: a bar with the time left, or a line for every new result."""
@@ -74,13 +82,16 @@ class Console:
         """The table of ceilings, that of layers if there are any, what they mean, and where the files are."""
         found = outcome.ceilings.values()
         self._print()
-        self._table(HEAD, [cells(c) for c in found], [STYLES.get(c.status, "dim") for c in found], "ceilings.csv")
+        self._table(HEAD, [cells(c) for c in found], [_style(c) for c in found], "ceilings.csv")
         said = summary(outcome.run, outcome.ceilings, outcome.notes)
         if outcome.placements:
             self._table(LAYER_HEAD, lines(outcome.placements), (), "placements.csv")
             said = [*sentences(outcome.placements, outcome.networks, outcome.layer_sweeps), *said]
         for text in said:
             self.note(text)
+        if outcome.trust:
+            style = TRUST_STYLES[outcome.trust.level]
+            self._print(_safe(outcome.trust.line), style=style)
         run = outcome.run
         for warning in (*run.warnings[len(run.device.warnings) :], *run.damage):
             self.note(f"warning: {warning}")
@@ -111,6 +122,11 @@ def _rich(**settings: Any) -> Any:
             raise BrokenPipeError
 
     return Heard(**settings)
+
+
+def _style(ceiling: Ceiling) -> str:
+    """How a ceiling's row is shown: what is no roof is dim."""
+    return "dim" if not ceiling.trusted else STYLES.get(ceiling.status, "dim")
 
 
 def _empty(widths: Mapping[str, int]) -> Any:

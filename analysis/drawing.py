@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import logging
-import multiprocessing
 import os
 import signal
-import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing import get_context
-from multiprocessing.connection import wait
+from contextlib import contextmanager, suppress
+from multiprocessing import active_children, get_context
 from typing import Any
 
 from probes.harness.records import RidgelineError
 
 DOTS_PER_INCH = 150
+PARENT_DIED = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
 ALONE, EACH = 5, 2  # figures that are drawn at once here, or of a process: its start takes as long as some of them
 
 Figure = Callable[[], Any]
@@ -31,7 +30,10 @@ def drawn(figures: Mapping[str, Figure]) -> dict[str, tuple[str, bytes]]:
     workers = min(len(figures) // EACH, _cores())
     if workers > 1 and len(figures) > ALONE:
         try:
-            with ProcessPoolExecutor(workers, get_context("spawn"), end_with_parent) as pool:
+            with (
+                ProcessPoolExecutor(workers, get_context("spawn"), _end_with, (os.getpid(),)) as pool,
+                _ended_at_once(),
+            ):
                 with _interrupts_waiting():
                     made = pool.map(both, figures.values())
                 return dict(zip(figures, made, strict=True))
@@ -40,15 +42,23 @@ def drawn(figures: Mapping[str, Figure]) -> dict[str, tuple[str, bytes]]:
     return {name: both(figure) for name, figure in figures.items()}
 
 
-def end_with_parent() -> None:
-    """End this process as soon as the one that started it ends, however that ends: it would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        wait([parent.sentinel] if parent else [])
+def _end_with(parent: int) -> None:
+    """Have the kernel end this process when the one that started it ends, however that ends."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PARENT_DIED, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended in the meantime
         os._exit(1)
 
-    threading.Thread(target=watch, daemon=True).start()
+
+@contextmanager
+def _ended_at_once() -> Iterator[None]:
+    """An interrupt waits for no figure: the processes that draw are ended."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        for process in active_children():
+            process.kill()
+        raise
 
 
 @contextmanager

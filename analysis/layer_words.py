@@ -13,7 +13,6 @@ from analysis.layer_groups import Network, named
 from analysis.placement import Placement
 from analysis.placements import precisions
 from analysis.units import percent, si
-from probes.harness.records import DISTURBED
 
 ALIKE = 0.02
 """Sum of the layers and time of the whole differ by less: both were measured, each to about a per cent."""
@@ -56,12 +55,12 @@ def _times(net: Network) -> str:
     ratio = total / whole - 1
     size = "as much" if abs(ratio) < ALIKE else f"{abs(100 * ratio):.0f} % {'more' if ratio > 0 else 'less'}"
     calls = f"each call alone costs {si(net.call, 's')}, {si(net.call * len(net.layers), 's')} of the sum"
-    disturbed = sum(DISTURBED in layer.remark for layer in net.layers)
+    disturbed = sum(not layer.trusted and not layer.roof_is_doubted for layer in net.layers)
     others = [
         *_fused(net),
         *([calls] if net.call else []),
         *([NEAR] if ratio < -ALIKE else []),
-        *([f"other load disturbed {disturbed} of its layers"] if disturbed else []),
+        *([f"{disturbed} of its layers were disturbed, and their times cannot be trusted"] if disturbed else []),
     ]
     why = "; ".join([*_why(net.whole.params, net.whole.reason), *others])
     take = "takes" if len(net.layers) == 1 else "take"
@@ -106,6 +105,14 @@ def _why(params: str, reason: str) -> list[str]:
 
 def _light(net: Network) -> str:
     light = net.light
+    doubts = {layer.doubt: layer for layer in net.layers if layer.roof_is_doubted}
+    if doubts:
+        layer = next(iter(doubts.values()))
+        return (
+            f"No verdict on {net.precision.upper()}: {layer.doubt}. Quiet the machine, or give --roofs of a quiet run."
+        )
+    if net.whole is not None and not net.whole.trusted:
+        return f"No verdict: the time of the whole cannot be trusted ({net.whole.doubt}). Quiet the machine."
     if light.unplaced_seconds and light.unplaced_seconds >= light.least_seconds:
         return "None of its layers could be placed on a measured roof, so its speed of light is not known."
     unknown = f", {si(light.unplaced_seconds, 's')} of it layers that could not be placed" * bool(

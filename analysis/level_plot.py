@@ -7,7 +7,7 @@ from typing import Any
 
 from analysis.ceilings import cycles
 from analysis.labels import Box, first_free, width
-from analysis.levels import Level, typical
+from analysis.levels import Level
 from analysis.naming import SMALL, halo
 from analysis.units import si, unit_of
 
@@ -18,7 +18,7 @@ TIE: dict[str, Any] = {"arrowstyle": "-", "linewidth": 0.7, "shrinkA": 1, "shrin
 
 def draw_level(ax: Any, level: Level, dark: Any, colour: str, taken: list[Box]) -> None:
     """A band over a plateau and its name close by; where all places there are taken, in the next free one and tied."""
-    value = typical(level.rows).value or 0.0
+    value = level.speaker.value or 0.0
     first, last = level.rows[0].x or 1.0, level.rows[-1].x or 1.0
     ax.plot([first, last], [value, value], color=colour, linewidth=8, alpha=0.22, solid_capstyle="butt", zorder=1.5)
     if level.name:
@@ -62,6 +62,6 @@ def _anywhere(ax: Any, x: float, y: float, size: tuple[float, float]) -> list[Bo
 
 def level_text(level: Level) -> str:
     """``L1 3.4 TB/s``; of a time also in cycles at the clock observed."""
-    row = typical(level.rows)
+    row = level.speaker
     value = si(row.value, unit_of(row.ceiling))
     return f"{level.name.upper()} {' · '.join(filter(None, (value, cycles(row))))}"

@@ -11,14 +11,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median_low
 
-from analysis.plateaus import FEWEST, Plateau, plateaus
-from analysis.theory import above_limit
+from analysis.judge import span_of
+from analysis.plateaus import FEWEST, SAME, Plateau, plateaus
+from analysis.theory import excess
 from analysis.units import binary
-from probes.harness.records import FAILED, OK, SWEEP, Device, Measurement
+from probes.harness.records import OK, SWEEP, Device, Measurement
 
 OVER = "working-set"
 ONE_CORE, PER_SM, CHASE = "-1core", "-per-sm", "chase"
-MAIN = "dram"
+FIRST, MAIN = "l1", "dram"
 OCTAVE = 0.5  # cost of every octave between the end of a plateau and the size of its level
 FAR = 2.0  # ends that differ by more than this factor are worth a word
 
@@ -27,12 +28,21 @@ BY_ORDER = "levels are named by their order: the device does not report the size
 
 @dataclass(frozen=True)
 class Level:
-    """A named plateau: its points (rows of the sweep, by x), and where it ends in bytes (None: the sweep does)."""
+    """A named plateau: its points (rows of the sweep, by x), and where it ends in bytes (None: the sweep does).
+
+    steady: it is the first cache of a CPU core, from which all loads take as many cycles.
+    """
 
     name: str
     rows: tuple[Measurement, ...]
     end: float | None
     note: str = ""
+    steady: bool = False
+
+    @property
+    def speaker(self) -> Measurement:
+        """The row that speaks for the level."""
+        return fastest(self.rows) if self.steady else typical(self.rows)
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,8 @@ def levels(rows: Sequence[Measurement], device: Device) -> Levels:
     for row in rows:
         if row.ceiling.startswith(SWEEP) and row.ceiling.split("/")[2] == OVER and row.value and row.x:
             sweeps.setdefault(row.ceiling, []).append(row)
-    found = {tag: tuple(named(tag, points, device)) for tag, points in sorted(sweeps.items(), key=_one_core_first)}
+    ordered = sorted(sweeps.items(), key=_one_core_first)
+    found = {tag: tuple(_with_steady(level, device) for level in named(tag, points, device)) for tag, points in ordered}
     direct = {row.ceiling for row in rows if row.status == OK}
     made: list[Measurement] = []
     notes: dict[str, str] = {}
@@ -65,6 +76,11 @@ def levels(rows: Sequence[Measurement], device: Device) -> Levels:
     return Levels(tuple(made), tuple(notes.values()), found)
 
 
+def _with_steady(level: Level, device: Device) -> Level:
+    """The level, marked if it is the first cache of a CPU core."""
+    return replace(level, steady=device.kind == "cpu" and level.name == FIRST)
+
+
 def _one_core_first(item: tuple[str, list[Measurement]]) -> tuple[bool, str]:
     """One core has a cache to itself, so what it says of a size comes first."""
     return not item[0].endswith(ONE_CORE), item[0]
@@ -72,7 +88,7 @@ def _one_core_first(item: tuple[str, list[Measurement]]) -> tuple[bool, str]:
 
 def named(tag: str, points: Iterable[Measurement], device: Device) -> list[Level]:
     """The levels that one sweep shows; a plateau that is none of those reported has an empty name and a note."""
-    rows = sorted(points, key=lambda row: row.x or 0)
+    rows = _trusted(sorted(points, key=lambda row: row.x or 0))
     sizes = reported(tag, device)
     known = all(list(sizes.values())[:-1])
     ends = _Ends([row.x or 0.0 for row in rows], list(sizes.values()) if known else [])
@@ -87,6 +103,12 @@ def named(tag: str, points: Iterable[Measurement], device: Device) -> list[Level
     every = [_level(list(sizes.items()), rows, p, ends) for p in found]
     # Beyond the L1 such sets meet the L2 and memory in a mixture; another sweep tells each of them.
     return [level for level in every if level.name == "l1"] if tag.endswith(PER_SM) else every
+
+
+def _trusted(rows: list[Measurement]) -> list[Measurement]:
+    """The points that can be trusted, if they are enough to show a level; else all."""
+    good = [row for row in rows if row.trusted]
+    return good if len(good) >= FEWEST else rows
 
 
 def _by_order(rows: Sequence[Measurement], found: Sequence[Plateau], expected: Sequence[str]) -> Iterator[Level]:
@@ -162,9 +184,24 @@ class _Ends:
 
 
 def typical(rows: Sequence[Measurement]) -> Measurement:
-    """The row of the median value, which speaks for its level."""
+    """The row of the median value, which speaks for its level; of trusted rows, where there are any."""
+    rows = [row for row in rows if row.trusted] or rows
     middle = median_low(row.value or 0.0 for row in rows)
     return next(row for row in rows if row.value == middle)
+
+
+def fastest(rows: Sequence[Measurement]) -> Measurement:
+    """The row that is best at the bad end of its interval, if another is much the same; else the typical one.
+
+    It speaks for the first cache of a core. Loads from there always take as many cycles, so its points differ only by
+    what disturbed them, such as a neighbour on the same core; but one point alone may be luck.
+    """
+    spans = {span.worst: row for row in rows if row.trusted and (span := span_of(row))}
+    slower = rows[0].quantity == "latency"
+    best, *others = sorted(spans, reverse=not slower) or [0.0]
+    if others and max(best, others[0]) <= SAME * min(best, others[0]):
+        return spans[best]
+    return typical(rows)
 
 
 def _ceiling_row(tag: str, level: Level, device: Device) -> list[Measurement]:
@@ -178,9 +215,9 @@ def _ceiling_row(tag: str, level: Level, device: Device) -> list[Measurement]:
     operation = "" if series.startswith(CHASE) else f"/{series.removesuffix(ONE_CORE).removesuffix(PER_SM)}"
     own = f"{quantity}/{level.name}{operation}{'/1core' if series.endswith(ONE_CORE) else ''}"
     every = [replace(row, ceiling=own) for row in level.rows]
-    rows = [row for row in every if not above_limit(row, device)]
+    rows = [row for row in every if not excess(row, device)]
     if not rows:
-        return [replace(every[0], status=FAILED, reason=above_limit(every[0], device))]
-    row = typical(rows)
+        return [every[0]]  # it is judged as any other row, and its rate is above the limit
+    row = replace(level, rows=tuple(rows)).speaker
     places = f"{len(rows)} points from {binary(rows[0].x or 0)} to {binary(rows[-1].x or 0)}"
     return [replace(row, reason="; ".join(filter(None, (places, level.note, row.reason))))]

@@ -12,7 +12,8 @@ class Placement:
 
     roof: tag of the roof above it. bound: ``dram``, a cache (``l2``), ``compute``, ``launch`` (its roofs allow less
     than the launches cost) or ``below every roof``; empty where its work or its roofs are unknown. share: least
-    possible time over measured time, above 1 for a point above its roof.
+    possible time over measured time, above 1 for a point above its roof. trusted: false where the layer's own time or
+    the roof above it cannot be trusted, and ``doubt`` says why; it then has no share, no bound and nothing to gain.
     """
 
     schema_version: int
@@ -37,6 +38,13 @@ class Placement:
     time_share: float
     params: str
     remark: str
+    trusted: bool = True
+    doubt: str = ""
+
+    @property
+    def roof_is_doubted(self) -> bool:
+        """True if the layer was timed well, but under a roof that cannot be trusted."""
+        return not self.trusted and bool(self.roof)
 
 
 def group_of(placement: Placement) -> tuple[str, str, str]:

@@ -64,22 +64,46 @@ def _place(
 ) -> Placement:
     memory, compute = memory_roof(params, model, device), compute_roof(row.dtype, model)
     seconds = row.seconds_median or 0.0
+    doubted = _doubted_roof(row, memory, compute)
+    placed = _blank(row, params, seconds)
+    if not row.trusted:
+        return replace(placed, trusted=False, doubt=row.doubt)
+    if doubted:
+        return replace(
+            placed, roof=doubted.tag, trusted=False, doubt=f"its roof {doubted.tag} cannot be trusted: {doubted.doubt}"
+        )
     roof, least = _least(row, memory, compute)
+    if roof is None or least is None:
+        return placed
+    bound = _bound(roof, least, seconds, _floor(row, params, ceilings))
+    return replace(placed, roof=roof.tag, bound=bound, share=least / seconds, headroom_seconds=seconds - least)
+
+
+def _doubted_roof(row: Measurement, memory: Roof | Ceiling | None, compute: Roof | Ceiling | None) -> Ceiling | None:
+    """A roof that this layer's work needs, but that cannot be trusted."""
+    needed = [roof for work, roof in ((row.flops, compute), (row.bytes, memory)) if work]
+    return next((roof for roof in needed if isinstance(roof, Ceiling)), None)
+
+
+def _blank(row: Measurement, params: Mapping[str, Any], seconds: float) -> Placement:
+    """A layer with its work and time, placed under no roof yet."""
     return Placement(
         SCHEMA_VERSION, row.device, row.started, str(params.get("network") or ""), str(params.get("layer") or ""),
         str(params.get("op") or row.kernel), str(params.get("family") or row.ceiling.split("/")[-1]), row.dtype,
         str(params.get("provider") or row.backend), row.flops, row.bytes,
         row.flops / row.bytes if row.flops is not None and row.bytes else None, seconds,
         None if row.flops is None else row.flops / seconds, None if row.bytes is None else row.bytes / seconds,
-        roof.tag if roof else "", _bound(roof, least, seconds, _floor(row, params, ceilings)),
-        None if least is None else least / seconds, None if least is None else seconds - least, 0.0,
-        row.params, row.reason,
+        "", "", None, None, 0.0, row.params, row.reason,
     )  # fmt: skip
 
 
-def _least(row: Measurement, memory: Roof | None, compute: Roof | None) -> tuple[Roof | None, float | None]:
+def _least(
+    row: Measurement, memory: Roof | Ceiling | None, compute: Roof | Ceiling | None
+) -> tuple[Roof | None, float | None]:
     """The roof above a layer and the least possible time under it; unknown if its work or a roof it needs is."""
-    needs = [(row.bytes, memory), (row.flops, compute)]
+    needs = [
+        (work, roof if isinstance(roof, Roof) else None) for work, roof in ((row.bytes, memory), (row.flops, compute))
+    ]
     if any(work is None or (work and (roof is None or not roof.rate)) for work, roof in needs):
         return None, None
     times = [(work / roof.rate, roof) for work, roof in needs if work and roof]
@@ -99,9 +123,7 @@ def _floor(row: Measurement, params: Mapping[str, Any], ceilings: Mapping[str, C
     return 0.0
 
 
-def _bound(roof: Roof | None, least: float | None, seconds: float, floor: float) -> str:
-    if roof is None or least is None:
-        return ""
+def _bound(roof: Roof, least: float, seconds: float, floor: float) -> str:
     if least < floor and seconds < floor / LEAST_SHARE:
         return LAUNCHED
     if least < LEAST_SHARE * seconds:

@@ -8,10 +8,11 @@ from pathlib import Path
 from string import Template
 
 from analysis.ceilings import Ceiling
-from analysis.roofline import ridge, roofline
+from analysis.roofline import label, ridge, roofline
 from analysis.sweeps import POINT_HEAD, Sweep, points
 from analysis.theory import peaks
-from analysis.units import percent, short, si
+from analysis.trust import Trust
+from analysis.units import percent, plus_minus, short, si
 from probes.harness.files import COMPLETE, Run
 from probes.harness.records import FAILED, OK, SKIPPED, Measurement
 
@@ -34,10 +35,25 @@ def cells(ceiling: Ceiling) -> tuple[str, ...]:
         measured,
         si(theory, ceiling.unit) if theory else "unknown",
         percent(ceiling.share),
-        f"±{100 * ceiling.spread:.1f} %" if ceiling.spread is not None else "–",
+        plus_minus(ceiling.spread),
         si(ceiling.clock_hz, "Hz"),
-        str(ceiling.samples or "–"),
-        ceiling.remark,
+        samples_of(ceiling),
+        "; ".join(filter(None, (f"not trusted: {ceiling.doubt}" if not ceiling.trusted else "", ceiling.remark))),
+    )
+
+
+def samples_of(ceiling: Ceiling) -> str:
+    """How many samples speak for a ceiling, of how many were taken: ``21 of 57``."""
+    taken = ceiling.samples + ceiling.dropped
+    return f"{ceiling.samples} of {taken}" if ceiling.dropped else str(taken or "–")
+
+
+def no_verdict(doubted: Ceiling) -> str:
+    """Why nothing is said of what a roof would bound."""
+    share = f", {percent(doubted.share)} of theory" if doubted.share else ""
+    return (
+        f"No verdict on {label(doubted.tag)}: its roof cannot be trusted ({doubted.doubt}{share}). "
+        "Quiet the machine, or give --roofs of a quiet run."
     )
 
 
@@ -48,6 +64,7 @@ def summary(run: Run, found: Mapping[str, Ceiling], notes: Iterable[str] = ()) -
     if model.memory:
         share = f", {percent(model.memory.share)} of theory" if model.memory.share else ""
         said.append(f"{model.memory.label} gives {si(model.memory.rate, 'B/s')}{share}.")
+    said += [no_verdict(ceiling) for ceiling in model.doubted]
     if model.memory and model.compute:
         ridges = [f"{short(ridge(r.rate, model.memory.rate))} for {r.label}" for r in model.compute]
         said.append(f"Ridge points over {model.memory.label}, in operations per byte: {', '.join(ridges)}.")
@@ -63,7 +80,7 @@ def summary(run: Run, found: Mapping[str, Ceiling], notes: Iterable[str] = ()) -
 
 def html(
     run: Run, found: Mapping[str, Ceiling], svg: str, notes: Iterable[str] = (), sweeps: Iterable[Shown] = (),
-    layers: str = "",
+    layers: str = "", trust: Trust | None = None,
 ) -> str:  # fmt: skip
     """The report as one self-contained page; ``sweeps`` with their pictures, ``layers``: their section as HTML."""
     device = run.device
@@ -72,6 +89,7 @@ def html(
         device=escape(device.name),
         started=escape(run.started),
         partial="" if run.status == COMPLETE else '<p class="warn">This run is partial.</p>',
+        trust=f'<p class="trust {trust.level}">{escape(trust.line)}</p>' if trust else "",
         summary="".join(f"<p>{escape(text)}</p>" for text in summary(run, found, notes)),
         warnings="".join(f'<p class="warn">{escape(text)}</p>' for text in (*run.warnings, *run.damage)),
         svg=svg[svg.index("<svg") :],

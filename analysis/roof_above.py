@@ -1,22 +1,32 @@
-"""Which of the measured roofs stand above a layer: of the memory that holds its data, and of its element type."""
+"""Which of the measured roofs stand above a layer: of the memory that holds its data, and of its element type.
+
+A roof that cannot be trusted is no roof, and none below it takes its place: the layer then has no verdict.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.roofline import Roof, Roofline
+from analysis.ceilings import Ceiling
+from analysis.roofline import MAIN, Roof, Roofline, is_sparse
 from probes.harness.records import Device
 
 
-def memory_roof(params: Mapping[str, Any], model: Roofline, device: Device) -> Roof | None:
-    """The smallest measured level that holds a layer's inputs, weights and outputs if it was warm, else DRAM."""
+def memory_roof(params: Mapping[str, Any], model: Roofline, device: Device) -> Roof | Ceiling | None:
+    """The smallest measured level that holds a layer's inputs, weights and outputs if it was warm, else DRAM.
+
+    A Ceiling if that level was measured but cannot be trusted; None if no level was measured.
+    """
+    measured: dict[str, Roof | Ceiling] = {roof.tag: roof for roof in model.bandwidth}
+    doubted: dict[str, Roof | Ceiling] = {ceiling.tag: ceiling for ceiling in model.doubted}
+    levels = measured | doubted
+    farthest = levels.get(MAIN) or model.memory
     size = params.get("working_set")
     if not params.get("warm") or size is None:
-        return model.memory
-    levels = {roof.tag.split("/")[1]: roof for roof in model.bandwidth}
-    fitting = (levels[name] for name, room in capacities(device) if name in levels and size <= room)
-    return next(fitting, model.memory)
+        return farthest
+    holding = [f"bandwidth/{level}" for level, room in capacities(device) if size <= room]
+    return next((levels[tag] for tag in holding if tag in levels), farthest)
 
 
 def capacities(device: Device) -> list[tuple[str, int]]:
@@ -28,7 +38,15 @@ def capacities(device: Device) -> list[tuple[str, int]]:
     return [(cache.level, cache.bytes * max(1, device.units // cache.units)) for cache in kept]
 
 
-def compute_roof(dtype: str, model: Roofline) -> Roof | None:
-    """The fastest dense roof of an element type; None if none was measured."""
-    named = ((roof, roof.tag.split("/")[1:]) for roof in model.compute)
-    return next((roof for roof, (kind, *path) in named if kind == dtype and not any("_sp" in p for p in path)), None)
+def compute_roof(dtype: str, model: Roofline) -> Roof | Ceiling | None:
+    """The fastest dense roof of an element type.
+
+    A Ceiling if a dense way to that type's units cannot be trusted; None if none was measured.
+    """
+
+    def is_dense(tag: str) -> bool:
+        quantity, kind = tag.split("/")[:2]
+        return quantity == "compute" and kind == dtype and not is_sparse(tag)
+
+    doubted = next((ceiling for ceiling in model.doubted if is_dense(ceiling.tag)), None)
+    return doubted or next((roof for roof in model.compute if is_dense(roof.tag)), None)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from analysis.ceilings import Ceiling, is_roof
+from analysis.ceilings import Ceiling, is_roof, names_roof
 
 LIBRARY = "gemm"
+MAIN = "bandwidth/dram"
+NEARLY = 0.8  # of what a unit could give: a path that gives as much is its roof, whatever another one gave
 
 
 @dataclass(frozen=True)
@@ -22,9 +24,14 @@ class Roof:
 
     @property
     def label(self) -> str:
-        """``FP16 wgmma-fp32`` of compute/fp16/wgmma-fp32; ``DRAM`` of bandwidth/dram."""
-        _, first, *rest = self.tag.split("/")
-        return " ".join([first.upper(), *rest])
+        """What the roof is called."""
+        return label(self.tag)
+
+
+def label(tag: str) -> str:
+    """``FP16 wgmma-fp32`` of compute/fp16/wgmma-fp32; ``DRAM`` of bandwidth/dram."""
+    _, first, *rest = tag.split("/")
+    return " ".join([first.upper(), *rest])
 
 
 @dataclass(frozen=True)
@@ -33,13 +40,16 @@ class Roofline:
 
     compute: tuple[Roof, ...]
     bandwidth: tuple[Roof, ...]
+    doubted: tuple[Ceiling, ...] = ()
+    """Ceilings that would be roofs if they could be trusted. Nothing is drawn or judged under them."""
 
     @property
     def memory(self) -> Roof | None:
-        """The slope of main memory, or the slowest level measured."""
-        return next(
-            (r for r in self.bandwidth if r.tag == "bandwidth/dram"), self.bandwidth[-1] if self.bandwidth else None
-        )
+        """The slope of main memory; the slowest level measured where that was not asked; None if it is doubted."""
+        if any(ceiling.tag == MAIN for ceiling in self.doubted):
+            return None
+        slowest = self.bandwidth[-1] if self.bandwidth else None
+        return next((roof for roof in self.bandwidth if roof.tag == MAIN), slowest)
 
 
 def attainable(intensity: float, compute: float, bandwidth: float) -> float:
@@ -58,10 +68,31 @@ def roofline(ceilings: Iterable[Ceiling]) -> Roofline:
     Of several ways to one unit (wmma, mma, wgmma) the fastest is its roof; the others, and what a library makes of the
     unit, stand in the table.
     """
-    roofs = [_roof(c) for c in ceilings if is_roof(c)]
+    every = list(ceilings)
+    roofs = [_roof(c) for c in every if is_roof(c)]
     ordered = sorted(roofs, key=lambda roof: roof.rate, reverse=True)
     compute = tuple(_fastest(r for r in ordered if r.tag.startswith("compute")))
-    return Roofline(compute, tuple(r for r in ordered if r.tag.startswith("bandwidth")))
+    bandwidth = tuple(r for r in ordered if r.tag.startswith("bandwidth"))
+    return Roofline(
+        compute, bandwidth, tuple(c for c in every if names_roof(c) and not c.trusted and not _known(c, compute))
+    )
+
+
+def _known(doubted: Ceiling, compute: Iterable[Roof]) -> bool:
+    """True if a way to a unit cannot be trusted, but another way reaches nearly all that the unit could give."""
+    _, dtype, *path = doubted.tag.split("/")
+    others = [
+        r
+        for r in compute
+        if path and r.tag.startswith(f"compute/{dtype}/") and is_sparse(r.tag) == is_sparse(doubted.tag)
+    ]
+    limit = doubted.nominal_peak
+    return limit is not None and any(roof.rate >= NEARLY * limit for roof in others)
+
+
+def is_sparse(tag: str) -> bool:
+    """Whether a tag is that of a path with sparse operands."""
+    return any("_sp" in part for part in tag.split("/"))
 
 
 def _fastest(roofs: Iterable[Roof]) -> Iterable[Roof]:
@@ -69,7 +100,7 @@ def _fastest(roofs: Iterable[Roof]) -> Iterable[Roof]:
     seen = set()
     for roof in roofs:
         _, dtype, *path = roof.tag.split("/")
-        unit = (dtype, bool(path), any("_sp" in part for part in path))
+        unit = (dtype, bool(path), is_sparse(roof.tag))
         if unit not in seen and LIBRARY not in path:
             seen.add(unit)
             yield roof

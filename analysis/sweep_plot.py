@@ -119,7 +119,7 @@ def _caption(sweep: Sweep) -> list[str]:
         of = "of the roof timed beside each point" if beside else "at one clock"
         shares = f"%: least share, {of}, anywhere · outside a factor 2 of the ridge."
         some = any(_left_out(line) for line in roofed)
-        faint = " Faint: points that other load disturbed, left out of the shares." if some else ""
+        faint = " Faint: points that cannot be trusted, left out of the shares." if some else ""
         told = ["Dashed: the measured roof." + faint, shares]
         return told if beside or faint else [" ".join(told)]
     if any(line.levels for line in sweep.lines):

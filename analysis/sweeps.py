@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from analysis.ceilings import Ceiling, cycles
 from analysis.levels import OVER, Level, reported
 from analysis.roofline import attainable, ridge
-from analysis.units import binary, fraction, percent, short, si, unit_of
+from analysis.units import binary, fraction, percent, plus_minus, short, si, unit_of
 from probes.harness.records import SWEEP, Device, Measurement
 
 AXES = {
@@ -55,9 +55,9 @@ class Line:
 
     @property
     def counted(self) -> tuple[Measurement, ...]:
-        """Its points; under a roof, only those that other load left alone, where there are any: the others say nothing
-        of the curve."""
-        calm = tuple(row for row in self.rows if not row.disturbed)
+        """Its points; under a roof, only those that can be trusted, where there are any: the others say nothing of the
+        curve."""
+        calm = tuple(row for row in self.rows if row.trusted)
         return calm if self.roof and calm else self.rows
 
     def _over(self, row: Measurement) -> tuple[float, float]:
@@ -130,7 +130,7 @@ def _line(
     line = Line(_words(name), rows, tuple(levels.get(tag, ())))
     if over != INTENSITY:
         return line
-    rates = {tag: ceiling.rate for tag, ceiling in found.items() if ceiling.rate}
+    rates = {tag: ceiling.rate for tag, ceiling in found.items() if ceiling.rate and ceiling.trusted}
     flat = next((found[tag] for tag in flats(rows[0]) if tag in rates), None)
     return replace(line, roof=roof_of(rows[0], rates), clock=flat.clock_hz if flat else None)
 
@@ -180,7 +180,7 @@ def gap(line: Line) -> str:
     at = next(x for x, share in line.shares if share == worst)
     outside = f", {percent(far[0])} outside a factor {NEAR:g} of the ridge" if far else ""
     left = len(line.rows) - len(line.shares)
-    without = f"; {left} {'point' if left == 1 else 'points'} that other load disturbed left out" if left else ""
+    without = f"; {left} {'point' if left == 1 else 'points'} that cannot be trusted left out" if left else ""
     return f"reaches {percent(worst)} of its roof at worst (at {short(at)} per byte){outside}{without}"
 
 
@@ -189,5 +189,4 @@ def points(sweep: Sweep) -> Iterator[tuple[str, str, str, str]]:
     for line in sweep.lines:
         for row in line.rows:
             value = " · ".join(filter(None, (si(row.value, unit_of(row.ceiling, row.dtype)), cycles(row))))
-            spread = f"±{100 * row.spread:.1f} %" if row.spread is not None else "–"
-            yield line.name, sweep.place(row.x or 0.0), value, spread
+            yield line.name, sweep.place(row.x or 0.0), value, plus_minus(row.spread)

@@ -133,16 +133,32 @@ def peak_for(tag: str, device: Device, clock_hz: float | None = None) -> Peak | 
     return known.get(f"{main}/{'sparse' if path in SPARSE_PATHS else 'tensor'}{dash}{accumulator}")
 
 
-def above_limit(m: Measurement, device: Device) -> str:
-    """Why this measurement cannot be true: its rate exceeds the physical limit at the observed clock. Else nothing.
+@dataclass(frozen=True)
+class Excess:
+    """A rate above the physical limit."""
+
+    rate: float
+    """Work a second, in the peak's unit."""
+    peak: Peak
+    """The peak whose limit it exceeds."""
+
+    @property
+    def sentence(self) -> str:
+        """Both numbers, and where the limit comes from."""
+        limit = si(self.peak.limit, self.peak.unit)
+        return f"above the physical limit: {si(self.rate, self.peak.unit)} of {limit} ({self.peak.formula})"
+
+
+def excess(m: Measurement, device: Device) -> Excess | None:
+    """How this measurement exceeds the physical limit at the observed clock; None if it does not.
 
     A point of a sweep is held against what its loads or operations pass through, and against main memory.
     """
     for rate, tag in _held(m, device) if m.rate else ():
         peak = peak_for(tag, device, m.clock_hz)
         if peak and peak.limit and rate > peak.limit * (1 + TOLERANCE[device.kind]):
-            return f"above the physical limit: {si(rate, peak.unit)} of {si(peak.limit, peak.unit)} ({peak.formula})"
-    return ""
+            return Excess(rate, peak)
+    return None
 
 
 def _held(m: Measurement, device: Device) -> Iterator[tuple[float, str]]:

@@ -63,6 +63,16 @@ def unit_of(tag: str, dtype: str = "") -> str:
     return "OP/s" if (dtype or next(iter(rest), "")).startswith("int") else "FLOP/s"
 
 
+def plus_minus(spread: float | None) -> str:
+    """``±1.5 %`` of the half-width of an interval over its median; a dash for None.
+
+    An interval wider than its median says no more than that: ``> ±100 %``.
+    """
+    if spread is None:
+        return "–"
+    return "> ±100 %" if spread > 1 else f"±{100 * spread:.1f} %"
+
+
 def percent(value: float | None) -> str:
     """``98.1 %``; a dash for None."""
     return "–" if value is None else f"{100 * value:.1f} %"

@@ -34,7 +34,8 @@ def _cpu(device: Device) -> Iterator[Case]:
         for size, full in list(sizes(device, threads))[::every]:
             params = {"x": size, "readers": threads, "copies": threads, "pass_bytes": size * threads}
             tag = f"sweep/bandwidth/working-set/{series}"
-            yield Case(kernel, "fp64", "cpu", tag, params, full=full or kernel is not cache.READ)
+            steady = device.stays_in_core(size)
+            yield Case(kernel, "fp64", "cpu", tag, params, full=full or kernel is not cache.READ, steady=steady)
 
 
 def last_share(device: Device, threads: int) -> int:

@@ -33,7 +33,7 @@ def _cpu(device: Device, dtype: str) -> Iterator[Case]:
     params = fma.TIMED[dtype] | (fma_cpu.shape(device.features, dtype) if not skip else fma.NOTHING)
     for threads, variant in ((device.units, ""), (1, "/1core")):
         given = params | {"threads": threads}
-        yield Case(fma.kernel(dtype), dtype, "cpu", f"compute/{dtype}{variant}", given, skip)
+        yield Case(fma.kernel(dtype), dtype, "cpu", f"compute/{dtype}{variant}", given, skip, steady=True)
 
 
 if __name__ == "__main__":

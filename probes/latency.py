@@ -26,7 +26,8 @@ def cases(device: Device) -> Iterator[Case]:
     cached = last_share(device, 1)
     for size, full in sizes(device, 1, LARGEST):
         params = {"x": size // cache.LINE["cpu"] * cache.LINE["cpu"], "line": cache.LINE["cpu"]}
-        yield Case(cache.CHASE, "int64", "cpu", "sweep/latency/working-set/chase", params, full=full and size <= cached)
+        tag, steady = "sweep/latency/working-set/chase", device.stays_in_core(size)
+        yield Case(cache.CHASE, "int64", "cpu", tag, params, full=full and size <= cached, steady=steady)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,7 @@ from typing import Any
 from kernels import transfer
 from probes.harness.case import Case, run_alone
 from probes.harness.devices import limits
-from probes.harness.devices.driver import Driver
-from probes.harness.records import Device, RidgelineError
+from probes.harness.records import Device
 
 MIB = 1 << 20
 DEVICE, PINNED, PAGEABLE = 256 * MIB, 128 * MIB, 64 * MIB
@@ -35,14 +34,6 @@ def cases(device: Device) -> Iterator[Case]:
 def host_free() -> int | None:
     """Bytes of host memory that this process may still take, as far as the system tells."""
     return limits.memory(Path("/"))[1]
-
-
-def gpus() -> int:
-    """How many CUDA devices the driver shows."""
-    try:
-        return Driver().count()
-    except RidgelineError:
-        return 1
 
 
 def fitting(device: Device, wanted: int, buffers: int = 1, host: bool = True) -> int:
@@ -74,7 +65,7 @@ def _sweeps(device: Device) -> Iterator[Case]:
 
 def _peers(device: Device) -> Iterator[Case]:
     size = fitting(device, DEVICE, host=False)
-    for other in range(gpus()):
+    for other in range(device.facts.get("gpus", 1)):
         for source, target in ((device.index, other), (other, device.index)):
             if other != device.index:
                 params = {"size_bytes": size, "source": source, "target": target}

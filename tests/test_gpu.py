@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
-from analysis.theory import above_limit
+from analysis.judge import judged
 from kernels import stream
 from kernels.base import KernelError
+from probes.harness.bench import LocalBench
 from probes.harness.case import Case, all_probes
 from probes.harness.devices.choose import choose
 from probes.harness.records import OK, SKIPPED, Device, RidgelineError
 from probes.harness.run import run
 from probes.harness.task import tasks
 from probes.harness.timing import CudaClock, Rule
+from tests.runs import ROOT
 
 pytestmark = pytest.mark.gpu
 
@@ -39,13 +44,25 @@ def clock(gpu: Device) -> Iterator[CudaClock]:
 @pytest.mark.parametrize("name", all_probes())
 def test_every_case_of_every_probe_is_right_and_possible(name: str, gpu: Device, clock: CudaClock) -> None:
     todo = tasks([all_probes()[name]], gpu, "now")
-    for _ in run(todo, gpu, clock, lambda _: Rule(0.002, 0.0), 1, lambda m: above_limit(m, gpu)):
+    for _ in run(todo, LocalBench(gpu, clock), lambda _: Rule(0.002, 0.0), 1, lambda rows: judged(rows, gpu)):
         pass
     wrong = [f"{t.row.ceiling} {t.row.backend}: {t.row.reason}" for t in todo if t.row.status not in (OK, SKIPPED)]
     assert not wrong
     if all(t.row.status == SKIPPED for t in todo):
         pytest.skip(todo[0].row.reason)
     assert any(t.row.status == OK for t in todo)
+
+
+def test_a_kernel_that_takes_the_gpu_down_is_one_failed_row(gpu: Device) -> None:
+    """Illegal access and hang, each between cases that are right."""
+    command = [sys.executable, "-m", "tests.planted_cuda"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout.splitlines()[-1])
+    assert rows["compute/fp64"][0] == rows["compute/fp32"][0] == OK
+    assert rows["compute/int32/illegal"][0] == "failed"
+    assert "llegal" in rows["compute/int32/illegal"][1]
+    assert rows["compute/int32/hang"] == ["failed", "it gave no answer within 15 s, and was ended"]
 
 
 def test_the_observed_clock_is_within_the_rated_one(gpu: Device, clock: CudaClock) -> None:
@@ -84,5 +101,5 @@ def test_a_skipped_case_is_not_launched(gpu: Device, clock: CudaClock) -> None:
 
     case = Case(stream.COPY, "fp64", "raw", "bandwidth/dram/copy", {"n": 1 << 20, "block": 256, "vecs": 1}, "not here")
     todo = tasks([Probe("p", "?", lambda _: [case])], gpu, "now")
-    list(run(todo, gpu, clock, lambda _: Rule(0.002, 0.0), 1, lambda _: ""))
+    list(run(todo, LocalBench(gpu, clock), lambda _: Rule(0.002, 0.0), 1, list))
     assert (todo[0].row.status, todo[0].row.reason) == (SKIPPED, "not here")

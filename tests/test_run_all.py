@@ -14,7 +14,7 @@ import run_all
 from kernels import fma, stream_cpu
 from kernels.base import KernelError, Work
 from probes import bandwidth, compute
-from probes.harness import measuring, sustained, timing
+from probes.harness import bench, sustained, timing
 from probes.harness.records import Device
 from tests.runs import ROOT, SMALL, facts, main, only_run, table
 
@@ -29,7 +29,9 @@ def test_a_quick_run_leaves_all_files_and_says_where(tmp_path: Path, capsys: pyt
     rows = table(folder, "measurements.csv")
     good = [row for row in rows if row["status"] == "ok"]
     assert {"compute/fp64", "compute/fp32", "compute/fp64/1core"} <= {row["ceiling"] for row in good}
-    assert all(int(row["samples"]) >= 1 and float(row["clock_hz"]) > 1e8 and row["instruction"] for row in good)
+    assert all(int(row["samples"]) >= 1 and row["instruction"] for row in good)
+    trusted = [row for row in good if row["trusted"] == "1"]  # beside other load, there may be none
+    assert all(float(row["clock_hz"]) > 1e8 for row in trusted)
     assert all(row["reason"] for row in rows if row["status"] == "skipped")
     assert {row["tag"] for row in table(folder, "ceilings.csv")} == {row["ceiling"] for row in rows}
 
@@ -140,7 +142,7 @@ def test_a_load_that_breaks_is_a_failed_row_and_ends_no_run(
 def test_a_machine_with_no_clock_is_a_warning_and_the_run_is_partial(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(measuring, "clock_for", broken)
+    monkeypatch.setattr(bench, "clock_for", broken)
     assert main(*SMALL, "--out", str(tmp_path)) == 1
     folder = only_run(tmp_path)
     assert "warning: nothing could be timed: the device has fallen off the bus" in capsys.readouterr().out

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from analysis.console import Console
 from analysis.output import ReaderLeft
 from kernels import fma
 from probes import compute
+from probes.harness import bench
 from tests.runs import ROOT, SMALL, facts, main, only_run, table
 
 
@@ -119,20 +121,57 @@ def test_what_ends_the_drawing_is_one_line_and_keeps_the_rows(
     assert main("--replot", str(folder)) == 0
 
 
-def test_an_interrupt_that_a_callback_swallowed_ends_the_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def _segfault() -> None:
+    ctypes.string_at(0)
+
+
+def _abort() -> None:
+    os.write(2, b"LLVM ERROR: Cannot select: 0x1\n")
+    os.abort()
+
+
+def _hang() -> None:
+    time.sleep(600)
+
+
+def _killed() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+FAULTS = [
+    (_segfault, "ended by SIGSEGV (invalid memory access)"),
+    (_abort, "ended by SIGABRT (a library aborted): LLVM ERROR: Cannot select: 0x1"),
+    (_killed, "ended by SIGKILL (killed, most likely for lack of memory)"),
+    (_hang, "it gave no answer within"),
+]
+
+
+@pytest.mark.parametrize(("fault", "reason"), FAULTS, ids=["segfault", "abort", "killed", "hang"])
+def test_a_case_that_takes_its_process_down_is_one_failed_row(
+    fault: Any, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lost = ctypes.CFUNCTYPE(None)(lambda: signal.raise_signal(signal.SIGINT))
     right = fma.kernel
 
     def kernel(dtype: str) -> Any:
         made = right(dtype)
-        return replace(made, reference=lambda *a, **k: (lost(), made.reference(*a, **k))[1])
+
+        def reference(dtype: str, repeat: int, **params: Any) -> Any:
+            if params["threads"] == 1 and dtype == "fp64":
+                fault()
+            return made.reference(dtype, repeat, **params)
+
+        return replace(made, reference=reference)
 
     monkeypatch.setattr(compute.fma, "kernel", kernel)
-    assert main(*SMALL, "--out", str(tmp_path)) == 130
-    assert "interrupted: this run is partial" in capsys.readouterr().out
-    assert facts(only_run(tmp_path))["status"] == "partial"
+    monkeypatch.setattr(bench, "LEAST_PATIENCE", 10.0)
+    monkeypatch.setattr(bench, "PATIENCE", 0)
+    assert main(*SMALL, "--out", str(tmp_path)) == 1
+    rows = {row["ceiling"]: row for row in table(only_run(tmp_path), "measurements.csv")}
+    assert rows["compute/fp64/1core"]["status"] == "failed"
+    assert reason in rows["compute/fp64/1core"]["reason"]
+    assert {row["status"] for tag, row in rows.items() if tag != "compute/fp64/1core"} <= {"ok", "skipped"}
+    assert rows["compute/fp32/1core"]["status"] == "ok", "a fresh process went on"
+    assert "Traceback" not in capsys.readouterr().err
 
 
 DEAF = [["--list", "--device", "cpu"], ["--replot", "results/reference/nvidia-h200"], SMALL]

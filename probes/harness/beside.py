@@ -15,7 +15,7 @@ from typing import Any
 from kernels.base import Launch
 from probes.harness.case import Case
 from probes.harness.records import OF_TAG, Device
-from probes.harness.timing import Clock, Sample, calibrate
+from probes.harness.timing import Clock, Rule, Sample, calibrate
 
 Built = Callable[..., Any]
 """``built(case, device, clock)``: a context that builds a case's launch and gives its buffers back."""
@@ -36,6 +36,15 @@ class Beside:
         each = zip(self.launches, self.repeats, strict=True)
         self.taken.append([self.clock.sample(launch, repeat) for launch, repeat in each])
 
+    @property
+    def doubt(self) -> str:
+        """Which of them was mostly disturbed, in words; empty if none was."""
+        for case, samples in zip(self.cases, zip(*self.taken, strict=True), strict=True):
+            disturbed = sum(not s.clean for s in samples)
+            if 2 * disturbed > len(samples):
+                return f"other load disturbed {disturbed} of {len(samples)} samples of {case.ceiling} beside it"
+        return ""
+
     def facts(self) -> dict[str, Any]:
         """``{"beside": {tag: median rate}}`` in FLOP/s or B/s, of clean samples where there are any; or nothing."""
         if not self.cases:
@@ -49,9 +58,9 @@ class Beside:
 
 
 @contextmanager
-def beside(case: Case, device: Device, clock: Clock, sample_seconds: float, built: Built) -> Iterator[Beside]:
+def beside(case: Case, device: Device, clock: Clock, rule: Rule, built: Built) -> Iterator[Beside]:
     """The launches of ``case.beside``, built and warm. Their numbers are checked in their own turns."""
     with ExitStack() as held:
         launches = [held.enter_context(built(other, device, clock)) for other in case.beside]
-        repeats = [calibrate(launch, clock, sample_seconds) for launch in launches]
+        repeats = [calibrate(launch, clock, rule) for launch in launches]
         yield Beside(case.beside, launches, repeats, clock)

@@ -25,7 +25,8 @@ class Case:
     ``--full`` or when its probe is named. A point of a sweep has a tag ``sweep/<quantity>/<over what>/<series>`` and
     its place in ``params["x"]``. also: params of further rows with the same times: the very same work elsewhere.
     beside: cases timed in turn with this one, sample by sample, so that it can be held against what they gave at the
-    same moments; the row keeps their rates as ``beside`` in its params.
+    same moments; the row keeps their rates as ``beside`` in its params. steady: its work stays inside a core, in
+    registers or a first cache, so that it always takes as many cycles unless someone shares that core.
     """
 
     kernel: Kernel
@@ -37,6 +38,7 @@ class Case:
     full: bool = False
     also: tuple[Mapping[str, Any], ...] = ()
     beside: tuple[Case, ...] = ()
+    steady: bool = False
 
 
 @dataclass(frozen=True)

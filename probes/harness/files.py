@@ -17,7 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from probes.harness.given import parsed, reason, text
-from probes.harness.records import SCHEMA_VERSION, Device, Measurement, Moment, RidgelineError
+from probes.harness.records import (
+    FORMERLY_DISTURBED,
+    SCHEMA_VERSION,
+    Device,
+    Measurement,
+    Moment,
+    RidgelineError,
+)
 from probes.harness.stored import LIMITS, MOMENT_LIMITS, NULL, device_of, moment_problem, row_problem, schema_problem
 from probes.harness.table import GUARD, csv_text, in_words, named, read_table
 
@@ -33,6 +40,7 @@ ELSEWHERE = ("measurements", "guarded", "damage")  # what of a run stands in no 
 class Run:
     """One run: the device, what was asked, and the rows so far. ``status`` is partial until the end.
 
+    load: what else ran on the machine, ``before`` and ``during`` the measurement, as ``devices.load.Load`` says it.
     Not stored: ``guarded``, whether cells that a spreadsheet would compute have a guard (older versions wrote none);
     ``damage``, sentences on what could not be read back.
     """
@@ -44,6 +52,7 @@ class Run:
     ended: str = ""
     status: str = PARTIAL
     warnings: list[str] = field(default_factory=list)
+    load: dict[str, Any] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
     measurements: list[Measurement] = field(default_factory=list)
     guarded: bool = True
@@ -141,7 +150,7 @@ def read_run(folder: Path) -> Run:
         raise RidgelineError(f"{folder / RUN_FILE} is damaged: it is nested too deep") from None
     run = Run(device, facts["started"], facts["settings"], facts["versions"], damage=lost)
     run.guarded = facts.get("guard") == GUARD
-    for name, kind in {"ended": str, "status": str, "warnings": list}.items():
+    for name, kind in {"ended": str, "status": str, "warnings": list, "load": dict}.items():
         if isinstance(facts.get(name), kind):
             setattr(run, name, facts[name])
         elif facts.get(name) is not None:
@@ -151,7 +160,8 @@ def read_run(folder: Path) -> Run:
     run.damage += in_words(folder / ROWS_FILE, table)
     if unknown := [line for row, line in zip(table.rows, table.lines, strict=True) if row.params == NULL]:
         run.damage.append(f"{ROWS_FILE} {named(unknown)} read as if params were empty: it is {NULL!r}")
-    run.measurements = [replace(row, params="") if row.params == NULL else row for row in table.rows]
+    rows = [replace(row, params="") if row.params == NULL else row for row in table.rows]
+    run.measurements = rows if "trusted" in table.columns else list(map(_older, rows))
     return run
 
 
@@ -182,3 +192,10 @@ def _read_facts(path: Path) -> dict[str, Any]:
     if why := schema_problem(facts["schema_version"]):
         raise RidgelineError(f"{path}: {why}")
     return dict(facts)
+
+
+def _older(row: Measurement) -> Measurement:
+    """A row of a file without the column ``trusted``, in which a remark told of the disturbance."""
+    if FORMERLY_DISTURBED not in row.reason:
+        return row
+    return replace(row, trusted=False, doubt="other load disturbed most of its samples")

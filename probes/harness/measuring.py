@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
 from probes.harness import interrupts, sustained
-from probes.harness.devices import nvml
+from probes.harness.bench import GuardedBench
+from probes.harness.devices.load import Watch
 from probes.harness.files import COMPLETE, CURVE_FILE, Run, csv_text, now, replace_file
 from probes.harness.plan import rules
 from probes.harness.records import Measurement, Moment
-from probes.harness.run import Judge, told, turns
+from probes.harness.run import Judge, turns
 from probes.harness.run import run as run_tasks
 from probes.harness.task import Task
-from probes.harness.timing import Clock, clock_for
+from probes.harness.turn import told
 
 
 class Console(Protocol):
@@ -29,39 +30,86 @@ class Console(Protocol):
 
 
 def measure_all(
-    run: Run, todo: Sequence[Task], folder: Path, sustained_seconds: float | None, judge: Judge, console: Console
+    run: Run,
+    todo: Sequence[Task],
+    bench: GuardedBench,
+    folder: Path,
+    sustained_seconds: float | None,
+    judge: Judge,
+    console: Console,
+    watch: Watch,
 ) -> None:
     """Every case of the run, then the fastest path for so long if asked. Without a clock, the run stays partial.
 
-    Raises OSError where rows cannot be written.
+    What else ran on the machine meanwhile, as ``watch`` tells it, is kept as ``run.load["during"]``. Raises OSError
+    where rows cannot be written.
     """
+    try:
+        _measure_all(run, todo, bench, folder, sustained_seconds, judge, console, watch)
+    finally:
+        bench.close()
+        if todo:
+            run.load["during"] = watch.lap().as_json()
+    run.save(folder)
+
+
+def _measure_all(
+    run: Run,
+    todo: Sequence[Task],
+    bench: GuardedBench,
+    folder: Path,
+    sustained_seconds: float | None,
+    judge: Judge,
+    console: Console,
+    watch: Watch,
+) -> None:
+    """The same, but for what else ran."""
     given = run.measurements
     run.measurements = [*given, *_rows(todo)]
     run.save(folder)
     if todo:
-        try:
-            clock = clock_for(run.device)
-        except Exception as error:  # a driver may raise anything; what is there already is still drawn
-            run.warnings.append(f"nothing could be timed: {told(error)}")
-            run.save(folder)
+        bench.take(run.device, todo)
+        if not _started(bench, run, folder):
             return
-        _time_all(run, given, todo, clock, folder, judge, console)
+        company = watch.company if run.device.kind == "cpu" else _nobody
+        _time_all(run, given, todo, bench, folder, judge, console, company)
         if sustained_seconds:
-            _sustain_fastest(run, todo, clock, sustained_seconds, folder, console)
-        with suppress(Exception):  # a kernel that broke the device broke its clock too, and has a row that says so
-            clock.close()
+            _sustain_fastest(run, todo, bench, sustained_seconds, folder, console)
+    run.measurements = judge(run.measurements)
     run.ended, run.status = now(), COMPLETE
-    run.save(folder)
+
+
+def _started(bench: GuardedBench, run: Run, folder: Path) -> bool:
+    """Whether the device works, with all kernels compiled; if not, the run says why it stays partial."""
+    try:
+        bench.prepare()
+    except Exception as error:  # a driver may raise anything; what is there already is still drawn
+        run.warnings.append(f"nothing could be timed: {told(error)}")
+        run.save(folder)
+        return False
+    return True
+
+
+def _nobody() -> float:
+    """The share of a GPU that other processes of the host have."""
+    return 0.0
 
 
 def _time_all(
-    run: Run, given: list[Measurement], todo: Sequence[Task], clock: Clock, folder: Path, judge: Judge, console: Console
+    run: Run,
+    given: list[Measurement],
+    todo: Sequence[Task],
+    bench: GuardedBench,
+    folder: Path,
+    judge: Judge,
+    console: Console,
+    company: Callable[[], float],
 ) -> None:
     """Time the cases, their rows beside those given, saved after each step."""
     device, quick = run.device, run.settings["quick"]
     visits, rule_of = run.settings["rounds"], rules(device.kind, (task.case for task in todo), quick)
     with console.progress(sum(turns(task, visits) for task in todo)) as progress:
-        for task in run_tasks(todo, device, clock, rule_of, visits, judge):
+        for task in run_tasks(todo, bench, rule_of, visits, judge, company=company):
             interrupts.check()  # before what it may have spoilt is kept
             run.measurements = [*given, *_rows(todo)]
             run.save_rows(folder)
@@ -74,7 +122,7 @@ def _rows(todo: Sequence[Task]) -> list[Measurement]:
 
 
 def _sustain_fastest(
-    run: Run, todo: Sequence[Task], clock: Clock, seconds: float, folder: Path, console: Console
+    run: Run, todo: Sequence[Task], bench: GuardedBench, seconds: float, folder: Path, console: Console
 ) -> None:
     """Load the fastest dense compute path for ``seconds`` and keep its curve and its steady end."""
     task = sustained.fastest(todo)
@@ -83,7 +131,7 @@ def _sustain_fastest(
         return
     console.note(f"  {task.row.ceiling} for {seconds:g} s")
     try:
-        moments = sustained.sustain(task, run.device, clock, seconds, nvml.Watch(run.device).read)
+        moments = bench.sustain(task, seconds)
     except Exception as error:  # a driver may raise anything; what was measured before is still drawn
         interrupts.check()
         console.note(f"  {task.row.ceiling} could not be sustained: {told(error)}")

@@ -28,6 +28,8 @@ SETTLING = {"cpu": 0.08, "cuda": 0.0}
 TWIN = "numba"  # the backend that measures again what another measures: not in a quick run
 LISTED = "layer"  # what x is in a sweep that lists different layers
 POINT_SECONDS = 0.002  # of one sample of a point of a sweep
+SHORTEST_SECONDS = {"cpu": 0.001}
+"""Of a sample beside other load, whose turns on a core last some milliseconds; elsewhere samples keep their length."""
 TURN, QUICK_TURN = 3, 1  # times the budget of a case, for each other that is timed in turn with it
 
 
@@ -75,12 +77,15 @@ def rules(kind: str, cases: Iterable[Case], quick: bool) -> Callable[[Case], Rul
     whole = rule_for(kind, sum(not is_point(case) for case in cases), quick)
     least = LEAST * rounds(kind, quick)  # a point has one turn, as long as all turns of another case
     point = replace(whole, sample_seconds=POINT_SECONDS, budget_seconds=least, warm_seconds=0.0, fewest=FEWEST)
+    steady = replace(point, budget_seconds=LEAST, fewest=whole.fewest)
     layer = replace(point, warm_seconds=SETTLING[kind])
     turn = QUICK_TURN if quick else TURN
 
     def rule(case: Case) -> Rule:
         """What is timed in turn with others needs its own time for each of them."""
-        mine = layer if case.ceiling.startswith(LAYER) else point if is_point(case) else whole
+        of_sweep = steady if case.steady else point
+        of_point = layer if case.ceiling.startswith(LAYER) else of_sweep
+        mine = of_point if is_point(case) else whole
         return replace(mine, budget_seconds=mine.budget_seconds * (1 + turn * len(case.beside)))
 
     return rule
@@ -93,4 +98,5 @@ def rule_for(kind: str, cases: int, quick: bool) -> Rule:
     budget = min(MOST, max(LEAST, share))
     shorter = QUICK_SHORTER if quick else 1
     sample, warm = SAMPLE_SECONDS[kind] / shorter, WARM_SECONDS[kind] / shorter
-    return Rule(sample, budget, warm, fewest=math.ceil(FEWEST / visits))
+    shortest = SHORTEST_SECONDS.get(kind, math.inf)
+    return Rule(sample, budget, warm, fewest=math.ceil(FEWEST / visits), shortest_seconds=shortest)

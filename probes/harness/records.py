@@ -16,10 +16,14 @@ OK, SKIPPED, FAILED = "ok", "skipped", "failed"
 SWEEP, LAYER = "sweep", "layer"
 OF_TAG = {"compute": "flops", "layer": "flops", "bandwidth": "bytes", "transfer": "bytes"}
 """What a row's rate counts, by the first part of its tag. Anything else (``latency/l2``) is a time: less is better."""
+WITHIN, BEYOND = 0.75, 2.0
+"""Parts of its own size, and of the size of the cache before, between which a cache surely holds a working set."""
+WIDEST = 0.20
+"""Half-width of a median's interval, over the median, beyond which it says too little to be trusted."""
 ONE_MEMORY = 7.0
 """Compute capability from which L1 and shared memory are one."""
-DISTURBED = "other load disturbed most samples; all were kept"
-"""Remark on a row of which too few samples were undisturbed."""
+FORMERLY_DISTURBED = "other load disturbed most samples; all were kept"
+"""Remark by which runs without the column ``trusted`` told of a row that cannot be trusted."""
 
 
 class RidgelineError(Exception):
@@ -85,6 +89,21 @@ class Device:
         found = (Cache(f"l{r['level']}", r["size_bytes"], _sharing(r.get("shared_by", ""), mine)) for r in rows)
         return tuple(sorted(found, key=lambda cache: cache.bytes))
 
+    def stays_in_core(self, set_bytes: float) -> bool:
+        """Whether a working set of so many bytes stays in one cache of a CPU core's own, its first or its second.
+
+        Loads from there always take as many cycles, unless someone shares the core. A set as large as its cache does
+        not stay in it, since whatever else a core touches needs some lines, too; of one that is hardly larger than the
+        cache before, a part stays there.
+        """
+        before = 0
+        for cache in self.caches if self.kind == "cpu" else ():
+            own = cache.units == 1 and cache.level in ("l1", "l2")
+            if own and BEYOND * before <= set_bytes <= WITHIN * cache.bytes:
+                return True
+            before = cache.bytes
+        return False
+
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Device:
         """Rebuild a device from ``run.json``; unknown keys of newer versions are ignored."""
@@ -104,7 +123,8 @@ class Measurement:
     """One timed, skipped or failed case: a row of ``measurements.csv`` (``results/README.md`` has the units).
 
     flops and bytes are the work of one repetition, and so are the seconds. ``reason`` says why a row was
-    skipped or failed, or is a remark on one that is ok.
+    skipped or failed, or is a remark on one that is ok. ``trusted`` is false for a row that may be wrong though it is
+    ok; ``doubt`` then says why, and the row draws no roof and carries no verdict.
     """
 
     schema_version: int
@@ -128,6 +148,8 @@ class Measurement:
     dropped: int = 0
     clock_hz: float | None = None
     instruction: str = ""
+    trusted: bool = True
+    doubt: str = ""
 
     @property
     def quantity(self) -> str:
@@ -150,11 +172,6 @@ class Measurement:
         """Where a point of a sweep stands: its parameter ``x``."""
         place = json.loads(self.params or "{}").get("x")
         return None if place is None else float(place)
-
-    @property
-    def disturbed(self) -> bool:
-        """Whether other load lengthened most of its samples."""
-        return DISTURBED in self.reason
 
     @property
     def beside(self) -> dict[str, float]:

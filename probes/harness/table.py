@@ -82,6 +82,7 @@ class Damage(ValueError):
 class Table(Generic[Row]):
     """The good rows of a file with the numbers of their lines, and what is wrong with the others: (line, why)."""
 
+    columns: list[str]
     rows: list[Row]
     lines: list[int]
     damaged: list[tuple[int, str]]
@@ -100,7 +101,7 @@ def read_table(
     text = data.decode("utf-16" if data.startswith(WIDE) else "utf-8-sig", "surrogateescape")
     lines = text.split("\n")
     header = _header(path, lines, row_type)
-    found = Table[Row]([], [], [])
+    found = Table[Row](header, [], [], [])
     for number, cells in _records(lines[1:], len(header)):
         try:
             row = _row(dict(zip(header, _whole(cells, len(header)), strict=True)), row_type, limits, guards)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
@@ -14,16 +14,34 @@ from kernels.base import Audit
 from probes.harness.case import Case, Probe
 from probes.harness.devices import limits
 from probes.harness.plan import chosen
-from probes.harness.records import DISTURBED, OK, SCHEMA_VERSION, SKIPPED, Device, Measurement
-from probes.harness.statistics import FEWEST, rounds_interval
-from probes.harness.timing import Sample, usual_cycles
+from probes.harness.records import OK, SCHEMA_VERSION, SKIPPED, WIDEST, Device, Measurement
+from probes.harness.statistics import FEWEST, half_width, rounds_interval
+from probes.harness.timing import Sample, undisturbed, usual_cycles, well_clocked
 
 NOT_YET = "not measured: the run ended before its turn"
-TRUSTED_SHARE = 0.15  # of the samples that must be undisturbed for the others to be left out
+COMPANY = 0.2
+"""Share of the processors' time that others may have beside work that leaves a core: they share its caches and memory,
+where no thread sees them."""
+READ_TWICE = 2  # clean readings of the clock, each of them the same twice: fewer tell nothing
+CALM = 0.5  # share of a round's samples that must be clean: else other load made the round what it was
 RESERVE = 64 << 20  # bytes that stay free whatever a case says it needs
 MEMORY_SHARE = 0.8  # of the free memory a case may take: the rest keeps the machine alive
 
 UNITS = (1e9, "G"), (1e6, "M"), (1e3, "k")
+
+
+@dataclass
+class Round:
+    """The samples of one turn of a task."""
+
+    samples: list[Sample]
+    company: float = 0.0
+    """Share of the processors' time that other processes or machines had about that moment."""
+
+    @property
+    def clean(self) -> int:
+        """How many of its samples nothing interrupted."""
+        return sum(s.clean for s in self.samples)
 
 
 @dataclass
@@ -35,8 +53,9 @@ class Task:
     row: Measurement
     audit: Audit = field(default_factory=Audit)
     repeat: int = 0
-    rounds: list[list[Sample]] = field(default_factory=list)
+    rounds: list[Round] = field(default_factory=list)
     beside: dict[str, Any] = field(default_factory=dict)
+    beside_doubt: str = ""
 
     @property
     def rows(self) -> list[Measurement]:
@@ -92,37 +111,96 @@ def no_room(task: Task, device: Device) -> str:
     return "" if free is None else _too_large(task.case, device, max(0, free - RESERVE))
 
 
+@dataclass(frozen=True)
+class Sifted:
+    """The samples of all rounds of a task, sorted by what disturbed them."""
+
+    rounds: list[list[Sample]]
+    """Those that speak for the case, round by round."""
+    taken: int
+    """All samples there are."""
+    disturbed: int
+    """Those in which a thread lost its processor."""
+    shared: int
+    """Clean ones that took more cycles than this work takes alone on its core, or whose clock was disturbed; 0 where
+    that cannot be told."""
+    company: float = 0.0
+    """Share of the processors' time that others had, where that matters: the most of any round used."""
+
+    @property
+    def undisturbed(self) -> int:
+        """How many samples nothing disturbed."""
+        return self.taken - self.disturbed - self.shared
+
+    @property
+    def samples(self) -> list[Sample]:
+        """Those that speak for the case, together."""
+        return [sample for part in self.rounds for sample in part]
+
+    @property
+    def doubt(self) -> str:
+        """Why these samples cannot be trusted, in words; empty if they can."""
+        if 2 * self.disturbed > self.taken:
+            return f"other load disturbed {self.disturbed} of {self.taken} samples"
+        if self.undisturbed < min(FEWEST, self.taken):
+            return f"only {self.undisturbed} of {self.taken} samples were undisturbed"
+        if self.company > COMPANY:
+            return f"others had {self.company:.0%} of the processors meanwhile, and share its caches and memory"
+        return ""
+
+
+def _is_calm(part: Round, alone: bool) -> bool:
+    """True if most samples of a round are clean, agree as far as they are enough to tell, and others were quiet."""
+    clean = [s.seconds for s in part.samples if s.clean]
+    agree = len(clean) < FEWEST or half_width(clean) <= WIDEST
+    quiet = alone or part.company <= COMPANY
+    return len(clean) >= CALM * len(part.samples) and agree and quiet
+
+
+def sift(rounds: Sequence[Round], steady: bool, alone: bool = False) -> Sifted:
+    """Leave out what other load disturbed.
+
+    Where some rounds were calm the others are left out whole: what is clean in them was taken in a gap between two
+    interruptions. With none calm, the clean samples of all rounds are kept, or every sample if none is clean, and the
+    doubt says so. steady: the work always takes as many cycles. alone: it stays in registers, so that others disturb it
+    only where they interrupt it.
+    """
+    filled = [part for part in rounds if part.samples]
+    calm = [part for part in filled if _is_calm(part, alone)]
+    used = calm if sum(part.clean for part in calm) >= FEWEST else filled
+    taken = sum(len(part.samples) for part in used)
+    disturbed = taken - sum(part.clean for part in used)
+    limit = usual_cycles([s for part in used for s in well_clocked(part.samples)]) if steady else math.inf
+    kept = [undisturbed(part.samples, steady, limit) for part in used]
+    shared = taken - disturbed - sum(map(len, kept))
+    shown = kept if any(kept) else [part.samples for part in used]
+    company = 0.0 if alone else max((part.company for part in used), default=0.0)
+    return Sifted(shown, taken, disturbed, shared, company)
+
+
 def row_of(task: Task) -> Measurement:
-    """The row of a task from all its rounds: undisturbed samples, or all of them if too few were."""
-    everything = [s for part in task.rounds for s in part]
-    limit = (
-        usual_cycles(everything) if task.row.backend == "cpu" and task.row.flops and not task.row.bytes else math.inf
-    )
-    clean = [[s for s in part if s.clean and s.cycles <= limit] for part in task.rounds]
-    trusted = sum(map(len, clean)) >= max(min(FEWEST, len(everything)), TRUSTED_SHARE * len(everything))
-    kept = clean if trusted else task.rounds
-    samples = [s for part in kept for s in part]
-    seconds = [s.seconds for s in samples]
-    clocks = [s.clock_hz for s in samples if s.clock_hz]
-    low, high = rounds_interval([[s.seconds for s in part] for part in kept]) or (None, None)
-    dropped = len(everything) - len(samples)
+    """The row of a task from all its rounds; not trusted if other load made its samples what they are.
+
+    The interval of such a row is empty: it would tell how much the samples agree, not how far all of them are off. Its
+    clock is unknown, too.
+    """
+    in_registers = bool(task.row.flops) and not task.row.bytes
+    found = sift(task.rounds, task.case.steady, alone=in_registers)
+    taken = sum(len(part.samples) for part in task.rounds)
+    seconds = [s.seconds for s in found.samples]
     row = replace(
-        task.row, status=OK, seconds_median=median(seconds), seconds_best=min(seconds), seconds_low=low,
-        seconds_high=high, samples=len(seconds), dropped=dropped, instruction=task.audit.instruction,
-        clock_hz=median(clocks) if clocks else None, params=_params(task),
+        task.row, status=OK, seconds_median=median(seconds), seconds_best=min(seconds), seconds_low=None,
+        seconds_high=None, samples=len(seconds), dropped=taken - len(seconds), instruction=task.audit.instruction,
+        clock_hz=None, params=_params(task), reason=task.audit.note, trusted=True, doubt="",
     )  # fmt: skip
-    return replace(row, reason="; ".join(_remarks(row, task.audit, trusted)))
+    if doubt := found.doubt or task.beside_doubt:
+        return replace(row, trusted=False, doubt=doubt)
+    low, high = rounds_interval([[s.seconds for s in part] for part in found.rounds]) or (None, None)
+    clocks = [s.clock_hz for s in found.samples if s.clock_hz]
+    clock = median(clocks) if len(clocks) >= min(READ_TWICE, taken) else None
+    return replace(row, seconds_low=low, seconds_high=high, clock_hz=clock)
 
 
 def _params(task: Task) -> str:
     """The case's params, and what was found of what ran and beside it."""
     return json.dumps({**task.case.params, **task.audit.facts, **task.beside}, sort_keys=True)
-
-
-def _remarks(row: Measurement, audit: Audit, trusted: bool) -> list[str]:
-    remarks = [audit.note] if audit.note else []
-    if not trusted:
-        remarks.append(DISTURBED)
-    if row.spread is not None and row.spread > 0.01:
-        remarks.append(f"not quiet: the median is known to ±{row.spread:.1%}")
-    return remarks

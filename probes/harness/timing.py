@@ -13,25 +13,31 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kernels.base import Launch
-from probes.harness import team
+from probes.harness import team, waiting
 from probes.harness.records import Device
 from probes.harness.statistics import FEWEST, half_width
 
 UNPREEMPTED = 0.98  # share of the wall time a thread must have had its processor
-SHARED_CORE = 1.03  # times the usual cycles: beyond what the clock probe's own error explains
+SHARED_CORE = 1.02  # times the usual cycles: beyond what the clock probe's own error explains
 OVERLAP = 0.80  # share of the sample in which all threads ran together
+SAME_CLOCK = 1.03  # between the two readings of a core's clock about one sample: apart by more, one was disturbed
+LOW_CLOCK = 1.02  # times: a reading of the clock that is lower than the high ones by more was disturbed
+TRIES = 5  # samples of one length while calibrating: if most are disturbed, that length meets too much other load
+MUCH = 2.0  # times too long or too short: a sample whose length is off by more is calibrated again
 MOST_REPEATS = 1 << 40
 SLOW_SECONDS = 0.020  # of a repetition, beside which a launch is nothing: 0.01 ms, of a whole runtime 0.1 ms
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One timing: seconds of one repetition, the observed clock (Hz, None if unknown), and whether it is clean:
-    no thread preempted, all of them together."""
+    """One timing."""
 
     seconds: float
+    """Of one repetition."""
     clock_hz: float | None = None
+    """The observed clock of the units; None if unknown, or if it was not read twice the same."""
     clean: bool = True
+    """No thread lost its processor, and all ran together."""
 
     @property
     def cycles(self) -> float:
@@ -41,17 +47,20 @@ class Sample:
 
 @dataclass(frozen=True)
 class Rule:
-    """When to stop: a median known to within ``width`` of itself, or the budget spent.
-
-    sample_seconds: how long one sample should last; budget_seconds: how long to sample, after calibration;
-    warm_seconds: how long to run before the first sample, until the clock has settled under this load.
-    """
+    """When to stop: a median known to within ``width`` of itself, or the budget spent."""
 
     sample_seconds: float
+    """How long one sample should last."""
     budget_seconds: float
+    """How long to sample, after calibration."""
     warm_seconds: float = 0.0
+    """How long to run before the first sample, until the clock has settled under this load."""
     width: float = 0.01
+    """Half-width of the median's interval, over the median, at which to stop."""
     fewest: int = FEWEST
+    """Samples of one round, at least."""
+    shortest_seconds: float = math.inf
+    """A sample may become as short as this where longer ones are mostly disturbed; by default, no shorter."""
 
 
 class Clock(Protocol):
@@ -73,22 +82,25 @@ class HostClock:
         self.queue = team.Team(device.facts.get("cpus") or list(range(device.units)))
 
     def sample(self, launch: Launch, repeat: int) -> Sample:
-        """From the first thread's start to the last one's end; clock: mean over the threads."""
+        """From the first thread's start to the last one's end; clock: mean over the threads, each read twice."""
+        waited = waiting.of_process()
         begin_ns, begin_own = time.perf_counter_ns(), time.thread_time_ns()
         record = launch.run(repeat)
         if record is None:
             took = time.perf_counter_ns() - begin_ns
             own = time.thread_time_ns() - begin_own
-            return Sample(took * 1e-9 / repeat, clean=own > UNPREEMPTED * took)
+            lost = max(took - own, waiting.of_process() - waited)
+            return Sample(took * 1e-9 / repeat, clean=lost < (1 - UNPREEMPTED) * took)
         begin, end = record[:, team.WALL_START], record[:, team.WALL_END]
         whole, own = end.max() - begin.min(), end - begin
         busy = (record[:, team.CPU_END] - record[:, team.CPU_START]) / own
         probes = record[:, [team.PROBE_BEFORE, team.PROBE_AFTER]]
         # What interrupts a probe only ever lengthens it, so of the two the shorter tells the clock.
         clock = float((team.PROBE_CYCLES / probes.min(axis=1)).mean() * 1e9)
+        alike = bool((probes.max(axis=1) <= SAME_CLOCK * probes.min(axis=1)).all())
         together = (end.min() - begin.max()) / whole > OVERLAP
         clean = bool((busy > UNPREEMPTED).all() and together)
-        return Sample(float(whole) * 1e-9 / repeat, clock, clean)
+        return Sample(float(whole) * 1e-9 / repeat, clock if alike else None, clean)
 
     def close(self) -> None:
         """End the team's threads."""
@@ -110,31 +122,64 @@ class CudaClock:
     def sample(self, launch: Launch, repeat: int) -> Sample:
         """A short lead-in keeps the stream busy while the host queues the rest, so no launch latency counts.
 
-        None is needed where each repetition is so long that the latency is nothing.
+        None is needed where each repetition is so long that the latency is nothing. A sample is not clean if this
+        thread waited for a processor: the stream may have run dry meanwhile.
         """
         if launch is not self._slow:
             launch.run(max(1, repeat // 32))
+        waited = waiting.of_thread()
         self._begin.record(self.queue)
         launch.run(repeat)
         self._end.record(self.queue)
+        lost = (waiting.of_thread() - waited) * 1e-9
         self._end.synchronize()
-        seconds = self._elapsed_ms(self._begin, self._end) * 1e-3 / repeat
-        self._slow = launch if seconds > SLOW_SECONDS else None
-        return Sample(seconds, launch.clock_hz())
+        took = self._elapsed_ms(self._begin, self._end) * 1e-3
+        self._slow = launch if took / repeat > SLOW_SECONDS else None
+        return Sample(took / repeat, launch.clock_hz(), clean=lost <= (1 - UNPREEMPTED) * took)
 
     def close(self) -> None:
-        """Wait for what is still queued."""
+        """Wait for what is still queued. Raises what the device answers if its context is lost."""
         self.queue.synchronize()
 
 
 def usual_cycles(samples: Sequence[Sample]) -> float:
-    """Cycles above which a sample of a kernel that touches no memory was disturbed: such a kernel always takes as many.
+    """Cycles above which a sample of work that always takes as many was disturbed; infinite if no clock is known.
 
     A core may be shared with another hardware thread, of another virtual machine even, which no clock of this one
-    shows: the work then takes up to twice the cycles. The usual count is that of the lowest fifth of clean samples.
+    shows: the work then takes up to twice the cycles. A neighbour that comes and goes may have disturbed most samples,
+    so the usual count is that of the fastest ones, of as many as an interval needs.
     """
-    cycles = sorted(s.cycles for s in samples if s.clean)
-    return SHARED_CORE * cycles[len(cycles) // 5] if cycles else math.inf
+    cycles = sorted(s.cycles for s in samples if s.clean and s.clock_hz)
+    if not cycles:
+        return math.inf
+    usual = cycles[min(FEWEST, len(cycles)) - 1]
+    return SHARED_CORE * usual
+
+
+def well_clocked(samples: Sequence[Sample]) -> list[Sample]:
+    """The clean samples of one round whose clock can be believed; all clean ones where no clock is known.
+
+    What disturbs the reading of a clock only ever makes it too low, and within a round a clock hardly changes: so a
+    reading far below the highest ones is of no use.
+    """
+    clean = [s for s in samples if s.clean]
+    clocks = sorted(s.clock_hz for s in clean if s.clock_hz)
+    if not clocks:
+        return clean
+    high = clocks[len(clocks) * 9 // 10]
+    return [s for s in clean if s.clock_hz and s.clock_hz * LOW_CLOCK >= high]
+
+
+def undisturbed(samples: Sequence[Sample], steady: bool, limit: float | None = None) -> list[Sample]:
+    """The clean samples of one round; of ``steady`` work, which always takes as many cycles, those on a core alone.
+
+    limit: the usual cycles, where other rounds tell them, too.
+    """
+    if not steady:
+        return [s for s in samples if s.clean]
+    clocked = well_clocked(samples)
+    most = usual_cycles(clocked) if limit is None else limit
+    return [s for s in clocked if s.cycles <= most]
 
 
 def clock_for(device: Device) -> Clock:
@@ -142,16 +187,39 @@ def clock_for(device: Device) -> Clock:
     return CudaClock(device) if device.kind == "cuda" else HostClock(device)
 
 
-def calibrate(launch: Launch, clock: Clock, sample_seconds: float) -> int:
-    """How many repetitions make a sample last about ``sample_seconds``; this is the warm-up too."""
+def calibrate(launch: Launch, clock: Clock, rule: Rule) -> int:
+    """How many repetitions make a sample last about ``rule.sample_seconds``; this is the warm-up too.
+
+    Only clean samples are believed. Where most samples of that length are disturbed, as beside other load, a shorter
+    one may fall between two interruptions: it is halved, down to ``rule.shortest_seconds``.
+    """
+    target = rule.sample_seconds
     repeat = 1
     while True:
-        took = clock.sample(launch, repeat).seconds * repeat
-        if took >= 0.7 * sample_seconds or repeat >= MOST_REPEATS:
+        took, disturbed = _attempt(launch, clock, repeat)
+        if took < 0.7 * target and repeat < MOST_REPEATS:
+            # An unreliable, very short timing must not overshoot: at most a hundredfold a step.
+            factor = min(100.0, 1.02 * target / max(took, 1e-9))
+            repeat = max(repeat + 1, math.ceil(repeat * factor))
+        elif disturbed and repeat > 1 and target / 2 >= rule.shortest_seconds:
+            target /= 2
+            repeat = max(1, round(repeat * min(1.0, target / took)))
+        else:
             return repeat
-        # An unreliable, very short timing must not overshoot: at most a hundredfold a step.
-        factor = min(100.0, 1.02 * sample_seconds / max(took, 1e-9))
-        repeat = max(repeat + 1, math.ceil(repeat * factor))
+
+
+def _attempt(launch: Launch, clock: Clock, repeat: int) -> tuple[float, bool]:
+    """Seconds of a sample of so many repetitions, and whether most such samples are disturbed.
+
+    The first sample decides if it is clean. Else there are some more, and the shortest is the nearest to the truth,
+    since other load only ever lengthens one.
+    """
+    samples = [clock.sample(launch, repeat)]
+    while not samples[0].clean and len(samples) < TRIES:
+        samples.append(clock.sample(launch, repeat))
+    clean = [s for s in samples if s.clean]
+    shortest = min(s.seconds for s in clean or samples)
+    return shortest * repeat, 2 * len(clean) < len(samples)
 
 
 def measure(
@@ -161,21 +229,34 @@ def measure(
     repeat: int,
     now: Callable[[], float] = time.perf_counter,
     between: Callable[[], None] = lambda: None,
+    steady: bool = False,
 ) -> list[Sample]:
-    """Samples of one round: until the median of the clean ones is known to ``rule.width``, or time is up.
+    """Samples of one round: until the median of the undisturbed ones is known to ``rule.width``, or time is up.
 
-    between: called after every sample.
+    The machine may have changed since ``repeat`` was calibrated: if the first sample is much too long or too short,
+    ``repeat`` is calibrated again. between: called after every sample. steady: the work always takes as many cycles.
     """
-    samples: list[Sample] = []
     begin = now()
     while now() - begin < rule.warm_seconds:
         clock.sample(launch, repeat)
+    first = clock.sample(launch, repeat)
+    if _off(first.seconds * repeat, repeat, rule):
+        repeat = calibrate(launch, clock, rule)
+        first = clock.sample(launch, repeat)
+    samples = [first]
     begin = now()
     while True:
-        samples.append(clock.sample(launch, repeat))
         between()
-        clean = [s.seconds for s in samples if s.clean]
-        if half_width(clean) <= rule.width and len(clean) >= rule.fewest:
+        kept = [s.seconds for s in undisturbed(samples, steady)]
+        if half_width(kept) <= rule.width and len(kept) >= rule.fewest:
             return samples
         if now() - begin >= rule.budget_seconds and len(samples) >= rule.fewest:
             return samples
+        samples.append(clock.sample(launch, repeat))
+
+
+def _off(took: float, repeat: int, rule: Rule) -> bool:
+    """Whether a sample of so many repetitions is so far from the length it should have that it is of no use."""
+    too_long = repeat > 1 and took > MUCH * rule.sample_seconds
+    too_short = repeat < MOST_REPEATS and took < rule.sample_seconds / MUCH
+    return too_long or too_short

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,11 @@ from kernels.layer_work import LayerWork, work_of
 from kernels.onnx_graph import Graph, Node, Tensor, read_graph
 from probes.harness.files import Run
 from probes.harness.records import Measurement
-from tests.devices import GPU, measurement
+from tests import devices
+from tests.devices import measurement
 
+GPU = replace(devices.GPU, units=200, memory_bus_bits=8000)
+"""A made-up device whose theory allows the roofs below."""
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 ROOFS = [
     measurement("compute/fp32", 6e13),

@@ -7,14 +7,14 @@ from dataclasses import fields
 import pytest
 
 from analysis.ceilings import Ceiling, ceilings, is_roof
-from probes.harness.records import DISTURBED, FAILED, OK, SKIPPED, Measurement
+from probes.harness.records import FAILED, OK, SKIPPED, Measurement
 from tests.devices import CPU, GPU, measurement
 
 
 def test_the_columns_are_the_contract() -> None:
     assert ",".join(f.name for f in fields(Ceiling)) == (
         "schema_version,device,started,tag,rate,unit,nominal_peak,observed_peak,share_nominal,share_observed,"
-        "backend,dtype,clock_hz,spread,samples,status,remark"
+        "backend,dtype,clock_hz,spread,samples,status,remark,trusted,doubt,dropped"
     )
 
 
@@ -40,18 +40,18 @@ def test_a_level_is_the_best_of_its_operations() -> None:
     assert found["bandwidth/dram"].share_nominal == pytest.approx(7 / 7.5)
 
 
-def _row(kernel: str, rate: float, spread: float | None, reason: str = "") -> Measurement:
+def _row(kernel: str, rate: float, spread: float | None, trusted: bool = True) -> Measurement:
     """``spread``: half of the interval over the median."""
     ends = (None, None) if spread is None else (1e-3 * (1 - spread), 1e-3 * (1 + spread))
     tag = f"bandwidth/dram/{kernel}"
-    return measurement(tag, rate, kernel=kernel, seconds_low=ends[0], seconds_high=ends[1], reason=reason)
+    return measurement(tag, rate, kernel=kernel, seconds_low=ends[0], seconds_high=ends[1], trusted=trusted)
 
 
 @pytest.mark.parametrize(
     ("other", "rate"),
     [
         (_row("write", 7.73e10, 0.538), 5.37e10),
-        (_row("write", 7.73e10, 0.01, f"{DISTURBED}; more"), 5.37e10),
+        (_row("write", 7.73e10, 0.01, trusted=False), 5.37e10),
         (_row("write", 7.73e10, None), 5.37e10),
         (_row("write", 5.6e10, 0.03), 5.6e10),
     ],

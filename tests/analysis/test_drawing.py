@@ -57,13 +57,14 @@ def test_an_interrupt_of_a_terminal_is_for_the_program_alone(monkeypatch: pytest
 
 
 SPAWNER = """
+import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from analysis.drawing import end_with_parent
+from analysis.drawing import _end_with
 from tests.analysis.test_drawing import own_number
 if __name__ == "__main__":
-    with ProcessPoolExecutor(2, get_context("spawn"), end_with_parent) as pool:
+    with ProcessPoolExecutor(2, get_context("spawn"), _end_with, (os.getpid(),)) as pool:
         print(*pool.map(own_number, range(2)), flush=True)
         sys.stdin.read()
 """

@@ -10,8 +10,7 @@ from matplotlib.text import Text
 
 from analysis import layer_list_plot
 from analysis.analyse import INCHES, Outcome, layer_figures, model
-from tests.analysis.layer_rows import conv, conv_sweep, copy, row, run_of
-from tests.devices import GPU
+from tests.analysis.layer_rows import GPU, conv, conv_sweep, copy, row, run_of
 
 NODES = [conv(3, 64), conv(3, 64, 64), conv(5, 64), copy("Relu", 56), copy("Relu", 28), copy("Transpose", 56)]
 NAMES = [

@@ -11,8 +11,7 @@ from analysis import layer_plot, layer_precision_plot
 from analysis.analyse import INCHES, Outcome, model
 from analysis.layer_missing import how_many, left_out
 from probes.harness.records import Measurement
-from tests.analysis.layer_rows import network, run_of
-from tests.devices import GPU
+from tests.analysis.layer_rows import GPU, network, run_of
 
 
 def skipped(row: Measurement) -> Measurement:

@@ -19,8 +19,7 @@ from analysis.layer_canvas import standing
 from analysis.layer_curves import look
 from analysis.naming import SMALL
 from analysis.placements import ranking
-from tests.analysis.layer_rows import ROOFS, conv, conv_sweep, copy, movement_sweep, network, row, run_of
-from tests.devices import GPU
+from tests.analysis.layer_rows import GPU, ROOFS, conv, conv_sweep, copy, movement_sweep, network, row, run_of
 
 
 @cache

@@ -14,8 +14,8 @@ from analysis.layer_words import compared, correlation, headline, kinds, predict
 from analysis.placement import Placement
 from analysis.placements import WHOLE, placements, speed_of_light
 from probes.harness.records import Measurement
-from tests.analysis.layer_rows import ROOFS, conv, conv_sweep, row
-from tests.devices import GPU, measurement
+from tests.analysis.layer_rows import GPU, ROOFS, conv, conv_sweep, row
+from tests.devices import measurement
 
 
 def layer(name: str, flops: float | None, seconds: float, family: str = "convolution", **changed: Any) -> Measurement:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from analysis.analyse import model
+from analysis.judge import judged
 from analysis.levels import BY_ORDER, levels, reported
 from analysis.plateaus import plateaus
 from analysis.report import summary
@@ -179,7 +180,7 @@ def test_a_ceiling_measured_directly_is_kept_and_main_memory_is_never_replaced()
 def test_a_rate_above_the_physical_limit_is_not_used() -> None:
     limit = 2e9 * GPU.units * 128  # bytes a clock and SM, at the clock of these points
     rows = sweep(f"{BANDWIDTH}read-per-sm", [(220 * K, 1.1 * limit), (inf, 6e12)], 32 * K, M, 3)
-    made = {row.ceiling: row for row in levels(rows, H100).rows}
+    made = {row.ceiling: row for row in judged(levels(rows, H100).rows, H100)}
     assert made["bandwidth/l1/read"].status == FAILED
     assert "above the physical limit" in made["bandwidth/l1/read"].reason
     assert "bandwidth/l2/read" not in made

@@ -81,7 +81,7 @@ def test_the_summary_names_the_best_and_the_failed() -> None:
 def test_clocks_that_differ_are_told_as_a_range() -> None:
     rows = [measurement("compute/fp32", clock_hz=1.98e9), measurement("compute/fp16/mma-fp32", clock_hz=1.41e9)]
     run = Run(GPU, "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=rows)
-    assert subtitle(model(run)) == "measured at 1.41 GHz to 1.98 GHz · 2030-01-02"
+    assert subtitle(model(run)) == "measured at 1.41 GHz to 1.98 GHz · trust: good · 2030-01-02"
 
 
 def test_a_failed_roof_is_not_drawn(folder: Path) -> None:

@@ -17,7 +17,7 @@ from analysis.report import summary
 from analysis.sweep_plot import figure
 from analysis.sweeps import Sweep
 from probes.harness.files import COMPLETE, Run
-from probes.harness.records import DISTURBED, FAILED, Measurement
+from probes.harness.records import FAILED, Measurement
 from tests.analysis.test_levels import BANDWIDTH, LATENCY, K, M, cpu, point, read, sweep
 from tests.devices import GPU, measurement
 
@@ -180,14 +180,14 @@ def test_a_point_is_held_against_the_roof_of_its_own_moment() -> None:
     assert shares_of(at(1, 5e10, params=beside), at(100, 9e11)) == [1.0, 0.9]
 
 
-def test_points_that_other_load_disturbed_are_left_out_and_counted() -> None:
-    disturbed = at(2, 1e10, reason=f"{DISTURBED}; not quiet")
+def test_points_that_cannot_be_trusted_are_left_out_and_counted() -> None:
+    disturbed = at(2, 1e10, trusted=False, doubt="other load")
     assert shares_of(at(1, 9e10), disturbed, at(100, 9e11)) == [0.9, 0.9]
     assert shares_of(disturbed, replace(disturbed, params='{"x": 4}')) == [0.05, 0.025], "where there are no others"
     roof = [measurement("compute/fp32", 1e12), measurement("bandwidth/dram/read", 1e11)]
     points = [at(1, 9e10), disturbed, at(100, 9e11)]
     made = model(Run(GPU, "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=[*roof, *points]))
-    assert any(note.endswith("; 1 point that other load disturbed left out") for note in made.notes)
+    assert any(note.endswith("; 1 point that cannot be trusted left out") for note in made.notes)
 
 
 def under_a_roof(*points: Measurement) -> Any:
@@ -207,14 +207,14 @@ def test_the_caption_says_of_which_roof_the_shares_are() -> None:
 
 
 def test_points_that_the_shares_leave_out_are_faint() -> None:
-    made = under_a_roof(at(1, 9e10), at(2, 4.4e11, reason=DISTURBED), at(100, 9e11), at(200, 3e12, reason=DISTURBED))
+    made = under_a_roof(at(1, 9e10), at(2, 4.4e11, trusted=False), at(100, 9e11), at(200, 3e12, trusted=False))
     lines = {line.get_gid(): line for line in made.axes[0].get_lines()}
     faint = lines["intensity-compute/FP32/left out"]
     assert list(lines["intensity-compute/FP32"].get_xdata()) == [1, 100]
     assert list(faint.get_xdata()) == [2, 200]
     assert faint.get_alpha() < 0.5
     assert not faint.get_linewidth()
-    assert "Faint: points that other load disturbed" in " ".join(words(made))
+    assert "Faint: points that cannot be trusted" in " ".join(words(made))
 
 
 def test_the_table_keeps_its_order() -> None:

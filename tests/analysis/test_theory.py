@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.theory import above_limit, peak_for, peaks, tables
+from analysis.theory import excess, peak_for, peaks, tables
 from probes.harness.files import read_run
 from probes.harness.records import Device, Measurement
 from tests.devices import CPU, GPU, measurement
@@ -145,6 +145,12 @@ def test_rates_above_the_physical_limit(
     assert above_limit(under, device) == ""
     assert above_limit(over, device).startswith("above the physical limit: ")
     assert above_limit(measurement("latency/dram", 1e99), device) == ""
+
+
+def above_limit(row: Measurement, device: Device) -> str:
+    """Why a row exceeds its physical limit, in words; empty if it does not."""
+    found = excess(row, device)
+    return found.sentence if found else ""
 
 
 def swept(tag: str, rate: float, x: float = 1.0, moved: float = 1e9) -> Measurement:

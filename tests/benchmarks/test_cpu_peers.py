@@ -13,7 +13,7 @@ import pytest
 
 from kernels import cache, fma, fma_cpu, stream
 from probes import bandwidth
-from probes.harness.timing import HostClock, calibrate
+from probes.harness.timing import HostClock, Rule, calibrate
 
 SOURCE = Path(__file__).with_name("peers.c")
 
@@ -43,7 +43,7 @@ class Peer:
 
 def ratios(launch: Any, peer: Any, clock: HostClock, rounds: int) -> list[float]:
     """Rate of ours over the peer's, each pair taken one right after the other; unclean pairs are left out."""
-    repeat = calibrate(launch, clock, 0.010)
+    repeat = calibrate(launch, clock, Rule(0.010, 0.0))
     found = []
     for _ in range(rounds):
         ours, theirs = clock.sample(launch, repeat), clock.sample(peer, repeat)

@@ -10,7 +10,7 @@ import pytest
 from probes.harness.case import Case, choose
 from probes.harness.devices.choose import choose as choose_device
 from probes.harness.records import RidgelineError
-from probes.harness.timing import calibrate, clock_for
+from probes.harness.timing import Rule, calibrate, clock_for
 
 
 def runnable() -> Iterator[Any]:
@@ -29,7 +29,7 @@ def test_case(benchmark: Any, device: Any, case: Case) -> None:
     except RidgelineError as reason:
         pytest.skip(str(reason))
     launch = case.kernel.backends[case.backend](device, case.dtype, case.params, clock.queue)
-    repeat = calibrate(launch, clock, 0.010)
+    repeat = calibrate(launch, clock, Rule(0.010, 0.0))
     seconds: list[float] = benchmark.pedantic(
         lambda: [clock.sample(launch, repeat).seconds for _ in range(10)], rounds=5, iterations=1
     )

@@ -18,9 +18,8 @@ JETSON = replace(GPU, arch="8.7", features=("integrated", "jetson"))
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Any:
-    def made(free: int | None = 64 * GIB, gpus: int = 1) -> None:
+    def made(free: int | None = 64 * GIB) -> None:
         monkeypatch.setattr(transfer, "host_free", lambda: free)
-        monkeypatch.setattr(transfer, "gpus", lambda: gpus)
 
     made()
     return made
@@ -103,8 +102,7 @@ def test_an_integrated_gpu_is_asked_which_memory_to_use(machine: Any) -> None:
 
 
 def test_every_other_gpu_is_asked_in_both_directions(machine: Any) -> None:
-    machine(gpus=3)
-    found = by_tag(replace(GPU, index=1))
+    found = by_tag(replace(GPU, index=1, facts={"gpus": 3}))
     ends = {t: (c.params["source"], c.params["target"]) for t, c in found.items() if t.startswith("transfer/peer")}
     assert ends == {
         "transfer/peer-1-0": (1, 0),

@@ -41,7 +41,7 @@ def detect(index: int = 0, driver: Driver | None = None) -> Device:
         memory_bytes=total,
         memory_free_bytes=free,
         features=("integrated",) if found["integrated"] else (),
-        facts=_facts(found, managed, driver, pci),
+        facts={"gpus": count, **_facts(found, managed, driver, pci)},
         warnings=tuple(nvml.warnings(managed)),
     )
 

@@ -41,7 +41,7 @@ def test_the_header_is_the_contract(tmp_path: Path) -> None:
     header = (tmp_path / "measurements.csv").read_text().splitlines()[0]
     assert header == (
         "schema_version,device,started,probe,kernel,backend,dtype,ceiling,params,status,reason,flops,bytes,"
-        "seconds_median,seconds_best,seconds_low,seconds_high,samples,dropped,clock_hz,instruction"
+        "seconds_median,seconds_best,seconds_low,seconds_high,samples,dropped,clock_hz,instruction,trusted,doubt"
     )
 
 
@@ -90,7 +90,7 @@ def test_a_truncated_table_names_its_line_and_keeps_the_others(tmp_path: Path) -
     path.write_text(path.read_text()[:-70])
     cut = read_run(tmp_path)
     assert cut.measurements == run.measurements[:2]
-    assert re.fullmatch(r"measurements\.csv line 5 is damaged and left out: \d+ cells, not 21", cut.damage[0])
+    assert re.fullmatch(r"measurements\.csv line 5 is damaged and left out: \d+ cells, not 23", cut.damage[0])
 
 
 def test_text_where_a_number_belongs_names_its_line_and_column(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from kernels.base import Audit, Kernel, KernelError, Unavailable, Work
+from probes.harness import turn
+from probes.harness.bench import LocalBench
 from probes.harness.case import Case, Probe
 from probes.harness.devices import limits
 from probes.harness.records import FAILED, OK, SKIPPED, Device, Measurement
-from probes.harness.run import run
+from probes.harness.run import Judge, run
 from probes.harness.task import RESERVE, tasks
 from probes.harness.timing import Rule, Sample
 from tests.devices import CPU
@@ -68,13 +70,14 @@ def kernel(
     return Kernel("made", lambda d, **_: Work(12.0, size), lambda d, r, **_: RIGHT, {"cpu": made}, {"fp64": 1e-6})
 
 
-def measured(k: Kernel, clock: Clock | None = None, judge: Callable[[Measurement], str] = lambda m: "", skip: str = "",
-             rounds: int = 2) -> Measurement:  # fmt: skip
+def measured(
+    k: Kernel, clock: Clock | None = None, judge: Judge = list, skip: str = "", rounds: int = 2, steady: bool = False
+) -> Measurement:
     def cases(device: Device) -> list[Case]:
-        return [Case(k, "fp64", "cpu", "compute/fp64", {"n": 3}, skip)]
+        return [Case(k, "fp64", "cpu", "compute/fp64", {"n": 3}, skip, steady=steady)]
 
     todo = tasks([Probe("p", "?", cases)], CPU, STARTED)
-    list(run(todo, CPU, clock or Clock(), lambda _: Rule(1.0, 0.0), rounds, judge))
+    list(run(todo, LocalBench(CPU, clock or Clock()), lambda _: Rule(1.0, 0.0), rounds, judge))
     assert Launch.open_launches == 0
     return todo[0].row
 
@@ -104,7 +107,10 @@ def test_machine_code_that_does_not_do_the_work_fails_untimed() -> None:
 
 
 def test_an_impossible_rate_fails() -> None:
-    row = measured(kernel(), judge=lambda m: "above the physical limit" if (m.rate or 0) > 10 else "")
+    def judge(rows: Sequence[Measurement]) -> list[Measurement]:
+        return [replace(row, status=FAILED, reason="above the physical limit") if row.rate else row for row in rows]
+
+    row = measured(kernel(), judge=judge)
     assert (row.status, row.reason) == (FAILED, "above the physical limit")
 
 
@@ -160,25 +166,22 @@ def test_preempted_samples_are_dropped_and_counted() -> None:
     assert row.seconds_median == row.seconds_high == 1.0
     assert row.dropped == 4
     assert row.clock_hz == 2e9
+    assert row.trusted
 
 
-def test_samples_on_a_shared_core_are_dropped_where_the_work_is_in_registers() -> None:
+def test_samples_on_a_shared_core_are_dropped_where_the_work_always_takes_as_many_cycles() -> None:
     samples = [Sample(1.0, 2e9), Sample(1.0, 2e9), Sample(1.8, 2e9)]
-    registers, memory = measured(kernel(size=0.0), Clock(*samples)), measured(kernel(), Clock(*samples))
-    assert (registers.dropped, registers.seconds_high) == (4, 1.0)
+    steady, memory = measured(kernel(), Clock(*samples), steady=True), measured(kernel(), Clock(*samples))
+    assert (steady.samples, steady.dropped, steady.seconds_high) == (8, 4, 1.0)
     assert (memory.dropped, memory.samples) == (0, 12)
 
 
-def test_a_machine_with_no_clean_sample_still_gets_its_number_and_a_remark() -> None:
-    row = measured(kernel(), Clock(Sample(5.0, 1e9, clean=False)))
+def test_a_machine_with_no_clean_sample_still_gets_its_number_but_no_trust() -> None:
+    row = measured(kernel(), Clock(Sample(5.0, 1e9, clean=False)), rounds=1)
     assert (row.status, row.seconds_median, row.dropped) == (OK, 5.0, 0)
-    assert "other load disturbed most samples" in row.reason
-
-
-def test_a_wide_interval_is_a_remark_in_words() -> None:
-    row = measured(kernel(), Clock(*map(Sample, (1.0, 1.5, 1.1, 1.2, 1.4))))
-    assert row.status == OK
-    assert "not quiet: the median is known to ±" in row.reason
+    assert not row.trusted
+    assert row.doubt.startswith("other load disturbed ")
+    assert (row.seconds_low, row.seconds_high, row.clock_hz) == (None, None, None), "nothing that looks like knowledge"
 
 
 def test_an_unfinished_case_says_so() -> None:
@@ -198,6 +201,7 @@ def test_what_will_run_is_compiled_before_anything_is_timed(skip: str) -> None:
     made = replace(kernel(), backends={"raw": lambda *_: Launch(RIGHT, Audit("FFMA"))}, prepare=prepare)
     cases = [Case(made, "fp64", "raw", f"compute/{name}", {}, skip) for name in ("fp64", "fp32", "fp16")]
     todo = tasks([Probe("p", "?", lambda _: cases)], CPU, STARTED)
-    list(run(todo, CPU, clock, lambda _: Rule(1.0, 0.0), 1, lambda _: ""))
+    turn.prepare(todo, CPU)
+    list(run(todo, LocalBench(CPU, clock), lambda _: Rule(1.0, 0.0), 1, list))
     assert asked == ([] if skip else [0, 0, 0])
     assert all(task.row.status == (SKIPPED if skip else OK) for task in todo)

@@ -13,7 +13,7 @@ import pytest
 
 from probes.harness import team
 from probes.harness.plan import rounds, rule_for
-from probes.harness.timing import CudaClock, HostClock, Rule, Sample, calibrate, measure, usual_cycles
+from probes.harness.timing import CudaClock, HostClock, Rule, Sample, calibrate, measure, undisturbed, usual_cycles
 from tests.devices import GPU
 
 
@@ -85,6 +85,11 @@ def sampled(clock: FakeClock, rule: Rule, repeat: int = 1) -> list[Sample]:
     return measure(None, clock, rule, repeat, lambda: clock.time)  # type: ignore[arg-type]
 
 
+def calibrated(clock: Any, shortest: float = math.inf) -> int:
+    """Repetitions of a sample that should last 10 ms."""
+    return calibrate(None, clock, Rule(0.010, 0.0, shortest_seconds=shortest))  # type: ignore[arg-type]
+
+
 def test_a_quiet_case_stops_at_the_fewest_samples() -> None:
     assert len(sampled(FakeClock(0.01), Rule(0.01, budget_seconds=100))) == 6
 
@@ -107,18 +112,18 @@ def test_preempted_samples_do_not_count_as_quiet() -> None:
 
 @pytest.mark.parametrize("seconds", [1e-9, 3e-6, 0.004, 2.0])
 def test_calibration_reaches_the_sample_time(seconds: float) -> None:
-    repeat = calibrate(None, FakeClock(seconds), 0.010)  # type: ignore[arg-type]
+    repeat = calibrated(FakeClock(seconds))
     assert repeat * seconds >= 0.007
     assert repeat * seconds <= 0.0103 + seconds
 
 
 def test_calibration_is_not_fooled_by_launch_overhead() -> None:
-    repeat = calibrate(None, FakeClock(1e-6, overhead=20e-6), 0.010)  # type: ignore[arg-type]
+    repeat = calibrated(FakeClock(1e-6, overhead=20e-6))
     assert 0.007 <= repeat * 1e-6 + 20e-6 <= 0.0103
 
 
 def test_calibration_ends_on_work_that_was_removed() -> None:
-    assert calibrate(None, FakeClock(0.0), 0.010) >= 1 << 40  # type: ignore[arg-type]
+    assert calibrated(FakeClock(0.0)) >= 1 << 40
 
 
 def test_cases_share_one_budget() -> None:
@@ -178,8 +183,15 @@ def test_threads_that_did_not_run_together_spoil_the_sample() -> None:
 def test_the_clock_is_that_of_the_probe_that_nothing_interrupted() -> None:
     slow, fast = team.PROBE_CYCLES // 2, team.PROBE_CYCLES // 4  # nanoseconds at 2 and 4 GHz
     one = thread(0, 10_000_000, 10_000_000, slow, slow + slow // 64)
-    two = thread(0, 10_000_000, 10_000_000, fast * 3, fast)
+    two = thread(0, 10_000_000, 10_000_000, fast, fast + fast // 64)
     assert host_sample(one, two).clock_hz == pytest.approx(3e9)
+
+
+def test_a_clock_that_was_not_read_twice_the_same_is_unknown() -> None:
+    reading = team.PROBE_CYCLES // 2
+    sample = host_sample(thread(0, 10_000_000, 10_000_000, reading, reading + reading // 16))
+    assert sample.clock_hz is None
+    assert sample.clean, "the work itself was not disturbed"
 
 
 def test_a_shared_core_shows_in_cycles_not_in_time() -> None:
@@ -189,3 +201,14 @@ def test_a_shared_core_shows_in_cycles_not_in_time() -> None:
     assert [s.cycles <= limit for s in [*alone, shared[0]]] == [True, True, True, False]
     assert usual_cycles([]) == math.inf
     assert usual_cycles([Sample(1.0)]) >= Sample(2.0).cycles, "an unknown clock judges no one"
+
+
+def test_steady_work_keeps_its_fastest_samples_though_a_neighbour_was_there_most_of_the_time() -> None:
+    samples = [Sample(2.0, 3e9)] * 300 + [Sample(1.0, 3e9)] * 6
+    assert undisturbed(samples, steady=True) == [Sample(1.0, 3e9)] * 6
+    assert len(undisturbed(samples, steady=False)) == 306
+
+
+def test_a_clock_that_was_read_too_low_makes_no_sample_look_fast() -> None:
+    true, misread = Sample(1.0, 3.0e9), Sample(1.0, 2.8e9)
+    assert undisturbed([true] * 20 + [misread] * 8, steady=True) == [true] * 20

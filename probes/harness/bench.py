@@ -1,0 +1,186 @@
+"""Where cases are built and timed: in a process of their own, which may crash or hang, or in this one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from probes.harness import sustained
+from probes.harness.devices import nvml
+from probes.harness.guard import Broken, Guard
+from probes.harness.records import FAILED, OK, Device, RidgelineError
+from probes.harness.task import Task
+from probes.harness.timing import Clock, Rule, clock_for
+from probes.harness.turn import Turn, prepare, take_turn, told
+
+PATIENCE = 10  # times as long as a turn is expected to take, it may
+LEAST_PATIENCE = 20.0  # seconds, at least
+FIRST_SECONDS = 6.0  # that a first turn is expected to take beside its samples: it compiles, checks and calibrates
+FIND_SECONDS = 120.0  # for a driver to start: one without its daemon loads its firmware first
+START_SECONDS = 600.0  # for a device to start, and for all kernels to compile, on a slow board one after another
+
+
+class LocalBench:
+    """Times cases in this process."""
+
+    def __init__(self, device: Device, clock: Clock) -> None:
+        self.device, self.clock = device, clock
+
+    def turn(self, task: Task, rule: Rule) -> Turn:
+        """One turn of a task."""
+        return take_turn(task, self.device, self.clock, rule)
+
+
+@dataclass(frozen=True)
+class _Ask:
+    """A request to the worker."""
+
+    what: str
+    """Name of the worker's method that answers it."""
+    spec: str | None = None
+    """How the user names the device to find."""
+    device: Device | None = None
+    """The device to measure, where the worker does not know it yet."""
+    task: int = 0
+    """Place of the task among all."""
+    rule: Rule | None = None
+    """When to stop sampling it."""
+    seconds: float = 0.0
+    """How long to sustain it."""
+
+
+Find = Callable[["str | None"], tuple[Device, str]]
+Plan = Callable[[Device], Sequence[Task]]
+
+
+class _Worker:
+    """What a worker does. It knows the tasks as they were when it was made, and what it did since."""
+
+    def __init__(self, find: Find, plan: Plan, device: Device | None, todo: Sequence[Task]) -> None:
+        self._find, self._plan, self._device, self._todo = find, plan, device, todo
+        self._clock: Clock | None = None
+
+    def answer(self, ask: _Ask) -> Any:
+        """Do what is asked."""
+        return getattr(self, ask.what)(ask)
+
+    def find(self, ask: _Ask) -> tuple[Device, str]:
+        """The device that the user names, and why that one."""
+        return self._find(ask.spec)
+
+    def learn(self, ask: _Ask) -> str:
+        """Which device is measured, for a worker that was made before that was known; returns what it will measure."""
+        assert ask.device is not None
+        self._device, self._todo = ask.device, self._plan(ask.device)
+        return told_apart(self._todo)
+
+    def start(self, ask: _Ask) -> None:
+        """Start the device."""
+        self._running()
+
+    def prepare(self, ask: _Ask) -> None:
+        """Start the device and compile what will run."""
+        device, _ = self._running()
+        prepare(self._todo, device)
+
+    def turn(self, ask: _Ask) -> Turn:
+        """One turn of a task."""
+        assert ask.rule is not None
+        task = self._todo[ask.task]
+        turn = take_turn(task, *self._running(), ask.rule)
+        if turn.status == OK:
+            turn.note(task)
+        return turn
+
+    def sustain(self, ask: _Ask) -> list[sustained.Moment]:
+        """The curve of a task's load that goes on for so long."""
+        device, clock = self._running()
+        return sustained.sustain(self._todo[ask.task], device, clock, ask.seconds, nvml.Watch(device).read)
+
+    def _running(self) -> tuple[Device, Clock]:
+        """The device and its clock, which is started once."""
+        assert self._device is not None
+        self._clock = self._clock or clock_for(self._device)
+        return self._device, self._clock
+
+
+def told_apart(todo: Sequence[Task]) -> str:
+    """What tells one list of tasks from another: case by case what is asked, in which size."""
+    return "\n".join(f"{t.row.ceiling} {t.row.backend} {t.row.dtype} {t.row.params}" for t in todo)
+
+
+class GuardedBench:
+    """Times cases in a worker process: what ends that process, or hangs in it, fails one case and no other.
+
+    The device is found there, too: a process that has opened a GPU cannot be forked any more, and each worker is a fork
+    of this one.
+    """
+
+    def __init__(self, find: Find, plan: Plan) -> None:
+        """find(spec): the device and why. plan(device): its tasks, always the same ones in the same order."""
+        self._find, self._plan = find, plan
+        self._device: Device | None = None
+        self._todo: Sequence[Task] = ()
+        self._places: dict[int, int] = {}
+        self._guard = Guard(self._worker)
+
+    def _worker(self) -> Callable[[_Ask], Any]:
+        return _Worker(self._find, self._plan, self._device, self._todo).answer
+
+    def find(self, spec: str | None) -> tuple[Device, str]:
+        """The device that the user names (None: the best there is), and why that one. Raises RidgelineError."""
+        if spec == "cpu":
+            return self._find(spec)
+        try:
+            device, why = self._guard.ask(_Ask("find", spec=spec), FIND_SECONDS)
+        except Broken as broken:
+            raise RidgelineError(f"no answer from the GPU's driver ({broken}): use --device cpu") from None
+        return device, why
+
+    def take(self, device: Device, todo: Sequence[Task]) -> None:
+        """These tasks will be timed on this device."""
+        self._device, self._todo = device, todo
+        self._places = {id(task): place for place, task in enumerate(todo)}
+        if self._guard.fresh:
+            return
+        try:
+            same = self._guard.ask(_Ask("learn", device=device), START_SECONDS) == told_apart(todo)
+        except Exception:  # whatever it is, a fresh worker meets it again, and it is told there
+            same = False
+        if not same:
+            self._guard.renew()
+
+    def prepare(self) -> None:
+        """Start the device and compile what will run. Raises what the device answers if it cannot be used.
+
+        Where compiling ends the worker, each case compiles in its turn, and the one that does it fails.
+        """
+        try:
+            self._guard.ask(_Ask("prepare"), START_SECONDS)
+        except Broken:
+            self._guard.renew()
+
+    def turn(self, task: Task, rule: Rule) -> Turn:
+        """One turn of a task in the worker; a fault of the worker is a failed turn with its reason."""
+        expected = rule.warm_seconds + rule.budget_seconds + (0.0 if task.repeat else FIRST_SECONDS)
+        limit = max(LEAST_PATIENCE, PATIENCE * expected)
+        try:
+            if self._guard.fresh:
+                self._guard.ask(_Ask("start"), START_SECONDS)
+            turn: Turn = self._guard.ask(_Ask("turn", task=self._places[id(task)], rule=rule), limit)
+        except Exception as error:  # Broken, or what a driver answers that a fresh worker cannot start
+            return Turn(FAILED, told(error))
+        if turn.broken:
+            self._guard.renew()
+        return turn
+
+    def sustain(self, task: Task, seconds: float) -> list[sustained.Moment]:
+        """The curve of a load that goes on for so long. Raises what the device raises, or Broken."""
+        ask = _Ask("sustain", task=self._places[id(task)], seconds=seconds)
+        moments: list[sustained.Moment] = self._guard.ask(ask, LEAST_PATIENCE + 2 * seconds)
+        return moments
+
+    def close(self) -> None:
+        """End the worker."""
+        self._guard.close()

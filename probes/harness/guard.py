@@ -1,0 +1,180 @@
+"""A process of its own for what may crash or hang: a fault ends that process, and the program goes on with a fresh one.
+
+The worker is a fork of the program, so it knows all that the program knew at that moment, and nothing has to be sent
+but answers. It must be made before the program itself starts threads or opens a GPU: a fork has neither.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import faulthandler
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from multiprocessing.connection import Connection, wait
+from typing import IO, Any
+
+from kernels.base import one_line
+
+GRACE = 1.0  # seconds that a worker has to give its buffers back
+PARENT_DIED = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
+EXPENDABLE = "500"  # of 1000: of all processes that could be ended for lack of memory, a worker comes first
+MEANINGS = {
+    signal.SIGSEGV: "invalid memory access",
+    signal.SIGBUS: "invalid memory access",
+    signal.SIGILL: "an instruction that this processor does not have",
+    signal.SIGFPE: "an arithmetic trap",
+    signal.SIGABRT: "a library aborted",
+    signal.SIGKILL: "killed, most likely for lack of memory",
+}
+
+
+class Broken(Exception):
+    """The worker ended, or was ended since it took too long: the reason, in one line."""
+
+
+class Guard:
+    """Answers requests in a worker process; makes a fresh one where the last has ended."""
+
+    def __init__(self, make: Callable[[], Callable[[Any], Any]]) -> None:
+        """make() runs once in each worker and returns ``answer(request)``; requests and answers are pickled."""
+        self._make = make
+        self._process: Any = None
+        self._pipe: Connection | None = None
+        self._log: IO[bytes] | None = None
+        self._busy = False
+
+    def ask(self, request: Any, limit_seconds: float) -> Any:
+        """The worker's answer. Raises what it raised, or Broken if it ended or took longer than the limit."""
+        if self._process is None:
+            self._start()
+        assert self._pipe is not None
+        self._busy = True
+        try:
+            self._pipe.send(request)
+            answer = self._receive(limit_seconds)
+        except (EOFError, OSError):
+            reason = self._why_ended()
+            self._end()
+            raise Broken(reason) from None
+        self._busy = False
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the next request meets a worker that has not answered any."""
+        return self._process is None
+
+    def renew(self) -> None:
+        """End the worker: the next request gets a fresh one."""
+        self._end()
+
+    def close(self) -> None:
+        """Let the worker end; at once if it is still at work, as where the program was interrupted."""
+        if self._pipe is not None and not self._busy:
+            with contextlib.suppress(OSError):
+                self._pipe.send(None)
+            self._process.join(GRACE)
+        self._end()
+
+    def _receive(self, limit_seconds: float) -> Any:
+        """The next answer. Raises Broken past the limit, EOFError where the worker has ended."""
+        assert self._pipe is not None
+        ready = wait([self._pipe, self._process.sentinel], limit_seconds)
+        if not ready:
+            self._end()
+            raise Broken(f"it gave no answer within {limit_seconds:.0f} s, and was ended")
+        if self._pipe not in ready and not self._pipe.poll():
+            raise EOFError
+        return self._pipe.recv()
+
+    def _start(self) -> None:
+        """Fork a worker. It hears no Ctrl-C: the program decides what ends."""
+        context: Any = multiprocessing.get_context("fork")
+        self._pipe, theirs = context.Pipe()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (it is closed with the worker)
+        self._process = context.Process(
+            target=_serve, args=(self._make, theirs, self._log.fileno(), os.getpid()), daemon=True
+        )
+        sys.stdout.flush()
+        sys.stderr.flush()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # NumPy's idle threads: they hold nothing
+            self._process.start()
+        theirs.close()
+
+    def _end(self) -> None:
+        """End the worker at once."""
+        if self._process is None:
+            return
+        self._process.kill()
+        self._process.join()
+        self._process.close()
+        if self._pipe is not None:
+            self._pipe.close()
+        if self._log is not None:
+            self._log.close()
+        self._process = self._pipe = self._log = None
+
+    def _why_ended(self) -> str:
+        """What ended the worker, and the last line it wrote."""
+        self._process.join(GRACE)
+        code = self._process.exitcode
+        said = f": {last}" if (last := self._last_line()) else ""
+        if code is not None and code < 0:
+            number = -code
+            name = signal.Signals(number).name if number in {s.value for s in signal.Signals} else f"signal {number}"
+            meaning = f" ({MEANINGS[signal.Signals(number)]})" if name in {s.name for s in MEANINGS} else ""
+            return f"the process that ran it ended by {name}{meaning}{said}"
+        return f"the process that ran it ended with code {code}{said}"
+
+    def _last_line(self) -> str:
+        """What the worker wrote last to its standard error, in one line."""
+        if self._log is None:
+            return ""
+        self._log.seek(0)
+        lines = self._log.read().decode(errors="replace").strip().splitlines()
+        return one_line(lines[-1]) if lines else ""
+
+
+def _serve(make: Callable[[], Callable[[Any], Any]], pipe: Connection, log: int, parent: int) -> None:
+    """The worker: answer requests until None comes."""
+    _end_with(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    faulthandler.disable()  # whoever enabled it would print what is told here in a line
+    for stream in (1, 2):
+        os.dup2(log, stream)
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
+        score.write(EXPENDABLE)
+    answer: Callable[[Any], Any] | None = None
+    while (request := pipe.recv()) is not None:
+        try:
+            answer = answer or make()
+            result = answer(request)
+        except BaseException as error:
+            result = error
+        _send(pipe, result)
+    os._exit(0)  # the program's own end-of-process work is not the worker's
+
+
+def _send(pipe: Connection, result: Any) -> None:
+    """Send an answer; an error that cannot be pickled is sent as its text."""
+    try:
+        pipe.send(result)
+    except Exception:
+        pipe.send(RuntimeError(f"{type(result).__name__}: {one_line(result)}"))
+
+
+def _end_with(parent: int) -> None:
+    """Have the kernel end this process when its parent ends, however that ends."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PARENT_DIED, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended in the meantime
+        os._exit(1)

@@ -1,0 +1,29 @@
+"""How long threads of this process stood ready with no processor to run on, as Linux counts it; 0 where it does not.
+
+The scheduler adds up what each thread waits in its queue (the second number of ``schedstat``), so a wait for an event,
+a file or another thread is not counted: only processors that other work had.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+TASKS = Path("/proc/self/task")
+THREAD = Path("/proc/thread-self/schedstat")
+
+
+def of_thread() -> int:
+    """Nanoseconds that the calling thread has waited since it began."""
+    return _waited(THREAD)
+
+
+def of_process() -> int:
+    """Nanoseconds that all threads of this process have waited together since they began."""
+    return sum(_waited(file) for file in TASKS.glob("*/schedstat"))
+
+
+def _waited(file: Path) -> int:
+    try:
+        return int(file.read_bytes().split()[1])
+    except (OSError, IndexError, ValueError):  # no such count here, or the thread has just ended
+        return 0

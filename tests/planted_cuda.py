@@ -1,0 +1,74 @@
+"""A run of cases on CUDA device 0 in which some take the GPU's context down; prints each row's status as JSON.
+
+A program of its own: a process that has opened a GPU, as that of the tests has, cannot be forked any more.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analysis.judge import judged
+from kernels import cuda
+from kernels.base import Audit, Kernel, Work
+from kernels.nvrtc import compile_cubin
+from probes import compute
+from probes.harness import bench
+from probes.harness.bench import GuardedBench
+from probes.harness.case import Case, Probe
+from probes.harness.devices.choose import choose
+from probes.harness.records import Device
+from probes.harness.run import run
+from probes.harness.task import Task, tasks
+from probes.harness.timing import Rule
+
+SOURCE = Path(__file__).with_name("planted.cu")
+
+
+def planted(name: str) -> Case:
+    """A case whose kernel does what its name says."""
+
+    def build(device: Device, dtype: str, params: Any, queue: Any) -> Any:
+        kernel = cuda.function(compile_cubin(SOURCE, cuda.sm(device), {}).path, name)
+        buffer = cuda.Buffer(64, np.int32, queue)
+
+        def enqueue(repeat: int) -> None:
+            kernel((1,), (1,), (np.uint64(buffer.address),), stream=queue)
+
+        def result() -> np.ndarray:
+            queue.synchronize()
+            return np.zeros(1)
+
+        return cuda.CudaLaunch(queue, enqueue, [buffer], result, lambda work: Audit(name))
+
+    kernel = Kernel(name, lambda d, **_: Work(flops=1.0), lambda d, r, **_: np.zeros(1), {"raw": build})
+    return Case(kernel, "int32", "raw", f"compute/int32/{name}")
+
+
+def plan(device: Device) -> list[Task]:
+    """Right cases before each planted one."""
+    right = [c for c in compute.cases(device) if c.ceiling in ("compute/fp32", "compute/fp64") and c.backend == "raw"]
+    cases = [right[0], planted("illegal"), right[1], planted("hang")]
+    return tasks([Probe("planted", "?", lambda _: cases)], device, "2030-01-02T03:04:05Z")
+
+
+def main() -> None:
+    """Give each of them two turns."""
+    bench.LEAST_PATIENCE = 15.0
+    bench.PATIENCE = 0
+    guarded_bench = GuardedBench(choose, plan)
+    device, _ = guarded_bench.find("0")
+    todo = plan(device)
+    guarded_bench.take(device, todo)
+    guarded_bench.prepare()
+    for _ in run(todo, guarded_bench, lambda _: Rule(0.002, 0.0), 2, lambda rows: judged(rows, device)):
+        pass
+    guarded_bench.close()
+    print(json.dumps({task.row.ceiling: [task.row.status, task.row.reason] for task in todo}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""What ends the worker, or hangs in it, is one answer with its reason; and no worker outlives the program."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from kernels.base import KernelError
+from probes.harness.guard import Broken, Guard
+from tests.runs import ROOT
+
+LONG = 60.0  # seconds: no test waits so long unless it fails
+
+
+def worker() -> Callable[[str], Any]:
+    """Answers with how often it was asked, or does what it is told."""
+    asked = [0]
+
+    def answer(request: str) -> Any:
+        asked[0] += 1
+        {
+            "segfault": lambda: ctypes.string_at(0),
+            "abort": _abort,
+            "hang": lambda: time.sleep(LONG),
+            "exit": lambda: os._exit(3),
+            "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+            "ctrl-c": lambda: os.kill(os.getpid(), signal.SIGINT),
+            "raise": _raise,
+            "unpicklable": _unpicklable,
+        }.get(request, lambda: None)()
+        return request, asked[0]
+
+    return answer
+
+
+def _abort() -> None:
+    os.write(2, b"something else\nLLVM ERROR: Cannot select\n")
+    os.abort()
+
+
+def _raise() -> None:
+    raise KernelError("no room for 8 GB")
+
+
+def _unpicklable() -> None:
+    raise ValueError(lambda: 1)
+
+
+@pytest.fixture
+def guard() -> Iterator[Guard]:
+    made = Guard(worker)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("segfault", "the process that ran it ended by SIGSEGV (invalid memory access)"),
+        ("abort", "the process that ran it ended by SIGABRT (a library aborted): LLVM ERROR: Cannot select"),
+        ("kill", "the process that ran it ended by SIGKILL (killed, most likely for lack of memory)"),
+        ("exit", "the process that ran it ended with code 3"),
+    ],
+)
+def test_what_ends_the_worker_is_told_and_a_fresh_one_goes_on(guard: Guard, fault: str, reason: str) -> None:
+    assert guard.ask("first", LONG) == ("first", 1)
+    with pytest.raises(Broken) as broken:
+        guard.ask(fault, LONG)
+    assert str(broken.value) == reason
+    assert guard.ask("next", LONG) == ("next", 1), "a fresh worker has been asked nothing before"
+    assert guard.ask("again", LONG) == ("again", 2)
+
+
+def test_what_hangs_is_ended(guard: Guard) -> None:
+    with pytest.raises(Broken, match="it gave no answer within 1 s, and was ended"):
+        guard.ask("hang", 0.5 + 0.1)
+    assert guard.ask("next", LONG) == ("next", 1)
+
+
+def test_the_worker_hears_no_interrupt(guard: Guard) -> None:
+    assert guard.ask("ctrl-c", LONG) == ("ctrl-c", 1)
+
+
+def test_errors_of_the_work_are_raised_here(guard: Guard) -> None:
+    with pytest.raises(KernelError, match="no room for 8 GB"):
+        guard.ask("raise", LONG)
+    with pytest.raises(RuntimeError, match="ValueError: "):
+        guard.ask("unpicklable", LONG)
+    assert guard.ask("next", LONG) == ("next", 3), "the same worker goes on"
+
+
+def test_a_worker_that_cannot_start_says_why_each_time() -> None:
+    def broken() -> Any:
+        raise KernelError("the device has fallen off the bus")
+
+    guard = Guard(broken)
+    for _ in range(2):
+        with pytest.raises(KernelError, match="fallen off"):
+            guard.ask("anything", LONG)
+    guard.close()
+
+
+PROGRAM = """
+import os, sys, time
+sys.path.insert(0, sys.argv[1])
+from probes.harness.guard import Guard
+def worker():
+    return lambda request: os.getpid() if request == "who" else time.sleep(60)
+guard = Guard(worker)
+print(guard.ask("who", 60), flush=True)
+guard.ask("sleep", 60)
+"""
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda sent: sent.name)
+def test_the_worker_ends_with_the_program_however_that_ends(sent: signal.Signals) -> None:
+    command = [sys.executable, "-c", PROGRAM, str(ROOT)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as program:
+        assert program.stdout is not None
+        worker_id = int(program.stdout.readline())
+        os.kill(program.pid, sent)
+        program.wait(LONG)
+    assert _is_gone(worker_id)
+
+
+def _is_gone(process: int) -> bool:
+    """Whether a process has ended within some seconds; one that has ended and waits to be reaped counts, too."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            with open(f"/proc/{process}/stat") as file:
+                if file.read().rpartition(")")[2].split()[0] == "Z":
+                    return True
+        except OSError:
+            return True
+        time.sleep(0.05)
+    return False
