@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.output import Unheard, heard
+from analysis.output import CLOSED, ReaderLeft, Unheard, error_line, heard, plain, replace_unprintable
 from probes.harness import interrupts
-from probes.harness.case import Probe, all_probes
+from probes.harness.case import Probe, all_probes, choose
 from probes.harness.devices.choose import choose as choose_device
 from probes.harness.devices.load import Watch
-from probes.harness.files import COMPLETE, Run, new_folder, now, reason
-from probes.harness.options import parser
+from probes.harness.files import COMPLETE, Run, new_folder, now
+from probes.harness.given import reason
+from probes.harness.options import parser, refuse_ignored
 from probes.harness.records import FAILED, Device, RidgelineError
 
 if TYPE_CHECKING:
@@ -34,7 +36,11 @@ DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program; returns the exit code: 0 done, 1 some row failed, 2 bad input, 130 interrupted."""
+    """Run the program; returns the exit code.
+
+    0 done, 1 some row failed, 2 bad input, 130 interrupted, 141 no one reads what is printed.
+    """
+    replace_unprintable()
     try:
         with interrupts.remembered():
             code = asked_for(argv)
@@ -44,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return ended(str(error), BAD_INPUT)
     except KeyboardInterrupt as error:
         return ended(str(error) or "interrupted", INTERRUPTED)
+    except ReaderLeft as error:
+        return ended(str(error), CLOSED) if str(error) else CLOSED
     except (MemoryError, Unheard) as error:
         return ended(str(error) or "out of memory", SOME_FAILED)
 
@@ -51,14 +59,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 def ended(line: str, code: int) -> int:
     """Say why the program ends early; returns the exit code."""
     with suppress(OSError):  # standard error may be where standard output is
-        print(f"run_all.py: {line}", file=sys.stderr)
+        print(f"run_all.py: {error_line(line)}", file=sys.stderr)
     return code
 
 
 def asked_for(argv: Sequence[str] | None) -> int:
     """Do what the command line asks; returns the exit code."""
+    options = parser(VERSION)
     with heard():
-        args = parser(VERSION).parse_args(argv)
+        args = options.parse_args(argv)
+    refuse_ignored(args, options.get_default)
     if args.list:
         return list_probes(args)
     return replot(args.replot) if args.replot else measure(args)
@@ -68,11 +78,13 @@ def list_probes(args: argparse.Namespace) -> int:
     """Print each probe, its question, and whether it can run on the chosen device."""
     device, why = choose_device(args.device)
     with heard():
-        print(f"{device.name}: {why}")
-        for probe in all_probes().values():
+        print(plain(f"{device.name}: {why}"))
+        for probe in choose(args.only) if args.only else all_probes().values():
             reasons = {case.skip for case in probe.cases(device)}
             state = "can run here" if "" in reasons else f"cannot run here: {'; '.join(sorted(reasons)) or NOTHING}"
-            print(f"  {probe.name:12} {probe.question}\n  {'':12} {state}{'' if probe.default else ', on request'}")
+            on_request = "" if probe.default else ", on request"
+            print(plain(f"  {probe.name:12} {probe.question}"))
+            print(plain(f"  {'':12} {state}{on_request}"))
     return DONE
 
 
@@ -109,8 +121,9 @@ def measure(args: argparse.Namespace) -> int:
     run.measurements = kept + asked.imported(args, run)
     todo = plan(device)
     warn_of_silent(run, args.only or (), todo)
+    absent = [above for above in (args.out / device.slug, args.out) if not above.exists()]
     folder = new_folder(args.out, device, run.started)
-    with rows_in(folder):
+    with rows_in(folder, absent):
         console = Console()
         console.device(device, why)
         if todo:
@@ -136,24 +149,34 @@ def warn_of_silent(run: Run, named: Sequence[str], todo: Sequence[Task]) -> None
 
 
 @contextmanager
-def rows_in(folder: Path) -> Iterator[None]:
-    """What ends the program within it says where the rows are; with none, no folder is left."""
+def rows_in(folder: Path, absent: Sequence[Path]) -> Iterator[None]:
+    """What ends the program within it says where the rows are; with none, no folder is left.
+
+    absent: folders above it that this run made, the inner one first.
+    """
     try:
         yield
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"interrupted{kept_in(folder)}") from None
+        raise KeyboardInterrupt(f"interrupted{kept_in(folder, absent)}") from None
     except MemoryError:
-        raise MemoryError(f"out of memory{kept_in(folder)}") from None
+        raise MemoryError(f"out of memory{kept_in(folder, absent)}") from None
+    except ReaderLeft:
+        left = kept_in(folder, absent)
+        raise ReaderLeft(f"no one reads what is printed{left}" if left else "") from None
     except Unheard as error:
-        raise Unheard(f"{error}{kept_in(folder)}") from None
+        raise Unheard(f"{error}{kept_in(folder, absent)}") from None
 
 
-def kept_in(folder: Path) -> str:
-    """What is left in a folder, as the end of a sentence."""
-    with suppress(OSError):
-        folder.rmdir()  # where nothing is in it
-        return ""
-    return f"; the rows so far are in {folder}, --replot draws them"
+def kept_in(folder: Path, absent: Sequence[Path]) -> str:
+    """What is left in a folder, as the end of a sentence; with nothing in it, it goes, and so do those above it."""
+    try:
+        folder.rmdir()
+    except OSError:
+        return f"; the rows so far are in {folder}, --replot draws them"
+    for above in absent:
+        with suppress(OSError):
+            above.rmdir()
+    return ""
 
 
 def measured(
@@ -220,5 +243,19 @@ def finish(run: Run, folder: Path, console: Console) -> int:
     return SOME_FAILED if problem else DONE
 
 
+def without_traceback() -> int:
+    """The program as its user starts it: a fault of its own, too, is one line, which names the place.
+
+    Returns the exit code.
+    """
+    try:
+        return main()
+    except Exception as error:
+        *_, place = traceback.extract_tb(error.__traceback__)
+        where = f"{Path(place.filename).name} line {place.lineno}"
+        told = f"{type(error).__name__} in {where}: {error}"
+        return ended(f"a fault of this program, please report it: {told}", SOME_FAILED)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(without_traceback())

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from analysis.ceilings import Ceiling, ceilings, is_roof
-from analysis.drawing import Figure, drawn, saved
+from analysis.drawing import Figure, drawn, picture
 from analysis.judge import judged
 from analysis.layer_groups import LayerSweep, Network, layer_sweeps, networks, unplaced
 from analysis.layer_missing import with_lost_time
@@ -20,11 +19,11 @@ from analysis.roofline import Roofline, roofline
 from analysis.sweeps import Sweep, sweeps
 from analysis.trust import Trust, trust
 from analysis.units import si, unit_of
-from probes.harness.files import COMPLETE, Run, csv_text, read_run, replace_file
+from probes.harness.files import COMPLETE, Run, csv_text, read_moments, read_run, remove_parts, replace_file
+from probes.harness.records import Moment
 
 INCHES = (9.6, 5.6)
 SWEEP_INCHES = (9.6, 4.8)
-CURVE = "sustained.csv"
 
 
 @dataclass
@@ -72,6 +71,7 @@ def model(run: Run) -> Outcome:
 def write(outcome: Outcome, folder: Path) -> None:
     """Write ceilings.csv, placements.csv, the pictures and report.html, each whole or not at all."""
     outcome.folder = folder
+    remove_parts(folder)
     for name, content in _contents(outcome).items():
         replace_file(folder / name, content)
         outcome.files.append(folder / name)
@@ -87,14 +87,14 @@ def _contents(outcome: Outcome) -> dict[str, str | bytes]:
     svg, _ = made["roofline"]
     curves = [(sweep, made[sweep.name][0]) for sweep in outcome.sweeps]
     told = section(outcome.placements, outcome.networks, outcome.layer_sweeps, {name: made[name][0] for name in layers})
-    load = outcome.folder / CURVE if outcome.folder else None
+    moments = read_moments(outcome.folder, outcome.run) if outcome.folder else []
     return {
         "ceilings.csv": csv_text(outcome.ceilings.values(), Ceiling),
         **({"placements.csv": csv_text(outcome.placements, Placement)} if outcome.placements else {}),
         "roofline.svg": svg,
         **{f"{name}.png": image for name, (_, image) in made.items()},
         "report.html": html(outcome.run, outcome.ceilings, svg, outcome.notes, curves, told, outcome.trust),
-        **({"sustained.png": curve(load)} if load and load.exists() else {}),
+        **({"sustained.png": curve(moments)} if moments else {}),
     }
 
 
@@ -143,13 +143,9 @@ def layer_figures(outcome: Outcome) -> dict[str, Figure]:
     return figures
 
 
-def curve(path: Path) -> bytes:
-    """The picture of a sustained load from its rows, as PNG bytes."""
+def curve(moments: Sequence[Moment]) -> bytes:
+    """The picture of a sustained load, as PNG bytes."""
     from analysis.curve import figure
 
-    with open(path, encoding="utf-8", newline="") as source:
-        rows = list(csv.DictReader(source))
-    tag = rows[0]["tag"]
-    keys = ("seconds", "rate", "clock_hz", "power_w", "temperature_c")
-    moments = [{key: float(row[key]) if row[key] else None for key in keys} for row in rows]
-    return saved(figure(moments, f"{rows[0]['device']}: {tag}", unit_of(tag, tag.split("/")[1])), "png")
+    device, tag = moments[0].device, moments[0].tag
+    return picture(partial(figure, moments, f"{device}: {tag}", unit_of(tag, tag.split("/")[1])))

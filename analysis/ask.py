@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import NoReturn
 
+from analysis.output import CLOSED, ReaderLeft, Unheard, error_line, heard, plain, replace_unprintable
 from analysis.specs import GIVEN, cpu_device, find_products, products, spec_device
 from analysis.theory import Peak, peaks, row_of, tables
 from analysis.units import short, si
@@ -20,16 +21,25 @@ COLUMNS = "  {:<{wide}}  {:>20}  {:>16}  {}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the peaks asked for; exit code 0, or 2 after one line on bad input."""
+    """Print the peaks asked for; exit code 0, 2 after one line on bad input, 141 where the reader left."""
+    replace_unprintable()
     try:
-        _answer(_parser().parse_args(argv))
-        sys.stdout.flush()
+        with heard():
+            _answer(_parser().parse_args(argv))
     except RidgelineError as error:
-        print(f"analysis.theory: {error}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # the reader has enough: https://docs.python.org/3/library/signal.html#note-on-sigpipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _ended(str(error), 2)
+    except ReaderLeft:
+        return CLOSED
+    except Unheard as error:
+        return _ended(str(error), 1)
     return 0
+
+
+def _ended(line: str, code: int) -> int:
+    """Say why nothing more is told; returns the exit code."""
+    with suppress(OSError):  # standard error may be where standard output is
+        print(f"analysis.theory: {error_line(line)}", file=sys.stderr)
+    return code
 
 
 class _Parser(argparse.ArgumentParser):
@@ -87,7 +97,7 @@ def _product(text: str, as_json: bool) -> str:
     name, *others = find_products(text)
     if name != text:
         also = f" (also: {', '.join(others)})" if others else ""
-        print(f"{text} -> {name}{also}", file=sys.stderr if as_json else sys.stdout)
+        print(plain(f"{text} -> {name}{also}"), file=sys.stderr if as_json else sys.stdout)
     return name
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
@@ -12,7 +13,7 @@ from analysis.ceilings import Ceiling
 from analysis.columns import LEAST, fit, shortened
 from analysis.layer_console import HEAD as LAYER_HEAD
 from analysis.layer_console import lines, sentences
-from analysis.output import heard
+from analysis.output import heard, plain
 from analysis.report import HEAD, cells, summary
 from analysis.sweeps import IN_BYTES
 from analysis.trust import FAIR, GOOD, LOW, at_start
@@ -20,6 +21,7 @@ from analysis.units import binary, si, unit_of
 from probes.harness.records import FAILED, OK, Device, Measurement
 
 PIPE_WIDTH = 240  # columns: no line of a table is broken where no one looks at a screen
+NARROWEST, WIDEST = 40, 1000  # columns, whatever the environment says
 RIGHT = ("measured", "theoretical", "share", "spread", "clock", "samples", "time", "rate or bandwidth", "of roof")
 STYLES = {OK: "", FAILED: "red"}  # of a ceiling's row
 TRUST_STYLES = {GOOD: "green", FAIR: "yellow", LOW: "bold red"}
@@ -36,15 +38,15 @@ class Console:
     """Prints to standard output. Raises Unheard where that takes no more."""
 
     def __init__(self) -> None:
-        from rich.console import Console as Rich
-
-        self._rich = Rich(highlight=False, soft_wrap=True)
+        self._rich = _rich(highlight=False, soft_wrap=True, emoji=False)
         if not self._rich.is_terminal:
-            self._rich = Rich(highlight=False, width=PIPE_WIDTH, no_color=True)
+            self._rich = _rich(highlight=False, width=_columns() or PIPE_WIDTH, no_color=True, emoji=False)
+        elif self._rich.width < NARROWEST:
+            self._rich.width = NARROWEST
 
     def note(self, text: str) -> None:
         """One line."""
-        self._print(text, markup=False, soft_wrap=True)
+        self._print(plain(text), markup=False, soft_wrap=True)
 
     def _print(self, *what: Any, **how: Any) -> None:
         with heard():
@@ -90,7 +92,8 @@ class Console:
         if outcome.trust:
             style = TRUST_STYLES[outcome.trust.level]
             self._print(_safe(outcome.trust.line), style=style)
-        for warning in outcome.run.warnings[len(outcome.run.device.warnings) :]:
+        run = outcome.run
+        for warning in (*run.warnings[len(run.device.warnings) :], *run.damage):
             self.note(f"warning: {warning}")
         if outcome.folder:
             names = ", ".join(["run.json", "measurements.csv", *(f.name for f in outcome.files)])
@@ -108,6 +111,17 @@ class Console:
         self._print(table)
         if left := [name for name in head if name not in widths]:
             self.note(f"No room here for {', '.join(left)}: see {file}.")
+
+
+def _rich(**settings: Any) -> Any:
+    """A console of rich that does not end the program by itself where no one reads what it prints."""
+    from rich.console import Console as Rich
+
+    class Heard(Rich):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return Heard(**settings)
 
 
 def _style(ceiling: Ceiling) -> str:
@@ -152,7 +166,7 @@ class _Bar:
         if row.status == FAILED and key not in self._failed:
             self._failed.add(key)
             self._console.note(_line(row))
-        self._bar.update(self._task, advance=1, description=f"{row.ceiling} ({row.backend})"[:44])
+        self._bar.update(self._task, advance=1, description=_safe(f"{row.ceiling} ({row.backend})"[:44]))
 
 
 def _line(row: Measurement) -> str:
@@ -172,7 +186,13 @@ def _place(row: Measurement) -> str:
 
 
 def _safe(text: str) -> str:
-    """Text in which rich sees no markup."""
+    """Text in which rich sees no markup, and the terminal no command."""
     from rich.markup import escape
 
-    return escape(text)
+    return escape(plain(text))
+
+
+def _columns() -> int:
+    """Width that the environment asks for; 0 where it does not."""
+    asked = os.environ.get("COLUMNS", "")
+    return min(max(int(asked), NARROWEST), WIDEST) if asked.isdecimal() and len(asked) < 10 else 0

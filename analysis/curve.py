@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from analysis.units import brief
+from probes.harness.records import Moment
 
 PANELS = (
     ("rate", "rate", ""),
@@ -16,12 +17,12 @@ PANELS = (
 COLOUR = "#0072B2"
 
 
-def figure(moments: Sequence[Mapping[str, float | None]], title: str, unit: str) -> Any:
-    """A figure with a panel for every quantity that the device told. moments: rows of sustained.csv."""
+def figure(moments: Sequence[Moment], title: str, unit: str) -> Any:
+    """A figure with a panel for every quantity that the device told."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    shown = [panel for panel in PANELS if any(m[panel[0]] is not None for m in moments)]
+    shown = [panel for panel in PANELS if any(getattr(m, panel[0]) is not None for m in moments)]
     made = Figure(figsize=(7.2, 1.0 + 1.25 * len(shown)), dpi=100, facecolor="white", layout="constrained")
     FigureCanvasAgg(made)
     axes = made.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
@@ -32,11 +33,11 @@ def figure(moments: Sequence[Mapping[str, float | None]], title: str, unit: str)
     return made
 
 
-def _panel(ax: Any, moments: Sequence[Mapping[str, float | None]], key: str, name: str, unit: str) -> None:
-    points = [(m["seconds"], m[key]) for m in moments if m[key] is not None]
+def _panel(ax: Any, moments: Sequence[Moment], key: str, name: str, unit: str) -> None:
+    points = [(m.seconds, getattr(m, key)) for m in moments if getattr(m, key) is not None]
     ax.plot([p[0] for p in points], [p[1] for p in points], color=COLOUR, linewidth=1.4)
     ax.set_ylabel(name)
-    ax.set_ylim(0, 1.15 * max(p[1] or 0 for p in points))
+    ax.set_ylim(0, 1.15 * max(p[1] for p in points) or 1)
     plain = unit in ("W", "°C")
     ax.yaxis.set_major_formatter(lambda y, _: f"{y:g} {unit}" if plain else brief(y, unit))
     ax.grid(True, color="#E6E6E6", linewidth=0.7)

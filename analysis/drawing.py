@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import io
+import logging
 import os
 import signal
 import warnings
@@ -13,6 +14,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from multiprocessing import active_children, get_context
 from typing import Any
+
+from probes.harness.records import RidgelineError
 
 DOTS_PER_INCH = 150
 PARENT_DIED = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
@@ -77,11 +80,15 @@ def _cores() -> int:
 
 def both(figure: Figure) -> tuple[str, bytes]:
     """A figure as SVG text and as PNG bytes."""
-    import matplotlib
-
-    with _names_as_they_are(), matplotlib.rc_context({"svg.hashsalt": "ridgeline", "svg.fonttype": "path"}):
+    with as_we_draw():
         made = figure()
         return saved(made, "svg", metadata={"Date": None}).decode(), saved(made, "png")
+
+
+def picture(figure: Figure) -> bytes:
+    """A figure as PNG bytes."""
+    with as_we_draw():
+        return saved(figure(), "png")
 
 
 def saved(figure: Any, kind: str, **options: Any) -> bytes:
@@ -92,10 +99,34 @@ def saved(figure: Any, kind: str, **options: Any) -> bytes:
 
 
 @contextmanager
-def _names_as_they_are() -> Iterator[None]:
-    """Layers are called what others call them: ``$`` begins no formula, and a letter no font has is no warning."""
-    import matplotlib
+def as_we_draw() -> Iterator[None]:
+    """Within it matplotlib draws as it does where no one has set it up, and by our own settings.
 
-    with matplotlib.rc_context({"text.parse_math": False}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from")
+    A ``matplotlibrc`` may ask for LaTeX, and the environment for a backend that is not there. Layers are called what
+    others call them: ``$`` begins no formula, and a letter that no font has is no warning.
+    """
+    matplotlib = _matplotlib()
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some settings are on their way out
+        matplotlib.rcParams.update({name: matplotlib.rcParamsDefault[name] for name in _settings(matplotlib)})
+        matplotlib.rcParams.update(OURS)
         yield
+
+
+OURS = {"svg.hashsalt": "ridgeline", "svg.fonttype": "path", "text.parse_math": False}
+
+
+def _settings(matplotlib: Any) -> list[str]:
+    """Names of all settings but that of the backend, which would be looked for."""
+    return [name for name in matplotlib.rcParamsDefault if name != "backend"]
+
+
+def _matplotlib() -> Any:
+    """The package, which says nothing of files that we do not use."""
+    os.environ["MPLBACKEND"] = "agg"
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    try:
+        import matplotlib
+    except (OSError, ValueError) as error:  # a file matplotlibrc here that it cannot read, such as one that is no text
+        raise RidgelineError(f"matplotlib does not start: {error}; is there a file matplotlibrc here?") from None
+    return matplotlib

@@ -100,7 +100,7 @@ def html(
         partial="" if run.status == COMPLETE else '<p class="warn">This run is partial.</p>',
         trust=f'<p class="trust {trust.level}">{escape(trust.line)}</p>' if trust else "",
         summary="".join(f"<p>{escape(text)}</p>" for text in summary(run, found, notes)),
-        warnings="".join(f'<p class="warn">{escape(text)}</p>' for text in run.warnings),
+        warnings="".join(f'<p class="warn">{escape(text)}</p>' for text in (*run.warnings, *run.damage)),
         svg=svg[svg.index("<svg") :],
         sweeps="".join(map(_sweep, sweeps)),
         layers=layers,

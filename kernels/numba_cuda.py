@@ -7,15 +7,14 @@ imported at the top, so builders import this module late: the simulator swaps ``
 
 from __future__ import annotations
 
-import hashlib
 from functools import cache
 from typing import Any
 
 from numba import cuda
 
-from kernels import numba_pieces, sass
+from kernels import cubins, numba_pieces, sass
 from kernels.base import Audit, Work
-from kernels.nvrtc import Cubin, cache_folder, store
+from kernels.nvrtc import Cubin
 
 NOT_AUDITED = "not audited: this version of Numba gives no machine code"
 
@@ -65,10 +64,7 @@ def cubin_of(kernel: Any, arch: str) -> Cubin | None:
     except Exception:  # no public way to a cubin: it moves from version to version
         return None
     data = bytes(getattr(code, "code", code))
-    path = cache_folder() / f"numba-{hashlib.sha256(data).hexdigest()[:32]}.cubin"
-    if not path.exists():
-        store(path, data)
-    return Cubin(path, "numba", arch, "Numba")
+    return Cubin(cubins.kept(f"numba-{cubins.digest(data)}", lambda: data), "numba", arch, "Numba")
 
 
 def audit(kernel: Any, spec: sass.Spec, work: Work, arch: str) -> Audit:

@@ -6,20 +6,18 @@ Volta needs NVRTC 12, Thor needs 13. The kernels write PTX inline and include on
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import hashlib
 import os
 import re
 import sys
-import tempfile
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from kernels import cubins
 from kernels.base import KernelError
 
 INSTALL = "pip install -e '.[cu13]' (or '.[cu12]')"
@@ -118,14 +116,12 @@ def compile_cubin(
     options = [f"-arch=sm_{arch}", "-std=c++17", *(f"-D{k}={v}" for k, v in sorted((defines or {}).items()))]
     text = expanded(source)
     key = hashlib.sha256("\0".join([compiler.name, *options, text]).encode()).hexdigest()[:32]
-    path = cache_folder() / f"{source.stem}-{arch}-{key}.cubin"
-    with alone(path):
-        if not path.exists():
-            store(path, _COMPILERS.submit(_build, compiler, source.name, text, options).result())
+
+    def built() -> bytes:
+        return _COMPILERS.submit(_build, compiler, source.name, text, options).result()
+
+    path = cubins.kept(f"{source.stem}-{arch}-{key}", built)
     return Cubin(path, source.name, arch, compiler.name)
-
-
-_LOCKS: dict[Path, threading.Lock] = {}
 
 
 def processors() -> int:
@@ -137,11 +133,6 @@ _COMPILERS = ThreadPoolExecutor(processors(), "compile")
 """However many threads ask: every thread that compiles takes a processor, and keeps tens of MB for its next time."""
 
 
-def alone(path: Path) -> threading.Lock:
-    """Held by the one thread that makes what ``path`` names: several cases share a kernel, and are prepared at once."""
-    return _LOCKS.setdefault(path, threading.Lock())
-
-
 def expanded(source: Path) -> str:
     """The text of a kernel with what it includes of ours in its place: one text is all that is compiled."""
     text = source.read_text(encoding="utf-8")
@@ -150,34 +141,6 @@ def expanded(source: Path) -> str:
         inside = f'#line 1 "{name}"\n{expanded(source.parent / name)}\n#line {line + 1} "{source.name}"'
         text = text.replace(f'#include "{name}"', inside)
     return text
-
-
-@cache
-def cache_folder() -> Path:
-    """Where compiled kernels are kept: the user's cache directory, or a temporary one if that is not writable."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
-    homes = [home / "ridgeline"] if home.is_absolute() else []  # a user without a home leaves the ~
-    for folder in (*homes, Path(tempfile.gettempdir()) / f"ridgeline-{os.getuid()}"):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            continue
-        if os.access(folder, os.W_OK):
-            return folder
-    return Path(tempfile.mkdtemp(prefix="ridgeline-"))
-
-
-def store(path: Path, data: bytes) -> None:
-    """Write under another name and rename: a second process sees the whole file or none. Raises KernelError."""
-    part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-        reason = error.strerror or str(error)
-        raise KernelError(f"cannot keep {path.name} in {path.parent}: {reason}; set XDG_CACHE_HOME") from None
 
 
 def _build(compiler: Compiler, name: str, text: str, options: Sequence[str]) -> bytes:

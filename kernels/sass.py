@@ -19,8 +19,9 @@ from pathlib import Path
 
 from kernels import base, disassembly
 from kernels.base import Audit, KernelError, Work
+from kernels.cubins import alone, answers, keep_answers
 from kernels.disassembly import Code, disassemble
-from kernels.nvrtc import Cubin, alone, store
+from kernels.nvrtc import Cubin
 
 NOT_AUDITED = "not audited: no disassembler (pip install nvidia-cuda-nvdisasm)"
 _NO_ISSUE = ("NOP",)
@@ -70,10 +71,7 @@ def _kept(cubin: Cubin, question: str, look: Callable[[Code], Audit]) -> Audit:
     """The answer kept beside the cubin, or a new one. No disassembler is a note, not a problem, and is not kept."""
     path, key = cubin.path.with_suffix(".sass.json"), f"{_version()} {question}"
     with alone(path):
-        try:
-            stored = json.loads(path.read_text())
-        except (OSError, ValueError):
-            stored = {}
+        stored = answers(path)
         if key in stored:
             return Audit(**stored[key])
         try:
@@ -81,7 +79,7 @@ def _kept(cubin: Cubin, question: str, look: Callable[[Code], Audit]) -> Audit:
         except (OSError, subprocess.SubprocessError) as error:
             return Audit(note=why_not(cubin, error))
         with contextlib.suppress(KernelError):  # the cache only saves time
-            store(path, json.dumps({**stored, key: asdict(found)}).encode())
+            keep_answers(path, {**stored, key: asdict(found)})
     return found
 
 

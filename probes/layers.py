@@ -15,7 +15,7 @@ from kernels.base import Work
 from kernels.layer_patience import SECONDS
 from kernels.layers import FAMILIES, Family, Layer
 from kernels.numerics import FORMATS
-from probes.harness.case import Case, Probe, run_alone
+from probes.harness.case import Case, Probe, question, run_alone
 from probes.harness.records import Device, RidgelineError
 
 DEFAULT = FULL = False
@@ -31,9 +31,7 @@ def probe(names: Iterable[str], seconds: float = SECONDS) -> Probe:
     chosen = list(names) or list(FAMILIES)
     if wrong := [name for name in chosen if name not in FAMILIES]:
         raise RidgelineError(f"no family of layers is called {wrong[0]!r}; there are: {', '.join(FAMILIES)}")
-    return Probe(
-        "layers", (__doc__ or "").splitlines()[0], partial(cases, names=chosen, seconds=seconds), default=False
-    )
+    return Probe("layers", question(__file__), partial(cases, names=chosen, seconds=seconds), default=False)
 
 
 def cases(device: Device, names: Iterable[str] = tuple(FAMILIES), seconds: float = SECONDS) -> Iterator[Case]:

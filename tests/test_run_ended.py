@@ -18,6 +18,7 @@ import pytest
 
 from analysis import analyse
 from analysis.console import Console
+from analysis.output import ReaderLeft
 from kernels import fma
 from probes import compute
 from probes.harness import bench
@@ -173,7 +174,7 @@ def test_a_case_that_takes_its_process_down_is_one_failed_row(
     assert "Traceback" not in capsys.readouterr().err
 
 
-DEAF = [["--list"], ["--replot", "results/reference/nvidia-h200"], SMALL]
+DEAF = [["--list", "--device", "cpu"], ["--replot", "results/reference/nvidia-h200"], SMALL]
 
 
 @pytest.mark.parametrize("argv", DEAF, ids=lambda argv: argv[0])
@@ -181,18 +182,39 @@ DEAF = [["--list"], ["--replot", "results/reference/nvidia-h200"], SMALL]
 def test_a_full_standard_output_is_one_line(argv: list[str], tmp_path: Path) -> None:
     if argv[0] == "--replot":
         argv = ["--replot", str(shutil.copytree(ROOT / argv[1], tmp_path / "run"))]
-    command = [sys.executable, str(ROOT / "run_all.py"), *argv, "--device", "cpu", "--out", str(tmp_path / "out")]
+    out = ["--out", str(tmp_path / "out")] if argv == SMALL else []
+    command = [sys.executable, str(ROOT / "run_all.py"), *argv, *out]
     with open("/dev/full", "w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT)
     told = "run_all.py: cannot write to standard output: no space left on device\n"
     assert (done.returncode, done.stderr) == (1, told)
-    assert not list(tmp_path.glob("out/*/*")), "a run that measured nothing leaves no folder"
+    assert not (tmp_path / "out").exists(), "a run that measured nothing leaves no folder"
 
 
-def test_a_reader_that_leaves_early_sees_no_traceback() -> None:
+@pytest.mark.parametrize("argv", [["--list", "--device", "cpu"], ["--help"], SMALL], ids=lambda argv: argv[0])
+def test_a_reader_that_left_ends_the_program_as_it_ends_others(argv: list[str], tmp_path: Path) -> None:
     end, start = os.pipe()
     os.close(end)
-    command = [sys.executable, str(ROOT / "run_all.py"), "--list", "--device", "cpu"]
+    out = ["--out", str(tmp_path / "out")] if argv == SMALL else []
+    command = [sys.executable, str(ROOT / "run_all.py"), *argv, *out]
     done = subprocess.run(command, stdout=start, stderr=subprocess.PIPE, text=True, cwd=ROOT)
     os.close(start)
-    assert (done.returncode, done.stderr) == (1, "run_all.py: cannot write to standard output: broken pipe\n")
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
+    assert not (tmp_path / "out").exists(), "no empty folder is left"
+
+
+def test_folders_that_were_there_before_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    monkeypatch.setattr(Console, "device", stopped(ReaderLeft))
+    assert main(*SMALL, "--out", str(out)) == 141
+    assert list(out.iterdir()) == []
+
+
+def test_a_reader_that_leaves_later_is_told_where_the_rows_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Console, "result", stopped(ReaderLeft))
+    assert main(*SMALL, "--out", str(tmp_path)) == 141
+    told = f"no one reads what is printed; the rows so far are in {only_run(tmp_path)}, --replot draws them"
+    assert capsys.readouterr().err == f"run_all.py: {told}\n"

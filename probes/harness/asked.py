@@ -12,6 +12,7 @@ from probes import layers
 from probes.harness import network
 from probes.harness.case import Probe, choose
 from probes.harness.files import Run, read_run
+from probes.harness.given import regular
 from probes.harness.records import LAYER, Device, Measurement, RidgelineError
 from probes.importers.any_file import read_all
 from probes.importers.nodes import nodes_of
@@ -61,6 +62,8 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _network(args: argparse.Namespace) -> network.Asked:
+    """The network that is asked for. Raises RidgelineError where its path is of a pipe, a device or a folder."""
+    regular(args.model)
     seconds = args.layer_seconds or SECONDS
     return network.Asked(args.model, dict(args.shape), args.batch, args.precision, dict(args.input), seconds)
 
@@ -77,12 +80,13 @@ def device(
         return *find(args.device), []
     run = read_run(args.roofs)
     kept = [row for row in run.measurements if row.quantity != LAYER]
+    damage = tuple(f"--roofs {args.roofs}: {text}" for text in run.damage)
     if args.layers is None and not (args.model and not args.imported) and not args.only:
-        return replace(run.device, warnings=()), f"its ceilings are those of {args.roofs}", kept
+        return replace(run.device, warnings=damage), f"its ceilings are those of {args.roofs}", kept
     here, why = find(args.device)
     if (here.name, here.arch, here.kind) != (run.device.name, run.device.arch, run.device.kind):
         raise RidgelineError(f"--roofs {args.roofs} is of {run.device.name}, not of {here.name}: measure its own")
-    return here, f"{why}; its ceilings are those of {args.roofs}", kept
+    return replace(here, warnings=(*here.warnings, *damage)), f"{why}; its ceilings are those of {args.roofs}", kept
 
 
 def imported(args: argparse.Namespace, run: Run) -> list[Measurement]:

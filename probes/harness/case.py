@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 import runpy
@@ -64,8 +65,19 @@ def all_probes() -> dict[str, Probe]:
 
 def _load(name: str) -> Probe:
     module = importlib.import_module(f"probes.{name}")
-    question = (module.__doc__ or "").strip().splitlines()[0]
-    return Probe(name, question, module.cases, getattr(module, "DEFAULT", True), getattr(module, "FULL", True))
+    return Probe(
+        name,
+        question(str(module.__file__)),
+        module.cases,
+        getattr(module, "DEFAULT", True),
+        getattr(module, "FULL", True),
+    )
+
+
+def question(probe_file: str) -> str:
+    """The first line of a probe's docstring, from its source: Python run with -OO leaves it out of the module."""
+    text = ast.get_docstring(ast.parse(Path(probe_file).read_text(encoding="utf-8")))
+    return (text or "").partition("\n")[0]
 
 
 def choose(names: Iterable[str] | None, full: bool = False) -> list[Probe]:

@@ -6,21 +6,34 @@ A run directory holds ``run.json`` (what was asked of which device, complete or 
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import json
-from collections.abc import Iterable
-from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+import os
+import re
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timezone
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from probes.harness.records import FORMERLY_DISTURBED, SCHEMA_VERSION, Device, Measurement, RidgelineError
+from probes.harness.given import parsed, reason, text
+from probes.harness.records import (
+    FORMERLY_DISTURBED,
+    SCHEMA_VERSION,
+    Device,
+    Measurement,
+    Moment,
+    RidgelineError,
+)
+from probes.harness.stored import LIMITS, MOMENT_LIMITS, NULL, device_of, moment_problem, row_problem, schema_problem
+from probes.harness.table import GUARD, csv_text, in_words, named, read_table
 
-RUN_FILE, ROWS_FILE = "run.json", "measurements.csv"
+RUN_FILE, ROWS_FILE, CURVE_FILE = "run.json", "measurements.csv", "sustained.csv"
 COMPLETE, PARTIAL = "complete", "partial"
+PART = ".part"
+OF_PROCESS = re.compile(rf"[\w.-]+?\.(?:csv|json|png|svg|html)(?:\.(\d{{1,9}}))?{re.escape(PART)}")
+"""Name of a file that is being written, and which process writes it (versions without it wrote none)."""
+ELSEWHERE = ("measurements", "guarded", "damage")  # what of a run stands in no field of its file
 
 
 @dataclass
@@ -28,6 +41,8 @@ class Run:
     """One run: the device, what was asked, and the rows so far. ``status`` is partial until the end.
 
     load: what else ran on the machine, ``before`` and ``during`` the measurement, as ``devices.load.Load`` says it.
+    Not stored: ``guarded``, whether cells that a spreadsheet would compute have a guard (older versions wrote none);
+    ``damage``, sentences on what could not be read back.
     """
 
     device: Device
@@ -40,6 +55,8 @@ class Run:
     load: dict[str, Any] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
     measurements: list[Measurement] = field(default_factory=list)
+    guarded: bool = True
+    damage: list[str] = field(default_factory=list)
 
     def save_rows(self, folder: Path) -> None:
         """Write the rows so far. Raises OSError."""
@@ -52,8 +69,8 @@ class Run:
 
     def save(self, folder: Path) -> None:
         """Write both files of this run into ``folder``. Raises OSError (no space left, say)."""
-        facts = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "measurements"}
-        facts["device"] = asdict(self.device)
+        facts = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ELSEWHERE}
+        facts.update(device=asdict(self.device), guard=GUARD)
         self.save_rows(folder)
         replace_file(folder / RUN_FILE, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
 
@@ -85,94 +102,96 @@ def _made(folder: Path) -> Path | None:
     return folder
 
 
-def reason(error: OSError) -> str:
-    """What the operating system says went wrong, in lower case."""
-    return (error.strerror or str(error)).lower()
-
-
 def replace_file(path: Path, content: str | bytes) -> None:
     """Write a whole file or nothing: a reader, or a run killed at any moment, sees the old one or the new."""
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f"{path.name}.{os.getpid()}{PART}")
     try:
-        part.write_bytes(content.encode() if isinstance(content, str) else content)
+        # a path in it may have bytes that are no UTF-8
+        part.write_bytes(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
 
-def csv_text(rows: Iterable[Any], row_type: type) -> str:
-    """Dataclass rows as CSV: one header line of the field names; an empty cell is unknown."""
-    names = [f.name for f in fields(row_type)]
-    return _cells(names) + "".join(map(_line, rows))
+def remove_parts(folder: Path) -> None:
+    """Remove what processes that were killed as they wrote have left in a run's folder."""
+    for part in folder.glob(f"*{PART}"):
+        found = OF_PROCESS.fullmatch(part.name)
+        if found and not _lives(int(found[1] or 0)):
+            with suppress(OSError):
+                part.unlink()
 
 
-@lru_cache(maxsize=1 << 14)
-def _line(row: Any) -> str:
-    """Of one frozen row: kept, since a run writes all of its rows again after each step."""
-    return _cells([_text(getattr(row, f.name)) for f in fields(row)])
-
-
-def _cells(values: Iterable[str]) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerow(values)
-    return out.getvalue()
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(int(value))
-    return repr(value) if isinstance(value, float) else str(value)  # repr reads back as the same number
+def _lives(process: int) -> bool:
+    """Whether a process is still there that may be at work; 0 is none."""
+    if process in (0, os.getpid()):
+        return False
+    try:
+        os.kill(process, 0)
+        state = Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+    except ProcessLookupError:
+        return False
+    except (OSError, IndexError):  # of another user, or no /proc here
+        return True
+    return state != "Z"  # dead, and not yet waited for
 
 
 def read_run(folder: Path) -> Run:
-    """Read a run directory back. Raises RidgelineError with one line if it is not one, or is damaged."""
-    facts = _read_facts(folder / RUN_FILE)
-    known = {f.name for f in fields(Run)} - {"measurements", "device"}
-    run = Run(device=Device.from_json(facts["device"]), **{k: v for k, v in facts.items() if k in known})
-    run.measurements = _read_rows(folder / ROWS_FILE)
+    """Read a run directory back; what is damaged in it is left out, and told in ``damage``.
+
+    Raises RidgelineError with one line if it is no run.
+    """
+    try:
+        facts = _read_facts(folder / RUN_FILE)
+        device, lost = device_of(facts["device"])
+    except ValueError as error:
+        raise RidgelineError(f"{folder / RUN_FILE} is damaged: {error}") from None
+    except RecursionError:
+        raise RidgelineError(f"{folder / RUN_FILE} is damaged: it is nested too deep") from None
+    run = Run(device, facts["started"], facts["settings"], facts["versions"], damage=lost)
+    run.guarded = facts.get("guard") == GUARD
+    for name, kind in {"ended": str, "status": str, "warnings": list, "load": dict}.items():
+        if isinstance(facts.get(name), kind):
+            setattr(run, name, facts[name])
+        elif facts.get(name) is not None:
+            run.damage.append(f"{RUN_FILE}: {name} is damaged and left out")
+    run.warnings = [warning for warning in run.warnings if isinstance(warning, str)]
+    table = read_table(folder / ROWS_FILE, Measurement, LIMITS, run.guarded, row_problem)
+    run.damage += in_words(folder / ROWS_FILE, table)
+    if unknown := [line for row, line in zip(table.rows, table.lines, strict=True) if row.params == NULL]:
+        run.damage.append(f"{ROWS_FILE} {named(unknown)} read as if params were empty: it is {NULL!r}")
+    rows = [replace(row, params="") if row.params == NULL else row for row in table.rows]
+    run.measurements = rows if "trusted" in table.columns else list(map(_older, rows))
     return run
 
 
-def _read_facts(path: Path) -> dict[str, Any]:
+def read_moments(folder: Path, run: Run) -> list[Moment]:
+    """The curve of a sustained load in this run's folder, empty where there is none; ``run`` is told of damage."""
+    path = folder / CURVE_FILE
+    if not path.exists():
+        return []
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RidgelineError(f"{path.parent} is not a run of Ridgeline: {path.name}: {_why(error)}") from None
+        table = read_table(path, Moment, MOMENT_LIMITS, run.guarded, moment_problem)
+    except RidgelineError as error:
+        run.damage.append(str(error))
+        return []
+    run.damage += in_words(path, table)
+    return table.rows
+
+
+def _read_facts(path: Path) -> dict[str, Any]:
+    """What ``run.json`` says, as an object that has all a run needs. Raises RidgelineError."""
+    try:
+        facts = parsed(path, text(path))
+    except RidgelineError as error:
+        raise RidgelineError(f"{path.parent} is not a run of Ridgeline: {error}") from None
     needed = {"device": dict, "started": str, "settings": dict, "versions": dict, "schema_version": int}
     for key, kind in needed.items():
-        if not isinstance(facts, dict) or not isinstance(facts.get(key), kind):
+        if not isinstance(facts, dict) or type(facts.get(key)) is not kind:
             raise RidgelineError(f"{path} is not a run of Ridgeline: it has no usable {key!r}")
-    if facts["schema_version"] > SCHEMA_VERSION:
-        raise RidgelineError(f"{path} has schema {facts['schema_version']}, newer than {SCHEMA_VERSION}: update")
-    if missing := {"kind", "index", "name", "arch", "units"} - facts["device"].keys():
-        raise RidgelineError(f"{path} is damaged: its device lacks {', '.join(sorted(missing))}")
-    return facts
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return reason(error)
-    return f"not valid JSON ({error})"
-
-
-def _read_rows(path: Path) -> list[Measurement]:
-    try:
-        with open(path, encoding="utf-8", newline="") as source:
-            table = csv.DictReader(source)
-            return [_row(path, number, cells) for number, cells in enumerate(table, start=2)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise RidgelineError(f"{path} cannot be read: {_why(error)}") from None
-
-
-def _row(path: Path, number: int, cells: dict[str, str]) -> Measurement:
-    known = [f for f in fields(Measurement) if f.name in cells or f.default is MISSING]
-    try:
-        row = Measurement(**{f.name: _value(str(f.type), cells[f.name]) for f in known})
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise RidgelineError(f"{path} line {number} is damaged: {error or 'too few cells'}") from None
-    return row if "trusted" in cells else _older(row)
+    if why := schema_problem(facts["schema_version"]):
+        raise RidgelineError(f"{path}: {why}")
+    return dict(facts)
 
 
 def _older(row: Measurement) -> Measurement:
@@ -180,13 +199,3 @@ def _older(row: Measurement) -> Measurement:
     if FORMERLY_DISTURBED not in row.reason:
         return row
     return replace(row, trusted=False, doubt="other load disturbed most of its samples")
-
-
-def _value(kind: str, text: str) -> Any:
-    if kind == "str":
-        return text + ""  # a cell cut off is None, and None + "" is the TypeError that names the line
-    if not text:
-        return None
-    if kind == "bool":
-        return {"1": True, "0": False}[text]
-    return int(text) if kind == "int" else float(text)

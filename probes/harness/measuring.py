@@ -10,9 +10,9 @@ from typing import Any, Protocol
 from probes.harness import interrupts, sustained
 from probes.harness.bench import GuardedBench
 from probes.harness.devices.load import Watch
-from probes.harness.files import COMPLETE, Run, csv_text, now, replace_file
+from probes.harness.files import COMPLETE, CURVE_FILE, Run, csv_text, now, replace_file
 from probes.harness.plan import rules
-from probes.harness.records import Measurement
+from probes.harness.records import Measurement, Moment
 from probes.harness.run import Judge, turns
 from probes.harness.run import run as run_tasks
 from probes.harness.task import Task
@@ -139,4 +139,4 @@ def _sustain_fastest(
         return
     interrupts.check()
     run.measurements.append(sustained.measurement(task, moments))
-    replace_file(folder / "sustained.csv", csv_text(moments, sustained.Moment))
+    replace_file(folder / CURVE_FILE, csv_text(moments, Moment))

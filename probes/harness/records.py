@@ -196,3 +196,19 @@ class Measurement:
         if self.seconds_low is None or self.seconds_high is None or not self.seconds_median:
             return None
         return (self.seconds_high - self.seconds_low) / 2 / self.seconds_median
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One point of the curve of a sustained load: a row of ``sustained.csv``. seconds: since the start; None is
+    unknown."""
+
+    schema_version: int
+    device: str
+    started: str
+    tag: str
+    seconds: float
+    rate: float
+    clock_hz: float | None
+    power_w: float | None
+    temperature_c: float | None

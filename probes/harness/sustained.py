@@ -9,30 +9,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import median
 
-from probes.harness.records import FAILED, SCHEMA_VERSION, Device, Measurement
+from probes.harness.records import FAILED, SCHEMA_VERSION, Device, Measurement, Moment
 from probes.harness.task import Task
 from probes.harness.timing import Clock, Sample
 
 MOMENT_SECONDS = 0.1  # one point of the curve
 SPARSE = "_sp"
-
-
-@dataclass(frozen=True)
-class Moment:
-    """One point of the curve: a row of ``sustained.csv``. seconds: since the start; None is unknown."""
-
-    schema_version: int
-    device: str
-    started: str
-    tag: str
-    seconds: float
-    rate: float
-    clock_hz: float | None
-    power_w: float | None
-    temperature_c: float | None
 
 
 def fastest(tasks: Sequence[Task]) -> Task | None:

@@ -2,61 +2,79 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
+from probes.harness.given import shortened
 from probes.harness.records import Measurement, RidgelineError
-from probes.importers import ncu, ort, plain, trtexec
-from probes.importers.layer_row import Nodes, read_json, read_text
-
-NCU_SAYS = re.compile(r"^==\w+==", re.MULTILINE)
-KNOWN = "trtexec --exportProfile and --exportLayerInfo, an ONNX Runtime profile, Nsight Compute CSV, or a plain CSV"
+from probes.harness.stored import cells_problem, row_problem
+from probes.importers import ncu, ort, pairs, plain, trtexec
+from probes.importers.layer_row import Nodes, malformed
+from probes.importers.recognised import COUNTERS, LAYERS, PROFILE, RUNTIME, kind_of
+from probes.importers.source import Source
+from probes.importers.trtexec_files import read_layers, read_profile
 
 
 def read_all(paths: Sequence[Path], device: str, started: str, network: str, nodes: Nodes) -> list[Measurement]:
-    """The layers in these files; TensorRT's layer information belongs to the profile before it, or to the only one.
+    """The layers in these files, TensorRT's layer information beside the profile it belongs to.
 
     Raises RidgelineError that names the file, the place in it and what is wrong.
     """
-    kinds = [(path, _kind(path)) for path in paths]
-    infos = [path for path, kind in kinds if kind == "trtexec layers"]
+    kinds = {source: kind_of(source) for source in map(Source, paths)}
+    _check_distinct(paths)
+    infos = _infos(kinds)
     rows: list[Measurement] = []
-    for at, (path, kind) in enumerate(kinds):
-        if kind == "trtexec profile":
-            after = next((p for p, k in kinds[at + 1 : at + 2] if k == "trtexec layers"), None)
-            layers = after or (infos[0] if len(infos) == 1 else None)
-            rows += trtexec.read(path, device, started, layers=layers, nodes=nodes, network=network)
-        elif kind == "onnxruntime":
-            rows += ort.read(path, device, started, network=network, nodes=nodes)
-        elif kind == "ncu":
-            rows += ncu.read(path, device, started, network=network)
-        elif kind == "plain":
-            rows += plain.read(path, device, started, network=network)
-    if not rows:
-        raise RidgelineError(f"{paths[0]} says what layers are, not how long they take: add the profile")
+    for source, kind in kinds.items():
+        if kind != LAYERS:
+            info = infos.get(source.path)
+            rows += _checked(source, partial(_read, source, kind, info, device, started, network, nodes))
     return rows
 
 
-def _kind(path: Path) -> str:
-    text = read_text(path)
-    if text.lstrip()[:1] not in ("[", "{"):
-        return "ncu" if "Kernel Name" in text or NCU_SAYS.search(text) else "plain"
-    found = _json_kind(read_json(path))
-    if not found:
-        raise RidgelineError(f"{path} is of no tool that is known: give {KNOWN}")
-    return found
+def _check_distinct(paths: Sequence[Path]) -> None:
+    seen: set[str] = set()
+    for path in paths:
+        place = os.path.realpath(path)
+        if place in seen:
+            raise RidgelineError(f"--import {path} is given twice")
+        seen.add(place)
 
 
-def _json_kind(data: Any) -> str:
-    if isinstance(data, dict):
-        return "trtexec layers" if "Layers" in data else ""
-    first = next((entry for entry in data if isinstance(entry, dict)), None) if isinstance(data, list) else None
-    if first is None:
-        return ""
-    if "cat" in first or "ph" in first:
-        return "onnxruntime"
-    timed = any(key in json.dumps(data[:3]) for key in ("timeMs", "averageMs", "medianMs", '"count"'))
-    return "trtexec profile" if timed else ""
+def _infos(kinds: Mapping[Source, str]) -> dict[Path, Source]:
+    """The layer information of each profile by the profile's path."""
+    by_path = {source.path: source for source, kind in kinds.items() if kind == LAYERS}
+    profiles = [source for source, kind in kinds.items() if kind == PROFILE]
+    if by_path and not profiles:
+        raise RidgelineError(f"{next(iter(by_path))} says what layers are, not how long they take: add the profile")
+    timed = [pairs.Named(each.path, frozenset(name for name, *_ in read_profile(each))) for each in profiles]
+    described = [pairs.Named(each.path, frozenset(layer["Name"] for layer in read_layers(each)))
+                 for each in by_path.values()]  # fmt: skip
+    return {profile: by_path[info] for profile, info in pairs.paired(timed, described).items()}
+
+
+def _read(
+    source: Source, kind: str, info: Source | None, device: str, started: str, network: str, nodes: Nodes
+) -> list[Measurement]:
+    if kind == PROFILE:
+        return trtexec.read(source, device, started, layers=info, nodes=nodes, network=network)
+    if kind == RUNTIME:
+        return ort.read(source, device, started, network=network, nodes=nodes)
+    if kind == COUNTERS:
+        return ncu.read(source, device, started, network=network)
+    return plain.read(source, device, started, network=network)
+
+
+def _checked(source: Source, read: Callable[[], list[Measurement]]) -> list[Measurement]:
+    """The rows of a file, each of which could be read back from a run. Raises RidgelineError."""
+    try:
+        rows = read()
+    except RecursionError:
+        raise RidgelineError(f"{source.path} is nested too deep") from None
+    except OverflowError:
+        raise RidgelineError(f"{source.path} holds sizes whose product no machine could count") from None
+    for row in rows:
+        if why := cells_problem(row) or row_problem(row):
+            raise malformed(source.path, f"layer {shortened(repr(row.layer))}", why)
+    return rows

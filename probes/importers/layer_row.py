@@ -7,8 +7,6 @@ What else is known is JSON in ``params``.
 
 from __future__ import annotations
 
-import codecs
-import io
 import json
 import math
 import re
@@ -18,6 +16,7 @@ from statistics import fmean, median
 from typing import Any, Protocol
 
 from kernels.base import ITEMSIZE, one_line
+from probes.harness.given import storable
 from probes.harness.records import OK, SCHEMA_VERSION, SKIPPED, Measurement, RidgelineError
 from probes.harness.statistics import median_interval
 from probes.importers.families import family_of
@@ -31,6 +30,7 @@ DTYPES = {
 BYTES = {**ITEMSIZE, "int64": 8, "int16": 2, "uint16": 2, "bool": 1, "int4": 0.5, "uint4": 0.5, "fp4": 0.5}
 ARGUMENTS = frozenset(("int64", "int32", "bool", "string"))
 """Types of shapes, indices and conditions: what is worked out in them is no work of a network."""
+ASSUMED, UNTYPED = "fp32", "type not given"
 
 
 class NodeWork(Protocol):
@@ -59,21 +59,25 @@ Nodes = Mapping[str, NodeWork]
 
 def layer_row(
     layer: str, op: str, dtype: str, seconds: Sequence[float], flops: float | None, moved: float | None, *,
-    device: str, started: str, tool: str, family: str = "", reason: str = "", **params: Any,
+    device: str, started: str, tool: str, family: str = "", reason: str = "", untyped: str = UNTYPED, **params: Any,
 ) -> Measurement:  # fmt: skip
     """The row of one layer. seconds: one per run; a layer without any time is a skipped row.
 
     A clock of whole µs reads 0 in most runs of a short layer: its mean then stands for the median of 0.
+    dtype: empty where the tool does not tell it; ``untyped`` then says so, unless the layer computes nothing.
     moved: compulsory bytes. params: network, provider, working_set, textbook_bytes, warm, launches and all else.
     """
+    layer, op, network = storable(layer), storable(op), storable(str(params.get("network", "")))
+    if not dtype and flops != 0:
+        reason = "; ".join(filter(None, (reason, f"{untyped}: {ASSUMED} assumed")))
     family = family or family_of(op) or family_of(layer) or "other"
-    known = {"network": "", "provider": tool, "working_set": moved, "textbook_bytes": None, "warm": True, "launches": 1}
-    facts = {"layer": layer, "op": op, "family": family, **known, **params}
+    known = {"provider": tool, "working_set": moved, "textbook_bytes": None, "warm": True, "launches": 1}
+    facts = {"layer": layer, "op": op, "family": family, **known, **params, "network": network}
     good = list(seconds) if any(seconds) else []
     low, high = median_interval(good) or (None, None)
     return Measurement(
-        SCHEMA_VERSION, device, started, f"importers/{tool}", op, facts["provider"], dtype, f"layer/{family}",
-        json.dumps(facts, ensure_ascii=False), OK if good else SKIPPED,
+        SCHEMA_VERSION, device, started, f"importers/{tool}", op, facts["provider"], dtype or ASSUMED,
+        f"layer/{family}", json.dumps(facts, ensure_ascii=False), OK if good else SKIPPED,
         reason if good else "; ".join(filter(None, (f"{tool} measured no time", reason))),
         flops=flops, bytes=moved, seconds_median=median(good) or fmean(good) if good else None,
         seconds_best=min(filter(None, good), default=None), seconds_low=low, seconds_high=high, samples=len(good),
@@ -83,8 +87,9 @@ def layer_row(
 def dtype_of(text: str) -> str:
     """Our name of an element type in a tool's words (``Row major linear FP16 format`` is fp16); empty if none."""
     for word in re.findall(r"[a-z]+\d*\w*", text.lower()):
-        if word in BYTES or word in DTYPES:
-            return DTYPES.get(word, word)
+        for name in (word, word.removeprefix("k")):  # kHALF, as C++ names it
+            if name in BYTES or name in DTYPES:
+                return DTYPES.get(name, name)
     return ""
 
 
@@ -104,27 +109,6 @@ def size_of(shape: Sequence[int], dtype: str) -> float | None:
 def total(sizes: Sequence[float | None]) -> float | None:
     """Their sum; None if one is unknown."""
     return None if any(size is None for size in sizes) else float(sum(size or 0 for size in sizes))
-
-
-def read_text(path: Path) -> str:
-    """A file's text, UTF-16 where a Windows shell wrote it. Raises RidgelineError if there is none."""
-    try:
-        content = path.read_bytes()
-        wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        return io.StringIO(content.decode("utf-16" if wide else "utf-8-sig"), newline=None).read()
-    except (OSError, UnicodeDecodeError) as error:
-        why = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "not UTF-8 text"
-        raise RidgelineError(f"{path} cannot be read: {why}") from None
-
-
-def read_json(path: Path) -> Any:
-    """A file's JSON. Raises RidgelineError naming line and column where it is damaged."""
-    try:
-        return json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise RidgelineError(f"{path} line {error.lineno} column {error.colno} is not JSON: {error.msg}") from None
-    except RecursionError:
-        raise RidgelineError(f"{path} is not JSON of a profile: nested too deep") from None
 
 
 def malformed(path: Path, where: str, what: str) -> RidgelineError:

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from probes.harness.records import Measurement, RidgelineError
-from probes.importers.layer_row import layer_row, malformed, precision_of, read_text, total
+from probes.importers.layer_row import layer_row, malformed, precision_of, total
 from probes.importers.ncu_counters import LABELS, TIME, Metrics, number, operations, traffic, value_of, wanted
+from probes.importers.source import Source, source_of
 
 KERNEL, NAME, UNIT, VALUE, AVERAGE = "Kernel Name", "Metric Name", "Metric Unit", "Metric Value", "Average"
 
@@ -36,9 +37,11 @@ class Launch:
     metrics: Metrics = field(default_factory=dict)
 
 
-def read(path: Path, device: str, started: str, network: str = "") -> list[Measurement]:
+def read(file: Path | Source, device: str, started: str, network: str = "") -> list[Measurement]:
     """A row for every kernel and grid. Raises RidgelineError with the line and metric that is missing or wrong."""
-    lines, before = _table(path)
+    source = source_of(file)
+    path = source.path
+    lines, before = _table(path, source.text)
     header = lines[0][1]
     launches = _tall(path, lines) if NAME in header else _wide(path, lines)
     kinds: dict[tuple[str, str], list[Launch]] = {}
@@ -47,24 +50,33 @@ def read(path: Path, device: str, started: str, network: str = "") -> list[Measu
     if not kinds:
         raise malformed(path, f"line {before + 1}", "no kernel follows the header")
     work = [_work(path, same) for same in kinds.values()]
-    more = {"device": device, "started": started, "network": network or path.stem}
+    more = {"device": device, "started": started, "network": network or source.stem}
     more["precision"] = precision_of(map(_dtype, work))
     return [_row(same, done, more) for same, done in zip(kinds.values(), work, strict=True)]
 
 
-def _table(path: Path) -> tuple[list[Line], int]:
+def _table(path: Path, text: str) -> tuple[list[Line], int]:
     """Header and rows with their line numbers, and the number of the header's line."""
-    text = read_text(path).splitlines()
-    first = next((i for i, line in enumerate(text) if KERNEL in next(csv.reader([line]), [])), None)
+    written = text.split("\n")
+    first = next((i for i, line in enumerate(written) if KERNEL in line and KERNEL in _cells_of(line)), None)
     if first is None:
-        why = next((line.strip() for line in text if line.startswith("==ERROR==")), f"no column {KERNEL!r}")
+        why = next((line.strip() for line in written if line.startswith("==ERROR==")), f"no column {KERNEL!r}")
         raise RidgelineError(f"{path} holds no table of Nsight Compute: {why}")
-    kept = "\n".join("" if line.startswith("==") else line for line in text[first:])
-    rows = csv.reader(io.StringIO(kept))
+    kept = "\n".join("" if line.startswith("==") else line for line in written[first:])
+    rows = csv.reader(io.StringIO(kept), strict=True)
     try:
         return [(first + rows.line_num, cells) for cells in rows if cells], first + 1
     except csv.Error as error:
-        raise malformed(path, f"line {first + rows.line_num}", str(error)) from None
+        why = "a quote never closes" if "end of data" in str(error) else str(error)
+        raise malformed(path, f"line {first + rows.line_num}", why) from None
+
+
+def _cells_of(line: str) -> list[str]:
+    """The cells of one line, none where it is no line of a table."""
+    try:
+        return next(csv.reader([line]), [])
+    except csv.Error:
+        return []
 
 
 def _cells(path: Path, lines: Iterable[Line], header: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
@@ -120,10 +132,10 @@ def _row(launches: list[Launch], work: Mapping[str, float] | None, more: Mapping
     missing = {"FLOPs not counted": work is None, "DRAM bytes not counted": moved is None}
     seconds = sum(launch.count * launch.metrics[TIME] for launch in launches)
     return layer_row(
-        first.kernel, short_name(first.kernel), _dtype(work) or "fp32", [seconds],
+        first.kernel, short_name(first.kernel), _dtype(work), [seconds],
         None if work is None else float(sum(work.values())), moved,
-        tool="ncu", reason="; ".join(text for text, is_so in missing.items() if is_so), **more,
-        working_set=_times(1 / count, moved), warm=False, launches=count, grid=first.grid, operations=work,
+        tool="ncu", untyped="type not counted", reason="; ".join(text for text, is_so in missing.items() if is_so),
+        **more, working_set=_times(1 / count, moved), warm=False, launches=count, grid=first.grid, operations=work,
     )  # fmt: skip
 
 

@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from probes.harness.records import Measurement
-from probes.importers.layer_row import BYTES, dtype_of, layer_row, malformed, precision_of, read_text
+from probes.harness.table import NUMBER
+from probes.importers.layer_row import BYTES, dtype_of, layer_row, malformed, precision_of
+from probes.importers.source import Source, source_of
 
 NEEDED = ("name", "flops", "bytes", "seconds")
 OWN = (*NEEDED, "dtype", "op", "family")
@@ -26,14 +28,18 @@ GIVEN = ("layer", "device", "started", "tool", "reason")
 """What every layer's row has already, from this run: columns of these names are left out."""
 COUNTED = ("working_set", "textbook_bytes", "launches")
 DELIMITERS = (",", ";", "\t")
-ASSUMED = "dtype not given: fp32 assumed"
+UNTYPED = "dtype not given"
 
 
-def read(path: Path, device: str, started: str, network: str = "") -> list[Measurement]:
+def read(file: Path | Source, device: str, started: str, network: str = "") -> list[Measurement]:
     """A row for every line. network: the file's name if not given. Raises RidgelineError with line and column."""
-    text = read_text(path)
-    delimiter = max(DELIMITERS, key=(text.splitlines() or [""])[0].count)
-    table = csv.DictReader(io.StringIO(text), skipinitialspace=True, delimiter=delimiter)
+    source = source_of(file)
+    path, text = source.path, source.text
+    delimiter = max(DELIMITERS, key=text.partition("\n")[0].count)
+    table = csv.DictReader(io.StringIO(text), skipinitialspace=True, delimiter=delimiter, strict=True)
+    rows: list[Measurement] = []
+    given: list[str] = []
+    begun = 0
     try:
         names = [str(name).strip().lower() for name in table.fieldnames or []]
         if missing := [name for name in NEEDED if name not in names]:
@@ -42,20 +48,34 @@ def read(path: Path, device: str, started: str, network: str = "") -> list[Measu
             raise malformed(path, "line 1", f"two columns are called {twice[0]}")
         table.fieldnames = names
         lines = table if delimiter == "," else map(_with_points, table)
-        rows = [_row(path, table.line_num, cells, device, started, network or path.stem) for cells in lines]
+        begun = 1
+        for cells in lines:
+            given.append(dtype_of(cells.get("dtype") or ""))
+            rows.append(_row(path, table.line_num, cells, device, started, network or source.stem))
+            begun = table.line_num
     except csv.Error as error:
-        raise malformed(path, f"line {table.line_num}", str(error)) from None
+        raise malformed(path, *_place(error, begun + 1, table.line_num)) from None
     if not rows:
         raise malformed(path, "line 2", "no layer follows the header")
-    return _with_precision(rows)
+    return _with_precision(rows, given)
 
 
-def _with_precision(rows: Sequence[Measurement]) -> list[Measurement]:
-    """The same, each with the precision of its network where none is given: the types of its layers, joined."""
+def _place(error: csv.Error, begun: int, line: int) -> tuple[str, str]:
+    """Where a row is damaged and how: that a quote never closes shows only where the file ends."""
+    if "end of data" in str(error):
+        return f"line {begun}", "a quote never closes"
+    return f"line {line}", str(error)
+
+
+def _with_precision(rows: Sequence[Measurement], given: Sequence[str]) -> list[Measurement]:
+    """The same, each with the precision of its network where none is given: the types of its layers, joined.
+
+    given: the type of each row, empty where its cell is.
+    """
     facts = [json.loads(row.params) for row in rows]
     dtypes: dict[str, list[str]] = {known["network"]: [] for known in facts}
-    for row, known in zip(rows, facts, strict=True):
-        dtypes[known["network"]].append("" if row.reason == ASSUMED else row.dtype)
+    for dtype, known in zip(given, facts, strict=True):
+        dtypes[known["network"]].append(dtype)
     for known in facts:
         known.setdefault("precision", precision_of(dtypes[known["network"]]))
     return [replace(row, params=json.dumps(known, ensure_ascii=False)) for row, known in zip(rows, facts, strict=True)]
@@ -75,8 +95,8 @@ def _row(path: Path, line: int, cells: Mapping[Any, Any], device: str, started: 
         if not text[name]:
             raise malformed(path, f"line {line}", f"no {name}")
     given = text.get("dtype", "")
-    dtype = dtype_of(given or "fp32")
-    if not dtype:
+    dtype = dtype_of(given)
+    if given and not dtype:
         raise malformed(path, f"line {line}", f"dtype is {given!r}, not one of {', '.join(BYTES)}")
     number = {name: _number(path, line, name, text[name]) for name in NEEDED[1:]}
     if not number["seconds"]:
@@ -84,7 +104,7 @@ def _row(path: Path, line: int, cells: Mapping[Any, Any], device: str, started: 
     return layer_row(
         text["name"], text.get("op") or text["name"], dtype, [number["seconds"]], number["flops"], number["bytes"],
         device=device, started=started, tool="csv", family=text.get("family", ""),
-        reason="" if given else ASSUMED,
+        untyped=UNTYPED,
         **{"network": network, **_more(path, line, text)},
     )  # fmt: skip
 
@@ -103,10 +123,7 @@ def _number(path: Path, line: int, name: str, text: str) -> float | None:
     """A number of zero or more; None if the cell is empty."""
     if not text:
         return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = float(text) if NUMBER.fullmatch(text) else math.nan
     if not math.isfinite(value) or value < 0:
         raise malformed(path, f"line {line}", f"{name} is {text!r}, not a number of zero or more")
     return value

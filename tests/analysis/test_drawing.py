@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 import signal
+import subprocess
+import sys
+import time
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +19,7 @@ from analysis.ceilings import ceilings
 from analysis.plot import figure
 from analysis.roofline import roofline
 from tests.devices import GPU, measurement
+from tests.runs import ROOT
 
 MODEL = roofline(ceilings([measurement("bandwidth/dram/copy", 4e12), measurement("compute/fp32", 6e13)], GPU).values())
 
@@ -47,6 +54,63 @@ def test_an_interrupt_of_a_terminal_is_for_the_program_alone(monkeypatch: pytest
     some = {name: partial(drawn_apart, make) for name, make in figures(drawing.ALONE + 1).items()}
     assert len(drawing.drawn(some)) == len(some)
     assert not waiting()
+
+
+SPAWNER = """
+import os
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from analysis.drawing import _end_with
+from tests.analysis.test_drawing import own_number
+if __name__ == "__main__":
+    with ProcessPoolExecutor(2, get_context("spawn"), _end_with, (os.getpid(),)) as pool:
+        print(*pool.map(own_number, range(2)), flush=True)
+        sys.stdin.read()
+"""
+
+
+def own_number(_: int) -> int:
+    """Of the process it runs in; both take their turn."""
+    time.sleep(0.2)
+    return os.getpid()
+
+
+def ended(process: int) -> bool:
+    """Whether a process is gone, or only waits for someone to ask how it ended."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc here")
+def test_processes_that_draw_end_with_the_program_however_it_ends(tmp_path: Path) -> None:
+    script = tmp_path / "spawner.py"
+    script.write_text(SPAWNER)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, str(script)], env=environment, **pipes) as program:
+        assert program.stdout
+        workers = [int(number) for number in program.stdout.readline().split()]
+        assert not any(map(ended, workers))
+        program.kill()
+    for _ in range(300):
+        if all(map(ended, workers)):
+            break
+        time.sleep(0.1)
+    assert all(map(ended, workers))
+
+
+@pytest.mark.parametrize("setting", ["text.usetex: True", "figure.dpi: 7", "axes.facecolor: red", "font.size: 3"])
+def test_how_someone_set_up_matplotlib_changes_no_picture(setting: str) -> None:
+    matplotlib: Any = importlib.import_module("matplotlib")
+    (some,) = figures(1).values()
+    before = drawing.both(some)
+    name, _, value = setting.partition(": ")
+    with matplotlib.rc_context({name: value}):
+        assert drawing.both(some) == before
+        assert str(matplotlib.rcParams[name]) != str(matplotlib.rcParamsDefault[name]), "and stays as it was set"
 
 
 def test_few_figures_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:

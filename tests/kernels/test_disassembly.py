@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kernels import disassembly, nvrtc, sass
+from kernels import cubins, disassembly, nvrtc, sass
 
 SOURCE = """
 extern "C" __global__ void f(float *out, int trips, float m) {
@@ -57,20 +57,20 @@ def test_those_who_ask_while_another_is_read_share_the_next_start(
         return real(arch, paths)
 
     monkeypatch.setattr(disassembly, "read", slow)
-    cubins = [compiled(tmp_path, steps) for steps in range(2, 9)]
-    with ThreadPoolExecutor(len(cubins)) as pool:
-        asked = [pool.submit(disassembly.disassemble, cubin) for cubin in cubins]
-        while len(disassembly._ASKED) < len(cubins) - 1:
+    some = [compiled(tmp_path, steps) for steps in range(2, 9)]
+    with ThreadPoolExecutor(len(some)) as pool:
+        asked = [pool.submit(disassembly.disassemble, cubin) for cubin in some]
+        while len(disassembly._ASKED) < len(some) - 1:
             threading.Event().wait(0.001)
         waiting.wait(60)
-    assert batches == [1, len(cubins) - 1]
+    assert batches == [1, len(some) - 1]
     assert [multiply_adds(answer.result()) for answer in asked] == list(range(2, 9))
 
 
 def test_one_architecture_refused_spares_the_others(tmp_path: Path) -> None:
-    cubins = [compiled(tmp_path, 2, REFUSED), compiled(tmp_path, 2), compiled(tmp_path, 3, REFUSED)]
-    with ThreadPoolExecutor(len(cubins)) as pool:
-        asked = [pool.submit(disassembly.disassemble, cubin) for cubin in cubins]
+    some = [compiled(tmp_path, 2, REFUSED), compiled(tmp_path, 2), compiled(tmp_path, 3, REFUSED)]
+    with ThreadPoolExecutor(len(some)) as pool:
+        asked = [pool.submit(disassembly.disassemble, cubin) for cubin in some]
     assert [type(answer.exception()) for answer in asked[::2]] == [subprocess.CalledProcessError] * 2
     assert multiply_adds(asked[1].result()) == 2
 
@@ -79,18 +79,18 @@ def test_one_architecture_refused_spares_the_others(tmp_path: Path) -> None:
 def test_one_damaged_cubin_spares_the_others_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: int
 ) -> None:
-    monkeypatch.setattr(nvrtc, "cache_folder", lambda: tmp_path)
-    cubins = [compiled(tmp_path, steps) for steps in (2, 3, 4)]
-    cubins[1].path.write_bytes(cubins[1].path.read_bytes()[:left])
+    monkeypatch.setattr(cubins, "cache_folder", lambda: tmp_path)
+    some = [compiled(tmp_path, steps) for steps in (2, 3, 4)]
+    some[1].path.write_bytes(some[1].path.read_bytes()[:left])
     with disassembly._TURN:  # until all have asked
-        with_all = ThreadPoolExecutor(len(cubins))
-        asked = [with_all.submit(disassembly.disassemble, cubin) for cubin in cubins]
-        while len(disassembly._ASKED) < len(cubins):
+        with_all = ThreadPoolExecutor(len(some))
+        asked = [with_all.submit(disassembly.disassemble, cubin) for cubin in some]
+        while len(disassembly._ASKED) < len(some):
             threading.Event().wait(0.001)
     with_all.shutdown()
     assert [multiply_adds(asked[at].result()) for at in (0, 2)] == [2, 4]
     assert str(asked[1].exception()) == "the cubin is damaged"
-    assert sass.wide_access(cubins[1], 1, 1).note == "not audited: the cubin is damaged"
+    assert sass.wide_access(some[1], 1, 1).note == "not audited: the cubin is damaged"
 
 
 def test_a_disassembler_that_hangs_is_told_in_words(tmp_path: Path) -> None:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import re
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from probes.harness.files import PARTIAL, Run, new_folder, read_run, replace_file
-from probes.harness.records import FAILED, Cache, Measurement, RidgelineError
+from probes.harness.files import PARTIAL, Run, new_folder, read_moments, read_run, remove_parts, replace_file
+from probes.harness.records import FAILED, Cache, Measurement, Moment, RidgelineError
+from probes.harness.table import csv_text
 from tests.devices import CPU, GPU, measurement
 
 
@@ -71,24 +77,68 @@ def test_damaged_facts_are_one_clear_line(tmp_path: Path, text: str) -> None:
 def test_a_schema_of_the_future_is_refused(tmp_path: Path) -> None:
     run = saved(tmp_path)
     dataclasses.replace(run, schema_version=99).save(tmp_path)
-    with pytest.raises(RidgelineError, match="schema 99"):
+    with pytest.raises(RidgelineError, match=r"schema 99 is of a newer Ridgeline than this one, .* update this one"):
+        read_run(tmp_path)
+    dataclasses.replace(run, schema_version=-1).save(tmp_path)
+    with pytest.raises(RidgelineError, match="schema -1 is older than any that Ridgeline wrote"):
         read_run(tmp_path)
 
 
-def test_a_truncated_table_names_its_line(tmp_path: Path) -> None:
-    saved(tmp_path)
+def test_a_truncated_table_names_its_line_and_keeps_the_others(tmp_path: Path) -> None:
+    run = saved(tmp_path)
     path = tmp_path / "measurements.csv"
-    path.write_text(path.read_text()[:-40])
-    with pytest.raises(RidgelineError, match=r"measurements\.csv line \d+ is damaged"):
-        read_run(tmp_path)
+    path.write_text(path.read_text()[:-70])
+    cut = read_run(tmp_path)
+    assert cut.measurements == run.measurements[:2]
+    assert re.fullmatch(r"measurements\.csv line 5 is damaged and left out: \d+ cells, not 23", cut.damage[0])
 
 
-def test_text_where_a_number_belongs_names_its_line(tmp_path: Path) -> None:
-    saved(tmp_path)
+def test_text_where_a_number_belongs_names_its_line_and_column(tmp_path: Path) -> None:
+    run = saved(tmp_path)
     path = tmp_path / "measurements.csv"
     path.write_text(path.read_text().replace("0.000998", "soon", 1))
-    with pytest.raises(RidgelineError, match=r"line 2 is damaged.*soon"):
-        read_run(tmp_path)
+    damaged = read_run(tmp_path)
+    assert damaged.measurements == run.measurements[1:]
+    told = "measurements.csv line 2 is damaged and left out: seconds_low is 'soon', not a number from 1e-15 to 1e+09"
+    assert damaged.damage == [told]
+
+
+def test_params_that_are_null_are_unknown_and_that_is_told(tmp_path: Path) -> None:
+    run = saved(tmp_path)
+    path = tmp_path / "measurements.csv"
+    path.write_text(path.read_text().replace("{}", "null"))
+    found = read_run(tmp_path)
+    assert [row.params for row in found.measurements] == ["", "", ""]
+    assert [row.value for row in found.measurements] == [row.value for row in run.measurements]
+    assert found.damage == ["measurements.csv lines 2 to 3, 5 are read as if params were empty: it is 'null'"]
+
+
+def test_a_run_of_an_older_version_has_no_guards(tmp_path: Path) -> None:
+    names = ["=1+1", "'=1+1", "'plain", "\t=a", "-2"]
+    rows = [measurement("layer/matmul", kernel=name) for name in names]
+    Run(GPU, "2030-01-02T03:04:05Z", {}, {}, measurements=rows).save(tmp_path)
+    assert [row.kernel for row in read_run(tmp_path).measurements] == names
+    path = tmp_path / "run.json"
+    facts = json.loads(path.read_text())
+    del facts["guard"]
+    path.write_text(json.dumps(facts))
+    raw = [row.kernel for row in read_run(tmp_path).measurements]
+    assert raw == ["'=1+1", "''=1+1", "'plain", "'\t=a", "'-2"], "as the cells stand"
+
+
+def test_the_curve_of_a_sustained_load_is_read_like_a_table(tmp_path: Path) -> None:
+    run = saved(tmp_path)
+    assert read_moments(tmp_path, run) == []
+    good = Moment(1, "GPU", "now", "compute/fp32/sustained", 0.1, 6e13, 1.9e9, None, 60.0)
+    text = csv_text([good, dataclasses.replace(good, rate=float("nan")), good], Moment)
+    (tmp_path / "sustained.csv").write_text(text)
+    assert read_moments(tmp_path, run) == [good, good]
+    assert run.damage == [
+        "sustained.csv line 3 is damaged and left out: rate is 'nan', not a number from 1e-09 to 1e+30"
+    ]
+    (tmp_path / "sustained.csv").write_text("tag\n")
+    assert read_moments(tmp_path, run) == []
+    assert "is no table of a run: line 1 has no column schema_version" in run.damage[1]
 
 
 def test_a_failed_write_leaves_the_old_file_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,6 +155,30 @@ def test_a_failed_write_leaves_the_old_file_whole(tmp_path: Path, monkeypatch: p
         replace_file(path, "new")
     assert [p.name for p in tmp_path.iterdir()] == ["x.csv"]
     assert path.read_text() == "old"
+
+
+def test_what_a_killed_process_was_writing_is_removed_by_the_next_run_there(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as other:
+        left = [
+            "measurements.csv.part", "report.html.999999999.part", f"run.json.{os.getpid()}.part",
+            f"roofline.png.{other.pid}.part", "notes.part", "a.csv.part.csv", "thesis.txt.1.part",
+        ]  # fmt: skip
+        for name in left:
+            (tmp_path / name).write_text("half")
+        remove_parts(tmp_path)
+        assert sorted(path.name for path in tmp_path.iterdir()) == sorted(left[3:]), "one process still writes"
+        other.kill()
+        while not Path(f"/proc/{other.pid}/stat").read_text().rpartition(")")[2].startswith(" Z"):
+            time.sleep(0.01)
+        remove_parts(tmp_path)  # dead, and not waited for
+        assert sorted(path.name for path in tmp_path.iterdir()) == sorted(left[4:]), "others' files are theirs"
+
+
+def test_a_path_that_is_no_text_can_be_told_of(tmp_path: Path) -> None:
+    run = saved(tmp_path)
+    run.warnings.append("cannot read " + os.fsdecode(b"net\xff"))
+    run.save(tmp_path)
+    assert read_run(tmp_path).warnings == ["cannot read net\ufffd"]
 
 
 def test_runs_started_in_the_same_second_have_a_folder_each(tmp_path: Path) -> None:

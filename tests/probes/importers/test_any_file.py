@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -74,3 +76,51 @@ def test_json_of_no_tool_is_one_line(tmp_path: Path, text: str) -> None:
 def test_information_without_times_is_not_enough() -> None:
     with pytest.raises(RidgelineError, match="add the profile"):
         read("trt10_layers.json")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_files_of_two_precisions_find_their_own_layers(tmp_path: Path, order: int) -> None:
+    for name, kind, time in (("fp16", "Half", 1.0), ("fp32", "Float", 2.0)):
+        tensor = {"Dimensions": [4, 4], "Format/Datatype": kind}
+        layer = {"Name": "a", "LayerType": "Scale", "Inputs": [tensor], "Outputs": [tensor]}
+        (tmp_path / f"{name}.graph.json").write_text(json.dumps({"Layers": [layer]}))
+        (tmp_path / f"{name}.profile.json").write_text(json.dumps([{"count": 1}, {"name": "a", "averageMs": time}]))
+    rows = read_all(sorted(tmp_path.iterdir())[::order], "device", "now", "", {})
+    assert {(row.dtype, row.seconds_median) for row in rows} == {("fp16", 1e-3), ("fp32", 2e-3)}
+
+
+def test_a_file_given_twice_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "again.csv").symlink_to(DATA / "plain.csv")
+    with pytest.raises(RidgelineError, match=r"--import .*again\.csv is given twice"):
+        read_all([DATA / "plain.csv", tmp_path / "again.csv"], "device", "now", "", {})
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("a,1e308,1e308,1e-308", "layer 'a': flops is 1e+308, not a number from 1e-09 to 1e+24"),
+        ("a,1,1,1e-300", "layer 'a': seconds_median is 1e-300, not a number from 1e-15 to 1e+09"),
+        ("a,1,1,1e300", "layer 'a': seconds_median is 1e+300"),
+    ],
+)
+def test_numbers_that_no_machine_has_are_refused(tmp_path: Path, row: str, says: str) -> None:
+    (tmp_path / "n.csv").write_text(f"name,flops,bytes,seconds\n{row}\n")
+    with pytest.raises(RidgelineError) as error:
+        read_all([tmp_path / "n.csv"], "device", "now", "", {})
+    assert says in str(error.value)
+
+
+def test_sizes_whose_product_is_beyond_any_number_are_one_line(tmp_path: Path) -> None:
+    tensors = [{"float": [10**18] * 30}]
+    args = {"op_name": "Relu", "input_type_shape": tensors, "output_type_shape": tensors}
+    event = {"cat": "Node", "ph": "X", "name": "a_kernel_time", "ts": 1, "dur": 1, "args": args}
+    (tmp_path / "p.json").write_text(json.dumps([event]))
+    with pytest.raises(RidgelineError, match="holds sizes whose product no machine could count"):
+        read_all([tmp_path / "p.json"], "device", "now", "", {})
+
+
+def test_a_network_in_a_path_that_is_no_text_has_a_name_that_is(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"net\xff.csv")
+    path.write_text("name,flops,bytes,seconds\na,1,1,1\n")
+    (row,) = read_all([path], "device", "now", "", {})
+    assert json.loads(row.params)["network"] == "net\ufffd"

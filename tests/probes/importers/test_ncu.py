@@ -40,7 +40,7 @@ def test_a_row_per_metric() -> None:
 def test_the_details_page_has_time_and_throughput_but_no_operations() -> None:
     (copy,) = ncu.read(DATA / "ncu_details.csv", "GPU", "now")
     assert copy.bytes == pytest.approx(3e12 * 100e-6)
-    assert (copy.flops, copy.reason) == (None, "FLOPs not counted")
+    assert (copy.flops, copy.reason) == (None, "FLOPs not counted; type not counted: fp32 assumed")
 
 
 def test_a_summary_per_kernel_counts_its_invocations(tmp_path: Path) -> None:

@@ -96,6 +96,30 @@ def test_nodes_without_name_index_or_shape_are_told_apart(tmp_path: Path) -> Non
     assert "holds no shapes" in relu.reason
 
 
+@pytest.mark.parametrize("args", [None, {}, {"thread_scheduling_stats": {"main_thread": 1}}])
+def test_a_profile_without_arguments_has_names_and_times(tmp_path: Path, args: Any) -> None:
+    path = tmp_path / "p.json"
+    named = [node("", 1, 20, "conv1") | {"args": args}, node("", 30, 5, "relu1") | {"args": args}]
+    path.write_text(json.dumps([*named, node("", 50, 10, "conv1") | {"args": args}]))
+    conv, relu = ort.read(path, "CPU", "now")
+    assert (conv.layer, conv.seconds_median, conv.ceiling) == ("conv1", pytest.approx(30e-6), "layer/convolution")
+    assert (conv.flops, conv.bytes, conv.dtype, conv.backend) == (None, None, "fp32", "onnxruntime")
+    told = "work of conv1 unknown: the profile holds no shapes, give the model; type not given: fp32 assumed"
+    assert (conv.reason, relu.layer) == (told, "relu1")
+    given = {"conv1": OnnxWork(7.0, 400.0, "Conv", "y")}
+    known, _ = ort.read(path, "CPU", "now", nodes=given)
+    assert (known.kernel, known.flops, known.bytes) == ("Conv", 7.0, 400.0)
+
+
+def test_nodes_between_two_runs_are_of_neither(tmp_path: Path) -> None:
+    runs = [{"cat": "Session", "name": "model_run", "ph": "X", "ts": start, "dur": 10} for start in (0, 20, 40)]
+    timed = [node("Conv", start, dur, "c") for start, dur in ((1, 9), (12, 5), (21, 4), (41, 6))]
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps([*reversed(runs), *timed]))
+    (row,) = ort.read(path, "CPU", "now")
+    assert (row.samples, row.seconds_median) == (2, pytest.approx(5e-6)), "the first run warms up"
+
+
 def test_what_a_loop_runs_is_not_counted_twice(tmp_path: Path) -> None:
     inner = [
         node("Add", 20, 30, "add"),
@@ -124,8 +148,15 @@ def test_what_counts_decides_or_moves_is_no_precision_of_the_network(tmp_path: P
     ("data", "says"),
     [
         (events(dur=None), "event 1 (g_kernel_time): dur is None"),
-        (events(args={}), "event 1 (g_kernel_time): args hold no op_name"),
+        (events(dur=float("nan")), "event 1 (g_kernel_time): dur is nan, not a time in µs"),
+        (events(dur=True), "dur is True"),
+        (events(dur=1e300), "dur is 1e+300"),
+        (events(args=[1]), "event 1 (g_kernel_time): args is [1], not an object"),
+        (events(args={"op_name": ["x"]}), "event 1 (g_kernel_time): op_name is ['x'], not text"),
+        (events(args={"op_name": "A", "provider": {"a": 1}}), "provider is {'a': 1}, not text"),
         (events(args={"op_name": "A", "input_type_shape": 3}), "input_type_shape is 3"),
+        (events(args={"op_name": "A", "input_type_shape": [{"float": [-1]}]}), "input_type_shape is [{'float': [-1]}]"),
+        (events(args={"op_name": "A", "output_type_shape": [{"float": [True]}]}), "output_type_shape is"),
         ([3], "event 1: not an object"),
         ({}, "no list of events"),
         ([], "has no event of a node"),

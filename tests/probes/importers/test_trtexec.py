@@ -129,7 +129,7 @@ def test_a_profile_alone_does_not_tell_types_and_the_row_says_so(tmp_path: Path)
     path = tmp_path / "profile.json"
     path.write_text('[{"count": 3}, {"name": "Conv_0 + Relu_1", "averageMs": 1}]')
     (row,) = trtexec.read(path, "GPU", "now", nodes=NODES8)
-    assert (row.dtype, row.reason) == ("fp32", trtexec.ASSUMED)
+    assert (row.dtype, row.reason) == ("fp32", "type not given (--exportLayerInfo tells it): fp32 assumed")
 
 
 def test_a_name_without_metadata_loses_what_tensorrt_added() -> None:

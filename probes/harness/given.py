@@ -1,0 +1,145 @@
+"""Files that a user gives, read with care. Standard library only.
+
+A pipe would be waited for without end and a device read until memory is full, so only regular files of a sane size are
+opened. Text is UTF-8 (UTF-16 where a Windows shell wrote it). In JSON every number is finite and of a size that some
+tool may have written, no key stands twice with two values, and no string holds what UTF-8 cannot hold.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import math
+import os
+import re
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from probes.harness.records import RidgelineError
+
+LARGEST = 256 << 20
+"""Bytes of a text: tools write some 100 of one layer, and reading JSON takes ten times its size of memory."""
+DIGITS = 19  # of a whole number: as many as 64 bits hold
+KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
+    (stat.S_ISDIR, "is a folder, not a file"),
+    (stat.S_ISFIFO, "is a pipe, not a file: save what comes out of it first"),
+    (stat.S_ISSOCK, "is a socket, not a file"),
+    (stat.S_ISCHR, "is a device, not a file"),
+    (stat.S_ISBLK, "is a device, not a file"),
+)
+WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+UNSTORABLE = re.compile("[\ud800-\udfff\0]")
+"""Halves of a character (lone surrogates) and NUL: neither has a place in a text file."""
+ESCAPED = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)")
+"""How JSON writes what may be unstorable."""
+
+
+def reason(error: OSError) -> str:
+    """What the operating system says went wrong, in lower case."""
+    return (error.strerror or str(error)).lower()
+
+
+def regular(path: Path) -> int:
+    """Size in bytes of a regular file. Raises RidgelineError for a folder, a pipe, a device, or what is not there."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError) as error:  # ValueError: NUL in the path
+        why = reason(error) if isinstance(error, OSError) else "no file has such a name"
+        raise RidgelineError(f"{path} cannot be read: {why}") from None
+    for is_kind, says in KINDS:
+        if is_kind(found.st_mode):
+            raise RidgelineError(f"{path} {says}")
+    return found.st_size
+
+
+def content(path: Path) -> bytes:
+    """All bytes of a regular file. Raises RidgelineError, too, where it is larger than any tool writes."""
+    size = regular(path)
+    try:
+        # another process may have put a pipe there meanwhile: without O_NONBLOCK, to open it would wait
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+        with open(descriptor, "rb") as source:
+            data = source.read(LARGEST + 1) if size <= LARGEST else b""
+    except OSError as error:
+        raise RidgelineError(f"{path} cannot be read: {reason(error)}") from None
+    if max(size, len(data)) > LARGEST:
+        raise RidgelineError(f"{path} is {max(size, len(data))} bytes large, more than {LARGEST} that are read")
+    return data
+
+
+def text(path: Path) -> str:
+    """A file's text, its line ends as ``\\n``. Raises RidgelineError if it is none."""
+    return decoded(path, content(path))
+
+
+def decoded(path: Path, data: bytes) -> str:
+    """Bytes of this file as text, its line ends as ``\\n``. Raises RidgelineError if they are none."""
+    try:
+        found = data.decode("utf-16" if data.startswith(WIDE) else "utf-8-sig")
+    except UnicodeDecodeError:
+        raise RidgelineError(f"{path} cannot be read: not UTF-8 text") from None
+    if "\0" in found:
+        raise RidgelineError(f"{path} cannot be read: it holds NUL bytes, so it is no text")
+    return found.replace("\r\n", "\n").replace("\r", "\n")
+
+
+class _Odd(ValueError):
+    """What JSON allows and no tool writes."""
+
+
+def parsed(path: Path, source: str) -> Any:
+    """The value of this file's JSON. Raises RidgelineError that names the place, or the value, that is wrong."""
+    try:
+        value = json.loads(source, parse_int=_whole, parse_float=_finite, object_pairs_hook=_object)
+        return _storable(value) if ESCAPED.search(source) else value
+    except json.JSONDecodeError as error:
+        raise RidgelineError(f"{path} line {error.lineno} column {error.colno} is not JSON: {error.msg}") from None
+    except _Odd as error:
+        raise RidgelineError(f"{path} {error}") from None
+    except RecursionError:
+        raise RidgelineError(f"{path} is nested too deep") from None
+
+
+def _whole(digits: str) -> int:
+    if len(digits.lstrip("-")) > DIGITS:
+        raise _Odd(f"holds {shortened(digits)}, a whole number of more than {DIGITS} digits")
+    return int(digits)
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise _Odd(f"holds {shortened(digits)}, which is too large for a number")
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        for key, value in pairs:
+            if found[key] != value:
+                raise _Odd(f"holds {shortened(repr(key))} twice in one object, with two values")
+    return found
+
+
+def _storable(value: Any) -> Any:
+    """The same with every unstorable character replaced."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, list):
+        return [_storable(each) for each in value]
+    if isinstance(value, dict):
+        return {storable(key): _storable(each) for key, each in value.items()}
+    return value
+
+
+def storable(text: str) -> str:
+    """A name or a path with U+FFFD for every character that no file can hold (bytes of a path that are no UTF-8)."""
+    return UNSTORABLE.sub("\ufffd", text)
+
+
+def shortened(text: str, most: int = 60) -> str:
+    """Its beginning, if it is long."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"

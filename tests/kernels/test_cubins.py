@@ -1,0 +1,169 @@
+"""Compiled kernels between two runs: only a folder of one's own is believed, and only content that is whole."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kernels import cubins, sass
+from kernels.base import Audit, KernelError
+from kernels.nvrtc import Cubin
+
+find = cubins.cache_folder.__wrapped__
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The cache directory of a made-up user; /tmp is beside it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    return tmp_path / "home"
+
+
+def mode(folder: Path) -> int:
+    return folder.stat().st_mode & 0o777
+
+
+def test_the_folder_is_made_for_its_owner_alone(home: Path) -> None:
+    assert find() == home / "ridgeline"
+    assert mode(find()) == 0o700
+
+
+def test_a_folder_that_others_could_read_is_closed_to_them(home: Path) -> None:
+    (home / "ridgeline").mkdir(parents=True)
+    (home / "ridgeline").chmod(0o755)
+    assert find() == home / "ridgeline"
+    assert mode(find()) == 0o700
+
+
+@pytest.mark.parametrize("open_to", [0o777, 0o775, 0o1777])
+def test_a_folder_that_others_could_write_is_not_believed(home: Path, open_to: int) -> None:
+    (home / "ridgeline").mkdir(parents=True)
+    (home / "ridgeline").chmod(open_to)
+    assert find() == home.parent / f"ridgeline-{os.getuid()}"
+
+
+def test_a_link_is_not_followed(home: Path) -> None:
+    (home.parent / "elsewhere").mkdir(mode=0o700)
+    home.mkdir()
+    (home / "ridgeline").symlink_to(home.parent / "elsewhere")
+    assert find() == home.parent / f"ridgeline-{os.getuid()}"
+    find().rmdir()
+    (home.parent / f"ridgeline-{os.getuid()}").symlink_to(home.parent / "elsewhere")
+    found = find()
+    assert (found.is_symlink(), mode(found)) == (False, 0o700)
+    assert found.resolve() != home.parent / "elsewhere"
+    found.rmdir()
+
+
+def test_a_folder_of_someone_else_is_not_believed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "ridgeline").mkdir(parents=True, mode=0o700)
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    found = find()
+    assert home not in found.parents
+    found.rmdir()
+
+
+@pytest.mark.parametrize("where", ["file", "", "relative/place"])
+def test_without_a_home_a_temporary_folder_serves(home: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    (home.parent / "file").write_text("")
+    place = {"file": str(home.parent / "file"), "": ""}.get(where, where)
+    monkeypatch.setenv("XDG_CACHE_HOME", place)
+    monkeypatch.setenv("HOME", str(home.parent / "file"))
+    assert find() == home.parent / f"ridgeline-{os.getuid()}"
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(cubins, "cache_folder", lambda: tmp_path)
+    return tmp_path
+
+
+def never() -> bytes:
+    raise AssertionError("made again")
+
+
+def test_what_is_kept_is_not_made_again(cache: Path) -> None:
+    path = cubins.kept("fma-90-key", lambda: b"code")
+    assert path.read_bytes() == b"code"
+    assert cubins.kept("fma-90-key", never) == path
+    assert cubins.kept("fma-90-other", lambda: b"code") != path
+
+
+def damaged(path: Path, how: str) -> None:
+    if how == "cut":
+        path.write_bytes(path.read_bytes()[:-1])
+    elif how == "emptied":
+        path.write_bytes(b"")
+    elif how == "swapped":
+        path.write_bytes(b"other")
+    else:
+        path.unlink()
+        path.symlink_to("/dev/zero" if how == "device" else path.with_name("elsewhere"))
+        path.with_name("elsewhere").write_bytes(b"code")
+
+
+@pytest.mark.parametrize("how", ["cut", "emptied", "swapped", "link", "device"])
+def test_a_damaged_cubin_is_made_again(cache: Path, how: str) -> None:
+    damaged(cubins.kept("fma-90-key", lambda: b"code"), how)
+    again = cubins.kept("fma-90-key", lambda: b"code")
+    assert (again.is_symlink(), again.read_bytes()) == (False, b"code")
+
+
+def test_a_folder_in_the_place_of_a_cubin_is_passed_over(cache: Path) -> None:
+    path = cubins.kept("fma-90-key", lambda: b"code")
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(KernelError, match="cannot keep fma-90-key"):
+        cubins.kept("fma-90-key", lambda: b"code")
+
+
+GOOD = Audit("FFMA", operations=64.0, facts={"trips": 3})
+
+
+@pytest.fixture
+def audited(cache: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Cubin, list[int]]:
+    """A cubin whose machine code was read once, and how often it has been read."""
+    cubin, read = Cubin(cubins.kept("fma-90-key", lambda: b"code"), "fma.cu", "90", "NVRTC 1.0"), list[int]()
+    monkeypatch.setattr(sass, "_code", lambda cubin: read.append(1))
+    assert sass._kept(cubin, "how many?", lambda code: GOOD) == GOOD
+    return cubin, read
+
+
+def test_what_was_found_is_kept_with_its_cubin(audited: tuple[Cubin, list[int]]) -> None:
+    cubin, read = audited
+    assert sass._kept(cubin, "how many?", never) == GOOD  # type: ignore[arg-type]
+    assert read == [1]
+
+
+FORGED = {"instruction": "FFMA", "problem": "", "note": "", "operations": 1e9, "facts": {}}
+CHANGES: list[Any] = [
+    b"", b"\xff", b"[]", b"7", b"{}", b"[" * 100_000, b'{"seal": 3, "answers": 4}',
+    lambda sealed: {**sealed, "answers": dict.fromkeys(sealed["answers"], FORGED)},
+    lambda sealed: sealed["answers"],
+    lambda sealed: {"answers": sealed["answers"]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_an_answer_that_was_changed_is_looked_for_again(audited: tuple[Cubin, list[int]], change: Any) -> None:
+    cubin, read = audited
+    path = cubin.path.with_suffix(".sass.json")
+    path.write_bytes(change if isinstance(change, bytes) else json.dumps(change(json.loads(path.read_text()))).encode())
+    assert sass._kept(cubin, "how many?", lambda code: GOOD) == GOOD
+    assert read == [1, 1]
+    assert list(cubins.answers(path).values()) == [asdict(GOOD)], "and kept again"
+
+
+def test_the_answer_of_another_cubin_is_not_believed(audited: tuple[Cubin, list[int]]) -> None:
+    cubin, read = audited
+    other = Cubin(cubins.kept("fma-90-other", lambda: b"different"), "fma.cu", "90", "NVRTC 1.0")
+    other.path.with_suffix(".sass.json").write_bytes(cubin.path.with_suffix(".sass.json").read_bytes())
+    bad = Audit("FFMA", problem="the compiler removed the work")
+    assert sass._kept(other, "how many?", lambda code: bad) == bad
+    assert read == [1, 1]

@@ -1,0 +1,67 @@
+"""A NumPy that Numba's CUDA target does not take is a reason to skip its rows, not an error of theirs."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kernels import fma_cuda, stream_cuda
+from kernels.base import Unavailable
+from kernels.numba_fit import numba_that_fits
+from tests.devices import GPU
+from tests.kernels import made_up_cuda
+
+ERRORS = [
+    AttributeError("module 'numpy' has no attribute 'row_stack'"),
+    AttributeError("`np.row_stack` was removed in the NumPy 2.5 release. Use `np.vstack` instead."),
+    ImportError("Numba needs NumPy 2.4 or less. Got NumPy 2.5."),
+]
+PARAMS: dict[str, dict[str, Any]] = {
+    "fma": {"chains": 4, "steps": 3, "block": 32, "threads": 64, "m": -0.99, "c": 0.7},
+    "stream": {"n": 1 << 10, "block": 32, "vecs": 1},
+}
+
+
+def built(name: str, queue: Any) -> Any:
+    if name == "fma":
+        return fma_cuda.numba(GPU, "fp32", PARAMS["fma"], queue)
+    return stream_cuda.numba(GPU, "copy", "fp32", PARAMS["stream"], queue)
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=str)
+@pytest.mark.parametrize("name", ["fma", "stream"])
+@pytest.mark.parametrize("when", ["imported", "compiled"])
+def test_it_is_the_reason_of_a_skipped_row(
+    name: str, when: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> Any:
+        raise error
+
+    class Kernel:
+        """Compiled by its first launch."""
+
+        def __getitem__(self, _: Any) -> Any:
+            return fails
+
+    made = fails if when == "imported" else lambda *_: Kernel()
+    module = ModuleType("kernels.numba_cuda")
+    vars(module).update(chains=made, streams=made, stream=lambda queue: queue)
+    monkeypatch.setitem(sys.modules, "kernels.numba_cuda", module)
+    monkeypatch.setattr("kernels.numba_cuda", module, raising=False)
+    queue = made_up_cuda.Queue(made_up_cuda.installed(monkeypatch))
+    with pytest.raises(Unavailable) as caught:
+        built(name, queue).run(1)
+    said = str(caught.value)
+    assert f"does not take NumPy {np.__version__}: {error}" in said
+    assert said.endswith("pip install 'numpy<2.5', or a newer numba-cuda")
+
+
+@pytest.mark.parametrize("error", [AttributeError("no attribute 'x'"), ImportError("no driver"), ValueError("numpy")])
+def test_any_other_error_is_its_own(error: Exception) -> None:
+    with pytest.raises(type(error)) as caught, numba_that_fits():
+        raise error
+    assert caught.value is error
