@@ -52,11 +52,12 @@ def trust(run: Run, ceilings: Mapping[str, Ceiling]) -> Trust | None:
     doubted = [row for row in timed if not row.trusted]
     roofs = [ceiling for ceiling in ceilings.values() if names_roof(ceiling) and not ceiling.trusted]
     load = _Facts(run.load.get("during"))
+    of_host = run.device.kind == "cpu"  # a GPU is fed by the host, and only waits where that is slow
     low = [
         bool(roofs),
         len(doubted) > MANY * len(timed),
-        load.others > MUCH_LOAD,
-        load.steal > MUCH_STEAL,
+        of_host and load.others > MUCH_LOAD,
+        of_host and load.steal > MUCH_STEAL,
     ]
     fair = [
         len(doubted) > FEW * len(timed),

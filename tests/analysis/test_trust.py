@@ -10,7 +10,7 @@ import pytest
 from analysis.ceilings import ceilings
 from analysis.trust import Trust, at_start, trust
 from probes.harness.files import COMPLETE, Run
-from tests.devices import CPU, measurement
+from tests.devices import CPU, GPU, measurement
 
 QUIET = {"cores": 2, "others": 0.02, "steal": 0.001, "stopped": 0.0, "busiest": []}
 
@@ -50,6 +50,12 @@ def test_the_line_says_how_far_why_and_what_to_do(run: Run, level: str, words: s
     assert line.startswith(f"TRUST {level}")
     assert words in line
     assert "\n" not in line
+
+
+def test_a_busy_host_alone_makes_no_gpu_s_numbers_low() -> None:
+    busy = replace(run_of(others=1.9), device=GPU)
+    assert trust_of(busy).level == "fair"
+    assert trust_of(replace(run_of(roof=True), device=GPU)).level == "low"
 
 
 def test_a_run_that_timed_nothing_claims_nothing() -> None:
