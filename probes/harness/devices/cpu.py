@@ -34,6 +34,7 @@ def detect(root: Path = Path("/"), allowed: Iterable[int] | None = None) -> Devi
     total, free = memory(root)
     told = cpuinfo.features(blocks[cpu] for cpu in measured)
     features = _compiled(told) if root == Path("/") else told
+    unused = [name for name in told if name in cpu_target.own() and name not in features]
     return Device(
         kind="cpu",
         index=0,
@@ -55,14 +56,14 @@ def detect(root: Path = Path("/"), allowed: Iterable[int] | None = None) -> Devi
             "cgroup_quota_cores": quota,
             "model": core_numbers(info),
             "core_kinds": [kind.facts() for kind in found],
-            "not_compiled": [name for name in told if name not in features],
+            "not_compiled": unused,
             "machine": platform.machine(),
         },
         warnings=(
             *kinds.warnings(found),
             *(said for kind in found for said in sizes.own_doubts(kind.name, kind.sizes)),
             *doubts,
-            *_unused([name for name in told if name not in features]),
+            *_unused(unused),
             *_limited(quota, len(cores), units),
             *_slowed(root, units, measured),
         ),
@@ -72,9 +73,12 @@ def detect(root: Path = Path("/"), allowed: Iterable[int] | None = None) -> Devi
 def _compiled(told: tuple[str, ...]) -> tuple[str, ...]:
     """The features that kernels may ask for: of those told, what the compiler of this machine uses too.
 
-    Where the system tells none, the compiler knows them from the CPU itself.
+    Where the system tells none of this kind of CPU (some emulators show another's) the compiler knows them from the CPU.
     """
-    return cpu_target.usable(told) if told else tuple(sorted(cpu_target.compiled()))
+    used = cpu_target.usable(told)
+    if cpu_target.own() & set(told):
+        return used
+    return (*used, *sorted(cpu_target.compiled()))
 
 
 def _unused(names: Sequence[str]) -> list[str]:
