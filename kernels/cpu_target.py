@@ -60,6 +60,11 @@ def usable(features: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in features if name in used or name not in CONCERNED)
 
 
+def own() -> frozenset[str]:
+    """The features that may concern the compiler on this machine's kind of CPU."""
+    return frozenset(ARM if is_arm() else X86)
+
+
 @cache
 def compiled() -> frozenset[str]:
     """The features that Numba's code for this process may use."""

@@ -19,6 +19,9 @@ from probes.harness.records import Device
 BUSY = 0.5  # load average over cores from which other work is worth a warning
 DYNAMIC = ("intel_pstate", "amd-pstate-epp")  # drivers whose "powersave" is the normal governor (Linux' admin guide)
 
+Reported = Mapping[int, Sequence[topology.Cache]]
+"""The data caches of each core, by its CPU, nearest first."""
+
 
 def detect(root: Path = Path("/"), allowed: Iterable[int] | None = None) -> Device:
     """The CPU below ``root`` as a process allowed on the CPUs ``allowed`` sees it."""
@@ -28,12 +31,14 @@ def detect(root: Path = Path("/"), allowed: Iterable[int] | None = None) -> Devi
     measured = cores[:units]
     blocks = cpuinfo.blocks(root, usable)
     info = next((blocks[cpu] for cpu in measured if blocks[cpu]), {})
-    found = kinds.kinds(root, blocks, measured)
+    caches = {cpu: topology.caches(root, cpu) for cpu in measured}
+    found = kinds.kinds(root, blocks, caches)
     names = {kind.name for kind in found}
-    last_bytes, doubts = _last_cache(root, measured, found)
+    last_bytes, doubts = _last_cache(root, caches, found)
     total, free = memory(root)
     told = cpuinfo.features(blocks[cpu] for cpu in measured)
     features = _compiled(told) if root == Path("/") else told
+    unused = [name for name in told if name in cpu_target.own() and name not in features]
     return Device(
         kind="cpu",
         index=0,
@@ -51,18 +56,18 @@ def detect(root: Path = Path("/"), allowed: Iterable[int] | None = None) -> Devi
             "smt": any(len(topology.siblings(root, cpu)) > 1 for cpu in cores),
             "sockets": topology.sockets(root, usable),
             "numa_nodes": topology.memory_nodes(root, usable),
-            "caches": _caches(root, measured, found),
+            "caches": _caches(root, caches, found),
             "cgroup_quota_cores": quota,
             "model": core_numbers(info),
             "core_kinds": [kind.facts() for kind in found],
-            "not_compiled": [name for name in told if name not in features],
+            "not_compiled": unused,
             "machine": platform.machine(),
         },
         warnings=(
             *kinds.warnings(found),
             *(said for kind in found for said in sizes.own_doubts(kind.name, kind.sizes)),
             *doubts,
-            *_unused([name for name in told if name not in features]),
+            *_unused(unused),
             *_limited(quota, len(cores), units),
             *_slowed(root, units, measured),
         ),
@@ -72,9 +77,12 @@ def detect(root: Path = Path("/"), allowed: Iterable[int] | None = None) -> Devi
 def _compiled(told: tuple[str, ...]) -> tuple[str, ...]:
     """The features that kernels may ask for: of those told, what the compiler of this machine uses too.
 
-    Where the system tells none, the compiler knows them from the CPU itself.
+    Where the system tells none of this kind of CPU, as emulators may, the compiler knows them from the CPU.
     """
-    return cpu_target.usable(told) if told else tuple(sorted(cpu_target.compiled()))
+    used = cpu_target.usable(told)
+    if cpu_target.own() & set(told):
+        return used
+    return (*used, *sorted(cpu_target.compiled()))
 
 
 def _unused(names: Sequence[str]) -> list[str]:
@@ -126,19 +134,18 @@ def _core_of(found: Sequence[kinds.Kind], cpu: int) -> str:
     return next((kind.name for kind in found if cpu in kind.cpus), "")
 
 
-def _last_cache(root: Path, cores: Sequence[int], found: Sequence[kinds.Kind]) -> tuple[int | None, list[str]]:
+def _last_cache(root: Path, caches: Reported, found: Sequence[kinds.Kind]) -> tuple[int | None, list[str]]:
     """Bytes of all distinct last-level caches that these cores reach, two dies of 32 MiB being 64 MiB, and sentences on
     what is not possible of them. What may be there counts: arrays too large cost time, too small ones measure a cache.
     """
     last: dict[int, dict[int, topology.Cache]] = {}
-    for cpu in cores:
-        own = topology.caches(root, cpu)
+    for cpu, own in caches.items():
         if own:
             last.setdefault(own[-1].level, {})[cpu] = own[-1]
     total, doubts = 0, list[str]()
     for level, seen in last.items():
         for group, size in topology.distinct(root, seen).items():
-            reached_by = [cpu for cpu in cores if cpu in group]
+            reached_by = [cpu for cpu in caches if cpu in group]
             core, sharers = _core_of(found, reached_by[0]), len(topology.physical(root, topology.there(root, group)))
             most = sizes.possible(core, level, size, sharers, len(reached_by))
             doubts += sizes.last_doubts(core, level, size, sharers, most)
@@ -146,14 +153,14 @@ def _last_cache(root: Path, cores: Sequence[int], found: Sequence[kinds.Kind]) -
     return total or None, list(dict.fromkeys(doubts))
 
 
-def _caches(root: Path, cores: Sequence[int], found: Sequence[kinds.Kind]) -> list[dict[str, Any]]:
+def _caches(root: Path, caches: Reported, found: Sequence[kinds.Kind]) -> list[dict[str, Any]]:
     """Data caches, nearest first: level, type, size and who shares it, of the core with the smallest one.
 
     What fits there fits every core's.
     """
     levels: dict[tuple[int, str], dict[int, topology.Cache]] = {}
-    for cpu in cores:
-        for cache in topology.caches(root, cpu):
+    for cpu, own in caches.items():
+        for cache in own:
             levels.setdefault((cache.level, cache.kind), {})[cpu] = cache
     rows = []
     for (level, kind), seen in sorted(levels.items()):

@@ -81,12 +81,14 @@ def _near(one: float | None, other: float | None, share: float) -> bool:
     return not one or not other or abs(one - other) <= share * max(one, other)
 
 
-def kinds(root: Path, blocks: Mapping[int, Mapping[str, str]], cores: Iterable[int]) -> list[Kind]:
-    """The kinds among these cores, fastest first; ``blocks``: of /proc/cpuinfo, by CPU."""
+def kinds(
+    root: Path, blocks: Mapping[int, Mapping[str, str]], caches: Mapping[int, Iterable[topology.Cache]]
+) -> list[Kind]:
+    """The kinds among the cores that have these caches, fastest first; ``blocks``: of /proc/cpuinfo, by CPU."""
     small = topology.efficient(root)
     found: list[Kind] = []
-    for cpu in cores:
-        one = _kind(root, blocks.get(cpu, {}), cpu, small)
+    for cpu, own in caches.items():
+        one = _kind(root, blocks.get(cpu, {}), cpu, own, small)
         like = next((kind for kind in found if kind.agrees(one)), None)
         if like:
             like.add(one)
@@ -96,7 +98,7 @@ def kinds(root: Path, blocks: Mapping[int, Mapping[str, str]], cores: Iterable[i
     return sorted(by_name, key=lambda kind: (bool(kind.efficient), -(kind.capacity or 0), -(kind.clock_hz or 0.0)))
 
 
-def _kind(root: Path, block: Mapping[str, str], cpu: int, small: frozenset[int]) -> Kind:
+def _kind(root: Path, block: Mapping[str, str], cpu: int, own: Iterable[topology.Cache], small: frozenset[int]) -> Kind:
     """What is known of one core."""
     efficient = cpu in small if small else None
     return Kind(
@@ -107,7 +109,7 @@ def _kind(root: Path, block: Mapping[str, str], cpu: int, small: frozenset[int])
         efficient=efficient,
         clock_hz=topology.max_clock(root, cpu),
         capacity=topology.capacity(root, cpu),
-        sizes={cache.level: cache.size for cache in topology.caches(root, cpu) if cache.level < 3},
+        sizes={cache.level: cache.size for cache in own if cache.level < topology.SHARED},
         cpus=[cpu],
     )
 
