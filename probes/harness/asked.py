@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 from kernels import layer_ort
+from kernels.base import one_line
 from kernels.layer_patience import SECONDS
 from probes import layers
 from probes.harness import network
-from probes.harness.case import Probe, choose
+from probes.harness.case import Case, Probe, choose
 from probes.harness.files import Run, read_run
-from probes.harness.given import regular
+from probes.harness.given import regular, storable
 from probes.harness.records import LAYER, Device, Measurement, RidgelineError
 from probes.importers.any_file import read_all
+from probes.importers.layer_row import Nodes
 from probes.importers.nodes import nodes_of
 from probes.importers.trtexec import left_out
 
@@ -36,7 +41,9 @@ def probes(args: argparse.Namespace) -> list[Probe]:
     if args.layers is not None:
         found.append(layers.probe(args.layers, seconds))
     if args.model and not args.imported:
-        found.append(network.probe(_network(args)))
+        with _readable(args.model):
+            probe = network.probe(_network(args))
+        found.append(replace(probe, cases=partial(_cases, args.model, probe.cases)))
     return found
 
 
@@ -59,6 +66,32 @@ def _check(args: argparse.Namespace) -> None:
         raise RidgelineError("--layer-seconds is for layers that are timed here: give --layers or --model with it")
     if args.roofs and not (families or args.model or args.imported):
         raise RidgelineError("--roofs is for layers: give --layers, --model or --import with it")
+
+
+def _nodes(args: argparse.Namespace) -> tuple[str, Nodes]:
+    """The name of the network, and the work of its nodes in the precision of the profile."""
+    precision = args.precision[0] if args.precision else ""
+    asked = _network(args)
+    with _readable(args.model):
+        return storable(asked.name), nodes_of(asked.graph.nodes, "" if precision in ("fp32", "tf32") else precision)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Within it, whatever a damaged network makes go wrong is one line: its file may hold anything anywhere."""
+    try:
+        yield
+    except (RidgelineError, MemoryError):
+        raise
+    except Exception as error:
+        why = f"{type(error).__name__}: {one_line(error)}"
+        raise RidgelineError(f"{path} is no network that can be read: {why}") from None
+
+
+def _cases(path: Path, cases: Callable[[Device], Iterable[Case]], device: Device) -> Iterator[Case]:
+    """The cases of a network, which is read further as they are made."""
+    with _readable(path):
+        yield from cases(device)
 
 
 def _network(args: argparse.Namespace) -> network.Asked:
@@ -96,10 +129,8 @@ def imported(args: argparse.Namespace, run: Run) -> list[Measurement]:
     """
     if not args.imported:
         return []
-    asked = _network(args) if args.model else None
-    precision = args.precision[0] if args.precision else ""
-    nodes = nodes_of(asked.graph.nodes, "" if precision in ("fp32", "tf32") else precision) if asked else {}
-    rows = read_all(args.imported, run.device.name, run.started, asked.name if asked else "", nodes)
+    name, nodes = _nodes(args) if args.model else ("", {})
+    rows = read_all(args.imported, run.device.name, run.started, name, nodes)
     engine = [row for row in rows if row.backend == "tensorrt" and row.probe == "importers/trtexec"]
     if lost := left_out(engine, nodes) if engine else []:
         more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""

@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from probes.harness.given import UNSTORABLE, WIDE, content, shortened, storable
+from probes.harness.given import UNSTORABLE, content, shortened, storable
 from probes.harness.records import RidgelineError
 
 Row = TypeVar("Row")
@@ -96,10 +96,8 @@ def read_table(
     guards: whether cells were guarded when it was written. problem: why a row whose cells are right cannot be, or
     nothing. Raises RidgelineError where the file or its header is none.
     """
-    data = content(path)
     # bytes that are no UTF-8 become lone surrogates, so that they spoil their own row only
-    text = data.decode("utf-16" if data.startswith(WIDE) else "utf-8-sig", "surrogateescape")
-    lines = text.split("\n")
+    lines = content(path).decode("utf-8-sig", "surrogateescape").split("\n")
     header = _header(path, lines, row_type)
     found = Table[Row](header, [], [], [])
     for number, cells in _records(lines[1:], len(header)):

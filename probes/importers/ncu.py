@@ -58,7 +58,8 @@ def read(file: Path | Source, device: str, started: str, network: str = "") -> l
 def _table(path: Path, text: str) -> tuple[list[Line], int]:
     """Header and rows with their line numbers, and the number of the header's line."""
     written = text.split("\n")
-    first = next((i for i, line in enumerate(written) if KERNEL in line and KERNEL in _cells_of(line)), None)
+    heads = (i for i, line in enumerate(written) if not line.startswith("==") and KERNEL in line)
+    first = next((i for i in heads if KERNEL in _cells_of(written[i])), None)
     if first is None:
         why = next((line.strip() for line in written if line.startswith("==ERROR==")), f"no column {KERNEL!r}")
         raise RidgelineError(f"{path} holds no table of Nsight Compute: {why}")

@@ -39,7 +39,10 @@ def read(
     source = source_of(file)
     path, events = source.path, _events(source)
     runs = sorted((e["ts"], e["ts"] + e["dur"]) for _, e in events if e.get("name") == RUN_EVENT and _is_timed(e))
-    timed = [(i, e) for i, e in events if e.get("cat") == "Node" and str(e.get("name")).endswith(NODE_EVENT)]
+    timed = [
+        (i, e) for i, e in events
+        if e.get("cat") == "Node" and _is_whole(e) and str(e.get("name")).endswith(NODE_EVENT)
+    ]  # fmt: skip
     if not timed:
         raise RidgelineError(f"{path} has no event of a node: profile an InferenceSession that runs")
     grouped: dict[tuple[str, ...], list[tuple[int, Event]]] = {}
@@ -65,12 +68,17 @@ def _events(source: Source) -> list[tuple[int, Event]]:
     for index, event in enumerate(data, 1):
         if not isinstance(event, dict):
             raise malformed(path, f"event {index}", "not an object")
-        if event.get("cat") in ("Node", "Session") and event.get("ph", "X") == "X":
+        if event.get("cat") in ("Node", "Session") and _is_whole(event):
             for key in ("ts", "dur"):
                 if not _is_time(event.get(key)):
                     why = f"{key} is {shortened(repr(event.get(key)))}, not a time in µs"
                     raise malformed(path, _named(index, event), why)
     return list(enumerate(data, 1))
+
+
+def _is_whole(event: Event) -> bool:
+    """Whether an event has a beginning and a duration; of other kinds are marks, and beginnings alone."""
+    return bool(event.get("ph", "X") == "X")
 
 
 def _is_time(value: Any) -> bool:
