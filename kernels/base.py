@@ -64,12 +64,17 @@ class Fault:
     """How wrong the result of a library is, where what it was asked is right.
 
     values: how many differ from the reference, of so many. error: the largest difference, in parts of the largest
-    magnitude.
+    magnitude; None where the reference has another shape.
     """
 
     values: int
     of: int
-    error: float
+    error: float | None
+
+    def __str__(self) -> str:
+        """``3 of 8 values, by up to 7.5 % of the largest``."""
+        far = "its shape differs" if self.error is None else f"by up to {100 * self.error:.2g} % of the largest"
+        return f"{self.values} of {self.of} values, {far}"
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,11 @@ POSITIVE = frozenset(("BatchNormalization", "QuantizeLinear", "DequantizeLinear"
 """Operations whose weights must not be negative: a variance stands under a root, and the others have scales."""
 SIZED_BY_DATA = frozenset(("NonMaxSuppression", "NonZero", "Unique", "Compress", "Loop", "If", "Scan"))
 """Only their data tell how much comes out: a shape that was given by ``--shape`` is a guess, for what follows."""
+KINDS = {
+    "fp64": "DOUBLE", "fp32": "FLOAT", "fp16": "FLOAT16", "bf16": "BFLOAT16", "fp8": "FLOAT8E4M3FN",
+    "fp4": "FLOAT4E2M1",
+}  # fmt: skip
+"""TensorProto's names of our types, where they differ by more than their case."""
 BLOCK = 1_000_003  # random numbers that large weights repeat: prime, so that no two rows are alike
 SEED = 3
 
@@ -76,18 +81,22 @@ def _key_of(graph: Graph, node: Node) -> str:
     return f"{proto.SerializeToString(deterministic=True)!r} {tensors}"
 
 
-def whole(path: Path, shapes: Mapping[str, Any] | None, batch: int | None, bound: bool = True) -> Any:
-    """The network in a file, shapes bound, every weight stored: those that nodes make of a constant are random.
+BOUND, OPEN_OUTPUTS, OPEN = "bound", "open outputs", "open"
 
-    bound: False leaves its shapes as the file has them, and its outputs open. A runtime that knows them goes further:
-    it looks into branches that are never taken, and refuses what would not fit there.
+
+def whole(path: Path, shapes: Mapping[str, Any] | None, batch: int | None, ends: str = BOUND) -> Any:
+    """The network in a file, every weight stored: those that nodes make of a constant are random.
+
+    ends: BOUND, all shapes are numbers; OPEN_OUTPUTS, those of the outputs are left to the runtime, where the file is
+    wrong about them; OPEN, those of the inputs are as the file has them, too: a runtime that knows them looks into
+    branches that are never taken, and refuses what would not fit there.
     """
     import onnx
 
     graph = read_graph(path, shapes, batch)
     made = {tensor.name: tensor for tensor in graph.weights}
     model = _with_data(path, made)
-    if bound:
+    if ends != OPEN:
         onnx_shapes.bind(model, shapes, batch)
     onnx_shapes.name_nodes(model)
     filled = {tensor.name for tensor in model.graph.initializer}
@@ -101,7 +110,7 @@ def whole(path: Path, shapes: Mapping[str, Any] | None, batch: int | None, bound
     model.graph.ClearField("value_info")  # the runtime infers them, and would hold itself to a guess
     by_data = any(node.op in SIZED_BY_DATA for node in graph.nodes)
     for value, known in zip(model.graph.output, graph.outputs, strict=True):
-        if not bound:
+        if ends != BOUND:
             value.CopyFrom(onnx.ValueInfoProto(name=value.name))
         elif known.shape is not None and known.dtype:
             value.CopyFrom(onnx.ValueInfoProto(name=value.name) if by_data else _declared(known))
@@ -141,7 +150,7 @@ def _declared(tensor: Tensor) -> Any:
 
     if tensor.shape is None or not tensor.dtype:
         raise Unavailable(f"tensor {tensor.name} has no known shape: give it by --shape {tensor.name}=...")
-    return onnx.helper.make_tensor_value_info(tensor.name, kind_of(tensor.dtype), tensor.shape)
+    return onnx.helper.make_tensor_value_info(tensor.name, kind_of(tensor), tensor.shape)
 
 
 def _result(tensor: Tensor, node: Node) -> Any:
@@ -159,7 +168,7 @@ def _stored(tensor: Tensor, node: Node, hollow: bool, path: Path | None) -> Any:
     if tensor.value is not None:
         return onnx.numpy_helper.from_array(np.asarray(tensor.value), tensor.name)
     if hollow and tensor.shape is not None and tensor.dtype:
-        return onnx.TensorProto(name=tensor.name, data_type=kind_of(tensor.dtype), dims=tensor.shape)
+        return onnx.TensorProto(name=tensor.name, data_type=kind_of(tensor), dims=tensor.shape)
     if path is not None and (tensor.dtype not in FLOATS or node.op in POSITIVE):
         own = _in_file(path, path.stat().st_mtime_ns).get(tensor.name)
         if own is not None and tuple(own.dims) == tensor.shape:
@@ -192,7 +201,7 @@ def _random(tensor: Tensor, name: str, readers: set[str]) -> Any:
     if tensor.shape is None:
         raise Unavailable(f"weight {name} has no known shape")
     shape, count = tensor.shape, tensor.size or 0
-    dtype, dice = onnx.helper.tensor_dtype_to_np_dtype(kind_of(tensor.dtype)), np.random.default_rng(SEED)
+    dtype, dice = onnx.helper.tensor_dtype_to_np_dtype(kind_of(tensor)), np.random.default_rng(SEED)
     numbers: np.ndarray
     if dtype.kind in "iub":
         narrow = dtype.itemsize == 1 and dtype.kind in "iu"
@@ -214,9 +223,8 @@ def _range(shape: tuple[int, ...], readers: set[str]) -> tuple[float, float]:
     return -limit, limit
 
 
-def kind_of(dtype: str) -> int:
-    """TensorProto's number of one of our names of a type."""
+def kind_of(tensor: Tensor) -> int:
+    """TensorProto's number of its type."""
     import onnx
 
-    names = {"fp64": "DOUBLE", "fp32": "FLOAT", "fp16": "FLOAT16", "bf16": "BFLOAT16", "fp8": "FLOAT8E4M3FN"}
-    return int(onnx.TensorProto.DataType.Value(names.get(dtype, dtype.upper())))
+    return tensor.kind or int(onnx.TensorProto.DataType.Value(KINDS.get(tensor.dtype, tensor.dtype.upper())))

@@ -13,12 +13,12 @@ import numpy as np
 from kernels.base import Unavailable
 from kernels.layer_domains import ANYTHING, Range, needed
 from kernels.layer_narrow import narrowed
+from kernels.layer_values import BFLOAT16, STRING, numpy_type
 from kernels.onnx_fold import elements
-from kernels.onnx_shapes import is_sized
 
 SEED = 7
 PERIOD = 1_000_003  # values that larger inputs repeat: prime, so that no two rows are alike
-BFLOAT16 = 16  # TensorProto.BFLOAT16, which NumPy has no type for
+TEXT = "a"  # what every text is
 KINDS: Mapping[type, str] = {bool: "b", int: "iu", float: "f"}
 """Of a chosen value: the kinds of arrays, as NumPy names them, that can hold it."""
 MOSTLY = 7 / 8  # of what is true or false
@@ -40,7 +40,7 @@ def feeds(model: Any, chosen: Chosen = FREE) -> dict[str, np.ndarray]:
     """An array for every input of a ModelProto: as chosen, or where what reads it is defined, else floats uniform over
     ±1, bytes over their range, other integers one, and what is true or false mostly true.
 
-    BF16 comes as its bits, uint16.
+    Raises Unavailable for an input that is no tensor, or of a type that cannot be handed over.
     """
     dice, needs = np.random.default_rng(SEED), needed(model)
     stored = {tensor.name for tensor in model.graph.initializer}
@@ -48,7 +48,7 @@ def feeds(model: Any, chosen: Chosen = FREE) -> dict[str, np.ndarray]:
     for value in model.graph.input:
         if value.name not in stored:
             dims = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
-            shape = dims if is_sized(value) else chosen.shapes.get(value.name, dims)
+            shape = chosen.shapes.get(value.name, dims)
             own = _of_its_own(model.graph, value.name)
             array = _array(value, shape, dice, needs.get(value.name, ANYTHING), own)
             fed[value.name] = _filled(array, chosen.values.get(value.name), value.type.tensor_type.elem_type)
@@ -58,11 +58,16 @@ def feeds(model: Any, chosen: Chosen = FREE) -> dict[str, np.ndarray]:
 def _filled(array: np.ndarray, value: float | None, kind: int) -> np.ndarray:
     """The array of this TensorProto type, full of the value if one is chosen; as it is if it has another kind by now,
     as the input of a layer in INT8 has for a float."""
-    if value is not None and kind == BFLOAT16 and isinstance(value, float):
-        return np.full(array.shape, np.frombuffer(narrowed(np.array([value], np.float32), "bf16"), np.uint16))
-    if value is None or kind == BFLOAT16 or array.dtype.kind not in KINDS[type(value)]:
+    if value is None:
         return array
-    return np.full(array.shape, value, array.dtype)
+    if kind == BFLOAT16 and isinstance(value, float):
+        return _bfloat16(np.full(array.shape, value, np.float32))
+    return np.full(array.shape, value, array.dtype) if array.dtype.kind in KINDS[type(value)] else array
+
+
+def _bfloat16(values: np.ndarray) -> np.ndarray:
+    bits = np.frombuffer(narrowed(values.ravel(), "bf16"), np.uint16)
+    return bits.reshape(values.shape).view(numpy_type(BFLOAT16))
 
 
 Filled = Callable[[tuple[int, ...]], np.ndarray]
@@ -74,14 +79,22 @@ def _of_its_own(graph: Any, name: str) -> Filled | None:
     dims = {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in graph.input}
     dims |= {tensor.name: list(tensor.dims) for tensor in graph.initializer}
     for node in graph.node:
+        if node.op_type == "Slice" and name in node.input[3:4]:
+            return lambda shape: np.arange(elements(shape)).reshape(shape)
         if len(node.input) < 2 or node.input[1] != name:
             continue
         table = dims.get(node.input[0], [])
+        if node.op_type == "Unsqueeze":
+            return lambda shape: np.arange(elements(shape)).reshape(shape)
         axis = next((a.i for a in node.attribute if a.name == "axis"), 0)
         if node.op_type == "Reshape":
             return _all_in_one
         if node.op_type in ("ScatterElements", "Scatter") and -len(table) <= axis < len(table):
             return partial(_along, axis=axis, rows=table[axis])
+        if node.op_type == "Split" and -len(table) <= axis < len(table):
+            return partial(_parts, whole=table[axis])
+        if node.op_type == "AffineGrid":
+            return lambda shape: np.array([*table[:1], 1, *[4] * 9])[: elements(shape)].reshape(shape)
         if node.op_type == "ScatterND":
             return partial(_places, table=table)
         if node.op_type == "MaxUnpool":
@@ -94,6 +107,14 @@ def _all_in_one(shape: tuple[int, ...]) -> np.ndarray:
     filled = np.ones(shape, np.int64)
     filled.reshape(-1)[:1] = -1
     return filled
+
+
+def _parts(shape: tuple[int, ...], whole: int) -> np.ndarray:
+    """Sizes that add up to a whole, the last one the largest."""
+    count = max(1, elements(shape))
+    sizes = np.full(shape, whole // count, np.int64)
+    sizes.reshape(-1)[-1:] += whole % count
+    return sizes
 
 
 def _along(shape: tuple[int, ...], axis: int, rows: int) -> np.ndarray:
@@ -114,20 +135,21 @@ def _array(
     value: Any, shape: tuple[int, ...], dice: np.random.Generator, where: Range, filled: Filled | None
 ) -> np.ndarray:
     """The array of this shape for an input, a ValueInfoProto."""
-    import onnx
-
     kind = value.type.tensor_type.elem_type
-    if kind in (onnx.TensorProto.UNDEFINED, onnx.TensorProto.STRING):
-        raise Unavailable(f"input {value.name} is no tensor of numbers: what to feed it is not known")
+    if not value.type.HasField("tensor_type"):
+        raise Unavailable(f"input {value.name} is no tensor: what to feed it is not known")
+    if kind == STRING:
+        return np.full(shape, TEXT, object)
+    dtype = numpy_type(kind)
     count = min(elements(shape), PERIOD)
     if kind == BFLOAT16:
-        return np.resize(np.frombuffer(narrowed(_floats(dice, count, where), "bf16"), np.uint16), shape)
-    dtype = onnx.helper.tensor_dtype_to_np_dtype(kind)
+        return _bfloat16(np.resize(_floats(dice, count, where), shape))
     if dtype.kind in "iu":
         return filled(shape).astype(dtype) if filled else _integers(dice, count, where, dtype, shape)
     if dtype.kind == "b":
         return _mostly_true(dice, where, shape)
-    return np.resize(_floats(dice, count, where).astype(dtype), shape) if dtype.kind == "f" else np.zeros(shape, dtype)
+    floats = dtype.kind == "f" or dtype.isbuiltin != 1
+    return np.resize(_floats(dice, count, where).astype(dtype), shape) if floats else np.zeros(shape, dtype)
 
 
 def _floats(dice: np.random.Generator, count: int, where: Range) -> np.ndarray:
@@ -164,15 +186,3 @@ def _mostly_true(dice: np.random.Generator, where: Range, shape: tuple[int, ...]
     if shape:
         filled[..., :1] = True
     return filled if shape else np.full(shape, True)
-
-
-def flat(arrays: Any) -> np.ndarray:
-    """All outputs in one vector: of FP32 if none is wider than that, else of FP64."""
-    known = [np.asarray(array) for array in arrays]
-    kind = np.float32 if all(np.can_cast(array.dtype, np.float32) for array in known) else np.float64
-    return np.concatenate([array.ravel().astype(kind, copy=False) for array in known] or [np.zeros(0, kind)])
-
-
-def from_bits(bits: np.ndarray) -> np.ndarray:
-    """BF16 as FP32."""
-    return (bits.astype(np.uint32) << 16).view(np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels import layer_data, layer_ort, layer_reference
+from kernels import layer_data, layer_ort, layer_reference, layer_values
 from kernels.base import Appeal, Kernel, Launch, Unavailable, Work
 from kernels.layer_data import FREE, Chosen
 from kernels.layer_patience import SECONDS
@@ -35,7 +35,7 @@ INNER_TIMES = 4
 class TimedLayer:
     """A model to time. make() -> ModelProto; fixed: its own type, if it is not to be converted from FP32.
 
-    loose() -> the same with its shapes left open, for a runtime that refuses the first. chosen: what inputs are fed.
+    loose: makers of the same with shapes left open, for a runtime that refuses the first. chosen: what inputs are fed.
     seconds: how long a run on the CPU may take. held: bytes of what is alive inside of it at the worst moment.
     source: the graph its work is counted on, where that is not the model's own (INT8 counts as the FP32 it stands for).
     by_node: count the traffic of each node, as a network's, not that across the model's border. outline() -> the same
@@ -51,7 +51,7 @@ class TimedLayer:
     by_node: bool = False
     outline: Callable[[], Any] | None = None
     kept: bool = False
-    loose: Callable[[], Any] | None = None
+    loose: Sequence[Callable[[], Any]] = ()
     chosen: Chosen = FREE
     seconds: float = SECONDS
     held: float = 0.0
@@ -137,10 +137,9 @@ class TimedLayer:
         try:
             return build(self._model(dtype, backend))
         except Unavailable:
-            if self.loose is None:
-                raise
-            with suppress(Unavailable):
-                return build(self.loose())
+            for make in self.loose:
+                with suppress(Unavailable):
+                    return build(make())
             raise
 
     def _appeals(self, backend: str, dtype: str, found: np.ndarray, right: np.ndarray) -> Iterator[Appeal]:
@@ -177,12 +176,11 @@ def _in_fp32(layer: TimedLayer) -> np.ndarray:
 
 def _answer(layer: TimedLayer, model: Any) -> np.ndarray:
     """All outputs in one vector. Raises Unavailable where no other program can run the model."""
-    forms = [lambda: model, *([layer.loose] if layer.loose else [])]
     refused: Exception | None = None
-    for form in forms:
+    for make in (lambda: model, *layer.loose):
         try:
-            found = form()
-            return layer_data.flat(layer_reference.expected(found, layer_data.feeds(found, layer.chosen), layer.size))
+            found = make()
+            return layer_values.flat(layer_reference.expected(found, layer_data.feeds(found, layer.chosen), layer.size))
         except Exception as error:  # the runtime's own types, one for each status
             refused = refused or error
     why = layer_ort.line_of(refused) if refused else ""

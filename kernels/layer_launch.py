@@ -6,7 +6,6 @@ silence.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import time
@@ -16,10 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from kernels import layer_values
 from kernels.base import Audit, Unavailable, Work
-from kernels.layer_data import BFLOAT16, Feeds, flat, from_bits
+from kernels.layer_data import Feeds
 from kernels.layer_patience import SECONDS, limited
 from kernels.layer_runtime import onnxruntime
+from kernels.layer_values import GPU, HOST
 from kernels.onnx_shapes import is_sized
 
 PRODUCTS = frozenset(("Conv", "Gemm", "MatMul"))
@@ -46,41 +47,34 @@ class OrtLaunch:
         self._queue, self.how = queue, PLAIN
         self._graph: Any = None
         self._ran: list[tuple[str, str]] = []
+        self._answered: list[Any] = []
         self._binding, self._options = session.io_binding(), onnxruntime().RunOptions()
         for entry in RUN_CONFIG.items():
             self._options.add_run_config_entry(*entry)
         self._seconds, self._limited = seconds, queue is None
-        self._held = [self._bound_input(name, array) for name, array in given.items()]
-        self._outputs = [self._bound_output(value) for value in model.graph.output]
+        ends = [end.type for end in (*session.get_inputs(), *session.get_outputs())]
+        self._fed = None if all(map(_bindable, ends)) or queue is not None else dict(given)
+        self._held = [self._bound_input(name, array) for name, array in given.items()] if self._fed is None else []
+        for value in model.graph.output if self._fed is None else ():
+            self._held += self._bound_output(value)
 
     def _bound_input(self, name: str, array: np.ndarray) -> Any:
         kind = next(v.type.tensor_type.elem_type for v in self._model.graph.input if v.name == name)
-        value = self._value(array.shape, kind)
-        _copy_in(value, array, self._queue)
+        value = layer_values.filled(array, kind, self._queue)
         self._binding.bind_ortvalue_input(name, value)
         return value
 
-    def _bound_output(self, declared: Any) -> Any:
-        """Room for an output; None where the runtime gives it in each run: where only its data tell how large it is,
+    def _bound_output(self, declared: Any) -> list[Any]:
+        """Room for an output; none where the runtime gives it in each run: where only its data tell how large it is,
         or no node computes it, since what is handed through is not written where it is asked for."""
-        kind = declared.type.tensor_type
+        kind, place = declared.type.tensor_type, HOST if self._queue is None else GPU
         computed = any(declared.name in node.output for node in self._model.graph.node)
         if not computed or not is_sized(declared):
-            self._binding.bind_output(declared.name, self._place)
-            return None
-        value = self._value([dim.dim_value for dim in kind.shape.dim], kind.elem_type)
+            self._binding.bind_output(declared.name, place)
+            return []
+        value = layer_values.empty([dim.dim_value for dim in kind.shape.dim], kind.elem_type, place)
         self._binding.bind_ortvalue_output(declared.name, value)
-        return value
-
-    @property
-    def _place(self) -> str:
-        return "cpu" if self._queue is None else "cuda"
-
-    def _value(self, shape: Any, kind: int) -> Any:
-        import onnx
-
-        element = kind if kind == BFLOAT16 else onnx.helper.tensor_dtype_to_np_dtype(kind)
-        return onnxruntime().OrtValue.ortvalue_from_shape_and_type(list(shape), element, self._place, 0)
+        return [value]
 
     def run(self, repeat: int) -> None:
         """``repeat`` runs, one after another; on CUDA they are only enqueued."""
@@ -91,10 +85,21 @@ class OrtLaunch:
         if self._limited:
             for _ in range(repeat):
                 with limited(self._options, self._seconds):
-                    self._session.run_with_iobinding(self._binding, self._options)
+                    self._run(self._options)
             return
         options = None if self._queue is None else self._options
+        if self._fed is not None:
+            for _ in range(repeat):
+                self._run(options)
+            return
         for _ in range(repeat):
+            self._session.run_with_iobinding(self._binding, options)
+
+    def _run(self, options: Any) -> None:
+        """One run: text and sequences cannot be bound, and are handed over each time."""
+        if self._fed is not None:
+            self._answered = self._session.run(None, self._fed, options)
+        else:
             self._session.run_with_iobinding(self._binding, options)
 
     def pin(self, cpu: int) -> None:
@@ -142,10 +147,12 @@ class OrtLaunch:
         """All outputs of the last run in one vector."""
         if self._queue is not None:
             self._queue.synchronize()
-        values = self._binding.get_outputs() if None in self._outputs else self._outputs
+        if self._fed is not None:
+            return layer_values.flat(self._answered)
+        values = self._binding.get_outputs()
         if not all(value.is_tensor() for value in values):
             raise Unavailable("its result is no tensor, and cannot be checked")
-        return flat(_copy_out(value, self._queue) for value in values)
+        return layer_values.flat(layer_values.array_of(value, self._queue) for value in values)
 
     def clock_hz(self) -> float | None:
         """Not observed: a layer's clock is that of the ceilings beside it."""
@@ -159,14 +166,15 @@ class OrtLaunch:
         integers = self._backend == "tensorrt" or any(op.startswith(INTEGER) for op, _ in ran)
         if self._dtype == "int8" and asked.keys() & PRODUCTS and not integers:
             raise Unavailable(f"{self._backend} provider has no int8 kernel for it: it ran {ops}")
-        if self._dtype in ("fp16", "bf16") and [op for op, _ in ran].count("Cast") > asked["Cast"]:
+        if self._dtype in ("fp16", "bf16") and [op for op, _ in ran].count("Cast") > asked["Cast"] + asked["CastLike"]:
             raise Unavailable(f"{self._backend} provider has no {self._dtype} kernel for it: it ran {ops}")
         strangers = sorted({op for op, provider in ran if provider != PROVIDERS[self._backend]})
         facts = {"executed": ops, "launches": len(ran) if self.how == PLAIN else 1, "run": self.how}
         if len(asked) > 1:
             facts["ran"] = dict(Counter(op for op, _ in ran))
             facts["explained"] = {"operations in the model": len(self._model.graph.node), "left after fusion": len(ran)}
-        notes = [f"on another provider: {', '.join(strangers)}"] if strangers else []
+        notes = ["text and sequences are handed over in each run: its time holds that"] * (self._fed is not None)
+        notes += [f"on another provider: {', '.join(strangers)}"] * bool(strangers)
         if self._queue is not None:
             notes.append(self.how)
         return Audit(instruction=ops, note="; ".join(notes), facts=facts)
@@ -176,9 +184,14 @@ class OrtLaunch:
         if self._queue is not None:
             self._queue.synchronize()
         self._binding = self._session = None
-        self._held, self._outputs = [], []
+        self._held = []
         if self._before:
             os.sched_setaffinity(0, self._before)
+
+
+def _bindable(kind: str) -> bool:
+    """True for a type of input or output, as the runtime names it, that stays where it is from run to run."""
+    return kind.startswith("tensor(") and kind != "tensor(string)"
 
 
 def _profiled(session: Any) -> list[tuple[str, str]]:
@@ -190,41 +203,3 @@ def _profiled(session: Any) -> list[tuple[str, str]]:
     begins = [e["ts"] for e in events if e.get("name") == "model_run"]
     last = [event for event in nodes if event["ts"] >= max(begins, default=0)]
     return [(event["args"]["op_name"], event["args"].get("provider", "")) for event in last]
-
-
-def _copy_in(value: Any, array: np.ndarray, queue: Any) -> None:
-    source = np.ascontiguousarray(array)
-    if queue is None:
-        _memory(value, source)[...] = source.view(np.uint8).reshape(-1)
-        return
-    from cupy.cuda import runtime
-
-    runtime.memcpyAsync(value.data_ptr(), source.ctypes.data, source.nbytes, 1, queue.ptr)
-    queue.synchronize()
-
-
-def _copy_out(value: Any, queue: Any) -> np.ndarray:
-    narrow = "bfloat16" in value.data_type()
-    if queue is None and not narrow:
-        return np.asarray(value.numpy())
-    element = np.dtype(np.uint16) if narrow else _dtype(value)
-    out = np.empty(value.shape(), element)
-    if queue is None:
-        out.view(np.uint8).reshape(-1)[...] = _memory(value, out)
-    else:
-        from cupy.cuda import runtime
-
-        runtime.memcpyAsync(out.ctypes.data, value.data_ptr(), out.nbytes, 2, queue.ptr)
-        queue.synchronize()
-    return from_bits(out) if narrow else out
-
-
-def _dtype(value: Any) -> np.dtype[Any]:
-    """``tensor(float16)`` as NumPy's type."""
-    name = value.data_type().removeprefix("tensor(").rstrip(")")
-    return np.dtype({"float": "float32", "double": "float64"}.get(name, name))
-
-
-def _memory(value: Any, like: np.ndarray) -> np.ndarray:
-    """The bytes of a value on the host, as they lie."""
-    return np.ctypeslib.as_array((ctypes.c_uint8 * max(1, like.nbytes)).from_address(value.data_ptr()))[: like.nbytes]

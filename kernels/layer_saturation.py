@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from kernels.base import Fault
+from kernels.layer_answers import answers
 from kernels.layer_launch import INTEGER
-from kernels.layer_runtime import answers
 
 FAULT = "saturated"
 """The fact of a row whose own result is wrong for this reason alone."""
@@ -27,10 +27,7 @@ INT8 = 3  # TensorProto.INT8
 
 def words(fault: Fault) -> str:
     """What a row says of this fault."""
-    return (
-        f"INT8 saturates on this CPU: the runtime's own result is wrong in {fault.values} of {fault.of} values, by up "
-        f"to {100 * fault.error:.2g} % of the largest; without saturation it is right"
-    )
+    return f"INT8 saturates on this CPU: the runtime's own result is wrong in {fault}; without saturation it is right"
 
 
 @cache

@@ -32,13 +32,15 @@ RANDOM = "Random"
 
 @dataclass(frozen=True)
 class Tensor:
-    """One value of a graph: shape None where not known, dtype "" where not known. value: of a small constant."""
+    """One value of a graph: shape None where not known, dtype "" where not known. value: of a small constant. kind: its
+    type's number in TensorProto, 0 where not known: several of those are one fp8."""
 
     name: str
     shape: tuple[int, ...] | None
     dtype: str = "fp32"
     weight: bool = False
     value: Any = field(default=None, compare=False)
+    kind: int = field(default=0, compare=False)
 
     @property
     def size(self) -> int | None:
@@ -189,13 +191,17 @@ def dtype_name(kind: int) -> str:
 def _tensors(model: Any) -> dict[str, Tensor]:
     values = onnx_fold.constants(model)
     found = {
-        value.name: Tensor(value.name, _shape(value), dtype_name(value.type.tensor_type.elem_type))
+        value.name: Tensor(value.name, _shape(value), dtype_name(_kind(value)), kind=_kind(value))
         for value in [*model.graph.value_info, *model.graph.output, *model.graph.input]
     }
     for tensor in model.graph.initializer:
         dtype, value = dtype_name(tensor.data_type), values.get(tensor.name)
-        found[tensor.name] = Tensor(tensor.name, tuple(tensor.dims), dtype, True, value)
+        found[tensor.name] = Tensor(tensor.name, tuple(tensor.dims), dtype, True, value, tensor.data_type)
     return found
+
+
+def _kind(value: Any) -> int:
+    return int(value.type.tensor_type.elem_type)
 
 
 def _shape(value: Any) -> tuple[int, ...] | None:
@@ -225,7 +231,7 @@ def _is_constant(proto: Any, tensors: Mapping[str, Tensor]) -> bool:
 
 
 def _weight(tensor: Tensor) -> Tensor:
-    return Tensor(tensor.name, tensor.shape, tensor.dtype, True, tensor.value)
+    return replace(tensor, weight=True)
 
 
 def _named(name: str, tensors: Mapping[str, Tensor]) -> Tensor:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from kernels.layer_data import Chosen
 from kernels.layer_launch import INTEGER
 from kernels.layer_patience import SECONDS
 from kernels.layer_quantize import QUANTIZED
-from kernels.layer_units import Unit, units
+from kernels.layer_units import ENCODE, Unit, units
 from kernels.layer_work import work_of
 from kernels.onnx_graph import FLOATS, Graph, Node, OnnxError, Tensor, read_graph
 from probes.harness.case import Case, Probe
@@ -178,6 +177,8 @@ def _layer(asked: Asked, same: Sequence[Unit], precision: str, backend: str, ski
         dtype = "int8" if len(nodes) > 1 else _own_type(node, native)
     elif precision == "int8" and node.op not in QUANTIZED:
         dtype = "fp32"  # as a quantizer leaves it
+    elif precision == asked.stored and (own := _own_type(node, precision)) in FLOATS - {precision}:
+        dtype = native = own  # of a network of several types
     source = replace(asked.graph, nodes=(node,)) if len(nodes) > 1 else None
     make, outline = (partial(layer_cut.alone, asked.graph, *nodes, hollow=hollow) for hollow in (False, True))
     timed = layer_kernel.TimedLayer(
@@ -204,15 +205,23 @@ def _own_type(node: Node, stored: str) -> str:
     return next((kind for kind in kinds if kind in FLOATS), "int8" if {"int8", "uint8"} & set(kinds) else stored)
 
 
+def _kinds(asked: Asked) -> set[str]:
+    """The types that a network computes or rounds in, of those that WHOLE_TOLERANCE has."""
+    tensors = [tensor for node in asked.graph.nodes for tensor in node.outputs if tensor]
+    kinds = {tensor.dtype for tensor in tensors} & WHOLE_TOLERANCE.keys()
+    rounds = any(node.op in (ENCODE, "DynamicQuantizeLinear") for node in asked.graph.nodes)
+    return {"fp32", *kinds - {"int8"}, *(["fp16"] if asked.packed else []), *(["int8"] if rounds else [])}
+
+
 def _whole(asked: Asked, precision: str, backend: str, skip: str) -> Case:
     make = partial(layer_cut.whole, asked.path, asked.shapes, asked.batch)
-    loose: Callable[[], Any] | None = partial(make, bound=False)
+    loose = [partial(make, ends=ends) for ends in (layer_cut.OPEN_OUTPUTS, layer_cut.OPEN)]
     native = "" if asked.stored == "fp32" else asked.stored
     if precision == "int8" and not native:
-        make, native, loose = partial(layer_static.quantized, make, backend), "int8", None
-    tolerance = {**WHOLE_TOLERANCE, "fp32": WHOLE_TOLERANCE["fp16"]} if asked.packed else WHOLE_TOLERANCE
+        make, native, loose = partial(layer_static.quantized, make, backend), "int8", []
+    tolerance = {**WHOLE_TOLERANCE, "fp32": max(WHOLE_TOLERANCE[kind] for kind in _kinds(asked))}
     timed = layer_kernel.TimedLayer(
-        "network", make, native, tolerance, asked.graph, loose=loose if precision == asked.stored else None,
+        "network", make, native, tolerance, asked.graph, loose=loose if precision == asked.stored else (),
         chosen=asked.chosen, seconds=asked.seconds, held=asked.graph.held_bytes(),
     )  # fmt: skip
     facts = timed.facts(precision, backend)

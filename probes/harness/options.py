@@ -175,4 +175,4 @@ def shape(text: str) -> tuple[str, tuple[int, ...]]:
     name, _, dims = text.rpartition("=")
     if not name:
         raise argparse.ArgumentTypeError(f"{text!r} is not like NAME=1x3x224x224")
-    return name, tuple(positive(dim) for dim in dims.lower().split("x"))
+    return name, tuple(0 if dim.strip() == "0" else positive(dim) for dim in dims.lower().split("x"))

@@ -11,8 +11,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from kernels import layer_data
+from kernels.layer_answers import PLAIN, answers
 from kernels.layer_domains import LEAST, Range, needed
-from kernels.layer_runtime import PLAIN, answers
 from tests.kernels.onnx_networks import model_of
 
 INT, BOOL, FLOAT = TensorProto.INT64, TensorProto.BOOL, TensorProto.FLOAT

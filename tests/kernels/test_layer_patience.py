@@ -13,8 +13,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from kernels.base import Unavailable
+from kernels.layer_answers import answers
 from kernels.layer_patience import limited
-from kernels.layer_runtime import answers
 from tests.kernels.onnx_networks import model_of
 
 FOREVER = 2**62

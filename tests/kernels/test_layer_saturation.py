@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from kernels import layer_data, layer_kernel, layer_reference, layer_saturation
+from kernels import layer_data, layer_kernel, layer_reference, layer_saturation, layer_values
 from kernels.base import Fault
+from kernels.layer_answers import DEPLOYED, EXACT, answers
 from kernels.layer_reference import Size
-from kernels.layer_runtime import DEPLOYED, EXACT, answers
 from tests.kernels.onnx_networks import model_of
 
 SMALL, LARGE = Size(1.0, 1.0), Size(1e12, 1e12)
@@ -81,7 +81,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def held(model: Any, found: np.ndarray) -> list[bool]:
     """Of every appeal for this result, whether it holds."""
-    right = layer_data.flat([exact(model, layer_data.feeds(model))])
+    right = layer_values.flat([exact(model, layer_data.feeds(model))])
     appeals = list(layer_reference.saturation(model, layer_data.feeds(model), found, right, SMALL))
     assert {appeal.fault for appeal in appeals} <= {"saturated"}
     return [all(np.array_equal(*pair) for pair in appeal.pairs) for appeal in appeals]
@@ -90,7 +90,7 @@ def held(model: Any, found: np.ndarray) -> list[bool]:
 @pytest.mark.parametrize("stored", [True, False])
 def test_on_a_cpu_that_saturates_its_own_result_is_excused_and_no_other(made_up: None, stored: bool) -> None:
     model = product(stored)
-    cut_off = layer_data.flat([saturating(model, layer_data.feeds(model))])
+    cut_off = layer_values.flat([saturating(model, layer_data.feeds(model))])
     assert held(model, cut_off) == [True]
     assert held(model, cut_off[::-1]) == [False]
 
@@ -121,7 +121,7 @@ def test_how_wrong_it_is_is_said_in_numbers() -> None:
 def test_a_layer_appeals_on_the_cpu_alone() -> None:
     layer = layer_kernel.TimedLayer("MatMulInteger", product, fixed="int8")
     right = layer.kernel("cpu").reference("int8", 1)
-    deployed = layer_data.flat(answers(product(), layer_data.feeds(product()), DEPLOYED))
+    deployed = layer_values.flat(answers(product(), layer_data.feeds(product()), DEPLOYED))
     appeals = list(layer.kernel("cpu").appeals("int8", deployed, right))
     agree = [np.array_equal(*pair) for appeal in appeals if appeal.fault == "saturated" for pair in appeal.pairs]
     assert agree == ([True, True] if layer_saturation.saturates() else [])

@@ -111,7 +111,7 @@ def test_a_library_that_is_wrong_alone_is_told_of_in_numbers() -> None:
 @pytest.mark.parametrize(
     ("found", "without"),
     [(CUT_OFF, RIGHT * 2), (CUT_OFF * 2, RIGHT), (np.array([1.0, 2.0]), RIGHT)],
-    ids=["wrong without the fault too", "wrong in another way than the library", "of another shape"],
+    ids=["wrong without the fault too", "wrong in another way than the library", "of another shape than it"],
 )
 def test_an_appeal_that_does_not_hold_saves_nothing(found: np.ndarray, without: np.ndarray) -> None:
     with pytest.raises(Failure, match="product/cpu int8"):

@@ -10,8 +10,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from kernels import layer_data
-from probes.harness.network import Asked, probe
+from probes.harness.network import WHOLE_TOLERANCE, Asked, cases, probe
 from probes.harness.records import RidgelineError
+from tests.devices import CPU
 from tests.kernels.onnx_networks import header, model_of
 
 
@@ -122,3 +123,25 @@ def test_a_wrong_declaration_is_a_warning_of_the_run(tmp_path: Path) -> None:
 def test_other_networks_are_of_the_type_of_most_of_their_weights(tmp_path: Path, kind: int, stored: str) -> None:
     found = asked(tmp_path, [helper.make_node("MatMul", ["x", "w"], ["y"])], [header("w", (32, 16), kind)])
     assert (found.stored, found.packed) == (stored, frozenset())
+
+
+def test_a_layer_of_a_network_of_several_types_is_of_its_own(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["h"], name="wide"),
+        helper.make_node("Cast", ["h"], ["n"], name="narrowing", to=TensorProto.FLOAT16),
+        helper.make_node("Softmax", ["n"], ["y"], name="narrow"),
+    ]
+    found = asked(tmp_path, nodes, [header("w", (32, 16))])
+    types = {case.params["layer"]: case.dtype for case in cases(found, CPU) if case.ceiling.startswith("layer/")}
+    assert types == {"wide": "fp32", "narrowing": "fp32", "narrow": "fp16", "whole network": "fp32"}
+    whole = next(case for case in cases(found, CPU) if case.ceiling == "layer/network")
+    assert whole.kernel.tolerance["fp32"] == WHOLE_TOLERANCE["fp16"]
+
+
+def test_a_network_that_rounds_to_integers_may_round_the_other_way(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"]),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["y"]),
+    ]
+    whole = next(case for case in cases(asked(tmp_path, nodes, []), CPU) if case.ceiling == "layer/network")
+    assert whole.kernel.tolerance["fp32"] == WHOLE_TOLERANCE["int8"]

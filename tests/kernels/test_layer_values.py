@@ -1,0 +1,126 @@
+"""Arrays go to the runtime and come back as they were, in every type of whole bytes; all answers can be compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+
+from kernels import layer_data, layer_kernel, layer_ort, layer_values
+from kernels.base import Unavailable, Work
+from kernels.layer_answers import answers
+from probes.harness.case import Case
+from probes.harness.check import SOUND, check
+from probes.harness.devices import cpu
+from tests.kernels.onnx_networks import model_of
+
+WHOLE = "FLOAT DOUBLE FLOAT16 BFLOAT16 INT8 UINT8 INT16 UINT16 INT32 UINT32 INT64 UINT64 BOOL FLOAT8E4M3FN FLOAT8E5M2"
+PACKED = "INT4 UINT4 FLOAT4E2M1"
+
+
+def number(name: str) -> int:
+    return int(TensorProto.DataType.Value(name))
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (0,), (2, 5)])
+@pytest.mark.parametrize("name", WHOLE.split())
+def test_an_array_comes_back_as_it_was(name: str, shape: tuple[int, ...]) -> None:
+    kind = layer_values.numpy_type(number(name))
+    array = np.resize(np.array([1, 0, 1, 1, 0]), shape).astype(kind)
+    back = layer_values.array_of(layer_values.filled(array, number(name)))
+    assert (back.dtype, back.shape) == (array.dtype, shape)
+    assert back.tobytes() == array.tobytes()
+
+
+@pytest.mark.parametrize("name", PACKED.split())
+def test_what_is_packed_is_refused_by_name(name: str) -> None:
+    with pytest.raises(Unavailable, match=f"no tensor of type {name.lower()}"):
+        layer_values.empty((4,), number(name))
+
+
+@pytest.mark.parametrize(
+    ("answer", "flat"),
+    [
+        ([np.array([[1, 2]], np.float16), np.float32(3)], [1, 2, 3]),
+        ([[np.array([1.0]), [np.array([2])]], None], [1, 2]),
+        ([[{0: 0.25, 1: 0.75}]], [0, 0.25, 1, 0.75]),
+        ([np.array([1 + 2j])], [1, 2]),
+        ([], []),
+    ],
+    ids=["tensors", "sequences", "maps", "complex", "nothing"],
+)
+def test_whatever_is_answered_is_one_vector(answer: list[Any], flat: list[float]) -> None:
+    assert layer_values.flat(answer).tolist() == flat
+
+
+def test_texts_are_told_apart() -> None:
+    one, two = (layer_values.flat([np.array(texts, object)]) for texts in (["a", "é"], ["a", "b"]))
+    assert one[0] == two[0]
+    assert one[1] != two[1]
+
+
+def checked(model: Any, dtype: str = "fp32") -> Any:
+    """The launch of a model that was checked, its audit and its verdict."""
+    kernel = layer_kernel.TimedLayer(model.graph.node[0].op_type, lambda: model, dtype).kernel("cpu")
+    launch = kernel.backends["cpu"](cpu.detect(), dtype, {}, None)
+    try:
+        verdict = check(Case(kernel, dtype, "cpu", "layer/movement"), launch)
+        launch.run(3)
+        return launch.result(), launch.audit(Work()), verdict
+    finally:
+        launch.close()
+
+
+def test_text_is_fed_and_compared_in_each_run() -> None:
+    nodes = [helper.make_node("Concat", ["x", "x"], ["y"], axis=0)]
+    result, audit, verdict = checked(model_of(nodes, {"x": (3,)}, ["y"], kinds={"x": TensorProto.STRING}))
+    assert verdict == SOUND
+    assert len(result) == 6
+    assert "handed over in each run" in audit.note
+
+
+def test_a_sequence_does_not_grow_from_run_to_run() -> None:
+    nodes = [helper.make_node("SplitToSequence", ["x"], ["y"], axis=0)]
+    result, _, verdict = checked(model_of(nodes, {"x": (4, 2)}, ["y"]))
+    assert verdict == SOUND
+    assert len(result) == 8
+
+
+@pytest.mark.parametrize("name", ["BFLOAT16", "FLOAT8E4M3FN"])
+def test_a_model_of_a_narrow_type_is_held_to_its_own_numbers(name: str) -> None:
+    nodes = [helper.make_node("Cast", ["x"], ["y"], to=TensorProto.FLOAT)]
+    model = model_of(nodes, {"x": (64,)}, ["y"], kinds={"x": number(name)})
+    given = layer_data.feeds(model)
+    assert given["x"].dtype == layer_values.numpy_type(number(name))
+    (found,) = answers(model, given)
+    assert (found == given["x"].astype(np.float32)).all()
+    assert found.std() > 0.1
+    assert checked(model)[2] == SOUND
+
+
+def test_what_is_no_tensor_cannot_be_fed() -> None:
+    node = helper.make_node("SequenceLength", ["x"], ["y"])
+    model = model_of([node], {}, ["y"])
+    kind = helper.make_sequence_type_proto(helper.make_tensor_type_proto(TensorProto.FLOAT, [2]))
+    model.graph.input.append(helper.make_value_info("x", kind))
+    with pytest.raises(Unavailable, match="input x is no tensor"):
+        layer_ort.build(model, "fp32", "cpu", cpu.detect(), None)
+
+
+def test_an_output_of_another_shape_than_declared_is_refused_before_it_is_timed() -> None:
+    model = model_of([helper.make_node("NonZero", ["x"], ["y"])], {"x": (8,)}, ["y"])
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", TensorProto.INT64, [1, 3]))
+    with pytest.raises(Unavailable, match="cannot run it"):
+        layer_ort.build(model, "fp32", "cpu", cpu.detect(), None)
+    right = layer_kernel.TimedLayer("NonZero", lambda: model, loose=[lambda: opened(model)])
+    launch = right.kernel("cpu").backends["cpu"](cpu.detect(), "fp32", {}, None)
+    assert len(launch.result()) == 8
+    launch.close()
+
+
+def opened(model: Any) -> Any:
+    copy = type(model).FromString(model.SerializeToString())
+    copy.graph.output[0].ClearField("type")
+    return copy
