@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +15,6 @@ from probes.harness.devices.limits import memory, quota_cores
 from probes.harness.devices.reading import list_text, read
 from probes.harness.records import Device
 
-BUSY = 0.5  # load average over cores from which other work is worth a warning
 DYNAMIC = ("intel_pstate", "amd-pstate-epp")  # drivers whose "powersave" is the normal governor (Linux' admin guide)
 
 Reported = Mapping[int, Sequence[topology.Cache]]
@@ -69,7 +67,7 @@ def detect(root: Path = Path("/"), allowed: Iterable[int] | None = None) -> Devi
             *doubts,
             *_unused(unused),
             *_limited(quota, len(cores), units),
-            *_slowed(root, units, measured),
+            *_slowed(root, measured),
         ),
     )
 
@@ -112,15 +110,11 @@ def _limited(quota: float | None, cores: int, units: int) -> list[str]:
     return [f"a control group limits this process to {quota:g} of {cores} cores: {units} measured{stopped}"]
 
 
-def _slowed(root: Path, units: int, cores: Iterable[int]) -> list[str]:
+def _slowed(root: Path, cores: Iterable[int]) -> list[str]:
     said = []
     policies = {(read(folder / "scaling_governor"), read(folder / "scaling_driver")) for folder in _clocks(root, cores)}
     if any(governor == "powersave" and driver not in DYNAMIC for governor, driver in policies):
         said.append("the frequency governor is powersave: the clock may stay low")
-    load = read(root / "proc/loadavg").partition(" ")[0]
-    with contextlib.suppress(ValueError):
-        if float(load) > BUSY * units:
-            said.append(f"other work is running: load {load} on {units} cores")
     return said
 
 
