@@ -89,7 +89,7 @@ SUMS, PRODUCTS = frozenset(("Add", "Sum", "ReduceSum", "CumSum")), frozenset(("M
 
 def needed(model: Any) -> dict[str, Range]:
     """Of each input of a ModelProto's graph whose values are not free, where they must lie."""
-    nodes = list(_nodes(model.graph))
+    nodes = list(nodes_of(model.graph))
     known, shapes = _constants(model, nodes), _shapes(model.graph)
     needs: dict[str, Range] = {}
     for node in reversed(nodes):
@@ -100,13 +100,13 @@ def needed(model: Any) -> dict[str, Range]:
     return {value.name: needs[value.name] for value in model.graph.input if value.name in needs}
 
 
-def _nodes(graph: Any) -> Iterator[Any]:
+def nodes_of(graph: Any) -> Iterator[Any]:
     """Of a graph and those inside of it, in the order in which they run."""
     for node in graph.node:
         yield node
         for attribute in node.attribute:
             for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-                yield from _nodes(inner)
+                yield from nodes_of(inner)
 
 
 def _constants(model: Any, nodes: Iterable[Any]) -> dict[str, np.ndarray]:

@@ -33,28 +33,32 @@ INNER_TIMES = 4
 
 @dataclass(frozen=True, eq=False)
 class TimedLayer:
-    """A model to time. make() -> ModelProto; fixed: its own type, if it is not to be converted from FP32.
-
-    loose: makers of the same with shapes left open, for a runtime that refuses the first. chosen: what inputs are fed.
-    seconds: how long a run on the CPU may take. held: bytes of what is alive inside of it at the worst moment.
-    source: the graph its work is counted on, where that is not the model's own (INT8 counts as the FP32 it stands for).
-    by_node: count the traffic of each node, as a network's, not that across the model's border. outline() -> the same
-    model without the data of its weights, where there may be too many to make just to look at its shapes. kept: keep
-    the model between its precisions.
-    """
+    """A model to time, and what it is fed and held to."""
 
     op: str
     make: Callable[[], Any]
+    """Makes the ModelProto."""
     fixed: str = ""
+    """Its own type, if it is not to be converted from FP32."""
     tolerance: Mapping[str, float] = field(default_factory=lambda: TOLERANCE)
     source: Graph | None = None
+    """The graph its work is counted on, if not the model's own: INT8 counts as the FP32 it stands for."""
     by_node: bool = False
+    """Count the traffic of each node, as a network's, not that across the model's border."""
     outline: Callable[[], Any] | None = None
+    """Makes the same without the data of its weights, where there may be too many to make for a look at its shapes."""
     kept: bool = False
+    """Keep the model between its precisions."""
     loose: Sequence[Callable[[], Any]] = ()
+    """Makers of the same with shapes left open, for a runtime that refuses the first."""
     chosen: Chosen = FREE
+    """What its inputs are fed."""
+    stored: bool = False
+    """A network in the type that it is stored in: it is timed whatever the provider computes in."""
     seconds: float = SECONDS
+    """How long one run on the CPU may take."""
     held: float = 0.0
+    """Bytes of what is alive inside of it at the worst moment."""
 
     @cached_property
     def graph(self) -> Graph:
@@ -132,7 +136,7 @@ class TimedLayer:
             raise Unavailable(reason)
         build = partial(
             layer_ort.build, dtype=dtype, backend=backend, device=device, queue=queue, how=params.get("how", ""),
-            chosen=self.chosen, seconds=self.seconds,
+            chosen=self.chosen, seconds=self.seconds, any_type=self.stored,
         )  # fmt: skip
         try:
             return build(self._model(dtype, backend))
@@ -143,9 +147,11 @@ class TimedLayer:
             raise
 
     def _appeals(self, backend: str, dtype: str, found: np.ndarray, right: np.ndarray) -> Iterator[Appeal]:
-        """Faults of libraries through which the result may differ: of the runtime's INT8, then of the reference."""
+        """Why the result may differ though nothing is wrong with what was timed: chance, the runtime's INT8, the
+        reference."""
         model, size = self._model(dtype, backend), self.size
         given = layer_data.feeds(model, self.chosen)
+        yield from layer_reference.chance(model, found, right)
         if backend == "cpu":
             yield from layer_reference.saturation(model, given, found, right, size)
         if not self._itself(dtype):

@@ -45,6 +45,7 @@ class OrtLaunch:
         self._before: set[int] = set()  # processors that the calling thread may use again when this is closed
         self._session, self._model, self._dtype, self._backend = session, model, dtype, backend
         self._queue, self.how = queue, PLAIN
+        self.any_type = False  # whether it may compute in another type than asked: a network as it is stored
         self._graph: Any = None
         self._ran: list[tuple[str, str]] = []
         self._answered: list[Any] = []
@@ -159,25 +160,38 @@ class OrtLaunch:
         return None
 
     def audit(self, work: Work) -> Audit:
-        """What really ran, on which provider. Raises Unavailable where a type was computed in another one."""
+        """What really ran, on which provider.
+
+        Where a type was computed in another one, that is a remark on a network as it is stored; of anything else,
+        Unavailable is raised.
+        """
         ran = self._ran
         ops = "+".join(dict.fromkeys(op for op, _ in ran))
         asked = Counter(node.op_type for node in self._model.graph.node)
-        integers = self._backend == "tensorrt" or any(op.startswith(INTEGER) for op, _ in ran)
-        if self._dtype == "int8" and asked.keys() & PRODUCTS and not integers:
-            raise Unavailable(f"{self._backend} provider has no int8 kernel for it: it ran {ops}")
-        if self._dtype in ("fp16", "bf16") and [op for op, _ in ran].count("Cast") > asked["Cast"] + asked["CastLike"]:
-            raise Unavailable(f"{self._backend} provider has no {self._dtype} kernel for it: it ran {ops}")
+        other = f"{self._backend} provider has no {self._dtype} kernel for it: it ran {ops}"
+        other *= self._in_another_type(asked)
+        if other and not self.any_type:
+            raise Unavailable(other)
         strangers = sorted({op for op, provider in ran if provider != PROVIDERS[self._backend]})
-        facts = {"executed": ops, "launches": len(ran) if self.how == PLAIN else 1, "run": self.how}
+        facts: dict[str, Any] = {"executed": ops, "other_type": True} if other else {"executed": ops}
+        facts |= {"launches": len(ran) if self.how == PLAIN else 1, "run": self.how}
         if len(asked) > 1:
             facts["ran"] = dict(Counter(op for op, _ in ran))
             facts["explained"] = {"operations in the model": len(self._model.graph.node), "left after fusion": len(ran)}
-        notes = ["text and sequences are handed over in each run: its time holds that"] * (self._fed is not None)
+        notes = [other] * bool(other)
+        notes += ["text and sequences are handed over in each run: its time holds that"] * (self._fed is not None)
         notes += [f"on another provider: {', '.join(strangers)}"] * bool(strangers)
         if self._queue is not None:
             notes.append(self.how)
         return Audit(instruction=ops, note="; ".join(notes), facts=facts)
+
+    def _in_another_type(self, asked: Counter[str]) -> bool:
+        """True if products of integers ran on floats, or narrow floats were widened, by the operations in the model."""
+        ran = [op for op, _ in self._ran]
+        if self._dtype == "int8":
+            integers = self._backend == "tensorrt" or any(op.startswith(INTEGER) for op in ran)
+            return bool(asked.keys() & PRODUCTS) and not integers
+        return self._dtype in ("fp16", "bf16") and ran.count("Cast") > asked["Cast"] + asked["CastLike"]
 
     def close(self) -> None:
         """Give session and buffers back."""

@@ -41,9 +41,9 @@ def missing(backend: str) -> str:
 
 def build(
     model: Any, dtype: str, backend: str, device: Any, queue: Any, how: str = "", chosen: Chosen = FREE,
-    seconds: float = SECONDS,
+    seconds: float = SECONDS, any_type: bool = False,
 ) -> OrtLaunch:  # fmt: skip
-    """A launch of a ModelProto, fed as chosen.
+    """A launch of a ModelProto, fed as chosen. any_type: also where the provider computes in another than ``dtype``.
 
     Raises Unavailable where the provider refuses it, or, on the CPU, where a run takes longer than ``seconds``.
 
@@ -58,6 +58,7 @@ def build(
         cpus = tuple(device.facts.get("cpus") or range(device.units))[: device.units]
         session = _session(model, backend, _options(cpus), [PROVIDERS["cpu"]])
         launch = OrtLaunch(session, model, given, dtype, backend, seconds=seconds)
+        launch.any_type = any_type
         try:
             launch.pin(cpus[0])
             _look(launch, backend, 2)  # an output of another shape than it was made for is refused the second time
@@ -68,7 +69,9 @@ def build(
     if waiting := sorted({node.op_type for node in model.graph.node} & SIZED_BY_DATA):
         raise Unavailable(f"{', '.join(waiting)}: on a stream of ours {CRASHES}")
     preload()
-    return _on_gpu(model, given, dtype, backend, device, queue, how or CAPTURED)
+    launch = _on_gpu(model, given, dtype, backend, device, queue, how or CAPTURED)
+    launch.any_type = any_type
+    return launch
 
 
 def onnxruntime_quiet() -> None:

@@ -17,6 +17,7 @@ from kernels import layer_saturation
 from kernels.base import Appeal, Fault
 from kernels.layer_answers import EXACT, PLAIN, answers
 from kernels.layer_data import Feeds
+from kernels.layer_domains import nodes_of
 from kernels.layer_patience import SECONDS
 from kernels.layer_values import flat
 from kernels.onnx_shapes import is_sized
@@ -31,6 +32,10 @@ UNSUITED = frozenset(LOOPS.split())
 """Operations whose definition in NumPy is a loop over elements, or may be one without an end."""
 NUMPY_OPSET = 14
 """The first whose definitions are those in NumPy: before it Softmax flattened (13), BatchNormalization trained (14)."""
+DICE = ("Random", "Multinomial", "Bernoulli")
+"""How names of operations begin that answer otherwise each time."""
+RANDOM = "random"
+"""The fact of a row whose numbers could not be checked, since they are random."""
 DISPUTED = "disputed"
 """The fact of a row that ONNX's definition and the runtime without its optimisations do not agree about."""
 
@@ -81,6 +86,21 @@ def _by_definition(model: Any, given: Feeds) -> list[Any]:
         if is_sized(value) and np.shape(answer) != dims:
             raise ValueError(f"{value.name} is {np.shape(answer)}, not {dims}")
     return list(answered)
+
+
+def chance(model: Any, found: np.ndarray, right: np.ndarray) -> Iterator[Appeal]:
+    """Whether the answer ``found`` differs from ``right`` since the model throws dice: then no two runs agree."""
+    if any(map(_throws_dice, nodes_of(model.graph))):
+        yield Appeal(RANDOM, _random, [(np.zeros(found.shape), np.zeros(right.shape))])
+
+
+def _throws_dice(node: Any) -> bool:
+    """True for a random operation, and for a Dropout that a third input may put into training."""
+    return node.op_type.startswith(DICE) or (node.op_type == "Dropout" and bool("".join(node.input[2:])))
+
+
+def _random(fault: Fault) -> str:
+    return "its numbers are random: only how many there are was checked"
 
 
 def saturation(model: Any, given: Feeds, found: np.ndarray, right: np.ndarray, size: Size) -> Iterator[Appeal]:

@@ -222,7 +222,7 @@ def _whole(asked: Asked, precision: str, backend: str, skip: str) -> Case:
     tolerance = {**WHOLE_TOLERANCE, "fp32": max(WHOLE_TOLERANCE[kind] for kind in _kinds(asked))}
     timed = layer_kernel.TimedLayer(
         "network", make, native, tolerance, asked.graph, loose=loose if precision == asked.stored else (),
-        chosen=asked.chosen, seconds=asked.seconds, held=asked.graph.held_bytes(),
+        stored=precision == asked.stored, chosen=asked.chosen, seconds=asked.seconds, held=asked.graph.held_bytes(),
     )  # fmt: skip
     facts = timed.facts(precision, backend)
     params = {**facts, "network": asked.name, "layer": "whole network", "family": "network", "precision": precision}

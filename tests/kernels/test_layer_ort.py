@@ -182,6 +182,20 @@ def test_a_type_computed_in_another_one_is_refused(host: Device, dtype: str, why
     made.close()
 
 
+@pytest.mark.parametrize("dtype", ["int8", "fp16"])
+def test_a_network_as_it_is_stored_runs_in_whatever_type_and_says_so(host: Device, dtype: str) -> None:
+    model = CONV() if dtype == "int8" else convert(CONV(), dtype)
+    made = layer_kernel.TimedLayer("network", lambda: model, dtype, stored=True)
+    launch = made.kernel("cpu").backends["cpu"](host, dtype, {}, None)
+    audit = launch.audit(Work())
+    launch.close()
+    assert audit.facts["other_type"] is True
+    assert f"no {dtype} kernel for it: it ran" in audit.note
+    own = layer_kernel.TimedLayer("network", CONV, stored=True).kernel("cpu").backends["cpu"](host, "fp32", {}, None)
+    assert "other_type" not in own.audit(Work()).facts
+    own.close()
+
+
 def test_a_cast_of_the_models_own_hides_no_other(host: Device) -> None:
     import onnx
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -78,3 +79,31 @@ def test_what_nothing_can_answer_is_a_reason_not_a_failure() -> None:
     odd = model_of([helper.make_node("Odd", ["x"], ["y"], domain="mine")], {"x": (4,)}, ["y"], domains=["mine"])
     with pytest.raises(Unavailable, match=r"nothing else says what it should answer: .*Odd"):
         layer_kernel.TimedLayer("Odd", lambda: odd).kernel("cpu").reference("fp32", 1)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        model("RandomNormalLike", (4, 4)),
+        model("Bernoulli", (4, 4)),
+        model_of(
+            [helper.make_node("Dropout", ["x", "ratio", "training"], ["y"])], {"x": (4, 4)}, ["y"],
+            [numpy_helper.from_array(np.float32(0.5), "ratio"), numpy_helper.from_array(np.array(True), "training")],
+        ),
+    ],
+    ids=lambda made: made.graph.node[0].op_type,
+)  # fmt: skip
+def test_of_what_throws_dice_only_the_count_is_checked(made: Any) -> None:
+    kernel = layer_kernel.TimedLayer("Random", lambda: made).kernel("cpu")
+    first, *_ = kernel.appeals("fp32", np.ones(16), np.zeros(16))
+    assert first.fault == "random"
+    assert not any(difference(*pair, 1e-6) for pair in first.pairs)
+    short, *_ = kernel.appeals("fp32", np.ones(15), np.zeros(16))
+    assert difference(*short.pairs[0], 1e-6)
+    assert "random" in first.words(Fault(16, 16, 1.0))
+
+
+def test_what_throws_no_dice_has_no_such_excuse() -> None:
+    for made in (model("Relu", (4,)), model("Dropout", (4,))):
+        kernel = layer_kernel.TimedLayer("Relu", partial(type(made).FromString, made.SerializeToString())).kernel("cpu")
+        assert "random" not in {appeal.fault for appeal in kernel.appeals("fp32", np.ones(4), np.zeros(4))}
