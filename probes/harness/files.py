@@ -19,6 +19,7 @@ from typing import Any
 from probes.harness.given import parsed, reason, text
 from probes.harness.records import (
     FORMERLY_DISTURBED,
+    FORMERLY_WIDE,
     SCHEMA_VERSION,
     Device,
     Measurement,
@@ -195,7 +196,10 @@ def _read_facts(path: Path) -> dict[str, Any]:
 
 
 def _older(row: Measurement) -> Measurement:
-    """A row of a file without the column ``trusted``, in which a remark told of the disturbance."""
-    if FORMERLY_DISTURBED not in row.reason:
+    """A row of a file without the column ``trusted``, in which remarks told of the disturbance and of the spread."""
+    remarks = row.reason.split("; ")
+    kept = [text for text in remarks if text != FORMERLY_DISTURBED and not text.startswith(FORMERLY_WIDE)]
+    row = replace(row, reason="; ".join(kept))
+    if FORMERLY_DISTURBED not in remarks:
         return row
     return replace(row, trusted=False, doubt="other load disturbed most of its samples")

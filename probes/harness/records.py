@@ -24,6 +24,8 @@ ONE_MEMORY = 7.0
 """Compute capability from which L1 and shared memory are one."""
 FORMERLY_DISTURBED = "other load disturbed most samples; all were kept"
 """Remark by which runs without the column ``trusted`` told of a row that cannot be trusted."""
+FORMERLY_WIDE = "not quiet: the median is known to ±"
+"""Beginning of the remark by which they told of each interval, which the row says itself."""
 
 
 class RidgelineError(Exception):
