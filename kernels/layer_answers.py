@@ -21,7 +21,7 @@ optimisations on."""
 def answers(model: Any, given: Mapping[str, np.ndarray], how: str = DEPLOYED, seconds: float = SECONDS) -> list[Any]:
     """The outputs of a ModelProto for these inputs: arrays, or lists and maps of them.
 
-    Raises what the runtime raises, and Unavailable where the run takes longer than ``seconds``.
+    Raises what the runtime raises, and TooLong where the run takes longer than ``seconds``.
     """
     ort = onnxruntime()
     levels, options, run = ort.GraphOptimizationLevel, ort.SessionOptions(), ort.RunOptions()

@@ -13,7 +13,7 @@ import numpy as np
 from kernels import layer_data, layer_ort, layer_reference, layer_values
 from kernels.base import Appeal, Kernel, Launch, Unavailable, Work
 from kernels.layer_data import FREE, Chosen
-from kernels.layer_patience import SECONDS
+from kernels.layer_patience import SECONDS, TooLong
 from kernels.layer_precision import convert
 from kernels.layer_work import INDEX_TYPES, LayerWork, work_of
 from kernels.onnx_graph import Graph, Node, OnnxError, graph_of
@@ -140,6 +140,8 @@ class TimedLayer:
         )  # fmt: skip
         try:
             return build(self._model(dtype, backend))
+        except TooLong:
+            raise
         except Unavailable:
             for make in self.loose:
                 with suppress(Unavailable):
@@ -187,6 +189,8 @@ def _answer(layer: TimedLayer, model: Any) -> np.ndarray:
         try:
             found = make()
             return layer_values.flat(layer_reference.expected(found, layer_data.feeds(found, layer.chosen), layer.size))
+        except TooLong as error:
+            raise Unavailable(f"its reference: {error}") from None
         except Exception as error:  # the runtime's own types, one for each status
             refused = refused or error
     why = layer_ort.line_of(refused) if refused else ""

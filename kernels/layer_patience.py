@@ -23,11 +23,15 @@ ENDED = b"\xff"
 """What is written when a run has ended: no signal has this number."""
 
 
+class TooLong(Unavailable):
+    """A run took longer than it may."""
+
+
 @contextmanager
 def limited(options: Any, seconds: float = SECONDS) -> Iterator[None]:
     """End what runs within it with these RunOptions after so long, or at Ctrl-C, which the main thread alone hears.
 
-    Raises Unavailable where it took longer.
+    Raises TooLong where it took longer.
     """
     reads, writes = os.pipe()
     os.set_blocking(writes, False)
@@ -39,7 +43,7 @@ def limited(options: Any, seconds: float = SECONDS) -> Iterator[None]:
         yield
     except Exception:
         if watch.late:
-            raise Unavailable(f"one run of it takes longer than {seconds:g} s (--layer-seconds)") from None
+            raise TooLong(f"one run of it takes longer than {seconds:g} s (--layer-seconds)") from None
         raise
     finally:
         if main:

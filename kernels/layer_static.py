@@ -10,27 +10,37 @@ from pathlib import Path
 from typing import Any
 
 from kernels.base import Unavailable
-from kernels.layer_data import feeds
+from kernels.layer_answers import answers
+from kernels.layer_data import FREE, Chosen, Feeds, feeds
+from kernels.layer_domains import nodes_of
 from kernels.layer_ort import line_of
+from kernels.layer_patience import SECONDS
 from kernels.layer_runtime import onnxruntime, quantization
 
+MAY_NOT_END = frozenset(("Loop", "Scan"))
 SIGNED = ("cuda", "tensorrt")
 """Providers whose integers are signed on both sides: see ``layer_quantize.FORMS``."""
 
 
-def quantized(make: Callable[[], Any], backend: str) -> Any:
+def quantized(make: Callable[[], Any], backend: str, chosen: Chosen = FREE, seconds: float = SECONDS) -> Any:
     """The network of ``make`` as a ModelProto in Q/DQ form; what a BatchNormalization does is folded in before.
 
-    Raises Unavailable where the quantizer, which runs the network, cannot.
+    chosen: what its inputs are fed meanwhile. Raises Unavailable where the quantizer, which runs the network, cannot,
+    and where a run takes longer than ``seconds``.
     """
     model = make()
+    given = feeds(model, chosen)
     try:
-        return _quantized(model, backend)
+        if any(node.op_type in MAY_NOT_END for node in nodes_of(model.graph)):
+            answers(model, given, seconds=seconds)  # the quantizer would wait for the end
+        return _quantized(model, backend, given)
+    except Unavailable:
+        raise
     except Exception as error:  # the runtime's own types, and whatever its quantizer stumbles over
         raise Unavailable(f"no int8 of the whole: onnxruntime's quantizer: {line_of(error)}") from None
 
 
-def _quantized(model: Any, backend: str) -> Any:
+def _quantized(model: Any, backend: str, given: Feeds) -> Any:
     import onnx
 
     tool = quantization()
@@ -39,7 +49,7 @@ def _quantized(model: Any, backend: str) -> Any:
         _fold(model, folded)
         kind = tool.QuantType.QInt8 if backend in SIGNED else tool.QuantType.QUInt8
         tool.quantize_static(
-            str(folded), str(result), _Once(onnx.load(str(folded))), quant_format=tool.QuantFormat.QDQ,
+            str(folded), str(result), _Once(given), quant_format=tool.QuantFormat.QDQ,
             activation_type=kind, weight_type=tool.QuantType.QInt8,
             extra_options={"ActivationSymmetric": backend in SIGNED},
         )  # fmt: skip
@@ -69,8 +79,8 @@ def _quiet() -> Iterator[None]:
 class _Once:
     """What the quantizer calibrates on: one batch of random inputs."""
 
-    def __init__(self, model: Any) -> None:
-        self._batches: Iterator[Any] = iter([feeds(model)])
+    def __init__(self, given: Feeds) -> None:
+        self._batches: Iterator[Any] = iter([dict(given)])
 
     def get_next(self) -> Any:
         """The next batch, None at the end."""

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from kernels import layer_kernel, layer_static
 from kernels.base import Unavailable
 from kernels.layer_answers import answers
 from kernels.layer_patience import limited
+from probes.harness.devices import cpu
 from tests.kernels.onnx_networks import model_of
 
 FOREVER = 2**62
@@ -98,3 +100,18 @@ def test_the_runtime_leaves_a_loop_without_an_end() -> None:
     assert (answers(loop(3), given)[0] == 0).all()
     with pytest.raises(Unavailable, match=r"takes longer than 0.2 s"):
         answers(loop(FOREVER), given, seconds=0.2)
+
+
+def test_a_layer_that_takes_too_long_is_not_tried_in_another_form() -> None:
+    other: list[str] = []
+    layer = layer_kernel.TimedLayer("Loop", lambda: loop(FOREVER), loose=[lambda: other.append("tried")], seconds=0.2)
+    with pytest.raises(Unavailable, match=r"^one run of it takes longer than 0.2 s"):
+        layer.kernel("cpu").backends["cpu"](cpu.detect(), "fp32", {}, None)
+    with pytest.raises(Unavailable, match=r"^its reference: one run of it takes longer than 0.2 s"):
+        layer.kernel("cpu").reference("fp32", 1)
+    assert not other
+
+
+def test_a_network_without_an_end_is_not_quantized() -> None:
+    with pytest.raises(Unavailable, match=r"^one run of it takes longer than 0.2 s"):
+        layer_static.quantized(lambda: loop(FOREVER), "cpu", seconds=0.2)
