@@ -6,12 +6,17 @@ Plain arithmetic on lengths in one unit (pixels, say); knows nothing of pictures
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 GLYPH = 0.6  # mean width of a character of a sans-serif face in its size, on the generous side
 
 FINER = ((1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0))
 """Multiples of powers of ten, for an axis that spans less than a decade or two."""
+
+
+def clipped(text: str, most: int = 40) -> str:
+    """A name as a picture has room for it: the beginning of a longer one."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def width(text: str, size: float) -> float:
@@ -88,6 +93,14 @@ def round_numbers(low: float, high: float, bases: Sequence[int], least: int, mos
 
 
 Box = tuple[float, float, float, float]  # left, bottom, right, top
+
+
+def thinned(boxes: Iterable[Box], grid: float = 2.0) -> list[Box]:
+    """Boxes (pixels) without those that hardly differ from another: of thousands of points most lie on others."""
+    kept: dict[tuple[int, ...], Box] = {}
+    for box in boxes:
+        kept.setdefault(tuple(round(edge / grid) for edge in box), box)
+    return list(kept.values())
 
 
 def first_free(choices: Sequence[Box], taken: Sequence[Box]) -> Box | None:
