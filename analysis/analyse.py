@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from analysis import most
 from analysis.ceilings import Ceiling, ceilings, is_roof
 from analysis.drawing import Figure, drawn, picture
 from analysis.judge import judged
@@ -64,8 +65,12 @@ def model(run: Run) -> Outcome:
     placed = placements(run.measurements, found, run.device)
     nets = with_lost_time(networks(placed, run.measurements))
     notes += unplaced(nets, run.measurements)
-    roofs = roofline(found.values())
-    return Outcome(run, found, roofs, notes, shown, placed, nets, layer_sweeps(placed), trust(run, found))
+    roofs, layered = roofline(found.values()), layer_sweeps(placed)
+    few = most.of_sweeps(shown), most.of_networks(nets), most.of_layer_sweeps(layered)
+    notes += most.left_out("sweeps", shown, few[0], "measurements.csv")
+    notes += most.left_out("networks", nets, few[1], "placements.csv")
+    notes += most.left_out("sweeps over layers", layered, few[2], "placements.csv")
+    return Outcome(run, found, roofs, notes, few[0], placed, few[1], few[2], trust(run, found))
 
 
 def write(outcome: Outcome, folder: Path) -> None:
@@ -114,7 +119,7 @@ def roofline_figure(outcome: Outcome) -> Figure:
     """The roofline."""
     from analysis.plot import figure
 
-    return partial(figure, outcome.model, [], outcome.run.device.name, subtitle(outcome), INCHES)
+    return partial(figure, most.of_roofs(outcome.model), [], outcome.run.device.name, subtitle(outcome), INCHES)
 
 
 def sweep_figures(outcome: Outcome) -> dict[str, Figure]:
@@ -130,7 +135,7 @@ def layer_figures(outcome: Outcome) -> dict[str, Figure]:
     from analysis import layer_list_plot, layer_plot, layer_precision_plot, layer_sweep_plot
     from analysis.layer_report import picture_of
 
-    device, roofs = outcome.run.device, outcome.model
+    device, roofs = outcome.run.device, most.of_roofs(outcome.model)
     several = layer_precision_plot.several(outcome.networks)
     figures: dict[str, Figure] = {
         net.file: partial(layer_plot.figure, net, roofs, device, INCHES) for net in outcome.networks

@@ -13,6 +13,7 @@ from analysis.ceilings import Ceiling
 from analysis.columns import LEAST, fit, shortened
 from analysis.layer_console import HEAD as LAYER_HEAD
 from analysis.layer_console import lines, sentences
+from analysis.most import CEILINGS
 from analysis.output import heard, plain
 from analysis.report import HEAD, cells, summary
 from analysis.sweeps import IN_BYTES
@@ -80,9 +81,11 @@ class Console:
 
     def result(self, outcome: Outcome) -> None:
         """The table of ceilings, that of layers if there are any, what they mean, and where the files are."""
-        found = outcome.ceilings.values()
+        found = list(outcome.ceilings.values())[:CEILINGS]
         self._print()
         self._table(HEAD, [cells(c) for c in found], [_style(c) for c in found], "ceilings.csv")
+        if more := len(outcome.ceilings) - len(found):
+            self.note(f"… and {more} more in ceilings.csv")
         said = summary(outcome.run, outcome.ceilings, outcome.notes)
         if outcome.placements:
             self._table(LAYER_HEAD, lines(outcome.placements), (), "placements.csv")

@@ -79,21 +79,19 @@ def _among_points(rows: Sequence[Measurement], device: Device) -> list[Measureme
             span = span_of(row)
             if span is None:
                 continue
-            second = _second_best(larger)
+            second = larger[FEW - 1] if len(larger) == FEW else None
             if second and span.is_beaten_by(second) and span.times_worse(second) > SHARED_CORE:
                 worse = f"a larger set is {span.times_worse(second):.2f} times as fast"
                 found[place] = _doubted(row, f"{worse}: something shared its core or cache")
                 continue
-            larger.append(span)
+            larger = _best_few([*larger, span])
     return found
 
 
-def _second_best(spans: Sequence[Span]) -> Span | None:
-    """The second best of these at the bad ends of their intervals; None of fewer than two."""
-    if len(spans) < FEW:
-        return None
+def _best_few(spans: Sequence[Span]) -> list[Span]:
+    """The best of these at the bad ends of their intervals, best first."""
     slower = spans[0].less_is_better
-    return sorted(spans, key=lambda span: span.worst if slower else -span.worst)[FEW - 1]
+    return sorted(spans, key=lambda span: span.worst if slower else -span.worst)[:FEW]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Plain arithmetic on lengths in one unit (pixels, say); knows nothing of pictures
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 GLYPH = 0.6  # mean width of a character of a sans-serif face in its size, on the generous side
 
@@ -62,6 +62,11 @@ def _common(one: str, other: str) -> int:
     """How many letters two names begin with in common."""
     differ = (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
     return next(differ, min(len(one), len(other)))
+
+
+def clipped(text: str, most: int = 40) -> str:
+    """A name as a picture has room for it: the beginning of a longer one."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def width(text: str, size: float) -> float:
@@ -138,6 +143,14 @@ def round_numbers(low: float, high: float, bases: Sequence[int], least: int, mos
 
 
 Box = tuple[float, float, float, float]  # left, bottom, right, top
+
+
+def thinned(boxes: Iterable[Box], grid: float = 2.0) -> list[Box]:
+    """Boxes (pixels) without those that hardly differ from another: of thousands of points most lie on others."""
+    kept: dict[tuple[int, ...], Box] = {}
+    for box in boxes:
+        kept.setdefault(tuple(round(edge / grid) for edge in box), box)
+    return list(kept.values())
 
 
 def first_free(choices: Sequence[Box], taken: Sequence[Box]) -> Box | None:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from analysis.labels import spread_out, width
+from analysis.labels import clipped, spread_out, width
 from analysis.layer_canvas import log_ticks, plain
 from analysis.naming import LINE_HEIGHT, SLOPE, SMALL, ink, style
 from analysis.placement import Placement
@@ -98,7 +98,7 @@ def _roofline(ax: Any, roofs: Roofline, layers: Sequence[Placement]) -> Any:
 
 
 def _flat_name(roof: Roof) -> str:
-    return f"{roof.tag.split('/')[1].upper()} {si(roof.rate, roof.unit)}"
+    return f"{clipped(roof.tag.split('/')[1].upper())} {si(roof.rate, roof.unit)}"
 
 
 def _flat_names(ax: Any, roofs: Sequence[Roof]) -> None:
@@ -144,7 +144,7 @@ def _strip(ax: Any, roofs: Roofline, layers: Sequence[Placement]) -> None:
         ax.plot((0, 1), [roof.rate] * 2, color=SLOPE, linewidth=wide, zorder=1.5, gid=gid)
         at = ax.transAxes.inverted().transform((ax.bbox.x0 - pixels / 2, height))
         ax.annotate(
-            f"{roof.tag.split('/')[1].upper()} {si(roof.rate, roof.unit)}", (0, roof.rate), at,
+            _flat_name(roof), (0, roof.rate), at,
             xycoords=("axes fraction", "data"), textcoords="axes fraction", fontsize=7.5, color=SLOPE, va="center",
             ha="right", arrowprops={"arrowstyle": "-", "color": SLOPE, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0,
             "relpos": (1, 0.5)}, annotation_clip=False, gid="level",

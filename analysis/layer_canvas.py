@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from analysis.labels import Box, round_numbers, width
+from analysis.labels import Box, clipped, round_numbers, width
 from analysis.naming import FAINT, SMALL, SOFT, STYLES
 
+TITLE = 130  # letters, at most
 NOTE = 0.17  # inches of a line of the caption
 
 
@@ -73,8 +74,8 @@ def caption(made: Any, text: str, notes: Sequence[str] = ()) -> None:
 def heading(made: Any, title: str, under: str = "") -> None:
     """Title and the line under it, in the upper left corner."""
     down = made.get_size_inches()[1]
-    made.text(0.012, 1 - 0.12 / down, title, fontsize=12, fontweight="bold", va="top")
-    made.text(0.012, 1 - 0.40 / down, under, fontsize=9, color=SOFT, va="top", gid="under")
+    made.text(0.012, 1 - 0.12 / down, clipped(title, TITLE), fontsize=12, fontweight="bold", va="top")
+    made.text(0.012, 1 - 0.40 / down, clipped(under, TITLE), fontsize=9, color=SOFT, va="top", gid="under")
 
 
 def colour_of(dtype: str) -> str:

@@ -21,7 +21,8 @@ def lines(placed: Sequence[Placement], n: int = LINES) -> list[tuple[str, ...]]:
     for point in sorted(placed, key=lambda p: -p.seconds):
         groups.setdefault(set_of(point), []).append(point)
     order = list(dict.fromkeys(map(set_of, placed)))
-    turns = sorted((turn, order.index(name)) for name, group in groups.items() for turn in range(len(group)))[:n]
+    places = {name: place for place, name in enumerate(order)}
+    turns = sorted((turn, places[name]) for name, group in groups.items() for turn in range(len(group)))[:n]
     shown = [(order[group], groups[order[group]][turn]) for group, turn in sorted((g, t) for t, g in turns)]
     names = cut([f"{group}: {point.layer}" for group, point in shown], LONGEST)
     return [_cells(point, name) for (_, point), name in zip(shown, names, strict=True)]

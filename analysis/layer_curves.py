@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from analysis.labels import width
+from analysis.labels import clipped, thinned, width
 from analysis.layer_canvas import colour_of, covered, standing
 from analysis.layer_groups import Curve, LayerSweep
 from analysis.layer_names import beside_point, slope_names
@@ -41,10 +41,12 @@ def key(made: Any, sweep: LayerSweep) -> int:
     from matplotlib.lines import Line2D
 
     several = len(sweep.dtypes) > 1
-    handles = [Line2D([], [], color=colour_of(d), linewidth=4, label=d.upper()) for d in sweep.dtypes]
+    handles = [Line2D([], [], color=colour_of(d), linewidth=4, label=clipped(d.upper())) for d in sweep.dtypes]
     for name in sweep.series:
         curve = next(c for c in sweep.curves if sweep.name_of(c) == name)
-        handles.append(Line2D([], [], label=name, **look(sweep, curve) | ({"color": "#444444"} if several else {})))
+        handles.append(
+            Line2D([], [], label=clipped(name), **look(sweep, curve) | ({"color": "#444444"} if several else {}))
+        )
     across, down = made.get_size_inches()
     longest = max(width(str(handle.get_label()), SMALL) for handle in handles) / 72 + 0.65
     columns = max(1, min(len(handles), int((across - 1.0) / longest)))
@@ -67,8 +69,8 @@ def curves(
             xs, ys = zip(*(spot for _, spot in points), strict=True)
             gid = f"{sweep.name}/{curve.series}/{curve.dtype}"
             ax.plot(xs, ys, **look(sweep, curve), **EDGE, markersize=4.5, markeredgewidth=0.4, zorder=3, gid=gid)
-    busy = [box for points, _ in drawn
-            for box in covered(ax, [spot for _, spot in points], 3.0, joined=not sweep.listed)]  # fmt: skip
+    busy = thinned(box for points, _ in drawn
+                   for box in covered(ax, [spot for _, spot in points], 3.0, joined=not sweep.listed))  # fmt: skip
     slope_names(ax, slopes, busy)
     taken = [*busy, *standing(ax)]
     for points, colour in drawn:

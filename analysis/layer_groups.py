@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import count
 
 from analysis.placement import Placement, group_of
 from analysis.placements import WHOLE, SpeedOfLight, speed_of_light
@@ -14,6 +17,7 @@ from probes.harness.records import LAYER, OK, Measurement
 
 LEAST_RUN = "overhead/run/"
 NAMED = 3  # layers in a sentence
+LONGEST = 80  # letters of a part of a file's name
 LIST = "layer"  # what x is in a sweep that lists different layers
 
 
@@ -81,12 +85,28 @@ class LayerSweep:
         """All points, curve by curve."""
         return [placed for curve in self.curves for _, placed in curve.points]
 
+    def with_curves(self, curves: Sequence[Curve]) -> LayerSweep:
+        """The same with these curves."""
+        return replace(self, curves=tuple(curves))
+
+    def with_longest(self, most: int) -> LayerSweep:
+        """The same; of a list only so many entries, those that take longest."""
+        if not self.listed or len(self.places) <= most:
+            return self
+        times: dict[float, float] = {}
+        for curve in self.curves:
+            for x, p in curve.points:
+                times[x] = max(times.get(x, 0.0), p.seconds)
+        kept = set(sorted(times, key=lambda x: -times[x])[:most])
+        left = (replace(curve, points=tuple(each for each in curve.points if each[0] in kept)) for curve in self.curves)
+        return replace(self, curves=tuple(curve for curve in left if curve.points))
+
     @property
     def listed(self) -> bool:
         """Whether its layers are the entries of a list: then x is a place in it, no quantity."""
         return self.over == LIST
 
-    @property
+    @cached_property
     def places(self) -> list[float]:
         """Every x there is, ascending."""
         return sorted({x for curve in self.curves for x, _ in curve.points})
@@ -112,7 +132,7 @@ class LayerSweep:
 
 def slug(text: str) -> str:
     """A name as part of a file's name."""
-    return "-".join(re.findall(r"[a-z0-9._]+", text.lower())).strip(".-") or "unnamed"
+    return "-".join(re.findall(r"[a-z0-9._]+", text.lower())).strip(".-")[:LONGEST] or "unnamed"
 
 
 def networks(placed: Iterable[Placement], rows: Iterable[Measurement]) -> list[Network]:
@@ -195,8 +215,19 @@ def _refused(rows: Iterable[Measurement]) -> dict[tuple[str, str, str], str]:
 def _files(keys: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:
     """``network-resnet50-fp16``, with the provider where two would be called the same."""
     short = {key: f"network-{slug(key[0])}-{slug(key[2])}" for key in keys}
-    twice = [name for name in short.values() if list(short.values()).count(name) > 1]
-    return {key: f"{name}-{slug(key[1])}" if name in twice else name for key, name in short.items()}
+    times = Counter(short.values())
+    named = {key: f"{name}-{slug(key[1])}" if times[name] > 1 else name for key, name in short.items()}
+    seen, files = set[str](), {}
+    for key, name in named.items():
+        files[key] = next(each for each in _numbered(name) if each not in seen)
+        seen.add(files[key])
+    return files
+
+
+def _numbered(name: str) -> Iterator[str]:
+    """The name, and where that is taken, since names differ by what no file's name holds, with a number."""
+    yield name
+    yield from (f"{name}-{number}" for number in count(2))
 
 
 def layer_sweeps(placed: Iterable[Placement]) -> list[LayerSweep]:

@@ -19,6 +19,7 @@ from probes.harness.records import Device
 
 TOP, ROOFS, UNDER, ROW, FOOT = 0.72, 3.5, 0.75, 0.2, 0.75  # inches: above, roofs, under them, a layer, under the list
 RIGHT = 0.25  # inches
+LONGEST = 60  # letters of a layer's name
 
 
 def figure(sweep: LayerSweep, model: Roofline, device: Device, inches: tuple[float, float]) -> Any:
@@ -49,7 +50,7 @@ def figure(sweep: LayerSweep, model: Roofline, device: Device, inches: tuple[flo
 def _times(made: Any, sweep: LayerSweep, bottom: float, high: float) -> None:
     """The time of each layer beside what it is, ``bottom`` inches from below and so high."""
     across, down = made.get_size_inches()
-    names = {x: f"{sweep.number(x)}  {p.layer}" for curve in sweep.curves for x, p in curve.points}
+    names = {x: f"{sweep.number(x)}  {p.layer[:LONGEST]}" for curve in sweep.curves for x, p in curve.points}
     left = max(width(name, SMALL) for name in names.values()) / 72 + 0.2
     ax = made.add_axes((left / across, bottom / down, 1 - (left + RIGHT) / across, high / down))
     times = [p.seconds for p in sweep.layers]

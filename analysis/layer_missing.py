@@ -11,7 +11,10 @@ from analysis.units import percent, si
 
 def with_lost_time(networks: Sequence[Network]) -> list[Network]:
     """The same networks; where layers are missing, what part of the time they take at a precision that ran them all."""
-    return [replace(net, lost=_lost(net, networks)) if net.missing else net for net in networks]
+    same: dict[str, list[Network]] = {}
+    for net in networks:
+        same.setdefault(net.name, []).append(net)
+    return [replace(net, lost=_lost(net, same[net.name])) if net.missing else net for net in networks]
 
 
 def _lost(net: Network, networks: Iterable[Network]) -> tuple[str, float] | None:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from analysis.labels import Box, first_free, width
+from analysis.labels import Box, clipped, first_free, width
 from analysis.layer_canvas import roof_lines
 from analysis.naming import SLOPE, SMALL, TIGHT, halo, ink
 from analysis.roofline import Roof
@@ -39,8 +39,9 @@ def slope_names(ax: Any, roofs: Sequence[Roof], points: Sequence[Box]) -> None:
 
 def _tries(roof: Roof, lines: list[Box], points: list[Box]) -> list[tuple[str, list[Box]]]:
     """Words for a slope and what they must not cover, the best first: over points before over lines."""
-    full = f"{roof.label} {si(roof.rate, roof.unit)}"
-    return [(words, taken) for taken in ([*lines, *points], lines) for words in (full, roof.label)]
+    short = clipped(roof.label)
+    full = f"{short} {si(roof.rate, roof.unit)}"
+    return [(words, taken) for taken in ([*lines, *points], lines) for words in (full, short)]
 
 
 def _turn(ax: Any) -> float:

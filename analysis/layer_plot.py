@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.labels import Box, first_free
+from analysis.labels import Box, clipped, first_free, thinned
 from analysis.layer_axes import axes, in_strip, on_roofline, roofs_of
-from analysis.layer_canvas import NOTE, caption, covered, heading, standing
+from analysis.layer_canvas import NOTE, caption, heading, standing
 from analysis.layer_groups import Network
 from analysis.layer_missing import how_many, left_out
 from analysis.layer_names import slope_names
@@ -26,6 +26,7 @@ COLOURS = (
 BOTTOM, TOP, COLUMN = 0.76, 0.72, 2.2  # inches: under the axes, above them, and the words right of them
 AREA = 5000.0  # square points of all layers together
 LARGEST, SMALLEST = 900.0, 9.0  # of one layer
+MANY = 1000  # points, from which they are pixels in an SVG, too: each is a path of its own otherwise
 NAMED = 5  # layers with most to gain
 LONGEST = 22  # letters of a layer's name
 REACH = (0.9, 1.6, 2.4, 3.4, 4.6, 6.0, 7.5, 9.0)  # of a number from its point, in its size
@@ -73,10 +74,22 @@ def _under(net: Network) -> str:
 
 def spot(p: Placement, layers: Sequence[Placement]) -> tuple[float, float]:
     """Where a layer stands in its axes; in the strip side by side, in the order of the network."""
-    if not in_strip(p):
-        return p.intensity or 1.0, p.rate or 1.0
-    moved = [each for each in layers if in_strip(each)]
-    return (moved.index(p) + 0.5) / len(moved) * 0.8 + 0.1, p.bandwidth or 1.0
+    return spots(layers)[layers.index(p)]
+
+
+def spots(layers: Sequence[Placement]) -> list[tuple[float, float]]:
+    """Where each of these layers stands."""
+    moved, found = 0, []
+    for p in layers:
+        if in_strip(p):
+            moved += 1
+            found.append((float(moved), p.bandwidth or 1.0))
+        else:
+            found.append((p.intensity or 1.0, p.rate or 1.0))
+    return [
+        ((x - 0.5) / moved * 0.8 + 0.1, y) if in_strip(p) else (x, y)
+        for p, (x, y) in zip(layers, found, strict=True)
+    ]  # fmt: skip
 
 
 def area(p: Placement) -> float:
@@ -86,11 +99,11 @@ def area(p: Placement) -> float:
 
 def _points(ax: Any, layers: Sequence[Placement], colours: Mapping[str, str]) -> None:
     """Big ones first, so that none is hidden."""
-    ordered = sorted(layers, key=lambda p: -p.time_share)
-    places = [spot(p, layers) for p in ordered]
+    ordered = sorted(zip(layers, spots(layers), strict=True), key=lambda each: -each[0].time_share)
     ax.scatter(
-        [x for x, _ in places], [y for _, y in places], s=[area(p) for p in ordered],
-        c=[colours[p.family] for p in ordered], alpha=0.5, edgecolors="white", linewidths=0.5, zorder=3, gid="layers",
+        [x for _, (x, _) in ordered], [y for _, (_, y) in ordered], s=[area(p) for p, _ in ordered],
+        c=[colours[p.family] for p, _ in ordered], alpha=0.5, edgecolors="white", linewidths=0.5, zorder=3,
+        gid="layers", rasterized=len(layers) > MANY,
     )  # fmt: skip
 
 
@@ -111,7 +124,9 @@ def _numbers(ax: Any, strip: Any, layers: Sequence[Placement], first: Sequence[P
 
 def _boxes(ax: Any, layers: Sequence[Placement]) -> list[Box]:
     """Boxes over the points of all layers of these axes, in pixels."""
-    return [box for p in layers for box in covered(ax, [spot(p, layers)], _radius(ax, p), joined=False)]
+    places = ax.transData.transform(spots(layers)) if layers else []
+    radii = [_radius(ax, p) for p in layers]
+    return thinned((x - r, y - r, x + r, y + r) for (x, y), r in zip(places, radii, strict=True))
 
 
 def _radius(ax: Any, p: Placement) -> float:
@@ -148,7 +163,13 @@ def _column(made: Any, found: Sequence[Kind], colours: Mapping[str, str], first:
     for kind in found[: len(COLOURS)]:
         y -= line
         made.text(left, y, "●", color=colours[kind.family], fontsize=SMALL + 2, va="center", alpha=0.75)
-        made.text(left + 0.17 / across, y, f"{kind.family}  {percent(kind.time_share)}", fontsize=SMALL, va="center")
+        made.text(
+            left + 0.17 / across,
+            y,
+            f"{clipped(kind.family, 20)}  {percent(kind.time_share)}",
+            fontsize=SMALL,
+            va="center",
+        )
     if len(found) > len(COLOURS):
         y -= line
         made.text(left, y, f"and {len(found) - len(COLOURS)} more", fontsize=SMALL, color=FAINT, va="center")

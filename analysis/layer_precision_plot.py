@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from analysis.labels import width
+from analysis.labels import clipped, width
 from analysis.layer_canvas import NOTE, caption, colour_of, heading, plain
 from analysis.layer_groups import Network
 from analysis.layer_missing import how_many, left_out
@@ -58,7 +58,11 @@ def _frame(ax: Any, nets: Sequence[Network]) -> None:
 
 def _name(net: Network, providers: bool) -> str:
     """Precision, provider where there are several, and how many layers where some are missing, a line each."""
-    lines = [net.precision.upper(), *[net.provider] * providers, *[how_many(net)] * bool(net.skipped)]
+    lines = [
+        clipped(net.precision.upper(), 16),
+        *[clipped(net.provider, 16)] * providers,
+        *[how_many(net)] * bool(net.skipped),
+    ]
     return "\n".join(lines)
 
 

@@ -17,6 +17,7 @@ from analysis.units import percent, short, si, unit_of
 Cell = tuple[
     str, float | str | None
 ]  # what is read, and the exact value (SI base units) it is sorted by; None: unknown
+Compared = tuple[str, Mapping[str, Placement]]  # a layer, and what it was at each precision
 Column = tuple[str, Callable[[Placement], Cell]]
 ALONE = "precisions"  # ending of the name of the picture that compares them
 
@@ -79,7 +80,8 @@ def section(
         return ""
     parts = ["<h2>Layers</h2>", _INTRODUCTION]
     parts += [_network(net, drawn) for net in networks]
-    parts += [_precisions(name, placed, drawn) for name in dict.fromkeys(net.name for net in networks)]
+    tables = compared(placed)
+    parts += [_precisions(name, tables.get(name, []), drawn) for name in dict.fromkeys(net.name for net in networks)]
     parts += [_sweep(sweep, drawn) for sweep in sweeps]
     parts.append(_folded(f"All {len(placed)} placements", of_layers(ALL, placed)))
     return "".join(parts)
@@ -148,10 +150,9 @@ def _unknown(net: Network) -> str:
     return "<h4>Unknown operations</h4>" + table(("op", "layers", "share of time", "remark"), rows) if rows else ""
 
 
-def _precisions(name: str, placed: Sequence[Placement], drawn: Mapping[str, str]) -> str:
+def _precisions(name: str, found: Sequence[Compared], drawn: Mapping[str, str]) -> str:
     """Precisions of one network: the picture of their times, and layer by layer time now, roof and gain left."""
     picture = _figure(picture_of(name), drawn)
-    found = compared(placed).get(name, [])
     runs = list(dict.fromkeys(run for _, by_precision in found for run in by_precision))
     head = ["layer", *(f"{run.upper()} {what}" for run in runs for what in ("time", "roof", "to gain"))]
     rows = [

@@ -18,6 +18,7 @@ from analysis.units import brief
 from probes.harness.records import Device
 
 TOP, UNDER, RIGHT = 0.72, 0.62, 2.75  # inches: above, under the axes, the right panels
+MOST_TICKS = 200  # those without a number, too
 GAP = 0.36  # inches between the two panels on the right
 WIDE = 6.0  # x that differ by more are drawn on a logarithmic axis
 
@@ -101,6 +102,8 @@ def _places(ax: Any, sweep: LayerSweep) -> None:
     pixels = SMALL * ax.figure.dpi / 72
     spots = [ax.transData.transform((x, 1))[0] for x in places]
     shown = that_fit(spots, [width(f"{x:g}", pixels) + pixels / 2 for x in places])
-    ax.set_xticks(places, [f"{x:g}" if i in shown else "" for i, x in enumerate(places)])
+    ticks = [x for i, x in enumerate(places) if i in shown or len(places) <= MOST_TICKS]
+    written = {places[i] for i in shown}
+    ax.set_xticks(ticks, [f"{x:g}" if x in written else "" for x in ticks])
     ax.minorticks_off()
     ax.xaxis.set_minor_formatter("")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from analysis.labels import spread_out, stagger, width
+from analysis.labels import clipped, spread_out, stagger, width
 from analysis.roofline import Roof
 from analysis.units import percent, si
 
@@ -36,7 +36,7 @@ def tops(roofs: Sequence[Roof]) -> list[float]:
 def name(roof: Roof) -> str:
     """``FP64  33.4 TFLOP/s · 99.9 %``."""
     share = f" · {percent(roof.share)}" if roof.share else ""
-    return f"{roof.label}  {si(roof.rate, roof.unit)}{share}"
+    return f"{clipped(roof.label)}  {si(roof.rate, roof.unit)}{share}"
 
 
 def beside(ax: Any, text: str, corner: tuple[int, int], points: float, colour: str) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,16 @@ class Placement:
 
 def group_of(placement: Placement) -> tuple[str, str, str]:
     """What adds up to one run of a network: network (or sweep, or family), provider, precision."""
-    precision = json.loads(placement.params or "{}").get("precision") or placement.dtype
+    precision = _known(placement.params).get("precision") or placement.dtype
     return set_of(placement), placement.provider, precision
 
 
 def set_of(placement: Placement) -> str:
     """The network, or the sweep of our own, that a layer belongs to; else its family."""
-    return placement.network or json.loads(placement.params or "{}").get("sweep") or placement.family
+    return placement.network or _known(placement.params).get("sweep") or placement.family
+
+
+@lru_cache(maxsize=1 << 15)
+def _known(params: str) -> Mapping[str, Any]:
+    """The facts of a layer, read once: every table and picture groups all layers again."""
+    return dict(json.loads(params or "{}"))

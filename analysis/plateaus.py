@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median_low
 
@@ -17,6 +17,7 @@ UNSURE = 0.1  # of that uncertainty at most: points that could lie anywhere are 
 MOST = 2.5  # that one point may cost, so that a single disturbed one splits no plateau
 BETWEEN = 2.0  # cost of a point that belongs to no plateau
 NAMED, UNNAMED = 4.0, 8.0  # cost of a plateau: as much as of two points that belong to none
+MOST_POINTS = 200  # of a curve: to divide it takes as many steps as the third power of them
 FEWEST = 3  # points: two that happen to be alike are no evidence of a level
 
 Place = Callable[[int, int, int], float]
@@ -41,8 +42,10 @@ def plateaus(
     ``noise``: relative uncertainty of each value. At most ``places`` plateaus get a place, in order, and some places
     may stay empty; further plateaus have none. Optimal division by dynamic programming (Bellman, 1961): the sum of all
     costs above is least. A plateau that a later one beats is no level (a loop too short to reach its rate, say): its
-    points are left out.
+    points are left out. Of very many points, neighbours are taken together.
     """
+    if len(values) > MOST_POINTS:
+        return _together(values, noise, places, place, falling)
     kept = list(range(len(values)))
     while True:
         logs, errors = [math.log(values[i]) for i in kept], [noise[i] for i in kept]
@@ -52,6 +55,23 @@ def plateaus(
         if not bad:
             return found
         kept = [i for i in kept if not any(p.first <= i <= p.last for p in bad)]
+
+
+def _together(
+    values: Sequence[float], noise: Sequence[float], places: int, place: Place, falling: bool
+) -> list[Plateau]:
+    """The same of more points than can be divided in every way: groups of neighbours stand for their points."""
+    size = math.ceil(len(values) / MOST_POINTS)
+    begins = range(0, len(values), size)
+    ends = [min(begin + size, len(values)) - 1 for begin in begins]
+    middles = [median_low(values[begin : end + 1]) for begin, end in zip(begins, ends, strict=True)]
+    unsure = [median_low(noise[begin : end + 1]) for begin, end in zip(begins, ends, strict=True)]
+
+    def of_groups(at: int, first: int, last: int) -> float:
+        return place(at, begins[first], ends[last])
+
+    found = plateaus(middles, unsure, places, of_groups, falling)
+    return [replace(each, first=begins[each.first], last=ends[each.last]) for each in found]
 
 
 def _plateau(values: Sequence[float], first: int, last: int, place: int | None) -> Plateau:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from analysis.labels import that_fit, width
+from analysis.labels import clipped, that_fit, width
 from analysis.naming import (
     FAINT,
     LINE_HEIGHT,
@@ -25,6 +25,7 @@ from analysis.roofline import Roof, Roofline, attainable, ridge
 from analysis.units import brief, fraction, short
 
 DASHED = (0, (5, 4))
+TITLE = 110  # letters, at most
 LEFT, RIGHT = 1 / 16, 256.0  # intensities shown where no ridge point says better
 MARGIN = 16.0  # how far the axis goes beyond the outermost ridge points
 
@@ -76,7 +77,7 @@ def _frame(ax: Any, model: Roofline, title: str, subtitle: str) -> None:
     ax.tick_params(labelsize=SMALL)
     ax.set_xlabel(f"Operational intensity ({unit[:-2]}/byte)")
     ax.set_ylabel("Attainable performance" + (" (integer roofs in OP/s)" if len(units) > 1 else ""))
-    ax.set_title(title, loc="left", fontweight="bold", pad=24)
+    ax.set_title(clipped(title, TITLE), loc="left", fontweight="bold", pad=24)
     beside(ax, subtitle, (0, 1), 9, SOFT)
     beside(ax, _caption(model), (0, 0), -46, FAINT)
     ax.grid(True, which="major", color="#E9E9E9", linewidth=0.7)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from analysis.labels import Box, first_free, spread_out, width
+from analysis.labels import Box, clipped, first_free, spread_out, thinned, width
 from analysis.level_plot import draw_level
 from analysis.naming import FAINT, LINE_HEIGHT, SMALL, SOFT, STYLES, beside, halo, ink
 from analysis.roofline import attainable, ridge
@@ -22,6 +22,7 @@ LEFT, BELOW, ABOVE = 1.1, 0.85, 0.6  # inches around the axes
 EDGES = 0.3  # inches more above them for the sizes of caches
 TICK = 62.0  # pixels between ticks, at least
 BESIDE = (-0.5, 0.0, 0.5, -1.5, 1.2, -2.2)  # of a name from the end of its line, in its height
+TITLE = 110  # letters, at most
 NEAR_EDGE = 0.8  # of the axes' width: a line that ends before is named where it ends
 
 
@@ -50,9 +51,9 @@ def draw(sweep: Sweep, ax: Any, title: str = "") -> Any:
     styled = [(line, _style(line, i)) for i, line in enumerate(sweep.lines)]
     for line, (colour, marker) in styled:
         _points(ax, line.counted, colour, marker, f"{sweep.name}/{line.name}", linewidth=1.4)
-        _points(ax, _left_out(line), colour, marker, f"{sweep.name}/{line.name}/left out", **ALONE)
+        _points(ax, line.left_out, colour, marker, f"{sweep.name}/{line.name}/left out", **ALONE)
         _roof(ax, line, colour)
-    taken = [box for line in sweep.lines for box in _covered(ax, line)]
+    taken = thinned(box for line in sweep.lines for box in _covered(ax, line))
     taken += _edges(ax, sweep)
     for line, (colour, _) in styled:
         for level in line.levels:
@@ -66,10 +67,6 @@ def _points(ax: Any, rows: Sequence[Measurement], colour: str, marker: str, gid:
     ax.plot(places, values, color=colour, marker=marker, markersize=4, gid=gid, **look)
 
 
-def _left_out(line: Line) -> list[Measurement]:
-    return [row for row in line.rows if row not in line.counted]
-
-
 def _style(line: Line, i: int) -> tuple[str, str]:
     """Colour and marker: those of its precision on the roofline, or the next."""
     return STYLES.get(line.name.lower().split(" ")[0].split("-")[0], COLOURS[i % len(COLOURS)])
@@ -77,7 +74,8 @@ def _style(line: Line, i: int) -> tuple[str, str]:
 
 def _name(line: Line) -> str:
     """``read``; under a roof ``FP32  ≥ 91.0 % · 97.5 %``."""
-    return f"{line.name}  ≥ {' · '.join(map(percent, shares(line)))}" if line.roof else line.name
+    name = clipped(line.name)
+    return f"{name}  ≥ {' · '.join(map(percent, shares(line)))}" if line.roof else name
 
 
 def _frame(ax: Any, sweep: Sweep, title: str) -> None:
@@ -102,7 +100,7 @@ def _frame(ax: Any, sweep: Sweep, title: str) -> None:
     ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: brief(y, sweep.unit)))
     ax.tick_params(labelsize=SMALL)
     ax.set_xlabel(sweep.axis)
-    ax.set_title(title, loc="left", fontweight="bold", pad=12 + 72 * EDGES * bool(sweep.edges))
+    ax.set_title(clipped(title, TITLE), loc="left", fontweight="bold", pad=12 + 72 * EDGES * bool(sweep.edges))
     for i, text in enumerate(_caption(sweep)):
         beside(ax, text, (0, 0), -50 - i * LINE_HEIGHT * SMALL, FAINT)
     ax.grid(True, which="major", color="#E9E9E9", linewidth=0.7)
@@ -118,7 +116,7 @@ def _caption(sweep: Sweep) -> list[str]:
         beside = any(row.beside for line in roofed for row in line.rows)
         of = "of the roof timed beside each point" if beside else "at one clock"
         shares = f"%: least share, {of}, anywhere · outside a factor 2 of the ridge."
-        some = any(_left_out(line) for line in roofed)
+        some = any(line.left_out for line in roofed)
         faint = " Faint: points that cannot be trusted, left out of the shares." if some else ""
         told = ["Dashed: the measured roof." + faint, shares]
         return told if beside or faint else [" ".join(told)]

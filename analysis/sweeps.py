@@ -5,8 +5,10 @@ A new sweep needs no edit here: only the words of its axis come from a table, an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from analysis.ceilings import Ceiling, cycles
 from analysis.levels import OVER, Level, reported
@@ -26,6 +28,7 @@ AXES = {
 }
 IN_BYTES = ("working-set", "gather", "size")
 INTENSITY = "intensity"
+LONGEST = 80  # letters of a file's name
 NEAR = 2.0  # about the ridge, by this factor, no curve can hug its roof: both limits are at work
 POINT_HEAD = ("series", "x", "value", "spread")
 
@@ -43,7 +46,7 @@ class Line:
     roof: tuple[float, float] | None = None
     clock: float | None = None
 
-    @property
+    @cached_property
     def shares(self) -> list[tuple[float, float]]:
         """(x, share of the roof) of every point under a roof.
 
@@ -53,12 +56,17 @@ class Line:
             return []
         return [(row.x or 0.0, (row.value or 0.0) / attainable(row.x or 0.0, *self._over(row))) for row in self.counted]
 
-    @property
+    @cached_property
     def counted(self) -> tuple[Measurement, ...]:
         """Its points; under a roof, only those that can be trusted, where there are any: the others say nothing of the
         curve."""
         calm = tuple(row for row in self.rows if row.trusted)
         return calm if self.roof and calm else self.rows
+
+    @property
+    def left_out(self) -> list[Measurement]:
+        """The points that are not counted."""
+        return [] if self.counted is self.rows else [row for row in self.rows if not row.trusted]
 
     def _over(self, row: Measurement) -> tuple[float, float]:
         flat, slope = self.roof or (0.0, 0.0)
@@ -78,7 +86,11 @@ class Sweep:
     @property
     def name(self) -> str:
         """Name of its file: ``working-set-bandwidth``."""
-        return f"{self.over}-{self.quantity}"
+        return file_name(f"{self.over}-{self.quantity}")
+
+    def with_lines(self, lines: Sequence[Line]) -> Sweep:
+        """The same with these lines."""
+        return replace(self, lines=tuple(lines))
 
     @property
     def title(self) -> str:
@@ -103,6 +115,12 @@ class Sweep:
     def place(self, x: float) -> str:
         """``x`` as people read it."""
         return binary(x) if self.over in IN_BYTES else fraction(x)
+
+
+def file_name(text: str) -> str:
+    """A text as the name of a file: letters, digits and dashes, and not too long for any system."""
+    words = re.findall(r"[A-Za-z0-9._]+", text)
+    return "-".join(words).strip(".-")[:LONGEST] or "sweep"
 
 
 def sweeps(

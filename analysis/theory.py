@@ -120,17 +120,29 @@ def peak_for(tag: str, device: Device, clock_hz: float | None = None) -> Peak | 
     if parts[-1] == "1core":
         device = replace(device, units=1)
     parts = [p for p in parts if p not in VARIANTS]
-    known = peaks(device, clock_hz)
     if parts[0] == "bandwidth" or len(parts) == 2:
-        return known.get("/".join(parts[:2]))
+        return _peak("/".join(parts[:2]), device, clock_hz)
     if parts[0] != "compute" or len(parts) < 3:
         return None
     path, dash, accumulator = parts[2].partition("-")
     main = f"compute/{parts[1]}"
     if path == "gemm":
-        dense = [p for t, p in known.items() if t == main or t.startswith(f"{main}/tensor{dash}{accumulator}")]
+        tensor, known = f"{main}/tensor{dash}{accumulator}", peaks(device, clock_hz)
+        dense = [peak for each, peak in known.items() if each == main or each.startswith(tensor)]
         return max(dense, key=lambda p: p.per_clock or 0, default=None)
-    return known.get(f"{main}/{'sparse' if path in SPARSE_PATHS else 'tensor'}{dash}{accumulator}")
+    unit = "sparse" if path in SPARSE_PATHS else "tensor"
+    return _peak(f"{main}/{unit}{dash}{accumulator}", device, clock_hz)
+
+
+def _peak(tag: str, device: Device, clock_hz: float | None) -> Peak | None:
+    """One of ``peaks``, without the others: a run of many layers asks for one for each."""
+    row = row_of(device)
+    if tag == "bandwidth/dram":
+        return _dram(device, row)
+    for each, key, rate in _rates(row):
+        if each == tag:
+            return _on_chip(device, row, tag, key, rate, clock_hz)
+    return None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 SCHEMA_VERSION = 1
@@ -169,21 +170,26 @@ class Measurement:
         """What the row says: its rate, or the median seconds of a latency or an overhead; None unless it is ok."""
         return self.rate if self.quantity in OF_TAG else self.seconds_median if self.status == OK else None
 
+    @cached_property
+    def _known(self) -> dict[str, Any]:
+        """``params`` as an object, read once: a run asks for its parts again and again."""
+        return dict(json.loads(self.params or "{}"))
+
     @property
     def x(self) -> float | None:
         """Where a point of a sweep stands: its parameter ``x``."""
-        place = json.loads(self.params or "{}").get("x")
+        place = self._known.get("x")
         return None if place is None else float(place)
 
     @property
     def beside(self) -> dict[str, float]:
         """Rates (FLOP/s, B/s) by tag that the machine gave at the very moments of this row's samples; mostly none."""
-        return dict(json.loads(self.params or "{}").get("beside", {}))
+        return dict(self._known.get("beside") or {})
 
     @property
     def layer(self) -> str:
         """Name of the layer that was timed, empty for anything else."""
-        return str(json.loads(self.params or "{}").get("layer") or "")
+        return str(self._known.get("layer") or "")
 
     @property
     def rate(self) -> float | None:

@@ -40,6 +40,10 @@ MOMENT_LIMITS: Mapping[str, tuple[float, float]] = {
 }
 TEXTS = ("layer", "network", "op", "family", "provider", "precision", "sweep", "over", "series", "run")
 COUNTS = ("launches", "working_set", "textbook_bytes")
+LONG, SHORT = 1 << 16, 1000
+"""Letters: of a layer's name (templates of C++ and fused layers have some thousands), and of any other text."""
+NAMES = ("layer", "op", "kernel")
+CELLS = ("device", "started", "probe", "kernel", "backend", "dtype", "ceiling")
 LARGEST_X = 1e18
 NULL = "null"
 """JSON's word for what is not known, as an empty cell is."""
@@ -62,6 +66,9 @@ def row_problem(row: Measurement) -> str:
         return why
     if row.status not in (OK, SKIPPED, FAILED):
         return f"status is {shortened(repr(row.status))}, not {OK}, {SKIPPED} or {FAILED}"
+    for name in CELLS:
+        if why := _too_long(name, getattr(row, name)):
+            return why
     parts = row.ceiling.split("/")
     if len(parts) < TAG_PARTS.get(parts[0], 2) or not all(parts):
         return f"ceiling is {shortened(repr(row.ceiling))}, which is no tag"
@@ -96,12 +103,19 @@ def _params_problem(params: str, quantity: str) -> str:
     for name in TEXTS:
         if not isinstance(known.get(name), str | None):
             return _odd(name, known[name], "text")
+        if why := _too_long(name, known.get(name) or ""):
+            return f"params: {why}"
     for name in COUNTS:
         if not _is_count(known.get(name), 1e24):
             return _odd(name, known[name], "a number of zero or more")
     if not isinstance(known.get("warm"), bool | int | None):
         return _odd("warm", known["warm"], "true or false")
     return _x_problem(known.get("x"), quantity) or _counts_problem(known)
+
+
+def _too_long(name: str, text: str) -> str:
+    most = LONG if name in NAMES else SHORT
+    return f"{name} has {len(text)} letters, more than {most}" if len(text) > most else ""
 
 
 def _refuse(constant: str) -> Any:
@@ -167,7 +181,7 @@ def _texts(value: Any) -> bool:
 NEEDED: Mapping[str, tuple[Check, str]] = {
     "kind": (lambda value: value in ("cuda", "cpu"), "cuda or cpu"),
     "index": (_whole_within(0, 10**6), "a number"),
-    "name": (lambda value: isinstance(value, str), "text"),
+    "name": (lambda value: isinstance(value, str) and len(value) <= SHORT, f"text of at most {SHORT} letters"),
     "arch": (lambda value: isinstance(value, str), "text"),
     "units": (_whole_within(1, 10**7), "a number above zero"),
 }

@@ -8,7 +8,7 @@ besides is named nowhere: it is what follows in the model and was never run by i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kernels.layer_work import OPERATIONS
@@ -16,7 +16,7 @@ from probes.importers.layer_row import Nodes, NodeWork
 
 LAYOUT = "_nchwc"
 """Ends the name of an operation in blocks of channels: a count of channels that fills no block is padded."""
-ADDED = re.compile(rf"^fused |({LAYOUT}|_token_\d+|/MatMul\w*Fusion\w*/?)+$")
+ADDED = re.compile(rf"^fused |({LAYOUT}|_token_\d+|/MatMul(?:(?!Fusion)\w)*Fusion\w*/?)+$")
 """What the runtime adds to the name of a node, or of an output, that it changes or fuses."""
 SCALES = frozenset(("BatchNormalization", "Add", "Sub", "Mul", "Div", "Sum"))
 """Operations that are fused into the product before them, as factors, as a bias, or as a shortcut's addition."""
@@ -33,35 +33,57 @@ class Ran:
 
 def held(ran: Sequence[Ran], nodes: Nodes) -> list[list[str]]:
     """For each operation the names of the nodes it holds, the one it is named for first; none if it is not known."""
+    made, readers = _made(nodes), _readers(nodes)
     heads = [next((name for name in (r.name, ADDED.sub("", r.name)) if name in nodes), "") for r in ran]
+    taken = set(heads)
     for index, one in enumerate(ran):
         if not heads[index]:
-            heads[index] = next((name for name in _back(one, nodes) if name not in heads), "")
+            heads[index] = next((name for name in _back(one, nodes, made) if name not in taken), "")
+            taken.add(heads[index])
     strange = {one.op for one, head in zip(ran, heads, strict=True) if not head}
-    alone = {name for name, work in nodes.items() if name in heads or work.op in strange}
-    return [[head, *_after(one, head, nodes, alone)] if head else [] for one, head in zip(ran, heads, strict=True)]
+    alone = {name for name, work in nodes.items() if name in taken or work.op in strange}
+    return [
+        [head, *_after(one, head, nodes, readers, alone)] if head else []
+        for one, head in zip(ran, heads, strict=True)
+    ]  # fmt: skip
 
 
-def _back(one: Ran, nodes: Nodes) -> Iterator[str]:
+def _made(nodes: Nodes) -> dict[str, str]:
+    """The node that makes each tensor."""
+    return {work.output: name for name, work in nodes.items() if work.output}
+
+
+def _readers(nodes: Nodes) -> dict[str, list[str]]:
+    """The nodes that read each tensor."""
+    found: dict[str, list[str]] = {}
+    for name, work in nodes.items():
+        for tensor in work.reads:
+            found.setdefault(tensor, []).append(name)
+    return found
+
+
+def _back(one: Ran, nodes: Nodes, made: Mapping[str, str]) -> Iterator[str]:
     """Nodes of this operation whose output, or what was fused behind it, has the name that the runtime gave it."""
-    made = {work.output: name for name, work in nodes.items() if work.output}
     outputs = [ADDED.sub("", one.name)]
+    seen = set(outputs)
     for output in outputs:  # which grows as it is walked
         name = made.get(output)
         if name and nodes[name].op == one.op:
             yield name
         elif name and _fusable(nodes[name]):
-            outputs += [tensor for tensor in nodes[name].reads if tensor not in outputs]
+            outputs += [tensor for tensor in nodes[name].reads if tensor not in seen]
+            seen.update(nodes[name].reads)
 
 
-def _after(one: Ran, head: str, nodes: Nodes, alone: set[str]) -> Iterator[str]:
+def _after(one: Ran, head: str, nodes: Nodes, readers: Mapping[str, list[str]], alone: set[str]) -> Iterator[str]:
     """The nodes behind ``head`` that run with it: each the only reader of the one before, and not run ``alone``."""
-    family, changed = _family(nodes[head]), one.op != nodes[head].op
+    family, changed, passed = _family(nodes[head]), one.op != nodes[head].op, {head}
     while family == "convolution" or (family == "matmul" and changed):
-        readers = [name for name, work in nodes.items() if nodes[head].output in work.reads]
-        if len(readers) != 1 or readers[0] in alone or not _fusable(nodes[readers[0]]):
+        after = readers.get(nodes[head].output, [])
+        if len(after) != 1 or after[0] in alone or after[0] in passed or not _fusable(nodes[after[0]]):
             return
-        head = readers[0]
+        head = after[0]
+        passed.add(head)
         if len(nodes[head].reads) > 1 and not one.adds:
             return
         yield head

@@ -76,8 +76,9 @@ def _with_precision(rows: Sequence[Measurement], given: Sequence[str]) -> list[M
     dtypes: dict[str, list[str]] = {known["network"]: [] for known in facts}
     for dtype, known in zip(given, facts, strict=True):
         dtypes[known["network"]].append(dtype)
+    precisions = {network: precision_of(found) for network, found in dtypes.items()}
     for known in facts:
-        known.setdefault("precision", precision_of(dtypes[known["network"]]))
+        known.setdefault("precision", precisions[known["network"]])
     return [replace(row, params=json.dumps(known, ensure_ascii=False)) for row, known in zip(rows, facts, strict=True)]
 
 

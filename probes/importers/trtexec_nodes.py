@@ -8,9 +8,10 @@ from typing import Any
 
 from probes.importers.layer_row import Nodes
 
-METADATA = re.compile(r"\[ONNX Layer: ([^\]|]*?)\s*(?:\|[^\]]*)?\]")
-RANGE = re.compile(r"\{ForeignNode\[(.*?)\.\.\.(.*?)\]\}")
-FUSED = re.compile(r" \+ | \|\| |, |PWN\(|\{ForeignNode\[|\]\}|\)+(?= |,|$)|^\(+")
+METADATA = re.compile(r"\[ONNX Layer: ([^\]|]*)(?:\|[^\]]*)?\]")
+RANGE = re.compile(r"\{ForeignNode\[((?:(?!\.\.\.).)*)\.\.\.(.*?)\]\}")
+FUSED = re.compile(r" \+ | \|\| |, |PWN\(|\{ForeignNode\[|\]\}|(?<!\))\)+(?= |,|$)|^\(+")
+"""None of these looks at a letter more than a few times, however long a name is made."""
 ADDED = re.compile(r"(_myl\d*_\d+|_clone_\d+|_output_\d+|_(de)?quantize(_scale)?_node)$")
 NONE = ("Reformatting CopyNode", "Reformatted ")
 
@@ -23,48 +24,64 @@ def held(
     A node that several layers name (one ONNX softmax may become two kernels) belongs to the slowest of them. The nodes
     between the two ends of a ``ForeignNode`` are those that no other layer names.
     """
-    named = [list(dict.fromkeys(_named(layer, nodes))) for layer in layers]
+    book = _Book(nodes)
+    named = [list(dict.fromkeys(_named(layer, book))) for layer in layers]
     owner: dict[str, int] = {}
     slowest_last = sorted(range(len(layers)), key=lambda i: seconds.get(layers[i]["Name"], 0.0))
     for index in slowest_last:
         owner.update(dict.fromkeys(named[index], index))
     for index, layer in enumerate(layers):
-        for name in _between(layer, nodes):
+        for name in _between(layer, book):
             owner.setdefault(name, index)
     shared = [any(owner[name] != index for name in names) for index, names in enumerate(named)]
-    return [([name for name in nodes if owner.get(name) == index], shared[index]) for index in range(len(layers))]
+    inside: list[list[str]] = [[] for _ in layers]
+    for name in nodes:
+        if name in owner:
+            inside[owner[name]].append(name)
+    return list(zip(inside, shared, strict=True))
 
 
-def _named(layer: Mapping[str, Any], nodes: Nodes) -> Iterator[str]:
+class _Book:
+    """The nodes of a model: their order, and by what names a tool may call them."""
+
+    def __init__(self, nodes: Nodes) -> None:
+        self.order = list(nodes)
+        self.places = {name: place for place, name in enumerate(nodes)}
+        self.outputs = {work.output: name for name, work in nodes.items()}
+
+    def find(self, word: str) -> str | None:
+        """The node that is called so, or whose output is."""
+        return word if word in self.places else self.outputs.get(word)
+
+
+def _named(layer: Mapping[str, Any], book: _Book) -> Iterator[str]:
     """Nodes that a layer names: in its metadata if it has any, else in its own name."""
     name, metadata = layer["Name"], METADATA.findall(f"{layer.get('Metadata', '')}{layer['Name']}")
-    if name in nodes and not metadata:
+    if name in book.places and not metadata:
         yield name
     elif metadata or not name.startswith(NONE):
-        yield from _found(metadata or FUSED.split(RANGE.sub("", name)), nodes)
+        yield from _found(metadata or FUSED.split(RANGE.sub("", name)), book)
         for ends in () if metadata else RANGE.findall(name):
-            yield from _found(FUSED.split(" + ".join(ends)), nodes)
+            yield from _found(FUSED.split(" + ".join(ends)), book)
 
 
-def _found(words: Iterable[str], nodes: Nodes) -> Iterator[str]:
+def _found(words: Iterable[str], book: _Book) -> Iterator[str]:
     """Those of these words that are nodes, without what TensorRT adds to a name."""
-    outputs = {work.output: name for name, work in nodes.items()}
     for word in words:
         plain = word.strip()
         guesses = (plain, plain.removeprefix("node_of_"), ADDED.sub("", plain), ADDED.sub("", ADDED.sub("", plain)))
-        known = (guess if guess in nodes else outputs.get(guess) for guess in guesses if guess)
+        known = (book.find(guess) for guess in guesses if guess)
         yield from filter(None, [next(filter(None, known), None)])
 
 
-def _between(layer: Mapping[str, Any], nodes: Nodes) -> Iterator[str]:
+def _between(layer: Mapping[str, Any], book: _Book) -> Iterator[str]:
     """The nodes between the ends of a ``ForeignNode``, in the graph's order; from its start if one is unknown.
 
     An end may be fused itself: ``{ForeignNode[a + b...c + d]}``.
     """
     if METADATA.search(str(layer.get("Metadata", ""))):
         return  # it names them all
-    order = list(nodes)
     for start, end in RANGE.findall(layer["Name"]):
-        first, last = ([order.index(name) for name in _found(FUSED.split(word), nodes)] for word in (start, end))
+        first, last = ([book.places[name] for name in _found(FUSED.split(word), book)] for word in (start, end))
         if last:
-            yield from order[min(first, default=0) : max(last) + 1]
+            yield from book.order[min(first, default=0) : max(last) + 1]

@@ -73,7 +73,7 @@ def test_a_device_reads_back_as_it_was(device: Device) -> None:
         ({"kind": "tpu"}, "device: kind is 'tpu', not cuda or cpu"),
         ({"kind": ["cuda"]}, "device: kind is ['cuda']"),
         ({"index": True}, "device: index is True"),
-        ({"name": None}, "device: name is None, not text"),
+        ({"name": None}, "device: name is None, not text of at most"),
         ({"units": 0}, "device: units is 0, not a number above zero"),
         ({"units": 2.0}, "device: units is 2.0"),
         ({"arch": "hopper"}, "device: arch is 'hopper', not a compute capability such as 9.0"),
