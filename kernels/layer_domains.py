@@ -130,7 +130,7 @@ def _wanted(
 ) -> Range:
     """Where the input of a node at this place must lie, for its own sake and for that of its results."""
     own = NEEDS.get(node.op_type, {}).get(place, ANYTHING)
-    if node.op_type == "Pow" and _whole(known.get(node.input[1])):
+    if node.op_type == "Pow" and _whole(known.get(_read(node, 1))):
         own = ANYTHING
     if node.op_type in INDEXED and place == INDEXED[node.op_type][0]:
         own = Range(0, _rows(node, shapes) - 1)
@@ -141,6 +141,11 @@ def _wanted(
         return own
     both = own & _before(node, place, after[0], known)
     return both if both.low <= both.high else own
+
+
+def _read(node: Any, place: int) -> str:
+    """The name of the input at this place, or nothing."""
+    return str(node.input[place]) if place < len(node.input) else ""
 
 
 def _whole(exponent: np.ndarray | None) -> bool:
@@ -154,9 +159,9 @@ def _attribute(node: Any, name: str, otherwise: int) -> int:
 
 def _rows(node: Any, shapes: Mapping[str, Any]) -> int:
     """How many rows may be looked up: 1, which every table has, where that is not known."""
-    table = shapes.get(node.input[INDEXED[node.op_type][1]], ())
+    table = shapes.get(_read(node, INDEXED[node.op_type][1]), ())
     if node.op_type == "GatherND":
-        places = shapes.get(node.input[1]) or [0]
+        places = shapes.get(_read(node, 1)) or [0]
         looked = table[: places[-1]] if isinstance(places[-1], int) else table
     else:
         axis = 1 if node.op_type in CLASSES else _attribute(node, "axis", 0)

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from kernels.onnx_branches import inline
+
 LITERALS = ("value", "value_int", "value_ints", "value_float", "value_floats")
 SMALL = 1024  # elements: shapes, axes, scales. Larger constants are weights and only their shape matters
 ARITHMETIC = (
@@ -43,10 +45,11 @@ def constants(model: Any) -> dict[str, np.ndarray]:
 
 
 def fold(model: Any) -> int:
-    """Turn nodes of known small result into initializers; how many."""
+    """Turn nodes of known small result into initializers, and an If of known condition into its branch; how many."""
     import onnx
 
     known, outputs = constants(model), {value.name for value in model.graph.output}
+    taken = inline(model, known)
     shaped: dict[str, Any] = {v.name: v for v in [*model.graph.value_info, *model.graph.input]}
     shaped |= {tensor.name: tensor for tensor in model.graph.initializer}
     kept, folded = [], 0
@@ -63,7 +66,7 @@ def fold(model: Any) -> int:
         keep(model.graph, "node", kept)
         stored = {tensor.name for tensor in model.graph.initializer}  # inference goes by what was said of them before
         keep(model.graph, "value_info", [value for value in model.graph.value_info if value.name not in stored])
-    return folded
+    return folded + taken
 
 
 def keep(graph: Any, field: str, kept: Sequence[Any]) -> None:

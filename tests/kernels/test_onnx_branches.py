@@ -1,0 +1,109 @@
+"""A branch that is taken is part of the network, whatever its tensors are called; the other one is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx.reference
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from kernels.onnx_graph import graph_of
+from kernels.onnx_shapes import settle
+from tests.kernels.onnx_networks import model_of
+
+make = helper.make_node
+SHAPE = (2, 6)
+
+
+def branch(name: str, nodes: list[Any], result: str, **constants: Any) -> Any:
+    weights = [numpy_helper.from_array(np.asarray(value), key) for key, value in constants.items()]
+    return helper.make_graph(nodes, name, [], [helper.make_empty_tensor_value_info(result)], weights)
+
+
+def choosing(*pairs: tuple[Any, Any]) -> Any:
+    """x of two rows by way of an If for each pair of branches: the first of a pair is taken for two rows."""
+    nodes = [make("Shape", ["x"], ["shape"]), make("Gather", ["shape", "first"], ["rows"])]
+    nodes.append(make("Equal", ["rows", "two"], ["is_two"]))
+    weights = {"first": np.array(0), "two": np.array(2)}
+    before = "x"
+    for place, (then, other) in enumerate(pairs):
+        after = f"r{place}"
+        nodes.append(make("If", ["is_two"], [after], name=f"if{place}", then_branch=then, else_branch=other))
+        nodes.append(make("Relu", [after], [f"h{place}"]))
+        before = f"h{place}"
+    nodes.append(make("Identity", [before], ["y"]))
+    stored = [numpy_helper.from_array(value, name) for name, value in weights.items()]
+    return model_of(nodes, {"x": ("rows", 6)}, ["y"], stored, opset=17)
+
+
+def unfit() -> Any:
+    return branch("unfit", [make("Conv", ["x", "x"], ["u"])], "u")
+
+
+def neg(read: str = "x", inner: str = "t") -> Any:
+    nodes = [make("Mul", [read, "k"], [inner]), make("Neg", [inner], ["u"])]
+    return branch("taken", nodes, "u", k=np.float32(3))
+
+
+@pytest.mark.parametrize(
+    ("pairs", "ops"),
+    [
+        ([(neg(), unfit())], ["Mul", "Neg", "Relu", "Identity"]),
+        ([(neg(), unfit()), (neg("h0"), unfit())], ["Mul", "Neg", "Relu", "Mul", "Neg", "Relu", "Identity"]),
+        ([(neg(inner="x2"), unfit())], ["Mul", "Neg", "Relu", "Identity"]),
+        ([(branch("through", [make("Exp", ["x"], ["e"])], "x"), unfit())], ["Exp", "Identity", "Relu", "Identity"]),
+    ],
+    ids=["one", "two of the same names", "other names", "handed through"],
+)
+def test_the_branch_that_is_taken_stands_in_its_place(pairs: list[Any], ops: list[str]) -> None:
+    model = choosing(*pairs)
+    given = {"x": np.arange(12, dtype=np.float32).reshape(SHAPE) - 5}
+    right: Any = onnx.reference.ReferenceEvaluator(model).run(None, given)
+    graph = graph_of(model, {"x": SHAPE})
+    assert [node.op for node in graph.nodes] == ops
+    assert not graph.open_shapes()
+    assert graph.outputs[0].shape == SHAPE
+    found: Any = onnx.reference.ReferenceEvaluator(graph.model).run(None, given)
+    assert (found[0] == right[0]).all()
+
+
+def test_what_reads_it_within_another_graph_follows_its_name() -> None:
+    body = helper.make_graph(
+        [make("Add", ["s", "t"], ["s2"]), make("Identity", ["on"], ["still"])], "body",
+        [
+            helper.make_tensor_value_info("i", TensorProto.INT64, []),
+            helper.make_tensor_value_info("on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("s", TensorProto.FLOAT, list(SHAPE)),
+        ],
+        [
+            helper.make_tensor_value_info("still", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("s2", TensorProto.FLOAT, list(SHAPE)),
+        ],
+    )  # fmt: skip
+    loop = [make("Exp", ["x"], ["t"]), make("Loop", ["m", "c", "x"], ["u"], body=body)]
+    taken = branch("loop", loop, "u", m=np.array(3), c=np.array(True))
+    model = choosing((neg(), unfit()), (taken, unfit()))
+    given = {"x": np.ones(SHAPE, np.float32)}
+    right: Any = onnx.reference.ReferenceEvaluator(model).run(None, given)
+    bound = onnx.ModelProto.FromString(model.SerializeToString())
+    bound.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 2
+    settled = settle(bound)
+    assert "If" not in {node.op_type for node in settled.graph.node}
+    found: Any = onnx.reference.ReferenceEvaluator(settled).run(None, given)
+    assert (found[0] == right[0]).all()
+
+
+def test_a_condition_that_only_running_tells_is_left() -> None:
+    node = make(
+        "If", ["c"], ["y"], name="if", then_branch=neg(), else_branch=branch("o", [make("Abs", ["x"], ["o"])], "o")
+    )
+    model = model_of([node], {"c": (), "x": SHAPE}, ["y"], kinds={"c": TensorProto.BOOL}, opset=17)
+    assert [node.op for node in graph_of(model).nodes] == ["If"]
+
+
+def test_a_branch_that_is_not_there_is_no_traceback() -> None:
+    model = choosing((neg(), unfit()))
+    del model.graph.node[3].attribute[:]
+    assert "If" in {node.op_type for node in graph_of(model, {"x": SHAPE}).model.graph.node}
