@@ -60,11 +60,11 @@ def _was_timed_well(p: Placement) -> bool:
 
 def _missing(p: Placement) -> str:
     """Why a layer could not be placed."""
-    if not p.trusted:
-        return f"no verdict: {p.doubt}"
     unknown = [name for name, work in (("FLOPs", p.flops), ("bytes", p.bytes)) if work is None]
     if unknown:
         return f"not placed: {' and '.join(unknown)} unknown"
+    if not p.trusted:
+        return f"no verdict: {p.doubt}"
     if not p.flops and not p.bytes:
         return "not placed: it does no work"
     return f"not placed: it takes a measured roof of {p.dtype} and one of memory"
