@@ -167,7 +167,8 @@ def sift(rounds: Sequence[Round], steady: bool, alone: bool = False) -> Sifted:
     """
     filled = [part for part in rounds if part.samples]
     calm = [part for part in filled if _is_calm(part, alone)]
-    used = calm if sum(part.clean for part in calm) >= FEWEST else filled
+    usable = [len(well_clocked(part.samples)) if steady else part.clean for part in calm]
+    used = calm if sum(usable) >= FEWEST else filled
     taken = sum(len(part.samples) for part in used)
     disturbed = taken - sum(part.clean for part in used)
     limit = usual_cycles([s for part in used for s in well_clocked(part.samples)]) if steady else math.inf
