@@ -68,7 +68,7 @@ def own() -> frozenset[str]:
 @cache
 def compiled() -> frozenset[str]:
     """The features that Numba's code for this process may use."""
-    return named(tell(), is_arm())
+    return named(wanted(), is_arm())
 
 
 def named(told: str, arm: bool) -> frozenset[str]:
@@ -80,32 +80,38 @@ def named(told: str, arm: bool) -> frozenset[str]:
 
 
 @cache
-def tell() -> str:
-    """Tell Numba what to compile for, before it compiles anything: ``+neon,-sve``. Its user's own word goes first."""
+def tell() -> None:
+    """Tell Numba what to compile for, before it compiles anything."""
     import llvmlite.binding
     from numba.core import config
 
     llvmlite.binding.initialize_native_asmparser()  # Numba loads none, and inline assembly needs one
-    if config.CPU_FEATURES is None:
-        there = hwcaps() if is_arm() else None
-        own = own_features()
-        config.CPU_FEATURES = own if there is None else arm_features(own, there)
-    return str(config.CPU_FEATURES)
+    config.CPU_FEATURES = wanted()
 
 
-def own_features() -> str:
-    """What LLVM found by itself.
+@cache
+def wanted() -> str:
+    """What is compiled for, in LLVM's words: ``+neon,-sve``. The user's own word, in Numba's variables, goes first."""
+    asked = os.environ.get("NUMBA_CPU_FEATURES")
+    if asked is not None:
+        return asked
+    if os.environ.get("NUMBA_CPU_NAME", "").lower() == "generic":
+        return ""
+    own = own_features(os.environ.get("NUMBA_ENABLE_AVX", "1") != "0")
+    there = hwcaps() if is_arm() else None
+    return own if there is None else arm_features(own, there)
 
-    Numba would leave out AVX on the first CPUs that had it, where it saw its loops run no faster: whole registers are
-    what a roof is measured with, so only its user's own word against AVX counts.
+
+def own_features(avx: bool) -> str:
+    """What LLVM found by itself, with AVX and what was built on it or without.
+
+    Left to itself Numba would leave AVX out on the first CPUs that had it, where it saw its loops run no faster: a roof
+    is measured with whole registers.
     """
-    if "NUMBA_ENABLE_AVX" in os.environ:
-        from numba.core import codegen
-
-        return str(codegen.get_host_cpu_features())
     import llvmlite.binding
 
-    return str(llvmlite.binding.get_host_cpu_features().flatten())
+    words = str(llvmlite.binding.get_host_cpu_features().flatten()).split(",")
+    return ",".join(word if avx else word.replace("+avx", "-avx") for word in words)
 
 
 def arm_features(own: str, there: tuple[int, int]) -> str:
