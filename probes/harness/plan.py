@@ -28,6 +28,11 @@ SETTLING = {"cpu": 0.08, "cuda": 0.0}
 TWIN = "numba"  # the backend that measures again what another measures: not in a quick run
 LISTED = "layer"  # what x is in a sweep that lists different layers
 POINT_SECONDS = 0.002  # of one sample of a point of a sweep
+STEADY_SECONDS = 0.001
+"""Of one sample of a point that stays inside a core: short enough to fall whole into a moment without a neighbour."""
+STEADY_FEWEST = 20
+"""Samples of a turn of such a point, at least: its fastest ones speak for it, so there must be a choice."""
+STEADY_BUDGET = 0.06  # seconds of such a point and turn where a neighbour comes and goes
 SHORTEST_SECONDS = {"cpu": 0.001}
 """Of a sample beside other load, whose turns on a core last some milliseconds; elsewhere samples keep their length."""
 TURN, QUICK_TURN = 3, 1  # times the budget of a case, for each other that is timed in turn with it
@@ -77,7 +82,7 @@ def rules(kind: str, cases: Iterable[Case], quick: bool) -> Callable[[Case], Rul
     whole = rule_for(kind, sum(not is_point(case) for case in cases), quick)
     least = LEAST * rounds(kind, quick)  # a point has one turn, as long as all turns of another case
     point = replace(whole, sample_seconds=POINT_SECONDS, budget_seconds=least, warm_seconds=0.0, fewest=FEWEST)
-    steady = replace(point, budget_seconds=LEAST, fewest=whole.fewest)
+    steady = replace(point, sample_seconds=STEADY_SECONDS, budget_seconds=STEADY_BUDGET, fewest=STEADY_FEWEST)
     layer = replace(point, warm_seconds=SETTLING[kind])
     turn = QUICK_TURN if quick else TURN
 
