@@ -29,18 +29,20 @@ def judged(rows: Iterable[Measurement], device: Device) -> list[Measurement]:
 
     Rows that are marked already stay so, so that judging twice changes nothing.
     """
-    alone = [_alone(row, device) for row in rows]
+    every = list(rows)
+    fastest = max((row.clock_hz for row in every if row.clock_hz), default=None)
+    alone = [_alone(row, device, fastest) for row in every]
     best = _best_by_tag(alone)
     among = [_among(row, best, device) for row in alone]
     return _among_points(among, device)
 
 
-def _alone(row: Measurement, device: Device) -> Measurement:
-    """A row judged by nothing but itself and theory."""
+def _alone(row: Measurement, device: Device, fastest: float | None) -> Measurement:
+    """A row judged by nothing but itself and theory. fastest: the highest clock that any row of the run has."""
     if row.status != OK:
         return row
     if found := excess(row, device):
-        if _clock_is_doubtful(row, device) and found.peak.per_clock is not None:
+        if found.peak.per_clock is not None and _clock_is_doubtful(row, device, fastest):
             reached, limit = si(found.rate, found.peak.unit), si(found.peak.limit, found.peak.unit)
             return _doubted(row, f"cannot judge {reached} of {limit}: the clock was disturbed")
         return replace(row, status=FAILED, reason=found.sentence)
@@ -49,9 +51,17 @@ def _alone(row: Measurement, device: Device) -> Measurement:
     return row
 
 
-def _clock_is_doubtful(row: Measurement, device: Device) -> bool:
-    """True if this row's clock was not read clean: a CPU's is read beside every sample, and dropped if disturbed."""
-    return not row.trusted or (device.kind == "cpu" and row.clock_hz is None)
+def _clock_is_doubtful(row: Measurement, device: Device, fastest: float | None) -> bool:
+    """True if the limit may be exceeded only because this row's clock was read too low.
+
+    A CPU's clock is read beside every sample, and dropped if the readings disagree. Whatever disturbs a reading makes
+    it too low, and may last: so the limit is that of the highest clock of the run.
+    """
+    if not row.trusted:
+        return True
+    if device.kind != "cpu":
+        return False
+    return row.clock_hz is None or excess(replace(row, clock_hz=fastest), device) is None
 
 
 def _doubted(row: Measurement, doubt: str) -> Measurement:

@@ -12,7 +12,7 @@ from probes.harness.bench import GuardedBench
 from probes.harness.devices.load import Watch
 from probes.harness.files import COMPLETE, CURVE_FILE, Run, csv_text, now, replace_file
 from probes.harness.plan import rules
-from probes.harness.records import Measurement, Moment
+from probes.harness.records import OK, Measurement, Moment
 from probes.harness.run import Judge, turns
 from probes.harness.run import run as run_tasks
 from probes.harness.task import Task
@@ -74,7 +74,7 @@ def _measure_all(
         company = watch.company if run.device.kind == "cpu" else _nobody
         _time_all(run, given, todo, bench, folder, judge, console, company)
         if sustained_seconds:
-            _sustain_fastest(run, todo, bench, sustained_seconds, folder, console)
+            _sustain_fastest(run, _believable(todo, judge), bench, sustained_seconds, folder, console)
     run.measurements = judge(run.measurements)
     run.ended, run.status = now(), COMPLETE
 
@@ -121,13 +121,20 @@ def _rows(todo: Sequence[Task]) -> list[Measurement]:
     return [row for task in todo for row in task.rows]
 
 
+def _believable(todo: Sequence[Task], judge: Judge) -> list[Task]:
+    """The tasks whose rows can be true and be trusted."""
+    verdicts = judge([task.row for task in todo])
+    pairs = zip(todo, verdicts, strict=True)
+    return [task for task, verdict in pairs if verdict.status == OK and verdict.trusted]
+
+
 def _sustain_fastest(
     run: Run, todo: Sequence[Task], bench: GuardedBench, seconds: float, folder: Path, console: Console
 ) -> None:
     """Load the fastest dense compute path for ``seconds`` and keep its curve and its steady end."""
     task = sustained.fastest(todo)
     if task is None:
-        console.note("nothing to sustain: no compute path was measured")
+        console.note("nothing to sustain: no compute path was measured that can be trusted")
         return
     console.note(f"  {task.row.ceiling} for {seconds:g} s")
     try:

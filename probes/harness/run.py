@@ -1,7 +1,7 @@
 """Ask the hardware: give each case its turns, round after round. Rows come out.
 
-A wrong answer, a crash of a kernel or a rate above the physical limit becomes a failed row; what cannot run here
-becomes a skipped one. What cannot be trusted after its last round is asked again, for a while.
+A wrong answer or a crash of a kernel becomes a failed row; what cannot run here becomes a skipped one. What cannot be
+true, or not be trusted, after its last round is asked again, for a while.
 """
 
 from __future__ import annotations
@@ -47,15 +47,16 @@ def run(
     """Measure all tasks, round after round, so that each case sees the machine at several moments.
 
     Points of sweeps and layers, which take longer to build than to measure, have one turn, in the first round. Yields
-    each task after its turn, its row up to date, for progress and for saving. now: seconds, of any origin. company():
-    the share of the processors' time that others had since it was last asked.
+    each task after its turn, its row up to date, for progress and for saving. No row is judged here for good, since one
+    reading of a clock may be wrong that others put right: ``judge`` says what is worth another round. now: seconds, of
+    any origin. company(): the share of the processors' time that others had since it was last asked.
     """
-    others = _Company(company, judge, now)
+    others = _Company(company, now)
     begin = now()
     for number in range(rounds):
         for task in todo:
             if task.open and number < turns(task, rounds):
-                task.row = _step(task, bench, rules(task.case), judge)
+                task.row = _step(task, bench, rules(task.case))
                 others.after(task)
                 yield task
             elif not number:
@@ -66,7 +67,7 @@ def run(
         for task in doubtful(todo, judge):
             if now() >= deadline:
                 return
-            task.row = _step(task, bench, rules(task.case), judge)
+            task.row = _step(task, bench, rules(task.case))
             others.after(task)
             yield task
         others.look()
@@ -75,9 +76,9 @@ def run(
 class _Company:
     """Tells the rounds of tasks who else had the processors meanwhile, some tasks at a time."""
 
-    def __init__(self, share: Callable[[], float], judge: Judge, now: Callable[[], float]) -> None:
+    def __init__(self, share: Callable[[], float], now: Callable[[], float]) -> None:
         """share(): the share of the processors' time that others had since it was last asked."""
-        self._share, self._judge, self._now = share, judge, now
+        self._share, self._now = share, now
         self._since: list[tuple[Task, Round]] = []
         self._looked = now()
         share()
@@ -94,15 +95,17 @@ class _Company:
         share = self._share()
         for task, part in self._since:
             part.company = share
-            (task.row,) = self._judge([row_of(task)])
+            task.row = row_of(task)
         self._since.clear()
         self._looked = self._now()
 
 
 def doubtful(todo: Sequence[Task], judge: Judge) -> list[Task]:
-    """The tasks whose rows cannot be trusted, or that others contradict; those that roofs rest on come first."""
-    verdicts = judge([task.row for task in todo])
-    marked = [task for task, row in zip(todo, verdicts, strict=True) if row.status == OK and not row.trusted]
+    """The tasks whose rows cannot be true, or not be trusted; those that roofs rest on come first."""
+    timed = [task for task in todo if task.row.status == OK]
+    verdicts = judge([task.row for task in timed])
+    pairs = zip(timed, verdicts, strict=True)
+    marked = [task for task, verdict in pairs if verdict.status != OK or not verdict.trusted]
     return sorted(marked, key=lambda task: is_point(task.case))
 
 
@@ -112,13 +115,12 @@ def turns(task: Task, rounds: int) -> int:
     return 1 if once or not task.open else rounds
 
 
-def _step(task: Task, bench: Bench, rule: Rule, judge: Judge) -> Measurement:
-    """One turn of one task: its row after it."""
+def _step(task: Task, bench: Bench, rule: Rule) -> Measurement:
+    """One turn of one task: its row after it, which nobody has judged yet."""
     turn = bench.turn(task, rule)
     if turn.status == SKIPPED and task.rounds:
         return task.row  # what was measured in time is kept
     if turn.status != OK:
         return replace(task.row, status=turn.status, reason=turn.reason)
     turn.note(task)
-    (row,) = judge([row_of(task)])
-    return row
+    return row_of(task)

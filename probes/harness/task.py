@@ -16,7 +16,7 @@ from probes.harness.devices import limits
 from probes.harness.plan import chosen
 from probes.harness.records import OK, SCHEMA_VERSION, SKIPPED, WIDEST, Device, Measurement
 from probes.harness.statistics import FEWEST, half_width, rounds_interval
-from probes.harness.timing import Sample, undisturbed, usual_cycles, well_clocked
+from probes.harness.timing import Sample, believed, undisturbed
 
 NOT_YET = "not measured: the run ended before its turn"
 COMPANY = 0.2
@@ -167,12 +167,12 @@ def sift(rounds: Sequence[Round], steady: bool, alone: bool = False) -> Sifted:
     """
     filled = [part for part in rounds if part.samples]
     calm = [part for part in filled if _is_calm(part, alone)]
-    usable = [len(well_clocked(part.samples)) if steady else part.clean for part in calm]
-    used = calm if sum(usable) >= FEWEST else filled
+    quiet = [part.samples for part in calm]
+    usable = believed(quiet) if steady else [[s for s in part if s.clean] for part in quiet]
+    used = calm if sum(map(len, usable)) >= FEWEST else filled
     taken = sum(len(part.samples) for part in used)
     disturbed = taken - sum(part.clean for part in used)
-    limit = usual_cycles([s for part in used for s in well_clocked(part.samples)]) if steady else math.inf
-    kept = [undisturbed(part.samples, steady, limit) for part in used]
+    kept = undisturbed([part.samples for part in used], steady)
     shared = taken - disturbed - sum(map(len, kept))
     shown = kept if any(kept) else [part.samples for part in used]
     company = 0.0 if alone else max((part.company for part in used), default=0.0)

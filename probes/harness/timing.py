@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -22,6 +23,7 @@ SHARED_CORE = 1.02  # times the usual cycles: beyond what the clock probe's own 
 OVERLAP = 0.80  # share of the sample in which all threads ran together
 SAME_CLOCK = 1.03  # between the two readings of a core's clock about one sample: apart by more, one was disturbed
 LOW_CLOCK = 1.02  # times: a reading of the clock that is lower than the high ones by more was disturbed
+HARDLY_FASTER = 1.10  # times: between the seconds of two samples of the same work
 TRIES = 5  # samples of one length while calibrating: if most are disturbed, that length meets too much other load
 MUCH = 2.0  # times too long or too short: a sample whose length is off by more is calibrated again
 MOST_REPEATS = 1 << 40
@@ -170,16 +172,38 @@ def well_clocked(samples: Sequence[Sample]) -> list[Sample]:
     return [s for s in clean if s.clock_hz and s.clock_hz * LOW_CLOCK >= high]
 
 
-def undisturbed(samples: Sequence[Sample], steady: bool, limit: float | None = None) -> list[Sample]:
-    """The clean samples of one round; of ``steady`` work, which always takes as many cycles, those on a core alone.
+def misread(samples: Sequence[Sample]) -> set[Sample]:
+    """The samples of ``steady`` work, of any rounds, whose clock others prove to have been read too low.
 
-    limit: the usual cycles, where other rounds tell them, too.
+    Work that always takes as many cycles cannot be as fast at a clock that is lower: so a sample that claims fewer
+    cycles than one that was hardly faster, if at all, has misread its clock.
     """
+    clocked = sorted((s for s in samples if s.clock_hz), key=lambda s: s.seconds)
+    seconds = [s.seconds for s in clocked]
+    proven: set[Sample] = set()
+    for sample in clocked:
+        begin = bisect_left(seconds, sample.seconds / HARDLY_FASTER)
+        end = bisect_right(seconds, sample.seconds)
+        most = max(s.cycles for s in clocked[begin:end])
+        if most > LOW_CLOCK * sample.cycles:
+            proven.add(sample)
+    return proven
+
+
+def undisturbed(rounds: Sequence[Sequence[Sample]], steady: bool) -> list[list[Sample]]:
+    """The clean samples of each round; of ``steady`` work, which always takes as many cycles, those on a core alone."""
     if not steady:
-        return [s for s in samples if s.clean]
-    clocked = well_clocked(samples)
-    most = usual_cycles(clocked) if limit is None else limit
-    return [s for s in clocked if s.cycles <= most]
+        return [[s for s in part if s.clean] for part in rounds]
+    clocked = believed(rounds)
+    limit = usual_cycles([s for part in clocked for s in part])
+    return [[s for s in part if s.cycles <= limit] for part in clocked]
+
+
+def believed(rounds: Sequence[Sequence[Sample]]) -> list[list[Sample]]:
+    """The clean samples of each round of ``steady`` work whose clock can be believed."""
+    clocked = [well_clocked(part) for part in rounds]
+    wrong = misread([s for part in clocked for s in part])
+    return [[s for s in part if s not in wrong] for part in clocked]
 
 
 def clock_for(device: Device) -> Clock:
@@ -247,12 +271,19 @@ def measure(
     begin = now()
     while True:
         between()
-        kept = [s.seconds for s in undisturbed(samples, steady)]
+        kept = _so_far(samples, steady)
         if half_width(kept) <= rule.width and len(kept) >= rule.fewest:
             return samples
         if now() - begin >= rule.budget_seconds and len(samples) >= rule.fewest:
             return samples
         samples.append(clock.sample(launch, repeat))
+
+
+def _so_far(samples: Sequence[Sample], steady: bool) -> list[float]:
+    """Seconds of those samples of a round that seem undisturbed. It is asked after each, so it must be quick."""
+    clean = well_clocked(samples) if steady else [s for s in samples if s.clean]
+    limit = usual_cycles(clean) if steady else math.inf
+    return [s.seconds for s in clean if s.cycles <= limit]
 
 
 def _off(took: float, repeat: int, rule: Rule) -> bool:

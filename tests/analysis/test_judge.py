@@ -53,6 +53,16 @@ def test_a_rate_above_the_limit_fails_where_its_clock_was_read_clean() -> None:
     assert verdict(row("compute/fp64", 1.1 * PEAK))["compute/fp64"].status == FAILED
 
 
+def test_a_clock_that_another_row_has_seen_higher_convicts_no_one() -> None:
+    misread = row("compute/fp64/1core", 0.98 * PEAK / 2, clock_hz=2.8e9)
+    alone = verdict(misread)["compute/fp64/1core"]
+    beside = verdict(misread, row("compute/fp64", 0.98 * PEAK))["compute/fp64/1core"]
+    impossible = verdict(replace(misread, seconds_median=1e-9), row("compute/fp64", 0.98 * PEAK))["compute/fp64/1core"]
+    assert (alone.status, impossible.status) == (FAILED, FAILED)
+    assert (beside.status, beside.trusted) == (OK, False)
+    assert beside.doubt.startswith("cannot judge 47.0 GFLOP/s of 44.8 GFLOP/s")
+
+
 @pytest.mark.parametrize("changed", [{"clock_hz": None}, {"trusted": False, "doubt": "other load"}])
 def test_a_disturbed_clock_convicts_no_one(changed: dict[str, Any]) -> None:
     rated = replace(MACHINE, clock_hz=3.0e9)

@@ -205,10 +205,16 @@ def test_a_shared_core_shows_in_cycles_not_in_time() -> None:
 
 def test_steady_work_keeps_its_fastest_samples_though_a_neighbour_was_there_most_of_the_time() -> None:
     samples = [Sample(2.0, 3e9)] * 300 + [Sample(1.0, 3e9)] * 6
-    assert undisturbed(samples, steady=True) == [Sample(1.0, 3e9)] * 6
-    assert len(undisturbed(samples, steady=False)) == 306
+    assert undisturbed([samples], steady=True) == [[Sample(1.0, 3e9)] * 6]
+    assert len(undisturbed([samples], steady=False)[0]) == 306
 
 
 def test_a_clock_that_was_read_too_low_makes_no_sample_look_fast() -> None:
     true, misread = Sample(1.0, 3.0e9), Sample(1.0, 2.8e9)
-    assert undisturbed([true] * 20 + [misread] * 8, steady=True) == [true] * 20
+    assert undisturbed([[true] * 20 + [misread] * 8], steady=True) == [[true] * 20]
+
+
+def test_a_round_whose_clock_was_misread_throughout_is_found_by_the_others() -> None:
+    true, misread, throttled = Sample(1.0, 3.0e9), Sample(1.0, 2.8e9), Sample(1.5, 2.0e9)
+    kept = undisturbed([[misread] * 20, [true] * 9, [throttled] * 7], steady=True)
+    assert kept == [[], [true] * 9, [throttled] * 7], "a lower clock that makes the work slower is true"
