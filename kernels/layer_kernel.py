@@ -149,11 +149,13 @@ class TimedLayer:
             raise
 
     def _appeals(self, backend: str, dtype: str, found: np.ndarray, right: np.ndarray) -> Iterator[Appeal]:
-        """Why the result may differ though nothing is wrong with what was timed: chance, the runtime's INT8, the
-        reference."""
+        """Why the result may differ though nothing is wrong with what was timed: chance, FP16's range, the runtime's
+        INT8, the reference."""
         model, size = self._model(dtype, backend), self.size
         given = layer_data.feeds(model, self.chosen)
         yield from layer_reference.chance(model, found, right)
+        if dtype == "fp16":
+            yield from layer_reference.overflow(found, right)
         if backend == "cpu":
             yield from layer_reference.saturation(model, given, found, right, size)
         if not self._itself(dtype):

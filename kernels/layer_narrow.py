@@ -34,9 +34,13 @@ def narrow(model: Any, dtype: str) -> Any:
 
 
 def narrowed(values: np.ndarray, dtype: str) -> bytes:
-    """Floats as little-endian bytes of FP16 (clipped to its range) or BF16, both rounded to nearest, ties to even."""
+    """Floats as little-endian bytes of FP16 or BF16, both rounded to nearest, ties to even.
+
+    What FP16 cannot hold becomes the largest value that it can; infinities, of which masks are made, stay.
+    """
     if dtype == "fp16":
-        return np.clip(values, -FP16_MAX, FP16_MAX).astype("<f2").tobytes()
+        held = np.clip(values, -FP16_MAX, FP16_MAX)
+        return np.where(np.isinf(values), values, held).astype("<f2").tobytes()
     bits = np.ascontiguousarray(values, dtype="<f4").view("<u4")
     rounded = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
     finite = np.where(np.isnan(values), np.uint32(0x7FC00000), rounded)  # rounding could carry a NaN into its sign

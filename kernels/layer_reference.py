@@ -18,6 +18,7 @@ from kernels.base import Appeal, Fault
 from kernels.layer_answers import EXACT, PLAIN, answers
 from kernels.layer_data import Feeds
 from kernels.layer_domains import nodes_of
+from kernels.layer_narrow import FP16_MAX
 from kernels.layer_patience import SECONDS
 from kernels.layer_values import flat
 from kernels.onnx_shapes import is_sized
@@ -36,6 +37,8 @@ DICE = ("Random", "Multinomial", "Bernoulli")
 """How names of operations begin that answer otherwise each time."""
 RANDOM = "random"
 """The fact of a row whose numbers could not be checked, since they are random."""
+OVERFLOW = "overflow"
+"""The fact of a row whose right answer FP16 cannot hold in some places."""
 DISPUTED = "disputed"
 """The fact of a row that ONNX's definition and the runtime without its optimisations do not agree about."""
 
@@ -101,6 +104,20 @@ def _throws_dice(node: Any) -> bool:
 
 def _random(fault: Fault) -> str:
     return "its numbers are random: only how many there are was checked"
+
+
+def overflow(found: np.ndarray, right: np.ndarray) -> Iterator[Appeal]:
+    """Whether an FP16 answer differs from ``right``, that of FP32, only where FP16 cannot hold it: there it may be
+    infinite, or the largest value there is."""
+    end = np.float64(FP16_MAX)
+    beyond = (np.abs(right) >= end) & (np.abs(found) >= end) & (np.sign(right) == np.sign(found))
+    if beyond.any():
+        within = [(np.where(beyond, 0, found), np.where(beyond, 0, right))]
+        yield Appeal(OVERFLOW, _overflown, within)
+
+
+def _overflown(fault: Fault) -> str:
+    return f"FP16 ends at {FP16_MAX}: {fault.values} of {fault.of} values of the FP32 answer lie beyond"
 
 
 def saturation(model: Any, given: Feeds, found: np.ndarray, right: np.ndarray, size: Size) -> Iterator[Appeal]:

@@ -11,6 +11,9 @@ import numpy as np
 from kernels.base import Audit, Fault, Launch
 from probes.harness.case import Case
 
+STANDS_FOR_INFINITY = 1e30
+"""Masks hold the lowest number there is, or one near it, where they mean minus infinity."""
+
 
 class Failure(Exception):
     """A case failed: the reason, in one line."""
@@ -79,7 +82,11 @@ def _fault(found: np.ndarray, expected: np.ndarray, tolerance: float) -> Fault:
 
 
 def _errors(found: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, float]:
-    """The distance of every value from its reference, and the largest finite magnitude of the reference, above zero."""
+    """The distance of every value from its reference, and the largest finite magnitude of the reference, above zero.
+
+    Values near the end of FP32, which stand for infinity in masks, do not count as the largest: any other value would
+    pass beside them. Their own distance is scaled to what counts.
+    """
     kind = np.float32 if found.dtype == expected.dtype == np.float32 else np.float64
     finite: Any = True
     with np.errstate(all="ignore"):
@@ -88,8 +95,18 @@ def _errors(found: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, float]
         if not np.isfinite(error).all():
             finite = np.isfinite(expected)
             error[(found == expected) | (np.isnan(found) & np.isnan(expected))] = 0
-        largest = max(float(expected.max(initial=0, where=finite)), -float(expected.min(initial=0, where=finite)))
+        largest = _largest(expected, finite)
+        if largest >= STANDS_FOR_INFINITY:
+            ordinary = finite & (np.abs(expected) < STANDS_FOR_INFINITY)
+            within = max(_largest(expected, ordinary), np.finfo(np.float64).tiny)
+            error = np.where(finite & ~ordinary, error / np.abs(expected) * within, error)
+            largest = within
     return error, max(largest, np.finfo(np.float64).tiny)
+
+
+def _largest(values: np.ndarray, where: Any) -> float:
+    """The largest magnitude among some values; 0 if there is none."""
+    return max(float(values.max(initial=0, where=where)), -float(values.min(initial=0, where=where)))
 
 
 def audited(launch: Launch, case: Case, verdict: Verdict = SOUND) -> Audit:

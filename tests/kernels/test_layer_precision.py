@@ -95,6 +95,11 @@ def test_what_has_no_fp16_inside_a_network_is_cast() -> None:
     assert [r.dtype for r in run(changed, feeds(changed))] == [np.int64, np.float16]
 
 
+def test_fp16_keeps_infinities_and_clips_what_it_cannot_hold() -> None:
+    values = np.array([-np.inf, -3.4e38, 1.5, 7e4, np.inf], np.float32)
+    assert np.frombuffer(narrowed(values, "fp16"), "<f2").tolist() == [-np.inf, -65504, 1.5, 65504, np.inf]
+
+
 def test_bf16_weights_are_the_nearest_bf16() -> None:
     values = np.random.default_rng(3).normal(size=2000).astype(np.float32)
     values[:4] = 1 + 2.0**-8, 1 + 3 * 2.0**-8, np.inf, -0.0  # two ties: down to even, up to even

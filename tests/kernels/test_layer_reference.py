@@ -107,3 +107,12 @@ def test_what_throws_no_dice_has_no_such_excuse() -> None:
     for made in (model("Relu", (4,)), model("Dropout", (4,))):
         kernel = layer_kernel.TimedLayer("Relu", partial(type(made).FromString, made.SerializeToString())).kernel("cpu")
         assert "random" not in {appeal.fault for appeal in kernel.appeals("fp32", np.ones(4), np.zeros(4))}
+
+
+def test_an_answer_beyond_fp16_is_no_fault_and_saves_no_other_value() -> None:
+    right = np.array([-3.4e38, 7e4, 1.0, 2.0])
+    (appeal,) = layer_reference.overflow(np.array([-65504.0, np.inf, 1.0, 3.0]), right)
+    ((found, expected),) = appeal.pairs
+    assert (found.tolist(), expected.tolist()) == ([0, 0, 1, 3], [0, 0, 1, 2])
+    assert appeal.words(Fault(2, 4, None)) == "FP16 ends at 65504: 2 of 4 values of the FP32 answer lie beyond"
+    assert not list(layer_reference.overflow(np.array([65504.0, 1.0, 1.0, 2.0]), np.array([-7e4, 1.0, 1.0, 2.0])))

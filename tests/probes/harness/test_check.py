@@ -18,6 +18,21 @@ CUT_OFF = np.array([1.0, 2.0, 3.0])
 ODD = np.array([np.nan, np.inf, -np.inf, 2.0])
 
 
+MASKED = np.array([-3.4e38, 1.0, -3.4e38, 2.0], np.float32)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "right"),
+    [(0, -3.4e38, True), (0, -3.39e38, True), (0, -2e38, False), (0, -np.inf, False), (1, 1.01, True), (1, 9.0, False)],
+)
+def test_numbers_beside_those_that_stand_for_infinity_are_checked_all_the_same(
+    place: int, value: float, right: bool
+) -> None:
+    found = MASKED.copy()
+    found[place] = value
+    assert bool(difference(found, MASKED, 0.01)) is not right
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 @pytest.mark.parametrize(
