@@ -14,14 +14,17 @@ import os
 import signal
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from typing import IO, Any
 
 from kernels.base import one_line
+from probes.harness import waiting
 
 GRACE = 1.0  # seconds that a worker has to give its buffers back
+MOST_STARVED = 4  # times the limit: a worker that gets less of the processors than that does not go on for ever
 PARENT_DIED = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
 EXPENDABLE = "500"  # of 1000: of all processes that could be ended for lack of memory, a worker comes first
 MEANINGS = {
@@ -85,12 +88,21 @@ class Guard:
         self._end()
 
     def _receive(self, limit_seconds: float) -> Any:
-        """The next answer. Raises Broken past the limit, EOFError where the worker has ended."""
+        """The next answer. Raises Broken past the limit, EOFError where the worker has ended.
+
+        What other work took from the worker is given to it on top, up to MOST_STARVED times the limit.
+        """
         assert self._pipe is not None
-        ready = wait([self._pipe, self._process.sentinel], limit_seconds)
-        if not ready:
-            self._end()
-            raise Broken(f"it gave no answer within {limit_seconds:.0f} s, and was ended")
+        begin = time.monotonic()
+        starved = waiting.longest(self._process.pid)
+        left = limit_seconds
+        while not (ready := wait([self._pipe, self._process.sentinel], left)):
+            took = time.monotonic() - begin
+            lost = (waiting.longest(self._process.pid) - starved) * 1e-9
+            left = min(limit_seconds + lost, MOST_STARVED * limit_seconds) - took
+            if left <= 0:
+                self._end()
+                raise Broken(f"it gave no answer within {took:.0f} s, and was ended")
         if self._pipe not in ready and not self._pipe.poll():
             raise EOFError
         return self._pipe.recv()

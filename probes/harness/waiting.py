@@ -1,4 +1,4 @@
-"""How long threads of this process stood ready with no processor to run on, as Linux counts it; 0 where it does not.
+"""How long threads of a process stood ready with no processor to run on, as Linux counts it; 0 where it does not.
 
 The scheduler adds up what each thread waits in its queue (the second number of ``schedstat``), so a wait for an event,
 a file or another thread is not counted: only processors that other work had.
@@ -20,6 +20,11 @@ def of_thread() -> int:
 def of_process() -> int:
     """Nanoseconds that all threads of this process have waited together since they began."""
     return sum(_waited(file) for file in TASKS.glob("*/schedstat"))
+
+
+def longest(process: int) -> int:
+    """Nanoseconds that the thread of another process which waited longest has waited since it began."""
+    return max(map(_waited, Path(f"/proc/{process}/task").glob("*/schedstat")), default=0)
 
 
 def _waited(file: Path) -> int:
