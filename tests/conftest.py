@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,10 @@ import pytest
 from kernels.layer_runtime import NO_TELEMETRY
 
 os.environ.setdefault(*NO_TELEMETRY)  # before any test imports the runtime
+if threading.current_thread() is threading.main_thread():
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell that starts tests in the background has it ignored
 WATCH = "watched_network"
 """The fixture of a test that reads what was watched: it runs last, and what it reads begins with the first test."""
 
