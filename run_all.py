@@ -7,6 +7,7 @@ again with nothing to measure.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -121,7 +122,7 @@ def measure(args: argparse.Namespace) -> int:
     run.measurements = kept + asked.imported(args, run)
     todo = plan(device)
     warn_of_silent(run, args.only or (), todo)
-    absent = [above for above in (args.out / device.slug, args.out) if not above.exists()]
+    absent = [above for above in (args.out / device.slug, args.out) if not os.path.exists(above)]
     folder = new_folder(args.out, device, run.started)
     with rows_in(folder, absent):
         console = Console()
