@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from kernels.onnx_shapes import MAKERS, OnnxError, line, text
+from kernels.onnx_shapes import MAKERS, OnnxError, line, long_vectors, text
 
 CHANNELS = {"Conv": 1, "ConvInteger": 1, "FusedConv": 1, "QLinearConv": 3}
 """Place of a convolution's weights, whose second dimension is the channels of a group."""
@@ -15,8 +15,9 @@ def misfit(model: Any) -> str:
     """Where, by ONNX's own strict inference, the shapes of ``model`` contradict each other, or nothing."""
     import onnx.shape_inference
 
-    follow = not any(node.op_type in MAKERS for node in model.graph.node)  # they would be made, however large
+    makes = any(node.op_type in MAKERS for node in model.graph.node)  # they would be made, however large
     try:
+        follow = not makes and not long_vectors(onnx.shape_inference.infer_shapes(model))
         onnx.shape_inference.infer_shapes(model, data_prop=follow, strict_mode=True)
     except Exception as problem:
         return line(problem).replace("[ShapeInferenceError] ", "").removeprefix("Inference error(s): ")
