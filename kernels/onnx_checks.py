@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from kernels.onnx_shapes import MAKERS, OnnxError, line, long_vectors, text
@@ -24,11 +25,25 @@ def misfit(model: Any) -> str:
     return ""
 
 
-def check_nodes(nodes: Iterable[Any]) -> None:
-    """OnnxError for a node (as of ``onnx_graph``) that cannot run on its shapes."""
+def check_nodes(nodes: Sequence[Any]) -> None:
+    """OnnxError for a node (as of ``onnx_graph``) that cannot run on its shapes, or that waits for itself."""
+    _check_circles(nodes)
     for node in nodes:
         _check_reshape(node)
         _check_channels(node)
+
+
+def _check_circles(nodes: Sequence[Any]) -> None:
+    makers = {tensor.name: place for place, node in enumerate(nodes) for tensor in node.outputs if tensor}
+    waits = {
+        place: {makers[tensor.name] for tensor in node.inputs if tensor and tensor.name in makers}
+        for place, node in enumerate(nodes)
+    }
+    try:
+        TopologicalSorter(waits).prepare()
+    except CycleError as error:
+        node = nodes[min(error.args[1])]
+        raise OnnxError(f"{node.op} {node.name} reads what follows from its own result: it can never run") from None
 
 
 def _check_reshape(node: Any) -> None:
