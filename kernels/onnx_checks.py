@@ -34,9 +34,12 @@ def check_nodes(nodes: Sequence[Any]) -> None:
 
 
 def _check_circles(nodes: Sequence[Any]) -> None:
-    makers = {tensor.name: place for place, node in enumerate(nodes) for tensor in node.outputs if tensor}
+    makers: dict[str, list[int]] = {}  # of a damaged file two nodes may make one tensor
+    for place, node in enumerate(nodes):
+        for name in (tensor.name for tensor in node.outputs if tensor):
+            makers.setdefault(name, []).append(place)
     waits = {
-        place: {makers[tensor.name] for tensor in node.inputs if tensor and tensor.name in makers}
+        place: [maker for tensor in node.inputs if tensor for maker in makers.get(tensor.name, ())]
         for place, node in enumerate(nodes)
     }
     try:

@@ -7,6 +7,7 @@ input shapes are numbers that arithmetic is constant, so it is folded between tw
 from __future__ import annotations
 
 import stat
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain, count
@@ -326,7 +327,8 @@ def fetch(tensor: Any, path: Path) -> None:
     import onnx
     from onnx.external_data_helper import load_external_data_for_tensor
 
-    with suppress(OSError, ValueError, onnx.checker.ValidationError):  # then only its value stays unknown
+    with suppress(OSError, ValueError, onnx.checker.ValidationError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of keys that onnx does not know; on an error only its value stays unknown
         load_external_data_for_tensor(tensor, str(path.parent))
         tensor.data_location = onnx.TensorProto.DEFAULT
         tensor.ClearField("external_data")

@@ -51,6 +51,7 @@ def test_a_symbol_given_as_two_numbers_is_refused() -> None:
     [
         [make("Relu", ["h"], ["h"], name="round"), make("Relu", ["x"], ["y"])],
         [make("Relu", ["x"], ["y"]), make("Relu", ["b"], ["a"], name="round"), make("Clip", ["a"], ["b"])],
+        [make("Relu", ["h"], ["h"], name="round"), make("Relu", ["x"], ["h"]), make("Relu", ["x"], ["y"])],
         [make("Add", ["x", "b"], ["a"], name="round"), make("Relu", ["a"], ["b"]), make("Relu", ["b"], ["y"])],
     ],
 )

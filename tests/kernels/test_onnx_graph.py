@@ -346,3 +346,12 @@ def test_bad_files_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(OnnxError, match=r"needs onnx: pip install"):
         read_graph(text)
+
+
+def test_an_odd_key_of_external_data_is_never_warned_of(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    weight = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[4], data_location=TensorProto.EXTERNAL)
+    for key in ("location", "odd"):
+        weight.external_data.add(key=key, value="data")
+    onnx.save(model_of([make("Add", ["x", "w"], ["y"])], {"x": (4,)}, ["y"], [weight]), str(tmp_path / "net.onnx"))
+    assert read_graph(tmp_path / "net.onnx").nodes
+    assert not recwarn.list
