@@ -7,12 +7,17 @@ again with nothing to measure.
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # while modules are loaded, Ctrl-C would be a traceback of theirs
 
 from analysis.output import CLOSED, ReaderLeft, Unheard, error_line, heard, plain, replace_unprintable
 from probes.harness import interrupts
@@ -121,7 +126,7 @@ def measure(args: argparse.Namespace) -> int:
     run.measurements = kept + asked.imported(args, run)
     todo = plan(device)
     warn_of_silent(run, args.only or (), todo)
-    absent = [above for above in (args.out / device.slug, args.out) if not above.exists()]
+    absent = [above for above in (args.out / device.slug, args.out) if not os.path.exists(above)]
     folder = new_folder(args.out, device, run.started)
     with rows_in(folder, absent):
         console = Console()
@@ -248,13 +253,14 @@ def without_traceback() -> int:
 
     Returns the exit code.
     """
-    try:
-        return main()
-    except Exception as error:
-        *_, place = traceback.extract_tb(error.__traceback__)
-        where = f"{Path(place.filename).name} line {place.lineno}"
-        told = f"{type(error).__name__} in {where}: {error}"
-        return ended(f"a fault of this program, please report it: {told}", SOME_FAILED)
+    with interrupts.raised():
+        try:
+            return main()
+        except Exception as error:
+            *_, place = traceback.extract_tb(error.__traceback__)
+            where = f"{Path(place.filename).name} line {place.lineno}"
+            told = f"{type(error).__name__} in {where}: {error}"
+            return ended(f"a fault of this program, please report it: {told}", SOME_FAILED)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from kernels.onnx_shapes import MAKERS, OnnxError, line, text
+from kernels.onnx_shapes import MAKERS, OnnxError, line, long_vectors, text
 
 CHANNELS = {"Conv": 1, "ConvInteger": 1, "FusedConv": 1, "QLinearConv": 3}
 """Place of a convolution's weights, whose second dimension is the channels of a group."""
@@ -15,19 +16,37 @@ def misfit(model: Any) -> str:
     """Where, by ONNX's own strict inference, the shapes of ``model`` contradict each other, or nothing."""
     import onnx.shape_inference
 
-    follow = not any(node.op_type in MAKERS for node in model.graph.node)  # they would be made, however large
+    makes = any(node.op_type in MAKERS for node in model.graph.node)  # they would be made, however large
     try:
+        follow = not makes and not long_vectors(onnx.shape_inference.infer_shapes(model))
         onnx.shape_inference.infer_shapes(model, data_prop=follow, strict_mode=True)
     except Exception as problem:
         return line(problem).replace("[ShapeInferenceError] ", "").removeprefix("Inference error(s): ")
     return ""
 
 
-def check_nodes(nodes: Iterable[Any]) -> None:
-    """OnnxError for a node (as of ``onnx_graph``) that cannot run on its shapes."""
+def check_nodes(nodes: Sequence[Any]) -> None:
+    """OnnxError for a node (as of ``onnx_graph``) that cannot run on its shapes, or that waits for itself."""
+    _check_circles(nodes)
     for node in nodes:
         _check_reshape(node)
         _check_channels(node)
+
+
+def _check_circles(nodes: Sequence[Any]) -> None:
+    makers: dict[str, list[int]] = {}  # of a damaged file two nodes may make one tensor
+    for place, node in enumerate(nodes):
+        for name in (tensor.name for tensor in node.outputs if tensor):
+            makers.setdefault(name, []).append(place)
+    waits = {
+        place: [maker for tensor in node.inputs if tensor for maker in makers.get(tensor.name, ())]
+        for place, node in enumerate(nodes)
+    }
+    try:
+        TopologicalSorter(waits).prepare()
+    except CycleError as error:
+        node = nodes[min(error.args[1])]
+        raise OnnxError(f"{node.op} {node.name} reads what follows from its own result: it can never run") from None
 
 
 def _check_reshape(node: Any) -> None:

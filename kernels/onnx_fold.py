@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from math import prod
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -120,9 +121,13 @@ def _evaluate(node: Any, known: Mapping[str, np.ndarray], opsets: Any) -> np.nda
         [make.make_empty_tensor_value_info(n) for n in dict.fromkeys(inputs)],
         [make.make_empty_tensor_value_info(node.output[0])],
     )
+    whole = any(known[name].dtype.kind in "iu" for name in inputs)
+    by_zero: Literal["raise", "ignore"] = "raise" if whole else "ignore"  # of whole numbers that is no value at all
     try:
         model = make.make_model(graph, opset_imports=list(opsets))
-        results: Any = onnx.reference.ReferenceEvaluator(model).run(None, {n: known[n] for n in inputs})
+        with np.errstate(all="ignore", divide=by_zero), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            results: Any = onnx.reference.ReferenceEvaluator(model).run(None, {n: known[n] for n in inputs})
         result = np.asarray(results[0])
     except Exception:  # a shape that does not fit or an operation the reference lacks: then it stays a node
         return None

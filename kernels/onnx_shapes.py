@@ -7,6 +7,7 @@ input shapes are numbers that arithmetic is constant, so it is folded between tw
 from __future__ import annotations
 
 import stat
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain, count
@@ -26,6 +27,8 @@ KINDS: Mapping[Callable[[int], bool], str] = {
     stat.S_ISDIR: "directory", stat.S_ISFIFO: "pipe", stat.S_ISCHR: "device", stat.S_ISBLK: "device",
     stat.S_ISSOCK: "socket",
 }  # fmt: skip
+LONGEST_FOLLOWED = 1 << 18
+"""Elements of a vector that inference may follow one by one: more take it a second a node, and their memory."""
 LARGEST_FILE = 2**31 - 1
 """Bytes of a protobuf message."""
 
@@ -172,21 +175,27 @@ def _inferred(model: Any, values: bool = False) -> Any:
     """A new model with the shapes that ONNX infers; values: also from what integers flow between its nodes."""
     import onnx.shape_inference
 
-    domains = _hide_makers(model) if values else {}
+    domains = _hide_costly(model) if values else {}
     try:
         found = onnx.shape_inference.infer_shapes(model, data_prop=values)
     except Exception as problem:
         raise OnnxError(f"{model.graph.name}: shapes do not fit: {line(problem)}") from problem
     finally:
-        _show_makers(model, domains)
-    _show_makers(found, domains)
+        _show_costly(model, domains)
+    _show_costly(found, domains)
     return found
 
 
-def _hide_makers(model: Any) -> dict[int, str]:
-    """Put nodes that make many integers of a few, in place, into a domain that inference does not know: it would make
-    them, whatever memory that takes. Returns their own domains, by place."""
-    domains = {place: node.domain for place, node in enumerate(model.graph.node) if node.op_type in MAKERS}
+def _hide_costly(model: Any) -> dict[int, str]:
+    """Put nodes that make many integers of a few, and those on long vectors, in place, into a domain that inference
+    does not know: it would follow each element, whatever memory and time that takes. Returns their own domains, by
+    place."""
+    vectors = long_vectors(model)
+    domains = {
+        place: node.domain
+        for place, node in enumerate(model.graph.node)
+        if node.op_type in MAKERS or not vectors.isdisjoint((*node.input, *node.output))
+    }
     for place in domains:
         model.graph.node[place].domain = HIDDEN
     if domains:
@@ -194,11 +203,23 @@ def _hide_makers(model: Any) -> dict[int, str]:
     return domains
 
 
-def _show_makers(model: Any, domains: Mapping[int, str]) -> None:
+def _show_costly(model: Any, domains: Mapping[int, str]) -> None:
     for place, domain in domains.items():
         model.graph.node[place].domain = domain
     if domains:
         keep(model, "opset_import", [entry for entry in model.opset_import if entry.domain != HIDDEN])
+
+
+def long_vectors(model: Any) -> set[str]:
+    """Names of vectors that are longer than any whose elements say how large something is."""
+    values = [*model.graph.input, *_results(model)]
+    return {value.name for value in values if is_sized(value) and _length(value) > LONGEST_FOLLOWED}
+
+
+def _length(value: Any) -> int:
+    """Of a vector; of anything else none."""
+    dims = value.type.tensor_type.shape.dim
+    return int(dims[0].dim_value) if len(dims) == 1 else 0
 
 
 def _open(model: Any) -> int:
@@ -306,7 +327,8 @@ def fetch(tensor: Any, path: Path) -> None:
     import onnx
     from onnx.external_data_helper import load_external_data_for_tensor
 
-    with suppress(OSError, ValueError, onnx.checker.ValidationError):  # then only its value stays unknown
+    with suppress(OSError, ValueError, onnx.checker.ValidationError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of keys that onnx does not know; on an error only its value stays unknown
         load_external_data_for_tensor(tensor, str(path.parent))
         tensor.data_location = onnx.TensorProto.DEFAULT
         tensor.ClearField("external_data")

@@ -72,6 +72,7 @@ BAD = [
     (["--only"], "--only"),
     (["--replot", "/nowhere"], "/nowhere is not a run of Ridgeline"),
     (["--out", "/proc/nowhere"], "cannot write to --out /proc/nowhere"),
+    (["--out", "o" * 300], "file name too long"),
 ]
 
 

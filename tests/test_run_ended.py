@@ -83,6 +83,18 @@ def test_a_run_ended_early_is_readable_and_says_it_is_partial(
     assert facts(folder)["status"] == "partial"
 
 
+@pytest.mark.parametrize("loaded", ["analysis.output", "numpy.exceptions", "probes.harness.table"])
+def test_ctrl_c_while_modules_are_loaded_is_no_traceback(loaded: str) -> None:
+    command = [sys.executable, "-X", "importtime", str(ROOT / "run_all.py"), "--list"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stderr is not None
+        next(line for line in process.stderr if line.split()[-1] == loaded)
+        os.kill(process.pid, signal.SIGINT)
+        rest = process.stderr.read()
+    assert process.returncode == -signal.SIGINT
+    assert "Traceback" not in rest
+
+
 @pytest.fixture
 def imported(tmp_path: Path) -> list[str]:
     """A run that has nothing to measure: its ceilings and its one layer are there."""

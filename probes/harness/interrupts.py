@@ -17,6 +17,19 @@ _came: list[int] = []  # of a list, what a handler does to it is done at once: a
 
 
 @contextmanager
+def raised() -> Iterator[None]:
+    """Within it Ctrl-C raises KeyboardInterrupt where it ends the program at once before and after."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@contextmanager
 def remembered() -> Iterator[None]:
     """Within it Ctrl-C raises KeyboardInterrupt as ever, and ``check`` does so again until it is ``answered``.
 

@@ -21,6 +21,8 @@ WITHIN, BEYOND = 0.75, 2.0
 """Parts of its own size, and of the size of the cache before, between which a cache surely holds a working set."""
 WIDEST = 0.20
 """Half-width of a median's interval, over the median, beyond which it says too little to be trusted."""
+LONGEST_SLUG = 60
+"""Letters: as many of any alphabet fit into the 255 bytes of a name."""
 ONE_MEMORY = 7.0
 """Compute capability from which L1 and shared memory are one."""
 FORMERLY_DISTURBED = "other load disturbed most samples; all were kept"
@@ -71,9 +73,9 @@ class Device:
 
     @property
     def slug(self) -> str:
-        """Folder name of this device's runs: lower case, words joined by ``-``."""
+        """Folder name of this device's runs: lower case, words joined by ``-``, as long as every file system takes."""
         words = "".join(c if c.isalnum() else " " for c in self.name.lower()).split()
-        return "-".join(words) or self.kind
+        return "-".join(words)[:LONGEST_SLUG].rstrip("-") or self.kind
 
     @property
     def caches(self) -> tuple[Cache, ...]:

@@ -54,7 +54,8 @@ def read(file: Path | Source, device: str, started: str, network: str = "") -> l
             rows.append(_row(path, table.line_num, cells, device, started, network or source.stem))
             begun = table.line_num
     except csv.Error as error:
-        raise malformed(path, *_place(error, begun + 1, table.line_num)) from None
+        at = table.reader.line_num  # the table's own is still that of the row before
+        raise malformed(path, *_place(error, begun + 1, at)) from None
     if not rows:
         raise malformed(path, "line 2", "no layer follows the header")
     return _with_precision(rows, given)

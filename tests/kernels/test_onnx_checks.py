@@ -44,3 +44,22 @@ def test_a_symbol_given_as_two_numbers_is_refused() -> None:
     model = model_of([make("Concat", ["a", "b"], ["y"], axis=1)], {"a": ("batch", 4), "b": ("batch", 4)}, ["y"])
     with pytest.raises(OnnxError, match=r"^b: batch is 3 there, and 2 in another input: give one number$"):
         graph_of(model, {"a": (2, 4), "b": (3, 4)})
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [make("Relu", ["h"], ["h"], name="round"), make("Relu", ["x"], ["y"])],
+        [make("Relu", ["x"], ["y"]), make("Relu", ["b"], ["a"], name="round"), make("Clip", ["a"], ["b"])],
+        [make("Relu", ["h"], ["h"], name="round"), make("Relu", ["x"], ["h"]), make("Relu", ["x"], ["y"])],
+        [make("Add", ["x", "b"], ["a"], name="round"), make("Relu", ["a"], ["b"]), make("Relu", ["b"], ["y"])],
+    ],
+)
+def test_a_node_that_waits_for_itself_is_named(nodes: list[Any]) -> None:
+    with pytest.raises(OnnxError, match=r"^\w+ round reads what follows from its own result: it can never run$"):
+        graph_of(model_of(nodes, {"x": (4,)}, ["y"]))
+
+
+def test_nodes_may_stand_in_any_order() -> None:
+    nodes = [make("Relu", ["h"], ["y"]), make("Neg", ["x"], ["h"])]
+    assert len(graph_of(model_of(nodes, {"x": (4,)}, ["y"])).nodes) == 2

@@ -93,6 +93,18 @@ def test_batch_sets_the_first_dimension(first: Any, batch: int | None, found: in
     assert graph_of(model, batch=batch).outputs[0].shape == (found, 6)
 
 
+@pytest.mark.parametrize(("kind", "folded"), [(np.int64, False), (np.float32, True)])
+def test_a_division_by_zero_among_constants_is_never_warned_of(
+    kind: Any, folded: bool, recwarn: pytest.WarningsRecorder
+) -> None:
+    nodes = [make("Div", ["a", "b"], ["q"], name="div"), make("Add", ["x", "q"], ["y"])]
+    weights = [numpy_helper.from_array(np.array([value], kind), name) for name, value in (("a", 7), ("b", 0))]
+    model = model_of(nodes, {"x": (4,)}, ["y"], weights)
+    model.graph.input[0].type.tensor_type.elem_type = model.graph.initializer[0].data_type
+    assert ("div" not in graph_of(model).constant) is folded
+    assert not recwarn.list
+
+
 @pytest.mark.parametrize("unknown", [-1, 0])
 def test_numbers_that_stand_for_unknown_are_no_sizes(unknown: int) -> None:
     model = model_of([make("Relu", ["x"], ["h"]), make("Relu", ["h"], ["y"])], {"x": (unknown, 6)}, ["y"])
@@ -334,3 +346,12 @@ def test_bad_files_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(OnnxError, match=r"needs onnx: pip install"):
         read_graph(text)
+
+
+def test_an_odd_key_of_external_data_is_never_warned_of(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    weight = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[4], data_location=TensorProto.EXTERNAL)
+    for key in ("location", "odd"):
+        weight.external_data.add(key=key, value="data")
+    onnx.save(model_of([make("Add", ["x", "w"], ["y"])], {"x": (4,)}, ["y"], [weight]), str(tmp_path / "net.onnx"))
+    assert read_graph(tmp_path / "net.onnx").nodes
+    assert not recwarn.list

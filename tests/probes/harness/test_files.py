@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -193,6 +194,11 @@ def test_a_place_where_no_folder_can_be_is_refused(tmp_path: Path, where: str) -
     (tmp_path / "link").symlink_to(tmp_path / "nowhere" / "at" / "all")
     with pytest.raises(RidgelineError, match=f"cannot write to --out {tmp_path / where}"):
         new_folder(tmp_path / where, GPU, "2030-01-02T03:04:05Z")
+
+
+@pytest.mark.parametrize("letter", ["g", "é", "機"])
+def test_a_device_of_a_long_name_has_a_folder(letter: str, tmp_path: Path) -> None:
+    assert new_folder(tmp_path, replace(GPU, name=letter * 900), "2030-01-02T03:04:05Z").is_dir()
 
 
 def test_rates_follow_from_the_facts() -> None:

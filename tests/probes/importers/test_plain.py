@@ -78,6 +78,8 @@ def test_columns_of_what_a_run_knows_itself_are_left_out(tmp_path: Path) -> None
         ("name,flops,bytes,seconds\na,1,2\n", "line 2: too few cells"),
         ("name,flops,bytes,seconds\na,1,2,3,4\n", "line 2: too many cells"),
         ("name,flops,bytes,seconds,dtype\na,1,2,3,fp12\n", "line 2: dtype is 'fp12', not one of"),
+        ('name,flops,bytes,seconds\na,1,2,3\n"b"c,1,2,3\n', "line 3: ',' expected after"),
+        ('name,flops,bytes,seconds\na,1,2,3\n"b\nc"d,1,2,3\n', "line 4: ',' expected after"),
         ("name,flops,bytes,seconds\n", "no layer follows the header"),
         ("", "line 1: no column name, flops, bytes, seconds"),
     ],
