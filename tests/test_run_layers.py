@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,9 @@ from kernels import layer_saturation
 from kernels.layer_models import Net
 from kernels.layer_precision import convert
 from kernels.onnx_graph import read_graph
+from probes.harness import asked as asking
 from probes.harness.files import read_run
+from probes.harness.records import RidgelineError
 from tests.kernels.onnx_networks import model_of
 from tests.runs import ROOT, only_run, table
 
@@ -227,6 +231,14 @@ def test_what_is_asked_wrongly_is_one_line(
     assert line in said
     assert said.count("\n") == 1
     assert not list(tmp_path.iterdir()), "nothing was begun"
+
+
+def test_roofs_of_another_core_of_the_same_name_are_told_apart() -> None:
+    """Clouds sell several generations of cores as one name."""
+    args = argparse.Namespace(roofs=H200, layers=["fc"], model=None, imported=None, only=None, device=None)
+    here = replace(read_run(H200).device, arch="9.1")
+    with pytest.raises(RidgelineError, match=r"is of NVIDIA H200 \(9.0\), not of NVIDIA H200 \(9.1\): measure"):
+        asking.device(args, lambda _: (here, "as asked"))
 
 
 def silero() -> Any:
