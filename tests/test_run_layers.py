@@ -265,10 +265,13 @@ def silero() -> Any:
 def test_a_network_whose_other_branch_does_not_fit_is_timed_with_the_inputs_chosen(tmp_path: Path) -> None:
     onnx.save(silero(), tmp_path / "net.onnx")
     asked = [*CPU, "--only", "overhead", "--model", str(tmp_path / "net.onnx"), "--shape", "x=1x8x4"]
-    assert run_all.main([*asked, "--input", "sr=16000", "--out", str(tmp_path / "out")]) == 0
-    (whole,) = [row for row in read_run(only_run(tmp_path / "out")).measurements if row.ceiling == "layer/network"]
-    assert whole.status == "ok"
+    both = ["--precision", "fp32,int8", "--out", str(tmp_path / "out")]
+    assert run_all.main([*asked, "--input", "sr=16000", *both]) == 0
+    rows = read_run(only_run(tmp_path / "out")).measurements
+    whole, in_int8 = [row for row in rows if row.ceiling == "layer/network"]
+    assert (whole.status, in_int8.status) == ("ok", "ok")
     assert "MatMul" in whole.params, "the branch of 16 kHz"
+    assert whole.flops == in_int8.flops == 8 * 4 * 4 * 2 + 1, "its product, and the question for the rate"
     assert run_all.main([*asked, "--input", "sr=8000", "--out", str(tmp_path / "other")]) == 0
     (whole,) = [row for row in read_run(only_run(tmp_path / "other")).measurements if row.ceiling == "layer/network"]
     assert "GlobalAveragePool" in whole.params or whole.status == "skipped"

@@ -218,7 +218,8 @@ def _whole(asked: Asked, precision: str, backend: str, skip: str) -> Case:
     loose = [partial(make, ends=ends) for ends in (layer_cut.OPEN_OUTPUTS, layer_cut.OPEN)]
     native = "" if asked.stored == "fp32" else asked.stored
     if precision == "int8" and not native:
-        make = partial(layer_static.quantized, make, backend, asked.chosen, asked.seconds)
+        taken = partial(make, values=asked.chosen.values)  # the quantizer stumbles over branches that do not fit
+        make = partial(layer_static.quantized, taken, backend, asked.chosen, asked.seconds)
         native, loose = "int8", []
     tolerance = {**WHOLE_TOLERANCE, "fp32": max(WHOLE_TOLERANCE[kind] for kind in _kinds(asked))}
     timed = layer_kernel.TimedLayer(
