@@ -124,7 +124,8 @@ class Kernel:
     it allocates (default: the bytes of its work).
     prepare(device, dtype, params) -> compiles and disassembles the ``raw`` backend into the caches; needs no GPU, and
     many may run at once. appeals(dtype, found, expected) -> what else to compare where ``found``, the result, differs
-    from ``expected``, the reference.
+    from ``expected``, the reference. slow_seconds: that a turn is expected to take beside its samples, where it is more
+    than compiling and checking take elsewhere.
     """
 
     name: str
@@ -137,6 +138,7 @@ class Kernel:
     footprint: Callable[..., float] | None = None
     prepare: Callable[..., None] | None = None
     appeals: Callable[[str, np.ndarray, np.ndarray], Iterable[Appeal]] = lambda dtype, found, expected: ()
+    slow_seconds: float = 0.0
 
     def memory_bytes(self, dtype: str, params: Mapping[str, Any]) -> float:
         """Bytes of memory one launch allocates."""

@@ -84,20 +84,29 @@ def _key_of(graph: Graph, node: Node) -> str:
 BOUND, OPEN_OUTPUTS, OPEN = "bound", "open outputs", "open"
 
 
-def whole(path: Path, shapes: Mapping[str, Any] | None, batch: int | None, ends: str = BOUND) -> Any:
+def whole(
+    path: Path,
+    shapes: Mapping[str, Any] | None,
+    batch: int | None,
+    ends: str = BOUND,
+    values: Mapping[str, float] | None = None,
+) -> Any:
     """The network in a file, every weight stored: those that nodes make of a constant are random.
 
     ends: BOUND, all shapes are numbers; OPEN_OUTPUTS, those of the outputs are left to the runtime, where the file is
     wrong about them; OPEN, those of the inputs are as the file has them, too: a runtime that knows them looks into
-    branches that are never taken, and refuses what would not fit there.
+    branches that are never taken, and refuses what would not fit there. values: of inputs; an If is then the branch
+    that it takes with them, and with what is known of shapes.
     """
     import onnx
 
-    graph = read_graph(path, shapes, batch)
+    graph = read_graph(path, shapes, batch, values)
     made = {tensor.name: tensor for tensor in graph.weights}
     model = _with_data(path, made)
     if ends != OPEN:
         onnx_shapes.bind(model, shapes, batch)
+    if values is not None:
+        onnx_shapes.take_branches(model, values)
     onnx_shapes.name_nodes(model)
     filled = {tensor.name for tensor in model.graph.initializer}
     kept = [node for node in model.graph.node if not _constant(node, made)]

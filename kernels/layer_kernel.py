@@ -48,7 +48,7 @@ class TimedLayer:
     outline: Callable[[], Any] | None = None
     """Makes the same without the data of its weights, where there may be too many to make for a look at its shapes."""
     kept: bool = False
-    """Keep the model between its precisions."""
+    """Keep the model between its precisions, and from turn to turn."""
     loose: Sequence[Callable[[], Any]] = ()
     """Makers of the same with shapes left open, for a runtime that refuses the first."""
     chosen: Chosen = FREE
@@ -59,6 +59,8 @@ class TimedLayer:
     """How long one run on the CPU may take."""
     held: float = 0.0
     """Bytes of what is alive inside of it at the worst moment."""
+    make_seconds: float = 0.0
+    """How long making its model is expected to take, where that is long."""
 
     @cached_property
     def graph(self) -> Graph:
@@ -71,7 +73,7 @@ class TimedLayer:
         return Kernel(
             self.op, self._work, partial(self._reference, backend), {backend: build}, self.tolerance,
             footprint=partial(self._footprint, backend),
-            appeals=partial(self._appeals, backend),
+            appeals=partial(self._appeals, backend), slow_seconds=self.make_seconds,
         )  # fmt: skip
 
     def facts(self, dtype: str, backend: str) -> dict[str, Any]:

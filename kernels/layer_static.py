@@ -16,8 +16,11 @@ from kernels.layer_domains import nodes_of
 from kernels.layer_ort import line_of
 from kernels.layer_patience import SECONDS
 from kernels.layer_runtime import onnxruntime, quantization
+from kernels.onnx_branches import rename_weights
 
 MAY_NOT_END = frozenset(("Loop", "Scan"))
+WEIGHT = "_weight"
+"""The quantizer numbers the copies of a bias that several layers share: ``conv`` and 2 may be another's ``conv2``."""
 SIGNED = ("cuda", "tensorrt")
 """Providers whose integers are signed on both sides: see ``layer_quantize.FORMS``."""
 
@@ -46,6 +49,7 @@ def _quantized(model: Any, backend: str, given: Feeds) -> Any:
     tool = quantization()
     with tempfile.TemporaryDirectory() as folder, _quiet():
         folded, result = Path(folder) / "folded.onnx", Path(folder) / "int8.onnx"
+        rename_weights(model, WEIGHT)
         _fold(model, folded)
         kind = tool.QuantType.QInt8 if backend in SIGNED else tool.QuantType.QUInt8
         tool.quantize_static(

@@ -43,6 +43,18 @@ def _branch(node: Any, known: Mapping[str, np.ndarray]) -> Any:
     return next((attribute.g for attribute in node.attribute if attribute.name == taken), None)
 
 
+def rename_weights(model: Any, ending: str) -> None:
+    """Give every initializer, in place, a name with this ending, but those that are inputs or results as well."""
+    graph = model.graph
+    names, ends = set(_names(graph)), {value.name for value in (*graph.input, *graph.output)}
+    inner = [tensor for tensor in graph.initializer if tensor.name not in ends]
+    renamed = {tensor.name: _new(tensor.name + ending, names) for tensor in inner}
+    for tensor in inner:
+        tensor.name = renamed[tensor.name]
+    for node in graph.node:
+        _rename(node, renamed)
+
+
 def _inlined(node: Any, branch: Any, names: set[str]) -> tuple[list[Any], list[Any]]:
     """Nodes and initializers of a branch, under names that no other tensor has; its results are those of the If."""
     import onnx

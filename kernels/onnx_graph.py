@@ -132,7 +132,7 @@ def read_graph(
 ) -> Graph:
     """The network in a file, every shape bound: see ``onnx_shapes.bind``. OnnxError says in a line why not.
 
-    values: of inputs, from which further shapes follow.
+    values: of inputs, from which further shapes follow, and which branch an If takes.
     """
     return replace(graph_of(onnx_shapes.load(Path(path)), shapes, batch, values), path=Path(path))
 
@@ -145,6 +145,7 @@ def graph_of(
     sound = bool(shapes) and inputs >= set(shapes or ()) and not onnx_checks.misfit(onnx_shapes.slim(model))
     onnx_shapes.bind(model, shapes, batch)
     if values:
+        onnx_shapes.take_branches(model, values)
         onnx_shapes.take_shapes(model, onnx_shapes.shapes_for(model, values))
     settled = onnx_shapes.settle(model)
     if sound and (problem := onnx_checks.misfit(settled)):

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from kernels.base import one_line
-from kernels.onnx_fold import SMALL, dimensions, elements, fold, keep
+from kernels.onnx_branches import IF, inline
+from kernels.onnx_fold import SMALL, constants, dimensions, elements, fold, keep
 from kernels.onnx_standins import extend, set_dims
 
 Shapes = Mapping[str, Sequence[int]]
@@ -131,6 +132,19 @@ def shapes_for(model: Any, values: Mapping[str, float]) -> list[Any]:
 
     An input that says how large something is makes it known; so would not even the runtime know before it runs.
     """
+    return [value for value in _results(_settled_for(model, values)) if is_sized(value)]
+
+
+def take_branches(model: Any, values: Mapping[str, float]) -> None:
+    """Put in the place of an If, in place, the branch that it takes where inputs have these values: a network with a
+    branch for each rate of sampling is that of the rate it is fed."""
+    while any(node.op_type == IF for node in model.graph.node):
+        if not inline(model, constants(_settled_for(model, values))):
+            return
+
+
+def _settled_for(model: Any, values: Mapping[str, float]) -> Any:
+    """What ``settle`` makes of the model where these inputs are constants."""
     import onnx
 
     fixed = slim(model)
@@ -143,8 +157,7 @@ def shapes_for(model: Any, values: Mapping[str, float]) -> list[Any]:
             fixed.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
     stored = {tensor.name for tensor in fixed.graph.initializer}
     keep(fixed.graph, "input", [value for name, value in inputs.items() if name not in stored])
-    settled = settle(fixed)
-    return [value for value in _results(settled) if is_sized(value)]
+    return settle(fixed)
 
 
 def take_shapes(model: Any, known: Sequence[Any]) -> None:

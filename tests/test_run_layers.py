@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,9 @@ from kernels import layer_saturation
 from kernels.layer_models import Net
 from kernels.layer_precision import convert
 from kernels.onnx_graph import read_graph
+from probes.harness import asked as asking
 from probes.harness.files import read_run
+from probes.harness.records import RidgelineError
 from tests.kernels.onnx_networks import model_of
 from tests.runs import ROOT, only_run, table
 
@@ -229,6 +233,14 @@ def test_what_is_asked_wrongly_is_one_line(
     assert not list(tmp_path.iterdir()), "nothing was begun"
 
 
+def test_roofs_of_another_core_of_the_same_name_are_told_apart() -> None:
+    """Clouds sell several generations of cores as one name."""
+    args = argparse.Namespace(roofs=H200, layers=["fc"], model=None, imported=None, only=None, device=None)
+    here = replace(read_run(H200).device, arch="9.1")
+    with pytest.raises(RidgelineError, match=r"is of NVIDIA H200 \(9.0\), not of NVIDIA H200 \(9.1\): measure"):
+        asking.device(args, lambda _: (here, "as asked"))
+
+
 def silero() -> Any:
     """Two branches, one of which fits the shapes given: a runtime that knows these refuses the other."""
     make, kind = onnx.helper.make_node, onnx.TensorProto
@@ -253,10 +265,13 @@ def silero() -> Any:
 def test_a_network_whose_other_branch_does_not_fit_is_timed_with_the_inputs_chosen(tmp_path: Path) -> None:
     onnx.save(silero(), tmp_path / "net.onnx")
     asked = [*CPU, "--only", "overhead", "--model", str(tmp_path / "net.onnx"), "--shape", "x=1x8x4"]
-    assert run_all.main([*asked, "--input", "sr=16000", "--out", str(tmp_path / "out")]) == 0
-    (whole,) = [row for row in read_run(only_run(tmp_path / "out")).measurements if row.ceiling == "layer/network"]
-    assert whole.status == "ok"
+    both = ["--precision", "fp32,int8", "--out", str(tmp_path / "out")]
+    assert run_all.main([*asked, "--input", "sr=16000", *both]) == 0
+    rows = read_run(only_run(tmp_path / "out")).measurements
+    whole, in_int8 = [row for row in rows if row.ceiling == "layer/network"]
+    assert (whole.status, in_int8.status) == ("ok", "ok")
     assert "MatMul" in whole.params, "the branch of 16 kHz"
+    assert whole.flops == in_int8.flops == 8 * 4 * 4 * 2 + 1, "its product, and the question for the rate"
     assert run_all.main([*asked, "--input", "sr=8000", "--out", str(tmp_path / "other")]) == 0
     (whole,) = [row for row in read_run(only_run(tmp_path / "other")).measurements if row.ceiling == "layer/network"]
     assert "GlobalAveragePool" in whole.params or whole.status == "skipped"

@@ -118,8 +118,14 @@ def device(
         return replace(run.device, warnings=damage), f"its ceilings are those of {args.roofs}", kept
     here, why = find(args.device)
     if (here.name, here.arch, here.kind) != (run.device.name, run.device.arch, run.device.kind):
-        raise RidgelineError(f"--roofs {args.roofs} is of {run.device.name}, not of {here.name}: measure its own")
+        theirs, ours = (_called(one, run.device.name == here.name) for one in (run.device, here))
+        raise RidgelineError(f"--roofs {args.roofs} is of {theirs}, not of {ours}: measure its own")
     return replace(here, warnings=(*here.warnings, *damage)), f"{why}; its ceilings are those of {args.roofs}", kept
+
+
+def _called(device: Device, alike: bool) -> str:
+    """The name of a device, and its core or architecture where another one of that name is not the same."""
+    return f"{device.name} ({device.arch})" if alike else device.name
 
 
 def imported(args: argparse.Namespace, run: Run) -> list[Measurement]:

@@ -164,6 +164,7 @@ class GuardedBench:
     def turn(self, task: Task, rule: Rule) -> Turn:
         """One turn of a task in the worker; a fault of the worker is a failed turn with its reason."""
         expected = rule.warm_seconds + rule.budget_seconds + (0.0 if task.repeat else FIRST_SECONDS)
+        expected += task.case.kernel.slow_seconds
         limit = max(LEAST_PATIENCE, PATIENCE * expected)
         try:
             if self._guard.fresh:

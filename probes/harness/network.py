@@ -38,6 +38,8 @@ HELD: Mapping[str, tuple[float, float]] = {
     "bf16": (-LARGEST_BF16, LARGEST_BF16),
 }
 """Least and largest number that an input of each type can be given."""
+QUANTIZE_SECONDS = 3e-5
+"""That the runtime's quantizer is expected to take for each pair of nodes: for each tensor it looks at all of them."""
 BLOCKED, FOUR_BITS = "MatMulNBits", ("int4", "uint4", "float4e2m1")
 
 
@@ -216,14 +218,16 @@ def _kinds(asked: Asked) -> set[str]:
 def _whole(asked: Asked, precision: str, backend: str, skip: str) -> Case:
     make = partial(layer_cut.whole, asked.path, asked.shapes, asked.batch)
     loose = [partial(make, ends=ends) for ends in (layer_cut.OPEN_OUTPUTS, layer_cut.OPEN)]
-    native = "" if asked.stored == "fp32" else asked.stored
+    native, quantizing = "" if asked.stored == "fp32" else asked.stored, 0.0
     if precision == "int8" and not native:
-        make = partial(layer_static.quantized, make, backend, asked.chosen, asked.seconds)
-        native, loose = "int8", []
+        taken = partial(make, values=asked.chosen.values)  # the quantizer stumbles over branches that do not fit
+        make = partial(layer_static.quantized, taken, backend, asked.chosen, asked.seconds)
+        native, loose, quantizing = "int8", [], QUANTIZE_SECONDS * len(asked.graph.nodes) ** 2
     tolerance = {**WHOLE_TOLERANCE, "fp32": max(WHOLE_TOLERANCE[kind] for kind in _kinds(asked))}
     timed = layer_kernel.TimedLayer(
         "network", make, native, tolerance, asked.graph, loose=loose if precision == asked.stored else (),
         stored=precision == asked.stored, chosen=asked.chosen, seconds=asked.seconds, held=asked.graph.held_bytes(),
+        kept=quantizing > 0, make_seconds=quantizing,
     )  # fmt: skip
     facts = timed.facts(precision, backend)
     params = {**facts, "network": asked.name, "layer": "whole network", "family": "network", "precision": precision}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from kernels.layer_families_matrix import attention, row_op, square  # noqa: E40
 from kernels.layer_families_precision import between_floats, unfused  # noqa: E402
 from kernels.layer_models import Net, infer  # noqa: E402
 from kernels.layer_precision import convert  # noqa: E402
+from kernels.layer_runtime import onnxruntime  # noqa: E402
 from kernels.onnx_graph import graph_of  # noqa: E402
 from tests.kernels.onnx_networks import model_of  # noqa: E402
 from tests.kernels.onnx_run import executed, feeds, run  # noqa: E402
@@ -170,3 +172,17 @@ def test_a_network_that_the_quantizer_cannot_run_is_skipped() -> None:
     odd = onnx.helper.make_node("Odd", ["x"], ["y"], domain="mine")
     with pytest.raises(Unavailable, match=r"no int8 of the whole: onnxruntime's quantizer: .*mine:Odd"):
         layer_static.quantized(lambda: model_of([odd], {"x": (4,)}, ["y"], domains=["mine"]), "cpu")
+
+
+def test_a_shared_bias_is_not_taken_for_the_result_of_a_layer() -> None:
+    """The quantizer numbers the copies of a bias: "conv" and 2 was the name of a result."""
+    make, results = onnx.helper.make_node, [f"conv{place}" for place in range(6)]
+    nodes = [make("Conv", [before, "w", "conv"], [after]) for before, after in pairwise(["x", *results])]
+    nodes += [make("Neg", [name], [f"minus_{name}"]) for name in results]
+    nodes.append(make("Concat", [f"minus_{name}" for name in results], ["y"], axis=1))
+    rng = np.random.default_rng(0)
+    shapes = {"w": (4, 4, 1, 1), "conv": (4,)}
+    weights = [onnx.numpy_helper.from_array(rng.random(shape, np.float32), name) for name, shape in shapes.items()]
+    made = layer_static.quantized(lambda: model_of(nodes, {"x": (1, 4, 8, 8)}, ["y"], weights), "cpu")
+    session = onnxruntime().InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
+    assert session.run(None, {"x": np.ones((1, 4, 8, 8), np.float32)})[0].shape == (1, 24, 8, 8)

@@ -103,6 +103,23 @@ def test_a_condition_that_only_running_tells_is_left() -> None:
     assert [node.op for node in graph_of(model).nodes] == ["If"]
 
 
+def by_rate() -> Any:
+    """An If in each branch of an If, both of which ask for the rate of sampling that the network is fed."""
+    inner = make("If", ["is_fast"], ["u"], then_branch=neg(), else_branch=unfit())
+    then = branch("then", [make("Greater", ["rate", "low"], ["is_fast"]), inner], "u", low=np.array(9000))
+    outer = make("If", ["known"], ["y"], name="if", then_branch=then, else_branch=unfit())
+    stored = [numpy_helper.from_array(np.array(16000), "wide")]
+    nodes = [make("Equal", ["rate", "wide"], ["known"]), outer]
+    return model_of(nodes, {"x": SHAPE, "rate": ()}, ["y"], stored, kinds={"rate": TensorProto.INT64}, opset=17)
+
+
+def test_a_condition_that_an_input_tells_is_known_once_that_is_given() -> None:
+    assert [node.op for node in graph_of(by_rate()).nodes] == ["Equal", "If"]
+    graph = graph_of(by_rate(), values={"rate": 16000})
+    assert [node.op for node in graph.nodes] == ["Equal", "Greater", "Mul", "Neg"]
+    assert "rate" in {tensor.name for tensor in graph.inputs}, "it is still fed"
+
+
 def test_a_branch_that_is_not_there_is_no_traceback() -> None:
     model = choosing((neg(), unfit()))
     del model.graph.node[3].attribute[:]

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from kernels import layer_data
-from probes.harness.network import WHOLE_TOLERANCE, Asked, cases, probe
+from kernels import layer_data, layer_static
+from kernels.base import Kernel, Work
+from probes.harness import bench
+from probes.harness.case import Case, Probe
+from probes.harness.guard import Guard
+from probes.harness.network import QUANTIZE_SECONDS, WHOLE_TOLERANCE, Asked, cases, probe
 from probes.harness.records import RidgelineError
+from probes.harness.task import tasks
+from probes.harness.timing import Rule
+from probes.harness.turn import Turn
 from tests.devices import CPU
 from tests.kernels.onnx_networks import header, model_of
 
@@ -136,6 +146,47 @@ def test_a_layer_of_a_network_of_several_types_is_of_its_own(tmp_path: Path) -> 
     assert types == {"wide": "fp32", "narrowing": "fp32", "narrow": "fp16", "whole network": "fp32"}
     whole = next(case for case in cases(found, CPU) if case.ceiling == "layer/network")
     assert whole.kernel.tolerance["fp32"] == WHOLE_TOLERANCE["fp16"]
+
+
+def test_a_whole_network_is_quantized_once_and_has_the_time_that_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The quantizer's time grows with the square of the nodes: to minutes, of a thousand on a busy machine."""
+    made = []
+
+    def quantized(make: Any, *_: Any) -> Any:
+        made.append(make())
+        return made[-1]
+
+    monkeypatch.setattr(layer_static, "quantized", quantized)
+    names = ["x", *(f"h{place}" for place in range(99)), "y"]
+    nodes = [helper.make_node("Relu", [before], [after]) for before, after in pairwise(names)]
+    relus = replace(asked(tmp_path, nodes, []), precisions=("fp32", "int8"))
+    plain, whole = [case for case in cases(relus, CPU) if case.ceiling == "layer/network"]
+    right = [whole.kernel.reference("int8", 1, **whole.params) for _ in range(3)]
+    assert (len(made), len(right)) == (1, 3)
+    assert (plain.kernel.slow_seconds, whole.kernel.slow_seconds) == (0.0, QUANTIZE_SECONDS * 100**2)
+
+
+def test_what_is_slow_to_prepare_may_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[float] = []
+
+    def ask(_: Any, request: Any, limit: float) -> Turn:
+        limits.append(limit)
+        return Turn()
+
+    monkeypatch.setattr(Guard, "ask", ask)
+    found = bench.GuardedBench(lambda _: (CPU, "it is there"), lambda _: [])
+    kernel = Kernel("made", lambda *_, **__: Work(1.0, 1.0), lambda *_, **__: np.zeros(1), {})
+    each = [Case(replace(kernel, slow_seconds=slow), "fp32", "cpu", f"x/{slow:.0f}", {}) for slow in (0.0, 30.0)]
+    todo = tasks([Probe("made", "How long?", lambda _: each)], CPU, "now")
+    found._places = {id(task): place for place, task in enumerate(todo)}
+    waited = []
+    for task in todo:
+        found.turn(task, Rule(0.1, 1.0))
+        waited.append(limits[-1])
+    usual, longer = waited
+    assert longer - usual == bench.PATIENCE * 30
 
 
 def test_a_network_that_rounds_to_integers_may_round_the_other_way(tmp_path: Path) -> None:
