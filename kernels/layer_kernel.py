@@ -73,7 +73,7 @@ class TimedLayer:
         return Kernel(
             self.op, self._work, partial(self._reference, backend), {backend: build}, self.tolerance,
             footprint=partial(self._footprint, backend),
-            appeals=partial(self._appeals, backend), slow_seconds=self.make_seconds,
+            appeals=partial(self._appeals, backend), slow_seconds=self.make_seconds + self.seconds,
         )  # fmt: skip
 
     def facts(self, dtype: str, backend: str) -> dict[str, Any]:

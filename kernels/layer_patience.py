@@ -1,8 +1,9 @@
 """Runs of the runtime that may never end: each is told to when its time is up, or when Ctrl-C comes.
 
-The runtime hears of it between two operations, of a Loop between two of its turns; one operation that takes forever it
-does not leave. While it runs, Python cannot act on a signal: so another thread waits for the byte that the signal's
-handler in C writes, or for the time, and tells the runtime.
+The runtime hears of it between two operations, of a Loop between two of its turns. One operation that takes forever it
+does not leave: then the whole process has to end, if it is one that can be spared. While the runtime runs, Python cannot
+act on a signal: so another thread waits for the byte that the signal's handler in C writes, or for the time, and tells
+the runtime.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import select
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,12 +20,22 @@ from kernels.base import Unavailable
 
 SECONDS = 30.0
 """How long one run of a layer may take (``--layer-seconds``)."""
+GRACE = 2.0  # seconds that a run has to end after it was told to
 ENDED = b"\xff"
 """What is written when a run has ended: no signal has this number."""
 
 
 class TooLong(Unavailable):
     """A run took longer than it may."""
+
+
+_leave: list[Callable[[TooLong], None]] = []
+"""What ends this process where a run does not end; nothing where the process cannot be spared."""
+
+
+def can_be_spared(leave: Callable[[TooLong], None]) -> None:
+    """This process may be ended to be rid of a run: ``leave`` does so, and is told why. It never returns."""
+    _leave[:] = [leave]
 
 
 @contextmanager
@@ -43,7 +54,7 @@ def limited(options: Any, seconds: float = SECONDS) -> Iterator[None]:
         yield
     except Exception:
         if watch.late:
-            raise TooLong(f"one run of it takes longer than {seconds:g} s (--layer-seconds)") from None
+            raise _too_long(seconds) from None
         raise
     finally:
         if main:
@@ -52,6 +63,10 @@ def limited(options: Any, seconds: float = SECONDS) -> Iterator[None]:
         watch.join()
         os.close(reads)
         os.close(writes)
+
+
+def _too_long(seconds: float) -> TooLong:
+    return TooLong(f"one run of it takes longer than {seconds:g} s (--layer-seconds)")
 
 
 class _Watch(threading.Thread):
@@ -70,5 +85,7 @@ class _Watch(threading.Thread):
             return
         self.late = not ready
         self._options.terminate = True
+        if self.late and _leave and not waiting.poll(1000 * GRACE):
+            _leave[0](_too_long(self._seconds))
         while ENDED not in os.read(self._reads, 64):
             pass

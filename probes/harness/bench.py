@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kernels.base import Unavailable
 from probes.harness import sustained
 from probes.harness.devices import nvml
 from probes.harness.guard import Broken, Guard
-from probes.harness.records import FAILED, OK, Device, RidgelineError
+from probes.harness.records import FAILED, OK, SKIPPED, Device, RidgelineError
 from probes.harness.task import Task
 from probes.harness.timing import Clock, Rule, clock_for
 from probes.harness.turn import Turn, prepare, take_turn, told
@@ -170,6 +171,9 @@ class GuardedBench:
             if self._guard.fresh:
                 self._guard.ask(_Ask("start"), START_SECONDS)
             turn: Turn = self._guard.ask(_Ask("turn", task=self._places[id(task)], rule=rule), limit)
+        except Unavailable as reason:  # the worker has ended to be rid of what did not
+            self._guard.renew()
+            return Turn(SKIPPED, str(reason))
         except Exception as error:  # Broken, or what a driver answers that a fresh worker cannot start
             return Turn(FAILED, told(error))
         if turn.broken:

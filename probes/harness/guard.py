@@ -17,9 +17,11 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from typing import IO, Any
 
+from kernels import layer_patience as patience
 from kernels.base import one_line
 from probes.harness import waiting
 
@@ -166,6 +168,7 @@ def _serve(make: Callable[[], Callable[[Any], Any]], pipe: Connection, log: int,
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
         score.write(EXPENDABLE)
     answer: Callable[[Any], Any] | None = None
+    patience.can_be_spared(partial(_leave, pipe))
     while (request := pipe.recv()) is not None:
         try:
             answer = answer or make()
@@ -174,6 +177,12 @@ def _serve(make: Callable[[], Callable[[Any], Any]], pipe: Connection, log: int,
             result = error
         _send(pipe, result)
     os._exit(0)  # the program's own end-of-process work is not the worker's
+
+
+def _leave(pipe: Connection, reason: Exception) -> None:
+    """End the worker from a thread of it while another hangs: ``reason`` is its answer."""
+    _send(pipe, reason)
+    os._exit(0)
 
 
 def _send(pipe: Connection, result: Any) -> None:

@@ -9,11 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from kernels.base import KernelError
+from kernels import layer_patience as patience
+from kernels.base import KernelError, Unavailable
 from probes.harness import waiting
 from probes.harness.guard import Broken, Guard
 from tests.runs import ROOT
@@ -31,6 +33,7 @@ def worker() -> Callable[[str], Any]:
             "segfault": lambda: ctypes.string_at(0),
             "abort": _abort,
             "hang": lambda: time.sleep(LONG),
+            "stuck": _stuck,
             "exit": lambda: os._exit(3),
             "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
             "ctrl-c": lambda: os.kill(os.getpid(), signal.SIGINT),
@@ -45,6 +48,12 @@ def worker() -> Callable[[str], Any]:
 def _abort() -> None:
     os.write(2, b"something else\nLLVM ERROR: Cannot select\n")
     os.abort()
+
+
+def _stuck() -> None:
+    """A run of a runtime in one operation that takes forever: told to end, it does not."""
+    with patience.limited(SimpleNamespace(terminate=False), 0.2):
+        time.sleep(LONG)
 
 
 def _raise() -> None:
@@ -83,6 +92,15 @@ def test_what_ends_the_worker_is_told_and_a_fresh_one_goes_on(guard: Guard, faul
 def test_what_hangs_is_ended(guard: Guard) -> None:
     with pytest.raises(Broken, match=r"it gave no answer within \d+ s, and was ended"):
         guard.ask("hang", 0.6)
+    assert guard.ask("next", LONG) == ("next", 1)
+
+
+def test_a_run_that_does_not_end_when_told_to_ends_its_worker_with_the_reason(guard: Guard) -> None:
+    begin = time.monotonic()
+    with pytest.raises(Unavailable, match=r"one run of it takes longer than 0.2 s \(--layer-seconds\)"):
+        guard.ask("stuck", LONG)
+    assert time.monotonic() - begin < LONG / 2
+    guard.renew()
     assert guard.ask("next", LONG) == ("next", 1)
 
 
