@@ -1,9 +1,9 @@
 """Runs of the runtime that may never end: each is told to when its time is up, or when Ctrl-C comes.
 
 The runtime hears of it between two operations, of a Loop between two of its turns. One operation that takes forever it
-does not leave: then the whole process has to end, if it is one that can be spared. While the runtime runs, Python cannot
-act on a signal: so another thread waits for the byte that the signal's handler in C writes, or for the time, and tells
-the runtime.
+does not leave: then the whole process has to end, if it is one that can be spared. While the runtime runs, Python
+cannot act on a signal: so another thread waits for the byte that the signal's handler in C writes, or for the time, and
+tells the runtime.
 """
 
 from __future__ import annotations
