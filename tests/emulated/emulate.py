@@ -33,6 +33,8 @@ TOP = Path(__file__).parents[2]
 CACHE = Path(__file__).parent / ".cache"  # git ignores it
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 NEWEST = "sid"  # Debian's release whose QEMU knows all cores
+TESTS_NEED = ("pytest", "hypothesis")  # how the names of packages begin that TESTS import
+INSTALLED = "installed.txt"  # what was asked of pip, a line each: pyproject.toml may have changed since
 LIMIT_S = 3600  # of one core's tests
 AGREEMENT = """
 import json, llvmlite.binding, os, platform, subprocess, sys
@@ -167,6 +169,7 @@ def arm_root(cache: Path) -> Path:
     """A root of Arm's Python and its libraries, with this project's packages in ``site``."""
     root = cache / "root"
     if root.exists():
+        install(root)
         return root
     apt = Apt(cache / "apt-root", "arm64", codename())
     apt.get("install", "--download-only", "--no-install-recommends", "--yes", "python3", "libstdc++6")
@@ -179,13 +182,20 @@ def arm_root(cache: Path) -> Path:
 
 
 def install(root: Path) -> None:
-    """The packages this project and its tests need, for Arm."""
+    """The packages that this project and the tests in TESTS need, for Arm; nothing where they are there already."""
     project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["layers"], "pytest"]
+    extras = project["optional-dependencies"]
+    tests = [package for package in extras["test"] if package.startswith(TESTS_NEED)]
+    wanted = [*project["dependencies"], *extras["layers"], *tests]
+    installed = root / "site" / INSTALLED
+    if installed.exists() and installed.read_text(encoding="utf-8").splitlines() == wanted:
+        return
+    shutil.rmtree(root / "site", ignore_errors=True)
     platforms = [f"--platform=manylinux_2_{minor}_aarch64" for minor in range(36, 16, -1)]
     words = ["--python-version", version(root), "--implementation", "cp", "--only-binary=:all:"]
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--target", str(root / "site")]
     command([*pip, *words, *platforms, "--platform=manylinux2014_aarch64", *wanted], root)
+    installed.write_text("\n".join(wanted), encoding="utf-8")
 
 
 def version(root: Path) -> str:
