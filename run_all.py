@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # while modules are loaded, Ctrl-C would be a traceback of theirs
 
-from analysis.output import CLOSED, ReaderLeft, Unheard, error_line, heard, plain, replace_unprintable
+from analysis.tell.output import CLOSED, ReaderLeft, Unheard, error_line, heard, plain, replace_unprintable
 from probes.harness import interrupts
 from probes.harness.case import Probe, all_probes, choose
 from probes.harness.devices.choose import choose as choose_device
@@ -30,7 +30,7 @@ from probes.harness.options import parser, refuse_ignored
 from probes.harness.records import FAILED, Device, RidgelineError
 
 if TYPE_CHECKING:
-    from analysis.console import Console
+    from analysis.tell.console import Console
     from probes.harness.bench import GuardedBench
     from probes.harness.task import Task
 
@@ -96,7 +96,7 @@ def list_probes(args: argparse.Namespace) -> int:
 def replot(folder: Path) -> int:
     """Analyse, judge and draw the run in ``folder`` again; returns the exit code that measuring it gives."""
     from analysis.analyse import analyse
-    from analysis.console import Console
+    from analysis.tell.console import Console
 
     try:
         outcome = analyse(folder)
@@ -108,7 +108,7 @@ def replot(folder: Path) -> int:
 
 def measure(args: argparse.Namespace) -> int:
     """Measure the chosen device, leaving a run directory; the rows so far are always on disk."""
-    from analysis.console import Console
+    from analysis.tell.console import Console
     from probes.harness import asked
     from probes.harness.bench import GuardedBench
     from probes.harness.task import tasks
@@ -194,7 +194,7 @@ def measured(
     watch: Watch,
 ) -> int:
     """Measure all there is to measure, or as much as can be; returns the exit code."""
-    from analysis.judge import judged
+    from analysis.model.judge import judged
     from probes.harness.measuring import measure_all
 
     try:

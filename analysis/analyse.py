@@ -7,18 +7,18 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from analysis import most
-from analysis.ceilings import Ceiling, ceilings, is_roof
-from analysis.drawing import Figure, drawn, picture
-from analysis.judge import judged
-from analysis.layer_groups import LayerSweep, Network, layer_sweeps, networks, unplaced
-from analysis.layer_missing import with_lost_time
-from analysis.levels import levels
-from analysis.placement import Placement
-from analysis.placements import placements
-from analysis.roofline import Roofline, roofline
-from analysis.sweeps import Sweep, sweeps
-from analysis.trust import Trust, trust
+from analysis.draw.files import Figure, drawn, picture
+from analysis.layers.groups import LayerSweep, Network, layer_sweeps, networks, unplaced
+from analysis.layers.missing import with_lost_time
+from analysis.layers.place import placements
+from analysis.layers.placement import Placement
+from analysis.model.ceilings import Ceiling, ceilings, is_roof
+from analysis.model.judge import judged
+from analysis.model.levels import levels
+from analysis.model.roofline import Roofline, roofline
+from analysis.model.sweeps import Sweep, sweeps
+from analysis.model.trust import Trust, trust
+from analysis.tell import most
 from analysis.units import si, unit_of
 from probes.harness.files import COMPLETE, Run, csv_text, read_moments, read_run, remove_parts, replace_file
 from probes.harness.records import Moment
@@ -84,8 +84,8 @@ def write(outcome: Outcome, folder: Path) -> None:
 
 def _contents(outcome: Outcome) -> dict[str, str | bytes]:
     """All files by name; placements.csv and pictures of layers only of a run that has layers."""
-    from analysis.layer_report import section
-    from analysis.report import html
+    from analysis.tell.layer_report import section
+    from analysis.tell.report import html
 
     layers = layer_figures(outcome)
     made = drawn({"roofline": roofline_figure(outcome), **sweep_figures(outcome), **layers})
@@ -117,14 +117,14 @@ def subtitle(outcome: Outcome) -> str:
 
 def roofline_figure(outcome: Outcome) -> Figure:
     """The roofline."""
-    from analysis.plot import figure
+    from analysis.draw.roofline import figure
 
     return partial(figure, most.of_roofs(outcome.model), [], outcome.run.device.name, subtitle(outcome), INCHES)
 
 
 def sweep_figures(outcome: Outcome) -> dict[str, Figure]:
     """The sweeps, by the names of their files."""
-    from analysis.sweep_plot import figure
+    from analysis.draw.sweep import figure
 
     device = outcome.run.device.name
     return {sweep.name: partial(figure, sweep, device, SWEEP_INCHES) for sweep in outcome.sweeps}
@@ -132,25 +132,26 @@ def sweep_figures(outcome: Outcome) -> dict[str, Figure]:
 
 def layer_figures(outcome: Outcome) -> dict[str, Figure]:
     """Networks, precisions and sweeps over layers, likewise."""
-    from analysis import layer_list_plot, layer_plot, layer_precision_plot, layer_sweep_plot
-    from analysis.layer_report import picture_of
+    from analysis.draw.layers import listing, network, precisions
+    from analysis.draw.layers import sweep as layer_sweep
+    from analysis.tell.layer_report import picture_of
 
     device, roofs = outcome.run.device, most.of_roofs(outcome.model)
-    several = layer_precision_plot.several(outcome.networks)
+    several = precisions.several(outcome.networks)
     figures: dict[str, Figure] = {
-        net.file: partial(layer_plot.figure, net, roofs, device, INCHES) for net in outcome.networks
+        net.file: partial(network.figure, net, roofs, device, INCHES) for net in outcome.networks
     }
     for name, nets in several.items():
-        figures[picture_of(name)] = partial(layer_precision_plot.figure, name, nets, device.name, INCHES[0])
+        figures[picture_of(name)] = partial(precisions.figure, name, nets, device.name, INCHES[0])
     for sweep in outcome.layer_sweeps:
-        draw = layer_list_plot.figure if sweep.listed else layer_sweep_plot.figure
+        draw = listing.figure if sweep.listed else layer_sweep.figure
         figures[sweep.file] = partial(draw, sweep, roofs, device, INCHES)
     return figures
 
 
 def curve(moments: Sequence[Moment]) -> bytes:
     """The picture of a sustained load, as PNG bytes."""
-    from analysis.curve import figure
+    from analysis.draw.sustained import figure
 
     device, tag = moments[0].device, moments[0].tag
     return picture(partial(figure, moments, f"{device}: {tag}", unit_of(tag, tag.split("/")[1])))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.judge import judged
+from analysis.model.judge import judged
 from kernels import cuda
 from kernels.base import Audit, Kernel, Work
 from kernels.nvrtc import compile_cubin

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.judge import judged
+from analysis.model.judge import judged
 from kernels import stream
 from kernels.base import KernelError
 from probes.harness.bench import LocalBench

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from analysis import ask
-from analysis.specs import products
+from analysis.theory import __main__
+from analysis.theory.products import products
 
 ROOT = Path(__file__).parents[2]
 
 
 def text_of(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
-    code = ask.main(argv)
+    code = __main__.main(argv)
     out, err = capsys.readouterr()
     return code, out, err
 

@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 
-from analysis.ceilings import Ceiling, ceilings, is_roof
+from analysis.model.ceilings import Ceiling, ceilings, is_roof
 from probes.harness.records import FAILED, OK, SKIPPED, Measurement
 from tests.devices import CPU, GPU, measurement
 

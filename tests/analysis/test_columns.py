@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.columns import GAP, LINES, fit, shortened
+from analysis.tell.columns import GAP, LINES, fit, shortened
 
 HEAD = ("layer", "type", "time", "rate or bandwidth", "of roof", "bound", "remark")
 ROW = ("a network: a layer of a long name", "fp32", "23.6 µs", "522 GFLOP/s", "14.3 %", "below every roof", "why " * 40)

@@ -9,8 +9,8 @@ import pytest
 import rich.console
 
 from analysis.analyse import Outcome, model
-from analysis.console import Console
-from analysis.report import cells
+from analysis.tell.console import Console
+from analysis.tell.report import cells
 from analysis.units import percent, si
 from tests.analysis.layer_rows import network, run_of
 from tests.devices import measurement

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from analysis import drawing
-from analysis.ceilings import ceilings
-from analysis.plot import figure
-from analysis.roofline import roofline
+from analysis.draw import files
+from analysis.draw.roofline import figure
+from analysis.model.ceilings import ceilings
+from analysis.model.roofline import roofline
 from tests.devices import GPU, measurement
 from tests.runs import ROOT
 
@@ -29,11 +29,11 @@ def figures(count: int) -> dict[str, Any]:
 
 
 def test_side_by_side_is_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    some = figures(drawing.ALONE + 1)
-    monkeypatch.setattr(drawing, "_cores", lambda: 2)
-    together = drawing.drawn(some)
-    monkeypatch.setattr(drawing, "_cores", lambda: 1)
-    assert together == drawing.drawn(some)
+    some = figures(files.ALONE + 1)
+    monkeypatch.setattr(files, "_cores", lambda: 2)
+    together = files.drawn(some)
+    monkeypatch.setattr(files, "_cores", lambda: 1)
+    assert together == files.drawn(some)
     assert list(together) == list(some)
     assert len(set(together.values())) == len(some)
 
@@ -50,9 +50,9 @@ def drawn_apart(make: Any) -> Any:
 
 
 def test_an_interrupt_of_a_terminal_is_for_the_program_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawing, "_cores", lambda: 2)
-    some = {name: partial(drawn_apart, make) for name, make in figures(drawing.ALONE + 1).items()}
-    assert len(drawing.drawn(some)) == len(some)
+    monkeypatch.setattr(files, "_cores", lambda: 2)
+    some = {name: partial(drawn_apart, make) for name, make in figures(files.ALONE + 1).items()}
+    assert len(files.drawn(some)) == len(some)
     assert not waiting()
 
 
@@ -61,7 +61,7 @@ import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from analysis.drawing import _end_with
+from analysis.draw.files import _end_with
 from tests.analysis.test_drawing import own_number
 if __name__ == "__main__":
     with ProcessPoolExecutor(2, get_context("spawn"), _end_with, (os.getpid(),)) as pool:
@@ -106,23 +106,23 @@ def test_processes_that_draw_end_with_the_program_however_it_ends(tmp_path: Path
 def test_how_someone_set_up_matplotlib_changes_no_picture(setting: str) -> None:
     matplotlib: Any = importlib.import_module("matplotlib")
     (some,) = figures(1).values()
-    before = drawing.both(some)
+    before = files.both(some)
     name, _, value = setting.partition(": ")
     with matplotlib.rc_context({name: value}):
-        assert drawing.both(some) == before
+        assert files.both(some) == before
         assert str(matplotlib.rcParams[name]) != str(matplotlib.rcParamsDefault[name]), "and stays as it was set"
 
 
 def test_few_figures_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawing, "ProcessPoolExecutor", lambda *_: pytest.fail("a process"))
-    assert len(drawing.drawn(figures(drawing.ALONE))) == drawing.ALONE
+    monkeypatch.setattr(files, "ProcessPoolExecutor", lambda *_: pytest.fail("a process"))
+    assert len(files.drawn(figures(files.ALONE))) == files.ALONE
 
 
 def test_where_no_process_can_start_all_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: Any) -> Any:
         raise OSError("no semaphores here")
 
-    monkeypatch.setattr(drawing, "ProcessPoolExecutor", refused)
-    monkeypatch.setattr(drawing, "_cores", lambda: 2)
-    some = figures(drawing.ALONE + 1)
-    assert list(drawing.drawn(some)) == list(some)
+    monkeypatch.setattr(files, "ProcessPoolExecutor", refused)
+    monkeypatch.setattr(files, "_cores", lambda: 2)
+    some = figures(files.ALONE + 1)
+    assert list(files.drawn(some)) == list(some)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from analysis.analyse import model
-from analysis.judge import judged
-from analysis.report import summary
+from analysis.model.judge import judged
+from analysis.tell.report import summary
 from probes.harness.files import COMPLETE, Run
 from probes.harness.records import FAILED, OK, Device, Measurement
 from tests.devices import CPU, GPU, measurement
@@ -169,7 +169,7 @@ def test_an_untrusted_row_is_no_roof_no_ridge_point_and_no_denominator() -> None
 
 
 def test_a_network_under_an_untrusted_roof_has_no_speed_of_light() -> None:
-    from analysis.layer_words import headline
+    from analysis.layers.words import headline
 
     (net,) = model(doubted_run()).networks
     assert "No verdict on FP64: its roof compute/fp64 cannot be trusted" in headline(net)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.labels import cut, round_numbers
+from analysis.draw.labels import cut, round_numbers
 
 
 def test_powers_of_the_base_come_first() -> None:

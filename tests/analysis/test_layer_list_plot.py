@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from matplotlib.text import Text
 
-from analysis import layer_list_plot
 from analysis.analyse import INCHES, Outcome, layer_figures, model
+from analysis.draw.layers import listing
 from tests.analysis.layer_rows import GPU, conv, conv_sweep, copy, row, run_of
 
 NODES = [conv(3, 64), conv(3, 64, 64), conv(5, 64), copy("Relu", 56), copy("Relu", 28), copy("Transpose", 56)]
@@ -29,7 +29,7 @@ def outcome() -> Outcome:
 
 @pytest.fixture(scope="module")
 def made(outcome: Outcome) -> Any:
-    figure = layer_list_plot.figure(outcome.layer_sweeps[0], outcome.model, GPU, INCHES)
+    figure = listing.figure(outcome.layer_sweeps[0], outcome.model, GPU, INCHES)
     figure.canvas.draw()
     return figure
 
@@ -64,4 +64,4 @@ def test_no_word_covers_another_or_leaves_the_picture(made: Any) -> None:
 def test_only_a_list_is_drawn_as_a_list(outcome: Outcome) -> None:
     figures = layer_figures(outcome)
     drawn = {sweep.name: figures[sweep.file].func.__module__ for sweep in outcome.layer_sweeps}  # type: ignore[attr-defined]
-    assert drawn == {"precision": "analysis.layer_list_plot", "conv-kernel": "analysis.layer_sweep_plot"}
+    assert drawn == {"precision": "analysis.draw.layers.listing", "conv-kernel": "analysis.draw.layers.sweep"}

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from analysis import layer_plot, layer_precision_plot
 from analysis.analyse import INCHES, Outcome, model
-from analysis.layer_missing import how_many, left_out
+from analysis.draw.layers import network as layer_plot
+from analysis.draw.layers import precisions
+from analysis.layers.missing import how_many, left_out
 from probes.harness.records import Measurement
 from tests.analysis.layer_rows import GPU, network, run_of
 
@@ -48,7 +49,7 @@ def test_both_pictures_say_how_many_layers_are_missing() -> None:
     found = outcome()
     half = found.networks[1]
     alone = words(layer_plot.figure(half, found.model, GPU, INCHES))
-    beside = words(layer_precision_plot.figure("squeezenet", found.networks, "Device", INCHES[0]))
+    beside = words(precisions.figure("squeezenet", found.networks, "Device", INCHES[0]))
     (note,) = left_out(half)
     total = len(half.layers) + half.skipped
     assert note.startswith(f"FP16 on cuda lacks {half.skipped} of {total} layers, which did not run so: they take ")
@@ -67,6 +68,6 @@ def test_layers_without_a_roof_are_not_called_light_in_silence() -> None:
 
 def test_a_complete_network_is_drawn_as_before() -> None:
     found = outcome(lost="none such")
-    made = layer_precision_plot.figure("squeezenet", found.networks, "Device", INCHES[0])
+    made = precisions.figure("squeezenet", found.networks, "Device", INCHES[0])
     assert not [text for text in made.texts if text.get_gid() == "note"]
     assert "for all layers" in words(layer_plot.figure(found.networks[1], found.model, GPU, INCHES))

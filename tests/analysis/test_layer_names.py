@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
-from analysis.labels import Box
-from analysis.layer_axes import axes
-from analysis.layer_canvas import covered, standing
-from analysis.layer_names import beside_point, slope_names
-from analysis.roofline import Roof, Roofline
+from analysis.draw.canvas import covered, standing
+from analysis.draw.labels import Box
+from analysis.draw.layers.axes import axes
+from analysis.draw.layers.names import beside_point, slope_names
+from analysis.model.roofline import Roof, Roofline
 
 SLOPES = (Roof("bandwidth/l2", 385e9, None, "B/s"), Roof("bandwidth/dram", 48e9, None, "B/s"))
 ROOFS = Roofline((Roof("compute/int8", 2.1e12, None, "OP/s"), Roof("compute/fp32", 5e11, None, "FLOP/s")), SLOPES)

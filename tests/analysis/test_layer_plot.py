@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 from matplotlib.text import Text
 
-from analysis import layer_plot, layer_precision_plot, layer_sweep_plot
 from analysis.analyse import INCHES, Outcome, model
-from analysis.labels import width
-from analysis.layer_axes import in_strip, limits, on_roofline, roofs_of
-from analysis.layer_canvas import standing
-from analysis.layer_curves import look
-from analysis.naming import SMALL
-from analysis.placements import ranking
+from analysis.draw.canvas import standing
+from analysis.draw.labels import width
+from analysis.draw.layers import network as layer_plot
+from analysis.draw.layers import precisions
+from analysis.draw.layers import sweep as layer_sweep
+from analysis.draw.layers.axes import in_strip, limits, on_roofline, roofs_of
+from analysis.draw.layers.curves import look
+from analysis.draw.naming import SMALL
+from analysis.layers.place import ranking
 from tests.analysis.layer_rows import GPU, ROOFS, conv, conv_sweep, copy, movement_sweep, network, row, run_of
 
 
@@ -38,7 +40,7 @@ def drawn(name: str) -> Any:
     )
     if made is None:
         sweep = next(sweep for sweep in found.layer_sweeps if sweep.file == name)
-        made = layer_sweep_plot.figure(sweep, found.model, GPU, INCHES)
+        made = layer_sweep.figure(sweep, found.model, GPU, INCHES)
     made.canvas.draw()
     return made
 
@@ -149,7 +151,7 @@ def test_layers_without_operations_stand_in_the_margin_by_their_bytes() -> None:
 def test_a_sweep_without_any_operations_has_the_strip_only() -> None:
     found = model(run_of(*(each for each in movement_sweep() if each.flops == 0)))
     (sweep,) = found.layer_sweeps
-    strip, upper, lower = layer_sweep_plot.figure(sweep, found.model, GPU, INCHES).axes
+    strip, upper, lower = layer_sweep.figure(sweep, found.model, GPU, INCHES).axes
     assert strip.get_xlabel() == "no FLOPs"
     assert len([line for line in strip.get_lines() if "movement/" in str(line.get_gid())]) == 2
     assert (len(upper.get_lines()), len(lower.get_lines())) == (2, 0)
@@ -175,8 +177,8 @@ def test_time_and_intensity_stand_over_x() -> None:
 
 
 def test_precisions_of_a_network_are_bars_of_time_now_and_least_time() -> None:
-    ((name, nets),) = layer_precision_plot.several(outcome().networks).items()
-    ax = layer_precision_plot.figure(name, nets, "Device", 9.6).axes[0]
+    ((name, nets),) = precisions.several(outcome().networks).items()
+    ax = precisions.figure(name, nets, "Device", 9.6).axes[0]
     bars = {
         bar.get_y(): [b.get_width() for b in ax.patches if math.isclose(b.get_y(), bar.get_y())] for bar in ax.patches
     }
@@ -193,7 +195,7 @@ def test_a_run_without_roofs_is_drawn_all_the_same() -> None:
     for net in found.networks:
         layer_plot.figure(net, found.model, GPU, INCHES).canvas.draw()
     for sweep in found.layer_sweeps:
-        layer_sweep_plot.figure(sweep, found.model, GPU, INCHES).canvas.draw()
+        layer_sweep.figure(sweep, found.model, GPU, INCHES).canvas.draw()
 
 
 def numbers(axis: Any) -> list[str]:

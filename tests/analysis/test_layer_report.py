@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from analysis import layer_console
 from analysis.analyse import analyse, model
-from analysis.console import Console
-from analysis.layer_report import section, table
-from analysis.layer_words import headline
-from analysis.placement import Placement
-from analysis.placements import ranking
-from analysis.report import html
+from analysis.layers.place import ranking
+from analysis.layers.placement import Placement
+from analysis.layers.words import headline
+from analysis.tell import layer_console
+from analysis.tell.console import Console
+from analysis.tell.layer_report import section, table
+from analysis.tell.report import html
 from analysis.units import percent
 from probes.harness.files import Run
 from tests.analysis.layer_rows import ROOFS, conv_sweep, network, row, run_of

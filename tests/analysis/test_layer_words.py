@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from analysis import layer_plot, layer_precision_plot
-from analysis.ceilings import ceilings
-from analysis.layer_groups import Network, layer_sweeps, networks, slug, unplaced
-from analysis.layer_words import compared, correlation, headline, kinds, prediction, saturated, unknown
-from analysis.placement import Placement
-from analysis.placements import WHOLE, placements, speed_of_light
+from analysis.draw.layers import network, precisions
+from analysis.layers.groups import Network, layer_sweeps, networks, slug, unplaced
+from analysis.layers.place import WHOLE, placements, speed_of_light
+from analysis.layers.placement import Placement
+from analysis.layers.words import compared, correlation, headline, kinds, prediction, saturated, unknown
+from analysis.model.ceilings import ceilings
 from probes.harness.records import Measurement
 from tests.analysis.layer_rows import GPU, ROOFS, conv, conv_sweep, row
 from tests.devices import measurement
@@ -87,8 +87,8 @@ def test_a_network_that_cannot_be_timed_as_a_whole_says_why_and_has_no_speed_of_
     said = headline(net)
     assert f"the whole was not timed in one go: {REASON}. So it has no speed of light." in said
     assert "%" not in said
-    assert layer_plot._under(net).endswith("the whole could not be timed")
-    assert layer_precision_plot._said(net).endswith("the whole could not be timed")
+    assert network._under(net).endswith("the whole could not be timed")
+    assert precisions._said(net).endswith("the whole could not be timed")
 
 
 def test_a_network_of_which_layers_are_missing_has_no_speed_of_light() -> None:

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from analysis.analyse import model
-from analysis.judge import judged
-from analysis.levels import BY_ORDER, levels, reported
-from analysis.plateaus import plateaus
-from analysis.report import summary
+from analysis.model.judge import judged
+from analysis.model.levels import BY_ORDER, levels, reported
+from analysis.model.plateaus import plateaus
+from analysis.tell.report import summary
 from kernels.cache_cuda import SM_SIZES
 from probes.harness.files import COMPLETE, Run
 from probes.harness.records import FAILED, Device, Measurement

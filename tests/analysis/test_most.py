@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from analysis import most
 from analysis.analyse import layer_figures, model, sweep_figures, write
-from analysis.console import Console
-from analysis.plateaus import MOST_POINTS, Plateau, plateaus
+from analysis.model.plateaus import MOST_POINTS, Plateau, plateaus
+from analysis.tell import most
+from analysis.tell.console import Console
 from probes.harness.records import Measurement
 from tests.analysis.layer_rows import run_of
 from tests.devices import measurement

@@ -9,8 +9,8 @@ from typing import TextIO
 
 import pytest
 
-from analysis.console import Console
-from analysis.output import LONGEST, ReaderLeft, Unheard, error_line, heard, plain
+from analysis.tell.console import Console
+from analysis.tell.output import LONGEST, ReaderLeft, Unheard, error_line, heard, plain
 from tests.devices import CPU
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")

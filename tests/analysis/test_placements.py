@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from analysis.ceilings import ceilings
-from analysis.placement import Placement
-from analysis.placements import placements, precisions, ranking, speed_of_light
+from analysis.layers.place import placements, precisions, ranking, speed_of_light
+from analysis.layers.placement import Placement
+from analysis.model.ceilings import ceilings
 from probes.harness.files import csv_text
 from probes.harness.records import SKIPPED, Device, Measurement
 from tests.devices import CPU, GPU, measurement

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from matplotlib.text import Text
 
-from analysis.labels import spread_out, stagger, that_fit
-from analysis.plot import figure
-from analysis.roofline import Roof, Roofline
+from analysis.draw.labels import spread_out, stagger, that_fit
+from analysis.draw.roofline import figure
+from analysis.model.roofline import Roof, Roofline
 
 COMPUTE = [
     ("fp8/wgmma_sp-fp32", 3.4e15), ("fp8/wgmma-fp32", 1.9e15), ("int8/wgmma-int32", 1.91e15),

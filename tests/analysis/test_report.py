@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from analysis.analyse import analyse, model, subtitle
-from analysis.ceilings import ceilings
-from analysis.report import summary
+from analysis.model.ceilings import ceilings
+from analysis.tell.report import summary
 from probes.harness.files import COMPLETE, PARTIAL, Run, read_run
 from probes.harness.records import FAILED, SKIPPED
 from tests.devices import GPU, measurement

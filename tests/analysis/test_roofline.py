@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.ceilings import ceilings
-from analysis.roofline import Roof, attainable, ridge, roofline
+from analysis.model.ceilings import ceilings
+from analysis.model.roofline import Roof, attainable, ridge, roofline
 from analysis.units import brief, percent, short, si
 from probes.harness.records import FAILED
 from tests.devices import GPU, measurement

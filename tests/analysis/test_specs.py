@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from analysis import specs
-from analysis.ask import ridges
-from analysis.theory import Peak, peaks
+from analysis.theory import products
+from analysis.theory.__main__ import ridges
+from analysis.theory.peaks import Peak, peaks
 from probes.harness.records import RidgelineError
 
 FIGURES = [  # product, tag, figure of the data sheet or whitepaper
@@ -83,7 +83,7 @@ FIGURES = [  # product, tag, figure of the data sheet or whitepaper
 
 
 def of(name: str) -> dict[str, Peak]:
-    device, row = specs.spec_device(name)
+    device, row = products.spec_device(name)
     return peaks(device, row=row)
 
 
@@ -97,7 +97,7 @@ def test_ridge_points(name: str, expected: float) -> None:
     assert ridges(of(name))["compute/fp32"] == pytest.approx(expected, rel=0.004)
 
 
-@pytest.mark.parametrize("name", specs.products())
+@pytest.mark.parametrize("name", products.products())
 def test_a_product_leaves_no_peak_open(name: str) -> None:
     found = of(name)
     assert (found["bandwidth/dram"].value or 0) > 1e10
@@ -119,13 +119,13 @@ def test_a_product_leaves_no_peak_open(name: str) -> None:
     ],
 )
 def test_a_name_or_an_unambiguous_part_finds_the_product(text: str, first: str) -> None:
-    assert specs.find_products(text)[0] == first
+    assert products.find_products(text)[0] == first
 
 
 @pytest.mark.parametrize("text", ["Voodoo 2", "", " ", "nvidia", "--"])
 def test_a_name_of_nothing_is_refused(text: str) -> None:
     with pytest.raises(RidgelineError, match="no product is called"):
-        specs.find_products(text)
+        products.find_products(text)
 
 
 @pytest.mark.parametrize(
@@ -133,8 +133,8 @@ def test_a_name_of_nothing_is_refused(text: str) -> None:
 )
 def test_a_memory_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(RidgelineError, match="is not RATExBYTESxCHANNELS"):
-        specs.parse_memory(text)
+        products.parse_memory(text)
 
 
 def test_a_memory_by_its_numbers() -> None:
-    assert specs.parse_memory("2666e6x8x6") == (2666e6, 384)
+    assert products.parse_memory("2666e6x8x6") == (2666e6, 384)

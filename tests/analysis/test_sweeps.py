@@ -13,9 +13,9 @@ import pytest
 from matplotlib.text import Text
 
 from analysis.analyse import Outcome, analyse, model
-from analysis.report import summary
-from analysis.sweep_plot import figure
-from analysis.sweeps import Sweep
+from analysis.draw.sweep import figure
+from analysis.model.sweeps import Sweep
+from analysis.tell.report import summary
 from probes.harness.files import COMPLETE, Run
 from probes.harness.records import FAILED, Measurement
 from tests.analysis.test_levels import BANDWIDTH, LATENCY, K, M, cpu, point, read, sweep

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from analysis.theory import excess, peak_for, peaks, tables
+from analysis.theory.limits import excess
+from analysis.theory.peaks import peak_for, peaks
+from analysis.theory.tables import tables
 from probes.harness.files import read_run
 from probes.harness.records import Device, Measurement
 from tests.devices import CPU, GPU, measurement

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from analysis.ceilings import ceilings
-from analysis.trust import Trust, at_start, trust
+from analysis.model.ceilings import ceilings
+from analysis.model.trust import Trust, at_start, trust
 from probes.harness.files import COMPLETE, Run
 from tests.devices import CPU, GPU, measurement
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from analysis.theory import peak_for
+from analysis.theory.peaks import peak_for
 from kernels import cache
 from probes.harness.records import Device
 from probes.harness.timing import HostClock, Rule, calibrate

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.theory import peak_for
+from analysis.theory.peaks import peak_for
 from kernels.base import Work
 from probes import bandwidth
 from probes.harness.case import all_probes, choose

@@ -1,6 +1,6 @@
 """Which core a CPU is: names for vendors' family, model and part numbers. One row a core.
 
-The names are the keys of analysis/peaks.toml. A CPU that is not here is unknown, never taken for its neighbour.
+The names are the keys of analysis/theory/peaks.toml. A CPU that is not here is unknown, never taken for its neighbour.
 """
 
 from __future__ import annotations

@@ -309,7 +309,7 @@ def test_arm_core_names(implementer: str, part: str, name: str) -> None:
 
 def test_every_core_with_a_peak_can_be_recognised() -> None:
     names = {*INTEL.values(), *AMD.values(), *ARM.values()}
-    peaks = (Path(__file__).parents[3] / "analysis/peaks.toml").read_text(encoding="utf-8")
+    peaks = (Path(__file__).parents[3] / "analysis/theory/peaks.toml").read_text(encoding="utf-8")
     assert set(re.findall(r"^\[cpu\.(.+)\]", peaks, re.MULTILINE)) <= names
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from analysis.analyse import model
-from analysis.judge import judged
+from analysis.model.judge import judged
 from kernels.base import Audit, Kernel, Work
 from probes.harness.bench import LocalBench
 from probes.harness.case import Case, Probe

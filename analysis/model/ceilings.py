@@ -1,0 +1,154 @@
+"""From many measurements to one ceiling per tag: the best that can be trusted, beside what theory allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from analysis.theory.peaks import VARIANTS, Peak, peak_for
+from analysis.units import short, unit_of
+from probes.harness.records import FAILED, OF_TAG, OK, SCHEMA_VERSION, SKIPPED, SWEEP, Device, Measurement
+
+NO_CEILING = (SWEEP, "layer")  # points and placements: each is one of many, none of them a limit
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """The best trustworthy measurement behind a tag: a row of ``ceilings.csv`` (results/README.md has the units)."""
+
+    schema_version: int
+    device: str
+    started: str
+    tag: str
+    rate: float | None
+    unit: str
+    nominal_peak: float | None
+    observed_peak: float | None
+    share_nominal: float | None
+    share_observed: float | None
+    backend: str
+    dtype: str
+    clock_hz: float | None
+    spread: float | None
+    samples: int
+    status: str
+    remark: str
+    trusted: bool = True
+    doubt: str = ""
+    dropped: int = 0
+
+    @property
+    def share(self) -> float | None:
+        """Share of theory at the observed clock, or of the nominal peak where there is none."""
+        return self.share_nominal if self.share_observed is None else self.share_observed
+
+
+def is_roof(ceiling: Ceiling) -> bool:
+    """Whether a ceiling draws a main roof: it can be trusted, and its tag is that of a roof."""
+    return ceiling.trusted and names_roof(ceiling)
+
+
+def names_roof(ceiling: Ceiling) -> bool:
+    """Whether a ceiling would draw a main roof if it can be trusted: measured, no variant, a compute path or a whole
+    level of memory."""
+    parts = ceiling.tag.split("/")
+    if ceiling.status != OK or parts[-1] in VARIANTS or "emulated" in ceiling.remark:
+        return False
+    return parts[0] == "compute" or (parts[0] == "bandwidth" and len(parts) == 2)
+
+
+def ceilings(rows: Iterable[Measurement], device: Device) -> dict[str, Ceiling]:
+    """A ceiling for every tag of these rows, and for every level of memory the best of its operations.
+
+    The best is the row that reaches most at the bad end of its interval, so that none wins by its noise. Rows that
+    cannot be trusted, then those with no interval, speak only where there are no others.
+    """
+    by_tag: dict[str, list[Measurement]] = {}
+    for row in rows:
+        if row.ceiling.split("/")[0] in NO_CEILING:
+            continue
+        for tag in filter(None, (level_of(row.ceiling), row.ceiling)):
+            by_tag.setdefault(tag, []).append(row)
+    return {tag: _ceiling(tag, group, device) for tag, group in sorted(by_tag.items())}
+
+
+def level_of(tag: str) -> str:
+    """``bandwidth/dram`` of ``bandwidth/dram/copy``; nothing for other tags and for variants."""
+    parts = tag.split("/")
+    return "/".join(parts[:2]) if parts[0] == "bandwidth" and len(parts) == 3 and parts[2] not in VARIANTS else ""
+
+
+def _ceiling(tag: str, rows: Sequence[Measurement], device: Device) -> Ceiling:
+    good = [row for row in rows if row.status == OK and row.value]
+    if not good:
+        return _missing(tag, rows)
+    best = max(good, key=_sure)
+    nominal, observed = peak_for(tag, device), _observed(tag, best, device)
+    rate = best.value or 0.0
+    return replace(
+        _blank(tag, best),
+        rate=rate,
+        nominal_peak=nominal.value if nominal else None,
+        observed_peak=observed,
+        share_nominal=rate / nominal.value if nominal and nominal.value else None,
+        share_observed=rate / observed if observed else None,
+        clock_hz=best.clock_hz if _on_chip(nominal) or best.quantity == "latency" else None,
+        spread=best.spread,
+        samples=best.samples,
+        status=OK,
+        remark="; ".join(_remarks(tag, best, rows)),
+        trusted=best.trusted,
+        doubt=best.doubt,
+        dropped=best.dropped,
+    )
+
+
+def _sure(row: Measurement) -> tuple[bool | float, ...]:
+    """How far a good row can be trusted, then what it reaches, at the interval's bad end and at the median."""
+    median = row.seconds_median or 0.0
+    ends = row.seconds_high or median, median
+    reached = [(row.work or 0.0) / end if row.quantity in OF_TAG else -end for end in ends]
+    return row.trusted, row.seconds_high is not None, *reached
+
+
+def _observed(tag: str, row: Measurement, device: Device) -> float | None:
+    """The peak at the clock that was observed; a memory's clock is not, so its peak is unknown."""
+    peak = peak_for(tag, device, row.clock_hz) if row.clock_hz else None
+    return (peak.value or peak.limit) if peak and _on_chip(peak) else None
+
+
+def _on_chip(peak: Peak | None) -> bool:
+    """Whether a peak follows the clock of the units."""
+    return peak is not None and peak.per_clock is not None
+
+
+def _missing(tag: str, rows: Sequence[Measurement]) -> Ceiling:
+    """A tag with no good row says why: the first failure, or else the first reason to skip."""
+    failed = [row for row in rows if row.status == FAILED]
+    first = (failed or rows)[0]
+    return replace(_blank(tag, first), status=FAILED if failed else SKIPPED, remark=first.reason)
+
+
+def _blank(tag: str, row: Measurement) -> Ceiling:
+    unit = unit_of(tag, row.dtype)
+    return Ceiling(
+        SCHEMA_VERSION, row.device, row.started, tag, None, unit, None, None, None, None, row.backend, row.dtype,
+        None, None, 0, SKIPPED, "",
+    )  # fmt: skip
+
+
+def _remarks(tag: str, best: Measurement, rows: Sequence[Measurement]) -> list[str]:
+    failed = sorted({f"{row.kernel}/{row.backend}" for row in rows if row.status == FAILED})
+    remarks = [best.reason] if best.reason else []
+    if level_of(best.ceiling) == tag:
+        remarks.insert(0, f"best: {best.kernel}")
+    if told := cycles(best):
+        remarks.insert(0, told)
+    return remarks + ([f"failed: {', '.join(failed)}"] if failed else [])
+
+
+def cycles(row: Measurement) -> str:
+    """``705 cycles`` of a time, at the clock observed while it was measured; nothing without one, or of a rate."""
+    if row.quantity in OF_TAG or not (row.clock_hz and row.seconds_median):
+        return ""
+    return f"{short(row.seconds_median * row.clock_hz)} cycles"
