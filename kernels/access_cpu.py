@@ -11,9 +11,9 @@ import numpy as np
 
 from kernels import pattern
 from kernels.access import FACTORS, bits, shift
-from kernels.asm import Spec
 from kernels.base import ITEMSIZE, KernelError
-from kernels.cpu import CpuLaunch, Native, compile_kernel, load_argument, loop, unit_of
+from kernels.cpu.asm import Spec
+from kernels.cpu.emit import CpuLaunch, Native, compile_kernel, load_argument, loop, unit_of
 from kernels.pattern import FLOATS
 
 LINE = 64  # bytes

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from kernels import cuda, pattern, sass
+from kernels import pattern
 from kernels.access import FACTORS, bits, shift
 from kernels.base import ITEMSIZE, Audit, KernelError, Work
-from kernels.nvrtc import Cubin
+from kernels.cuda import launch as cuda
+from kernels.cuda import sass
+from kernels.cuda.nvrtc import Cubin
 from kernels.pattern import FLOATS
 
 BLOCK = 256

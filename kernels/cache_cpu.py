@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from kernels import asm, pattern
+from kernels import pattern
 from kernels.base import ITEMSIZE, Audit, KernelError, Work
 from kernels.cache import ARRAYS
-from kernels.cpu import CpuLaunch, Native, Vector, compile_kernel, load_argument, loop, pack, unit_of
+from kernels.cpu import asm
+from kernels.cpu.emit import CpuLaunch, Native, Vector, compile_kernel, load_argument, loop, pack, unit_of
 from kernels.pattern import FLOATS
 
 STEPS = 8  # registers a trip moves of each array; of a read, as many sums: enough to hide the latency of an addition

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from kernels import cuda, pattern, sass
+from kernels import pattern
 from kernels.base import ITEMSIZE, Audit, Work
 from kernels.cache import ARRAYS, WORD_LENGTH, words
-from kernels.nvrtc import Cubin
+from kernels.cuda import launch as cuda
+from kernels.cuda import sass
+from kernels.cuda.nvrtc import Cubin
 
 VECTOR = 16  # bytes of one load
 SM_SHAPE = {"block": 1024, "per_sm": 1, "unroll": 4}  # of several blocks, one's miss would be the others' hit

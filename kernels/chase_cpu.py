@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from kernels import asm
 from kernels.base import Audit, Work
 from kernels.cache import cycle
 from kernels.cache_cpu import memory
-from kernels.cpu import CpuLaunch, Native, compile_kernel, load_argument, loop
+from kernels.cpu import asm
+from kernels.cpu.emit import CpuLaunch, Native, compile_kernel, load_argument, loop
 
 HOPS = 8  # loads a trip, each waiting for the one before: the loop's own counting hides behind them
 PASSES = 4  # over a set, to bring it near: caches keep few of the lines that they see once

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from kernels import cuda, sass
 from kernels.base import Audit, Unavailable, Work
 from kernels.cache import LINE, cycle
-from kernels.nvrtc import Cubin
+from kernels.cuda import launch as cuda
+from kernels.cuda import sass
+from kernels.cuda.nvrtc import Cubin
 
 STEP = LINE["raw"]
 SMALLEST, PAST_CACHE = 8 << 10, 5  # times the L2

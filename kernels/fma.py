@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from kernels.base import Kernel, Launch, Work
-from kernels.numerics import FORMATS, rounded
+from kernels.formats import FORMATS, rounded
 
 TIMED: dict[str, dict[str, Any]] = {
     **{name: {"m": -1.0, "c": 0.7} for name in ("fp64", "fp32", "fp16", "bf16")},

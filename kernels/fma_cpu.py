@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from kernels import cpu_target
-from kernels.asm import Spec
 from kernels.base import Unavailable
-from kernels.cpu import (
+from kernels.cpu import target
+from kernels.cpu.asm import Spec
+from kernels.cpu.emit import (
     CpuLaunch,
     Native,
     Vector,
@@ -116,7 +116,7 @@ ARM = {
 
 def types() -> Mapping[str, Type]:
     """The types of this machine's instruction set."""
-    return ARM if cpu_target.is_arm() else X86
+    return ARM if target.is_arm() else X86
 
 
 def missing(features: Sequence[str], dtype: str) -> str:
@@ -144,7 +144,7 @@ def unit_for(device: Any, dtype: str, lanes: int) -> Vector:
     """
     row = types()[dtype]
     unit = unit_of(device, row.integers)
-    if reason := missing(cpu_target.usable(device.features), dtype):
+    if reason := missing(target.usable(device.features), dtype):
         raise Unavailable(reason)
     if lanes != row.lanes(unit.bits):
         here = f"this machine and its compiler have registers of {unit.bits} bits"

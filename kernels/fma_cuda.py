@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from kernels import cuda, fma, sass
+from kernels import fma
 from kernels.base import Audit, Work
+from kernels.cuda import launch as cuda
+from kernels.cuda import sass
+from kernels.cuda.numba.fit import numba_that_fits
 from kernels.fma import bfloat16_pair
-from kernels.numba_fit import numba_that_fits
 
 BLOCK = 512
 THREADS_PER_SM = 1024  # where the device does not say: every architecture holds as many
@@ -141,7 +143,7 @@ def numba(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> cud
     """The same chains from Numba CUDA."""
     chains, block, threads = params["chains"], params["block"], params["threads"]
     with numba_that_fits():
-        from kernels import numba_cuda
+        from kernels.cuda.numba import launch as numba_cuda
 
         kernel = numba_cuda.chains(dtype, chains, params["steps"])
     out, clocks = _buffers(dtype, params, queue)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from kernels.base import Kernel, Launch, Work
-from kernels.numerics import FORMATS, rounded
+from kernels.formats import FORMATS, rounded
 
 FORMAT = {"fp8": "e4m3"}  # the format of a type's operands where it has another name
 OUTPUT = {

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from kernels import cuda, gemm
+from kernels import gemm
 from kernels.base import Audit, KernelError
-from kernels.numerics import packed, unpacked
-from kernels.nvrtc import libraries
+from kernels.cuda import launch as cuda
+from kernels.cuda.nvrtc import libraries
+from kernels.formats import packed, unpacked
 
 R_32F, R_64F, R_16F, R_8I, R_32I, R_16BF, R_8F_E4M3 = 0, 1, 2, 3, 10, 14, 28
 COMPUTE_32F, COMPUTE_32F_FAST_TF32, COMPUTE_64F, COMPUTE_32I = 68, 77, 70, 72

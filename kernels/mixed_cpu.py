@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from kernels import fma_cpu, mixed
-from kernels.asm import Spec
 from kernels.base import ITEMSIZE, KernelError
-from kernels.cpu import (
+from kernels.cpu.asm import Spec
+from kernels.cpu.emit import (
     CpuLaunch,
     Native,
     Vector,

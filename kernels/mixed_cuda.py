@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from kernels import cuda, fma_cuda, mixed, sass
+from kernels import fma_cuda, mixed
 from kernels.base import ITEMSIZE, Audit, KernelError, Work
-from kernels.nvrtc import Cubin
+from kernels.cuda import launch as cuda
+from kernels.cuda import sass
+from kernels.cuda.nvrtc import Cubin
 
 THREADS_PER_SM = 512
 BLOCK, VECS = 512, 8

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from kernels import cuda
 from kernels.base import Audit, KernelError
-from kernels.nvrtc import Cubin
+from kernels.cuda import launch as cuda
+from kernels.cuda.nvrtc import Cubin
 from kernels.overhead import GRAPH_KERNELS
 
 THREADS = 1

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from kernels import pattern
-from kernels.asm import Spec
 from kernels.base import ITEMSIZE, KernelError
-from kernels.cpu import (
+from kernels.cpu.asm import Spec
+from kernels.cpu.emit import (
     CpuLaunch,
     Native,
     Vector,

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from kernels import cuda, pattern, sass
+from kernels import pattern
 from kernels.base import ITEMSIZE, Audit, KernelError, Work
-from kernels.numba_fit import numba_that_fits
-from kernels.nvrtc import Cubin
+from kernels.cuda import launch as cuda
+from kernels.cuda import sass
+from kernels.cuda.numba.fit import numba_that_fits
+from kernels.cuda.nvrtc import Cubin
 from kernels.pattern import FLOATS
 
 VECTOR = 16  # bytes
@@ -143,7 +145,7 @@ def numba(device: Any, op: str, dtype: str, params: Mapping[str, Any], queue: An
     """The same stream from Numba CUDA."""
     vectors, blocks = _blocks(dtype, params)
     with numba_that_fits():
-        from kernels import numba_cuda
+        from kernels.cuda.numba import launch as numba_cuda
 
         kernel = numba_cuda.streams(op, dtype, params["block"])
     arrays = Arrays(op, dtype, params["n"], blocks, queue)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from kernels.base import Kernel, Launch, Work
-from kernels.numerics import FORMATS, rounded
+from kernels.formats import FORMATS, rounded
 from kernels.tensor_table import Instruction
 
 SEED = 20

@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from kernels import cuda, fragments, numerics, sass, tensor_ptx
+from kernels import formats, fragments, tensor_ptx
 from kernels.base import Audit, Work
-from kernels.disassembly import disassemble
-from kernels.numerics import FORMATS
-from kernels.nvrtc import Cubin
+from kernels.cuda import launch as cuda
+from kernels.cuda import sass
+from kernels.cuda.disassembly import disassemble
+from kernels.cuda.nvrtc import Cubin
+from kernels.formats import FORMATS
 from kernels.tensor import Operands, operands, teams
 from kernels.tensor_ptx import counts
 from kernels.tensor_table import Instruction
@@ -33,13 +35,13 @@ def image(row: Instruction, given: Operands) -> np.ndarray:
 
 
 def _bytes(row: Instruction, values: np.ndarray) -> np.ndarray:
-    return numerics.packed(row.format, values, np.uint8)
+    return formats.packed(row.format, values, np.uint8)
 
 
 def words(row: Instruction, given: Operands) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A (both), B and metadata in the order in which threads load them."""
     word = np.uint64 if row.dtype == "fp64" else np.uint32
-    a, b = numerics.packed(row.format, given.a, word), numerics.packed(row.format, given.b, word)
+    a, b = formats.packed(row.format, given.a, word), formats.packed(row.format, given.b, word)
     kept = np.zeros(1, np.uint32)
     if given.kept is not None:
         pair = row.format not in ("int8", "e4m3", "e5m2")
@@ -61,7 +63,7 @@ def _by_warp(layout: Any, rows: np.ndarray) -> np.ndarray:
 
 def decode(row: Instruction, out: np.ndarray, params: Mapping[str, Any]) -> np.ndarray:
     """The kernel's output as matrices, (2, tiles, m, n)."""
-    values = numerics.unpacked(row.accumulator, out)
+    values = formats.unpacked(row.accumulator, out)
     if row.path != "wmma":  # wmma stores matrices itself
         shape = tiles(row, params), counts(row)[2], threads(row), per_word(row)
         values = values.reshape(shape).transpose(0, 1, 3, 2).reshape(shape[0], -1, shape[2])
@@ -84,7 +86,7 @@ def raw(device: Any, row: Instruction, params: Mapping[str, Any], queue: Any) ->
     kernel = cuda.function(cubin.path, "chains", shared)
     given = words(row, operands(row, params["operands"]))
     chains, warps, blocks = params["chains"], params["warps"], params["blocks"]
-    starts = numerics.packed(row.accumulator, np.repeat(np.arange(chains) + 1.0, per_word(row))[None], np.uint8)
+    starts = formats.packed(row.accumulator, np.repeat(np.arange(chains) + 1.0, per_word(row))[None], np.uint8)
     inputs = [_uploaded(part, queue) for part in (*_arguments(row, given), starts)]
     _, _, register = tensor_ptx.REGISTER[row.accumulator]
     out = cuda.Buffer(tiles(row, params) * counts(row)[2] * threads(row), register, queue)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kernels import fragments
-from kernels.numerics import FORMATS
+from kernels.formats import FORMATS
 from kernels.tensor_table import Instruction
 
 PTX = {"fp64": "f64", "fp32": "f32", "fp16": "f16", "int32": "s32", "int8": "s8", "int4": "s4"}  # others: as named

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from kernels import cuda, pattern, stream_cuda
+from kernels import pattern, stream_cuda
 from kernels.base import ITEMSIZE, Audit, Unavailable
+from kernels.cuda import launch as cuda
 from kernels.host_memory import HostBuffer, near
 from kernels.pattern import FLOATS
 

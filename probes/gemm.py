@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kernels import gemm
-from kernels.numerics import FORMATS
+from kernels.formats import FORMATS
 from probes.harness.case import Case, run_alone
 from probes.harness.records import Device
 

@@ -10,11 +10,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
-from kernels import gemm, gemm_cuda, layer_kernel, layer_launch, layer_models, layer_ort
+from kernels import gemm, gemm_cuda
 from kernels.base import Work
-from kernels.layer_patience import SECONDS
+from kernels.formats import FORMATS
 from kernels.layers import FAMILIES, Family, Layer
-from kernels.numerics import FORMATS
+from kernels.onnx import net as layer_net
+from kernels.runtime import kernel as layer_kernel
+from kernels.runtime import launch as layer_launch
+from kernels.runtime import session
+from kernels.runtime.patience import SECONDS
 from probes.harness.case import Case, Probe, question, run_alone
 from probes.harness.records import Device, RidgelineError
 
@@ -36,7 +40,7 @@ def probe(names: Iterable[str], seconds: float = SECONDS) -> Probe:
 
 def cases(device: Device, names: Iterable[str] = tuple(FAMILIES), seconds: float = SECONDS) -> Iterator[Case]:
     """Every layer of these families, in each precision and on each provider."""
-    for backend in layer_ort.providers(device):
+    for backend in session.providers(device):
         yield from overhead(backend)
         for name in names:
             for layer in FAMILIES[name].layers(device.kind):
@@ -50,10 +54,10 @@ def overhead(backend: str) -> Iterator[Case]:
     """The least run: one element negated, as layers are run and, on a GPU, by a call of the runtime each time."""
 
     def least() -> object:
-        net = layer_models.Net()
+        net = layer_net.Net()
         return net.model(net.add("Neg", net.input(1)))
 
-    skip = layer_ort.missing(backend)
+    skip = session.missing(backend)
     kernel = replace(layer_kernel.TimedLayer("run", least).kernel(backend), work=lambda dtype, **_: Work())
     ways = {"run": ""} if backend == "cpu" else {"run": "", "call": layer_launch.PLAIN}
     for name, how in ways.items():
@@ -64,7 +68,7 @@ def _layer(layer: Layer, family: Family, backend: str, device: Device, seconds: 
     timed = layer_kernel.TimedLayer(
         layer.op, layer.make, layer.fixed, by_node=layer.by_node, kept=True, seconds=seconds
     )
-    missing = layer_ort.missing(backend)
+    missing = session.missing(backend)
     for dtype in layer.dtypes or ([layer.fixed] if layer.fixed else family.dtypes[device.kind]):
         facts = {} if missing else timed.facts(dtype, backend)
         place = {"network": "", "layer": layer.name, "sweep": layer.family, "over": family.over}
@@ -77,7 +81,7 @@ def _by_library(layer: Layer, family: Family, device: Device) -> Iterator[Case]:
     """The same product by the vendor's library, called directly: what of its time is the runtime's choice of kernel."""
     timed, n = layer_kernel.TimedLayer(layer.op, layer.make), int(layer.x)
     for dtype in family.dtypes[device.kind]:
-        skip = gemm_cuda.missing(device, dtype) or layer_ort.missing("cpu")
+        skip = gemm_cuda.missing(device, dtype) or session.missing("cpu")
         facts = {} if skip else timed.facts(dtype, LIBRARY)
         place = {"network": "", "layer": layer.name, "sweep": layer.family, "over": family.over}
         size = {"n": n, "operands": "random", "product_bytes": FORMATS[gemm.OUTPUT[dtype]].bits // 8}

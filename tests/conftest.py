@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kernels.layer_runtime import NO_TELEMETRY
+from kernels.runtime.door import NO_TELEMETRY
 
 os.environ.setdefault(*NO_TELEMETRY)  # before any test imports the runtime
 if threading.current_thread() is threading.main_thread():

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from analysis.model.judge import judged
-from kernels import cuda
 from kernels.base import Audit, Kernel, Work
-from kernels.nvrtc import compile_cubin
+from kernels.cuda import launch as cuda
+from kernels.cuda.nvrtc import compile_cubin
 from probes import compute
 from probes.harness import bench
 from probes.harness.bench import GuardedBench

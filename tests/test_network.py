@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from kernels.layer_runtime import NO_TELEMETRY
+from kernels.runtime.door import NO_TELEMETRY
 from tests import watched
 from tests.runs import ROOT
 
-DOOR = ROOT / "kernels/layer_runtime.py"
+DOOR = ROOT / "kernels/runtime/door.py"
 
 
 def imported(path: Path) -> Iterator[str]:

@@ -20,10 +20,10 @@ import onnx
 import pytest
 
 import run_all
-from kernels import layer_saturation
-from kernels.layer_models import Net
-from kernels.layer_precision import convert
-from kernels.onnx_graph import read_graph
+from kernels.onnx.graph import read_graph
+from kernels.onnx.net import Net
+from kernels.precision.convert import convert
+from kernels.runtime import saturation as runtime_saturation
 from probes.harness import asked as asking
 from probes.harness.files import read_run
 from probes.harness.records import RidgelineError
@@ -92,7 +92,7 @@ def test_int8_is_timed_on_every_cpu_and_its_wrongness_told(
     rows = [row for row in placements(only_run(tmp_path)) if row["dtype"] == "int8"]
     wrong = [json.loads(row["params"]).get("saturated") for row in rows]
     assert len(rows) > 3
-    assert any(wrong) == layer_saturation.saturates() == ("INT8 saturates on this CPU" in capsys.readouterr().out)
+    assert any(wrong) == runtime_saturation.saturates() == ("INT8 saturates on this CPU" in capsys.readouterr().out)
     for row, fact in zip(rows, wrong, strict=True):
         said = f"wrong in {fact['values']} of {fact['of']} values" if fact else ""
         assert said in row["remark"]

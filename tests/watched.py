@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from kernels.layer_runtime import NO_TELEMETRY
+from kernels.runtime.door import NO_TELEMETRY
 from tests.runs import ROOT
 
 SECONDS = 22
@@ -31,7 +31,7 @@ time.sleep({seconds})
     BARE: """
 import time
 import onnxruntime
-from kernels.layer_models import Net
+from kernels.onnx.net import Net
 net = Net()
 model = net.model(net.add("Neg", net.input(4)))
 session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])

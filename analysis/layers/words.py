@@ -25,7 +25,7 @@ MOVES = ("Transpose", "ReorderInput", "ReorderOutput", "Cast", "QuantizeLinear",
 """What a runtime adds between operations so that they fit together."""
 
 SATURATED = "saturated"
-"""The fact of a row whose own result is wrong since its sums of products saturate (kernels.layer_saturation)."""
+"""The fact of a row whose own result is wrong since its sums of products saturate (kernels.runtime.saturation)."""
 
 NEAR = "alone, a layer finds its data in the caches, where its last run left them"
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from kernels import layer_ort
 from kernels.base import one_line
-from kernels.layer_patience import SECONDS
+from kernels.runtime import session
+from kernels.runtime.patience import SECONDS
 from probes import layers
 from probes.harness import network
 from probes.harness.case import Case, Probe, choose
@@ -36,7 +36,7 @@ def probes(args: argparse.Namespace) -> list[Probe]:
     found = [] if args.roofs and not args.only else choose(args.only, args.full)
     found = [layers.probe([], seconds) if probe.name == "layers" else probe for probe in found]
     wanted = args.layers is not None or (args.model and not args.imported)
-    if wanted and (reason := layer_ort.missing("cpu")):
+    if wanted and (reason := session.missing("cpu")):
         raise RidgelineError(f"layers cannot be timed: {reason}")
     if args.layers is not None:
         found.append(layers.probe(args.layers, seconds))

@@ -21,8 +21,8 @@ from functools import partial
 from multiprocessing.connection import Connection, wait
 from typing import IO, Any
 
-from kernels import layer_patience as patience
 from kernels.base import one_line
+from kernels.runtime import patience
 from probes.harness import waiting
 
 GRACE = 1.0  # seconds that a worker has to give its buffers back

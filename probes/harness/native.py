@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from kernels import cpu_target
-from kernels.cpu import external, loop
-from kernels.numba_intrinsic import intrinsic_of
+from kernels.cpu import target
+from kernels.cpu.emit import external, loop
+from kernels.cpu.intrinsic import intrinsic_of
 from probes.harness import team
 
 MONOTONIC, THREAD_CPU = 1, 3  # CLOCK_MONOTONIC and CLOCK_THREAD_CPUTIME_ID of Linux
@@ -26,7 +26,7 @@ def timed_run() -> Callable[..., None]:
     """``timed(address, arguments, repeat, barrier, goal, size, record)``, compiled; all arguments are int64."""
     from numba import njit, types
 
-    cpu_target.tell()
+    target.tell()
     call, now, arrive, arrived, rest, adds, put = _pieces()
     wall, cpu = MONOTONIC, THREAD_CPU
     start_wall, end_wall, start_cpu, end_cpu = team.WALL_START, team.WALL_END, team.CPU_START, team.CPU_END
@@ -119,7 +119,7 @@ def _additions(b: Any, trips: Any) -> None:
     from llvmlite import ir
 
     i64 = ir.IntType(64)
-    text, constraints = _ADD["aarch64" if cpu_target.is_arm() else "x86_64"]
+    text, constraints = _ADD["aarch64" if target.is_arm() else "x86_64"]
     kind, one = ir.FunctionType(i64, [i64, i64]), ir.Constant(i64, 1)
     loop(
         b,

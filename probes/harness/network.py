@@ -10,15 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from kernels import layer_cut, layer_kernel, layer_ort, layer_static
 from kernels.base import Unavailable, one_line
-from kernels.layer_data import Chosen
-from kernels.layer_launch import INTEGER
-from kernels.layer_patience import SECONDS
-from kernels.layer_quantize import QUANTIZED
-from kernels.layer_units import ENCODE, Unit, units
-from kernels.layer_work import work_of
-from kernels.onnx_graph import FLOATS, Graph, Node, OnnxError, Tensor, read_graph
+from kernels.onnx import cut
+from kernels.onnx.graph import FLOATS, Graph, Node, OnnxError, Tensor, read_graph
+from kernels.onnx.work import work_of
+from kernels.precision.quantize import QUANTIZED
+from kernels.precision.units import ENCODE, Unit, units
+from kernels.runtime import kernel as layer_kernel
+from kernels.runtime import session, static
+from kernels.runtime.inputs import Chosen
+from kernels.runtime.launch import INTEGER
+from kernels.runtime.patience import SECONDS
 from probes.harness.case import Case, Probe
 from probes.harness.records import Device, RidgelineError
 
@@ -156,10 +158,10 @@ def cases(asked: Asked, device: Device) -> Iterator[Case]:
     """Every distinct layer once, with the rows of its twins, and the whole, in each precision on each provider."""
     from probes.layers import no_type, overhead
 
-    for backend in layer_ort.providers(device):
+    for backend in session.providers(device):
         yield from overhead(backend)
         for precision in asked.precisions or (asked.stored,):
-            skip = layer_ort.missing(backend) or no_type(precision, device)
+            skip = session.missing(backend) or no_type(precision, device)
             yield from _layers(asked, precision, backend, skip)
             yield _whole(asked, precision, backend, skip)
 
@@ -167,7 +169,7 @@ def cases(asked: Asked, device: Device) -> Iterator[Case]:
 def _layers(asked: Asked, precision: str, backend: str, skip: str) -> Iterator[Case]:
     twins: dict[str, list[Unit]] = {}
     for unit in units(asked.graph):
-        twins.setdefault(layer_cut.key_of(asked.graph, *unit.nodes), []).append(unit)
+        twins.setdefault(cut.key_of(asked.graph, *unit.nodes), []).append(unit)
     for same in twins.values():
         yield _layer(asked, same, precision, backend, skip)
 
@@ -182,7 +184,7 @@ def _layer(asked: Asked, same: Sequence[Unit], precision: str, backend: str, ski
     elif precision == asked.stored and (own := _own_type(node, precision)) in FLOATS - {precision}:
         dtype = native = own  # of a network of several types
     source = replace(asked.graph, nodes=(node,)) if len(nodes) > 1 else None
-    make, outline = (partial(layer_cut.alone, asked.graph, *nodes, hollow=hollow) for hollow in (False, True))
+    make, outline = (partial(cut.alone, asked.graph, *nodes, hollow=hollow) for hollow in (False, True))
     timed = layer_kernel.TimedLayer(
         node.op, make, native, source=source, outline=outline, chosen=asked.chosen, seconds=asked.seconds
     )
@@ -216,12 +218,12 @@ def _kinds(asked: Asked) -> set[str]:
 
 
 def _whole(asked: Asked, precision: str, backend: str, skip: str) -> Case:
-    make = partial(layer_cut.whole, asked.path, asked.shapes, asked.batch)
-    loose = [partial(make, ends=ends) for ends in (layer_cut.OPEN_OUTPUTS, layer_cut.OPEN)]
+    make = partial(cut.whole, asked.path, asked.shapes, asked.batch)
+    loose = [partial(make, ends=ends) for ends in (cut.OPEN_OUTPUTS, cut.OPEN)]
     native, quantizing = "" if asked.stored == "fp32" else asked.stored, 0.0
     if precision == "int8" and not native:
         taken = partial(make, values=asked.chosen.values)  # the quantizer stumbles over branches that do not fit
-        make = partial(layer_static.quantized, taken, backend, asked.chosen, asked.seconds)
+        make = partial(static.quantized, taken, backend, asked.chosen, asked.seconds)
         native, loose, quantizing = "int8", [], QUANTIZE_SECONDS * len(asked.graph.nodes) ** 2
     tolerance = {**WHOLE_TOLERANCE, "fp32": max(WHOLE_TOLERANCE[kind] for kind in _kinds(asked))}
     timed = layer_kernel.TimedLayer(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kernels.base import Audit, KernelError, Launch, Unavailable, one_line
-from kernels.nvrtc import processors
+from kernels.cuda.nvrtc import processors
 from probes.harness.beside import beside
 from probes.harness.case import Case
 from probes.harness.check import SOUND, Failure, audited, check

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from kernels.layer_work import OPERATIONS
+from kernels.onnx.work import OPERATIONS
 
 FAMILIES = {
     "quantize": r"quantize(?!d)|fake quant",

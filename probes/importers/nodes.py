@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from kernels.layer_work import work_of
-from kernels.onnx_graph import Node
+from kernels.onnx.graph import Node
+from kernels.onnx.work import work_of
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kernels.layer_launch import INTEGER
+from kernels.runtime.launch import INTEGER
 from probes.harness.given import shortened
 from probes.harness.records import Measurement, RidgelineError
 from probes.importers.families import family_of

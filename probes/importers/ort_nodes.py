@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from kernels.layer_work import OPERATIONS
+from kernels.onnx.work import OPERATIONS
 from probes.importers.layer_row import Nodes, NodeWork
 
 LAYOUT = "_nchwc"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kernels.layer_launch import INTEGER
-from kernels.layer_work import work_of
-from kernels.onnx_graph import Node, Tensor
+from kernels.onnx.graph import Node, Tensor
+from kernels.onnx.work import work_of
+from kernels.runtime.launch import INTEGER
 from probes.importers.layer_row import NodeWork, total
 from probes.importers.ort_nodes import LAYOUT
 

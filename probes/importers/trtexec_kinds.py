@@ -2,7 +2,7 @@
 
 Kinds are those of ``enum class LayerType`` in NvInfer.h (TensorRT 8 to 11), of the engine inspector (``CaskPooling``)
 and of its compiler Myelin (``avgpool``). Each is counted as the ONNX operation that does the same, by the rules of
-``kernels.layer_work``.
+``kernels.onnx.work``.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from kernels.layer_work import OPERATIONS, work_of
-from kernels.onnx_graph import Node, Tensor
+from kernels.onnx.graph import Node, Tensor
+from kernels.onnx.work import OPERATIONS, work_of
 from probes.importers.trtexec_files import Layer
 
 MOVES = frozenset(

@@ -10,8 +10,8 @@ from typing import Any
 
 import onnx
 
-from kernels.layer_work import LayerWork, work_of
-from kernels.onnx_graph import Graph, Node, Tensor, read_graph
+from kernels.onnx.graph import Graph, Node, Tensor, read_graph
+from kernels.onnx.work import LayerWork, work_of
 from probes.harness.files import Run
 from probes.harness.records import Measurement
 from tests import devices

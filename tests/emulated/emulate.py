@@ -39,7 +39,7 @@ LIMIT_S = 3600  # of one core's tests
 AGREEMENT = """
 import json, llvmlite.binding, os, platform, subprocess, sys
 from pathlib import Path
-from kernels import cpu_target
+from kernels.cpu import target as cpu_target
 from probes.harness.devices import cpuinfo
 from probes.harness.devices.cores import core_numbers
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kernels import cpu_target
+from kernels.cpu import target
 from probes.harness.devices import cpuinfo
 from probes.harness.devices.cores import core_numbers
 from tests.emulated.cores import ARM, CORES, RUN, TESTS, X86, Core
@@ -34,7 +34,7 @@ def test_a_made_up_cpuinfo_tells_the_core(tmp_path: Path, core: Core) -> None:
     (tmp_path / "proc/cpuinfo").write_text(core.cpuinfo(3))
     blocks = cpuinfo.blocks(tmp_path, range(3))
     assert {core_numbers(block) for block in blocks.values()} == {core.numbers}
-    assert set(cpuinfo.features(blocks.values())) & cpu_target.CONCERNED == SETS[core.name]
+    assert set(cpuinfo.features(blocks.values())) & target.CONCERNED == SETS[core.name]
 
 
 def test_both_kinds_of_machine_are_emulated() -> None:

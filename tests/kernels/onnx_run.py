@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import onnx.reference
 
-from kernels.layer_answers import WITHOUT_SATURATION
+from kernels.runtime.answers import WITHOUT_SATURATION
 
 Feeds = dict[str, np.ndarray]
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kernels import access, access_cuda, pattern, sass
+from kernels import access, access_cuda, pattern
 from kernels.base import Audit, KernelError, Work
-from kernels.disassembly import disassemble
+from kernels.cuda import sass
+from kernels.cuda.disassembly import disassemble
 from probes.harness.check import difference
 from probes.harness.devices import cpu
 from probes.harness.records import Device

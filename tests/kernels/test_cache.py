@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kernels import cache, cache_cuda, chase_cuda, cuda, pattern
+from kernels import cache, cache_cuda, chase_cuda, pattern
 from kernels.base import Work
+from kernels.cuda import launch as cuda
 from probes.cache import cases
 from probes.harness.case import Case
 from probes.harness.check import Failure, check

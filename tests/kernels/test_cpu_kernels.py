@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from kernels import fma, fma_cpu, pattern, stream
-from kernels.asm import Spec, audit
 from kernels.base import KernelError, Work
-from kernels.cpu import Vector, vector
+from kernels.cpu.asm import Spec, audit
+from kernels.cpu.emit import Vector, vector
 from probes.harness.check import difference
 from probes.harness.team import Team
 

@@ -11,42 +11,43 @@ from typing import Any
 
 import pytest
 
-from kernels import cache, cpu_target, fma, fma_cpu, stream
-from kernels.asm import Spec, audit
+from kernels import cache, fma, fma_cpu, stream
 from kernels.base import Unavailable, Work
-from kernels.cpu import vector
+from kernels.cpu import target
+from kernels.cpu.asm import Spec, audit
+from kernels.cpu.emit import vector
 from probes.harness.check import difference
 from tests.devices import CPU
 from tests.kernels.test_cpu_kernels import DTYPES, THREADS, Host, Team, fma_params, host, team
 
 __all__ = ["host", "team"]
 ROOT = Path(__file__).parents[2]
-EVERYTHING = replace(CPU, features=tuple(cpu_target.ARM if cpu_target.is_arm() else cpu_target.X86))
+EVERYTHING = replace(CPU, features=tuple(target.ARM if target.is_arm() else target.X86))
 
 
 def test_what_llvm_was_told_by_the_names_of_cpuinfo() -> None:
-    found = cpu_target.named("+sse4.1,+fma,+avx512vnni,-avx512f,+unknown", arm=False)
+    found = target.named("+sse4.1,+fma,+avx512vnni,-avx512f,+unknown", arm=False)
     assert found == {"sse2", "sse4_1", "fma", "avx512_vnni"}
-    assert cpu_target.named("", arm=False) == {"sse2"}
-    assert cpu_target.named("", arm=True) == {"asimd"}
+    assert target.named("", arm=False) == {"sse2"}
+    assert target.named("", arm=True) == {"asimd"}
 
 
 def test_arms_sets_are_told_one_by_one_as_the_system_has_them() -> None:
     dot_product, half = 1 << 20, 1 << 10
-    told = cpu_target.arm_features("+neon,+sve", (dot_product | half | 2, 1 << 14))
-    assert cpu_target.named(told, arm=True) == {"asimd", "asimddp", "asimdhp", "bf16"}
+    told = target.arm_features("+neon,+sve", (dot_product | half | 2, 1 << 14))
+    assert target.named(told, arm=True) == {"asimd", "asimddp", "asimdhp", "bf16"}
     assert told.index("+sve") < told.index("-sve"), "the last word counts"
 
 
 def test_a_feature_the_compiler_does_not_use_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cpu_target, "compiled", lambda: frozenset({"sse2", "avx2"}))
-    assert cpu_target.usable(("sse2", "fma", "asimd", "avx2", "rdrand")) == ("sse2", "avx2", "rdrand")
+    monkeypatch.setattr(target, "compiled", lambda: frozenset({"sse2", "avx2"}))
+    assert target.usable(("sse2", "fma", "asimd", "avx2", "rdrand")) == ("sse2", "avx2", "rdrand")
 
 
 def test_this_machines_features_are_those_of_both(host: Host) -> None:
-    mine = set(host.features) & cpu_target.CONCERNED
+    mine = set(host.features) & target.CONCERNED
     assert mine
-    assert mine <= cpu_target.compiled()
+    assert mine <= target.compiled()
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_avx_alone_computes_on_whole_numbers_in_half_registers() -> None:
 def test_an_instruction_needs_its_own_width_of_register(
     features: tuple[str, ...], dtype: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cpu_target, "is_arm", lambda: False)
+    monkeypatch.setattr(target, "is_arm", lambda: False)
     assert fma_cpu.missing(features, dtype).startswith("this core has no ")
 
 
@@ -108,7 +109,8 @@ def test_what_has_no_shape_takes_the_widest_that_is_here(team: Team, kernel: Any
 
 
 CHILD = """
-from kernels import cpu_target, fma, fma_cpu
+from kernels import fma, fma_cpu
+from kernels.cpu import target as cpu_target
 from probes.harness.devices import cpu
 from probes.harness.team import Team
 
@@ -131,7 +133,7 @@ def test_a_compiler_for_the_plainest_cpu_calls_no_function_for_what_it_lacks() -
     assert "fp64 Audit(instruction='" in done.stdout
     assert "problem='a" not in done.stdout
     assert "int8" not in done.stdout
-    more = cpu_target.compiled() - {"sse2", "asimd"}
+    more = target.compiled() - {"sse2", "asimd"}
     assert not more or "the compiler does not use" in done.stdout
 
 

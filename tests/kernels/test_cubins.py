@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from kernels import cubins, sass
 from kernels.base import Audit, KernelError
-from kernels.nvrtc import Cubin
+from kernels.cuda import cubins, sass
+from kernels.cuda.nvrtc import Cubin
 
 find = cubins.cache_folder.__wrapped__
 

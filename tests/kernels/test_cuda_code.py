@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
-from kernels import cubins, cuda, disassembly, fma, fma_cuda, nvrtc, sass, stream, stream_cuda
+from kernels import fma, fma_cuda, stream, stream_cuda
 from kernels.base import KernelError, Work
+from kernels.cuda import cubins, disassembly, nvrtc, sass
+from kernels.cuda import launch as cuda
 from tests.devices import GPU
 from tests.kernels.made_up_cuda import Queue, installed
 

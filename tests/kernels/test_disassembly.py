@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kernels import cubins, disassembly, nvrtc, sass
+from kernels.cuda import cubins, disassembly, nvrtc, sass
 
 SOURCE = """
 extern "C" __global__ void f(float *out, int trips, float m) {

@@ -10,12 +10,14 @@ import numpy as np
 import onnx
 import pytest
 
-from kernels import layer_cut, layer_data, layer_reference
 from kernels.base import Unavailable
-from kernels.layer_reference import Size
-from kernels.layer_work import work_of
-from kernels.onnx_graph import Graph, Node, read_graph
-from kernels.onnx_graph import graph_of as layer_graph
+from kernels.onnx import cut
+from kernels.onnx.graph import Graph, Node, read_graph
+from kernels.onnx.graph import graph_of as layer_graph
+from kernels.onnx.work import work_of
+from kernels.runtime import inputs as layer_inputs
+from kernels.runtime import reference as layer_reference
+from kernels.runtime.reference import Size
 from tests.kernels.onnx_networks import model_of
 
 LARGE = Size(1e12, 1e12)  # too large for definitions in NumPy
@@ -31,12 +33,12 @@ def graph_of(name: str) -> Graph:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_node_of_a_network_is_a_model_alone(name: str) -> None:
     graph = graph_of(name)
-    distinct = {layer_cut.key_of(graph, node): node for node in graph.nodes}
+    distinct = {cut.key_of(graph, node): node for node in graph.nodes}
     assert 1 < len(distinct) < len(graph.nodes)
     for node in distinct.values():
         if sum(t.size or 0 for t in node.inputs if t) > 1e6:
             continue  # the large ones are no different, only slow to write down
-        model = layer_cut.alone(graph, node)
+        model = cut.alone(graph, node)
         onnx.checker.check_model(model)
         assert [n.op_type for n in model.graph.node] == [node.op]
         assert {v.name for v in model.graph.input} == {t.name for t in node.inputs if t and not t.weight}
@@ -46,19 +48,19 @@ def test_every_node_of_a_network_is_a_model_alone(name: str) -> None:
 def test_a_hollow_layer_is_the_same_work_without_the_data_of_its_weights(name: str) -> None:
     graph = graph_of(name)
     for node in graph.nodes:
-        hollow = layer_cut.alone(graph, node, hollow=True)
+        hollow = cut.alone(graph, node, hollow=True)
         assert hollow.ByteSize() < 1 << 16
         (found,) = layer_graph(hollow).nodes
         assert work_of(found) == work_of(node)
         if sum(t.size or 0 for t in node.inputs if t) < 1e5:
-            assert layer_graph(layer_cut.alone(graph, node)) == replace(layer_graph(hollow), model=ANY)
+            assert layer_graph(cut.alone(graph, node)) == replace(layer_graph(hollow), model=ANY)
 
 
 def test_twins_are_the_same_work_and_others_are_not() -> None:
     graph = graph_of("light_resnet50")
     groups: dict[str, list[Node]] = {}
     for node in graph.nodes:
-        groups.setdefault(layer_cut.key_of(graph, node), []).append(node)
+        groups.setdefault(cut.key_of(graph, node), []).append(node)
     for nodes in groups.values():
         shapes = {tuple(t.shape for t in (*n.inputs, *n.outputs) if t) for n in nodes}
         assert len(shapes) == 1
@@ -68,10 +70,10 @@ def test_twins_are_the_same_work_and_others_are_not() -> None:
 
 
 def test_the_whole_runs_with_random_weights_at_another_batch() -> None:
-    model = layer_cut.whole(LIGHT / "light_squeezenet.onnx", None, 2)
+    model = cut.whole(LIGHT / "light_squeezenet.onnx", None, 2)
     weights = [onnx.numpy_helper.to_array(t) for t in model.graph.initializer if len(t.dims) == 4]
     assert all(w.std() > 0 for w in weights), "a constant weight would let wrong channels pass"
-    given = layer_data.feeds(model)
+    given = layer_inputs.feeds(model)
     assert [array.shape[0] for array in given.values()] == [2]
     (out,) = layer_reference.expected(model, given, LARGE)
     assert np.isfinite(out).all()
@@ -83,8 +85,8 @@ def test_two_nodes_of_one_name_are_two_layers(tmp_path: Path) -> None:
     nodes = [onnx.helper.make_node(op, [a], [b], name="twin") for op, a, b in (("Relu", "x", "h"), ("Neg", "h", "y"))]
     onnx.save(model_of(nodes, {"x": (4,)}, ["y"]), tmp_path / "net.onnx")
     graph = read_graph(tmp_path / "net.onnx")
-    assert [layer_cut.alone(graph, node).graph.node[0].op_type for node in graph.nodes] == ["Relu", "Neg"]
-    model = layer_cut.whole(tmp_path / "net.onnx", None, None)
+    assert [cut.alone(graph, node).graph.node[0].op_type for node in graph.nodes] == ["Relu", "Neg"]
+    model = cut.whole(tmp_path / "net.onnx", None, None)
     assert len({node.name for node in model.graph.node}) == 2, "the runtime refuses one name twice"
 
 
@@ -96,8 +98,8 @@ def test_integers_that_nodes_make_keep_their_values(tmp_path: Path) -> None:
     ]
     weights = [onnx.numpy_helper.from_array(np.array([2]), "rank")]
     onnx.save(model_of(nodes, {"x": (3, 4)}, ["y"], weights), tmp_path / "net.onnx")
-    model = layer_cut.whole(tmp_path / "net.onnx", None, None)
-    (out,) = layer_reference.expected(model, layer_data.feeds(model), LARGE)
+    model = cut.whole(tmp_path / "net.onnx", None, None)
+    (out,) = layer_reference.expected(model, layer_inputs.feeds(model), LARGE)
     assert out.shape == (3, 4)
 
 
@@ -108,9 +110,9 @@ def test_weights_beside_the_file_are_read_and_lost_ones_are_random(tmp_path: Pat
     onnx.save(model, tmp_path / "n.onnx", save_as_external_data=True, location="data", size_threshold=0)
     if not there:
         (tmp_path / "data").unlink()
-    made = layer_cut.whole(tmp_path / "n.onnx", None, None)
+    made = cut.whole(tmp_path / "n.onnx", None, None)
     assert (onnx.numpy_helper.to_array(made.graph.initializer[0]) == 0.5).all() == there
-    assert np.isfinite(layer_reference.expected(made, layer_data.feeds(made), LARGE)[0]).all()
+    assert np.isfinite(layer_reference.expected(made, layer_inputs.feeds(made), LARGE)[0]).all()
 
 
 @pytest.mark.parametrize("external", [False, True])
@@ -132,7 +134,7 @@ def test_integers_of_a_network_are_its_own_and_floats_random(tmp_path: Path, ext
     found = {
         tensor.name: onnx.numpy_helper.to_array(tensor)
         for node in graph.nodes
-        for tensor in layer_cut.alone(graph, node).graph.initializer
+        for tensor in cut.alone(graph, node).graph.initializer
     }
     assert (found["w"] == own).all()
     assert (found["scales"] == scales).all()
@@ -144,13 +146,13 @@ def test_a_file_stamped_by_a_newer_exporter_runs_all_the_same(tmp_path: Path) ->
     model.ir_version = 999
     onnx.save(model, tmp_path / "net.onnx")
     graph = read_graph(tmp_path / "net.onnx")
-    for made in (layer_cut.alone(graph, graph.nodes[0]), layer_cut.whole(tmp_path / "net.onnx", None, None)):
+    for made in (cut.alone(graph, graph.nodes[0]), cut.whole(tmp_path / "net.onnx", None, None)):
         assert made.ir_version == 9
-        assert layer_reference.expected(made, layer_data.feeds(made), LARGE)
+        assert layer_reference.expected(made, layer_inputs.feeds(made), LARGE)
 
 
 def test_what_depends_on_its_data_is_not_cut() -> None:
     graph = graph_of("light_squeezenet")
     node = Node("If", "branch", (), (), subgraphs={"then_branch": ("Add",)})
     with pytest.raises(Unavailable, match="runs a network of its own"):
-        layer_cut.alone(graph, node)
+        cut.alone(graph, node)

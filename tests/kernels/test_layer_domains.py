@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from kernels import layer_data
-from kernels.layer_answers import PLAIN, answers
-from kernels.layer_domains import LEAST, Range, needed
+from kernels.runtime import inputs as layer_inputs
+from kernels.runtime.answers import PLAIN, answers
+from kernels.runtime.domains import LEAST, Range, needed
 from tests.kernels.onnx_networks import model_of
 
 INT, BOOL, FLOAT = TensorProto.INT64, TensorProto.BOOL, TensorProto.FLOAT
@@ -30,7 +30,7 @@ def chain(*steps: tuple[str, Sequence[str]], inputs: dict[str, Any] | None = Non
 
 
 def answered(model: Any) -> np.ndarray:
-    return np.asarray(answers(model, layer_data.feeds(model), PLAIN)[0])
+    return np.asarray(answers(model, layer_inputs.feeds(model), PLAIN)[0])
 
 
 TWO = {"x": (SHAPE, FLOAT), "d": (SHAPE, FLOAT)}
@@ -66,7 +66,7 @@ def test_floats_are_fed_where_what_follows_is_defined(model: Any) -> None:
 
 def test_what_is_free_is_uniform_over_one() -> None:
     for model in (chain(("Relu", ["x"])), chain(("Pow", ["x", "k"]), k=np.float32(2))):
-        (fed,) = layer_data.feeds(model).values()
+        (fed,) = layer_inputs.feeds(model).values()
         assert -1 <= fed.min() < -0.9
         assert 0.9 < fed.max() <= 1
 
@@ -74,16 +74,16 @@ def test_what_is_free_is_uniform_over_one() -> None:
 @pytest.mark.parametrize("op", ["Div", "Mod"])
 def test_integers_are_never_divided_by_zero(op: str) -> None:
     model = chain((op, ["x", "d"]), inputs={"x": (SHAPE, INT), "d": (SHAPE, INT)})
-    assert layer_data.feeds(model)["d"].min() > 0, "the runtime would end the process"
+    assert layer_inputs.feeds(model)["d"].min() > 0, "the runtime would end the process"
     assert answered(model).shape == SHAPE
 
 
 def test_what_is_true_or_false_is_mostly_true_and_never_all_false_in_a_row() -> None:
     model = chain(("Where", ["m", "x", "k"]), inputs={"m": ((64, 16), BOOL), "x": ((64, 16), FLOAT)}, k=np.float32(0))
-    mask = layer_data.feeds(model)["m"]
+    mask = layer_inputs.feeds(model)["m"]
     assert 0.8 < mask.mean() < 0.95
     assert mask.any(axis=1).all()
-    assert layer_data.feeds(chain(("Not", ["m"]), inputs={"m": ((), BOOL)}))["m"].all()
+    assert layer_inputs.feeds(chain(("Not", ["m"]), inputs={"m": ((), BOOL)}))["m"].all()
 
 
 @pytest.mark.parametrize("through", [[], ["Cast"], ["Identity", "Cast"]])
@@ -95,7 +95,7 @@ def test_indices_stay_inside_of_their_table_by_any_way(through: list[str]) -> No
     nodes.append(helper.make_node("Gather", ["t", names[-1]], ["y"]))
     table = numpy_helper.from_array(np.arange(30, dtype=np.float32).reshape(10, 3), "t")
     model = model_of(nodes, {"i": (200,)}, ["y"], [table], kinds={"i": TensorProto.INT32})
-    assert set(layer_data.feeds(model)["i"].tolist()) == set(range(10))
+    assert set(layer_inputs.feeds(model)["i"].tolist()) == set(range(10))
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_every_place_is_written_once(op: str, indices: tuple[int, ...]) -> None:
     node = helper.make_node(op, reads, ["y"], **along)
     taken = {name: shape for name, (shape, _) in inputs.items() if name in reads}
     model = model_of([node], taken, ["y"], kinds={"i": INT}, opset=18)
-    fed = layer_data.feeds(model)
+    fed = layer_inputs.feeds(model)
     answers(model, fed, PLAIN)
     if op != "GatherND":
         rows = fed["i"].reshape(-1, 2) if op == "ScatterND" else [(r, i) for r in range(3) for i in fed["i"][r]]
@@ -131,14 +131,14 @@ def test_what_branches_and_loops_read_counts_too() -> None:
     other = helper.make_graph([helper.make_node("Neg", ["x"], ["b"])], "other", [], [result("b")])
     node = helper.make_node("If", ["c"], ["y"], then_branch=then, else_branch=other)
     model = model_of([node], {"c": (), "x": SHAPE}, ["y"], kinds={"c": BOOL}, opset=18)
-    assert layer_data.feeds(model)["c"].item() is True
+    assert layer_inputs.feeds(model)["c"].item() is True
     assert np.isfinite(answered(model)).all()
 
 
 def test_needs_that_exclude_each_other_end_at_one_of_them() -> None:
     model = chain(("Log", ["x"]), ("Neg", ["x"]), ("Sqrt", ["t1"]))
     assert needed(model)["x"] in (Range(LEAST), Range(-math.inf, -LEAST))
-    assert layer_data.feeds(model)["x"].shape == SHAPE
+    assert layer_inputs.feeds(model)["x"].shape == SHAPE
 
 
 def test_nothing_is_needed_of_what_nobody_constrains() -> None:

@@ -14,11 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kernels import layer_data, layer_kernel, layer_ort, layer_saturation
 from kernels.base import Unavailable, Work
-from kernels.layer_families_conv import conv
-from kernels.layer_models import Net
-from kernels.layer_precision import convert
+from kernels.layers.conv import conv
+from kernels.onnx.net import Net
+from kernels.precision.convert import convert
+from kernels.runtime import inputs as layer_inputs
+from kernels.runtime import kernel as layer_kernel
+from kernels.runtime import saturation as runtime_saturation
+from kernels.runtime import session
 from probes.harness.case import Case
 from probes.harness.check import SOUND, Failure, check, difference
 from probes.harness.devices import cpu
@@ -68,7 +71,7 @@ def test_a_run_costs_no_exception_inside_the_runtime(host: Device) -> None:
 
 
 def launch(host: Device, model: Any, dtype: str = "fp32") -> Any:
-    return layer_ort.build(model, dtype, "cpu", host, None)
+    return session.build(model, dtype, "cpu", host, None)
 
 
 @pytest.mark.parametrize("make", [CONV, product])
@@ -80,7 +83,7 @@ def test_a_layer_computes_what_its_definition_says(
     made = kernel.backends["cpu"](host, dtype, {}, None)
     case = Case(kernel, dtype, "cpu", "layer/convolution")
     verdict = check(case, made)
-    assert verdict == SOUND or (dtype == "int8" and layer_saturation.saturates())
+    assert verdict == SOUND or (dtype == "int8" and runtime_saturation.saturates())
     right = made.result
     monkeypatch.setattr(made, "result", lambda: right()[::-1])
     with pytest.raises(Failure, match="values are wrong"):
@@ -122,7 +125,7 @@ def test_what_ran_is_read_from_the_profile_and_its_file_is_gone(host: Device) ->
     assert "Conv" in audit.instruction
     assert audit.facts["launches"] == len(audit.instruction.split("+"))
     assert audit.facts["run"] == "plain runs"
-    assert not list(Path(layer_ort._profiles().name).iterdir())
+    assert not list(Path(session._profiles().name).iterdir())
 
 
 def test_a_refusal_is_in_the_words_of_the_runtime(host: Device) -> None:
@@ -149,10 +152,10 @@ def test_an_input_handed_through_is_an_output_too(host: Device) -> None:
 
 def test_a_session_that_never_ran_leaves_no_file() -> None:
     refused = (
-        "from kernels import layer_models, layer_ort; from probes.harness.devices import cpu\n"
-        "net = layer_models.Net(); model = net.model(net.add('Neg', net.input(1))); model.ir_version = 999\n"
-        "try: layer_ort.build(model, 'fp32', 'cpu', cpu.detect(), None)\n"
-        "except layer_ort.Unavailable: print(layer_ort._profiles().name)"
+        "from kernels.onnx.net import Net; from kernels.runtime import session; from probes.harness.devices import cpu\n"
+        "net = Net(); model = net.model(net.add('Neg', net.input(1))); model.ir_version = 999\n"
+        "try: session.build(model, 'fp32', 'cpu', cpu.detect(), None)\n"
+        "except session.Unavailable: print(session._profiles().name)"
     )
     said = subprocess.run([sys.executable, "-c", refused], capture_output=True, text=True, check=True)
     assert "ridgeline-" in said.stdout
@@ -213,7 +216,7 @@ def test_a_cast_of_the_models_own_hides_no_other(host: Device) -> None:
 
 def test_a_missing_provider_is_a_reason(host: Device) -> None:
     with pytest.raises(Unavailable, match="onnxruntime has no CUDAExecutionProvider"):
-        layer_ort.build(CONV(), "fp32", "cuda", replace(host, kind="cuda"), None)
+        session.build(CONV(), "fp32", "cuda", replace(host, kind="cuda"), None)
 
 
 def test_work_is_counted_once_across_the_border_and_in_the_types_asked() -> None:
@@ -248,12 +251,12 @@ def test_unknown_work_is_not_a_number() -> None:
 def test_inputs_fill_their_range_and_repeat() -> None:
     net = Net()
     model = net.model(net.add("Add", net.input(2000, 1000), net.input(2000, 1000)))
-    fed = layer_data.feeds(model)
+    fed = layer_inputs.feeds(model)
     assert {array.dtype for array in fed.values()} == {np.dtype(np.float32)}
     assert all(abs(a).max() <= 1 and a.std() > 0.5 for a in fed.values())
     first, second = fed.values()
     assert not np.array_equal(first, second)
-    assert all(np.array_equal(a, layer_data.feeds(model)[name]) for name, a in fed.items())
+    assert all(np.array_equal(a, layer_inputs.feeds(model)[name]) for name, a in fed.items())
 
 
 @pytest.mark.parametrize(("op", "largest"), [("Gather", 99), ("GatherElements", 99), ("GatherND", 7)])
@@ -264,5 +267,5 @@ def test_indices_reach_all_of_their_table(op: str, largest: int) -> None:
     inputs = [make.make_tensor_value_info("table", kinds.FLOAT, [100, 8]),
               make.make_tensor_value_info("ids", kinds.INT64, [400, 8])]  # fmt: skip
     graph = make.make_graph([make.make_node(op, ["table", "ids"], ["y"])], "g", inputs, [onnx.ValueInfoProto(name="y")])
-    ids = layer_data.feeds(make.make_model(graph))["ids"]
+    ids = layer_inputs.feeds(make.make_model(graph))["ids"]
     assert (ids.min(), ids.max(), ids.dtype) == (0, largest, np.int64)

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from kernels import layer_kernel, layer_static
 from kernels.base import Unavailable
-from kernels.layer_answers import answers
-from kernels.layer_patience import limited
+from kernels.runtime import kernel as layer_kernel
+from kernels.runtime import static
+from kernels.runtime.answers import answers
+from kernels.runtime.patience import limited
 from probes.harness.devices import cpu
 from tests.kernels.onnx_networks import model_of
 from tests.runs import ROOT
@@ -71,7 +72,7 @@ def test_what_ends_in_time_is_left_alone() -> None:
 HEARS = """
 import os, signal, time
 from types import SimpleNamespace
-from kernels.layer_patience import limited
+from kernels.runtime.patience import limited
 run = SimpleNamespace(terminate=False)
 try:
     with limited(run, 60):
@@ -127,4 +128,4 @@ def test_a_layer_that_takes_too_long_is_not_tried_in_another_form() -> None:
 
 def test_a_network_without_an_end_is_not_quantized() -> None:
     with pytest.raises(Unavailable, match=r"^one run of it takes longer than 0.2 s"):
-        layer_static.quantized(lambda: loop(FOREVER), "cpu", seconds=0.2)
+        static.quantized(lambda: loop(FOREVER), "cpu", seconds=0.2)

@@ -11,15 +11,15 @@ onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 from kernels.base import KernelError, Unavailable  # noqa: E402
-from kernels.layer_families_conv import conv  # noqa: E402
-from kernels.layer_families_image import letterbox, normalise, suppress  # noqa: E402
-from kernels.layer_families_matrix import attention, row_op  # noqa: E402
-from kernels.layer_families_precision import product  # noqa: E402
-from kernels.layer_models import Net  # noqa: E402
-from kernels.layer_narrow import narrowed  # noqa: E402
-from kernels.layer_precision import convert  # noqa: E402
 from kernels.layers import FAMILIES  # noqa: E402
-from kernels.onnx_graph import graph_of  # noqa: E402
+from kernels.layers.conv import conv  # noqa: E402
+from kernels.layers.image import letterbox, normalise, suppress  # noqa: E402
+from kernels.layers.matrix import attention, row_op  # noqa: E402
+from kernels.layers.precision import product  # noqa: E402
+from kernels.onnx.graph import graph_of  # noqa: E402
+from kernels.onnx.net import Net  # noqa: E402
+from kernels.precision.convert import convert  # noqa: E402
+from kernels.precision.narrow import narrowed  # noqa: E402
 from tests.kernels.onnx_run import feeds, reference, run  # noqa: E402
 
 

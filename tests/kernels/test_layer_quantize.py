@@ -12,15 +12,15 @@ import pytest
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-from kernels import layer_static  # noqa: E402
 from kernels.base import Unavailable  # noqa: E402
-from kernels.layer_families_conv import conv, matmul_of_rows, separable  # noqa: E402
-from kernels.layer_families_matrix import attention, row_op, square  # noqa: E402
-from kernels.layer_families_precision import between_floats, unfused  # noqa: E402
-from kernels.layer_models import Net, infer  # noqa: E402
-from kernels.layer_precision import convert  # noqa: E402
-from kernels.layer_runtime import onnxruntime  # noqa: E402
-from kernels.onnx_graph import graph_of  # noqa: E402
+from kernels.layers.conv import conv, matmul_of_rows, separable  # noqa: E402
+from kernels.layers.matrix import attention, row_op, square  # noqa: E402
+from kernels.layers.precision import between_floats, unfused  # noqa: E402
+from kernels.onnx.graph import graph_of  # noqa: E402
+from kernels.onnx.net import Net, infer  # noqa: E402
+from kernels.precision.convert import convert  # noqa: E402
+from kernels.runtime import static  # noqa: E402
+from kernels.runtime.door import onnxruntime  # noqa: E402
 from tests.kernels.onnx_networks import model_of  # noqa: E402
 from tests.kernels.onnx_run import executed, feeds, run  # noqa: E402
 
@@ -171,7 +171,7 @@ def test_converted_models_have_known_shapes() -> None:
 def test_a_network_that_the_quantizer_cannot_run_is_skipped() -> None:
     odd = onnx.helper.make_node("Odd", ["x"], ["y"], domain="mine")
     with pytest.raises(Unavailable, match=r"no int8 of the whole: onnxruntime's quantizer: .*mine:Odd"):
-        layer_static.quantized(lambda: model_of([odd], {"x": (4,)}, ["y"], domains=["mine"]), "cpu")
+        static.quantized(lambda: model_of([odd], {"x": (4,)}, ["y"], domains=["mine"]), "cpu")
 
 
 def test_a_shared_bias_is_not_taken_for_the_result_of_a_layer() -> None:
@@ -183,6 +183,6 @@ def test_a_shared_bias_is_not_taken_for_the_result_of_a_layer() -> None:
     rng = np.random.default_rng(0)
     shapes = {"w": (4, 4, 1, 1), "conv": (4,)}
     weights = [onnx.numpy_helper.from_array(rng.random(shape, np.float32), name) for name, shape in shapes.items()]
-    made = layer_static.quantized(lambda: model_of(nodes, {"x": (1, 4, 8, 8)}, ["y"], weights), "cpu")
+    made = static.quantized(lambda: model_of(nodes, {"x": (1, 4, 8, 8)}, ["y"], weights), "cpu")
     session = onnxruntime().InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
     assert session.run(None, {"x": np.ones((1, 4, 8, 8), np.float32)})[0].shape == (1, 24, 8, 8)

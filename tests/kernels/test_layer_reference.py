@@ -10,9 +10,11 @@ import onnx.reference
 import pytest
 from onnx import helper, numpy_helper
 
-from kernels import layer_data, layer_kernel, layer_reference
 from kernels.base import Fault, Unavailable
-from kernels.layer_reference import Size
+from kernels.runtime import inputs as layer_inputs
+from kernels.runtime import kernel as layer_kernel
+from kernels.runtime import reference as layer_reference
+from kernels.runtime.reference import Size
 from probes.harness.check import difference
 from tests.kernels.onnx_networks import model_of
 
@@ -28,7 +30,7 @@ def model(op: str, *shapes: tuple[int, ...], outputs: int = 1, opset: int = 17, 
 
 def test_a_definition_whose_answer_has_another_shape_is_none() -> None:
     pool = model("GlobalMaxPool", (1, 8, 32))
-    given = layer_data.feeds(pool)
+    given = layer_inputs.feeds(pool)
     (found,) = layer_reference.expected(pool, given, SMALL)
     assert (found == given["x0"].max(axis=2, keepdims=True)).all()
 
@@ -38,7 +40,7 @@ def test_what_has_no_number_for_an_answer_is_no_warning() -> None:
     zero = numpy_helper.from_array(np.zeros(4, np.float32), "zero")
     nodes = [helper.make_node("Div", ["x", "zero"], ["h"]), helper.make_node("Softmax", ["h"], ["y"])]
     made = model_of(nodes, {"x": (3, 4)}, ["y"], [zero], opset=17)
-    (found,) = layer_reference.expected(made, layer_data.feeds(made), SMALL)
+    (found,) = layer_reference.expected(made, layer_inputs.feeds(made), SMALL)
     assert np.isnan(found).all()
 
 
@@ -56,7 +58,7 @@ def test_what_has_no_number_for_an_answer_is_no_warning() -> None:
 )
 def test_where_definitions_do_not_fit_none_is_asked(made: Any, size: Size, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx.reference, "ReferenceEvaluator", lambda *_: pytest.fail("asked"))
-    given = layer_data.feeds(made)
+    given = layer_inputs.feeds(made)
     assert layer_reference.expected(made, given, size)[0].size
     assert not list(layer_reference.dispute(made, given, np.zeros(4), size))
 

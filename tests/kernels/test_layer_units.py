@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from kernels import layer_cut, layer_data, layer_reference
-from kernels.layer_models import Net
-from kernels.layer_precision import convert
-from kernels.layer_reference import Size
-from kernels.layer_units import units
-from kernels.onnx_graph import Graph, graph_of
+from kernels.onnx import cut
+from kernels.onnx.graph import Graph, graph_of
+from kernels.onnx.net import Net
+from kernels.precision.convert import convert
+from kernels.precision.units import units
+from kernels.runtime import inputs as layer_inputs
+from kernels.runtime import reference as layer_reference
+from kernels.runtime.reference import Size
 from tests.kernels.onnx_networks import model_of
 
 LARGE = Size(1e12, 1e12)  # too large for definitions in NumPy
@@ -36,11 +38,11 @@ def test_an_operation_is_one_with_what_decodes_and_encodes_for_it() -> None:
 def test_each_is_a_model_that_takes_and_gives_integers() -> None:
     graph = quantized()
     for unit in units(graph):
-        model = layer_cut.alone(graph, *unit.nodes)
+        model = cut.alone(graph, *unit.nodes)
         onnx.checker.check_model(model)
         kinds = {value.type.tensor_type.elem_type for value in [*model.graph.input, *model.graph.output]}
         assert kinds == {onnx.TensorProto.UINT8}
-        assert layer_reference.expected(model, layer_data.feeds(model), LARGE)[0].any()
+        assert layer_reference.expected(model, layer_inputs.feeds(model), LARGE)[0].any()
 
 
 def test_without_integers_each_node_is_alone() -> None:

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from kernels import layer_data, layer_kernel, layer_ort, layer_values
 from kernels.base import Unavailable, Work
-from kernels.layer_answers import answers
+from kernels.runtime import inputs as layer_inputs
+from kernels.runtime import kernel as layer_kernel
+from kernels.runtime import session
+from kernels.runtime import values as runtime_values
+from kernels.runtime.answers import answers
 from probes.harness.case import Case
 from probes.harness.check import SOUND, check
 from probes.harness.devices import cpu
@@ -27,9 +30,9 @@ def number(name: str) -> int:
 @pytest.mark.parametrize("shape", [(), (3,), (0,), (2, 5)])
 @pytest.mark.parametrize("name", WHOLE.split())
 def test_an_array_comes_back_as_it_was(name: str, shape: tuple[int, ...]) -> None:
-    kind = layer_values.numpy_type(number(name))
+    kind = runtime_values.numpy_type(number(name))
     array = np.resize(np.array([1, 0, 1, 1, 0]), shape).astype(kind)
-    back = layer_values.array_of(layer_values.filled(array, number(name)))
+    back = runtime_values.array_of(runtime_values.filled(array, number(name)))
     assert (back.dtype, back.shape) == (array.dtype, shape)
     assert back.tobytes() == array.tobytes()
 
@@ -37,7 +40,7 @@ def test_an_array_comes_back_as_it_was(name: str, shape: tuple[int, ...]) -> Non
 @pytest.mark.parametrize("name", PACKED.split())
 def test_what_is_packed_is_refused_by_name(name: str) -> None:
     with pytest.raises(Unavailable, match=f"no tensor of type {name.lower()}"):
-        layer_values.empty((4,), number(name))
+        runtime_values.empty((4,), number(name))
 
 
 @pytest.mark.parametrize(
@@ -52,11 +55,11 @@ def test_what_is_packed_is_refused_by_name(name: str) -> None:
     ids=["tensors", "sequences", "maps", "complex", "nothing"],
 )
 def test_whatever_is_answered_is_one_vector(answer: list[Any], flat: list[float]) -> None:
-    assert layer_values.flat(answer).tolist() == flat
+    assert runtime_values.flat(answer).tolist() == flat
 
 
 def test_texts_are_told_apart() -> None:
-    one, two = (layer_values.flat([np.array(texts, object)]) for texts in (["a", "é"], ["a", "b"]))
+    one, two = (runtime_values.flat([np.array(texts, object)]) for texts in (["a", "é"], ["a", "b"]))
     assert one[0] == two[0]
     assert one[1] != two[1]
 
@@ -92,8 +95,8 @@ def test_a_sequence_does_not_grow_from_run_to_run() -> None:
 def test_a_model_of_a_narrow_type_is_held_to_its_own_numbers(name: str) -> None:
     nodes = [helper.make_node("Cast", ["x"], ["y"], to=TensorProto.FLOAT)]
     model = model_of(nodes, {"x": (64,)}, ["y"], kinds={"x": number(name)})
-    given = layer_data.feeds(model)
-    assert given["x"].dtype == layer_values.numpy_type(number(name))
+    given = layer_inputs.feeds(model)
+    assert given["x"].dtype == runtime_values.numpy_type(number(name))
     (found,) = answers(model, given)
     assert (found == given["x"].astype(np.float32)).all()
     assert found.std() > 0.1
@@ -106,14 +109,14 @@ def test_what_is_no_tensor_cannot_be_fed() -> None:
     kind = helper.make_sequence_type_proto(helper.make_tensor_type_proto(TensorProto.FLOAT, [2]))
     model.graph.input.append(helper.make_value_info("x", kind))
     with pytest.raises(Unavailable, match="input x is no tensor"):
-        layer_ort.build(model, "fp32", "cpu", cpu.detect(), None)
+        session.build(model, "fp32", "cpu", cpu.detect(), None)
 
 
 def test_an_output_of_another_shape_than_declared_is_refused_before_it_is_timed() -> None:
     model = model_of([helper.make_node("NonZero", ["x"], ["y"])], {"x": (8,)}, ["y"])
     model.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", TensorProto.INT64, [1, 3]))
     with pytest.raises(Unavailable, match="cannot run it"):
-        layer_ort.build(model, "fp32", "cpu", cpu.detect(), None)
+        session.build(model, "fp32", "cpu", cpu.detect(), None)
     right = layer_kernel.TimedLayer("NonZero", lambda: model, loose=[lambda: opened(model)])
     launch = right.kernel("cpu").backends["cpu"](cpu.detect(), "fp32", {}, None)
     assert len(launch.result()) == 8

@@ -11,9 +11,9 @@ import pytest
 
 onnx = pytest.importorskip("onnx")
 
-from kernels.layer_work import OPERATIONS, work_of  # noqa: E402
-from kernels.layer_work import unknown_operations as unknown  # noqa: E402
-from kernels.onnx_graph import Node, Tensor, graph_of, read_graph  # noqa: E402
+from kernels.onnx.graph import Node, Tensor, graph_of, read_graph  # noqa: E402
+from kernels.onnx.work import OPERATIONS, work_of  # noqa: E402
+from kernels.onnx.work import unknown_operations as unknown  # noqa: E402
 from tests.kernels.onnx_networks import NETWORKS, model_of  # noqa: E402
 
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
@@ -240,7 +240,7 @@ def test_a_new_operation_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_operation_stands_in_two_rows() -> None:
-    from kernels.layer_work import ROWS
+    from kernels.onnx.work import ROWS
 
     names = [name for row in ROWS for name in row.names.split()]
     assert len(names) == len(set(names))

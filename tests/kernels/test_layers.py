@@ -10,14 +10,17 @@ import pytest
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-from kernels import layer_families_image as image  # noqa: E402
-from kernels import layer_families_matrix as matrix  # noqa: E402
-from kernels import layer_families_movement as movement  # noqa: E402
 from kernels.base import ITEMSIZE  # noqa: E402
-from kernels.layer_models import Net  # noqa: E402
-from kernels.layer_work import work_of  # noqa: E402
-from kernels.layers import FAMILIES, Layer  # noqa: E402
-from kernels.onnx_graph import graph_of  # noqa: E402
+from kernels.layers import (  # noqa: E402
+    FAMILIES,
+    Layer,
+    image,
+    matrix,
+    movement,
+)
+from kernels.onnx.graph import graph_of  # noqa: E402
+from kernels.onnx.net import Net  # noqa: E402
+from kernels.onnx.work import work_of  # noqa: E402
 from tests.kernels.onnx_run import feeds, reference, run  # noqa: E402
 
 KINDS = ("cpu", "cuda")

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kernels import cuda, mixed, mixed_cpu, mixed_cuda
+from kernels import mixed, mixed_cpu, mixed_cuda
 from kernels.base import KernelError, Work
-from kernels.disassembly import disassemble
+from kernels.cuda import launch as cuda
+from kernels.cuda.disassembly import disassemble
 from probes import intensity
 from probes.harness.check import difference
 from probes.harness.team import Team

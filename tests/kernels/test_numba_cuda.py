@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[2]
 
 CHAINS = """
 import numpy as np
-from kernels import fma, numba_cuda
+from kernels import fma
+from kernels.cuda.numba import launch as numba_cuda
 out, clocks = np.zeros(4 * 8, np.{kind}), np.zeros(4, np.uint64)
 numba_cuda.chains("{dtype}", 4, 3)[2, 4](out, clocks, 2, np.{kind}(-0.99), np.{kind}(0.7))
 expected = fma.reference("{dtype}", 2, chains=4, steps=3, threads=8, m=-0.99, c=0.7)
@@ -22,7 +23,8 @@ assert np.allclose(out.reshape(4, 8).T, expected, rtol=1e-5), (out, expected)
 
 STREAMS = """
 import numpy as np
-from kernels import numba_cuda, pattern, stream, stream_cuda
+from kernels import pattern, stream, stream_cuda
+from kernels.cuda.numba import launch as numba_cuda
 n, block = 1000, 32
 for kernel in stream.KERNELS:
     x, y = (pattern.values("{dtype}", which, np.arange(n)) for which in (0, 1))

@@ -11,7 +11,7 @@ import pytest
 
 from kernels import fma_cuda, stream_cuda
 from kernels.base import Unavailable
-from kernels.numba_fit import numba_that_fits
+from kernels.cuda.numba.fit import numba_that_fits
 from tests.devices import GPU
 from tests.kernels import made_up_cuda
 
@@ -48,10 +48,10 @@ def test_it_is_the_reason_of_a_skipped_row(
             return fails
 
     made = fails if when == "imported" else lambda *_: Kernel()
-    module = ModuleType("kernels.numba_cuda")
+    module = ModuleType("kernels.cuda.numba.launch")
     vars(module).update(chains=made, streams=made, stream=lambda queue: queue)
-    monkeypatch.setitem(sys.modules, "kernels.numba_cuda", module)
-    monkeypatch.setattr("kernels.numba_cuda", module, raising=False)
+    monkeypatch.setitem(sys.modules, "kernels.cuda.numba.launch", module)
+    monkeypatch.setattr("kernels.cuda.numba.launch", module, raising=False)
     queue = made_up_cuda.Queue(made_up_cuda.installed(monkeypatch))
     with pytest.raises(Unavailable) as caught:
         built(name, queue).run(1)

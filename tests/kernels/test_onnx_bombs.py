@@ -12,7 +12,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from kernels.onnx_graph import graph_of
+from kernels.onnx.graph import graph_of
 from tests.kernels.onnx_networks import model_of
 from tests.runs import ROOT
 
@@ -22,7 +22,7 @@ LIMIT = 4 << 30
 READ = """
 import resource, sys, onnx
 from pathlib import Path
-from kernels.onnx_graph import read_graph
+from kernels.onnx.graph import read_graph
 resource.setrlimit(resource.RLIMIT_AS, ({limit}, {limit}))
 for path in sorted(Path(sys.argv[1]).glob("*.onnx")):
     print(path.stem, read_graph(path).held_bytes() > 1e10, read_graph(path, {{"x": (4,)}}).held_bytes() > 1e10)

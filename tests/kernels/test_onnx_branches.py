@@ -9,8 +9,8 @@ import onnx.reference
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from kernels.onnx_graph import graph_of
-from kernels.onnx_shapes import settle
+from kernels.onnx.graph import graph_of
+from kernels.onnx.shapes import settle
 from tests.kernels.onnx_networks import model_of
 
 make = helper.make_node

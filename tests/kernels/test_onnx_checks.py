@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from onnx.helper import make_node as make
 
-from kernels.onnx_graph import OnnxError, graph_of
+from kernels.onnx.graph import OnnxError, graph_of
 from tests.kernels.onnx_networks import header, model_of
 
 

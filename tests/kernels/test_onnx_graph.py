@@ -13,8 +13,8 @@ onnx = pytest.importorskip("onnx")
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-from kernels.layer_work import work_of  # noqa: E402
-from kernels.onnx_graph import Graph, OnnxError, graph_of, read_graph  # noqa: E402
+from kernels.onnx.graph import Graph, OnnxError, graph_of, read_graph  # noqa: E402
+from kernels.onnx.work import work_of  # noqa: E402
 from tests.kernels.onnx_networks import header, model_of  # noqa: E402
 
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"

@@ -12,7 +12,7 @@ import pytest
 
 from kernels import overhead, overhead_cuda
 from kernels.base import KernelError
-from kernels.disassembly import disassemble
+from kernels.cuda.disassembly import disassemble
 from tests.devices import GPU
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kernels import nvrtc, sass
 from kernels.base import Work
+from kernels.cuda import nvrtc, sass
 
 STREAM = """
 struct alignas(16) vec { float v[4]; };

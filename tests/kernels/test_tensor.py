@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kernels import tensor
-from kernels.numerics import rounded
+from kernels.formats import rounded
 from kernels.tensor_table import TABLE, Instruction, choose
 from probes import tensor_core
 from tests.devices import CPU, GPU

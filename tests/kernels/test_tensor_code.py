@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from kernels import disassembly, sass, tensor, tensor_cuda, tensor_ptx
+from kernels import tensor, tensor_cuda, tensor_ptx
 from kernels.base import Audit, Work
+from kernels.cuda import disassembly, sass
 from kernels.tensor_table import Instruction, choose
 from tests.devices import GPU
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kernels import fragments, tensor, tensor_cuda
-from kernels.numerics import FORMATS
+from kernels.formats import FORMATS
 from kernels.tensor_table import TABLE, Instruction
 
 

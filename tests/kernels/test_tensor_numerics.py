@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kernels.numerics import FORMATS, packed, rounded, unpacked
+from kernels.formats import FORMATS, packed, rounded, unpacked
 
 
 def by_definition(code: int, exponent_bits: int, fraction_bits: int) -> float:

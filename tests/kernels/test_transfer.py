@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kernels import cuda, host_memory, transfer
+from kernels import host_memory, transfer
 from kernels.base import KernelError, Unavailable
+from kernels.cuda import launch as cuda
 from probes.harness.case import Case
 from probes.harness.check import Failure, check
 from tests.devices import GPU

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kernels import cpu_target
+from kernels.cpu import target
 from probes.harness.devices import cpuinfo, kinds, sizes, topology
 from probes.harness.devices.cores import core_name, core_numbers
 from probes.harness.devices.limits import memory, quota_cores
@@ -36,7 +36,7 @@ def detect(root: Path = Path("/"), allowed: Iterable[int] | None = None) -> Devi
     total, free = memory(root)
     told = cpuinfo.features(blocks[cpu] for cpu in measured)
     features = _compiled(told) if root == Path("/") else told
-    unused = [name for name in told if name in cpu_target.own() and name not in features]
+    unused = [name for name in told if name in target.own() and name not in features]
     return Device(
         kind="cpu",
         index=0,
@@ -77,10 +77,10 @@ def _compiled(told: tuple[str, ...]) -> tuple[str, ...]:
 
     Where the system tells none of this kind of CPU, as emulators may, the compiler knows them from the CPU.
     """
-    used = cpu_target.usable(told)
-    if cpu_target.own() & set(told):
+    used = target.usable(told)
+    if target.own() & set(told):
         return used
-    return (*used, *sorted(cpu_target.compiled()))
+    return (*used, *sorted(target.compiled()))
 
 
 def _unused(names: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kernels import cpu_target
+from kernels.cpu import target
 from probes.harness.devices import cpu
 from probes.harness.devices.cores import AMD, ARM, INTEL, core_name
 from tests.probes.devices.trees import MEMINFO, arm_block, graviton, orin_cpu, siblings, write, x86_block, xeon, zen5
@@ -316,12 +316,12 @@ def test_every_core_with_a_peak_can_be_recognised() -> None:
 @pytest.mark.parametrize("told", [(), ("rdrand", "another_kinds_set")])
 def test_where_the_system_tells_no_sets_the_compiler_knows_them(told: tuple[str, ...]) -> None:
     found = cpu._compiled(told)
-    assert set(found) == {*told, *cpu_target.compiled()}
+    assert set(found) == {*told, *target.compiled()}
 
 
 def test_what_only_the_system_knows_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cpu_target, "is_arm", lambda: False)
-    monkeypatch.setattr(cpu_target, "compiled", lambda: frozenset({"sse2", "avx"}))
+    monkeypatch.setattr(target, "is_arm", lambda: False)
+    monkeypatch.setattr(target, "compiled", lambda: frozenset({"sse2", "avx"}))
     assert cpu._compiled(("sse2", "avx", "fma", "rdrand")) == ("sse2", "avx", "rdrand")
     (said,) = cpu._unused(["fma"])
     assert "does not use fma, which this CPU has" in said

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from kernels import layer_patience as patience
 from kernels.base import KernelError, Unavailable
+from kernels.runtime import patience
 from probes.harness import waiting
 from probes.harness.guard import Broken, Guard
 from tests.runs import ROOT

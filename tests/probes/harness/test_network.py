@@ -12,8 +12,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from kernels import layer_data, layer_static
 from kernels.base import Kernel, Work
+from kernels.runtime import inputs as layer_inputs
+from kernels.runtime import static
 from probes.harness import bench
 from probes.harness.case import Case, Probe
 from probes.harness.guard import Guard
@@ -92,7 +93,7 @@ def test_inputs_are_fed_what_was_chosen(tmp_path: Path) -> None:
     assert chosen.values == {"n": 16000, "b": False, "h": 0.5, "u": 255, "long": -(2**63), "x": -1000.0}
     model = onnx.load(tmp_path / "net.onnx")
     del model.graph.input[-1], model.graph.output[-1], model.graph.node[-1]
-    fed = layer_data.feeds(model, chosen)
+    fed = layer_inputs.feeds(model, chosen)
     assert all(array.shape == (2, 3) for array in fed.values())
     assert {name: array.flat[0].item() for name, array in fed.items()} == chosen.values
     assert all((array == array.flat[0]).all() for array in fed.values())
@@ -158,7 +159,7 @@ def test_a_whole_network_is_quantized_once_and_has_the_time_that_takes(
         made.append(make())
         return made[-1]
 
-    monkeypatch.setattr(layer_static, "quantized", quantized)
+    monkeypatch.setattr(static, "quantized", quantized)
     names = ["x", *(f"h{place}" for place in range(99)), "y"]
     nodes = [helper.make_node("Relu", [before], [after]) for before, after in pairwise(names)]
     relus = replace(asked(tmp_path, nodes, []), precisions=("fp32", "int8"))

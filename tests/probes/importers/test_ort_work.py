@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kernels.onnx_graph import graph_of
+from kernels.onnx.graph import graph_of
 from probes.harness.records import OK
 from probes.importers import ort
 from probes.importers.nodes import OnnxWork, nodes_of

@@ -1,0 +1,194 @@
+"""The intrinsics Numba CUDA kernels are made of, and the stream kernels made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from numba import config, cuda, float64
+
+from kernels.cpu.intrinsic import intrinsic_of
+from kernels.stream_cuda import NUMBA_READS as READS
+
+WIDTH = {"fp32": 4, "fp64": 2}  # elements of a 16-byte vector
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """What kernels of one type call: each is an intrinsic on the device and a Python function in the simulator."""
+
+    starts: Callable[[int], Any]
+    advance: Callable[[int, int], Any]
+    put: Callable[[int], Any]
+    put_clock: Any
+    cycles: Any
+    nanoseconds: Any
+    load: Any
+    store: Any
+    put_sum: Any
+    scaled: Any
+    added: Any
+    summed: Any
+    same: Any
+
+
+@cache
+def pieces(dtype: str) -> Pieces:
+    """The pieces for this type, native or simulated."""
+    if config.ENABLE_CUDASIM:
+        from kernels.cuda.numba.simulated import simulated
+
+        return simulated(dtype)
+    return _native(dtype)
+
+
+def stream_kernel(op: str, piece: Pieces, block: int) -> Any:
+    """The kernel of one stream operation; ``block`` threads a block."""
+    load, store, put_sum = piece.load, piece.store, piece.put_sum
+    scaled, added, summed, same = piece.scaled, piece.added, piece.summed, piece.same
+
+    def copy(x, y, z, sums, vectors, s, written):  # type: ignore[no-untyped-def]
+        i = cuda.grid(1)
+        if i < vectors:
+            store(z, i, load(x, i))
+
+    def scale(x, y, z, sums, vectors, s, written):  # type: ignore[no-untyped-def]
+        i = cuda.grid(1)
+        if i < vectors:
+            store(z, i, scaled(s, load(x, i)))
+
+    def add(x, y, z, sums, vectors, s, written):  # type: ignore[no-untyped-def]
+        i = cuda.grid(1)
+        if i < vectors:
+            store(z, i, added(load(x, i), load(y, i)))
+
+    def triad(x, y, z, sums, vectors, s, written):  # type: ignore[no-untyped-def]
+        i = cuda.grid(1)
+        if i < vectors:
+            store(z, i, added(load(x, i), scaled(s, load(y, i))))
+
+    def write(x, y, z, sums, vectors, s, written):  # type: ignore[no-untyped-def]
+        i = cuda.grid(1)
+        if i < vectors:
+            store(z, i, same(written))
+
+    def read(x, y, z, sums, vectors, s, written):  # type: ignore[no-untyped-def]
+        part = cuda.shared.array(block, float64)
+        i = cuda.blockIdx.x * block * READS + cuda.threadIdx.x
+        total = 0.0
+        for _ in range(READS):
+            if i < vectors:
+                total += summed(load(x, i))
+            i += block
+        part[cuda.threadIdx.x] = total
+        half = block // 2
+        while half > 0:
+            cuda.syncthreads()
+            if cuda.threadIdx.x < half:
+                part[cuda.threadIdx.x] += part[cuda.threadIdx.x + half]
+            half //= 2
+        if cuda.threadIdx.x == 0:
+            put_sum(sums, cuda.blockIdx.x, part[0])
+
+    kernels = {"copy": copy, "scale": scale, "add": add, "triad": triad, "write": write, "read": read}
+    return cuda.jit(kernels[op])
+
+
+def _native(dtype: str) -> Pieces:
+    from llvmlite import ir
+    from numba import types
+
+    i64 = ir.IntType(64)
+    scalar = ir.FloatType() if dtype == "fp32" else ir.DoubleType()
+    ours = types.float32 if dtype == "fp32" else types.float64
+    width, suffix, letter = WIDTH[dtype], f"v{WIDTH[dtype]}.f{128 // WIDTH[dtype]}", "f" if dtype == "fp32" else "d"
+    size = 16 // width
+
+    def tuple_of(b: Any, values: Sequence[Any], kind: Any) -> Any:
+        made = ir.Constant(ir.ArrayType(kind, len(values)), ir.Undefined)
+        for k, value in enumerate(values):
+            made = b.insert_value(made, value, k)
+        return made
+
+    def parts(b: Any, packed: Any, count: int) -> list[Any]:
+        return [b.extract_value(packed, k) for k in range(count)]
+
+    def address(b: Any, base: Any, index: Any, stride: int) -> Any:
+        return b.add(base, b.mul(index, ir.Constant(i64, stride)))
+
+    def load(b: Any, base: Any, index: Any) -> Any:
+        outputs = ", ".join(f"${k}" for k in range(width))
+        kind = ir.FunctionType(ir.LiteralStructType([scalar] * width), [i64])
+        text = f"ld.global.{suffix} {{{outputs}}}, [${width}];"
+        got = b.asm(kind, text, ",".join([f"={letter}"] * width + ["l"]), [address(b, base, index, 16)], True)
+        return tuple_of(b, parts(b, got, width), scalar)
+
+    def store(b: Any, base: Any, index: Any, values: Any) -> None:
+        inputs = ", ".join(f"${k + 1}" for k in range(width))
+        kind = ir.FunctionType(ir.VoidType(), [i64] + [scalar] * width)
+        given = [address(b, base, index, 16), *parts(b, values, width)]
+        b.asm(kind, f"st.global.{suffix} [$0], {{{inputs}}};", ",".join(["l"] + [letter] * width), given, True)
+
+    def put_as(kind: Any, stride: int) -> Callable[..., None]:
+        def put(b: Any, base: Any, index: Any, value: Any) -> None:
+            b.store(value, b.inttoptr(address(b, base, index, stride), kind.as_pointer()))
+
+        return put
+
+    def starts(count: int) -> Any:
+        values = [ir.Constant(scalar, 1 + k / 1024) for k in range(count)]
+        return intrinsic_of(lambda b: tuple_of(b, values, scalar), types.UniTuple(ours, count), [])
+
+    def advance(count: int, steps: int) -> Any:
+        def write(b: Any, packed: Any, m: Any, c: Any) -> Any:
+            x = parts(b, packed, count)
+            for _ in range(steps):
+                x = [b.fma(v, m, c) for v in x]
+            return tuple_of(b, x, scalar)
+
+        chains = types.UniTuple(ours, count)
+        return intrinsic_of(write, chains, [chains, ours, ours])
+
+    def put(count: int) -> Any:
+        def write(b: Any, out: Any, thread: Any, threads: Any, packed: Any) -> None:
+            for k, value in enumerate(parts(b, packed, count)):
+                index = b.add(thread, b.mul(threads, ir.Constant(i64, k)))
+                put_as(scalar, size)(b, out, index, value)
+
+        return intrinsic_of(write, types.void, [types.int64] * 3 + [types.UniTuple(ours, count)])
+
+    def scaled(b: Any, factor: Any, a: Any) -> Any:
+        return tuple_of(b, [b.fmul(factor, v) for v in parts(b, a, width)], scalar)
+
+    def added(b: Any, a: Any, other: Any) -> Any:
+        pairs = zip(parts(b, a, width), parts(b, other, width), strict=True)
+        return tuple_of(b, [b.fadd(v, w) for v, w in pairs], scalar)
+
+    def summed(b: Any, a: Any) -> Any:
+        first, *rest = parts(b, a, width)
+        for value in rest:
+            first = b.fadd(first, value)
+        return first
+
+    def register(name: str) -> Any:
+        kind = ir.FunctionType(i64, [])
+        return intrinsic_of(lambda b: b.asm(kind, f"mov.u64 $0, %{name};", "=l", [], True), types.int64, [])
+
+    vector, integer = types.UniTuple(ours, width), types.int64
+    return Pieces(
+        starts=starts,
+        advance=advance,
+        put=put,
+        put_clock=intrinsic_of(put_as(i64, 8), types.void, [integer] * 3),
+        cycles=register("clock64"),
+        nanoseconds=register("globaltimer"),
+        load=intrinsic_of(load, vector, [integer] * 2),
+        store=intrinsic_of(store, types.void, [integer, integer, vector]),
+        put_sum=intrinsic_of(put_as(ir.DoubleType(), 8), types.void, [integer, integer, types.float64]),
+        scaled=intrinsic_of(scaled, vector, [ours, vector]),
+        added=intrinsic_of(added, vector, [vector, vector]),
+        summed=intrinsic_of(summed, ours, [vector]),
+        same=intrinsic_of(lambda b, v: tuple_of(b, [v] * width, scalar), vector, [ours]),
+    )

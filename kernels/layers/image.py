@@ -1,0 +1,117 @@
+"""The family of what stands before and after a network: resize, letterbox, normalise, warp, decode boxes, suppress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from kernels.layers.family import BATCH, FP32, Family, Layer
+from kernels.onnx.net import Net
+
+SIDES = {"cpu": (160, 320, 640), "cuda": (160, 320, 640)}
+"""Side of the network's input, pixels; multiples of 32."""
+STRIDES = (8, 16, 32)  # of the three grids of a YOLO detector, pixels
+CLASSES = 80  # of COCO
+KEPT = 100  # boxes left by suppression
+BGR_MEAN, BGR_DEVIATION = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)
+"""Of ImageNet's training images on the scale 0 to 255, as torchvision normalises with, channels in the order BGR."""
+
+
+def _resized(net: Net, x: str, height: int, width: int) -> str:
+    sizes = net.constant([height, width], "int64")
+    return str(net.add("Resize", x, "", "", sizes, axes=[2, 3], mode="linear"))
+
+
+def resize(batch: int, side: int) -> Any:
+    """Bilinear, from half as large again."""
+    net = Net()
+    x = net.input(batch, 3, side * 3 // 2, side * 3 // 2)
+    return net.model(_resized(net, x, side, side))
+
+
+def letterbox(batch: int, side: int) -> Any:
+    """A 4:3 image of twice the width, resized to fit and padded with gray to a square."""
+    net = Net()
+    height, bar = side * 3 // 4, side // 8
+    x = _resized(net, net.input(batch, 3, 2 * height, 2 * side), height, side)
+    pads = net.constant([0, 0, bar, 0, 0, 0, bar, 0], "int64")
+    return net.model(net.add("Pad", x, pads, net.constant(114 / 255), mode="constant"))
+
+
+def normalise(batch: int, side: int) -> Any:
+    """From a camera's uint8 BGR pixels, (batch, side, side, 3), to normalised RGB planes."""
+    net = Net()
+    x = net.add("Cast", net.input(batch, side, side, 3, dtype="uint8"), to=1)
+    shifted = net.add("Sub", x, net.constant(BGR_MEAN))
+    scaled = net.add("Mul", shifted, net.constant(1 / np.array(BGR_DEVIATION)))
+    rgb = net.add("Gather", scaled, net.constant([2, 1, 0], "int64"), axis=3)
+    return net.model(net.add("Transpose", rgb, perm=[0, 3, 1, 2]))
+
+
+def warp(batch: int, side: int) -> Any:
+    """Bilinear sampling at the grid of an affine matrix, (batch, 2, 3), the second input."""
+    net = Net()
+    image, matrix = net.input(batch, 3, side, side), net.input(batch, 2, 3)
+    grid = net.add("AffineGrid", matrix, net.constant([batch, 3, side, side], "int64"))
+    return net.model(net.add("GridSample", image, grid, mode="linear"))
+
+
+def boxes(side: int) -> int:
+    """How many boxes a detector with one anchor a cell gives for an image of this side."""
+    return sum((side // stride) ** 2 for stride in STRIDES)
+
+
+def decode(batch: int, side: int) -> Any:
+    """Centres from their cell's corner, sizes from their logarithm, scores from their logit; YOLOX decodes so."""
+    net = Net()
+    x = net.input(batch, boxes(side), 5 + CLASSES)
+    parts = net.constant([2, 2, 1 + CLASSES], "int64")
+    centre, size, scores = net.add("Split", x, parts, outputs=3, axis=2)
+    corner, stride = (net.constant(values) for values in cells(side))
+    centre = net.add("Mul", net.add("Add", centre, corner), stride)
+    size = net.add("Mul", net.add("Exp", size), stride)
+    return net.model(net.add("Concat", centre, size, net.add("Sigmoid", scores), axis=2))
+
+
+def cells(side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of every cell its column and row, (1, boxes, 2), and its stride, (1, boxes, 1)."""
+    corners = [np.indices((side // s, side // s))[::-1].reshape(2, -1).T for s in STRIDES]
+    strides = [np.full((len(c), 1), s) for c, s in zip(corners, STRIDES, strict=True)]
+    return np.concatenate(corners)[None], np.concatenate(strides)[None]
+
+
+def suppress(batch: int, side: int) -> Any:
+    """One class, no threshold of score: of random boxes, KEPT are always left, so the result has one shape."""
+    net = Net()
+    x, scores = net.input(batch, boxes(side), 4), net.input(batch, 1, boxes(side))
+    limits = net.constant([KEPT], "int64"), net.constant([0.5])
+    kept = net.add("NonMaxSuppression", x, scores, *limits)
+    return net.model(kept, shapes={kept: (KEPT * batch, 3)})
+
+
+STEPS: dict[str, tuple[str, Callable[[int, int], Any], tuple[str, ...]]] = {
+    "bilinear resize": ("Resize", resize, ()),
+    "letterbox": ("Resize", letterbox, ()),
+    "BGR to RGB, normalise": ("Sub", normalise, ()),
+    "affine warp": ("GridSample", warp, ("fp32",)),  # of FP16, coordinates are off by a third of a pixel at 640
+    "box decode": ("Concat", decode, ()),
+    "non-maximum suppression": ("NonMaxSuppression", suppress, ("fp32",)),  # ONNX has it in FP32 alone
+}
+"""By series: operation, model of (batch, side), precisions other than the family's. A new one is one row."""
+
+
+def by_side(kind: str) -> Iterator[Layer]:
+    for series, (op, make, dtypes) in STEPS.items():
+        for side in SIDES[kind]:
+            make_one = partial(make, BATCH[kind], side)
+            yield Layer("image", f"{series}, {side}x{side}", op, series, side, make_one, dtypes=dtypes)
+
+
+IMAGES = {
+    "image": Family(
+        "What do the steps before and after a network cost?", "side of the network's input (pixels)", by_side, FP32
+    ),
+}

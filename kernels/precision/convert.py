@@ -1,0 +1,28 @@
+"""One model in another precision: what is timed in FP16, BF16 or INT8 is written once, in FP32."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kernels.base import KernelError
+from kernels.precision.narrow import NARROW, narrow
+from kernels.precision.quantize import FORMS, quantize
+
+SAME = ("fp32", "tf32")  # TF32 is how a runtime multiplies, not how numbers are stored
+
+
+def convert(model: Any, dtype: str, per_channel: bool = False, form: str = "u8s8") -> Any:
+    """The FP32 ModelProto ``model`` in ``dtype``: fp32, tf32 (both: the model itself), fp16, bf16 or int8.
+
+    Inputs and outputs of the graph are of that type too. per_channel: INT8 weights have a scale for each output
+    channel. form: of INT8, see ``layer_quantize.FORMS``. Unavailable says which operation has no such type.
+    """
+    if form not in FORMS:
+        raise KernelError(f"int8 form {form!r} is not known: use {', '.join(FORMS)}")
+    if dtype in SAME:
+        return model
+    if dtype in NARROW:
+        return narrow(model, dtype)
+    if dtype != "int8":
+        raise KernelError(f"no model in {dtype}: use {', '.join((*SAME, *NARROW, 'int8'))}")
+    return quantize(model, per_channel, form)
