@@ -20,14 +20,14 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # while modules are loaded, Ctrl-C would be a traceback of theirs
 
 from analysis.tell.output import CLOSED, ReaderLeft, Unheard, error_line, heard, plain, replace_unprintable
+from probes.command.options import parser, refuse_ignored
 from probes.harness import interrupts
 from probes.harness.case import Probe, all_probes, choose
 from probes.harness.devices.choose import choose as choose_device
 from probes.harness.devices.load import Watch
-from probes.harness.files import COMPLETE, Run, new_folder, now
-from probes.harness.given import reason
-from probes.harness.options import parser, refuse_ignored
-from probes.harness.records import FAILED, Device, RidgelineError
+from probes.records.given import reason
+from probes.records.measurement import FAILED, Device, RidgelineError
+from probes.records.run import COMPLETE, Run, new_folder, now
 
 if TYPE_CHECKING:
     from analysis.tell.console import Console
@@ -109,7 +109,7 @@ def replot(folder: Path) -> int:
 def measure(args: argparse.Namespace) -> int:
     """Measure the chosen device, leaving a run directory; the rows so far are always on disk."""
     from analysis.tell.console import Console
-    from probes.harness import asked
+    from probes.command import asked
     from probes.harness.bench import GuardedBench
     from probes.harness.task import tasks
 
@@ -195,7 +195,7 @@ def measured(
 ) -> int:
     """Measure all there is to measure, or as much as can be; returns the exit code."""
     from analysis.model.judge import judged
-    from probes.harness.measuring import measure_all
+    from probes.harness.session import measure_all
 
     try:
         measure_all(run, todo, bench, folder, args.sustained, lambda rows: judged(rows, run.device), console, watch)
@@ -217,8 +217,8 @@ def code_of(run: Run) -> int:
 
 def begin(device: Device, started: str, probes: Sequence[Probe], args: argparse.Namespace) -> Run:
     """A run that has measured nothing yet."""
+    from probes.command.versions import versions
     from probes.harness.plan import rounds
-    from probes.harness.versions import versions
 
     settings = {
         "quick": args.quick,

@@ -20,8 +20,8 @@ from analysis.model.sweeps import Sweep, sweeps
 from analysis.model.trust import Trust, trust
 from analysis.tell import most
 from analysis.units import si, unit_of
-from probes.harness.files import COMPLETE, Run, csv_text, read_moments, read_run, remove_parts, replace_file
-from probes.harness.records import Moment
+from probes.records.measurement import Moment
+from probes.records.run import COMPLETE, Run, csv_text, read_moments, read_run, remove_parts, replace_file
 
 INCHES = (9.6, 5.6)
 SWEEP_INCHES = (9.6, 4.8)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from probes.harness.records import OF_TAG, SWEEP
+from probes.records.measurement import OF_TAG, SWEEP
 
 PREFIXES = (
     (1e15, "P"),

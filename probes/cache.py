@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kernels import cache
 from probes.harness.case import Case, run_alone
-from probes.harness.records import Device
+from probes.records.measurement import Device
 
 SMALLEST, LARGEST = 4 << 10, 256 << 20  # bytes of one core's working set
 PAST_CACHE = 4  # times a core's share of the last cache

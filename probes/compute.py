@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kernels import fma
 from probes.harness.case import Case, run_alone
-from probes.harness.records import Device
+from probes.records.measurement import Device
 
 DTYPES = ("fp64", "fp32", "fp16", "bf16", "int32", "int8")
 NUMBA_DTYPES = ("fp64", "fp32")  # what Numba CUDA can say

@@ -14,7 +14,7 @@ from kernels import fma_cpu, mixed, mixed_cpu, mixed_cuda
 from kernels.base import ITEMSIZE
 from probes import bandwidth, compute, tensor_core
 from probes.harness.case import Case, run_alone
-from probes.harness.records import Device
+from probes.records.measurement import Device
 
 DEFAULT = False
 SLOPE = "bandwidth/dram/read"

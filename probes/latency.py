@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kernels import cache
 from probes.cache import last_share, sizes
 from probes.harness.case import Case, run_alone
-from probes.harness.records import Device
+from probes.records.measurement import Device
 
 LARGEST = 2 << 30  # bytes of a set on a CPU: one core may have a last cache of hundreds of MiB
 

@@ -20,7 +20,7 @@ from kernels.runtime import launch as layer_launch
 from kernels.runtime import session
 from kernels.runtime.patience import SECONDS
 from probes.harness.case import Case, Probe, question, run_alone
-from probes.harness.records import Device, RidgelineError
+from probes.records.measurement import Device, RidgelineError
 
 DEFAULT = FULL = False
 TF32_SINCE = 8.0

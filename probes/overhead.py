@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kernels import overhead
 from probes.harness.case import Case, run_alone
-from probes.harness.records import Device
+from probes.records.measurement import Device
 
 
 def cases(device: Device) -> Iterator[Case]:

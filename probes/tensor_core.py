@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kernels import tensor, tensor_table
 from kernels.tensor_table import Instruction
 from probes.harness.case import Case, run_alone
-from probes.harness.records import Device
+from probes.records.measurement import Device
 
 
 def cases(device: Device) -> Iterator[Case]:

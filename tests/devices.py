@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from probes.harness.records import OK, SCHEMA_VERSION, Device, Measurement
+from probes.records.measurement import OK, SCHEMA_VERSION, Device, Measurement
 
 GPU = Device(
     kind="cuda",

@@ -19,11 +19,11 @@ from probes import compute
 from probes.harness import bench
 from probes.harness.bench import GuardedBench
 from probes.harness.case import Case, Probe
+from probes.harness.clocks.sampling import Rule
 from probes.harness.devices.choose import choose
-from probes.harness.records import Device
-from probes.harness.run import run
+from probes.harness.rounds import run
 from probes.harness.task import Task, tasks
-from probes.harness.timing import Rule
+from probes.records.measurement import Device
 
 SOURCE = Path(__file__).with_name("planted.cu")
 

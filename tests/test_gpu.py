@@ -16,11 +16,11 @@ from kernels import stream
 from kernels.base import KernelError
 from probes.harness.bench import LocalBench
 from probes.harness.case import Case, all_probes
+from probes.harness.clocks.sampling import CudaClock, Rule
 from probes.harness.devices.choose import choose
-from probes.harness.records import OK, SKIPPED, Device, RidgelineError
-from probes.harness.run import run
+from probes.harness.rounds import run
 from probes.harness.task import tasks
-from probes.harness.timing import CudaClock, Rule
+from probes.records.measurement import OK, SKIPPED, Device, RidgelineError
 from tests.runs import ROOT
 
 pytestmark = pytest.mark.gpu

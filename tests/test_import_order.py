@@ -15,7 +15,7 @@ OURS = ("kernels", "probes", "analysis", "run_all", "tests")
 MAY_IMPORT = {
     "kernels": ("kernels",),
     "probes": ("kernels", "probes"),
-    "analysis": ("analysis", "probes.harness.records", "probes.harness.files", "probes.harness.given"),
+    "analysis": ("analysis", "probes.records.measurement", "probes.records.run", "probes.records.given"),
 }
 STORED = ("records", "given", "table", "stored", "files")
 """What both halves share, each importing only those before it, and the standard library."""

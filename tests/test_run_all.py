@@ -14,8 +14,9 @@ import run_all
 from kernels import fma, stream_cpu
 from kernels.base import KernelError, Work
 from probes import bandwidth, compute
-from probes.harness import bench, sustained, timing
-from probes.harness.records import Device
+from probes.harness import bench, sustained
+from probes.harness.clocks import sampling
+from probes.records.measurement import Device
 from tests.runs import ROOT, SMALL, facts, main, only_run, table
 
 
@@ -127,7 +128,7 @@ def test_a_load_that_breaks_is_a_failed_row_and_ends_no_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sustained, "sustain", broken)
-    monkeypatch.setattr(timing.HostClock, "close", broken)
+    monkeypatch.setattr(sampling.HostClock, "close", broken)
     assert main(*SMALL, "--sustained", "1", "--out", str(tmp_path)) == 1
     folder = only_run(tmp_path)
     assert "could not be sustained: the device has fallen off the bus" in capsys.readouterr().out

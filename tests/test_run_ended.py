@@ -83,7 +83,7 @@ def test_a_run_ended_early_is_readable_and_says_it_is_partial(
     assert facts(folder)["status"] == "partial"
 
 
-@pytest.mark.parametrize("loaded", ["analysis.tell.output", "numpy.exceptions", "probes.harness.table"])
+@pytest.mark.parametrize("loaded", ["analysis.tell.output", "numpy.exceptions", "probes.records.table"])
 def test_ctrl_c_while_modules_are_loaded_is_no_traceback(loaded: str) -> None:
     command = [sys.executable, "-X", "importtime", str(ROOT / "run_all.py"), "--list"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:

@@ -24,9 +24,9 @@ from kernels.onnx.graph import read_graph
 from kernels.onnx.net import Net
 from kernels.precision.convert import convert
 from kernels.runtime import saturation as runtime_saturation
-from probes.harness import asked as asking
-from probes.harness.files import read_run
-from probes.harness.records import RidgelineError
+from probes.command import asked as asking
+from probes.records.measurement import RidgelineError
+from probes.records.run import read_run
 from tests.kernels.onnx_networks import model_of
 from tests.runs import ROOT, only_run, table
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing import active_children, get_context
 from typing import Any
 
-from probes.harness.records import RidgelineError
+from probes.records.measurement import RidgelineError
 
 DOTS_PER_INCH = 150
 PARENT_DIED = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>

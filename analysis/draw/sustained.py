@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from analysis.units import brief
-from probes.harness.records import Moment
+from probes.records.measurement import Moment
 
 PANELS = (
     ("rate", "rate", ""),

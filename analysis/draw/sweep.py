@@ -11,7 +11,7 @@ from analysis.draw.naming import FAINT, LINE_HEIGHT, SMALL, SOFT, STYLES, beside
 from analysis.model.roofline import attainable, ridge
 from analysis.model.sweeps import Line, Sweep, shares
 from analysis.units import brief, percent
-from probes.harness.records import Measurement
+from probes.records.measurement import Measurement
 
 COLOURS = [(colour, marker) for colour, marker in STYLES.values()]
 DASHED = (0, (4, 3))

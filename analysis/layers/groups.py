@@ -13,7 +13,7 @@ from itertools import count
 from analysis.layers.place import WHOLE, SpeedOfLight, speed_of_light
 from analysis.layers.placement import Placement, group_of
 from analysis.units import si
-from probes.harness.records import LAYER, OK, Measurement
+from probes.records.measurement import LAYER, OK, Measurement
 
 LEAST_RUN = "overhead/run/"
 NAMED = 3  # layers in a sentence

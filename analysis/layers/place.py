@@ -16,7 +16,7 @@ from analysis.layers.placement import Placement, group_of
 from analysis.layers.roof_above import compute_roof, memory_roof
 from analysis.model.ceilings import Ceiling
 from analysis.model.roofline import Roof, Roofline, roofline
-from probes.harness.records import OK, SCHEMA_VERSION, Device, Measurement
+from probes.records.measurement import OK, SCHEMA_VERSION, Device, Measurement
 
 LAUNCH, CAPTURED = "overhead/launch", "captured"
 WHOLE = "layer/network"

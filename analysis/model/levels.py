@@ -15,7 +15,7 @@ from analysis.model.judge import span_of
 from analysis.model.plateaus import FEWEST, SAME, Plateau, plateaus
 from analysis.theory.limits import excess
 from analysis.units import binary
-from probes.harness.records import OK, SWEEP, Device, Measurement
+from probes.records.measurement import OK, SWEEP, Device, Measurement
 
 OVER = "working-set"
 ONE_CORE, PER_SM, CHASE = "-1core", "-per-sm", "chase"

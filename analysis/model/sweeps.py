@@ -14,7 +14,7 @@ from analysis.model.ceilings import Ceiling, cycles
 from analysis.model.levels import OVER, Level, reported
 from analysis.model.roofline import attainable, ridge
 from analysis.units import binary, fraction, percent, plus_minus, short, si, unit_of
-from probes.harness.records import SWEEP, Device, Measurement
+from probes.records.measurement import SWEEP, Device, Measurement
 
 AXES = {
     "working-set": "Working set",

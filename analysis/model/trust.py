@@ -8,8 +8,8 @@ from typing import Any
 
 from analysis.model.ceilings import Ceiling, names_roof
 from analysis.units import percent
-from probes.harness.files import Run
-from probes.harness.records import OK, Measurement
+from probes.records.measurement import OK, Measurement
+from probes.records.run import Run
 
 GOOD, FAIR, LOW = "good", "fair", "low"
 FEW, MANY = 0.05, 0.25

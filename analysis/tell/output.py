@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from probes.harness.given import reason
+from probes.records.given import reason
 
 CLOSED = 141
 """Exit code of a program whose reader left, as a shell counts it: 128 and the number of SIGPIPE."""

@@ -13,8 +13,8 @@ from analysis.model.sweeps import POINT_HEAD, Sweep, points
 from analysis.model.trust import Trust
 from analysis.theory.peaks import peaks
 from analysis.units import percent, plus_minus, short, si
-from probes.harness.files import COMPLETE, Run
-from probes.harness.records import FAILED, OK, SKIPPED, Measurement
+from probes.records.measurement import FAILED, OK, SKIPPED, Measurement
+from probes.records.run import COMPLETE, Run
 
 TEMPLATE = Path(__file__).with_name("report.html")
 Cell = str | tuple[str, str]  # text, or text and the exact value shown on pointing at it

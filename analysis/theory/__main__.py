@@ -16,7 +16,7 @@ from analysis.theory.peaks import Peak, peaks
 from analysis.theory.products import GIVEN, cpu_device, find_products, products, spec_device
 from analysis.theory.tables import row_of, tables
 from analysis.units import short, si
-from probes.harness.records import RidgelineError
+from probes.records.measurement import RidgelineError
 
 COLUMNS = "  {:<{wide}}  {:>20}  {:>16}  {}"
 

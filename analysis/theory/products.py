@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.theory.tables import tables
-from probes.harness.records import Device, RidgelineError
+from probes.records.measurement import Device, RidgelineError
 
 GIVEN = "as given"
 

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from probes.harness.records import Device
+from probes.records.measurement import Device
 
 if sys.version_info >= (3, 11):
     import tomllib

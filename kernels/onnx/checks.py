@@ -26,7 +26,7 @@ def misfit(model: Any) -> str:
 
 
 def check_nodes(nodes: Sequence[Any]) -> None:
-    """OnnxError for a node (as of ``onnx_graph``) that cannot run on its shapes, or that waits for itself."""
+    """OnnxError for a node (as of ``graph``) that cannot run on its shapes, or that waits for itself."""
     _check_circles(nodes)
     for node in nodes:
         _check_reshape(node)

@@ -131,7 +131,7 @@ class Graph:
 def read_graph(
     path: Path | str, shapes: Shapes | None = None, batch: int | None = None, values: Mapping[str, float] | None = None
 ) -> Graph:
-    """The network in a file, every shape bound: see ``onnx_shapes.bind``. OnnxError says in a line why not.
+    """The network in a file, every shape bound: see ``shapes.bind``. OnnxError says in a line why not.
 
     values: of inputs, from which further shapes follow, and which branch an If takes.
     """

@@ -15,7 +15,7 @@ def convert(model: Any, dtype: str, per_channel: bool = False, form: str = "u8s8
     """The FP32 ModelProto ``model`` in ``dtype``: fp32, tf32 (both: the model itself), fp16, bf16 or int8.
 
     Inputs and outputs of the graph are of that type too. per_channel: INT8 weights have a scale for each output
-    channel. form: of INT8, see ``layer_quantize.FORMS``. Unavailable says which operation has no such type.
+    channel. form: of INT8, see ``quantize.FORMS``. Unavailable says which operation has no such type.
     """
     if form not in FORMS:
         raise KernelError(f"int8 form {form!r} is not known: use {', '.join(FORMS)}")

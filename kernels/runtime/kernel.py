@@ -24,7 +24,7 @@ from kernels.runtime.patience import SECONDS, TooLong
 TOLERANCE = {"fp64": 1e-9, "fp32": 2e-4, "tf32": 5e-3, "fp16": 1e-2, "bf16": 6e-2, "int8": 2.5e-2}
 """Of the largest output: the last bits of the type after some thousand additions; of an integer, two steps."""
 FORM = {"cpu": "u8s8", "cuda": "integer", "tensorrt": "s8s8"}
-"""Of INT8, by provider: see ``layer_quantize.FORMS``."""
+"""Of INT8, by provider: see ``quantize.FORMS``."""
 MEMORY_TIMES = {"cpu": 9, "cuda": 4, "tensorrt": 4}
 """Of what its tensors take, at the peak (on a CPU 5 to 9 were seen): model and text, each session, the reference;
 on a GPU the runtime's own copies."""

@@ -22,7 +22,7 @@ MAY_NOT_END = frozenset(("Loop", "Scan"))
 WEIGHT = "_weight"
 """The quantizer numbers the copies of a bias that several layers share: ``conv`` and 2 may be another's ``conv2``."""
 SIGNED = ("cuda", "tensorrt")
-"""Providers whose integers are signed on both sides: see ``layer_quantize.FORMS``."""
+"""Providers whose integers are signed on both sides: see ``quantize.FORMS``."""
 
 
 def quantized(make: Callable[[], Any], backend: str, chosen: Chosen = FREE, seconds: float = SECONDS) -> Any:

@@ -14,8 +14,8 @@ from typing import Any
 
 from kernels.base import Launch
 from probes.harness.case import Case
-from probes.harness.records import OF_TAG, Device
-from probes.harness.timing import Clock, Rule, Sample, calibrate
+from probes.harness.clocks.sampling import Clock, Rule, Sample, calibrate
+from probes.records.measurement import OF_TAG, Device
 
 Built = Callable[..., Any]
 """``built(case, device, clock)``: a context that builds a case's launch and gives its buffers back."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import probes
 from kernels.base import Kernel
-from probes.harness.records import Device, RidgelineError
+from probes.records.measurement import Device, RidgelineError
 
 
 @dataclass(frozen=True)

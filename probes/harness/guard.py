@@ -23,7 +23,7 @@ from typing import IO, Any
 
 from kernels.base import one_line
 from kernels.runtime import patience
-from probes.harness import waiting
+from probes.harness.clocks import waiting
 
 GRACE = 1.0  # seconds that a worker has to give its buffers back
 MOST_STARVED = 4  # times the limit: a worker that gets less of the processors than that does not go on for ever

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from probes.harness.case import Case
-from probes.harness.records import LAYER, SWEEP
-from probes.harness.statistics import FEWEST
-from probes.harness.timing import Rule
+from probes.harness.clocks.sampling import Rule
+from probes.harness.clocks.statistics import FEWEST
+from probes.records.measurement import LAYER, SWEEP
 
 SAMPLE_SECONDS = {"cpu": 0.010, "cuda": 0.004}
 """A sample outlasts launch costs a hundredfold, and is short enough to fall between two preemptions."""

@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import median
 
-from probes.harness.records import FAILED, SCHEMA_VERSION, Device, Measurement, Moment
+from probes.harness.clocks.sampling import Clock, Sample
 from probes.harness.task import Task
-from probes.harness.timing import Clock, Sample
+from probes.records.measurement import FAILED, SCHEMA_VERSION, Device, Measurement, Moment
 
 MOMENT_SECONDS = 0.1  # one point of the curve
 SPARSE = "_sp"

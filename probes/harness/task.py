@@ -12,11 +12,11 @@ from typing import Any
 
 from kernels.base import Audit
 from probes.harness.case import Case, Probe
+from probes.harness.clocks.sampling import Sample, believed, undisturbed
+from probes.harness.clocks.statistics import FEWEST, half_width, rounds_interval
 from probes.harness.devices import limits
 from probes.harness.plan import chosen
-from probes.harness.records import OK, SCHEMA_VERSION, SKIPPED, WIDEST, Device, Measurement
-from probes.harness.statistics import FEWEST, half_width, rounds_interval
-from probes.harness.timing import Sample, believed, undisturbed
+from probes.records.measurement import OK, SCHEMA_VERSION, SKIPPED, WIDEST, Device, Measurement
 
 NOT_YET = "not measured: the run ended before its turn"
 COMPANY = 0.2

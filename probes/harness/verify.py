@@ -22,7 +22,7 @@ from kernels.base import Audit, Work
 from kernels.stream import ARRAYS
 from probes.harness.case import Case, choose
 from probes.harness.devices.choose import choose as choose_device
-from probes.harness.records import Device, RidgelineError
+from probes.records.measurement import Device, RidgelineError
 
 OPCODES, READ, WRITTEN = "sass__inst_executed_per_opcode", "dram__bytes_read.sum", "dram__bytes_write.sum"
 HITS = "lts__t_sector_hit_rate.pct"
@@ -92,7 +92,7 @@ def trips(case: Case, device: Device) -> int:
 
 def launch_all(cases: Sequence[Case], device: Device) -> int:
     """Run every case once, in order."""
-    from probes.harness.timing import CudaClock
+    from probes.harness.clocks.sampling import CudaClock
 
     queue = CudaClock(device).queue
     for case in cases:
@@ -193,7 +193,7 @@ def _instructions(audit: Audit, found: Counted) -> float:
 
 def audited(case: Case, device: Device, work: Work) -> Audit:
     """What the disassembler said of this case's kernel; its cubin is in the cache."""
-    from probes.harness.timing import CudaClock
+    from probes.harness.clocks.sampling import CudaClock
 
     launch = case.kernel.backends[case.backend](device, case.dtype, case.params, CudaClock(device).queue)
     try:

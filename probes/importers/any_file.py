@@ -7,14 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from probes.harness.given import shortened
-from probes.harness.records import Measurement, RidgelineError
-from probes.harness.stored import cells_problem, row_problem
-from probes.importers import ncu, ort, pairs, plain, trtexec
+from probes.importers import pairs, plain
 from probes.importers.layer_row import Nodes, malformed
+from probes.importers.nsight import read as ncu
+from probes.importers.onnxruntime import read as ort
 from probes.importers.recognised import COUNTERS, LAYERS, PROFILE, RUNTIME, kind_of
 from probes.importers.source import Source
-from probes.importers.trtexec_files import read_layers, read_profile
+from probes.importers.trtexec import read as trtexec
+from probes.importers.trtexec.files import read_layers, read_profile
+from probes.records.given import shortened
+from probes.records.measurement import Measurement, RidgelineError
+from probes.records.stored import cells_problem, row_problem
 
 
 def read_all(paths: Sequence[Path], device: str, started: str, network: str, nodes: Nodes) -> list[Measurement]:

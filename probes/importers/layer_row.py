@@ -16,10 +16,10 @@ from statistics import fmean, median
 from typing import Any, Protocol
 
 from kernels.base import ITEMSIZE, one_line
-from probes.harness.given import storable
-from probes.harness.records import OK, SCHEMA_VERSION, SKIPPED, Measurement, RidgelineError
-from probes.harness.statistics import median_interval
+from probes.harness.clocks.statistics import median_interval
 from probes.importers.families import family_of
+from probes.records.given import storable
+from probes.records.measurement import OK, SCHEMA_VERSION, SKIPPED, Measurement, RidgelineError
 
 DTYPES = {
     "double": "fp64", "float64": "fp64", "float": "fp32", "float32": "fp32", "half": "fp16", "float16": "fp16",

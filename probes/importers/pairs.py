@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from probes.harness.records import RidgelineError
+from probes.records.measurement import RidgelineError
 
 WHAT = frozenset(
     ("profile", "profiles", "profiling", "perf", "time", "times", "timing", "graph", "layer", "layers", "info",

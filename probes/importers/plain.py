@@ -17,10 +17,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from probes.harness.records import Measurement
-from probes.harness.table import NUMBER
 from probes.importers.layer_row import BYTES, dtype_of, layer_row, malformed, precision_of
 from probes.importers.source import Source, source_of
+from probes.records.measurement import Measurement
+from probes.records.table import NUMBER
 
 NEEDED = ("name", "flops", "bytes", "seconds")
 OWN = (*NEEDED, "dtype", "op", "family")

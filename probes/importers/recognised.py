@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from probes.harness.records import RidgelineError
 from probes.importers.source import Source
+from probes.records.measurement import RidgelineError
 
 PROFILE, LAYERS, RUNTIME, COUNTERS, PLAIN = "trtexec profile", "trtexec layers", "onnxruntime", "ncu", "plain"
 KNOWN = "trtexec --exportProfile and --exportLayerInfo, an ONNX Runtime profile, Nsight Compute CSV, or a plain CSV"

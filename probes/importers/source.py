@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from probes.harness import given
+from probes.records import given
 
 
 @dataclass(frozen=True)

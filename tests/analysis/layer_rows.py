@@ -12,8 +12,8 @@ import onnx
 
 from kernels.onnx.graph import Graph, Node, Tensor, read_graph
 from kernels.onnx.work import LayerWork, work_of
-from probes.harness.files import Run
-from probes.harness.records import Measurement
+from probes.records.measurement import Measurement
+from probes.records.run import Run
 from tests import devices
 from tests.devices import measurement
 

@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 
 from analysis.model.ceilings import Ceiling, ceilings, is_roof
-from probes.harness.records import FAILED, OK, SKIPPED, Measurement
+from probes.records.measurement import FAILED, OK, SKIPPED, Measurement
 from tests.devices import CPU, GPU, measurement
 
 

@@ -11,8 +11,8 @@ import pytest
 from analysis.analyse import model
 from analysis.model.judge import judged
 from analysis.tell.report import summary
-from probes.harness.files import COMPLETE, Run
-from probes.harness.records import FAILED, OK, Device, Measurement
+from probes.records.measurement import FAILED, OK, Device, Measurement
+from probes.records.run import COMPLETE, Run
 from tests.devices import CPU, GPU, measurement
 
 PEAK = 3.0e9 * 2 * 16  # FP64 operations a second of both cores of the made-up CPU, at the clock of its rows

@@ -11,7 +11,7 @@ from analysis.analyse import INCHES, Outcome, model
 from analysis.draw.layers import network as layer_plot
 from analysis.draw.layers import precisions
 from analysis.layers.missing import how_many, left_out
-from probes.harness.records import Measurement
+from probes.records.measurement import Measurement
 from tests.analysis.layer_rows import GPU, network, run_of
 
 

@@ -19,7 +19,7 @@ from analysis.tell.console import Console
 from analysis.tell.layer_report import section, table
 from analysis.tell.report import html
 from analysis.units import percent
-from probes.harness.files import Run
+from probes.records.run import Run
 from tests.analysis.layer_rows import ROOFS, conv_sweep, network, row, run_of
 from tests.analysis.layer_rows import graph as graph_of_light
 

@@ -14,7 +14,7 @@ from analysis.layers.place import WHOLE, placements, speed_of_light
 from analysis.layers.placement import Placement
 from analysis.layers.words import compared, correlation, headline, kinds, prediction, saturated, unknown
 from analysis.model.ceilings import ceilings
-from probes.harness.records import Measurement
+from probes.records.measurement import Measurement
 from tests.analysis.layer_rows import GPU, ROOFS, conv, conv_sweep, row
 from tests.devices import measurement
 

@@ -12,7 +12,7 @@ from analysis.analyse import layer_figures, model, sweep_figures, write
 from analysis.model.plateaus import MOST_POINTS, Plateau, plateaus
 from analysis.tell import most
 from analysis.tell.console import Console
-from probes.harness.records import Measurement
+from probes.records.measurement import Measurement
 from tests.analysis.layer_rows import run_of
 from tests.devices import measurement
 

@@ -11,8 +11,8 @@ import pytest
 from analysis.layers.place import placements, precisions, ranking, speed_of_light
 from analysis.layers.placement import Placement
 from analysis.model.ceilings import ceilings
-from probes.harness.files import csv_text
-from probes.harness.records import SKIPPED, Device, Measurement
+from probes.records.measurement import SKIPPED, Device, Measurement
+from probes.records.run import csv_text
 from tests.devices import CPU, GPU, measurement
 
 ROOFS = [

@@ -11,8 +11,8 @@ import pytest
 from analysis.analyse import analyse, model, subtitle
 from analysis.model.ceilings import ceilings
 from analysis.tell.report import summary
-from probes.harness.files import COMPLETE, PARTIAL, Run, read_run
-from probes.harness.records import FAILED, SKIPPED
+from probes.records.measurement import FAILED, SKIPPED
+from probes.records.run import COMPLETE, PARTIAL, Run, read_run
 from tests.devices import GPU, measurement
 
 ROWS = [

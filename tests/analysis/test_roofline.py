@@ -7,7 +7,7 @@ import pytest
 from analysis.model.ceilings import ceilings
 from analysis.model.roofline import Roof, attainable, ridge, roofline
 from analysis.units import brief, percent, short, si
-from probes.harness.records import FAILED
+from probes.records.measurement import FAILED
 from tests.devices import GPU, measurement
 
 ROWS = [

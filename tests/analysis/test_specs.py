@@ -7,7 +7,7 @@ import pytest
 from analysis.theory import products
 from analysis.theory.__main__ import ridges
 from analysis.theory.peaks import Peak, peaks
-from probes.harness.records import RidgelineError
+from probes.records.measurement import RidgelineError
 
 FIGURES = [  # product, tag, figure of the data sheet or whitepaper
     ("NVIDIA A100 40GB", "compute/fp64", 9.7e12),

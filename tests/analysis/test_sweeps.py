@@ -16,8 +16,8 @@ from analysis.analyse import Outcome, analyse, model
 from analysis.draw.sweep import figure
 from analysis.model.sweeps import Sweep
 from analysis.tell.report import summary
-from probes.harness.files import COMPLETE, Run
-from probes.harness.records import FAILED, Measurement
+from probes.records.measurement import FAILED, Measurement
+from probes.records.run import COMPLETE, Run
 from tests.analysis.test_levels import BANDWIDTH, LATENCY, K, M, cpu, point, read, sweep
 from tests.devices import GPU, measurement
 

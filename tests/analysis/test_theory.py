@@ -11,8 +11,8 @@ import pytest
 from analysis.theory.limits import excess
 from analysis.theory.peaks import peak_for, peaks
 from analysis.theory.tables import tables
-from probes.harness.files import read_run
-from probes.harness.records import Device, Measurement
+from probes.records.measurement import Device, Measurement
+from probes.records.run import read_run
 from tests.devices import CPU, GPU, measurement
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"

@@ -9,7 +9,7 @@ import pytest
 
 from analysis.model.ceilings import ceilings
 from analysis.model.trust import Trust, at_start, trust
-from probes.harness.files import COMPLETE, Run
+from probes.records.run import COMPLETE, Run
 from tests.devices import CPU, GPU, measurement
 
 QUIET = {"cores": 2, "others": 0.02, "steal": 0.001, "stopped": 0.0, "busiest": []}

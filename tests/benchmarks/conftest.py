@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from probes.harness.records import Device
+from probes.records.measurement import Device
 
 
 @pytest.fixture(scope="session")

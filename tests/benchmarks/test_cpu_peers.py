@@ -13,7 +13,7 @@ import pytest
 
 from kernels import cache, fma, fma_cpu, stream
 from probes import bandwidth
-from probes.harness.timing import HostClock, Rule, calibrate
+from probes.harness.clocks.sampling import HostClock, Rule, calibrate
 
 SOURCE = Path(__file__).with_name("peers.c")
 

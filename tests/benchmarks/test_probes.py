@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from probes.harness.case import Case, choose
+from probes.harness.clocks.sampling import Rule, calibrate, clock_for
 from probes.harness.devices.choose import choose as choose_device
-from probes.harness.records import RidgelineError
-from probes.harness.timing import Rule, calibrate, clock_for
+from probes.records.measurement import RidgelineError
 
 
 def runnable() -> Iterator[Any]:

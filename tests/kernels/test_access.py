@@ -15,9 +15,9 @@ from kernels.base import Audit, KernelError, Work
 from kernels.cuda import sass
 from kernels.cuda.disassembly import disassemble
 from probes.harness.check import difference
+from probes.harness.clocks.team import Team
 from probes.harness.devices import cpu
-from probes.harness.records import Device
-from probes.harness.team import Team
+from probes.records.measurement import Device
 from tests.devices import GPU
 
 N = 1 << 18

@@ -17,9 +17,9 @@ from kernels.cuda import launch as cuda
 from probes.cache import cases
 from probes.harness.case import Case
 from probes.harness.check import Failure, check
+from probes.harness.clocks.team import Team
 from probes.harness.devices import cpu
 from probes.harness.plan import chosen
-from probes.harness.team import Team
 from tests.devices import GPU
 from tests.kernels.made_up_cuda import Queue, installed
 

@@ -14,7 +14,7 @@ from kernels.base import KernelError, Work
 from kernels.cpu.asm import Spec, audit
 from kernels.cpu.emit import Vector, vector
 from probes.harness.check import difference
-from probes.harness.team import Team
+from probes.harness.clocks.team import Team
 
 THREADS = 2
 N = 1 << 16

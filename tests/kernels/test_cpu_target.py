@@ -112,7 +112,7 @@ CHILD = """
 from kernels import fma, fma_cpu
 from kernels.cpu import target as cpu_target
 from probes.harness.devices import cpu
-from probes.harness.team import Team
+from probes.harness.clocks.team import Team
 
 device, team = cpu.detect(), Team([cpu.detect().facts["cpus"][0]])
 for dtype in ("fp64", "fp32", "fp16", "bf16", "int32", "int8"):

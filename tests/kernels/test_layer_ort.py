@@ -25,7 +25,7 @@ from kernels.runtime import session
 from probes.harness.case import Case
 from probes.harness.check import SOUND, Failure, check, difference
 from probes.harness.devices import cpu
-from probes.harness.records import Device
+from probes.records.measurement import Device
 
 CONV = partial(conv, 1, 16, 16, 8, 3)
 
@@ -152,7 +152,8 @@ def test_an_input_handed_through_is_an_output_too(host: Device) -> None:
 
 def test_a_session_that_never_ran_leaves_no_file() -> None:
     refused = (
-        "from kernels.onnx.net import Net; from kernels.runtime import session; from probes.harness.devices import cpu\n"
+        "from kernels.onnx.net import Net; from kernels.runtime import session\n"
+        "from probes.harness.devices import cpu\n"
         "net = Net(); model = net.model(net.add('Neg', net.input(1))); model.ir_version = 999\n"
         "try: session.build(model, 'fp32', 'cpu', cpu.detect(), None)\n"
         "except session.Unavailable: print(session._profiles().name)"

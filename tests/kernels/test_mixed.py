@@ -17,7 +17,7 @@ from kernels.cuda import launch as cuda
 from kernels.cuda.disassembly import disassemble
 from probes import intensity
 from probes.harness.check import difference
-from probes.harness.team import Team
+from probes.harness.clocks.team import Team
 from tests.devices import CPU, GPU
 from tests.kernels.made_up_cuda import Queue, installed
 

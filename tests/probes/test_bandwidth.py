@@ -13,8 +13,8 @@ from probes import bandwidth
 from probes.harness.case import Probe
 from probes.harness.devices import limits
 from probes.harness.plan import chosen
-from probes.harness.records import SKIPPED, Device
 from probes.harness.task import MEMORY_SHARE, RESERVE, Task, tasks
+from probes.records.measurement import SKIPPED, Device
 from tests.devices import CPU, GPU
 
 MIB, GIB = 1 << 20, 1 << 30

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from probes import bandwidth, compute, intensity, tensor_core
-from probes.harness.records import Device
+from probes.records.measurement import Device
 from tests.devices import CPU, GPU
 
 SWEEP = "sweep/compute/intensity/"

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from probes.harness.plan import chosen
-from probes.harness.records import Device
 from probes.latency import cases
+from probes.records.measurement import Device
 from tests.devices import CPU, GPU
 
 MIB, GIB = 1 << 20, 1 << 30

@@ -9,11 +9,11 @@ import pytest
 
 from kernels.layers import FAMILIES
 from probes import layers
-from probes.harness import asked
+from probes.command import asked
+from probes.command.options import parser
 from probes.harness.case import all_probes, choose
-from probes.harness.options import parser
-from probes.harness.records import RidgelineError
 from probes.harness.task import tasks
+from probes.records.measurement import RidgelineError
 from tests.devices import CPU, GPU
 
 

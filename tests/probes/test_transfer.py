@@ -9,7 +9,7 @@ import pytest
 
 from probes import overhead, transfer
 from probes.harness.case import Case
-from probes.harness.records import Device
+from probes.records.measurement import Device
 from tests.devices import CPU, GPU
 
 MIB, GIB = 1 << 20, 1 << 30

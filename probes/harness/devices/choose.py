@@ -8,7 +8,7 @@ from typing import Any
 
 from kernels.base import one_line
 from probes.harness.devices import cpu, cuda, jetson
-from probes.harness.records import Device, RidgelineError
+from probes.records.measurement import Device, RidgelineError
 
 FORMS = "a number, cuda, cuda:NUMBER or cpu"
 OLDEST_CUDA = 12.0  # what CuPy's packages of the extras need; driver 525 was the first of CUDA 12

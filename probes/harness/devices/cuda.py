@@ -6,7 +6,7 @@ from typing import Any
 
 from probes.harness.devices import nvml
 from probes.harness.devices.driver import ATTRIBUTES, Driver
-from probes.harness.records import Device, RidgelineError
+from probes.records.measurement import Device, RidgelineError
 
 KEPT = (
     "max_threads_per_block", "shared_bytes_per_block", "shared_bytes_optin", "shared_bytes_per_multiprocessor",

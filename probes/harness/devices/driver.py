@@ -6,7 +6,7 @@ import ctypes
 from itertools import pairwise
 from typing import Any
 
-from probes.harness.records import RidgelineError
+from probes.records.measurement import RidgelineError
 
 NAMES = ("libcuda.so.1", "libcuda.so", "nvcuda.dll")
 

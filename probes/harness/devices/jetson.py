@@ -10,7 +10,7 @@ from typing import Any
 
 from probes.harness.devices import nvpmodel
 from probes.harness.devices.limits import number, read
-from probes.harness.records import Device
+from probes.records.measurement import Device
 
 # L4T release -> JetPack, from NVIDIA's JetPack archive. What is not here is unknown.
 JETPACK = {

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from probes.harness.devices import choose
-from probes.harness.records import Device, RidgelineError
+from probes.records.measurement import Device, RidgelineError
 from tests.devices import GPU
 
 

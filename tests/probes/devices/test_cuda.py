@@ -9,7 +9,7 @@ import pytest
 
 from probes.harness.devices import cuda, nvml
 from probes.harness.devices.driver import ATTRIBUTES, Driver
-from probes.harness.records import Device, RidgelineError
+from probes.records.measurement import Device, RidgelineError
 from tests.devices import CPU, GPU
 
 FACTS = {

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from probes.harness.devices import jetson
-from probes.harness.records import Device
+from probes.records.measurement import Device
 from tests.devices import CPU, GPU
 from tests.probes.devices.trees import EMC, JETSONS, release, write
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from probes.harness import waiting
+from probes.harness.clocks import waiting
 from probes.harness.devices.load import TICKS, Reading, Watch, between, clock_limits, reading
 
 

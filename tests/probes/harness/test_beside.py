@@ -11,11 +11,11 @@ import pytest
 from kernels.base import Audit, Kernel, Work
 from probes.harness.bench import LocalBench
 from probes.harness.case import Case, Probe
+from probes.harness.clocks.sampling import Rule, Sample
 from probes.harness.plan import TURN, rules
-from probes.harness.records import SKIPPED
-from probes.harness.run import run
+from probes.harness.rounds import run
 from probes.harness.task import tasks
-from probes.harness.timing import Rule, Sample
+from probes.records.measurement import SKIPPED
 from tests.devices import CPU
 from tests.probes.harness.test_run import RIGHT, STARTED, Launch
 

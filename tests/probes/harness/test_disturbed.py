@@ -15,11 +15,11 @@ from analysis.model.judge import judged
 from kernels.base import Audit, Kernel, Work
 from probes.harness.bench import LocalBench
 from probes.harness.case import Case, Probe
-from probes.harness.files import COMPLETE, Run
-from probes.harness.records import OK, Measurement
-from probes.harness.run import MORE_ROUNDS, run
+from probes.harness.clocks.sampling import Rule, Sample, calibrate, measure
+from probes.harness.rounds import MORE_ROUNDS, run
 from probes.harness.task import tasks
-from probes.harness.timing import Rule, Sample, calibrate, measure
+from probes.records.measurement import OK, Measurement
+from probes.records.run import COMPLETE, Run
 from tests.devices import CPU
 
 HZ = 3e9

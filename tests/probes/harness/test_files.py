@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from probes.harness.files import PARTIAL, Run, new_folder, read_moments, read_run, remove_parts, replace_file
-from probes.harness.records import FAILED, Cache, Measurement, Moment, RidgelineError
-from probes.harness.table import csv_text
+from probes.records.measurement import FAILED, Cache, Measurement, Moment, RidgelineError
+from probes.records.run import PARTIAL, Run, new_folder, read_moments, read_run, remove_parts, replace_file
+from probes.records.table import csv_text
 from tests.devices import CPU, GPU, measurement
 
 

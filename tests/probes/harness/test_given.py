@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from probes.harness.given import LARGEST, content, parsed, storable, text
-from probes.harness.records import RidgelineError
+from probes.records.given import LARGEST, content, parsed, storable, text
+from probes.records.measurement import RidgelineError
 
 
 def test_what_is_no_regular_file_is_named_and_never_opened(tmp_path: Path) -> None:

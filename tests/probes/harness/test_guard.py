@@ -16,7 +16,7 @@ import pytest
 
 from kernels.base import KernelError, Unavailable
 from kernels.runtime import patience
-from probes.harness import waiting
+from probes.harness.clocks import waiting
 from probes.harness.guard import Broken, Guard
 from tests.runs import ROOT
 
@@ -140,7 +140,7 @@ def test_a_worker_that_cannot_start_says_why_each_time() -> None:
 PROGRAM = """
 import os, sys, time
 sys.path.insert(0, sys.argv[1])
-from probes.harness import waiting
+from probes.harness.clocks import waiting
 from probes.harness.guard import Guard
 def worker():
     return lambda request: os.getpid() if request == "who" else time.sleep(60)

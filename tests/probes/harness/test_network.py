@@ -15,14 +15,14 @@ from onnx import TensorProto, helper
 from kernels.base import Kernel, Work
 from kernels.runtime import inputs as layer_inputs
 from kernels.runtime import static
+from probes.command.network import QUANTIZE_SECONDS, WHOLE_TOLERANCE, Asked, cases, probe
 from probes.harness import bench
 from probes.harness.case import Case, Probe
+from probes.harness.clocks.sampling import Rule
 from probes.harness.guard import Guard
-from probes.harness.network import QUANTIZE_SECONDS, WHOLE_TOLERANCE, Asked, cases, probe
-from probes.harness.records import RidgelineError
 from probes.harness.task import tasks
-from probes.harness.timing import Rule
 from probes.harness.turn import Turn
+from probes.records.measurement import RidgelineError
 from tests.devices import CPU
 from tests.kernels.onnx_networks import header, model_of
 

@@ -9,8 +9,8 @@ import pytest
 
 from kernels.base import Kernel, Work
 from probes.harness.case import Case
+from probes.harness.clocks.statistics import FEWEST
 from probes.harness.plan import LEAST, chosen, rounds, rules
-from probes.harness.statistics import FEWEST
 
 KERNEL = Kernel("made", lambda d, **_: Work(1.0, 1.0), lambda d, r, **_: np.zeros(1), {})
 ROOF = Case(KERNEL, "fp64", "cpu", "bandwidth/dram/read", {"n": 1})

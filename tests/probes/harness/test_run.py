@@ -14,11 +14,11 @@ from kernels.base import Audit, Kernel, KernelError, Unavailable, Work
 from probes.harness import turn
 from probes.harness.bench import LocalBench
 from probes.harness.case import Case, Probe
+from probes.harness.clocks.sampling import Rule, Sample
 from probes.harness.devices import limits
-from probes.harness.records import FAILED, OK, SKIPPED, Device, Measurement
-from probes.harness.run import MORE_ROUNDS, Judge, run
+from probes.harness.rounds import MORE_ROUNDS, Judge, run
 from probes.harness.task import RESERVE, tasks
-from probes.harness.timing import Rule, Sample
+from probes.records.measurement import FAILED, OK, SKIPPED, Device, Measurement
 from tests.devices import CPU
 
 STARTED = "2030-01-02T03:04:05Z"

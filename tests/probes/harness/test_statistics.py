@@ -8,7 +8,7 @@ from statistics import median
 
 import pytest
 
-from probes.harness.statistics import half_width, median_interval, rounds_interval
+from probes.harness.clocks.statistics import half_width, median_interval, rounds_interval
 
 
 def test_no_interval_below_six_samples() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from probes.harness.records import SKIPPED, Device
-from probes.harness.stored import device_of, row_problem
+from probes.records.measurement import SKIPPED, Device
+from probes.records.stored import device_of, row_problem
 from tests.devices import CPU, GPU, measurement
 
 

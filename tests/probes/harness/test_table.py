@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.harness.records import RidgelineError
-from probes.harness.table import Table, csv_text, guarded, in_words, read_table, unguarded
+from probes.records.measurement import RidgelineError
+from probes.records.table import Table, csv_text, guarded, in_words, read_table, unguarded
 
 
 @dataclass(frozen=True)

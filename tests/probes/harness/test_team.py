@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from probes.harness.team import Team
+from probes.harness.clocks.team import Team
 
 ROOT = Path(__file__).parents[3]
 
@@ -37,7 +37,7 @@ LATE = """
 import os, threading, time
 import numpy as np
 from kernels.cpu import compile_kernel
-from probes.harness.team import Team
+from probes.harness.clocks.team import Team
 
 threading.stack_size(256 << 10)
 team = Team((sorted(os.sched_getaffinity(0)) * 2)[:2])

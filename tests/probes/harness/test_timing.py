@@ -11,9 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from probes.harness import team
+from probes.harness.clocks import team
+from probes.harness.clocks.sampling import (
+    CudaClock,
+    HostClock,
+    Rule,
+    Sample,
+    calibrate,
+    measure,
+    undisturbed,
+    usual_cycles,
+)
 from probes.harness.plan import rounds, rule_for
-from probes.harness.timing import CudaClock, HostClock, Rule, Sample, calibrate, measure, undisturbed, usual_cycles
 from tests.devices import GPU
 
 

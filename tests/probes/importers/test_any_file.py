@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from probes.harness.records import RidgelineError
 from probes.importers.any_file import read_all
+from probes.records.measurement import RidgelineError
 
 DATA = Path(__file__).parent / "data"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from probes.harness.records import RidgelineError
-from probes.importers import ncu
-from probes.importers.ncu_counters import number, operations
+from probes.importers.nsight import read as ncu
+from probes.importers.nsight.counters import number, operations
+from probes.records.measurement import RidgelineError
 
 DATA = Path(__file__).parent / "data"
 

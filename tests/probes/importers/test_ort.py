@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from probes.harness.records import RidgelineError
-from probes.importers import ort
 from probes.importers.nodes import OnnxWork
+from probes.importers.onnxruntime import read as ort
+from probes.records.measurement import RidgelineError
 
 STORED = Path(__file__).parent / "data" / "ort_1.32_cpu.json"
 

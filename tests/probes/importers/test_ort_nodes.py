@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from probes.importers.nodes import OnnxWork
-from probes.importers.ort_nodes import Ran, held
+from probes.importers.onnxruntime.nodes import Ran, held
 
 
 def node(op: str, output: str, *reads: str) -> OnnxWork:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from kernels.onnx.graph import graph_of
-from probes.harness.records import OK
-from probes.importers import ort
 from probes.importers.nodes import OnnxWork, nodes_of
-from probes.importers.ort_work import work
+from probes.importers.onnxruntime import read as ort
+from probes.importers.onnxruntime.work import work
+from probes.records.measurement import OK
 
 
 def test_channels_that_are_padded_are_told() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from probes.harness.records import RidgelineError
 from probes.importers.pairs import Named, paired
+from probes.records.measurement import RidgelineError
 
 
 def named(text: str) -> Named:

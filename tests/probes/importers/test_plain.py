@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from probes.harness.records import OK, RidgelineError
 from probes.importers import plain
+from probes.records.measurement import OK, RidgelineError
 
 DATA = Path(__file__).parent / "data"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from probes.harness.records import RidgelineError
 from probes.importers.any_file import read_all
+from probes.records.measurement import RidgelineError
 from tests.runs import ROOT
 
 TRACE = {"schemaVersion": 1, "traceEvents": [{"ph": "X", "cat": "kernel", "name": "gemm", "ts": 1, "dur": 2}]}

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from probes.harness.records import OK, SKIPPED, Measurement, RidgelineError
-from probes.importers import trtexec
-from probes.importers.trtexec_nodes import held
+from probes.importers.trtexec import read as trtexec
+from probes.importers.trtexec.nodes import held
+from probes.records.measurement import OK, SKIPPED, Measurement, RidgelineError
 
 DATA = Path(__file__).parent / "data"
 

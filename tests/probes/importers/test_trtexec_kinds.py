@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from probes.harness.records import RidgelineError
-from probes.importers import trtexec
-from probes.importers.trtexec_kinds import MOVES, SAME_AS, family_of_kind, kind_of, own_flops
+from probes.importers.trtexec import read as trtexec
+from probes.importers.trtexec.kinds import MOVES, SAME_AS, family_of_kind, kind_of, own_flops
+from probes.records.measurement import RidgelineError
 
 ENUM = """
 CONVOLUTION FULLY_CONNECTED ACTIVATION POOLING LRN SCALE SOFTMAX DECONVOLUTION CONCATENATION ELEMENTWISE UNARY

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from probes.importers.nodes import OnnxWork
-from probes.importers.trtexec_nodes import held
+from probes.importers.trtexec.nodes import held
 
 OPS = ("Cast", "Relu", "Unsqueeze_3", "MatMul", "Softmax", "Squeeze", "Sigmoid")
 NODES = {f"/{op}": OnnxWork(1.0, 1.0, op.split("_")[0], f"/{op}_output_0") for op in OPS}

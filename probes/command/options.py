@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from probes.harness.records import RidgelineError
+from probes.records.measurement import RidgelineError
 
 LARGEST = 2**31 - 1
 """Of a dimension: runtimes count in 32 bits."""

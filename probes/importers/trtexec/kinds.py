@@ -14,7 +14,7 @@ from typing import Any
 
 from kernels.onnx.graph import Node, Tensor
 from kernels.onnx.work import OPERATIONS, work_of
-from probes.importers.trtexec_files import Layer
+from probes.importers.trtexec.files import Layer
 
 MOVES = frozenset(
     # what the engine adds, and its control flow

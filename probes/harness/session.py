@@ -10,13 +10,13 @@ from typing import Any, Protocol
 from probes.harness import interrupts, sustained
 from probes.harness.bench import GuardedBench
 from probes.harness.devices.load import Watch
-from probes.harness.files import COMPLETE, CURVE_FILE, Run, csv_text, now, replace_file
 from probes.harness.plan import rules
-from probes.harness.records import OK, Measurement, Moment
-from probes.harness.run import Judge, turns
-from probes.harness.run import run as run_tasks
+from probes.harness.rounds import Judge, turns
+from probes.harness.rounds import run as run_tasks
 from probes.harness.task import Task
 from probes.harness.turn import told
+from probes.records.measurement import OK, Measurement, Moment
+from probes.records.run import COMPLETE, CURVE_FILE, Run, csv_text, now, replace_file
 
 
 class Console(Protocol):

@@ -16,8 +16,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from probes.harness.given import parsed, reason, text
-from probes.harness.records import (
+from probes.records.given import parsed, reason, text
+from probes.records.measurement import (
     FORMERLY_DISTURBED,
     FORMERLY_WIDE,
     SCHEMA_VERSION,
@@ -26,8 +26,8 @@ from probes.harness.records import (
     Moment,
     RidgelineError,
 )
-from probes.harness.stored import LIMITS, MOMENT_LIMITS, NULL, device_of, moment_problem, row_problem, schema_problem
-from probes.harness.table import GUARD, csv_text, in_words, named, read_table
+from probes.records.stored import LIMITS, MOMENT_LIMITS, NULL, device_of, moment_problem, row_problem, schema_problem
+from probes.records.table import GUARD, csv_text, in_words, named, read_table
 
 RUN_FILE, ROWS_FILE, CURVE_FILE = "run.json", "measurements.csv", "sustained.csv"
 COMPLETE, PARTIAL = "complete", "partial"

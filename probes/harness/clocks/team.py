@@ -27,7 +27,7 @@ class Team:
     """Threads pinned one to each CPU of ``cpus``, waiting for work."""
 
     def __init__(self, cpus: Sequence[int]) -> None:
-        from probes.harness import native
+        from probes.harness.clocks import native
 
         self.size = len(cpus)
         self._timed = native.timed_run()

@@ -8,7 +8,7 @@ from kernels.onnx.graph import Node, Tensor
 from kernels.onnx.work import work_of
 from kernels.runtime.launch import INTEGER
 from probes.importers.layer_row import NodeWork, total
-from probes.importers.ort_nodes import LAYOUT
+from probes.importers.onnxruntime.nodes import LAYOUT
 
 CONTROL = frozenset(("If", "Loop", "Scan"))
 """Operations that run others, whose events lie within theirs."""

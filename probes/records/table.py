@@ -16,8 +16,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from probes.harness.given import UNSTORABLE, content, shortened, storable
-from probes.harness.records import RidgelineError
+from probes.records.given import UNSTORABLE, content, shortened, storable
+from probes.records.measurement import RidgelineError
 
 Row = TypeVar("Row")
 Limits = Mapping[str, tuple[float, float]]

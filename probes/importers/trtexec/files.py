@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from probes.harness.given import shortened
-from probes.harness.records import RidgelineError
 from probes.importers.layer_row import malformed
 from probes.importers.source import Source, source_of
+from probes.records.given import shortened
+from probes.records.measurement import RidgelineError
 
 TIMES = ("medianMs", "averageMs")
 TYPE_KEYS = ("DataType", "Datatype", "Type", "Format/Datatype", "Format")

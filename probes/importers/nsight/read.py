@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from probes.harness.records import Measurement, RidgelineError
 from probes.importers.layer_row import layer_row, malformed, precision_of, total
-from probes.importers.ncu_counters import LABELS, TIME, Metrics, number, operations, traffic, value_of, wanted
+from probes.importers.nsight.counters import LABELS, TIME, Metrics, number, operations, traffic, value_of, wanted
 from probes.importers.source import Source, source_of
+from probes.records.measurement import Measurement, RidgelineError
 
 KERNEL, NAME, UNIT, VALUE, AVERAGE = "Kernel Name", "Metric Name", "Metric Unit", "Metric Value", "Average"
 

@@ -22,7 +22,7 @@ from kernels.runtime.inputs import Chosen
 from kernels.runtime.launch import INTEGER
 from kernels.runtime.patience import SECONDS
 from probes.harness.case import Case, Probe
-from probes.harness.records import Device, RidgelineError
+from probes.records.measurement import Device, RidgelineError
 
 LARGEST_BF16 = (2 - 2**-7) * 2.0**127
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8")

@@ -14,12 +14,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from probes.harness.records import Measurement
 from probes.importers.layer_row import Nodes, dtype_of, layer_row, precision_of, size_of, total
 from probes.importers.source import Source, source_of
-from probes.importers.trtexec_files import Layer, matched, read_layers, read_profile, type_of
-from probes.importers.trtexec_kinds import family_of_kind, kind_of, own_flops
-from probes.importers.trtexec_nodes import held
+from probes.importers.trtexec.files import Layer, matched, read_layers, read_profile, type_of
+from probes.importers.trtexec.kinds import family_of_kind, kind_of, own_flops
+from probes.importers.trtexec.nodes import held
+from probes.records.measurement import Measurement
 
 UNTYPED = "type not given (--exportLayerInfo tells it)"
 SELECTS = ("slice", "gather")

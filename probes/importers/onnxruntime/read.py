@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from kernels.runtime.launch import INTEGER
-from probes.harness.given import shortened
-from probes.harness.records import Measurement, RidgelineError
 from probes.importers.families import family_of
 from probes.importers.layer_row import ARGUMENTS, Nodes, dtype_of, layer_row, malformed, precision_of
-from probes.importers.ort_nodes import Ran, held
-from probes.importers.ort_work import CONTROL, Shape, work
+from probes.importers.onnxruntime.nodes import Ran, held
+from probes.importers.onnxruntime.work import CONTROL, Shape, work
 from probes.importers.recognised import NODE_EVENT, RUN_EVENT
 from probes.importers.source import Source, source_of
+from probes.records.given import shortened
+from probes.records.measurement import Measurement, RidgelineError
 
 UNNAMED = "onnxruntime"
 LONGEST = 1e15  # µs: 30 years

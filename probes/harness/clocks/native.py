@@ -9,7 +9,7 @@ from typing import Any
 from kernels.cpu import target
 from kernels.cpu.emit import external, loop
 from kernels.cpu.intrinsic import intrinsic_of
-from probes.harness import team
+from probes.harness.clocks import team
 
 MONOTONIC, THREAD_CPU = 1, 3  # CLOCK_MONOTONIC and CLOCK_THREAD_CPUTIME_ID of Linux
 PATIENCE_NS = 10_000_000_000

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from probes.harness.records import RidgelineError
+from probes.records.measurement import RidgelineError
 
 LARGEST = 256 << 20
 """Bytes of a text: tools write some 100 of one layer, and reading JSON takes ten times its size of memory."""

@@ -12,11 +12,11 @@ from dataclasses import replace
 from typing import Protocol
 
 from probes.harness.case import Case
+from probes.harness.clocks.sampling import Rule
 from probes.harness.plan import is_point
-from probes.harness.records import OK, SKIPPED, Measurement
 from probes.harness.task import Round, Task, row_of
-from probes.harness.timing import Rule
 from probes.harness.turn import Turn
+from probes.records.measurement import OK, SKIPPED, Measurement
 
 Judge = Callable[[Sequence[Measurement]], list[Measurement]]
 """The same rows, in their order: what cannot be true is failed, what cannot be trusted is marked, each with why."""

@@ -13,15 +13,15 @@ from kernels.base import one_line
 from kernels.runtime import session
 from kernels.runtime.patience import SECONDS
 from probes import layers
-from probes.harness import network
+from probes.command import network
 from probes.harness.case import Case, Probe, choose
-from probes.harness.files import Run, read_run
-from probes.harness.given import regular, storable
-from probes.harness.records import LAYER, Device, Measurement, RidgelineError
 from probes.importers.any_file import read_all
 from probes.importers.layer_row import Nodes
 from probes.importers.nodes import nodes_of
-from probes.importers.trtexec import left_out
+from probes.importers.trtexec.read import left_out
+from probes.records.given import regular, storable
+from probes.records.measurement import LAYER, Device, Measurement, RidgelineError
+from probes.records.run import Run, read_run
 
 NAMED = 5  # nodes in a warning
 
