@@ -20,13 +20,14 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # while modules are loaded, Ctrl-C would be a traceback of theirs
 
 from analysis.tell.output import CLOSED, ReaderLeft, Unheard, error_line, heard, plain, replace_unprintable
+from kernels.device import Device
 from probes.command.options import parser, refuse_ignored
 from probes.harness import interrupts
 from probes.harness.case import Probe, all_probes, choose
 from probes.harness.devices.choose import choose as choose_device
 from probes.harness.devices.load import Watch
 from probes.records.given import reason
-from probes.records.measurement import FAILED, Device, RidgelineError
+from probes.records.measurement import FAILED, RidgelineError
 from probes.records.run import COMPLETE, Run, new_folder, now
 
 if TYPE_CHECKING:

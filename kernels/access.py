@@ -13,6 +13,7 @@ import numpy as np
 
 from kernels import pattern
 from kernels.base import ITEMSIZE, Kernel, KernelError, Launch, Work
+from kernels.device import Device
 
 FACTORS = (0x9E3779B1, 0x85EBCA77)
 """Odd, so that multiplying by them modulo a power of two loses nothing; the first is 2**32 over the golden ratio."""
@@ -65,7 +66,7 @@ def _copied(dtype: str, repeat: int, n: int, **_: Any) -> np.ndarray:
 
 
 def _kernel(op: str, work: Callable[..., Work], reference: Callable[..., np.ndarray], *backends: str) -> Kernel:
-    def prepare(device: Any, dtype: str, params: Mapping[str, Any]) -> None:
+    def prepare(device: Device, dtype: str, params: Mapping[str, Any]) -> None:
         from kernels import access_cuda
 
         access_cuda.prepare(device, op, dtype, params)
@@ -78,7 +79,7 @@ def _kernel(op: str, work: Callable[..., Work], reference: Callable[..., np.ndar
 
 
 def _builder(op: str, backend: str) -> Callable[..., Launch]:
-    def build(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> Launch:
+    def build(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> Launch:
         if backend == "cpu":
             from kernels import access_cpu
 

@@ -14,6 +14,7 @@ from kernels.access import FACTORS, bits, shift
 from kernels.base import ITEMSIZE, KernelError
 from kernels.cpu.asm import Spec
 from kernels.cpu.emit import CpuLaunch, Native, compile_kernel, load_argument, loop, unit_of
+from kernels.device import Device
 from kernels.pattern import FLOATS
 
 LINE = 64  # bytes
@@ -22,7 +23,7 @@ TRIPS = 128  # of SUMS additions between two moves into doubles: fp32 sums of sm
 _PATTERN = Spec(r"v?mov[aus]?p?[sd]+|v?add[ps][sd]|ldp|ldr|ld1|fadd")
 
 
-def stride(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> CpuLaunch:
+def stride(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> CpuLaunch:
     """``threads`` threads that read every ``x``-th of ``n`` elements between them."""
     n, step, threads = params["n"], params["x"], params["threads"]
     edges = _edges(n // step, threads, SUMS * TRIPS)
@@ -35,7 +36,7 @@ def stride(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> Cp
     return CpuLaunch(_strided(dtype), rows, queue, [held, out], _total, _PATTERN)
 
 
-def gather(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> CpuLaunch:
+def gather(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> CpuLaunch:
     """``threads`` threads that read each segment of ``x`` bytes once between them, in the order of ``places``."""
     n, segment, threads = params["n"], params["x"], params["threads"]
     count = bits(dtype, n, segment)

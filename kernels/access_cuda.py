@@ -13,6 +13,7 @@ from kernels.base import ITEMSIZE, Audit, KernelError, Work
 from kernels.cuda import launch as cuda
 from kernels.cuda import sass
 from kernels.cuda.nvrtc import Cubin
+from kernels.device import Device
 from kernels.pattern import FLOATS
 
 BLOCK = 256
@@ -32,12 +33,12 @@ def shape(op: str, piece: int) -> dict[str, int]:
     return {"block": BLOCK, "vecs": COPIED // piece if op == "copy" else min(PIECES, IN_FLIGHT // piece)}
 
 
-def resident(device: Any, x: int) -> dict[str, int]:
+def resident(device: Device, x: int) -> dict[str, int]:
     """The params that put ``x`` blocks on each multiprocessor, no more: a grid of one wave that strides."""
     return {"width": VECTOR, "block": BLOCK, "vecs": RESIDENT_VECS, "x": x, "blocks": x * device.units}
 
 
-def missing(device: Any, x: int) -> str:
+def missing(device: Device, x: int) -> str:
     """Why a multiprocessor cannot hold ``x`` blocks, or nothing."""
     threads = device.facts.get("threads_per_multiprocessor")
     if threads is None or x * BLOCK <= threads:
@@ -61,7 +62,7 @@ def chunks(op: str, dtype: str, params: Mapping[str, Any]) -> int:
     return read // chunk
 
 
-def defines(device: Any, op: str, dtype: str, params: Mapping[str, Any]) -> dict[str, object]:
+def defines(device: Device, op: str, dtype: str, params: Mapping[str, Any]) -> dict[str, object]:
     """Macros of ``access.cu`` for these params."""
     found: dict[str, object] = {f"OP_{op}": 1, "BLOCK": params["block"], "VECS": params["vecs"]}
     found["WIDTH"] = width(op, params)
@@ -84,12 +85,12 @@ def audit(cubin: Cubin, op: str, dtype: str, params: Mapping[str, Any], work: Wo
     return sass.audit(cubin, sass.Spec(kinds + PER_WIDTH[width(op, params)], per_warp, trips), Work(flops=work.bytes))
 
 
-def build(device: Any, op: str, dtype: str, params: Mapping[str, Any]) -> Cubin:
+def build(device: Device, op: str, dtype: str, params: Mapping[str, Any]) -> Cubin:
     """The cubin of these params for this device."""
     return cuda.build(device, "access", defines(device, op, dtype, params))
 
 
-def prepare(device: Any, op: str, dtype: str, params: Mapping[str, Any]) -> None:
+def prepare(device: Device, op: str, dtype: str, params: Mapping[str, Any]) -> None:
     """Compile and disassemble into the cache."""
     from kernels import access
 
@@ -97,7 +98,7 @@ def prepare(device: Any, op: str, dtype: str, params: Mapping[str, Any]) -> None
     audit(build(device, op, dtype, params), op, dtype, params, work)
 
 
-def raw(device: Any, op: str, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+def raw(device: Device, op: str, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
     """A launch of ``access.cu``; ``blocks`` (default: one for each chunk) stride over the array."""
     parts, n = chunks(op, dtype, params), params["n"]
     blocks = min(parts, params.get("blocks", parts))

@@ -9,6 +9,7 @@ import numpy as np
 
 from kernels import pattern
 from kernels.base import ITEMSIZE, Kernel, Launch, Work
+from kernels.device import Device
 
 ARRAYS = {"read": 1, "write": 1, "copy": 2}
 """Arrays of a working set: a copy's source and target are half of it each."""
@@ -69,7 +70,7 @@ def _hops(dtype: str, repeat: int, x: int, line: int, **_: Any) -> np.ndarray:
 
 
 def _prepare(stem: str) -> Callable[..., None]:
-    def prepare(device: Any, dtype: str, params: Any) -> None:
+    def prepare(device: Device, dtype: str, params: Any) -> None:
         from kernels import cache_cuda, chase_cuda
 
         {"read": cache_cuda, "chase": chase_cuda}[stem].prepare(device, params)
@@ -78,7 +79,7 @@ def _prepare(stem: str) -> Callable[..., None]:
 
 
 def _builder(stem: str, backend: str) -> Callable[..., Launch]:
-    def build(device: Any, dtype: str, params: Any, queue: Any) -> Launch:
+    def build(device: Device, dtype: str, params: Any, queue: Any) -> Launch:
         if backend == "cpu":
             from kernels import cache_cpu, chase_cpu
 

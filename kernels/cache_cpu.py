@@ -20,6 +20,7 @@ from kernels.base import ITEMSIZE, Audit, KernelError, Work
 from kernels.cache import ARRAYS
 from kernels.cpu import asm
 from kernels.cpu.emit import CpuLaunch, Native, Vector, compile_kernel, load_argument, loop, pack, unit_of
+from kernels.device import Device
 from kernels.pattern import FLOATS
 
 STEPS = 8  # registers a trip moves of each array; of a read, as many sums: enough to hide the latency of an addition
@@ -37,7 +38,7 @@ class CacheLaunch(CpuLaunch):
         return replace(found, problem=found.problem.replace("operations", "bytes"))
 
 
-def build(device: Any, op: str, dtype: str, params: Mapping[str, Any], queue: Any) -> CacheLaunch:
+def build(device: Device, op: str, dtype: str, params: Mapping[str, Any], queue: Any) -> CacheLaunch:
     """``readers`` threads, each passing over ``x`` bytes of its own (a copy's two arrays together)."""
     unit, threads = unit_of(device, integers=op == "read"), params["readers"]
     kind = WORDS[dtype] if op == "read" else FLOATS[dtype]

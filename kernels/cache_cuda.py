@@ -13,6 +13,7 @@ from kernels.cache import ARRAYS, WORD_LENGTH, words
 from kernels.cuda import launch as cuda
 from kernels.cuda import sass
 from kernels.cuda.nvrtc import Cubin
+from kernels.device import Device
 
 VECTOR = 16  # bytes of one load
 SM_SHAPE = {"block": 1024, "per_sm": 1, "unroll": 4}  # of several blocks, one's miss would be the others' hit
@@ -33,7 +34,7 @@ WRITTEN_BITS = int(np.float64(pattern.WRITTEN).view(np.uint64)) >> 32  # the low
 Point = tuple[str, dict[str, Any], bool]
 
 
-def points(device: Any) -> Iterator[Point]:
+def points(device: Device) -> Iterator[Point]:
     """(tag, params, only in a full run) of everything worth reading on this device."""
     yield "bandwidth/shared/read", _shared(device, "shared", SHARED_BYTES), False
     for ways in WAYS:
@@ -49,7 +50,7 @@ def points(device: Any) -> Iterator[Point]:
             yield f"sweep/bandwidth/working-set/{op}", _params(device, size, op), True
 
 
-def grid_sizes(device: Any) -> Iterator[tuple[int, bool]]:
+def grid_sizes(device: Device) -> Iterator[tuple[int, bool]]:
     """Sets of the whole device, four an octave (two in a short run), to well past the L2 where there is room.
 
     Each once: where the L2 is small, whole chunks lie farther apart than a quarter of an octave.
@@ -64,7 +65,7 @@ def grid_sizes(device: Any) -> Iterator[tuple[int, bool]]:
     yield from sizes.items()
 
 
-def _params(device: Any, size: int, mode: str) -> dict[str, Any]:
+def _params(device: Device, size: int, mode: str) -> dict[str, Any]:
     shape = _sm_shape(size) if mode == "sm" else GRID_SHAPE
     blocks = device.units * shape["per_sm"]
     readers = blocks if mode == "sm" else 1
@@ -78,7 +79,7 @@ def _sm_shape(size: int) -> dict[str, int]:
     return SM_SHAPE if size >= chunk else small
 
 
-def _shared(device: Any, mode: str, x: int) -> dict[str, Any]:
+def _shared(device: Device, mode: str, x: int) -> dict[str, Any]:
     """x: bytes of the set that each block reads UNROLL times, or the lanes that share a bank."""
     blocks = device.units * SHARED_BLOCKS
     moved = SHARED_BLOCK * UNROLL * (VECTOR if mode == "shared" else 4) * blocks
@@ -108,12 +109,12 @@ def audit(cubin: Cubin, params: Mapping[str, Any], work: Work) -> Audit:
     return sass.audit(cubin, sass.Spec(opcode, per_load, trips), Work(flops=work.bytes))
 
 
-def prepare(device: Any, params: Mapping[str, Any]) -> None:
+def prepare(device: Device, params: Mapping[str, Any]) -> None:
     """Compile and disassemble into the cache."""
     audit(cuda.build(device, "cache", defines(params)), params, Work(0, params["pass_bytes"]))
 
 
-def raw(device: Any, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+def raw(device: Device, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
     """A launch of ``cache.cu``; one launch does all repetitions."""
     block, blocks = params["block"], params["blocks"]
     cubin = cuda.build(device, "cache", defines(params))

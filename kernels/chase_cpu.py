@@ -17,6 +17,7 @@ from kernels.cache import cycle
 from kernels.cache_cpu import memory
 from kernels.cpu import asm
 from kernels.cpu.emit import CpuLaunch, Native, compile_kernel, load_argument, loop
+from kernels.device import Device
 
 HOPS = 8  # loads a trip, each waiting for the one before: the loop's own counting hides behind them
 PASSES = 4  # over a set, to bring it near: caches keep few of the lines that they see once
@@ -49,7 +50,7 @@ class ChaseLaunch(CpuLaunch):
         return found if loads == HOPS else Audit(problem=f"the hot loop holds {loads} dependent loads, not {HOPS}")
 
 
-def build(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> ChaseLaunch:
+def build(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> ChaseLaunch:
     """One thread on a random cycle through ``x`` bytes, one hop a ``line``.
 
     Every run goes on where the last one ended: a run that began anew would stay on the few lines it reaches in its

@@ -12,6 +12,7 @@ from kernels.cache import LINE, cycle
 from kernels.cuda import launch as cuda
 from kernels.cuda import sass
 from kernels.cuda.nvrtc import Cubin
+from kernels.device import Device
 
 STEP = LINE["raw"]
 SMALLEST, PAST_CACHE = 8 << 10, 5  # times the L2
@@ -27,7 +28,7 @@ APART = 1.08  # times as long take the far lines of an L2 in two parts, at least
 Point = tuple[str, dict[str, Any], bool]
 
 
-def points(device: Any) -> Iterator[Point]:
+def points(device: Device) -> Iterator[Point]:
     """(tag, params, only in a full run): shared memory, the two ends of the L2, and sets to well past it.
 
     Within the L2 they are an octave apart, half of one in a full run; beyond it a quarter, since a quick run, which
@@ -52,19 +53,19 @@ def audit(cubin: Cubin, mode: str) -> Audit:
     return Audit(found.instruction, found.problem, found.note)
 
 
-def build(device: Any, mode: str) -> Cubin:
+def build(device: Device, mode: str) -> Cubin:
     """The chase through this kind of memory, for this device."""
     shared = {"SHARED_BYTES": SHARED_BYTES} if mode == "shared" else {}
     load = {"LOAD": ".cg" if mode in ENDS else ".ca"}
     return cuda.build(device, "chase", {"LINE": STEP, "REPEATS": REPEATS, **load, **shared})
 
 
-def prepare(device: Any, params: Mapping[str, Any]) -> None:
+def prepare(device: Device, params: Mapping[str, Any]) -> None:
     """Compile and disassemble into the cache."""
     audit(build(device, params["mode"]), params["mode"])
 
 
-def raw(device: Any, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+def raw(device: Device, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
     """A launch of ``chase.cu``: one thread, one hop a repetition."""
     mode = params["mode"]
     cubin = build(device, mode)
@@ -125,7 +126,7 @@ def _end(cubin: Cubin, held: cuda.Buffer, which: slice, queue: Any) -> np.ndarra
     return np.sort(order[which])
 
 
-def _settle(device: Any, held: cuda.Buffer, read: Callable[[cuda.Buffer], None], queue: Any) -> None:
+def _settle(device: Device, held: cuda.Buffer, read: Callable[[cuda.Buffer], None], queue: Any) -> None:
     """Leave the L2 as a long chase would: holding the set if it fits, else nothing of it."""
     cache = device.last_cache_bytes or 0
     if held.nbytes <= cache:

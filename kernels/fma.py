@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from kernels.base import Kernel, Launch, Work
+from kernels.device import Device
 from kernels.formats import FORMATS, rounded
 
 TIMED: dict[str, dict[str, Any]] = {
@@ -103,7 +104,7 @@ STEP: dict[str, Callable[..., Any]] = {
 
 
 def _builder(backend: str) -> Callable[..., Launch]:
-    def build(device: Any, dtype: str, params: Any, queue: Any) -> Launch:
+    def build(device: Device, dtype: str, params: Any, queue: Any) -> Launch:
         if backend == "cpu":
             from kernels import fma_cpu
 
@@ -120,7 +121,7 @@ def _kernel(check_params: dict[str, Any]) -> Kernel:
     return Kernel("fma", work, reference, backends, TOLERANCE, check_params, 3, lambda dtype, **_: 0.0, _prepare)
 
 
-def _prepare(device: Any, dtype: str, params: Any) -> None:
+def _prepare(device: Device, dtype: str, params: Any) -> None:
     from kernels import fma_cuda
 
     fma_cuda.prepare(device, dtype, params)

@@ -26,6 +26,7 @@ from kernels.cpu.emit import (
     unit_of,
     vector,
 )
+from kernels.device import Device
 from kernels.fma import bfloat16_pair, start
 
 STEPS = 8  # multiply-adds of each chain in one trip of the loop: 128 for 16 chains, so the loop costs nothing
@@ -137,7 +138,7 @@ def shape(features: Sequence[str], dtype: str) -> dict[str, int]:
     return {"chains": unit.chains, "lanes": row.lanes(unit.bits), "steps": STEPS, "products": row.products}
 
 
-def unit_for(device: Any, dtype: str, lanes: int) -> Vector:
+def unit_for(device: Device, dtype: str, lanes: int) -> Vector:
     """The unit that computes this type here, so many lanes at once.
 
     Raises Unavailable where the compiler does not use what the params were written for.
@@ -152,7 +153,7 @@ def unit_for(device: Any, dtype: str, lanes: int) -> Vector:
     return unit
 
 
-def build(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> CpuLaunch:
+def build(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> CpuLaunch:
     """A launch of ``threads`` x ``chains`` x ``lanes`` chains; each thread writes its chains' values."""
     chains, lanes, threads, row = params["chains"], params["lanes"], params["threads"], types()[dtype]
     unit = unit_for(device, dtype, lanes)

@@ -13,6 +13,7 @@ from kernels.base import Audit, Work
 from kernels.cuda import launch as cuda
 from kernels.cuda import sass
 from kernels.cuda.numba.fit import numba_that_fits
+from kernels.device import Device
 from kernels.fma import bfloat16_pair
 
 BLOCK = 512
@@ -50,13 +51,13 @@ TYPES = {
 }
 
 
-def missing(device: Any, dtype: str) -> str:
+def missing(device: Device, dtype: str) -> str:
     """Why this device has no multiply-add of this type, or nothing."""
     since = TYPES[dtype].since
     return f"sm_{cuda.sm(device)} has no {dtype} multiply-add (since {since})" if float(device.arch) < since else ""
 
 
-def shape(device: Any, dtype: str) -> dict[str, int]:
+def shape(device: Device, dtype: str) -> dict[str, int]:
     """Params of one wave of blocks that fills the device."""
     row = TYPES[dtype]
     blocks_per_sm = (device.facts.get("threads_per_multiprocessor") or THREADS_PER_SM) // BLOCK
@@ -103,12 +104,12 @@ def defines(dtype: str, params: Mapping[str, Any]) -> dict[str, object]:
     return kind | {name.upper(): params[name] for name in names}
 
 
-def prepare(device: Any, dtype: str, params: Mapping[str, Any]) -> None:
+def prepare(device: Device, dtype: str, params: Mapping[str, Any]) -> None:
     """Compile and disassemble into the cache."""
     sass.audit(cuda.build(device, "fma", defines(dtype, params)), spec(dtype, params), fma.work(dtype, **params))
 
 
-def raw(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+def raw(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
     """A launch of ``fma.cu``; one launch does all repetitions."""
     chains, block, threads = params["chains"], params["block"], params["threads"]
     cubin = cuda.build(device, "fma", defines(dtype, params))
@@ -139,7 +140,7 @@ def _buffers(dtype: str, params: Mapping[str, Any], queue: Any) -> tuple[cuda.Bu
     return held[0], held[1]
 
 
-def numba(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+def numba(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
     """The same chains from Numba CUDA."""
     chains, block, threads = params["chains"], params["block"], params["threads"]
     with numba_that_fits():

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from kernels.base import Kernel, Launch, Work
+from kernels.device import Device
 from kernels.formats import FORMATS, rounded
 
 FORMAT = {"fp8": "e4m3"}  # the format of a type's operands where it has another name
@@ -70,7 +71,7 @@ def reference(dtype: str, repeat: int, n: int, operands: str, **_: Any) -> np.nd
 
 
 def _builder() -> Callable[..., Launch]:
-    def build(device: Any, dtype: str, params: Any, queue: Any) -> Launch:
+    def build(device: Device, dtype: str, params: Any, queue: Any) -> Launch:
         from kernels import gemm_cuda
 
         return gemm_cuda.build(device, dtype, params, queue)

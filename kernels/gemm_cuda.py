@@ -17,6 +17,7 @@ from kernels import gemm
 from kernels.base import Audit, KernelError
 from kernels.cuda import launch as cuda
 from kernels.cuda.nvrtc import libraries
+from kernels.device import Device
 from kernels.formats import packed, unpacked
 
 R_32F, R_64F, R_16F, R_8I, R_32I, R_16BF, R_8F_E4M3 = 0, 1, 2, 3, 10, 14, 28
@@ -50,7 +51,7 @@ TYPES = {
 }
 
 
-def missing(device: Any, dtype: str) -> str:
+def missing(device: Device, dtype: str) -> str:
     """Why this case cannot run here, or nothing."""
     if library() is None:
         return "cuBLAS is not installed: pip install -e '.[gemm]'"
@@ -116,7 +117,7 @@ class Plan:
         self.lib.cublasLtDestroy(self.handle)  # type: ignore[union-attr]
 
 
-def build(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+def build(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
     """A launch of A times B transposed, each of n rows of n elements."""
     n, plan = params["n"], Plan(dtype, params["n"])
     buffers = [_matrix(dtype, which, n, params["operands"], queue) for which in (0, 1)]

@@ -13,6 +13,7 @@ import numpy as np
 
 from kernels import pattern
 from kernels.base import KernelError
+from kernels.device import Device
 
 PCI = Path("/sys/bus/pci/devices")
 
@@ -66,7 +67,7 @@ def _shared(count: int, dtype: Any, kind: str) -> tuple[np.ndarray, Callable[[in
 
 
 @contextmanager
-def near(device: Any) -> Iterator[None]:
+def near(device: Device) -> Iterator[None]:
     """Run on the processors beside the device, where sysfs names them: host memory first touched there lies near it."""
     before = os.sched_getaffinity(0)
     beside = before & _beside(str(device.facts.get("pci", "")))

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from kernels.base import ITEMSIZE, Kernel, Launch, Work
+from kernels.device import Device
 
 STEPS, FEW = (16, 12), 8
 """Multiply-adds of an element in each round of many, and in the one round of few. Longer rounds would outgrow the
@@ -133,7 +134,7 @@ def footprint(dtype: str, n: int, held: int = 0, **_: Any) -> float:
 
 
 def _builder(backend: str) -> Callable[..., Launch]:
-    def build(device: Any, dtype: str, params: Any, queue: Any) -> Launch:
+    def build(device: Device, dtype: str, params: Any, queue: Any) -> Launch:
         if backend == "cpu":
             from kernels import mixed_cpu
 
@@ -145,7 +146,7 @@ def _builder(backend: str) -> Callable[..., Launch]:
     return build
 
 
-def _prepare(device: Any, dtype: str, params: Any) -> None:
+def _prepare(device: Device, dtype: str, params: Any) -> None:
     from kernels import mixed_cuda
 
     mixed_cuda.prepare(device, dtype, params)

@@ -32,6 +32,7 @@ from kernels.cpu.emit import (
     splat,
     vector,
 )
+from kernels.device import Device
 
 LINE = 64  # bytes
 TILE = 480 * LINE  # bytes: whole steps of every number of vectors below, in each of PLACES parts
@@ -51,7 +52,7 @@ def shape(features: Sequence[str], dtype: str, every: int) -> dict[str, int]:
     return {"tile": TILE // size, "lanes": unit.lanes(size), "regs": 1, "block": 1, "vecs": vecs}
 
 
-def build(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> CpuLaunch:
+def build(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> CpuLaunch:
     """A launch over ``n`` elements, split evenly between ``threads`` pinned threads."""
     n, threads, k, every = params["n"], params["threads"], params["k"], params.get("every", 1)
     parts = _parts(n, threads, params["tile"])

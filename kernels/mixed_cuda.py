@@ -13,6 +13,7 @@ from kernels.base import ITEMSIZE, Audit, KernelError, Work
 from kernels.cuda import launch as cuda
 from kernels.cuda import sass
 from kernels.cuda.nvrtc import Cubin
+from kernels.device import Device
 
 THREADS_PER_SM = 512
 BLOCK, VECS = 512, 8
@@ -28,14 +29,14 @@ TENSOR_SINCE = 8.0
 PAIR = 1 + (1 << 32)  # times a register's value: the same in two
 
 
-def missing(device: Any, dtype: str, path: str = "") -> str:
+def missing(device: Device, dtype: str, path: str = "") -> str:
     """Why this device has no such kernel, or nothing."""
     if path and float(device.arch) < TENSOR_SINCE:
         return f"sm_{cuda.sm(device)} has no {dtype} mma.m16n8k16 (since {TENSOR_SINCE})"
     return fma_cuda.missing(device, dtype)
 
 
-def shape(device: Any, dtype: str, path: str = "") -> dict[str, int]:
+def shape(device: Device, dtype: str, path: str = "") -> dict[str, int]:
     """Params that fill the device: how registers, vectors and blocks lie over a tile (here what one trip reads).
 
     path: ``mma-fp32`` multiplies on the tensor cores, each vector by all columns of a matrix.
@@ -83,7 +84,7 @@ def audit(cubin: Cubin, dtype: str, params: Mapping[str, Any], work: Work) -> Au
     return sass.audit(cubin, spec, Work(work.flops * (mixed.looped_share(params["k"]) if looped else 1), work.bytes))
 
 
-def prepare(device: Any, dtype: str, params: Mapping[str, Any]) -> None:
+def prepare(device: Device, dtype: str, params: Mapping[str, Any]) -> None:
     """Compile and disassemble into the cache."""
     audit(cuda.build(device, "mixed", defines(dtype, params)), dtype, params, mixed.work(dtype, **params))
 
@@ -103,7 +104,7 @@ def _buffers(dtype: str, params: Mapping[str, Any], queue: Any) -> list[cuda.Buf
     return held
 
 
-def raw(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+def raw(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
     """A launch of ``mixed.cu``; one launch does all repetitions. Raises KernelError for part tiles."""
     held, n, tile = params["held"], params["n"], params["tile"]
     tiles = held // tile

@@ -11,18 +11,19 @@ from typing import Any
 import numpy as np
 
 from kernels.base import Kernel, Launch, Work
+from kernels.device import Device
 
 GRAPH_KERNELS = 32
 """Launches that one graph holds."""
 
 
 def _kernel(how: str, check_repeat: int) -> Kernel:
-    def build(device: Any, dtype: str, params: Any, queue: Any) -> Launch:
+    def build(device: Device, dtype: str, params: Any, queue: Any) -> Launch:
         from kernels import overhead_cuda
 
         return overhead_cuda.raw(device, how, params, queue)
 
-    def prepare(device: Any, dtype: str, params: Any) -> None:
+    def prepare(device: Device, dtype: str, params: Any) -> None:
         from kernels import overhead_cuda
 
         overhead_cuda.prepare(device)

@@ -12,6 +12,7 @@ import numpy as np
 from kernels.base import Audit, KernelError
 from kernels.cuda import launch as cuda
 from kernels.cuda.nvrtc import Cubin
+from kernels.device import Device
 from kernels.overhead import GRAPH_KERNELS
 
 THREADS = 1
@@ -21,16 +22,16 @@ START = [ctypes.c_size_t, *[ctypes.c_uint] * 7, *[ctypes.c_size_t] * 3]
 FINISH = [ctypes.c_size_t]
 
 
-def _build(device: Any) -> Cubin:
+def _build(device: Device) -> Cubin:
     return cuda.build(device, "overhead", {})
 
 
-def prepare(device: Any) -> None:
+def prepare(device: Device) -> None:
     """Compile into the cache."""
     _build(device)
 
 
-def raw(device: Any, how: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+def raw(device: Device, how: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
     """``repeat`` launches, as ``how`` says; ``counted``: each counts itself."""
     kernel = cuda.function(_build(device).path, "empty")
     with cuda.collected() as held:

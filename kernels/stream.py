@@ -9,6 +9,7 @@ import numpy as np
 
 from kernels import pattern
 from kernels.base import ITEMSIZE, Kernel, Launch, Work
+from kernels.device import Device
 
 ARRAYS = {"copy": 2, "scale": 2, "add": 3, "triad": 3, "read": 1, "write": 1}
 """Arrays each operation touches once: STREAM's counting, with no extra for a cache's write-allocate."""
@@ -28,7 +29,7 @@ def _kernel(op: str) -> Kernel:
             op, np.full_like(x, pattern.WRITTEN)
         )
 
-    def prepare(device: Any, dtype: str, params: Any) -> None:
+    def prepare(device: Device, dtype: str, params: Any) -> None:
         from kernels import stream_cuda
 
         stream_cuda.prepare(device, op, dtype, params)
@@ -38,7 +39,7 @@ def _kernel(op: str) -> Kernel:
 
 
 def _builder(op: str, backend: str) -> Callable[..., Launch]:
-    def build(device: Any, dtype: str, params: Any, queue: Any) -> Launch:
+    def build(device: Device, dtype: str, params: Any, queue: Any) -> Launch:
         if backend == "cpu":
             from kernels import stream_cpu
 

@@ -29,6 +29,7 @@ from kernels.cpu.emit import (
     splat,
     unit_of,
 )
+from kernels.device import Device
 from kernels.pattern import FLOATS
 from kernels.stream import ARRAYS
 
@@ -38,7 +39,7 @@ SUMS = 8  # accumulators of a read: enough to hide the latency of an addition
 PLACES = 4  # parts of its array that a read walks through at once: some percent faster; what stores gains nothing
 
 
-def build(device: Any, op: str, dtype: str, params: Mapping[str, Any], queue: Any) -> CpuLaunch:
+def build(device: Device, op: str, dtype: str, params: Mapping[str, Any], queue: Any) -> CpuLaunch:
     """A launch of ``op`` over arrays of ``n`` elements, split evenly between ``threads`` pinned threads."""
     n, threads = params["n"], params["threads"]
     parts = _parts(n, threads, dtype)

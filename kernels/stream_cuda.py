@@ -13,6 +13,7 @@ from kernels.cuda import launch as cuda
 from kernels.cuda import sass
 from kernels.cuda.numba.fit import numba_that_fits
 from kernels.cuda.nvrtc import Cubin
+from kernels.device import Device
 from kernels.pattern import FLOATS
 
 VECTOR = 16  # bytes
@@ -38,7 +39,7 @@ SHAPES: dict[str, list[dict[str, Any]]] = {
 NOT_PARAMS = ("since", "alone")
 
 
-def variants(op: str, device: Any) -> list[tuple[str, dict[str, Any]]]:
+def variants(op: str, device: Device) -> list[tuple[str, dict[str, Any]]]:
     """Backends and launch shapes worth timing for ``op`` on this device."""
     shapes = SHAPES.get(op) or SHAPES["two arrays" if SOURCES[op] == 1 else "three arrays"]
     alone = _of_one_block(device)
@@ -49,7 +50,7 @@ def variants(op: str, device: Any) -> list[tuple[str, dict[str, Any]]]:
     return [*raw, ("numba", {"block": NUMBA_BLOCK, "vecs": numba_vecs(op)})]
 
 
-def _of_one_block(device: Any) -> dict[str, int]:
+def _of_one_block(device: Device) -> dict[str, int]:
     """Unused shared memory that leaves an SM no room for a second block, as params; none where no block may have it."""
     whole, most = (device.facts.get(name) or 0 for name in ("shared_bytes_per_multiprocessor", "shared_bytes_optin"))
     return {"shared_bytes": whole // 2 + 1} if 0 < whole // 2 < most else {}
@@ -110,12 +111,12 @@ def audit(cubin: Cubin, op: str, params: Mapping[str, Any]) -> Audit:
     return sass.wide_access(cubin, SOURCES[op] * params["vecs"], 0 if op == "read" else params["vecs"])
 
 
-def prepare(device: Any, op: str, dtype: str, params: Mapping[str, Any]) -> None:
+def prepare(device: Device, op: str, dtype: str, params: Mapping[str, Any]) -> None:
     """Compile and disassemble into the cache."""
     audit(cuda.build(device, "stream", defines(op, dtype, params)), op, params)
 
 
-def raw(device: Any, op: str, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+def raw(device: Device, op: str, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
     """A launch of ``stream.cu``; ``shared_bytes`` of unused shared memory limit how many blocks an SM holds."""
     vectors, blocks = _blocks(dtype, params)
     cubin = cuda.build(device, "stream", defines(op, dtype, params))
@@ -141,7 +142,7 @@ def raw(device: Any, op: str, dtype: str, params: Mapping[str, Any], queue: Any)
     )
 
 
-def numba(device: Any, op: str, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+def numba(device: Device, op: str, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
     """The same stream from Numba CUDA."""
     vectors, blocks = _blocks(dtype, params)
     with numba_that_fits():

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from kernels.base import Kernel, Launch, Work
+from kernels.device import Device
 from kernels.formats import FORMATS, rounded
 from kernels.tensor_table import Instruction
 
@@ -134,7 +135,7 @@ def launch_shape(row: Instruction, arch: str = "") -> dict[str, Any]:
 
 
 def _build(row: Instruction) -> Any:
-    def raw(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> Launch:
+    def raw(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> Launch:
         from kernels import tensor_cuda
 
         return tensor_cuda.raw(device, row, params, queue)
@@ -143,7 +144,7 @@ def _build(row: Instruction) -> Any:
 
 
 def _prepare(row: Instruction) -> Any:
-    def prepare(device: Any, dtype: str, params: Mapping[str, Any]) -> None:
+    def prepare(device: Device, dtype: str, params: Mapping[str, Any]) -> None:
         from kernels import tensor_cuda
 
         tensor_cuda.audit(tensor_cuda.build(device, row, params), row, params, work(row, **params))

@@ -17,6 +17,7 @@ from kernels.cuda import launch as cuda
 from kernels.cuda import sass
 from kernels.cuda.disassembly import disassemble
 from kernels.cuda.nvrtc import Cubin
+from kernels.device import Device
 from kernels.formats import FORMATS
 from kernels.tensor import Operands, operands, teams
 from kernels.tensor_ptx import counts
@@ -79,7 +80,7 @@ def _matrices(row: Instruction, values: np.ndarray) -> np.ndarray:
     return np.concatenate(warps, axis=-2)
 
 
-def raw(device: Any, row: Instruction, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+def raw(device: Device, row: Instruction, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
     """A launch of ``tensor.cu`` or ``wgmma.cu``; one launch does all repetitions."""
     cubin = build(device, row, params)
     shared = tensor_ptx.image_bytes(row) if row.warpgroup else 0
@@ -107,7 +108,7 @@ def raw(device: Any, row: Instruction, params: Mapping[str, Any], queue: Any) ->
     )
 
 
-def build(device: Any, row: Instruction, params: Mapping[str, Any]) -> Cubin:
+def build(device: Device, row: Instruction, params: Mapping[str, Any]) -> Cubin:
     """The row's cubin for this device."""
     name, suffix = ("wgmma", "a") if row.warpgroup else ("tensor", "")
     return cuda.build(device, name, tensor_ptx.defines(row, params, cuda.sm(device)), suffix)

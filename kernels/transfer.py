@@ -13,6 +13,7 @@ import numpy as np
 
 from kernels import pattern
 from kernels.base import ITEMSIZE, Kernel, Launch, Work
+from kernels.device import Device
 
 DIRECTIONS = {"h2d": 1, "d2h": 1, "both": 2, "peer": 1}
 """Buffers that cross in one repetition. ``peer``: from GPU ``source`` to GPU ``target`` of the params."""
@@ -29,7 +30,7 @@ def _copy(direction: str) -> Kernel:
         at = pattern.sample_indices(size_bytes // ITEMSIZE[dtype], ITEMSIZE[dtype])
         return np.concatenate([pattern.values(dtype, which, at) for which in range(DIRECTIONS[direction])])
 
-    def build(device: Any, dtype: str, params: Any, queue: Any) -> Launch:
+    def build(device: Device, dtype: str, params: Any, queue: Any) -> Launch:
         from kernels import transfer_cuda
 
         return transfer_cuda.copy(device, direction, dtype, params, queue)
@@ -38,7 +39,7 @@ def _copy(direction: str) -> Kernel:
 
 
 def _reader(reader: str) -> Callable[..., Launch]:
-    def build(device: Any, dtype: str, params: Any, queue: Any) -> Launch:
+    def build(device: Device, dtype: str, params: Any, queue: Any) -> Launch:
         from kernels import transfer_cuda
 
         return getattr(transfer_cuda, f"read_{reader}")(device, dtype, params, queue)
@@ -46,7 +47,7 @@ def _reader(reader: str) -> Callable[..., Launch]:
     return build
 
 
-def _prepare(device: Any, dtype: str, params: Any) -> None:
+def _prepare(device: Device, dtype: str, params: Any) -> None:
     from kernels import stream_cuda
 
     stream_cuda.prepare(device, "read", dtype, params)

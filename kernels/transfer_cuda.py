@@ -10,6 +10,7 @@ import numpy as np
 from kernels import pattern, stream_cuda
 from kernels.base import ITEMSIZE, Audit, Unavailable
 from kernels.cuda import launch as cuda
+from kernels.device import Device
 from kernels.host_memory import HostBuffer, near
 from kernels.pattern import FLOATS
 
@@ -21,7 +22,7 @@ PEERS_KNOW = 704  # cudaErrorPeerAccessAlreadyEnabled
 Enqueue = Callable[[int], None]
 
 
-def copy(device: Any, direction: str, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+def copy(device: Device, direction: str, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
     """A launch of copies; ``host`` of the params is ``pinned`` or ``pageable``.
 
     Raises Unavailable for a peer that cannot be reached, KernelError if memory is short.
@@ -84,7 +85,7 @@ def _at_once(copies: list[tuple[int, int, int, int]], queue: Any) -> Enqueue:
 
 
 def _between(
-    source: int, target: int, device: Any, dtype: str, n: int, queue: Any, held: list[Any]
+    source: int, target: int, device: Device, dtype: str, n: int, queue: Any, held: list[Any]
 ) -> tuple[list[Any], Enqueue]:
     """The target, and copies from one GPU to another on the stream of the harness's own."""
     import cupy
@@ -131,7 +132,7 @@ def _memory(kind: str, dtype: str, n: int, queue: Any) -> Any:
     return memory
 
 
-def read_raw(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+def read_raw(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
     """The stream kernel's read, of memory where it lies."""
     vectors = params["size_bytes"] // stream_cuda.VECTOR
     blocks = -(-vectors // (params["block"] * params["vecs"]))
@@ -152,7 +153,7 @@ def read_raw(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> 
     return cuda.CudaLaunch(queue, enqueue, held, result, lambda work: stream_cuda.audit(cubin, "read", params))
 
 
-def read_numpy(device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+def read_numpy(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
     """A sum by the CPU. It waits for the stream first, so the harness's two events bracket the reading."""
     memory = _memory(params["memory"], dtype, params["size_bytes"] // ITEMSIZE[dtype], queue)
     total = np.full(1, np.nan)

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from kernels import access, stream
+from kernels.device import Device
 from probes.harness.case import Case, run_alone
 from probes.harness.task import MEMORY_SHARE, RESERVE
-from probes.records.measurement import Device
 
 PAST_CACHE = {"cpu": 8, "cuda": 16}  # arrays this many times the last cache: what it keeps no longer counts
 LEAST_PAST_CACHE = {"cpu": 4, "cuda": 4}  # where memory is small: below this the cache would be measured

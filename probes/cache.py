@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kernels import cache
+from kernels.device import Device
 from probes.harness.case import Case, run_alone
-from probes.records.measurement import Device
 
 SMALLEST, LARGEST = 4 << 10, 256 << 20  # bytes of one core's working set
 PAST_CACHE = 4  # times a core's share of the last cache

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kernels import fma
+from kernels.device import Device
 from probes.harness.case import Case, run_alone
-from probes.records.measurement import Device
 
 DTYPES = ("fp64", "fp32", "fp16", "bf16", "int32", "int8")
 NUMBA_DTYPES = ("fp64", "fp32")  # what Numba CUDA can say

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kernels import gemm
+from kernels.device import Device
 from kernels.formats import FORMATS
 from probes.harness.case import Case, run_alone
-from probes.records.measurement import Device
 
 DTYPES = ("fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int8")
 MANY_SMS, LARGE, SMALL = 40, 8192, 4096  # the size that fills a large GPU takes a small one too long

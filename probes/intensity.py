@@ -12,9 +12,9 @@ from typing import Any
 
 from kernels import fma_cpu, mixed, mixed_cpu, mixed_cuda
 from kernels.base import ITEMSIZE
+from kernels.device import Device
 from probes import bandwidth, compute, tensor_core
 from probes.harness.case import Case, run_alone
-from probes.records.measurement import Device
 
 DEFAULT = False
 SLOPE = "bandwidth/dram/read"

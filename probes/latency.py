@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kernels import cache
+from kernels.device import Device
 from probes.cache import last_share, sizes
 from probes.harness.case import Case, run_alone
-from probes.records.measurement import Device
 
 LARGEST = 2 << 30  # bytes of a set on a CPU: one core may have a last cache of hundreds of MiB
 

@@ -12,6 +12,7 @@ from functools import partial
 
 from kernels import gemm, gemm_cuda
 from kernels.base import Work
+from kernels.device import Device
 from kernels.formats import FORMATS
 from kernels.layers import FAMILIES, Family, Layer
 from kernels.onnx import net as layer_net
@@ -20,7 +21,7 @@ from kernels.runtime import launch as layer_launch
 from kernels.runtime import session
 from kernels.runtime.patience import SECONDS
 from probes.harness.case import Case, Probe, question, run_alone
-from probes.records.measurement import Device, RidgelineError
+from probes.records.measurement import RidgelineError
 
 DEFAULT = FULL = False
 TF32_SINCE = 8.0

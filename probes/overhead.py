@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kernels import overhead
+from kernels.device import Device
 from probes.harness.case import Case, run_alone
-from probes.records.measurement import Device
 
 
 def cases(device: Device) -> Iterator[Case]:

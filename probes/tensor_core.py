@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kernels import tensor, tensor_table
+from kernels.device import Device
 from kernels.tensor_table import Instruction
 from probes.harness.case import Case, run_alone
-from probes.records.measurement import Device
 
 
 def cases(device: Device) -> Iterator[Case]:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from kernels import transfer
+from kernels.device import Device
 from probes.harness.case import Case, run_alone
 from probes.harness.devices import limits
-from probes.records.measurement import Device
 
 MIB = 1 << 20
 DEVICE, PINNED, PAGEABLE = 256 * MIB, 128 * MIB, 64 * MIB

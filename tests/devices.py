@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from probes.records.measurement import OK, SCHEMA_VERSION, Device, Measurement
+from kernels.device import Device
+from probes.records.measurement import OK, SCHEMA_VERSION, Measurement
 
 GPU = Device(
     kind="cuda",

@@ -15,6 +15,7 @@ from analysis.model.judge import judged
 from kernels.base import Audit, Kernel, Work
 from kernels.cuda import launch as cuda
 from kernels.cuda.nvrtc import compile_cubin
+from kernels.device import Device
 from probes import compute
 from probes.harness import bench
 from probes.harness.bench import GuardedBench
@@ -23,7 +24,6 @@ from probes.harness.clocks.sampling import Rule
 from probes.harness.devices.choose import choose
 from probes.harness.rounds import run
 from probes.harness.task import Task, tasks
-from probes.records.measurement import Device
 
 SOURCE = Path(__file__).with_name("planted.cu")
 

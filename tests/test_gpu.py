@@ -14,13 +14,14 @@ import pytest
 from analysis.model.judge import judged
 from kernels import stream
 from kernels.base import KernelError
+from kernels.device import Device
 from probes.harness.bench import LocalBench
 from probes.harness.case import Case, all_probes
 from probes.harness.clocks.sampling import CudaClock, Rule
 from probes.harness.devices.choose import choose
 from probes.harness.rounds import run
 from probes.harness.task import tasks
-from probes.records.measurement import OK, SKIPPED, Device, RidgelineError
+from probes.records.measurement import OK, SKIPPED, RidgelineError
 from tests.runs import ROOT
 
 pytestmark = pytest.mark.gpu

@@ -13,10 +13,10 @@ import pytest
 import run_all
 from kernels import fma, stream_cpu
 from kernels.base import KernelError, Work
+from kernels.device import Device
 from probes import bandwidth, compute
 from probes.harness import bench, sustained
 from probes.harness.clocks import sampling
-from probes.records.measurement import Device
 from tests.runs import ROOT, SMALL, facts, main, only_run, table
 
 

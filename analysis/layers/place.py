@@ -16,7 +16,8 @@ from analysis.layers.placement import Placement, group_of
 from analysis.layers.roof_above import compute_roof, memory_roof
 from analysis.model.ceilings import Ceiling
 from analysis.model.roofline import Roof, Roofline, roofline
-from probes.records.measurement import OK, SCHEMA_VERSION, Device, Measurement
+from kernels.device import Device
+from probes.records.measurement import OK, SCHEMA_VERSION, Measurement
 
 LAUNCH, CAPTURED = "overhead/launch", "captured"
 WHOLE = "layer/network"

@@ -10,7 +10,7 @@ from typing import Any
 
 from analysis.model.ceilings import Ceiling
 from analysis.model.roofline import MAIN, Roof, Roofline, is_sparse
-from probes.records.measurement import Device
+from kernels.device import Device
 
 
 def memory_roof(params: Mapping[str, Any], model: Roofline, device: Device) -> Roof | Ceiling | None:

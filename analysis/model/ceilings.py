@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from analysis.theory.peaks import VARIANTS, Peak, peak_for
 from analysis.units import short, unit_of
-from probes.records.measurement import FAILED, OF_TAG, OK, SCHEMA_VERSION, SKIPPED, SWEEP, Device, Measurement
+from kernels.device import Device
+from probes.records.measurement import FAILED, OF_TAG, OK, SCHEMA_VERSION, SKIPPED, SWEEP, Measurement
 
 NO_CEILING = (SWEEP, "layer")  # points and placements: each is one of many, none of them a limit
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 from analysis.theory.limits import excess
 from analysis.units import plus_minus, si, unit_of
-from probes.records.measurement import FAILED, OF_TAG, OK, SWEEP, WIDEST, Device, Measurement
+from kernels.device import Device
+from probes.records.measurement import FAILED, OF_TAG, OK, SWEEP, WIDEST, Measurement
 
 SHARED_CORE = 1.25
 """Times as fast as a point, from which larger sets say that it was disturbed: small sets cost a little more."""

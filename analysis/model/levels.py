@@ -15,7 +15,8 @@ from analysis.model.judge import span_of
 from analysis.model.plateaus import FEWEST, SAME, Plateau, plateaus
 from analysis.theory.limits import excess
 from analysis.units import binary
-from probes.records.measurement import OK, SWEEP, Device, Measurement
+from kernels.device import Device
+from probes.records.measurement import OK, SWEEP, Measurement
 
 OVER = "working-set"
 ONE_CORE, PER_SM, CHASE = "-1core", "-per-sm", "chase"

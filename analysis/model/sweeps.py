@@ -14,7 +14,8 @@ from analysis.model.ceilings import Ceiling, cycles
 from analysis.model.levels import OVER, Level, reported
 from analysis.model.roofline import attainable, ridge
 from analysis.units import binary, fraction, percent, plus_minus, short, si, unit_of
-from probes.records.measurement import SWEEP, Device, Measurement
+from kernels.device import Device
+from probes.records.measurement import SWEEP, Measurement
 
 AXES = {
     "working-set": "Working set",

@@ -19,7 +19,8 @@ from analysis.tell.most import CEILINGS
 from analysis.tell.output import heard, plain
 from analysis.tell.report import HEAD, cells, summary
 from analysis.units import binary, si, unit_of
-from probes.records.measurement import FAILED, OK, Device, Measurement
+from kernels.device import Device
+from probes.records.measurement import FAILED, OK, Measurement
 
 PIPE_WIDTH = 240  # columns: no line of a table is broken where no one looks at a screen
 NARROWEST, WIDEST = 40, 1000  # columns, whatever the environment says

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from analysis.theory.peaks import Peak, peak_for
 from analysis.units import si
-from probes.records.measurement import SWEEP, Device, Measurement
+from kernels.device import Device
+from probes.records.measurement import SWEEP, Measurement
 
 TOLERANCE = {"cuda": 0.005, "cpu": 0.015}
 """Share by which a rate may exceed the limit at the observed clock: how well each kind's clock can be read."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from analysis.theory.tables import row_of, source_of
 from analysis.units import unit_of
-from probes.records.measurement import Device
+from kernels.device import Device
 
 VARIANTS = ("zeros", "sustained", "1core", "e5m2", "near", "far")
 SPARSE_PATHS = ("mma_sp", "wgmma_sp", "sparse")

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.theory.tables import tables
-from probes.records.measurement import Device, RidgelineError
+from kernels.device import Device
+from probes.records.measurement import RidgelineError
 
 GIVEN = "as given"
 

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from probes.records.measurement import Device
+from kernels.device import Device
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -15,6 +15,7 @@ import numpy as np
 
 from kernels.base import Audit, Work
 from kernels.cpu import asm, target
+from kernels.device import Device
 
 Emit = Callable[..., None]
 """``emit(builder, arguments, repeat)`` writes the body of a kernel at the builder's position."""
@@ -61,7 +62,7 @@ def vector(features: Sequence[str], integers: bool = False) -> Vector:
     return Vector(128, 12, False)
 
 
-def unit_of(device: Any, integers: bool = False) -> Vector:
+def unit_of(device: Device, integers: bool = False) -> Vector:
     """The vector unit of this machine as far as both the device and the compiler know it."""
     return vector(target.usable(device.features), integers)
 

@@ -17,6 +17,7 @@ import numpy as np
 from kernels import pattern
 from kernels.base import Audit, KernelError, Work
 from kernels.cuda.nvrtc import Cubin, compile_cubin
+from kernels.device import Device
 
 HERE = Path(__file__).parents[1]
 
@@ -182,12 +183,12 @@ class CudaLaunch:
             buffer.free()
 
 
-def sm(device: Any, suffix: str = "") -> str:
+def sm(device: Device, suffix: str = "") -> str:
     """The architecture a device's kernels are compiled for: ``9.0`` becomes ``90``."""
     return device.arch.replace(".", "") + suffix
 
 
-def build(device: Any, name: str, defines: dict[str, object], suffix: str = "") -> Cubin:
+def build(device: Device, name: str, defines: dict[str, object], suffix: str = "") -> Cubin:
     """The cubin of ``kernels/<name>.cu`` for this device and its driver."""
     driver = str(device.facts.get("driver_version") or "")
     major = int(driver.split(".")[0]) if driver[:1].isdigit() else None

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kernels.base import Appeal, Kernel, Launch, Unavailable, Work
+from kernels.device import Device
 from kernels.onnx.graph import Graph, Node, OnnxError, graph_of
 from kernels.onnx.work import INDEX_TYPES, LayerWork, work_of
 from kernels.precision.convert import convert
@@ -136,7 +137,7 @@ class TimedLayer:
         copy.CopyFrom(made)
         return copy
 
-    def _build(self, backend: str, device: Any, dtype: str, params: Mapping[str, Any], queue: Any) -> Launch:
+    def _build(self, backend: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> Launch:
         if reason := session.missing(backend):
             raise Unavailable(reason)
         build = partial(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kernels.base import Unavailable, one_line
+from kernels.device import Device
 from kernels.onnx.cut import SIZED_BY_DATA
 from kernels.runtime.door import onnxruntime
 from kernels.runtime.inputs import FREE, Chosen, Feeds, feeds
@@ -40,7 +41,7 @@ def missing(backend: str) -> str:
 
 
 def build(
-    model: Any, dtype: str, backend: str, device: Any, queue: Any, how: str = "", chosen: Chosen = FREE,
+    model: Any, dtype: str, backend: str, device: Device, queue: Any, how: str = "", chosen: Chosen = FREE,
     seconds: float = SECONDS, any_type: bool = False,
 ) -> OrtLaunch:  # fmt: skip
     """A launch of a ModelProto, fed as chosen. any_type: also where the provider computes in another than ``dtype``.
@@ -87,7 +88,7 @@ def preload() -> None:
             load()
 
 
-def _on_gpu(model: Any, given: Feeds, dtype: str, backend: str, device: Any, queue: Any, how: str) -> OrtLaunch:
+def _on_gpu(model: Any, given: Feeds, dtype: str, backend: str, device: Device, queue: Any, how: str) -> OrtLaunch:
     asked: dict[str, Any] = {"device_id": device.index, "user_compute_stream": str(queue.ptr)}
     if backend == "cuda":
         asked |= {"use_tf32": int(dtype == "tf32")}
@@ -154,7 +155,7 @@ def line_of(error: Exception) -> str:
     return one_line(SOURCE.sub("", STATUS.sub("", " ".join(str(error).split()))))
 
 
-def providers(device: Any) -> list[str]:
+def providers(device: Device) -> list[str]:
     """Backends worth asking on this device; TensorRT only where its library is."""
     if device.kind == "cpu":
         return ["cpu"]

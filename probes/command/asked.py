@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from kernels.base import one_line
+from kernels.device import Device
 from kernels.runtime import session
 from kernels.runtime.patience import SECONDS
 from probes import layers
@@ -20,7 +21,7 @@ from probes.importers.layer_row import Nodes
 from probes.importers.nodes import nodes_of
 from probes.importers.trtexec.read import left_out
 from probes.records.given import regular, storable
-from probes.records.measurement import LAYER, Device, Measurement, RidgelineError
+from probes.records.measurement import LAYER, Measurement, RidgelineError
 from probes.records.run import Run, read_run
 
 NAMED = 5  # nodes in a warning

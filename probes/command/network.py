@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from kernels.base import Unavailable, one_line
+from kernels.device import Device
 from kernels.onnx import cut
 from kernels.onnx.graph import FLOATS, Graph, Node, OnnxError, Tensor, read_graph
 from kernels.onnx.work import work_of
@@ -22,7 +23,7 @@ from kernels.runtime.inputs import Chosen
 from kernels.runtime.launch import INTEGER
 from kernels.runtime.patience import SECONDS
 from probes.harness.case import Case, Probe
-from probes.records.measurement import Device, RidgelineError
+from probes.records.measurement import RidgelineError
 
 LARGEST_BF16 = (2 - 2**-7) * 2.0**127
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8")

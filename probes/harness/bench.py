@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from kernels.base import Unavailable
+from kernels.device import Device
 from probes.harness import sustained
 from probes.harness.clocks.sampling import Clock, Rule, clock_for
 from probes.harness.devices import nvml
 from probes.harness.guard import Broken, Guard
 from probes.harness.task import Task
 from probes.harness.turn import Turn, prepare, take_turn, told
-from probes.records.measurement import FAILED, OK, SKIPPED, Device, RidgelineError
+from probes.records.measurement import FAILED, OK, SKIPPED, RidgelineError
 
 PATIENCE = 10  # times as long as a turn is expected to take, it may
 LEAST_PATIENCE = 20.0  # seconds, at least

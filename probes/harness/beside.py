@@ -13,9 +13,10 @@ from statistics import median
 from typing import Any
 
 from kernels.base import Launch
+from kernels.device import Device
 from probes.harness.case import Case
 from probes.harness.clocks.sampling import Clock, Rule, Sample, calibrate
-from probes.records.measurement import OF_TAG, Device
+from probes.records.measurement import OF_TAG
 
 Built = Callable[..., Any]
 """``built(case, device, clock)``: a context that builds a case's launch and gives its buffers back."""

@@ -14,7 +14,8 @@ from typing import Any
 
 import probes
 from kernels.base import Kernel
-from probes.records.measurement import Device, RidgelineError
+from kernels.device import Device
+from probes.records.measurement import RidgelineError
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import median
 
+from kernels.device import Device
 from probes.harness.clocks.sampling import Clock, Sample
 from probes.harness.task import Task
-from probes.records.measurement import FAILED, SCHEMA_VERSION, Device, Measurement, Moment
+from probes.records.measurement import FAILED, SCHEMA_VERSION, Measurement, Moment
 
 MOMENT_SECONDS = 0.1  # one point of the curve
 SPARSE = "_sp"

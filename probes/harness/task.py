@@ -11,12 +11,13 @@ from statistics import median
 from typing import Any
 
 from kernels.base import Audit
+from kernels.device import Device
 from probes.harness.case import Case, Probe
 from probes.harness.clocks.sampling import Sample, believed, undisturbed
 from probes.harness.clocks.statistics import FEWEST, half_width, rounds_interval
 from probes.harness.devices import limits
 from probes.harness.plan import chosen
-from probes.records.measurement import OK, SCHEMA_VERSION, SKIPPED, WIDEST, Device, Measurement
+from probes.records.measurement import OK, SCHEMA_VERSION, SKIPPED, WIDEST, Measurement
 
 NOT_YET = "not measured: the run ended before its turn"
 COMPANY = 0.2

@@ -14,13 +14,14 @@ from typing import Any
 
 from kernels.base import Audit, KernelError, Launch, Unavailable, one_line
 from kernels.cuda.nvrtc import processors
+from kernels.device import Device
 from probes.harness.beside import beside
 from probes.harness.case import Case
 from probes.harness.check import SOUND, Failure, audited, check
 from probes.harness.clocks.sampling import Clock, Rule, Sample, calibrate, measure
 from probes.harness.guard import Broken
 from probes.harness.task import Round, Task, no_room
-from probes.records.measurement import FAILED, OK, SKIPPED, Device
+from probes.records.measurement import FAILED, OK, SKIPPED
 
 THREADS_EACH = 8  # of a processor, that prepare kernels: most wait for the disassembler, which reads for many at once
 

@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from glob import glob
 
 from kernels.base import Audit, Work
+from kernels.device import Device
 from kernels.stream import ARRAYS
 from probes.harness.case import Case, choose
 from probes.harness.devices.choose import choose as choose_device
-from probes.records.measurement import Device, RidgelineError
+from probes.records.measurement import RidgelineError
 
 OPCODES, READ, WRITTEN = "sass__inst_executed_per_opcode", "dram__bytes_read.sum", "dram__bytes_write.sum"
 HITS = "lts__t_sector_hit_rate.pct"

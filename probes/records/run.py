@@ -16,12 +16,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from kernels.device import Device
 from probes.records.given import parsed, reason, text
 from probes.records.measurement import (
     FORMERLY_DISTURBED,
     FORMERLY_WIDE,
     SCHEMA_VERSION,
-    Device,
     Measurement,
     Moment,
     RidgelineError,

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
+from kernels.device import Device
 from probes.records.given import shortened
-from probes.records.measurement import FAILED, LAYER, OK, SCHEMA_VERSION, SKIPPED, SWEEP, Device, Measurement, Moment
+from probes.records.measurement import FAILED, LAYER, OK, SCHEMA_VERSION, SKIPPED, SWEEP, Measurement, Moment
 
 SECONDS, WORK = (1e-15, 1e9), (1e-9, 1e24)
 """Of one repetition: from what light needs for a third of a micrometre to 30 years; operations or bytes."""

@@ -11,7 +11,8 @@ import pytest
 from analysis.analyse import model
 from analysis.model.judge import judged
 from analysis.tell.report import summary
-from probes.records.measurement import FAILED, OK, Device, Measurement
+from kernels.device import Device
+from probes.records.measurement import FAILED, OK, Measurement
 from probes.records.run import COMPLETE, Run
 from tests.devices import CPU, GPU, measurement
 

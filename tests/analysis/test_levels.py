@@ -17,7 +17,8 @@ from analysis.model.levels import BY_ORDER, levels, reported
 from analysis.model.plateaus import plateaus
 from analysis.tell.report import summary
 from kernels.cache_cuda import SM_SIZES
-from probes.records.measurement import FAILED, Device, Measurement
+from kernels.device import Device
+from probes.records.measurement import FAILED, Measurement
 from probes.records.run import COMPLETE, Run
 from tests.devices import CPU, GPU, measurement
 

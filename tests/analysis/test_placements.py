@@ -11,7 +11,8 @@ import pytest
 from analysis.layers.place import placements, precisions, ranking, speed_of_light
 from analysis.layers.placement import Placement
 from analysis.model.ceilings import ceilings
-from probes.records.measurement import SKIPPED, Device, Measurement
+from kernels.device import Device
+from probes.records.measurement import SKIPPED, Measurement
 from probes.records.run import csv_text
 from tests.devices import CPU, GPU, measurement
 

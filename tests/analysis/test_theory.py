@@ -11,7 +11,8 @@ import pytest
 from analysis.theory.limits import excess
 from analysis.theory.peaks import peak_for, peaks
 from analysis.theory.tables import tables
-from probes.records.measurement import Device, Measurement
+from kernels.device import Device
+from probes.records.measurement import Measurement
 from probes.records.run import read_run
 from tests.devices import CPU, GPU, measurement
 

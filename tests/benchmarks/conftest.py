@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from probes.records.measurement import Device
+from kernels.device import Device
 
 
 @pytest.fixture(scope="session")

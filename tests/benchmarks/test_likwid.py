@@ -15,8 +15,8 @@ import pytest
 
 from analysis.theory.peaks import peak_for
 from kernels import cache
+from kernels.device import Device
 from probes.harness.clocks.sampling import HostClock, Rule, calibrate
-from probes.records.measurement import Device
 
 SIZE = 16 << 10  # bytes: inside every first cache
 LOADS = ("load_avx512", "load_avx", "load_sse", "load_neon", "load")  # widest first

@@ -14,10 +14,10 @@ from kernels import access, access_cuda, pattern
 from kernels.base import Audit, KernelError, Work
 from kernels.cuda import sass
 from kernels.cuda.disassembly import disassemble
+from kernels.device import Device
 from probes.harness.check import difference
 from probes.harness.clocks.team import Team
 from probes.harness.devices import cpu
-from probes.records.measurement import Device
 from tests.devices import GPU
 
 N = 1 << 18

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from kernels.base import Unavailable, Work
+from kernels.device import Device
 from kernels.layers.conv import conv
 from kernels.onnx.net import Net
 from kernels.precision.convert import convert
@@ -25,7 +26,6 @@ from kernels.runtime import session
 from probes.harness.case import Case
 from probes.harness.check import SOUND, Failure, check, difference
 from probes.harness.devices import cpu
-from probes.records.measurement import Device
 
 CONV = partial(conv, 1, 16, 16, 8, 3)
 

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from kernels import access_cuda
+from kernels.device import Device
 from probes import bandwidth
 from probes.harness.case import Probe
 from probes.harness.devices import limits
 from probes.harness.plan import chosen
 from probes.harness.task import MEMORY_SHARE, RESERVE, Task, tasks
-from probes.records.measurement import SKIPPED, Device
+from probes.records.measurement import SKIPPED
 from tests.devices import CPU, GPU
 
 MIB, GIB = 1 << 20, 1 << 30

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import pytest
 
+from kernels.device import Device
 from probes import bandwidth, compute, intensity, tensor_core
-from probes.records.measurement import Device
 from tests.devices import CPU, GPU
 
 SWEEP = "sweep/compute/intensity/"

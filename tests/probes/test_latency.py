@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from kernels.device import Device
 from probes.harness.plan import chosen
 from probes.latency import cases
-from probes.records.measurement import Device
 from tests.devices import CPU, GPU
 
 MIB, GIB = 1 << 20, 1 << 30

@@ -10,9 +10,10 @@ import pytest
 
 from analysis.theory.peaks import peak_for
 from kernels.base import Work
+from kernels.device import Device
 from probes import bandwidth
 from probes.harness.case import all_probes, choose
-from probes.records.measurement import OF_TAG, SWEEP, Device, RidgelineError
+from probes.records.measurement import OF_TAG, SWEEP, RidgelineError
 from tests.devices import CPU, GPU
 
 MIB, GIB = 1 << 20, 1 << 30

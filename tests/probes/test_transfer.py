@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from kernels.device import Device
 from probes import overhead, transfer
 from probes.harness.case import Case
-from probes.records.measurement import Device
 from tests.devices import CPU, GPU
 
 MIB, GIB = 1 << 20, 1 << 30

@@ -17,7 +17,7 @@ from analysis.layers.placement import Placement
 from analysis.layers.roof_above import capacities, compute_roof
 from analysis.model.roofline import Roof, Roofline, attainable, ridge
 from analysis.units import brief, fraction, si
-from probes.records.measurement import Device
+from kernels.device import Device
 
 STRIP, AXIS, LEVELS = 0.66, 0.92, 1.06  # inches: width of the strip, room left of an axis and left of the strip
 AROUND = 1.8  # room around points and roofs, by this factor

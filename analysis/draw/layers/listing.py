@@ -15,7 +15,7 @@ from analysis.draw.naming import SMALL
 from analysis.layers.groups import LayerSweep
 from analysis.model.roofline import Roofline
 from analysis.units import brief
-from probes.records.measurement import Device
+from kernels.device import Device
 
 TOP, ROOFS, UNDER, ROW, FOOT = 0.72, 3.5, 0.75, 0.2, 0.75  # inches: above, roofs, under them, a layer, under the list
 RIGHT = 0.25  # inches

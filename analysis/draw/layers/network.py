@@ -18,7 +18,7 @@ from analysis.layers.placement import Placement
 from analysis.layers.words import Kind, kinds
 from analysis.model.roofline import Roofline
 from analysis.units import percent, si
-from probes.records.measurement import Device
+from kernels.device import Device
 
 COLOURS = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A6D3B", "#000000", "#6A51A3", "#999999",

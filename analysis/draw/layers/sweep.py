@@ -15,7 +15,7 @@ from analysis.layers.groups import LayerSweep
 from analysis.layers.placement import Placement
 from analysis.model.roofline import Roofline
 from analysis.units import brief
-from probes.records.measurement import Device
+from kernels.device import Device
 
 TOP, UNDER, RIGHT = 0.72, 0.62, 2.75  # inches: above, under the axes, the right panels
 MOST_TICKS = 200  # those without a number, too

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kernels.base import Launch
+from kernels.device import Device
 from probes.harness.clocks import team, waiting
 from probes.harness.clocks.statistics import FEWEST, half_width
-from probes.records.measurement import Device
 
 UNPREEMPTED = 0.98  # share of the wall time a thread must have had its processor
 SHARED_CORE = 1.02  # times the usual cycles: beyond what the clock probe's own error explains

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from kernels.base import one_line
+from kernels.device import Device
 from probes.harness.devices import cpu, cuda, jetson
-from probes.records.measurement import Device, RidgelineError
+from probes.records.measurement import RidgelineError
 
 FORMS = "a number, cuda, cuda:NUMBER or cpu"
 OLDEST_CUDA = 12.0  # what CuPy's packages of the extras need; driver 525 was the first of CUDA 12

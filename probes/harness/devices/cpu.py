@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from kernels.cpu import target
+from kernels.device import Device
 from probes.harness.devices import cpuinfo, kinds, sizes, topology
 from probes.harness.devices.cores import core_name, core_numbers
 from probes.harness.devices.limits import memory, quota_cores
 from probes.harness.devices.reading import list_text, read
-from probes.records.measurement import Device
 
 DYNAMIC = ("intel_pstate", "amd-pstate-epp")  # drivers whose "powersave" is the normal governor (Linux' admin guide)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from kernels.device import Device
 from probes.harness.devices import nvml
 from probes.harness.devices.driver import ATTRIBUTES, Driver
-from probes.records.measurement import Device, RidgelineError
+from probes.records.measurement import RidgelineError
 
 KEPT = (
     "max_threads_per_block", "shared_bytes_per_block", "shared_bytes_optin", "shared_bytes_per_multiprocessor",

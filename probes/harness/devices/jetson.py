@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from kernels.device import Device
 from probes.harness.devices import nvpmodel
 from probes.harness.devices.limits import number, read
-from probes.records.measurement import Device
 
 # L4T release -> JetPack, from NVIDIA's JetPack archive. What is not here is unknown.
 JETPACK = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from probes.records.measurement import Device
+from kernels.device import Device
 
 THROTTLES = {
     0x4: "software power cap",

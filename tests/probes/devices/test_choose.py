@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from kernels.device import Device
 from probes.harness.devices import choose
-from probes.records.measurement import Device, RidgelineError
+from probes.records.measurement import RidgelineError
 from tests.devices import GPU
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from kernels.device import Device
 from probes.harness.devices import cuda, nvml
 from probes.harness.devices.driver import ATTRIBUTES, Driver
-from probes.records.measurement import Device, RidgelineError
+from probes.records.measurement import RidgelineError
 from tests.devices import CPU, GPU
 
 FACTS = {

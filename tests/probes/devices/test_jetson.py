@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from kernels.device import Device
 from probes.harness.devices import jetson
-from probes.records.measurement import Device
 from tests.devices import CPU, GPU
 from tests.probes.devices.trees import EMC, JETSONS, release, write
 

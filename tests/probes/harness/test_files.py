@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from probes.records.measurement import FAILED, Cache, Measurement, Moment, RidgelineError
+from kernels.device import Cache
+from probes.records.measurement import FAILED, Measurement, Moment, RidgelineError
 from probes.records.run import PARTIAL, Run, new_folder, read_moments, read_run, remove_parts, replace_file
 from probes.records.table import csv_text
 from tests.devices import CPU, GPU, measurement

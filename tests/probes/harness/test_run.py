@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from kernels.base import Audit, Kernel, KernelError, Unavailable, Work
+from kernels.device import Device
 from probes.harness import turn
 from probes.harness.bench import LocalBench
 from probes.harness.case import Case, Probe
@@ -18,7 +19,7 @@ from probes.harness.clocks.sampling import Rule, Sample
 from probes.harness.devices import limits
 from probes.harness.rounds import MORE_ROUNDS, Judge, run
 from probes.harness.task import RESERVE, tasks
-from probes.records.measurement import FAILED, OK, SKIPPED, Device, Measurement
+from probes.records.measurement import FAILED, OK, SKIPPED, Measurement
 from tests.devices import CPU
 
 STARTED = "2030-01-02T03:04:05Z"

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from probes.records.measurement import SKIPPED, Device
+from kernels.device import Device
+from probes.records.measurement import SKIPPED
 from probes.records.stored import device_of, row_problem
 from tests.devices import CPU, GPU, measurement
 
