@@ -54,7 +54,7 @@ def sizes(device: Device, threads: int, largest: int = LARGEST) -> Iterator[tupl
 
 
 def _cuda(device: Device) -> Iterator[Case]:
-    from kernels import cache_cuda
+    from kernels.cache import cuda as cache_cuda
 
     for tag, params, full in cache_cuda.points(device):
         kernel = KERNELS.get(params["mode"], cache.READ)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from kernels import gemm
 from kernels.device import Device
 from kernels.formats import FORMATS
+from kernels.gemm import work as gemm_work
 from probes.harness.case import Case, run_alone
 
 DTYPES = ("fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int8")
@@ -17,13 +18,13 @@ def cases(device: Device) -> Iterator[Case]:
     """Each precision with random operands and with zeros, which cost less power."""
     if device.kind != "cuda":
         return
-    from kernels import gemm_cuda
+    from kernels.gemm import cublaslt
 
     n = LARGE if device.units >= MANY_SMS else SMALL
     for dtype in DTYPES:
-        skip = gemm_cuda.missing(device, dtype)
+        skip = cublaslt.missing(device, dtype)
         for operands, variant in (("random", ""), ("zeros", "/zeros")):
-            params = {"n": n, "operands": operands, "product_bytes": FORMATS[gemm.OUTPUT[dtype]].bits // 8}
+            params = {"n": n, "operands": operands, "product_bytes": FORMATS[gemm_work.OUTPUT[dtype]].bits // 8}
             yield Case(gemm.GEMM, dtype, "cublaslt", f"compute/{dtype}/gemm{variant}", params, skip)
 
 

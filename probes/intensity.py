@@ -10,9 +10,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from kernels import fma_cpu, mixed, mixed_cpu, mixed_cuda
+from kernels import intensity
 from kernels.base import ITEMSIZE
 from kernels.device import Device
+from kernels.fma import cpu as fma_cpu
+from kernels.intensity import cpu as intensity_cpu
+from kernels.intensity import cuda as intensity_cuda
+from kernels.intensity import work as intensity_work
 from probes import bandwidth, compute, tensor_core
 from probes.harness.case import Case, run_alone
 
@@ -68,11 +72,11 @@ def points(dtype: str, ridge: float, tensor: bool = False) -> list[tuple[int, in
     Further than FAR from it the roof is straight, and every other of them does (of which a quick run takes every other,
     as of any curve). On tensor cores a multiply-add is one in each column of a matrix.
     """
-    size, columns = ITEMSIZE[dtype], mixed_cuda.COLUMNS if tensor else 1
-    rarest = mixed_cuda.VECS if tensor else 2**6
+    size, columns = ITEMSIZE[dtype], intensity_cuda.COLUMNS if tensor else 1
+    rarest = intensity_cuda.VECS if tensor else 2**6
     sparse = [(1, 2**e) for e in range(6, 0, -1) if 2**e <= rarest and 2 * columns / (size * 2**e) >= LEAST]
     powers = [2**e for e in range(20) if 2**e < 2 * PAST_RIDGE * ridge]
-    dense = sorted({mixed.possible(k, even=tensor) for k in (*powers, *(ridge * near for near in NEAR))})
+    dense = sorted({intensity_work.possible(k, even=tensor) for k in (*powers, *(ridge * near for near in NEAR))})
     found = [*sparse, *((k, 1) for k in dense)]
     below = [(k, every) for k, every in found if k / every < ridge / FAR]
     above = [(k, every) for k, every in found if k / every > ridge * FAR]
@@ -84,13 +88,13 @@ def _case(device: Device, dtype: str, path: str, k: int, every: int) -> Case:
     size, times = ITEMSIZE[dtype], k / ridge(device, dtype)
     tiles = -(-array_bytes(device, far=times > FAR) // (size * params["tile"]))
     if device.kind == "cuda":
-        params |= mixed_cuda.array(params, tiles) | {"equal": int(times > EQUAL)}
+        params |= intensity_cuda.array(params, tiles) | {"equal": int(times > EQUAL)}
     else:
         params["n"] = tiles * params["tile"]
     x = 2 * k * params.get("columns", 1) / (size * every)
     given = {**params, "k": k, "every": every, "x": x}
     backend, series = "cpu" if device.kind == "cpu" else "raw", "-".join(filter(None, (dtype, path)))
-    return Case(mixed.MIXED, dtype, backend, f"sweep/compute/intensity/{series}", given, skip)
+    return Case(intensity.MIXED, dtype, backend, f"sweep/compute/intensity/{series}", given, skip)
 
 
 def array_bytes(device: Device, far: bool = False) -> int:
@@ -105,9 +109,9 @@ def array_bytes(device: Device, far: bool = False) -> int:
 
 def _shape(device: Device, dtype: str, path: str, every: int) -> tuple[dict[str, Any], str]:
     if device.kind == "cpu":
-        shape = mixed_cpu.shape(device.features, dtype, every) | {"threads": device.units}
+        shape = intensity_cpu.shape(device.features, dtype, every) | {"threads": device.units}
         return shape, fma_cpu.missing(device.features, dtype)
-    return mixed_cuda.shape(device, dtype, path), mixed_cuda.missing(device, dtype, path)
+    return intensity_cuda.shape(device, dtype, path), intensity_cuda.missing(device, dtype, path)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kernels import cache
+from kernels.chase import CHASE
+from kernels.chase import work as chase_work
 from kernels.device import Device
 from probes.cache import last_share, sizes
 from probes.harness.case import Case, run_alone
@@ -18,16 +19,16 @@ def cases(device: Device) -> Iterator[Case]:
     Past the last cache of a CPU no point waits for a full run: a quick one, which keeps half, still needs three.
     """
     if device.kind == "cuda":
-        from kernels import chase_cuda
+        from kernels.chase import cuda as chase_cuda
 
         for tag, params, full in chase_cuda.points(device):
-            yield Case(cache.CHASE, "int64", "raw", tag, params, full=full)
+            yield Case(CHASE, "int64", "raw", tag, params, full=full)
         return
     cached = last_share(device, 1)
     for size, full in sizes(device, 1, LARGEST):
-        params = {"x": size // cache.LINE["cpu"] * cache.LINE["cpu"], "line": cache.LINE["cpu"]}
+        params = {"x": size // chase_work.LINE["cpu"] * chase_work.LINE["cpu"], "line": chase_work.LINE["cpu"]}
         tag, steady = "sweep/latency/working-set/chase", device.stays_in_core(size)
-        yield Case(cache.CHASE, "int64", "cpu", tag, params, full=full and size <= cached, steady=steady)
+        yield Case(CHASE, "int64", "cpu", tag, params, full=full and size <= cached, steady=steady)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
-from kernels import gemm, gemm_cuda
+from kernels import gemm
 from kernels.base import Work
 from kernels.device import Device
 from kernels.formats import FORMATS
+from kernels.gemm import cublaslt
+from kernels.gemm import work as gemm_work
 from kernels.layers import FAMILIES, Family, Layer
 from kernels.onnx import net as layer_net
 from kernels.runtime import kernel as layer_kernel
@@ -82,10 +84,10 @@ def _by_library(layer: Layer, family: Family, device: Device) -> Iterator[Case]:
     """The same product by the vendor's library, called directly: what of its time is the runtime's choice of kernel."""
     timed, n = layer_kernel.TimedLayer(layer.op, layer.make), int(layer.x)
     for dtype in family.dtypes[device.kind]:
-        skip = gemm_cuda.missing(device, dtype) or session.missing("cpu")
+        skip = cublaslt.missing(device, dtype) or session.missing("cpu")
         facts = {} if skip else timed.facts(dtype, LIBRARY)
         place = {"network": "", "layer": layer.name, "sweep": layer.family, "over": family.over}
-        size = {"n": n, "operands": "random", "product_bytes": FORMATS[gemm.OUTPUT[dtype]].bits // 8}
+        size = {"n": n, "operands": "random", "product_bytes": FORMATS[gemm_work.OUTPUT[dtype]].bits // 8}
         params = {**facts, **place, **size, "series": layer.series, "x": layer.x}
         yield Case(gemm.GEMM, dtype, LIBRARY, "layer/matmul", params, skip)
 

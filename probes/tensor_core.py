@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kernels import tensor, tensor_table
+from kernels import tensor
 from kernels.device import Device
-from kernels.tensor_table import Instruction
+from kernels.tensor import table as tensor_table
+from kernels.tensor import work as tensor_work
+from kernels.tensor.table import Instruction
 from probes.harness.case import Case, run_alone
 
 
@@ -21,7 +23,7 @@ def cases(device: Device) -> Iterator[Case]:
 
 
 def _cases(device: Device, row: Instruction) -> Iterator[Case]:
-    shape = tensor.launch_shape(row, device.arch.replace(".", ""))
+    shape = tensor_work.launch_shape(row, device.arch.replace(".", ""))
     params = {"shape": row.shape, **shape, "blocks": device.units * shape["blocks_per_sm"]}
     for operands, variant, check in (("random", "", "integers"), ("zeros", "/zeros", "independent")):
         kernel = tensor.kernel(row, check)

@@ -8,6 +8,7 @@ from typing import Any
 
 from kernels import transfer
 from kernels.device import Device
+from kernels.transfer import work as transfer_work
 from probes.harness.case import Case, run_alone
 from probes.harness.devices import limits
 
@@ -45,7 +46,7 @@ def fitting(device: Device, wanted: int, buffers: int = 1, host: bool = True) ->
 
 def _bus(device: Device) -> Iterator[Case]:
     for direction in ("h2d", "d2h", "both"):
-        size = fitting(device, PINNED, transfer.DIRECTIONS[direction])
+        size = fitting(device, PINNED, transfer_work.DIRECTIONS[direction])
         yield _copy(direction, f"transfer/{direction}", {"size_bytes": size, "host": "pinned"})
     for direction in ("h2d", "d2h"):
         params = {"size_bytes": fitting(device, PAGEABLE), "host": "pageable"}
@@ -78,12 +79,12 @@ def _copy(direction: str, tag: str, params: dict[str, Any], full: bool = False) 
 
 def _one_memory(device: Device) -> Iterator[Case]:
     """The choice on an integrated GPU: who reads which kind of memory how fast."""
-    from kernels import stream_cuda
+    from kernels.stream import cuda as stream_cuda
 
     size = fitting(device, DEVICE)
     for backend, reader in (("raw", "gpu"), ("numpy", "cpu")):
         shape = stream_cuda.variants("read", device)[0][1] if backend == "raw" else {}
-        for memory in transfer.READERS[backend]:
+        for memory in transfer_work.READERS[backend]:
             params = {"size_bytes": size, "memory": memory, **shape}
             yield Case(transfer.READ, "fp64", backend, f"transfer/{memory}-{reader}", params)
 

@@ -1,4 +1,4 @@
-"""The one-way flow is the wall of this house: kernels <- probes <- run_all, kernels.device <- probes.records <- analysis."""
+"""The one-way flow is the main wall: kernels <- probes <- run_all, and kernels.device <- probes.records <- analysis."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_no_files_import_each_other_in_a_circle() -> None:
 
 
 def name_of(path: Path) -> str:
-    """``kernels.fma`` of kernels/fma/__init__.py."""
+    """``kernels.fma.work`` of kernels/fma/__init__.py."""
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 

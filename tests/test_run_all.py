@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 import run_all
-from kernels import fma, stream_cpu
+from kernels import fma
 from kernels.base import KernelError, Work
 from kernels.device import Device
+from kernels.fma import work as fma_work
+from kernels.stream import cpu as stream_cpu
 from probes import bandwidth, compute
 from probes.harness import bench, sustained
 from probes.harness.clocks import sampling
@@ -173,7 +175,7 @@ def test_a_doubled_operation_count_fails_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def doubled(dtype: str, **params: Any) -> Work:
-        return Work(flops=2 * fma.work(dtype, **params).flops)
+        return Work(flops=2 * fma_work.work(dtype, **params).flops)
 
     right = fma.kernel
     monkeypatch.setattr(compute.fma, "kernel", lambda dtype: replace(right(dtype), work=doubled))

@@ -18,7 +18,7 @@ def test_tool_has_nothing_to_say(command: tuple[str, ...]) -> None:
 
 
 def test_cuda_sources_are_formatted() -> None:
-    sources = sorted((ROOT / "kernels").glob("*.cu*"))
+    sources = sorted((ROOT / "kernels").rglob("*.cu*"))
     tool = Path(sys.executable).with_name("clang-format")
     assert sources
     done = subprocess.run([tool, "--dry-run", "--Werror", *sources], cwd=ROOT, capture_output=True, text=True)

@@ -19,8 +19,6 @@ from kernels.base import Audit, KernelError, Work
 from kernels.cuda.nvrtc import Cubin, compile_cubin
 from kernels.device import Device
 
-HERE = Path(__file__).parents[1]
-
 
 class Buffer:
     """``count`` elements on the device. Raises KernelError if the device has no room for them."""
@@ -188,11 +186,11 @@ def sm(device: Device, suffix: str = "") -> str:
     return device.arch.replace(".", "") + suffix
 
 
-def build(device: Device, name: str, defines: dict[str, object], suffix: str = "") -> Cubin:
-    """The cubin of ``kernels/<name>.cu`` for this device and its driver."""
+def build(device: Device, source: Path, defines: dict[str, object], suffix: str = "") -> Cubin:
+    """The cubin of a .cu file for this device and its driver."""
     driver = str(device.facts.get("driver_version") or "")
     major = int(driver.split(".")[0]) if driver[:1].isdigit() else None
-    return compile_cubin(HERE / f"{name}.cu", sm(device, suffix), defines, major)
+    return compile_cubin(source, sm(device, suffix), defines, major)
 
 
 @cache

@@ -20,7 +20,7 @@ from glob import glob
 
 from kernels.base import Audit, Work
 from kernels.device import Device
-from kernels.stream import ARRAYS
+from kernels.stream.work import ARRAYS
 from probes.harness.case import Case, choose
 from probes.harness.devices.choose import choose as choose_device
 from probes.records.measurement import RidgelineError

@@ -16,7 +16,7 @@ from analysis.model.judge import judged
 from analysis.model.levels import BY_ORDER, levels, reported
 from analysis.model.plateaus import plateaus
 from analysis.tell.report import summary
-from kernels.cache_cuda import SM_SIZES
+from kernels.cache.cuda import SM_SIZES
 from kernels.device import Device
 from probes.records.measurement import FAILED, Measurement
 from probes.records.run import COMPLETE, Run

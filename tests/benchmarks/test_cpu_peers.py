@@ -11,7 +11,11 @@ from typing import Any
 
 import pytest
 
-from kernels import cache, fma, fma_cpu, stream
+from kernels import cache, fma, stream
+from kernels.chase import CHASE
+from kernels.chase import work as chase_work
+from kernels.fma import cpu as fma_cpu
+from kernels.fma import work as fma_work
 from probes import bandwidth
 from probes.harness.clocks.sampling import HostClock, Rule, calibrate
 
@@ -64,7 +68,7 @@ def test_fma(benchmark: Any, peers: ctypes.CDLL, host: Any, dtype: str) -> None:
     if not hasattr(peers, f"fma_{dtype}"):
         pytest.skip(f"no C kernel for {dtype} on this core")
     clock = HostClock(host)
-    params = fma_cpu.shape(host.features, dtype) | {"threads": host.units} | fma.TIMED[dtype]
+    params = fma_cpu.shape(host.features, dtype) | {"threads": host.units} | fma_work.TIMED[dtype]
     launch = fma.kernel(dtype).backends["cpu"](host, dtype, params, clock.queue)
     compare(benchmark, launch, Peer(peers, f"fma_{dtype}", launch), clock)
 
@@ -83,7 +87,7 @@ def test_cache(benchmark: Any, peers: ctypes.CDLL, host: Any, kernel: Any, size:
 @pytest.mark.parametrize("size", SIZES)
 def test_chase(benchmark: Any, peers: ctypes.CDLL, host: Any, size: int) -> None:
     clock = HostClock(host)
-    launch = cache.CHASE.backends["cpu"](host, "int64", {"x": size, "line": cache.LINE["cpu"]}, clock.queue)
+    launch = CHASE.backends["cpu"](host, "int64", {"x": size, "line": chase_work.LINE["cpu"]}, clock.queue)
     compare(benchmark, launch, Peer(peers, "chase", launch), clock)
 
 

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kernels import access, access_cuda, pattern
+from kernels import access, pattern
+from kernels.access import cuda as access_cuda
+from kernels.access import work as access_work
 from kernels.base import Audit, KernelError, Work
 from kernels.cuda import sass
 from kernels.cuda.disassembly import disassemble
@@ -46,12 +48,12 @@ def gpu_cases() -> list[tuple[str, dict[str, Any]]]:
 
 
 def kernel_of(op: str) -> Any:
-    return getattr(access, op.upper())
+    return getattr(access_work, op.upper())
 
 
 def audited(arch: str, op: str, params: dict[str, Any], work: Work | None = None) -> Audit:
     device = replace(GPU, arch=arch, facts={})
-    cubin = access_cuda.build(device, op, "fp32", params)
+    cubin = access_cuda.build(op, device, "fp32", params)
     return access_cuda.audit(cubin, op, "fp32", params, work or kernel_of(op).work("fp32", **params))
 
 
@@ -86,7 +88,7 @@ def test_a_pass_that_misses_an_element_shows(team: Team, host: Device) -> None:
 
 def test_places_are_a_bijection_without_an_even_step() -> None:
     for number_bits in (2, 3, 11, 16):
-        found = access.places(number_bits, np.arange(1 << number_bits))
+        found = access_work.places(number_bits, np.arange(1 << number_bits))
         assert np.array_equal(np.sort(found), np.arange(1 << number_bits))
     steps = np.diff(found.astype(np.int64))
     assert len(np.unique(steps)) > 1 << 8, "a multiplication alone would take the same step every time"
@@ -95,7 +97,7 @@ def test_places_are_a_bijection_without_an_even_step() -> None:
 @pytest.mark.parametrize("stride", [1, 3, 32])
 def test_the_strided_total_is_the_sum_of_the_values(stride: int) -> None:
     n = 2 * pattern.LENGTH * stride + 17
-    assert access.strided_total("fp32", n, stride) == pattern.values("fp64", 0, np.arange(0, n, stride)).sum()
+    assert access_work.strided_total("fp32", n, stride) == pattern.values("fp64", 0, np.arange(0, n, stride)).sum()
 
 
 def test_only_useful_bytes_count() -> None:
@@ -123,7 +125,7 @@ def test_loads_have_the_declared_width_on_every_architecture(arch: str) -> None:
 @pytest.mark.parametrize("arch", ["8.0", "9.0", "12.0"])
 def test_all_loads_are_on_their_way_before_the_first_is_used(arch: str) -> None:
     for op, params in gpu_cases():
-        cubin = access_cuda.build(replace(GPU, arch=arch, facts={}), op, "fp32", params)
+        cubin = access_cuda.build(op, replace(GPU, arch=arch, facts={}), "fp32", params)
         loop = [i.opcode[:4] for i in max(sass.loops(disassemble(cubin)), key=len)]
         users = [at for at, opcode in enumerate(loop) if opcode in ("FADD", "STG.")]
         assert max(at for at, opcode in enumerate(loop) if opcode == "LDG.") < min(users), (op, params)
@@ -137,7 +139,7 @@ def test_a_wrong_count_of_bytes_is_caught(op: str) -> None:
 
 def test_loads_of_another_width_are_caught() -> None:
     narrow = {"n": N, "width": 4, **access_cuda.shape("read", 4)}
-    cubin = access_cuda.build(GPU, "read", "fp32", narrow)
+    cubin = access_cuda.build("read", GPU, "fp32", narrow)
     wide = narrow | {"width": 16}
     assert (
         "removed the work" in access_cuda.audit(cubin, "read", "fp32", wide, access.READ.work("fp32", **wide)).problem
@@ -148,7 +150,7 @@ def test_what_does_not_divide_is_refused(team: Team, host: Device) -> None:
     with pytest.raises(KernelError, match="take a multiple of"):
         access_cuda.chunks("read", "fp32", {"n": N + 4, "width": 16, **access_cuda.shape("read", 16)})
     with pytest.raises(KernelError, match="take a power of two"):
-        access.bits("fp64", 3 << 10, 64)
+        access_work.bits("fp64", 3 << 10, 64)
     with pytest.raises(KernelError, match="places on 2 threads: take a multiple of"):
         access.STRIDE.backends["cpu"](host, "fp32", {"n": N + 8, "x": 1, "threads": 2}, team)
 

@@ -11,8 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kernels import cache, cache_cuda, chase_cuda, pattern
+from kernels import cache, pattern
 from kernels.base import Work
+from kernels.cache import cuda as cache_cuda
+from kernels.cache import work as cache_work
+from kernels.chase import CHASE
+from kernels.chase import cuda as chase_cuda
+from kernels.chase import work as chase_work
 from kernels.cuda import launch as cuda
 from probes.cache import cases
 from probes.harness.case import Case
@@ -46,22 +51,22 @@ def test_every_reader_adds_its_whole_set_each_time(team: Team, size: int, reader
 @pytest.mark.parametrize("hops", [1, 8, 63, 64, 1000])
 def test_a_chase_makes_just_the_hops_it_is_asked(team: Team, hops: int) -> None:
     params = {"x": 64 * 64, "line": 64}
-    launch = cache.CHASE.backends["cpu"](cpu.detect(), "int64", params, team)
+    launch = CHASE.backends["cpu"](cpu.detect(), "int64", params, team)
     launch.run(hops)
-    assert np.array_equal(launch.result(), cache.CHASE.reference("int64", hops, **params))
+    assert np.array_equal(launch.result(), CHASE.reference("int64", hops, **params))
     assert not launch.audit(Work()).problem
     launch.close()
 
 
 def test_a_cycle_visits_every_line_once_in_no_order() -> None:
-    order = cache.cycle(1000)
+    order = chase_work.cycle(1000)
     assert sorted(order) == list(range(1000))
     assert np.abs(np.diff(order) == 1).mean() < 0.01
 
 
 def test_words_sum_to_their_total_at_any_length() -> None:
-    for count in (1, 1000, cache.WORD_LENGTH, 2 * cache.WORD_LENGTH + 5):
-        assert cache.word_total(count) == int(cache.words(count).sum(dtype=np.uint64))
+    for count in (1, 1000, cache_work.WORD_LENGTH, 2 * cache_work.WORD_LENGTH + 5):
+        assert cache_work.word_total(count) == int(cache_work.words(count).sum(dtype=np.uint64))
 
 
 def kinds(arch: str) -> dict[tuple[str, int], dict[str, Any]]:
@@ -87,7 +92,7 @@ def test_the_smallest_l1_holds_three_points(quick: bool) -> None:
 def test_the_hot_loop_holds_the_declared_loads_on_every_architecture(arch: str) -> None:
     device = replace(GPU, arch=arch)
     for kind, params in kinds(arch).items():
-        cubin = cuda.build(device, "cache", cache_cuda.defines(params))
+        cubin = cuda.build(device, cache_cuda.SOURCE, cache_cuda.defines(params))
         found = cache_cuda.audit(cubin, params, cache.READ.work("int32", **params))
         assert not found.problem, (kind, found.problem)
         assert found.note or ("STG" if kind[0] == "write" else "LD") in found.instruction
@@ -101,7 +106,7 @@ def test_a_copy_moves_whole_visits_of_both_halves_and_checks_the_target() -> Non
     for _, params, _ in cache_cuda.points(GPU):
         if params["mode"] in cache_cuda.MOVES:
             visit = params["block"] * cache_cuda.VECTOR * params["unroll"] * params["visits"]
-            assert params["x"] % (visit * cache.ARRAYS[params["mode"]]) == 0
+            assert params["x"] % (visit * cache_work.ARRAYS[params["mode"]]) == 0
     target = cache.COPY.reference("fp64", 1, **kinds("9.0")["copy", 0])
     assert np.array_equal(target[:64], pattern.values("fp64", 0, np.arange(64)))
     assert set(cache.WRITE.reference("fp64", 1, **kinds("9.0")["write", 0])) == {pattern.WRITTEN}
@@ -139,7 +144,7 @@ def test_a_multiprocessor_that_reads_the_set_of_another_is_caught(monkeypatch: p
     monkeypatch.setattr(cuda, "function", lambda path, name: kernel)
     few = replace(GPU, units=3)
     params = next(p for tag, p, _ in cache_cuda.points(few) if p["mode"] == "sm" and p["block"] == 1024)
-    launch = cache_cuda.raw(few, params, Queue(runtime))
+    launch = cache_cuda.raw(few, "int32", params, Queue(runtime))
     case = Case(cache.READ, "int32", "raw", "sweep/bandwidth/working-set/read-per-sm", params)
     check(case, launch)
     wrong.append(True)
@@ -150,7 +155,7 @@ def test_a_multiprocessor_that_reads_the_set_of_another_is_caught(monkeypatch: p
 
 def test_a_load_too_few_shows() -> None:
     params = kinds("9.0")["sm", 0]
-    halved = cuda.build(GPU, "cache", cache_cuda.defines({**params, "unroll": params["unroll"] // 2}))
+    halved = cuda.build(GPU, cache_cuda.SOURCE, cache_cuda.defines({**params, "unroll": params["unroll"] // 2}))
     assert "operations a repetition" in cache_cuda.audit(halved, params, Work(0, params["pass_bytes"])).problem
 
 

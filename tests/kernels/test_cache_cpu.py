@@ -8,14 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kernels import cache, cache_cpu, chase_cpu
+from kernels import cache
 from kernels.base import KernelError, Work
+from kernels.cache import cpu as cache_cpu
+from kernels.chase import CHASE
+from kernels.chase import cpu as chase_cpu
+from kernels.chase import work as chase_work
 from probes.harness.check import difference
 from tests.devices import CPU
 from tests.kernels.test_cpu_kernels import THREADS, Host, Team, host, team
 
 __all__ = ["host", "team"]  # the fixtures of the other CPU kernels
-CHASE = {"x": 64 << 10, "line": 64}
+PARAMS = {"x": 64 << 10, "line": 64}
 
 
 @pytest.mark.parametrize("size", [1 << 10, 6 << 10, 100 << 10])
@@ -61,16 +65,16 @@ def test_a_set_with_a_tail_is_refused(team: Team, host: Host) -> None:
 
 @pytest.mark.parametrize("hops", [1, 7, 8, 9, 16, 1001])
 def test_a_chase_makes_just_so_many_hops(team: Team, host: Host, hops: int) -> None:
-    launch = cache.CHASE.backends["cpu"](host, "int64", CHASE, team)
+    launch = CHASE.backends["cpu"](host, "int64", PARAMS, team)
     launch.run(hops)
-    assert not difference(launch.result(), cache.CHASE.reference("int64", hops, **CHASE), 0.0)
+    assert not difference(launch.result(), CHASE.reference("int64", hops, **PARAMS), 0.0)
 
 
 def test_a_chase_goes_on_where_it_ended(team: Team, host: Host) -> None:
-    launch = cache.CHASE.backends["cpu"](host, "int64", CHASE, team)
+    launch = CHASE.backends["cpu"](host, "int64", PARAMS, team)
     for hops in (5, 6):
         launch.run(hops)
-    assert not difference(launch.result(), cache.CHASE.reference("int64", 11, **CHASE), 0.0)
+    assert not difference(launch.result(), CHASE.reference("int64", 11, **PARAMS), 0.0)
 
 
 class Watched:
@@ -91,7 +95,7 @@ class Watched:
 @pytest.mark.parametrize(("x", "each"), [(64 << 10, ["touch", "run"]), (128 << 10, ["run"])])
 def test_a_set_that_fits_the_last_cache_is_brought_there_before_every_run(team: Team, x: int, each: list[str]) -> None:
     device, watched = replace(CPU, last_cache_bytes=64 << 10), Watched(team)
-    launch = cache.CHASE.backends["cpu"](device, "int64", {"x": x, "line": 64}, watched)
+    launch = CHASE.backends["cpu"](device, "int64", {"x": x, "line": 64}, watched)
     assert watched.asked == ["touch"]
     launch.run(1)
     launch.run(1)
@@ -100,7 +104,7 @@ def test_a_set_that_fits_the_last_cache_is_brought_there_before_every_run(team: 
 
 
 def test_a_chase_is_made_of_dependent_loads(team: Team, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    launch = cache.CHASE.backends["cpu"](host, "int64", CHASE, team)
+    launch = CHASE.backends["cpu"](host, "int64", PARAMS, team)
     assert launch.audit(Work()).instruction
     assert not launch.audit(Work()).problem
     monkeypatch.setattr(chase_cpu, "HOPS", chase_cpu.HOPS * 2)
@@ -108,7 +112,7 @@ def test_a_chase_is_made_of_dependent_loads(team: Team, host: Host, monkeypatch:
 
 
 def test_a_chase_visits_every_line_once() -> None:
-    assert np.array_equal(np.sort(cache.cycle(1000)), np.arange(1000))
+    assert np.array_equal(np.sort(chase_work.cycle(1000)), np.arange(1000))
 
 
 def test_memory_starts_on_a_large_page_and_is_as_long_as_asked() -> None:

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kernels import fma, fma_cpu, pattern, stream
+from kernels import fma, pattern, stream
 from kernels.base import KernelError, Work
 from kernels.cpu.asm import Spec, audit
 from kernels.cpu.emit import Vector, vector
+from kernels.fma import cpu as fma_cpu
+from kernels.fma import work as fma_work
 from probes.harness.check import difference
 from probes.harness.clocks.team import Team
 
@@ -45,7 +47,7 @@ def host() -> Host:
 
 
 def fma_params(host: Host, dtype: str) -> dict[str, Any]:
-    return fma_cpu.shape(host.features, dtype) | {"threads": THREADS} | fma.TIMED[dtype]
+    return fma_cpu.shape(host.features, dtype) | {"threads": THREADS} | fma_work.TIMED[dtype]
 
 
 def has(host: Host, dtype: str) -> bool:
@@ -61,8 +63,8 @@ def test_chains_compute_what_numpy_computes(team: Team, host: Host, dtype: str) 
     params = fma_params(host, dtype) | dict(kernel.check_params)
     launch = fma.kernel(dtype).backends["cpu"](host, dtype, params, team)
     launch.run(3)
-    assert not difference(launch.result(), fma.reference(dtype, 3, **params), fma.TOLERANCE.get(dtype, 0.0))
-    assert difference(launch.result(), fma.reference(dtype, 4, **params), fma.TOLERANCE.get(dtype, 0.0)), (
+    assert not difference(launch.result(), fma_work.reference(dtype, 3, **params), fma_work.TOLERANCE.get(dtype, 0.0))
+    assert difference(launch.result(), fma_work.reference(dtype, 4, **params), fma_work.TOLERANCE.get(dtype, 0.0)), (
         "the count shows"
     )
 
@@ -73,7 +75,7 @@ def test_the_hot_loop_of_the_chains_does_the_declared_work(team: Team, host: Hos
         return
     params = fma_params(host, dtype)
     launch = fma.kernel(dtype).backends["cpu"](host, dtype, params, team)
-    work = fma.work(dtype, **params)
+    work = fma_work.work(dtype, **params)
     found = launch.audit(work)
     assert not found.problem
     assert found.instruction

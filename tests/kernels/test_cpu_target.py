@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
-from kernels import cache, fma, fma_cpu, stream
+from kernels import cache, fma, stream
 from kernels.base import Unavailable, Work
 from kernels.cpu import target
 from kernels.cpu.asm import Spec, audit
 from kernels.cpu.emit import vector
+from kernels.fma import cpu as fma_cpu
+from kernels.fma import work as fma_work
 from probes.harness.check import difference
 from tests.devices import CPU
 from tests.kernels.test_cpu_kernels import DTYPES, THREADS, Host, Team, fma_params, host, team
@@ -92,7 +94,7 @@ def test_a_device_that_has_everything_runs_what_this_machine_has(team: Team, hos
     if fma_cpu.missing(EVERYTHING.features, dtype):
         assert fma_cpu.missing(host.features, dtype)
         return
-    params = fma_cpu.shape(EVERYTHING.features, dtype) | {"threads": THREADS} | fma.TIMED[dtype]
+    params = fma_cpu.shape(EVERYTHING.features, dtype) | {"threads": THREADS} | fma_work.TIMED[dtype]
     if not fma_cpu.missing(host.features, dtype) and params == fma_params(host, dtype):
         kernel.backends["cpu"](EVERYTHING, dtype, params, team).run(1)
         return
@@ -109,7 +111,9 @@ def test_what_has_no_shape_takes_the_widest_that_is_here(team: Team, kernel: Any
 
 
 CHILD = """
-from kernels import fma, fma_cpu
+from kernels import fma
+from kernels.fma import cpu as fma_cpu
+from kernels.fma import work as fma_work
 from kernels.cpu import target as cpu_target
 from probes.harness.devices import cpu
 from probes.harness.clocks.team import Team
@@ -117,10 +121,10 @@ from probes.harness.clocks.team import Team
 device, team = cpu.detect(), Team([cpu.detect().facts["cpus"][0]])
 for dtype in ("fp64", "fp32", "fp16", "bf16", "int32", "int8"):
     if not fma_cpu.missing(device.features, dtype):
-        params = fma_cpu.shape(device.features, dtype) | {"threads": 1} | fma.TIMED[dtype]
+        params = fma_cpu.shape(device.features, dtype) | {"threads": 1} | fma_work.TIMED[dtype]
         launch = fma.kernel(dtype).backends["cpu"](device, dtype, params, team)
         launch.run(2)
-        print(dtype, launch.audit(fma.work(dtype, **params)))
+        print(dtype, launch.audit(fma_work.work(dtype, **params)))
 print(*device.warnings, sep="\\n")
 """
 

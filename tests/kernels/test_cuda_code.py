@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 
-from kernels import fma, fma_cuda, stream, stream_cuda
+from kernels import stream
 from kernels.base import KernelError, Work
 from kernels.cuda import cubins, disassembly, nvrtc, sass
 from kernels.cuda import launch as cuda
+from kernels.fma import cuda as fma_cuda
+from kernels.fma import work as fma_work
+from kernels.stream import cuda as stream_cuda
 from tests.devices import GPU
 from tests.kernels.made_up_cuda import Queue, installed
 
@@ -28,7 +31,7 @@ def device(arch: str) -> Any:
 
 def chains(arch: str, dtype: str) -> tuple[nvrtc.Cubin, dict[str, Any]]:
     params = fma_cuda.shape(device(arch), dtype)
-    return cuda.build(device(arch), "fma", fma_cuda.defines(dtype, params)), params
+    return cuda.build(device(arch), fma_cuda.SOURCE, fma_cuda.defines(dtype, params)), params
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
@@ -38,7 +41,7 @@ def test_chains_do_their_work_on_every_architecture(arch: str, dtype: str) -> No
         assert dtype == "bf16", reason
         return
     cubin, params = chains(arch, dtype)
-    found = sass.audit(cubin, fma_cuda.spec(dtype, params), fma.work(dtype, **params))
+    found = sass.audit(cubin, fma_cuda.spec(dtype, params), fma_work.work(dtype, **params))
     assert found.problem == ""
     if arch in COMPILE_ONLY:
         assert found.note == f"not audited: nvdisasm refuses sm_{cubin.arch}"
@@ -55,7 +58,7 @@ def test_streams_move_whole_vectors(arch: str, dtype: str, kernel: Any) -> None:
     known = replace(device(arch), facts={"shared_bytes_per_multiprocessor": 233472, "shared_bytes_optin": 232448})
     for backend, params in stream_cuda.variants(kernel.name, known):
         if backend == "raw":
-            cubin = cuda.build(device(arch), "stream", stream_cuda.defines(kernel.name, dtype, params))
+            cubin = cuda.build(device(arch), stream_cuda.SOURCE, stream_cuda.defines(kernel.name, dtype, params))
             found = stream_cuda.audit(cubin, kernel.name, params)
             assert found.problem == ""
             assert ".128" in found.instruction or arch in COMPILE_ONLY
@@ -79,7 +82,7 @@ def test_the_launch_takes_the_unused_shared_memory(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(cuda, "function", lambda path, name, shared: allowed.update({name: shared}) or kernel)
     for shared in (0, 116737):
         params = {"n": 1 << 12, "block": 1024, "vecs": 2} | ({"shared_bytes": shared} if shared else {})
-        launch = stream_cuda.raw(device("9.0"), "triad", "fp64", params, Queue(runtime))
+        launch = stream_cuda.raw("triad", device("9.0"), "fp64", params, Queue(runtime))
         launch.run(2)
         launch.close()
         assert (allowed["stream"], taken[-2:]) == (shared, [shared, shared])
@@ -87,7 +90,7 @@ def test_the_launch_takes_the_unused_shared_memory(monkeypatch: pytest.MonkeyPat
 
 def test_a_stream_that_moves_less_or_in_smaller_pieces_is_caught() -> None:
     wide = {"block": 256, "vecs": 2}
-    cubin = cuda.build(device("9.0"), "stream", stream_cuda.defines("triad", "fp64", wide))
+    cubin = cuda.build(device("9.0"), stream_cuda.SOURCE, stream_cuda.defines("triad", "fp64", wide))
     assert stream_cuda.audit(cubin, "triad", wide | {"vecs": 4}).problem == (
         "4 loads and 2 stores of 128 bits a thread, not 8 and 4"
     )

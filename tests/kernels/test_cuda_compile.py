@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kernels import fma_cuda
+from kernels.fma import cuda as fma_cuda
 from tests.devices import GPU
 
 

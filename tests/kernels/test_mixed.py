@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kernels import mixed, mixed_cpu, mixed_cuda
 from kernels.base import KernelError, Work
 from kernels.cuda import launch as cuda
 from kernels.cuda.disassembly import disassemble
+from kernels.intensity import MIXED
+from kernels.intensity import cpu as intensity_cpu
+from kernels.intensity import cuda as intensity_cuda
+from kernels.intensity import work as intensity_work
 from probes import intensity
 from probes.harness.check import difference
 from probes.harness.clocks.team import Team
@@ -42,7 +45,7 @@ def host() -> Any:
 
 
 def cpu_params(host: Any, dtype: str, k: int, every: int) -> dict[str, Any]:
-    shape = mixed_cpu.shape(host.features, dtype, every)
+    shape = intensity_cpu.shape(host.features, dtype, every)
     return shape | {"n": 150 * shape["tile"], "k": k, "every": every, "threads": THREADS}
 
 
@@ -50,12 +53,12 @@ def cpu_params(host: Any, dtype: str, k: int, every: int) -> dict[str, Any]:
 @pytest.mark.parametrize("dtype", ["fp64", "fp32"])
 def test_the_cpu_computes_what_numpy_computes(team: Team, host: Any, dtype: str, k: int, every: int) -> None:
     params = cpu_params(host, dtype, k, every)
-    launch = mixed.MIXED.backends["cpu"](host, dtype, params, team)
+    launch = MIXED.backends["cpu"](host, dtype, params, team)
     for repeat in (1, 3):
         launch.run(repeat)
-        assert not difference(launch.result(), mixed.reference(dtype, repeat, **params), 0.0)
-    assert difference(launch.result(), mixed.reference(dtype, 4, **params), 0.0), "a pass too few shows"
-    work = mixed.work(dtype, **params)
+        assert not difference(launch.result(), intensity_work.reference(dtype, repeat, **params), 0.0)
+    assert difference(launch.result(), intensity_work.reference(dtype, 4, **params), 0.0), "a pass too few shows"
+    work = intensity_work.work(dtype, **params)
     assert not launch.audit(work).problem
     assert "not" in launch.audit(Work(2 * work.flops)).problem
     launch.close()
@@ -73,31 +76,31 @@ def test_the_loops_of_every_point_do_the_declared_work(team: Team, host: Any, dt
     device = host if wide else replace(host, features=narrow)
     for k, every in points_of(device, dtype):
         params = cpu_params(device, dtype, k, every)
-        launch = mixed.MIXED.backends["cpu"](device, dtype, params, team)
-        assert launch.audit(mixed.work(dtype, **params)).problem == "", (k, every)
+        launch = MIXED.backends["cpu"](device, dtype, params, team)
+        assert launch.audit(intensity_work.work(dtype, **params)).problem == "", (k, every)
         launch.close()
 
 
 @pytest.mark.parametrize("every", [1, 8])
 def test_a_tile_left_out_shows(every: int) -> None:
     params = {"tile": 1920, "lanes": 16, "regs": 1, "block": 1, "vecs": 8, "k": 1, "every": every}
-    whole, less = (mixed.reference("fp32", 1, n=tiles * 1920, **params) for tiles in (150, 149))
+    whole, less = (intensity_work.reference("fp32", 1, n=tiles * 1920, **params) for tiles in (150, 149))
     assert (whole != less)[: 1 if every == 1 else 2].all()
 
 
 def test_a_part_tile_is_refused(team: Team, host: Any) -> None:
     params = cpu_params(host, "fp32", 1, 1)
     with pytest.raises(KernelError, match="take a multiple of"):
-        mixed.MIXED.backends["cpu"](host, "fp32", params | {"n": params["n"] + 1}, team)
+        MIXED.backends["cpu"](host, "fp32", params | {"n": params["n"] + 1}, team)
 
 
 def test_a_repetition_goes_on_where_the_last_one_ended() -> None:
     shape = {"tile": 1920, "lanes": 1, "regs": 1, "block": 1, "vecs": 8}
     held, n = 128 * 1920, 120 * 1920
-    data = np.resize(mixed.period("fp32", 1920), held)
+    data = np.resize(intensity_work.period("fp32", 1920), held)
     read = np.take(data, np.arange(3 * n), mode="wrap")
-    assert mixed.reference("fp32", 3, n=n, held=held, k=1, **shape)[0] == -read.sum()
-    found = mixed.reference("fp32", 3, n=n, held=held, k=1, every=8, **shape)
+    assert intensity_work.reference("fp32", 3, n=n, held=held, k=1, **shape)[0] == -read.sum()
+    found = intensity_work.reference("fp32", 3, n=n, held=held, k=1, every=8, **shape)
     assert found[0] == -read[::8].sum()
     assert found[1] == int(read.astype(np.float32).view(np.uint32).sum(dtype=np.uint64)) % 2**32
 
@@ -105,13 +108,13 @@ def test_a_repetition_goes_on_where_the_last_one_ended() -> None:
 @pytest.mark.parametrize(("dtype", "counts_to"), [("fp16", 2048), ("bf16", 256)])
 def test_sums_stay_exact_whichever_tiles_a_thread_meets(dtype: str, counts_to: int) -> None:
     """Also where a large cache and few multiprocessors let each thread meet a thousand tiles."""
-    shape = mixed_cuda.shape(GPU, dtype)
+    shape = intensity_cuda.shape(GPU, dtype)
     numbers = 2 * shape["vecs"]  # of a tile, that each lane of a register adds up
-    values = mixed.period(dtype, shape["tile"]).reshape(mixed.TILES, numbers, -1)
+    values = intensity_work.period(dtype, shape["tile"]).reshape(intensity_work.TILES, numbers, -1)
     within = np.abs(np.cumsum(values, axis=1)).max()
-    for taken in (np.arange(1024), np.random.default_rng(1).integers(0, mixed.TILES, 1024)):
+    for taken in (np.arange(1024), np.random.default_rng(1).integers(0, intensity_work.TILES, 1024)):
         sums = np.zeros(values.shape[2])
-        for tile in values.sum(axis=1)[taken % mixed.TILES]:
+        for tile in values.sum(axis=1)[taken % intensity_work.TILES]:
             sums += tile
             assert np.abs(sums).max() + within < counts_to
     assert sums.any(), "or the check would see nothing"
@@ -119,8 +122,8 @@ def test_sums_stay_exact_whichever_tiles_a_thread_meets(dtype: str, counts_to: i
 
 @pytest.mark.parametrize("tiles", [100, 6144, 8533])
 def test_every_block_of_a_gpu_gets_as_many_tiles(tiles: int) -> None:
-    params = mixed_cuda.shape(GPU, "fp32")
-    found = mixed_cuda.array(params, tiles)
+    params = intensity_cuda.shape(GPU, "fp32")
+    found = intensity_cuda.array(params, tiles)
     held, read = (found[name] // params["tile"] for name in ("held", "n"))
     assert held & (held - 1) == 0
     assert read % params["blocks"] == 0
@@ -130,27 +133,27 @@ def test_every_block_of_a_gpu_gets_as_many_tiles(tiles: int) -> None:
 
 def test_the_reference_is_the_plain_sum() -> None:
     """Against a loop over elements that says what each thread of a GPU does."""
-    shape = mixed_cuda.shape(GPU, "fp32")
+    shape = intensity_cuda.shape(GPU, "fp32")
     params = shape | {"n": 70 * shape["tile"]}
-    data = np.tile(mixed.period("fp32", shape["tile"]), 2)[: params["n"]]
-    assert mixed.reference("fp32", 2, k=3, **params)[0] == 2 * (-((1 - (1 - data)).sum()))
+    data = np.tile(intensity_work.period("fp32", shape["tile"]), 2)[: params["n"]]
+    assert intensity_work.reference("fp32", 2, k=3, **params)[0] == 2 * (-((1 - (1 - data)).sum()))
     vectors = data.reshape(-1, shape["vecs"], shape["block"], 4)  # tile, vector of a thread, thread, element
-    assert mixed.reference("fp32", 1, k=1, every=8, **params)[0] == -vectors[:, ::2, :, 0].sum()
+    assert intensity_work.reference("fp32", 1, k=1, every=8, **params)[0] == -vectors[:, ::2, :, 0].sum()
     words = int(data.astype(np.float32).view(np.uint32).sum(dtype=np.uint64)) % 2**32
-    assert mixed.reference("fp32", 1, k=1, every=8, **params)[1] == words
+    assert intensity_work.reference("fp32", 1, k=1, every=8, **params)[1] == words
 
 
 @pytest.mark.parametrize("dtype", ["fp64", "fp32", "fp16", "bf16", "int32"])
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_the_gpu_does_the_declared_work_on_every_architecture(arch: str, dtype: str) -> None:
     device = replace(GPU, arch=arch, facts={})
-    if reason := mixed_cuda.missing(device, dtype):
+    if reason := intensity_cuda.missing(device, dtype):
         assert dtype == "bf16", reason
         return
     for k, every in ((1, 4), (1, 1), (33, 1), (121, 1)):
-        params = mixed_cuda.shape(device, dtype) | {"n": 1 << 24, "k": k, "every": every}
-        cubin = cuda.build(device, "mixed", mixed_cuda.defines(dtype, params))
-        found = mixed_cuda.audit(cubin, dtype, params, mixed.work(dtype, **params))
+        params = intensity_cuda.shape(device, dtype) | {"n": 1 << 24, "k": k, "every": every}
+        cubin = cuda.build(device, intensity_cuda.SOURCE, intensity_cuda.defines(dtype, params))
+        found = intensity_cuda.audit(cubin, dtype, params, intensity_work.work(dtype, **params))
         assert found.problem == ""
         assert bool(found.instruction) != (arch in COMPILE_ONLY)
 
@@ -159,33 +162,33 @@ def test_the_gpu_does_the_declared_work_on_every_architecture(arch: str, dtype: 
 def test_tensor_cores_do_the_declared_work_on_every_architecture(arch: str) -> None:
     device = replace(GPU, arch=arch, facts={})
     for k, every in ((1, 4), (1, 1), (5, 1), (33, 1)):
-        params = mixed_cuda.shape(device, "fp16", mixed_cuda.MMA) | {"n": 1 << 24, "k": k, "every": every}
-        cubin = cuda.build(device, "mixed", mixed_cuda.defines("fp16", params))
-        found = mixed_cuda.audit(cubin, "fp16", params, mixed.work("fp16", **params))
+        params = intensity_cuda.shape(device, "fp16", intensity_cuda.MMA) | {"n": 1 << 24, "k": k, "every": every}
+        cubin = cuda.build(device, intensity_cuda.SOURCE, intensity_cuda.defines("fp16", params))
+        found = intensity_cuda.audit(cubin, "fp16", params, intensity_work.work("fp16", **params))
         assert (found.problem, found.instruction) == ("", "HMMA.16816.F32")
 
 
 def test_the_reference_of_tensor_cores_is_a_product_with_a_matrix_of_ones() -> None:
-    shape = mixed_cuda.shape(GPU, "fp16", mixed_cuda.MMA)
+    shape = intensity_cuda.shape(GPU, "fp16", intensity_cuda.MMA)
     params = shape | {"n": 70 * shape["tile"]}
-    data = np.tile(mixed.period("fp16", shape["tile"]), 2)[: params["n"]]
+    data = np.tile(intensity_work.period("fp16", shape["tile"]), 2)[: params["n"]]
     columns = data.reshape(-1, 16) @ np.ones((16, 8))
-    assert mixed.reference("fp16", 2, k=5, **params)[0] == 2 * columns.sum()
+    assert intensity_work.reference("fp16", 2, k=5, **params)[0] == 2 * columns.sum()
     vectors = data.reshape(-1, shape["vecs"], shape["block"], 8)  # tile, vector of a thread, thread, element
-    assert mixed.reference("fp16", 1, k=1, every=4, **params)[0] == 8 * vectors[:, ::4].sum()
+    assert intensity_work.reference("fp16", 1, k=1, every=4, **params)[0] == 8 * vectors[:, ::4].sum()
 
 
 @pytest.mark.parametrize(
     ("k", "dtype", "path"),
     [
         *((2, "fp32", ""), (5, "fp16", ""), (9, "fp64", ""), (25, "fp16", ""), (61, "fp32", "")),
-        *((3, "fp16", mixed_cuda.MMA), (9, "fp16", mixed_cuda.MMA)),
+        *((3, "fp16", intensity_cuda.MMA), (9, "fp16", intensity_cuda.MMA)),
     ],
 )
 def test_the_next_tile_is_on_its_way_while_this_one_is_computed(k: int, dtype: str, path: str) -> None:
     """Between the loads of a tile and the next ones lies the work of the tile before, not that of its own."""
-    params = mixed_cuda.shape(GPU, dtype, path) | {"n": 1 << 24, "k": k}
-    code = disassemble(cuda.build(GPU, "mixed", mixed_cuda.defines(dtype, params)))
+    params = intensity_cuda.shape(GPU, dtype, path) | {"n": 1 << 24, "k": k}
+    code = disassemble(cuda.build(GPU, intensity_cuda.SOURCE, intensity_cuda.defines(dtype, params)))
     opcode = {"fp32": "FFMA", "fp64": "DFMA", "fp16": "HMMA" if path else "HFMA2"}[dtype]
     order = [name for i in code if (name := i.opcode.split(".")[0]) in ("LDG", opcode)]
     loads = [at for at, name in enumerate(order) if name == "LDG"]
@@ -197,25 +200,29 @@ def test_the_next_tile_is_on_its_way_while_this_one_is_computed(k: int, dtype: s
 
 
 def test_a_lost_multiply_add_is_caught() -> None:
-    params = mixed_cuda.shape(GPU, "fp32") | {"n": 1 << 24, "k": 17}
-    cubin = cuda.build(GPU, "mixed", mixed_cuda.defines("fp32", params | {"k": 13}))
+    params = intensity_cuda.shape(GPU, "fp32") | {"n": 1 << 24, "k": 17}
+    cubin = cuda.build(GPU, intensity_cuda.SOURCE, intensity_cuda.defines("fp32", params | {"k": 13}))
     assert (
-        "operations a repetition, not" in mixed_cuda.audit(cubin, "fp32", params, mixed.work("fp32", **params)).problem
+        "operations a repetition, not"
+        in intensity_cuda.audit(cubin, "fp32", params, intensity_work.work("fp32", **params)).problem
     )
 
 
 @pytest.mark.parametrize("even", [False, True])
 @pytest.mark.parametrize("k", [*range(1, 140), 22.6, 512, 1000, 2600, 10_000])
 def test_every_possible_count_splits_without_a_rest(k: float, even: bool) -> None:
-    near = mixed.possible(k, even)
-    trips, steps = mixed.split(near)
+    near = intensity_work.possible(k, even)
+    trips, steps = intensity_work.split(near)
     assert trips * steps + 1 == near
-    assert abs(near - k) <= (min(mixed.STEPS) / 2 if k > mixed.FEW else even)
+    assert abs(near - k) <= (min(intensity_work.STEPS) / 2 if k > intensity_work.FEW else even)
     assert not even or steps % 2 == 0, "signs alternate within a round"
 
 
 def test_a_curve_needs_few_kernels() -> None:
-    assert {mixed.split(mixed.possible(k))[1] for k in range(10, 2000)} == {mixed.FEW, *mixed.STEPS}
+    assert {intensity_work.split(intensity_work.possible(k))[1] for k in range(10, 2000)} == {
+        intensity_work.FEW,
+        *intensity_work.STEPS,
+    }
 
 
 @pytest.mark.parametrize("equal", [0, 1])
@@ -230,9 +237,9 @@ def test_blocks_take_tiles_as_they_come_unless_shares_are_equal(equal: int, monk
             ctypes.c_uint32.from_address(counter).value = 7  # as tiles taken
 
     monkeypatch.setattr(cuda, "function", lambda path, name: kernel)
-    params = mixed_cuda.shape(replace(GPU, units=1), "fp32")
-    params |= mixed_cuda.array(params, 4) | {"k": 13, "equal": equal}
-    launch = mixed_cuda.raw(GPU, "fp32", params, Queue(runtime))
+    params = intensity_cuda.shape(replace(GPU, units=1), "fp32")
+    params |= intensity_cuda.array(params, 4) | {"k": 13, "equal": equal}
+    launch = intensity_cuda.raw(GPU, "fp32", params, Queue(runtime))
     for repeat in (1, 3):
         launch.run(repeat)
     assert asked == [(0, 4, 3, 1), (0, 12, 3, 1)], "tiles to compute, number of the last one, rounds"
@@ -243,7 +250,7 @@ def test_blocks_take_tiles_as_they_come_unless_shares_are_equal(equal: int, monk
 
 @pytest.mark.parametrize(("n", "held"), [(1, 4.5), (3, 3), (0, 0), (2.5, 4)])
 def test_part_tiles_on_a_gpu_and_numbers_that_no_mask_fits_are_refused(n: float, held: float) -> None:
-    params = mixed_cuda.shape(GPU, "fp32") | {"k": 1}
+    params = intensity_cuda.shape(GPU, "fp32") | {"k": 1}
     given = params | {"n": int(n * params["tile"]), "held": int(held * params["tile"])}
     with pytest.raises(KernelError, match="times a power of 2"):
-        mixed_cuda.raw(GPU, "fp32", given, None)
+        intensity_cuda.raw(GPU, "fp32", given, None)

@@ -13,18 +13,17 @@ ROOT = Path(__file__).parents[2]
 
 CHAINS = """
 import numpy as np
-from kernels import fma
-from kernels.cuda.numba import launch as numba_cuda
+from kernels.fma import jit, work
 out, clocks = np.zeros(4 * 8, np.{kind}), np.zeros(4, np.uint64)
-numba_cuda.chains("{dtype}", 4, 3)[2, 4](out, clocks, 2, np.{kind}(-0.99), np.{kind}(0.7))
-expected = fma.reference("{dtype}", 2, chains=4, steps=3, threads=8, m=-0.99, c=0.7)
+jit.chains("{dtype}", 4, 3)[2, 4](out, clocks, 2, np.{kind}(-0.99), np.{kind}(0.7))
+expected = work.reference("{dtype}", 2, chains=4, steps=3, threads=8, m=-0.99, c=0.7)
 assert np.allclose(out.reshape(4, 8).T, expected, rtol=1e-5), (out, expected)
 """
 
 STREAMS = """
 import numpy as np
-from kernels import pattern, stream, stream_cuda
-from kernels.cuda.numba import launch as numba_cuda
+from kernels import pattern, stream
+from kernels.stream import jit
 n, block = 1000, 32
 for kernel in stream.KERNELS:
     x, y = (pattern.values("{dtype}", which, np.arange(n)) for which in (0, 1))
@@ -32,7 +31,7 @@ for kernel in stream.KERNELS:
     vectors = n // (16 // x.itemsize)
     blocks = -(-vectors // (block * (8 if kernel.name == "read" else 1)))
     scale, written = x.dtype.type(pattern.SCALE), x.dtype.type(pattern.WRITTEN)
-    numba_cuda.streams(kernel.name, "{dtype}", block)[blocks, block](x, y, z, sums, vectors, scale, written)
+    jit.streams(kernel.name, "{dtype}", block)[blocks, block](x, y, z, sums, vectors, scale, written)
     expected = kernel.reference("{dtype}", 1, n)
     found = np.array([sums.sum()]) if kernel.name == "read" else z[pattern.sample_indices(n, x.itemsize)]
     assert np.array_equal(found, expected), kernel.name

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kernels import overhead, overhead_cuda
+from kernels import overhead
 from kernels.base import KernelError
 from kernels.cuda.disassembly import disassemble
+from kernels.overhead import cuda as overhead_cuda
+from kernels.overhead import work as overhead_work
 from tests.devices import GPU
 
 
@@ -89,14 +91,14 @@ def test_graphs_launch_just_as_many_kernels(repeat: int) -> None:
     before = queue.launched
     enqueue(repeat)
     assert queue.launched - before == repeat
-    assert queue.captured == overhead.GRAPH_KERNELS
+    assert queue.captured == overhead_work.GRAPH_KERNELS
 
 
 @pytest.mark.parametrize("kernel", [overhead.LAUNCH, overhead.SYNC, overhead.GRAPH], ids=lambda k: k.name)
 def test_the_check_counts_launches_and_the_timing_does_not(kernel: Any) -> None:
     assert kernel.check_params == {"counted": True}
     assert kernel.reference("fp64", kernel.check_repeat) == [kernel.check_repeat]
-    assert kernel.check_repeat % overhead.GRAPH_KERNELS
+    assert kernel.check_repeat % overhead_work.GRAPH_KERNELS
     assert kernel.work("fp64").bytes == 0
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kernels import tensor
 from kernels.formats import rounded
-from kernels.tensor_table import TABLE, Instruction, choose
+from kernels.tensor import work as tensor_work
+from kernels.tensor.table import TABLE, Instruction, choose
 from probes import tensor_core
 from tests.devices import CPU, GPU
 
@@ -18,41 +18,41 @@ ROWS = pytest.mark.parametrize("row", TABLE, ids=lambda r: f"{r.tag[8:]}-{r.shap
 
 
 def launched(row: Instruction, operands: str, blocks: int = 4) -> dict[str, Any]:
-    return tensor.launch_shape(row) | {"blocks": blocks, "operands": operands}
+    return tensor_work.launch_shape(row) | {"blocks": blocks, "operands": operands}
 
 
 @ROWS
 def test_whole_numbers_stay_exact_in_every_accumulator(row: Instruction) -> None:
     params = launched(row, "integers")
-    largest = np.abs(tensor.reference(row, 1, **params)).max()
-    one_step = np.abs(tensor.operands(row, "integers").product(row, 1)).max()
+    largest = np.abs(tensor_work.reference(row, 1, **params)).max()
+    one_step = np.abs(tensor_work.operands(row, "integers").product(row, 1)).max()
     assert 0 < largest + one_step * row.slices < 2.0 ** (row.fraction_bits + 1)
 
 
 @ROWS
 def test_no_two_rows_or_columns_of_whole_numbers_are_alike(row: Instruction) -> None:
     """Else a fragment in the wrong place would go unseen."""
-    product = tensor.operands(row, "integers").product(row, 2 * row.slices)
+    product = tensor_work.operands(row, "integers").product(row, 2 * row.slices)
     assert len({tuple(line) for line in product}) == row.m
     assert len({tuple(line) for line in product.T}) == row.n
 
 
 @ROWS
 def test_random_operands_bring_accumulators_back(row: Instruction) -> None:
-    given = tensor.operands(row, "random")
+    given = tensor_work.operands(row, "random")
     assert (given.product(row, 2 * row.slices) == 0).all()
     assert np.abs(given.product(row, row.slices)).max() > 1
     assert (rounded(row.format, given.a) == given.a).all()
     assert (rounded(row.format, given.b) == given.b).all()
-    assert tensor.launch_shape(row)["steps"] % (2 * row.slices) == 0
+    assert tensor_work.launch_shape(row)["steps"] % (2 * row.slices) == 0
 
 
 @ROWS
 def test_the_reference_is_a_sum_of_products(row: Instruction) -> None:
     params = launched(row, "independent") | {"steps": 2 * row.slices, "chains": 2, "warps": 8}
-    given = tensor.operands(row, "independent")
+    given = tensor_work.operands(row, "independent")
     full = given.logical_a(row)
-    out = tensor.reference(row, 3, **params)
+    out = tensor_work.reference(row, 3, **params)
     at = row.m - 1, row.n - 2
     total = sum(
         float(full[which, part, at[0], i] * given.b[part, at[1], i])
@@ -67,12 +67,12 @@ def test_the_reference_is_a_sum_of_products(row: Instruction) -> None:
 
 @ROWS
 def test_sparse_operands_keep_two_of_four(row: Instruction) -> None:
-    given = tensor.operands(row, "random")
+    given = tensor_work.operands(row, "random")
     if not row.sparse:
         assert given.kept is None
         return
     stored = np.ones_like(given.a)
-    full = tensor.expanded(stored, given.kept, row)  # type: ignore[arg-type]
+    full = tensor_work.expanded(stored, given.kept, row)  # type: ignore[arg-type]
     group = 2 if row.format == "tf32" else 4
     assert full.shape[-1] == row.k
     assert (full.reshape(-1, group).sum(axis=1) == group / 2).all()
@@ -82,13 +82,13 @@ def test_work_counts_every_product_of_every_warp() -> None:
     by_name = {(r.path, r.format, r.accumulator, r.shape): r for r in TABLE}
     params = {"chains": 2, "steps": 10, "warps": 8, "blocks": 3}
     dense = by_name["mma", "fp16", "fp32", "m16n8k16"]
-    assert tensor.work(dense, **params).flops == 2 * 16 * 8 * 16 * 2 * 10 * 8 * 3
+    assert tensor_work.work(dense, **params).flops == 2 * 16 * 8 * 16 * 2 * 10 * 8 * 3
     sparse = by_name["mma_sp", "fp16", "fp32", "m16n8k32"]
-    assert tensor.work(sparse, **params).flops == 2 * 16 * 8 * 32 * 2 * 10 * 8 * 3
+    assert tensor_work.work(sparse, **params).flops == 2 * 16 * 8 * 32 * 2 * 10 * 8 * 3
     volta = by_name["mma", "fp16", "fp32", "m8n8k4"]
-    assert tensor.work(volta, **params).flops == 4 * 2 * 8 * 8 * 4 * 2 * 10 * 8 * 3
+    assert tensor_work.work(volta, **params).flops == 4 * 2 * 8 * 8 * 4 * 2 * 10 * 8 * 3
     group = by_name["wgmma", "fp16", "fp32", "m64n256k16"]
-    assert tensor.work(group, **params).flops == 2 * 64 * 256 * 16 * 2 * 10 * 2 * 3
+    assert tensor_work.work(group, **params).flops == 2 * 64 * 256 * 16 * 2 * 10 * 2 * 3
 
 
 def shapes(capability: str) -> dict[str, list[str]]:

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from kernels import tensor, tensor_cuda, tensor_ptx
 from kernels.base import Audit, Work
 from kernels.cuda import disassembly, sass
-from kernels.tensor_table import Instruction, choose
+from kernels.tensor import cuda as tensor_cuda
+from kernels.tensor import ptx as tensor_ptx
+from kernels.tensor import work as tensor_work
+from kernels.tensor.table import Instruction, choose
 from tests.devices import GPU
 
 COMPILE_ONLY = ("7.0", "7.2")  # the disassembler of the Python package begins with 7.5
@@ -21,9 +23,9 @@ EVERY_SHAPE = ("7.2", "7.5", "9.0")  # wmma's three shapes differ in nothing but
 
 def audited(arch: str, row: Instruction, work: Work | None = None, **changed: Any) -> Audit:
     device = replace(GPU, arch=arch, facts={})
-    params = tensor.launch_shape(row, arch.replace(".", "")) | {"blocks": 100, "operands": "random"} | changed
-    cubin = tensor_cuda.build(device, row, params)
-    return tensor_cuda.audit(cubin, row, params, work or tensor.work(row, **params))
+    params = tensor_work.launch_shape(row, arch.replace(".", "")) | {"blocks": 100, "operands": "random"} | changed
+    cubin = tensor_cuda.build(row, device, params)
+    return tensor_cuda.audit(cubin, row, params, work or tensor_work.work(row, **params))
 
 
 def rows(arch: str) -> list[Instruction]:
@@ -64,16 +66,16 @@ def test_opcodes_are_what_the_hardware_calls_them() -> None:
 )
 def test_a_wrong_count_of_operations_is_caught(arch: str, tag: str) -> None:
     instruction = row(arch, tag)
-    params = tensor.launch_shape(instruction) | {"blocks": 100}
-    twice = Work(flops=2 * tensor.work(instruction, **params).flops)
+    params = tensor_work.launch_shape(instruction) | {"blocks": 100}
+    twice = Work(flops=2 * tensor_work.work(instruction, **params).flops)
     assert "operations a repetition, not" in audited(arch, instruction, twice).problem
 
 
 @pytest.mark.parametrize("arch", ["8.0", "9.0"])
 def test_a_halved_loop_is_caught(arch: str) -> None:
     instruction = row(arch, "bf16/mma-fp32")
-    params = tensor.launch_shape(instruction) | {"blocks": 100}
-    whole = tensor.work(instruction, **params)
+    params = tensor_work.launch_shape(instruction) | {"blocks": 100}
+    whole = tensor_work.work(instruction, **params)
     assert "operations a repetition, not" in audited(arch, instruction, whole, steps=params["steps"] // 2).problem
 
 

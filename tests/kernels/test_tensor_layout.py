@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kernels import fragments, tensor, tensor_cuda
 from kernels.formats import FORMATS
-from kernels.tensor_table import TABLE, Instruction
+from kernels.tensor import cuda as tensor_cuda
+from kernels.tensor import fragments
+from kernels.tensor import work as tensor_work
+from kernels.tensor.table import TABLE, Instruction
 
 
 def row(path: str, dtype: str, shape: str, accumulator: str = "") -> Instruction:
@@ -64,7 +66,7 @@ DENSE = [r for r in TABLE if r.path == "mma" and r.copies == 1]
 
 @pytest.mark.parametrize("instruction", DENSE, ids=lambda r: f"{r.format}-{r.accumulator}-{r.shape}")
 def test_registers_hold_what_the_isa_says(instruction: Instruction) -> None:
-    given = tensor.operands(instruction, "integers")
+    given = tensor_work.operands(instruction, "integers")
     a, b, _ = tensor_cuda.words(instruction, given)
     key = instruction.shape, FORMATS[instruction.format].bits
     found_a, found_b = np.full(given.a[1, 0].shape, np.nan), np.full(given.b[0].T.shape, np.nan)
@@ -133,7 +135,7 @@ def test_metadata_and_expansion_agree() -> None:
     stored, kept = np.zeros((2, 1, 16, 16)), np.full((1, 16, 8), 0b0100)
     stored[0, 0, 9, :4] = 10, 20, 30, 40
     kept[0, 9, :2] = 0b1101, 0b1000
-    full = tensor.expanded(stored, kept, instruction)
+    full = tensor_work.expanded(stored, kept, instruction)
     assert full[0, 0, 9, :8].tolist() == [0, 10, 0, 20, 30, 0, 40, 0]
     words = fragments.metadata(kept[0], selector_pair=True)
     assert words[4] == 0x448D4444  # row 1 below, row 9 above: lane 4
@@ -145,7 +147,7 @@ def test_tf32_keeps_one_of_two() -> None:
     stored, kept = np.zeros((2, 1, 16, 8)), np.full((1, 16, 8), 0b0100)
     stored[0, 0, 2, :2] = 10, 20
     kept[0, 2, 1] = 0b1110
-    assert tensor.expanded(stored, kept, instruction)[0, 0, 2, :4].tolist() == [10, 0, 0, 20]
+    assert tensor_work.expanded(stored, kept, instruction)[0, 0, 2, :4].tolist() == [10, 0, 0, 20]
 
 
 def test_the_swizzle_moves_pieces_within_a_row() -> None:

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kernels import host_memory, transfer
+from kernels import transfer
 from kernels.base import KernelError, Unavailable
 from kernels.cuda import launch as cuda
+from kernels.transfer import host_memory
+from kernels.transfer import work as transfer_work
 from probes.harness.case import Case
 from probes.harness.check import Failure, check
 from tests.devices import GPU
@@ -40,7 +42,7 @@ def launch(direction: str, queue: Queue, **changed: Any) -> Any:
 
 
 @pytest.mark.parametrize("host", ["pinned", "pageable"])
-@pytest.mark.parametrize("direction", transfer.DIRECTIONS)
+@pytest.mark.parametrize("direction", transfer_work.DIRECTIONS)
 def test_what_arrives_is_what_was_sent_and_all_is_given_back(direction: str, host: str, runtime: Runtime) -> None:
     changed = {} if direction == "peer" else {"host": host}
     kernel, built = transfer.COPIES[direction], launch(direction, Queue(runtime), **changed)
@@ -102,7 +104,7 @@ def test_no_room_to_pin_is_one_line_and_leaves_nothing(runtime: Runtime) -> None
 
 
 def test_a_cpu_read_waits_for_the_gpu_and_sums_everything(runtime: Runtime) -> None:
-    for memory in transfer.READERS["numpy"]:
+    for memory in transfer_work.READERS["numpy"]:
         given, queue = {"size_bytes": SIZE, "memory": memory}, Queue(runtime)
         built = transfer.READ.backends["numpy"](GPU, "fp64", given, queue)
         assert [kind for kind, _ in runtime.held.values()] == ["managed" if memory == "managed" else "pinned"]
@@ -114,7 +116,7 @@ def test_a_cpu_read_waits_for_the_gpu_and_sums_everything(runtime: Runtime) -> N
         assert not runtime.held
 
 
-@pytest.mark.parametrize("memory", transfer.READERS["raw"])
+@pytest.mark.parametrize("memory", transfer_work.READERS["raw"])
 def test_the_gpu_reads_each_kind_where_it_lies(memory: str, runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     def kernel(grid: tuple[int], block: tuple[int], arguments: tuple[Any, ...], stream: Queue) -> None:
         x, _, _, sums, vectors, *_ = map(int, arguments)

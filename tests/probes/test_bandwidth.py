@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kernels import access_cuda
+from kernels.access import cuda as access_cuda
 from kernels.device import Device
 from probes import bandwidth
 from probes.harness.case import Probe

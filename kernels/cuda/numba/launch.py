@@ -14,7 +14,6 @@ from numba import cuda
 
 from kernels.base import Audit, Work
 from kernels.cuda import cubins, sass
-from kernels.cuda.numba import native as numba_pieces
 from kernels.cuda.nvrtc import Cubin
 
 NOT_AUDITED = "not audited: this version of Numba gives no machine code"
@@ -24,38 +23,6 @@ NOT_AUDITED = "not audited: this version of Numba gives no machine code"
 def stream(queue: Any) -> Any:
     """The harness's stream as Numba knows it."""
     return cuda.external_stream(queue.ptr)
-
-
-@cache
-def chains(dtype: str, count: int, steps: int) -> Any:
-    """Kernel ``(out, clocks, trips, m, c)``: ``count`` chains, ``steps`` multiply-adds on each in one trip."""
-    piece = numba_pieces.pieces(dtype)
-    begin, advance = piece.starts(count), piece.advance(count, steps)
-    put, put_clock, cycles, nanoseconds = piece.put(count), piece.put_clock, piece.cycles, piece.nanoseconds
-
-    @cuda.jit
-    def kernel(out, clocks, trips, m, c):  # type: ignore[no-untyped-def]
-        x = begin()
-        cuda.syncthreads()
-        begin_ns = nanoseconds()
-        first = cycles()
-        for _ in range(trips):
-            x = advance(x, m, c)
-        cuda.syncthreads()
-        last = cycles()
-        end_ns = nanoseconds()
-        if cuda.threadIdx.x == 0:
-            put_clock(clocks, 2 * cuda.blockIdx.x, last - first)
-            put_clock(clocks, 2 * cuda.blockIdx.x + 1, end_ns - begin_ns)
-        put(out, cuda.grid(1), cuda.gridsize(1), x)
-
-    return kernel
-
-
-@cache
-def streams(op: str, dtype: str, block: int) -> Any:
-    """Kernel ``(x, y, z, sums, vectors, s, written)``: one 16-byte vector a thread (read: eight)."""
-    return numba_pieces.stream_kernel(op, numba_pieces.pieces(dtype), block)
 
 
 def cubin_of(kernel: Any, arch: str) -> Cubin | None:

@@ -1,102 +1,16 @@
-"""The intrinsics Numba CUDA kernels are made of, and the stream kernels made of them."""
+"""The intrinsics that Numba CUDA kernels are made of, one PTX instruction each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from numba import config, cuda, float64
-
 from kernels.cpu.intrinsic import intrinsic_of
-from kernels.stream_cuda import NUMBA_READS as READS
-
-WIDTH = {"fp32": 4, "fp64": 2}  # elements of a 16-byte vector
+from kernels.cuda.numba.pieces import WIDTH, Pieces
 
 
-@dataclass(frozen=True)
-class Pieces:
-    """What kernels of one type call: each is an intrinsic on the device and a Python function in the simulator."""
-
-    starts: Callable[[int], Any]
-    advance: Callable[[int, int], Any]
-    put: Callable[[int], Any]
-    put_clock: Any
-    cycles: Any
-    nanoseconds: Any
-    load: Any
-    store: Any
-    put_sum: Any
-    scaled: Any
-    added: Any
-    summed: Any
-    same: Any
-
-
-@cache
-def pieces(dtype: str) -> Pieces:
-    """The pieces for this type, native or simulated."""
-    if config.ENABLE_CUDASIM:
-        from kernels.cuda.numba.simulated import simulated
-
-        return simulated(dtype)
-    return _native(dtype)
-
-
-def stream_kernel(op: str, piece: Pieces, block: int) -> Any:
-    """The kernel of one stream operation; ``block`` threads a block."""
-    load, store, put_sum = piece.load, piece.store, piece.put_sum
-    scaled, added, summed, same = piece.scaled, piece.added, piece.summed, piece.same
-
-    def copy(x, y, z, sums, vectors, s, written):  # type: ignore[no-untyped-def]
-        i = cuda.grid(1)
-        if i < vectors:
-            store(z, i, load(x, i))
-
-    def scale(x, y, z, sums, vectors, s, written):  # type: ignore[no-untyped-def]
-        i = cuda.grid(1)
-        if i < vectors:
-            store(z, i, scaled(s, load(x, i)))
-
-    def add(x, y, z, sums, vectors, s, written):  # type: ignore[no-untyped-def]
-        i = cuda.grid(1)
-        if i < vectors:
-            store(z, i, added(load(x, i), load(y, i)))
-
-    def triad(x, y, z, sums, vectors, s, written):  # type: ignore[no-untyped-def]
-        i = cuda.grid(1)
-        if i < vectors:
-            store(z, i, added(load(x, i), scaled(s, load(y, i))))
-
-    def write(x, y, z, sums, vectors, s, written):  # type: ignore[no-untyped-def]
-        i = cuda.grid(1)
-        if i < vectors:
-            store(z, i, same(written))
-
-    def read(x, y, z, sums, vectors, s, written):  # type: ignore[no-untyped-def]
-        part = cuda.shared.array(block, float64)
-        i = cuda.blockIdx.x * block * READS + cuda.threadIdx.x
-        total = 0.0
-        for _ in range(READS):
-            if i < vectors:
-                total += summed(load(x, i))
-            i += block
-        part[cuda.threadIdx.x] = total
-        half = block // 2
-        while half > 0:
-            cuda.syncthreads()
-            if cuda.threadIdx.x < half:
-                part[cuda.threadIdx.x] += part[cuda.threadIdx.x + half]
-            half //= 2
-        if cuda.threadIdx.x == 0:
-            put_sum(sums, cuda.blockIdx.x, part[0])
-
-    kernels = {"copy": copy, "scale": scale, "add": add, "triad": triad, "write": write, "read": read}
-    return cuda.jit(kernels[op])
-
-
-def _native(dtype: str) -> Pieces:
+def native(dtype: str) -> Pieces:
+    """The pieces for this type."""
     from llvmlite import ir
     from numba import types
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels.cuda.numba.native import WIDTH, Pieces
+from kernels.cuda.numba.pieces import WIDTH, Pieces
 
 
 def simulated(dtype: str) -> Pieces:

@@ -1,0 +1,130 @@
+"""Working sets on the CPU: passes over a buffer of each core's own, with whole vector registers and plain stores.
+
+The loop over a set does nothing but move and count, or loads that wait for the last cache find a core's window full of
+other work. Stores are plain: those that bypass the cache would measure memory at every size.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from kernels import pattern
+from kernels.base import ITEMSIZE, Audit, KernelError, Work
+from kernels.cache.work import ARRAYS
+from kernels.cpu import asm
+from kernels.cpu.emit import CpuLaunch, Native, Vector, compile_kernel, load_argument, loop, pack, unit_of
+from kernels.device import Device
+from kernels.pattern import FLOATS
+
+STEPS = 8  # registers a trip moves of each array; of a read, as many sums: enough to hide the latency of an addition
+PAGE = 2 << 20  # bytes of a large page
+WORDS = {"fp64": np.int64, "fp32": np.int32}  # a read adds integers: some cores add floats at half the rate they load
+PATTERNS = {"read": r"v?padd[dq]|add"} | dict.fromkeys(("write", "copy"), r"v?mov([au]p|dq)\w+|st[pr]|st1")
+
+
+class CacheLaunch(CpuLaunch):
+    """A launch whose audit counts the bytes that the hot loop moves."""
+
+    def audit(self, work: Work) -> Audit:
+        """Hold the bytes of the machine code against the declared ones."""
+        found = asm.audit(self._native.assembly, self._spec, Work(flops=work.bytes))
+        return replace(found, problem=found.problem.replace("operations", "bytes"))
+
+
+def build(op: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> CacheLaunch:
+    """``readers`` threads, each passing over ``x`` bytes of its own (a copy's two arrays together)."""
+    unit, threads = unit_of(device, integers=op == "read"), params["readers"]
+    kind = WORDS[dtype] if op == "read" else FLOATS[dtype]
+    size, trip = params["x"] // ARRAYS[op], STEPS * unit.bits // 8
+    if size % trip or not size:
+        raise KernelError(f"a {op} of a working set of {params['x']} bytes: take a multiple of {trip * ARRAYS[op]}")
+    buffers = [memory(params["x"]).view(kind) for _ in range(threads)]
+    sums = np.zeros((threads, trip // ITEMSIZE[dtype]), kind)
+    queue.spread(lambda t: _fill(buffers[t], op, dtype) if t < threads else None)
+    half = size * (ARRAYS[op] - 1)
+    rows = [
+        pack([b.ctypes.data, b.ctypes.data + half, size * 8 // unit.bits, out.ctypes.data])
+        for b, out in zip(buffers, sums, strict=True)
+    ]
+    counted = op == "read" or "asimd" not in device.features  # Arm's loads and stores do not name their width
+    spec = asm.Spec(PATTERNS[op], 16.0 if counted else 0.0, threads * size / trip)
+    result = _total if op == "read" else lambda held: _targets(held[:-1], size // ITEMSIZE[dtype])
+    return CacheLaunch(_native(unit, op, dtype), rows, queue, [*buffers, sums], result, spec)
+
+
+def _total(buffers: Sequence[np.ndarray]) -> np.ndarray:
+    return np.array([float(buffers[-1].sum(dtype=np.int64))])
+
+
+def _targets(buffers: Sequence[np.ndarray], n: int) -> np.ndarray:
+    """Samples of every thread's target: the last ``n`` elements of its buffer."""
+    at = pattern.sample_indices(n, buffers[0].itemsize)
+    return np.concatenate([buffer[-n:][at] for buffer in buffers])
+
+
+def _fill(buffer: np.ndarray, op: str, dtype: str) -> None:
+    """First touch by the thread that will use it; a target is poisoned."""
+    n = len(buffer) // ARRAYS[op]
+    if op != "write":
+        pattern.fill(buffer, slice(0, n), dtype, 0)
+    if op != "read":
+        buffer[-n:] = np.nan
+
+
+def memory(size: int) -> np.ndarray:
+    """Bytes on large pages where the system gives them, so that a level is measured and not the reach of the TLB."""
+    held = mmap.mmap(-1, -(-size // PAGE) * PAGE + PAGE)
+    with contextlib.suppress(AttributeError, OSError):
+        held.madvise(mmap.MADV_HUGEPAGE)
+    raw = np.frombuffer(held, np.uint8)
+    skip = -raw.ctypes.data % PAGE
+    return raw[skip : skip + size]
+
+
+@cache
+def _native(unit: Vector, op: str, dtype: str) -> Native:
+    """``(source, target, vectors, sums)`` of each thread; ``repeat`` passes."""
+    from llvmlite import ir
+
+    word = ir.IntType(8 * ITEMSIZE[dtype])
+    scalar = word if op == "read" else (ir.FloatType() if dtype == "fp32" else ir.DoubleType())
+    kind = ir.VectorType(scalar, unit.lanes(ITEMSIZE[dtype]))
+
+    def emit(b: Any, arguments: Any, repeat: Any) -> None:
+        source, target, out = (load_argument(b, arguments, k, kind.as_pointer()) for k in (0, 1, 3))
+        n = load_argument(b, arguments, 2)
+        sums = [ir.Constant(kind, [0] * kind.count)] * (STEPS if op == "read" else 0)
+
+        def trip(first: Any, sums: Sequence[Any]) -> list[Any]:
+            places = [b.add(first, ir.Constant(n.type, k)) for k in range(STEPS)]
+            return _move(b, unit, op, kind, source, target, places, sums)
+
+        found = loop(b, repeat, 1, sums, lambda _, sums: loop(b, n, STEPS, sums, trip))
+        for number, value in enumerate(found):
+            b.store(value, b.gep(out, [ir.Constant(n.type, number)])).align = ITEMSIZE[dtype]
+
+    return compile_kernel(emit)
+
+
+def _move(
+    b: Any, unit: Vector, op: str, kind: Any, source: Any, target: Any, places: Sequence[Any], sums: Sequence[Any]
+) -> list[Any]:
+    """One trip: all registers are loaded, then all added or stored."""
+    from llvmlite import ir
+
+    written = ir.Constant(kind, [pattern.WRITTEN] * kind.count) if op == "write" else None
+    values = [written or b.load(b.gep(source, [place])) for place in places]
+    for value in values if op != "write" else ():
+        value.align = unit.bits // 8
+    if op == "read":
+        return [b.add(old, value) for old, value in zip(sums, values, strict=True)]
+    for place, value in zip(places, values, strict=True):
+        b.store(value, b.gep(target, [place])).align = unit.bits // 8
+    return []

@@ -1,0 +1,29 @@
+"""The latency of each level of memory, by loads that wait for one another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kernels.base import Kernel, Work
+from kernels.chase import cpu, cuda
+from kernels.chase.work import hops
+
+
+def _no_work(dtype: str, **_: Any) -> Work:
+    return Work()
+
+
+def _footprint(dtype: str, x: float, **_: Any) -> float:
+    return x
+
+
+CHASE = Kernel(
+    "chase",
+    _no_work,
+    hops,
+    {"cpu": cpu.build, "raw": cuda.raw},
+    check_repeat=1001,
+    footprint=_footprint,
+    prepare=cuda.prepare,
+)
+"""One repetition is one load whose address the load before it gave: its time is the latency of that level."""

@@ -1,0 +1,35 @@
+"""Independent multiply-add chains: the arithmetic peak of one type on CUDA cores and on the CPU's vector units."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kernels.base import Kernel
+from kernels.fma import cpu, cuda, twin, work
+
+
+def _footprint(dtype: str, **_: Any) -> float:
+    return 0.0
+
+
+def _kernel(check_params: dict[str, Any]) -> Kernel:
+    return Kernel(
+        "fma",
+        work.work,
+        work.reference,
+        {"raw": cuda.raw, "numba": twin.numba, "cpu": cpu.build},
+        work.TOLERANCE,
+        check_params,
+        check_repeat=3,
+        footprint=_footprint,
+        prepare=cuda.prepare,
+    )
+
+
+_FLOATS = _kernel(work.CHECKED)
+_INTS = _kernel({})
+
+
+def kernel(dtype: str) -> Kernel:
+    """The chains of this type."""
+    return _INTS if dtype.startswith("int") else _FLOATS

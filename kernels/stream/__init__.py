@@ -1,0 +1,23 @@
+"""Streams through memory: copy, scale, add, triad, read, write, on CPUs and GPUs."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from kernels.base import Kernel
+from kernels.stream import cpu, cuda, twin, work
+
+
+def _kernel(op: str) -> Kernel:
+    backends: dict[str, Any] = {
+        "raw": partial(cuda.raw, op),
+        "numba": partial(twin.numba, op),
+        "cpu": partial(cpu.build, op),
+    }
+    return Kernel(op, partial(work.work, op), partial(work.reference, op), backends, prepare=partial(cuda.prepare, op))
+
+
+BY_NAME = {op: _kernel(op) for op in work.ARRAYS}
+KERNELS = tuple(BY_NAME.values())
+COPY, READ = BY_NAME["copy"], BY_NAME["read"]

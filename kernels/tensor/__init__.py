@@ -1,0 +1,39 @@
+"""Matrix instructions of the tensor cores, one row of the table after the other."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+
+from kernels.base import Kernel, Work
+from kernels.tensor import cuda, work
+from kernels.tensor.table import Instruction
+
+
+def _work(row: Instruction, dtype: str, **params: Any) -> Work:
+    return work.work(row, **params)
+
+
+def _reference(row: Instruction, dtype: str, repeat: int, **params: Any) -> np.ndarray:
+    return work.reference(row, repeat, **params)
+
+
+def _footprint(dtype: str, **_: Any) -> float:
+    return 0.0
+
+
+@cache
+def kernel(row: Instruction, check: str = "integers") -> Kernel:
+    """The kernel of a row, its numbers checked with ``integers`` (exactly) or ``independent`` operands."""
+    return Kernel(
+        row.path,
+        partial(_work, row),
+        partial(_reference, row),
+        {"raw": partial(cuda.raw, row)},
+        {} if check == "integers" else {row.dtype: work.tolerance(row)},
+        {"operands": check},
+        footprint=_footprint,
+        prepare=partial(cuda.prepare, row),
+    )
