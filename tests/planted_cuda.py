@@ -14,6 +14,7 @@ import numpy as np
 from analysis.model.judge import judged
 from kernels.base import Audit, Kernel, Work
 from kernels.cuda import launch as cuda
+from kernels.cuda.memory import Buffer
 from kernels.cuda.nvrtc import compile_cubin
 from kernels.device import Device
 from probes import compute
@@ -33,7 +34,7 @@ def planted(name: str) -> Case:
 
     def build(device: Device, dtype: str, params: Any, queue: Any) -> Any:
         kernel = cuda.function(compile_cubin(SOURCE, cuda.sm(device), {}).path, name)
-        buffer = cuda.Buffer(64, np.int32, queue)
+        buffer = Buffer(64, np.int32, queue)
 
         def enqueue(repeat: int) -> None:
             kernel((1,), (1,), (np.uint64(buffer.address),), stream=queue)

@@ -13,7 +13,9 @@ from kernels import pattern
 from kernels.access.work import FACTORS, bits, shift
 from kernels.base import ITEMSIZE, KernelError
 from kernels.cpu.asm import Spec
-from kernels.cpu.emit import CpuLaunch, Native, compile_kernel, load_argument, loop, unit_of
+from kernels.cpu.emit import Native, compile_kernel, load_argument, loop, unit_of
+from kernels.cpu.launch import CpuLaunch
+from kernels.cpu.memory import aligned
 from kernels.device import Device
 from kernels.pattern import FLOATS
 
@@ -62,9 +64,7 @@ def _edges(count: int, threads: int, block: int) -> list[tuple[int, int]]:
 
 def _filled(n: int, dtype: str, threads: int, queue: Any) -> np.ndarray:
     """The pattern on a cache line's boundary, first touched by all threads."""
-    raw = np.empty(n * ITEMSIZE[dtype] + LINE, np.uint8)
-    skip = -raw.ctypes.data % LINE
-    held = raw[skip : skip + n * ITEMSIZE[dtype]].view(FLOATS[dtype])
+    held = aligned(n, FLOATS[dtype])
     parts = [slice(a, b) for a, b in pairwise(n * t // threads for t in range(threads + 1))]
     queue.spread(lambda t: pattern.fill(held, parts[t], dtype, 0) if t < threads else None)
     return held

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+import kernels.access.work as access_work
 from kernels import pattern
-from kernels.access import work as access_work
 from kernels.access.work import FACTORS, bits, shift
 from kernels.base import ITEMSIZE, Audit, KernelError, Work
 from kernels.cuda import launch as cuda
 from kernels.cuda import sass
+from kernels.cuda.memory import Buffer, collected
 from kernels.cuda.nvrtc import Cubin
 from kernels.device import Device
 from kernels.pattern import FLOATS
@@ -120,12 +121,12 @@ def raw(op: str, device: Device, dtype: str, params: Mapping[str, Any], queue: A
     return cuda.CudaLaunch(queue, enqueue, buffers, result, lambda work: audit(cubin, op, dtype, params, work))
 
 
-def _buffers(op: str, dtype: str, n: int, blocks: int, queue: Any) -> list[cuda.Buffer]:
+def _buffers(op: str, dtype: str, n: int, blocks: int, queue: Any) -> list[Buffer]:
     """Source, target (a copy's) and sums (a read's); what is not there takes an element."""
     sizes = (n, FLOATS[dtype]), (n if op == "copy" else 1, FLOATS[dtype]), (blocks, np.float64)
-    with cuda.collected() as held:
+    with collected() as held:
         for count, kind in sizes:
-            held.append(cuda.Buffer(count, kind, queue))
+            held.append(Buffer(count, kind, queue))
         held[0].fill(0, dtype)
     for buffer in held[1:]:
         buffer.poison()

@@ -6,8 +6,6 @@ other work. Stores are plain: those that bypass the cache would measure memory a
 
 from __future__ import annotations
 
-import contextlib
-import mmap
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -19,12 +17,13 @@ from kernels import pattern
 from kernels.base import ITEMSIZE, Audit, KernelError, Work
 from kernels.cache.work import ARRAYS
 from kernels.cpu import asm
-from kernels.cpu.emit import CpuLaunch, Native, Vector, compile_kernel, load_argument, loop, pack, unit_of
+from kernels.cpu.emit import Native, Vector, compile_kernel, load_argument, loop, unit_of
+from kernels.cpu.launch import CpuLaunch, pack
+from kernels.cpu.memory import on_large_pages
 from kernels.device import Device
 from kernels.pattern import FLOATS
 
 STEPS = 8  # registers a trip moves of each array; of a read, as many sums: enough to hide the latency of an addition
-PAGE = 2 << 20  # bytes of a large page
 WORDS = {"fp64": np.int64, "fp32": np.int32}  # a read adds integers: some cores add floats at half the rate they load
 PATTERNS = {"read": r"v?padd[dq]|add"} | dict.fromkeys(("write", "copy"), r"v?mov([au]p|dq)\w+|st[pr]|st1")
 
@@ -45,7 +44,7 @@ def build(op: str, device: Device, dtype: str, params: Mapping[str, Any], queue:
     size, trip = params["x"] // ARRAYS[op], STEPS * unit.bits // 8
     if size % trip or not size:
         raise KernelError(f"a {op} of a working set of {params['x']} bytes: take a multiple of {trip * ARRAYS[op]}")
-    buffers = [memory(params["x"]).view(kind) for _ in range(threads)]
+    buffers = [on_large_pages(params["x"]).view(kind) for _ in range(threads)]
     sums = np.zeros((threads, trip // ITEMSIZE[dtype]), kind)
     queue.spread(lambda t: _fill(buffers[t], op, dtype) if t < threads else None)
     half = size * (ARRAYS[op] - 1)
@@ -76,16 +75,6 @@ def _fill(buffer: np.ndarray, op: str, dtype: str) -> None:
         pattern.fill(buffer, slice(0, n), dtype, 0)
     if op != "read":
         buffer[-n:] = np.nan
-
-
-def memory(size: int) -> np.ndarray:
-    """Bytes on large pages where the system gives them, so that a level is measured and not the reach of the TLB."""
-    held = mmap.mmap(-1, -(-size // PAGE) * PAGE + PAGE)
-    with contextlib.suppress(AttributeError, OSError):
-        held.madvise(mmap.MADV_HUGEPAGE)
-    raw = np.frombuffer(held, np.uint8)
-    skip = -raw.ctypes.data % PAGE
-    return raw[skip : skip + size]
 
 
 @cache

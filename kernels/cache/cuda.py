@@ -13,6 +13,7 @@ from kernels.base import ITEMSIZE, Audit, Work
 from kernels.cache.work import ARRAYS, WORD_LENGTH, words
 from kernels.cuda import launch as cuda
 from kernels.cuda import sass
+from kernels.cuda.memory import Buffer, collected
 from kernels.cuda.nvrtc import Cubin
 from kernels.device import Device
 
@@ -123,11 +124,11 @@ def raw(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> cu
     kernel = cuda.function(cubin.path, "sweep")
     mode = params["mode"]
     size, copies = BANK_BYTES if mode == "banks" else params["x"], params.get("copies", 1)
-    with cuda.collected() as buffers:
+    with collected() as buffers:
         kind: Any = np.float64 if mode in MOVES else np.uint32
         sizes = (copies * size // np.dtype(kind).itemsize, kind), (block * blocks, np.uint32), (2 * blocks, np.uint64)
         for count, each in sizes:
-            buffers.append(cuda.Buffer(count, each, queue))
+            buffers.append(Buffer(count, each, queue))
         held, sums, clocks = buffers
         held.repeat(pattern.tile("fp64", 0) if mode in MOVES else words(min(copies * size // 4, WORD_LENGTH)))
     chunks = size // ARRAYS.get(mode, 1) // (block * VECTOR * params["unroll"])
@@ -149,11 +150,11 @@ def raw(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> cu
     return cuda.CudaLaunch(queue, enqueue, [held, sums], result, lambda work: audit(cubin, params, work), clocks)
 
 
-def _word_sum(sums: cuda.Buffer) -> int:
+def _word_sum(sums: Buffer) -> int:
     return int(sums.download().sum(dtype=np.uint64)) % (1 << 32)
 
 
-def _target(held: cuda.Buffer, op: str) -> np.ndarray:
+def _target(held: Buffer, op: str) -> np.ndarray:
     """Samples of what a write or a copy left; a copy's target held other elements of the pattern before."""
     n = held.count // ARRAYS[op]
     starts, width = pattern.sample_starts(n, ITEMSIZE["fp64"])

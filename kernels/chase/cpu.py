@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from kernels.base import Audit, Work
-from kernels.cache.cpu import memory
 from kernels.chase.work import cycle
 from kernels.cpu import asm
-from kernels.cpu.emit import CpuLaunch, Native, compile_kernel, load_argument, loop
+from kernels.cpu.emit import Native, compile_kernel, load_argument, loop
+from kernels.cpu.launch import CpuLaunch
+from kernels.cpu.memory import on_large_pages
 from kernels.device import Device
 
 HOPS = 8  # loads a trip, each waiting for the one before: the loop's own counting hides behind them
@@ -56,7 +57,7 @@ def build(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> 
     Every run goes on where the last one ended: a run that began anew would stay on the few lines it reaches in its
     time, and those fit a nearer cache.
     """
-    held, line = memory(params["x"]).view(np.int64), params["line"]
+    held, line = on_large_pages(params["x"]).view(np.int64), params["line"]
     queue.spread(lambda thread: held.fill(0) if thread == 0 else None)  # first touch, beside the core that reads
     order, begin = cycle(params["x"] // line), held.ctypes.data
     held[order * (line // 8)] = begin + np.roll(order, -1) * line

@@ -12,6 +12,7 @@ from kernels.base import Audit, Unavailable, Work
 from kernels.chase.work import LINE, cycle
 from kernels.cuda import launch as cuda
 from kernels.cuda import sass
+from kernels.cuda.memory import Buffer, collected
 from kernels.cuda.nvrtc import Cubin
 from kernels.device import Device
 
@@ -73,16 +74,16 @@ def raw(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> cu
     cubin = build(device, mode)
     kernel = cuda.function(cubin.path, "chase")
     count = params["x"] // STEP
-    with cuda.collected() as buffers:
+    with collected() as buffers:
         for words in ((LOOKED_AT if mode in ENDS else count) * STEP // 8, 1, 2):
-            buffers.append(cuda.Buffer(words, np.uint64, queue))
+            buffers.append(Buffer(words, np.uint64, queue))
         held, end, clocks = buffers
         lines = _end(cubin, held, ENDS[mode], queue) if mode in ENDS else np.arange(count)
         order = lines[cycle(count)]
         _write(held, order)
         end.upload(_address(held, order[:1]))
 
-        def launch(blocks: int, of: cuda.Buffer, warm: int, hops: int) -> None:
+        def launch(blocks: int, of: Buffer, warm: int, hops: int) -> None:
             numbers = of.pointer, end.pointer, clocks.pointer, np.uint64(warm), np.uint64(hops)
             kernel((blocks,), (32,), numbers, stream=queue)
 
@@ -97,23 +98,23 @@ def raw(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> cu
     return cuda.CudaLaunch(queue, run, [held, end], result, lambda work: audit(cubin, mode), clocks)
 
 
-def _address(held: cuda.Buffer, lines: np.ndarray) -> np.ndarray:
+def _address(held: Buffer, lines: np.ndarray) -> np.ndarray:
     return np.uint64(held.address) + lines.astype(np.uint64) * np.uint64(STEP)
 
 
-def _write(held: cuda.Buffer, order: np.ndarray) -> None:
+def _write(held: Buffer, order: np.ndarray) -> None:
     """Each line of ``order`` holds the address of the one after it; lines that are not in it hold nothing."""
     addresses = np.zeros((held.nbytes // STEP, STEP // 8), np.uint64)
     addresses[order, 0] = _address(held, np.roll(order, -1))
     held.upload(addresses)
 
 
-def _end(cubin: Cubin, held: cuda.Buffer, which: slice, queue: Any) -> np.ndarray:
+def _end(cubin: Cubin, held: Buffer, which: slice, queue: Any) -> np.ndarray:
     """The lines of ``held`` nearest to a multiprocessor, or the farthest: an L2 in two parts is nearer to half of them.
 
     Raises Unavailable where all of them are about as far.
     """
-    took = cuda.Buffer(LOOKED_AT, np.uint32, queue)
+    took = Buffer(LOOKED_AT, np.uint32, queue)
     try:
         held.clear()
         arguments = held.pointer, took.pointer, np.uint32(LOOKED_AT)
@@ -128,12 +129,12 @@ def _end(cubin: Cubin, held: cuda.Buffer, which: slice, queue: Any) -> np.ndarra
     return np.sort(order[which])
 
 
-def _settle(device: Device, held: cuda.Buffer, read: Callable[[cuda.Buffer], None], queue: Any) -> None:
+def _settle(device: Device, held: Buffer, read: Callable[[Buffer], None], queue: Any) -> None:
     """Leave the L2 as a long chase would: holding the set if it fits, else nothing of it."""
     cache = device.last_cache_bytes or 0
     if held.nbytes <= cache:
         return read(held)
-    other = cuda.Buffer(2 * cache // 8, np.uint64, queue)
+    other = Buffer(2 * cache // 8, np.uint64, queue)
     try:
         read(other)
         queue.synchronize()

@@ -11,10 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from kernels.base import Audit, Work
-from kernels.cpu import asm, target
+from kernels.cpu import target
 from kernels.device import Device
 
 Emit = Callable[..., None]
@@ -172,46 +169,3 @@ def apart(builder: Any, count: Any, index: Any, registers: int, places: int) -> 
     part, at = builder.udiv(count, number(places)), builder.udiv(index, number(places))
     starts = [builder.add(at, builder.mul(part, number(place))) for place in range(places)]
     return [builder.add(start, number(k)) for start in starts for k in range(each)]
-
-
-class CpuLaunch:
-    """A native kernel with the arguments of each thread, run by a thread team."""
-
-    def __init__(
-        self,
-        native: Native,
-        rows: Sequence[Sequence[int]],
-        team: Any,
-        buffers: Sequence[np.ndarray],
-        result: Callable[[Sequence[np.ndarray]], np.ndarray],
-        spec: asm.Spec,
-    ) -> None:
-        """rows: the 64-bit arguments of each thread; buffers: every array whose address stands in them."""
-        self._native, self._arguments, self._team = native, np.array(rows, np.int64), team
-        self._buffers, self._result, self._spec = list(buffers), result, spec
-
-    def run(self, repeat: int) -> Any:
-        """Run on every thread of the team and wait; returns the team's record of who ran when."""
-        return self._team.run(self._native.address, self._arguments, repeat)
-
-    def result(self) -> np.ndarray:
-        """What the last run computed."""
-        return self._result(self._buffers)
-
-    def clock_hz(self) -> float | None:
-        """Unknown here: the team's own clock probe tells."""
-        return None
-
-    def audit(self, work: Work) -> Audit:
-        """Hold the assembly against the declared work."""
-        return asm.audit(self._native.assembly, self._spec, work)
-
-    def close(self) -> None:
-        """Let the buffers go."""
-        self._buffers.clear()
-        self._arguments = self._arguments[:0]
-
-
-def pack(values: Sequence[Any]) -> list[int]:
-    """Arguments as the 64-bit integers that ``load_argument`` reads: NumPy numbers by their bits, integers as such."""
-    return [int(v.view(f"i{v.itemsize}")) if isinstance(v, np.floating) else int(v) for v in values]

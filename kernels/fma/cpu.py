@@ -13,7 +13,6 @@ from kernels.base import Unavailable
 from kernels.cpu import target
 from kernels.cpu.asm import Spec
 from kernels.cpu.emit import (
-    CpuLaunch,
     Native,
     Vector,
     compile_kernel,
@@ -21,11 +20,11 @@ from kernels.cpu.emit import (
     load_argument,
     loop,
     multiply_add,
-    pack,
     splat,
     unit_of,
     vector,
 )
+from kernels.cpu.launch import CpuLaunch, pack
 from kernels.device import Device
 from kernels.fma.work import bfloat16_pair, start
 

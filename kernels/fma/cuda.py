@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+import kernels.fma.work as fma_work
 from kernels.cuda import launch as cuda
 from kernels.cuda import sass
+from kernels.cuda.memory import Buffer, collected
 from kernels.device import Device
-from kernels.fma import work as fma_work
 from kernels.fma.work import bfloat16_pair
 
 SOURCE = Path(__file__).with_name("fma.cu")
@@ -131,11 +132,11 @@ def raw(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> cu
     )
 
 
-def buffers(dtype: str, params: Mapping[str, Any], queue: Any) -> tuple[cuda.Buffer, cuda.Buffer]:
+def buffers(dtype: str, params: Mapping[str, Any], queue: Any) -> tuple[Buffer, Buffer]:
     """Room for the values of all chains, poisoned, and for two clocks of each block."""
     blocks = params["threads"] // params["block"]
-    with cuda.collected() as held:
-        held.append(cuda.Buffer(params["chains"] * params["threads"], TYPES[dtype].operand, queue))
-        held.append(cuda.Buffer(CLOCKS_PER_BLOCK * blocks, np.uint64, queue))
+    with collected() as held:
+        held.append(Buffer(params["chains"] * params["threads"], TYPES[dtype].operand, queue))
+        held.append(Buffer(CLOCKS_PER_BLOCK * blocks, np.uint64, queue))
         held[0].poison()
     return held[0], held[1]

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
+import kernels.gemm.work as gemm_work
 from kernels.base import Audit, KernelError
 from kernels.cuda import launch as cuda
+from kernels.cuda.memory import Buffer
 from kernels.cuda.nvrtc import libraries
 from kernels.device import Device
 from kernels.formats import packed, unpacked
-from kernels.gemm import work as gemm_work
 
 R_32F, R_64F, R_16F, R_8I, R_32I, R_16BF, R_8F_E4M3 = 0, 1, 2, 3, 10, 14, 28
 COMPUTE_32F, COMPUTE_32F_FAST_TF32, COMPUTE_64F, COMPUTE_32I = 68, 77, 70, 72
@@ -121,8 +122,8 @@ def build(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> 
     """A launch of A times B transposed, each of n rows of n elements."""
     n, plan = params["n"], Plan(dtype, params["n"])
     buffers = [_matrix(dtype, which, n, params["operands"], queue) for which in (0, 1)]
-    product = cuda.Buffer(n * n * params["product_bytes"], np.uint8, queue)
-    workspace = cuda.Buffer(WORKSPACE_BYTES, np.uint8, queue)
+    product = Buffer(n * n * params["product_bytes"], np.uint8, queue)
+    workspace = Buffer(WORKSPACE_BYTES, np.uint8, queue)
     product.poison()
     a, b, c, scratch = (ctypes.c_void_p(x.address) for x in (*buffers, product, workspace))
     stream = ctypes.c_void_p(queue.ptr)
@@ -146,8 +147,8 @@ class _Closing:
         self.free = plan.close
 
 
-def _matrix(dtype: str, which: int, n: int, operands: str, queue: Any) -> cuda.Buffer:
-    buffer = cuda.Buffer(n * n * gemm_work.itemsize(dtype), np.uint8, queue)
+def _matrix(dtype: str, which: int, n: int, operands: str, queue: Any) -> Buffer:
+    buffer = Buffer(n * n * gemm_work.itemsize(dtype), np.uint8, queue)
     buffer.repeat(_codes(dtype, which, operands))
     return buffer
 
@@ -158,7 +159,7 @@ def _codes(dtype: str, which: int, operands: str) -> np.ndarray:
     return packed(gemm_work.element(dtype), gemm_work.tile(dtype, which, operands), np.uint8)
 
 
-def _entries(dtype: str, n: int, product: cuda.Buffer) -> np.ndarray:
+def _entries(dtype: str, n: int, product: Buffer) -> np.ndarray:
     """The entries of the product at the rows and columns looked at."""
     at, form = gemm_work.looked_at(n), gemm_work.OUTPUT[dtype]
     size = product.count // (n * n)

@@ -15,25 +15,14 @@ from typing import Any
 
 import numpy as np
 
+import kernels.intensity.work as intensity_work
 from kernels.base import ITEMSIZE, KernelError
 from kernels.cpu.asm import Spec
-from kernels.cpu.emit import (
-    CpuLaunch,
-    Native,
-    Vector,
-    apart,
-    compile_kernel,
-    external,
-    load_argument,
-    loop,
-    opaque,
-    pack,
-    splat,
-    vector,
-)
+from kernels.cpu.emit import Native, Vector, apart, compile_kernel, external, load_argument, loop, opaque, splat, vector
+from kernels.cpu.launch import CpuLaunch, pack
+from kernels.cpu.memory import aligned
 from kernels.device import Device
 from kernels.fma import cpu as fma_cpu
-from kernels.intensity import work as intensity_work
 
 LINE = 64  # bytes
 TILE = 480 * LINE  # bytes: whole steps of every number of vectors below, in each of PLACES parts
@@ -58,12 +47,12 @@ def build(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> 
     n, threads, k, every = params["n"], params["threads"], params["k"], params.get("every", 1)
     parts = _parts(n, threads, params["tile"])
     data = intensity_work.elements(dtype, params["tile"])
-    array = _aligned(n, data.dtype)
+    array = aligned(n, data.dtype)
     queue.spread(lambda thread: _fill(array, parts[thread], data) if thread < threads else None)
     row = fma_cpu.types()[dtype]
     unit = fma_cpu.unit_for(device, dtype, params["lanes"])
-    sums = _aligned(threads * params["lanes"], data.dtype).reshape(threads, -1)
-    words = _aligned(threads * unit.bits // 32, np.dtype(np.uint32)).reshape(threads, -1)
+    sums = aligned(threads * params["lanes"], data.dtype).reshape(threads, -1)
+    words = aligned(threads * unit.bits // 32, np.dtype(np.uint32)).reshape(threads, -1)
     operands = [row.number(v) for v in (intensity_work.M, intensity_work.C[dtype])]
     rows = [
         pack([array[part].ctypes.data, part.stop - part.start, *operands, own.ctypes.data, counted.ctypes.data])
@@ -91,12 +80,6 @@ def _parts(n: int, threads: int, tile: int) -> list[slice]:
         raise KernelError(f"mixed over {n} elements on {threads} threads: take a multiple of {tile}")
     edges = [n // tile * t // threads * tile for t in range(threads + 1)]
     return [slice(a, b) for a, b in pairwise(edges)]
-
-
-def _aligned(n: int, kind: np.dtype[Any]) -> np.ndarray:
-    raw = np.empty(n * kind.itemsize + LINE, np.uint8)
-    skip = -raw.ctypes.data % LINE
-    return raw[skip : skip + n * kind.itemsize].view(kind)
 
 
 def _fill(array: np.ndarray, part: slice, data: np.ndarray) -> None:

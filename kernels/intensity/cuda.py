@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
+import kernels.intensity.work as intensity_work
 from kernels.base import ITEMSIZE, Audit, KernelError, Work
 from kernels.cuda import launch as cuda
 from kernels.cuda import sass
+from kernels.cuda.memory import Buffer, collected
 from kernels.cuda.nvrtc import Cubin
 from kernels.device import Device
 from kernels.fma import cuda as fma_cuda
-from kernels.intensity import work as intensity_work
 
 SOURCE = Path(__file__).with_name("mixed.cu")
 THREADS_PER_SM = 512
@@ -94,16 +95,16 @@ def prepare(device: Device, dtype: str, params: Mapping[str, Any]) -> None:
     audit(cuda.build(device, SOURCE, defines(dtype, params)), dtype, params, intensity_work.work(dtype, **params))
 
 
-def _buffers(dtype: str, params: Mapping[str, Any], queue: Any) -> list[cuda.Buffer]:
+def _buffers(dtype: str, params: Mapping[str, Any], queue: Any) -> list[Buffer]:
     """The array with its pattern, a sum of values and one of words for each thread, how many tiles are taken, and two
     clocks for each block."""
     data, blocks = intensity_work.elements(dtype, params["tile"]), params["blocks"]
     threads = blocks * params["block"]
     own = (threads, np.float64), (threads, np.uint32), (1, np.uint32), (2 * blocks, np.uint64)
     sizes = (params["held"], data.dtype), *own
-    with cuda.collected() as held:
+    with collected() as held:
         for count, kind in sizes:
-            held.append(cuda.Buffer(count, kind, queue))
+            held.append(Buffer(count, kind, queue))
             held[-1].poison()
         held[0].repeat(data)
     return held

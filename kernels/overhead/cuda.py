@@ -12,6 +12,7 @@ import numpy as np
 
 from kernels.base import Audit, KernelError
 from kernels.cuda import launch as cuda
+from kernels.cuda.memory import Buffer, collected
 from kernels.cuda.nvrtc import Cubin
 from kernels.device import Device
 from kernels.overhead.work import GRAPH_KERNELS
@@ -36,8 +37,8 @@ def prepare(device: Device, dtype: str, params: Mapping[str, Any]) -> None:
 def raw(how: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
     """``repeat`` launches, as ``how`` says; ``counted``: each counts itself."""
     kernel = cuda.function(_build(device).path, "empty")
-    with cuda.collected() as held:
-        held.append(counter := cuda.Buffer(1, np.uint64, queue))
+    with collected() as held:
+        held.append(counter := Buffer(1, np.uint64, queue))
         argument = counter.pointer if params.get("counted") else np.uint64(0)
         if how == "graph-launch":
             enqueue = _graphs(kernel, argument, queue)

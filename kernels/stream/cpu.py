@@ -16,19 +16,9 @@ import numpy as np
 from kernels import pattern
 from kernels.base import ITEMSIZE, KernelError
 from kernels.cpu.asm import Spec
-from kernels.cpu.emit import (
-    CpuLaunch,
-    Native,
-    Vector,
-    apart,
-    compile_kernel,
-    load_argument,
-    loop,
-    multiply_add,
-    pack,
-    splat,
-    unit_of,
-)
+from kernels.cpu.emit import Native, Vector, apart, compile_kernel, load_argument, loop, multiply_add, splat, unit_of
+from kernels.cpu.launch import CpuLaunch, pack
+from kernels.cpu.memory import aligned
 from kernels.device import Device
 from kernels.pattern import FLOATS
 from kernels.stream.work import ARRAYS
@@ -43,7 +33,7 @@ def build(op: str, device: Device, dtype: str, params: Mapping[str, Any], queue:
     """A launch of ``op`` over arrays of ``n`` elements, split evenly between ``threads`` pinned threads."""
     n, threads = params["n"], params["threads"]
     parts = _parts(n, threads, dtype)
-    arrays = [_aligned(n, FLOATS[dtype]) for _ in range(ARRAYS[op])]
+    arrays = [aligned(n, FLOATS[dtype]) for _ in range(ARRAYS[op])]
     sums = np.zeros((threads, LINE * SUMS // ITEMSIZE[dtype]), FLOATS[dtype])
     queue.spread(lambda thread: _fill(arrays, parts[thread], op, dtype) if thread < threads else None)
     scale = FLOATS[dtype](pattern.SCALE)
@@ -71,12 +61,6 @@ def _parts(n: int, threads: int, dtype: str) -> list[slice]:
         raise KernelError(f"a stream of {n} elements on {threads} threads: take a multiple of {block}")
     edges = [n // block * t // threads * block for t in range(threads + 1)]
     return [slice(a, b) for a, b in pairwise(edges)]
-
-
-def _aligned(n: int, kind: type) -> np.ndarray:
-    raw = np.empty(n * np.dtype(kind).itemsize + LINE, np.uint8)
-    skip = -raw.ctypes.data % LINE
-    return raw[skip : skip + n * np.dtype(kind).itemsize].view(kind)
 
 
 def _fill(arrays: list[np.ndarray], part: slice, op: str, dtype: str) -> None:

@@ -12,6 +12,7 @@ from kernels import pattern
 from kernels.base import ITEMSIZE, Audit, KernelError
 from kernels.cuda import launch as cuda
 from kernels.cuda import sass
+from kernels.cuda.memory import Buffer, collected
 from kernels.cuda.nvrtc import Cubin
 from kernels.device import Device
 from kernels.pattern import FLOATS
@@ -61,7 +62,7 @@ class Arrays:
     """Source arrays with the pattern, a poisoned target, and room for a read's sums."""
 
     def __init__(self, op: str, dtype: str, n: int, blocks: int, queue: Any) -> None:
-        with cuda.collected() as self.all:
+        with collected() as self.all:
             for which in range(SOURCES[op]):
                 self._new(n, FLOATS[dtype], queue).fill(which, dtype)
             if op != "read":
@@ -69,8 +70,8 @@ class Arrays:
             self.sums = self._new(blocks if op == "read" else 1, np.float64, queue)
             self.sums.poison()
 
-    def _new(self, count: int, kind: Any, queue: Any) -> cuda.Buffer:
-        self.all.append(cuda.Buffer(count, kind, queue))
+    def _new(self, count: int, kind: Any, queue: Any) -> Buffer:
+        self.all.append(Buffer(count, kind, queue))
         return self.all[-1]
 
     @property

@@ -12,16 +12,17 @@ from typing import Any
 
 import numpy as np
 
+import kernels.tensor.fragments as fragments
+import kernels.tensor.ptx as tensor_ptx
 from kernels import formats
 from kernels.base import Audit, Work
 from kernels.cuda import launch as cuda
 from kernels.cuda import sass
 from kernels.cuda.disassembly import disassemble
+from kernels.cuda.memory import Buffer
 from kernels.cuda.nvrtc import Cubin
 from kernels.device import Device
 from kernels.formats import FORMATS
-from kernels.tensor import fragments
-from kernels.tensor import ptx as tensor_ptx
 from kernels.tensor.ptx import counts
 from kernels.tensor.table import Instruction
 from kernels.tensor.work import Operands, operands, teams
@@ -96,8 +97,8 @@ def raw(row: Instruction, device: Device, dtype: str, params: Mapping[str, Any],
     starts = formats.packed(row.accumulator, np.repeat(np.arange(chains) + 1.0, per_word(row))[None], np.uint8)
     inputs = [_uploaded(part, queue) for part in (*_arguments(row, given), starts)]
     _, _, register = tensor_ptx.REGISTER[row.accumulator]
-    out = cuda.Buffer(tiles(row, params) * counts(row)[2] * threads(row), register, queue)
-    clocks = cuda.Buffer(2 * blocks, np.uint64, queue)
+    out = Buffer(tiles(row, params) * counts(row)[2] * threads(row), register, queue)
+    clocks = Buffer(2 * blocks, np.uint64, queue)
     out.poison()
 
     def enqueue(repeat: int) -> None:
@@ -131,9 +132,9 @@ def _arguments(row: Instruction, given: tuple[np.ndarray, np.ndarray, np.ndarray
     return (b, a, kept) if row.warpgroup else (a, b, kept)
 
 
-def _uploaded(values: np.ndarray, queue: Any) -> cuda.Buffer:
+def _uploaded(values: np.ndarray, queue: Any) -> Buffer:
     flat = np.ascontiguousarray(values).reshape(-1)
-    buffer = cuda.Buffer(flat.size, flat.dtype, queue)
+    buffer = Buffer(flat.size, flat.dtype, queue)
     buffer.upload(flat)
     return buffer
 

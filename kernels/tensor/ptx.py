@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+import kernels.tensor.fragments as fragments
 from kernels.formats import FORMATS
-from kernels.tensor import fragments
 from kernels.tensor.table import Instruction
 
 PTX = {"fp64": "f64", "fp32": "f32", "fp16": "f16", "int32": "s32", "int8": "s8", "int4": "s4"}  # others: as named

@@ -10,6 +10,7 @@ import numpy as np
 from kernels import pattern
 from kernels.base import ITEMSIZE, Audit, Unavailable
 from kernels.cuda import launch as cuda
+from kernels.cuda.memory import Buffer, collected
 from kernels.device import Device
 from kernels.pattern import FLOATS
 from kernels.stream import cuda as stream_cuda
@@ -29,7 +30,7 @@ def copy(direction: str, device: Device, dtype: str, params: Mapping[str, Any], 
     Raises Unavailable for a peer that cannot be reached, KernelError if memory is short.
     """
     n = params["size_bytes"] // ITEMSIZE[dtype]
-    with cuda.collected() as held, near(device):
+    with collected() as held, near(device):
         if direction == "peer":
             targets, enqueue = _between(params["source"], params["target"], device, dtype, n, queue, held)
         else:
@@ -46,7 +47,7 @@ def _across(direction: str, host: str, dtype: str, n: int, queue: Any, held: lis
     targets, copies = [], []
     for which, way in enumerate(KINDS if direction == "both" else (direction,)):
         held.append(HostBuffer(n, FLOATS[dtype], host))
-        held.append(cuda.Buffer(n, FLOATS[dtype], queue))
+        held.append(Buffer(n, FLOATS[dtype], queue))
         source, target = held[-2:] if way == "h2d" else held[:-3:-1]
         source.fill(which, dtype)
         target.poison()
@@ -96,7 +97,7 @@ def _between(
         _open(mine, theirs)
         with cupy.cuda.Device(mine):
             stream = queue if mine == device.index else cupy.cuda.Stream(non_blocking=True)
-            held.append(cuda.Buffer(n, FLOATS[dtype], stream))
+            held.append(Buffer(n, FLOATS[dtype], stream))
             held[-1].fill(0, dtype) if mine == source else held[-1].poison()
             stream.synchronize()
 
@@ -126,7 +127,7 @@ def _memory(kind: str, dtype: str, n: int, queue: Any) -> Any:
     """Memory of this kind with the pattern in it. The CPU may touch managed memory only while the GPU is idle."""
     queue.synchronize()
     if kind == "device":
-        memory: Any = cuda.Buffer(n, FLOATS[dtype], queue)
+        memory: Any = Buffer(n, FLOATS[dtype], queue)
     else:
         memory = HostBuffer(n, FLOATS[dtype], "managed" if kind == "managed" else "pinned")
     memory.fill(0, dtype)
@@ -139,9 +140,9 @@ def read_raw(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) 
     blocks = -(-vectors // (params["block"] * params["vecs"]))
     cubin = cuda.build(device, stream_cuda.SOURCE, stream_cuda.defines("read", dtype, params))
     kernel, kind = cuda.function(cubin.path, "stream"), FLOATS[dtype]
-    with cuda.collected() as held:
+    with collected() as held:
         held.append(_memory(params["memory"], dtype, params["size_bytes"] // ITEMSIZE[dtype], queue))
-        held.append(sums := cuda.Buffer(blocks, np.float64, queue))
+        held.append(sums := Buffer(blocks, np.float64, queue))
         sums.poison()
     arrays = [np.uint64(held[0].address)] * 3
     arguments = (*arrays, sums.pointer, np.uint32(vectors), kind(pattern.SCALE), kind(pattern.WRITTEN))

@@ -42,7 +42,7 @@ class HostBuffer:
         ctypes.memset(self.address, 0xFF, self.array.nbytes)
 
     def download_at(self, starts: np.ndarray, width: int) -> np.ndarray:
-        """Pieces of ``width`` elements at ``starts``, as one array: what ``cuda.Buffer`` calls so."""
+        """Pieces of ``width`` elements at ``starts``, as one array: what ``Buffer`` calls so."""
         return self.array[(starts[:, None] + np.arange(width)).ravel()]
 
     def free(self) -> None:

@@ -10,10 +10,10 @@ import pytest
 
 from kernels import cache
 from kernels.base import KernelError, Work
-from kernels.cache import cpu as cache_cpu
 from kernels.chase import CHASE
 from kernels.chase import cpu as chase_cpu
 from kernels.chase import work as chase_work
+from kernels.cpu import memory
 from probes.harness.check import difference
 from tests.devices import CPU
 from tests.kernels.test_cpu_kernels import THREADS, Host, Team, host, team
@@ -116,6 +116,6 @@ def test_a_chase_visits_every_line_once() -> None:
 
 
 def test_memory_starts_on_a_large_page_and_is_as_long_as_asked() -> None:
-    held = cache_cpu.memory(5000)
-    assert held.ctypes.data % cache_cpu.PAGE == 0
+    held = memory.on_large_pages(5000)
+    assert held.ctypes.data % memory.PAGE == 0
     assert len(held) == 5000

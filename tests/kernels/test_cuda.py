@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kernels.cuda.launch import evenly
+from kernels.cuda.memory import evenly
 from kernels.pattern import sample_starts
 
 WIDTH = 64

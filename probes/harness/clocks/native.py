@@ -9,7 +9,17 @@ from typing import Any
 from kernels.cpu import target
 from kernels.cpu.emit import external, loop
 from kernels.cpu.intrinsic import intrinsic_of
-from probes.harness.clocks import team
+from probes.harness.clocks.record import (
+    ADDS_PER_TRIP,
+    CPU_END,
+    CPU_START,
+    PROBE_AFTER,
+    PROBE_BEFORE,
+    PROBE_TRIPS,
+    STATUS,
+    WALL_END,
+    WALL_START,
+)
 
 MONOTONIC, THREAD_CPU = 1, 3  # CLOCK_MONOTONIC and CLOCK_THREAD_CPUTIME_ID of Linux
 PATIENCE_NS = 10_000_000_000
@@ -29,8 +39,8 @@ def timed_run() -> Callable[..., None]:
     target.tell()
     call, now, arrive, arrived, rest, adds, put = _pieces()
     wall, cpu = MONOTONIC, THREAD_CPU
-    start_wall, end_wall, start_cpu, end_cpu = team.WALL_START, team.WALL_END, team.CPU_START, team.CPU_END
-    before, after, status, trips = team.PROBE_BEFORE, team.PROBE_AFTER, team.STATUS, team.PROBE_TRIPS
+    start_wall, end_wall, start_cpu, end_cpu = WALL_START, WALL_END, CPU_START, CPU_END
+    before, after, status, trips = PROBE_BEFORE, PROBE_AFTER, STATUS, PROBE_TRIPS
 
     @njit(nogil=True)
     def meet(barrier, goal):  # type: ignore[no-untyped-def]
@@ -126,5 +136,5 @@ def _additions(b: Any, trips: Any) -> None:
         trips,
         1,
         [one],
-        lambda _, x: [b.asm(kind, text * team.ADDS_PER_TRIP, constraints, [one, *x], True)],
+        lambda _, x: [b.asm(kind, text * ADDS_PER_TRIP, constraints, [one, *x], True)],
     )

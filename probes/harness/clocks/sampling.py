@@ -16,6 +16,15 @@ from typing import Any, Protocol
 from kernels.base import Launch
 from kernels.device import Device
 from probes.harness.clocks import team, waiting
+from probes.harness.clocks.record import (
+    CPU_END,
+    CPU_START,
+    PROBE_AFTER,
+    PROBE_BEFORE,
+    PROBE_CYCLES,
+    WALL_END,
+    WALL_START,
+)
 from probes.harness.clocks.statistics import FEWEST, half_width
 
 UNPREEMPTED = 0.98  # share of the wall time a thread must have had its processor
@@ -93,12 +102,12 @@ class HostClock:
             own = time.thread_time_ns() - begin_own
             lost = max(took - own, waiting.of_process() - waited)
             return Sample(took * 1e-9 / repeat, clean=lost < (1 - UNPREEMPTED) * took)
-        begin, end = record[:, team.WALL_START], record[:, team.WALL_END]
+        begin, end = record[:, WALL_START], record[:, WALL_END]
         whole, own = end.max() - begin.min(), end - begin
-        busy = (record[:, team.CPU_END] - record[:, team.CPU_START]) / own
-        probes = record[:, [team.PROBE_BEFORE, team.PROBE_AFTER]]
+        busy = (record[:, CPU_END] - record[:, CPU_START]) / own
+        probes = record[:, [PROBE_BEFORE, PROBE_AFTER]]
         # What interrupts a probe only ever lengthens it, so of the two the shorter tells the clock.
-        clock = float((team.PROBE_CYCLES / probes.min(axis=1)).mean() * 1e9)
+        clock = float((PROBE_CYCLES / probes.min(axis=1)).mean() * 1e9)
         alike = bool((probes.max(axis=1) <= SAME_CLOCK * probes.min(axis=1)).all())
         together = (end.min() - begin.max()) / whole > OVERLAP
         clean = bool((busy > UNPREEMPTED).all() and together)

@@ -16,19 +16,14 @@ from typing import Any
 
 import numpy as np
 
-WALL_START, WALL_END, CPU_START, CPU_END, PROBE_BEFORE, PROBE_AFTER, STATUS = range(7)
-FIELDS = 7
-PROBE_TRIPS = 3000
-ADDS_PER_TRIP = 64  # dependent one-cycle additions: a trip takes 64 cycles of the core's clock
-PROBE_CYCLES = PROBE_TRIPS * ADDS_PER_TRIP
+from probes.harness.clocks import native
+from probes.harness.clocks.record import FIELDS, STATUS
 
 
 class Team:
     """Threads pinned one to each CPU of ``cpus``, waiting for work."""
 
     def __init__(self, cpus: Sequence[int]) -> None:
-        from probes.harness.clocks import native
-
         self.size = len(cpus)
         self._timed = native.timed_run()
         self._barrier = np.zeros(16, np.int64)

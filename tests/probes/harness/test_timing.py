@@ -11,7 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from probes.harness.clocks import team
+from probes.harness.clocks.record import (
+    CPU_END,
+    CPU_START,
+    FIELDS,
+    PROBE_AFTER,
+    PROBE_BEFORE,
+    PROBE_CYCLES,
+    WALL_END,
+    WALL_START,
+)
 from probes.harness.clocks.sampling import (
     CudaClock,
     HostClock,
@@ -151,7 +160,7 @@ class Recorded:
     """A launch whose team recorded these rows, in nanoseconds."""
 
     def __init__(self, *rows: dict[int, int]) -> None:
-        self._record = np.zeros((len(rows), team.FIELDS), np.int64)
+        self._record = np.zeros((len(rows), FIELDS), np.int64)
         for row, fields in zip(self._record, rows, strict=True):
             row[list(fields)] = list(fields.values())
 
@@ -161,12 +170,12 @@ class Recorded:
 
 def thread(begin: int, end: int, cpu: int, before: int = 50_000, after: int = 50_000) -> dict[int, int]:
     return {
-        team.WALL_START: begin,
-        team.WALL_END: end,
-        team.CPU_START: 7,
-        team.CPU_END: 7 + cpu,
-        team.PROBE_BEFORE: before,
-        team.PROBE_AFTER: after,
+        WALL_START: begin,
+        WALL_END: end,
+        CPU_START: 7,
+        CPU_END: 7 + cpu,
+        PROBE_BEFORE: before,
+        PROBE_AFTER: after,
     }
 
 
@@ -190,14 +199,14 @@ def test_threads_that_did_not_run_together_spoil_the_sample() -> None:
 
 
 def test_the_clock_is_that_of_the_probe_that_nothing_interrupted() -> None:
-    slow, fast = team.PROBE_CYCLES // 2, team.PROBE_CYCLES // 4  # nanoseconds at 2 and 4 GHz
+    slow, fast = PROBE_CYCLES // 2, PROBE_CYCLES // 4  # nanoseconds at 2 and 4 GHz
     one = thread(0, 10_000_000, 10_000_000, slow, slow + slow // 64)
     two = thread(0, 10_000_000, 10_000_000, fast, fast + fast // 64)
     assert host_sample(one, two).clock_hz == pytest.approx(3e9)
 
 
 def test_a_clock_that_was_not_read_twice_the_same_is_unknown() -> None:
-    reading = team.PROBE_CYCLES // 2
+    reading = PROBE_CYCLES // 2
     sample = host_sample(thread(0, 10_000_000, 10_000_000, reading, reading + reading // 16))
     assert sample.clock_hz is None
     assert sample.clean, "the work itself was not disturbed"
