@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from kernels.cpu.launch import CpuLaunch
 from kernels.cpu.memory import aligned
 from kernels.device import Device
 from kernels.pattern import FLOATS
+
+if TYPE_CHECKING:
+    from llvmlite.ir import IRBuilder
 
 LINE = 64  # bytes
 SUMS = 8  # accumulators: enough to hide the latency of an addition
@@ -77,7 +80,7 @@ def _strided(dtype: str) -> Native:
 
     kind, wide, i64 = (ir.FloatType() if dtype == "fp32" else ir.DoubleType()), ir.DoubleType(), ir.IntType(64)
 
-    def emit(b: Any, arguments: Any, repeat: Any) -> None:
+    def emit(b: IRBuilder, arguments: Any, repeat: Any) -> None:
         base, out = (load_argument(b, arguments, k, t.as_pointer()) for k, t in ((0, kind), (3, wide)))
         count, step = load_argument(b, arguments, 1), load_argument(b, arguments, 2)
 
@@ -108,7 +111,7 @@ def _scattered(lanes: int, per_segment: int, number_bits: int) -> Native:
     group = max(1, SUMS // per_segment)
     zero = [ir.Constant(kind, [0.0] * lanes)] * SUMS
 
-    def emit(b: Any, arguments: Any, repeat: Any) -> None:
+    def emit(b: IRBuilder, arguments: Any, repeat: Any) -> None:
         base, out = (load_argument(b, arguments, k, kind.as_pointer()) for k in (0, 3))
         first, count = load_argument(b, arguments, 1), load_argument(b, arguments, 2)
 
@@ -129,13 +132,13 @@ def _scattered(lanes: int, per_segment: int, number_bits: int) -> Native:
     return compile_kernel(emit)
 
 
-def _plus(b: Any, value: Any, number: int) -> Any:
+def _plus(b: IRBuilder, value: Any, number: int) -> Any:
     from llvmlite import ir
 
     return b.add(value, ir.Constant(value.type, number))
 
 
-def _place(b: Any, visit: Any, number_bits: int) -> Any:
+def _place(b: IRBuilder, visit: Any, number_bits: int) -> Any:
     """``access.places`` in registers."""
     from llvmlite import ir
 
@@ -146,7 +149,7 @@ def _place(b: Any, visit: Any, number_bits: int) -> Any:
     return b.and_(b.mul(b.xor(mixed, b.lshr(mixed, half)), second), mask)
 
 
-def _added(b: Any, base: Any, at: Sequence[Any], sums: Sequence[Any]) -> list[Any]:
+def _added(b: IRBuilder, base: Any, at: Sequence[Any], sums: Sequence[Any]) -> list[Any]:
     values = []
     for place in at:
         values.append(b.load(b.gep(base, [place])))
@@ -154,7 +157,7 @@ def _added(b: Any, base: Any, at: Sequence[Any], sums: Sequence[Any]) -> list[An
     return [b.fadd(old, value) for old, value in zip(sums, values, strict=True)]
 
 
-def _store(b: Any, out: Any, values: Sequence[Any]) -> None:
+def _store(b: IRBuilder, out: Any, values: Sequence[Any]) -> None:
     from llvmlite import ir
 
     for number, value in enumerate(values):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from kernels.cpu.launch import CpuLaunch, pack
 from kernels.cpu.memory import on_large_pages
 from kernels.device import Device
 from kernels.pattern import FLOATS
+
+if TYPE_CHECKING:
+    from llvmlite.ir import IRBuilder
 
 STEPS = 8  # registers a trip moves of each array; of a read, as many sums: enough to hide the latency of an addition
 WORDS = {"fp64": np.int64, "fp32": np.int32}  # a read adds integers: some cores add floats at half the rate they load
@@ -86,7 +89,7 @@ def _native(unit: Vector, op: str, dtype: str) -> Native:
     scalar = word if op == "read" else (ir.FloatType() if dtype == "fp32" else ir.DoubleType())
     kind = ir.VectorType(scalar, unit.lanes(ITEMSIZE[dtype]))
 
-    def emit(b: Any, arguments: Any, repeat: Any) -> None:
+    def emit(b: IRBuilder, arguments: Any, repeat: Any) -> None:
         source, target, out = (load_argument(b, arguments, k, kind.as_pointer()) for k in (0, 1, 3))
         n = load_argument(b, arguments, 2)
         sums = [ir.Constant(kind, [0] * kind.count)] * (STEPS if op == "read" else 0)
@@ -103,7 +106,7 @@ def _native(unit: Vector, op: str, dtype: str) -> Native:
 
 
 def _move(
-    b: Any, unit: Vector, op: str, kind: Any, source: Any, target: Any, places: Sequence[Any], sums: Sequence[Any]
+    b: IRBuilder, unit: Vector, op: str, kind: Any, source: Any, target: Any, places: Sequence[Any], sums: Sequence[Any]
 ) -> list[Any]:
     """One trip: all registers are loaded, then all added or stored."""
     from llvmlite import ir

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from kernels.cpu.emit import Native, compile_kernel, load_argument, loop
 from kernels.cpu.launch import CpuLaunch
 from kernels.cpu.memory import on_large_pages
 from kernels.device import Device
+
+if TYPE_CHECKING:
+    from llvmlite.ir import IRBuilder
 
 HOPS = 8  # loads a trip, each waiting for the one before: the loop's own counting hides behind them
 PASSES = 4  # over a set, to bring it near: caches keep few of the lines that they see once
@@ -75,7 +78,7 @@ def _native() -> Native:
 
     pointer = ir.IntType(64).as_pointer()
 
-    def emit(b: Any, arguments: Any, repeat: Any) -> None:
+    def emit(b: IRBuilder, arguments: Any, repeat: Any) -> None:
         place, one = load_argument(b, arguments, 0, pointer), ir.Constant(repeat.type, 1)
         rest = b.and_(b.sub(repeat, one), ir.Constant(repeat.type, HOPS - 1))
         _walk(b, place, b.add(rest, one), 1, pointer)  # 1 to HOPS single hops: a loop runs at least once
@@ -86,7 +89,7 @@ def _native() -> Native:
     return compile_kernel(emit)
 
 
-def _walk(b: Any, place: Any, hops: Any, unrolled: int, pointer: Any) -> None:
+def _walk(b: IRBuilder, place: Any, hops: Any, unrolled: int, pointer: Any) -> None:
     def trip(_: Any, carried: Any) -> list[Any]:
         (at,) = carried
         for _ in range(unrolled):

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kernels.cpu import target
 from kernels.device import Device
+
+if TYPE_CHECKING:
+    from llvmlite.ir import IRBuilder
 
 Emit = Callable[..., None]
 """``emit(builder, arguments, repeat)`` writes the body of a kernel at the builder's position."""
@@ -81,7 +84,7 @@ def compile_kernel(emit: Emit) -> Native:
     return Native(code.address, code._library.get_asm_str(), code)
 
 
-def load_argument(builder: Any, arguments: Any, index: int, kind: Any = None) -> Any:
+def load_argument(builder: IRBuilder, arguments: Any, index: int, kind: Any = None) -> Any:
     """The ``index``-th 64-bit argument of this thread: an integer, its low bits as ``kind``, or a pointer."""
     from llvmlite import ir
 
@@ -97,7 +100,7 @@ def load_argument(builder: Any, arguments: Any, index: int, kind: Any = None) ->
     return builder.bitcast(low, kind)
 
 
-def splat(builder: Any, value: Any, lanes: int) -> Any:
+def splat(builder: IRBuilder, value: Any, lanes: int) -> Any:
     """A vector with ``value`` in every lane."""
     from llvmlite import ir
 
@@ -107,7 +110,7 @@ def splat(builder: Any, value: Any, lanes: int) -> Any:
     return builder.shuffle_vector(one, ir.Constant(kind, ir.Undefined), mask)
 
 
-def multiply_add(builder: Any, x: Any, m: Any, c: Any, fma: bool) -> Any:
+def multiply_add(builder: IRBuilder, x: Any, m: Any, c: Any, fma: bool) -> Any:
     """``x * m + c``: fused where the core has it; elsewhere ``llvm.fma`` would call a library function."""
     if not fma:
         return builder.fadd(builder.fmul(x, m), c)
@@ -118,14 +121,16 @@ def multiply_add(builder: Any, x: Any, m: Any, c: Any, fma: bool) -> Any:
     return builder.call(external(builder, name, ir.FunctionType(kind, [kind] * 3)), [x, m, c])
 
 
-def external(builder: Any, name: str, kind: Any) -> Any:
+def external(builder: IRBuilder, name: str, kind: Any) -> Any:
     """A function of this name, declared once in the builder's module: an LLVM intrinsic or a C function."""
     from llvmlite import ir
 
     return builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
 
 
-def loop(builder: Any, count: Any, step: int, carried: Sequence[Any], body: Callable[..., Sequence[Any]]) -> list[Any]:
+def loop(
+    builder: IRBuilder, count: Any, step: int, carried: Sequence[Any], body: Callable[..., Sequence[Any]]
+) -> list[Any]:
     """``for index in range(0, count, step): carried = body(index, carried)``, run at least once.
 
     An empty side effect in the body keeps the compiler from removing the loop; a count it knows it may yet write out.
@@ -149,7 +154,7 @@ def loop(builder: Any, count: Any, step: int, carried: Sequence[Any], body: Call
     return results
 
 
-def opaque(builder: Any, number: int) -> Any:
+def opaque(builder: IRBuilder, number: int) -> Any:
     """A number that the compiler cannot see: a loop of so many trips stays one."""
     from llvmlite import ir
 
@@ -157,7 +162,7 @@ def opaque(builder: Any, number: int) -> Any:
     return builder.asm(ir.FunctionType(i64, [i64]), "", "=r,0", [ir.Constant(i64, number)], side_effect=False)
 
 
-def apart(builder: Any, count: Any, index: Any, registers: int, places: int) -> list[Any]:
+def apart(builder: IRBuilder, count: Any, index: Any, registers: int, places: int) -> list[Any]:
     """Which of ``count`` registers an iteration of ``registers`` takes from each of ``places`` equal parts of an array.
 
     ``index`` runs over the whole array. A core's prefetchers follow each part on its own and so ask for more lines at

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from llvmlite.ir import IRBuilder
 
 
 def intrinsic_of(write: Callable[..., Any], result: Any, arguments: Sequence[Any]) -> Any:
@@ -13,7 +16,7 @@ def intrinsic_of(write: Callable[..., Any], result: Any, arguments: Sequence[Any
     signature = result(*arguments)
 
     def typed(*_: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        def generate(context: Any, builder: IRBuilder, signature: Any, values: Any) -> Any:
             value = write(builder, *values)
             return context.get_dummy_value() if value is None else value
 

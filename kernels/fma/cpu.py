@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +27,9 @@ from kernels.cpu.emit import (
 from kernels.cpu.launch import CpuLaunch, pack
 from kernels.device import Device
 from kernels.fma.work import bfloat16_pair, start
+
+if TYPE_CHECKING:
+    from llvmlite.ir import IRBuilder
 
 STEPS = 8  # multiply-adds of each chain in one trip of the loop: 128 for 16 chains, so the loop costs nothing
 
@@ -56,18 +59,18 @@ class Type:
         return bits // 8 // np.dtype(self.number).itemsize
 
 
-def _fused(b: Any, unit: Vector, x: Any, m: Any, c: Any) -> Any:
+def _fused(b: IRBuilder, unit: Vector, x: Any, m: Any, c: Any) -> Any:
     return multiply_add(b, x, m, c, unit.fma)
 
 
-def _separate(b: Any, unit: Vector, x: Any, m: Any, c: Any) -> Any:
+def _separate(b: IRBuilder, unit: Vector, x: Any, m: Any, c: Any) -> Any:
     return b.add(b.mul(x, m), c)
 
 
 def _x86(name: str) -> Callable[..., Any]:
     """A dot-product intrinsic; its operands as 32-bit lanes, the form every LLVM takes."""
 
-    def step(b: Any, unit: Vector, x: Any, m: Any, c: Any) -> Any:
+    def step(b: IRBuilder, unit: Vector, x: Any, m: Any, c: Any) -> Any:
         from llvmlite import ir
 
         words = ir.VectorType(ir.IntType(32), x.type.count)
@@ -78,7 +81,7 @@ def _x86(name: str) -> Callable[..., Any]:
     return step
 
 
-def _sdot(b: Any, unit: Vector, x: Any, m: Any, c: Any) -> Any:
+def _sdot(b: IRBuilder, unit: Vector, x: Any, m: Any, c: Any) -> Any:
     from llvmlite import ir
 
     octets = ir.VectorType(ir.IntType(8), 16)
@@ -87,7 +90,7 @@ def _sdot(b: Any, unit: Vector, x: Any, m: Any, c: Any) -> Any:
     return b.call(external(b, "llvm.aarch64.neon.sdot.v4i32.v16i8", kind), [x, *given])
 
 
-def _bfdot(b: Any, unit: Vector, x: Any, m: Any, c: Any) -> Any:
+def _bfdot(b: IRBuilder, unit: Vector, x: Any, m: Any, c: Any) -> Any:
     """As text: llvmlite has no type for what the intrinsic takes."""
     from llvmlite import ir
 
@@ -171,13 +174,15 @@ def _operand(dtype: str, value: float) -> Any:
 
 @cache
 def _native(unit: Vector, dtype: str, chains: int, lanes: int, steps: int) -> Native:
-    def emit(builder: Any, arguments: Any, repeat: Any) -> None:
+    def emit(builder: IRBuilder, arguments: Any, repeat: Any) -> None:
         _loop(builder, arguments, repeat, unit, dtype, chains, lanes, steps)
 
     return compile_kernel(emit)
 
 
-def _loop(b: Any, arguments: Any, repeat: Any, unit: Vector, dtype: str, chains: int, lanes: int, steps: int) -> None:
+def _loop(
+    b: IRBuilder, arguments: Any, repeat: Any, unit: Vector, dtype: str, chains: int, lanes: int, steps: int
+) -> None:
     """``repeat`` trips of ``steps`` multiply-adds on each of ``chains`` registers, then store them all."""
     from llvmlite import ir
 

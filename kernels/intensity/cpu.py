@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import pairwise
 from math import gcd
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from kernels.cpu.launch import CpuLaunch, pack
 from kernels.cpu.memory import aligned
 from kernels.device import Device
 from kernels.fma import cpu as fma_cpu
+
+if TYPE_CHECKING:
+    from llvmlite.ir import IRBuilder
 
 LINE = 64  # bytes
 TILE = 480 * LINE  # bytes: whole steps of every number of vectors below, in each of PLACES parts
@@ -94,7 +97,7 @@ def _fill(array: np.ndarray, part: slice, data: np.ndarray) -> None:
 
 @cache
 def _native(unit: Vector, dtype: str, k: int, every: int, vecs: int) -> Native:
-    def emit(b: Any, arguments: Any, repeat: Any) -> None:
+    def emit(b: IRBuilder, arguments: Any, repeat: Any) -> None:
         _Body(b, arguments, unit, dtype, k, every, vecs).emit(repeat)
 
     return compile_kernel(emit)
@@ -103,7 +106,7 @@ def _native(unit: Vector, dtype: str, k: int, every: int, vecs: int) -> Native:
 class _Body:
     """The code of one kernel: ``repeat`` passes over a thread's part."""
 
-    def __init__(self, b: Any, arguments: Any, unit: Vector, dtype: str, k: int, every: int, vecs: int) -> None:
+    def __init__(self, b: IRBuilder, arguments: Any, unit: Vector, dtype: str, k: int, every: int, vecs: int) -> None:
         from llvmlite import ir
 
         self.b, self.unit, self.k, self.every, self.vecs = b, unit, k, every, vecs

@@ -7,15 +7,18 @@ are. The other branch never runs, and may not even fit.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
 
 IF = "If"
 TAKEN = {True: "then_branch", False: "else_branch"}
 
 
-def inline(model: Any, known: Mapping[str, np.ndarray]) -> int:
+def inline(model: ModelProto, known: Mapping[str, np.ndarray]) -> int:
     """Replace every If of known condition, in place, by the nodes of its branch; how many there were."""
     graph = model.graph
     branches = [_branch(node, known) for node in graph.node]
@@ -35,7 +38,7 @@ def inline(model: Any, known: Mapping[str, np.ndarray]) -> int:
     return sum(branch is not None for branch in branches)
 
 
-def _branch(node: Any, known: Mapping[str, np.ndarray]) -> Any:
+def _branch(node: NodeProto, known: Mapping[str, np.ndarray]) -> Any:
     """The graph of the branch that an If takes; None of another node, where that is not known, or in no file."""
     if node.op_type != IF or not node.input or node.input[0] not in known:
         return None
@@ -43,7 +46,7 @@ def _branch(node: Any, known: Mapping[str, np.ndarray]) -> Any:
     return next((attribute.g for attribute in node.attribute if attribute.name == taken), None)
 
 
-def rename_weights(model: Any, ending: str) -> None:
+def rename_weights(model: ModelProto, ending: str) -> None:
     """Give every initializer, in place, a name with this ending, but those that are inputs or results as well."""
     graph = model.graph
     names, ends = set(_names(graph)), {value.name for value in (*graph.input, *graph.output)}
@@ -55,7 +58,7 @@ def rename_weights(model: Any, ending: str) -> None:
         _rename(node, renamed)
 
 
-def _inlined(node: Any, branch: Any, names: set[str]) -> tuple[list[Any], list[Any]]:
+def _inlined(node: NodeProto, branch: Any, names: set[str]) -> tuple[list[Any], list[Any]]:
     """Nodes and initializers of a branch, under names that no other tensor has; its results are those of the If."""
     import onnx
 
@@ -87,7 +90,7 @@ def _new(name: str, names: set[str]) -> str:
     return found
 
 
-def _rename(node: Any, renamed: Mapping[str, str]) -> None:
+def _rename(node: NodeProto, renamed: Mapping[str, str]) -> None:
     """Give what a node, and graphs inside of it, read and write these names, in place."""
     for row in (node.input, node.output):
         row[:] = [renamed.get(name, name) for name in row]
@@ -101,7 +104,7 @@ def _rename(node: Any, renamed: Mapping[str, str]) -> None:
             value.name = outer.get(value.name, value.name)
 
 
-def _graphs(node: Any) -> Iterator[Any]:
+def _graphs(node: NodeProto) -> Iterator[Any]:
     for attribute in node.attribute:
         if attribute.HasField("g"):
             yield attribute.g

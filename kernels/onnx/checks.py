@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kernels.onnx.shapes import MAKERS, OnnxError, line, long_vectors, text
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
 
 CHANNELS = {"Conv": 1, "ConvInteger": 1, "FusedConv": 1, "QLinearConv": 3}
 """Place of a convolution's weights, whose second dimension is the channels of a group."""
 
 
-def misfit(model: Any) -> str:
+def misfit(model: ModelProto) -> str:
     """Where, by ONNX's own strict inference, the shapes of ``model`` contradict each other, or nothing."""
     import onnx.shape_inference
 
@@ -49,7 +52,7 @@ def _check_circles(nodes: Sequence[Any]) -> None:
         raise OnnxError(f"{node.op} {node.name} reads what follows from its own result: it can never run") from None
 
 
-def _check_reshape(node: Any) -> None:
+def _check_reshape(node: NodeProto) -> None:
     """A batch written into the network shows where a Reshape loses elements; shape inference takes it as it stands."""
     before, after = node.inputs[0] if node.inputs else None, node.outputs[0] if node.outputs else None
     if node.op == "Reshape" and before and after and before.shape and after.shape and before.size != after.size:
@@ -57,7 +60,7 @@ def _check_reshape(node: Any) -> None:
         raise OnnxError(f"Reshape {node.name}: {old} does not fit {new}, which the network fixes: keep its batch")
 
 
-def _check_channels(node: Any) -> None:
+def _check_channels(node: NodeProto) -> None:
     weights = node.input(CHANNELS[node.op]) if node.op in CHANNELS else None
     data = node.input(0)
     if not (weights and data and weights.shape and data.shape and len(data.shape) == len(weights.shape) > 1):

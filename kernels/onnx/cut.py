@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from kernels.onnx import shapes as onnx_shapes
 from kernels.onnx.fold import keep
 from kernels.onnx.graph import FLOATS, Graph, Node, Tensor, read_graph
 from kernels.onnx.net import IR_VERSION
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto, TensorProto
 
 POSITIVE = frozenset(("BatchNormalization", "QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul"))
 """Operations whose weights must not be negative: a variance stands under a root, and the others have scales."""
@@ -139,13 +142,13 @@ def _with_data(path: Path, weights: Mapping[str, Tensor]) -> Any:
     return model
 
 
-def _constant(node: Any, weights: Mapping[str, Tensor]) -> bool:
+def _constant(node: NodeProto, weights: Mapping[str, Tensor]) -> bool:
     """Whether a node only makes a weight of one value: those of other data keep theirs, and integers are shapes."""
     made = weights.get(node.output[0]) if node.op_type == "ConstantOfShape" else None
     return made is not None and bool(made.shape) and made.dtype in FLOATS
 
 
-def _readers(model: Any, name: str) -> set[str]:
+def _readers(model: ModelProto, name: str) -> set[str]:
     return {node.op_type for node in model.graph.node if name in node.input}
 
 
@@ -191,7 +194,7 @@ def _in_file(path: Path, changed_ns: int) -> dict[str, Any]:
     return {tensor.name: tensor for tensor in onnx_shapes.load(path).graph.initializer}
 
 
-def _with_its_data(tensor: Any, path: Path) -> Any:
+def _with_its_data(tensor: TensorProto, path: Path) -> Any:
     """The TensorProto with what lies in a file of its own; None where that is not at hand."""
     import onnx
 

@@ -7,11 +7,14 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from math import prod
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from kernels.onnx.branches import inline
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
 
 LITERALS = ("value", "value_int", "value_ints", "value_float", "value_floats")
 SMALL = 1024  # elements: shapes, axes, scales. Larger constants are weights and only their shape matters
@@ -33,7 +36,7 @@ def dimensions(value: Any) -> list[int | str]:
     return [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else d.dim_param for d in shape]
 
 
-def constants(model: Any) -> dict[str, np.ndarray]:
+def constants(model: ModelProto) -> dict[str, np.ndarray]:
     """Values of the small initializers."""
     import onnx
 
@@ -45,7 +48,7 @@ def constants(model: Any) -> dict[str, np.ndarray]:
     return found
 
 
-def fold(model: Any) -> int:
+def fold(model: ModelProto) -> int:
     """Turn nodes of known small result into initializers, and an If of known condition into its branch; how many."""
     import onnx
 
@@ -77,7 +80,7 @@ def keep(graph: Any, field: str, kept: Sequence[Any]) -> None:
     getattr(graph, field).extend(copies)
 
 
-def _constant(node: Any, known: Mapping[str, np.ndarray], shaped: Mapping[str, Any], opsets: Any) -> Any:
+def _constant(node: NodeProto, known: Mapping[str, np.ndarray], shaped: Mapping[str, Any], opsets: Any) -> Any:
     """The value of a node as a TensorProto, or None where it is not known or is a large weight."""
     import onnx
 
@@ -91,7 +94,7 @@ def _constant(node: Any, known: Mapping[str, np.ndarray], shaped: Mapping[str, A
     return None if result is None else onnx.numpy_helper.from_array(result)
 
 
-def _shape(node: Any, shaped: Mapping[str, Any]) -> np.ndarray | None:
+def _shape(node: NodeProto, shaped: Mapping[str, Any]) -> np.ndarray | None:
     found = shaped.get(node.input[0])
     if found is None or (not hasattr(found, "dims") and not found.type.tensor_type.HasField("shape")):
         return None
@@ -105,7 +108,7 @@ def _shape(node: Any, shaped: Mapping[str, Any]) -> np.ndarray | None:
     return numbers[ends.get("start", 0) : ends.get("end", len(dims))]
 
 
-def _evaluate(node: Any, known: Mapping[str, np.ndarray], opsets: Any) -> np.ndarray | None:
+def _evaluate(node: NodeProto, known: Mapping[str, np.ndarray], opsets: Any) -> np.ndarray | None:
     """The result of a shape-arithmetic node over small constants; None for any other."""
     import onnx.reference
 
@@ -134,7 +137,7 @@ def _evaluate(node: Any, known: Mapping[str, np.ndarray], opsets: Any) -> np.nda
     return result if result.size <= SMALL else None
 
 
-def _size(node: Any, values: Sequence[np.ndarray]) -> float:
+def _size(node: NodeProto, values: Sequence[np.ndarray]) -> float:
     """Elements of the result of an operation, or more, before it is evaluated: a few bytes of a file may ask for all of
     memory."""
     ends = [[float(end) for end in value.ravel()] for value in values]
@@ -156,7 +159,7 @@ def _size(node: Any, values: Sequence[np.ndarray]) -> float:
         return float(max((elements(shape) for shape in shapes), default=1))
 
 
-def _is_float(node: Any) -> bool:
+def _is_float(node: NodeProto) -> bool:
     """Whether a ConstantOfShape makes floats: those are weights, not shapes."""
     import onnx
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kernels.base import ITEMSIZE
 from kernels.onnx import checks, fold
 from kernels.onnx import shapes as onnx_shapes
 from kernels.onnx.fold import elements
 from kernels.onnx.shapes import OnnxError, Shapes
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 __all__ = ["Graph", "Node", "OnnxError", "Tensor", "graph_of", "read_graph"]
 
@@ -139,7 +142,7 @@ def read_graph(
 
 
 def graph_of(
-    model: Any, shapes: Shapes | None = None, batch: int | None = None, values: Mapping[str, float] | None = None
+    model: ModelProto, shapes: Shapes | None = None, batch: int | None = None, values: Mapping[str, float] | None = None
 ) -> Graph:
     """The same of a ModelProto, whose inputs are bound in place."""
     inputs = {value.name for value in onnx_shapes.free_inputs(model)}  # of inner tensors a caller may guess
@@ -190,7 +193,7 @@ def dtype_name(kind: int) -> str:
     return next((ours for prefix, ours in PREFIXES.items() if name.startswith(prefix)), name) if kind else ""
 
 
-def _tensors(model: Any) -> dict[str, Tensor]:
+def _tensors(model: ModelProto) -> dict[str, Tensor]:
     values = fold.constants(model)
     found = {
         value.name: Tensor(value.name, _shape(value), dtype_name(_kind(value)), kind=_kind(value))

@@ -6,12 +6,15 @@ static, and the opset and IR version are written down, so that runtimes of sever
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kernels.onnx.fold import elements
 from kernels.onnx.standins import set_dims
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 OPSET = 20
 """The first with Gelu and AffineGrid (LayerNormalization: 17); ONNX Runtime reads it from 1.17 on."""
@@ -93,7 +96,7 @@ class Net:
         model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
         return self._filled(infer(model), given)
 
-    def _filled(self, model: Any, shapes: dict[str, tuple[int, ...]]) -> Any:
+    def _filled(self, model: ModelProto, shapes: dict[str, tuple[int, ...]]) -> Any:
         """With the weights' data, and the given shapes in place of inferred ones."""
         for value in [*model.graph.value_info, *model.graph.output]:
             if value.name in shapes:
@@ -103,7 +106,7 @@ class Net:
         return model
 
 
-def infer(model: Any) -> Any:
+def infer(model: ModelProto) -> Any:
     """The model with the type and shape of every tensor written in."""
     import onnx
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain, count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from kernels.base import one_line
 from kernels.onnx.branches import IF, inline
 from kernels.onnx.fold import SMALL, constants, dimensions, elements, fold, keep
 from kernels.onnx.standins import extend, set_dims
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, TensorProto
 
 Shapes = Mapping[str, Sequence[int]]
 MAKERS = frozenset(("ConstantOfShape", "Expand", "OneHot", "Pad", "Range", "Resize", "Tile", "Upsample"))
@@ -72,13 +75,13 @@ def _check_file(path: Path) -> None:
         raise OnnxError(f"{path}: not an ONNX model: it has {size}, and one holds up to 2.15 GB")
 
 
-def free_inputs(model: Any) -> list[Any]:
+def free_inputs(model: ModelProto) -> list[Any]:
     """Graph inputs that a caller feeds: those with no initializer of their name (IR 3 lists weights as inputs)."""
     given = {tensor.name for tensor in model.graph.initializer}
     return [value for value in model.graph.input if value.name not in given]
 
 
-def bind(model: Any, shapes: Shapes | None = None, batch: int | None = None) -> None:
+def bind(model: ModelProto, shapes: Shapes | None = None, batch: int | None = None) -> None:
     """Give every input of ``model``, in place, a shape of numbers.
 
     shapes: ``{input: dimensions}``, which may also name an inner tensor whose shape inference cannot find. batch: the
@@ -105,7 +108,7 @@ def bind(model: Any, shapes: Shapes | None = None, batch: int | None = None) -> 
     _add_inner(model, {name: shape for name, shape in shapes.items() if name not in before})
 
 
-def settle(model: Any) -> Any:
+def settle(model: ModelProto) -> Any:
     """Infer and fold in turn until nothing more becomes known; a new model, its large weights' data left out.
 
     What the file declares counts only where inference finds nothing: an exporter may be wrong, and runtimes go by what
@@ -127,7 +130,7 @@ def _copy(value: Any) -> Any:
     return type(value).FromString(value.SerializeToString())
 
 
-def shapes_for(model: Any, values: Mapping[str, float]) -> list[Any]:
+def shapes_for(model: ModelProto, values: Mapping[str, float]) -> list[Any]:
     """ValueInfoProtos of what is known where inputs of ``model``, whose shapes are bound, have these values.
 
     An input that says how large something is makes it known; so would not even the runtime know before it runs.
@@ -135,7 +138,7 @@ def shapes_for(model: Any, values: Mapping[str, float]) -> list[Any]:
     return [value for value in _results(_settled_for(model, values)) if is_sized(value)]
 
 
-def take_branches(model: Any, values: Mapping[str, float]) -> None:
+def take_branches(model: ModelProto, values: Mapping[str, float]) -> None:
     """Put in the place of an If, in place, the branch that it takes where inputs have these values: a network with a
     branch for each rate of sampling is that of the rate it is fed."""
     while any(node.op_type == IF for node in model.graph.node):
@@ -143,7 +146,7 @@ def take_branches(model: Any, values: Mapping[str, float]) -> None:
             return
 
 
-def _settled_for(model: Any, values: Mapping[str, float]) -> Any:
+def _settled_for(model: ModelProto, values: Mapping[str, float]) -> Any:
     """What ``settle`` makes of the model where these inputs are constants."""
     import onnx
 
@@ -160,7 +163,7 @@ def _settled_for(model: Any, values: Mapping[str, float]) -> Any:
     return settle(fixed)
 
 
-def take_shapes(model: Any, known: Sequence[Any]) -> None:
+def take_shapes(model: ModelProto, known: Sequence[Any]) -> None:
     """Declare in ``model``, in place, these shapes of tensors of which it declares none."""
     declared = {value.name: value for value in _results(model)}
     for value in known:
@@ -184,7 +187,7 @@ def _settled(small: Any) -> Any:
         small = followed
 
 
-def _inferred(model: Any, values: bool = False) -> Any:
+def _inferred(model: ModelProto, values: bool = False) -> Any:
     """A new model with the shapes that ONNX infers; values: also from what integers flow between its nodes."""
     import onnx.shape_inference
 
@@ -199,7 +202,7 @@ def _inferred(model: Any, values: bool = False) -> Any:
     return found
 
 
-def _hide_costly(model: Any) -> dict[int, str]:
+def _hide_costly(model: ModelProto) -> dict[int, str]:
     """Put nodes that make many integers of a few, and those on long vectors, in place, into a domain that inference
     does not know: it would follow each element, whatever memory and time that takes. Returns their own domains, by
     place."""
@@ -216,14 +219,14 @@ def _hide_costly(model: Any) -> dict[int, str]:
     return domains
 
 
-def _show_costly(model: Any, domains: Mapping[int, str]) -> None:
+def _show_costly(model: ModelProto, domains: Mapping[int, str]) -> None:
     for place, domain in domains.items():
         model.graph.node[place].domain = domain
     if domains:
         keep(model, "opset_import", [entry for entry in model.opset_import if entry.domain != HIDDEN])
 
 
-def long_vectors(model: Any) -> set[str]:
+def long_vectors(model: ModelProto) -> set[str]:
     """Names of vectors that are longer than any whose elements say how large something is."""
     values = [*model.graph.input, *_results(model)]
     return {value.name for value in values if is_sized(value) and _length(value) > LONGEST_FOLLOWED}
@@ -235,13 +238,13 @@ def _length(value: Any) -> int:
     return int(dims[0].dim_value) if len(dims) == 1 else 0
 
 
-def _open(model: Any) -> int:
+def _open(model: ModelProto) -> int:
     """How many results of nodes have no known shape."""
     sized = {value.name for value in _results(model) if is_sized(value)}
     return sum(1 for node in model.graph.node for name in node.output if name and name not in sized)
 
 
-def _results(model: Any) -> list[Any]:
+def _results(model: ModelProto) -> list[Any]:
     """What the file says of tensors that nodes compute, as ValueInfoProtos."""
     return [*model.graph.value_info, *model.graph.output]
 
@@ -275,7 +278,7 @@ def _fill_open(value: Any, declared: Any) -> None:
             dim.dim_value = other.dim_value
 
 
-def contradicted(model: Any, settled: Any) -> dict[str, tuple[str, str]]:
+def contradicted(model: ModelProto, settled: Any) -> dict[str, tuple[str, str]]:
     """Outputs that the file declares otherwise than they are: name -> (shape declared, shape found)."""
     found = {value.name: value for value in settled.graph.output if is_sized(value)}
     wrong = {}
@@ -290,7 +293,7 @@ def contradicted(model: Any, settled: Any) -> dict[str, tuple[str, str]]:
     return wrong
 
 
-def name_nodes(model: Any) -> None:
+def name_nodes(model: ModelProto) -> None:
     """Give every node, in place, a name that is its own: exporters write none, or, in what is repeated, one twice.
 
     A layer is found by its name, and ONNX Runtime refuses a model of two nodes with one.
@@ -303,7 +306,7 @@ def name_nodes(model: Any) -> None:
         taken.add(node.name)
 
 
-def slim(model: Any) -> Any:
+def slim(model: ModelProto) -> Any:
     """A copy with functions inlined and the data of large initializers dropped (protobuf ends at 2 GB)."""
     import onnx
     import onnx.inliner  # type: ignore[import-not-found, unused-ignore]
@@ -335,7 +338,7 @@ def text(dims: Sequence[int | str]) -> str:
     return "x".join(str(dim) or "?" for dim in dims)
 
 
-def fetch(tensor: Any, path: Path) -> None:
+def fetch(tensor: TensorProto, path: Path) -> None:
     """Read the data of an external tensor of the model at ``path`` into it, in place, where they are at hand."""
     import onnx
     from onnx.external_data_helper import load_external_data_for_tensor
@@ -372,7 +375,7 @@ def _copy_field(target: Any, field: Any, value: Any) -> None:
         setattr(target, field.name, value)
 
 
-def _check_names(model: Any, shapes: Shapes) -> None:
+def _check_names(model: ModelProto, shapes: Shapes) -> None:
     names = {v.name for v in model.graph.input} | {name for node in model.graph.node for name in node.output}
     for name in shapes:
         if name not in names:
@@ -439,13 +442,13 @@ def _resized(old: Sequence[int | str], new: Sequence[int | str]) -> bool:
     return any(isinstance(a, int) and a != b for a, b in zip(old, new, strict=False))
 
 
-def _forget(model: Any) -> None:
+def _forget(model: ModelProto) -> None:
     model.graph.ClearField("value_info")
     for value in model.graph.output:
         value.type.tensor_type.ClearField("shape")
 
 
-def _add_inner(model: Any, shapes: Shapes) -> None:
+def _add_inner(model: ModelProto, shapes: Shapes) -> None:
     import onnx
 
     known = {value.name: value for value in [*model.graph.value_info, *model.graph.output]}

@@ -7,9 +7,12 @@ of FIRST_SHAPED: the shape of their first input but for the last dimension.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kernels.onnx.fold import dimensions
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
 
 Known = tuple[int, tuple[int, ...]]
 """Element type (TensorProto) and shape."""
@@ -53,7 +56,7 @@ SAME_OUTPUTS = {"SkipLayerNormalization": 3, "SkipSimplifiedLayerNormalization":
 """A further output of the shape of the first: the sum before it was normalised."""
 
 
-def extend(model: Any) -> int:
+def extend(model: ModelProto) -> int:
     """Write into ``model`` the shapes of outputs that have become known; how many."""
     values = {value.name: value for value in [*model.graph.input, *model.graph.output, *model.graph.value_info]}
     known, made = _known(model, values), 0
@@ -71,13 +74,13 @@ def extend(model: Any) -> int:
     return made
 
 
-def _alike(node: Any) -> list[str]:
+def _alike(node: NodeProto) -> list[str]:
     """The first output, and one of its shape."""
     further = SAME_OUTPUTS.get(node.op_type, len(node.output))
     return [name for name in (*node.output[:1], *node.output[further : further + 1]) if name]
 
 
-def _result(node: Any, known: Mapping[str, Known]) -> tuple[int, Sequence[int]] | None:
+def _result(node: NodeProto, known: Mapping[str, Known]) -> tuple[int, Sequence[int]] | None:
     """Type and shape of the first output, None where they are open."""
     import onnx
 
@@ -101,7 +104,7 @@ def set_dims(value: Any, dims: Sequence[int]) -> None:
         shape.dim.add(dim_value=dim)
 
 
-def _known(model: Any, values: Mapping[str, Any]) -> dict[str, Known]:
+def _known(model: ModelProto, values: Mapping[str, Any]) -> dict[str, Known]:
     """Every tensor whose shape is all numbers."""
     known = {tensor.name: (tensor.data_type, tuple(tensor.dims)) for tensor in model.graph.initializer}
     for name, value in values.items():
@@ -111,7 +114,7 @@ def _known(model: Any, values: Mapping[str, Any]) -> dict[str, Known]:
     return known
 
 
-def _ask(stand_in: StandIn, node: Any, known: Mapping[str, Known]) -> list[int] | None:
+def _ask(stand_in: StandIn, node: NodeProto, known: Mapping[str, Known]) -> list[int] | None:
     """The shape that the standard operation gives these inputs, None where one of them is open."""
     import onnx
 
@@ -130,7 +133,7 @@ def _ask(stand_in: StandIn, node: Any, known: Mapping[str, Known]) -> list[int] 
     return whole if found and len(whole) == len(found) else None
 
 
-def _turned(node: Any, place: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+def _turned(node: NodeProto, place: int, shape: tuple[int, ...]) -> tuple[int, ...]:
     """FusedMatMul transposes the last two dimensions of its inputs, which MatMul cannot."""
     name = "transA" if place == 0 else "transB"
     turn = node.op_type == "FusedMatMul" and any(a.name == name and a.i for a in node.attribute) and len(shape) > 1

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kernels.base import KernelError
 from kernels.precision.narrow import NARROW, narrow
 from kernels.precision.quantize import FORMS, quantize
 
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
 SAME = ("fp32", "tf32")  # TF32 is how a runtime multiplies, not how numbers are stored
 
 
-def convert(model: Any, dtype: str, per_channel: bool = False, form: str = "u8s8") -> Any:
+def convert(model: ModelProto, dtype: str, per_channel: bool = False, form: str = "u8s8") -> Any:
     """The FP32 ModelProto ``model`` in ``dtype``: fp32, tf32 (both: the model itself), fp16, bf16 or int8.
 
     Inputs and outputs of the graph are of that type too. per_channel: INT8 weights have a scale for each output

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kernels.base import Unavailable
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
 
 LARGEST = 127
 """Of int8, kept symmetric: -128 would have no negative."""
@@ -20,7 +23,7 @@ def integers(values: np.ndarray, axis: int | None = None) -> tuple[np.ndarray, n
     return np.rint(values / scale).astype(np.int8), scale.reshape(-1 if axis is not None else ())
 
 
-def matmul_integer(model: Any) -> Any:
+def matmul_integer(model: ModelProto) -> Any:
     """A model of one MatMul or Gemm as MatMulInteger: int8 inputs and weights, int32 out; a bias is added in int32.
 
     Unavailable for any other model: int32 results cannot feed a further int8 layer.
@@ -46,7 +49,7 @@ def matmul_integer(model: Any) -> Any:
     return _typed(model, nodes, stored)
 
 
-def _product(model: Any) -> tuple[Any, dict[str, Any]]:
+def _product(model: ModelProto) -> tuple[Any, dict[str, Any]]:
     """The only node, and the initializers by name."""
     nodes, constants = list(model.graph.node), {tensor.name: tensor for tensor in model.graph.initializer}
     ops = ", ".join(dict.fromkeys(node.op_type for node in nodes))
@@ -59,13 +62,13 @@ def _product(model: Any) -> tuple[Any, dict[str, Any]]:
     return nodes[0], constants
 
 
-def _attribute(node: Any, name: str, otherwise: float = 0) -> Any:
+def _attribute(node: NodeProto, name: str, otherwise: float = 0) -> Any:
     import onnx
 
     return next((onnx.helper.get_attribute_value(a) for a in node.attribute if a.name == name), otherwise)
 
 
-def _typed(model: Any, nodes: list[Any], stored: list[Any]) -> Any:
+def _typed(model: ModelProto, nodes: list[Any], stored: list[Any]) -> Any:
     import onnx
 
     made = onnx.ModelProto()

@@ -7,12 +7,15 @@ ONNX's own schemas (Resize keeps its scales in FP32); a Cast stands only where a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kernels.base import Unavailable, one_line
 from kernels.onnx.shapes import settle
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto, TensorProto
 
 NARROW = {"fp16": "float16", "bf16": "bfloat16"}
 """As ONNX's type strings name them."""
@@ -24,7 +27,7 @@ FP16_MAX = 65504
 FLOAT = 1  # TensorProto.FLOAT; attributes `to` and `dtype` hold it as a number
 
 
-def narrow(model: Any, dtype: str) -> Any:
+def narrow(model: ModelProto, dtype: str) -> Any:
     """A copy of ``model`` in ``dtype``, fp16 or bf16; Unavailable where no operation of it has that type."""
     work = _Narrowing(model, dtype)
     if dtype == "bf16" and not work.fits():
@@ -47,7 +50,7 @@ def narrowed(values: np.ndarray, dtype: str) -> bytes:
     return (finite >> np.uint32(16)).astype("<u2").tobytes()
 
 
-def raised(model: Any, opset: int, ir_version: int, dtype: str) -> Any:
+def raised(model: ModelProto, opset: int, ir_version: int, dtype: str) -> Any:
     """The model at an opset that has ``dtype`` for nearly everything; as it is where onnx has no such opset yet."""
     import onnx.version_converter
 
@@ -61,14 +64,14 @@ def raised(model: Any, opset: int, ir_version: int, dtype: str) -> Any:
     return newer
 
 
-def _opset(model: Any) -> int:
+def _opset(model: ModelProto) -> int:
     return next((int(entry.version) for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 1)
 
 
 class _Narrowing:
     """One rewriting, of a copy. floats: names of the FP32 tensors. stored: those that are initializers."""
 
-    def __init__(self, model: Any, dtype: str) -> None:
+    def __init__(self, model: ModelProto, dtype: str) -> None:
         import onnx
 
         self.model = onnx.ModelProto()
@@ -103,7 +106,7 @@ class _Narrowing:
             self._narrow(tensor)
         self.graph.initializer.extend(self.wide.values())
 
-    def _narrow(self, tensor: Any) -> None:
+    def _narrow(self, tensor: TensorProto) -> None:
         """A TensorProto in place."""
         import onnx
 
@@ -133,7 +136,7 @@ class _Narrowing:
         yield node
         yield from after
 
-    def _widened(self, node: Any, place: int, name: str) -> Iterator[Any]:
+    def _widened(self, node: NodeProto, place: int, name: str) -> Iterator[Any]:
         """Let the node read FP32 there: a stored tensor from a copy, an activation through a Cast."""
         import onnx
 
@@ -148,7 +151,7 @@ class _Narrowing:
         node.input[place] = cast
         yield onnx.helper.make_node("Cast", [name], [cast], f"{cast}_cast", to=FLOAT)
 
-    def _retype(self, node: Any) -> None:
+    def _retype(self, node: NodeProto) -> None:
         """Attributes that name FP32 or hold it."""
         for attribute in node.attribute:
             if attribute.g.node or attribute.graphs:
@@ -158,7 +161,7 @@ class _Narrowing:
             if attribute.t.data_type == FLOAT:
                 self._narrow(attribute.t)
 
-    def _takes(self, node: Any, side: str, place: int) -> bool:
+    def _takes(self, node: NodeProto, side: str, place: int) -> bool:
         """Whether this input or output can be narrow; of operations that ONNX does not define: yes."""
         import onnx
 
@@ -172,7 +175,7 @@ class _Narrowing:
         return f"tensor({NARROW[self.dtype]})" in slots[min(place, len(slots) - 1)].types
 
 
-def _float_names(model: Any) -> Iterator[str]:
+def _float_names(model: ModelProto) -> Iterator[str]:
     values = [*model.graph.input, *model.graph.output, *model.graph.value_info]
     yield from (value.name for value in values if value.type.tensor_type.elem_type == FLOAT)
     yield from (tensor.name for tensor in model.graph.initializer if tensor.data_type == FLOAT)

@@ -8,7 +8,7 @@ activations only, and ONNX Runtime's CUDA provider has no integer kernel but Mat
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from kernels.base import Unavailable
 from kernels.precision.integer import LARGEST, integers, matmul_integer
 from kernels.precision.narrow import raised
 from kernels.precision.ranges import ranges
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
 
 FORMS: Mapping[str, str] = {
     "u8s8": "Q/DQ, activations uint8, weights int8: the CPU provider of ONNX Runtime",
@@ -38,7 +41,7 @@ INT8_IR_VERSION = 7
 """What opset 13 is released with (ONNX's table of versions)."""
 
 
-def quantize(model: Any, per_channel: bool = False, form: str = "u8s8") -> Any:
+def quantize(model: ModelProto, per_channel: bool = False, form: str = "u8s8") -> Any:
     """The model in one of FORMS; Unavailable names an operation that has no INT8.
 
     Scales come from one run on inputs uniform over ±1, so an integer input over its whole range is that input.
@@ -55,7 +58,7 @@ def quantize(model: Any, per_channel: bool = False, form: str = "u8s8") -> Any:
 class _Quantizing:
     """One rewriting: scales by tensor, and the nodes and initializers written so far."""
 
-    def __init__(self, model: Any, per_channel: bool, unsigned: bool) -> None:
+    def __init__(self, model: ModelProto, per_channel: bool, unsigned: bool) -> None:
         import onnx
 
         self.source, self.per_channel = model, per_channel
@@ -103,7 +106,7 @@ class _Quantizing:
                 value.type.tensor_type.elem_type = kind
         return made
 
-    def _add(self, node: Any) -> None:
+    def _add(self, node: NodeProto) -> None:
         """The node on decoded integers, its float results encoded again."""
         import onnx
 
@@ -130,7 +133,7 @@ class _Quantizing:
             self._link("DequantizeLinear", name, f"{name}_decoded", *self._ends(name))
         return f"{name}_decoded"
 
-    def _weight(self, node: Any, place: int) -> str:
+    def _weight(self, node: NodeProto, place: int) -> str:
         """A stored input, quantized, and the node that decodes it; others stay floats, as TensorRT wants a bias."""
         import onnx
 
@@ -144,7 +147,7 @@ class _Quantizing:
         self.weight_scales[name] = scale
         return self._decoded_weight(f"{name}_weight", numbers, scale, axis)
 
-    def _bias(self, node: Any, values: np.ndarray) -> str:
+    def _bias(self, node: NodeProto, values: np.ndarray) -> str:
         """In the units of the accumulator: scale of the input times that of the weights."""
         scale = np.float32(self.scales[node.input[0]][0] * self.weight_scales[node.input[1]])
         numbers = np.clip(np.rint(values / scale), -(2**31) + 1, 2**31 - 1 - 128).astype(np.int32)
@@ -170,7 +173,7 @@ class _Quantizing:
         return name
 
 
-def _output_axis(node: Any) -> int:
+def _output_axis(node: NodeProto) -> int:
     """Where the output channels of its weights are: the first dimension of Conv, the last of a product."""
     turned = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
     return 0 if node.op_type == "Conv" or turned else 1

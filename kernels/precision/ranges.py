@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,10 +10,13 @@ from kernels.base import Unavailable
 from kernels.onnx.shapes import settle
 from kernels.runtime.door import onnxruntime
 
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
 SEED = 21
 
 
-def ranges(model: Any) -> dict[str, tuple[float, float]]:
+def ranges(model: ModelProto) -> dict[str, tuple[float, float]]:
     """Least and largest value of every float tensor that is computed or fed, for inputs uniform over ±1."""
     import onnx
 
@@ -27,7 +30,7 @@ def ranges(model: Any) -> dict[str, tuple[float, float]]:
     return {name: (float(found[name].min()), float(found[name].max())) for name in names if found[name].size}
 
 
-def sample(model: Any) -> dict[str, np.ndarray]:
+def sample(model: ModelProto) -> dict[str, np.ndarray]:
     """Inputs for a model of static shapes: floats uniform over ±1, integers and others zero."""
     import onnx
 
@@ -40,7 +43,7 @@ def sample(model: Any) -> dict[str, np.ndarray]:
     return feeds
 
 
-def _run(model: Any, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
+def _run(model: ModelProto, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
     try:
         ort = onnxruntime()
     except ImportError as missing:
@@ -51,7 +54,7 @@ def _run(model: Any, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
     return list(session.run(None, feeds))
 
 
-def _activations(model: Any) -> list[str]:
+def _activations(model: ModelProto) -> list[str]:
     """Names of the floats that are not stored."""
     import onnx
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kernels.runtime.door import onnxruntime
 from kernels.runtime.patience import SECONDS, limited
 from kernels.runtime.values import array_of, filled, is_native
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 DEPLOYED, EXACT, PLAIN = "deployed", "exact", "plain"
 """How it is run: as it is timed; without the saturation of INT8; with no optimisation at all."""
@@ -18,7 +21,9 @@ WITHOUT_SATURATION = ("session.x64quantprecision", "1")
 optimisations on."""
 
 
-def answers(model: Any, given: Mapping[str, np.ndarray], how: str = DEPLOYED, seconds: float = SECONDS) -> list[Any]:
+def answers(
+    model: ModelProto, given: Mapping[str, np.ndarray], how: str = DEPLOYED, seconds: float = SECONDS
+) -> list[Any]:
     """The outputs of a ModelProto for these inputs: arrays, or lists and maps of them.
 
     Raises what the runtime raises, and TooLong where the run takes longer than ``seconds``.

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from kernels.onnx.fold import constants, dimensions
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
 
 LEAST = 1 / 64
 """Of what must be positive: its logarithm, root and reciprocal are all of ordinary size."""
@@ -87,7 +90,7 @@ SUMS, PRODUCTS = frozenset(("Add", "Sum", "ReduceSum", "CumSum")), frozenset(("M
 """Operations whose results are above a positive bound where all terms are, or the squares of all factors."""
 
 
-def needed(model: Any) -> dict[str, Range]:
+def needed(model: ModelProto) -> dict[str, Range]:
     """Of each input of a ModelProto's graph whose values are not free, where they must lie."""
     nodes = list(nodes_of(model.graph))
     known, shapes = _constants(model, nodes), _shapes(model.graph)
@@ -109,7 +112,7 @@ def nodes_of(graph: Any) -> Iterator[Any]:
                 yield from nodes_of(inner)
 
 
-def _constants(model: Any, nodes: Iterable[Any]) -> dict[str, np.ndarray]:
+def _constants(model: ModelProto, nodes: Iterable[Any]) -> dict[str, np.ndarray]:
     """Small values by name: of initializers, and of Constant nodes."""
     import onnx
 
@@ -126,7 +129,7 @@ def _shapes(graph: Any) -> dict[str, Sequence[int | str]]:
 
 
 def _wanted(
-    node: Any, place: int, needs: Mapping[str, Range], known: Mapping[str, np.ndarray], shapes: Mapping[str, Any]
+    node: NodeProto, place: int, needs: Mapping[str, Range], known: Mapping[str, np.ndarray], shapes: Mapping[str, Any]
 ) -> Range:
     """Where the input of a node at this place must lie, for its own sake and for that of its results."""
     own = NEEDS.get(node.op_type, {}).get(place, ANYTHING)
@@ -143,7 +146,7 @@ def _wanted(
     return both if both.low <= both.high else own
 
 
-def _read(node: Any, place: int) -> str:
+def _read(node: NodeProto, place: int) -> str:
     """The name of the input at this place, or nothing."""
     return str(node.input[place]) if place < len(node.input) else ""
 
@@ -153,11 +156,11 @@ def _whole(exponent: np.ndarray | None) -> bool:
     return exponent is not None and bool((exponent == np.rint(exponent)).all())
 
 
-def _attribute(node: Any, name: str, otherwise: int) -> int:
+def _attribute(node: NodeProto, name: str, otherwise: int) -> int:
     return next((int(a.i) for a in node.attribute if a.name == name), otherwise)
 
 
-def _rows(node: Any, shapes: Mapping[str, Any]) -> int:
+def _rows(node: NodeProto, shapes: Mapping[str, Any]) -> int:
     """How many rows may be looked up: 1, which every table has, where that is not known."""
     table = shapes.get(_read(node, INDEXED[node.op_type][1]), ())
     if node.op_type == "GatherND":
@@ -169,12 +172,12 @@ def _rows(node: Any, shapes: Mapping[str, Any]) -> int:
     return min((dim for dim in looked if isinstance(dim, int)), default=1) or 1
 
 
-def _length(node: Any, shapes: Mapping[str, Any]) -> Range:
+def _length(node: NodeProto, shapes: Mapping[str, Any]) -> Range:
     steps = list(shapes.get(node.input[0], ()))[_attribute(node, "layout", 0) :][:1]
     return Range(steps[0], steps[0]) if steps and isinstance(steps[0], int) else ONE
 
 
-def _before(node: Any, place: int, after: Range, known: Mapping[str, np.ndarray]) -> Range:
+def _before(node: NodeProto, place: int, after: Range, known: Mapping[str, np.ndarray]) -> Range:
     """Where an input must lie for the result to lie in ``after``; anywhere where no rule says."""
     op = node.op_type
     if (op in SAME and place == 0) or (op in ALL_SAME and not (op == "Where" and place == 0)):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from kernels.onnx.fold import elements
 from kernels.precision.narrow import narrowed
 from kernels.runtime.domains import ANYTHING, Range, needed
 from kernels.runtime.values import BFLOAT16, STRING, numpy_type
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 SEED = 7
 PERIOD = 1_000_003  # values that larger inputs repeat: prime, so that no two rows are alike
@@ -36,7 +39,7 @@ class Chosen:
 FREE = Chosen()
 
 
-def feeds(model: Any, chosen: Chosen = FREE) -> dict[str, np.ndarray]:
+def feeds(model: ModelProto, chosen: Chosen = FREE) -> dict[str, np.ndarray]:
     """An array for every input of a ModelProto: as chosen, or where what reads it is defined, else floats uniform over
     ±1, bytes over their range, other integers one, and what is true or false mostly true.
 

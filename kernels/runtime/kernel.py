@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from kernels.runtime import session
 from kernels.runtime import values as runtime_values
 from kernels.runtime.inputs import FREE, Chosen
 from kernels.runtime.patience import SECONDS, TooLong
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 TOLERANCE = {"fp64": 1e-9, "fp32": 2e-4, "tf32": 5e-3, "fp16": 1e-2, "bf16": 6e-2, "int8": 2.5e-2}
 """Of the largest output: the last bits of the type after some thousand additions; of an integer, two steps."""
@@ -190,7 +193,7 @@ def _in_fp32(layer: TimedLayer) -> np.ndarray:
     return _answer(layer, layer.fresh())
 
 
-def _answer(layer: TimedLayer, model: Any) -> np.ndarray:
+def _answer(layer: TimedLayer, model: ModelProto) -> np.ndarray:
     """All outputs in one vector. Raises Unavailable where no other program can run the model."""
     refused: Exception | None = None
     for make in (lambda: model, *layer.loose):

@@ -11,7 +11,7 @@ import os
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from kernels.runtime.door import onnxruntime
 from kernels.runtime.inputs import Feeds
 from kernels.runtime.patience import SECONDS, limited
 from kernels.runtime.values import GPU, HOST
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 PRODUCTS = frozenset(("Conv", "Gemm", "MatMul"))
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
@@ -39,7 +42,7 @@ class OrtLaunch:
     """One session with its inputs and outputs bound; on CUDA all of them are on the device."""
 
     def __init__(
-        self, session: Any, model: Any, given: Feeds, dtype: str, backend: str, queue: Any = None,
+        self, session: Any, model: ModelProto, given: Feeds, dtype: str, backend: str, queue: Any = None,
         seconds: float = SECONDS,
     ) -> None:  # fmt: skip
         self._before: set[int] = set()  # processors that the calling thread may use again when this is closed

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from kernels.runtime.domains import nodes_of
 from kernels.runtime.inputs import Feeds
 from kernels.runtime.patience import SECONDS
 from kernels.runtime.values import flat
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
 
 NUMPY_FLOPS, NUMPY_BYTES = 3e7, 3e8
 """Operations, and bytes of all tensors, up to which ONNX's definitions answer within some tenths of a second."""
@@ -59,7 +62,7 @@ class Size:
         return self.flops <= NUMPY_FLOPS and self.bytes <= NUMPY_BYTES
 
 
-def expected(model: Any, given: Feeds, size: Size) -> list[Any]:
+def expected(model: ModelProto, given: Feeds, size: Size) -> list[Any]:
     """The outputs of ``model``, in FP32 or integers, by another program than the one that is timed."""
     if _definable(model, size):
         try:
@@ -70,14 +73,14 @@ def expected(model: Any, given: Feeds, size: Size) -> list[Any]:
     return answers(model, given, EXACT if saturated else PLAIN, size.seconds)
 
 
-def _definable(model: Any, size: Size) -> bool:
+def _definable(model: ModelProto, size: Size) -> bool:
     """True if the definitions in NumPy are those of this model's operations, and quick."""
     ops = {node.op_type for node in model.graph.node}
     opset = next((entry.version for entry in model.opset_import if not entry.domain), 0)
     return size.quick and opset >= NUMPY_OPSET and not ops & UNSUITED
 
 
-def _by_definition(model: Any, given: Feeds) -> list[Any]:
+def _by_definition(model: ModelProto, given: Feeds) -> list[Any]:
     """Raises whatever the definitions raise, and ValueError for an answer of another shape than the model says."""
     import onnx.reference
 
@@ -91,13 +94,13 @@ def _by_definition(model: Any, given: Feeds) -> list[Any]:
     return list(answered)
 
 
-def chance(model: Any, found: np.ndarray, right: np.ndarray) -> Iterator[Appeal]:
+def chance(model: ModelProto, found: np.ndarray, right: np.ndarray) -> Iterator[Appeal]:
     """Whether the answer ``found`` differs from ``right`` since the model throws dice: then no two runs agree."""
     if any(map(_throws_dice, nodes_of(model.graph))):
         yield Appeal(RANDOM, _random, [(np.zeros(found.shape), np.zeros(right.shape))])
 
 
-def _throws_dice(node: Any) -> bool:
+def _throws_dice(node: NodeProto) -> bool:
     """True for a random operation, and for a Dropout that a third input may put into training."""
     return node.op_type.startswith(DICE) or (node.op_type == "Dropout" and bool("".join(node.input[2:])))
 
@@ -120,7 +123,7 @@ def _overflown(fault: Fault) -> str:
     return f"FP16 ends at {FP16_MAX}: {fault.values} of {fault.of} values of the FP32 answer lie beyond"
 
 
-def saturation(model: Any, given: Feeds, found: np.ndarray, right: np.ndarray, size: Size) -> Iterator[Appeal]:
+def saturation(model: ModelProto, given: Feeds, found: np.ndarray, right: np.ndarray, size: Size) -> Iterator[Appeal]:
     """Whether the answer ``found`` of ``model`` on the CPU differs from ``right``, its reference, by saturation alone.
 
     Then the runtime answers the same when nobody times it, and answers right without that, or on weights that are too
@@ -137,7 +140,7 @@ def saturation(model: Any, given: Feeds, found: np.ndarray, right: np.ndarray, s
     yield Appeal(runtime_saturation.FAULT, runtime_saturation.words, [(found, deployed), without])
 
 
-def dispute(model: Any, given: Feeds, found: np.ndarray, size: Size) -> Iterator[Appeal]:
+def dispute(model: ModelProto, given: Feeds, found: np.ndarray, size: Size) -> Iterator[Appeal]:
     """Whether ONNX's definition stands alone: the runtime answers ``found`` with no optimisation, too.
 
     Definitions are wrong in places (GlobalMaxPool in one dimension, onnx 1.23), and which is right is not ours to say.

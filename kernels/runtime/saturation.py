@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kernels.base import Fault
 from kernels.runtime.answers import answers
 from kernels.runtime.launch import INTEGER
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 FAULT = "saturated"
 """The fact of a row whose own result is wrong for this reason alone."""
@@ -45,23 +48,23 @@ def saturates() -> bool:
     return bool((product != TERMS * LARGEST_UNSIGNED * LARGEST_SIGNED).any())
 
 
-def multiplies_integers(model: Any) -> bool:
+def multiplies_integers(model: ModelProto) -> bool:
     """True if an operation of the model is a product of integers already, not one between Q/DQ nodes."""
     return any(node.op_type.startswith(INTEGER) for node in model.graph.node)
 
 
-def holds_bytes(model: Any) -> bool:
+def holds_bytes(model: ModelProto) -> bool:
     """True if a weight or an input of the model is a signed byte: only sums of their products saturate."""
     return stores_bytes(model) or any(value.type.tensor_type.elem_type == INT8 for value in model.graph.input)
 
 
-def stores_bytes(model: Any) -> bool:
+def stores_bytes(model: ModelProto) -> bool:
     """True if every signed byte is stored, as the runtime's way out of saturation needs it."""
     fed = any(value.type.tensor_type.elem_type == INT8 for value in model.graph.input)
     return not fed and any(tensor.data_type == INT8 for tensor in model.graph.initializer)
 
 
-def tame(model: Any, given: Mapping[str, np.ndarray]) -> tuple[Any, dict[str, np.ndarray]]:
+def tame(model: ModelProto, given: Mapping[str, np.ndarray]) -> tuple[Any, dict[str, np.ndarray]]:
     """The same model and inputs with every signed weight and input halved: then no sum of two products saturates."""
     import onnx
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kernels.base import Unavailable, one_line
 from kernels.device import Device
@@ -21,6 +21,9 @@ from kernels.runtime.door import onnxruntime
 from kernels.runtime.inputs import FREE, Chosen, Feeds, feeds
 from kernels.runtime.launch import CAPTURED, PLAIN, PROVIDERS, OrtLaunch
 from kernels.runtime.patience import SECONDS
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 STATUS = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : ")
 SOURCE = re.compile(r"\S+\.(?:cc|cpp|cuh?|h):\d+ [^()]*(?:\((?:[^()]|\([^()]*\))*\))+(?: const)?(?: \[with [^\]]*\])? ")
@@ -41,7 +44,7 @@ def missing(backend: str) -> str:
 
 
 def build(
-    model: Any, dtype: str, backend: str, device: Device, queue: Any, how: str = "", chosen: Chosen = FREE,
+    model: ModelProto, dtype: str, backend: str, device: Device, queue: Any, how: str = "", chosen: Chosen = FREE,
     seconds: float = SECONDS, any_type: bool = False,
 ) -> OrtLaunch:  # fmt: skip
     """A launch of a ModelProto, fed as chosen. any_type: also where the provider computes in another than ``dtype``.
@@ -88,7 +91,9 @@ def preload() -> None:
             load()
 
 
-def _on_gpu(model: Any, given: Feeds, dtype: str, backend: str, device: Device, queue: Any, how: str) -> OrtLaunch:
+def _on_gpu(
+    model: ModelProto, given: Feeds, dtype: str, backend: str, device: Device, queue: Any, how: str
+) -> OrtLaunch:
     asked: dict[str, Any] = {"device_id": device.index, "user_compute_stream": str(queue.ptr)}
     if backend == "cuda":
         asked |= {"use_tf32": int(dtype == "tf32")}
@@ -139,7 +144,7 @@ def _options(cpus: Sequence[int] = (0,)) -> Any:
     return options
 
 
-def _session(model: Any, backend: str, options: Any, providers: Any) -> Any:
+def _session(model: ModelProto, backend: str, options: Any, providers: Any) -> Any:
     """A session that does run on the provider it was asked for."""
     try:
         session = onnxruntime().InferenceSession(model.SerializeToString(), options, providers=providers)

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kernels.base import Unavailable
 from kernels.onnx.branches import rename_weights
@@ -17,6 +17,9 @@ from kernels.runtime.door import onnxruntime, quantization
 from kernels.runtime.inputs import FREE, Chosen, Feeds, feeds
 from kernels.runtime.patience import SECONDS
 from kernels.runtime.session import line_of
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 MAY_NOT_END = frozenset(("Loop", "Scan"))
 WEIGHT = "_weight"
@@ -43,7 +46,7 @@ def quantized(make: Callable[[], Any], backend: str, chosen: Chosen = FREE, seco
         raise Unavailable(f"no int8 of the whole: onnxruntime's quantizer: {line_of(error)}") from None
 
 
-def _quantized(model: Any, backend: str, given: Feeds) -> Any:
+def _quantized(model: ModelProto, backend: str, given: Feeds) -> Any:
     import onnx
 
     tool = quantization()
@@ -60,7 +63,7 @@ def _quantized(model: Any, backend: str, given: Feeds) -> Any:
         return onnx.load(str(result))
 
 
-def _fold(model: Any, path: Path) -> None:
+def _fold(model: ModelProto, path: Path) -> None:
     """Constants folded and normalisations merged into convolutions, in operations that every provider knows."""
     ort = onnxruntime()
     options = ort.SessionOptions()

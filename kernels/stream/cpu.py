@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from kernels.cpu.memory import aligned
 from kernels.device import Device
 from kernels.pattern import FLOATS
 from kernels.stream.work import ARRAYS
+
+if TYPE_CHECKING:
+    from llvmlite.ir import IRBuilder
 
 LINE = 64  # bytes; every thread's part starts on a cache line of its own
 AHEAD = 4  # registers an iteration moves of each array
@@ -75,14 +78,14 @@ def _fill(arrays: list[np.ndarray], part: slice, op: str, dtype: str) -> None:
 
 @cache
 def _native(unit: Vector, op: str, dtype: str) -> Native:
-    def emit(b: Any, arguments: Any, repeat: Any) -> None:
+    def emit(b: IRBuilder, arguments: Any, repeat: Any) -> None:
         loop(b, repeat, 1, [], lambda *_: _pass(b, arguments, unit, op, dtype))
         b.fence("seq_cst")  # non-temporal stores are done only when a fence says so
 
     return compile_kernel(emit)
 
 
-def _pass(b: Any, arguments: Any, unit: Vector, op: str, dtype: str) -> list[Any]:
+def _pass(b: IRBuilder, arguments: Any, unit: Vector, op: str, dtype: str) -> list[Any]:
     """One pass over this thread's part."""
     from llvmlite import ir
 
@@ -112,17 +115,17 @@ def _pass(b: Any, arguments: Any, unit: Vector, op: str, dtype: str) -> list[Any
     return []
 
 
-def _load(b: Any, base: Any, index: Any) -> Any:
+def _load(b: IRBuilder, base: Any, index: Any) -> Any:
     value = b.load(b.gep(base, [index]))
     value.align = LINE // 4
     return value
 
 
-def _read(b: Any, base: Any, places: Sequence[Any], sums: Any) -> list[Any]:
+def _read(b: IRBuilder, base: Any, places: Sequence[Any], sums: Any) -> list[Any]:
     return [b.fadd(old, _load(b, base, place)) for old, place in zip(sums, places, strict=True)]
 
 
-def _store(b: Any, index: Any, move: Any) -> list[Any]:
+def _store(b: IRBuilder, index: Any, move: Any) -> list[Any]:
     """AHEAD registers: all computed, then all stored past the cache."""
     from llvmlite import ir
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kernels.cpu.intrinsic import intrinsic_of
 from kernels.cuda.numba.pieces import WIDTH, Pieces
+
+if TYPE_CHECKING:
+    from llvmlite.ir import IRBuilder
 
 
 def native(dtype: str) -> Pieces:
@@ -20,33 +23,33 @@ def native(dtype: str) -> Pieces:
     width, suffix, letter = WIDTH[dtype], f"v{WIDTH[dtype]}.f{128 // WIDTH[dtype]}", "f" if dtype == "fp32" else "d"
     size = 16 // width
 
-    def tuple_of(b: Any, values: Sequence[Any], kind: Any) -> Any:
+    def tuple_of(b: IRBuilder, values: Sequence[Any], kind: Any) -> Any:
         made = ir.Constant(ir.ArrayType(kind, len(values)), ir.Undefined)
         for k, value in enumerate(values):
             made = b.insert_value(made, value, k)
         return made
 
-    def parts(b: Any, packed: Any, count: int) -> list[Any]:
+    def parts(b: IRBuilder, packed: Any, count: int) -> list[Any]:
         return [b.extract_value(packed, k) for k in range(count)]
 
-    def address(b: Any, base: Any, index: Any, stride: int) -> Any:
+    def address(b: IRBuilder, base: Any, index: Any, stride: int) -> Any:
         return b.add(base, b.mul(index, ir.Constant(i64, stride)))
 
-    def load(b: Any, base: Any, index: Any) -> Any:
+    def load(b: IRBuilder, base: Any, index: Any) -> Any:
         outputs = ", ".join(f"${k}" for k in range(width))
         kind = ir.FunctionType(ir.LiteralStructType([scalar] * width), [i64])
         text = f"ld.global.{suffix} {{{outputs}}}, [${width}];"
         got = b.asm(kind, text, ",".join([f"={letter}"] * width + ["l"]), [address(b, base, index, 16)], True)
         return tuple_of(b, parts(b, got, width), scalar)
 
-    def store(b: Any, base: Any, index: Any, values: Any) -> None:
+    def store(b: IRBuilder, base: Any, index: Any, values: Any) -> None:
         inputs = ", ".join(f"${k + 1}" for k in range(width))
         kind = ir.FunctionType(ir.VoidType(), [i64] + [scalar] * width)
         given = [address(b, base, index, 16), *parts(b, values, width)]
         b.asm(kind, f"st.global.{suffix} [$0], {{{inputs}}};", ",".join(["l"] + [letter] * width), given, True)
 
     def put_as(kind: Any, stride: int) -> Callable[..., None]:
-        def put(b: Any, base: Any, index: Any, value: Any) -> None:
+        def put(b: IRBuilder, base: Any, index: Any, value: Any) -> None:
             b.store(value, b.inttoptr(address(b, base, index, stride), kind.as_pointer()))
 
         return put
@@ -56,7 +59,7 @@ def native(dtype: str) -> Pieces:
         return intrinsic_of(lambda b: tuple_of(b, values, scalar), types.UniTuple(ours, count), [])
 
     def advance(count: int, steps: int) -> Any:
-        def write(b: Any, packed: Any, m: Any, c: Any) -> Any:
+        def write(b: IRBuilder, packed: Any, m: Any, c: Any) -> Any:
             x = parts(b, packed, count)
             for _ in range(steps):
                 x = [b.fma(v, m, c) for v in x]
@@ -66,21 +69,21 @@ def native(dtype: str) -> Pieces:
         return intrinsic_of(write, chains, [chains, ours, ours])
 
     def put(count: int) -> Any:
-        def write(b: Any, out: Any, thread: Any, threads: Any, packed: Any) -> None:
+        def write(b: IRBuilder, out: Any, thread: Any, threads: Any, packed: Any) -> None:
             for k, value in enumerate(parts(b, packed, count)):
                 index = b.add(thread, b.mul(threads, ir.Constant(i64, k)))
                 put_as(scalar, size)(b, out, index, value)
 
         return intrinsic_of(write, types.void, [types.int64] * 3 + [types.UniTuple(ours, count)])
 
-    def scaled(b: Any, factor: Any, a: Any) -> Any:
+    def scaled(b: IRBuilder, factor: Any, a: Any) -> Any:
         return tuple_of(b, [b.fmul(factor, v) for v in parts(b, a, width)], scalar)
 
-    def added(b: Any, a: Any, other: Any) -> Any:
+    def added(b: IRBuilder, a: Any, other: Any) -> Any:
         pairs = zip(parts(b, a, width), parts(b, other, width), strict=True)
         return tuple_of(b, [b.fadd(v, w) for v, w in pairs], scalar)
 
-    def summed(b: Any, a: Any) -> Any:
+    def summed(b: IRBuilder, a: Any) -> Any:
         first, *rest = parts(b, a, width)
         for value in rest:
             first = b.fadd(first, value)

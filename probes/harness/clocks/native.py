@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kernels.cpu import target
 from kernels.cpu.emit import external, loop
@@ -20,6 +20,9 @@ from probes.harness.clocks.record import (
     WALL_END,
     WALL_START,
 )
+
+if TYPE_CHECKING:
+    from llvmlite.ir import IRBuilder
 
 MONOTONIC, THREAD_CPU = 1, 3  # CLOCK_MONOTONIC and CLOCK_THREAD_CPUTIME_ID of Linux
 PATIENCE_NS = 10_000_000_000
@@ -84,15 +87,15 @@ def _pieces() -> tuple[Any, ...]:
     i64, i32 = ir.IntType(64), ir.IntType(32)
     int64, void = types.int64, types.void
 
-    def pointer(b: Any, address: Any, kind: Any = i64) -> Any:
+    def pointer(b: IRBuilder, address: Any, kind: Any = i64) -> Any:
         return b.inttoptr(address, kind.as_pointer())
 
-    def call(b: Any, address: Any, arguments: Any, repeat: Any) -> None:
+    def call(b: IRBuilder, address: Any, arguments: Any, repeat: Any) -> None:
         byte = ir.IntType(8).as_pointer()
         kind = ir.FunctionType(ir.VoidType(), [byte, i64])
         b.call(b.inttoptr(address, kind.as_pointer()), [b.inttoptr(arguments, byte), repeat])
 
-    def now(b: Any, clock: Any) -> Any:
+    def now(b: IRBuilder, clock: Any) -> Any:
         spec = ir.LiteralStructType([i64, i64])
         with b.goto_entry_block():  # once: room taken in a loop that waits would fill the stack
             place = b.alloca(spec)
@@ -101,16 +104,16 @@ def _pieces() -> tuple[Any, ...]:
         seconds, nanos = (b.load(b.gep(place, [ir.Constant(i32, 0), ir.Constant(i32, f)])) for f in (0, 1))
         return b.add(b.mul(seconds, ir.Constant(i64, 1_000_000_000)), nanos)
 
-    def arrive(b: Any, barrier: Any) -> None:
+    def arrive(b: IRBuilder, barrier: Any) -> None:
         b.atomic_rmw("add", pointer(b, barrier), ir.Constant(i64, 1), "seq_cst")
 
-    def arrived(b: Any, barrier: Any) -> Any:
+    def arrived(b: IRBuilder, barrier: Any) -> Any:
         return b.load_atomic(pointer(b, barrier), "seq_cst", 8)
 
-    def rest(b: Any) -> None:
+    def rest(b: IRBuilder) -> None:
         b.call(external(b, "sched_yield", ir.FunctionType(i32, [])), [])
 
-    def put(b: Any, record: Any, field: Any, value: Any) -> None:
+    def put(b: IRBuilder, record: Any, field: Any, value: Any) -> None:
         b.store(value, b.gep(pointer(b, record), [field]))
 
     return (
@@ -124,7 +127,7 @@ def _pieces() -> tuple[Any, ...]:
     )
 
 
-def _additions(b: Any, trips: Any) -> None:
+def _additions(b: IRBuilder, trips: Any) -> None:
     """``trips`` x ADDS_PER_TRIP additions, each waiting for the one before."""
     from llvmlite import ir
 
