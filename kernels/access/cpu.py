@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from llvmlite import ir
 
 from kernels import pattern
 from kernels.access.work import FACTORS, bits, shift
@@ -76,8 +77,6 @@ def _filled(n: int, dtype: str, threads: int, queue: Team) -> np.ndarray:
 @cache
 def _strided(dtype: str) -> Native:
     """The stride is known only at run time: no compiler can turn the scalar loads of stride 1 into vectors."""
-    from llvmlite import ir
-
     kind, wide, i64 = (ir.FloatType() if dtype == "fp32" else ir.DoubleType()), ir.DoubleType(), ir.IntType(64)
 
     def emit(b: IRBuilder, arguments: Value, repeat: Value) -> None:
@@ -105,8 +104,6 @@ def _strided(dtype: str) -> Native:
 @cache
 def _scattered(lanes: int, per_segment: int, number_bits: int) -> Native:
     """SUMS loads a trip, of one segment or several; a long segment is a loop of its own."""
-    from llvmlite import ir
-
     kind, i64 = ir.VectorType(ir.DoubleType(), lanes), ir.IntType(64)
     group = max(1, SUMS // per_segment)
     zero = [ir.Constant(kind, [0.0] * lanes)] * SUMS
@@ -133,15 +130,11 @@ def _scattered(lanes: int, per_segment: int, number_bits: int) -> Native:
 
 
 def _plus(b: IRBuilder, value: Value, number: int) -> Any:
-    from llvmlite import ir
-
     return b.add(value, ir.Constant(value.type, number))
 
 
 def _place(b: IRBuilder, visit: Value, number_bits: int) -> Any:
     """``access.places`` in registers."""
-    from llvmlite import ir
-
     mask, half, first, second = (
         ir.Constant(visit.type, v) for v in ((1 << number_bits) - 1, shift(number_bits), *FACTORS)
     )
@@ -158,7 +151,5 @@ def _added(b: IRBuilder, base: Value, at: Sequence[Any], sums: Sequence[Any]) ->
 
 
 def _store(b: IRBuilder, out: Value, values: Sequence[Any]) -> None:
-    from llvmlite import ir
-
     for number, value in enumerate(values):
         b.store(value, b.gep(out, [ir.Constant(ir.IntType(64), number)])).align = 8

@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from llvmlite import ir
 
 from kernels import pattern
 from kernels.base import ITEMSIZE, Audit, KernelError, Work
@@ -83,8 +84,6 @@ def _fill(buffer: np.ndarray, op: str, dtype: str) -> None:
 @cache
 def _native(unit: Vector, op: str, dtype: str) -> Native:
     """``(source, target, vectors, sums)`` of each thread; ``repeat`` passes."""
-    from llvmlite import ir
-
     word = ir.IntType(8 * ITEMSIZE[dtype])
     scalar = word if op == "read" else (ir.FloatType() if dtype == "fp32" else ir.DoubleType())
     kind = ir.VectorType(scalar, unit.lanes(ITEMSIZE[dtype]))
@@ -109,8 +108,6 @@ def _move(
     b: IRBuilder, unit: Vector, op: str, kind: Any, source: Any, target: Any, places: Sequence[Any], sums: Sequence[Any]
 ) -> list[Any]:
     """One trip: all registers are loaded, then all added or stored."""
-    from llvmlite import ir
-
     written = ir.Constant(kind, [pattern.WRITTEN] * kind.count) if op == "write" else None
     values = [written or b.load(b.gep(source, [place])) for place in places]
     for value in values if op != "write" else ():

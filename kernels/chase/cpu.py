@@ -11,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from llvmlite import ir
 
 from kernels.base import Audit, Work
 from kernels.chase.work import cycle
@@ -74,8 +75,6 @@ def build(device: Device, dtype: str, params: Mapping[str, Any], queue: Team) ->
 @cache
 def _native() -> Native:
     """``repeat`` hops from the address at ``place``, then the address reached is stored there."""
-    from llvmlite import ir
-
     pointer = ir.IntType(64).as_pointer()
 
     def emit(b: IRBuilder, arguments: Value, repeat: Value) -> None:

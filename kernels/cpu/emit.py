@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from llvmlite import ir
+
 from kernels.cpu import target
 from kernels.device import Device
 
@@ -86,8 +88,6 @@ def compile_kernel(emit: Emit) -> Native:
 
 def load_argument(builder: IRBuilder, arguments: Value, index: int, kind: Any = None) -> Any:
     """The ``index``-th 64-bit argument of this thread: an integer, its low bits as ``kind``, or a pointer."""
-    from llvmlite import ir
-
     i64 = ir.IntType(64)
     base = builder.bitcast(arguments, i64.as_pointer())
     value = builder.load(builder.gep(base, [ir.Constant(i64, index)]))
@@ -102,8 +102,6 @@ def load_argument(builder: IRBuilder, arguments: Value, index: int, kind: Any = 
 
 def splat(builder: IRBuilder, value: Value, lanes: int) -> Any:
     """A vector with ``value`` in every lane."""
-    from llvmlite import ir
-
     kind = ir.VectorType(value.type, lanes)
     one = builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
     mask = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
@@ -114,8 +112,6 @@ def multiply_add(builder: IRBuilder, x: Value, m: Value, c: Value, fma: bool) ->
     """``x * m + c``: fused where the core has it; elsewhere ``llvm.fma`` would call a library function."""
     if not fma:
         return builder.fadd(builder.fmul(x, m), c)
-    from llvmlite import ir
-
     kind = x.type  # llvmlite's own fma takes scalars only
     name = f"llvm.fma.v{kind.count}{kind.element.intrinsic_name}"
     return builder.call(external(builder, name, ir.FunctionType(kind, [kind] * 3)), [x, m, c])
@@ -123,8 +119,6 @@ def multiply_add(builder: IRBuilder, x: Value, m: Value, c: Value, fma: bool) ->
 
 def external(builder: IRBuilder, name: str, kind: Any) -> Any:
     """A function of this name, declared once in the builder's module: an LLVM intrinsic or a C function."""
-    from llvmlite import ir
-
     return builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
 
 
@@ -136,8 +130,6 @@ def loop(
     An empty side effect in the body keeps the compiler from removing the loop; a count it knows it may yet write out.
     Returns the carried values after the loop; the builder stands behind it.
     """
-    from llvmlite import ir
-
     i64 = ir.IntType(64)
     before, inside, after = builder.block, builder.append_basic_block(), builder.append_basic_block()
     builder.branch(inside)
@@ -156,8 +148,6 @@ def loop(
 
 def opaque(builder: IRBuilder, number: int) -> Any:
     """A number that the compiler cannot see: a loop of so many trips stays one."""
-    from llvmlite import ir
-
     i64 = ir.IntType(64)
     return builder.asm(ir.FunctionType(i64, [i64]), "", "=r,0", [ir.Constant(i64, number)], side_effect=False)
 
@@ -168,8 +158,6 @@ def apart(builder: IRBuilder, count: Value, index: Value, registers: int, places
     ``index`` runs over the whole array. A core's prefetchers follow each part on its own and so ask for more lines at
     once than they would of one: where loads wait for arithmetic, nothing else keeps memory busy.
     """
-    from llvmlite import ir
-
     number, each = (lambda n: ir.Constant(index.type, n)), registers // places
     part, at = builder.udiv(count, number(places)), builder.udiv(index, number(places))
     starts = [builder.add(at, builder.mul(part, number(place))) for place in range(places)]

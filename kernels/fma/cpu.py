@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from llvmlite import ir
 
 from kernels.base import Unavailable
 from kernels.cpu import target
@@ -71,8 +72,6 @@ def _x86(name: str) -> Callable[..., Any]:
     """A dot-product intrinsic; its operands as 32-bit lanes, the form every LLVM takes."""
 
     def step(b: IRBuilder, unit: Vector, x: Value, m: Value, c: Value) -> Any:
-        from llvmlite import ir
-
         words = ir.VectorType(ir.IntType(32), x.type.count)
         kind = ir.FunctionType(x.type, [x.type, words, words])
         given = [b.bitcast(value, words) for value in (m, c)]
@@ -82,8 +81,6 @@ def _x86(name: str) -> Callable[..., Any]:
 
 
 def _sdot(b: IRBuilder, unit: Vector, x: Value, m: Value, c: Value) -> Any:
-    from llvmlite import ir
-
     octets = ir.VectorType(ir.IntType(8), 16)
     kind = ir.FunctionType(x.type, [x.type, octets, octets])
     given = [b.bitcast(value, octets) for value in (m, c)]
@@ -92,8 +89,6 @@ def _sdot(b: IRBuilder, unit: Vector, x: Value, m: Value, c: Value) -> Any:
 
 def _bfdot(b: IRBuilder, unit: Vector, x: Value, m: Value, c: Value) -> Any:
     """As text: llvmlite has no type for what the intrinsic takes."""
-    from llvmlite import ir
-
     kind = ir.FunctionType(x.type, [x.type, m.type, c.type])
     return b.asm(kind, "bfdot $0.4s, $2.8h, $3.8h", "=w,0,w,w", [x, m, c], side_effect=False)
 
@@ -184,8 +179,6 @@ def _loop(
     b: IRBuilder, arguments: Value, repeat: Value, unit: Vector, dtype: str, chains: int, lanes: int, steps: int
 ) -> None:
     """``repeat`` trips of ``steps`` multiply-adds on each of ``chains`` registers, then store them all."""
-    from llvmlite import ir
-
     row = types()[dtype]
     scalar = scalar_type(row.number)
     kind = ir.VectorType(scalar, lanes)
@@ -208,7 +201,5 @@ def _loop(
 
 def scalar_type(number: Any) -> Any:
     """The LLVM type of a NumPy number."""
-    from llvmlite import ir
-
     floats = {np.float64: ir.DoubleType(), np.float32: ir.FloatType(), np.float16: ir.HalfType()}
     return floats.get(number) or ir.IntType(32)

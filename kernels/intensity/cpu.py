@@ -14,6 +14,7 @@ from math import gcd
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from llvmlite import ir
 
 import kernels.intensity.work as intensity_work
 from kernels.base import ITEMSIZE, KernelError
@@ -107,8 +108,6 @@ class _Body:
     """The code of one kernel: ``repeat`` passes over a thread's part."""
 
     def __init__(self, b: IRBuilder, arguments: Value, unit: Vector, dtype: str, k: int, every: int, vecs: int) -> None:
-        from llvmlite import ir
-
         self.b, self.unit, self.k, self.every, self.vecs = b, unit, k, every, vecs
         self.row, lanes = fma_cpu.types()[dtype], unit.lanes(ITEMSIZE[dtype])
         scalar = fma_cpu.scalar_type(self.row.number)
@@ -123,8 +122,6 @@ class _Body:
 
     def emit(self, repeat: Value) -> None:
         """All passes; then the sums go to memory."""
-        from llvmlite import ir
-
         zeros = [ir.Constant(self.kind, None)] * self.sums + [ir.Constant(self.words_kind, None)] * 2
 
         def one_pass(_: Any, carried: Any) -> list[Any]:
@@ -181,8 +178,6 @@ class _Body:
 
     def _prefetch(self, places: Sequence[Any]) -> None:
         """Ask for the lines that a later step will load; past the array's end the request is ignored."""
-        from llvmlite import ir
-
         i8, i32 = ir.IntType(8), ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [i8.as_pointer(), i32, i32, i32])
         hint = external(self.b, "llvm.prefetch.p0", kind)

@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from llvmlite import ir
 
 from kernels import pattern
 from kernels.base import ITEMSIZE, KernelError
@@ -87,8 +88,6 @@ def _native(unit: Vector, op: str, dtype: str) -> Native:
 
 def _pass(b: IRBuilder, arguments: Value, unit: Vector, op: str, dtype: str) -> list[Any]:
     """One pass over this thread's part."""
-    from llvmlite import ir
-
     lanes = unit.lanes(ITEMSIZE[dtype])
     scalar = ir.FloatType() if dtype == "fp32" else ir.DoubleType()
     kind = ir.VectorType(scalar, lanes)
@@ -127,8 +126,6 @@ def _read(b: IRBuilder, base: Value, places: Sequence[Any], sums: Value) -> list
 
 def _store(b: IRBuilder, index: Value, move: Any) -> list[Any]:
     """AHEAD registers: all computed, then all stored past the cache."""
-    from llvmlite import ir
-
     places = [b.add(index, ir.Constant(index.type, k)) for k in range(AHEAD)]
     hint = b.module.add_metadata([ir.Constant(ir.IntType(32), 1)])
     for place, (target, value) in [(place, move(place)) for place in places]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from llvmlite import ir
+
 from kernels.cpu.intrinsic import intrinsic_of
 from kernels.cuda.numba.pieces import WIDTH, Pieces
 
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
 
 def native(dtype: str) -> Pieces:
     """The pieces for this type."""
-    from llvmlite import ir
     from numba import types
 
     i64 = ir.IntType(64)

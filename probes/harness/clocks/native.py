@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from llvmlite import ir
+
 from kernels.cpu import target
 from kernels.cpu.emit import external, loop
 from kernels.cpu.intrinsic import intrinsic_of
@@ -81,7 +83,6 @@ def timed_run() -> Callable[..., None]:
 
 def _pieces() -> tuple[Any, ...]:
     """The intrinsics the timed call is made of: each writes a few LLVM instructions."""
-    from llvmlite import ir
     from numba import types
 
     i64, i32 = ir.IntType(64), ir.IntType(32)
@@ -129,8 +130,6 @@ def _pieces() -> tuple[Any, ...]:
 
 def _additions(b: IRBuilder, trips: Any) -> None:
     """``trips`` x ADDS_PER_TRIP additions, each waiting for the one before."""
-    from llvmlite import ir
-
     i64 = ir.IntType(64)
     text, constraints = _ADD["aarch64" if target.is_arm() else "x86_64"]
     kind, one = ir.FunctionType(i64, [i64, i64]), ir.Constant(i64, 1)
