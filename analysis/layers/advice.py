@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from analysis.layers.placement import Placement, set_of
+from probes.records.tag import COMPUTE, Tag
 
 ABOVE = 1.02
 """Share from which a point is above its roof: both were measured, each to about a per cent."""
@@ -73,7 +74,7 @@ def _missing(p: Placement) -> str:
 def _explained(p: Placement, params: dict[str, Any]) -> str:
     """Why a point can be above its roof, by what is known of it."""
     above = f"{100 * ((p.share or 1.0) - 1):.0f} % above {p.roof}"
-    if p.roof.startswith("compute/"):
+    if Tag.parse(p.roof).quantity == COMPUTE:
         return f"{above}: more operations are stated than ran (another algorithm, skipped work), or the roof is low"
     if not params.get("warm"):
         return f"{above}: stated to be cold, yet a cache held part of its data"

@@ -13,9 +13,10 @@ from itertools import count
 from analysis.layers.place import WHOLE, SpeedOfLight, speed_of_light
 from analysis.layers.placement import Placement, group_of
 from analysis.units import si
-from probes.records.measurement import LAYER, OK, Measurement
+from probes.records.measurement import OK, Measurement
+from probes.records.tag import LAYER, OVERHEAD, Tag
 
-LEAST_RUN = "overhead/run/"
+LEAST_RUN = Tag(OVERHEAD, "run")
 NAMED = 3  # layers in a sentence
 LONGEST = 80  # letters of a part of a file's name
 LIST = "layer"  # what x is in a sweep that lists different layers
@@ -143,7 +144,8 @@ def networks(placed: Iterable[Placement], rows: Iterable[Measurement]) -> list[N
             groups.setdefault(group_of(point), []).append(point)
     found = list(rows)
     whole, refused, files = _whole(found), _refused(found), _files(list(groups))
-    calls = {row.backend: row.seconds_median or 0.0 for row in found if row.ceiling.startswith(LEAST_RUN)}
+    runs = [row for row in found if isinstance(row.tag, Tag) and row.tag.whole == LEAST_RUN]
+    calls = {row.backend: row.seconds_median or 0.0 for row in runs}
     missing = _missing(found)
     return [
         Network(

@@ -18,11 +18,12 @@ from analysis.model.ceilings import Ceiling
 from analysis.model.roofline import Roof, Roofline, roofline
 from kernels.device import Device
 from probes.records.measurement import OK, SCHEMA_VERSION, Measurement
+from probes.records.tag import COMPUTE, LAYER, Tag
 
 LAUNCH, CAPTURED = "overhead/launch", "captured"
 WHOLE = "layer/network"
 """Tag of a network timed in one go: shown beside the sum of its layers, never one of them."""
-BELOW, LAUNCHED, COMPUTE = "below every roof", "launch", "compute"
+BELOW, LAUNCHED = "below every roof", "launch"
 LEAST_SHARE = 0.5
 """A layer slower than twice its least time is not explained by the roof above it: it is below every roof."""
 
@@ -51,7 +52,7 @@ class SpeedOfLight:
 def placements(rows: Iterable[Measurement], ceilings: Mapping[str, Ceiling], device: Device) -> list[Placement]:
     """Every timed layer of these rows on the roofs of these ceilings, in the order of the rows."""
     model = roofline(ceilings.values())
-    timed = [row for row in rows if row.quantity == "layer" and row.status == OK and row.seconds_median]
+    timed = [row for row in rows if row.quantity == LAYER and row.status == OK and row.seconds_median]
     timed = [row for row in timed if row.ceiling != WHOLE]
     placed = [_place(row, json.loads(row.params or "{}"), model, device, ceilings) for row in timed]
     times: dict[tuple[str, ...], float] = {}
@@ -90,7 +91,7 @@ def _blank(row: Measurement, params: Mapping[str, Any], seconds: float) -> Place
     """A layer with its work and time, placed under no roof yet."""
     return Placement(
         SCHEMA_VERSION, row.device, row.started, str(params.get("network") or ""), str(params.get("layer") or ""),
-        str(params.get("op") or row.kernel), str(params.get("family") or row.ceiling.split("/")[-1]), row.dtype,
+        str(params.get("op") or row.kernel), str(params.get("family") or Tag.parse(row.ceiling).subject), row.dtype,
         str(params.get("provider") or row.backend), row.flops, row.bytes,
         row.flops / row.bytes if row.flops is not None and row.bytes else None, seconds,
         None if row.flops is None else row.flops / seconds, None if row.bytes is None else row.bytes / seconds,
@@ -129,7 +130,8 @@ def _bound(roof: Roof, least: float, seconds: float, floor: float) -> str:
         return LAUNCHED
     if least < LEAST_SHARE * seconds:
         return BELOW
-    return COMPUTE if roof.tag.startswith("compute/") else roof.tag.split("/")[1]
+    tag = Tag.parse(roof.tag)
+    return COMPUTE if tag.quantity == COMPUTE else tag.subject
 
 
 def speed_of_light(placed: Iterable[Placement]) -> list[SpeedOfLight]:

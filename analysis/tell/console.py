@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 from analysis.analyse import Outcome
 from analysis.model.ceilings import Ceiling
-from analysis.model.sweeps import IN_BYTES
 from analysis.model.trust import FAIR, GOOD, LOW, at_start
 from analysis.tell.columns import LEAST, fit, shortened
 from analysis.tell.layer_console import HEAD as LAYER_HEAD
@@ -185,7 +184,7 @@ def _place(row: Measurement) -> str:
         return f" {row.layer} {row.dtype}"
     if row.x is None:
         return ""
-    in_bytes = any(f"/{over}/" in row.ceiling for over in IN_BYTES)
+    in_bytes = row.sweep is not None and row.sweep.axis.unit == "B"
     return f" at {binary(row.x) if in_bytes else f'{row.x:g}'}"
 
 

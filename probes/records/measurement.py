@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from probes.records.tag import Sweep, Tag, parse_tag
+
 SCHEMA_VERSION = 1
 OK, SKIPPED, FAILED = "ok", "skipped", "failed"
-SWEEP, LAYER = "sweep", "layer"
-OF_TAG = {"compute": "flops", "layer": "flops", "bandwidth": "bytes", "transfer": "bytes"}
-"""What a row's rate counts, by the first part of its tag. Anything else (``latency/l2``) is a time: less is better."""
 WIDEST = 0.20
 """Half-width of a median's interval, over the median, beyond which it says too little to be trusted."""
 FORMERLY_DISTURBED = "other load disturbed most samples; all were kept"
@@ -61,21 +60,33 @@ class Measurement:
     trusted: bool = True
     doubt: str = ""
 
+    @cached_property
+    def tag(self) -> Tag | Sweep:
+        """What the row speaks of, with its parts. Raises ValueError if ``ceiling`` is no tag."""
+        return parse_tag(self.ceiling)
+
+    @property
+    def sweep(self) -> Sweep | None:
+        """The sweep that the row is a point of; None for all other rows."""
+        return self.tag if isinstance(self.tag, Sweep) else None
+
     @property
     def quantity(self) -> str:
-        """The first part of the tag, that of a sweep left out: ``bandwidth`` of sweep/bandwidth/working-set/read."""
-        return self.ceiling.removeprefix(f"{SWEEP}/").split("/")[0]
+        """What was measured: ``bandwidth`` of bandwidth/dram/copy and of sweep/bandwidth/working-set/read."""
+        return self.tag.quantity
 
     @property
     def work(self) -> float | None:
         """Bytes of a bandwidth or transfer row, operations of a compute or layer row, None of a time."""
-        counted = OF_TAG.get(self.quantity)
+        counted = self.tag.counts
         return getattr(self, counted) if counted else None
 
     @property
     def value(self) -> float | None:
         """What the row says: its rate, or the median seconds of a latency or an overhead; None unless it is ok."""
-        return self.rate if self.quantity in OF_TAG else self.seconds_median if self.status == OK else None
+        if self.tag.counts:
+            return self.rate
+        return self.seconds_median if self.status == OK else None
 
     @cached_property
     def _known(self) -> dict[str, Any]:
