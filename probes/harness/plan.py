@@ -11,6 +11,7 @@ from typing import Any
 from probes.harness.case import Case
 from probes.harness.clocks.sampling import Rule
 from probes.harness.clocks.statistics import FEWEST
+from probes.records.layer import LISTED
 from probes.records.tag import LAYER, Sweep
 
 SAMPLE_SECONDS = {"cpu": 0.010, "cuda": 0.004}
@@ -26,7 +27,6 @@ MOST, LEAST = 0.6, 0.014  # seconds of one case and round
 SETTLING = {"cpu": 0.08, "cuda": 0.0}
 """Until the threads of a runtime that has just started run side by side."""
 TWIN = "numba"  # the backend that measures again what another measures: not in a quick run
-LISTED = "layer"  # what x is in a sweep that lists different layers
 POINT_SECONDS = 0.002  # of one sample of a point of a sweep
 STEADY_SECONDS = 0.001
 """Of one sample of a point that stays inside a core: short enough to fall whole into a moment without a neighbour."""

@@ -6,11 +6,10 @@ rates are properties derived from them, so a stored row can never disagree with 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
+from probes.records.layer import LayerFacts, number, read_params
 from probes.records.tag import Sweep, Tag, parse_tag
 
 SCHEMA_VERSION = 1
@@ -89,25 +88,25 @@ class Measurement:
         return self.seconds_median if self.status == OK else None
 
     @cached_property
-    def _known(self) -> dict[str, Any]:
-        """``params`` as an object, read once: a run asks for its parts again and again."""
-        return dict(json.loads(self.params or "{}"))
+    def facts(self) -> LayerFacts:
+        """What ``params`` say of the layer that was timed."""
+        family = self.tag.subject if isinstance(self.tag, Tag) else ""
+        return LayerFacts.read(self.params, op=self.kernel, family=family, provider=self.backend, precision=self.dtype)
 
     @property
     def x(self) -> float | None:
         """Where a point of a sweep stands: its parameter ``x``."""
-        place = self._known.get("x")
-        return None if place is None else float(place)
+        return number(read_params(self.params), "x")
 
     @property
     def beside(self) -> dict[str, float]:
         """Rates (FLOP/s, B/s) by tag that the machine gave at the very moments of this row's samples; mostly none."""
-        return dict(self._known.get("beside") or {})
+        return dict(read_params(self.params).get("beside") or {})
 
     @property
     def layer(self) -> str:
         """Name of the layer that was timed, empty for anything else."""
-        return str(self._known.get("layer") or "")
+        return self.facts.layer
 
     @property
     def rate(self) -> float | None:
