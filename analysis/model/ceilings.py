@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from analysis.theory.peaks import Peak, peak_for
 from analysis.units import short, unit_of
 from kernels.device import Device
 from probes.records.measurement import FAILED, OK, SCHEMA_VERSION, SKIPPED, Measurement
+from probes.records.table import IN_MEMORY
 from probes.records.tag import BANDWIDTH, LATENCY, LAYER, Tag
 
 
@@ -36,6 +37,8 @@ class Ceiling:
     trusted: bool = True
     doubt: str = ""
     dropped: int = 0
+    emulated: bool = field(default=False, metadata=IN_MEMORY)
+    """True if the path ran as other instructions than it is named for: its rate is then no roof."""
 
     @property
     def share(self) -> float | None:
@@ -51,7 +54,7 @@ def is_roof(ceiling: Ceiling) -> bool:
 def names_roof(ceiling: Ceiling) -> bool:
     """Whether a ceiling would draw a main roof if it can be trusted: measured, no variant, a compute path or a whole
     level of memory."""
-    if ceiling.status != OK or "emulated" in ceiling.remark:
+    if ceiling.status != OK or ceiling.emulated:
         return False
     return Tag.parse(ceiling.tag).draws_roof
 
@@ -99,6 +102,7 @@ def _ceiling(tag: str, rows: Sequence[Measurement], device: Device) -> Ceiling:
         trusted=best.trusted,
         doubt=best.doubt,
         dropped=best.dropped,
+        emulated=best.emulated,
     )
 
 

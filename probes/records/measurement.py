@@ -18,6 +18,8 @@ WIDEST = 0.20
 """Half-width of a median's interval, over the median, beyond which it says too little to be trusted."""
 FORMERLY_DISTURBED = "other load disturbed most samples; all were kept"
 """Remark by which runs without the column ``trusted`` told of a row that cannot be trusted."""
+FORMERLY_EMULATED = "emulated with "
+"""Beginning of the remark by which runs without the fact ``emulated`` told of it."""
 FORMERLY_WIDE = "not quiet: the median is known to ±"
 """Beginning of the remark by which they told of each interval, which the row says itself."""
 
@@ -97,6 +99,11 @@ class Measurement:
     def x(self) -> float | None:
         """Where a point of a sweep stands: its parameter ``x``."""
         return number(read_params(self.params), "x")
+
+    @property
+    def emulated(self) -> bool:
+        """True if the compiler made other instructions of the path, so that its rate is not that of the unit."""
+        return bool(read_params(self.params).get("emulated"))
 
     @property
     def beside(self) -> dict[str, float]:

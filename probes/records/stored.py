@@ -42,6 +42,7 @@ MOMENT_LIMITS: Mapping[str, tuple[float, float]] = {
 }
 TEXTS = ("layer", "network", "op", "family", "provider", "precision", "sweep", "over", "series", "run")
 COUNTS = ("launches", "working_set", "textbook_bytes")
+FLAGS = ("warm", "emulated")
 LONG, SHORT = 1 << 16, 1000
 """Letters: of a layer's name (templates of C++ and fused layers have some thousands), and of any other text."""
 NAMES = ("layer", "op", "kernel")
@@ -109,8 +110,9 @@ def _params_problem(params: str, quantity: str) -> str:
     for name in COUNTS:
         if not _is_count(known.get(name), 1e24):
             return _odd(name, known[name], "a number of zero or more")
-    if not isinstance(known.get("warm"), bool | int | None):
-        return _odd("warm", known["warm"], "true or false")
+    for name in FLAGS:
+        if not isinstance(known.get(name), bool | int | None):
+            return _odd(name, known[name], "true or false")
     return _x_problem(known.get("x"), quantity) or _counts_problem(known)
 
 
