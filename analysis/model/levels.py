@@ -28,16 +28,20 @@ BY_ORDER = "levels are named by their order: the device does not report the size
 
 @dataclass(frozen=True)
 class Level:
-    """A named plateau: its points (rows of the sweep, by x), and where it ends in bytes (None: the sweep does).
-
-    steady: it is the first cache of a CPU core, from which all loads take as many cycles.
-    """
+    """A plateau of a sweep over working sets, with the name of the memory that it shows."""
 
     name: str
+    """``l1``, ``l2``, ``dram``; empty for a plateau of no level that the device reports."""
     rows: tuple[Measurement, ...]
+    """Its points, by x."""
     end: float | None
+    """The last size of it in bytes; None if the sweep ends with it."""
     note: str = ""
+    """What is odd about it, in words."""
+    ends_elsewhere: bool = False
+    """True if it ends far from the size that the device reports."""
     steady: bool = False
+    """True for the first cache of a CPU core, from which all loads take as many cycles."""
 
     @property
     def speaker(self) -> Measurement:
@@ -72,8 +76,9 @@ def levels(rows: Sequence[Measurement], device: Device) -> Levels:
     for tag, each in found.items():
         for level in each:
             made += [row for row in _ceiling_row(tag, level, device) if row.ceiling not in direct]
-            if level.note:
-                notes.setdefault(level.note.partition(" near ")[0], level.note)
+            if level.note:  # of the same level once, though each sweep sees it end elsewhere
+                subject = level.name if level.ends_elsewhere else level.note
+                notes.setdefault(subject, level.note)
     return Levels(tuple(made), tuple(notes.values()), found)
 
 
@@ -135,7 +140,7 @@ def _level(
     far = size is not None and ends.octaves(plateau.last, size) > 1
     by = " by latency" if rows[0].quantity == LATENCY else ""
     note = f"{name} ends near {binary(last)}{by}, the device reports {binary(size or 0)}" if far else ""
-    return Level(name, mine, end, note)
+    return Level(name, mine, end, note, ends_elsewhere=far)
 
 
 def _beyond(rows: tuple[Measurement, ...], nearer: Sequence[tuple[str, float | None]]) -> tuple[Measurement, ...]:

@@ -20,6 +20,7 @@ from analysis.tell.report import HEAD, cells, summary
 from analysis.units import binary, si, unit_of
 from kernels.device import Device
 from probes.records.measurement import FAILED, OK, Measurement
+from probes.records.tag import LAYER
 
 PIPE_WIDTH = 240  # columns: no line of a table is broken where no one looks at a screen
 NARROWEST, WIDEST = 40, 1000  # columns, whatever the environment says
@@ -173,7 +174,7 @@ class _Bar:
 
 
 def _line(row: Measurement) -> str:
-    value, unit = (row.seconds_median, "s") if row.quantity == "layer" else (row.value, unit_of(row.ceiling, row.dtype))
+    value, unit = (row.seconds_median, "s") if row.quantity == LAYER else (row.value, unit_of(row.ceiling, row.dtype))
     what = si(value, unit) if row.status == OK else f"{row.status}: {row.reason}"
     return f"  {row.ceiling + _place(row):32} {row.backend:6} {what}"
 

@@ -1,4 +1,4 @@
-"""The noun Tag: what a row speaks of. The only file that knows how tags are written. Standard library only."""
+"""The noun Tag: what a row speaks of. No other file takes a tag apart. Standard library only."""
 
 from __future__ import annotations
 
