@@ -14,13 +14,13 @@ from kernels.access.work import FACTORS, bits, shift
 from kernels.base import ITEMSIZE, KernelError
 from kernels.cpu.asm import Spec
 from kernels.cpu.emit import Native, compile_kernel, load_argument, loop, unit_of
-from kernels.cpu.launch import CpuLaunch
+from kernels.cpu.launch import CpuLaunch, Team
 from kernels.cpu.memory import aligned
 from kernels.device import Device
 from kernels.pattern import FLOATS
 
 if TYPE_CHECKING:
-    from llvmlite.ir import IRBuilder
+    from llvmlite.ir import IRBuilder, Value
 
 LINE = 64  # bytes
 SUMS = 8  # accumulators: enough to hide the latency of an addition
@@ -28,7 +28,7 @@ TRIPS = 128  # of SUMS additions between two moves into doubles: fp32 sums of sm
 _PATTERN = Spec(r"v?mov[aus]?p?[sd]+|v?add[ps][sd]|ldp|ldr|ld1|fadd")
 
 
-def stride(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> CpuLaunch:
+def stride(device: Device, dtype: str, params: Mapping[str, Any], queue: Team) -> CpuLaunch:
     """``threads`` threads that read every ``x``-th of ``n`` elements between them."""
     n, step, threads = params["n"], params["x"], params["threads"]
     edges = _edges(n // step, threads, SUMS * TRIPS)
@@ -41,7 +41,7 @@ def stride(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) ->
     return CpuLaunch(_strided(dtype), rows, queue, [held, out], _total, _PATTERN)
 
 
-def gather(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> CpuLaunch:
+def gather(device: Device, dtype: str, params: Mapping[str, Any], queue: Team) -> CpuLaunch:
     """``threads`` threads that read each segment of ``x`` bytes once between them, in the order of ``places``."""
     n, segment, threads = params["n"], params["x"], params["threads"]
     count = bits(dtype, n, segment)
@@ -65,7 +65,7 @@ def _edges(count: int, threads: int, block: int) -> list[tuple[int, int]]:
     return list(pairwise(count // block * t // threads * block for t in range(threads + 1)))
 
 
-def _filled(n: int, dtype: str, threads: int, queue: Any) -> np.ndarray:
+def _filled(n: int, dtype: str, threads: int, queue: Team) -> np.ndarray:
     """The pattern on a cache line's boundary, first touched by all threads."""
     held = aligned(n, FLOATS[dtype])
     parts = [slice(a, b) for a, b in pairwise(n * t // threads for t in range(threads + 1))]
@@ -80,12 +80,12 @@ def _strided(dtype: str) -> Native:
 
     kind, wide, i64 = (ir.FloatType() if dtype == "fp32" else ir.DoubleType()), ir.DoubleType(), ir.IntType(64)
 
-    def emit(b: IRBuilder, arguments: Any, repeat: Any) -> None:
+    def emit(b: IRBuilder, arguments: Value, repeat: Value) -> None:
         base, out = (load_argument(b, arguments, k, t.as_pointer()) for k, t in ((0, kind), (3, wide)))
         count, step = load_argument(b, arguments, 1), load_argument(b, arguments, 2)
 
-        def block(first: Any, totals: Any) -> list[Any]:
-            def trip(i: Any, sums: Any) -> list[Any]:
+        def block(first: Value, totals: Value) -> list[Any]:
+            def trip(i: Any, sums: Value) -> list[Any]:
                 at = [b.mul(b.add(b.add(first, i), ir.Constant(i64, k)), step) for k in range(SUMS)]
                 return [b.fadd(old, b.load(b.gep(base, [place]))) for old, place in zip(sums, at, strict=True)]
 
@@ -111,11 +111,11 @@ def _scattered(lanes: int, per_segment: int, number_bits: int) -> Native:
     group = max(1, SUMS // per_segment)
     zero = [ir.Constant(kind, [0.0] * lanes)] * SUMS
 
-    def emit(b: IRBuilder, arguments: Any, repeat: Any) -> None:
+    def emit(b: IRBuilder, arguments: Value, repeat: Value) -> None:
         base, out = (load_argument(b, arguments, k, kind.as_pointer()) for k in (0, 3))
         first, count = load_argument(b, arguments, 1), load_argument(b, arguments, 2)
 
-        def visit(i: Any, sums: Any) -> list[Any]:
+        def visit(i: Any, sums: Value) -> list[Any]:
             visits = [b.add(b.add(first, i), ir.Constant(i64, k)) for k in range(group)]
             starts = [b.mul(_place(b, v, number_bits), ir.Constant(i64, per_segment)) for v in visits]
             if per_segment > SUMS:
@@ -132,13 +132,13 @@ def _scattered(lanes: int, per_segment: int, number_bits: int) -> Native:
     return compile_kernel(emit)
 
 
-def _plus(b: IRBuilder, value: Any, number: int) -> Any:
+def _plus(b: IRBuilder, value: Value, number: int) -> Any:
     from llvmlite import ir
 
     return b.add(value, ir.Constant(value.type, number))
 
 
-def _place(b: IRBuilder, visit: Any, number_bits: int) -> Any:
+def _place(b: IRBuilder, visit: Value, number_bits: int) -> Any:
     """``access.places`` in registers."""
     from llvmlite import ir
 
@@ -149,7 +149,7 @@ def _place(b: IRBuilder, visit: Any, number_bits: int) -> Any:
     return b.and_(b.mul(b.xor(mixed, b.lshr(mixed, half)), second), mask)
 
 
-def _added(b: IRBuilder, base: Any, at: Sequence[Any], sums: Sequence[Any]) -> list[Any]:
+def _added(b: IRBuilder, base: Value, at: Sequence[Any], sums: Sequence[Any]) -> list[Any]:
     values = []
     for place in at:
         values.append(b.load(b.gep(base, [place])))
@@ -157,7 +157,7 @@ def _added(b: IRBuilder, base: Any, at: Sequence[Any], sums: Sequence[Any]) -> l
     return [b.fadd(old, value) for old, value in zip(sums, values, strict=True)]
 
 
-def _store(b: IRBuilder, out: Any, values: Sequence[Any]) -> None:
+def _store(b: IRBuilder, out: Value, values: Sequence[Any]) -> None:
     from llvmlite import ir
 
     for number, value in enumerate(values):

@@ -14,7 +14,7 @@ from kernels.access.work import FACTORS, bits, shift
 from kernels.base import ITEMSIZE, Audit, KernelError, Work
 from kernels.cuda import launch as cuda
 from kernels.cuda import sass
-from kernels.cuda.memory import Buffer, collected
+from kernels.cuda.memory import Buffer, Stream, collected
 from kernels.cuda.nvrtc import Cubin
 from kernels.device import Device
 from kernels.pattern import FLOATS
@@ -99,7 +99,7 @@ def prepare(op: str, device: Device, dtype: str, params: Mapping[str, Any]) -> N
     audit(build(op, device, dtype, params), op, dtype, params, access_work.work(op, dtype, **params))
 
 
-def raw(op: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+def raw(op: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) -> cuda.CudaLaunch:
     """A launch of ``access.cu``; ``blocks`` (default: one for each chunk) stride over the array."""
     parts, n = chunks(op, dtype, params), params["n"]
     blocks = min(parts, params.get("blocks", parts))
@@ -121,7 +121,7 @@ def raw(op: str, device: Device, dtype: str, params: Mapping[str, Any], queue: A
     return cuda.CudaLaunch(queue, enqueue, buffers, result, lambda work: audit(cubin, op, dtype, params, work))
 
 
-def _buffers(op: str, dtype: str, n: int, blocks: int, queue: Any) -> list[Buffer]:
+def _buffers(op: str, dtype: str, n: int, blocks: int, queue: Stream) -> list[Buffer]:
     """Source, target (a copy's) and sums (a read's); what is not there takes an element."""
     sizes = (n, FLOATS[dtype]), (n if op == "copy" else 1, FLOATS[dtype]), (blocks, np.float64)
     with collected() as held:

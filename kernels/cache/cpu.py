@@ -18,13 +18,13 @@ from kernels.base import ITEMSIZE, Audit, KernelError, Work
 from kernels.cache.work import ARRAYS
 from kernels.cpu import asm
 from kernels.cpu.emit import Native, Vector, compile_kernel, load_argument, loop, unit_of
-from kernels.cpu.launch import CpuLaunch, pack
+from kernels.cpu.launch import CpuLaunch, Team, pack
 from kernels.cpu.memory import on_large_pages
 from kernels.device import Device
 from kernels.pattern import FLOATS
 
 if TYPE_CHECKING:
-    from llvmlite.ir import IRBuilder
+    from llvmlite.ir import IRBuilder, Value
 
 STEPS = 8  # registers a trip moves of each array; of a read, as many sums: enough to hide the latency of an addition
 WORDS = {"fp64": np.int64, "fp32": np.int32}  # a read adds integers: some cores add floats at half the rate they load
@@ -40,7 +40,7 @@ class CacheLaunch(CpuLaunch):
         return replace(found, problem=found.problem.replace("operations", "bytes"))
 
 
-def build(op: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> CacheLaunch:
+def build(op: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Team) -> CacheLaunch:
     """``readers`` threads, each passing over ``x`` bytes of its own (a copy's two arrays together)."""
     unit, threads = unit_of(device, integers=op == "read"), params["readers"]
     kind = WORDS[dtype] if op == "read" else FLOATS[dtype]
@@ -89,12 +89,12 @@ def _native(unit: Vector, op: str, dtype: str) -> Native:
     scalar = word if op == "read" else (ir.FloatType() if dtype == "fp32" else ir.DoubleType())
     kind = ir.VectorType(scalar, unit.lanes(ITEMSIZE[dtype]))
 
-    def emit(b: IRBuilder, arguments: Any, repeat: Any) -> None:
+    def emit(b: IRBuilder, arguments: Value, repeat: Value) -> None:
         source, target, out = (load_argument(b, arguments, k, kind.as_pointer()) for k in (0, 1, 3))
         n = load_argument(b, arguments, 2)
         sums = [ir.Constant(kind, [0] * kind.count)] * (STEPS if op == "read" else 0)
 
-        def trip(first: Any, sums: Sequence[Any]) -> list[Any]:
+        def trip(first: Value, sums: Sequence[Any]) -> list[Any]:
             places = [b.add(first, ir.Constant(n.type, k)) for k in range(STEPS)]
             return _move(b, unit, op, kind, source, target, places, sums)
 

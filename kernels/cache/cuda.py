@@ -13,7 +13,7 @@ from kernels.base import ITEMSIZE, Audit, Work
 from kernels.cache.work import ARRAYS, WORD_LENGTH, words
 from kernels.cuda import launch as cuda
 from kernels.cuda import sass
-from kernels.cuda.memory import Buffer, collected
+from kernels.cuda.memory import Buffer, Stream, collected
 from kernels.cuda.nvrtc import Cubin
 from kernels.device import Device
 
@@ -117,7 +117,7 @@ def prepare(device: Device, dtype: str, params: Mapping[str, Any]) -> None:
     audit(cuda.build(device, SOURCE, defines(params)), params, Work(0, params["pass_bytes"]))
 
 
-def raw(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+def raw(device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) -> cuda.CudaLaunch:
     """A launch of ``cache.cu``; one launch does all repetitions."""
     block, blocks = params["block"], params["blocks"]
     cubin = cuda.build(device, SOURCE, defines(params))

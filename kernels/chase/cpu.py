@@ -16,12 +16,12 @@ from kernels.base import Audit, Work
 from kernels.chase.work import cycle
 from kernels.cpu import asm
 from kernels.cpu.emit import Native, compile_kernel, load_argument, loop
-from kernels.cpu.launch import CpuLaunch
+from kernels.cpu.launch import CpuLaunch, Team
 from kernels.cpu.memory import on_large_pages
 from kernels.device import Device
 
 if TYPE_CHECKING:
-    from llvmlite.ir import IRBuilder
+    from llvmlite.ir import IRBuilder, Value
 
 HOPS = 8  # loads a trip, each waiting for the one before: the loop's own counting hides behind them
 PASSES = 4  # over a set, to bring it near: caches keep few of the lines that they see once
@@ -54,7 +54,7 @@ class ChaseLaunch(CpuLaunch):
         return found if loads == HOPS else Audit(problem=f"the hot loop holds {loads} dependent loads, not {HOPS}")
 
 
-def build(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> ChaseLaunch:
+def build(device: Device, dtype: str, params: Mapping[str, Any], queue: Team) -> ChaseLaunch:
     """One thread on a random cycle through ``x`` bytes, one hop a ``line``.
 
     Every run goes on where the last one ended: a run that began anew would stay on the few lines it reaches in its
@@ -78,7 +78,7 @@ def _native() -> Native:
 
     pointer = ir.IntType(64).as_pointer()
 
-    def emit(b: IRBuilder, arguments: Any, repeat: Any) -> None:
+    def emit(b: IRBuilder, arguments: Value, repeat: Value) -> None:
         place, one = load_argument(b, arguments, 0, pointer), ir.Constant(repeat.type, 1)
         rest = b.and_(b.sub(repeat, one), ir.Constant(repeat.type, HOPS - 1))
         _walk(b, place, b.add(rest, one), 1, pointer)  # 1 to HOPS single hops: a loop runs at least once
@@ -89,7 +89,7 @@ def _native() -> Native:
     return compile_kernel(emit)
 
 
-def _walk(b: IRBuilder, place: Any, hops: Any, unrolled: int, pointer: Any) -> None:
+def _walk(b: IRBuilder, place: Value, hops: Any, unrolled: int, pointer: Value) -> None:
     def trip(_: Any, carried: Any) -> list[Any]:
         (at,) = carried
         for _ in range(unrolled):

@@ -12,7 +12,7 @@ from kernels.base import Audit, Unavailable, Work
 from kernels.chase.work import LINE, cycle
 from kernels.cuda import launch as cuda
 from kernels.cuda import sass
-from kernels.cuda.memory import Buffer, collected
+from kernels.cuda.memory import Buffer, Stream, collected
 from kernels.cuda.nvrtc import Cubin
 from kernels.device import Device
 
@@ -68,7 +68,7 @@ def prepare(device: Device, dtype: str, params: Mapping[str, Any]) -> None:
     audit(build(device, params["mode"]), params["mode"])
 
 
-def raw(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+def raw(device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) -> cuda.CudaLaunch:
     """A launch of ``chase.cu``: one thread, one hop a repetition."""
     mode = params["mode"]
     cubin = build(device, mode)
@@ -109,7 +109,7 @@ def _write(held: Buffer, order: np.ndarray) -> None:
     held.upload(addresses)
 
 
-def _end(cubin: Cubin, held: Buffer, which: slice, queue: Any) -> np.ndarray:
+def _end(cubin: Cubin, held: Buffer, which: slice, queue: Stream) -> np.ndarray:
     """The lines of ``held`` nearest to a multiprocessor, or the farthest: an L2 in two parts is nearer to half of them.
 
     Raises Unavailable where all of them are about as far.
@@ -129,7 +129,7 @@ def _end(cubin: Cubin, held: Buffer, which: slice, queue: Any) -> np.ndarray:
     return np.sort(order[which])
 
 
-def _settle(device: Device, held: Buffer, read: Callable[[Buffer], None], queue: Any) -> None:
+def _settle(device: Device, held: Buffer, read: Callable[[Buffer], None], queue: Stream) -> None:
     """Leave the L2 as a long chase would: holding the set if it fits, else nothing of it."""
     cache = device.last_cache_bytes or 0
     if held.nbytes <= cache:

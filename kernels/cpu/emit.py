@@ -15,7 +15,7 @@ from kernels.cpu import target
 from kernels.device import Device
 
 if TYPE_CHECKING:
-    from llvmlite.ir import IRBuilder
+    from llvmlite.ir import IRBuilder, Value
 
 Emit = Callable[..., None]
 """``emit(builder, arguments, repeat)`` writes the body of a kernel at the builder's position."""
@@ -84,7 +84,7 @@ def compile_kernel(emit: Emit) -> Native:
     return Native(code.address, code._library.get_asm_str(), code)
 
 
-def load_argument(builder: IRBuilder, arguments: Any, index: int, kind: Any = None) -> Any:
+def load_argument(builder: IRBuilder, arguments: Value, index: int, kind: Any = None) -> Any:
     """The ``index``-th 64-bit argument of this thread: an integer, its low bits as ``kind``, or a pointer."""
     from llvmlite import ir
 
@@ -100,7 +100,7 @@ def load_argument(builder: IRBuilder, arguments: Any, index: int, kind: Any = No
     return builder.bitcast(low, kind)
 
 
-def splat(builder: IRBuilder, value: Any, lanes: int) -> Any:
+def splat(builder: IRBuilder, value: Value, lanes: int) -> Any:
     """A vector with ``value`` in every lane."""
     from llvmlite import ir
 
@@ -110,7 +110,7 @@ def splat(builder: IRBuilder, value: Any, lanes: int) -> Any:
     return builder.shuffle_vector(one, ir.Constant(kind, ir.Undefined), mask)
 
 
-def multiply_add(builder: IRBuilder, x: Any, m: Any, c: Any, fma: bool) -> Any:
+def multiply_add(builder: IRBuilder, x: Value, m: Value, c: Value, fma: bool) -> Any:
     """``x * m + c``: fused where the core has it; elsewhere ``llvm.fma`` would call a library function."""
     if not fma:
         return builder.fadd(builder.fmul(x, m), c)
@@ -129,7 +129,7 @@ def external(builder: IRBuilder, name: str, kind: Any) -> Any:
 
 
 def loop(
-    builder: IRBuilder, count: Any, step: int, carried: Sequence[Any], body: Callable[..., Sequence[Any]]
+    builder: IRBuilder, count: Value, step: int, carried: Sequence[Any], body: Callable[..., Sequence[Any]]
 ) -> list[Any]:
     """``for index in range(0, count, step): carried = body(index, carried)``, run at least once.
 
@@ -162,7 +162,7 @@ def opaque(builder: IRBuilder, number: int) -> Any:
     return builder.asm(ir.FunctionType(i64, [i64]), "", "=r,0", [ir.Constant(i64, number)], side_effect=False)
 
 
-def apart(builder: IRBuilder, count: Any, index: Any, registers: int, places: int) -> list[Any]:
+def apart(builder: IRBuilder, count: Value, index: Value, registers: int, places: int) -> list[Any]:
     """Which of ``count`` registers an iteration of ``registers`` takes from each of ``places`` equal parts of an array.
 
     ``index`` runs over the whole array. A core's prefetchers follow each part on its own and so ask for more lines at

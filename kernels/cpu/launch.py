@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from kernels.base import Audit, Work
 from kernels.cpu import asm
 from kernels.cpu.emit import Native
+
+
+class Team(Protocol):
+    """Pinned threads that start together."""
+
+    size: int
+    """How many."""
+
+    def run(self, address: int, arguments: np.ndarray, repeat: int) -> np.ndarray:
+        """Run native code on each thread that has a row of arguments, int64 [threads, n]; returns who ran when."""
+
+    def spread(self, work: Callable[[int], Any]) -> None:
+        """Call ``work(thread)`` on every thread."""
 
 
 class CpuLaunch:
@@ -19,7 +32,7 @@ class CpuLaunch:
         self,
         native: Native,
         rows: Sequence[Sequence[int]],
-        team: Any,
+        team: Team,
         buffers: Sequence[np.ndarray],
         result: Callable[[Sequence[np.ndarray]], np.ndarray],
         spec: asm.Spec,

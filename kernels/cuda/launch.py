@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from kernels.base import Audit, Work
-from kernels.cuda.memory import Buffer
+from kernels.cuda.memory import Buffer, Stream
 from kernels.cuda.nvrtc import Cubin, compile_cubin
 from kernels.device import Device
 
@@ -27,7 +27,7 @@ class CudaLaunch:
 
     def __init__(
         self,
-        queue: Any,
+        queue: Stream,
         enqueue: Callable[[int], None],
         buffers: Sequence[Any],
         result: Callable[[], np.ndarray],

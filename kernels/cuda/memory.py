@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -12,10 +12,23 @@ from kernels import pattern
 from kernels.base import KernelError
 
 
+class Stream(Protocol):
+    """What work on a GPU is queued on: a stream of CuPy."""
+
+    ptr: int
+    """Its address."""
+
+    def synchronize(self) -> None:
+        """Wait for all that is queued."""
+
+    def __hash__(self) -> int:
+        """What Numba's own form of it is remembered by."""
+
+
 class Buffer:
     """``count`` elements on the device. Raises KernelError if the device has no room for them."""
 
-    def __init__(self, count: int, dtype: Any, queue: Any) -> None:
+    def __init__(self, count: int, dtype: Any, queue: Stream) -> None:
         from cupy.cuda import runtime
 
         self.dtype, self.count, self._queue = np.dtype(dtype), count, queue

@@ -24,12 +24,12 @@ from kernels.cpu.emit import (
     unit_of,
     vector,
 )
-from kernels.cpu.launch import CpuLaunch, pack
+from kernels.cpu.launch import CpuLaunch, Team, pack
 from kernels.device import Device
 from kernels.fma.work import bfloat16_pair, start
 
 if TYPE_CHECKING:
-    from llvmlite.ir import IRBuilder
+    from llvmlite.ir import IRBuilder, Value
 
 STEPS = 8  # multiply-adds of each chain in one trip of the loop: 128 for 16 chains, so the loop costs nothing
 
@@ -59,18 +59,18 @@ class Type:
         return bits // 8 // np.dtype(self.number).itemsize
 
 
-def _fused(b: IRBuilder, unit: Vector, x: Any, m: Any, c: Any) -> Any:
+def _fused(b: IRBuilder, unit: Vector, x: Value, m: Value, c: Value) -> Any:
     return multiply_add(b, x, m, c, unit.fma)
 
 
-def _separate(b: IRBuilder, unit: Vector, x: Any, m: Any, c: Any) -> Any:
+def _separate(b: IRBuilder, unit: Vector, x: Value, m: Value, c: Value) -> Any:
     return b.add(b.mul(x, m), c)
 
 
 def _x86(name: str) -> Callable[..., Any]:
     """A dot-product intrinsic; its operands as 32-bit lanes, the form every LLVM takes."""
 
-    def step(b: IRBuilder, unit: Vector, x: Any, m: Any, c: Any) -> Any:
+    def step(b: IRBuilder, unit: Vector, x: Value, m: Value, c: Value) -> Any:
         from llvmlite import ir
 
         words = ir.VectorType(ir.IntType(32), x.type.count)
@@ -81,7 +81,7 @@ def _x86(name: str) -> Callable[..., Any]:
     return step
 
 
-def _sdot(b: IRBuilder, unit: Vector, x: Any, m: Any, c: Any) -> Any:
+def _sdot(b: IRBuilder, unit: Vector, x: Value, m: Value, c: Value) -> Any:
     from llvmlite import ir
 
     octets = ir.VectorType(ir.IntType(8), 16)
@@ -90,7 +90,7 @@ def _sdot(b: IRBuilder, unit: Vector, x: Any, m: Any, c: Any) -> Any:
     return b.call(external(b, "llvm.aarch64.neon.sdot.v4i32.v16i8", kind), [x, *given])
 
 
-def _bfdot(b: IRBuilder, unit: Vector, x: Any, m: Any, c: Any) -> Any:
+def _bfdot(b: IRBuilder, unit: Vector, x: Value, m: Value, c: Value) -> Any:
     """As text: llvmlite has no type for what the intrinsic takes."""
     from llvmlite import ir
 
@@ -155,7 +155,7 @@ def unit_for(device: Device, dtype: str, lanes: int) -> Vector:
     return unit
 
 
-def build(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> CpuLaunch:
+def build(device: Device, dtype: str, params: Mapping[str, Any], queue: Team) -> CpuLaunch:
     """A launch of ``threads`` x ``chains`` x ``lanes`` chains; each thread writes its chains' values."""
     chains, lanes, threads, row = params["chains"], params["lanes"], params["threads"], types()[dtype]
     unit = unit_for(device, dtype, lanes)
@@ -174,14 +174,14 @@ def _operand(dtype: str, value: float) -> Any:
 
 @cache
 def _native(unit: Vector, dtype: str, chains: int, lanes: int, steps: int) -> Native:
-    def emit(builder: IRBuilder, arguments: Any, repeat: Any) -> None:
+    def emit(builder: IRBuilder, arguments: Value, repeat: Value) -> None:
         _loop(builder, arguments, repeat, unit, dtype, chains, lanes, steps)
 
     return compile_kernel(emit)
 
 
 def _loop(
-    b: IRBuilder, arguments: Any, repeat: Any, unit: Vector, dtype: str, chains: int, lanes: int, steps: int
+    b: IRBuilder, arguments: Value, repeat: Value, unit: Vector, dtype: str, chains: int, lanes: int, steps: int
 ) -> None:
     """``repeat`` trips of ``steps`` multiply-adds on each of ``chains`` registers, then store them all."""
     from llvmlite import ir

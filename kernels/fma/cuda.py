@@ -12,7 +12,7 @@ import numpy as np
 import kernels.fma.work as fma_work
 from kernels.cuda import launch as cuda
 from kernels.cuda import sass
-from kernels.cuda.memory import Buffer, collected
+from kernels.cuda.memory import Buffer, Stream, collected
 from kernels.device import Device
 from kernels.fma.work import bfloat16_pair
 
@@ -110,7 +110,7 @@ def prepare(device: Device, dtype: str, params: Mapping[str, Any]) -> None:
     sass.audit(cuda.build(device, SOURCE, defines(dtype, params)), spec(dtype, params), fma_work.work(dtype, **params))
 
 
-def raw(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+def raw(device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) -> cuda.CudaLaunch:
     """A launch of ``fma.cu``; one launch does all repetitions."""
     chains, block, threads = params["chains"], params["block"], params["threads"]
     cubin = cuda.build(device, SOURCE, defines(dtype, params))
@@ -132,7 +132,7 @@ def raw(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> cu
     )
 
 
-def buffers(dtype: str, params: Mapping[str, Any], queue: Any) -> tuple[Buffer, Buffer]:
+def buffers(dtype: str, params: Mapping[str, Any], queue: Stream) -> tuple[Buffer, Buffer]:
     """Room for the values of all chains, poisoned, and for two clocks of each block."""
     blocks = params["threads"] // params["block"]
     with collected() as held:

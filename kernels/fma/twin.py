@@ -7,12 +7,13 @@ from typing import Any
 
 from kernels.base import Audit, Work
 from kernels.cuda import launch as cuda
+from kernels.cuda.memory import Stream
 from kernels.cuda.numba.fit import numba_that_fits
 from kernels.device import Device
 from kernels.fma.cuda import TYPES, buffers, decode, spec
 
 
-def numba(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+def numba(device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) -> cuda.CudaLaunch:
     """The same chains from Numba CUDA."""
     chains, block, threads = params["chains"], params["block"], params["threads"]
     with numba_that_fits():

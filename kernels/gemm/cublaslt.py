@@ -16,7 +16,7 @@ import numpy as np
 import kernels.gemm.work as gemm_work
 from kernels.base import Audit, KernelError
 from kernels.cuda import launch as cuda
-from kernels.cuda.memory import Buffer
+from kernels.cuda.memory import Buffer, Stream
 from kernels.cuda.nvrtc import libraries
 from kernels.device import Device
 from kernels.formats import packed, unpacked
@@ -118,7 +118,7 @@ class Plan:
         self.lib.cublasLtDestroy(self.handle)  # type: ignore[union-attr]
 
 
-def build(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+def build(device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) -> cuda.CudaLaunch:
     """A launch of A times B transposed, each of n rows of n elements."""
     n, plan = params["n"], Plan(dtype, params["n"])
     buffers = [_matrix(dtype, which, n, params["operands"], queue) for which in (0, 1)]
@@ -147,7 +147,7 @@ class _Closing:
         self.free = plan.close
 
 
-def _matrix(dtype: str, which: int, n: int, operands: str, queue: Any) -> Buffer:
+def _matrix(dtype: str, which: int, n: int, operands: str, queue: Stream) -> Buffer:
     buffer = Buffer(n * n * gemm_work.itemsize(dtype), np.uint8, queue)
     buffer.repeat(_codes(dtype, which, operands))
     return buffer

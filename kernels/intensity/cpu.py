@@ -19,13 +19,13 @@ import kernels.intensity.work as intensity_work
 from kernels.base import ITEMSIZE, KernelError
 from kernels.cpu.asm import Spec
 from kernels.cpu.emit import Native, Vector, apart, compile_kernel, external, load_argument, loop, opaque, splat, vector
-from kernels.cpu.launch import CpuLaunch, pack
+from kernels.cpu.launch import CpuLaunch, Team, pack
 from kernels.cpu.memory import aligned
 from kernels.device import Device
 from kernels.fma import cpu as fma_cpu
 
 if TYPE_CHECKING:
-    from llvmlite.ir import IRBuilder
+    from llvmlite.ir import IRBuilder, Value
 
 LINE = 64  # bytes
 TILE = 480 * LINE  # bytes: whole steps of every number of vectors below, in each of PLACES parts
@@ -45,7 +45,7 @@ def shape(features: Sequence[str], dtype: str, every: int) -> dict[str, int]:
     return {"tile": TILE // size, "lanes": unit.lanes(size), "regs": 1, "block": 1, "vecs": vecs}
 
 
-def build(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> CpuLaunch:
+def build(device: Device, dtype: str, params: Mapping[str, Any], queue: Team) -> CpuLaunch:
     """A launch over ``n`` elements, split evenly between ``threads`` pinned threads."""
     n, threads, k, every = params["n"], params["threads"], params["k"], params.get("every", 1)
     parts = _parts(n, threads, params["tile"])
@@ -97,7 +97,7 @@ def _fill(array: np.ndarray, part: slice, data: np.ndarray) -> None:
 
 @cache
 def _native(unit: Vector, dtype: str, k: int, every: int, vecs: int) -> Native:
-    def emit(b: IRBuilder, arguments: Any, repeat: Any) -> None:
+    def emit(b: IRBuilder, arguments: Value, repeat: Value) -> None:
         _Body(b, arguments, unit, dtype, k, every, vecs).emit(repeat)
 
     return compile_kernel(emit)
@@ -106,7 +106,7 @@ def _native(unit: Vector, dtype: str, k: int, every: int, vecs: int) -> Native:
 class _Body:
     """The code of one kernel: ``repeat`` passes over a thread's part."""
 
-    def __init__(self, b: IRBuilder, arguments: Any, unit: Vector, dtype: str, k: int, every: int, vecs: int) -> None:
+    def __init__(self, b: IRBuilder, arguments: Value, unit: Vector, dtype: str, k: int, every: int, vecs: int) -> None:
         from llvmlite import ir
 
         self.b, self.unit, self.k, self.every, self.vecs = b, unit, k, every, vecs
@@ -121,7 +121,7 @@ class _Body:
         self.words_out = load_argument(b, arguments, 5, self.words_kind.as_pointer())
         self.sums = SUMS[unit.chains]
 
-    def emit(self, repeat: Any) -> None:
+    def emit(self, repeat: Value) -> None:
         """All passes; then the sums go to memory."""
         from llvmlite import ir
 
@@ -137,16 +137,16 @@ class _Body:
         self.b.store(total, self.out).align = LINE // 8
         self.b.store(self.b.add(first, second), self.words_out).align = LINE // 8
 
-    def _plus(self, x: Any, y: Any) -> Any:
+    def _plus(self, x: Value, y: Any) -> Any:
         return self.b.add(x, y) if self.row.number is np.int32 else self.b.fadd(x, y)
 
-    def _places(self, index: Any) -> list[Any]:
+    def _places(self, index: Value) -> list[Any]:
         """Of the registers of a step."""
         width = _width(self.vecs, self.every)
         places = PLACES if self.every > 1 or self.k >= PREFETCH_FROM else FEW_PLACES
         return [self.b.gep(self.x, [at]) for at in apart(self.b, self.count, index, width, gcd(places, width))]
 
-    def _step(self, index: Any, carried: Any) -> list[Any]:
+    def _step(self, index: Value, carried: Any) -> list[Any]:
         """Load all its registers, compute on every ``every``-th, and bring them into the sums."""
         *sums, first, second = carried
         places = self._places(index)
@@ -161,7 +161,7 @@ class _Body:
             sums[v % self.sums] = self.row.step(self.b, self.unit, x, self.m, sums[v % self.sums])
         return [*sums, *words]
 
-    def _load(self, place: Any) -> Any:
+    def _load(self, place: Value) -> Any:
         value = self.b.load(place)
         value.align = self.unit.bits // 8
         return value

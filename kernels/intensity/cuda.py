@@ -13,7 +13,7 @@ import kernels.intensity.work as intensity_work
 from kernels.base import ITEMSIZE, Audit, KernelError, Work
 from kernels.cuda import launch as cuda
 from kernels.cuda import sass
-from kernels.cuda.memory import Buffer, collected
+from kernels.cuda.memory import Buffer, Stream, collected
 from kernels.cuda.nvrtc import Cubin
 from kernels.device import Device
 from kernels.fma import cuda as fma_cuda
@@ -95,7 +95,7 @@ def prepare(device: Device, dtype: str, params: Mapping[str, Any]) -> None:
     audit(cuda.build(device, SOURCE, defines(dtype, params)), dtype, params, intensity_work.work(dtype, **params))
 
 
-def _buffers(dtype: str, params: Mapping[str, Any], queue: Any) -> list[Buffer]:
+def _buffers(dtype: str, params: Mapping[str, Any], queue: Stream) -> list[Buffer]:
     """The array with its pattern, a sum of values and one of words for each thread, how many tiles are taken, and two
     clocks for each block."""
     data, blocks = intensity_work.elements(dtype, params["tile"]), params["blocks"]
@@ -110,7 +110,7 @@ def _buffers(dtype: str, params: Mapping[str, Any], queue: Any) -> list[Buffer]:
     return held
 
 
-def raw(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+def raw(device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) -> cuda.CudaLaunch:
     """A launch of ``mixed.cu``; one launch does all repetitions. Raises KernelError for part tiles."""
     held, n, tile = params["held"], params["n"], params["tile"]
     tiles = held // tile

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto
+    from onnx import GraphProto, ModelProto, NodeProto
 
 IF = "If"
 TAKEN = {True: "then_branch", False: "else_branch"}
@@ -111,7 +111,7 @@ def _graphs(node: NodeProto) -> Iterator[Any]:
         yield from attribute.graphs
 
 
-def _names(graph: Any) -> Iterator[str]:
+def _names(graph: GraphProto) -> Iterator[str]:
     """Of all tensors of a graph, not those inside of its nodes."""
     yield from (value.name for value in (*graph.input, *graph.output, *graph.value_info))
     yield from (tensor.name for tensor in graph.initializer)

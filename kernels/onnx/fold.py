@@ -14,7 +14,7 @@ import numpy as np
 from kernels.onnx.branches import inline
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto
+    from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
 LITERALS = ("value", "value_int", "value_ints", "value_float", "value_floats")
 SMALL = 1024  # elements: shapes, axes, scales. Larger constants are weights and only their shape matters
@@ -30,7 +30,7 @@ def elements(shape: Sequence[int]) -> int:
     return prod(map(int, shape))  # of Python's numbers, which do not overflow
 
 
-def dimensions(value: Any) -> list[int | str]:
+def dimensions(value: ValueInfoProto) -> list[int | str]:
     """Of a ValueInfoProto: numbers, symbols, "" for neither. Old exporters write 0 or -1 for an open one."""
     shape = value.type.tensor_type.shape.dim
     return [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else d.dim_param for d in shape]
@@ -73,7 +73,7 @@ def fold(model: ModelProto) -> int:
     return folded + taken
 
 
-def keep(graph: Any, field: str, kept: Sequence[Any]) -> None:
+def keep(graph: GraphProto, field: str, kept: Sequence[Any]) -> None:
     """Only these of a repeated field, which owns them: so copies of them."""
     copies = [type(each).FromString(each.SerializeToString()) for each in kept]
     graph.ClearField(field)

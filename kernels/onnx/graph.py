@@ -18,7 +18,7 @@ from kernels.onnx.fold import elements
 from kernels.onnx.shapes import OnnxError, Shapes
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    from onnx import GraphProto, ModelProto, ValueInfoProto
 
 __all__ = ["Graph", "Node", "OnnxError", "Tensor", "graph_of", "read_graph"]
 
@@ -205,11 +205,11 @@ def _tensors(model: ModelProto) -> dict[str, Tensor]:
     return found
 
 
-def _kind(value: Any) -> int:
+def _kind(value: ValueInfoProto) -> int:
     return int(value.type.tensor_type.elem_type)
 
 
-def _shape(value: Any) -> tuple[int, ...] | None:
+def _shape(value: ValueInfoProto) -> tuple[int, ...] | None:
     tensor = value.type.tensor_type
     if not value.type.HasField("tensor_type") or not tensor.HasField("shape"):
         return None
@@ -218,7 +218,7 @@ def _shape(value: Any) -> tuple[int, ...] | None:
     return tuple(dim.dim_value for dim in tensor.shape.dim)
 
 
-def _read_names(graph: Any) -> set[str]:
+def _read_names(graph: GraphProto) -> set[str]:
     """Names that some node, at any depth, or the graph's result reads."""
     names = {value.name for value in graph.output}
     for proto in graph.node:

@@ -14,6 +14,7 @@ from kernels.onnx.fold import elements
 from kernels.onnx.standins import set_dims
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
     from onnx import ModelProto
 
 OPSET = 20
@@ -55,7 +56,7 @@ class Net:
         self.nodes.append(onnx.helper.make_node(op, inputs, names, name=f"{op.lower()}_{at}", **attributes))
         return names[0] if outputs == 1 else names
 
-    def constant(self, value: Any, dtype: str = "float32") -> str:
+    def constant(self, value: ArrayLike, dtype: str = "float32") -> str:
         """An initializer of these values."""
         import onnx
 

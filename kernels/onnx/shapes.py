@@ -22,7 +22,7 @@ from kernels.onnx.fold import SMALL, constants, dimensions, elements, fold, keep
 from kernels.onnx.standins import extend, set_dims
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, TensorProto
+    from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto
 
 Shapes = Mapping[str, Sequence[int]]
 MAKERS = frozenset(("ConstantOfShape", "Expand", "OneHot", "Pad", "Range", "Resize", "Tile", "Upsample"))
@@ -126,7 +126,7 @@ def settle(model: ModelProto) -> Any:
     return small
 
 
-def _copy(value: Any) -> Any:
+def _copy(value: ValueInfoProto) -> Any:
     return type(value).FromString(value.SerializeToString())
 
 
@@ -232,7 +232,7 @@ def long_vectors(model: ModelProto) -> set[str]:
     return {value.name for value in values if is_sized(value) and _length(value) > LONGEST_FOLLOWED}
 
 
-def _length(value: Any) -> int:
+def _length(value: ValueInfoProto) -> int:
     """Of a vector; of anything else none."""
     dims = value.type.tensor_type.shape.dim
     return int(dims[0].dim_value) if len(dims) == 1 else 0
@@ -266,11 +266,11 @@ def _declare(small: Any, declared: dict[str, Any]) -> int:
     return taken
 
 
-def _ranked(value: Any) -> bool:
+def _ranked(value: ValueInfoProto) -> bool:
     return bool(value.type.tensor_type.HasField("shape"))
 
 
-def _fill_open(value: Any, declared: Any) -> None:
+def _fill_open(value: ValueInfoProto, declared: Any) -> None:
     """Numbers for the open dimensions of ``value``, in place, from a declaration of as many dimensions."""
     dims, others = value.type.tensor_type.shape.dim, declared.type.tensor_type.shape.dim
     for dim, other in zip(dims, others, strict=False) if len(dims) == len(others) else ():
@@ -320,7 +320,7 @@ def slim(model: ModelProto) -> Any:
     return onnx.inliner.inline_local_functions(copy) if copy.functions else copy
 
 
-def is_sized(value: Any) -> bool:
+def is_sized(value: ValueInfoProto | None) -> bool:
     """True for a ValueInfoProto of a tensor of known type whose every dimension is a number."""
     if value is None:
         return False
@@ -350,7 +350,7 @@ def fetch(tensor: TensorProto, path: Path) -> None:
         tensor.ClearField("external_data")
 
 
-def _copy_graph(graph: Any, copy: Any) -> None:
+def _copy_graph(graph: GraphProto, copy: Any) -> None:
     import onnx
 
     for field, value in graph.ListFields():
@@ -366,7 +366,7 @@ def _copy_graph(graph: Any, copy: Any) -> None:
             _copy_field(copy, field, value)
 
 
-def _copy_field(target: Any, field: Any, value: Any) -> None:
+def _copy_field(target: Any, field: Any, value: ValueInfoProto) -> None:
     if hasattr(value, "extend"):
         getattr(target, field.name).extend(value)
     elif field.message_type is not None:
@@ -383,7 +383,7 @@ def _check_names(model: ModelProto, shapes: Shapes) -> None:
             raise OnnxError(f"{name}: no tensor of that name in {model.graph.name}; its inputs are {inputs}")
 
 
-def _bind_given(value: Any, shapes: Shapes) -> dict[str, int]:
+def _bind_given(value: ValueInfoProto, shapes: Shapes) -> dict[str, int]:
     """Set what the caller gave; the symbols that got a number."""
     if value.name not in shapes:
         return {}
@@ -402,7 +402,7 @@ def _agree(symbols: dict[str, int], found: Mapping[str, int], name: str) -> None
             raise OnnxError(f"{name}: {symbol} is {number} there, and {others}: give one number")
 
 
-def _bind_batch(value: Any, symbols: Mapping[str, int], batch: int | None) -> dict[str, int]:
+def _bind_batch(value: ValueInfoProto, symbols: Mapping[str, int], batch: int | None) -> dict[str, int]:
     old = dimensions(value)
     first = old[0] if old else 0
     if first in symbols or not (isinstance(first, str) or (first == 1 and batch is not None)):
@@ -411,20 +411,20 @@ def _bind_batch(value: Any, symbols: Mapping[str, int], batch: int | None) -> di
     return {first: batch or 1} if isinstance(first, str) and first else {}
 
 
-def _bind_symbols(value: Any, symbols: Mapping[str, int]) -> None:
+def _bind_symbols(value: ValueInfoProto, symbols: Mapping[str, int]) -> None:
     for dim in value.type.tensor_type.shape.dim if value.type.HasField("tensor_type") else ():
         if dim.dim_param in symbols:
             dim.dim_value = symbols[dim.dim_param]
 
 
-def _open_unknown(value: Any) -> None:
+def _open_unknown(value: ValueInfoProto) -> None:
     """Old exporters write 0 or -1 for a dimension they do not know: inference finds it, also a true 0, again."""
     for dim in value.type.tensor_type.shape.dim if value.type.HasField("tensor_type") else ():
         if dim.dim_value <= 0 and not dim.dim_param:
             dim.ClearField("dim_value")
 
 
-def _check_closed(value: Any, shapes: Shapes) -> None:
+def _check_closed(value: ValueInfoProto, shapes: Shapes) -> None:
     if value.name in shapes or not value.type.HasField("tensor_type"):
         return
     dims = dimensions(value)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from kernels.onnx.fold import dimensions
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto
+    from onnx import ModelProto, NodeProto, ValueInfoProto
 
 Known = tuple[int, tuple[int, ...]]
 """Element type (TensorProto) and shape."""
@@ -95,7 +95,7 @@ def _result(node: NodeProto, known: Mapping[str, Known]) -> tuple[int, Sequence[
     return kind, [*shape[:-1], last(attributes, weights)]
 
 
-def set_dims(value: Any, dims: Sequence[int]) -> None:
+def set_dims(value: ValueInfoProto, dims: Sequence[int]) -> None:
     """Give a ValueInfoProto this shape; a scalar has a shape of no dimensions."""
     shape = value.type.tensor_type.shape
     shape.SetInParent()

@@ -12,7 +12,7 @@ import numpy as np
 
 from kernels.base import Audit, KernelError
 from kernels.cuda import launch as cuda
-from kernels.cuda.memory import Buffer, collected
+from kernels.cuda.memory import Buffer, Stream, collected
 from kernels.cuda.nvrtc import Cubin
 from kernels.device import Device
 from kernels.overhead.work import GRAPH_KERNELS
@@ -34,7 +34,7 @@ def prepare(device: Device, dtype: str, params: Mapping[str, Any]) -> None:
     _build(device)
 
 
-def raw(how: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+def raw(how: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) -> cuda.CudaLaunch:
     """``repeat`` launches, as ``how`` says; ``counted``: each counts itself."""
     kernel = cuda.function(_build(device).path, "empty")
     with collected() as held:
@@ -71,7 +71,7 @@ def _graphs(kernel: Any, argument: np.uint64, queue: Any) -> Callable[[int], Non
     return enqueue
 
 
-def _native(kernel: Any, argument: np.uint64, queue: Any, wait: bool) -> Callable[[int], None]:
+def _native(kernel: Any, argument: np.uint64, queue: Stream, wait: bool) -> Callable[[int], None]:
     """Launches, each waited for or not, in one native loop."""
     cells = np.array([argument, 0], np.uint64)
     cells[1] = cells.ctypes.data  # cuLaunchKernel takes the addresses of the arguments

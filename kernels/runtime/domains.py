@@ -16,7 +16,7 @@ import numpy as np
 from kernels.onnx.fold import constants, dimensions
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto
+    from onnx import GraphProto, ModelProto, NodeProto
 
 LEAST = 1 / 64
 """Of what must be positive: its logarithm, root and reciprocal are all of ordinary size."""
@@ -103,7 +103,7 @@ def needed(model: ModelProto) -> dict[str, Range]:
     return {value.name: needs[value.name] for value in model.graph.input if value.name in needs}
 
 
-def nodes_of(graph: Any) -> Iterator[Any]:
+def nodes_of(graph: GraphProto) -> Iterator[Any]:
     """Of a graph and those inside of it, in the order in which they run."""
     for node in graph.node:
         yield node
@@ -123,7 +123,7 @@ def _constants(model: ModelProto, nodes: Iterable[Any]) -> dict[str, np.ndarray]
     return found
 
 
-def _shapes(graph: Any) -> dict[str, Sequence[int | str]]:
+def _shapes(graph: GraphProto) -> dict[str, Sequence[int | str]]:
     found: dict[str, Sequence[int | str]] = {v.name: dimensions(v) for v in (*graph.value_info, *graph.input)}
     return found | {tensor.name: list(tensor.dims) for tensor in graph.initializer}
 

@@ -17,7 +17,7 @@ from kernels.runtime.domains import ANYTHING, Range, needed
 from kernels.runtime.values import BFLOAT16, STRING, numpy_type
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    from onnx import GraphProto, ModelProto, ValueInfoProto
 
 SEED = 7
 PERIOD = 1_000_003  # values that larger inputs repeat: prime, so that no two rows are alike
@@ -77,7 +77,7 @@ Filled = Callable[[tuple[int, ...]], np.ndarray]
 """Of a shape, the array that a range of values cannot describe."""
 
 
-def _of_its_own(graph: Any, name: str) -> Filled | None:
+def _of_its_own(graph: GraphProto, name: str) -> Filled | None:
     """How to fill an input that is a shape, or that says where to write: each place once, lest the last one wins."""
     dims = {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in graph.input}
     dims |= {tensor.name: list(tensor.dims) for tensor in graph.initializer}
@@ -135,7 +135,7 @@ def _places(shape: tuple[int, ...], table: Sequence[int]) -> np.ndarray:
 
 
 def _array(
-    value: Any, shape: tuple[int, ...], dice: np.random.Generator, where: Range, filled: Filled | None
+    value: ValueInfoProto, shape: tuple[int, ...], dice: np.random.Generator, where: Range, filled: Filled | None
 ) -> np.ndarray:
     """The array of this shape for an input, a ValueInfoProto."""
     kind = value.type.tensor_type.elem_type

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kernels.base import Appeal, Kernel, Launch, Unavailable, Work
+from kernels.cuda.memory import Stream
 from kernels.device import Device
 from kernels.onnx.graph import Graph, Node, OnnxError, graph_of
 from kernels.onnx.work import INDEX_TYPES, LayerWork, work_of
@@ -140,7 +141,9 @@ class TimedLayer:
         copy.CopyFrom(made)
         return copy
 
-    def _build(self, backend: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> Launch:
+    def _build(
+        self, backend: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Stream | None
+    ) -> Launch:
         if reason := session.missing(backend):
             raise Unavailable(reason)
         build = partial(

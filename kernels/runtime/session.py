@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kernels.base import Unavailable, one_line
+from kernels.cuda.memory import Stream
 from kernels.device import Device
 from kernels.onnx.cut import SIZED_BY_DATA
 from kernels.runtime.door import onnxruntime
@@ -44,9 +45,16 @@ def missing(backend: str) -> str:
 
 
 def build(
-    model: ModelProto, dtype: str, backend: str, device: Device, queue: Any, how: str = "", chosen: Chosen = FREE,
-    seconds: float = SECONDS, any_type: bool = False,
-) -> OrtLaunch:  # fmt: skip
+    model: ModelProto,
+    dtype: str,
+    backend: str,
+    device: Device,
+    queue: Any,
+    how: str = "",
+    chosen: Chosen = FREE,
+    seconds: float = SECONDS,
+    any_type: bool = False,
+) -> OrtLaunch:
     """A launch of a ModelProto, fed as chosen. any_type: also where the provider computes in another than ``dtype``.
 
     Raises Unavailable where the provider refuses it, or, on the CPU, where a run takes longer than ``seconds``.
@@ -92,7 +100,7 @@ def preload() -> None:
 
 
 def _on_gpu(
-    model: ModelProto, given: Feeds, dtype: str, backend: str, device: Device, queue: Any, how: str
+    model: ModelProto, given: Feeds, dtype: str, backend: str, device: Device, queue: Stream, how: str
 ) -> OrtLaunch:
     asked: dict[str, Any] = {"device_id": device.index, "user_compute_stream": str(queue.ptr)}
     if backend == "cuda":

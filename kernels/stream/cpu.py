@@ -17,14 +17,14 @@ from kernels import pattern
 from kernels.base import ITEMSIZE, KernelError
 from kernels.cpu.asm import Spec
 from kernels.cpu.emit import Native, Vector, apart, compile_kernel, load_argument, loop, multiply_add, splat, unit_of
-from kernels.cpu.launch import CpuLaunch, pack
+from kernels.cpu.launch import CpuLaunch, Team, pack
 from kernels.cpu.memory import aligned
 from kernels.device import Device
 from kernels.pattern import FLOATS
 from kernels.stream.work import ARRAYS
 
 if TYPE_CHECKING:
-    from llvmlite.ir import IRBuilder
+    from llvmlite.ir import IRBuilder, Value
 
 LINE = 64  # bytes; every thread's part starts on a cache line of its own
 AHEAD = 4  # registers an iteration moves of each array
@@ -32,7 +32,7 @@ SUMS = 8  # accumulators of a read: enough to hide the latency of an addition
 PLACES = 4  # parts of its array that a read walks through at once: some percent faster; what stores gains nothing
 
 
-def build(op: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> CpuLaunch:
+def build(op: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Team) -> CpuLaunch:
     """A launch of ``op`` over arrays of ``n`` elements, split evenly between ``threads`` pinned threads."""
     n, threads = params["n"], params["threads"]
     parts = _parts(n, threads, dtype)
@@ -78,14 +78,14 @@ def _fill(arrays: list[np.ndarray], part: slice, op: str, dtype: str) -> None:
 
 @cache
 def _native(unit: Vector, op: str, dtype: str) -> Native:
-    def emit(b: IRBuilder, arguments: Any, repeat: Any) -> None:
+    def emit(b: IRBuilder, arguments: Value, repeat: Value) -> None:
         loop(b, repeat, 1, [], lambda *_: _pass(b, arguments, unit, op, dtype))
         b.fence("seq_cst")  # non-temporal stores are done only when a fence says so
 
     return compile_kernel(emit)
 
 
-def _pass(b: IRBuilder, arguments: Any, unit: Vector, op: str, dtype: str) -> list[Any]:
+def _pass(b: IRBuilder, arguments: Value, unit: Vector, op: str, dtype: str) -> list[Any]:
     """One pass over this thread's part."""
     from llvmlite import ir
 
@@ -115,17 +115,17 @@ def _pass(b: IRBuilder, arguments: Any, unit: Vector, op: str, dtype: str) -> li
     return []
 
 
-def _load(b: IRBuilder, base: Any, index: Any) -> Any:
+def _load(b: IRBuilder, base: Value, index: Value) -> Any:
     value = b.load(b.gep(base, [index]))
     value.align = LINE // 4
     return value
 
 
-def _read(b: IRBuilder, base: Any, places: Sequence[Any], sums: Any) -> list[Any]:
+def _read(b: IRBuilder, base: Value, places: Sequence[Any], sums: Value) -> list[Any]:
     return [b.fadd(old, _load(b, base, place)) for old, place in zip(sums, places, strict=True)]
 
 
-def _store(b: IRBuilder, index: Any, move: Any) -> list[Any]:
+def _store(b: IRBuilder, index: Value, move: Any) -> list[Any]:
     """AHEAD registers: all computed, then all stored past the cache."""
     from llvmlite import ir
 

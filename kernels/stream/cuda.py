@@ -12,7 +12,7 @@ from kernels import pattern
 from kernels.base import ITEMSIZE, Audit, KernelError
 from kernels.cuda import launch as cuda
 from kernels.cuda import sass
-from kernels.cuda.memory import Buffer, collected
+from kernels.cuda.memory import Buffer, Stream, collected
 from kernels.cuda.nvrtc import Cubin
 from kernels.device import Device
 from kernels.pattern import FLOATS
@@ -61,7 +61,7 @@ def _of_one_block(device: Device) -> dict[str, int]:
 class Arrays:
     """Source arrays with the pattern, a poisoned target, and room for a read's sums."""
 
-    def __init__(self, op: str, dtype: str, n: int, blocks: int, queue: Any) -> None:
+    def __init__(self, op: str, dtype: str, n: int, blocks: int, queue: Stream) -> None:
         with collected() as self.all:
             for which in range(SOURCES[op]):
                 self._new(n, FLOATS[dtype], queue).fill(which, dtype)
@@ -70,7 +70,7 @@ class Arrays:
             self.sums = self._new(blocks if op == "read" else 1, np.float64, queue)
             self.sums.poison()
 
-    def _new(self, count: int, kind: Any, queue: Any) -> Buffer:
+    def _new(self, count: int, kind: Any, queue: Stream) -> Buffer:
         self.all.append(Buffer(count, kind, queue))
         return self.all[-1]
 
@@ -114,7 +114,7 @@ def prepare(op: str, device: Device, dtype: str, params: Mapping[str, Any]) -> N
     audit(cuda.build(device, SOURCE, defines(op, dtype, params)), op, params)
 
 
-def raw(op: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+def raw(op: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) -> cuda.CudaLaunch:
     """A launch of ``stream.cu``; ``shared_bytes`` of unused shared memory limit how many blocks an SM holds."""
     vectors, blocks = blocks_of(dtype, params)
     cubin = cuda.build(device, SOURCE, defines(op, dtype, params))

@@ -8,13 +8,14 @@ from typing import Any
 from kernels import pattern
 from kernels.base import Audit, Work
 from kernels.cuda import launch as cuda
+from kernels.cuda.memory import Stream
 from kernels.cuda.numba.fit import numba_that_fits
 from kernels.device import Device
 from kernels.pattern import FLOATS
 from kernels.stream.cuda import Arrays, audit, blocks_of, result
 
 
-def numba(op: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+def numba(op: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) -> cuda.CudaLaunch:
     """The same stream from Numba CUDA."""
     vectors, blocks = blocks_of(dtype, params)
     with numba_that_fits():

@@ -19,7 +19,7 @@ from kernels.base import Audit, Work
 from kernels.cuda import launch as cuda
 from kernels.cuda import sass
 from kernels.cuda.disassembly import disassemble
-from kernels.cuda.memory import Buffer
+from kernels.cuda.memory import Buffer, Stream
 from kernels.cuda.nvrtc import Cubin
 from kernels.device import Device
 from kernels.formats import FORMATS
@@ -87,7 +87,7 @@ def _matrices(row: Instruction, values: np.ndarray) -> np.ndarray:
     return np.concatenate(warps, axis=-2)
 
 
-def raw(row: Instruction, device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+def raw(row: Instruction, device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) -> cuda.CudaLaunch:
     """A launch of ``tensor.cu`` or ``wgmma.cu``; one launch does all repetitions."""
     cubin = build(row, device, params)
     shared = tensor_ptx.image_bytes(row) if row.warpgroup else 0
@@ -132,7 +132,7 @@ def _arguments(row: Instruction, given: tuple[np.ndarray, np.ndarray, np.ndarray
     return (b, a, kept) if row.warpgroup else (a, b, kept)
 
 
-def _uploaded(values: np.ndarray, queue: Any) -> Buffer:
+def _uploaded(values: np.ndarray, queue: Stream) -> Buffer:
     flat = np.ascontiguousarray(values).reshape(-1)
     buffer = Buffer(flat.size, flat.dtype, queue)
     buffer.upload(flat)

@@ -10,7 +10,7 @@ import numpy as np
 from kernels import pattern
 from kernels.base import ITEMSIZE, Audit, Unavailable
 from kernels.cuda import launch as cuda
-from kernels.cuda.memory import Buffer, collected
+from kernels.cuda.memory import Buffer, Stream, collected
 from kernels.device import Device
 from kernels.pattern import FLOATS
 from kernels.stream import cuda as stream_cuda
@@ -24,7 +24,7 @@ PEERS_KNOW = 704  # cudaErrorPeerAccessAlreadyEnabled
 Enqueue = Callable[[int], None]
 
 
-def copy(direction: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+def copy(direction: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) -> cuda.CudaLaunch:
     """A launch of copies; ``host`` of the params is ``pinned`` or ``pageable``.
 
     Raises Unavailable for a peer that cannot be reached, KernelError if memory is short.
@@ -42,7 +42,7 @@ def copy(direction: str, device: Device, dtype: str, params: Mapping[str, Any], 
     return cuda.CudaLaunch(queue, enqueue, held, result, lambda work: audit)
 
 
-def _across(direction: str, host: str, dtype: str, n: int, queue: Any, held: list[Any]) -> tuple[list[Any], Enqueue]:
+def _across(direction: str, host: str, dtype: str, n: int, queue: Stream, held: list[Any]) -> tuple[list[Any], Enqueue]:
     """Targets, and the copies of one direction or of both."""
     targets, copies = [], []
     for which, way in enumerate(KINDS if direction == "both" else (direction,)):
@@ -56,7 +56,7 @@ def _across(direction: str, host: str, dtype: str, n: int, queue: Any, held: lis
     return targets, _at_once(copies, queue) if direction == "both" else _in_turn(copies[0], queue)
 
 
-def _in_turn(copy: tuple[int, int, int, int], queue: Any) -> Enqueue:
+def _in_turn(copy: tuple[int, int, int, int], queue: Stream) -> Enqueue:
     from cupy.cuda import runtime
 
     def enqueue(repeat: int) -> None:
@@ -87,7 +87,7 @@ def _at_once(copies: list[tuple[int, int, int, int]], queue: Any) -> Enqueue:
 
 
 def _between(
-    source: int, target: int, device: Device, dtype: str, n: int, queue: Any, held: list[Any]
+    source: int, target: int, device: Device, dtype: str, n: int, queue: Stream, held: list[Any]
 ) -> tuple[list[Any], Enqueue]:
     """The target, and copies from one GPU to another on the stream of the harness's own."""
     import cupy
@@ -123,7 +123,7 @@ def _open(mine: int, theirs: int) -> None:
                 raise
 
 
-def _memory(kind: str, dtype: str, n: int, queue: Any) -> Any:
+def _memory(kind: str, dtype: str, n: int, queue: Stream) -> Any:
     """Memory of this kind with the pattern in it. The CPU may touch managed memory only while the GPU is idle."""
     queue.synchronize()
     if kind == "device":
@@ -134,7 +134,7 @@ def _memory(kind: str, dtype: str, n: int, queue: Any) -> Any:
     return memory
 
 
-def read_raw(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+def read_raw(device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) -> cuda.CudaLaunch:
     """The stream kernel's read, of memory where it lies."""
     vectors = params["size_bytes"] // stream_cuda.VECTOR
     blocks = -(-vectors // (params["block"] * params["vecs"]))
@@ -155,7 +155,7 @@ def read_raw(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) 
     return cuda.CudaLaunch(queue, enqueue, held, result, lambda work: stream_cuda.audit(cubin, "read", params))
 
 
-def read_numpy(device: Device, dtype: str, params: Mapping[str, Any], queue: Any) -> cuda.CudaLaunch:
+def read_numpy(device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) -> cuda.CudaLaunch:
     """A sum by the CPU. It waits for the stream first, so the harness's two events bracket the reading."""
     memory = _memory(params["memory"], dtype, params["size_bytes"] // ITEMSIZE[dtype], queue)
     total = np.full(1, np.nan)

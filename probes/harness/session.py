@@ -74,7 +74,7 @@ def _measure_all(
         company = watch.company if run.device.kind == "cpu" else _nobody
         _time_all(run, given, todo, bench, folder, judge, console, company)
         if sustained_seconds:
-            _sustain_fastest(run, _believable(todo, judge), bench, sustained_seconds, folder, console)
+            _sustain_fastest(run, _fastest(todo, judge), bench, sustained_seconds, folder, console)
     run.measurements = judge(run.measurements)
     run.ended, run.status = now(), COMPLETE
 
@@ -121,19 +121,18 @@ def _rows(todo: Sequence[Task]) -> list[Measurement]:
     return [row for task in todo for row in task.rows]
 
 
-def _believable(todo: Sequence[Task], judge: Judge) -> list[Task]:
-    """The tasks whose rows can be trusted; if there is none, as on a busy machine, those that can be true."""
+def _fastest(todo: Sequence[Task], judge: Judge) -> Task | None:
+    """The fastest path that can be trusted; if there is none, as on a busy machine, the fastest that can be true."""
     verdicts = judge([task.row for task in todo])
     possible = [(task, verdict) for task, verdict in zip(todo, verdicts, strict=True) if verdict.status == OK]
     trusted = [task for task, verdict in possible if verdict.trusted]
-    return trusted or [task for task, _ in possible]
+    return sustained.fastest(trusted) or sustained.fastest([task for task, _ in possible])
 
 
 def _sustain_fastest(
-    run: Run, todo: Sequence[Task], bench: GuardedBench, seconds: float, folder: Path, console: Console
+    run: Run, task: Task | None, bench: GuardedBench, seconds: float, folder: Path, console: Console
 ) -> None:
-    """Load the fastest dense compute path for ``seconds`` and keep its curve and its steady end."""
-    task = sustained.fastest(todo)
+    """Load this path for ``seconds`` and keep its curve and its steady end."""
     if task is None:
         console.note("nothing to sustain: no compute path was measured")
         return

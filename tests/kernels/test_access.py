@@ -48,7 +48,7 @@ def gpu_cases() -> list[tuple[str, dict[str, Any]]]:
 
 
 def kernel_of(op: str) -> Any:
-    return getattr(access_work, op.upper())
+    return getattr(access, op.upper())
 
 
 def audited(arch: str, op: str, params: dict[str, Any], work: Work | None = None) -> Audit:

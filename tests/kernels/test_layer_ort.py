@@ -123,7 +123,8 @@ def test_what_ran_is_read_from_the_profile_and_its_file_is_gone(host: Device) ->
     audit = made.audit(Work())
     made.close()
     assert "Conv" in audit.instruction
-    assert audit.facts["launches"] == len(audit.instruction.split("+"))
+    kinds = audit.instruction.split("+")
+    assert audit.facts["launches"] >= len(kinds) == len(set(kinds)), "some cores turn data round before and after"
     assert audit.facts["run"] == "plain runs"
     assert not list(Path(session._profiles().name).iterdir())
 

@@ -22,7 +22,7 @@ from probes import intensity
 from probes.harness.check import difference
 from probes.harness.clocks.team import Team
 from tests.devices import CPU, GPU
-from tests.kernels.made_up_cuda import Queue, installed
+from tests.kernels.made_up_cuda import Queue, Runtime, installed
 
 THREADS = 2
 ARCHITECTURES = ["7.0", "7.5", "8.0", "8.9", "9.0", "10.0", "12.0"]
@@ -253,4 +253,4 @@ def test_part_tiles_on_a_gpu_and_numbers_that_no_mask_fits_are_refused(n: float,
     params = intensity_cuda.shape(GPU, "fp32") | {"k": 1}
     given = params | {"n": int(n * params["tile"]), "held": int(held * params["tile"])}
     with pytest.raises(KernelError, match="times a power of 2"):
-        intensity_cuda.raw(GPU, "fp32", given, None)
+        intensity_cuda.raw(GPU, "fp32", given, Queue(Runtime()))

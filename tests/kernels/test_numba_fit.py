@@ -49,10 +49,15 @@ def test_it_is_the_reason_of_a_skipped_row(
             return fails
 
     made = fails if when == "imported" else lambda *_: Kernel()
-    module = ModuleType("kernels.cuda.numba.launch")
-    vars(module).update(chains=made, streams=made, stream=lambda queue: queue)
-    monkeypatch.setitem(sys.modules, "kernels.cuda.numba.launch", module)
-    monkeypatch.setattr("kernels.cuda.numba.launch", module, raising=False)
+    for place, known in (
+        ("kernels.cuda.numba.launch", {"stream": lambda queue: queue}),
+        ("kernels.fma.jit", {"chains": made}),
+        ("kernels.stream.jit", {"streams": made}),
+    ):
+        module = ModuleType(place)
+        vars(module).update(known)
+        monkeypatch.setitem(sys.modules, place, module)
+        monkeypatch.setattr(place, module, raising=False)
     queue = made_up_cuda.Queue(made_up_cuda.installed(monkeypatch))
     with pytest.raises(Unavailable) as caught:
         built(name, queue).run(1)

@@ -43,7 +43,8 @@ def test_the_native_loop_launches_and_waits(wait: bool, each: list[Any], monkeyp
     calls: list[Any] = []
     run = overhead_cuda.loop(*driver(calls))
     monkeypatch.setattr(overhead_cuda, "driver_loop", lambda: run)
-    kernel, queue = SimpleNamespace(kernel=SimpleNamespace(ptr=11)), SimpleNamespace(ptr=22)
+    kernel = SimpleNamespace(kernel=SimpleNamespace(ptr=11))
+    queue: Any = SimpleNamespace(ptr=22)
     overhead_cuda._native(kernel, np.uint64(33), queue, wait)(3)
     assert calls == 3 * each
 
@@ -52,7 +53,8 @@ def test_an_error_of_the_driver_ends_the_loop_with_its_code(monkeypatch: pytest.
     calls: list[Any] = []
     run = overhead_cuda.loop(*driver(calls, answer=700))
     monkeypatch.setattr(overhead_cuda, "driver_loop", lambda: run)
-    kernel, queue = SimpleNamespace(kernel=SimpleNamespace(ptr=11)), SimpleNamespace(ptr=22)
+    kernel = SimpleNamespace(kernel=SimpleNamespace(ptr=11))
+    queue: Any = SimpleNamespace(ptr=22)
     with pytest.raises(KernelError, match="answers 700 to an empty launch"):
         overhead_cuda._native(kernel, np.uint64(33), queue, True)(5)
     assert len(calls) == 1

@@ -14,13 +14,14 @@ from numba import cuda
 
 from kernels.base import Audit, Work
 from kernels.cuda import cubins, sass
+from kernels.cuda.memory import Stream
 from kernels.cuda.nvrtc import Cubin
 
 NOT_AUDITED = "not audited: this version of Numba gives no machine code"
 
 
 @cache
-def stream(queue: Any) -> Any:
+def stream(queue: Stream) -> Any:
     """The harness's stream as Numba knows it."""
     return cuda.external_stream(queue.ptr)
 

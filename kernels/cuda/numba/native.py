@@ -9,7 +9,7 @@ from kernels.cpu.intrinsic import intrinsic_of
 from kernels.cuda.numba.pieces import WIDTH, Pieces
 
 if TYPE_CHECKING:
-    from llvmlite.ir import IRBuilder
+    from llvmlite.ir import IRBuilder, Value
 
 
 def native(dtype: str) -> Pieces:
@@ -29,27 +29,27 @@ def native(dtype: str) -> Pieces:
             made = b.insert_value(made, value, k)
         return made
 
-    def parts(b: IRBuilder, packed: Any, count: int) -> list[Any]:
+    def parts(b: IRBuilder, packed: Value, count: int) -> list[Any]:
         return [b.extract_value(packed, k) for k in range(count)]
 
-    def address(b: IRBuilder, base: Any, index: Any, stride: int) -> Any:
+    def address(b: IRBuilder, base: Value, index: Value, stride: int) -> Any:
         return b.add(base, b.mul(index, ir.Constant(i64, stride)))
 
-    def load(b: IRBuilder, base: Any, index: Any) -> Any:
+    def load(b: IRBuilder, base: Value, index: Value) -> Any:
         outputs = ", ".join(f"${k}" for k in range(width))
         kind = ir.FunctionType(ir.LiteralStructType([scalar] * width), [i64])
         text = f"ld.global.{suffix} {{{outputs}}}, [${width}];"
         got = b.asm(kind, text, ",".join([f"={letter}"] * width + ["l"]), [address(b, base, index, 16)], True)
         return tuple_of(b, parts(b, got, width), scalar)
 
-    def store(b: IRBuilder, base: Any, index: Any, values: Any) -> None:
+    def store(b: IRBuilder, base: Value, index: Value, values: Any) -> None:
         inputs = ", ".join(f"${k + 1}" for k in range(width))
         kind = ir.FunctionType(ir.VoidType(), [i64] + [scalar] * width)
         given = [address(b, base, index, 16), *parts(b, values, width)]
         b.asm(kind, f"st.global.{suffix} [$0], {{{inputs}}};", ",".join(["l"] + [letter] * width), given, True)
 
     def put_as(kind: Any, stride: int) -> Callable[..., None]:
-        def put(b: IRBuilder, base: Any, index: Any, value: Any) -> None:
+        def put(b: IRBuilder, base: Value, index: Value, value: Value) -> None:
             b.store(value, b.inttoptr(address(b, base, index, stride), kind.as_pointer()))
 
         return put
@@ -59,7 +59,7 @@ def native(dtype: str) -> Pieces:
         return intrinsic_of(lambda b: tuple_of(b, values, scalar), types.UniTuple(ours, count), [])
 
     def advance(count: int, steps: int) -> Any:
-        def write(b: IRBuilder, packed: Any, m: Any, c: Any) -> Any:
+        def write(b: IRBuilder, packed: Value, m: Value, c: Value) -> Any:
             x = parts(b, packed, count)
             for _ in range(steps):
                 x = [b.fma(v, m, c) for v in x]
@@ -69,21 +69,21 @@ def native(dtype: str) -> Pieces:
         return intrinsic_of(write, chains, [chains, ours, ours])
 
     def put(count: int) -> Any:
-        def write(b: IRBuilder, out: Any, thread: Any, threads: Any, packed: Any) -> None:
+        def write(b: IRBuilder, out: Value, thread: Value, threads: Value, packed: Value) -> None:
             for k, value in enumerate(parts(b, packed, count)):
                 index = b.add(thread, b.mul(threads, ir.Constant(i64, k)))
                 put_as(scalar, size)(b, out, index, value)
 
         return intrinsic_of(write, types.void, [types.int64] * 3 + [types.UniTuple(ours, count)])
 
-    def scaled(b: IRBuilder, factor: Any, a: Any) -> Any:
+    def scaled(b: IRBuilder, factor: Value, a: Value) -> Any:
         return tuple_of(b, [b.fmul(factor, v) for v in parts(b, a, width)], scalar)
 
-    def added(b: IRBuilder, a: Any, other: Any) -> Any:
+    def added(b: IRBuilder, a: Value, other: Value) -> Any:
         pairs = zip(parts(b, a, width), parts(b, other, width), strict=True)
         return tuple_of(b, [b.fadd(v, w) for v, w in pairs], scalar)
 
-    def summed(b: IRBuilder, a: Any) -> Any:
+    def summed(b: IRBuilder, a: Value) -> Any:
         first, *rest = parts(b, a, width)
         for value in rest:
             first = b.fadd(first, value)

@@ -22,7 +22,7 @@ from probes.harness.clocks.record import (
 )
 
 if TYPE_CHECKING:
-    from llvmlite.ir import IRBuilder
+    from llvmlite.ir import IRBuilder, Value
 
 MONOTONIC, THREAD_CPU = 1, 3  # CLOCK_MONOTONIC and CLOCK_THREAD_CPUTIME_ID of Linux
 PATIENCE_NS = 10_000_000_000
@@ -87,10 +87,10 @@ def _pieces() -> tuple[Any, ...]:
     i64, i32 = ir.IntType(64), ir.IntType(32)
     int64, void = types.int64, types.void
 
-    def pointer(b: IRBuilder, address: Any, kind: Any = i64) -> Any:
+    def pointer(b: IRBuilder, address: Value, kind: Any = i64) -> Any:
         return b.inttoptr(address, kind.as_pointer())
 
-    def call(b: IRBuilder, address: Any, arguments: Any, repeat: Any) -> None:
+    def call(b: IRBuilder, address: Value, arguments: Value, repeat: Value) -> None:
         byte = ir.IntType(8).as_pointer()
         kind = ir.FunctionType(ir.VoidType(), [byte, i64])
         b.call(b.inttoptr(address, kind.as_pointer()), [b.inttoptr(arguments, byte), repeat])
@@ -113,7 +113,7 @@ def _pieces() -> tuple[Any, ...]:
     def rest(b: IRBuilder) -> None:
         b.call(external(b, "sched_yield", ir.FunctionType(i32, [])), [])
 
-    def put(b: IRBuilder, record: Any, field: Any, value: Any) -> None:
+    def put(b: IRBuilder, record: Any, field: Value, value: Value) -> None:
         b.store(value, b.gep(pointer(b, record), [field]))
 
     return (

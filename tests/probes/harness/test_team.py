@@ -36,7 +36,7 @@ def test_an_interrupt_waits_for_the_threads() -> None:
 LATE = """
 import os, threading, time
 import numpy as np
-from kernels.cpu import compile_kernel
+from kernels.cpu.emit import compile_kernel
 from probes.harness.clocks.team import Team
 
 threading.stack_size(256 << 10)
