@@ -99,7 +99,7 @@ def _roofline(ax: Any, roofs: Roofline, layers: Sequence[Placement]) -> Any:
 
 
 def _flat_name(roof: Roof) -> str:
-    return f"{clipped(roof.tag.split('/')[1].upper())} {si(roof.rate, roof.unit)}"
+    return f"{clipped(Tag.parse(roof.tag).subject.upper())} {si(roof.rate, roof.unit)}"
 
 
 def _flat_names(ax: Any, roofs: Sequence[Roof]) -> None:
