@@ -154,4 +154,4 @@ def curve(moments: Sequence[Moment]) -> bytes:
     from analysis.draw.sustained import figure
 
     device, tag = moments[0].device, moments[0].tag
-    return picture(partial(figure, moments, f"{device}: {tag}", unit_of(tag, tag.split("/")[1])))
+    return picture(partial(figure, moments, f"{device}: {tag}", unit_of(tag)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from probes.records.measurement import OF_TAG, SWEEP
+from probes.records.tag import parse_tag
 
 PREFIXES = (
     (1e15, "P"),
@@ -57,10 +57,17 @@ def fraction(x: float) -> str:
 
 def unit_of(tag: str, dtype: str = "") -> str:
     """Unit of what a tag says: s for times, B/s, and OP/s where the operands are integers, else FLOP/s."""
-    quantity, *rest = tag.removeprefix(f"{SWEEP}/").split("/")
-    if OF_TAG.get(quantity) != "flops":
-        return "B/s" if quantity in OF_TAG else "s"
-    return "OP/s" if (dtype or next(iter(rest), "")).startswith("int") else "FLOP/s"
+    parts = parse_tag(tag)
+    if parts.counts is None:
+        return "s"
+    if parts.counts == "bytes":
+        return "B/s"
+    return unit_of_operations(dtype or parts.operands)
+
+
+def unit_of_operations(dtype: str) -> str:
+    """Unit of a rate of arithmetic in this element type: OP/s of integers, else FLOP/s."""
+    return "OP/s" if dtype.startswith("int") else "FLOP/s"
 
 
 def plus_minus(spread: float | None) -> str:

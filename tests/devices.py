@@ -6,6 +6,7 @@ from typing import Any
 
 from kernels.device import Device
 from probes.records.measurement import OK, SCHEMA_VERSION, Measurement
+from probes.records.tag import Tag
 
 GPU = Device(
     kind="cuda",
@@ -45,7 +46,7 @@ def measurement(ceiling: str, rate: float = 1e12, **changed: Any) -> Measurement
         "probe": "made_up",
         "kernel": "fma",
         "backend": "raw",
-        "dtype": ceiling.split("/")[1] if ceiling.startswith("compute") else "fp64",
+        "dtype": Tag.parse(ceiling).subject if ceiling.startswith("compute") else "fp64",
         "ceiling": ceiling,
         "params": "{}",
         "status": OK,

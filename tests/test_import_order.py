@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "probes": ("kernels", "probes"),
     "analysis": ("analysis", "probes.records", "kernels.device"),
 }
-STORED = ("measurement", "given", "table", "stored", "run")
+STORED = ("tag", "layer", "measurement", "given", "table", "stored", "run")
 """What both halves share, each importing only those before it, and the standard library."""
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from analysis.draw.labels import clipped, spread_out, stagger, width
 from analysis.model.roofline import Roof
 from analysis.units import percent, si
+from probes.records.tag import Tag
 
 # Okabe and Ito's colours, told apart by colour-blind readers; in grey the marker and the label tell.
 STYLES = {
@@ -48,7 +49,7 @@ def beside(ax: Any, text: str, corner: tuple[int, int], points: float, colour: s
 
 def style(roof: Roof) -> tuple[str, str]:
     """Colour and marker of a roof's precision."""
-    return STYLES.get(roof.tag.split("/")[1], (SLOPE, "o"))
+    return STYLES.get(Tag.parse(roof.tag).subject, (SLOPE, "o"))
 
 
 def ink(colour: str) -> tuple[float, ...]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from analysis.layers.placement import Placement, set_of
+from probes.records.tag import COMPUTE, Tag
 
 ABOVE = 1.02
 """Share from which a point is above its roof: both were measured, each to about a per cent."""
 AT_ROOF = 0.9
 """Share from which no other kernel is worth the search."""
-CHANNELS = ("channels", "in_channels", "out_channels")
 ALIGNED = {"tf32": 4, "fp16": 8, "bf16": 8, "int8": 16, "fp8": 16}
 """Channels per 16 bytes, the unit in which tensor cores load (NVIDIA, Deep Learning Performance, Matrix Multiplication
 Background User's Guide, 2.2)."""
@@ -44,12 +42,11 @@ def _same(placement: Placement) -> tuple[str, ...]:
 
 
 def _remarks(p: Placement, half: Placement | None) -> list[str]:
-    params = json.loads(p.params or "{}")
     comparable = half is not None and _was_timed_well(half) and _was_timed_well(p)
     slower = comparable and half is not None and p.dtype == "int8" and p.seconds > half.seconds
     return [
         f"INT8 is slower than FP16 ({p.seconds / half.seconds:.2f} times)" if slower and half else "",
-        _missing(p) if p.share is None else _explained(p, params) if p.share > ABOVE else _gain(p, params),
+        _missing(p) if p.share is None else _explained(p) if p.share > ABOVE else _gain(p),
     ]
 
 
@@ -70,22 +67,22 @@ def _missing(p: Placement) -> str:
     return f"not placed: it takes a measured roof of {p.dtype} and one of memory"
 
 
-def _explained(p: Placement, params: dict[str, Any]) -> str:
+def _explained(p: Placement) -> str:
     """Why a point can be above its roof, by what is known of it."""
     above = f"{100 * ((p.share or 1.0) - 1):.0f} % above {p.roof}"
-    if p.roof.startswith("compute/"):
+    if Tag.parse(p.roof).quantity == COMPUTE:
         return f"{above}: more operations are stated than ran (another algorithm, skipped work), or the roof is low"
-    if not params.get("warm"):
+    if not p.facts.warm:
         return f"{above}: stated to be cold, yet a cache held part of its data"
     return f"{above}: a faster level held part of its data, or less crossed its border than stated (fused, padded)"
 
 
-def _gain(p: Placement, params: dict[str, Any]) -> str:
+def _gain(p: Placement) -> str:
     if p.op in REFORMATS:
         return MOVE
     if p.bound == "launch":
         return FUSE
-    if odd := _misaligned(p, params):
+    if odd := _misaligned(p):
         return odd
     if p.bound == "compute":
         lower = (LOWER_CPU if p.provider == "cpu" else LOWER).get(p.dtype)
@@ -102,10 +99,10 @@ def _lowest(share: float) -> str:
     return f"in its least precision: another kernel saves {100 * (1 - share):.0f} % at most, or less arithmetic"
 
 
-def _misaligned(p: Placement, params: dict[str, Any]) -> str:
+def _misaligned(p: Placement) -> str:
     """Channels that are no multiple of what tensor cores load at once; nothing for CPUs."""
     unit = ALIGNED.get(p.dtype)
     if unit is None or p.provider == "cpu":
         return ""
-    odd = [f"{name} {params[name]}" for name in CHANNELS if isinstance(params.get(name), int) and params[name] % unit]
+    odd = [f"{name} {channels}" for name, channels in p.facts.channels.items() if channels % unit]
     return f"align channels to {unit}: {', '.join(odd)}" if odd else ""

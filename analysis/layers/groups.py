@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,12 +12,13 @@ from itertools import count
 from analysis.layers.place import WHOLE, SpeedOfLight, speed_of_light
 from analysis.layers.placement import Placement, group_of
 from analysis.units import si
-from probes.records.measurement import LAYER, OK, Measurement
+from probes.records.layer import LISTED
+from probes.records.measurement import OK, Measurement
+from probes.records.tag import LAYER, OVERHEAD, Tag
 
-LEAST_RUN = "overhead/run/"
+LEAST_RUN = Tag(OVERHEAD, "run")
 NAMED = 3  # layers in a sentence
 LONGEST = 80  # letters of a part of a file's name
-LIST = "layer"  # what x is in a sweep that lists different layers
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class LayerSweep:
     @property
     def listed(self) -> bool:
         """Whether its layers are the entries of a list: then x is a place in it, no quantity."""
-        return self.over == LIST
+        return self.over == LISTED
 
     @cached_property
     def places(self) -> list[float]:
@@ -143,7 +143,8 @@ def networks(placed: Iterable[Placement], rows: Iterable[Measurement]) -> list[N
             groups.setdefault(group_of(point), []).append(point)
     found = list(rows)
     whole, refused, files = _whole(found), _refused(found), _files(list(groups))
-    calls = {row.backend: row.seconds_median or 0.0 for row in found if row.ceiling.startswith(LEAST_RUN)}
+    runs = [row for row in found if isinstance(row.tag, Tag) and row.tag.whole == LEAST_RUN]
+    calls = {row.backend: row.seconds_median or 0.0 for row in runs}
     missing = _missing(found)
     return [
         Network(
@@ -162,9 +163,7 @@ def networks(placed: Iterable[Placement], rows: Iterable[Measurement]) -> list[N
 
 def _key(row: Measurement) -> tuple[str, str, str]:
     """Network, provider and precision of a row."""
-    params = json.loads(row.params or "{}")
-    provider = str(params.get("provider") or row.backend)
-    return str(params.get("network") or ""), provider, str(params.get("precision") or row.dtype)
+    return row.facts.network, row.facts.provider, row.facts.precision
 
 
 def unplaced(shown: Iterable[Network], rows: Iterable[Measurement]) -> list[str]:
@@ -235,11 +234,13 @@ def layer_sweeps(placed: Iterable[Placement]) -> list[LayerSweep]:
     found: dict[str, dict[tuple[str, str, str], list[tuple[float, Placement]]]] = {}
     over: dict[str, str] = {}
     for point in placed:
-        params = json.loads(point.params or "{}")
-        if params.get("sweep") and params.get("x") is not None:
-            name, key = str(params["sweep"]), (str(params.get("series") or ""), point.dtype, point.provider)
-            over.setdefault(name, str(params.get("over") or "x"))
-            found.setdefault(name, {}).setdefault(key, []).append((float(params["x"]), point))
+        facts = point.facts
+        if not facts.sweep or facts.x is None:
+            continue
+        over.setdefault(facts.sweep, facts.over)
+        curves = found.setdefault(facts.sweep, {})
+        curve = facts.series, point.dtype, point.provider
+        curves.setdefault(curve, []).append((facts.x, point))
     return [LayerSweep(name, over[name], _curves(curves)) for name, curves in found.items()]
 
 

@@ -6,10 +6,8 @@ roof of its type and its compulsory bytes over the roof of the memory that holds
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from analysis.layers.advice import advice
 from analysis.layers.placement import Placement, group_of
@@ -18,11 +16,12 @@ from analysis.model.ceilings import Ceiling
 from analysis.model.roofline import Roof, Roofline, roofline
 from kernels.device import Device
 from probes.records.measurement import OK, SCHEMA_VERSION, Measurement
+from probes.records.tag import COMPUTE, LAYER, Tag
 
-LAUNCH, CAPTURED = "overhead/launch", "captured"
+LAUNCH = "overhead/launch"
 WHOLE = "layer/network"
 """Tag of a network timed in one go: shown beside the sum of its layers, never one of them."""
-BELOW, LAUNCHED, COMPUTE = "below every roof", "launch", "compute"
+BELOW, LAUNCHED = "below every roof", "launch"
 LEAST_SHARE = 0.5
 """A layer slower than twice its least time is not explained by the roof above it: it is below every roof."""
 
@@ -51,22 +50,20 @@ class SpeedOfLight:
 def placements(rows: Iterable[Measurement], ceilings: Mapping[str, Ceiling], device: Device) -> list[Placement]:
     """Every timed layer of these rows on the roofs of these ceilings, in the order of the rows."""
     model = roofline(ceilings.values())
-    timed = [row for row in rows if row.quantity == "layer" and row.status == OK and row.seconds_median]
+    timed = [row for row in rows if row.quantity == LAYER and row.status == OK and row.seconds_median]
     timed = [row for row in timed if row.ceiling != WHOLE]
-    placed = [_place(row, json.loads(row.params or "{}"), model, device, ceilings) for row in timed]
+    placed = [_place(row, model, device, ceilings) for row in timed]
     times: dict[tuple[str, ...], float] = {}
     for point in placed:
         times[group_of(point)] = times.get(group_of(point), 0.0) + point.seconds
     return advice([replace(p, time_share=p.seconds / times[group_of(p)]) for p in placed])
 
 
-def _place(
-    row: Measurement, params: Mapping[str, Any], model: Roofline, device: Device, ceilings: Mapping[str, Ceiling]
-) -> Placement:
-    memory, compute = memory_roof(params, model, device), compute_roof(row.dtype, model)
+def _place(row: Measurement, model: Roofline, device: Device, ceilings: Mapping[str, Ceiling]) -> Placement:
+    memory, compute = memory_roof(row.facts, model, device), compute_roof(row.dtype, model)
     seconds = row.seconds_median or 0.0
     doubted = _doubted_roof(row, memory, compute)
-    placed = _blank(row, params, seconds)
+    placed = _blank(row, seconds)
     if not row.trusted:
         return replace(placed, trusted=False, doubt=row.doubt)
     if doubted:
@@ -76,7 +73,7 @@ def _place(
     roof, least = _least(row, memory, compute)
     if roof is None or least is None:
         return placed
-    bound = _bound(roof, least, seconds, _floor(row, params, ceilings))
+    bound = _bound(roof, least, seconds, _floor(row, ceilings))
     return replace(placed, roof=roof.tag, bound=bound, share=least / seconds, headroom_seconds=seconds - least)
 
 
@@ -86,12 +83,12 @@ def _doubted_roof(row: Measurement, memory: Roof | Ceiling | None, compute: Roof
     return next((roof for roof in needed if isinstance(roof, Ceiling)), None)
 
 
-def _blank(row: Measurement, params: Mapping[str, Any], seconds: float) -> Placement:
+def _blank(row: Measurement, seconds: float) -> Placement:
     """A layer with its work and time, placed under no roof yet."""
+    facts = row.facts
     return Placement(
-        SCHEMA_VERSION, row.device, row.started, str(params.get("network") or ""), str(params.get("layer") or ""),
-        str(params.get("op") or row.kernel), str(params.get("family") or row.ceiling.split("/")[-1]), row.dtype,
-        str(params.get("provider") or row.backend), row.flops, row.bytes,
+        SCHEMA_VERSION, row.device, row.started, facts.network, facts.layer, facts.op, facts.family, row.dtype,
+        facts.provider, row.flops, row.bytes,
         row.flops / row.bytes if row.flops is not None and row.bytes else None, seconds,
         None if row.flops is None else row.flops / seconds, None if row.bytes is None else row.bytes / seconds,
         "", "", None, None, 0.0, row.params, row.reason,
@@ -114,10 +111,11 @@ def _least(
     return roof, least
 
 
-def _floor(row: Measurement, params: Mapping[str, Any], ceilings: Mapping[str, Ceiling]) -> float:
+def _floor(row: Measurement, ceilings: Mapping[str, Ceiling]) -> float:
     """What it costs to run anything: a run of the runtime that timed it, or its launches; 0 where not measured."""
-    way = "run" if row.backend == "cpu" or str(params.get("run", "")).startswith(CAPTURED) else "call"
-    for tag, times in ((f"overhead/{way}/{row.backend}", 1), (LAUNCH, int(params.get("launches") or 1))):
+    way = "run" if row.backend == "cpu" or row.facts.captured else "call"
+    launches = int(row.facts.launches or 1)
+    for tag, times in ((f"overhead/{way}/{row.backend}", 1), (LAUNCH, launches)):
         found = ceilings.get(tag)
         if found and found.status == OK and found.trusted and found.rate:
             return found.rate * times
@@ -129,7 +127,8 @@ def _bound(roof: Roof, least: float, seconds: float, floor: float) -> str:
         return LAUNCHED
     if least < LEAST_SHARE * seconds:
         return BELOW
-    return COMPUTE if roof.tag.startswith("compute/") else roof.tag.split("/")[1]
+    tag = Tag.parse(roof.tag)
+    return COMPUTE if tag.quantity == COMPUTE else tag.subject
 
 
 def speed_of_light(placed: Iterable[Placement]) -> list[SpeedOfLight]:

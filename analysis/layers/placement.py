@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from functools import cached_property
+
+from probes.records.layer import LayerFacts
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,13 @@ class Placement:
     trusted: bool = True
     doubt: str = ""
 
+    @cached_property
+    def facts(self) -> LayerFacts:
+        """What ``params`` say of the layer."""
+        return LayerFacts.read(
+            self.params, op=self.op, family=self.family, provider=self.provider, precision=self.dtype
+        )
+
     @property
     def roof_is_doubted(self) -> bool:
         """True if the layer was timed well, but under a roof that cannot be trusted."""
@@ -52,16 +58,9 @@ class Placement:
 
 def group_of(placement: Placement) -> tuple[str, str, str]:
     """What adds up to one run of a network: network (or sweep, or family), provider, precision."""
-    precision = _known(placement.params).get("precision") or placement.dtype
-    return set_of(placement), placement.provider, precision
+    return set_of(placement), placement.provider, placement.facts.precision
 
 
 def set_of(placement: Placement) -> str:
     """The network, or the sweep of our own, that a layer belongs to; else its family."""
-    return placement.network or _known(placement.params).get("sweep") or placement.family
-
-
-@lru_cache(maxsize=1 << 15)
-def _known(params: str) -> Mapping[str, Any]:
-    """The facts of a layer, read once: every table and picture groups all layers again."""
-    return dict(json.loads(params or "{}"))
+    return placement.network or placement.facts.sweep or placement.family

@@ -5,15 +5,14 @@ A roof that cannot be trusted is no roof, and none below it takes its place: the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from analysis.model.ceilings import Ceiling
-from analysis.model.roofline import MAIN, Roof, Roofline, is_sparse
+from analysis.model.roofline import MAIN, Roof, Roofline
 from kernels.device import Device
+from probes.records.layer import LayerFacts
+from probes.records.tag import BANDWIDTH, COMPUTE, Tag
 
 
-def memory_roof(params: Mapping[str, Any], model: Roofline, device: Device) -> Roof | Ceiling | None:
+def memory_roof(facts: LayerFacts, model: Roofline, device: Device) -> Roof | Ceiling | None:
     """The smallest measured level that holds a layer's inputs, weights and outputs if it was warm, else DRAM.
 
     A Ceiling if that level was measured but cannot be trusted; None if no level was measured.
@@ -22,10 +21,10 @@ def memory_roof(params: Mapping[str, Any], model: Roofline, device: Device) -> R
     doubted: dict[str, Roof | Ceiling] = {ceiling.tag: ceiling for ceiling in model.doubted}
     levels = measured | doubted
     farthest = levels.get(MAIN) or model.memory
-    size = params.get("working_set")
-    if not params.get("warm") or size is None:
+    size = facts.working_set
+    if not facts.warm or size is None:
         return farthest
-    holding = [f"bandwidth/{level}" for level, room in capacities(device) if size <= room]
+    holding = [str(Tag(BANDWIDTH, level)) for level, room in capacities(device) if size <= room]
     return next((levels[tag] for tag in holding if tag in levels), farthest)
 
 
@@ -45,8 +44,8 @@ def compute_roof(dtype: str, model: Roofline) -> Roof | Ceiling | None:
     """
 
     def is_dense(tag: str) -> bool:
-        quantity, kind = tag.split("/")[:2]
-        return quantity == "compute" and kind == dtype and not is_sparse(tag)
+        parts = Tag.parse(tag)
+        return parts.whole == Tag(COMPUTE, dtype) and not parts.is_sparse
 
     doubted = next((ceiling for ceiling in model.doubted if is_dense(ceiling.tag)), None)
     return doubted or next((roof for roof in model.compute if is_dense(roof.tag)), None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections import Counter
@@ -13,6 +12,7 @@ from analysis.layers.groups import Network, named
 from analysis.layers.place import precisions
 from analysis.layers.placement import Placement
 from analysis.units import percent, si
+from probes.records.measurement import Measurement
 
 ALIKE = 0.02
 """Sum of the layers and time of the whole differ by less: both were measured, each to about a per cent."""
@@ -23,9 +23,6 @@ DECORATION = re.compile(r"^(Fused|Nhwc|NCHWc|QLinear|Bias|Skip|Fast|Quick|Q(?=[A
 MOVES = ("Transpose", "ReorderInput", "ReorderOutput", "Cast", "QuantizeLinear", "DequantizeLinear", "MemcpyToHost",
          "MemcpyFromHost")  # fmt: skip
 """What a runtime adds between operations so that they fit together."""
-
-SATURATED = "saturated"
-"""The fact of a row whose own result is wrong since its sums of products saturate (kernels.runtime.saturation)."""
 
 NEAR = "alone, a layer finds its data in the caches, where its last run left them"
 
@@ -66,7 +63,7 @@ def _times(net: Network) -> str:
         *([NEAR] if ratio < -ALIKE else []),
         *([f"{disturbed} of its layers were disturbed, and their times cannot be trusted"] if disturbed else []),
     ]
-    why = "; ".join([*_why(net.whole.params, net.whole.reason), *others])
+    why = "; ".join([*_why(net.whole), *others])
     take = "takes" if len(net.layers) == 1 else "take"
     return f"{si(whole, 's')} in one go; its {alone} {take} {si(total, 's')}, {size}{f' ({why})' if why else ''}."
 
@@ -76,7 +73,7 @@ def _fused(net: Network) -> list[str]:
 
     Nothing is said where it runs more operations than the network has: one was then taken apart, not fused away.
     """
-    ran = json.loads((net.whole.params if net.whole else "") or "{}").get("ran") or {}
+    ran = net.whole.facts.ran if net.whole else {}
     alone: dict[str, list[float]] = {}
     for layer in net.layers if sum(n for op, n in ran.items() if op not in MOVES) <= len(net.layers) else ():
         alone.setdefault(layer.op, []).append(layer.seconds)
@@ -96,15 +93,13 @@ def _meant(ran: str, ops: Iterable[str]) -> str:
     return max(fitting, key=len, default="")
 
 
-def _why(params: str, reason: str) -> list[str]:
+def _why(whole: Measurement) -> list[str]:
     """What the row of the whole knows of the difference: its text, launches, and facts counted in ``explained``."""
-    known = json.loads(params or "{}")
-    facts = known.get("explained") or {}
-    facts = facts.items() if isinstance(facts, dict) else [("", facts)]
+    facts = whole.facts
     counted = [f"{name}: {value:.4g}" if isinstance(value, float) else f"{name}: {value}".strip(": ")
-               for name, value in facts]  # fmt: skip
-    launches = [f"{known['launches']} launches"] if known.get("launches") else []
-    return [*filter(None, [reason]), *launches, *counted]
+               for name, value in facts.explained]  # fmt: skip
+    launches = [f"{facts.launches} launches"] if facts.launches else []
+    return [*filter(None, [whole.reason]), *launches, *counted]
 
 
 def _light(net: Network) -> str:
@@ -188,8 +183,7 @@ def unknown(layers: Sequence[Placement]) -> list[tuple[str, int, float, str]]:
 
 def saturated(placed: Iterable[Placement]) -> list[str]:
     """A sentence for layers whose own INT8 result is wrong on this CPU, since its sums of products saturate."""
-    facts = [json.loads(point.params or "{}").get(SATURATED) for point in placed]
-    errors = [float(fact["error"]) for fact in facts if fact]
+    errors = [point.facts.saturated for point in placed if point.facts.saturated is not None]
     if not errors:
         return []
     layers = "1 layer" if len(errors) == 1 else f"{len(errors)} layers"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from analysis.theory.peaks import VARIANTS, Peak, peak_for
+from analysis.theory.peaks import Peak, peak_for
 from analysis.units import short, unit_of
 from kernels.device import Device
-from probes.records.measurement import FAILED, OF_TAG, OK, SCHEMA_VERSION, SKIPPED, SWEEP, Measurement
-
-NO_CEILING = (SWEEP, "layer")  # points and placements: each is one of many, none of them a limit
+from probes.records.measurement import FAILED, OK, SCHEMA_VERSION, SKIPPED, Measurement
+from probes.records.table import IN_MEMORY
+from probes.records.tag import BANDWIDTH, LATENCY, LAYER, Tag
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Ceiling:
     trusted: bool = True
     doubt: str = ""
     dropped: int = 0
+    emulated: bool = field(default=False, metadata=IN_MEMORY)
+    """True if the path ran as other instructions than it is named for: its rate is then no roof."""
 
     @property
     def share(self) -> float | None:
@@ -52,10 +54,9 @@ def is_roof(ceiling: Ceiling) -> bool:
 def names_roof(ceiling: Ceiling) -> bool:
     """Whether a ceiling would draw a main roof if it can be trusted: measured, no variant, a compute path or a whole
     level of memory."""
-    parts = ceiling.tag.split("/")
-    if ceiling.status != OK or parts[-1] in VARIANTS or "emulated" in ceiling.remark:
+    if ceiling.status != OK or ceiling.emulated:
         return False
-    return parts[0] == "compute" or (parts[0] == "bandwidth" and len(parts) == 2)
+    return Tag.parse(ceiling.tag).draws_roof
 
 
 def ceilings(rows: Iterable[Measurement], device: Device) -> dict[str, Ceiling]:
@@ -66,17 +67,17 @@ def ceilings(rows: Iterable[Measurement], device: Device) -> dict[str, Ceiling]:
     """
     by_tag: dict[str, list[Measurement]] = {}
     for row in rows:
-        if row.ceiling.split("/")[0] in NO_CEILING:
-            continue
-        for tag in filter(None, (level_of(row.ceiling), row.ceiling)):
+        if not isinstance(row.tag, Tag) or row.quantity == LAYER:
+            continue  # points and layers: each is one of many, none of them a limit
+        for tag in filter(None, (level_of(row.tag), row.ceiling)):
             by_tag.setdefault(tag, []).append(row)
     return {tag: _ceiling(tag, group, device) for tag, group in sorted(by_tag.items())}
 
 
-def level_of(tag: str) -> str:
+def level_of(tag: Tag) -> str:
     """``bandwidth/dram`` of ``bandwidth/dram/copy``; nothing for other tags and for variants."""
-    parts = tag.split("/")
-    return "/".join(parts[:2]) if parts[0] == "bandwidth" and len(parts) == 3 and parts[2] not in VARIANTS else ""
+    is_operation = tag.quantity == BANDWIDTH and bool(tag.path)
+    return str(tag.whole) if is_operation and not tag.variants else ""
 
 
 def _ceiling(tag: str, rows: Sequence[Measurement], device: Device) -> Ceiling:
@@ -93,7 +94,7 @@ def _ceiling(tag: str, rows: Sequence[Measurement], device: Device) -> Ceiling:
         observed_peak=observed,
         share_nominal=rate / nominal.value if nominal and nominal.value else None,
         share_observed=rate / observed if observed else None,
-        clock_hz=best.clock_hz if _on_chip(nominal) or best.quantity == "latency" else None,
+        clock_hz=best.clock_hz if _on_chip(nominal) or best.quantity == LATENCY else None,
         spread=best.spread,
         samples=best.samples,
         status=OK,
@@ -101,6 +102,7 @@ def _ceiling(tag: str, rows: Sequence[Measurement], device: Device) -> Ceiling:
         trusted=best.trusted,
         doubt=best.doubt,
         dropped=best.dropped,
+        emulated=best.emulated,
     )
 
 
@@ -108,7 +110,7 @@ def _sure(row: Measurement) -> tuple[bool | float, ...]:
     """How far a good row can be trusted, then what it reaches, at the interval's bad end and at the median."""
     median = row.seconds_median or 0.0
     ends = row.seconds_high or median, median
-    reached = [(row.work or 0.0) / end if row.quantity in OF_TAG else -end for end in ends]
+    reached = [(row.work or 0.0) / end if row.tag.counts else -end for end in ends]
     return row.trusted, row.seconds_high is not None, *reached
 
 
@@ -141,7 +143,7 @@ def _blank(tag: str, row: Measurement) -> Ceiling:
 def _remarks(tag: str, best: Measurement, rows: Sequence[Measurement]) -> list[str]:
     failed = sorted({f"{row.kernel}/{row.backend}" for row in rows if row.status == FAILED})
     remarks = [best.reason] if best.reason else []
-    if level_of(best.ceiling) == tag:
+    if tag != best.ceiling:  # a level's ceiling, which the best of its operations made
         remarks.insert(0, f"best: {best.kernel}")
     if told := cycles(best):
         remarks.insert(0, told)
@@ -150,6 +152,6 @@ def _remarks(tag: str, best: Measurement, rows: Sequence[Measurement]) -> list[s
 
 def cycles(row: Measurement) -> str:
     """``705 cycles`` of a time, at the clock observed while it was measured; nothing without one, or of a rate."""
-    if row.quantity in OF_TAG or not (row.clock_hz and row.seconds_median):
+    if row.tag.counts or not (row.clock_hz and row.seconds_median):
         return ""
     return f"{short(row.seconds_median * row.clock_hz)} cycles"

@@ -13,15 +13,13 @@ from dataclasses import dataclass, replace
 from analysis.theory.limits import excess
 from analysis.units import plus_minus, si, unit_of
 from kernels.device import Device
-from probes.records.measurement import FAILED, OF_TAG, OK, SWEEP, WIDEST, Measurement
+from probes.records.measurement import FAILED, OK, WIDEST, Measurement
+from probes.records.tag import BANDWIDTH, LATENCY, MAIN_MEMORY, ONE_CORE, READ, WORKING_SET, Sweep, Tag
 
 SHARED_CORE = 1.25
 """Times as fast as a point, from which larger sets say that it was disturbed: small sets cost a little more."""
 FEW = 2  # larger sets that must say so
-WORKING_SET = "working-set"
-ONE_CORE = "1core"
-MAIN = "dram"
-ALIKE_IN_MEMORY = "read"
+ALIKE_IN_MEMORY = READ
 """The one operation whose rates of caches and of main memory compare: stores to memory may bypass the caches."""
 
 
@@ -80,7 +78,7 @@ def _among_points(rows: Sequence[Measurement], device: Device) -> list[Measureme
     found = list(rows)
     places: dict[str, list[int]] = {}
     for place, row in enumerate(rows):
-        is_point = row.ceiling.startswith(SWEEP) and f"/{WORKING_SET}/" in row.ceiling
+        is_point = row.sweep is not None and row.sweep.over == WORKING_SET
         if is_point and device.kind == "cpu" and row.trusted and row.x is not None and span_of(row):
             places.setdefault(row.ceiling, []).append(place)
     for points in places.values():
@@ -131,7 +129,7 @@ def span_of(row: Measurement) -> Span | None:
         return None
     unit = unit_of(row.ceiling, row.dtype)
     longest, shortest = row.seconds_high or median, row.seconds_low or median
-    if row.quantity not in OF_TAG:
+    if row.tag.counts is None:
         return Span(longest, shortest, median, unit, less_is_better=True)
     work = row.work or 0.0
     return Span(work / longest, work / shortest, row.value, unit, less_is_better=False)
@@ -141,7 +139,7 @@ def _best_by_tag(rows: Sequence[Measurement]) -> dict[str, Span]:
     """For each tag the trusted row that is best at the bad end of its interval. Points of sweeps have no rivals."""
     best: dict[str, Span] = {}
     for row in rows:
-        span = span_of(row) if row.trusted and not row.ceiling.startswith(SWEEP) else None
+        span = span_of(row) if row.trusted and row.sweep is None else None
         if span is None:
             continue
         known = best.get(row.ceiling)
@@ -154,27 +152,25 @@ def _best_by_tag(rows: Sequence[Measurement]) -> dict[str, Span]:
 def _among(row: Measurement, best: Mapping[str, Span], device: Device) -> Measurement:
     """A row judged by the others: what is beaten by less hardware, or by a memory further away, was disturbed."""
     span = span_of(row)
-    if span is None or not row.trusted or row.ceiling.startswith(SWEEP):
+    if span is None or not row.trusted or isinstance(row.tag, Sweep):
         return row
-    for tag, name in _rivals(row.ceiling, device):
-        rival = best.get(tag)
+    for tag, name in _rivals(row.tag, device):
+        rival = best.get(str(tag))
         if rival and span.is_beaten_by(rival):
             return _doubted(row, f"{name} gives {si(rival.value, rival.unit)}, and this {si(span.value, span.unit)}")
     return row
 
 
-def _rivals(tag: str, device: Device) -> Iterator[tuple[str, str]]:
+def _rivals(tag: Tag, device: Device) -> Iterator[tuple[Tag, str]]:
     """(tag, name in a sentence) of what can never beat this tag: one of its cores, and every memory further away."""
-    quantity, *parts = tag.split("/")
-    if device.kind == "cpu" and device.units > 1 and parts and parts[-1] != ONE_CORE:
-        yield f"{tag}/{ONE_CORE}", "one core alone"
-    if quantity not in ("bandwidth", "latency") or not parts:
+    if device.kind == "cpu" and device.units > 1 and ONE_CORE not in tag.variants:
+        yield tag.with_variant(ONE_CORE), "one core alone"
+    if tag.quantity not in (BANDWIDTH, LATENCY):
         return
-    level, *operation = parts
-    levels = [*dict.fromkeys(cache.level for cache in device.caches), MAIN]
-    if level not in levels:
+    levels = [*dict.fromkeys(cache.level for cache in device.caches), MAIN_MEMORY]
+    if tag.subject not in levels:
         return
-    for further in levels[levels.index(level) + 1 :]:
-        comparable = quantity == "latency" or further != MAIN or operation[:1] == [ALIKE_IN_MEMORY]
+    for further in levels[levels.index(tag.subject) + 1 :]:
+        comparable = tag.quantity == LATENCY or further != MAIN_MEMORY or tag.path == ALIKE_IN_MEMORY
         if comparable:
-            yield "/".join((quantity, further, *operation)), f"{further.upper()}, further away,"
+            yield replace(tag, subject=further), f"{further.upper()}, further away,"

@@ -16,11 +16,10 @@ from analysis.model.plateaus import FEWEST, SAME, Plateau, plateaus
 from analysis.theory.limits import excess
 from analysis.units import binary
 from kernels.device import Device
-from probes.records.measurement import OK, SWEEP, Measurement
+from probes.records.measurement import OK, Measurement
+from probes.records.tag import BANDWIDTH, LATENCY, MAIN_MEMORY, WORKING_SET, Sweep
 
-OVER = "working-set"
-ONE_CORE, PER_SM, CHASE = "-1core", "-per-sm", "chase"
-FIRST, MAIN = "l1", "dram"
+FIRST = "l1"
 OCTAVE = 0.5  # cost of every octave between the end of a plateau and the size of its level
 FAR = 2.0  # ends that differ by more than this factor are worth a word
 
@@ -29,16 +28,20 @@ BY_ORDER = "levels are named by their order: the device does not report the size
 
 @dataclass(frozen=True)
 class Level:
-    """A named plateau: its points (rows of the sweep, by x), and where it ends in bytes (None: the sweep does).
-
-    steady: it is the first cache of a CPU core, from which all loads take as many cycles.
-    """
+    """A plateau of a sweep over working sets, with the name of the memory that it shows."""
 
     name: str
+    """``l1``, ``l2``, ``dram``; empty for a plateau of no level that the device reports."""
     rows: tuple[Measurement, ...]
+    """Its points, by x."""
     end: float | None
+    """The last size of it in bytes; None if the sweep ends with it."""
     note: str = ""
+    """What is odd about it, in words."""
+    ends_elsewhere: bool = False
+    """True if it ends far from the size that the device reports."""
     steady: bool = False
+    """True for the first cache of a CPU core, from which all loads take as many cycles."""
 
     @property
     def speaker(self) -> Measurement:
@@ -62,7 +65,8 @@ def levels(rows: Sequence[Measurement], device: Device) -> Levels:
     """
     sweeps: dict[str, list[Measurement]] = {}
     for row in rows:
-        if row.ceiling.startswith(SWEEP) and row.ceiling.split("/")[2] == OVER and row.value and row.x:
+        is_point = row.sweep is not None and row.sweep.over == WORKING_SET
+        if is_point and row.value and row.x:
             sweeps.setdefault(row.ceiling, []).append(row)
     ordered = sorted(sweeps.items(), key=_one_core_first)
     found = {tag: tuple(_with_steady(level, device) for level in named(tag, points, device)) for tag, points in ordered}
@@ -72,8 +76,9 @@ def levels(rows: Sequence[Measurement], device: Device) -> Levels:
     for tag, each in found.items():
         for level in each:
             made += [row for row in _ceiling_row(tag, level, device) if row.ceiling not in direct]
-            if level.note:
-                notes.setdefault(level.note.partition(" near ")[0], level.note)
+            if level.note:  # of the same level once, though each sweep sees it end elsewhere
+                subject = level.name if level.ends_elsewhere else level.note
+                notes.setdefault(subject, level.note)
     return Levels(tuple(made), tuple(notes.values()), found)
 
 
@@ -84,26 +89,28 @@ def _with_steady(level: Level, device: Device) -> Level:
 
 def _one_core_first(item: tuple[str, list[Measurement]]) -> tuple[bool, str]:
     """One core has a cache to itself, so what it says of a size comes first."""
-    return not item[0].endswith(ONE_CORE), item[0]
+    tag, _ = item
+    return not Sweep.parse(tag).one_core, tag
 
 
 def named(tag: str, points: Iterable[Measurement], device: Device) -> list[Level]:
     """The levels that one sweep shows; a plateau that is none of those reported has an empty name and a note."""
+    sweep = Sweep.parse(tag)
     rows = _trusted(sorted(points, key=lambda row: row.x or 0))
     sizes = reported(tag, device)
     known = all(list(sizes.values())[:-1])
     ends = _Ends([row.x or 0.0 for row in rows], list(sizes.values()) if known else [])
     found = plateaus(
         [row.value or 0.0 for row in rows], [row.spread or 0.0 for row in rows], len(sizes), ends.cost,
-        falling=rows[0].quantity != "latency",
+        falling=sweep.quantity != LATENCY,
     )  # fmt: skip
-    if tag.endswith(PER_SM) and not known:
+    if sweep.per_sm and not known:
         return []  # without the L1's size, an L2 might pass for it
     if not known:
         return list(_by_order(rows, [p for p in found if p.place is not None], list(sizes)))
     every = [_level(list(sizes.items()), rows, p, ends) for p in found]
     # Beyond the L1 such sets meet the L2 and memory in a mixture; another sweep tells each of them.
-    return [level for level in every if level.name == "l1"] if tag.endswith(PER_SM) else every
+    return [level for level in every if level.name == FIRST] if sweep.per_sm else every
 
 
 def _trusted(rows: list[Measurement]) -> list[Measurement]:
@@ -131,9 +138,9 @@ def _level(
     name, size = sizes[plateau.place]
     mine = _beyond(mine, sizes[: plateau.place])
     far = size is not None and ends.octaves(plateau.last, size) > 1
-    by = " by latency" if rows[0].quantity == "latency" else ""
+    by = " by latency" if rows[0].quantity == LATENCY else ""
     note = f"{name} ends near {binary(last)}{by}, the device reports {binary(size or 0)}" if far else ""
-    return Level(name, mine, end, note)
+    return Level(name, mine, end, note, ends_elsewhere=far)
 
 
 def _beyond(rows: tuple[Measurement, ...], nearer: Sequence[tuple[str, float | None]]) -> tuple[Measurement, ...]:
@@ -148,17 +155,17 @@ def reported(tag: str, device: Device) -> dict[str, float | None]:
 
     CPU: x is bytes of each core, which has its share of a cache. GPU: bytes that each SM reads, or all together.
     """
-    series = tag.split("/")[3]
+    sweep = Sweep.parse(tag)
     if device.kind == "cpu":
-        threads = 1 if series.endswith(ONE_CORE) or series.startswith(CHASE) else device.units
+        threads = 1 if sweep.one_core or sweep.chases else device.units
         sizes: dict[str, float | None] = {}
         for cache in device.caches:
             sizes.setdefault(cache.level, cache.bytes / min(threads, cache.units))
-        return (sizes or dict.fromkeys(("l1", "l2", "l3"))) | {MAIN: None}
+        return (sizes or dict.fromkeys(("l1", "l2", "l3"))) | {MAIN_MEMORY: None}
     known: dict[str, float | None] = {c.level: c.bytes for c in device.caches} or {"l1": None, "l2": None}
-    if series.endswith(PER_SM):
+    if sweep.per_sm:
         return {"l1": known.get("l1"), "l2": None}
-    return (known if series.startswith(CHASE) else {"l2": known.get("l2")}) | {MAIN: None}
+    return (known if sweep.chases else {"l2": known.get("l2")}) | {MAIN_MEMORY: None}
 
 
 @dataclass(frozen=True)
@@ -198,7 +205,7 @@ def fastest(rows: Sequence[Measurement]) -> Measurement:
     what disturbed them, such as a neighbour on the same core; but one point alone may be luck.
     """
     spans = {span.worst: row for row in rows if row.trusted and (span := span_of(row))}
-    slower = rows[0].quantity == "latency"
+    slower = rows[0].quantity == LATENCY
     best, *others = sorted(spans, reverse=not slower) or [0.0]
     if others and max(best, others[0]) <= SAME * min(best, others[0]):
         return spans[best]
@@ -210,11 +217,10 @@ def _ceiling_row(tag: str, level: Level, device: Device) -> list[Measurement]:
 
     Rates above the physical limit do not count; where every rate is, the row is a failed one.
     """
-    _, quantity, _, series, *_ = tag.split("/")
-    if not level.name or (level.name == MAIN and quantity == "bandwidth"):
+    sweep = Sweep.parse(tag)
+    if not level.name or (level.name == MAIN_MEMORY and sweep.quantity == BANDWIDTH):
         return []
-    operation = "" if series.startswith(CHASE) else f"/{series.removesuffix(ONE_CORE).removesuffix(PER_SM)}"
-    own = f"{quantity}/{level.name}{operation}{'/1core' if series.endswith(ONE_CORE) else ''}"
+    own = str(sweep.at_level(level.name))
     every = [replace(row, ceiling=own) for row in level.rows]
     rows = [row for row in every if not excess(row, device)]
     if not rows:

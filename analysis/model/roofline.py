@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from analysis.model.ceilings import Ceiling, is_roof, names_roof
+from probes.records.tag import BANDWIDTH, COMPUTE, LIBRARY, MAIN_MEMORY, Tag
 
-LIBRARY = "gemm"
-MAIN = "bandwidth/dram"
+MAIN = str(Tag(BANDWIDTH, MAIN_MEMORY))
 NEARLY = 0.8  # of what a unit could give: a path that gives as much is its roof, whatever another one gave
 
 
@@ -30,8 +30,9 @@ class Roof:
 
 def label(tag: str) -> str:
     """``FP16 wgmma-fp32`` of compute/fp16/wgmma-fp32; ``DRAM`` of bandwidth/dram."""
-    _, first, *rest = tag.split("/")
-    return " ".join([first.upper(), *rest])
+    parts = Tag.parse(tag)
+    words = (parts.subject.upper(), parts.path, *parts.variants)
+    return " ".join(word for word in words if word)
 
 
 @dataclass(frozen=True)
@@ -71,37 +72,33 @@ def roofline(ceilings: Iterable[Ceiling]) -> Roofline:
     every = list(ceilings)
     roofs = [_roof(c) for c in every if is_roof(c)]
     ordered = sorted(roofs, key=lambda roof: roof.rate, reverse=True)
-    compute = tuple(_fastest(r for r in ordered if r.tag.startswith("compute")))
-    bandwidth = tuple(r for r in ordered if r.tag.startswith("bandwidth"))
-    return Roofline(
-        compute, bandwidth, tuple(c for c in every if names_roof(c) and not c.trusted and not _known(c, compute))
-    )
+    compute = tuple(_fastest(roof for roof in ordered if Tag.parse(roof.tag).quantity == COMPUTE))
+    bandwidth = tuple(roof for roof in ordered if Tag.parse(roof.tag).quantity == BANDWIDTH)
+    untrusted = [ceiling for ceiling in every if names_roof(ceiling) and not ceiling.trusted]
+    doubted = tuple(ceiling for ceiling in untrusted if not _known(ceiling, compute))
+    return Roofline(compute, bandwidth, doubted)
 
 
 def _known(doubted: Ceiling, compute: Iterable[Roof]) -> bool:
     """True if a way to a unit cannot be trusted, but another way reaches nearly all that the unit could give."""
-    _, dtype, *path = doubted.tag.split("/")
-    others = [
-        r
-        for r in compute
-        if path and r.tag.startswith(f"compute/{dtype}/") and is_sparse(r.tag) == is_sparse(doubted.tag)
-    ]
-    limit = doubted.nominal_peak
-    return limit is not None and any(roof.rate >= NEARLY * limit for roof in others)
+    tag, limit = Tag.parse(doubted.tag), doubted.nominal_peak
+    if limit is None or not tag.path:
+        return False
+    return any(roof.rate >= NEARLY * limit for roof in compute if _unit(Tag.parse(roof.tag)) == _unit(tag))
 
 
-def is_sparse(tag: str) -> bool:
-    """Whether a tag is that of a path with sparse operands."""
-    return any("_sp" in part for part in tag.split("/"))
+def _unit(tag: Tag) -> tuple[Tag, bool, bool]:
+    """The unit that a compute path uses: number format, whether it multiplies matrices, and with sparse operands."""
+    return tag.whole, bool(tag.path), tag.is_sparse
 
 
 def _fastest(roofs: Iterable[Roof]) -> Iterable[Roof]:
     """The first of each precision on each kind of unit: vector, matrix, and matrix with sparse operands."""
     seen = set()
     for roof in roofs:
-        _, dtype, *path = roof.tag.split("/")
-        unit = (dtype, bool(path), is_sparse(roof.tag))
-        if unit not in seen and LIBRARY not in path:
+        tag = Tag.parse(roof.tag)
+        unit = _unit(tag)
+        if unit not in seen and tag.path != LIBRARY:
             seen.add(unit)
             yield roof
 

@@ -11,24 +11,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from analysis.model.ceilings import Ceiling, cycles
-from analysis.model.levels import OVER, Level, reported
+from analysis.model.levels import Level, reported
 from analysis.model.roofline import attainable, ridge
 from analysis.units import binary, fraction, percent, plus_minus, short, si, unit_of
 from kernels.device import Device
-from probes.records.measurement import SWEEP, Measurement
+from probes.records.measurement import Measurement
+from probes.records.tag import BANDWIDTH, COMPUTE, INTENSITY, MAIN_MEMORY, READ, WORKING_SET, Tag
+from probes.records.tag import Sweep as SweepTag
 
-AXES = {
-    "working-set": "Working set",
-    "bank-conflict": "Lanes of a warp that share a bank",
-    "blocks-per-sm": "Resident blocks per SM",
-    "threads": "Cores at work",
-    "stride": "Stride in elements",
-    "gather": "Bytes read together at a random place",
-    "size": "Size of the transfer",
-    "intensity": "Operational intensity in operations per byte",
-}
-IN_BYTES = ("working-set", "gather", "size")
-INTENSITY = "intensity"
+SLOPES = str(Tag(BANDWIDTH, MAIN_MEMORY, READ)), str(Tag(BANDWIDTH, MAIN_MEMORY))
+"""Tags that the slope over a point may have, best first."""
 LONGEST = 80  # letters of a file's name
 NEAR = 2.0  # about the ridge, by this factor, no curve can hug its roof: both limits are at work
 POINT_HEAD = ("series", "x", "value", "spread")
@@ -99,9 +91,14 @@ class Sweep:
         return f"{self.quantity} over {self.over.replace('-', ' ')}".capitalize().replace(" sm", " SM")
 
     @property
+    def _tag(self) -> SweepTag:
+        """The tag of its first line, which says what x is."""
+        return SweepTag.parse(self.lines[0].rows[0].ceiling)
+
+    @property
     def axis(self) -> str:
         """What its x axis shows."""
-        return AXES.get(self.over, self.over.replace("-", " ").capitalize())
+        return self._tag.axis.title
 
     @property
     def unit(self) -> str:
@@ -115,7 +112,7 @@ class Sweep:
 
     def place(self, x: float) -> str:
         """``x`` as people read it."""
-        return binary(x) if self.over in IN_BYTES else fraction(x)
+        return binary(x) if self._tag.axis.unit == "B" else fraction(x)
 
 
 def file_name(text: str) -> str:
@@ -130,9 +127,9 @@ def sweeps(
     """Every sweep with at least two good points, in the order of quantity and axis."""
     grouped: dict[tuple[str, str], dict[str, list[Measurement]]] = {}
     for row in rows:
-        if row.ceiling.startswith(f"{SWEEP}/") and row.value and row.x and row.ceiling.count("/") >= 3:
-            _, quantity, over, _ = row.ceiling.split("/", 3)
-            grouped.setdefault((quantity, over), {}).setdefault(row.ceiling, []).append(row)
+        if row.sweep and row.value and row.x:
+            picture = grouped.setdefault((row.sweep.quantity, row.sweep.over), {})
+            picture.setdefault(row.ceiling, []).append(row)
     made = []
     for (quantity, over), series in sorted(grouped.items()):
         lines = tuple(_line(tag, points, found, levels) for tag, points in series.items())
@@ -144,10 +141,10 @@ def sweeps(
 def _line(
     tag: str, points: Sequence[Measurement], found: Mapping[str, Ceiling], levels: Mapping[str, Sequence[Level]]
 ) -> Line:
-    over, name = tag.split("/", 3)[2:]
+    sweep = SweepTag.parse(tag)
     rows = tuple(sorted(points, key=lambda row: row.x or 0.0))
-    line = Line(_words(name), rows, tuple(levels.get(tag, ())))
-    if over != INTENSITY:
+    line = Line(_words(sweep.series), rows, tuple(levels.get(tag, ())))
+    if sweep.over != INTENSITY:
         return line
     rates = {tag: ceiling.rate for tag, ceiling in found.items() if ceiling.rate and ceiling.trusted}
     flat = next((found[tag] for tag in flats(rows[0]) if tag in rates), None)
@@ -163,20 +160,20 @@ def _words(series: str) -> str:
 
 def flats(row: Measurement) -> tuple[str, ...]:
     """Tags that the flat roof over a point may have, best first."""
-    series = row.ceiling.split("/", 3)[3]
-    return f"compute/{series}", f"compute/{series.replace('-', '/', 1)}", f"compute/{row.dtype}"
+    of_series = SweepTag.parse(row.ceiling).flat
+    return str(of_series), str(Tag(COMPUTE, row.dtype))
 
 
 def roof_of(row: Measurement, rates: Mapping[str, float]) -> tuple[float, float] | None:
     """(peak of the same path, bandwidth of the same access): a series is a precision, with its path if it has one."""
     flat = next((rates[tag] for tag in flats(row) if tag in rates), None)
-    slope = next((rates[tag] for tag in ("bandwidth/dram/read", "bandwidth/dram") if tag in rates), None)
+    slope = next((rates[tag] for tag in SLOPES if tag in rates), None)
     return (flat, slope) if flat and slope else None
 
 
 def _edges(over: str, series: Sequence[str] | Mapping[str, object], device: Device) -> tuple[tuple[str, float], ...]:
     """Where the caches end as reported, each size once; a core's share of a cache says so."""
-    if over != OVER:
+    if over != WORKING_SET:
         return ()
     ends = {(name, size) for tag in series for name, size in reported(tag, device).items() if size}
     whole = {cache.bytes for cache in device.caches}

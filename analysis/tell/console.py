@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 from analysis.analyse import Outcome
 from analysis.model.ceilings import Ceiling
-from analysis.model.sweeps import IN_BYTES
 from analysis.model.trust import FAIR, GOOD, LOW, at_start
 from analysis.tell.columns import LEAST, fit, shortened
 from analysis.tell.layer_console import HEAD as LAYER_HEAD
@@ -21,6 +20,7 @@ from analysis.tell.report import HEAD, cells, summary
 from analysis.units import binary, si, unit_of
 from kernels.device import Device
 from probes.records.measurement import FAILED, OK, Measurement
+from probes.records.tag import LAYER
 
 PIPE_WIDTH = 240  # columns: no line of a table is broken where no one looks at a screen
 NARROWEST, WIDEST = 40, 1000  # columns, whatever the environment says
@@ -174,7 +174,7 @@ class _Bar:
 
 
 def _line(row: Measurement) -> str:
-    value, unit = (row.seconds_median, "s") if row.quantity == "layer" else (row.value, unit_of(row.ceiling, row.dtype))
+    value, unit = (row.seconds_median, "s") if row.quantity == LAYER else (row.value, unit_of(row.ceiling, row.dtype))
     what = si(value, unit) if row.status == OK else f"{row.status}: {row.reason}"
     return f"  {row.ceiling + _place(row):32} {row.backend:6} {what}"
 
@@ -185,7 +185,7 @@ def _place(row: Measurement) -> str:
         return f" {row.layer} {row.dtype}"
     if row.x is None:
         return ""
-    in_bytes = any(f"/{over}/" in row.ceiling for over in IN_BYTES)
+    in_bytes = row.sweep is not None and row.sweep.axis.unit == "B"
     return f" at {binary(row.x) if in_bytes else f'{row.x:g}'}"
 
 

@@ -8,7 +8,7 @@ from analysis.draw.labels import cut
 from analysis.layers.groups import LayerSweep, Network
 from analysis.layers.placement import Placement, set_of
 from analysis.layers.words import headline, saturated, unknown
-from analysis.units import percent, si, unit_of
+from analysis.units import percent, si, unit_of_operations
 
 HEAD = ("layer", "type", "time", "rate or bandwidth", "of roof", "bound", "remark")
 LINES = 20
@@ -29,7 +29,7 @@ def lines(placed: Sequence[Placement], n: int = LINES) -> list[tuple[str, ...]]:
 
 
 def _cells(p: Placement, name: str) -> tuple[str, ...]:
-    rate = si(p.rate, unit_of("layer", p.dtype)) if p.rate else si(p.bandwidth, "B/s")
+    rate = si(p.rate, unit_of_operations(p.dtype)) if p.rate else si(p.bandwidth, "B/s")
     return name, p.dtype, si(p.seconds, "s"), rate, percent(p.share), p.bound or "–", p.remark
 
 

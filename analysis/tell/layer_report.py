@@ -12,7 +12,7 @@ from analysis.layers.groups import LayerSweep, Network, slug
 from analysis.layers.place import ranking
 from analysis.layers.placement import Placement, set_of
 from analysis.layers.words import compared, headline, kinds, prediction, unknown
-from analysis.units import percent, short, si, unit_of
+from analysis.units import percent, short, si, unit_of_operations
 
 Cell = tuple[
     str, float | str | None
@@ -46,13 +46,13 @@ NAME: tuple[Column, ...] = (
     ("op", lambda p: words(p.op)),
 )
 WORK: tuple[Column, ...] = (
-    ("FLOPs", lambda p: amount(p.flops, unit_of("layer", p.dtype).removesuffix("/s"))),
+    ("FLOPs", lambda p: amount(p.flops, unit_of_operations(p.dtype).removesuffix("/s"))),
     ("bytes", lambda p: amount(p.bytes, "B")),
 )
 PLACE: tuple[Column, ...] = (
     ("intensity", lambda p: _plain(p.intensity)),
     ("time", lambda p: amount(p.seconds, "s")),
-    ("rate", lambda p: amount(p.rate, unit_of("layer", p.dtype))),
+    ("rate", lambda p: amount(p.rate, unit_of_operations(p.dtype))),
     ("bandwidth", lambda p: amount(p.bandwidth, "B/s")),
     ("roof", lambda p: words(p.roof or "–")),
     ("bound", lambda p: words(p.bound or "–")),

@@ -17,6 +17,7 @@ from analysis.theory.products import GIVEN, cpu_device, find_products, products,
 from analysis.theory.tables import row_of, tables
 from analysis.units import short, si
 from probes.records.measurement import RidgelineError
+from probes.records.tag import COMPUTE, Tag
 
 COLUMNS = "  {:<{wide}}  {:>20}  {:>16}  {}"
 
@@ -105,7 +106,7 @@ def _product(text: str, as_json: bool) -> str:
 def ridges(found: dict[str, Peak]) -> dict[str, float]:
     """Ridge point of each compute peak against main memory, in operations per byte, where both are known."""
     memory = found["bandwidth/dram"].value if "bandwidth/dram" in found else None
-    return {t: p.value / memory for t, p in found.items() if memory and p.value and t.startswith("compute")}
+    return {t: p.value / memory for t, p in found.items() if memory and p.value and Tag.parse(t).quantity == COMPUTE}
 
 
 def _print(name: str, found: dict[str, Peak], as_json: bool) -> None:

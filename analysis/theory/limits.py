@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from analysis.theory.peaks import Peak, peak_for
 from analysis.units import si
 from kernels.device import Device
-from probes.records.measurement import SWEEP, Measurement
+from probes.records.measurement import Measurement
+from probes.records.tag import BANDWIDTH, BANK_CONFLICT, INTENSITY, MAIN_MEMORY, READ, WORKING_SET, Sweep, Tag
 
 TOLERANCE = {"cuda": 0.005, "cpu": 0.015}
 """Share by which a rate may exceed the limit at the observed clock: how well each kind's clock can be read."""
-PAST_CACHES = ("intensity", "stride", "gather", "threads", "blocks-per-sm", "working-set")
+PAST_CACHES = (INTENSITY, "stride", "gather", "threads", "blocks-per-sm", WORKING_SET)
 """What sweeps go over whose every byte is read or written once a pass, from memory where caches do not hold it."""
-IN_EVERY_SM = "-per-sm"  # sets that first caches hold, which together may be larger than the last one
+DRAM = Tag(BANDWIDTH, MAIN_MEMORY)
+L1 = "l1"
 
 
 @dataclass(frozen=True)
@@ -48,32 +50,36 @@ def excess(m: Measurement, device: Device) -> Excess | None:
 
 def _held(m: Measurement, device: Device) -> Iterator[tuple[float, str]]:
     """(rate, tag of the peak that bounds it) of a good row; a point of a sweep may have several."""
-    parts = m.ceiling.split("/", 3)
-    if parts[0] != SWEEP or len(parts) < 4:
-        yield m.rate or 0.0, m.ceiling
+    rate, sweep = m.rate or 0.0, m.sweep
+    if sweep is None:
+        yield rate, m.ceiling
         return
-    _, quantity, over, series = parts
-    yield m.rate or 0.0, _passed(quantity, over, series)
-    if over in PAST_CACHES and not series.endswith(IN_EVERY_SM):
-        yield _from_memory(m, device, over), "bandwidth/dram"
+    if passed := _passed(sweep):
+        yield rate, str(passed)
+    # sets that first caches hold may together be larger than the last one
+    if sweep.over in PAST_CACHES and not sweep.per_sm:
+        yield _from_memory(m, sweep, device), str(DRAM)
 
 
-def _passed(quantity: str, over: str, series: str) -> str:
-    """Tag of the unit, or of the memory inside the units, that all work of such a point passes through; none known: ''.
+def _passed(sweep: Sweep) -> Tag | None:
+    """The unit, or the memory inside the units, that all work of such a point passes through; None if unknown.
 
     Stores pass the first cache at a rate of their own, which the tables do not hold.
     """
-    if over == "intensity":
-        return f"{quantity}/{series.replace('-', '/', 1)}"
-    if over == "bank-conflict":
-        return f"{quantity}/{series}"
-    one = "/1core" if series.endswith("-1core") else ""
-    return f"{quantity}/l1/read{one}" if over == "working-set" and series.startswith("read") else ""
+    if sweep.over == INTENSITY:
+        return sweep.flat
+    if sweep.over == BANK_CONFLICT:
+        return Tag(sweep.quantity, sweep.series)
+    if sweep.over == WORKING_SET and sweep.operation == READ:
+        return sweep.at_level(L1)
+    return None
 
 
-def _from_memory(m: Measurement, device: Device, over: str) -> float:
+def _from_memory(m: Measurement, sweep: Sweep, device: Device) -> float:
     """Bytes a second that memory delivered at least: whatever the last cache kept of a pass, it is no more than its
     size. Nothing where that size is unknown."""
-    moved = (m.work or 0.0) / (m.x or math.inf) if over == "intensity" else m.bytes or 0.0
+    moved = m.bytes or 0.0
+    if sweep.over == INTENSITY:
+        moved = (m.work or 0.0) / (m.x or math.inf)
     kept = math.inf if device.last_cache_bytes is None else device.last_cache_bytes
     return (moved - kept) / (m.seconds_median or math.inf)

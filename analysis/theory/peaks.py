@@ -13,8 +13,8 @@ from typing import Any
 from analysis.theory.tables import row_of, source_of
 from analysis.units import unit_of
 from kernels.device import Device
+from probes.records.tag import BANDWIDTH, COMPUTE, LIBRARY, ONE_CORE, Tag
 
-VARIANTS = ("zeros", "sustained", "1core", "e5m2", "near", "far")
 SPARSE_PATHS = ("mma_sp", "wgmma_sp", "sparse")
 SPARSE_GAIN = 2  # 2:4 sparsity skips half the multiply-adds, and the logical work is counted
 UNIT_NAMES = {"cuda": "SM", "cpu": "core"}
@@ -87,17 +87,16 @@ def peak_for(tag: str, device: Device, clock_hz: float | None = None) -> Peak | 
     Variants and formats (``/e5m2``) share their main tag's peak; ``/1core`` has one core's. wmma, mma and wgmma are
     ways to the tensor cores, their ``_sp`` forms to the sparse rate; a vendor's gemm may use the fastest dense unit.
     """
-    parts = tag.split("/")
-    if parts[-1] == "1core":
+    measured = Tag.parse(tag)
+    main = str(measured.whole)
+    if ONE_CORE in measured.variants:
         device = replace(device, units=1)
-    parts = [p for p in parts if p not in VARIANTS]
-    if parts[0] == "bandwidth" or len(parts) == 2:
-        return _peak("/".join(parts[:2]), device, clock_hz)
-    if parts[0] != "compute" or len(parts) < 3:
+    if measured.quantity == BANDWIDTH or not measured.path:
+        return _peak(main, device, clock_hz)
+    if measured.quantity != COMPUTE:
         return None
-    path, dash, accumulator = parts[2].partition("-")
-    main = f"compute/{parts[1]}"
-    if path == "gemm":
+    path, dash, accumulator = measured.path.partition("-")
+    if path == LIBRARY:
         tensor, known = f"{main}/tensor{dash}{accumulator}", peaks(device, clock_hz)
         dense = [peak for each, peak in known.items() if each == main or each.startswith(tensor)]
         return max(dense, key=lambda p: p.per_clock or 0, default=None)

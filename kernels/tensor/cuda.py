@@ -194,7 +194,8 @@ def audit(cubin: Cubin, row: Instruction, params: Mapping[str, Any], work: Work)
     if not row.emulated(cubin.arch):
         return found
     notes = [f"emulated with {found.instruction or 'other instructions'}", found.note]
-    return replace(found, note="; ".join(note for note in notes if note))
+    facts = {**found.facts, "emulated": True}
+    return replace(found, note="; ".join(note for note in notes if note), facts=facts)
 
 
 @cache

@@ -21,8 +21,9 @@ from probes.importers.layer_row import Nodes
 from probes.importers.nodes import nodes_of
 from probes.importers.trtexec.read import left_out
 from probes.records.given import regular, storable
-from probes.records.measurement import LAYER, Measurement, RidgelineError
+from probes.records.measurement import Measurement, RidgelineError
 from probes.records.run import Run, read_run
+from probes.records.tag import LAYER
 
 NAMED = 5  # nodes in a warning
 

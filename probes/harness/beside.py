@@ -16,7 +16,6 @@ from kernels.base import Launch
 from kernels.device import Device
 from probes.harness.case import Case
 from probes.harness.clocks.sampling import Clock, Rule, Sample, calibrate
-from probes.records.measurement import OF_TAG
 
 Built = Callable[..., Any]
 """``built(case, device, clock)``: a context that builds a case's launch and gives its buffers back."""
@@ -54,7 +53,8 @@ class Beside:
         for case, samples in zip(self.cases, zip(*self.taken, strict=True), strict=True):
             clean = [s.seconds for s in samples if s.clean] or [s.seconds for s in samples]
             work = case.kernel.work(case.dtype, **case.params)
-            rates[case.ceiling] = getattr(work, OF_TAG[case.ceiling.split("/")[0]]) / median(clean)
+            counted = case.tag.counts or ""
+            rates[case.ceiling] = getattr(work, counted) / median(clean)
         return {"beside": rates}
 
 

@@ -16,6 +16,7 @@ import probes
 from kernels.base import Kernel
 from kernels.device import Device
 from probes.records.measurement import RidgelineError
+from probes.records.tag import Sweep, Tag, parse_tag
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class Case:
     also: tuple[Mapping[str, Any], ...] = ()
     beside: tuple[Case, ...] = ()
     steady: bool = False
+
+    @property
+    def tag(self) -> Tag | Sweep:
+        """What its row will speak of, with its parts. Raises ValueError if ``ceiling`` is no tag."""
+        return parse_tag(self.ceiling)
 
 
 @dataclass(frozen=True)

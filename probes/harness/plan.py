@@ -11,7 +11,8 @@ from typing import Any
 from probes.harness.case import Case
 from probes.harness.clocks.sampling import Rule
 from probes.harness.clocks.statistics import FEWEST
-from probes.records.measurement import LAYER, SWEEP
+from probes.records.layer import LISTED
+from probes.records.tag import LAYER, Sweep
 
 SAMPLE_SECONDS = {"cpu": 0.010, "cuda": 0.004}
 """A sample outlasts launch costs a hundredfold, and is short enough to fall between two preemptions."""
@@ -26,7 +27,6 @@ MOST, LEAST = 0.6, 0.014  # seconds of one case and round
 SETTLING = {"cpu": 0.08, "cuda": 0.0}
 """Until the threads of a runtime that has just started run side by side."""
 TWIN = "numba"  # the backend that measures again what another measures: not in a quick run
-LISTED = "layer"  # what x is in a sweep that lists different layers
 POINT_SECONDS = 0.002  # of one sample of a point of a sweep
 STEADY_SECONDS = 0.001
 """Of one sample of a point that stays inside a core: short enough to fall whole into a moment without a neighbour."""
@@ -74,7 +74,7 @@ def _curve(case: Case) -> tuple[Any, ...]:
 
 def is_point(case: Case) -> bool:
     """Whether a case is one of many, a point of a sweep or a layer, which no ceiling rests on."""
-    return case.ceiling.startswith((f"{SWEEP}/", f"{LAYER}/"))
+    return isinstance(case.tag, Sweep) or case.tag.quantity == LAYER
 
 
 def rules(kind: str, cases: Iterable[Case], quick: bool) -> Callable[[Case], Rule]:
@@ -89,7 +89,7 @@ def rules(kind: str, cases: Iterable[Case], quick: bool) -> Callable[[Case], Rul
     def rule(case: Case) -> Rule:
         """What is timed in turn with others needs its own time for each of them."""
         of_sweep = steady if case.steady else point
-        of_point = layer if case.ceiling.startswith(LAYER) else of_sweep
+        of_point = layer if case.tag.quantity == LAYER else of_sweep
         mine = of_point if is_point(case) else whole
         return replace(mine, budget_seconds=mine.budget_seconds * (1 + turn * len(case.beside)))
 

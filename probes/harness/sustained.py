@@ -16,20 +16,23 @@ from kernels.device import Device
 from probes.harness.clocks.sampling import Clock, Sample
 from probes.harness.task import Task
 from probes.records.measurement import FAILED, SCHEMA_VERSION, Measurement, Moment
+from probes.records.tag import COMPUTE, LIBRARY, Tag
 
 MOMENT_SECONDS = 0.1  # one point of the curve
-SPARSE = "_sp"
 
 
 def fastest(tasks: Sequence[Task]) -> Task | None:
     """The task with the highest rate on a main, dense compute path of our own."""
-    main = [t for t in tasks if t.row.rate and t.row.ceiling.startswith("compute") and _is_main(t.row)]
+    main = [task for task in tasks if task.row.rate and _is_main(task.row)]
     return max(main, key=lambda t: t.row.rate or 0.0, default=None)
 
 
 def _is_main(row: Measurement) -> bool:
-    parts = row.ceiling.split("/")
-    return len(parts) <= 3 and SPARSE not in row.ceiling and parts[-1] not in ("1core", "gemm", "zeros")
+    """True if this row is a roof of compute that our own dense kernels made."""
+    tag = row.tag
+    if not isinstance(tag, Tag) or tag.quantity != COMPUTE:
+        return False
+    return tag.draws_roof and not tag.is_sparse and tag.path != LIBRARY
 
 
 def sustain(
@@ -56,7 +59,7 @@ def sustain(
 
 def tag(row: Measurement) -> str:
     """Tag of what becomes of this row's path under load."""
-    return f"{row.ceiling}/sustained"
+    return str(Tag.parse(row.ceiling).with_variant("sustained"))
 
 
 def _moment(row: Measurement, sample: Sample, seconds: float, seen: dict[str, float]) -> Moment:

@@ -24,10 +24,12 @@ from kernels.stream.work import ARRAYS
 from probes.harness.case import Case, choose
 from probes.harness.devices.choose import choose as choose_device
 from probes.records.measurement import RidgelineError
+from probes.records.tag import BANDWIDTH, COMPUTE, MAIN_MEMORY, Tag
 
 OPCODES, READ, WRITTEN = "sass__inst_executed_per_opcode", "dram__bytes_read.sum", "dram__bytes_write.sum"
 HITS = "lts__t_sector_hit_rate.pct"
 KERNELS = "chains|stream|sweep"  # names of our kernels in CUDA C++ whose counts say something
+DRAM = Tag(BANDWIDTH, MAIN_MEMORY)
 WORKING_SET = "sweep/bandwidth/working-set/read"
 TRIPS = 64  # of a compute kernel: enough that what surrounds its loop stays below the tolerance
 TOLERANCE = 0.01
@@ -78,9 +80,9 @@ def verifiable(device: Device, only: Sequence[str] | None) -> Iterator[Case]:
 
 def counts(case: Case, device: Device) -> str:
     """What the counters can say of a case: its ``operations``, its DRAM ``bytes``, its L2 ``hits``, or nothing."""
-    if case.ceiling.startswith("compute"):
+    if isinstance(case.tag, Tag) and case.tag.quantity == COMPUTE:
         return "operations"
-    if case.ceiling.startswith("bandwidth/dram/") and case.kernel.name in ARRAYS:
+    if isinstance(case.tag, Tag) and case.tag.whole == DRAM and case.kernel.name in ARRAYS:
         return "bytes"
     fits = case.params.get("x", math.inf) <= HELD * (device.last_cache_bytes or 0)
     return "hits" if case.ceiling == WORKING_SET and fits else ""

@@ -19,6 +19,7 @@ from typing import Any
 
 from probes.importers.layer_row import BYTES, dtype_of, layer_row, malformed, precision_of
 from probes.importers.source import Source, source_of
+from probes.records.layer import read_params
 from probes.records.measurement import Measurement
 from probes.records.table import NUMBER
 
@@ -73,7 +74,7 @@ def _with_precision(rows: Sequence[Measurement], given: Sequence[str]) -> list[M
 
     given: the type of each row, empty where its cell is.
     """
-    facts = [json.loads(row.params) for row in rows]
+    facts = [dict(read_params(row.params)) for row in rows]
     dtypes: dict[str, list[str]] = {known["network"]: [] for known in facts}
     for dtype, known in zip(given, facts, strict=True):
         dtypes[known["network"]].append(dtype)

@@ -6,20 +6,20 @@ rates are properties derived from them, so a stored row can never disagree with 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+
+from probes.records.layer import LayerFacts, number, read_params
+from probes.records.tag import Sweep, Tag, parse_tag
 
 SCHEMA_VERSION = 1
 OK, SKIPPED, FAILED = "ok", "skipped", "failed"
-SWEEP, LAYER = "sweep", "layer"
-OF_TAG = {"compute": "flops", "layer": "flops", "bandwidth": "bytes", "transfer": "bytes"}
-"""What a row's rate counts, by the first part of its tag. Anything else (``latency/l2``) is a time: less is better."""
 WIDEST = 0.20
 """Half-width of a median's interval, over the median, beyond which it says too little to be trusted."""
 FORMERLY_DISTURBED = "other load disturbed most samples; all were kept"
 """Remark by which runs without the column ``trusted`` told of a row that cannot be trusted."""
+FORMERLY_EMULATED = "emulated with "
+"""Beginning of the remark by which runs without the fact ``emulated`` told of it."""
 FORMERLY_WIDE = "not quiet: the median is known to ±"
 """Beginning of the remark by which they told of each interval, which the row says itself."""
 
@@ -61,42 +61,59 @@ class Measurement:
     trusted: bool = True
     doubt: str = ""
 
+    @cached_property
+    def tag(self) -> Tag | Sweep:
+        """What the row speaks of, with its parts. Raises ValueError if ``ceiling`` is no tag."""
+        return parse_tag(self.ceiling)
+
+    @property
+    def sweep(self) -> Sweep | None:
+        """The sweep that the row is a point of; None for all other rows."""
+        return self.tag if isinstance(self.tag, Sweep) else None
+
     @property
     def quantity(self) -> str:
-        """The first part of the tag, that of a sweep left out: ``bandwidth`` of sweep/bandwidth/working-set/read."""
-        return self.ceiling.removeprefix(f"{SWEEP}/").split("/")[0]
+        """What was measured: ``bandwidth`` of bandwidth/dram/copy and of sweep/bandwidth/working-set/read."""
+        return self.tag.quantity
 
     @property
     def work(self) -> float | None:
         """Bytes of a bandwidth or transfer row, operations of a compute or layer row, None of a time."""
-        counted = OF_TAG.get(self.quantity)
+        counted = self.tag.counts
         return getattr(self, counted) if counted else None
 
     @property
     def value(self) -> float | None:
         """What the row says: its rate, or the median seconds of a latency or an overhead; None unless it is ok."""
-        return self.rate if self.quantity in OF_TAG else self.seconds_median if self.status == OK else None
+        if self.tag.counts:
+            return self.rate
+        return self.seconds_median if self.status == OK else None
 
     @cached_property
-    def _known(self) -> dict[str, Any]:
-        """``params`` as an object, read once: a run asks for its parts again and again."""
-        return dict(json.loads(self.params or "{}"))
+    def facts(self) -> LayerFacts:
+        """What ``params`` say of the layer that was timed."""
+        family = self.tag.subject if isinstance(self.tag, Tag) else ""
+        return LayerFacts.read(self.params, op=self.kernel, family=family, provider=self.backend, precision=self.dtype)
 
     @property
     def x(self) -> float | None:
         """Where a point of a sweep stands: its parameter ``x``."""
-        place = self._known.get("x")
-        return None if place is None else float(place)
+        return number(read_params(self.params), "x")
+
+    @property
+    def emulated(self) -> bool:
+        """True if the compiler made other instructions of the path, so that its rate is not that of the unit."""
+        return bool(read_params(self.params).get("emulated"))
 
     @property
     def beside(self) -> dict[str, float]:
         """Rates (FLOP/s, B/s) by tag that the machine gave at the very moments of this row's samples; mostly none."""
-        return dict(self._known.get("beside") or {})
+        return dict(read_params(self.params).get("beside") or {})
 
     @property
     def layer(self) -> str:
         """Name of the layer that was timed, empty for anything else."""
-        return str(self._known.get("layer") or "")
+        return self.facts.layer
 
     @property
     def rate(self) -> float | None:

@@ -18,8 +18,10 @@ from typing import Any
 
 from kernels.device import Device
 from probes.records.given import parsed, reason, text
+from probes.records.layer import read_params
 from probes.records.measurement import (
     FORMERLY_DISTURBED,
+    FORMERLY_EMULATED,
     FORMERLY_WIDE,
     SCHEMA_VERSION,
     Measurement,
@@ -162,6 +164,7 @@ def read_run(folder: Path) -> Run:
     if unknown := [line for row, line in zip(table.rows, table.lines, strict=True) if row.params == NULL]:
         run.damage.append(f"{ROWS_FILE} {named(unknown)} read as if params were empty: it is {NULL!r}")
     rows = [replace(row, params="") if row.params == NULL else row for row in table.rows]
+    rows = [_with_emulated(row) for row in rows]
     run.measurements = rows if "trusted" in table.columns else list(map(_older, rows))
     return run
 
@@ -193,6 +196,14 @@ def _read_facts(path: Path) -> dict[str, Any]:
     if why := schema_problem(facts["schema_version"]):
         raise RidgelineError(f"{path}: {why}")
     return dict(facts)
+
+
+def _with_emulated(row: Measurement) -> Measurement:
+    """The row; if it tells in a remark only that its path was emulated, as older runs do, with that fact."""
+    if row.emulated or not row.reason.startswith(FORMERLY_EMULATED):
+        return row
+    params = {**read_params(row.params), "emulated": True}
+    return replace(row, params=json.dumps(params, sort_keys=True))
 
 
 def _older(row: Measurement) -> Measurement:

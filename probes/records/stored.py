@@ -14,7 +14,8 @@ from typing import Any
 
 from kernels.device import Device
 from probes.records.given import shortened
-from probes.records.measurement import FAILED, LAYER, OK, SCHEMA_VERSION, SKIPPED, SWEEP, Measurement, Moment
+from probes.records.measurement import FAILED, OK, SCHEMA_VERSION, SKIPPED, Measurement, Moment
+from probes.records.tag import LAYER, parse_tag
 
 SECONDS, WORK = (1e-15, 1e9), (1e-9, 1e24)
 """Of one repetition: from what light needs for a third of a micrometre to 30 years; operations or bytes."""
@@ -41,6 +42,7 @@ MOMENT_LIMITS: Mapping[str, tuple[float, float]] = {
 }
 TEXTS = ("layer", "network", "op", "family", "provider", "precision", "sweep", "over", "series", "run")
 COUNTS = ("launches", "working_set", "textbook_bytes")
+FLAGS = ("warm", "emulated")
 LONG, SHORT = 1 << 16, 1000
 """Letters: of a layer's name (templates of C++ and fused layers have some thousands), and of any other text."""
 NAMES = ("layer", "op", "kernel")
@@ -48,8 +50,6 @@ CELLS = ("device", "started", "probe", "kernel", "backend", "dtype", "ceiling")
 LARGEST_X = 1e18
 NULL = "null"
 """JSON's word for what is not known, as an empty cell is."""
-TAG_PARTS = {SWEEP: 4}
-"""Least number of parts of a tag, by the first; of any other it is two."""
 CPUS = re.compile(r"\d{1,6}(-\d{1,6})?(,\d{1,6}(-\d{1,6})?)*", re.ASCII)
 COMPUTE_CAPABILITY = re.compile(r"\d{1,3}\.\d{1,2}", re.ASCII)
 
@@ -70,14 +70,15 @@ def row_problem(row: Measurement) -> str:
     for name in CELLS:
         if why := _too_long(name, getattr(row, name)):
             return why
-    parts = row.ceiling.split("/")
-    if len(parts) < TAG_PARTS.get(parts[0], 2) or not all(parts):
+    try:
+        tag = parse_tag(row.ceiling)
+    except ValueError:
         return f"ceiling is {shortened(repr(row.ceiling))}, which is no tag"
     if row.status == OK and not row.seconds_median:
         return f"seconds_median is {'empty' if row.seconds_median is None else 0}, though its status is {OK}"
     if None not in (row.seconds_low, row.seconds_high) and (row.seconds_low or 0) > (row.seconds_high or 0):
         return f"seconds_low is {row.seconds_low:g}, above seconds_high"
-    return _params_problem(row.params, parts[0])
+    return _params_problem(row.params, tag.quantity)
 
 
 def cells_problem(row: Measurement) -> str:
@@ -109,8 +110,9 @@ def _params_problem(params: str, quantity: str) -> str:
     for name in COUNTS:
         if not _is_count(known.get(name), 1e24):
             return _odd(name, known[name], "a number of zero or more")
-    if not isinstance(known.get("warm"), bool | int | None):
-        return _odd("warm", known["warm"], "true or false")
+    for name in FLAGS:
+        if not isinstance(known.get(name), bool | int | None):
+            return _odd(name, known[name], "true or false")
     return _x_problem(known.get("x"), quantity) or _counts_problem(known)
 
 

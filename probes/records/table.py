@@ -45,16 +45,24 @@ def unguarded(text: str) -> str:
     return text[1:] if text.startswith(GUARD) and FORMULA.match(text) else text
 
 
+IN_MEMORY = {"stored": False}
+"""Metadata of a field that has no column."""
+
+
+def columns_of(row_type: Any) -> list[str]:
+    """Names of the fields of a dataclass, or of a row of it, that are columns of its table."""
+    return [each.name for each in fields(row_type) if each.metadata.get("stored", True)]
+
+
 def csv_text(rows: Iterable[Any], row_type: type) -> str:
     """Dataclass rows as CSV: one header line of the field names; an empty cell is unknown."""
-    names = [f.name for f in fields(row_type)]
-    return _cells(names) + "".join(map(_line, rows))
+    return _cells(columns_of(row_type)) + "".join(map(_line, rows))
 
 
 @lru_cache(maxsize=1 << 15)
 def _line(row: Any) -> str:
     """Of one frozen row: kept, since a run writes all of its rows again after each step."""
-    return _cells([_text(getattr(row, f.name)) for f in fields(row)])
+    return _cells([_text(getattr(row, name)) for name in columns_of(row)])
 
 
 def _cells(values: Iterable[str]) -> str:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import pytest
 
 from analysis.model.ceilings import Ceiling, ceilings, is_roof
 from probes.records.measurement import FAILED, OK, SKIPPED, Measurement
+from probes.records.table import columns_of
 from tests.devices import CPU, GPU, measurement
 
 
 def test_the_columns_are_the_contract() -> None:
-    assert ",".join(f.name for f in fields(Ceiling)) == (
+    assert ",".join(columns_of(Ceiling)) == (
         "schema_version,device,started,tag,rate,unit,nominal_peak,observed_peak,share_nominal,share_observed,"
         "backend,dtype,clock_hz,spread,samples,status,remark,trusted,doubt,dropped"
     )
@@ -117,7 +116,7 @@ def test_what_draws_a_roof(tag: str, roof: bool) -> None:
 
 
 def test_an_emulated_path_draws_no_roof() -> None:
-    row = measurement("compute/int4/mma-int32", reason="emulated with IMMA.8816.S8.S8")
+    row = measurement("compute/int4/mma-int32", params='{"emulated": true}')
     assert not is_roof(ceilings([row], GPU)["compute/int4/mma-int32"])
 
 

@@ -143,7 +143,7 @@ def test_what_was_not_measured_is_called_by_its_name(capsys: pytest.CaptureFixtu
         progress.step(done)
         progress.step(lost)
     first, second = capsys.readouterr().out.splitlines()
-    assert f"layer/{done.ceiling.split('/')[1]} {done.layer} fp16" in first
+    assert f"{done.ceiling} {done.layer} fp16" in first
     assert f"{done.layer} fp16" in second and "skipped: no kernel of it" in second
     run = run_of(lost)
     page = html(run, {}, "<svg></svg>", [], [], "")

@@ -20,6 +20,7 @@ from kernels.cache.cuda import SM_SIZES
 from kernels.device import Device
 from probes.records.measurement import FAILED, Measurement
 from probes.records.run import COMPLETE, Run
+from probes.records.tag import Tag
 from tests.devices import CPU, GPU, measurement
 
 K, M = 1 << 10, 1 << 20
@@ -159,7 +160,7 @@ def test_unknown_sizes_are_named_by_order_or_by_number_and_it_is_said(steps: int
     ends = [(32 * K, 2e11), (M, 1e11), (32 * M, 5e10)][: steps - 1]
     rows = sweep(f"{BANDWIDTH}read", [*ends, (inf, 1.5e10)], 4 * K, 256 * M, 4, 0.01)
     told = levels(rows, replace(CPU, facts={}))
-    assert [row.ceiling.split("/")[1] for row in told.rows] == names
+    assert [Tag.parse(row.ceiling).subject for row in told.rows] == names
     assert told.notes == (BY_ORDER,)
 
 

@@ -18,6 +18,7 @@ from analysis.model.sweeps import Sweep
 from analysis.tell.report import summary
 from probes.records.measurement import FAILED, Measurement
 from probes.records.run import COMPLETE, Run
+from probes.records.tag import parse_tag
 from tests.analysis.test_levels import BANDWIDTH, LATENCY, K, M, cpu, point, read, sweep
 from tests.devices import GPU, measurement
 
@@ -221,4 +222,6 @@ def test_the_table_keeps_its_order() -> None:
     tags = ["transfer/h2d", "overhead/launch", "latency/l1", "compute/fp32", "bandwidth/dram/read"]
     made = [measurement(tag) for tag in tags]
     found = model(Run(DEVICE, "2030-01-02T03:04:05Z", {}, {}, measurements=made)).ceilings
-    assert list(dict.fromkeys(tag.split("/")[0] for tag in found)) == [t.split("/")[0] for t in reversed(tags)]
+    assert list(dict.fromkeys(parse_tag(tag).quantity for tag in found)) == [
+        parse_tag(tag).quantity for tag in reversed(tags)
+    ]

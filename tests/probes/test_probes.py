@@ -13,7 +13,7 @@ from kernels.base import Work
 from kernels.device import Device
 from probes import bandwidth
 from probes.harness.case import all_probes, choose
-from probes.records.measurement import OF_TAG, SWEEP, RidgelineError
+from probes.records.measurement import RidgelineError
 from tests.devices import CPU, GPU
 
 MIB, GIB = 1 << 20, 1 << 30
@@ -40,22 +40,15 @@ def test_arrays_are_past_the_last_cache(device: Device, least: int, most: int) -
 def test_every_case_has_work_a_backend_and_a_tag(name: str, device: Device) -> None:
     for case in all_probes()[name].cases(device):
         work = case.kernel.work(case.dtype, **case.params)
-        counted = OF_TAG.get(case.ceiling.removeprefix(f"{SWEEP}/").split("/")[0])
-        if case.ceiling.startswith("layer/"):
+        counted = case.tag.counts
+        if case.tag.quantity == "layer":
             assert work.bytes > 0, "a layer may compute nothing, but it moves something"
         else:
             assert getattr(work, counted) > 0 if counted else work == Work()
         assert case.backend in case.kernel.backends
         assert case.kernel.memory_bytes(case.dtype, case.params) >= 0
-        assert case.ceiling.split("/")[0] in (
-            "bandwidth",
-            "compute",
-            "latency",
-            "transfer",
-            "overhead",
-            "sweep",
-            "layer",
-        )
+        assert case.tag.quantity in ("bandwidth", "compute", "latency", "transfer", "overhead", "layer")
+        assert str(case.tag) == case.ceiling
 
 
 @pytest.mark.parametrize("dtype", ["fp64", "fp32"])

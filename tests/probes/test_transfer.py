@@ -10,6 +10,7 @@ import pytest
 from kernels.device import Device
 from probes import overhead, transfer
 from probes.harness.case import Case
+from probes.records.tag import Tag
 from tests.devices import CPU, GPU
 
 MIB, GIB = 1 << 20, 1 << 30
@@ -43,7 +44,7 @@ def test_a_discrete_gpu_is_asked_about_the_bus(machine: Any) -> None:
         "transfer/d2h/pageable",
     }
     for case in found.values():
-        assert case.kernel.name == case.ceiling.split("/")[1]
+        assert case.kernel.name == Tag.parse(case.ceiling).subject
 
 
 def test_a_sweep_goes_from_latency_to_bandwidth(machine: Any) -> None:

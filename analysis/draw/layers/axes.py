@@ -18,6 +18,7 @@ from analysis.layers.roof_above import capacities, compute_roof
 from analysis.model.roofline import Roof, Roofline, attainable, ridge
 from analysis.units import brief, fraction, si
 from kernels.device import Device
+from probes.records.tag import Tag
 
 STRIP, AXIS, LEVELS = 0.66, 0.92, 1.06  # inches: width of the strip, room left of an axis and left of the strip
 AROUND = 1.8  # room around points and roofs, by this factor
@@ -26,7 +27,7 @@ AROUND = 1.8  # room around points and roofs, by this factor
 def roofs_of(model: Roofline, device: Device, layers: Iterable[Placement]) -> Roofline:
     """The roofs these layers are held to, best first."""
     kept = {name for name, _ in capacities(device)}
-    slopes = [roof for roof in model.bandwidth if roof == model.memory or roof.tag.split("/")[1] in kept]
+    slopes = [roof for roof in model.bandwidth if roof == model.memory or Tag.parse(roof.tag).subject in kept]
     flats = {compute_roof(dtype, model) for dtype in {p.dtype for p in layers}}
     return Roofline(tuple(roof for roof in model.compute if roof in flats), tuple(slopes))
 
@@ -98,7 +99,7 @@ def _roofline(ax: Any, roofs: Roofline, layers: Sequence[Placement]) -> Any:
 
 
 def _flat_name(roof: Roof) -> str:
-    return f"{clipped(roof.tag.split('/')[1].upper())} {si(roof.rate, roof.unit)}"
+    return f"{clipped(Tag.parse(roof.tag).subject.upper())} {si(roof.rate, roof.unit)}"
 
 
 def _flat_names(ax: Any, roofs: Sequence[Roof]) -> None:

@@ -8,7 +8,6 @@ compulsory bytes are what crosses its border, from the layer information where s
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -54,7 +53,7 @@ def read(
 
 def left_out(rows: Iterable[Measurement], nodes: Nodes) -> list[str]:
     """Nodes with work that no layer of these rows names: folded into constants, or into a neighbour in silence."""
-    inside = {name for row in rows for name in json.loads(row.params)["nodes"]}
+    inside = {name for row in rows for name in row.facts.nodes}
     return [name for name, work in nodes.items() if work.flops and name not in inside]
 
 

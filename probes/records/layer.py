@@ -1,0 +1,124 @@
+"""The noun LayerFacts: what a layer's row says of it in ``params``, read once. Standard library only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+CAPTURED = "captured"
+"""How ``run`` begins where a CUDA graph was replayed."""
+LISTED = "layer"
+"""What a sweep goes over that lists different layers: its x is then a place in the list."""
+CHANNELS = ("channels", "in_channels", "out_channels")
+
+
+@lru_cache(maxsize=1 << 15)
+def read_params(params: str) -> Mapping[str, Any]:
+    """The JSON object that a row's ``params`` hold; empty for an empty text.
+
+    It is kept, since every table and picture asks for the same rows again: do not change it.
+    """
+    return dict(json.loads(params or "{}"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerFacts:
+    """What a row says of a layer beside its work and time. ``LayerFacts()`` is a row that says nothing."""
+
+    network: str = ""
+    """Name of the network that it is a part of; empty for a layer of our own."""
+    layer: str = ""
+    """Its name in the network or the list."""
+    op: str = ""
+    """The ONNX operation, or a tool's word for it."""
+    family: str = ""
+    """Kind of operation: ``convolution``, ``movement``."""
+    provider: str = ""
+    """Which library or tool ran it: ``cpu``, ``cuda``, ``tensorrt``, ``cublaslt``."""
+    precision: str = ""
+    """That of the whole network: a layer left in floats in an INT8 network says ``int8``."""
+    sweep: str = ""
+    """Name of the sweep over layers that it is a point of; empty for none."""
+    over: str = "x"
+    """What ``x`` is in that sweep: ``kernel size``, or ``LISTED``."""
+    series: str = ""
+    """Which curve of the sweep it is on."""
+    x: float | None = None
+    """Its place on the curve, or in the list; None outside of sweeps."""
+    warm: bool = False
+    """True if the caches could hold its data when it ran."""
+    working_set: float | None = None
+    """Bytes of its inputs, weights and outputs; None if unknown."""
+    launches: float | None = None
+    """Kernels that one run launches; None if unknown."""
+    captured: bool = False
+    """True if a CUDA graph was replayed, so that each run costs one launch."""
+    nodes: tuple[str, ...] = ()
+    """Names of the ONNX nodes that it holds, as far as an importer knows them."""
+    ran: Mapping[str, int] = field(default_factory=dict)
+    """Of a whole network: how often each operation ran, by the runtime's name."""
+    explained: tuple[tuple[str, Any], ...] = ()
+    """Of a whole network: counts, each with its name, that explain why its time is not the sum of its layers."""
+    saturated: float | None = None
+    """Error of its own INT8 result, in parts of the largest value, where sums of products saturate; None if right."""
+    channels: Mapping[str, int] = field(default_factory=dict)
+    """Its channels by name (one of ``CHANNELS``), where it has some."""
+
+    @property
+    def listed(self) -> bool:
+        """True if its sweep is a list of different layers."""
+        return self.over == LISTED
+
+    @staticmethod
+    def read(params: str, *, op: str, family: str, provider: str, precision: str) -> LayerFacts:
+        """The facts in a row's ``params``. The four others are taken where these say nothing of them."""
+        known = read_params(params)
+        return LayerFacts(
+            network=_text(known, "network"),
+            layer=_text(known, "layer"),
+            op=_text(known, "op") or op,
+            family=_text(known, "family") or family,
+            provider=_text(known, "provider") or provider,
+            precision=_text(known, "precision") or precision,
+            sweep=_text(known, "sweep"),
+            over=_text(known, "over") or "x",
+            series=_text(known, "series"),
+            x=number(known, "x"),
+            warm=bool(known.get("warm")),
+            working_set=known.get("working_set"),
+            launches=known.get("launches"),
+            captured=_text(known, "run").startswith(CAPTURED),
+            nodes=_names(known.get("nodes")),
+            ran=known.get("ran") or {},
+            explained=_explained(known.get("explained") or {}),
+            saturated=_error(known.get("saturated")),
+            channels={name: known[name] for name in CHANNELS if isinstance(known.get(name), int)},
+        )
+
+
+def _text(known: Mapping[str, Any], name: str) -> str:
+    return str(known.get(name) or "")
+
+
+def number(known: Mapping[str, Any], name: str) -> float | None:
+    """The number of this name; None if there is none."""
+    value = known.get(name)
+    return None if value is None else float(value)
+
+
+def _names(listed: Any) -> tuple[str, ...]:
+    """The names in a list; none of anything else, which another tool may have stored."""
+    return tuple(map(str, listed)) if isinstance(listed, list) else ()
+
+
+def _error(fault: Any) -> float | None:
+    """The error of a fault as the harness stores it: ``{"values": 3, "of": 8, "error": 0.07}``."""
+    return number(fault, "error") if isinstance(fault, dict) else None
+
+
+def _explained(facts: Any) -> tuple[tuple[str, Any], ...]:
+    """Names and counts. A single fact, as other tools may state it, has no name."""
+    return tuple(facts.items()) if isinstance(facts, dict) else (("", facts),)

@@ -1,0 +1,217 @@
+"""The noun Tag: what a row speaks of. No other file takes a tag apart. Standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+SWEEP = "sweep"
+COMPUTE, BANDWIDTH, LATENCY = "compute", "bandwidth", "latency"
+OVERHEAD, LAYER = "overhead", "layer"
+ONE_CORE, PER_SM, CHASE = "1core", "per-sm", "chase"
+READ, LIBRARY, MAIN_MEMORY = "read", "gemm", "dram"
+WORKING_SET, INTENSITY, BANK_CONFLICT = "working-set", "intensity", "bank-conflict"
+OF_TAG = {COMPUTE: "flops", LAYER: "flops", BANDWIDTH: "bytes", "transfer": "bytes"}
+"""What a row's rate counts, by its quantity. Of any other quantity (latency, overhead) the row is a time."""
+SPARSE = "_sp"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A condition that is not the usual one. A tag ends with the names of its variants."""
+
+    name: str
+    """As tags hold it: ``zeros`` of compute/fp16/gemm/zeros."""
+    meaning: str
+    """What differs from the same tag without it."""
+    draws_roof: bool = False
+    """True if a program can expect this rate, so that it may be a roof of its own."""
+
+
+VARIANTS: Mapping[str, Variant] = {
+    variant.name: variant
+    for variant in (
+        Variant("zeros", "all operands are zero, which takes less power than random ones"),
+        Variant("sustained", "the load went on until clock and power were steady"),
+        Variant(ONE_CORE, "one core of a CPU works alone"),
+        Variant("e5m2", "FP8 with five bits of exponent, as fast as the usual four"),
+        Variant("near", "the part of a GPU's L2 that is close to the multiprocessor"),
+        Variant("far", "the part of a GPU's L2 that is on the other side"),
+        Variant("pageable", "the host's memory is not pinned"),
+        Variant("4B", "each access of a thread is 4 bytes wide"),
+        Variant("8B", "each access of a thread is 8 bytes wide"),
+        Variant("16B", "each access of a thread is 16 bytes wide"),
+    )
+}
+"""Every variant there is, by name. A new one is one row here."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What a sweep goes over."""
+
+    title: str
+    """As pictures name it."""
+    unit: str = ""
+    """Unit of x: ``B`` for bytes, empty for counts and ratios."""
+
+
+AXES: Mapping[str, Axis] = {
+    WORKING_SET: Axis("Working set", "B"),
+    BANK_CONFLICT: Axis("Lanes of a warp that share a bank"),
+    "blocks-per-sm": Axis("Resident blocks per SM"),
+    "threads": Axis("Cores at work"),
+    "stride": Axis("Stride in elements"),
+    "gather": Axis("Bytes read together at a random place", "B"),
+    "size": Axis("Size of the transfer", "B"),
+    INTENSITY: Axis("Operational intensity in operations per byte"),
+}
+"""Every axis that is called otherwise than its own name, by that name."""
+
+
+@dataclass(frozen=True)
+class Tag:
+    """What a row speaks of: ``compute/fp8/wgmma-fp32/e5m2/zeros``, with its parts."""
+
+    quantity: str
+    """What was measured: ``compute``, ``bandwidth``, ``latency``, ``transfer``, ``overhead`` or ``layer``."""
+    subject: str
+    """Of what: a number format (``fp8``), a level of memory (``dram``), a direction (``h2d``), a family of layers."""
+    path: str = ""
+    """By which instruction, operation or library: ``wgmma-fp32``, ``copy``, ``gemm``. Empty for the usual one."""
+    variants: tuple[str, ...] = ()
+    """Names of its variants, in the order in which the tag is written."""
+
+    @staticmethod
+    def parse(text: str) -> Tag:
+        """The tag written so. Raises ValueError for a text that is none, and for the tag of a sweep."""
+        found = parse_tag(text)
+        if isinstance(found, Sweep):
+            raise ValueError(f"{text} is the tag of a sweep")
+        return found
+
+    def __str__(self) -> str:
+        parts = (self.quantity, self.subject, self.path, *self.variants)
+        return "/".join(part for part in parts if part)
+
+    @property
+    def counts(self) -> str | None:
+        """The work that its rate counts, ``flops`` or ``bytes``; None if its rows are times."""
+        return OF_TAG.get(self.quantity)
+
+    @property
+    def operands(self) -> str:
+        """The number format of a compute tag."""
+        return self.subject
+
+    @property
+    def whole(self) -> Tag:
+        """The same quantity of the same subject, whatever the path: ``bandwidth/dram`` of bandwidth/dram/copy."""
+        return Tag(self.quantity, self.subject)
+
+    @property
+    def is_sparse(self) -> bool:
+        """True if its path skips operands that are zero by 2:4 sparsity."""
+        return SPARSE in self.path
+
+    @property
+    def draws_roof(self) -> bool:
+        """True if its ceiling may be a roof: a compute path or a whole level of memory, and no variant forbids it."""
+        if not all(VARIANTS[name].draws_roof for name in self.variants):
+            return False
+        if self.quantity == BANDWIDTH:
+            return not self.path
+        return self.quantity == COMPUTE
+
+    def with_variant(self, name: str) -> Tag:
+        """The same under one more condition."""
+        return replace(self, variants=(*self.variants, name))
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a point of a sweep speaks of: ``sweep/bandwidth/working-set/read-1core``, with its parts."""
+
+    quantity: str
+    """What was measured at each point, as in ``Tag``."""
+    over: str
+    """What x is: a name of ``AXES``, or one of its own."""
+    series: str
+    """Which curve the point is on: an operation, a precision with its path, and who took part."""
+
+    @staticmethod
+    def parse(text: str) -> Sweep:
+        """The sweep written so. Raises ValueError for any other text."""
+        found = parse_tag(text)
+        if isinstance(found, Tag):
+            raise ValueError(f"{text} is no tag of a sweep")
+        return found
+
+    def __str__(self) -> str:
+        return "/".join((SWEEP, self.quantity, self.over, self.series))
+
+    @property
+    def counts(self) -> str | None:
+        """The work that its rate counts, ``flops`` or ``bytes``; None if its rows are times."""
+        return OF_TAG.get(self.quantity)
+
+    @property
+    def operands(self) -> str:
+        """The number format of a series that is one: ``fp16`` of fp16-mma-fp32."""
+        return self.series.partition("-")[0]
+
+    @property
+    def axis(self) -> Axis:
+        """Title and unit of what it goes over."""
+        return AXES.get(self.over) or Axis(self.over.replace("-", " ").capitalize())
+
+    @property
+    def one_core(self) -> bool:
+        """True if one core of a CPU worked alone."""
+        return self.series.endswith(f"-{ONE_CORE}")
+
+    @property
+    def per_sm(self) -> bool:
+        """True if every multiprocessor had a working set of its own."""
+        return self.series.endswith(f"-{PER_SM}")
+
+    @property
+    def chases(self) -> bool:
+        """True if each load waited for the one before, so that the points are latencies."""
+        return self.series.startswith(CHASE)
+
+    @property
+    def operation(self) -> str:
+        """What was done at each point: ``read`` of read-1core; empty for a chase."""
+        if self.chases:
+            return ""
+        return self.series.removesuffix(f"-{ONE_CORE}").removesuffix(f"-{PER_SM}")
+
+    @property
+    def flat(self) -> Tag:
+        """The tag whose rate is the flat roof over a sweep of intensities: ``compute/fp16/mma-fp32``."""
+        operands, _, path = self.series.partition("-")
+        return Tag(self.quantity, operands, path)
+
+    def at_level(self, level: str) -> Tag:
+        """The tag of what this sweep says of a level of memory: ``bandwidth/l2/read/1core``."""
+        return Tag(self.quantity, level, self.operation, (ONE_CORE,) if self.one_core else ())
+
+
+@lru_cache(maxsize=1 << 12)
+def parse_tag(text: str) -> Tag | Sweep:
+    """The tag or the sweep written so. Raises ValueError for a text that is neither."""
+    quantity, *parts = text.split("/")
+    is_sweep = quantity == SWEEP
+    fewest = 3 if is_sweep else 1
+    if len(parts) < fewest or not all((quantity, *parts)):
+        raise ValueError(f"{text!r} is no tag")
+    if is_sweep:
+        of, over, *series = parts
+        return Sweep(of, over, "/".join(series))
+    subject, *path = parts
+    variants: list[str] = []
+    while path and path[-1] in VARIANTS:
+        variants.insert(0, path.pop())
+    return Tag(quantity, subject, "/".join(path), tuple(variants))
