@@ -18,6 +18,7 @@ from probes.records.tag import BANDWIDTH, LATENCY, MAIN_MEMORY, ONE_CORE, READ, 
 
 SHARED_CORE = 1.25
 """Times as fast as a point, from which larger sets say that it was disturbed: small sets cost a little more."""
+MOST_ALIKE = 0.9  # of what one core has alone in a cycle, that each of all must have: they start and end together
 FEW = 2  # larger sets that must say so
 ALIKE_IN_MEMORY = READ
 """The one operation whose rates of caches and of main memory compare: stores to memory may bypass the caches."""
@@ -33,7 +34,8 @@ def judged(rows: Iterable[Measurement], device: Device) -> list[Measurement]:
     alone = [_alone(row, device, fastest) for row in every]
     best = _best_by_tag(alone)
     among = [_among(row, best, device) for row in alone]
-    return _among_points(among, device)
+    beside = _beside_one_core(among, device)
+    return _among_points(beside, device)
 
 
 def _alone(row: Measurement, device: Device, fastest: float | None) -> Measurement:
@@ -159,6 +161,38 @@ def _among(row: Measurement, best: Mapping[str, Span], device: Device) -> Measur
         if rival and span.is_beaten_by(rival):
             return _doubted(row, f"{name} gives {si(rival.value, rival.unit)}, and this {si(span.value, span.unit)}")
     return row
+
+
+def _beside_one_core(rows: Sequence[Measurement], device: Device) -> list[Measurement]:
+    """The same rows, with the first cache of all cores judged by that of one.
+
+    Each core has a first cache of its own, so that each of all reads as many bytes in a cycle as one alone. What shares
+    the cores, such as a neighbour on their other hardware threads, shows here and nowhere else.
+    """
+    kinds = device.facts.get("core_kinds") or ()
+    first = device.caches[0] if device.caches else None
+    if device.kind != "cpu" or device.units < 2 or len(kinds) > 1 or first is None or first.units > 1:
+        return list(rows)
+    alone = {row.ceiling: _bytes_a_cycle(row, 1) for row in rows if row.sweep is None and row.trusted}
+    found = list(rows)
+    for place, row in enumerate(rows):
+        tag = row.tag
+        if isinstance(tag, Sweep) or not row.trusted or (tag.quantity, tag.subject) != (BANDWIDTH, first.level):
+            continue
+        one = alone.get(str(tag.with_variant(ONE_CORE)))
+        each = _bytes_a_cycle(row, device.units)
+        if one and each and each < MOST_ALIKE * one:
+            found[place] = _doubted(
+                row, f"one core alone has {one:.0f} bytes a cycle, and each of these {each:.0f}: something shared them"
+            )
+    return found
+
+
+def _bytes_a_cycle(row: Measurement, cores: int) -> float | None:
+    """Bytes that each core moved in a cycle of its clock; None if the row or its clock is unknown."""
+    if row.value is None or not row.clock_hz:
+        return None
+    return row.value / row.clock_hz / cores
 
 
 def _rivals(tag: Tag, device: Device) -> Iterator[tuple[Tag, str]]:

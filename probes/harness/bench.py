@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kernels.base import Unavailable
@@ -50,6 +50,8 @@ class _Ask:
     """When to stop sampling it."""
     seconds: float = 0.0
     """How long to sustain it."""
+    row: Measurement | None = None
+    """What is known of it by now: a worker knows only what it measured itself."""
 
 
 Find = Callable[["str | None"], tuple[Device, str]]
@@ -98,7 +100,9 @@ class _Worker:
     def sustain(self, ask: _Ask) -> list[sustained.Moment]:
         """The curve of a task's load that goes on for so long."""
         device, clock = self._running()
-        return sustained.sustain(self._todo[ask.task], device, clock, ask.seconds, nvml.Watch(device).read)
+        assert ask.row is not None
+        task = replace(self._todo[ask.task], row=ask.row)
+        return sustained.sustain(task, device, clock, ask.seconds, nvml.Watch(device).read)
 
     def _running(self) -> tuple[Device, Clock]:
         """The device and its clock, which is started once."""
@@ -183,7 +187,7 @@ class GuardedBench:
 
     def sustain(self, task: Task, seconds: float) -> list[sustained.Moment]:
         """The curve of a load that goes on for so long. Raises what the device raises, or Broken."""
-        ask = _Ask("sustain", task=self._places[id(task)], seconds=seconds)
+        ask = _Ask("sustain", task=self._places[id(task)], seconds=seconds, row=task.row)
         moments: list[sustained.Moment] = self._guard.ask(ask, LEAST_PATIENCE + 2 * seconds)
         return moments
 

@@ -30,7 +30,7 @@ TWIN = "numba"  # the backend that measures again what another measures: not in 
 POINT_SECONDS = 0.002  # of one sample of a point of a sweep
 STEADY_SECONDS = 0.001
 """Of one sample of a point that stays inside a core: short enough to fall whole into a moment without a neighbour."""
-STEADY_FEWEST = 20
+STEADY_FEWEST = 40
 """Samples of a turn of such a point, at least: its fastest ones speak for it, so there must be a choice."""
 STEADY_BUDGET = 0.06  # seconds of such a point and turn where a neighbour comes and goes
 SHORTEST_SECONDS = {"cpu": 0.001}

@@ -195,3 +195,16 @@ def test_a_path_that_reaches_the_peak_needs_no_other() -> None:
     assert model(Run(device, "t", {}, {}, status=COMPLETE, measurements=[wgmma, wmma])).model.doubted == ()
     slow = replace(wgmma, flops=0.5 * (wgmma.flops or 0))
     assert len(model(Run(device, "t", {}, {}, status=COMPLETE, measurements=[slow, wmma])).model.doubted) == 1
+
+
+def test_first_caches_that_something_shared_are_no_roof() -> None:
+    one = row("bandwidth/l1/read/1core", 190e9)
+    shared = verdict(one, row("bandwidth/l1/read", 280e9))["bandwidth/l1/read"]
+    assert not shared.trusted
+    assert shared.doubt == "one core alone has 63 bytes a cycle, and each of these 47: something shared them"
+    assert verdict(one, row("bandwidth/l1/read", 360e9))["bandwidth/l1/read"].trusted
+    slower = row("bandwidth/l1/read", 280e9, clock_hz=2.3e9)
+    assert verdict(one, slower)["bandwidth/l1/read"].trusted, "a lower clock is not a neighbour"
+    assert verdict(one, row("bandwidth/l2/read", 150e9))["bandwidth/l2/read"].trusted, "others may share what is larger"
+    mixed = replace(MACHINE, facts={**MACHINE.facts, "core_kinds": [{}, {}]})
+    assert verdict(one, row("bandwidth/l1/read", 280e9), device=mixed)["bandwidth/l1/read"].trusted
