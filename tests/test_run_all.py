@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,16 @@ def test_a_named_probe_that_asks_nothing_here_is_a_warning(tmp_path: Path, capsy
 
 def broken(*_: Any) -> Any:
     raise KernelError("the device has fallen off the bus")
+
+
+def test_a_load_runs_as_long_at_a_time_as_its_curve_has_points(tmp_path: Path) -> None:
+    """The worker did not time the path itself, since it was renewed meanwhile: it has to be told how long one takes."""
+    assert main(*SMALL, "--sustained", "1", "--out", str(tmp_path)) == 0
+    folder = only_run(tmp_path)
+    moments = table(folder, "sustained.csv")
+    seconds = [float(moment["seconds"]) for moment in moments]
+    assert 2 <= len(moments) <= 1 / sustained.MOMENT_SECONDS + 2
+    assert min(b - a for a, b in pairwise(seconds)) >= sustained.MOMENT_SECONDS / 4
 
 
 def test_a_load_that_breaks_is_a_failed_row_and_ends_no_run(

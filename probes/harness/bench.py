@@ -14,7 +14,7 @@ from probes.harness.devices import nvml
 from probes.harness.guard import Broken, Guard
 from probes.harness.task import Task
 from probes.harness.turn import Turn, prepare, take_turn, told
-from probes.records.measurement import FAILED, OK, SKIPPED, RidgelineError
+from probes.records.measurement import FAILED, OK, SKIPPED, Measurement, RidgelineError
 
 PATIENCE = 10  # times as long as a turn is expected to take, it may
 LEAST_PATIENCE = 20.0  # seconds, at least
