@@ -46,21 +46,21 @@ CORES = (
 
 TESTS = (
     # The CPU's kernels: their numbers, and the machine code that was compiled for this core.
-    "tests/kernels/test_cpu_target.py",
-    "tests/kernels/test_cpu_kernels.py",
-    "tests/kernels/test_cache_cpu.py",
-    "tests/kernels/test_mixed.py::test_the_cpu_computes_what_numpy_computes",
-    "tests/kernels/test_mixed.py::test_the_loops_of_every_point_do_the_declared_work",
-    "tests/kernels/test_access.py::test_the_cpu_reads_each_element_once",
-    "tests/kernels/test_access.py::test_a_pass_that_misses_an_element_shows",
+    "tests/kernels/cpu/test_target.py",
+    "tests/kernels/cpu/test_kernels.py",
+    "tests/kernels/cache/test_cpu.py",
+    "tests/kernels/intensity/test_intensity.py::test_the_cpu_computes_what_numpy_computes",
+    "tests/kernels/intensity/test_intensity.py::test_the_loops_of_every_point_do_the_declared_work",
+    "tests/kernels/access/test_access.py::test_the_cpu_reads_each_element_once",
+    "tests/kernels/access/test_access.py::test_a_pass_that_misses_an_element_shows",
     # What a CPU is, and the threads that are timed on it.
-    "tests/probes/devices/test_cpu.py",
-    "tests/probes/devices/test_kinds.py",
-    "tests/probes/devices/test_sizes.py",
-    "tests/probes/harness/test_team.py",
+    "tests/probes/harness/devices/test_cpu.py",
+    "tests/probes/harness/devices/test_kinds.py",
+    "tests/probes/harness/devices/test_sizes.py",
+    "tests/probes/harness/clocks/test_team.py",
     # Layers in INT8 and beside it, by ONNX Runtime.
-    "tests/kernels/test_layer_ort.py",
-    "tests/kernels/test_layer_quantize.py",
+    "tests/kernels/runtime/test_session.py",
+    "tests/kernels/precision/test_quantize.py",
 )
 RUN = ("run_all.py", "--device", "cpu", "--quick")
 """Then the whole program: every kernel of its probes runs, whatever the rates."""

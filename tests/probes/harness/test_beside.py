@@ -17,7 +17,7 @@ from probes.harness.rounds import run
 from probes.harness.task import tasks
 from probes.records.measurement import SKIPPED
 from tests.devices import CPU
-from tests.probes.harness.test_run import RIGHT, STARTED, Launch
+from tests.probes.harness.test_rounds import RIGHT, STARTED, Launch
 
 
 class Named(Launch):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from probes.harness.devices.limits import memory, quota_cores
-from tests.probes.devices.trees import write
+from tests.probes.harness.devices.trees import write
 
 V1 = "sys/fs/cgroup/cpu,cpuacct"
 NAMED = "4:cpu,cpuacct:"

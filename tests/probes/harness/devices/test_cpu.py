@@ -10,7 +10,17 @@ import pytest
 from kernels.cpu import target
 from probes.harness.devices import cpu
 from probes.harness.devices.cores import AMD, ARM, INTEL, core_name
-from tests.probes.devices.trees import MEMINFO, arm_block, graviton, orin_cpu, siblings, write, x86_block, xeon, zen5
+from tests.probes.harness.devices.trees import (
+    MEMINFO,
+    arm_block,
+    graviton,
+    orin_cpu,
+    siblings,
+    write,
+    x86_block,
+    xeon,
+    zen5,
+)
 
 MIB = 1 << 20
 
@@ -309,7 +319,7 @@ def test_arm_core_names(implementer: str, part: str, name: str) -> None:
 
 def test_every_core_with_a_peak_can_be_recognised() -> None:
     names = {*INTEL.values(), *AMD.values(), *ARM.values()}
-    peaks = (Path(__file__).parents[3] / "analysis/theory/peaks.toml").read_text(encoding="utf-8")
+    peaks = (Path(__file__).parents[4] / "analysis/theory/peaks.toml").read_text(encoding="utf-8")
     assert set(re.findall(r"^\[cpu\.(.+)\]", peaks, re.MULTILINE)) <= names
 
 

@@ -12,7 +12,7 @@ import pytest
 from analysis.theory import __main__
 from analysis.theory.products import products
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def text_of(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:

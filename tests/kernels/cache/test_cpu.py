@@ -16,7 +16,7 @@ from kernels.chase import work as chase_work
 from kernels.cpu import memory
 from probes.harness.check import difference
 from tests.devices import CPU
-from tests.kernels.test_cpu_kernels import THREADS, Host, Team, host, team
+from tests.kernels.cpu.test_kernels import THREADS, Host, Team, host, team
 
 __all__ = ["host", "team"]  # the fixtures of the other CPU kernels
 PARAMS = {"x": 64 << 10, "line": 64}

@@ -20,10 +20,10 @@ from kernels.fma import cpu as fma_cpu
 from kernels.fma import work as fma_work
 from probes.harness.check import difference
 from tests.devices import CPU
-from tests.kernels.test_cpu_kernels import DTYPES, THREADS, Host, Team, fma_params, host, team
+from tests.kernels.cpu.test_kernels import DTYPES, THREADS, Host, Team, fma_params, host, team
 
 __all__ = ["host", "team"]
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 EVERYTHING = replace(CPU, features=tuple(target.ARM if target.is_arm() else target.X86))
 
 

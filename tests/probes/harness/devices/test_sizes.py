@@ -10,7 +10,7 @@ from probes import bandwidth
 from probes.harness.devices import cpu
 from probes.harness.devices.cores import AMD, INTEL
 from probes.harness.devices.sizes import CORES
-from tests.probes.devices.trees import CPUS, cache, cut_sockets, one_last_cache, siblings, write, x86_block
+from tests.probes.harness.devices.trees import CPUS, cache, cut_sockets, one_last_cache, siblings, write, x86_block
 
 MIB = 1 << 20
 

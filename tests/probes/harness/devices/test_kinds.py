@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from probes.harness.devices import cpu
-from tests.probes.devices.trees import (
+from tests.probes.harness.devices.trees import (
     CPUS,
     MEMINFO,
     arm_block,

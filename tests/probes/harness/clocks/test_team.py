@@ -13,7 +13,7 @@ import pytest
 
 from probes.harness.clocks.team import Team
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 def test_an_interrupt_waits_for_the_threads() -> None:

@@ -16,7 +16,7 @@ from probes.records.measurement import Measurement
 from probes.records.run import read_run
 from tests.devices import CPU, GPU, measurement
 
-REFERENCE = Path(__file__).parents[2] / "results" / "reference"
+REFERENCE = Path(__file__).parents[3] / "results" / "reference"
 ROWS = [(kind, arch) for kind in ("cuda", "cpu") for arch in tables()[kind]]
 
 

@@ -19,7 +19,7 @@ from analysis.tell.report import summary
 from probes.records.measurement import FAILED, Measurement
 from probes.records.run import COMPLETE, Run
 from probes.records.tag import parse_tag
-from tests.analysis.test_levels import BANDWIDTH, LATENCY, K, M, cpu, point, read, sweep
+from tests.analysis.model.test_levels import BANDWIDTH, LATENCY, K, M, cpu, point, read, sweep
 from tests.devices import GPU, measurement
 
 DEVICE = cpu(32 * K, M, 32 * M, shared_by=2)

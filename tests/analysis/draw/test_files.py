@@ -62,7 +62,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from analysis.draw.files import _end_with
-from tests.analysis.test_drawing import own_number
+from tests.analysis.draw.test_files import own_number
 if __name__ == "__main__":
     with ProcessPoolExecutor(2, get_context("spawn"), _end_with, (os.getpid(),)) as pool:
         print(*pool.map(own_number, range(2)), flush=True)

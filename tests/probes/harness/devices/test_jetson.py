@@ -11,7 +11,7 @@ import pytest
 from kernels.device import Device
 from probes.harness.devices import jetson
 from tests.devices import CPU, GPU
-from tests.probes.devices.trees import EMC, JETSONS, release, write
+from tests.probes.harness.devices.trees import EMC, JETSONS, release, write
 
 TEGRA = replace(
     GPU,
