@@ -121,15 +121,6 @@ class Graph:
             held -= sum(alive.pop(name, 0.0) for name in done)
         return worst
 
-    def open_shapes(self) -> list[str]:
-        """``Node name: tensor`` of every value whose shape could not be found."""
-        return [
-            f"{node.op} {node.name}: {tensor.name}"
-            for node in self.nodes
-            for tensor in (*node.inputs, *node.outputs)
-            if tensor is not None and tensor.shape is None
-        ]
-
 
 def read_graph(
     path: Path | str, shapes: Shapes | None = None, batch: int | None = None, values: Mapping[str, float] | None = None

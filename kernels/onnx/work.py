@@ -80,12 +80,6 @@ def work_of(node: Node, precision: str = "") -> LayerWork:
     return LayerWork(family, flops, sum(t.size or 0 for t in weights), held, total, textbook, said)
 
 
-def unknown_operations(nodes: Iterable[Node]) -> dict[str, int]:
-    """Operations that are not in the table, and how many nodes use each: for a caller to list."""
-    names = [_title(node) for node in nodes if _row(node) is None]
-    return {name: names.count(name) for name in dict.fromkeys(names)}
-
-
 def _row(node: Node) -> Operation | None:
     if node.domain not in DOMAINS:
         return None

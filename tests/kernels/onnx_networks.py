@@ -11,12 +11,23 @@ from typing import Any
 import onnx
 from onnx import TensorProto, helper
 
+from kernels.onnx.graph import Graph
+
 FLOAT = TensorProto.FLOAT
 
 
 def header(name: str, dims: Sequence[int], kind: int = FLOAT) -> Any:
     """A weight of which only the shape matters."""
     return TensorProto(name=name, data_type=kind, dims=dims)
+
+
+def open_shapes(graph: Graph) -> list[str]:
+    """``Node name: tensor`` of every value of a network whose shape could not be found."""
+    found = []
+    for node in graph.nodes:
+        tensors = [tensor for tensor in (*node.inputs, *node.outputs) if tensor is not None]
+        found += [f"{node.op} {node.name}: {tensor.name}" for tensor in tensors if tensor.shape is None]
+    return found
 
 
 def model_of(

@@ -21,6 +21,7 @@ from kernels.layers import (  # noqa: E402
 from kernels.onnx.graph import graph_of  # noqa: E402
 from kernels.onnx.net import Net  # noqa: E402
 from kernels.onnx.work import work_of  # noqa: E402
+from tests.kernels.onnx_networks import open_shapes  # noqa: E402
 from tests.kernels.onnx_run import feeds, reference, run  # noqa: E402
 
 KINDS = ("cpu", "cuda")
@@ -55,7 +56,7 @@ def test_every_layer_is_a_valid_model_of_known_shapes_and_work(family: str, kind
             onnx.checker.check_model(model, full_check=True)
         assert model.ir_version <= 10 and 17 <= model.opset_import[0].version <= 20
         graph = graph_of(model)
-        assert graph.nodes and not graph.open_shapes() and layer.op in {node.op for node in graph.nodes}
+        assert graph.nodes and not open_shapes(graph) and layer.op in {node.op for node in graph.nodes}
         assert [t.name for t in graph.inputs] == ["x", "x1", "x2"][: len(graph.inputs)]
         assert [t.name for t in graph.outputs] == ["y"]
         for work in map(work_of, graph.nodes):

@@ -13,7 +13,6 @@ onnx = pytest.importorskip("onnx")
 
 from kernels.onnx.graph import Node, Tensor, graph_of, read_graph  # noqa: E402
 from kernels.onnx.work import OPERATIONS, work_of  # noqa: E402
-from kernels.onnx.work import unknown_operations as unknown  # noqa: E402
 from tests.kernels.onnx_networks import NETWORKS, model_of  # noqa: E402
 
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
@@ -219,8 +218,7 @@ def test_unknown_operations_are_named_never_zero() -> None:
     odd, other = node("Frobnicate", [(4,)], (4,)), Node("Conv", "c", (), (), {}, "my.domain")
     work = work_of(odd)
     assert (work.flops, work.compulsory_bytes, work.problem) == (None, 32, "unknown operation Frobnicate")
-    assert work_of(other).flops is None
-    assert unknown([odd, odd, other, node("Relu", [(4,)], (4,))]) == {"Frobnicate": 2, "my.domain.Conv": 1}
+    assert (work_of(other).flops, work_of(other).problem) == (None, "unknown operation my.domain.Conv")
 
 
 def test_missing_shapes_and_malformed_nodes_are_named() -> None:
@@ -236,7 +234,7 @@ def test_missing_shapes_and_malformed_nodes_are_named() -> None:
 def test_a_new_operation_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
     new = node("Frobnicate", [(4,)], (4,))
     monkeypatch.setitem(OPERATIONS, "Frobnicate", OPERATIONS["Sigmoid"])
-    assert (work_of(new).flops, unknown([new])) == (16, {})
+    assert (work_of(new).flops, work_of(new).problem) == (16, "")
 
 
 def test_no_operation_stands_in_two_rows() -> None:

@@ -21,7 +21,7 @@ from kernels.onnx.net import Net, infer  # noqa: E402
 from kernels.precision.convert import convert  # noqa: E402
 from kernels.runtime import static  # noqa: E402
 from kernels.runtime.door import onnxruntime  # noqa: E402
-from tests.kernels.onnx_networks import model_of  # noqa: E402
+from tests.kernels.onnx_networks import model_of, open_shapes  # noqa: E402
 from tests.kernels.onnx_run import executed, feeds, run  # noqa: E402
 
 INTEGER_KERNELS = {"Conv": "QLinearConv", "Gemm": "QGemm", "MatMul": "QLinearMatMul"}
@@ -165,7 +165,7 @@ def test_what_has_no_int8_says_so(make: Any, form: str, why: str) -> None:
 def test_converted_models_have_known_shapes() -> None:
     for dtype in ("fp16", "bf16", "int8"):
         changed = infer(convert(separable(1, 16, 8), dtype))
-        assert not graph_of(changed).open_shapes()
+        assert not open_shapes(graph_of(changed))
 
 
 def test_a_network_that_the_quantizer_cannot_run_is_skipped() -> None:
