@@ -86,13 +86,31 @@ def _doubted_roof(row: Measurement, memory: Roof | Ceiling | None, compute: Roof
 def _blank(row: Measurement, seconds: float) -> Placement:
     """A layer with its work and time, placed under no roof yet."""
     facts = row.facts
+    known = row.flops is not None and bool(row.bytes)
     return Placement(
-        SCHEMA_VERSION, row.device, row.started, facts.network, facts.layer, facts.op, facts.family, row.dtype,
-        facts.provider, row.flops, row.bytes,
-        row.flops / row.bytes if row.flops is not None and row.bytes else None, seconds,
-        None if row.flops is None else row.flops / seconds, None if row.bytes is None else row.bytes / seconds,
-        "", "", None, None, 0.0, row.params, row.reason,
-    )  # fmt: skip
+        schema_version=SCHEMA_VERSION,
+        device=row.device,
+        started=row.started,
+        network=facts.network,
+        layer=facts.layer,
+        op=facts.op,
+        family=facts.family,
+        dtype=row.dtype,
+        provider=facts.provider,
+        flops=row.flops,
+        bytes=row.bytes,
+        intensity=_over(row.flops, row.bytes) if known else None,
+        seconds=seconds,
+        rate=_over(row.flops, seconds),
+        bandwidth=_over(row.bytes, seconds),
+        params=row.params,
+        remark=row.reason,
+    )
+
+
+def _over(work: float | None, other: float | None) -> float | None:
+    """One over the other; None if either is unknown."""
+    return None if work is None or other is None else work / other
 
 
 def _least(

@@ -8,40 +8,60 @@ from functools import cached_property
 from probes.records.layer import LayerFacts
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Placement:
-    """One layer on the roofline: a row of ``placements.csv`` (results/README.md has the units).
-
-    roof: tag of the roof above it. bound: ``dram``, a cache (``l2``), ``compute``, ``launch`` (its roofs allow less
-    than the launches cost) or ``below every roof``; empty where its work or its roofs are unknown. share: least
-    possible time over measured time, above 1 for a point above its roof. trusted: false where the layer's own time or
-    the roof above it cannot be trusted, and ``doubt`` says why; it then has no share, no bound and nothing to gain.
-    """
+    """One layer on the roofline: a row of ``placements.csv`` (results/README.md has the units)."""
 
     schema_version: int
+    """Which columns there are, and what they mean."""
     device: str
+    """Name of the device."""
     started: str
+    """When the run began, in UTC."""
     network: str
+    """The network that the layer belongs to; empty for a layer of a sweep."""
     layer: str
+    """Name of the layer."""
     op: str
+    """The operation that gives it its name."""
     family: str
+    """By which pictures group it: ``convolution``, ``matmul``."""
     dtype: str
+    """Type of its numbers."""
     provider: str
+    """What ran it: a provider of ONNX Runtime, or another tool."""
     flops: float | None
+    """Least operations of one run; None is unknown."""
     bytes: float | None
+    """Least traffic of one run: inputs, weights and outputs once."""
     intensity: float | None
+    """Operations per byte."""
     seconds: float
+    """Measured time of one run, the median."""
     rate: float | None
+    """Operations a second."""
     bandwidth: float | None
-    roof: str
-    bound: str
-    share: float | None
-    headroom_seconds: float | None
-    time_share: float
+    """Bytes a second."""
+    roof: str = ""
+    """Tag of the roof above it; empty where its work or its roofs are unknown."""
+    bound: str = ""
+    """What holds it back: ``dram``, a cache (``l2``), ``compute``, ``launch`` (its roofs allow less than the launches
+    cost) or ``below every roof``; empty where the roof is."""
+    share: float | None = None
+    """Least possible time over measured time: above 1 for a point above its roof."""
+    headroom_seconds: float | None = None
+    """Measured time less the least possible one."""
+    time_share: float = 0.0
+    """Its time over that of all layers of its network."""
     params: str
+    """What else is known of it, as JSON."""
     remark: str
+    """What a reader should know of its measurement."""
     trusted: bool = True
+    """False where its own time, or the roof above it, cannot be trusted: it then has no share, no bound and nothing to
+    gain."""
     doubt: str = ""
+    """Why it cannot be trusted."""
 
     @cached_property
     def facts(self) -> LayerFacts:

@@ -13,30 +13,50 @@ from probes.records.table import IN_MEMORY
 from probes.records.tag import BANDWIDTH, LATENCY, LAYER, Tag
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Ceiling:
     """The best trustworthy measurement behind a tag: a row of ``ceilings.csv`` (results/README.md has the units)."""
 
     schema_version: int
+    """Which columns there are, and what they mean."""
     device: str
+    """Name of the device."""
     started: str
+    """When the run began, in UTC."""
     tag: str
-    rate: float | None
+    """What it is the ceiling of."""
+    rate: float | None = None
+    """Work a second, or seconds of a time; None if nothing was measured."""
     unit: str
-    nominal_peak: float | None
-    observed_peak: float | None
-    share_nominal: float | None
-    share_observed: float | None
+    """Unit of the rate: ``B/s``, ``FLOP/s``, ``OP/s`` or ``s``."""
+    nominal_peak: float | None = None
+    """What theory allows at the rated clock, in the same unit."""
+    observed_peak: float | None = None
+    """What theory allows at the clock observed meanwhile."""
+    share_nominal: float | None = None
+    """The rate over the nominal peak."""
+    share_observed: float | None = None
+    """The rate over the observed peak."""
     backend: str
+    """Which implementation reached it."""
     dtype: str
-    clock_hz: float | None
-    spread: float | None
-    samples: int
-    status: str
-    remark: str
+    """Type of the numbers."""
+    clock_hz: float | None = None
+    """Clock of the units while it was measured."""
+    spread: float | None = None
+    """Half-width of the median's interval, over the median."""
+    samples: int = 0
+    """Timings used."""
+    status: str = SKIPPED
+    """``ok``, ``skipped`` or ``failed``."""
+    remark: str = ""
+    """What else a reader should know, or why there is no rate."""
     trusted: bool = True
+    """False if the rate may be wrong: it is then no roof."""
     doubt: str = ""
+    """Why it cannot be trusted."""
     dropped: int = 0
+    """Timings left out, since something disturbed them."""
     emulated: bool = field(default=False, metadata=IN_MEMORY)
     """True if the path ran as other instructions than it is named for: its rate is then no roof."""
 
@@ -133,11 +153,15 @@ def _missing(tag: str, rows: Sequence[Measurement]) -> Ceiling:
 
 
 def _blank(tag: str, row: Measurement) -> Ceiling:
-    unit = unit_of(tag, row.dtype)
     return Ceiling(
-        SCHEMA_VERSION, row.device, row.started, tag, None, unit, None, None, None, None, row.backend, row.dtype,
-        None, None, 0, SKIPPED, "",
-    )  # fmt: skip
+        schema_version=SCHEMA_VERSION,
+        device=row.device,
+        started=row.started,
+        tag=tag,
+        unit=unit_of(tag, row.dtype),
+        backend=row.backend,
+        dtype=row.dtype,
+    )
 
 
 def _remarks(tag: str, best: Measurement, rows: Sequence[Measurement]) -> list[str]:

@@ -65,8 +65,17 @@ def tag(row: Measurement) -> str:
 def _moment(row: Measurement, sample: Sample, seconds: float, seen: dict[str, float]) -> Moment:
     rate = (row.flops or 0.0) / sample.seconds
     clock = sample.clock_hz or seen.get("sm_clock_hz")
-    return Moment(SCHEMA_VERSION, row.device, row.started, tag(row), seconds, rate, clock,
-                  seen.get("power_w"), seen.get("temperature_c"))  # fmt: skip
+    return Moment(
+        schema_version=SCHEMA_VERSION,
+        device=row.device,
+        started=row.started,
+        tag=tag(row),
+        seconds=seconds,
+        rate=rate,
+        clock_hz=clock,
+        power_w=seen.get("power_w"),
+        temperature_c=seen.get("temperature_c"),
+    )
 
 
 def measurement(task: Task, moments: Sequence[Moment]) -> Measurement:

@@ -80,10 +80,20 @@ def _first_row(probe: str, case: Case, device: Device, started: str) -> Measurem
     work = case.kernel.work(case.dtype, **case.params)
     reason = case.skip or _too_large(case, device)
     return Measurement(
-        SCHEMA_VERSION, device.name, started, probe, case.kernel.name, case.backend, case.dtype, case.ceiling,
-        json.dumps(dict(case.params), sort_keys=True), SKIPPED, reason or NOT_YET,
-        _known(work.flops), _known(work.bytes),
-    )  # fmt: skip
+        schema_version=SCHEMA_VERSION,
+        device=device.name,
+        started=started,
+        probe=probe,
+        kernel=case.kernel.name,
+        backend=case.backend,
+        dtype=case.dtype,
+        ceiling=case.ceiling,
+        params=json.dumps(dict(case.params), sort_keys=True),
+        status=SKIPPED,
+        reason=reason or NOT_YET,
+        flops=_known(work.flops),
+        bytes=_known(work.bytes),
+    )
 
 
 def _known(work: float) -> float | None:

@@ -75,13 +75,28 @@ def layer_row(
     facts = {"layer": layer, "op": op, "family": family, **known, **params, "network": network}
     good = list(seconds) if any(seconds) else []
     low, high = median_interval(good) or (None, None)
+    if not good:
+        reason = "; ".join(filter(None, (f"{tool} measured no time", reason)))
     return Measurement(
-        SCHEMA_VERSION, device, started, f"importers/{tool}", op, facts["provider"], dtype or ASSUMED,
-        f"layer/{family}", json.dumps(facts, ensure_ascii=False), OK if good else SKIPPED,
-        reason if good else "; ".join(filter(None, (f"{tool} measured no time", reason))),
-        flops=flops, bytes=moved, seconds_median=median(good) or fmean(good) if good else None,
-        seconds_best=min(filter(None, good), default=None), seconds_low=low, seconds_high=high, samples=len(good),
-    )  # fmt: skip
+        schema_version=SCHEMA_VERSION,
+        device=device,
+        started=started,
+        probe=f"importers/{tool}",
+        kernel=op,
+        backend=facts["provider"],
+        dtype=dtype or ASSUMED,
+        ceiling=f"layer/{family}",
+        params=json.dumps(facts, ensure_ascii=False),
+        status=OK if good else SKIPPED,
+        reason=reason,
+        flops=flops,
+        bytes=moved,
+        seconds_median=median(good) or fmean(good) if good else None,
+        seconds_best=min(filter(None, good), default=None),
+        seconds_low=low,
+        seconds_high=high,
+        samples=len(good),
+    )
 
 
 def dtype_of(text: str) -> str:

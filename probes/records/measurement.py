@@ -28,38 +28,56 @@ class RidgelineError(Exception):
     """Bad input or an unusable machine: one line that names the thing, the value and the way out (exit 2)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """One timed, skipped or failed case: a row of ``measurements.csv`` (``results/README.md`` has the units).
-
-    flops and bytes are the work of one repetition, and so are the seconds. ``reason`` says why a row was
-    skipped or failed, or is a remark on one that is ok. ``trusted`` is false for a row that may be wrong though it is
-    ok; ``doubt`` then says why, and the row draws no roof and carries no verdict.
-    """
+    """One timed, skipped or failed case: a row of ``measurements.csv`` (results/README.md has the units)."""
 
     schema_version: int
+    """Which columns there are, and what they mean."""
     device: str
+    """Name of the device."""
     started: str
+    """When the run began, in UTC."""
     probe: str
+    """The probe that asked."""
     kernel: str
+    """The operation."""
     backend: str
+    """Its implementation: ``raw``, ``numba``, ``cpu``, or who ran a layer."""
     dtype: str
+    """Type of its numbers."""
     ceiling: str
+    """The tag it speaks for."""
     params: str
+    """Size and launch of the case, and what was found of it, as JSON."""
     status: str
+    """``ok``, ``skipped`` or ``failed``."""
     reason: str = ""
+    """Why it was skipped or failed; of a row that is ok, a remark."""
     flops: float | None = None
+    """Least operations of one repetition, of the row's type; None is unknown."""
     bytes: float | None = None
+    """Least traffic of one repetition."""
     seconds_median: float | None = None
+    """Time of one repetition: the median of all samples."""
     seconds_best: float | None = None
+    """The shortest sample."""
     seconds_low: float | None = None
+    """Lower end of the median's interval."""
     seconds_high: float | None = None
+    """Upper end of the median's interval."""
     samples: int = 0
+    """Timings used."""
     dropped: int = 0
+    """Timings left out, since something disturbed them."""
     clock_hz: float | None = None
+    """Clock of the units observed meanwhile; None where it could not be read clean."""
     instruction: str = ""
+    """The opcode of the hot loop, as it was found in the machine code."""
     trusted: bool = True
+    """False for a row that may be wrong though it is ok: it draws no roof and carries no verdict."""
     doubt: str = ""
+    """Why it cannot be trusted."""
 
     @cached_property
     def tag(self) -> Tag | Sweep:
@@ -130,17 +148,25 @@ class Measurement:
         return (self.seconds_high - self.seconds_low) / 2 / self.seconds_median
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Moment:
-    """One point of the curve of a sustained load: a row of ``sustained.csv``. seconds: since the start; None is
-    unknown."""
+    """One point of the curve of a sustained load: a row of ``sustained.csv``. None is unknown."""
 
     schema_version: int
+    """Which columns there are, and what they mean."""
     device: str
+    """Name of the device."""
     started: str
+    """When the run began, in UTC."""
     tag: str
+    """The path under load."""
     seconds: float
+    """Since the load began."""
     rate: float
+    """Operations a second."""
     clock_hz: float | None
+    """Clock of the units."""
     power_w: float | None
+    """Power that the device draws."""
     temperature_c: float | None
+    """Its temperature."""

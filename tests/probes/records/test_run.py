@@ -131,7 +131,10 @@ def test_a_run_of_an_older_version_has_no_guards(tmp_path: Path) -> None:
 def test_the_curve_of_a_sustained_load_is_read_like_a_table(tmp_path: Path) -> None:
     run = saved(tmp_path)
     assert read_moments(tmp_path, run) == []
-    good = Moment(1, "GPU", "now", "compute/fp32/sustained", 0.1, 6e13, 1.9e9, None, 60.0)
+    good = Moment(
+        schema_version=1, device="GPU", started="now", tag="compute/fp32/sustained", seconds=0.1, rate=6e13,
+        clock_hz=1.9e9, power_w=None, temperature_c=60.0,
+    )  # fmt: skip
     text = csv_text([good, dataclasses.replace(good, rate=float("nan")), good], Moment)
     (tmp_path / "sustained.csv").write_text(text)
     assert read_moments(tmp_path, run) == [good, good]
