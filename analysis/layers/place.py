@@ -88,14 +88,31 @@ def _doubted_roof(row: Measurement, memory: Roof | Ceiling | None, compute: Roof
 
 def _blank(row: Measurement, params: Mapping[str, Any], seconds: float) -> Placement:
     """A layer with its work and time, placed under no roof yet."""
+    flops, moved = row.flops, row.bytes
     return Placement(
-        SCHEMA_VERSION, row.device, row.started, str(params.get("network") or ""), str(params.get("layer") or ""),
-        str(params.get("op") or row.kernel), str(params.get("family") or row.ceiling.split("/")[-1]), row.dtype,
-        str(params.get("provider") or row.backend), row.flops, row.bytes,
-        row.flops / row.bytes if row.flops is not None and row.bytes else None, seconds,
-        None if row.flops is None else row.flops / seconds, None if row.bytes is None else row.bytes / seconds,
-        "", "", None, None, 0.0, row.params, row.reason,
-    )  # fmt: skip
+        schema_version=SCHEMA_VERSION,
+        device=row.device,
+        started=row.started,
+        network=str(params.get("network") or ""),
+        layer=str(params.get("layer") or ""),
+        op=str(params.get("op") or row.kernel),
+        family=str(params.get("family") or row.ceiling.split("/")[-1]),
+        dtype=row.dtype,
+        provider=str(params.get("provider") or row.backend),
+        flops=flops,
+        bytes=moved,
+        intensity=flops / moved if flops is not None and moved else None,
+        seconds=seconds,
+        rate=None if flops is None else flops / seconds,
+        bandwidth=None if moved is None else moved / seconds,
+        roof="",
+        bound="",
+        share=None,
+        headroom_seconds=None,
+        time_share=0.0,
+        params=row.params,
+        remark=row.reason,
+    )
 
 
 def _least(

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Placement:
     """One layer on the roofline: a row of ``placements.csv`` (results/README.md has the units).
 

@@ -13,7 +13,7 @@ from probes.records.measurement import FAILED, OF_TAG, OK, SCHEMA_VERSION, SKIPP
 NO_CEILING = (SWEEP, "layer")  # points and placements: each is one of many, none of them a limit
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Ceiling:
     """The best trustworthy measurement behind a tag: a row of ``ceilings.csv`` (results/README.md has the units)."""
 
@@ -131,11 +131,25 @@ def _missing(tag: str, rows: Sequence[Measurement]) -> Ceiling:
 
 
 def _blank(tag: str, row: Measurement) -> Ceiling:
-    unit = unit_of(tag, row.dtype)
     return Ceiling(
-        SCHEMA_VERSION, row.device, row.started, tag, None, unit, None, None, None, None, row.backend, row.dtype,
-        None, None, 0, SKIPPED, "",
-    )  # fmt: skip
+        schema_version=SCHEMA_VERSION,
+        device=row.device,
+        started=row.started,
+        tag=tag,
+        rate=None,
+        unit=unit_of(tag, row.dtype),
+        nominal_peak=None,
+        observed_peak=None,
+        share_nominal=None,
+        share_observed=None,
+        backend=row.backend,
+        dtype=row.dtype,
+        clock_hz=None,
+        spread=None,
+        samples=0,
+        status=SKIPPED,
+        remark="",
+    )
 
 
 def _remarks(tag: str, best: Measurement, rows: Sequence[Measurement]) -> list[str]:
