@@ -13,15 +13,18 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from multiprocessing import active_children, get_context
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from probes.records.measurement import RidgelineError
+
+if TYPE_CHECKING:
+    import matplotlib.figure
 
 DOTS_PER_INCH = 150
 PARENT_DIED = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
 ALONE, EACH = 5, 2  # figures that are drawn at once here, or of a process: its start takes as long as some of them
 
-Figure = Callable[[], Any]
+Figure = Callable[[], "matplotlib.figure.Figure"]
 """Makes a matplotlib figure. It goes to another process, so it is a function of a module with its arguments."""
 
 
@@ -91,10 +94,12 @@ def picture(figure: Figure) -> bytes:
         return saved(figure(), "png")
 
 
-def saved(figure: Any, kind: str, **options: Any) -> bytes:
+def saved(figure: matplotlib.figure.Figure, kind: str, **options: Any) -> bytes:
     """A figure in a format of matplotlib."""
     out = io.BytesIO()
-    figure.savefig(out, format=kind, **({"dpi": DOTS_PER_INCH} if kind == "png" else {}), **options)
+    if kind == "png":
+        options["dpi"] = DOTS_PER_INCH
+    figure.savefig(out, format=kind, **options)
     return out.getvalue()
 
 

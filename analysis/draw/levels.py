@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from analysis.draw.labels import Box, first_free, width
-from analysis.draw.naming import SMALL, halo
+from analysis.draw.naming import SMALL, Ink, halo, in_data
 from analysis.model.ceilings import cycles
 from analysis.model.levels import Level
 from analysis.units import si, unit_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 LIFTS = (1.0, -1.9, 1.5, -2.4, 2.0, -2.9, 2.5, -3.4, 3.0)  # of a label from its line, in its height, best first
 SHIFTS = (0.0, -0.25, 0.25, -0.5, 0.5)  # of a label along its plateau, in the plateau's length
 TIE: dict[str, Any] = {"arrowstyle": "-", "linewidth": 0.7, "shrinkA": 1, "shrinkB": 2}  # of a name far from its line
 
 
-def draw_level(ax: Any, level: Level, dark: Any, colour: str, taken: list[Box]) -> None:
+def draw_level(ax: Axes, level: Level, dark: Ink, colour: str, taken: list[Box]) -> None:
     """A band over a plateau and its name close by; where all places there are taken, in the next free one and tied."""
     value = level.speaker.value or 0.0
     first, last = level.rows[0].x or 1.0, level.rows[-1].x or 1.0
@@ -25,7 +28,9 @@ def draw_level(ax: Any, level: Level, dark: Any, colour: str, taken: list[Box]) 
         _name(ax, level, (first, last, value), dark, colour, taken)
 
 
-def _name(ax: Any, level: Level, plateau: tuple[float, float, float], dark: Any, colour: str, taken: list[Box]) -> None:
+def _name(
+    ax: Axes, level: Level, plateau: tuple[float, float, float], dark: Ink, colour: str, taken: list[Box]
+) -> None:
     first, last, value = plateau
     text, pixels = level_text(level), SMALL * ax.figure.dpi / 72
     (left, y), (right, _) = ax.transData.transform(((first, value), (last, value)))
@@ -34,14 +39,14 @@ def _name(ax: Any, level: Level, plateau: tuple[float, float, float], dark: Any,
     box = near or first_free(_anywhere(ax, (left + right) / 2, y, size), taken)
     if box:
         taken.append(box)
-        spot = ax.transData.inverted().transform(((box[0] + box[2]) / 2, box[1]))
+        spot = in_data(ax, ((box[0] + box[2]) / 2, box[1]))
         ax.annotate(
             text, ((first * last) ** 0.5, value), spot, fontsize=SMALL, color=dark, ha="center", va="bottom",
             path_effects=halo(), arrowprops=None if near else {**TIE, "color": colour}, gid="level",
         )  # fmt: skip
 
 
-def _close_by(ax: Any, left: float, right: float, y: float, pixels: float, size: tuple[float, float]) -> list[Box]:
+def _close_by(ax: Axes, left: float, right: float, y: float, pixels: float, size: tuple[float, float]) -> list[Box]:
     """Boxes of this size above and below a plateau, best first, in pixels."""
     half = size[0] / 2
     centres = [(left + right) / 2 + shift * (right - left) for shift in SHIFTS]
@@ -51,7 +56,7 @@ def _close_by(ax: Any, left: float, right: float, y: float, pixels: float, size:
     return [box for box in boxes if ax.bbox.y0 + 2 < box[1] and box[3] < ax.bbox.y1]
 
 
-def _anywhere(ax: Any, x: float, y: float, size: tuple[float, float]) -> list[Box]:
+def _anywhere(ax: Axes, x: float, y: float, size: tuple[float, float]) -> list[Box]:
     """Boxes of this size all over the axes, those nearest to a spot first."""
     across, down = size
     columns = range(int(ax.bbox.x0) + 4, int(ax.bbox.x1 - across), max(1, int(across / 4)))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from analysis.draw.labels import clipped, spread_out, stagger, width
 from analysis.model.roofline import Roof
 from analysis.units import percent, si
 from probes.records.tag import Tag
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.patheffects import AbstractPathEffect
 
 # Okabe and Ito's colours, told apart by colour-blind readers; in grey the marker and the label tell.
 STYLES = {
@@ -29,6 +33,9 @@ TIGHT = 1.15  # of a label between two slopes
 SMALL = 8.5  # points
 
 
+Ink = tuple[float, float, float]  # red, green and blue of text, each from 0 to 1
+
+
 def tops(roofs: Sequence[Roof]) -> list[float]:
     """Of each roof the higher of its lines, measured or theoretical."""
     return [max(roof.rate, roof.peak or 0) for roof in roofs]
@@ -40,7 +47,7 @@ def name(roof: Roof) -> str:
     return f"{clipped(roof.label)}  {si(roof.rate, roof.unit)}{share}"
 
 
-def beside(ax: Any, text: str, corner: tuple[int, int], points: float, colour: str) -> None:
+def beside(ax: Axes, text: str, corner: tuple[int, int], points: float, colour: str) -> None:
     """A line of text so many points above a corner of the axes."""
     ax.annotate(
         text, corner, (0, points), xycoords="axes fraction", textcoords="offset points", fontsize=SMALL, color=colour
@@ -52,29 +59,56 @@ def style(roof: Roof) -> tuple[str, str]:
     return STYLES.get(Tag.parse(roof.tag).subject, (SLOPE, "o"))
 
 
-def ink(colour: str) -> tuple[float, ...]:
+def ink(colour: str) -> Ink:
     """A colour dark enough to read as text on white."""
     from matplotlib.colors import to_rgb
 
-    return tuple(0.72 * part for part in to_rgb(colour))
+    red, green, blue = to_rgb(colour)
+    return 0.72 * red, 0.72 * green, 0.72 * blue
 
 
-def halo() -> list[Any]:
+def halo() -> list[AbstractPathEffect]:
     """White around text, so that lines beneath do not strike it through."""
     from matplotlib.patheffects import withStroke
 
     return [withStroke(linewidth=3, foreground="white")]
 
 
-def names_of_slopes(ax: Any, roofs: Sequence[Roof]) -> None:
+def in_data(ax: Axes, pixels: Sequence[float]) -> tuple[float, float]:
+    """The place in data coordinates that lies at this pixel."""
+    x, y = ax.transData.inverted().transform(pixels)
+    return float(x), float(y)
+
+
+def in_axes(ax: Axes, pixels: Sequence[float]) -> tuple[float, float]:
+    """The place, as fractions of the axes, that lies at this pixel."""
+    x, y = ax.transAxes.inverted().transform(pixels)
+    return float(x), float(y)
+
+
+def rise(ax: Axes) -> float:
+    """The angle, in radians, by which every bandwidth roof rises on the screen."""
+    (x0, y0), (x1, y1) = ax.transData.transform([(1, 1), (2, 2)])
+    return math.atan2(y1 - y0, x1 - x0)
+
+
+def write_along(ax: Axes, roof: Roof, text: str, pixels: tuple[float, float], angle: float) -> None:
+    """Write the name of a bandwidth roof, beginning at this pixel and rising by ``angle``, in radians."""
+    x, y = in_data(ax, pixels)
+    ax.text(
+        x, y, text, rotation=math.degrees(angle), rotation_mode="anchor", va="bottom", color=SLOPE,
+        fontsize=SMALL, path_effects=halo(), gid=f"{roof.tag}/name",
+    )  # fmt: skip
+
+
+def names_of_slopes(ax: Axes, roofs: Sequence[Roof]) -> None:
     """Names along the slopes (best first): above their lines, but below the lowest, where nothing else is drawn.
 
     Where slopes lie close, one name comes after another; without the share of theory if there is no room for it.
     A slope that begins above the picture has none.
     """
     pixels = SMALL * ax.figure.dpi / 72
-    (x0, y0), (x1, y1) = ax.transData.transform([(1, 1), (2, 2)])
-    angle = math.atan2(y1 - y0, x1 - x0)
+    angle = rise(ax)
     c, s = math.cos(angle), math.sin(angle)
     left = ax.get_xlim()[0]
     room = ax.bbox.y1 - 3 * pixels
@@ -96,14 +130,11 @@ def names_of_slopes(ax: Any, roofs: Sequence[Roof]) -> None:
         said = [text.partition(" · ")[0] for text in said]
         starts = stagger(frame, [width(text, pixels) for text in said], TIGHT * pixels)
     for roof, text, u, (_, v) in zip(roofs, said, starts, frame, strict=True):
-        at = ax.transData.inverted().transform((u * c - v * s, u * s + v * c))
-        ax.text(
-            *at, text, rotation=math.degrees(angle), rotation_mode="anchor", va="bottom", color=SLOPE,
-            fontsize=SMALL, path_effects=halo(), gid=f"{roof.tag}/name",
-        )  # fmt: skip
+        begin = u * c - v * s, u * s + v * c
+        write_along(ax, roof, text, begin, angle)
 
 
-def _named_below(ax: Any, roofs: Sequence[Roof], height: float) -> list[bool]:
+def _named_below(ax: Axes, roofs: Sequence[Roof], height: float) -> list[bool]:
     """Whether a slope (best first) is named below its line: the last, and one close under another with room below.
 
     height: of a label, in pixels along the vertical axis.
@@ -117,7 +148,7 @@ def _named_below(ax: Any, roofs: Sequence[Roof], height: float) -> list[bool]:
     return [i == last or (close[i] and room[i]) for i in range(len(roofs))]
 
 
-def names_of_roofs(ax: Any, roofs: Sequence[Roof], size: float) -> None:
+def names_of_roofs(ax: Axes, roofs: Sequence[Roof], size: float) -> None:
     """Names in the right margin, pushed apart where roofs lie close, each tied to its line."""
     pixels = size * ax.figure.dpi / 72 * LINE_HEIGHT
     wanted = [ax.transData.transform((1, roof.rate))[1] for roof in roofs]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
+from analysis.draw.canvas import page
 from analysis.draw.labels import clipped, that_fit, width
 from analysis.draw.naming import (
     FAINT,
@@ -21,8 +22,13 @@ from analysis.draw.naming import (
     style,
     tops,
 )
+from analysis.layers.placement import Placement
 from analysis.model.roofline import Roof, Roofline, attainable, ridge
 from analysis.units import brief, fraction, short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 DASHED = (0, (5, 4))
 TITLE = 110  # letters, at most
@@ -31,8 +37,8 @@ MARGIN = 16.0  # how far the axis goes beyond the outermost ridge points
 
 
 def draw(
-    model: Roofline, placements: Sequence[Any], ax: Any, title: str = "", subtitle: str = "", size: float = 9.0
-) -> Any:
+    model: Roofline, placements: Sequence[Placement], ax: Axes, title: str = "", subtitle: str = "", size: float = 9.0
+) -> Axes:
     """Draw ``model`` into the matplotlib axes ``ax`` and return it; ``size`` of the roofs' names, in points."""
     _frame(ax, model, title, subtitle)
     for roof in model.bandwidth:
@@ -61,7 +67,7 @@ def _limits(model: Roofline) -> tuple[float, float, float, float]:
     return left, right, low, high
 
 
-def _frame(ax: Any, model: Roofline, title: str, subtitle: str) -> None:
+def _frame(ax: Axes, model: Roofline, title: str, subtitle: str) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator
 
     left, right, low, high = _limits(model)
@@ -94,7 +100,7 @@ def _caption(model: Roofline) -> str:
     return "; ".join(said) + "."
 
 
-def _slope(ax: Any, roof: Roof, model: Roofline) -> None:
+def _slope(ax: Axes, roof: Roof, model: Roofline) -> None:
     """A level of memory, up to the highest roof; main memory drawn heaviest."""
     left, right = ax.get_xlim()
     weight = 2.2 if roof == model.memory else 1.5
@@ -106,7 +112,7 @@ def _slope(ax: Any, roof: Roof, model: Roofline) -> None:
             ax.plot(ends, [x * rate for x in ends], color=SLOPE, linewidth=line, linestyle=dash, gid=gid)
 
 
-def _flat(ax: Any, roof: Roof, model: Roofline) -> None:
+def _flat(ax: Axes, roof: Roof, model: Roofline) -> None:
     """A compute roof, from where the fastest memory reaches it to the right edge."""
     left, right = ax.get_xlim()
     fastest = model.bandwidth[0] if model.bandwidth else None
@@ -118,7 +124,7 @@ def _flat(ax: Any, roof: Roof, model: Roofline) -> None:
             ax.plot(ends, [rate, rate], color=style(roof)[0], linestyle=dash, linewidth=line, gid=gid)
 
 
-def _ridges(ax: Any, model: Roofline) -> None:
+def _ridges(ax: Axes, model: Roofline) -> None:
     """Where main memory meets each roof; as many as have room are written out on the axis."""
     memory = model.memory
     if memory is None:
@@ -141,16 +147,15 @@ def _ridges(ax: Any, model: Roofline) -> None:
             )  # fmt: skip
 
 
-def figure(model: Roofline, placements: Sequence[Any], title: str, subtitle: str, inches: tuple[float, float]) -> Any:
+def figure(
+    model: Roofline, placements: Sequence[Placement], title: str, subtitle: str, inches: tuple[float, float]
+) -> Figure:
     """A figure of this size with the roofline in it; the names take what room they need right of the axes."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    made = Figure(figsize=inches, dpi=100, facecolor="white")
-    FigureCanvasAgg(made)
+    made = page(inches)
     across, down = inches
     tall = down - 1.45
     size = min(max(8.0, 1.6 * down), 12.0, 72 * tall / (LINE_HEIGHT * max(1, len(model.compute))))
     margin = max(0.3, max((width(name(roof), size) for roof in model.compute), default=0) / 72 + 4 * size / 72)
     ax = made.add_axes((1.2 / across, 0.8 / down, 1 - (1.2 + margin) / across, tall / down))
-    return draw(model, placements, ax, title, subtitle, size).figure
+    draw(model, placements, ax, title, subtitle, size)
+    return made

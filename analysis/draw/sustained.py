@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
+from analysis.draw.canvas import page
 from analysis.units import brief
 from probes.records.measurement import Moment
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 PANELS = (
     ("rate", "rate", ""),
@@ -17,14 +22,10 @@ PANELS = (
 COLOUR = "#0072B2"
 
 
-def figure(moments: Sequence[Moment], title: str, unit: str) -> Any:
+def figure(moments: Sequence[Moment], title: str, unit: str) -> Figure:
     """A figure with a panel for every quantity that the device told."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     shown = [panel for panel in PANELS if any(getattr(m, panel[0]) is not None for m in moments)]
-    made = Figure(figsize=(7.2, 1.0 + 1.25 * len(shown)), dpi=100, facecolor="white", layout="constrained")
-    FigureCanvasAgg(made)
+    made = page((7.2, 1.0 + 1.25 * len(shown)), layout="constrained")
     axes = made.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
     for ax, (key, name, own) in zip(axes, shown, strict=True):
         _panel(ax, moments, key, name, own or unit)
@@ -33,7 +34,7 @@ def figure(moments: Sequence[Moment], title: str, unit: str) -> Any:
     return made
 
 
-def _panel(ax: Any, moments: Sequence[Moment], key: str, name: str, unit: str) -> None:
+def _panel(ax: Axes, moments: Sequence[Moment], key: str, name: str, unit: str) -> None:
     points = [(m.seconds, getattr(m, key)) for m in moments if getattr(m, key) is not None]
     ax.plot([p[0] for p in points], [p[1] for p in points], color=COLOUR, linewidth=1.4)
     ax.set_ylabel(name)

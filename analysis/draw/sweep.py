@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
+from analysis.draw.canvas import covered, page
 from analysis.draw.labels import Box, clipped, first_free, spread_out, thinned, width
 from analysis.draw.levels import draw_level
-from analysis.draw.naming import FAINT, LINE_HEIGHT, SMALL, SOFT, STYLES, beside, halo, ink
+from analysis.draw.naming import FAINT, LINE_HEIGHT, SMALL, SOFT, STYLES, beside, halo, in_axes, in_data, ink
 from analysis.model.roofline import attainable, ridge
 from analysis.model.sweeps import Line, Sweep, shares
 from analysis.units import brief, percent
 from probes.records.measurement import Measurement
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 COLOURS = [(colour, marker) for colour, marker in STYLES.values()]
 DASHED = (0, (4, 3))
@@ -26,13 +31,9 @@ TITLE = 110  # letters, at most
 NEAR_EDGE = 0.8  # of the axes' width: a line that ends before is named where it ends
 
 
-def figure(sweep: Sweep, device: str, inches: tuple[float, float]) -> Any:
+def figure(sweep: Sweep, device: str, inches: tuple[float, float]) -> Figure:
     """A figure of this size with the sweep in it; the names take what room they need right of the axes."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    made = Figure(figsize=inches, dpi=100, facecolor="white")
-    FigureCanvasAgg(made)
+    made = page(inches)
     across, down = inches
     margin = max(width(_name(line), SMALL) for line in sweep.lines) / 72 + 4 * SMALL / 72
     below = BELOW + (len(_caption(sweep)) - 1) * LINE_HEIGHT * SMALL / 72
@@ -42,10 +43,12 @@ def figure(sweep: Sweep, device: str, inches: tuple[float, float]) -> Any:
         1 - (LEFT + margin) / across,
         1 - (below + ABOVE + EDGES * bool(sweep.edges)) / down,
     )
-    return draw(sweep, made.add_axes(box), f"{device}: {sweep.title[0].lower()}{sweep.title[1:]}").figure
+    title = f"{device}: {sweep.title[0].lower()}{sweep.title[1:]}"
+    draw(sweep, made.add_axes(box), title)
+    return made
 
 
-def draw(sweep: Sweep, ax: Any, title: str = "") -> Any:
+def draw(sweep: Sweep, ax: Axes, title: str = "") -> Axes:
     """Draw ``sweep`` into the matplotlib axes ``ax`` and return it."""
     _frame(ax, sweep, title)
     styled = [(line, _style(line, i)) for i, line in enumerate(sweep.lines)]
@@ -53,7 +56,8 @@ def draw(sweep: Sweep, ax: Any, title: str = "") -> Any:
         _points(ax, line.counted, colour, marker, f"{sweep.name}/{line.name}", linewidth=1.4)
         _points(ax, line.left_out, colour, marker, f"{sweep.name}/{line.name}/left out", **ALONE)
         _roof(ax, line, colour)
-    taken = thinned(box for line in sweep.lines for box in _covered(ax, line))
+    lines = [[(row.x or 0.0, row.value or 0.0) for row in line.rows] for line in sweep.lines]
+    taken = thinned(box for points in lines for box in covered(ax, points, radius=3.0, step=4.0))
     taken += _edges(ax, sweep)
     for line, (colour, _) in styled:
         for level in line.levels:
@@ -62,8 +66,9 @@ def draw(sweep: Sweep, ax: Any, title: str = "") -> Any:
     return ax
 
 
-def _points(ax: Any, rows: Sequence[Measurement], colour: str, marker: str, gid: str, **look: Any) -> None:
-    places, values = [row.x for row in rows], [row.value for row in rows]
+def _points(ax: Axes, rows: Sequence[Measurement], colour: str, marker: str, gid: str, **look: Any) -> None:
+    places = [row.x or 0.0 for row in rows]
+    values = [row.value or 0.0 for row in rows]
     ax.plot(places, values, color=colour, marker=marker, markersize=4, gid=gid, **look)
 
 
@@ -78,7 +83,7 @@ def _name(line: Line) -> str:
     return f"{name}  ≥ {' · '.join(map(percent, shares(line)))}" if line.roof else name
 
 
-def _frame(ax: Any, sweep: Sweep, title: str) -> None:
+def _frame(ax: Axes, sweep: Sweep, title: str) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator
 
     places = [row.x or 1.0 for line in sweep.lines for row in line.rows] + [x for _, x in sweep.edges]
@@ -125,7 +130,7 @@ def _caption(sweep: Sweep) -> list[str]:
     return ["Points: measured medians."]
 
 
-def _roof(ax: Any, line: Line, colour: str) -> None:
+def _roof(ax: Axes, line: Line, colour: str) -> None:
     """The roof over a line, with its corner."""
     if not line.roof:
         return
@@ -138,17 +143,7 @@ def _roof(ax: Any, line: Line, colour: str) -> None:
     )  # fmt: skip
 
 
-def _covered(ax: Any, line: Line) -> Iterator[Box]:
-    """Boxes along a line, in pixels: where no label may stand."""
-    spots = ax.transData.transform([(row.x, row.value) for row in line.rows])
-    for (x0, y0), (x1, y1) in zip(spots, [*spots[1:], spots[-1]], strict=True):
-        steps = 1 + int(max(abs(x1 - x0), abs(y1 - y0)) / 4)
-        for i in range(steps):
-            x, y = x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps
-            yield x - 3, y - 3, x + 3, y + 3
-
-
-def _edges(ax: Any, sweep: Sweep) -> list[Box]:
+def _edges(ax: Axes, sweep: Sweep) -> list[Box]:
     """A dashed line at every reported size, named above the axes, in a second row where the first is taken."""
     pixels = SMALL * ax.figure.dpi / 72
     taken: list[Box] = []
@@ -167,9 +162,10 @@ def _edges(ax: Any, sweep: Sweep) -> list[Box]:
     return taken
 
 
-def _named_inside(ax: Any, line: Line, style: tuple[str, str], taken: list[Box]) -> bool:
+def _named_inside(ax: Axes, line: Line, style: tuple[str, str], taken: list[Box]) -> bool:
     """Name a line that ends far from the margin beside its last point; whether there was room."""
-    x, y = ax.transData.transform((line.counted[-1].x, line.counted[-1].value))
+    last = line.counted[-1]
+    x, y = ax.transData.transform((last.x or 0.0, last.value or 0.0))
     if x > ax.bbox.x0 + NEAR_EDGE * ax.bbox.width:
         return False
     pixels = SMALL * ax.figure.dpi / 72
@@ -178,21 +174,23 @@ def _named_inside(ax: Any, line: Line, style: tuple[str, str], taken: list[Box])
     box = first_free(choices, taken)
     if box:
         taken.append(box)
-        at = ax.transData.inverted().transform(box[:2])
-        ax.text(*at, _name(line), fontsize=SMALL, color=ink(style[0]), va="bottom", path_effects=halo(), gid="name")
+        left, bottom = in_data(ax, box[:2])
+        ax.text(
+            left, bottom, _name(line), fontsize=SMALL, color=ink(style[0]), va="bottom", path_effects=halo(), gid="name"
+        )
     return box is not None
 
 
-def _names(ax: Any, styled: Sequence[tuple[Line, tuple[str, str]]]) -> None:
+def _names(ax: Axes, styled: Sequence[tuple[Line, tuple[str, str]]]) -> None:
     """Names in the right margin at the height where the lines end, pushed apart, each tied to its line."""
     pixels = SMALL * ax.figure.dpi / 72 * LINE_HEIGHT
     highest_first = sorted(styled, key=lambda each: -(each[0].counted[-1].value or 0.0))
     ends = [line.counted[-1] for line, _ in highest_first]
-    spots = [ax.transData.transform((last.x, last.value)) for last in ends]
+    spots = [ax.transData.transform((last.x or 0.0, last.value or 0.0)) for last in ends]
     bounds = (ax.bbox.y0 + pixels / 2, ax.bbox.y1 - pixels / 2)
     heights = spread_out([spot[1] for spot in spots], pixels, *bounds)
     for (line, (colour, _)), last, height in zip(highest_first, ends, heights, strict=True):
-        at = ax.transAxes.inverted().transform((ax.bbox.x1 + 1.2 * pixels, height))
+        at = in_axes(ax, (ax.bbox.x1 + 1.2 * pixels, height))
         tie = {"arrowstyle": "-", "color": colour, "linewidth": 0.7, "shrinkA": 1, "shrinkB": 3, "relpos": (0, 0.5)}
         ax.annotate(
             _name(line), (last.x, last.value), at, xycoords="data", textcoords="axes fraction", fontsize=SMALL,

@@ -5,29 +5,42 @@ Plain arithmetic on characters; knows nothing of terminals.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from textwrap import wrap
+from typing import Generic, TypeVar
 
 GAP = 2  # characters between two columns, and around the table
-LEAST = {"bound": 11, "layer": 18, "ceiling": 18, "remark": 20, "remarks": 20}
-"""Columns of words, in which a line can be broken, and the characters each needs; the first grows first."""
 LINES = 3  # of a remark on a terminal
-DISPENSABLE = (
-    "samples", "rate or bandwidth", "clock", "theoretical", "remark", "remarks", "type", "spread", "bound", "share",
-    "of roof",
-)  # fmt: skip
-"""Columns that a narrow terminal does without, the first one first: files hold them all."""
+Row = TypeVar("Row")
 
 
-def fit(head: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> dict[str, int]:
+@dataclass(frozen=True, kw_only=True)
+class Column(Generic[Row]):
+    """One column of a table: what stands in it, and what a narrow terminal may do to it."""
+
+    name: str
+    text: Callable[[Row], str]
+    exact: Callable[[Row], str] = lambda row: ""  # the unrounded value, which a page shows on pointing at the cell
+    number: bool = False  # it is aligned right
+    least: int = 0  # characters that a column of words needs, where its lines may be broken; 0: never broken
+    may_go: int = 0  # a narrow terminal leaves out the column with 1 first, then that with 2; 0: never left out
+    on_terminal: bool = True
+    on_page: bool = True
+
+
+def fit(columns: Sequence[Column[Row]], rows: Sequence[Sequence[str]], room: int) -> dict[str, int]:
     """Width in characters of every column that is shown in ``room`` characters, by its name."""
-    natural = {name: max(len(row[i]) for row in [head, *rows]) for i, name in enumerate(head)}
-    widths = {name: min(wide, LEAST.get(name, wide)) for name, wide in natural.items()}
-    for name in DISPENSABLE:
-        if _length(widths) > room:
-            widths.pop(name, None)
-    for name in LEAST:
-        if name in widths:
+    natural = {
+        column.name: max(len(column.name), *(len(row[i]) for row in rows), 0) for i, column in enumerate(columns)
+    }
+    widths = {column.name: min(natural[column.name], column.least or natural[column.name]) for column in columns}
+    for column in sorted(columns, key=lambda column: column.may_go):
+        if column.may_go and _length(widths) > room:
+            del widths[column.name]
+    for column in sorted(columns, key=lambda column: column.least):  # the narrowest grows first
+        name = column.name
+        if column.least and name in widths:
             widths[name] += max(0, min(natural[name] - widths[name], room - _length(widths)))
     return widths
 

@@ -11,12 +11,12 @@ from typing import Any, Protocol
 from analysis.analyse import Outcome
 from analysis.model.ceilings import Ceiling
 from analysis.model.trust import FAIR, GOOD, LOW, at_start
-from analysis.tell.columns import LEAST, fit, shortened
-from analysis.tell.layer_console import HEAD as LAYER_HEAD
+from analysis.tell.columns import Column, fit, shortened
+from analysis.tell.layer_console import COLUMNS as LAYER_COLUMNS
 from analysis.tell.layer_console import lines, sentences
 from analysis.tell.most import CEILINGS
 from analysis.tell.output import heard, plain
-from analysis.tell.report import HEAD, cells, summary
+from analysis.tell.report import ON_TERMINAL, cells, summary
 from analysis.units import binary, si, unit_of
 from kernels.device import Device
 from probes.records.measurement import FAILED, OK, Measurement
@@ -24,7 +24,6 @@ from probes.records.tag import LAYER
 
 PIPE_WIDTH = 240  # columns: no line of a table is broken where no one looks at a screen
 NARROWEST, WIDEST = 40, 1000  # columns, whatever the environment says
-RIGHT = ("measured", "theoretical", "share", "spread", "clock", "samples", "time", "rate or bandwidth", "of roof")
 STYLES = {OK: "", FAILED: "red"}  # of a ceiling's row
 TRUST_STYLES = {GOOD: "green", FAIR: "yellow", LOW: "bold red"}
 
@@ -84,12 +83,12 @@ class Console:
         """The table of ceilings, that of layers if there are any, what they mean, and where the files are."""
         found = list(outcome.ceilings.values())[:CEILINGS]
         self._print()
-        self._table(HEAD, [cells(c) for c in found], [_style(c) for c in found], "ceilings.csv")
+        self._table(ON_TERMINAL, [cells(c) for c in found], [_style(c) for c in found], "ceilings.csv")
         if more := len(outcome.ceilings) - len(found):
             self.note(f"… and {more} more in ceilings.csv")
         said = summary(outcome.run, outcome.ceilings, outcome.notes)
         if outcome.placements:
-            self._table(LAYER_HEAD, lines(outcome.placements), (), "placements.csv")
+            self._table(LAYER_COLUMNS, lines(outcome.placements), (), "placements.csv")
             said = [*sentences(outcome.placements, outcome.networks, outcome.layer_sweeps), *said]
         for text in said:
             self.note(text)
@@ -103,10 +102,13 @@ class Console:
             names = ", ".join(["run.json", "measurements.csv", *(f.name for f in outcome.files)])
             self.note(f"Files in {outcome.folder}: {names}")
 
-    def _table(self, head: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str], file: str) -> None:
+    def _table(
+        self, columns: Sequence[Column[Any]], rows: Sequence[Sequence[str]], styles: Sequence[str], file: str
+    ) -> None:
         """A table of what has room here; what has none is named, with the file that holds it."""
-        widths = fit(head, rows, self._rich.width)
-        table = _empty(widths)
+        widths = fit(columns, rows, self._rich.width)
+        head = [column.name for column in columns]
+        table = _empty(columns, widths)
         for row, style in zip_longest(rows, styles, fillvalue=""):
             shown = {name: cell for name, cell in zip(head, row, strict=True) if name in widths}
             if head[-1] in widths and self._rich.is_terminal and not style:  # why a row has no number is told whole
@@ -133,15 +135,17 @@ def _style(ceiling: Ceiling) -> str:
     return "dim" if not ceiling.trusted else STYLES.get(ceiling.status, "dim")
 
 
-def _empty(widths: Mapping[str, int]) -> Any:
+def _empty(columns: Sequence[Column[Any]], widths: Mapping[str, int]) -> Any:
     """A table of these columns; lines are broken only in those of words."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for name, width in widths.items():
-        side: Any = "right" if name in RIGHT else "left"
-        table.add_column(name, justify=side, no_wrap=name not in LEAST, overflow="fold", width=width)
+    for column in columns:
+        if column.name in widths:
+            side: Any = "right" if column.number else "left"
+            width = widths[column.name]
+            table.add_column(column.name, justify=side, no_wrap=not column.least, overflow="fold", width=width)
     return table
 
 

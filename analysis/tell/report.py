@@ -11,6 +11,7 @@ from analysis.model.ceilings import Ceiling
 from analysis.model.roofline import label, ridge, roofline
 from analysis.model.sweeps import POINT_HEAD, Sweep, points
 from analysis.model.trust import Trust
+from analysis.tell.columns import Column
 from analysis.theory.peaks import peaks
 from analysis.units import percent, plus_minus, short, si
 from probes.records.measurement import FAILED, OK, SKIPPED, Measurement
@@ -19,27 +20,59 @@ from probes.records.run import COMPLETE, Run
 TEMPLATE = Path(__file__).with_name("report.html")
 Cell = str | tuple[str, str]  # text, or text and the exact value shown on pointing at it
 Shown = tuple[Sweep, str]  # a sweep and its picture as SVG text
-WIDE_HEAD = (
-    "ceiling", "measured", "theory, rated clock", "theory, observed clock", "share", "spread", "clock", "samples",
-    "remarks",
+
+
+def _exact(value: float | None, unit: str) -> str:
+    return "" if value is None else f"{value!r} {unit}".strip()
+
+
+def _measured(ceiling: Ceiling) -> str:
+    return si(ceiling.rate, ceiling.unit) if ceiling.status == OK else ceiling.status
+
+
+def _theory_of(ceiling: Ceiling) -> str:
+    """The peak that a ceiling is compared with: at the observed clock where that is known."""
+    peak = ceiling.observed_peak or ceiling.nominal_peak
+    return si(peak, ceiling.unit) if peak else "unknown"
+
+
+def _remarks(ceiling: Ceiling) -> str:
+    doubt = "" if ceiling.trusted else f"not trusted: {ceiling.doubt}"
+    return "; ".join(filter(None, (doubt, ceiling.remark)))
+
+
+COLUMNS: tuple[Column[Ceiling], ...] = (
+    Column(name="ceiling", text=lambda c: c.tag, least=18),
+    Column(name="measured", text=_measured, exact=lambda c: _exact(c.rate, c.unit), number=True),
+    Column(name="theoretical", text=_theory_of, number=True, may_go=3, on_page=False),
+    Column(
+        name="theory, rated clock", text=lambda c: si(c.nominal_peak, c.unit),
+        exact=lambda c: _exact(c.nominal_peak, c.unit), number=True, on_terminal=False,
+    ),
+    Column(
+        name="theory, observed clock", text=lambda c: si(c.observed_peak, c.unit),
+        exact=lambda c: _exact(c.observed_peak, c.unit), number=True, on_terminal=False,
+    ),
+    Column(name="share", text=lambda c: percent(c.share), exact=lambda c: _exact(c.share, ""), number=True, may_go=6),
+    Column(
+        name="spread", text=lambda c: plus_minus(c.spread), exact=lambda c: _exact(c.spread, ""), number=True, may_go=5,
+    ),
+    Column(
+        name="clock", text=lambda c: si(c.clock_hz, "Hz"), exact=lambda c: _exact(c.clock_hz, "Hz"), number=True,
+        may_go=2,
+    ),
+    Column(name="samples", text=lambda c: samples_of(c), number=True, may_go=1),
+    Column(name="remarks", text=_remarks, least=20, may_go=4),
 )  # fmt: skip
-HEAD = ("ceiling", "measured", "theoretical", "share", "spread", "clock", "samples", "remarks")
+"""The table of ceilings, on the terminal and on the page. A fact of a ceiling is shown by a line here."""
+
+ON_TERMINAL = tuple(column for column in COLUMNS if column.on_terminal)
+ON_PAGE = tuple(column for column in COLUMNS if column.on_page)
 
 
 def cells(ceiling: Ceiling) -> tuple[str, ...]:
-    """A ceiling as people read it, in the order of HEAD."""
-    theory = ceiling.observed_peak or ceiling.nominal_peak
-    measured = si(ceiling.rate, ceiling.unit) if ceiling.status == OK else ceiling.status
-    return (
-        ceiling.tag,
-        measured,
-        si(theory, ceiling.unit) if theory else "unknown",
-        percent(ceiling.share),
-        plus_minus(ceiling.spread),
-        si(ceiling.clock_hz, "Hz"),
-        samples_of(ceiling),
-        "; ".join(filter(None, (f"not trusted: {ceiling.doubt}" if not ceiling.trusted else "", ceiling.remark))),
-    )
+    """A ceiling as people read it on a terminal."""
+    return tuple(column.text(ceiling) for column in ON_TERMINAL)
 
 
 def samples_of(ceiling: Ceiling) -> str:
@@ -104,26 +137,16 @@ def html(
         svg=svg[svg.index("<svg") :],
         sweeps="".join(map(_sweep, sweeps)),
         layers=layers,
-        ceilings=_table(WIDE_HEAD, map(_exact_cells, found.values())),
+        ceilings=_table([column.name for column in ON_PAGE], map(_page_cells, found.values())),
         failed=_reasons(run.measurements),
         theory=_theory(run),
         facts=_table(("fact", "value"), _facts(run)),
     )
 
 
-def _exact_cells(ceiling: Ceiling) -> list[Cell]:
-    """The cells of a ceiling with both peaks in place of one, and behind every rounded number the exact one."""
-    tag, measured, _, _, spread, clock, samples, remark = cells(ceiling)
-    unit = ceiling.unit
-    peaks_ = [(si(p, unit), _exact(p, unit)) for p in (ceiling.nominal_peak, ceiling.observed_peak)]
-    return [
-        tag, (measured, _exact(ceiling.rate, unit)), *peaks_, (percent(ceiling.share), _exact(ceiling.share, "")),
-        (spread, _exact(ceiling.spread, "")), (clock, _exact(ceiling.clock_hz, "Hz")), samples, remark,
-    ]  # fmt: skip
-
-
-def _exact(value: float | None, unit: str) -> str:
-    return "" if value is None else f"{value!r} {unit}".strip()
+def _page_cells(ceiling: Ceiling) -> list[Cell]:
+    """A ceiling on the page, with the exact number behind every rounded one."""
+    return [(column.text(ceiling), column.exact(ceiling)) for column in ON_PAGE]
 
 
 def _cell(cell: Cell) -> str:

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from analysis.draw.canvas import log_ticks, plain
 from analysis.draw.labels import clipped, spread_out, width
-from analysis.draw.naming import LINE_HEIGHT, SLOPE, SMALL, ink, style
+from analysis.draw.naming import LINE_HEIGHT, SLOPE, SMALL, in_axes, ink, style
 from analysis.layers.placement import Placement
 from analysis.layers.roof_above import capacities, compute_roof
 from analysis.model.roofline import Roof, Roofline, attainable, ridge
 from analysis.units import brief, fraction, si
 from kernels.device import Device
 from probes.records.tag import Tag
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 STRIP, AXIS, LEVELS = 0.66, 0.92, 1.06  # inches: width of the strip, room left of an axis and left of the strip
 AROUND = 1.8  # room around points and roofs, by this factor
@@ -42,7 +46,9 @@ def in_strip(p: Placement) -> bool:
     return p.flops == 0 and bool(p.bandwidth)
 
 
-def axes(made: Any, box: tuple[float, float, float, float], roofs: Roofline, layers: Sequence[Placement]) -> Any:
+def axes(
+    made: Figure, box: tuple[float, float, float, float], roofs: Roofline, layers: Sequence[Placement]
+) -> tuple[Axes | None, Axes | None]:
     """(roofline's axes, strip's axes) in ``box`` (left, bottom, right, top; inches), their labels inside it.
 
     Either is None where no layer belongs there; the strip then has all the room, the roofline stays if both are empty.
@@ -76,7 +82,7 @@ def limits(roofs: Roofline, layers: Sequence[Placement]) -> tuple[float, float, 
     return left, right, min(lows) / AROUND, max(highs) * AROUND
 
 
-def _roofline(ax: Any, roofs: Roofline, layers: Sequence[Placement]) -> Any:
+def _roofline(ax: Axes, roofs: Roofline, layers: Sequence[Placement]) -> Axes:
     left, right, low, high = limits(roofs, layers)
     ax.set(xscale="log", yscale="log", xlim=(left, right), ylim=(low, high))
     log_ticks(ax.xaxis, (4, 2), fraction if right >= 4 * left else "{:g}".format, 0.45)
@@ -102,7 +108,7 @@ def _flat_name(roof: Roof) -> str:
     return f"{clipped(Tag.parse(roof.tag).subject.upper())} {si(roof.rate, roof.unit)}"
 
 
-def _flat_names(ax: Any, roofs: Sequence[Roof]) -> None:
+def _flat_names(ax: Axes, roofs: Sequence[Roof]) -> None:
     """Names right of the axes, pushed apart where roofs lie close, each tied to its line; a single one on its line."""
     pixels = SMALL * ax.figure.dpi / 72
     if len(roofs) == 1:
@@ -114,7 +120,7 @@ def _flat_names(ax: Any, roofs: Sequence[Roof]) -> None:
     wanted = [ax.transData.transform((1, roof.rate))[1] for roof in roofs]
     heights = spread_out(wanted, pixels * LINE_HEIGHT, ax.bbox.y0, ax.bbox.y1)
     for roof, height in zip(roofs, heights, strict=True):
-        at = ax.transAxes.inverted().transform((ax.bbox.x1 + 1.4 * pixels, height))
+        at = in_axes(ax, (ax.bbox.x1 + 1.4 * pixels, height))
         tie = {"arrowstyle": "-", "color": style(roof)[0], "linewidth": 0.7, "shrinkA": 1, "shrinkB": 0}
         ax.annotate(
             _flat_name(roof), (1.0, roof.rate), at, xycoords=("axes fraction", "data"), textcoords="axes fraction",
@@ -123,7 +129,7 @@ def _flat_names(ax: Any, roofs: Sequence[Roof]) -> None:
         )  # fmt: skip
 
 
-def _strip(ax: Any, roofs: Roofline, layers: Sequence[Placement]) -> None:
+def _strip(ax: Axes, roofs: Roofline, layers: Sequence[Placement]) -> None:
     """The axis of layers without FLOPs: bytes per second, with a tick for the bandwidth of every level."""
     from matplotlib.ticker import NullLocator
 
@@ -143,7 +149,7 @@ def _strip(ax: Any, roofs: Roofline, layers: Sequence[Placement]) -> None:
     for roof, height in zip(roofs.bandwidth, heights, strict=True):
         wide, gid = 2.0 if roof == roofs.memory else 1.4, f"{roof.tag}/layers"
         ax.plot((0, 1), [roof.rate] * 2, color=SLOPE, linewidth=wide, zorder=1.5, gid=gid)
-        at = ax.transAxes.inverted().transform((ax.bbox.x0 - pixels / 2, height))
+        at = in_axes(ax, (ax.bbox.x0 - pixels / 2, height))
         ax.annotate(
             _flat_name(roof), (0, roof.rate), at,
             xycoords=("axes fraction", "data"), textcoords="axes fraction", fontsize=7.5, color=SLOPE, va="center",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from analysis.draw.canvas import colour_of, covered, standing
 from analysis.draw.labels import clipped, thinned, width
@@ -18,10 +18,14 @@ from analysis.layers.groups import Curve, LayerSweep
 from analysis.layers.placement import Placement
 from analysis.model.roofline import Roof
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 MARKERS = "osD^vPXh*<>pd8"
 DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 LINE = 0.2  # inches of a line of the key
-EDGE = {"linewidth": 1.1, "markeredgecolor": "white"}
+EDGE: dict[str, Any] = {"linewidth": 1.1, "markeredgecolor": "white"}
 
 Spot = tuple[float, float]
 Points = list[tuple[float, Spot]]
@@ -36,7 +40,7 @@ def look(sweep: LayerSweep, curve: Curve) -> dict[str, Any]:
     return {"color": colour, "marker": MARKERS[place % len(MARKERS)], "linestyle": dashes}
 
 
-def key(made: Any, sweep: LayerSweep) -> int:
+def key(made: Figure, sweep: LayerSweep) -> int:
     """The key under the axes: precisions by colour, series by marker. Returns its lines."""
     from matplotlib.lines import Line2D
 
@@ -58,7 +62,7 @@ def key(made: Any, sweep: LayerSweep) -> int:
 
 
 def curves(
-    ax: Any, sweep: LayerSweep, slopes: Sequence[Roof], test: Callable[[Placement], bool],
+    ax: Axes, sweep: LayerSweep, slopes: Sequence[Roof], test: Callable[[Placement], bool],
     place: Callable[[float, Placement], Spot],
 ) -> None:  # fmt: skip
     """Curves of the layers that pass ``test``, then names of slopes and numbers of points, clear of them."""

@@ -5,9 +5,9 @@ For a sweep whose layers differ in kind, such as one operation in several forms:
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from analysis.draw.canvas import caption, heading, log_ticks, plain
+from analysis.draw.canvas import caption, heading, log_ticks, page, plain
 from analysis.draw.labels import width
 from analysis.draw.layers.axes import axes, in_strip, on_roofline, roofs_of
 from analysis.draw.layers.curves import EDGE, LINE, curves, key, look
@@ -17,19 +17,18 @@ from analysis.model.roofline import Roofline
 from analysis.units import brief
 from kernels.device import Device
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 TOP, ROOFS, UNDER, ROW, FOOT = 0.72, 3.5, 0.75, 0.2, 0.75  # inches: above, roofs, under them, a layer, under the list
 RIGHT = 0.25  # inches
 LONGEST = 60  # letters of a layer's name
 
 
-def figure(sweep: LayerSweep, model: Roofline, device: Device, inches: tuple[float, float]) -> Any:
+def figure(sweep: LayerSweep, model: Roofline, device: Device, inches: tuple[float, float]) -> Figure:
     """A figure of this width, as high as it needs, with the list in it."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     across, rows = inches[0], ROW * (len(sweep.places) + 1)
-    made = Figure(figsize=(across, TOP + ROOFS + UNDER + rows + FOOT), dpi=100, facecolor="white")
-    FigureCanvasAgg(made)
+    made = page((across, TOP + ROOFS + UNDER + rows + FOOT))
     bottom = FOOT + LINE * key(made, sweep)
     made.set_figheight(bottom + rows + UNDER + ROOFS + TOP)
     layers = [p for p in sweep.layers if on_roofline(p) or in_strip(p)]
@@ -47,7 +46,7 @@ def figure(sweep: LayerSweep, model: Roofline, device: Device, inches: tuple[flo
     return made
 
 
-def _times(made: Any, sweep: LayerSweep, bottom: float, high: float) -> None:
+def _times(made: Figure, sweep: LayerSweep, bottom: float, high: float) -> None:
     """The time of each layer beside what it is, ``bottom`` inches from below and so high."""
     across, down = made.get_size_inches()
     names = {x: f"{sweep.number(x)}  {p.layer[:LONGEST]}" for curve in sweep.curves for x, p in curve.points}

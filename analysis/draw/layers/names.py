@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from analysis.draw.canvas import roof_lines
 from analysis.draw.labels import Box, clipped, first_free, width
-from analysis.draw.naming import SLOPE, SMALL, TIGHT, halo, ink
+from analysis.draw.naming import SMALL, TIGHT, halo, in_data, ink, rise, write_along
 from analysis.model.roofline import Roof
 from analysis.units import si
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 GAP = 0.35  # between a slope and its name, in the size of the type
 NEAR = (0.6, 1.0, 1.4, 2.0, 2.8, 3.8)  # of a number from its point, likewise
@@ -21,19 +24,20 @@ TIED = 1.0  # numbers further away are tied to their points
 TURNS = (30, -30, 150, 210, 90, -90, 0, 180, 60, -60, 120, 240)  # degrees: right of a point before left of it
 
 
-def slope_names(ax: Any, roofs: Sequence[Roof], points: Sequence[Box]) -> None:
+def slope_names(ax: Axes, roofs: Sequence[Roof], points: Sequence[Box]) -> None:
     """Names along the slopes (best first) of these axes, clear of boxes over points in pixels; the lowest from below.
 
     A slope that begins above the picture has none.
     """
-    turn = _turn(ax)
+    turn = rise(ax)
     lines = [_turned(box, turn) for box in roof_lines(ax, 2.0)]
     busy = [_turned(box, turn) for box in points]
     for roof in roofs:
         for words, taken in _tries(roof, lines, busy):
             if box := first_free(list(_along(ax, roof, words, turn, last=roof == roofs[-1])), taken):
                 lines.append(box)
-                _name(ax, roof, words, box, turn)
+                x, y, *_ = _turned((box[0], box[1], box[0], box[1]), -turn)
+                write_along(ax, roof, words, (x, y), turn)
                 break
 
 
@@ -44,12 +48,6 @@ def _tries(roof: Roof, lines: list[Box], points: list[Box]) -> list[tuple[str, l
     return [(words, taken) for taken in ([*lines, *points], lines) for words in (full, short)]
 
 
-def _turn(ax: Any) -> float:
-    """Radians by which slopes rise on the screen."""
-    (x0, y0), (x1, y1) = ax.transData.transform([(1, 1), (2, 2)])
-    return math.atan2(y1 - y0, x1 - x0)
-
-
 def _turned(box: Box, turn: float) -> Box:
     """A box around a box, in pixels along and across the slopes."""
     c, s = math.cos(turn), math.sin(turn)
@@ -58,11 +56,11 @@ def _turned(box: Box, turn: float) -> Box:
     return min(along), min(across), max(along), max(across)
 
 
-def _along(ax: Any, roof: Roof, words: str, turn: float, last: bool) -> Iterator[Box]:
+def _along(ax: Axes, roof: Roof, words: str, turn: float, last: bool) -> Iterator[Box]:
     """Boxes for a name above a slope or below it, all of them inside the axes, in pixels along and across."""
     pixels = SMALL * ax.figure.dpi / 72
     line = next(line for line in ax.get_lines() if line.get_gid() == f"{roof.tag}/layers")
-    ends = ax.transData.transform(list(zip(line.get_xdata(), line.get_ydata(), strict=True)))
+    ends = ax.transData.transform(line.get_xydata())
     (begin, across, *_), (end, *_) = [_turned((x, y, x, y), turn) for x, y in ends]
     above, below = across + GAP * pixels, across - (GAP + TIGHT) * pixels
     for low in (below, above) if last else (above, below):
@@ -73,20 +71,12 @@ def _along(ax: Any, roof: Roof, words: str, turn: float, last: bool) -> Iterator
                 yield box
 
 
-def _inside(ax: Any, box: Box) -> bool:
+def _inside(ax: Axes, box: Box) -> bool:
     frame = ax.bbox
     return bool(frame.x0 < box[0] and box[2] < frame.x1 and frame.y0 < box[1] and box[3] < frame.y1)
 
 
-def _name(ax: Any, roof: Roof, words: str, box: Box, turn: float) -> None:
-    x, y, *_ = _turned((box[0], box[1], box[0], box[1]), -turn)
-    ax.text(
-        *ax.transData.inverted().transform((x, y)), words, rotation=math.degrees(turn), rotation_mode="anchor",
-        va="bottom", color=SLOPE, fontsize=SMALL, path_effects=halo(), gid=f"{roof.tag}/name",
-    )  # fmt: skip
-
-
-def beside_point(ax: Any, text: str, spot: tuple[float, float], colour: str, taken: list[Box]) -> None:
+def beside_point(ax: Axes, text: str, spot: tuple[float, float], colour: str, taken: list[Box]) -> None:
     """A number beside its point, clear of what is taken (pixels), which then holds it too; tied to it where far."""
     pixels = SMALL * ax.figure.dpi / 72
     (x, y), half = ax.transData.transform(spot), width(text, pixels) / 2
@@ -100,8 +90,8 @@ def beside_point(ax: Any, text: str, spot: tuple[float, float], colour: str, tak
             return
 
 
-def _number(ax: Any, text: str, spot: tuple[float, float], colour: str, box: Box, tied: bool) -> None:
-    at = ax.transData.inverted().transform(((box[0] + box[2]) / 2, (box[1] + box[3]) / 2))
+def _number(ax: Axes, text: str, spot: tuple[float, float], colour: str, box: Box, tied: bool) -> None:
+    at = in_data(ax, ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2))
     tie = {"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 4, "shrinkB": 2}
     ax.annotate(
         text, spot, at, fontsize=SMALL, color=ink(colour), ha="center", va="center", path_effects=halo(), zorder=5,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
-from analysis.draw.canvas import NOTE, caption, heading, standing
+from analysis.draw.canvas import NOTE, caption, heading, page, standing
 from analysis.draw.labels import Box, clipped, first_free, thinned
 from analysis.draw.layers.axes import axes, in_strip, on_roofline, roofs_of
 from analysis.draw.layers.names import slope_names
-from analysis.draw.naming import FAINT, SMALL, SOFT, halo
+from analysis.draw.naming import FAINT, SMALL, SOFT, halo, in_data
 from analysis.layers.groups import Network
 from analysis.layers.missing import how_many, left_out
 from analysis.layers.place import ranking
@@ -19,6 +19,10 @@ from analysis.layers.words import Kind, kinds
 from analysis.model.roofline import Roofline
 from analysis.units import percent, si
 from kernels.device import Device
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 COLOURS = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A6D3B", "#000000", "#6A51A3", "#999999",
@@ -33,13 +37,9 @@ REACH = (0.9, 1.6, 2.4, 3.4, 4.6, 6.0, 7.5, 9.0)  # of a number from its point, 
 AROUND = [(math.cos(turn * math.pi / 6), math.sin(turn * math.pi / 6)) for turn in range(12)]
 
 
-def figure(net: Network, model: Roofline, device: Device, inches: tuple[float, float]) -> Any:
+def figure(net: Network, model: Roofline, device: Device, inches: tuple[float, float]) -> Figure:
     """A figure of this size with the network in it."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    made = Figure(figsize=inches, dpi=100, facecolor="white")
-    FigureCanvasAgg(made)
+    made = page(inches)
     across, down = inches
     layers = [p for p in net.layers if on_roofline(p) or in_strip(p)]
     notes = left_out(net)
@@ -97,7 +97,7 @@ def area(p: Placement) -> float:
     return min(max(AREA * p.time_share, SMALLEST), LARGEST)
 
 
-def _points(ax: Any, layers: Sequence[Placement], colours: Mapping[str, str]) -> None:
+def _points(ax: Axes, layers: Sequence[Placement], colours: Mapping[str, str]) -> None:
     """Big ones first, so that none is hidden."""
     ordered = sorted(zip(layers, spots(layers), strict=True), key=lambda each: -each[0].time_share)
     ax.scatter(
@@ -107,11 +107,13 @@ def _points(ax: Any, layers: Sequence[Placement], colours: Mapping[str, str]) ->
     )  # fmt: skip
 
 
-def _numbers(ax: Any, strip: Any, layers: Sequence[Placement], first: Sequence[Placement]) -> None:
+def _numbers(ax: Axes | None, strip: Axes | None, layers: Sequence[Placement], first: Sequence[Placement]) -> None:
     """Numbers beside the points with most to gain, each tied to its point; over no other point where there is room."""
     for place, test in ((ax, on_roofline), (strip, in_strip)):
+        if place is None:
+            continue
         same = [p for p in layers if test(p)]
-        points = [*_boxes(place, same), *standing(place)] if place else []
+        points = [*_boxes(place, same), *standing(place)]
         numbers: list[Box] = []
         for number, p in enumerate(first, 1):
             if test(p):
@@ -122,19 +124,21 @@ def _numbers(ax: Any, strip: Any, layers: Sequence[Placement], first: Sequence[P
                     _number(place, str(number), spot(p, same), box)
 
 
-def _boxes(ax: Any, layers: Sequence[Placement]) -> list[Box]:
+def _boxes(ax: Axes, layers: Sequence[Placement]) -> list[Box]:
     """Boxes over the points of all layers of these axes, in pixels."""
-    places = ax.transData.transform(spots(layers)) if layers else []
+    if not layers:
+        return []
+    places = ax.transData.transform(spots(layers))
     radii = [_radius(ax, p) for p in layers]
     return thinned((x - r, y - r, x + r, y + r) for (x, y), r in zip(places, radii, strict=True))
 
 
-def _radius(ax: Any, p: Placement) -> float:
+def _radius(ax: Axes, p: Placement) -> float:
     """Of a point, in pixels."""
     return math.sqrt(area(p) / math.pi) * float(ax.figure.dpi) / 72
 
 
-def _around(ax: Any, point: tuple[float, float], radius: float) -> list[Box]:
+def _around(ax: Axes, point: tuple[float, float], radius: float) -> list[Box]:
     """Boxes for a number, the closest first, all of them inside the axes; in pixels."""
     pixels = SMALL * ax.figure.dpi / 72
     half, (x, y) = 0.62 * pixels, ax.transData.transform(point)
@@ -145,8 +149,8 @@ def _around(ax: Any, point: tuple[float, float], radius: float) -> list[Box]:
     return [b for b in boxes if frame.x0 < b[0] and b[2] < frame.x1 and frame.y0 < b[1] and b[3] < frame.y1]
 
 
-def _number(ax: Any, text: str, point: tuple[float, float], box: Box) -> None:
-    at = ax.transData.inverted().transform(((box[0] + box[2]) / 2, (box[1] + box[3]) / 2))
+def _number(ax: Axes, text: str, point: tuple[float, float], box: Box) -> None:
+    at = in_data(ax, ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2))
     tie = {"arrowstyle": "-", "color": SOFT, "linewidth": 0.7, "shrinkA": 5, "shrinkB": 0}
     ax.annotate(
         text, point, at, fontsize=SMALL, fontweight="bold", ha="center", va="center", zorder=6, path_effects=halo(),
@@ -154,7 +158,7 @@ def _number(ax: Any, text: str, point: tuple[float, float], box: Box) -> None:
     )  # fmt: skip
 
 
-def _column(made: Any, found: Sequence[Kind], colours: Mapping[str, str], first: Sequence[Placement]) -> None:
+def _column(made: Figure, found: Sequence[Kind], colours: Mapping[str, str], first: Sequence[Placement]) -> None:
     """Right of the axes: kinds with their share of time, then the layers with most to gain."""
     across, down = made.get_size_inches()
     left, line = (across - COLUMN + 0.12) / across, 0.185 / down

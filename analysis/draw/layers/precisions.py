@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from analysis.draw.canvas import NOTE, caption, colour_of, heading, plain
+from analysis.draw.canvas import NOTE, caption, colour_of, heading, page, plain
 from analysis.draw.labels import clipped, width
 from analysis.draw.naming import SMALL, SOFT
 from analysis.layers.groups import Network
 from analysis.layers.missing import how_many, left_out
 from analysis.units import percent, si
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 LEFT, BOTTOM, TOP, ROW = 1.5, 0.85, 0.8, 0.5  # inches: beside, under and above the axes, and of one precision
 
@@ -23,16 +27,12 @@ def several(networks: Iterable[Network]) -> dict[str, list[Network]]:
     return {name: nets for name, nets in found.items() if len(nets) > 1}
 
 
-def figure(name: str, nets: Sequence[Network], device: str, across: float) -> Any:
+def figure(name: str, nets: Sequence[Network], device: str, across: float) -> Figure:
     """A figure ``across`` inches wide, as high as it needs, with a bar for each of these runs of one network."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     notes = [note for net in nets for note in left_out(net)]
     bottom = BOTTOM + NOTE * len(notes)
     down = TOP + bottom + ROW * len(nets)
-    made = Figure(figsize=(across, down), dpi=100, facecolor="white")
-    FigureCanvasAgg(made)
+    made = page((across, down))
     right = max(width(_said(net), SMALL) for net in nets) / 72 + 0.3
     ax = made.add_axes((LEFT / across, bottom / down, 1 - (LEFT + right) / across, 1 - (TOP + bottom) / down))
     _frame(ax, nets)
@@ -43,7 +43,7 @@ def figure(name: str, nets: Sequence[Network], device: str, across: float) -> An
     return made
 
 
-def _frame(ax: Any, nets: Sequence[Network]) -> None:
+def _frame(ax: Axes, nets: Sequence[Network]) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     plain(ax)
@@ -72,10 +72,10 @@ def _said(net: Network) -> str:
     return f"{si(net.seconds, 's')}, least {si(net.light.least_seconds, 's')}: {percent(net.share)}"
 
 
-def _bar(ax: Any, place: int, net: Network) -> None:
+def _bar(ax: Axes, place: int, net: Network) -> None:
     """Layers alone, over it the speed of light, and across both the time of the whole; hatched where layers miss."""
     colour, hatch = colour_of(net.precision), "//" if net.skipped else None
-    look = {"height": 0.62, "color": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0}
+    look: dict[str, Any] = {"height": 0.62, "color": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0}
     ax.barh(place, net.light.seconds, alpha=0.3, gid="alone", **look)
     if not net.refused:
         ax.barh(place, net.light.least_seconds, gid="least", **look)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
-from analysis.draw.canvas import caption, heading, log_ticks, plain
+from analysis.draw.canvas import caption, heading, log_ticks, page, plain
 from analysis.draw.labels import that_fit, width
 from analysis.draw.layers.axes import axes, in_strip, on_roofline, roofs_of
 from analysis.draw.layers.curves import EDGE, LINE, curves, key, look
@@ -17,19 +17,19 @@ from analysis.model.roofline import Roofline
 from analysis.units import brief
 from kernels.device import Device
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 TOP, UNDER, RIGHT = 0.72, 0.62, 2.75  # inches: above, under the axes, the right panels
 MOST_TICKS = 200  # those without a number, too
 GAP = 0.36  # inches between the two panels on the right
 WIDE = 6.0  # x that differ by more are drawn on a logarithmic axis
 
 
-def figure(sweep: LayerSweep, model: Roofline, device: Device, inches: tuple[float, float]) -> Any:
+def figure(sweep: LayerSweep, model: Roofline, device: Device, inches: tuple[float, float]) -> Figure:
     """A figure of this size with the sweep in it."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    made = Figure(figsize=inches, dpi=100, facecolor="white")
-    FigureCanvasAgg(made)
+    made = page(inches)
     across, down = inches
     bottom = UNDER + 0.12 + LINE * key(made, sweep)
     layers = [p for p in sweep.layers if on_roofline(p) or in_strip(p)]
@@ -68,7 +68,7 @@ def _fraction(x: float, low: float, high: float) -> float:
 
 
 def _over_x(
-    ax: Any, sweep: LayerSweep, value: Callable[[Placement], float | None], name: str, said: Callable[[float], str]
+    ax: Axes, sweep: LayerSweep, value: Callable[[Placement], float | None], name: str, said: Callable[[float], str]
 ) -> None:
     """One value of every layer over x."""
     values = []
@@ -89,7 +89,7 @@ def _over_x(
     _places(ax, sweep)
 
 
-def _places(ax: Any, sweep: LayerSweep) -> None:
+def _places(ax: Axes, sweep: LayerSweep) -> None:
     """The x of the layers themselves as ticks; as many as have room are written out."""
     low, high = _span(sweep)
     if low > 0 and high > WIDE * low:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 
 from analysis.tell.columns import GAP, LINES, fit, shortened
+from analysis.tell.layer_console import COLUMNS
 
-HEAD = ("layer", "type", "time", "rate or bandwidth", "of roof", "bound", "remark")
+HEAD = [column.name for column in COLUMNS]
 ROW = ("a network: a layer of a long name", "fp32", "23.6 µs", "522 GFLOP/s", "14.3 %", "below every roof", "why " * 40)
 
 
 @pytest.mark.parametrize("room", [240, 120, 100, 80, 60, 40])
 def test_a_shown_number_is_never_cut_and_the_table_has_room(room: int) -> None:
-    widths = fit(HEAD, [ROW], room)
+    widths = fit(COLUMNS, [ROW], room)
     assert {"layer", "time"} <= set(widths)
     for name, cell in zip(HEAD, ROW, strict=True):
         if name in ("type", "time", "rate or bandwidth", "of roof") and name in widths:
@@ -21,12 +22,12 @@ def test_a_shown_number_is_never_cut_and_the_table_has_room(room: int) -> None:
 
 
 def test_a_terminal_of_80_columns_keeps_time_share_bound_and_remark() -> None:
-    assert list(fit(HEAD, [ROW], 80)) == ["layer", "type", "time", "of roof", "bound", "remark"]
-    assert list(fit(HEAD, [ROW], 240)) == list(HEAD)
+    assert list(fit(COLUMNS, [ROW], 80)) == ["layer", "type", "time", "of roof", "bound", "remark"]
+    assert list(fit(COLUMNS, [ROW], 240)) == list(HEAD)
 
 
 def test_names_are_whole_where_there_is_room() -> None:
-    assert fit(HEAD, [ROW], 120)["layer"] == len(ROW[0])
+    assert fit(COLUMNS, [ROW], 120)["layer"] == len(ROW[0])
 
 
 def test_a_long_remark_ends_with_an_ellipsis() -> None:

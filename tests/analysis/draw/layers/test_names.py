@@ -20,6 +20,7 @@ ROOFS = Roofline((Roof("compute/int8", 2.1e12, None, "OP/s"), Roof("compute/fp32
 def empty(roofs: Roofline = ROOFS, left: float = 0.01) -> Any:
     """Axes of these roofs from this intensity on."""
     ax, _ = axes(Figure((9.6, 5.6), dpi=100), (0.1, 0.8, 9.0, 4.8), roofs, [])
+    assert ax is not None
     ax.set_xlim(left, 1000)
     ax.set_ylim(left * 20e9, 4e12)
     return ax

@@ -8,6 +8,7 @@ from functools import cache
 from itertools import combinations
 from typing import Any
 
+import numpy as np
 import pytest
 from matplotlib.text import Text
 
@@ -179,12 +180,12 @@ def test_time_and_intensity_stand_over_x() -> None:
 def test_precisions_of_a_network_are_bars_of_time_now_and_least_time() -> None:
     ((name, nets),) = precisions.several(outcome().networks).items()
     ax = precisions.figure(name, nets, "Device", 9.6).axes[0]
-    bars = {
-        bar.get_y(): [b.get_width() for b in ax.patches if math.isclose(b.get_y(), bar.get_y())] for bar in ax.patches
-    }
+    boxes = [bar.get_extents().transformed(ax.transData.inverted()) for bar in ax.patches]
+    bottoms = dict.fromkeys(round(box.y0, 6) for box in boxes)
+    times = [[box.width for box in boxes if round(box.y0, 6) == bottom] for bottom in bottoms]
     assert name == "resnet50"
-    assert list(bars.values()) == [[net.light.seconds, net.light.least_seconds] for net in nets]
-    assert [line.get_xdata()[0] for line in ax.get_lines()] == [net.seconds for net in nets]
+    assert times == [pytest.approx([net.light.seconds, net.light.least_seconds]) for net in nets]
+    assert [np.asarray(line.get_xdata())[0] for line in ax.get_lines()] == [net.seconds for net in nets]
 
 
 def test_a_run_without_roofs_is_drawn_all_the_same() -> None:
