@@ -83,8 +83,8 @@ def _strided(dtype: str) -> Native:
         base, out = (load_argument(b, arguments, k, t.as_pointer()) for k, t in ((0, kind), (3, wide)))
         count, step = load_argument(b, arguments, 1), load_argument(b, arguments, 2)
 
-        def block(first: Value, totals: Value) -> list[Any]:
-            def trip(i: Any, sums: Value) -> list[Any]:
+        def block(first: Value, totals: Sequence[Value]) -> list[Any]:
+            def trip(i: Any, sums: Sequence[Value]) -> list[Any]:
                 at = [b.mul(b.add(b.add(first, i), ir.Constant(i64, k)), step) for k in range(SUMS)]
                 return [b.fadd(old, b.load(b.gep(base, [place]))) for old, place in zip(sums, at, strict=True)]
 
@@ -112,7 +112,7 @@ def _scattered(lanes: int, per_segment: int, number_bits: int) -> Native:
         base, out = (load_argument(b, arguments, k, kind.as_pointer()) for k in (0, 3))
         first, count = load_argument(b, arguments, 1), load_argument(b, arguments, 2)
 
-        def visit(i: Any, sums: Value) -> list[Any]:
+        def visit(i: Any, sums: Sequence[Value]) -> list[Any]:
             visits = [b.add(b.add(first, i), ir.Constant(i64, k)) for k in range(group)]
             starts = [b.mul(_place(b, v, number_bits), ir.Constant(i64, per_segment)) for v in visits]
             if per_segment > SUMS:

@@ -73,11 +73,11 @@ def fold(model: ModelProto) -> int:
     return folded + taken
 
 
-def keep(graph: GraphProto, field: str, kept: Sequence[Any]) -> None:
+def keep(message: ModelProto | GraphProto, field: str, kept: Sequence[Any]) -> None:
     """Only these of a repeated field, which owns them: so copies of them."""
     copies = [type(each).FromString(each.SerializeToString()) for each in kept]
-    graph.ClearField(field)
-    getattr(graph, field).extend(copies)
+    message.ClearField(field)  # type: ignore[arg-type]
+    getattr(message, field).extend(copies)
 
 
 def _constant(node: NodeProto, known: Mapping[str, np.ndarray], shaped: Mapping[str, Any], opsets: Any) -> Any:

@@ -366,7 +366,7 @@ def _copy_graph(graph: GraphProto, copy: Any) -> None:
             _copy_field(copy, field, value)
 
 
-def _copy_field(target: Any, field: Any, value: ValueInfoProto) -> None:
+def _copy_field(target: Any, field: Any, value: Any) -> None:
     if hasattr(value, "extend"):
         getattr(target, field.name).extend(value)
     elif field.message_type is not None:

@@ -8,16 +8,13 @@ from __future__ import annotations
 import ctypes
 import zlib
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from kernels.base import Unavailable
 from kernels.cuda.memory import Stream
 from kernels.runtime.door import onnxruntime
-
-if TYPE_CHECKING:
-    from onnx import ValueInfoProto
 
 HOST, GPU = "cpu", "cuda"
 STRING, BFLOAT16 = 8, 16  # TensorProto.STRING and BFLOAT16
@@ -66,7 +63,7 @@ def filled(array: np.ndarray, kind: int, queue: Stream | None = None) -> Any:
     return value
 
 
-def array_of(value: ValueInfoProto, queue: Stream | None = None) -> np.ndarray:
+def array_of(value: Any, queue: Stream | None = None) -> np.ndarray:
     """A value that is a tensor of numbers as an array; BF16 and FP8 as they are.
 
     Raises Unavailable for a type that cannot be handed over.
@@ -98,7 +95,7 @@ def is_native(kind: str) -> bool:
     return not kind.startswith("tensor(") or kind[len("tensor(") : -1] in {*NATIVE, "string"}
 
 
-def _memory(value: ValueInfoProto, size: int) -> np.ndarray:
+def _memory(value: Any, size: int) -> np.ndarray:
     """The bytes of a value on the host, as they lie."""
     return np.ctypeslib.as_array((ctypes.c_uint8 * max(1, size)).from_address(value.data_ptr()))[:size]
 

@@ -120,7 +120,7 @@ def _load(b: IRBuilder, base: Value, index: Value) -> Any:
     return value
 
 
-def _read(b: IRBuilder, base: Value, places: Sequence[Any], sums: Value) -> list[Any]:
+def _read(b: IRBuilder, base: Value, places: Sequence[Any], sums: Sequence[Value]) -> list[Any]:
     return [b.fadd(old, _load(b, base, place)) for old, place in zip(sums, places, strict=True)]
 
 

@@ -44,8 +44,19 @@ def measure_all(
     What else ran on the machine meanwhile, as ``watch`` tells it, is kept as ``run.load["during"]``. Raises OSError
     where rows cannot be written.
     """
+    given = run.measurements
+    run.measurements = [*given, *_rows(todo)]
     try:
-        _measure_all(run, todo, bench, folder, sustained_seconds, judge, console, watch)
+        run.save(folder)
+        started = not todo or _started(bench, run, todo, folder)
+        if todo and started:
+            company = watch.company if run.device.kind == "cpu" else _nobody
+            _time_all(run, given, todo, bench, folder, judge, console, company)
+            if sustained_seconds:
+                _sustain_fastest(run, _fastest(todo, judge), bench, sustained_seconds, folder, console)
+        if started:
+            run.measurements = judge(run.measurements)
+            run.ended, run.status = now(), COMPLETE
     finally:
         bench.close()
         if todo:
@@ -53,34 +64,9 @@ def measure_all(
     run.save(folder)
 
 
-def _measure_all(
-    run: Run,
-    todo: Sequence[Task],
-    bench: GuardedBench,
-    folder: Path,
-    sustained_seconds: float | None,
-    judge: Judge,
-    console: Console,
-    watch: Watch,
-) -> None:
-    """The same, but for what else ran."""
-    given = run.measurements
-    run.measurements = [*given, *_rows(todo)]
-    run.save(folder)
-    if todo:
-        bench.take(run.device, todo)
-        if not _started(bench, run, folder):
-            return
-        company = watch.company if run.device.kind == "cpu" else _nobody
-        _time_all(run, given, todo, bench, folder, judge, console, company)
-        if sustained_seconds:
-            _sustain_fastest(run, _fastest(todo, judge), bench, sustained_seconds, folder, console)
-    run.measurements = judge(run.measurements)
-    run.ended, run.status = now(), COMPLETE
-
-
-def _started(bench: GuardedBench, run: Run, folder: Path) -> bool:
+def _started(bench: GuardedBench, run: Run, todo: Sequence[Task], folder: Path) -> bool:
     """Whether the device works, with all kernels compiled; if not, the run says why it stays partial."""
+    bench.take(run.device, todo)
     try:
         bench.prepare()
     except Exception as error:  # a driver may raise anything; what is there already is still drawn

@@ -179,8 +179,7 @@ def sift(rounds: Sequence[Round], steady: bool, alone: bool = False) -> Sifted:
     filled = [part for part in rounds if part.samples]
     calm = [part for part in filled if _is_calm(part, alone)]
     quiet = [part.samples for part in calm]
-    usable = believed(quiet) if steady else [[s for s in part if s.clean] for part in quiet]
-    used = calm if sum(map(len, usable)) >= FEWEST else filled
+    used = calm if sum(map(len, believed(quiet, steady))) >= FEWEST else filled
     taken = sum(len(part.samples) for part in used)
     disturbed = taken - sum(part.clean for part in used)
     kept = undisturbed([part.samples for part in used], steady)

@@ -201,15 +201,19 @@ def misread(samples: Sequence[Sample]) -> set[Sample]:
 
 def undisturbed(rounds: Sequence[Sequence[Sample]], steady: bool) -> list[list[Sample]]:
     """The clean samples of each round; of ``steady`` work, which always takes as many cycles, those on a core alone."""
+    return _alone(believed(rounds, steady), steady)
+
+
+def _alone(clean: Sequence[Sequence[Sample]], steady: bool) -> list[list[Sample]]:
+    """Of each round the samples of ``steady`` work that took no more than the usual cycles; of other work, all."""
+    limit = usual_cycles([s for part in clean for s in part]) if steady else math.inf
+    return [[s for s in part if s.cycles <= limit] for part in clean]
+
+
+def believed(rounds: Sequence[Sequence[Sample]], steady: bool) -> list[list[Sample]]:
+    """The clean samples of each round; of ``steady`` work, those whose clock can be believed."""
     if not steady:
         return [[s for s in part if s.clean] for part in rounds]
-    clocked = believed(rounds)
-    limit = usual_cycles([s for part in clocked for s in part])
-    return [[s for s in part if s.cycles <= limit] for part in clocked]
-
-
-def believed(rounds: Sequence[Sequence[Sample]]) -> list[list[Sample]]:
-    """The clean samples of each round of ``steady`` work whose clock can be believed."""
     clocked = [well_clocked(part) for part in rounds]
     wrong = misread([s for part in clocked for s in part])
     return [[s for s in part if s not in wrong] for part in clocked]
@@ -291,8 +295,8 @@ def measure(
 def _so_far(samples: Sequence[Sample], steady: bool) -> list[float]:
     """Seconds of those samples of a round that seem undisturbed. It is asked after each, so it must be quick."""
     clean = well_clocked(samples) if steady else [s for s in samples if s.clean]
-    limit = usual_cycles(clean) if steady else math.inf
-    return [s.seconds for s in clean if s.cycles <= limit]
+    (alone,) = _alone([clean], steady)
+    return [s.seconds for s in alone]
 
 
 def _off(took: float, repeat: int, rule: Rule) -> bool:

@@ -12,7 +12,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kernels.runtime.launch import INTEGER
 from probes.importers.families import family_of
@@ -23,9 +23,6 @@ from probes.importers.recognised import NODE_EVENT, RUN_EVENT
 from probes.importers.source import Source, source_of
 from probes.records.given import shortened
 from probes.records.measurement import Measurement, RidgelineError
-
-if TYPE_CHECKING:
-    from onnx import TensorProto
 
 UNNAMED = "onnxruntime"
 LONGEST = 1e15  # µs: 30 years
@@ -178,7 +175,7 @@ def _shapes(path: Path, index: int, event: Event, side: str) -> list[Shape]:
     return [(dtype_of(kind) or kind, shape) for tensor in tensors for kind, shape in tensor.items()]
 
 
-def _is_tensor(tensor: TensorProto) -> bool:
+def _is_tensor(tensor: object) -> bool:
     """Whether it is a shape by its type, ``{"float": [1, 3]}``."""
     shapes = tensor.values() if isinstance(tensor, dict) else [None]
     return all(isinstance(shape, list) and all(type(n) is int and n >= 0 for n in shape) for shape in shapes)
