@@ -119,7 +119,7 @@ def roofline_figure(outcome: Outcome) -> Figure:
     """The roofline."""
     from analysis.draw.roofline import figure
 
-    return partial(figure, most.of_roofs(outcome.model), [], outcome.run.device.name, subtitle(outcome), INCHES)
+    return partial(figure, most.of_roofs(outcome.model), outcome.run.device.name, subtitle(outcome), INCHES)
 
 
 def sweep_figures(outcome: Outcome) -> dict[str, Figure]:

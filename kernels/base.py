@@ -144,3 +144,13 @@ class Kernel:
         """Bytes of memory one launch allocates."""
         size = self.footprint or (lambda dtype, **p: self.work(dtype, **p).bytes)
         return size(dtype, **params)
+
+
+def no_work(dtype: str, **_: Any) -> Work:
+    """The work of what is timed for its own sake: a launch, or a load that waits."""
+    return Work()
+
+
+def no_memory(dtype: str, **_: Any) -> float:
+    """The footprint of what stays in registers, or in memory inside the device's units."""
+    return 0.0

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from kernels import access, stream
+from kernels.access import cuda as access_cuda
 from kernels.device import Device
+from kernels.stream import cuda as stream_cuda
 from probes.harness.case import Case, run_alone
 from probes.harness.task import MEMORY_SHARE, RESERVE
 
@@ -72,8 +74,6 @@ def _room(device: Device, arrays: int) -> int:
 def _variants(device: Device, op: str) -> list[tuple[str, dict[str, Any]]]:
     if device.kind == "cpu":
         return [("cpu", {"threads": device.units})]
-    from kernels.stream import cuda as stream_cuda
-
     return stream_cuda.variants(op, device)
 
 
@@ -88,8 +88,6 @@ def _threads(device: Device, size: int) -> Iterator[Case]:
 
 def _parallelism(device: Device) -> Iterator[Case]:
     """What a GPU's threads need: elements that are wide, and enough blocks on each multiprocessor."""
-    from kernels.access import cuda as access_cuda
-
     n = scattered_bytes(device) // 4
     for op, kernel in (("read", access.READ), ("copy", access.COPY)):
         for width in WIDTHS:
@@ -119,8 +117,6 @@ def _backend(device: Device) -> str:
 def _shape(device: Device, op: str, x: int) -> dict[str, int]:
     if device.kind == "cpu":
         return {"threads": device.units}
-    from kernels.access import cuda as access_cuda
-
     return access_cuda.shape(op, access_cuda.width(op, {"x": x}))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kernels import cache
+from kernels.cache import cuda as cache_cuda
 from kernels.device import Device
 from probes.harness.case import Case, run_alone
 
@@ -54,8 +55,6 @@ def sizes(device: Device, threads: int, largest: int = LARGEST) -> Iterator[tupl
 
 
 def _cuda(device: Device) -> Iterator[Case]:
-    from kernels.cache import cuda as cache_cuda
-
     for tag, params, full in cache_cuda.points(device):
         kernel = KERNELS.get(params["mode"], cache.READ)
         yield Case(kernel, "fp64" if params["mode"] in cache_cuda.MOVES else "int32", "raw", tag, params, full=full)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from kernels import fma
 from kernels.device import Device
+from kernels.fma import cpu as fma_cpu
+from kernels.fma import cuda as fma_cuda
 from kernels.fma import work as fma_work
 from probes.harness.case import Case, run_alone
 
@@ -20,16 +22,12 @@ def cases(device: Device) -> Iterator[Case]:
 
 
 def _cuda(device: Device, dtype: str) -> Iterator[Case]:
-    from kernels.fma import cuda as fma_cuda
-
     params, skip = fma_cuda.shape(device, dtype) | fma_work.TIMED[dtype], fma_cuda.missing(device, dtype)
     for backend in ("raw", "numba") if dtype in NUMBA_DTYPES else ("raw",):
         yield Case(fma.kernel(dtype), dtype, backend, f"compute/{dtype}", params, skip)
 
 
 def _cpu(device: Device, dtype: str) -> Iterator[Case]:
-    from kernels.fma import cpu as fma_cpu
-
     skip = fma_cpu.missing(device.features, dtype)
     params = fma_work.TIMED[dtype] | (fma_cpu.shape(device.features, dtype) if not skip else fma_work.NOTHING)
     for threads, variant in ((device.units, ""), (1, "/1core")):

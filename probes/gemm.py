@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from kernels import gemm
 from kernels.device import Device
 from kernels.formats import FORMATS
+from kernels.gemm import cublaslt
 from kernels.gemm import work as gemm_work
 from probes.harness.case import Case, run_alone
 
@@ -18,8 +19,6 @@ def cases(device: Device) -> Iterator[Case]:
     """Each precision with random operands and with zeros, which cost less power."""
     if device.kind != "cuda":
         return
-    from kernels.gemm import cublaslt
-
     n = LARGE if device.units >= MANY_SMS else SMALL
     for dtype in DTYPES:
         skip = cublaslt.missing(device, dtype)

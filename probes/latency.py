@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kernels.chase import CHASE
+from kernels.chase import cuda as chase_cuda
 from kernels.chase import work as chase_work
 from kernels.device import Device
 from probes.cache import last_share, sizes
@@ -19,8 +20,6 @@ def cases(device: Device) -> Iterator[Case]:
     Past the last cache of a CPU no point waits for a full run: a quick one, which keeps half, still needs three.
     """
     if device.kind == "cuda":
-        from kernels.chase import cuda as chase_cuda
-
         for tag, params, full in chase_cuda.points(device):
             yield Case(CHASE, "int64", "raw", tag, params, full=full)
         return

@@ -8,6 +8,7 @@ from typing import Any
 
 from kernels import transfer
 from kernels.device import Device
+from kernels.stream import cuda as stream_cuda
 from kernels.transfer import work as transfer_work
 from probes.harness.case import Case, run_alone
 from probes.harness.devices import limits
@@ -79,8 +80,6 @@ def _copy(direction: str, tag: str, params: dict[str, Any], full: bool = False) 
 
 def _one_memory(device: Device) -> Iterator[Case]:
     """The choice on an integrated GPU: who reads which kind of memory how fast."""
-    from kernels.stream import cuda as stream_cuda
-
     size = fitting(device, DEVICE)
     for backend, reader in (("raw", "gpu"), ("numpy", "cpu")):
         shape = stream_cuda.variants("read", device)[0][1] if backend == "raw" else {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from analysis.draw.canvas import page
@@ -22,7 +21,6 @@ from analysis.draw.naming import (
     style,
     tops,
 )
-from analysis.layers.placement import Placement
 from analysis.model.roofline import Roof, Roofline, attainable, ridge
 from analysis.units import brief, fraction, short
 
@@ -36,9 +34,7 @@ LEFT, RIGHT = 1 / 16, 256.0  # intensities shown where no ridge point says bette
 MARGIN = 16.0  # how far the axis goes beyond the outermost ridge points
 
 
-def draw(
-    model: Roofline, placements: Sequence[Placement], ax: Axes, title: str = "", subtitle: str = "", size: float = 9.0
-) -> Axes:
+def draw(model: Roofline, ax: Axes, title: str = "", subtitle: str = "", size: float = 9.0) -> Axes:
     """Draw ``model`` into the matplotlib axes ``ax`` and return it; ``size`` of the roofs' names, in points."""
     _frame(ax, model, title, subtitle)
     for roof in model.bandwidth:
@@ -147,9 +143,7 @@ def _ridges(ax: Axes, model: Roofline) -> None:
             )  # fmt: skip
 
 
-def figure(
-    model: Roofline, placements: Sequence[Placement], title: str, subtitle: str, inches: tuple[float, float]
-) -> Figure:
+def figure(model: Roofline, title: str, subtitle: str, inches: tuple[float, float]) -> Figure:
     """A figure of this size with the roofline in it; the names take what room they need right of the axes."""
     made = page(inches)
     across, down = inches
@@ -157,5 +151,5 @@ def figure(
     size = min(max(8.0, 1.6 * down), 12.0, 72 * tall / (LINE_HEIGHT * max(1, len(model.compute))))
     margin = max(0.3, max((width(name(roof), size) for roof in model.compute), default=0) / 72 + 4 * size / 72)
     ax = made.add_axes((1.2 / across, 0.8 / down, 1 - (1.2 + margin) / across, tall / down))
-    draw(model, placements, ax, title, subtitle, size)
+    draw(model, ax, title, subtitle, size)
     return made

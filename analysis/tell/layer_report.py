@@ -12,6 +12,7 @@ from analysis.layers.groups import LayerSweep, Network, slug
 from analysis.layers.place import ranking
 from analysis.layers.placement import Placement, set_of
 from analysis.layers.words import compared, headline, kinds, prediction, unknown
+from analysis.tell import markup
 from analysis.units import percent, short, si, unit_of_operations
 
 Cell = tuple[
@@ -101,9 +102,7 @@ def of_layers(columns: Sequence[Column], layers: Iterable[Placement]) -> str:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     """A table that sorts."""
-    top = "".join(f"<th>{escape(text)}</th>" for text in head)
-    body = "".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in rows)
-    return f'<div class="wide"><table class="sortable"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+    return markup.table(head, (map(_cell, row) for row in rows), "sortable")
 
 
 def _cell(cell: Cell) -> str:

@@ -11,6 +11,7 @@ from analysis.model.ceilings import Ceiling
 from analysis.model.roofline import label, ridge, roofline
 from analysis.model.sweeps import POINT_HEAD, Sweep, points
 from analysis.model.trust import Trust
+from analysis.tell import markup
 from analysis.tell.columns import Column
 from analysis.theory.peaks import peaks
 from analysis.units import percent, plus_minus, short, si
@@ -156,9 +157,7 @@ def _cell(cell: Cell) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
-    top = "".join(f"<th>{escape(text)}</th>" for text in head)
-    body = "".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in rows)
-    return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+    return markup.table(head, (map(_cell, row) for row in rows))
 
 
 def _sweep(shown: Shown) -> str:

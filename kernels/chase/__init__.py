@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from kernels.base import Kernel, Work
+from kernels.base import Kernel, no_work
 from kernels.chase import cpu, cuda
 from kernels.chase.work import hops
-
-
-def _no_work(dtype: str, **_: Any) -> Work:
-    return Work()
 
 
 def _footprint(dtype: str, x: float, **_: Any) -> float:
@@ -19,7 +15,7 @@ def _footprint(dtype: str, x: float, **_: Any) -> float:
 
 CHASE = Kernel(
     "chase",
-    _no_work,
+    no_work,
     hops,
     {"cpu": cpu.build, "raw": cuda.raw},
     check_repeat=1001,

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from kernels.base import Kernel
+from kernels.base import Kernel, no_memory
 from kernels.fma import cpu, cuda, twin, work
-
-
-def _footprint(dtype: str, **_: Any) -> float:
-    return 0.0
 
 
 def _kernel(check_params: dict[str, Any]) -> Kernel:
@@ -21,7 +17,7 @@ def _kernel(check_params: dict[str, Any]) -> Kernel:
         work.TOLERANCE,
         check_params,
         check_repeat=3,
-        footprint=_footprint,
+        footprint=no_memory,
         prepare=cuda.prepare,
     )
 

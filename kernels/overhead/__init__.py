@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
-import numpy as np
-
-from kernels.base import Kernel, Work
+from kernels.base import Kernel, no_work
 from kernels.overhead import cuda
-from kernels.overhead.work import GRAPH_KERNELS
-
-
-def _no_work(dtype: str, **_: Any) -> Work:
-    return Work()
-
-
-def _launches(dtype: str, repeat: int, **_: Any) -> np.ndarray:
-    return np.array([float(repeat)])
-
-
-def _counter(dtype: str, **_: Any) -> float:
-    return 8.0
+from kernels.overhead.work import GRAPH_KERNELS, counter_bytes, launches
 
 
 def _kernel(how: str, check_repeat: int) -> Kernel:
     return Kernel(
         how,
-        _no_work,
-        _launches,
+        no_work,
+        launches,
         {"raw": partial(cuda.raw, how)},
         check_params={"counted": True},
         check_repeat=check_repeat,
-        footprint=_counter,
+        footprint=counter_bytes,
         prepare=cuda.prepare,
     )
 

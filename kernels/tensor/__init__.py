@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels.base import Kernel, Work
+from kernels.base import Kernel, Work, no_memory
 from kernels.tensor import cuda, work
 from kernels.tensor.table import Instruction
 
@@ -20,10 +20,6 @@ def _reference(row: Instruction, dtype: str, repeat: int, **params: Any) -> np.n
     return work.reference(row, repeat, **params)
 
 
-def _footprint(dtype: str, **_: Any) -> float:
-    return 0.0
-
-
 @cache
 def kernel(row: Instruction, check: str = "integers") -> Kernel:
     """The kernel of a row, its numbers checked with ``integers`` (exactly) or ``independent`` operands."""
@@ -34,6 +30,6 @@ def kernel(row: Instruction, check: str = "integers") -> Kernel:
         {"raw": partial(cuda.raw, row)},
         {} if check == "integers" else {row.dtype: work.tolerance(row)},
         {"operands": check},
-        footprint=_footprint,
+        footprint=no_memory,
         prepare=partial(cuda.prepare, row),
     )

@@ -25,7 +25,7 @@ MODEL = roofline(ceilings([measurement("bandwidth/dram/copy", 4e12), measurement
 
 
 def figures(count: int) -> dict[str, Any]:
-    return {f"{n}": partial(figure, MODEL, [], f"device {n} for $5", "", (4 + n / 8, 3)) for n in range(count)}
+    return {f"{n}": partial(figure, MODEL, f"device {n} for $5", "", (4 + n / 8, 3)) for n in range(count)}
 
 
 def test_side_by_side_is_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ SIZES = [(8.0, 6.0), (9.0, 5.0), (19.2, 10.8)]
 
 
 def drawn(model: Roofline, inches: tuple[float, float] = (9.0, 5.0)) -> Any:
-    made = figure(model, [], "Device", "measured at 1.98 GHz", inches)
+    made = figure(model, "Device", "measured at 1.98 GHz", inches)
     made.canvas.draw()
     return made
 
