@@ -1,7 +1,7 @@
 """Measure the roofline of this machine: detect, probe, save, model, draw, report.
 
-The whole program from top to bottom. Everything behind the CSV works on any machine, so ``--replot`` draws a run
-again with nothing to measure.
+The whole program from top to bottom. Everything behind the CSV works on any machine, so
+``--replot`` draws a run again with nothing to measure.
 """
 
 from __future__ import annotations
@@ -17,9 +17,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # while modules are loaded, Ctrl-C would be a traceback of theirs
+    signal.signal(
+        signal.SIGINT, signal.SIG_DFL
+    )  # while modules are loaded, Ctrl-C would be a traceback of theirs
 
-from analysis.tell.output import CLOSED, ReaderLeft, Unheard, error_line, heard, plain, replace_unprintable
+from analysis.tell.output import (
+    CLOSED,
+    ReaderLeft,
+    Unheard,
+    error_line,
+    heard,
+    plain,
+    replace_unprintable,
+)
 from kernels.device import Device
 from probes.command.options import parser, refuse_ignored
 from probes.harness import interrupts
@@ -87,7 +97,11 @@ def list_probes(args: argparse.Namespace) -> int:
         print(plain(f"{device.name}: {why}"))
         for probe in choose(args.only) if args.only else all_probes().values():
             reasons = {case.skip for case in probe.cases(device)}
-            state = "can run here" if "" in reasons else f"cannot run here: {'; '.join(sorted(reasons)) or NOTHING}"
+            state = (
+                "can run here"
+                if "" in reasons
+                else f"cannot run here: {'; '.join(sorted(reasons)) or NOTHING}"
+            )
             on_request = "" if probe.default else ", on request"
             print(plain(f"  {probe.name:12} {probe.question}"))
             print(plain(f"  {'':12} {state}{on_request}"))
@@ -95,7 +109,9 @@ def list_probes(args: argparse.Namespace) -> int:
 
 
 def replot(folder: Path) -> int:
-    """Analyse, judge and draw the run in ``folder`` again; returns the exit code that measuring it gives."""
+    """Analyse, judge and draw the run in ``folder`` again; returns the exit code that measuring it
+    gives.
+    """
     from analysis.analyse import analyse
     from analysis.tell.console import Console
 
@@ -133,7 +149,10 @@ def measure(args: argparse.Namespace) -> int:
         console = Console()
         console.device(device, why)
         if todo:
-            run.load = {"before": watch.lap(LOOK_SECONDS).as_json(), "clock_limits": watch.clock_limits()}
+            run.load = {
+                "before": watch.lap(LOOK_SECONDS).as_json(),
+                "clock_limits": watch.clock_limits(),
+            }
             console.load(run.load)
         code = measured(run, todo, bench, args, folder, console, watch)
         if code == INTERRUPTED:
@@ -144,7 +163,9 @@ def measure(args: argparse.Namespace) -> int:
 
 
 def warn_of_silent(run: Run, named: Sequence[str], todo: Sequence[Task]) -> None:
-    """Warn of probes that were named and ask nothing. Raises RidgelineError where nothing else is in the run."""
+    """Warn of probes that were named and ask nothing. Raises RidgelineError where nothing else is
+    in the run.
+    """
     silent = [name for name in dict.fromkeys(named) if name not in {task.probe for task in todo}]
     if not silent:
         return
@@ -174,7 +195,9 @@ def rows_in(folder: Path, absent: Sequence[Path]) -> Iterator[None]:
 
 
 def kept_in(folder: Path, absent: Sequence[Path]) -> str:
-    """What is left in a folder, as the end of a sentence; with nothing in it, it goes, and so do those above it."""
+    """What is left in a folder, as the end of a sentence; with nothing in it, it goes, and so do
+    those above it.
+    """
     try:
         folder.rmdir()
     except OSError:
@@ -199,10 +222,22 @@ def measured(
     from probes.harness.session import measure_all
 
     try:
-        measure_all(run, todo, bench, folder, args.sustained, lambda rows: judged(rows, run.device), console, watch)
+        measure_all(
+            run,
+            todo,
+            bench,
+            folder,
+            args.sustained,
+            lambda rows: judged(rows, run.device),
+            console,
+            watch,
+        )
     except KeyboardInterrupt:
         interrupts.answered()
-        console.note(f"interrupted: this run is partial; its rows so far are in {folder}, --replot draws them")
+        console.note(
+            f"interrupted: this run is partial; its rows so far are in {folder}, "
+            "--replot draws them"
+        )
         return INTERRUPTED
     except OSError as error:
         console.note(f"cannot write to {folder}: {reason(error)}; the measurement ended there")
@@ -242,7 +277,9 @@ def finish(run: Run, folder: Path, console: Console) -> int:
     try:
         write(outcome, folder)
     except OSError as error:
-        problem = f"cannot write to {folder}: {reason(error)}; free some space, then --replot {folder}"
+        problem = (
+            f"cannot write to {folder}: {reason(error)}; free some space, then --replot {folder}"
+        )
     console.result(outcome)
     if problem:
         console.note(problem)
@@ -250,7 +287,8 @@ def finish(run: Run, folder: Path, console: Console) -> int:
 
 
 def without_traceback() -> int:
-    """The program as its user starts it: a fault of its own, too, is one line, which names the place.
+    """The program as its user starts it: a fault of its own, too, is one line, which names the
+    place.
 
     Returns the exit code.
     """

@@ -1,4 +1,6 @@
-"""One run analysed: rows to ceilings to a roofline to files. The same for a live run and for ``--replot``."""
+"""One run analysed: rows to ceilings to a roofline to files. The same for a live run and for
+``--replot``.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,15 @@ from analysis.model.trust import Trust, trust
 from analysis.tell import most
 from analysis.units import si, unit_of
 from probes.records.measurement import Moment
-from probes.records.run import COMPLETE, Run, csv_text, read_moments, read_run, remove_parts, replace_file
+from probes.records.run import (
+    COMPLETE,
+    Run,
+    csv_text,
+    read_moments,
+    read_run,
+    remove_parts,
+    replace_file,
+)
 
 INCHES = (9.6, 5.6)
 SWEEP_INCHES = (9.6, 4.8)
@@ -29,10 +39,11 @@ SWEEP_INCHES = (9.6, 4.8)
 
 @dataclass
 class Outcome:
-    """What a run found, ``notes`` and ``sweeps`` of its sweeps; ``files`` are those written so far, in ``folder``.
+    """What a run found, ``notes`` and ``sweeps`` of its sweeps; ``files`` are those written so far,
+    in ``folder``.
 
-    placements: its layers on its roofs; networks, layer_sweeps: the same as they are shown. trust: how far all of it
-    can be trusted, None where the run timed nothing itself.
+    placements: its layers on its roofs; networks, layer_sweeps: the same as they are shown. trust:
+    how far all of it can be trusted, None where the run timed nothing itself.
     """
 
     run: Run
@@ -49,14 +60,18 @@ class Outcome:
 
 
 def analyse(folder: Path) -> Outcome:
-    """Read the run in ``folder``, model it and write its pictures and report. Raises RidgelineError or OSError."""
+    """Read the run in ``folder``, model it and write its pictures and report. Raises RidgelineError
+    or OSError.
+    """
     outcome = model(read_run(folder))
     write(outcome, folder)
     return outcome
 
 
 def model(run: Run) -> Outcome:
-    """What the rows of a run mean; writes nothing. The rows are judged first, wherever they come from."""
+    """What the rows of a run mean; writes nothing. The rows are judged first, wherever they come
+    from.
+    """
     run = replace(run, measurements=judged(run.measurements, run.device))
     named = levels(run.measurements, run.device)
     found = ceilings(judged([*run.measurements, *named.rows], run.device), run.device)
@@ -74,7 +89,9 @@ def model(run: Run) -> Outcome:
 
 
 def write(outcome: Outcome, folder: Path) -> None:
-    """Write ceilings.csv, placements.csv, the pictures and report.html, each whole or not at all."""
+    """Write ceilings.csv, placements.csv, the pictures and report.html, each whole or not at
+    all.
+    """
     outcome.folder = folder
     remove_parts(folder)
     for name, content in _contents(outcome).items():
@@ -91,14 +108,25 @@ def _contents(outcome: Outcome) -> dict[str, str | bytes]:
     made = drawn({"roofline": roofline_figure(outcome), **sweep_figures(outcome), **layers})
     svg, _ = made["roofline"]
     curves = [(sweep, made[sweep.name][0]) for sweep in outcome.sweeps]
-    told = section(outcome.placements, outcome.networks, outcome.layer_sweeps, {name: made[name][0] for name in layers})
+    told = section(
+        outcome.placements,
+        outcome.networks,
+        outcome.layer_sweeps,
+        {name: made[name][0] for name in layers},
+    )
     moments = read_moments(outcome.folder, outcome.run) if outcome.folder else []
     return {
         "ceilings.csv": csv_text(outcome.ceilings.values(), Ceiling),
-        **({"placements.csv": csv_text(outcome.placements, Placement)} if outcome.placements else {}),
+        **(
+            {"placements.csv": csv_text(outcome.placements, Placement)}
+            if outcome.placements
+            else {}
+        ),
         "roofline.svg": svg,
         **{f"{name}.png": image for name, (_, image) in made.items()},
-        "report.html": html(outcome.run, outcome.ceilings, svg, outcome.notes, curves, told, outcome.trust),
+        "report.html": html(
+            outcome.run, outcome.ceilings, svg, outcome.notes, curves, told, outcome.trust
+        ),
         **({"sustained.png": curve(moments)} if moments else {}),
     }
 
@@ -119,7 +147,9 @@ def roofline_figure(outcome: Outcome) -> Figure:
     """The roofline."""
     from analysis.draw.roofline import figure
 
-    return partial(figure, most.of_roofs(outcome.model), outcome.run.device.name, subtitle(outcome), INCHES)
+    return partial(
+        figure, most.of_roofs(outcome.model), outcome.run.device.name, subtitle(outcome), INCHES
+    )
 
 
 def sweep_figures(outcome: Outcome) -> dict[str, Figure]:

@@ -1,4 +1,6 @@
-"""Numbers as people read them: three significant digits and an SI prefix (1 GB/s is 1e9 bytes per second)."""
+"""Numbers as people read them: three significant digits and an SI prefix (1 GB/s is 1e9 bytes per
+second).
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ def short(value: float) -> str:
 
 def _scaled(value: float) -> tuple[float, str]:
     value = float(f"{value:.2e}")  # rounded first: 999.7 is 1.00 k, not 1000
-    size, prefix = next((p for p in PREFIXES if abs(value) >= p[0]), PREFIXES[-1] if value else (1.0, ""))
+    size, prefix = next(
+        (p for p in PREFIXES if abs(value) >= p[0]), PREFIXES[-1] if value else (1.0, "")
+    )
     return value / size, prefix
 
 
@@ -56,7 +60,9 @@ def fraction(x: float) -> str:
 
 
 def unit_of(tag: str, dtype: str = "") -> str:
-    """Unit of what a tag says: s for times, B/s, and OP/s where the operands are integers, else FLOP/s."""
+    """Unit of what a tag says: s for times, B/s, and OP/s where the operands are integers, else
+    FLOP/s.
+    """
     parts = parse_tag(tag)
     if parts.counts is None:
         return "s"

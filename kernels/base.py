@@ -1,7 +1,7 @@
 """The nouns of this package: Work, Kernel and Launch. What runs, and how much work that is.
 
-A kernel is one operation with one NumPy reference and any number of implementations (backends). Nothing here
-measures: a Launch only launches, on the queue it is given.
+A kernel is one operation with one NumPy reference and any number of implementations (backends).
+Nothing here measures: a Launch only launches, on the queue it is given.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ ITEMSIZE = {"fp64": 8, "fp32": 4, "tf32": 4, "fp16": 2, "bf16": 2, "int32": 4, "
 
 
 class KernelError(Exception):
-    """A kernel cannot be built or launched: one line that names the kernel, the value and the way out."""
+    """A kernel cannot be built or launched: one line that names the kernel, the value and the way
+    out.
+    """
 
 
 LINE = 300  # characters, at most
@@ -47,9 +49,10 @@ class Work:
 class Audit:
     """What the machine code of a launch was found to do.
 
-    instruction: the opcode of the hot loop (``FFMA``, ``vfmadd231pd zmm``). problem: empty, or why the code
-    does not do the declared work. note: a remark, such as ``not audited: no disassembler``. operations: of one such
-    instruction of a warp, where known. facts: what else is known of what ran, for the row's params.
+    instruction: the opcode of the hot loop (``FFMA``, ``vfmadd231pd zmm``). problem: empty, or why
+    the code does not do the declared work. note: a remark, such as ``not audited: no
+    disassembler``. operations: of one such instruction of a warp, where known. facts: what else is
+    known of what ran, for the row's params.
     """
 
     instruction: str = ""
@@ -63,8 +66,8 @@ class Audit:
 class Fault:
     """How wrong the result of a library is, where what it was asked is right.
 
-    values: how many differ from the reference, of so many. error: the largest difference, in parts of the largest
-    magnitude; None where the reference has another shape.
+    values: how many differ from the reference, of so many. error: the largest difference, in parts
+    of the largest magnitude; None where the reference has another shape.
     """
 
     values: int
@@ -73,7 +76,11 @@ class Fault:
 
     def __str__(self) -> str:
         """``3 of 8 values, by up to 7.5 % of the largest``."""
-        far = "its shape differs" if self.error is None else f"by up to {100 * self.error:.2g} % of the largest"
+        far = (
+            "its shape differs"
+            if self.error is None
+            else f"by up to {100 * self.error:.2g} % of the largest"
+        )
         return f"{self.values} of {self.of} values, {far}"
 
 
@@ -81,8 +88,8 @@ class Fault:
 class Appeal:
     """A claim that a result differs from its reference through the known fault of a library alone.
 
-    fault: the name of that fault, a key of the row's facts. words(Fault) -> what the row says of it. The claim holds
-    if both arrays of every pair agree within the kernel's tolerance.
+    fault: the name of that fault, a key of the row's facts. words(Fault) -> what the row says of
+    it. The claim holds if both arrays of every pair agree within the kernel's tolerance.
     """
 
     fault: str
@@ -94,13 +101,19 @@ class Launch(Protocol):
     """A kernel built for one device, size and type, its buffers allocated, ready to go."""
 
     def run(self, repeat: int) -> Any:
-        """Do the kernel's work ``repeat`` times on the queue it was built for (CUDA: asynchronously)."""
+        """Do the kernel's work ``repeat`` times on the queue it was built for (CUDA:
+        asynchronously).
+        """
 
     def result(self) -> np.ndarray:
-        """What the last ``run`` computed, on the host, in the shape and order of ``Kernel.reference``."""
+        """What the last ``run`` computed, on the host, in the shape and order of
+        ``Kernel.reference``.
+        """
 
     def clock_hz(self) -> float | None:
-        """Clock of the units observed inside the last run, if the kernel observes it (CUDA only)."""
+        """Clock of the units observed inside the last run, if the kernel observes it (CUDA
+        only).
+        """
 
     def audit(self, work: Work) -> Audit:
         """Disassemble what will run and hold it against the declared work."""
@@ -110,22 +123,25 @@ class Launch(Protocol):
 
 
 Builder = Callable[..., Launch]
-"""``build(device, dtype, params, queue) -> Launch``; queue: the harness's CUDA stream or thread team."""
+"""``build(device, dtype, params, queue) -> Launch``; queue: the harness's CUDA stream or thread
+team.
+"""
 
 
 @dataclass(frozen=True)
 class Kernel:
     """One operation.
 
-    work(dtype, **params) -> Work of one repetition. reference(dtype, repeat, **params) -> the array that
-    ``Launch.result`` must equal within ``tolerance[dtype]`` (relative to the largest magnitude of the
-    reference; 0 means exact) after ``run(repeat)``. check_params replace params while the numbers are
-    checked; check_repeat is the repetition count of that check. footprint(dtype, **params) -> bytes of memory
-    it allocates (default: the bytes of its work).
-    prepare(device, dtype, params) -> compiles and disassembles the ``raw`` backend into the caches; needs no GPU, and
-    many may run at once. appeals(dtype, found, expected) -> what else to compare where ``found``, the result, differs
-    from ``expected``, the reference. slow_seconds: that a turn is expected to take beside its samples, where it is more
-    than compiling and checking take elsewhere.
+    work(dtype, **params) -> Work of one repetition. reference(dtype, repeat, **params) -> the array
+    that ``Launch.result`` must equal within ``tolerance[dtype]`` (relative to the largest magnitude
+    of the reference; 0 means exact) after ``run(repeat)``. check_params replace params while the
+    numbers are checked; check_repeat is the repetition count of that check. footprint(dtype,
+    **params) -> bytes of memory it allocates (default: the bytes of its work). prepare(device,
+    dtype, params) -> compiles and disassembles the ``raw`` backend into the caches; needs no GPU,
+    and many may run at once. appeals(dtype, found, expected) -> what else to compare where
+    ``found``, the result, differs from ``expected``, the reference. slow_seconds: that a turn is
+    expected to take beside its samples, where it is more than compiling and checking take
+    elsewhere.
     """
 
     name: str
@@ -137,7 +153,9 @@ class Kernel:
     check_repeat: int = 1
     footprint: Callable[..., float] | None = None
     prepare: Callable[..., None] | None = None
-    appeals: Callable[[str, np.ndarray, np.ndarray], Iterable[Appeal]] = lambda dtype, found, expected: ()
+    appeals: Callable[[str, np.ndarray, np.ndarray], Iterable[Appeal]] = (
+        lambda dtype, found, expected: ()
+    )
     slow_seconds: float = 0.0
 
     def memory_bytes(self, dtype: str, params: Mapping[str, Any]) -> float:

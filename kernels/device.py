@@ -1,4 +1,6 @@
-"""What one device is: facts, and nothing measured. Standard library only, so that whoever reads a run knows it."""
+"""What one device is: facts, and nothing measured. Standard library only, so that whoever reads a
+run knows it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 WITHIN, BEYOND = 0.75, 2.0
-"""Parts of its own size, and of the size of the cache before, between which a cache surely holds a working set."""
+"""Parts of its own size, and of the size of the cache before, between which a cache surely holds a
+working set.
+"""
 LONGEST_SLUG = 60
 """Letters: as many of any alphabet fit into the 255 bytes of a name."""
 ONE_MEMORY = 7.0
@@ -63,7 +67,9 @@ class Device:
 
     @property
     def slug(self) -> str:
-        """Folder name of this device's runs: lower case, words joined by ``-``, as long as every file system takes."""
+        """Folder name of this device's runs: lower case, words joined by ``-``, as long as every
+        file system takes.
+        """
         words = "".join(c if c.isalnum() else " " for c in self.name.lower()).split()
         return "-".join(words)[:LONGEST_SLUG].rstrip("-") or self.kind
 
@@ -71,8 +77,8 @@ class Device:
     def caches(self) -> tuple[Cache, ...]:
         """Data caches as reported, smallest first; empty if unknown.
 
-        A GPU reports no L1: from Volta on it is one memory with shared memory, whose largest size stands for it. Of an
-        older one it is unknown.
+        A GPU reports no L1: from Volta on it is one memory with shared memory, whose largest size
+        stands for it. Of an older one it is unknown.
         """
         if self.kind == "cuda":
             one_memory = float(self.arch or 0) >= ONE_MEMORY
@@ -81,15 +87,19 @@ class Device:
             return tuple(Cache(name, size, units) for name, size, units in sizes if size)
         rows = [row for row in self.facts.get("caches", ()) if row["type"] != "Instruction"]
         mine = self.facts.get("cpus") or []
-        found = (Cache(f"l{r['level']}", r["size_bytes"], _sharing(r.get("shared_by", ""), mine)) for r in rows)
+        found = (
+            Cache(f"l{r['level']}", r["size_bytes"], _sharing(r.get("shared_by", ""), mine))
+            for r in rows
+        )
         return tuple(sorted(found, key=lambda cache: cache.bytes))
 
     def stays_in_core(self, set_bytes: float) -> bool:
-        """Whether a working set of so many bytes stays in one cache of a CPU core's own, its first or its second.
+        """Whether a working set of so many bytes stays in one cache of a CPU core's own, its first
+        or its second.
 
-        Loads from there always take as many cycles, unless someone shares the core. A set as large as its cache does
-        not stay in it, since whatever else a core touches needs some lines, too; of one that is hardly larger than the
-        cache before, a part stays there.
+        Loads from there always take as many cycles, unless someone shares the core. A set as large
+        as its cache does not stay in it, since whatever else a core touches needs some lines, too;
+        of one that is hardly larger than the cache before, a part stays there.
         """
         before = 0
         for cache in self.caches if self.kind == "cpu" else ():
@@ -103,7 +113,9 @@ class Device:
     def from_json(cls, data: Mapping[str, Any]) -> Device:
         """Rebuild a device from ``run.json``; unknown keys of newer versions are ignored."""
         known = {f.name for f in fields(cls)}
-        kept: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in known}
+        kept: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in known
+        }
         return cls(**kept)
 
 

@@ -1,6 +1,8 @@
-"""Number formats of matrix units in NumPy: values to bit patterns and back, rounded as the hardware rounds.
+"""Number formats of matrix units in NumPy: values to bit patterns and back, rounded as the hardware
+rounds.
 
-bfloat16, TF32, FP8 and packed 4-bit integers have no NumPy type; a table of a few lines saves a dependency.
+bfloat16, TF32, FP8 and packed 4-bit integers have no NumPy type; a table of a few lines saves a
+dependency.
 """
 
 from __future__ import annotations
@@ -14,8 +16,9 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Format:
-    """One element format. bits: of an element in memory; integer: whether it counts in whole numbers;
-    encode(values as doubles) -> bit patterns, to nearest, ties to even; decode: back to doubles."""
+    """One element format. bits: of an element in memory; integer: whether it counts in whole
+    numbers; encode(values as doubles) -> bit patterns, to nearest, ties to even; decode: back to
+    doubles."""
 
     bits: int
     encode: Callable[[np.ndarray], np.ndarray]
@@ -24,7 +27,9 @@ class Format:
 
 
 def _native(kind: type, bits: type) -> tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]]:
-    return lambda x: np.asarray(x).astype(kind).view(bits), lambda codes: codes.view(kind).astype(np.float64)
+    return lambda x: np.asarray(x).astype(kind).view(bits), lambda codes: codes.view(kind).astype(
+        np.float64
+    )
 
 
 def _shortened(dropped: int) -> tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]]:
@@ -41,7 +46,9 @@ def _shortened(dropped: int) -> tuple[Callable[..., np.ndarray], Callable[..., n
 
 def _bf16() -> tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]]:
     encode, decode = _shortened(16)
-    return lambda x: (encode(x) >> 16).astype(np.uint16), lambda codes: decode(codes.astype(np.uint32) << 16)
+    return lambda x: (encode(x) >> 16).astype(np.uint16), lambda codes: decode(
+        codes.astype(np.uint32) << 16
+    )
 
 
 @cache
@@ -49,13 +56,22 @@ def _positive(exponent_bits: int, last: int) -> np.ndarray:
     """Values of the codes 0 .. last of an 8-bit float, ascending."""
     fraction_bits = 7 - exponent_bits
     code = np.arange(last + 1)
-    exponent, fraction = code >> fraction_bits, (code & ((1 << fraction_bits) - 1)) / (1 << fraction_bits)
+    exponent, fraction = (
+        code >> fraction_bits,
+        (code & ((1 << fraction_bits) - 1)) / (1 << fraction_bits),
+    )
     bias = (1 << (exponent_bits - 1)) - 1
-    return np.where(exponent > 0, (1 + fraction) * 2.0 ** (exponent - bias), fraction * 2.0 ** (1 - bias))
+    return np.where(
+        exponent > 0, (1 + fraction) * 2.0 ** (exponent - bias), fraction * 2.0 ** (1 - bias)
+    )
 
 
-def _fp8(exponent_bits: int, last: int) -> tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]]:
-    """8-bit floats of the OCP specification OFP8; ``last`` is the code of the largest number, where they saturate."""
+def _fp8(
+    exponent_bits: int, last: int
+) -> tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]]:
+    """8-bit floats of the OCP specification OFP8; ``last`` is the code of the largest number, where
+    they saturate.
+    """
 
     def encode(x: np.ndarray) -> np.ndarray:
         table, size = _positive(exponent_bits, last), np.abs(x)
@@ -101,7 +117,9 @@ def rounded(element: str, values: np.ndarray) -> np.ndarray:
 
 
 def packed(element: str, values: np.ndarray, word: type = np.uint32) -> np.ndarray:
-    """Rows of values as memory holds them, the first in the lowest bits, seen as words: (..., k) -> (..., words)."""
+    """Rows of values as memory holds them, the first in the lowest bits, seen as words: (..., k) ->
+    (..., words).
+    """
     codes = np.ascontiguousarray(FORMATS[element].encode(np.asarray(values, np.float64)))
     if FORMATS[element].bits == 4:
         codes = codes[..., 0::2] | (codes[..., 1::2] << 4)

@@ -1,7 +1,8 @@
-"""What the arrays of a stream hold, so that any element of any size can be checked without storing a copy.
+"""What the arrays of a stream hold, so that any element of any size can be checked without storing
+a copy.
 
-Random small integers: sums and products of them are exact in every type, so a stream must match to the bit; and
-random, since memory and links are faster with zeros on some machines.
+Random small integers: sums and products of them are exact in every type, so a stream must match to
+the bit; and random, since memory and links are faster with zeros on some machines.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ FLOATS = {"fp32": np.float32, "fp64": np.float64}
 
 @cache
 def tile(dtype: str, which: int) -> np.ndarray:
-    """The repeating part of array number ``which``: LENGTH integers of [-1024, 1023] as ``dtype``."""
+    """The repeating part of array number ``which``: LENGTH integers of [-1024, 1023] as
+    ``dtype``.
+    """
     dice = np.random.default_rng(which)
     return dice.integers(-LARGEST, LARGEST, LENGTH).astype(FLOATS[dtype])
 
@@ -48,7 +51,9 @@ def fill(array: np.ndarray, part: slice, dtype: str, which: int) -> None:
 
 
 def sample_starts(n: int, itemsize: int) -> tuple[np.ndarray, int]:
-    """First elements and width of what a check looks at: SEGMENTS spaced pieces of SEGMENT_BYTES, and the last."""
+    """First elements and width of what a check looks at: SEGMENTS spaced pieces of SEGMENT_BYTES,
+    and the last.
+    """
     width = min(n, SEGMENT_BYTES // itemsize)
     stride = max(width, n // SEGMENTS // width * width)
     return np.append(np.arange(0, n - width + 1, stride), n - width), width

@@ -1,7 +1,7 @@
 """How many bytes per second can main memory move?
 
-By default the plain streams. In full also what keeps a kernel from that rate: narrow elements, too little in flight,
-strides and scattered reads.
+By default the plain streams. In full also what keeps a kernel from that rate: narrow elements, too
+little in flight, strides and scattered reads.
 """
 
 from __future__ import annotations
@@ -16,10 +16,18 @@ from kernels.stream import cuda as stream_cuda
 from probes.harness.case import Case, run_alone
 from probes.harness.task import MEMORY_SHARE, RESERVE
 
-PAST_CACHE = {"cpu": 8, "cuda": 16}  # arrays this many times the last cache: what it keeps no longer counts
-LEAST_PAST_CACHE = {"cpu": 4, "cuda": 4}  # where memory is small: below this the cache would be measured
+PAST_CACHE = {
+    "cpu": 8,
+    "cuda": 16,
+}  # arrays this many times the last cache: what it keeps no longer counts
+LEAST_PAST_CACHE = {
+    "cpu": 4,
+    "cuda": 4,
+}  # where memory is small: below this the cache would be measured
 LEAST_BYTES = 64 << 20  # an array's size where the last cache is unknown or tiny
-LONG_BYTES = 4 << 30  # on a GPU with room: a pass of a millisecond, beside which starting and ending are nothing
+LONG_BYTES = (
+    4 << 30
+)  # on a GPU with room: a pass of a millisecond, beside which starting and ending are nothing
 OWN_BYTES = 96 << 20  # of the host, that this program takes after it has asked what is free
 ROOM = 8  # arrays of LONG_BYTES are taken only where so many would be free
 ARRAYS = 3  # of an addition or triad, held at once
@@ -31,11 +39,15 @@ SMALLEST = {"cpu": 8, "cuda": 4}  # bytes: one element of a gather
 
 
 def cases(device: Device) -> Iterator[Case]:
-    """Each stream with each backend, on arrays well past the last cache; in full also every harder access."""
+    """Each stream with each backend, on arrays well past the last cache; in full also every harder
+    access.
+    """
     size = array_bytes(device)
     for kernel in stream.KERNELS:
         for backend, params in _variants(device, kernel.name):
-            yield Case(kernel, "fp64", backend, f"bandwidth/dram/{kernel.name}", {"n": size // 8, **params})
+            yield Case(
+                kernel, "fp64", backend, f"bandwidth/dram/{kernel.name}", {"n": size // 8, **params}
+            )
     yield from _threads(device, size) if device.kind == "cpu" else _parallelism(device)
     yield from _scattered(device)
 
@@ -43,8 +55,9 @@ def cases(device: Device) -> Iterator[Case]:
 def array_bytes(device: Device) -> int:
     """Bytes of one array, in whole blocks: PAST_CACHE times the last cache or more.
 
-    Where ARRAYS of them do not fit the free memory it is as much as fits, but not less than LEAST_PAST_CACHE times the
-    cache: if even that is too much the harness refuses the case with the numbers.
+    Where ARRAYS of them do not fit the free memory it is as much as fits, but not less than
+    LEAST_PAST_CACHE times the cache: if even that is too much the harness refuses the case with the
+    numbers.
     """
     cache = device.last_cache_bytes or 0
     size = max(LEAST_BYTES, PAST_CACHE[device.kind] * cache)
@@ -56,8 +69,12 @@ def array_bytes(device: Device) -> int:
 
 
 def scattered_bytes(device: Device) -> int:
-    """Bytes of an array for strides and gathers: a power of two near ``array_bytes``, smaller where two do not fit."""
-    size = array_bytes(device) if device.kind == "cpu" else min(SCATTERED_BYTES, array_bytes(device))
+    """Bytes of an array for strides and gathers: a power of two near ``array_bytes``, smaller where
+    two do not fit.
+    """
+    size = (
+        array_bytes(device) if device.kind == "cpu" else min(SCATTERED_BYTES, array_bytes(device))
+    )
     power = 1 << (size - 1).bit_length()
     least = LEAST_PAST_CACHE[device.kind] * (device.last_cache_bytes or 0) or LEAST_BYTES
     while power > _room(device, 2) and power // 2 >= max(least, 32 * BLOCK * 4):
@@ -66,7 +83,9 @@ def scattered_bytes(device: Device) -> int:
 
 
 def _room(device: Device, arrays: int) -> int:
-    """Bytes each of so many arrays may have, also at the case's turn, when this program has taken some itself."""
+    """Bytes each of so many arrays may have, also at the case's turn, when this program has taken
+    some itself.
+    """
     free, own = device.memory_free_bytes, RESERVE + OWN_BYTES if device.kind == "cpu" else 0
     return 1 << 62 if free is None else int(MEMORY_SHARE * max(0, free - own)) // arrays
 
@@ -83,11 +102,15 @@ def _threads(device: Device, size: int) -> Iterator[Case]:
     for kernel in (stream.READ, stream.COPY):
         for x in sorted({s for s in steps if s < device.units} | {device.units}):
             params = {"n": size // 8, "threads": x, "x": x}
-            yield Case(kernel, "fp64", "cpu", f"sweep/bandwidth/threads/{kernel.name}", params, full=True)
+            yield Case(
+                kernel, "fp64", "cpu", f"sweep/bandwidth/threads/{kernel.name}", params, full=True
+            )
 
 
 def _parallelism(device: Device) -> Iterator[Case]:
-    """What a GPU's threads need: elements that are wide, and enough blocks on each multiprocessor."""
+    """What a GPU's threads need: elements that are wide, and enough blocks on each
+    multiprocessor.
+    """
     n = scattered_bytes(device) // 4
     for op, kernel in (("read", access.READ), ("copy", access.COPY)):
         for width in WIDTHS:
@@ -96,18 +119,39 @@ def _parallelism(device: Device) -> Iterator[Case]:
         for x in RESIDENT:
             skip = access_cuda.missing(device, x)
             params = {"n": n, **access_cuda.resident(device, x)}
-            yield Case(kernel, "fp32", "raw", f"sweep/bandwidth/blocks-per-sm/{op}", params, skip, full=True)
+            yield Case(
+                kernel,
+                "fp32",
+                "raw",
+                f"sweep/bandwidth/blocks-per-sm/{op}",
+                params,
+                skip,
+                full=True,
+            )
 
 
 def _scattered(device: Device) -> Iterator[Case]:
     size = scattered_bytes(device)
     for x in STRIDES:
         params = {"n": size // 4, "x": x, **_shape(device, "stride", x)}
-        yield Case(access.STRIDE, "fp32", _backend(device), "sweep/bandwidth/stride/read-fp32", params, full=True)
+        yield Case(
+            access.STRIDE,
+            "fp32",
+            _backend(device),
+            "sweep/bandwidth/stride/read-fp32",
+            params,
+            full=True,
+        )
     dtype, itemsize = ("fp64", 8) if device.kind == "cpu" else ("fp32", 4)
-    for x in (SEGMENTS[0], SMALLEST[device.kind], *SEGMENTS[1:]):  # a quick run leaves out every other: the slowest too
+    for x in (
+        SEGMENTS[0],
+        SMALLEST[device.kind],
+        *SEGMENTS[1:],
+    ):  # a quick run leaves out every other: the slowest too
         params = {"n": size // itemsize, "x": x, **_shape(device, "gather", x)}
-        yield Case(access.GATHER, dtype, _backend(device), "sweep/bandwidth/gather/read", params, full=True)
+        yield Case(
+            access.GATHER, dtype, _backend(device), "sweep/bandwidth/gather/read", params, full=True
+        )
 
 
 def _backend(device: Device) -> str:

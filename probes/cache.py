@@ -18,7 +18,9 @@ SERIES = (
     (cache.WRITE, "write", 0, 4),
     (cache.COPY, "copy", 0, 4),
 )
-"""Kernel, name of its curve, threads (0: all cores), and of how many sizes it takes one: one curve finds the edges."""
+"""Kernel, name of its curve, threads (0: all cores), and of how many sizes it takes one: one curve
+finds the edges.
+"""
 KERNELS = {"banks": cache.BANKS, "write": cache.WRITE, "copy": cache.COPY}
 """Of the modes of a GPU that are no plain read."""
 SPARE = 8  # of the free memory, all sets together take one part in so many
@@ -33,19 +35,36 @@ def _cpu(device: Device) -> Iterator[Case]:
     for kernel, series, some, every in SERIES:
         threads = some or device.units
         for size, full in list(sizes(device, threads))[::every]:
-            params = {"x": size, "readers": threads, "copies": threads, "pass_bytes": size * threads}
+            params = {
+                "x": size,
+                "readers": threads,
+                "copies": threads,
+                "pass_bytes": size * threads,
+            }
             tag = f"sweep/bandwidth/working-set/{series}"
             steady = device.stays_in_core(size)
-            yield Case(kernel, "fp64", "cpu", tag, params, full=full or kernel is not cache.READ, steady=steady)
+            yield Case(
+                kernel,
+                "fp64",
+                "cpu",
+                tag,
+                params,
+                full=full or kernel is not cache.READ,
+                steady=steady,
+            )
 
 
 def last_share(device: Device, threads: int) -> int:
     """Bytes of the last cache that each of so many cores has."""
-    return max([c.bytes // min(threads, c.units) for c in device.caches], default=LARGEST // PAST_CACHE)
+    return max(
+        [c.bytes // min(threads, c.units) for c in device.caches], default=LARGEST // PAST_CACHE
+    )
 
 
 def sizes(device: Device, threads: int, largest: int = LARGEST) -> Iterator[tuple[int, bool]]:
-    """Bytes of a core's working set, four an octave (two in a short run), to well past its share of the last cache."""
+    """Bytes of a core's working set, four an octave (two in a short run), to well past its share of
+    the last cache.
+    """
     past = PAST_CACHE * last_share(device, threads)
     most = min(largest, past, (device.memory_free_bytes or LARGEST) // SPARE // threads)
     step = 0
@@ -57,7 +76,14 @@ def sizes(device: Device, threads: int, largest: int = LARGEST) -> Iterator[tupl
 def _cuda(device: Device) -> Iterator[Case]:
     for tag, params, full in cache_cuda.points(device):
         kernel = KERNELS.get(params["mode"], cache.READ)
-        yield Case(kernel, "fp64" if params["mode"] in cache_cuda.MOVES else "int32", "raw", tag, params, full=full)
+        yield Case(
+            kernel,
+            "fp64" if params["mode"] in cache_cuda.MOVES else "int32",
+            "raw",
+            tag,
+            params,
+            full=full,
+        )
 
 
 if __name__ == "__main__":

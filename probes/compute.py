@@ -22,17 +22,24 @@ def cases(device: Device) -> Iterator[Case]:
 
 
 def _cuda(device: Device, dtype: str) -> Iterator[Case]:
-    params, skip = fma_cuda.shape(device, dtype) | fma_work.TIMED[dtype], fma_cuda.missing(device, dtype)
+    params, skip = (
+        fma_cuda.shape(device, dtype) | fma_work.TIMED[dtype],
+        fma_cuda.missing(device, dtype),
+    )
     for backend in ("raw", "numba") if dtype in NUMBA_DTYPES else ("raw",):
         yield Case(fma.kernel(dtype), dtype, backend, f"compute/{dtype}", params, skip)
 
 
 def _cpu(device: Device, dtype: str) -> Iterator[Case]:
     skip = fma_cpu.missing(device.features, dtype)
-    params = fma_work.TIMED[dtype] | (fma_cpu.shape(device.features, dtype) if not skip else fma_work.NOTHING)
+    params = fma_work.TIMED[dtype] | (
+        fma_cpu.shape(device.features, dtype) if not skip else fma_work.NOTHING
+    )
     for threads, variant in ((device.units, ""), (1, "/1core")):
         given = params | {"threads": threads}
-        yield Case(fma.kernel(dtype), dtype, "cpu", f"compute/{dtype}{variant}", given, skip, steady=True)
+        yield Case(
+            fma.kernel(dtype), dtype, "cpu", f"compute/{dtype}{variant}", given, skip, steady=True
+        )
 
 
 if __name__ == "__main__":

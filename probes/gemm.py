@@ -12,7 +12,11 @@ from kernels.gemm import work as gemm_work
 from probes.harness.case import Case, run_alone
 
 DTYPES = ("fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int8")
-MANY_SMS, LARGE, SMALL = 40, 8192, 4096  # the size that fills a large GPU takes a small one too long
+MANY_SMS, LARGE, SMALL = (
+    40,
+    8192,
+    4096,
+)  # the size that fills a large GPU takes a small one too long
 
 
 def cases(device: Device) -> Iterator[Case]:
@@ -23,7 +27,11 @@ def cases(device: Device) -> Iterator[Case]:
     for dtype in DTYPES:
         skip = cublaslt.missing(device, dtype)
         for operands, variant in (("random", ""), ("zeros", "/zeros")):
-            params = {"n": n, "operands": operands, "product_bytes": FORMATS[gemm_work.OUTPUT[dtype]].bits // 8}
+            params = {
+                "n": n,
+                "operands": operands,
+                "product_bytes": FORMATS[gemm_work.OUTPUT[dtype]].bits // 8,
+            }
             yield Case(gemm.GEMM, dtype, "cublaslt", f"compute/{dtype}/gemm{variant}", params, skip)
 
 

@@ -1,7 +1,8 @@
 """Does the measured curve hug the roof from far below the ridge to far above?
 
-One kernel reads a large array and does more and more multiply-adds on each element. The flat and the slope of the roof
-are measured in the same run, as the same cases that ``compute`` and ``bandwidth`` ask.
+One kernel reads a large array and does more and more multiply-adds on each element. The flat and
+the slope of the roof are measured in the same run, as the same cases that ``compute`` and
+``bandwidth`` ask.
 """
 
 from __future__ import annotations
@@ -22,17 +23,24 @@ from probes.harness.case import Case, run_alone
 
 DEFAULT = False
 SLOPE = "bandwidth/dram/read"
-DTYPES = {"cuda": ("fp64", "fp32", "fp16", "bf16", "int32", "fp16/mma-fp32"), "cpu": ("fp64", "fp32")}
+DTYPES = {
+    "cuda": ("fp64", "fp32", "fp16", "bf16", "int32", "fp16/mma-fp32"),
+    "cpu": ("fp64", "fp32"),
+}
 """Precisions, with the path where it is not the vector unit's."""
 LEAST = 1 / 16  # FLOP per byte
 PAST_RIDGE = 16
 RIDGE = 16  # multiply-adds of an element at the ridge of a common CPU core; where unknown, of a GPU
 BYTES_COMPUTED = 512
-"""Operand bytes that one SM multiplies and adds in a clock, in every type at full rate: 64 FP64, 128 FP32, 256 FP16
-(CUDA C++ Programming Guide, arithmetic instructions). It only chooses where points lie, never a roof."""
+"""Operand bytes that one SM multiplies and adds in a clock, in every type at full rate: 64 FP64,
+128 FP32, 256 FP16 (CUDA C++ Programming Guide, arithmetic instructions). It only chooses where
+points lie, never a roof."""
 NEAR = (2**-0.5, 1.0, 2**0.5)
-FAR = 4  # times the ridge, or a part of it: beyond, points lie farther apart, and arrays may be smaller
-EQUAL = 2  # times the ridge: from here a GPU's blocks get equal shares, since memory keeps none of them waiting
+# times the ridge, or a part of it: beyond, points lie farther apart, and arrays may be smaller
+FAR = 4
+# times the ridge: from here a GPU's blocks get equal shares, since memory keeps none of them
+# waiting
+EQUAL = 2
 FULL_FP64 = ("6.0", "7.0", "8.0", "9.0", "10.0")  # elsewhere a 32nd of it or less
 SLOW_FP64 = 32
 
@@ -44,8 +52,12 @@ def cases(device: Device) -> Iterator[Case]:
     yield from anchors
     for name in DTYPES[device.kind]:
         dtype, _, path = name.partition("/")
-        drifts = device.kind == "cpu"  # others use its memory and cores; a GPU is this program's alone
-        beside = tuple(case for case in anchors if drifts and case.ceiling in (f"compute/{name}", SLOPE))
+        drifts = (
+            device.kind == "cpu"
+        )  # others use its memory and cores; a GPU is this program's alone
+        beside = tuple(
+            case for case in anchors if drifts and case.ceiling in (f"compute/{name}", SLOPE)
+        )
         for k, every in points(dtype, ridge(device, dtype), bool(path)):
             yield replace(_case(device, dtype, path, k, every), beside=beside)
 
@@ -67,16 +79,27 @@ def ridge(device: Device, dtype: str) -> float:
 
 
 def points(dtype: str, ridge: float, tensor: bool = False) -> list[tuple[int, int]]:
-    """(multiply-adds, on every so-manyth register) in order of intensity: steps of about 2, finer around ``ridge``.
+    """(multiply-adds, on every so-manyth register) in order of intensity: steps of about 2, finer
+    around ``ridge``.
 
-    Further than FAR from it the roof is straight, and every other of them does (of which a quick run takes every other,
-    as of any curve). On tensor cores a multiply-add is one in each column of a matrix.
+    Further than FAR from it the roof is straight, and every other of them does (of which a quick
+    run takes every other, as of any curve). On tensor cores a multiply-add is one in each column of
+    a matrix.
     """
     size, columns = ITEMSIZE[dtype], intensity_cuda.COLUMNS if tensor else 1
     rarest = intensity_cuda.VECS if tensor else 2**6
-    sparse = [(1, 2**e) for e in range(6, 0, -1) if 2**e <= rarest and 2 * columns / (size * 2**e) >= LEAST]
+    sparse = [
+        (1, 2**e)
+        for e in range(6, 0, -1)
+        if 2**e <= rarest and 2 * columns / (size * 2**e) >= LEAST
+    ]
     powers = [2**e for e in range(20) if 2**e < 2 * PAST_RIDGE * ridge]
-    dense = sorted({intensity_work.possible(k, even=tensor) for k in (*powers, *(ridge * near for near in NEAR))})
+    dense = sorted(
+        {
+            intensity_work.possible(k, even=tensor)
+            for k in (*powers, *(ridge * near for near in NEAR))
+        }
+    )
     found = [*sparse, *((k, 1) for k in dense)]
     below = [(k, every) for k, every in found if k / every < ridge / FAR]
     above = [(k, every) for k, every in found if k / every > ridge * FAR]
@@ -93,15 +116,19 @@ def _case(device: Device, dtype: str, path: str, k: int, every: int) -> Case:
         params["n"] = tiles * params["tile"]
     x = 2 * k * params.get("columns", 1) / (size * every)
     given = {**params, "k": k, "every": every, "x": x}
-    backend, series = "cpu" if device.kind == "cpu" else "raw", "-".join(filter(None, (dtype, path)))
+    backend, series = (
+        "cpu" if device.kind == "cpu" else "raw",
+        "-".join(filter(None, (dtype, path))),
+    )
     return Case(intensity.MIXED, dtype, backend, f"sweep/compute/intensity/{series}", given, skip)
 
 
 def array_bytes(device: Device, far: bool = False) -> int:
-    """Bytes of the array, about: past the last cache as for a stream, but no longer: a GPU repeats it in one launch.
+    """Bytes of the array, about: past the last cache as for a stream, but no longer: a GPU repeats
+    it in one launch.
 
-    A GPU's is a power of two of its tiles: up to 1.4 times as much, or as little.
-    far: less, where memory takes so much less time than arithmetic that it hardly matters what a cache keeps.
+    A GPU's is a power of two of its tiles: up to 1.4 times as much, or as little. far: less, where
+    memory takes so much less time than arithmetic that it hardly matters what a cache keeps.
     """
     past = bandwidth.LEAST_PAST_CACHE if far else bandwidth.PAST_CACHE
     return max(bandwidth.LEAST_BYTES, past[device.kind] * (device.last_cache_bytes or 0))

@@ -17,7 +17,8 @@ LARGEST = 2 << 30  # bytes of a set on a CPU: one core may have a last cache of 
 def cases(device: Device) -> Iterator[Case]:
     """A random chase through working sets of many sizes, by one core or one thread of the GPU.
 
-    Past the last cache of a CPU no point waits for a full run: a quick one, which keeps half, still needs three.
+    Past the last cache of a CPU no point waits for a full run: a quick one, which keeps half, still
+    needs three.
     """
     if device.kind == "cuda":
         for tag, params, full in chase_cuda.points(device):
@@ -25,7 +26,10 @@ def cases(device: Device) -> Iterator[Case]:
         return
     cached = last_share(device, 1)
     for size, full in sizes(device, 1, LARGEST):
-        params = {"x": size // chase_work.LINE["cpu"] * chase_work.LINE["cpu"], "line": chase_work.LINE["cpu"]}
+        params = {
+            "x": size // chase_work.LINE["cpu"] * chase_work.LINE["cpu"],
+            "line": chase_work.LINE["cpu"],
+        }
         tag, steady = "sweep/latency/working-set/chase", device.stays_in_core(size)
         yield Case(CHASE, "int64", "cpu", tag, params, full=full and size <= cached, steady=steady)
 

@@ -1,7 +1,7 @@
 """How long do the layers of a neural network take here, and what bounds each?
 
-Families of layers, each a sweep over one of their sizes, run as small ONNX models (``kernels.layers``); the launch
-overhead of the runtime that runs them stands beside them.
+Families of layers, each a sweep over one of their sizes, run as small ONNX models
+(``kernels.layers``); the launch overhead of the runtime that runs them stands beside them.
 """
 
 from __future__ import annotations
@@ -31,17 +31,24 @@ SQUARE, LIBRARY = "matmul", "cublaslt"
 
 
 def probe(names: Iterable[str], seconds: float = SECONDS) -> Probe:
-    """The probe of these families, of all without a name; a layer of which one run takes longer is skipped.
+    """The probe of these families, of all without a name; a layer of which one run takes longer is
+    skipped.
 
     Raises RidgelineError for a family that there is not.
     """
     chosen = list(names) or list(FAMILIES)
     if wrong := [name for name in chosen if name not in FAMILIES]:
-        raise RidgelineError(f"no family of layers is called {wrong[0]!r}; there are: {', '.join(FAMILIES)}")
-    return Probe("layers", question(__file__), partial(cases, names=chosen, seconds=seconds), default=False)
+        raise RidgelineError(
+            f"no family of layers is called {wrong[0]!r}; there are: {', '.join(FAMILIES)}"
+        )
+    return Probe(
+        "layers", question(__file__), partial(cases, names=chosen, seconds=seconds), default=False
+    )
 
 
-def cases(device: Device, names: Iterable[str] = tuple(FAMILIES), seconds: float = SECONDS) -> Iterator[Case]:
+def cases(
+    device: Device, names: Iterable[str] = tuple(FAMILIES), seconds: float = SECONDS
+) -> Iterator[Case]:
     """Every layer of these families, in each precision and on each provider."""
     for backend in session.providers(device):
         yield from overhead(backend)
@@ -54,20 +61,26 @@ def cases(device: Device, names: Iterable[str] = tuple(FAMILIES), seconds: float
 
 
 def overhead(backend: str) -> Iterator[Case]:
-    """The least run: one element negated, as layers are run and, on a GPU, by a call of the runtime each time."""
+    """The least run: one element negated, as layers are run and, on a GPU, by a call of the runtime
+    each time.
+    """
 
     def least() -> object:
         net = layer_net.Net()
         return net.model(net.add("Neg", net.input(1)))
 
     skip = session.missing(backend)
-    kernel = replace(layer_kernel.TimedLayer("run", least).kernel(backend), work=lambda dtype, **_: Work())
+    kernel = replace(
+        layer_kernel.TimedLayer("run", least).kernel(backend), work=lambda dtype, **_: Work()
+    )
     ways = {"run": ""} if backend == "cpu" else {"run": "", "call": layer_launch.PLAIN}
     for name, how in ways.items():
         yield Case(kernel, "fp32", backend, f"overhead/{name}/{backend}", {"how": how}, skip)
 
 
-def _layer(layer: Layer, family: Family, backend: str, device: Device, seconds: float) -> Iterator[Case]:
+def _layer(
+    layer: Layer, family: Family, backend: str, device: Device, seconds: float
+) -> Iterator[Case]:
     timed = layer_kernel.TimedLayer(
         layer.op, layer.make, layer.fixed, by_node=layer.by_node, kept=True, seconds=seconds
     )
@@ -77,17 +90,25 @@ def _layer(layer: Layer, family: Family, backend: str, device: Device, seconds: 
         place = {"network": "", "layer": layer.name, "sweep": layer.family, "over": family.over}
         params = {**facts, **place, "series": layer.series, "x": layer.x}
         tag = f"layer/{facts.get('family', layer.family)}"
-        yield Case(timed.kernel(backend), dtype, backend, tag, params, missing or no_type(dtype, device))
+        yield Case(
+            timed.kernel(backend), dtype, backend, tag, params, missing or no_type(dtype, device)
+        )
 
 
 def _by_library(layer: Layer, family: Family, device: Device) -> Iterator[Case]:
-    """The same product by the vendor's library, called directly: what of its time is the runtime's choice of kernel."""
+    """The same product by the vendor's library, called directly: what of its time is the runtime's
+    choice of kernel.
+    """
     timed, n = layer_kernel.TimedLayer(layer.op, layer.make), int(layer.x)
     for dtype in family.dtypes[device.kind]:
         skip = cublaslt.missing(device, dtype) or session.missing("cpu")
         facts = {} if skip else timed.facts(dtype, LIBRARY)
         place = {"network": "", "layer": layer.name, "sweep": layer.family, "over": family.over}
-        size = {"n": n, "operands": "random", "product_bytes": FORMATS[gemm_work.OUTPUT[dtype]].bits // 8}
+        size = {
+            "n": n,
+            "operands": "random",
+            "product_bytes": FORMATS[gemm_work.OUTPUT[dtype]].bits // 8,
+        }
         params = {**facts, **place, **size, "series": layer.series, "x": layer.x}
         yield Case(gemm.GEMM, dtype, LIBRARY, "layer/matmul", params, skip)
 
@@ -98,7 +119,11 @@ def no_type(dtype: str, device: Device) -> str:
         return ""
     if device.kind == "cpu":
         return "no CPU multiplies in tf32"
-    return "" if float(device.arch) >= TF32_SINCE else f"compute capability {device.arch} has no tf32 (since 8.0)"
+    return (
+        ""
+        if float(device.arch) >= TF32_SINCE
+        else f"compute capability {device.arch} has no tf32 (since 8.0)"
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""How many multiply-adds per second can the matrix units do, in each precision and by each way to them?"""
+"""How many multiply-adds per second can the matrix units do, in each precision and by each way to
+them?
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from probes.harness.case import Case, run_alone
 
 
 def cases(device: Device) -> Iterator[Case]:
-    """Each path with random operands, which draw the roof, and with zeros, the upper bound that power allows.
+    """Each path with random operands, which draw the roof, and with zeros, the upper bound that
+    power allows.
 
     Between them the two check a path's numbers with whole numbers, exactly, and with random ones.
     """
@@ -25,10 +28,15 @@ def cases(device: Device) -> Iterator[Case]:
 def _cases(device: Device, row: Instruction) -> Iterator[Case]:
     shape = tensor_work.launch_shape(row, device.arch.replace(".", ""))
     params = {"shape": row.shape, **shape, "blocks": device.units * shape["blocks_per_sm"]}
-    for operands, variant, check in (("random", "", "integers"), ("zeros", "/zeros", "independent")):
+    for operands, variant, check in (
+        ("random", "", "integers"),
+        ("zeros", "/zeros", "independent"),
+    ):
         kernel = tensor.kernel(row, check)
         skip = row.missing(device.arch)
-        yield Case(kernel, row.dtype, "raw", row.tag + variant, params | {"operands": operands}, skip)
+        yield Case(
+            kernel, row.dtype, "raw", row.tag + variant, params | {"operands": operands}, skip
+        )
 
 
 if __name__ == "__main__":

@@ -17,12 +17,15 @@ MIB = 1 << 20
 DEVICE, PINNED, PAGEABLE = 256 * MIB, 128 * MIB, 64 * MIB
 """Bytes of a copy, or of what is read: long beside the microseconds that its start takes."""
 LARGEST, SMALLEST, FACTOR = 64 * MIB, 256, 4  # of the sweep
-SHARE = 8  # of free memory, host's or device's, all buffers of a case together take one part in so many
+# of free memory, host's or device's, all buffers of a case together take one part in so many
+SHARE = 8
 UNIT = 4096  # bytes: whole pages
 
 
 def cases(device: Device) -> Iterator[Case]:
-    """Copies across the bus; where CPU and GPU share one memory, reads of each kind of it instead."""
+    """Copies across the bus; where CPU and GPU share one memory, reads of each kind of it
+    instead.
+    """
     if device.kind != "cuda":
         return
     if "integrated" in device.features:
@@ -41,7 +44,9 @@ def host_free() -> int | None:
 def fitting(device: Device, wanted: int, buffers: int = 1, host: bool = True) -> int:
     """Bytes of a buffer: ``wanted``, or less where host or device have little free."""
     free = [device.memory_free_bytes, host_free() if host else None]
-    room = min([amount // SHARE // buffers for amount in free if amount is not None], default=wanted)
+    room = min(
+        [amount // SHARE // buffers for amount in free if amount is not None], default=wanted
+    )
     return min(wanted, max(UNIT, room // UNIT * UNIT))
 
 

@@ -1,4 +1,6 @@
-"""What holds for all tests: nothing they start connects to a vendor, and the watch on that goes on beside them."""
+"""What holds for all tests: nothing they start connects to a vendor, and the watch on that goes on
+beside them.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ if threading.current_thread() is threading.main_thread():
         signal.SIGINT, signal.default_int_handler
     )  # a shell that starts tests in the background has it ignored
 WATCH = "watched_network"
-"""The fixture of a test that reads what was watched: it runs last, and what it reads begins with the first test."""
+"""The fixture of a test that reads what was watched: it runs last, and what it reads begins with
+the first test.
+"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,8 +30,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def started_watch(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path | None:
-    """The folder in which both watches leave what they see; None if no test asks for it, or none can be watched."""
+def started_watch(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Path | None:
+    """The folder in which both watches leave what they see; None if no test asks for it, or none
+    can be watched.
+    """
     from tests import watched
 
     asked = any(WATCH in getattr(item, "fixturenames", ()) for item in request.session.items)

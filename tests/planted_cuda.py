@@ -1,6 +1,8 @@
-"""A run of cases on CUDA device 0 in which some take the GPU's context down; prints each row's status as JSON.
+"""A run of cases on CUDA device 0 in which some take the GPU's context down; prints each row's
+status as JSON.
 
-A program of its own: a process that has opened a GPU, as that of the tests has, cannot be forked any more.
+A program of its own: a process that has opened a GPU, as that of the tests has, cannot be forked
+any more.
 """
 
 from __future__ import annotations
@@ -45,13 +47,19 @@ def planted(name: str) -> Case:
 
         return cuda.CudaLaunch(queue, enqueue, [buffer], result, lambda work: Audit(name))
 
-    kernel = Kernel(name, lambda d, **_: Work(flops=1.0), lambda d, r, **_: np.zeros(1), {"raw": build})
+    kernel = Kernel(
+        name, lambda d, **_: Work(flops=1.0), lambda d, r, **_: np.zeros(1), {"raw": build}
+    )
     return Case(kernel, "int32", "raw", f"compute/int32/{name}")
 
 
 def plan(device: Device) -> list[Task]:
     """Right cases before each planted one."""
-    right = [c for c in compute.cases(device) if c.ceiling in ("compute/fp32", "compute/fp64") and c.backend == "raw"]
+    right = [
+        c
+        for c in compute.cases(device)
+        if c.ceiling in ("compute/fp32", "compute/fp64") and c.backend == "raw"
+    ]
     cases = [right[0], planted("illegal"), right[1], planted("hang")]
     return tasks([Probe("planted", "?", lambda _: cases)], device, "2030-01-02T03:04:05Z")
 
@@ -65,7 +73,9 @@ def main() -> None:
     todo = plan(device)
     guarded_bench.take(device, todo)
     guarded_bench.prepare()
-    for _ in run(todo, guarded_bench, lambda _: Rule(0.002, 0.0), 2, lambda rows: judged(rows, device)):
+    for _ in run(
+        todo, guarded_bench, lambda _: Rule(0.002, 0.0), 2, lambda rows: judged(rows, device)
+    ):
         pass
     guarded_bench.close()
     print(json.dumps({task.row.ceiling: [task.row.status, task.row.reason] for task in todo}))

@@ -1,4 +1,6 @@
-"""What only a CUDA device can show; ``pytest -m gpu`` runs it, elsewhere it is skipped with the reason."""
+"""What only a CUDA device can show; ``pytest -m gpu`` runs it, elsewhere it is skipped with the
+reason.
+"""
 
 from __future__ import annotations
 
@@ -43,12 +45,20 @@ def clock(gpu: Device) -> Iterator[CudaClock]:
 
 
 @pytest.mark.parametrize("name", all_probes())
-def test_every_case_of_every_probe_is_right_and_possible(name: str, gpu: Device, clock: CudaClock) -> None:
+def test_every_case_of_every_probe_is_right_and_possible(
+    name: str, gpu: Device, clock: CudaClock
+) -> None:
     todo = tasks([all_probes()[name]], gpu, "now")
-    for _ in run(todo, LocalBench(gpu, clock), lambda _: Rule(0.002, 0.0), 1, lambda rows: judged(rows, gpu)):
+    for _ in run(
+        todo, LocalBench(gpu, clock), lambda _: Rule(0.002, 0.0), 1, lambda rows: judged(rows, gpu)
+    ):
         pass
     rows = judged([task.row for task in todo], gpu)
-    wrong = [f"{row.ceiling} {row.backend}: {row.reason}" for row in rows if row.status not in (OK, SKIPPED)]
+    wrong = [
+        f"{row.ceiling} {row.backend}: {row.reason}"
+        for row in rows
+        if row.status not in (OK, SKIPPED)
+    ]
     assert not wrong
     if all(row.status == SKIPPED for row in rows):
         pytest.skip(rows[0].reason)
@@ -68,13 +78,18 @@ def test_a_kernel_that_takes_the_gpu_down_is_one_failed_row(gpu: Device) -> None
 
 
 def test_the_observed_clock_is_within_the_rated_one(gpu: Device, clock: CudaClock) -> None:
-    (case,) = [c for c in all_probes()["compute"].cases(gpu) if c.ceiling == "compute/fp32" and c.backend == "raw"]
+    (case,) = [
+        c
+        for c in all_probes()["compute"].cases(gpu)
+        if c.ceiling == "compute/fp32" and c.backend == "raw"
+    ]
     launch = case.kernel.backends["raw"](gpu, case.dtype, case.params, clock.queue)
     sample = clock.sample(launch, 2000)
     launch.close()
     assert sample.clock_hz is not None
     assert gpu.clock_hz is not None
-    # A GPU may run some steps above what it reports as its maximum: an H100 rated at 1980 MHz was seen at 2070.
+    # A GPU may run some steps above what it reports as its maximum: an H100 rated at 1980 MHz was
+    # seen at 2070.
     assert 0.05 * gpu.clock_hz < sample.clock_hz < 1.1 * gpu.clock_hz
 
 
@@ -101,7 +116,14 @@ def test_a_tail_is_copied_too(gpu: Device, clock: CudaClock) -> None:
 def test_a_skipped_case_is_not_launched(gpu: Device, clock: CudaClock) -> None:
     from probes.harness.case import Probe
 
-    case = Case(stream.COPY, "fp64", "raw", "bandwidth/dram/copy", {"n": 1 << 20, "block": 256, "vecs": 1}, "not here")
+    case = Case(
+        stream.COPY,
+        "fp64",
+        "raw",
+        "bandwidth/dram/copy",
+        {"n": 1 << 20, "block": 256, "vecs": 1},
+        "not here",
+    )
     todo = tasks([Probe("p", "?", lambda _: [case])], gpu, "now")
     list(run(todo, LocalBench(gpu, clock), lambda _: Rule(0.002, 0.0), 1, list))
     assert (todo[0].row.status, todo[0].row.reason) == (SKIPPED, "not here")

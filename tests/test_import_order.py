@@ -1,4 +1,6 @@
-"""The one-way flow is the main wall: kernels <- probes <- run_all, and kernels.device <- probes.records <- analysis."""
+"""The one-way flow is the main wall: kernels <- probes <- run_all, and kernels.device <-
+probes.records <- analysis.
+"""
 
 from __future__ import annotations
 
@@ -51,15 +53,23 @@ def test_packages_import_only_what_comes_before_them(package: str) -> None:
 @pytest.mark.parametrize("name", STORED)
 def test_what_analysis_shares_needs_the_standard_library_only(name: str) -> None:
     path = ROOT / f"probes/records/{name}.py"
-    foreign = [module for module in imported(path) if module.split(".")[0] not in sys.stdlib_module_names]
-    before = ("kernels.device", *(f"probes.records.{other}" for other in STORED[: STORED.index(name)]))
+    foreign = [
+        module for module in imported(path) if module.split(".")[0] not in sys.stdlib_module_names
+    ]
+    before = (
+        "kernels.device",
+        *(f"probes.records.{other}" for other in STORED[: STORED.index(name)]),
+    )
     assert all(allowed(module, before) for module in foreign)
 
 
 def test_no_files_import_each_other_in_a_circle() -> None:
     """Imports inside functions counted: one there hides a circle, and does not end it."""
     files = {name_of(path): path for top in MAY_IMPORT for path in sources(top)}
-    after = {name: {found for found in imported_files(path, files) if found != name} for name, path in files.items()}
+    after = {
+        name: {found for found in imported_files(path, files) if found != name}
+        for name, path in files.items()
+    }
     while free := [name for name, needs in after.items() if not needs & set(after)]:
         for name in free:
             del after[name]

@@ -1,4 +1,6 @@
-"""Nothing connects: layers are timed with no look-up of a host and no connection, by us or by the runtime."""
+"""Nothing connects: layers are timed with no look-up of a host and no connection, by us or by the
+runtime.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,10 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def test_the_runtime_has_one_door() -> None:
-    files = [ROOT / "run_all.py", *(p for top in ("kernels", "probes", "analysis") for p in (ROOT / top).rglob("*.py"))]
+    files = [
+        ROOT / "run_all.py",
+        *(p for top in ("kernels", "probes", "analysis") for p in (ROOT / top).rglob("*.py")),
+    ]
     assert [path for path in files if "onnxruntime" in imported(path)] == [DOOR]
 
 
@@ -38,4 +43,7 @@ def test_timing_layers_says_nothing_to_the_network(watched_network: Path) -> Non
     ours = watched.network_calls(watched_network, watched.OURS)
     assert not ours
     if not bare:
-        pytest.skip("this onnxruntime looks nothing up even when nobody keeps it from that: nothing is proved by it")
+        pytest.skip(
+            "this onnxruntime looks nothing up even when nobody keeps it from that: nothing is "
+            "proved by it"
+        )

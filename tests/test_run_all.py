@@ -23,7 +23,9 @@ from probes.harness.task import Task
 from tests.runs import ROOT, SMALL, facts, main, only_run, table
 
 
-def test_a_quick_run_leaves_all_files_and_says_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_quick_run_leaves_all_files_and_says_where(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(*SMALL, "--out", str(tmp_path)) == 0
     folder = only_run(tmp_path)
     out = capsys.readouterr().out
@@ -32,7 +34,9 @@ def test_a_quick_run_leaves_all_files_and_says_where(tmp_path: Path, capsys: pyt
     assert facts(folder)["status"] == "complete"
     rows = table(folder, "measurements.csv")
     good = [row for row in rows if row["status"] == "ok"]
-    assert {"compute/fp64", "compute/fp32", "compute/fp64/1core"} <= {row["ceiling"] for row in good}
+    assert {"compute/fp64", "compute/fp32", "compute/fp64/1core"} <= {
+        row["ceiling"] for row in good
+    }
     assert all(int(row["samples"]) >= 1 and row["instruction"] for row in good)
     trusted = [row for row in good if row["trusted"] == "1"]  # beside other load, there may be none
     assert all(float(row["clock_hz"]) > 1e8 for row in trusted)
@@ -40,7 +44,9 @@ def test_a_quick_run_leaves_all_files_and_says_where(tmp_path: Path, capsys: pyt
     assert {row["tag"] for row in table(folder, "ceilings.csv")} == {row["ceiling"] for row in rows}
 
 
-def test_replot_gives_the_same_ceilings_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_replot_gives_the_same_ceilings_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(*SMALL, "--out", str(tmp_path)) == 0
     folder = only_run(tmp_path)
     before = (folder / "ceilings.csv").read_text()
@@ -53,13 +59,18 @@ def test_replot_gives_the_same_ceilings_again(tmp_path: Path, capsys: pytest.Cap
 
 def test_a_probe_runs_alone() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "probes.compute", "--list", "--device", "cpu"], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-m", "probes.compute", "--list", "--device", "cpu"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "How many multiply-adds" in done.stdout
 
 
-def test_the_list_tells_questions_and_whether_they_can_be_answered(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_list_tells_questions_and_whether_they_can_be_answered(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main("--list", "--device", "cpu") == 0
     out = capsys.readouterr().out
     assert "bandwidth    How many bytes per second can main memory move?" in out
@@ -69,8 +80,14 @@ def test_the_list_tells_questions_and_whether_they_can_be_answered(capsys: pytes
 BAD = [
     (["--device", "7"], "no "),
     (["--device", "toaster"], "--device 'toaster' is no device"),
-    (["--only", "overhead", "--device", "cpu"], "overhead: nothing to ask of this kind of device; --list says"),
-    (["--only", "gemm", "transfer", "--device", "cpu"], "gemm, transfer: nothing to ask of this kind of device"),
+    (
+        ["--only", "overhead", "--device", "cpu"],
+        "overhead: nothing to ask of this kind of device; --list says",
+    ),
+    (
+        ["--only", "gemm", "transfer", "--device", "cpu"],
+        "gemm, transfer: nothing to ask of this kind of device",
+    ),
     (["--only", "magic"], "no probe is called 'magic'; there are: bandwidth"),
     (["--nonsense"], "unrecognized arguments: --nonsense"),
     (["--only"], "--only"),
@@ -93,7 +110,9 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert out == ""
 
 
-def test_a_foreign_folder_is_refused_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_foreign_folder_is_refused_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "run.json").write_text('{"name": "someone else"}')
     assert main("--replot", str(tmp_path)) == 2
     assert "run.json is not a run of Ridgeline" in capsys.readouterr().err
@@ -116,7 +135,9 @@ def test_a_machine_with_little_memory_is_refused_with_the_numbers(
     assert all("GB of memory, and 0.10 GB are free" in row["reason"] for row in streams)
 
 
-def test_a_named_probe_that_asks_nothing_here_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_named_probe_that_asks_nothing_here_is_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(*SMALL, "overhead", "--out", str(tmp_path)) == 0
     told = "overhead: nothing to ask of this kind of device"
     assert f"warning: {told}" in capsys.readouterr().out
@@ -139,7 +160,10 @@ def test_a_worker_is_told_how_long_one_repetition_of_a_load_takes(
     assert main(*SMALL, "--sustained", "1", "--out", str(tmp_path)) == 1
     rows = {row["ceiling"]: row for row in table(only_run(tmp_path), "measurements.csv")}
     (path,) = [name for name in rows if name.endswith("/sustained")]
-    assert rows[path]["reason"] == f"one takes {rows[path.removesuffix('/sustained')]['seconds_median']}"
+    assert (
+        rows[path]["reason"]
+        == f"one takes {rows[path.removesuffix('/sustained')]['seconds_median']}"
+    )
 
 
 def test_a_load_that_breaks_is_a_failed_row_and_ends_no_run(
@@ -165,7 +189,10 @@ def test_a_machine_with_no_clock_is_a_warning_and_the_run_is_partial(
     monkeypatch.setattr(bench, "clock_for", broken)
     assert main(*SMALL, "--out", str(tmp_path)) == 1
     folder = only_run(tmp_path)
-    assert "warning: nothing could be timed: the device has fallen off the bus" in capsys.readouterr().out
+    assert (
+        "warning: nothing could be timed: the device has fallen off the bus"
+        in capsys.readouterr().out
+    )
     assert facts(folder)["status"] == "partial"
     assert (folder / "ceilings.csv").exists()
 
@@ -184,7 +211,9 @@ def test_a_kernel_that_copies_half_fails_by_name_and_draws_no_roof(
     rows = {row["kernel"]: row for row in table(only_run(tmp_path), "measurements.csv")}
     assert rows["copy"]["status"] == "failed"
     assert "copy/cpu fp64: out[" in rows["copy"]["reason"]
-    assert {row["tag"]: row["rate"] for row in table(only_run(tmp_path), "ceilings.csv")}["bandwidth/dram"] == ""
+    assert {row["tag"]: row["rate"] for row in table(only_run(tmp_path), "ceilings.csv")}[
+        "bandwidth/dram"
+    ] == ""
 
 
 def test_a_doubled_operation_count_fails_by_name(
@@ -199,7 +228,9 @@ def test_a_doubled_operation_count_fails_by_name(
     rows = table(only_run(tmp_path), "measurements.csv")
     failed = [row for row in rows if row["status"] != "skipped"]
     assert len(failed) >= 4
-    assert all(row["status"] == "failed" and "the machine code does" in row["reason"] for row in failed)
+    assert all(
+        row["status"] == "failed" and "the machine code does" in row["reason"] for row in failed
+    )
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,6 @@
-"""The program in surroundings that someone else made: encodings, settings of Python and matplotlib, no home, a pipe."""
+"""The program in surroundings that someone else made: encodings, settings of Python and matplotlib,
+no home, a pipe.
+"""
 
 from __future__ import annotations
 
@@ -50,19 +52,30 @@ def test_without_docstrings_and_asserts_it_says_and_does_the_same(tmp_path: Path
 
 @pytest.mark.parametrize(
     "environment",
-    [{"MPLBACKEND": "no-such-backend"}, {"MPLBACKEND": "module://nothing"}, {"MATPLOTLIBRC": "settings"}, {}],
+    [
+        {"MPLBACKEND": "no-such-backend"},
+        {"MPLBACKEND": "module://nothing"},
+        {"MATPLOTLIBRC": "settings"},
+        {},
+    ],
     ids=str,
 )
-def test_settings_of_matplotlib_change_no_picture(environment: dict[str, str], run: Path, tmp_path: Path) -> None:
+def test_settings_of_matplotlib_change_no_picture(
+    environment: dict[str, str], run: Path, tmp_path: Path
+) -> None:
     """The last looks for a file where it is started."""
     settings = tmp_path / "settings"
     settings.mkdir()
-    (settings / "matplotlibrc").write_text("text.usetex: True\nfont.size: 3\nno.such.key: 1\nfigure.dpi: x\n")
+    (settings / "matplotlibrc").write_text(
+        "text.usetex: True\nfont.size: 3\nno.such.key: 1\nfigure.dpi: x\n"
+    )
     assert main("--replot", str(run)) == 0
     plain = {name: (run / name).read_bytes() for name in ("roofline.png", "roofline.svg")}
     if "MATPLOTLIBRC" in environment:
         environment = {"MATPLOTLIBRC": str(settings)}
-    done = started("--replot", str(run), at=ROOT if environment else settings, environment=environment)
+    done = started(
+        "--replot", str(run), at=ROOT if environment else settings, environment=environment
+    )
     assert (done.returncode, done.stderr) == (0, b"")
     assert {name: (run / name).read_bytes() for name in plain} == plain
 
@@ -97,7 +110,9 @@ def test_a_table_in_a_pipe_is_as_wide_as_the_environment_says(run: Path) -> None
 
 @pytest.mark.parametrize("home", [None, "/proc/none", ""])
 def test_no_home_is_needed(home: str | None, run: Path, tmp_path: Path) -> None:
-    lost: dict[str, str | None] = {name: None for name in os.environ if name.startswith(("XDG", "MPL"))}
+    lost: dict[str, str | None] = {
+        name: None for name in os.environ if name.startswith(("XDG", "MPL"))
+    }
     environment = {**lost, "HOME": home, "TMPDIR": str(tmp_path)}
     done = started("--replot", str(run), environment=environment)
     assert (done.returncode, done.stderr) == (0, b"")
@@ -108,10 +123,14 @@ def test_no_home_is_needed(home: str | None, run: Path, tmp_path: Path) -> None:
 
 def test_a_reader_of_one_line_leaves_no_folder_and_no_complaint(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    command = f"{sys.executable} -u {PROGRAM} --list --device cpu | head -n 1; echo ${{PIPESTATUS[0]}}"
+    command = (
+        f"{sys.executable} -u {PROGRAM} --list --device cpu | head -n 1; echo ${{PIPESTATUS[0]}}"
+    )
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT)
     assert (done.stdout.splitlines()[1:], done.stderr) == (["141"], "")
-    command = f"{sys.executable} {PROGRAM} {' '.join(SMALL)} --out {out} | true; echo ${{PIPESTATUS[0]}}"
+    command = (
+        f"{sys.executable} {PROGRAM} {' '.join(SMALL)} --out {out} | true; echo ${{PIPESTATUS[0]}}"
+    )
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT)
     assert (done.stdout, done.stderr) == ("141\n", "")
     assert not out.exists()

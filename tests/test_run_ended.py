@@ -41,7 +41,10 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 
 
 def test_a_full_disk_ends_the_run_and_keeps_what_was_measured(
-    tmp_path: Path, full_disk: list[int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    full_disk: list[int],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     full_disk[0] = 4  # both files before the first case, the first row, and no more
     assert main(*SMALL, "--out", str(tmp_path)) == 1
@@ -65,8 +68,18 @@ def test_a_disk_full_from_the_start_is_bad_input(
 def test_a_run_ended_early_is_readable_and_says_it_is_partial(
     tmp_path: Path, sent: signal.Signals, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = [sys.executable, "-u", str(ROOT / "run_all.py"), "--device", "cpu", "--out", str(tmp_path)]
-    with subprocess.Popen([*command, "--only", "compute"], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+    command = [
+        sys.executable,
+        "-u",
+        str(ROOT / "run_all.py"),
+        "--device",
+        "cpu",
+        "--out",
+        str(tmp_path),
+    ]
+    with subprocess.Popen(
+        [*command, "--only", "compute"], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if "compute/fp64" in line:
@@ -83,10 +96,14 @@ def test_a_run_ended_early_is_readable_and_says_it_is_partial(
     assert facts(folder)["status"] == "partial"
 
 
-@pytest.mark.parametrize("loaded", ["analysis.tell.output", "numpy.exceptions", "probes.records.table"])
+@pytest.mark.parametrize(
+    "loaded", ["analysis.tell.output", "numpy.exceptions", "probes.records.table"]
+)
 def test_ctrl_c_while_modules_are_loaded_is_no_traceback(loaded: str) -> None:
     command = [sys.executable, "-X", "importtime", str(ROOT / "run_all.py"), "--list"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
         assert process.stderr is not None
         next(line for line in process.stderr if line.split()[-1] == loaded)
         os.kill(process.pid, signal.SIGINT)
@@ -118,18 +135,30 @@ ENDED = [
 ]
 
 
-@pytest.mark.parametrize(("error", "code", "told", "place", "name"), ENDED, ids=["ctrl-c", "memory"])
+@pytest.mark.parametrize(
+    ("error", "code", "told", "place", "name"), ENDED, ids=["ctrl-c", "memory"]
+)
 def test_what_ends_the_drawing_is_one_line_and_keeps_the_rows(
-    error: type[BaseException], code: int, told: str, place: Any, name: str, imported: list[str], tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+    error: type[BaseException],
+    code: int,
+    told: str,
+    place: Any,
+    name: str,
+    imported: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with monkeypatch.context() as broken:
         broken.setattr(place, name, stopped(error))
         assert main(*imported) == code
         folder = only_run(tmp_path)
         assert main("--replot", str(folder)) == code
     err = capsys.readouterr().err.splitlines()
-    assert err == [f"run_all.py: {told}; the rows so far are in {folder}, --replot draws them", f"run_all.py: {told}"]
+    assert err == [
+        f"run_all.py: {told}; the rows so far are in {folder}, --replot draws them",
+        f"run_all.py: {told}",
+    ]
     assert main("--replot", str(folder)) == 0
 
 
@@ -160,7 +189,11 @@ FAULTS = [
 
 @pytest.mark.parametrize(("fault", "reason"), FAULTS, ids=["segfault", "abort", "killed", "hang"])
 def test_a_case_that_takes_its_process_down_is_one_failed_row(
-    fault: Any, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    fault: Any,
+    reason: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     right = fma.kernel
 
@@ -181,7 +214,10 @@ def test_a_case_that_takes_its_process_down_is_one_failed_row(
     rows = {row["ceiling"]: row for row in table(only_run(tmp_path), "measurements.csv")}
     assert rows["compute/fp64/1core"]["status"] == "failed"
     assert reason in rows["compute/fp64/1core"]["reason"]
-    assert {row["status"] for tag, row in rows.items() if tag != "compute/fp64/1core"} <= {"ok", "skipped"}
+    assert {row["status"] for tag, row in rows.items() if tag != "compute/fp64/1core"} <= {
+        "ok",
+        "skipped",
+    }
     assert rows["compute/fp32/1core"]["status"] == "ok", "a fresh process went on"
     assert "Traceback" not in capsys.readouterr().err
 
@@ -203,8 +239,12 @@ def test_a_full_standard_output_is_one_line(argv: list[str], tmp_path: Path) -> 
     assert not (tmp_path / "out").exists(), "a run that measured nothing leaves no folder"
 
 
-@pytest.mark.parametrize("argv", [["--list", "--device", "cpu"], ["--help"], SMALL], ids=lambda argv: argv[0])
-def test_a_reader_that_left_ends_the_program_as_it_ends_others(argv: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "argv", [["--list", "--device", "cpu"], ["--help"], SMALL], ids=lambda argv: argv[0]
+)
+def test_a_reader_that_left_ends_the_program_as_it_ends_others(
+    argv: list[str], tmp_path: Path
+) -> None:
     end, start = os.pipe()
     os.close(end)
     out = ["--out", str(tmp_path / "out")] if argv == SMALL else []
@@ -215,7 +255,9 @@ def test_a_reader_that_left_ends_the_program_as_it_ends_others(argv: list[str], 
     assert not (tmp_path / "out").exists(), "no empty folder is left"
 
 
-def test_folders_that_were_there_before_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_that_were_there_before_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "out"
     out.mkdir()
     monkeypatch.setattr(Console, "device", stopped(ReaderLeft))
@@ -228,5 +270,8 @@ def test_a_reader_that_leaves_later_is_told_where_the_rows_are(
 ) -> None:
     monkeypatch.setattr(Console, "result", stopped(ReaderLeft))
     assert main(*SMALL, "--out", str(tmp_path)) == 141
-    told = f"no one reads what is printed; the rows so far are in {only_run(tmp_path)}, --replot draws them"
+    told = (
+        f"no one reads what is printed; the rows so far are in {only_run(tmp_path)}, "
+        "--replot draws them"
+    )
     assert capsys.readouterr().err == f"run_all.py: {told}\n"

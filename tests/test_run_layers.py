@@ -1,4 +1,6 @@
-"""Layers from the command line to the files: networks, families, other tools' clocks, and every way to ask wrongly."""
+"""Layers from the command line to the files: networks, families, other tools' clocks, and every way
+to ask wrongly.
+"""
 
 from __future__ import annotations
 
@@ -44,18 +46,33 @@ def placements(folder: Path) -> list[dict[str, str]]:
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A run with ceilings of memory and a network in two precisions."""
     out = tmp_path_factory.mktemp("network")
-    asked = ["--only", "compute", "--model", str(NET), "--precision", "fp32,int8", "--out", str(out)]
+    asked = [
+        "--only",
+        "compute",
+        "--model",
+        str(NET),
+        "--precision",
+        "fp32,int8",
+        "--out",
+        str(out),
+    ]
     assert run_all.main([*CPU, *asked]) == 0
     yield only_run(out)
 
 
 def test_every_node_has_a_row_in_each_precision_and_the_whole_one(network: Path) -> None:
     nodes = {node.name for node in read_graph(NET).nodes}
-    rows = [row for row in read_run(network).measurements if row.ceiling.startswith("layer/") and row.samples]
+    rows = [
+        row
+        for row in read_run(network).measurements
+        if row.ceiling.startswith("layer/") and row.samples
+    ]
     for precision in ("fp32", "int8"):
         mine = [row for row in rows if f'"precision": "{precision}"' in row.params]
         whole = [row for row in mine if row.ceiling == "layer/network"]
-        names = [row.params.split('"layer": "')[1].split('"')[0] for row in mine if row not in whole]
+        names = [
+            row.params.split('"layer": "')[1].split('"')[0] for row in mine if row not in whole
+        ]
         assert sorted(names) == sorted(nodes)
         assert len(whole) == 1
     placed = placements(network)
@@ -73,26 +90,46 @@ def test_the_network_is_drawn_and_told(network: Path) -> None:
 
 
 def test_layers_are_placed_on_the_roofs_of_another_run(network: Path, tmp_path: Path) -> None:
-    assert run_all.main([*CPU, "--layers", "reshapes", "--roofs", str(network), "--out", str(tmp_path)]) == 0
+    assert (
+        run_all.main(
+            [*CPU, "--layers", "reshapes", "--roofs", str(network), "--out", str(tmp_path)]
+        )
+        == 0
+    )
     folder = only_run(tmp_path)
     run, before = read_run(folder), read_run(network)
-    kept = [row for row in run.measurements if not row.ceiling.startswith(("layer/", "overhead/run"))]
-    assert kept == [row for row in before.measurements if not row.ceiling.startswith(("layer/", "overhead/run"))]
-    rows = sorted(placements(folder), key=lambda row: float(row["params"].split('"x": ')[1].split(",")[0].rstrip("}")))
+    kept = [
+        row for row in run.measurements if not row.ceiling.startswith(("layer/", "overhead/run"))
+    ]
+    assert kept == [
+        row for row in before.measurements if not row.ceiling.startswith(("layer/", "overhead/run"))
+    ]
+    rows = sorted(
+        placements(folder),
+        key=lambda row: float(row["params"].split('"x": ')[1].split(",")[0].rstrip("}")),
+    )
     intensities = [float(row["intensity"]) for row in rows]
     assert intensities == sorted(intensities, reverse=True)
-    assert len(set(intensities)) == len(rows) == 3, "each reshape lowers the intensity of the network"
+    assert len(set(intensities)) == len(rows) == 3, (
+        "each reshape lowers the intensity of the network"
+    )
     assert (folder / "layers-reshapes.png").exists()
 
 
 def test_int8_is_timed_on_every_cpu_and_its_wrongness_told(
     network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_all.main([*CPU, "--layers", "fc", "--roofs", str(network), "--out", str(tmp_path)]) == 0
+    assert (
+        run_all.main([*CPU, "--layers", "fc", "--roofs", str(network), "--out", str(tmp_path)]) == 0
+    )
     rows = [row for row in placements(only_run(tmp_path)) if row["dtype"] == "int8"]
     wrong = [json.loads(row["params"]).get("saturated") for row in rows]
     assert len(rows) > 3
-    assert any(wrong) == runtime_saturation.saturates() == ("INT8 saturates on this CPU" in capsys.readouterr().out)
+    assert (
+        any(wrong)
+        == runtime_saturation.saturates()
+        == ("INT8 saturates on this CPU" in capsys.readouterr().out)
+    )
     for row, fact in zip(rows, wrong, strict=True):
         said = f"wrong in {fact['values']} of {fact['of']} values" if fact else ""
         assert said in row["remark"]
@@ -109,12 +146,23 @@ def test_other_tools_clocks_need_no_gpu(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("error")
-def test_work_that_no_layer_of_an_engine_names_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_work_that_no_layer_of_an_engine_names_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     make = onnx.helper.make_node
     nodes = [make("Relu", ["x"], ["h"], name="/a/Relu"), make("Exp", ["h"], ["y"], name="/b/Exp")]
     onnx.save(model_of(nodes, {"x": (4,)}, ["y"]), tmp_path / "net.onnx")
-    (tmp_path / "p.json").write_text('[{"count": 3}, {"name": "/a/Relu", "timeMs": 3.0, "averageMs": 1.0}]')
-    asked = ["--import", str(tmp_path / "p.json"), "--model", str(tmp_path / "net.onnx"), "--roofs", str(H200)]
+    (tmp_path / "p.json").write_text(
+        '[{"count": 3}, {"name": "/a/Relu", "timeMs": 3.0, "averageMs": 1.0}]'
+    )
+    asked = [
+        "--import",
+        str(tmp_path / "p.json"),
+        "--model",
+        str(tmp_path / "net.onnx"),
+        "--roofs",
+        str(H200),
+    ]
     assert run_all.main([*asked, "--out", str(tmp_path / "out")]) == 0
     line = "no layer of the profile names /b/Exp: their work is in no row"
     assert f"warning: {line}" in capsys.readouterr().out
@@ -125,7 +173,14 @@ def test_a_network_of_integers_is_timed_in_them(tmp_path: Path) -> None:
     net = Net()
     conv = convert(net.model(net.conv(net.input(1, 8, 9, 9), 8, 8, 3)), "int8")
     onnx.save(conv, tmp_path / "net.onnx")
-    asked = ["--model", str(tmp_path / "net.onnx"), "--only", "overhead", "--out", str(tmp_path / "out")]
+    asked = [
+        "--model",
+        str(tmp_path / "net.onnx"),
+        "--only",
+        "overhead",
+        "--out",
+        str(tmp_path / "out"),
+    ]
     assert run_all.main([*CPU, *asked]) == 0
     (row,) = placements(only_run(tmp_path / "out"))
     assert (row["op"], row["dtype"]) == ("Conv", "int8")
@@ -150,9 +205,18 @@ def test_weights_that_are_quantized_as_the_network_loads_are_integers_too(tmp_pa
         "z": np.uint8(9),
         "signed": np.int8(0),
     }
-    weights = [onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in values.items()]
+    weights = [
+        onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in values.items()
+    ]
     onnx.save(model_of(nodes, {"x": (1, 8, 9, 9)}, ["y"], weights), tmp_path / "net.onnx")
-    asked = ["--model", str(tmp_path / "net.onnx"), "--only", "overhead", "--out", str(tmp_path / "out")]
+    asked = [
+        "--model",
+        str(tmp_path / "net.onnx"),
+        "--only",
+        "overhead",
+        "--out",
+        str(tmp_path / "out"),
+    ]
     assert run_all.main([*CPU, *asked]) == 0
     types = {
         row["layer"]: (row["dtype"], json.loads(row["params"])["executed"])
@@ -165,10 +229,24 @@ def test_weights_that_are_quantized_as_the_network_loads_are_integers_too(tmp_pa
 
 
 def test_names_may_hold_anything(tmp_path: Path) -> None:
-    names = ["a$b$^{", "$\\frac{$", "层/卷积", "<script>alert(1)</script>", "[red]x[/]", "tab\tand\nline"]
+    names = [
+        "a$b$^{",
+        "$\\frac{$",
+        "层/卷积",
+        "<script>alert(1)</script>",
+        "[red]x[/]",
+        "tab\tand\nline",
+    ]
     lines = ["name,flops,bytes,seconds", *(f'"{name}",1e9,1e6,1e-3' for name in names)]
     (tmp_path / "net$x$_{.csv").write_text("\n".join(lines))
-    asked = ["--import", str(tmp_path / "net$x$_{.csv"), "--roofs", str(H200), "--out", str(tmp_path / "out")]
+    asked = [
+        "--import",
+        str(tmp_path / "net$x$_{.csv"),
+        "--roofs",
+        str(H200),
+        "--out",
+        str(tmp_path / "out"),
+    ]
     assert run_all.main(asked) == 0
     folder = only_run(tmp_path / "out")
     assert [row["layer"] for row in placements(folder)] == names
@@ -181,31 +259,67 @@ def test_names_may_hold_anything(tmp_path: Path) -> None:
         (["--batch", "2"], "--batch is of a network: give it with --model"),
         (["--precision", "fp16"], "--precision is of a network"),
         (["--roofs", str(H200)], "--roofs is for layers"),
-        (["--layers", "conv", "--device", "cpu"], "no family of layers is called 'conv'; there are: conv-kernel"),
+        (
+            ["--layers", "conv", "--device", "cpu"],
+            "no family of layers is called 'conv'; there are: conv-kernel",
+        ),
         (["--layers", "fc", "--device", "cpu", "--roofs", str(H200)], "is of NVIDIA H200, not of"),
-        (["--only", "layers", "--device", "cpu", "--roofs", str(H200)], "is of NVIDIA H200, not of"),
+        (
+            ["--only", "layers", "--device", "cpu", "--roofs", str(H200)],
+            "is of NVIDIA H200, not of",
+        ),
         (["--only", "cache", "--device", "cpu", "--roofs", str(H200)], "--roofs is for layers"),
         (["--model", "nowhere.onnx", "--device", "cpu"], "nowhere.onnx cannot be read"),
         (["--model", str(ROOT / "README.md"), "--device", "cpu"], "not an ONNX model"),
-        (["--model", str(NET), "--precision", "fp17", "--device", "cpu"], "'fp17': there are fp32, tf32"),
-        (["--model", str(NET), "--shape", "data_0=1x3", "--device", "cpu"], "2 dimensions, the model's has 4"),
+        (
+            ["--model", str(NET), "--precision", "fp17", "--device", "cpu"],
+            "'fp17': there are fp32, tf32",
+        ),
+        (
+            ["--model", str(NET), "--shape", "data_0=1x3", "--device", "cpu"],
+            "2 dimensions, the model's has 4",
+        ),
         (["--model", str(NET), "--shape", "data_0:1", "--device", "cpu"], "--shape"),
         (["--model", str(NET), "--batch", "0", "--device", "cpu"], "--batch"),
-        (["--model", str(NET), "--batch", "9" * 30, "--device", "cpu"], "is not a whole number from 1 to"),
-        (["--model", str(NET), "--shape", "data_0=1x-3", "--device", "cpu"], "'-3' is not a whole number"),
-        (["--model", str(NET), "--shape", "data_0", "--device", "cpu"], "'data_0' is not like NAME=1x3x224x224"),
-        (["--model", str(NET), *(2 * ["--shape", "data_0=1x3x9x9"]), "--device", "cpu"], "data_0 is given twice"),
+        (
+            ["--model", str(NET), "--batch", "9" * 30, "--device", "cpu"],
+            "is not a whole number from 1 to",
+        ),
+        (
+            ["--model", str(NET), "--shape", "data_0=1x-3", "--device", "cpu"],
+            "'-3' is not a whole number",
+        ),
+        (
+            ["--model", str(NET), "--shape", "data_0", "--device", "cpu"],
+            "'data_0' is not like NAME=1x3x224x224",
+        ),
+        (
+            ["--model", str(NET), *(2 * ["--shape", "data_0=1x3x9x9"]), "--device", "cpu"],
+            "data_0 is given twice",
+        ),
         (["--model", str(NET), "--precision", ",", "--device", "cpu"], "',' names nothing"),
-        (["--model", str(NET), "--import", str(DATA / "plain.csv"), "--precision", "fp17"], "'fp17': there are"),
+        (
+            ["--model", str(NET), "--import", str(DATA / "plain.csv"), "--precision", "fp17"],
+            "'fp17': there are",
+        ),
         (
             ["--model", str(NET), "--import", str(DATA / "plain.csv"), "--precision", "fp16,int8"],
             "takes one --precision",
         ),
         (["--input", "sr=1", "--device", "cpu"], "--input is of a network: give it with --model"),
         (["--model", str(NET), "--input", "sr=1", "--device", "cpu"], "has no such input: data_0"),
-        (["--model", str(NET), "--input", "data_0", "--device", "cpu"], "'data_0' is not like NAME=16000"),
-        (["--model", str(NET), "--input", "data_0=", "--device", "cpu"], "'data_0=' is not like NAME=16000"),
-        (["--model", str(NET), *(2 * ["--input", "data_0=1"]), "--device", "cpu"], "--input data_0 is given twice"),
+        (
+            ["--model", str(NET), "--input", "data_0", "--device", "cpu"],
+            "'data_0' is not like NAME=16000",
+        ),
+        (
+            ["--model", str(NET), "--input", "data_0=", "--device", "cpu"],
+            "'data_0=' is not like NAME=16000",
+        ),
+        (
+            ["--model", str(NET), *(2 * ["--input", "data_0=1"]), "--device", "cpu"],
+            "--input data_0 is given twice",
+        ),
         (
             ["--model", str(NET), "--import", str(DATA / "plain.csv"), "--input", "data_0=1"],
             "with --import nothing is fed",
@@ -220,7 +334,10 @@ def test_names_may_hold_anything(tmp_path: Path) -> None:
             "--layer-seconds is for layers that are timed here",
         ),
         (["--import", "nowhere.json", "--roofs", str(H200)], "nowhere.json cannot be read"),
-        (["--import", str(ROOT / "README.md"), "--roofs", str(H200)], "README.md line 1: no column"),
+        (
+            ["--import", str(ROOT / "README.md"), "--roofs", str(H200)],
+            "README.md line 1: no column",
+        ),
     ],
 )
 def test_what_is_asked_wrongly_is_one_line(
@@ -235,53 +352,90 @@ def test_what_is_asked_wrongly_is_one_line(
 
 def test_roofs_of_another_core_of_the_same_name_are_told_apart() -> None:
     """Clouds sell several generations of cores as one name."""
-    args = argparse.Namespace(roofs=H200, layers=["fc"], model=None, imported=None, only=None, device=None)
+    args = argparse.Namespace(
+        roofs=H200, layers=["fc"], model=None, imported=None, only=None, device=None
+    )
     here = replace(read_run(H200).device, arch="9.1")
-    with pytest.raises(RidgelineError, match=r"is of NVIDIA H200 \(9.0\), not of NVIDIA H200 \(9.1\): measure"):
+    with pytest.raises(
+        RidgelineError, match=r"is of NVIDIA H200 \(9.0\), not of NVIDIA H200 \(9.1\): measure"
+    ):
         asking.device(args, lambda _: (here, "as asked"))
 
 
 def silero() -> Any:
-    """Two branches, one of which fits the shapes given: a runtime that knows these refuses the other."""
+    """Two branches, one of which fits the shapes given: a runtime that knows these refuses the
+    other.
+    """
     make, kind = onnx.helper.make_node, onnx.TensorProto
     result = onnx.helper.make_empty_tensor_value_info
-    squeezed = onnx.helper.make_graph([make("Squeeze", ["x", "zero"], ["a"])], "squeezed", [], [result("a")])
+    squeezed = onnx.helper.make_graph(
+        [make("Squeeze", ["x", "zero"], ["a"])], "squeezed", [], [result("a")]
+    )
     kept = onnx.helper.make_graph([make("Identity", ["x"], ["b"])], "kept", [], [result("b")])
     flat = onnx.helper.make_graph([make("MatMul", ["t", "w"], ["c"])], "flat", [], [result("c")])
-    pooled = onnx.helper.make_graph([make("GlobalAveragePool", ["t"], ["d"])], "pooled", [], [result("d")])
+    pooled = onnx.helper.make_graph(
+        [make("GlobalAveragePool", ["t"], ["d"])], "pooled", [], [result("d")]
+    )
     nodes = [
-        make("Shape", ["x"], ["shape"]), make("Gather", ["shape", "first"], ["batch"]),
+        make("Shape", ["x"], ["shape"]),
+        make("Gather", ["shape", "first"], ["batch"]),
         make("Equal", ["batch", "one"], ["single"]),
         make("If", ["single"], ["t"], then_branch=squeezed, else_branch=kept),
-        make("Equal", ["sr", "rate"], ["known"]), make("If", ["known"], ["y"], then_branch=flat, else_branch=pooled),
-    ]  # fmt: skip
-    values = {"zero": np.array([0]), "first": np.array(0), "one": np.array(1), "rate": np.array(16000)}
+        make("Equal", ["sr", "rate"], ["known"]),
+        make("If", ["known"], ["y"], then_branch=flat, else_branch=pooled),
+    ]
+    values = {
+        "zero": np.array([0]),
+        "first": np.array(0),
+        "one": np.array(1),
+        "rate": np.array(16000),
+    }
     weights = [onnx.numpy_helper.from_array(value, name) for name, value in values.items()]
     weights.append(onnx.numpy_helper.from_array(np.ones((4, 4), np.float32), "w"))
     shapes: dict[str, Any] = {"x": ("batch", 8, 4), "sr": ()}
     return model_of(nodes, shapes, ["y"], weights, kinds={"sr": kind.INT64}, opset=16)
 
 
-def test_a_network_whose_other_branch_does_not_fit_is_timed_with_the_inputs_chosen(tmp_path: Path) -> None:
+def test_a_network_whose_other_branch_does_not_fit_is_timed_with_the_inputs_chosen(
+    tmp_path: Path,
+) -> None:
     onnx.save(silero(), tmp_path / "net.onnx")
-    asked = [*CPU, "--only", "overhead", "--model", str(tmp_path / "net.onnx"), "--shape", "x=1x8x4"]
+    asked = [
+        *CPU,
+        "--only",
+        "overhead",
+        "--model",
+        str(tmp_path / "net.onnx"),
+        "--shape",
+        "x=1x8x4",
+    ]
     both = ["--precision", "fp32,int8", "--out", str(tmp_path / "out")]
     assert run_all.main([*asked, "--input", "sr=16000", *both]) == 0
     rows = read_run(only_run(tmp_path / "out")).measurements
     whole, in_int8 = [row for row in rows if row.ceiling == "layer/network"]
     assert (whole.status, in_int8.status) == ("ok", "ok")
     assert "MatMul" in whole.params, "the branch of 16 kHz"
-    assert whole.flops == in_int8.flops == 8 * 4 * 4 * 2 + 1, "its product, and the question for the rate"
+    assert whole.flops == in_int8.flops == 8 * 4 * 4 * 2 + 1, (
+        "its product, and the question for the rate"
+    )
     assert run_all.main([*asked, "--input", "sr=8000", "--out", str(tmp_path / "other")]) == 0
-    (whole,) = [row for row in read_run(only_run(tmp_path / "other")).measurements if row.ceiling == "layer/network"]
+    (whole,) = [
+        row
+        for row in read_run(only_run(tmp_path / "other")).measurements
+        if row.ceiling == "layer/network"
+    ]
     assert "GlobalAveragePool" in whole.params or whole.status == "skipped"
 
 
 def test_a_file_that_declares_its_output_wrongly_runs_and_is_told_of(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model = model_of([onnx.helper.make_node("Relu", ["x"], ["y"], name="r")], {"x": (1, "width")}, ["y"])
-    model.graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["a", "b", "c"]))
+    model = model_of(
+        [onnx.helper.make_node("Relu", ["x"], ["y"], name="r")], {"x": (1, "width")}, ["y"]
+    )
+    model.graph.output[0].CopyFrom(
+        onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["a", "b", "c"])
+    )
     onnx.save(model, tmp_path / "net.onnx")
     asked = ["--only", "overhead", "--model", str(tmp_path / "net.onnx"), "--shape", "x=1x64"]
     assert run_all.main([*CPU, *asked, "--out", str(tmp_path / "out")]) == 0
@@ -295,12 +449,24 @@ def test_what_needs_more_memory_than_is_free_is_refused_with_the_numbers(
 ) -> None:
     make = onnx.helper.make_node
     nodes = [
-        make("Range", ["zero", "n", "one"], ["r"], name="bomb"), make("Cast", ["r"], ["f"], to=1),
-        make("ReduceMax", ["f"], ["m"]), make("Add", ["x", "m"], ["y"], name="add"),
-    ]  # fmt: skip
-    weights = [onnx.numpy_helper.from_array(np.array(n), name) for name, n in (("zero", 0), ("n", 2**40), ("one", 1))]
+        make("Range", ["zero", "n", "one"], ["r"], name="bomb"),
+        make("Cast", ["r"], ["f"], to=1),
+        make("ReduceMax", ["f"], ["m"]),
+        make("Add", ["x", "m"], ["y"], name="add"),
+    ]
+    weights = [
+        onnx.numpy_helper.from_array(np.array(n), name)
+        for name, n in (("zero", 0), ("n", 2**40), ("one", 1))
+    ]
     onnx.save(model_of(nodes, {"x": (4,)}, ["y"], weights, opset=17), tmp_path / "net.onnx")
-    asked = ["--model", str(tmp_path / "net.onnx"), "--only", "overhead", "--out", str(tmp_path / "out")]
+    asked = [
+        "--model",
+        str(tmp_path / "net.onnx"),
+        "--only",
+        "overhead",
+        "--out",
+        str(tmp_path / "out"),
+    ]
     assert run_all.main([*CPU, *asked]) == 0
     rows = {row.kernel: row for row in read_run(only_run(tmp_path / "out")).measurements}
     assert re.search(r"needs \d+\.\d+ GB of memory, and .* are free", rows["network"].reason)
@@ -314,13 +480,22 @@ def endless() -> Any:
     """x doubled so often that no run ends."""
     make, kinds, value = onnx.helper.make_node, onnx.TensorProto, onnx.helper.make_tensor_value_info
     nodes = [make("Add", ["s", "s"], ["sum"]), make("Identity", ["on"], ["still"])]
-    inputs = [value("turn", kinds.INT64, []), value("on", kinds.BOOL, []), value("s", kinds.FLOAT, [8])]
+    inputs = [
+        value("turn", kinds.INT64, []),
+        value("on", kinds.BOOL, []),
+        value("s", kinds.FLOAT, [8]),
+    ]
     body = onnx.helper.make_graph(
         nodes, "body", inputs, [value("still", kinds.BOOL, []), value("sum", kinds.FLOAT, [8])]
     )
-    weights = [onnx.numpy_helper.from_array(np.array(v), name) for name, v in (("turns", 2**62), ("on", True))]
+    weights = [
+        onnx.numpy_helper.from_array(np.array(v), name)
+        for name, v in (("turns", 2**62), ("on", True))
+    ]
     loop = make("Loop", ["turns", "on", "x"], ["h"], name="loop", body=body)
-    return model_of([loop, make("Relu", ["h"], ["y"], name="relu")], {"x": (8,)}, ["y"], weights, opset=17)
+    return model_of(
+        [loop, make("Relu", ["h"], ["y"], name="relu")], {"x": (8,)}, ["y"], weights, opset=17
+    )
 
 
 def test_a_run_without_an_end_is_left_after_the_seconds_given(
@@ -329,21 +504,43 @@ def test_a_run_without_an_end_is_left_after_the_seconds_given(
     onnx.save(endless(), tmp_path / "net.onnx")
     asked = ["--model", str(tmp_path / "net.onnx"), "--layer-seconds", "0.5", "--only", "overhead"]
     assert run_all.main([*CPU, *asked, "--out", str(tmp_path / "out")]) == 0
-    (whole,) = [row for row in read_run(only_run(tmp_path / "out")).measurements if row.ceiling == "layer/network"]
-    assert (whole.status, whole.reason) == ("skipped", "one run of it takes longer than 0.5 s (--layer-seconds)")
-    assert f"neither the whole nor any of its layers could be timed: {whole.reason}." in capsys.readouterr().out
+    (whole,) = [
+        row
+        for row in read_run(only_run(tmp_path / "out")).measurements
+        if row.ceiling == "layer/network"
+    ]
+    assert (whole.status, whole.reason) == (
+        "skipped",
+        "one run of it takes longer than 0.5 s (--layer-seconds)",
+    )
+    assert (
+        f"neither the whole nor any of its layers could be timed: {whole.reason}."
+        in capsys.readouterr().out
+    )
 
 
 def test_ctrl_c_is_heard_in_a_run_without_an_end(tmp_path: Path) -> None:
     onnx.save(endless(), tmp_path / "net.onnx")
     asked = ["--model", str(tmp_path / "net.onnx"), "--layer-seconds", "9999", "--only", "overhead"]
-    command = [sys.executable, "-u", str(ROOT / "run_all.py"), *CPU, *asked, "--out", str(tmp_path / "out")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+    command = [
+        sys.executable,
+        "-u",
+        str(ROOT / "run_all.py"),
+        *CPU,
+        *asked,
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as running:
         assert running.stdout
         said = ""
         for line in running.stdout:
             said += line
-            if "layer/activation relu" in line:  # the whole network is next, and never ends by itself
+            if (
+                "layer/activation relu" in line
+            ):  # the whole network is next, and never ends by itself
                 time.sleep(1)
                 running.send_signal(signal.SIGINT)
     assert running.returncode == 130, said
@@ -352,7 +549,9 @@ def test_ctrl_c_is_heard_in_a_run_without_an_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["pipe", "directory", "device"])
-def test_what_is_no_file_is_one_line(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_no_file_is_one_line(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = {"pipe": tmp_path / "net.onnx", "directory": tmp_path, "device": Path("/dev/zero")}[kind]
     if kind == "pipe":
         os.mkfifo(path)
@@ -361,16 +560,27 @@ def test_what_is_no_file_is_one_line(kind: str, tmp_path: Path, capsys: pytest.C
     assert capsys.readouterr().err.startswith(f"run_all.py: {path} is {named}, not a file")
 
 
-def test_a_file_larger_than_any_model_is_not_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_larger_than_any_model_is_not_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with open(tmp_path / "net.onnx", "wb") as large:
         large.truncate(1 << 40)
-    assert run_all.main([*CPU, "--model", str(tmp_path / "net.onnx"), "--out", str(tmp_path / "out")]) == 2
-    assert "not an ONNX model: it has 1099.51 GB, and one holds up to 2.15 GB" in capsys.readouterr().err
+    assert (
+        run_all.main([*CPU, "--model", str(tmp_path / "net.onnx"), "--out", str(tmp_path / "out")])
+        == 2
+    )
+    assert (
+        "not an ONNX model: it has 1099.51 GB, and one holds up to 2.15 GB"
+        in capsys.readouterr().err
+    )
 
 
 def test_an_input_that_says_how_large_something_is_makes_its_layers_known(tmp_path: Path) -> None:
     make = onnx.helper.make_node
-    nodes = [make("Expand", ["x", "n"], ["e"], name="expand"), make("Relu", ["e"], ["y"], name="relu")]
+    nodes = [
+        make("Expand", ["x", "n"], ["e"], name="expand"),
+        make("Relu", ["e"], ["y"], name="relu"),
+    ]
     model = model_of(nodes, {"x": (1,), "n": (2,)}, ["y"], kinds={"n": onnx.TensorProto.INT64})
     onnx.save(model, tmp_path / "net.onnx")
     asked = [*CPU, "--model", str(tmp_path / "net.onnx"), "--only", "overhead", "--input"]
@@ -378,15 +588,29 @@ def test_an_input_that_says_how_large_something_is_makes_its_layers_known(tmp_pa
     relu = next(row for row in placements(only_run(tmp_path / "out")) if row["layer"] == "relu")
     assert float(relu["bytes"]) == 2 * 4 * 900
     assert run_all.main([*asked, f"n={2**31}", "--out", str(tmp_path / "large")]) == 0
-    rows = [r for r in read_run(only_run(tmp_path / "large")).measurements if r.ceiling.startswith("layer/")]
+    rows = [
+        r
+        for r in read_run(only_run(tmp_path / "large")).measurements
+        if r.ceiling.startswith("layer/")
+    ]
     assert len(rows) == 3
     assert all("of memory, and" in row.reason for row in rows)
 
 
-def test_a_dynamic_input_needs_its_shape(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dynamic_input_needs_its_shape(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     node = onnx.helper.make_node("Relu", ["x"], ["y"], name="r")
     onnx.save(model_of([node], {"x": [1, 8, "rows"]}, ["y"]), tmp_path / "net.onnx")
-    asked = [*CPU, "--only", "overhead", "--model", str(tmp_path / "net.onnx"), "--out", str(tmp_path / "out")]
+    asked = [
+        *CPU,
+        "--only",
+        "overhead",
+        "--model",
+        str(tmp_path / "net.onnx"),
+        "--out",
+        str(tmp_path / "out"),
+    ]
     assert run_all.main(asked) == 2
     assert "--shape x=1x8x128" in capsys.readouterr().err
     assert run_all.main([*asked, "--shape", "x=1x8x16"]) == 0
@@ -394,19 +618,39 @@ def test_a_dynamic_input_needs_its_shape(tmp_path: Path, capsys: pytest.CaptureF
     assert float(row["bytes"]) == 2 * 4 * 8 * 16
 
 
-def test_a_network_in_which_nothing_runs_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_network_in_which_nothing_runs_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     value = onnx.numpy_helper.from_array(np.zeros(3, np.float32))
-    onnx.save(model_of([onnx.helper.make_node("Constant", [], ["y"], value=value)], {}, ["y"]), tmp_path / "n.onnx")
-    assert run_all.main([*CPU, "--model", str(tmp_path / "n.onnx"), "--out", str(tmp_path / "out")]) == 2
+    onnx.save(
+        model_of([onnx.helper.make_node("Constant", [], ["y"], value=value)], {}, ["y"]),
+        tmp_path / "n.onnx",
+    )
+    assert (
+        run_all.main([*CPU, "--model", str(tmp_path / "n.onnx"), "--out", str(tmp_path / "out")])
+        == 2
+    )
     assert "n.onnx: nothing in it runs" in capsys.readouterr().err
 
 
-def test_a_network_of_another_type_runs_in_that_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_network_of_another_type_runs_in_that_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     half = {"x": onnx.TensorProto.FLOAT16}
     model = model_of([onnx.helper.make_node("Relu", ["x"], ["y"])], {"x": (4,)}, ["y"], kinds=half)
     onnx.save(model, tmp_path / "n.onnx")
-    asked = [*CPU, "--only", "overhead", "--model", str(tmp_path / "n.onnx"), "--out", str(tmp_path / "out")]
-    assert run_all.main([*asked, "--precision", "fp16,int8"]) == 2, "its fp16 layers would be timed as int8"
+    asked = [
+        *CPU,
+        "--only",
+        "overhead",
+        "--model",
+        str(tmp_path / "n.onnx"),
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    assert run_all.main([*asked, "--precision", "fp16,int8"]) == 2, (
+        "its fp16 layers would be timed as int8"
+    )
     assert "n.onnx is stored in fp16: leave --precision out" in capsys.readouterr().err
 
 
@@ -414,7 +658,15 @@ def test_an_operation_that_no_table_knows_is_named_not_zero(tmp_path: Path) -> N
     node = onnx.helper.make_node("Trilu", ["x"], ["y"], name="known")
     odd = onnx.helper.make_node("DFT", ["y"], ["z"], name="odd")
     onnx.save(model_of([node, odd], {"x": [1, 8, 8, 1]}, ["z"], opset=17), tmp_path / "net.onnx")
-    asked = [*CPU, "--only", "overhead", "--model", str(tmp_path / "net.onnx"), "--out", str(tmp_path / "out")]
+    asked = [
+        *CPU,
+        "--only",
+        "overhead",
+        "--model",
+        str(tmp_path / "net.onnx"),
+        "--out",
+        str(tmp_path / "out"),
+    ]
     assert run_all.main(asked) == 0
     row = next(row for row in placements(only_run(tmp_path / "out")) if row["layer"] == "odd")
     assert row["flops"] == ""
@@ -423,7 +675,9 @@ def test_an_operation_that_no_table_knows_is_named_not_zero(tmp_path: Path) -> N
 
 def test_what_no_shape_or_count_is_known_of_is_a_row_with_its_reason(tmp_path: Path) -> None:
     make, kind = onnx.helper.make_node, onnx.TensorProto.FLOAT
-    then = onnx.helper.make_graph([make("Relu", ["x"], ["a"])], "then", [], [onnx.ValueInfoProto(name="a")])
+    then = onnx.helper.make_graph(
+        [make("Relu", ["x"], ["a"])], "then", [], [onnx.ValueInfoProto(name="a")]
+    )
     nodes = [
         make("NonZero", ["x"], ["places"], name="found"),
         make("Cast", ["places"], ["y"], name="after", to=kind),
@@ -432,12 +686,30 @@ def test_what_no_shape_or_count_is_known_of_is_a_row_with_its_reason(tmp_path: P
         make("If", ["flag"], ["z"], name="choose", then_branch=then, else_branch=then),
     ]
     onnx.save(model_of(nodes, {"x": (1, 8)}, ["y", "z"]), tmp_path / "net.onnx")
-    asked = [*CPU, "--only", "overhead", "--model", str(tmp_path / "net.onnx"), "--out", str(tmp_path / "out")]
+    asked = [
+        *CPU,
+        "--only",
+        "overhead",
+        "--model",
+        str(tmp_path / "net.onnx"),
+        "--out",
+        str(tmp_path / "out"),
+    ]
     assert run_all.main(asked) == 0
-    rows = {json.loads(row.params).get("layer"): row for row in read_run(only_run(tmp_path / "out")).measurements}
-    assert rows["found"].status == rows["whole network"].status == "ok", "the runtime makes what only data size"
+    rows = {
+        json.loads(row.params).get("layer"): row
+        for row in read_run(only_run(tmp_path / "out")).measurements
+    }
+    assert rows["found"].status == rows["whole network"].status == "ok", (
+        "the runtime makes what only data size"
+    )
     assert "runs a network of its own" in rows["choose"].reason
     assert "tensor places has no known shape" in rows["after"].reason
-    given = [*asked[:-1], str(tmp_path / "given"), "--shape", "places=2x99"]  # a guess: the data say how many
+    given = [
+        *asked[:-1],
+        str(tmp_path / "given"),
+        "--shape",
+        "places=2x99",
+    ]  # a guess: the data say how many
     assert run_all.main(given) == 0
     assert {row["layer"] for row in placements(only_run(tmp_path / "given"))} >= {"found", "after"}

@@ -11,9 +11,13 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.mark.parametrize("command", [("ruff", "check"), ("ruff", "format", "--check"), ("mypy",)], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [("ruff", "check"), ("ruff", "format", "--check"), ("mypy",)], ids=" ".join
+)
 def test_tool_has_nothing_to_say(command: tuple[str, ...]) -> None:
-    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -21,5 +25,7 @@ def test_cuda_sources_are_formatted() -> None:
     sources = sorted((ROOT / "kernels").rglob("*.cu*"))
     tool = Path(sys.executable).with_name("clang-format")
     assert sources
-    done = subprocess.run([tool, "--dry-run", "--Werror", *sources], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [tool, "--dry-run", "--Werror", *sources], cwd=ROOT, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr

@@ -1,7 +1,9 @@
-"""Two programs run side by side under strace while other tests go on: what each says to the network, and for how long.
+"""Two programs run side by side under strace while other tests go on: what each says to the
+network, and for how long.
 
-One is this program timing layers, the other the same runtime with nobody to keep it from its vendor's network: only if
-that one is seen to look up a host does the silence of the first mean anything.
+One is this program timing layers, the other the same runtime with nobody to keep it from its
+vendor's network: only if that one is seen to look up a host does the silence of the first mean
+anything.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ OURS, BARE = "ours", "bare"
 PROGRAMS = {
     OURS: """
 import sys, time, run_all
-code = run_all.main(["--device", "cpu", "--quick", "--only", "overhead", "--layers", "reshapes", "--out", sys.argv[1]])
+asked = ["--device", "cpu", "--quick", "--only", "overhead", "--layers", "reshapes"]
+code = run_all.main([*asked, "--out", sys.argv[1]])
 assert code in (0, 1), code  # 1: a clock was read wrongly beside other tests, and layers ran
 time.sleep({seconds})
 """,
@@ -34,25 +37,36 @@ import onnxruntime
 from kernels.onnx.net import Net
 net = Net()
 model = net.model(net.add("Neg", net.input(4)))
-session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+providers = ["CPUExecutionProvider"]
+session = onnxruntime.InferenceSession(model.SerializeToString(), providers=providers)
 session.run(None, {{"x": [0.0] * 4}})
 time.sleep({seconds})
 """,
 }
 INTERNET = re.compile(r"AF_INET6?\b")
-"""In a line of strace: a socket of the network. One of AF_UNIX, to a name service cache, say, is none."""
+"""In a line of strace: a socket of the network. One of AF_UNIX, to a name service cache, say, is
+none.
+"""
 
 
 def missing() -> str:
     """Why nothing can be watched here, or nothing."""
     if not shutil.which("strace"):
         return "strace is not installed (apt-get install strace)"
-    tried = subprocess.run(["strace", "-f", "-e", "trace=%network", "true"], capture_output=True, text=True)
-    return "" if tried.returncode == 0 else f"strace cannot trace here: {tried.stderr.strip().splitlines()[0]}"
+    tried = subprocess.run(
+        ["strace", "-f", "-e", "trace=%network", "true"], capture_output=True, text=True
+    )
+    return (
+        ""
+        if tried.returncode == 0
+        else f"strace cannot trace here: {tried.stderr.strip().splitlines()[0]}"
+    )
 
 
 def start(folder: Path) -> None:
-    """Start both programs, unless that was done already; each leaves ``NAME.calls`` and, at its end, ``NAME.code``."""
+    """Start both programs, unless that was done already; each leaves ``NAME.calls`` and, at its
+    end, ``NAME.code``.
+    """
     try:
         folder.mkdir()
     except FileExistsError:
@@ -64,12 +78,15 @@ def start(folder: Path) -> None:
         program.write_text(text.format(seconds=SECONDS), encoding="utf-8")
         calls, code, out = (str(folder / f"{name}.{what}") for what in ("calls", "code", "out"))
         traced = (
-            'strace -f -e trace=%network -o "$1" "$2" "$3" "$4" >"$4.said" 2>&1; echo $? >"$5.part"; mv "$5.part" "$5"'
+            'strace -f -e trace=%network -o "$1" "$2" "$3" "$4" >"$4.said" 2>&1; echo $? '
+            '>"$5.part"; mv "$5.part" "$5"'
         )
         subprocess.Popen(
             ["sh", "-c", traced, "sh", calls, sys.executable, str(program), out, code],
-            cwd=ROOT, env={**environment, "PYTHONPATH": str(ROOT)}, start_new_session=True,
-        )  # fmt: skip
+            cwd=ROOT,
+            env={**environment, "PYTHONPATH": str(ROOT)},
+            start_new_session=True,
+        )
 
 
 def network_calls(folder: Path, name: str) -> list[str]:

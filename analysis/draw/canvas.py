@@ -1,4 +1,6 @@
-"""What all pictures share: an empty page, title and caption, a light grid, and where labels may not stand."""
+"""What all pictures share: an empty page, title and caption, a light grid, and where labels may not
+stand.
+"""
 
 from __future__ import annotations
 
@@ -42,17 +44,27 @@ def plain(ax: Axes) -> None:
 
 
 def log_ticks(
-    axis: XAxis | YAxis, bases: Sequence[int], said: Callable[[float], str], inches: float, least: int = 2
+    axis: XAxis | YAxis,
+    bases: Sequence[int],
+    said: Callable[[float], str],
+    inches: float,
+    least: int = 2,
 ) -> None:
-    """Round numbers as ticks of a logarithmic axis whose limits are set, each in words, one in so many inches."""
+    """Round numbers as ticks of a logarithmic axis whose limits are set, each in words, one in so
+    many inches.
+    """
     low, high = axis.get_view_interval()
     length = axis.axes.bbox.width if axis.axis_name == "x" else axis.axes.bbox.height
-    places = round_numbers(low, high, bases, least, max(3, int(length / axis.axes.figure.dpi / inches)))
+    places = round_numbers(
+        low, high, bases, least, max(3, int(length / axis.axes.figure.dpi / inches))
+    )
     axis.set_ticks(places, [said(place) for place in places])
     axis.set_minor_formatter("")
 
 
-def covered(ax: Axes, points: ArrayLike, radius: float = 4.0, joined: bool = True, step: float = 0.0) -> list[Box]:
+def covered(
+    ax: Axes, points: ArrayLike, radius: float = 4.0, joined: bool = True, step: float = 0.0
+) -> list[Box]:
     """Boxes over points (x, y) and the line that joins them, in pixels: where no label may stand.
 
     step: pixels from one box on the line to the next; without it the radius of a box.
@@ -60,7 +72,9 @@ def covered(ax: Axes, points: ArrayLike, radius: float = 4.0, joined: bool = Tru
     points = np.asarray(points)
     spots = list(ax.transData.transform(points)) if len(points) else []
     boxes = []
-    for (x0, y0), (x1, y1) in zip(spots, [*spots[1:], *spots[-1:]] if joined else spots, strict=True):
+    for (x0, y0), (x1, y1) in zip(
+        spots, [*spots[1:], *spots[-1:]] if joined else spots, strict=True
+    ):
         steps = 1 + int(max(abs(x1 - x0), abs(y1 - y0)) / (step or radius))
         for i in range(steps):
             x, y = x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps
@@ -80,7 +94,10 @@ def standing(ax: Axes) -> list[Box]:
     boxes = roof_lines(ax)
     for text in ax.texts:
         if text.get_rotation():
-            turn, (x, y) = math.radians(text.get_rotation()), ax.transData.transform(text.get_position())
+            turn, (x, y) = (
+                math.radians(text.get_rotation()),
+                ax.transData.transform(text.get_position()),
+            )
             x, y = x - pixels / 2 * math.sin(turn), y + pixels / 2 * math.cos(turn)
             length = width(text.get_text(), pixels)
             ends = [(x, y), (x + length * math.cos(turn), y + length * math.sin(turn))]
@@ -89,18 +106,32 @@ def standing(ax: Axes) -> list[Box]:
 
 
 def caption(made: Figure, text: str, notes: Sequence[str] = ()) -> None:
-    """A line in the lower left corner of a picture, above it notes on what is not in it, each NOTE inches high."""
+    """A line in the lower left corner of a picture, above it notes on what is not in it, each NOTE
+    inches high.
+    """
     down = made.get_size_inches()[1]
     made.text(0.012, 0.067 / down, text, fontsize=SMALL, color=FAINT, va="bottom")
     for line, note in enumerate(reversed(notes), 1):
-        made.text(0.012, (0.067 + NOTE * line) / down, note, fontsize=SMALL, color=SOFT, va="bottom", gid="note")
+        made.text(
+            0.012,
+            (0.067 + NOTE * line) / down,
+            note,
+            fontsize=SMALL,
+            color=SOFT,
+            va="bottom",
+            gid="note",
+        )
 
 
 def heading(made: Figure, title: str, under: str = "") -> None:
     """Title and the line under it, in the upper left corner."""
     down = made.get_size_inches()[1]
-    made.text(0.012, 1 - 0.12 / down, clipped(title, TITLE), fontsize=12, fontweight="bold", va="top")
-    made.text(0.012, 1 - 0.40 / down, clipped(under, TITLE), fontsize=9, color=SOFT, va="top", gid="under")
+    made.text(
+        0.012, 1 - 0.12 / down, clipped(title, TITLE), fontsize=12, fontweight="bold", va="top"
+    )
+    made.text(
+        0.012, 1 - 0.40 / down, clipped(under, TITLE), fontsize=9, color=SOFT, va="top", gid="under"
+    )
 
 
 def colour_of(dtype: str) -> str:

@@ -1,4 +1,6 @@
-"""Figures as files, several at once: a run of all families of layers has dozens, and each takes half a second."""
+"""Figures as files, several at once: a run of all families of layers has dozens, and each takes
+half a second.
+"""
 
 from __future__ import annotations
 
@@ -22,25 +24,37 @@ if TYPE_CHECKING:
 
 DOTS_PER_INCH = 150
 PARENT_DIED = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
-ALONE, EACH = 5, 2  # figures that are drawn at once here, or of a process: its start takes as long as some of them
+ALONE, EACH = (
+    5,
+    2,
+)  # figures that are drawn at once here, or of a process: its start takes as long as some of them
 
 Figure = Callable[[], "matplotlib.figure.Figure"]
-"""Makes a matplotlib figure. It goes to another process, so it is a function of a module with its arguments."""
+"""Makes a matplotlib figure. It goes to another process, so it is a function of a module with its
+arguments.
+"""
 
 
 def drawn(figures: Mapping[str, Figure]) -> dict[str, tuple[str, bytes]]:
-    """Each figure as SVG text and as PNG bytes, by its name; the same figure gives the same bytes."""
+    """Each figure as SVG text and as PNG bytes, by its name; the same figure gives the same
+    bytes.
+    """
     workers = min(len(figures) // EACH, _cores())
     if workers > 1 and len(figures) > ALONE:
         try:
             with (
-                ProcessPoolExecutor(workers, get_context("spawn"), _end_with, (os.getpid(),)) as pool,
+                ProcessPoolExecutor(
+                    workers, get_context("spawn"), _end_with, (os.getpid(),)
+                ) as pool,
                 _ended_at_once(),
             ):
                 with _interrupts_waiting():
                     made = pool.map(both, figures.values())
                 return dict(zip(figures, made, strict=True))
-        except (OSError, BrokenProcessPool):  # no right or no room to start processes: then one after the other
+        except (
+            OSError,
+            BrokenProcessPool,
+        ):  # no right or no room to start processes: then one after the other
             pass
     return {name: both(figure) for name, figure in figures.items()}
 
@@ -66,7 +80,9 @@ def _ended_at_once() -> Iterator[None]:
 
 @contextmanager
 def _interrupts_waiting() -> Iterator[None]:
-    """Processes started within it never see Ctrl-C, which a terminal sends to them too: who started them ends them."""
+    """Processes started within it never see Ctrl-C, which a terminal sends to them too: who started
+    them ends them.
+    """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -107,13 +123,16 @@ def saved(figure: matplotlib.figure.Figure, kind: str, **options: Any) -> bytes:
 def as_we_draw() -> Iterator[None]:
     """Within it matplotlib draws as it does where no one has set it up, and by our own settings.
 
-    A ``matplotlibrc`` may ask for LaTeX, and the environment for a backend that is not there. Layers are called what
-    others call them: ``$`` begins no formula, and a letter that no font has is no warning.
+    A ``matplotlibrc`` may ask for LaTeX, and the environment for a backend that is not there.
+    Layers are called what others call them: ``$`` begins no formula, and a letter that no font has
+    is no warning.
     """
     matplotlib = _matplotlib()
     with matplotlib.rc_context(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # some settings are on their way out
-        matplotlib.rcParams.update({name: matplotlib.rcParamsDefault[name] for name in _settings(matplotlib)})
+        matplotlib.rcParams.update(
+            {name: matplotlib.rcParamsDefault[name] for name in _settings(matplotlib)}
+        )
         matplotlib.rcParams.update(OURS)
         yield
 
@@ -132,6 +151,11 @@ def _matplotlib() -> Any:
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         import matplotlib
-    except (OSError, ValueError) as error:  # a file matplotlibrc here that it cannot read, such as one that is no text
-        raise RidgelineError(f"matplotlib does not start: {error}; is there a file matplotlibrc here?") from None
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # a file matplotlibrc here that it cannot read, such as one that is no text
+        raise RidgelineError(
+            f"matplotlib does not start: {error}; is there a file matplotlibrc here?"
+        ) from None
     return matplotlib

@@ -1,4 +1,6 @@
-"""Draw the levels of a sweep: a band over each plateau, and its name where there is room. Only draws."""
+"""Draw the levels of a sweep: a band over each plateau, and its name where there is room. Only
+draws.
+"""
 
 from __future__ import annotations
 
@@ -14,22 +16,52 @@ from analysis.units import si, unit_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LIFTS = (1.0, -1.9, 1.5, -2.4, 2.0, -2.9, 2.5, -3.4, 3.0)  # of a label from its line, in its height, best first
+LIFTS = (
+    1.0,
+    -1.9,
+    1.5,
+    -2.4,
+    2.0,
+    -2.9,
+    2.5,
+    -3.4,
+    3.0,
+)  # of a label from its line, in its height, best first
 SHIFTS = (0.0, -0.25, 0.25, -0.5, 0.5)  # of a label along its plateau, in the plateau's length
-TIE: dict[str, Any] = {"arrowstyle": "-", "linewidth": 0.7, "shrinkA": 1, "shrinkB": 2}  # of a name far from its line
+TIE: dict[str, Any] = {
+    "arrowstyle": "-",
+    "linewidth": 0.7,
+    "shrinkA": 1,
+    "shrinkB": 2,
+}  # of a name far from its line
 
 
 def draw_level(ax: Axes, level: Level, dark: Ink, colour: str, taken: list[Box]) -> None:
-    """A band over a plateau and its name close by; where all places there are taken, in the next free one and tied."""
+    """A band over a plateau and its name close by; where all places there are taken, in the next
+    free one and tied.
+    """
     value = level.speaker.value or 0.0
     first, last = level.rows[0].x or 1.0, level.rows[-1].x or 1.0
-    ax.plot([first, last], [value, value], color=colour, linewidth=8, alpha=0.22, solid_capstyle="butt", zorder=1.5)
+    ax.plot(
+        [first, last],
+        [value, value],
+        color=colour,
+        linewidth=8,
+        alpha=0.22,
+        solid_capstyle="butt",
+        zorder=1.5,
+    )
     if level.name:
         _name(ax, level, (first, last, value), dark, colour, taken)
 
 
 def _name(
-    ax: Axes, level: Level, plateau: tuple[float, float, float], dark: Ink, colour: str, taken: list[Box]
+    ax: Axes,
+    level: Level,
+    plateau: tuple[float, float, float],
+    dark: Ink,
+    colour: str,
+    taken: list[Box],
 ) -> None:
     first, last, value = plateau
     text, pixels = level_text(level), SMALL * ax.figure.dpi / 72
@@ -41,12 +73,22 @@ def _name(
         taken.append(box)
         spot = in_data(ax, ((box[0] + box[2]) / 2, box[1]))
         ax.annotate(
-            text, ((first * last) ** 0.5, value), spot, fontsize=SMALL, color=dark, ha="center", va="bottom",
-            path_effects=halo(), arrowprops=None if near else {**TIE, "color": colour}, gid="level",
-        )  # fmt: skip
+            text,
+            ((first * last) ** 0.5, value),
+            spot,
+            fontsize=SMALL,
+            color=dark,
+            ha="center",
+            va="bottom",
+            path_effects=halo(),
+            arrowprops=None if near else {**TIE, "color": colour},
+            gid="level",
+        )
 
 
-def _close_by(ax: Axes, left: float, right: float, y: float, pixels: float, size: tuple[float, float]) -> list[Box]:
+def _close_by(
+    ax: Axes, left: float, right: float, y: float, pixels: float, size: tuple[float, float]
+) -> list[Box]:
     """Boxes of this size above and below a plateau, best first, in pixels."""
     half = size[0] / 2
     centres = [(left + right) / 2 + shift * (right - left) for shift in SHIFTS]
@@ -62,7 +104,9 @@ def _anywhere(ax: Axes, x: float, y: float, size: tuple[float, float]) -> list[B
     columns = range(int(ax.bbox.x0) + 4, int(ax.bbox.x1 - across), max(1, int(across / 4)))
     rows = range(int(ax.bbox.y0) + 3, int(ax.bbox.y1 - down), max(1, int(down / 2)))
     boxes = [(left, low, left + across, low + down) for left in columns for low in rows]
-    return sorted(boxes, key=lambda box: math.hypot((box[0] + box[2]) / 2 - x, (box[1] + box[3]) / 2 - y))
+    return sorted(
+        boxes, key=lambda box: math.hypot((box[0] + box[2]) / 2 - x, (box[1] + box[3]) / 2 - y)
+    )
 
 
 def level_text(level: Level) -> str:

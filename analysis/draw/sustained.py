@@ -1,4 +1,6 @@
-"""Draw what a sustained load did: rate, clock, power and temperature over time, one above the other."""
+"""Draw what a sustained load did: rate, clock, power and temperature over time, one above the
+other.
+"""
 
 from __future__ import annotations
 

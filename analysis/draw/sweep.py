@@ -1,4 +1,6 @@
-"""Draw a sweep: a line for each series, named where it ends, its levels named where they are. Only draws."""
+"""Draw a sweep: a line for each series, named where it ends, its levels named where they are. Only
+draws.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,18 @@ from typing import TYPE_CHECKING, Any
 from analysis.draw.canvas import covered, page
 from analysis.draw.labels import Box, clipped, first_free, spread_out, thinned, width
 from analysis.draw.levels import draw_level
-from analysis.draw.naming import FAINT, LINE_HEIGHT, SMALL, SOFT, STYLES, beside, halo, in_axes, in_data, ink
+from analysis.draw.naming import (
+    FAINT,
+    LINE_HEIGHT,
+    SMALL,
+    SOFT,
+    STYLES,
+    beside,
+    halo,
+    in_axes,
+    in_data,
+    ink,
+)
 from analysis.model.roofline import attainable, ridge
 from analysis.model.sweeps import Line, Sweep, shares
 from analysis.units import brief, percent
@@ -32,7 +45,9 @@ NEAR_EDGE = 0.8  # of the axes' width: a line that ends before is named where it
 
 
 def figure(sweep: Sweep, device: str, inches: tuple[float, float]) -> Figure:
-    """A figure of this size with the sweep in it; the names take what room they need right of the axes."""
+    """A figure of this size with the sweep in it; the names take what room they need right of the
+    axes.
+    """
     made = page(inches)
     across, down = inches
     margin = max(width(_name(line), SMALL) for line in sweep.lines) / 72 + 4 * SMALL / 72
@@ -66,7 +81,9 @@ def draw(sweep: Sweep, ax: Axes, title: str = "") -> Axes:
     return ax
 
 
-def _points(ax: Axes, rows: Sequence[Measurement], colour: str, marker: str, gid: str, **look: Any) -> None:
+def _points(
+    ax: Axes, rows: Sequence[Measurement], colour: str, marker: str, gid: str, **look: Any
+) -> None:
     places = [row.x or 0.0 for row in rows]
     values = [row.value or 0.0 for row in rows]
     ax.plot(places, values, color=colour, marker=marker, markersize=4, gid=gid, **look)
@@ -86,7 +103,9 @@ def _name(line: Line) -> str:
 def _frame(ax: Axes, sweep: Sweep, title: str) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator
 
-    places = [row.x or 1.0 for line in sweep.lines for row in line.rows] + [x for _, x in sweep.edges]
+    places = [row.x or 1.0 for line in sweep.lines for row in line.rows] + [
+        x for _, x in sweep.edges
+    ]
     values = [row.value or 0.0 for line in sweep.lines for row in line.rows]
     ax.set_xscale("log", base=2)
     ax.set_xlim(min(places) / 2**0.3, max(places) * 2**0.3)
@@ -105,7 +124,12 @@ def _frame(ax: Axes, sweep: Sweep, title: str) -> None:
     ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: brief(y, sweep.unit)))
     ax.tick_params(labelsize=SMALL)
     ax.set_xlabel(sweep.axis)
-    ax.set_title(clipped(title, TITLE), loc="left", fontweight="bold", pad=12 + 72 * EDGES * bool(sweep.edges))
+    ax.set_title(
+        clipped(title, TITLE),
+        loc="left",
+        fontweight="bold",
+        pad=12 + 72 * EDGES * bool(sweep.edges),
+    )
     for i, text in enumerate(_caption(sweep)):
         beside(ax, text, (0, 0), -50 - i * LINE_HEIGHT * SMALL, FAINT)
     ax.grid(True, which="major", color="#E9E9E9", linewidth=0.7)
@@ -126,7 +150,9 @@ def _caption(sweep: Sweep) -> list[str]:
         told = ["Dashed: the measured roof." + faint, shares]
         return told if beside or faint else [" ".join(told)]
     if any(line.levels for line in sweep.lines):
-        return ["Bands: plateaus found in the data. Dashed: sizes of caches as the device reports them."]
+        return [
+            "Bands: plateaus found in the data. Dashed: sizes of caches as the device reports them."
+        ]
     return ["Points: measured medians."]
 
 
@@ -138,13 +164,19 @@ def _roof(ax: Axes, line: Line, colour: str) -> None:
     turn = ridge(*line.roof)
     xs = [ends[0], *([turn] if ends[0] < turn < ends[1] else []), ends[1]]
     ax.plot(
-        xs, [attainable(x, *line.roof) for x in xs], color=colour, linewidth=1.0, linestyle=DASHED,
+        xs,
+        [attainable(x, *line.roof) for x in xs],
+        color=colour,
+        linewidth=1.0,
+        linestyle=DASHED,
         gid=f"{line.name}/roof",
-    )  # fmt: skip
+    )
 
 
 def _edges(ax: Axes, sweep: Sweep) -> list[Box]:
-    """A dashed line at every reported size, named above the axes, in a second row where the first is taken."""
+    """A dashed line at every reported size, named above the axes, in a second row where the first
+    is taken.
+    """
     pixels = SMALL * ax.figure.dpi / 72
     taken: list[Box] = []
     for text, x in sweep.edges:
@@ -156,9 +188,16 @@ def _edges(ax: Axes, sweep: Sweep) -> list[Box]:
             taken.append(box)
             above = (box[1] - ax.bbox.y1) * 72 / ax.figure.dpi
             ax.annotate(
-                text, (x, 1), (0, above), xycoords=("data", "axes fraction"), textcoords="offset points",
-                fontsize=SMALL, color=SOFT, ha="center", gid="edge",
-            )  # fmt: skip
+                text,
+                (x, 1),
+                (0, above),
+                xycoords=("data", "axes fraction"),
+                textcoords="offset points",
+                fontsize=SMALL,
+                color=SOFT,
+                ha="center",
+                gid="edge",
+            )
     return taken
 
 
@@ -176,13 +215,22 @@ def _named_inside(ax: Axes, line: Line, style: tuple[str, str], taken: list[Box]
         taken.append(box)
         left, bottom = in_data(ax, box[:2])
         ax.text(
-            left, bottom, _name(line), fontsize=SMALL, color=ink(style[0]), va="bottom", path_effects=halo(), gid="name"
+            left,
+            bottom,
+            _name(line),
+            fontsize=SMALL,
+            color=ink(style[0]),
+            va="bottom",
+            path_effects=halo(),
+            gid="name",
         )
     return box is not None
 
 
 def _names(ax: Axes, styled: Sequence[tuple[Line, tuple[str, str]]]) -> None:
-    """Names in the right margin at the height where the lines end, pushed apart, each tied to its line."""
+    """Names in the right margin at the height where the lines end, pushed apart, each tied to its
+    line.
+    """
     pixels = SMALL * ax.figure.dpi / 72 * LINE_HEIGHT
     highest_first = sorted(styled, key=lambda each: -(each[0].counted[-1].value or 0.0))
     ends = [line.counted[-1] for line, _ in highest_first]
@@ -191,8 +239,24 @@ def _names(ax: Axes, styled: Sequence[tuple[Line, tuple[str, str]]]) -> None:
     heights = spread_out([spot[1] for spot in spots], pixels, *bounds)
     for (line, (colour, _)), last, height in zip(highest_first, ends, heights, strict=True):
         at = in_axes(ax, (ax.bbox.x1 + 1.2 * pixels, height))
-        tie = {"arrowstyle": "-", "color": colour, "linewidth": 0.7, "shrinkA": 1, "shrinkB": 3, "relpos": (0, 0.5)}
+        tie = {
+            "arrowstyle": "-",
+            "color": colour,
+            "linewidth": 0.7,
+            "shrinkA": 1,
+            "shrinkB": 3,
+            "relpos": (0, 0.5),
+        }
         ax.annotate(
-            _name(line), (last.x, last.value), at, xycoords="data", textcoords="axes fraction", fontsize=SMALL,
-            color=ink(colour), va="center", arrowprops=tie, annotation_clip=False, gid="name",
-        )  # fmt: skip
+            _name(line),
+            (last.x, last.value),
+            at,
+            xycoords="data",
+            textcoords="axes fraction",
+            fontsize=SMALL,
+            color=ink(colour),
+            va="center",
+            arrowprops=tie,
+            annotation_clip=False,
+            gid="name",
+        )

@@ -1,4 +1,6 @@
-"""The layers of a run as they are shown: networks, each with its whole time, and sweeps, each with its curves."""
+"""The layers of a run as they are shown: networks, each with its whole time, and sweeps, each with
+its curves.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +25,13 @@ LONGEST = 80  # letters of a part of a file's name
 
 @dataclass(frozen=True)
 class Network:
-    """One network at one precision: its layers timed alone, their speed of light, and the row of the whole (or None).
+    """One network at one precision: its layers timed alone, their speed of light, and the row of
+    the whole (or None).
 
-    file: name of its picture, without ending. missing: layers that could not run so; lost: a precision that ran them,
-    and their share of its time, where known. call: seconds of the least run of what ran them, 0 if not known. refused:
-    why the whole could not be timed in one go, where that was tried; then it has no speed of light.
+    file: name of its picture, without ending. missing: layers that could not run so; lost: a
+    precision that ran them, and their share of its time, where known. call: seconds of the least
+    run of what ran them, 0 if not known. refused: why the whole could not be timed in one go, where
+    that was tried; then it has no speed of light.
     """
 
     name: str
@@ -49,12 +53,16 @@ class Network:
 
     @property
     def seconds(self) -> float:
-        """Of the whole network in one go, or of its layers one after another where it was not timed so."""
+        """Of the whole network in one go, or of its layers one after another where it was not timed
+        so.
+        """
         return (self.whole.seconds_median if self.whole else None) or self.light.seconds
 
     @property
     def share(self) -> float:
-        """Speed of light over the measured time: above 1 where the whole moves less than its layers do alone."""
+        """Speed of light over the measured time: above 1 where the whole moves less than its layers
+        do alone.
+        """
         return self.light.least_seconds / self.seconds
 
 
@@ -70,7 +78,9 @@ class Curve:
 
 @dataclass(frozen=True)
 class LayerSweep:
-    """The layers of one family of ours. over: what x is. file: name of its picture, without ending."""
+    """The layers of one family of ours. over: what x is. file: name of its picture, without
+    ending.
+    """
 
     name: str
     over: str
@@ -98,7 +108,10 @@ class LayerSweep:
             for x, p in curve.points:
                 times[x] = max(times.get(x, 0.0), p.seconds)
         kept = set(sorted(times, key=lambda x: -times[x])[:most])
-        left = (replace(curve, points=tuple(each for each in curve.points if each[0] in kept)) for curve in self.curves)
+        left = (
+            replace(curve, points=tuple(each for each in curve.points if each[0] in kept))
+            for curve in self.curves
+        )
         return replace(self, curves=tuple(curve for curve in left if curve.points))
 
     @property
@@ -112,7 +125,9 @@ class LayerSweep:
         return sorted({x for curve in self.curves for x, _ in curve.points})
 
     def number(self, x: float) -> str:
-        """What a layer is called where there is little room: its x, or which entry of the list it is."""
+        """What a layer is called where there is little room: its x, or which entry of the list it
+        is.
+        """
         return str(self.places.index(x) + 1) if self.listed else f"{x:g}"
 
     @property
@@ -127,7 +142,9 @@ class LayerSweep:
     def name_of(self, curve: Curve) -> str:
         """``dense``; ``dense, cublas`` where there are several providers."""
         several = len({each.provider for each in self.curves}) > 1
-        return ", ".join(filter(None, (curve.series, curve.provider if several or not curve.series else "")))
+        return ", ".join(
+            filter(None, (curve.series, curve.provider if several or not curve.series else ""))
+        )
 
 
 def slug(text: str) -> str:
@@ -167,22 +184,31 @@ def _key(row: Measurement) -> tuple[str, str, str]:
 
 
 def unplaced(shown: Iterable[Network], rows: Iterable[Measurement]) -> list[str]:
-    """A sentence for each network of which no layer could be timed alone: its time as a whole, or why it has none."""
+    """A sentence for each network of which no layer could be timed alone: its time as a whole, or
+    why it has none.
+    """
     found, there = list(rows), {(net.name, net.provider, net.precision) for net in shown}
     missing = _missing(found)
     said = []
     for key, row in _whole(found).items():
         if key not in there:
             time, layers = si(row.seconds_median or 0.0, "s"), named(missing.get(key, ()))
-            said.append(f"{_title(key)}: {time} in one go; none of its layers could be timed alone: {layers}")
+            said.append(
+                f"{_title(key)}: {time} in one go; none of its layers could be timed "
+                f"alone: {layers}"
+            )
     for key, reason in _refused(found).items():
         if key not in there:
-            said.append(f"{_title(key)}: neither the whole nor any of its layers could be timed: {reason}")
+            said.append(
+                f"{_title(key)}: neither the whole nor any of its layers could be timed: {reason}"
+            )
     return said
 
 
 def _title(key: tuple[str, str, str]) -> str:
-    """``the network resnet50, FP32 on cpu``: a sentence begins with it, and a name keeps its first letter."""
+    """``the network resnet50, FP32 on cpu``: a sentence begins with it, and a name keeps its first
+    letter.
+    """
     return f"the network {key[0]}, {key[2].upper()} on {key[1]}"
 
 
@@ -203,7 +229,11 @@ def _missing(rows: Iterable[Measurement]) -> dict[tuple[str, str, str], list[str
 
 def _whole(rows: Iterable[Measurement]) -> dict[tuple[str, str, str], Measurement]:
     """Rows of whole networks by network, provider, precision."""
-    return {_key(row): row for row in rows if row.ceiling == WHOLE and row.status == OK and row.seconds_median}
+    return {
+        _key(row): row
+        for row in rows
+        if row.ceiling == WHOLE and row.status == OK and row.seconds_median
+    }
 
 
 def _refused(rows: Iterable[Measurement]) -> dict[tuple[str, str, str], str]:
@@ -215,7 +245,9 @@ def _files(keys: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], s
     """``network-resnet50-fp16``, with the provider where two would be called the same."""
     short = {key: f"network-{slug(key[0])}-{slug(key[2])}" for key in keys}
     times = Counter(short.values())
-    named = {key: f"{name}-{slug(key[1])}" if times[name] > 1 else name for key, name in short.items()}
+    named = {
+        key: f"{name}-{slug(key[1])}" if times[name] > 1 else name for key, name in short.items()
+    }
     seen, files = set[str](), {}
     for key, name in named.items():
         files[key] = next(each for each in _numbered(name) if each not in seen)
@@ -224,7 +256,9 @@ def _files(keys: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], s
 
 
 def _numbered(name: str) -> Iterator[str]:
-    """The name, and where that is taken, since names differ by what no file's name holds, with a number."""
+    """The name, and where that is taken, since names differ by what no file's name holds, with a
+    number.
+    """
     yield name
     yield from (f"{name}-{number}" for number in count(2))
 
@@ -245,4 +279,7 @@ def layer_sweeps(placed: Iterable[Placement]) -> list[LayerSweep]:
 
 
 def _curves(found: dict[tuple[str, str, str], list[tuple[float, Placement]]]) -> tuple[Curve, ...]:
-    return tuple(Curve(*key, tuple(sorted(points, key=lambda p: (p[0], p[1].layer)))) for key, points in found.items())
+    return tuple(
+        Curve(*key, tuple(sorted(points, key=lambda p: (p[0], p[1].layer))))
+        for key, points in found.items()
+    )

@@ -1,4 +1,6 @@
-"""What a network's numbers leave out: layers that did not run so, and layers that no roof was measured for."""
+"""What a network's numbers leave out: layers that did not run so, and layers that no roof was
+measured for.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +12,15 @@ from analysis.units import percent, si
 
 
 def with_lost_time(networks: Sequence[Network]) -> list[Network]:
-    """The same networks; where layers are missing, what part of the time they take at a precision that ran them all."""
+    """The same networks; where layers are missing, what part of the time they take at a precision
+    that ran them all.
+    """
     same: dict[str, list[Network]] = {}
     for net in networks:
         same.setdefault(net.name, []).append(net)
-    return [replace(net, lost=_lost(net, same[net.name])) if net.missing else net for net in networks]
+    return [
+        replace(net, lost=_lost(net, same[net.name])) if net.missing else net for net in networks
+    ]
 
 
 def _lost(net: Network, networks: Iterable[Network]) -> tuple[str, float] | None:
@@ -29,18 +35,31 @@ def _lost(net: Network, networks: Iterable[Network]) -> tuple[str, float] | None
 
 def how_many(net: Network) -> str:
     """``4 of 12 layers``, ``all layers``."""
-    return f"{len(net.layers)} of {len(net.layers) + net.skipped} layers" if net.skipped else "all layers"
+    return (
+        f"{len(net.layers)} of {len(net.layers) + net.skipped} layers"
+        if net.skipped
+        else "all layers"
+    )
 
 
 def left_out(net: Network) -> list[str]:
-    """A sentence each for what is not in the numbers of a network, and for what counts whole in its least time."""
+    """A sentence each for what is not in the numbers of a network, and for what counts whole in its
+    least time.
+    """
     run, said = f"{net.precision.upper()} on {net.provider}", []
     if net.skipped:
-        share = f": they take {percent(net.lost[1])} of the time in {net.lost[0].upper()}" if net.lost else ""
+        share = (
+            f": they take {percent(net.lost[1])} of the time in {net.lost[0].upper()}"
+            if net.lost
+            else ""
+        )
         said.append(
-            f"{run} lacks {net.skipped} of {net.skipped + len(net.layers)} layers, which did not run so{share}."
+            f"{run} lacks {net.skipped} of {net.skipped + len(net.layers)} layers, which did not "
+            f"run so{share}."
         )
     if net.light.unplaced_seconds:
         unplaced = si(net.light.unplaced_seconds, "s")
-        said.append(f"{run}: {unplaced} of the least time is that of layers without a roof, counted whole.")
+        said.append(
+            f"{run}: {unplaced} of the least time is that of layers without a roof, counted whole."
+        )
     return said

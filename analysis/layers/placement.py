@@ -45,8 +45,8 @@ class Placement:
     roof: str = ""
     """Tag of the roof above it; empty where its work or its roofs are unknown."""
     bound: str = ""
-    """What holds it back: ``dram``, a cache (``l2``), ``compute``, ``launch`` (its roofs allow less than the launches
-    cost) or ``below every roof``; empty where the roof is."""
+    """What holds it back: ``dram``, a cache (``l2``), ``compute``, ``launch`` (its roofs allow less
+    than the launches cost) or ``below every roof``; empty where the roof is."""
     share: float | None = None
     """Least possible time over measured time: above 1 for a point above its roof."""
     headroom_seconds: float | None = None
@@ -58,8 +58,8 @@ class Placement:
     remark: str
     """What a reader should know of its measurement."""
     trusted: bool = True
-    """False where its own time, or the roof above it, cannot be trusted: it then has no share, no bound and nothing to
-    gain."""
+    """False where its own time, or the roof above it, cannot be trusted: it then has no share, no
+    bound and nothing to gain."""
     doubt: str = ""
     """Why it cannot be trusted."""
 
@@ -67,7 +67,11 @@ class Placement:
     def facts(self) -> LayerFacts:
         """What ``params`` say of the layer."""
         return LayerFacts.read(
-            self.params, op=self.op, family=self.family, provider=self.provider, precision=self.dtype
+            self.params,
+            op=self.op,
+            family=self.family,
+            provider=self.provider,
+            precision=self.dtype,
         )
 
     @property

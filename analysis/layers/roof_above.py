@@ -1,6 +1,8 @@
-"""Which of the measured roofs stand above a layer: of the memory that holds its data, and of its element type.
+"""Which of the measured roofs stand above a layer: of the memory that holds its data, and of its
+element type.
 
-A roof that cannot be trusted is no roof, and none below it takes its place: the layer then has no verdict.
+A roof that cannot be trusted is no roof, and none below it takes its place: the layer then has no
+verdict.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from probes.records.tag import BANDWIDTH, COMPUTE, Tag
 
 
 def memory_roof(facts: LayerFacts, model: Roofline, device: Device) -> Roof | Ceiling | None:
-    """The smallest measured level that holds a layer's inputs, weights and outputs if it was warm, else DRAM.
+    """The smallest measured level that holds a layer's inputs, weights and outputs if it was warm,
+    else DRAM.
 
     A Ceiling if that level was measured but cannot be trusted; None if no level was measured.
     """
@@ -29,9 +32,11 @@ def memory_roof(facts: LayerFacts, model: Roofline, device: Device) -> Roof | Ce
 
 
 def capacities(device: Device) -> list[tuple[str, int]]:
-    """Levels of cache that stay warm between two runs, smallest first, with the bytes of all their copies.
+    """Levels of cache that stay warm between two runs, smallest first, with the bytes of all their
+    copies.
 
-    A GPU's L1 is invalid at the start of every kernel (CUDA C++ Programming Guide, memory model), so L2 is its first.
+    A GPU's L1 is invalid at the start of every kernel (CUDA C++ Programming Guide, memory model),
+    so L2 is its first.
     """
     kept = [cache for cache in device.caches if device.kind == "cpu" or cache.level != "l1"]
     return [(cache.level, cache.bytes * max(1, device.units // cache.units)) for cache in kept]

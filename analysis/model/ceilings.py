@@ -1,4 +1,6 @@
-"""From many measurements to one ceiling per tag: the best that can be trusted, beside what theory allows."""
+"""From many measurements to one ceiling per tag: the best that can be trusted, beside what theory
+allows.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from probes.records.tag import BANDWIDTH, LATENCY, LAYER, Tag
 
 @dataclass(frozen=True, kw_only=True)
 class Ceiling:
-    """The best trustworthy measurement behind a tag: a row of ``ceilings.csv`` (results/README.md has the units)."""
+    """The best trustworthy measurement behind a tag: a row of ``ceilings.csv`` (results/README.md
+    has the units).
+    """
 
     schema_version: int
     """Which columns there are, and what they mean."""
@@ -72,18 +76,20 @@ def is_roof(ceiling: Ceiling) -> bool:
 
 
 def names_roof(ceiling: Ceiling) -> bool:
-    """Whether a ceiling would draw a main roof if it can be trusted: measured, no variant, a compute path or a whole
-    level of memory."""
+    """Whether a ceiling would draw a main roof if it can be trusted: measured, no variant, a
+    compute path or a whole level of memory."""
     if ceiling.status != OK or ceiling.emulated:
         return False
     return Tag.parse(ceiling.tag).draws_roof
 
 
 def ceilings(rows: Iterable[Measurement], device: Device) -> dict[str, Ceiling]:
-    """A ceiling for every tag of these rows, and for every level of memory the best of its operations.
+    """A ceiling for every tag of these rows, and for every level of memory the best of its
+    operations.
 
-    The best is the row that reaches most at the bad end of its interval, so that none wins by its noise. Rows that
-    cannot be trusted, then those with no interval, speak only where there are no others.
+    The best is the row that reaches most at the bad end of its interval, so that none wins by its
+    noise. Rows that cannot be trusted, then those with no interval, speak only where there are no
+    others.
     """
     by_tag: dict[str, list[Measurement]] = {}
     for row in rows:
@@ -127,7 +133,9 @@ def _ceiling(tag: str, rows: Sequence[Measurement], device: Device) -> Ceiling:
 
 
 def _sure(row: Measurement) -> tuple[bool | float, ...]:
-    """How far a good row can be trusted, then what it reaches, at the interval's bad end and at the median."""
+    """How far a good row can be trusted, then what it reaches, at the interval's bad end and at the
+    median.
+    """
     median = row.seconds_median or 0.0
     ends = row.seconds_high or median, median
     reached = [(row.work or 0.0) / end if row.tag.counts else -end for end in ends]
@@ -175,7 +183,9 @@ def _remarks(tag: str, best: Measurement, rows: Sequence[Measurement]) -> list[s
 
 
 def cycles(row: Measurement) -> str:
-    """``705 cycles`` of a time, at the clock observed while it was measured; nothing without one, or of a rate."""
+    """``705 cycles`` of a time, at the clock observed while it was measured; nothing without one,
+    or of a rate.
+    """
     if row.tag.counts or not (row.clock_hz and row.seconds_median):
         return ""
     return f"{short(row.seconds_median * row.clock_hz)} cycles"

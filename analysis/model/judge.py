@@ -1,8 +1,10 @@
-"""Which rows cannot be true, and which cannot be trusted: the same rules for a live run and for one read from files.
+"""Which rows cannot be true, and which cannot be trusted: the same rules for a live run and for one
+read from files.
 
-A row *fails* where its rate exceeds a physical limit that was read clean. A row is *not trusted* where other load made
-its samples what they are, where its median is hardly known, or where another row contradicts it. Such a row keeps its
-numbers and says why, but draws no roof, gives no ridge point and carries no verdict.
+A row *fails* where its rate exceeds a physical limit that was read clean. A row is *not trusted*
+where other load made its samples what they are, where its median is hardly known, or where another
+row contradicts it. Such a row keeps its numbers and says why, but draws no roof, gives no ridge
+point and carries no verdict.
 """
 
 from __future__ import annotations
@@ -14,18 +16,33 @@ from analysis.theory.limits import excess
 from analysis.units import plus_minus, si, unit_of
 from kernels.device import Device
 from probes.records.measurement import FAILED, OK, WIDEST, Measurement
-from probes.records.tag import BANDWIDTH, LATENCY, MAIN_MEMORY, ONE_CORE, READ, WORKING_SET, Sweep, Tag
+from probes.records.tag import (
+    BANDWIDTH,
+    LATENCY,
+    MAIN_MEMORY,
+    ONE_CORE,
+    READ,
+    WORKING_SET,
+    Sweep,
+    Tag,
+)
 
 SHARED_CORE = 1.25
-"""Times as fast as a point, from which larger sets say that it was disturbed: small sets cost a little more."""
-MOST_ALIKE = 0.9  # of what one core has alone in a cycle, that each of all must have: they start and end together
+"""Times as fast as a point, from which larger sets say that it was disturbed: small sets cost a
+little more.
+"""
+# of what one core has alone in a cycle, that each of all must have: they start and end together
+MOST_ALIKE = 0.9
 FEW = 2  # larger sets that must say so
 ALIKE_IN_MEMORY = READ
-"""The one operation whose rates of caches and of main memory compare: stores to memory may bypass the caches."""
+"""The one operation whose rates of caches and of main memory compare: stores to memory may bypass
+the caches.
+"""
 
 
 def judged(rows: Iterable[Measurement], device: Device) -> list[Measurement]:
-    """The same rows, in their order, with what cannot be true failed and what cannot be trusted marked.
+    """The same rows, in their order, with what cannot be true failed and what cannot be trusted
+    marked.
 
     Rows that are marked already stay so, so that judging twice changes nothing.
     """
@@ -39,7 +56,9 @@ def judged(rows: Iterable[Measurement], device: Device) -> list[Measurement]:
 
 
 def _alone(row: Measurement, device: Device, fastest: float | None) -> Measurement:
-    """A row judged by nothing but itself and theory. fastest: the highest clock that any row of the run has."""
+    """A row judged by nothing but itself and theory. fastest: the highest clock that any row of the
+    run has.
+    """
     if row.status != OK:
         return row
     if found := excess(row, device):
@@ -48,15 +67,18 @@ def _alone(row: Measurement, device: Device, fastest: float | None) -> Measureme
             return _doubted(row, f"cannot judge {reached} of {limit}: the clock was disturbed")
         return replace(row, status=FAILED, reason=found.sentence)
     if row.trusted and row.spread is not None and row.spread > WIDEST:
-        return replace(row, trusted=False, doubt=f"its median is known only to {plus_minus(row.spread)}")
+        return replace(
+            row, trusted=False, doubt=f"its median is known only to {plus_minus(row.spread)}"
+        )
     return row
 
 
 def _clock_is_doubtful(row: Measurement, device: Device, fastest: float | None) -> bool:
     """True if the limit may be exceeded only because this row's clock was read too low.
 
-    A CPU's clock is read beside every sample, and dropped if the readings disagree. Whatever disturbs a reading makes
-    it too low, and may last: so the limit is that of the highest clock of the run.
+    A CPU's clock is read beside every sample, and dropped if the readings disagree. Whatever
+    disturbs a reading makes it too low, and may last: so the limit is that of the highest clock of
+    the run.
     """
     if not row.trusted:
         return True
@@ -66,16 +88,20 @@ def _clock_is_doubtful(row: Measurement, device: Device, fastest: float | None) 
 
 
 def _doubted(row: Measurement, doubt: str) -> Measurement:
-    """The row, not trusted. Its interval says how much samples agree, not how far they are off, so it goes."""
+    """The row, not trusted. Its interval says how much samples agree, not how far they are off, so
+    it goes.
+    """
     first = row.doubt if not row.trusted else doubt
     return replace(row, trusted=False, doubt=first, seconds_low=None, seconds_high=None)
 
 
 def _among_points(rows: Sequence[Measurement], device: Device) -> list[Measurement]:
-    """The same rows, with the points of sweeps over working sets judged by the larger sets of their sweep.
+    """The same rows, with the points of sweeps over working sets judged by the larger sets of their
+    sweep.
 
-    No cache is faster with more in it: where two larger sets, so that none decides by luck, are much faster than a
-    point, that point was disturbed. A GPU is left out: sets that many multiprocessors read in step may be faster.
+    No cache is faster with more in it: where two larger sets, so that none decides by luck, are
+    much faster than a point, that point was disturbed. A GPU is left out: sets that many
+    multiprocessors read in step may be faster.
     """
     found = list(rows)
     places: dict[str, list[int]] = {}
@@ -107,7 +133,9 @@ def _best_few(spans: Sequence[Span]) -> list[Span]:
 
 @dataclass(frozen=True)
 class Span:
-    """What a row may truly say, from its interval: rates in work a second, or seconds where less is better."""
+    """What a row may truly say, from its interval: rates in work a second, or seconds where less is
+    better.
+    """
 
     worst: float
     best: float
@@ -138,65 +166,95 @@ def span_of(row: Measurement) -> Span | None:
 
 
 def _best_by_tag(rows: Sequence[Measurement]) -> dict[str, Span]:
-    """For each tag the trusted row that is best at the bad end of its interval. Points of sweeps have no rivals."""
+    """For each tag the trusted row that is best at the bad end of its interval. Points of sweeps
+    have no rivals.
+    """
     best: dict[str, Span] = {}
     for row in rows:
         span = span_of(row) if row.trusted and row.sweep is None else None
         if span is None:
             continue
         known = best.get(row.ceiling)
-        better = known is None or (span.worst < known.worst if span.less_is_better else span.worst > known.worst)
+        better = known is None or (
+            span.worst < known.worst if span.less_is_better else span.worst > known.worst
+        )
         if better:
             best[row.ceiling] = span
     return best
 
 
 def _among(row: Measurement, best: Mapping[str, Span], device: Device) -> Measurement:
-    """A row judged by the others: what is beaten by less hardware, or by a memory further away, was disturbed."""
+    """A row judged by the others: what is beaten by less hardware, or by a memory further away, was
+    disturbed.
+    """
     span = span_of(row)
     if span is None or not row.trusted or isinstance(row.tag, Sweep):
         return row
     for tag, name in _rivals(row.tag, device):
         rival = best.get(str(tag))
         if rival and span.is_beaten_by(rival):
-            return _doubted(row, f"{name} gives {si(rival.value, rival.unit)}, and this {si(span.value, span.unit)}")
+            return _doubted(
+                row,
+                f"{name} gives {si(rival.value, rival.unit)}, and this {si(span.value, span.unit)}",
+            )
     return row
 
 
 def _beside_one_core(rows: Sequence[Measurement], device: Device) -> list[Measurement]:
     """The same rows, with the first cache of all cores judged by that of one.
 
-    Each core has a first cache of its own, so that each of all reads as many bytes in a cycle as one alone. What shares
-    the cores, such as a neighbour on their other hardware threads, shows here and nowhere else.
+    Each core has a first cache of its own, so that each of all reads as many bytes in a cycle as
+    one alone. What shares the cores, such as a neighbour on their other hardware threads, shows
+    here and nowhere else.
     """
     kinds = device.facts.get("core_kinds") or ()
     first = device.caches[0] if device.caches else None
-    if device.kind != "cpu" or device.units < 2 or len(kinds) > 1 or first is None or first.units > 1:
+    if (
+        device.kind != "cpu"
+        or device.units < 2
+        or len(kinds) > 1
+        or first is None
+        or first.units > 1
+    ):
         return list(rows)
-    alone = {row.ceiling: _bytes_a_cycle(row, 1) for row in rows if row.sweep is None and row.trusted}
+    alone = {
+        row.ceiling: _bytes_a_cycle(row, 1) for row in rows if row.sweep is None and row.trusted
+    }
     found = list(rows)
     for place, row in enumerate(rows):
         tag = row.tag
-        if isinstance(tag, Sweep) or not row.trusted or (tag.quantity, tag.subject) != (BANDWIDTH, first.level):
+        if (
+            isinstance(tag, Sweep)
+            or not row.trusted
+            or (tag.quantity, tag.subject) != (BANDWIDTH, first.level)
+        ):
             continue
         one = alone.get(str(tag.with_variant(ONE_CORE)))
         each = _bytes_a_cycle(row, device.units)
         if one and each and each < MOST_ALIKE * one:
             found[place] = _doubted(
-                row, f"one core alone has {one:.0f} bytes a cycle, and each of these {each:.0f}: something shared them"
+                row,
+                (
+                    f"one core alone has {one:.0f} bytes a cycle, and each of these {each:.0f}: "
+                    "something shared them"
+                ),
             )
     return found
 
 
 def _bytes_a_cycle(row: Measurement, cores: int) -> float | None:
-    """Bytes that each core moved in a cycle of its clock; None if the row or its clock is unknown."""
+    """Bytes that each core moved in a cycle of its clock; None if the row or its clock is
+    unknown.
+    """
     if row.value is None or not row.clock_hz:
         return None
     return row.value / row.clock_hz / cores
 
 
 def _rivals(tag: Tag, device: Device) -> Iterator[tuple[Tag, str]]:
-    """(tag, name in a sentence) of what can never beat this tag: one of its cores, and every memory further away."""
+    """(tag, name in a sentence) of what can never beat this tag: one of its cores, and every memory
+    further away.
+    """
     if device.kind == "cpu" and device.units > 1 and ONE_CORE not in tag.variants:
         yield tag.with_variant(ONE_CORE), "one core alone"
     if tag.quantity not in (BANDWIDTH, LATENCY):
@@ -205,6 +263,8 @@ def _rivals(tag: Tag, device: Device) -> Iterator[tuple[Tag, str]]:
     if tag.subject not in levels:
         return
     for further in levels[levels.index(tag.subject) + 1 :]:
-        comparable = tag.quantity == LATENCY or further != MAIN_MEMORY or tag.path == ALIKE_IN_MEMORY
+        comparable = (
+            tag.quantity == LATENCY or further != MAIN_MEMORY or tag.path == ALIKE_IN_MEMORY
+        )
         if comparable:
             yield replace(tag, subject=further), f"{further.upper()}, further away,"

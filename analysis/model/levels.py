@@ -1,7 +1,8 @@
-"""Which level of memory is each plateau of a sweep of working sets? Found from the data, not from what is reported.
+"""Which level of memory is each plateau of a sweep of working sets? Found from the data, not from
+what is reported.
 
-A virtual machine may report a cache it does not have; so the plateaus come first, and the reported sizes only name
-them. Where the two disagree, that is said.
+A virtual machine may report a cache it does not have; so the plateaus come first, and the reported
+sizes only name them. Where the two disagree, that is said.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ class Level:
 
 @dataclass(frozen=True)
 class Levels:
-    """What all sweeps of a run say: rows under the tags of ceilings, notes, and the levels by the sweep's tag."""
+    """What all sweeps of a run say: rows under the tags of ceilings, notes, and the levels by the
+    sweep's tag.
+    """
 
     rows: tuple[Measurement, ...] = ()
     notes: tuple[str, ...] = ()
@@ -59,9 +62,11 @@ class Levels:
 
 
 def levels(rows: Sequence[Measurement], device: Device) -> Levels:
-    """Plateaus of every sweep over working sets in ``rows``, and of each the median row under its level's tag.
+    """Plateaus of every sweep over working sets in ``rows``, and of each the median row under its
+    level's tag.
 
-    A tag that was measured directly keeps its own rows, and a sweep never speaks for the bandwidth of main memory.
+    A tag that was measured directly keeps its own rows, and a sweep never speaks for the bandwidth
+    of main memory.
     """
     sweeps: dict[str, list[Measurement]] = {}
     for row in rows:
@@ -69,7 +74,10 @@ def levels(rows: Sequence[Measurement], device: Device) -> Levels:
         if is_point and row.value and row.x:
             sweeps.setdefault(row.ceiling, []).append(row)
     ordered = sorted(sweeps.items(), key=_one_core_first)
-    found = {tag: tuple(_with_steady(level, device) for level in named(tag, points, device)) for tag, points in ordered}
+    found = {
+        tag: tuple(_with_steady(level, device) for level in named(tag, points, device))
+        for tag, points in ordered
+    }
     direct = {row.ceiling for row in rows if row.status == OK}
     made: list[Measurement] = []
     notes: dict[str, str] = {}
@@ -94,16 +102,21 @@ def _one_core_first(item: tuple[str, list[Measurement]]) -> tuple[bool, str]:
 
 
 def named(tag: str, points: Iterable[Measurement], device: Device) -> list[Level]:
-    """The levels that one sweep shows; a plateau that is none of those reported has an empty name and a note."""
+    """The levels that one sweep shows; a plateau that is none of those reported has an empty name
+    and a note.
+    """
     sweep = Sweep.parse(tag)
     rows = _trusted(sorted(points, key=lambda row: row.x or 0))
     sizes = reported(tag, device)
     known = all(list(sizes.values())[:-1])
     ends = _Ends([row.x or 0.0 for row in rows], list(sizes.values()) if known else [])
     found = plateaus(
-        [row.value or 0.0 for row in rows], [row.spread or 0.0 for row in rows], len(sizes), ends.cost,
+        [row.value or 0.0 for row in rows],
+        [row.spread or 0.0 for row in rows],
+        len(sizes),
+        ends.cost,
         falling=sweep.quantity != LATENCY,
-    )  # fmt: skip
+    )
     if sweep.per_sm and not known:
         return []  # without the L1's size, an L2 might pass for it
     if not known:
@@ -119,41 +132,68 @@ def _trusted(rows: list[Measurement]) -> list[Measurement]:
     return good if len(good) >= FEWEST else rows
 
 
-def _by_order(rows: Sequence[Measurement], found: Sequence[Plateau], expected: Sequence[str]) -> Iterator[Level]:
-    """Names without any size to go by: the usual ones if there are just as many plateaus, else numbers."""
+def _by_order(
+    rows: Sequence[Measurement], found: Sequence[Plateau], expected: Sequence[str]
+) -> Iterator[Level]:
+    """Names without any size to go by: the usual ones if there are just as many plateaus, else
+    numbers.
+    """
     whole = len(found) == len(expected)
     for i, p in enumerate(found):
         end = rows[p.last].x if p.last + 1 < len(rows) else None
-        yield Level(expected[i] if whole else f"level-{i + 1}", tuple(rows[p.first : p.last + 1]), end, BY_ORDER)
+        yield Level(
+            expected[i] if whole else f"level-{i + 1}",
+            tuple(rows[p.first : p.last + 1]),
+            end,
+            BY_ORDER,
+        )
 
 
 def _level(
-    sizes: Sequence[tuple[str, float | None]], rows: Sequence[Measurement], plateau: Plateau, ends: _Ends
+    sizes: Sequence[tuple[str, float | None]],
+    rows: Sequence[Measurement],
+    plateau: Plateau,
+    ends: _Ends,
 ) -> Level:
     first, last = rows[plateau.first].x or 0.0, rows[plateau.last].x or 0.0
     mine = tuple(rows[plateau.first : plateau.last + 1])
     end = last if plateau.last + 1 < len(rows) else None
     if plateau.place is None:
-        return Level("", mine, end, f"{binary(first)} to {binary(last)} is a plateau of no level that is reported")
+        return Level(
+            "",
+            mine,
+            end,
+            f"{binary(first)} to {binary(last)} is a plateau of no level that is reported",
+        )
     name, size = sizes[plateau.place]
     mine = _beyond(mine, sizes[: plateau.place])
     far = size is not None and ends.octaves(plateau.last, size) > 1
     by = " by latency" if rows[0].quantity == LATENCY else ""
-    note = f"{name} ends near {binary(last)}{by}, the device reports {binary(size or 0)}" if far else ""
+    note = (
+        f"{name} ends near {binary(last)}{by}, the device reports {binary(size or 0)}"
+        if far
+        else ""
+    )
     return Level(name, mine, end, note, ends_elsewhere=far)
 
 
-def _beyond(rows: tuple[Measurement, ...], nearer: Sequence[tuple[str, float | None]]) -> tuple[Measurement, ...]:
-    """The points that no nearer level can hold: where two give one rate, the farther speaks for its own part only."""
+def _beyond(
+    rows: tuple[Measurement, ...], nearer: Sequence[tuple[str, float | None]]
+) -> tuple[Measurement, ...]:
+    """The points that no nearer level can hold: where two give one rate, the farther speaks for its
+    own part only.
+    """
     end = max((size or 0.0 for _, size in nearer), default=0.0)
     own = tuple(row for row in rows if (row.x or 0.0) > end)
     return own if len(own) >= FEWEST else rows
 
 
 def reported(tag: str, device: Device) -> dict[str, float | None]:
-    """Levels that a sweep can meet, nearest first, and the x at which each should end; None: unknown, or beyond it.
+    """Levels that a sweep can meet, nearest first, and the x at which each should end; None:
+    unknown, or beyond it.
 
-    CPU: x is bytes of each core, which has its share of a cache. GPU: bytes that each SM reads, or all together.
+    CPU: x is bytes of each core, which has its share of a cache. GPU: bytes that each SM reads, or
+    all together.
     """
     sweep = Sweep.parse(tag)
     if device.kind == "cpu":
@@ -162,7 +202,10 @@ def reported(tag: str, device: Device) -> dict[str, float | None]:
         for cache in device.caches:
             sizes.setdefault(cache.level, cache.bytes / min(threads, cache.units))
         return (sizes or dict.fromkeys(("l1", "l2", "l3"))) | {MAIN_MEMORY: None}
-    known: dict[str, float | None] = {c.level: c.bytes for c in device.caches} or {"l1": None, "l2": None}
+    known: dict[str, float | None] = {c.level: c.bytes for c in device.caches} or {
+        "l1": None,
+        "l2": None,
+    }
     if sweep.per_sm:
         return {"l1": known.get("l1"), "l2": None}
     return (known if sweep.chases else {"l2": known.get("l2")}) | {MAIN_MEMORY: None}
@@ -170,13 +213,17 @@ def reported(tag: str, device: Device) -> dict[str, float | None]:
 
 @dataclass(frozen=True)
 class _Ends:
-    """How well plateaus of points at ``places`` agree with the reported ``sizes``: none known, then all agree."""
+    """How well plateaus of points at ``places`` agree with the reported ``sizes``: none known, then
+    all agree.
+    """
 
     places: Sequence[float]
     sizes: Sequence[float | None]
 
     def cost(self, level: int, first: int, last: int) -> float:
-        """What the octaves between a plateau's end and its level's size cost; the outermost must last to the end."""
+        """What the octaves between a plateau's end and its level's size cost; the outermost must
+        last to the end.
+        """
         if not self.sizes:
             return 0.0
         size = self.sizes[level]
@@ -186,23 +233,33 @@ class _Ends:
         return math.inf if last + 1 < len(self.places) else float(inside)
 
     def octaves(self, last: int, size: float) -> float:
-        """Distance; the true end may be anywhere up to the next point, or anywhere beyond the last."""
+        """Distance; the true end may be anywhere up to the next point, or anywhere beyond the
+        last.
+        """
         after = self.places[last + 1] if last + 1 < len(self.places) else math.inf
-        return max(0.0, math.log2(self.places[last] / size), math.log2(size / after) if after < math.inf else 0.0)
+        return max(
+            0.0,
+            math.log2(self.places[last] / size),
+            math.log2(size / after) if after < math.inf else 0.0,
+        )
 
 
 def typical(rows: Sequence[Measurement]) -> Measurement:
-    """The row of the median value, which speaks for its level; of trusted rows, where there are any."""
+    """The row of the median value, which speaks for its level; of trusted rows, where there are
+    any.
+    """
     rows = [row for row in rows if row.trusted] or rows
     middle = median_low(row.value or 0.0 for row in rows)
     return next(row for row in rows if row.value == middle)
 
 
 def fastest(rows: Sequence[Measurement]) -> Measurement:
-    """The row that is best at the bad end of its interval, if another is much the same; else the typical one.
+    """The row that is best at the bad end of its interval, if another is much the same; else the
+    typical one.
 
-    It speaks for the first cache of a core. Loads from there always take as many cycles, so its points differ only by
-    what disturbed them, such as a neighbour on the same core; but one point alone may be luck.
+    It speaks for the first cache of a core. Loads from there always take as many cycles, so its
+    points differ only by what disturbed them, such as a neighbour on the same core; but one point
+    alone may be luck.
     """
     spans = {span.worst: row for row in rows if row.trusted and (span := span_of(row))}
     slower = rows[0].quantity == LATENCY
@@ -213,7 +270,8 @@ def fastest(rows: Sequence[Measurement]) -> Measurement:
 
 
 def _ceiling_row(tag: str, level: Level, device: Device) -> list[Measurement]:
-    """The median row of a level under the tag of its ceiling; none for main memory's bandwidth or without a name.
+    """The median row of a level under the tag of its ceiling; none for main memory's bandwidth or
+    without a name.
 
     Rates above the physical limit do not count; where every rate is, the row is a failed one.
     """

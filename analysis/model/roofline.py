@@ -9,12 +9,15 @@ from analysis.model.ceilings import Ceiling, is_roof, names_roof
 from probes.records.tag import BANDWIDTH, COMPUTE, LIBRARY, MAIN_MEMORY, Tag
 
 MAIN = str(Tag(BANDWIDTH, MAIN_MEMORY))
-NEARLY = 0.8  # of what a unit could give: a path that gives as much is its roof, whatever another one gave
+# of what a unit could give: a path that gives as much is its roof, whatever another one gave
+NEARLY = 0.8
 
 
 @dataclass(frozen=True)
 class Roof:
-    """One line of the model: a measured rate and the theoretical one (None: unknown), in ``unit``."""
+    """One line of the model: a measured rate and the theoretical one (None: unknown), in
+    ``unit``.
+    """
 
     tag: str
     rate: float
@@ -42,11 +45,15 @@ class Roofline:
     compute: tuple[Roof, ...]
     bandwidth: tuple[Roof, ...]
     doubted: tuple[Ceiling, ...] = ()
-    """Ceilings that would be roofs if they could be trusted. Nothing is drawn or judged under them."""
+    """Ceilings that would be roofs if they could be trusted. Nothing is drawn or judged under
+    them.
+    """
 
     @property
     def memory(self) -> Roof | None:
-        """The slope of main memory; the slowest level measured where that was not asked; None if it is doubted."""
+        """The slope of main memory; the slowest level measured where that was not asked; None if it
+        is doubted.
+        """
         if any(ceiling.tag == MAIN for ceiling in self.doubted):
             return None
         slowest = self.bandwidth[-1] if self.bandwidth else None
@@ -54,7 +61,9 @@ class Roofline:
 
 
 def attainable(intensity: float, compute: float, bandwidth: float) -> float:
-    """Operations per second at ``intensity`` (operations per byte) under these roofs (Williams et al., 2009)."""
+    """Operations per second at ``intensity`` (operations per byte) under these roofs (Williams et
+    al., 2009).
+    """
     return min(compute, intensity * bandwidth)
 
 
@@ -66,8 +75,8 @@ def ridge(compute: float, bandwidth: float) -> float:
 def roofline(ceilings: Iterable[Ceiling]) -> Roofline:
     """The model of these ceilings: main roofs only, nothing that failed or is a variant.
 
-    Of several ways to one unit (wmma, mma, wgmma) the fastest is its roof; the others, and what a library makes of the
-    unit, stand in the table.
+    Of several ways to one unit (wmma, mma, wgmma) the fastest is its roof; the others, and what a
+    library makes of the unit, stand in the table.
     """
     every = list(ceilings)
     roofs = [_roof(c) for c in every if is_roof(c)]
@@ -80,20 +89,28 @@ def roofline(ceilings: Iterable[Ceiling]) -> Roofline:
 
 
 def _known(doubted: Ceiling, compute: Iterable[Roof]) -> bool:
-    """True if a way to a unit cannot be trusted, but another way reaches nearly all that the unit could give."""
+    """True if a way to a unit cannot be trusted, but another way reaches nearly all that the unit
+    could give.
+    """
     tag, limit = Tag.parse(doubted.tag), doubted.nominal_peak
     if limit is None or not tag.path:
         return False
-    return any(roof.rate >= NEARLY * limit for roof in compute if _unit(Tag.parse(roof.tag)) == _unit(tag))
+    return any(
+        roof.rate >= NEARLY * limit for roof in compute if _unit(Tag.parse(roof.tag)) == _unit(tag)
+    )
 
 
 def _unit(tag: Tag) -> tuple[Tag, bool, bool]:
-    """The unit that a compute path uses: number format, whether it multiplies matrices, and with sparse operands."""
+    """The unit that a compute path uses: number format, whether it multiplies matrices, and with
+    sparse operands.
+    """
     return tag.whole, bool(tag.path), tag.is_sparse
 
 
 def _fastest(roofs: Iterable[Roof]) -> Iterable[Roof]:
-    """The first of each precision on each kind of unit: vector, matrix, and matrix with sparse operands."""
+    """The first of each precision on each kind of unit: vector, matrix, and matrix with sparse
+    operands.
+    """
     seen = set()
     for roof in roofs:
         tag = Tag.parse(roof.tag)

@@ -1,6 +1,8 @@
-"""What a run's sweeps say: one picture's worth for each quantity over each axis, its lines, levels, roof and points.
+"""What a run's sweeps say: one picture's worth for each quantity over each axis, its lines, levels,
+roof and points.
 
-A new sweep needs no edit here: only the words of its axis come from a table, and what is not in it names itself.
+A new sweep needs no edit here: only the words of its axis come from a table, and what is not in it
+names itself.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ POINT_HEAD = ("series", "x", "value", "spread")
 
 @dataclass(frozen=True)
 class Line:
-    """One series: its points (rows by x), its levels, and the roof over it (operations/s, B/s) where there is one.
+    """One series: its points (rows by x), its levels, and the roof over it (operations/s, B/s)
+    where there is one.
 
     clock: at which the flat part of that roof was measured, in Hz.
     """
@@ -43,16 +46,20 @@ class Line:
     def shares(self) -> list[tuple[float, float]]:
         """(x, share of the roof) of every point under a roof.
 
-        Of the roof at its own moment: timed beside it, else scaled to the clock at which the point was measured.
+        Of the roof at its own moment: timed beside it, else scaled to the clock at which the point
+        was measured.
         """
         if not self.roof:
             return []
-        return [(row.x or 0.0, (row.value or 0.0) / attainable(row.x or 0.0, *self._over(row))) for row in self.counted]
+        return [
+            (row.x or 0.0, (row.value or 0.0) / attainable(row.x or 0.0, *self._over(row)))
+            for row in self.counted
+        ]
 
     @cached_property
     def counted(self) -> tuple[Measurement, ...]:
-        """Its points; under a roof, only those that can be trusted, where there are any: the others say nothing of the
-        curve."""
+        """Its points; under a roof, only those that can be trusted, where there are any: the others
+        say nothing of the curve."""
         calm = tuple(row for row in self.rows if row.trusted)
         return calm if self.roof and calm else self.rows
 
@@ -88,7 +95,9 @@ class Sweep:
     @property
     def title(self) -> str:
         """``Bandwidth over working set``."""
-        return f"{self.quantity} over {self.over.replace('-', ' ')}".capitalize().replace(" sm", " SM")
+        return f"{self.quantity} over {self.over.replace('-', ' ')}".capitalize().replace(
+            " sm", " SM"
+        )
 
     @property
     def _tag(self) -> SweepTag:
@@ -122,7 +131,10 @@ def file_name(text: str) -> str:
 
 
 def sweeps(
-    rows: Sequence[Measurement], device: Device, found: Mapping[str, Ceiling], levels: Mapping[str, Sequence[Level]]
+    rows: Sequence[Measurement],
+    device: Device,
+    found: Mapping[str, Ceiling],
+    levels: Mapping[str, Sequence[Level]],
 ) -> list[Sweep]:
     """Every sweep with at least two good points, in the order of quantity and axis."""
     grouped: dict[tuple[str, str], dict[str, list[Measurement]]] = {}
@@ -139,21 +151,28 @@ def sweeps(
 
 
 def _line(
-    tag: str, points: Sequence[Measurement], found: Mapping[str, Ceiling], levels: Mapping[str, Sequence[Level]]
+    tag: str,
+    points: Sequence[Measurement],
+    found: Mapping[str, Ceiling],
+    levels: Mapping[str, Sequence[Level]],
 ) -> Line:
     sweep = SweepTag.parse(tag)
     rows = tuple(sorted(points, key=lambda row: row.x or 0.0))
     line = Line(_words(sweep.series), rows, tuple(levels.get(tag, ())))
     if sweep.over != INTENSITY:
         return line
-    rates = {tag: ceiling.rate for tag, ceiling in found.items() if ceiling.rate and ceiling.trusted}
+    rates = {
+        tag: ceiling.rate for tag, ceiling in found.items() if ceiling.rate and ceiling.trusted
+    }
     flat = next((found[tag] for tag in flats(rows[0]) if tag in rates), None)
     return replace(line, roof=roof_of(rows[0], rates), clock=flat.clock_hz if flat else None)
 
 
 def _words(series: str) -> str:
     """``read, one core`` of read-1core; precisions in capitals as on the roofline."""
-    if any(c.isdigit() for c in series.partition("-")[0][:4]) and not series.startswith(("h2d", "d2h")):
+    if any(c.isdigit() for c in series.partition("-")[0][:4]) and not series.startswith(
+        ("h2d", "d2h")
+    ):
         return series.upper()
     return series.replace("-1core", ", one core").replace("-per-sm", ", each SM").replace("-", " ")
 
@@ -165,13 +184,17 @@ def flats(row: Measurement) -> tuple[str, ...]:
 
 
 def roof_of(row: Measurement, rates: Mapping[str, float]) -> tuple[float, float] | None:
-    """(peak of the same path, bandwidth of the same access): a series is a precision, with its path if it has one."""
+    """(peak of the same path, bandwidth of the same access): a series is a precision, with its path
+    if it has one.
+    """
     flat = next((rates[tag] for tag in flats(row) if tag in rates), None)
     slope = next((rates[tag] for tag in SLOPES if tag in rates), None)
     return (flat, slope) if flat and slope else None
 
 
-def _edges(over: str, series: Sequence[str] | Mapping[str, object], device: Device) -> tuple[tuple[str, float], ...]:
+def _edges(
+    over: str, series: Sequence[str] | Mapping[str, object], device: Device
+) -> tuple[tuple[str, float], ...]:
     """Where the caches end as reported, each size once; a core's share of a cache says so."""
     if over != WORKING_SET:
         return ()
@@ -184,25 +207,37 @@ def _edges(over: str, series: Sequence[str] | Mapping[str, object], device: Devi
 
 
 def shares(line: Line) -> list[float]:
-    """The least share of its roof that a line reaches anywhere, then away from the ridge if it has points there."""
+    """The least share of its roof that a line reaches anywhere, then away from the ridge if it has
+    points there.
+    """
     turn = ridge(*line.roof) if line.roof else 0.0
     far = [share for x, share in line.shares if not turn / NEAR <= x <= turn * NEAR]
     return [min(share for _, share in line.shares), *([min(far)] if far else [])]
 
 
 def gap(line: Line) -> str:
-    """``reaches 96.1 % of its roof at worst (at 14 per byte), 98.0 % outside a factor 2 of the ridge``."""
+    """``reaches 96.1 % of its roof at worst (at 14 per byte), 98.0 % outside a factor 2 of the
+    ridge``.
+    """
     worst, *far = shares(line)
     at = next(x for x, share in line.shares if share == worst)
     outside = f", {percent(far[0])} outside a factor {NEAR:g} of the ridge" if far else ""
     left = len(line.rows) - len(line.shares)
-    without = f"; {left} {'point' if left == 1 else 'points'} that cannot be trusted left out" if left else ""
-    return f"reaches {percent(worst)} of its roof at worst (at {short(at)} per byte){outside}{without}"
+    without = (
+        f"; {left} {'point' if left == 1 else 'points'} that cannot be trusted left out"
+        if left
+        else ""
+    )
+    return (
+        f"reaches {percent(worst)} of its roof at worst (at {short(at)} per byte){outside}{without}"
+    )
 
 
 def points(sweep: Sweep) -> Iterator[tuple[str, str, str, str]]:
     """Every point in the order of POINT_HEAD."""
     for line in sweep.lines:
         for row in line.rows:
-            value = " · ".join(filter(None, (si(row.value, unit_of(row.ceiling, row.dtype)), cycles(row))))
+            value = " · ".join(
+                filter(None, (si(row.value, unit_of(row.ceiling, row.dtype)), cycles(row)))
+            )
             yield line.name, sweep.place(row.x or 0.0), value, plus_minus(row.spread)

@@ -1,4 +1,6 @@
-"""How far a whole run can be trusted: one line, with why and what to do. Made from facts of the run and its rows."""
+"""How far a whole run can be trusted: one line, with why and what to do. Made from facts of the run
+and its rows.
+"""
 
 from __future__ import annotations
 
@@ -45,14 +47,20 @@ def trust(run: Run, ceilings: Mapping[str, Ceiling]) -> Trust | None:
     The rows must have been judged.
     """
     timed = [
-        row for row in run.measurements if row.status == OK and row.samples and not row.probe.startswith("importers")
+        row
+        for row in run.measurements
+        if row.status == OK and row.samples and not row.probe.startswith("importers")
     ]
     if not timed:
         return None
     doubted = [row for row in timed if not row.trusted]
-    roofs = [ceiling for ceiling in ceilings.values() if names_roof(ceiling) and not ceiling.trusted]
+    roofs = [
+        ceiling for ceiling in ceilings.values() if names_roof(ceiling) and not ceiling.trusted
+    ]
     load = _Facts(run.load.get("during"))
-    of_host = run.device.kind == "cpu"  # a GPU is fed by the host, and only waits where that is slow
+    of_host = (
+        run.device.kind == "cpu"
+    )  # a GPU is fed by the host, and only waits where that is slow
     low = [
         bool(roofs),
         len(doubted) > MANY * len(timed),
@@ -79,10 +87,18 @@ def at_start(load: Mapping[str, Any]) -> tuple[str, bool]:
     if reasons:
         return f"TRUST may be low: {'; '.join(reasons)}.", False
     used = f"others use {before.used:.2f} of {before.cores:g} cores"
-    return f"TRUST starts good: {used}, steal {percent(before.steal)}, no limit on the clock is known.", True
+    return (
+        (
+            f"TRUST starts good: {used}, steal {percent(before.steal)}, no limit on the "
+            "clock is known."
+        ),
+        True,
+    )
 
 
-def _of_rows(doubted: Sequence[Measurement], timed: Sequence[Measurement], roofs: Iterable[Ceiling]) -> list[str]:
+def _of_rows(
+    doubted: Sequence[Measurement], timed: Sequence[Measurement], roofs: Iterable[Ceiling]
+) -> list[str]:
     """How many results cannot be trusted, and which roofs are among them."""
     if not doubted:
         return []
@@ -116,7 +132,10 @@ class _Facts:
             names = f" ({', '.join(self.busiest)})" if self.busiest else ""
             said.append(f"other processes used {self.used:.2g} of {self.cores:g} cores{names}")
         if self.steal > SOME_STEAL:
-            said.append(f"the hypervisor gave {percent(self.steal)} of the processors' time to other machines")
+            said.append(
+                f"the hypervisor gave {percent(self.steal)} of the processors' time to "
+                "other machines"
+            )
         if self.stopped > SOME_STEAL:
             said.append(f"a quota stopped this program for {percent(self.stopped)} of the time")
         return said

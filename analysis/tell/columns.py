@@ -1,4 +1,5 @@
-"""Which columns of a table a terminal has room for, and how wide each is: no number ever loses its unit.
+"""Which columns of a table a terminal has room for, and how wide each is: no number ever loses its
+unit.
 
 Plain arithmetic on characters; knows nothing of terminals.
 """
@@ -21,10 +22,14 @@ class Column(Generic[Row]):
 
     name: str
     text: Callable[[Row], str]
-    exact: Callable[[Row], str] = lambda row: ""  # the unrounded value, which a page shows on pointing at the cell
+    exact: Callable[[Row], str] = lambda row: (
+        ""
+    )  # the unrounded value, which a page shows on pointing at the cell
     number: bool = False  # it is aligned right
-    least: int = 0  # characters that a column of words needs, where its lines may be broken; 0: never broken
-    may_go: int = 0  # a narrow terminal leaves out the column with 1 first, then that with 2; 0: never left out
+    # characters that a column of words needs, where its lines may be broken; 0: never broken
+    least: int = 0
+    # a narrow terminal leaves out the column with 1 first, then that with 2; 0: never left out
+    may_go: int = 0
     on_terminal: bool = True
     on_page: bool = True
 
@@ -32,9 +37,13 @@ class Column(Generic[Row]):
 def fit(columns: Sequence[Column[Row]], rows: Sequence[Sequence[str]], room: int) -> dict[str, int]:
     """Width in characters of every column that is shown in ``room`` characters, by its name."""
     natural = {
-        column.name: max(len(column.name), *(len(row[i]) for row in rows), 0) for i, column in enumerate(columns)
+        column.name: max(len(column.name), *(len(row[i]) for row in rows), 0)
+        for i, column in enumerate(columns)
     }
-    widths = {column.name: min(natural[column.name], column.least or natural[column.name]) for column in columns}
+    widths = {
+        column.name: min(natural[column.name], column.least or natural[column.name])
+        for column in columns
+    }
     for column in sorted(columns, key=lambda column: column.may_go):
         if column.may_go and _length(widths) > room:
             del widths[column.name]
@@ -52,4 +61,8 @@ def _length(widths: dict[str, int]) -> int:
 def shortened(text: str, width: int) -> str:
     """What fills LINES lines of ``width`` characters; the rest becomes an ellipsis."""
     lines = wrap(text, width)
-    return text if len(lines) <= LINES else " ".join([*lines[: LINES - 1], f"{lines[LINES - 1][: width - 1]}…"])
+    return (
+        text
+        if len(lines) <= LINES
+        else " ".join([*lines[: LINES - 1], f"{lines[LINES - 1][: width - 1]}…"])
+    )

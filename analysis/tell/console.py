@@ -41,7 +41,9 @@ class Console:
     def __init__(self) -> None:
         self._rich = _rich(highlight=False, soft_wrap=True, emoji=False)
         if not self._rich.is_terminal:
-            self._rich = _rich(highlight=False, width=_columns() or PIPE_WIDTH, no_color=True, emoji=False)
+            self._rich = _rich(
+                highlight=False, width=_columns() or PIPE_WIDTH, no_color=True, emoji=False
+            )
         elif self._rich.width < NARROWEST:
             self._rich.width = NARROWEST
 
@@ -55,8 +57,16 @@ class Console:
 
     def device(self, device: Device, why: str) -> None:
         """What is measured, why it, and what may falsify the numbers."""
-        units = f"{device.units} SMs, compute capability" if device.kind == "cuda" else f"{device.units} cores,"
-        memory = f", {si(device.memory_free_bytes, 'B')} of memory free" if device.memory_free_bytes else ""
+        units = (
+            f"{device.units} SMs, compute capability"
+            if device.kind == "cuda"
+            else f"{device.units} cores,"
+        )
+        memory = (
+            f", {si(device.memory_free_bytes, 'B')} of memory free"
+            if device.memory_free_bytes
+            else ""
+        )
         self._print(f"[bold]{_safe(device.name)}[/bold]  ({_safe(why)})")
         self.note(f"  {units} {device.arch or 'unknown core'}{memory}")
         for warning in device.warnings:
@@ -75,15 +85,24 @@ class Console:
             return
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = (TextColumn("  {task.description:44}"), BarColumn(), TextColumn("left"), TimeRemainingColumn())
+        columns = (
+            TextColumn("  {task.description:44}"),
+            BarColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
         with Progress(*columns, console=self._rich, transient=True) as bar:
             yield _Bar(self, bar, bar.add_task("starting", total=total))
 
     def result(self, outcome: Outcome) -> None:
-        """The table of ceilings, that of layers if there are any, what they mean, and where the files are."""
+        """The table of ceilings, that of layers if there are any, what they mean, and where the
+        files are.
+        """
         found = list(outcome.ceilings.values())[:CEILINGS]
         self._print()
-        self._table(ON_TERMINAL, [cells(c) for c in found], [_style(c) for c in found], "ceilings.csv")
+        self._table(
+            ON_TERMINAL, [cells(c) for c in found], [_style(c) for c in found], "ceilings.csv"
+        )
         if more := len(outcome.ceilings) - len(found):
             self.note(f"… and {more} more in ceilings.csv")
         said = summary(outcome.run, outcome.ceilings, outcome.notes)
@@ -103,7 +122,11 @@ class Console:
             self.note(f"Files in {outcome.folder}: {names}")
 
     def _table(
-        self, columns: Sequence[Column[Any]], rows: Sequence[Sequence[str]], styles: Sequence[str], file: str
+        self,
+        columns: Sequence[Column[Any]],
+        rows: Sequence[Sequence[str]],
+        styles: Sequence[str],
+        file: str,
     ) -> None:
         """A table of what has room here; what has none is named, with the file that holds it."""
         widths = fit(columns, rows, self._rich.width)
@@ -111,7 +134,9 @@ class Console:
         table = _empty(columns, widths)
         for row, style in zip_longest(rows, styles, fillvalue=""):
             shown = {name: cell for name, cell in zip(head, row, strict=True) if name in widths}
-            if head[-1] in widths and self._rich.is_terminal and not style:  # why a row has no number is told whole
+            if (
+                head[-1] in widths and self._rich.is_terminal and not style
+            ):  # why a row has no number is told whole
                 shown[head[-1]] = shortened(row[-1], widths[head[-1]])
             table.add_row(*map(_safe, shown.values()), style=style)
         self._print(table)
@@ -120,7 +145,9 @@ class Console:
 
 
 def _rich(**settings: Any) -> Any:
-    """A console of rich that does not end the program by itself where no one reads what it prints."""
+    """A console of rich that does not end the program by itself where no one reads what it
+    prints.
+    """
     from rich.console import Console as Rich
 
     class Heard(Rich):
@@ -145,7 +172,9 @@ def _empty(columns: Sequence[Column[Any]], widths: Mapping[str, int]) -> Any:
         if column.name in widths:
             side: Any = "right" if column.number else "left"
             width = widths[column.name]
-            table.add_column(column.name, justify=side, no_wrap=not column.least, overflow="fold", width=width)
+            table.add_column(
+                column.name, justify=side, no_wrap=not column.least, overflow="fold", width=width
+            )
     return table
 
 
@@ -174,11 +203,17 @@ class _Bar:
         if row.status == FAILED and key not in self._failed:
             self._failed.add(key)
             self._console.note(_line(row))
-        self._bar.update(self._task, advance=1, description=_safe(f"{row.ceiling} ({row.backend})"[:44]))
+        self._bar.update(
+            self._task, advance=1, description=_safe(f"{row.ceiling} ({row.backend})"[:44])
+        )
 
 
 def _line(row: Measurement) -> str:
-    value, unit = (row.seconds_median, "s") if row.quantity == LAYER else (row.value, unit_of(row.ceiling, row.dtype))
+    value, unit = (
+        (row.seconds_median, "s")
+        if row.quantity == LAYER
+        else (row.value, unit_of(row.ceiling, row.dtype))
+    )
     what = si(value, unit) if row.status == OK else f"{row.status}: {row.reason}"
     return f"  {row.ceiling + _place(row):32} {row.backend:6} {what}"
 

@@ -1,4 +1,6 @@
-"""The layers of a run on a few lines of a terminal: those that take most of the time, and what they add up to."""
+"""The layers of a run on a few lines of a terminal: those that take most of the time, and what they
+add up to.
+"""
 
 from __future__ import annotations
 
@@ -42,22 +44,35 @@ def lines(placed: Sequence[Placement], n: int = LINES) -> list[tuple[str, ...]]:
         groups.setdefault(set_of(point), []).append(point)
     order = list(dict.fromkeys(map(set_of, placed)))
     places = {name: place for place, name in enumerate(order)}
-    turns = sorted((turn, places[name]) for name, group in groups.items() for turn in range(len(group)))[:n]
-    shown = [(order[group], groups[order[group]][turn]) for group, turn in sorted((g, t) for t, g in turns)]
+    turns = sorted(
+        (turn, places[name]) for name, group in groups.items() for turn in range(len(group))
+    )[:n]
+    shown = [
+        (order[group], groups[order[group]][turn])
+        for group, turn in sorted((g, t) for t, g in turns)
+    ]
     names = cut([f"{group}: {point.layer}" for group, point in shown], LONGEST)
     return [
-        tuple(column.text((name, point)) for column in COLUMNS) for (_, point), name in zip(shown, names, strict=True)
+        tuple(column.text((name, point)) for column in COLUMNS)
+        for (_, point), name in zip(shown, names, strict=True)
     ]
 
 
 def _unknown(net: Network) -> str:
     """Operations that no table knows, never counted as zero in silence."""
-    named = ", ".join(f"{op} ({layers}, {percent(part)} of the time)" for op, layers, part, _ in unknown(net.layers))
+    named = ", ".join(
+        f"{op} ({layers}, {percent(part)} of the time)"
+        for op, layers, part, _ in unknown(net.layers)
+    )
     return f"Of unknown FLOPs, so not placed: {named}."
 
 
-def sentences(placed: Sequence[Placement], networks: Sequence[Network], sweeps: Sequence[LayerSweep]) -> list[str]:
-    """What follows the table: where all the layers are, a headline for every network, and the sweeps there are."""
+def sentences(
+    placed: Sequence[Placement], networks: Sequence[Network], sweeps: Sequence[LayerSweep]
+) -> list[str]:
+    """What follows the table: where all the layers are, a headline for every network, and the
+    sweeps there are.
+    """
     more = len(placed) - len(lines(placed))
     said = [f"… all {len(placed)} layers in placements.csv"] if more else []
     for net in networks:

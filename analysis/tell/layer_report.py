@@ -1,6 +1,8 @@
-"""The report's section on layers: what each network could gain and where, what sweeps show, and every placement.
+"""The report's section on layers: what each network could gain and where, what sweeps show, and
+every placement.
 
-Every table sorts at a click on a column's head: by the exact value behind a cell, which stands in its ``data-v``.
+Every table sorts at a click on a column's head: by the exact value behind a cell, which stands in
+its ``data-v``.
 """
 
 from __future__ import annotations
@@ -62,35 +64,54 @@ PLACE: tuple[Column, ...] = (
 )
 REMARK: Column = ("remark", lambda p: words(p.remark))
 ALL: tuple[Column, ...] = (
-    ("network or sweep", lambda p: words(set_of(p))), *NAME, ("family", lambda p: words(p.family)),
-    ("type", lambda p: words(p.dtype)), ("provider", lambda p: words(p.provider)), *WORK, *PLACE,
-    ("share of time", lambda p: share(p.time_share)), REMARK,
-)  # fmt: skip
+    ("network or sweep", lambda p: words(set_of(p))),
+    *NAME,
+    ("family", lambda p: words(p.family)),
+    ("type", lambda p: words(p.dtype)),
+    ("provider", lambda p: words(p.provider)),
+    *WORK,
+    *PLACE,
+    ("share of time", lambda p: share(p.time_share)),
+    REMARK,
+)
 FIRST: tuple[Column, ...] = (
-    *NAME, ("time", lambda p: amount(p.seconds, "s")), ("share of time", lambda p: share(p.time_share)),
-    ("to gain", lambda p: amount(p.headroom_seconds, "s")), ("bound", lambda p: words(p.bound)),
+    *NAME,
+    ("time", lambda p: amount(p.seconds, "s")),
+    ("share of time", lambda p: share(p.time_share)),
+    ("to gain", lambda p: amount(p.headroom_seconds, "s")),
+    ("bound", lambda p: words(p.bound)),
     ("kind of gain", lambda p: words(p.remark)),
-)  # fmt: skip
+)
 
 
 def section(
-    placed: Sequence[Placement], networks: Sequence[Network], sweeps: Sequence[LayerSweep], drawn: Mapping[str, str]
+    placed: Sequence[Placement],
+    networks: Sequence[Network],
+    sweeps: Sequence[LayerSweep],
+    drawn: Mapping[str, str],
 ) -> str:
-    """The section as HTML; nothing without layers. drawn: pictures as SVG text by the name of their file."""
+    """The section as HTML; nothing without layers. drawn: pictures as SVG text by the name of their
+    file.
+    """
     if not placed:
         return ""
     parts = ["<h2>Layers</h2>", _INTRODUCTION]
     parts += [_network(net, drawn) for net in networks]
     tables = compared(placed)
-    parts += [_precisions(name, tables.get(name, []), drawn) for name in dict.fromkeys(net.name for net in networks)]
+    parts += [
+        _precisions(name, tables.get(name, []), drawn)
+        for name in dict.fromkeys(net.name for net in networks)
+    ]
     parts += [_sweep(sweep, drawn) for sweep in sweeps]
     parts.append(_folded(f"All {len(placed)} placements", of_layers(ALL, placed)))
     return "".join(parts)
 
 
 _INTRODUCTION = (
-    '<p class="soft">Share of roof: the least time that the measured roofs allow over the time measured; to gain: '
-    "their difference. A layer's memory roof is the smallest level that holds its data if it ran warm. Click on a "
+    '<p class="soft">Share of roof: the least time that the measured roofs allow over the '
+    "time measured; to gain: "
+    "their difference. A layer's memory roof is the smallest level that holds its data if "
+    "it ran warm. Click on a "
     "column's head to sort by it; point at a number for its exact value, in SI base units.</p>"
 )
 
@@ -127,37 +148,66 @@ def _network(net: Network, drawn: Mapping[str, str]) -> str:
     first = ranking(net.layers)
     parts = [
         f"<h3>{escape(net.name)}, {escape(net.precision.upper())} on {escape(net.provider)}</h3>",
-        f"<p>{escape(headline(net))}</p>", _figure(net.file, drawn),
-    ]  # fmt: skip
+        f"<p>{escape(headline(net))}</p>",
+        _figure(net.file, drawn),
+    ]
     if first:
-        parts += [f"<h4>Most to gain: {len(first)} of {len(net.layers)} layers</h4>", of_layers(FIRST, first)]
-    parts += ["<h4>FLOPs do not predict time</h4>", f"<p>{escape(prediction(net.layers))}</p>", _kinds(net)]
+        parts += [
+            f"<h4>Most to gain: {len(first)} of {len(net.layers)} layers</h4>",
+            of_layers(FIRST, first),
+        ]
+    parts += [
+        "<h4>FLOPs do not predict time</h4>",
+        f"<p>{escape(prediction(net.layers))}</p>",
+        _kinds(net),
+    ]
     return "".join([*parts, _unknown(net)])
 
 
 def _kinds(net: Network) -> str:
     rows = [
-        (words(k.family), (str(k.layers), k.layers), amount(k.flops, "FLOP"), share(k.flops_share),
-         amount(k.seconds, "s"), share(k.time_share))
+        (
+            words(k.family),
+            (str(k.layers), k.layers),
+            amount(k.flops, "FLOP"),
+            share(k.flops_share),
+            amount(k.seconds, "s"),
+            share(k.time_share),
+        )
         for k in kinds(net.layers)
-    ]  # fmt: skip
+    ]
     return table(("family", "layers", "FLOPs", "share of FLOPs", "time", "share of time"), rows)
 
 
 def _unknown(net: Network) -> str:
-    rows = [(words(op), (str(n), n), share(part), words(why)) for op, n, part, why in unknown(net.layers)]
-    return "<h4>Unknown operations</h4>" + table(("op", "layers", "share of time", "remark"), rows) if rows else ""
+    rows = [
+        (words(op), (str(n), n), share(part), words(why))
+        for op, n, part, why in unknown(net.layers)
+    ]
+    return (
+        "<h4>Unknown operations</h4>" + table(("op", "layers", "share of time", "remark"), rows)
+        if rows
+        else ""
+    )
 
 
 def _precisions(name: str, found: Sequence[Compared], drawn: Mapping[str, str]) -> str:
-    """Precisions of one network: the picture of their times, and layer by layer time now, roof and gain left."""
+    """Precisions of one network: the picture of their times, and layer by layer time now, roof and
+    gain left.
+    """
     picture = _figure(picture_of(name), drawn)
     runs = list(dict.fromkeys(run for _, by_precision in found for run in by_precision))
-    head = ["layer", *(f"{run.upper()} {what}" for run in runs for what in ("time", "roof", "to gain"))]
-    rows = [
-        [words(layer), *(cell for run in runs for cell in _at(by_precision.get(run)))] for layer, by_precision in found
+    head = [
+        "layer",
+        *(f"{run.upper()} {what}" for run in runs for what in ("time", "roof", "to gain")),
     ]
-    told = _folded(f"{len(rows)} layers at {len(runs)} precisions", table(head, rows)) if rows else ""
+    rows = [
+        [words(layer), *(cell for run in runs for cell in _at(by_precision.get(run)))]
+        for layer, by_precision in found
+    ]
+    told = (
+        _folded(f"{len(rows)} layers at {len(runs)} precisions", table(head, rows)) if rows else ""
+    )
     return f"<h3>{escape(name)}: precisions compared</h3>{picture}{told}" if picture or told else ""
 
 
@@ -178,7 +228,12 @@ def _sweep(sweep: LayerSweep, drawn: Mapping[str, str]) -> str:
     columns = (*NAME, *WORK, *PLACE, REMARK)
     head = ["series", "type", sweep.over, *(name for name, _ in columns)]
     rows = [
-        [words(sweep.name_of(curve)), words(p.dtype), (f"{x:g}", x), *(cell(p) for _, cell in columns)]
+        [
+            words(sweep.name_of(curve)),
+            words(p.dtype),
+            (f"{x:g}", x),
+            *(cell(p) for _, cell in columns),
+        ]
         for curve, x, p in points
     ]
     folded = _folded(f"{len(rows)} points", table(head, rows))

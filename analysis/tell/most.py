@@ -1,6 +1,7 @@
 """How much of a run is shown in pictures and on a terminal. Files hold all of it.
 
-No run of our own comes near; an imported one may have a thousand networks, and a picture takes half a second.
+No run of our own comes near; an imported one may have a thousand networks, and a picture takes half
+a second.
 """
 
 from __future__ import annotations
@@ -35,21 +36,30 @@ def of_networks(networks: Sequence[Network]) -> list[Network]:
 def of_sweeps(sweeps: Sequence[Sweep]) -> list[Sweep]:
     """Those with most points, of each the lines with most."""
     kept = longest(sweeps, SWEEPS, lambda sweep: sum(len(line.rows) for line in sweep.lines))
-    return [sweep.with_lines(longest(sweep.lines, CURVES, lambda line: len(line.rows))) for sweep in kept]
+    return [
+        sweep.with_lines(longest(sweep.lines, CURVES, lambda line: len(line.rows)))
+        for sweep in kept
+    ]
 
 
 def of_layer_sweeps(sweeps: Sequence[LayerSweep]) -> list[LayerSweep]:
-    """Those with most points, of each the curves with most; of a list the layers that take longest."""
+    """Those with most points, of each the curves with most; of a list the layers that take
+    longest.
+    """
     kept = longest(sweeps, SWEEPS, lambda sweep: len(sweep.layers))
     return [
-        sweep.with_curves(longest(sweep.curves, CURVES, lambda curve: len(curve.points))).with_longest(LISTED)
+        sweep.with_curves(
+            longest(sweep.curves, CURVES, lambda curve: len(curve.points))
+        ).with_longest(LISTED)
         for sweep in kept
     ]
 
 
 def of_roofs(model: Roofline) -> Roofline:
     """The highest, and main memory, which is the lowest."""
-    slopes = [roof for at, roof in enumerate(model.bandwidth) if at < SLOPES or roof == model.memory]
+    slopes = [
+        roof for at, roof in enumerate(model.bandwidth) if at < SLOPES or roof == model.memory
+    ]
     return Roofline(model.compute[:FLATS], tuple(slopes), model.doubted)
 
 

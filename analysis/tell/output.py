@@ -1,4 +1,6 @@
-"""What is printed, and where it goes: safe on any terminal, in any encoding; told where no one takes it any more."""
+"""What is printed, and where it goes: safe on any terminal, in any encoding; told where no one
+takes it any more.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +22,21 @@ class Unheard(Exception):
 
 
 class ReaderLeft(Unheard):
-    """It went into a pipe that no one reads any more, as ``head`` leaves one: no fault, and nothing to complain of."""
+    """It went into a pipe that no one reads any more, as ``head`` leaves one: no fault, and nothing
+    to complain of.
+    """
 
 
 def plain(text: str) -> str:
-    """The same in one line of characters that move no cursor and change no colour: others as ``\\x1b``."""
+    """The same in one line of characters that move no cursor and change no colour: others as
+    ``\\x1b``.
+    """
     line = text.translate(SPACES)
     if line.isprintable():
         return line
-    return "".join(c if c.isprintable() or c.isspace() else c.encode("unicode_escape").decode() for c in line)
+    return "".join(
+        c if c.isprintable() or c.isspace() else c.encode("unicode_escape").decode() for c in line
+    )
 
 
 def error_line(text: str) -> str:
@@ -38,7 +46,9 @@ def error_line(text: str) -> str:
 
 
 def replace_unprintable() -> None:
-    """Print what the encoding of the output lacks as ``?``: a table in ASCII is better than none."""
+    """Print what the encoding of the output lacks as ``?``: a table in ASCII is better than
+    none.
+    """
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):  # what stands in for it may be no stream of text
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
@@ -62,6 +72,8 @@ def heard() -> Iterator[None]:
 
 
 def _drop() -> None:
-    """Else the interpreter tries to print what is left at its very end, and complains in several lines."""
+    """Else the interpreter tries to print what is left at its very end, and complains in several
+    lines.
+    """
     with suppress(OSError, ValueError):  # what stands in for standard output may have no descriptor
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

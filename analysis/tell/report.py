@@ -47,25 +47,46 @@ COLUMNS: tuple[Column[Ceiling], ...] = (
     Column(name="measured", text=_measured, exact=lambda c: _exact(c.rate, c.unit), number=True),
     Column(name="theoretical", text=_theory_of, number=True, may_go=3, on_page=False),
     Column(
-        name="theory, rated clock", text=lambda c: si(c.nominal_peak, c.unit),
-        exact=lambda c: _exact(c.nominal_peak, c.unit), number=True, on_terminal=False,
+        name="theory, rated clock",
+        text=lambda c: si(c.nominal_peak, c.unit),
+        exact=lambda c: _exact(c.nominal_peak, c.unit),
+        number=True,
+        on_terminal=False,
     ),
     Column(
-        name="theory, observed clock", text=lambda c: si(c.observed_peak, c.unit),
-        exact=lambda c: _exact(c.observed_peak, c.unit), number=True, on_terminal=False,
+        name="theory, observed clock",
+        text=lambda c: si(c.observed_peak, c.unit),
+        exact=lambda c: _exact(c.observed_peak, c.unit),
+        number=True,
+        on_terminal=False,
     ),
-    Column(name="share", text=lambda c: percent(c.share), exact=lambda c: _exact(c.share, ""), number=True, may_go=6),
     Column(
-        name="spread", text=lambda c: plus_minus(c.spread), exact=lambda c: _exact(c.spread, ""), number=True, may_go=5,
+        name="share",
+        text=lambda c: percent(c.share),
+        exact=lambda c: _exact(c.share, ""),
+        number=True,
+        may_go=6,
     ),
     Column(
-        name="clock", text=lambda c: si(c.clock_hz, "Hz"), exact=lambda c: _exact(c.clock_hz, "Hz"), number=True,
+        name="spread",
+        text=lambda c: plus_minus(c.spread),
+        exact=lambda c: _exact(c.spread, ""),
+        number=True,
+        may_go=5,
+    ),
+    Column(
+        name="clock",
+        text=lambda c: si(c.clock_hz, "Hz"),
+        exact=lambda c: _exact(c.clock_hz, "Hz"),
+        number=True,
         may_go=2,
     ),
     Column(name="samples", text=lambda c: samples_of(c), number=True, may_go=1),
     Column(name="remarks", text=_remarks, least=20, may_go=4),
-)  # fmt: skip
-"""The table of ceilings, on the terminal and on the page. A fact of a ceiling is shown by a line here."""
+)
+"""The table of ceilings, on the terminal and on the page. A fact of a ceiling is shown by a line
+here.
+"""
 
 ON_TERMINAL = tuple(column for column in COLUMNS if column.on_terminal)
 ON_PAGE = tuple(column for column in COLUMNS if column.on_page)
@@ -83,7 +104,9 @@ def samples_of(ceiling: Ceiling) -> str:
 
 
 def no_verdict(doubted: Sequence[Ceiling]) -> list[str]:
-    """Why nothing is said of what these roofs would bound: a sentence, or none where there are none."""
+    """Why nothing is said of what these roofs would bound: a sentence, or none where there are
+    none.
+    """
     if not doubted:
         return []
     reasons = [f"{label(ceiling.tag)} ({_why_doubted(ceiling)})" for ceiling in doubted]
@@ -101,7 +124,9 @@ def _why_doubted(ceiling: Ceiling) -> str:
 
 
 def summary(run: Run, found: Mapping[str, Ceiling], notes: Iterable[str] = ()) -> list[str]:
-    """A few plain sentences: the best bandwidth, the ridge points, what sweeps told (``notes``), what went ill."""
+    """A few plain sentences: the best bandwidth, the ridge points, what sweeps told (``notes``),
+    what went ill.
+    """
     model = roofline(found.values())
     said = []
     if model.memory:
@@ -110,11 +135,18 @@ def summary(run: Run, found: Mapping[str, Ceiling], notes: Iterable[str] = ()) -
     said += no_verdict(model.doubted)
     if model.memory and model.compute:
         ridges = [f"{short(ridge(r.rate, model.memory.rate))} for {r.label}" for r in model.compute]
-        said.append(f"Ridge points over {model.memory.label}, in operations per byte: {', '.join(ridges)}.")
+        said.append(
+            f"Ridge points over {model.memory.label}, in operations per byte: {', '.join(ridges)}."
+        )
     said += [f"{note[0].upper()}{note[1:]}." for note in notes]
-    counts = {status: sum(m.status == status for m in run.measurements) for status in (OK, SKIPPED, FAILED)}
+    counts = {
+        status: sum(m.status == status for m in run.measurements)
+        for status in (OK, SKIPPED, FAILED)
+    }
     said.append(f"{counts[OK]} cases measured, {counts[SKIPPED]} skipped, {counts[FAILED]} failed.")
-    if failed := list(dict.fromkeys(f"{m.ceiling} ({m.backend})" for m in run.measurements if m.status == FAILED)):
+    if failed := list(
+        dict.fromkeys(f"{m.ceiling} ({m.backend})" for m in run.measurements if m.status == FAILED)
+    ):
         said.append(f"Failed: {', '.join(failed)}.")
     if run.status != COMPLETE:
         said.append("The run is partial: it was ended before every case had its turn.")
@@ -122,10 +154,17 @@ def summary(run: Run, found: Mapping[str, Ceiling], notes: Iterable[str] = ()) -
 
 
 def html(
-    run: Run, found: Mapping[str, Ceiling], svg: str, notes: Iterable[str] = (), sweeps: Iterable[Shown] = (),
-    layers: str = "", trust: Trust | None = None,
-) -> str:  # fmt: skip
-    """The report as one self-contained page; ``sweeps`` with their pictures, ``layers``: their section as HTML."""
+    run: Run,
+    found: Mapping[str, Ceiling],
+    svg: str,
+    notes: Iterable[str] = (),
+    sweeps: Iterable[Shown] = (),
+    layers: str = "",
+    trust: Trust | None = None,
+) -> str:
+    """The report as one self-contained page; ``sweeps`` with their pictures, ``layers``: their
+    section as HTML.
+    """
     device = run.device
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=escape(f"{device.name}, {run.started[:10]}"),
@@ -134,7 +173,9 @@ def html(
         partial="" if run.status == COMPLETE else '<p class="warn">This run is partial.</p>',
         trust=f'<p class="trust {trust.level}">{escape(trust.line)}</p>' if trust else "",
         summary="".join(f"<p>{escape(text)}</p>" for text in summary(run, found, notes)),
-        warnings="".join(f'<p class="warn">{escape(text)}</p>' for text in (*run.warnings, *run.damage)),
+        warnings="".join(
+            f'<p class="warn">{escape(text)}</p>' for text in (*run.warnings, *run.damage)
+        ),
         svg=svg[svg.index("<svg") :],
         sweeps="".join(map(_sweep, sweeps)),
         layers=layers,
@@ -176,7 +217,12 @@ def _reasons(rows: Iterable[Measurement]) -> str:
     if not missing:
         return "<p>None: every case was measured.</p>"
     named = (
-        (m.status, m.ceiling, f"{m.kernel}/{m.backend} {m.dtype}{f': {m.layer}' * bool(m.layer)}", m.reason)
+        (
+            m.status,
+            m.ceiling,
+            f"{m.kernel}/{m.backend} {m.dtype}{f': {m.layer}' * bool(m.layer)}",
+            m.reason,
+        )
         for m in missing
     )
     return _table(("status", "ceiling", "case", "reason"), named)
@@ -195,7 +241,9 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         "architecture": device.arch or "unknown",
         unit: device.units,
         "rated clock": si(device.clock_hz, "Hz"),
-        "last cache": f"{device.last_cache_bytes / 2**20:.4g} MiB" if device.last_cache_bytes else "unknown",
+        "last cache": f"{device.last_cache_bytes / 2**20:.4g} MiB"
+        if device.last_cache_bytes
+        else "unknown",
         "memory": si(device.memory_bytes, "B"),
         **device.facts,
         **run.versions,

@@ -1,4 +1,6 @@
-"""``python -m analysis.theory``: theoretical peaks of a named product, or of a CPU given by its numbers."""
+"""``python -m analysis.theory``: theoretical peaks of a named product, or of a CPU given by its
+numbers.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,15 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import NoReturn
 
-from analysis.tell.output import CLOSED, ReaderLeft, Unheard, error_line, heard, plain, replace_unprintable
+from analysis.tell.output import (
+    CLOSED,
+    ReaderLeft,
+    Unheard,
+    error_line,
+    heard,
+    plain,
+    replace_unprintable,
+)
 from analysis.theory.peaks import Peak, peaks
 from analysis.theory.products import GIVEN, cpu_device, find_products, products, spec_device
 from analysis.theory.tables import row_of, tables
@@ -23,7 +33,9 @@ COLUMNS = "  {:<{wide}}  {:>20}  {:>16}  {}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the peaks asked for; exit code 0, 2 after one line on bad input, 141 where the reader left."""
+    """Print the peaks asked for; exit code 0, 2 after one line on bad input, 141 where the reader
+    left.
+    """
     replace_unprintable()
     try:
         with heard():
@@ -50,12 +62,20 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    p = _Parser(prog="python -m analysis.theory", description="Theoretical peaks, with formula and source.")
-    p.add_argument("--spec", metavar="NAME", help="a named product, or part of its name; 'list' lists them")
-    p.add_argument("--core", metavar="NAME", help="a CPU core such as haswell or zen4; 'list' lists them")
+    p = _Parser(
+        prog="python -m analysis.theory", description="Theoretical peaks, with formula and source."
+    )
+    p.add_argument(
+        "--spec", metavar="NAME", help="a named product, or part of its name; 'list' lists them"
+    )
+    p.add_argument(
+        "--core", metavar="NAME", help="a CPU core such as haswell or zen4; 'list' lists them"
+    )
     p.add_argument("--cpu-cores", type=_count, metavar="N", help="cores of the CPU")
     p.add_argument("--clock", type=_hertz, metavar="HZ", help="clock of the CPU, such as 3.0e9")
-    p.add_argument("--memory", metavar="RATExBYTESxCHANNELS", help="transfers per second, such as 2666e6x8x6")
+    p.add_argument(
+        "--memory", metavar="RATExBYTESxCHANNELS", help="transfers per second, such as 2666e6x8x6"
+    )
     p.add_argument("--json", action="store_true", help="SI base units, for other tools")
     return p
 
@@ -91,7 +111,9 @@ def _answer(args: argparse.Namespace) -> None:
         found = peaks(device, row={**row_of(device), "memory_source": GIVEN})
         _print(device.name, {tag: p for tag, p in found.items() if p.limit}, args.json)
     else:
-        raise RidgelineError("nothing to compute: give --spec NAME, or --core, --cpu-cores and --clock, or --memory")
+        raise RidgelineError(
+            "nothing to compute: give --spec NAME, or --core, --cpu-cores and --clock, or --memory"
+        )
 
 
 def _product(text: str, as_json: bool) -> str:
@@ -104,15 +126,25 @@ def _product(text: str, as_json: bool) -> str:
 
 
 def ridges(found: dict[str, Peak]) -> dict[str, float]:
-    """Ridge point of each compute peak against main memory, in operations per byte, where both are known."""
+    """Ridge point of each compute peak against main memory, in operations per byte, where both are
+    known.
+    """
     memory = found["bandwidth/dram"].value if "bandwidth/dram" in found else None
-    return {t: p.value / memory for t, p in found.items() if memory and p.value and Tag.parse(t).quantity == COMPUTE}
+    return {
+        t: p.value / memory
+        for t, p in found.items()
+        if memory and p.value and Tag.parse(t).quantity == COMPUTE
+    }
 
 
 def _print(name: str, found: dict[str, Peak], as_json: bool) -> None:
     points = ridges(found)
     if as_json:
-        data = {"device": name, "peaks": {tag: asdict(p) for tag, p in found.items()}, "ridges": points}
+        data = {
+            "device": name,
+            "peaks": {tag: asdict(p) for tag, p in found.items()},
+            "ridges": points,
+        }
         print(json.dumps(data, indent=1))
         return
     sources = list(dict.fromkeys(p.source for p in found.values()))
@@ -121,7 +153,11 @@ def _print(name: str, found: dict[str, Peak], as_json: bool) -> None:
     for tag, peak in found.items():
         value = si(peak.value, peak.unit) if peak.value else f"<= {si(peak.limit, peak.unit)}"
         ridge = f"{short(points[tag])} {peak.unit[:-2]}/byte" if tag in points else ""
-        print(COLUMNS.format(tag, value, ridge, f"{peak.formula} [{sources.index(peak.source) + 1}]", wide=wide))
+        print(
+            COLUMNS.format(
+                tag, value, ridge, f"{peak.formula} [{sources.index(peak.source) + 1}]", wide=wide
+            )
+        )
     for number, source in enumerate(sources, 1):
         print(f"  [{number}] {source}")
 

@@ -10,12 +10,25 @@ from analysis.theory.peaks import Peak, peak_for
 from analysis.units import si
 from kernels.device import Device
 from probes.records.measurement import Measurement
-from probes.records.tag import BANDWIDTH, BANK_CONFLICT, INTENSITY, MAIN_MEMORY, READ, WORKING_SET, Sweep, Tag
+from probes.records.tag import (
+    BANDWIDTH,
+    BANK_CONFLICT,
+    INTENSITY,
+    MAIN_MEMORY,
+    READ,
+    WORKING_SET,
+    Sweep,
+    Tag,
+)
 
 TOLERANCE = {"cuda": 0.005, "cpu": 0.015}
-"""Share by which a rate may exceed the limit at the observed clock: how well each kind's clock can be read."""
+"""Share by which a rate may exceed the limit at the observed clock: how well each kind's clock can
+be read.
+"""
 PAST_CACHES = (INTENSITY, "stride", "gather", "threads", "blocks-per-sm", WORKING_SET)
-"""What sweeps go over whose every byte is read or written once a pass, from memory where caches do not hold it."""
+"""What sweeps go over whose every byte is read or written once a pass, from memory where caches do
+not hold it.
+"""
 DRAM = Tag(BANDWIDTH, MAIN_MEMORY)
 L1 = "l1"
 
@@ -33,13 +46,17 @@ class Excess:
     def sentence(self) -> str:
         """Both numbers, and where the limit comes from."""
         limit = si(self.peak.limit, self.peak.unit)
-        return f"above the physical limit: {si(self.rate, self.peak.unit)} of {limit} ({self.peak.formula})"
+        return (
+            f"above the physical limit: {si(self.rate, self.peak.unit)} of {limit} "
+            f"({self.peak.formula})"
+        )
 
 
 def excess(m: Measurement, device: Device) -> Excess | None:
     """How this measurement exceeds the physical limit at the observed clock; None if it does not.
 
-    A point of a sweep is held against what its loads or operations pass through, and against main memory.
+    A point of a sweep is held against what its loads or operations pass through, and against main
+    memory.
     """
     for rate, tag in _held(m, device) if m.rate else ():
         peak = peak_for(tag, device, m.clock_hz)
@@ -62,7 +79,8 @@ def _held(m: Measurement, device: Device) -> Iterator[tuple[float, str]]:
 
 
 def _passed(sweep: Sweep) -> Tag | None:
-    """The unit, or the memory inside the units, that all work of such a point passes through; None if unknown.
+    """The unit, or the memory inside the units, that all work of such a point passes through; None
+    if unknown.
 
     Stores pass the first cache at a rate of their own, which the tables do not hold.
     """
@@ -76,8 +94,8 @@ def _passed(sweep: Sweep) -> Tag | None:
 
 
 def _from_memory(m: Measurement, sweep: Sweep, device: Device) -> float:
-    """Bytes a second that memory delivered at least: whatever the last cache kept of a pass, it is no more than its
-    size. Nothing where that size is unknown."""
+    """Bytes a second that memory delivered at least: whatever the last cache kept of a pass, it is
+    no more than its size. Nothing where that size is unknown."""
     moved = m.bytes or 0.0
     if sweep.over == INTENSITY:
         moved = (m.work or 0.0) / (m.x or math.inf)

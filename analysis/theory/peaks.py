@@ -1,7 +1,7 @@
 """Theoretical peaks: what the silicon could do, with the formula and the source of every number.
 
-clock x units x operations per unit and clock. A measured device is looked up by compute capability or CPU core,
-never by its marketing name; what the tables do not hold is unknown, and stays unknown.
+clock x units x operations per unit and clock. A measured device is looked up by compute capability
+or CPU core, never by its marketing name; what the tables do not hold is unknown, and stays unknown.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ UNIT_NAMES = {"cuda": "SM", "cpu": "core"}
 
 @dataclass(frozen=True)
 class Peak:
-    """One theoretical peak. value: nominal, in ``unit``; None is unknown. limit: what no product of this kind exceeds
-    (equal to value, unless products differ). per_clock: operations or bytes per unit and clock, None for memory."""
+    """One theoretical peak. value: nominal, in ``unit``; None is unknown. limit: what no product of
+    this kind exceeds (equal to value, unless products differ). per_clock: operations or bytes per
+    unit and clock, None for memory."""
 
     value: float | None
     unit: str
@@ -33,10 +34,13 @@ class Peak:
     limit: float | None = None
 
 
-def peaks(device: Device, clock_hz: float | None = None, row: Mapping[str, Any] | None = None) -> dict[str, Peak]:
+def peaks(
+    device: Device, clock_hz: float | None = None, row: Mapping[str, Any] | None = None
+) -> dict[str, Peak]:
     """Every theoretical peak of a device by tag, at its rated clock (Hz) or at an observed one.
 
-    The clock is that of the units, so it leaves main memory's peak alone. ``row`` replaces the architecture's row.
+    The clock is that of the units, so it leaves main memory's peak alone. ``row`` replaces the
+    architecture's row.
     """
     row = row_of(device) if row is None else row
     found = {tag: _on_chip(device, row, tag, key, rate, clock_hz) for tag, key, rate in _rates(row)}
@@ -57,7 +61,12 @@ def _rates(row: Mapping[str, Any]) -> Iterator[tuple[str, str, float]]:
 
 
 def _on_chip(
-    device: Device, row: Mapping[str, Any], tag: str, key: str, per_clock: float, clock_hz: float | None
+    device: Device,
+    row: Mapping[str, Any],
+    tag: str,
+    key: str,
+    per_clock: float,
+    clock_hz: float | None,
 ) -> Peak:
     unit = unit_of(tag)
     clock = clock_hz or row.get("clocks", {}).get(key) or device.clock_hz
@@ -75,7 +84,11 @@ def _dram(device: Device, row: Mapping[str, Any]) -> Peak:
     transfers, clock, bits = device.memory_transfers, device.memory_clock_hz, device.memory_bus_bits
     if not (transfers and clock and bits):
         return Peak(None, "B/s", "unknown: the memory's clock and width cannot be read here", "")
-    rate = f"{clock / 1e6:g} MT/s" if transfers == 1 else f"{transfers} transfers/clk x {clock / 1e6:g} MHz"
+    rate = (
+        f"{clock / 1e6:g} MT/s"
+        if transfers == 1
+        else f"{transfers} transfers/clk x {clock / 1e6:g} MHz"
+    )
     source = row.get("memory_source", "memory clock and bus width as the device reports them")
     value = transfers * clock * bits / 8
     return Peak(value, "B/s", f"{rate} x {bits} bits / 8", source, None, value)
@@ -84,8 +97,9 @@ def _dram(device: Device, row: Mapping[str, Any]) -> Peak:
 def peak_for(tag: str, device: Device, clock_hz: float | None = None) -> Peak | None:
     """The peak that bounds a measured tag; None where the tables know none.
 
-    Variants and formats (``/e5m2``) share their main tag's peak; ``/1core`` has one core's. wmma, mma and wgmma are
-    ways to the tensor cores, their ``_sp`` forms to the sparse rate; a vendor's gemm may use the fastest dense unit.
+    Variants and formats (``/e5m2``) share their main tag's peak; ``/1core`` has one core's. wmma,
+    mma and wgmma are ways to the tensor cores, their ``_sp`` forms to the sparse rate; a vendor's
+    gemm may use the fastest dense unit.
     """
     measured = Tag.parse(tag)
     main = str(measured.whole)

@@ -1,6 +1,7 @@
 """Devices nobody measured: a named product, or a CPU and a memory given by their numbers.
 
-They go through the same arithmetic as a measured device; only here does a product's name mean anything.
+They go through the same arithmetic as a measured device; only here does a product's name mean
+anything.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ def products() -> dict[str, Any]:
 
 
 def find_products(text: str) -> list[str]:
-    """Products that ``text`` may mean, in the table's order. Raises RidgelineError if there is none.
+    """Products that ``text`` may mean, in the table's order. Raises RidgelineError if there is
+    none.
 
-    The one of that name; else those whose names have all its words (``A100``); else its letters (``2080ti``).
+    The one of that name; else those whose names have all its words (``A100``); else its letters
+    (``2080ti``).
     """
     wanted, known = _words(text), {name: _words(name) for name in products()}
     same = [name for name, words in known.items() if words == wanted]
@@ -42,10 +45,14 @@ def _words(name: str) -> list[str]:
 
 
 def spec_device(name: str) -> tuple[Device, dict[str, Any]]:
-    """A named product as a device, and its architecture's row with what this product's own row says put in."""
+    """A named product as a device, and its architecture's row with what this product's own row says
+    put in.
+    """
     spec = products()[name]
     rate, bits = spec["memory"]
-    device = Device("cuda", 0, name, spec["cc"], spec["sms"], spec["clock"], rate, bits, memory_transfers=1)
+    device = Device(
+        "cuda", 0, name, spec["cc"], spec["sms"], spec["clock"], rate, bits, memory_transfers=1
+    )
     return device, _product_row(spec, tables()["cuda"][spec["cc"]])
 
 
@@ -54,7 +61,9 @@ def _product_row(spec: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, A
     clock = spec.get("tensor_clock")
     return {
         **row,
-        "tensor": {key: ops * spec["share"] if key in varying else ops for key, ops in tensor.items()},
+        "tensor": {
+            key: ops * spec["share"] if key in varying else ops for key, ops in tensor.items()
+        },
         "varies": (),
         "clocks": {key: clock for key in tensor if clock and key != "fp64"},
         "source": [spec["source"], *row["source"]],
@@ -62,8 +71,12 @@ def _product_row(spec: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, A
     }
 
 
-def cpu_device(core: str | None, cores: int | None, clock: float | None, memory: str | None) -> Device:
-    """A CPU given by its numbers (clock in Hz). Raises RidgelineError for an unknown core or a missing number."""
+def cpu_device(
+    core: str | None, cores: int | None, clock: float | None, memory: str | None
+) -> Device:
+    """A CPU given by its numbers (clock in Hz). Raises RidgelineError for an unknown core or a
+    missing number.
+    """
     known = tables()["cpu"]
     if core and core not in known:
         raise RidgelineError(f"no CPU core is called {core!r}; --core list shows all {len(known)}")
@@ -77,7 +90,9 @@ def cpu_device(core: str | None, cores: int | None, clock: float | None, memory:
 
 
 def parse_memory(text: str) -> tuple[float, int]:
-    """Transfers per second, and width in bits of all channels, of ``2666e6x8x6``. Raises RidgelineError."""
+    """Transfers per second, and width in bits of all channels, of ``2666e6x8x6``. Raises
+    RidgelineError.
+    """
     try:
         rate, width, channels = (float(part) for part in text.split("x"))
     except ValueError:

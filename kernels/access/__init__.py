@@ -1,4 +1,6 @@
-"""Access to memory that is no plain stream, on CPUs and GPUs: ``work`` says what is asked, ``cpu`` and ``cuda`` how."""
+"""Access to memory that is no plain stream, on CPUs and GPUs: ``work`` says what is asked, ``cpu``
+and ``cuda`` how.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,11 @@ COPY = _kernel("copy")
 """Copies ``n`` elements likewise."""
 
 STRIDE = _kernel("stride")
-"""Reads every ``x``-th of ``n`` elements, one at a time. Its bytes are those of the elements read, no others."""
+"""Reads every ``x``-th of ``n`` elements, one at a time. Its bytes are those of the elements read,
+no others.
+"""
 
 GATHER = _kernel("gather")
-"""Reads ``n`` elements in segments of ``x`` bytes, each segment once, in an order without a pattern."""
+"""Reads ``n`` elements in segments of ``x`` bytes, each segment once, in an order without a
+pattern.
+"""

@@ -1,4 +1,6 @@
-"""Strides and scattered segments in the CPU's memory: scalar loads, and whole segments by the widest loads that fit."""
+"""Strides and scattered segments in the CPU's memory: scalar loads, and whole segments by the
+widest loads that fit.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 
 LINE = 64  # bytes
 SUMS = 8  # accumulators: enough to hide the latency of an addition
-TRIPS = 128  # of SUMS additions between two moves into doubles: fp32 sums of small integers stay exact
+# of SUMS additions between two moves into doubles: fp32 sums of small integers stay exact
+TRIPS = 128
 _PATTERN = Spec(r"v?mov[aus]?p?[sd]+|v?add[ps][sd]|ldp|ldr|ld1|fadd")
 
 
@@ -43,14 +46,19 @@ def stride(device: Device, dtype: str, params: Mapping[str, Any], queue: Team) -
 
 
 def gather(device: Device, dtype: str, params: Mapping[str, Any], queue: Team) -> CpuLaunch:
-    """``threads`` threads that read each segment of ``x`` bytes once between them, in the order of ``places``."""
+    """``threads`` threads that read each segment of ``x`` bytes once between them, in the order of
+    ``places``.
+    """
     n, segment, threads = params["n"], params["x"], params["threads"]
     count = bits(dtype, n, segment)
     lanes = min(unit_of(device).lanes(ITEMSIZE[dtype]), segment // ITEMSIZE[dtype])
     edges = _edges(1 << count, threads, SUMS)
     held = _filled(n, dtype, threads, queue)
     out = np.zeros((threads, SUMS * LINE // 8), np.float64)
-    rows = [[held.ctypes.data, a, b - a, row.ctypes.data] for (a, b), row in zip(edges, out, strict=True)]
+    rows = [
+        [held.ctypes.data, a, b - a, row.ctypes.data]
+        for (a, b), row in zip(edges, out, strict=True)
+    ]
     native = _scattered(lanes, segment // (lanes * ITEMSIZE[dtype]), count)
     return CpuLaunch(native, rows, queue, [held, out], _total, _PATTERN)
 
@@ -60,9 +68,14 @@ def _total(buffers: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _edges(count: int, threads: int, block: int) -> list[tuple[int, int]]:
-    """Ranges of whole blocks, one for each thread. Raises KernelError where a block would be cut or a thread idle."""
+    """Ranges of whole blocks, one for each thread. Raises KernelError where a block would be cut or
+    a thread idle.
+    """
     if count % block or count < block * threads:
-        raise KernelError(f"{count} places on {threads} threads: take a multiple of {block}, {block * threads} or more")
+        raise KernelError(
+            f"{count} places on {threads} threads: take a multiple of {block}, "
+            f"{block * threads} or more"
+        )
     return list(pairwise(count // block * t // threads * block for t in range(threads + 1)))
 
 
@@ -76,19 +89,32 @@ def _filled(n: int, dtype: str, threads: int, queue: Team) -> np.ndarray:
 
 @cache
 def _strided(dtype: str) -> Native:
-    """The stride is known only at run time: no compiler can turn the scalar loads of stride 1 into vectors."""
-    kind, wide, i64 = (ir.FloatType() if dtype == "fp32" else ir.DoubleType()), ir.DoubleType(), ir.IntType(64)
+    """The stride is known only at run time: no compiler can turn the scalar loads of stride 1 into
+    vectors.
+    """
+    kind, wide, i64 = (
+        (ir.FloatType() if dtype == "fp32" else ir.DoubleType()),
+        ir.DoubleType(),
+        ir.IntType(64),
+    )
 
     def emit(b: IRBuilder, arguments: Value, repeat: Value) -> None:
-        base, out = (load_argument(b, arguments, k, t.as_pointer()) for k, t in ((0, kind), (3, wide)))
+        base, out = (
+            load_argument(b, arguments, k, t.as_pointer()) for k, t in ((0, kind), (3, wide))
+        )
         count, step = load_argument(b, arguments, 1), load_argument(b, arguments, 2)
 
         def block(first: Value, totals: Sequence[Value]) -> list[Any]:
             def trip(i: Any, sums: Sequence[Value]) -> list[Any]:
                 at = [b.mul(b.add(b.add(first, i), ir.Constant(i64, k)), step) for k in range(SUMS)]
-                return [b.fadd(old, b.load(b.gep(base, [place]))) for old, place in zip(sums, at, strict=True)]
+                return [
+                    b.fadd(old, b.load(b.gep(base, [place])))
+                    for old, place in zip(sums, at, strict=True)
+                ]
 
-            parts = loop(b, ir.Constant(i64, SUMS * TRIPS), SUMS, [ir.Constant(kind, 0.0)] * SUMS, trip)
+            parts = loop(
+                b, ir.Constant(i64, SUMS * TRIPS), SUMS, [ir.Constant(kind, 0.0)] * SUMS, trip
+            )
             exact = [b.fpext(part, wide) if dtype == "fp32" else part for part in parts]
             return [b.fadd(old, part) for old, part in zip(totals, exact, strict=True)]
 
@@ -114,11 +140,19 @@ def _scattered(lanes: int, per_segment: int, number_bits: int) -> Native:
 
         def visit(i: Any, sums: Sequence[Value]) -> list[Any]:
             visits = [b.add(b.add(first, i), ir.Constant(i64, k)) for k in range(group)]
-            starts = [b.mul(_place(b, v, number_bits), ir.Constant(i64, per_segment)) for v in visits]
+            starts = [
+                b.mul(_place(b, v, number_bits), ir.Constant(i64, per_segment)) for v in visits
+            ]
             if per_segment > SUMS:
-                long = lambda k, old: _added(b, base, [b.add(starts[0], _plus(b, k, j)) for j in range(SUMS)], old)  # noqa: E731
-                return loop(b, ir.Constant(i64, per_segment), SUMS, sums, long)
-            return _added(b, base, [_plus(b, s, k) for s in starts for k in range(per_segment)], sums)
+
+                def elements(k: Any, old: Sequence[Value]) -> list[Any]:
+                    places = [b.add(starts[0], _plus(b, k, j)) for j in range(SUMS)]
+                    return _added(b, base, places, old)
+
+                return loop(b, ir.Constant(i64, per_segment), SUMS, sums, elements)
+            return _added(
+                b, base, [_plus(b, s, k) for s in starts for k in range(per_segment)], sums
+            )
 
         def one_pass(*_: Any) -> list[Any]:
             _store(b, out, loop(b, count, group, zero, visit))

@@ -23,23 +23,36 @@ SOURCE = Path(__file__).with_name("access.cu")
 BLOCK = 256
 VECTOR, ELEMENT = 16, 4  # bytes of the widest load, and of an element of a stride
 PIECES, IN_FLIGHT = 8, 64
-"""Pieces, and bytes, that a thread of a read loads before it uses the first: enough for memory to be the limit.
+"""Pieces, and bytes, that a thread of a read loads before it uses the first: enough for memory to
+be the limit.
 
 With more the compiler begins to add before it has sent all loads."""
 COPIED = 16  # bytes a thread of a copy has in flight: as the best shape of the copying stream
-RESIDENT_VECS = 2  # of a thread where the number of blocks is the question: the ladder begins low and saturates
+# of a thread where the number of blocks is the question: the ladder begins low and saturates
+RESIDENT_VECS = 2
 PER_WIDTH = {4: r"(?!.*\.(64|128))", 8: r".*\.64", 16: r".*\.128"}
 NO_L1_SINCE = 7.0  # ld.L1::no_allocate: PTX ISA, "ld"
 
 
 def shape(op: str, piece: int) -> dict[str, int]:
     """Threads of a block, and pieces of so many bytes in flight in each."""
-    return {"block": BLOCK, "vecs": COPIED // piece if op == "copy" else min(PIECES, IN_FLIGHT // piece)}
+    return {
+        "block": BLOCK,
+        "vecs": COPIED // piece if op == "copy" else min(PIECES, IN_FLIGHT // piece),
+    }
 
 
 def resident(device: Device, x: int) -> dict[str, int]:
-    """The params that put ``x`` blocks on each multiprocessor, no more: a grid of one wave that strides."""
-    return {"width": VECTOR, "block": BLOCK, "vecs": RESIDENT_VECS, "x": x, "blocks": x * device.units}
+    """The params that put ``x`` blocks on each multiprocessor, no more: a grid of one wave that
+    strides.
+    """
+    return {
+        "width": VECTOR,
+        "block": BLOCK,
+        "vecs": RESIDENT_VECS,
+        "x": x,
+        "blocks": x * device.units,
+    }
 
 
 def missing(device: Device, x: int) -> str:
@@ -51,18 +64,24 @@ def missing(device: Device, x: int) -> str:
 
 
 def width(op: str, params: Mapping[str, Any]) -> int:
-    """Bytes of one load: as asked, an element of a stride, or as much of a segment as one load can take."""
+    """Bytes of one load: as asked, an element of a stride, or as much of a segment as one load can
+    take.
+    """
     if op == "stride":
         return ELEMENT
     return min(VECTOR, params["x"]) if op == "gather" else params["width"]
 
 
 def chunks(op: str, dtype: str, params: Mapping[str, Any]) -> int:
-    """Chunks of ``block`` x ``vecs`` pieces in the array. Raises KernelError where a chunk would be cut."""
+    """Chunks of ``block`` x ``vecs`` pieces in the array. Raises KernelError where a chunk would be
+    cut.
+    """
     read = params["n"] // (params["x"] if op == "stride" else 1)
     chunk = params["block"] * params["vecs"] * width(op, params) // ITEMSIZE[dtype]
     if read % chunk or params["n"] > 1 << 31:
-        raise KernelError(f"access to {read} of {params['n']} elements: take a multiple of {chunk}, 2**31 at most")
+        raise KernelError(
+            f"access to {read} of {params['n']} elements: take a multiple of {chunk}, 2**31 at most"
+        )
     return read // chunk
 
 
@@ -78,15 +97,24 @@ def defines(device: Device, op: str, dtype: str, params: Mapping[str, Any]) -> d
     if op == "gather":
         count = bits(dtype, params["n"], params["x"])
         found |= {"SEGMENT": params["x"], "BITS": count, "SHIFT": shift(count)}
-        found |= {name: f"{factor}u" for name, factor in zip(("FIRST_FACTOR", "SECOND_FACTOR"), FACTORS, strict=True)}
+        found |= {
+            name: f"{factor}u"
+            for name, factor in zip(("FIRST_FACTOR", "SECOND_FACTOR"), FACTORS, strict=True)
+        }
     return found
 
 
 def audit(cubin: Cubin, op: str, dtype: str, params: Mapping[str, Any], work: Work) -> Audit:
-    """The loop must hold just the loads (and stores) of the right width whose bytes are declared."""
+    """The loop must hold just the loads (and stores) of the right width whose bytes are
+    declared.
+    """
     per_warp, kinds = width(op, params) * sass.WARP, "(LDG|STG)" if op == "copy" else "LDG"
     trips = chunks(op, dtype, params) * params["block"] / sass.WARP
-    return sass.audit(cubin, sass.Spec(kinds + PER_WIDTH[width(op, params)], per_warp, trips), Work(flops=work.bytes))
+    return sass.audit(
+        cubin,
+        sass.Spec(kinds + PER_WIDTH[width(op, params)], per_warp, trips),
+        Work(flops=work.bytes),
+    )
 
 
 def build(op: str, device: Device, dtype: str, params: Mapping[str, Any]) -> Cubin:
@@ -96,10 +124,14 @@ def build(op: str, device: Device, dtype: str, params: Mapping[str, Any]) -> Cub
 
 def prepare(op: str, device: Device, dtype: str, params: Mapping[str, Any]) -> None:
     """Compile and disassemble into the cache."""
-    audit(build(op, device, dtype, params), op, dtype, params, access_work.work(op, dtype, **params))
+    audit(
+        build(op, device, dtype, params), op, dtype, params, access_work.work(op, dtype, **params)
+    )
 
 
-def raw(op: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) -> cuda.CudaLaunch:
+def raw(
+    op: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Stream
+) -> cuda.CudaLaunch:
     """A launch of ``access.cu``; ``blocks`` (default: one for each chunk) stride over the array."""
     parts, n = chunks(op, dtype, params), params["n"]
     blocks = min(parts, params.get("blocks", parts))
@@ -118,7 +150,9 @@ def raw(op: str, device: Device, dtype: str, params: Mapping[str, Any], queue: S
             return target.download_at(*pattern.sample_starts(n, ITEMSIZE[dtype]))
         return np.array([sums.download().sum()])
 
-    return cuda.CudaLaunch(queue, enqueue, buffers, result, lambda work: audit(cubin, op, dtype, params, work))
+    return cuda.CudaLaunch(
+        queue, enqueue, buffers, result, lambda work: audit(cubin, op, dtype, params, work)
+    )
 
 
 def _buffers(op: str, dtype: str, n: int, blocks: int, queue: Stream) -> list[Buffer]:

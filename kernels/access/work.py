@@ -1,7 +1,9 @@
-"""Access to memory that is no plain stream: narrow elements, strides, scattered segments. Real layers do all three.
+"""Access to memory that is no plain stream: narrow elements, strides, scattered segments. Real
+layers do all three.
 
-Bytes are USEFUL bytes, those the operation asked for: a stride of 8 that makes memory deliver eight times as much shows
-as an eighth of the rate. Every kernel reads each of its elements exactly once a repetition, so one sum checks it.
+Bytes are USEFUL bytes, those the operation asked for: a stride of 8 that makes memory deliver eight
+times as much shows as an eighth of the rate. Every kernel reads each of its elements exactly once a
+repetition, so one sum checks it.
 """
 
 from __future__ import annotations
@@ -14,23 +16,32 @@ from kernels import pattern
 from kernels.base import ITEMSIZE, KernelError, Work
 
 FACTORS = (0x9E3779B1, 0x85EBCA77)
-"""Odd, so that multiplying by them modulo a power of two loses nothing; the first is 2**32 over the golden ratio."""
+"""Odd, so that multiplying by them modulo a power of two loses nothing; the first is 2**32 over the
+golden ratio.
+"""
 
 
 def bits(dtype: str, n: int, segment: int) -> int:
-    """Bits that number the segments of ``segment`` bytes in ``n`` elements. Raises KernelError for part segments."""
+    """Bits that number the segments of ``segment`` bytes in ``n`` elements. Raises KernelError for
+    part segments.
+    """
     size = n * ITEMSIZE[dtype]
     count = size // segment
     if size % segment or count < 4 or count & (count - 1) or count >= 1 << 32:
-        raise KernelError(f"a gather of {size} bytes in segments of {segment}: take a power of two, 4 segments or more")
+        raise KernelError(
+            f"a gather of {size} bytes in segments of {segment}: take a power of two, 4 "
+            "segments or more"
+        )
     return count.bit_length() - 1
 
 
 def places(number_bits: int, visits: np.ndarray) -> np.ndarray:
-    """Which segment each visit of a gather reads: a bijection of ``number_bits``-bit numbers without a pattern.
+    """Which segment each visit of a gather reads: a bijection of ``number_bits``-bit numbers
+    without a pattern.
 
-    Two multiplications by odd numbers around an exclusive-or with the number shifted right, each of them reversible:
-    neither a list of indices, which would be traffic too, nor an even step, which prefetchers would learn.
+    Two multiplications by odd numbers around an exclusive-or with the number shifted right, each of
+    them reversible: neither a list of indices, which would be traffic too, nor an even step, which
+    prefetchers would learn.
     """
     mask = np.uint64((1 << number_bits) - 1)
     first, second = (np.uint64(factor) for factor in FACTORS)
@@ -45,7 +56,9 @@ def shift(number_bits: int) -> int:
 
 
 def strided_total(dtype: str, n: int, stride: int) -> float:
-    """Sum of every ``stride``-th of ``n`` elements, exact. The pattern's prime length makes it visit the whole tile."""
+    """Sum of every ``stride``-th of ``n`` elements, exact. The pattern's prime length makes it
+    visit the whole tile.
+    """
     count = -(-n // stride)
     rest = pattern.values(dtype, 0, np.arange(count % pattern.LENGTH) * stride).astype(np.float64)
     return count // pattern.LENGTH * pattern.total(dtype, 0, pattern.LENGTH) + float(rest.sum())
@@ -57,7 +70,9 @@ def useful_bytes(dtype: str, n: int) -> float:
 
 
 def work(op: str, dtype: str, n: int, x: int = 1, **_: Any) -> Work:
-    """One pass of ``op`` over ``n`` elements: a stride of ``x`` reads every ``x``-th, a copy writes them, too."""
+    """One pass of ``op`` over ``n`` elements: a stride of ``x`` reads every ``x``-th, a copy writes
+    them, too.
+    """
     if op == "stride":
         return Work(bytes=useful_bytes(dtype, n // x))
     arrays = 2 if op == "copy" else 1
@@ -65,7 +80,9 @@ def work(op: str, dtype: str, n: int, x: int = 1, **_: Any) -> Work:
 
 
 def reference(op: str, dtype: str, repeat: int, n: int, x: int = 1, **_: Any) -> np.ndarray:
-    """The sum of what is read, shape (1,); of a copy, those elements of the target that a check looks at."""
+    """The sum of what is read, shape (1,); of a copy, those elements of the target that a check
+    looks at.
+    """
     if op == "copy":
         return pattern.values(dtype, 0, pattern.sample_indices(n, ITEMSIZE[dtype]))
     total = strided_total(dtype, n, x) if op == "stride" else pattern.total(dtype, 0, n)

@@ -31,10 +31,14 @@ def _kernel(op: str, reference: Callable[..., np.ndarray], check_repeat: int = 1
 
 
 READ = _kernel("read", read_reference, check_repeat=3)
-"""Reads ``x`` bytes a repetition in each of ``readers`` places (cores or blocks): ``pass_bytes`` together."""
+"""Reads ``x`` bytes a repetition in each of ``readers`` places (cores or blocks): ``pass_bytes``
+together.
+"""
 
 WRITE, COPY = (_kernel(op, moved_reference(op)) for op in ("write", "copy"))
-"""The same with stores, which first bring a line into the cache; ``x`` is a copy's source and target together."""
+"""The same with stores, which first bring a line into the cache; ``x`` is a copy's source and
+target together.
+"""
 
 BANKS = Kernel(
     "bank_conflict",
@@ -45,4 +49,6 @@ BANKS = Kernel(
     footprint=no_memory,
     prepare=cuda.prepare,
 )
-"""Loads of 4 bytes from shared memory, ``x`` lanes of a warp on each bank: what a stride of ``x`` words costs."""
+"""Loads of 4 bytes from shared memory, ``x`` lanes of a warp on each bank: what a stride of ``x``
+words costs.
+"""

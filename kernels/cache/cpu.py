@@ -1,7 +1,9 @@
-"""Working sets on the CPU: passes over a buffer of each core's own, with whole vector registers and plain stores.
+"""Working sets on the CPU: passes over a buffer of each core's own, with whole vector registers and
+plain stores.
 
-The loop over a set does nothing but move and count, or loads that wait for the last cache find a core's window full of
-other work. Stores are plain: those that bypass the cache would measure memory at every size.
+The loop over a set does nothing but move and count, or loads that wait for the last cache find a
+core's window full of other work. Stores are plain: those that bypass the cache would measure memory
+at every size.
 """
 
 from __future__ import annotations
@@ -27,9 +29,16 @@ from kernels.pattern import FLOATS
 if TYPE_CHECKING:
     from llvmlite.ir import IRBuilder, Value
 
-STEPS = 8  # registers a trip moves of each array; of a read, as many sums: enough to hide the latency of an addition
-WORDS = {"fp64": np.int64, "fp32": np.int32}  # a read adds integers: some cores add floats at half the rate they load
-PATTERNS = {"read": r"v?padd[dq]|add"} | dict.fromkeys(("write", "copy"), r"v?mov([au]p|dq)\w+|st[pr]|st1")
+# registers a trip moves of each array; of a read, as many sums: enough to hide the latency of an
+# addition
+STEPS = 8
+WORDS = {
+    "fp64": np.int64,
+    "fp32": np.int32,
+}  # a read adds integers: some cores add floats at half the rate they load
+PATTERNS = {"read": r"v?padd[dq]|add"} | dict.fromkeys(
+    ("write", "copy"), r"v?mov([au]p|dq)\w+|st[pr]|st1"
+)
 
 
 class CacheLaunch(CpuLaunch):
@@ -41,13 +50,20 @@ class CacheLaunch(CpuLaunch):
         return replace(found, problem=found.problem.replace("operations", "bytes"))
 
 
-def build(op: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Team) -> CacheLaunch:
-    """``readers`` threads, each passing over ``x`` bytes of its own (a copy's two arrays together)."""
+def build(
+    op: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Team
+) -> CacheLaunch:
+    """``readers`` threads, each passing over ``x`` bytes of its own (a copy's two arrays
+    together).
+    """
     unit, threads = unit_of(device, integers=op == "read"), params["readers"]
     kind = WORDS[dtype] if op == "read" else FLOATS[dtype]
     size, trip = params["x"] // ARRAYS[op], STEPS * unit.bits // 8
     if size % trip or not size:
-        raise KernelError(f"a {op} of a working set of {params['x']} bytes: take a multiple of {trip * ARRAYS[op]}")
+        raise KernelError(
+            f"a {op} of a working set of {params['x']} bytes: take a multiple of "
+            f"{trip * ARRAYS[op]}"
+        )
     buffers = [on_large_pages(params["x"]).view(kind) for _ in range(threads)]
     sums = np.zeros((threads, trip // ITEMSIZE[dtype]), kind)
     queue.spread(lambda t: _fill(buffers[t], op, dtype) if t < threads else None)
@@ -56,7 +72,9 @@ def build(op: str, device: Device, dtype: str, params: Mapping[str, Any], queue:
         pack([b.ctypes.data, b.ctypes.data + half, size * 8 // unit.bits, out.ctypes.data])
         for b, out in zip(buffers, sums, strict=True)
     ]
-    counted = op == "read" or "asimd" not in device.features  # Arm's loads and stores do not name their width
+    counted = (
+        op == "read" or "asimd" not in device.features
+    )  # Arm's loads and stores do not name their width
     spec = asm.Spec(PATTERNS[op], 16.0 if counted else 0.0, threads * size / trip)
     result = _total if op == "read" else lambda held: _targets(held[:-1], size // ITEMSIZE[dtype])
     return CacheLaunch(_native(unit, op, dtype), rows, queue, [*buffers, sums], result, spec)
@@ -105,7 +123,14 @@ def _native(unit: Vector, op: str, dtype: str) -> Native:
 
 
 def _move(
-    b: IRBuilder, unit: Vector, op: str, kind: Any, source: Any, target: Any, places: Sequence[Any], sums: Sequence[Any]
+    b: IRBuilder,
+    unit: Vector,
+    op: str,
+    kind: Any,
+    source: Any,
+    target: Any,
+    places: Sequence[Any],
+    sums: Sequence[Any],
 ) -> list[Any]:
     """One trip: all registers are loaded, then all added or stored."""
     written = ir.Constant(kind, [pattern.WRITTEN] * kind.count) if op == "write" else None

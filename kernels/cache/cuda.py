@@ -19,15 +19,27 @@ from kernels.device import Device
 
 SOURCE = Path(__file__).with_name("cache.cu")
 VECTOR = 16  # bytes of one load
-SM_SHAPE = {"block": 1024, "per_sm": 1, "unroll": 4}  # of several blocks, one's miss would be the others' hit
+SM_SHAPE = {
+    "block": 1024,
+    "per_sm": 1,
+    "unroll": 4,
+}  # of several blocks, one's miss would be the others' hit
 SMALL_BLOCK = 512  # threads on a set smaller than a chunk of that shape, which they load in one go
-GRID_SHAPE = {"block": 256, "per_sm": 8, "unroll": 8, "visits": 4}  # many small blocks never wait for one another
+GRID_SHAPE = {
+    "block": 256,
+    "per_sm": 8,
+    "unroll": 8,
+    "visits": 4,
+}  # many small blocks never wait for one another
 UNROLL = 8  # loads in flight from shared memory
 SHARED_BLOCK, SHARED_BLOCKS, SHARED_BYTES = 1024, 2, 16 << 10
 BANK_BYTES, WAYS = 4096, (1, 2, 4, 8, 16, 32)
 SM_SIZES = [k << 10 for k in (16, 24, 32, 40, 48, 56, 64, 128, 192, 256, 320, 384, 512, 768, 1024)]
-"""The smallest L1 that a device reports (64 KiB) holds three, also of the half that a short run takes."""
-SMALLEST_SHARE = 8  # of the L2: where blocks often read one line at once, requests are merged before they reach it
+"""The smallest L1 that a device reports (64 KiB) holds three, also of the half that a short run
+takes.
+"""
+# of the L2: where blocks often read one line at once, requests are merged before they reach it
+SMALLEST_SHARE = 8
 MULTIPLE = 1024 * VECTOR * 8  # bytes: whole chunks, and visits, of either shape
 PAST_CACHE = 4
 
@@ -54,7 +66,8 @@ def points(device: Device) -> Iterator[Point]:
 
 
 def grid_sizes(device: Device) -> Iterator[tuple[int, bool]]:
-    """Sets of the whole device, four an octave (two in a short run), to well past the L2 where there is room.
+    """Sets of the whole device, four an octave (two in a short run), to well past the L2 where
+    there is room.
 
     Each once: where the L2 is small, whole chunks lie farther apart than a quarter of an octave.
     """
@@ -86,7 +99,14 @@ def _shared(device: Device, mode: str, x: int) -> dict[str, Any]:
     """x: bytes of the set that each block reads UNROLL times, or the lanes that share a bank."""
     blocks = device.units * SHARED_BLOCKS
     moved = SHARED_BLOCK * UNROLL * (VECTOR if mode == "shared" else 4) * blocks
-    params = {"x": x, "mode": mode, "block": SHARED_BLOCK, "unroll": UNROLL, "blocks": blocks, "pass_bytes": moved}
+    params = {
+        "x": x,
+        "mode": mode,
+        "block": SHARED_BLOCK,
+        "unroll": UNROLL,
+        "blocks": blocks,
+        "pass_bytes": moved,
+    }
     return params | ({"readers": blocks * UNROLL} if mode == "shared" else {"reads": UNROLL})
 
 
@@ -95,7 +115,12 @@ def defines(params: Mapping[str, Any]) -> dict[str, object]:
     mode = params["mode"]
     common: dict[str, object] = {"BLOCK": params["block"], "UNROLL": params["unroll"]}
     if mode in ("sm", "grid", *MOVES):
-        together = {"LOAD": ".cg", "TOGETHER": 1, "VISITS": params.get("visits"), "SLOTS": params["blocks"]}
+        together = {
+            "LOAD": ".cg",
+            "TOGETHER": 1,
+            "VISITS": params.get("visits"),
+            "SLOTS": params["blocks"],
+        }
         moves = {f"OP_{mode.upper()}": 1, "WRITTEN": f"{WRITTEN_BITS}u"} if mode in MOVES else {}
         return common | {"MODE_GLOBAL": 1} | ({"LOAD": ".ca"} if mode == "sm" else together) | moves
     if mode == "shared":
@@ -126,11 +151,19 @@ def raw(device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) ->
     size, copies = BANK_BYTES if mode == "banks" else params["x"], params.get("copies", 1)
     with collected() as buffers:
         kind: Any = np.float64 if mode in MOVES else np.uint32
-        sizes = (copies * size // np.dtype(kind).itemsize, kind), (block * blocks, np.uint32), (2 * blocks, np.uint64)
+        sizes = (
+            (copies * size // np.dtype(kind).itemsize, kind),
+            (block * blocks, np.uint32),
+            (2 * blocks, np.uint64),
+        )
         for count, each in sizes:
             buffers.append(Buffer(count, each, queue))
         held, sums, clocks = buffers
-        held.repeat(pattern.tile("fp64", 0) if mode in MOVES else words(min(copies * size // 4, WORD_LENGTH)))
+        held.repeat(
+            pattern.tile("fp64", 0)
+            if mode in MOVES
+            else words(min(copies * size // 4, WORD_LENGTH))
+        )
     chunks = size // ARRAYS.get(mode, 1) // (block * VECTOR * params["unroll"])
     reads = 1 if mode in OPCODES else chunks
     pointers = [buffer.pointer for buffer in buffers]
@@ -147,7 +180,9 @@ def raw(device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) ->
     def result() -> np.ndarray:
         return _target(held, mode) if mode in MOVES else np.array([_word_sum(sums)], np.float64)
 
-    return cuda.CudaLaunch(queue, enqueue, [held, sums], result, lambda work: audit(cubin, params, work), clocks)
+    return cuda.CudaLaunch(
+        queue, enqueue, [held, sums], result, lambda work: audit(cubin, params, work), clocks
+    )
 
 
 def _word_sum(sums: Buffer) -> int:
@@ -155,7 +190,9 @@ def _word_sum(sums: Buffer) -> int:
 
 
 def _target(held: Buffer, op: str) -> np.ndarray:
-    """Samples of what a write or a copy left; a copy's target held other elements of the pattern before."""
+    """Samples of what a write or a copy left; a copy's target held other elements of the pattern
+    before.
+    """
     n = held.count // ARRAYS[op]
     starts, width = pattern.sample_starts(n, ITEMSIZE["fp64"])
     return held.download_at(starts + held.count - n, width)

@@ -33,10 +33,14 @@ def read_work(dtype: str, pass_bytes: int, **_: Any) -> Work:
     return Work(0, pass_bytes)
 
 
-def read_reference(dtype: str, repeat: int, x: int, readers: int, copies: int = 1, **_: Any) -> np.ndarray:
+def read_reference(
+    dtype: str, repeat: int, x: int, readers: int, copies: int = 1, **_: Any
+) -> np.ndarray:
     """The sum of all that is read, shape (1,)."""
     if dtype == "int32":  # a GPU adds words modulo 2**32; no two of several sets are alike
-        return np.array([readers // copies * repeat * word_total(copies * x // 4) % (1 << 32)], np.float64)
+        return np.array(
+            [readers // copies * repeat * word_total(copies * x // 4) % (1 << 32)], np.float64
+        )
     return np.array([readers * repeat * pattern.total(dtype, 0, x // 8)])
 
 
@@ -51,8 +55,13 @@ def moved_reference(op: str) -> Callable[..., np.ndarray]:
     return reference
 
 
-def banks_reference(dtype: str, repeat: int, x: int, reads: int, blocks: int, block: int, **_: Any) -> np.ndarray:
+def banks_reference(
+    dtype: str, repeat: int, x: int, reads: int, blocks: int, block: int, **_: Any
+) -> np.ndarray:
     """Lane l of each warp reads words l * x + r % x for each of its reads r."""
     at = np.arange(LANES)[:, None] * x + np.arange(reads) % x
     warps = blocks * block // LANES
-    return np.array([repeat * warps * int(words(LANES * LANES)[at].sum(dtype=np.uint64)) % (1 << 32)], np.float64)
+    return np.array(
+        [repeat * warps * int(words(LANES * LANES)[at].sum(dtype=np.uint64)) % (1 << 32)],
+        np.float64,
+    )

@@ -22,4 +22,6 @@ CHASE = Kernel(
     footprint=_footprint,
     prepare=cuda.prepare,
 )
-"""One repetition is one load whose address the load before it gave: its time is the latency of that level."""
+"""One repetition is one load whose address the load before it gave: its time is the latency of that
+level.
+"""

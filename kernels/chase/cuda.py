@@ -24,7 +24,10 @@ WARM_LINES = 8192  # read at once before a chase: no L1 is larger
 WARM_BLOCKS = 1024
 OPCODES = {"shared": "LDS"}
 REPEATS = 32  # loads of each line, to tell how far it is
-ENDS = {"near": slice(None, 512), "far": slice(-512, None)}  # of all lines looked at, by their times
+ENDS = {
+    "near": slice(None, 512),
+    "far": slice(-512, None),
+}  # of all lines looked at, by their times
 LOOKED_AT = 2048  # lines
 APART = 1.08  # times as long take the far lines of an L2 in two parts, at least
 
@@ -32,10 +35,11 @@ Point = tuple[str, dict[str, Any], bool]
 
 
 def points(device: Device) -> Iterator[Point]:
-    """(tag, params, only in a full run): shared memory, the two ends of the L2, and sets to well past it.
+    """(tag, params, only in a full run): shared memory, the two ends of the L2, and sets to well
+    past it.
 
-    Within the L2 they are an octave apart, half of one in a full run; beyond it a quarter, since a quick run, which
-    keeps every other point, still needs three there.
+    Within the L2 they are an octave apart, half of one in a full run; beyond it a quarter, since a
+    quick run, which keeps every other point, still needs three there.
     """
     yield "latency/shared", {"x": SHARED_BYTES, "line": STEP, "mode": "shared"}, False
     for end, which in ENDS.items():
@@ -103,14 +107,17 @@ def _address(held: Buffer, lines: np.ndarray) -> np.ndarray:
 
 
 def _write(held: Buffer, order: np.ndarray) -> None:
-    """Each line of ``order`` holds the address of the one after it; lines that are not in it hold nothing."""
+    """Each line of ``order`` holds the address of the one after it; lines that are not in it hold
+    nothing.
+    """
     addresses = np.zeros((held.nbytes // STEP, STEP // 8), np.uint64)
     addresses[order, 0] = _address(held, np.roll(order, -1))
     held.upload(addresses)
 
 
 def _end(cubin: Cubin, held: Buffer, which: slice, queue: Stream) -> np.ndarray:
-    """The lines of ``held`` nearest to a multiprocessor, or the farthest: an L2 in two parts is nearer to half of them.
+    """The lines of ``held`` nearest to a multiprocessor, or the farthest: an L2 in two parts is
+    nearer to half of them.
 
     Raises Unavailable where all of them are about as far.
     """
@@ -125,7 +132,9 @@ def _end(cubin: Cubin, held: Buffer, which: slice, queue: Stream) -> np.ndarray:
     order = np.argsort(times, kind="stable")
     near, far = (float(np.median(times[order[end]])) for end in ENDS.values())
     if far < APART * near:
-        raise Unavailable(f"this L2 shows no parts: its lines are {near:.0f} to {far:.0f} cycles away from an SM")
+        raise Unavailable(
+            f"this L2 shows no parts: its lines are {near:.0f} to {far:.0f} cycles away from an SM"
+        )
     return np.sort(order[which])
 
 

@@ -1,4 +1,6 @@
-"""Loads that wait for one another: each gives the address of the next, so that one takes the latency of its level."""
+"""Loads that wait for one another: each gives the address of the next, so that one takes the
+latency of its level.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ LINE = {"cpu": 64, "raw": 128}
 
 
 def cycle(lines: int) -> np.ndarray:
-    """A random order in which a chase visits all lines and returns to the first: no prefetcher can guess it."""
+    """A random order in which a chase visits all lines and returns to the first: no prefetcher can
+    guess it.
+    """
     return np.random.default_rng(11).permutation(lines)
 
 

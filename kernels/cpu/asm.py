@@ -1,6 +1,8 @@
-"""Read the assembly of a CPU kernel and hold it against the work it claims: does the hot loop really do it?
+"""Read the assembly of a CPU kernel and hold it against the work it claims: does the hot loop
+really do it?
 
-A chain that the compiler removed, halved or turned into narrower instructions shows here, before any clock.
+A chain that the compiler removed, halved or turned into narrower instructions shows here, before
+any clock.
 """
 
 from __future__ import annotations
@@ -22,8 +24,9 @@ _NEON = re.compile(r"\bv\d+\.(2d|4s|8h|16b)\b")
 
 @dataclass(frozen=True)
 class Spec:
-    """What to look for: a pattern of mnemonics, operations a matching instruction does per 128 bits, and how
-    often the declared work runs the loop body (all threads together). per_128 0: only name the instruction."""
+    """What to look for: a pattern of mnemonics, operations a matching instruction does per 128
+    bits, and how often the declared work runs the loop body (all threads together). per_128 0: only
+    name the instruction."""
 
     pattern: str
     per_128: float = 0.0
@@ -31,7 +34,9 @@ class Spec:
 
 
 def loops(assembly: str) -> list[list[str]]:
-    """Instruction lines of every innermost loop: from a label to the jump back to it, no loop inside."""
+    """Instruction lines of every innermost loop: from a label to the jump back to it, no loop
+    inside.
+    """
     lines = [_COMMENT.sub("", line).rstrip() for line in assembly.splitlines()]
     seen: dict[str, int] = {}
     spans: list[tuple[int, int]] = []
@@ -45,7 +50,9 @@ def loops(assembly: str) -> list[list[str]]:
 
 
 def instruction(line: str) -> tuple[str, int]:
-    """Mnemonic with its register class, and the vector width in bits: (``vfmadd231pd zmm``, 512)."""
+    """Mnemonic with its register class, and the vector width in bits: (``vfmadd231pd zmm``,
+    512).
+    """
     mnemonic = line.split()[0]
     for name, bits in _WIDTHS:
         if f"%{name}" in line:
@@ -56,21 +63,33 @@ def instruction(line: str) -> tuple[str, int]:
 
 
 def audit(assembly: str, spec: Spec, work: Work) -> Audit:
-    """Find the hot loop of a kernel and count. The problem names both numbers if they differ by over 0.1 %.
+    """Find the hot loop of a kernel and count. The problem names both numbers if they differ by
+    over 0.1 %.
 
-    A loop that calls a function is none of ours: it stands in for an instruction that the compiler does not use.
+    A loop that calls a function is none of ours: it stands in for an instruction that the compiler
+    does not use.
     """
     wanted = re.compile(spec.pattern)
     inner = loops(assembly)
     calls = [call[1] for body in inner for line in body if (call := _CALL.match(line))]
     if calls:
-        return Audit(problem=f"a loop of the machine code calls {calls[0]}: no instruction does this here")
-    found = [[instruction(line) for line in body if wanted.match(line.split()[0])] for body in inner]
+        return Audit(
+            problem=f"a loop of the machine code calls {calls[0]}: no instruction does this here"
+        )
+    found = [
+        [instruction(line) for line in body if wanted.match(line.split()[0])] for body in inner
+    ]
     best = max(found, key=len, default=[])
     if not best:
-        return Audit(problem=f"no loop of the machine code holds {spec.pattern}: the compiler removed the work")
+        return Audit(
+            problem=(
+                f"no loop of the machine code holds {spec.pattern}: the compiler removed the work"
+            )
+        )
     names = "+".join(name for name, _ in Counter(best))
     done = sum(bits / 128 * spec.per_128 for _, bits in best) * spec.bodies
     if spec.per_128 and abs(done - work.flops) > 1e-3 * work.flops:
-        return Audit(names, f"the machine code does {done:.6g} operations a repetition, not {work.flops:.6g}")
+        return Audit(
+            names, f"the machine code does {done:.6g} operations a repetition, not {work.flops:.6g}"
+        )
     return Audit(names)

@@ -1,4 +1,6 @@
-"""One way to make a Numba intrinsic from a function that emits LLVM instructions, for CPU and CUDA kernels alike."""
+"""One way to make a Numba intrinsic from a function that emits LLVM instructions, for CPU and CUDA
+kernels alike.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ if TYPE_CHECKING:
 
 
 def intrinsic_of(write: Callable[..., Any], result: Any, arguments: Sequence[Any]) -> Any:
-    """An intrinsic of these Numba argument types; ``write(builder, *values)`` emits its code and returns its value."""
+    """An intrinsic of these Numba argument types; ``write(builder, *values)`` emits its code and
+    returns its value.
+    """
     from numba.extending import intrinsic
 
     signature = result(*arguments)
@@ -22,7 +26,8 @@ def intrinsic_of(write: Callable[..., Any], result: Any, arguments: Sequence[Any
 
         return signature, generate
 
-    # Numba reads the number of arguments off the Python signature, and casts each call to the types given here.
+    # Numba reads the number of arguments off the Python signature, and casts each call to the types
+    # given here.
     names = ["typing", *(f"a{k}" for k in range(len(arguments)))]
     scope: dict[str, Any] = {"typed": typed}
     exec(f"def piece({', '.join(names)}): return typed()", scope)

@@ -19,7 +19,9 @@ class Team(Protocol):
     """How many."""
 
     def run(self, address: int, arguments: np.ndarray, repeat: int) -> np.ndarray:
-        """Run native code on each thread that has a row of arguments, int64 [threads, n]; returns who ran when."""
+        """Run native code on each thread that has a row of arguments, int64 [threads, n]; returns
+        who ran when.
+        """
 
     def spread(self, work: Callable[[int], Any]) -> None:
         """Call ``work(thread)`` on every thread."""
@@ -37,7 +39,9 @@ class CpuLaunch:
         result: Callable[[Sequence[np.ndarray]], np.ndarray],
         spec: asm.Spec,
     ) -> None:
-        """rows: the 64-bit arguments of each thread; buffers: every array whose address stands in them."""
+        """rows: the 64-bit arguments of each thread; buffers: every array whose address stands in
+        them.
+        """
         self._native, self._arguments, self._team = native, np.array(rows, np.int64), team
         self._buffers, self._result, self._spec = list(buffers), result, spec
 
@@ -64,5 +68,7 @@ class CpuLaunch:
 
 
 def pack(values: Sequence[Any]) -> list[int]:
-    """Arguments as the 64-bit integers that ``load_argument`` reads: NumPy numbers by their bits, integers as such."""
+    """Arguments as the 64-bit integers that ``load_argument`` reads: NumPy numbers by their bits,
+    integers as such.
+    """
     return [int(v.view(f"i{v.itemsize}")) if isinstance(v, np.floating) else int(v) for v in values]

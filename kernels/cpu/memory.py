@@ -13,7 +13,9 @@ LINE = 64  # bytes of a cache line
 
 
 def on_large_pages(size: int) -> np.ndarray:
-    """Bytes on large pages where the system gives them, so that a level is measured and not the reach of the TLB."""
+    """Bytes on large pages where the system gives them, so that a level is measured and not the
+    reach of the TLB.
+    """
     held = mmap.mmap(-1, -(-size // PAGE) * PAGE + PAGE)
     with contextlib.suppress(AttributeError, OSError):
         held.madvise(mmap.MADV_HUGEPAGE)
@@ -23,7 +25,9 @@ def on_large_pages(size: int) -> np.ndarray:
 
 
 def aligned(count: int, kind: Any) -> np.ndarray:
-    """``count`` elements that begin with a cache line. No page of them is touched: who touches it first has it near."""
+    """``count`` elements that begin with a cache line. No page of them is touched: who touches it
+    first has it near.
+    """
     size = count * np.dtype(kind).itemsize
     raw = np.empty(size + LINE, np.uint8)
     skip = -raw.ctypes.data % LINE

@@ -1,8 +1,10 @@
-"""What the compiler may use of this CPU: the instruction sets Numba's LLVM compiles for, by their /proc/cpuinfo names.
+"""What the compiler may use of this CPU: the instruction sets Numba's LLVM compiles for, by their
+/proc/cpuinfo names.
 
-LLVM reads x86's sets from the CPU itself, and which registers the system saves. Arm's it takes from the core's name: a
-core it has no name for would be the oldest there is, and a dot product end the process; of a core it knows it would use
-what the system hides. So on Arm it is told each set, as the system tells it. A kernel uses what both sides know.
+LLVM reads x86's sets from the CPU itself, and which registers the system saves. Arm's it takes from
+the core's name: a core it has no name for would be the oldest there is, and a dot product end the
+process; of a core it knows it would use what the system hides. So on Arm it is told each set, as
+the system tells it. A kernel uses what both sides know.
 """
 
 from __future__ import annotations
@@ -42,8 +44,8 @@ ARM = {
     "i8mm": ("i8mm", 1, 13),
     "bf16": ("bf16", 1, 14),
 }
-"""LLVM's names (AArch64Features.td) of sets it may use unasked, with the word and bit in which Linux tells each
-(arch/arm64/include/uapi/asm/hwcap.h)."""
+"""LLVM's names (AArch64Features.td) of sets it may use unasked, with the word and bit in which
+Linux tells each (arch/arm64/include/uapi/asm/hwcap.h)."""
 CONCERNED = frozenset(X86) | frozenset(ARM)
 ARM_BASE = {"asimd"}  # of every 64-bit Arm that Linux runs on
 HWCAPS = (16, 26)  # AT_HWCAP and AT_HWCAP2 of the auxiliary vector (man 3 getauxval)
@@ -55,7 +57,9 @@ def is_arm() -> bool:
 
 
 def usable(features: Iterable[str]) -> tuple[str, ...]:
-    """Those of a CPU's features (names as in /proc/cpuinfo) that the compiler uses, or that do not concern it."""
+    """Those of a CPU's features (names as in /proc/cpuinfo) that the compiler uses, or that do not
+    concern it.
+    """
     used = compiled()
     return tuple(name for name in features if name in used or name not in CONCERNED)
 
@@ -75,7 +79,9 @@ def named(told: str, arm: bool) -> frozenset[str]:
     """The features that LLVM's ``+fma,-avx512f`` stands for, by their names in /proc/cpuinfo."""
     last = {word[1:]: word[:1] == "+" for word in told.split(",")}
     if arm:
-        return frozenset(ARM_BASE | {name for name, (theirs, _, _) in ARM.items() if last.get(theirs)})
+        return frozenset(
+            ARM_BASE | {name for name, (theirs, _, _) in ARM.items() if last.get(theirs)}
+        )
     return frozenset(X86_BASE | {name for name, theirs in X86.items() if last.get(theirs)})
 
 
@@ -85,13 +91,16 @@ def tell() -> None:
     import llvmlite.binding
     from numba.core import config
 
-    llvmlite.binding.initialize_native_asmparser()  # Numba loads none, and inline assembly needs one
+    # Numba loads none, and inline assembly needs one
+    llvmlite.binding.initialize_native_asmparser()
     config.CPU_FEATURES = wanted()
 
 
 @cache
 def wanted() -> str:
-    """What is compiled for, in LLVM's words: ``+neon,-sve``. The user's own word, in Numba's variables, goes first."""
+    """What is compiled for, in LLVM's words: ``+neon,-sve``. The user's own word, in Numba's
+    variables, goes first.
+    """
     asked = os.environ.get("NUMBA_CPU_FEATURES")
     if asked is not None:
         return asked
@@ -105,8 +114,8 @@ def wanted() -> str:
 def own_features(avx: bool) -> str:
     """What LLVM found by itself, with AVX and what was built on it or without.
 
-    Left to itself Numba would leave AVX out on the first CPUs that had it, where it saw its loops run no faster: a roof
-    is measured with whole registers.
+    Left to itself Numba would leave AVX out on the first CPUs that had it, where it saw its loops
+    run no faster: a roof is measured with whole registers.
     """
     import llvmlite.binding
 
@@ -115,7 +124,9 @@ def own_features(avx: bool) -> str:
 
 
 def arm_features(own: str, there: tuple[int, int]) -> str:
-    """What LLVM found by itself, and after it, since the last word counts, each set as the system tells it."""
+    """What LLVM found by itself, and after it, since the last word counts, each set as the system
+    tells it.
+    """
     words = own.split(",") if own else []
     for theirs, word, bit in ARM.values():
         sign = "+" if there[word] >> bit & 1 else "-"

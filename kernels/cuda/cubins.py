@@ -1,7 +1,8 @@
 """Where compiled kernels are kept between runs, and why what lies there can be believed.
 
-The folder is the user's own, open to no one else, and no link to another place. A cubin is named by its content, and
-what was found in its machine code is bound to that content and sealed with a hash: what was damaged is made again.
+The folder is the user's own, open to no one else, and no link to another place. A cubin is named by
+its content, and what was found in its machine code is bound to that content and sealed with a hash:
+what was damaged is made again.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 @cache
 def cache_folder() -> Path:
-    """Where compiled kernels are kept: the user's cache directory, or a temporary one if that is not his own."""
+    """Where compiled kernels are kept: the user's cache directory, or a temporary one if that is
+    not his own.
+    """
     home = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
     homes = [home / "ridgeline"] if home.is_absolute() else []  # a user without a home leaves the ~
     places = (*homes, Path(tempfile.gettempdir()) / f"ridgeline-{os.getuid()}")
@@ -35,14 +38,19 @@ def cache_folder() -> Path:
 
 
 def ours(folder: Path) -> bool:
-    """Whether a folder, made if it is not there, is a real one of this user that no one else may touch.
+    """Whether a folder, made if it is not there, is a real one of this user that no one else may
+    touch.
 
     One of an older version, that others could read but not write, is closed to them.
     """
     try:
         folder.mkdir(mode=OWN, parents=True, exist_ok=True)
         found = folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & OTHERS_WRITE:
+        if (
+            not stat.S_ISDIR(found.st_mode)
+            or found.st_uid != os.geteuid()
+            or found.st_mode & OTHERS_WRITE
+        ):
             return False
         if stat.S_IMODE(found.st_mode) != OWN:
             folder.chmod(OWN)
@@ -52,7 +60,8 @@ def ours(folder: Path) -> bool:
 
 
 def kept(name: str, make: Callable[[], bytes]) -> Path:
-    """The file ``<name>-<hash of its content>.cubin`` in the cache, made if there is none, or none that is whole.
+    """The file ``<name>-<hash of its content>.cubin`` in the cache, made if there is none, or none
+    that is whole.
 
     Raises KernelError.
     """
@@ -86,12 +95,16 @@ def _content(path: Path) -> bytes:
 
 
 def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):  # a folder in its place stays, and is passed over the next time, too
+    with contextlib.suppress(
+        OSError
+    ):  # a folder in its place stays, and is passed over the next time, too
         path.unlink()
 
 
 def answers(path: Path) -> dict[str, dict[str, Any]]:
-    """What is kept of a cubin by question; nothing where it is of another content, or was changed since."""
+    """What is kept of a cubin by question; nothing where it is of another content, or was changed
+    since.
+    """
     try:
         sealed = json.loads(_content(path))
         found = sealed["answers"]
@@ -115,12 +128,16 @@ _LOCKS: dict[Path, threading.Lock] = {}
 
 
 def alone(path: Path) -> threading.Lock:
-    """Held by the one thread that makes what ``path`` names: several cases share a kernel, and are prepared at once."""
+    """Held by the one thread that makes what ``path`` names: several cases share a kernel, and are
+    prepared at once.
+    """
     return _LOCKS.setdefault(path, threading.Lock())
 
 
 def store(path: Path, data: bytes) -> None:
-    """Write under another name and rename: a second process sees the whole file or none. Raises KernelError."""
+    """Write under another name and rename: a second process sees the whole file or none. Raises
+    KernelError.
+    """
     part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
     try:
         part.write_bytes(data)
@@ -129,4 +146,6 @@ def store(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
         reason = error.strerror or str(error)
-        raise KernelError(f"cannot keep {path.name} in {path.parent}: {reason}; set XDG_CACHE_HOME") from None
+        raise KernelError(
+            f"cannot keep {path.name} in {path.parent}: {reason}; set XDG_CACHE_HOME"
+        ) from None

@@ -1,7 +1,9 @@
-"""The machine code of compiled kernels, instruction by instruction: many kernels with one start of the disassembler.
+"""The machine code of compiled kernels, instruction by instruction: many kernels with one start of
+the disassembler.
 
-nvdisasm takes one file, a fifth of a second to start, and hardly more to read it. So the kernels that several threads
-ask for meanwhile are put one behind another, as bare code, and told apart again by their addresses.
+nvdisasm takes one file, a fifth of a second to start, and hardly more to read it. So the kernels
+that several threads ask for meanwhile are put one behind another, as bare code, and told apart
+again by their addresses.
 """
 
 from __future__ import annotations
@@ -43,8 +45,15 @@ class Instruction:
 
 @cache
 def disassembler() -> str | None:
-    """Path of nvdisasm from the Python packages, the PATH or the CUDA toolkit; None if there is none."""
-    packaged = [path for folder in sys.path if folder for path in sorted(Path(folder).glob("nvidia/*/bin/nvdisasm*"))]
+    """Path of nvdisasm from the Python packages, the PATH or the CUDA toolkit; None if there is
+    none.
+    """
+    packaged = [
+        path
+        for folder in sys.path
+        if folder
+        for path in sorted(Path(folder).glob("nvidia/*/bin/nvdisasm*"))
+    ]
     usual = [shutil.which("nvdisasm"), "/usr/local/cuda/bin/nvdisasm", *map(str, packaged)]
     return next((str(path) for path in reversed(usual) if path and os.access(path, os.X_OK)), None)
 
@@ -56,7 +65,8 @@ _ASKED: list[tuple[Cubin, Future[Code]]] = []
 def disassemble(cubin: Cubin) -> Code:
     """The instructions of ``cubin`` in order.
 
-    Raises OSError or subprocess.SubprocessError where the disassembler is missing or refuses the file (sm_70, sm_72).
+    Raises OSError or subprocess.SubprocessError where the disassembler is missing or refuses the
+    file (sm_70, sm_72).
     """
     mine: Future[Code] = Future()
     with _GUARD:
@@ -66,7 +76,9 @@ def disassemble(cubin: Cubin) -> Code:
             with _GUARD:
                 asked, _ASKED[:] = list(_ASKED), []
             for arch in dict.fromkeys(cubin.arch for cubin, _ in asked):
-                _answer(arch, [(cubin.path, future) for cubin, future in asked if cubin.arch == arch])
+                _answer(
+                    arch, [(cubin.path, future) for cubin, future in asked if cubin.arch == arch]
+                )
     return mine.result()
 
 
@@ -75,7 +87,9 @@ def _answer(arch: str, asked: Sequence[tuple[Path, Future[Code]]]) -> None:
     try:
         codes = read(arch, [path for path, _ in asked])
     except BaseException as error:  # an interrupt, too: nobody may wait for ever
-        if isinstance(error, OSError) and len(asked) > 1:  # one file may be damaged: then each alone
+        if (
+            isinstance(error, OSError) and len(asked) > 1
+        ):  # one file may be damaged: then each alone
             for each in asked:
                 _answer(arch, [each])
         else:
@@ -96,12 +110,16 @@ def read(arch: str, paths: Sequence[Path]) -> list[Code]:
         file.write(b"".join(codes))
         file.flush()
         command = [tool, "--binary", f"SM{arch}", file.name]
-        text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=SECONDS + len(paths)).stdout
+        text = subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=SECONDS + len(paths)
+        ).stdout
     return list(_apart(parse(text.splitlines()), [len(code) for code in codes]))
 
 
 def _apart(listing: Iterable[Instruction], lengths: Iterable[int]) -> Iterator[Code]:
-    """The instructions of each of several codes that lie one behind another, each counted from its own beginning."""
+    """The instructions of each of several codes that lie one behind another, each counted from its
+    own beginning.
+    """
     waiting, begin = iter(listing), 0
     later = next(waiting, None)
     for length in lengths:
@@ -119,11 +137,14 @@ def parse(lines: Iterable[str]) -> Iterator[Instruction]:
     for line in lines:
         if found := _LINE.search(line):
             leads = _TARGET.search(found[4].strip()) if found[3].startswith("BRA") else None
-            yield Instruction(found[3], bool(found[2]), int(found[1], 16), int(leads[1], 16) if leads else None)
+            yield Instruction(
+                found[3], bool(found[2]), int(found[1], 16), int(leads[1], 16) if leads else None
+            )
 
 
 def bare(elf: bytes) -> bytes:
-    """The code sections of a cubin, one behind another, as its section headers name them (ELF64, little-endian).
+    """The code sections of a cubin, one behind another, as its section headers name them (ELF64,
+    little-endian).
 
     Raises OSError where it is none.
     """
@@ -138,4 +159,8 @@ def _sections(elf: bytes) -> Iterator[bytes]:
     size, count, names = struct.unpack_from("<HHH", elf, 0x3A)
     headers = [struct.unpack_from("<IIQQQQ", elf, table + size * k) for k in range(count)]
     label = lambda at: elf[headers[names][4] + at :].split(b"\0", 1)[0]  # noqa: E731
-    yield from (elf[at : at + length] for name, *_, at, length in headers if label(name).startswith(b".text."))
+    yield from (
+        elf[at : at + length]
+        for name, *_, at, length in headers
+        if label(name).startswith(b".text.")
+    )

@@ -1,7 +1,7 @@
 """What every CUDA backend shares: a loaded kernel, and a launch on the harness's stream.
 
-CuPy is imported where it is used, and only its driver calls are: none of its own kernels run, so it needs no CUDA
-headers.
+CuPy is imported where it is used, and only its driver calls are: none of its own kernels run, so it
+needs no CUDA headers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from kernels.device import Device
 
 
 class CudaLaunch:
-    """A CUDA kernel with its buffers: ``enqueue(repeat)`` puts the work on the stream and returns at once.
+    """A CUDA kernel with its buffers: ``enqueue(repeat)`` puts the work on the stream and returns
+    at once.
 
     buffers: whatever must be given back by ``free()`` when the launch is closed.
     """
@@ -47,7 +48,9 @@ class CudaLaunch:
         return self._result()
 
     def clock_hz(self) -> float | None:
-        """Cycles over nanoseconds inside the last run: the median of all blocks; None for memory kernels."""
+        """Cycles over nanoseconds inside the last run: the median of all blocks; None for memory
+        kernels.
+        """
         if self._clocks is None:
             return None
         cycles, nanoseconds = self._clocks.download().reshape(-1, 2).T.astype(np.float64)
@@ -79,7 +82,9 @@ def build(device: Device, source: Path, defines: dict[str, object], suffix: str 
 
 @cache
 def function(path: Path, name: str, shared_bytes: int = 0) -> Any:
-    """The loaded kernel ``name`` of a cubin. Cubins are named by content: CuPy remembers modules by path."""
+    """The loaded kernel ``name`` of a cubin. Cubins are named by content: CuPy remembers modules by
+    path.
+    """
     import cupy
 
     loaded = cupy.RawModule(path=str(path)).get_function(name)

@@ -37,7 +37,8 @@ class Buffer:
         except runtime.CUDARuntimeError as error:
             free = runtime.memGetInfo()[0]
             raise KernelError(
-                f"no room for {self.nbytes / 1e9:.2f} GB on the device, {free / 1e9:.2f} GB are free ({error})"
+                f"no room for {self.nbytes / 1e9:.2f} GB on the device, {free / 1e9:.2f} GB are "
+                f"free ({error})"
             ) from None
 
     @property
@@ -118,7 +119,9 @@ class Buffer:
 
 
 def evenly(starts: np.ndarray, width: int) -> Iterator[tuple[slice, int]]:
-    """Pieces that lie evenly and apart, run by run: which, and their distance (``width`` of one alone)."""
+    """Pieces that lie evenly and apart, run by run: which, and their distance (``width`` of one
+    alone).
+    """
     at = 0
     while at < len(starts):
         steps = np.diff(starts[at:], append=starts[-1] - 1)  # so that some step differs

@@ -1,8 +1,8 @@
 """A .cu file becomes machine code for one architecture, with no GPU, no driver and no headers.
 
-NVIDIA's runtime compiler is called directly, so that any installed version serves any architecture it knows:
-Volta needs NVRTC 12, Thor needs 13. The kernels write PTX inline and include only files beside them,
-or beside this one.
+NVIDIA's runtime compiler is called directly, so that any installed version serves any architecture
+it knows: Volta needs NVRTC 12, Thor needs 13. The kernels write PTX inline and include only files
+beside them, or beside this one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,12 @@ from kernels.cuda import cubins
 SHARED = Path(__file__).parent
 """Where headers lie that kernels of several folders include."""
 INSTALL = "pip install -e '.[cu13]' (or '.[cu12]')"
-SYSTEM_FOLDERS = ("usr/local/cuda*/lib64", "usr/local/cuda*/targets/*/lib", "usr/lib/*-linux-gnu", "opt/cuda/lib64")
+SYSTEM_FOLDERS = (
+    "usr/local/cuda*/lib64",
+    "usr/local/cuda*/targets/*/lib",
+    "usr/lib/*-linux-gnu",
+    "opt/cuda/lib64",
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,9 @@ class Cubin:
 
 @dataclass(frozen=True)
 class Compiler:
-    """One NVRTC library: its version and the architectures it names (``90``; variants such as ``90a`` unlisted)."""
+    """One NVRTC library: its version and the architectures it names (``90``; variants such as
+    ``90a`` unlisted).
+    """
 
     path: Path
     version: tuple[int, int]
@@ -55,7 +62,9 @@ class Compiler:
         return f"NVRTC {self.version[0]}.{self.version[1]}"
 
     def knows(self, arch: str) -> bool:
-        """Whether this compiler builds for ``arch``: its number is listed, and suffixes came with 12.0 (90a)."""
+        """Whether this compiler builds for ``arch``: its number is listed, and suffixes came with
+        12.0 (90a).
+        """
         return int(arch.rstrip("af")) in self.archs and (arch.isdigit() or self.version >= (12, 0))
 
 
@@ -71,12 +80,18 @@ def compilers() -> tuple[Compiler, ...]:
 
 
 def libraries(stem: str) -> Iterator[Path]:
-    """Files ``<stem>.so.<major>`` of CUDA in the Python packages, then in the system's usual places."""
+    """Files ``<stem>.so.<major>`` of CUDA in the Python packages, then in the system's usual
+    places.
+    """
     packages = [lib for folder in sys.path if folder for lib in Path(folder).glob("nvidia/*/lib")]
-    named = [Path(folder) for folder in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if folder]
+    named = [
+        Path(folder) for folder in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if folder
+    ]
     usual = [lib for pattern in SYSTEM_FOLDERS for lib in sorted(Path("/").glob(pattern))]
     for folder in (*packages, *named, Path(sys.prefix, "lib"), *usual):
-        yield from sorted(p for p in folder.glob(f"{stem}.so.*") if re.fullmatch(rf"{stem}\.so\.\d+", p.name))
+        yield from sorted(
+            p for p in folder.glob(f"{stem}.so.*") if re.fullmatch(rf"{stem}\.so\.\d+", p.name)
+        )
 
 
 def _open(path: Path) -> Compiler | None:
@@ -93,7 +108,8 @@ def _open(path: Path) -> Compiler | None:
 
 
 def compiler_for(arch: str, newest_major: int | None = None) -> Compiler:
-    """The newest compiler that knows ``arch`` and whose code the driver (CUDA ``newest_major``) can load.
+    """The newest compiler that knows ``arch`` and whose code the driver (CUDA ``newest_major``) can
+    load.
 
     A cubin loads on any driver of the same CUDA major version or a later one. Raises KernelError.
     """
@@ -103,7 +119,10 @@ def compiler_for(arch: str, newest_major: int | None = None) -> Compiler:
         return fitting[0]
     if known:
         needed = ", ".join(c.name for c in known)
-        raise KernelError(f"the driver supports CUDA {newest_major}, but only {needed} builds for sm_{arch}: {INSTALL}")
+        raise KernelError(
+            f"the driver supports CUDA {newest_major}, but only {needed} builds for "
+            f"sm_{arch}: {INSTALL}"
+        )
     have = ", ".join(c.name for c in compilers()) or "none"
     raise KernelError(f"no NVRTC that compiles for sm_{arch} (found: {have}): {INSTALL}")
 
@@ -114,9 +133,15 @@ def compile_cubin(
     defines: Mapping[str, object] | None = None,
     newest_major: int | None = None,
 ) -> Cubin:
-    """Compile ``source`` for ``arch`` with these macros, or take it from the cache. Raises KernelError."""
+    """Compile ``source`` for ``arch`` with these macros, or take it from the cache. Raises
+    KernelError.
+    """
     compiler = compiler_for(arch, newest_major)
-    options = [f"-arch=sm_{arch}", "-std=c++17", *(f"-D{k}={v}" for k, v in sorted((defines or {}).items()))]
+    options = [
+        f"-arch=sm_{arch}",
+        "-std=c++17",
+        *(f"-D{k}={v}" for k, v in sorted((defines or {}).items())),
+    ]
     text = expanded(source)
     key = hashlib.sha256("\0".join([compiler.name, *options, text]).encode()).hexdigest()[:32]
 
@@ -133,11 +158,15 @@ def processors() -> int:
 
 
 _COMPILERS = ThreadPoolExecutor(processors(), "compile")
-"""However many threads ask: every thread that compiles takes a processor, and keeps tens of MB for its next time."""
+"""However many threads ask: every thread that compiles takes a processor, and keeps tens of MB for
+its next time.
+"""
 
 
 def expanded(source: Path) -> str:
-    """The text of a kernel with what it includes of ours in its place: one text is all that is compiled."""
+    """The text of a kernel with what it includes of ours in its place: one text is all that is
+    compiled.
+    """
     text = source.read_text(encoding="utf-8")
     for name in re.findall(r'^#include "(.+)"$', text, re.MULTILINE):
         line = text[: text.index(f'#include "{name}"')].count("\n") + 1
@@ -174,7 +203,9 @@ def _text(lib: ctypes.CDLL, program: ctypes.c_void_p) -> str:
 
 def _first_error(name: str, log: str, arch: str) -> str:
     """``fma.cu line 12: identifier "x" is undefined (-arch=sm_90)`` from the compiler's log."""
-    found = re.search(r"\((\d+)\): error:? *(.*)", log) or re.search(r"line (\d+);?[^:]*: *error *: *(.*)", log)
+    found = re.search(r"\((\d+)\): error:? *(.*)", log) or re.search(
+        r"line (\d+);?[^:]*: *error *: *(.*)", log
+    )
     if found:
         return f"{name} line {found[1]}: {found[2].strip()} ({arch})"
     lines = [line.strip() for line in log.splitlines() if "error" in line.lower()]

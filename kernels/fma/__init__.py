@@ -1,4 +1,6 @@
-"""Independent multiply-add chains: the arithmetic peak of one type on CUDA cores and on the CPU's vector units."""
+"""Independent multiply-add chains: the arithmetic peak of one type on CUDA cores and on the CPU's
+vector units.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Multiply-add chains on the CPU's vector units: the most arithmetic a core can issue, in every type it has."""
+"""Multiply-add chains on the CPU's vector units: the most arithmetic a core can issue, in every
+type it has.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ from kernels.fma.work import bfloat16_pair, start
 if TYPE_CHECKING:
     from llvmlite.ir import IRBuilder, Value
 
-STEPS = 8  # multiply-adds of each chain in one trip of the loop: 128 for 16 chains, so the loop costs nothing
+# multiply-adds of each chain in one trip of the loop: 128 for 16 chains, so the loop costs nothing
+STEPS = 8
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,9 @@ X86 = {
     "fp16": Type(np.float16, {512: "avx512_fp16"}, _FMA_X86, _fused),
     "bf16": Type(np.float32, {512: "avx512_bf16"}, "vdpbf16ps", _x86("avx512bf16.dpbf16ps"), 2),
     "int32": Type(np.int32, {512: "avx512f", 256: "avx2", 128: "sse4_1"}, "v?pmulld", _separate),
-    "int8": Type(np.int32, {512: "avx512_vnni", 256: "avx_vnni"}, "vpdpbusd", _x86("avx512.vpdpbusd"), 4),
+    "int8": Type(
+        np.int32, {512: "avx512_vnni", 256: "avx_vnni"}, "vpdpbusd", _x86("avx512.vpdpbusd"), 4
+    ),
 }
 ARM = {
     "fp64": Type(np.float64, {128: "asimd"}, "fmla|fmls|fmad", _fused),
@@ -132,7 +137,12 @@ def shape(features: Sequence[str], dtype: str) -> dict[str, int]:
     """The params that fill this core: chains, lanes, steps and products."""
     row = types()[dtype]
     unit = vector(features, row.integers)
-    return {"chains": unit.chains, "lanes": row.lanes(unit.bits), "steps": STEPS, "products": row.products}
+    return {
+        "chains": unit.chains,
+        "lanes": row.lanes(unit.bits),
+        "steps": STEPS,
+        "products": row.products,
+    }
 
 
 def unit_for(device: Device, dtype: str, lanes: int) -> Vector:
@@ -146,13 +156,22 @@ def unit_for(device: Device, dtype: str, lanes: int) -> Vector:
         raise Unavailable(reason)
     if lanes != row.lanes(unit.bits):
         here = f"this machine and its compiler have registers of {unit.bits} bits"
-        raise Unavailable(f"{lanes} lanes of {dtype} were asked for: {here}, which hold {row.lanes(unit.bits)}")
+        raise Unavailable(
+            f"{lanes} lanes of {dtype} were asked for: {here}, which hold {row.lanes(unit.bits)}"
+        )
     return unit
 
 
 def build(device: Device, dtype: str, params: Mapping[str, Any], queue: Team) -> CpuLaunch:
-    """A launch of ``threads`` x ``chains`` x ``lanes`` chains; each thread writes its chains' values."""
-    chains, lanes, threads, row = params["chains"], params["lanes"], params["threads"], types()[dtype]
+    """A launch of ``threads`` x ``chains`` x ``lanes`` chains; each thread writes its chains'
+    values.
+    """
+    chains, lanes, threads, row = (
+        params["chains"],
+        params["lanes"],
+        params["threads"],
+        types()[dtype],
+    )
     unit = unit_for(device, dtype, lanes)
     native = _native(unit, dtype, chains, lanes, params["steps"])
     out = np.zeros((threads, chains * lanes), row.number)
@@ -164,7 +183,11 @@ def build(device: Device, dtype: str, params: Mapping[str, Any], queue: Team) ->
 
 def _operand(dtype: str, value: float) -> Any:
     """A multiplier or addend as every lane holds it; bfloat16 twice, one for each product."""
-    return np.uint32(bfloat16_pair(value)).view(np.int32) if dtype == "bf16" else types()[dtype].number(value)
+    return (
+        np.uint32(bfloat16_pair(value)).view(np.int32)
+        if dtype == "bf16"
+        else types()[dtype].number(value)
+    )
 
 
 @cache
@@ -176,9 +199,18 @@ def _native(unit: Vector, dtype: str, chains: int, lanes: int, steps: int) -> Na
 
 
 def _loop(
-    b: IRBuilder, arguments: Value, repeat: Value, unit: Vector, dtype: str, chains: int, lanes: int, steps: int
+    b: IRBuilder,
+    arguments: Value,
+    repeat: Value,
+    unit: Vector,
+    dtype: str,
+    chains: int,
+    lanes: int,
+    steps: int,
 ) -> None:
-    """``repeat`` trips of ``steps`` multiply-adds on each of ``chains`` registers, then store them all."""
+    """``repeat`` trips of ``steps`` multiply-adds on each of ``chains`` registers, then store them
+    all.
+    """
     row = types()[dtype]
     scalar = scalar_type(row.number)
     kind = ir.VectorType(scalar, lanes)
@@ -190,7 +222,9 @@ def _loop(
             values = [row.step(b, unit, x, m, c) for x in values]
         return values
 
-    number = "fp32" if row.number is np.float32 else dtype  # a dot product starts like what it adds into
+    number = (
+        "fp32" if row.number is np.float32 else dtype
+    )  # a dot product starts like what it adds into
     starts = [[start(k * lanes + lane, number) for lane in range(lanes)] for k in range(chains)]
     last = loop(b, repeat, 1, [ir.Constant(kind, values) for values in starts], trip)
     out = load_argument(b, arguments, 0, kind.as_pointer())

@@ -27,9 +27,10 @@ FULL_RATE_OVERHEAD = 0.008  # of the issue slots
 class Type:
     """One scalar type: how the registers of ``fma.cu`` look from outside, and what it must become.
 
-    operand: type of the kernel's ``m`` and ``c``; seen: how an output register is read; opcode: the instruction;
-    lanes, products: as in ``fma.work``; since: first compute capability that has it; trip: instructions of a thread in
-    one trip of the loop, so many that the loop's own are below FULL_RATE_OVERHEAD.
+    operand: type of the kernel's ``m`` and ``c``; seen: how an output register is read; opcode: the
+    instruction; lanes, products: as in ``fma.work``; since: first compute capability that has it;
+    trip: instructions of a thread in one trip of the loop, so many that the loop's own are below
+    FULL_RATE_OVERHEAD.
     """
 
     operand: Any
@@ -55,7 +56,11 @@ TYPES = {
 def missing(device: Device, dtype: str) -> str:
     """Why this device has no multiply-add of this type, or nothing."""
     since = TYPES[dtype].since
-    return f"sm_{cuda.sm(device)} has no {dtype} multiply-add (since {since})" if float(device.arch) < since else ""
+    return (
+        f"sm_{cuda.sm(device)} has no {dtype} multiply-add (since {since})"
+        if float(device.arch) < since
+        else ""
+    )
 
 
 def shape(device: Device, dtype: str) -> dict[str, int]:
@@ -88,7 +93,11 @@ def decode(dtype: str, registers: np.ndarray, threads: int, chains: int) -> np.n
     seen = registers.view(row.seen)
     if dtype == "bf16":
         seen = (seen.astype(np.uint32) << 16).view(np.float32)
-    return seen.reshape(chains, threads, row.lanes).transpose(1, 0, 2).reshape(threads, chains * row.lanes)
+    return (
+        seen.reshape(chains, threads, row.lanes)
+        .transpose(1, 0, 2)
+        .reshape(threads, chains * row.lanes)
+    )
 
 
 def spec(dtype: str, params: Mapping[str, Any]) -> sass.Spec:
@@ -107,7 +116,11 @@ def defines(dtype: str, params: Mapping[str, Any]) -> dict[str, object]:
 
 def prepare(device: Device, dtype: str, params: Mapping[str, Any]) -> None:
     """Compile and disassemble into the cache."""
-    sass.audit(cuda.build(device, SOURCE, defines(dtype, params)), spec(dtype, params), fma_work.work(dtype, **params))
+    sass.audit(
+        cuda.build(device, SOURCE, defines(dtype, params)),
+        spec(dtype, params),
+        fma_work.work(dtype, **params),
+    )
 
 
 def raw(device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) -> cuda.CudaLaunch:

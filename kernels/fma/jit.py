@@ -1,5 +1,5 @@
-"""The chains written in Numba CUDA. It needs Numba as it is imported: the simulator swaps ``cuda`` among a module's
-globals only."""
+"""The chains written in Numba CUDA. It needs Numba as it is imported: the simulator swaps ``cuda``
+among a module's globals only."""
 
 from __future__ import annotations
 
@@ -13,10 +13,17 @@ from kernels.cuda.numba.choose import pieces
 
 @cache
 def chains(dtype: str, count: int, steps: int) -> Any:
-    """Kernel ``(out, clocks, trips, m, c)``: ``count`` chains, ``steps`` multiply-adds on each in one trip."""
+    """Kernel ``(out, clocks, trips, m, c)``: ``count`` chains, ``steps`` multiply-adds on each in
+    one trip.
+    """
     piece = pieces(dtype)
     begin, advance = piece.starts(count), piece.advance(count, steps)
-    put, put_clock, cycles, nanoseconds = piece.put(count), piece.put_clock, piece.cycles, piece.nanoseconds
+    put, put_clock, cycles, nanoseconds = (
+        piece.put(count),
+        piece.put_clock,
+        piece.cycles,
+        piece.nanoseconds,
+    )
 
     @cuda.jit
     def kernel(out, clocks, trips, m, c):  # type: ignore[no-untyped-def]

@@ -1,4 +1,6 @@
-"""The launch of the chains in Numba CUDA: the same work from Python, to see what Numba leaves on the table."""
+"""The launch of the chains in Numba CUDA: the same work from Python, to see what Numba leaves on
+the table.
+"""
 
 from __future__ import annotations
 
@@ -33,4 +35,6 @@ def numba(device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) 
     def audit(work: Work) -> Audit:
         return numba_cuda.audit(kernel, spec(dtype, params), work, cuda.sm(device))
 
-    return cuda.CudaLaunch(queue, enqueue, [out], lambda: decode(dtype, out.download(), threads, chains), audit, clocks)
+    return cuda.CudaLaunch(
+        queue, enqueue, [out], lambda: decode(dtype, out.download(), threads, chains), audit, clocks
+    )

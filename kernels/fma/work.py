@@ -1,8 +1,10 @@
-"""Independent multiply-add chains in registers: the arithmetic peak of one type, with no memory in the way.
+"""Independent multiply-add chains in registers: the arithmetic peak of one type, with no memory in
+the way.
 
-Each chain computes ``x = x * m + c`` again and again. While the numbers are checked, ``m`` is -0.99, so that the
-result tells how many steps were really done; while time is taken, ``m`` is -1 and the values alternate for ever,
-which neither overflows nor settles into a constant that costs less power.
+Each chain computes ``x = x * m + c`` again and again. While the numbers are checked, ``m`` is
+-0.99, so that the result tells how many steps were really done; while time is taken, ``m`` is -1
+and the values alternate for ever, which neither overflows nor settles into a constant that costs
+less power.
 """
 
 from __future__ import annotations
@@ -25,13 +27,20 @@ TIMED: dict[str, dict[str, Any]] = {
 }
 CHECKED = {"m": -0.99}
 NOTHING = {"chains": 1, "steps": 1}  # params of a case that cannot run
-TOLERANCE = {"fp64": 1e-12, "fp32": 1e-5, "bf16": 1e-5}  # the rest are exact: the reference rounds as hardware does
+TOLERANCE = {
+    "fp64": 1e-12,
+    "fp32": 1e-5,
+    "bf16": 1e-5,
+}  # the rest are exact: the reference rounds as hardware does
 
 
-def work(dtype: str, chains: int, steps: int, threads: int, lanes: int = 1, products: int = 1, **_: Any) -> Work:
+def work(
+    dtype: str, chains: int, steps: int, threads: int, lanes: int = 1, products: int = 1, **_: Any
+) -> Work:
     """One repetition: ``steps`` multiply-adds on every chain of every thread.
 
-    lanes: values in one register; products: multiply-adds into each value (four for a dot product of bytes).
+    lanes: values in one register; products: multiply-adds into each value (four for a dot product
+    of bytes).
     """
     return Work(flops=2.0 * chains * steps * threads * lanes * products)
 

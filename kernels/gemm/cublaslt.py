@@ -31,7 +31,9 @@ HEURISTIC_BYTES, ALGORITHM_BYTES = 96, 64
 
 @dataclass(frozen=True)
 class Type:
-    """How the library names a type: of operands, product, arithmetic and scaling factors; since: compute capability."""
+    """How the library names a type: of operands, product, arithmetic and scaling factors; since:
+    compute capability.
+    """
 
     operands: int
     product: int
@@ -57,13 +59,21 @@ def missing(device: Device, dtype: str) -> str:
     if library() is None:
         return "cuBLAS is not installed: pip install -e '.[gemm]'"
     since = TYPES[dtype].since
-    return f"sm_{cuda.sm(device)} has no {dtype} matrix product (since {since})" if float(device.arch) < since else ""
+    return (
+        f"sm_{cuda.sm(device)} has no {dtype} matrix product (since {since})"
+        if float(device.arch) < since
+        else ""
+    )
 
 
 @cache
 def library() -> ctypes.CDLL | None:
-    """The newest cuBLASLt that loads, with a handle's worth of initialisation left to the first call."""
-    for path in sorted(libraries("libcublasLt"), key=lambda p: int(p.name.rpartition(".")[2]), reverse=True):
+    """The newest cuBLASLt that loads, with a handle's worth of initialisation left to the first
+    call.
+    """
+    for path in sorted(
+        libraries("libcublasLt"), key=lambda p: int(p.name.rpartition(".")[2]), reverse=True
+    ):
         try:
             return ctypes.CDLL(str(path))
         except OSError:
@@ -79,9 +89,16 @@ class Plan:
         self.lib = library()
         self.handle = self._create("cublasLtCreate")
         self.description = self._create("cublasLtMatmulDescCreate", row.compute, row.scale)
-        self._set("cublasLtMatmulDescSetAttribute", self.description, DESC_TRANSA, ctypes.c_int32(OP_T))
+        self._set(
+            "cublasLtMatmulDescSetAttribute", self.description, DESC_TRANSA, ctypes.c_int32(OP_T)
+        )
         if dtype == "fp8":
-            self._set("cublasLtMatmulDescSetAttribute", self.description, DESC_FAST_ACCUM, ctypes.c_int8(1))
+            self._set(
+                "cublasLtMatmulDescSetAttribute",
+                self.description,
+                DESC_FAST_ACCUM,
+                ctypes.c_int8(1),
+            )
         size = ctypes.c_uint64(n), ctypes.c_uint64(n), ctypes.c_int64(n)
         self.operand = self._create("cublasLtMatrixLayoutCreate", row.operands, *size)
         self.product = self._create("cublasLtMatrixLayoutCreate", row.product, *size)
@@ -99,16 +116,28 @@ class Plan:
         return made
 
     def _set(self, name: str, target: ctypes.c_void_p, attribute: int, value: Any) -> None:
-        self.call(name, target, attribute, ctypes.byref(value), ctypes.c_size_t(ctypes.sizeof(value)))
+        self.call(
+            name, target, attribute, ctypes.byref(value), ctypes.c_size_t(ctypes.sizeof(value))
+        )
 
     def _best(self, dtype: str, n: int) -> Any:
         preference = self._create("cublasLtMatmulPreferenceCreate")
         limit = ctypes.c_uint64(WORKSPACE_BYTES)
-        self._set("cublasLtMatmulPreferenceSetAttribute", preference, PREF_MAX_WORKSPACE_BYTES, limit)
+        self._set(
+            "cublasLtMatmulPreferenceSetAttribute", preference, PREF_MAX_WORKSPACE_BYTES, limit
+        )
         results, count = ctypes.create_string_buffer(HEURISTIC_BYTES), ctypes.c_int()
         layouts = self.operand, self.operand, self.product, self.product
-        self.call("cublasLtMatmulAlgoGetHeuristic", self.handle, self.description, *layouts, preference, 1, results,
-                  ctypes.byref(count))  # fmt: skip
+        self.call(
+            "cublasLtMatmulAlgoGetHeuristic",
+            self.handle,
+            self.description,
+            *layouts,
+            preference,
+            1,
+            results,
+            ctypes.byref(count),
+        )
         if not count.value:
             raise KernelError(f"cuBLASLt has no algorithm for a {dtype} product of size {n} here")
         return ctypes.create_string_buffer(results.raw[:ALGORITHM_BYTES], ALGORITHM_BYTES)
@@ -131,13 +160,34 @@ def build(device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) 
     def enqueue(repeat: int) -> None:
         for _ in range(repeat):
             # Column-major: the product comes out with the rows of B along memory, hence B first.
-            plan.call("cublasLtMatmul", plan.handle, plan.description, ctypes.byref(plan.one), b, plan.operand, a,
-                      plan.operand, ctypes.byref(plan.zero), c, plan.product, c, plan.product, plan.algorithm, scratch,
-                      ctypes.c_size_t(WORKSPACE_BYTES), stream)  # fmt: skip
+            plan.call(
+                "cublasLtMatmul",
+                plan.handle,
+                plan.description,
+                ctypes.byref(plan.one),
+                b,
+                plan.operand,
+                a,
+                plan.operand,
+                ctypes.byref(plan.zero),
+                c,
+                plan.product,
+                c,
+                plan.product,
+                plan.algorithm,
+                scratch,
+                ctypes.c_size_t(WORKSPACE_BYTES),
+                stream,
+            )
 
-    note = Audit(instruction="cuBLASLt", note="the library's own kernel: numbers checked, machine code not audited")
+    note = Audit(
+        instruction="cuBLASLt",
+        note="the library's own kernel: numbers checked, machine code not audited",
+    )
     held = [*buffers, product, workspace, _Closing(plan)]
-    return cuda.CudaLaunch(queue, enqueue, held, lambda: _entries(dtype, n, product), lambda _: note)
+    return cuda.CudaLaunch(
+        queue, enqueue, held, lambda: _entries(dtype, n, product), lambda _: note
+    )
 
 
 class _Closing:

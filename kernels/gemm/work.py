@@ -1,6 +1,8 @@
-"""A large matrix product through the vendor's own library: what the best software reaches on this hardware.
+"""A large matrix product through the vendor's own library: what the best software reaches on this
+hardware.
 
-Not a peak of ours: beside the ceilings of the units it says how much of them the best known program gets.
+Not a peak of ours: beside the ceilings of the units it says how much of them the best known program
+gets.
 """
 
 from __future__ import annotations
@@ -23,8 +25,17 @@ OUTPUT = {
     "fp8": "bf16",
     "int8": "int32",
 }
-# Relative to the largest entry looked at: the last bit of the output's format, or what k additions lose.
-TOLERANCE = {"fp64": 1e-12, "fp32": 2e-5, "tf32": 2e-3, "fp16": 2e-3, "bf16": 1e-2, "fp8": 1e-2, "int8": 0.0}
+# Relative to the largest entry looked at: the last bit of the output's format, or what k additions
+# lose.
+TOLERANCE = {
+    "fp64": 1e-12,
+    "fp32": 2e-5,
+    "tf32": 2e-3,
+    "fp16": 2e-3,
+    "bf16": 1e-2,
+    "fp8": 1e-2,
+    "int8": 0.0,
+}
 PERIOD = 1_000_003  # prime, so that no two rows of a matrix are alike
 LOOKED_AT = 48  # rows and columns of the product that a check computes again
 
@@ -40,13 +51,17 @@ def itemsize(dtype: str) -> int:
 
 
 def work(dtype: str, n: int, **_: Any) -> Work:
-    """A square product of size ``n``: n cubed multiply-adds; both operands read, the product written."""
+    """A square product of size ``n``: n cubed multiply-adds; both operands read, the product
+    written.
+    """
     return Work(2.0 * n**3, n * n * (2 * itemsize(dtype) + FORMATS[OUTPUT[dtype]].bits // 8))
 
 
 @cache
 def tile(dtype: str, which: int, operands: str) -> np.ndarray:
-    """The repeating part of a matrix, PERIOD values as its format holds them: zeros, or normal (integers: uniform)."""
+    """The repeating part of a matrix, PERIOD values as its format holds them: zeros, or normal
+    (integers: uniform).
+    """
     if operands == "zeros":
         return np.zeros(PERIOD)
     dice = np.random.default_rng(which)
@@ -56,7 +71,9 @@ def tile(dtype: str, which: int, operands: str) -> np.ndarray:
 
 
 def looked_at(n: int) -> np.ndarray:
-    """Rows (and columns) that a check looks at: evenly spaced, the first and the last among them."""
+    """Rows (and columns) that a check looks at: evenly spaced, the first and the last among
+    them.
+    """
     return np.unique(np.linspace(0, n - 1, LOOKED_AT).astype(np.int64))
 
 

@@ -1,4 +1,6 @@
-"""Reads of memory with a number of multiply-adds on each element: points on the roofline, measured."""
+"""Reads of memory with a number of multiply-adds on each element: points on the roofline,
+measured.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""One load and ``k`` multiply-adds on the CPU: whole vector registers, and lines fetched ahead of their use.
+"""One load and ``k`` multiply-adds on the CPU: whole vector registers, and lines fetched ahead of
+their use.
 
-Some registers are loaded together, so that their chains hide each other's latency. Beyond a few multiply-adds a core's
-reorder window ends before the next loads, and memory would wait for arithmetic. So each step loads from several parts
-of the array, which a core's prefetchers follow side by side; near the ridge the lines are also asked for ahead.
+Some registers are loaded together, so that their chains hide each other's latency. Beyond a few
+multiply-adds a core's reorder window ends before the next loads, and memory would wait for
+arithmetic. So each step loads from several parts of the array, which a core's prefetchers follow
+side by side; near the ridge the lines are also asked for ahead.
 """
 
 from __future__ import annotations
@@ -19,7 +21,18 @@ from llvmlite import ir
 import kernels.intensity.work as intensity_work
 from kernels.base import ITEMSIZE, KernelError
 from kernels.cpu.asm import Spec
-from kernels.cpu.emit import Native, Vector, apart, compile_kernel, external, load_argument, loop, opaque, splat, vector
+from kernels.cpu.emit import (
+    Native,
+    Vector,
+    apart,
+    compile_kernel,
+    external,
+    load_argument,
+    loop,
+    opaque,
+    splat,
+    vector,
+)
 from kernels.cpu.launch import CpuLaunch, Team, pack
 from kernels.cpu.memory import aligned
 from kernels.device import Device
@@ -33,9 +46,17 @@ TILE = 480 * LINE  # bytes: whole steps of every number of vectors below, in eac
 SPARSE = 8  # vectors in each place of a step where only some are computed on: every 2nd, 4th or 8th
 VECTORS = {16: 12, 12: 10}  # of a step, by the chains that fit: the others hold sums and operands
 SUMS = {16: 4, 12: 3}
-FEW_PLACES, PLACES = 2, 4  # parts of a thread's array that a step loads from, if its registers divide so
-PREFETCH_FROM, AHEAD = 8, 2 << 10  # multiply-adds, below which it delays the loads it should help; bytes
-"""Where memory is fast, few multiply-adds reach its rate from two places only, and more from four with prefetches."""
+FEW_PLACES, PLACES = (
+    2,
+    4,
+)  # parts of a thread's array that a step loads from, if its registers divide so
+PREFETCH_FROM, AHEAD = (
+    8,
+    2 << 10,
+)  # multiply-adds, below which it delays the loads it should help; bytes
+"""Where memory is fast, few multiply-adds reach its rate from two places only, and more from four
+with prefetches.
+"""
 
 
 def shape(features: Sequence[str], dtype: str, every: int) -> dict[str, int]:
@@ -59,18 +80,37 @@ def build(device: Device, dtype: str, params: Mapping[str, Any], queue: Team) ->
     words = aligned(threads * unit.bits // 32, np.dtype(np.uint32)).reshape(threads, -1)
     operands = [row.number(v) for v in (intensity_work.M, intensity_work.C[dtype])]
     rows = [
-        pack([array[part].ctypes.data, part.stop - part.start, *operands, own.ctypes.data, counted.ctypes.data])
+        pack(
+            [
+                array[part].ctypes.data,
+                part.stop - part.start,
+                *operands,
+                own.ctypes.data,
+                counted.ctypes.data,
+            ]
+        )
         for part, own, counted in zip(parts, sums, words, strict=True)
     ]
     trips, _ = intensity_work.split(k)
-    seen = intensity_work.looped_share(k) if trips > 1 else 1.0  # the audit sees the inner loop only
+    seen = (
+        intensity_work.looped_share(k) if trips > 1 else 1.0
+    )  # the audit sees the inner loop only
     runs = n / (params["lanes"] * _width(params["vecs"], every)) * trips / seen
     spec = Spec(row.pattern, 2.0 * row.lanes(128), runs)
-    return CpuLaunch(_native(unit, dtype, k, every, params["vecs"]), rows, queue, [array, sums, words], _result, spec)
+    return CpuLaunch(
+        _native(unit, dtype, k, every, params["vecs"]),
+        rows,
+        queue,
+        [array, sums, words],
+        _result,
+        spec,
+    )
 
 
 def _width(vecs: int, every: int) -> int:
-    """Registers of a step: some at each place where all are computed on, else as many as the choice repeats after."""
+    """Registers of a step: some at each place where all are computed on, else as many as the choice
+    repeats after.
+    """
     return vecs if every == 1 else vecs * PLACES
 
 
@@ -81,7 +121,9 @@ def _result(held: Sequence[np.ndarray]) -> np.ndarray:
 
 def _parts(n: int, threads: int, tile: int) -> list[slice]:
     if n % tile or n < tile * threads:
-        raise KernelError(f"mixed over {n} elements on {threads} threads: take a multiple of {tile}")
+        raise KernelError(
+            f"mixed over {n} elements on {threads} threads: take a multiple of {tile}"
+        )
     edges = [n // tile * t // threads * tile for t in range(threads + 1)]
     return [slice(a, b) for a, b in pairwise(edges)]
 
@@ -107,7 +149,16 @@ def _native(unit: Vector, dtype: str, k: int, every: int, vecs: int) -> Native:
 class _Body:
     """The code of one kernel: ``repeat`` passes over a thread's part."""
 
-    def __init__(self, b: IRBuilder, arguments: Value, unit: Vector, dtype: str, k: int, every: int, vecs: int) -> None:
+    def __init__(
+        self,
+        b: IRBuilder,
+        arguments: Value,
+        unit: Vector,
+        dtype: str,
+        k: int,
+        every: int,
+        vecs: int,
+    ) -> None:
         self.b, self.unit, self.k, self.every, self.vecs = b, unit, k, every, vecs
         self.row, lanes = fma_cpu.types()[dtype], unit.lanes(ITEMSIZE[dtype])
         scalar = fma_cpu.scalar_type(self.row.number)
@@ -122,7 +173,9 @@ class _Body:
 
     def emit(self, repeat: Value) -> None:
         """All passes; then the sums go to memory."""
-        zeros = [ir.Constant(self.kind, None)] * self.sums + [ir.Constant(self.words_kind, None)] * 2
+        zeros = [ir.Constant(self.kind, None)] * self.sums + [
+            ir.Constant(self.words_kind, None)
+        ] * 2
 
         def one_pass(_: Any, carried: Any) -> list[Any]:
             return loop(self.b, self.count, _width(self.vecs, self.every), carried, self._step)
@@ -141,7 +194,10 @@ class _Body:
         """Of the registers of a step."""
         width = _width(self.vecs, self.every)
         places = PLACES if self.every > 1 or self.k >= PREFETCH_FROM else FEW_PLACES
-        return [self.b.gep(self.x, [at]) for at in apart(self.b, self.count, index, width, gcd(places, width))]
+        return [
+            self.b.gep(self.x, [at])
+            for at in apart(self.b, self.count, index, width, gcd(places, width))
+        ]
 
     def _step(self, index: Value, carried: Any) -> list[Any]:
         """Load all its registers, compute on every ``every``-th, and bring them into the sums."""
@@ -177,10 +233,16 @@ class _Body:
         return loop(self.b, opaque(self.b, trips), 1, values, round_of)
 
     def _prefetch(self, places: Sequence[Any]) -> None:
-        """Ask for the lines that a later step will load; past the array's end the request is ignored."""
+        """Ask for the lines that a later step will load; past the array's end the request is
+        ignored.
+        """
         i8, i32 = ir.IntType(8), ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [i8.as_pointer(), i32, i32, i32])
         hint = external(self.b, "llvm.prefetch.p0", kind)
         for place in places[:: max(1, LINE * 8 // self.unit.bits)]:
-            later = self.b.gep(self.b.bitcast(place, i8.as_pointer()), [ir.Constant(ir.IntType(64), AHEAD)])
-            self.b.call(hint, [later, *(ir.Constant(i32, v) for v in (0, 3, 1))])  # read, keep close, data
+            later = self.b.gep(
+                self.b.bitcast(place, i8.as_pointer()), [ir.Constant(ir.IntType(64), AHEAD)]
+            )
+            self.b.call(
+                hint, [later, *(ir.Constant(i32, v) for v in (0, 3, 1))]
+            )  # read, keep close, data

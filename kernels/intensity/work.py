@@ -1,9 +1,10 @@
-"""One load, ``k`` multiply-adds: a kernel whose operational intensity is chosen, so that it walks along the roofline.
+"""One load, ``k`` multiply-adds: a kernel whose operational intensity is chosen, so that it walks
+along the roofline.
 
-Each element is read once and becomes ``x = x * m + c``, ``k - 1`` times; the last multiply-add brings it into an
-accumulator, so ``k`` of them are done and nothing else is computed. Below one multiply-add per element only every
-``every``-th register gets one. All registers are then also added up as integers: not counted, but checked, so that
-no load can be left out.
+Each element is read once and becomes ``x = x * m + c``, ``k - 1`` times; the last multiply-add
+brings it into an accumulator, so ``k`` of them are done and nothing else is computed. Below one
+multiply-add per element only every ``every``-th register gets one. All registers are then also
+added up as integers: not counted, but checked, so that no load can be left out.
 """
 
 from __future__ import annotations
@@ -16,17 +17,20 @@ import numpy as np
 from kernels.base import ITEMSIZE, Work
 
 STEPS, FEW = (16, 12), 8
-"""Multiply-adds of an element in each round of many, and in the one round of few. Longer rounds would outgrow the
-instruction cache, shorter ones jump too often, and every further length would be a kernel more to compile."""
-TILES = 61  # data repeat after so many tiles: a prime, so that a tile read in place of another shows
+"""Multiply-adds of an element in each round of many, and in the one round of few. Longer rounds
+would outgrow the instruction cache, shorter ones jump too often, and every further length would be
+a kernel more to compile."""
+# data repeat after so many tiles: a prime, so that a tile read in place of another shows
+TILES = 61
 WORD = 4  # bytes
 M = -1  # the values alternate between x and C - x: exact in every type, and for ever
 C = {"fp64": 1, "fp32": 1, "fp16": 0, "bf16": 0, "int32": 1}
-KEPT = 2  # periods: points of one precision follow each other, with an odd or an even number of steps
+# periods: points of one precision follow each other, with an odd or an even number of steps
+KEPT = 2
 LARGEST = {"fp64": 1024, "fp32": 1024, "fp16": 4, "bf16": 1, "int32": 1024}
 UNMATCHED = 64  # one element of so many is not undone by its opposite in the other half of its tile
-"""Sums of 16-bit numbers, which count to 2048 or to 256, stay exact whichever thread meets which tiles, up to a
-thousand: ten times as many as on any GPU known."""
+"""Sums of 16-bit numbers, which count to 2048 or to 256, stay exact whichever thread meets which
+tiles, up to a thousand: ten times as many as on any GPU known."""
 BFLOAT_SHIFT = 16  # a bfloat16 is the upper half of a float
 
 
@@ -43,14 +47,18 @@ def looped_share(k: int) -> float:
 
 
 def possible(k: float, even: bool = False) -> int:
-    """The number of multiply-adds nearest to ``k`` that ``split`` divides without a rest; even: into even rounds."""
+    """The number of multiply-adds nearest to ``k`` that ``split`` divides without a rest; even:
+    into even rounds.
+    """
     wanted = max(0, round(k) - 1)
     whole = [max(1, round(wanted / n)) * n for n in STEPS]
     return min([*range(0, FEW + 1, 1 + even), *whole], key=lambda n: abs(n - wanted)) + 1
 
 
 def work(dtype: str, n: int, k: int, every: int = 1, columns: int = 1, **_: Any) -> Work:
-    """``k`` multiply-adds, in each column, on every ``every``-th of ``n`` elements, all of them read."""
+    """``k`` multiply-adds, in each column, on every ``every``-th of ``n`` elements, all of them
+    read.
+    """
     return Work(2.0 * k * columns * n / every, n * ITEMSIZE[dtype])
 
 
@@ -58,7 +66,8 @@ def work(dtype: str, n: int, k: int, every: int = 1, columns: int = 1, **_: Any)
 def period(dtype: str, tile: int) -> np.ndarray:
     """What the array holds, again and again: TILES tiles of ``tile`` small random integers.
 
-    Most elements of a tile's second half are C less those of its first: after any number of steps they add up to C.
+    Most elements of a tile's second half are C less those of its first: after any number of steps
+    they add up to C.
     """
     random, most = np.random.default_rng(0), LARGEST[dtype]
     values = random.integers(-most, most, (TILES, 2, tile // 2), endpoint=True).astype(np.float64)
@@ -78,12 +87,22 @@ def elements(dtype: str, tile: int) -> np.ndarray:
 
 
 def reference(
-    dtype: str, repeat: int, n: int, k: int, tile: int, held: int = 0, every: int = 1, columns: int = 1, **shape: Any
+    dtype: str,
+    repeat: int,
+    n: int,
+    k: int,
+    tile: int,
+    held: int = 0,
+    every: int = 1,
+    columns: int = 1,
+    **shape: Any,
 ) -> np.ndarray:
-    """[sum of the accumulators, sum of all 32-bit words modulo 2**32 (0 where every element is computed on)].
+    """[sum of the accumulators, sum of all 32-bit words modulo 2**32 (0 where every element is
+    computed on)].
 
-    held: elements in memory (0: ``n``); where more than ``n``, a repetition goes on where the last one ended.
-    Signs alternate in a matrix product: of an odd number of steps one is left, in each of its ``columns``.
+    held: elements in memory (0: ``n``); where more than ``n``, a repetition goes on where the last
+    one ended. Signs alternate in a matrix product: of an odd number of steps one is left, in each
+    of its ``columns``.
     """
     last = period(dtype, tile) * columns if columns > 1 else _last(dtype, tile, (k - 1) % 2)
     read, held = repeat * n, held or n
@@ -106,9 +125,11 @@ def _last(dtype: str, tile: int, steps: int) -> np.ndarray:
 
 
 def _selected(every: int, lanes: int, regs: int, block: int, vecs: int, **_: Any) -> np.ndarray:
-    """Whether each element that a block loads at once gets multiply-adds: by its register's number in its thread.
+    """Whether each element that a block loads at once gets multiply-adds: by its register's number
+    in its thread.
 
-    A register holds ``lanes`` elements, a vector ``regs`` registers; a thread's ``vecs`` vectors lie ``block`` apart.
+    A register holds ``lanes`` elements, a vector ``regs`` registers; a thread's ``vecs`` vectors
+    lie ``block`` apart.
     """
     register = np.arange(lanes * regs * block * vecs) // lanes
     vector = register // regs // block
@@ -116,7 +137,9 @@ def _selected(every: int, lanes: int, regs: int, block: int, vecs: int, **_: Any
 
 
 def _over(values: np.ndarray, n: int, held: int) -> Any:
-    """Sum over ``n`` numbers of an array that holds so many, ``values`` again and again, and is read in a circle."""
+    """Sum over ``n`` numbers of an array that holds so many, ``values`` again and again, and is
+    read in a circle.
+    """
     around, rest = divmod(n, held)
     return around * _sum(values, held) + _sum(values, rest)
 

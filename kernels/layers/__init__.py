@@ -1,6 +1,8 @@
-"""The layers we time ourselves, by family: one family is one picture. A new family is one row in its module's table.
+"""The layers we time ourselves, by family: one family is one picture. A new family is one row in
+its module's table.
 
-Each layer is a small ONNX model, written in FP32 and converted by ``kernels.precision.convert`` to what is asked.
+Each layer is a small ONNX model, written in FP32 and converted by ``kernels.precision.convert`` to
+what is asked.
 """
 
 from __future__ import annotations

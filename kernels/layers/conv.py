@@ -1,4 +1,6 @@
-"""Families of convolutions: what kernel size, output size, channels, groups and a split in two do to one."""
+"""Families of convolutions: what kernel size, output size, channels, groups and a split in two do
+to one.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,19 @@ SIDE = {"cpu": 14, "cuda": 28}
 """Output side of the sweeps up to 512 channels, pixels: two of ResNet's stages."""
 ALIGNED = (1, 2, 3, 4, 6, 7, 8, 9, 12, 15, 16, 17, 24, 31, 32, 33, 40, 47, 48, 49, 56, 63, 64)
 ALIGNMENTS = {"cpu": (1, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64), "cuda": ALIGNED}
-"""Channels around multiples of 8 and 16, which tensor cores want; vector units want no more than 16."""
+"""Channels around multiples of 8 and 16, which tensor cores want; vector units want no more than
+16.
+"""
 
 
 def conv(batch: int, channels: int, out: int, side: int, kernel: int, groups: int = 1) -> Any:
-    """A model of one convolution with bias over (batch, channels, side, side), the same size out."""
+    """A model of one convolution with bias over (batch, channels, side, side), the same size
+    out.
+    """
     net = Net()
-    return net.model(net.conv(net.input(batch, channels, side, side), channels, out, kernel, groups))
+    return net.model(
+        net.conv(net.input(batch, channels, side, side), channels, out, kernel, groups)
+    )
 
 
 def separable(batch: int, channels: int, side: int) -> Any:
@@ -41,7 +49,14 @@ def by_size(kind: str) -> Iterator[Layer]:
     for k in (1, 3):
         for side in (7, 14, 28, 56, 112):
             name = f"conv {k}x{k}, 64 to 64, {side}x{side}"
-            yield Layer("conv-size", name, "Conv", f"{k}x{k}", side, partial(conv, BATCH[kind], 64, 64, side, k))
+            yield Layer(
+                "conv-size",
+                name,
+                "Conv",
+                f"{k}x{k}",
+                side,
+                partial(conv, BATCH[kind], 64, 64, side, k),
+            )
 
 
 def by_channels(kind: str) -> Iterator[Layer]:
@@ -49,14 +64,28 @@ def by_channels(kind: str) -> Iterator[Layer]:
     for k in (1, 3):
         for c in (8, 16, 32, 64, 128, 256, 512):
             name = f"conv {k}x{k}, {c} to {c}, {side}x{side}"
-            yield Layer("conv-channels", name, "Conv", f"{k}x{k}", c, partial(conv, BATCH[kind], c, c, side, k))
+            yield Layer(
+                "conv-channels",
+                name,
+                "Conv",
+                f"{k}x{k}",
+                c,
+                partial(conv, BATCH[kind], c, c, side, k),
+            )
 
 
 def by_groups(kind: str) -> Iterator[Layer]:
     for exponent in range(8):
         groups = 2**exponent
         name = f"conv 3x3, 128 to 128 in groups of {128 // groups}, 28x28"
-        yield Layer("conv-groups", name, "Conv", "3x3", groups, partial(conv, BATCH[kind], 128, 128, 28, 3, groups))
+        yield Layer(
+            "conv-groups",
+            name,
+            "Conv",
+            "3x3",
+            groups,
+            partial(conv, BATCH[kind], 128, 128, 28, 3, groups),
+        )
 
 
 def by_split(kind: str) -> Iterator[Layer]:
@@ -65,7 +94,14 @@ def by_split(kind: str) -> Iterator[Layer]:
         name = f"conv 3x3, {c} to {c}, {side}x{side}"
         yield Layer("separable", name, "Conv", "dense 3x3", c, partial(conv, batch, c, c, side, 3))
         name = f"depthwise 3x3 + pointwise 1x1, {c} to {c}, {side}x{side}"
-        yield Layer("separable", name, "Conv", "depthwise + pointwise", c, partial(separable, batch, c, side))
+        yield Layer(
+            "separable",
+            name,
+            "Conv",
+            "depthwise + pointwise",
+            c,
+            partial(separable, batch, c, side),
+        )
 
 
 def matmul_of_rows(rows: int, inner: int, out: int) -> Any:
@@ -80,18 +116,33 @@ def by_alignment(kind: str) -> Iterator[Layer]:
     batch, floats = BATCH[kind], ("fp16",) if kind == "cuda" else ()
     for c in ALIGNMENTS[kind]:
         make = partial(conv, batch, c, c, 28, 3)
-        yield Layer("alignment", f"conv 3x3, {c} to {c}, 28x28", "Conv", "Conv 3x3", c, make, dtypes=floats)
+        yield Layer(
+            "alignment", f"conv 3x3, {c} to {c}, 28x28", "Conv", "Conv 3x3", c, make, dtypes=floats
+        )
         make = partial(matmul_of_rows, batch * 28**2, c, c)
-        yield Layer("alignment", f"matmul, {c} to {c}, {batch * 28**2} rows", "MatMul", "MatMul", c, make)
+        yield Layer(
+            "alignment", f"matmul, {c} to {c}, {batch * 28**2} rows", "MatMul", "MatMul", c, make
+        )
 
 
 CONVOLUTIONS = {
-    "conv-kernel": Family("How does the kernel size move a convolution?", "kernel size (pixels)", by_kernel, FLOATS),
-    "conv-size": Family("How does the image size move a convolution?", "output side (pixels)", by_size, FLOATS),
-    "conv-channels": Family("How does the number of channels move a convolution?", "channels", by_channels, FLOATS),
-    "conv-groups": Family("What happens between a dense and a depthwise convolution?", "groups", by_groups, FLOATS),
+    "conv-kernel": Family(
+        "How does the kernel size move a convolution?", "kernel size (pixels)", by_kernel, FLOATS
+    ),
+    "conv-size": Family(
+        "How does the image size move a convolution?", "output side (pixels)", by_size, FLOATS
+    ),
+    "conv-channels": Family(
+        "How does the number of channels move a convolution?", "channels", by_channels, FLOATS
+    ),
+    "conv-groups": Family(
+        "What happens between a dense and a depthwise convolution?", "groups", by_groups, FLOATS
+    ),
     "separable": Family(
-        "What does a 3x3 gain by being split into depthwise and pointwise?", "channels", by_split, FLOATS
+        "What does a 3x3 gain by being split into depthwise and pointwise?",
+        "channels",
+        by_split,
+        FLOATS,
     ),
     "alignment": Family(
         "Which channel counts leave the fast units idle?",

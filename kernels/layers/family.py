@@ -19,10 +19,11 @@ PRODUCTS = {"cpu": ("fp32", "int8"), "cuda": ("fp32", "tf32", "fp16", "int8")}
 class Layer:
     """One layer to time: a point of its family's picture.
 
-    family: a key of FAMILIES. name: unique within it, to read. op: the ONNX operation that gives the layer its name.
-    series: the curve it belongs to. x: its place on that curve. make() -> onnx.ModelProto in FP32. fixed: the type of a
-    layer whose model is of that type already and is not to be converted. dtypes: precisions worth asking; () = the
-    family's. by_node: a network in small, whose traffic is that of its operations one after another, not its border's.
+    family: a key of FAMILIES. name: unique within it, to read. op: the ONNX operation that gives
+    the layer its name. series: the curve it belongs to. x: its place on that curve. make() ->
+    onnx.ModelProto in FP32. fixed: the type of a layer whose model is of that type already and is
+    not to be converted. dtypes: precisions worth asking; () = the family's. by_node: a network in
+    small, whose traffic is that of its operations one after another, not its border's.
     """
 
     family: str
@@ -38,7 +39,8 @@ class Layer:
 
 @dataclass(frozen=True)
 class Family:
-    """A picture of layers. question: one line. over: what x is, with its unit. dtypes: worth asking, by device kind.
+    """A picture of layers. question: one line. over: what x is, with its unit. dtypes: worth
+    asking, by device kind.
 
     layers(kind) -> the layers at the sizes that suit a device kind, "cpu" or "cuda".
     """

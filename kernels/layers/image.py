@@ -1,4 +1,6 @@
-"""The family of what stands before and after a network: resize, letterbox, normalise, warp, decode boxes, suppress."""
+"""The family of what stands before and after a network: resize, letterbox, normalise, warp, decode
+boxes, suppress.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ STRIDES = (8, 16, 32)  # of the three grids of a YOLO detector, pixels
 CLASSES = 80  # of COCO
 KEPT = 100  # boxes left by suppression
 BGR_MEAN, BGR_DEVIATION = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)
-"""Of ImageNet's training images on the scale 0 to 255, as torchvision normalises with, channels in the order BGR."""
+"""Of ImageNet's training images on the scale 0 to 255, as torchvision normalises with, channels in
+the order BGR.
+"""
 
 
 def _resized(net: Net, x: str, height: int, width: int) -> str:
@@ -65,7 +69,9 @@ def boxes(side: int) -> int:
 
 
 def decode(batch: int, side: int) -> Any:
-    """Centres from their cell's corner, sizes from their logarithm, scores from their logit; YOLOX decodes so."""
+    """Centres from their cell's corner, sizes from their logarithm, scores from their logit; YOLOX
+    decodes so.
+    """
     net = Net()
     x = net.input(batch, boxes(side), 5 + CLASSES)
     parts = net.constant([2, 2, 1 + CLASSES], "int64")
@@ -84,7 +90,9 @@ def cells(side: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def suppress(batch: int, side: int) -> Any:
-    """One class, no threshold of score: of random boxes, KEPT are always left, so the result has one shape."""
+    """One class, no threshold of score: of random boxes, KEPT are always left, so the result has
+    one shape.
+    """
     net = Net()
     x, scores = net.input(batch, boxes(side), 4), net.input(batch, 1, boxes(side))
     limits = net.constant([KEPT], "int64"), net.constant([0.5])
@@ -96,22 +104,37 @@ STEPS: dict[str, tuple[str, Callable[[int, int], Any], tuple[str, ...]]] = {
     "bilinear resize": ("Resize", resize, ()),
     "letterbox": ("Resize", letterbox, ()),
     "BGR to RGB, normalise": ("Sub", normalise, ()),
-    "affine warp": ("GridSample", warp, ("fp32",)),  # of FP16, coordinates are off by a third of a pixel at 640
+    "affine warp": (
+        "GridSample",
+        warp,
+        ("fp32",),
+    ),  # of FP16, coordinates are off by a third of a pixel at 640
     "box decode": ("Concat", decode, ()),
-    "non-maximum suppression": ("NonMaxSuppression", suppress, ("fp32",)),  # ONNX has it in FP32 alone
+    "non-maximum suppression": (
+        "NonMaxSuppression",
+        suppress,
+        ("fp32",),
+    ),  # ONNX has it in FP32 alone
 }
-"""By series: operation, model of (batch, side), precisions other than the family's. A new one is one row."""
+"""By series: operation, model of (batch, side), precisions other than the family's. A new one is
+one row.
+"""
 
 
 def by_side(kind: str) -> Iterator[Layer]:
     for series, (op, make, dtypes) in STEPS.items():
         for side in SIDES[kind]:
             make_one = partial(make, BATCH[kind], side)
-            yield Layer("image", f"{series}, {side}x{side}", op, series, side, make_one, dtypes=dtypes)
+            yield Layer(
+                "image", f"{series}, {side}x{side}", op, series, side, make_one, dtypes=dtypes
+            )
 
 
 IMAGES = {
     "image": Family(
-        "What do the steps before and after a network cost?", "side of the network's input (pixels)", by_side, FP32
+        "What do the steps before and after a network cost?",
+        "side of the network's input (pixels)",
+        by_side,
+        FP32,
     ),
 }

@@ -1,4 +1,6 @@
-"""Families of products and what stands between them: fully connected, matrix product, attention, rows."""
+"""Families of products and what stands between them: fully connected, matrix product, attention,
+rows.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,14 @@ from kernels.layers.family import BATCH, FLOATS, FP32, PRODUCTS, Family, Layer
 from kernels.onnx.net import Net
 
 HEADS, HEAD_SIZE = 8, 64
-SIDES = {"cpu": (64, 96, 128, 192, 256, 384, 512, 768, 1024), "cuda": (64, 128, 256, 512, 1024, 2048, 4096)}
-TOKENS = {"cpu": (64, 128, 192, 256, 384, 512, 768, 1024), "cuda": (64, 128, 256, 512, 1024, 2048, 4096)}
+SIDES = {
+    "cpu": (64, 96, 128, 192, 256, 384, 512, 768, 1024),
+    "cuda": (64, 128, 256, 512, 1024, 2048, 4096),
+}
+TOKENS = {
+    "cpu": (64, 128, 192, 256, 384, 512, 768, 1024),
+    "cuda": (64, 128, 256, 512, 1024, 2048, 4096),
+}
 WIDTHS = {"cpu": (256, 512, 1024, 2048), "cuda": (256, 512, 1024, 2048, 4096)}
 ROWS = {"cpu": 1024, "cuda": 16384}
 
@@ -50,7 +58,9 @@ def by_width(kind: str) -> Iterator[Layer]:
     for batch in (1, 16, 128):
         for width in WIDTHS[kind]:
             make = partial(fully_connected, batch, width)
-            yield Layer("fc", f"fc {width} to {width}, batch {batch}", "Gemm", f"batch {batch}", width, make)
+            yield Layer(
+                "fc", f"fc {width} to {width}, batch {batch}", "Gemm", f"batch {batch}", width, make
+            )
 
 
 def by_side(kind: str) -> Iterator[Layer]:
@@ -60,7 +70,9 @@ def by_side(kind: str) -> Iterator[Layer]:
 
 def by_tokens(kind: str) -> Iterator[Layer]:
     for tokens in TOKENS[kind]:
-        batch = BATCH[kind] if tokens <= 512 else 1  # a score for each pair of tokens: 4096 of them are 0.5 GB a batch
+        batch = (
+            BATCH[kind] if tokens <= 512 else 1
+        )  # a score for each pair of tokens: 4096 of them are 0.5 GB a batch
         name = f"attention, {tokens} tokens, {HEADS} heads of {HEAD_SIZE}, batch {batch}"
         make = partial(attention, batch, tokens)
         yield Layer("attention", name, "MatMul", f"batch {batch}", tokens, make)
@@ -74,8 +86,20 @@ def by_row(kind: str) -> Iterator[Layer]:
 
 
 MATRICES = {
-    "fc": Family("From which batch on is a fully connected layer worth its weights?", "width", by_width, PRODUCTS),
-    "matmul": Family("From which size on does a matrix product reach the roof?", "side", by_side, PRODUCTS),
-    "attention": Family("How does the sequence length move attention?", "sequence length (tokens)", by_tokens, FLOATS),
+    "fc": Family(
+        "From which batch on is a fully connected layer worth its weights?",
+        "width",
+        by_width,
+        PRODUCTS,
+    ),
+    "matmul": Family(
+        "From which size on does a matrix product reach the roof?", "side", by_side, PRODUCTS
+    ),
+    "attention": Family(
+        "How does the sequence length move attention?",
+        "sequence length (tokens)",
+        by_tokens,
+        FLOATS,
+    ),
     "rows": Family("What do normalisation, softmax and GELU cost?", "width of a row", by_row, FP32),
 }

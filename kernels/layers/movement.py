@@ -1,4 +1,6 @@
-"""Families of layers that compute little or nothing: placed by their bytes, they lower a network's intensity."""
+"""Families of layers that compute little or nothing: placed by their bytes, they lower a network's
+intensity.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,11 @@ from kernels.onnx.net import Net
 CHANNELS = 64
 SIDES = (28, 56, 112)
 GROUPS = 4
-DEPTH, THIN, SIDE = 6, 16, 112  # of the network with reshapes: few channels, so that moving them can be seen
+DEPTH, THIN, SIDE = (
+    6,
+    16,
+    112,
+)  # of the network with reshapes: few channels, so that moving them can be seen
 
 Make = Callable[[Net, int, int], str]
 """(net, batch, side) -> the name of the result, of inputs it adds itself."""
@@ -80,7 +86,10 @@ def _three(net: Net) -> list[str]:
 
 
 MOVES: dict[str, tuple[str, Make]] = {
-    "Reshape": ("Reshape", reshaped),  # alone, or last, it has to copy; between two nodes it is a new name
+    "Reshape": (
+        "Reshape",
+        reshaped,
+    ),  # alone, or last, it has to copy; between two nodes it is a new name
     "Transpose + Reshape": ("Transpose", transposed_flat),
     "channel shuffle": ("Transpose", shuffled),
     "Transpose": ("Transpose", transposed),
@@ -111,9 +120,11 @@ def by_side(family: str, table: dict[str, tuple[str, Make]], kind: str) -> Itera
 
 
 def network(batch: int, reshapes: int) -> Any:
-    """DEPTH convolutions 3x3 with ReLU; after each of the first ``reshapes``, rows and columns are exchanged.
+    """DEPTH convolutions 3x3 with ReLU; after each of the first ``reshapes``, rows and columns are
+    exchanged.
 
-    Each exchange is one node that moves its bytes once, and the convolution after it keeps a runtime from merging two.
+    Each exchange is one node that moves its bytes once, and the convolution after it keeps a
+    runtime from merging two.
     """
     net = Net()
     x = net.input(batch, THIN, SIDE, SIDE)
@@ -138,7 +149,15 @@ MOVEMENTS = {
         FP32,
     ),
     "light": Family(
-        "What do the layers between convolutions cost?", "output side (pixels)", partial(by_side, "light", LIGHT), FP32
+        "What do the layers between convolutions cost?",
+        "output side (pixels)",
+        partial(by_side, "light", LIGHT),
+        FP32,
     ),
-    "reshapes": Family("What do reshapes that copy do to a network?", "reshapes in the network", by_reshapes, FLOATS),
+    "reshapes": Family(
+        "What do reshapes that copy do to a network?",
+        "reshapes in the network",
+        by_reshapes,
+        FLOATS,
+    ),
 }

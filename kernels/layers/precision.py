@@ -1,4 +1,6 @@
-"""The family of precisions: one convolution and one product in each type, and what it costs to change type."""
+"""The family of precisions: one convolution and one product in each type, and what it costs to
+change type.
+"""
 
 from __future__ import annotations
 
@@ -42,11 +44,15 @@ def per_channel(make: Callable[[], Any], form: str) -> Any:
 
 
 def between_floats(batch: int, form: str) -> Any:
-    """The INT8 convolution, fused, with float input and output: the model pays for both conversions."""
+    """The INT8 convolution, fused, with float input and output: the model pays for both
+    conversions.
+    """
     import onnx
 
     model = convert(convolution(batch), "int8", form=form)
-    first = next(n for n in model.graph.node if n.op_type == "DequantizeLinear" and n.input[0] == "x")
+    first = next(
+        n for n in model.graph.node if n.op_type == "DequantizeLinear" and n.input[0] == "x"
+    )
     last = next(n for n in model.graph.node if n.op_type == "QuantizeLinear")
     enter = onnx.helper.make_node("QuantizeLinear", ["x", *first.input[1:]], ["x_int"], "enter")
     leave = onnx.helper.make_node("DequantizeLinear", ["y_int", *last.input[1:]], ["y"], "leave")
@@ -60,7 +66,9 @@ def between_floats(batch: int, form: str) -> Any:
 
 
 def unfused(batch: int) -> Any:
-    """Q and DQ before a convolution of float weights and float result: nothing to fuse with, so all three run."""
+    """Q and DQ before a convolution of float weights and float result: nothing to fuse with, so all
+    three run.
+    """
     net = Net()
     x = net.input(batch, CHANNELS, SIDE, SIDE)
     ends = net.constant(STEP), net.constant(0, "int8")
@@ -71,7 +79,9 @@ def unfused(batch: int) -> Any:
 def conversion(op: str, batch: int, by_channel: bool) -> Any:
     """QuantizeLinear or DequantizeLinear alone, of an image."""
     net = Net()
-    x = net.input(batch, CHANNELS, SIDE, SIDE, dtype="float32" if op == "QuantizeLinear" else "int8")
+    x = net.input(
+        batch, CHANNELS, SIDE, SIDE, dtype="float32" if op == "QuantizeLinear" else "int8"
+    )
     scales = np.full(CHANNELS, STEP) if by_channel else STEP
     ends = net.constant(scales), net.constant(np.zeros_like(scales), "int8")
     return net.model(net.add(op, x, *ends, **({"axis": 1} if by_channel else {})))
@@ -93,14 +103,35 @@ def _rows(kind: str) -> Iterator[Rows]:
     shape = f"{CHANNELS} to {CHANNELS}, {SIDE}x{SIDE}"
     conv_of, gemm_of = partial(convolution, batch), partial(product, ROWS[kind])
     yield "Conv", f"conv 3x3, {shape}", "Conv", conv_of, "", ()
-    yield "Conv", "conv, scales per channel", "Conv", partial(per_channel, conv_of, form), "int8", ()
-    yield "Conv", "conv, fused between Q and DQ", "Conv", partial(between_floats, batch, form), "int8", ()
+    yield (
+        "Conv",
+        "conv, scales per channel",
+        "Conv",
+        partial(per_channel, conv_of, form),
+        "int8",
+        (),
+    )
+    yield (
+        "Conv",
+        "conv, fused between Q and DQ",
+        "Conv",
+        partial(between_floats, batch, form),
+        "int8",
+        (),
+    )
     yield "Conv", "conv behind Q and DQ, unfused", "Conv", partial(unfused, batch), "fp32", ()
     yield "Gemm", f"fc {WIDTH} to {WIDTH}, batch {ROWS[kind]}", "Gemm", gemm_of, "", ()
     yield "Gemm", "fc, scales per channel", "Gemm", partial(per_channel, gemm_of, form), "int8", ()
     for op in ("QuantizeLinear", "DequantizeLinear"):
         for scales, by_channel in (("tensor", False), ("channel", True)):
-            yield op, f"{op} per {scales}", op, partial(conversion, op, batch, by_channel), "int8", ()
+            yield (
+                op,
+                f"{op} per {scales}",
+                op,
+                partial(conversion, op, batch, by_channel),
+                "int8",
+                (),
+            )
     yield "Cast", "Cast FP32 to FP16", "Cast", partial(cast, batch, "float32", HALF), "fp16", ()
     yield "Cast", "Cast FP16 to FP32", "Cast", partial(cast, batch, "float16", FLOAT), "fp16", ()
     moved = ("fp32", "int8") if kind == "cpu" else ("fp32", "fp16", "int8")

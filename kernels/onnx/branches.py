@@ -1,7 +1,8 @@
-"""Put the branch of an If that is taken in its place, where its condition is known: then its operations are layers.
+"""Put the branch of an If that is taken in its place, where its condition is known: then its
+operations are layers.
 
-Exporters ask of a shape what is known as soon as that is given: whether the batch is one, or how many dimensions there
-are. The other branch never runs, and may not even fit.
+Exporters ask of a shape what is known as soon as that is given: whether the batch is one, or how
+many dimensions there are. The other branch never runs, and may not even fit.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ TAKEN = {True: "then_branch", False: "else_branch"}
 
 
 def inline(model: ModelProto, known: Mapping[str, np.ndarray]) -> int:
-    """Replace every If of known condition, in place, by the nodes of its branch; how many there were."""
+    """Replace every If of known condition, in place, by the nodes of its branch; how many there
+    were.
+    """
     graph = model.graph
     branches = [_branch(node, known) for node in graph.node]
     if not any(branch is not None for branch in branches):
@@ -39,7 +42,9 @@ def inline(model: ModelProto, known: Mapping[str, np.ndarray]) -> int:
 
 
 def _branch(node: NodeProto, known: Mapping[str, np.ndarray]) -> Any:
-    """The graph of the branch that an If takes; None of another node, where that is not known, or in no file."""
+    """The graph of the branch that an If takes; None of another node, where that is not known, or
+    in no file.
+    """
     if node.op_type != IF or not node.input or node.input[0] not in known:
         return None
     taken = TAKEN[bool(np.asarray(known[node.input[0]]).any())]
@@ -47,7 +52,9 @@ def _branch(node: NodeProto, known: Mapping[str, np.ndarray]) -> Any:
 
 
 def rename_weights(model: ModelProto, ending: str) -> None:
-    """Give every initializer, in place, a name with this ending, but those that are inputs or results as well."""
+    """Give every initializer, in place, a name with this ending, but those that are inputs or
+    results as well.
+    """
     graph = model.graph
     names, ends = set(_names(graph)), {value.name for value in (*graph.input, *graph.output)}
     inner = [tensor for tensor in graph.initializer if tensor.name not in ends]
@@ -59,10 +66,14 @@ def rename_weights(model: ModelProto, ending: str) -> None:
 
 
 def _inlined(node: NodeProto, branch: Any, names: set[str]) -> tuple[list[Any], list[Any]]:
-    """Nodes and initializers of a branch, under names that no other tensor has; its results are those of the If."""
+    """Nodes and initializers of a branch, under names that no other tensor has; its results are
+    those of the If.
+    """
     import onnx
 
-    made = {name for each in branch.node for name in each.output if name} | {t.name for t in branch.initializer}
+    made = {name for each in branch.node for name in each.output if name} | {
+        t.name for t in branch.initializer
+    }
     renamed = {name: _new(name, names) for name in sorted(made)}
     passed = []
     for result, inner in zip(node.output, branch.output, strict=False):
@@ -74,7 +85,11 @@ def _inlined(node: NodeProto, branch: Any, names: set[str]) -> tuple[list[Any], 
     nodes = [_copy(each) for each in branch.node]
     for each in nodes:
         _rename(each, renamed)
-    nodes += [onnx.helper.make_node("Identity", [renamed.get(old, old)], [new]) for old, new in passed if new]
+    nodes += [
+        onnx.helper.make_node("Identity", [renamed.get(old, old)], [new])
+        for old, new in passed
+        if new
+    ]
     initializers = [_copy(tensor) for tensor in branch.initializer]
     for tensor in initializers:
         tensor.name = renamed[tensor.name]
@@ -95,7 +110,9 @@ def _rename(node: NodeProto, renamed: Mapping[str, str]) -> None:
     for row in (node.input, node.output):
         row[:] = [renamed.get(name, name) for name in row]
     for inner in _graphs(node):
-        own = {name for each in inner.node for name in each.output} | {value.name for value in inner.input}
+        own = {name for each in inner.node for name in each.output} | {
+            value.name for value in inner.input
+        }
         own |= {tensor.name for tensor in inner.initializer}
         outer = {old: new for old, new in renamed.items() if old not in own}
         for each in inner.node:

@@ -1,7 +1,9 @@
-"""Parts of a network as models of their own: one node alone, and the whole with the weights that only run time makes.
+"""Parts of a network as models of their own: one node alone, and the whole with the weights that
+only run time makes.
 
-Values do not change what a layer costs, so floats are random ones of the same shape. Integers keep their own: they are
-indices, or quantized weights, whose products saturate or not by how large they are.
+Values do not change what a layer costs, so floats are random ones of the same shape. Integers keep
+their own: they are indices, or quantized weights, whose products saturate or not by how large they
+are.
 """
 
 from __future__ import annotations
@@ -23,21 +25,34 @@ from kernels.onnx.net import IR_VERSION
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
 
-POSITIVE = frozenset(("BatchNormalization", "QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul"))
-"""Operations whose weights must not be negative: a variance stands under a root, and the others have scales."""
-SIZED_BY_DATA = frozenset(("NonMaxSuppression", "NonZero", "Unique", "Compress", "Loop", "If", "Scan"))
-"""Only their data tell how much comes out: a shape that was given by ``--shape`` is a guess, for what follows."""
+POSITIVE = frozenset(
+    ("BatchNormalization", "QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul")
+)
+"""Operations whose weights must not be negative: a variance stands under a root, and the others
+have scales.
+"""
+SIZED_BY_DATA = frozenset(
+    ("NonMaxSuppression", "NonZero", "Unique", "Compress", "Loop", "If", "Scan")
+)
+"""Only their data tell how much comes out: a shape that was given by ``--shape`` is a guess, for
+what follows.
+"""
 KINDS = {
-    "fp64": "DOUBLE", "fp32": "FLOAT", "fp16": "FLOAT16", "bf16": "BFLOAT16", "fp8": "FLOAT8E4M3FN",
+    "fp64": "DOUBLE",
+    "fp32": "FLOAT",
+    "fp16": "FLOAT16",
+    "bf16": "BFLOAT16",
+    "fp8": "FLOAT8E4M3FN",
     "fp4": "FLOAT4E2M1",
-}  # fmt: skip
+}
 """TensorProto's names of our types, where they differ by more than their case."""
 BLOCK = 1_000_003  # random numbers that large weights repeat: prime, so that no two rows are alike
 SEED = 3
 
 
 def alone(graph: Graph, *nodes: Node, hollow: bool = False) -> Any:
-    """A ModelProto of this node only, or of some in a row: what it reads is its input, weights are stored.
+    """A ModelProto of this node only, or of some in a row: what it reads is its input, weights are
+    stored.
 
     hollow: large weights keep only their type and shape. Raises Unavailable where they are unknown.
     """
@@ -45,10 +60,19 @@ def alone(graph: Graph, *nodes: Node, hollow: bool = False) -> Any:
 
     for node in nodes:
         if node.subgraphs:
-            raise Unavailable(f"{node.op} {node.name}: it runs a network of its own, and is not timed alone")
+            raise Unavailable(
+                f"{node.op} {node.name}: it runs a network of its own, and is not timed alone"
+            )
     inner = {t.name for node in nodes for t in node.outputs if t is not None}
-    read = {t.name: (t, node) for node in nodes for t in node.inputs if t is not None and t.name not in inner}
-    held = {name: each for name, each in read.items() if each[0].weight or each[0].value is not None}
+    read = {
+        t.name: (t, node)
+        for node in nodes
+        for t in node.inputs
+        if t is not None and t.name not in inner
+    }
+    held = {
+        name: each for name, each in read.items() if each[0].weight or each[0].value is not None
+    }
     stored = {name: _stored(t, node, hollow, graph.path) for name, (t, node) in held.items()}
     inputs = [_declared(tensor) for name, (tensor, _) in read.items() if name not in stored]
     outputs = [_result(tensor, nodes[-1]) for tensor in nodes[-1].outputs if tensor is not None]
@@ -59,15 +83,17 @@ def alone(graph: Graph, *nodes: Node, hollow: bool = False) -> Any:
 
 
 def _ir_version(opsets: Any) -> int:
-    """The oldest that these opsets allow: a runtime often knows them, and not what the exporter stamped on the file."""
+    """The oldest that these opsets allow: a runtime often knows them, and not what the exporter
+    stamped on the file.
+    """
     import onnx
 
     return max(IR_VERSION, int(onnx.helper.find_min_ir_version_for(opsets, ignore_unknown=True)))
 
 
 def key_of(graph: Graph, *nodes: Node) -> str:
-    """What two nodes (or rows of them) share that are the same layer: operation, attributes, shapes, types, small
-    constants."""
+    """What two nodes (or rows of them) share that are the same layer: operation, attributes,
+    shapes, types, small constants."""
     return " ".join(_key_of(graph, node) for node in nodes)
 
 
@@ -77,10 +103,16 @@ def _key_of(graph: Graph, node: Node) -> str:
     proto = onnx.NodeProto()
     proto.CopyFrom(_proto(graph, node.name))
     proto.name, proto.doc_string = "", ""
-    places = {name: str(i) for i, name in enumerate(dict.fromkeys(filter(None, [*proto.input, *proto.output])))}
+    places = {
+        name: str(i)
+        for i, name in enumerate(dict.fromkeys(filter(None, [*proto.input, *proto.output])))
+    }
     for names in (proto.input, proto.output):
         names[:] = [places.get(name, "") for name in names]
-    tensors = [(t.shape, t.dtype, t.weight, repr(t.value)) if t else None for t in (*node.inputs, *node.outputs)]
+    tensors = [
+        (t.shape, t.dtype, t.weight, repr(t.value)) if t else None
+        for t in (*node.inputs, *node.outputs)
+    ]
     return f"{proto.SerializeToString(deterministic=True)!r} {tensors}"
 
 
@@ -96,10 +128,11 @@ def whole(
 ) -> Any:
     """The network in a file, every weight stored: those that nodes make of a constant are random.
 
-    ends: BOUND, all shapes are numbers; OPEN_OUTPUTS, those of the outputs are left to the runtime, where the file is
-    wrong about them; OPEN, those of the inputs are as the file has them, too: a runtime that knows them looks into
-    branches that are never taken, and refuses what would not fit there. values: of inputs; an If is then the branch
-    that it takes with them, and with what is known of shapes.
+    ends: BOUND, all shapes are numbers; OPEN_OUTPUTS, those of the outputs are left to the runtime,
+    where the file is wrong about them; OPEN, those of the inputs are as the file has them, too: a
+    runtime that knows them looks into branches that are never taken, and refuses what would not fit
+    there. values: of inputs; an If is then the branch that it takes with them, and with what is
+    known of shapes.
     """
     import onnx
 
@@ -119,7 +152,9 @@ def whole(
             model.graph.initializer.append(_random(made[name], name, _readers(model, name)))
     keep(model.graph, "node", kept)
     model.ir_version = _ir_version(model.opset_import)
-    model.graph.ClearField("value_info")  # the runtime infers them, and would hold itself to a guess
+    model.graph.ClearField(
+        "value_info"
+    )  # the runtime infers them, and would hold itself to a guess
     by_data = any(node.op in SIZED_BY_DATA for node in graph.nodes)
     for value, known in zip(model.graph.output, graph.outputs, strict=True):
         if ends != BOUND:
@@ -130,7 +165,9 @@ def whole(
 
 
 def _with_data(path: Path, weights: Mapping[str, Tensor]) -> Any:
-    """The ModelProto of a file with the data of its weights, random ones where their own file is not at hand."""
+    """The ModelProto of a file with the data of its weights, random ones where their own file is
+    not at hand.
+    """
     import onnx
 
     with suppress(OSError, ValueError, onnx.checker.ValidationError):
@@ -138,12 +175,16 @@ def _with_data(path: Path, weights: Mapping[str, Tensor]) -> Any:
     model = onnx_shapes.load(path)
     for tensor in model.graph.initializer:
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            tensor.CopyFrom(_random(weights[tensor.name], tensor.name, _readers(model, tensor.name)))
+            tensor.CopyFrom(
+                _random(weights[tensor.name], tensor.name, _readers(model, tensor.name))
+            )
     return model
 
 
 def _constant(node: NodeProto, weights: Mapping[str, Tensor]) -> bool:
-    """Whether a node only makes a weight of one value: those of other data keep theirs, and integers are shapes."""
+    """Whether a node only makes a weight of one value: those of other data keep theirs, and
+    integers are shapes.
+    """
     made = weights.get(node.output[0]) if node.op_type == "ConstantOfShape" else None
     return made is not None and bool(made.shape) and made.dtype in FLOATS
 
@@ -161,12 +202,16 @@ def _declared(tensor: Tensor) -> Any:
     import onnx
 
     if tensor.shape is None or not tensor.dtype:
-        raise Unavailable(f"tensor {tensor.name} has no known shape: give it by --shape {tensor.name}=...")
+        raise Unavailable(
+            f"tensor {tensor.name} has no known shape: give it by --shape {tensor.name}=..."
+        )
     return onnx.helper.make_tensor_value_info(tensor.name, kind_of(tensor), tensor.shape)
 
 
 def _result(tensor: Tensor, node: Node) -> Any:
-    """What a node writes; how large it is, and of which type, is left to the runtime where only that can tell."""
+    """What a node writes; how large it is, and of which type, is left to the runtime where only
+    that can tell.
+    """
     import onnx
 
     known = tensor.shape is not None and tensor.dtype and node.op not in SIZED_BY_DATA
@@ -190,7 +235,9 @@ def _stored(tensor: Tensor, node: Node, hollow: bool, path: Path | None) -> Any:
 
 @lru_cache(maxsize=1)
 def _in_file(path: Path, changed_ns: int) -> dict[str, Any]:
-    """The weights in a file, as it was changed last, by name; those in files of their own as references to them."""
+    """The weights in a file, as it was changed last, by name; those in files of their own as
+    references to them.
+    """
     return {tensor.name: tensor for tensor in onnx_shapes.load(path).graph.initializer}
 
 
@@ -207,7 +254,9 @@ def _with_its_data(tensor: TensorProto, path: Path) -> Any:
 
 
 def _random(tensor: Tensor, name: str, readers: set[str]) -> Any:
-    """Weights of variance 1 / fan-in: activations stay within FP16, also where shortcuts add them up."""
+    """Weights of variance 1 / fan-in: activations stay within FP16, also where shortcuts add them
+    up.
+    """
     import onnx
 
     if tensor.shape is None:
@@ -239,4 +288,6 @@ def kind_of(tensor: Tensor) -> int:
     """TensorProto's number of its type."""
     import onnx
 
-    return tensor.kind or int(onnx.TensorProto.DataType.Value(KINDS.get(tensor.dtype, tensor.dtype.upper())))
+    return tensor.kind or int(
+        onnx.TensorProto.DataType.Value(KINDS.get(tensor.dtype, tensor.dtype.upper()))
+    )

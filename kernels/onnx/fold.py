@@ -1,4 +1,6 @@
-"""Fold the shape arithmetic of an ONNX model: nodes over small constants and known shapes become constants."""
+"""Fold the shape arithmetic of an ONNX model: nodes over small constants and known shapes become
+constants.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +19,15 @@ if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
 LITERALS = ("value", "value_int", "value_ints", "value_float", "value_floats")
-SMALL = 1024  # elements: shapes, axes, scales. Larger constants are weights and only their shape matters
+# elements: shapes, axes, scales. Larger constants are weights and only their shape matters
+SMALL = 1024
 ARITHMETIC = (
-    "Abs Add And Cast CastLike Ceil Clip Concat ConstantOfShape Div Equal Expand Floor Gather GatherElements Greater "
-    "GreaterOrEqual Identity Less LessOrEqual Max Min Mod Mul Neg Not Or Pow Range ReduceMax ReduceMin ReduceProd "
-    "ReduceSum Reshape Round ScatterND Sign Slice Sqrt Squeeze Sub Sum Tile Transpose Unsqueeze Where Xor"
+    "Abs Add And Cast CastLike Ceil Clip Concat ConstantOfShape Div Equal Expand Floor "
+    "Gather GatherElements Greater "
+    "GreaterOrEqual Identity Less LessOrEqual Max Min Mod Mul Neg Not Or Pow Range "
+    "ReduceMax ReduceMin ReduceProd "
+    "ReduceSum Reshape Round ScatterND Sign Slice Sqrt Squeeze Sub Sum Tile Transpose "
+    "Unsqueeze Where Xor"
 )
 
 
@@ -31,9 +37,13 @@ def elements(shape: Sequence[int]) -> int:
 
 
 def dimensions(value: ValueInfoProto) -> list[int | str]:
-    """Of a ValueInfoProto: numbers, symbols, "" for neither. Old exporters write 0 or -1 for an open one."""
+    """Of a ValueInfoProto: numbers, symbols, "" for neither. Old exporters write 0 or -1 for an
+    open one.
+    """
     shape = value.type.tensor_type.shape.dim
-    return [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else d.dim_param for d in shape]
+    return [
+        d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else d.dim_param for d in shape
+    ]
 
 
 def constants(model: ModelProto) -> dict[str, np.ndarray]:
@@ -49,7 +59,9 @@ def constants(model: ModelProto) -> dict[str, np.ndarray]:
 
 
 def fold(model: ModelProto) -> int:
-    """Turn nodes of known small result into initializers, and an If of known condition into its branch; how many."""
+    """Turn nodes of known small result into initializers, and an If of known condition into its
+    branch; how many.
+    """
     import onnx
 
     known, outputs = constants(model), {value.name for value in model.graph.output}
@@ -58,7 +70,11 @@ def fold(model: ModelProto) -> int:
     shaped |= {tensor.name: tensor for tensor in model.graph.initializer}
     kept, folded = [], 0
     for node in model.graph.node:
-        tensor = None if outputs & set(node.output) else _constant(node, known, shaped, model.opset_import)
+        tensor = (
+            None
+            if outputs & set(node.output)
+            else _constant(node, known, shaped, model.opset_import)
+        )
         if tensor is None:
             kept.append(node)
             continue
@@ -68,8 +84,14 @@ def fold(model: ModelProto) -> int:
             known[tensor.name] = onnx.numpy_helper.to_array(tensor)
     if folded:
         keep(model.graph, "node", kept)
-        stored = {tensor.name for tensor in model.graph.initializer}  # inference goes by what was said of them before
-        keep(model.graph, "value_info", [value for value in model.graph.value_info if value.name not in stored])
+        stored = {
+            tensor.name for tensor in model.graph.initializer
+        }  # inference goes by what was said of them before
+        keep(
+            model.graph,
+            "value_info",
+            [value for value in model.graph.value_info if value.name not in stored],
+        )
     return folded + taken
 
 
@@ -80,7 +102,9 @@ def keep(message: ModelProto | GraphProto, field: str, kept: Sequence[Any]) -> N
     getattr(message, field).extend(copies)
 
 
-def _constant(node: NodeProto, known: Mapping[str, np.ndarray], shaped: Mapping[str, Any], opsets: Any) -> Any:
+def _constant(
+    node: NodeProto, known: Mapping[str, np.ndarray], shaped: Mapping[str, Any], opsets: Any
+) -> Any:
     """The value of a node as a TensorProto, or None where it is not known or is a large weight."""
     import onnx
 
@@ -90,13 +114,19 @@ def _constant(node: NodeProto, known: Mapping[str, np.ndarray], shaped: Mapping[
             return onnx.TensorProto.FromString(value.SerializeToString())
         kind = np.float32 if "float" in node.attribute[0].name else np.int64
         return onnx.numpy_helper.from_array(np.array(value, dtype=kind))
-    result = _shape(node, shaped) if node.op_type in ("Shape", "Size") else _evaluate(node, known, opsets)
+    result = (
+        _shape(node, shaped)
+        if node.op_type in ("Shape", "Size")
+        else _evaluate(node, known, opsets)
+    )
     return None if result is None else onnx.numpy_helper.from_array(result)
 
 
 def _shape(node: NodeProto, shaped: Mapping[str, Any]) -> np.ndarray | None:
     found = shaped.get(node.input[0])
-    if found is None or (not hasattr(found, "dims") and not found.type.tensor_type.HasField("shape")):
+    if found is None or (
+        not hasattr(found, "dims") and not found.type.tensor_type.HasField("shape")
+    ):
         return None
     dims = list(found.dims) if hasattr(found, "dims") else dimensions(found)
     if any(isinstance(dim, str) for dim in dims):
@@ -113,9 +143,15 @@ def _evaluate(node: NodeProto, known: Mapping[str, np.ndarray], opsets: Any) -> 
     import onnx.reference
 
     inputs = [name for name in node.input if name]
-    if node.domain not in ("", "ai.onnx") or node.op_type not in ARITHMETIC.split() or not set(inputs) <= known.keys():
+    if (
+        node.domain not in ("", "ai.onnx")
+        or node.op_type not in ARITHMETIC.split()
+        or not set(inputs) <= known.keys()
+    ):
         return None
-    if _size(node, [known[name] for name in inputs]) > SMALL or (node.op_type == "ConstantOfShape" and _is_float(node)):
+    if _size(node, [known[name] for name in inputs]) > SMALL or (
+        node.op_type == "ConstantOfShape" and _is_float(node)
+    ):
         return None
     make = onnx.helper
     graph = make.make_graph(
@@ -125,21 +161,27 @@ def _evaluate(node: NodeProto, known: Mapping[str, np.ndarray], opsets: Any) -> 
         [make.make_empty_tensor_value_info(node.output[0])],
     )
     whole = any(known[name].dtype.kind in "iu" for name in inputs)
-    by_zero: Literal["raise", "ignore"] = "raise" if whole else "ignore"  # of whole numbers that is no value at all
+    by_zero: Literal["raise", "ignore"] = (
+        "raise" if whole else "ignore"
+    )  # of whole numbers that is no value at all
     try:
         model = make.make_model(graph, opset_imports=list(opsets))
         with np.errstate(all="ignore", divide=by_zero), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            results: Any = onnx.reference.ReferenceEvaluator(model).run(None, {n: known[n] for n in inputs})
+            results: Any = onnx.reference.ReferenceEvaluator(model).run(
+                None, {n: known[n] for n in inputs}
+            )
         result = np.asarray(results[0])
-    except Exception:  # a shape that does not fit or an operation the reference lacks: then it stays a node
+    except (
+        Exception
+    ):  # a shape that does not fit or an operation the reference lacks: then it stays a node
         return None
     return result if result.size <= SMALL else None
 
 
 def _size(node: NodeProto, values: Sequence[np.ndarray]) -> float:
-    """Elements of the result of an operation, or more, before it is evaluated: a few bytes of a file may ask for all of
-    memory."""
+    """Elements of the result of an operation, or more, before it is evaluated: a few bytes of a
+    file may ask for all of memory."""
     ends = [[float(end) for end in value.ravel()] for value in values]
     shapes = [value.shape for value in values]
     if node.op_type == "ConstantOfShape":

@@ -1,6 +1,7 @@
 """The counting formulas behind the table of ``kernels.onnx.work``: one node in, operations out.
 
-Each needs only the shapes and attributes of the node. The rules of counting stand in that table's module.
+Each needs only the shapes and attributes of the node. The rules of counting stand in that table's
+module.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ def result(node: Node) -> tuple[int, ...]:
 
 def _shape(node: Node, tensor: Tensor | None, place: str) -> tuple[int, ...]:
     if tensor is None or tensor.shape is None:
-        raise Unknown(f"{node.op} {node.name}: {place} ({tensor.name if tensor else 'absent'}) has no known shape")
+        raise Unknown(
+            f"{node.op} {node.name}: {place} ({tensor.name if tensor else 'absent'}) has no "
+            "known shape"
+        )
     return tensor.shape
 
 
@@ -62,7 +66,9 @@ def variadic(extra: float = 0.0) -> Count:
 
 
 def convolution(weight: int = 1) -> Count:
-    """2 · outputs · (input channels per group · kernel size): weights are (M, C/group, kernel...)."""
+    """2 · outputs · (input channels per group · kernel size): weights are (M, C/group,
+    kernel...).
+    """
     return lambda node: 2.0 * prod(result(node)) * _taps(node, weight)
 
 
@@ -72,15 +78,21 @@ def transposed(node: Node) -> float:
 
 
 def _taps(node: Node, place: int) -> int:
-    """Weights that one element meets. A runtime's profile may leave them out and have another input there."""
+    """Weights that one element meets. A runtime's profile may leave them out and have another input
+    there.
+    """
     weights = shape(node, place)
     if len(weights) < 3:
-        raise Unknown(f"{node.op} {node.name}: input {place} has shape {weights}, which weights do not have")
+        raise Unknown(
+            f"{node.op} {node.name}: input {place} has shape {weights}, which weights do not have"
+        )
     return prod(weights[1:])
 
 
 def deformable(node: Node) -> float:
-    """A convolution whose every tap is a bilinear sample of 4 multiply-adds, once per input channel."""
+    """A convolution whose every tap is a bilinear sample of 4 multiply-adds, once per input
+    channel.
+    """
     weight, out = shape(node, 1), result(node)
     taps = out[0] * shape(node, 0)[1] * prod(out[2:]) * prod(weight[2:])
     return convolution()(node) + 8.0 * taps
@@ -98,7 +110,9 @@ def _inner(node: Node) -> int:
 
 
 def einsum(node: Node) -> float:
-    """Every point of the index space: one multiplication per further operand, one addition if an index is summed."""
+    """Every point of the index space: one multiplication per further operand, one addition if an
+    index is summed.
+    """
     left, arrow, right = str(node.attributes["equation"]).replace(" ", "").partition("->")
     sizes: dict[str | int, int] = {}
     for place, term in enumerate(left.split(",")):
@@ -111,14 +125,18 @@ def einsum(node: Node) -> float:
 
 
 def _indices(term: str, rank: int) -> list[str | int]:
-    """One letter a dimension; those under an ellipsis are numbered from its end, as they broadcast."""
+    """One letter a dimension; those under an ellipsis are numbered from its end, as they
+    broadcast.
+    """
     before, dots, after = term.partition("...")
     hidden = rank - len(before) - len(after) if dots else 0
     return [*before, *range(-hidden, 0), *after]
 
 
 def attention(node: Node) -> float:
-    """Q·Kᵀ and ·V are 2 · B · H · L · S · head size each, softmax and the scale 6 per score (masks skip no work)."""
+    """Q·Kᵀ and ·V are 2 · B · H · L · S · head size each, softmax and the scale 6 per score (masks
+    skip no work).
+    """
     q, k, v = (shape(node, place) for place in range(3))
     heads = int(node.attributes.get("q_num_heads") or node.attributes.get("num_heads") or q[-3])
     past = node.input(4)
@@ -130,20 +148,31 @@ def attention(node: Node) -> float:
 
 
 def packed_attention(node: Node) -> float:
-    """Q, K and V are projected from one (B, S, D) input by weights (D, 3 · hidden), then attention over S keys."""
+    """Q, K and V are projected from one (B, S, D) input by weights (D, 3 · hidden), then attention
+    over S keys.
+    """
     (batch, length, width), packed = shape(node, 0), shape(node, 1)[-1]
     scores = batch * int(node.attributes["num_heads"]) * length**2
-    return 2.0 * batch * length * width * packed + 4.0 * batch * length**2 * (packed // 3) + scores * (SOFTMAX + 1.0)
+    return (
+        2.0 * batch * length * width * packed
+        + 4.0 * batch * length**2 * (packed // 3)
+        + scores * (SOFTMAX + 1.0)
+    )
 
 
 def recurrent(gates: int, elementwise: int) -> Count:
-    """T steps of ``gates`` products with input and state, then ``elementwise`` operations per state element.
+    """T steps of ``gates`` products with input and state, then ``elementwise`` operations per state
+    element.
 
     X is (T, B, I) or (B, T, I), W (directions, gates · H, I), R (directions, gates · H, H).
     """
 
     def count(node: Node) -> float:
-        steps, (directions, _, width), hidden = prod(shape(node, 0)[:2]), shape(node, 1), shape(node, 2)[-1]
+        steps, (directions, _, width), hidden = (
+            prod(shape(node, 0)[:2]),
+            shape(node, 1),
+            shape(node, 2)[-1],
+        )
         return float(steps * directions * hidden * (2 * gates * (width + hidden) + elementwise))
 
     return count
@@ -153,12 +182,18 @@ def recurrent(gates: int, elementwise: int) -> Count:
 
 
 def pooling(last: int, each: int = 1) -> Count:
-    """``each`` operations per element of the window, ``last`` per output (the division of an average)."""
-    return lambda node: prod(result(node)) * (float(each) * prod(node.attributes["kernel_shape"]) + last)
+    """``each`` operations per element of the window, ``last`` per output (the division of an
+    average).
+    """
+    return lambda node: (
+        prod(result(node)) * (float(each) * prod(node.attributes["kernel_shape"]) + last)
+    )
 
 
 def normalised(each: int, row: int, bias: int | None = None) -> Count:
-    """``each`` per element, one more where there is a bias, and ``row`` per normalised row (division, eps, sqrt)."""
+    """``each`` per element, one more where there is a bias, and ``row`` per normalised row
+    (division, eps, sqrt).
+    """
 
     def count(node: Node) -> float:
         extra = 1 if bias is not None and node.input(bias) is not None else 0
@@ -191,36 +226,57 @@ def local_response(node: Node) -> float:
 
 
 def gelu(node: Node) -> float:
-    """x/2 · (1 + erf(x/√2)) is 5; its tanh form, x/2 · (1 + tanh(√(2/π) · (x + 0.044715·x³))), is 9."""
-    return prod(result(node)) * (9.0 if node.attributes.get("approximate") == "tanh" or node.op == "FastGelu" else 5.0)
+    """x/2 · (1 + erf(x/√2)) is 5; its tanh form, x/2 · (1 + tanh(√(2/π) · (x + 0.044715·x³))), is
+    9.
+    """
+    return prod(result(node)) * (
+        9.0 if node.attributes.get("approximate") == "tanh" or node.op == "FastGelu" else 5.0
+    )
 
 
 def resize(node: Node) -> float:
-    """A multiply-add per tap: 2 taps an axis (linear) or 4 (cubic) on each axis whose size changes; nearest: 0.
+    """A multiply-add per tap: 2 taps an axis (linear) or 4 (cubic) on each axis whose size changes;
+    nearest: 0.
 
     With ``antialias`` they widen by as much as the axis shrinks.
     """
-    taps = {"linear": 2, "bilinear": 2, "cubic": 4}.get(str(node.attributes.get("mode", "nearest")), 0)
-    out, changed = result(node), [(a, b) for a, b in zip(shape(node, 0), result(node), strict=True) if a != b]
+    taps = {"linear": 2, "bilinear": 2, "cubic": 4}.get(
+        str(node.attributes.get("mode", "nearest")), 0
+    )
+    out, changed = (
+        result(node),
+        [(a, b) for a, b in zip(shape(node, 0), result(node), strict=True) if a != b],
+    )
     wide = [max(1.0, a / b) if node.attributes.get("antialias") and b else 1.0 for a, b in changed]
     return 2.0 * prod(taps * width for width in wide) * prod(out) if taps and changed else 0.0
 
 
 def clip(node: Node) -> float:
     """A comparison for each bound that is given: as an input, before opset 11 as an attribute."""
-    bounds = sum(node.input(place) is not None or name in node.attributes for place, name in ((1, "min"), (2, "max")))
+    bounds = sum(
+        node.input(place) is not None or name in node.attributes
+        for place, name in ((1, "min"), (2, "max"))
+    )
     return float(bounds * prod(result(node)))
 
 
 def scatter(node: Node) -> float:
-    """One for each update where it is not only put in its place: ``reduction`` adds, multiplies or compares."""
-    return float(prod(shape(node, 2))) if node.attributes.get("reduction", "none") != "none" else 0.0
+    """One for each update where it is not only put in its place: ``reduction`` adds, multiplies or
+    compares.
+    """
+    return (
+        float(prod(shape(node, 2))) if node.attributes.get("reduction", "none") != "none" else 0.0
+    )
 
 
 def grid_sample(node: Node) -> float:
-    """Taps as in resize over every spatial axis, and 3 operations to turn each coordinate into pixels."""
+    """Taps as in resize over every spatial axis, and 3 operations to turn each coordinate into
+    pixels.
+    """
     axes = len(shape(node, 0)) - 2
-    taps = {"nearest": 0, "cubic": 4, "bicubic": 4}.get(str(node.attributes.get("mode", "linear")), 2)
+    taps = {"nearest": 0, "cubic": 4, "bicubic": 4}.get(
+        str(node.attributes.get("mode", "linear")), 2
+    )
     return 2.0 * (taps**axes if taps else 0) * prod(result(node)) + 3.0 * prod(shape(node, 1))
 
 
@@ -233,26 +289,33 @@ def roi_align(node: Node) -> float:
     """Bilinear samples of 4 multiply-adds each, then averaged or compared: 9 per sample."""
     samples = int(node.attributes.get("sampling_ratio", 0))
     if not samples:
-        raise Unknown(f"RoiAlign {node.name}: sampling_ratio 0 takes as many samples as each box is large")
+        raise Unknown(
+            f"RoiAlign {node.name}: sampling_ratio 0 takes as many samples as each box is large"
+        )
     return 9.0 * samples**2 * prod(result(node))
 
 
 def suppression(node: Node) -> float:
-    """The least: one score per class compared with its threshold, and the best box of each with all others.
+    """The least: one score per class compared with its threshold, and the best box of each with all
+    others.
 
-    An overlap is 15 operations: the other box's area 3, intersection 9 (4 minima and maxima, 2 differences, 2 clamps,
-    1 product), union 2, division 1.
+    An overlap is 15 operations: the other box's area 3, intersection 9 (4 minima and maxima, 2
+    differences, 2 clamps, 1 product), union 2, division 1.
     """
     scores = shape(node, 1)
     return prod(scores) + 15.0 * scores[0] * scores[1] * max(scores[2] - 1, 0)
 
 
 def quantized_product(node: Node) -> float:
-    """Activations quantized on the way in (4 per element: min, max, division, offset), then the product."""
+    """Activations quantized on the way in (4 per element: min, max, division, offset), then the
+    product.
+    """
     return product(node) + 4.0 * prod(shape(node, 0))
 
 
 def blocked_product(node: Node) -> float:
-    """MatMulNBits: K and N are attributes, weights are packed; each weight is decoded by 2 operations."""
+    """MatMulNBits: K and N are attributes, weights are packed; each weight is decoded by 2
+    operations.
+    """
     k, n = int(node.attributes["K"]), int(node.attributes["N"])
     return 2.0 * prod(result(node)) * k + 2.0 * k * n

@@ -1,7 +1,8 @@
-"""Read an ONNX file into plain nodes: operation, attributes, shapes, types, and which inputs are weights.
+"""Read an ONNX file into plain nodes: operation, attributes, shapes, types, and which inputs are
+weights.
 
-Everything after this works on Node and Tensor and needs no onnx, so a profile of another tool can be read on a machine
-without it.
+Everything after this works on Node and Tensor and needs no onnx, so a profile of another tool can
+be read on a machine without it.
 """
 
 from __future__ import annotations
@@ -24,20 +25,42 @@ __all__ = ["Graph", "Node", "OnnxError", "Tensor", "graph_of", "read_graph"]
 
 FLOATS = frozenset(("fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "fp4"))
 ITEM_BYTES: Mapping[str, float] = ITEMSIZE | {
-    "fp4": 0.5, "int4": 0.5, "uint4": 0.5, "int2": 0.25, "uint2": 0.25, "uint8": 1, "bool": 1, "int16": 2, "uint16": 2,
-    "uint32": 4, "int64": 8, "uint64": 8, "complex64": 8, "complex128": 16,
-}  # fmt: skip
+    "fp4": 0.5,
+    "int4": 0.5,
+    "uint4": 0.5,
+    "int2": 0.25,
+    "uint2": 0.25,
+    "uint8": 1,
+    "bool": 1,
+    "int16": 2,
+    "uint16": 2,
+    "uint32": 4,
+    "int64": 8,
+    "uint64": 8,
+    "complex64": 8,
+    "complex128": 16,
+}
 """Bytes of one element; types under a byte are packed (onnx.proto, TensorProto.DataType)."""
-PREFIXES = {"float8": "fp8", "float4": "fp4", "float16": "fp16", "bfloat16": "bf16", "float": "fp32", "double": "fp64"}
+PREFIXES = {
+    "float8": "fp8",
+    "float4": "fp4",
+    "float16": "fp16",
+    "bfloat16": "bf16",
+    "float": "fp32",
+    "double": "fp64",
+}
 ALWAYS_RUN = frozenset(("DequantizeLinear", "DequantizeBFP", "Bernoulli", "Multinomial"))
-"""Kept although all they read is constant: runtimes decode quantized weights as they go, and the last two are random"""
+"""Kept although all they read is constant: runtimes decode quantized weights as they go, and the
+last two are random
+"""
 RANDOM = "Random"
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """One value of a graph: shape None where not known, dtype "" where not known. value: of a small constant. kind: its
-    type's number in TensorProto, 0 where not known: several of those are one fp8."""
+    """One value of a graph: shape None where not known, dtype "" where not known. value: of a small
+    constant. kind: its type's number in TensorProto, 0 where not known: several of those are one
+    fp8."""
 
     name: str
     shape: tuple[int, ...] | None
@@ -52,7 +75,9 @@ class Tensor:
         return None if self.shape is None else elements(self.shape)
 
     def bytes(self, precision: str = "") -> float | None:
-        """Bytes in memory; ``precision`` replaces the type of floats. None where shape or type is not known."""
+        """Bytes in memory; ``precision`` replaces the type of floats. None where shape or type is
+        not known.
+        """
         each = ITEM_BYTES.get(precision if precision and self.dtype in FLOATS else self.dtype)
         return None if self.size is None or each is None else float(-(-self.size * each // 1))
 
@@ -79,12 +104,14 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """A network in the order it is stored: nodes that run; constant holds the names of those done at load time.
+    """A network in the order it is stored: nodes that run; constant holds the names of those done
+    at load time.
 
-    weights: initializers and the results of constant nodes that are as good as stored. opsets: by domain. model: the
-    ModelProto the nodes came from, shapes bound and shape arithmetic folded, without the data of large weights. path:
-    the file that holds those, if there is one. contradicted: outputs that the file declares otherwise than they are, as
-    name -> (shape declared, shape found). made: results of the nodes that are done at load time.
+    weights: initializers and the results of constant nodes that are as good as stored. opsets: by
+    domain. model: the ModelProto the nodes came from, shapes bound and shape arithmetic folded,
+    without the data of large weights. path: the file that holds those, if there is one.
+    contradicted: outputs that the file declares otherwise than they are, as name -> (shape
+    declared, shape found). made: results of the nodes that are done at load time.
     """
 
     name: str
@@ -100,14 +127,18 @@ class Graph:
     made: tuple[Tensor, ...] = field(default=(), compare=False)
 
     def held_bytes(self) -> float:
-        """Bytes of what is alive at the worst moment of a run, weights and what is made of them included.
+        """Bytes of what is alive at the worst moment of a run, weights and what is made of them
+        included.
 
         What has no known size counts as none.
         """
         last: dict[str, int] = {}
         for place, node in enumerate(self.nodes):
             last.update({tensor.name: place for tensor in node.inputs if tensor})
-        alive = {tensor.name: tensor.bytes() or 0.0 for tensor in (*self.weights, *self.made, *self.inputs)}
+        alive = {
+            tensor.name: tensor.bytes() or 0.0
+            for tensor in (*self.weights, *self.made, *self.inputs)
+        }
         results = {tensor.name for tensor in self.outputs} | alive.keys()
         held = worst = sum(alive.values())
         for place, node in enumerate(self.nodes):
@@ -123,9 +154,13 @@ class Graph:
 
 
 def read_graph(
-    path: Path | str, shapes: Shapes | None = None, batch: int | None = None, values: Mapping[str, float] | None = None
+    path: Path | str,
+    shapes: Shapes | None = None,
+    batch: int | None = None,
+    values: Mapping[str, float] | None = None,
 ) -> Graph:
-    """The network in a file, every shape bound: see ``shapes.bind``. OnnxError says in a line why not.
+    """The network in a file, every shape bound: see ``shapes.bind``. OnnxError says in a line why
+    not.
 
     values: of inputs, from which further shapes follow, and which branch an If takes.
     """
@@ -133,11 +168,18 @@ def read_graph(
 
 
 def graph_of(
-    model: ModelProto, shapes: Shapes | None = None, batch: int | None = None, values: Mapping[str, float] | None = None
+    model: ModelProto,
+    shapes: Shapes | None = None,
+    batch: int | None = None,
+    values: Mapping[str, float] | None = None,
 ) -> Graph:
     """The same of a ModelProto, whose inputs are bound in place."""
-    inputs = {value.name for value in onnx_shapes.free_inputs(model)}  # of inner tensors a caller may guess
-    sound = bool(shapes) and inputs >= set(shapes or ()) and not checks.misfit(onnx_shapes.slim(model))
+    inputs = {
+        value.name for value in onnx_shapes.free_inputs(model)
+    }  # of inner tensors a caller may guess
+    sound = (
+        bool(shapes) and inputs >= set(shapes or ()) and not checks.misfit(onnx_shapes.slim(model))
+    )
     onnx_shapes.bind(model, shapes, batch)
     if values:
         onnx_shapes.take_branches(model, values)
@@ -146,7 +188,12 @@ def graph_of(
     if sound and (problem := checks.misfit(settled)):
         raise OnnxError(f"the network does not fit the shapes given: {problem}")
     onnx_shapes.name_nodes(settled)
-    tensors, constant, nodes, stored = _tensors(settled), [], [], [t.name for t in settled.graph.initializer]
+    tensors, constant, nodes, stored = (
+        _tensors(settled),
+        [],
+        [],
+        [t.name for t in settled.graph.initializer],
+    )
     made = list[str]()
     read = _read_names(settled.graph)
     for proto in settled.graph.node:
@@ -157,7 +204,11 @@ def graph_of(
         if fixed and proto.op_type not in ALWAYS_RUN:
             constant.append(proto.name)
             made += filter(None, proto.output)
-            stored += [output for output in proto.output if proto.op_type in ("Constant", "ConstantOfShape")]
+            stored += [
+                output
+                for output in proto.output
+                if proto.op_type in ("Constant", "ConstantOfShape")
+            ]
         else:
             nodes.append(_node(proto, tensors, read))
     checks.check_nodes(nodes)
@@ -181,7 +232,11 @@ def dtype_name(kind: int) -> str:
     import onnx
 
     name = onnx.TensorProto.DataType.Name(kind).lower()
-    return next((ours for prefix, ours in PREFIXES.items() if name.startswith(prefix)), name) if kind else ""
+    return (
+        next((ours for prefix, ours in PREFIXES.items() if name.startswith(prefix)), name)
+        if kind
+        else ""
+    )
 
 
 def _tensors(model: ModelProto) -> dict[str, Tensor]:
@@ -192,7 +247,9 @@ def _tensors(model: ModelProto) -> dict[str, Tensor]:
     }
     for tensor in model.graph.initializer:
         dtype, value = dtype_name(tensor.data_type), values.get(tensor.name)
-        found[tensor.name] = Tensor(tensor.name, tuple(tensor.dims), dtype, True, value, tensor.data_type)
+        found[tensor.name] = Tensor(
+            tensor.name, tuple(tensor.dims), dtype, True, value, tensor.data_type
+        )
     return found
 
 
@@ -235,16 +292,24 @@ def _named(name: str, tensors: Mapping[str, Tensor]) -> Tensor:
 
 
 def _node(proto: Any, tensors: Mapping[str, Tensor], read: set[str]) -> Node:
-    """The node; a further output that nothing reads, such as the mask of Dropout, is left out: none computes it."""
+    """The node; a further output that nothing reads, such as the mask of Dropout, is left out: none
+    computes it.
+    """
     import onnx
 
     outputs = list(enumerate(proto.output))
-    names = [proto.input, [n if n in read or not place or proto.op_type == "Split" else "" for place, n in outputs]]
+    names = [
+        proto.input,
+        [n if n in read or not place or proto.op_type == "Split" else "" for place, n in outputs],
+    ]
     places = [tuple(_named(n, tensors) if n else None for n in row) for row in names]
     graphs = {key: tuple(node.op_type for node in graph.node) for key, graph in _graphs(proto)}
-    values = {a.name: onnx.helper.get_attribute_value(a) for a in proto.attribute if a.name not in graphs}
+    values = {
+        a.name: onnx.helper.get_attribute_value(a) for a in proto.attribute if a.name not in graphs
+    }
     plain = {
-        key: value.decode("utf-8", "replace") if isinstance(value, bytes) else value for key, value in values.items()
+        key: value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+        for key, value in values.items()
     }
     return Node(proto.op_type, proto.name, places[0], places[1], plain, proto.domain, graphs)
 

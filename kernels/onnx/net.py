@@ -1,7 +1,8 @@
 """Build small ONNX models: what the layers we time are written with.
 
-Every number in them is fixed: weights come from one seed and are scaled so that activations stay near one, shapes are
-static, and the opset and IR version are written down, so that runtimes of several years take the same file.
+Every number in them is fixed: weights come from one seed and are scaled so that activations stay
+near one, shapes are static, and the opset and IR version are written down, so that runtimes of
+several years take the same file.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 OPSET = 20
-"""The first with Gelu and AffineGrid (LayerNormalization: 17); ONNX Runtime reads it from 1.17 on."""
+"""The first with Gelu and AffineGrid (LayerNormalization: 17); ONNX Runtime reads it from 1.17
+on.
+"""
 IR_VERSION = 9
 """What ONNX 1.15, which brought opset 20, writes."""
 SEED = 20
@@ -53,7 +56,9 @@ class Net:
 
         at = len(self.nodes)
         names = [f"t{at}" if outputs == 1 else f"t{at}_{i}" for i in range(outputs)]
-        self.nodes.append(onnx.helper.make_node(op, inputs, names, name=f"{op.lower()}_{at}", **attributes))
+        self.nodes.append(
+            onnx.helper.make_node(op, inputs, names, name=f"{op.lower()}_{at}", **attributes)
+        )
         return names[0] if outputs == 1 else names
 
     def constant(self, value: ArrayLike, dtype: str = "float32") -> str:
@@ -65,25 +70,42 @@ class Net:
         return name
 
     def weight(self, *shape: int, fan_in: int = 1) -> str:
-        """Random weights of variance 1/fan_in, so that a sum of ``fan_in`` products of unit size stays near one."""
-        limit = np.float32(np.sqrt(3 / fan_in))  # a uniform distribution over ±limit has variance limit² / 3
+        """Random weights of variance 1/fan_in, so that a sum of ``fan_in`` products of unit size
+        stays near one.
+        """
+        limit = np.float32(
+            np.sqrt(3 / fan_in)
+        )  # a uniform distribution over ±limit has variance limit² / 3
         count = int(np.prod(shape, dtype=np.int64))
-        values = self._random.random(min(count, PERIOD), dtype=np.float32) * np.float32(2 * limit) - limit
+        values = (
+            self._random.random(min(count, PERIOD), dtype=np.float32) * np.float32(2 * limit)
+            - limit
+        )
         return self.constant(np.resize(values, shape))
 
-    def conv(self, x: str, channels: int, out: int, kernel: int, groups: int = 1, stride: int = 1) -> str:
+    def conv(
+        self, x: str, channels: int, out: int, kernel: int, groups: int = 1, stride: int = 1
+    ) -> str:
         """A convolution with bias that keeps the size at stride 1; ``kernel`` is odd."""
         fan_in = channels // groups * kernel**2
         weight = self.weight(out, channels // groups, kernel, kernel, fan_in=fan_in)
-        window: dict[str, Any] = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [kernel // 2] * 4}
+        window: dict[str, Any] = {
+            "kernel_shape": [kernel] * 2,
+            "strides": [stride] * 2,
+            "pads": [kernel // 2] * 4,
+        }
         return str(self.add("Conv", x, weight, self.weight(out), group=groups, **window))
 
     def gemm(self, x: str, inputs: int, outputs: int) -> str:
         """A fully connected layer with bias."""
-        return str(self.add("Gemm", x, self.weight(inputs, outputs, fan_in=inputs), self.weight(outputs)))
+        return str(
+            self.add("Gemm", x, self.weight(inputs, outputs, fan_in=inputs), self.weight(outputs))
+        )
 
     def model(self, *results: str, shapes: dict[str, tuple[int, ...]] | None = None) -> Any:
-        """The ModelProto whose outputs are ``results``; shapes: of inner tensors that inference cannot find."""
+        """The ModelProto whose outputs are ``results``; shapes: of inner tensors that inference
+        cannot find.
+        """
         import onnx
 
         named = {old: f"y{i or ''}" for i, old in enumerate(results)}
@@ -92,7 +114,9 @@ class Net:
             node.output[:] = [named.get(name, name) for name in node.output]
         given = {named.get(name, name): shape for name, shape in (shapes or {}).items()}
         outputs = [onnx.ValueInfoProto(name=name) for name in named.values()]
-        graph = onnx.helper.make_graph(self.nodes, "layer", self.inputs, outputs, _headers(self.weights))
+        graph = onnx.helper.make_graph(
+            self.nodes, "layer", self.inputs, outputs, _headers(self.weights)
+        )
         opsets = [onnx.helper.make_opsetid("", self.opset)]
         model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
         return self._filled(infer(model), given)
@@ -115,7 +139,9 @@ def infer(model: ModelProto) -> Any:
 
 
 def _headers(weights: list[Any]) -> list[Any]:
-    """Weights as inference needs them: integers are shapes and keep their values, floats keep only their dimensions."""
+    """Weights as inference needs them: integers are shapes and keep their values, floats keep only
+    their dimensions.
+    """
     import onnx
 
     return [

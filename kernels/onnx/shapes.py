@@ -1,7 +1,8 @@
 """Make every shape of an ONNX model a number: load, bind dynamic dimensions, infer the rest.
 
-Exporters compute shapes at run time (Shape, Gather, Concat, Reshape), where plain shape inference gives up; once the
-input shapes are numbers that arithmetic is constant, so it is folded between two rounds of inference.
+Exporters compute shapes at run time (Shape, Gather, Concat, Reshape), where plain shape inference
+gives up; once the input shapes are numbers that arithmetic is constant, so it is folded between two
+rounds of inference.
 """
 
 from __future__ import annotations
@@ -25,28 +26,41 @@ if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto
 
 Shapes = Mapping[str, Sequence[int]]
-MAKERS = frozenset(("ConstantOfShape", "Expand", "OneHot", "Pad", "Range", "Resize", "Tile", "Upsample"))
+MAKERS = frozenset(
+    ("ConstantOfShape", "Expand", "OneHot", "Pad", "Range", "Resize", "Tile", "Upsample")
+)
 HIDDEN = "ridgeline.hidden"
 KINDS: Mapping[Callable[[int], bool], str] = {
-    stat.S_ISDIR: "directory", stat.S_ISFIFO: "pipe", stat.S_ISCHR: "device", stat.S_ISBLK: "device",
+    stat.S_ISDIR: "directory",
+    stat.S_ISFIFO: "pipe",
+    stat.S_ISCHR: "device",
+    stat.S_ISBLK: "device",
     stat.S_ISSOCK: "socket",
-}  # fmt: skip
+}
 LONGEST_FOLLOWED = 1 << 18
-"""Elements of a vector that inference may follow one by one: more take it a second a node, and their memory."""
+"""Elements of a vector that inference may follow one by one: more take it a second a node, and
+their memory.
+"""
 LARGEST_FILE = 2**31 - 1
 """Bytes of a protobuf message."""
 
 
 class OnnxError(Exception):
-    """A model cannot be read: one line that names the file or tensor, what is wrong, and the way out."""
+    """A model cannot be read: one line that names the file or tensor, what is wrong, and the way
+    out.
+    """
 
 
 def load(path: Path) -> Any:
-    """The ModelProto of a file, small external tensors included, large ones left on disk: only their shape counts."""
+    """The ModelProto of a file, small external tensors included, large ones left on disk: only
+    their shape counts.
+    """
     try:
         import onnx
     except ImportError as missing:
-        raise OnnxError(f"{path.name}: reading a network needs onnx: pip install -e '.[layers]'") from missing
+        raise OnnxError(
+            f"{path.name}: reading a network needs onnx: pip install -e '.[layers]'"
+        ) from missing
     try:
         _check_file(path)
         model = onnx.load(str(path), load_external_data=False)
@@ -65,7 +79,9 @@ def load(path: Path) -> Any:
 
 
 def _check_file(path: Path) -> None:
-    """Raises OnnxError for what is no plain file, which might never end, or is larger than any model; and OSError."""
+    """Raises OnnxError for what is no plain file, which might never end, or is larger than any
+    model; and OSError.
+    """
     found = path.stat()
     kind = next((name for test, name in KINDS.items() if test(found.st_mode)), "")
     if kind:
@@ -76,7 +92,9 @@ def _check_file(path: Path) -> None:
 
 
 def free_inputs(model: ModelProto) -> list[Any]:
-    """Graph inputs that a caller feeds: those with no initializer of their name (IR 3 lists weights as inputs)."""
+    """Graph inputs that a caller feeds: those with no initializer of their name (IR 3 lists weights
+    as inputs).
+    """
     given = {tensor.name for tensor in model.graph.initializer}
     return [value for value in model.graph.input if value.name not in given]
 
@@ -84,11 +102,15 @@ def free_inputs(model: ModelProto) -> list[Any]:
 def bind(model: ModelProto, shapes: Shapes | None = None, batch: int | None = None) -> None:
     """Give every input of ``model``, in place, a shape of numbers.
 
-    shapes: ``{input: dimensions}``, which may also name an inner tensor whose shape inference cannot find. batch: the
-    first dimension of the inputs not in ``shapes`` where it is 1 or open; without it an open one is 1. A symbol bound
-    once is bound everywhere. OnnxError names an input that stays open and how to give its shape.
+    shapes: ``{input: dimensions}``, which may also name an inner tensor whose shape inference
+    cannot find. batch: the first dimension of the inputs not in ``shapes`` where it is 1 or open;
+    without it an open one is 1. A symbol bound once is bound everywhere. OnnxError names an input
+    that stays open and how to give its shape.
     """
-    shapes, symbols = {name: tuple(shape) for name, shape in (shapes or {}).items()}, dict[str, int]()
+    shapes, symbols = (
+        {name: tuple(shape) for name, shape in (shapes or {}).items()},
+        dict[str, int](),
+    )
     _check_names(model, shapes)
     free = free_inputs(model)
     before = {value.name: dimensions(value) for value in free}
@@ -109,18 +131,25 @@ def bind(model: ModelProto, shapes: Shapes | None = None, batch: int | None = No
 
 
 def settle(model: ModelProto) -> Any:
-    """Infer and fold in turn until nothing more becomes known; a new model, its large weights' data left out.
+    """Infer and fold in turn until nothing more becomes known; a new model, its large weights' data
+    left out.
 
-    What the file declares counts only where inference finds nothing: an exporter may be wrong, and runtimes go by what
-    they infer.
+    What the file declares counts only where inference finds nothing: an exporter may be wrong, and
+    runtimes go by what they infer.
     """
     small = slim(model)
-    inner, outer = ({value.name: _copy(value) for value in row} for row in (small.graph.value_info, small.graph.output))
+    inner, outer = (
+        {value.name: _copy(value) for value in row}
+        for row in (small.graph.value_info, small.graph.output)
+    )
     small.graph.ClearField("value_info")
     for value in small.graph.output:
         value.type.tensor_type.ClearField("shape")
     small = _settled(small)
-    for declared in (inner, outer):  # of the outputs, what follows from the others is no longer believed
+    for declared in (
+        inner,
+        outer,
+    ):  # of the outputs, what follows from the others is no longer believed
         while _declare(small, declared):
             small = _settled(small)
     return small
@@ -131,16 +160,18 @@ def _copy(value: ValueInfoProto) -> Any:
 
 
 def shapes_for(model: ModelProto, values: Mapping[str, float]) -> list[Any]:
-    """ValueInfoProtos of what is known where inputs of ``model``, whose shapes are bound, have these values.
+    """ValueInfoProtos of what is known where inputs of ``model``, whose shapes are bound, have
+    these values.
 
-    An input that says how large something is makes it known; so would not even the runtime know before it runs.
+    An input that says how large something is makes it known; so would not even the runtime know
+    before it runs.
     """
     return [value for value in _results(_settled_for(model, values)) if is_sized(value)]
 
 
 def take_branches(model: ModelProto, values: Mapping[str, float]) -> None:
-    """Put in the place of an If, in place, the branch that it takes where inputs have these values: a network with a
-    branch for each rate of sampling is that of the rate it is fed."""
+    """Put in the place of an If, in place, the branch that it takes where inputs have these values:
+    a network with a branch for each rate of sampling is that of the rate it is fed."""
     while any(node.op_type == IF for node in model.graph.node):
         if not inline(model, constants(_settled_for(model, values))):
             return
@@ -154,7 +185,10 @@ def _settled_for(model: ModelProto, values: Mapping[str, float]) -> Any:
     inputs = {value.name: value for value in fixed.graph.input}
     for name, value in values.items():
         dims = dimensions(inputs[name])
-        if all(isinstance(dim, int) for dim in dims) and elements([int(dim) for dim in dims]) <= SMALL:
+        if (
+            all(isinstance(dim, int) for dim in dims)
+            and elements([int(dim) for dim in dims]) <= SMALL
+        ):
             dtype = onnx.helper.tensor_dtype_to_np_dtype(inputs[name].type.tensor_type.elem_type)
             array = np.full([int(dim) for dim in dims], value).astype(dtype)
             fixed.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
@@ -174,7 +208,9 @@ def take_shapes(model: ModelProto, known: Sequence[Any]) -> None:
 
 
 def _settled(small: Any) -> Any:
-    """Infer and fold in turn; where that leaves shapes open, let inference follow values that are known in part."""
+    """Infer and fold in turn; where that leaves shapes open, let inference follow values that are
+    known in part.
+    """
     while True:
         small = _inferred(small)
         while fold(small) + extend(small):
@@ -188,7 +224,9 @@ def _settled(small: Any) -> Any:
 
 
 def _inferred(model: ModelProto, values: bool = False) -> Any:
-    """A new model with the shapes that ONNX infers; values: also from what integers flow between its nodes."""
+    """A new model with the shapes that ONNX infers; values: also from what integers flow between
+    its nodes.
+    """
     import onnx.shape_inference
 
     domains = _hide_costly(model) if values else {}
@@ -203,9 +241,9 @@ def _inferred(model: ModelProto, values: bool = False) -> Any:
 
 
 def _hide_costly(model: ModelProto) -> dict[int, str]:
-    """Put nodes that make many integers of a few, and those on long vectors, in place, into a domain that inference
-    does not know: it would follow each element, whatever memory and time that takes. Returns their own domains, by
-    place."""
+    """Put nodes that make many integers of a few, and those on long vectors, in place, into a
+    domain that inference does not know: it would follow each element, whatever memory and time that
+    takes. Returns their own domains, by place."""
     vectors = long_vectors(model)
     domains = {
         place: node.domain
@@ -223,7 +261,9 @@ def _show_costly(model: ModelProto, domains: Mapping[int, str]) -> None:
     for place, domain in domains.items():
         model.graph.node[place].domain = domain
     if domains:
-        keep(model, "opset_import", [entry for entry in model.opset_import if entry.domain != HIDDEN])
+        keep(
+            model, "opset_import", [entry for entry in model.opset_import if entry.domain != HIDDEN]
+        )
 
 
 def long_vectors(model: ModelProto) -> set[str]:
@@ -250,7 +290,9 @@ def _results(model: ModelProto) -> list[Any]:
 
 
 def _declare(small: Any, declared: dict[str, Any]) -> int:
-    """Take from ``declared``, once each, what is known of tensors whose shape is open, into ``small``; how many."""
+    """Take from ``declared``, once each, what is known of tensors whose shape is open, into
+    ``small``; how many.
+    """
     stored = {tensor.name for tensor in small.graph.initializer}
     known = {value.name: value for value in _results(small)}
     taken = 0
@@ -271,7 +313,9 @@ def _ranked(value: ValueInfoProto) -> bool:
 
 
 def _fill_open(value: ValueInfoProto, declared: Any) -> None:
-    """Numbers for the open dimensions of ``value``, in place, from a declaration of as many dimensions."""
+    """Numbers for the open dimensions of ``value``, in place, from a declaration of as many
+    dimensions.
+    """
     dims, others = value.type.tensor_type.shape.dim, declared.type.tensor_type.shape.dim
     for dim, other in zip(dims, others, strict=False) if len(dims) == len(others) else ():
         if not dim.HasField("dim_value") and other.HasField("dim_value"):
@@ -279,7 +323,9 @@ def _fill_open(value: ValueInfoProto, declared: Any) -> None:
 
 
 def contradicted(model: ModelProto, settled: Any) -> dict[str, tuple[str, str]]:
-    """Outputs that the file declares otherwise than they are: name -> (shape declared, shape found)."""
+    """Outputs that the file declares otherwise than they are: name -> (shape declared, shape
+    found).
+    """
     found = {value.name: value for value in settled.graph.output if is_sized(value)}
     wrong = {}
     for value in model.graph.output:
@@ -294,7 +340,8 @@ def contradicted(model: ModelProto, settled: Any) -> dict[str, tuple[str, str]]:
 
 
 def name_nodes(model: ModelProto) -> None:
-    """Give every node, in place, a name that is its own: exporters write none, or, in what is repeated, one twice.
+    """Give every node, in place, a name that is its own: exporters write none, or, in what is
+    repeated, one twice.
 
     A layer is found by its name, and ONNX Runtime refuses a model of two nodes with one.
     """
@@ -302,12 +349,16 @@ def name_nodes(model: ModelProto) -> None:
     for place, node in enumerate(model.graph.node):
         base = node.name or f"{node.op_type}_{place}"
         guesses = chain((base,), (f"{base}_{n}" for n in count(2)))
-        node.name = next(g for g in guesses if g not in taken and (g == node.name or g not in given))
+        node.name = next(
+            g for g in guesses if g not in taken and (g == node.name or g not in given)
+        )
         taken.add(node.name)
 
 
 def slim(model: ModelProto) -> Any:
-    """A copy with functions inlined and the data of large initializers dropped (protobuf ends at 2 GB)."""
+    """A copy with functions inlined and the data of large initializers dropped (protobuf ends at 2
+    GB).
+    """
     import onnx
     import onnx.inliner  # type: ignore[import-not-found, unused-ignore]
 
@@ -325,7 +376,11 @@ def is_sized(value: ValueInfoProto | None) -> bool:
     if value is None:
         return False
     kind = value.type.tensor_type
-    return bool(kind.elem_type) and kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim)
+    return (
+        bool(kind.elem_type)
+        and kind.HasField("shape")
+        and all(dim.HasField("dim_value") for dim in kind.shape.dim)
+    )
 
 
 def line(problem: BaseException) -> str:
@@ -339,12 +394,16 @@ def text(dims: Sequence[int | str]) -> str:
 
 
 def fetch(tensor: TensorProto, path: Path) -> None:
-    """Read the data of an external tensor of the model at ``path`` into it, in place, where they are at hand."""
+    """Read the data of an external tensor of the model at ``path`` into it, in place, where they
+    are at hand.
+    """
     import onnx
     from onnx.external_data_helper import load_external_data_for_tensor
 
     with suppress(OSError, ValueError, onnx.checker.ValidationError), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of keys that onnx does not know; on an error only its value stays unknown
+        warnings.simplefilter(
+            "ignore"
+        )  # of keys that onnx does not know; on an error only its value stays unknown
         load_external_data_for_tensor(tensor, str(path.parent))
         tensor.data_location = onnx.TensorProto.DEFAULT
         tensor.ClearField("external_data")
@@ -356,12 +415,18 @@ def _copy_graph(graph: GraphProto, copy: Any) -> None:
     for field, value in graph.ListFields():
         if field.name == "initializer":
             for tensor in value:
-                header = onnx.TensorProto(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
+                header = onnx.TensorProto(
+                    name=tensor.name, data_type=tensor.data_type, dims=tensor.dims
+                )
                 copy.initializer.append(tensor if elements(tensor.dims) <= SMALL else header)
-        elif field.name == "sparse_initializer":  # what runs it makes it dense; shape inference knows none
+        elif (
+            field.name == "sparse_initializer"
+        ):  # what runs it makes it dense; shape inference knows none
             for sparse in value:
                 kind, name = sparse.values.data_type, sparse.values.name
-                copy.initializer.append(onnx.TensorProto(name=name, data_type=kind, dims=sparse.dims))
+                copy.initializer.append(
+                    onnx.TensorProto(name=name, data_type=kind, dims=sparse.dims)
+                )
         else:
             _copy_field(copy, field, value)
 
@@ -376,11 +441,15 @@ def _copy_field(target: Any, field: Any, value: Any) -> None:
 
 
 def _check_names(model: ModelProto, shapes: Shapes) -> None:
-    names = {v.name for v in model.graph.input} | {name for node in model.graph.node for name in node.output}
+    names = {v.name for v in model.graph.input} | {
+        name for node in model.graph.node for name in node.output
+    }
     for name in shapes:
         if name not in names:
             inputs = ", ".join(value.name for value in free_inputs(model))
-            raise OnnxError(f"{name}: no tensor of that name in {model.graph.name}; its inputs are {inputs}")
+            raise OnnxError(
+                f"{name}: no tensor of that name in {model.graph.name}; its inputs are {inputs}"
+            )
 
 
 def _bind_given(value: ValueInfoProto, shapes: Shapes) -> dict[str, int]:
@@ -389,7 +458,9 @@ def _bind_given(value: ValueInfoProto, shapes: Shapes) -> dict[str, int]:
         return {}
     old, new = dimensions(value), shapes[value.name]
     if value.type.tensor_type.HasField("shape") and len(new) != len(old):
-        raise OnnxError(f"{value.name}: shape {text(new)} has {len(new)} dimensions, the model's has {len(old)}")
+        raise OnnxError(
+            f"{value.name}: shape {text(new)} has {len(new)} dimensions, the model's has {len(old)}"
+        )
     set_dims(value, new)
     return {a: b for a, b in zip(old, new, strict=False) if isinstance(a, str) and a}
 
@@ -402,7 +473,9 @@ def _agree(symbols: dict[str, int], found: Mapping[str, int], name: str) -> None
             raise OnnxError(f"{name}: {symbol} is {number} there, and {others}: give one number")
 
 
-def _bind_batch(value: ValueInfoProto, symbols: Mapping[str, int], batch: int | None) -> dict[str, int]:
+def _bind_batch(
+    value: ValueInfoProto, symbols: Mapping[str, int], batch: int | None
+) -> dict[str, int]:
     old = dimensions(value)
     first = old[0] if old else 0
     if first in symbols or not (isinstance(first, str) or (first == 1 and batch is not None)):
@@ -418,7 +491,9 @@ def _bind_symbols(value: ValueInfoProto, symbols: Mapping[str, int]) -> None:
 
 
 def _open_unknown(value: ValueInfoProto) -> None:
-    """Old exporters write 0 or -1 for a dimension they do not know: inference finds it, also a true 0, again."""
+    """Old exporters write 0 or -1 for a dimension they do not know: inference finds it, also a true
+    0, again.
+    """
     for dim in value.type.tensor_type.shape.dim if value.type.HasField("tensor_type") else ():
         if dim.dim_value <= 0 and not dim.dim_param:
             dim.ClearField("dim_value")
@@ -429,16 +504,23 @@ def _check_closed(value: ValueInfoProto, shapes: Shapes) -> None:
         return
     dims = dimensions(value)
     if not value.type.tensor_type.HasField("shape"):
-        raise OnnxError(f"input {value.name} has no shape: give it, such as --shape {value.name}=1x3x224x224")
-    if any(isinstance(dim, str) for dim in dims):
-        example = text([dim if isinstance(dim, int) else 224 if len(dims) == 4 else 128 for dim in dims])
         raise OnnxError(
-            f"input {value.name} has dynamic shape {text(dims)}: give it, such as --shape {value.name}={example}"
+            f"input {value.name} has no shape: give it, such as --shape {value.name}=1x3x224x224"
+        )
+    if any(isinstance(dim, str) for dim in dims):
+        example = text(
+            [dim if isinstance(dim, int) else 224 if len(dims) == 4 else 128 for dim in dims]
+        )
+        raise OnnxError(
+            f"input {value.name} has dynamic shape {text(dims)}: give it, such as --shape "
+            f"{value.name}={example}"
         )
 
 
 def _resized(old: Sequence[int | str], new: Sequence[int | str]) -> bool:
-    """Whether a dimension that was a number changed: the shapes stored in the file are then those of the old input."""
+    """Whether a dimension that was a number changed: the shapes stored in the file are then those
+    of the old input.
+    """
     return any(isinstance(a, int) and a != b for a, b in zip(old, new, strict=False))
 
 
@@ -456,4 +538,6 @@ def _add_inner(model: ModelProto, shapes: Shapes) -> None:
         if name in known:
             set_dims(known[name], shape)
         else:  # of unknown type: most are float
-            model.graph.value_info.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape))
+            model.graph.value_info.append(
+                onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+            )

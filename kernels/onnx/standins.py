@@ -1,7 +1,8 @@
-"""Shapes of operations that ONNX's shape inference does not know: ONNX Runtime's own, and some of ONNX itself.
+"""Shapes of operations that ONNX's shape inference does not know: ONNX Runtime's own, and some of
+ONNX itself.
 
-Most have the shape that a standard operation gives some of its inputs; that one is asked instead. The others have a row
-of FIRST_SHAPED: the shape of their first input but for the last dimension.
+Most have the shape that a standard operation gives some of its inputs; that one is asked instead.
+The others have a row of FIRST_SHAPED: the shape of their first input but for the last dimension.
 """
 
 from __future__ import annotations
@@ -26,15 +27,29 @@ class StandIn(NamedTuple):
     type_of: int = 0
 
 
-FIRST, TWO, PAIR = slice(0, 1), slice(0, 2), slice(0, 4, 3)  # a pair: value, scale, zero point, value
+FIRST, TWO, PAIR = (
+    slice(0, 1),
+    slice(0, 2),
+    slice(0, 4, 3),
+)  # a pair: value, scale, zero point, value
 OF_ONNX = ("GroupNormalization", "MeanVarianceNormalization")
-"""Functions of the standard whose bodies depend on their inputs: ONNX infers nothing through them (1.23)."""
+"""Functions of the standard whose bodies depend on their inputs: ONNX infers nothing through them
+(1.23).
+"""
 STAND_INS: Mapping[str, StandIn] = {
     **dict.fromkeys(("QLinearAdd", "QLinearMul"), StandIn("Add", PAIR)),
-    **dict.fromkeys(("QLinearSigmoid", "QLinearLeakyRelu", "QLinearSoftmax"), StandIn("Identity", FIRST)),
-    **dict.fromkeys(("FastGelu", "Gelu", "QuickGelu", "MultiHeadAttention"), StandIn("Identity", FIRST)),
-    **dict.fromkeys(("SkipLayerNormalization", "SkipSimplifiedLayerNormalization"), StandIn("Identity", FIRST)),
-    **dict.fromkeys(("SimplifiedLayerNormalization", "RotaryEmbedding"), StandIn("Identity", FIRST)),
+    **dict.fromkeys(
+        ("QLinearSigmoid", "QLinearLeakyRelu", "QLinearSoftmax"), StandIn("Identity", FIRST)
+    ),
+    **dict.fromkeys(
+        ("FastGelu", "Gelu", "QuickGelu", "MultiHeadAttention"), StandIn("Identity", FIRST)
+    ),
+    **dict.fromkeys(
+        ("SkipLayerNormalization", "SkipSimplifiedLayerNormalization"), StandIn("Identity", FIRST)
+    ),
+    **dict.fromkeys(
+        ("SimplifiedLayerNormalization", "RotaryEmbedding"), StandIn("Identity", FIRST)
+    ),
     **dict.fromkeys(OF_ONNX, StandIn("Identity", FIRST)),
     "BiasGelu": StandIn("Add", TWO),
     "QLinearGlobalAveragePool": StandIn("GlobalAveragePool", FIRST),
@@ -49,7 +64,9 @@ STAND_INS: Mapping[str, StandIn] = {
 }
 FIRST_SHAPED: Mapping[str, Callable[[Mapping[str, Any], Sequence[int]], int]] = {
     "MatMulNBits": lambda attributes, _: int(attributes["N"]),
-    "Attention": lambda attributes, weights: int((attributes.get("qkv_hidden_sizes") or [weights[-1] // 3])[-1]),
+    "Attention": lambda attributes, weights: int(
+        (attributes.get("qkv_hidden_sizes") or [weights[-1] // 3])[-1]
+    ),
 }
 """The last dimension, from the attributes and the shape of the second input, the weights."""
 SAME_OUTPUTS = {"SkipLayerNormalization": 3, "SkipSimplifiedLayerNormalization": 3}
@@ -58,7 +75,10 @@ SAME_OUTPUTS = {"SkipLayerNormalization": 3, "SkipSimplifiedLayerNormalization":
 
 def extend(model: ModelProto) -> int:
     """Write into ``model`` the shapes of outputs that have become known; how many."""
-    values = {value.name: value for value in [*model.graph.input, *model.graph.output, *model.graph.value_info]}
+    values = {
+        value.name: value
+        for value in [*model.graph.input, *model.graph.output, *model.graph.value_info]
+    }
     known, made = _known(model, values), 0
     for node in model.graph.node:
         ours = node.domain == "com.microsoft" or node.op_type in OF_ONNX
@@ -90,7 +110,9 @@ def _result(node: NodeProto, known: Mapping[str, Known]) -> tuple[int, Sequence[
     last = FIRST_SHAPED.get(node.op_type)
     if last is None or not set(node.input[:2]) <= known.keys():
         return None
-    attributes = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
+    attributes = {
+        attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute
+    }
     (kind, shape), (_, weights) = (known[name] for name in node.input[:2])
     return kind, [*shape[:-1], last(attributes, weights)]
 
@@ -106,10 +128,14 @@ def set_dims(value: ValueInfoProto, dims: Sequence[int]) -> None:
 
 def _known(model: ModelProto, values: Mapping[str, Any]) -> dict[str, Known]:
     """Every tensor whose shape is all numbers."""
-    known = {tensor.name: (tensor.data_type, tuple(tensor.dims)) for tensor in model.graph.initializer}
+    known = {
+        tensor.name: (tensor.data_type, tuple(tensor.dims)) for tensor in model.graph.initializer
+    }
     for name, value in values.items():
         numbers = tuple(dim for dim in dimensions(value) if isinstance(dim, int))
-        if value.type.tensor_type.HasField("shape") and len(numbers) == len(value.type.tensor_type.shape.dim):
+        if value.type.tensor_type.HasField("shape") and len(numbers) == len(
+            value.type.tensor_type.shape.dim
+        ):
             known[name] = (value.type.tensor_type.elem_type, numbers)
     return known
 
@@ -126,7 +152,10 @@ def _ask(stand_in: StandIn, node: NodeProto, known: Mapping[str, Known]) -> list
     allowed = onnx.defs.get_schema(stand_in.op).attributes
     proxy = make.make_node(stand_in.op, names, ["out"])
     proxy.attribute.extend(attribute for attribute in node.attribute if attribute.name in allowed)
-    inputs = [make.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name, shape in shapes.items()]
+    inputs = [
+        make.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+        for name, shape in shapes.items()
+    ]
     graph = make.make_graph([proxy], "ask", inputs, [onnx.ValueInfoProto(name="out")])
     found = dimensions(onnx.shape_inference.infer_shapes(make.make_model(graph)).graph.output[0])
     whole = [dim for dim in found if isinstance(dim, int)]
@@ -136,5 +165,9 @@ def _ask(stand_in: StandIn, node: NodeProto, known: Mapping[str, Known]) -> list
 def _turned(node: NodeProto, place: int, shape: tuple[int, ...]) -> tuple[int, ...]:
     """FusedMatMul transposes the last two dimensions of its inputs, which MatMul cannot."""
     name = "transA" if place == 0 else "transB"
-    turn = node.op_type == "FusedMatMul" and any(a.name == name and a.i for a in node.attribute) and len(shape) > 1
+    turn = (
+        node.op_type == "FusedMatMul"
+        and any(a.name == name and a.i for a in node.attribute)
+        and len(shape) > 1
+    )
     return (*shape[:-2], shape[-1], shape[-2]) if turn else shape

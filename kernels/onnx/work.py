@@ -1,11 +1,16 @@
-"""How much work each ONNX operation is: FLOPs, parameters, and traffic. A new operation is one row of ROWS.
+"""How much work each ONNX operation is: FLOPs, parameters, and traffic. A new operation is one row
+of ROWS.
 
 How we count (a number without its rule cannot be compared):
 
-- A multiply-add is two operations; so a dot product of K terms is 2·K. A bias starts the accumulator and adds none, and
-  the alpha and beta of Gemm fold into its weights: convolutions and products count as torchvision's model pages do.
-- Each elementwise addition, multiplication, division, comparison, exp, sqrt or other elementary function counts one
-  per output element; a reduction counts one per element it reads. Integer, quantized and float operations count alike:
+- A multiply-add is two operations; so a dot product of K terms is 2·K. A bias starts the
+  accumulator and adds none, and
+  the alpha and beta of Gemm fold into its weights: convolutions and products count as torchvision's
+    model pages do.
+- Each elementwise addition, multiplication, division, comparison, exp, sqrt or other elementary
+  function counts one
+  per output element; a reduction counts one per element it reads. Integer, quantized and float
+    operations count alike:
   the work of a layer does not depend on its precision.
 - Padding counts as data, as in every framework's count.
 - What only moves, reshapes, selects or converts data does no arithmetic: zero FLOPs, and its bytes.
@@ -23,15 +28,17 @@ from kernels.onnx.formulas import Count, Unknown
 from kernels.onnx.graph import Node, Tensor
 
 DOMAINS = frozenset(("", "ai.onnx", "com.microsoft"))
-INDEX_TYPES = frozenset(("int64", "bool", "string"))  # shapes, axes and indices: arguments, not parameters
+INDEX_TYPES = frozenset(
+    ("int64", "bool", "string")
+)  # shapes, axes and indices: arguments, not parameters
 
 
 @dataclass(frozen=True)
 class LayerWork:
     """The work of one node; None where not known, and then ``problem`` says why.
 
-    flops: operations. parameters, parameter_bytes: of its weights. compulsory_bytes: inputs, weights and outputs once.
-    textbook_bytes: weights and outputs only.
+    flops: operations. parameters, parameter_bytes: of its weights. compulsory_bytes: inputs,
+    weights and outputs once. textbook_bytes: weights and outputs only.
     """
 
     family: str
@@ -47,8 +54,8 @@ class LayerWork:
 class Operation:
     """A row: names of ONNX operations, family groups layers in pictures, flops(node) counts.
 
-    gathers: places of inputs read only where selected: the rows of an embedding, not the whole table. reads_nothing:
-    only the shape of the input matters.
+    gathers: places of inputs read only where selected: the rows of an embedding, not the whole
+    table. reads_nothing: only the shape of the input matters.
     """
 
     names: str
@@ -59,7 +66,9 @@ class Operation:
 
 
 def work_of(node: Node, precision: str = "") -> LayerWork:
-    """The work of ``node``; ``precision`` (fp16, int8, ...) replaces the type of its float tensors."""
+    """The work of ``node``; ``precision`` (fp16, int8, ...) replaces the type of its float
+    tensors.
+    """
     row, problems = _row(node), []
     family, flops = (row.family if row else "unknown"), None
     try:
@@ -67,8 +76,14 @@ def work_of(node: Node, precision: str = "") -> LayerWork:
     except Unknown as reason:
         problems.append(str(reason))
     except (LookupError, ValueError, TypeError) as reason:
-        problems.append(f"{node.op} {node.name}: not as ONNX defines it ({type(reason).__name__}: {reason})")
-    weights = [t for t in _distinct(node.inputs) if t.weight and t.dtype not in INDEX_TYPES and t.size is not None]
+        problems.append(
+            f"{node.op} {node.name}: not as ONNX defines it ({type(reason).__name__}: {reason})"
+        )
+    weights = [
+        t
+        for t in _distinct(node.inputs)
+        if t.weight and t.dtype not in INDEX_TYPES and t.size is not None
+    ]
     held = sum(t.bytes(precision) or 0.0 for t in weights)
     total = textbook = None
     try:
@@ -93,7 +108,9 @@ def _title(node: Node) -> str:
 def _known_row(node: Node, row: Operation | None) -> Operation:
     if node.subgraphs:
         inside = ", ".join(f"{key} ({len(ops)} nodes)" for key, ops in node.subgraphs.items())
-        raise Unknown(f"{node.op} {node.name}: what of {inside} runs, and how often, is known only as it runs")
+        raise Unknown(
+            f"{node.op} {node.name}: what of {inside} runs, and how often, is known only as it runs"
+        )
     if row is None:
         raise Unknown(f"unknown operation {_title(node)}")
     return row
@@ -132,10 +149,16 @@ ROWS: tuple[Operation, ...] = (
     Operation("MatMulNBits", "matmul", count.blocked_product),
     Operation("Einsum", "matmul", count.einsum),
     Operation("Attention MultiHeadAttention", "attention", count.attention),
-    Operation("com.microsoft.Attention", "attention", count.packed_attention),  # projects its input itself
+    Operation(
+        "com.microsoft.Attention", "attention", count.packed_attention
+    ),  # projects its input itself
     Operation("RotaryEmbedding", "attention", count.per_output(3)),  # two products and a sum
-    Operation("LSTM", "recurrent", count.recurrent(4, 18)),  # 3 sigmoids (4 each), 2 tanh, 3 products, 1 sum
-    Operation("GRU", "recurrent", count.recurrent(3, 14)),  # 2 sigmoids, tanh, r·h, (1 - z)·n + z·h and a sum
+    Operation(
+        "LSTM", "recurrent", count.recurrent(4, 18)
+    ),  # 3 sigmoids (4 each), 2 tanh, 3 products, 1 sum
+    Operation(
+        "GRU", "recurrent", count.recurrent(3, 14)
+    ),  # 2 sigmoids, tanh, r·h, (1 - z)·n + z·h and a sum
     Operation("RNN", "recurrent", count.recurrent(1, 1)),  # tanh
     Operation("MaxPool NhwcMaxPool", "pooling", count.pooling(0)),
     Operation("AveragePool QLinearAveragePool", "pooling", count.pooling(1)),
@@ -143,12 +166,20 @@ ROWS: tuple[Operation, ...] = (
     Operation("GlobalAveragePool QLinearGlobalAveragePool", "pooling", count.per_input(1, 1)),
     Operation("GlobalMaxPool", "pooling", count.per_input(1)),
     Operation("GlobalLpPool", "pooling", count.per_input(2, 1)),
-    Operation("BatchNormalization", "normalisation", count.per_output(2)),  # its statistics fold to x·a + b
     Operation(
-        "LayerNormalization InstanceNormalization GroupNormalization", "normalisation", count.normalised(6, 5, 2)
+        "BatchNormalization", "normalisation", count.per_output(2)
+    ),  # its statistics fold to x·a + b
+    Operation(
+        "LayerNormalization InstanceNormalization GroupNormalization",
+        "normalisation",
+        count.normalised(6, 5, 2),
     ),
-    Operation("SkipLayerNormalization", "normalisation", count.normalised(7, 5, 3)),  # and the shortcut's addition
-    Operation("RMSNormalization SimplifiedLayerNormalization", "normalisation", count.normalised(4, 4)),
+    Operation(
+        "SkipLayerNormalization", "normalisation", count.normalised(7, 5, 3)
+    ),  # and the shortcut's addition
+    Operation(
+        "RMSNormalization SimplifiedLayerNormalization", "normalisation", count.normalised(4, 4)
+    ),
     Operation("SkipSimplifiedLayerNormalization", "normalisation", count.normalised(5, 4)),
     Operation("LpNormalization", "normalisation", count.normalised(3, 1)),
     Operation("MeanVarianceNormalization", "normalisation", count.per_output(5)),
@@ -160,13 +191,19 @@ ROWS: tuple[Operation, ...] = (
     Operation("LeakyRelu QLinearLeakyRelu PRelu Shrink", "activation", count.per_output(2)),
     Operation("Clip", "activation", count.clip),
     Operation("Elu Softplus Softsign", "activation", count.per_output(3)),  # Elu: exp, -1, ·alpha
-    Operation("Sigmoid QLinearSigmoid HardSigmoid Celu Selu", "activation", count.per_output(4)),  # -x, exp, +1, 1/x
+    Operation(
+        "Sigmoid QLinearSigmoid HardSigmoid Celu Selu", "activation", count.per_output(4)
+    ),  # -x, exp, +1, 1/x
     Operation("HardSwish Mish Swish Silu", "activation", count.per_output(5)),
     Operation("BiasGelu QuickGelu", "activation", count.per_output(6)),
     Operation("Gelu FastGelu", "activation", count.gelu),
     Operation("Add Sub Mul Div Pow Mod QLinearAdd QLinearMul", "elementwise", count.per_output(1)),
-    Operation("Neg Abs Sign Sqrt Exp Log Reciprocal Floor Ceil Round", "elementwise", count.per_output(1)),
-    Operation("Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh", "elementwise", count.per_output(1)),
+    Operation(
+        "Neg Abs Sign Sqrt Exp Log Reciprocal Floor Ceil Round", "elementwise", count.per_output(1)
+    ),
+    Operation(
+        "Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh", "elementwise", count.per_output(1)
+    ),
     Operation("Equal Greater GreaterOrEqual Less LessOrEqual", "elementwise", count.per_output(1)),
     Operation("Sum Max Min", "elementwise", count.variadic()),
     Operation("Mean", "elementwise", count.variadic(1)),
@@ -176,25 +213,37 @@ ROWS: tuple[Operation, ...] = (
     Operation("ReduceL1 ReduceSumSquare", "reduction", count.per_input(2)),
     Operation("ReduceL2", "reduction", count.per_input(2, 1)),
     Operation("ReduceLogSum", "reduction", count.per_input(1, 1)),
-    Operation("ReduceLogSumExp", "reduction", count.per_input(4, 2)),  # max, -, exp, sum; then log, and max back
-    Operation("QuantizeLinear DequantizeLinear", "quantize", count.per_output(2)),  # scale and zero point
+    Operation(
+        "ReduceLogSumExp", "reduction", count.per_input(4, 2)
+    ),  # max, -, exp, sum; then log, and max back
+    Operation(
+        "QuantizeLinear DequantizeLinear", "quantize", count.per_output(2)
+    ),  # scale and zero point
     Operation("DynamicQuantizeLinear", "quantize", count.per_output(4)),  # and minimum, maximum
     Operation("Resize Upsample", "image", count.resize),
     Operation("GridSample", "image", count.grid_sample),
     Operation("AffineGrid", "image", count.affine_grid),
     Operation("RoiAlign", "image", count.roi_align),
     Operation("NonMaxSuppression", "image", count.suppression),
-    Operation("Reshape Flatten Squeeze Unsqueeze Identity Dropout Transpose", "movement", count.nothing),
-    Operation("Concat QLinearConcat Split Expand Tile Pad CenterCropPad Trilu", "movement", count.nothing),
+    Operation(
+        "Reshape Flatten Squeeze Unsqueeze Identity Dropout Transpose", "movement", count.nothing
+    ),
+    Operation(
+        "Concat QLinearConcat Split Expand Tile Pad CenterCropPad Trilu", "movement", count.nothing
+    ),
     Operation("Cast CastLike BitCast ReorderInput ReorderOutput", "movement", count.nothing),
-    Operation("DepthToSpace SpaceToDepth ReverseSequence OneHot EyeLike", "movement", count.nothing),
+    Operation(
+        "DepthToSpace SpaceToDepth ReverseSequence OneHot EyeLike", "movement", count.nothing
+    ),
     Operation("ScatterND ScatterElements", "movement", count.scatter),
     Operation("Scatter TensorScatter MaxUnpool", "movement", count.nothing),
     Operation("Where Compress NonZero Unique", "movement", count.nothing),
     Operation("And Or Xor Not IsNaN IsInf", "movement", count.nothing),
     Operation("BitShift BitwiseAnd BitwiseOr BitwiseXor BitwiseNot", "movement", count.nothing),
     Operation("Gather GatherElements GatherND Slice", "movement", count.nothing, gathers=(0,)),
-    Operation("Shape Size Constant ConstantOfShape Range", "movement", count.nothing, reads_nothing=True),
+    Operation(
+        "Shape Size Constant ConstantOfShape Range", "movement", count.nothing, reads_nothing=True
+    ),
 )
 """The table. A new operation is one row, or one name in a row."""
 

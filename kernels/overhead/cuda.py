@@ -1,4 +1,6 @@
-"""Launches of nothing, by the driver from native code: an interpreter's loop would take longer than they do."""
+"""Launches of nothing, by the driver from native code: an interpreter's loop would take longer than
+they do.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ SOURCE = Path(__file__).with_name("overhead.cu")
 THREADS = 1
 LIBRARIES = ("libcuda.so.1", "libcuda.so")
 START = [ctypes.c_size_t, *[ctypes.c_uint] * 7, *[ctypes.c_size_t] * 3]
-"""Types of cuLaunchKernel, pointers as integers: function, grid, block, shared bytes, stream, arguments, extra."""
+"""Types of cuLaunchKernel, pointers as integers: function, grid, block, shared bytes, stream,
+arguments, extra.
+"""
 FINISH = [ctypes.c_size_t]
 
 
@@ -34,7 +38,9 @@ def prepare(device: Device, dtype: str, params: Mapping[str, Any]) -> None:
     _build(device)
 
 
-def raw(how: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) -> cuda.CudaLaunch:
+def raw(
+    how: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Stream
+) -> cuda.CudaLaunch:
     """``repeat`` launches, as ``how`` says; ``counted``: each counts itself."""
     kernel = cuda.function(_build(device).path, "empty")
     with collected() as held:
@@ -102,7 +108,9 @@ def driver_loop() -> Callable[..., int]:
 
 
 def loop(start: Any, finish: Any) -> Callable[..., int]:
-    """``run(function, stream, arguments, repeat, wait)``: native; stops at the first error and returns its code."""
+    """``run(function, stream, arguments, repeat, wait)``: native; stops at the first error and
+    returns its code.
+    """
     from numba import njit
 
     @njit

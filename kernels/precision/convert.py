@@ -15,10 +15,12 @@ SAME = ("fp32", "tf32")  # TF32 is how a runtime multiplies, not how numbers are
 
 
 def convert(model: ModelProto, dtype: str, per_channel: bool = False, form: str = "u8s8") -> Any:
-    """The FP32 ModelProto ``model`` in ``dtype``: fp32, tf32 (both: the model itself), fp16, bf16 or int8.
+    """The FP32 ModelProto ``model`` in ``dtype``: fp32, tf32 (both: the model itself), fp16, bf16
+    or int8.
 
-    Inputs and outputs of the graph are of that type too. per_channel: INT8 weights have a scale for each output
-    channel. form: of INT8, see ``quantize.FORMS``. Unavailable says which operation has no such type.
+    Inputs and outputs of the graph are of that type too. per_channel: INT8 weights have a scale for
+    each output channel. form: of INT8, see ``quantize.FORMS``. Unavailable says which operation has
+    no such type.
     """
     if form not in FORMS:
         raise KernelError(f"int8 form {form!r} is not known: use {', '.join(FORMS)}")

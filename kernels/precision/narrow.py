@@ -1,7 +1,8 @@
 """Rewrite an ONNX model from FP32 to FP16 or BF16: inputs, outputs, weights and all between.
 
-So no layer is timed with a conversion it need not have. Which inputs an operation takes in which type is read from
-ONNX's own schemas (Resize keeps its scales in FP32); a Cast stands only where an operation has no such type.
+So no layer is timed with a conversion it need not have. Which inputs an operation takes in which
+type is read from ONNX's own schemas (Resize keeps its scales in FP32); a Cast stands only where an
+operation has no such type.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ FLOAT = 1  # TensorProto.FLOAT; attributes `to` and `dtype` hold it as a number
 
 
 def narrow(model: ModelProto, dtype: str) -> Any:
-    """A copy of ``model`` in ``dtype``, fp16 or bf16; Unavailable where no operation of it has that type."""
+    """A copy of ``model`` in ``dtype``, fp16 or bf16; Unavailable where no operation of it has that
+    type.
+    """
     work = _Narrowing(model, dtype)
     if dtype == "bf16" and not work.fits():
         work = _Narrowing(raised(model, BF16_OPSET, BF16_IR_VERSION, dtype), dtype)
@@ -39,19 +42,24 @@ def narrow(model: ModelProto, dtype: str) -> Any:
 def narrowed(values: np.ndarray, dtype: str) -> bytes:
     """Floats as little-endian bytes of FP16 or BF16, both rounded to nearest, ties to even.
 
-    What FP16 cannot hold becomes the largest value that it can; infinities, of which masks are made, stay.
+    What FP16 cannot hold becomes the largest value that it can; infinities, of which masks are
+    made, stay.
     """
     if dtype == "fp16":
         held = np.clip(values, -FP16_MAX, FP16_MAX)
         return np.where(np.isinf(values), values, held).astype("<f2").tobytes()
     bits = np.ascontiguousarray(values, dtype="<f4").view("<u4")
     rounded = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
-    finite = np.where(np.isnan(values), np.uint32(0x7FC00000), rounded)  # rounding could carry a NaN into its sign
+    finite = np.where(
+        np.isnan(values), np.uint32(0x7FC00000), rounded
+    )  # rounding could carry a NaN into its sign
     return (finite >> np.uint32(16)).astype("<u2").tobytes()
 
 
 def raised(model: ModelProto, opset: int, ir_version: int, dtype: str) -> Any:
-    """The model at an opset that has ``dtype`` for nearly everything; as it is where onnx has no such opset yet."""
+    """The model at an opset that has ``dtype`` for nearly everything; as it is where onnx has no
+    such opset yet.
+    """
     import onnx.version_converter
 
     if _opset(model) >= opset or onnx.defs.onnx_opset_version() < opset:
@@ -59,17 +67,23 @@ def raised(model: ModelProto, opset: int, ir_version: int, dtype: str) -> Any:
     try:
         newer = onnx.version_converter.convert_version(model, opset)
     except Exception as problem:  # of the C++ converter: its type changes by version
-        raise Unavailable(f"no {dtype}: cannot bring the model to opset {opset}: {one_line(problem)}") from problem
+        raise Unavailable(
+            f"no {dtype}: cannot bring the model to opset {opset}: {one_line(problem)}"
+        ) from problem
     newer.ir_version = max(model.ir_version, ir_version)
     return newer
 
 
 def _opset(model: ModelProto) -> int:
-    return next((int(entry.version) for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 1)
+    return next(
+        (int(entry.version) for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 1
+    )
 
 
 class _Narrowing:
-    """One rewriting, of a copy. floats: names of the FP32 tensors. stored: those that are initializers."""
+    """One rewriting, of a copy. floats: names of the FP32 tensors. stored: those that are
+    initializers.
+    """
 
     def __init__(self, model: ModelProto, dtype: str) -> None:
         import onnx
@@ -132,12 +146,18 @@ class _Narrowing:
         for place, name in enumerate(proto.output):
             if name in self.floats and not self._takes(node, "outputs", place):
                 node.output[place] = f"{name}_fp32"
-                after.append(onnx.helper.make_node("Cast", [f"{name}_fp32"], [name], f"{name}_cast", to=self.kind))
+                after.append(
+                    onnx.helper.make_node(
+                        "Cast", [f"{name}_fp32"], [name], f"{name}_cast", to=self.kind
+                    )
+                )
         yield node
         yield from after
 
     def _widened(self, node: NodeProto, place: int, name: str) -> Iterator[Any]:
-        """Let the node read FP32 there: a stored tensor from a copy, an activation through a Cast."""
+        """Let the node read FP32 there: a stored tensor from a copy, an activation through a
+        Cast.
+        """
         import onnx
 
         if name in self.stored:
@@ -155,14 +175,18 @@ class _Narrowing:
         """Attributes that name FP32 or hold it."""
         for attribute in node.attribute:
             if attribute.g.node or attribute.graphs:
-                raise Unavailable(f"{node.op_type} {node.name}: no {self.dtype}: its subgraphs are not converted")
+                raise Unavailable(
+                    f"{node.op_type} {node.name}: no {self.dtype}: its subgraphs are not converted"
+                )
             if attribute.name in ("to", "dtype") and attribute.i == FLOAT:
                 attribute.i = self.kind
             if attribute.t.data_type == FLOAT:
                 self._narrow(attribute.t)
 
     def _takes(self, node: NodeProto, side: str, place: int) -> bool:
-        """Whether this input or output can be narrow; of operations that ONNX does not define: yes."""
+        """Whether this input or output can be narrow; of operations that ONNX does not define:
+        yes.
+        """
         import onnx
 
         if any(attribute.name in ("value_float", "value_floats") for attribute in node.attribute):

@@ -1,8 +1,10 @@
-"""Rewrite an ONNX model from FP32 to INT8: integers in, integers out, in the forms that runtimes have kernels for.
+"""Rewrite an ONNX model from FP32 to INT8: integers in, integers out, in the forms that runtimes
+have kernels for.
 
-The form is a question of the device. On x86, ONNX Runtime's CPU provider multiplies unsigned activations by signed
-weights; of signed activations it leaves convolutions in FP32, or runs them several times slower. TensorRT takes signed
-activations only, and ONNX Runtime's CUDA provider has no integer kernel but MatMulInteger.
+The form is a question of the device. On x86, ONNX Runtime's CPU provider multiplies unsigned
+activations by signed weights; of signed activations it leaves convolutions in FP32, or runs them
+several times slower. TensorRT takes signed activations only, and ONNX Runtime's CUDA provider has
+no integer kernel but MatMulInteger.
 """
 
 from __future__ import annotations
@@ -23,20 +25,44 @@ if TYPE_CHECKING:
 FORMS: Mapping[str, str] = {
     "u8s8": "Q/DQ, activations uint8, weights int8: the CPU provider of ONNX Runtime",
     "s8s8": "Q/DQ, activations int8 around zero, weights int8: TensorRT",
-    "integer": "MatMulInteger, int8 in and int32 out: the CUDA provider of ONNX Runtime; products only",
+    "integer": (
+        "MatMulInteger, int8 in and int32 out: the CUDA provider of ONNX Runtime; products only"
+    ),
 }
-WEIGHTS: Mapping[str, tuple[int, ...]] = {"Conv": (1,), "Gemm": (1,), "MatMul": (0, 1), "Add": (0, 1), "Mul": (0, 1)}
-"""Operations whose stored inputs are quantized, and at which places; Conv and Gemm also have a bias."""
-SAME_SCALE = frozenset(("MaxPool", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Gather", "Slice"))
+WEIGHTS: Mapping[str, tuple[int, ...]] = {
+    "Conv": (1,),
+    "Gemm": (1,),
+    "MatMul": (0, 1),
+    "Add": (0, 1),
+    "Mul": (0, 1),
+}
+"""Operations whose stored inputs are quantized, and at which places; Conv and Gemm also have a
+bias.
+"""
+SAME_SCALE = frozenset(
+    ("MaxPool", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Gather", "Slice")
+)
 """These pass numbers on: with one scale on both sides a runtime runs them on the integers."""
 RESCALED = frozenset(
-    ("Relu", "LeakyRelu", "Sigmoid", "Softmax", "AveragePool", "GlobalAveragePool", "Concat", "Split", "Resize")
+    (
+        "Relu",
+        "LeakyRelu",
+        "Sigmoid",
+        "Softmax",
+        "AveragePool",
+        "GlobalAveragePool",
+        "Concat",
+        "Split",
+        "Resize",
+    )
 )
 """Further ones that ONNX Runtime or TensorRT runs on integers."""
 QUANTIZED = frozenset(WEIGHTS) | SAME_SCALE | RESCALED
 BIAS = 2
 INT8_OPSET = 13
-"""The first whose DequantizeLinear has an axis (ONNX operator changelog); the operation itself came with 10."""
+"""The first whose DequantizeLinear has an axis (ONNX operator changelog); the operation itself came
+with 10.
+"""
 INT8_IR_VERSION = 7
 """What opset 13 is released with (ONNX's table of versions)."""
 
@@ -44,7 +70,8 @@ INT8_IR_VERSION = 7
 def quantize(model: ModelProto, per_channel: bool = False, form: str = "u8s8") -> Any:
     """The model in one of FORMS; Unavailable names an operation that has no INT8.
 
-    Scales come from one run on inputs uniform over ±1, so an integer input over its whole range is that input.
+    Scales come from one run on inputs uniform over ±1, so an integer input over its whole range is
+    that input.
     """
     if form == "integer":
         return matmul_integer(model)
@@ -63,7 +90,9 @@ class _Quantizing:
 
         self.source, self.per_channel = model, per_channel
         self.unsigned, self.activation = unsigned, np.uint8 if unsigned else np.int8
-        self.stored = {t.name: t for t in model.graph.initializer if t.data_type == onnx.TensorProto.FLOAT}
+        self.stored = {
+            t.name: t for t in model.graph.initializer if t.data_type == onnx.TensorProto.FLOAT
+        }
         self.scales = self._scales(ranges(model))
         self.nodes: list[Any] = []
         self.initializers = [t for t in model.graph.initializer if t.name not in self.stored]
@@ -75,7 +104,9 @@ class _Quantizing:
         for name, (least, most) in found.items():
             size = max(-least, most) or 1.0
             scales[name] = (
-                (size / (2 * LARGEST + 1), 0) if self.unsigned and least >= 0 else (size / LARGEST, 128 * self.unsigned)
+                (size / (2 * LARGEST + 1), 0)
+                if self.unsigned and least >= 0
+                else (size / LARGEST, 128 * self.unsigned)
             )
         for node in self.source.graph.node:
             if node.op_type in SAME_SCALE and node.input[0] in scales:
@@ -83,11 +114,17 @@ class _Quantizing:
         return {name: ends for name, ends in scales.items() if name not in self._before_relu()}
 
     def _before_relu(self) -> set[str]:
-        """What only a Relu reads stays as it is computed: the range of integers after the Relu then does its work."""
+        """What only a Relu reads stays as it is computed: the range of integers after the Relu then
+        does its work.
+        """
         graph = self.source.graph
-        read = [name for node in graph.node for name in node.input] + [value.name for value in graph.output]
+        read = [name for node in graph.node for name in node.input] + [
+            value.name for value in graph.output
+        ]
         made = {name for node in graph.node for name in node.output}
-        return {n.input[0] for n in graph.node if n.op_type == "Relu" and read.count(n.input[0]) == 1} & made
+        return {
+            n.input[0] for n in graph.node if n.op_type == "Relu" and read.count(n.input[0]) == 1
+        } & made
 
     def result(self) -> Any:
         import onnx
@@ -126,7 +163,9 @@ class _Quantizing:
     def _ends(self, name: str) -> tuple[str, str]:
         """Names of scale and zero point."""
         scale, zero = self.scales[name]
-        return self._store(f"{name}_scale", np.float32(scale)), self._store(f"{name}_zero", self.activation(zero))
+        return self._store(f"{name}_scale", np.float32(scale)), self._store(
+            f"{name}_zero", self.activation(zero)
+        )
 
     def _decoded(self, name: str) -> str:
         if not any(f"{name}_decoded" in node.output for node in self.nodes):
@@ -134,11 +173,18 @@ class _Quantizing:
         return f"{name}_decoded"
 
     def _weight(self, node: NodeProto, place: int) -> str:
-        """A stored input, quantized, and the node that decodes it; others stay floats, as TensorRT wants a bias."""
+        """A stored input, quantized, and the node that decodes it; others stay floats, as TensorRT
+        wants a bias.
+        """
         import onnx
 
         name, values = node.input[place], onnx.numpy_helper.to_array(self.stored[node.input[place]])
-        if node.op_type in ("Conv", "Gemm") and place == BIAS and self.unsigned and node.input[1] in self.weight_scales:
+        if (
+            node.op_type in ("Conv", "Gemm")
+            and place == BIAS
+            and self.unsigned
+            and node.input[1] in self.weight_scales
+        ):
             return self._bias(node, values)
         if place not in WEIGHTS.get(node.op_type, ()):
             return self._store(name, values)
@@ -151,19 +197,36 @@ class _Quantizing:
         """In the units of the accumulator: scale of the input times that of the weights."""
         scale = np.float32(self.scales[node.input[0]][0] * self.weight_scales[node.input[1]])
         numbers = np.clip(np.rint(values / scale), -(2**31) + 1, 2**31 - 1 - 128).astype(np.int32)
-        return self._decoded_weight(f"{node.input[BIAS]}_bias", numbers, scale, 0 if scale.ndim else None)
+        return self._decoded_weight(
+            f"{node.input[BIAS]}_bias", numbers, scale, 0 if scale.ndim else None
+        )
 
-    def _decoded_weight(self, name: str, numbers: np.ndarray, scale: np.ndarray, axis: int | None) -> str:
-        ends = self._store(f"{name}_scale", scale), self._store(f"{name}_zero", np.zeros_like(scale, numbers.dtype))
+    def _decoded_weight(
+        self, name: str, numbers: np.ndarray, scale: np.ndarray, axis: int | None
+    ) -> str:
+        ends = (
+            self._store(f"{name}_scale", scale),
+            self._store(f"{name}_zero", np.zeros_like(scale, numbers.dtype)),
+        )
         along: dict[str, Any] = {} if axis is None else {"axis": axis}
-        self._link("DequantizeLinear", self._store(f"{name}_int", numbers), f"{name}_decoded", *ends, **along)
+        self._link(
+            "DequantizeLinear",
+            self._store(f"{name}_int", numbers),
+            f"{name}_decoded",
+            *ends,
+            **along,
+        )
         return f"{name}_decoded"
 
-    def _link(self, op: str, source: str, result: str, scale: str, zero: str, **attributes: Any) -> None:
+    def _link(
+        self, op: str, source: str, result: str, scale: str, zero: str, **attributes: Any
+    ) -> None:
         import onnx
 
         inputs = [source, scale, zero]
-        self.nodes.append(onnx.helper.make_node(op, inputs, [result], f"{result}_{op.lower()}", **attributes))
+        self.nodes.append(
+            onnx.helper.make_node(op, inputs, [result], f"{result}_{op.lower()}", **attributes)
+        )
 
     def _store(self, name: str, values: Any) -> str:
         import onnx
@@ -174,6 +237,8 @@ class _Quantizing:
 
 
 def _output_axis(node: NodeProto) -> int:
-    """Where the output channels of its weights are: the first dimension of Conv, the last of a product."""
+    """Where the output channels of its weights are: the first dimension of Conv, the last of a
+    product.
+    """
     turned = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
     return 0 if node.op_type == "Conv" or turned else 1

@@ -1,8 +1,9 @@
-"""Where the values of an input must lie, so that what reads them is defined: no root of a negative number, no index
-beyond its table, no division by zero.
+"""Where the values of an input must lie, so that what reads them is defined: no root of a negative
+number, no index beyond its table, no division by zero.
 
-A requirement stands with the operation that has it (NEEDS) and is followed backwards, through operations that hand
-values on (SAME) or change them by a known rule (INVERSE), to the inputs of the graph.
+A requirement stands with the operation that has it (NEEDS) and is followed backwards, through
+operations that hand values on (SAME) or change them by a known rule (INVERSE), to the inputs of the
+graph.
 """
 
 from __future__ import annotations
@@ -49,7 +50,10 @@ ROWS: tuple[tuple[str, Mapping[int, Range]], ...] = (
     ("QuantizeLinear DequantizeLinear", {1: POSITIVE}),
     ("Squeeze Unsqueeze CumSum CumProd Trilu Pad", {1: ZERO}),
     (
-        "ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceLogSumExp ReduceSumSquare",
+        (
+            "ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceLogSumExp "
+            "ReduceSumSquare"
+        ),
         {1: ZERO},
     ),
     ("Expand Tile TopK Upsample ReverseSequence", {1: ONE}),
@@ -66,28 +70,43 @@ ROWS: tuple[tuple[str, Mapping[int, Range]], ...] = (
     ("Slice", {1: ZERO, 2: Range(1 << 30, 1 << 30), 3: ZERO, 4: ONE}),
 )
 """What operations need of the input at each place. A new one is one row, or one name in a row."""
-NEEDS: Mapping[str, Mapping[int, Range]] = {name: needs for names, needs in ROWS for name in names.split()}
+NEEDS: Mapping[str, Mapping[int, Range]] = {
+    name: needs for names, needs in ROWS for name in names.split()
+}
 INDEXED: Mapping[str, tuple[int, int]] = {
-    "Gather": (1, 0), "GatherElements": (1, 0), "GatherND": (1, 0),
-    "EmbedLayerNormalization": (0, 2), "GatherBlockQuantized": (1, 0),
-    "NegativeLogLikelihoodLoss": (1, 0), "SoftmaxCrossEntropyLoss": (1, 0),
-}  # fmt: skip
+    "Gather": (1, 0),
+    "GatherElements": (1, 0),
+    "GatherND": (1, 0),
+    "EmbedLayerNormalization": (0, 2),
+    "GatherBlockQuantized": (1, 0),
+    "NegativeLogLikelihoodLoss": (1, 0),
+    "SoftmaxCrossEntropyLoss": (1, 0),
+}
 """Operations that look rows up: places of the indices and of the table."""
 CLASSES = frozenset(("NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"))
 """Their table has its classes in the second dimension."""
 RECURRENT, LENGTHS = frozenset(("LSTM", "GRU", "RNN")), 4
-"""The place of their lengths of sequences: all are whole, so as not to be shorter than what is counted."""
+"""The place of their lengths of sequences: all are whole, so as not to be shorter than what is
+counted.
+"""
 SAME_NAMES = """
-Identity Reshape Flatten Squeeze Unsqueeze Transpose Expand Tile Slice Split Gather Dropout Cast CastLike MaxPool
-AveragePool GlobalMaxPool GlobalAveragePool ReduceMax ReduceMin ReduceMean DepthToSpace SpaceToDepth Relu Clip Abs Ceil
-ReverseSequence
+Identity Reshape Flatten Squeeze Unsqueeze Transpose Expand Tile Slice Split Gather Dropout Cast
+CastLike MaxPool AveragePool GlobalMaxPool GlobalAveragePool ReduceMax ReduceMin ReduceMean
+DepthToSpace SpaceToDepth Relu Clip Abs Ceil ReverseSequence
 """
 SAME = frozenset(SAME_NAMES.split())
-"""Operations whose results lie where their first input lies (of Abs and Relu: where that is not negative)."""
+"""Operations whose results lie where their first input lies (of Abs and Relu: where that is not
+negative).
+"""
 ALL_SAME = frozenset(("Concat", "Max", "Min", "Where", "Mean"))
 """Likewise of all their inputs; of Where, all but the condition."""
-SUMS, PRODUCTS = frozenset(("Add", "Sum", "ReduceSum", "CumSum")), frozenset(("Mul", "ReduceSumSquare"))
-"""Operations whose results are above a positive bound where all terms are, or the squares of all factors."""
+SUMS, PRODUCTS = (
+    frozenset(("Add", "Sum", "ReduceSum", "CumSum")),
+    frozenset(("Mul", "ReduceSumSquare")),
+)
+"""Operations whose results are above a positive bound where all terms are, or the squares of all
+factors.
+"""
 
 
 def needed(model: ModelProto) -> dict[str, Range]:
@@ -124,14 +143,22 @@ def _constants(model: ModelProto, nodes: Iterable[Any]) -> dict[str, np.ndarray]
 
 
 def _shapes(graph: GraphProto) -> dict[str, Sequence[int | str]]:
-    found: dict[str, Sequence[int | str]] = {v.name: dimensions(v) for v in (*graph.value_info, *graph.input)}
+    found: dict[str, Sequence[int | str]] = {
+        v.name: dimensions(v) for v in (*graph.value_info, *graph.input)
+    }
     return found | {tensor.name: list(tensor.dims) for tensor in graph.initializer}
 
 
 def _wanted(
-    node: NodeProto, place: int, needs: Mapping[str, Range], known: Mapping[str, np.ndarray], shapes: Mapping[str, Any]
+    node: NodeProto,
+    place: int,
+    needs: Mapping[str, Range],
+    known: Mapping[str, np.ndarray],
+    shapes: Mapping[str, Any],
 ) -> Range:
-    """Where the input of a node at this place must lie, for its own sake and for that of its results."""
+    """Where the input of a node at this place must lie, for its own sake and for that of its
+    results.
+    """
     own = NEEDS.get(node.op_type, {}).get(place, ANYTHING)
     if node.op_type == "Pow" and _whole(known.get(_read(node, 1))):
         own = ANYTHING
@@ -187,7 +214,11 @@ def _before(node: NodeProto, place: int, after: Range, known: Mapping[str, np.nd
     other = known.get(node.input[1 - place]) if op in LINEAR and len(node.input) == 2 else None
     if other is not None:
         return _shifted(op, place, after, other)
-    if after.low > 0 and after.high == math.inf and (op in SUMS | PRODUCTS or (op == "Div" and place == 0)):
+    if (
+        after.low > 0
+        and after.high == math.inf
+        and (op in SUMS | PRODUCTS or (op == "Div" and place == 0))
+    ):
         return Range(math.sqrt(after.low) if op in PRODUCTS else after.low)
     return ANYTHING
 
@@ -216,7 +247,9 @@ INVERSE: Mapping[str, Callable[[float, float], tuple[float, float]]] = {
     "Sqrt": lambda low, high: (max(low, 0.0) ** 2, high * high),
     "Exp": lambda low, high: (_log(low), _log(high)),
     "Log": lambda low, high: (_exp(low), _exp(high)),
-    "Reciprocal": lambda low, high: (1 / high, 1 / low) if low > 0 and high < math.inf else ANYTHING,
+    "Reciprocal": lambda low, high: (
+        (1 / high, 1 / low) if low > 0 and high < math.inf else ANYTHING
+    ),
 }
 """Of operations that only rise or fall: the ends of the input for these ends of the result."""
 

@@ -1,7 +1,8 @@
 """The one door to ONNX Runtime, which keeps it from its vendor's network.
 
-The runtime looks up its vendor's hosts some seconds after a layer ran, and queues names of files and graphs for it. A
-variable of the environment that is set before its first import stops that; ``disable_telemetry_events()`` does not.
+The runtime looks up its vendor's hosts some seconds after a layer ran, and queues names of files
+and graphs for it. A variable of the environment that is set before its first import stops that;
+``disable_telemetry_events()`` does not.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ NO_TELEMETRY = ("ORT_DISABLE_TELEMETRY", "1")
 
 
 def onnxruntime() -> Any:
-    """The module onnxruntime, which connects to nothing. Raises ImportError where it is not installed."""
+    """The module onnxruntime, which connects to nothing. Raises ImportError where it is not
+    installed.
+    """
     name, value = NO_TELEMETRY
     os.environ[name] = value
     import onnxruntime

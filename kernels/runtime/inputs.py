@@ -30,7 +30,9 @@ Feeds = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Chosen:
-    """What a caller chose of inputs by name: one value for all elements, and the shape where the model's is open."""
+    """What a caller chose of inputs by name: one value for all elements, and the shape where the
+    model's is open.
+    """
 
     values: Mapping[str, float] = field(default_factory=dict)
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
@@ -40,8 +42,9 @@ FREE = Chosen()
 
 
 def feeds(model: ModelProto, chosen: Chosen = FREE) -> dict[str, np.ndarray]:
-    """An array for every input of a ModelProto: as chosen, or where what reads it is defined, else floats uniform over
-    ±1, bytes over their range, other integers one, and what is true or false mostly true.
+    """An array for every input of a ModelProto: as chosen, or where what reads it is defined, else
+    floats uniform over ±1, bytes over their range, other integers one, and what is true or false
+    mostly true.
 
     Raises Unavailable for an input that is no tensor, or of a type that cannot be handed over.
     """
@@ -54,18 +57,24 @@ def feeds(model: ModelProto, chosen: Chosen = FREE) -> dict[str, np.ndarray]:
             shape = chosen.shapes.get(value.name, dims)
             own = _of_its_own(model.graph, value.name)
             array = _array(value, shape, dice, needs.get(value.name, ANYTHING), own)
-            fed[value.name] = _filled(array, chosen.values.get(value.name), value.type.tensor_type.elem_type)
+            fed[value.name] = _filled(
+                array, chosen.values.get(value.name), value.type.tensor_type.elem_type
+            )
     return fed
 
 
 def _filled(array: np.ndarray, value: float | None, kind: int) -> np.ndarray:
-    """The array of this TensorProto type, full of the value if one is chosen; as it is if it has another kind by now,
-    as the input of a layer in INT8 has for a float."""
+    """The array of this TensorProto type, full of the value if one is chosen; as it is if it has
+    another kind by now, as the input of a layer in INT8 has for a float."""
     if value is None:
         return array
     if kind == BFLOAT16 and isinstance(value, float):
         return _bfloat16(np.full(array.shape, value, np.float32))
-    return np.full(array.shape, value, array.dtype) if array.dtype.kind in KINDS[type(value)] else array
+    return (
+        np.full(array.shape, value, array.dtype)
+        if array.dtype.kind in KINDS[type(value)]
+        else array
+    )
 
 
 def _bfloat16(values: np.ndarray) -> np.ndarray:
@@ -78,8 +87,13 @@ Filled = Callable[[tuple[int, ...]], np.ndarray]
 
 
 def _of_its_own(graph: GraphProto, name: str) -> Filled | None:
-    """How to fill an input that is a shape, or that says where to write: each place once, lest the last one wins."""
-    dims = {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in graph.input}
+    """How to fill an input that is a shape, or that says where to write: each place once, lest the
+    last one wins.
+    """
+    dims = {
+        value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in graph.input
+    }
     dims |= {tensor.name: list(tensor.dims) for tensor in graph.initializer}
     for node in graph.node:
         if node.op_type == "Slice" and name in node.input[3:4]:
@@ -97,7 +111,9 @@ def _of_its_own(graph: GraphProto, name: str) -> Filled | None:
         if node.op_type == "Split" and -len(table) <= axis < len(table):
             return partial(_parts, whole=table[axis])
         if node.op_type == "AffineGrid":
-            return lambda shape: np.array([*table[:1], 1, *[4] * 9])[: elements(shape)].reshape(shape)
+            return lambda shape: np.array([*table[:1], 1, *[4] * 9])[: elements(shape)].reshape(
+                shape
+            )
         if node.op_type == "ScatterND":
             return partial(_places, table=table)
         if node.op_type == "MaxUnpool":
@@ -135,7 +151,11 @@ def _places(shape: tuple[int, ...], table: Sequence[int]) -> np.ndarray:
 
 
 def _array(
-    value: ValueInfoProto, shape: tuple[int, ...], dice: np.random.Generator, where: Range, filled: Filled | None
+    value: ValueInfoProto,
+    shape: tuple[int, ...],
+    dice: np.random.Generator,
+    where: Range,
+    filled: Filled | None,
 ) -> np.ndarray:
     """The array of this shape for an input, a ValueInfoProto."""
     kind = value.type.tensor_type.elem_type
@@ -148,11 +168,17 @@ def _array(
     if kind == BFLOAT16:
         return _bfloat16(np.resize(_floats(dice, count, where), shape))
     if dtype.kind in "iu":
-        return filled(shape).astype(dtype) if filled else _integers(dice, count, where, dtype, shape)
+        return (
+            filled(shape).astype(dtype) if filled else _integers(dice, count, where, dtype, shape)
+        )
     if dtype.kind == "b":
         return _mostly_true(dice, where, shape)
     floats = dtype.kind == "f" or dtype.isbuiltin != 1
-    return np.resize(_floats(dice, count, where).astype(dtype), shape) if floats else np.zeros(shape, dtype)
+    return (
+        np.resize(_floats(dice, count, where).astype(dtype), shape)
+        if floats
+        else np.zeros(shape, dtype)
+    )
 
 
 def _floats(dice: np.random.Generator, count: int, where: Range) -> np.ndarray:
@@ -161,16 +187,26 @@ def _floats(dice: np.random.Generator, count: int, where: Range) -> np.ndarray:
     if where.low == where.high:
         usual = where
     elif usual.low >= usual.high:
-        usual = Range(where.low, min(where.high, where.low + 1)) if where.low > 0 else Range(where.high - 1, where.high)
+        usual = (
+            Range(where.low, min(where.high, where.low + 1))
+            if where.low > 0
+            else Range(where.high - 1, where.high)
+        )
     width, low = np.float32(usual.high - usual.low), np.float32(usual.low)
     numbers: np.ndarray = dice.random(count, dtype=np.float32) * width + low
     return numbers
 
 
 def _integers(
-    dice: np.random.Generator, count: int, where: Range, dtype: np.dtype[Any], shape: tuple[int, ...]
+    dice: np.random.Generator,
+    count: int,
+    where: Range,
+    dtype: np.dtype[Any],
+    shape: tuple[int, ...],
 ) -> np.ndarray:
-    """Uniform over where they must lie; without an end, the least of it that is above zero; bytes over their range."""
+    """Uniform over where they must lie; without an end, the least of it that is above zero; bytes
+    over their range.
+    """
     ends = np.iinfo(dtype)
     if where == ANYTHING:
         low, high = (ends.min, ends.max) if dtype.itemsize == 1 else (1, 1)
@@ -182,7 +218,9 @@ def _integers(
 
 
 def _mostly_true(dice: np.random.Generator, where: Range, shape: tuple[int, ...]) -> np.ndarray:
-    """Seven in eight are true, and the first of each row: what hides everything would leave nothing to compute."""
+    """Seven in eight are true, and the first of each row: what hides everything would leave nothing
+    to compute.
+    """
     if where.low == where.high:
         return np.full(shape, bool(where.low))
     filled = np.resize(dice.random(min(elements(shape), PERIOD)) < MOSTLY, shape)

@@ -1,7 +1,8 @@
-"""A session of ONNX Runtime with its inputs and outputs bound, ready to be run again: the Launch of a layer.
+"""A session of ONNX Runtime with its inputs and outputs bound, ready to be run again: the Launch of
+a layer.
 
-What ran is read from the runtime's profile, since a session falls back to the CPU, and an integer layer to floats, in
-silence.
+What ran is read from the runtime's profile, since a session falls back to the CPU, and an integer
+layer to floats, in silence.
 """
 
 from __future__ import annotations
@@ -27,12 +28,23 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 PRODUCTS = frozenset(("Conv", "Gemm", "MatMul"))
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
-INTEGER = ("QLinear", "QGemm", "MatMulInteger", "ConvInteger", "QAttention", "DynamicQuantizeMatMul")
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
+INTEGER = (
+    "QLinear",
+    "QGemm",
+    "MatMulInteger",
+    "ConvInteger",
+    "QAttention",
+    "DynamicQuantizeMatMul",
+)
 """How names of products of integers begin."""
 RUN_CONFIG = {"disable_synchronize_execution_providers": "1", "gpu_graph_id": "-1"}
-"""Of a run on CUDA. The runtime asks for a graph's number each time, and one that is not set costs an exception: 30 us.
-For the same reason a quick run on the CPU has no options at all."""
+"""Of a run on CUDA. The runtime asks for a graph's number each time, and one that is not set costs
+an exception: 30 us. For the same reason a quick run on the CPU has no options at all."""
 SLOW_SECONDS = 0.2
 """Of a run, from which on it is limited each time: what that costs, 0.1 ms, is nothing then."""
 CAPTURED, PLAIN = "captured in a CUDA graph", "plain runs"
@@ -42,13 +54,22 @@ class OrtLaunch:
     """One session with its inputs and outputs bound; on CUDA all of them are on the device."""
 
     def __init__(
-        self, session: Any, model: ModelProto, given: Feeds, dtype: str, backend: str, queue: Any = None,
+        self,
+        session: Any,
+        model: ModelProto,
+        given: Feeds,
+        dtype: str,
+        backend: str,
+        queue: Any = None,
         seconds: float = SECONDS,
-    ) -> None:  # fmt: skip
-        self._before: set[int] = set()  # processors that the calling thread may use again when this is closed
+    ) -> None:
+        self._before: set[int] = (
+            set()
+        )  # processors that the calling thread may use again when this is closed
         self._session, self._model, self._dtype, self._backend = session, model, dtype, backend
         self._queue, self.how = queue, PLAIN
-        self.any_type = False  # whether it may compute in another type than asked: a network as it is stored
+        # whether it may compute in another type than asked: a network as it is stored
+        self.any_type = False
         self._graph: Any = None
         self._ran: list[tuple[str, str]] = []
         self._answered: list[Any] = []
@@ -58,7 +79,11 @@ class OrtLaunch:
         self._seconds, self._limited = seconds, queue is None
         ends = [end.type for end in (*session.get_inputs(), *session.get_outputs())]
         self._fed = None if all(map(_bindable, ends)) or queue is not None else dict(given)
-        self._held = [self._bound_input(name, array) for name, array in given.items()] if self._fed is None else []
+        self._held = (
+            [self._bound_input(name, array) for name, array in given.items()]
+            if self._fed is None
+            else []
+        )
         for value in model.graph.output if self._fed is None else ():
             self._held += self._bound_output(value)
 
@@ -69,14 +94,17 @@ class OrtLaunch:
         return value
 
     def _bound_output(self, declared: Any) -> list[Any]:
-        """Room for an output; none where the runtime gives it in each run: where only its data tell how large it is,
-        or no node computes it, since what is handed through is not written where it is asked for."""
+        """Room for an output; none where the runtime gives it in each run: where only its data tell
+        how large it is, or no node computes it, since what is handed through is not written where
+        it is asked for."""
         kind, place = declared.type.tensor_type, HOST if self._queue is None else GPU
         computed = any(declared.name in node.output for node in self._model.graph.node)
         if not computed or not is_sized(declared):
             self._binding.bind_output(declared.name, place)
             return []
-        value = runtime_values.empty([dim.dim_value for dim in kind.shape.dim], kind.elem_type, place)
+        value = runtime_values.empty(
+            [dim.dim_value for dim in kind.shape.dim], kind.elem_type, place
+        )
         self._binding.bind_ortvalue_output(declared.name, value)
         return [value]
 
@@ -107,17 +135,18 @@ class OrtLaunch:
             self._session.run_with_iobinding(self._binding, options)
 
     def pin(self, cpu: int) -> None:
-        """Keep the calling thread on one processor, beside those of the runtime's own threads, until this is closed:
-        moving it around each sample would be part of the sample."""
+        """Keep the calling thread on one processor, beside those of the runtime's own threads,
+        until this is closed: moving it around each sample would be part of the sample."""
         if hasattr(os, "sched_setaffinity"):
             self._before = os.sched_getaffinity(0)
             os.sched_setaffinity(0, {cpu})
 
     def look(self, runs: int) -> None:
-        """Run under the runtime's profile: what really ran, for ``audit``; afterwards it costs nothing.
+        """Run under the runtime's profile: what really ran, for ``audit``; afterwards it costs
+        nothing.
 
-        Raises Unavailable where a run on the CPU takes too long. Later runs are limited too if these were slow, so that
-        Ctrl-C is heard in them.
+        Raises Unavailable where a run on the CPU takes too long. Later runs are limited too if
+        these were slow, so that Ctrl-C is heard in them.
         """
         begin = time.monotonic()
         try:
@@ -132,12 +161,18 @@ class OrtLaunch:
 
     @property
     def on_device(self) -> bool:
-        """Whether every operation ran on the provider asked for, with no copy to or from another and no waiting."""
+        """Whether every operation ran on the provider asked for, with no copy to or from another
+        and no waiting.
+        """
         asked = PROVIDERS[self._backend]
-        return bool(self._ran) and all(p == asked and not op.startswith("Memcpy") for op, p in self._ran)
+        return bool(self._ran) and all(
+            p == asked and not op.startswith("Memcpy") for op, p in self._ran
+        )
 
     def capture(self) -> None:
-        """Turn one run into a graph of the harness's stream. Raises what the driver says if it refuses."""
+        """Turn one run into a graph of the harness's stream. Raises what the driver says if it
+        refuses.
+        """
         self._queue.begin_capture()
         try:
             self._session.run_with_iobinding(self._binding, self._options)
@@ -165,8 +200,8 @@ class OrtLaunch:
     def audit(self, work: Work) -> Audit:
         """What really ran, on which provider.
 
-        Where a type was computed in another one, that is a remark on a network as it is stored; of anything else,
-        Unavailable is raised.
+        Where a type was computed in another one, that is a remark on a network as it is stored; of
+        anything else, Unavailable is raised.
         """
         ran = self._ran
         ops = "+".join(dict.fromkeys(op for op, _ in ran))
@@ -176,25 +211,37 @@ class OrtLaunch:
         if other and not self.any_type:
             raise Unavailable(other)
         strangers = sorted({op for op, provider in ran if provider != PROVIDERS[self._backend]})
-        facts: dict[str, Any] = {"executed": ops, "other_type": True} if other else {"executed": ops}
+        facts: dict[str, Any] = (
+            {"executed": ops, "other_type": True} if other else {"executed": ops}
+        )
         facts |= {"launches": len(ran) if self.how == PLAIN else 1, "run": self.how}
         if len(asked) > 1:
             facts["ran"] = dict(Counter(op for op, _ in ran))
-            facts["explained"] = {"operations in the model": len(self._model.graph.node), "left after fusion": len(ran)}
+            facts["explained"] = {
+                "operations in the model": len(self._model.graph.node),
+                "left after fusion": len(ran),
+            }
         notes = [other] * bool(other)
-        notes += ["text and sequences are handed over in each run: its time holds that"] * (self._fed is not None)
+        notes += ["text and sequences are handed over in each run: its time holds that"] * (
+            self._fed is not None
+        )
         notes += [f"on another provider: {', '.join(strangers)}"] * bool(strangers)
         if self._queue is not None:
             notes.append(self.how)
         return Audit(instruction=ops, note="; ".join(notes), facts=facts)
 
     def _in_another_type(self, asked: Counter[str]) -> bool:
-        """True if products of integers ran on floats, or narrow floats were widened, by the operations in the model."""
+        """True if products of integers ran on floats, or narrow floats were widened, by the
+        operations in the model.
+        """
         ran = [op for op, _ in self._ran]
         if self._dtype == "int8":
             integers = self._backend == "tensorrt" or any(op.startswith(INTEGER) for op in ran)
             return bool(asked.keys() & PRODUCTS) and not integers
-        return self._dtype in ("fp16", "bf16") and ran.count("Cast") > asked["Cast"] + asked["CastLike"]
+        return (
+            self._dtype in ("fp16", "bf16")
+            and ran.count("Cast") > asked["Cast"] + asked["CastLike"]
+        )
 
     def close(self) -> None:
         """Give session and buffers back."""
@@ -207,12 +254,16 @@ class OrtLaunch:
 
 
 def _bindable(kind: str) -> bool:
-    """True for a type of input or output, as the runtime names it, that stays where it is from run to run."""
+    """True for a type of input or output, as the runtime names it, that stays where it is from run
+    to run.
+    """
     return kind.startswith("tensor(") and kind != "tensor(string)"
 
 
 def _profiled(session: Any) -> list[tuple[str, str]]:
-    """(operation, provider) of every node of the last run, from the profile, which ends here; its file is removed."""
+    """(operation, provider) of every node of the last run, from the profile, which ends here; its
+    file is removed.
+    """
     path = Path(session.end_profiling())
     events = json.loads(path.read_text(encoding="utf-8"))
     path.unlink()

@@ -1,9 +1,10 @@
-"""Runs of the runtime that may never end: each is told to when its time is up, or when Ctrl-C comes.
+"""Runs of the runtime that may never end: each is told to when its time is up, or when Ctrl-C
+comes.
 
-The runtime hears of it between two operations, of a Loop between two of its turns. One operation that takes forever it
-does not leave: then the whole process has to end, if it is one that can be spared. While the runtime runs, Python
-cannot act on a signal: so another thread waits for the byte that the signal's handler in C writes, or for the time, and
-tells the runtime.
+The runtime hears of it between two operations, of a Loop between two of its turns. One operation
+that takes forever it does not leave: then the whole process has to end, if it is one that can be
+spared. While the runtime runs, Python cannot act on a signal: so another thread waits for the byte
+that the signal's handler in C writes, or for the time, and tells the runtime.
 """
 
 from __future__ import annotations
@@ -34,13 +35,16 @@ _leave: list[Callable[[TooLong], None]] = []
 
 
 def can_be_spared(leave: Callable[[TooLong], None]) -> None:
-    """This process may be ended to be rid of a run: ``leave`` does so, and is told why. It never returns."""
+    """This process may be ended to be rid of a run: ``leave`` does so, and is told why. It never
+    returns.
+    """
     _leave[:] = [leave]
 
 
 @contextmanager
 def limited(options: Any, seconds: float = SECONDS) -> Iterator[None]:
-    """End what runs within it with these RunOptions after so long, or at Ctrl-C, which the main thread alone hears.
+    """End what runs within it with these RunOptions after so long, or at Ctrl-C, which the main
+    thread alone hears.
 
     Raises TooLong where it took longer.
     """
@@ -70,7 +74,9 @@ def _too_long(seconds: float) -> TooLong:
 
 
 class _Watch(threading.Thread):
-    """Waits for the end of a run, a signal, or the time; after the last two it asks the run to end."""
+    """Waits for the end of a run, a signal, or the time; after the last two it asks the run to
+    end.
+    """
 
     def __init__(self, reads: int, options: Any, seconds: float) -> None:
         super().__init__(daemon=True)

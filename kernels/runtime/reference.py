@@ -1,7 +1,8 @@
 """What a layer should answer, by another program than the one that is timed.
 
-That is ONNX's own definitions in NumPy where they are quick enough, else the CPU provider with every optimisation off.
-A library that is wrong itself is no fault of the layer: what it may be wrong in is an Appeal.
+That is ONNX's own definitions in NumPy where they are quick enough, else the CPU provider with
+every optimisation off. A library that is wrong itself is no fault of the layer: what it may be
+wrong in is an Appeal.
 """
 
 from __future__ import annotations
@@ -27,15 +28,20 @@ if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
 NUMPY_FLOPS, NUMPY_BYTES = 3e7, 3e8
-"""Operations, and bytes of all tensors, up to which ONNX's definitions answer within some tenths of a second."""
+"""Operations, and bytes of all tensors, up to which ONNX's definitions answer within some tenths of
+a second.
+"""
 LOOPS = """
-Resize Upsample GridSample AffineGrid NonMaxSuppression RoiAlign MaxPool AveragePool LpPool LRN Erf Gelu
-ScatterElements ScatterND GatherND ReverseSequence Col2Im DeformConv MaxUnpool ConvTranspose If Loop Scan
+Resize Upsample GridSample AffineGrid NonMaxSuppression RoiAlign MaxPool AveragePool LpPool LRN
+Erf Gelu ScatterElements ScatterND GatherND ReverseSequence Col2Im DeformConv MaxUnpool
+ConvTranspose If Loop Scan
 """
 UNSUITED = frozenset(LOOPS.split())
 """Operations whose definition in NumPy is a loop over elements, or may be one without an end."""
 NUMPY_OPSET = 14
-"""The first whose definitions are those in NumPy: before it Softmax flattened (13), BatchNormalization trained (14)."""
+"""The first whose definitions are those in NumPy: before it Softmax flattened (13),
+BatchNormalization trained (14).
+"""
 DICE = ("Random", "Multinomial", "Bernoulli")
 """How names of operations begin that answer otherwise each time."""
 RANDOM = "random"
@@ -43,12 +49,16 @@ RANDOM = "random"
 OVERFLOW = "overflow"
 """The fact of a row whose right answer FP16 cannot hold in some places."""
 DISPUTED = "disputed"
-"""The fact of a row that ONNX's definition and the runtime without its optimisations do not agree about."""
+"""The fact of a row that ONNX's definition and the runtime without its optimisations do not agree
+about.
+"""
 
 
 @dataclass(frozen=True)
 class Size:
-    """Of a layer: operations and bytes of all its tensors, None where unknown; and the seconds that a run may take."""
+    """Of a layer: operations and bytes of all its tensors, None where unknown; and the seconds that
+    a run may take.
+    """
 
     flops: float | None
     bytes: float | None
@@ -63,11 +73,15 @@ class Size:
 
 
 def expected(model: ModelProto, given: Feeds, size: Size) -> list[Any]:
-    """The outputs of ``model``, in FP32 or integers, by another program than the one that is timed."""
+    """The outputs of ``model``, in FP32 or integers, by another program than the one that is
+    timed.
+    """
     if _definable(model, size):
         try:
             return _by_definition(model, given)
-        except Exception:  # an operation it does not know, or a type, or an answer of another shape: by version
+        except (
+            Exception
+        ):  # an operation it does not know, or a type, or an answer of another shape: by version
             pass
     saturated = runtime_saturation.multiplies_integers(model) and runtime_saturation.saturates()
     return answers(model, given, EXACT if saturated else PLAIN, size.seconds)
@@ -81,7 +95,9 @@ def _definable(model: ModelProto, size: Size) -> bool:
 
 
 def _by_definition(model: ModelProto, given: Feeds) -> list[Any]:
-    """Raises whatever the definitions raise, and ValueError for an answer of another shape than the model says."""
+    """Raises whatever the definitions raise, and ValueError for an answer of another shape than the
+    model says.
+    """
     import onnx.reference
 
     with np.errstate(all="ignore"), warnings.catch_warnings():
@@ -95,14 +111,18 @@ def _by_definition(model: ModelProto, given: Feeds) -> list[Any]:
 
 
 def chance(model: ModelProto, found: np.ndarray, right: np.ndarray) -> Iterator[Appeal]:
-    """Whether the answer ``found`` differs from ``right`` since the model throws dice: then no two runs agree."""
+    """Whether the answer ``found`` differs from ``right`` since the model throws dice: then no two
+    runs agree.
+    """
     if any(map(_throws_dice, nodes_of(model.graph))):
         yield Appeal(RANDOM, _random, [(np.zeros(found.shape), np.zeros(right.shape))])
 
 
 def _throws_dice(node: NodeProto) -> bool:
     """True for a random operation, and for a Dropout that a third input may put into training."""
-    return node.op_type.startswith(DICE) or (node.op_type == "Dropout" and bool("".join(node.input[2:])))
+    return node.op_type.startswith(DICE) or (
+        node.op_type == "Dropout" and bool("".join(node.input[2:]))
+    )
 
 
 def _random(fault: Fault) -> str:
@@ -110,8 +130,8 @@ def _random(fault: Fault) -> str:
 
 
 def overflow(found: np.ndarray, right: np.ndarray) -> Iterator[Appeal]:
-    """Whether an FP16 answer differs from ``right``, that of FP32, only where FP16 cannot hold it: there it may be
-    infinite, or the largest value there is."""
+    """Whether an FP16 answer differs from ``right``, that of FP32, only where FP16 cannot hold it:
+    there it may be infinite, or the largest value there is."""
     end = np.float64(FP16_MAX)
     beyond = (np.abs(right) >= end) & (np.abs(found) >= end) & (np.sign(right) == np.sign(found))
     if beyond.any():
@@ -120,14 +140,20 @@ def overflow(found: np.ndarray, right: np.ndarray) -> Iterator[Appeal]:
 
 
 def _overflown(fault: Fault) -> str:
-    return f"FP16 ends at {FP16_MAX}: {fault.values} of {fault.of} values of the FP32 answer lie beyond"
+    return (
+        f"FP16 ends at {FP16_MAX}: {fault.values} of {fault.of} values of the FP32 "
+        "answer lie beyond"
+    )
 
 
-def saturation(model: ModelProto, given: Feeds, found: np.ndarray, right: np.ndarray, size: Size) -> Iterator[Appeal]:
-    """Whether the answer ``found`` of ``model`` on the CPU differs from ``right``, its reference, by saturation alone.
+def saturation(
+    model: ModelProto, given: Feeds, found: np.ndarray, right: np.ndarray, size: Size
+) -> Iterator[Appeal]:
+    """Whether the answer ``found`` of ``model`` on the CPU differs from ``right``, its reference,
+    by saturation alone.
 
-    Then the runtime answers the same when nobody times it, and answers right without that, or on weights that are too
-    small for it.
+    Then the runtime answers the same when nobody times it, and answers right without that, or on
+    weights that are too small for it.
     """
     if not (runtime_saturation.saturates() and runtime_saturation.holds_bytes(model)):
         return
@@ -141,21 +167,26 @@ def saturation(model: ModelProto, given: Feeds, found: np.ndarray, right: np.nda
 
 
 def dispute(model: ModelProto, given: Feeds, found: np.ndarray, size: Size) -> Iterator[Appeal]:
-    """Whether ONNX's definition stands alone: the runtime answers ``found`` with no optimisation, too.
+    """Whether ONNX's definition stands alone: the runtime answers ``found`` with no optimisation,
+    too.
 
-    Definitions are wrong in places (GlobalMaxPool in one dimension, onnx 1.23), and which is right is not ours to say.
+    Definitions are wrong in places (GlobalMaxPool in one dimension, onnx 1.23), and which is right
+    is not ours to say.
     """
     if not _definable(model, size):
         return
     try:
         plain = flat(answers(model, given, PLAIN, size.seconds))
-    except Exception:  # the runtime's own types: without optimisations it cannot run it, or not hand it over
+    except (
+        Exception
+    ):  # the runtime's own types: without optimisations it cannot run it, or not hand it over
         return
     yield Appeal(DISPUTED, _disputed, [(found, plain)])
 
 
 def _disputed(fault: Fault) -> str:
     return (
-        f"ONNX's definition in NumPy answers otherwise in {fault}; the runtime without optimisations agrees with what "
+        f"ONNX's definition in NumPy answers otherwise in {fault}; the runtime without "
+        "optimisations agrees with what "
         "was timed"
     )

@@ -1,4 +1,5 @@
-"""Layers through ONNX Runtime: a model built for one provider, its inputs and outputs bound, ready to be run again.
+"""Layers through ONNX Runtime: a model built for one provider, its inputs and outputs bound, ready
+to be run again.
 
 A run is one call of the runtime, on the harness's own stream where there is one.
 """
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 STATUS = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : ")
-SOURCE = re.compile(r"\S+\.(?:cc|cpp|cuh?|h):\d+ [^()]*(?:\((?:[^()]|\([^()]*\))*\))+(?: const)?(?: \[with [^\]]*\])? ")
+SOURCE = re.compile(
+    r"\S+\.(?:cc|cpp|cuh?|h):\d+ [^()]*(?:\((?:[^()]|\([^()]*\))*\))+(?: const)?(?: \[with "
+    r"[^\]]*\])? "
+)
 CRASHES = "onnxruntime 1.31 ends the whole process: it frees host memory where CUDA forbids it"
 
 
@@ -55,12 +59,15 @@ def build(
     seconds: float = SECONDS,
     any_type: bool = False,
 ) -> OrtLaunch:
-    """A launch of a ModelProto, fed as chosen. any_type: also where the provider computes in another than ``dtype``.
+    """A launch of a ModelProto, fed as chosen. any_type: also where the provider computes in
+    another than ``dtype``.
 
-    Raises Unavailable where the provider refuses it, or, on the CPU, where a run takes longer than ``seconds``.
+    Raises Unavailable where the provider refuses it, or, on the CPU, where a run takes longer than
+    ``seconds``.
 
-    On CUDA a layer whose every operation runs there is captured in a graph of the harness's stream, which leaves
-    nothing of the runtime in its time; anything else is plain runs. ``how`` asks for one of the two.
+    On CUDA a layer whose every operation runs there is captured in a graph of the harness's stream,
+    which leaves nothing of the runtime in its time; anything else is plain runs. ``how`` asks for
+    one of the two.
     """
     if reason := missing(backend):
         raise Unavailable(reason)
@@ -73,7 +80,9 @@ def build(
         launch.any_type = any_type
         try:
             launch.pin(cpus[0])
-            _look(launch, backend, 2)  # an output of another shape than it was made for is refused the second time
+            _look(
+                launch, backend, 2
+            )  # an output of another shape than it was made for is refused the second time
         except BaseException:
             launch.close()
             raise
@@ -93,14 +102,24 @@ def onnxruntime_quiet() -> None:
 
 @cache
 def preload() -> None:
-    """Load the vendor's libraries out of the wheels they came in: by itself the runtime looks on the system only."""
+    """Load the vendor's libraries out of the wheels they came in: by itself the runtime looks on
+    the system only.
+    """
     if load := getattr(onnxruntime(), "preload_dlls", None):
-        with redirect_stdout(io.StringIO()):  # it prints what it does not find; a session that cannot start says so
+        with redirect_stdout(
+            io.StringIO()
+        ):  # it prints what it does not find; a session that cannot start says so
             load()
 
 
 def _on_gpu(
-    model: ModelProto, given: Feeds, dtype: str, backend: str, device: Device, queue: Stream, how: str
+    model: ModelProto,
+    given: Feeds,
+    dtype: str,
+    backend: str,
+    device: Device,
+    queue: Stream,
+    how: str,
 ) -> OrtLaunch:
     asked: dict[str, Any] = {"device_id": device.index, "user_compute_stream": str(queue.ptr)}
     if backend == "cuda":
@@ -108,7 +127,9 @@ def _on_gpu(
     else:
         asked |= {"trt_fp16_enable": int(dtype == "fp16"), "trt_int8_enable": int(dtype == "int8")}
     chosen = [(PROVIDERS[backend], {key: str(value) for key, value in asked.items()})]
-    launch = OrtLaunch(_session(model, backend, _options(), chosen), model, given, dtype, backend, queue)
+    launch = OrtLaunch(
+        _session(model, backend, _options(), chosen), model, given, dtype, backend, queue
+    )
     try:
         _look(launch, backend, 2)  # the first run chooses algorithms
     except BaseException:
@@ -134,13 +155,15 @@ def _look(launch: OrtLaunch, backend: str, runs: int) -> None:
 
 @cache
 def _profiles() -> tempfile.TemporaryDirectory[str]:
-    """Where sessions leave their profiles: gone with the program, also those of sessions that never ran."""
+    """Where sessions leave their profiles: gone with the program, also those of sessions that never
+    ran.
+    """
     return tempfile.TemporaryDirectory(prefix="ridgeline-")
 
 
 def _options(cpus: Sequence[int] = (0,)) -> Any:
-    """One thread for each of these processors; all but the first, the caller's, are pinned: unpinned, two of them may
-    share a processor for longer than a layer is timed."""
+    """One thread for each of these processors; all but the first, the caller's, are pinned:
+    unpinned, two of them may share a processor for longer than a layer is timed."""
     options = onnxruntime().SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = len(cpus), 1
     options.log_severity_level = 4
@@ -155,16 +178,22 @@ def _options(cpus: Sequence[int] = (0,)) -> Any:
 def _session(model: ModelProto, backend: str, options: Any, providers: Any) -> Any:
     """A session that does run on the provider it was asked for."""
     try:
-        session = onnxruntime().InferenceSession(model.SerializeToString(), options, providers=providers)
+        session = onnxruntime().InferenceSession(
+            model.SerializeToString(), options, providers=providers
+        )
     except Exception as error:  # the runtime's own types, one for each status
         raise Unavailable(f"{backend} provider: {line_of(error)}") from None
     if session.get_providers()[0] != PROVIDERS[backend]:
-        raise Unavailable(f"{PROVIDERS[backend]} does not start here: its libraries are missing or do not fit")
+        raise Unavailable(
+            f"{PROVIDERS[backend]} does not start here: its libraries are missing or do not fit"
+        )
     return session
 
 
 def line_of(error: Exception) -> str:
-    """What went wrong, without the status and the C++ function before it, which leave no room for the words."""
+    """What went wrong, without the status and the C++ function before it, which leave no room for
+    the words.
+    """
     return one_line(SOURCE.sub("", STATUS.sub("", " ".join(str(error).split()))))
 
 

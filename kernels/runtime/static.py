@@ -1,4 +1,6 @@
-"""A whole network in INT8 by ONNX Runtime's own quantizer: Q/DQ around what has an integer form, scales of one run."""
+"""A whole network in INT8 by ONNX Runtime's own quantizer: Q/DQ around what has an integer form,
+scales of one run.
+"""
 
 from __future__ import annotations
 
@@ -23,16 +25,21 @@ if TYPE_CHECKING:
 
 MAY_NOT_END = frozenset(("Loop", "Scan"))
 WEIGHT = "_weight"
-"""The quantizer numbers the copies of a bias that several layers share: ``conv`` and 2 may be another's ``conv2``."""
+"""The quantizer numbers the copies of a bias that several layers share: ``conv`` and 2 may be
+another's ``conv2``.
+"""
 SIGNED = ("cuda", "tensorrt")
 """Providers whose integers are signed on both sides: see ``quantize.FORMS``."""
 
 
-def quantized(make: Callable[[], Any], backend: str, chosen: Chosen = FREE, seconds: float = SECONDS) -> Any:
-    """The network of ``make`` as a ModelProto in Q/DQ form; what a BatchNormalization does is folded in before.
+def quantized(
+    make: Callable[[], Any], backend: str, chosen: Chosen = FREE, seconds: float = SECONDS
+) -> Any:
+    """The network of ``make`` as a ModelProto in Q/DQ form; what a BatchNormalization does is
+    folded in before.
 
-    chosen: what its inputs are fed meanwhile. Raises Unavailable where the quantizer, which runs the network, cannot,
-    and where a run takes longer than ``seconds``.
+    chosen: what its inputs are fed meanwhile. Raises Unavailable where the quantizer, which runs
+    the network, cannot, and where a run takes longer than ``seconds``.
     """
     model = make()
     given = feeds(model, chosen)
@@ -43,7 +50,9 @@ def quantized(make: Callable[[], Any], backend: str, chosen: Chosen = FREE, seco
     except Unavailable:
         raise
     except Exception as error:  # the runtime's own types, and whatever its quantizer stumbles over
-        raise Unavailable(f"no int8 of the whole: onnxruntime's quantizer: {line_of(error)}") from None
+        raise Unavailable(
+            f"no int8 of the whole: onnxruntime's quantizer: {line_of(error)}"
+        ) from None
 
 
 def _quantized(model: ModelProto, backend: str, given: Feeds) -> Any:
@@ -56,15 +65,21 @@ def _quantized(model: ModelProto, backend: str, given: Feeds) -> Any:
         _fold(model, folded)
         kind = tool.QuantType.QInt8 if backend in SIGNED else tool.QuantType.QUInt8
         tool.quantize_static(
-            str(folded), str(result), _Once(given), quant_format=tool.QuantFormat.QDQ,
-            activation_type=kind, weight_type=tool.QuantType.QInt8,
+            str(folded),
+            str(result),
+            _Once(given),
+            quant_format=tool.QuantFormat.QDQ,
+            activation_type=kind,
+            weight_type=tool.QuantType.QInt8,
             extra_options={"ActivationSymmetric": backend in SIGNED},
-        )  # fmt: skip
+        )
         return onnx.load(str(result))
 
 
 def _fold(model: ModelProto, path: Path) -> None:
-    """Constants folded and normalisations merged into convolutions, in operations that every provider knows."""
+    """Constants folded and normalisations merged into convolutions, in operations that every
+    provider knows.
+    """
     ort = onnxruntime()
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
@@ -74,7 +89,9 @@ def _fold(model: ModelProto, path: Path) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the quantizer's advice on how to prepare a network whose answers matter: only times do here."""
+    """Without the quantizer's advice on how to prepare a network whose answers matter: only times
+    do here.
+    """
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

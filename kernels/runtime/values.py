@@ -1,4 +1,5 @@
-"""Arrays as the runtime's values and back: of every type that is whole bytes, on the host or on a GPU.
+"""Arrays as the runtime's values and back: of every type that is whole bytes, on the host or on a
+GPU.
 
 Types that NumPy lacks (BF16, FP8) are those of ``ml_dtypes``, as onnx names them.
 """
@@ -21,13 +22,16 @@ STRING, BFLOAT16 = 8, 16  # TensorProto.STRING and BFLOAT16
 WHOLE_NUMBERS = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
 NATIVE: Mapping[str, np.dtype[Any]] = {
     **{name: np.dtype(name) for name in ("bool", "float16", *WHOLE_NUMBERS)},
-    "float": np.dtype(np.float32), "double": np.dtype(np.float64),
-}  # fmt: skip
+    "float": np.dtype(np.float32),
+    "double": np.dtype(np.float64),
+}
 """The runtime's names of types that NumPy has."""
 
 
 def numpy_type(kind: int) -> np.dtype[Any]:
-    """NumPy's type for a number of TensorProto. Raises Unavailable for one of less than a byte, or of no numbers."""
+    """NumPy's type for a number of TensorProto. Raises Unavailable for one of less than a byte, or
+    of no numbers.
+    """
     import onnx
 
     name = onnx.TensorProto.DataType.Name(kind).lower()
@@ -40,13 +44,17 @@ def numpy_type(kind: int) -> np.dtype[Any]:
 
 
 def empty(shape: Iterable[int], kind: int, place: str = HOST) -> Any:
-    """A value of this shape and TensorProto type. Raises Unavailable where the runtime has none of that type."""
+    """A value of this shape and TensorProto type. Raises Unavailable where the runtime has none of
+    that type.
+    """
     dtype = numpy_type(kind)
     element: Any = dtype if dtype.isbuiltin == 1 and kind != BFLOAT16 else kind
     try:
         return onnxruntime().OrtValue.ortvalue_from_shape_and_type(list(shape), element, place, 0)
     except (RuntimeError, TypeError, ValueError) as error:
-        raise Unavailable(f"onnxruntime makes no tensor of type {dtype}: {' '.join(str(error).split())}") from None
+        raise Unavailable(
+            f"onnxruntime makes no tensor of type {dtype}: {' '.join(str(error).split())}"
+        ) from None
 
 
 def filled(array: np.ndarray, kind: int, queue: Stream | None = None) -> Any:
@@ -87,17 +95,25 @@ def _named(name: str) -> np.dtype[Any]:
     """The type that the runtime calls so: ``float16``, ``bfloat16``, ``float8e4m3fn``."""
     import onnx
 
-    return NATIVE[name] if name in NATIVE else numpy_type(int(onnx.TensorProto.DataType.Value(name.upper())))
+    return (
+        NATIVE[name]
+        if name in NATIVE
+        else numpy_type(int(onnx.TensorProto.DataType.Value(name.upper())))
+    )
 
 
 def is_native(kind: str) -> bool:
-    """True for a type of input or output, as the runtime names it, that NumPy has, or that is no tensor."""
+    """True for a type of input or output, as the runtime names it, that NumPy has, or that is no
+    tensor.
+    """
     return not kind.startswith("tensor(") or kind[len("tensor(") : -1] in {*NATIVE, "string"}
 
 
 def _memory(value: Any, size: int) -> np.ndarray:
     """The bytes of a value on the host, as they lie."""
-    return np.ctypeslib.as_array((ctypes.c_uint8 * max(1, size)).from_address(value.data_ptr()))[:size]
+    return np.ctypeslib.as_array((ctypes.c_uint8 * max(1, size)).from_address(value.data_ptr()))[
+        :size
+    ]
 
 
 def flat(answers: Iterable[Any]) -> np.ndarray:
@@ -107,7 +123,9 @@ def flat(answers: Iterable[Any]) -> np.ndarray:
     """
     parts = [part.ravel() for answer in answers for part in _parts(answer)]
     if all(np.can_cast(part.dtype, np.float32) for part in parts):
-        return np.concatenate([part.astype(np.float32, copy=False) for part in parts] or [np.zeros(0, np.float32)])
+        return np.concatenate(
+            [part.astype(np.float32, copy=False) for part in parts] or [np.zeros(0, np.float32)]
+        )
     return np.concatenate([part.astype(np.float64, copy=False) for part in parts])
 
 

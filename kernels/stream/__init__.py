@@ -15,7 +15,13 @@ def _kernel(op: str) -> Kernel:
         "numba": partial(twin.numba, op),
         "cpu": partial(cpu.build, op),
     }
-    return Kernel(op, partial(work.work, op), partial(work.reference, op), backends, prepare=partial(cuda.prepare, op))
+    return Kernel(
+        op,
+        partial(work.work, op),
+        partial(work.reference, op),
+        backends,
+        prepare=partial(cuda.prepare, op),
+    )
 
 
 BY_NAME = {op: _kernel(op) for op in work.ARRAYS}

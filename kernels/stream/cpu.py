@@ -1,7 +1,8 @@
 """Streams through the CPU's memory with whole vector registers and stores that bypass the cache.
 
-A plain store first reads the line it is about to overwrite, so a plain copy moves three bytes for every two it
-counts. Non-temporal stores move just what the operation needs: they measure memory, not the cache's habits.
+A plain store first reads the line it is about to overwrite, so a plain copy moves three bytes for
+every two it counts. Non-temporal stores move just what the operation needs: they measure memory,
+not the cache's habits.
 """
 
 from __future__ import annotations
@@ -17,7 +18,17 @@ from llvmlite import ir
 from kernels import pattern
 from kernels.base import ITEMSIZE, KernelError
 from kernels.cpu.asm import Spec
-from kernels.cpu.emit import Native, Vector, apart, compile_kernel, load_argument, loop, multiply_add, splat, unit_of
+from kernels.cpu.emit import (
+    Native,
+    Vector,
+    apart,
+    compile_kernel,
+    load_argument,
+    loop,
+    multiply_add,
+    splat,
+    unit_of,
+)
 from kernels.cpu.launch import CpuLaunch, Team, pack
 from kernels.cpu.memory import aligned
 from kernels.device import Device
@@ -30,16 +41,22 @@ if TYPE_CHECKING:
 LINE = 64  # bytes; every thread's part starts on a cache line of its own
 AHEAD = 4  # registers an iteration moves of each array
 SUMS = 8  # accumulators of a read: enough to hide the latency of an addition
-PLACES = 4  # parts of its array that a read walks through at once: some percent faster; what stores gains nothing
+# parts of its array that a read walks through at once: some percent faster; what stores gains
+# nothing
+PLACES = 4
 
 
 def build(op: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Team) -> CpuLaunch:
-    """A launch of ``op`` over arrays of ``n`` elements, split evenly between ``threads`` pinned threads."""
+    """A launch of ``op`` over arrays of ``n`` elements, split evenly between ``threads`` pinned
+    threads.
+    """
     n, threads = params["n"], params["threads"]
     parts = _parts(n, threads, dtype)
     arrays = [aligned(n, FLOATS[dtype]) for _ in range(ARRAYS[op])]
     sums = np.zeros((threads, LINE * SUMS // ITEMSIZE[dtype]), FLOATS[dtype])
-    queue.spread(lambda thread: _fill(arrays, parts[thread], op, dtype) if thread < threads else None)
+    queue.spread(
+        lambda thread: _fill(arrays, parts[thread], op, dtype) if thread < threads else None
+    )
     scale = FLOATS[dtype](pattern.SCALE)
     rows = []
     for part, out in zip(parts, sums, strict=True):
@@ -62,7 +79,9 @@ _PATTERNS = {"read": _LOADS} | dict.fromkeys(("copy", "scale", "add", "triad", "
 def _parts(n: int, threads: int, dtype: str) -> list[slice]:
     block = AHEAD * SUMS * LINE // ITEMSIZE[dtype]
     if n % block or n < block * threads:
-        raise KernelError(f"a stream of {n} elements on {threads} threads: take a multiple of {block}")
+        raise KernelError(
+            f"a stream of {n} elements on {threads} threads: take a multiple of {block}"
+        )
     edges = [n // block * t // threads * block for t in range(threads + 1)]
     return [slice(a, b) for a, b in pairwise(edges)]
 
@@ -98,7 +117,11 @@ def _pass(b: IRBuilder, arguments: Value, unit: Vector, op: str, dtype: str) -> 
     if op == "read":
         zero = ir.Constant(kind, [0.0] * lanes)
         sums = loop(
-            b, vectors, SUMS, [zero] * SUMS, lambda i, old: _read(b, x, apart(b, vectors, i, SUMS, PLACES), old)
+            b,
+            vectors,
+            SUMS,
+            [zero] * SUMS,
+            lambda i, old: _read(b, x, apart(b, vectors, i, SUMS, PLACES), old),
         )
         for number, value in enumerate(sums):
             b.store(value, b.gep(out, [ir.Constant(ir.IntType(64), number)])).align = LINE // 8

@@ -1,5 +1,5 @@
-"""The streams written in Numba CUDA. It needs Numba as it is imported: the simulator swaps ``cuda`` among a module's
-globals only."""
+"""The streams written in Numba CUDA. It needs Numba as it is imported: the simulator swaps ``cuda``
+among a module's globals only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from kernels.stream.work import NUMBA_READS as READS
 
 @cache
 def streams(op: str, dtype: str, block: int) -> Any:
-    """Kernel ``(x, y, z, sums, vectors, s, written)``: one 16-byte vector a thread (read: eight)."""
+    """Kernel ``(x, y, z, sums, vectors, s, written)``: one 16-byte vector a thread (read:
+    eight).
+    """
     return _kernel(op, pieces(dtype), block)
 
 
@@ -67,5 +69,12 @@ def _kernel(op: str, piece: Pieces, block: int) -> Any:
         if cuda.threadIdx.x == 0:
             put_sum(sums, cuda.blockIdx.x, part[0])
 
-    kernels = {"copy": copy, "scale": scale, "add": add, "triad": triad, "write": write, "read": read}
+    kernels = {
+        "copy": copy,
+        "scale": scale,
+        "add": add,
+        "triad": triad,
+        "write": write,
+        "read": read,
+    }
     return cuda.jit(kernels[op])

@@ -1,4 +1,6 @@
-"""The launch of the streams in Numba CUDA: the same work from Python, to see what Numba leaves on the table."""
+"""The launch of the streams in Numba CUDA: the same work from Python, to see what Numba leaves on
+the table.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from kernels.pattern import FLOATS
 from kernels.stream.cuda import Arrays, audit, blocks_of, result
 
 
-def numba(op: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) -> cuda.CudaLaunch:
+def numba(
+    op: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Stream
+) -> cuda.CudaLaunch:
     """The same stream from Numba CUDA."""
     vectors, blocks = blocks_of(dtype, params)
     with numba_that_fits():
@@ -25,7 +29,13 @@ def numba(op: str, device: Device, dtype: str, params: Mapping[str, Any], queue:
         kernel = streams(op, dtype, params["block"])
     arrays = Arrays(op, dtype, params["n"], blocks, queue)
     kind = FLOATS[dtype]
-    arguments = (*arrays.addresses, arrays.sums.address, vectors, kind(pattern.SCALE), kind(pattern.WRITTEN))
+    arguments = (
+        *arrays.addresses,
+        arrays.sums.address,
+        vectors,
+        kind(pattern.SCALE),
+        kind(pattern.WRITTEN),
+    )
     ready = kernel[blocks, params["block"], numba_cuda.stream(queue)]
 
     def enqueue(repeat: int) -> None:
@@ -37,4 +47,6 @@ def numba(op: str, device: Device, dtype: str, params: Mapping[str, Any], queue:
         cubin = numba_cuda.cubin_of(kernel, cuda.sm(device))
         return audit(cubin, op, params) if cubin else Audit(note=numba_cuda.NOT_AUDITED)
 
-    return cuda.CudaLaunch(queue, enqueue, arrays.all, lambda: result(op, dtype, params["n"], arrays), inspected)
+    return cuda.CudaLaunch(
+        queue, enqueue, arrays.all, lambda: result(op, dtype, params["n"], arrays), inspected
+    )

@@ -1,4 +1,6 @@
-"""Streams through memory: copy, scale, add, triad, read, write. The least traffic each needs, and its result."""
+"""Streams through memory: copy, scale, add, triad, read, write. The least traffic each needs, and
+its result.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from kernels import pattern
 from kernels.base import ITEMSIZE, Work
 
 ARRAYS = {"copy": 2, "scale": 2, "add": 3, "triad": 3, "read": 1, "write": 1}
-"""Arrays each operation touches once: STREAM's counting, with no extra for a cache's write-allocate."""
+"""Arrays each operation touches once: STREAM's counting, with no extra for a cache's
+write-allocate.
+"""
 FLOPS = {"copy": 0, "scale": 1, "add": 1, "triad": 2, "read": 1, "write": 0}
 NUMBA_BLOCK, NUMBA_READS = 256, 8
 """Threads of a block of the twin in Numba, and vectors that a thread of its read has in flight."""
@@ -22,7 +26,9 @@ def work(op: str, dtype: str, n: int, **_: Any) -> Work:
 
 
 def reference(op: str, dtype: str, repeat: int, n: int, **_: Any) -> np.ndarray:
-    """A read's sum, shape (1,); of the others, those elements of the target that a check looks at."""
+    """A read's sum, shape (1,); of the others, those elements of the target that a check looks
+    at.
+    """
     if op == "read":
         return np.array([pattern.total(dtype, 0, n)])
     at = pattern.sample_indices(n, ITEMSIZE[dtype])

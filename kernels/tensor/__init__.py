@@ -22,7 +22,9 @@ def _reference(row: Instruction, dtype: str, repeat: int, **params: Any) -> np.n
 
 @cache
 def kernel(row: Instruction, check: str = "integers") -> Kernel:
-    """The kernel of a row, its numbers checked with ``integers`` (exactly) or ``independent`` operands."""
+    """The kernel of a row, its numbers checked with ``integers`` (exactly) or ``independent``
+    operands.
+    """
     return Kernel(
         row.path,
         partial(_work, row),

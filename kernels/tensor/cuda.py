@@ -1,4 +1,6 @@
-"""Matrix units on CUDA: operands in the order in which threads load them, the launch, and its machine code."""
+"""Matrix units on CUDA: operands in the order in which threads load them, the launch, and its
+machine code.
+"""
 
 from __future__ import annotations
 
@@ -31,14 +33,17 @@ from kernels.tensor.work import work as work_of
 SOURCE = Path(__file__).with_name("tensor.cu")
 WARPGROUP_SOURCE = Path(__file__).with_name("wgmma.cu")
 OVERHEAD = 0.03  # of the issue slots
-WGMMA_SLOTS = 128  # cycles of one m64n256 at the rated speed: 2 x 64 x 256 x 16 / 4096 for FP16, others alike
+# cycles of one m64n256 at the rated speed: 2 x 64 x 256 x 16 / 4096 for FP16, others alike
+WGMMA_SLOTS = 128
 
 
 def image(row: Instruction, given: Operands) -> np.ndarray:
     """Shared memory as bytes: each A and each panel of B swizzled."""
     a = [_bytes(row, np.concatenate(list(one), axis=1)) for one in given.a]
     b = _bytes(row, np.concatenate(list(given.b), axis=1))
-    panels = [b[:, at : at + fragments.SWIZZLE_ROW] for at in range(0, b.shape[1], fragments.SWIZZLE_ROW)]
+    panels = [
+        b[:, at : at + fragments.SWIZZLE_ROW] for at in range(0, b.shape[1], fragments.SWIZZLE_ROW)
+    ]
     return np.concatenate([fragments.swizzled(part).ravel() for part in (*a, *panels)])
 
 
@@ -53,7 +58,9 @@ def words(row: Instruction, given: Operands) -> tuple[np.ndarray, np.ndarray, np
     kept = np.zeros(1, np.uint32)
     if given.kept is not None:
         pair = row.format not in ("int8", "e4m3", "e5m2")
-        kept = np.stack([_by_warp(lambda m: fragments.metadata(m, pair)[None], part)[0] for part in given.kept])
+        kept = np.stack(
+            [_by_warp(lambda m: fragments.metadata(m, pair)[None], part)[0] for part in given.kept]
+        )
     if row.warpgroup:
         loaded = [_by_warp(fragments.operand_a, part) for one in a for part in one]
         return np.stack(loaded), image(row, given), kept
@@ -66,7 +73,9 @@ def words(row: Instruction, given: Operands) -> tuple[np.ndarray, np.ndarray, np
 
 def _by_warp(layout: Any, rows: np.ndarray) -> np.ndarray:
     """A layout of 16 rows applied to those of each warp: (..., register, thread)."""
-    return np.concatenate([layout(rows[at : at + 16]) for at in range(0, rows.shape[0], 16)], axis=-1)
+    return np.concatenate(
+        [layout(rows[at : at + 16]) for at in range(0, rows.shape[0], 16)], axis=-1
+    )
 
 
 def decode(row: Instruction, out: np.ndarray, params: Mapping[str, Any]) -> np.ndarray:
@@ -83,18 +92,24 @@ def _matrices(row: Instruction, values: np.ndarray) -> np.ndarray:
     """Accumulators (tile, value, thread) as (tile, m, n)."""
     if row.copies > 1:
         return fragments.volta_accumulator(values, row.accumulator == "fp32")
-    warps = [fragments.accumulator(values[..., at : at + 32]) for at in range(0, values.shape[-1], 32)]
+    warps = [
+        fragments.accumulator(values[..., at : at + 32]) for at in range(0, values.shape[-1], 32)
+    ]
     return np.concatenate(warps, axis=-2)
 
 
-def raw(row: Instruction, device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) -> cuda.CudaLaunch:
+def raw(
+    row: Instruction, device: Device, dtype: str, params: Mapping[str, Any], queue: Stream
+) -> cuda.CudaLaunch:
     """A launch of ``tensor.cu`` or ``wgmma.cu``; one launch does all repetitions."""
     cubin = build(row, device, params)
     shared = tensor_ptx.image_bytes(row) if row.warpgroup else 0
     kernel = cuda.function(cubin.path, "chains", shared)
     given = words(row, operands(row, params["operands"]))
     chains, warps, blocks = params["chains"], params["warps"], params["blocks"]
-    starts = formats.packed(row.accumulator, np.repeat(np.arange(chains) + 1.0, per_word(row))[None], np.uint8)
+    starts = formats.packed(
+        row.accumulator, np.repeat(np.arange(chains) + 1.0, per_word(row))[None], np.uint8
+    )
     inputs = [_uploaded(part, queue) for part in (*_arguments(row, given), starts)]
     _, _, register = tensor_ptx.REGISTER[row.accumulator]
     out = Buffer(tiles(row, params) * counts(row)[2] * threads(row), register, queue)
@@ -126,8 +141,12 @@ def prepare(row: Instruction, device: Device, dtype: str, params: Mapping[str, A
     audit(build(row, device, params), row, params, work_of(row, **params))
 
 
-def _arguments(row: Instruction, given: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[np.ndarray, ...]:
-    """Buffers in the order of the kernel's arguments: ``wgmma.cu`` takes the image of shared memory first."""
+def _arguments(
+    row: Instruction, given: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, ...]:
+    """Buffers in the order of the kernel's arguments: ``wgmma.cu`` takes the image of shared memory
+    first.
+    """
     a, b, kept = given
     return (b, a, kept) if row.warpgroup else (a, b, kept)
 
@@ -158,11 +177,15 @@ def spec(row: Instruction, params: Mapping[str, Any], arch: str) -> sass.Spec:
     """What the hot loop must hold on this architecture."""
     opcode = row.opcode(arch).lstrip("~")
     runs, warps = params["blocks"] * teams(row, params["warps"]), threads(row) // sass.WARP
-    return sass.Spec(re.escape(opcode), operations(row, opcode) / warps, runs * warps, _overhead(row, arch))
+    return sass.Spec(
+        re.escape(opcode), operations(row, opcode) / warps, runs * warps, _overhead(row, arch)
+    )
 
 
 def operations(row: Instruction, opcode: str) -> float:
-    """Operations one machine instruction does for its warp or warpgroup, read from the shape in its name."""
+    """Operations one machine instruction does for its warp or warpgroup, read from the shape in its
+    name.
+    """
     if row.copies > 1:  # Volta's comes in four steps (two for FP16)
         return row.operations / (4 if row.accumulator == "fp32" else 2)
     if row.warpgroup or opcode == "DMMA.16":  # of the row's own shape
@@ -177,8 +200,8 @@ def operations(row: Instruction, opcode: str) -> float:
 def _overhead(row: Instruction, arch: str) -> float:
     """Largest share of other instructions in the loop, which is to be OVERHEAD of the issue slots.
 
-    A wgmma occupies the unit for 128 slots. What an emulation needs besides is its own affair, and between
-    double-precision instructions the compiler pads with null ones while the unit is busy.
+    A wgmma occupies the unit for 128 slots. What an emulation needs besides is its own affair, and
+    between double-precision instructions the compiler pads with null ones while the unit is busy.
     """
     if row.warpgroup:
         return 1 - 1 / (1 + OVERHEAD / (1 - OVERHEAD) * WGMMA_SLOTS)
@@ -208,5 +231,7 @@ def _routine(cubin: Cubin, calls: int) -> Audit:
     loop = max(sass.loops(code), key=len, default=[])
     found = sum(i.opcode.startswith("CALL") and not i.predicated for i in loop)
     inside = sorted({i.opcode for i in code if "MMA" in i.opcode})
-    problem = "" if found == calls else f"the loop calls a software routine {found} times, not {calls}"
+    problem = (
+        "" if found == calls else f"the loop calls a software routine {found} times, not {calls}"
+    )
     return Audit("+".join(inside), problem, "in a software routine")

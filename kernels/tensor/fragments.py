@@ -1,9 +1,9 @@
 """Which thread of a warp holds which element: the fragment layouts of mma.sync and wgmma, in NumPy.
 
-Operands are packed on the host in the layout that the PTX ISA documents ("Matrix fragments for mma", "Register
-fragments" and "Shared memory matrix layout" of wgmma), so that kernels only load words. All shapes but Volta's share
-one rule: in units of words (a register: 32 bits, 64 for doubles), lane 4 g + t holds words t, t + 4, ... of rows g
-and g + 8.
+Operands are packed on the host in the layout that the PTX ISA documents ("Matrix fragments for
+mma", "Register fragments" and "Shared memory matrix layout" of wgmma), so that kernels only load
+words. All shapes but Volta's share one rule: in units of words (a register: 32 bits, 64 for
+doubles), lane 4 g + t holds words t, t + 4, ... of rows g and g + 8.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ def operand_b(words: np.ndarray) -> np.ndarray:
 
 
 def accumulator(values: np.ndarray) -> np.ndarray:
-    """Accumulator registers (..., value, lane), two or four to a thread and eight columns, as matrices (..., m, n)."""
+    """Accumulator registers (..., value, lane), two or four to a thread and eight columns, as
+    matrices (..., m, n).
+    """
     per_lane = values.shape[-2]
     m, n = min(8 * per_lane // 2, 16), max(8, 8 * per_lane // 4)
     out = np.empty((*values.shape[:-2], m, n), values.dtype)
@@ -39,12 +41,16 @@ def accumulator(values: np.ndarray) -> np.ndarray:
 
 
 def volta_a(words: np.ndarray) -> np.ndarray:
-    """Operand A (or B by columns) of m8n8k4, (8, 2 words): each of four quad pairs multiplies its own copy."""
+    """Operand A (or B by columns) of m8n8k4, (8, 2 words): each of four quad pairs multiplies its
+    own copy.
+    """
     return words[(LANES & 3) + 4 * (LANES >> 4)].T
 
 
 def volta_accumulator(values: np.ndarray, wide: bool) -> np.ndarray:
-    """Accumulators (..., 8, lane) of m8n8k4 as matrices (..., 8, 8) of the first quad pair; wide: of FP32."""
+    """Accumulators (..., 8, lane) of m8n8k4 as matrices (..., 8, 8) of the first quad pair; wide:
+    of FP32.
+    """
     out = np.empty((*values.shape[:-2], 8, 8), values.dtype)
     lanes = np.r_[0:4, 16:20]
     high = 4 * (lanes >> 4)
@@ -60,10 +66,10 @@ def volta_accumulator(values: np.ndarray, wide: bool) -> np.ndarray:
 def metadata(kept: np.ndarray, selector_pair: bool) -> np.ndarray:
     """2:4 sparse metadata of 16 rows as one register a lane.
 
-    kept: 4-bit codes (16, groups), where each of a group's two kept elements has a 2-bit position, ascending.
-    selector_pair: eight groups a row (16- and 32-bit types): lanes 4 g and 4 g + 1 hold row g in their low and row
-    g + 8 in their high half, four groups each. Else sixteen groups (8-bit types): lanes 4 g .. 4 g + 3 hold eight
-    groups each, of rows g, g + 8, g, g + 8.
+    kept: 4-bit codes (16, groups), where each of a group's two kept elements has a 2-bit position,
+    ascending. selector_pair: eight groups a row (16- and 32-bit types): lanes 4 g and 4 g + 1 hold
+    row g in their low and row g + 8 in their high half, four groups each. Else sixteen groups
+    (8-bit types): lanes 4 g .. 4 g + 3 hold eight groups each, of rows g, g + 8, g, g + 8.
     """
     per = 4 if selector_pair else 8
     parts = kept.reshape(16, -1, per).astype(np.uint64) << (4 * np.arange(per, dtype=np.uint64))
@@ -74,8 +80,8 @@ def metadata(kept: np.ndarray, selector_pair: bool) -> np.ndarray:
 
 
 def swizzled(rows: np.ndarray) -> np.ndarray:
-    """Rows of 128 bytes, (rows, 128), as the 128-byte swizzle lays them in shared memory: 16-byte pieces of a row
-    change places by the row's number modulo eight."""
+    """Rows of 128 bytes, (rows, 128), as the 128-byte swizzle lays them in shared memory: 16-byte
+    pieces of a row change places by the row's number modulo eight."""
     count = rows.shape[0]
     pieces = rows.reshape(count, 8, 16)
     place = np.arange(8) ^ (np.arange(count)[:, None] & 7)

@@ -1,4 +1,6 @@
-"""The PTX of a row of the table, as the macros that make ``tensor.cu`` or ``wgmma.cu`` its kernel."""
+"""The PTX of a row of the table, as the macros that make ``tensor.cu`` or ``wgmma.cu`` its
+kernel.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,14 @@ import kernels.tensor.fragments as fragments
 from kernels.formats import FORMATS
 from kernels.tensor.table import Instruction
 
-PTX = {"fp64": "f64", "fp32": "f32", "fp16": "f16", "int32": "s32", "int8": "s8", "int4": "s4"}  # others: as named
+PTX = {
+    "fp64": "f64",
+    "fp32": "f32",
+    "fp16": "f16",
+    "int32": "s32",
+    "int8": "s8",
+    "int4": "s4",
+}  # others: as named
 REGISTER = {
     "fp64": ("double", "d", np.float64),
     "fp32": ("float", "f", np.float32),
@@ -53,7 +62,9 @@ def registers(first: int, count: int) -> str:
 
 
 def multiply(row: Instruction, a_registers: bool = False) -> str:
-    """The instruction as text of an asm statement: accumulators are operands 0 and up, then A, B, metadata."""
+    """The instruction as text of an asm statement: accumulators are operands 0 and up, then A, B,
+    metadata.
+    """
     if row.warpgroup:
         return _wgmma(row, a_registers)
     a, b, c = counts(row)
@@ -63,7 +74,10 @@ def multiply(row: Instruction, a_registers: bool = False) -> str:
         types = types if row.dtype != "fp16" else f"{ptx(row.accumulator)}.{ptx(row.accumulator)}"
         return f"wmma.mma.sync.aligned.row.col.{row.shape}.{types} {d}, {rest};"
     if row.sparse:
-        return f"mma.sp::ordered_metadata.sync.aligned.{row.shape}.row.col.{types} {d}, {rest}, %{c + a + b}, 0x0;"
+        return (
+            f"mma.sp::ordered_metadata.sync.aligned.{row.shape}.row.col.{types} {d}, {rest}, "
+            f"%{c + a + b}, 0x0;"
+        )
     return f"mma.sync.aligned.{row.shape}.row.col.{types} {d}, {rest};"
 
 
@@ -73,12 +87,17 @@ def _wgmma(row: Instruction, a_registers: bool) -> str:
     b = c + (4 if a_registers else 1)
     types = f"{ptx(row.accumulator)}.{ptx(row.format)}.{ptx(row.format)}"
     kept = f", %{b + 1}, 0" if row.sparse else ""
-    # scale-d, then the signs of A and B (floats), then whether they are transposed (16-bit types; A only from memory)
+    # scale-d, then the signs of A and B (floats), then whether they are transposed (16-bit types; A
+    # only from memory)
     scales = "" if row.accumulator == "int32" else ", 1, 1"
     if row.format in ("fp16", "bf16"):
         scales += ", 0" if a_registers else ", 0, 0"
     name = f"wgmma.mma_async{'.sp' if row.sparse else ''}.sync.aligned.{row.shape}.{types}"
-    return "{ .reg .pred p; setp.eq.u32 p, 0, 0; " + f"{name} {registers(0, c)}, {a}, %{b}{kept}, p{scales}; " + "}"
+    return (
+        "{ .reg .pred p; setp.eq.u32 p, 0, 0; "
+        + f"{name} {registers(0, c)}, {a}, %{b}{kept}, p{scales}; "
+        + "}"
+    )
 
 
 def defines(row: Instruction, params: Mapping[str, Any], arch: str) -> dict[str, object]:
@@ -104,7 +123,11 @@ def defines(row: Instruction, params: Mapping[str, Any], arch: str) -> dict[str,
         "B_COUNT": b,
         "CHAINS": params["chains"],
         "WARPS": params["warps"],
-        "TILE_WORDS": row.m * row.n * row.copies * FORMATS[row.accumulator].bits // accumulator_bits(row),
+        "TILE_WORDS": row.m
+        * row.n
+        * row.copies
+        * FORMATS[row.accumulator].bits
+        // accumulator_bits(row),
     }
     return common | (_wmma_defines(row) if row.path == "wmma" else {})
 
@@ -117,7 +140,10 @@ def text(value: str) -> str:
 def _wmma_defines(row: Instruction) -> dict[str, object]:
     a, b, c = counts(row)
     load = f"wmma.load.{{}}.sync.aligned.{{}}.{row.shape}.{ptx(row.format)} {{}}, [%{{}}], {row.k};"
-    store = f"wmma.store.d.sync.aligned.row.{row.shape}.{ptx(row.accumulator)} [%0], {registers(1, c)}, {row.n};"
+    store = (
+        f"wmma.store.d.sync.aligned.row.{row.shape}.{ptx(row.accumulator)} [%0], "
+        f"{registers(1, c)}, {row.n};"
+    )
     return {
         "LOAD_A": text(load.format("a", "row", registers(0, a), a)),
         "LOAD_B": text(load.format("b", "col", registers(0, b), b)),
@@ -126,12 +152,14 @@ def _wmma_defines(row: Instruction) -> dict[str, object]:
     }
 
 
-# Shared memory of wgmma: two A (64 rows of 128 bytes), then B in panels (256 rows of 128 bytes), 128-byte swizzle.
+# Shared memory of wgmma: two A (64 rows of 128 bytes), then B in panels (256 rows of 128 bytes),
+# 128-byte swizzle.
 ROW_BYTES = fragments.SWIZZLE_ROW
 A_BYTES = 64 * ROW_BYTES
 B_START = 2 * A_BYTES
-# Descriptor (PTX ISA, "Matrix descriptor format"), but for the address: leading offset 1 (unused when swizzled),
-# stride of 1024 bytes between groups of eight rows, mode 1 = 128-byte swizzle; offsets in units of 16 bytes.
+# Descriptor (PTX ISA, "Matrix descriptor format"), but for the address: leading offset 1 (unused
+# when swizzled), stride of 1024 bytes between groups of eight rows, mode 1 = 128-byte swizzle;
+# offsets in units of 16 bytes.
 FIELDS = 1 << 62 | (8 * ROW_BYTES >> 4) << 32 | 1 << 16
 
 

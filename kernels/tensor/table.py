@@ -1,9 +1,9 @@
 """The instructions of matrix units, one row each: a new shape or type is one more row.
 
-Paths are the ways to the unit: wmma and mma (one warp, registers), mma_sp (A 2:4 sparse), wgmma and wgmma_sp (four
-warps, shared memory, Hopper). Sparse rows count the logical 2 m n k. Shapes and types: PTX ISA, "Warp-level matrix
-instructions" and "Asynchronous warpgroup level matrix instructions". Opcodes: what NVRTC 13.5 makes of them,
-disassembled.
+Paths are the ways to the unit: wmma and mma (one warp, registers), mma_sp (A 2:4 sparse), wgmma and
+wgmma_sp (four warps, shared memory, Hopper). Sparse rows count the logical 2 m n k. Shapes and
+types: PTX ISA, "Warp-level matrix instructions" and "Asynchronous warpgroup level matrix
+instructions". Opcodes: what NVRTC 13.5 makes of them, disassembled.
 """
 
 from __future__ import annotations
@@ -11,21 +11,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 FRACTION_BITS = {"fp64": 52, "fp32": 23, "fp16": 10, "int32": 31}
-"""Bits an accumulator keeps behind its first. Units truncate rather than round: Fasi et al., "Numerical behavior of
-NVIDIA tensor cores", PeerJ Computer Science 2021."""
-HOPPER_FP8_BITS = 13  # DeepSeek-V3 Technical Report (2024), section 3.3.2: FP8 products add up in about 14 bits
+"""Bits an accumulator keeps behind its first. Units truncate rather than round: Fasi et al.,
+"Numerical behavior of NVIDIA tensor cores", PeerJ Computer Science 2021."""
+# DeepSeek-V3 Technical Report (2024), section 3.3.2: FP8 products add up in about 14 bits
+HOPPER_FP8_BITS = 13
 
 Opcodes = tuple[tuple[int, str], ...]
-"""The machine instruction from an architecture on: ``((75, "HMMA.1688.F32"), (80, "HMMA.16816.F32"))``. A leading
-``~`` marks an emulation by other instructions, ``CALL`` by a software routine, ``-`` one that is of no use."""
+"""The machine instruction from an architecture on: ``((75, "HMMA.1688.F32"), (80,
+"HMMA.16816.F32"))``. A leading ``~`` marks an emulation by other instructions, ``CALL`` by a
+software routine, ``-`` one that is of no use."""
 
 
 @dataclass(frozen=True)
 class Instruction:
     """One PTX instruction.
 
-    dtype: as in tags; element: the format, where a dtype has several; m, n, k: logical shape; since: first compute
-    capability; only: the one it is limited to; opcodes: what it becomes; bits: of the accumulator's fraction.
+    dtype: as in tags; element: the format, where a dtype has several; m, n, k: logical shape;
+    since: first compute capability; only: the one it is limited to; opcodes: what it becomes; bits:
+    of the accumulator's fraction.
     """
 
     path: str
@@ -82,7 +85,9 @@ class Instruction:
 
     @property
     def slices(self) -> int:
-        """Parts of k that are held ready: one in registers, four (a row of 128 bytes of A) in shared memory."""
+        """Parts of k that are held ready: one in registers, four (a row of 128 bytes of A) in
+        shared memory.
+        """
         return 4 if self.warpgroup else 1
 
     @property
@@ -105,7 +110,9 @@ class Instruction:
     def opcode(self, arch: str) -> str:
         """The machine instruction on ``arch`` (``90a``)."""
         number = int(arch.rstrip("af"))
-        return next((code for since, code in reversed(self.opcodes) if since <= number), self.opcodes[0][1])
+        return next(
+            (code for since, code in reversed(self.opcodes) if since <= number), self.opcodes[0][1]
+        )
 
     def emulated(self, arch: str) -> bool:
         """Whether ``arch`` does it with other instructions."""
@@ -115,9 +122,14 @@ class Instruction:
         """Why a device of this compute capability (``8.6``) does not have it, or nothing."""
         name = f"{self.format} {'sparse ' if self.sparse else ''}{self.path.removesuffix('_sp')}"
         if self.only and capability != self.only:
-            return f"sm_{capability.replace('.', '')} has no {name} (sm_{self.only.replace('.', '')} only)"
+            return (
+                f"sm_{capability.replace('.', '')} has no {name} "
+                f"(sm_{self.only.replace('.', '')} only)"
+            )
         if float(capability) < self.since:
-            return f"sm_{capability.replace('.', '')} has no {name} (since sm_{self.since * 10:.0f})"
+            return (
+                f"sm_{capability.replace('.', '')} has no {name} (since sm_{self.since * 10:.0f})"
+            )
         if self.opcode(capability.replace(".", "")) == "-":
             return f"sm_{capability.replace('.', '')} has no {name} in hardware"
         return ""
@@ -132,13 +144,27 @@ def _wmma() -> tuple[Instruction, ...]:
         ("int8", "int32", 7.2, ((75, "IMMA.8816.S8.S8"), (80, "IMMA.16816.S8.S8"))),
     )
     shapes = ("m16n16k16", "m32n8k16", "m8n32k16")
-    return tuple(Instruction("wmma", d, acc, s, since, ops) for d, acc, since, ops in types for s in shapes)
+    return tuple(
+        Instruction("wmma", d, acc, s, since, ops) for d, acc, since, ops in types for s in shapes
+    )
 
 
 _INT4_K32 = ((75, "IMMA.8832.S4.S4"), (90, "CALL"))
-_E4M3 = ((89, "QMMA.16832.F32.E4M3.E4M3"), (90, "~HMMA.16816.F32"), (120, "QMMA.16832.F32.E4M3.E4M3"))
-_E5M2 = ((89, "QMMA.16832.F32.E5M2.E5M2"), (90, "~HMMA.16816.F32"), (120, "QMMA.16832.F32.E5M2.E5M2"))
-_E4M3_SPARSE = ((89, "QMMA.SP.16864.F32.E4M3.E4M3"), (90, "-"), (120, "QMMA.SP.16864.F32.E4M3.E4M3"))
+_E4M3 = (
+    (89, "QMMA.16832.F32.E4M3.E4M3"),
+    (90, "~HMMA.16816.F32"),
+    (120, "QMMA.16832.F32.E4M3.E4M3"),
+)
+_E5M2 = (
+    (89, "QMMA.16832.F32.E5M2.E5M2"),
+    (90, "~HMMA.16816.F32"),
+    (120, "QMMA.16832.F32.E5M2.E5M2"),
+)
+_E4M3_SPARSE = (
+    (89, "QMMA.SP.16864.F32.E4M3.E4M3"),
+    (90, "-"),
+    (120, "QMMA.SP.16864.F32.E4M3.E4M3"),
+)
 
 TABLE = (
     *_wmma(),
@@ -155,7 +181,14 @@ TABLE = (
     Instruction("mma", "bf16", "fp32", "m16n8k16", 8.0, ((80, "HMMA.16816.F32.BF16"),)),
     Instruction("mma", "tf32", "fp32", "m16n8k8", 8.0, ((80, "HMMA.1688.F32.TF32"),)),
     Instruction("mma", "int8", "int32", "m16n8k32", 8.0, ((80, "IMMA.16832.S8.S8"),)),
-    Instruction("mma", "int8", "int32", "m8n8k16", 7.5, ((75, "IMMA.8816.S8.S8"), (100, "~IMMA.16816.S8.S8"))),
+    Instruction(
+        "mma",
+        "int8",
+        "int32",
+        "m8n8k16",
+        7.5,
+        ((75, "IMMA.8816.S8.S8"), (100, "~IMMA.16816.S8.S8")),
+    ),
     Instruction("mma", "int4", "int32", "m16n8k64", 8.0, ((80, "IMMA.16864.S4.S4"), (90, "CALL"))),
     Instruction("mma", "int4", "int32", "m8n8k32", 7.5, _INT4_K32),
     Instruction("mma", "fp64", "fp64", "m16n8k16", 9.0, ((90, "DMMA.16"), (100, "DMMA.8"))),
@@ -169,7 +202,17 @@ TABLE = (
     Instruction("mma_sp", "int8", "int32", "m16n8k64", 8.0, ((80, "IMMA.SP.16864.S8.S8"),)),
     Instruction("mma_sp", "fp8", "fp32", "m16n8k64", 8.9, _E4M3_SPARSE, "e4m3"),
     *(
-        Instruction(path, dtype, accumulator, f"m64n256k{k * factor}", 9.0, ((90, opcode),), element, "9.0", bits)
+        Instruction(
+            path,
+            dtype,
+            accumulator,
+            f"m64n256k{k * factor}",
+            9.0,
+            ((90, opcode),),
+            element,
+            "9.0",
+            bits,
+        )
         for path, factor in (("wgmma", 1), ("wgmma_sp", 2))
         for dtype, accumulator, k, unit, element, bits in (
             ("fp16", "fp32", 16, "HGMMA", "", 0),
@@ -186,8 +229,8 @@ TABLE = (
 
 
 def choose(capability: str) -> list[Instruction]:
-    """The rows a device has, of each type the widest shape (wmma: every shape); then, for each tag that it lacks, one
-    row that says why (``missing``)."""
+    """The rows a device has, of each type the widest shape (wmma: every shape); then, for each tag
+    that it lacks, one row that says why (``missing``)."""
     have = [row for row in TABLE if not row.missing(capability)]
     widest = {(row.tag, row.shape if row.path == "wmma" else ""): row for row in reversed(have)}
     kept = [row for row in have if row in widest.values()]

@@ -16,14 +16,22 @@ from kernels.formats import FORMATS, rounded
 from kernels.tensor.table import Instruction
 
 SEED = 20
-PAIRS = (0b0100, 0b1000, 0b1100, 0b1001, 0b1101, 0b1110)  # two of four elements, ascending, as 2-bit positions
+PAIRS = (
+    0b0100,
+    0b1000,
+    0b1100,
+    0b1001,
+    0b1101,
+    0b1110,
+)  # two of four elements, ascending, as 2-bit positions
 TF32_PAIRS = (0b0100, 0b1110)  # one of two 32-bit elements, as the positions of its halves
 
 
 @dataclass(frozen=True)
 class Operands:
-    """What the unit multiplies. a: (2, slices, m, k) or, sparse, (2, slices, m, k / 2) as it is stored; b:
-    (slices, n, k), by columns; kept: (slices, m, groups), codes of the stored positions, or None."""
+    """What the unit multiplies. a: (2, slices, m, k) or, sparse, (2, slices, m, k / 2) as it is
+    stored; b: (slices, n, k), by columns; kept: (slices, m, groups), codes of the stored positions,
+    or None."""
 
     a: np.ndarray
     b: np.ndarray
@@ -48,8 +56,8 @@ def _visits(slices: int, steps: int) -> dict[tuple[int, int], int]:
 
 
 def expanded(stored: np.ndarray, kept: np.ndarray, row: Instruction) -> np.ndarray:
-    """Sparse A with its zeros: each 4-bit code holds two 2-bit positions, in units of half words for TF32, where one
-    of two elements is stored."""
+    """Sparse A with its zeros: each 4-bit code holds two 2-bit positions, in units of half words
+    for TF32, where one of two elements is stored."""
     full = np.zeros((*stored.shape[:-1], row.k))
     group = np.arange(kept.shape[-1])
     for part in range(kept.shape[0]):
@@ -67,9 +75,10 @@ def expanded(stored: np.ndarray, kept: np.ndarray, row: Instruction) -> np.ndarr
 def operands(row: Instruction, kind: str) -> Operands:
     """Operands of this row, the same in every process.
 
-    kind: ``zeros``; ``random``: normal numbers or uniform integers, the second A the negative of the first, so that
-    accumulators return to where they were and stay finite; ``independent``: the same, but two unrelated A;
-    ``integers``: small whole numbers, whose products and sums are exact on every unit.
+    kind: ``zeros``; ``random``: normal numbers or uniform integers, the second A the negative of
+    the first, so that accumulators return to where they were and stay finite; ``independent``: the
+    same, but two unrelated A; ``integers``: small whole numbers, whose products and sums are exact
+    on every unit.
     """
     rng = np.random.default_rng(SEED)
     stored_k = row.k // 2 if row.sparse else row.k
@@ -80,7 +89,9 @@ def operands(row: Instruction, kind: str) -> Operands:
     return Operands(a, b, _kept(rng, row) if row.sparse else None)
 
 
-def _values(rng: np.random.Generator, row: Instruction, kind: str, shape: tuple[int, ...]) -> np.ndarray:
+def _values(
+    rng: np.random.Generator, row: Instruction, kind: str, shape: tuple[int, ...]
+) -> np.ndarray:
     form = FORMATS[row.format]
     if kind == "zeros":
         return np.zeros(shape)
@@ -115,18 +126,31 @@ def reference(row: Instruction, repeat: int, **params: Any) -> np.ndarray:
 
 
 def tolerance(row: Instruction) -> float:
-    """Largest error of a check with random operands, relative to the largest value: every step may lose the last bit
-    of the product and of the sum that the accumulator keeps. Sums of integers are exact."""
-    return 0.0 if FORMATS[row.accumulator].integer else 2.0 * launch_shape(row)["steps"] * 2.0**-row.fraction_bits
+    """Largest error of a check with random operands, relative to the largest value: every step may
+    lose the last bit of the product and of the sum that the accumulator keeps. Sums of integers are
+    exact."""
+    return (
+        0.0
+        if FORMATS[row.accumulator].integer
+        else 2.0 * launch_shape(row)["steps"] * 2.0**-row.fraction_bits
+    )
 
 
 def launch_shape(row: Instruction, arch: str = "") -> dict[str, Any]:
-    """How a row is launched: accumulators a warp, instructions on each in a trip, warps a block, blocks an SM.
+    """How a row is launched: accumulators a warp, instructions on each in a trip, warps a block,
+    blocks an SM.
 
-    Two warpgroups an SM saturate wgmma; a sparse A comes from registers, because with B it needs more than the 128
-    bytes a clock of shared memory. Emulations need registers of their own, hence their small loops.
+    Two warpgroups an SM saturate wgmma; a sparse A comes from registers, because with B it needs
+    more than the 128 bytes a clock of shared memory. Emulations need registers of their own, hence
+    their small loops.
     """
     if row.warpgroup:
-        return {"chains": 1, "steps": 32, "warps": 8, "blocks_per_sm": 1, "a": "registers" if row.sparse else "shared"}
+        return {
+            "chains": 1,
+            "steps": 32,
+            "warps": 8,
+            "blocks_per_sm": 1,
+            "a": "registers" if row.sparse else "shared",
+        }
     chains, steps = (4, 8) if arch and row.emulated(arch) else (8, 32)
     return {"chains": chains, "steps": steps, "warps": 8, "blocks_per_sm": 1}

@@ -1,4 +1,6 @@
-"""Copies across the bus, and reads of memory that CPU and GPU share: all on the harness's stream, or joined to it."""
+"""Copies across the bus, and reads of memory that CPU and GPU share: all on the harness's stream,
+or joined to it.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ PEERS_KNOW = 704  # cudaErrorPeerAccessAlreadyEnabled
 Enqueue = Callable[[int], None]
 
 
-def copy(direction: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) -> cuda.CudaLaunch:
+def copy(
+    direction: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Stream
+) -> cuda.CudaLaunch:
     """A launch of copies; ``host`` of the params is ``pinned`` or ``pageable``.
 
     Raises Unavailable for a peer that cannot be reached, KernelError if memory is short.
@@ -32,7 +36,9 @@ def copy(direction: str, device: Device, dtype: str, params: Mapping[str, Any], 
     n = params["size_bytes"] // ITEMSIZE[dtype]
     with collected() as held, near(device):
         if direction == "peer":
-            targets, enqueue = _between(params["source"], params["target"], device, dtype, n, queue, held)
+            targets, enqueue = _between(
+                params["source"], params["target"], device, dtype, n, queue, held
+            )
         else:
             targets, enqueue = _across(direction, params["host"], dtype, n, queue, held)
         queue.synchronize()
@@ -42,7 +48,9 @@ def copy(direction: str, device: Device, dtype: str, params: Mapping[str, Any], 
     return cuda.CudaLaunch(queue, enqueue, held, result, lambda work: audit)
 
 
-def _across(direction: str, host: str, dtype: str, n: int, queue: Stream, held: list[Any]) -> tuple[list[Any], Enqueue]:
+def _across(
+    direction: str, host: str, dtype: str, n: int, queue: Stream, held: list[Any]
+) -> tuple[list[Any], Enqueue]:
     """Targets, and the copies of one direction or of both."""
     targets, copies = [], []
     for which, way in enumerate(KINDS if direction == "both" else (direction,)):
@@ -67,7 +75,9 @@ def _in_turn(copy: tuple[int, int, int, int], queue: Stream) -> Enqueue:
 
 
 def _at_once(copies: list[tuple[int, int, int, int]], queue: Any) -> Enqueue:
-    """The second copy on a stream of its own, which starts and ends with the harness's: its events see both."""
+    """The second copy on a stream of its own, which starts and ends with the harness's: its events
+    see both.
+    """
     import cupy
     from cupy.cuda import runtime
 
@@ -103,13 +113,17 @@ def _between(
 
     def enqueue(repeat: int) -> None:
         for _ in range(repeat):
-            runtime.memcpyPeerAsync(held[1].address, target, held[0].address, source, held[0].nbytes, queue.ptr)
+            runtime.memcpyPeerAsync(
+                held[1].address, target, held[0].address, source, held[0].nbytes, queue.ptr
+            )
 
     return held[1:], enqueue
 
 
 def _open(mine: int, theirs: int) -> None:
-    """Let GPU ``mine`` reach the memory of ``theirs``. Raises Unavailable if it cannot: the host would carry it all."""
+    """Let GPU ``mine`` reach the memory of ``theirs``. Raises Unavailable if it cannot: the host
+    would carry it all.
+    """
     import cupy
     from cupy.cuda import runtime
 
@@ -124,7 +138,9 @@ def _open(mine: int, theirs: int) -> None:
 
 
 def _memory(kind: str, dtype: str, n: int, queue: Stream) -> Any:
-    """Memory of this kind with the pattern in it. The CPU may touch managed memory only while the GPU is idle."""
+    """Memory of this kind with the pattern in it. The CPU may touch managed memory only while the
+    GPU is idle.
+    """
     queue.synchronize()
     if kind == "device":
         memory: Any = Buffer(n, FLOATS[dtype], queue)
@@ -134,29 +150,45 @@ def _memory(kind: str, dtype: str, n: int, queue: Stream) -> Any:
     return memory
 
 
-def read_raw(device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) -> cuda.CudaLaunch:
+def read_raw(
+    device: Device, dtype: str, params: Mapping[str, Any], queue: Stream
+) -> cuda.CudaLaunch:
     """The stream kernel's read, of memory where it lies."""
     vectors = params["size_bytes"] // stream_cuda.VECTOR
     blocks = -(-vectors // (params["block"] * params["vecs"]))
     cubin = cuda.build(device, stream_cuda.SOURCE, stream_cuda.defines("read", dtype, params))
     kernel, kind = cuda.function(cubin.path, "stream"), FLOATS[dtype]
     with collected() as held:
-        held.append(_memory(params["memory"], dtype, params["size_bytes"] // ITEMSIZE[dtype], queue))
+        held.append(
+            _memory(params["memory"], dtype, params["size_bytes"] // ITEMSIZE[dtype], queue)
+        )
         held.append(sums := Buffer(blocks, np.float64, queue))
         sums.poison()
     arrays = [np.uint64(held[0].address)] * 3
-    arguments = (*arrays, sums.pointer, np.uint32(vectors), kind(pattern.SCALE), kind(pattern.WRITTEN))
+    arguments = (
+        *arrays,
+        sums.pointer,
+        np.uint32(vectors),
+        kind(pattern.SCALE),
+        kind(pattern.WRITTEN),
+    )
 
     def enqueue(repeat: int) -> None:
         for _ in range(repeat):
             kernel((blocks,), (params["block"],), arguments, stream=queue)
 
     result = lambda: np.array([sums.download().sum()])  # noqa: E731
-    return cuda.CudaLaunch(queue, enqueue, held, result, lambda work: stream_cuda.audit(cubin, "read", params))
+    return cuda.CudaLaunch(
+        queue, enqueue, held, result, lambda work: stream_cuda.audit(cubin, "read", params)
+    )
 
 
-def read_numpy(device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) -> cuda.CudaLaunch:
-    """A sum by the CPU. It waits for the stream first, so the harness's two events bracket the reading."""
+def read_numpy(
+    device: Device, dtype: str, params: Mapping[str, Any], queue: Stream
+) -> cuda.CudaLaunch:
+    """A sum by the CPU. It waits for the stream first, so the harness's two events bracket the
+    reading.
+    """
     memory = _memory(params["memory"], dtype, params["size_bytes"] // ITEMSIZE[dtype], queue)
     total = np.full(1, np.nan)
 

@@ -19,10 +19,12 @@ PCI = Path("/sys/bus/pci/devices")
 
 
 class HostBuffer:
-    """``count`` elements of host memory. kind: ``pageable``, ``pinned`` or ``managed``. Raises KernelError.
+    """``count`` elements of host memory. kind: ``pageable``, ``pinned`` or ``managed``. Raises
+    KernelError.
 
-    Where host and device share one address space, as in every 64-bit process, pinned memory is mapped for the GPU at
-    the address the host knows (CUDA C++ Programming Guide, Unified Virtual Address Space).
+    Where host and device share one address space, as in every 64-bit process, pinned memory is
+    mapped for the GPU at the address the host knows (CUDA C++ Programming Guide, Unified Virtual
+    Address Space).
     """
 
     def __init__(self, count: int, dtype: Any, kind: str) -> None:
@@ -59,16 +61,24 @@ def _shared(count: int, dtype: Any, kind: str) -> tuple[np.ndarray, Callable[[in
 
     size, managed = count * np.dtype(dtype).itemsize, kind == "managed"
     try:
-        address = runtime.mallocManaged(size) if managed else runtime.hostAlloc(size, runtime.hostAllocMapped)
+        address = (
+            runtime.mallocManaged(size)
+            if managed
+            else runtime.hostAlloc(size, runtime.hostAllocMapped)
+        )
     except runtime.CUDARuntimeError as error:
-        raise KernelError(f"no {size / 1e9:.3f} GB of {kind} host memory ({error}): free some memory") from None
+        raise KernelError(
+            f"no {size / 1e9:.3f} GB of {kind} host memory ({error}): free some memory"
+        ) from None
     array = np.frombuffer((ctypes.c_char * size).from_address(address), dtype)
     return array, runtime.free if managed else runtime.freeHost
 
 
 @contextmanager
 def near(device: Device) -> Iterator[None]:
-    """Run on the processors beside the device, where sysfs names them: host memory first touched there lies near it."""
+    """Run on the processors beside the device, where sysfs names them: host memory first touched
+    there lies near it.
+    """
     before = os.sched_getaffinity(0)
     beside = before & _beside(str(device.facts.get("pci", "")))
     os.sched_setaffinity(0, beside or before)
@@ -79,7 +89,9 @@ def near(device: Device) -> Iterator[None]:
 
 
 def _beside(pci: str) -> set[int]:
-    """Processors on the node of the device at ``00000000:18:00.0``; sysfs writes the domain in four digits."""
+    """Processors on the node of the device at ``00000000:18:00.0``; sysfs writes the domain in four
+    digits.
+    """
     try:
         text = (PCI / pci[4:] / "local_cpulist").read_text(encoding="utf-8").strip()
     except OSError:

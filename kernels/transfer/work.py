@@ -1,7 +1,8 @@
-"""Copies between host and GPU, and reads of memory that both can reach: what crosses the bus, checked by its pattern.
+"""Copies between host and GPU, and reads of memory that both can reach: what crosses the bus,
+checked by its pattern.
 
-One repetition is one copy of ``size_bytes``, or two at once, or one pass of reading. Sizes come from the probe, which
-knows how much memory the machine has.
+One repetition is one copy of ``size_bytes``, or two at once, or one pass of reading. Sizes come
+from the probe, which knows how much memory the machine has.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from kernels import pattern
 from kernels.base import ITEMSIZE, Work
 
 DIRECTIONS = {"h2d": 1, "d2h": 1, "both": 2, "peer": 1}
-"""Buffers that cross in one repetition. ``peer``: from GPU ``source`` to GPU ``target`` of the params."""
+"""Buffers that cross in one repetition. ``peer``: from GPU ``source`` to GPU ``target`` of the
+params.
+"""
 READERS = {"raw": ("device", "zero-copy", "managed"), "numpy": ("zero-copy", "managed")}
 """Kinds of memory that the GPU (``raw``) and the CPU (``numpy``) can read where it lies."""
 
@@ -24,10 +27,14 @@ def copy_work(direction: str, dtype: str, size_bytes: int, **_: Any) -> Work:
     return Work(bytes=DIRECTIONS[direction] * size_bytes)
 
 
-def copy_reference(direction: str, dtype: str, repeat: int, size_bytes: int, **_: Any) -> np.ndarray:
+def copy_reference(
+    direction: str, dtype: str, repeat: int, size_bytes: int, **_: Any
+) -> np.ndarray:
     """The sampled pieces of each target, one target after the other."""
     at = pattern.sample_indices(size_bytes // ITEMSIZE[dtype], ITEMSIZE[dtype])
-    return np.concatenate([pattern.values(dtype, which, at) for which in range(DIRECTIONS[direction])])
+    return np.concatenate(
+        [pattern.values(dtype, which, at) for which in range(DIRECTIONS[direction])]
+    )
 
 
 def read_work(dtype: str, size_bytes: int, **_: Any) -> Work:

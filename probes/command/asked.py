@@ -1,4 +1,6 @@
-"""What a command line asks for: which probes, on which device, beside which rows that are there already."""
+"""What a command line asks for: which probes, on which device, beside which rows that are there
+already.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,8 @@ NAMED = 5  # nodes in a warning
 
 
 def probes(args: argparse.Namespace) -> list[Probe]:
-    """The ceilings, unless a run gives them or layers alone were named, then families and the network.
+    """The ceilings, unless a run gives them or layers alone were named, then families and the
+    network.
 
     Raises RidgelineError for what is asked in vain.
     """
@@ -56,16 +59,22 @@ def _check(args: argparse.Namespace) -> None:
     if wrong := [name for name in args.precision if name not in network.PRECISIONS]:
         raise RidgelineError(f"--precision {wrong[0]!r}: there are {', '.join(network.PRECISIONS)}")
     if args.imported and len(args.precision) > 1:
-        raise RidgelineError("--import takes one --precision: that of the profile, in which bytes are counted")
+        raise RidgelineError(
+            "--import takes one --precision: that of the profile, in which bytes are counted"
+        )
     if args.imported and args.input:
-        raise RidgelineError("--input feeds a network that is timed here: with --import nothing is fed")
+        raise RidgelineError(
+            "--input feeds a network that is timed here: with --import nothing is fed"
+        )
     for option in ("shape", "input"):
         names = [name for name, _ in getattr(args, option)]
         if twice := [name for name in names if names.count(name) > 1]:
             raise RidgelineError(f"--{option} {twice[0]} is given twice")
     families = args.layers is not None or "layers" in (args.only or ())
     if args.layer_seconds and not (families or (args.model and not args.imported)):
-        raise RidgelineError("--layer-seconds is for layers that are timed here: give --layers or --model with it")
+        raise RidgelineError(
+            "--layer-seconds is for layers that are timed here: give --layers or --model with it"
+        )
     if args.roofs and not (families or args.model or args.imported):
         raise RidgelineError("--roofs is for layers: give --layers, --model or --import with it")
 
@@ -75,12 +84,16 @@ def _nodes(args: argparse.Namespace) -> tuple[str, Nodes]:
     precision = args.precision[0] if args.precision else ""
     asked = _network(args)
     with _readable(args.model):
-        return storable(asked.name), nodes_of(asked.graph.nodes, "" if precision in ("fp32", "tf32") else precision)
+        return storable(asked.name), nodes_of(
+            asked.graph.nodes, "" if precision in ("fp32", "tf32") else precision
+        )
 
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Within it, whatever a damaged network makes go wrong is one line: its file may hold anything anywhere."""
+    """Within it, whatever a damaged network makes go wrong is one line: its file may hold anything
+    anywhere.
+    """
     try:
         yield
     except (RidgelineError, MemoryError):
@@ -97,10 +110,14 @@ def _cases(path: Path, cases: Callable[[Device], Iterable[Case]], device: Device
 
 
 def _network(args: argparse.Namespace) -> network.Asked:
-    """The network that is asked for. Raises RidgelineError where its path is of a pipe, a device or a folder."""
+    """The network that is asked for. Raises RidgelineError where its path is of a pipe, a device or
+    a folder.
+    """
     regular(args.model)
     seconds = args.layer_seconds or SECONDS
-    return network.Asked(args.model, dict(args.shape), args.batch, args.precision, dict(args.input), seconds)
+    return network.Asked(
+        args.model, dict(args.shape), args.batch, args.precision, dict(args.input), seconds
+    )
 
 
 def device(
@@ -108,8 +125,8 @@ def device(
 ) -> tuple[Device, str, list[Measurement]]:
     """The device, why it, and the rows of its ceilings that a run already has.
 
-    Layers that others timed belong to the device of ``--roofs``, wherever that is. Raises RidgelineError where layers
-    are to be timed here on the roofs of another device.
+    Layers that others timed belong to the device of ``--roofs``, wherever that is. Raises
+    RidgelineError where layers are to be timed here on the roofs of another device.
     """
     if not args.roofs:
         return *find(args.device), []
@@ -122,16 +139,23 @@ def device(
     if (here.name, here.arch, here.kind) != (run.device.name, run.device.arch, run.device.kind):
         theirs, ours = (_called(one, run.device.name == here.name) for one in (run.device, here))
         raise RidgelineError(f"--roofs {args.roofs} is of {theirs}, not of {ours}: measure its own")
-    return replace(here, warnings=(*here.warnings, *damage)), f"{why}; its ceilings are those of {args.roofs}", kept
+    return (
+        replace(here, warnings=(*here.warnings, *damage)),
+        f"{why}; its ceilings are those of {args.roofs}",
+        kept,
+    )
 
 
 def _called(device: Device, alike: bool) -> str:
-    """The name of a device, and its core or architecture where another one of that name is not the same."""
+    """The name of a device, and its core or architecture where another one of that name is not the
+    same.
+    """
     return f"{device.name} ({device.arch})" if alike else device.name
 
 
 def imported(args: argparse.Namespace, run: Run) -> list[Measurement]:
-    """The rows of ``--import``, with the work of ``--model`` where one is given; the run is warned of work in none.
+    """The rows of ``--import``, with the work of ``--model`` where one is given; the run is warned
+    of work in none.
 
     Raises RidgelineError.
     """
@@ -142,5 +166,8 @@ def imported(args: argparse.Namespace, run: Run) -> list[Measurement]:
     engine = [row for row in rows if row.backend == "tensorrt" and row.probe == "importers/trtexec"]
     if lost := left_out(engine, nodes) if engine else []:
         more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
-        run.warnings.append(f"no layer of the profile names {', '.join(lost[:NAMED])}{more}: their work is in no row")
+        run.warnings.append(
+            f"no layer of the profile names {', '.join(lost[:NAMED])}{more}: their work "
+            "is in no row"
+        )
     return rows

@@ -30,11 +30,19 @@ PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8")
 STORED = {"uint8": "int8"}
 QUESTION = "How long does each layer of this network take, and the whole of it?"
 WHOLE_TOLERANCE = {"fp64": 1e-6, "fp32": 2e-3, "tf32": 5e-2, "fp16": 5e-2, "bf16": 0.3, "int8": 0.3}
-"""Of the largest output: roundings of all layers add up. Each layer was checked more strictly, alone. Of weights with
-four bits runtimes round the activations, too."""
+"""Of the largest output: roundings of all layers add up. Each layer was checked more strictly,
+alone. Of weights with four bits runtimes round the activations, too."""
 TRUTH = {"true": True, "1": True, "false": False, "0": False}
-WHOLE_NUMBERS = {f"{sign}int{bits}": np.iinfo(f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64)}
-FLOAT_ENDS = {"fp64": np.finfo(np.float64), "fp32": np.finfo(np.float32), "fp16": np.finfo(np.float16)}
+WHOLE_NUMBERS = {
+    f"{sign}int{bits}": np.iinfo(f"{sign}int{bits}")
+    for sign in ("", "u")
+    for bits in (8, 16, 32, 64)
+}
+FLOAT_ENDS = {
+    "fp64": np.finfo(np.float64),
+    "fp32": np.finfo(np.float32),
+    "fp16": np.finfo(np.float16),
+}
 HELD: Mapping[str, tuple[float, float]] = {
     **{name: (int(ends.min), int(ends.max)) for name, ends in WHOLE_NUMBERS.items()},
     **{name: (float(ends.min), float(ends.max)) for name, ends in FLOAT_ENDS.items()},
@@ -42,7 +50,9 @@ HELD: Mapping[str, tuple[float, float]] = {
 }
 """Least and largest number that an input of each type can be given."""
 QUANTIZE_SECONDS = 3e-5
-"""That the runtime's quantizer is expected to take for each pair of nodes: for each tensor it looks at all of them."""
+"""That the runtime's quantizer is expected to take for each pair of nodes: for each tensor it looks
+at all of them.
+"""
 BLOCKED, FOUR_BITS = "MatMulNBits", ("int4", "uint4", "float4e2m1")
 
 
@@ -50,8 +60,8 @@ BLOCKED, FOUR_BITS = "MatMulNBits", ("int4", "uint4", "float4e2m1")
 class Asked:
     """A network and how it is asked for.
 
-    shapes: dimensions of dynamic inputs. precisions: none is as it is stored. values: of inputs, as they were written.
-    seconds: how long one run may take.
+    shapes: dimensions of dynamic inputs. precisions: none is as it is stored. values: of inputs, as
+    they were written. seconds: how long one run may take.
     """
 
     path: Path
@@ -82,11 +92,15 @@ class Asked:
 
     @cached_property
     def chosen(self) -> Chosen:
-        """What its inputs are fed. Raises RidgelineError for a value of no input, or one that its type cannot hold."""
+        """What its inputs are fed. Raises RidgelineError for a value of no input, or one that its
+        type cannot hold.
+        """
         inputs = {tensor.name: tensor for tensor in self._unfed.inputs}
         for name in self.values:
             if name not in inputs:
-                raise RidgelineError(f"--input {name}: {self.path} has no such input: {', '.join(inputs) or 'none'}")
+                raise RidgelineError(
+                    f"--input {name}: {self.path} has no such input: {', '.join(inputs) or 'none'}"
+                )
         values = {name: _value(inputs[name], text) for name, text in self.values.items()}
         shapes = {name: tensor.shape for name, tensor in inputs.items() if tensor.shape is not None}
         return Chosen(values, shapes)
@@ -105,10 +119,11 @@ class Asked:
 
     @cached_property
     def stored(self) -> str:
-        """The precision it computes in: INT8 where it multiplies integers, or Q/DQ nodes ask for it.
+        """The precision it computes in: INT8 where it multiplies integers, or Q/DQ nodes ask for
+        it.
 
-        Else the type of most of its float weights, of its float inputs, or of what nodes make: weights in bytes that
-        are decoded first are no arithmetic.
+        Else the type of most of its float weights, of its float inputs, or of what nodes make:
+        weights in bytes that are decoded first are no arithmetic.
         """
         if any(len(unit.nodes) > 1 for unit in units(self.graph)):
             return "int8"
@@ -120,18 +135,24 @@ class Asked:
         tensors = [*largest, *self.graph.inputs, *made]
         kinds = [STORED.get(tensor.dtype, tensor.dtype) for tensor in tensors]
         known = [kind for kind in kinds if kind in (*PRECISIONS, "fp64")]
-        return next((kind for kind in known if integers or kind != "int8"), next(iter(known), "fp32"))
+        return next(
+            (kind for kind in known if integers or kind != "int8"), next(iter(known), "fp32")
+        )
 
 
 def _value(tensor: Tensor, text: str) -> float:
-    """A value for every element of an input. Raises RidgelineError where its type cannot hold it."""
+    """A value for every element of an input. Raises RidgelineError where its type cannot hold
+    it.
+    """
     what = one_line(f"--input {tensor.name}={text}")
     if tensor.dtype == "bool":
         if text.lower() not in TRUTH:
             raise RidgelineError(f"{what}: it is true or false")
         return TRUTH[text.lower()]
     if tensor.dtype not in HELD:
-        raise RidgelineError(f"{what}: an input of type {tensor.dtype or 'unknown'} cannot be given one")
+        raise RidgelineError(
+            f"{what}: an input of type {tensor.dtype or 'unknown'} cannot be given one"
+        )
     least, most = HELD[tensor.dtype]
     try:
         value = int(text) if isinstance(most, int) else float(text)
@@ -143,11 +164,17 @@ def _value(tensor: Tensor, text: str) -> float:
 
 
 def probe(asked: Asked) -> Probe:
-    """The probe of this network. Raises RidgelineError where the file cannot be read, or is of another precision."""
-    stored = asked.stored  # reads the file: what is wrong with it must show before anything is measured
+    """The probe of this network. Raises RidgelineError where the file cannot be read, or is of
+    another precision.
+    """
+    stored = (
+        asked.stored
+    )  # reads the file: what is wrong with it must show before anything is measured
     asked.chosen  # noqa: B018
     if asked.precisions and stored != "fp32" and asked.precisions != (stored,):
-        raise RidgelineError(f"{asked.path} is stored in {stored}: leave --precision out, or give the FP32 network")
+        raise RidgelineError(
+            f"{asked.path} is stored in {stored}: leave --precision out, or give the FP32 network"
+        )
     wrong = [
         f"{asked.path} declares its output {name} as {declared}; it is {found}, and runs as that"
         for name, (declared, found) in asked.graph.contradicted.items()
@@ -156,7 +183,9 @@ def probe(asked: Asked) -> Probe:
 
 
 def cases(asked: Asked, device: Device) -> Iterator[Case]:
-    """Every distinct layer once, with the rows of its twins, and the whole, in each precision on each provider."""
+    """Every distinct layer once, with the rows of its twins, and the whole, in each precision on
+    each provider.
+    """
     from probes.layers import no_type, overhead
 
     for backend in session.providers(device):
@@ -185,29 +214,54 @@ def _layer(asked: Asked, same: Sequence[Unit], precision: str, backend: str, ski
     elif precision == asked.stored and (own := _own_type(node, precision)) in FLOATS - {precision}:
         dtype = native = own  # of a network of several types
     source = replace(asked.graph, nodes=(node,)) if len(nodes) > 1 else None
-    make, outline = (partial(cut.alone, asked.graph, *nodes, hollow=hollow) for hollow in (False, True))
+    make, outline = (
+        partial(cut.alone, asked.graph, *nodes, hollow=hollow) for hollow in (False, True)
+    )
     timed = layer_kernel.TimedLayer(
-        node.op, make, native, source=source, outline=outline, chosen=asked.chosen, seconds=asked.seconds
+        node.op,
+        make,
+        native,
+        source=source,
+        outline=outline,
+        chosen=asked.chosen,
+        seconds=asked.seconds,
     )
     work = work_of(node, "" if native or dtype in ("fp32", "tf32") else dtype)
     try:
         timed.graph  # noqa: B018
         facts = timed.facts(dtype, backend)
     except (Unavailable, OnnxError) as error:
-        skip, facts = skip or str(error), {"op": node.op, "family": work.family, "provider": backend}
-    rows = [{**facts, "network": asked.name, "layer": each.node.name, "precision": precision} for each in same]
+        skip, facts = (
+            skip or str(error),
+            {"op": node.op, "family": work.family, "provider": backend},
+        )
+    rows = [
+        {**facts, "network": asked.name, "layer": each.node.name, "precision": precision}
+        for each in same
+    ]
     if work.problem:
         rows = [{**row, "unknown": work.problem} for row in rows]
-    return Case(timed.kernel(backend), dtype, backend, f"layer/{work.family}", rows[0], skip, also=tuple(rows[1:]))
+    return Case(
+        timed.kernel(backend),
+        dtype,
+        backend,
+        f"layer/{work.family}",
+        rows[0],
+        skip,
+        also=tuple(rows[1:]),
+    )
 
 
 def _own_type(node: Node, stored: str) -> str:
-    """The type a node of such a network computes in: that of its first floats, int8 where it has a kernel of integers
-    or no floats at all."""
+    """The type a node of such a network computes in: that of its first floats, int8 where it has a
+    kernel of integers or no floats at all."""
     kinds = [tensor.dtype for tensor in (*node.inputs, *node.outputs) if tensor]
     if node.op.startswith(INTEGER):
         return "int8"
-    return next((kind for kind in kinds if kind in FLOATS), "int8" if {"int8", "uint8"} & set(kinds) else stored)
+    return next(
+        (kind for kind in kinds if kind in FLOATS),
+        "int8" if {"int8", "uint8"} & set(kinds) else stored,
+    )
 
 
 def _kinds(asked: Asked) -> set[str]:
@@ -215,7 +269,12 @@ def _kinds(asked: Asked) -> set[str]:
     tensors = [tensor for node in asked.graph.nodes for tensor in node.outputs if tensor]
     kinds = {tensor.dtype for tensor in tensors} & WHOLE_TOLERANCE.keys()
     rounds = any(node.op in (ENCODE, "DynamicQuantizeLinear") for node in asked.graph.nodes)
-    return {"fp32", *kinds - {"int8"}, *(["fp16"] if asked.packed else []), *(["int8"] if rounds else [])}
+    return {
+        "fp32",
+        *kinds - {"int8"},
+        *(["fp16"] if asked.packed else []),
+        *(["int8"] if rounds else []),
+    }
 
 
 def _whole(asked: Asked, precision: str, backend: str, skip: str) -> Case:
@@ -223,15 +282,32 @@ def _whole(asked: Asked, precision: str, backend: str, skip: str) -> Case:
     loose = [partial(make, ends=ends) for ends in (cut.OPEN_OUTPUTS, cut.OPEN)]
     native, quantizing = "" if asked.stored == "fp32" else asked.stored, 0.0
     if precision == "int8" and not native:
-        taken = partial(make, values=asked.chosen.values)  # the quantizer stumbles over branches that do not fit
+        taken = partial(
+            make, values=asked.chosen.values
+        )  # the quantizer stumbles over branches that do not fit
         make = partial(static.quantized, taken, backend, asked.chosen, asked.seconds)
         native, loose, quantizing = "int8", [], QUANTIZE_SECONDS * len(asked.graph.nodes) ** 2
     tolerance = {**WHOLE_TOLERANCE, "fp32": max(WHOLE_TOLERANCE[kind] for kind in _kinds(asked))}
     timed = layer_kernel.TimedLayer(
-        "network", make, native, tolerance, asked.graph, loose=loose if precision == asked.stored else (),
-        stored=precision == asked.stored, chosen=asked.chosen, seconds=asked.seconds, held=asked.graph.held_bytes(),
-        kept=quantizing > 0, make_seconds=quantizing,
-    )  # fmt: skip
+        "network",
+        make,
+        native,
+        tolerance,
+        asked.graph,
+        loose=loose if precision == asked.stored else (),
+        stored=precision == asked.stored,
+        chosen=asked.chosen,
+        seconds=asked.seconds,
+        held=asked.graph.held_bytes(),
+        kept=quantizing > 0,
+        make_seconds=quantizing,
+    )
     facts = timed.facts(precision, backend)
-    params = {**facts, "network": asked.name, "layer": "whole network", "family": "network", "precision": precision}
+    params = {
+        **facts,
+        "network": asked.name,
+        "layer": "whole network",
+        "family": "network",
+        "precision": precision,
+    }
     return Case(timed.kernel(backend), precision, backend, "layer/network", params, skip)

@@ -1,4 +1,6 @@
-"""Versions of what a measurement depends on, for ``run.json``: a compiler or driver change moves numbers."""
+"""Versions of what a measurement depends on, for ``run.json``: a compiler or driver change moves
+numbers.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,10 @@ PACKAGES = (
 
 def versions() -> dict[str, str]:
     """Python, the kernel of the operating system, and every installed package of PACKAGES."""
-    found = {"python": platform.python_version(), "system": f"{platform.system()} {platform.release()}"}
+    found = {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()}",
+    }
     for name in PACKAGES:
         try:
             found[name] = metadata.version(name)

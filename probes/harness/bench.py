@@ -1,4 +1,6 @@
-"""Where cases are built and timed: in a process of their own, which may crash or hang, or in this one."""
+"""Where cases are built and timed: in a process of their own, which may crash or hang, or in this
+one.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,11 @@ from probes.records.measurement import FAILED, OK, SKIPPED, Measurement, Ridgeli
 
 PATIENCE = 10  # times as long as a turn is expected to take, it may
 LEAST_PATIENCE = 20.0  # seconds, at least
-FIRST_SECONDS = 6.0  # that a first turn is expected to take beside its samples: it compiles, checks and calibrates
+# that a first turn is expected to take beside its samples: it compiles, checks and calibrates
+FIRST_SECONDS = 6.0
 FIND_SECONDS = 120.0  # for a driver to start: one without its daemon loads its firmware first
-START_SECONDS = 600.0  # for a device to start, and for all kernels to compile, on a slow board one after another
+# for a device to start, and for all kernels to compile, on a slow board one after another
+START_SECONDS = 600.0
 
 
 class LocalBench:
@@ -59,7 +63,9 @@ Plan = Callable[[Device], Sequence[Task]]
 
 
 class _Worker:
-    """What a worker does. It knows the tasks as they were when it was made, and what it did since."""
+    """What a worker does. It knows the tasks as they were when it was made, and what it did
+    since.
+    """
 
     def __init__(self, find: Find, plan: Plan, device: Device | None, todo: Sequence[Task]) -> None:
         self._find, self._plan, self._device, self._todo = find, plan, device, todo
@@ -74,7 +80,9 @@ class _Worker:
         return self._find(ask.spec)
 
     def learn(self, ask: _Ask) -> str:
-        """Which device is measured, for a worker that was made before that was known; returns what it will measure."""
+        """Which device is measured, for a worker that was made before that was known; returns what
+        it will measure.
+        """
         assert ask.device is not None
         self._device, self._todo = ask.device, self._plan(ask.device)
         return told_apart(self._todo)
@@ -117,14 +125,17 @@ def told_apart(todo: Sequence[Task]) -> str:
 
 
 class GuardedBench:
-    """Times cases in a worker process: what ends that process, or hangs in it, fails one case and no other.
+    """Times cases in a worker process: what ends that process, or hangs in it, fails one case and
+    no other.
 
-    The device is found there, too: a process that has opened a GPU cannot be forked any more, and each worker is a fork
-    of this one.
+    The device is found there, too: a process that has opened a GPU cannot be forked any more, and
+    each worker is a fork of this one.
     """
 
     def __init__(self, find: Find, plan: Plan) -> None:
-        """find(spec): the device and why. plan(device): its tasks, always the same ones in the same order."""
+        """find(spec): the device and why. plan(device): its tasks, always the same ones in the same
+        order.
+        """
         self._find, self._plan = find, plan
         self._device: Device | None = None
         self._todo: Sequence[Task] = ()
@@ -135,13 +146,17 @@ class GuardedBench:
         return _Worker(self._find, self._plan, self._device, self._todo).answer
 
     def find(self, spec: str | None) -> tuple[Device, str]:
-        """The device that the user names (None: the best there is), and why that one. Raises RidgelineError."""
+        """The device that the user names (None: the best there is), and why that one. Raises
+        RidgelineError.
+        """
         if spec == "cpu":
             return self._find(spec)
         try:
             device, why = self._guard.ask(_Ask("find", spec=spec), FIND_SECONDS)
         except Broken as broken:
-            raise RidgelineError(f"no answer from the GPU's driver ({broken}): use --device cpu") from None
+            raise RidgelineError(
+                f"no answer from the GPU's driver ({broken}): use --device cpu"
+            ) from None
         return device, why
 
     def take(self, device: Device, todo: Sequence[Task]) -> None:
@@ -158,9 +173,11 @@ class GuardedBench:
             self._guard.renew()
 
     def prepare(self) -> None:
-        """Start the device and compile what will run. Raises what the device answers if it cannot be used.
+        """Start the device and compile what will run. Raises what the device answers if it cannot
+        be used.
 
-        Where compiling ends the worker, each case compiles in its turn, and the one that does it fails.
+        Where compiling ends the worker, each case compiles in its turn, and the one that does it
+        fails.
         """
         try:
             self._guard.ask(_Ask("prepare"), START_SECONDS)
@@ -168,25 +185,33 @@ class GuardedBench:
             self._guard.renew()
 
     def turn(self, task: Task, rule: Rule) -> Turn:
-        """One turn of a task in the worker; a fault of the worker is a failed turn with its reason."""
+        """One turn of a task in the worker; a fault of the worker is a failed turn with its
+        reason.
+        """
         expected = rule.warm_seconds + rule.budget_seconds + (0.0 if task.repeat else FIRST_SECONDS)
         expected += task.case.kernel.slow_seconds
         limit = max(LEAST_PATIENCE, PATIENCE * expected)
         try:
             if self._guard.fresh:
                 self._guard.ask(_Ask("start"), START_SECONDS)
-            turn: Turn = self._guard.ask(_Ask("turn", task=self._places[id(task)], rule=rule), limit)
+            turn: Turn = self._guard.ask(
+                _Ask("turn", task=self._places[id(task)], rule=rule), limit
+            )
         except Unavailable as reason:  # the worker has ended to be rid of what did not
             self._guard.renew()
             return Turn(SKIPPED, str(reason))
-        except Exception as error:  # Broken, or what a driver answers that a fresh worker cannot start
+        except (
+            Exception
+        ) as error:  # Broken, or what a driver answers that a fresh worker cannot start
             return Turn(FAILED, told(error))
         if turn.broken:
             self._guard.renew()
         return turn
 
     def sustain(self, task: Task, seconds: float) -> list[sustained.Moment]:
-        """The curve of a load that goes on for so long. Raises what the device raises, or Broken."""
+        """The curve of a load that goes on for so long. Raises what the device raises, or
+        Broken.
+        """
         ask = _Ask("sustain", task=self._places[id(task)], seconds=seconds, row=task.row)
         moments: list[sustained.Moment] = self._guard.ask(ask, LEAST_PATIENCE + 2 * seconds)
         return moments

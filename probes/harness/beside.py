@@ -1,7 +1,8 @@
-"""Other cases timed in turn with one: what the machine gave at the very moments at which that one was measured.
+"""Other cases timed in turn with one: what the machine gave at the very moments at which that one
+was measured.
 
-Where neighbours share memory or cores, rates drift by tens of percent within seconds, and a ratio to what was measured
-at another time says more about them than about the kernel.
+Where neighbours share memory or cores, rates drift by tens of percent within seconds, and a ratio
+to what was measured at another time says more about them than about the kernel.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from probes.harness.case import Case
 from probes.harness.clocks.sampling import Clock, Rule, Sample, calibrate
 
 Built = Callable[..., Any]
-"""``built(case, device, clock)``: a context that builds a case's launch and gives its buffers back."""
+"""``built(case, device, clock)``: a context that builds a case's launch and gives its buffers
+back.
+"""
 
 
 @dataclass
@@ -42,11 +45,16 @@ class Beside:
         for case, samples in zip(self.cases, zip(*self.taken, strict=True), strict=True):
             disturbed = sum(not s.clean for s in samples)
             if 2 * disturbed > len(samples):
-                return f"other load disturbed {disturbed} of {len(samples)} samples of {case.ceiling} beside it"
+                return (
+                    f"other load disturbed {disturbed} of {len(samples)} samples of "
+                    f"{case.ceiling} beside it"
+                )
         return ""
 
     def facts(self) -> dict[str, Any]:
-        """``{"beside": {tag: median rate}}`` in FLOP/s or B/s, of clean samples where there are any; or nothing."""
+        """``{"beside": {tag: median rate}}`` in FLOP/s or B/s, of clean samples where there are
+        any; or nothing.
+        """
         if not self.cases:
             return {}
         rates = {}
@@ -60,7 +68,9 @@ class Beside:
 
 @contextmanager
 def beside(case: Case, device: Device, clock: Clock, rule: Rule, built: Built) -> Iterator[Beside]:
-    """The launches of ``case.beside``, built and warm. Their numbers are checked in their own turns."""
+    """The launches of ``case.beside``, built and warm. Their numbers are checked in their own
+    turns.
+    """
     with ExitStack() as held:
         launches = [held.enter_context(built(other, device, clock)) for other in case.beside]
         repeats = [calibrate(launch, clock, rule) for launch in launches]

@@ -23,12 +23,14 @@ from probes.records.tag import Sweep, Tag, parse_tag
 class Case:
     """One kernel at one size, type and backend, with the ceiling tag it speaks for.
 
-    skip: why it cannot run on this device; such a case becomes a skipped row, never silence. full: asked only by
-    ``--full`` or when its probe is named. A point of a sweep has a tag ``sweep/<quantity>/<over what>/<series>`` and
-    its place in ``params["x"]``. also: params of further rows with the same times: the very same work elsewhere.
-    beside: cases timed in turn with this one, sample by sample, so that it can be held against what they gave at the
-    same moments; the row keeps their rates as ``beside`` in its params. steady: its work stays inside a core, in
-    registers or a first cache, so that it always takes as many cycles unless someone shares that core.
+    skip: why it cannot run on this device; such a case becomes a skipped row, never silence. full:
+    asked only by ``--full`` or when its probe is named. A point of a sweep has a tag
+    ``sweep/<quantity>/<over what>/<series>`` and its place in ``params["x"]``. also: params of
+    further rows with the same times: the very same work elsewhere. beside: cases timed in turn with
+    this one, sample by sample, so that it can be held against what they gave at the same moments;
+    the row keeps their rates as ``beside`` in its params. steady: its work stays inside a core, in
+    registers or a first cache, so that it always takes as many cycles unless someone shares that
+    core.
     """
 
     kernel: Kernel
@@ -44,16 +46,20 @@ class Case:
 
     @property
     def tag(self) -> Tag | Sweep:
-        """What its row will speak of, with its parts. Raises ValueError if ``ceiling`` is no tag."""
+        """What its row will speak of, with its parts. Raises ValueError if ``ceiling`` is no
+        tag.
+        """
         return parse_tag(self.ceiling)
 
 
 @dataclass(frozen=True)
 class Probe:
-    """One question to the hardware: a module with ``cases(device)``; its docstring starts with the question.
+    """One question to the hardware: a module with ``cases(device)``; its docstring starts with the
+    question.
 
-    default: whether a plain run includes it, full: whether ``--full`` does (a module may set ``DEFAULT = False``, and
-    ``FULL = False``: such a probe runs only by its name). warnings: what a reader should know of what was asked.
+    default: whether a plain run includes it, full: whether ``--full`` does (a module may set
+    ``DEFAULT = False``, and ``FULL = False``: such a probe runs only by its name). warnings: what a
+    reader should know of what was asked.
     """
 
     name: str
@@ -82,13 +88,17 @@ def _load(name: str) -> Probe:
 
 
 def question(probe_file: str) -> str:
-    """The first line of a probe's docstring, from its source: Python run with -OO leaves it out of the module."""
+    """The first line of a probe's docstring, from its source: Python run with -OO leaves it out of
+    the module.
+    """
     text = ast.get_docstring(ast.parse(Path(probe_file).read_text(encoding="utf-8")))
     return (text or "").partition("\n")[0]
 
 
 def choose(names: Iterable[str] | None, full: bool = False) -> list[Probe]:
-    """The probes of these names, or the default ones (full: all). Unknown names raise RidgelineError."""
+    """The probes of these names, or the default ones (full: all). Unknown names raise
+    RidgelineError.
+    """
     known = all_probes()
     if not names:
         return [p for p in known.values() if p.default or (full and p.full)]
@@ -99,7 +109,9 @@ def choose(names: Iterable[str] | None, full: bool = False) -> list[Probe]:
 
 
 def run_alone(probe_file: str) -> None:
-    """Run one probe as ``python -m probes.NAME [OPTIONS]``: the main program with ``--only NAME``."""
+    """Run one probe as ``python -m probes.NAME [OPTIONS]``: the main program with ``--only
+    NAME``.
+    """
     main = Path(__file__).parents[2] / "run_all.py"
     sys.argv = [str(main), "--only", Path(probe_file).stem, *sys.argv[1:]]
     runpy.run_path(str(main), run_name="__main__")

@@ -1,4 +1,6 @@
-"""Hold what a launch computed against NumPy, and its machine code against the declared work, before it is timed."""
+"""Hold what a launch computed against NumPy, and its machine code against the declared work, before
+it is timed.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ class Failure(Exception):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the check of a case that may be timed found: nothing, or a fault of a library that its row tells.
+    """What the check of a case that may be timed found: nothing, or a fault of a library that its
+    row tells.
 
     facts: ``{fault: {values, of, error}}``, for the row's params. note: the same in words.
     """
@@ -36,13 +39,16 @@ SOUND = Verdict()
 def check(case: Case, launch: Launch) -> Verdict:
     """Run a launch on checkable operands and compare; raises Failure with the arithmetic.
 
-    A result that is wrong through the known fault of a library alone passes with a verdict that says so.
+    A result that is wrong through the known fault of a library alone passes with a verdict that
+    says so.
     """
     kernel = case.kernel
     tolerance = kernel.tolerance.get(case.dtype, 0.0)
     launch.run(kernel.check_repeat)
     found = launch.result()
-    expected = kernel.reference(case.dtype, kernel.check_repeat, **{**case.params, **kernel.check_params})
+    expected = kernel.reference(
+        case.dtype, kernel.check_repeat, **{**case.params, **kernel.check_params}
+    )
     problem = difference(found, expected, tolerance)
     if not problem:
         return SOUND
@@ -54,8 +60,8 @@ def check(case: Case, launch: Launch) -> Verdict:
 
 
 def difference(found: np.ndarray, expected: np.ndarray, tolerance: float) -> str:
-    """Where and by how much ``found`` differs from ``expected``, or nothing. Equal infinities are equal, and so is NaN
-    where NaN is expected."""
+    """Where and by how much ``found`` differs from ``expected``, or nothing. Equal infinities are
+    equal, and so is NaN where NaN is expected."""
     if found.shape != expected.shape:
         return f"the result has shape {found.shape}, should be {expected.shape}"
     error, largest = _errors(found, expected)
@@ -82,15 +88,18 @@ def _fault(found: np.ndarray, expected: np.ndarray, tolerance: float) -> Fault:
 
 
 def _errors(found: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, float]:
-    """The distance of every value from its reference, and the largest finite magnitude of the reference, above zero.
+    """The distance of every value from its reference, and the largest finite magnitude of the
+    reference, above zero.
 
-    Values near the end of FP32, which stand for infinity in masks, do not count as the largest: any other value would
-    pass beside them. Their own distance is scaled to what counts.
+    Values near the end of FP32, which stand for infinity in masks, do not count as the largest: any
+    other value would pass beside them. Their own distance is scaled to what counts.
     """
     kind = np.float32 if found.dtype == expected.dtype == np.float32 else np.float64
     finite: Any = True
     with np.errstate(all="ignore"):
-        error = np.subtract(found, expected, dtype=kind)  # in place from here: a layer may answer with some 100 MB
+        error = np.subtract(
+            found, expected, dtype=kind
+        )  # in place from here: a layer may answer with some 100 MB
         np.abs(error, out=error)
         if not np.isfinite(error).all():
             finite = np.isfinite(expected)
@@ -106,7 +115,9 @@ def _errors(found: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, float]
 
 def _largest(values: np.ndarray, where: Any) -> float:
     """The largest magnitude among some values; 0 if there is none."""
-    return max(float(values.max(initial=0, where=where)), -float(values.min(initial=0, where=where)))
+    return max(
+        float(values.max(initial=0, where=where)), -float(values.min(initial=0, where=where))
+    )
 
 
 def audited(launch: Launch, case: Case, verdict: Verdict = SOUND) -> Audit:

@@ -1,7 +1,9 @@
-"""A process of its own for what may crash or hang: a fault ends that process, and the program goes on with a fresh one.
+"""A process of its own for what may crash or hang: a fault ends that process, and the program goes
+on with a fresh one.
 
-The worker is a fork of the program, so it knows all that the program knew at that moment, and nothing has to be sent
-but answers. It must be made before the program itself starts threads or opens a GPU: a fork has neither.
+The worker is a fork of the program, so it knows all that the program knew at that moment, and
+nothing has to be sent but answers. It must be made before the program itself starts threads or
+opens a GPU: a fork has neither.
 """
 
 from __future__ import annotations
@@ -26,9 +28,11 @@ from kernels.runtime import patience
 from probes.harness.clocks import waiting
 
 GRACE = 1.0  # seconds that a worker has to give its buffers back
-MOST_STARVED = 4  # times the limit: a worker that gets less of the processors than that does not go on for ever
+# times the limit: a worker that gets less of the processors than that does not go on for ever
+MOST_STARVED = 4
 PARENT_DIED = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
-EXPENDABLE = "500"  # of 1000: of all processes that could be ended for lack of memory, a worker comes first
+# of 1000: of all processes that could be ended for lack of memory, a worker comes first
+EXPENDABLE = "500"
 MEANINGS = {
     signal.SIGSEGV: "invalid memory access",
     signal.SIGBUS: "invalid memory access",
@@ -47,7 +51,9 @@ class Guard:
     """Answers requests in a worker process; makes a fresh one where the last has ended."""
 
     def __init__(self, make: Callable[[], Callable[[Any], Any]]) -> None:
-        """make() runs once in each worker and returns ``answer(request)``; requests and answers are pickled."""
+        """make() runs once in each worker and returns ``answer(request)``; requests and answers are
+        pickled.
+        """
         self._make = make
         self._process: Any = None
         self._pipe: Connection | None = None
@@ -55,7 +61,9 @@ class Guard:
         self._busy = False
 
     def ask(self, request: Any, limit_seconds: float) -> Any:
-        """The worker's answer. Raises what it raised, or Broken if it ended or took longer than the limit."""
+        """The worker's answer. Raises what it raised, or Broken if it ended or took longer than the
+        limit.
+        """
         if self._process is None:
             self._start()
         assert self._pipe is not None
@@ -82,7 +90,9 @@ class Guard:
         self._end()
 
     def close(self) -> None:
-        """Let the worker end; at once if it is still at work, as where the program was interrupted."""
+        """Let the worker end; at once if it is still at work, as where the program was
+        interrupted.
+        """
         if self._pipe is not None and not self._busy:
             with contextlib.suppress(OSError):
                 self._pipe.send(None)
@@ -92,7 +102,8 @@ class Guard:
     def _receive(self, limit_seconds: float) -> Any:
         """The next answer. Raises Broken past the limit, EOFError where the worker has ended.
 
-        What other work took from the worker is given to it on top, up to MOST_STARVED times the limit.
+        What other work took from the worker is given to it on top, up to MOST_STARVED times the
+        limit.
         """
         assert self._pipe is not None
         begin = time.monotonic()
@@ -120,7 +131,9 @@ class Guard:
         sys.stdout.flush()
         sys.stderr.flush()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # NumPy's idle threads: they hold nothing
+            warnings.simplefilter(
+                "ignore", DeprecationWarning
+            )  # NumPy's idle threads: they hold nothing
             self._process.start()
         theirs.close()
 
@@ -144,8 +157,16 @@ class Guard:
         said = f": {last}" if (last := self._last_line()) else ""
         if code is not None and code < 0:
             number = -code
-            name = signal.Signals(number).name if number in {s.value for s in signal.Signals} else f"signal {number}"
-            meaning = f" ({MEANINGS[signal.Signals(number)]})" if name in {s.name for s in MEANINGS} else ""
+            name = (
+                signal.Signals(number).name
+                if number in {s.value for s in signal.Signals}
+                else f"signal {number}"
+            )
+            meaning = (
+                f" ({MEANINGS[signal.Signals(number)]})"
+                if name in {s.name for s in MEANINGS}
+                else ""
+            )
             return f"the process that ran it ended by {name}{meaning}{said}"
         return f"the process that ran it ended with code {code}{said}"
 
@@ -158,7 +179,9 @@ class Guard:
         return one_line(lines[-1]) if lines else ""
 
 
-def _serve(make: Callable[[], Callable[[Any], Any]], pipe: Connection, log: int, parent: int) -> None:
+def _serve(
+    make: Callable[[], Callable[[Any], Any]], pipe: Connection, log: int, parent: int
+) -> None:
     """The worker: answer requests until None comes."""
     _end_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,4 +1,6 @@
-"""What a run asks, and how long it samples each case: one budget for all, so that new cases never lengthen a run."""
+"""What a run asks, and how long it samples each case: one budget for all, so that new cases never
+lengthen a run.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,13 @@ from probes.records.layer import LISTED
 from probes.records.tag import LAYER, Sweep
 
 SAMPLE_SECONDS = {"cpu": 0.010, "cuda": 0.004}
-"""A sample outlasts launch costs a hundredfold, and is short enough to fall between two preemptions."""
+"""A sample outlasts launch costs a hundredfold, and is short enough to fall between two
+preemptions.
+"""
 WARM_SECONDS = {"cpu": 0.0, "cuda": 0.010}
-"""A GPU lowers its clock within some milliseconds of a heavy load; a CPU's is probed beside every sample."""
+"""A GPU lowers its clock within some milliseconds of a heavy load; a CPU's is probed beside every
+sample.
+"""
 TOTAL_SECONDS = {"cpu": 24.0, "cuda": 6.0}
 """Sampling time of a whole run. A GPU is quiet within some samples, and has many more ceilings."""
 QUICK_SECONDS = 0.8
@@ -29,12 +35,18 @@ SETTLING = {"cpu": 0.08, "cuda": 0.0}
 TWIN = "numba"  # the backend that measures again what another measures: not in a quick run
 POINT_SECONDS = 0.002  # of one sample of a point of a sweep
 STEADY_SECONDS = 0.001
-"""Of one sample of a point that stays inside a core: short enough to fall whole into a moment without a neighbour."""
+"""Of one sample of a point that stays inside a core: short enough to fall whole into a moment
+without a neighbour.
+"""
 STEADY_FEWEST = 40
-"""Samples of a turn of such a point, at least: its fastest ones speak for it, so there must be a choice."""
+"""Samples of a turn of such a point, at least: its fastest ones speak for it, so there must be a
+choice.
+"""
 STEADY_BUDGET = 0.06  # seconds of such a point and turn where a neighbour comes and goes
 SHORTEST_SECONDS = {"cpu": 0.001}
-"""Of a sample beside other load, whose turns on a core last some milliseconds; elsewhere samples keep their length."""
+"""Of a sample beside other load, whose turns on a core last some milliseconds; elsewhere samples
+keep their length.
+"""
 TURN, QUICK_TURN = 3, 1  # times the budget of a case, for each other that is timed in turn with it
 
 
@@ -43,19 +55,25 @@ def rounds(kind: str, quick: bool) -> int:
     return QUICK_ROUNDS if quick else ROUNDS[kind]
 
 
-def chosen(asked: Iterable[tuple[str, Case]], full: bool, quick: bool) -> Iterator[tuple[str, Case]]:
-    """Those (probe, case) that a run measures: each once, full ones only when wanted, few points of a curve if quick.
+def chosen(
+    asked: Iterable[tuple[str, Case]], full: bool, quick: bool
+) -> Iterator[tuple[str, Case]]:
+    """Those (probe, case) that a run measures: each once, full ones only when wanted, few points of
+    a curve if quick.
 
-    A quick run takes every other point of a curve, and none between those that a plain run asks; nor does it ask twins
-    in Numba, whose compilation takes longer than their measurement. A layer of a network, or of a list, has no place on
-    a curve, and is never left out.
+    A quick run takes every other point of a curve, and none between those that a plain run asks;
+    nor does it ask twins in Numba, whose compilation takes longer than their measurement. A layer
+    of a network, or of a list, has no place on a curve, and is never left out.
     """
     asked = list(asked)
     plain = {_curve(case) for _, case in asked if not case.full}
     seen, points = set[str](), dict[tuple[Any, ...], int]()
     for probe, case in asked:
         curve = _curve(case)
-        key = json.dumps([case.kernel.name, case.dtype, case.backend, case.ceiling, dict(case.params)], sort_keys=True)
+        key = json.dumps(
+            [case.kernel.name, case.dtype, case.backend, case.ceiling, dict(case.params)],
+            sort_keys=True,
+        )
         if key in seen or (quick and case.backend == TWIN):
             continue
         if case.full and (not full or (quick and is_point(case) and curve in plain)):
@@ -78,11 +96,19 @@ def is_point(case: Case) -> bool:
 
 
 def rules(kind: str, cases: Iterable[Case], quick: bool) -> Callable[[Case], Rule]:
-    """The stopping rule of each case when these share the time of a run. A point of a sweep gets the least of it."""
+    """The stopping rule of each case when these share the time of a run. A point of a sweep gets
+    the least of it.
+    """
     whole = rule_for(kind, sum(not is_point(case) for case in cases), quick)
-    least = LEAST * rounds(kind, quick)  # a point has one turn, as long as all turns of another case
-    point = replace(whole, sample_seconds=POINT_SECONDS, budget_seconds=least, warm_seconds=0.0, fewest=FEWEST)
-    steady = replace(point, sample_seconds=STEADY_SECONDS, budget_seconds=STEADY_BUDGET, fewest=STEADY_FEWEST)
+    least = LEAST * rounds(
+        kind, quick
+    )  # a point has one turn, as long as all turns of another case
+    point = replace(
+        whole, sample_seconds=POINT_SECONDS, budget_seconds=least, warm_seconds=0.0, fewest=FEWEST
+    )
+    steady = replace(
+        point, sample_seconds=STEADY_SECONDS, budget_seconds=STEADY_BUDGET, fewest=STEADY_FEWEST
+    )
     layer = replace(point, warm_seconds=SETTLING[kind])
     turn = QUICK_TURN if quick else TURN
 

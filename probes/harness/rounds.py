@@ -1,7 +1,7 @@
 """Ask the hardware: give each case its turns, round after round. Rows come out.
 
-A wrong answer or a crash of a kernel becomes a failed row; what cannot run here becomes a skipped one. What cannot be
-true, or not be trusted, after its last round is asked again, for a while.
+A wrong answer or a crash of a kernel becomes a failed row; what cannot run here becomes a skipped
+one. What cannot be true, or not be trusted, after its last round is asked again, for a while.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from probes.harness.turn import Turn
 from probes.records.measurement import OK, SKIPPED, Measurement
 
 Judge = Callable[[Sequence[Measurement]], list[Measurement]]
-"""The same rows, in their order: what cannot be true is failed, what cannot be trusted is marked, each with why."""
+"""The same rows, in their order: what cannot be true is failed, what cannot be trusted is marked,
+each with why.
+"""
 Rules = Callable[[Case], Rule]
 
 
@@ -30,7 +32,8 @@ class Bench(Protocol):
         """One turn of a task. Raises nothing that is the case's fault."""
 
 
-LOOK_EVERY = 0.5  # seconds between two looks at who else has the processors: they are counted in hundredths
+# seconds between two looks at who else has the processors: they are counted in hundredths
+LOOK_EVERY = 0.5
 MORE_ROUNDS = 2  # of what cannot be trusted, after the last round of all
 MORE_TIME = 0.25  # of the time of all rounds before, that these may take
 
@@ -46,10 +49,11 @@ def run(
 ) -> Iterator[Task]:
     """Measure all tasks, round after round, so that each case sees the machine at several moments.
 
-    Points of sweeps and layers, which take longer to build than to measure, have one turn, in the first round. Yields
-    each task after its turn, its row up to date, for progress and for saving. No row is judged here for good, since one
-    reading of a clock may be wrong that others put right: ``judge`` says what is worth another round. now: seconds, of
-    any origin. company(): the share of the processors' time that others had since it was last asked.
+    Points of sweeps and layers, which take longer to build than to measure, have one turn, in the
+    first round. Yields each task after its turn, its row up to date, for progress and for saving.
+    No row is judged here for good, since one reading of a clock may be wrong that others put right:
+    ``judge`` says what is worth another round. now: seconds, of any origin. company(): the share of
+    the processors' time that others had since it was last asked.
     """
     others = _Company(company, now)
     begin = now()
@@ -101,7 +105,9 @@ class _Company:
 
 
 def doubtful(todo: Sequence[Task], judge: Judge) -> list[Task]:
-    """The tasks whose rows cannot be true, or not be trusted; those that roofs rest on come first."""
+    """The tasks whose rows cannot be true, or not be trusted; those that roofs rest on come
+    first.
+    """
     timed = [task for task in todo if task.row.status == OK]
     verdicts = judge([task.row for task in timed])
     pairs = zip(timed, verdicts, strict=True)
@@ -110,7 +116,9 @@ def doubtful(todo: Sequence[Task], judge: Judge) -> list[Task]:
 
 
 def turns(task: Task, rounds: int) -> int:
-    """How often a task has its turn. Steady points have as many as others: a neighbour may share a core for a while."""
+    """How often a task has its turn. Steady points have as many as others: a neighbour may share a
+    core for a while.
+    """
     once = is_point(task.case) and not task.case.steady
     return 1 if once or not task.open else rounds
 

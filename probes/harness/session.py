@@ -1,4 +1,6 @@
-"""All that a run measures, its rows on disk after each step: whatever ends it, what was measured before stays."""
+"""All that a run measures, its rows on disk after each step: whatever ends it, what was measured
+before stays.
+"""
 
 from __future__ import annotations
 
@@ -39,10 +41,11 @@ def measure_all(
     console: Console,
     watch: Watch,
 ) -> None:
-    """Every case of the run, then the fastest path for so long if asked. Without a clock, the run stays partial.
+    """Every case of the run, then the fastest path for so long if asked. Without a clock, the run
+    stays partial.
 
-    What else ran on the machine meanwhile, as ``watch`` tells it, is kept as ``run.load["during"]``. Raises OSError
-    where rows cannot be written.
+    What else ran on the machine meanwhile, as ``watch`` tells it, is kept as
+    ``run.load["during"]``. Raises OSError where rows cannot be written.
     """
     given = run.measurements
     run.measurements = [*given, *_rows(todo)]
@@ -53,7 +56,9 @@ def measure_all(
             company = watch.company if run.device.kind == "cpu" else _nobody
             _time_all(run, given, todo, bench, folder, judge, console, company)
             if sustained_seconds:
-                _sustain_fastest(run, _fastest(todo, judge), bench, sustained_seconds, folder, console)
+                _sustain_fastest(
+                    run, _fastest(todo, judge), bench, sustained_seconds, folder, console
+                )
         if started:
             run.measurements = judge(run.measurements)
             run.ended, run.status = now(), COMPLETE
@@ -65,7 +70,9 @@ def measure_all(
 
 
 def _started(bench: GuardedBench, run: Run, todo: Sequence[Task], folder: Path) -> bool:
-    """Whether the device works, with all kernels compiled; if not, the run says why it stays partial."""
+    """Whether the device works, with all kernels compiled; if not, the run says why it stays
+    partial.
+    """
     bench.take(run.device, todo)
     try:
         bench.prepare()
@@ -93,7 +100,10 @@ def _time_all(
 ) -> None:
     """Time the cases, their rows beside those given, saved after each step."""
     device, quick = run.device, run.settings["quick"]
-    visits, rule_of = run.settings["rounds"], rules(device.kind, (task.case for task in todo), quick)
+    visits, rule_of = (
+        run.settings["rounds"],
+        rules(device.kind, (task.case for task in todo), quick),
+    )
     with console.progress(sum(turns(task, visits) for task in todo)) as progress:
         for task in run_tasks(todo, bench, rule_of, visits, judge, company=company):
             interrupts.check()  # before what it may have spoilt is kept
@@ -108,9 +118,15 @@ def _rows(todo: Sequence[Task]) -> list[Measurement]:
 
 
 def _fastest(todo: Sequence[Task], judge: Judge) -> Task | None:
-    """The fastest path that can be trusted; if there is none, as on a busy machine, the fastest that can be true."""
+    """The fastest path that can be trusted; if there is none, as on a busy machine, the fastest
+    that can be true.
+    """
     verdicts = judge([task.row for task in todo])
-    possible = [(task, verdict) for task, verdict in zip(todo, verdicts, strict=True) if verdict.status == OK]
+    possible = [
+        (task, verdict)
+        for task, verdict in zip(todo, verdicts, strict=True)
+        if verdict.status == OK
+    ]
     trusted = [task for task, verdict in possible if verdict.trusted]
     return sustained.fastest(trusted) or sustained.fastest([task for task, _ in possible])
 
@@ -125,7 +141,9 @@ def _sustain_fastest(
     console.note(f"  {task.row.ceiling} for {seconds:g} s")
     try:
         moments = bench.sustain(task, seconds)
-    except Exception as error:  # a driver may raise anything; what was measured before is still drawn
+    except (
+        Exception
+    ) as error:  # a driver may raise anything; what was measured before is still drawn
         interrupts.check()
         console.note(f"  {task.row.ceiling} could not be sustained: {told(error)}")
         run.measurements.append(sustained.failed(task, told(error)))

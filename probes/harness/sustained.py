@@ -1,7 +1,8 @@
-"""Burst and sustained: what a ceiling becomes when it is asked for longer than the power budget's patience.
+"""Burst and sustained: what a ceiling becomes when it is asked for longer than the power budget's
+patience.
 
-The fastest dense path of a run goes on for as long as the user says; rate, clock, power and temperature are kept over
-time, where the device tells them.
+The fastest dense path of a run goes on for as long as the user says; rate, clock, power and
+temperature are kept over time, where the device tells them.
 """
 
 from __future__ import annotations
@@ -85,14 +86,31 @@ def measurement(task: Task, moments: Sequence[Moment]) -> Measurement:
     seconds = [(task.row.flops or 0.0) / m.rate for m in end]
     note = f"the last {len(end)} of {len(moments)} moments of {moments[-1].seconds:.0f} s"
     return replace(
-        task.row, ceiling=moments[0].tag, reason=note, seconds_median=median(seconds), seconds_best=min(seconds),
-        seconds_low=None, seconds_high=None, samples=len(end), dropped=0, clock_hz=median(clocks) if clocks else None,
-    )  # fmt: skip
+        task.row,
+        ceiling=moments[0].tag,
+        reason=note,
+        seconds_median=median(seconds),
+        seconds_best=min(seconds),
+        seconds_low=None,
+        seconds_high=None,
+        samples=len(end),
+        dropped=0,
+        clock_hz=median(clocks) if clocks else None,
+    )
 
 
 def failed(task: Task, reason: str) -> Measurement:
     """The row of a load that ended in an error."""
     return replace(
-        task.row, ceiling=tag(task.row), status=FAILED, reason=reason, seconds_median=None, seconds_best=None,
-        seconds_low=None, seconds_high=None, samples=0, dropped=0, clock_hz=None,
-    )  # fmt: skip
+        task.row,
+        ceiling=tag(task.row),
+        status=FAILED,
+        reason=reason,
+        seconds_median=None,
+        seconds_best=None,
+        seconds_low=None,
+        seconds_high=None,
+        samples=0,
+        dropped=0,
+        clock_hz=None,
+    )

@@ -1,4 +1,6 @@
-"""One case on its way through a run: what it asks, whether it has room, and the row its samples make."""
+"""One case on its way through a run: what it asks, whether it has room, and the row its samples
+make.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +23,11 @@ from probes.records.measurement import OK, SCHEMA_VERSION, SKIPPED, WIDEST, Meas
 
 NOT_YET = "not measured: the run ended before its turn"
 COMPANY = 0.2
-"""Share of the processors' time that others may have beside work that leaves a core: they share its caches and memory,
-where no thread sees them."""
+"""Share of the processors' time that others may have beside work that leaves a core: they share its
+caches and memory, where no thread sees them."""
 READ_TWICE = 2  # clean readings of the clock, each of them the same twice: fewer tell nothing
-CALM = 0.5  # share of a round's samples that must be clean: else other load made the round what it was
+# share of a round's samples that must be clean: else other load made the round what it was
+CALM = 0.5
 RESERVE = 64 << 20  # bytes that stay free whatever a case says it needs
 MEMORY_SHARE = 0.8  # of the free memory a case may take: the rest keeps the machine alive
 
@@ -61,7 +64,9 @@ class Task:
     @property
     def rows(self) -> list[Measurement]:
         """Its row, and those of the same work elsewhere."""
-        twins = [json.dumps({**each, **self.audit.facts}, sort_keys=True) for each in self.case.also]
+        twins = [
+            json.dumps({**each, **self.audit.facts}, sort_keys=True) for each in self.case.also
+        ]
         return [self.row, *(replace(self.row, params=params) for params in twins)]
 
     @property
@@ -70,10 +75,17 @@ class Task:
         return self.row.status == OK or self.row.reason == NOT_YET
 
 
-def tasks(probes: Iterable[Probe], device: Device, started: str, full: bool = True, quick: bool = False) -> list[Task]:
-    """What a run asks of these probes, as tasks; cases that cannot run here are skipped rows already."""
+def tasks(
+    probes: Iterable[Probe], device: Device, started: str, full: bool = True, quick: bool = False
+) -> list[Task]:
+    """What a run asks of these probes, as tasks; cases that cannot run here are skipped rows
+    already.
+    """
     asked = ((probe.name, case) for probe in probes for case in probe.cases(device))
-    return [Task(name, case, _first_row(name, case, device, started)) for name, case in chosen(asked, full, quick)]
+    return [
+        Task(name, case, _first_row(name, case, device, started))
+        for name, case in chosen(asked, full, quick)
+    ]
 
 
 def _first_row(probe: str, case: Case, device: Device, started: str) -> Measurement:
@@ -117,7 +129,9 @@ def _size(count: float) -> str:
 
 
 def no_room(task: Task, device: Device) -> str:
-    """Why the memory of the host is too small by now: what runs layers and the rows themselves take some, too."""
+    """Why the memory of the host is too small by now: what runs layers and the rows themselves take
+    some, too.
+    """
     free = limits.memory(Path("/"))[1] if device.kind == "cpu" else None
     return "" if free is None else _too_large(task.case, device, max(0, free - RESERVE))
 
@@ -133,10 +147,12 @@ class Sifted:
     disturbed: int
     """Those in which a thread lost its processor."""
     shared: int
-    """Clean ones that took more cycles than this work takes alone on its core, or whose clock was disturbed; 0 where
-    that cannot be told."""
+    """Clean ones that took more cycles than this work takes alone on its core, or whose clock was
+    disturbed; 0 where that cannot be told."""
     company: float = 0.0
-    """Share of the processors' time that others had, where that matters: the most of any round used."""
+    """Share of the processors' time that others had, where that matters: the most of any round
+    used.
+    """
 
     @property
     def undisturbed(self) -> int:
@@ -156,12 +172,17 @@ class Sifted:
         if self.undisturbed < min(FEWEST, self.taken):
             return f"only {self.undisturbed} of {self.taken} samples were undisturbed"
         if self.company > COMPANY:
-            return f"others had {self.company:.0%} of the processors meanwhile, and share its caches and memory"
+            return (
+                f"others had {self.company:.0%} of the processors meanwhile, and share its "
+                "caches and memory"
+            )
         return ""
 
 
 def _is_calm(part: Round, alone: bool) -> bool:
-    """True if most samples of a round are clean, agree as far as they are enough to tell, and others were quiet."""
+    """True if most samples of a round are clean, agree as far as they are enough to tell, and
+    others were quiet.
+    """
     clean = [s.seconds for s in part.samples if s.clean]
     agree = len(clean) < FEWEST or half_width(clean) <= WIDEST
     quiet = alone or part.company <= COMPANY
@@ -171,10 +192,10 @@ def _is_calm(part: Round, alone: bool) -> bool:
 def sift(rounds: Sequence[Round], steady: bool, alone: bool = False) -> Sifted:
     """Leave out what other load disturbed.
 
-    Where some rounds were calm the others are left out whole: what is clean in them was taken in a gap between two
-    interruptions. With none calm, the clean samples of all rounds are kept, or every sample if none is clean, and the
-    doubt says so. steady: the work always takes as many cycles. alone: it stays in registers, so that others disturb it
-    only where they interrupt it.
+    Where some rounds were calm the others are left out whole: what is clean in them was taken in a
+    gap between two interruptions. With none calm, the clean samples of all rounds are kept, or
+    every sample if none is clean, and the doubt says so. steady: the work always takes as many
+    cycles. alone: it stays in registers, so that others disturb it only where they interrupt it.
     """
     filled = [part for part in rounds if part.samples]
     calm = [part for part in filled if _is_calm(part, alone)]
@@ -190,23 +211,38 @@ def sift(rounds: Sequence[Round], steady: bool, alone: bool = False) -> Sifted:
 
 
 def row_of(task: Task) -> Measurement:
-    """The row of a task from all its rounds; not trusted if other load made its samples what they are.
+    """The row of a task from all its rounds; not trusted if other load made its samples what they
+    are.
 
-    The interval of such a row is empty: it would tell how much the samples agree, not how far all of them are off. Its
-    clock is unknown, too.
+    The interval of such a row is empty: it would tell how much the samples agree, not how far all
+    of them are off. Its clock is unknown, too.
     """
     in_registers = bool(task.row.flops) and not task.row.bytes
     found = sift(task.rounds, task.case.steady, alone=in_registers)
     taken = sum(len(part.samples) for part in task.rounds)
     seconds = [s.seconds for s in found.samples]
     row = replace(
-        task.row, status=OK, seconds_median=median(seconds), seconds_best=min(seconds), seconds_low=None,
-        seconds_high=None, samples=len(seconds), dropped=taken - len(seconds), instruction=task.audit.instruction,
-        clock_hz=None, params=_params(task), reason=task.audit.note, trusted=True, doubt="",
-    )  # fmt: skip
+        task.row,
+        status=OK,
+        seconds_median=median(seconds),
+        seconds_best=min(seconds),
+        seconds_low=None,
+        seconds_high=None,
+        samples=len(seconds),
+        dropped=taken - len(seconds),
+        instruction=task.audit.instruction,
+        clock_hz=None,
+        params=_params(task),
+        reason=task.audit.note,
+        trusted=True,
+        doubt="",
+    )
     if doubt := found.doubt or task.beside_doubt:
         return replace(row, trusted=False, doubt=doubt)
-    low, high = rounds_interval([[s.seconds for s in part] for part in found.rounds]) or (None, None)
+    low, high = rounds_interval([[s.seconds for s in part] for part in found.rounds]) or (
+        None,
+        None,
+    )
     clocks = [s.clock_hz for s in found.samples if s.clock_hz]
     clock = median(clocks) if len(clocks) >= min(READ_TWICE, taken) else None
     return replace(row, seconds_low=low, seconds_high=high, clock_hz=clock)

@@ -1,7 +1,8 @@
-"""One turn of one case: build it, check its numbers and its machine code, then time it. Samples come out.
+"""One turn of one case: build it, check its numbers and its machine code, then time it. Samples
+come out.
 
-Nothing is timed before its numbers were checked. Whatever goes wrong is an answer, too, so that a turn can be had in
-another process.
+Nothing is timed before its numbers were checked. Whatever goes wrong is an answer, too, so that a
+turn can be had in another process.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from probes.harness.guard import Broken
 from probes.harness.task import Round, Task, no_room
 from probes.records.measurement import FAILED, OK, SKIPPED
 
-THREADS_EACH = 8  # of a processor, that prepare kernels: most wait for the disassembler, which reads for many at once
+# of a processor, that prepare kernels: most wait for the disassembler, which reads for many at once
+THREADS_EACH = 8
 
 
 @dataclass(frozen=True)
@@ -48,25 +50,32 @@ class Turn:
         """Add this turn to what the task knows."""
         task.audit, task.repeat = self.audit, self.repeat
         task.beside, task.beside_doubt = self.beside, self.beside_doubt
-        # What is held against others beside it is held against their moments, not against those of another turn.
+        # What is held against others beside it is held against their moments, not against those of
+        # another turn.
         earlier = [] if task.case.beside else task.rounds
         task.rounds = [*earlier, Round(self.samples)]
 
 
 def take_turn(task: Task, device: Device, clock: Clock, rule: Rule) -> Turn:
-    """Build, check and time the task's case once. Any error of the case is the turn's reason, never raised."""
+    """Build, check and time the task's case once. Any error of the case is the turn's reason, never
+    raised.
+    """
     if reason := no_room(task, device):
         return Turn(SKIPPED, reason)
     try:
         return _timed(task, device, clock, rule)
     except Unavailable as reason:
         return Turn(SKIPPED, str(reason))
-    except Exception as error:  # a driver or compiler may raise anything; the other cases must still run
+    except (
+        Exception
+    ) as error:  # a driver or compiler may raise anything; the other cases must still run
         return Turn(FAILED, told(error), broken=device.kind == "cuda" and not _answers(clock))
 
 
 def _answers(clock: Clock) -> bool:
-    """Whether a GPU still does what it is asked: an illegal access, say, ends its context for good."""
+    """Whether a GPU still does what it is asked: an illegal access, say, ends its context for
+    good.
+    """
     try:
         clock.queue.synchronize()
     except Exception:
@@ -95,12 +104,16 @@ def _timed(task: Task, device: Device, clock: Clock, rule: Rule) -> Turn:
             audit = audited(launch, case, verdict)
             repeat = calibrate(launch, clock, rule)
         with beside(case, device, clock, rule, _built) as others:
-            samples = measure(launch, clock, rule, repeat, between=others.sample, steady=case.steady)
+            samples = measure(
+                launch, clock, rule, repeat, between=others.sample, steady=case.steady
+            )
             return Turn(OK, "", samples, audit, repeat, others.facts(), others.doubt)
 
 
 @contextmanager
-def _built(case: Case, device: Device, clock: Clock, changed: Mapping[str, Any] | None = None) -> Iterator[Launch]:
+def _built(
+    case: Case, device: Device, clock: Clock, changed: Mapping[str, Any] | None = None
+) -> Iterator[Launch]:
     """The case's launch with some params changed; its buffers are given back whatever happens."""
     params = {**case.params, **(changed or {})}
     launch = case.kernel.backends[case.backend](device, case.dtype, params, clock.queue)
@@ -111,10 +124,12 @@ def _built(case: Case, device: Device, clock: Clock, changed: Mapping[str, Any] 
 
 
 def prepare(todo: Iterable[Task], device: Device) -> None:
-    """Compile what will run, on all processors at once. What fails here fails again, with its reason, in its turn.
+    """Compile what will run, on all processors at once. What fails here fails again, with its
+    reason, in its turn.
 
-    The first goes alone: what all share, such as the compilers of this machine, is found once, not by every thread.
-    Then the last ones: kernels of tensor cores take longest, and nothing else would be left to do beside them.
+    The first goes alone: what all share, such as the compilers of this machine, is found once, not
+    by every thread. Then the last ones: kernels of tensor cores take longest, and nothing else
+    would be left to do beside them.
     """
 
     asked = (task.case for task in todo if task.open and task.case.backend == "raw")

@@ -1,8 +1,9 @@
-"""Do the hardware's own counters agree with the work we declare? ``python -m probes.harness.verify --device 0``.
+"""Do the hardware's own counters agree with the work we declare? ``python -m probes.harness.verify
+--device 0``.
 
-Every kernel of ours runs once under Nsight Compute; instructions and bytes that the hardware counted are held against
-those declared, row by row, and a working set that fits the L2 must hit it. Where the profiler, or the right to use its
-counters, is missing, it says what.
+Every kernel of ours runs once under Nsight Compute; instructions and bytes that the hardware
+counted are held against those declared, row by row, and a working set that fits the L2 must hit it.
+Where the profiler, or the right to use its counters, is missing, it says what.
 """
 
 from __future__ import annotations
@@ -26,7 +27,11 @@ from probes.harness.devices.choose import choose as choose_device
 from probes.records.measurement import RidgelineError
 from probes.records.tag import BANDWIDTH, COMPUTE, MAIN_MEMORY, Tag
 
-OPCODES, READ, WRITTEN = "sass__inst_executed_per_opcode", "dram__bytes_read.sum", "dram__bytes_write.sum"
+OPCODES, READ, WRITTEN = (
+    "sass__inst_executed_per_opcode",
+    "dram__bytes_read.sum",
+    "dram__bytes_write.sum",
+)
 HITS = "lts__t_sector_hit_rate.pct"
 KERNELS = "chains|stream|sweep"  # names of our kernels in CUDA C++ whose counts say something
 DRAM = Tag(BANDWIDTH, MAIN_MEMORY)
@@ -34,13 +39,16 @@ WORKING_SET = "sweep/bandwidth/working-set/read"
 TRIPS = 64  # of a compute kernel: enough that what surrounds its loop stays below the tolerance
 TOLERANCE = 0.01
 HELD = 0.5  # of the L2: a working set up to this share of it must hit
-HIT_SHARE = 0.9  # the counters of a hit rate come from several passes over the kernel, and differ by some percent
+# the counters of a hit rate come from several passes over the kernel, and differ by some percent
+HIT_SHARE = 0.9
 PLACES = ("/usr/local/cuda/bin/ncu", "/opt/nvidia/nsight-compute/*/ncu")
 
 
 @dataclass(frozen=True)
 class Counted:
-    """What the profiler counted of one launch: instructions by opcode, bytes of DRAM, share of L2 reads that hit."""
+    """What the profiler counted of one launch: instructions by opcode, bytes of DRAM, share of L2
+    reads that hit.
+    """
 
     opcodes: dict[str, float]
     bytes: float
@@ -49,10 +57,14 @@ class Counted:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Verify; 0: all rows agree, 1: some do not, 2: it cannot be done here, in one line."""
-    p = argparse.ArgumentParser(prog="python -m probes.harness.verify", description=(__doc__ or "").split("\n")[0])
+    p = argparse.ArgumentParser(
+        prog="python -m probes.harness.verify", description=(__doc__ or "").split("\n")[0]
+    )
     p.add_argument("--device", default="0", help="CUDA device (default: 0)")
     p.add_argument("--only", nargs="+", metavar="PROBE", help="only the kernels of these probes")
-    p.add_argument("--launch", action="store_true", help=argparse.SUPPRESS)  # what runs under the profiler
+    p.add_argument(
+        "--launch", action="store_true", help=argparse.SUPPRESS
+    )  # what runs under the profiler
     args = p.parse_args(argv)
     try:
         device, _ = choose_device(args.device)
@@ -79,7 +91,9 @@ def verifiable(device: Device, only: Sequence[str] | None) -> Iterator[Case]:
 
 
 def counts(case: Case, device: Device) -> str:
-    """What the counters can say of a case: its ``operations``, its DRAM ``bytes``, its L2 ``hits``, or nothing."""
+    """What the counters can say of a case: its ``operations``, its DRAM ``bytes``, its L2 ``hits``,
+    or nothing.
+    """
     if isinstance(case.tag, Tag) and case.tag.quantity == COMPUTE:
         return "operations"
     if isinstance(case.tag, Tag) and case.tag.whole == DRAM and case.kernel.name in ARRAYS:
@@ -107,16 +121,44 @@ def launch_all(cases: Sequence[Case], device: Device) -> int:
 
 def profile(device: str, only: Sequence[str] | None) -> list[Counted]:
     """Run this module's launches under the profiler; one entry a launch, in order."""
-    tool = next(filter(None, [shutil.which("ncu"), *(path for place in PLACES for path in glob(place))]), None)
+    tool = next(
+        filter(None, [shutil.which("ncu"), *(path for place in PLACES for path in glob(place))]),
+        None,
+    )
     if tool is None:
-        raise RidgelineError("Nsight Compute (ncu) is not installed: it comes with the CUDA toolkit")
+        raise RidgelineError(
+            "Nsight Compute (ncu) is not installed: it comes with the CUDA toolkit"
+        )
     inner = [sys.executable, "-m", "probes.harness.verify", "--launch", "--device", device]
-    wanted = ["--metrics", f"{OPCODES},{READ},{WRITTEN},{HITS}", "--print-metric-instances", "details"]
-    filters = ["--kernel-name-base", "function", "--kernel-name", f"regex:^({KERNELS})$", "--clock-control", "none"]
-    command = [tool, "--csv", "--print-units", "base", *wanted, *filters, *inner, *(["--only", *only] if only else [])]
+    wanted = [
+        "--metrics",
+        f"{OPCODES},{READ},{WRITTEN},{HITS}",
+        "--print-metric-instances",
+        "details",
+    ]
+    filters = [
+        "--kernel-name-base",
+        "function",
+        "--kernel-name",
+        f"regex:^({KERNELS})$",
+        "--clock-control",
+        "none",
+    ]
+    command = [
+        tool,
+        "--csv",
+        "--print-units",
+        "base",
+        *wanted,
+        *filters,
+        *inner,
+        *(["--only", *only] if only else []),
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     if "ERR_NVGPUCTRPERM" in done.stdout + done.stderr:
-        raise RidgelineError("no right to use the GPU's counters: run as root, or see NVIDIA's ERR_NVGPUCTRPERM page")
+        raise RidgelineError(
+            "no right to use the GPU's counters: run as root, or see NVIDIA's ERR_NVGPUCTRPERM page"
+        )
     if done.returncode:
         last = (done.stdout + done.stderr).strip().splitlines()[-1:]
         raise RidgelineError(f"ncu ended with code {done.returncode}: {' '.join(last)[:200]}")
@@ -147,7 +189,10 @@ def _number(text: str) -> float:
 
 def _instances(text: str) -> dict[str, float]:
     """``123 (FFMA: 100; MOV: 23)`` by opcode."""
-    return {name: _number(value) for name, value in re.findall(r"([A-Z][A-Z0-9_.]*)\s*[:=]\s*([\d,.]+)", text)}
+    return {
+        name: _number(value)
+        for name, value in re.findall(r"([A-Z][A-Z0-9_.]*)\s*[:=]\s*([\d,.]+)", text)
+    }
 
 
 def report(cases: Sequence[Case], device: Device, counted: Sequence[Counted]) -> int:
@@ -167,10 +212,12 @@ DIFFERS, UNCOUNTED = "more than", "not compared"
 
 
 def compare(case: Case, device: Device, found: Counted) -> str:
-    """Declared and counted work of a row, and the verdict: operations of a compute case, bytes of DRAM of a stream, and
-    of a working set inside the L2 the share of its reads that must hit, all but the first pass.
+    """Declared and counted work of a row, and the verdict: operations of a compute case, bytes of
+    DRAM of a stream, and of a working set inside the L2 the share of its reads that must hit, all
+    but the first pass.
 
-    What the L2 still holds at the end of a stream is written later, so its size may be missing from the bytes.
+    What the L2 still holds at the end of a stream is written later, so its size may be missing from
+    the bytes.
     """
     work, counted = case.kernel.work(case.dtype, **case.params), counts(case, device)
     if counted == "hits":
@@ -181,7 +228,10 @@ def compare(case: Case, device: Device, found: Counted) -> str:
         audit = audited(case, device, work)
         if not audit.operations:
             return f"{UNCOUNTED}: {audit.note}"
-        declared, seen = work.flops * trips(case, device), audit.operations * _instructions(audit, found)
+        declared, seen = (
+            work.flops * trips(case, device),
+            audit.operations * _instructions(audit, found),
+        )
     else:
         allowed += (device.last_cache_bytes or 0) / work.bytes
     verdict = f"  {DIFFERS} {allowed:.1%}" if abs(seen / declared - 1) > allowed else ""
@@ -198,7 +248,9 @@ def audited(case: Case, device: Device, work: Work) -> Audit:
     """What the disassembler said of this case's kernel; its cubin is in the cache."""
     from probes.harness.clocks.sampling import CudaClock
 
-    launch = case.kernel.backends[case.backend](device, case.dtype, case.params, CudaClock(device).queue)
+    launch = case.kernel.backends[case.backend](
+        device, case.dtype, case.params, CudaClock(device).queue
+    )
     try:
         launch.run(1)
         return launch.audit(work)

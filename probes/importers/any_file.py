@@ -20,7 +20,9 @@ from probes.records.measurement import Measurement, RidgelineError
 from probes.records.stored import cells_problem, row_problem
 
 
-def read_all(paths: Sequence[Path], device: str, started: str, network: str, nodes: Nodes) -> list[Measurement]:
+def read_all(
+    paths: Sequence[Path], device: str, started: str, network: str, nodes: Nodes
+) -> list[Measurement]:
     """The layers in these files, TensorRT's layer information beside the profile it belongs to.
 
     Raises RidgelineError that names the file, the place in it and what is wrong.
@@ -32,7 +34,9 @@ def read_all(paths: Sequence[Path], device: str, started: str, network: str, nod
     for source, kind in kinds.items():
         if kind != LAYERS:
             info = infos.get(source.path)
-            rows += _checked(source, partial(_read, source, kind, info, device, started, network, nodes))
+            rows += _checked(
+                source, partial(_read, source, kind, info, device, started, network, nodes)
+            )
     return rows
 
 
@@ -50,15 +54,28 @@ def _infos(kinds: Mapping[Source, str]) -> dict[Path, Source]:
     by_path = {source.path: source for source, kind in kinds.items() if kind == LAYERS}
     profiles = [source for source, kind in kinds.items() if kind == PROFILE]
     if by_path and not profiles:
-        raise RidgelineError(f"{next(iter(by_path))} says what layers are, not how long they take: add the profile")
-    timed = [pairs.Named(each.path, frozenset(name for name, *_ in read_profile(each))) for each in profiles]
-    described = [pairs.Named(each.path, frozenset(layer["Name"] for layer in read_layers(each)))
-                 for each in by_path.values()]  # fmt: skip
+        raise RidgelineError(
+            f"{next(iter(by_path))} says what layers are, not how long they take: add the profile"
+        )
+    timed = [
+        pairs.Named(each.path, frozenset(name for name, *_ in read_profile(each)))
+        for each in profiles
+    ]
+    described = [
+        pairs.Named(each.path, frozenset(layer["Name"] for layer in read_layers(each)))
+        for each in by_path.values()
+    ]
     return {profile: by_path[info] for profile, info in pairs.paired(timed, described).items()}
 
 
 def _read(
-    source: Source, kind: str, info: Source | None, device: str, started: str, network: str, nodes: Nodes
+    source: Source,
+    kind: str,
+    info: Source | None,
+    device: str,
+    started: str,
+    network: str,
+    nodes: Nodes,
 ) -> list[Measurement]:
     if kind == PROFILE:
         return trtexec.read(source, device, started, layers=info, nodes=nodes, network=network)
@@ -76,7 +93,9 @@ def _checked(source: Source, read: Callable[[], list[Measurement]]) -> list[Meas
     except RecursionError:
         raise RidgelineError(f"{source.path} is nested too deep") from None
     except OverflowError:
-        raise RidgelineError(f"{source.path} holds sizes whose product no machine could count") from None
+        raise RidgelineError(
+            f"{source.path} holds sizes whose product no machine could count"
+        ) from None
     for row in rows:
         if why := cells_problem(row) or row_problem(row):
             raise malformed(source.path, f"layer {shortened(repr(row.layer))}", why)

@@ -1,4 +1,6 @@
-"""The family of a layer, by which pictures group it: from an operation of ONNX, or from the name of a kernel."""
+"""The family of a layer, by which pictures group it: from an operation of ONNX, or from the name of
+a kernel.
+"""
 
 from __future__ import annotations
 
@@ -14,28 +16,45 @@ FAMILIES = {
     "normalisation": r"\b(layer|batch|group|instance|rms) ?norm|normali[sz]",
     "pooling": r"pool",
     "image": r"resize|upsampl|bilinear|interpolat",
-    "matmul": r"mat ?mul|gem[mv]|matrix multiply|fully ?connected|\b(fc|linear)\b|cutlass|nvjet|wgmma|xmma"
+    "matmul": r"mat ?mul|gem[mv]|matrix multiply|fully ?connected|\b(fc|linear)\b|cutlass"
+    r"|nvjet|wgmma|xmma"
     r"|split kreduce",
     "activation": r"re ?lu|sigmoid|tanh|ge ?lu|\berf\b|\bclip|swish|silu|activation",
     "elementwise": r"\b(add|mul|sub|div)\b|element ?wise|point ?wise|\bpwn\b",
-    "movement": r"reshape|transpos|permut|concat|\bsplit|slice|reformat|shuffle|copy|gather|flatten|squeeze|reorder"
+    "movement": r"reshape|transpos|permut|concat|\bsplit|slice|reformat|shuffle|copy|gather"
+    r"|flatten|squeeze|reorder"
     r"|\bcast|no ?op|\bpad|(nchw|nhwc) to",
 }
 """What tells the family of a name, in words of lower-case letters: the first that fits."""
 HEAVIEST = (
-    "convolution", "attention", "matmul", "softmax", "normalisation", "pooling", "image", "activation", "elementwise",
-    "quantize", "movement",
-)  # fmt: skip
+    "convolution",
+    "attention",
+    "matmul",
+    "softmax",
+    "normalisation",
+    "pooling",
+    "image",
+    "activation",
+    "elementwise",
+    "quantize",
+    "movement",
+)
 """Of what is fused into one layer, the first of these gives it its family."""
 FUSED = re.compile(r" \+ | \|\| |\.\.\.")
 CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def family_of(name: str) -> str:
-    """``convolution`` of ``FusedConv`` and of ``sm80_xmma_fprop_implicit_gemm``; empty if no word fits."""
+    """``convolution`` of ``FusedConv`` and of ``sm80_xmma_fprop_implicit_gemm``; empty if no word
+    fits.
+    """
     if name in OPERATIONS:
         return OPERATIONS[name].family
-    found = [family for part in FUSED.split(name) if (family := _of_words(part.split("/")[-1]) or _of_words(part))]
+    found = [
+        family
+        for part in FUSED.split(name)
+        if (family := _of_words(part.split("/")[-1]) or _of_words(part))
+    ]
     return min(found, key=HEAVIEST.index, default="")
 
 

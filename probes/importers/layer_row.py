@@ -1,8 +1,9 @@
-"""One shape for a layer, whoever timed it: all importers build their rows here, and complain in one way.
+"""One shape for a layer, whoever timed it: all importers build their rows here, and complain in one
+way.
 
-A row of a layer is a Measurement whose ceiling is ``layer/<family>``, kernel the operation, backend the provider or
-tool that ran it; flops and compulsory bytes (inputs, weights and outputs once) stand beside the seconds of one run.
-What else is known is JSON in ``params``.
+A row of a layer is a Measurement whose ceiling is ``layer/<family>``, kernel the operation, backend
+the provider or tool that ran it; flops and compulsory bytes (inputs, weights and outputs once)
+stand beside the seconds of one run. What else is known is JSON in ``params``.
 """
 
 from __future__ import annotations
@@ -22,19 +23,39 @@ from probes.records.given import storable
 from probes.records.measurement import OK, SCHEMA_VERSION, SKIPPED, Measurement, RidgelineError
 
 DTYPES = {
-    "double": "fp64", "float64": "fp64", "float": "fp32", "float32": "fp32", "half": "fp16", "float16": "fp16",
-    "bfloat16": "bf16", "bf16": "bf16", "uint8": "int8", "uint32": "int32", "uint64": "int64",
-    "float8e4m3fn": "fp8", "float8e5m2": "fp8",
-}  # fmt: skip
+    "double": "fp64",
+    "float64": "fp64",
+    "float": "fp32",
+    "float32": "fp32",
+    "half": "fp16",
+    "float16": "fp16",
+    "bfloat16": "bf16",
+    "bf16": "bf16",
+    "uint8": "int8",
+    "uint32": "int32",
+    "uint64": "int64",
+    "float8e4m3fn": "fp8",
+    "float8e5m2": "fp8",
+}
 """Names that tools give to element types, and ours."""
-BYTES = {**ITEMSIZE, "int64": 8, "int16": 2, "uint16": 2, "bool": 1, "int4": 0.5, "uint4": 0.5, "fp4": 0.5}
+BYTES = {
+    **ITEMSIZE,
+    "int64": 8,
+    "int16": 2,
+    "uint16": 2,
+    "bool": 1,
+    "int4": 0.5,
+    "uint4": 0.5,
+    "fp4": 0.5,
+}
 ARGUMENTS = frozenset(("int64", "int32", "bool", "string"))
 """Types of shapes, indices and conditions: what is worked out in them is no work of a network."""
 ASSUMED, UNTYPED = "fp32", "type not given"
 
 
 class NodeWork(Protocol):
-    """The work of one ONNX node: operations and compulsory bytes, each None if unknown; integer_bytes: in INT8.
+    """The work of one ONNX node: operations and compulsory bytes, each None if unknown;
+    integer_bytes: in INT8.
 
     reads: bytes of each input that is no weight, by name.
     """
@@ -54,24 +75,45 @@ class NodeWork(Protocol):
 
 
 Nodes = Mapping[str, NodeWork]
-"""Work by the node's name, in the order of the graph. A tool calls a node without a name by its first ``output``."""
+"""Work by the node's name, in the order of the graph. A tool calls a node without a name by its
+first ``output``.
+"""
 
 
 def layer_row(
-    layer: str, op: str, dtype: str, seconds: Sequence[float], flops: float | None, moved: float | None, *,
-    device: str, started: str, tool: str, family: str = "", reason: str = "", untyped: str = UNTYPED, **params: Any,
-) -> Measurement:  # fmt: skip
+    layer: str,
+    op: str,
+    dtype: str,
+    seconds: Sequence[float],
+    flops: float | None,
+    moved: float | None,
+    *,
+    device: str,
+    started: str,
+    tool: str,
+    family: str = "",
+    reason: str = "",
+    untyped: str = UNTYPED,
+    **params: Any,
+) -> Measurement:
     """The row of one layer. seconds: one per run; a layer without any time is a skipped row.
 
-    A clock of whole µs reads 0 in most runs of a short layer: its mean then stands for the median of 0.
-    dtype: empty where the tool does not tell it; ``untyped`` then says so, unless the layer computes nothing.
-    moved: compulsory bytes. params: network, provider, working_set, textbook_bytes, warm, launches and all else.
+    A clock of whole µs reads 0 in most runs of a short layer: its mean then stands for the median
+    of 0. dtype: empty where the tool does not tell it; ``untyped`` then says so, unless the layer
+    computes nothing. moved: compulsory bytes. params: network, provider, working_set,
+    textbook_bytes, warm, launches and all else.
     """
     layer, op, network = storable(layer), storable(op), storable(str(params.get("network", "")))
     if not dtype and flops != 0:
         reason = "; ".join(filter(None, (reason, f"{untyped}: {ASSUMED} assumed")))
     family = family or family_of(op) or family_of(layer) or "other"
-    known = {"provider": tool, "working_set": moved, "textbook_bytes": None, "warm": True, "launches": 1}
+    known = {
+        "provider": tool,
+        "working_set": moved,
+        "textbook_bytes": None,
+        "warm": True,
+        "launches": 1,
+    }
     facts = {"layer": layer, "op": op, "family": family, **known, **params, "network": network}
     good = list(seconds) if any(seconds) else []
     low, high = median_interval(good) or (None, None)
@@ -100,7 +142,9 @@ def layer_row(
 
 
 def dtype_of(text: str) -> str:
-    """Our name of an element type in a tool's words (``Row major linear FP16 format`` is fp16); empty if none."""
+    """Our name of an element type in a tool's words (``Row major linear FP16 format`` is fp16);
+    empty if none.
+    """
     for word in re.findall(r"[a-z]+\d*\w*", text.lower()):
         for name in (word, word.removeprefix("k")):  # kHALF, as C++ names it
             if name in BYTES or name in DTYPES:
@@ -109,7 +153,9 @@ def dtype_of(text: str) -> str:
 
 
 def precision_of(dtypes: Iterable[str]) -> str:
-    """The precision of a network whose layers compute in these types, joined: ``fp16+int8``; fp32 if none is known."""
+    """The precision of a network whose layers compute in these types, joined: ``fp16+int8``; fp32
+    if none is known.
+    """
     found = sorted(set(filter(None, dtypes)))
     return "+".join([dtype for dtype in found if dtype not in ARGUMENTS] or found) or "fp32"
 

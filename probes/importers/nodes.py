@@ -1,4 +1,6 @@
-"""The work of a model's nodes in the shape the importers take: by name, in the order of the graph."""
+"""The work of a model's nodes in the shape the importers take: by name, in the order of the
+graph.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,11 @@ from kernels.onnx.work import work_of
 
 @dataclass(frozen=True)
 class OnnxWork:
-    """One node: operations and compulsory bytes (None: unknown), its type, and the name of its first output.
+    """One node: operations and compulsory bytes (None: unknown), its type, and the name of its
+    first output.
 
-    integer_bytes: in INT8, as a runtime runs it between Q/DQ nodes. reads: bytes of each input that is no weight.
+    integer_bytes: in INT8, as a runtime runs it between Q/DQ nodes. reads: bytes of each input that
+    is no weight.
     """
 
     flops: float | None

@@ -1,9 +1,10 @@
 """Layers anybody timed, as a CSV: ``name, flops, bytes, seconds[, dtype]``.
 
-Other columns are kept: ``op, family, provider, network, working_set, textbook_bytes, warm, launches`` have the meaning
-they have in every layer's row, any further one is a remark in ``params``. An empty cell is unknown. A file is one run
-of one network, whatever types its layers compute in; the columns ``network`` and ``precision`` tell several apart.
-Where a spreadsheet writes decimal commas, cells are parted by semicolons or tabs.
+Other columns are kept: ``op, family, provider, network, working_set, textbook_bytes, warm,
+launches`` have the meaning they have in every layer's row, any further one is a remark in
+``params``. An empty cell is unknown. A file is one run of one network, whatever types its layers
+compute in; the columns ``network`` and ``precision`` tell several apart. Where a spreadsheet writes
+decimal commas, cells are parted by semicolons or tabs.
 """
 
 from __future__ import annotations
@@ -33,18 +34,26 @@ UNTYPED = "dtype not given"
 
 
 def read(file: Path | Source, device: str, started: str, network: str = "") -> list[Measurement]:
-    """A row for every line. network: the file's name if not given. Raises RidgelineError with line and column."""
+    """A row for every line. network: the file's name if not given. Raises RidgelineError with line
+    and column.
+    """
     source = source_of(file)
     path, text = source.path, source.text
     delimiter = max(DELIMITERS, key=text.partition("\n")[0].count)
-    table = csv.DictReader(io.StringIO(text), skipinitialspace=True, delimiter=delimiter, strict=True)
+    table = csv.DictReader(
+        io.StringIO(text), skipinitialspace=True, delimiter=delimiter, strict=True
+    )
     rows: list[Measurement] = []
     given: list[str] = []
     begun = 0
     try:
         names = [str(name).strip().lower() for name in table.fieldnames or []]
         if missing := [name for name in NEEDED if name not in names]:
-            raise malformed(path, "line 1", f"no column {', '.join(missing)} (needed: {', '.join(NEEDED)}[, dtype])")
+            raise malformed(
+                path,
+                "line 1",
+                f"no column {', '.join(missing)} (needed: {', '.join(NEEDED)}[, dtype])",
+            )
         if twice := [name for name in names if name and names.count(name) > 1]:
             raise malformed(path, "line 1", f"two columns are called {twice[0]}")
         table.fieldnames = names
@@ -70,7 +79,8 @@ def _place(error: csv.Error, begun: int, line: int) -> tuple[str, str]:
 
 
 def _with_precision(rows: Sequence[Measurement], given: Sequence[str]) -> list[Measurement]:
-    """The same, each with the precision of its network where none is given: the types of its layers, joined.
+    """The same, each with the precision of its network where none is given: the types of its
+    layers, joined.
 
     given: the type of each row, empty where its cell is.
     """
@@ -81,16 +91,23 @@ def _with_precision(rows: Sequence[Measurement], given: Sequence[str]) -> list[M
     precisions = {network: precision_of(found) for network, found in dtypes.items()}
     for known in facts:
         known.setdefault("precision", precisions[known["network"]])
-    return [replace(row, params=json.dumps(known, ensure_ascii=False)) for row, known in zip(rows, facts, strict=True)]
+    return [
+        replace(row, params=json.dumps(known, ensure_ascii=False))
+        for row, known in zip(rows, facts, strict=True)
+    ]
 
 
 def _with_points(cells: Mapping[Any, Any]) -> dict[Any, Any]:
     """The same with decimal commas as points."""
     numbers = {name for name in (*NEEDED[1:], *COUNTED) if cells.get(name)}
-    return {name: cell.replace(",", ".") if name in numbers else cell for name, cell in cells.items()}
+    return {
+        name: cell.replace(",", ".") if name in numbers else cell for name, cell in cells.items()
+    }
 
 
-def _row(path: Path, line: int, cells: Mapping[Any, Any], device: str, started: str, network: str) -> Measurement:
+def _row(
+    path: Path, line: int, cells: Mapping[Any, Any], device: str, started: str, network: str
+) -> Measurement:
     if None in cells or None in cells.values():
         raise malformed(path, f"line {line}", f"{'too many' if None in cells else 'too few'} cells")
     text = {key: value.strip() for key, value in cells.items()}
@@ -103,13 +120,23 @@ def _row(path: Path, line: int, cells: Mapping[Any, Any], device: str, started: 
         raise malformed(path, f"line {line}", f"dtype is {given!r}, not one of {', '.join(BYTES)}")
     number = {name: _number(path, line, name, text[name]) for name in NEEDED[1:]}
     if not number["seconds"]:
-        raise malformed(path, f"line {line}", f"seconds is {text['seconds']!r}, not a time above zero")
+        raise malformed(
+            path, f"line {line}", f"seconds is {text['seconds']!r}, not a time above zero"
+        )
     return layer_row(
-        text["name"], text.get("op") or text["name"], dtype, [number["seconds"]], number["flops"], number["bytes"],
-        device=device, started=started, tool="csv", family=text.get("family", ""),
+        text["name"],
+        text.get("op") or text["name"],
+        dtype,
+        [number["seconds"]],
+        number["flops"],
+        number["bytes"],
+        device=device,
+        started=started,
+        tool="csv",
+        family=text.get("family", ""),
         untyped=UNTYPED,
         **{"network": network, **_more(path, line, text)},
-    )  # fmt: skip
+    )
 
 
 def _more(path: Path, line: int, text: Mapping[str, str]) -> dict[str, Any]:
@@ -119,7 +146,9 @@ def _more(path: Path, line: int, text: Mapping[str, str]) -> dict[str, Any]:
         **dict.fromkeys(COUNTED, lambda n, cell: _number(path, line, n, cell)),
     }
     cells = {name: cell for name, cell in text.items() if name not in (*OWN, *GIVEN) and cell}
-    return {name: kinds[name](name, cell) if name in kinds else cell for name, cell in cells.items()}
+    return {
+        name: kinds[name](name, cell) if name in kinds else cell for name, cell in cells.items()
+    }
 
 
 def _number(path: Path, line: int, name: str, text: str) -> float | None:

@@ -1,4 +1,6 @@
-"""Which tool wrote a file, by what is in it; and of what cannot be read, what it is and what to export instead."""
+"""Which tool wrote a file, by what is in it; and of what cannot be read, what it is and what to
+export instead.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +12,24 @@ from typing import Any
 from probes.importers.source import Source
 from probes.records.measurement import RidgelineError
 
-PROFILE, LAYERS, RUNTIME, COUNTERS, PLAIN = "trtexec profile", "trtexec layers", "onnxruntime", "ncu", "plain"
-KNOWN = "trtexec --exportProfile and --exportLayerInfo, an ONNX Runtime profile, Nsight Compute CSV, or a plain CSV"
-TRTEXEC = (
-    "export --exportProfile=NET.profile.json and, with --profilingVerbosity=detailed, --exportLayerInfo=NET.layers.json"
+PROFILE, LAYERS, RUNTIME, COUNTERS, PLAIN = (
+    "trtexec profile",
+    "trtexec layers",
+    "onnxruntime",
+    "ncu",
+    "plain",
 )
-BY_COUNTERS = "profile with Nsight Compute instead: ncu --csv --page raw, its output saved as a file"
+KNOWN = (
+    "trtexec --exportProfile and --exportLayerInfo, an ONNX Runtime profile, Nsight Compute "
+    "CSV, or a plain CSV"
+)
+TRTEXEC = (
+    "export --exportProfile=NET.profile.json and, with --profilingVerbosity=detailed, "
+    "--exportLayerInfo=NET.layers.json"
+)
+BY_COUNTERS = (
+    "profile with Nsight Compute instead: ncu --csv --page raw, its output saved as a file"
+)
 BY_HAND = "write a CSV with the columns name, flops, bytes, seconds[, dtype]"
 UNPACK = "unpack it, and give what is in it"
 HEAD = 1 << 16  # characters in which a tool says its name
@@ -35,14 +49,18 @@ class Foreign:
 
 MAGIC: Mapping[bytes, Foreign] = {
     b"SQLite format 3\0": Foreign("an SQLite database, such as an nsys export", BY_COUNTERS),
-    b"NVR\0": Foreign("a report of Nsight Compute", "export its table: ncu --import FILE --csv --page raw"),
+    b"NVR\0": Foreign(
+        "a report of Nsight Compute", "export its table: ncu --import FILE --csv --page raw"
+    ),
     b"ftrt": Foreign("a TensorRT engine", f"run it with trtexec --loadEngine=FILE and {TRTEXEC}"),
     b"ptrt": Foreign("a TensorRT engine", f"run it with trtexec --loadEngine=FILE and {TRTEXEC}"),
     b"\x1f\x8b": Foreign("packed with gzip", UNPACK),
     b"BZh": Foreign("packed with bzip2", UNPACK),
     b"\xfd7zXZ": Foreign("packed with xz", UNPACK),
     b"\x28\xb5\x2f\xfd": Foreign("packed with zstd", UNPACK),
-    b"PK\x03\x04": Foreign("a zip archive, or a spreadsheet", f"{UNPACK}; save a spreadsheet as CSV"),
+    b"PK\x03\x04": Foreign(
+        "a zip archive, or a spreadsheet", f"{UNPACK}; save a spreadsheet as CSV"
+    ),
     b"PAR1": Foreign("a table in Parquet", BY_HAND),
     b"\x89HDF": Foreign("a file of HDF5", BY_HAND),
     b"\x89PNG": Foreign("a picture", f"give {KNOWN}"),
@@ -55,33 +73,52 @@ ENDINGS: Mapping[str, Foreign] = {
     ".nsys-rep": Foreign("a report of Nsight Systems", BY_COUNTERS),
     ".qdrep": Foreign("a report of Nsight Systems", BY_COUNTERS),
     ".qdstrm": Foreign("a report of Nsight Systems", BY_COUNTERS),
-    ".ncu-rep": Foreign("a report of Nsight Compute", "export its table: ncu --import FILE --csv --page raw"),
+    ".ncu-rep": Foreign(
+        "a report of Nsight Compute", "export its table: ncu --import FILE --csv --page raw"
+    ),
     ".engine": Foreign("a TensorRT engine", f"run it with trtexec --loadEngine=FILE and {TRTEXEC}"),
     ".plan": Foreign("a TensorRT engine", f"run it with trtexec --loadEngine=FILE and {TRTEXEC}"),
 }
 """Of binary files that say nothing at their beginning."""
 NSYS = Foreign("an nsys export", BY_COUNTERS)
 NVPROF = Foreign("an nvprof CSV", BY_COUNTERS)
-TRACE = Foreign("a trace of events, as PyTorch's profiler or a browser writes one", f"for layers, {BY_HAND}")
+TRACE = Foreign(
+    "a trace of events, as PyTorch's profiler or a browser writes one", f"for layers, {BY_HAND}"
+)
 RUN = Foreign("part of a run of Ridgeline", "give its folder to --roofs or --replot")
 TEXTS: tuple[tuple[re.Pattern[str], Foreign], ...] = (
     (re.compile(r"\Aschema_version,|\A\s*\{\s*\"device\": \{\s*\"kind\""), RUN),
-    (re.compile(r"^&&&& \w+ TensorRT\.|\[[IVWE]\] (\[TRT\]|=== \w)", re.MULTILINE), Foreign("a trtexec log", TRTEXEC)),
+    (
+        re.compile(r"^&&&& \w+ TensorRT\.|\[[IVWE]\] (\[TRT\]|=== \w)", re.MULTILINE),
+        Foreign("a trtexec log", TRTEXEC),
+    ),
     (re.compile(r"^==\d+== |^\"?Type\"?,\"?Time\(%\)\"?,", re.MULTILINE), NVPROF),
-    (re.compile(r"^\"?Time ?\(%\)\"?,\"?Total Time|^ *\*\* .* Summary \(\w+\):", re.MULTILINE), NSYS),
+    (
+        re.compile(r"^\"?Time ?\(%\)\"?,\"?Total Time|^ *\*\* .* Summary \(\w+\):", re.MULTILINE),
+        NSYS,
+    ),
     (re.compile(r"^Start \(ns\),Duration \(ns\),", re.MULTILINE), NSYS),
     (re.compile(r"\A\{.*\"(CudaEvent|TraceProcessEvent|ProfilerInfo)\"", re.DOTALL), NSYS),
-    (re.compile(r"^ *Section: GPU Speed Of Light", re.MULTILINE),
-     Foreign("what ncu prints for people", "add --csv --page raw to its command")),
+    (
+        re.compile(r"^ *Section: GPU Speed Of Light", re.MULTILINE),
+        Foreign("what ncu prints for people", "add --csv --page raw to its command"),
+    ),
     (re.compile(r"\AlayerName;execStatus;"), Foreign("a report of OpenVINO", BY_HAND)),
-    (re.compile(r"\A\s*<(\?xml|!DOCTYPE|html)", re.IGNORECASE), Foreign("HTML or XML", f"give {KNOWN}")),
-)  # fmt: skip
+    (
+        re.compile(r"\A\s*<(\?xml|!DOCTYPE|html)", re.IGNORECASE),
+        Foreign("HTML or XML", f"give {KNOWN}"),
+    ),
+)
 """What the text of a file begins with, or what stands at the beginning of one of its lines."""
 
 
 def kind_of(source: Source) -> str:
-    """Which importer reads this file. Raises RidgelineError that says what it is where none does."""
-    if foreign := next((each for start, each in MAGIC.items() if source.content.startswith(start)), None):
+    """Which importer reads this file. Raises RidgelineError that says what it is where none
+    does.
+    """
+    if foreign := next(
+        (each for start, each in MAGIC.items() if source.content.startswith(start)), None
+    ):
         raise refused(source, foreign)
     if foreign := ENDINGS.get(source.path.suffix.lower()):
         raise refused(source, foreign)
@@ -134,7 +171,9 @@ def _of_runtime(event: Mapping[str, Any]) -> bool:
 
 def _of_profile(element: Mapping[str, Any]) -> bool:
     """Whether it is the time of a layer, or the count of runs that stands before them."""
-    return list(element) == ["count"] or ("name" in element and any(time in element for time in TIMES))
+    return list(element) == ["count"] or (
+        "name" in element and any(time in element for time in TIMES)
+    )
 
 
 def _unknown(source: Source) -> RidgelineError:

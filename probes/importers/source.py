@@ -12,7 +12,9 @@ from probes.records import given
 
 @dataclass(frozen=True)
 class Source:
-    """A file by its path; what is in it is read when it is first asked for. Each raises RidgelineError."""
+    """A file by its path; what is in it is read when it is first asked for. Each raises
+    RidgelineError.
+    """
 
     path: Path
 

@@ -1,8 +1,9 @@
 """Files that a user gives, read with care. Standard library only.
 
-A pipe would be waited for without end and a device read until memory is full, so only regular files of a sane size are
-opened. Text is UTF-8 (UTF-16 where a Windows shell wrote it). In JSON every number is finite and of a size that some
-tool may have written, no key stands twice with two values, and no string holds what UTF-8 cannot hold.
+A pipe would be waited for without end and a device read until memory is full, so only regular files
+of a sane size are opened. Text is UTF-8 (UTF-16 where a Windows shell wrote it). In JSON every
+number is finite and of a size that some tool may have written, no key stands twice with two values,
+and no string holds what UTF-8 cannot hold.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from typing import Any
 from probes.records.measurement import RidgelineError
 
 LARGEST = 256 << 20
-"""Bytes of a text: tools write some 100 of one layer, and reading JSON takes ten times its size of memory."""
+"""Bytes of a text: tools write some 100 of one layer, and reading JSON takes ten times its size of
+memory.
+"""
 DIGITS = 19  # of a whole number: as many as 64 bits hold
 KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
     (stat.S_ISDIR, "is a folder, not a file"),
@@ -42,7 +45,9 @@ def reason(error: OSError) -> str:
 
 
 def regular(path: Path) -> int:
-    """Size in bytes of a regular file. Raises RidgelineError for a folder, a pipe, a device, or what is not there."""
+    """Size in bytes of a regular file. Raises RidgelineError for a folder, a pipe, a device, or
+    what is not there.
+    """
     try:
         found = path.stat()
     except (OSError, ValueError) as error:  # ValueError: NUL in the path
@@ -55,17 +60,24 @@ def regular(path: Path) -> int:
 
 
 def content(path: Path) -> bytes:
-    """All bytes of a regular file. Raises RidgelineError, too, where it is larger than any tool writes."""
+    """All bytes of a regular file. Raises RidgelineError, too, where it is larger than any tool
+    writes.
+    """
     size = regular(path)
     try:
-        # another process may have put a pipe there meanwhile: without O_NONBLOCK, to open it would wait
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+        # another process may have put a pipe there meanwhile: without O_NONBLOCK, to open it would
+        # wait
+        descriptor = os.open(
+            path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+        )
         with open(descriptor, "rb") as source:
             data = source.read(LARGEST + 1) if size <= LARGEST else b""
     except OSError as error:
         raise RidgelineError(f"{path} cannot be read: {reason(error)}") from None
     if max(size, len(data)) > LARGEST:
-        raise RidgelineError(f"{path} is {max(size, len(data))} bytes large, more than {LARGEST} that are read")
+        raise RidgelineError(
+            f"{path} is {max(size, len(data))} bytes large, more than {LARGEST} that are read"
+        )
     return data
 
 
@@ -75,7 +87,9 @@ def text(path: Path) -> str:
 
 
 def decoded(path: Path, data: bytes) -> str:
-    """Bytes of this file as text, its line ends as ``\\n``. Raises RidgelineError if they are none."""
+    """Bytes of this file as text, its line ends as ``\\n``. Raises RidgelineError if they are
+    none.
+    """
     try:
         found = data.decode("utf-16" if data.startswith(WIDE) else "utf-8-sig")
     except UnicodeDecodeError:
@@ -90,12 +104,16 @@ class _Odd(ValueError):
 
 
 def parsed(path: Path, source: str) -> Any:
-    """The value of this file's JSON. Raises RidgelineError that names the place, or the value, that is wrong."""
+    """The value of this file's JSON. Raises RidgelineError that names the place, or the value, that
+    is wrong.
+    """
     try:
         value = json.loads(source, parse_int=_whole, parse_float=_finite, object_pairs_hook=_object)
         return _storable(value) if ESCAPED.search(source) else value
     except json.JSONDecodeError as error:
-        raise RidgelineError(f"{path} line {error.lineno} column {error.colno} is not JSON: {error.msg}") from None
+        raise RidgelineError(
+            f"{path} line {error.lineno} column {error.colno} is not JSON: {error.msg}"
+        ) from None
     except _Odd as error:
         raise RidgelineError(f"{path} {error}") from None
     except RecursionError:
@@ -136,7 +154,9 @@ def _storable(value: Any) -> Any:
 
 
 def storable(text: str) -> str:
-    """A name or a path with U+FFFD for every character that no file can hold (bytes of a path that are no UTF-8)."""
+    """A name or a path with U+FFFD for every character that no file can hold (bytes of a path that
+    are no UTF-8).
+    """
     return UNSTORABLE.sub("\ufffd", text)
 
 

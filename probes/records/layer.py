@@ -1,4 +1,6 @@
-"""The noun LayerFacts: what a layer's row says of it in ``params``, read once. Standard library only."""
+"""The noun LayerFacts: what a layer's row says of it in ``params``, read once. Standard library
+only.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def read_params(params: str) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class LayerFacts:
-    """What a row says of a layer beside its work and time. ``LayerFacts()`` is a row that says nothing."""
+    """What a row says of a layer beside its work and time. ``LayerFacts()`` is a row that says
+    nothing.
+    """
 
     network: str = ""
     """Name of the network that it is a part of; empty for a layer of our own."""
@@ -61,9 +65,13 @@ class LayerFacts:
     ran: Mapping[str, int] = field(default_factory=dict)
     """Of a whole network: how often each operation ran, by the runtime's name."""
     explained: tuple[tuple[str, Any], ...] = ()
-    """Of a whole network: counts, each with its name, that explain why its time is not the sum of its layers."""
+    """Of a whole network: counts, each with its name, that explain why its time is not the sum of
+    its layers.
+    """
     saturated: float | None = None
-    """Error of its own INT8 result, in parts of the largest value, where sums of products saturate; None if right."""
+    """Error of its own INT8 result, in parts of the largest value, where sums of products saturate;
+    None if right.
+    """
     channels: Mapping[str, int] = field(default_factory=dict)
     """Its channels by name (one of ``CHANNELS``), where it has some."""
 
@@ -74,7 +82,9 @@ class LayerFacts:
 
     @staticmethod
     def read(params: str, *, op: str, family: str, provider: str, precision: str) -> LayerFacts:
-        """The facts in a row's ``params``. The four others are taken where these say nothing of them."""
+        """The facts in a row's ``params``. The four others are taken where these say nothing of
+        them.
+        """
         known = read_params(params)
         return LayerFacts(
             network=_text(known, "network"),

@@ -1,7 +1,7 @@
 """The facts a run leaves behind, and their files: all that analysis may know about measuring.
 
-Standard library only, so that a run copied from another machine can be read anywhere. Raw facts are stored;
-rates are properties derived from them, so a stored row can never disagree with itself.
+Standard library only, so that a run copied from another machine can be read anywhere. Raw facts are
+stored; rates are properties derived from them, so a stored row can never disagree with itself.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from probes.records.tag import Sweep, Tag, parse_tag
 SCHEMA_VERSION = 1
 OK, SKIPPED, FAILED = "ok", "skipped", "failed"
 WIDEST = 0.20
-"""Half-width of a median's interval, over the median, beyond which it says too little to be trusted."""
+"""Half-width of a median's interval, over the median, beyond which it says too little to be
+trusted.
+"""
 FORMERLY_DISTURBED = "other load disturbed most samples; all were kept"
 """Remark by which runs without the column ``trusted`` told of a row that cannot be trusted."""
 FORMERLY_EMULATED = "emulated with "
@@ -25,12 +27,16 @@ FORMERLY_WIDE = "not quiet: the median is known to ±"
 
 
 class RidgelineError(Exception):
-    """Bad input or an unusable machine: one line that names the thing, the value and the way out (exit 2)."""
+    """Bad input or an unusable machine: one line that names the thing, the value and the way out
+    (exit 2).
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """One timed, skipped or failed case: a row of ``measurements.csv`` (results/README.md has the units)."""
+    """One timed, skipped or failed case: a row of ``measurements.csv`` (results/README.md has the
+    units).
+    """
 
     schema_version: int
     """Which columns there are, and what they mean."""
@@ -75,7 +81,9 @@ class Measurement:
     instruction: str = ""
     """The opcode of the hot loop, as it was found in the machine code."""
     trusted: bool = True
-    """False for a row that may be wrong though it is ok: it draws no roof and carries no verdict."""
+    """False for a row that may be wrong though it is ok: it draws no roof and carries no
+    verdict.
+    """
     doubt: str = ""
     """Why it cannot be trusted."""
 
@@ -91,18 +99,24 @@ class Measurement:
 
     @property
     def quantity(self) -> str:
-        """What was measured: ``bandwidth`` of bandwidth/dram/copy and of sweep/bandwidth/working-set/read."""
+        """What was measured: ``bandwidth`` of bandwidth/dram/copy and of
+        sweep/bandwidth/working-set/read.
+        """
         return self.tag.quantity
 
     @property
     def work(self) -> float | None:
-        """Bytes of a bandwidth or transfer row, operations of a compute or layer row, None of a time."""
+        """Bytes of a bandwidth or transfer row, operations of a compute or layer row, None of a
+        time.
+        """
         counted = self.tag.counts
         return getattr(self, counted) if counted else None
 
     @property
     def value(self) -> float | None:
-        """What the row says: its rate, or the median seconds of a latency or an overhead; None unless it is ok."""
+        """What the row says: its rate, or the median seconds of a latency or an overhead; None
+        unless it is ok.
+        """
         if self.tag.counts:
             return self.rate
         return self.seconds_median if self.status == OK else None
@@ -111,7 +125,9 @@ class Measurement:
     def facts(self) -> LayerFacts:
         """What ``params`` say of the layer that was timed."""
         family = self.tag.subject if isinstance(self.tag, Tag) else ""
-        return LayerFacts.read(self.params, op=self.kernel, family=family, provider=self.backend, precision=self.dtype)
+        return LayerFacts.read(
+            self.params, op=self.kernel, family=family, provider=self.backend, precision=self.dtype
+        )
 
     @property
     def x(self) -> float | None:
@@ -120,12 +136,16 @@ class Measurement:
 
     @property
     def emulated(self) -> bool:
-        """True if the compiler made other instructions of the path, so that its rate is not that of the unit."""
+        """True if the compiler made other instructions of the path, so that its rate is not that of
+        the unit.
+        """
         return bool(read_params(self.params).get("emulated"))
 
     @property
     def beside(self) -> dict[str, float]:
-        """Rates (FLOP/s, B/s) by tag that the machine gave at the very moments of this row's samples; mostly none."""
+        """Rates (FLOP/s, B/s) by tag that the machine gave at the very moments of this row's
+        samples; mostly none.
+        """
         return dict(read_params(self.params).get("beside") or {})
 
     @property

@@ -1,4 +1,5 @@
-"""The files of a run: written so that a run killed at any moment leaves readable ones. Standard library only.
+"""The files of a run: written so that a run killed at any moment leaves readable ones. Standard
+library only.
 
 A run directory holds ``run.json`` (what was asked of which device, complete or partial) and
 ``measurements.csv``; analysis adds the rest and reads nothing else.
@@ -28,24 +29,36 @@ from probes.records.measurement import (
     Moment,
     RidgelineError,
 )
-from probes.records.stored import LIMITS, MOMENT_LIMITS, NULL, device_of, moment_problem, row_problem, schema_problem
+from probes.records.stored import (
+    LIMITS,
+    MOMENT_LIMITS,
+    NULL,
+    device_of,
+    moment_problem,
+    row_problem,
+    schema_problem,
+)
 from probes.records.table import GUARD, csv_text, in_words, named, read_table
 
 RUN_FILE, ROWS_FILE, CURVE_FILE = "run.json", "measurements.csv", "sustained.csv"
 COMPLETE, PARTIAL = "complete", "partial"
 PART = ".part"
 OF_PROCESS = re.compile(rf"[\w.-]+?\.(?:csv|json|png|svg|html)(?:\.(\d{{1,9}}))?{re.escape(PART)}")
-"""Name of a file that is being written, and which process writes it (versions without it wrote none)."""
+"""Name of a file that is being written, and which process writes it (versions without it wrote
+none).
+"""
 ELSEWHERE = ("measurements", "guarded", "damage")  # what of a run stands in no field of its file
 
 
 @dataclass
 class Run:
-    """One run: the device, what was asked, and the rows so far. ``status`` is partial until the end.
+    """One run: the device, what was asked, and the rows so far. ``status`` is partial until the
+    end.
 
-    load: what else ran on the machine, ``before`` and ``during`` the measurement, as ``devices.load.Load`` says it.
-    Not stored: ``guarded``, whether cells that a spreadsheet would compute have a guard (older versions wrote none);
-    ``damage``, sentences on what could not be read back.
+    load: what else ran on the machine, ``before`` and ``during`` the measurement, as
+    ``devices.load.Load`` says it. Not stored: ``guarded``, whether cells that a spreadsheet would
+    compute have a guard (older versions wrote none); ``damage``, sentences on what could not be
+    read back.
     """
 
     device: Device
@@ -84,14 +97,19 @@ def now() -> str:
 
 
 def new_folder(out: Path, device: Device, started: str) -> Path:
-    """``<out>/<device>/<UTC time>``, new: ``-2`` behind the time of a second run of that second, and so on.
+    """``<out>/<device>/<UTC time>``, new: ``-2`` behind the time of a second run of that second,
+    and so on.
 
     Raises RidgelineError where it cannot be written.
     """
     above, name = out / device.slug, started.replace(":", "").replace("-", "")
     try:
         above.mkdir(parents=True, exist_ok=True)
-        return next(made for n in itertools.count(1) if (made := _made(above / (name if n == 1 else f"{name}-{n}"))))
+        return next(
+            made
+            for n in itertools.count(1)
+            if (made := _made(above / (name if n == 1 else f"{name}-{n}")))
+        )
     except OSError as error:
         raise RidgelineError(f"cannot write to --out {out}: {reason(error)}") from None
 
@@ -106,11 +124,15 @@ def _made(folder: Path) -> Path | None:
 
 
 def replace_file(path: Path, content: str | bytes) -> None:
-    """Write a whole file or nothing: a reader, or a run killed at any moment, sees the old one or the new."""
+    """Write a whole file or nothing: a reader, or a run killed at any moment, sees the old one or
+    the new.
+    """
     part = path.with_name(f"{path.name}.{os.getpid()}{PART}")
     try:
         # a path in it may have bytes that are no UTF-8
-        part.write_bytes(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
+        part.write_bytes(
+            content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+        )
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -131,7 +153,9 @@ def _lives(process: int) -> bool:
         return False
     try:
         os.kill(process, 0)
-        state = Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+        state = (
+            Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+        )
     except ProcessLookupError:
         return False
     except (OSError, IndexError):  # of another user, or no /proc here
@@ -161,8 +185,12 @@ def read_run(folder: Path) -> Run:
     run.warnings = [warning for warning in run.warnings if isinstance(warning, str)]
     table = read_table(folder / ROWS_FILE, Measurement, LIMITS, run.guarded, row_problem)
     run.damage += in_words(folder / ROWS_FILE, table)
-    if unknown := [line for row, line in zip(table.rows, table.lines, strict=True) if row.params == NULL]:
-        run.damage.append(f"{ROWS_FILE} {named(unknown)} read as if params were empty: it is {NULL!r}")
+    if unknown := [
+        line for row, line in zip(table.rows, table.lines, strict=True) if row.params == NULL
+    ]:
+        run.damage.append(
+            f"{ROWS_FILE} {named(unknown)} read as if params were empty: it is {NULL!r}"
+        )
     rows = [replace(row, params="") if row.params == NULL else row for row in table.rows]
     rows = [_with_emulated(row) for row in rows]
     run.measurements = rows if "trusted" in table.columns else list(map(_older, rows))
@@ -170,7 +198,9 @@ def read_run(folder: Path) -> Run:
 
 
 def read_moments(folder: Path, run: Run) -> list[Moment]:
-    """The curve of a sustained load in this run's folder, empty where there is none; ``run`` is told of damage."""
+    """The curve of a sustained load in this run's folder, empty where there is none; ``run`` is
+    told of damage.
+    """
     path = folder / CURVE_FILE
     if not path.exists():
         return []
@@ -189,7 +219,13 @@ def _read_facts(path: Path) -> dict[str, Any]:
         facts = parsed(path, text(path))
     except RidgelineError as error:
         raise RidgelineError(f"{path.parent} is not a run of Ridgeline: {error}") from None
-    needed = {"device": dict, "started": str, "settings": dict, "versions": dict, "schema_version": int}
+    needed = {
+        "device": dict,
+        "started": str,
+        "settings": dict,
+        "versions": dict,
+        "schema_version": int,
+    }
     for key, kind in needed.items():
         if not isinstance(facts, dict) or type(facts.get(key)) is not kind:
             raise RidgelineError(f"{path} is not a run of Ridgeline: it has no usable {key!r}")
@@ -199,7 +235,9 @@ def _read_facts(path: Path) -> dict[str, Any]:
 
 
 def _with_emulated(row: Measurement) -> Measurement:
-    """The row; if it tells in a remark only that its path was emulated, as older runs do, with that fact."""
+    """The row; if it tells in a remark only that its path was emulated, as older runs do, with that
+    fact.
+    """
     if row.emulated or not row.reason.startswith(FORMERLY_EMULATED):
         return row
     params = {**read_params(row.params), "emulated": True}
@@ -207,9 +245,15 @@ def _with_emulated(row: Measurement) -> Measurement:
 
 
 def _older(row: Measurement) -> Measurement:
-    """A row of a file without the column ``trusted``, in which remarks told of the disturbance and of the spread."""
+    """A row of a file without the column ``trusted``, in which remarks told of the disturbance and
+    of the spread.
+    """
     remarks = row.reason.split("; ")
-    kept = [text for text in remarks if text != FORMERLY_DISTURBED and not text.startswith(FORMERLY_WIDE)]
+    kept = [
+        text
+        for text in remarks
+        if text != FORMERLY_DISTURBED and not text.startswith(FORMERLY_WIDE)
+    ]
     row = replace(row, reason="; ".join(kept))
     if FORMERLY_DISTURBED not in remarks:
         return row

@@ -1,7 +1,9 @@
-"""What a run on disk may say: of its device in ``run.json``, and in the rows of its tables. Standard library only.
+"""What a run on disk may say: of its device in ``run.json``, and in the rows of its tables.
+Standard library only.
 
-Whatever was edited, cut off or made up elsewhere is refused, or left out and named, before anything is computed with
-it: behind this door every fact has its type, and every number is one that some machine could have given.
+Whatever was edited, cut off or made up elsewhere is refused, or left out and named, before anything
+is computed with it: behind this door every fact has its type, and every number is one that some
+machine could have given.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from probes.records.measurement import FAILED, OK, SCHEMA_VERSION, SKIPPED, Meas
 from probes.records.tag import LAYER, parse_tag
 
 SECONDS, WORK = (1e-15, 1e9), (1e-9, 1e24)
-"""Of one repetition: from what light needs for a third of a micrometre to 30 years; operations or bytes."""
+"""Of one repetition: from what light needs for a third of a micrometre to 30 years; operations or
+bytes.
+"""
 LIMITS: Mapping[str, tuple[float, float]] = {
     "schema_version": (1, 1e6),
     "flops": WORK,
@@ -40,11 +44,24 @@ MOMENT_LIMITS: Mapping[str, tuple[float, float]] = {
     "power_w": (1e-6, 1e7),
     "temperature_c": (1e-3, 1e4),
 }
-TEXTS = ("layer", "network", "op", "family", "provider", "precision", "sweep", "over", "series", "run")
+TEXTS = (
+    "layer",
+    "network",
+    "op",
+    "family",
+    "provider",
+    "precision",
+    "sweep",
+    "over",
+    "series",
+    "run",
+)
 COUNTS = ("launches", "working_set", "textbook_bytes")
 FLAGS = ("warm", "emulated")
 LONG, SHORT = 1 << 16, 1000
-"""Letters: of a layer's name (templates of C++ and fused layers have some thousands), and of any other text."""
+"""Letters: of a layer's name (templates of C++ and fused layers have some thousands), and of any
+other text.
+"""
 NAMES = ("layer", "op", "kernel")
 CELLS = ("device", "started", "probe", "kernel", "backend", "dtype", "ceiling")
 LARGEST_X = 1e18
@@ -57,7 +74,10 @@ COMPUTE_CAPABILITY = re.compile(r"\d{1,3}\.\d{1,2}", re.ASCII)
 def schema_problem(version: int) -> str:
     """Why a run or a row of this schema cannot be read, in words; nothing if it can."""
     if version > SCHEMA_VERSION:
-        return f"schema {version} is of a newer Ridgeline than this one, which reads {SCHEMA_VERSION}: update this one"
+        return (
+            f"schema {version} is of a newer Ridgeline than this one, which reads "
+            f"{SCHEMA_VERSION}: update this one"
+        )
     return f"schema {version} is older than any that Ridgeline wrote" if version < 1 else ""
 
 
@@ -75,14 +95,21 @@ def row_problem(row: Measurement) -> str:
     except ValueError:
         return f"ceiling is {shortened(repr(row.ceiling))}, which is no tag"
     if row.status == OK and not row.seconds_median:
-        return f"seconds_median is {'empty' if row.seconds_median is None else 0}, though its status is {OK}"
-    if None not in (row.seconds_low, row.seconds_high) and (row.seconds_low or 0) > (row.seconds_high or 0):
+        return (
+            f"seconds_median is {'empty' if row.seconds_median is None else 0}, though its "
+            f"status is {OK}"
+        )
+    if None not in (row.seconds_low, row.seconds_high) and (row.seconds_low or 0) > (
+        row.seconds_high or 0
+    ):
         return f"seconds_low is {row.seconds_low:g}, above seconds_high"
     return _params_problem(row.params, tag.quantity)
 
 
 def cells_problem(row: Measurement) -> str:
-    """Which cell of this row could not be read back, since no machine has such a number; nothing if all could."""
+    """Which cell of this row could not be read back, since no machine has such a number; nothing if
+    all could.
+    """
     for name, (low, high) in LIMITS.items():
         value = getattr(row, name)
         if value and not low <= value <= high:
@@ -130,7 +157,9 @@ def _odd(name: str, value: Any, wanted: str) -> str:
 
 
 def _x_problem(x: Any, quantity: str) -> str:
-    """A sweep goes over something that is above zero; the entries of a list of layers are numbered from zero."""
+    """A sweep goes over something that is above zero; the entries of a list of layers are numbered
+    from zero.
+    """
     if x is None:
         return ""
     least = 0.0 if quantity == LAYER else 1e-12
@@ -152,7 +181,9 @@ def _counts_problem(known: Mapping[str, Any]) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    """Whether a value of JSON is a number that a float can hold (comparing, unlike converting, takes any)."""
+    """Whether a value of JSON is a number that a float can hold (comparing, unlike converting,
+    takes any).
+    """
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
 
 
@@ -163,7 +194,9 @@ def _is_count(value: Any, most: float) -> bool:
 
 def moment_problem(row: Moment) -> str:
     """The same of a row of ``sustained.csv``."""
-    return schema_problem(row.schema_version) or ("" if "/" in row.tag else f"tag is {row.tag!r}, which is no tag")
+    return schema_problem(row.schema_version) or (
+        "" if "/" in row.tag else f"tag is {row.tag!r}, which is no tag"
+    )
 
 
 Check = Callable[[Any], bool]
@@ -174,7 +207,9 @@ def _number_within(low: float, high: float) -> Check:
 
 
 def _whole_within(low: int, high: int) -> Check:
-    return lambda value: isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+    return lambda value: (
+        isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+    )
 
 
 def _texts(value: Any) -> bool:
@@ -184,7 +219,10 @@ def _texts(value: Any) -> bool:
 NEEDED: Mapping[str, tuple[Check, str]] = {
     "kind": (lambda value: value in ("cuda", "cpu"), "cuda or cpu"),
     "index": (_whole_within(0, 10**6), "a number"),
-    "name": (lambda value: isinstance(value, str) and len(value) <= SHORT, f"text of at most {SHORT} letters"),
+    "name": (
+        lambda value: isinstance(value, str) and len(value) <= SHORT,
+        f"text of at most {SHORT} letters",
+    ),
     "arch": (lambda value: isinstance(value, str), "text"),
     "units": (_whole_within(1, 10**7), "a number above zero"),
 }
@@ -213,7 +251,10 @@ def _is_cache(value: Any) -> bool:
     level, shared = value.get("level"), value.get("shared_by", "")
     sized = _whole_within(1, 1 << 50)(value.get("size_bytes"))
     return (
-        sized and _whole_within(1, 9)(level) and isinstance(shared, str) and bool(not shared or CPUS.fullmatch(shared))
+        sized
+        and _whole_within(1, 9)(level)
+        and isinstance(shared, str)
+        and bool(not shared or CPUS.fullmatch(shared))
     )
 
 
@@ -230,16 +271,22 @@ FACTS: Mapping[str, tuple[Check, str]] = {
 
 
 def device_of(data: Mapping[str, Any]) -> tuple[Device, list[str]]:
-    """The device of a run's facts, and what was wrong with those left out. Raises ValueError for one it needs."""
+    """The device of a run's facts, and what was wrong with those left out. Raises ValueError for
+    one it needs.
+    """
     for name, (check, wanted) in NEEDED.items():
         if name not in data:
             raise ValueError(f"its device lacks {name}")
         if not check(data[name]):
             raise ValueError(f"device: {name} is {shortened(repr(data[name]))}, not {wanted}")
     if data["kind"] == "cuda" and data["arch"] and not COMPUTE_CAPABILITY.fullmatch(data["arch"]):
-        raise ValueError(f"device: arch is {shortened(repr(data['arch']))}, not a compute capability such as 9.0")
+        raise ValueError(
+            f"device: arch is {shortened(repr(data['arch']))}, not a compute capability such as 9.0"
+        )
     known = {f.name for f in fields(Device)}
-    kept, lost = _good({name: value for name, value in data.items() if name in known}, OPTIONAL, "device")
+    kept, lost = _good(
+        {name: value for name, value in data.items() if name in known}, OPTIONAL, "device"
+    )
     facts, more = _good(kept.get("facts", {}), FACTS, "device.facts")
     return Device.from_json({**kept, "facts": facts}), [*lost, *more]
 

@@ -1,7 +1,8 @@
 """Rows of frozen dataclasses as CSV, and back. Standard library only.
 
-A cell that a spreadsheet would take for a formula gets an apostrophe before it, and loses it again when it is read. A
-row that is damaged is left out and named with its line; the rows around it are read.
+A cell that a spreadsheet would take for a formula gets an apostrophe before it, and loses it again
+when it is read. A row that is damaged is left out and named with its line; the rows around it are
+read.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ Limits = Mapping[str, tuple[float, float]]
 
 GUARD = "'"
 FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
-"""How a cell begins that a spreadsheet computes (the wide forms: where it is set to Japanese), or our guard of one."""
+"""How a cell begins that a spreadsheet computes (the wide forms: where it is set to Japanese), or
+our guard of one.
+"""
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 LONGEST = 16 << 20  # characters of a cell: all that a large network ran stands in one
 MOST_LINES = 50  # of one row, whose reason may have several
@@ -88,7 +91,9 @@ class Damage(ValueError):
 
 @dataclass
 class Table(Generic[Row]):
-    """The good rows of a file with the numbers of their lines, and what is wrong with the others: (line, why)."""
+    """The good rows of a file with the numbers of their lines, and what is wrong with the others:
+    (line, why).
+    """
 
     columns: list[str]
     rows: list[Row]
@@ -97,12 +102,16 @@ class Table(Generic[Row]):
 
 
 def read_table(
-    path: Path, row_type: type[Row], limits: Limits, guards: bool, problem: Callable[[Row], str] = lambda row: ""
+    path: Path,
+    row_type: type[Row],
+    limits: Limits,
+    guards: bool,
+    problem: Callable[[Row], str] = lambda row: "",
 ) -> Table[Row]:
     """Read the rows of a CSV file; a column that it lacks takes the default of its field.
 
-    guards: whether cells were guarded when it was written. problem: why a row whose cells are right cannot be, or
-    nothing. Raises RidgelineError where the file or its header is none.
+    guards: whether cells were guarded when it was written. problem: why a row whose cells are right
+    cannot be, or nothing. Raises RidgelineError where the file or its header is none.
     """
     # bytes that are no UTF-8 become lone surrogates, so that they spoil their own row only
     lines = content(path).decode("utf-8-sig", "surrogateescape").split("\n")
@@ -110,7 +119,9 @@ def read_table(
     found = Table[Row](header, [], [], [])
     for number, cells in _records(lines[1:], len(header)):
         try:
-            row = _row(dict(zip(header, _whole(cells, len(header)), strict=True)), row_type, limits, guards)
+            row = _row(
+                dict(zip(header, _whole(cells, len(header)), strict=True)), row_type, limits, guards
+            )
             if why := problem(row):
                 raise Damage(why)
             found.rows.append(row)
@@ -125,10 +136,14 @@ def _header(path: Path, lines: Sequence[str], row_type: type) -> list[str]:
         header = next(csv.reader(lines[:1], strict=True), [])
     except csv.Error:
         header = []
-    needed = [f.name for f in fields(row_type) if f.default is MISSING and f.default_factory is MISSING]
+    needed = [
+        f.name for f in fields(row_type) if f.default is MISSING and f.default_factory is MISSING
+    ]
     if missing := [name for name in needed if name not in header]:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise RidgelineError(f"{path} is no table of a run: line 1 has no column {missing[0]}{more}")
+        raise RidgelineError(
+            f"{path} is no table of a run: line 1 has no column {missing[0]}{more}"
+        )
     if twice := [name for name in dict.fromkeys(header) if header.count(name) > 1]:
         raise RidgelineError(f"{path} line 1 has two columns {twice[0]}")
     return header
@@ -137,8 +152,8 @@ def _header(path: Path, lines: Sequence[str], row_type: type) -> list[str]:
 def _records(lines: Sequence[str], width: int) -> Iterator[tuple[int, list[str] | str]]:
     """(number of its first line, cells, or why there are none) of every row.
 
-    A quoted cell may hold ends of lines. A quote that never closes is the damage of its own line: reading goes on with
-    the next one, not behind the quote that happens to come next.
+    A quoted cell may hold ends of lines. A quote that never closes is the damage of its own line:
+    reading goes on with the next one, not behind the quote that happens to come next.
     """
     at = 0
     while at < len(lines):
@@ -211,7 +226,9 @@ def _number(column: str, kind: str, text: str, limits: Limits) -> float:
     low, high = limits.get(column, (0.0, math.inf))
     if whole and not text.lstrip("+-").isdecimal():
         value = math.nan
-    if not (low <= value <= high or (value == 0 and math.isfinite(high))) or not math.isfinite(value):
+    if not (low <= value <= high or (value == 0 and math.isfinite(high))) or not math.isfinite(
+        value
+    ):
         what = "whole number" if whole else "number"
         raise Damage(f"{column} is {shortened(repr(text))}, not a {what} from {low:g} to {high:g}")
     return int(text) if whole else value
@@ -222,7 +239,10 @@ def in_words(path: Path, table: Table[Any]) -> list[str]:
     kinds: dict[str, list[int]] = {}
     for line, why in table.damaged:
         kinds.setdefault(why, []).append(line)
-    said = [f"{path.name} {named(lines)} damaged and left out: {why}" for why, lines in list(kinds.items())[:TOLD]]
+    said = [
+        f"{path.name} {named(lines)} damaged and left out: {why}"
+        for why, lines in list(kinds.items())[:TOLD]
+    ]
     if len(kinds) > TOLD:
         every, left = len(table.damaged), len(table.rows)
         said.append(f"{path.name}: {every} rows are damaged and left out in all, {left} are read")
@@ -230,14 +250,18 @@ def in_words(path: Path, table: Table[Any]) -> list[str]:
 
 
 def named(lines: Sequence[int]) -> str:
-    """``line 3 is``, ``lines 3 to 9, 12 are``; of many ranges the first, and how many lines more."""
+    """``line 3 is``, ``lines 3 to 9, 12 are``; of many ranges the first, and how many lines
+    more.
+    """
     ranges: list[list[int]] = []
     for line in lines:
         if ranges and ranges[-1][1] + 1 == line:
             ranges[-1][1] = line
         else:
             ranges.append([line, line])
-    told = [str(first) if first == last else f"{first} to {last}" for first, last in ranges[:RANGES]]
+    told = [
+        str(first) if first == last else f"{first} to {last}" for first, last in ranges[:RANGES]
+    ]
     more = sum(last - first + 1 for first, last in ranges[RANGES:])
     named = ", ".join(told) + (f" and {more} more" if more else "")
     return f"line {named} is" if len(lines) == 1 else f"lines {named} are"

@@ -13,7 +13,9 @@ ONE_CORE, PER_SM, CHASE = "1core", "per-sm", "chase"
 READ, LIBRARY, MAIN_MEMORY = "read", "gemm", "dram"
 WORKING_SET, INTENSITY, BANK_CONFLICT = "working-set", "intensity", "bank-conflict"
 OF_TAG = {COMPUTE: "flops", LAYER: "flops", BANDWIDTH: "bytes", "transfer": "bytes"}
-"""What a row's rate counts, by its quantity. Of any other quantity (latency, overhead) the row is a time."""
+"""What a row's rate counts, by its quantity. Of any other quantity (latency, overhead) the row is a
+time.
+"""
 SPARSE = "_sp"
 
 
@@ -75,17 +77,25 @@ class Tag:
     """What a row speaks of: ``compute/fp8/wgmma-fp32/e5m2/zeros``, with its parts."""
 
     quantity: str
-    """What was measured: ``compute``, ``bandwidth``, ``latency``, ``transfer``, ``overhead`` or ``layer``."""
+    """What was measured: ``compute``, ``bandwidth``, ``latency``, ``transfer``, ``overhead`` or
+    ``layer``.
+    """
     subject: str
-    """Of what: a number format (``fp8``), a level of memory (``dram``), a direction (``h2d``), a family of layers."""
+    """Of what: a number format (``fp8``), a level of memory (``dram``), a direction (``h2d``), a
+    family of layers.
+    """
     path: str = ""
-    """By which instruction, operation or library: ``wgmma-fp32``, ``copy``, ``gemm``. Empty for the usual one."""
+    """By which instruction, operation or library: ``wgmma-fp32``, ``copy``, ``gemm``. Empty for the
+    usual one.
+    """
     variants: tuple[str, ...] = ()
     """Names of its variants, in the order in which the tag is written."""
 
     @staticmethod
     def parse(text: str) -> Tag:
-        """The tag written so. Raises ValueError for a text that is none, and for the tag of a sweep."""
+        """The tag written so. Raises ValueError for a text that is none, and for the tag of a
+        sweep.
+        """
         found = parse_tag(text)
         if isinstance(found, Sweep):
             raise ValueError(f"{text} is the tag of a sweep")
@@ -107,7 +117,9 @@ class Tag:
 
     @property
     def whole(self) -> Tag:
-        """The same quantity of the same subject, whatever the path: ``bandwidth/dram`` of bandwidth/dram/copy."""
+        """The same quantity of the same subject, whatever the path: ``bandwidth/dram`` of
+        bandwidth/dram/copy.
+        """
         return Tag(self.quantity, self.subject)
 
     @property
@@ -117,7 +129,9 @@ class Tag:
 
     @property
     def draws_roof(self) -> bool:
-        """True if its ceiling may be a roof: a compute path or a whole level of memory, and no variant forbids it."""
+        """True if its ceiling may be a roof: a compute path or a whole level of memory, and no
+        variant forbids it.
+        """
         if not all(VARIANTS[name].draws_roof for name in self.variants):
             return False
         if self.quantity == BANDWIDTH:
@@ -131,7 +145,9 @@ class Tag:
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a point of a sweep speaks of: ``sweep/bandwidth/working-set/read-1core``, with its parts."""
+    """What a point of a sweep speaks of: ``sweep/bandwidth/working-set/read-1core``, with its
+    parts.
+    """
 
     quantity: str
     """What was measured at each point, as in ``Tag``."""
@@ -190,7 +206,9 @@ class Sweep:
 
     @property
     def flat(self) -> Tag:
-        """The tag whose rate is the flat roof over a sweep of intensities: ``compute/fp16/mma-fp32``."""
+        """The tag whose rate is the flat roof over a sweep of intensities:
+        ``compute/fp16/mma-fp32``.
+        """
         operands, _, path = self.series.partition("-")
         return Tag(self.quantity, operands, path)
 

@@ -1,4 +1,6 @@
-"""Rows of layers for tests: the work of real networks, times by a formula, so that every figure can be worked out."""
+"""Rows of layers for tests: the work of real networks, times by a formula, so that every figure can
+be worked out.
+"""
 
 from __future__ import annotations
 
@@ -35,20 +37,36 @@ PEAK = {"fp32": 6e13, "tf32": 4.7e14, "fp16": 9e14, "int8": 1.8e15}
 
 def seconds(work: LayerWork, dtype: str) -> float:
     """A launch, half the peak and two thirds of the bandwidth of DRAM."""
-    return 2e-6 + max((work.flops or 0) / PEAK[dtype] * 2, (work.compulsory_bytes or 0) / 4.7e12 * 1.5)
+    return 2e-6 + max(
+        (work.flops or 0) / PEAK[dtype] * 2, (work.compulsory_bytes or 0) / 4.7e12 * 1.5
+    )
 
 
 def row(node: Node, dtype: str, **params: Any) -> Measurement:
     """One node, as the runner and the importers write it."""
     work = work_of(node, dtype)
     facts = {
-        "network": "", "layer": node.name, "op": node.op, "family": work.family, "provider": "cuda", "warm": True,
-        "precision": dtype, "working_set": work.compulsory_bytes, "launches": 1, **params,
-    }  # fmt: skip
+        "network": "",
+        "layer": node.name,
+        "op": node.op,
+        "family": work.family,
+        "provider": "cuda",
+        "warm": True,
+        "precision": dtype,
+        "working_set": work.compulsory_bytes,
+        "launches": 1,
+        **params,
+    }
     return measurement(
-        f"layer/{work.family}", kernel=node.op, backend="cuda", dtype=dtype, params=json.dumps(facts),
-        flops=work.flops, bytes=work.compulsory_bytes, seconds_median=seconds(work, dtype),
-    )  # fmt: skip
+        f"layer/{work.family}",
+        kernel=node.op,
+        backend="cuda",
+        dtype=dtype,
+        params=json.dumps(facts),
+        flops=work.flops,
+        bytes=work.compulsory_bytes,
+        seconds_median=seconds(work, dtype),
+    )
 
 
 @cache
@@ -57,21 +75,43 @@ def graph(name: str) -> Graph:
 
 
 def network(name: str, dtype: str = "fp16", whole: float | None = 0.5) -> list[Measurement]:
-    """All nodes of a network of the onnx wheel, and the network in one go in this part of the sum of their times."""
+    """All nodes of a network of the onnx wheel, and the network in one go in this part of the sum
+    of their times.
+    """
     rows = [row(node, dtype, network=name) for node in graph(name).nodes]
     if whole is None:
         return rows
     total = sum(each.seconds_median or 0.0 for each in rows)
-    facts = {"network": name, "precision": dtype, "provider": "cuda", "launches": 7, "explained": {"fused nodes": 5}}
-    return [*rows, measurement("layer/network", kernel="network", backend="cuda", dtype=dtype, flops=None, bytes=None,
-                               seconds_median=whole * total, params=json.dumps(facts), reason="ran fused")]  # fmt: skip
+    facts = {
+        "network": name,
+        "precision": dtype,
+        "provider": "cuda",
+        "launches": 7,
+        "explained": {"fused nodes": 5},
+    }
+    return [
+        *rows,
+        measurement(
+            "layer/network",
+            kernel="network",
+            backend="cuda",
+            dtype=dtype,
+            flops=None,
+            bytes=None,
+            seconds_median=whole * total,
+            params=json.dumps(facts),
+            reason="ran fused",
+        ),
+    ]
 
 
 def conv(kernel: int, channels: int, groups: int = 1, size: int = 56) -> Node:
     data, weight = (32, channels, size, size), (channels, channels // groups, kernel, kernel)
     tensors = Tensor("x", data), Tensor("w", weight, weight=True)
     attributes = {"group": groups, "kernel_shape": [kernel, kernel], "pads": [kernel // 2] * 4}
-    return Node("Conv", f"conv {kernel}x{kernel}, {channels}", tensors, (Tensor("y", data),), attributes)
+    return Node(
+        "Conv", f"conv {kernel}x{kernel}, {channels}", tensors, (Tensor("y", data),), attributes
+    )
 
 
 def copy(op: str, size: int) -> Node:
@@ -83,15 +123,22 @@ def conv_sweep(dtypes: tuple[str, ...] = ("fp32", "tf32", "fp16")) -> list[Measu
     """Convolutions by kernel size, dense and depthwise."""
     about = {"sweep": "conv-kernel", "over": "kernel size"}
     kinds = (("dense", 1), ("depthwise", 64))
-    return [row(conv(k, 64, groups), dtype, series=series, x=float(k), **about)
-            for series, groups in kinds for k in (11, 1, 3, 5, 7, 9) for dtype in dtypes]  # fmt: skip
+    return [
+        row(conv(k, 64, groups), dtype, series=series, x=float(k), **about)
+        for series, groups in kinds
+        for k in (11, 1, 3, 5, 7, 9)
+        for dtype in dtypes
+    ]
 
 
 def movement_sweep() -> list[Measurement]:
     """Layers that compute nothing, and one that does a little."""
     about = {"sweep": "movement", "over": "output size"}
-    return [row(copy(op, size), "fp16", series=op, x=float(size), **about)
-            for op in ("Transpose", "Reshape", "Relu") for size in (14, 28, 56, 112)]  # fmt: skip
+    return [
+        row(copy(op, size), "fp16", series=op, x=float(size), **about)
+        for op in ("Transpose", "Reshape", "Relu")
+        for size in (14, 28, 56, 112)
+    ]
 
 
 def run_of(*rows: Measurement) -> Run:

@@ -1,4 +1,6 @@
-"""Our CPU kernels beside the same kernels in C with intrinsics: a ratio from one run, the two taken in turn."""
+"""Our CPU kernels beside the same kernels in C with intrinsics: a ratio from one run, the two taken
+in turn.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ class Peer:
 
 
 def ratios(launch: Any, peer: Any, clock: HostClock, rounds: int) -> list[float]:
-    """Rate of ours over the peer's, each pair taken one right after the other; unclean pairs are left out."""
+    """Rate of ours over the peer's, each pair taken one right after the other; unclean pairs are
+    left out.
+    """
     repeat = calibrate(launch, clock, Rule(0.010, 0.0))
     found = []
     for _ in range(rounds):
@@ -87,7 +91,9 @@ def test_cache(benchmark: Any, peers: ctypes.CDLL, host: Any, kernel: Any, size:
 @pytest.mark.parametrize("size", SIZES)
 def test_chase(benchmark: Any, peers: ctypes.CDLL, host: Any, size: int) -> None:
     clock = HostClock(host)
-    launch = CHASE.backends["cpu"](host, "int64", {"x": size, "line": chase_work.LINE["cpu"]}, clock.queue)
+    launch = CHASE.backends["cpu"](
+        host, "int64", {"x": size, "line": chase_work.LINE["cpu"]}, clock.queue
+    )
     compare(benchmark, launch, Peer(peers, "chase", launch), clock)
 
 

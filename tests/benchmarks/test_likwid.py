@@ -1,7 +1,8 @@
-"""Our L1 loads beside likwid-bench's (Debian's package likwid), taken in turn on one core: the best of each.
+"""Our L1 loads beside likwid-bench's (Debian's package likwid), taken in turn on one core: the best
+of each.
 
-Medians would compare the moments: a core's loads take turns with those of its other hardware thread, which may be
-another virtual machine's.
+Medians would compare the moments: a core's loads take turns with those of its other hardware
+thread, which may be another virtual machine's.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ def likwid(host: Device) -> list[str]:
         pytest.skip("likwid-bench is not installed: apt-get install likwid")
     listed = subprocess.run([tool, "-a"], capture_output=True, text=True)
     names = {line.split(" - ")[0] for line in listed.stdout.splitlines()}
-    usable = [name for name in LOADS if name in names and NEEDS.get(name, "") in ("", *host.features)]
+    usable = [
+        name for name in LOADS if name in names and NEEDS.get(name, "") in ("", *host.features)
+    ]
     if not usable:
         pytest.skip(f"likwid-bench has no plain loads here: {listed.stderr.strip()[-200:]}")
     return [tool, "-t", usable[0], "-w", f"S0:{SIZE}B:1", "-i", str(ITERATIONS)]
@@ -44,13 +47,15 @@ def rate_of(command: list[str]) -> float:
     done = subprocess.run(command, capture_output=True, text=True)
     found = re.search(r"^MByte/s:\s+([\d.]+)", done.stdout, re.MULTILINE)
     if done.returncode or not found:
-        pytest.skip(f"likwid-bench does not run here: {(done.stderr or done.stdout).strip()[-200:]}")
+        pytest.skip(
+            f"likwid-bench does not run here: {(done.stderr or done.stdout).strip()[-200:]}"
+        )
     return float(found[1]) * 1e6
 
 
 def bests(launch: Any, clock: HostClock, command: list[str]) -> tuple[float, float, float]:
-    """Best rate of ours and of likwid's in turns, and our bytes per clock: a disturbed clock only reads low, so the
-    highest one seen counts."""
+    """Best rate of ours and of likwid's in turns, and our bytes per clock: a disturbed clock only
+    reads low, so the highest one seen counts."""
     repeat = calibrate(launch, clock, Rule(0.001, 0.0))
     ours = theirs = highest = 0.0
     for _ in range(ROUNDS):
@@ -70,4 +75,7 @@ def test_loads_from_the_first_cache(benchmark: Any, host: Device, likwid: list[s
     benchmark.extra_info |= {"ours_over_likwid": ours / theirs, "bytes_per_clock": per_clock}
     peak = peak_for("bandwidth/l1/read/1core", host)
     rated = f", {per_clock / peak.per_clock:.3f} of rated" if peak and peak.per_clock else ""
-    print(f"\n{benchmark.name}: {ours / theirs:.3f} of likwid's {theirs / 1e9:.1f} GB/s{rated}, best of {ROUNDS} turns")
+    print(
+        f"\n{benchmark.name}: {ours / theirs:.3f} of likwid's {theirs / 1e9:.1f} GB/s{rated}, "
+        f"best of {ROUNDS} turns"
+    )

@@ -1,4 +1,6 @@
-"""Each probe's cases as benchmarks, so that a box can be followed over time with pytest-benchmark's own files."""
+"""Each probe's cases as benchmarks, so that a box can be followed over time with pytest-benchmark's
+own files.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def test_case(benchmark: Any, device: Any, case: Case) -> None:
         lambda: [clock.sample(launch, repeat).seconds for _ in range(10)], rounds=5, iterations=1
     )
     work = case.kernel.work(case.dtype, **case.params)
-    amount, unit = (work.flops, "GFLOP/s") if case.ceiling.startswith("compute") else (work.bytes, "GB/s")
+    amount, unit = (
+        (work.flops, "GFLOP/s") if case.ceiling.startswith("compute") else (work.bytes, "GB/s")
+    )
     benchmark.extra_info[unit] = amount / sorted(seconds)[len(seconds) // 2] / 1e9
     launch.close()
     clock.close()

@@ -26,22 +26,40 @@ class Core:
         """A /proc/cpuinfo of so many CPUs."""
         vendor, _, family, _, model, _, stepping = self.numbers.split()
         blocks = [
-            f"processor\t: {cpu}\nvendor_id\t: {vendor}\ncpu family\t: {family}\nmodel\t\t: {model}\n"
+            f"processor\t: {cpu}\nvendor_id\t: {vendor}\ncpu family\t: {family}\nmodel\t\t: "
+            f"{model}\n"
             f"model name\t: {self.name} in QEMU\nstepping\t: {stepping}\nflags\t\t: {self.flags}\n"
             for cpu in range(cpus)
         ]
         return "\n".join(blocks) + "\n"
 
 
-_NEHALEM = "fpu tsc cx8 cmov mmx fxsr sse sse2 ht syscall nx lm pni ssse3 cx16 sse4_1 sse4_2 popcnt lahf_lm"
-_HASWELL = f"{_NEHALEM} pclmulqdq fma movbe aes xsave avx f16c rdrand abm fsgsbase bmi1 avx2 bmi2 erms xsaveopt"
+_NEHALEM = (
+    "fpu tsc cx8 cmov mmx fxsr sse sse2 ht syscall nx lm pni ssse3 cx16 sse4_1 sse4_2 "
+    "popcnt lahf_lm"
+)
+_HASWELL = (
+    f"{_NEHALEM} pclmulqdq fma movbe aes xsave avx f16c rdrand abm fsgsbase bmi1 avx2 "
+    "bmi2 erms xsaveopt"
+)
 CORES = (
-    Core("Haswell", X86, "Haswell,-hle,-rtm", "haswell", "GenuineIntel family 6 model 60 stepping 4", _HASWELL),
-    Core("Nehalem", X86, "Nehalem", "nehalem", "GenuineIntel family 6 model 26 stepping 3", _NEHALEM),
+    Core(
+        "Haswell",
+        X86,
+        "Haswell,-hle,-rtm",
+        "haswell",
+        "GenuineIntel family 6 model 60 stepping 4",
+        _HASWELL,
+    ),
+    Core(
+        "Nehalem", X86, "Nehalem", "nehalem", "GenuineIntel family 6 model 26 stepping 3", _NEHALEM
+    ),
     Core("cortex-a76", ARM, "cortex-a76", "cortex-a76", "implementer 0x41 part 0xd0b"),
     Core("cortex-a78ae", ARM, "cortex-a78ae", "cortex-a78ae", "implementer 0x41 part 0xd42"),
     Core("neoverse-v1", ARM, "neoverse-v1", "neoverse-v1", "implementer 0x41 part 0xd40"),
-    Core("max", ARM, "max", "generic", "implementer 0x00 part 0x051"),  # a core that LLVM has no name for
+    Core(
+        "max", ARM, "max", "generic", "implementer 0x00 part 0x051"
+    ),  # a core that LLVM has no name for
 )
 
 TESTS = (

@@ -1,9 +1,10 @@
 """Run the CPU's tests as cores that this machine does not have, under QEMU's user-mode emulation.
 
-Needs Linux on x86-64 with Debian's apt and dpkg-deb, pip, and 2 GB of disk; no rights, and no network after the first
-time. QEMU comes from Debian's unstable release, which alone knows all these cores; Python and its packages for Arm from
-this release of Debian and from the package index, as apt and pip are set up here. Nothing is installed: all of it lies
-in the cache folder. One core takes some minutes.
+Needs Linux on x86-64 with Debian's apt and dpkg-deb, pip, and 2 GB of disk; no rights, and no
+network after the first time. QEMU comes from Debian's unstable release, which alone knows all these
+cores; Python and its packages for Arm from this release of Debian and from the package index, as
+apt and pip are set up here. Nothing is installed: all of it lies in the cache folder. One core
+takes some minutes.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ CACHE = Path(__file__).parent / ".cache"  # git ignores it
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 NEWEST = "sid"  # Debian's release whose QEMU knows all cores
 TESTS_NEED = ("pytest", "hypothesis")  # how the names of packages begin that TESTS import
-INSTALLED = "installed.txt"  # what was asked of pip, a line each: pyproject.toml may have changed since
+# what was asked of pip, a line each: pyproject.toml may have changed since
+INSTALLED = "installed.txt"
 LIMIT_S = 3600  # of one core's tests
 AGREEMENT = """
 import json, llvmlite.binding, os, platform, subprocess, sys
@@ -66,9 +68,13 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run the cores asked for; 0 if all passed, 1 if one failed, 2 if this machine cannot."""
     parser = argparse.ArgumentParser(prog="tests/emulated/run", description=__doc__)
     names = [core.name for core in CORES]
-    parser.add_argument("cores", nargs="*", metavar="CORE", help=f"of {', '.join(names)} (default: all)")
+    parser.add_argument(
+        "cores", nargs="*", metavar="CORE", help=f"of {', '.join(names)} (default: all)"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="cores at a time (default: 1)")
-    parser.add_argument("--cache", type=Path, default=CACHE, help="where fetched things lie (default: %(default)s)")
+    parser.add_argument(
+        "--cache", type=Path, default=CACHE, help="where fetched things lie (default: %(default)s)"
+    )
     asked = parser.parse_args(words)
     if unknown := set(asked.cores) - set(names):
         parser.error(f"unknown core {', '.join(sorted(unknown))}; there are {', '.join(names)}")
@@ -96,7 +102,9 @@ def report(core: Core, python: Path) -> bool:
 
 
 def disagreement(core: Core, python: Path) -> str:
-    """Why what runs there is not this core, seen by LLVM, /proc/cpuinfo and a child process alike; nothing if it is."""
+    """Why what runs there is not this core, seen by LLVM, /proc/cpuinfo and a child process alike;
+    nothing if it is.
+    """
     done = run(python, ["-c", AGREEMENT])
     if done.returncode:
         return f"Python ended with code {done.returncode}: {done.stderr.strip()[-300:]}"
@@ -108,20 +116,40 @@ def disagreement(core: Core, python: Path) -> str:
         "numbers": [core.numbers.lower()],
         "sets compiled for": seen["sets in /proc/cpuinfo"],
     }
-    wrong = [f"{what} is {seen[what]}, not {value}" for what, value in expected.items() if seen[what] != value]
+    wrong = [
+        f"{what} is {seen[what]}, not {value}"
+        for what, value in expected.items()
+        if seen[what] != value
+    ]
     return "; ".join(wrong)
 
 
 def test(python: Path, log: Path) -> str:
-    """The tests, then the whole program; what they said, beginning with ``passed`` if all is well."""
-    words = ["-m", "pytest", "-o", "addopts=-ra", "-p", "no:cacheprovider", "-q", "--durations=10", *TESTS]
+    """The tests, then the whole program; what they said, beginning with ``passed`` if all is
+    well.
+    """
+    words = [
+        "-m",
+        "pytest",
+        "-o",
+        "addopts=-ra",
+        "-p",
+        "no:cacheprovider",
+        "-q",
+        "--durations=10",
+        *TESTS,
+    ]
     tests = run(python, words)
     out = log.with_name("results")
     program = run(python, [*RUN, "--out", str(out)])
     shutil.rmtree(out, ignore_errors=True)
-    log.write_text(f"{tests.stdout}\n{tests.stderr}\n{program.stdout}\n{program.stderr}\n", encoding="utf-8")
+    log.write_text(
+        f"{tests.stdout}\n{tests.stderr}\n{program.stdout}\n{program.stderr}\n", encoding="utf-8"
+    )
     summary = (tests.stdout.strip().splitlines() or ["no test ran"])[-1].strip("= ")
-    cases = re.findall(r"\d+ cases measured.*", program.stdout) or [f"code {program.returncode} of {' '.join(RUN)}"]
+    cases = re.findall(r"\d+ cases measured.*", program.stdout) or [
+        f"code {program.returncode} of {' '.join(RUN)}"
+    ]
     good = tests.returncode == 0 and program.returncode == 0
     said = f"{summary}; {cases[-1]}"
     return f"passed: {said}" if good else f"{said} (see {log})"
@@ -130,10 +158,18 @@ def test(python: Path, log: Path) -> str:
 def run(python: Path, words: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Run an emulated Python on this checkout."""
     env = {**os.environ, "PYTHONPYCACHEPREFIX": str(python.parents[1] / "pyc"), "COLUMNS": "120"}
-    for name in ("PYTHONPATH", "PYTHONHOME", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_ENABLE_AVX"):
+    for name in (
+        "PYTHONPATH",
+        "PYTHONHOME",
+        "NUMBA_CPU_NAME",
+        "NUMBA_CPU_FEATURES",
+        "NUMBA_ENABLE_AVX",
+    ):
         env.pop(name, None)
     try:
-        return subprocess.run([python, *words], cwd=TOP, env=env, capture_output=True, text=True, timeout=LIMIT_S)
+        return subprocess.run(
+            [python, *words], cwd=TOP, env=env, capture_output=True, text=True, timeout=LIMIT_S
+        )
     except subprocess.TimeoutExpired as late:
         return subprocess.CompletedProcess(late.cmd, 124, "", f"not done within {LIMIT_S} s")
 
@@ -142,7 +178,8 @@ def prepare(cores: Iterable[Core], cache: Path) -> dict[str, Path]:
     """An emulated Python for each core, by name; fetches what is not there yet. Raises Cannot."""
     if sys.platform != "linux" or platform.machine() != X86:
         raise Cannot(
-            f"this is {sys.platform} on {platform.machine()}: QEMU for these tests is fetched for Linux on {X86}"
+            f"this is {sys.platform} on {platform.machine()}: QEMU for these tests is fetched "
+            f"for Linux on {X86}"
         )
     missing = [tool for tool in ("apt-get", "dpkg-deb") if not shutil.which(tool)]
     if missing:
@@ -151,7 +188,9 @@ def prepare(cores: Iterable[Core], cache: Path) -> dict[str, Path]:
     qemu = fetch_qemu(cache)
     pythons = {}
     for core in cores:
-        pythons[core.name] = arm_python(core, cache, qemu) if core.machine == ARM else x86_python(core, cache, qemu)
+        pythons[core.name] = (
+            arm_python(core, cache, qemu) if core.machine == ARM else x86_python(core, cache, qemu)
+        )
     return pythons
 
 
@@ -172,7 +211,9 @@ def arm_root(cache: Path) -> Path:
         install(root)
         return root
     apt = Apt(cache / "apt-root", "arm64", codename())
-    apt.get("install", "--download-only", "--no-install-recommends", "--yes", "python3", "libstdc++6")
+    apt.get(
+        "install", "--download-only", "--no-install-recommends", "--yes", "python3", "libstdc++6"
+    )
     fresh = cache / "root.part"
     shutil.rmtree(fresh, ignore_errors=True)
     unpack((apt.folder / "archives").glob("*.deb"), fresh)
@@ -182,7 +223,9 @@ def arm_root(cache: Path) -> Path:
 
 
 def install(root: Path) -> None:
-    """The packages that this project and the tests in TESTS need, for Arm; nothing where they are there already."""
+    """The packages that this project and the tests in TESTS need, for Arm; nothing where they are
+    there already.
+    """
     project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     tests = [package for package in extras["test"] if package.startswith(TESTS_NEED)]
@@ -193,7 +236,16 @@ def install(root: Path) -> None:
     shutil.rmtree(root / "site", ignore_errors=True)
     platforms = [f"--platform=manylinux_2_{minor}_aarch64" for minor in range(36, 16, -1)]
     words = ["--python-version", version(root), "--implementation", "cp", "--only-binary=:all:"]
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--target", str(root / "site")]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-compile",
+        "--target",
+        str(root / "site"),
+    ]
     command([*pip, *words, *platforms, "--platform=manylinux2014_aarch64", *wanted], root)
     installed.write_text("\n".join(wanted), encoding="utf-8")
 
@@ -208,7 +260,9 @@ def version(root: Path) -> str:
 
 
 class Apt:
-    """Debian's package client with lists and a cache of its own, for one architecture of one release."""
+    """Debian's package client with lists and a cache of its own, for one architecture of one
+    release.
+    """
 
     def __init__(self, folder: Path, architecture: str, release: str) -> None:
         self.folder = folder
@@ -217,7 +271,9 @@ class Apt:
         signed = f" signed-by={KEYRING}" if KEYRING.exists() else ""
         source = f"deb [arch={architecture}{signed}] {archive()} {release} main\n"
         (folder / "sources.list").write_text(source, encoding="utf-8")
-        (folder / "status").write_text("", encoding="utf-8")  # nothing is installed: all that is needed is fetched
+        (folder / "status").write_text(
+            "", encoding="utf-8"
+        )  # nothing is installed: all that is needed is fetched
         settings = {
             "Dir::Etc::sourcelist": folder / "sources.list",
             "Dir::Etc::sourceparts": "-",
@@ -230,7 +286,9 @@ class Apt:
             "APT::Sandbox::User": "",
             "Debug::NoLocking": "1",
         }
-        self.options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
+        self.options = [
+            word for name, value in settings.items() for word in ("-o", f"{name}={value}")
+        ]
         self.get("update")
 
     def get(self, *words: str) -> None:
@@ -245,7 +303,9 @@ def archive() -> str:
         capture_output=True,
         text=True,
     )
-    addresses = [line.split()[1] for line in listed.stdout.splitlines() if line.split()[0] == codename()]
+    addresses = [
+        line.split()[1] for line in listed.stdout.splitlines() if line.split()[0] == codename()
+    ]
     if not addresses:
         raise Cannot(f"apt knows no archive of {codename()}: see apt-get indextargets")
     return addresses[0]
@@ -255,13 +315,18 @@ def codename() -> str:
     """Of this system's release."""
     facts = platform.freedesktop_os_release()
     if facts.get("ID") != "debian" or "VERSION_CODENAME" not in facts:
-        raise Cannot(f"this is {facts.get('PRETTY_NAME', 'an unknown system')}: packages are fetched as Debian's")
+        raise Cannot(
+            f"this is {facts.get('PRETTY_NAME', 'an unknown system')}: packages are fetched "
+            "as Debian's"
+        )
     return facts["VERSION_CODENAME"]
 
 
 def command(words: Sequence[str], folder: Path) -> None:
     """Run a program in a folder. Raises Cannot with its last words if it fails."""
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        words, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
         raise Cannot(f"{words[0]} ended with code {done.returncode}: {' '.join(last)}")
@@ -277,14 +342,18 @@ def unpack(packages: Iterable[Path], folder: Path) -> None:
 
 
 def x86_python(core: Core, cache: Path, qemu: Path) -> Path:
-    """This Python and its packages as another x86 core, to which /proc/cpuinfo reads as that core's."""
+    """This Python and its packages as another x86 core, to which /proc/cpuinfo reads as that
+    core's.
+    """
     home = cache / core.name
     shown = home / "shown/proc"
     shown.mkdir(parents=True, exist_ok=True)
     (shown / "cpuinfo").write_text(core.cpuinfo(os.cpu_count() or 1), encoding="utf-8")
     link(home / "lib", Path(sys.prefix) / "lib")
     emulator = [qemu / "qemu-x86_64", "-cpu", core.qemu, "-L", shown.parent]
-    return environment(home, Path(sys.base_prefix) / "bin", emulator, Path(sys.executable).resolve())
+    return environment(
+        home, Path(sys.base_prefix) / "bin", emulator, Path(sys.executable).resolve()
+    )
 
 
 def arm_python(core: Core, cache: Path, qemu: Path) -> Path:
@@ -298,12 +367,18 @@ def arm_python(core: Core, cache: Path, qemu: Path) -> Path:
 
 
 def environment(home: Path, base: Path, emulator: Sequence[object], python: Path) -> Path:
-    """A virtual environment whose ``python`` starts the emulator: so do the children that are started by its name."""
+    """A virtual environment whose ``python`` starts the emulator: so do the children that are
+    started by its name.
+    """
     (home / "bin").mkdir(parents=True, exist_ok=True)
-    (home / "pyvenv.cfg").write_text(f"home = {base}\ninclude-system-site-packages = false\n", encoding="utf-8")
+    (home / "pyvenv.cfg").write_text(
+        f"home = {base}\ninclude-system-site-packages = false\n", encoding="utf-8"
+    )
     start = home / "bin/python"
     words = " ".join(shlex.quote(str(word)) for word in emulator)
-    start.write_text(f'#!/bin/sh\nexec {words} -0 "$0" {shlex.quote(str(python))} "$@"\n', encoding="utf-8")
+    start.write_text(
+        f'#!/bin/sh\nexec {words} -0 "$0" {shlex.quote(str(python))} "$@"\n', encoding="utf-8"
+    )
     start.chmod(0o755)
     return start
 

@@ -21,14 +21,18 @@ def test_every_listed_test_exists(name: str) -> None:
     file, _, function = name.partition("::")
     tree = ast.parse((TOP / file).read_text(encoding="utf-8"))
     functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    assert function in functions or (not function and any(each.startswith("test_") for each in functions))
+    assert function in functions or (
+        not function and any(each.startswith("test_") for each in functions)
+    )
 
 
 def test_the_whole_program_is_run_too() -> None:
     assert (TOP / RUN[0]).is_file()
 
 
-@pytest.mark.parametrize("core", [core for core in CORES if core.machine == X86], ids=lambda core: core.name)
+@pytest.mark.parametrize(
+    "core", [core for core in CORES if core.machine == X86], ids=lambda core: core.name
+)
 def test_a_made_up_cpuinfo_tells_the_core(tmp_path: Path, core: Core) -> None:
     (tmp_path / "proc").mkdir()
     (tmp_path / "proc/cpuinfo").write_text(core.cpuinfo(3))

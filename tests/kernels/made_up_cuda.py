@@ -1,4 +1,6 @@
-"""A made-up CUDA runtime whose device memory is the host's own: what launches ask of it can be seen, and read."""
+"""A made-up CUDA runtime whose device memory is the host's own: what launches ask of it can be
+seen, and read.
+"""
 
 from __future__ import annotations
 
@@ -55,13 +57,23 @@ class Runtime:
             ctypes.memmove(target, source, size)
 
     def memcpy2DAsync(
-        self, target: int, to_pitch: int, source: int, pitch: int, width: int, rows: int, kind: int, stream: int
+        self,
+        target: int,
+        to_pitch: int,
+        source: int,
+        pitch: int,
+        width: int,
+        rows: int,
+        kind: int,
+        stream: int,
     ) -> None:
         assert width <= min(to_pitch, pitch), "as the driver asks"
         for row in range(rows):
             ctypes.memmove(target + row * to_pitch, source + row * pitch, width)
 
-    def memcpyPeerAsync(self, target: int, to: int, source: int, of: int, size: int, stream: int) -> None:
+    def memcpyPeerAsync(
+        self, target: int, to: int, source: int, of: int, size: int, stream: int
+    ) -> None:
         self.calls.append(("peer", to, of, stream))
         ctypes.memmove(target, source, size)
 
@@ -112,7 +124,12 @@ class Current:
 def installed(monkeypatch: pytest.MonkeyPatch) -> Runtime:
     """The runtime in the place of CuPy's."""
     fake, top, inner = Runtime(), ModuleType("cupy"), ModuleType("cupy.cuda")
-    parts = {"runtime": fake, "Stream": lambda non_blocking: Queue(fake), "Event": Event, "Device": Current}
+    parts = {
+        "runtime": fake,
+        "Stream": lambda non_blocking: Queue(fake),
+        "Event": Event,
+        "Device": Current,
+    }
     vars(inner).update(parts)
     vars(top)["cuda"] = inner
     monkeypatch.setitem(sys.modules, "cupy", top)

@@ -1,6 +1,8 @@
-"""Networks as ONNX models of shapes only, from their tables of layers: what the reader and the work table are held to.
+"""Networks as ONNX models of shapes only, from their tables of layers: what the reader and the work
+table are held to.
 
-The layer tables are those of torchvision.models, which publishes its counts of multiply-adds (GIPS) beside each.
+The layer tables are those of torchvision.models, which publishes its counts of multiply-adds (GIPS)
+beside each.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ def open_shapes(graph: Graph) -> list[str]:
     found = []
     for node in graph.nodes:
         tensors = [tensor for tensor in (*node.inputs, *node.outputs) if tensor is not None]
-        found += [f"{node.op} {node.name}: {tensor.name}" for tensor in tensors if tensor.shape is None]
+        found += [
+            f"{node.op} {node.name}: {tensor.name}" for tensor in tensors if tensor.shape is None
+        ]
     return found
 
 
@@ -40,10 +44,16 @@ def model_of(
     opset: int = 20,
 ) -> Any:
     """A model of these nodes; kinds: types other than float of its inputs."""
-    taken = [helper.make_tensor_value_info(n, (kinds or {}).get(n, FLOAT), dims) for n, dims in inputs.items()]
+    taken = [
+        helper.make_tensor_value_info(n, (kinds or {}).get(n, FLOAT), dims)
+        for n, dims in inputs.items()
+    ]
     given = [onnx.ValueInfoProto(name=name) for name in outputs]
     graph = helper.make_graph(list(nodes), "made", taken, given, list(weights))
-    opsets = [helper.make_opsetid("", opset), *(helper.make_opsetid(domain, 1) for domain in domains)]
+    opsets = [
+        helper.make_opsetid("", opset),
+        *(helper.make_opsetid(domain, 1) for domain in domains),
+    ]
     return helper.make_model(graph, opset_imports=opsets, ir_version=10)
 
 
@@ -57,17 +67,28 @@ class Net:
 
     def add(self, op: str, inputs: Sequence[str], channels: int, **attributes: Any) -> str:
         name = f"t{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, inputs, [name], name=f"n{len(self.nodes)}", **attributes))
+        self.nodes.append(
+            helper.make_node(op, inputs, [name], name=f"n{len(self.nodes)}", **attributes)
+        )
         self.channels[name] = channels
         return name
 
-    def conv(self, x: str, out: int, kernel: int, stride: int = 1, pad: int = 0, groups: int = 1) -> str:
+    def conv(
+        self, x: str, out: int, kernel: int, stride: int = 1, pad: int = 0, groups: int = 1
+    ) -> str:
         weight = header(f"w{len(self.nodes)}", (out, self.channels[x] // groups, kernel, kernel))
         self.weights.append(weight)
-        return self.add("Conv", [x, weight.name], out, strides=[stride] * 2, pads=[pad] * 4, group=groups)
+        return self.add(
+            "Conv", [x, weight.name], out, strides=[stride] * 2, pads=[pad] * 4, group=groups
+        )
 
     def pool(self, x: str, kernel: int, stride: int, pad: int = 0, ceil: int = 0) -> str:
-        shape = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [pad] * 4, "ceil_mode": ceil}
+        shape = {
+            "kernel_shape": [kernel] * 2,
+            "strides": [stride] * 2,
+            "pads": [pad] * 4,
+            "ceil_mode": ceil,
+        }
         return self.add("MaxPool", [x], self.channels[x], **shape)
 
     def classify(self, x: str, sizes: Sequence[int], pooled: bool = True) -> str:
@@ -90,7 +111,9 @@ def resnet50() -> Any:
     for width, blocks, stride in ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2)):
         for step in (stride, *[1] * (blocks - 1)):
             y = net.conv(net.conv(net.conv(x, width, 1), width, 3, step, 1), 4 * width, 1)
-            short = net.conv(x, 4 * width, 1, step) if net.channels[x] != 4 * width or step > 1 else x
+            short = (
+                net.conv(x, 4 * width, 1, step) if net.channels[x] != 4 * width or step > 1 else x
+            )
             x = net.add("Add", [y, short], 4 * width)
     return net.model(net.classify(x, (2048, 1000)))
 
@@ -127,7 +150,9 @@ def squeezenet10() -> Any:
         *((48, 192, False), (48, 192, False), (64, 256, True), (64, 256, False)),
     ):
         s = net.conv(x, squeeze, 1)
-        x = net.add("Concat", [net.conv(s, expand, 1), net.conv(s, expand, 3, 1, 1)], 2 * expand, axis=1)
+        x = net.add(
+            "Concat", [net.conv(s, expand, 1), net.conv(s, expand, 3, 1, 1)], 2 * expand, axis=1
+        )
         x = net.pool(x, 3, 2, ceil=1) if pooled else x
     return net.model(net.conv(x, 1000, 1))
 

@@ -18,17 +18,24 @@ def feeds(model: Any) -> Feeds:
     """Inputs of the shapes it wants: floats uniform over ±1, integers over their range."""
     random, made = np.random.default_rng(7), {}
     for value in model.graph.input:
-        kind, shape = value.type.tensor_type, [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        kind, shape = (
+            value.type.tensor_type,
+            [dim.dim_value for dim in value.type.tensor_type.shape.dim],
+        )
         dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
         if dtype.kind in "iu":
-            made[value.name] = random.integers(np.iinfo(dtype).min, np.iinfo(dtype).max + 1, shape).astype(dtype)
+            made[value.name] = random.integers(
+                np.iinfo(dtype).min, np.iinfo(dtype).max + 1, shape
+            ).astype(dtype)
         else:
             made[value.name] = random.uniform(-1, 1, shape).astype(dtype)
     return made
 
 
 def run(model: Any, given: Feeds, optimized: Path | None = None) -> list[np.ndarray]:
-    """What ONNX Runtime makes of it, INT8 without saturation; optimized: a file for the graph it really runs."""
+    """What ONNX Runtime makes of it, INT8 without saturation; optimized: a file for the graph it
+    really runs.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -37,7 +44,9 @@ def run(model: Any, given: Feeds, optimized: Path | None = None) -> list[np.ndar
         options.optimized_model_filepath = str(optimized)
     else:
         options.add_session_config_entry(*WITHOUT_SATURATION)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
     return list(session.run(None, given))
 
 

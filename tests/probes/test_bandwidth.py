@@ -1,4 +1,6 @@
-"""The full bandwidth probe: sizes that adapt to small memory or are refused with the numbers, and every point asked."""
+"""The full bandwidth probe: sizes that adapt to small memory or are refused with the numbers, and
+every point asked.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ from tests.devices import CPU, GPU
 
 MIB, GIB = 1 << 20, 1 << 30
 SMALL_GPU = replace(GPU, last_cache_bytes=60 * MIB, memory_free_bytes=2 * GIB)
-SMALL_MACHINE = replace(CPU, last_cache_bytes=64 * MIB, memory_bytes=2 * GIB, memory_free_bytes=int(1.6 * GIB))
+SMALL_MACHINE = replace(
+    CPU, last_cache_bytes=64 * MIB, memory_bytes=2 * GIB, memory_free_bytes=int(1.6 * GIB)
+)
 
 
 def limited(tmp_path: Path, limit: int) -> int | None:
@@ -42,9 +46,15 @@ def asked(device: Device) -> list[Task]:
     return tasks([Probe("bandwidth", "?", bandwidth.cases)], device, "2030-01-02T03:04:05Z")
 
 
-@pytest.mark.parametrize("device", [SMALL_GPU, SMALL_MACHINE], ids=["gpu with 2 GB free", "machine with 2 GB"])
+@pytest.mark.parametrize(
+    "device", [SMALL_GPU, SMALL_MACHINE], ids=["gpu with 2 GB free", "machine with 2 GB"]
+)
 def test_sizes_adapt_to_small_memory_and_stay_past_the_cache(device: Device) -> None:
-    size, free, cache = bandwidth.array_bytes(device), device.memory_free_bytes or 0, device.last_cache_bytes or 0
+    size, free, cache = (
+        bandwidth.array_bytes(device),
+        device.memory_free_bytes or 0,
+        device.last_cache_bytes or 0,
+    )
     assert size < bandwidth.PAST_CACHE[device.kind] * cache
     assert size >= bandwidth.LEAST_PAST_CACHE[device.kind] * cache
     assert 3 * size <= MEMORY_SHARE * free
@@ -59,11 +69,15 @@ def test_a_control_group_below_the_buffer_shrinks_it(tmp_path: Path) -> None:
     assert all(t.open for t in asked(device))
     later = replace(device, memory_free_bytes=free - bandwidth.OWN_BYTES)
     needs = [t.case.kernel.memory_bytes(t.case.dtype, t.case.params) for t in asked(device)]
-    assert max(needs) <= MEMORY_SHARE * ((later.memory_free_bytes or 0) - RESERVE), "also when its turn comes"
+    assert max(needs) <= MEMORY_SHARE * ((later.memory_free_bytes or 0) - RESERVE), (
+        "also when its turn comes"
+    )
 
 
 def test_a_control_group_below_the_cache_refuses_with_the_numbers(tmp_path: Path) -> None:
-    device = replace(CPU, last_cache_bytes=384 * MIB, memory_free_bytes=limited(tmp_path, 512 * MIB))
+    device = replace(
+        CPU, last_cache_bytes=384 * MIB, memory_free_bytes=limited(tmp_path, 512 * MIB)
+    )
     assert bandwidth.array_bytes(device) == 4 * 384 * MIB, "smaller would measure the cache"
     found = asked(device)
     assert {t.row.status for t in found} == {SKIPPED}
@@ -72,7 +86,9 @@ def test_a_control_group_below_the_cache_refuses_with_the_numbers(tmp_path: Path
     assert not any(t.open for t in found)
 
 
-@pytest.mark.parametrize("device", [GPU, SMALL_GPU, SMALL_MACHINE, CPU, replace(CPU, last_cache_bytes=None)])
+@pytest.mark.parametrize(
+    "device", [GPU, SMALL_GPU, SMALL_MACHINE, CPU, replace(CPU, last_cache_bytes=None)]
+)
 def test_scattered_arrays_are_powers_of_two_past_the_cache(device: Device) -> None:
     size = bandwidth.scattered_bytes(device)
     assert size & (size - 1) == 0
@@ -83,7 +99,9 @@ def test_scattered_arrays_are_powers_of_two_past_the_cache(device: Device) -> No
 
 @pytest.mark.parametrize("device", [CPU, GPU], ids=["cpu", "gpu"])
 def test_a_plain_run_asks_for_the_streams_alone(device: Device) -> None:
-    plain = list(chosen((("bandwidth", c) for c in bandwidth.cases(device)), full=False, quick=False))
+    plain = list(
+        chosen((("bandwidth", c) for c in bandwidth.cases(device)), full=False, quick=False)
+    )
     assert {c.ceiling for _, c in plain} == {
         f"bandwidth/dram/{op}" for op in ("copy", "scale", "add", "triad", "read", "write")
     }
@@ -102,7 +120,8 @@ def test_a_full_run_on_a_gpu_asks_for_every_ladder() -> None:
 
 
 @pytest.mark.parametrize(
-    ("units", "x"), [(1, [1]), (2, [1, 2]), (6, [1, 2, 3, 4, 6]), (20, [1, 2, 3, 4, 6, 8, 12, 16, 20])]
+    ("units", "x"),
+    [(1, [1]), (2, [1, 2]), (6, [1, 2, 3, 4, 6]), (20, [1, 2, 3, 4, 6, 8, 12, 16, 20])],
 )
 def test_a_full_run_on_a_cpu_climbs_to_all_its_cores(units: int, x: list[int]) -> None:
     full = [c for c in bandwidth.cases(replace(CPU, units=units)) if c.full]
@@ -115,9 +134,16 @@ def test_a_full_run_on_a_cpu_climbs_to_all_its_cores(units: int, x: list[int]) -
 def test_blocks_an_sm_cannot_hold_are_skipped_with_the_reason() -> None:
     device = replace(GPU, facts={"threads_per_multiprocessor": 1536})
     skips = {
-        c.params["x"]: c.skip for c in bandwidth.cases(device) if c.ceiling == "sweep/bandwidth/blocks-per-sm/copy"
+        c.params["x"]: c.skip
+        for c in bandwidth.cases(device)
+        if c.ceiling == "sweep/bandwidth/blocks-per-sm/copy"
     }
-    assert skips == {1: "", 2: "", 4: "", 8: "a multiprocessor holds 1536 threads, not 8 blocks of 256"}
+    assert skips == {
+        1: "",
+        2: "",
+        4: "",
+        8: "a multiprocessor holds 1536 threads, not 8 blocks of 256",
+    }
 
 
 @pytest.mark.parametrize("device", [GPU, SMALL_GPU])

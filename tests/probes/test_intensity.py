@@ -1,4 +1,6 @@
-"""The points of the intensity curve: from below the slope to far past the ridge, with the roof's own anchors."""
+"""The points of the intensity curve: from below the slope to far past the ridge, with the roof's
+own anchors.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from tests.devices import CPU, GPU
 SWEEP = "sweep/compute/intensity/"
 
 
-@pytest.mark.parametrize("device", [CPU, GPU, replace(GPU, arch="8.9"), replace(GPU, clock_hz=None)])
+@pytest.mark.parametrize(
+    "device", [CPU, GPU, replace(GPU, arch="8.9"), replace(GPU, clock_hz=None)]
+)
 def test_points_reach_from_far_below_the_ridge_to_far_above(device: Device) -> None:
     found = [c for c in intensity.cases(device) if c.ceiling.startswith(SWEEP)]
     for name in intensity.DTYPES[device.kind]:
@@ -22,7 +26,9 @@ def test_points_reach_from_far_below_the_ridge_to_far_above(device: Device) -> N
         points = [c for c in found if c.ceiling == SWEEP + name.replace("/", "-")]
         x = [c.params["x"] for c in points]
         assert x == sorted(set(x))
-        assert x[0] == (1 if path else 1 / 16), "a warp of a tensor core leaves out whole vectors, of eight"
+        assert x[0] == (1 if path else 1 / 16), (
+            "a warp of a tensor core leaves out whole vectors, of eight"
+        )
         once = points[0].kernel.work(dtype, n=1, k=1, columns=points[0].params.get("columns", 1))
         ridge = intensity.ridge(device, dtype) * once.flops / once.bytes
         assert x[-1] >= 0.9 * intensity.PAST_RIDGE * ridge
@@ -52,7 +58,10 @@ def test_every_way_to_read_memory_is_asked_since_any_may_be_the_roof() -> None:
 def test_points_of_a_cpu_are_timed_in_turn_with_the_roof_of_their_own_type() -> None:
     for case in intensity.cases(CPU):
         if case.ceiling.startswith(SWEEP):
-            assert {other.ceiling for other in case.beside} == {f"compute/{case.dtype}", intensity.SLOPE}
+            assert {other.ceiling for other in case.beside} == {
+                f"compute/{case.dtype}",
+                intensity.SLOPE,
+            }
     assert not any(case.beside for case in intensity.cases(GPU)), "a GPU is this program's alone"
 
 
@@ -64,14 +73,24 @@ def test_blocks_of_a_gpu_get_equal_shares_only_where_memory_keeps_none_waiting()
 
 
 def test_a_type_the_gpu_lacks_is_skipped_with_the_reason() -> None:
-    skips = {c.dtype: c.skip for c in intensity.cases(replace(GPU, arch="7.5")) if c.ceiling.startswith(SWEEP)}
+    skips = {
+        c.dtype: c.skip
+        for c in intensity.cases(replace(GPU, arch="7.5"))
+        if c.ceiling.startswith(SWEEP)
+    }
     assert skips["bf16"] == "sm_75 has no bf16 multiply-add (since 8.0)"
     assert skips["fp32"] == ""
-    old = [c.skip for c in intensity.cases(replace(GPU, arch="7.5")) if c.ceiling == SWEEP + "fp16-mma-fp32"]
+    old = [
+        c.skip
+        for c in intensity.cases(replace(GPU, arch="7.5"))
+        if c.ceiling == SWEEP + "fp16-mma-fp32"
+    ]
     assert set(old) == {"sm_75 has no fp16 mma.m16n8k16 (since 8.0)"}
 
 
-@pytest.mark.parametrize("device", [replace(CPU, last_cache_bytes=384 << 20), replace(GPU, last_cache_bytes=96 << 20)])
+@pytest.mark.parametrize(
+    "device", [replace(CPU, last_cache_bytes=384 << 20), replace(GPU, last_cache_bytes=96 << 20)]
+)
 def test_arrays_stay_past_the_last_cache(device: Device) -> None:
     for case in intensity.cases(device):
         if case.ceiling.startswith(SWEEP):
@@ -79,4 +98,6 @@ def test_arrays_stay_past_the_last_cache(device: Device) -> None:
             far = case.params["k"] > intensity.FAR * intensity.ridge(device, case.dtype)
             past = bandwidth.LEAST_PAST_CACHE if far else bandwidth.PAST_CACHE
             least = past[device.kind] * (device.last_cache_bytes or 0)
-            assert size >= (0.7 if device.kind == "cuda" else 0.99) * least, "a power of two of tiles, up or down"
+            assert size >= (0.7 if device.kind == "cuda" else 0.99) * least, (
+                "a power of two of tiles, up or down"
+            )

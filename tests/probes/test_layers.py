@@ -1,4 +1,6 @@
-"""Families of layers as cases: on each kind of device, in each type, with the launch overhead beside them."""
+"""Families of layers as cases: on each kind of device, in each type, with the launch overhead
+beside them.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,10 @@ def test_a_family_is_a_sweep_with_the_overhead_beside_it(name: str) -> None:
 
 def test_a_gpu_asks_tensor_types_and_the_library_too() -> None:
     cases = [case for case in layers.cases(GPU, ["matmul"]) if case.ceiling.startswith("layer/")]
-    by_backend = {backend: {c.dtype for c in cases if c.backend == backend} for backend in ("cuda", "cublaslt")}
+    by_backend = {
+        backend: {c.dtype for c in cases if c.backend == backend}
+        for backend in ("cuda", "cublaslt")
+    }
     assert by_backend["cuda"] == by_backend["cublaslt"] == {"fp32", "tf32", "fp16", "int8"}
     sizes = {c.params["x"] for c in cases if c.backend == "cublaslt"}
     assert sizes == {c.params["x"] for c in cases if c.backend == "cuda"}
@@ -43,7 +48,10 @@ def test_a_gpu_asks_tensor_types_and_the_library_too() -> None:
 def test_what_a_device_lacks_is_said() -> None:
     old = {c.dtype: c.skip for c in layers.cases(replace(GPU, arch="7.5"), ["conv-size"])}
     assert "tf32" in old
-    assert layers.no_type("tf32", replace(GPU, arch="7.5")) == "compute capability 7.5 has no tf32 (since 8.0)"
+    assert (
+        layers.no_type("tf32", replace(GPU, arch="7.5"))
+        == "compute capability 7.5 has no tf32 (since 8.0)"
+    )
     assert layers.no_type("tf32", CPU) == "no CPU multiplies in tf32"
     assert layers.no_type("fp16", CPU) == ""
 
@@ -52,11 +60,15 @@ def test_layers_run_only_on_request() -> None:
     assert "layers" in all_probes()
     assert "layers" not in {probe.name for probe in choose(None, full=True)}
     assert [probe.name for probe in choose(["layers"])] == ["layers"]
-    with pytest.raises(RidgelineError, match="no family of layers is called 'conv'; there are: conv-kernel"):
+    with pytest.raises(
+        RidgelineError, match="no family of layers is called 'conv'; there are: conv-kernel"
+    ):
         layers.probe(["conv"])
 
 
-def test_without_the_extra_rows_say_so_and_a_request_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_rows_say_so_and_a_request_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
     reasons = {row.row.reason for row in tasks([layers.probe(["rows"])], CPU, "now")}
     assert reasons == {"onnx is not installed: pip install -e '.[layers]'"}

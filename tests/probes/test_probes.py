@@ -23,7 +23,11 @@ MIB, GIB = 1 << 20, 1 << 30
     ("device", "least", "most"),
     [
         (replace(CPU, last_cache_bytes=32 * MIB), 256 * MIB, 257 * MIB),
-        (replace(CPU, last_cache_bytes=384 * MIB, memory_free_bytes=8 * GIB), 2140 * MIB, 2143 * MIB),
+        (
+            replace(CPU, last_cache_bytes=384 * MIB, memory_free_bytes=8 * GIB),
+            2140 * MIB,
+            2143 * MIB,
+        ),
         (replace(CPU, last_cache_bytes=None), 64 * MIB, 65 * MIB),
         (replace(GPU, last_cache_bytes=60 * MIB), 4 * GIB, 4 * GIB + MIB),
         (replace(GPU, last_cache_bytes=60 * MIB, memory_free_bytes=2 * GIB), 545 * MIB, 547 * MIB),
@@ -47,7 +51,14 @@ def test_every_case_has_work_a_backend_and_a_tag(name: str, device: Device) -> N
             assert getattr(work, counted) > 0 if counted else work == Work()
         assert case.backend in case.kernel.backends
         assert case.kernel.memory_bytes(case.dtype, case.params) >= 0
-        assert case.tag.quantity in ("bandwidth", "compute", "latency", "transfer", "overhead", "layer")
+        assert case.tag.quantity in (
+            "bandwidth",
+            "compute",
+            "latency",
+            "transfer",
+            "overhead",
+            "layer",
+        )
         assert str(case.tag) == case.ceiling
 
 
@@ -58,7 +69,9 @@ def test_the_main_precisions_have_a_known_peak(dtype: str) -> None:
 
 
 def test_an_old_gpu_skips_what_it_lacks_with_the_reason() -> None:
-    cases = [c for c in all_probes()["compute"].cases(replace(GPU, arch="7.5")) if c.dtype == "bf16"]
+    cases = [
+        c for c in all_probes()["compute"].cases(replace(GPU, arch="7.5")) if c.dtype == "bf16"
+    ]
     assert [c.skip for c in cases] == ["sm_75 has no bf16 multiply-add (since 8.0)"]
 
 
@@ -75,7 +88,9 @@ def test_every_probe_asks_a_question(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", all_probes())
-def test_every_probe_runs_alone(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_probe_runs_alone(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(sys, "argv", [name, "--bogus"])
     monkeypatch.delitem(sys.modules, f"probes.{name}")
     with pytest.raises(SystemExit) as ended:

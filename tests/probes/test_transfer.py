@@ -1,4 +1,6 @@
-"""What is asked of the bus and of launches: sizes that fit, tags, and which device is asked what."""
+"""What is asked of the bus and of launches: sizes that fit, tags, and which device is asked
+what.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ def test_a_discrete_gpu_is_asked_about_the_bus(machine: Any) -> None:
 def test_a_sweep_goes_from_latency_to_bandwidth(machine: Any) -> None:
     points = [c for c in transfer.cases(GPU) if c.full]
     assert {c.ceiling for c in points} == {
-        f"sweep/transfer/size/{way}-{host}" for way in ("h2d", "d2h") for host in ("pinned", "pageable")
+        f"sweep/transfer/size/{way}-{host}"
+        for way in ("h2d", "d2h")
+        for host in ("pinned", "pageable")
     }
     for tag in {c.ceiling for c in points}:
         mine = [c for c in points if c.ceiling == tag]
@@ -97,14 +101,20 @@ def test_an_integrated_gpu_is_asked_which_memory_to_use(machine: Any) -> None:
     ]
     for tag, case in found.items():
         assert case.params["size_bytes"] <= 256 * MIB
-        assert tag == f"transfer/{case.params['memory']}-{'gpu' if case.backend == 'raw' else 'cpu'}"
+        assert (
+            tag == f"transfer/{case.params['memory']}-{'gpu' if case.backend == 'raw' else 'cpu'}"
+        )
         assert case.backend in case.kernel.backends
     assert not by_tag(JETSON, full=True)
 
 
 def test_every_other_gpu_is_asked_in_both_directions(machine: Any) -> None:
     found = by_tag(replace(GPU, index=1, facts={"gpus": 3}))
-    ends = {t: (c.params["source"], c.params["target"]) for t, c in found.items() if t.startswith("transfer/peer")}
+    ends = {
+        t: (c.params["source"], c.params["target"])
+        for t, c in found.items()
+        if t.startswith("transfer/peer")
+    }
     assert ends == {
         "transfer/peer-1-0": (1, 0),
         "transfer/peer-0-1": (0, 1),

@@ -1,4 +1,5 @@
-"""Draw a list of layers: its points on the roofs with their numbers, and under them what each is and takes. Only draws.
+"""Draw a list of layers: its points on the roofs with their numbers, and under them what each is
+and takes. Only draws.
 
 For a sweep whose layers differ in kind, such as one operation in several forms: no line joins them.
 """
@@ -20,12 +21,20 @@ from kernels.device import Device
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TOP, ROOFS, UNDER, ROW, FOOT = 0.72, 3.5, 0.75, 0.2, 0.75  # inches: above, roofs, under them, a layer, under the list
+TOP, ROOFS, UNDER, ROW, FOOT = (
+    0.72,
+    3.5,
+    0.75,
+    0.2,
+    0.75,
+)  # inches: above, roofs, under them, a layer, under the list
 RIGHT = 0.25  # inches
 LONGEST = 60  # letters of a layer's name
 
 
-def figure(sweep: LayerSweep, model: Roofline, device: Device, inches: tuple[float, float]) -> Figure:
+def figure(
+    sweep: LayerSweep, model: Roofline, device: Device, inches: tuple[float, float]
+) -> Figure:
     """A figure of this width, as high as it needs, with the list in it."""
     across, rows = inches[0], ROW * (len(sweep.places) + 1)
     made = page((across, TOP + ROOFS + UNDER + rows + FOOT))
@@ -36,10 +45,22 @@ def figure(sweep: LayerSweep, model: Roofline, device: Device, inches: tuple[flo
     low = bottom + rows + UNDER
     ax, strip = axes(made, (0.06, low, across - RIGHT, low + ROOFS), roofs, layers)
     if ax:
-        curves(ax, sweep, roofs.bandwidth, on_roofline, lambda x, p: (p.intensity or 1.0, p.rate or 1.0))
+        curves(
+            ax,
+            sweep,
+            roofs.bandwidth,
+            on_roofline,
+            lambda x, p: (p.intensity or 1.0, p.rate or 1.0),
+        )
     if strip:
         moved = sorted({x for curve in sweep.curves for x, p in curve.points if in_strip(p)})
-        curves(strip, sweep, (), in_strip, lambda x, p: ((moved.index(x) + 0.5) / len(moved), p.bandwidth or 1.0))
+        curves(
+            strip,
+            sweep,
+            (),
+            in_strip,
+            lambda x, p: ((moved.index(x) + 0.5) / len(moved), p.bandwidth or 1.0),
+        )
     _times(made, sweep, bottom, rows)
     heading(made, f"{sweep.name} on {device.name}", "Each number is a layer of the list below.")
     caption(made, "Points: measured medians.")
@@ -49,14 +70,24 @@ def figure(sweep: LayerSweep, model: Roofline, device: Device, inches: tuple[flo
 def _times(made: Figure, sweep: LayerSweep, bottom: float, high: float) -> None:
     """The time of each layer beside what it is, ``bottom`` inches from below and so high."""
     across, down = made.get_size_inches()
-    names = {x: f"{sweep.number(x)}  {p.layer[:LONGEST]}" for curve in sweep.curves for x, p in curve.points}
+    names = {
+        x: f"{sweep.number(x)}  {p.layer[:LONGEST]}"
+        for curve in sweep.curves
+        for x, p in curve.points
+    }
     left = max(width(name, SMALL) for name in names.values()) / 72 + 0.2
     ax = made.add_axes((left / across, bottom / down, 1 - (left + RIGHT) / across, high / down))
     times = [p.seconds for p in sweep.layers]
     ax.set(xscale="log", xlim=(min(times) / 1.4, max(times) * 1.4), ylim=(len(names) - 0.5, -0.5))
     for curve in sweep.curves:
         places = [(p.seconds, sweep.places.index(x)) for x, p in curve.points]
-        ax.plot(*zip(*places, strict=True), **look(sweep, curve), **EDGE, markersize=5.5, markeredgewidth=0.4)
+        ax.plot(
+            *zip(*places, strict=True),
+            **look(sweep, curve),
+            **EDGE,
+            markersize=5.5,
+            markeredgewidth=0.4,
+        )
     plain(ax)
     log_ticks(ax.xaxis, (10,), lambda x: brief(x, "s"), 0.6, least=3)
     ax.set_yticks(range(len(names)), [names[x] for x in sweep.places])

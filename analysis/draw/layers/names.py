@@ -1,6 +1,7 @@
 """Words among the points of a picture of layers: names along the slopes, and numbers beside points.
 
-None covers a point, a line or another word while there is a free place; names along slopes give up their rate first.
+None covers a point, a line or another word while there is a free place; names along slopes give up
+their rate first.
 """
 
 from __future__ import annotations
@@ -21,11 +22,25 @@ if TYPE_CHECKING:
 GAP = 0.35  # between a slope and its name, in the size of the type
 NEAR = (0.6, 1.0, 1.4, 2.0, 2.8, 3.8)  # of a number from its point, likewise
 TIED = 1.0  # numbers further away are tied to their points
-TURNS = (30, -30, 150, 210, 90, -90, 0, 180, 60, -60, 120, 240)  # degrees: right of a point before left of it
+TURNS = (
+    30,
+    -30,
+    150,
+    210,
+    90,
+    -90,
+    0,
+    180,
+    60,
+    -60,
+    120,
+    240,
+)  # degrees: right of a point before left of it
 
 
 def slope_names(ax: Axes, roofs: Sequence[Roof], points: Sequence[Box]) -> None:
-    """Names along the slopes (best first) of these axes, clear of boxes over points in pixels; the lowest from below.
+    """Names along the slopes (best first) of these axes, clear of boxes over points in pixels; the
+    lowest from below.
 
     A slope that begins above the picture has none.
     """
@@ -34,7 +49,9 @@ def slope_names(ax: Axes, roofs: Sequence[Roof], points: Sequence[Box]) -> None:
     busy = [_turned(box, turn) for box in points]
     for roof in roofs:
         for words, taken in _tries(roof, lines, busy):
-            if box := first_free(list(_along(ax, roof, words, turn, last=roof == roofs[-1])), taken):
+            if box := first_free(
+                list(_along(ax, roof, words, turn, last=roof == roofs[-1])), taken
+            ):
                 lines.append(box)
                 x, y, *_ = _turned((box[0], box[1], box[0], box[1]), -turn)
                 write_along(ax, roof, words, (x, y), turn)
@@ -42,7 +59,9 @@ def slope_names(ax: Axes, roofs: Sequence[Roof], points: Sequence[Box]) -> None:
 
 
 def _tries(roof: Roof, lines: list[Box], points: list[Box]) -> list[tuple[str, list[Box]]]:
-    """Words for a slope and what they must not cover, the best first: over points before over lines."""
+    """Words for a slope and what they must not cover, the best first: over points before over
+    lines.
+    """
     short = clipped(roof.label)
     full = f"{short} {si(roof.rate, roof.unit)}"
     return [(words, taken) for taken in ([*lines, *points], lines) for words in (full, short)]
@@ -57,7 +76,9 @@ def _turned(box: Box, turn: float) -> Box:
 
 
 def _along(ax: Axes, roof: Roof, words: str, turn: float, last: bool) -> Iterator[Box]:
-    """Boxes for a name above a slope or below it, all of them inside the axes, in pixels along and across."""
+    """Boxes for a name above a slope or below it, all of them inside the axes, in pixels along and
+    across.
+    """
     pixels = SMALL * ax.figure.dpi / 72
     line = next(line for line in ax.get_lines() if line.get_gid() == f"{roof.tag}/layers")
     ends = ax.transData.transform(line.get_xydata())
@@ -76,13 +97,19 @@ def _inside(ax: Axes, box: Box) -> bool:
     return bool(frame.x0 < box[0] and box[2] < frame.x1 and frame.y0 < box[1] and box[3] < frame.y1)
 
 
-def beside_point(ax: Axes, text: str, spot: tuple[float, float], colour: str, taken: list[Box]) -> None:
-    """A number beside its point, clear of what is taken (pixels), which then holds it too; tied to it where far."""
+def beside_point(
+    ax: Axes, text: str, spot: tuple[float, float], colour: str, taken: list[Box]
+) -> None:
+    """A number beside its point, clear of what is taken (pixels), which then holds it too; tied to
+    it where far.
+    """
     pixels = SMALL * ax.figure.dpi / 72
     (x, y), half = ax.transData.transform(spot), width(text, pixels) / 2
     for near in NEAR:
-        middles = [(x + (near * pixels + half) * math.cos(a), y + (near + 0.5) * pixels * math.sin(a))
-                   for a in map(math.radians, TURNS)]  # fmt: skip
+        middles = [
+            (x + (near * pixels + half) * math.cos(a), y + (near + 0.5) * pixels * math.sin(a))
+            for a in map(math.radians, TURNS)
+        ]
         boxes = [(a - half, b - pixels / 2, a + half, b + pixels / 2) for a, b in middles]
         if box := first_free([box for box in boxes if _inside(ax, box)], taken):
             taken.append(box)
@@ -90,10 +117,21 @@ def beside_point(ax: Axes, text: str, spot: tuple[float, float], colour: str, ta
             return
 
 
-def _number(ax: Axes, text: str, spot: tuple[float, float], colour: str, box: Box, tied: bool) -> None:
+def _number(
+    ax: Axes, text: str, spot: tuple[float, float], colour: str, box: Box, tied: bool
+) -> None:
     at = in_data(ax, ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2))
     tie = {"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 4, "shrinkB": 2}
     ax.annotate(
-        text, spot, at, fontsize=SMALL, color=ink(colour), ha="center", va="center", path_effects=halo(), zorder=5,
-        arrowprops=tie if tied else None, gid="end",
-    )  # fmt: skip
+        text,
+        spot,
+        at,
+        fontsize=SMALL,
+        color=ink(colour),
+        ha="center",
+        va="center",
+        path_effects=halo(),
+        zorder=5,
+        arrowprops=tie if tied else None,
+        gid="end",
+    )

@@ -1,4 +1,6 @@
-"""Draw a network's layers on its roofs: area is time, colour the kind of operation, numbers what is to gain."""
+"""Draw a network's layers on its roofs: area is time, colour the kind of operation, numbers what is
+to gain.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +27,26 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = (
-    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A6D3B", "#000000", "#6A51A3", "#999999",
-)  # fmt: skip
-BOTTOM, TOP, COLUMN = 0.76, 0.72, 2.2  # inches: under the axes, above them, and the words right of them
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#8A6D3B",
+    "#000000",
+    "#6A51A3",
+    "#999999",
+)
+BOTTOM, TOP, COLUMN = (
+    0.76,
+    0.72,
+    2.2,
+)  # inches: under the axes, above them, and the words right of them
 AREA = 5000.0  # square points of all layers together
 LARGEST, SMALLEST = 900.0, 9.0  # of one layer
-MANY = 1000  # points, from which they are pixels in an SVG, too: each is a path of its own otherwise
+# points, from which they are pixels in an SVG, too: each is a path of its own otherwise
+MANY = 1000
 NAMED = 5  # layers with most to gain
 LONGEST = 22  # letters of a layer's name
 REACH = (0.9, 1.6, 2.4, 3.4, 4.6, 6.0, 7.5, 9.0)  # of a number from its point, in its size
@@ -58,14 +74,21 @@ def figure(net: Network, model: Roofline, device: Device, inches: tuple[float, f
     _column(made, found, colours, first)
     heading(made, f"{net.name}, {net.precision.upper()} on {device.name}", _under(net))
     unknown = len(net.layers) - len(layers)
-    caption(made, "Area: share of time." + f" Of unknown work, not drawn: {unknown} layers." * bool(unknown), notes)
+    caption(
+        made,
+        "Area: share of time." + f" Of unknown work, not drawn: {unknown} layers." * bool(unknown),
+        notes,
+    )
     return made
 
 
 def _under(net: Network) -> str:
     """``1.62 ms measured; 971 µs at the speed of light: 59.9 % of it reached``."""
     if net.refused:
-        return f"{si(net.seconds, 's')} for {how_many(net)}, one after another; the whole could not be timed"
+        return (
+            f"{si(net.seconds, 's')} for {how_many(net)}, one after another; the whole could "
+            "not be timed"
+        )
     how = "measured" if net.whole else f"for {how_many(net)}, one after another"
     least = f"{si(net.light.least_seconds, 's')} at the speed of light"
     few = f" of {how_many(net)}" if net.whole and net.skipped else ""
@@ -89,7 +112,7 @@ def spots(layers: Sequence[Placement]) -> list[tuple[float, float]]:
     return [
         ((x - 0.5) / moved * 0.8 + 0.1, y) if in_strip(p) else (x, y)
         for p, (x, y) in zip(layers, found, strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def area(p: Placement) -> float:
@@ -101,14 +124,25 @@ def _points(ax: Axes, layers: Sequence[Placement], colours: Mapping[str, str]) -
     """Big ones first, so that none is hidden."""
     ordered = sorted(zip(layers, spots(layers), strict=True), key=lambda each: -each[0].time_share)
     ax.scatter(
-        [x for _, (x, _) in ordered], [y for _, (_, y) in ordered], s=[area(p) for p, _ in ordered],
-        c=[colours[p.family] for p, _ in ordered], alpha=0.5, edgecolors="white", linewidths=0.5, zorder=3,
-        gid="layers", rasterized=len(layers) > MANY,
-    )  # fmt: skip
+        [x for _, (x, _) in ordered],
+        [y for _, (_, y) in ordered],
+        s=[area(p) for p, _ in ordered],
+        c=[colours[p.family] for p, _ in ordered],
+        alpha=0.5,
+        edgecolors="white",
+        linewidths=0.5,
+        zorder=3,
+        gid="layers",
+        rasterized=len(layers) > MANY,
+    )
 
 
-def _numbers(ax: Axes | None, strip: Axes | None, layers: Sequence[Placement], first: Sequence[Placement]) -> None:
-    """Numbers beside the points with most to gain, each tied to its point; over no other point where there is room."""
+def _numbers(
+    ax: Axes | None, strip: Axes | None, layers: Sequence[Placement], first: Sequence[Placement]
+) -> None:
+    """Numbers beside the points with most to gain, each tied to its point; over no other point
+    where there is room.
+    """
     for place, test in ((ax, on_roofline), (strip, in_strip)):
         if place is None:
             continue
@@ -143,30 +177,52 @@ def _around(ax: Axes, point: tuple[float, float], radius: float) -> list[Box]:
     pixels = SMALL * ax.figure.dpi / 72
     half, (x, y) = 0.62 * pixels, ax.transData.transform(point)
     reach = [radius + gap * pixels for gap in REACH]
-    boxes = [(x + far * c - half, y + far * s - half, x + far * c + half, y + far * s + half)
-             for far in reach for c, s in AROUND]  # fmt: skip
+    boxes = [
+        (x + far * c - half, y + far * s - half, x + far * c + half, y + far * s + half)
+        for far in reach
+        for c, s in AROUND
+    ]
     frame = ax.bbox
-    return [b for b in boxes if frame.x0 < b[0] and b[2] < frame.x1 and frame.y0 < b[1] and b[3] < frame.y1]
+    return [
+        b
+        for b in boxes
+        if frame.x0 < b[0] and b[2] < frame.x1 and frame.y0 < b[1] and b[3] < frame.y1
+    ]
 
 
 def _number(ax: Axes, text: str, point: tuple[float, float], box: Box) -> None:
     at = in_data(ax, ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2))
     tie = {"arrowstyle": "-", "color": SOFT, "linewidth": 0.7, "shrinkA": 5, "shrinkB": 0}
     ax.annotate(
-        text, point, at, fontsize=SMALL, fontweight="bold", ha="center", va="center", zorder=6, path_effects=halo(),
-        arrowprops=tie, gid="gain",
-    )  # fmt: skip
+        text,
+        point,
+        at,
+        fontsize=SMALL,
+        fontweight="bold",
+        ha="center",
+        va="center",
+        zorder=6,
+        path_effects=halo(),
+        arrowprops=tie,
+        gid="gain",
+    )
 
 
-def _column(made: Figure, found: Sequence[Kind], colours: Mapping[str, str], first: Sequence[Placement]) -> None:
+def _column(
+    made: Figure, found: Sequence[Kind], colours: Mapping[str, str], first: Sequence[Placement]
+) -> None:
     """Right of the axes: kinds with their share of time, then the layers with most to gain."""
     across, down = made.get_size_inches()
     left, line = (across - COLUMN + 0.12) / across, 0.185 / down
     y = 1 - (TOP + 0.08) / down
-    made.text(left, y, "Kind: share of time", fontsize=SMALL, color=SOFT, fontweight="bold", va="center")
+    made.text(
+        left, y, "Kind: share of time", fontsize=SMALL, color=SOFT, fontweight="bold", va="center"
+    )
     for kind in found[: len(COLOURS)]:
         y -= line
-        made.text(left, y, "●", color=colours[kind.family], fontsize=SMALL + 2, va="center", alpha=0.75)
+        made.text(
+            left, y, "●", color=colours[kind.family], fontsize=SMALL + 2, va="center", alpha=0.75
+        )
         made.text(
             left + 0.17 / across,
             y,
@@ -176,7 +232,14 @@ def _column(made: Figure, found: Sequence[Kind], colours: Mapping[str, str], fir
         )
     if len(found) > len(COLOURS):
         y -= line
-        made.text(left, y, f"and {len(found) - len(COLOURS)} more", fontsize=SMALL, color=FAINT, va="center")
+        made.text(
+            left,
+            y,
+            f"and {len(found) - len(COLOURS)} more",
+            fontsize=SMALL,
+            color=FAINT,
+            va="center",
+        )
     y -= 1.8 * line
     made.text(left, y, "Most to gain", fontsize=SMALL, color=SOFT, fontweight="bold", va="center")
     for number, p in enumerate(first, 1):

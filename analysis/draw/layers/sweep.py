@@ -1,4 +1,6 @@
-"""Draw a sweep over layers: its points on the roofs, joined along x, and beside them time and intensity over x."""
+"""Draw a sweep over layers: its points on the roofs, joined along x, and beside them time and
+intensity over x.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ GAP = 0.36  # inches between the two panels on the right
 WIDE = 6.0  # x that differ by more are drawn on a logarithmic axis
 
 
-def figure(sweep: LayerSweep, model: Roofline, device: Device, inches: tuple[float, float]) -> Figure:
+def figure(
+    sweep: LayerSweep, model: Roofline, device: Device, inches: tuple[float, float]
+) -> Figure:
     """A figure of this size with the sweep in it."""
     made = page(inches)
     across, down = inches
@@ -37,16 +41,30 @@ def figure(sweep: LayerSweep, model: Roofline, device: Device, inches: tuple[flo
     box = (0.06, bottom, across - RIGHT, down - TOP)
     ax, strip = axes(made, box, roofs, layers)
     if ax:
-        curves(ax, sweep, roofs.bandwidth, on_roofline, lambda x, p: (p.intensity or 1.0, p.rate or 1.0))
+        curves(
+            ax,
+            sweep,
+            roofs.bandwidth,
+            on_roofline,
+            lambda x, p: (p.intensity or 1.0, p.rate or 1.0),
+        )
     if strip:
         ends = _span(sweep)
-        curves(strip, sweep, (), in_strip, lambda x, p: (0.12 + 0.76 * _fraction(x, *ends), p.bandwidth or 1.0))
+        curves(
+            strip,
+            sweep,
+            (),
+            in_strip,
+            lambda x, p: (0.12 + 0.76 * _fraction(x, *ends), p.bandwidth or 1.0),
+        )
     half = (down - TOP - bottom - GAP) / 2
     left, wide = (across - RIGHT + 0.75) / across, (RIGHT - 0.9) / across
     upper = made.add_axes((left, (bottom + half + GAP) / down, wide, half / down))
     lower = made.add_axes((left, bottom / down, wide, half / down))
     _over_x(upper, sweep, lambda p: p.seconds, "Time", lambda y: brief(y, "s"))
-    _over_x(lower, sweep, lambda p: p.intensity or None, "Intensity (FLOP/byte)", lambda y: f"{y:g}")
+    _over_x(
+        lower, sweep, lambda p: p.intensity or None, "Intensity (FLOP/byte)", lambda y: f"{y:g}"
+    )
     upper.tick_params(labelbottom=False)
     lower.set_xlabel(f"{sweep.over[0].upper()}{sweep.over[1:]}", fontsize=SMALL, loc="right")
     heading(made, f"{sweep.name} on {device.name}", f"Along each line: {sweep.over}.")
@@ -68,7 +86,11 @@ def _fraction(x: float, low: float, high: float) -> float:
 
 
 def _over_x(
-    ax: Axes, sweep: LayerSweep, value: Callable[[Placement], float | None], name: str, said: Callable[[float], str]
+    ax: Axes,
+    sweep: LayerSweep,
+    value: Callable[[Placement], float | None],
+    name: str,
+    said: Callable[[float], str],
 ) -> None:
     """One value of every layer over x."""
     values = []
@@ -76,7 +98,13 @@ def _over_x(
         points = [(x, y) for x, p in curve.points if (y := value(p))]
         if points:
             values += [y for _, y in points]
-            ax.plot(*zip(*points, strict=True), **look(sweep, curve), **EDGE, markersize=3.5, markeredgewidth=0.3)
+            ax.plot(
+                *zip(*points, strict=True),
+                **look(sweep, curve),
+                **EDGE,
+                markersize=3.5,
+                markeredgewidth=0.3,
+            )
     plain(ax)
     ax.grid(False, axis="x")
     ax.set_title(name, fontsize=9.5, loc="left", pad=4)
@@ -84,7 +112,9 @@ def _over_x(
         ax.set(yscale="log", ylim=(min(values) / 1.4, max(values) * 1.4))
         log_ticks(ax.yaxis, (10,), said, 0.2, least=3)
     else:
-        ax.text(0.5, 0.5, "no FLOPs", transform=ax.transAxes, ha="center", va="center", fontsize=SMALL)
+        ax.text(
+            0.5, 0.5, "no FLOPs", transform=ax.transAxes, ha="center", va="center", fontsize=SMALL
+        )
         ax.set_yticks([])
     _places(ax, sweep)
 

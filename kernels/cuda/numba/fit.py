@@ -1,4 +1,5 @@
-"""Whether Numba's CUDA target takes the NumPy beside it: it names functions that a newer NumPy may have dropped.
+"""Whether Numba's CUDA target takes the NumPy beside it: it names functions that a newer NumPy may
+have dropped.
 
 It does so as it is imported, or as its first kernel is compiled. Imports neither Numba nor CUDA.
 """
@@ -20,7 +21,9 @@ PACKAGES = ("numba-cuda", "numba")
 
 @contextmanager
 def numba_that_fits() -> Iterator[None]:
-    """Within it, an error of Numba that NumPy lacks something becomes Unavailable, the reason of a skipped row."""
+    """Within it, an error of Numba that NumPy lacks something becomes Unavailable, the reason of a
+    skipped row.
+    """
     try:
         yield
     except (AttributeError, ImportError) as error:

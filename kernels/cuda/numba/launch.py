@@ -1,8 +1,10 @@
-"""The CUDA kernels again, written in Numba: the same work from Python, to see what Numba leaves on the table.
+"""The CUDA kernels again, written in Numba: the same work from Python, to see what Numba leaves on
+the table.
 
-Kernels take addresses and numbers, no arrays, and touch memory through a few intrinsics that emit one PTX
-instruction each; in Numba's simulator the same kernels run on arrays, with the intrinsics in plain Python. Numba is
-imported at the top, so builders import this module late: the simulator swaps ``cuda`` among a module's globals only.
+Kernels take addresses and numbers, no arrays, and touch memory through a few intrinsics that emit
+one PTX instruction each; in Numba's simulator the same kernels run on arrays, with the intrinsics
+in plain Python. Numba is imported at the top, so builders import this module late: the simulator
+swaps ``cuda`` among a module's globals only.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ def stream(queue: Stream) -> Any:
 
 
 def cubin_of(kernel: Any, arch: str) -> Cubin | None:
-    """The machine code Numba made of a kernel already launched; None where this version of Numba hides it."""
+    """The machine code Numba made of a kernel already launched; None where this version of Numba
+    hides it.
+    """
     try:
         code = next(iter(kernel.overloads.values()))._codelibrary.get_cubin()
     except Exception:  # no public way to a cubin: it moves from version to version

@@ -21,7 +21,11 @@ def native(dtype: str) -> Pieces:
     i64 = ir.IntType(64)
     scalar = ir.FloatType() if dtype == "fp32" else ir.DoubleType()
     ours = types.float32 if dtype == "fp32" else types.float64
-    width, suffix, letter = WIDTH[dtype], f"v{WIDTH[dtype]}.f{128 // WIDTH[dtype]}", "f" if dtype == "fp32" else "d"
+    width, suffix, letter = (
+        WIDTH[dtype],
+        f"v{WIDTH[dtype]}.f{128 // WIDTH[dtype]}",
+        "f" if dtype == "fp32" else "d",
+    )
     size = 16 // width
 
     def tuple_of(b: IRBuilder, values: Sequence[Any], kind: Any) -> Any:
@@ -40,14 +44,26 @@ def native(dtype: str) -> Pieces:
         outputs = ", ".join(f"${k}" for k in range(width))
         kind = ir.FunctionType(ir.LiteralStructType([scalar] * width), [i64])
         text = f"ld.global.{suffix} {{{outputs}}}, [${width}];"
-        got = b.asm(kind, text, ",".join([f"={letter}"] * width + ["l"]), [address(b, base, index, 16)], True)
+        got = b.asm(
+            kind,
+            text,
+            ",".join([f"={letter}"] * width + ["l"]),
+            [address(b, base, index, 16)],
+            True,
+        )
         return tuple_of(b, parts(b, got, width), scalar)
 
     def store(b: IRBuilder, base: Value, index: Value, values: Any) -> None:
         inputs = ", ".join(f"${k + 1}" for k in range(width))
         kind = ir.FunctionType(ir.VoidType(), [i64] + [scalar] * width)
         given = [address(b, base, index, 16), *parts(b, values, width)]
-        b.asm(kind, f"st.global.{suffix} [$0], {{{inputs}}};", ",".join(["l"] + [letter] * width), given, True)
+        b.asm(
+            kind,
+            f"st.global.{suffix} [$0], {{{inputs}}};",
+            ",".join(["l"] + [letter] * width),
+            given,
+            True,
+        )
 
     def put_as(kind: Any, stride: int) -> Callable[..., None]:
         def put(b: IRBuilder, base: Value, index: Value, value: Value) -> None:
@@ -92,7 +108,9 @@ def native(dtype: str) -> Pieces:
 
     def register(name: str) -> Any:
         kind = ir.FunctionType(i64, [])
-        return intrinsic_of(lambda b: b.asm(kind, f"mov.u64 $0, %{name};", "=l", [], True), types.int64, [])
+        return intrinsic_of(
+            lambda b: b.asm(kind, f"mov.u64 $0, %{name};", "=l", [], True), types.int64, []
+        )
 
     vector, integer = types.UniTuple(ours, width), types.int64
     return Pieces(
@@ -104,7 +122,9 @@ def native(dtype: str) -> Pieces:
         nanoseconds=register("globaltimer"),
         load=intrinsic_of(load, vector, [integer] * 2),
         store=intrinsic_of(store, types.void, [integer, integer, vector]),
-        put_sum=intrinsic_of(put_as(ir.DoubleType(), 8), types.void, [integer, integer, types.float64]),
+        put_sum=intrinsic_of(
+            put_as(ir.DoubleType(), 8), types.void, [integer, integer, types.float64]
+        ),
         scaled=intrinsic_of(scaled, vector, [ours, vector]),
         added=intrinsic_of(added, vector, [vector, vector]),
         summed=intrinsic_of(summed, ours, [vector]),

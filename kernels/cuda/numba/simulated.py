@@ -1,4 +1,6 @@
-"""What Numba's simulator runs in place of the intrinsics of the Numba CUDA kernels: plain Python on arrays."""
+"""What Numba's simulator runs in place of the intrinsics of the Numba CUDA kernels: plain Python on
+arrays.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The timed call in native code: barrier, clock probe, kernel, clock probe, with the interpreter's lock released."""
+"""The timed call in native code: barrier, clock probe, kernel, clock probe, with the interpreter's
+lock released.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
 
 MONOTONIC, THREAD_CPU = 1, 3  # CLOCK_MONOTONIC and CLOCK_THREAD_CPUTIME_ID of Linux
 PATIENCE_NS = 10_000_000_000
-# A register operand, since some cores fold the addition of an immediate; the flags must be clobbered, or the
-# compiler carries the loop's comparison across the additions.
+# A register operand, since some cores fold the addition of an immediate; the flags must be
+# clobbered, or the compiler carries the loop's comparison across the additions.
 _ADD = {
     "x86_64": ("addq $1, $0\n", "=r,r,0,~{flags},~{dirflag},~{fpsr}"),
     "aarch64": ("add $0, $0, $1\n", "=r,r,0"),
@@ -38,7 +40,9 @@ _ADD = {
 
 @cache
 def timed_run() -> Callable[..., None]:
-    """``timed(address, arguments, repeat, barrier, goal, size, record)``, compiled; all arguments are int64."""
+    """``timed(address, arguments, repeat, barrier, goal, size, record)``, compiled; all arguments
+    are int64.
+    """
     from numba import njit, types
 
     target.tell()
@@ -102,7 +106,9 @@ def _pieces() -> tuple[Any, ...]:
             place = b.alloca(spec)
         read = external(b, "clock_gettime", ir.FunctionType(i32, [i32, spec.as_pointer()]))
         b.call(read, [b.trunc(clock, i32), place])
-        seconds, nanos = (b.load(b.gep(place, [ir.Constant(i32, 0), ir.Constant(i32, f)])) for f in (0, 1))
+        seconds, nanos = (
+            b.load(b.gep(place, [ir.Constant(i32, 0), ir.Constant(i32, f)])) for f in (0, 1)
+        )
         return b.add(b.mul(seconds, ir.Constant(i64, 1_000_000_000)), nanos)
 
     def arrive(b: IRBuilder, barrier: Any) -> None:

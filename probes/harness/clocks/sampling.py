@@ -1,7 +1,7 @@
 """How long a launch takes: the clocks, the queue work is launched on, and when to stop asking.
 
-The harness owns every clock. CUDA work is timed by events on the one stream that CuPy and Numba share; CPU work
-by the thread team's own record, so that neither counts the interpreter.
+The harness owns every clock. CUDA work is timed by events on the one stream that CuPy and Numba
+share; CPU work by the thread team's own record, so that neither counts the interpreter.
 """
 
 from __future__ import annotations
@@ -30,13 +30,18 @@ from probes.harness.clocks.statistics import FEWEST, half_width
 UNPREEMPTED = 0.98  # share of the wall time a thread must have had its processor
 SHARED_CORE = 1.02  # times the usual cycles: beyond what the clock probe's own error explains
 OVERLAP = 0.80  # share of the sample in which all threads ran together
-SAME_CLOCK = 1.03  # between the two readings of a core's clock about one sample: apart by more, one was disturbed
-LOW_CLOCK = 1.02  # times: a reading of the clock that is lower than the high ones by more was disturbed
+# between the two readings of a core's clock about one sample: apart by more, one was disturbed
+SAME_CLOCK = 1.03
+# times: a reading of the clock that is lower than the high ones by more was disturbed
+LOW_CLOCK = 1.02
 HARDLY_FASTER = 1.10  # times: between the seconds of two samples of the same work
-TRIES = 5  # samples of one length while calibrating: if most are disturbed, that length meets too much other load
+# samples of one length while calibrating: if most are disturbed, that length meets too much other
+# load
+TRIES = 5
 MUCH = 2.0  # times too long or too short: a sample whose length is off by more is calibrated again
 MOST_REPEATS = 1 << 40
-SLOW_SECONDS = 0.020  # of a repetition, beside which a launch is nothing: 0.01 ms, of a whole runtime 0.1 ms
+# of a repetition, beside which a launch is nothing: 0.01 ms, of a whole runtime 0.1 ms
+SLOW_SECONDS = 0.020
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,9 @@ class Rule:
     fewest: int = FEWEST
     """Samples of one round, at least."""
     shortest_seconds: float = math.inf
-    """A sample may become as short as this where longer ones are mostly disturbed; by default, no shorter."""
+    """A sample may become as short as this where longer ones are mostly disturbed; by default, no
+    shorter.
+    """
 
 
 class Clock(Protocol):
@@ -87,13 +94,17 @@ class Clock(Protocol):
 
 
 class HostClock:
-    """Times CPU kernels on one pinned thread per physical core; what runs on threads of its own, from outside."""
+    """Times CPU kernels on one pinned thread per physical core; what runs on threads of its own,
+    from outside.
+    """
 
     def __init__(self, device: Device) -> None:
         self.queue = team.Team(device.facts.get("cpus") or list(range(device.units)))
 
     def sample(self, launch: Launch, repeat: int) -> Sample:
-        """From the first thread's start to the last one's end; clock: mean over the threads, each read twice."""
+        """From the first thread's start to the last one's end; clock: mean over the threads, each
+        read twice.
+        """
         waited = waiting.of_process()
         begin_ns, begin_own = time.perf_counter_ns(), time.thread_time_ns()
         record = launch.run(repeat)
@@ -131,10 +142,11 @@ class CudaClock:
         self._slow: Launch | None = None
 
     def sample(self, launch: Launch, repeat: int) -> Sample:
-        """A short lead-in keeps the stream busy while the host queues the rest, so no launch latency counts.
+        """A short lead-in keeps the stream busy while the host queues the rest, so no launch
+        latency counts.
 
-        None is needed where each repetition is so long that the latency is nothing. A sample is not clean if this
-        thread waited for a processor: the stream may have run dry meanwhile.
+        None is needed where each repetition is so long that the latency is nothing. A sample is not
+        clean if this thread waited for a processor: the stream may have run dry meanwhile.
         """
         if launch is not self._slow:
             launch.run(max(1, repeat // 32))
@@ -154,11 +166,13 @@ class CudaClock:
 
 
 def usual_cycles(samples: Sequence[Sample]) -> float:
-    """Cycles above which a sample of work that always takes as many was disturbed; infinite if no clock is known.
+    """Cycles above which a sample of work that always takes as many was disturbed; infinite if no
+    clock is known.
 
-    A core may be shared with another hardware thread, of another virtual machine even, which no clock of this one
-    shows: the work then takes up to twice the cycles. A neighbour that comes and goes may have disturbed most samples,
-    so the usual count is that of the fastest ones, of as many as an interval needs.
+    A core may be shared with another hardware thread, of another virtual machine even, which no
+    clock of this one shows: the work then takes up to twice the cycles. A neighbour that comes and
+    goes may have disturbed most samples, so the usual count is that of the fastest ones, of as many
+    as an interval needs.
     """
     cycles = sorted(s.cycles for s in samples if s.clean and s.clock_hz)
     if not cycles:
@@ -168,10 +182,11 @@ def usual_cycles(samples: Sequence[Sample]) -> float:
 
 
 def well_clocked(samples: Sequence[Sample]) -> list[Sample]:
-    """The clean samples of one round whose clock can be believed; all clean ones where no clock is known.
+    """The clean samples of one round whose clock can be believed; all clean ones where no clock is
+    known.
 
-    What disturbs the reading of a clock only ever makes it too low, and within a round a clock hardly changes: so a
-    reading far below the highest ones is of no use.
+    What disturbs the reading of a clock only ever makes it too low, and within a round a clock
+    hardly changes: so a reading far below the highest ones is of no use.
     """
     clean = [s for s in samples if s.clean]
     clocks = sorted(s.clock_hz for s in clean if s.clock_hz)
@@ -182,10 +197,11 @@ def well_clocked(samples: Sequence[Sample]) -> list[Sample]:
 
 
 def misread(samples: Sequence[Sample]) -> set[Sample]:
-    """The samples of ``steady`` work, of any rounds, whose clock others prove to have been read too low.
+    """The samples of ``steady`` work, of any rounds, whose clock others prove to have been read too
+    low.
 
-    Work that always takes as many cycles cannot be as fast at a clock that is lower: so a sample that claims fewer
-    cycles than one that was hardly faster, if at all, has misread its clock.
+    Work that always takes as many cycles cannot be as fast at a clock that is lower: so a sample
+    that claims fewer cycles than one that was hardly faster, if at all, has misread its clock.
     """
     clocked = sorted((s for s in samples if s.clock_hz), key=lambda s: s.seconds)
     seconds = [s.seconds for s in clocked]
@@ -200,12 +216,16 @@ def misread(samples: Sequence[Sample]) -> set[Sample]:
 
 
 def undisturbed(rounds: Sequence[Sequence[Sample]], steady: bool) -> list[list[Sample]]:
-    """The clean samples of each round; of ``steady`` work, which always takes as many cycles, those on a core alone."""
+    """The clean samples of each round; of ``steady`` work, which always takes as many cycles, those
+    on a core alone.
+    """
     return _alone(believed(rounds, steady), steady)
 
 
 def _alone(clean: Sequence[Sequence[Sample]], steady: bool) -> list[list[Sample]]:
-    """Of each round the samples of ``steady`` work that took no more than the usual cycles; of other work, all."""
+    """Of each round the samples of ``steady`` work that took no more than the usual cycles; of
+    other work, all.
+    """
     limit = usual_cycles([s for part in clean for s in part]) if steady else math.inf
     return [[s for s in part if s.cycles <= limit] for part in clean]
 
@@ -225,10 +245,12 @@ def clock_for(device: Device) -> Clock:
 
 
 def calibrate(launch: Launch, clock: Clock, rule: Rule) -> int:
-    """How many repetitions make a sample last about ``rule.sample_seconds``; this is the warm-up too.
+    """How many repetitions make a sample last about ``rule.sample_seconds``; this is the warm-up
+    too.
 
-    Only clean samples are believed. Where most samples of that length are disturbed, as beside other load, a shorter
-    one may fall between two interruptions: it is halved, down to ``rule.shortest_seconds``.
+    Only clean samples are believed. Where most samples of that length are disturbed, as beside
+    other load, a shorter one may fall between two interruptions: it is halved, down to
+    ``rule.shortest_seconds``.
     """
     target = rule.sample_seconds
     repeat = 1
@@ -248,8 +270,8 @@ def calibrate(launch: Launch, clock: Clock, rule: Rule) -> int:
 def _attempt(launch: Launch, clock: Clock, repeat: int) -> tuple[float, bool]:
     """Seconds of a sample of so many repetitions, and whether most such samples are disturbed.
 
-    The first sample decides if it is clean. Else there are some more, and the shortest is the nearest to the truth,
-    since other load only ever lengthens one.
+    The first sample decides if it is clean. Else there are some more, and the shortest is the
+    nearest to the truth, since other load only ever lengthens one.
     """
     samples = [clock.sample(launch, repeat)]
     while not samples[0].clean and len(samples) < TRIES:
@@ -268,10 +290,12 @@ def measure(
     between: Callable[[], None] = lambda: None,
     steady: bool = False,
 ) -> list[Sample]:
-    """Samples of one round: until the median of the undisturbed ones is known to ``rule.width``, or time is up.
+    """Samples of one round: until the median of the undisturbed ones is known to ``rule.width``, or
+    time is up.
 
-    The machine may have changed since ``repeat`` was calibrated: if the first sample is much too long or too short,
-    ``repeat`` is calibrated again. between: called after every sample. steady: the work always takes as many cycles.
+    The machine may have changed since ``repeat`` was calibrated: if the first sample is much too
+    long or too short, ``repeat`` is calibrated again. between: called after every sample. steady:
+    the work always takes as many cycles.
     """
     begin = now()
     while now() - begin < rule.warm_seconds:
@@ -293,14 +317,18 @@ def measure(
 
 
 def _so_far(samples: Sequence[Sample], steady: bool) -> list[float]:
-    """Seconds of those samples of a round that seem undisturbed. It is asked after each, so it must be quick."""
+    """Seconds of those samples of a round that seem undisturbed. It is asked after each, so it must
+    be quick.
+    """
     clean = well_clocked(samples) if steady else [s for s in samples if s.clean]
     (alone,) = _alone([clean], steady)
     return [s.seconds for s in alone]
 
 
 def _off(took: float, repeat: int, rule: Rule) -> bool:
-    """Whether a sample of so many repetitions is so far from the length it should have that it is of no use."""
+    """Whether a sample of so many repetitions is so far from the length it should have that it is
+    of no use.
+    """
     too_long = repeat > 1 and took > MUCH * rule.sample_seconds
     too_short = repeat < MOST_REPEATS and took < rule.sample_seconds / MUCH
     return too_long or too_short

@@ -1,6 +1,7 @@
 """What a set of timed samples says: a median, and how far it can be trusted.
 
-Intervals come from order statistics, which assume nothing about the shape of the noise; timings are skewed.
+Intervals come from order statistics, which assume nothing about the shape of the noise; timings are
+skewed.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ from collections.abc import Sequence
 from statistics import median
 
 CONFIDENCE = 0.95
-FEWEST = 6  # below six samples no pair of order statistics covers the median with 95 %: 1 - 2 / 2**5 = 0.9375
+# below six samples no pair of order statistics covers the median with 95 %: 1 - 2 / 2**5 = 0.9375
+FEWEST = 6
 
 
 def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
     """95 % interval of the median of independent samples, or None below six.
 
-    The ranks come from the binomial distribution: the true median lies between the k-th smallest and the k-th
-    largest with probability 1 - 2 P(Binomial(n, 1/2) < k). (David and Nagaraja, Order Statistics, 7.1)
+    The ranks come from the binomial distribution: the true median lies between the k-th smallest
+    and the k-th largest with probability 1 - 2 P(Binomial(n, 1/2) < k). (David and Nagaraja, Order
+    Statistics, 7.1)
     """
     n = len(values)
     if n < FEWEST:
@@ -29,7 +32,9 @@ def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 def _rank(n: int) -> int:
     """Largest k whose pair of order statistics still covers the median with 95 %."""
-    if n > 200:  # normal approximation of the binomial, exact enough from here on and free of huge integers
+    if (
+        n > 200
+    ):  # normal approximation of the binomial, exact enough from here on and free of huge integers
         return max(1, math.floor((n - 1.96 * math.sqrt(n)) / 2))
     tail, k = 0.0, 0
     while True:
@@ -42,10 +47,11 @@ def _rank(n: int) -> int:
 def rounds_interval(rounds: Sequence[Sequence[float]]) -> tuple[float, float] | None:
     """Interval of the median of samples taken in rounds, or None below six samples.
 
-    That of all samples together, widened to the medians of all rounds. Where rounds differ no more than chance makes
-    them, it covers the median with 95 % (93 % where sampling stopped as soon as it was narrow). What moves whole
-    rounds, two or three of them cannot tell with 95 %: the medians of two span the lasting one in 1/2 of all runs,
-    those of three in 3/4. So it is an interval of what was seen in this run, and no narrower than its rounds disagree.
+    That of all samples together, widened to the medians of all rounds. Where rounds differ no more
+    than chance makes them, it covers the median with 95 % (93 % where sampling stopped as soon as
+    it was narrow). What moves whole rounds, two or three of them cannot tell with 95 %: the medians
+    of two span the lasting one in 1/2 of all runs, those of three in 3/4. So it is an interval of
+    what was seen in this run, and no narrower than its rounds disagree.
     """
     filled = [r for r in rounds if r]
     together = median_interval([v for r in filled for v in r])
@@ -56,6 +62,8 @@ def rounds_interval(rounds: Sequence[Sequence[float]]) -> tuple[float, float] | 
 
 
 def half_width(values: Sequence[float]) -> float:
-    """Half-width of the median's interval over the median; infinite while there are too few samples."""
+    """Half-width of the median's interval over the median; infinite while there are too few
+    samples.
+    """
     interval = median_interval(values)
     return math.inf if interval is None else (interval[1] - interval[0]) / 2 / median(values)

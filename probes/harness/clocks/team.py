@@ -1,7 +1,8 @@
 """A team of pinned threads that start together, and the record of what each one really did.
 
-Timing from Python would count the interpreter's own locks: threads meet at a barrier in native code, and read
-the clock, their processor time and their core's frequency there, with no interpreter in between.
+Timing from Python would count the interpreter's own locks: threads meet at a barrier in native
+code, and read the clock, their processor time and their core's frequency there, with no interpreter
+in between.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ class Team:
     def run(self, address: int, arguments: np.ndarray, repeat: int) -> np.ndarray:
         """Call the native kernel at ``address`` on each thread with its row of ``arguments``.
 
-        Returns int64 [threads, FIELDS]: nanoseconds of the monotonic clock and of the thread's processor time
-        around the kernel, and of two clock probes of PROBE_CYCLES cycles. Fewer rows: fewer threads.
+        Returns int64 [threads, FIELDS]: nanoseconds of the monotonic clock and of the thread's
+        processor time around the kernel, and of two clock probes of PROBE_CYCLES cycles. Fewer
+        rows: fewer threads.
         """
         size = len(arguments)
         records = np.zeros((size, FIELDS), np.int64)
@@ -57,11 +59,15 @@ class Team:
             for job in jobs:
                 job.result()
         if (records[:, STATUS] != 0).any():
-            raise RuntimeError("a thread did not reach the barrier within 10 s: the machine is overloaded")
+            raise RuntimeError(
+                "a thread did not reach the barrier within 10 s: the machine is overloaded"
+            )
         return records
 
     def spread(self, work: Callable[[int], Any]) -> None:
-        """Call ``work(thread)`` on every pinned thread: memory first touched there lies near that core."""
+        """Call ``work(thread)`` on every pinned thread: memory first touched there lies near that
+        core.
+        """
         with _unbroken():
             for job in [pool.submit(work, number) for number, pool in enumerate(self._pools)]:
                 job.result()
@@ -74,7 +80,9 @@ class Team:
 
 @contextmanager
 def _unbroken() -> Iterator[None]:
-    """Let an interrupt wait: threads in native code use buffers that whoever is interrupted gives back."""
+    """Let an interrupt wait: threads in native code use buffers that whoever is interrupted gives
+    back.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,7 +1,8 @@
-"""How long threads of a process stood ready with no processor to run on, as Linux counts it; 0 where it does not.
+"""How long threads of a process stood ready with no processor to run on, as Linux counts it; 0
+where it does not.
 
-The scheduler adds up what each thread waits in its queue (the second number of ``schedstat``), so a wait for an event,
-a file or another thread is not counted: only processors that other work had.
+The scheduler adds up what each thread waits in its queue (the second number of ``schedstat``), so a
+wait for an event, a file or another thread is not counted: only processors that other work had.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ def of_process() -> int:
 
 
 def longest(process: int) -> int:
-    """Nanoseconds that the thread of another process which waited longest has waited since it began."""
+    """Nanoseconds that the thread of another process which waited longest has waited since it
+    began.
+    """
     return max(map(_waited, Path(f"/proc/{process}/task").glob("*/schedstat")), default=0)
 
 

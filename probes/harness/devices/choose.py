@@ -21,7 +21,9 @@ def choose(
     find_cuda: Callable[[int], Device] = cuda.detect,
     cupy_problem: Callable[[Device], str] | None = None,
 ) -> tuple[Device, str]:
-    """The device of ``spec`` (None: the best there is) and one sentence why. Raises RidgelineError."""
+    """The device of ``spec`` (None: the best there is) and one sentence why. Raises
+    RidgelineError.
+    """
     problem = cupy_problem or why_no_cupy
     if spec is None:
         return _best(find_cuda, problem)
@@ -34,13 +36,18 @@ def choose(
     return device, f"CUDA device {index}, as asked"
 
 
-def _best(find_cuda: Callable[[int], Device], problem: Callable[[Device], str]) -> tuple[Device, str]:
+def _best(
+    find_cuda: Callable[[int], Device], problem: Callable[[Device], str]
+) -> tuple[Device, str]:
     try:
         device = jetson.enrich(find_cuda(0))
     except RidgelineError as error:
         return cpu.detect(), f"the CPU, because {str(error).removesuffix(': use --device cpu')}"
     if reason := problem(device):
-        return cpu.detect(), f"the CPU, because the GPU ({device.name}) cannot be used yet: {reason}"
+        return (
+            cpu.detect(),
+            f"the CPU, because the GPU ({device.name}) cannot be used yet: {reason}",
+        )
     return device, "CUDA device 0, the first usable GPU"
 
 
@@ -66,7 +73,10 @@ def _mend(device: Device, first: str = "") -> str:
     """The one command, or the driver that has to come before it."""
     if 0 < _driver(device) < OLDEST_CUDA:
         known = device.facts["driver_version"]
-        return f"its driver knows CUDA {known} only: install driver 525 or newer (on a Jetson, JetPack 6 or newer)"
+        return (
+            f"its driver knows CUDA {known} only: install driver 525 or newer (on a Jetson, "
+            "JetPack 6 or newer)"
+        )
     return f"{first}pip install -e '.[{extra(device)}]'"
 
 
@@ -90,5 +100,8 @@ def why_no_cupy(device: Device, load: Callable[[], Any] = _cupy) -> str:
     if count <= device.index:
         return f"CuPy sees only {count} devices: check CUDA_VISIBLE_DEVICES"
     if version >= 13000 and float(device.arch) < OLDEST_OF_CUDA_13:
-        return f"CuPy of CUDA 13 has no code for compute capability {device.arch}: {_mend(device, again)}"
+        return (
+            f"CuPy of CUDA 13 has no code for compute capability {device.arch}: "
+            f"{_mend(device, again)}"
+        )
     return ""

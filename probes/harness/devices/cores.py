@@ -1,6 +1,7 @@
 """Which core a CPU is: names for vendors' family, model and part numbers. One row a core.
 
-The names are the keys of analysis/theory/peaks.toml. A CPU that is not here is unknown, never taken for its neighbour.
+The names are the keys of analysis/theory/peaks.toml. A CPU that is not here is unknown, never taken
+for its neighbour.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from collections.abc import Mapping
 
 from probes.harness.devices.reading import whole
 
-# (family, first model, last model): LLVM's X86TargetParser and Linux' arch/x86/include/asm/intel-family.h.
+# (family, first model, last model): LLVM's X86TargetParser and Linux'
+# arch/x86/include/asm/intel-family.h.
 INTEL = {
     (6, 0x3C, 0x3C): "haswell",
     (6, 0x3F, 0x3F): "haswell",
@@ -44,8 +46,8 @@ INTEL = {
     (6, 0xAD, 0xAE): "graniterapids",
     (6, 0xAF, 0xAF): "sierraforest",
 }
-# Zen 5: Turin 00-1F, Granite Ridge 40-4F and Strix Halo 70-77 have the full 512-bit units; Strix 20-3F and
-# Krackan 60-6F the halved ones.
+# Zen 5: Turin 00-1F, Granite Ridge 40-4F and Strix Halo 70-77 have the full 512-bit units; Strix
+# 20-3F and Krackan 60-6F the halved ones.
 AMD = {
     (0x17, 0x00, 0x2F): "zen",
     (0x17, 0x30, 0xAF): "zen2",
@@ -59,7 +61,8 @@ AMD = {
     (0x1A, 0x60, 0x6F): "zen5-mobile",
     (0x1A, 0x70, 0x77): "zen5",
 }
-# (implementer, part): Linux' arch/arm64/include/asm/cputype.h. Of Apple's chips, the performance cores.
+# (implementer, part): Linux' arch/arm64/include/asm/cputype.h. Of Apple's chips, the performance
+# cores.
 ARM = {
     (0x41, 0xD03): "cortex-a53",
     (0x41, 0xD04): "cortex-a35",
@@ -109,7 +112,8 @@ ARM = {
 
 
 def identity(cpuinfo: Mapping[str, str]) -> tuple[str, int, int] | None:
-    """Vendor and two numbers of the core behind one block of /proc/cpuinfo; None where they are no numbers.
+    """Vendor and two numbers of the core behind one block of /proc/cpuinfo; None where they are no
+    numbers.
 
     Arm's are implementer and part, x86's family and model.
     """
@@ -130,7 +134,11 @@ def core_name(cpuinfo: Mapping[str, str]) -> str:
     if vendor == "arm":
         return ARM.get((first, second), "")
     table = {"GenuineIntel": INTEL, "AuthenticAMD": AMD}.get(vendor, {})
-    rows = (name for (family, low, high), name in table.items() if family == first and low <= second <= high)
+    rows = (
+        name
+        for (family, low, high), name in table.items()
+        if family == first and low <= second <= high
+    )
     return next(rows, "")
 
 

@@ -15,7 +15,10 @@ from probes.harness.devices.cores import core_name, core_numbers
 from probes.harness.devices.limits import memory, quota_cores
 from probes.harness.devices.reading import list_text, read
 
-DYNAMIC = ("intel_pstate", "amd-pstate-epp")  # drivers whose "powersave" is the normal governor (Linux' admin guide)
+DYNAMIC = (
+    "intel_pstate",
+    "amd-pstate-epp",
+)  # drivers whose "powersave" is the normal governor (Linux' admin guide)
 
 Reported = Mapping[int, Sequence[topology.Cache]]
 """The data caches of each core, by its CPU, nearest first."""
@@ -73,9 +76,11 @@ def detect(root: Path = Path("/"), allowed: Iterable[int] | None = None) -> Devi
 
 
 def _compiled(told: tuple[str, ...]) -> tuple[str, ...]:
-    """The features that kernels may ask for: of those told, what the compiler of this machine uses too.
+    """The features that kernels may ask for: of those told, what the compiler of this machine uses
+    too.
 
-    Where the system tells none of this kind of CPU, as emulators may, the compiler knows them from the CPU.
+    Where the system tells none of this kind of CPU, as emulators may, the compiler knows them from
+    the CPU.
     """
     used = target.usable(told)
     if target.own() & set(told):
@@ -100,19 +105,32 @@ def _affinity() -> Iterable[int]:
 def _name(info: Mapping[str, str], root: Path) -> str:
     """Model name; Arm kernels give none, so there the board's or the core's."""
     board = read(root / "proc/device-tree/model")
-    return info.get("model name") or (f"{board} CPU" if board else "") or core_name(info) or platform.machine()
+    return (
+        info.get("model name")
+        or (f"{board} CPU" if board else "")
+        or core_name(info)
+        or platform.machine()
+    )
 
 
 def _limited(quota: float | None, cores: int, units: int) -> list[str]:
     if quota is None or quota >= cores:
         return []
     stopped = ", and is stopped for part of the time" if quota < units else ""
-    return [f"a control group limits this process to {quota:g} of {cores} cores: {units} measured{stopped}"]
+    return [
+        (
+            f"a control group limits this process to {quota:g} of {cores} cores: {units} "
+            f"measured{stopped}"
+        )
+    ]
 
 
 def _slowed(root: Path, cores: Iterable[int]) -> list[str]:
     said = []
-    policies = {(read(folder / "scaling_governor"), read(folder / "scaling_driver")) for folder in _clocks(root, cores)}
+    policies = {
+        (read(folder / "scaling_governor"), read(folder / "scaling_driver"))
+        for folder in _clocks(root, cores)
+    }
     if any(governor == "powersave" and driver not in DYNAMIC for governor, driver in policies):
         said.append("the frequency governor is powersave: the clock may stay low")
     return said
@@ -128,9 +146,12 @@ def _core_of(found: Sequence[kinds.Kind], cpu: int) -> str:
     return next((kind.name for kind in found if cpu in kind.cpus), "")
 
 
-def _last_cache(root: Path, caches: Reported, found: Sequence[kinds.Kind]) -> tuple[int | None, list[str]]:
-    """Bytes of all distinct last-level caches that these cores reach, two dies of 32 MiB being 64 MiB, and sentences on
-    what is not possible of them. What may be there counts: arrays too large cost time, too small ones measure a cache.
+def _last_cache(
+    root: Path, caches: Reported, found: Sequence[kinds.Kind]
+) -> tuple[int | None, list[str]]:
+    """Bytes of all distinct last-level caches that these cores reach, two dies of 32 MiB being 64
+    MiB, and sentences on what is not possible of them. What may be there counts: arrays too large
+    cost time, too small ones measure a cache.
     """
     last: dict[int, dict[int, topology.Cache]] = {}
     for cpu, own in caches.items():
@@ -140,7 +161,10 @@ def _last_cache(root: Path, caches: Reported, found: Sequence[kinds.Kind]) -> tu
     for level, seen in last.items():
         for group, size in topology.distinct(root, seen).items():
             reached_by = [cpu for cpu in caches if cpu in group]
-            core, sharers = _core_of(found, reached_by[0]), len(topology.physical(root, topology.there(root, group)))
+            core, sharers = (
+                _core_of(found, reached_by[0]),
+                len(topology.physical(root, topology.there(root, group))),
+            )
             most = sizes.possible(core, level, size, sharers, len(reached_by))
             doubts += sizes.last_doubts(core, level, size, sharers, most)
             total += most
@@ -148,7 +172,8 @@ def _last_cache(root: Path, caches: Reported, found: Sequence[kinds.Kind]) -> tu
 
 
 def _caches(root: Path, caches: Reported, found: Sequence[kinds.Kind]) -> list[dict[str, Any]]:
-    """Data caches, nearest first: level, type, size and who shares it, of the core with the smallest one.
+    """Data caches, nearest first: level, type, size and who shares it, of the core with the
+    smallest one.
 
     What fits there fits every core's.
     """
@@ -161,12 +186,21 @@ def _caches(root: Path, caches: Reported, found: Sequence[kinds.Kind]) -> list[d
         cpu = min(seen, key=lambda one: seen[one].size)
         sharers = next(group for group in topology.distinct(root, seen) if cpu in group)
         served = _served(root, sharers, cpu, level, _core_of(found, cpu))
-        rows.append({"level": level, "type": kind, "size_bytes": seen[cpu].size, "shared_by": list_text(served)})
+        rows.append(
+            {
+                "level": level,
+                "type": kind,
+                "size_bytes": seen[cpu].size,
+                "shared_by": list_text(served),
+            }
+        )
     return rows
 
 
 def _served(root: Path, sharers: Iterable[int], cpu: int, level: int, core: str) -> list[int]:
-    """Those of these CPUs that one cache can serve: where too many are told to share it, the neighbours in number."""
+    """Those of these CPUs that one cache can serve: where too many are told to share it, the
+    neighbours in number.
+    """
     together = topology.physical(root, topology.there(root, sharers))
     most = sizes.served(core, level, len(together))
     if most == len(together):

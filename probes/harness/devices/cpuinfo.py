@@ -14,9 +14,9 @@ Block = dict[str, str]
 def blocks(root: Path, cpus: Iterable[int]) -> dict[int, Block]:
     """What /proc/cpuinfo says of each of these CPUs, by key.
 
-    What it says of no CPU in particular holds for all: old Arm kernels put the core's numbers in a block of their own.
-    A CPU that it does not name has an empty block, but where it names none of them (a container's may count anew) each
-    has the first one's.
+    What it says of no CPU in particular holds for all: old Arm kernels put the core's numbers in a
+    block of their own. A CPU that it does not name has an empty block, but where it names none of
+    them (a container's may count anew) each has the first one's.
     """
     shared: Block = {}
     own: dict[int, Block] = {}
@@ -48,10 +48,14 @@ def _parse(text: str) -> tuple[list[int], Block]:
 
 
 def features(told: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
-    """Instruction sets that every one of these CPUs has, in the first one's order; a CPU that tells none is left out.
+    """Instruction sets that every one of these CPUs has, in the first one's order; a CPU that tells
+    none is left out.
 
-    Threads of one kernel run on all of them: an instruction that one lacks would end the process there.
+    Threads of one kernel run on all of them: an instruction that one lacks would end the process
+    there.
     """
-    lists = [words.split() for block in told if (words := block.get("flags") or block.get("Features"))]
+    lists = [
+        words.split() for block in told if (words := block.get("flags") or block.get("Features"))
+    ]
     common = set.intersection(*map(set, lists)) if lists else set()
     return tuple(name for name in lists[0] if name in common) if lists else ()

@@ -10,19 +10,31 @@ from probes.harness.devices.driver import ATTRIBUTES, Driver
 from probes.records.measurement import RidgelineError
 
 KEPT = (
-    "max_threads_per_block", "shared_bytes_per_block", "shared_bytes_optin", "shared_bytes_per_multiprocessor",
-    "registers_per_multiprocessor", "threads_per_multiprocessor", "async_engines", "managed_memory",
-    "concurrent_managed_access", "persisting_l2_bytes",
-)  # fmt: skip
-DOUBLE_DATA_RATE = 2  # the driver states the clock of the memory's commands; every type since GDDR5 moves 2 x
+    "max_threads_per_block",
+    "shared_bytes_per_block",
+    "shared_bytes_optin",
+    "shared_bytes_per_multiprocessor",
+    "registers_per_multiprocessor",
+    "threads_per_multiprocessor",
+    "async_engines",
+    "managed_memory",
+    "concurrent_managed_access",
+    "persisting_l2_bytes",
+)
+# the driver states the clock of the memory's commands; every type since GDDR5 moves 2 x
+DOUBLE_DATA_RATE = 2
 
 
 def detect(index: int = 0, driver: Driver | None = None) -> Device:
-    """The CUDA device of this index. Raises RidgelineError if there is no driver or no such device."""
+    """The CUDA device of this index. Raises RidgelineError if there is no driver or no such
+    device.
+    """
     driver = driver or Driver()
     count = driver.count()
     if not 0 <= index < count:
-        there = {0: "no CUDA device", 1: "one CUDA device: 0"}.get(count, f"{count} CUDA devices: 0 to {count - 1}")
+        there = {0: "no CUDA device", 1: "one CUDA device: 0"}.get(
+            count, f"{count} CUDA devices: 0 to {count - 1}"
+        )
         raise RidgelineError(f"there is no CUDA device {index}; this machine has {there}")
     found = {name: driver.attribute(index, name) for name in ATTRIBUTES}
     pci = f"{found['pci_domain']:08x}:{found['pci_bus']:02x}:{found['pci_device']:02x}.0"
@@ -47,6 +59,14 @@ def detect(index: int = 0, driver: Driver | None = None) -> Device:
     )
 
 
-def _facts(found: dict[str, int], managed: dict[str, Any], driver: Driver, pci: str) -> dict[str, Any]:
+def _facts(
+    found: dict[str, int], managed: dict[str, Any], driver: Driver, pci: str
+) -> dict[str, Any]:
     limits = {name: found[name] for name in KEPT if found[name]}
-    return {"driver_version": driver.version(), "pci": pci, "ecc": bool(found["ecc"]), **limits, **managed}
+    return {
+        "driver_version": driver.version(),
+        "pci": pci,
+        "ecc": bool(found["ecc"]),
+        **limits,
+        **managed,
+    }

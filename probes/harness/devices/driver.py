@@ -1,4 +1,6 @@
-"""What the CUDA driver says of its devices, asked directly: facts need neither CuPy nor a toolkit."""
+"""What the CUDA driver says of its devices, asked directly: facts need neither CuPy nor a
+toolkit.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ WAYS_OUT = {
 
 
 class Driver:
-    """The loaded driver. ``library`` may be a made-up one. Raises RidgelineError if there is none that works."""
+    """The loaded driver. ``library`` may be a made-up one. Raises RidgelineError if there is none
+    that works.
+    """
 
     def __init__(self, library: Any = None) -> None:
         self._lib = library or _load()
@@ -57,10 +61,14 @@ class Driver:
         try:
             code = getattr(self._lib, name)(*arguments)
         except AttributeError:
-            raise RidgelineError(f"the NVIDIA driver is too old, it has no {name}: install 525 or newer") from None
+            raise RidgelineError(
+                f"the NVIDIA driver is too old, it has no {name}: install 525 or newer"
+            ) from None
         if code:
             way_out = WAYS_OUT.get(code, "check it with nvidia-smi")
-            raise RidgelineError(f"the CUDA driver answers {self._error(code)} ({code}) to {name}: {way_out}")
+            raise RidgelineError(
+                f"the CUDA driver answers {self._error(code)} ({code}) to {name}: {way_out}"
+            )
 
     def _error(self, code: int) -> str:
         text = ctypes.c_char_p()
@@ -127,4 +135,6 @@ def _load() -> Any:
             return ctypes.CDLL(name)
         except OSError:
             continue
-    raise RidgelineError("no NVIDIA driver on this machine (libcuda.so.1 is not found): use --device cpu")
+    raise RidgelineError(
+        "no NVIDIA driver on this machine (libcuda.so.1 is not found): use --device cpu"
+    )

@@ -1,7 +1,9 @@
-"""The control groups this process is in, and those above them, as far as they can be seen from here.
+"""The control groups this process is in, and those above them, as far as they can be seen from
+here.
 
-/proc/self/cgroup names a group by its path in a hierarchy; /proc/self/mountinfo says where which part of that hierarchy
-is mounted. Both paths are told from the root of this process' namespace of groups: what lies above it begins with /.. .
+/proc/self/cgroup names a group by its path in a hierarchy; /proc/self/mountinfo says where which
+part of that hierarchy is mounted. Both paths are told from the root of this process' namespace of
+groups: what lies above it begins with /.. .
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from pathlib import Path
 
 from probes.harness.devices.reading import read
 
-USUAL = "sys/fs/cgroup"  # where hierarchies are mounted when the kernel's list of mounts cannot be read
+# where hierarchies are mounted when the kernel's list of mounts cannot be read
+USUAL = "sys/fs/cgroup"
 USUAL_V2 = (USUAL, f"{USUAL}/unified")
 
 
@@ -44,7 +47,8 @@ class Mount:
 
 
 def folders(root: Path, controller: str) -> Iterator[Path]:
-    """Folders of this process' groups that ``controller`` may limit, each with all those above it that are mounted.
+    """Folders of this process' groups that ``controller`` may limit, each with all those above it
+    that are mounted.
 
     Version 2 and version 1 both count: a machine may have some controllers in either.
     """
@@ -69,7 +73,9 @@ def _mounts(root: Path, controller: str) -> list[Mount]:
 
 
 def _from_mountinfo(root: Path, controller: str) -> Iterator[Mount]:
-    """Lines of ``ID PARENT DEVICE TOP FOLDER OPTIONS [TAGS] - TYPE SOURCE OPTIONS`` (man 5 proc)."""
+    """Lines of ``ID PARENT DEVICE TOP FOLDER OPTIONS [TAGS] - TYPE SOURCE OPTIONS`` (man 5
+    proc).
+    """
     for line in read(root / "proc/self/mountinfo").splitlines():
         before, dash, after = line.partition(" - ")
         own, system = before.split(), after.split()
@@ -80,7 +86,9 @@ def _from_mountinfo(root: Path, controller: str) -> Iterator[Mount]:
 
 
 def _from_mounts(root: Path, controller: str) -> Iterator[Mount]:
-    """Lines of ``SOURCE FOLDER TYPE OPTIONS``, which do not tell the top: taken for the whole hierarchy."""
+    """Lines of ``SOURCE FOLDER TYPE OPTIONS``, which do not tell the top: taken for the whole
+    hierarchy.
+    """
     for line in read(root / "proc/mounts").splitlines():
         fields = line.split()
         if len(fields) >= 4 and _is_of(controller, fields[2], fields[3]):
@@ -88,7 +96,9 @@ def _from_mounts(root: Path, controller: str) -> Iterator[Mount]:
 
 
 def _is_of(controller: str, kind: str, options: str) -> bool:
-    """True if a file system of this type and these options is the hierarchy of the controller (none: version 2)."""
+    """True if a file system of this type and these options is the hierarchy of the controller
+    (none: version 2).
+    """
     if not controller:
         return kind == "cgroup2"
     return kind == "cgroup" and controller in options.split(",")
@@ -100,7 +110,9 @@ def _unescaped(text: str) -> str:
 
 
 def _usual(root: Path, controller: str) -> list[Path]:
-    """Where systems mount it: version 1 in a folder named by its controllers, alone or several (``cpu,cpuacct``)."""
+    """Where systems mount it: version 1 in a folder named by its controllers, alone or several
+    (``cpu,cpuacct``).
+    """
     if not controller:
         return [root / place for place in USUAL_V2]
     return sorted(f for f in (root / USUAL).glob("*") if controller in f.name.split(","))
@@ -122,7 +134,12 @@ def _below(root: Path, mount: Mount, place: Place) -> list[Path]:
         return [mount.folder.joinpath(*place.names[len(top.names) :])]
     if top.up <= place.up or top.names:
         return []
-    # Mounted from above the namespace: the names between are hidden, but the group lists this process.
+    # Mounted from above the namespace: the names between are hidden, but the group lists this
+    # process.
     inside = "/".join(["*"] * (top.up - place.up) + list(place.names))
     myself = read(root / "proc/self/stat").split(" ")[0]
-    return [folder for folder in mount.folder.glob(inside) if myself in read(folder / "cgroup.procs").split()]
+    return [
+        folder
+        for folder in mount.folder.glob(inside)
+        if myself in read(folder / "cgroup.procs").split()
+    ]

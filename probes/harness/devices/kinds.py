@@ -20,7 +20,9 @@ class Kind:
     """Cores between which no fact makes a difference. None is unknown, and agrees with anything."""
 
     name: str
-    """A name of the core tables; empty if unknown, and for efficiency cores that share the other kind's numbers."""
+    """A name of the core tables; empty if unknown, and for efficiency cores that share the other
+    kind's numbers.
+    """
     numbers: str
     """Its vendor's numbers, in words."""
     part: str | None
@@ -82,9 +84,13 @@ def _near(one: float | None, other: float | None, share: float) -> bool:
 
 
 def kinds(
-    root: Path, blocks: Mapping[int, Mapping[str, str]], caches: Mapping[int, Iterable[topology.Cache]]
+    root: Path,
+    blocks: Mapping[int, Mapping[str, str]],
+    caches: Mapping[int, Iterable[topology.Cache]],
 ) -> list[Kind]:
-    """The kinds among the cores that have these caches, fastest first; ``blocks``: of /proc/cpuinfo, by CPU."""
+    """The kinds among the cores that have these caches, fastest first; ``blocks``: of
+    /proc/cpuinfo, by CPU.
+    """
     small = topology.efficient(root)
     found: list[Kind] = []
     for cpu, own in caches.items():
@@ -95,10 +101,19 @@ def kinds(
         else:
             found.append(one)
     by_name = sorted(found, key=lambda kind: kind.name, reverse=True)
-    return sorted(by_name, key=lambda kind: (bool(kind.efficient), -(kind.capacity or 0), -(kind.clock_hz or 0.0)))
+    return sorted(
+        by_name,
+        key=lambda kind: (bool(kind.efficient), -(kind.capacity or 0), -(kind.clock_hz or 0.0)),
+    )
 
 
-def _kind(root: Path, block: Mapping[str, str], cpu: int, own: Iterable[topology.Cache], small: frozenset[int]) -> Kind:
+def _kind(
+    root: Path,
+    block: Mapping[str, str],
+    cpu: int,
+    own: Iterable[topology.Cache],
+    small: frozenset[int],
+) -> Kind:
     """What is known of one core."""
     efficient = cpu in small if small else None
     return Kind(
@@ -115,7 +130,9 @@ def _kind(root: Path, block: Mapping[str, str], cpu: int, own: Iterable[topology
 
 
 def warnings(found: list[Kind]) -> list[str]:
-    """One sentence if there are several kinds: their names, and their clocks where these are known."""
+    """One sentence if there are several kinds: their names, and their clocks where these are
+    known.
+    """
     if len(found) < 2:
         return []
     names = list(dict.fromkeys(kind.name or "another" for kind in found))

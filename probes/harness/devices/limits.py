@@ -1,4 +1,6 @@
-"""How much of the machine this process may use: a quota of its processors, and memory. Containers lie elsewhere."""
+"""How much of the machine this process may use: a quota of its processors, and memory. Containers
+lie elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,10 @@ def _quotas(root: Path) -> Iterator[float]:
         text, _, spell = read(folder / "cpu.max").partition(" ")
         quota, period = whole(text), whole(spell)
         if quota is None:
-            quota, period = number(folder / "cpu.cfs_quota_us"), number(folder / "cpu.cfs_period_us")
+            quota, period = (
+                number(folder / "cpu.cfs_quota_us"),
+                number(folder / "cpu.cfs_period_us"),
+            )
         if period is None:
             period = PERIOD_US
         if quota is not None and quota > 0 and period > 0:
@@ -58,8 +63,12 @@ def _meminfo(root: Path) -> dict[str, int]:
 
 
 def _reclaimable(folder: Path) -> int:
-    """Bytes of file cache that the group's usage counts and the kernel gives back on demand, as MemAvailable does."""
-    lines = dict(line.split() for line in read(folder / "memory.stat").splitlines() if len(line.split()) == 2)
+    """Bytes of file cache that the group's usage counts and the kernel gives back on demand, as
+    MemAvailable does.
+    """
+    lines = dict(
+        line.split() for line in read(folder / "memory.stat").splitlines() if len(line.split()) == 2
+    )
     return whole(lines.get("total_inactive_file") or lines.get("inactive_file") or "") or 0
 
 

@@ -1,6 +1,8 @@
-"""What else runs on this machine, and what holds its clock down: who uses its processors, for how long, from /proc.
+"""What else runs on this machine, and what holds its clock down: who uses its processors, for how
+long, from /proc.
 
-Two readings tell what happened between them. All of it is Linux's own count; what a machine does not tell is left out.
+Two readings tell what happened between them. All of it is Linux's own count; what a machine does
+not tell is left out.
 """
 
 from __future__ import annotations
@@ -16,7 +18,13 @@ from probes.harness.devices.limits import number, read
 
 CPUS = "sys/devices/system/cpu"
 TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
-USED = (0, 1, 2, 5, 6)  # user, nice, system, irq, softirq in a line of /proc/stat; guest time is part of user
+USED = (
+    0,
+    1,
+    2,
+    5,
+    6,
+)  # user, nice, system, irq, softirq in a line of /proc/stat; guest time is part of user
 STEAL = 7
 NAME_LETTERS = 15  # of a process: what the kernel keeps
 WORTH_NAMING = 0.05  # of a core: processes that use less are not named
@@ -64,8 +72,12 @@ class Load:
 
 
 def reading(cpus: Iterable[int], root: Path = Path("/"), names: bool = True) -> Reading:
-    """The counts of this moment, of the processors ``cpus``; ``names``: with those of other processes."""
-    lines = dict(line.split(" ", 1) for line in read(root / "proc/stat").splitlines() if " " in line)
+    """The counts of this moment, of the processors ``cpus``; ``names``: with those of other
+    processes.
+    """
+    lines = dict(
+        line.split(" ", 1) for line in read(root / "proc/stat").splitlines() if " " in line
+    )
     used = stolen = 0.0
     for cpu in cpus:
         counts = [int(word) for word in lines.get(f"cpu{cpu}", "").split() if word.isdecimal()]
@@ -80,7 +92,8 @@ def between(before: Reading, after: Reading, cores: int) -> Load:
     seconds = max(after.at - before.at, 1e-9)
     others = (after.used - before.used) - (after.own - before.own)
     spent = {
-        pid: (name, total - before.processes.get(pid, (name, 0.0))[1]) for pid, (name, total) in after.processes.items()
+        pid: (name, total - before.processes.get(pid, (name, 0.0))[1])
+        for pid, (name, total) in after.processes.items()
     }
     shares = [(name, used / seconds) for name, used in spent.values()]
     busiest = sorted((s for s in shares if s[1] >= WORTH_NAMING), key=lambda s: -s[1])
@@ -103,14 +116,18 @@ class Watch:
         self._before = self._asked = reading(self._cpus, root)
 
     def lap(self, least_seconds: float = 0.0) -> Load:
-        """What went on since the last lap, or since the watch was made. Waits until that is so many seconds ago."""
+        """What went on since the last lap, or since the watch was made. Waits until that is so many
+        seconds ago.
+        """
         time.sleep(max(0.0, self._before.at + least_seconds - time.monotonic()))
         now = reading(self._cpus, self._root)
         before, self._before = self._before, now
         return between(before, now, len(self._cpus))
 
     def company(self) -> float:
-        """Share of the processors' time that other processes or machines had since this was last asked."""
+        """Share of the processors' time that other processes or machines had since this was last
+        asked.
+        """
         now = reading(self._cpus, self._root, names=False)
         before, self._asked = self._asked, now
         lap = between(before, now, len(self._cpus))
@@ -122,7 +139,9 @@ class Watch:
 
 
 def _stopped(root: Path) -> float:
-    """Seconds that the quota of this process' control group has stopped it; 0 where there is none."""
+    """Seconds that the quota of this process' control group has stopped it; 0 where there is
+    none.
+    """
     lines = read(root / "sys/fs/cgroup/cpu.stat").splitlines()
     counts = dict(line.split(" ", 1) for line in lines if " " in line)
     microseconds, nanoseconds = counts.get("throttled_usec", "0"), counts.get("throttled_time", "0")
@@ -140,13 +159,17 @@ def _own(root: Path) -> float:
 
 
 def _children(root: Path) -> set[int]:
-    """The processes that this one started and that run; nothing where the kernel does not list them."""
+    """The processes that this one started and that run; nothing where the kernel does not list
+    them.
+    """
     lists = (root / "proc" / str(os.getpid()) / "task").glob("*/children")
     return {int(pid) for file in lists for pid in read(file).split() if pid.isdecimal()}
 
 
 def _spent(root: Path, pid: int) -> tuple[str, float]:
-    """Name of a process, and the seconds of processor time of it and its ended children; ("", 0) if it is gone."""
+    """Name of a process, and the seconds of processor time of it and its ended children; ("", 0) if
+    it is gone.
+    """
     name, _, rest = read(root / f"proc/{pid}/stat").partition("(")[2].rpartition(")")
     times = rest.split()[11:15]  # of user and system, then the same of ended children
     if len(times) < 4 or not all(word.lstrip("-").isdecimal() for word in times):
@@ -157,19 +180,29 @@ def _spent(root: Path, pid: int) -> tuple[str, float]:
 def _processes(root: Path) -> dict[int, tuple[str, float]]:
     """Name and processor seconds of every process in sight but this one and its children."""
     own = {os.getpid(), *_children(root)}
-    pids = (int(folder.name) for folder in (root / "proc").glob("[0-9]*") if folder.name.isdecimal())
+    pids = (
+        int(folder.name) for folder in (root / "proc").glob("[0-9]*") if folder.name.isdecimal()
+    )
     return {pid: spent for pid in pids if pid not in own and (spent := _spent(root, pid))[0]}
 
 
 def clock_limits(cpus: Iterable[int], root: Path = Path("/")) -> list[str]:
-    """What keeps these processors below their highest clock, in plain words; empty where nothing is known to."""
+    """What keeps these processors below their highest clock, in plain words; empty where nothing is
+    known to.
+    """
     said = []
     folders = [root / CPUS / f"cpu{cpu}/cpufreq" for cpu in cpus]
     for folder in folders:
         allowed, most = number(folder / "scaling_max_freq"), number(folder / "cpuinfo_max_freq")
         if allowed and most and allowed < most:
-            said.append(f"the clock is limited to {allowed / 1e6:.2f} of {most / 1e6:.2f} GHz (scaling_max_freq)")
+            said.append(
+                f"the clock is limited to {allowed / 1e6:.2f} of {most / 1e6:.2f} GHz "
+                "(scaling_max_freq)"
+            )
             break
-    if number(root / CPUS / "intel_pstate/no_turbo") == 1 or number(root / CPUS / "cpufreq/boost") == 0:
+    if (
+        number(root / CPUS / "intel_pstate/no_turbo") == 1
+        or number(root / CPUS / "cpufreq/boost") == 0
+    ):
         said.append("boost clocks are switched off")
     return said

@@ -1,4 +1,6 @@
-"""What NVIDIA's management library adds: clocks now, power, throttling, other processes. Never required."""
+"""What NVIDIA's management library adds: clocks now, power, throttling, other processes. Never
+required.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,13 @@ THROTTLES = {
     0x40: "hardware thermal slowdown",
     0x80: "hardware power brake",
 }
-"""Clock event reasons that falsify a number (nvml.h). Not those of choice: idle 0x1, application clocks 0x2, sync
-boost 0x10, display clocks 0x100."""
+"""Clock event reasons that falsify a number (nvml.h). Not those of choice: idle 0x1, application
+clocks 0x2, sync boost 0x10, display clocks 0x100."""
 
 
 def open_device(uuid: str, pci: str) -> Any:
-    """(library, handle) of the device with this UUID, else this PCI address; None where NVML does not answer.
+    """(library, handle) of the device with this UUID, else this PCI address; None where NVML does
+    not answer.
 
     By identity, not by index: CUDA_VISIBLE_DEVICES renumbers CUDA's devices, not NVML's.
     """
@@ -44,11 +47,16 @@ def _ask(nv: Any, question: str, *arguments: Any) -> Any:
 
 
 def facts(opened: Any) -> dict[str, Any]:
-    """What does not change during a run, and ``at_start`` a sample of what does. Empty without NVML."""
+    """What does not change during a run, and ``at_start`` a sample of what does. Empty without
+    NVML.
+    """
     if opened is None:
         return {}
     nv, handle = opened
-    limit, ecc = _ask(nv, "nvmlDeviceGetEnforcedPowerLimit", handle), _ask(nv, "nvmlDeviceGetEccMode", handle)
+    limit, ecc = (
+        _ask(nv, "nvmlDeviceGetEnforcedPowerLimit", handle),
+        _ask(nv, "nvmlDeviceGetEccMode", handle),
+    )
     mig, driver = _ask(nv, "nvmlDeviceGetMigMode", handle), _ask(nv, "nvmlSystemGetDriverVersion")
     processes = _ask(nv, "nvmlDeviceGetComputeRunningProcesses", handle) or []
     found = {
@@ -57,10 +65,14 @@ def facts(opened: Any) -> dict[str, Any]:
         "ecc": bool(ecc[0]) if ecc else None,
         "mig": bool(mig[0]) if mig else None,
         "max_sm_clock_hz": _hertz(_ask(nv, "nvmlDeviceGetMaxClockInfo", handle, nv.NVML_CLOCK_SM)),
-        "max_memory_clock_hz": _hertz(_ask(nv, "nvmlDeviceGetMaxClockInfo", handle, nv.NVML_CLOCK_MEM)),
+        "max_memory_clock_hz": _hertz(
+            _ask(nv, "nvmlDeviceGetMaxClockInfo", handle, nv.NVML_CLOCK_MEM)
+        ),
         "other_processes": sum(p.pid != os.getpid() for p in processes),
     }
-    return {key: value for key, value in found.items() if value is not None} | {"at_start": sample(opened)}
+    return {key: value for key, value in found.items() if value is not None} | {
+        "at_start": sample(opened)
+    }
 
 
 def sample(opened: Any) -> dict[str, Any]:
@@ -77,13 +89,16 @@ def sample(opened: Any) -> dict[str, Any]:
         "memory_clock_hz": _hertz(_ask(nv, "nvmlDeviceGetClockInfo", handle, nv.NVML_CLOCK_MEM)),
         "power_w": power / 1000 if power else None,
         "temperature_c": _ask(nv, "nvmlDeviceGetTemperature", handle, nv.NVML_TEMPERATURE_GPU),
-        "throttle": None if reasons is None else [text for bit, text in THROTTLES.items() if reasons & bit],
+        "throttle": None
+        if reasons is None
+        else [text for bit, text in THROTTLES.items() if reasons & bit],
     }
     return {key: value for key, value in found.items() if value is not None}
 
 
 class Watch:
-    """The same GPU between cases: ``read()`` is its sample at that moment, empty where NVML does not answer.
+    """The same GPU between cases: ``read()`` is its sample at that moment, empty where NVML does
+    not answer.
 
     opened: what ``open_device`` gives (default: found by the device's PCI address).
     """
@@ -93,7 +108,9 @@ class Watch:
         self._opened = opened or (open_device("", pci) if device.kind == "cuda" and pci else None)
 
     def read(self) -> dict[str, Any]:
-        """sm_clock_hz, memory_clock_hz, power_w, temperature_c, throttle (names): those that are known."""
+        """sm_clock_hz, memory_clock_hz, power_w, temperature_c, throttle (names): those that are
+        known.
+        """
         return sample(self._opened)
 
 
@@ -103,9 +120,15 @@ def _hertz(megahertz: int | None) -> float | None:
 
 def warnings(found: dict[str, Any]) -> list[str]:
     """What of these facts falsifies a measurement, in plain sentences."""
-    said = [f"the GPU's clock is held down: {reason}" for reason in found.get("at_start", {}).get("throttle", ())]
+    said = [
+        f"the GPU's clock is held down: {reason}"
+        for reason in found.get("at_start", {}).get("throttle", ())
+    ]
     if found.get("mig"):
         said.append("MIG is on: this is a slice of a GPU, and its peaks are those of the slice")
     if others := found.get("other_processes"):
-        said.append(f"{others} other process{'es use' if others > 1 else ' uses'} this GPU: numbers may be low")
+        said.append(
+            f"{others} other process{'es use' if others > 1 else ' uses'} this GPU: "
+            "numbers may be low"
+        )
     return said

@@ -1,7 +1,7 @@
 """A Jetson's power modes: which one is set, and which one is the fastest of its board.
 
-Mode numbers differ between boards and releases (0 is MAXN on an AGX Orin and 15 W on an Orin Nano), so both come
-from the board's own table, /etc/nvpmodel.conf.
+Mode numbers differ between boards and releases (0 is MAXN on an AGX Orin and 15 W on an Orin Nano),
+so both come from the board's own table, /etc/nvpmodel.conf.
 """
 
 from __future__ import annotations
@@ -37,4 +37,6 @@ def warnings(root: Path, mode: str) -> list[str]:
     best = max(table, key=lambda number: _speed(table[number]), default=None)
     if best is None or mode not in table.values() or _speed(mode) >= _speed(table[best]):
         return []
-    return [f"the power mode is {mode}: peaks are lower than in {table[best]} (sudo nvpmodel -m {best})"]
+    return [
+        f"the power mode is {mode}: peaks are lower than in {table[best]} (sudo nvpmodel -m {best})"
+    ]

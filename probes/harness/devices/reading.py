@@ -1,4 +1,6 @@
-"""Reading files of /proc and /sys: any of them may be missing, empty, or hold what its name does not promise."""
+"""Reading files of /proc and /sys: any of them may be missing, empty, or hold what its name does
+not promise.
+"""
 
 from __future__ import annotations
 

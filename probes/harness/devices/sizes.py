@@ -1,8 +1,9 @@
-"""What caches a core can have: a hypervisor may report others, and arrays must be sized for those that are there.
+"""What caches a core can have: a hypervisor may report others, and arrays must be sized for those
+that are there.
 
-One row a core of x86; Arm's makers choose their own sizes. From AMD's Software Optimization Guides of each family
-(caches, and the cores of a complex that share the last one) and Intel's optimization reference manual (caches, and the
-last cache's slice of a core, of the products with the smallest).
+One row a core of x86; Arm's makers choose their own sizes. From AMD's Software Optimization Guides
+of each family (caches, and the cores of a complex that share the last one) and Intel's optimization
+reference manual (caches, and the last cache's slice of a core, of the products with the smallest).
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ CORES: Mapping[str, Sizes] = {
 
 
 def own_doubts(core: str, told: Mapping[int, int]) -> list[str]:
-    """Sentences on a core's own caches (bytes by level) that are not those of its kind; none if the kind is unknown."""
+    """Sentences on a core's own caches (bytes by level) that are not those of its kind; none if the
+    kind is unknown.
+    """
     row = CORES.get(core)
     if row is None:
         return []
@@ -61,16 +64,18 @@ def own_doubts(core: str, told: Mapping[int, int]) -> list[str]:
         found = told.get(level)
         if found is not None and found != size:
             said, has = text(found), text(size)
-            doubts.append(f"the machine reports an L{level} cache of {said}: a core of {core} has {has}")
+            doubts.append(
+                f"the machine reports an L{level} cache of {said}: a core of {core} has {has}"
+            )
     return doubts
 
 
 def possible(core: str, level: int, size: int, sharers: int, used: int) -> int:
-    """Bytes that a last cache of ``size``, told to be shared by so many cores of one socket, may really be, as far as
-    ``used`` of them reach it.
+    """Bytes that a last cache of ``size``, told to be shared by so many cores of one socket, may
+    really be, as far as ``used`` of them reach it.
 
-    More cores than one cache can serve have several between them, of which each core used may reach another. Where the
-    second level is told to be the last, the one behind it is not told.
+    More cores than one cache can serve have several between them, of which each core used may reach
+    another. Where the second level is told to be the last, the one behind it is not told.
     """
     row = CORES.get(core)
     if row is None:
@@ -86,22 +91,35 @@ def possible(core: str, level: int, size: int, sharers: int, used: int) -> int:
 def served(core: str, level: int, sharers: int) -> int:
     """How many of these cores one cache can serve."""
     row = CORES.get(core)
-    return sharers if row is None or row.sharers is None or level < LAST else min(sharers, row.sharers)
+    return (
+        sharers if row is None or row.sharers is None or level < LAST else min(sharers, row.sharers)
+    )
 
 
 def last_doubts(core: str, level: int, size: int, sharers: int, total: int) -> list[str]:
-    """A sentence on a last cache that cannot be all, or that so many cores cannot share; ``total``: as is possible."""
+    """A sentence on a last cache that cannot be all, or that so many cores cannot share; ``total``:
+    as is possible.
+    """
     row = CORES.get(core)
     most = served(core, level, sharers)
     if row is None or (total <= size and most == sharers):
         return []
     if level < LAST:
-        return [f"the machine reports no L{LAST} cache: cores of {core} have one, of which {text(total)} may be there"]
-    told = f"the machine reports an L{level} cache of {text(size)} shared by {sharers} cores of {core}"
+        return [
+            (
+                f"the machine reports no L{LAST} cache: cores of {core} have one, of which "
+                f"{text(total)} may be there"
+            )
+        ]
+    told = (
+        f"the machine reports an L{level} cache of {text(size)} shared by {sharers} cores of {core}"
+    )
     why = f"at most {most} do" if most < sharers else f"each comes with {text(row.slice)} or more"
     return [f"{told}: {why}, so {text(total)} may be there"]
 
 
 def text(size: int) -> str:
     """Bytes in words: 1280 KiB, 32 MiB."""
-    return f"{size / MIB:g} MiB" if size >= MIB and size % (MIB // 4) == 0 else f"{size / KIB:g} KiB"
+    return (
+        f"{size / MIB:g} MiB" if size >= MIB and size % (MIB // 4) == 0 else f"{size / KIB:g} KiB"
+    )

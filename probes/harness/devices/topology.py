@@ -1,4 +1,6 @@
-"""How a machine's CPUs hang together, from sysfs: hardware threads, sockets, memory nodes and caches."""
+"""How a machine's CPUs hang together, from sysfs: hardware threads, sockets, memory nodes and
+caches.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,10 @@ def online(root: Path, cpus: Iterable[int]) -> list[int]:
 
 def siblings(root: Path, cpu: int) -> frozenset[int]:
     """The hardware threads of this CPU's core, itself among them."""
-    for name in ("thread_siblings_list", "core_cpus_list"):  # the older name, and what it is called today
+    for name in (
+        "thread_siblings_list",
+        "core_cpus_list",
+    ):  # the older name, and what it is called today
         threads = cpu_list(read(root / CPUS / f"cpu{cpu}/topology/{name}"))
         if cpu in threads and len(threads) <= MOST_THREADS:
             return frozenset(threads)
@@ -81,7 +86,9 @@ def memory_nodes(root: Path, usable: Iterable[int]) -> int:
 
 
 def efficient(root: Path) -> frozenset[int]:
-    """The efficiency cores of an Intel chip with two kinds of core; they share the other kind's model number."""
+    """The efficiency cores of an Intel chip with two kinds of core; they share the other kind's
+    model number.
+    """
     return frozenset(cpu_list(read(root / "sys/devices/cpu_atom/cpus")))
 
 
@@ -92,7 +99,9 @@ def max_clock(root: Path, cpu: int) -> float | None:
 
 
 def capacity(root: Path, cpu: int) -> int | None:
-    """What the scheduler takes a CPU's speed for, 1024 for the machine's fastest; None where it does not say."""
+    """What the scheduler takes a CPU's speed for, 1024 for the machine's fastest; None where it
+    does not say.
+    """
     return number(root / CPUS / f"cpu{cpu}/cpu_capacity") or None
 
 
@@ -100,7 +109,11 @@ def caches(root: Path, cpu: int) -> list[Cache]:
     """Data and unified caches of one CPU whose level and size are told, nearest first."""
     found = []
     for folder in (root / CPUS / f"cpu{cpu}/cache").glob("index[0-9]*"):
-        kind, size, level = read(folder / "type"), _bytes(read(folder / "size")), number(folder / "level")
+        kind, size, level = (
+            read(folder / "type"),
+            _bytes(read(folder / "size")),
+            number(folder / "level"),
+        )
         if kind == "Instruction" or size <= 0 or level is None:
             continue
         shared = frozenset(cpu_list(read(folder / "shared_cpu_list")))
@@ -115,13 +128,17 @@ def _bytes(text: str) -> int:
 
 
 def distinct(root: Path, seen: Mapping[int, Cache]) -> dict[frozenset[int], int]:
-    """Bytes of each different cache among those that CPUs see at one level, by the CPUs that share it.
+    """Bytes of each different cache among those that CPUs see at one level, by the CPUs that share
+    it.
 
-    A hypervisor may end the list of sharers at a memory node, while the ids still tell which lists are one cache.
+    A hypervisor may end the list of sharers at a memory node, while the ids still tell which lists
+    are one cache.
     """
     if _told_by_ids(root, seen):
         numbers = {cache.number for cache in seen.values()}
-        groups = [{cpu for cpu, cache in seen.items() if cache.number == number} for number in numbers]
+        groups = [
+            {cpu for cpu, cache in seen.items() if cache.number == number} for number in numbers
+        ]
     else:
         groups = _by_lists(root, seen)
     found = {}
@@ -132,15 +149,18 @@ def distinct(root: Path, seen: Mapping[int, Cache]) -> dict[frozenset[int], int]
 
 
 def _told_by_ids(root: Path, seen: Mapping[int, Cache]) -> bool:
-    """True if every CPU has an id, and no two facts contradict each other: CPUs of one list have one id, and CPUs of
-    one id have one size and one socket."""
+    """True if every CPU has an id, and no two facts contradict each other: CPUs of one list have
+    one id, and CPUs of one id have one size and one socket."""
     facts: dict[int, tuple[int, int | None]] = {}
     for cpu, cache in seen.items():
         if cache.number is None:
             return False
         if any(other in seen and seen[other].number != cache.number for other in cache.cpus):
             return False
-        if facts.setdefault(cache.number, (cache.size, package(root, cpu))) != (cache.size, package(root, cpu)):
+        if facts.setdefault(cache.number, (cache.size, package(root, cpu))) != (
+            cache.size,
+            package(root, cpu),
+        ):
             return False
     return True
 
@@ -153,7 +173,9 @@ def _by_lists(root: Path, seen: Mapping[int, Cache]) -> list[set[int]]:
     groups: list[set[int]] = []
     reaches: list[set[object]] = []
     for cpu, cache in seen.items():
-        reach: set[object] = set(cache.cpus) or {("socket", package(root, cpu)) if cache.level >= SHARED else cpu}
+        reach: set[object] = set(cache.cpus) or {
+            ("socket", package(root, cpu)) if cache.level >= SHARED else cpu
+        }
         group = {cpu}
         for at in reversed([k for k, other in enumerate(reaches) if other & reach]):
             group |= groups.pop(at)

@@ -1,4 +1,6 @@
-"""Nsight Compute's metrics: which ones count operations and bytes, their units, and what they add up to."""
+"""Nsight Compute's metrics: which ones count operations and bytes, their units, and what they add
+up to.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from probes.importers.layer_row import malformed
 
 TIME = "gpu__time_duration.sum"
 LABELS = {"Duration": TIME, "Memory Throughput": "dram__bytes.sum.per_second"}
-"""What the details page calls two of them; its throughput in % has the same label and another unit."""
+"""What the details page calls two of them; its throughput in % has the same label and another
+unit.
+"""
 TRAFFIC = (
     ("dram__bytes.sum",),
     ("dram__bytes_read.sum", "dram__bytes_write.sum"),
@@ -28,7 +32,9 @@ MICRO = dict.fromkeys("uµμ", 1e-6)
 PREFIX = {"": 1.0, "n": 1e-9, **MICRO, "m": 1e-3, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 QUANTITY = re.compile(r"([numµμkKMGT]?)(?:seconds?|sec|s|bytes?|B|inst|cycles?|hz|Hz|ops?)")
 INTEGER = ("int", "uint")
-SPACES = re.compile(r"(?<=\d)[\u00a0\u202f'’](?=\d{3})")  # which some languages write between thousands
+SPACES = re.compile(
+    r"(?<=\d)[\u00a0\u202f'’](?=\d{3})"
+)  # which some languages write between thousands
 GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+|\d{1,3}(?:\.\d{3}){2,}")
 
 Metrics = dict[str, float]
@@ -41,13 +47,19 @@ def wanted(name: str) -> bool:
 
 
 def value_of(path: Path, line: int, name: str, text: str, unit: str) -> float | None:
-    """A cell in seconds, bytes, operations, or per second; None for ``n/a``. Raises RidgelineError with its line."""
+    """A cell in seconds, bytes, operations, or per second; None for ``n/a``. Raises RidgelineError
+    with its line.
+    """
     value = number(path, line, name, text)
-    return value if value is None or BUSY.fullmatch(name) else value * _scale(path, line, name, unit)
+    return (
+        value if value is None or BUSY.fullmatch(name) else value * _scale(path, line, name, unit)
+    )
 
 
 def number(path: Path, line: int, name: str, text: str) -> float | None:
-    """``1,234.5`` and, in other languages, ``1.234,5``; None for ``n/a``. Instances behind the value are left out."""
+    """``1,234.5`` and, in other languages, ``1.234,5``; None for ``n/a``. Instances behind the
+    value are left out.
+    """
     plain = SPACES.sub("", text.strip()).split(" ")[0]
     if plain.lower() in ("", "n/a", "nan", "no"):
         return None
@@ -65,7 +77,9 @@ def number(path: Path, line: int, name: str, text: str) -> float | None:
 
 
 def _scale(path: Path, line: int, name: str, unit: str) -> float:
-    """The factor to seconds, bytes, operations or their quotients: ``Mbyte`` is 1e6, ``cycle/nsecond`` 1e9."""
+    """The factor to seconds, bytes, operations or their quotients: ``Mbyte`` is 1e6,
+    ``cycle/nsecond`` 1e9.
+    """
     factors = []
     for part in unit.strip().split("/") if unit.strip() else []:
         found = QUANTITY.fullmatch(part.strip())
@@ -93,14 +107,20 @@ def operations(metrics: Metrics) -> dict[str, float] | None:
     busy = any(value for name, value in metrics.items() if BUSY.fullmatch(name))
     if not tensor and (busy or not scalar):
         return None
-    return {dtype: scalar.get(dtype, 0.0) + tensor.get(dtype, 0.0) for dtype in {**scalar, **tensor}}
+    return {
+        dtype: scalar.get(dtype, 0.0) + tensor.get(dtype, 0.0) for dtype in {**scalar, **tensor}
+    }
 
 
 def _scalar(metrics: Metrics) -> dict[str, float]:
-    """Additions, multiplications and multiply-adds of the threads: the same count may stand under two names."""
+    """Additions, multiplications and multiply-adds of the threads: the same count may stand under
+    two names.
+    """
     counts: dict[tuple[str, str], float] = {}
     for name in metrics:
-        if (found := SCALAR.fullmatch(name)) and (value := _count(metrics, name, found[3])) is not None:
+        if (found := SCALAR.fullmatch(name)) and (
+            value := _count(metrics, name, found[3])
+        ) is not None:
             counts[LETTER[found[1]], found[2]] = value
     return {
         dtype: sum(OPERATIONS[op] * value for (kind, op), value in counts.items() if kind == dtype)
@@ -109,10 +129,14 @@ def _scalar(metrics: Metrics) -> dict[str, float]:
 
 
 def _tensor(metrics: Metrics) -> dict[str, float]:
-    """Operations of the tensor cores; parts of a total (by result, with and without sparsity) are left out."""
+    """Operations of the tensor cores; parts of a total (by result, with and without sparsity) are
+    left out.
+    """
     counts: dict[str, tuple[str, float]] = {}
     for name in metrics:
-        if (found := TENSOR.fullmatch(name)) and (value := _count(metrics, name, found[3])) is not None:
+        if (found := TENSOR.fullmatch(name)) and (
+            value := _count(metrics, name, found[3])
+        ) is not None:
             counts[found[1]] = ("int8" if found[2].startswith(INTEGER) else found[2], value)
     work: dict[str, float] = {}
     for name, (dtype, value) in counts.items():
@@ -122,6 +146,8 @@ def _tensor(metrics: Metrics) -> dict[str, float]:
 
 
 def _count(metrics: Metrics, name: str, per_cycle: str | None) -> float | None:
-    """A count as it stands, or a count per cycle times the cycles of the launch; None if those are unknown."""
+    """A count as it stands, or a count per cycle times the cycles of the launch; None if those are
+    unknown.
+    """
     cycles = next((metrics[c] * metrics[TIME] for c in CYCLES if c in metrics), None)
     return metrics[name] if not per_cycle else None if cycles is None else metrics[name] * cycles

@@ -1,9 +1,11 @@
-"""Nsight Compute's CSV (``ncu --csv``): operations and bytes of memory as counted by the hardware; no model needed.
+"""Nsight Compute's CSV (``ncu --csv``): operations and bytes of memory as counted by the hardware;
+no model needed.
 
-Two forms: a column per metric (``--page raw``, with a row of units under the header) and a row per metric (``Metric
-Name``, ``Metric Unit``, ``Metric Value``; also its summary per kernel with an ``Average``). Launches of one kernel with
-one grid are one row, their work and time summed. What ncu and the program print before the table is passed over.
-Metrics: docs.nvidia.com/nsight-compute/ProfilingGuide, "Metrics Reference".
+Two forms: a column per metric (``--page raw``, with a row of units under the header) and a row per
+metric (``Metric Name``, ``Metric Unit``, ``Metric Value``; also its summary per kernel with an
+``Average``). Launches of one kernel with one grid are one row, their work and time summed. What ncu
+and the program print before the table is passed over. Metrics:
+docs.nvidia.com/nsight-compute/ProfilingGuide, "Metrics Reference".
 """
 
 from __future__ import annotations
@@ -17,11 +19,26 @@ from pathlib import Path
 from typing import Any
 
 from probes.importers.layer_row import layer_row, malformed, precision_of, total
-from probes.importers.nsight.counters import LABELS, TIME, Metrics, number, operations, traffic, value_of, wanted
+from probes.importers.nsight.counters import (
+    LABELS,
+    TIME,
+    Metrics,
+    number,
+    operations,
+    traffic,
+    value_of,
+    wanted,
+)
 from probes.importers.source import Source, source_of
 from probes.records.measurement import Measurement, RidgelineError
 
-KERNEL, NAME, UNIT, VALUE, AVERAGE = "Kernel Name", "Metric Name", "Metric Unit", "Metric Value", "Average"
+KERNEL, NAME, UNIT, VALUE, AVERAGE = (
+    "Kernel Name",
+    "Metric Name",
+    "Metric Unit",
+    "Metric Value",
+    "Average",
+)
 
 Line = tuple[int, list[str]]
 
@@ -38,7 +55,9 @@ class Launch:
 
 
 def read(file: Path | Source, device: str, started: str, network: str = "") -> list[Measurement]:
-    """A row for every kernel and grid. Raises RidgelineError with the line and metric that is missing or wrong."""
+    """A row for every kernel and grid. Raises RidgelineError with the line and metric that is
+    missing or wrong.
+    """
     source = source_of(file)
     path = source.path
     lines, before = _table(path, source.text)
@@ -61,7 +80,10 @@ def _table(path: Path, text: str) -> tuple[list[Line], int]:
     heads = (i for i, line in enumerate(written) if not line.startswith("==") and KERNEL in line)
     first = next((i for i in heads if KERNEL in _cells_of(written[i])), None)
     if first is None:
-        why = next((line.strip() for line in written if line.startswith("==ERROR==")), f"no column {KERNEL!r}")
+        why = next(
+            (line.strip() for line in written if line.startswith("==ERROR==")),
+            f"no column {KERNEL!r}",
+        )
         raise RidgelineError(f"{path} holds no table of Nsight Compute: {why}")
     kept = "\n".join("" if line.startswith("==") else line for line in written[first:])
     rows = csv.reader(io.StringIO(kept), strict=True)
@@ -80,7 +102,9 @@ def _cells_of(line: str) -> list[str]:
         return []
 
 
-def _cells(path: Path, lines: Iterable[Line], header: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
+def _cells(
+    path: Path, lines: Iterable[Line], header: list[str]
+) -> Iterator[tuple[int, dict[str, str]]]:
     for line, cells in lines:
         if len(cells) < len(header):
             raise malformed(path, f"line {line}", f"{len(cells)} cells, not {len(header)}")
@@ -96,7 +120,11 @@ def _wide(path: Path, lines: list[Line]) -> Iterator[Launch]:
             units = cells
             continue
         if TIME in header and not units.get(TIME):
-            raise malformed(path, f"line {line}", f"no unit of {TIME}: the row of units under the header is missing")
+            raise malformed(
+                path,
+                f"line {line}",
+                f"no unit of {TIME}: the row of units under the header is missing",
+            )
         launch = Launch(line, cells[KERNEL], cells.get("Grid Size", ""))
         for name in filter(wanted, header):
             _add(path, launch, line, name, cells[name], units.get(name, ""))
@@ -104,7 +132,9 @@ def _wide(path: Path, lines: list[Line]) -> Iterator[Launch]:
 
 
 def _tall(path: Path, lines: list[Line]) -> Iterable[Launch]:
-    """A row per metric of a launch (``ID``), or per metric of a kernel in a summary (``Invocations``, ``Average``)."""
+    """A row per metric of a launch (``ID``), or per metric of a kernel in a summary
+    (``Invocations``, ``Average``).
+    """
     found: dict[tuple[str, ...], Launch] = {}
     value = VALUE if VALUE in lines[0][1] else AVERAGE
     for line, cells in _cells(path, lines[1:], lines[0][1]):
@@ -112,7 +142,12 @@ def _tall(path: Path, lines: list[Line]) -> Iterable[Launch]:
             raise malformed(path, "header", f"no column {UNIT if value in cells else VALUE!r}")
         if not cells[KERNEL]:
             continue
-        key = (cells.get("Process ID", ""), cells.get("ID", ""), cells[KERNEL], cells.get("Grid Size", ""))
+        key = (
+            cells.get("Process ID", ""),
+            cells.get("ID", ""),
+            cells[KERNEL],
+            cells.get("Grid Size", ""),
+        )
         launch = found.setdefault(key, Launch(line, cells[KERNEL], cells.get("Grid Size", "")))
         launch.count = int(number(path, line, "Invocations", cells.get("Invocations", "")) or 1)
         name = LABELS.get(cells[NAME], cells[NAME])
@@ -127,24 +162,41 @@ def _add(path: Path, launch: Launch, line: int, name: str, text: str, unit: str)
         launch.metrics[name] = value
 
 
-def _row(launches: list[Launch], work: Mapping[str, float] | None, more: Mapping[str, Any]) -> Measurement:
+def _row(
+    launches: list[Launch], work: Mapping[str, float] | None, more: Mapping[str, Any]
+) -> Measurement:
     first, count = launches[0], sum(launch.count for launch in launches)
     moved = total([_times(launch.count, traffic(launch.metrics)) for launch in launches])
     missing = {"FLOPs not counted": work is None, "DRAM bytes not counted": moved is None}
     seconds = sum(launch.count * launch.metrics[TIME] for launch in launches)
     return layer_row(
-        first.kernel, short_name(first.kernel), _dtype(work), [seconds],
-        None if work is None else float(sum(work.values())), moved,
-        tool="ncu", untyped="type not counted", reason="; ".join(text for text, is_so in missing.items() if is_so),
-        **more, working_set=_times(1 / count, moved), warm=False, launches=count, grid=first.grid, operations=work,
-    )  # fmt: skip
+        first.kernel,
+        short_name(first.kernel),
+        _dtype(work),
+        [seconds],
+        None if work is None else float(sum(work.values())),
+        moved,
+        tool="ncu",
+        untyped="type not counted",
+        reason="; ".join(text for text, is_so in missing.items() if is_so),
+        **more,
+        working_set=_times(1 / count, moved),
+        warm=False,
+        launches=count,
+        grid=first.grid,
+        operations=work,
+    )
 
 
 def _work(path: Path, launches: list[Launch]) -> dict[str, float] | None:
-    """Operations of all launches by type; None if those of one were not counted. RidgelineError if its time was not."""
+    """Operations of all launches by type; None if those of one were not counted. RidgelineError if
+    its time was not.
+    """
     for launch in launches:
         if not launch.metrics.get(TIME):
-            raise malformed(path, f"line {launch.line}", f"no {TIME} of {launch.kernel}: add it to --metrics")
+            raise malformed(
+                path, f"line {launch.line}", f"no {TIME} of {launch.kernel}: add it to --metrics"
+            )
     work: dict[str, float] = {}
     for launch in launches:
         done = operations(launch.metrics)

@@ -1,8 +1,10 @@
-"""Which ONNX nodes does an operation of ONNX Runtime hold? Each node belongs to one, so that work is counted once.
+"""Which ONNX nodes does an operation of ONNX Runtime hold? Each node belongs to one, so that work
+is counted once.
 
-The runtime keeps a node's name, adds to it where it changes the node, and calls a convolution in its own layout after
-its output: where it had fused an activation before, after that of the activation. What a fused operation computes
-besides is named nowhere: it is what follows in the model and was never run by itself.
+The runtime keeps a node's name, adds to it where it changes the node, and calls a convolution in
+its own layout after its output: where it had fused an activation before, after that of the
+activation. What a fused operation computes besides is named nowhere: it is what follows in the
+model and was never run by itself.
 """
 
 from __future__ import annotations
@@ -15,16 +17,22 @@ from kernels.onnx.work import OPERATIONS
 from probes.importers.layer_row import Nodes, NodeWork
 
 LAYOUT = "_nchwc"
-"""Ends the name of an operation in blocks of channels: a count of channels that fills no block is padded."""
+"""Ends the name of an operation in blocks of channels: a count of channels that fills no block is
+padded.
+"""
 ADDED = re.compile(rf"^fused |({LAYOUT}|_token_\d+|/MatMul(?:(?!Fusion)\w)*Fusion\w*/?)+$")
 """What the runtime adds to the name of a node, or of an output, that it changes or fuses."""
 SCALES = frozenset(("BatchNormalization", "Add", "Sub", "Mul", "Div", "Sum"))
-"""Operations that are fused into the product before them, as factors, as a bias, or as a shortcut's addition."""
+"""Operations that are fused into the product before them, as factors, as a bias, or as a shortcut's
+addition.
+"""
 
 
 @dataclass(frozen=True)
 class Ran:
-    """What a profile says of one operation. adds: a tensor of the output's shape goes in last, as a shortcut does."""
+    """What a profile says of one operation. adds: a tensor of the output's shape goes in last, as a
+    shortcut does.
+    """
 
     name: str
     op: str
@@ -32,9 +40,13 @@ class Ran:
 
 
 def held(ran: Sequence[Ran], nodes: Nodes) -> list[list[str]]:
-    """For each operation the names of the nodes it holds, the one it is named for first; none if it is not known."""
+    """For each operation the names of the nodes it holds, the one it is named for first; none if it
+    is not known.
+    """
     made, readers = _made(nodes), _readers(nodes)
-    heads = [next((name for name in (r.name, ADDED.sub("", r.name)) if name in nodes), "") for r in ran]
+    heads = [
+        next((name for name in (r.name, ADDED.sub("", r.name)) if name in nodes), "") for r in ran
+    ]
     taken = set(heads)
     for index, one in enumerate(ran):
         if not heads[index]:
@@ -45,7 +57,7 @@ def held(ran: Sequence[Ran], nodes: Nodes) -> list[list[str]]:
     return [
         [head, *_after(one, head, nodes, readers, alone)] if head else []
         for one, head in zip(ran, heads, strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def _made(nodes: Nodes) -> dict[str, str]:
@@ -63,7 +75,9 @@ def _readers(nodes: Nodes) -> dict[str, list[str]]:
 
 
 def _back(one: Ran, nodes: Nodes, made: Mapping[str, str]) -> Iterator[str]:
-    """Nodes of this operation whose output, or what was fused behind it, has the name that the runtime gave it."""
+    """Nodes of this operation whose output, or what was fused behind it, has the name that the
+    runtime gave it.
+    """
     outputs = [ADDED.sub("", one.name)]
     seen = set(outputs)
     for output in outputs:  # which grows as it is walked
@@ -75,12 +89,21 @@ def _back(one: Ran, nodes: Nodes, made: Mapping[str, str]) -> Iterator[str]:
             seen.update(nodes[name].reads)
 
 
-def _after(one: Ran, head: str, nodes: Nodes, readers: Mapping[str, list[str]], alone: set[str]) -> Iterator[str]:
-    """The nodes behind ``head`` that run with it: each the only reader of the one before, and not run ``alone``."""
+def _after(
+    one: Ran, head: str, nodes: Nodes, readers: Mapping[str, list[str]], alone: set[str]
+) -> Iterator[str]:
+    """The nodes behind ``head`` that run with it: each the only reader of the one before, and not
+    run ``alone``.
+    """
     family, changed, passed = _family(nodes[head]), one.op != nodes[head].op, {head}
     while family == "convolution" or (family == "matmul" and changed):
         after = readers.get(nodes[head].output, [])
-        if len(after) != 1 or after[0] in alone or after[0] in passed or not _fusable(nodes[after[0]]):
+        if (
+            len(after) != 1
+            or after[0] in alone
+            or after[0] in passed
+            or not _fusable(nodes[after[0]])
+        ):
             return
         head = after[0]
         passed.add(head)

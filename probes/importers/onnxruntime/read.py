@@ -1,9 +1,11 @@
-"""The profile that ONNX Runtime writes (``SessionOptions.enable_profiling``): JSON, one event a node and run.
+"""The profile that ONNX Runtime writes (``SessionOptions.enable_profiling``): JSON, one event a
+node and run.
 
-An event carries the node's duration in µs, its operation, provider, and the types and shapes of what went in and came
-out. Attributes are not in it (groups follow from the weights' shape), and weights that were packed in advance are left
-out of the inputs: work given by node name is exact, what follows from the shapes is said to be so. Where an event
-carries none of all that, its row has a name and a time.
+An event carries the node's duration in µs, its operation, provider, and the types and shapes of
+what went in and came out. Attributes are not in it (groups follow from the weights' shape), and
+weights that were packed in advance are left out of the inputs: work given by node name is exact,
+what follows from the shapes is said to be so. Where an event carries none of all that, its row has
+a name and a time.
 """
 
 from __future__ import annotations
@@ -16,7 +18,14 @@ from typing import Any
 
 from kernels.runtime.launch import INTEGER
 from probes.importers.families import family_of
-from probes.importers.layer_row import ARGUMENTS, Nodes, dtype_of, layer_row, malformed, precision_of
+from probes.importers.layer_row import (
+    ARGUMENTS,
+    Nodes,
+    dtype_of,
+    layer_row,
+    malformed,
+    precision_of,
+)
 from probes.importers.onnxruntime.nodes import Ran, held
 from probes.importers.onnxruntime.work import CONTROL, Shape, work
 from probes.importers.recognised import NODE_EVENT, RUN_EVENT
@@ -32,28 +41,44 @@ Event = Mapping[str, Any]
 def read(
     file: Path | Source, device: str, started: str, network: str = "", nodes: Nodes | None = None
 ) -> list[Measurement]:
-    """A row for every node, timed by the median of its runs; the first run warms up where there are more.
+    """A row for every node, timed by the median of its runs; the first run warms up where there are
+    more.
 
     nodes: work by node name. Raises RidgelineError that names the event and what is wrong with it.
     """
     source = source_of(file)
     path, events = source.path, _events(source)
-    runs = sorted((e["ts"], e["ts"] + e["dur"]) for _, e in events if e.get("name") == RUN_EVENT and _is_timed(e))
+    runs = sorted(
+        (e["ts"], e["ts"] + e["dur"])
+        for _, e in events
+        if e.get("name") == RUN_EVENT and _is_timed(e)
+    )
     timed = [
-        (i, e) for i, e in events
+        (i, e)
+        for i, e in events
         if e.get("cat") == "Node" and _is_whole(e) and str(e.get("name")).endswith(NODE_EVENT)
-    ]  # fmt: skip
+    ]
     if not timed:
-        raise RidgelineError(f"{path} has no event of a node: profile an InferenceSession that runs")
+        raise RidgelineError(
+            f"{path} has no event of a node: profile an InferenceSession that runs"
+        )
     grouped: dict[tuple[str, ...], list[tuple[int, Event]]] = {}
     for index, event in _without_inner(path, timed):
-        args = _args(path, index, event)  # nodes without names differ by their index, in old versions by operation
-        key = str(event["name"]).removesuffix(NODE_EVENT), str(args.get("node_index")), _op(path, index, event)
+        args = _args(
+            path, index, event
+        )  # nodes without names differ by their index, in old versions by operation
+        key = (
+            str(event["name"]).removesuffix(NODE_EVENT),
+            str(args.get("node_index")),
+            _op(path, index, event),
+        )
         grouped.setdefault(key, []).append((index, event))
     more = {"device": device, "started": started, "network": network or source.stem}
     more["provider"] = _main_provider(event for found in grouped.values() for _, event in found)
     more["precision"] = _precision(path, [found[0] for found in grouped.values()])
-    parts = held([_ran(path, name, *found[0]) for (name, *_), found in grouped.items()], nodes or {})
+    parts = held(
+        [_ran(path, name, *found[0]) for (name, *_), found in grouped.items()], nodes or {}
+    )
     return [
         _row(path, name, found, _seconds([e for _, e in found], runs), names, nodes or {}, more)
         for ((name, *_), found), names in zip(grouped.items(), parts, strict=True)
@@ -61,7 +86,9 @@ def read(
 
 
 def _events(source: Source) -> list[tuple[int, Event]]:
-    """Events with their place in the file. A profile cut off by a crash lacks its last bracket: that is an error."""
+    """Events with their place in the file. A profile cut off by a crash lacks its last bracket:
+    that is an error.
+    """
     path, data = source.path, source.json
     if not isinstance(data, list):
         raise RidgelineError(f"{path} is not a profile of ONNX Runtime: no list of events")
@@ -77,7 +104,9 @@ def _events(source: Source) -> list[tuple[int, Event]]:
 
 
 def _is_whole(event: Event) -> bool:
-    """Whether an event has a beginning and a duration; of other kinds are marks, and beginnings alone."""
+    """Whether an event has a beginning and a duration; of other kinds are marks, and beginnings
+    alone.
+    """
     return bool(event.get("ph", "X") == "X")
 
 
@@ -95,9 +124,13 @@ def _named(index: int, event: Event) -> str:
 
 
 def _without_inner(path: Path, timed: Sequence[tuple[int, Event]]) -> list[tuple[int, Event]]:
-    """The same, the time of a Loop, an If or a Scan without that of the operations it ran, which have their own."""
+    """The same, the time of a Loop, an If or a Scan without that of the operations it ran, which
+    have their own.
+    """
     own = {index: event["dur"] for index, event in timed}
-    around: dict[str, list[tuple[int, float]]] = {}  # by thread: control flow that is open, and when it ends
+    around: dict[
+        str, list[tuple[int, float]]
+    ] = {}  # by thread: control flow that is open, and when it ends
     for index, event in sorted(timed, key=lambda pair: (pair[1]["ts"], -pair[1]["dur"])):
         thread = str(event.get("tid"))
         still = [(i, end) for i, end in around.get(thread, []) if event["ts"] + event["dur"] <= end]
@@ -116,9 +149,14 @@ def _ran(path: Path, name: str, index: int, event: Event) -> Ran:
 
 
 def _row(
-    path: Path, name: str, found: Sequence[tuple[int, Event]], seconds: Sequence[float], names: Sequence[str],
-    nodes: Nodes, more: Mapping[str, Any],
-) -> Measurement:  # fmt: skip
+    path: Path,
+    name: str,
+    found: Sequence[tuple[int, Event]],
+    seconds: Sequence[float],
+    names: Sequence[str],
+    nodes: Nodes,
+    more: Mapping[str, Any],
+) -> Measurement:
     index, event = found[0]
     op = _op(path, index, event) or (nodes[names[0]].op if names else "")
     inputs, outputs = _shapes(path, index, event, "input"), _shapes(path, index, event, "output")
@@ -126,14 +164,24 @@ def _row(
     provider = _provider(event)
     remarks = [
         reason,
-        "host time of the call: the device may still have been at work" * (provider not in ("cpu", UNNAMED)),
+        "host time of the call: the device may still have been at work"
+        * (provider not in ("cpu", UNNAMED)),
         f"on the {provider} provider" * (provider != more["provider"]),
     ]
     return layer_row(
-        name or op, op or name, _type_of(path, index, event), seconds, flops, moved,
-        tool="onnxruntime", reason="; ".join(filter(None, remarks)), nodes=list(names), **more,
-        shapes=[shape for _, shape in inputs], **_channels(op, inputs, outputs),
-    )  # fmt: skip
+        name or op,
+        op or name,
+        _type_of(path, index, event),
+        seconds,
+        flops,
+        moved,
+        tool="onnxruntime",
+        reason="; ".join(filter(None, remarks)),
+        nodes=list(names),
+        **more,
+        shapes=[shape for _, shape in inputs],
+        **_channels(op, inputs, outputs),
+    )
 
 
 def _provider(event: Event) -> str:
@@ -142,7 +190,9 @@ def _provider(event: Event) -> str:
 
 
 def _main_provider(events: Iterable[Event]) -> str:
-    """The one that takes most of the time: a network is one, though some of its operations run elsewhere."""
+    """The one that takes most of the time: a network is one, though some of its operations run
+    elsewhere.
+    """
     taken: dict[str, float] = {}
     for event in events:
         taken[_provider(event)] = taken.get(_provider(event), 0.0) + event["dur"]
@@ -155,10 +205,14 @@ def _args(path: Path, index: int, event: Event) -> Mapping[str, Any]:
     if args is None:
         return {}
     if not isinstance(args, dict):
-        raise malformed(path, _named(index, event), f"args is {shortened(repr(args))}, not an object")
+        raise malformed(
+            path, _named(index, event), f"args is {shortened(repr(args))}, not an object"
+        )
     for name in ("op_name", "provider"):
         if not isinstance(args.get(name), str | None):
-            raise malformed(path, _named(index, event), f"{name} is {shortened(repr(args[name]))}, not text")
+            raise malformed(
+                path, _named(index, event), f"{name} is {shortened(repr(args[name]))}, not text"
+            )
     return args
 
 
@@ -171,35 +225,51 @@ def _shapes(path: Path, index: int, event: Event, side: str) -> list[Shape]:
     """Type and shape of every tensor on one side; versions before 1.7 wrote none."""
     tensors = _args(path, index, event).get(f"{side}_type_shape") or []
     if not isinstance(tensors, list) or not all(map(_is_tensor, tensors)):
-        raise malformed(path, _named(index, event), f"{side}_type_shape is {shortened(repr(tensors))}")
+        raise malformed(
+            path, _named(index, event), f"{side}_type_shape is {shortened(repr(tensors))}"
+        )
     return [(dtype_of(kind) or kind, shape) for tensor in tensors for kind, shape in tensor.items()]
 
 
 def _is_tensor(tensor: object) -> bool:
     """Whether it is a shape by its type, ``{"float": [1, 3]}``."""
     shapes = tensor.values() if isinstance(tensor, dict) else [None]
-    return all(isinstance(shape, list) and all(type(n) is int and n >= 0 for n in shape) for shape in shapes)
+    return all(
+        isinstance(shape, list) and all(type(n) is int and n >= 0 for n in shape)
+        for shape in shapes
+    )
 
 
 def _precision(path: Path, events: Iterable[tuple[int, Event]]) -> str:
     """The types that operations compute in; those of moved data only where nothing computes."""
-    found = [(family_of(_op(path, index, event)), _type_of(path, index, event)) for index, event in events]
-    return precision_of([dtype for family, dtype in found if family != "movement"] or [dtype for _, dtype in found])
+    found = [
+        (family_of(_op(path, index, event)), _type_of(path, index, event))
+        for index, event in events
+    ]
+    return precision_of(
+        [dtype for family, dtype in found if family != "movement"] or [dtype for _, dtype in found]
+    )
 
 
 def _type_of(path: Path, index: int, event: Event) -> str:
-    """The type of the first tensor that holds numbers to compute with, else of the first; int8 of integer kernels.
+    """The type of the first tensor that holds numbers to compute with, else of the first; int8 of
+    integer kernels.
 
     Empty where the event carries no tensors.
     """
     if _op(path, index, event).startswith(INTEGER):
         return "int8"  # their first float is a scale
-    kinds = [kind for kind, _ in _shapes(path, index, event, "input") or _shapes(path, index, event, "output")]
+    kinds = [
+        kind
+        for kind, _ in _shapes(path, index, event, "input") or _shapes(path, index, event, "output")
+    ]
     return next((kind for kind in kinds if kind not in ARGUMENTS), kinds[0] if kinds else "")
 
 
 def _channels(op: str, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> dict[str, Any]:
-    """Channels in and out of a convolution: whether they suit the tensor cores is read from them."""
+    """Channels in and out of a convolution: whether they suit the tensor cores is read from
+    them.
+    """
     shapes = [side[0][1] for side in (inputs, outputs) if side]
     if not op.endswith("Conv") or len(shapes) < 2 or min(map(len, shapes)) < 3:
         return {}
@@ -207,7 +277,9 @@ def _channels(op: str, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> dic
 
 
 def _seconds(events: Sequence[Event], runs: Sequence[tuple[float, float]]) -> list[float]:
-    """Seconds of one node in every run, its turns in a loop summed; the first run left out where there are more."""
+    """Seconds of one node in every run, its turns in a loop summed; the first run left out where
+    there are more.
+    """
     per_run: dict[int, float] = {}
     for event in events:
         run = bisect_right(runs, (event["ts"], math.inf)) - 1

@@ -1,4 +1,6 @@
-"""The two JSON files of trtexec, as its versions write them: times per layer, and what each layer is."""
+"""The two JSON files of trtexec, as its versions write them: times per layer, and what each layer
+is.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +25,19 @@ def read_profile(file: Path | Source) -> list[tuple[str, float, int]]:
     source = source_of(file)
     path, data = source.path, source.json
     if not isinstance(data, list):
-        raise RidgelineError(f"{path} is not a profile of trtexec: no list (--exportProfile writes one)")
+        raise RidgelineError(
+            f"{path} is not a profile of trtexec: no list (--exportProfile writes one)"
+        )
     count, rows = 1, []
     for index, element in enumerate(data, 1):
         if not isinstance(element, dict):
-            raise malformed(path, f"element {index}", f"{shortened(repr(element))} is not an object")
+            raise malformed(
+                path, f"element {index}", f"{shortened(repr(element))} is not an object"
+            )
         if "name" in element:
-            rows.append((_name(path, index, element["name"]), _seconds(path, index, element, count), count))
+            rows.append(
+                (_name(path, index, element["name"]), _seconds(path, index, element, count), count)
+            )
         elif type(element.get("count")) is int:
             count = element["count"]
         else:
@@ -41,7 +49,11 @@ def read_profile(file: Path | Source) -> list[tuple[str, float, int]]:
 
 def _name(path: Path, index: int, name: Any) -> str:
     if not isinstance(name, str):
-        raise malformed(path, f"element {index}", f"its name is {shortened(repr(name))}, not the name of a layer")
+        raise malformed(
+            path,
+            f"element {index}",
+            f"its name is {shortened(repr(name))}, not the name of a layer",
+        )
     return name
 
 
@@ -49,20 +61,27 @@ def _seconds(path: Path, index: int, element: Mapping[str, Any], count: int) -> 
     """The median (TensorRT 8.4 and later), else the average, else the total over the runs."""
     name = next((n for n in (*TIMES, "timeMs") if n in element), None)
     if name is None:
-        raise malformed(path, f"element {index} ({element['name']})", f"no time: none of {', '.join(TIMES)}, timeMs")
+        raise malformed(
+            path,
+            f"element {index} ({element['name']})",
+            f"no time: none of {', '.join(TIMES)}, timeMs",
+        )
     value = element[name]
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise malformed(
-            path, f"element {index} ({element['name']})", f"{name} is {shortened(repr(value))}, not a time in ms"
+            path,
+            f"element {index} ({element['name']})",
+            f"{name} is {shortened(repr(value))}, not a time in ms",
         )
     return value * 1e-3 / (max(count, 1) if name == "timeMs" else 1)
 
 
 def read_layers(file: Path | Source) -> list[Layer]:
-    """Every layer of the engine; one that is a bare name (``--profilingVerbosity=layer_names_only``) has a name.
+    """Every layer of the engine; one that is a bare name
+    (``--profilingVerbosity=layer_names_only``) has a name.
 
-    A tensor that lacks its type or its dimensions has those of the engine's own ``I/O Tensors`` (TensorRT 11), if it is
-    one of them.
+    A tensor that lacks its type or its dimensions has those of the engine's own ``I/O Tensors``
+    (TensorRT 11), if it is one of them.
     """
     source = source_of(file)
     path, data = source.path, source.json
@@ -75,7 +94,11 @@ def read_layers(file: Path | Source) -> list[Layer]:
 def _crossing(tensors: Any) -> dict[str, Layer]:
     """The engine's inputs and outputs by name."""
     found = tensors if isinstance(tensors, list) else []
-    return {each["Name"]: each for each in found if _is_tensor(each) and isinstance(each.get("Name"), str)}
+    return {
+        each["Name"]: each
+        for each in found
+        if _is_tensor(each) and isinstance(each.get("Name"), str)
+    }
 
 
 def _layer(path: Path, index: int, layer: Any, crossing: Mapping[str, Layer]) -> Layer:
@@ -107,7 +130,9 @@ def _filled(tensor: Layer, crossing: Mapping[str, Layer]) -> Layer:
 def _is_tensor(tensor: object) -> bool:
     """An object whose dimensions, if it has any, are whole numbers (-1: dynamic)."""
     shape = tensor.get("Dimensions", []) if isinstance(tensor, dict) else None
-    return isinstance(shape, list) and all(_is_size(n) or (type(n) is int and n == -1) for n in shape)
+    return isinstance(shape, list) and all(
+        _is_size(n) or (type(n) is int and n == -1) for n in shape
+    )
 
 
 def _is_size(value: object) -> bool:
@@ -119,11 +144,20 @@ def type_of(tensor: Layer) -> str:
 
     ``DataType`` beside ``Format`` in TensorRT 11, both in one before it, ``Type`` of weights.
     """
-    return next((str(tensor[name]) for name in TYPE_KEYS if isinstance(tensor.get(name), str) and tensor[name]), "")
+    return next(
+        (
+            str(tensor[name])
+            for name in TYPE_KEYS
+            if isinstance(tensor.get(name), str) and tensor[name]
+        ),
+        "",
+    )
 
 
 def matched(names: Iterable[str], layers: Sequence[Layer]) -> list[Layer]:
-    """The information of each timed layer, of equal names the next one; a bare name where there is none."""
+    """The information of each timed layer, of equal names the next one; a bare name where there is
+    none.
+    """
     found: dict[str, list[Layer]] = {}
     for layer in layers:
         found.setdefault(layer["Name"], []).append(layer)

@@ -1,8 +1,9 @@
-"""The kinds of layers that TensorRT names, and the work of one that follows from its own description.
+"""The kinds of layers that TensorRT names, and the work of one that follows from its own
+description.
 
-Kinds are those of ``enum class LayerType`` in NvInfer.h (TensorRT 8 to 11), of the engine inspector (``CaskPooling``)
-and of its compiler Myelin (``avgpool``). Each is counted as the ONNX operation that does the same, by the rules of
-``kernels.onnx.work``.
+Kinds are those of ``enum class LayerType`` in NvInfer.h (TensorRT 8 to 11), of the engine inspector
+(``CaskPooling``) and of its compiler Myelin (``avgpool``). Each is counted as the ONNX operation
+that does the same, by the rules of ``kernels.onnx.work``.
 """
 
 from __future__ import annotations
@@ -18,48 +19,141 @@ from probes.importers.trtexec.files import Layer
 
 MOVES = frozenset(
     # what the engine adds, and its control flow
-    ("reformat", "noop", "constant", "trainstation", "signal", "wait", "copy", "memcpy", "memset", "shapecall",
-     "hosttodevicecopy", "devicetoshapehostcopy", "shapehosttodevicecopy", "triplimit", "recurrence", "iterator",
-     "loopoutput", "condition", "conditionalinput", "conditionaloutput", "assertion", "attentioninput",
-     "attentionoutput", "distcollective",
-    # what a network asks for
-     "shuffle", "slice", "padding", "pad", "concatenation", "concat", "gather", "scatter", "select", "identity", "cast",
-     "shape", "fill", "onehot", "nonzero", "reversesequence", "squeeze", "unsqueeze", "transpose", "reshape", "split",
-     "kvcacheupdate")
-)  # fmt: skip
+    (
+        "reformat",
+        "noop",
+        "constant",
+        "trainstation",
+        "signal",
+        "wait",
+        "copy",
+        "memcpy",
+        "memset",
+        "shapecall",
+        "hosttodevicecopy",
+        "devicetoshapehostcopy",
+        "shapehosttodevicecopy",
+        "triplimit",
+        "recurrence",
+        "iterator",
+        "loopoutput",
+        "condition",
+        "conditionalinput",
+        "conditionaloutput",
+        "assertion",
+        "attentioninput",
+        "attentionoutput",
+        "distcollective",
+        # what a network asks for
+        "shuffle",
+        "slice",
+        "padding",
+        "pad",
+        "concatenation",
+        "concat",
+        "gather",
+        "scatter",
+        "select",
+        "identity",
+        "cast",
+        "shape",
+        "fill",
+        "onehot",
+        "nonzero",
+        "reversesequence",
+        "squeeze",
+        "unsqueeze",
+        "transpose",
+        "reshape",
+        "split",
+        "kvcacheupdate",
+    )
+)
 """Kinds that compute nothing."""
 SAME_AS: Mapping[str, str] = {
-    "convolution": "Conv", "correlation": "Conv", "convactpool": "Conv", "gemmconvolution": "Conv",
-    "flattenconvolution": "Conv", "depthwiseconvolution": "Conv",
-    "deconvolution": "ConvTranspose", "deconv": "ConvTranspose",
-    "matrixmultiply": "MatMul", "matmul": "MatMul", "gemm": "MatMul", "fullyconnected": "MatMul", "einsum": "Einsum",
-    "activation": "Relu", "parametricrelu": "PRelu", "unary": "Neg", "elementwise": "Add",
-    "scale": "BatchNormalization", "softmax": "Softmax", "raggedsoftmax": "Softmax",
-    "pooling": "MaxPool", "maxpool": "MaxPool", "avgpool": "AveragePool",
-    "reduce": "ReduceSum", "topk": "TopK", "cumulative": "CumSum", "lrn": "LRN", "normalization": "LayerNormalization",
-    "quantize": "QuantizeLinear", "dequantize": "DequantizeLinear", "dynamicquantize": "DynamicQuantizeLinear",
-    "resize": "Resize", "gridsample": "GridSample", "nms": "NonMaxSuppression", "rotaryembedding": "RotaryEmbedding",
-    "attention": "Attention", "rnn": "LSTM",
-}  # fmt: skip
-"""The operation that does the same as a kind. Kinds that say nothing of what they do (``kgen``, ``Myelin``, ``fusion``,
-plugins) have none."""
+    "convolution": "Conv",
+    "correlation": "Conv",
+    "convactpool": "Conv",
+    "gemmconvolution": "Conv",
+    "flattenconvolution": "Conv",
+    "depthwiseconvolution": "Conv",
+    "deconvolution": "ConvTranspose",
+    "deconv": "ConvTranspose",
+    "matrixmultiply": "MatMul",
+    "matmul": "MatMul",
+    "gemm": "MatMul",
+    "fullyconnected": "MatMul",
+    "einsum": "Einsum",
+    "activation": "Relu",
+    "parametricrelu": "PRelu",
+    "unary": "Neg",
+    "elementwise": "Add",
+    "scale": "BatchNormalization",
+    "softmax": "Softmax",
+    "raggedsoftmax": "Softmax",
+    "pooling": "MaxPool",
+    "maxpool": "MaxPool",
+    "avgpool": "AveragePool",
+    "reduce": "ReduceSum",
+    "topk": "TopK",
+    "cumulative": "CumSum",
+    "lrn": "LRN",
+    "normalization": "LayerNormalization",
+    "quantize": "QuantizeLinear",
+    "dequantize": "DequantizeLinear",
+    "dynamicquantize": "DynamicQuantizeLinear",
+    "resize": "Resize",
+    "gridsample": "GridSample",
+    "nms": "NonMaxSuppression",
+    "rotaryembedding": "RotaryEmbedding",
+    "attention": "Attention",
+    "rnn": "LSTM",
+}
+"""The operation that does the same as a kind. Kinds that say nothing of what they do (``kgen``,
+``Myelin``, ``fusion``, plugins) have none."""
 COUNTED = frozenset(
-    ("unary", "elementwise", "scale", "softmax", "reduce", "topk", "cumulative", "quantize", "dequantize",
-     "dynamicquantize", "parametricrelu")
-)  # fmt: skip
+    (
+        "unary",
+        "elementwise",
+        "scale",
+        "softmax",
+        "reduce",
+        "topk",
+        "cumulative",
+        "quantize",
+        "dequantize",
+        "dynamicquantize",
+        "parametricrelu",
+    )
+)
 """Kinds whose operations follow from their shapes alone."""
 FUNCTIONS: Mapping[str, str] = {
-    "relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "leakyrelu": "LeakyRelu", "elu": "Elu", "selu": "Selu",
-    "softsign": "Softsign", "softplus": "Softplus", "clip": "Clip", "hardsigmoid": "HardSigmoid",
-    "thresholdedrelu": "ThresholdedRelu", "geluerf": "Gelu", "gelutanh": "FastGelu", "scaledtanh": "Tanh",
-}  # fmt: skip
+    "relu": "Relu",
+    "sigmoid": "Sigmoid",
+    "tanh": "Tanh",
+    "leakyrelu": "LeakyRelu",
+    "elu": "Elu",
+    "selu": "Selu",
+    "softsign": "Softsign",
+    "softplus": "Softplus",
+    "clip": "Clip",
+    "hardsigmoid": "HardSigmoid",
+    "thresholdedrelu": "ThresholdedRelu",
+    "geluerf": "Gelu",
+    "gelutanh": "FastGelu",
+    "scaledtanh": "Tanh",
+}
 """Of ``enum class ActivationType``."""
 
 
 def kind_of(layer: Layer) -> str:
-    """What a layer is, in one word of small letters: of what it was built as, else of how it runs; empty if unknown."""
+    """What a layer is, in one word of small letters: of what it was built as, else of how it runs;
+    empty if unknown.
+    """
     names = (_word(layer.get(name, "")) for name in ("LayerType", "ParameterType"))
-    kinds = [kind for name in names for kind in (name, _plain(name)) if kind in MOVES or kind in SAME_AS]
+    kinds = [
+        kind for name in names for kind in (name, _plain(name)) if kind in MOVES or kind in SAME_AS
+    ]
     return kinds[0] if kinds else _word(layer.get("LayerType", ""))
 
 
@@ -88,21 +182,29 @@ def own_flops(layer: Layer) -> float | None:
     inputs, outputs = _tensors(layer.get("Inputs", [])), _tensors(layer.get("Outputs", []))
     operation = SAME_AS.get(kind)
     if operation in ("Conv", "ConvTranspose") or kind == "fullyconnected":
-        return _of_weights(layer, outputs if operation == "Conv" else inputs, dense=kind == "fullyconnected")
+        return _of_weights(
+            layer, outputs if operation == "Conv" else inputs, dense=kind == "fullyconnected"
+        )
     if kind.startswith("pointwise"):
         return _pointwise(layer, outputs)
     if operation == "MatMul":
         return _product(inputs, outputs)
     if kind == "activation":
         return _counted(
-            FUNCTIONS.get(_word(str(layer.get("ActivationType", layer.get("Activation", ""))))), inputs, outputs
+            FUNCTIONS.get(_word(str(layer.get("ActivationType", layer.get("Activation", ""))))),
+            inputs,
+            outputs,
         )
     if operation in ("MaxPool", "AveragePool"):
         average = "average" in str(layer.get("PoolingType", "")).lower() or kind == "avgpool"
         window = layer.get("WindowSize")
-        sized = isinstance(window, list) and window and all(type(n) is int and n > 0 for n in window)
+        sized = (
+            isinstance(window, list) and window and all(type(n) is int and n > 0 for n in window)
+        )
         return (
-            _counted("AveragePool" if average else "MaxPool", inputs, outputs, kernel_shape=window) if sized else None
+            _counted("AveragePool" if average else "MaxPool", inputs, outputs, kernel_shape=window)
+            if sized
+            else None
         )
     return _counted(operation, inputs, outputs) if kind in COUNTED else None
 
@@ -110,21 +212,31 @@ def own_flops(layer: Layer) -> float | None:
 def _tensors(tensors: Iterable[Mapping[str, Any]]) -> tuple[Tensor, ...]:
     """With their shapes where these are known."""
     shapes = (each.get("Dimensions", [-1]) for each in tensors)
-    return tuple(Tensor(f"t{i}", None if -1 in shape else tuple(shape)) for i, shape in enumerate(shapes))
+    return tuple(
+        Tensor(f"t{i}", None if -1 in shape else tuple(shape)) for i, shape in enumerate(shapes)
+    )
 
 
 def _counted(
-    operation: str | None, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], **attributes: Any
+    operation: str | None,
+    inputs: tuple[Tensor, ...],
+    outputs: tuple[Tensor, ...],
+    **attributes: Any,
 ) -> float | None:
     """Operations of an ONNX operation on these tensors."""
     return work_of(Node(operation, "", inputs, outputs, attributes)).flops if operation else None
 
 
 def _of_weights(layer: Layer, tensors: Sequence[Tensor], dense: bool) -> float | None:
-    """Every weight is used at each place of the output of a convolution (of the input, where it is transposed; once,
-    where there are no places) and for each entry of the batch."""
+    """Every weight is used at each place of the output of a convolution (of the input, where it is
+    transposed; once, where there are no places) and for each entry of the batch."""
     weights, shape = layer.get("Weights"), tensors[0].shape if tensors else None
-    if not isinstance(weights, dict) or not weights.get("Count") or not shape or (len(shape) < 3 and not dense):
+    if (
+        not isinstance(weights, dict)
+        or not weights.get("Count")
+        or not shape
+        or (len(shape) < 3 and not dense)
+    ):
         return None
     places = shape[:1] if dense else (*shape[:1], *shape[2:])
     return 2.0 * float(weights["Count"]) * math.prod(places) if min(places) > 0 else None
@@ -132,13 +244,22 @@ def _of_weights(layer: Layer, tensors: Sequence[Tensor], dense: bool) -> float |
 
 def _pointwise(layer: Layer, outputs: Sequence[Tensor]) -> float | None:
     """As many operations for every element as the layer says it does."""
-    count = next((layer[name] for name in ("NbOperations", "NbInstructions") if type(layer.get(name)) is int), 0)
+    count = next(
+        (
+            layer[name]
+            for name in ("NbOperations", "NbInstructions")
+            if type(layer.get(name)) is int
+        ),
+        0,
+    )
     size = outputs[0].size if outputs else None
     return float(count) * size if count > 0 and size is not None else None
 
 
 def _product(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> float | None:
-    """Two operations for every output and term of its sum, however the two matrices lie in memory."""
+    """Two operations for every output and term of its sum, however the two matrices lie in
+    memory.
+    """
     if len(inputs) < 2 or not outputs:
         return None
     left, right, result = (each.shape for each in (inputs[0], inputs[1], outputs[0]))
@@ -148,6 +269,7 @@ def _product(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> float | Non
     fitting = [
         n
         for n in terms
-        if sorted(left[-2:]) == sorted((n, result[-2])) and sorted(right[-2:]) == sorted((n, result[-1]))
+        if sorted(left[-2:]) == sorted((n, result[-2]))
+        and sorted(right[-2:]) == sorted((n, result[-1]))
     ]
     return 2.0 * math.prod(result) * fitting[0] if len(fitting) == 1 else None

@@ -1,4 +1,6 @@
-"""Which ONNX nodes does a layer of TensorRT hold? Each node belongs to one layer, so that work is counted once."""
+"""Which ONNX nodes does a layer of TensorRT hold? Each node belongs to one layer, so that work is
+counted once.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,12 @@ NONE = ("Reformatting CopyNode", "Reformatted ")
 def held(
     layers: Sequence[Mapping[str, Any]], seconds: Mapping[str, float], nodes: Nodes
 ) -> list[tuple[list[str], bool]]:
-    """For each layer the nodes of ``nodes`` it holds, and whether it names others that are counted elsewhere.
+    """For each layer the nodes of ``nodes`` it holds, and whether it names others that are counted
+    elsewhere.
 
-    A node that several layers name (one ONNX softmax may become two kernels) belongs to the slowest of them. The nodes
-    between the two ends of a ``ForeignNode`` are those that no other layer names.
+    A node that several layers name (one ONNX softmax may become two kernels) belongs to the slowest
+    of them. The nodes between the two ends of a ``ForeignNode`` are those that no other layer
+    names.
     """
     book = _Book(nodes)
     named = [list(dict.fromkeys(_named(layer, book))) for layer in layers]
@@ -69,19 +73,27 @@ def _found(words: Iterable[str], book: _Book) -> Iterator[str]:
     """Those of these words that are nodes, without what TensorRT adds to a name."""
     for word in words:
         plain = word.strip()
-        guesses = (plain, plain.removeprefix("node_of_"), ADDED.sub("", plain), ADDED.sub("", ADDED.sub("", plain)))
+        guesses = (
+            plain,
+            plain.removeprefix("node_of_"),
+            ADDED.sub("", plain),
+            ADDED.sub("", ADDED.sub("", plain)),
+        )
         known = (book.find(guess) for guess in guesses if guess)
         yield from filter(None, [next(filter(None, known), None)])
 
 
 def _between(layer: Mapping[str, Any], book: _Book) -> Iterator[str]:
-    """The nodes between the ends of a ``ForeignNode``, in the graph's order; from its start if one is unknown.
+    """The nodes between the ends of a ``ForeignNode``, in the graph's order; from its start if one
+    is unknown.
 
     An end may be fused itself: ``{ForeignNode[a + b...c + d]}``.
     """
     if METADATA.search(str(layer.get("Metadata", ""))):
         return  # it names them all
     for start, end in RANGE.findall(layer["Name"]):
-        first, last = ([book.places[name] for name in _found(FUSED.split(word), book)] for word in (start, end))
+        first, last = (
+            [book.places[name] for name in _found(FUSED.split(word), book)] for word in (start, end)
+        )
         if last:
             yield from book.order[min(first, default=0) : max(last) + 1]

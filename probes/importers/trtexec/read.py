@@ -1,9 +1,11 @@
-"""TensorRT's own clock: ``trtexec --exportProfile`` (times) with ``--exportLayerInfo`` (what each layer is).
+"""TensorRT's own clock: ``trtexec --exportProfile`` (times) with ``--exportLayerInfo`` (what each
+layer is).
 
-TensorRT fuses ONNX nodes into layers. A layer's operations are the sum over the nodes it holds, which its metadata
-names (TensorRT 10) or its own name (8: ``conv1.weight + Conv_0 + Relu_1``, ``PWN(..)``, ``{ForeignNode[a...b]}``). Its
-compulsory bytes are what crosses its border, from the layer information where shapes and types are in it (build with
-``--profilingVerbosity=detailed``), else the sum over its nodes.
+TensorRT fuses ONNX nodes into layers. A layer's operations are the sum over the nodes it holds,
+which its metadata names (TensorRT 10) or its own name (8: ``conv1.weight + Conv_0 + Relu_1``,
+``PWN(..)``, ``{ForeignNode[a...b]}``). Its compulsory bytes are what crosses its border, from the
+layer information where shapes and types are in it (build with ``--profilingVerbosity=detailed``),
+else the sum over its nodes.
 """
 
 from __future__ import annotations
@@ -24,17 +26,23 @@ UNTYPED = "type not given (--exportLayerInfo tells it)"
 SELECTS = ("slice", "gather")
 """Kinds that read of their first input only what they write."""
 STILL_NAME = re.compile(
-    r"(?P<reformat>Reformatting CopyNode .*)|\[trainStation\d*\]|.*\[(Shuffle|Constant|NoOp)\]|.* copy"
+    r"(?P<reformat>Reformatting CopyNode .*)|\[trainStation\d*\]|.*\[(Shuffle|Constant"
+    r"|NoOp)\]|.* copy"
     r"|.*(HostCopy|HostToDeviceCopy)( \d+)?\]|(signal|wait)\^.*"
 )
 """Names of layers that compute nothing."""
 
 
 def read(
-    profile: Path | Source, device: str, started: str, layers: Path | Source | None = None,
-    nodes: Nodes | None = None, network: str = "",
-) -> list[Measurement]:  # fmt: skip
-    """A row for every layer of the profile. layers: the layer information; nodes: work by ONNX node name.
+    profile: Path | Source,
+    device: str,
+    started: str,
+    layers: Path | Source | None = None,
+    nodes: Nodes | None = None,
+    network: str = "",
+) -> list[Measurement]:
+    """A row for every layer of the profile. layers: the layer information; nodes: work by ONNX node
+    name.
 
     Raises RidgelineError that names the element and what is wrong with it.
     """
@@ -47,18 +55,27 @@ def read(
     more["precision"] = precision_of(dtypes)
     return [
         _row(layer, time, names, dtype, nodes or {}, {**more, "runs": runs, "shared": shared})
-        for layer, (_, time, runs), (names, shared), dtype in zip(known, timed, parts, dtypes, strict=True)
+        for layer, (_, time, runs), (names, shared), dtype in zip(
+            known, timed, parts, dtypes, strict=True
+        )
     ]
 
 
 def left_out(rows: Iterable[Measurement], nodes: Nodes) -> list[str]:
-    """Nodes with work that no layer of these rows names: folded into constants, or into a neighbour in silence."""
+    """Nodes with work that no layer of these rows names: folded into constants, or into a neighbour
+    in silence.
+    """
     inside = {name for row in rows for name in row.facts.nodes}
     return [name for name, work in nodes.items() if work.flops and name not in inside]
 
 
 def _row(
-    layer: Layer, seconds: float, names: Sequence[str], dtype: str, nodes: Nodes, more: Mapping[str, Any]
+    layer: Layer,
+    seconds: float,
+    names: Sequence[str],
+    dtype: str,
+    nodes: Nodes,
+    more: Mapping[str, Any],
 ) -> Measurement:
     still = STILL_NAME.fullmatch(layer["Name"])
     kind = str(layer.get("LayerType") or ("Reformat" if still and still["reformat"] else ""))
@@ -68,21 +85,37 @@ def _row(
     of_nodes = total([w.bytes for w in work]) if work else None
     heaviest = max(work, key=lambda w: w.flops or 0, default=None)
     op = heaviest.op if heaviest else kind
-    reason = "" if flops is not None else f"FLOPs of {op or layer['Name']} unknown: it names no node of the model"
+    reason = (
+        ""
+        if flops is not None
+        else f"FLOPs of {op or layer['Name']} unknown: it names no node of the model"
+    )
     if more["shared"] and not work:
         reason = "part of a node whose work is counted with a slower layer"
     return layer_row(
-        layer["Name"], op or layer["Name"], dtype, [seconds], flops, of_nodes if border is None else border,
-        tool="trtexec", reason=reason, untyped=UNTYPED, family="" if work else _family(layer),
-        provider="tensorrt", layer_type=kind, nodes=list(names),
-        bytes_of_nodes=of_nodes, tactic=str(layer.get("TacticName", "")),
-        **_channels(layer), **more,
-    )  # fmt: skip
+        layer["Name"],
+        op or layer["Name"],
+        dtype,
+        [seconds],
+        flops,
+        of_nodes if border is None else border,
+        tool="trtexec",
+        reason=reason,
+        untyped=UNTYPED,
+        family="" if work else _family(layer),
+        provider="tensorrt",
+        layer_type=kind,
+        nodes=list(names),
+        bytes_of_nodes=of_nodes,
+        tactic=str(layer.get("TacticName", "")),
+        **_channels(layer),
+        **more,
+    )
 
 
 def _flops_without_nodes(layer: Layer, shared: bool) -> float | None:
-    """Operations of a layer that holds no node: none if another layer has those of its nodes, or if it computes
-    nothing; else what its own description tells."""
+    """Operations of a layer that holds no node: none if another layer has those of its nodes, or if
+    it computes nothing; else what its own description tells."""
     return 0.0 if shared or STILL_NAME.fullmatch(layer["Name"]) else own_flops(layer)
 
 
@@ -92,20 +125,28 @@ def _family(layer: Layer) -> str:
 
 
 def _channels(layer: Layer) -> dict[str, Any]:
-    """Channels in and out of a convolution: whether they suit the tensor cores is read from them."""
-    shapes = [(layer.get(side) or [{}])[0].get("Dimensions") or [] for side in ("Inputs", "Outputs")]
+    """Channels in and out of a convolution: whether they suit the tensor cores is read from
+    them.
+    """
+    shapes = [
+        (layer.get(side) or [{}])[0].get("Dimensions") or [] for side in ("Inputs", "Outputs")
+    ]
     if family_of_kind(kind_of(layer)) != "convolution" or min(map(len, shapes)) < 3:
         return {}
     return {"in_channels": shapes[0][1], "out_channels": shapes[1][1]}
 
 
 def _dtype(layer: Layer) -> str:
-    """The type a layer computes in: that of its weights, else of its first input; TF32 where its tactic says so."""
+    """The type a layer computes in: that of its weights, else of its first input; TF32 where its
+    tactic says so.
+    """
     weights = layer.get("Weights")
     tensors = [*layer.get("Inputs", []), *layer.get("Outputs", [])]
     given = [weights, *tensors] if isinstance(weights, dict) else tensors
     dtype = next(filter(None, (dtype_of(type_of(each)) for each in given)), "")
-    return "tf32" if dtype == "fp32" and "tf32" in str(layer.get("TacticName", "")).lower() else dtype
+    return (
+        "tf32" if dtype == "fp32" and "tf32" in str(layer.get("TacticName", "")).lower() else dtype
+    )
 
 
 def _border(layer: Layer) -> float | None:
@@ -117,9 +158,13 @@ def _border(layer: Layer) -> float | None:
     if kind_of(layer) in SELECTS and read and None not in (read[0], total(written)):
         read[0] = min(read[0] or 0.0, total(written) or 0.0)
     inside = [
-        each for each in (layer.get("Weights"), layer.get("Bias")) if isinstance(each, dict) and each.get("Count")
+        each
+        for each in (layer.get("Weights"), layer.get("Bias"))
+        if isinstance(each, dict) and each.get("Count")
     ]
-    return total([*read, *written, *(size_of([each["Count"]], dtype_of(type_of(each))) for each in inside)])
+    return total(
+        [*read, *written, *(size_of([each["Count"]], dtype_of(type_of(each))) for each in inside)]
+    )
 
 
 def _size(tensor: Layer) -> float | None:

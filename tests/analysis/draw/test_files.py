@@ -21,11 +21,18 @@ from analysis.model.roofline import roofline
 from tests.devices import GPU, measurement
 from tests.runs import ROOT
 
-MODEL = roofline(ceilings([measurement("bandwidth/dram/copy", 4e12), measurement("compute/fp32", 6e13)], GPU).values())
+MODEL = roofline(
+    ceilings(
+        [measurement("bandwidth/dram/copy", 4e12), measurement("compute/fp32", 6e13)], GPU
+    ).values()
+)
 
 
 def figures(count: int) -> dict[str, Any]:
-    return {f"{n}": partial(figure, MODEL, f"device {n} for $5", "", (4 + n / 8, 3)) for n in range(count)}
+    return {
+        f"{n}": partial(figure, MODEL, f"device {n} for $5", "", (4 + n / 8, 3))
+        for n in range(count)
+    }
 
 
 def test_side_by_side_is_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,7 +56,9 @@ def drawn_apart(make: Any) -> Any:
     return make()
 
 
-def test_an_interrupt_of_a_terminal_is_for_the_program_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_of_a_terminal_is_for_the_program_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(files, "_cores", lambda: 2)
     some = {name: partial(drawn_apart, make) for name, make in figures(files.ALONE + 1).items()}
     assert len(files.drawn(some)) == len(some)
@@ -102,7 +111,9 @@ def test_processes_that_draw_end_with_the_program_however_it_ends(tmp_path: Path
     assert all(map(ended, workers))
 
 
-@pytest.mark.parametrize("setting", ["text.usetex: True", "figure.dpi: 7", "axes.facecolor: red", "font.size: 3"])
+@pytest.mark.parametrize(
+    "setting", ["text.usetex: True", "figure.dpi: 7", "axes.facecolor: red", "font.size: 3"]
+)
 def test_how_someone_set_up_matplotlib_changes_no_picture(setting: str) -> None:
     matplotlib: Any = importlib.import_module("matplotlib")
     (some,) = figures(1).values()
@@ -110,7 +121,9 @@ def test_how_someone_set_up_matplotlib_changes_no_picture(setting: str) -> None:
     name, _, value = setting.partition(": ")
     with matplotlib.rc_context({name: value}):
         assert files.both(some) == before
-        assert str(matplotlib.rcParams[name]) != str(matplotlib.rcParamsDefault[name]), "and stays as it was set"
+        assert str(matplotlib.rcParams[name]) != str(matplotlib.rcParamsDefault[name]), (
+            "and stays as it was set"
+        )
 
 
 def test_few_figures_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,6 @@
-"""Round numbers for axes, two at the least; and names in little room, their end kept and none like another."""
+"""Round numbers for axes, two at the least; and names in little room, their end kept and none like
+another.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ def test_names_that_are_cut_fit_and_stay_different(names: list[str], longest: in
     shown = cut(names, longest)
     assert len(set(shown)) == len(names)
     assert all(len(name) <= longest for name in shown)
-    assert [name for name in names if len(name) <= longest] == [name for name in shown if "…" not in name]
+    assert [name for name in names if len(name) <= longest] == [
+        name for name in shown if "…" not in name
+    ]
 
 
 def test_the_end_of_a_name_is_kept() -> None:
@@ -48,7 +52,9 @@ def test_the_end_of_a_name_is_kept() -> None:
     assert relu.endswith("/MagikaV2/Relu")
     assert tanh.endswith("/MagikaV2/Tanh")
     assert relu.startswith("jax2tf_get_")
-    (one, two) = cut([f"/model/layers.{n}/self_attn/q_proj/with/a/long/end/MatMul" for n in (1, 2)], 30)
+    (one, two) = cut(
+        [f"/model/layers.{n}/self_attn/q_proj/with/a/long/end/MatMul" for n in (1, 2)], 30
+    )
     assert "s.1/" in one
     assert "s.2/" in two
 

@@ -1,4 +1,6 @@
-"""A picture must show what was measured, and be readable: these look at lines and boxes, people at the rest."""
+"""A picture must show what was measured, and be readable: these look at lines and boxes, people at
+the rest.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +16,31 @@ from analysis.draw.roofline import figure
 from analysis.model.roofline import Roof, Roofline
 
 COMPUTE = [
-    ("fp8/wgmma_sp-fp32", 3.4e15), ("fp8/wgmma-fp32", 1.9e15), ("int8/wgmma-int32", 1.91e15),
-    ("fp16/wgmma-fp32", 9.5e14), ("bf16/wgmma-fp32", 9.4e14), ("tf32/wgmma-fp32", 4.7e14),
-    ("fp16/wmma-fp32", 6.5e14), ("fp16/mma-fp32", 6.6e14), ("fp64/mma", 6.6e13), ("int8", 1.33e14),
-    ("fp16", 1.31e14), ("bf16", 1.305e14), ("fp32", 6.6e13), ("int32", 3.33e13), ("fp64", 3.34e13),
-]  # fmt: skip
+    ("fp8/wgmma_sp-fp32", 3.4e15),
+    ("fp8/wgmma-fp32", 1.9e15),
+    ("int8/wgmma-int32", 1.91e15),
+    ("fp16/wgmma-fp32", 9.5e14),
+    ("bf16/wgmma-fp32", 9.4e14),
+    ("tf32/wgmma-fp32", 4.7e14),
+    ("fp16/wmma-fp32", 6.5e14),
+    ("fp16/mma-fp32", 6.6e14),
+    ("fp64/mma", 6.6e13),
+    ("int8", 1.33e14),
+    ("fp16", 1.31e14),
+    ("bf16", 1.305e14),
+    ("fp32", 6.6e13),
+    ("int32", 3.33e13),
+    ("fp64", 3.34e13),
+]
 CROWDED = Roofline(
-    tuple(Roof(f"compute/{t}", r, 1.05 * r, "FLOP/s", 0.95) for t, r in sorted(COMPUTE, key=lambda c: -c[1])),
-    tuple(Roof(f"bandwidth/{t}", r, None, "B/s") for t, r in (("shared", 3.3e13), ("l2", 9e12), ("dram", 4.6e12))),
+    tuple(
+        Roof(f"compute/{t}", r, 1.05 * r, "FLOP/s", 0.95)
+        for t, r in sorted(COMPUTE, key=lambda c: -c[1])
+    ),
+    tuple(
+        Roof(f"bandwidth/{t}", r, None, "B/s")
+        for t, r in (("shared", 3.3e13), ("l2", 9e12), ("dram", 4.6e12))
+    ),
 )
 SIZES = [(8.0, 6.0), (9.0, 5.0), (19.2, 10.8)]
 
@@ -37,11 +56,17 @@ def test_measured_roofs_are_where_they_were_measured() -> None:
     solid = {round(line.get_ydata()[-1]) for line in lines if line.get_linestyle() == "-"}
     assert {round(rate) for _, rate in COMPUTE} <= solid
     slope = next(line for line in lines if line.get_gid() == "bandwidth/dram")
-    assert all(y / x == pytest.approx(4.6e12) for x, y in zip(slope.get_xdata(), slope.get_ydata(), strict=True))
+    assert all(
+        y / x == pytest.approx(4.6e12)
+        for x, y in zip(slope.get_xdata(), slope.get_ydata(), strict=True)
+    )
 
 
 def test_theory_is_dashed_and_absent_where_unknown() -> None:
-    one = Roofline((Roof("compute/fp32", 1e12, 1.1e12, "FLOP/s"),), (Roof("bandwidth/dram", 1e11, None, "B/s"),))
+    one = Roofline(
+        (Roof("compute/fp32", 1e12, 1.1e12, "FLOP/s"),),
+        (Roof("bandwidth/dram", 1e11, None, "B/s"),),
+    )
     dashed = [line for line in drawn(one).axes[0].get_lines() if line.get_linestyle() == "--"]
     assert [line.get_ydata()[-1] for line in dashed] == [1.1e12]
 
@@ -84,8 +109,13 @@ def test_ridge_points_are_marked_and_written_out() -> None:
 
 
 @pytest.mark.parametrize("inches", SIZES, ids=str)
-def test_both_ridges_of_two_roofs_a_factor_two_apart_are_written(inches: tuple[float, float]) -> None:
-    two = (Roof("compute/fp32", 6.56e13, 6.69e13, "FLOP/s", 0.98), Roof("compute/fp64", 3.35e13, None, "FLOP/s"))
+def test_both_ridges_of_two_roofs_a_factor_two_apart_are_written(
+    inches: tuple[float, float],
+) -> None:
+    two = (
+        Roof("compute/fp32", 6.56e13, 6.69e13, "FLOP/s", 0.98),
+        Roof("compute/fp64", 3.35e13, None, "FLOP/s"),
+    )
     made = drawn(Roofline(two, (Roof("bandwidth/dram", 4.55e12, 4.81e12, "B/s", 0.945),)), inches)
     assert {"7.36", "14.4"} <= {t.get_text() for t in made.axes[0].texts}
 
@@ -94,7 +124,9 @@ def test_both_ridges_of_two_roofs_a_factor_two_apart_are_written(inches: tuple[f
 def test_labels_of_roofs_never_collide_and_stay_on_the_page(inches: tuple[float, float]) -> None:
     made = drawn(CROWDED, inches)
     names = [t for t in made.axes[0].texts if t.get_text().startswith(("FP", "BF", "TF", "INT"))]
-    boxes = [Text.get_window_extent(t) for t in names]  # of the words alone, without the line that ties them
+    boxes = [
+        Text.get_window_extent(t) for t in names
+    ]  # of the words alone, without the line that ties them
     assert len(boxes) == len(COMPUTE)
     assert not [1 for a, b in combinations(boxes, 2) if a.overlaps(b)]
     page = made.bbox
@@ -121,7 +153,9 @@ def test_names_of_slopes_follow_them_and_keep_apart(inches: tuple[float, float])
     names = [t for t in ax.texts if str(t.get_gid()).endswith("/name")]
     assert len(names) == 4
     (x0, y0), (x1, y1) = ax.transData.transform(line_of(made, "bandwidth/dram"))
-    assert {round(t.get_rotation(), 3) for t in names} == {round(math.degrees(math.atan2(y1 - y0, x1 - x0)), 3)}
+    assert {round(t.get_rotation(), 3) for t in names} == {
+        round(math.degrees(math.atan2(y1 - y0, x1 - x0)), 3)
+    }
     assert not [(a, b) for a, b in combinations(map(_along, names), 2) if _cover(a, b)]
     assert all(t.get_window_extent().x0 >= ax.bbox.x0 for t in names)
 
@@ -136,22 +170,31 @@ def test_names_of_slopes_follow_them_and_keep_apart(inches: tuple[float, float])
     ],
     ids=["close pair", "three together", "fast L1"],
 )
-def test_five_slopes_and_ten_roofs_are_all_named_apart(rates: tuple[float, ...], inches: tuple[float, float]) -> None:
+def test_five_slopes_and_ten_roofs_are_all_named_apart(
+    rates: tuple[float, ...], inches: tuple[float, float]
+) -> None:
     levels = zip(("shared", "l1", "l2", "l3", "dram"), rates, strict=True)
-    slopes = tuple(Roof(f"bandwidth/{level}", rate, 1.03 * rate, "B/s", 0.97) for level, rate in levels)
+    slopes = tuple(
+        Roof(f"bandwidth/{level}", rate, 1.03 * rate, "B/s", 0.97) for level, rate in levels
+    )
     made = drawn(Roofline(CROWDED.compute[:10], slopes), inches)
     ax = made.axes[0]
     names = [t for t in ax.texts if str(t.get_gid()).endswith("/name")]
     boxes = [t.get_window_extent() for t in names]
     inside = ax.bbox.expanded(1.001, 1.02)
-    assert all(inside.x0 <= b.x0 and b.x1 <= inside.x1 and inside.y0 <= b.y0 and b.y1 <= made.bbox.y1 for b in boxes)
+    assert all(
+        inside.x0 <= b.x0 and b.x1 <= inside.x1 and inside.y0 <= b.y0 and b.y1 <= made.bbox.y1
+        for b in boxes
+    )
     assert not [(a, b) for a, b in combinations(map(_along, names), 2) if _cover(a, b)]
     for slope in slopes:
         (x0, y0), (x1, y1) = line_of(made, slope.tag)
         assert x0 < x1 <= ax.get_xlim()[1]
         assert y0 < y1 <= ax.get_ylim()[1]
     marks = [line for line in ax.get_lines() if line.get_marker() != "None"]
-    assert {f"{m.get_xdata()[0]:.3g}" for m in marks} == {f"{r.rate / rates[-1]:.3g}" for r in CROWDED.compute[:10]}
+    assert {f"{m.get_xdata()[0]:.3g}" for m in marks} == {
+        f"{r.rate / rates[-1]:.3g}" for r in CROWDED.compute[:10]
+    }
 
 
 def _ticks(ax: Any) -> list[Text]:

@@ -21,7 +21,9 @@ def skipped(row: Measurement) -> Measurement:
 
 def outcome(lost: str = "Conv") -> Outcome:
     """SqueezeNet in FP32, and in FP16 without its layers of this kind."""
-    half = [skipped(row) if row.kernel == lost else row for row in network("squeezenet", whole=None)]
+    half = [
+        skipped(row) if row.kernel == lost else row for row in network("squeezenet", whole=None)
+    ]
     return model(run_of(*network("squeezenet", "fp32"), *half))
 
 
@@ -39,7 +41,9 @@ def test_the_share_of_what_is_missing_is_that_of_a_run_with_all_layers() -> None
 
 
 def test_the_share_is_unknown_where_no_run_has_all_layers() -> None:
-    half = [skipped(row) if row.kernel == "Conv" else row for row in network("squeezenet", whole=None)]
+    half = [
+        skipped(row) if row.kernel == "Conv" else row for row in network("squeezenet", whole=None)
+    ]
     (net,) = model(run_of(*half)).networks
     assert net.lost is None
     assert left_out(net)[0].endswith("layers, which did not run so.")
@@ -52,7 +56,9 @@ def test_both_pictures_say_how_many_layers_are_missing() -> None:
     beside = words(precisions.figure("squeezenet", found.networks, "Device", INCHES[0]))
     (note,) = left_out(half)
     total = len(half.layers) + half.skipped
-    assert note.startswith(f"FP16 on cuda lacks {half.skipped} of {total} layers, which did not run so: they take ")
+    assert note.startswith(
+        f"FP16 on cuda lacks {half.skipped} of {total} layers, which did not run so: they take "
+    )
     for said in (alone, beside):
         assert how_many(half) == f"{len(half.layers)} of {total} layers"
         assert note in said
@@ -61,7 +67,9 @@ def test_both_pictures_say_how_many_layers_are_missing() -> None:
 
 
 def test_layers_without_a_roof_are_not_called_light_in_silence() -> None:
-    rows = [dataclasses.replace(row, dtype="fp64") for row in network("squeezenet", "fp32", whole=None)]
+    rows = [
+        dataclasses.replace(row, dtype="fp64") for row in network("squeezenet", "fp32", whole=None)
+    ]
     (net,) = model(run_of(*rows)).networks
     assert "of layers without a roof, counted whole." in " ".join(left_out(net))
 

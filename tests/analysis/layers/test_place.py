@@ -28,21 +28,44 @@ ROOFS = [
 ]
 
 
-def layer(name: str, flops: float | None, moved: float | None, seconds: float, **changed: Any) -> Measurement:
+def layer(
+    name: str, flops: float | None, moved: float | None, seconds: float, **changed: Any
+) -> Measurement:
     dtype = changed.pop("dtype", "fp16")
-    params = {"network": "net", "layer": name, "op": "Conv", "family": "convolution", "provider": "cuda",
-              "working_set": moved, "warm": True, "launches": 1, "precision": dtype, **changed}  # fmt: skip
-    return measurement("layer/convolution", flops=flops, bytes=moved, seconds_median=seconds, dtype=dtype,
-                       params=json.dumps(params))  # fmt: skip
+    params = {
+        "network": "net",
+        "layer": name,
+        "op": "Conv",
+        "family": "convolution",
+        "provider": "cuda",
+        "working_set": moved,
+        "warm": True,
+        "launches": 1,
+        "precision": dtype,
+        **changed,
+    }
+    return measurement(
+        "layer/convolution",
+        flops=flops,
+        bytes=moved,
+        seconds_median=seconds,
+        dtype=dtype,
+        params=json.dumps(params),
+    )
 
 
-def place(*rows: Measurement, device: Device = GPU, roofs: list[Measurement] = ROOFS) -> list[Placement]:
+def place(
+    *rows: Measurement, device: Device = GPU, roofs: list[Measurement] = ROOFS
+) -> list[Placement]:
     return placements(rows, ceilings(roofs, device), device)
 
 
 def test_columns_are_those_of_the_file() -> None:
-    names = ("schema_version device started network layer op family dtype provider flops bytes intensity seconds rate "
-             "bandwidth roof bound share headroom_seconds time_share params remark trusted doubt")  # fmt: skip
+    names = (
+        "schema_version device started network layer op family dtype provider flops bytes "
+        "intensity seconds rate "
+        "bandwidth roof bound share headroom_seconds time_share params remark trusted doubt"
+    )
     assert " ".join(f.name for f in fields(Placement)) == names
     assert csv_text(place(layer("a", 1e9, 1e9, 2e-3)), Placement).count("\n") == 2
 
@@ -77,9 +100,15 @@ def test_what_is_left_where_no_lower_precision_is(share: float, says: str) -> No
 
 @pytest.mark.parametrize(
     ("size", "warm", "roof"),
-    [(40 << 20, True, "bandwidth/l2"), (40 << 20, False, "bandwidth/dram"), (60 << 20, True, "bandwidth/dram")],
+    [
+        (40 << 20, True, "bandwidth/l2"),
+        (40 << 20, False, "bandwidth/dram"),
+        (60 << 20, True, "bandwidth/dram"),
+    ],
 )
-def test_the_memory_roof_is_the_smallest_level_that_holds_it_if_warm(size: int, warm: bool, roof: str) -> None:
+def test_the_memory_roof_is_the_smallest_level_that_holds_it_if_warm(
+    size: int, warm: bool, roof: str
+) -> None:
     (p,) = place(layer("a", 1e6, 1e8, 2e-4, working_set=size, warm=warm))
     assert p.roof == roof
 
@@ -87,8 +116,10 @@ def test_the_memory_roof_is_the_smallest_level_that_holds_it_if_warm(size: int, 
 def test_a_gpu_keeps_nothing_in_l1_between_launches_a_cpu_does() -> None:
     small = layer("a", 1e3, 1e9, 1e-3, working_set=1024)
     gpu = replace(GPU, facts={"shared_bytes_per_multiprocessor": 1 << 17})
-    caches = [{"level": 1, "type": "Data", "size_bytes": 32768, "shared_by": "0"},
-              {"level": 2, "type": "Unified", "size_bytes": 1 << 20, "shared_by": "0-1"}]  # fmt: skip
+    caches = [
+        {"level": 1, "type": "Data", "size_bytes": 32768, "shared_by": "0"},
+        {"level": 2, "type": "Unified", "size_bytes": 1 << 20, "shared_by": "0-1"},
+    ]
     cpu = replace(CPU, facts={"cpus": [0, 1], "caches": caches})
     assert place(small, device=gpu)[0].roof == "bandwidth/l2"
     assert place(small, device=cpu)[0].roof == "bandwidth/l1"
@@ -103,10 +134,14 @@ def test_a_layer_shorter_than_its_launch_is_bound_by_it() -> None:
     assert p.headroom_seconds == pytest.approx(3e-6 - 1e6 / 4e12)
     (slow,) = place(layer("a", 1e6, 1e6, 5e-6))
     assert slow.bound == "below every roof", "the launch explains less than half of its time"
-    assert place(layer("a", 1e9, 1e7, 2e-5, launches=6))[0].bound == "launch"  # 10 µs of roof, 12 µs of launches
+    assert (
+        place(layer("a", 1e9, 1e7, 2e-5, launches=6))[0].bound == "launch"
+    )  # 10 µs of roof, 12 µs of launches
 
 
-@pytest.mark.parametrize(("run", "bound"), [("captured in a CUDA graph", "dram"), ("plain runs", "launch")])
+@pytest.mark.parametrize(
+    ("run", "bound"), [("captured in a CUDA graph", "dram"), ("plain runs", "launch")]
+)
 def test_the_floor_is_that_of_how_a_layer_was_run(run: str, bound: str) -> None:
     floors = {"overhead/run/cuda": 1e-6, "overhead/call/cuda": 2e-5}
     measured = [
@@ -126,7 +161,9 @@ def test_what_no_roof_explains_is_below_every_roof() -> None:
 def test_lost_tensor_cores_are_named_by_their_channels() -> None:
     (p,) = place(layer("a", 1e9, 1e8, 1e-3, in_channels=64, out_channels=63))
     assert p.remark == "align channels to 8: out_channels 63"
-    assert "align" not in place(layer("a", 1e9, 1e8, 1e-3, in_channels=63, provider="cpu"))[0].remark
+    assert (
+        "align" not in place(layer("a", 1e9, 1e8, 1e-3, in_channels=63, provider="cpu"))[0].remark
+    )
 
 
 def test_a_layer_without_operations_stands_on_its_bandwidth() -> None:
@@ -138,7 +175,10 @@ def test_a_layer_without_operations_stands_on_its_bandwidth() -> None:
 def test_a_point_above_its_roof_is_named_and_explained() -> None:
     (cold,) = place(layer("a", 1e6, 1e8, 5e-5, warm=False))
     assert (cold.share, cold.headroom_seconds) == (pytest.approx(2.0), pytest.approx(-5e-5))
-    assert cold.remark == "100 % above bandwidth/dram: stated to be cold, yet a cache held part of its data"
+    assert (
+        cold.remark
+        == "100 % above bandwidth/dram: stated to be cold, yet a cache held part of its data"
+    )
     (fast,) = place(layer("a", 1e12, 1e6, 5e-3))
     assert "above compute/fp16/wgmma-fp32: more operations are stated than ran" in fast.remark
     assert ranking([cold, fast]) == []
@@ -167,8 +207,12 @@ def test_rows_that_were_not_timed_or_are_no_layers_are_left_out() -> None:
 
 
 def test_speed_of_light_of_each_precision() -> None:
-    rows = [layer("a", 1e9, 1e9, 2e-3), layer("b", 1e9, 3e9, 4e-3), layer("c", None, 1e9, 1e-3),
-            layer("a", 1e9, 2e9, 4e-3, dtype="fp32")]  # fmt: skip
+    rows = [
+        layer("a", 1e9, 1e9, 2e-3),
+        layer("b", 1e9, 3e9, 4e-3),
+        layer("c", None, 1e9, 1e-3),
+        layer("a", 1e9, 2e9, 4e-3, dtype="fp32"),
+    ]
     placed = place(*rows)
     half, single = speed_of_light(placed)
     assert (half.network, half.precision, half.layers) == ("net", "fp16", 3)
@@ -179,15 +223,27 @@ def test_speed_of_light_of_each_precision() -> None:
 
 
 def test_the_ranking_is_by_time_to_gain_not_by_operations() -> None:
-    placed = place(layer("big", 1e12, 1e9, 1.01e-2), layer("slow", 1e6, 1e9, 3e-3), layer("mid", 1e6, 1e9, 2e-3))
+    placed = place(
+        layer("big", 1e12, 1e9, 1.01e-2),
+        layer("slow", 1e6, 1e9, 3e-3),
+        layer("mid", 1e6, 1e9, 2e-3),
+    )
     assert [p.layer for p in ranking(placed)] == ["slow", "mid", "big"]
     assert [p.layer for p in ranking(placed, n=1)] == ["slow"]
 
 
 def test_int8_slower_than_fp16_is_flagged() -> None:
-    rows = [layer("a", 1e9, 1e9, 2e-3), layer("a", 1e9, 1e9, 3e-3, dtype="int8"), layer("b", 1e9, 1e9, 2e-3)]
+    rows = [
+        layer("a", 1e9, 1e9, 2e-3),
+        layer("a", 1e9, 1e9, 3e-3, dtype="int8"),
+        layer("b", 1e9, 1e9, 2e-3),
+    ]
     placed = place(*rows, roofs=[*ROOFS, measurement("compute/int8", 2e14)])
-    assert [p.remark.startswith("INT8 is slower than FP16 (1.50 times)") for p in placed] == [False, True, False]
+    assert [p.remark.startswith("INT8 is slower than FP16 (1.50 times)") for p in placed] == [
+        False,
+        True,
+        False,
+    ]
     (key,) = precisions(placed)
     assert key == ("net", "a", "cuda")
     assert set(precisions(placed)[key]) == {"fp16", "int8"}

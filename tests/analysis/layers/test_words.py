@@ -12,25 +12,56 @@ from analysis.draw.layers import network, precisions
 from analysis.layers.groups import Network, layer_sweeps, networks, slug, unplaced
 from analysis.layers.place import WHOLE, placements, speed_of_light
 from analysis.layers.placement import Placement
-from analysis.layers.words import compared, correlation, headline, kinds, prediction, saturated, unknown
+from analysis.layers.words import (
+    compared,
+    correlation,
+    headline,
+    kinds,
+    prediction,
+    saturated,
+    unknown,
+)
 from analysis.model.ceilings import ceilings
 from probes.records.measurement import Measurement
 from tests.analysis.layer_rows import GPU, ROOFS, conv, conv_sweep, row
 from tests.devices import measurement
 
 
-def layer(name: str, flops: float | None, seconds: float, family: str = "convolution", **changed: Any) -> Measurement:
+def layer(
+    name: str, flops: float | None, seconds: float, family: str = "convolution", **changed: Any
+) -> Measurement:
     dtype = changed.pop("dtype", "fp16")
-    params = {"network": "net", "layer": name, "op": "Conv", "family": family, "provider": "cuda", "warm": False,
-              "precision": dtype, **changed}  # fmt: skip
-    return measurement(f"layer/{family}", flops=flops, bytes=4.7e9, seconds_median=seconds, dtype=dtype,
-                       params=json.dumps(params))  # fmt: skip
+    params = {
+        "network": "net",
+        "layer": name,
+        "op": "Conv",
+        "family": family,
+        "provider": "cuda",
+        "warm": False,
+        "precision": dtype,
+        **changed,
+    }
+    return measurement(
+        f"layer/{family}",
+        flops=flops,
+        bytes=4.7e9,
+        seconds_median=seconds,
+        dtype=dtype,
+        params=json.dumps(params),
+    )
 
 
 def whole(seconds: float, precision: str = "fp16", **changed: Any) -> Measurement:
     params = {"network": "net", "precision": precision, "provider": "cuda", **changed}
-    return measurement(WHOLE, flops=None, bytes=None, seconds_median=seconds, dtype=precision,
-                       params=json.dumps(params), reason=changed.pop("reason", ""))  # fmt: skip
+    return measurement(
+        WHOLE,
+        flops=None,
+        bytes=None,
+        seconds_median=seconds,
+        dtype=precision,
+        params=json.dumps(params),
+        reason=changed.pop("reason", ""),
+    )
 
 
 def place(*rows: Measurement) -> list[Placement]:
@@ -41,7 +72,11 @@ def shown(*rows: Measurement) -> list[Network]:
     return networks(place(*rows), rows)
 
 
-LAYERS = [layer("a", 1e9, 2e-3), layer("b", 3e9, 4e-3), layer("c", 0.0, 2e-3, "movement")]  # 1 ms of DRAM each
+LAYERS = [
+    layer("a", 1e9, 2e-3),
+    layer("b", 3e9, 4e-3),
+    layer("c", 0.0, 2e-3, "movement"),
+]  # 1 ms of DRAM each
 
 
 def test_the_whole_stands_beside_the_sum_and_is_never_in_it() -> None:
@@ -50,8 +85,10 @@ def test_the_whole_stands_beside_the_sum_and_is_never_in_it() -> None:
     assert net.share == pytest.approx(0.5)
     assert {p.op for p in net.layers} == {"Conv"}
     assert headline(net) == (
-        "net, FP16 on cuda: 6.00 ms in one go; its 3 layers timed alone take 8.00 ms, 33 % more (2 launches; fused "
-        "nodes: 1). Its speed of light, the least time its layers need on the measured roofs, is 3.00 ms: 50.0 % of "
+        "net, FP16 on cuda: 6.00 ms in one go; its 3 layers timed alone take 8.00 ms, 33 % "
+        "more (2 launches; fused "
+        "nodes: 1). Its speed of light, the least time its layers need on the measured "
+        "roofs, is 3.00 ms: 50.0 % of "
         "the time measured."
     )
 
@@ -67,11 +104,18 @@ def test_what_the_whole_fuses_is_told_with_what_it_takes_alone() -> None:
 
 def test_a_network_of_which_no_layer_runs_alone_is_told_all_the_same() -> None:
     rows = [
-        replace(layer("l", None, 1e-3, "unknown", op="Loop"), status="skipped", reason="it runs a network of its own")
+        replace(
+            layer("l", None, 1e-3, "unknown", op="Loop"),
+            status="skipped",
+            reason="it runs a network of its own",
+        )
     ]
     rows += [whole(6e-3)]
     assert unplaced(shown(*rows), rows) == [
-        "the network net, FP16 on cuda: 6.00 ms in one go; none of its layers could be timed alone: l"
+        (
+            "the network net, FP16 on cuda: 6.00 ms in one go; none of its layers could be "
+            "timed alone: l"
+        )
     ]
     assert not unplaced(shown(*LAYERS, *rows), [*LAYERS, *rows])
     (net,) = shown(*LAYERS, *rows)
@@ -92,17 +136,30 @@ def test_a_network_that_cannot_be_timed_as_a_whole_says_why_and_has_no_speed_of_
 
 
 def test_a_network_of_which_layers_are_missing_has_no_speed_of_light() -> None:
-    gone = replace(layer("if", None, 1e-3, "unknown", op="If"), status="skipped", reason="of its own")
+    gone = replace(
+        layer("if", None, 1e-3, "unknown", op="If"), status="skipped", reason="of its own"
+    )
     (net,) = shown(*LAYERS, gone, whole(6e-3))
     said = headline(net)
-    assert "Those that ran need at least 3.00 ms on the measured roofs: 50.0 % of the time measured; " in said
-    assert said.endswith("what the others need is not known, and so the network has no speed of light.")
+    assert (
+        "Those that ran need at least 3.00 ms on the measured roofs: 50.0 % of the time measured; "
+        in said
+    )
+    assert said.endswith(
+        "what the others need is not known, and so the network has no speed of light."
+    )
 
 
 def test_a_network_of_which_nothing_runs_says_why() -> None:
-    rows = [replace(each, status="skipped", reason=REASON, seconds_median=None) for each in (*LAYERS, whole(1.0))]
+    rows = [
+        replace(each, status="skipped", reason=REASON, seconds_median=None)
+        for each in (*LAYERS, whole(1.0))
+    ]
     assert unplaced(shown(*rows), rows) == [
-        f"the network net, FP16 on cuda: neither the whole nor any of its layers could be timed: {REASON}"
+        (
+            "the network net, FP16 on cuda: neither the whole nor any of its layers could be "
+            f"timed: {REASON}"
+        )
     ]
 
 
@@ -113,7 +170,9 @@ def test_a_network_without_roofs_has_no_speed_of_light() -> None:
 
 
 def test_an_operation_within_the_name_of_another_is_not_that_one() -> None:
-    more = [layer(op, 1e6, 1e-3, "activation", op=op) for op in ("Relu", "Mul", "LeakyRelu", "Gemm")]
+    more = [
+        layer(op, 1e6, 1e-3, "activation", op=op) for op in ("Relu", "Mul", "LeakyRelu", "Gemm")
+    ]
     ran = {"FusedConv": 3, "LeakyRelu": 1, "DynamicQuantizeMatMul": 1, "QGemm": 1}
     (net,) = shown(*LAYERS, *more, whole(8e-3, ran=ran))
     assert "(fused away: 1 Relu, 1 Mul, 2.00 ms of the sum)" in headline(net)
@@ -130,9 +189,18 @@ def test_an_operation_that_was_taken_apart_is_not_fused_away() -> None:
     ("row_of_whole", "says"),
     [
         (whole(8.05e-3), "take 8.00 ms, as much."),
-        (whole(1e-2), "20 % less (alone, a layer finds its data in the caches, where its last run left them)."),
+        (
+            whole(1e-2),
+            (
+                "20 % less (alone, a layer finds its data in the caches, where its last run "
+                "left them)."
+            ),
+        ),
         (whole(2e-3), "150.0 % of the time measured: as a whole it moves less"),
-        (whole(6e-3, precision="fp32"), "8.00 ms for its 3 layers; the whole was not timed in one go."),
+        (
+            whole(6e-3, precision="fp32"),
+            "8.00 ms for its 3 layers; the whole was not timed in one go.",
+        ),
     ],
 )
 def test_the_headline_says_what_is_known(row_of_whole: Measurement, says: str) -> None:
@@ -146,7 +214,12 @@ def test_time_that_could_not_be_placed_is_told() -> None:
 
 def test_families_stand_with_their_share_of_flops_and_of_time() -> None:
     first, second = kinds(place(*LAYERS))
-    assert (first.family, first.layers, first.flops_share, first.time_share) == ("convolution", 2, 1.0, 0.75)
+    assert (first.family, first.layers, first.flops_share, first.time_share) == (
+        "convolution",
+        2,
+        1.0,
+        0.75,
+    )
     assert (second.family, second.flops_share, second.time_share) == ("movement", 0.0, 0.25)
 
 
@@ -164,7 +237,9 @@ def test_families_stand_with_their_share_of_flops_and_of_time() -> None:
 def test_the_rank_correlation_is_spearmans(
     flops: tuple[float | None, ...], seconds: tuple[float, ...], rank: float | None
 ) -> None:
-    rows = [layer(str(i), work, time) for i, (work, time) in enumerate(zip(flops, seconds, strict=True))]
+    rows = [
+        layer(str(i), work, time) for i, (work, time) in enumerate(zip(flops, seconds, strict=True))
+    ]
     assert correlation(place(*rows)) == (rank if rank is None else pytest.approx(rank))
 
 
@@ -183,17 +258,27 @@ def test_unknown_operations_by_name_with_their_share() -> None:
 
 def test_precisions_are_compared_within_a_network_and_within_a_sweep() -> None:
     about = {"layer": "same", "x": 1.0, "series": "dense"}
-    rows = [row(conv(1, 64), dtype, sweep=sweep, **about) for sweep in ("one", "two") for dtype in ("fp32", "fp16")]
+    rows = [
+        row(conv(1, 64), dtype, sweep=sweep, **about)
+        for sweep in ("one", "two")
+        for dtype in ("fp32", "fp16")
+    ]
     found = compared(place(*LAYERS, layer("a", 1e9, 3e-3, dtype="fp32"), *rows))
-    assert {name: [(layer, set(kinds)) for layer, kinds in layers] for name, layers in found.items()} == {
-        "net": [("a", {"fp16", "fp32"})], "one": [("same", {"fp32", "fp16"})], "two": [("same", {"fp32", "fp16"})],
-    }  # fmt: skip
+    assert {
+        name: [(layer, set(kinds)) for layer, kinds in layers] for name, layers in found.items()
+    } == {
+        "net": [("a", {"fp16", "fp32"})],
+        "one": [("same", {"fp32", "fp16"})],
+        "two": [("same", {"fp32", "fp16"})],
+    }
 
 
 def test_a_layer_left_in_floats_stands_under_the_precision_of_its_run() -> None:
     single = layer("a", 1e9, 3e-3, dtype="fp32")
-    mixed = [replace(each, params=json.dumps(json.loads(each.params) | {"precision": "int8"})) for each in (
-        layer("a", 1e9, 2e-3, dtype="fp32"), layer("b", 1e9, 1e-3, dtype="int8"))]  # fmt: skip
+    mixed = [
+        replace(each, params=json.dumps(json.loads(each.params) | {"precision": "int8"}))
+        for each in (layer("a", 1e9, 2e-3, dtype="fp32"), layer("b", 1e9, 1e-3, dtype="int8"))
+    ]
     (found,) = compared(place(single, *mixed)).values()
     assert [(name, {run: p.seconds for run, p in each.items()}) for name, each in found] == [
         ("a", {"fp32": 3e-3, "int8": 2e-3})
@@ -203,8 +288,14 @@ def test_a_layer_left_in_floats_stands_under_the_precision_of_its_run() -> None:
 def test_curves_of_a_sweep_go_by_series_and_precision_in_the_order_of_x() -> None:
     placed = place(*conv_sweep(("fp32", "fp16")))
     (sweep,) = layer_sweeps(placed)
-    assert (sweep.name, sweep.over, sweep.file) == ("conv-kernel", "kernel size", "layers-conv-kernel")
-    assert {(c.series, c.dtype) for c in sweep.curves} == {(s, d) for s in ("dense", "depthwise") for d in sweep.dtypes}
+    assert (sweep.name, sweep.over, sweep.file) == (
+        "conv-kernel",
+        "kernel size",
+        "layers-conv-kernel",
+    )
+    assert {(c.series, c.dtype) for c in sweep.curves} == {
+        (s, d) for s in ("dense", "depthwise") for d in sweep.dtypes
+    }
     assert all([x for x, _ in c.points] == [1, 3, 5, 7, 9, 11] for c in sweep.curves)
     assert networks(placed, []) == []  # a sweep is no network
     dense = next(c for c in sweep.curves if c.series == "dense")
@@ -222,7 +313,9 @@ def test_sweeps_add_up_by_their_own_name() -> None:
 
 def test_two_providers_are_two_curves_and_two_pictures() -> None:
     rows = conv_sweep(("fp16",))
-    other = [replace(r, params=json.dumps(json.loads(r.params) | {"provider": "cublas"})) for r in rows]
+    other = [
+        replace(r, params=json.dumps(json.loads(r.params) | {"provider": "cublas"})) for r in rows
+    ]
     (sweep,) = layer_sweeps(place(*rows, *other))
     assert sweep.series == ["dense, cuda", "depthwise, cuda", "dense, cublas", "depthwise, cublas"]
     nets = shown(*LAYERS, *(layer(n, 1e9, 1e-3, provider="trt") for n in "ab"), whole(5e-3))
@@ -231,7 +324,8 @@ def test_two_providers_are_two_curves_and_two_pictures() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "part"), [("../A b/c.onnx", "a-b-c.onnx"), ("—", "unnamed"), ("fp16+fp32", "fp16-fp32")]
+    ("name", "part"),
+    [("../A b/c.onnx", "a-b-c.onnx"), ("—", "unnamed"), ("fp16+fp32", "fp16-fp32")],
 )
 def test_names_of_networks_are_safe_in_files(name: str, part: str) -> None:
     assert slug(name) == part
@@ -239,7 +333,10 @@ def test_names_of_networks_are_safe_in_files(name: str, part: str) -> None:
 
 def test_how_wrong_saturated_layers_are_is_said_once() -> None:
     wrong = {"values": 3, "of": 8, "error": 0.075}
-    rows = [layer("a", 1e9, 2e-3, saturated=wrong), layer("b", 1e9, 2e-3, saturated={**wrong, "error": 0.01})]
+    rows = [
+        layer("a", 1e9, 2e-3, saturated=wrong),
+        layer("b", 1e9, 2e-3, saturated={**wrong, "error": 0.01}),
+    ]
     assert saturated(place(*LAYERS)) == []
     (said,) = saturated(place(*rows, *LAYERS))
     assert "wrong in 2 layers, by up to 7.5 % of its largest value" in said

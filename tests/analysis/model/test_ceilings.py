@@ -43,7 +43,9 @@ def _row(kernel: str, rate: float, spread: float | None, trusted: bool = True) -
     """``spread``: half of the interval over the median."""
     ends = (None, None) if spread is None else (1e-3 * (1 - spread), 1e-3 * (1 + spread))
     tag = f"bandwidth/dram/{kernel}"
-    return measurement(tag, rate, kernel=kernel, seconds_low=ends[0], seconds_high=ends[1], trusted=trusted)
+    return measurement(
+        tag, rate, kernel=kernel, seconds_low=ends[0], seconds_high=ends[1], trusted=trusted
+    )
 
 
 @pytest.mark.parametrize(
@@ -59,24 +61,33 @@ def _row(kernel: str, rate: float, spread: float | None, trusted: bool = True) -
 def test_no_row_wins_by_its_noise(other: Measurement, rate: float) -> None:
     found = ceilings([_row("read", 5.37e10, 0.013), other], CPU)
     assert found["bandwidth/dram"].rate == pytest.approx(rate)
-    assert found["bandwidth/dram/write"].rate == pytest.approx(other.rate), "alone, it speaks for its own tag"
+    assert found["bandwidth/dram/write"].rate == pytest.approx(other.rate), (
+        "alone, it speaks for its own tag"
+    )
 
 
 def test_no_time_wins_by_its_noise() -> None:
-    quiet = measurement("overhead/launch", seconds_median=3e-6, seconds_low=2.9e-6, seconds_high=3.1e-6)
+    quiet = measurement(
+        "overhead/launch", seconds_median=3e-6, seconds_low=2.9e-6, seconds_high=3.1e-6
+    )
     wild = measurement("overhead/launch", seconds_median=2e-6, seconds_low=1e-6, seconds_high=9e-6)
     assert ceilings([wild, quiet], GPU)["overhead/launch"].rate == 3e-6
 
 
 def test_memory_has_no_observed_clock() -> None:
-    found = ceilings([measurement("bandwidth/dram/copy", 6e11, clock_hz=3e9)], GPU)["bandwidth/dram/copy"]
+    found = ceilings([measurement("bandwidth/dram/copy", 6e11, clock_hz=3e9)], GPU)[
+        "bandwidth/dram/copy"
+    ]
     assert found.clock_hz is None
     assert found.observed_peak is None
     assert found.unit == "B/s"
 
 
 def test_a_failed_backend_beside_a_good_one_is_named() -> None:
-    rows = [measurement("compute/fp32"), measurement("compute/fp32", 9e99, backend="numba", status=FAILED)]
+    rows = [
+        measurement("compute/fp32"),
+        measurement("compute/fp32", 9e99, backend="numba", status=FAILED),
+    ]
     found = ceilings(rows, GPU)["compute/fp32"]
     assert (found.status, found.backend) == (OK, "raw")
     assert "failed: fma/numba" in found.remark
@@ -84,7 +95,9 @@ def test_a_failed_backend_beside_a_good_one_is_named() -> None:
 
 @pytest.mark.parametrize("status", [FAILED, SKIPPED])
 def test_a_tag_with_nothing_good_says_why(status: str) -> None:
-    found = ceilings([measurement("compute/bf16", status=status, reason="sm_75 has no bf16")], GPU)["compute/bf16"]
+    found = ceilings([measurement("compute/bf16", status=status, reason="sm_75 has no bf16")], GPU)[
+        "compute/bf16"
+    ]
     assert (found.status, found.rate, found.remark) == (status, None, "sm_75 has no bf16")
     assert not is_roof(found)
 
@@ -127,7 +140,9 @@ def test_remarks_of_the_row_are_kept() -> None:
 
 def test_of_times_the_shortest_speaks_and_points_of_a_sweep_never_do() -> None:
     rows = [measurement("latency/l2", seconds_median=t, clock_hz=2e9) for t in (3e-7, 2e-7)]
-    found = ceilings([*rows, measurement("sweep/latency/working-set/chase"), measurement("layer/conv")], GPU)
+    found = ceilings(
+        [*rows, measurement("sweep/latency/working-set/chase"), measurement("layer/conv")], GPU
+    )
     assert set(found) == {"latency/l2"}
     assert (found["latency/l2"].rate, found["latency/l2"].unit) == (2e-7, "s")
     assert found["latency/l2"].clock_hz == 2e9
@@ -135,7 +150,9 @@ def test_of_times_the_shortest_speaks_and_points_of_a_sweep_never_do() -> None:
 
 
 def test_a_memory_inside_the_units_is_held_against_their_observed_clock() -> None:
-    found = ceilings([measurement("bandwidth/shared/read", 1.2e13, clock_hz=1e9)], GPU)["bandwidth/shared"]
+    found = ceilings([measurement("bandwidth/shared/read", 1.2e13, clock_hz=1e9)], GPU)[
+        "bandwidth/shared"
+    ]
     assert found.observed_peak == 1e9 * 100 * 128
     assert found.share_observed == pytest.approx(1.2e13 / 1.28e13)
     assert found.clock_hz == 1e9

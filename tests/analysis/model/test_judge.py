@@ -1,4 +1,6 @@
-"""What cannot be true fails, what cannot be trusted is marked, and both look the same live and from files."""
+"""What cannot be true fails, what cannot be trusted is marked, and both look the same live and from
+files.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from probes.records.measurement import FAILED, OK, Measurement
 from probes.records.run import COMPLETE, Run
 from tests.devices import CPU, GPU, measurement
 
-PEAK = 3.0e9 * 2 * 16  # FP64 operations a second of both cores of the made-up CPU, at the clock of its rows
+PEAK = (
+    3.0e9 * 2 * 16
+)  # FP64 operations a second of both cores of the made-up CPU, at the clock of its rows
 CACHES = [
     {"level": level, "type": "Data", "size_bytes": size, "shared_by": "0"}
     for level, size in ((1, 32 << 10), (2, 1 << 20))
@@ -34,7 +38,11 @@ def verdict(*rows: Measurement, device: Device = MACHINE) -> dict[str, Measureme
 
 
 def test_a_sound_row_is_left_as_it_is() -> None:
-    rows = [row("compute/fp64", 0.98 * PEAK), row("compute/fp64/1core", 0.49 * PEAK), row("bandwidth/dram/read", 5e10)]
+    rows = [
+        row("compute/fp64", 0.98 * PEAK),
+        row("compute/fp64/1core", 0.49 * PEAK),
+        row("bandwidth/dram/read", 5e10),
+    ]
     assert judged(rows, MACHINE) == rows
 
 
@@ -58,7 +66,9 @@ def test_a_clock_that_another_row_has_seen_higher_convicts_no_one() -> None:
     misread = row("compute/fp64/1core", 0.98 * PEAK / 2, clock_hz=2.8e9)
     alone = verdict(misread)["compute/fp64/1core"]
     beside = verdict(misread, row("compute/fp64", 0.98 * PEAK))["compute/fp64/1core"]
-    impossible = verdict(replace(misread, seconds_median=1e-9), row("compute/fp64", 0.98 * PEAK))["compute/fp64/1core"]
+    impossible = verdict(replace(misread, seconds_median=1e-9), row("compute/fp64", 0.98 * PEAK))[
+        "compute/fp64/1core"
+    ]
     assert (alone.status, impossible.status) == (FAILED, FAILED)
     assert (beside.status, beside.trusted) == (OK, False)
     assert beside.doubt.startswith("cannot judge 47.0 GFLOP/s of 44.8 GFLOP/s")
@@ -69,14 +79,21 @@ def test_a_disturbed_clock_convicts_no_one(changed: dict[str, Any]) -> None:
     rated = replace(MACHINE, clock_hz=3.0e9)
     found = verdict(row("compute/fp64", 1.1 * PEAK, **changed), device=rated)["compute/fp64"]
     assert (found.status, found.trusted) == (OK, False)
-    assert found.doubt in ("cannot judge 106 GFLOP/s of 96.0 GFLOP/s: the clock was disturbed", "other load")
+    assert found.doubt in (
+        "cannot judge 106 GFLOP/s of 96.0 GFLOP/s: the clock was disturbed",
+        "other load",
+    )
 
 
 def test_a_wide_interval_is_a_doubt_and_stays_to_be_seen() -> None:
-    found = verdict(row("compute/int32", 1e9, seconds_low=0.7e-3, seconds_high=1.3e-3))["compute/int32"]
+    found = verdict(row("compute/int32", 1e9, seconds_low=0.7e-3, seconds_high=1.3e-3))[
+        "compute/int32"
+    ]
     assert (found.trusted, found.doubt) == (False, "its median is known only to ±30.0 %")
     assert found.seconds_low == 0.7e-3
-    wild = verdict(row("compute/int32", 1e9, seconds_low=0.1e-3, seconds_high=9e-3))["compute/int32"]
+    wild = verdict(row("compute/int32", 1e9, seconds_low=0.1e-3, seconds_high=9e-3))[
+        "compute/int32"
+    ]
     assert wild.doubt == "its median is known only to > ±100 %"
 
 
@@ -100,12 +117,18 @@ def test_an_untrusted_rival_proves_nothing() -> None:
 
 def test_a_machine_of_one_core_has_no_rival_in_it() -> None:
     one = replace(MACHINE, units=1, facts={**MACHINE.facts, "cpus": [0]})
-    found = verdict(row("compute/fp64", 0.24 * PEAK), row("compute/fp64/1core", 0.49 * PEAK), device=one)
+    found = verdict(
+        row("compute/fp64", 0.24 * PEAK), row("compute/fp64/1core", 0.49 * PEAK), device=one
+    )
     assert found["compute/fp64"].trusted
 
 
 def test_what_a_memory_further_away_beats_is_no_level() -> None:
-    found = verdict(row("bandwidth/l2/read", 4e10), row("bandwidth/dram/read", 5e10), row("bandwidth/l1/read", 9e10))
+    found = verdict(
+        row("bandwidth/l2/read", 4e10),
+        row("bandwidth/dram/read", 5e10),
+        row("bandwidth/l1/read", 9e10),
+    )
     assert not found["bandwidth/l2/read"].trusted
     assert "DRAM, further away, gives 50.0 GB/s" in found["bandwidth/l2/read"].doubt
     assert found["bandwidth/l1/read"].trusted
@@ -119,7 +142,10 @@ def test_stores_that_bypass_the_caches_are_no_rival_of_those_in_them() -> None:
 
 def test_a_latency_is_beaten_by_a_shorter_one() -> None:
     times = {"l1": 5e-9, "l2": 4e-9, "dram": 8e-8}
-    rows = [row(f"latency/{level}", 0, flops=None, bytes=None, seconds_median=s) for level, s in times.items()]
+    rows = [
+        row(f"latency/{level}", 0, flops=None, bytes=None, seconds_median=s)
+        for level, s in times.items()
+    ]
     found = verdict(*rows)
     assert [found[f"latency/{level}"].trusted for level in times] == [False, True, True]
 
@@ -133,13 +159,20 @@ def points(*rates: float, device: Device = MACHINE) -> list[bool]:
 
 def test_a_set_that_two_larger_ones_beat_was_disturbed() -> None:
     assert points(2e11, 1.4e11, 2e11, 2e11, 1e11) == [True, False, True, True, True]
-    assert points(2e11, 1.4e11, 1e11, 2e11, 1e11) == [True, True, True, True, True], "one alone may be luck"
+    assert points(2e11, 1.4e11, 1e11, 2e11, 1e11) == [True, True, True, True, True], (
+        "one alone may be luck"
+    )
     assert points(1.8e11, 2e11, 2e11) == [True, True, True], "small sets cost a little more"
-    assert points(2e11, 1.4e11, 2e11, 2e11, 1e11, device=replace(GPU, facts=MACHINE.facts)) == [True] * 5
+    assert (
+        points(2e11, 1.4e11, 2e11, 2e11, 1e11, device=replace(GPU, facts=MACHINE.facts))
+        == [True] * 5
+    )
 
 
 def doubted_run() -> Run:
-    """A run whose FP64 is slower than one of its cores, with a layer of that type and one that only moves data."""
+    """A run whose FP64 is slower than one of its cores, with a layer of that type and one that only
+    moves data.
+    """
     facts = {
         "network": "net",
         "layer": "fc",
@@ -149,9 +182,17 @@ def doubted_run() -> Run:
         "precision": "fp64",
     }
     layer = row("layer/matmul", 1e10, dtype="fp64", params=json.dumps(facts), clock_hz=None)
-    moves = replace(layer, flops=0.0, params=json.dumps({**facts, "layer": "copy", "op": "Identity"}))
-    rows = [row("compute/fp64", 0.24 * PEAK), row("compute/fp64/1core", 0.49 * PEAK), row("bandwidth/dram/read", 5e10)]
-    return Run(MACHINE, "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=[*rows, layer, moves])
+    moves = replace(
+        layer, flops=0.0, params=json.dumps({**facts, "layer": "copy", "op": "Identity"})
+    )
+    rows = [
+        row("compute/fp64", 0.24 * PEAK),
+        row("compute/fp64/1core", 0.49 * PEAK),
+        row("bandwidth/dram/read", 5e10),
+    ]
+    return Run(
+        MACHINE, "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=[*rows, layer, moves]
+    )
 
 
 def test_an_untrusted_row_is_no_roof_no_ridge_point_and_no_denominator() -> None:
@@ -159,7 +200,12 @@ def test_an_untrusted_row_is_no_roof_no_ridge_point_and_no_denominator() -> None
     assert [roof.tag for roof in outcome.model.compute] == []
     assert [roof.tag for roof in outcome.model.bandwidth] == ["bandwidth/dram"]
     matmul, copy = outcome.placements
-    assert (matmul.trusted, matmul.bound, matmul.share, matmul.headroom_seconds) == (False, "", None, None)
+    assert (matmul.trusted, matmul.bound, matmul.share, matmul.headroom_seconds) == (
+        False,
+        "",
+        None,
+        None,
+    )
     assert matmul.roof == "compute/fp64"
     assert (copy.trusted, copy.roof) == (True, "bandwidth/dram")
     said = " ".join(summary(outcome.run, outcome.ceilings))
@@ -179,8 +225,10 @@ def test_a_network_under_an_untrusted_roof_has_no_speed_of_light() -> None:
 
 def test_no_lower_roof_takes_the_place_of_an_untrusted_one() -> None:
     run = doubted_run()
-    run.measurements = [replace(each, trusted=False, doubt="other load") if "dram" in each.ceiling else each
-                        for each in run.measurements] + [row("bandwidth/l2/read", 1e11)]  # fmt: skip
+    run.measurements = [
+        replace(each, trusted=False, doubt="other load") if "dram" in each.ceiling else each
+        for each in run.measurements
+    ] + [row("bandwidth/l2/read", 1e11)]
     outcome = model(run)
     assert outcome.model.memory is None, "the L2 is no main memory"
     assert [p.roof for p in outcome.placements] == ["compute/fp64", "bandwidth/dram"]
@@ -192,19 +240,34 @@ def test_a_path_that_reaches_the_peak_needs_no_other() -> None:
     wgmma = measurement("compute/fp16/wgmma-fp32", 0.95 * peak)
     wmma = measurement("compute/fp16/wmma-fp32", 0.3 * peak, trusted=False, doubt="other load")
     device = replace(GPU, memory_bus_bits=8000)
-    assert model(Run(device, "t", {}, {}, status=COMPLETE, measurements=[wgmma, wmma])).model.doubted == ()
+    assert (
+        model(Run(device, "t", {}, {}, status=COMPLETE, measurements=[wgmma, wmma])).model.doubted
+        == ()
+    )
     slow = replace(wgmma, flops=0.5 * (wgmma.flops or 0))
-    assert len(model(Run(device, "t", {}, {}, status=COMPLETE, measurements=[slow, wmma])).model.doubted) == 1
+    assert (
+        len(
+            model(
+                Run(device, "t", {}, {}, status=COMPLETE, measurements=[slow, wmma])
+            ).model.doubted
+        )
+        == 1
+    )
 
 
 def test_first_caches_that_something_shared_are_no_roof() -> None:
     one = row("bandwidth/l1/read/1core", 190e9)
     shared = verdict(one, row("bandwidth/l1/read", 280e9))["bandwidth/l1/read"]
     assert not shared.trusted
-    assert shared.doubt == "one core alone has 63 bytes a cycle, and each of these 47: something shared them"
+    assert (
+        shared.doubt
+        == "one core alone has 63 bytes a cycle, and each of these 47: something shared them"
+    )
     assert verdict(one, row("bandwidth/l1/read", 360e9))["bandwidth/l1/read"].trusted
     slower = row("bandwidth/l1/read", 280e9, clock_hz=2.3e9)
     assert verdict(one, slower)["bandwidth/l1/read"].trusted, "a lower clock is not a neighbour"
-    assert verdict(one, row("bandwidth/l2/read", 150e9))["bandwidth/l2/read"].trusted, "others may share what is larger"
+    assert verdict(one, row("bandwidth/l2/read", 150e9))["bandwidth/l2/read"].trusted, (
+        "others may share what is larger"
+    )
     mixed = replace(MACHINE, facts={**MACHINE.facts, "core_kinds": [{}, {}]})
     assert verdict(one, row("bandwidth/l1/read", 280e9), device=mixed)["bandwidth/l1/read"].trusted

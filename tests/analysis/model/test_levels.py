@@ -1,4 +1,6 @@
-"""Plateaus come from the data, names from what is reported, and where the two disagree it is said."""
+"""Plateaus come from the data, names from what is reported, and where the two disagree it is
+said.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,12 @@ H100 = replace(GPU, facts={"shared_bytes_per_multiprocessor": 228 * K})
 def cpu(*sizes: int, shared_by: int = 1) -> Device:
     """Two cores; the last of these caches is shared by ``shared_by`` of them."""
     caches = [
-        {"level": i, "type": "Unified", "size_bytes": size, "shared_by": "0-1" if shared_by == 2 and i == 3 else "0"}
+        {
+            "level": i,
+            "type": "Unified",
+            "size_bytes": size,
+            "shared_by": "0-1" if shared_by == 2 and i == 3 else "0",
+        }
         for i, size in enumerate(sizes, 1)
     ]
     return replace(CPU, arch="", facts={"cpus": [0, 1], "caches": caches})
@@ -41,14 +48,23 @@ def cpu(*sizes: int, shared_by: int = 1) -> Device:
 def point(tag: str, x: float, value: float) -> Measurement:
     changed: dict[str, Any] = {"params": json.dumps({"x": x}), "clock_hz": 2e9}
     if tag.startswith("sweep/latency"):
-        return measurement(tag, flops=None, bytes=None, seconds_median=value, seconds_low=None, **changed)
+        return measurement(
+            tag, flops=None, bytes=None, seconds_median=value, seconds_low=None, **changed
+        )
     return measurement(tag, value, kernel="read", **changed)
 
 
 def sweep(
-    tag: str, steps: Sequence[tuple[float, float]], start: float, stop: float, per_octave: int, noise: float = 0
+    tag: str,
+    steps: Sequence[tuple[float, float]],
+    start: float,
+    stop: float,
+    per_octave: int,
+    noise: float = 0,
 ) -> list[Measurement]:
-    """Points of a memory whose levels end at the first and give the second of each step; blunt at every end."""
+    """Points of a memory whose levels end at the first and give the second of each step; blunt at
+    every end.
+    """
     sign = 1 if tag == LATENCY else -1  # times add up, and so do the inverses of rates
     rng, rows, k = random.Random(tag), [], 0
     while (x := start * 2 ** (k / per_octave)) <= stop:
@@ -62,10 +78,15 @@ def sweep(
 
 
 def read(
-    l3: float = 32 * M, per_octave: int = 4, noise: float = 0.02, tag: str = f"{BANDWIDTH}read-1core"
+    l3: float = 32 * M,
+    per_octave: int = 4,
+    noise: float = 0.02,
+    tag: str = f"{BANDWIDTH}read-1core",
 ) -> list[Measurement]:
     ends = (32 * K, M, l3, inf)
-    return sweep(tag, list(zip(ends, RATES.values(), strict=True)), 4 * K, 256 * M, per_octave, noise)
+    return sweep(
+        tag, list(zip(ends, RATES.values(), strict=True)), 4 * K, 256 * M, per_octave, noise
+    )
 
 
 def found(rows: Sequence[Measurement], device: Device) -> dict[str, float]:
@@ -84,7 +105,10 @@ def test_each_level_of_a_cpu_is_found_at_its_rate(per_octave: int, noise: float)
 def test_a_level_gives_its_median_and_not_its_luckiest_point() -> None:
     rows = read(noise=0)
     lucky = replace(rows[3], bytes=1.4 * (rows[3].bytes or 0))
-    assert found([*rows[:3], lucky, *rows[4:]], cpu(32 * K, M, 32 * M))["bandwidth/l1/read/1core"] < 1.01 * RATES["l1"]
+    assert (
+        found([*rows[:3], lucky, *rows[4:]], cpu(32 * K, M, 32 * M))["bandwidth/l1/read/1core"]
+        < 1.01 * RATES["l1"]
+    )
 
 
 def test_a_machine_that_misreports_a_cache_gets_the_right_names_and_a_note() -> None:
@@ -103,13 +127,22 @@ def test_sizes_that_agree_need_no_note() -> None:
 
 def test_all_cores_share_the_last_cache() -> None:
     device = cpu(32 * K, M, 32 * M, shared_by=2)
-    assert reported(f"{BANDWIDTH}read", device) == {"l1": 32 * K, "l2": M, "l3": 16 * M, "dram": None}
+    assert reported(f"{BANDWIDTH}read", device) == {
+        "l1": 32 * K,
+        "l2": M,
+        "l3": 16 * M,
+        "dram": None,
+    }
     assert reported(f"{BANDWIDTH}read-1core", device)["l3"] == 32 * M
     assert reported(LATENCY, device)["l3"] == 32 * M
 
 
 def test_where_two_levels_give_one_rate_the_farther_speaks_for_its_own_part() -> None:
-    steps = [(M, 5e11), (32 * M, 2e11), (inf, 4e10)]  # stores, which an L1 passes on as fast as it takes them
+    steps = [
+        (M, 5e11),
+        (32 * M, 2e11),
+        (inf, 4e10),
+    ]  # stores, which an L1 passes on as fast as it takes them
     made = levels(sweep(f"{BANDWIDTH}write", steps, 4 * K, 256 * M, 1), cpu(32 * K, M, 32 * M)).rows
     (row,) = [row for row in made if row.ceiling == "bandwidth/l2/write"]
     assert "points from 64 KiB to " in row.reason
@@ -118,7 +151,10 @@ def test_where_two_levels_give_one_rate_the_farther_speaks_for_its_own_part() ->
 def test_a_plateau_that_no_cache_explains_is_told_and_not_named() -> None:
     steps = [(32 * K, 2e11), (256 * K, 1.4e11), (4 * M, 6e10), (inf, 2e10)]
     told = levels(sweep(f"{BANDWIDTH}read-1core", steps, 4 * K, 128 * M, 4), cpu(32 * K, 4 * M))
-    assert {row.ceiling for row in told.rows} == {"bandwidth/l1/read/1core", "bandwidth/l2/read/1core"}
+    assert {row.ceiling for row in told.rows} == {
+        "bandwidth/l1/read/1core",
+        "bandwidth/l2/read/1core",
+    }
     assert [note for note in told.notes if "no level that is reported" in note]
 
 
@@ -134,29 +170,42 @@ def test_latency_rises_and_keeps_main_memory() -> None:
 def test_a_gpu_has_an_l1_in_each_sm_and_one_l2() -> None:
     rows = sweep(f"{BANDWIDTH}read-per-sm", [(220 * K, 2e13), (inf, 6e12)], 32 * K, M, 3, 0.01)
     grid = sweep(f"{BANDWIDTH}read", [(45 * M, 7e12), (inf, 4e12)], M, 256 * M, 4, 0.01)
-    slow_start = [replace(row, bytes=(row.bytes or 0) * 0.5 ** (3 - i)) for i, row in enumerate(grid[:3])]
+    slow_start = [
+        replace(row, bytes=(row.bytes or 0) * 0.5 ** (3 - i)) for i, row in enumerate(grid[:3])
+    ]
     rates = found([*rows, *slow_start, *grid[3:]], H100)
     assert set(rates) == {"bandwidth/l1/read", "bandwidth/l2/read"}
     assert rates["bandwidth/l1/read"] == pytest.approx(2e13, rel=0.03)
 
 
 @pytest.mark.parametrize("every", [1, 2], ids=["plain run", "short run"])
-@pytest.mark.parametrize(("holds", "reports"), [(64, 64), (128, 96), (128, 100), (192, 164), (256, 228)])
+@pytest.mark.parametrize(
+    ("holds", "reports"), [(64, 64), (128, 96), (128, 100), (192, 164), (256, 228)]
+)
 def test_the_l1_of_every_generation_is_found(holds: int, reports: int, every: int) -> None:
     device = replace(GPU, facts={"shared_bytes_per_multiprocessor": reports * K})
-    rows = [point(f"{BANDWIDTH}read-per-sm", x, 2e13 if x <= holds * K else 6e12) for x in SM_SIZES[::every]]
+    rows = [
+        point(f"{BANDWIDTH}read-per-sm", x, 2e13 if x <= holds * K else 6e12)
+        for x in SM_SIZES[::every]
+    ]
     assert found(rows, device) == {"bandwidth/l1/read": pytest.approx(2e13)}
 
 
 def test_a_gpu_of_unknown_l1_shows_its_l2_and_no_l1() -> None:
-    pascal = replace(GPU, arch="6.1", last_cache_bytes=2 * M, facts={"shared_bytes_per_multiprocessor": 96 * K})
+    pascal = replace(
+        GPU, arch="6.1", last_cache_bytes=2 * M, facts={"shared_bytes_per_multiprocessor": 96 * K}
+    )
     chase = sweep(LATENCY, [(24 * K, 4e-8), (2 * M, 1.5e-7), (inf, 4e-7)], 8 * K, 16 * M, 2, 0.01)
     apart = sweep(f"{BANDWIDTH}read-per-sm", [(24 * K, 2e12), (inf, 1e12)], 16 * K, M, 2, 0.01)
     assert set(found([*chase, *apart], pascal)) == {"latency/l2", "latency/dram"}
 
 
-@pytest.mark.parametrize(("steps", "names"), [(4, ["l1", "l2", "l3"]), (3, ["level-1", "level-2", "level-3"])])
-def test_unknown_sizes_are_named_by_order_or_by_number_and_it_is_said(steps: int, names: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("steps", "names"), [(4, ["l1", "l2", "l3"]), (3, ["level-1", "level-2", "level-3"])]
+)
+def test_unknown_sizes_are_named_by_order_or_by_number_and_it_is_said(
+    steps: int, names: list[str]
+) -> None:
     ends = [(32 * K, 2e11), (M, 1e11), (32 * M, 5e10)][: steps - 1]
     rows = sweep(f"{BANDWIDTH}read", [*ends, (inf, 1.5e10)], 4 * K, 256 * M, 4, 0.01)
     told = levels(rows, replace(CPU, facts={}))
@@ -170,7 +219,9 @@ def test_a_ceiling_measured_directly_is_kept_and_main_memory_is_never_replaced()
         measurement("bandwidth/l1/read", 3e11),
         measurement("bandwidth/dram/read", 2e10),
     ]
-    run = Run(cpu(32 * K, M, 32 * M), "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=rows)
+    run = Run(
+        cpu(32 * K, M, 32 * M), "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=rows
+    )
     outcome = model(run)
     assert outcome.ceilings["bandwidth/l1"].rate == pytest.approx(3e11)
     assert outcome.ceilings["bandwidth/dram"].rate == pytest.approx(2e10)
@@ -189,9 +240,20 @@ def test_a_rate_above_the_physical_limit_is_not_used() -> None:
 
 
 def test_the_summary_tells_the_notes() -> None:
-    run = Run(cpu(32 * K, M, 384 * M), "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=read(24 * M))
+    run = Run(
+        cpu(32 * K, M, 384 * M),
+        "2030-01-02T03:04:05Z",
+        {},
+        {},
+        status=COMPLETE,
+        measurements=read(24 * M),
+    )
     outcome = model(run)
-    assert [text for text in summary(run, outcome.ceilings, outcome.notes) if text.startswith("L3 ends near ")]
+    assert [
+        text
+        for text in summary(run, outcome.ceilings, outcome.notes)
+        if text.startswith("L3 ends near ")
+    ]
     assert "device reports 384 MiB" in outcome.ceilings["bandwidth/l3/read/1core"].remark
 
 
@@ -214,9 +276,20 @@ def test_one_disturbed_point_splits_no_plateau() -> None:
 
 
 def test_points_that_could_lie_anywhere_are_no_level() -> None:
-    """Read on a machine whose neighbours used the last cache too: beyond 5 MiB each run met something else."""
+    """Read on a machine whose neighbours used the last cache too: beyond 5 MiB each run met
+    something else.
+    """
     calm = [9.8, 10.4, 10.7, 11.2, 11.6, 11.9, 12.3]
-    wild = [(24.7, 0.99), (46.2, 0.84), (51.2, 0.9), (30.7, 1.18), (46.7, 0.44), (88.1, 0.5), (97.0, 0.5), (34.0, 0.47)]
+    wild = [
+        (24.7, 0.99),
+        (46.2, 0.84),
+        (51.2, 0.9),
+        (30.7, 1.18),
+        (46.7, 0.44),
+        (88.1, 0.5),
+        (97.0, 0.5),
+        (34.0, 0.47),
+    ]
     memory = [153.0, 155.5, 157.1]
     values = [*calm, *(value for value, _ in wild), *memory]
     noise = [*(0.02 for _ in calm), *(spread for _, spread in wild), *(0.02 for _ in memory)]

@@ -37,8 +37,14 @@ def test_roofs_are_what_can_be_trusted_best_first() -> None:
 
 
 def test_the_fastest_way_to_a_unit_is_its_roof() -> None:
-    tags = {"compute/fp16": 1e13, "compute/fp16/wmma-fp32": 2e13, "compute/fp16/wgmma-fp32": 4e13,
-            "compute/fp16/mma_sp-fp32": 5e13, "compute/fp16/gemm": 3e13, "compute/bf16/gemm": 2e13}  # fmt: skip
+    tags = {
+        "compute/fp16": 1e13,
+        "compute/fp16/wmma-fp32": 2e13,
+        "compute/fp16/wgmma-fp32": 4e13,
+        "compute/fp16/mma_sp-fp32": 5e13,
+        "compute/fp16/gemm": 3e13,
+        "compute/bf16/gemm": 2e13,
+    }
     model = roofline(ceilings([measurement(tag, rate) for tag, rate in tags.items()], GPU).values())
     assert [r.tag for r in model.compute] == [
         "compute/fp16/mma_sp-fp32",

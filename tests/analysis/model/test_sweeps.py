@@ -1,4 +1,6 @@
-"""A sweep becomes a picture that shows its points and names them, in files and on the report's page."""
+"""A sweep becomes a picture that shows its points and names them, in files and on the report's
+page.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ INTENSITY = "sweep/compute/intensity/fp32"
 
 
 def curve() -> list[Measurement]:
-    """A roof with its ridge at 10 operations per byte, and points that reach 99 % of it, but less beside the ridge."""
+    """A roof with its ridge at 10 operations per byte, and points that reach 99 % of it, but less
+    beside the ridge.
+    """
     roof = [measurement("compute/fp32", 1e12), measurement("bandwidth/dram/read", 1e11)]
     shares = {1 / 16: 0.99, 1.0: 0.98, 8.0: 0.91, 16.0: 0.93, 64.0: 0.97, 256.0: 0.99}
     reached = ((x, share * min(1e12, x * 1e11)) for x, share in shares.items())
@@ -37,8 +41,14 @@ def curve() -> list[Measurement]:
 
 def rows() -> list[Measurement]:
     steps = [(32 * K, 1e-9), (M, 4e-9), (32 * M, 2e-8), (1e99, 1e-7)]
-    all_cores = [replace(row, bytes=2 * (row.bytes or 0)) for row in read(16 * M, tag=f"{BANDWIDTH}read")]
-    novel = [point(f"sweep/transfer/moon-phase/{name}", x, 1e9 * x) for name in ("up", "down") for x in (1, 2, 4, 8)]
+    all_cores = [
+        replace(row, bytes=2 * (row.bytes or 0)) for row in read(16 * M, tag=f"{BANDWIDTH}read")
+    ]
+    novel = [
+        point(f"sweep/transfer/moon-phase/{name}", x, 1e9 * x)
+        for name in ("up", "down")
+        for x in (1, 2, 4, 8)
+    ]
     return [*read(), *all_cores, *sweep(LATENCY, steps, 4 * K, 128 * M, 4, 0.02), *curve(), *novel]
 
 
@@ -62,7 +72,12 @@ def words(made: Any, gid: str = "") -> list[str]:
 
 
 def test_every_quantity_over_every_axis_is_one_picture(outcome: Outcome) -> None:
-    names = ["working-set-bandwidth", "intensity-compute", "working-set-latency", "moon-phase-transfer"]
+    names = [
+        "working-set-bandwidth",
+        "intensity-compute",
+        "working-set-latency",
+        "moon-phase-transfer",
+    ]
     assert [sweep.name for sweep in outcome.sweeps] == names
 
 
@@ -84,7 +99,9 @@ def test_a_sweep_nobody_foresaw_names_its_own_axis(outcome: Outcome) -> None:
 def test_levels_and_reported_sizes_are_named(outcome: Outcome) -> None:
     made = drawn(one(outcome, "working-set-bandwidth"))
     assert words(made, "edge") == ["L1 32 KiB", "L2 1 MiB", "L3 16 MiB a core", "L3 32 MiB"]
-    assert sorted(text.split()[0] for text in words(made, "level")) == sorted(2 * ["L1", "L2", "L3", "DRAM"])
+    assert sorted(text.split()[0] for text in words(made, "level")) == sorted(
+        2 * ["L1", "L2", "L3", "DRAM"]
+    )
     assert {"read", "read, one core"} == set(words(made, "name"))
 
 
@@ -99,7 +116,10 @@ def test_every_level_is_named_however_small_the_picture(
     assert len(texts) == sum(len(line.levels) for line in one(outcome, name).lines)
     boxes = [Text.get_window_extent(t) for t in texts]
     assert not [(a, b) for a, b in combinations(boxes, 2) if a.overlaps(b)]
-    assert all(ax.bbox.x0 < box.x0 and box.x1 <= ax.bbox.x1 + 1 and box.y1 <= ax.bbox.y1 + 1 for box in boxes)
+    assert all(
+        ax.bbox.x0 < box.x0 and box.x1 <= ax.bbox.x1 + 1 and box.y1 <= ax.bbox.y1 + 1
+        for box in boxes
+    )
 
 
 def test_picture_and_table_tell_the_same_cycles() -> None:
@@ -107,7 +127,9 @@ def test_picture_and_table_tell_the_same_cycles() -> None:
     steps = [(32 * K, 1e-9), (1e99, 1e-7)]
     chase = sweep(LATENCY, steps, 4 * K, M, 4, 0.02)
     made = [replace(row, clock_hz=clocks[i % len(clocks)]) for i, row in enumerate(chase)]
-    found = model(Run(cpu(32 * K), "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=made))
+    found = model(
+        Run(cpu(32 * K), "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=made)
+    )
     told = words(drawn(one(found, "working-set-latency")), "level")
     cycles = [found.ceilings[f"latency/{level}"].remark.split(";")[0] for level in ("l1", "dram")]
     assert [text.split(" · ")[1] for text in told] == cycles
@@ -117,7 +139,9 @@ def test_latency_is_told_in_time_and_in_cycles(outcome: Outcome) -> None:
     made = drawn(one(outcome, "working-set-latency"))
     told = words(made, "level")
     assert len(told) == 4
-    assert not [t for t in made.axes[0].texts if t.get_gid() == "level" and t.arrow_patch], "there is room beside each"
+    assert not [t for t in made.axes[0].texts if t.get_gid() == "level" and t.arrow_patch], (
+        "there is room beside each"
+    )
     assert all(re.fullmatch(r"\w+ [\d.]+ ns · [\d.]+ cycles", text) for text in told)
     assert "cycles" in outcome.ceilings["latency/dram"].remark
 
@@ -129,11 +153,16 @@ def test_the_worst_gap_to_the_roof_is_in_the_picture_and_in_words(outcome: Outco
     corners = list(zip(roof.get_xdata(), roof.get_ydata(), strict=True))
     assert corners[1] == (pytest.approx(10), pytest.approx(1e12))
     said = summary(outcome.run, outcome.ceilings, outcome.notes)
-    assert "FP32 reaches 91.0 % of its roof at worst (at 8 per byte), 97.0 % outside a factor 2 of the ridge." in said
+    assert (
+        "FP32 reaches 91.0 % of its roof at worst (at 8 per byte), 97.0 % outside a factor 2 "
+        "of the ridge."
+    ) in said
 
 
 @pytest.mark.parametrize("inches", SIZES, ids=str)
-@pytest.mark.parametrize("name", ["working-set-bandwidth", "working-set-latency", "intensity-compute"])
+@pytest.mark.parametrize(
+    "name", ["working-set-bandwidth", "working-set-latency", "intensity-compute"]
+)
 def test_no_words_cover_others_and_all_stay_on_the_page(
     outcome: Outcome, name: str, inches: tuple[float, float]
 ) -> None:
@@ -144,7 +173,9 @@ def test_no_words_cover_others_and_all_stay_on_the_page(
     texts = [t for t in (*ax.texts, ax._left_title, ax.xaxis.label, *ticks) if t.get_text()]
     boxes = [(t.get_text(), Text.get_window_extent(t)) for t in texts]
     assert not [(a, b) for (a, x), (b, y) in combinations(boxes, 2) if x.overlaps(y)]
-    assert not [a for a, x in boxes if x.x0 < 0 or x.x1 > made.bbox.x1 or x.y0 < 0 or x.y1 > made.bbox.y1]
+    assert not [
+        a for a, x in boxes if x.x0 < 0 or x.x1 > made.bbox.x1 or x.y0 < 0 or x.y1 > made.bbox.y1
+    ]
 
 
 def test_files_and_page_hold_every_sweep_the_same_each_time(tmp_path: Path) -> None:
@@ -162,8 +193,13 @@ def test_files_and_page_hold_every_sweep_the_same_each_time(tmp_path: Path) -> N
 
 def shares_of(*points: Measurement, clock: float = 2e9) -> list[float]:
     """Under a roof measured at ``clock`` on a GPU whose theory is known."""
-    roof = [measurement("compute/fp32", 1e12, clock_hz=clock), measurement("bandwidth/dram/read", 1e11)]
-    made = model(Run(GPU, "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=[*roof, *points]))
+    roof = [
+        measurement("compute/fp32", 1e12, clock_hz=clock),
+        measurement("bandwidth/dram/read", 1e11),
+    ]
+    made = model(
+        Run(GPU, "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=[*roof, *points])
+    )
     (line,) = one(made, "intensity-compute").lines
     return [round(share, 3) for _, share in line.shares]
 
@@ -173,7 +209,9 @@ def at(x: float, value: float, **changed: Any) -> Measurement:
 
 
 def test_a_point_is_held_against_the_roof_at_its_own_clock() -> None:
-    assert shares_of(at(1, 9e10), at(100, 9e11, clock_hz=1.8e9)) == [0.9, 1.0], "memory has a clock of its own"
+    assert shares_of(at(1, 9e10), at(100, 9e11, clock_hz=1.8e9)) == [0.9, 1.0], (
+        "memory has a clock of its own"
+    )
 
 
 def test_a_point_is_held_against_the_roof_of_its_own_moment() -> None:
@@ -184,22 +222,34 @@ def test_a_point_is_held_against_the_roof_of_its_own_moment() -> None:
 def test_points_that_cannot_be_trusted_are_left_out_and_counted() -> None:
     disturbed = at(2, 1e10, trusted=False, doubt="other load")
     assert shares_of(at(1, 9e10), disturbed, at(100, 9e11)) == [0.9, 0.9]
-    assert shares_of(disturbed, replace(disturbed, params='{"x": 4}')) == [0.05, 0.025], "where there are no others"
+    assert shares_of(disturbed, replace(disturbed, params='{"x": 4}')) == [0.05, 0.025], (
+        "where there are no others"
+    )
     roof = [measurement("compute/fp32", 1e12), measurement("bandwidth/dram/read", 1e11)]
     points = [at(1, 9e10), disturbed, at(100, 9e11)]
-    made = model(Run(GPU, "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=[*roof, *points]))
+    made = model(
+        Run(GPU, "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=[*roof, *points])
+    )
     assert any(note.endswith("; 1 point that cannot be trusted left out") for note in made.notes)
 
 
 def under_a_roof(*points: Measurement) -> Any:
-    roof = [measurement("compute/fp32", 1e12, clock_hz=2e9), measurement("bandwidth/dram/read", 1e11)]
-    made = model(Run(GPU, "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=[*roof, *points]))
+    roof = [
+        measurement("compute/fp32", 1e12, clock_hz=2e9),
+        measurement("bandwidth/dram/read", 1e11),
+    ]
+    made = model(
+        Run(GPU, "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=[*roof, *points])
+    )
     return drawn(one(made, "intensity-compute"), SIZES[0])
 
 
 def test_the_caption_says_of_which_roof_the_shares_are() -> None:
     timed = json.dumps({"x": 1, "beside": {"compute/fp32": 1e12, "bandwidth/dram/read": 5e10}})
-    for params, said, other in (('{"x": 1}', "at one clock", "beside"), (timed, "timed beside each point", "clock")):
+    for params, said, other in (
+        ('{"x": 1}', "at one clock", "beside"),
+        (timed, "timed beside each point", "clock"),
+    ):
         made = under_a_roof(at(1, 5e10, params=params), at(100, 9e11))
         told = " ".join(words(made))
         assert said in told
@@ -208,7 +258,9 @@ def test_the_caption_says_of_which_roof_the_shares_are() -> None:
 
 
 def test_points_that_the_shares_leave_out_are_faint() -> None:
-    made = under_a_roof(at(1, 9e10), at(2, 4.4e11, trusted=False), at(100, 9e11), at(200, 3e12, trusted=False))
+    made = under_a_roof(
+        at(1, 9e10), at(2, 4.4e11, trusted=False), at(100, 9e11), at(200, 3e12, trusted=False)
+    )
     lines = {line.get_gid(): line for line in made.axes[0].get_lines()}
     faint = lines["intensity-compute/FP32/left out"]
     assert list(lines["intensity-compute/FP32"].get_xdata()) == [1, 100]

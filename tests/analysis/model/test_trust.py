@@ -18,10 +18,23 @@ QUIET = {"cores": 2, "others": 0.02, "steal": 0.001, "stopped": 0.0, "busiest": 
 def run_of(doubted: int = 0, roof: bool = False, **during: Any) -> Run:
     """A run of twenty points, some of them doubted, and one roof."""
     tag = "sweep/bandwidth/working-set/read"
-    points = [measurement(tag, trusted=k >= doubted, doubt="" if k >= doubted else "other load") for k in range(20)]
-    fp32 = measurement("compute/fp32", 1e11, backend="cpu", trusted=not roof, doubt="other load" if roof else "")
+    points = [
+        measurement(tag, trusted=k >= doubted, doubt="" if k >= doubted else "other load")
+        for k in range(20)
+    ]
+    fp32 = measurement(
+        "compute/fp32", 1e11, backend="cpu", trusted=not roof, doubt="other load" if roof else ""
+    )
     load = {"during": {**QUIET, **during}}
-    return Run(CPU, "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, load=load, measurements=[fp32, *points])
+    return Run(
+        CPU,
+        "2030-01-02T03:04:05Z",
+        {},
+        {},
+        status=COMPLETE,
+        load=load,
+        measurements=[fp32, *points],
+    )
 
 
 def trust_of(run: Run) -> Trust:
@@ -37,11 +50,31 @@ def trust_of(run: Run) -> Trust:
         (run_of(doubted=1), "good", ""),
         (run_of(doubted=3), "fair", "3 of 21 results cannot be trusted"),
         (run_of(doubted=8), "low", "8 of 21 results cannot be trusted"),
-        (run_of(roof=True), "low", "1 of 21 results cannot be trusted, the roofs compute/fp32 among them"),
-        (run_of(others=0.5, busiest=[["stress", 0.5]]), "fair", "other processes used 0.5 of 2 cores (stress)"),
-        (run_of(others=1.9), "low", "other processes used 1.9 of 2 cores. Stop them and measure again."),
-        (run_of(steal=0.05), "fair", "the hypervisor gave 5.0 % of the processors' time to other machines"),
-        (run_of(steal=0.3), "low", "Measure again when the host is quiet, or on a machine of its own."),
+        (
+            run_of(roof=True),
+            "low",
+            "1 of 21 results cannot be trusted, the roofs compute/fp32 among them",
+        ),
+        (
+            run_of(others=0.5, busiest=[["stress", 0.5]]),
+            "fair",
+            "other processes used 0.5 of 2 cores (stress)",
+        ),
+        (
+            run_of(others=1.9),
+            "low",
+            "other processes used 1.9 of 2 cores. Stop them and measure again.",
+        ),
+        (
+            run_of(steal=0.05),
+            "fair",
+            "the hypervisor gave 5.0 % of the processors' time to other machines",
+        ),
+        (
+            run_of(steal=0.3),
+            "low",
+            "Measure again when the host is quiet, or on a machine of its own.",
+        ),
         (run_of(stopped=0.4), "fair", "a quota stopped this program for 40.0 % of the time"),
     ],
 )
@@ -65,17 +98,24 @@ def test_a_run_that_timed_nothing_claims_nothing() -> None:
     assert trust(replace(empty, measurements=[imported]), {}) is None
 
 
-@pytest.mark.parametrize("load", [{}, {"during": None}, {"during": {"others": "much", "busiest": 7}}, {"during": []}])
+@pytest.mark.parametrize(
+    "load", [{}, {"during": None}, {"during": {"others": "much", "busiest": 7}}, {"during": []}]
+)
 def test_a_run_that_does_not_tell_what_else_ran_is_judged_by_its_rows(load: dict[str, Any]) -> None:
     assert trust_of(replace(run_of(), load=load)).level == "good"
 
 
 def test_the_start_tells_load_steal_and_limits_on_the_clock() -> None:
     assert at_start({"before": QUIET, "clock_limits": []}) == (
-        "TRUST starts good: others use 0.02 of 2 cores, steal 0.1 %, no limit on the clock is known.",
+        (
+            "TRUST starts good: others use 0.02 of 2 cores, steal 0.1 %, no limit on the "
+            "clock is known."
+        ),
         True,
     )
-    line, quiet = at_start({"before": {**QUIET, "others": 1.0}, "clock_limits": ["boost clocks are switched off"]})
+    line, quiet = at_start(
+        {"before": {**QUIET, "others": 1.0}, "clock_limits": ["boost clocks are switched off"]}
+    )
     assert (line, quiet) == (
         "TRUST may be low: other processes used 1 of 2 cores; boost clocks are switched off.",
         False,

@@ -8,7 +8,15 @@ from analysis.tell.columns import GAP, LINES, fit, shortened
 from analysis.tell.layer_console import COLUMNS
 
 HEAD = [column.name for column in COLUMNS]
-ROW = ("a network: a layer of a long name", "fp32", "23.6 µs", "522 GFLOP/s", "14.3 %", "below every roof", "why " * 40)
+ROW = (
+    "a network: a layer of a long name",
+    "fp32",
+    "23.6 µs",
+    "522 GFLOP/s",
+    "14.3 %",
+    "below every roof",
+    "why " * 40,
+)
 
 
 @pytest.mark.parametrize("room", [240, 120, 100, 80, 60, 40])

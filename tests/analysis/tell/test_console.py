@@ -1,4 +1,6 @@
-"""What a terminal shows: in a narrow one, no number without its unit, and no column that vanishes unnamed."""
+"""What a terminal shows: in a narrow one, no number without its unit, and no column that vanishes
+unnamed.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,10 @@ def test_no_line_of_a_table_is_wider_than_the_terminal(outcome: Outcome) -> None
 def test_columns_without_room_are_named_with_their_file(outcome: Outcome) -> None:
     said = shown(outcome, 80)
     assert "No room here for rate or bandwidth: see placements.csv." in said
-    assert any(line.startswith("No room here for ") and line.endswith(": see ceilings.csv.") for line in said)
+    assert any(
+        line.startswith("No room here for ") and line.endswith(": see ceilings.csv.")
+        for line in said
+    )
     assert any("remark" in line for line in said)
     assert not any("No room" in line for line in shown(outcome, 240))
 

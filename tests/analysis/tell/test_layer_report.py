@@ -1,4 +1,6 @@
-"""Layers in the files of a run: placements.csv, the report's section, the console; nothing where there are none."""
+"""Layers in the files of a run: placements.csv, the report's section, the console; nothing where
+there are none.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ from tests.analysis.layer_rows import graph as graph_of_light
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("run")
-    run_of(*network("squeezenet"), *network("squeezenet", "fp32"), *conv_sweep(("fp16",))).save(path)
+    run_of(*network("squeezenet"), *network("squeezenet", "fp32"), *conv_sweep(("fp16",))).save(
+        path
+    )
     analyse(path)
     return path
 
@@ -35,9 +39,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_placements_and_pictures_stand_beside_the_other_files(folder: Path) -> None:
     names = {p.name for p in folder.iterdir()}
     assert names >= {
-        "placements.csv", "network-squeezenet-fp16.png", "network-squeezenet-fp32.png",
-        "network-squeezenet-precisions.png", "layers-conv-kernel.png",
-    }  # fmt: skip
+        "placements.csv",
+        "network-squeezenet-fp16.png",
+        "network-squeezenet-fp32.png",
+        "network-squeezenet-precisions.png",
+        "layers-conv-kernel.png",
+    }
 
 
 def test_placements_hold_every_layer_and_never_the_whole(folder: Path) -> None:
@@ -70,7 +77,12 @@ def test_the_section_tells_of_each_network(folder: Path) -> None:
     page = (folder / "report.html").read_text(encoding="utf-8")
     net = analyse(folder).networks[0]
     assert headline(net) in page
-    for text in ("FLOPs do not predict time", "Most to gain: 10 of", "precisions compared", "<h3>conv-kernel</h3>"):
+    for text in (
+        "FLOPs do not predict time",
+        "Most to gain: 10 of",
+        "precisions compared",
+        "<h3>conv-kernel</h3>",
+    ):
         assert text in page
     assert page.count("<svg") == 5  # roofline, two networks, their comparison, one sweep
     first = page.index("Most to gain: 10 of")
@@ -105,7 +117,10 @@ def test_unknown_numbers_sort_last_and_text_is_escaped() -> None:
 def test_unknown_operations_are_listed_with_their_share_of_time() -> None:
     nodes = graph_of_light("bvlc_alexnet").nodes
     rows = [row(node, "fp16", network="alex") for node in nodes]
-    odd = [each.__class__(**{**vars(each), "flops": None}) if each.kernel == "LRN" else each for each in rows]
+    odd = [
+        each.__class__(**{**vars(each), "flops": None}) if each.kernel == "LRN" else each
+        for each in rows
+    ]
     outcome = model(run_of(*odd))
     told = section(outcome.placements, outcome.networks, (), {})
     share = sum(p.time_share for p in outcome.placements if p.op == "LRN")
@@ -113,7 +128,9 @@ def test_unknown_operations_are_listed_with_their_share_of_time() -> None:
     assert f'<td>LRN</td><td data-v="2.0" title=\'2.0\'>2</td><td data-v="{share!r}"' in told
     line = f"Of unknown FLOPs, so not placed: LRN (2, {percent(share)} of the time)."
     assert line in layer_console.sentences(outcome.placements, outcome.networks, ())
-    assert "Unknown operations" not in section(model(run_of(*rows)).placements, model(run_of(*rows)).networks, (), {})
+    assert "Unknown operations" not in section(
+        model(run_of(*rows)).placements, model(run_of(*rows)).networks, (), {}
+    )
 
 
 def test_the_console_shows_few_layers_and_where_all_are(capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,5 +168,7 @@ def test_what_was_not_measured_is_called_by_its_name(capsys: pytest.CaptureFixtu
 
 
 def test_the_console_says_nothing_of_layers_without_any(capsys: pytest.CaptureFixture[str]) -> None:
-    Console().result(model(Run(run_of().device, "2030-01-02T03:04:05Z", {}, {}, measurements=ROOFS)))
+    Console().result(
+        model(Run(run_of().device, "2030-01-02T03:04:05Z", {}, {}, measurements=ROOFS))
+    )
     assert "placements" not in capsys.readouterr().out

@@ -1,4 +1,6 @@
-"""Runs that no one made by hand: thousands of rows, networks, series and letters. Pictures show a part, and say so."""
+"""Runs that no one made by hand: thousands of rows, networks, series and letters. Pictures show a
+part, and say so.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +20,24 @@ from tests.devices import measurement
 
 
 def layer(number: int, **params: Any) -> Measurement:
-    facts = {"layer": f"layer {number}", "op": "Relu", "network": "net", "working_set": 1e6, "warm": True, **params}
+    facts = {
+        "layer": f"layer {number}",
+        "op": "Relu",
+        "network": "net",
+        "working_set": 1e6,
+        "warm": True,
+        **params,
+    }
     return measurement(
-        "layer/activation", rate=1e12 + number, backend="tool", dtype="fp32", params=json.dumps(facts),
-        seconds_median=1e-4 * (1 + number % 7), flops=float(number % 3) * 1e6, bytes=1e6,
-    )  # fmt: skip
+        "layer/activation",
+        rate=1e12 + number,
+        backend="tool",
+        dtype="fp32",
+        params=json.dumps(facts),
+        seconds_median=1e-4 * (1 + number % 7),
+        flops=float(number % 3) * 1e6,
+        bytes=1e6,
+    )
 
 
 def test_of_many_networks_the_longest_are_drawn_and_the_rest_is_told() -> None:
@@ -31,7 +46,10 @@ def test_of_many_networks_the_longest_are_drawn_and_the_rest_is_told() -> None:
     assert len(outcome.networks) == len(layer_figures(outcome)) == most.NETWORKS
     assert sum(net.seconds < 1.5e-4 for net in outcome.networks) == 0, "the shortest are left out"
     assert len(outcome.placements) == len(rows)
-    told = f"of {len(rows)} networks the {most.NETWORKS} largest are shown; all of them are in placements.csv"
+    told = (
+        f"of {len(rows)} networks the {most.NETWORKS} largest are shown; all of them are in "
+        "placements.csv"
+    )
     assert told in outcome.notes
 
 
@@ -44,7 +62,10 @@ def test_names_that_no_file_can_tell_apart_have_a_file_each() -> None:
 
 
 def test_a_list_of_many_layers_is_drawn_with_those_that_take_longest() -> None:
-    rows = [layer(number, network="", sweep="list", over="layer", x=number) for number in range(most.LISTED * 3)]
+    rows = [
+        layer(number, network="", sweep="list", over="layer", x=number)
+        for number in range(most.LISTED * 3)
+    ]
     outcome = model(run_of(*rows))
     (sweep,) = outcome.layer_sweeps
     assert len(sweep.places) == most.LISTED
@@ -55,8 +76,9 @@ def test_a_list_of_many_layers_is_drawn_with_those_that_take_longest() -> None:
 def test_of_many_series_those_with_most_points_are_drawn() -> None:
     rows = [
         measurement(f"sweep/bandwidth/stride/series-{series}", rate=1e12, params=f'{{"x": {x}}}')
-        for series in range(most.CURVES + 10) for x in range(1, 3 + series % 3)
-    ]  # fmt: skip
+        for series in range(most.CURVES + 10)
+        for x in range(1, 3 + series % 3)
+    ]
     outcome = model(run_of(*rows))
     (sweep,) = outcome.sweeps
     assert len(sweep.lines) == most.CURVES
@@ -65,7 +87,9 @@ def test_of_many_series_those_with_most_points_are_drawn() -> None:
 
 
 def test_the_roof_of_main_memory_is_among_those_drawn() -> None:
-    levels = [measurement(f"bandwidth/level{n}/read", rate=1e13 + n) for n in range(most.SLOPES + 5)]
+    levels = [
+        measurement(f"bandwidth/level{n}/read", rate=1e13 + n) for n in range(most.SLOPES + 5)
+    ]
     paths = [measurement(f"compute/fp32/path{n}", rate=1e13 + n, dtype="fp32") for n in range(5)]
     outcome = model(run_of(*levels, *paths))
     drawn = most.of_roofs(outcome.model)
@@ -81,11 +105,14 @@ def test_a_curve_of_very_many_points_has_the_same_plateaus() -> None:
     assert found[0].last == pytest.approx(1999, abs=5000 / MOST_POINTS)
     assert [plateau.value for plateau in found] == [9.0, 3.0]
     assert plateaus(values[1900:2100:10], [0.01] * 20, 2, lambda at, first, last: 0.0) == [
-        Plateau(0, 9, 9.0, 0), Plateau(10, 19, 3.0, 1),
-    ]  # fmt: skip
+        Plateau(0, 9, 9.0, 0),
+        Plateau(10, 19, 3.0, 1),
+    ]
 
 
-def test_thousands_of_layers_side_by_side_are_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_thousands_of_layers_side_by_side_are_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     outcome = model(run_of(*(layer(number) for number in range(3000))))
     write(outcome, tmp_path)
     Console().result(outcome)
@@ -94,17 +121,27 @@ def test_thousands_of_layers_side_by_side_are_drawn(tmp_path: Path, capsys: pyte
     assert "all 3000 layers in placements.csv" in capsys.readouterr().out
 
 
-def test_texts_as_long_as_they_may_be_are_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_texts_as_long_as_they_may_be_are_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     long = "W" * 1000
     texts = dict.fromkeys(("network", "family", "provider", "precision"), long)
     listed = {"network": "", "sweep": long, "over": "layer", "series": long}
     rows = [
         layer(1, **texts, layer="y" * (1 << 16)),
-        layer(2, **listed, x=1, layer="y" * (1 << 16)), layer(3, **listed, x=2),
-        *(layer(n, network="", sweep=f"s{long}"[:1000], over=long, series=long, x=n) for n in (1, 2)),
-        measurement(f"compute/{long}", dtype=long), measurement(f"bandwidth/{long}/read"),
-        *(measurement(f"sweep/{long}/{long}/{long}", params=f'{{"x": {x}}}', reason=long) for x in (1, 2)),
-    ]  # fmt: skip
+        layer(2, **listed, x=1, layer="y" * (1 << 16)),
+        layer(3, **listed, x=2),
+        *(
+            layer(n, network="", sweep=f"s{long}"[:1000], over=long, series=long, x=n)
+            for n in (1, 2)
+        ),
+        measurement(f"compute/{long}", dtype=long),
+        measurement(f"bandwidth/{long}/read"),
+        *(
+            measurement(f"sweep/{long}/{long}/{long}", params=f'{{"x": {x}}}', reason=long)
+            for x in (1, 2)
+        ),
+    ]
     run = run_of(*rows)
     run.warnings.append(long)
     outcome = model(run)

@@ -1,4 +1,6 @@
-"""Standard output may be a full disk, or a pipe that no one reads any more: one line, and no traceback."""
+"""Standard output may be a full disk, or a pipe that no one reads any more: one line, and no
+traceback.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +29,23 @@ def broken_pipe() -> TextIO:
 
 
 def test_what_cannot_be_printed_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    with full_disk() as out, monkeypatch.context() as changed:  # to close it raises if what was printed still waits
+    with (
+        full_disk() as out,
+        monkeypatch.context() as changed,
+    ):  # to close it raises if what was printed still waits
         changed.setattr(sys, "stdout", out)
-        with pytest.raises(Unheard, match=r"^cannot write to standard output: no space left on device$"), heard():
+        with (
+            pytest.raises(
+                Unheard, match=r"^cannot write to standard output: no space left on device$"
+            ),
+            heard(),
+        ):
             print("something")
 
 
-def test_a_reader_that_left_is_no_fault_and_not_complained_of(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_that_left_is_no_fault_and_not_complained_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with broken_pipe() as out, monkeypatch.context() as changed:
         changed.setattr(sys, "stdout", out)
         with pytest.raises(ReaderLeft, match=r"^$"), heard():
@@ -61,7 +73,9 @@ def test_an_error_has_an_end() -> None:
     assert len(error_line("x" * 10_000)) == LONGEST
 
 
-def test_the_names_in_tables_and_notes_command_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_names_in_tables_and_notes_command_no_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     console = Console()
     console.device(replace(CPU, name="\x1b[31m[bold]:smile:", warnings=("\x07w\nx",)), "why\x1b")
     console.note("a\x1b[2Jb\nc")
@@ -73,9 +87,12 @@ def test_the_names_in_tables_and_notes_command_no_terminal(capsys: pytest.Captur
 
 
 @pytest.mark.parametrize(
-    ("asked", "width"), [("100", 100), ("", 240), ("0", 40), ("12", 40), ("9999999", 1000), ("-5", 240), ("wide", 240)]
+    ("asked", "width"),
+    [("100", 100), ("", 240), ("0", 40), ("12", 40), ("9999999", 1000), ("-5", 240), ("wide", 240)],
 )
-def test_a_pipe_is_as_wide_as_the_environment_says(asked: str, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipe_is_as_wide_as_the_environment_says(
+    asked: str, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", asked)
     assert Console()._rich.width == width
 

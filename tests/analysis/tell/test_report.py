@@ -1,4 +1,6 @@
-"""A run's files: complete, self-contained, the same every time, and honest about what is missing."""
+"""A run's files: complete, self-contained, the same every time, and honest about what is
+missing.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,14 @@ ROWS = [
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    run = Run(GPU, "2030-01-02T03:04:05Z", {"quick": False}, {"python": "3.12"}, status=COMPLETE, measurements=ROWS)
+    run = Run(
+        GPU,
+        "2030-01-02T03:04:05Z",
+        {"quick": False},
+        {"python": "3.12"},
+        status=COMPLETE,
+        measurements=ROWS,
+    )
     run.warnings.append("the GPU's clock is held down: software power cap")
     run.save(tmp_path)
     analyse(tmp_path)
@@ -33,7 +42,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_all_files_are_there(folder: Path) -> None:
-    names = {"run.json", "measurements.csv", "ceilings.csv", "roofline.png", "roofline.svg", "report.html"}
+    names = {
+        "run.json",
+        "measurements.csv",
+        "ceilings.csv",
+        "roofline.png",
+        "roofline.svg",
+        "report.html",
+    }
     assert {p.name for p in folder.iterdir()} == names
     assert (folder / "roofline.png").read_bytes().startswith(b"\x89PNG")
 
@@ -41,7 +57,13 @@ def test_all_files_are_there(folder: Path) -> None:
 def test_ceilings_table_reads_back(folder: Path) -> None:
     rows = list(csv.DictReader((folder / "ceilings.csv").open(encoding="utf-8")))
     found = {row["tag"]: row for row in rows}
-    assert list(found) == ["bandwidth/dram", "bandwidth/dram/copy", "compute/bf16", "compute/fp32", "compute/fp64"]
+    assert list(found) == [
+        "bandwidth/dram",
+        "bandwidth/dram/copy",
+        "compute/bf16",
+        "compute/fp32",
+        "compute/fp64",
+    ]
     assert float(found["compute/fp32"]["rate"]) == pytest.approx(4.5e13)
     assert found["compute/fp64"]["rate"] == ""
     assert list(rows[0])[:3] == ["schema_version", "device", "started"]
@@ -55,7 +77,9 @@ def test_the_report_opens_offline_and_escapes(folder: Path) -> None:
     assert page.count("<svg") == 1
 
 
-@pytest.mark.parametrize("text", ["Made-up GPU", "45.0 TFLOP/s", "sm_75 has no bf16", "software power cap", "690 GB/s"])
+@pytest.mark.parametrize(
+    "text", ["Made-up GPU", "45.0 TFLOP/s", "sm_75 has no bf16", "software power cap", "690 GB/s"]
+)
 def test_the_report_says_what_was_found(folder: Path, text: str) -> None:
     assert text in (folder / "report.html").read_text(encoding="utf-8")
 
@@ -79,7 +103,10 @@ def test_the_summary_names_the_best_and_the_failed() -> None:
 
 
 def test_clocks_that_differ_are_told_as_a_range() -> None:
-    rows = [measurement("compute/fp32", clock_hz=1.98e9), measurement("compute/fp16/mma-fp32", clock_hz=1.41e9)]
+    rows = [
+        measurement("compute/fp32", clock_hz=1.98e9),
+        measurement("compute/fp16/mma-fp32", clock_hz=1.41e9),
+    ]
     run = Run(GPU, "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=rows)
     assert subtitle(model(run)) == "measured at 1.41 GHz to 1.98 GHz · trust: good · 2030-01-02"
 

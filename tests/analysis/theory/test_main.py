@@ -29,10 +29,15 @@ def test_a_product_with_formula_and_source(capsys: pytest.CaptureFixture[str]) -
     assert "12.5 FLOP/byte" in row
     assert "1.41 GHz x 108 SMs x 128 FLOP/clk/SM [1]" in row
     assert "2430 MT/s x 5120 bits / 8 [2]" in out
-    assert "[1] NVIDIA A100 data sheet: FP32 19.5 TFLOP/s, 1555 GB/s; CUDA C++ Programming Guide" in out
+    assert (
+        "[1] NVIDIA A100 data sheet: FP32 19.5 TFLOP/s, 1555 GB/s; CUDA C++ Programming Guide"
+        in out
+    )
 
 
-def test_an_alias_says_what_it_took_and_what_else_it_fits(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_alias_says_what_it_took_and_what_else_it_fits(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     code, out, err = text_of(capsys, "--spec", "A100")
     assert (code, err) == (0, "")
     assert out.startswith("A100 -> NVIDIA A100 40GB (also: NVIDIA A100 80GB)\nNVIDIA A100 40GB\n")
@@ -55,7 +60,12 @@ def test_a_cpu_by_its_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     found = {tag: peak["value"] for tag, peak in data["peaks"].items()}
     assert code == 0
     assert found == pytest.approx(
-        {"compute/fp64": 0.384e12, "compute/fp32": 0.768e12, "bandwidth/l1": 1.536e12, "bandwidth/dram": 127.968e9},
+        {
+            "compute/fp64": 0.384e12,
+            "compute/fp32": 0.768e12,
+            "bandwidth/l1": 1.536e12,
+            "bandwidth/dram": 127.968e9,
+        },
         rel=1e-6,
     )
     assert data["ridges"]["compute/fp64"] == pytest.approx(3.0, rel=0.001)
@@ -87,14 +97,29 @@ def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
         (["--spec", "A9000"], "no product is called 'A9000'; --spec list"),
         (["--spec", ""], "no product is called ''"),
         (["--spec", "A100", "--clock", "1e9"], "--spec stands alone"),
-        (["--core", "z80", "--cpu-cores", "1", "--clock", "1e6"], "no CPU core is called 'z80'; --core list"),
+        (
+            ["--core", "z80", "--cpu-cores", "1", "--clock", "1e6"],
+            "no CPU core is called 'z80'; --core list",
+        ),
         (["--core", "zen4"], "needs --cpu-cores and --clock too"),
         (["--cpu-cores", "8"], "need --core too"),
         (["--clock", "3e9"], "need --core too"),
-        (["--core", "zen4", "--cpu-cores", "no", "--clock", "3e9"], "--cpu-cores: 'no' is not a number of cores"),
-        (["--core", "zen4", "--cpu-cores", "0", "--clock", "3e9"], "--cpu-cores: '0' is not a number of cores"),
-        (["--core", "zen4", "--cpu-cores", "2", "--clock=-3e9"], "--clock: '-3e9' is not a clock in Hz"),
-        (["--core", "zen4", "--cpu-cores", "2", "--clock", "nan"], "--clock: 'nan' is not a clock in Hz"),
+        (
+            ["--core", "zen4", "--cpu-cores", "no", "--clock", "3e9"],
+            "--cpu-cores: 'no' is not a number of cores",
+        ),
+        (
+            ["--core", "zen4", "--cpu-cores", "0", "--clock", "3e9"],
+            "--cpu-cores: '0' is not a number of cores",
+        ),
+        (
+            ["--core", "zen4", "--cpu-cores", "2", "--clock=-3e9"],
+            "--clock: '-3e9' is not a clock in Hz",
+        ),
+        (
+            ["--core", "zen4", "--cpu-cores", "2", "--clock", "nan"],
+            "--clock: 'nan' is not a clock in Hz",
+        ),
         (["--memory", "fast"], "'fast' is not RATExBYTESxCHANNELS"),
         ([], "nothing to compute"),
         (["--nonsense"], "--nonsense"),

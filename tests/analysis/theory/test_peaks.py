@@ -180,11 +180,15 @@ def swept(tag: str, rate: float, x: float = 1.0, moved: float = 1e9) -> Measurem
 def test_a_point_of_a_sweep_has_a_limit_too(over: str, limit: float, x: float) -> None:
     device = replace(GPU, last_cache_bytes=0)
     assert above_limit(swept(f"sweep/{over}", 1.002 * limit, x), device) == ""
-    assert "above the physical limit" in above_limit(swept(f"sweep/{over}", 1.01 * limit, x), device)
+    assert "above the physical limit" in above_limit(
+        swept(f"sweep/{over}", 1.01 * limit, x), device
+    )
 
 
 @pytest.mark.parametrize(("size", "most"), [(50, 1e3), (100, 2.0), (200, 4 / 3), (800, 16 / 15)])
-def test_what_the_last_cache_may_keep_of_a_set_need_not_come_from_memory(size: int, most: float) -> None:
+def test_what_the_last_cache_may_keep_of_a_set_need_not_come_from_memory(
+    size: int, most: float
+) -> None:
     tag, dram = "sweep/bandwidth/working-set/write", 7.5e11
     moved = float(size << 20)
     assert above_limit(swept(tag, 0.99 * most * dram, moved, moved), GPU) == ""
@@ -194,7 +198,9 @@ def test_what_the_last_cache_may_keep_of_a_set_need_not_come_from_memory(size: i
     assert above_limit(swept(tag, 1e3 * dram, moved, moved), unknown) == ""
 
 
-@pytest.mark.parametrize("tag", ["sweep/transfer/size/h2d", "sweep/latency/working-set/chase", "sweep/bandwidth/odd/x"])
+@pytest.mark.parametrize(
+    "tag", ["sweep/transfer/size/h2d", "sweep/latency/working-set/chase", "sweep/bandwidth/odd/x"]
+)
 def test_points_with_no_known_limit(tag: str) -> None:
     assert above_limit(swept(tag, 1e99), GPU) == ""
 
@@ -202,7 +208,9 @@ def test_points_with_no_known_limit(tag: str) -> None:
 @pytest.mark.parametrize("folder", sorted(REFERENCE.iterdir()), ids=lambda folder: folder.name)
 def test_no_row_of_a_reference_run_is_above_its_limit(folder: Path) -> None:
     run = read_run(folder)
-    assert [(row.ceiling, why) for row in run.measurements if (why := above_limit(row, run.device))] == []
+    assert [
+        (row.ceiling, why) for row in run.measurements if (why := above_limit(row, run.device))
+    ] == []
 
 
 def test_a_doubled_operation_count_is_above_the_limit() -> None:
@@ -215,5 +223,7 @@ def test_the_sentence_names_rate_limit_and_formula() -> None:
     wrong = measurement("compute/fp32", 70.1e12, clock_hz=None)
     expected = "70.1 TFLOP/s of 51.2 TFLOP/s (2 GHz x 100 SMs x 256 FLOP/clk/SM)"
     assert above_limit(wrong, GPU) == f"above the physical limit: {expected}"
-    assert above_limit(wrong, replace(GPU, clock_hz=None)) == "", "with no clock the limit is unknown"
+    assert above_limit(wrong, replace(GPU, clock_hz=None)) == "", (
+        "with no clock the limit is unknown"
+    )
     assert above_limit(replace(wrong, status="failed"), GPU) == ""

@@ -92,7 +92,9 @@ def test_published_figures(name: str, tag: str, figure: float) -> None:
     assert of(name)[tag].value == pytest.approx(figure, rel=0.005)
 
 
-@pytest.mark.parametrize(("name", "expected"), [("GeForce RTX 3080 10GB", 39.2), ("Jetson AGX Xavier", 10.3)])
+@pytest.mark.parametrize(
+    ("name", "expected"), [("GeForce RTX 3080 10GB", 39.2), ("Jetson AGX Xavier", 10.3)]
+)
 def test_ridge_points(name: str, expected: float) -> None:
     assert ridges(of(name))["compute/fp32"] == pytest.approx(expected, rel=0.004)
 

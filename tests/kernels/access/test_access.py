@@ -1,4 +1,6 @@
-"""Strides, gathers and narrow elements: each element read once, with the right result and the loads declared."""
+"""Strides, gathers and narrow elements: each element read once, with the right result and the loads
+declared.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,29 @@ from probes.harness.devices import cpu
 from tests.devices import GPU
 
 N = 1 << 18
-ARCHITECTURES = ["5.0", "5.2", "6.0", "6.1", "7.0", "7.5", "8.0", "8.6", "8.7", "8.9", "9.0", "10.0", "11.0", "12.0"]
-COMPILE_ONLY = ("5.0", "5.2", "6.0", "6.1", "7.0")  # the disassembler of the Python package begins with 7.5
+ARCHITECTURES = [
+    "5.0",
+    "5.2",
+    "6.0",
+    "6.1",
+    "7.0",
+    "7.5",
+    "8.0",
+    "8.6",
+    "8.7",
+    "8.9",
+    "9.0",
+    "10.0",
+    "11.0",
+    "12.0",
+]
+COMPILE_ONLY = (
+    "5.0",
+    "5.2",
+    "6.0",
+    "6.1",
+    "7.0",
+)  # the disassembler of the Python package begins with 7.5
 EVERY_SHAPE = ("7.0", "8.0", "9.0", "12.0")  # others: every third
 
 
@@ -41,10 +64,17 @@ def host() -> Device:
 
 
 def gpu_cases() -> list[tuple[str, dict[str, Any]]]:
-    found = [(op, {"n": N, "width": w, **access_cuda.shape(op, w)}) for op in ("read", "copy") for w in (4, 8, 16)]
+    found = [
+        (op, {"n": N, "width": w, **access_cuda.shape(op, w)})
+        for op in ("read", "copy")
+        for w in (4, 8, 16)
+    ]
     found += [(op, {"n": N, **access_cuda.resident(GPU, 2)}) for op in ("read", "copy")]
     found += [("stride", {"n": N, "x": x, **access_cuda.shape("stride", 4)}) for x in (1, 2, 32)]
-    return found + [("gather", {"n": N, "x": x, **access_cuda.shape("gather", min(16, x))}) for x in (4, 32, 4096)]
+    return found + [
+        ("gather", {"n": N, "x": x, **access_cuda.shape("gather", min(16, x))})
+        for x in (4, 32, 4096)
+    ]
 
 
 def kernel_of(op: str) -> Any:
@@ -54,7 +84,9 @@ def kernel_of(op: str) -> Any:
 def audited(arch: str, op: str, params: dict[str, Any], work: Work | None = None) -> Audit:
     device = replace(GPU, arch=arch, facts={})
     cubin = access_cuda.build(op, device, "fp32", params)
-    return access_cuda.audit(cubin, op, "fp32", params, work or kernel_of(op).work("fp32", **params))
+    return access_cuda.audit(
+        cubin, op, "fp32", params, work or kernel_of(op).work("fp32", **params)
+    )
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -66,7 +98,9 @@ def audited(arch: str, op: str, params: dict[str, Any], work: Work | None = None
         *(("gather", "fp64", x) for x in (8, 32, 64, 128, 512, 1024, 4096)),
     ],
 )
-def test_the_cpu_reads_each_element_once(team: Team, host: Device, op: str, dtype: str, x: int, threads: int) -> None:
+def test_the_cpu_reads_each_element_once(
+    team: Team, host: Device, op: str, dtype: str, x: int, threads: int
+) -> None:
     params, kernel = {"n": N, "x": x, "threads": threads}, kernel_of(op)
     launch = kernel.backends["cpu"](host, dtype, params, team)
     launch.run(2)
@@ -83,7 +117,9 @@ def test_a_pass_that_misses_an_element_shows(team: Team, host: Device) -> None:
     held = launch._buffers[0]
     held[N // 3] += 1
     launch.run(1)
-    assert "should be" in difference(launch.result(), access.GATHER.reference("fp64", 1, **params), 0.0)
+    assert "should be" in difference(
+        launch.result(), access.GATHER.reference("fp64", 1, **params), 0.0
+    )
 
 
 def test_places_are_a_bijection_without_an_even_step() -> None:
@@ -91,20 +127,31 @@ def test_places_are_a_bijection_without_an_even_step() -> None:
         found = access_work.places(number_bits, np.arange(1 << number_bits))
         assert np.array_equal(np.sort(found), np.arange(1 << number_bits))
     steps = np.diff(found.astype(np.int64))
-    assert len(np.unique(steps)) > 1 << 8, "a multiplication alone would take the same step every time"
+    assert len(np.unique(steps)) > 1 << 8, (
+        "a multiplication alone would take the same step every time"
+    )
 
 
 @pytest.mark.parametrize("stride", [1, 3, 32])
 def test_the_strided_total_is_the_sum_of_the_values(stride: int) -> None:
     n = 2 * pattern.LENGTH * stride + 17
-    assert access_work.strided_total("fp32", n, stride) == pattern.values("fp64", 0, np.arange(0, n, stride)).sum()
+    assert (
+        access_work.strided_total("fp32", n, stride)
+        == pattern.values("fp64", 0, np.arange(0, n, stride)).sum()
+    )
 
 
 def test_only_useful_bytes_count() -> None:
     assert access.STRIDE.work("fp32", n=N, x=8).bytes == N // 8 * 4
-    assert access.STRIDE.memory_bytes("fp32", {"n": N, "x": 8}) == N * 4, "but all of the array is held"
+    assert access.STRIDE.memory_bytes("fp32", {"n": N, "x": 8}) == N * 4, (
+        "but all of the array is held"
+    )
     assert access.GATHER.work("fp64", n=N, x=8).bytes == N * 8
-    assert access.COPY.work("fp32", n=N).bytes == access.COPY.memory_bytes("fp32", {"n": N}) == 2 * N * 4
+    assert (
+        access.COPY.work("fp32", n=N).bytes
+        == access.COPY.memory_bytes("fp32", {"n": N})
+        == 2 * N * 4
+    )
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
@@ -128,13 +175,18 @@ def test_all_loads_are_on_their_way_before_the_first_is_used(arch: str) -> None:
         cubin = access_cuda.build(op, replace(GPU, arch=arch, facts={}), "fp32", params)
         loop = [i.opcode[:4] for i in max(sass.loops(disassemble(cubin)), key=len)]
         users = [at for at, opcode in enumerate(loop) if opcode in ("FADD", "STG.")]
-        assert max(at for at, opcode in enumerate(loop) if opcode == "LDG.") < min(users), (op, params)
+        assert max(at for at, opcode in enumerate(loop) if opcode == "LDG.") < min(users), (
+            op,
+            params,
+        )
 
 
 @pytest.mark.parametrize("op", ["read", "copy", "stride", "gather"])
 def test_a_wrong_count_of_bytes_is_caught(op: str) -> None:
     params = next(p for o, p in gpu_cases() if o == op)
-    assert "operations a repetition, not" in audited("9.0", op, params, Work(0, 3 * N * 4 + 4)).problem
+    assert (
+        "operations a repetition, not" in audited("9.0", op, params, Work(0, 3 * N * 4 + 4)).problem
+    )
 
 
 def test_loads_of_another_width_are_caught() -> None:
@@ -142,13 +194,16 @@ def test_loads_of_another_width_are_caught() -> None:
     cubin = access_cuda.build("read", GPU, "fp32", narrow)
     wide = narrow | {"width": 16}
     assert (
-        "removed the work" in access_cuda.audit(cubin, "read", "fp32", wide, access.READ.work("fp32", **wide)).problem
+        "removed the work"
+        in access_cuda.audit(cubin, "read", "fp32", wide, access.READ.work("fp32", **wide)).problem
     )
 
 
 def test_what_does_not_divide_is_refused(team: Team, host: Device) -> None:
     with pytest.raises(KernelError, match="take a multiple of"):
-        access_cuda.chunks("read", "fp32", {"n": N + 4, "width": 16, **access_cuda.shape("read", 16)})
+        access_cuda.chunks(
+            "read", "fp32", {"n": N + 4, "width": 16, **access_cuda.shape("read", 16)}
+        )
     with pytest.raises(KernelError, match="take a power of two"):
         access_work.bits("fp64", 3 << 10, 64)
     with pytest.raises(KernelError, match="places on 2 threads: take a multiple of"):
@@ -157,6 +212,8 @@ def test_what_does_not_divide_is_refused(team: Team, host: Device) -> None:
 
 def test_more_blocks_than_a_multiprocessor_holds_are_not_claimed() -> None:
     small = replace(GPU, facts={"threads_per_multiprocessor": 1536})
-    assert access_cuda.missing(small, 8) == "a multiprocessor holds 1536 threads, not 8 blocks of 256"
+    assert (
+        access_cuda.missing(small, 8) == "a multiprocessor holds 1536 threads, not 8 blocks of 256"
+    )
     assert [access_cuda.missing(small, x) for x in (1, 4)] == ["", ""]
     assert access_cuda.resident(small, 4)["blocks"] == 4 * small.units

@@ -1,4 +1,6 @@
-"""Working sets and the chase on the real CPU: numbers that match NumPy, and machine code that moves the bytes."""
+"""Working sets and the chase on the real CPU: numbers that match NumPy, and machine code that moves
+the bytes.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ def test_the_hot_loop_moves_the_declared_bytes(team: Team, host: Host, kernel: A
     assert found.instruction
     assert not found.problem
     if "asimd" not in host.features:
-        assert "bytes a repetition" in launch.audit(Work(bytes=2 * work.bytes)).problem, "a doubled count is caught"
+        assert "bytes a repetition" in launch.audit(Work(bytes=2 * work.bytes)).problem, (
+            "a doubled count is caught"
+        )
 
 
 def test_the_sum_shows_how_many_passes_and_cores_there_were(team: Team, host: Host) -> None:
@@ -93,7 +97,9 @@ class Watched:
 
 
 @pytest.mark.parametrize(("x", "each"), [(64 << 10, ["touch", "run"]), (128 << 10, ["run"])])
-def test_a_set_that_fits_the_last_cache_is_brought_there_before_every_run(team: Team, x: int, each: list[str]) -> None:
+def test_a_set_that_fits_the_last_cache_is_brought_there_before_every_run(
+    team: Team, x: int, each: list[str]
+) -> None:
     device, watched = replace(CPU, last_cache_bytes=64 << 10), Watched(team)
     launch = CHASE.backends["cpu"](device, "int64", {"x": x, "line": 64}, watched)
     assert watched.asked == ["touch"]
@@ -103,7 +109,9 @@ def test_a_set_that_fits_the_last_cache_is_brought_there_before_every_run(team: 
     launch.close()
 
 
-def test_a_chase_is_made_of_dependent_loads(team: Team, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_chase_is_made_of_dependent_loads(
+    team: Team, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
     launch = CHASE.backends["cpu"](host, "int64", PARAMS, team)
     assert launch.audit(Work()).instruction
     assert not launch.audit(Work()).problem

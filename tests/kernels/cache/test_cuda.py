@@ -1,5 +1,5 @@
-"""Working sets and chases: each byte read as often as declared, each hop made, on the CPU here and in the machine code
-of every GPU."""
+"""Working sets and chases: each byte read as often as declared, each hop made, on the CPU here and
+in the machine code of every GPU."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def team() -> Iterator[Team]:
 @pytest.mark.parametrize("size", [4096, 5632, 100_352])
 @pytest.mark.parametrize("readers", [1, 2])
 @pytest.mark.parametrize("repeat", [1, 7])
-def test_every_reader_adds_its_whole_set_each_time(team: Team, size: int, readers: int, repeat: int) -> None:
+def test_every_reader_adds_its_whole_set_each_time(
+    team: Team, size: int, readers: int, repeat: int
+) -> None:
     params = {"x": size, "readers": readers, "copies": readers, "pass_bytes": size * readers}
     launch = cache.READ.backends["cpu"](cpu.detect(), "fp64", params, team)
     launch.run(repeat)
@@ -70,7 +72,9 @@ def test_words_sum_to_their_total_at_any_length() -> None:
 
 
 def kinds(arch: str) -> dict[tuple[str, int], dict[str, Any]]:
-    """Params of each kernel that is compiled, by mode, and lanes of a bank or loads of a small set."""
+    """Params of each kernel that is compiled, by mode, and lanes of a bank or loads of a small
+    set.
+    """
     points = [params for _, params, _ in cache_cuda.points(replace(GPU, arch=arch))]
     return {(p["mode"], p["x"] if p["mode"] == "banks" else _small(p)): p for p in points}
 
@@ -82,9 +86,13 @@ def _small(params: dict[str, Any]) -> int:
 @pytest.mark.parametrize("quick", [False, True], ids=["plain", "quick"])
 def test_the_smallest_l1_holds_three_points(quick: bool) -> None:
     tag = "sweep/bandwidth/working-set/read-per-sm"
-    asked = chosen([("cache", case) for case in cases(replace(GPU, arch="7.5"))], full=False, quick=quick)
+    asked = chosen(
+        [("cache", case) for case in cases(replace(GPU, arch="7.5"))], full=False, quick=quick
+    )
     sizes = [case.params["x"] for _, case in asked if case.ceiling == tag]
-    assert len([size for size in sizes if size < 64 << 10]) >= 3, "one of just its size may miss some of its lines"
+    assert len([size for size in sizes if size < 64 << 10]) >= 3, (
+        "one of just its size may miss some of its lines"
+    )
     assert sizes[-1] > 512 << 10
 
 
@@ -112,9 +120,15 @@ def test_a_copy_moves_whole_visits_of_both_halves_and_checks_the_target() -> Non
     assert set(cache.WRITE.reference("fp64", 1, **kinds("9.0")["write", 0])) == {pattern.WRITTEN}
 
 
-@pytest.mark.parametrize("l2", [(256 << 10) * 2**k // d for k in range(11) for d in (1, 3) if 2**k >= d])
+@pytest.mark.parametrize(
+    "l2", [(256 << 10) * 2**k // d for k in range(11) for d in (1, 3) if 2**k >= d]
+)
 def test_an_l2_of_any_size_is_swept_with_sets_of_some_bytes_each_once(l2: int) -> None:
-    asked = [(tag, p["x"]) for tag, p, _ in cache_cuda.points(replace(GPU, last_cache_bytes=l2)) if "working" in tag]
+    asked = [
+        (tag, p["x"])
+        for tag, p, _ in cache_cuda.points(replace(GPU, last_cache_bytes=l2))
+        if "working" in tag
+    ]
     assert len(asked) == len(set(asked))
     for op in ("read", *cache_cuda.MOVES):
         sizes = [x for tag, x in asked if tag.endswith(f"/{op}")]
@@ -126,16 +140,26 @@ def test_an_l2_of_any_size_is_swept_with_sets_of_some_bytes_each_once(l2: int) -
 def test_each_multiprocessor_has_a_set_of_its_own() -> None:
     params = kinds("9.0")["sm", 0]
     assert params["copies"] == params["readers"] == params["blocks"]
-    assert cache.READ.memory_bytes("int32", params) == params["x"] * params["blocks"] == params["pass_bytes"]
+    assert (
+        cache.READ.memory_bytes("int32", params)
+        == params["x"] * params["blocks"]
+        == params["pass_bytes"]
+    )
 
 
-def test_a_multiprocessor_that_reads_the_set_of_another_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_multiprocessor_that_reads_the_set_of_another_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     runtime, wrong = installed(monkeypatch), list[bool]()
 
-    def kernel(grid: tuple[int], block: tuple[int], arguments: tuple[Any, ...], stream: Queue) -> None:
+    def kernel(
+        grid: tuple[int], block: tuple[int], arguments: tuple[Any, ...], stream: Queue
+    ) -> None:
         held, sums, _, reads, chunks = map(int, arguments)
         size = chunks * block[0] * params["unroll"] * 4
-        words = np.ctypeslib.as_array((ctypes.c_uint32 * (size * grid[0])).from_address(held)).reshape(grid[0], size)
+        words = np.ctypeslib.as_array(
+            (ctypes.c_uint32 * (size * grid[0])).from_address(held)
+        ).reshape(grid[0], size)
         out = np.ctypeslib.as_array((ctypes.c_uint32 * (grid[0] * block[0])).from_address(sums))
         out[:] = 0
         own = words.sum(axis=1, dtype=np.uint64) * (reads // chunks) % 2**32
@@ -143,7 +167,9 @@ def test_a_multiprocessor_that_reads_the_set_of_another_is_caught(monkeypatch: p
 
     monkeypatch.setattr(cuda, "function", lambda path, name: kernel)
     few = replace(GPU, units=3)
-    params = next(p for tag, p, _ in cache_cuda.points(few) if p["mode"] == "sm" and p["block"] == 1024)
+    params = next(
+        p for tag, p, _ in cache_cuda.points(few) if p["mode"] == "sm" and p["block"] == 1024
+    )
     launch = cache_cuda.raw(few, "int32", params, Queue(runtime))
     case = Case(cache.READ, "int32", "raw", "sweep/bandwidth/working-set/read-per-sm", params)
     check(case, launch)
@@ -155,8 +181,13 @@ def test_a_multiprocessor_that_reads_the_set_of_another_is_caught(monkeypatch: p
 
 def test_a_load_too_few_shows() -> None:
     params = kinds("9.0")["sm", 0]
-    halved = cuda.build(GPU, cache_cuda.SOURCE, cache_cuda.defines({**params, "unroll": params["unroll"] // 2}))
-    assert "operations a repetition" in cache_cuda.audit(halved, params, Work(0, params["pass_bytes"])).problem
+    halved = cuda.build(
+        GPU, cache_cuda.SOURCE, cache_cuda.defines({**params, "unroll": params["unroll"] // 2})
+    )
+    assert (
+        "operations a repetition"
+        in cache_cuda.audit(halved, params, Work(0, params["pass_bytes"])).problem
+    )
 
 
 def test_sets_are_whole_chunks_and_stay_in_the_memory_there_is() -> None:

@@ -1,4 +1,6 @@
-"""The CPU kernels on the real CPU: numbers that match NumPy, and machine code that does the declared work."""
+"""The CPU kernels on the real CPU: numbers that match NumPy, and machine code that does the
+declared work.
+"""
 
 from __future__ import annotations
 
@@ -63,14 +65,18 @@ def test_chains_compute_what_numpy_computes(team: Team, host: Host, dtype: str) 
     params = fma_params(host, dtype) | dict(kernel.check_params)
     launch = fma.kernel(dtype).backends["cpu"](host, dtype, params, team)
     launch.run(3)
-    assert not difference(launch.result(), fma_work.reference(dtype, 3, **params), fma_work.TOLERANCE.get(dtype, 0.0))
-    assert difference(launch.result(), fma_work.reference(dtype, 4, **params), fma_work.TOLERANCE.get(dtype, 0.0)), (
-        "the count shows"
+    assert not difference(
+        launch.result(), fma_work.reference(dtype, 3, **params), fma_work.TOLERANCE.get(dtype, 0.0)
     )
+    assert difference(
+        launch.result(), fma_work.reference(dtype, 4, **params), fma_work.TOLERANCE.get(dtype, 0.0)
+    ), "the count shows"
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_the_hot_loop_of_the_chains_does_the_declared_work(team: Team, host: Host, dtype: str) -> None:
+def test_the_hot_loop_of_the_chains_does_the_declared_work(
+    team: Team, host: Host, dtype: str
+) -> None:
     if not has(host, dtype):
         return
     params = fma_params(host, dtype)
@@ -84,7 +90,9 @@ def test_the_hot_loop_of_the_chains_does_the_declared_work(team: Team, host: Hos
 
 @pytest.mark.parametrize("dtype", ["fp32", "fp64"])
 @pytest.mark.parametrize("kernel", stream.KERNELS, ids=lambda k: k.name)
-def test_streams_compute_what_numpy_computes(team: Team, host: Host, kernel: Any, dtype: str) -> None:
+def test_streams_compute_what_numpy_computes(
+    team: Team, host: Host, kernel: Any, dtype: str
+) -> None:
     params = {"n": N, "threads": THREADS}
     launch = kernel.backends["cpu"](host, dtype, params, team)
     launch.run(1)
@@ -150,7 +158,9 @@ entry:
   jne .L1
   retq
 """
-FMA_SPEC = Spec(r"vfmadd", per_128=4.0, bodies=2.0)  # two threads, two doubles and two operations per 128 bits
+FMA_SPEC = Spec(
+    r"vfmadd", per_128=4.0, bodies=2.0
+)  # two threads, two doubles and two operations per 128 bits
 
 
 def test_audit_counts_the_loop() -> None:

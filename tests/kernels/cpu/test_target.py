@@ -1,4 +1,6 @@
-"""Kernels use what both CPU and compiler know: no instruction that is missing, and no function in its place."""
+"""Kernels use what both CPU and compiler know: no instruction that is missing, and no function in
+its place.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,9 @@ def test_this_machines_features_are_those_of_both(host: Host) -> None:
         (("avx", "avx2", "fma", "avx512f"), 512, True),
     ],
 )
-def test_a_feature_needs_those_it_is_built_on(features: tuple[str, ...], bits: int, fused: bool) -> None:
+def test_a_feature_needs_those_it_is_built_on(
+    features: tuple[str, ...], bits: int, fused: bool
+) -> None:
     assert (vector(features).bits, vector(features).fma) == (bits, fused)
 
 
@@ -88,13 +92,17 @@ def test_an_instruction_needs_its_own_width_of_register(
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_device_that_has_everything_runs_what_this_machine_has(team: Team, host: Host, dtype: str) -> None:
+def test_a_device_that_has_everything_runs_what_this_machine_has(
+    team: Team, host: Host, dtype: str
+) -> None:
     """A device's word alone never brings an instruction to run that this machine lacks."""
     kernel = fma.kernel(dtype)
     if fma_cpu.missing(EVERYTHING.features, dtype):
         assert fma_cpu.missing(host.features, dtype)
         return
-    params = fma_cpu.shape(EVERYTHING.features, dtype) | {"threads": THREADS} | fma_work.TIMED[dtype]
+    params = (
+        fma_cpu.shape(EVERYTHING.features, dtype) | {"threads": THREADS} | fma_work.TIMED[dtype]
+    )
     if not fma_cpu.missing(host.features, dtype) and params == fma_params(host, dtype):
         kernel.backends["cpu"](EVERYTHING, dtype, params, team).run(1)
         return
@@ -104,7 +112,11 @@ def test_a_device_that_has_everything_runs_what_this_machine_has(team: Team, hos
 
 @pytest.mark.parametrize("kernel", [stream.KERNELS[3], cache.READ], ids=lambda k: k.name)
 def test_what_has_no_shape_takes_the_widest_that_is_here(team: Team, kernel: Any) -> None:
-    params = {"n": 1 << 16, "threads": THREADS} if kernel is not cache.READ else {"x": 6 << 10, "readers": THREADS}
+    params = (
+        {"n": 1 << 16, "threads": THREADS}
+        if kernel is not cache.READ
+        else {"x": 6 << 10, "readers": THREADS}
+    )
     launch = kernel.backends["cpu"](EVERYTHING, "fp64", params, team)
     launch.run(1)
     assert not difference(launch.result(), kernel.reference("fp64", 1, **params), 0.0)
@@ -130,9 +142,13 @@ print(*device.warnings, sep="\\n")
 
 
 def test_a_compiler_for_the_plainest_cpu_calls_no_function_for_what_it_lacks() -> None:
-    """Told to compile for any CPU of this kind, LLVM has no fused multiply-add on x86 and no dot product on Arm."""
+    """Told to compile for any CPU of this kind, LLVM has no fused multiply-add on x86 and no dot
+    product on Arm.
+    """
     plain = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
-    done = subprocess.run([sys.executable, "-c", CHILD], capture_output=True, text=True, cwd=ROOT, env=plain)
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD], capture_output=True, text=True, cwd=ROOT, env=plain
+    )
     assert done.returncode == 0, done.stderr
     assert "fp64 Audit(instruction='" in done.stdout
     assert "problem='a" not in done.stdout
@@ -141,7 +157,9 @@ def test_a_compiler_for_the_plainest_cpu_calls_no_function_for_what_it_lacks() -
     assert not more or "the compiler does not use" in done.stdout
 
 
-CALLS = ".L1:\n  vmovapd %zmm0, %zmm1\n  callq *%rax\n  vfmadd231pd %zmm1, %zmm2, %zmm3\n  jne .L1\n"
+CALLS = (
+    ".L1:\n  vmovapd %zmm0, %zmm1\n  callq *%rax\n  vfmadd231pd %zmm1, %zmm2, %zmm3\n  jne .L1\n"
+)
 ARM_CALLS = ".L1:\n\tfmla\tv0.4s, v1.4s, v2.4s\n\tbl\tfmaf\n\ttbnz\tw8, #0, .L1\n"
 
 

@@ -1,4 +1,6 @@
-"""Every CUDA kernel, compiled for every architecture and held against its declared work, with no GPU."""
+"""Every CUDA kernel, compiled for every architecture and held against its declared work, with no
+GPU.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,12 @@ from tests.devices import GPU
 from tests.kernels.made_up_cuda import Queue, installed
 
 ARCHITECTURES = ["7.0", "7.2", "7.5", "8.0", "8.6", "8.7", "8.9", "9.0", "10.0", "11.0", "12.0"]
-COMPILE_ONLY = ("5.0", "6.1", "7.0", "7.2")  # the disassembler of the Python package begins with 7.5
+COMPILE_ONLY = (
+    "5.0",
+    "6.1",
+    "7.0",
+    "7.2",
+)  # the disassembler of the Python package begins with 7.5
 
 
 def device(arch: str) -> Any:
@@ -49,29 +56,41 @@ def test_chains_do_their_work_on_every_architecture(arch: str, dtype: str) -> No
         assert (found.note, found.instruction) != ("", "")
 
 
-STREAMED = [*((arch, "fp64") for arch in ("5.0", "6.1", "7.0", "7.5", "9.0", "11.0", "12.0")), ("9.0", "fp32")]
+STREAMED = [
+    *((arch, "fp64") for arch in ("5.0", "6.1", "7.0", "7.5", "9.0", "11.0", "12.0")),
+    ("9.0", "fp32"),
+]
 
 
 @pytest.mark.parametrize(("arch", "dtype"), STREAMED)
 @pytest.mark.parametrize("kernel", stream.KERNELS, ids=lambda k: k.name)
 def test_streams_move_whole_vectors(arch: str, dtype: str, kernel: Any) -> None:
-    known = replace(device(arch), facts={"shared_bytes_per_multiprocessor": 233472, "shared_bytes_optin": 232448})
+    known = replace(
+        device(arch),
+        facts={"shared_bytes_per_multiprocessor": 233472, "shared_bytes_optin": 232448},
+    )
     for backend, params in stream_cuda.variants(kernel.name, known):
         if backend == "raw":
-            cubin = cuda.build(device(arch), stream_cuda.SOURCE, stream_cuda.defines(kernel.name, dtype, params))
+            cubin = cuda.build(
+                device(arch), stream_cuda.SOURCE, stream_cuda.defines(kernel.name, dtype, params)
+            )
             found = stream_cuda.audit(cubin, kernel.name, params)
             assert found.problem == ""
             assert ".128" in found.instruction or arch in COMPILE_ONLY
 
 
 @pytest.mark.parametrize(
-    ("whole", "optin", "alone"), [(233472, 232448, 116737), (102400, 101376, 51201), (65536, 32768, None), (0, 0, None)]
+    ("whole", "optin", "alone"),
+    [(233472, 232448, 116737), (102400, 101376, 51201), (65536, 32768, None), (0, 0, None)],
 )
 def test_a_block_alone_on_an_sm_takes_more_than_half_of_its_shared_memory(
     whole: int, optin: int, alone: int | None
 ) -> None:
     facts = {"shared_bytes_per_multiprocessor": whole, "shared_bytes_optin": optin}
-    found = [params.get("shared_bytes") for _, params in stream_cuda.variants("triad", replace(GPU, facts=facts))]
+    found = [
+        params.get("shared_bytes")
+        for _, params in stream_cuda.variants("triad", replace(GPU, facts=facts))
+    ]
     assert [size for size in found if size] == ([alone] if alone else [])
 
 
@@ -79,9 +98,13 @@ def test_the_launch_takes_the_unused_shared_memory(monkeypatch: pytest.MonkeyPat
     runtime, taken = installed(monkeypatch), list[int]()
     kernel = lambda grid, block, arguments, shared_mem, stream: taken.append(shared_mem)  # noqa: E731
     allowed = dict[str, int]()
-    monkeypatch.setattr(cuda, "function", lambda path, name, shared: allowed.update({name: shared}) or kernel)
+    monkeypatch.setattr(
+        cuda, "function", lambda path, name, shared: allowed.update({name: shared}) or kernel
+    )
     for shared in (0, 116737):
-        params = {"n": 1 << 12, "block": 1024, "vecs": 2} | ({"shared_bytes": shared} if shared else {})
+        params = {"n": 1 << 12, "block": 1024, "vecs": 2} | (
+            {"shared_bytes": shared} if shared else {}
+        )
         launch = stream_cuda.raw("triad", device("9.0"), "fp64", params, Queue(runtime))
         launch.run(2)
         launch.close()
@@ -90,7 +113,9 @@ def test_the_launch_takes_the_unused_shared_memory(monkeypatch: pytest.MonkeyPat
 
 def test_a_stream_that_moves_less_or_in_smaller_pieces_is_caught() -> None:
     wide = {"block": 256, "vecs": 2}
-    cubin = cuda.build(device("9.0"), stream_cuda.SOURCE, stream_cuda.defines("triad", "fp64", wide))
+    cubin = cuda.build(
+        device("9.0"), stream_cuda.SOURCE, stream_cuda.defines("triad", "fp64", wide)
+    )
     assert stream_cuda.audit(cubin, "triad", wide | {"vecs": 4}).problem == (
         "4 loads and 2 stores of 128 bits a thread, not 8 and 4"
     )
@@ -113,7 +138,10 @@ extern "C" __global__ void f(float *out, int trips, float m, float c) {
 }
 """
 EVERY = "for (int k = 0; k < 8; k++) out[threadIdx.x * 8 + k] = x[k];"
-SPILL = "float y[64]; for (int k = 0; k < 64; k++) y[k] = x[k & 7] + k; y[(int)c & 63] = 1; out[0] = y[(int)m & 63];"
+SPILL = (
+    "float y[64]; for (int k = 0; k < 64; k++) y[k] = x[k & 7] + k; y[(int)c & 63] = 1; "
+    "out[0] = y[(int)m & 63];"
+)
 SPEC = sass.Spec("FFMA", per_warp=64, warps=1, overhead=0.008)
 WORK = Work(flops=8 * 128 * 64)
 
@@ -136,7 +164,10 @@ def test_an_honest_loop_passes(tmp_path: Path) -> None:
         ({"store": SPILL}, "local memory"),
         ({"steps": 64}, "32768 operations a repetition, not 65536"),
         ({"work": Work(flops=2 * WORK.flops)}, "65536 operations a repetition, not 131072"),
-        ({"steps": 8, "work": Work(flops=WORK.flops / 16)}, "of the loop's instructions are not FFMA"),
+        (
+            {"steps": 8, "work": Work(flops=WORK.flops / 16)},
+            "of the loop's instructions are not FFMA",
+        ),
     ],
     ids=["dead chains", "one live chain", "spill", "halved loop", "wrong count", "loop overhead"],
 )
@@ -153,7 +184,9 @@ def test_a_compile_error_names_file_and_line(tmp_path: Path) -> None:
 
 def test_what_a_kernel_includes_counts_and_lines_stay_right(tmp_path: Path) -> None:
     source, header = tmp_path / "main.cu", tmp_path / "part.cuh"
-    source.write_text('#include "part.cuh"\n\nextern "C" __global__ void f(int *x) { *x = N + oops; }\n')
+    source.write_text(
+        '#include "part.cuh"\n\nextern "C" __global__ void f(int *x) { *x = N + oops; }\n'
+    )
     header.write_text("#define N 1\n#define M 2\n")
     with pytest.raises(KernelError, match=r"main\.cu line 3: .*oops"):
         nvrtc.compile_cubin(source, "90")
@@ -191,7 +224,9 @@ def test_without_a_disassembler_a_kernel_is_not_audited_and_does_not_fail(
     assert (found.problem, found.note) == ("", sass.NOT_AUDITED)
 
 
-def test_no_room_for_the_disassembler_is_not_called_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_room_for_the_disassembler_is_not_called_a_refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(**_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -199,7 +234,9 @@ def test_no_room_for_the_disassembler_is_not_called_a_refusal(tmp_path: Path, mo
     assert audited(tmp_path, steps=126).note == "not audited: no space left on device"
 
 
-def test_what_was_found_is_kept_beside_the_cubin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_found_is_kept_beside_the_cubin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(cubins, "cache_folder", lambda: tmp_path)
     planted = audited(tmp_path, steps=64)
     assert planted.problem
@@ -232,16 +269,23 @@ def test_threads_that_need_one_kernel_compile_and_disassemble_it_once(
         found = list(pool.map(ask, range(1, 9)))
     assert sorted(made) == ["_build", "disassemble"]
     assert len({audit.problem for audit in found}) == 8
-    assert len(cubins.answers(next(tmp_path.glob("*.sass.json")))) == 8, "no answer overwrites another"
+    assert len(cubins.answers(next(tmp_path.glob("*.sass.json")))) == 8, (
+        "no answer overwrites another"
+    )
 
 
-def test_no_room_for_a_cubin_is_one_line_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_room_for_a_cubin_is_one_line_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(path: Path, data: bytes) -> int:
         path.touch()
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(KernelError, match=r"cannot keep x\.cubin in .*: No space left on device; set XDG_CACHE_HOME"):
+    with pytest.raises(
+        KernelError,
+        match=r"cannot keep x\.cubin in .*: No space left on device; set XDG_CACHE_HOME",
+    ):
         cubins.store(tmp_path / "x.cubin", b"code")
     assert not list(tmp_path.iterdir())
 

@@ -1,4 +1,6 @@
-"""Compiled kernels between two runs: only a folder of one's own is believed, and only content that is whole."""
+"""Compiled kernels between two runs: only a folder of one's own is believed, and only content that
+is whole.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,9 @@ def test_a_link_is_not_followed(home: Path) -> None:
     found.rmdir()
 
 
-def test_a_folder_of_someone_else_is_not_believed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_of_someone_else_is_not_believed(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (home / "ridgeline").mkdir(parents=True, mode=0o700)
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     found = find()
@@ -70,7 +74,9 @@ def test_a_folder_of_someone_else_is_not_believed(home: Path, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("where", ["file", "", "relative/place"])
-def test_without_a_home_a_temporary_folder_serves(home: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+def test_without_a_home_a_temporary_folder_serves(
+    home: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
     (home.parent / "file").write_text("")
     place = {"file": str(home.parent / "file"), "": ""}.get(where, where)
     monkeypatch.setenv("XDG_CACHE_HOME", place)
@@ -129,7 +135,10 @@ GOOD = Audit("FFMA", operations=64.0, facts={"trips": 3})
 @pytest.fixture
 def audited(cache: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Cubin, list[int]]:
     """A cubin whose machine code was read once, and how often it has been read."""
-    cubin, read = Cubin(cubins.kept("fma-90-key", lambda: b"code"), "fma.cu", "90", "NVRTC 1.0"), list[int]()
+    cubin, read = (
+        Cubin(cubins.kept("fma-90-key", lambda: b"code"), "fma.cu", "90", "NVRTC 1.0"),
+        list[int](),
+    )
     monkeypatch.setattr(sass, "_code", lambda cubin: read.append(1))
     assert sass._kept(cubin, "how many?", lambda code: GOOD) == GOOD
     return cubin, read
@@ -143,18 +152,30 @@ def test_what_was_found_is_kept_with_its_cubin(audited: tuple[Cubin, list[int]])
 
 FORGED = {"instruction": "FFMA", "problem": "", "note": "", "operations": 1e9, "facts": {}}
 CHANGES: list[Any] = [
-    b"", b"\xff", b"[]", b"7", b"{}", b"[" * 100_000, b'{"seal": 3, "answers": 4}',
+    b"",
+    b"\xff",
+    b"[]",
+    b"7",
+    b"{}",
+    b"[" * 100_000,
+    b'{"seal": 3, "answers": 4}',
     lambda sealed: {**sealed, "answers": dict.fromkeys(sealed["answers"], FORGED)},
     lambda sealed: sealed["answers"],
     lambda sealed: {"answers": sealed["answers"]},
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_an_answer_that_was_changed_is_looked_for_again(audited: tuple[Cubin, list[int]], change: Any) -> None:
+def test_an_answer_that_was_changed_is_looked_for_again(
+    audited: tuple[Cubin, list[int]], change: Any
+) -> None:
     cubin, read = audited
     path = cubin.path.with_suffix(".sass.json")
-    path.write_bytes(change if isinstance(change, bytes) else json.dumps(change(json.loads(path.read_text()))).encode())
+    path.write_bytes(
+        change
+        if isinstance(change, bytes)
+        else json.dumps(change(json.loads(path.read_text()))).encode()
+    )
     assert sass._kept(cubin, "how many?", lambda code: GOOD) == GOOD
     assert read == [1, 1]
     assert list(cubins.answers(path).values()) == [asdict(GOOD)], "and kept again"
@@ -163,7 +184,9 @@ def test_an_answer_that_was_changed_is_looked_for_again(audited: tuple[Cubin, li
 def test_the_answer_of_another_cubin_is_not_believed(audited: tuple[Cubin, list[int]]) -> None:
     cubin, read = audited
     other = Cubin(cubins.kept("fma-90-other", lambda: b"different"), "fma.cu", "90", "NVRTC 1.0")
-    other.path.with_suffix(".sass.json").write_bytes(cubin.path.with_suffix(".sass.json").read_bytes())
+    other.path.with_suffix(".sass.json").write_bytes(
+        cubin.path.with_suffix(".sass.json").read_bytes()
+    )
     bad = Audit("FFMA", problem="the compiler removed the work")
     assert sass._kept(other, "how many?", lambda code: bad) == bad
     assert read == [1, 1]

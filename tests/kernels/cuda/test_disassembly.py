@@ -1,4 +1,6 @@
-"""Many kernels read at once give each its own code; who asks meanwhile waits for one start of the disassembler."""
+"""Many kernels read at once give each its own code; who asks meanwhile waits for one start of the
+disassembler.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ def test_each_of_many_has_its_own_loop(tmp_path: Path, arch: str) -> None:
     codes = disassembly.read(arch, [compiled(tmp_path, n, arch).path for n in steps])
     assert [multiply_adds(code) for code in codes] == steps
     assert all(code[0].at == 0 and "EXIT" in [i.opcode for i in code] for code in codes)
-    assert codes[2] == disassembly.disassemble(compiled(tmp_path, 7, arch)), "as if it were read alone"
+    assert codes[2] == disassembly.disassemble(compiled(tmp_path, 7, arch)), (
+        "as if it were read alone"
+    )
 
 
 def test_those_who_ask_while_another_is_read_share_the_next_start(
@@ -71,7 +75,9 @@ def test_one_architecture_refused_spares_the_others(tmp_path: Path) -> None:
     some = [compiled(tmp_path, 2, REFUSED), compiled(tmp_path, 2), compiled(tmp_path, 3, REFUSED)]
     with ThreadPoolExecutor(len(some)) as pool:
         asked = [pool.submit(disassembly.disassemble, cubin) for cubin in some]
-    assert [type(answer.exception()) for answer in asked[::2]] == [subprocess.CalledProcessError] * 2
+    assert [type(answer.exception()) for answer in asked[::2]] == [
+        subprocess.CalledProcessError
+    ] * 2
     assert multiply_adds(asked[1].result()) == 2
 
 
@@ -95,10 +101,14 @@ def test_one_damaged_cubin_spares_the_others_and_says_so(
 
 def test_a_disassembler_that_hangs_is_told_in_words(tmp_path: Path) -> None:
     error = subprocess.TimeoutExpired(["nvdisasm", "--binary"], 61)
-    assert sass.why_not(compiled(tmp_path, 2), error) == "not audited: nvdisasm took longer than 61 s"
+    assert (
+        sass.why_not(compiled(tmp_path, 2), error) == "not audited: nvdisasm took longer than 61 s"
+    )
 
 
-def test_no_disassembler_is_said_to_everyone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_disassembler_is_said_to_everyone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(disassembly, "disassembler", lambda: None)
     for _ in range(2):
         with pytest.raises(FileNotFoundError, match="nvdisasm"):

@@ -16,12 +16,19 @@ def test_the_pieces_a_check_looks_at_are_two_runs(n: int) -> None:
     starts, width = sample_starts(n, 8)
     runs = list(evenly(starts, width))
     assert len(runs) <= 2
-    covered = [start for run, step in runs for start in starts[run.start] + step * np.arange(run.stop - run.start)]
+    covered = [
+        start
+        for run, step in runs
+        for start in starts[run.start] + step * np.arange(run.stop - run.start)
+    ]
     assert covered == starts.tolist()
     assert all(step >= width for _, step in runs), "rows of one copy may not overlap"
 
 
 def test_pieces_that_lie_unevenly_are_runs_of_their_own() -> None:
     assert list(evenly(np.array([9, 5, 0, 8, 16, 17]), 4)) == [
-        (slice(0, 1), 4), (slice(1, 2), 4), (slice(2, 5), 8), (slice(5, 6), 4),
-    ]  # fmt: skip
+        (slice(0, 1), 4),
+        (slice(1, 2), 4),
+        (slice(2, 5), 8),
+        (slice(5, 6), 4),
+    ]

@@ -1,4 +1,6 @@
-"""What the audit must catch beside a wrong count: spills of a stream, and loops that call software for their work."""
+"""What the audit must catch beside a wrong count: spills of a stream, and loops that call software
+for their work.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ extern "C" __global__ void f(const vec *x, vec *z, int at) {
 }
 """
 CHAINS = """
-__device__ __noinline__ float routine(float x, float m, float c) { asm volatile("" : "+f"(x)); return x * m + c; }
+__device__ __noinline__ float routine(float x, float m, float c) {
+  asm volatile("" : "+f"(x)); return x * m + c; }
 extern "C" __global__ void f(float *out, int trips, float m, float c) {
   float x[8];
   #pragma unroll
@@ -52,7 +55,9 @@ def compiled(folder: Path, arch: str, text: str, **parts: str) -> nvrtc.Cubin:
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
-def test_a_stream_that_spills_is_caught_though_its_vectors_are_whole(tmp_path: Path, arch: str) -> None:
+def test_a_stream_that_spills_is_caught_though_its_vectors_are_whole(
+    tmp_path: Path, arch: str
+) -> None:
     honest = compiled(tmp_path, arch, STREAM, CHANGE="kept[3] = 1;", READ="7")
     assert sass.wide_access(honest, 1, 1).problem == ""
     spilling = compiled(tmp_path, arch, STREAM, CHANGE="kept[at & 31] = 1;", READ="(at >> 5) & 31")
@@ -60,7 +65,9 @@ def test_a_stream_that_spills_is_caught_though_its_vectors_are_whole(tmp_path: P
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
-def test_a_loop_that_calls_a_routine_is_caught_though_its_count_is_right(tmp_path: Path, arch: str) -> None:
+def test_a_loop_that_calls_a_routine_is_caught_though_its_count_is_right(
+    tmp_path: Path, arch: str
+) -> None:
     spec, work = sass.Spec("FFMA", per_warp=64, warps=1, overhead=0.2), Work(flops=64 * STEPS)
     honest = compiled(tmp_path, arch, CHAINS, LAST="")
     assert sass.audit(honest, spec, work).problem == ""

@@ -1,4 +1,6 @@
-"""One load and k multiply-adds: the sums NumPy finds, and machine code that does the declared work everywhere."""
+"""One load and k multiply-adds: the sums NumPy finds, and machine code that does the declared work
+everywhere.
+"""
 
 from __future__ import annotations
 
@@ -51,13 +53,19 @@ def cpu_params(host: Any, dtype: str, k: int, every: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("k", "every"), SHAPES)
 @pytest.mark.parametrize("dtype", ["fp64", "fp32"])
-def test_the_cpu_computes_what_numpy_computes(team: Team, host: Any, dtype: str, k: int, every: int) -> None:
+def test_the_cpu_computes_what_numpy_computes(
+    team: Team, host: Any, dtype: str, k: int, every: int
+) -> None:
     params = cpu_params(host, dtype, k, every)
     launch = MIXED.backends["cpu"](host, dtype, params, team)
     for repeat in (1, 3):
         launch.run(repeat)
-        assert not difference(launch.result(), intensity_work.reference(dtype, repeat, **params), 0.0)
-    assert difference(launch.result(), intensity_work.reference(dtype, 4, **params), 0.0), "a pass too few shows"
+        assert not difference(
+            launch.result(), intensity_work.reference(dtype, repeat, **params), 0.0
+        )
+    assert difference(launch.result(), intensity_work.reference(dtype, 4, **params), 0.0), (
+        "a pass too few shows"
+    )
     work = intensity_work.work(dtype, **params)
     assert not launch.audit(work).problem
     assert "not" in launch.audit(Work(2 * work.flops)).problem
@@ -70,7 +78,9 @@ def points_of(host: Any, dtype: str) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("wide", [True, False])
 @pytest.mark.parametrize("dtype", ["fp64", "fp32"])
-def test_the_loops_of_every_point_do_the_declared_work(team: Team, host: Any, dtype: str, wide: bool) -> None:
+def test_the_loops_of_every_point_do_the_declared_work(
+    team: Team, host: Any, dtype: str, wide: bool
+) -> None:
     """On this core's own unit, and on a narrower one where it has both."""
     narrow = tuple(name for name in host.features if not name.startswith("avx512"))
     device = host if wide else replace(host, features=narrow)
@@ -84,7 +94,9 @@ def test_the_loops_of_every_point_do_the_declared_work(team: Team, host: Any, dt
 @pytest.mark.parametrize("every", [1, 8])
 def test_a_tile_left_out_shows(every: int) -> None:
     params = {"tile": 1920, "lanes": 16, "regs": 1, "block": 1, "vecs": 8, "k": 1, "every": every}
-    whole, less = (intensity_work.reference("fp32", 1, n=tiles * 1920, **params) for tiles in (150, 149))
+    whole, less = (
+        intensity_work.reference("fp32", 1, n=tiles * 1920, **params) for tiles in (150, 149)
+    )
     assert (whole != less)[: 1 if every == 1 else 2].all()
 
 
@@ -112,7 +124,10 @@ def test_sums_stay_exact_whichever_tiles_a_thread_meets(dtype: str, counts_to: i
     numbers = 2 * shape["vecs"]  # of a tile, that each lane of a register adds up
     values = intensity_work.period(dtype, shape["tile"]).reshape(intensity_work.TILES, numbers, -1)
     within = np.abs(np.cumsum(values, axis=1)).max()
-    for taken in (np.arange(1024), np.random.default_rng(1).integers(0, intensity_work.TILES, 1024)):
+    for taken in (
+        np.arange(1024),
+        np.random.default_rng(1).integers(0, intensity_work.TILES, 1024),
+    ):
         sums = np.zeros(values.shape[2])
         for tile in values.sum(axis=1)[taken % intensity_work.TILES]:
             sums += tile
@@ -137,8 +152,13 @@ def test_the_reference_is_the_plain_sum() -> None:
     params = shape | {"n": 70 * shape["tile"]}
     data = np.tile(intensity_work.period("fp32", shape["tile"]), 2)[: params["n"]]
     assert intensity_work.reference("fp32", 2, k=3, **params)[0] == 2 * (-((1 - (1 - data)).sum()))
-    vectors = data.reshape(-1, shape["vecs"], shape["block"], 4)  # tile, vector of a thread, thread, element
-    assert intensity_work.reference("fp32", 1, k=1, every=8, **params)[0] == -vectors[:, ::2, :, 0].sum()
+    vectors = data.reshape(
+        -1, shape["vecs"], shape["block"], 4
+    )  # tile, vector of a thread, thread, element
+    assert (
+        intensity_work.reference("fp32", 1, k=1, every=8, **params)[0]
+        == -vectors[:, ::2, :, 0].sum()
+    )
     words = int(data.astype(np.float32).view(np.uint32).sum(dtype=np.uint64)) % 2**32
     assert intensity_work.reference("fp32", 1, k=1, every=8, **params)[1] == words
 
@@ -162,7 +182,11 @@ def test_the_gpu_does_the_declared_work_on_every_architecture(arch: str, dtype: 
 def test_tensor_cores_do_the_declared_work_on_every_architecture(arch: str) -> None:
     device = replace(GPU, arch=arch, facts={})
     for k, every in ((1, 4), (1, 1), (5, 1), (33, 1)):
-        params = intensity_cuda.shape(device, "fp16", intensity_cuda.MMA) | {"n": 1 << 24, "k": k, "every": every}
+        params = intensity_cuda.shape(device, "fp16", intensity_cuda.MMA) | {
+            "n": 1 << 24,
+            "k": k,
+            "every": every,
+        }
         cubin = cuda.build(device, intensity_cuda.SOURCE, intensity_cuda.defines("fp16", params))
         found = intensity_cuda.audit(cubin, "fp16", params, intensity_work.work("fp16", **params))
         assert (found.problem, found.instruction) == ("", "HMMA.16816.F32")
@@ -174,8 +198,12 @@ def test_the_reference_of_tensor_cores_is_a_product_with_a_matrix_of_ones() -> N
     data = np.tile(intensity_work.period("fp16", shape["tile"]), 2)[: params["n"]]
     columns = data.reshape(-1, 16) @ np.ones((16, 8))
     assert intensity_work.reference("fp16", 2, k=5, **params)[0] == 2 * columns.sum()
-    vectors = data.reshape(-1, shape["vecs"], shape["block"], 8)  # tile, vector of a thread, thread, element
-    assert intensity_work.reference("fp16", 1, k=1, every=4, **params)[0] == 8 * vectors[:, ::4].sum()
+    vectors = data.reshape(
+        -1, shape["vecs"], shape["block"], 8
+    )  # tile, vector of a thread, thread, element
+    assert (
+        intensity_work.reference("fp16", 1, k=1, every=4, **params)[0] == 8 * vectors[:, ::4].sum()
+    )
 
 
 @pytest.mark.parametrize(
@@ -185,26 +213,46 @@ def test_the_reference_of_tensor_cores_is_a_product_with_a_matrix_of_ones() -> N
         *((3, "fp16", intensity_cuda.MMA), (9, "fp16", intensity_cuda.MMA)),
     ],
 )
-def test_the_next_tile_is_on_its_way_while_this_one_is_computed(k: int, dtype: str, path: str) -> None:
-    """Between the loads of a tile and the next ones lies the work of the tile before, not that of its own."""
+def test_the_next_tile_is_on_its_way_while_this_one_is_computed(
+    k: int, dtype: str, path: str
+) -> None:
+    """Between the loads of a tile and the next ones lies the work of the tile before, not that of
+    its own.
+    """
     params = intensity_cuda.shape(GPU, dtype, path) | {"n": 1 << 24, "k": k}
-    code = disassemble(cuda.build(GPU, intensity_cuda.SOURCE, intensity_cuda.defines(dtype, params)))
+    code = disassemble(
+        cuda.build(GPU, intensity_cuda.SOURCE, intensity_cuda.defines(dtype, params))
+    )
     opcode = {"fp32": "FFMA", "fp64": "DFMA", "fp16": "HMMA" if path else "HFMA2"}[dtype]
     order = [name for i in code if (name := i.opcode.split(".")[0]) in ("LDG", opcode)]
     loads = [at for at, name in enumerate(order) if name == "LDG"]
-    assert len(loads) == 3 * params["vecs"], "the first even tile, then an odd and an even one in each trip"
-    one_tile, odd, even = order.count(opcode) / 2, loads[2 * params["vecs"] - 1], loads[2 * params["vecs"]]
-    assert order[:odd].count(opcode) < one_tile / 4, "the odd tile is asked for before the even one is computed"
+    assert len(loads) == 3 * params["vecs"], (
+        "the first even tile, then an odd and an even one in each trip"
+    )
+    one_tile, odd, even = (
+        order.count(opcode) / 2,
+        loads[2 * params["vecs"] - 1],
+        loads[2 * params["vecs"]],
+    )
+    assert order[:odd].count(opcode) < one_tile / 4, (
+        "the odd tile is asked for before the even one is computed"
+    )
     assert order[odd:even].count(opcode) > one_tile / 2
-    assert order[loads[-1] :].count(opcode) > one_tile / 2, "and the next even one before the odd one is"
+    assert order[loads[-1] :].count(opcode) > one_tile / 2, (
+        "and the next even one before the odd one is"
+    )
 
 
 def test_a_lost_multiply_add_is_caught() -> None:
     params = intensity_cuda.shape(GPU, "fp32") | {"n": 1 << 24, "k": 17}
-    cubin = cuda.build(GPU, intensity_cuda.SOURCE, intensity_cuda.defines("fp32", params | {"k": 13}))
+    cubin = cuda.build(
+        GPU, intensity_cuda.SOURCE, intensity_cuda.defines("fp32", params | {"k": 13})
+    )
     assert (
         "operations a repetition, not"
-        in intensity_cuda.audit(cubin, "fp32", params, intensity_work.work("fp32", **params)).problem
+        in intensity_cuda.audit(
+            cubin, "fp32", params, intensity_work.work("fp32", **params)
+        ).problem
     )
 
 
@@ -226,13 +274,21 @@ def test_a_curve_needs_few_kernels() -> None:
 
 
 @pytest.mark.parametrize("equal", [0, 1])
-def test_blocks_take_tiles_as_they_come_unless_shares_are_equal(equal: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the launch hands to a kernel that notes it: a counter, cleared before each launch, or none."""
+def test_blocks_take_tiles_as_they_come_unless_shares_are_equal(
+    equal: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the launch hands to a kernel that notes it: a counter, cleared before each launch, or
+    none.
+    """
     runtime, asked = installed(monkeypatch), list[tuple[Any, ...]]()
 
-    def kernel(grid: tuple[int], block: tuple[int], arguments: tuple[Any, ...], stream: Queue) -> None:
+    def kernel(
+        grid: tuple[int], block: tuple[int], arguments: tuple[Any, ...], stream: Queue
+    ) -> None:
         counter = int(arguments[3])
-        asked.append((counter and ctypes.c_uint32.from_address(counter).value, *map(int, arguments[5:8])))
+        asked.append(
+            (counter and ctypes.c_uint32.from_address(counter).value, *map(int, arguments[5:8]))
+        )
         if counter:
             ctypes.c_uint32.from_address(counter).value = 7  # as tiles taken
 
@@ -242,14 +298,18 @@ def test_blocks_take_tiles_as_they_come_unless_shares_are_equal(equal: int, monk
     launch = intensity_cuda.raw(GPU, "fp32", params, Queue(runtime))
     for repeat in (1, 3):
         launch.run(repeat)
-    assert asked == [(0, 4, 3, 1), (0, 12, 3, 1)], "tiles to compute, number of the last one, rounds"
+    assert asked == [(0, 4, 3, 1), (0, 12, 3, 1)], (
+        "tiles to compute, number of the last one, rounds"
+    )
     assert bool(equal) == (launch._buffers[3].download()[0] != 7)
     launch.close()
     assert not runtime.held
 
 
 @pytest.mark.parametrize(("n", "held"), [(1, 4.5), (3, 3), (0, 0), (2.5, 4)])
-def test_part_tiles_on_a_gpu_and_numbers_that_no_mask_fits_are_refused(n: float, held: float) -> None:
+def test_part_tiles_on_a_gpu_and_numbers_that_no_mask_fits_are_refused(
+    n: float, held: float
+) -> None:
     params = intensity_cuda.shape(GPU, "fp32") | {"k": 1}
     given = params | {"n": int(n * params["tile"]), "held": int(held * params["tile"])}
     with pytest.raises(KernelError, match="times a power of 2"):

@@ -25,12 +25,24 @@ from tests.kernels.onnx_networks import open_shapes  # noqa: E402
 from tests.kernels.onnx_run import feeds, reference, run  # noqa: E402
 
 KINDS = ("cpu", "cuda")
-WHOLE = 2**24  # bytes of a model above which the checker's copy of it takes longer than what it finds
+WHOLE = (
+    2**24
+)  # bytes of a model above which the checker's copy of it takes longer than what it finds
 LEAST, MOST = 6, 25
 RUN_BY_NUMPY = (
-    "conv-kernel", "conv-size", "conv-channels", "conv-groups", "separable", "alignment", "fc", "matmul", "attention",
-    "rows", "movement", "precision",
-)  # fmt: skip
+    "conv-kernel",
+    "conv-size",
+    "conv-channels",
+    "conv-groups",
+    "separable",
+    "alignment",
+    "fc",
+    "matmul",
+    "attention",
+    "rows",
+    "movement",
+    "precision",
+)
 
 
 def layers(family: str, kind: str = "cpu") -> list[Layer]:
@@ -56,11 +68,16 @@ def test_every_layer_is_a_valid_model_of_known_shapes_and_work(family: str, kind
             onnx.checker.check_model(model, full_check=True)
         assert model.ir_version <= 10 and 17 <= model.opset_import[0].version <= 20
         graph = graph_of(model)
-        assert graph.nodes and not open_shapes(graph) and layer.op in {node.op for node in graph.nodes}
+        assert (
+            graph.nodes and not open_shapes(graph) and layer.op in {node.op for node in graph.nodes}
+        )
         assert [t.name for t in graph.inputs] == ["x", "x1", "x2"][: len(graph.inputs)]
         assert [t.name for t in graph.outputs] == ["y"]
         for work in map(work_of, graph.nodes):
-            assert work.flops is not None and work.compulsory_bytes and not work.problem, (layer.name, work.problem)
+            assert work.flops is not None and work.compulsory_bytes and not work.problem, (
+                layer.name,
+                work.problem,
+            )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -89,35 +106,47 @@ def test_the_smallest_of_each_series_computes_what_onnx_says(family: str) -> Non
         given = feeds(model)
         for ours, expected in zip(run(model, given), reference(model, given), strict=True):
             assert np.ptp(expected.astype(np.float64)) > 0 and ours.dtype == expected.dtype
-            np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+            np.testing.assert_allclose(
+                ours, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max()
+            )
 
 
 def test_pools_and_shortcuts_compute_what_onnx_says() -> None:
     for _, make in movement.LIGHT.values():
         model = movement.single(make, 1, 6)
         given = feeds(model)
-        np.testing.assert_allclose(run(model, given)[0], reference(model, given)[0], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(
+            run(model, given)[0], reference(model, given)[0], rtol=1e-4, atol=1e-5
+        )
 
 
-@pytest.mark.parametrize("make", [image.resize, image.letterbox, image.normalise, image.warp, image.decode])
+@pytest.mark.parametrize(
+    "make", [image.resize, image.letterbox, image.normalise, image.warp, image.decode]
+)
 def test_image_steps_compute_what_onnx_says(make: Any) -> None:
     model = make(2, 32)
     given = feeds(model)
-    np.testing.assert_allclose(run(model, given)[0], reference(model, given)[0], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        run(model, given)[0], reference(model, given)[0], rtol=1e-4, atol=1e-4
+    )
 
 
 def test_normalise_turns_a_camera_image_into_what_torchvision_feeds() -> None:
     model = image.normalise(1, 32)
     pixels = feeds(model)["x"]
     rgb = pixels[0, :, :, ::-1].transpose(2, 0, 1) / 255.0
-    mean, deviation = (np.array(v).reshape(3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    mean, deviation = (
+        np.array(v).reshape(3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    )
     np.testing.assert_allclose(run(model, {"x": pixels})[0][0], (rgb - mean) / deviation, atol=1e-4)
 
 
 def test_letterbox_keeps_the_shape_of_things_and_pads_with_gray() -> None:
     out = run(image.letterbox(1, 32), {"x": np.full((1, 3, 48, 64), 0.25, np.float32)})[0]
     assert out.shape == (1, 3, 32, 32)
-    assert np.all(out[:, :, 4:28] == 0.25) and np.all(np.delete(out, np.s_[4:28], axis=2) == np.float32(114 / 255))
+    assert np.all(out[:, :, 4:28] == 0.25) and np.all(
+        np.delete(out, np.s_[4:28], axis=2) == np.float32(114 / 255)
+    )
 
 
 def test_warp_by_the_unit_matrix_changes_nothing() -> None:
@@ -139,7 +168,9 @@ def test_decoded_boxes_lie_in_their_cells() -> None:
 def test_suppression_leaves_as_many_boxes_as_its_shape_says(low: int) -> None:
     for layer in series("image", "non-maximum suppression"):
         model = layer.make()
-        kept = run(model, {name: np.abs(v) if low == 0 else v for name, v in feeds(model).items()})[0]
+        kept = run(model, {name: np.abs(v) if low == 0 else v for name, v in feeds(model).items()})[
+            0
+        ]
         assert kept.shape == (image.KEPT, 3) == graph_of(model).outputs[0].shape
 
 
@@ -148,13 +179,17 @@ def test_attention_is_softmax_of_scaled_scores_times_values() -> None:
     given = feeds(model)
     q, k, v = (given[name].astype(np.float64) for name in ("x", "x1", "x2"))
     scores = np.exp(q @ k.transpose(0, 1, 3, 2) / np.sqrt(matrix.HEAD_SIZE))
-    np.testing.assert_allclose(run(model, given)[0], scores / scores.sum(-1, keepdims=True) @ v, atol=1e-5)
+    np.testing.assert_allclose(
+        run(model, given)[0], scores / scores.sum(-1, keepdims=True) @ v, atol=1e-5
+    )
 
 
 def test_activations_stay_near_one_whatever_the_size_of_a_layer() -> None:
     for layer in (*series("conv-channels", "3x3"), *series("fc", "batch 16")[:5]):
         model = layer.make()
-        given = {name: v * np.float32(np.sqrt(3)) for name, v in feeds(model).items()}  # of unit variance
+        given = {
+            name: v * np.float32(np.sqrt(3)) for name, v in feeds(model).items()
+        }  # of unit variance
         assert 0.5 < run(model, given)[0].std() < 2.5, layer.name
 
 
@@ -174,8 +209,13 @@ def test_a_split_convolution_does_less() -> None:
     for dense, split in zip(
         series("separable", "dense 3x3"), series("separable", "depthwise + pointwise"), strict=True
     ):
-        work = [sum(work_of(n).flops or 0 for n in graph_of(layer.make()).nodes) for layer in (dense, split)]
-        assert work[1] / work[0] == pytest.approx(1 / dense.x + 1 / 9)  # Howard et al. 2017, MobileNets, section 3.1
+        work = [
+            sum(work_of(n).flops or 0 for n in graph_of(layer.make()).nodes)
+            for layer in (dense, split)
+        ]
+        assert work[1] / work[0] == pytest.approx(
+            1 / dense.x + 1 / 9
+        )  # Howard et al. 2017, MobileNets, section 3.1
 
 
 def test_movement_computes_nothing() -> None:
@@ -193,7 +233,12 @@ def test_a_reshape_between_is_one_node_that_moves_bytes_once() -> None:
 
 def test_a_net_names_its_ends() -> None:
     net = Net(opset=17)
-    first, second = net.add("Split", net.input(4, 6), net.constant([2, 4], "int64"), outputs=2, axis=1)
+    first, second = net.add(
+        "Split", net.input(4, 6), net.constant([2, 4], "int64"), outputs=2, axis=1
+    )
     model = net.model(second, first)
-    assert [(v.name, v.type.tensor_type.shape.dim[1].dim_value) for v in model.graph.output] == [("y", 4), ("y1", 2)]
+    assert [(v.name, v.type.tensor_type.shape.dim[1].dim_value) for v in model.graph.output] == [
+        ("y", 4),
+        ("y1", 2),
+    ]
     assert model.opset_import[0].version == 17

@@ -1,4 +1,6 @@
-"""Files of a few bytes that ask for more memory than there is: their shapes are found, and nothing is made of them."""
+"""Files of a few bytes that ask for more memory than there is: their shapes are found, and nothing
+is made of them.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +27,15 @@ from pathlib import Path
 from kernels.onnx.graph import read_graph
 resource.setrlimit(resource.RLIMIT_AS, ({limit}, {limit}))
 for path in sorted(Path(sys.argv[1]).glob("*.onnx")):
-    print(path.stem, read_graph(path).held_bytes() > 1e10, read_graph(path, {{"x": (4,)}}).held_bytes() > 1e10)
+    as_stored, bound = read_graph(path), read_graph(path, {{"x": (4,)}})
+    print(path.stem, as_stored.held_bytes() > 1e10, bound.held_bytes() > 1e10)
 """
 
 
 def made(*steps: tuple[str, list[str]], **constants: Any) -> Any:
-    """Nodes one after another that make something large of constants, and a sum of it that is added to x."""
+    """Nodes one after another that make something large of constants, and a sum of it that is added
+    to x.
+    """
     nodes = [helper.make_node(op, read, [f"t{n}"]) for n, (op, read) in enumerate(steps)]
     last = f"t{len(steps) - 1}"
     nodes += [
@@ -38,7 +43,9 @@ def made(*steps: tuple[str, list[str]], **constants: Any) -> Any:
         helper.make_node("ReduceSum", ["floats"], ["sum"]),
         helper.make_node("Add", ["x", "sum"], ["y"]),
     ]
-    weights = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
+    weights = [
+        numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()
+    ]
     return model_of(nodes, {"x": (4,)}, ["y"], weights, opset=17)
 
 
@@ -59,7 +66,9 @@ def given() -> Any:
 ONES = np.ones(1024, np.int64)
 MODELS = {
     "range": made(("Range", ["a", "b", "c"]), a=0, b=MANY, c=1),
-    "range of floats": made(("Range", ["a", "b", "c"]), a=np.float32(0), b=np.float32(1e12), c=np.float32(0.1)),
+    "range of floats": made(
+        ("Range", ["a", "b", "c"]), a=np.float32(0), b=np.float32(1e12), c=np.float32(0.1)
+    ),
     "range backwards": made(("Range", ["a", "b", "c"]), a=0, b=-MANY, c=-1),
     "constant": made(("ConstantOfShape", ["s"]), s=[MANY]),
     "expand": made(("Expand", ["one", "s"]), one=[1], s=[MANY, 2]),
@@ -69,26 +78,41 @@ MODELS = {
     "one hot": made(("OneHot", ["i", "n", "v"]), i=[1, 2], n=MANY, v=np.array([0, 1], np.float32)),
     "resize": made(
         ("Resize", ["image", "", "s"]),
-        image=np.ones((1, 1, 2, 2), np.float32), s=np.array([1, 1, 5e4, 5e4], np.float32),
+        image=np.ones((1, 1, 2, 2), np.float32),
+        s=np.array([1, 1, 5e4, 5e4], np.float32),
     ),
     "computed": made(
-        ("Mul", ["a", "a"]), ("Mul", ["t0", "a"]), ("Range", ["zero", "t1", "one"]), a=2**11, zero=0, one=1
+        ("Mul", ["a", "a"]),
+        ("Mul", ["t0", "a"]),
+        ("Range", ["zero", "t1", "one"]),
+        a=2**11,
+        zero=0,
+        one=1,
     ),
-    "followed": made(("Range", ["a", "b", "c"]), ("Add", ["t0", "c"]), ("NonZero", ["t1"]), a=0, b=MANY, c=1),
+    "followed": made(
+        ("Range", ["a", "b", "c"]), ("Add", ["t0", "c"]), ("NonZero", ["t1"]), a=0, b=MANY, c=1
+    ),
     "given": given(),
-    "of a shape": made(("Shape", ["x"]), ("Mul", ["t0", "b"]), ("ConstantOfShape", ["t1"]), b=[MANY]),
+    "of a shape": made(
+        ("Shape", ["x"]), ("Mul", ["t0", "b"]), ("ConstantOfShape", ["t1"]), b=[MANY]
+    ),
     "of all sides": made(
-        ("Max", ["a", "b", "c", "d"]), a=ONES.reshape(-1, 1, 1, 1), b=ONES.reshape(-1, 1, 1), c=ONES.reshape(-1, 1),
+        ("Max", ["a", "b", "c", "d"]),
+        a=ONES.reshape(-1, 1, 1, 1),
+        b=ONES.reshape(-1, 1, 1),
+        c=ONES.reshape(-1, 1),
         d=ONES[:8],
     ),
-}  # fmt: skip
+}
 
 
 def test_nothing_is_made_of_what_asks_for_all_memory(tmp_path: Path) -> None:
     for name, model in MODELS.items():
         onnx.save(model, tmp_path / f"{name}.onnx")
     command = [sys.executable, "-c", READ.format(limit=LIMIT), str(tmp_path)]
-    said = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env={"PYTHONPATH": str(ROOT)})
+    said = subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}
+    )
     assert said.returncode == 0, said.stderr[-2000:]
     assert sorted(said.stdout.splitlines()) == sorted(f"{name} True True" for name in MODELS)
 
@@ -97,8 +121,11 @@ def test_nothing_is_made_of_what_asks_for_all_memory(tmp_path: Path) -> None:
 def test_what_is_small_is_still_known(op: str) -> None:
     """Shapes that follow from it would be open otherwise."""
     reads = {
-        "Range": ["one", "four", "one"], "ConstantOfShape": ["two"], "Expand": ["two", "two"], "Tile": ["two", "two"],
-    }  # fmt: skip
+        "Range": ["one", "four", "one"],
+        "ConstantOfShape": ["two"],
+        "Expand": ["two", "two"],
+        "Tile": ["two", "two"],
+    }
     nodes = [
         helper.make_node(op, reads[op], ["s"]),
         helper.make_node("Unsqueeze", ["x", "zero"], ["wide"]),
@@ -112,7 +139,10 @@ def test_what_is_small_is_still_known(op: str) -> None:
     values = {"one": 1, "four": 4, "two": [2], "zero": [0], "to": [-1, 1]}
     weights = [numpy_helper.from_array(np.asarray(value), name) for name, value in values.items()]
     graph = graph_of(model_of(nodes, {"x": (5,)}, ["y"], weights, opset=17))
-    assert graph.outputs[0].shape == (5, {"Range": 6, "ConstantOfShape": 9, "Expand": 4, "Tile": 4}[op])
+    assert graph.outputs[0].shape == (
+        5,
+        {"Range": 6, "ConstantOfShape": 9, "Expand": 4, "Tile": 4}[op],
+    )
 
 
 def test_what_is_alive_at_the_worst_moment() -> None:
@@ -124,7 +154,9 @@ def test_what_is_alive_at_the_worst_moment() -> None:
     ]
     weight = numpy_helper.from_array(np.ones((8, 100), np.float32), "w")
     graph = graph_of(model_of(nodes, {"x": (2, 8)}, ["y"], [weight], opset=17))
-    assert graph.held_bytes() == 4 * (16 + 800 + 3 * 200), "all of x, w, a, b and c while the sum is made"
+    assert graph.held_bytes() == 4 * (16 + 800 + 3 * 200), (
+        "all of x, w, a, b and c while the sum is made"
+    )
 
 
 def test_what_is_made_before_a_run_is_alive_all_the_time() -> None:

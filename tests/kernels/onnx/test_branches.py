@@ -1,4 +1,6 @@
-"""A branch that is taken is part of the network, whatever its tensors are called; the other one is not."""
+"""A branch that is taken is part of the network, whatever its tensors are called; the other one is
+not.
+"""
 
 from __future__ import annotations
 
@@ -19,18 +21,24 @@ SHAPE = (2, 6)
 
 def branch(name: str, nodes: list[Any], result: str, **constants: Any) -> Any:
     weights = [numpy_helper.from_array(np.asarray(value), key) for key, value in constants.items()]
-    return helper.make_graph(nodes, name, [], [helper.make_empty_tensor_value_info(result)], weights)
+    return helper.make_graph(
+        nodes, name, [], [helper.make_empty_tensor_value_info(result)], weights
+    )
 
 
 def choosing(*pairs: tuple[Any, Any]) -> Any:
-    """x of two rows by way of an If for each pair of branches: the first of a pair is taken for two rows."""
+    """x of two rows by way of an If for each pair of branches: the first of a pair is taken for two
+    rows.
+    """
     nodes = [make("Shape", ["x"], ["shape"]), make("Gather", ["shape", "first"], ["rows"])]
     nodes.append(make("Equal", ["rows", "two"], ["is_two"]))
     weights = {"first": np.array(0), "two": np.array(2)}
     before = "x"
     for place, (then, other) in enumerate(pairs):
         after = f"r{place}"
-        nodes.append(make("If", ["is_two"], [after], name=f"if{place}", then_branch=then, else_branch=other))
+        nodes.append(
+            make("If", ["is_two"], [after], name=f"if{place}", then_branch=then, else_branch=other)
+        )
         nodes.append(make("Relu", [after], [f"h{place}"]))
         before = f"h{place}"
     nodes.append(make("Identity", [before], ["y"]))
@@ -51,9 +59,15 @@ def neg(read: str = "x", inner: str = "t") -> Any:
     ("pairs", "ops"),
     [
         ([(neg(), unfit())], ["Mul", "Neg", "Relu", "Identity"]),
-        ([(neg(), unfit()), (neg("h0"), unfit())], ["Mul", "Neg", "Relu", "Mul", "Neg", "Relu", "Identity"]),
+        (
+            [(neg(), unfit()), (neg("h0"), unfit())],
+            ["Mul", "Neg", "Relu", "Mul", "Neg", "Relu", "Identity"],
+        ),
         ([(neg(inner="x2"), unfit())], ["Mul", "Neg", "Relu", "Identity"]),
-        ([(branch("through", [make("Exp", ["x"], ["e"])], "x"), unfit())], ["Exp", "Identity", "Relu", "Identity"]),
+        (
+            [(branch("through", [make("Exp", ["x"], ["e"])], "x"), unfit())],
+            ["Exp", "Identity", "Relu", "Identity"],
+        ),
     ],
     ids=["one", "two of the same names", "other names", "handed through"],
 )
@@ -71,7 +85,8 @@ def test_the_branch_that_is_taken_stands_in_its_place(pairs: list[Any], ops: lis
 
 def test_what_reads_it_within_another_graph_follows_its_name() -> None:
     body = helper.make_graph(
-        [make("Add", ["s", "t"], ["s2"]), make("Identity", ["on"], ["still"])], "body",
+        [make("Add", ["s", "t"], ["s2"]), make("Identity", ["on"], ["still"])],
+        "body",
         [
             helper.make_tensor_value_info("i", TensorProto.INT64, []),
             helper.make_tensor_value_info("on", TensorProto.BOOL, []),
@@ -81,7 +96,7 @@ def test_what_reads_it_within_another_graph_follows_its_name() -> None:
             helper.make_tensor_value_info("still", TensorProto.BOOL, []),
             helper.make_tensor_value_info("s2", TensorProto.FLOAT, list(SHAPE)),
         ],
-    )  # fmt: skip
+    )
     loop = [make("Exp", ["x"], ["t"]), make("Loop", ["m", "c", "x"], ["u"], body=body)]
     taken = branch("loop", loop, "u", m=np.array(3), c=np.array(True))
     model = choosing((neg(), unfit()), (taken, unfit()))
@@ -97,20 +112,31 @@ def test_what_reads_it_within_another_graph_follows_its_name() -> None:
 
 def test_a_condition_that_only_running_tells_is_left() -> None:
     node = make(
-        "If", ["c"], ["y"], name="if", then_branch=neg(), else_branch=branch("o", [make("Abs", ["x"], ["o"])], "o")
+        "If",
+        ["c"],
+        ["y"],
+        name="if",
+        then_branch=neg(),
+        else_branch=branch("o", [make("Abs", ["x"], ["o"])], "o"),
     )
     model = model_of([node], {"c": (), "x": SHAPE}, ["y"], kinds={"c": TensorProto.BOOL}, opset=17)
     assert [node.op for node in graph_of(model).nodes] == ["If"]
 
 
 def by_rate() -> Any:
-    """An If in each branch of an If, both of which ask for the rate of sampling that the network is fed."""
+    """An If in each branch of an If, both of which ask for the rate of sampling that the network is
+    fed.
+    """
     inner = make("If", ["is_fast"], ["u"], then_branch=neg(), else_branch=unfit())
-    then = branch("then", [make("Greater", ["rate", "low"], ["is_fast"]), inner], "u", low=np.array(9000))
+    then = branch(
+        "then", [make("Greater", ["rate", "low"], ["is_fast"]), inner], "u", low=np.array(9000)
+    )
     outer = make("If", ["known"], ["y"], name="if", then_branch=then, else_branch=unfit())
     stored = [numpy_helper.from_array(np.array(16000), "wide")]
     nodes = [make("Equal", ["rate", "wide"], ["known"]), outer]
-    return model_of(nodes, {"x": SHAPE, "rate": ()}, ["y"], stored, kinds={"rate": TensorProto.INT64}, opset=17)
+    return model_of(
+        nodes, {"x": SHAPE, "rate": ()}, ["y"], stored, kinds={"rate": TensorProto.INT64}, opset=17
+    )
 
 
 def test_a_condition_that_an_input_tells_is_known_once_that_is_given() -> None:

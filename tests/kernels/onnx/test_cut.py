@@ -1,4 +1,6 @@
-"""Networks in parts: each node a model of its own, equal ones known as equal, the whole with weights to run on."""
+"""Networks in parts: each node a model of its own, equal ones known as equal, the whole with
+weights to run on.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ def test_every_node_of_a_network_is_a_model_alone(name: str) -> None:
         model = cut.alone(graph, node)
         onnx.checker.check_model(model)
         assert [n.op_type for n in model.graph.node] == [node.op]
-        assert {v.name for v in model.graph.input} == {t.name for t in node.inputs if t and not t.weight}
+        assert {v.name for v in model.graph.input} == {
+            t.name for t in node.inputs if t and not t.weight
+        }
 
 
 @pytest.mark.parametrize("name", ["light_vgg19", "light_shufflenet"])
@@ -65,7 +69,11 @@ def test_twins_are_the_same_work_and_others_are_not() -> None:
         shapes = {tuple(t.shape for t in (*n.inputs, *n.outputs) if t) for n in nodes}
         assert len(shapes) == 1
         assert len({n.op for n in nodes}) == 1
-    seen = [tuple(t.shape for t in (*n[0].inputs, *n[0].outputs) if t) for n in groups.values() if n[0].op == "Relu"]
+    seen = [
+        tuple(t.shape for t in (*n[0].inputs, *n[0].outputs) if t)
+        for n in groups.values()
+        if n[0].op == "Relu"
+    ]
     assert len(seen) == len(set(seen))
 
 
@@ -82,7 +90,10 @@ def test_the_whole_runs_with_random_weights_at_another_batch() -> None:
 
 
 def test_two_nodes_of_one_name_are_two_layers(tmp_path: Path) -> None:
-    nodes = [onnx.helper.make_node(op, [a], [b], name="twin") for op, a, b in (("Relu", "x", "h"), ("Neg", "h", "y"))]
+    nodes = [
+        onnx.helper.make_node(op, [a], [b], name="twin")
+        for op, a, b in (("Relu", "x", "h"), ("Neg", "h", "y"))
+    ]
     onnx.save(model_of(nodes, {"x": (4,)}, ["y"]), tmp_path / "net.onnx")
     graph = read_graph(tmp_path / "net.onnx")
     assert [cut.alone(graph, node).graph.node[0].op_type for node in graph.nodes] == ["Relu", "Neg"]
@@ -104,10 +115,16 @@ def test_integers_that_nodes_make_keep_their_values(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_weights_beside_the_file_are_read_and_lost_ones_are_random(tmp_path: Path, there: bool) -> None:
+def test_weights_beside_the_file_are_read_and_lost_ones_are_random(
+    tmp_path: Path, there: bool
+) -> None:
     weights = [onnx.numpy_helper.from_array(np.full((4, 5), 0.5, np.float32), "w")]
-    model = model_of([onnx.helper.make_node("MatMul", ["x", "w"], ["y"])], {"x": (2, 4)}, ["y"], weights)
-    onnx.save(model, tmp_path / "n.onnx", save_as_external_data=True, location="data", size_threshold=0)
+    model = model_of(
+        [onnx.helper.make_node("MatMul", ["x", "w"], ["y"])], {"x": (2, 4)}, ["y"], weights
+    )
+    onnx.save(
+        model, tmp_path / "n.onnx", save_as_external_data=True, location="data", size_threshold=0
+    )
     if not there:
         (tmp_path / "data").unlink()
     made = cut.whole(tmp_path / "n.onnx", None, None)
@@ -116,20 +133,38 @@ def test_weights_beside_the_file_are_read_and_lost_ones_are_random(tmp_path: Pat
 
 
 @pytest.mark.parametrize("external", [False, True])
-def test_integers_of_a_network_are_its_own_and_floats_random(tmp_path: Path, external: bool) -> None:
+def test_integers_of_a_network_are_its_own_and_floats_random(
+    tmp_path: Path, external: bool
+) -> None:
     own = np.random.default_rng(1).integers(-90, 90, (64, 48)).astype(np.int8)
     scales = np.linspace(0.01, 0.02, 48 * 48, dtype=np.float32)
-    weights = {"w": own, "s": np.float32(0.1), "z": np.zeros(2304, np.int8), "scales": scales, "f": own.astype("f4")}
+    weights = {
+        "w": own,
+        "s": np.float32(0.1),
+        "z": np.zeros(2304, np.int8),
+        "scales": scales,
+        "f": own.astype("f4"),
+    }
     make = onnx.helper.make_node
     nodes = [
         make("MatMulInteger", ["x", "w"], ["i"], name="product"),
         make("DequantizeLinear", ["q", "scales", "z"], ["d"], name="decode", axis=0),
         make("MatMul", ["a", "f"], ["b"], name="floats"),
     ]
-    stored = [onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in weights.items()]
+    stored = [
+        onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in weights.items()
+    ]
     kinds = {"x": onnx.TensorProto.UINT8, "q": onnx.TensorProto.INT8}
-    model = model_of(nodes, {"x": (4, 64), "q": (2304,), "a": (4, 64)}, ["i", "d", "b"], stored, kinds=kinds)
-    onnx.save(model, tmp_path / "n.onnx", save_as_external_data=external, location="data", size_threshold=0)
+    model = model_of(
+        nodes, {"x": (4, 64), "q": (2304,), "a": (4, 64)}, ["i", "d", "b"], stored, kinds=kinds
+    )
+    onnx.save(
+        model,
+        tmp_path / "n.onnx",
+        save_as_external_data=external,
+        location="data",
+        size_threshold=0,
+    )
     graph = read_graph(tmp_path / "n.onnx")
     found = {
         tensor.name: onnx.numpy_helper.to_array(tensor)

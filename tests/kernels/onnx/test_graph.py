@@ -1,4 +1,6 @@
-"""The network reader on small models made for one difficulty each, and on the networks of the onnx wheel."""
+"""The network reader on small models made for one difficulty each, and on the networks of the onnx
+wheel.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,10 @@ def flattening() -> Any:
     ]
     weights = [
         *(header("w", (8, 3, 3, 3)), header("dense", (8 * 36, 10))),
-        *(numpy_helper.from_array(np.array([0]), "axes"), numpy_helper.from_array(np.array([-1]), "rest")),
+        *(
+            numpy_helper.from_array(np.array([0]), "axes"),
+            numpy_helper.from_array(np.array([-1]), "rest"),
+        ),
     ]
     return model_of(nodes, {"x": ("N", 3, "H", "W")}, ["y"], weights)
 
@@ -65,14 +70,22 @@ def test_conditions_over_shapes_are_folded() -> None:
         make("Where", ["other", "s", "ones"], ["target"]),
         make("Expand", ["one", "target"], ["y"], name="spread"),
     ]
-    weights = [whole("eight", 8, 8), whole("ones", 1, 1), numpy_helper.from_array(np.zeros((1, 1), np.float32), "one")]
-    model = model_of([*nodes, make("Add", ["x", "y"], ["z"], name="z")], {"x": ("N", 9)}, ["z"], weights)
+    weights = [
+        whole("eight", 8, 8),
+        whole("ones", 1, 1),
+        numpy_helper.from_array(np.zeros((1, 1), np.float32), "one"),
+    ]
+    model = model_of(
+        [*nodes, make("Add", ["x", "y"], ["z"], name="z")], {"x": ("N", 9)}, ["z"], weights
+    )
     graph = graph_of(model)
     assert [node.name for node in graph.nodes] == ["z"] and not open_shapes(graph)
 
 
 def test_an_open_shape_names_the_input_and_the_way_out() -> None:
-    with pytest.raises(OnnxError, match=r"input x has dynamic shape 1x3xHxW.*--shape x=1x3x224x224"):
+    with pytest.raises(
+        OnnxError, match=r"input x has dynamic shape 1x3xHxW.*--shape x=1x3x224x224"
+    ):
         graph_of(flattening())
     with pytest.raises(OnnxError, match="its inputs are x"):
         graph_of(flattening(), {"image": (1, 3, 8, 8)})
@@ -87,7 +100,9 @@ def test_one_symbol_means_one_number_everywhere() -> None:
     assert graph.inputs[1].shape == (2, 8, 5) and graph.outputs[0].shape == (2, 5, 5)
 
 
-@pytest.mark.parametrize(("first", "batch", "found"), [("N", 4, 4), (1, 4, 4), (None, 4, 4), ("N", None, 1), (3, 4, 3)])
+@pytest.mark.parametrize(
+    ("first", "batch", "found"), [("N", 4, 4), (1, 4, 4), (None, 4, 4), ("N", None, 1), (3, 4, 3)]
+)
 def test_batch_sets_the_first_dimension(first: Any, batch: int | None, found: int) -> None:
     model = model_of([make("Relu", ["x"], ["y"])], {"x": (first, 6)}, ["y"])
     assert graph_of(model, batch=batch).outputs[0].shape == (found, 6)
@@ -98,7 +113,10 @@ def test_a_division_by_zero_among_constants_is_never_warned_of(
     kind: Any, folded: bool, recwarn: pytest.WarningsRecorder
 ) -> None:
     nodes = [make("Div", ["a", "b"], ["q"], name="div"), make("Add", ["x", "q"], ["y"])]
-    weights = [numpy_helper.from_array(np.array([value], kind), name) for name, value in (("a", 7), ("b", 0))]
+    weights = [
+        numpy_helper.from_array(np.array([value], kind), name)
+        for name, value in (("a", 7), ("b", 0))
+    ]
     model = model_of(nodes, {"x": (4,)}, ["y"], weights)
     model.graph.input[0].type.tensor_type.elem_type = model.graph.initializer[0].data_type
     assert ("div" not in graph_of(model).constant) is folded
@@ -107,9 +125,15 @@ def test_a_division_by_zero_among_constants_is_never_warned_of(
 
 @pytest.mark.parametrize("unknown", [-1, 0])
 def test_numbers_that_stand_for_unknown_are_no_sizes(unknown: int) -> None:
-    model = model_of([make("Relu", ["x"], ["h"]), make("Relu", ["h"], ["y"])], {"x": (unknown, 6)}, ["y"])
-    model.graph.value_info.append(helper.make_tensor_value_info("h", TensorProto.FLOAT, (unknown, 6)))
-    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", TensorProto.FLOAT, (unknown, 6)))
+    model = model_of(
+        [make("Relu", ["x"], ["h"]), make("Relu", ["h"], ["y"])], {"x": (unknown, 6)}, ["y"]
+    )
+    model.graph.value_info.append(
+        helper.make_tensor_value_info("h", TensorProto.FLOAT, (unknown, 6))
+    )
+    model.graph.output[0].CopyFrom(
+        helper.make_tensor_value_info("y", TensorProto.FLOAT, (unknown, 6))
+    )
     nodes = graph_of(model, batch=4).nodes
     assert [node.outputs[0].shape for node in nodes if node.outputs[0]] == [(4, 6), (4, 6)]
     assert sum(work_of(node).flops or 0 for node in nodes) == 48
@@ -122,7 +146,9 @@ def test_a_batch_written_into_the_network_is_named() -> None:
 
 def test_weights_made_by_constant_of_shape_are_weights() -> None:
     graph = read_graph(LIGHT / "light_resnet50.onnx")
-    assert {node.op for node in graph.nodes}.isdisjoint({"Constant", "ConstantOfShape"}) and graph.constant
+    assert {node.op for node in graph.nodes}.isdisjoint(
+        {"Constant", "ConstantOfShape"}
+    ) and graph.constant
     assert [t.name for t in graph.inputs] == ["gpu_0/data_0"]
     assert sum(work_of(node).parameters for node in graph.nodes) == 25_610_152
 
@@ -144,25 +170,39 @@ def test_a_transposed_weight_is_a_weight_and_a_decoded_one_stays_a_layer() -> No
         numpy_helper.from_array(np.array(0.5, np.float32), "scale"),
     ]
     graph = graph_of(model_of(nodes, {"x": (4, 32)}, ["y"], weights))
-    assert [node.name for node in graph.nodes] == ["decode", "first", "second"] and graph.constant == ("turn",)
+    assert [node.name for node in graph.nodes] == [
+        "decode",
+        "first",
+        "second",
+    ] and graph.constant == ("turn",)
     assert work_of(named(graph, "first")).parameters == 64 * 32
     assert work_of(named(graph, "decode")).parameter_bytes == 64 * 16 + 4
 
 
 def test_branches_and_loops_are_named_not_guessed() -> None:
-    branch = helper.make_graph([make("Relu", ["x"], ["r"])], "b", [], [onnx.ValueInfoProto(name="r")])
+    branch = helper.make_graph(
+        [make("Relu", ["x"], ["r"])], "b", [], [onnx.ValueInfoProto(name="r")]
+    )
     choose = make("If", ["flag"], ["y"], name="choose", then_branch=branch, else_branch=branch)
-    graph = graph_of(model_of([choose], {"x": (4,), "flag": ()}, ["y"], kinds={"flag": TensorProto.BOOL}))
+    graph = graph_of(
+        model_of([choose], {"x": (4,), "flag": ()}, ["y"], kinds={"flag": TensorProto.BOOL})
+    )
     assert graph.nodes[0].subgraphs == {"then_branch": ("Relu",), "else_branch": ("Relu",)}
     work = work_of(graph.nodes[0])
-    assert work.flops is None and "If choose" in work.problem and "then_branch (1 nodes)" in work.problem
+    assert (
+        work.flops is None
+        and "If choose" in work.problem
+        and "then_branch (1 nodes)" in work.problem
+    )
 
 
 def test_functions_of_the_model_are_inlined() -> None:
     body = [make("Mul", ["a", "a"], ["s"]), make("Add", ["s", "a"], ["b"])]
     opsets = [helper.make_opsetid("", 20)]
     function = helper.make_function("mine", "Square", ["a"], ["b"], body, opsets)
-    model = model_of([make("Square", ["x"], ["y"], domain="mine")], {"x": (4, 4)}, ["y"], domains=["mine"])
+    model = model_of(
+        [make("Square", ["x"], ["y"], domain="mine")], {"x": (4, 4)}, ["y"], domains=["mine"]
+    )
     model.functions.append(function)
     graph = graph_of(model)
     assert [node.op for node in graph.nodes] == ["Mul", "Add"]
@@ -171,7 +211,10 @@ def test_functions_of_the_model_are_inlined() -> None:
 
 def test_what_follows_an_unknown_operation_is_named_or_given() -> None:
     def model() -> Any:
-        nodes = [make("Odd", ["x"], ["h"], name="odd", domain="mine"), make("Relu", ["h"], ["y"], name="relu")]
+        nodes = [
+            make("Odd", ["x"], ["h"], name="odd", domain="mine"),
+            make("Relu", ["h"], ["y"], name="relu"),
+        ]
         return model_of(nodes, {"x": (4, 4)}, ["y"], domains=["mine"])
 
     lost = graph_of(model())
@@ -187,20 +230,35 @@ def runtime_model() -> Any:
     nodes: list[tuple[str, list[str], str, dict[str, Any]]] = [
         ("QLinearAdd", ["x", *quantized, "x", *quantized, *quantized], "sum", {}),
         ("QLinearConcat", [*quantized, "sum", *quantized, "x", *quantized], "both", {"axis": 1}),
-        ("QLinearGlobalAveragePool", ["both", *quantized, *quantized], "mean", {"channels_last": 0}),
+        (
+            "QLinearGlobalAveragePool",
+            ["both", *quantized, *quantized],
+            "mean",
+            {"channels_last": 0},
+        ),
         ("FusedMatMul", ["f", "w"], "y", {"transB": 1, "alpha": 0.5}),
     ]
-    made = [make(op, read, [out], name=out, domain="com.microsoft", **more) for op, read, out, more in nodes]
-    scalars = [numpy_helper.from_array(np.array(1, kind), name) for name, kind in (("s", np.float32), ("z", np.uint8))]
+    made = [
+        make(op, read, [out], name=out, domain="com.microsoft", **more)
+        for op, read, out, more in nodes
+    ]
+    scalars = [
+        numpy_helper.from_array(np.array(1, kind), name)
+        for name, kind in (("s", np.float32), ("z", np.uint8))
+    ]
     inputs = {"x": (2, 8, 4, 4), "f": (2, 16)}
     weights = [*scalars, header("w", (10, 16))]
-    return model_of(made, inputs, ["mean", "y"], weights, {"x": TensorProto.UINT8}, domains=["com.microsoft"])
+    return model_of(
+        made, inputs, ["mean", "y"], weights, {"x": TensorProto.UINT8}, domains=["com.microsoft"]
+    )
 
 
 def test_operations_of_onnx_runtime_have_shapes() -> None:
     graph = graph_of(runtime_model())
     found = {node.name: node.outputs[0] for node in graph.nodes}
-    shapes = {name: (tensor.shape, tensor.dtype) for name, tensor in found.items() if tensor is not None}
+    shapes = {
+        name: (tensor.shape, tensor.dtype) for name, tensor in found.items() if tensor is not None
+    }
     assert shapes == {
         "sum": ((2, 8, 4, 4), "uint8"),
         "both": ((2, 16, 4, 4), "uint8"),
@@ -215,12 +273,27 @@ def test_a_transformer_of_the_runtime_has_shapes_from_end_to_end() -> None:
     nodes = [
         make("Attention", ["x", "qkv", "bias"], ["a"], name="attention", num_heads=2, **own),
         make("SkipLayerNormalization", ["a", "x", "g"], ["n", "", "", "sum"], name="norm", **own),
-        make("MatMulNBits", ["n", "packed", "scales"], ["up"], name="up", K=16, N=32, bits=4, block_size=16, **own),
+        make(
+            "MatMulNBits",
+            ["n", "packed", "scales"],
+            ["up"],
+            name="up",
+            K=16,
+            N=32,
+            bits=4,
+            block_size=16,
+            **own,
+        ),
         make("MatMul", ["up", "down"], ["h"], name="down"),
         make("SkipSimplifiedLayerNormalization", ["h", "sum", "g"], ["y"], name="last", **own),
     ]
     weights = [
-        *(header("qkv", (16, 48)), header("bias", (48,)), header("g", (16,)), header("down", (32, 16))),
+        *(
+            header("qkv", (16, 48)),
+            header("bias", (48,)),
+            header("g", (16,)),
+            header("down", (32, 16)),
+        ),
         *(header("packed", (32, 1, 8), TensorProto.UINT8), header("scales", (32,))),
     ]
     graph = graph_of(model_of(nodes, {"x": (2, 5, 16)}, ["y"], weights, domains=["com.microsoft"]))
@@ -229,11 +302,18 @@ def test_a_transformer_of_the_runtime_has_shapes_from_end_to_end() -> None:
     assert work_of(named(graph, "last")).flops == 5 * 160 + 4 * 10
 
 
-@pytest.mark.parametrize(("op", "further"), [("GroupNormalization", ["g", "g"]), ("MeanVarianceNormalization", [])])
+@pytest.mark.parametrize(
+    ("op", "further"), [("GroupNormalization", ["g", "g"]), ("MeanVarianceNormalization", [])]
+)
 def test_shapes_go_on_behind_a_function_of_the_standard(op: str, further: list[str]) -> None:
     groups: dict[str, Any] = {"num_groups": 2} if further else {}
-    nodes = [make(op, ["x", *further], ["n"], name="norm", **groups), make("Relu", ["n"], ["y"], name="last")]
-    graph = graph_of(model_of(nodes, {"x": (1, 4, 8, 8)}, ["y"], [header("g", (4,))] * bool(further), opset=21))
+    nodes = [
+        make(op, ["x", *further], ["n"], name="norm", **groups),
+        make("Relu", ["n"], ["y"], name="last"),
+    ]
+    graph = graph_of(
+        model_of(nodes, {"x": (1, 4, 8, 8)}, ["y"], [header("g", (4,))] * bool(further), opset=21)
+    )
     assert named(graph, "last").outputs[0].shape == (1, 4, 8, 8)
     assert work_of(named(graph, "norm")).compulsory_bytes == 4 * (2 * 256 + 4 * len(further[:1]))
 
@@ -263,7 +343,9 @@ def test_more_elements_than_a_register_counts() -> None:
 def test_every_node_has_a_name_of_its_own() -> None:
     names = ("", "Relu_3", "twin", "", "twin")
     tensors = ["x", "a", "b", "c", "d", "y"]
-    nodes = [make("Relu", [tensors[i]], [tensors[i + 1]], name=name) for i, name in enumerate(names)]
+    nodes = [
+        make("Relu", [tensors[i]], [tensors[i + 1]], name=name) for i, name in enumerate(names)
+    ]
     graph = graph_of(model_of(nodes, {"x": (4,)}, ["y"]))
     assert [node.name for node in graph.nodes] == ["Relu_0", "Relu_3", "twin", "Relu_3_2", "twin_2"]
 
@@ -271,9 +353,13 @@ def test_every_node_has_a_name_of_its_own() -> None:
 def test_attributes_types_and_optional_inputs_are_kept() -> None:
     scales = numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "scales")
     resize = make("Resize", ["x", "", "scales"], ["y"], mode="linear", name="up")
-    graph = graph_of(model_of([resize], {"x": (1, 1, 4, 4)}, ["y"], [scales], {"x": TensorProto.FLOAT16}))
+    graph = graph_of(
+        model_of([resize], {"x": (1, 1, 4, 4)}, ["y"], [scales], {"x": TensorProto.FLOAT16})
+    )
     node = graph.nodes[0]
-    assert node.attributes == {"mode": "linear"} and node.inputs[1] is None and node.input(9) is None
+    assert (
+        node.attributes == {"mode": "linear"} and node.inputs[1] is None and node.input(9) is None
+    )
     assert (node.outputs[0].shape, node.outputs[0].dtype) == ((1, 1, 8, 8), "fp16")  # type: ignore[union-attr]
     assert graph.opsets == {"": 20}
 
@@ -293,7 +379,9 @@ def test_external_weights_are_not_read_but_small_ones_are(tmp_path: Path) -> Non
 def declaring(shape: list[int | str] | None, inner: list[int] | None = None) -> Any:
     """x of 2x6 made 3x4 by way of h; the file declares y, and maybe h, as it likes."""
     nodes = [make("Relu", ["x"], ["h"]), make("Reshape", ["h", "to"], ["y"])]
-    model = model_of(nodes, {"x": ("rows", 6)}, ["y"], [numpy_helper.from_array(np.array([3, 4]), "to")])
+    model = model_of(
+        nodes, {"x": ("rows", 6)}, ["y"], [numpy_helper.from_array(np.array([3, 4]), "to")]
+    )
     if shape is not None:
         model.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", TensorProto.FLOAT, shape))
     if inner is not None:
@@ -348,10 +436,17 @@ def test_bad_files_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         read_graph(text)
 
 
-def test_an_odd_key_of_external_data_is_never_warned_of(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
-    weight = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[4], data_location=TensorProto.EXTERNAL)
+def test_an_odd_key_of_external_data_is_never_warned_of(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    weight = TensorProto(
+        name="w", data_type=TensorProto.FLOAT, dims=[4], data_location=TensorProto.EXTERNAL
+    )
     for key in ("location", "odd"):
         weight.external_data.add(key=key, value="data")
-    onnx.save(model_of([make("Add", ["x", "w"], ["y"])], {"x": (4,)}, ["y"], [weight]), str(tmp_path / "net.onnx"))
+    onnx.save(
+        model_of([make("Add", ["x", "w"], ["y"])], {"x": (4,)}, ["y"], [weight]),
+        str(tmp_path / "net.onnx"),
+    )
     assert read_graph(tmp_path / "net.onnx").nodes
     assert not recwarn.list

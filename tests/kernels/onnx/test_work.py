@@ -1,4 +1,6 @@
-"""The work table against published counts, and against counts made here by another road: loops and definitions."""
+"""The work table against published counts, and against counts made here by another road: loops and
+definitions.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +24,20 @@ def tensor(name: str, shape: tuple[int, ...], dtype: str = "fp32", weight: bool 
     return Tensor(name, shape, dtype, weight)
 
 
-def node(op: str, inputs: list[Any], output: tuple[int, ...], dtype: str = "fp32", **attributes: Any) -> Node:
+def node(
+    op: str, inputs: list[Any], output: tuple[int, ...], dtype: str = "fp32", **attributes: Any
+) -> Node:
     """A node whose inputs are shapes or Tensors; the second input is a weight."""
-    made = [t if isinstance(t, Tensor) else tensor(f"i{i}", t, weight=i > 0) for i, t in enumerate(inputs)]
+    made = [
+        t if isinstance(t, Tensor) else tensor(f"i{i}", t, weight=i > 0)
+        for i, t in enumerate(inputs)
+    ]
     return Node(op, "n", tuple(made), (tensor("o", output, dtype),), attributes)
 
 
-def inferred(op: str, inputs: dict[str, tuple[int, ...]], opset: int = 20, **attributes: Any) -> Node:
+def inferred(
+    op: str, inputs: dict[str, tuple[int, ...]], opset: int = 20, **attributes: Any
+) -> Node:
     """The same with the output's shape from ONNX."""
     made = onnx.helper.make_node(op, list(inputs), ["o"], name="n", **attributes)
     return graph_of(model_of([made], inputs, ["o"], opset=opset)).nodes[0]
@@ -46,7 +55,8 @@ def test_networks_have_the_multiply_adds_torchvision_publishes(name: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "published"), [("resnet50", 4.09), ("vgg19", 19.63), ("bvlc_alexnet", 0.655), ("squeezenet", 0.349)]
+    ("name", "published"),
+    [("resnet50", 4.09), ("vgg19", 19.63), ("bvlc_alexnet", 0.655), ("squeezenet", 0.349)],
 )
 def test_networks_of_the_onnx_wheel(name: str, published: float) -> None:
     assert gmac(read_graph(LIGHT / f"light_{name}.onnx")) == pytest.approx(published, rel=0.005)
@@ -56,7 +66,10 @@ def test_every_node_of_the_wheel_is_counted() -> None:
     for path in sorted(LIGHT.glob("*.onnx")):
         for each in read_graph(path).nodes:
             work = work_of(each)
-            assert not work.problem and work.flops is not None and work.compulsory_bytes, (path.name, each.name)
+            assert not work.problem and work.flops is not None and work.compulsory_bytes, (
+                path.name,
+                each.name,
+            )
 
 
 def taps(size: int, kernel: int, stride: int, pad: int, dilation: int) -> int:
@@ -69,9 +82,12 @@ def taps(size: int, kernel: int, stride: int, pad: int, dilation: int) -> int:
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
 @pytest.mark.parametrize(
-    ("groups", "stride", "dilation", "pad"), [(1, 1, 1, 1), (4, 2, 1, 0), (8, 1, 2, 2), (2, 3, 2, 1)]
+    ("groups", "stride", "dilation", "pad"),
+    [(1, 1, 1, 1), (4, 2, 1, 0), (8, 1, 2, 2), (2, 3, 2, 1)],
 )
-def test_convolutions_equal_a_walk_over_every_tap(rank: int, groups: int, stride: int, dilation: int, pad: int) -> None:
+def test_convolutions_equal_a_walk_over_every_tap(
+    rank: int, groups: int, stride: int, dilation: int, pad: int
+) -> None:
     sizes, kernel, batch, channels, out = (13, 11, 9)[:rank], (3, 2, 1)[:rank], 2, 8, 16
     walked = [taps(n, k, stride, pad, dilation) for n, k in zip(sizes, kernel, strict=True)]
     macs = batch * out * (channels // groups) * int(np.prod(walked))
@@ -90,14 +106,23 @@ def test_convolutions_equal_a_walk_over_every_tap(rank: int, groups: int, stride
 def test_transposed_convolution_scatters_each_input_element(rank: int, groups: int) -> None:
     sizes, kernel = (5, 4, 3)[:rank], (3, 2, 2)[:rank]
     shapes = {"x": (2, 4, *sizes), "w": (4, 8 // groups, *kernel)}
-    macs = sum(1 for _ in every(range(2 * 4), *map(range, sizes), range(8 // groups), *map(range, kernel)))
+    macs = sum(
+        1 for _ in every(range(2 * 4), *map(range, sizes), range(8 // groups), *map(range, kernel))
+    )
     found = inferred("ConvTranspose", shapes, group=groups, strides=[2] * rank, pads=[1] * 2 * rank)
     assert work_of(found).flops == 2 * macs
 
 
 @pytest.mark.parametrize(
     ("a", "b"),
-    [((5, 7), (7, 3)), ((2, 1, 5, 7), (4, 7, 3)), ((7,), (7, 3)), ((6, 5, 7), (7,)), ((7,), (7,)), ((9, 5, 7), (7, 3))],
+    [
+        ((5, 7), (7, 3)),
+        ((2, 1, 5, 7), (4, 7, 3)),
+        ((7,), (7, 3)),
+        ((6, 5, 7), (7,)),
+        ((7,), (7,)),
+        ((9, 5, 7), (7, 3)),
+    ],
 )
 def test_matrix_products_broadcast_their_batches(a: tuple[int, ...], b: tuple[int, ...]) -> None:
     outputs = np.matmul(np.zeros(a), np.zeros(b)).size
@@ -112,12 +137,28 @@ def test_gemm_counts_products_whatever_is_transposed_or_added(turn: int) -> None
 
 
 def test_quantized_operations_count_what_their_float_ones_do() -> None:
-    scalar, x, w = tensor("s", ()), tensor("x", (1, 8, 6, 6), "uint8"), tensor("w", (4, 8, 3, 3), "int8", True)
-    conv = node("QLinearConv", [x, scalar, scalar, w, scalar, scalar, scalar, scalar], (1, 4, 4, 4), "uint8")
-    assert work_of(conv).flops == work_of(node("ConvInteger", [x, w], (1, 4, 4, 4), "int32")).flops == 2 * 64 * 72
+    scalar, x, w = (
+        tensor("s", ()),
+        tensor("x", (1, 8, 6, 6), "uint8"),
+        tensor("w", (4, 8, 3, 3), "int8", True),
+    )
+    conv = node(
+        "QLinearConv", [x, scalar, scalar, w, scalar, scalar, scalar, scalar], (1, 4, 4, 4), "uint8"
+    )
+    assert (
+        work_of(conv).flops
+        == work_of(node("ConvInteger", [x, w], (1, 4, 4, 4), "int32")).flops
+        == 2 * 64 * 72
+    )
     a, b = tensor("a", (5, 7), "uint8"), tensor("b", (7, 3), "int8", True)
-    dense = node("QLinearMatMul", [a, scalar, scalar, b, scalar, scalar, scalar, scalar], (5, 3), "uint8")
-    assert work_of(dense).flops == work_of(node("MatMulInteger", [a, b], (5, 3), "int32")).flops == 2 * 105
+    dense = node(
+        "QLinearMatMul", [a, scalar, scalar, b, scalar, scalar, scalar, scalar], (5, 3), "uint8"
+    )
+    assert (
+        work_of(dense).flops
+        == work_of(node("MatMulInteger", [a, b], (5, 3), "int32")).flops
+        == 2 * 105
+    )
     assert work_of(dense).parameter_bytes == 21
     cast = node("QuantizeLinear", [(4, 4), scalar], (4, 4), "int8")
     assert (work_of(cast).flops, work_of(cast).compulsory_bytes) == (32, 16 * 4 + 4 + 16)
@@ -139,7 +180,13 @@ def test_quantized_operations_count_what_their_float_ones_do() -> None:
         ("LayerNormalization", [(3, 8), (8,), (8,)], (3, 8), {"axis": -1}, 7 * 24 + 5 * 3),
         ("LayerNormalization", [(3, 8), (8,)], (3, 8), {"axis": 1}, 6 * 24 + 5 * 3),
         ("InstanceNormalization", [(2, 3, 10), (3,), (3,)], (2, 3, 10), {}, 7 * 60 + 5 * 6),
-        ("GroupNormalization", [(2, 4, 10), (4,), (4,)], (2, 4, 10), {"num_groups": 2}, 7 * 80 + 5 * 4),
+        (
+            "GroupNormalization",
+            [(2, 4, 10), (4,), (4,)],
+            (2, 4, 10),
+            {"num_groups": 2},
+            7 * 80 + 5 * 4,
+        ),
         ("RMSNormalization", [(3, 8), (8,)], (3, 8), {}, 4 * 24 + 4 * 3),
         ("LRN", [(1, 8, 2)], (1, 8, 2), {"size": 5}, 160),
         ("MaxPool", [(1, 2, 8, 8)], (1, 2, 4, 4), {"kernel_shape": [3, 3]}, 32 * 9),
@@ -150,7 +197,13 @@ def test_quantized_operations_count_what_their_float_ones_do() -> None:
         ("Resize", [(1, 1, 4, 4)], (1, 1, 8, 8), {"mode": "linear"}, 64 * 8),
         ("Resize", [(1, 1, 4, 4)], (1, 1, 8, 8), {"mode": "nearest"}, 0),
         ("Resize", [(1, 1, 4, 4)], (1, 1, 8, 4), {"mode": "cubic"}, 32 * 8),
-        ("Resize", [(1, 1, 8, 8)], (1, 1, 2, 4), {"mode": "linear", "antialias": 1}, 2 * 8 * (2 * 4) * (2 * 2)),
+        (
+            "Resize",
+            [(1, 1, 8, 8)],
+            (1, 1, 2, 4),
+            {"mode": "linear", "antialias": 1},
+            2 * 8 * (2 * 4) * (2 * 2),
+        ),
         ("Resize", [(1, 1, 4, 4)], (1, 1, 8, 8), {"mode": "linear", "antialias": 1}, 64 * 8),
         ("Clip", [(4, 4), (), ()], (4, 4), {}, 32),
         ("Clip", [(4, 4), ()], (4, 4), {}, 16),
@@ -160,13 +213,31 @@ def test_quantized_operations_count_what_their_float_ones_do() -> None:
         ("ScatterElements", [(4, 6), (3, 5), (3, 5)], (4, 6), {"reduction": "max"}, 15),
         ("Einsum", [(2, 3, 4), (2, 4, 5)], (2, 3, 5), {"equation": "bij,bjk->bik"}, 240),
         ("Einsum", [(2, 3, 4), (2, 4, 5)], (3, 5), {"equation": "bij, bjk"}, 240),
-        ("Einsum", [(6, 2, 3, 4), (2, 4, 5)], (6, 2, 3, 5), {"equation": "...ij,...jk->...ik"}, 6 * 240),
-        ("Einsum", [(6, 1, 3, 4), (2, 4, 5)], (6, 2, 3, 5), {"equation": "a...ij,...jk->a...ik"}, 6 * 240),
+        (
+            "Einsum",
+            [(6, 2, 3, 4), (2, 4, 5)],
+            (6, 2, 3, 5),
+            {"equation": "...ij,...jk->...ik"},
+            6 * 240,
+        ),
+        (
+            "Einsum",
+            [(6, 1, 3, 4), (2, 4, 5)],
+            (6, 2, 3, 5),
+            {"equation": "a...ij,...jk->a...ik"},
+            6 * 240,
+        ),
         ("Einsum", [(7,), (7,)], (), {"equation": "i,i"}, 14),
         ("Einsum", [(5, 7)], (7, 5), {"equation": "ij->ji"}, 0),
         ("LSTM", [(7, 2, 3), (1, 16, 3), (1, 16, 4)], (7, 1, 2, 4), {}, 14 * (2 * 16 * 7 + 18 * 4)),
         ("GRU", [(7, 2, 3), (2, 12, 3), (2, 12, 4)], (7, 2, 2, 4), {}, 28 * (2 * 12 * 7 + 14 * 4)),
-        ("Attention", [(2, 4, 6, 8), (2, 4, 9, 8), (2, 4, 9, 8)], (2, 4, 6, 8), {}, 2 * 4 * 6 * 9 * (16 + 16 + 6)),
+        (
+            "Attention",
+            [(2, 4, 6, 8), (2, 4, 9, 8), (2, 4, 9, 8)],
+            (2, 4, 6, 8),
+            {},
+            2 * 4 * 6 * 9 * (16 + 16 + 6),
+        ),
         (
             *("Attention", [(2, 6, 32), (2, 9, 16), (2, 9, 16)], (2, 6, 32)),
             *({"q_num_heads": 4, "kv_num_heads": 2}, 2 * 4 * 6 * 9 * (16 + 16 + 6)),
@@ -174,12 +245,16 @@ def test_quantized_operations_count_what_their_float_ones_do() -> None:
         ("NonMaxSuppression", [(1, 10, 4), (1, 2, 10)], (5, 3), {}, 20 + 15 * 2 * 9),
     ],
 )
-def test_flops_by_definition(op: str, inputs: list[Any], output: Any, attributes: dict[str, Any], flops: float) -> None:
+def test_flops_by_definition(
+    op: str, inputs: list[Any], output: Any, attributes: dict[str, Any], flops: float
+) -> None:
     work = work_of(node(op, inputs, output, **attributes))
     assert (work.flops, work.problem) == (flops, "")
 
 
-@pytest.mark.parametrize("op", ["Reshape", "Transpose", "Concat", "Identity", "Flatten", "Pad", "Cast", "Where"])
+@pytest.mark.parametrize(
+    "op", ["Reshape", "Transpose", "Concat", "Identity", "Flatten", "Pad", "Cast", "Where"]
+)
 def test_layers_that_compute_nothing_still_move_bytes(op: str) -> None:
     work = work_of(node(op, [(4, 6)], (24,)))
     assert (work.flops, work.compulsory_bytes, work.family) == (0, 2 * 24 * 4, "movement")
@@ -188,7 +263,11 @@ def test_layers_that_compute_nothing_still_move_bytes(op: str) -> None:
 def test_gather_reads_the_rows_it_takes_and_shape_reads_none() -> None:
     table, indices = tensor("t", (30000, 64), weight=True), tensor("i", (5,), "int64")
     work = work_of(node("Gather", [table, indices], (5, 64)))
-    assert (work.flops, work.compulsory_bytes, work.parameters) == (0, 2 * 5 * 64 * 4 + 5 * 8, 30000 * 64)
+    assert (work.flops, work.compulsory_bytes, work.parameters) == (
+        0,
+        2 * 5 * 64 * 4 + 5 * 8,
+        30000 * 64,
+    )
     assert work_of(node("Shape", [(100, 100)], (2,), "int64")).compulsory_bytes == 16
 
 
@@ -217,14 +296,28 @@ def test_shapes_and_axes_are_no_parameters() -> None:
 def test_unknown_operations_are_named_never_zero() -> None:
     odd, other = node("Frobnicate", [(4,)], (4,)), Node("Conv", "c", (), (), {}, "my.domain")
     work = work_of(odd)
-    assert (work.flops, work.compulsory_bytes, work.problem) == (None, 32, "unknown operation Frobnicate")
-    assert (work_of(other).flops, work_of(other).problem) == (None, "unknown operation my.domain.Conv")
+    assert (work.flops, work.compulsory_bytes, work.problem) == (
+        None,
+        32,
+        "unknown operation Frobnicate",
+    )
+    assert (work_of(other).flops, work_of(other).problem) == (
+        None,
+        "unknown operation my.domain.Conv",
+    )
 
 
 def test_missing_shapes_and_malformed_nodes_are_named() -> None:
-    lost = Node("Conv", "c1", (tensor("x", (1, 3, 8, 8)), tensor("w", (4, 3, 3, 3))), (Tensor("y", None),))
+    lost = Node(
+        "Conv", "c1", (tensor("x", (1, 3, 8, 8)), tensor("w", (4, 3, 3, 3))), (Tensor("y", None),)
+    )
     work = work_of(lost)
-    assert work.flops is None and work.compulsory_bytes is None and "c1" in work.problem and "y" in work.problem
+    assert (
+        work.flops is None
+        and work.compulsory_bytes is None
+        and "c1" in work.problem
+        and "y" in work.problem
+    )
     packed = work_of(node("QLinearConv", [(1, 8, 9, 9), (), (), (), ()], (1, 4, 7, 7)))
     assert packed.flops is None and "which weights do not have" in packed.problem
     wrong = work_of(node("MaxPool", [(1, 2, 8)], (1, 2, 4)))

@@ -1,4 +1,6 @@
-"""Empty launches: the native loop launches and waits as often as it says, and the kernel compiles everywhere."""
+"""Empty launches: the native loop launches and waits as often as it says, and the kernel compiles
+everywhere.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ LAUNCHED = (11, (1, 1, 1, overhead_cuda.THREADS, 1, 1, 0), 22, 33)
 
 
 @pytest.mark.parametrize(("wait", "each"), [(False, [LAUNCHED]), (True, [LAUNCHED, 22])])
-def test_the_native_loop_launches_and_waits(wait: bool, each: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_native_loop_launches_and_waits(
+    wait: bool, each: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls: list[Any] = []
     run = overhead_cuda.loop(*driver(calls))
     monkeypatch.setattr(overhead_cuda, "driver_loop", lambda: run)
@@ -49,7 +53,9 @@ def test_the_native_loop_launches_and_waits(wait: bool, each: list[Any], monkeyp
     assert calls == 3 * each
 
 
-def test_an_error_of_the_driver_ends_the_loop_with_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_the_driver_ends_the_loop_with_its_code(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     calls: list[Any] = []
     run = overhead_cuda.loop(*driver(calls, answer=700))
     monkeypatch.setattr(overhead_cuda, "driver_loop", lambda: run)
@@ -96,7 +102,9 @@ def test_graphs_launch_just_as_many_kernels(repeat: int) -> None:
     assert queue.captured == overhead_work.GRAPH_KERNELS
 
 
-@pytest.mark.parametrize("kernel", [overhead.LAUNCH, overhead.SYNC, overhead.GRAPH], ids=lambda k: k.name)
+@pytest.mark.parametrize(
+    "kernel", [overhead.LAUNCH, overhead.SYNC, overhead.GRAPH], ids=lambda k: k.name
+)
 def test_the_check_counts_launches_and_the_timing_does_not(kernel: Any) -> None:
     assert kernel.check_params == {"counted": True}
     assert kernel.reference("fp64", kernel.check_repeat) == [kernel.check_repeat]
@@ -110,5 +118,9 @@ def test_the_empty_kernel_leaves_before_it_touches_memory(arch: str) -> None:
     assert cubin.path.exists()
     if float(arch) >= 7.5:
         code = [i.opcode for i in disassemble(cubin)]
-        touches = [at for at, opcode in enumerate(code) if opcode.startswith(("LD.", "LDG", "ST", "RED", "ATOM"))]
+        touches = [
+            at
+            for at, opcode in enumerate(code)
+            if opcode.startswith(("LD.", "LDG", "ST", "RED", "ATOM"))
+        ]
         assert code.index("EXIT") < min(touches)

@@ -47,17 +47,23 @@ def test_what_is_not_known_is_refused_with_what_is(dtype: str, form: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "make", [small_conv, lambda: attention(1, 32), lambda: row_op("Gelu", 4, 64), lambda: letterbox(1, 32)]
+    "make",
+    [small_conv, lambda: attention(1, 32), lambda: row_op("Gelu", 4, 64), lambda: letterbox(1, 32)],
 )
 def test_fp16_is_fp16_throughout_and_close(make: Any) -> None:
     model = make()
     before, changed = model.SerializeToString(), convert(model, "fp16")
     onnx.checker.check_model(changed, full_check=True)
     given = {name: values.astype(np.float16) for name, values in feeds(model).items()}
-    found, expected = run(changed, given)[0], run(model, {n: v.astype(np.float32) for n, v in given.items()})[0]
+    found, expected = (
+        run(changed, given)[0],
+        run(model, {n: v.astype(np.float32) for n, v in given.items()})[0],
+    )
     assert found.dtype == np.float16 and dtypes(changed) == {"fp16"}
     assert all(node.op_type != "Cast" for node in changed.graph.node)
-    np.testing.assert_allclose(found.astype(np.float32), expected, atol=4e-3 * np.abs(expected).max())
+    np.testing.assert_allclose(
+        found.astype(np.float32), expected, atol=4e-3 * np.abs(expected).max()
+    )
     assert model.SerializeToString() == before
 
 
@@ -89,15 +95,28 @@ def test_what_has_no_fp16_inside_a_network_is_cast() -> None:
     net = Net()
     boxes = net.add("Mul", net.input(1, 200, 4), net.constant(2.0))
     limits = net.constant([5], "int64"), net.constant([0.5])
-    changed = convert(net.model(net.add("NonMaxSuppression", boxes, net.input(1, 1, 200), *limits), boxes), "fp16")
+    changed = convert(
+        net.model(net.add("NonMaxSuppression", boxes, net.input(1, 1, 200), *limits), boxes), "fp16"
+    )
     onnx.checker.check_model(changed, full_check=True)
-    assert [node.op_type for node in changed.graph.node] == ["Mul", "Cast", "Cast", "NonMaxSuppression"]
+    assert [node.op_type for node in changed.graph.node] == [
+        "Mul",
+        "Cast",
+        "Cast",
+        "NonMaxSuppression",
+    ]
     assert [r.dtype for r in run(changed, feeds(changed))] == [np.int64, np.float16]
 
 
 def test_fp16_keeps_infinities_and_clips_what_it_cannot_hold() -> None:
     values = np.array([-np.inf, -3.4e38, 1.5, 7e4, np.inf], np.float32)
-    assert np.frombuffer(narrowed(values, "fp16"), "<f2").tolist() == [-np.inf, -65504, 1.5, 65504, np.inf]
+    assert np.frombuffer(narrowed(values, "fp16"), "<f2").tolist() == [
+        -np.inf,
+        -65504,
+        1.5,
+        65504,
+        np.inf,
+    ]
 
 
 def test_bf16_weights_are_the_nearest_bf16() -> None:
@@ -106,9 +125,13 @@ def test_bf16_weights_are_the_nearest_bf16() -> None:
     found = np.frombuffer(narrowed(values, "bf16"), "<u2").astype("<u4") << 16
     rounded = found.view("<f4").astype(np.float64)
     mantissa, exponent = np.frexp(values[4:].astype(np.float64))
-    np.testing.assert_array_equal(rounded[4:], np.ldexp(np.rint(mantissa * 256), exponent - 8))  # 8 bits of mantissa
+    np.testing.assert_array_equal(
+        rounded[4:], np.ldexp(np.rint(mantissa * 256), exponent - 8)
+    )  # 8 bits of mantissa
     assert rounded[:4].tolist() == [1, 1 + 2.0**-6, np.inf, 0] and np.signbit(rounded[3])
-    quiet = np.frombuffer(narrowed(np.full(1, np.nan, np.float32), "bf16"), "<u2").astype("<u4") << 16
+    quiet = (
+        np.frombuffer(narrowed(np.full(1, np.nan, np.float32), "bf16"), "<u2").astype("<u4") << 16
+    )
     assert np.isnan(quiet.view("<f4")).all()
 
 

@@ -1,4 +1,6 @@
-"""INT8 models run on integers alone, compute what the FP32 model does, and say where there is no such form."""
+"""INT8 models run on integers alone, compute what the FP32 model does, and say where there is no
+such form.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ def shrunk(values: np.ndarray) -> np.ndarray:
 
 
 def integer_error(model: Any, **how: Any) -> np.ndarray:
-    """Of each output of the INT8 form, its distance from FP32, as a part of the largest FP32 output."""
+    """Of each output of the INT8 form, its distance from FP32, as a part of the largest FP32
+    output.
+    """
     changed = convert(model, "int8", **how)
     signed = how.get("form") == "s8s8"
     numbers = feeds(changed)["x"].clip(-127 if signed else 1, None)
@@ -62,14 +66,18 @@ def _last(model: Any, op: str) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("per_channel", [False, True])
-@pytest.mark.parametrize("make", [small_conv, lambda: gemm(feeds_of(32, 24)), lambda: matmul_of_rows(16, 32, 24)])
-def test_int8_runs_on_integers_alone_and_is_close(make: Any, per_channel: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "make", [small_conv, lambda: gemm(feeds_of(32, 24)), lambda: matmul_of_rows(16, 32, 24)]
+)
+def test_int8_runs_on_integers_alone_and_is_close(
+    make: Any, per_channel: bool, tmp_path: Path
+) -> None:
     model = make()
     changed = convert(model, "int8", per_channel)
     onnx.checker.check_model(changed, full_check=True)
-    assert {v.type.tensor_type.elem_type for v in (*changed.graph.input, *changed.graph.output)} == {
-        onnx.TensorProto.UINT8
-    }
+    assert {
+        v.type.tensor_type.elem_type for v in (*changed.graph.input, *changed.graph.output)
+    } == {onnx.TensorProto.UINT8}
     ran = executed(changed, tmp_path)
     assert INTEGER_KERNELS[model.graph.node[0].op_type] in ran
     assert set(ran) <= {*INTEGER_KERNELS.values(), "Transpose"}
@@ -87,12 +95,16 @@ def test_both_forms_of_activations_are_close(form: str) -> None:
 
 def test_signed_activations_have_no_zero_point() -> None:
     changed = convert(small_conv(), "int8", form="s8s8")
-    zeros = [onnx.numpy_helper.to_array(t) for t in changed.graph.initializer if t.name.endswith("_zero")]
+    zeros = [
+        onnx.numpy_helper.to_array(t) for t in changed.graph.initializer if t.name.endswith("_zero")
+    ]
     assert len(zeros) >= 3 and not any(z.any() for z in zeros)
-    assert all(t.data_type != onnx.TensorProto.INT32 for t in changed.graph.initializer)  # TensorRT decodes no int32
-    assert {v.type.tensor_type.elem_type for v in (*changed.graph.input, *changed.graph.output)} == {
-        onnx.TensorProto.INT8
-    }
+    assert all(
+        t.data_type != onnx.TensorProto.INT32 for t in changed.graph.initializer
+    )  # TensorRT decodes no int32
+    assert {
+        v.type.tensor_type.elem_type for v in (*changed.graph.input, *changed.graph.output)
+    } == {onnx.TensorProto.INT8}
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -117,7 +129,9 @@ def test_relu_is_part_of_the_integer_convolution_before_it(tmp_path: Path) -> No
     assert integer_error(model).max() < 0.03
 
 
-def test_int8_between_floats_pays_for_both_conversions_and_unfused_has_no_integers(tmp_path: Path) -> None:
+def test_int8_between_floats_pays_for_both_conversions_and_unfused_has_no_integers(
+    tmp_path: Path,
+) -> None:
     fused, loose = between_floats(1, "u8s8"), unfused(1)
     ran = executed(fused, tmp_path)
     assert {"QuantizeLinear", "QLinearConv", "DequantizeLinear"} <= set(ran) and "Conv" not in ran
@@ -128,7 +142,9 @@ def test_int8_between_floats_pays_for_both_conversions_and_unfused_has_no_intege
         assert np.abs(run(model, given)[0] - plain).max() < 0.03 * np.abs(plain).max()
 
 
-@pytest.mark.parametrize("make", [lambda: gemm(feeds_of(32, 24)), lambda: gemm(feeds_of(24, 32), transB=1)])
+@pytest.mark.parametrize(
+    "make", [lambda: gemm(feeds_of(32, 24)), lambda: gemm(feeds_of(24, 32), transB=1)]
+)
 def test_the_integer_form_is_the_product_in_int32(make: Any) -> None:
     model = make()
     changed = convert(model, "int8", form="integer")
@@ -145,7 +161,9 @@ def test_the_integer_form_is_the_product_in_int32(make: Any) -> None:
 def test_the_integer_form_of_two_activations_is_exact() -> None:
     changed = convert(square(24), "int8", form="integer")
     given = feeds(changed)
-    np.testing.assert_array_equal(run(changed, given)[0], given["x"].astype(np.int32) @ given["x1"].astype(np.int32))
+    np.testing.assert_array_equal(
+        run(changed, given)[0], given["x"].astype(np.int32) @ given["x1"].astype(np.int32)
+    )
 
 
 @pytest.mark.parametrize(
@@ -170,19 +188,28 @@ def test_converted_models_have_known_shapes() -> None:
 
 def test_a_network_that_the_quantizer_cannot_run_is_skipped() -> None:
     odd = onnx.helper.make_node("Odd", ["x"], ["y"], domain="mine")
-    with pytest.raises(Unavailable, match=r"no int8 of the whole: onnxruntime's quantizer: .*mine:Odd"):
+    with pytest.raises(
+        Unavailable, match=r"no int8 of the whole: onnxruntime's quantizer: .*mine:Odd"
+    ):
         static.quantized(lambda: model_of([odd], {"x": (4,)}, ["y"], domains=["mine"]), "cpu")
 
 
 def test_a_shared_bias_is_not_taken_for_the_result_of_a_layer() -> None:
     """The quantizer numbers the copies of a bias: "conv" and 2 was the name of a result."""
     make, results = onnx.helper.make_node, [f"conv{place}" for place in range(6)]
-    nodes = [make("Conv", [before, "w", "conv"], [after]) for before, after in pairwise(["x", *results])]
+    nodes = [
+        make("Conv", [before, "w", "conv"], [after]) for before, after in pairwise(["x", *results])
+    ]
     nodes += [make("Neg", [name], [f"minus_{name}"]) for name in results]
     nodes.append(make("Concat", [f"minus_{name}" for name in results], ["y"], axis=1))
     rng = np.random.default_rng(0)
     shapes = {"w": (4, 4, 1, 1), "conv": (4,)}
-    weights = [onnx.numpy_helper.from_array(rng.random(shape, np.float32), name) for name, shape in shapes.items()]
+    weights = [
+        onnx.numpy_helper.from_array(rng.random(shape, np.float32), name)
+        for name, shape in shapes.items()
+    ]
     made = static.quantized(lambda: model_of(nodes, {"x": (1, 4, 8, 8)}, ["y"], weights), "cpu")
-    session = onnxruntime().InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = onnxruntime().InferenceSession(
+        made.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
     assert session.run(None, {"x": np.ones((1, 4, 8, 8), np.float32)})[0].shape == (1, 24, 8, 8)

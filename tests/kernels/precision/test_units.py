@@ -40,7 +40,9 @@ def test_each_is_a_model_that_takes_and_gives_integers() -> None:
     for unit in units(graph):
         model = cut.alone(graph, *unit.nodes)
         onnx.checker.check_model(model)
-        kinds = {value.type.tensor_type.elem_type for value in [*model.graph.input, *model.graph.output]}
+        kinds = {
+            value.type.tensor_type.elem_type for value in [*model.graph.input, *model.graph.output]
+        }
         assert kinds == {onnx.TensorProto.UINT8}
         assert layer_reference.expected(model, layer_inputs.feeds(model), LARGE)[0].any()
 
@@ -59,6 +61,8 @@ def test_floats_that_are_read_elsewhere_too_stay_a_layer() -> None:
         onnx.helper.make_node("QuantizeLinear", ["r", "s"], ["q"], name="encode"),
         onnx.helper.make_node("Erf", ["d"], ["y"], name="erf"),
     ]
-    graph = graph_of(model_of(nodes, {"x": (1, 8)}, ["q", "y"], [scale], kinds={"x": onnx.TensorProto.UINT8}))
+    graph = graph_of(
+        model_of(nodes, {"x": (1, 8)}, ["q", "y"], [scale], kinds={"x": onnx.TensorProto.UINT8})
+    )
     found = {unit.node.name: [node.name for node in unit.nodes] for unit in units(graph)}
     assert found == {"decode": ["decode"], "relu": ["decode", "relu", "encode"], "erf": ["erf"]}

@@ -1,4 +1,6 @@
-"""What is fed lies where the operation that reads it is defined, also by way of other operations."""
+"""What is fed lies where the operation that reads it is defined, also by way of other
+operations.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +21,18 @@ INT, BOOL, FLOAT = TensorProto.INT64, TensorProto.BOOL, TensorProto.FLOAT
 SHAPE = (3, 40)
 
 
-def chain(*steps: tuple[str, Sequence[str]], inputs: dict[str, Any] | None = None, **more: Any) -> Any:
-    """A model of these (operation, inputs) one after another; step n writes t<n>, the last one y. more: constants."""
+def chain(
+    *steps: tuple[str, Sequence[str]], inputs: dict[str, Any] | None = None, **more: Any
+) -> Any:
+    """A model of these (operation, inputs) one after another; step n writes t<n>, the last one y.
+    more: constants.
+    """
     kinds = {name: kind for name, (_, kind) in (inputs or {}).items()}
     shapes = {name: shape for name, (shape, _) in (inputs or {}).items()} or {"x": SHAPE}
     names = [f"t{n}" for n in range(len(steps) - 1)] + ["y"]
-    nodes = [helper.make_node(op, read, [name]) for (op, read), name in zip(steps, names, strict=True)]
+    nodes = [
+        helper.make_node(op, read, [name]) for (op, read), name in zip(steps, names, strict=True)
+    ]
     weights = [numpy_helper.from_array(np.asarray(value), name) for name, value in more.items()]
     return model_of(nodes, shapes, ["y"], weights, kinds=kinds, opset=18)
 
@@ -39,7 +47,19 @@ TWO = {"x": (SHAPE, FLOAT), "d": (SHAPE, FLOAT)}
 @pytest.mark.parametrize(
     "model",
     [
-        *(chain((op, ["x"])) for op in ("Sqrt", "Log", "Acos", "Asin", "Atanh", "Acosh", "Reciprocal", "ReduceLogSum")),
+        *(
+            chain((op, ["x"]))
+            for op in (
+                "Sqrt",
+                "Log",
+                "Acos",
+                "Asin",
+                "Atanh",
+                "Acosh",
+                "Reciprocal",
+                "ReduceLogSum",
+            )
+        ),
         chain(("Pow", ["x", "half"]), half=np.float32(0.5)),
         chain(("Pow", ["x", "d"]), inputs=TWO),
         chain(("Div", ["x", "d"]), inputs=TWO),
@@ -57,7 +77,7 @@ TWO = {"x": (SHAPE, FLOAT), "d": (SHAPE, FLOAT)}
         chain(("Max", ["x", "d"]), ("Log", ["t0"]), inputs=TWO),
     ],
     ids=lambda model: " ".join(node.op_type for node in model.graph.node),
-)  # fmt: skip
+)
 def test_floats_are_fed_where_what_follows_is_defined(model: Any) -> None:
     found = answered(model)
     assert np.isfinite(found).all()
@@ -79,7 +99,11 @@ def test_integers_are_never_divided_by_zero(op: str) -> None:
 
 
 def test_what_is_true_or_false_is_mostly_true_and_never_all_false_in_a_row() -> None:
-    model = chain(("Where", ["m", "x", "k"]), inputs={"m": ((64, 16), BOOL), "x": ((64, 16), FLOAT)}, k=np.float32(0))
+    model = chain(
+        ("Where", ["m", "x", "k"]),
+        inputs={"m": ((64, 16), BOOL), "x": ((64, 16), FLOAT)},
+        k=np.float32(0),
+    )
     mask = layer_inputs.feeds(model)["m"]
     assert 0.8 < mask.mean() < 0.95
     assert mask.any(axis=1).all()
@@ -112,12 +136,17 @@ def test_every_place_is_written_once(op: str, indices: tuple[int, ...]) -> None:
     fed = layer_inputs.feeds(model)
     answers(model, fed, PLAIN)
     if op != "GatherND":
-        rows = fed["i"].reshape(-1, 2) if op == "ScatterND" else [(r, i) for r in range(3) for i in fed["i"][r]]
+        rows = (
+            fed["i"].reshape(-1, 2)
+            if op == "ScatterND"
+            else [(r, i) for r in range(3) for i in fed["i"][r]]
+        )
         assert len({tuple(map(int, row)) for row in rows}) == len(rows)
 
 
 @pytest.mark.parametrize(
-    ("op", "shape"), [("Reshape", (2,)), ("Expand", (2,)), ("Tile", (2,)), ("Unsqueeze", (1,)), ("TopK", (1,))]
+    ("op", "shape"),
+    [("Reshape", (2,)), ("Expand", (2,)), ("Tile", (2,)), ("Unsqueeze", (1,)), ("TopK", (1,))],
 )
 def test_shapes_and_axes_that_are_fed_fit(op: str, shape: tuple[int, ...]) -> None:
     node = helper.make_node(op, ["x", "n"], ["y", "at"][: 2 if op == "TopK" else 1])
@@ -142,4 +171,7 @@ def test_needs_that_exclude_each_other_end_at_one_of_them() -> None:
 
 
 def test_nothing_is_needed_of_what_nobody_constrains() -> None:
-    assert needed(chain(("MatMul", ["x", "k"]), ("Sqrt", ["t0"]), k=np.ones((40, 4), np.float32))) == {}
+    assert (
+        needed(chain(("MatMul", ["x", "k"]), ("Sqrt", ["t0"]), k=np.ones((40, 4), np.float32)))
+        == {}
+    )

@@ -40,12 +40,22 @@ def loop(turns: int) -> Any:
     kinds = TensorProto
     value = helper.make_tensor_value_info
     body = helper.make_graph(
-        [helper.make_node("Add", ["state", "state"], ["sum"]), helper.make_node("Identity", ["on"], ["still"])],
+        [
+            helper.make_node("Add", ["state", "state"], ["sum"]),
+            helper.make_node("Identity", ["on"], ["still"]),
+        ],
         "body",
-        [value("turn", kinds.INT64, []), value("on", kinds.BOOL, []), value("state", kinds.FLOAT, [8])],
+        [
+            value("turn", kinds.INT64, []),
+            value("on", kinds.BOOL, []),
+            value("state", kinds.FLOAT, [8]),
+        ],
         [value("still", kinds.BOOL, []), value("sum", kinds.FLOAT, [8])],
     )
-    weights = [numpy_helper.from_array(np.array(turns), "turns"), numpy_helper.from_array(np.array(True), "on")]
+    weights = [
+        numpy_helper.from_array(np.array(turns), "turns"),
+        numpy_helper.from_array(np.array(True), "on"),
+    ]
     node = helper.make_node("Loop", ["turns", "on", "x"], ["y"], name="loop", body=body)
     return model_of([node], {"x": (8,)}, ["y"], weights, opset=17)
 
@@ -53,7 +63,9 @@ def loop(turns: int) -> Any:
 def test_what_takes_too_long_is_told_to_end_and_says_so() -> None:
     run = options()
     with (
-        pytest.raises(Unavailable, match=r"one run of it takes longer than 0.05 s \(--layer-seconds\)"),
+        pytest.raises(
+            Unavailable, match=r"one run of it takes longer than 0.05 s \(--layer-seconds\)"
+        ),
         limited(run, 0.05),
     ):
         until_told(run)
@@ -89,7 +101,14 @@ finally:
 def test_ctrl_c_ends_a_run_in_the_main_thread() -> None:
     """In a program of its own: tests may run in another thread, and Ctrl-C is for all of them."""
     command = [sys.executable, "-c", HEARS]
-    said = subprocess.run(command, capture_output=True, text=True, timeout=100, cwd=ROOT, env={"PYTHONPATH": str(ROOT)})
+    said = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT)},
+    )
     assert said.stdout.split() == ["True", "-1"], said.stderr
 
 
@@ -118,7 +137,9 @@ def test_the_runtime_leaves_a_loop_without_an_end() -> None:
 
 def test_a_layer_that_takes_too_long_is_not_tried_in_another_form() -> None:
     other: list[str] = []
-    layer = layer_kernel.TimedLayer("Loop", lambda: loop(FOREVER), loose=[lambda: other.append("tried")], seconds=0.2)
+    layer = layer_kernel.TimedLayer(
+        "Loop", lambda: loop(FOREVER), loose=[lambda: other.append("tried")], seconds=0.2
+    )
     with pytest.raises(Unavailable, match=r"^one run of it takes longer than 0.2 s"):
         layer.kernel("cpu").backends["cpu"](cpu.detect(), "fp32", {}, None)
     with pytest.raises(Unavailable, match=r"^its reference: one run of it takes longer than 0.2 s"):

@@ -1,4 +1,6 @@
-"""What a layer should answer: definitions where they can be trusted, the unoptimised runtime where they cannot."""
+"""What a layer should answer: definitions where they can be trusted, the unoptimised runtime where
+they cannot.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +23,14 @@ from tests.kernels.onnx_networks import model_of
 SMALL = Size(1.0, 1.0)
 
 
-def model(op: str, *shapes: tuple[int, ...], outputs: int = 1, opset: int = 17, **attributes: Any) -> Any:
+def model(
+    op: str, *shapes: tuple[int, ...], outputs: int = 1, opset: int = 17, **attributes: Any
+) -> Any:
     inputs = {f"x{n}": shape for n, shape in enumerate(shapes)}
     results = [f"y{n}" for n in range(outputs)]
-    made = model_of([helper.make_node(op, list(inputs), results, **attributes)], inputs, results, opset=opset)
+    made = model_of(
+        [helper.make_node(op, list(inputs), results, **attributes)], inputs, results, opset=opset
+    )
     return onnx.shape_inference.infer_shapes(made)
 
 
@@ -38,7 +44,10 @@ def test_a_definition_whose_answer_has_another_shape_is_none() -> None:
 @pytest.mark.filterwarnings("error")
 def test_what_has_no_number_for_an_answer_is_no_warning() -> None:
     zero = numpy_helper.from_array(np.zeros(4, np.float32), "zero")
-    nodes = [helper.make_node("Div", ["x", "zero"], ["h"]), helper.make_node("Softmax", ["h"], ["y"])]
+    nodes = [
+        helper.make_node("Div", ["x", "zero"], ["h"]),
+        helper.make_node("Softmax", ["h"], ["y"]),
+    ]
     made = model_of(nodes, {"x": (3, 4)}, ["y"], [zero], opset=17)
     (found,) = layer_reference.expected(made, layer_inputs.feeds(made), SMALL)
     assert np.isnan(found).all()
@@ -56,14 +65,18 @@ def test_what_has_no_number_for_an_answer_is_no_warning() -> None:
     ],
     ids=["too much work", "too large", "unknown work", "unknown size", "of another opset", "slow"],
 )
-def test_where_definitions_do_not_fit_none_is_asked(made: Any, size: Size, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_definitions_do_not_fit_none_is_asked(
+    made: Any, size: Size, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(onnx.reference, "ReferenceEvaluator", lambda *_: pytest.fail("asked"))
     given = layer_inputs.feeds(made)
     assert layer_reference.expected(made, given, size)[0].size
     assert not list(layer_reference.dispute(made, given, np.zeros(4), size))
 
 
-def test_a_definition_that_stands_alone_is_no_fault_of_the_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_definition_that_stands_alone_is_no_fault_of_the_layer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     layer = layer_kernel.TimedLayer("Relu", lambda: model("Relu", (64,)))
     kernel = layer.kernel("cpu")
     right = kernel.reference("fp32", 1)
@@ -74,11 +87,15 @@ def test_a_definition_that_stands_alone_is_no_fault_of_the_layer(monkeypatch: py
     assert not any(difference(*pair, 1e-6) for pair in appeal.pairs)
     (other,) = kernel.appeals("fp32", wrong, right)
     assert any(difference(*pair, 1e-6) for pair in other.pairs), "the layer itself was wrong"
-    assert "otherwise in 3 of 8 values, by up to 50 % of the largest" in appeal.words(Fault(3, 8, 0.5))
+    assert "otherwise in 3 of 8 values, by up to 50 % of the largest" in appeal.words(
+        Fault(3, 8, 0.5)
+    )
 
 
 def test_what_nothing_can_answer_is_a_reason_not_a_failure() -> None:
-    odd = model_of([helper.make_node("Odd", ["x"], ["y"], domain="mine")], {"x": (4,)}, ["y"], domains=["mine"])
+    odd = model_of(
+        [helper.make_node("Odd", ["x"], ["y"], domain="mine")], {"x": (4,)}, ["y"], domains=["mine"]
+    )
     with pytest.raises(Unavailable, match=r"nothing else says what it should answer: .*Odd"):
         layer_kernel.TimedLayer("Odd", lambda: odd).kernel("cpu").reference("fp32", 1)
 
@@ -89,12 +106,17 @@ def test_what_nothing_can_answer_is_a_reason_not_a_failure() -> None:
         model("RandomNormalLike", (4, 4)),
         model("Bernoulli", (4, 4)),
         model_of(
-            [helper.make_node("Dropout", ["x", "ratio", "training"], ["y"])], {"x": (4, 4)}, ["y"],
-            [numpy_helper.from_array(np.float32(0.5), "ratio"), numpy_helper.from_array(np.array(True), "training")],
+            [helper.make_node("Dropout", ["x", "ratio", "training"], ["y"])],
+            {"x": (4, 4)},
+            ["y"],
+            [
+                numpy_helper.from_array(np.float32(0.5), "ratio"),
+                numpy_helper.from_array(np.array(True), "training"),
+            ],
         ),
     ],
     ids=lambda made: made.graph.node[0].op_type,
-)  # fmt: skip
+)
 def test_of_what_throws_dice_only_the_count_is_checked(made: Any) -> None:
     kernel = layer_kernel.TimedLayer("Random", lambda: made).kernel("cpu")
     first, *_ = kernel.appeals("fp32", np.ones(16), np.zeros(16))
@@ -107,8 +129,12 @@ def test_of_what_throws_dice_only_the_count_is_checked(made: Any) -> None:
 
 def test_what_throws_no_dice_has_no_such_excuse() -> None:
     for made in (model("Relu", (4,)), model("Dropout", (4,))):
-        kernel = layer_kernel.TimedLayer("Relu", partial(type(made).FromString, made.SerializeToString())).kernel("cpu")
-        assert "random" not in {appeal.fault for appeal in kernel.appeals("fp32", np.ones(4), np.zeros(4))}
+        kernel = layer_kernel.TimedLayer(
+            "Relu", partial(type(made).FromString, made.SerializeToString())
+        ).kernel("cpu")
+        assert "random" not in {
+            appeal.fault for appeal in kernel.appeals("fp32", np.ones(4), np.zeros(4))
+        }
 
 
 def test_an_answer_beyond_fp16_is_no_fault_and_saves_no_other_value() -> None:
@@ -116,5 +142,12 @@ def test_an_answer_beyond_fp16_is_no_fault_and_saves_no_other_value() -> None:
     (appeal,) = layer_reference.overflow(np.array([-65504.0, np.inf, 1.0, 3.0]), right)
     ((found, expected),) = appeal.pairs
     assert (found.tolist(), expected.tolist()) == ([0, 0, 1, 3], [0, 0, 1, 2])
-    assert appeal.words(Fault(2, 4, None)) == "FP16 ends at 65504: 2 of 4 values of the FP32 answer lie beyond"
-    assert not list(layer_reference.overflow(np.array([65504.0, 1.0, 1.0, 2.0]), np.array([-7e4, 1.0, 1.0, 2.0])))
+    assert (
+        appeal.words(Fault(2, 4, None))
+        == "FP16 ends at 65504: 2 of 4 values of the FP32 answer lie beyond"
+    )
+    assert not list(
+        layer_reference.overflow(
+            np.array([65504.0, 1.0, 1.0, 2.0]), np.array([-7e4, 1.0, 1.0, 2.0])
+        )
+    )

@@ -1,4 +1,6 @@
-"""INT8 where products saturate: a product of the largest bytes shows it, the runtime or small weights take it out."""
+"""INT8 where products saturate: a product of the largest bytes shows it, the runtime or small
+weights take it out.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ BYTES = np.random.default_rng(5).integers(-128, 128, (INNER, COLUMNS)).astype(np
 
 def product(stored: bool = True) -> Any:
     """MatMulInteger of unsigned activations and signed weights over their whole range."""
-    inputs: dict[str, Any] = {"x": (ROWS, INNER)} if stored else {"x": (ROWS, INNER), "w": BYTES.shape}
+    inputs: dict[str, Any] = (
+        {"x": (ROWS, INNER)} if stored else {"x": (ROWS, INNER), "w": BYTES.shape}
+    )
     weights = [numpy_helper.from_array(BYTES, "w")] if stored else []
     kinds = {"x": TensorProto.UINT8, "w": TensorProto.INT8}
     node = helper.make_node("MatMulInteger", ["x", "w"], ["y"])
@@ -70,9 +74,13 @@ def test_without_saturation_it_is_right_on_any_cpu(how: str, stored: bool) -> No
 
 @pytest.fixture
 def made_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A CPU without VNNI: its runtime saturates, unless it is asked not to, and the entry knows stored weights only."""
+    """A CPU without VNNI: its runtime saturates, unless it is asked not to, and the entry knows
+    stored weights only.
+    """
 
-    def answered(model: Any, given: Any, how: str = DEPLOYED, seconds: float = 1.0) -> list[np.ndarray]:
+    def answered(
+        model: Any, given: Any, how: str = DEPLOYED, seconds: float = 1.0
+    ) -> list[np.ndarray]:
         right = how == EXACT and bool(model.graph.initializer)
         return [(exact if right else saturating)(model, given).astype(np.int32)]
 
@@ -86,13 +94,17 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def held(model: Any, found: np.ndarray) -> list[bool]:
     """Of every appeal for this result, whether it holds."""
     right = runtime_values.flat([exact(model, layer_inputs.feeds(model))])
-    appeals = list(layer_reference.saturation(model, layer_inputs.feeds(model), found, right, SMALL))
+    appeals = list(
+        layer_reference.saturation(model, layer_inputs.feeds(model), found, right, SMALL)
+    )
     assert {appeal.fault for appeal in appeals} <= {"saturated"}
     return [all(np.array_equal(*pair) for pair in appeal.pairs) for appeal in appeals]
 
 
 @pytest.mark.parametrize("stored", [True, False])
-def test_on_a_cpu_that_saturates_its_own_result_is_excused_and_no_other(made_up: None, stored: bool) -> None:
+def test_on_a_cpu_that_saturates_its_own_result_is_excused_and_no_other(
+    made_up: None, stored: bool
+) -> None:
     model = product(stored)
     cut_off = runtime_values.flat([saturating(model, layer_inputs.feeds(model))])
     assert held(model, cut_off) == [True]
@@ -106,10 +118,14 @@ def test_a_cpu_that_does_not_saturate_has_no_such_excuse(monkeypatch: pytest.Mon
 
 def test_floats_have_no_such_excuse(made_up: None) -> None:
     model = model_of([helper.make_node("Relu", ["x"], ["y"])], {"x": (4,)}, ["y"])
-    assert not list(layer_reference.saturation(model, layer_inputs.feeds(model), np.ones(4), np.zeros(4), SMALL))
+    assert not list(
+        layer_reference.saturation(model, layer_inputs.feeds(model), np.ones(4), np.zeros(4), SMALL)
+    )
 
 
-def test_a_large_product_of_stored_integers_is_held_to_one_that_does_not_saturate(made_up: None) -> None:
+def test_a_large_product_of_stored_integers_is_held_to_one_that_does_not_saturate(
+    made_up: None,
+) -> None:
     model = product()
     given = layer_inputs.feeds(model)
     (found,) = layer_reference.expected(model, given, LARGE)
@@ -127,6 +143,13 @@ def test_a_layer_appeals_on_the_cpu_alone() -> None:
     right = layer.kernel("cpu").reference("int8", 1)
     deployed = runtime_values.flat(answers(product(), layer_inputs.feeds(product()), DEPLOYED))
     appeals = list(layer.kernel("cpu").appeals("int8", deployed, right))
-    agree = [np.array_equal(*pair) for appeal in appeals if appeal.fault == "saturated" for pair in appeal.pairs]
+    agree = [
+        np.array_equal(*pair)
+        for appeal in appeals
+        if appeal.fault == "saturated"
+        for pair in appeal.pairs
+    ]
     assert agree == ([True, True] if runtime_saturation.saturates() else [])
-    assert "saturated" not in {appeal.fault for appeal in layer.kernel("cuda").appeals("int8", deployed, right)}
+    assert "saturated" not in {
+        appeal.fault for appeal in layer.kernel("cuda").appeals("int8", deployed, right)
+    }

@@ -1,4 +1,6 @@
-"""Layers through ONNX Runtime on the real CPU: right numbers, what really ran, and what is refused."""
+"""Layers through ONNX Runtime on the real CPU: right numbers, what really ran, and what is
+refused.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,9 @@ def test_the_calling_thread_stays_on_one_processor_until_the_launch_is_closed(
 ) -> None:
     made = launch(host, product())
     assert len(os.sched_getaffinity(0)) == 1
-    monkeypatch.setattr(os, "sched_setaffinity", lambda *_: pytest.fail("a move within what is timed"))
+    monkeypatch.setattr(
+        os, "sched_setaffinity", lambda *_: pytest.fail("a move within what is timed")
+    )
     made.run(3)
     monkeypatch.undo()
     made.close()
@@ -124,7 +128,9 @@ def test_what_ran_is_read_from_the_profile_and_its_file_is_gone(host: Device) ->
     made.close()
     assert "Conv" in audit.instruction
     kinds = audit.instruction.split("+")
-    assert audit.facts["launches"] >= len(kinds) == len(set(kinds)), "some cores turn data round before and after"
+    assert audit.facts["launches"] >= len(kinds) == len(set(kinds)), (
+        "some cores turn data round before and after"
+    )
     assert audit.facts["run"] == "plain runs"
     assert not list(Path(session._profiles().name).iterdir())
 
@@ -135,7 +141,9 @@ def test_a_refusal_is_in_the_words_of_the_runtime(host: Device) -> None:
     newer.ir_version = 999
     with pytest.raises(Unavailable, match=r"^cpu provider: Unsupported model IR version: 999"):
         launch(host, newer)
-    to_nothing = reshaped.add("Reshape", reshaped.input(4), reshaped.constant([0], "int64"), allowzero=1)
+    to_nothing = reshaped.add(
+        "Reshape", reshaped.input(4), reshaped.constant([0], "int64"), allowzero=1
+    )
     with pytest.raises(Unavailable, match=r"^cpu provider cannot run it: .*cannot be reshaped"):
         launch(host, reshaped.model(to_nothing, shapes={"y": (4,)}))
 
@@ -159,7 +167,9 @@ def test_a_session_that_never_ran_leaves_no_file() -> None:
         "try: session.build(model, 'fp32', 'cpu', cpu.detect(), None)\n"
         "except session.Unavailable: print(session._profiles().name)"
     )
-    said = subprocess.run([sys.executable, "-c", refused], capture_output=True, text=True, check=True)
+    said = subprocess.run(
+        [sys.executable, "-c", refused], capture_output=True, text=True, check=True
+    )
     assert "ridgeline-" in said.stdout
     assert not Path(said.stdout.strip()).exists()
 
@@ -188,7 +198,9 @@ def test_a_type_computed_in_another_one_is_refused(host: Device, dtype: str, why
 
 
 @pytest.mark.parametrize("dtype", ["int8", "fp16"])
-def test_a_network_as_it_is_stored_runs_in_whatever_type_and_says_so(host: Device, dtype: str) -> None:
+def test_a_network_as_it_is_stored_runs_in_whatever_type_and_says_so(
+    host: Device, dtype: str
+) -> None:
     if dtype == "fp16":
         without_half(host)
     model = CONV() if dtype == "int8" else convert(CONV(), dtype)
@@ -198,7 +210,11 @@ def test_a_network_as_it_is_stored_runs_in_whatever_type_and_says_so(host: Devic
     launch.close()
     assert audit.facts["other_type"] is True
     assert f"no {dtype} kernel for it: it ran" in audit.note
-    own = layer_kernel.TimedLayer("network", CONV, stored=True).kernel("cpu").backends["cpu"](host, "fp32", {}, None)
+    own = (
+        layer_kernel.TimedLayer("network", CONV, stored=True)
+        .kernel("cpu")
+        .backends["cpu"](host, "fp32", {}, None)
+    )
     assert "other_type" not in own.audit(Work()).facts
     own.close()
 
@@ -209,7 +225,9 @@ def test_a_cast_of_the_models_own_hides_no_other(host: Device) -> None:
     without_half(host)
     model = convert(CONV(), "fp16")
     narrow = model.graph.output[0].name
-    model.graph.node.append(onnx.helper.make_node("Cast", [narrow], ["wide"], to=onnx.TensorProto.FLOAT))
+    model.graph.node.append(
+        onnx.helper.make_node("Cast", [narrow], ["wide"], to=onnx.TensorProto.FLOAT)
+    )
     model.graph.output[0].name = "wide"
     model.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT
     made = launch(host, model, "fp16")
@@ -235,7 +253,9 @@ def test_work_is_counted_once_across_the_border_and_in_the_types_asked() -> None
     assert layer.work("int8").compulsory_bytes == 2 * values + weights
     assert layer.work("fp16").flops == layer.work("fp32").flops == 2 * 4 * values + values
     apart = replace(layer, by_node=True)
-    assert apart.work("fp32").compulsory_bytes == 4 * (4 * values + weights), "and once more between the two"
+    assert apart.work("fp32").compulsory_bytes == 4 * (4 * values + weights), (
+        "and once more between the two"
+    )
 
 
 def test_unknown_work_is_not_a_number() -> None:
@@ -263,13 +283,19 @@ def test_inputs_fill_their_range_and_repeat() -> None:
     assert all(np.array_equal(a, layer_inputs.feeds(model)[name]) for name, a in fed.items())
 
 
-@pytest.mark.parametrize(("op", "largest"), [("Gather", 99), ("GatherElements", 99), ("GatherND", 7)])
+@pytest.mark.parametrize(
+    ("op", "largest"), [("Gather", 99), ("GatherElements", 99), ("GatherND", 7)]
+)
 def test_indices_reach_all_of_their_table(op: str, largest: int) -> None:
     import onnx
 
     make, kinds = onnx.helper, onnx.TensorProto
-    inputs = [make.make_tensor_value_info("table", kinds.FLOAT, [100, 8]),
-              make.make_tensor_value_info("ids", kinds.INT64, [400, 8])]  # fmt: skip
-    graph = make.make_graph([make.make_node(op, ["table", "ids"], ["y"])], "g", inputs, [onnx.ValueInfoProto(name="y")])
+    inputs = [
+        make.make_tensor_value_info("table", kinds.FLOAT, [100, 8]),
+        make.make_tensor_value_info("ids", kinds.INT64, [400, 8]),
+    ]
+    graph = make.make_graph(
+        [make.make_node(op, ["table", "ids"], ["y"])], "g", inputs, [onnx.ValueInfoProto(name="y")]
+    )
     ids = layer_inputs.feeds(make.make_model(graph))["ids"]
     assert (ids.min(), ids.max(), ids.dtype) == (0, largest, np.int64)

@@ -1,4 +1,6 @@
-"""Arrays go to the runtime and come back as they were, in every type of whole bytes; all answers can be compared."""
+"""Arrays go to the runtime and come back as they were, in every type of whole bytes; all answers
+can be compared.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,10 @@ from probes.harness.check import SOUND, check
 from probes.harness.devices import cpu
 from tests.kernels.onnx_networks import model_of
 
-WHOLE = "FLOAT DOUBLE FLOAT16 BFLOAT16 INT8 UINT8 INT16 UINT16 INT32 UINT32 INT64 UINT64 BOOL FLOAT8E4M3FN FLOAT8E5M2"
+WHOLE = (
+    "FLOAT DOUBLE FLOAT16 BFLOAT16 INT8 UINT8 INT16 UINT16 INT32 UINT32 INT64 UINT64 BOOL "
+    "FLOAT8E4M3FN FLOAT8E5M2"
+)
 PACKED = "INT4 UINT4 FLOAT4E2M1"
 
 
@@ -59,14 +64,18 @@ def test_whatever_is_answered_is_one_vector(answer: list[Any], flat: list[float]
 
 
 def test_texts_are_told_apart() -> None:
-    one, two = (runtime_values.flat([np.array(texts, object)]) for texts in (["a", "é"], ["a", "b"]))
+    one, two = (
+        runtime_values.flat([np.array(texts, object)]) for texts in (["a", "é"], ["a", "b"])
+    )
     assert one[0] == two[0]
     assert one[1] != two[1]
 
 
 def checked(model: Any, dtype: str = "fp32") -> Any:
     """The launch of a model that was checked, its audit and its verdict."""
-    kernel = layer_kernel.TimedLayer(model.graph.node[0].op_type, lambda: model, dtype).kernel("cpu")
+    kernel = layer_kernel.TimedLayer(model.graph.node[0].op_type, lambda: model, dtype).kernel(
+        "cpu"
+    )
     launch = kernel.backends["cpu"](cpu.detect(), dtype, {}, None)
     try:
         verdict = check(Case(kernel, dtype, "cpu", "layer/movement"), launch)
@@ -78,7 +87,9 @@ def checked(model: Any, dtype: str = "fp32") -> Any:
 
 def test_text_is_fed_and_compared_in_each_run() -> None:
     nodes = [helper.make_node("Concat", ["x", "x"], ["y"], axis=0)]
-    result, audit, verdict = checked(model_of(nodes, {"x": (3,)}, ["y"], kinds={"x": TensorProto.STRING}))
+    result, audit, verdict = checked(
+        model_of(nodes, {"x": (3,)}, ["y"], kinds={"x": TensorProto.STRING})
+    )
     assert verdict == SOUND
     assert len(result) == 6
     assert "handed over in each run" in audit.note

@@ -1,4 +1,6 @@
-"""Every matrix instruction, compiled for every architecture that has it and held against its work, with no GPU."""
+"""Every matrix instruction, compiled for every architecture that has it and held against its work,
+with no GPU.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +25,22 @@ EVERY_SHAPE = ("7.2", "7.5", "9.0")  # wmma's three shapes differ in nothing but
 
 def audited(arch: str, row: Instruction, work: Work | None = None, **changed: Any) -> Audit:
     device = replace(GPU, arch=arch, facts={})
-    params = tensor_work.launch_shape(row, arch.replace(".", "")) | {"blocks": 100, "operands": "random"} | changed
+    params = (
+        tensor_work.launch_shape(row, arch.replace(".", ""))
+        | {"blocks": 100, "operands": "random"}
+        | changed
+    )
     cubin = tensor_cuda.build(row, device, params)
     return tensor_cuda.audit(cubin, row, params, work or tensor_work.work(row, **params))
 
 
 def rows(arch: str) -> list[Instruction]:
     have = [row for row in choose(arch) if not row.missing(arch)]
-    return [r for r in have if r.path != "wmma" or arch in EVERY_SHAPE or r.shape not in ("m32n8k16", "m8n32k16")]
+    return [
+        r
+        for r in have
+        if r.path != "wmma" or arch in EVERY_SHAPE or r.shape not in ("m32n8k16", "m8n32k16")
+    ]
 
 
 def row(arch: str, tag: str) -> Instruction:
@@ -48,9 +58,14 @@ def test_every_path_does_its_work(arch: str) -> None:
             assert audit.note == f"not audited: nvdisasm refuses sm_{number}"
             continue
         emulated = instruction.emulated(number)
-        assert ("emulated" in audit.note, bool(audit.facts.get("emulated"))) == (emulated, emulated), instruction.tag
+        assert ("emulated" in audit.note, bool(audit.facts.get("emulated"))) == (
+            emulated,
+            emulated,
+        ), instruction.tag
         assert "not audited" not in audit.note
-        assert audit.instruction.startswith(instruction.opcode(number).strip("~").replace("CALL", "")), instruction.tag
+        assert audit.instruction.startswith(
+            instruction.opcode(number).strip("~").replace("CALL", "")
+        ), instruction.tag
 
 
 def test_opcodes_are_what_the_hardware_calls_them() -> None:
@@ -63,7 +78,8 @@ def test_opcodes_are_what_the_hardware_calls_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arch", "tag"), [("8.0", "fp16/mma-fp32"), ("9.0", "fp16/wgmma-fp32"), ("8.0", "int8/wmma-int32")]
+    ("arch", "tag"),
+    [("8.0", "fp16/mma-fp32"), ("9.0", "fp16/wgmma-fp32"), ("8.0", "int8/wmma-int32")],
 )
 def test_a_wrong_count_of_operations_is_caught(arch: str, tag: str) -> None:
     instruction = row(arch, tag)
@@ -77,10 +93,15 @@ def test_a_halved_loop_is_caught(arch: str) -> None:
     instruction = row(arch, "bf16/mma-fp32")
     params = tensor_work.launch_shape(instruction) | {"blocks": 100}
     whole = tensor_work.work(instruction, **params)
-    assert "operations a repetition, not" in audited(arch, instruction, whole, steps=params["steps"] // 2).problem
+    assert (
+        "operations a repetition, not"
+        in audited(arch, instruction, whole, steps=params["steps"] // 2).problem
+    )
 
 
-def test_identical_chains_of_an_emulation_would_be_merged_and_that_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_identical_chains_of_an_emulation_would_be_merged_and_that_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     instruction, defines = row("9.0", "fp8/mma-fp32"), tensor_ptx.defines
 
     def without(*args: Any) -> dict[str, object]:
@@ -96,12 +117,18 @@ def test_too_many_accumulators_spill_and_that_is_caught() -> None:
 
 
 def test_a_short_loop_has_too_much_overhead() -> None:
-    assert "more than 3.0%" in audited("8.0", row("8.0", "fp16/mma-fp32"), chains=2, steps=8).problem
+    assert (
+        "more than 3.0%" in audited("8.0", row("8.0", "fp16/mma-fp32"), chains=2, steps=8).problem
+    )
 
 
-def test_an_emulation_is_named_even_where_nothing_can_disassemble(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_emulation_is_named_even_where_nothing_can_disassemble(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(disassembly, "disassembler", lambda: None)
     for tag in ("int4/mma-int32", "fp8/mma-fp32"):
-        found = audited("9.0", row("9.0", tag), warps=4)  # a kernel of its own, that no audit has seen
+        found = audited(
+            "9.0", row("9.0", tag), warps=4
+        )  # a kernel of its own, that no audit has seen
         assert found.note == f"emulated with other instructions; {sass.NOT_AUDITED}"
     assert audited("9.0", row("9.0", "fp16/mma-fp32"), warps=4).note == sass.NOT_AUDITED

@@ -1,4 +1,6 @@
-"""Fragment layouts against the PTX ISA's own formulas, element by element, through a warp made of loops."""
+"""Fragment layouts against the PTX ISA's own formulas, element by element, through a warp made of
+loops.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from kernels.tensor.table import TABLE, Instruction
 
 def row(path: str, dtype: str, shape: str, accumulator: str = "") -> Instruction:
     return next(
-        r for r in TABLE if (r.path, r.format, r.shape) == (path, dtype, shape) and accumulator in r.accumulator
+        r
+        for r in TABLE
+        if (r.path, r.format, r.shape) == (path, dtype, shape) and accumulator in r.accumulator
     )
 
 
@@ -26,10 +30,15 @@ def elements(register: int, format_name: str) -> list[Any]:
     codes = [(register >> at) & ((1 << bits) - 1) for at in range(0, max(bits, 32), bits)]
     kind = {64: np.uint64, 32: np.uint32, 16: np.uint16, 8: np.uint8, 4: np.uint8}[bits]
     array = np.array(codes, kind)
-    return FORMATS[format_name].decode(array.view(np.int8) if format_name == "int8" else array).tolist()
+    return (
+        FORMATS[format_name]
+        .decode(array.view(np.int8) if format_name == "int8" else array)
+        .tolist()
+    )
 
 
-# Row and column of element i of a lane, g = lane / 4, t = lane % 4, as the ISA writes them for each shape.
+# Row and column of element i of a lane, g = lane / 4, t = lane % 4, as the ISA writes them for each
+# shape.
 A = {
     ("m16n8k16", 16): lambda g, t, i: (
         g if i < 2 or 4 <= i < 6 else g + 8,
@@ -64,7 +73,9 @@ B = {
 DENSE = [r for r in TABLE if r.path == "mma" and r.copies == 1]
 
 
-@pytest.mark.parametrize("instruction", DENSE, ids=lambda r: f"{r.format}-{r.accumulator}-{r.shape}")
+@pytest.mark.parametrize(
+    "instruction", DENSE, ids=lambda r: f"{r.format}-{r.accumulator}-{r.shape}"
+)
 def test_registers_hold_what_the_isa_says(instruction: Instruction) -> None:
     given = tensor_work.operands(instruction, "integers")
     a, b, _ = tensor_cuda.words(instruction, given)
@@ -75,7 +86,9 @@ def test_registers_hold_what_the_isa_says(instruction: Instruction) -> None:
         values = [v for r in a[1][:, lane] for v in elements(int(r), instruction.format)]
         for i, value in enumerate(values):
             found_a[A[key](g, t, i)] = value
-        for i, value in enumerate(v for r in b[:, lane] for v in elements(int(r), instruction.format)):
+        for i, value in enumerate(
+            v for r in b[:, lane] for v in elements(int(r), instruction.format)
+        ):
             found_b[B[key](g, t, i)] = value
     assert (found_a == given.a[1, 0]).all()
     assert (found_b == given.b[0].T).all()
@@ -94,7 +107,9 @@ def test_accumulators_are_read_as_the_isa_says() -> None:
 
 def test_warpgroup_accumulators_are_read_as_the_isa_says() -> None:
     instruction = row("wgmma", "fp16", "m64n256k16", "fp32")
-    values = np.arange(2 * 128 * 128, dtype=np.float32).reshape(2, 128, 128)  # block, register, thread
+    values = np.arange(2 * 128 * 128, dtype=np.float32).reshape(
+        2, 128, 128
+    )  # block, register, thread
     out = tensor_cuda.decode(instruction, values, {"warps": 4, "chains": 1})
     for thread in (0, 5, 37, 127):
         warp, g, t = thread // 32, thread % 32 // 4, thread % 4
@@ -105,7 +120,9 @@ def test_warpgroup_accumulators_are_read_as_the_isa_says() -> None:
 
 def test_halves_share_a_register_as_neighbouring_columns() -> None:
     instruction = row("mma", "fp16", "m16n8k16", "fp16")
-    values = np.arange(2 * 2 * 32 * 2, dtype=np.float16).reshape(2, 2, 32, 2)  # block, register, lane, half
+    values = np.arange(2 * 2 * 32 * 2, dtype=np.float16).reshape(
+        2, 2, 32, 2
+    )  # block, register, lane, half
     out = tensor_cuda.decode(instruction, values.view(np.uint32), {"warps": 1, "chains": 1})
     assert out[0, 0, 0, :2].tolist() == values[0, 0, 0].tolist()
     assert out[0, 0, 9, 4:6].tolist() == values[0, 1, 6].tolist()
@@ -130,7 +147,9 @@ def test_volta_accumulators_fill_the_matrix(wide: bool) -> None:
 
 
 def test_metadata_and_expansion_agree() -> None:
-    """Positions written by hand: the stored pair (10, 20) at places 1 and 3, then (30, 40) at 0 and 2, then zeros."""
+    """Positions written by hand: the stored pair (10, 20) at places 1 and 3, then (30, 40) at 0 and
+    2, then zeros.
+    """
     instruction = row("mma_sp", "fp16", "m16n8k32", "fp32")
     stored, kept = np.zeros((2, 1, 16, 16)), np.full((1, 16, 8), 0b0100)
     stored[0, 0, 9, :4] = 10, 20, 30, 40
@@ -155,7 +174,11 @@ def test_the_swizzle_moves_pieces_within_a_row() -> None:
     out = fragments.swizzled(rows)
     assert sorted(out[3].tolist()) == rows[3].tolist()
     assert out[0].tolist() == rows[0].tolist()
-    for line, piece in ((1, 0), (3, 5), (10, 7)):  # where address bits 4-6 are exchanged by bits 7-9
+    for line, piece in (
+        (1, 0),
+        (3, 5),
+        (10, 7),
+    ):  # where address bits 4-6 are exchanged by bits 7-9
         address = line * 128 + piece * 16
         place = address ^ (address >> 7 & 7) << 4
         assert out.ravel()[place] == rows[line, piece * 16]

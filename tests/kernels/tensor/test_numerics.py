@@ -18,7 +18,9 @@ def by_definition(code: int, exponent_bits: int, fraction_bits: int) -> float:
     return sign * (2**fraction_bits + fraction) * 2.0 ** (exponent - bias - fraction_bits)
 
 
-@pytest.mark.parametrize(("name", "exponent_bits", "largest"), [("e4m3", 4, 448.0), ("e5m2", 5, 57344.0)])
+@pytest.mark.parametrize(
+    ("name", "exponent_bits", "largest"), [("e4m3", 4, 448.0), ("e5m2", 5, 57344.0)]
+)
 def test_every_number_of_8_bits_survives(name: str, exponent_bits: int, largest: float) -> None:
     codes = np.arange(256, dtype=np.uint8)
     values = FORMATS[name].decode(codes)

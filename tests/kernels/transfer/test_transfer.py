@@ -1,4 +1,6 @@
-"""Copies and reads of shared memory, on a made-up CUDA runtime whose device memory is the host's own."""
+"""Copies and reads of shared memory, on a made-up CUDA runtime whose device memory is the host's
+own.
+"""
 
 from __future__ import annotations
 
@@ -43,23 +45,32 @@ def launch(direction: str, queue: Queue, **changed: Any) -> Any:
 
 @pytest.mark.parametrize("host", ["pinned", "pageable"])
 @pytest.mark.parametrize("direction", transfer_work.DIRECTIONS)
-def test_what_arrives_is_what_was_sent_and_all_is_given_back(direction: str, host: str, runtime: Runtime) -> None:
+def test_what_arrives_is_what_was_sent_and_all_is_given_back(
+    direction: str, host: str, runtime: Runtime
+) -> None:
     changed = {} if direction == "peer" else {"host": host}
     kernel, built = transfer.COPIES[direction], launch(direction, Queue(runtime), **changed)
     check(Case(kernel, "fp64", "memcpy", "transfer/x", params(direction, **changed)), built)
     staged = changed.get("host") == "pageable"
     assert built.audit(None).instruction == ("staged copy" if staged else "copy engine")
-    assert kernel.work("fp64", **params(direction)).bytes == (2 if direction == "both" else 1) * SIZE
+    assert (
+        kernel.work("fp64", **params(direction)).bytes == (2 if direction == "both" else 1) * SIZE
+    )
     built.close()
     assert not runtime.held
 
 
-@pytest.mark.parametrize(("direction", "broken"), [("h2d", 1), ("d2h", 2), ("both", 1), ("both", 2)])
+@pytest.mark.parametrize(
+    ("direction", "broken"), [("h2d", 1), ("d2h", 2), ("both", 1), ("both", 2)]
+)
 def test_a_copy_that_moves_nothing_is_caught(direction: str, broken: int, runtime: Runtime) -> None:
     built = launch(direction, Queue(runtime))
     runtime.broken = {(SIZE, broken)}
     with pytest.raises(Failure, match=r"out\[.*is nan"):
-        check(Case(transfer.COPIES[direction], "fp64", "memcpy", "transfer/x", params(direction)), built)
+        check(
+            Case(transfer.COPIES[direction], "fp64", "memcpy", "transfer/x", params(direction)),
+            built,
+        )
     built.close()
 
 
@@ -83,7 +94,9 @@ def test_one_direction_copies_once_a_repetition_on_the_queue(runtime: Runtime) -
     built.close()
 
 
-def test_a_peer_out_of_reach_is_a_reason_and_a_near_one_is_asked_of_this_stream(runtime: Runtime) -> None:
+def test_a_peer_out_of_reach_is_a_reason_and_a_near_one_is_asked_of_this_stream(
+    runtime: Runtime,
+) -> None:
     queue = Queue(runtime)
     built = launch("peer", queue, source=1, target=0)
     runtime.calls.clear()
@@ -107,7 +120,9 @@ def test_a_cpu_read_waits_for_the_gpu_and_sums_everything(runtime: Runtime) -> N
     for memory in transfer_work.READERS["numpy"]:
         given, queue = {"size_bytes": SIZE, "memory": memory}, Queue(runtime)
         built = transfer.READ.backends["numpy"](GPU, "fp64", given, queue)
-        assert [kind for kind, _ in runtime.held.values()] == ["managed" if memory == "managed" else "pinned"]
+        assert [kind for kind, _ in runtime.held.values()] == [
+            "managed" if memory == "managed" else "pinned"
+        ]
         runtime.calls.clear()
         built.run(1)
         assert runtime.calls == [("synchronize", queue.ptr)]
@@ -117,8 +132,12 @@ def test_a_cpu_read_waits_for_the_gpu_and_sums_everything(runtime: Runtime) -> N
 
 
 @pytest.mark.parametrize("memory", transfer_work.READERS["raw"])
-def test_the_gpu_reads_each_kind_where_it_lies(memory: str, runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    def kernel(grid: tuple[int], block: tuple[int], arguments: tuple[Any, ...], stream: Queue) -> None:
+def test_the_gpu_reads_each_kind_where_it_lies(
+    memory: str, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kernel(
+        grid: tuple[int], block: tuple[int], arguments: tuple[Any, ...], stream: Queue
+    ) -> None:
         x, _, _, sums, vectors, *_ = map(int, arguments)
         assert grid[0] * block[0] * SHAPE["vecs"] >= vectors
         read = np.ctypeslib.as_array((ctypes.c_double * (2 * vectors)).from_address(x))
@@ -129,19 +148,25 @@ def test_the_gpu_reads_each_kind_where_it_lies(memory: str, runtime: Runtime, mo
     monkeypatch.setattr(cuda, "function", lambda path, name: kernel)
     given = {"size_bytes": SIZE, "memory": memory, **SHAPE}
     built = transfer.READ.backends["raw"](GPU, "fp64", given, Queue(runtime))
-    assert {"device": "device", "zero-copy": "pinned"}.get(memory, memory) in {k for k, _ in runtime.held.values()}
+    assert {"device": "device", "zero-copy": "pinned"}.get(memory, memory) in {
+        k for k, _ in runtime.held.values()
+    }
     check(Case(transfer.READ, "fp64", "raw", "transfer/x", given), built)
     assert built.audit(transfer.READ.work("fp64", **given)).problem == ""
     built.close()
     assert not runtime.held
 
 
-def test_host_memory_is_taken_beside_the_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_host_memory_is_taken_beside_the_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[set[int]] = []
     node = tmp_path / "0000:18:00.0"
     node.mkdir()
     (node / "local_cpulist").write_text("2-3,9\n")
-    fake = SimpleNamespace(sched_getaffinity=lambda _: {0, 1, 2, 9}, sched_setaffinity=lambda _, to: asked.append(to))
+    fake = SimpleNamespace(
+        sched_getaffinity=lambda _: {0, 1, 2, 9}, sched_setaffinity=lambda _, to: asked.append(to)
+    )
     monkeypatch.setattr(host_memory, "os", fake)
     monkeypatch.setattr(host_memory, "PCI", tmp_path)
     with host_memory.near(replace(GPU, facts={"pci": "00000000:18:00.0"})):

@@ -1,4 +1,6 @@
-"""What precision a network is of: that it computes in, not that its packed weights are stored in; what it is fed."""
+"""What precision a network is of: that it computes in, not that its packed weights are stored in;
+what it is fed.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,10 @@ from tests.kernels.onnx_networks import header, model_of
 
 def asked(tmp_path: Path, nodes: list[Any], weights: list[Any], opset: int = 21) -> Asked:
     own = ["com.microsoft"]
-    onnx.save(model_of(nodes, {"x": (2, 32)}, ["y"], weights, domains=own, opset=opset), tmp_path / "net.onnx")
+    onnx.save(
+        model_of(nodes, {"x": (2, 32)}, ["y"], weights, domains=own, opset=opset),
+        tmp_path / "net.onnx",
+    )
     return Asked(tmp_path / "net.onnx", {})
 
 
@@ -42,7 +47,10 @@ def test_weights_of_four_bits_are_computed_with_in_floats(tmp_path: Path) -> Non
 
 
 def test_a_table_of_four_bits_is_packed_too(tmp_path: Path) -> None:
-    nodes = [helper.make_node("DequantizeLinear", ["w", "s"], ["d"]), helper.make_node("MatMul", ["x", "d"], ["y"])]
+    nodes = [
+        helper.make_node("DequantizeLinear", ["w", "s"], ["d"]),
+        helper.make_node("MatMul", ["x", "d"], ["y"]),
+    ]
     found = asked(tmp_path, nodes, [header("w", (32, 16), TensorProto.INT4), header("s", ())])
     assert found.packed == {"w"}
 
@@ -50,7 +58,10 @@ def test_a_table_of_four_bits_is_packed_too(tmp_path: Path) -> None:
 def test_weights_in_bytes_around_arithmetic_of_floats_are_no_int8(tmp_path: Path) -> None:
     decoded = [
         [helper.make_node("DequantizeLinear", ["w", "s"], ["d"])],
-        [helper.make_node("Cast", ["w"], ["c"], to=TensorProto.FLOAT), helper.make_node("Mul", ["c", "s"], ["d"])],
+        [
+            helper.make_node("Cast", ["w"], ["c"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", ["c", "s"], ["d"]),
+        ],
     ]
     for nodes in decoded:
         weights = [header("w", (32, 16), TensorProto.INT8), header("s", ())]
@@ -59,7 +70,10 @@ def test_weights_in_bytes_around_arithmetic_of_floats_are_no_int8(tmp_path: Path
 
 
 def test_half_precision_around_weights_in_bytes_is_half_precision(tmp_path: Path) -> None:
-    nodes = [helper.make_node("DequantizeLinear", ["w", "s"], ["d"]), helper.make_node("MatMul", ["x", "d"], ["y"])]
+    nodes = [
+        helper.make_node("DequantizeLinear", ["w", "s"], ["d"]),
+        helper.make_node("MatMul", ["x", "d"], ["y"]),
+    ]
     weights = [header("w", (32, 16), TensorProto.INT8), header("s", (), TensorProto.FLOAT16)]
     assert asked(tmp_path, nodes, weights).stored == "fp16"
 
@@ -73,24 +87,41 @@ def test_products_of_integers_and_networks_of_bytes_are_int8(tmp_path: Path) -> 
     assert asked(tmp_path, nodes, [header("w", (32, 16), TensorProto.INT8)]).stored == "int8"
     kinds = {"x": TensorProto.UINT8}
     onnx.save(
-        model_of([helper.make_node("Transpose", ["x"], ["y"])], {"x": (2, 4)}, ["y"], kinds=kinds), tmp_path / "b"
+        model_of([helper.make_node("Transpose", ["x"], ["y"])], {"x": (2, 4)}, ["y"], kinds=kinds),
+        tmp_path / "b",
     )
     assert Asked(tmp_path / "b", {}).stored == "int8"
 
 
 def inputs(tmp_path: Path, **values: str) -> Asked:
-    kinds = {"n": TensorProto.INT32, "b": TensorProto.BOOL, "h": TensorProto.FLOAT16, "u": TensorProto.UINT8}
+    kinds = {
+        "n": TensorProto.INT32,
+        "b": TensorProto.BOOL,
+        "h": TensorProto.FLOAT16,
+        "u": TensorProto.UINT8,
+    }
     kinds |= {"long": TensorProto.INT64, "s": TensorProto.STRING}
     names = ["x", *kinds]
     nodes = [helper.make_node("Identity", [name], [f"y_{name}"]) for name in names]
-    model = model_of(nodes, dict.fromkeys(names, (2, 3)), [f"y_{name}" for name in names], kinds=kinds)
+    model = model_of(
+        nodes, dict.fromkeys(names, (2, 3)), [f"y_{name}" for name in names], kinds=kinds
+    )
     onnx.save(model, tmp_path / "net.onnx")
     return Asked(tmp_path / "net.onnx", {}, values=values)
 
 
 def test_inputs_are_fed_what_was_chosen(tmp_path: Path) -> None:
-    chosen = inputs(tmp_path, n="16000", b="false", h="0.5", u="255", long="-9223372036854775808", x="-1e3").chosen
-    assert chosen.values == {"n": 16000, "b": False, "h": 0.5, "u": 255, "long": -(2**63), "x": -1000.0}
+    chosen = inputs(
+        tmp_path, n="16000", b="false", h="0.5", u="255", long="-9223372036854775808", x="-1e3"
+    ).chosen
+    assert chosen.values == {
+        "n": 16000,
+        "b": False,
+        "h": 0.5,
+        "u": 255,
+        "long": -(2**63),
+        "x": -1000.0,
+    }
     model = onnx.load(tmp_path / "net.onnx")
     del model.graph.input[-1], model.graph.output[-1], model.graph.node[-1]
     fed = layer_inputs.feeds(model, chosen)
@@ -115,7 +146,9 @@ def test_inputs_are_fed_what_was_chosen(tmp_path: Path) -> None:
         ("s", "a", "an input of type string cannot be given one"),
     ],
 )
-def test_a_value_that_an_input_cannot_hold_is_one_line(tmp_path: Path, name: str, text: str, said: str) -> None:
+def test_a_value_that_an_input_cannot_hold_is_one_line(
+    tmp_path: Path, name: str, text: str, said: str
+) -> None:
     with pytest.raises(RidgelineError, match=said) as problem:
         probe(inputs(tmp_path, **{name: text}))
     assert "\n" not in str(problem.value)
@@ -130,9 +163,15 @@ def test_a_wrong_declaration_is_a_warning_of_the_run(tmp_path: Path) -> None:
     assert said.endswith("net.onnx declares its output y as 8; it is 2x4, and runs as that")
 
 
-@pytest.mark.parametrize(("kind", "stored"), [(TensorProto.FLOAT, "fp32"), (TensorProto.FLOAT16, "fp16")])
-def test_other_networks_are_of_the_type_of_most_of_their_weights(tmp_path: Path, kind: int, stored: str) -> None:
-    found = asked(tmp_path, [helper.make_node("MatMul", ["x", "w"], ["y"])], [header("w", (32, 16), kind)])
+@pytest.mark.parametrize(
+    ("kind", "stored"), [(TensorProto.FLOAT, "fp32"), (TensorProto.FLOAT16, "fp16")]
+)
+def test_other_networks_are_of_the_type_of_most_of_their_weights(
+    tmp_path: Path, kind: int, stored: str
+) -> None:
+    found = asked(
+        tmp_path, [helper.make_node("MatMul", ["x", "w"], ["y"])], [header("w", (32, 16), kind)]
+    )
     assert (found.stored, found.packed) == (stored, frozenset())
 
 
@@ -143,7 +182,11 @@ def test_a_layer_of_a_network_of_several_types_is_of_its_own(tmp_path: Path) -> 
         helper.make_node("Softmax", ["n"], ["y"], name="narrow"),
     ]
     found = asked(tmp_path, nodes, [header("w", (32, 16))])
-    types = {case.params["layer"]: case.dtype for case in cases(found, CPU) if case.ceiling.startswith("layer/")}
+    types = {
+        case.params["layer"]: case.dtype
+        for case in cases(found, CPU)
+        if case.ceiling.startswith("layer/")
+    }
     assert types == {"wide": "fp32", "narrowing": "fp32", "narrow": "fp16", "whole network": "fp32"}
     whole = next(case for case in cases(found, CPU) if case.ceiling == "layer/network")
     assert whole.kernel.tolerance["fp32"] == WHOLE_TOLERANCE["fp16"]
@@ -152,7 +195,9 @@ def test_a_layer_of_a_network_of_several_types_is_of_its_own(tmp_path: Path) -> 
 def test_a_whole_network_is_quantized_once_and_has_the_time_that_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The quantizer's time grows with the square of the nodes: to minutes, of a thousand on a busy machine."""
+    """The quantizer's time grows with the square of the nodes: to minutes, of a thousand on a busy
+    machine.
+    """
     made = []
 
     def quantized(make: Any, *_: Any) -> Any:
@@ -166,7 +211,9 @@ def test_a_whole_network_is_quantized_once_and_has_the_time_that_takes(
     plain, whole = [case for case in cases(relus, CPU) if case.ceiling == "layer/network"]
     right = [whole.kernel.reference("int8", 1, **whole.params) for _ in range(3)]
     assert (len(made), len(right)) == (1, 3)
-    assert whole.kernel.slow_seconds - plain.kernel.slow_seconds == pytest.approx(QUANTIZE_SECONDS * 100**2)
+    assert whole.kernel.slow_seconds - plain.kernel.slow_seconds == pytest.approx(
+        QUANTIZE_SECONDS * 100**2
+    )
 
 
 def test_what_is_slow_to_prepare_may_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +226,10 @@ def test_what_is_slow_to_prepare_may_take_longer(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(Guard, "ask", ask)
     found = bench.GuardedBench(lambda _: (CPU, "it is there"), lambda _: [])
     kernel = Kernel("made", lambda *_, **__: Work(1.0, 1.0), lambda *_, **__: np.zeros(1), {})
-    each = [Case(replace(kernel, slow_seconds=slow), "fp32", "cpu", f"x/{slow:.0f}", {}) for slow in (0.0, 30.0)]
+    each = [
+        Case(replace(kernel, slow_seconds=slow), "fp32", "cpu", f"x/{slow:.0f}", {})
+        for slow in (0.0, 30.0)
+    ]
     todo = tasks([Probe("made", "How long?", lambda _: each)], CPU, "now")
     found._places = {id(task): place for place, task in enumerate(todo)}
     waited = []
@@ -195,5 +245,7 @@ def test_a_network_that_rounds_to_integers_may_round_the_other_way(tmp_path: Pat
         helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"]),
         helper.make_node("DequantizeLinear", ["q", "s", "z"], ["y"]),
     ]
-    whole = next(case for case in cases(asked(tmp_path, nodes, []), CPU) if case.ceiling == "layer/network")
+    whole = next(
+        case for case in cases(asked(tmp_path, nodes, []), CPU) if case.ceiling == "layer/network"
+    )
     assert whole.kernel.tolerance["fp32"] == WHOLE_TOLERANCE["int8"]

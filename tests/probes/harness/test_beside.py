@@ -1,4 +1,6 @@
-"""What is timed in turn with a case: sample by sample, given back, and kept as rates in the case's own row."""
+"""What is timed in turn with a case: sample by sample, given back, and kept as rates in the case's
+own row.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ class Named(Launch):
 
 
 class Clock:
-    """A second a repetition of the point; what is beside it slows down, and every other time it is disturbed."""
+    """A second a repetition of the point; what is beside it slows down, and every other time it is
+    disturbed.
+    """
 
     queue: Any = None
 
@@ -39,16 +43,21 @@ class Clock:
     def sample(self, launch: Any, repeat: int) -> Sample:
         self.order.append(launch.name)
         turn = self.order.count(launch.name)
-        return Sample(1.0 if launch.name == "point" else 2.0 if turn % 2 else 50.0, 2e9, clean=turn % 2 == 1)
+        return Sample(
+            1.0 if launch.name == "point" else 2.0 if turn % 2 else 50.0, 2e9, clean=turn % 2 == 1
+        )
 
     def close(self) -> None: ...
 
 
 def case(name: str, tag: str, **more: Any) -> Case:
     kernel = Kernel(
-        name, lambda d, **_: Work(12.0, 8.0), lambda d, r, **_: RIGHT, {"cpu": lambda *_: Named(name)},
+        name,
+        lambda d, **_: Work(12.0, 8.0),
+        lambda d, r, **_: RIGHT,
+        {"cpu": lambda *_: Named(name)},
         footprint=lambda d, **p: p.get("size", 8.0),
-    )  # fmt: skip
+    )
     return Case(kernel, "fp64", "cpu", tag, **more)
 
 
@@ -65,7 +74,9 @@ def test_samples_alternate_and_the_row_keeps_the_rates_of_the_same_moments() -> 
     row = todo[0].row
     assert row.beside == {"compute/fp64": 12.0 / 2, "bandwidth/dram/read": 8.0 / 2}
     assert json.loads(row.params)["x"] == 1
-    assert (row.samples, row.seconds_median) == (3, 1.0), "of its six samples, those that nothing disturbed"
+    assert (row.samples, row.seconds_median) == (3, 1.0), (
+        "of its six samples, those that nothing disturbed"
+    )
 
 
 def test_a_case_with_nothing_beside_it_says_nothing_of_it() -> None:
@@ -77,7 +88,12 @@ def test_a_case_with_nothing_beside_it_says_nothing_of_it() -> None:
 
 def test_the_memory_of_all_of_them_must_be_free() -> None:
     half = 0.5 * (CPU.memory_free_bytes or 0)
-    big = case("point", "sweep/x", params={"size": half}, beside=(case("flat", "compute/fp64", params={"size": half}),))
+    big = case(
+        "point",
+        "sweep/x",
+        params={"size": half},
+        beside=(case("flat", "compute/fp64", params={"size": half}),),
+    )
     (task,) = tasks([Probe("p", "?", lambda _: [big])], CPU, STARTED)
     assert task.row.status == SKIPPED
     assert "needs 4.29 GB of memory" in task.row.reason

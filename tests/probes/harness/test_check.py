@@ -23,7 +23,14 @@ MASKED = np.array([-3.4e38, 1.0, -3.4e38, 2.0], np.float32)
 
 @pytest.mark.parametrize(
     ("place", "value", "right"),
-    [(0, -3.4e38, True), (0, -3.39e38, True), (0, -2e38, False), (0, -np.inf, False), (1, 1.01, True), (1, 9.0, False)],
+    [
+        (0, -3.4e38, True),
+        (0, -3.39e38, True),
+        (0, -2e38, False),
+        (0, -np.inf, False),
+        (1, 1.01, True),
+        (1, 9.0, False),
+    ],
 )
 def test_numbers_beside_those_that_stand_for_infinity_are_checked_all_the_same(
     place: int, value: float, right: bool
@@ -47,7 +54,9 @@ def test_numbers_beside_those_that_stand_for_infinity_are_checked_all_the_same(
         (3, 2.0 * (1 + 1e-7), ""),
     ],
 )
-def test_what_is_no_number_is_equal_to_the_same_alone(kind: Any, place: int, value: float, message: str) -> None:
+def test_what_is_no_number_is_equal_to_the_same_alone(
+    kind: Any, place: int, value: float, message: str
+) -> None:
     found = ODD.astype(kind)
     found[place] = value
     problem = difference(found, ODD.astype(kind), 1e-6)
@@ -105,12 +114,21 @@ def words(fault: Fault) -> str:
 
 
 def case(*without: np.ndarray) -> Case:
-    """A case whose reference is RIGHT, and that may appeal to each of these results without the library's fault."""
+    """A case whose reference is RIGHT, and that may appeal to each of these results without the
+    library's fault.
+    """
 
     def asked(dtype: str, found: np.ndarray, expected: np.ndarray) -> Any:
         return (Appeal("cut off", words, [(found, CUT_OFF), (each, expected)]) for each in without)
 
-    kernel = Kernel("product", lambda *_, **__: Work(), lambda *_, **__: RIGHT, {}, {"int8": 1e-6}, appeals=asked)
+    kernel = Kernel(
+        "product",
+        lambda *_, **__: Work(),
+        lambda *_, **__: RIGHT,
+        {},
+        {"int8": 1e-6},
+        appeals=asked,
+    )
     return Case(kernel, "int8", "cpu", "layer/matmul")
 
 
@@ -126,7 +144,11 @@ def test_a_library_that_is_wrong_alone_is_told_of_in_numbers() -> None:
 @pytest.mark.parametrize(
     ("found", "without"),
     [(CUT_OFF, RIGHT * 2), (CUT_OFF * 2, RIGHT), (np.array([1.0, 2.0]), RIGHT)],
-    ids=["wrong without the fault too", "wrong in another way than the library", "of another shape than it"],
+    ids=[
+        "wrong without the fault too",
+        "wrong in another way than the library",
+        "of another shape than it",
+    ],
 )
 def test_an_appeal_that_does_not_hold_saves_nothing(found: np.ndarray, without: np.ndarray) -> None:
     with pytest.raises(Failure, match="product/cpu int8"):

@@ -1,4 +1,6 @@
-"""Whatever disturbs the machine, no wrong number becomes a roof: planted disturbance on a made-up clock."""
+"""Whatever disturbs the machine, no wrong number becomes a roof: planted disturbance on a made-up
+clock.
+"""
 
 from __future__ import annotations
 
@@ -30,14 +32,18 @@ RULE = Rule(0.010, 0.2, fewest=2, shortest_seconds=0.001)
 
 
 class Core:
-    """A made-up machine whose core does ``PER_CLOCK`` operations a clock, and what disturbs it, sample by sample.
+    """A made-up machine whose core does ``PER_CLOCK`` operations a clock, and what disturbs it,
+    sample by sample.
 
-    disturb(number, length) gives (times as long, extra seconds, clean, clock that is read) of a sample.
+    disturb(number, length) gives (times as long, extra seconds, clean, clock that is read) of a
+    sample.
     """
 
     queue: Any = None
 
-    def __init__(self, disturb: Callable[[int, float], tuple[float, float, bool, float | None]]) -> None:
+    def __init__(
+        self, disturb: Callable[[int, float], tuple[float, float, bool, float | None]]
+    ) -> None:
         self.time, self.number, self._disturb = 0.0, 0, disturb
         self.repeats: list[int] = []
 
@@ -73,7 +79,9 @@ class Launch:
 def compute(cores: int) -> Case:
     """Multiply-adds in registers, on so many cores."""
     work = Work(flops=PER_CLOCK * HZ * ALONE * cores)
-    kernel = Kernel("fma", lambda d, **_: work, lambda d, r, **_: np.zeros(1), {"cpu": lambda *_: Launch()})
+    kernel = Kernel(
+        "fma", lambda d, **_: work, lambda d, r, **_: np.zeros(1), {"cpu": lambda *_: Launch()}
+    )
     tag = "compute/fp64" if cores > 1 else "compute/fp64/1core"
     return Case(kernel, "fp64", "cpu", tag, {"threads": cores}, steady=True)
 
@@ -81,15 +89,21 @@ def compute(cores: int) -> Case:
 def stream() -> Case:
     """A read of memory at 100 GB/s."""
     work = Work(bytes=1e11 * ALONE)
-    kernel = Kernel("read", lambda d, **_: work, lambda d, r, **_: np.zeros(1), {"cpu": lambda *_: Launch()})
+    kernel = Kernel(
+        "read", lambda d, **_: work, lambda d, r, **_: np.zeros(1), {"cpu": lambda *_: Launch()}
+    )
     return Case(kernel, "fp64", "cpu", "bandwidth/dram/read")
 
 
-def rows_of(clock: Core, *cases: Case, company: Callable[[], float] = lambda: 0.0) -> list[Measurement]:
+def rows_of(
+    clock: Core, *cases: Case, company: Callable[[], float] = lambda: 0.0
+) -> list[Measurement]:
     """What a run of these cases on this machine says."""
     todo = tasks([Probe("p", "?", lambda _: cases)], CPU, STARTED)
     judge = partial(judged, device=CPU)
-    for _ in run(todo, LocalBench(CPU, clock), lambda _: RULE, 3, judge, lambda: clock.time, company):
+    for _ in run(
+        todo, LocalBench(CPU, clock), lambda _: RULE, 3, judge, lambda: clock.time, company
+    ):
         pass
     return judge([task.row for task in todo])
 
@@ -99,7 +113,9 @@ def quiet(number: int, length: float) -> tuple[float, float, bool, float | None]
 
 
 def steal(number: int, length: float) -> tuple[float, float, bool, float | None]:
-    """The hypervisor gives the core to others for half of the time: no thread notices, but samples double."""
+    """The hypervisor gives the core to others for half of the time: no thread notices, but samples
+    double.
+    """
     return (2.0 if number % 2 else 1.0), 0.0, True, HZ
 
 
@@ -109,7 +125,9 @@ def stopped(number: int, length: float) -> tuple[float, float, bool, float | Non
 
 
 def busy(number: int, length: float) -> tuple[float, float, bool, float | None]:
-    """Other processes take the core every 4 ms, for 12 ms: only short samples come through, now and then."""
+    """Other processes take the core every 4 ms, for 12 ms: only short samples come through, now and
+    then.
+    """
     interrupted = length > 0.004 or number % 3 == 0
     return (1.0, 0.012, False, None) if interrupted else quiet(number, length)
 
@@ -120,7 +138,9 @@ def always(number: int, length: float) -> tuple[float, float, bool, float | None
 
 
 def low_clock(number: int, length: float) -> tuple[float, float, bool, float | None]:
-    """The clock is read a quarter too low now and then, as where a neighbour disturbs both of its readings."""
+    """The clock is read a quarter too low now and then, as where a neighbour disturbs both of its
+    readings.
+    """
     return 1.0, 0.0, True, 0.75 * HZ if number % 4 == 0 else HZ
 
 
@@ -155,7 +175,9 @@ def test_an_untrusted_row_claims_no_interval() -> None:
 
 
 def test_calibration_believes_no_disturbed_sample() -> None:
-    first = Core(lambda number, length: (1.0, 0.5, False, None) if number <= 3 else quiet(number, length))
+    first = Core(
+        lambda number, length: (1.0, 0.5, False, None) if number <= 3 else quiet(number, length)
+    )
     repeat = calibrate(Launch(), first, RULE)
     assert repeat * ALONE == pytest.approx(0.010, rel=0.3)
 
@@ -174,7 +196,9 @@ def test_a_sample_is_never_shorter_than_the_rule_allows() -> None:
 
 def test_the_length_of_samples_is_looked_at_again_in_every_round() -> None:
     core = Core(quiet)
-    samples = measure(Launch(), core, RULE, 3, lambda: core.time)  # calibrated at a bad moment: 3 µs
+    samples = measure(
+        Launch(), core, RULE, 3, lambda: core.time
+    )  # calibrated at a bad moment: 3 µs
     assert core.repeats[0] == 3
     assert core.repeats[-1] * ALONE == pytest.approx(0.010, rel=0.3)
     assert samples[0].seconds == pytest.approx(ALONE)
@@ -183,7 +207,14 @@ def test_the_length_of_samples_is_looked_at_again_in_every_round() -> None:
 def test_what_cannot_be_trusted_gets_more_rounds_and_no_more_than_a_quarter_of_the_time() -> None:
     core, times = Core(always), list[float]()
     todo = tasks([Probe("p", "?", lambda _: [compute(2), compute(1)])], CPU, STARTED)
-    for _ in run(todo, LocalBench(CPU, core), lambda _: RULE, 3, partial(judged, device=CPU), lambda: core.time):
+    for _ in run(
+        todo,
+        LocalBench(CPU, core),
+        lambda _: RULE,
+        3,
+        partial(judged, device=CPU),
+        lambda: core.time,
+    ):
         times.append(core.time)
     main, longest = times[5], max(b - a for a, b in itertools.pairwise(times))
     assert 6 < len(times) <= 6 + 2 * MORE_ROUNDS
@@ -199,7 +230,9 @@ def turns() -> Iterator[float]:
 def test_memory_beside_others_that_no_thread_sees_is_not_trusted_until_they_are_gone() -> None:
     (row,) = rows_of(Core(quiet), stream(), company=lambda: 0.9)
     assert (row.trusted, row.seconds_high) == (False, None)
-    assert row.doubt == "others had 90% of the processors meanwhile, and share its caches and memory"
+    assert (
+        row.doubt == "others had 90% of the processors meanwhile, and share its caches and memory"
+    )
     gone = turns()
     (row,) = rows_of(Core(quiet), stream(), company=lambda: next(gone))
     assert row.trusted, row.doubt

@@ -1,4 +1,6 @@
-"""What ends the worker, or hangs in it, is one answer with its reason; and no worker outlives the program."""
+"""What ends the worker, or hangs in it, is one answer with its reason; and no worker outlives the
+program.
+"""
 
 from __future__ import annotations
 
@@ -75,12 +77,23 @@ def guard() -> Iterator[Guard]:
     ("fault", "reason"),
     [
         ("segfault", "the process that ran it ended by SIGSEGV (invalid memory access)"),
-        ("abort", "the process that ran it ended by SIGABRT (a library aborted): LLVM ERROR: Cannot select"),
-        ("kill", "the process that ran it ended by SIGKILL (killed, most likely for lack of memory)"),
+        (
+            "abort",
+            (
+                "the process that ran it ended by SIGABRT (a library aborted): LLVM ERROR: "
+                "Cannot select"
+            ),
+        ),
+        (
+            "kill",
+            "the process that ran it ended by SIGKILL (killed, most likely for lack of memory)",
+        ),
         ("exit", "the process that ran it ended with code 3"),
     ],
 )
-def test_what_ends_the_worker_is_told_and_a_fresh_one_goes_on(guard: Guard, fault: str, reason: str) -> None:
+def test_what_ends_the_worker_is_told_and_a_fresh_one_goes_on(
+    guard: Guard, fault: str, reason: str
+) -> None:
     assert guard.ask("first", LONG) == ("first", 1)
     with pytest.raises(Broken) as broken:
         guard.ask(fault, LONG)
@@ -97,7 +110,9 @@ def test_what_hangs_is_ended(guard: Guard) -> None:
 
 def test_a_run_that_does_not_end_when_told_to_ends_its_worker_with_the_reason(guard: Guard) -> None:
     begin = time.monotonic()
-    with pytest.raises(Unavailable, match=r"one run of it takes longer than 0.2 s \(--layer-seconds\)"):
+    with pytest.raises(
+        Unavailable, match=r"one run of it takes longer than 0.2 s \(--layer-seconds\)"
+    ):
         guard.ask("stuck", LONG)
     assert time.monotonic() - begin < LONG / 2
     guard.renew()
@@ -107,7 +122,9 @@ def test_a_run_that_does_not_end_when_told_to_ends_its_worker_with_the_reason(gu
 def test_what_other_work_took_from_the_worker_is_given_to_it_but_not_for_ever(
     guard: Guard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting, "longest", lambda process: time.monotonic_ns())  # it never gets a processor
+    monkeypatch.setattr(
+        waiting, "longest", lambda process: time.monotonic_ns()
+    )  # it never gets a processor
     begin = time.monotonic()
     with pytest.raises(Broken):
         guard.ask("hang", 0.5)
@@ -150,10 +167,14 @@ guard.ask("sleep", 60)
 """
 
 
-@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda sent: sent.name)
+@pytest.mark.parametrize(
+    "sent", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda sent: sent.name
+)
 def test_the_worker_ends_with_the_program_however_that_ends(sent: signal.Signals) -> None:
     command = [sys.executable, "-c", PROGRAM, str(ROOT)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as program:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as program:
         assert program.stdout is not None
         worker_id = int(program.stdout.readline())
         os.kill(program.pid, sent)
@@ -162,7 +183,9 @@ def test_the_worker_ends_with_the_program_however_that_ends(sent: signal.Signals
 
 
 def _is_gone(process: int) -> bool:
-    """Whether a process has ended within some seconds; one that has ended and waits to be reaped counts, too."""
+    """Whether a process has ended within some seconds; one that has ended and waits to be reaped
+    counts, too.
+    """
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         try:

@@ -15,7 +15,9 @@ def called_from_c() -> None:
     signal.raise_signal(signal.SIGINT)
 
 
-def test_one_that_ends_in_a_callback_is_remembered_and_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+def test_one_that_ends_in_a_callback_is_remembered_and_prints_nothing(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     with interrupts.remembered():
         called_from_c()
         with pytest.raises(KeyboardInterrupt):

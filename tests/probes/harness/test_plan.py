@@ -15,7 +15,9 @@ from probes.harness.plan import LEAST, chosen, rounds, rules
 KERNEL = Kernel("made", lambda d, **_: Work(1.0, 1.0), lambda d, r, **_: np.zeros(1), {})
 ROOF = Case(KERNEL, "fp64", "cpu", "bandwidth/dram/read", {"n": 1})
 LONG = Case(KERNEL, "fp64", "cpu", "compute/fp64", {"n": 1}, full=True)
-POINTS = [Case(KERNEL, "fp64", "cpu", "sweep/bandwidth/working-set/read", {"x": x}) for x in range(5)]
+POINTS = [
+    Case(KERNEL, "fp64", "cpu", "sweep/bandwidth/working-set/read", {"x": x}) for x in range(5)
+]
 
 
 def ask(*cases: Case, full: bool = False, quick: bool = False) -> list[Case]:
@@ -40,7 +42,9 @@ def test_a_quick_run_takes_no_point_between_those_of_a_plain_run() -> None:
     fine = [replace(point, full=bool(i % 2)) for i, point in enumerate(POINTS)]
     assert ask(*fine, full=True, quick=True) == [fine[0], fine[4]]
     all_full = [replace(point, full=True) for point in POINTS]
-    assert ask(*all_full, full=True, quick=True) == all_full[::2], "a curve that is asked only in full keeps half"
+    assert ask(*all_full, full=True, quick=True) == all_full[::2], (
+        "a curve that is asked only in full keeps half"
+    )
 
 
 def test_a_list_is_never_thinned() -> None:
@@ -56,13 +60,17 @@ def test_a_quick_run_asks_no_twins() -> None:
 
 def test_points_get_the_least_time_and_take_none_from_the_ceilings() -> None:
     alone, beside = rules("cpu", [ROOF], quick=False), rules("cpu", [ROOF, *POINTS], quick=False)
-    assert beside(POINTS[0]).budget_seconds == LEAST * rounds("cpu", quick=False), "one turn, as long as three"
+    assert beside(POINTS[0]).budget_seconds == LEAST * rounds("cpu", quick=False), (
+        "one turn, as long as three"
+    )
     assert beside(ROOF) == alone(ROOF)
 
 
 @pytest.mark.parametrize("kind", ["cpu", "cuda"])
 @pytest.mark.parametrize("quick", [False, True])
-def test_every_case_has_samples_enough_for_an_interval_after_all_its_turns(kind: str, quick: bool) -> None:
+def test_every_case_has_samples_enough_for_an_interval_after_all_its_turns(
+    kind: str, quick: bool
+) -> None:
     layer = replace(ROOF, ceiling="layer/conv")
     rule = rules(kind, [ROOF, *POINTS, layer], quick)
     assert rule(ROOF).fewest * rounds(kind, quick) >= FEWEST

@@ -1,4 +1,6 @@
-"""A number may only come out of a kernel that was checked; everything else is a failed or skipped row."""
+"""A number may only come out of a kernel that was checked; everything else is a failed or skipped
+row.
+"""
 
 from __future__ import annotations
 
@@ -66,14 +68,28 @@ class Clock:
 
 
 def kernel(
-    values: np.ndarray = RIGHT, audit: Audit | None = None, build: Callable[..., Any] | None = None, size: float = 8
+    values: np.ndarray = RIGHT,
+    audit: Audit | None = None,
+    build: Callable[..., Any] | None = None,
+    size: float = 8,
 ) -> Kernel:
     made = build or (lambda *_: Launch(values, audit or Audit("vfmadd231pd zmm")))
-    return Kernel("made", lambda d, **_: Work(12.0, size), lambda d, r, **_: RIGHT, {"cpu": made}, {"fp64": 1e-6})
+    return Kernel(
+        "made",
+        lambda d, **_: Work(12.0, size),
+        lambda d, r, **_: RIGHT,
+        {"cpu": made},
+        {"fp64": 1e-6},
+    )
 
 
 def measured(
-    k: Kernel, clock: Clock | None = None, judge: Judge = list, skip: str = "", rounds: int = 2, steady: bool = False
+    k: Kernel,
+    clock: Clock | None = None,
+    judge: Judge = list,
+    skip: str = "",
+    rounds: int = 2,
+    steady: bool = False,
 ) -> Measurement:
     """The row of one case after so many rounds, and more if the judge asks for them."""
 
@@ -84,7 +100,12 @@ def measured(
     ticks = count()  # seconds that pass whether or not the machine is fast
     list(
         run(
-            todo, LocalBench(CPU, clock or Clock()), lambda _: Rule(1.0, 0.0), rounds, judge, lambda: float(next(ticks))
+            todo,
+            LocalBench(CPU, clock or Clock()),
+            lambda _: Rule(1.0, 0.0),
+            rounds,
+            judge,
+            lambda: float(next(ticks)),
         )
     )
     assert Launch.open_launches == 0
@@ -103,7 +124,9 @@ def test_a_wrong_answer_fails_with_the_arithmetic_and_is_never_timed() -> None:
     clock = Clock()
     row = measured(kernel(np.array([1.0, 2.0, 3.0])), clock)
     assert row.status == FAILED
-    assert row.reason == ("made/cpu fp64: out[2] is 3, should be 4 (tolerance 1e-06); 1 of 3 values are wrong")
+    assert row.reason == (
+        "made/cpu fp64: out[2] is 3, should be 4 (tolerance 1e-06); 1 of 3 values are wrong"
+    )
     assert clock.timed == 0
     assert row.rate is None
 
@@ -117,7 +140,10 @@ def test_machine_code_that_does_not_do_the_work_fails_untimed() -> None:
 
 def test_an_impossible_rate_is_measured_again() -> None:
     def judge(rows: Sequence[Measurement]) -> list[Measurement]:
-        return [replace(row, status=FAILED, reason="above the physical limit") if row.rate else row for row in rows]
+        return [
+            replace(row, status=FAILED, reason="above the physical limit") if row.rate else row
+            for row in rows
+        ]
 
     once, again = measured(kernel(), rounds=16), measured(kernel(), judge=judge, rounds=16)
     assert again.samples * 16 == once.samples * (16 + MORE_ROUNDS)
@@ -146,7 +172,9 @@ def test_a_case_that_cannot_run_here_is_a_row_with_its_reason() -> None:
     assert (row.status, row.reason, clock.timed) == (SKIPPED, "no such unit", 0)
 
 
-def test_memory_that_others_took_since_the_start_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_that_others_took_since_the_start_is_not_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     left = iter([1 << 40, 0, 0])
     monkeypatch.setattr(limits, "memory", lambda _: (1 << 40, RESERVE + next(left)))
     row = measured(kernel())
@@ -158,14 +186,22 @@ def test_memory_that_others_took_since_the_start_is_not_there(monkeypatch: pytes
 @pytest.mark.parametrize(
     ("size", "free", "told"),
     [
-        (3.9 * (1 << 30), 4 << 30, "needs 4.19 GB of memory, and 4.29 GB are free, 20% of which stay so"),
+        (
+            3.9 * (1 << 30),
+            4 << 30,
+            "needs 4.19 GB of memory, and 4.29 GB are free, 20% of which stay so",
+        ),
         (25e6, 99_000, "needs 25.00 MB of memory, and 99.00 kB are free"),
         (1e12, 3e9, "needs 1000.00 GB of memory, and 3.00 GB are free"),
     ],
 )
-def test_a_case_too_large_for_the_free_memory_is_refused_with_the_numbers(size: float, free: int, told: str) -> None:
+def test_a_case_too_large_for_the_free_memory_is_refused_with_the_numbers(
+    size: float, free: int, told: str
+) -> None:
     case = Case(kernel(size=size), "fp64", "cpu", "compute/fp64", {"n": 3})
-    (task,) = tasks([Probe("p", "?", lambda _: [case])], replace(CPU, memory_free_bytes=free), STARTED)
+    (task,) = tasks(
+        [Probe("p", "?", lambda _: [case])], replace(CPU, memory_free_bytes=free), STARTED
+    )
     assert (task.row.status, task.row.reason) == (SKIPPED, told)
 
 
@@ -180,7 +216,10 @@ def test_preempted_samples_are_dropped_and_counted() -> None:
 
 def test_samples_on_a_shared_core_are_dropped_where_the_work_always_takes_as_many_cycles() -> None:
     samples = [Sample(1.0, 2e9), Sample(1.0, 2e9), Sample(1.8, 2e9)]
-    steady, memory = measured(kernel(), Clock(*samples), steady=True), measured(kernel(), Clock(*samples))
+    steady, memory = (
+        measured(kernel(), Clock(*samples), steady=True),
+        measured(kernel(), Clock(*samples)),
+    )
     assert (steady.samples, steady.dropped, steady.seconds_high) == (8, 4, 1.0)
     assert (memory.dropped, memory.samples) == (0, 12)
 
@@ -190,11 +229,15 @@ def test_a_machine_with_no_clean_sample_still_gets_its_number_but_no_trust() -> 
     assert (row.status, row.seconds_median, row.dropped) == (OK, 5.0, 0)
     assert not row.trusted
     assert row.doubt.startswith("other load disturbed ")
-    assert (row.seconds_low, row.seconds_high, row.clock_hz) == (None, None, None), "nothing that looks like knowledge"
+    assert (row.seconds_low, row.seconds_high, row.clock_hz) == (None, None, None), (
+        "nothing that looks like knowledge"
+    )
 
 
 def test_an_unfinished_case_says_so() -> None:
-    todo = tasks([Probe("p", "?", lambda d: [Case(kernel(), "fp64", "cpu", "compute/fp64")])], CPU, STARTED)
+    todo = tasks(
+        [Probe("p", "?", lambda d: [Case(kernel(), "fp64", "cpu", "compute/fp64")])], CPU, STARTED
+    )
     assert (todo[0].row.status, todo[0].row.rate) == (SKIPPED, None)
     assert "before its turn" in todo[0].row.reason
 
@@ -207,8 +250,12 @@ def test_what_will_run_is_compiled_before_anything_is_timed(skip: str) -> None:
         asked.append(clock.timed)
         raise KernelError("this fails again in its turn")
 
-    made = replace(kernel(), backends={"raw": lambda *_: Launch(RIGHT, Audit("FFMA"))}, prepare=prepare)
-    cases = [Case(made, "fp64", "raw", f"compute/{name}", {}, skip) for name in ("fp64", "fp32", "fp16")]
+    made = replace(
+        kernel(), backends={"raw": lambda *_: Launch(RIGHT, Audit("FFMA"))}, prepare=prepare
+    )
+    cases = [
+        Case(made, "fp64", "raw", f"compute/{name}", {}, skip) for name in ("fp64", "fp32", "fp16")
+    ]
     todo = tasks([Probe("p", "?", lambda _: cases)], CPU, STARTED)
     turn.prepare(todo, CPU)
     list(run(todo, LocalBench(CPU, clock), lambda _: Rule(1.0, 0.0), 1, list))

@@ -50,19 +50,25 @@ def test_files_that_a_windows_shell_wrote(tmp_path: Path, name: str) -> None:
 def test_a_profile_that_was_refused_is_of_its_tool(tmp_path: Path) -> None:
     path = tmp_path / "ncu.csv"
     path.write_text("==PROF== Connected to process 1\n==ERROR== ERR_NVGPUCTRPERM - no permission\n")
-    with pytest.raises(RidgelineError, match="no table of Nsight Compute: ==ERROR== ERR_NVGPUCTRPERM"):
+    with pytest.raises(
+        RidgelineError, match="no table of Nsight Compute: ==ERROR== ERR_NVGPUCTRPERM"
+    ):
         read_all([path], "device", "now", "", {})
 
 
 def test_layer_information_belongs_to_its_profile() -> None:
-    rows = read_all([DATA / "trt10_profile.json", DATA / "trt10_layers.json"], "device", "now", "net", {})
+    rows = read_all(
+        [DATA / "trt10_profile.json", DATA / "trt10_layers.json"], "device", "now", "net", {}
+    )
     alone = read_all([DATA / "trt10_profile.json"], "device", "now", "net", {})
     assert len(rows) == len(alone)
     assert sum(row.bytes is not None for row in rows) > sum(row.bytes is not None for row in alone)
 
 
 def test_several_files_add_up() -> None:
-    assert len(read("plain.csv", "ort_1.32_cpu.json")) == len(read("plain.csv")) + len(read("ort_1.32_cpu.json"))
+    assert len(read("plain.csv", "ort_1.32_cpu.json")) == len(read("plain.csv")) + len(
+        read("ort_1.32_cpu.json")
+    )
 
 
 @pytest.mark.parametrize("text", ['{"a": 1}', "[1, 2]", "[]"])
@@ -84,7 +90,9 @@ def test_files_of_two_precisions_find_their_own_layers(tmp_path: Path, order: in
         tensor = {"Dimensions": [4, 4], "Format/Datatype": kind}
         layer = {"Name": "a", "LayerType": "Scale", "Inputs": [tensor], "Outputs": [tensor]}
         (tmp_path / f"{name}.graph.json").write_text(json.dumps({"Layers": [layer]}))
-        (tmp_path / f"{name}.profile.json").write_text(json.dumps([{"count": 1}, {"name": "a", "averageMs": time}]))
+        (tmp_path / f"{name}.profile.json").write_text(
+            json.dumps([{"count": 1}, {"name": "a", "averageMs": time}])
+        )
     rows = read_all(sorted(tmp_path.iterdir())[::order], "device", "now", "", {})
     assert {(row.dtype, row.seconds_median) for row in rows} == {("fp16", 1e-3), ("fp32", 2e-3)}
 

@@ -10,23 +10,56 @@ from probes.importers.families import FAMILIES, HEAVIEST, family_of
 @pytest.mark.parametrize(
     ("family", "names"),
     [
-        ("quantize", "QuantizeLinear_2_quantize_scale_node /conv1/input_quantizer/QuantizeLinear w_DequantizeLinear"),
-        ("attention", "fmha_cutlassF_f16_aligned_64x64_rf_sm80 flash_fwd_kernel MultiHeadAttention_3"),
-        ("convolution", "sm80_xmma_fprop_implicit_gemm_f16f16 winogradForwardData4x4 volta_scudnn_128x64_relu conv2d"),
-        ("convolution", "CaskConvolution CaskDeconvolutionV2 FusedConv implicit_convolve_sgemm quantized_conv Conv_0"),
+        (
+            "quantize",
+            (
+                "QuantizeLinear_2_quantize_scale_node /conv1/input_quantizer/QuantizeLinear "
+                "w_DequantizeLinear"
+            ),
+        ),
+        (
+            "attention",
+            "fmha_cutlassF_f16_aligned_64x64_rf_sm80 flash_fwd_kernel MultiHeadAttention_3",
+        ),
+        (
+            "convolution",
+            (
+                "sm80_xmma_fprop_implicit_gemm_f16f16 winogradForwardData4x4 "
+                "volta_scudnn_128x64_relu conv2d"
+            ),
+        ),
+        (
+            "convolution",
+            (
+                "CaskConvolution CaskDeconvolutionV2 FusedConv implicit_convolve_sgemm "
+                "quantized_conv Conv_0"
+            ),
+        ),
         ("convolution", "volta_fp16_s884cudnn_fp16_128x128_ldg8"),
         ("softmax", "cunn_SoftMaxForward SoftMaxV2 softmax_warp_forward"),
-        ("normalisation", "layer_norm batch_norm vectorized_layer_norm_kernel BatchNorm_3 SkipLayerNormalization_1"),
+        (
+            "normalisation",
+            (
+                "layer_norm batch_norm vectorized_layer_norm_kernel BatchNorm_3 "
+                "SkipLayerNormalization_1"
+            ),
+        ),
         ("pooling", "max_pool_forward_nchw CaskPooling"),
         ("image", "upsample_bilinear2d_out_frame Resize_4"),
         (
             "matmul",
-            "ampere_sgemm_128x64_tn gemv2T_kernel_val cutlass_80_tensorop_s1688gemm FullyConnected fc1 MatMul_7",
+            (
+                "ampere_sgemm_128x64_tn gemv2T_kernel_val cutlass_80_tensorop_s1688gemm "
+                "FullyConnected fc1 MatMul_7"
+            ),
         ),
         ("matmul", "MatrixMultiply linear_relu nvjet_hsh_128x256 splitKreduce_kernel"),
         ("activation", "PReLU_1 leakyrelu GeLU silu_kernel PWN(PWN(Sigmoid_2),Mul_3)"),
         ("elementwise", "vectorized_elementwise_kernel PointWiseV2 __myl_AddMul_myl0_3 Add_6"),
-        ("movement", "Padding PaddedTranspose nchwToNhwcKernel CatArrayBatchedCopy ConvertTranspose NoOp"),
+        (
+            "movement",
+            "Padding PaddedTranspose nchwToNhwcKernel CatArrayBatchedCopy ConvertTranspose NoOp",
+        ),
         ("", "kgen Custom address multiple"),
     ],
 )

@@ -20,7 +20,11 @@ def test_raw_page_has_a_row_of_units_and_sums_equal_launches() -> None:
     assert axpy.bytes == pytest.approx(2 * (8.39e6 + 4194.30e3))
     assert axpy.seconds_median == pytest.approx(10.36e-6)
     assert json.loads(axpy.params)["launches"] == 2
-    assert (gemm.kernel, gemm.dtype, gemm.flops) == ("sm90_gemm", "fp16", 17179869184 + 1024 + 2 * 2048 + 512)
+    assert (gemm.kernel, gemm.dtype, gemm.flops) == (
+        "sm90_gemm",
+        "fp16",
+        17179869184 + 1024 + 2 * 2048 + 512,
+    )
     assert gemm.seconds_median == pytest.approx(1.024e-3)
 
 
@@ -28,13 +32,25 @@ def test_a_file_is_one_network_of_the_types_it_computes_in() -> None:
     rows = ncu.read(DATA / "ncu_raw.csv", "GPU", "now")
     assert {json.loads(row.params)["precision"] for row in rows} == {"fp16+fp32"}
     rows = ncu.read(DATA / "ncu_long.csv", "GPU", "now")
-    assert {json.loads(row.params)["precision"] for row in rows} == {"fp64"}, "the other kernel computes nothing"
+    assert {json.loads(row.params)["precision"] for row in rows} == {"fp64"}, (
+        "the other kernel computes nothing"
+    )
 
 
 def test_a_row_per_metric() -> None:
     dgemm, zero = ncu.read(DATA / "ncu_long.csv", "GPU", "now")
-    assert (dgemm.dtype, dgemm.flops, dgemm.bytes, dgemm.seconds_median) == ("fp64", 2.5e6, 1.5e9, 2.5e-3)
-    assert (zero.kernel, zero.flops, zero.bytes, zero.seconds_median) == ("zero", 0.0, 4096.0, pytest.approx(3.2e-6))
+    assert (dgemm.dtype, dgemm.flops, dgemm.bytes, dgemm.seconds_median) == (
+        "fp64",
+        2.5e6,
+        1.5e9,
+        2.5e-3,
+    )
+    assert (zero.kernel, zero.flops, zero.bytes, zero.seconds_median) == (
+        "zero",
+        0.0,
+        4096.0,
+        pytest.approx(3.2e-6),
+    )
 
 
 def test_the_details_page_has_time_and_throughput_but_no_operations() -> None:
@@ -44,18 +60,29 @@ def test_the_details_page_has_time_and_throughput_but_no_operations() -> None:
 
 
 def test_a_summary_per_kernel_counts_its_invocations(tmp_path: Path) -> None:
-    head = '"Process ID","Kernel Name","Invocations","Section Name","Metric Name","Metric Unit","Minimum","Maximum",'
+    head = (
+        '"Process ID","Kernel Name","Invocations","Section Name","Metric Name","Metric '
+        'Unit","Minimum","Maximum",'
+    )
     rows = [("gpu__time_duration.sum", "us", 2), ("dram__bytes.sum", "Kbyte", 5)]
     path = tmp_path / "summary.csv"
     path.write_text(
-        "\n".join([f'{head}"Average"', *(f'"1","k","4","c","{m}","{u}","1","9","{v}"' for m, u, v in rows)])
+        "\n".join(
+            [
+                f'{head}"Average"',
+                *(f'"1","k","4","c","{m}","{u}","1","9","{v}"' for m, u, v in rows),
+            ]
+        )
     )
     (row,) = ncu.read(path, "GPU", "now")
     assert (row.seconds_median, row.bytes) == (pytest.approx(8e-6), pytest.approx(20e3))
 
 
 def test_tensor_cores_in_use_but_not_counted_are_unknown_not_zero() -> None:
-    scalar = {"gpu__time_duration.sum": 1.0, "sm__sass_thread_inst_executed_op_ffma_pred_on.sum": 8.0}
+    scalar = {
+        "gpu__time_duration.sum": 1.0,
+        "sm__sass_thread_inst_executed_op_ffma_pred_on.sum": 8.0,
+    }
     assert operations(scalar) == {"fp32": 16.0}
     assert operations({**scalar, "sm__inst_executed_pipe_tensor_op_hmma.sum": 5.0}) is None
     assert operations({"gpu__time_duration.sum": 1.0}) is None
@@ -76,8 +103,20 @@ def test_counts_per_cycle_and_parts_of_a_total() -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        *(("1,234,567", 1234567), ("1,234.5", 1234.5), ("9,05", 9.05), ("1.234,5", 1234.5), ("1.234.567", 1234567)),
-        *(("1\u202f234,5", 1234.5), ("1\u00a0234", 1234), ("1’234.5", 1234.5), ("n/a", None), ("7 (3; 4)", 7)),
+        *(
+            ("1,234,567", 1234567),
+            ("1,234.5", 1234.5),
+            ("9,05", 9.05),
+            ("1.234,5", 1234.5),
+            ("1.234.567", 1234567),
+        ),
+        *(
+            ("1\u202f234,5", 1234.5),
+            ("1\u00a0234", 1234),
+            ("1’234.5", 1234.5),
+            ("n/a", None),
+            ("7 (3; 4)", 7),
+        ),
     ],
 )
 def test_numbers_as_ncu_writes_them(text: str, value: float | None) -> None:
@@ -91,13 +130,23 @@ def test_numbers_as_ncu_writes_them(text: str, value: float | None) -> None:
         ('"5.24"', '"fast"', "line 7: gpu__time_duration.sum is 'fast', not a number"),
         ('"us"', '"fortnight"', "line 6: gpu__time_duration.sum has the unit 'fortnight'"),
         (',"5.24","0","0","0","0","1,048,576","0"', "", "line 7: 13 cells, not 20"),
-        ('"5.24"', '"-5.24"', "line 7: gpu__time_duration.sum is '-5.24', not a number of zero or more"),
-        ('"5.24"', '"inf"', "line 7: gpu__time_duration.sum is 'inf', not a number of zero or more"),
+        (
+            '"5.24"',
+            '"-5.24"',
+            "line 7: gpu__time_duration.sum is '-5.24', not a number of zero or more",
+        ),
+        (
+            '"5.24"',
+            '"inf"',
+            "line 7: gpu__time_duration.sum is 'inf', not a number of zero or more",
+        ),
         ('"us"', '""', "line 6: no unit of gpu__time_duration.sum"),
         ('"Kernel Name"', '"Kernel"', "holds no table of Nsight Compute: no column 'Kernel Name'"),
     ],
 )
-def test_a_malformed_table_is_one_line_with_its_row(tmp_path: Path, old: str, new: str, says: str) -> None:
+def test_a_malformed_table_is_one_line_with_its_row(
+    tmp_path: Path, old: str, new: str, says: str
+) -> None:
     path = tmp_path / "ncu.csv"
     path.write_text((DATA / "ncu_raw.csv").read_text().replace(old, new))
     with pytest.raises(RidgelineError) as error:

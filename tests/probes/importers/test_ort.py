@@ -1,4 +1,6 @@
-"""ONNX Runtime's profile: a stored one as it was written, and one written by whatever version is installed."""
+"""ONNX Runtime's profile: a stored one as it was written, and one written by whatever version is
+installed.
+"""
 
 from __future__ import annotations
 
@@ -23,21 +25,33 @@ def test_nodes_have_the_median_of_their_runs_without_the_first() -> None:
     assert conv.bytes == 4 * (8 * 256 + 16 * 8 * 9 + 16 * 256)
     assert (reorder.flops, reorder.ceiling) == (0.0, "layer/movement")
     assert product.flops == 2 * 256 * 16 * 10
-    assert product.bytes == 4 * (16 * 256 + 10 * 256 + 160)  # packed weights are not among the inputs
+    assert product.bytes == 4 * (
+        16 * 256 + 10 * 256 + 160
+    )  # packed weights are not among the inputs
 
 
 def test_work_given_by_node_name_goes_before_the_shapes() -> None:
     rows = ort.read(STORED, "CPU", "now", nodes={"mm": OnnxWork(7.0, 9.0, "MatMul", "y")})
     assert (rows[2].flops, rows[2].bytes, rows[2].reason) == (7.0, 9.0, "")
     nodes = {"relu1": OnnxWork(1.0, 2.0, "Relu", "b"), "c": OnnxWork(3.0, 4.0, "Conv", "b")}
-    assert ort.read(STORED, "CPU", "now", nodes=nodes)[0].flops == 3.0  # b_nchwc, by its output and type
+    assert (
+        ort.read(STORED, "CPU", "now", nodes=nodes)[0].flops == 3.0
+    )  # b_nchwc, by its output and type
 
 
 def events(**changed: Any) -> list[dict[str, Any]]:
-    args = {"op_name": "Custom", "provider": "CUDAExecutionProvider", "node_index": "0",
-            "input_type_shape": [{"float16": [2, 3]}], "output_type_shape": [{"float16": [2, 3]}]}  # fmt: skip
+    args = {
+        "op_name": "Custom",
+        "provider": "CUDAExecutionProvider",
+        "node_index": "0",
+        "input_type_shape": [{"float16": [2, 3]}],
+        "output_type_shape": [{"float16": [2, 3]}],
+    }
     node = {"cat": "Node", "dur": 5, "ts": 1, "ph": "X", "name": "g_kernel_time", "args": args}
-    return [node | changed, {"cat": "Node", "dur": 0, "ts": 1, "ph": "X", "name": "g_fence_before", "args": args}]
+    return [
+        node | changed,
+        {"cat": "Node", "dur": 0, "ts": 1, "ph": "X", "name": "g_fence_before", "args": args},
+    ]
 
 
 def test_an_unknown_operation_is_named_and_not_zero(tmp_path: Path) -> None:
@@ -51,9 +65,16 @@ def test_an_unknown_operation_is_named_and_not_zero(tmp_path: Path) -> None:
 
 def test_operations_on_another_provider_are_of_the_same_network(tmp_path: Path) -> None:
     main, *_ = events(dur=90)
-    args = {**main["args"], "op_name": "Shape", "provider": "CPUExecutionProvider", "node_index": "1"}
+    args = {
+        **main["args"],
+        "op_name": "Shape",
+        "provider": "CPUExecutionProvider",
+        "node_index": "1",
+    }
     path = tmp_path / "p.json"
-    path.write_text(json.dumps([main, main | {"name": "s_kernel_time", "dur": 5, "ts": 95, "args": args}]))
+    path.write_text(
+        json.dumps([main, main | {"name": "s_kernel_time", "dur": 5, "ts": 95, "args": args}])
+    )
     rows = ort.read(path, "GPU", "now")
     assert [row.backend for row in rows] == ["cuda", "cuda"]
     assert ["on the cpu provider" in row.reason for row in rows] == [False, True]
@@ -61,9 +82,18 @@ def test_operations_on_another_provider_are_of_the_same_network(tmp_path: Path) 
 
 
 def test_integers_with_packed_weights_have_the_work_of_their_node_or_none(tmp_path: Path) -> None:
-    shapes = [{"uint8": [1, 9, 9, 8]}, {"float": []}, {"uint8": []}, {"float": []}, {"int8": []}, {"float": []}]
+    shapes = [
+        {"uint8": [1, 9, 9, 8]},
+        {"float": []},
+        {"uint8": []},
+        {"float": []},
+        {"int8": []},
+        {"float": []},
+    ]
     out = [{"uint8": [1, 7, 7, 4]}]
-    event = node("QLinearConv", 1, 20, "conv_token_12", input_type_shape=shapes, output_type_shape=out)
+    event = node(
+        "QLinearConv", 1, 20, "conv_token_12", input_type_shape=shapes, output_type_shape=out
+    )
     path = tmp_path / "p.json"
     path.write_text(json.dumps([event]))
     (row,) = ort.read(path, "CPU", "now")
@@ -73,7 +103,9 @@ def test_integers_with_packed_weights_have_the_work_of_their_node_or_none(tmp_pa
     assert (row.flops, row.bytes, row.reason) == (7.0, 100.0, "")
 
 
-def node(op: str, start: int, dur: int, name: str = "", thread: int = 1, **args: Any) -> dict[str, Any]:
+def node(
+    op: str, start: int, dur: int, name: str = "", thread: int = 1, **args: Any
+) -> dict[str, Any]:
     args = {"op_name": op, "provider": "CPUExecutionProvider", **args}
     return {
         "cat": "Node",
@@ -102,9 +134,16 @@ def test_a_profile_without_arguments_has_names_and_times(tmp_path: Path, args: A
     named = [node("", 1, 20, "conv1") | {"args": args}, node("", 30, 5, "relu1") | {"args": args}]
     path.write_text(json.dumps([*named, node("", 50, 10, "conv1") | {"args": args}]))
     conv, relu = ort.read(path, "CPU", "now")
-    assert (conv.layer, conv.seconds_median, conv.ceiling) == ("conv1", pytest.approx(30e-6), "layer/convolution")
+    assert (conv.layer, conv.seconds_median, conv.ceiling) == (
+        "conv1",
+        pytest.approx(30e-6),
+        "layer/convolution",
+    )
     assert (conv.flops, conv.bytes, conv.dtype, conv.backend) == (None, None, "fp32", "onnxruntime")
-    told = "work of conv1 unknown: the profile holds no shapes, give the model; type not given: fp32 assumed"
+    told = (
+        "work of conv1 unknown: the profile holds no shapes, give the model; type not given: "
+        "fp32 assumed"
+    )
     assert (conv.reason, relu.layer) == (told, "relu1")
     given = {"conv1": OnnxWork(7.0, 400.0, "Conv", "y")}
     known, _ = ort.read(path, "CPU", "now", nodes=given)
@@ -112,7 +151,10 @@ def test_a_profile_without_arguments_has_names_and_times(tmp_path: Path, args: A
 
 
 def test_nodes_between_two_runs_are_of_neither(tmp_path: Path) -> None:
-    runs = [{"cat": "Session", "name": "model_run", "ph": "X", "ts": start, "dur": 10} for start in (0, 20, 40)]
+    runs = [
+        {"cat": "Session", "name": "model_run", "ph": "X", "ts": start, "dur": 10}
+        for start in (0, 20, 40)
+    ]
     timed = [node("Conv", start, dur, "c") for start, dur in ((1, 9), (12, 5), (21, 4), (41, 6))]
     path = tmp_path / "p.json"
     path.write_text(json.dumps([*reversed(runs), *timed]))
@@ -128,7 +170,9 @@ def test_what_a_loop_runs_is_not_counted_twice(tmp_path: Path) -> None:
         node("Add", 95, 5, "add"),
     ]
     path = tmp_path / "p.json"
-    path.write_text(json.dumps([node("Loop", 10, 100, "loop"), *inner, node("Neg", 30, 50, "other", thread=2)]))
+    path.write_text(
+        json.dumps([node("Loop", 10, 100, "loop"), *inner, node("Neg", 30, 50, "other", thread=2)])
+    )
     rows = {row.kernel: row for row in ort.read(path, "CPU", "now")}
     microseconds = {op: round((row.seconds_median or 0) * 1e6) for op, row in rows.items()}
     assert microseconds == {"Loop": 25, "Add": 35, "If": 15, "Mul": 25, "Neg": 50}
@@ -136,12 +180,21 @@ def test_what_a_loop_runs_is_not_counted_twice(tmp_path: Path) -> None:
 
 
 def test_what_counts_decides_or_moves_is_no_precision_of_the_network(tmp_path: Path) -> None:
-    kinds = {"Conv": "float16", "Cast": "uint8", "Div": "int64", "Concat": "int64", "Less": "bool", "Where": "float"}
+    kinds = {
+        "Conv": "float16",
+        "Cast": "uint8",
+        "Div": "int64",
+        "Concat": "int64",
+        "Less": "bool",
+        "Where": "float",
+    }
     timed = [node(op, 1, 5, op, input_type_shape=[{kind: [4]}]) for op, kind in kinds.items()]
     path = tmp_path / "p.json"
     for events_of, precision in ((timed, "fp16"), (timed[2:4], "int64"), (timed[5:], "fp32")):
         path.write_text(json.dumps(events_of))
-        assert {json.loads(row.params)["precision"] for row in ort.read(path, "CPU", "now")} == {precision}
+        assert {json.loads(row.params)["precision"] for row in ort.read(path, "CPU", "now")} == {
+            precision
+        }
 
 
 @pytest.mark.parametrize(
@@ -155,14 +208,22 @@ def test_what_counts_decides_or_moves_is_no_precision_of_the_network(tmp_path: P
         (events(args={"op_name": ["x"]}), "event 1 (g_kernel_time): op_name is ['x'], not text"),
         (events(args={"op_name": "A", "provider": {"a": 1}}), "provider is {'a': 1}, not text"),
         (events(args={"op_name": "A", "input_type_shape": 3}), "input_type_shape is 3"),
-        (events(args={"op_name": "A", "input_type_shape": [{"float": [-1]}]}), "input_type_shape is [{'float': [-1]}]"),
-        (events(args={"op_name": "A", "output_type_shape": [{"float": [True]}]}), "output_type_shape is"),
+        (
+            events(args={"op_name": "A", "input_type_shape": [{"float": [-1]}]}),
+            "input_type_shape is [{'float': [-1]}]",
+        ),
+        (
+            events(args={"op_name": "A", "output_type_shape": [{"float": [True]}]}),
+            "output_type_shape is",
+        ),
         ([3], "event 1: not an object"),
         ({}, "no list of events"),
         ([], "has no event of a node"),
     ],
 )
-def test_a_malformed_profile_is_one_line_with_its_event(tmp_path: Path, data: Any, says: str) -> None:
+def test_a_malformed_profile_is_one_line_with_its_event(
+    tmp_path: Path, data: Any, says: str
+) -> None:
     path = tmp_path / "p.json"
     path.write_text(json.dumps(data))
     with pytest.raises(RidgelineError) as error:

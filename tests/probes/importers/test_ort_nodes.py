@@ -31,7 +31,13 @@ def test_a_convolution_named_after_what_was_fused_behind_it() -> None:
 
 
 def test_what_ran_by_itself_belongs_to_no_other() -> None:
-    ran = [Ran("c0_nchwc", "Conv"), Ran("relu", "Relu"), Ran("main", "Conv"), Ran("add", "Add"), Ran("clip", "Clip")]
+    ran = [
+        Ran("c0_nchwc", "Conv"),
+        Ran("relu", "Relu"),
+        Ran("main", "Conv"),
+        Ran("add", "Add"),
+        Ran("clip", "Clip"),
+    ]
     assert held(ran, NODES) == [["stem"], ["relu"], ["main", "bn"], ["add"], ["clip"]]
 
 
@@ -45,12 +51,19 @@ def test_an_operation_that_ran_under_a_strange_name_is_counted_with_no_other() -
 
 def test_a_product_holds_more_only_where_it_was_changed() -> None:
     assert held([Ran("fc", "MatMul")], NODES) == [["fc"]]
-    assert held([Ran("fc/MatMulAddFusion/", "Gemm"), Ran("out", "Sigmoid")], NODES) == [["fc", "bias"], ["out"]]
+    assert held([Ran("fc/MatMulAddFusion/", "Gemm"), Ran("out", "Sigmoid")], NODES) == [
+        ["fc", "bias"],
+        ["out"],
+    ]
     assert held([Ran("fused fc", "FusedGemm")], NODES) == [["fc", "bias", "out"]]
 
 
 def test_of_two_convolutions_that_are_added_each_is_one_operation() -> None:
-    nodes = {"a": node("Conv", "ca", "x"), "b": node("Conv", "cb", "x"), "add": node("Add", "s", "ca", "cb")}
+    nodes = {
+        "a": node("Conv", "ca", "x"),
+        "b": node("Conv", "cb", "x"),
+        "add": node("Add", "s", "ca", "cb"),
+    }
     ran = [Ran("ca_nchwc", "Conv"), Ran("s_nchwc", "Conv", adds=True)]
     assert held(ran, nodes) == [["a"], ["b", "add"]]
 

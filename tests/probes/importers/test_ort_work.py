@@ -1,4 +1,6 @@
-"""The work of what ONNX Runtime ran: of the nodes that it fused, or of the shapes in its profile."""
+"""The work of what ONNX Runtime ran: of the nodes that it fused, or of the shapes in its
+profile.
+"""
 
 from __future__ import annotations
 
@@ -24,20 +26,37 @@ def test_channels_that_are_padded_are_told() -> None:
 
 def test_what_the_model_does_not_tell_follows_from_the_shapes() -> None:
     inputs, outputs = [("fp32", [4, 32])], [("fp32", [4, 8])]
-    seen = (2.0 * 4 * 32 * 8, 4.0 * (4 * 32 + 32 * 8 + 4 * 8), "work from the shapes in the profile")
+    seen = (
+        2.0 * 4 * 32 * 8,
+        4.0 * (4 * 32 + 32 * 8 + 4 * 8),
+        "work from the shapes in the profile",
+    )
     assert work("after", "MatMul", inputs, outputs, [OnnxWork(None, None, "MatMul", "y")]) == seen
-    assert work("after", "MatMul", inputs, outputs, [OnnxWork(None, 9.0, "MatMul", "y")]) == (seen[0], 9.0, seen[2])
-    assert work("after", "MatMul", inputs, outputs, [OnnxWork(7.0, None, "MatMul", "y")]) == (7.0, *seen[1:])
-    flops, _, reason = work("pool", "MaxPool", inputs, outputs, [OnnxWork(None, None, "MaxPool", "y")])
+    assert work("after", "MatMul", inputs, outputs, [OnnxWork(None, 9.0, "MatMul", "y")]) == (
+        seen[0],
+        9.0,
+        seen[2],
+    )
+    assert work("after", "MatMul", inputs, outputs, [OnnxWork(7.0, None, "MatMul", "y")]) == (
+        7.0,
+        *seen[1:],
+    )
+    flops, _, reason = work(
+        "pool", "MaxPool", inputs, outputs, [OnnxWork(None, None, "MaxPool", "y")]
+    )
     assert (flops, reason) == (None, "FLOPs of MaxPool unknown: the profile holds no attributes")
 
 
 def session_profile(tmp_path: Path, model: Any, shape: tuple[int, ...]) -> Path:
-    """The profile of three runs of ``model`` by the runtime that is installed, all it can fuse fused."""
+    """The profile of three runs of ``model`` by the runtime that is installed, all it can fuse
+    fused.
+    """
     runtime = pytest.importorskip("onnxruntime")
     options = runtime.SessionOptions()
     options.enable_profiling, options.profile_file_prefix = True, str(tmp_path / "p")
-    session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = runtime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
     for _ in range(3):
         session.run(None, {"x": np.ones(shape, np.float32)})
     return Path(session.end_profiling())
@@ -48,8 +67,14 @@ def model_of(nodes: list[Any], shape: tuple[int, ...], **weights: tuple[int, ...
     onnx = pytest.importorskip("onnx")
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     arrays = [np.full(size, 1 + i, np.float32) for i, size in enumerate(weights.values())]
-    stored = [onnx.numpy_helper.from_array(array, name) for array, name in zip(arrays, weights, strict=True)]
-    ends = [helper.make_tensor_value_info(name, kind, size) for name, size in (("x", shape), ("y", None))]
+    stored = [
+        onnx.numpy_helper.from_array(array, name)
+        for array, name in zip(arrays, weights, strict=True)
+    ]
+    ends = [
+        helper.make_tensor_value_info(name, kind, size)
+        for name, size in (("x", shape), ("y", None))
+    ]
     graph = helper.make_graph(nodes, "net", ends[:1], ends[1:], stored)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
@@ -60,7 +85,9 @@ def test_the_installed_version_is_read(tmp_path: Path) -> None:
     model = model_of([conv], (1, 4, 8, 8), w=(6, 2, 3, 3))
     profile = session_profile(tmp_path, model, (1, 4, 8, 8))
     for given in ({}, nodes_of(graph_of(model).nodes)):
-        row = next(row for row in ort.read(profile, "CPU", "now", nodes=given) if row.kernel == "Conv")
+        row = next(
+            row for row in ort.read(profile, "CPU", "now", nodes=given) if row.kernel == "Conv"
+        )
         assert (row.flops, row.status, row.samples) == (2 * 6 * 36 * 2 * 9, OK, 2)
 
 

@@ -1,4 +1,6 @@
-"""A profile of trtexec and the layer information that belongs to it: by stem or by layers, never by their order."""
+"""A profile of trtexec and the layer information that belongs to it: by stem or by layers, never by
+their order.
+"""
 
 from __future__ import annotations
 
@@ -20,18 +22,28 @@ def named(text: str) -> Named:
 @pytest.mark.parametrize(
     ("profiles", "infos", "pairs"),
     [
-        (["fp16.profile.json:a", "fp32.profile.json:a"], ["fp32.graph.json:a", "fp16.graph.json:a"], "1 0"),
+        (
+            ["fp16.profile.json:a", "fp32.profile.json:a"],
+            ["fp32.graph.json:a", "fp16.graph.json:a"],
+            "1 0",
+        ),
         (["profile.json:ab"], ["layers.json:ab"], "0"),
         (["net_profile.json:ab"], ["net-layer_info.json:abc"], "0"),
-        (["a/profile.json:ab", "b/profile.json:ab"], ["b/layers.json:ab", "a/layers.json:ab"], "1 0"),
+        (
+            ["a/profile.json:ab", "b/profile.json:ab"],
+            ["b/layers.json:ab", "a/layers.json:ab"],
+            "1 0",
+        ),
         (["times.json:ab"], ["engine42.json:abcd"], "0"),
         (["one.json:ab", "two.json:cd"], ["x.json:cd", "y.json:ab"], "1 0"),
         (["one.json:abc"], ["x.json:ab", "one.layers.json:a"], None),
         (["r50.profile.json:ab", "other.json:ab"], ["r50.layers.json:ab"], "0 -"),
         (["fp16.profile.json:a"], [], "-"),
     ],
-)  # fmt: skip
-def test_files_are_paired_whatever_their_order(profiles: list[str], infos: list[str], pairs: str | None) -> None:
+)
+def test_files_are_paired_whatever_their_order(
+    profiles: list[str], infos: list[str], pairs: str | None
+) -> None:
     if pairs is None:
         with pytest.raises(RidgelineError, match="belongs to no profile"):
             paired(list(map(named, profiles)), list(map(named, infos)))
@@ -50,14 +62,32 @@ def test_files_are_paired_whatever_their_order(profiles: list[str], infos: list[
 @pytest.mark.parametrize(
     ("profiles", "infos", "says"),
     [
-        (["one.json:ab"], ["x.json:ab", "y.json:ab"], "one.json fits x.json and y.json alike: call both of a pair"),
+        (
+            ["one.json:ab"],
+            ["x.json:ab", "y.json:ab"],
+            "one.json fits x.json and y.json alike: call both of a pair",
+        ),
         (["one.json:ab", "two.json:ab"], ["x.json:ab"], "x.json fits one.json and two.json alike"),
-        (["fp16.profile.json:a"], ["fp32.graph.json:a"], "fp32.graph.json says what layers are, and belongs to no"),
-        (["n.profile.json:a"], ["n.layers.json:b"], "n.layers.json describes none of the layers of n.profile.json"),
-        (["one.json:ab"], ["x.json:ab", "y.json:c"], "y.json says what layers are, and belongs to no profile"),
+        (
+            ["fp16.profile.json:a"],
+            ["fp32.graph.json:a"],
+            "fp32.graph.json says what layers are, and belongs to no",
+        ),
+        (
+            ["n.profile.json:a"],
+            ["n.layers.json:b"],
+            "n.layers.json describes none of the layers of n.profile.json",
+        ),
+        (
+            ["one.json:ab"],
+            ["x.json:ab", "y.json:c"],
+            "y.json says what layers are, and belongs to no profile",
+        ),
     ],
-)  # fmt: skip
-def test_what_fits_two_ways_or_none_is_refused(profiles: list[str], infos: list[str], says: str) -> None:
+)
+def test_what_fits_two_ways_or_none_is_refused(
+    profiles: list[str], infos: list[str], says: str
+) -> None:
     with pytest.raises(RidgelineError) as error:
         paired(list(map(named, profiles)), list(map(named, infos)))
     assert says in str(error.value)

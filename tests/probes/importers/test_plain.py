@@ -15,31 +15,62 @@ DATA = Path(__file__).parent / "data"
 
 def test_every_line_is_a_layer() -> None:
     conv, relu, mystery = plain.read(DATA / "plain.csv", "CPU", "now")
-    assert (conv.flops, conv.bytes, conv.seconds_median, conv.dtype) == (2.36e8, 1605632.0, 4.1e-5, "fp16")
-    assert (conv.ceiling, conv.kernel, conv.backend, conv.status) == ("layer/convolution", "Conv", "csv", OK)
+    assert (conv.flops, conv.bytes, conv.seconds_median, conv.dtype) == (
+        2.36e8,
+        1605632.0,
+        4.1e-5,
+        "fp16",
+    )
+    assert (conv.ceiling, conv.kernel, conv.backend, conv.status) == (
+        "layer/convolution",
+        "Conv",
+        "csv",
+        OK,
+    )
     assert (json.loads(relu.params)["layer"], relu.dtype) == ("relu, first", "fp16")
     assert (mystery.flops, mystery.ceiling) == (None, "layer/other")
     assert json.loads(mystery.params) == {
-        "layer": "mystery", "op": "Custom", "family": "other", "network": "plain", "provider": "csv",
-        "working_set": 4096.0, "textbook_bytes": None, "warm": True, "launches": 1,
+        "layer": "mystery",
+        "op": "Custom",
+        "family": "other",
+        "network": "plain",
+        "provider": "csv",
+        "working_set": 4096.0,
+        "textbook_bytes": None,
+        "warm": True,
+        "launches": 1,
         "precision": "fp16+int8",
-    }  # fmt: skip
+    }
 
 
 def test_four_columns_are_enough_and_others_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "n.csv"
     path.write_text(
-        "\ufeffSeconds,name,FLOPs,bytes,warm,working_set,note\n1e-3,a,5,7,false,99,mine\n", encoding="utf-8"
+        "\ufeffSeconds,name,FLOPs,bytes,warm,working_set,note\n1e-3,a,5,7,false,99,mine\n",
+        encoding="utf-8",
     )
     (row,) = plain.read(path, "CPU", "now", network="net")
     params = json.loads(row.params)
     assert (row.flops, row.dtype, row.reason) == (5.0, "fp32", "dtype not given: fp32 assumed")
-    assert [params[k] for k in ("network", "warm", "working_set", "note")] == ["net", False, 99.0, "mine"]
+    assert [params[k] for k in ("network", "warm", "working_set", "note")] == [
+        "net",
+        False,
+        99.0,
+        "mine",
+    ]
 
 
-def test_a_file_is_one_network_of_one_precision_unless_its_columns_say_otherwise(tmp_path: Path) -> None:
+def test_a_file_is_one_network_of_one_precision_unless_its_columns_say_otherwise(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "n.csv"
-    lines = ["a,1,2,3,fp16,,", "b,1,2,3,,,", "c,1,2,3,int64,,", "d,1,2,3,int8,other,", "e,1,2,3,fp32,other,mine"]
+    lines = [
+        "a,1,2,3,fp16,,",
+        "b,1,2,3,,,",
+        "c,1,2,3,int64,,",
+        "d,1,2,3,int8,other,",
+        "e,1,2,3,fp32,other,mine",
+    ]
     path.write_text("\n".join(["name,flops,bytes,seconds,dtype,network,precision", *lines]))
     rows = plain.read(path, "CPU", "now")
     params = [json.loads(row.params) for row in rows]
@@ -51,7 +82,10 @@ def test_a_file_is_one_network_of_one_precision_unless_its_columns_say_otherwise
 @pytest.mark.parametrize("delimiter", [";", "\t"])
 def test_a_spreadsheet_with_decimal_commas_is_read(tmp_path: Path, delimiter: str) -> None:
     path = tmp_path / "n.csv"
-    lines = ["name,flops,bytes,seconds".replace(",", delimiter), delimiter.join(("a, b", "1,5e9", "1e6", "0,5"))]
+    lines = [
+        "name,flops,bytes,seconds".replace(",", delimiter),
+        delimiter.join(("a, b", "1,5e9", "1e6", "0,5")),
+    ]
     path.write_text("\r\n".join(lines), encoding="utf-8-sig", newline="")
     (row,) = plain.read(path, "CPU", "now")
     assert (row.kernel, row.flops, row.bytes, row.seconds_median) == ("a, b", 1.5e9, 1e6, 0.5)
@@ -59,7 +93,9 @@ def test_a_spreadsheet_with_decimal_commas_is_read(tmp_path: Path, delimiter: st
 
 def test_columns_of_what_a_run_knows_itself_are_left_out(tmp_path: Path) -> None:
     path = tmp_path / "n.csv"
-    path.write_text("name,flops,bytes,seconds,layer,device,started,tool,reason\na,1,2,3,l,d,s,t,r\n")
+    path.write_text(
+        "name,flops,bytes,seconds,layer,device,started,tool,reason\na,1,2,3,l,d,s,t,r\n"
+    )
     (row,) = plain.read(path, "CPU", "now")
     assert (json.loads(row.params)["layer"], row.device, row.started) == ("a", "CPU", "now")
 

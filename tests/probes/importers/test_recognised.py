@@ -13,9 +13,17 @@ from probes.importers.any_file import read_all
 from probes.records.measurement import RidgelineError
 from tests.runs import ROOT
 
-TRACE = {"schemaVersion": 1, "traceEvents": [{"ph": "X", "cat": "kernel", "name": "gemm", "ts": 1, "dur": 2}]}
+TRACE = {
+    "schemaVersion": 1,
+    "traceEvents": [{"ph": "X", "cat": "kernel", "name": "gemm", "ts": 1, "dur": 2}],
+}
 FILES: list[tuple[str, bytes | str, str, str]] = [
-    ("a.sqlite", b"SQLite format 3\0" + bytes(100), "an SQLite database, such as an nsys export", "ncu --csv"),
+    (
+        "a.sqlite",
+        b"SQLite format 3\0" + bytes(100),
+        "an SQLite database, such as an nsys export",
+        "ncu --csv",
+    ),
     ("a.nsys-rep", b"\x01\x02\x03\xff", "a report of Nsight Systems", "ncu --csv"),
     ("a.ncu-rep", b"NVR\0\x07\xff", "a report of Nsight Compute", "ncu --import FILE --csv"),
     ("net.engine", b"\x00\x00\xff\xfe\x01", "a TensorRT engine", "--exportProfile"),
@@ -23,29 +31,112 @@ FILES: list[tuple[str, bytes | str, str, str]] = [
     ("net.onnx", b"\x08\x07\x12\x07pytorch\xff", "a network", "--model"),
     ("a.json.gz", gzip.compress(b"[]"), "packed with gzip", "unpack it"),
     ("a.xlsx", b"PK\x03\x04\xff", "a zip archive, or a spreadsheet", "save a spreadsheet as CSV"),
-    ("log.txt", "[11/27/2026-10:00:00] [I] === Performance summary ===\n[I] Throughput: 1 qps\n", "a trtexec log",
-     "--exportProfile"),
-    ("log2.txt", "&&&& RUNNING TensorRT.trtexec [TensorRT v100300] # trtexec --onnx=a\n", "a trtexec log", "--export"),
-    ("nvprof.csv", '==123== NVPROF is profiling process 123\n"Type","Time(%)","Time","Calls"\n', "an nvprof CSV", ""),
-    ("nvprof2.csv", '"Type","Time(%)","Time","Calls","Avg","Min","Max","Name"\n,%,ms,,ms\n', "an nvprof CSV", "ncu"),
-    ("nsys.csv", "Time (%),Total Time (ns),Instances,Avg (ns),Name\n99.0,12,1,12,gemm\n", "an nsys export", "ncu"),
-    ("old.csv", "Time(%),Total Time (ns),Instances,Average,Name\n99.0,12,1,12,gemm\n", "an nsys export", "ncu"),
-    ("sum.txt", " ** CUDA GPU Kernel Summary (cuda_gpu_kern_sum):\n\n Time (%)  Total\n", "an nsys export", "ncu"),
-    ("trace.csv", "Start (ns),Duration (ns),CorrId,GrdX,Name\n1,2,3,4,k\n", "an nsys export", "ncu"),
-    ("nsys.json", '{"Type":48,"CudaEvent":{"startNs":"1"}}\n{"Type":48}\n', "an nsys export", "ncu"),
-    ("ncu.txt", "  gemm (1, 1, 1)\n    Section: GPU Speed Of Light Throughput\n", "what ncu prints for", "--csv"),
-    ("torch.json", json.dumps(TRACE), "a trace of events, as PyTorch's profiler", "name, flops, bytes, seconds"),
-    ("chrome.json", json.dumps(TRACE["traceEvents"]), "a trace of events", "name, flops, bytes, seconds"),
-    ("times.json", '[{"startComputeMs": 1, "latencyMs": 2}]', "trtexec's --exportTimes", "--exportProfile"),
-    ("out.json", '[{"name": "y", "dimensions": "1x3", "values": [1]}]', "trtexec's --exportOutput", "--exportProfile"),
-    ("ov.csv", "layerName;execStatus;layerType;execType;realTime (ms);cpuTime (ms)\n", "a report of OpenVINO", "name"),
+    (
+        "log.txt",
+        "[11/27/2026-10:00:00] [I] === Performance summary ===\n[I] Throughput: 1 qps\n",
+        "a trtexec log",
+        "--exportProfile",
+    ),
+    (
+        "log2.txt",
+        "&&&& RUNNING TensorRT.trtexec [TensorRT v100300] # trtexec --onnx=a\n",
+        "a trtexec log",
+        "--export",
+    ),
+    (
+        "nvprof.csv",
+        '==123== NVPROF is profiling process 123\n"Type","Time(%)","Time","Calls"\n',
+        "an nvprof CSV",
+        "",
+    ),
+    (
+        "nvprof2.csv",
+        '"Type","Time(%)","Time","Calls","Avg","Min","Max","Name"\n,%,ms,,ms\n',
+        "an nvprof CSV",
+        "ncu",
+    ),
+    (
+        "nsys.csv",
+        "Time (%),Total Time (ns),Instances,Avg (ns),Name\n99.0,12,1,12,gemm\n",
+        "an nsys export",
+        "ncu",
+    ),
+    (
+        "old.csv",
+        "Time(%),Total Time (ns),Instances,Average,Name\n99.0,12,1,12,gemm\n",
+        "an nsys export",
+        "ncu",
+    ),
+    (
+        "sum.txt",
+        " ** CUDA GPU Kernel Summary (cuda_gpu_kern_sum):\n\n Time (%)  Total\n",
+        "an nsys export",
+        "ncu",
+    ),
+    (
+        "trace.csv",
+        "Start (ns),Duration (ns),CorrId,GrdX,Name\n1,2,3,4,k\n",
+        "an nsys export",
+        "ncu",
+    ),
+    (
+        "nsys.json",
+        '{"Type":48,"CudaEvent":{"startNs":"1"}}\n{"Type":48}\n',
+        "an nsys export",
+        "ncu",
+    ),
+    (
+        "ncu.txt",
+        "  gemm (1, 1, 1)\n    Section: GPU Speed Of Light Throughput\n",
+        "what ncu prints for",
+        "--csv",
+    ),
+    (
+        "torch.json",
+        json.dumps(TRACE),
+        "a trace of events, as PyTorch's profiler",
+        "name, flops, bytes, seconds",
+    ),
+    (
+        "chrome.json",
+        json.dumps(TRACE["traceEvents"]),
+        "a trace of events",
+        "name, flops, bytes, seconds",
+    ),
+    (
+        "times.json",
+        '[{"startComputeMs": 1, "latencyMs": 2}]',
+        "trtexec's --exportTimes",
+        "--exportProfile",
+    ),
+    (
+        "out.json",
+        '[{"name": "y", "dimensions": "1x3", "values": [1]}]',
+        "trtexec's --exportOutput",
+        "--exportProfile",
+    ),
+    (
+        "ov.csv",
+        "layerName;execStatus;layerType;execType;realTime (ms);cpuTime (ms)\n",
+        "a report of OpenVINO",
+        "name",
+    ),
     ("page.json", "<!DOCTYPE html><html>", "HTML or XML", "give trtexec"),
-    ("rows.csv", "schema_version,device,started\n", "part of a run of Ridgeline", "--roofs or --replot"),
-]  # fmt: skip
+    (
+        "rows.csv",
+        "schema_version,device,started\n",
+        "part of a run of Ridgeline",
+        "--roofs or --replot",
+    ),
+]
 
 
-@pytest.mark.parametrize(("name", "content", "what", "instead"), FILES, ids=[each[0] for each in FILES])
-def test_what_is_not_read_is_named(tmp_path: Path, name: str, content: bytes | str, what: str, instead: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "content", "what", "instead"), FILES, ids=[each[0] for each in FILES]
+)
+def test_what_is_not_read_is_named(
+    tmp_path: Path, name: str, content: bytes | str, what: str, instead: str
+) -> None:
     path = tmp_path / name
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     with pytest.raises(RidgelineError) as error:
@@ -64,5 +155,8 @@ def test_a_run_of_our_own_is_no_profile() -> None:
 
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "profile.json")
-    with pytest.raises(RidgelineError, match=r"profile\.json is a pipe, not a file: save what comes out of it first"):
+    with pytest.raises(
+        RidgelineError,
+        match=r"profile\.json is a pipe, not a file: save what comes out of it first",
+    ):
         read_all([tmp_path / "profile.json"], "device", "now", "", {})

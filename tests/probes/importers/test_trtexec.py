@@ -57,7 +57,12 @@ def test_layers_of_version_8_hold_the_nodes_their_names_say() -> None:
     rows = trtexec.read(DATA / "trt8_profile.json", "GPU", "now", DATA / "trt8_layers.json", NODES8)
     layers = by_name(rows)
     conv = layers["Conv_0 + Relu_1"]
-    assert (conv.flops, conv.kernel, conv.ceiling, conv.dtype) == (2359296 + 16384, "Conv", "layer/convolution", "fp16")
+    assert (conv.flops, conv.kernel, conv.ceiling, conv.dtype) == (
+        2359296 + 16384,
+        "Conv",
+        "layer/convolution",
+        "fp16",
+    )
     assert conv.bytes == 2 * (8 * 32 * 32 + 16 * 32 * 32 + 1152 + 16)
     assert conv.seconds_median == pytest.approx(39.9e-6)
     assert layers["PWN(PWN(Sigmoid_2), Mul_3)"].flops == 49152 + 16384
@@ -67,7 +72,9 @@ def test_layers_of_version_8_hold_the_nodes_their_names_say() -> None:
 
 
 def test_a_reformat_computes_nothing_and_a_constant_takes_no_time() -> None:
-    layers = by_name(trtexec.read(DATA / "trt8_profile.json", "GPU", "now", DATA / "trt8_layers.json", NODES8))
+    layers = by_name(
+        trtexec.read(DATA / "trt8_profile.json", "GPU", "now", DATA / "trt8_layers.json", NODES8)
+    )
     reformat = layers["Reformatting CopyNode for Input Tensor 0 to Conv_0 + Relu_1"]
     assert (reformat.flops, reformat.bytes, reformat.status) == (0.0, 8 * 32 * 32 * (4 + 2), OK)
     constant = layers["(Unnamed Layer* 14) [Constant]"]
@@ -75,7 +82,9 @@ def test_a_reformat_computes_nothing_and_a_constant_takes_no_time() -> None:
 
 
 def test_names_alone_still_hold_their_nodes() -> None:
-    rows = trtexec.read(DATA / "trt8_profile.json", "GPU", "now", DATA / "trt8_names_only.json", NODES8)
+    rows = trtexec.read(
+        DATA / "trt8_profile.json", "GPU", "now", DATA / "trt8_names_only.json", NODES8
+    )
     assert sum(row.flops or 0 for row in rows) == sum(node.flops for node in NODES8.values())
     assert by_name(rows)["Conv_0 + Relu_1"].bytes == 300
 
@@ -88,7 +97,9 @@ def test_the_profile_alone_has_times_and_says_what_is_unknown() -> None:
 
 
 def test_a_convolution_without_a_model_knows_its_work() -> None:
-    layers = by_name(trtexec.read(DATA / "trt8_profile.json", "GPU", "now", DATA / "trt8_layers.json"))
+    layers = by_name(
+        trtexec.read(DATA / "trt8_profile.json", "GPU", "now", DATA / "trt8_layers.json")
+    )
     assert layers["Conv_0 + Relu_1"].flops == 2 * 16 * 8 * 9 * 32 * 32
 
 
@@ -100,8 +111,18 @@ def test_a_node_that_no_layer_names_is_told() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("[trainStation1]", "(Unnamed Layer* 714) [Constant]", "/neck/Concat_/neck/Resize_output_0_clone_0 copy"),
-        *("[HostToDeviceCopy 0]", "[ShapeHostToDeviceCopy 1]", "[DeviceToShapeHostCopy 0]", "[NoOp]", "signal^bb^0"),
+        *(
+            "[trainStation1]",
+            "(Unnamed Layer* 714) [Constant]",
+            "/neck/Concat_/neck/Resize_output_0_clone_0 copy",
+        ),
+        *(
+            "[HostToDeviceCopy 0]",
+            "[ShapeHostToDeviceCopy 1]",
+            "[DeviceToShapeHostCopy 0]",
+            "[NoOp]",
+            "signal^bb^0",
+        ),
         "Reformatting CopyNode for Output Tensor 0 to Conv_0 + Relu_1",
     ],
 )
@@ -111,17 +132,27 @@ def test_layers_of_the_runtime_compute_nothing(tmp_path: Path, name: str) -> Non
     (row,) = trtexec.read(path, "GPU", "now", nodes=NODES8)
     assert (row.flops, row.reason, row.seconds_median) == (0.0, "", pytest.approx(1.52e-3))
     assert row.ceiling == "layer/movement", "also where it is named after the layer it feeds"
-    assert (row.kernel == "Reformat") == name.startswith("Reformatting"), "the advice is to remove it"
+    assert (row.kernel == "Reformat") == name.startswith("Reformatting"), (
+        "the advice is to remove it"
+    )
 
 
 def test_version_10_names_nodes_in_metadata_and_each_is_counted_once() -> None:
-    rows = trtexec.read(DATA / "trt10_profile.json", "GPU", "now", DATA / "trt10_layers.json", NODES10)
+    rows = trtexec.read(
+        DATA / "trt10_profile.json", "GPU", "now", DATA / "trt10_layers.json", NODES10
+    )
     layers = by_name(rows)
     assert layers["/conv/Conv + /act/Relu"].flops == 2359296 + 16384
     first = layers["__myl_MaxSubExpSum_myl0_1"]  # the slower kernel of the softmax has its work
-    assert (first.flops, first.reason) == (0.0, "part of a node whose work is counted with a slower layer")
+    assert (first.flops, first.reason) == (
+        0.0,
+        "part of a node whose work is counted with a slower layer",
+    )
     assert layers["__myl_DivMul_myl0_2"].flops == 80000 + 16384
-    assert (layers["/fc/MatMul_myl0_3"].flops, layers["/fc/MatMul_myl0_3"].dtype) == (327680, "fp16")
+    assert (layers["/fc/MatMul_myl0_3"].flops, layers["/fc/MatMul_myl0_3"].dtype) == (
+        327680,
+        "fp16",
+    )
     assert sum(row.flops or 0 for row in rows) == sum(node.flops for node in NODES10.values())
 
 
@@ -129,22 +160,38 @@ def test_a_profile_alone_does_not_tell_types_and_the_row_says_so(tmp_path: Path)
     path = tmp_path / "profile.json"
     path.write_text('[{"count": 3}, {"name": "Conv_0 + Relu_1", "averageMs": 1}]')
     (row,) = trtexec.read(path, "GPU", "now", nodes=NODES8)
-    assert (row.dtype, row.reason) == ("fp32", "type not given (--exportLayerInfo tells it): fp32 assumed")
+    assert (row.dtype, row.reason) == (
+        "fp32",
+        "type not given (--exportLayerInfo tells it): fp32 assumed",
+    )
 
 
 def test_a_name_without_metadata_loses_what_tensorrt_added() -> None:
     names = ["/fc/MatMul_myl0_3", "node_of_/Mul", "{ForeignNode[onnx::w_1.../act/Relu_output_0]}"]
     found = held([{"Name": name} for name in names], {}, NODES10)
-    assert found == [(["/fc/MatMul"], False), (["/Mul"], False), (["/conv/Conv", "/act/Relu"], False)]
+    assert found == [
+        (["/fc/MatMul"], False),
+        (["/Mul"], False),
+        (["/conv/Conv", "/act/Relu"], False),
+    ]
 
 
 @pytest.mark.parametrize(
     ("profile", "says"),
     [
-        ('[{"count": 3}, {"name": "a", "averageMs": "x"}]', "element 2 (a): averageMs is 'x', not a time in ms"),
+        (
+            '[{"count": 3}, {"name": "a", "averageMs": "x"}]',
+            "element 2 (a): averageMs is 'x', not a time in ms",
+        ),
         ('[{"count": 3}, {"name": "a"}]', "element 2 (a): no time"),
-        ('[{"count": 3}, {"name": null, "averageMs": 1}]', "element 2: its name is None, not the name of a layer"),
-        ('[{"count": true}, {"name": "a", "averageMs": 1}]', "element 1: neither a name nor the count of runs"),
+        (
+            '[{"count": 3}, {"name": null, "averageMs": 1}]',
+            "element 2: its name is None, not the name of a layer",
+        ),
+        (
+            '[{"count": true}, {"name": "a", "averageMs": 1}]',
+            "element 1: neither a name nor the count of runs",
+        ),
         ('[{"count": 3}, 7]', "element 2: 7 is not an object"),
         ('[{"count": 3}, {"nam": "a"}]', "element 2: neither a name nor the count"),
         ('[{"count": 3}]', "names no layer"),
@@ -152,7 +199,9 @@ def test_a_name_without_metadata_loses_what_tensorrt_added() -> None:
         ('[{"count": 3},\n {"name": "a", ', "line 2 column 16 is not JSON"),
     ],
 )
-def test_a_malformed_profile_is_one_line_with_its_element(tmp_path: Path, profile: str, says: str) -> None:
+def test_a_malformed_profile_is_one_line_with_its_element(
+    tmp_path: Path, profile: str, says: str
+) -> None:
     path = tmp_path / "profile.json"
     path.write_text(profile)
     with pytest.raises(RidgelineError) as error:

@@ -1,4 +1,6 @@
-"""Every kind of layer that TensorRT names: what moves data computes nothing, and what its shapes tell is counted."""
+"""Every kind of layer that TensorRT names: what moves data computes nothing, and what its shapes
+tell is counted.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,13 @@ from probes.importers.trtexec.kinds import MOVES, SAME_AS, family_of_kind, kind_
 from probes.records.measurement import RidgelineError
 
 ENUM = """
-CONVOLUTION FULLY_CONNECTED ACTIVATION POOLING LRN SCALE SOFTMAX DECONVOLUTION CONCATENATION ELEMENTWISE UNARY
-PADDING SHUFFLE REDUCE TOPK GATHER MATRIX_MULTIPLY RAGGED_SOFTMAX CONSTANT RNN_V2 IDENTITY CAST SLICE SHAPE
-PARAMETRIC_RELU RESIZE TRIP_LIMIT RECURRENCE ITERATOR LOOP_OUTPUT SELECT ASSERTION FILL QUANTIZE DEQUANTIZE
-SCATTER CONDITION CONDITIONAL_OUTPUT CONDITIONAL_INPUT EINSUM ONE_HOT NON_ZERO GRID_SAMPLE NMS REVERSE_SEQUENCE
-NORMALIZATION SQUEEZE UNSQUEEZE CUMULATIVE DYNAMIC_QUANTIZE ATTENTION_INPUT ATTENTION_OUTPUT ROTARY_EMBEDDING
-KVCACHE_UPDATE DIST_COLLECTIVE
+CONVOLUTION FULLY_CONNECTED ACTIVATION POOLING LRN SCALE SOFTMAX DECONVOLUTION CONCATENATION
+ELEMENTWISE UNARY PADDING SHUFFLE REDUCE TOPK GATHER MATRIX_MULTIPLY RAGGED_SOFTMAX CONSTANT
+RNN_V2 IDENTITY CAST SLICE SHAPE PARAMETRIC_RELU RESIZE TRIP_LIMIT RECURRENCE ITERATOR LOOP_OUTPUT
+SELECT ASSERTION FILL QUANTIZE DEQUANTIZE SCATTER CONDITION CONDITIONAL_OUTPUT CONDITIONAL_INPUT
+EINSUM ONE_HOT NON_ZERO GRID_SAMPLE NMS REVERSE_SEQUENCE NORMALIZATION SQUEEZE UNSQUEEZE
+CUMULATIVE DYNAMIC_QUANTIZE ATTENTION_INPUT ATTENTION_OUTPUT ROTARY_EMBEDDING KVCACHE_UPDATE
+DIST_COLLECTIVE
 """
 """``enum class LayerType`` of NvInfer.h; plugins and MOE say nothing of what they do."""
 
@@ -34,23 +37,45 @@ def test_every_kind_of_the_api_is_known(name: str) -> None:
 @pytest.mark.parametrize(
     ("written", "family"),
     [
-        ("CaskConvolution", "convolution"), ("CaskGemmConvolution", "convolution"), ("correlation", "convolution"),
-        ("CaskDeconvolutionV2", "convolution"), ("conv_act_pool", "convolution"), ("CudnnConvolution", "convolution"),
-        ("CaskFlattenConvolution", "convolution"), ("gemm", "matmul"), ("CaskGemm", "matmul"),
+        ("CaskConvolution", "convolution"),
+        ("CaskGemmConvolution", "convolution"),
+        ("correlation", "convolution"),
+        ("CaskDeconvolutionV2", "convolution"),
+        ("conv_act_pool", "convolution"),
+        ("CudnnConvolution", "convolution"),
+        ("CaskFlattenConvolution", "convolution"),
+        ("gemm", "matmul"),
+        ("CaskGemm", "matmul"),
         ("CaskPooling", "pooling"),
-        ("TiledPooling", "pooling"), ("maxpool", "pooling"), ("CaskSoftMaxV2", "softmax"), ("Reformat", "movement"),
-        ("NoOp", "movement"), ("TrainStation", "movement"), ("signal", "movement"), ("wait", "movement"),
-        ("shape_call", "movement"), ("Slice", "movement"), ("Padding", "movement"), ("ShuffleV2", "movement"),
-        ("kgen", ""), ("Myelin", ""), ("fusion", ""), ("PluginV3", ""),
+        ("TiledPooling", "pooling"),
+        ("maxpool", "pooling"),
+        ("CaskSoftMaxV2", "softmax"),
+        ("Reformat", "movement"),
+        ("NoOp", "movement"),
+        ("TrainStation", "movement"),
+        ("signal", "movement"),
+        ("wait", "movement"),
+        ("shape_call", "movement"),
+        ("Slice", "movement"),
+        ("Padding", "movement"),
+        ("ShuffleV2", "movement"),
+        ("kgen", ""),
+        ("Myelin", ""),
+        ("fusion", ""),
+        ("PluginV3", ""),
     ],
-)  # fmt: skip
+)
 def test_kinds_of_the_inspector_have_their_family(written: str, family: str) -> None:
     assert family_of_kind(kind_of({"Name": "x", "LayerType": written})) == family
 
 
-def layer(kind: str, inputs: list[list[int]], outputs: list[list[int]], **more: Any) -> dict[str, Any]:
-    sides = {side: [{"Dimensions": shape, "Format/Datatype": "Half"} for shape in shapes]
-             for side, shapes in (("Inputs", inputs), ("Outputs", outputs))}  # fmt: skip
+def layer(
+    kind: str, inputs: list[list[int]], outputs: list[list[int]], **more: Any
+) -> dict[str, Any]:
+    sides = {
+        side: [{"Dimensions": shape, "Format/Datatype": "Half"} for shape in shapes]
+        for side, shapes in (("Inputs", inputs), ("Outputs", outputs))
+    }
     return {"Name": "x", "LayerType": kind, **sides, **more}
 
 
@@ -62,9 +87,18 @@ WEIGHTS = {"Weights": {"Type": "Half", "Count": 16 * 8 * 9}}
     ("described", "flops"),
     [
         (layer("CaskConvolution", [IMAGE], [[2, 16, 10, 10]], **WEIGHTS), 2 * 16 * 8 * 9 * 2 * 100),
-        (layer("New", [IMAGE], [[2, 16, 10, 10]], ParameterType="Convolution", **WEIGHTS), 2 * 16 * 8 * 9 * 2 * 100),
-        (layer("CaskDeconvolutionV2", [SMALL], [[2, 16, 10, 10]], **WEIGHTS), 2 * 16 * 8 * 9 * 2 * 25),
-        (layer("FullyConnected", [[4, 128, 1, 1]], [[4, 9, 1, 1]], Weights={"Count": 1152}), 2 * 1152 * 4),
+        (
+            layer("New", [IMAGE], [[2, 16, 10, 10]], ParameterType="Convolution", **WEIGHTS),
+            2 * 16 * 8 * 9 * 2 * 100,
+        ),
+        (
+            layer("CaskDeconvolutionV2", [SMALL], [[2, 16, 10, 10]], **WEIGHTS),
+            2 * 16 * 8 * 9 * 2 * 25,
+        ),
+        (
+            layer("FullyConnected", [[4, 128, 1, 1]], [[4, 9, 1, 1]], Weights={"Count": 1152}),
+            2 * 1152 * 4,
+        ),
         (layer("CaskConvolution", [IMAGE], [[-1, 16, 10, 10]], **WEIGHTS), None),
         (layer("CaskConvolution", [IMAGE], [[2, 16, 10, 10]]), None),
         (layer("MatrixMultiply", [[3, 4, 8], [3, 8, 5]], [[3, 4, 5]]), 2 * 3 * 4 * 5 * 8),
@@ -85,17 +119,24 @@ WEIGHTS = {"Weights": {"Type": "Half", "Count": 16 * 8 * 9}}
         (layer("Pooling", [IMAGE], [SMALL], WindowSize="2x2"), None),
         (layer("kgen", [IMAGE], [IMAGE]), None),
         (layer("Resize", [SMALL], [IMAGE]), None),
-        *((layer(kind, [IMAGE], [SMALL]), 0.0) for kind in ("Slice", "Padding", "Gather", "Cast", "Shuffle", "wait")),
+        *(
+            (layer(kind, [IMAGE], [SMALL]), 0.0)
+            for kind in ("Slice", "Padding", "Gather", "Cast", "Shuffle", "wait")
+        ),
     ],
-)  # fmt: skip
-def test_what_the_description_tells_is_counted_and_nothing_is_guessed(described: dict[str, Any], flops: float) -> None:
+)
+def test_what_the_description_tells_is_counted_and_nothing_is_guessed(
+    described: dict[str, Any], flops: float
+) -> None:
     assert own_flops(described) == flops
 
 
 def read(tmp_path: Path, *layers: dict[str, Any] | str, **more: Any) -> list[Any]:
     names = [each if isinstance(each, str) else each["Name"] for each in layers]
     profile, info = tmp_path / "profile.json", tmp_path / "layers.json"
-    profile.write_text(json.dumps([{"count": 1}, *({"name": name, "averageMs": 1} for name in names)]))
+    profile.write_text(
+        json.dumps([{"count": 1}, *({"name": name, "averageMs": 1} for name in names)])
+    )
     info.write_text(json.dumps({"Layers": layers, **more}))
     return trtexec.read(profile, "GPU", "now", info)
 
@@ -104,24 +145,47 @@ def test_a_pad_moves_all_it_reads_and_a_slice_only_what_it_writes(tmp_path: Path
     pad = layer("Padding", [IMAGE], [[2, 8, 12, 12]], ParameterType="Slice") | {"Name": "pad"}
     cut = layer("Slice", [IMAGE], [SMALL]) | {"Name": "cut"}
     padded, sliced = read(tmp_path, pad, cut)
-    assert (padded.flops, padded.bytes, padded.ceiling) == (0.0, 2 * 2 * 8 * (100 + 144), "layer/movement")
-    assert (sliced.flops, sliced.bytes, sliced.ceiling) == (0.0, 2 * 2 * 8 * 25 * 2, "layer/movement")
+    assert (padded.flops, padded.bytes, padded.ceiling) == (
+        0.0,
+        2 * 2 * 8 * (100 + 144),
+        "layer/movement",
+    )
+    assert (sliced.flops, sliced.bytes, sliced.ceiling) == (
+        0.0,
+        2 * 2 * 8 * 25 * 2,
+        "layer/movement",
+    )
 
 
-def test_version_11_tells_format_and_type_apart_and_the_tensors_that_enter_and_leave(tmp_path: Path) -> None:
+def test_version_11_tells_format_and_type_apart_and_the_tensors_that_enter_and_leave(
+    tmp_path: Path,
+) -> None:
     linear = "Row major linear format (kLINEAR)"
     conv = {
-        "Name": "conv", "LayerType": "CaskConvolution", "ParameterType": "Convolution", "Weights": WEIGHTS["Weights"],
+        "Name": "conv",
+        "LayerType": "CaskConvolution",
+        "ParameterType": "Convolution",
+        "Weights": WEIGHTS["Weights"],
         "Inputs": [{"Name": "x", "Location": "Device", "Format": linear}],
-        "Outputs": [{"Name": "t", "Dimensions": [2, 16, 10, 10], "Format": linear, "DataType": "Half"}],
-    }  # fmt: skip
+        "Outputs": [
+            {"Name": "t", "Dimensions": [2, 16, 10, 10], "Format": linear, "DataType": "Half"}
+        ],
+    }
     relu = layer("kgen", [], []) | {
         "Name": "relu",
-        "Inputs": [{"Name": "t", "Dimensions": [2, 16, 10, 10], "Format": linear, "Datatype": "BFloat16"}],
+        "Inputs": [
+            {"Name": "t", "Dimensions": [2, 16, 10, 10], "Format": linear, "Datatype": "BFloat16"}
+        ],
         "Outputs": [{"Name": "y", "Format": linear}],
     }
     crossing = [
-        {"Name": "x", "IOMode": "Input", "DataType": "Float", "Dimensions": IMAGE, "ProfileInfo": [{"Format": linear}]},
+        {
+            "Name": "x",
+            "IOMode": "Input",
+            "DataType": "Float",
+            "Dimensions": IMAGE,
+            "ProfileInfo": [{"Format": linear}],
+        },
         {"Name": "y", "IOMode": "Output", "DataType": "Int8", "Dimensions": [2, 16, 10, 10]},
     ]
     first, second = read(tmp_path, conv, relu, **{"I/O Tensors": crossing})
@@ -130,10 +194,14 @@ def test_version_11_tells_format_and_type_apart_and_the_tensors_that_enter_and_l
     assert (second.dtype, second.bytes, second.flops) == ("bf16", 2 * 3200 + 3200, None)
 
 
-@pytest.mark.parametrize("words", ["kHALF", "Half", "FP16", "Row major linear FP16 format", "float16"])
+@pytest.mark.parametrize(
+    "words", ["kHALF", "Half", "FP16", "Row major linear FP16 format", "float16"]
+)
 def test_a_type_in_any_of_its_words(tmp_path: Path, words: str) -> None:
     tensors = [{"Dimensions": [4, 4], "DataType": words}]
-    (row,) = read(tmp_path, {"Name": "x", "LayerType": "Scale", "Inputs": tensors, "Outputs": tensors})
+    (row,) = read(
+        tmp_path, {"Name": "x", "LayerType": "Scale", "Inputs": tensors, "Outputs": tensors}
+    )
     assert (row.dtype, row.bytes, row.reason) == ("fp16", 64.0, "")
 
 
@@ -153,7 +221,9 @@ def test_names_alone_of_version_11(tmp_path: Path) -> None:
         ({"Inputs": {"Name": "x"}}, "layer 1 (x): Inputs are not tensors"),
     ],
 )
-def test_a_layer_that_no_engine_has_is_named(tmp_path: Path, changed: dict[str, Any], says: str) -> None:
+def test_a_layer_that_no_engine_has_is_named(
+    tmp_path: Path, changed: dict[str, Any], says: str
+) -> None:
     with pytest.raises(RidgelineError) as error:
         read(tmp_path, layer("Scale", [], []) | changed)
     assert says in str(error.value)

@@ -15,9 +15,21 @@ NODES = {f"/{op}": OnnxWork(1.0, 1.0, op.split("_")[0], f"/{op}_output_0") for o
     ("name", "inside"),
     [
         ("/MatMul + /Relu || /Softmax + /Sigmoid", ["Relu", "MatMul", "Softmax", "Sigmoid"]),
-        ("{ForeignNode[/Unsqueeze_3 + /Unsqueeze_4.../Softmax]}", ["Unsqueeze_3", "MatMul", "Softmax"]),
-        ("{ForeignNode[/Relu.../Softmax + /Squeeze]}", ["Relu", "Unsqueeze_3", "MatMul", "Softmax", "Squeeze"]),
-        ("{ForeignNode[w + (Unnamed Layer* 57) [Shuffle].../Relu + (Unnamed Layer* 3) [Shuffle]]}", ["Cast", "Relu"]),
+        (
+            "{ForeignNode[/Unsqueeze_3 + /Unsqueeze_4.../Softmax]}",
+            ["Unsqueeze_3", "MatMul", "Softmax"],
+        ),
+        (
+            "{ForeignNode[/Relu.../Softmax + /Squeeze]}",
+            ["Relu", "Unsqueeze_3", "MatMul", "Softmax", "Squeeze"],
+        ),
+        (
+            (
+                "{ForeignNode[w + (Unnamed Layer* 57) [Shuffle].../Relu + (Unnamed Layer* 3) "
+                "[Shuffle]]}"
+            ),
+            ["Cast", "Relu"],
+        ),
         ("{ForeignNode[/Softmax...nothing]}", ["Softmax"]),
         ("w + /Cast_quantize_scale_node + /MatMul + PWN(/Relu)", ["Cast", "Relu", "MatMul"]),
         ("/Cast_dequantize_scale_node_clone_1", ["Cast"]),

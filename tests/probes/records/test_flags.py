@@ -1,4 +1,6 @@
-"""Facts that decide something are fields of a row, also of a row that an older version wrote as a sentence."""
+"""Facts that decide something are fields of a row, also of a row that an older version wrote as a
+sentence.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What a user gives may be a pipe, a device, a bomb or damaged: one line that names it, and no waiting."""
+"""What a user gives may be a pipe, a device, a bomb or damaged: one line that names it, and no
+waiting.
+"""
 
 from __future__ import annotations
 
@@ -28,17 +30,25 @@ def test_what_is_no_regular_file_is_named_and_never_opened(tmp_path: Path) -> No
                 content(path)
 
 
-def test_a_file_that_is_huge_though_it_takes_no_space_is_refused_with_the_numbers(tmp_path: Path) -> None:
+def test_a_file_that_is_huge_though_it_takes_no_space_is_refused_with_the_numbers(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "sparse.json"
     with open(path, "wb") as out:
         out.truncate(1 << 40)
-    with pytest.raises(RidgelineError, match=f"is {1 << 40} bytes large, more than {LARGEST} that are read"):
+    with pytest.raises(
+        RidgelineError, match=f"is {1 << 40} bytes large, more than {LARGEST} that are read"
+    ):
         text(path)
 
 
 @pytest.mark.parametrize(
     ("data", "says"),
-    [(b"\xff\xfe\xff", "not UTF-8 text"), (b"\x80abc", "not UTF-8 text"), (b"a\0b", "it holds NUL bytes")],
+    [
+        (b"\xff\xfe\xff", "not UTF-8 text"),
+        (b"\x80abc", "not UTF-8 text"),
+        (b"a\0b", "it holds NUL bytes"),
+    ],
 )
 def test_what_is_no_text_is_named(tmp_path: Path, data: bytes, says: str) -> None:
     (tmp_path / "x").write_bytes(data)
@@ -71,9 +81,9 @@ def test_json_that_no_tool_writes_is_one_line(source: str, says: str) -> None:
 
 
 def test_json_as_tools_write_it() -> None:
-    assert parsed(Path("x"), '{"a": [1, -9223372036854775808, 1e30], "a": [1, -9223372036854775808, 1e30]}') == {
-        "a": [1, -(2**63), 1e30]
-    }
+    assert parsed(
+        Path("x"), '{"a": [1, -9223372036854775808, 1e30], "a": [1, -9223372036854775808, 1e30]}'
+    ) == {"a": [1, -(2**63), 1e30]}
 
 
 def test_what_no_file_can_hold_is_replaced() -> None:

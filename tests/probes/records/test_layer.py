@@ -1,4 +1,6 @@
-"""A layer's facts: read once from params, each with a type, and the row's own columns where params say nothing."""
+"""A layer's facts: read once from params, each with a type, and the row's own columns where params
+say nothing.
+"""
 
 from __future__ import annotations
 
@@ -22,17 +24,37 @@ def test_a_row_that_says_nothing_is_known_by_its_columns() -> None:
     known = LayerFacts(op="Conv", family="convolution", provider="cuda", precision="fp16")
     assert facts() == known
     assert (
-        replace(measurement("layer/convolution", kernel="Conv", backend="cuda", dtype="fp16"), params="").facts == known
+        replace(
+            measurement("layer/convolution", kernel="Conv", backend="cuda", dtype="fp16"), params=""
+        ).facts
+        == known
     )
 
 
 def test_what_params_say_comes_before_the_columns() -> None:
     found = facts(op="QLinearConv", family="other", provider="tensorrt", precision="int8")
-    assert (found.op, found.family, found.provider, found.precision) == ("QLinearConv", "other", "tensorrt", "int8")
+    assert (found.op, found.family, found.provider, found.precision) == (
+        "QLinearConv",
+        "other",
+        "tensorrt",
+        "int8",
+    )
 
 
 def test_what_is_null_is_unknown() -> None:
-    names = ("network", "layer", "op", "over", "x", "warm", "working_set", "launches", "nodes", "ran", "explained")
+    names = (
+        "network",
+        "layer",
+        "op",
+        "over",
+        "x",
+        "warm",
+        "working_set",
+        "launches",
+        "nodes",
+        "ran",
+        "explained",
+    )
     assert facts(**dict.fromkeys(names)) == facts()
 
 

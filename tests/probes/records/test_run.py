@@ -1,4 +1,6 @@
-"""A run on disk must read back as it was, and say plainly what is wrong with it when it does not."""
+"""A run on disk must read back as it was, and say plainly what is wrong with it when it does
+not.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,15 @@ import pytest
 
 from kernels.device import Cache
 from probes.records.measurement import FAILED, Measurement, Moment, RidgelineError
-from probes.records.run import PARTIAL, Run, new_folder, read_moments, read_run, remove_parts, replace_file
+from probes.records.run import (
+    PARTIAL,
+    Run,
+    new_folder,
+    read_moments,
+    read_run,
+    remove_parts,
+    replace_file,
+)
 from probes.records.table import csv_text
 from tests.devices import CPU, GPU, measurement
 
@@ -67,7 +77,9 @@ def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
         read_run(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"device": 3}', '{"schema_version": 1, "device": {}}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"device": 3}', '{"schema_version": 1, "device": {}}']
+)
 def test_damaged_facts_are_one_clear_line(tmp_path: Path, text: str) -> None:
     saved(tmp_path)
     (tmp_path / "run.json").write_text(text)
@@ -79,7 +91,9 @@ def test_damaged_facts_are_one_clear_line(tmp_path: Path, text: str) -> None:
 def test_a_schema_of_the_future_is_refused(tmp_path: Path) -> None:
     run = saved(tmp_path)
     dataclasses.replace(run, schema_version=99).save(tmp_path)
-    with pytest.raises(RidgelineError, match=r"schema 99 is of a newer Ridgeline than this one, .* update this one"):
+    with pytest.raises(
+        RidgelineError, match=r"schema 99 is of a newer Ridgeline than this one, .* update this one"
+    ):
         read_run(tmp_path)
     dataclasses.replace(run, schema_version=-1).save(tmp_path)
     with pytest.raises(RidgelineError, match="schema -1 is older than any that Ridgeline wrote"):
@@ -92,7 +106,9 @@ def test_a_truncated_table_names_its_line_and_keeps_the_others(tmp_path: Path) -
     path.write_text(path.read_text()[:-70])
     cut = read_run(tmp_path)
     assert cut.measurements == run.measurements[:2]
-    assert re.fullmatch(r"measurements\.csv line 5 is damaged and left out: \d+ cells, not 23", cut.damage[0])
+    assert re.fullmatch(
+        r"measurements\.csv line 5 is damaged and left out: \d+ cells, not 23", cut.damage[0]
+    )
 
 
 def test_text_where_a_number_belongs_names_its_line_and_column(tmp_path: Path) -> None:
@@ -101,7 +117,10 @@ def test_text_where_a_number_belongs_names_its_line_and_column(tmp_path: Path) -
     path.write_text(path.read_text().replace("0.000998", "soon", 1))
     damaged = read_run(tmp_path)
     assert damaged.measurements == run.measurements[1:]
-    told = "measurements.csv line 2 is damaged and left out: seconds_low is 'soon', not a number from 1e-15 to 1e+09"
+    told = (
+        "measurements.csv line 2 is damaged and left out: seconds_low is 'soon', not a number "
+        "from 1e-15 to 1e+09"
+    )
     assert damaged.damage == [told]
 
 
@@ -112,7 +131,9 @@ def test_params_that_are_null_are_unknown_and_that_is_told(tmp_path: Path) -> No
     found = read_run(tmp_path)
     assert [row.params for row in found.measurements] == ["", "", ""]
     assert [row.value for row in found.measurements] == [row.value for row in run.measurements]
-    assert found.damage == ["measurements.csv lines 2 to 3, 5 are read as if params were empty: it is 'null'"]
+    assert found.damage == [
+        "measurements.csv lines 2 to 3, 5 are read as if params were empty: it is 'null'"
+    ]
 
 
 def test_a_run_of_an_older_version_has_no_guards(tmp_path: Path) -> None:
@@ -132,21 +153,33 @@ def test_the_curve_of_a_sustained_load_is_read_like_a_table(tmp_path: Path) -> N
     run = saved(tmp_path)
     assert read_moments(tmp_path, run) == []
     good = Moment(
-        schema_version=1, device="GPU", started="now", tag="compute/fp32/sustained", seconds=0.1, rate=6e13,
-        clock_hz=1.9e9, power_w=None, temperature_c=60.0,
-    )  # fmt: skip
+        schema_version=1,
+        device="GPU",
+        started="now",
+        tag="compute/fp32/sustained",
+        seconds=0.1,
+        rate=6e13,
+        clock_hz=1.9e9,
+        power_w=None,
+        temperature_c=60.0,
+    )
     text = csv_text([good, dataclasses.replace(good, rate=float("nan")), good], Moment)
     (tmp_path / "sustained.csv").write_text(text)
     assert read_moments(tmp_path, run) == [good, good]
     assert run.damage == [
-        "sustained.csv line 3 is damaged and left out: rate is 'nan', not a number from 1e-09 to 1e+30"
+        (
+            "sustained.csv line 3 is damaged and left out: rate is 'nan', not a number from "
+            "1e-09 to 1e+30"
+        )
     ]
     (tmp_path / "sustained.csv").write_text("tag\n")
     assert read_moments(tmp_path, run) == []
     assert "is no table of a run: line 1 has no column schema_version" in run.damage[1]
 
 
-def test_a_failed_write_leaves_the_old_file_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_the_old_file_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "x.csv"
     replace_file(path, "old")
 
@@ -163,20 +196,31 @@ def test_a_failed_write_leaves_the_old_file_whole(tmp_path: Path, monkeypatch: p
 
 
 def test_what_a_killed_process_was_writing_is_removed_by_the_next_run_there(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as other:
+    with subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE
+    ) as other:
         left = [
-            "measurements.csv.part", "report.html.999999999.part", f"run.json.{os.getpid()}.part",
-            f"roofline.png.{other.pid}.part", "notes.part", "a.csv.part.csv", "thesis.txt.1.part",
-        ]  # fmt: skip
+            "measurements.csv.part",
+            "report.html.999999999.part",
+            f"run.json.{os.getpid()}.part",
+            f"roofline.png.{other.pid}.part",
+            "notes.part",
+            "a.csv.part.csv",
+            "thesis.txt.1.part",
+        ]
         for name in left:
             (tmp_path / name).write_text("half")
         remove_parts(tmp_path)
-        assert sorted(path.name for path in tmp_path.iterdir()) == sorted(left[3:]), "one process still writes"
+        assert sorted(path.name for path in tmp_path.iterdir()) == sorted(left[3:]), (
+            "one process still writes"
+        )
         other.kill()
         while not Path(f"/proc/{other.pid}/stat").read_text().rpartition(")")[2].startswith(" Z"):
             time.sleep(0.01)
         remove_parts(tmp_path)  # dead, and not waited for
-        assert sorted(path.name for path in tmp_path.iterdir()) == sorted(left[4:]), "others' files are theirs"
+        assert sorted(path.name for path in tmp_path.iterdir()) == sorted(left[4:]), (
+            "others' files are theirs"
+        )
 
 
 def test_a_path_that_is_no_text_can_be_told_of(tmp_path: Path) -> None:
@@ -188,7 +232,11 @@ def test_a_path_that_is_no_text_can_be_told_of(tmp_path: Path) -> None:
 
 def test_runs_started_in_the_same_second_have_a_folder_each(tmp_path: Path) -> None:
     made = [new_folder(tmp_path, GPU, "2030-01-02T03:04:05Z") for _ in range(3)]
-    assert [folder.name for folder in made] == ["20300102T030405Z", "20300102T030405Z-2", "20300102T030405Z-3"]
+    assert [folder.name for folder in made] == [
+        "20300102T030405Z",
+        "20300102T030405Z-2",
+        "20300102T030405Z-3",
+    ]
     assert all(folder.is_dir() and folder.parent == tmp_path / "made-up-gpu" for folder in made)
 
 
@@ -222,7 +270,9 @@ def test_what_a_row_says_follows_its_tag() -> None:
     assert measurement("layer/conv", rate=3e9).value == pytest.approx(3e9)
 
 
-@pytest.mark.parametrize(("shared_by", "units"), [("0", 1), ("0-1", 2), ("0,2", 1), ("8-15", 1), ("", 1)])
+@pytest.mark.parametrize(
+    ("shared_by", "units"), [("0", 1), ("0-1", 2), ("0,2", 1), ("8-15", 1), ("", 1)]
+)
 def test_caches_say_how_many_of_our_cores_share_them(shared_by: str, units: int) -> None:
     rows = [
         {"level": 2, "type": "Unified", "size_bytes": 1 << 20, "shared_by": shared_by},
@@ -237,5 +287,7 @@ def test_a_gpu_has_one_l2_and_an_l1_for_each_multiprocessor() -> None:
     device = dataclasses.replace(GPU, facts={"shared_bytes_per_multiprocessor": 200_000})
     assert device.caches == (Cache("l1", 200_000, 1), Cache("l2", 50 << 20, 100))
     assert dataclasses.replace(device, arch="10.0").caches == device.caches
-    assert dataclasses.replace(device, arch="6.1").caches == (Cache("l2", 50 << 20, 100),), "its L1 is another memory"
+    assert dataclasses.replace(device, arch="6.1").caches == (Cache("l2", 50 << 20, 100),), (
+        "its L1 is another memory"
+    )
     assert dataclasses.replace(GPU, last_cache_bytes=None).caches == ()

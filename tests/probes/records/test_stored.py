@@ -1,4 +1,6 @@
-"""What a run on disk says of its device and its rows: nothing of a wrong type, and no absurd number, gets past."""
+"""What a run on disk says of its device and its rows: nothing of a wrong type, and no absurd
+number, gets past.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,10 @@ from tests.devices import CPU, GPU, measurement
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
-        ({"schema_version": 2}, "schema 2 is of a newer Ridgeline than this one, which reads 1: update this one"),
+        (
+            {"schema_version": 2},
+            "schema 2 is of a newer Ridgeline than this one, which reads 1: update this one",
+        ),
         ({"schema_version": 0}, "schema 0 is older than any that Ridgeline wrote"),
         ({"status": "fine"}, "status is 'fine', not ok, skipped or failed"),
         ({"ceiling": "compute"}, "ceiling is 'compute', which is no tag"),
@@ -34,10 +39,16 @@ from tests.devices import CPU, GPU, measurement
         ({"params": '{"x": -3}'}, "params: x is -3, not a number"),
         ({"params": '{"x": 1e300}'}, "params: x is 1e+300, not a number"),
         ({"params": f'{{"x": 1{"0" * 400}}}'}, "params: x is 1000"),
-        ({"params": '{"launches": "many"}'}, "params: launches is 'many', not a number of zero or more"),
+        (
+            {"params": '{"launches": "many"}'},
+            "params: launches is 'many', not a number of zero or more",
+        ),
         ({"params": '{"network": ["a"]}'}, "params: network is ['a'], not text"),
         ({"params": '{"warm": "yes"}'}, "params: warm is 'yes', not true or false"),
-        ({"params": '{"beside": {"compute/fp32": "fast"}}'}, "params: beside is {'compute/fp32': 'fast'}, not numbers"),
+        (
+            {"params": '{"beside": {"compute/fp32": "fast"}}'},
+            "params: beside is {'compute/fp32': 'fast'}, not numbers",
+        ),
         ({"params": '{"ran": ["Conv"]}'}, "params: ran is ['Conv'], not numbers by name"),
     ],
 )
@@ -48,19 +59,27 @@ def test_a_row_that_no_run_can_have_says_why(changed: dict[str, Any], says: str)
 @pytest.mark.parametrize(
     "changed",
     [
-        {"params": ""}, {"params": "null"}, {"params": '{"x": 3, "launches": null, "warm": true, "over": "size"}'},
-        {"status": SKIPPED, "seconds_median": None}, {"ceiling": "layer/a name / of one's own"},
+        {"params": ""},
+        {"params": "null"},
+        {"params": '{"x": 3, "launches": null, "warm": true, "over": "size"}'},
+        {"status": SKIPPED, "seconds_median": None},
+        {"ceiling": "layer/a name / of one's own"},
         {"ceiling": "sweep/bandwidth/working-set/read", "params": '{"x": 4096}'},
         {"ceiling": "layer/other", "params": '{"x": 0, "ran": {"Conv": 3}}'},
     ],
-)  # fmt: skip
+)
 def test_a_row_as_runs_have_it_passes(changed: dict[str, Any]) -> None:
     assert row_problem(replace(measurement("compute/fp32"), **changed)) == ""
 
 
 def facts(device: Device, **changed: Any) -> dict[str, Any]:
     plain = asdict(device)
-    return {**plain, "features": list(plain["features"]), "warnings": list(plain["warnings"]), **changed}
+    return {
+        **plain,
+        "features": list(plain["features"]),
+        "warnings": list(plain["warnings"]),
+        **changed,
+    }
 
 
 @pytest.mark.parametrize("device", [CPU, GPU])
@@ -121,10 +140,18 @@ def test_facts_of_a_wrong_type_are_left_out_and_named(odd: dict[str, Any]) -> No
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("clock_hz", "fast"), ("clock_hz", -1.0), ("clock_hz", float("nan")), ("clock_hz", 1e300), ("features", "avx"),
-        ("memory_bus_bits", 3.5), ("last_cache_bytes", -1), ("facts", []), ("warnings", [1]), ("memory_bytes", 1 << 63),
+        ("clock_hz", "fast"),
+        ("clock_hz", -1.0),
+        ("clock_hz", float("nan")),
+        ("clock_hz", 1e300),
+        ("features", "avx"),
+        ("memory_bus_bits", 3.5),
+        ("last_cache_bytes", -1),
+        ("facts", []),
+        ("warnings", [1]),
+        ("memory_bytes", 1 << 63),
     ],
-)  # fmt: skip
+)
 def test_what_may_be_unknown_is_so_where_it_is_wrong(name: str, value: Any) -> None:
     found, lost = device_of(facts(CPU, **{name: value}))
     assert getattr(found, name) == getattr(Device("cpu", 0, "", "", 1), name)

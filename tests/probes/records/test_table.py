@@ -1,4 +1,6 @@
-"""Tables that were cut, edited or made up: every damaged row is named with its line, and every other one is read."""
+"""Tables that were cut, edited or made up: every damaged row is named with its line, and every
+other one is read.
+"""
 
 from __future__ import annotations
 
@@ -43,13 +45,17 @@ def test_rows_read_back_as_they_were(path: Path) -> None:
     assert (found.rows, found.lines, found.damaged) == (THINGS, [2, 3, 5], [])
 
 
-@pytest.mark.parametrize("change", [lambda text: "\ufeff" + text, lambda text: text.replace("\n", "\r\n")])
+@pytest.mark.parametrize(
+    "change", [lambda text: "\ufeff" + text, lambda text: text.replace("\n", "\r\n")]
+)
 def test_marks_and_line_ends_of_other_systems_change_nothing(path: Path, change: object) -> None:
     things = [THINGS[0], THINGS[2]]
     assert read(path, change(csv_text(things, Thing))).rows == things  # type: ignore[operator]
 
 
-def test_a_column_that_an_older_file_lacks_has_its_default_and_one_of_a_newer_is_passed_over(path: Path) -> None:
+def test_a_column_that_an_older_file_lacks_has_its_default_and_one_of_a_newer_is_passed_over(
+    path: Path,
+) -> None:
     assert read(path, "later,size,count,name\nx,,7,a\n").rows == [Thing("a", 7, None)]
 
 
@@ -75,9 +81,14 @@ def test_a_column_that_an_older_file_lacks_has_its_default_and_one_of_a_newer_is
         (b"b\0,2,1,1,", r"name is 'b\x00', which is no UTF-8 text"),
     ],
 )
-def test_a_damaged_row_is_named_with_its_line_and_the_rest_is_read(path: Path, row: str | bytes, why: str) -> None:
+def test_a_damaged_row_is_named_with_its_line_and_the_rest_is_read(
+    path: Path, row: str | bytes, why: str
+) -> None:
     middle = row if isinstance(row, bytes) else row.encode()
-    found = read(path, b"name,count,size,good,note\na,1,0.5,1,\n" + middle + b'\nf,3,1000000.0,1,\n"g",1,,1,""\n')
+    found = read(
+        path,
+        b"name,count,size,good,note\na,1,0.5,1,\n" + middle + b'\nf,3,1000000.0,1,\n"g",1,,1,""\n',
+    )
     assert found.rows == [THINGS[0], THINGS[2], Thing("g", 1, None)]
     ((line, said),) = found.damaged
     assert (line, why in said) == (3, True), said
@@ -111,13 +122,16 @@ def test_damage_of_one_kind_is_told_together(path: Path) -> None:
     found = read(path, "\n".join(["name,count,size,good,note", *rows]))
     said = in_words(path, found)
     assert said[0] == (
-        "things.csv lines 4 to 5, 7 are damaged and left out: count is 'x', not a whole number from 1 to 1e+06"
+        "things.csv lines 4 to 5, 7 are damaged and left out: count is 'x', not a whole number "
+        "from 1 to 1e+06"
     )
     assert said[-1] == "things.csv: 23 rows are damaged and left out in all, 3 are read"
     assert len(said) == 9
 
 
-@pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0", "+1", "-2+3", "@SUM(1)", "\t=1", "\r=1", "'=1", "''-x", "＝1"])
+@pytest.mark.parametrize(
+    "name", ["=cmd|' /C calc'!A0", "+1", "-2+3", "@SUM(1)", "\t=1", "\r=1", "'=1", "''-x", "＝1"]
+)
 def test_a_formula_is_text_in_a_spreadsheet_and_reads_back_as_it_was(path: Path, name: str) -> None:
     text = csv_text([Thing(name, 1, None, note=name)], Thing)
     cells = next(csv.DictReader(io.StringIO(text, newline="")))
@@ -137,10 +151,17 @@ def test_every_guard_is_taken_off_again(name: str) -> None:
 
 @given(
     st.lists(
-        st.builds(Thing, st.text(st.characters(codec="utf-8", exclude_characters="\0")), st.integers(1, 9), st.none())
+        st.builds(
+            Thing,
+            st.text(st.characters(codec="utf-8", exclude_characters="\0")),
+            st.integers(1, 9),
+            st.none(),
+        )
     )
 )
-def test_whatever_a_name_holds_it_reads_back(tmp_path_factory: pytest.TempPathFactory, things: list[Thing]) -> None:
+def test_whatever_a_name_holds_it_reads_back(
+    tmp_path_factory: pytest.TempPathFactory, things: list[Thing]
+) -> None:
     found = read(tmp_path_factory.getbasetemp() / "names.csv", csv_text(things, Thing))
     assert (found.rows, found.damaged) == (things, [])
 
@@ -151,7 +172,10 @@ def test_whatever_happens_to_a_table_is_told(
 ) -> None:
     whole = csv_text(THINGS, Thing).encode()
     try:
-        found = read(tmp_path_factory.getbasetemp() / "junk.csv", whole[:begin] + junk + whole[begin + length :])
+        found = read(
+            tmp_path_factory.getbasetemp() / "junk.csv",
+            whole[:begin] + junk + whole[begin + length :],
+        )
     except RidgelineError as error:
         assert "\n" not in str(error)
     else:

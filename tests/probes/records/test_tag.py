@@ -38,7 +38,9 @@ def test_any_text_of_four_parts_is_written_as_it_was_read(parts: list[str]) -> N
 
 
 @given(PART, PART, PART, st.lists(st.sampled_from(sorted(VARIANTS)), unique=True).map(tuple))
-def test_any_tag_is_read_as_it_was_written(quantity: str, subject: str, path: str, variants: tuple[str, ...]) -> None:
+def test_any_tag_is_read_as_it_was_written(
+    quantity: str, subject: str, path: str, variants: tuple[str, ...]
+) -> None:
     if quantity != SWEEP and path not in VARIANTS:
         tag = Tag(quantity, subject, path, variants)
         assert Tag.parse(str(tag)) == tag
@@ -49,7 +51,10 @@ def test_any_tag_is_read_as_it_was_written(quantity: str, subject: str, path: st
     [
         ("compute/fp64", Tag("compute", "fp64")),
         ("compute/fp64/1core", Tag("compute", "fp64", "", ("1core",))),
-        ("compute/fp8/wgmma-fp32/e5m2/zeros", Tag("compute", "fp8", "wgmma-fp32", ("e5m2", "zeros"))),
+        (
+            "compute/fp8/wgmma-fp32/e5m2/zeros",
+            Tag("compute", "fp8", "wgmma-fp32", ("e5m2", "zeros")),
+        ),
         ("bandwidth/dram/read/16B", Tag("bandwidth", "dram", "read", ("16B",))),
         ("latency/l2/far", Tag("latency", "l2", "", ("far",))),
         ("transfer/h2d/pageable", Tag("transfer", "h2d", "", ("pageable",))),
@@ -61,7 +66,9 @@ def test_a_tag_has_parts(text: str, tag: Tag) -> None:
     assert Tag.parse(text) == tag
 
 
-@pytest.mark.parametrize("text", ["", "compute", "compute/", "/fp64", "compute//gemm", "sweep", "sweep/bandwidth/x"])
+@pytest.mark.parametrize(
+    "text", ["", "compute", "compute/", "/fp64", "compute//gemm", "sweep", "sweep/bandwidth/x"]
+)
 def test_what_is_no_tag_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no tag"):
         parse_tag(text)
@@ -83,7 +90,10 @@ def test_a_tag_is_no_sweep_and_a_sweep_no_tag() -> None:
         ("bandwidth/dram/copy", False),
         ("latency/dram", False),
         ("transfer/h2d", False),
-        *((f"compute/fp8/mma-fp32/{name}", variant.draws_roof) for name, variant in VARIANTS.items()),
+        *(
+            (f"compute/fp8/mma-fp32/{name}", variant.draws_roof)
+            for name, variant in VARIANTS.items()
+        ),
     ],
 )
 def test_only_compute_paths_and_whole_levels_draw_roofs(text: str, draws: bool) -> None:

@@ -12,18 +12,32 @@ from analysis.analyse import INCHES, Outcome, layer_figures, model
 from analysis.draw.layers import listing
 from tests.analysis.layer_rows import GPU, conv, conv_sweep, copy, row, run_of
 
-NODES = [conv(3, 64), conv(3, 64, 64), conv(5, 64), copy("Relu", 56), copy("Relu", 28), copy("Transpose", 56)]
+NODES = [
+    conv(3, 64),
+    conv(3, 64, 64),
+    conv(5, 64),
+    copy("Relu", 56),
+    copy("Relu", 28),
+    copy("Transpose", 56),
+]
 NAMES = [
-    "conv 3x3", "conv, scales per channel", "conv, fused between Q and DQ", "QuantizeLinear per tensor",
-    "QuantizeLinear per channel", "NCHW to NHWC",
-]  # fmt: skip
+    "conv 3x3",
+    "conv, scales per channel",
+    "conv, fused between Q and DQ",
+    "QuantizeLinear per tensor",
+    "QuantizeLinear per channel",
+    "NCHW to NHWC",
+]
 
 
 @pytest.fixture(scope="module")
 def outcome() -> Outcome:
     """Every other entry of a list, as a quick run has it, in two precisions."""
-    rows = [row(node, dtype, sweep="precision", over="layer", series=node.op, x=2.0 * i + 1, layer=name)
-            for i, (node, name) in enumerate(zip(NODES, NAMES, strict=True)) for dtype in ("fp32", "fp16")]  # fmt: skip
+    rows = [
+        row(node, dtype, sweep="precision", over="layer", series=node.op, x=2.0 * i + 1, layer=name)
+        for i, (node, name) in enumerate(zip(NODES, NAMES, strict=True))
+        for dtype in ("fp32", "fp16")
+    ]
     return model(run_of(*rows, *conv_sweep(("fp16",))))
 
 
@@ -36,9 +50,17 @@ def made(outcome: Outcome) -> Any:
 
 def test_every_layer_is_named_beside_its_time(outcome: Outcome, made: Any) -> None:
     ax = made.axes[-1]
-    assert [label.get_text() for label in ax.get_yticklabels()] == [f"{i}  {n}" for i, n in enumerate(NAMES, 1)]
-    shown = {(x, y) for line in ax.get_lines() for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)}
-    assert shown == {(p.seconds, NAMES.index(p.layer)) for p in outcome.placements if p.layer in NAMES}
+    assert [label.get_text() for label in ax.get_yticklabels()] == [
+        f"{i}  {n}" for i, n in enumerate(NAMES, 1)
+    ]
+    shown = {
+        (x, y)
+        for line in ax.get_lines()
+        for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
+    }
+    assert shown == {
+        (p.seconds, NAMES.index(p.layer)) for p in outcome.placements if p.layer in NAMES
+    }
 
 
 def test_every_point_on_the_roofs_has_its_number(made: Any) -> None:
@@ -47,21 +69,34 @@ def test_every_point_on_the_roofs_has_its_number(made: Any) -> None:
 
 
 def test_no_line_joins_layers_of_a_list(made: Any) -> None:
-    lines = [line for ax in made.axes for line in ax.get_lines() if "precision/" in str(line.get_gid())]
+    lines = [
+        line for ax in made.axes for line in ax.get_lines() if "precision/" in str(line.get_gid())
+    ]
     assert lines
     assert {line.get_linestyle() for line in lines} == {"None"}
 
 
 def test_no_word_covers_another_or_leaves_the_picture(made: Any) -> None:
-    texts = [*made.texts, *(text for ax in made.axes for text in (*ax.texts, *ax.get_yticklabels()))]
-    boxes = [Text.get_window_extent(t) for t in texts if t.get_text().strip() and not t.get_rotation()]
+    texts = [
+        *made.texts,
+        *(text for ax in made.axes for text in (*ax.texts, *ax.get_yticklabels())),
+    ]
+    boxes = [
+        Text.get_window_extent(t) for t in texts if t.get_text().strip() and not t.get_rotation()
+    ]
     width, height = made.get_size_inches() * made.dpi
     assert all(b.x0 >= 0 and b.y0 >= 0 and b.x1 <= width and b.y1 <= height for b in boxes)
-    assert not [(a, b) for a, b in combinations(boxes, 2)
-                if min(a.x1, b.x1) - max(a.x0, b.x0) > 1 and min(a.y1, b.y1) - max(a.y0, b.y0) > 2]  # fmt: skip
+    assert not [
+        (a, b)
+        for a, b in combinations(boxes, 2)
+        if min(a.x1, b.x1) - max(a.x0, b.x0) > 1 and min(a.y1, b.y1) - max(a.y0, b.y0) > 2
+    ]
 
 
 def test_only_a_list_is_drawn_as_a_list(outcome: Outcome) -> None:
     figures = layer_figures(outcome)
     drawn = {sweep.name: figures[sweep.file].func.__module__ for sweep in outcome.layer_sweeps}  # type: ignore[attr-defined]
-    assert drawn == {"precision": "analysis.draw.layers.listing", "conv-kernel": "analysis.draw.layers.sweep"}
+    assert drawn == {
+        "precision": "analysis.draw.layers.listing",
+        "conv-kernel": "analysis.draw.layers.sweep",
+    }

@@ -14,7 +14,9 @@ from analysis.draw.layers.names import beside_point, slope_names
 from analysis.model.roofline import Roof, Roofline
 
 SLOPES = (Roof("bandwidth/l2", 385e9, None, "B/s"), Roof("bandwidth/dram", 48e9, None, "B/s"))
-ROOFS = Roofline((Roof("compute/int8", 2.1e12, None, "OP/s"), Roof("compute/fp32", 5e11, None, "FLOP/s")), SLOPES)
+ROOFS = Roofline(
+    (Roof("compute/int8", 2.1e12, None, "OP/s"), Roof("compute/fp32", 5e11, None, "FLOP/s")), SLOPES
+)
 
 
 def empty(roofs: Roofline = ROOFS, left: float = 0.01) -> Any:
@@ -42,7 +44,11 @@ def over(a: Box, b: Box) -> bool:
 def test_a_name_stands_clear_of_points_on_its_slope(tag: str) -> None:
     ax = empty()
     rate = next(roof.rate for roof in SLOPES if roof.tag.endswith(tag))
-    points = covered(ax, [(x, x * rate * f) for x in (0.02, 0.05, 0.1, 0.2) for f in (0.3, 0.6, 1, 1.5)], joined=False)
+    points = covered(
+        ax,
+        [(x, x * rate * f) for x in (0.02, 0.05, 0.1, 0.2) for f in (0.3, 0.6, 1, 1.5)],
+        joined=False,
+    )
     slope_names(ax, SLOPES, points)
     name = boxes(ax, f"bandwidth/{tag}/name")
     assert name
@@ -69,5 +75,7 @@ def test_every_point_of_a_crowd_has_its_number_and_a_far_one_is_tied() -> None:
     numbers = [text for text in ax.texts if text.get_gid() == "end"]
     placed = taken[len(before) :]
     assert len(numbers) == len(spots)
-    assert not any(over(box, other) for i, box in enumerate(placed) for other in [*before, *placed[:i]])
+    assert not any(
+        over(box, other) for i, box in enumerate(placed) for other in [*before, *placed[:i]]
+    )
     assert {text.arrow_patch is None for text in numbers} == {True, False}

@@ -22,12 +22,28 @@ from analysis.draw.layers.axes import in_strip, limits, on_roofline, roofs_of
 from analysis.draw.layers.curves import look
 from analysis.draw.naming import SMALL
 from analysis.layers.place import ranking
-from tests.analysis.layer_rows import GPU, ROOFS, conv, conv_sweep, copy, movement_sweep, network, row, run_of
+from tests.analysis.layer_rows import (
+    GPU,
+    ROOFS,
+    conv,
+    conv_sweep,
+    copy,
+    movement_sweep,
+    network,
+    row,
+    run_of,
+)
 
 
 @cache
 def outcome() -> Outcome:
-    shown = [network("resnet50"), network("resnet50", "fp32"), network("shufflenet"), conv_sweep(), movement_sweep()]
+    shown = [
+        network("resnet50"),
+        network("resnet50", "fp32"),
+        network("shufflenet"),
+        conv_sweep(),
+        movement_sweep(),
+    ]
     return model(run_of(*(row for rows in shown for row in rows)))
 
 
@@ -37,7 +53,12 @@ def drawn(name: str) -> Any:
     found = outcome()
     figures = [(net.file, layer_plot, net) for net in found.networks]
     made: Any = next(
-        (module.figure(item, found.model, GPU, INCHES) for file, module, item in figures if file == name), None
+        (
+            module.figure(item, found.model, GPU, INCHES)
+            for file, module, item in figures
+            if file == name
+        ),
+        None,
     )
     if made is None:
         sweep = next(sweep for sweep in found.layer_sweeps if sweep.file == name)
@@ -57,8 +78,12 @@ def words(made: Any) -> list[Text]:
         found += [*ax.texts, ax.title, ax.xaxis.label, ax.yaxis.label]
         for axis in (ax.xaxis, ax.yaxis):
             low, high = sorted(axis.get_view_interval())
-            places = zip(axis.get_majorticklocs(), axis.get_ticklabels(), strict=False)  # hidden ones are left out
-            found += [label for place, label in places if low <= place <= high and label.get_visible()]
+            places = zip(
+                axis.get_majorticklocs(), axis.get_ticklabels(), strict=False
+            )  # hidden ones are left out
+            found += [
+                label for place, label in places if low <= place <= high and label.get_visible()
+            ]
     return [text for text in found if text.get_text().strip() and not text.get_rotation()]
 
 
@@ -68,21 +93,28 @@ def test_no_word_covers_another_or_leaves_the_picture(name: str) -> None:
     boxes = [(text.get_text(), Text.get_window_extent(text)) for text in words(made)]
     width, height = made.get_size_inches() * made.dpi
     outside = [text for text, b in boxes if b.x0 < 0 or b.y0 < 0 or b.x1 > width or b.y1 > height]
-    over = [(a, b) for (a, p), (b, q) in combinations(boxes, 2)
-            if min(p.x1, q.x1) - max(p.x0, q.x0) > 1 and min(p.y1, q.y1) - max(p.y0, q.y0) > 2]  # fmt: skip
+    over = [
+        (a, b)
+        for (a, p), (b, q) in combinations(boxes, 2)
+        if min(p.x1, q.x1) - max(p.x0, q.x0) > 1 and min(p.y1, q.y1) - max(p.y0, q.y0) > 2
+    ]
     assert not outside
     assert not over
 
 
 @pytest.mark.parametrize("place", range(3))
-def test_every_layer_of_a_network_stands_where_it_was_measured_and_its_area_is_time(place: int) -> None:
+def test_every_layer_of_a_network_stands_where_it_was_measured_and_its_area_is_time(
+    place: int,
+) -> None:
     net = outcome().networks[place]
     strip, main = drawn(net.file).axes
     points = {(p.intensity, p.rate) for p in net.layers if on_roofline(p)}
     moved = [p.bandwidth or 0.0 for p in net.layers if in_strip(p)]
     shown = main.collections[0]
     assert {tuple(spot) for spot in shown.get_offsets().tolist()} == points
-    assert sorted(y for _, y in strip.collections[0].get_offsets().tolist()) == pytest.approx(sorted(moved))
+    assert sorted(y for _, y in strip.collections[0].get_offsets().tolist()) == pytest.approx(
+        sorted(moved)
+    )
     assert len(points) > 10
     sizes = shown.get_sizes().tolist()
     assert sizes == sorted(sizes, reverse=True)  # big ones first: none hides a smaller one
@@ -111,9 +143,16 @@ def test_only_roofs_that_bound_a_layer_are_drawn() -> None:
     found = outcome()
     roofs = roofs_of(found.model, GPU, found.networks[0].layers)
     assert [roof.tag for roof in roofs.compute] == ["compute/fp16/wgmma-fp32"]
-    assert [roof.tag for roof in roofs.bandwidth] == ["bandwidth/l2", "bandwidth/dram"]  # no GPU keeps an L1
+    assert [roof.tag for roof in roofs.bandwidth] == [
+        "bandwidth/l2",
+        "bandwidth/dram",
+    ]  # no GPU keeps an L1
     gids = {line.get_gid() for line in drawn("network-resnet50-fp16").axes[1].get_lines()}
-    assert {"compute/fp16/wgmma-fp32/layers", "bandwidth/dram/layers", "bandwidth/l2/layers"} <= gids
+    assert {
+        "compute/fp16/wgmma-fp32/layers",
+        "bandwidth/dram/layers",
+        "bandwidth/l2/layers",
+    } <= gids
 
 
 def test_a_sweep_joins_its_points_along_x_and_names_the_ends() -> None:
@@ -134,7 +173,9 @@ def test_precisions_differ_in_colour_and_series_in_marker() -> None:
     assert len({look["color"] for look in looks.values()}) == 3
     assert len({look["marker"] for look in looks.values()}) == 2
     alone = outcome().layer_sweeps[1]
-    assert len({look(alone, c)["color"] for c in alone.curves}) == 3  # one precision: colour by series
+    assert (
+        len({look(alone, c)["color"] for c in alone.curves}) == 3
+    )  # one precision: colour by series
 
 
 def test_layers_without_operations_stand_in_the_margin_by_their_bytes() -> None:
@@ -144,7 +185,11 @@ def test_layers_without_operations_stand_in_the_margin_by_their_bytes() -> None:
     assert names == {"movement/Transpose/fp16", "movement/Reshape/fp16"}
     levels = sorted(t.get_text() for t in strip.texts if t.get_gid() == "level")
     assert levels == ["DRAM 4.70 TB/s", "L2 9.00 TB/s"]
-    xs = list(next(line for line in strip.get_lines() if line.get_gid() == "movement/Transpose/fp16").get_xdata())
+    xs = list(
+        next(
+            line for line in strip.get_lines() if line.get_gid() == "movement/Transpose/fp16"
+        ).get_xdata()
+    )
     assert xs == sorted(xs)
     assert all(0 < x < 1 for x in xs)
 
@@ -185,7 +230,9 @@ def test_precisions_of_a_network_are_bars_of_time_now_and_least_time() -> None:
     times = [[box.width for box in boxes if round(box.y0, 6) == bottom] for bottom in bottoms]
     assert name == "resnet50"
     assert times == [pytest.approx([net.light.seconds, net.light.least_seconds]) for net in nets]
-    assert [np.asarray(line.get_xdata())[0] for line in ax.get_lines()] == [net.seconds for net in nets]
+    assert [np.asarray(line.get_xdata())[0] for line in ax.get_lines()] == [
+        net.seconds for net in nets
+    ]
 
 
 def test_a_run_without_roofs_is_drawn_all_the_same() -> None:
@@ -203,7 +250,9 @@ def numbers(axis: Any) -> list[str]:
     """The labels at the ticks that are in sight."""
     low, high = axis.get_view_interval()
     places = zip(axis.get_majorticklocs(), axis.get_ticklabels(), strict=True)
-    return [label.get_text() for place, label in places if low <= place <= high and label.get_text()]
+    return [
+        label.get_text() for place, label in places if low <= place <= high and label.get_text()
+    ]
 
 
 @pytest.mark.parametrize("layers", [("Relu",), ("Relu", "Transpose"), ("Transpose",)])
@@ -214,20 +263,31 @@ def test_axes_have_numbers_however_little_they_span(layers: tuple[str, ...]) -> 
     made = layer_plot.figure(found.networks[0], found.model, GPU, INCHES)
     made.canvas.draw()
     for ax in made.axes:
-        assert all(len(numbers(axis)) > 1 for axis in (ax.yaxis, ax.xaxis) if "no FLOPs" not in axis.get_label_text())
+        assert all(
+            len(numbers(axis)) > 1
+            for axis in (ax.yaxis, ax.xaxis)
+            if "no FLOPs" not in axis.get_label_text()
+        )
 
 
 def test_no_point_lies_over_the_name_of_a_slope() -> None:
     nodes = [copy("Relu", 56), *(conv(kernel, 64, 64) for kernel in (1, 3, 5, 7))]
     rows = [row(node, "fp16", network="slope") for node in nodes]
-    found = model(run_of(*(dataclasses.replace(each, seconds_median=(each.bytes or 0) / 3.6e12) for each in rows)))
+    found = model(
+        run_of(
+            *(dataclasses.replace(each, seconds_median=(each.bytes or 0) / 3.6e12) for each in rows)
+        )
+    )
     made = layer_plot.figure(found.networks[0], found.model, GPU, INCHES)
     (ax,) = made.axes
     spots = ax.transData.transform(ax.collections[0].get_offsets())
     names = [text for text in ax.texts if text.get_text().startswith(("DRAM", "L2"))]
     assert len(names) == 2
     for text in names:
-        turn, (x, y) = math.radians(text.get_rotation()), ax.transData.transform(text.get_position())
+        turn, (x, y) = (
+            math.radians(text.get_rotation()),
+            ax.transData.transform(text.get_position()),
+        )
         c, s = math.cos(turn), math.sin(turn)
         along = [((a - x) * c + (b - y) * s, (b - y) * c - (a - x) * s) for a, b in spots]
         length, height = width(text.get_text(), SMALL * 100 / 72), SMALL * 100 / 72

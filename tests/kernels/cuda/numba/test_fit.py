@@ -1,4 +1,6 @@
-"""A NumPy that Numba's CUDA target does not take is a reason to skip its rows, not an error of theirs."""
+"""A NumPy that Numba's CUDA target does not take is a reason to skip its rows, not an error of
+theirs.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,9 @@ def test_it_is_the_reason_of_a_skipped_row(
     assert said.endswith("pip install 'numpy<2.5', or a newer numba-cuda")
 
 
-@pytest.mark.parametrize("error", [AttributeError("no attribute 'x'"), ImportError("no driver"), ValueError("numpy")])
+@pytest.mark.parametrize(
+    "error", [AttributeError("no attribute 'x'"), ImportError("no driver"), ValueError("numpy")]
+)
 def test_any_other_error_is_its_own(error: Exception) -> None:
     with pytest.raises(type(error)) as caught, numba_that_fits():
         raise error

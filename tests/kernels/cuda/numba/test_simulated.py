@@ -1,4 +1,6 @@
-"""The Numba CUDA kernels in Numba's simulator; in processes of their own, since it must be chosen before import."""
+"""The Numba CUDA kernels in Numba's simulator; in processes of their own, since it must be chosen
+before import.
+"""
 
 from __future__ import annotations
 
@@ -31,16 +33,20 @@ for kernel in stream.KERNELS:
     vectors = n // (16 // x.itemsize)
     blocks = -(-vectors // (block * (8 if kernel.name == "read" else 1)))
     scale, written = x.dtype.type(pattern.SCALE), x.dtype.type(pattern.WRITTEN)
-    jit.streams(kernel.name, "{dtype}", block)[blocks, block](x, y, z, sums, vectors, scale, written)
+    launch = jit.streams(kernel.name, "{dtype}", block)[blocks, block]
+    launch(x, y, z, sums, vectors, scale, written)
     expected = kernel.reference("{dtype}", 1, n)
-    found = np.array([sums.sum()]) if kernel.name == "read" else z[pattern.sample_indices(n, x.itemsize)]
+    sampled = z[pattern.sample_indices(n, x.itemsize)]
+    found = np.array([sums.sum()]) if kernel.name == "read" else sampled
     assert np.array_equal(found, expected), kernel.name
 """
 
 
 def simulated(code: str) -> None:
     environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "1"}
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
 
 

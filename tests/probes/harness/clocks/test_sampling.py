@@ -36,7 +36,9 @@ from tests.devices import GPU
 
 
 class FakeClock:
-    """A clock on which each repetition takes the next of ``seconds``, and which keeps its own time."""
+    """A clock on which each repetition takes the next of ``seconds``, and which keeps its own
+    time.
+    """
 
     queue: Any = None
 
@@ -54,7 +56,9 @@ class FakeClock:
 
 
 class Device:
-    """A made-up CUDA device: launches take their time one after another, events tell when they are reached."""
+    """A made-up CUDA device: launches take their time one after another, events tell when they are
+    reached.
+    """
 
     def __init__(self) -> None:
         self.ms, self.asked = 0.0, list[tuple[str, int]]()
@@ -148,7 +152,10 @@ def test_cases_share_one_budget() -> None:
     assert rule_for("cpu", 80, quick=False).budget_seconds == pytest.approx(0.1)
     assert rule_for("cpu", 1, quick=False).budget_seconds <= 1.0
     assert rule_for("cuda", 10**6, quick=False).budget_seconds > 0
-    assert rule_for("cpu", 20, quick=True).budget_seconds < rule_for("cpu", 20, quick=False).budget_seconds
+    assert (
+        rule_for("cpu", 20, quick=True).budget_seconds
+        < rule_for("cpu", 20, quick=False).budget_seconds
+    )
 
 
 @pytest.mark.parametrize("quick", [True, False])
@@ -168,7 +175,9 @@ class Recorded:
         return self._record
 
 
-def thread(begin: int, end: int, cpu: int, before: int = 50_000, after: int = 50_000) -> dict[int, int]:
+def thread(
+    begin: int, end: int, cpu: int, before: int = 50_000, after: int = 50_000
+) -> dict[int, int]:
     return {
         WALL_START: begin,
         WALL_END: end,
@@ -191,11 +200,15 @@ def test_a_sample_lasts_from_the_first_start_to_the_last_end() -> None:
 
 
 def test_a_preempted_thread_spoils_the_sample() -> None:
-    assert not host_sample(thread(0, 10_000_000, 10_000_000), thread(0, 10_000_000, 9_000_000)).clean
+    assert not host_sample(
+        thread(0, 10_000_000, 10_000_000), thread(0, 10_000_000, 9_000_000)
+    ).clean
 
 
 def test_threads_that_did_not_run_together_spoil_the_sample() -> None:
-    assert not host_sample(thread(0, 10_000_000, 10_000_000), thread(6_000_000, 16_000_000, 10_000_000)).clean
+    assert not host_sample(
+        thread(0, 10_000_000, 10_000_000), thread(6_000_000, 16_000_000, 10_000_000)
+    ).clean
 
 
 def test_the_clock_is_that_of_the_probe_that_nothing_interrupted() -> None:
@@ -221,7 +234,9 @@ def test_a_shared_core_shows_in_cycles_not_in_time() -> None:
     assert usual_cycles([Sample(1.0)]) >= Sample(2.0).cycles, "an unknown clock judges no one"
 
 
-def test_steady_work_keeps_its_fastest_samples_though_a_neighbour_was_there_most_of_the_time() -> None:
+def test_steady_work_keeps_its_fastest_samples_though_a_neighbour_was_there_most_of_the_time() -> (
+    None
+):
     samples = [Sample(2.0, 3e9)] * 300 + [Sample(1.0, 3e9)] * 6
     assert undisturbed([samples], steady=True) == [[Sample(1.0, 3e9)] * 6]
     assert len(undisturbed([samples], steady=False)[0]) == 306
@@ -235,4 +250,6 @@ def test_a_clock_that_was_read_too_low_makes_no_sample_look_fast() -> None:
 def test_a_round_whose_clock_was_misread_throughout_is_found_by_the_others() -> None:
     true, misread, throttled = Sample(1.0, 3.0e9), Sample(1.0, 2.8e9), Sample(1.5, 2.0e9)
     kept = undisturbed([[misread] * 20, [true] * 9, [throttled] * 7], steady=True)
-    assert kept == [[], [true] * 9, [throttled] * 7], "a lower clock that makes the work slower is true"
+    assert kept == [[], [true] * 9, [throttled] * 7], (
+        "a lower clock that makes the work slower is true"
+    )

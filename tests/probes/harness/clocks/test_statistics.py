@@ -18,7 +18,9 @@ def test_no_interval_below_six_samples() -> None:
 
 
 # Ranks of the 95 % interval of a median, from published tables of the binomial distribution.
-@pytest.mark.parametrize(("n", "low", "high"), [(6, 1, 6), (8, 1, 8), (9, 2, 8), (12, 3, 10), (20, 6, 15), (25, 8, 18)])
+@pytest.mark.parametrize(
+    ("n", "low", "high"), [(6, 1, 6), (8, 1, 8), (9, 2, 8), (12, 3, 10), (20, 6, 15), (25, 8, 18)]
+)
 def test_ranks_are_those_of_the_tables(n: int, low: int, high: int) -> None:
     assert median_interval(list(range(1, n + 1))[::-1]) == (low, high)
 
@@ -53,7 +55,9 @@ def test_one_round_alone_uses_order_statistics() -> None:
 
 
 def covered(rounds: int, each: int, within: float, between: float, runs: int = 1000) -> float:
-    """Share of made-up runs whose interval holds the true median, 10; deviations within and between rounds."""
+    """Share of made-up runs whose interval holds the true median, 10; deviations within and between
+    rounds.
+    """
     dice = random.Random(rounds * 100 + each)
 
     def one_round() -> list[float]:

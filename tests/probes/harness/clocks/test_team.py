@@ -49,5 +49,7 @@ os._exit(0)
 
 
 def test_a_thread_that_waits_long_for_another_takes_no_more_of_its_stack() -> None:
-    done = subprocess.run([sys.executable, "-c", LATE], cwd=ROOT, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(
+        [sys.executable, "-c", LATE], cwd=ROOT, capture_output=True, text=True, timeout=600
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "2\n", "")

@@ -19,7 +19,9 @@ def found(device: Device = GPU) -> Any:
 
 
 def missing(_: int) -> Device:
-    raise RidgelineError("no NVIDIA driver on this machine (libcuda.so.1 is not found): use --device cpu")
+    raise RidgelineError(
+        "no NVIDIA driver on this machine (libcuda.so.1 is not found): use --device cpu"
+    )
 
 
 def fine(_: Device) -> str:
@@ -50,7 +52,12 @@ def test_a_gpu_without_cupy_gets_the_one_command() -> None:
 
 @pytest.mark.parametrize(
     ("driver", "capability", "extra"),
-    [("13.0", "9.0", "cu13"), ("13.2", "7.0", "cu12"), ("12.4", "9.0", "cu12"), ("", "8.0", "cu12")],
+    [
+        ("13.0", "9.0", "cu13"),
+        ("13.2", "7.0", "cu12"),
+        ("12.4", "9.0", "cu12"),
+        ("", "8.0", "cu12"),
+    ],
 )
 def test_the_extra_fits_driver_and_gpu(driver: str, capability: str, extra: str) -> None:
     assert choose.extra(replace(GPU, arch=capability, facts={"driver_version": driver})) == extra
@@ -61,9 +68,13 @@ def test_forms_of_a_device(spec: str, index: int) -> None:
     assert choose.choose(spec, found(), fine)[0].index == index
 
 
-@pytest.mark.parametrize("spec", ["gpu", "-1", "cuda1", "cuda:x", "cuda:", ":1", "", "1.5", "cpu0", "²"])
+@pytest.mark.parametrize(
+    "spec", ["gpu", "-1", "cuda1", "cuda:x", "cuda:", ":1", "", "1.5", "cpu0", "²"]
+)
 def test_what_is_no_device_is_named_with_what_is(spec: str) -> None:
-    with pytest.raises(RidgelineError, match=r"is no device; it takes a number, cuda, cuda:NUMBER or cpu"):
+    with pytest.raises(
+        RidgelineError, match=r"is no device; it takes a number, cuda, cuda:NUMBER or cpu"
+    ):
         choose.choose(spec, found(), fine)
 
 
@@ -88,15 +99,30 @@ AGAIN = "pip uninstall -y cupy-cuda12x cupy-cuda13x && pip install -e '.[cu12]'"
     [
         (GPU, cupy(), ""),
         (replace(GPU, arch="7.0"), cupy(version=12090), ""),
-        (GPU, failing(ModuleNotFoundError("no", name="cupy")), "CuPy is not installed: pip install -e '.[cu12]'"),
+        (
+            GPU,
+            failing(ModuleNotFoundError("no", name="cupy")),
+            "CuPy is not installed: pip install -e '.[cu12]'",
+        ),
         (
             GPU,
             failing(RuntimeError("cudaErrorInsufficientDriver:\n  too old")),
-            f"the installed CuPy does not work here (RuntimeError: cudaErrorInsufficientDriver: too old): {AGAIN}",
+            (
+                "the installed CuPy does not work here (RuntimeError: cudaErrorInsufficientDriver: "
+                f"too old): {AGAIN}"
+            ),
         ),
-        (GPU, failing(ModuleNotFoundError("no", name="numpy")), "CuPy does not work here (ModuleNotFoundError: no)"),
+        (
+            GPU,
+            failing(ModuleNotFoundError("no", name="numpy")),
+            "CuPy does not work here (ModuleNotFoundError: no)",
+        ),
         (replace(GPU, index=2), cupy(2), "CuPy sees only 2 devices: check CUDA_VISIBLE_DEVICES"),
-        (replace(GPU, arch="7.0"), cupy(version=13000), f"has no code for compute capability 7.0: {AGAIN}"),
+        (
+            replace(GPU, arch="7.0"),
+            cupy(version=13000),
+            f"has no code for compute capability 7.0: {AGAIN}",
+        ),
         (
             replace(GPU, facts={"driver_version": "11.4"}),
             failing(ModuleNotFoundError("no", name="cupy")),
@@ -111,6 +137,8 @@ def test_what_is_wrong_with_cupy_and_what_mends_it(device: Device, load: Any, re
 
 
 def test_a_jetson_takes_its_own_extra() -> None:
-    jetson = replace(GPU, arch="8.7", features=("integrated", "jetson"), facts={"driver_version": "12.6"})
+    jetson = replace(
+        GPU, arch="8.7", features=("integrated", "jetson"), facts={"driver_version": "12.6"}
+    )
     assert choose.extra(jetson) == "jetson"
     assert choose.extra(replace(jetson, facts={"driver_version": "13.0"})) == "cu13"

@@ -1,4 +1,6 @@
-"""What a process may use is not what the machine has: affinity, hardware threads, quotas and memory limits."""
+"""What a process may use is not what the machine has: affinity, hardware threads, quotas and memory
+limits.
+"""
 
 from __future__ import annotations
 
@@ -30,15 +32,25 @@ def test_hardware_threads_count_as_one_core(tmp_path: Path) -> None:
     assert device.units == 4
     assert device.facts["cpus"] == [0, 1, 2, 3]
     assert device.facts["logical_cpus"] == 8
-    assert (device.facts["smt"], device.facts["sockets"], device.facts["numa_nodes"]) == (True, 2, 2)
+    assert (device.facts["smt"], device.facts["sockets"], device.facts["numa_nodes"]) == (
+        True,
+        2,
+        2,
+    )
 
 
 def test_facts_of_a_two_socket_server(tmp_path: Path) -> None:
     device = cpu.detect(xeon(tmp_path), range(8))
-    assert (device.name, device.arch, device.clock_hz) == ("Intel(R) Xeon(R) Gold 6330", "icelake-server", 3.1e9)
+    assert (device.name, device.arch, device.clock_hz) == (
+        "Intel(R) Xeon(R) Gold 6330",
+        "icelake-server",
+        3.1e9,
+    )
     assert "avx512_vnni" in device.features
     assert device.last_cache_bytes == 64 * MIB, "one last-level cache a socket"
-    assert [c["level"] for c in device.facts["caches"]] == [1, 2, 3], "instruction caches hold no data"
+    assert [c["level"] for c in device.facts["caches"]] == [1, 2, 3], (
+        "instruction caches hold no data"
+    )
     assert device.facts["caches"][1]["size_bytes"] == 1280 * 1024
     assert (device.memory_bytes, device.memory_free_bytes) == (16384000 * 1024, 8192000 * 1024)
     assert not device.warnings
@@ -132,7 +144,10 @@ def test_an_arm_server_with_no_cache_information(tmp_path: Path) -> None:
 
 def test_a_jetson_is_named_by_its_board(tmp_path: Path) -> None:
     device = cpu.detect(orin_cpu(tmp_path), range(8))
-    assert (device.name, device.arch) == ("NVIDIA Jetson AGX Orin Developer Kit CPU", "cortex-a78ae")
+    assert (device.name, device.arch) == (
+        "NVIDIA Jetson AGX Orin Developer Kit CPU",
+        "cortex-a78ae",
+    )
     assert (device.units, device.facts["smt"], device.clock_hz) == (8, False, 2.2016e9)
     assert device.last_cache_bytes == 4 * MIB, "one L3 a cluster"
 
@@ -174,14 +189,31 @@ def test_a_machine_that_says_nothing_still_has_a_cpu(tmp_path: Path) -> None:
 SMALL = "sys/devices/system/cpu/cpu0"
 GARBAGE = {
     "cpuinfo": {"proc/cpuinfo": "processor : zero\nCPU part : 0xzz\n\nflags\n:\nmodel : x\n\n\0"},
-    "numbers": {"proc/cpuinfo": "processor: 0\nvendor_id: GenuineIntel\ncpu family: six\nmodel: 85\nflags:\n"},
+    "numbers": {
+        "proc/cpuinfo": (
+            "processor: 0\nvendor_id: GenuineIntel\ncpu family: six\nmodel: 85\nflags:\n"
+        )
+    },
     "meminfo": {"proc/meminfo": "MemTotal\nMemAvailable: much\nMemTotal: 12 34 kB\n: 5 kB"},
     "load": {"proc/loadavg": "busy\n"},
-    "empty": {f"{SMALL}/topology/thread_siblings_list": "", f"{SMALL}/cache/index0/size": "", "proc/cpuinfo": ""},
-    "lists": {f"{SMALL}/topology/thread_siblings_list": "a-b,--,7-2,0-99999999999", "sys/devices/cpu_atom/cpus": "x"},
-    "sizes": {f"{SMALL}/cache/index0/{name}": text for name, text in (("level", "1"), ("type", ""), ("size", "-3K"))},
+    "empty": {
+        f"{SMALL}/topology/thread_siblings_list": "",
+        f"{SMALL}/cache/index0/size": "",
+        "proc/cpuinfo": "",
+    },
+    "lists": {
+        f"{SMALL}/topology/thread_siblings_list": "a-b,--,7-2,0-99999999999",
+        "sys/devices/cpu_atom/cpus": "x",
+    },
+    "sizes": {
+        f"{SMALL}/cache/index0/{name}": text
+        for name, text in (("level", "1"), ("type", ""), ("size", "-3K"))
+    },
     "clock": {f"{SMALL}/cpufreq/cpuinfo_max_freq": "<unknown>", f"{SMALL}/cpu_capacity": "-1"},
-    "groups": {"proc/self/cgroup": "0:\nx\n0::\n:::::", "proc/self/mountinfo": "1 2\n - \n1 2 3 4 5 - cgroup2"},
+    "groups": {
+        "proc/self/cgroup": "0:\nx\n0::\n:::::",
+        "proc/self/mountinfo": "1 2\n - \n1 2 3 4 5 - cgroup2",
+    },
     "quota": {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "1000 0\n"},
     "old quota": {"proc/self/cgroup": "1:cpu:/\n", "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "--5"},
     "online": {"sys/devices/system/cpu/online": "none"},
@@ -198,7 +230,12 @@ def test_files_of_garbage_leave_things_unknown(tmp_path: Path, files: dict[str, 
 
 
 def test_folders_in_the_place_of_files_are_no_files(tmp_path: Path) -> None:
-    for name in ("proc/cpuinfo", "proc/self/cgroup", f"{SMALL}/cache/index0/size", "sys/devices/cpu_atom/cpus"):
+    for name in (
+        "proc/cpuinfo",
+        "proc/self/cgroup",
+        f"{SMALL}/cache/index0/size",
+        "sys/devices/cpu_atom/cpus",
+    ):
         (tmp_path / name).mkdir(parents=True)
     assert cpu.detect(tmp_path, range(2)).units == 2
 
@@ -275,7 +312,9 @@ def test_what_falsifies_numbers_is_said(tmp_path: Path) -> None:
     said = " ".join(cpu.detect(root, range(8)).warnings)
     assert "powersave" in said
     write(root, {"sys/devices/system/cpu/cpu0/cpufreq/scaling_driver": "intel_pstate\n"})
-    assert "powersave" not in " ".join(cpu.detect(root, range(8)).warnings), "there it is the normal governor"
+    assert "powersave" not in " ".join(cpu.detect(root, range(8)).warnings), (
+        "there it is the normal governor"
+    )
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,11 @@ def test_facts_come_from_the_driver() -> None:
     library = Library()
     device = cuda.detect(0, Driver(library))
     assert (device.name, device.arch, device.units) == ("NVIDIA Made-up 200", "9.0", 132)
-    assert (device.clock_hz, device.memory_clock_hz, device.memory_bus_bits) == (1.98e9, 3.201e9, 6016)
+    assert (device.clock_hz, device.memory_clock_hz, device.memory_bus_bits) == (
+        1.98e9,
+        3.201e9,
+        6016,
+    )
     assert (device.last_cache_bytes, device.memory_free_bytes) == (62914560, 140_000_000_000)
     assert device.facts["driver_version"] == "12.4"
     assert device.facts["shared_bytes_optin"] == 232448
@@ -114,7 +118,11 @@ def test_an_integrated_gpu_says_so() -> None:
 
 @pytest.mark.parametrize(
     ("count", "message"),
-    [(0, "no CUDA device"), (1, "this machine has one CUDA device: 0"), (4, "4 CUDA devices: 0 to 3")],
+    [
+        (0, "no CUDA device"),
+        (1, "this machine has one CUDA device: 0"),
+        (4, "4 CUDA devices: 0 to 3"),
+    ],
 )
 def test_an_index_too_high_names_what_there_is(count: int, message: str) -> None:
     with pytest.raises(RidgelineError, match=message):
@@ -122,17 +130,24 @@ def test_an_index_too_high_names_what_there_is(count: int, message: str) -> None
 
 
 def test_a_driver_that_fails_is_named_with_its_error() -> None:
-    with pytest.raises(RidgelineError, match=r"CUDA_ERROR_SYSTEM_DRIVER_MISMATCH \(803\) to cuInit"):
+    with pytest.raises(
+        RidgelineError, match=r"CUDA_ERROR_SYSTEM_DRIVER_MISMATCH \(803\) to cuInit"
+    ):
         Driver(Library(init=803))
 
 
 def test_no_visible_gpu_points_to_the_cpu() -> None:
-    with pytest.raises(RidgelineError, match=r"CUDA_ERROR_NO_DEVICE \(100\).*CUDA_VISIBLE_DEVICES.*use --device cpu$"):
+    with pytest.raises(
+        RidgelineError,
+        match=r"CUDA_ERROR_NO_DEVICE \(100\).*CUDA_VISIBLE_DEVICES.*use --device cpu$",
+    ):
         Driver(Library(init=100))
 
 
 def test_a_driver_too_old_to_be_asked_is_named_so() -> None:
-    with pytest.raises(RidgelineError, match="driver is too old, it has no cuInit: install 525 or newer"):
+    with pytest.raises(
+        RidgelineError, match="driver is too old, it has no cuInit: install 525 or newer"
+    ):
         Driver(object())
 
 
@@ -157,7 +172,10 @@ class Management:
         answers: dict[str, Any] = {
             "nvmlDeviceGetMigMode": (1, 1),
             "nvmlDeviceGetEccMode": (1, 1),
-            "nvmlDeviceGetComputeRunningProcesses": [type("P", (), {"pid": 1})(), type("P", (), {"pid": 2})()],
+            "nvmlDeviceGetComputeRunningProcesses": [
+                type("P", (), {"pid": 1})(),
+                type("P", (), {"pid": 2})(),
+            ],
             "nvmlDeviceGetCurrentClocksThrottleReasons": 0x1 | 0x4 | 0x40,
             "nvmlDeviceGetPowerUsage": 650_500,
             "nvmlDeviceGetTemperature": 88,
@@ -177,7 +195,12 @@ def test_management_facts_become_warnings() -> None:
     assert found["max_sm_clock_hz"] == 1.98e9
     assert "power_limit_w" not in found
     said = " ".join(nvml.warnings(found))
-    for text in ("software power cap", "hardware thermal slowdown", "MIG is on", "2 other processes use"):
+    for text in (
+        "software power cap",
+        "hardware thermal slowdown",
+        "MIG is on",
+        "2 other processes use",
+    ):
         assert text in said
     assert "idle" not in said
 
@@ -187,7 +210,9 @@ class Newer(Management):
 
     def __getattr__(self, name: str) -> Any:
         if "Reasons" in name:
-            return super().__getattr__(name.replace("EventReasons", "ThrottleReasons") if "Event" in name else "gone")
+            return super().__getattr__(
+                name.replace("EventReasons", "ThrottleReasons") if "Event" in name else "gone"
+            )
         return super().__getattr__(name)
 
 

@@ -22,7 +22,8 @@ def half(folder: str) -> dict[str, str]:
 
 CASES = {
     "no link for cpu": {"proc/self/cgroup": f"{NAMED}/box\n"} | half(f"{V1}/box"),
-    "the other order": {"proc/self/cgroup": "4:cpuacct,cpu:/box\n"} | half("sys/fs/cgroup/cpuacct,cpu/box"),
+    "the other order": {"proc/self/cgroup": "4:cpuacct,cpu:/box\n"}
+    | half("sys/fs/cgroup/cpuacct,cpu/box"),
     "of a parent": {"proc/self/cgroup": f"{NAMED}/a/b/c\n"} | half(f"{V1}/a"),
     "of the mount itself": {"proc/self/cgroup": f"{NAMED}/a/b\n"} | half(V1),
     "mounted elsewhere": {
@@ -79,7 +80,10 @@ CASES = {
         "proc/self/mountinfo": V2_MOUNT % ("/", "sys/fs/cgroup"),
         "sys/fs/cgroup/cpu.max": "50000 100000\n",
     },
-    "no period": {"proc/self/cgroup": "2:cpu:/box\n", "sys/fs/cgroup/cpu/box/cpu.cfs_quota_us": "50000\n"},
+    "no period": {
+        "proc/self/cgroup": "2:cpu:/box\n",
+        "sys/fs/cgroup/cpu/box/cpu.cfs_quota_us": "50000\n",
+    },
 }
 
 
@@ -89,9 +93,13 @@ def test_the_quota_is_found(tmp_path: Path, files: dict[str, str]) -> None:
 
 
 NO_LIMIT = {
-    "version 1 without a quota": {"proc/self/cgroup": f"{NAMED}/box\n", f"{V1}/box/cpu.cfs_quota_us": "-1\n"},
+    "version 1 without a quota": {
+        "proc/self/cgroup": f"{NAMED}/box\n",
+        f"{V1}/box/cpu.cfs_quota_us": "-1\n",
+    },
     "another's": {"proc/self/cgroup": f"{NAMED}/mine\n"} | half(f"{V1}/other"),
-    "another controller's": {"proc/self/cgroup": "4:cpuset:/box\n"} | half("sys/fs/cgroup/cpuset/box"),
+    "another controller's": {"proc/self/cgroup": "4:cpuset:/box\n"}
+    | half("sys/fs/cgroup/cpuset/box"),
     "nobody's": {},
 }
 
@@ -102,7 +110,9 @@ def test_no_quota_is_made_up(tmp_path: Path, files: dict[str, str]) -> None:
 
 
 def test_the_tightest_of_several_counts(tmp_path: Path) -> None:
-    files = {"proc/self/cgroup": f"{NAMED}/a/b\n", f"{V1}/a/b/cpu.cfs_quota_us": "300000\n"} | half(f"{V1}/a")
+    files = {"proc/self/cgroup": f"{NAMED}/a/b\n", f"{V1}/a/b/cpu.cfs_quota_us": "300000\n"} | half(
+        f"{V1}/a"
+    )
     assert quota_cores(write(tmp_path, files)) == 0.5
 
 

@@ -55,15 +55,25 @@ def enrich(root: Path, which: str, device: Device = TEGRA, monitor: Any = absent
     [
         ("xavier", "Jetson-AGX", "5.1.2", "MODE_15W", 1377e6),
         ("orin", "NVIDIA Jetson AGX Orin Developer Kit", "6.1", "MAXN", 1300.5e6),
-        ("nano", "NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super", "6.2", "25W", 1020e6),
+        (
+            "nano",
+            "NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super",
+            "6.2",
+            "25W",
+            1020e6,
+        ),
         ("thor", "NVIDIA Jetson AGX Thor Developer Kit", "7.0", "MAXN", 1575e6),
     ],
 )
-def test_facts(tmp_path: Path, which: str, name: str, jetpack: str, mode: str, gpu_max: float) -> None:
+def test_facts(
+    tmp_path: Path, which: str, name: str, jetpack: str, mode: str, gpu_max: float
+) -> None:
     device = enrich(tmp_path, which)
     assert (device.name, device.facts["jetson"]) == (name, name)
     assert (device.facts["jetpack"], device.facts["power_mode"]) == (jetpack, mode)
-    assert device.clock_hz == gpu_max, "the GPU's own clock, neither the driver's 1049 MHz nor another unit's"
+    assert device.clock_hz == gpu_max, (
+        "the GPU's own clock, neither the driver's 1049 MHz nor another unit's"
+    )
     assert device.features == ("integrated", "jetson")
     assert device.facts["driver_version"] == "12.6", "what the driver said is kept"
 
@@ -77,14 +87,20 @@ def test_facts(tmp_path: Path, which: str, name: str, jetpack: str, mode: str, g
         (release(99, "1.0"), "99.1.0", None),
     ],
 )
-def test_jetpack_is_known_by_its_exact_release_only(tmp_path: Path, text: str, l4t: str, jetpack: str | None) -> None:
+def test_jetpack_is_known_by_its_exact_release_only(
+    tmp_path: Path, text: str, l4t: str, jetpack: str | None
+) -> None:
     root = write(tmp_path, {**JETSONS["orin"], "etc/nv_tegra_release": text})
     facts = jetson.enrich(TEGRA, root, absent).facts
     assert (facts["l4t"], facts.get("jetpack")) == (l4t, jetpack)
 
 
-@pytest.mark.parametrize(("which", "most", "now"), [("xavier", 2133e6, 1333e6), ("thor", 4266e6, 665.6e6)])
-def test_the_memory_clock_is_the_controllers(tmp_path: Path, which: str, most: float, now: float) -> None:
+@pytest.mark.parametrize(
+    ("which", "most", "now"), [("xavier", 2133e6, 1333e6), ("thor", 4266e6, 665.6e6)]
+)
+def test_the_memory_clock_is_the_controllers(
+    tmp_path: Path, which: str, most: float, now: float
+) -> None:
     device = enrich(tmp_path, which, monitor=asked_for_nothing)
     assert (device.memory_clock_hz, device.facts["emc_clock_hz"]) == (most, now)
 
@@ -131,20 +147,33 @@ def test_jetson_stats_knows_the_power_mode_where_its_file_is_hidden(tmp_path: Pa
         ("thor", []),
     ],
 )
-def test_what_holds_the_clocks_down_is_a_warning(tmp_path: Path, which: str, said: list[str]) -> None:
+def test_what_holds_the_clocks_down_is_a_warning(
+    tmp_path: Path, which: str, said: list[str]
+) -> None:
     warnings = enrich(tmp_path, which).warnings
     assert len(warnings) == len(said)
     assert all(text in warning for text, warning in zip(said, warnings, strict=True))
 
 
 @pytest.mark.parametrize(
-    ("mode", "warned"), [("15W", False), ("7W", True)], ids=["the fastest of its board", "a slower one"]
+    ("mode", "warned"),
+    [("15W", False), ("7W", True)],
+    ids=["the fastest of its board", "a slower one"],
 )
-def test_a_board_without_maxn_has_its_most_watts_as_the_fastest(tmp_path: Path, mode: str, warned: bool) -> None:
+def test_a_board_without_maxn_has_its_most_watts_as_the_fastest(
+    tmp_path: Path, mode: str, warned: bool
+) -> None:
     table = "< POWER_MODEL ID=0 NAME=15W >\n< POWER_MODEL ID=1 NAME=7W >\n"
     status = f"pmode:000{('15W', '7W').index(mode)}"
-    files = {"etc/nvpmodel.conf": table, "var/lib/nvpmodel/status": status, f"{EMC}/rate": "1", f"{EMC}/max_rate": "1"}
-    warnings = jetson.enrich(TEGRA, write(tmp_path, {**files, "proc/device-tree/model": "Jetson\0"})).warnings
+    files = {
+        "etc/nvpmodel.conf": table,
+        "var/lib/nvpmodel/status": status,
+        f"{EMC}/rate": "1",
+        f"{EMC}/max_rate": "1",
+    }
+    warnings = jetson.enrich(
+        TEGRA, write(tmp_path, {**files, "proc/device-tree/model": "Jetson\0"})
+    ).warnings
     assert any("peaks are lower than in 15W" in warning for warning in warnings) == warned
 
 

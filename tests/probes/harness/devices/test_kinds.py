@@ -59,12 +59,19 @@ def test_intels_list_tells_where_names_and_models_are_equal(tmp_path: Path) -> N
     device = cpu.detect(core_ultra(tmp_path), range(22))
     assert (device.units, device.arch) == (16, "")
     assert "several kinds (meteorlake, another)" in device.warnings[0]
-    assert [(kind["efficient"], kind["cores"]) for kind in device.facts["core_kinds"]] == [(False, 6), (True, 10)]
+    assert [(kind["efficient"], kind["cores"]) for kind in device.facts["core_kinds"]] == [
+        (False, 6),
+        (True, 10),
+    ]
     assert cpu.detect(tmp_path, range(12)).warnings == ()
 
 
 def test_intels_list_tells_even_of_a_chip_without_a_name(tmp_path: Path) -> None:
-    files = {"proc/cpuinfo": "".join(x86_block(c, "GenuineIntel", 6, 0xFE, "New", "avx2") for c in range(4))}
+    files = {
+        "proc/cpuinfo": "".join(
+            x86_block(c, "GenuineIntel", 6, 0xFE, "New", "avx2") for c in range(4)
+        )
+    }
     device = cpu.detect(write(tmp_path, files | {"sys/devices/cpu_atom/cpus": "2-3"}), range(4))
     assert "several kinds (another)" in device.warnings[0]
 
@@ -72,20 +79,26 @@ def test_intels_list_tells_even_of_a_chip_without_a_name(tmp_path: Path) -> None
 ALIKE = {"proc/meminfo": MEMINFO, "proc/cpuinfo": arm_block(0, "0xd41") + arm_block(1, "0xd41")}
 X86 = {
     "proc/meminfo": MEMINFO,
-    "proc/cpuinfo": "".join(x86_block(c, "AuthenticAMD", 0x19, 0x78, "Ryzen", "avx2 fma") for c in range(2)),
+    "proc/cpuinfo": "".join(
+        x86_block(c, "AuthenticAMD", 0x19, 0x78, "Ryzen", "avx2 fma") for c in range(2)
+    ),
 }
 CAPACITY = f"{CPUS}/cpu%d/cpu_capacity"
 TELLS = {
     "clock": ALIKE | clock(0, 2000000) | clock(1, 2400000),
     "capacity": ALIKE | {CAPACITY % 0: "1024\n", CAPACITY % 1: "760\n"},
-    "second cache": ALIKE | cache(0, 2, 2, "Unified", "512K", "0") | cache(1, 2, 2, "Unified", "256K", "1"),
+    "second cache": ALIKE
+    | cache(0, 2, 2, "Unified", "512K", "0")
+    | cache(1, 2, 2, "Unified", "256K", "1"),
     "first cache": X86 | cache(0, 0, 1, "Data", "48K", "0") | cache(1, 0, 1, "Data", "32K", "1"),
     "dense cores": X86 | clock(0, 5100000) | clock(1, 3700000),
 }
 
 
 @pytest.mark.parametrize("files", TELLS.values(), ids=TELLS)
-def test_cores_of_one_name_may_still_be_of_several_kinds(tmp_path: Path, files: dict[str, str]) -> None:
+def test_cores_of_one_name_may_still_be_of_several_kinds(
+    tmp_path: Path, files: dict[str, str]
+) -> None:
     device = cpu.detect(write(tmp_path, files), [0, 1])
     (name,) = {kind["core"] for kind in device.facts["core_kinds"]}
     assert len(device.facts["core_kinds"]) == 2
@@ -99,7 +112,12 @@ def test_favoured_cores_are_no_other_kind(tmp_path: Path) -> None:
 
 
 def test_what_is_unknown_of_a_core_makes_no_difference(tmp_path: Path) -> None:
-    files = X86 | clock(0, 5100000) | cache(1, 2, 2, "Unified", "1024K", "1") | cache(0, 2, 2, "Unified", "", "0")
+    files = (
+        X86
+        | clock(0, 5100000)
+        | cache(1, 2, 2, "Unified", "1024K", "1")
+        | cache(0, 2, 2, "Unified", "", "0")
+    )
     device = cpu.detect(write(tmp_path, files), [0, 1])
     (kind,) = device.facts["core_kinds"]
     assert (kind["cpus"], kind["clock_hz"]) == ("0-1", 5.1e9)
@@ -109,6 +127,8 @@ def test_little_cores_have_names(tmp_path: Path) -> None:
     cores = "".join(arm_block(c, "0xd05" if c < 4 else "0xd41") for c in range(6))
     files: dict[str, str] = {"proc/cpuinfo": cores}
     for number in range(6):
-        files |= siblings(number, f"{number}") | {CAPACITY % number: "1024\n" if number >= 4 else "325\n"}
+        files |= siblings(number, f"{number}") | {
+            CAPACITY % number: "1024\n" if number >= 4 else "325\n"
+        }
     device = cpu.detect(write(tmp_path, files), range(6))
     assert "several kinds (cortex-a78, cortex-a55)" in device.warnings[0]

@@ -32,13 +32,16 @@ def test_a_reading_counts_the_processors_of_this_process_only(tmp_path: Path) ->
         "cpu1 10 0 0 0 0 0 0 1 0 0",
         "cpu2 99 0 0 0 0 0 0 9",
     )
-    root = written(tmp_path, {
-        "proc/stat": "\n".join(processors),
-        "proc/77/stat": stat(77, "a (b) c", 300, 100),
-        "proc/88/stat": "damaged",
-        "proc/self/nothing": "",
-        "sys/fs/cgroup/cpu.stat": "usage_usec 5\nthrottled_usec 2500000\n",
-    })  # fmt: skip
+    root = written(
+        tmp_path,
+        {
+            "proc/stat": "\n".join(processors),
+            "proc/77/stat": stat(77, "a (b) c", 300, 100),
+            "proc/88/stat": "damaged",
+            "proc/self/nothing": "",
+            "sys/fs/cgroup/cpu.stat": "usage_usec 5\nthrottled_usec 2500000\n",
+        },
+    )
     found = reading([0, 1], root)
     assert found.used == pytest.approx((100 + 20 + 30 + 6 + 7 + 10) / TICKS)
     assert found.stolen == pytest.approx(81 / TICKS)
@@ -56,7 +59,9 @@ def test_a_machine_that_tells_nothing_disturbs_nothing(tmp_path: Path) -> None:
 
 def test_others_are_what_this_process_did_not_use() -> None:
     before = Reading(10.0, 50.0, 1.0, 5.0, 0.0, {7: ("old", 3.0)})
-    after = Reading(12.0, 53.5, 1.2, 6.5, 0.5, {7: ("old", 4.0), 8: ("new", 0.9), 9: ("idle", 0.01)})
+    after = Reading(
+        12.0, 53.5, 1.2, 6.5, 0.5, {7: ("old", 4.0), 8: ("new", 0.9), 9: ("idle", 0.01)}
+    )
     load = between(before, after, 2)
     assert load.others == pytest.approx(1.0)
     assert load.steal == pytest.approx(0.05)
@@ -68,15 +73,31 @@ def test_others_are_what_this_process_did_not_use() -> None:
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ({"cpu0/cpufreq/scaling_max_freq": "2000000", "cpu0/cpufreq/cpuinfo_max_freq": "3500000"}, "2.00 of 3.50 GHz"),
-        ({"cpu0/cpufreq/scaling_max_freq": "3500000", "cpu0/cpufreq/cpuinfo_max_freq": "3500000"}, ""),
+        (
+            {
+                "cpu0/cpufreq/scaling_max_freq": "2000000",
+                "cpu0/cpufreq/cpuinfo_max_freq": "3500000",
+            },
+            "2.00 of 3.50 GHz",
+        ),
+        (
+            {
+                "cpu0/cpufreq/scaling_max_freq": "3500000",
+                "cpu0/cpufreq/cpuinfo_max_freq": "3500000",
+            },
+            "",
+        ),
         ({"intel_pstate/no_turbo": "1"}, "boost clocks are switched off"),
         ({"cpufreq/boost": "0"}, "boost clocks are switched off"),
         ({"cpufreq/boost": "1", "intel_pstate/no_turbo": "0"}, ""),
     ],
 )
-def test_what_holds_the_clock_down_is_told(tmp_path: Path, files: dict[str, str], words: str) -> None:
-    root = written(tmp_path, {f"sys/devices/system/cpu/{name}": text for name, text in files.items()})
+def test_what_holds_the_clock_down_is_told(
+    tmp_path: Path, files: dict[str, str], words: str
+) -> None:
+    root = written(
+        tmp_path, {f"sys/devices/system/cpu/{name}": text for name, text in files.items()}
+    )
     said = clock_limits([0, 1], root)
     assert (words in " ".join(said)) and bool(said) == bool(words)
 
@@ -103,7 +124,9 @@ def test_a_busy_process_is_seen_and_named_and_a_child_of_ours_is_not() -> None:
     assert load.others > 0.1
 
 
-@pytest.mark.skipif(not Path("/proc/thread-self/schedstat").exists(), reason="the kernel does not count waiting")
+@pytest.mark.skipif(
+    not Path("/proc/thread-self/schedstat").exists(), reason="the kernel does not count waiting"
+)
 def test_waiting_is_counted_and_sleeping_is_not() -> None:
     before = waiting.of_process()
     time.sleep(0.2)

@@ -32,7 +32,8 @@ def test_a_list_as_text_is_read_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("17\n", 17), ("-1", -1), ("--5", None), ("", None), ("max", None), ("9" * 5000, None)]
+    ("text", "value"),
+    [("17\n", 17), ("-1", -1), ("--5", None), ("", None), ("max", None), ("9" * 5000, None)],
 )
 def test_a_number_or_none(tmp_path: Path, text: str, value: int | None) -> None:
     (tmp_path / "file").write_text(text)

@@ -10,7 +10,15 @@ from probes import bandwidth
 from probes.harness.devices import cpu
 from probes.harness.devices.cores import AMD, INTEL
 from probes.harness.devices.sizes import CORES
-from tests.probes.harness.devices.trees import CPUS, cache, cut_sockets, one_last_cache, siblings, write, x86_block
+from tests.probes.harness.devices.trees import (
+    CPUS,
+    cache,
+    cut_sockets,
+    one_last_cache,
+    siblings,
+    write,
+    x86_block,
+)
 
 MIB = 1 << 20
 
@@ -31,10 +39,19 @@ def test_ids_tell_which_cut_lists_are_one_cache(tmp_path: Path) -> None:
         {f"{CPUS}/cpu{c}/cache/index3/id": "0" for c in range(16)},
         {f"{CPUS}/cpu{c}/cache/index3/size": "8192K" for c in range(4, 8)},
     ],
-    ids=["one is missing", "one each in spite of the lists", "one for two sockets", "one of two sizes"],
+    ids=[
+        "one is missing",
+        "one each in spite of the lists",
+        "one for two sockets",
+        "one of two sizes",
+    ],
 )
-def test_ids_that_contradict_other_facts_tell_nothing(tmp_path: Path, wrong: dict[str, str]) -> None:
-    sizes = {cpu: 8 if f"{CPUS}/cpu{cpu}/cache/index3/size" in wrong else 16 for cpu in range(0, 16, 4)}
+def test_ids_that_contradict_other_facts_tell_nothing(
+    tmp_path: Path, wrong: dict[str, str]
+) -> None:
+    sizes = {
+        cpu: 8 if f"{CPUS}/cpu{cpu}/cache/index3/size" in wrong else 16 for cpu in range(0, 16, 4)
+    }
     device = cpu.detect(write(cut_sockets(tmp_path), wrong), range(16))
     assert device.last_cache_bytes == sum(sizes.values()) * MIB
 
@@ -72,7 +89,10 @@ def test_more_cores_than_one_cache_serves_have_several(
     device = cpu.detect(one_last_cache(tmp_path, cores, family, model, size), range(cores))
     assert device.last_cache_bytes == total * MIB
     (said,) = device.warnings
-    assert f"shared by {cores} cores of {device.arch}: at most {served} do, so {total} MiB may be there" in said
+    assert (
+        f"shared by {cores} cores of {device.arch}: at most {served} do, so {total} MiB "
+        "may be there"
+    ) in said
     assert device.caches[-1].units == served
     assert bandwidth.array_bytes(device) >= 4 * total * MIB
 
@@ -82,8 +102,12 @@ def test_some_cores_of_many_may_lie_anywhere(tmp_path: Path) -> None:
     assert cpu.detect(root, [0, 1, 2]).last_cache_bytes == 3 * 16 * MIB
 
 
-@pytest.mark.parametrize(("cores", "family", "model"), [(4, 0x17, 0x31), (8, 0x19, 0x01), (16, 0x1A, 0x11)])
-def test_as_many_as_one_cache_serves_are_believed(tmp_path: Path, cores: int, family: int, model: int) -> None:
+@pytest.mark.parametrize(
+    ("cores", "family", "model"), [(4, 0x17, 0x31), (8, 0x19, 0x01), (16, 0x1A, 0x11)]
+)
+def test_as_many_as_one_cache_serves_are_believed(
+    tmp_path: Path, cores: int, family: int, model: int
+) -> None:
     device = cpu.detect(one_last_cache(tmp_path, cores, family, model, "32M"), range(cores))
     assert (device.last_cache_bytes, device.warnings) == (32 * MIB, ())
 
@@ -103,14 +127,22 @@ def test_a_list_may_name_cpus_that_are_not_there(tmp_path: Path) -> None:
 
 
 def test_a_cores_own_caches_are_those_of_its_kind(tmp_path: Path) -> None:
-    files = {"proc/cpuinfo": x86_block(0, "GenuineIntel", 6, 0x55, "Xeon", "avx2 fma avx512f")} | siblings(0, "0")
+    files = {
+        "proc/cpuinfo": x86_block(0, "GenuineIntel", 6, 0x55, "Xeon", "avx2 fma avx512f")
+    } | siblings(0, "0")
     files |= cache(0, 0, 1, "Data", "32K", "0") | cache(0, 2, 2, "Unified", "4096K", "0")
     device = cpu.detect(write(tmp_path, files | cache(0, 3, 3, "Unified", "16384K", "0")), [0])
-    assert device.warnings == ("the machine reports an L2 cache of 4 MiB: a core of skylake-x has 1 MiB",)
+    assert device.warnings == (
+        "the machine reports an L2 cache of 4 MiB: a core of skylake-x has 1 MiB",
+    )
 
 
 def test_a_last_cache_that_is_not_told_may_be_there(tmp_path: Path) -> None:
-    files = {"proc/cpuinfo": "".join(x86_block(c, "AuthenticAMD", 0x17, 0x31, "EPYC", "avx2") for c in range(8))}
+    files = {
+        "proc/cpuinfo": "".join(
+            x86_block(c, "AuthenticAMD", 0x17, 0x31, "EPYC", "avx2") for c in range(8)
+        )
+    }
     for number in range(8):
         files |= siblings(number, f"{number}") | cache(number, 2, 2, "Unified", "512K", f"{number}")
     device = cpu.detect(write(tmp_path, files), range(8))

@@ -23,7 +23,8 @@ def x86_block(cpu: int, vendor: str, family: int, model: int, name: str, flags: 
 
 def arm_block(cpu: int, part: str, implementer: str = "0x41") -> str:
     return (
-        f"processor\t: {cpu}\nFeatures\t: fp asimd asimdhp asimddp\nCPU implementer\t: {implementer}\n"
+        f"processor\t: {cpu}\nFeatures\t: fp asimd asimdhp asimddp\nCPU implementer\t: "
+        f"{implementer}\n"
         f"CPU architecture: 8\nCPU part\t: {part}\n\n"
     )
 
@@ -46,7 +47,9 @@ MEMINFO = "MemTotal:       16384000 kB\nMemFree:         1000000 kB\nMemAvailabl
 
 
 def xeon(root: Path) -> Path:
-    """Two sockets of two cores with two threads each, a 32 MiB L3 a socket; CPUs 4-7 are the second threads."""
+    """Two sockets of two cores with two threads each, a 32 MiB L3 a socket; CPUs 4-7 are the second
+    threads.
+    """
     files = {"proc/meminfo": MEMINFO, "proc/loadavg": "0.10 0.20 0.30 1/100 1234\n"}
     flags = "fpu sse2 avx avx2 fma avx512f avx512_vnni"
     files["proc/cpuinfo"] = "".join(
@@ -73,21 +76,30 @@ def graviton(root: Path) -> Path:
 
 
 def zen5(root: Path) -> Path:
-    """A Ryzen of two dies, two cores and two threads each, neighbours in number; each die has its own L3."""
+    """A Ryzen of two dies, two cores and two threads each, neighbours in number; each die has its
+    own L3.
+    """
     files = {"proc/meminfo": MEMINFO, "proc/loadavg": "0.00 0.00 0.00 1/100 1\n"}
     block = "AMD Ryzen 9 9950X 16-Core Processor", "avx2 fma avx512f avx512_bf16"
-    files["proc/cpuinfo"] = "".join(x86_block(c, "AuthenticAMD", 0x1A, 0x44, *block) for c in range(8))
+    files["proc/cpuinfo"] = "".join(
+        x86_block(c, "AuthenticAMD", 0x1A, 0x44, *block) for c in range(8)
+    )
     for cpu in range(8):
         pair, die = f"{cpu // 2 * 2}-{cpu // 2 * 2 + 1}", f"{cpu // 4 * 4}-{cpu // 4 * 4 + 3}"
         files |= (
-            siblings(cpu, pair) | cache(cpu, 0, 1, "Data", "48K", pair) | cache(cpu, 3, 3, "Unified", "32768K", die)
+            siblings(cpu, pair)
+            | cache(cpu, 0, 1, "Data", "48K", pair)
+            | cache(cpu, 3, 3, "Unified", "32768K", die)
         )
     return write(root, files)
 
 
 def orin_cpu(root: Path) -> Path:
     """The CPU side of an AGX Orin: A78AE cores in clusters of four with an L3 each."""
-    files = {"proc/meminfo": MEMINFO, "proc/cpuinfo": "".join(arm_block(c, "0xd42") for c in range(8))}
+    files = {
+        "proc/meminfo": MEMINFO,
+        "proc/cpuinfo": "".join(arm_block(c, "0xd42") for c in range(8)),
+    }
     files["proc/device-tree/model"] = "NVIDIA Jetson AGX Orin Developer Kit\0"
     for cpu in range(8):
         cluster = cpu // 4
@@ -106,7 +118,9 @@ def clock(cpu: int, khz: int) -> dict[str, str]:
 
 
 def gb10(root: Path) -> Path:
-    """Ten small and ten large Arm cores, in turns of five; an L2 each, of two sizes, and an L3 for each half."""
+    """Ten small and ten large Arm cores, in turns of five; an L2 each, of two sizes, and an L3 for
+    each half.
+    """
     files = {"proc/meminfo": MEMINFO, "proc/cpuinfo": ""}
     for cpu in range(20):
         large, half = cpu // 5 % 2 == 1, cpu // 10 * 10
@@ -119,20 +133,32 @@ def gb10(root: Path) -> Path:
 
 
 def core_ultra(root: Path) -> Path:
-    """A Core Ultra 7 155H: six cores of two threads and ten efficiency cores, which only one list tells apart."""
+    """A Core Ultra 7 155H: six cores of two threads and ten efficiency cores, which only one list
+    tells apart.
+    """
     name = "Intel(R) Core(TM) Ultra 7 155H"
-    files = {"proc/meminfo": MEMINFO, "sys/devices/cpu_core/cpus": "0-11\n", "sys/devices/cpu_atom/cpus": "12-21\n"}
-    files["proc/cpuinfo"] = "".join(x86_block(c, "GenuineIntel", 6, 0xAA, name, "avx2 fma avx_vnni") for c in range(22))
+    files = {
+        "proc/meminfo": MEMINFO,
+        "sys/devices/cpu_core/cpus": "0-11\n",
+        "sys/devices/cpu_atom/cpus": "12-21\n",
+    }
+    files["proc/cpuinfo"] = "".join(
+        x86_block(c, "GenuineIntel", 6, 0xAA, name, "avx2 fma avx_vnni") for c in range(22)
+    )
     for cpu in range(12):
         files |= siblings(cpu, f"{cpu // 2 * 2}-{cpu // 2 * 2 + 1}")
     return write(root, files)
 
 
 def cut_sockets(root: Path, ids: bool = True) -> Path:
-    """Two sockets of eight cores and one 16 MiB L3, whose lists a hypervisor ends at each of four memory nodes."""
+    """Two sockets of eight cores and one 16 MiB L3, whose lists a hypervisor ends at each of four
+    memory nodes.
+    """
     name = "Intel(R) Xeon(R) Platinum 8375C"
     files = {"proc/meminfo": MEMINFO}
-    files["proc/cpuinfo"] = "".join(x86_block(c, "GenuineIntel", 6, 0x6A, name, "avx2 fma avx512f") for c in range(16))
+    files["proc/cpuinfo"] = "".join(
+        x86_block(c, "GenuineIntel", 6, 0x6A, name, "avx2 fma avx512f") for c in range(16)
+    )
     for cpu in range(16):
         node = f"{cpu // 4 * 4}-{cpu // 4 * 4 + 3}"
         files |= siblings(cpu, f"{cpu}") | cache(cpu, 0, 1, "Data", "48K", f"{cpu}")
@@ -145,31 +171,45 @@ def cut_sockets(root: Path, ids: bool = True) -> Path:
     return write(root, files)
 
 
-def one_last_cache(root: Path, cores: int, family: int, model: int, size: str, vendor: str = "AuthenticAMD") -> Path:
+def one_last_cache(
+    root: Path, cores: int, family: int, model: int, size: str, vendor: str = "AuthenticAMD"
+) -> Path:
     """A virtual machine that shows one L3 for all its cores."""
     files = {"proc/meminfo": MEMINFO}
-    files["proc/cpuinfo"] = "".join(x86_block(c, vendor, family, model, "A server", "avx2 fma") for c in range(cores))
+    files["proc/cpuinfo"] = "".join(
+        x86_block(c, vendor, family, model, "A server", "avx2 fma") for c in range(cores)
+    )
     for cpu in range(cores):
         files |= siblings(cpu, f"{cpu}") | cache(cpu, 3, 3, "Unified", size, f"0-{cores - 1}")
     return write(root, files)
 
 
 def release(major: int, revision: str) -> str:
-    return f"# R{major} (release), REVISION: {revision}, GCID: 1, BOARD: generic, EABI: aarch64, DATE: now\n"
+    return (
+        f"# R{major} (release), REVISION: {revision}, GCID: 1, BOARD: generic, EABI: aarch64, "
+        "DATE: now\n"
+    )
 
 
 def power(mode: int, *names: str) -> dict[str, str]:
     """nvpmodel's table, and which of it is set."""
-    rows = "".join(f"< POWER_MODEL ID={i} NAME={name} >\nCPU_ONLINE CORE_0 1\n" for i, name in enumerate(names))
+    rows = "".join(
+        f"< POWER_MODEL ID={i} NAME={name} >\nCPU_ONLINE CORE_0 1\n" for i, name in enumerate(names)
+    )
     head = "< PARAM TYPE=FILE NAME=CPU_ONLINE >\nCORE_0 /sys/devices/system/cpu/cpu0/online\n"
     status = f"pmode:{mode:04d} fmode:fan_mode_quiet\n"
-    return {"var/lib/nvpmodel/status": status, "etc/nvpmodel.conf": head + rows + "< PM_CONFIG DEFAULT=0 >\n"}
+    return {
+        "var/lib/nvpmodel/status": status,
+        "etc/nvpmodel.conf": head + rows + "< PM_CONFIG DEFAULT=0 >\n",
+    }
 
 
 def devfreq(node: str, now: int, cap: int, *steps: int) -> dict[str, str]:
     """A clock's folder; ``steps``: the frequencies the hardware has."""
     files = {f"{node}/cur_freq": f"{now}\n", f"{node}/max_freq": f"{cap}\n"}
-    return files | ({f"{node}/available_frequencies": " ".join(map(str, steps)) + "\n"} if steps else {})
+    return files | (
+        {f"{node}/available_frequencies": " ".join(map(str, steps)) + "\n"} if steps else {}
+    )
 
 
 EMC = "sys/kernel/debug/bpmp/debug/clk/emc"
@@ -182,7 +222,14 @@ JETSONS = {
         f"{EMC}/max_rate": "2133000000\n",
         "sys/kernel/nvpmodel_emc_cap/emc_iso_cap": "1333000000\n",
         **power(2, "MAXN", "MODE_10W", "MODE_15W", "MODE_30W_ALL"),
-        **devfreq("sys/devices/gpu.0/devfreq/17000000.gv11b", 114750000, 670000000, 114750000, 670000000, 1377000000),
+        **devfreq(
+            "sys/devices/gpu.0/devfreq/17000000.gv11b",
+            114750000,
+            670000000,
+            114750000,
+            670000000,
+            1377000000,
+        ),
     },
     "orin": {
         "proc/device-tree/model": "NVIDIA Jetson AGX Orin Developer Kit\0",
@@ -192,10 +239,14 @@ JETSONS = {
         **devfreq(f"{DEVFREQ}/15340000.vic", 729600000, 729600000),
     },
     "nano": {
-        "proc/device-tree/model": "NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super\0",
+        "proc/device-tree/model": (
+            "NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super\0"
+        ),
         "etc/nv_tegra_release": release(36, "4.3"),
         **power(1, "15W", "25W", "MAXN_SUPER", "7W"),
-        **devfreq(f"{DEVFREQ}/17000000.gpu", 306000000, 918000000, 306000000, 918000000, 1020000000),
+        **devfreq(
+            f"{DEVFREQ}/17000000.gpu", 306000000, 918000000, 306000000, 918000000, 1020000000
+        ),
     },
     "thor": {
         "proc/device-tree/model": "NVIDIA Jetson AGX Thor Developer Kit\0",
