@@ -19,7 +19,7 @@ from typing import Any
 
 from kernels.device import Device
 from probes.records.given import parsed, reason, text
-from probes.records.layer import read_params
+from probes.records.layer import number, read_params
 from probes.records.measurement import (
     FORMERLY_DISTURBED,
     FORMERLY_EMULATED,
@@ -192,7 +192,7 @@ def read_run(folder: Path) -> Run:
             f"{ROWS_FILE} {named(unknown)} read as if params were empty: it is {NULL!r}"
         )
     rows = [replace(row, params="") if row.params == NULL else row for row in table.rows]
-    rows = [_with_emulated(row) for row in rows]
+    rows = [_of_this_schema(row) for row in rows]
     run.measurements = rows if "trusted" in table.columns else list(map(_older, rows))
     return run
 
@@ -234,14 +234,13 @@ def _read_facts(path: Path) -> dict[str, Any]:
     return dict(facts)
 
 
-def _with_emulated(row: Measurement) -> Measurement:
-    """The row; if it tells in a remark only that its path was emulated, as older runs do, with that
-    fact.
-    """
-    if row.emulated or not row.reason.startswith(FORMERLY_EMULATED):
+def _of_this_schema(row: Measurement) -> Measurement:
+    """The row with those facts in columns of their own that schema 1 kept in params and remarks."""
+    if row.schema_version >= SCHEMA_VERSION:
         return row
-    params = {**read_params(row.params), "emulated": True}
-    return replace(row, params=json.dumps(params, sort_keys=True))
+    params = read_params(row.params)
+    emulated = bool(params.get("emulated")) or row.reason.startswith(FORMERLY_EMULATED)
+    return replace(row, x=number(params, "x"), emulated=emulated)
 
 
 def _older(row: Measurement) -> Measurement:

@@ -19,6 +19,7 @@ from probes.records.given import shortened
 from probes.records.measurement import FAILED, OK, SCHEMA_VERSION, SKIPPED, Measurement, Moment
 from probes.records.tag import LAYER, parse_tag
 
+LARGEST_X = 1e18
 SECONDS, WORK = (1e-15, 1e9), (1e-9, 1e24)
 """Of one repetition: from what light needs for a third of a micrometre to 30 years; operations or
 bytes.
@@ -34,6 +35,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "samples": (1, 1e12),
     "dropped": (1, 1e12),
     "clock_hz": (1.0, 1e12),
+    "x": (1e-12, LARGEST_X),
 }
 """Of the cells of a measurement: the least above zero, and the largest."""
 MOMENT_LIMITS: Mapping[str, tuple[float, float]] = {
@@ -57,14 +59,13 @@ TEXTS = (
     "run",
 )
 COUNTS = ("launches", "working_set", "textbook_bytes")
-FLAGS = ("warm", "emulated")
+FLAGS = ("warm", "emulated", "captured")
 LONG, SHORT = 1 << 16, 1000
 """Letters: of a layer's name (templates of C++ and fused layers have some thousands), and of any
 other text.
 """
 NAMES = ("layer", "op", "kernel")
 CELLS = ("device", "started", "probe", "kernel", "backend", "dtype", "ceiling")
-LARGEST_X = 1e18
 NULL = "null"
 """JSON's word for what is not known, as an empty cell is."""
 CPUS = re.compile(r"\d{1,6}(-\d{1,6})?(,\d{1,6}(-\d{1,6})?)*", re.ASCII)

@@ -48,13 +48,9 @@ def unguarded(text: str) -> str:
     return text[1:] if text.startswith(GUARD) and FORMULA.match(text) else text
 
 
-IN_MEMORY = {"stored": False}
-"""Metadata of a field that has no column."""
-
-
 def columns_of(row_type: Any) -> list[str]:
-    """Names of the fields of a dataclass, or of a row of it, that are columns of its table."""
-    return [each.name for each in fields(row_type) if each.metadata.get("stored", True)]
+    """Names of the columns of a table: the fields of its dataclass, or of a row of it."""
+    return [each.name for each in fields(row_type)]
 
 
 def csv_text(rows: Iterable[Any], row_type: type) -> str:

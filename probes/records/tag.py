@@ -8,15 +8,18 @@ from functools import lru_cache
 
 SWEEP = "sweep"
 COMPUTE, BANDWIDTH, LATENCY = "compute", "bandwidth", "latency"
-OVERHEAD, LAYER = "overhead", "layer"
+OVERHEAD, LAYER, TRANSFER = "overhead", "layer", "transfer"
 ONE_CORE, PER_SM, CHASE = "1core", "per-sm", "chase"
 READ, LIBRARY, MAIN_MEMORY = "read", "gemm", "dram"
 WORKING_SET, INTENSITY, BANK_CONFLICT = "working-set", "intensity", "bank-conflict"
-OF_TAG = {COMPUTE: "flops", LAYER: "flops", BANDWIDTH: "bytes", "transfer": "bytes"}
+BLOCKS_PER_SM, THREADS, STRIDE = "blocks-per-sm", "threads", "stride"
+GATHER, SIZE = "gather", "size"
+OF_TAG = {COMPUTE: "flops", LAYER: "flops", BANDWIDTH: "bytes", TRANSFER: "bytes"}
 """What a row's rate counts, by its quantity. Of any other quantity (latency, overhead) the row is a
 time.
 """
 SPARSE = "_sp"
+ZEROS, PAGEABLE = "zeros", "pageable"
 
 
 @dataclass(frozen=True)
@@ -34,13 +37,13 @@ class Variant:
 VARIANTS: Mapping[str, Variant] = {
     variant.name: variant
     for variant in (
-        Variant("zeros", "all operands are zero, which takes less power than random ones"),
+        Variant(ZEROS, "all operands are zero, which takes less power than random ones"),
         Variant("sustained", "the load went on until clock and power were steady"),
         Variant(ONE_CORE, "one core of a CPU works alone"),
         Variant("e5m2", "FP8 with five bits of exponent, as fast as the usual four"),
         Variant("near", "the part of a GPU's L2 that is close to the multiprocessor"),
         Variant("far", "the part of a GPU's L2 that is on the other side"),
-        Variant("pageable", "the host's memory is not pinned"),
+        Variant(PAGEABLE, "the host's memory is not pinned"),
         Variant("4B", "each access of a thread is 4 bytes wide"),
         Variant("8B", "each access of a thread is 8 bytes wide"),
         Variant("16B", "each access of a thread is 16 bytes wide"),
@@ -62,11 +65,11 @@ class Axis:
 AXES: Mapping[str, Axis] = {
     WORKING_SET: Axis("Working set", "B"),
     BANK_CONFLICT: Axis("Lanes of a warp that share a bank"),
-    "blocks-per-sm": Axis("Resident blocks per SM"),
-    "threads": Axis("Cores at work"),
-    "stride": Axis("Stride in elements"),
-    "gather": Axis("Bytes read together at a random place", "B"),
-    "size": Axis("Size of the transfer", "B"),
+    BLOCKS_PER_SM: Axis("Resident blocks per SM"),
+    THREADS: Axis("Cores at work"),
+    STRIDE: Axis("Stride in elements"),
+    GATHER: Axis("Bytes read together at a random place", "B"),
+    SIZE: Axis("Size of the transfer", "B"),
     INTENSITY: Axis("Operational intensity in operations per byte"),
 }
 """Every axis that is called otherwise than its own name, by that name."""
