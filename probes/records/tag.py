@@ -14,11 +14,11 @@ READ, LIBRARY, MAIN_MEMORY = "read", "gemm", "dram"
 WORKING_SET, INTENSITY, BANK_CONFLICT = "working-set", "intensity", "bank-conflict"
 BLOCKS_PER_SM, THREADS, STRIDE = "blocks-per-sm", "threads", "stride"
 GATHER, SIZE = "gather", "size"
-OF_TAG = {COMPUTE: "flops", LAYER: "flops", BANDWIDTH: "bytes", TRANSFER: "bytes"}
+WORK_COUNTED = {COMPUTE: "flops", LAYER: "flops", BANDWIDTH: "bytes", TRANSFER: "bytes"}
 """What a row's rate counts, by its quantity. Of any other quantity (latency, overhead) the row is a
 time.
 """
-SPARSE = "_sp"
+SPARSE = "_sp"  # in the name of a path
 ZEROS, PAGEABLE = "zeros", "pageable"
 
 
@@ -76,13 +76,23 @@ AXES: Mapping[str, Axis] = {
 
 
 @dataclass(frozen=True)
-class Tag:
-    """What a row speaks of: ``compute/fp8/wgmma-fp32/e5m2/zeros``, with its parts."""
+class _Spoken:
+    """What tags and sweeps have in common."""
 
     quantity: str
-    """What was measured: ``compute``, ``bandwidth``, ``latency``, ``transfer``, ``overhead`` or
-    ``layer``.
-    """
+    """What was measured: ``compute``, ``bandwidth``, ``latency``, ``transfer``, ``overhead``, or
+    ``layer``."""
+
+    @property
+    def counts(self) -> str | None:
+        """The work that its rate counts, ``flops`` or ``bytes``; None if its rows are times."""
+        return WORK_COUNTED.get(self.quantity)
+
+
+@dataclass(frozen=True)
+class Tag(_Spoken):
+    """What a row speaks of: ``compute/fp8/wgmma-fp32/e5m2/zeros``, with its parts."""
+
     subject: str
     """Of what: a number format (``fp8``), a level of memory (``dram``), a direction (``h2d``), a
     family of layers.
@@ -99,19 +109,14 @@ class Tag:
         """The tag written so. Raises ValueError for a text that is none, and for the tag of a
         sweep.
         """
-        found = parse_tag(text)
-        if isinstance(found, Sweep):
+        tag = parse_tag(text)
+        if isinstance(tag, Sweep):
             raise ValueError(f"{text} is the tag of a sweep")
-        return found
+        return tag
 
     def __str__(self) -> str:
         parts = (self.quantity, self.subject, self.path, *self.variants)
         return "/".join(part for part in parts if part)
-
-    @property
-    def counts(self) -> str | None:
-        """The work that its rate counts, ``flops`` or ``bytes``; None if its rows are times."""
-        return OF_TAG.get(self.quantity)
 
     @property
     def operands(self) -> str:
@@ -147,13 +152,9 @@ class Tag:
 
 
 @dataclass(frozen=True)
-class Sweep:
-    """What a point of a sweep speaks of: ``sweep/bandwidth/working-set/read-1core``, with its
-    parts.
-    """
+class Sweep(_Spoken):
+    """What a point speaks of: ``sweep/bandwidth/working-set/read-1core``, with its parts."""
 
-    quantity: str
-    """What was measured at each point, as in ``Tag``."""
     over: str
     """What x is: a name of ``AXES``, or one of its own."""
     series: str
@@ -162,18 +163,13 @@ class Sweep:
     @staticmethod
     def parse(text: str) -> Sweep:
         """The sweep written so. Raises ValueError for any other text."""
-        found = parse_tag(text)
-        if isinstance(found, Tag):
+        tag = parse_tag(text)
+        if isinstance(tag, Tag):
             raise ValueError(f"{text} is no tag of a sweep")
-        return found
+        return tag
 
     def __str__(self) -> str:
         return "/".join((SWEEP, self.quantity, self.over, self.series))
-
-    @property
-    def counts(self) -> str | None:
-        """The work that its rate counts, ``flops`` or ``bytes``; None if its rows are times."""
-        return OF_TAG.get(self.quantity)
 
     @property
     def operands(self) -> str:
