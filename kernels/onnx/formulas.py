@@ -133,18 +133,77 @@ def _indices(term: str, rank: int) -> list[str | int]:
     return [*before, *range(-hidden, 0), *after]
 
 
-def attention(node: Node) -> float:
-    """Q·Kᵀ and ·V are 2 · B · H · L · S · head size each, softmax and the scale 6 per score (masks
-    skip no work).
+def attention(past: int) -> Count:
+    """Q·Kᵀ and ·V are 2 · B · H · L · S · head size each, softmax and scale 6 a score.
+
+    Masks skip no work. ``past`` is the place of the keys of earlier tokens, (B, heads, tokens,
+    head size); they add to S. Queries are (B, H, L, head size) or (B, L, H · head size), keys and
+    values alike.
     """
-    q, k, v = (shape(node, place) for place in range(3))
-    heads = int(node.attributes.get("q_num_heads") or node.attributes.get("num_heads") or q[-3])
-    past = node.input(4)
-    before = shape(node, 4)[-2] if past is not None and node.op == "Attention" else 0
-    groups = int(node.attributes.get("kv_num_heads") or (k[1] if len(k) == 4 else heads))
-    keys = k[-2] + before
-    head, value = (q[-1], v[-1]) if len(q) == 4 else (q[-1] // heads, v[-1] // groups)
-    return q[0] * heads * q[-2] * keys * (2.0 * head + 2.0 * value + SOFTMAX + 1)
+
+    def count(node: Node) -> float:
+        query, key, value = (shape(node, place) for place in range(3))
+        heads = _query_heads(node, query)
+        head_size = query[-1] if len(query) == 4 else query[-1] // heads
+        if len(value) == 4:
+            value_size = value[-1]
+        else:
+            value_size = value[-1] // int(node.attributes.get("kv_num_heads") or heads)
+        keys = key[-2]
+        if node.input(past) is not None:
+            keys += shape(node, past)[-2]
+        per_score = 2.0 * head_size + 2.0 * value_size + SOFTMAX + 1
+        return query[0] * heads * query[-2] * keys * per_score
+
+    return count
+
+
+def _query_heads(node: Node, query: tuple[int, ...]) -> int:
+    """Heads of the queries: an attribute, or a dimension where there is none."""
+    attributes = node.attributes
+    return int(attributes.get("q_num_heads") or attributes.get("num_heads") or query[-3])
+
+
+def grouped_attention(node: Node) -> float:
+    """ONNX Runtime's GroupQueryAttention: attention, and 3 per element of Q and K it rotates.
+
+    Inputs are query (B, L, H · head size), key, value, past key, past value, the lengths of the
+    sequences and the length of the longest. Without a key, the query holds K and V as well.
+    """
+    batch, length, width = shape(node, 0)
+    heads = int(node.attributes["num_heads"])
+    key_heads = int(node.attributes["kv_num_heads"])
+    if node.input(1) is None:
+        head_size = width // (heads + 2 * key_heads)
+        new_keys = length
+    else:
+        head_size = width // heads
+        _, new_keys, _ = shape(node, 1)
+    scores = batch * heads * length * _all_keys(node, new_keys)
+    operations = scores * (4.0 * head_size + SOFTMAX + 1)
+    if node.attributes.get("do_rotary"):
+        operations += 3.0 * batch * head_size * (heads * length + key_heads * new_keys)
+    return operations
+
+
+def _all_keys(node: Node, new_keys: int) -> int:
+    """Keys that GroupQueryAttention reads: those of earlier tokens and the new ones.
+
+    Raises Unknown where the past has room for the present, and nothing says how full it is.
+    """
+    longest = node.input(6)
+    if longest is not None and longest.value is not None:
+        return int(longest.value.item())
+    if node.input(3) is None:
+        return new_keys
+    past = shape(node, 3)
+    present = node.outputs[1] if len(node.outputs) > 1 else None
+    if new_keys and present is not None and present.shape == past:
+        raise Unknown(
+            f"{node.op} {node.name}: how many of its {past[-2]} past keys it reads is known only "
+            "as it runs"
+        )
+    return past[-2] + new_keys
 
 
 def packed_attention(node: Node) -> float:

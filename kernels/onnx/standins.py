@@ -62,13 +62,38 @@ STAND_INS: Mapping[str, StandIn] = {
     "DynamicQuantizeMatMul": StandIn("MatMul", TWO),
     "MatMulIntegerToFloat": StandIn("MatMul", TWO, 2),
 }
-FIRST_SHAPED: Mapping[str, Callable[[Mapping[str, Any], Sequence[int]], int]] = {
-    "MatMulNBits": lambda attributes, _: int(attributes["N"]),
-    "Attention": lambda attributes, weights: int(
-        (attributes.get("qkv_hidden_sizes") or [weights[-1] // 3])[-1]
-    ),
+
+
+def _columns(attributes: Mapping[str, Any], shapes: Sequence[Sequence[int]]) -> int:
+    """Of a product with packed weights: their columns."""
+    return int(attributes["N"])
+
+
+def _values(attributes: Mapping[str, Any], shapes: Sequence[Sequence[int]]) -> int:
+    """Of ONNX Runtime's Attention, whose weights make queries, keys and values: the values."""
+    _, weights = shapes
+    sizes = attributes.get("qkv_hidden_sizes") or [weights[-1] // 3]
+    return int(sizes[-1])
+
+
+def _queries(attributes: Mapping[str, Any], shapes: Sequence[Sequence[int]]) -> int:
+    """Of GroupQueryAttention: the queries, without keys and values that stand beside them."""
+    width = shapes[0][-1]
+    keys_are_apart = len(shapes) > 1
+    if keys_are_apart:
+        return width
+    heads = int(attributes["num_heads"])
+    all_heads = heads + 2 * int(attributes["kv_num_heads"])
+    return width // all_heads * heads
+
+
+FIRST_SHAPED: Mapping[str, Callable[[Mapping[str, Any], Sequence[Sequence[int]]], int]] = {
+    "MatMulNBits": _columns,
+    "Attention": _values,
+    "GroupQueryAttention": _queries,
 }
-"""The last dimension, from the attributes and the shape of the second input, the weights."""
+"""The last dimension, from the attributes and the shapes of the first two inputs, absent ones left
+out."""
 SAME_OUTPUTS = {"SkipLayerNormalization": 3, "SkipSimplifiedLayerNormalization": 3}
 """A further output of the shape of the first: the sum before it was normalised."""
 
@@ -108,13 +133,14 @@ def _result(node: NodeProto, known: Mapping[str, Known]) -> tuple[int, Sequence[
         asked = _ask(stand_in, node, known)
         return None if asked is None else (known[node.input[stand_in.type_of]][0], asked)
     last = FIRST_SHAPED.get(node.op_type)
-    if last is None or not set(node.input[:2]) <= known.keys():
+    names = [name for name in node.input[:2] if name]
+    if last is None or not names or not set(names) <= known.keys():
         return None
     attributes = {
         attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute
     }
-    (kind, shape), (_, weights) = (known[name] for name in node.input[:2])
-    return kind, [*shape[:-1], last(attributes, weights)]
+    kind, first = known[names[0]]
+    return kind, [*first[:-1], last(attributes, [known[name][1] for name in names])]
 
 
 def set_dims(value: ValueInfoProto, dims: Sequence[int]) -> None:

@@ -148,7 +148,9 @@ ROWS: tuple[Operation, ...] = (
     Operation("DynamicQuantizeMatMul", "matmul", count.quantized_product),
     Operation("MatMulNBits", "matmul", count.blocked_product),
     Operation("Einsum", "matmul", count.einsum),
-    Operation("Attention MultiHeadAttention", "attention", count.attention),
+    Operation("Attention", "attention", count.attention(past=4)),
+    Operation("MultiHeadAttention", "attention", count.attention(past=6)),
+    Operation("GroupQueryAttention", "attention", count.grouped_attention, gathers=(7, 8)),
     Operation(
         "com.microsoft.Attention", "attention", count.packed_attention
     ),  # projects its input itself

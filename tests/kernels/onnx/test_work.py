@@ -242,6 +242,20 @@ def test_quantized_operations_count_what_their_float_ones_do() -> None:
             *("Attention", [(2, 6, 32), (2, 9, 16), (2, 9, 16)], (2, 6, 32)),
             *({"q_num_heads": 4, "kv_num_heads": 2}, 2 * 4 * 6 * 9 * (16 + 16 + 6)),
         ),
+        (
+            "MultiHeadAttention",
+            [(2, 6, 32), (2, 9, 32), (2, 9, 32), (96,), (2,), (1, 4, 6, 12), *[(2, 4, 3, 8)] * 2],
+            (2, 6, 32),
+            {"num_heads": 4},
+            2 * 4 * 6 * (9 + 3) * (16 + 16 + 6),
+        ),
+        (
+            "MultiHeadAttention",
+            [(2, 6, 32), (2, 4, 9, 8), (2, 4, 9, 8)],
+            (2, 6, 32),
+            {"num_heads": 4},
+            2 * 4 * 6 * 9 * (16 + 16 + 6),
+        ),
         ("NonMaxSuppression", [(1, 10, 4), (1, 2, 10)], (5, 3), {}, 20 + 15 * 2 * 9),
     ],
 )
@@ -250,6 +264,100 @@ def test_flops_by_definition(
 ) -> None:
     work = work_of(node(op, inputs, output, **attributes))
     assert (work.flops, work.problem) == (flops, "")
+
+
+def grouped_attention(
+    packed: bool,
+    room: int = 0,
+    present: int = 0,
+    longest: int | None = None,
+    rotates: bool = False,
+) -> Any:
+    """GroupQueryAttention of 5 new tokens, 8 heads of queries and 2 of keys, each of size 16.
+
+    room: tokens that the past keys and values have room for. longest: the length of the sequence
+    with the new tokens, where it is stored.
+    """
+    sizes = {"query": (1, 5, (8 + 2 * 2 if packed else 8) * 16)}
+    if not packed:
+        sizes |= {"key": (1, 5, 2 * 16), "value": (1, 5, 2 * 16)}
+    if room:
+        sizes |= {"past_key": (1, 2, room, 16), "past_value": (1, 2, room, 16)}
+    places = ("query", "key", "value", "past_key", "past_value")
+    names = [name if name in sizes else "" for name in places]
+    attributes: dict[str, Any] = {"num_heads": 8, "kv_num_heads": 2}
+    weights = []
+    if longest is None:
+        sizes["total"] = ()
+    else:
+        weights.append(onnx.numpy_helper.from_array(np.array(longest, np.int32), "total"))
+    if rotates:
+        attributes["do_rotary"] = 1
+        sizes |= {"cos": (4096, 8), "sin": (4096, 8)}
+        names += ["lengths", "total", "cos", "sin"]
+    else:
+        names += ["lengths", "total"]
+    attention = onnx.helper.make_node(
+        "GroupQueryAttention",
+        names,
+        ["attended", "present_key", "present_value"],
+        name="grouped",
+        domain="com.microsoft",
+        **attributes,
+    )
+    relu = onnx.helper.make_node("Relu", ["attended"], ["y"])
+    integers = {"lengths": onnx.TensorProto.INT32, "total": onnx.TensorProto.INT32}
+    model = model_of(
+        [attention, relu],
+        {**sizes, "lengths": (1,)},
+        ["y"],
+        weights,
+        integers,
+        domains=["com.microsoft"],
+    )
+    for name in ("present_key", "present_value"):
+        shape = (1, 2, present, 16)
+        model.graph.output.append(
+            onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+        )
+    return graph_of(model).nodes[0]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    ("room", "present", "longest", "keys"),
+    [(0, 5, None, 5), (7, 12, None, 12), (64, 64, 12, 12)],
+    ids=["no past", "past", "past with room"],
+)
+def test_grouped_attention_reads_the_keys_of_all_tokens(
+    packed: bool, room: int, present: int, longest: int | None, keys: int
+) -> None:
+    found = grouped_attention(packed, room, present, longest)
+    assert found.outputs[0].shape == (1, 5, 8 * 16)
+    query = sum(1 for _ in every(range(5), range(8), range(keys), range(16)))
+    scores = 5 * 8 * keys
+    work = work_of(found)
+    assert (work.flops, work.problem) == (2 * query + 2 * query + 6 * scores, "")
+    written = 5 * 8 * 16 + 2 * 2 * present * 16
+    lengths = 2 * 4
+    read = 5 * (8 + 2 * 2) * 16 + 2 * 2 * room * 16
+    assert work.compulsory_bytes == 4 * (written + read) + lengths
+
+
+def test_grouped_attention_says_where_only_the_run_knows_its_keys() -> None:
+    work = work_of(grouped_attention(packed=False, room=64, present=64))
+    assert work.flops is None
+    assert "how many of its 64 past keys it reads is known only as it runs" in work.problem
+
+
+def test_grouped_attention_rotates_queries_and_keys_and_reads_no_whole_table() -> None:
+    still = work_of(grouped_attention(packed=False, present=5))
+    turned = work_of(grouped_attention(packed=False, present=5, rotates=True))
+    assert turned.flops is not None and still.flops is not None
+    assert turned.flops - still.flops == 3 * 5 * (8 + 2) * 16
+    assert turned.compulsory_bytes is not None and still.compulsory_bytes is not None
+    written = 5 * 8 * 16 + 2 * 2 * 5 * 16
+    assert turned.compulsory_bytes - still.compulsory_bytes == 2 * 4 * written
 
 
 @pytest.mark.parametrize(
