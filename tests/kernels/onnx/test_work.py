@@ -278,7 +278,7 @@ def grouped_attention(
     room: tokens that the past keys and values have room for. longest: the length of the sequence
     with the new tokens, where it is stored.
     """
-    sizes = {"query": (1, 5, (8 + 2 * 2 if packed else 8) * 16)}
+    sizes: dict[str, tuple[int, ...]] = {"query": (1, 5, (8 + 2 * 2 if packed else 8) * 16)}
     if not packed:
         sizes |= {"key": (1, 5, 2 * 16), "value": (1, 5, 2 * 16)}
     if room:
