@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kernels.onnx.fold import elements
-from kernels.onnx.standins import set_dims
+from kernels.onnx.protos import elements, set_dims
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

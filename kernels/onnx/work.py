@@ -75,7 +75,7 @@ def work_of(node: Node, precision: str = "") -> LayerWork:
         flops = _known_row(node, row).flops(node)
     except Unknown as reason:
         problems.append(str(reason))
-    except (LookupError, ValueError, TypeError) as reason:
+    except (LookupError, ValueError, TypeError, ZeroDivisionError) as reason:
         problems.append(
             f"{node.op} {node.name}: not as ONNX defines it ({type(reason).__name__}: {reason})"
         )

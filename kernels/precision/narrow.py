@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kernels.base import Unavailable, one_line
-from kernels.onnx.shapes import settle
+from kernels.onnx.settle import settle
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kernels.base import Unavailable
-from kernels.onnx.shapes import settle
+from kernels.onnx.settle import settle
 from kernels.runtime.door import onnxruntime
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from kernels.onnx.fold import constants, dimensions
+from kernels.onnx.fold import constants
+from kernels.onnx.protos import dimensions
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto

@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from kernels.onnx.graph import graph_of
-from kernels.onnx.shapes import settle
+from kernels.onnx.settle import settle
 from tests.kernels.onnx_networks import model_of, open_shapes
 
 make = helper.make_node

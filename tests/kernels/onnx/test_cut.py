@@ -40,7 +40,7 @@ def test_every_node_of_a_network_is_a_model_alone(name: str) -> None:
     for node in distinct.values():
         if sum(t.size or 0 for t in node.inputs if t) > 1e6:
             continue  # the large ones are no different, only slow to write down
-        model = cut.alone(graph, node)
+        model = cut.layer_model(graph, node)
         onnx.checker.check_model(model)
         assert [n.op_type for n in model.graph.node] == [node.op]
         assert {v.name for v in model.graph.input} == {
@@ -52,12 +52,14 @@ def test_every_node_of_a_network_is_a_model_alone(name: str) -> None:
 def test_a_hollow_layer_is_the_same_work_without_the_data_of_its_weights(name: str) -> None:
     graph = graph_of(name)
     for node in graph.nodes:
-        hollow = cut.alone(graph, node, hollow=True)
+        hollow = cut.layer_model(graph, node, hollow=True)
         assert hollow.ByteSize() < 1 << 16
         (found,) = layer_graph(hollow).nodes
         assert work_of(found) == work_of(node)
         if sum(t.size or 0 for t in node.inputs if t) < 1e5:
-            assert layer_graph(cut.alone(graph, node)) == replace(layer_graph(hollow), model=ANY)
+            assert layer_graph(cut.layer_model(graph, node)) == replace(
+                layer_graph(hollow), model=ANY
+            )
 
 
 def test_twins_are_the_same_work_and_others_are_not() -> None:
@@ -78,7 +80,7 @@ def test_twins_are_the_same_work_and_others_are_not() -> None:
 
 
 def test_the_whole_runs_with_random_weights_at_another_batch() -> None:
-    model = cut.whole(LIGHT / "light_squeezenet.onnx", None, 2)
+    model = cut.network_model(LIGHT / "light_squeezenet.onnx", None, 2)
     weights = [onnx.numpy_helper.to_array(t) for t in model.graph.initializer if len(t.dims) == 4]
     assert all(w.std() > 0 for w in weights), "a constant weight would let wrong channels pass"
     given = layer_inputs.feeds(model)
@@ -96,8 +98,11 @@ def test_two_nodes_of_one_name_are_two_layers(tmp_path: Path) -> None:
     ]
     onnx.save(model_of(nodes, {"x": (4,)}, ["y"]), tmp_path / "net.onnx")
     graph = read_graph(tmp_path / "net.onnx")
-    assert [cut.alone(graph, node).graph.node[0].op_type for node in graph.nodes] == ["Relu", "Neg"]
-    model = cut.whole(tmp_path / "net.onnx", None, None)
+    assert [cut.layer_model(graph, node).graph.node[0].op_type for node in graph.nodes] == [
+        "Relu",
+        "Neg",
+    ]
+    model = cut.network_model(tmp_path / "net.onnx", None, None)
     assert len({node.name for node in model.graph.node}) == 2, "the runtime refuses one name twice"
 
 
@@ -109,7 +114,7 @@ def test_integers_that_nodes_make_keep_their_values(tmp_path: Path) -> None:
     ]
     weights = [onnx.numpy_helper.from_array(np.array([2]), "rank")]
     onnx.save(model_of(nodes, {"x": (3, 4)}, ["y"], weights), tmp_path / "net.onnx")
-    model = cut.whole(tmp_path / "net.onnx", None, None)
+    model = cut.network_model(tmp_path / "net.onnx", None, None)
     (out,) = layer_reference.expected(model, layer_inputs.feeds(model), LARGE)
     assert out.shape == (3, 4)
 
@@ -127,7 +132,7 @@ def test_weights_beside_the_file_are_read_and_lost_ones_are_random(
     )
     if not there:
         (tmp_path / "data").unlink()
-    made = cut.whole(tmp_path / "n.onnx", None, None)
+    made = cut.network_model(tmp_path / "n.onnx", None, None)
     assert (onnx.numpy_helper.to_array(made.graph.initializer[0]) == 0.5).all() == there
     assert np.isfinite(layer_reference.expected(made, layer_inputs.feeds(made), LARGE)[0]).all()
 
@@ -169,7 +174,7 @@ def test_integers_of_a_network_are_its_own_and_floats_random(
     found = {
         tensor.name: onnx.numpy_helper.to_array(tensor)
         for node in graph.nodes
-        for tensor in cut.alone(graph, node).graph.initializer
+        for tensor in cut.layer_model(graph, node).graph.initializer
     }
     assert (found["w"] == own).all()
     assert (found["scales"] == scales).all()
@@ -181,7 +186,10 @@ def test_a_file_stamped_by_a_newer_exporter_runs_all_the_same(tmp_path: Path) ->
     model.ir_version = 999
     onnx.save(model, tmp_path / "net.onnx")
     graph = read_graph(tmp_path / "net.onnx")
-    for made in (cut.alone(graph, graph.nodes[0]), cut.whole(tmp_path / "net.onnx", None, None)):
+    for made in (
+        cut.layer_model(graph, graph.nodes[0]),
+        cut.network_model(tmp_path / "net.onnx", None, None),
+    ):
         assert made.ir_version == 9
         assert layer_reference.expected(made, layer_inputs.feeds(made), LARGE)
 
@@ -190,4 +198,4 @@ def test_what_depends_on_its_data_is_not_cut() -> None:
     graph = graph_of("light_squeezenet")
     node = Node("If", "branch", (), (), subgraphs={"then_branch": ("Add",)})
     with pytest.raises(Unavailable, match="runs a network of its own"):
-        cut.alone(graph, node)
+        cut.layer_model(graph, node)

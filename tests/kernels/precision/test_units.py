@@ -38,7 +38,7 @@ def test_an_operation_is_one_with_what_decodes_and_encodes_for_it() -> None:
 def test_each_is_a_model_that_takes_and_gives_integers() -> None:
     graph = quantized()
     for unit in units(graph):
-        model = cut.alone(graph, *unit.nodes)
+        model = cut.layer_model(graph, *unit.nodes)
         onnx.checker.check_model(model)
         kinds = {
             value.type.tensor_type.elem_type for value in [*model.graph.input, *model.graph.output]
