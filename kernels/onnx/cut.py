@@ -237,8 +237,9 @@ def _result(tensor: Tensor, node: Node) -> Any:
 
 
 def _stored(tensor: Tensor, node: Node, hollow: bool, path: Path | None) -> Any:
-    """A weight of ``node`` as a TensorProto: its own small values, integers and scales; else random
-    ones.
+    """A weight of ``node`` as a TensorProto.
+
+    Small values, integers and scales are its own; the others are random.
     """
     import onnx
 
