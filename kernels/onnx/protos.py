@@ -69,7 +69,9 @@ def computed_values(model: ModelProto) -> list[Any]:
 
 def copy_of(message: Any) -> Any:
     """A message of its own with the same content."""
-    return type(message).FromString(message.SerializeToString())
+    copy = type(message)()
+    copy.CopyFrom(message)
+    return copy
 
 
 def keep_only(message: ModelProto | GraphProto, field: str, entries: Sequence[Any]) -> None:
