@@ -112,8 +112,8 @@ def test_the_smallest_of_each_series_computes_what_onnx_says(family: str) -> Non
 
 
 def test_pools_and_shortcuts_compute_what_onnx_says() -> None:
-    for _, make in movement.LIGHT.values():
-        model = movement.single(make, 1, 6)
+    for row in movement.LIGHT:
+        model = movement.single(row.make, 1, 6)
         given = feeds(model)
         np.testing.assert_allclose(
             run(model, given)[0], reference(model, given)[0], rtol=1e-4, atol=1e-5
