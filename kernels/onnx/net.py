@@ -121,9 +121,10 @@ class Net:
         )
         opsets = [onnx.helper.make_opsetid("", self.opset)]
         model = infer(onnx.helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION))
-        values = {value.name: value for value in computed_values(model)}
-        for name, shape in (shapes or {}).items():
-            set_dims(values[new_names.get(name, name)], shape)
+        new_shapes = {new_names.get(name, name): shape for name, shape in (shapes or {}).items()}
+        for value in computed_values(model):  # which may hold an output twice
+            if value.name in new_shapes:
+                set_dims(value, new_shapes[value.name])
         model.graph.ClearField("initializer")
         model.graph.initializer.extend(self.weights)
         return model
