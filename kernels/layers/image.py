@@ -20,7 +20,7 @@ STRIDES = (8, 16, 32)
 """Of the three grids of a YOLO detector, pixels."""
 CLASSES = 80
 """Of COCO."""
-KEPT = 100
+BOXES_LEFT = 100
 """Boxes left by suppression."""
 BGR_MEAN = (103.53, 116.28, 123.675)
 BGR_DEVIATION = (57.375, 57.12, 58.395)
@@ -106,15 +106,15 @@ def cells(side: int) -> tuple[np.ndarray, np.ndarray]:
 def suppress(batch: int, side: int) -> Any:
     """Suppression of one class without a threshold of score.
 
-    Of random boxes KEPT are always left, so that the result has one shape.
+    Of random boxes BOXES_LEFT are always left, so that the result has one shape.
     """
     net = Net()
     x = net.input(batch, boxes(side), 4)
     scores = net.input(batch, 1, boxes(side))
-    most = net.constant([KEPT], "int64")
+    most = net.constant([BOXES_LEFT], "int64")
     overlap = net.constant([0.5])
-    kept = net.add("NonMaxSuppression", x, scores, most, overlap)
-    return net.model(kept, shapes={kept: (KEPT * batch, 3)})
+    left = net.add("NonMaxSuppression", x, scores, most, overlap)
+    return net.model(left, shapes={left: (BOXES_LEFT * batch, 3)})
 
 
 class Step(NamedTuple):

@@ -1,5 +1,6 @@
-"""Fold the shape arithmetic of an ONNX model: nodes of small constants and known shapes become
-constants.
+"""Fold the shape arithmetic of an ONNX model.
+
+Nodes that read small constants and known shapes become constants.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ class Graph:
     outputs: tuple[Tensor, ...]
     weights: tuple[Tensor, ...]
     """Initializers, and results of constant nodes that are as good as stored."""
-    constant: tuple[str, ...]
+    constant_nodes: tuple[str, ...]
     """Names of the nodes that are done at load time."""
     opsets: Mapping[str, int]
     """Versions by domain."""
@@ -133,10 +133,10 @@ class Graph:
     contradicted: Mapping[str, tuple[str, str]] = field(default_factory=dict, compare=False)
     """Outputs that the file declares otherwise than they are: name -> (shape declared, shape
     found)."""
-    made: tuple[Tensor, ...] = field(default=(), compare=False)
+    constant_results: tuple[Tensor, ...] = field(default=(), compare=False)
     """Results of the nodes that are done at load time."""
 
-    def held_bytes(self) -> float:
+    def peak_bytes(self) -> float:
         """Bytes of all that is in memory at the worst moment of a run, with all weights.
 
         What has no known size counts as none.
@@ -146,7 +146,7 @@ class Graph:
             last_reader.update({tensor.name: place for tensor in node.inputs if tensor})
         alive = {
             tensor.name: tensor.bytes() or 0.0
-            for tensor in (*self.weights, *self.made, *self.inputs)
+            for tensor in (*self.weights, *self.constant_results, *self.inputs)
         }
         never_freed = {tensor.name for tensor in self.outputs} | alive.keys()
         total = worst = sum(alive.values())
@@ -195,8 +195,8 @@ def graph_of(
 
     tensors = _tensors(settled)
     stored = [tensor.name for tensor in settled.graph.initializer]
-    constant: list[str] = []
-    made: list[str] = []
+    constant_nodes: list[str] = []
+    constant_results: list[str] = []
     nodes: list[Node] = []
     read = _read_names(settled.graph)
     for proto in settled.graph.node:
@@ -208,8 +208,8 @@ def graph_of(
         if not is_constant or proto.op_type in ALWAYS_RUN:
             nodes.append(_node(proto, tensors, read))
             continue
-        constant.append(proto.name)
-        made += results
+        constant_nodes.append(proto.name)
+        constant_results += results
         if proto.op_type in ("Constant", "ConstantOfShape"):
             stored += results
     checks.check_nodes(nodes)
@@ -219,11 +219,11 @@ def graph_of(
         inputs=tuple(tensors[value.name] for value in free_inputs(settled)),
         outputs=tuple(_tensor(value.name, tensors) for value in settled.graph.output),
         weights=tuple(tensors[name] for name in dict.fromkeys(stored)),
-        constant=tuple(constant),
+        constant_nodes=tuple(constant_nodes),
         opsets={entry.domain: entry.version for entry in settled.opset_import},
         model=settled,
         contradicted=contradicted(model, settled),
-        made=tuple(tensors[name] for name in made),
+        constant_results=tuple(tensors[name] for name in constant_results),
     )
 
 

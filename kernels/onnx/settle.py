@@ -182,13 +182,13 @@ def contradicted(model: ModelProto, settled: Any) -> dict[str, tuple[str, str]]:
     Both are shapes as ``--shape`` takes them. model: as the file has it. settled: what ``settle``
     made of it.
     """
-    found = {value.name: value for value in settled.graph.output if is_sized(value)}
+    outputs = {value.name: value for value in settled.graph.output if is_sized(value)}
     wrong = {}
     for value in model.graph.output:
-        if not has_rank(value) or value.name not in found:
+        if not has_rank(value) or value.name not in outputs:
             continue
         declared = dimensions(value)
-        right = dimensions(found[value.name])
+        right = dimensions(outputs[value.name])
         differs = any(
             isinstance(old, int) and old != new for old, new in zip(declared, right, strict=False)
         )

@@ -111,15 +111,15 @@ SAME_OUTPUTS = {"SkipLayerNormalization": 3, "SkipSimplifiedLayerNormalization":
 def extend(model: ModelProto) -> int:
     """Write the shapes of outputs that have become known into ``model``; returns how many."""
     values = {value.name: value for value in [*model.graph.input, *computed_values(model)]}
-    known = _known(model, values)
+    typed = _typed_tensors(model, values)
     count = 0
     for node in model.graph.node:
         if node.domain != "com.microsoft" and node.op_type not in FUNCTIONS:
             continue
-        open_outputs = [name for name in _same_outputs(node) if name not in known]
+        open_outputs = [name for name in _same_outputs(node) if name not in typed]
         if not open_outputs:
             continue
-        result = _result(node, known)
+        result = _result(node, typed)
         if result is None:
             continue
         for name in open_outputs:
@@ -130,9 +130,9 @@ def extend(model: ModelProto) -> int:
     return count
 
 
-def _known(model: ModelProto, values: Mapping[str, ValueInfoProto]) -> dict[str, Typed]:
+def _typed_tensors(model: ModelProto, values: Mapping[str, ValueInfoProto]) -> dict[str, Typed]:
     """Every tensor whose shape is all numbers: initializers, and those of ``values``."""
-    known = {
+    typed = {
         tensor.name: Typed(tensor.data_type, tuple(tensor.dims))
         for tensor in model.graph.initializer
     }
@@ -140,8 +140,8 @@ def _known(model: ModelProto, values: Mapping[str, ValueInfoProto]) -> dict[str,
         dims = dimensions(value)
         numbers = tuple(dim for dim in dims if isinstance(dim, int))
         if has_rank(value) and len(numbers) == len(dims):
-            known[name] = Typed(value.type.tensor_type.elem_type, numbers)
-    return known
+            typed[name] = Typed(value.type.tensor_type.elem_type, numbers)
+    return typed
 
 
 def _same_outputs(node: NodeProto) -> list[str]:
@@ -153,40 +153,40 @@ def _same_outputs(node: NodeProto) -> list[str]:
     return [name for name in names if name]
 
 
-def _result(node: NodeProto, known: Mapping[str, Typed]) -> Typed | None:
+def _result(node: NodeProto, typed: Mapping[str, Typed]) -> Typed | None:
     """Type and shape of the first output; None where they are open."""
     import onnx
 
     stand_in = STAND_INS.get(node.op_type)
     if stand_in is not None:
-        shape = _shape_by(stand_in, node, known)
-        return None if shape is None else Typed(known[node.input[stand_in.type_of]].kind, shape)
+        shape = _shape_by(stand_in, node, typed)
+        return None if shape is None else Typed(typed[node.input[stand_in.type_of]].kind, shape)
     last = FIRST_SHAPED.get(node.op_type)
     names = [name for name in node.input[:2] if name]
-    if last is None or not names or not set(names) <= known.keys():
+    if last is None or not names or not set(names) <= typed.keys():
         return None
     attributes = {
         attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute
     }
-    first = known[names[0]]
+    first = typed[names[0]]
     try:
-        size = last(attributes, [known[name].shape for name in names])
+        size = last(attributes, [typed[name].shape for name in names])
     except (LookupError, ValueError, TypeError, ZeroDivisionError):
         return None  # not as the operation is defined
     return Typed(first.kind, [*first.shape[:-1], size])
 
 
-def _shape_by(stand_in: StandIn, node: NodeProto, known: Mapping[str, Typed]) -> list[int] | None:
+def _shape_by(stand_in: StandIn, node: NodeProto, typed: Mapping[str, Typed]) -> list[int] | None:
     """The shape that the standard operation gives these inputs; None where one of them is open."""
     import onnx
 
     make = onnx.helper
     names = list(node.input[stand_in.places])
-    typed = node.input[stand_in.type_of] if stand_in.type_of < len(node.input) else ""
-    if not names or not {*names, typed} <= known.keys():
+    type_source = node.input[stand_in.type_of] if stand_in.type_of < len(node.input) else ""
+    if not names or not {*names, type_source} <= typed.keys():
         return None
     inputs = []
-    shapes = {name: _turned(node, place, known[name].shape) for place, name in enumerate(names)}
+    shapes = {name: _turned(node, place, typed[name].shape) for place, name in enumerate(names)}
     for name, shape in shapes.items():
         inputs.append(make.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape))
     allowed = onnx.defs.get_schema(stand_in.op).attributes

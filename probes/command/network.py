@@ -298,7 +298,7 @@ def _whole(asked: Asked, precision: str, backend: str, skip: str) -> Case:
         stored=precision == asked.stored,
         chosen=asked.chosen,
         seconds=asked.seconds,
-        held=asked.graph.held_bytes(),
+        held=asked.graph.peak_bytes(),
         kept=quantizing > 0,
         make_seconds=quantizing,
     )

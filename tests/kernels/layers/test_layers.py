@@ -171,7 +171,7 @@ def test_suppression_leaves_as_many_boxes_as_its_shape_says(low: int) -> None:
         kept = run(model, {name: np.abs(v) if low == 0 else v for name, v in feeds(model).items()})[
             0
         ]
-        assert kept.shape == (image.KEPT, 3) == graph_of(model).outputs[0].shape
+        assert kept.shape == (image.BOXES_LEFT, 3) == graph_of(model).outputs[0].shape
 
 
 def test_attention_is_softmax_of_scaled_scores_times_values() -> None:

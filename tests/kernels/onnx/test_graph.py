@@ -119,7 +119,7 @@ def test_a_division_by_zero_among_constants_is_never_warned_of(
     ]
     model = model_of(nodes, {"x": (4,)}, ["y"], weights)
     model.graph.input[0].type.tensor_type.elem_type = model.graph.initializer[0].data_type
-    assert ("div" not in graph_of(model).constant) is folded
+    assert ("div" not in graph_of(model).constant_nodes) is folded
     assert not recwarn.list
 
 
@@ -148,7 +148,7 @@ def test_weights_made_by_constant_of_shape_are_weights() -> None:
     graph = read_graph(LIGHT / "light_resnet50.onnx")
     assert {node.op for node in graph.nodes}.isdisjoint(
         {"Constant", "ConstantOfShape"}
-    ) and graph.constant
+    ) and graph.constant_nodes
     assert [t.name for t in graph.inputs] == ["gpu_0/data_0"]
     assert sum(work_of(node).parameters for node in graph.nodes) == 25_610_152
 
@@ -174,7 +174,7 @@ def test_a_transposed_weight_is_a_weight_and_a_decoded_one_stays_a_layer() -> No
         "decode",
         "first",
         "second",
-    ] and graph.constant == ("turn",)
+    ] and graph.constant_nodes == ("turn",)
     assert work_of(named(graph, "first")).parameters == 64 * 32
     assert work_of(named(graph, "decode")).parameter_bytes == 64 * 16 + 4
 
