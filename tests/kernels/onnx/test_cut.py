@@ -182,12 +182,11 @@ def test_a_file_stamped_by_a_newer_exporter_runs_all_the_same(tmp_path: Path) ->
     model.ir_version = 999
     onnx.save(model, tmp_path / "net.onnx")
     graph = read_graph(tmp_path / "net.onnx")
-    for made in (
-        cut.layer_model(graph, graph.nodes[0]),
-        cut.network_model(tmp_path / "net.onnx", None, None),
-    ):
-        assert made.ir_version == 9
-        assert layer_reference.expected(made, layer_inputs.feeds(made), LARGE)
+    layer = cut.layer_model(graph, graph.nodes[0])
+    network = cut.network_model(tmp_path / "net.onnx", None, None)
+    for part in (layer, network):
+        assert part.ir_version == 9
+        assert layer_reference.expected(part, layer_inputs.feeds(part), LARGE)
 
 
 def test_what_depends_on_its_data_is_not_cut() -> None:
