@@ -33,7 +33,7 @@ GRAY = 114 / 255
 
 def _resized(net: Net, x: str, height: int, width: int) -> str:
     sizes = net.constant([height, width], "int64")
-    return str(net.add("Resize", x, "", "", sizes, axes=[2, 3], mode="linear"))
+    return net.add("Resize", x, "", "", sizes, axes=[2, 3], mode="linear")
 
 
 def resize(batch: int, side: int) -> Any:
@@ -85,7 +85,7 @@ def decode(batch: int, side: int) -> Any:
     net = Net()
     x = net.input(batch, boxes(side), 5 + CLASSES)
     parts = net.constant([2, 2, 1 + CLASSES], "int64")
-    centre, size, scores = net.add("Split", x, parts, outputs=3, axis=2)
+    centre, size, scores = net.add_several("Split", x, parts, outputs=3, axis=2)
     corner, stride = (net.constant(values) for values in cells(side))
     centre = net.add("Mul", net.add("Add", centre, corner), stride)
     size = net.add("Mul", net.add("Exp", size), stride)

@@ -34,11 +34,13 @@ def image(net: Net, batch: int, side: int) -> str:
 
 
 def reshaped(net: Net, batch: int, side: int) -> str:
+    """An image as rows of numbers."""
     return _flat(net, image(net, batch, side), batch, side)
 
 
 def _flat(net: Net, x: str, batch: int, side: int) -> str:
-    return str(net.add("Reshape", x, net.constant([batch, CHANNELS * side * side], "int64")))
+    shape = net.constant([batch, CHANNELS * side * side], "int64")
+    return net.add("Reshape", x, shape)
 
 
 def transposed_flat(net: Net, batch: int, side: int) -> str:
@@ -48,49 +50,51 @@ def transposed_flat(net: Net, batch: int, side: int) -> str:
 def shuffled(net: Net, batch: int, side: int) -> str:
     """The copy inside a channel shuffle: channels stand in groups already."""
     x = net.input(batch, GROUPS, CHANNELS // GROUPS, side, side)
-    return str(net.add("Transpose", x, perm=[0, 2, 1, 3, 4]))
+    return net.add("Transpose", x, perm=[0, 2, 1, 3, 4])
 
 
 def to_rows(net: Net, batch: int, side: int) -> str:
-    return str(net.add("Transpose", image(net, batch, side), perm=[0, 2, 3, 1]))
+    return net.add("Transpose", image(net, batch, side), perm=[0, 2, 3, 1])
 
 
 def to_planes(net: Net, batch: int, side: int) -> str:
-    return str(net.add("Transpose", net.input(batch, side, side, CHANNELS), perm=[0, 3, 1, 2]))
+    x = net.input(batch, side, side, CHANNELS)
+    return net.add("Transpose", x, perm=[0, 3, 1, 2])
 
 
 def transposed(net: Net, batch: int, side: int) -> str:
-    return str(net.add("Transpose", image(net, batch, side), perm=[0, 1, 3, 2]))
+    """Rows and columns of an image exchanged."""
+    return net.add("Transpose", image(net, batch, side), perm=[0, 1, 3, 2])
 
 
 def joined(net: Net, batch: int, side: int) -> str:
     first = image(net, batch, side)
     second = image(net, batch, side)
-    return str(net.add("Concat", first, second, axis=1))
+    return net.add("Concat", first, second, axis=1)
 
 
 def summed(net: Net, batch: int, side: int) -> str:
     first = image(net, batch, side)
     second = image(net, batch, side)
-    return str(net.add("Add", first, second))
+    return net.add("Add", first, second)
 
 
 def rectified(net: Net, batch: int, side: int) -> str:
-    return str(net.add("Relu", image(net, batch, side)))
+    return net.add("Relu", image(net, batch, side))
 
 
 def pooled(op: str, net: Net, batch: int, side: int) -> str:
     """A 3x3 window at stride 2: four times fewer pixels out, ``side`` of them in."""
     x = net.input(batch, CHANNELS, 2 * side, 2 * side)
     window: dict[str, Any] = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1] * 4}
-    return str(net.add(op, x, **window))
+    return net.add(op, x, **window)
 
 
 def normalised(net: Net, batch: int, side: int) -> str:
     x = image(net, batch, side)
     variance = net.constant(np.linspace(0.5, 2, CHANNELS))
     scale, bias, mean = (net.weight(CHANNELS) for _ in range(3))
-    return str(net.add("BatchNormalization", x, scale, bias, mean, variance))
+    return net.add("BatchNormalization", x, scale, bias, mean, variance)
 
 
 class Simple(NamedTuple):

@@ -7,6 +7,7 @@ several years take the same file.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,18 +52,25 @@ class Net:
         self.inputs.append(onnx.helper.make_tensor_value_info(name, kind, shape))
         return name
 
-    def add(self, op: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
-        """Add a node; returns the name of its output, or the names where there are several."""
+    def add(self, op: str, *inputs: str, **attributes: Any) -> str:
+        """Add a node of one output; returns its name."""
+        output = f"t{len(self.nodes)}"
+        self._append(op, inputs, [output], attributes)
+        return output
+
+    def add_several(self, op: str, *inputs: str, outputs: int, **attributes: Any) -> list[str]:
+        """Add a node of several outputs; returns their names."""
+        names = [f"t{len(self.nodes)}_{place}" for place in range(outputs)]
+        self._append(op, inputs, names, attributes)
+        return names
+
+    def _append(
+        self, op: str, inputs: Sequence[str], outputs: Sequence[str], attributes: Mapping[str, Any]
+    ) -> None:
         import onnx
 
-        place = len(self.nodes)
-        if outputs == 1:
-            names = [f"t{place}"]
-        else:
-            names = [f"t{place}_{output}" for output in range(outputs)]
-        name = f"{op.lower()}_{place}"
-        self.nodes.append(onnx.helper.make_node(op, inputs, names, name=name, **attributes))
-        return names[0] if outputs == 1 else names
+        name = f"{op.lower()}_{len(self.nodes)}"
+        self.nodes.append(onnx.helper.make_node(op, inputs, outputs, name=name, **attributes))
 
     def constant(self, value: ArrayLike, dtype: str = "float32") -> str:
         """An initializer of these values."""
@@ -96,13 +104,13 @@ class Net:
             "strides": [stride] * 2,
             "pads": [kernel // 2] * 4,
         }
-        return str(self.add("Conv", x, weight, bias, group=groups, **window))
+        return self.add("Conv", x, weight, bias, group=groups, **window)
 
     def gemm(self, x: str, inputs: int, outputs: int) -> str:
         """A fully connected layer with bias."""
         weight = self.weight(inputs, outputs, fan_in=inputs)
         bias = self.weight(outputs)
-        return str(self.add("Gemm", x, weight, bias))
+        return self.add("Gemm", x, weight, bias)
 
     def model(self, *results: str, shapes: dict[str, tuple[int, ...]] | None = None) -> Any:
         """The ModelProto whose outputs are ``results``.

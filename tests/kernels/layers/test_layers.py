@@ -236,7 +236,7 @@ def test_a_net_names_its_ends() -> None:
     net = Net(opset=17)
     x = net.input(4, 6)
     sizes = net.constant([2, 4], "int64")
-    first, second = net.add("Split", x, sizes, outputs=2, axis=1)
+    first, second = net.add_several("Split", x, sizes, outputs=2, axis=1)
     model = net.model(second, first)
     columns = [(v.name, v.type.tensor_type.shape.dim[1].dim_value) for v in model.graph.output]
     assert columns == [("y", 4), ("y1", 2)]
