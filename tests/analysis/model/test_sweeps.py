@@ -16,7 +16,7 @@ from matplotlib.text import Text
 
 from analysis.analyse import Outcome, analyse, model
 from analysis.draw.sweep import figure
-from analysis.model.sweeps import Sweep
+from analysis.model.sweeps import SweepChart
 from analysis.tell.report import summary
 from probes.records.measurement import FAILED, Measurement
 from probes.records.run import COMPLETE, Run
@@ -57,11 +57,11 @@ def outcome() -> Outcome:
     return model(Run(DEVICE, "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=rows()))
 
 
-def one(outcome: Outcome, name: str) -> Sweep:
+def one(outcome: Outcome, name: str) -> SweepChart:
     return next(sweep for sweep in outcome.sweeps if sweep.name == name)
 
 
-def drawn(sweep: Sweep, inches: tuple[float, float] = (9.6, 4.8)) -> Any:
+def drawn(sweep: SweepChart, inches: tuple[float, float] = (9.6, 4.8)) -> Any:
     made = figure(sweep, "Device", inches)
     made.canvas.draw()
     return made
