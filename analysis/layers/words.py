@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from analysis.layers.groups import Network, named
+from analysis.layers.groups import Network, few_names
 from analysis.layers.place import precisions
 from analysis.layers.placement import Placement
 from analysis.units import percent, si
@@ -61,7 +61,7 @@ def headline(net: Network) -> str:
 
 def _times(net: Network) -> str:
     layers = f"{len(net.layers)} {'layer' if len(net.layers) == 1 else 'layers'}"
-    more = f" ({net.skipped} more could not run so: {named(net.missing)})" * bool(net.skipped)
+    more = f" ({net.skipped} more could not run so: {few_names(net.missing)})" * bool(net.skipped)
     if net.whole is None:
         why = f": {net.refused}" if net.refused else ""
         return (
