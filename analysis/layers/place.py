@@ -110,7 +110,7 @@ def _doubted_roof(
 def _blank(row: Measurement, seconds: float) -> Placement:
     """A layer with its work and time, placed under no roof yet."""
     facts = row.facts
-    known = row.flops is not None and bool(row.bytes)
+    has_intensity = row.flops is not None and bool(row.bytes)
     return Placement(
         schema_version=SCHEMA_VERSION,
         device=row.device,
@@ -123,7 +123,7 @@ def _blank(row: Measurement, seconds: float) -> Placement:
         provider=facts.provider,
         flops=row.flops,
         bytes=row.bytes,
-        intensity=_over(row.flops, row.bytes) if known else None,
+        intensity=_over(row.flops, row.bytes) if has_intensity else None,
         seconds=seconds,
         rate=_over(row.flops, seconds),
         bandwidth=_over(row.bytes, seconds),
@@ -221,10 +221,10 @@ def ranking(placed: Iterable[Placement], n: int = 10) -> list[Placement]:
 
 
 def precisions(placed: Iterable[Placement]) -> dict[tuple[str, str, str], dict[str, Placement]]:
-    """Layers that ran at several precisions: (network or sweep, layer, provider) -> {precision:
-    placement}.
+    """Layers that ran at several precisions.
 
-    By the precision of the run: a layer left in floats in an INT8 network stands under INT8.
+    (network or sweep, layer, provider) -> {precision of the run: placement}: a layer left in floats
+    in an INT8 network stands under INT8.
     """
     by_layer: dict[tuple[str, str, str], dict[str, Placement]] = {}
     for placement in placed:

@@ -230,10 +230,10 @@ def correlation(layers: Sequence[Placement]) -> float | None:
 
     None where one of them never changes.
     """
-    known = layer_table(layers).dropna(subset="flops")
-    if known["flops"].nunique() < 2 or known["seconds"].nunique() < 2:
+    table = layer_table(layers).dropna(subset="flops")
+    if table["flops"].nunique() < 2 or table["seconds"].nunique() < 2:
         return None
-    return float(known["flops"].rank().corr(known["seconds"].rank()))
+    return float(table["flops"].rank().corr(table["seconds"].rank()))
 
 
 def prediction(layers: Sequence[Placement]) -> str:
@@ -284,8 +284,9 @@ def saturated(placed: Iterable[Placement]) -> list[str]:
 
 
 def compared(placed: Iterable[Placement]) -> dict[str, list[tuple[str, dict[str, Placement]]]]:
-    """Layers that ran at several precisions: network or sweep -> [(layer, {precision:
-    placement})].
+    """Layers that ran at several precisions.
+
+    network or sweep -> [(layer, {precision: placement})].
     """
     layers_by_set: dict[str, list[tuple[str, dict[str, Placement]]]] = {}
     for (name, layer, _), by_precision in precisions(placed).items():

@@ -15,8 +15,9 @@ from probes.records.tag import BANDWIDTH, LATENCY, LAYER, Tag
 
 @dataclass(frozen=True, kw_only=True)
 class Ceiling:
-    """The best trustworthy measurement behind a tag: a row of ``ceilings.csv`` (results/README.md
-    has the units).
+    """The best trustworthy measurement behind a tag: a row of ``ceilings.csv``.
+
+    results/README.md has the units.
     """
 
     schema_version: int

@@ -220,7 +220,7 @@ def _judged_by_one_core(rows: Sequence[Measurement], device: Device) -> list[Mea
     judged_rows = list(rows)
     if not _has_like_cores(device):
         return judged_rows
-    alone = {
+    of_one_core = {
         row.ceiling: _bytes_a_cycle(row, 1) for row in rows if row.sweep is None and row.trusted
     }
     first_cache = Tag(BANDWIDTH, device.caches[0].level)
@@ -228,7 +228,7 @@ def _judged_by_one_core(rows: Sequence[Measurement], device: Device) -> list[Mea
         tag = row.tag
         if isinstance(tag, Sweep) or not row.trusted or tag.whole != first_cache:
             continue
-        one = alone.get(str(tag.with_variant(ONE_CORE)))
+        one = of_one_core.get(str(tag.with_variant(ONE_CORE)))
         each = _bytes_a_cycle(row, device.units)
         if one and each and each < EVEN_SHARE * one:
             numbers = f"one core alone has {one:.0f} bytes a cycle, and each of these {each:.0f}"
