@@ -44,7 +44,7 @@ def seconds(work: LayerWork, dtype: str) -> float:
 
 
 def row(node: Node, dtype: str, **params: Any) -> Measurement:
-    """One node as a row, as the runner and the importers write it."""
+    """One node, as the runner and the importers write it."""
     work = work_of(node, dtype)
     facts = {
         "network": "",

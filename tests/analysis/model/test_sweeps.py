@@ -250,13 +250,13 @@ def under_a_roof(*points: Measurement) -> Any:
 
 def test_the_caption_says_of_which_roof_the_shares_are() -> None:
     timed = json.dumps({"x": 1, "beside": {"compute/fp32": 1e12, "bandwidth/dram/read": 5e10}})
-    for params, phrase, other in (
+    for params, said, other in (
         ('{"x": 1}', "at one clock", "beside"),
         (timed, "timed beside each point", "clock"),
     ):
         picture = under_a_roof(at(1, 5e10, params=params), at(100, 9e11))
         text = " ".join(words(picture))
-        assert phrase in text
+        assert said in text
         assert other not in text
         assert not [t for t in picture.axes[0].texts if t.get_window_extent().x1 > picture.bbox.x1]
 
