@@ -39,7 +39,7 @@ def detect(root: Path = Path("/"), allowed: Iterable[int] | None = None) -> Devi
     total, free = memory(root)
     told = cpuinfo.features(blocks[cpu] for cpu in measured)
     features = _compiled(told) if root == Path("/") else told
-    unused = [name for name in told if name in target.own() and name not in features]
+    unused = [name for name in told if name in target.concerned_here() and name not in features]
     return Device(
         kind="cpu",
         index=0,
@@ -83,7 +83,7 @@ def _compiled(told: tuple[str, ...]) -> tuple[str, ...]:
     the CPU.
     """
     used = target.usable(told)
-    if target.own() & set(told):
+    if target.concerned_here() & set(told):
         return used
     return (*used, *sorted(target.compiled()))
 

@@ -30,16 +30,16 @@ EVERYTHING = replace(CPU, features=tuple(target.ARM if target.is_arm() else targ
 
 
 def test_what_llvm_was_told_by_the_names_of_cpuinfo() -> None:
-    found = target.named("+sse4.1,+fma,+avx512vnni,-avx512f,+unknown", arm=False)
+    found = target.cpuinfo_names("+sse4.1,+fma,+avx512vnni,-avx512f,+unknown", arm=False)
     assert found == {"sse2", "sse4_1", "fma", "avx512_vnni"}
-    assert target.named("", arm=False) == {"sse2"}
-    assert target.named("", arm=True) == {"asimd"}
+    assert target.cpuinfo_names("", arm=False) == {"sse2"}
+    assert target.cpuinfo_names("", arm=True) == {"asimd"}
 
 
 def test_arms_sets_are_told_one_by_one_as_the_system_has_them() -> None:
     dot_product, half = 1 << 20, 1 << 10
     told = target.arm_features("+neon,+sve", (dot_product | half | 2, 1 << 14))
-    assert target.named(told, arm=True) == {"asimd", "asimddp", "asimdhp", "bf16"}
+    assert target.cpuinfo_names(told, arm=True) == {"asimd", "asimddp", "asimdhp", "bf16"}
     assert told.index("+sve") < told.index("-sve"), "the last word counts"
 
 
