@@ -131,15 +131,15 @@ class Watch:
         return sample(self._opened)
 
 
-def warnings(found: dict[str, Any]) -> list[str]:
+def warnings(device_facts: dict[str, Any]) -> list[str]:
     """What falsifies a measurement, of these facts (as ``facts`` returns them), in words."""
-    throttles = found.get("at_start", {}).get("throttle", ())
+    throttles = device_facts.get("at_start", {}).get("throttle", ())
     sentences = [f"the GPU's clock is held down: {reason}" for reason in throttles]
-    if found.get("mig"):
+    if device_facts.get("mig"):
         sentences.append(
             "MIG is on: this is a slice of a GPU, and its peaks are those of the slice"
         )
-    if others := found.get("other_processes"):
+    if others := device_facts.get("other_processes"):
         use = "es use" if others > 1 else " uses"
         sentences.append(f"{others} other process{use} this GPU: numbers may be low")
     return sentences
