@@ -40,8 +40,10 @@ class CpuLaunch:
         result: Callable[[Sequence[np.ndarray]], np.ndarray],
         spec: asm.Spec,
     ) -> None:
-        """rows: the 64-bit arguments of each thread. buffers: every array whose address stands in
-        them. result: what the kernel computed, read from the buffers. spec: how to audit the code.
+        """Take a kernel and all it is called with.
+
+        rows: the 64-bit arguments of each thread. buffers: every array whose address stands in
+        them. result: reads from the buffers what the kernel computed. spec: how to audit the code.
         """
         self._native = native
         self._arguments = np.array(rows, np.int64)
