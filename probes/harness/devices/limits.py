@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from probes.harness.devices import groups
-from probes.harness.devices.reading import cpu_list, number, read, whole
-
-__all__ = ["cpu_list", "memory", "number", "quota_cores", "read"]
+from probes.harness.devices.reading import number, read, whole
 
 UNLIMITED = 1 << 60
 """Bytes that are no limit: version 1 writes the largest number of pages, about 2**63 bytes."""
