@@ -261,13 +261,13 @@ def measure_tasks(
     An interrupt or a full disk ends the measuring with a note on the console.
     """
     from analysis.model.judge import judged
-    from probes.harness.session import measure_all
+    from probes.harness import session
 
     def judge(rows: Sequence[Measurement]) -> list[Measurement]:
         return judged(rows, run.device)
 
     try:
-        measure_all(run, todo, bench, folder, args.sustained, judge, console, watch)
+        session.measure(run, todo, bench, folder, args.sustained, judge, console, watch)
     except KeyboardInterrupt:
         interrupts.answered()
         console.note(

@@ -20,14 +20,22 @@ from kernels.intensity import cuda as intensity_cuda
 from kernels.intensity import work as intensity_work
 from probes import bandwidth, compute, tensor_core
 from probes.harness.case import Case, run_alone
+from probes.records.tag import BANDWIDTH, COMPUTE, INTENSITY, MAIN_MEMORY, READ, Sweep, Tag
 
 DEFAULT = False
-SLOPE = "bandwidth/dram/read"
-DTYPES = {
-    "cuda": ("fp64", "fp32", "fp16", "bf16", "int32", "fp16/mma-fp32"),
-    "cpu": ("fp64", "fp32"),
+SLOPE = Tag(BANDWIDTH, MAIN_MEMORY, READ)
+FLATS = {
+    "cuda": (
+        Tag(COMPUTE, "fp64"),
+        Tag(COMPUTE, "fp32"),
+        Tag(COMPUTE, "fp16"),
+        Tag(COMPUTE, "bf16"),
+        Tag(COMPUTE, "int32"),
+        Tag(COMPUTE, "fp16", "mma-fp32"),
+    ),
+    "cpu": (Tag(COMPUTE, "fp64"), Tag(COMPUTE, "fp32")),
 }
-"""Precisions, with the path where it is not the vector unit's."""
+"""The flat roof that each curve is to reach."""
 LEAST = 1 / 16  # FLOP per byte
 PAST_RIDGE = 16
 RIDGE = 16  # multiply-adds of an element at the ridge of a common CPU core; where unknown, of a GPU
@@ -50,84 +58,85 @@ def cases(device: Device) -> Iterator[Case]:
     asked = (*tensor_core.cases(device), *compute.cases(device), *bandwidth.cases(device))
     anchors = [case for case in asked if _is_anchor(case, device)]
     yield from anchors
-    for name in DTYPES[device.kind]:
-        dtype, _, path = name.partition("/")
-        drifts = (
-            device.kind == "cpu"
-        )  # others use its memory and cores; a GPU is this program's alone
-        beside = tuple(
-            case for case in anchors if drifts and case.ceiling in (f"compute/{name}", SLOPE)
-        )
-        for k, every in points(dtype, ridge(device, dtype), bool(path)):
-            yield replace(_case(device, dtype, path, k, every), beside=beside)
+    for flat in FLATS[device.kind]:
+        # others use a CPU's memory and cores meanwhile; a GPU is this program's alone
+        roofs = [case for case in anchors if case.tag in (flat, SLOPE)]
+        beside = tuple(roofs) if device.kind == "cpu" else ()
+        on_tensor_cores = bool(flat.path)
+        for k, every in points(flat.operands, ridge(device, flat.operands), on_tensor_cores):
+            yield replace(_case(device, flat, k, every), beside=beside)
 
 
 def _is_anchor(case: Case, device: Device) -> bool:
-    flats = [f"compute/{name}" for name in DTYPES[device.kind]]
-    return case.ceiling == SLOPE or (case.backend in ("raw", "cpu") and case.ceiling in flats)
+    """True for a case that measures the slope or a flat roof, by the backend of the curves."""
+    if case.tag == SLOPE:
+        return True
+    return case.backend in ("raw", "cpu") and case.tag in FLATS[device.kind]
 
 
 def ridge(device: Device, dtype: str) -> float:
     """About how many multiply-adds of an element take as long as its load."""
-    clocks = device.clock_hz, device.memory_clock_hz, device.memory_bus_bits
-    if device.kind == "cpu" or not all(clocks):
+    clock, memory_clock, bus_bits = device.clock_hz, device.memory_clock_hz, device.memory_bus_bits
+    if device.kind == "cpu" or not (clock and memory_clock and bus_bits):
         return RIDGE
-    clock, memory, bits = (float(c or 0) for c in clocks)
-    moved = memory * (device.memory_transfers or 1) * bits / 8 / (clock * device.units)
-    slow = SLOW_FP64 if dtype == "fp64" and device.arch not in FULL_FP64 else 1
-    return max(1.0, BYTES_COMPUTED / slow / moved)
+    bytes_per_second = memory_clock * (device.memory_transfers or 1) * bus_bits / 8
+    bytes_loaded = bytes_per_second / (clock * device.units)
+    has_slow_fp64 = dtype == "fp64" and device.arch not in FULL_FP64
+    bytes_computed = BYTES_COMPUTED / (SLOW_FP64 if has_slow_fp64 else 1)
+    return max(1.0, bytes_computed / bytes_loaded)
 
 
 def points(dtype: str, ridge: float, tensor: bool = False) -> list[tuple[int, int]]:
-    """(multiply-adds, on every so-manyth register) in order of intensity: steps of about 2, finer
-    around ``ridge``.
+    """(multiply-adds, registers that share them) of each point, in order of intensity.
 
-    Further than FAR from it the roof is straight, and every other of them does (of which a quick
-    run takes every other, as of any curve). On tensor cores a multiply-add is one in each column of
-    a matrix.
+    Where every so-manyth register gets one multiply-add, the second number is above 1. Steps are of
+    about 2, finer around ``ridge``; further than FAR from it the roof is straight, and every other
+    point does (of which a quick run takes every other, as of any curve). On tensor cores a
+    multiply-add is one in each column of a matrix.
     """
     size, columns = ITEMSIZE[dtype], intensity_cuda.COLUMNS if tensor else 1
     rarest = intensity_cuda.VECS if tensor else 2**6
-    sparse = [
-        (1, 2**e)
-        for e in range(6, 0, -1)
-        if 2**e <= rarest and 2 * columns / (size * 2**e) >= LEAST
-    ]
+    sparse = []
+    for every in (64, 32, 16, 8, 4, 2):
+        flop_per_byte = 2 * columns / (size * every)
+        if every <= rarest and flop_per_byte >= LEAST:
+            sparse.append((1, every))
     powers = [2**e for e in range(20) if 2**e < 2 * PAST_RIDGE * ridge]
-    dense = sorted(
-        {
-            intensity_work.possible(k, even=tensor)
-            for k in (*powers, *(ridge * near for near in NEAR))
-        }
-    )
-    found = [*sparse, *((k, 1) for k in dense)]
-    below = [(k, every) for k, every in found if k / every < ridge / FAR]
-    above = [(k, every) for k, every in found if k / every > ridge * FAR]
-    return [*below[::2], *found[len(below) : len(found) - len(above)], *above[::-2][::-1]]
+    around_ridge = [ridge * near for near in NEAR]
+    dense = {intensity_work.possible(k, even=tensor) for k in (*powers, *around_ridge)}
+    every_point = [*sparse, *((k, 1) for k in sorted(dense))]
+    below = [(k, every) for k, every in every_point if k / every < ridge / FAR]
+    above = [(k, every) for k, every in every_point if k / every > ridge * FAR]
+    near = every_point[len(below) : len(every_point) - len(above)]
+    last_and_every_other = above[::-2][::-1]
+    return [*below[::2], *near, *last_and_every_other]
 
 
-def _case(device: Device, dtype: str, path: str, k: int, every: int) -> Case:
+def _case(device: Device, flat: Tag, k: int, every: int) -> Case:
+    """The point with ``k`` multiply-adds on every ``every``-th register, under this flat roof."""
+    dtype, path = flat.operands, flat.path
     params, skip = _shape(device, dtype, path, every)
-    size, times = ITEMSIZE[dtype], k / ridge(device, dtype)
-    tiles = -(-array_bytes(device, far=times > FAR) // (size * params["tile"]))
+    size = ITEMSIZE[dtype]
+    times_ridge = k / ridge(device, dtype)
+    tiles = -(-array_bytes(device, far=times_ridge > FAR) // (size * params["tile"]))
     if device.kind == "cuda":
-        params |= intensity_cuda.array(params, tiles) | {"equal": int(times > EQUAL)}
+        params |= intensity_cuda.array(params, tiles)
+        params["equal"] = int(times_ridge > EQUAL)
     else:
         params["n"] = tiles * params["tile"]
-    x = 2 * k * params.get("columns", 1) / (size * every)
-    given = {**params, "k": k, "every": every, "x": x}
-    backend, series = (
-        "cpu" if device.kind == "cpu" else "raw",
-        "-".join(filter(None, (dtype, path))),
-    )
-    return Case(intensity.MIXED, dtype, backend, f"sweep/compute/intensity/{series}", given, skip)
+    params |= {"k": k, "every": every}
+    flop_per_byte = 2 * k * params.get("columns", 1) / (size * every)
+    backend = "cpu" if device.kind == "cpu" else "raw"
+    series = f"{dtype}-{path}" if path else dtype
+    tag = Sweep(COMPUTE, INTENSITY, series)
+    return Case(intensity.MIXED, dtype, backend, tag, params, skip, x=flop_per_byte)
 
 
 def array_bytes(device: Device, far: bool = False) -> int:
-    """Bytes of the array, about: past the last cache as for a stream, but no longer: a GPU repeats
-    it in one launch.
+    """About the bytes of the array: past the last cache as for a stream, and no more than that.
 
-    A GPU's is a power of two of its tiles: up to 1.4 times as much, or as little. far: less, where
+    A GPU repeats it in one launch; its array is a power of two of its tiles, which is up to 1.4
+    times as much, or as little. far: less, where
     memory takes so much less time than arithmetic that it hardly matters what a cache keeps.
     """
     past = bandwidth.LEAST_PAST_CACHE if far else bandwidth.PAST_CACHE

@@ -25,8 +25,9 @@ from probes.harness.bench import GuardedBench
 from probes.harness.case import Case, Probe
 from probes.harness.clocks.sampling import Rule
 from probes.harness.devices.choose import choose
-from probes.harness.rounds import run
+from probes.harness.rounds import take_turns
 from probes.harness.task import Task, tasks
+from probes.records.tag import parse_tag
 
 SOURCE = Path(__file__).with_name("planted.cu")
 
@@ -50,7 +51,7 @@ def planted(name: str) -> Case:
     kernel = Kernel(
         name, lambda d, **_: Work(flops=1.0), lambda d, r, **_: np.zeros(1), {"raw": build}
     )
-    return Case(kernel, "int32", "raw", f"compute/int32/{name}")
+    return Case(kernel, "int32", "raw", parse_tag(f"compute/int32/{name}"))
 
 
 def plan(device: Device) -> list[Task]:
@@ -73,7 +74,7 @@ def main() -> None:
     todo = plan(device)
     guarded_bench.take(device, todo)
     guarded_bench.prepare()
-    for _ in run(
+    for _ in take_turns(
         todo, guarded_bench, lambda _: Rule(0.002, 0.0), 2, lambda rows: judged(rows, device)
     ):
         pass

@@ -98,7 +98,7 @@ def test_layers_are_placed_on_the_roofs_of_another_run(network: Path, tmp_path: 
     assert run_all.main([*CPU, *asked]) == 0
     folder = only_run(tmp_path)
     assert ceilings(folder) == ceilings(network)
-    rows = sorted(placements(folder), key=lambda row: json.loads(row["params"])["x"])
+    rows = sorted(placements(folder), key=lambda row: float(row["x"]))
     intensities = [float(row["intensity"]) for row in rows]
     assert intensities == sorted(intensities, reverse=True)
     assert len(set(intensities)) == len(rows) == 3, (

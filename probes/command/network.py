@@ -24,6 +24,7 @@ from kernels.runtime.launch import INTEGER
 from kernels.runtime.patience import SECONDS
 from probes.harness.case import Case, Probe
 from probes.records.measurement import RidgelineError
+from probes.records.tag import LAYER, Tag
 
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8")
 QUESTION = "How long does each layer of this network take, and the whole of it?"
@@ -250,7 +251,7 @@ def _layer(asked: Asked, twins: Sequence[Unit], precision: str, backend: str, sk
         timed.kernel(backend),
         dtype,
         backend,
-        f"layer/{work.family}",
+        Tag(LAYER, work.family),
         rows[0],
         skip,
         also=tuple(rows[1:]),
@@ -342,4 +343,5 @@ def _whole(asked: Asked, precision: str, backend: str, skip: str) -> Case:
         "family": "network",
         "precision": precision,
     }
-    return Case(timed.kernel(backend), precision, backend, "layer/network", params, skip)
+    tag = Tag(LAYER, "network")
+    return Case(timed.kernel(backend), precision, backend, tag, params, skip)

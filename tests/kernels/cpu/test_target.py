@@ -113,7 +113,7 @@ def test_a_device_that_has_everything_runs_what_this_machine_has(
 def test_what_has_no_shape_takes_the_widest_that_is_here(team: Team, kernel: Any) -> None:
     params = {"n": 1 << 16, "threads": THREADS}
     if kernel is cache.READ:
-        params = {"x": 6 << 10, "readers": THREADS}
+        params = {"set_bytes": 6 << 10, "readers": THREADS}
     launch = kernel.backends["cpu"](EVERYTHING, "fp64", params, team)
     launch.run(1)
     assert not difference(launch.result(), kernel.reference("fp64", 1, **params), 0.0)

@@ -18,10 +18,11 @@ from kernels.base import Audit, Kernel, Work
 from probes.harness.bench import LocalBench
 from probes.harness.case import Case, Probe
 from probes.harness.clocks.sampling import Rule, Sample, calibrate, measure
-from probes.harness.rounds import MORE_ROUNDS, run
+from probes.harness.rounds import MORE_ROUNDS, take_turns
 from probes.harness.task import tasks
 from probes.records.measurement import OK, Measurement
 from probes.records.run import COMPLETE, Run
+from probes.records.tag import parse_tag
 from tests.devices import CPU
 
 HZ = 3e9
@@ -83,7 +84,7 @@ def compute(cores: int) -> Case:
         "fma", lambda d, **_: work, lambda d, r, **_: np.zeros(1), {"cpu": lambda *_: Launch()}
     )
     tag = "compute/fp64" if cores > 1 else "compute/fp64/1core"
-    return Case(kernel, "fp64", "cpu", tag, {"threads": cores}, steady=True)
+    return Case(kernel, "fp64", "cpu", parse_tag(tag), {"threads": cores}, steady=True)
 
 
 def stream() -> Case:
@@ -92,7 +93,7 @@ def stream() -> Case:
     kernel = Kernel(
         "read", lambda d, **_: work, lambda d, r, **_: np.zeros(1), {"cpu": lambda *_: Launch()}
     )
-    return Case(kernel, "fp64", "cpu", "bandwidth/dram/read")
+    return Case(kernel, "fp64", "cpu", parse_tag("bandwidth/dram/read"))
 
 
 def rows_of(
@@ -101,7 +102,7 @@ def rows_of(
     """What a run of these cases on this machine says."""
     todo = tasks([Probe("p", "?", lambda _: cases)], CPU, STARTED)
     judge = partial(judged, device=CPU)
-    for _ in run(
+    for _ in take_turns(
         todo, LocalBench(CPU, clock), lambda _: RULE, 3, judge, lambda: clock.time, company
     ):
         pass
@@ -207,7 +208,7 @@ def test_the_length_of_samples_is_looked_at_again_in_every_round() -> None:
 def test_what_cannot_be_trusted_gets_more_rounds_and_no_more_than_a_quarter_of_the_time() -> None:
     core, times = Core(always), list[float]()
     todo = tasks([Probe("p", "?", lambda _: [compute(2), compute(1)])], CPU, STARTED)
-    for _ in run(
+    for _ in take_turns(
         todo,
         LocalBench(CPU, core),
         lambda _: RULE,
