@@ -39,7 +39,7 @@ class Vector:
     """The vector unit to write for."""
 
     bits: int
-    """Of one register."""
+    """Width of one register."""
     chains: int
     """Accumulators that fit into registers.
 

@@ -71,9 +71,9 @@ class Asked:
     batch: int | None = None
     """First dimension of its inputs."""
     precisions: tuple[str, ...] = ()
-    """To time it in; none: as it is stored."""
+    """Precisions to time it in; none: the one that it is stored in."""
     values: Mapping[str, str] = field(default_factory=dict)
-    """Of inputs, by name, as the user wrote them."""
+    """Values of inputs, by name, as the user wrote them."""
     seconds: float = SECONDS
     """How long one run may take."""
 
