@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-# While modules are loaded, Ctrl-C ends the program at once: it would be a traceback of theirs.
+# While modules are loaded, Ctrl-C ends the program at once, not with a traceback of theirs.
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
