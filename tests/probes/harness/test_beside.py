@@ -91,7 +91,7 @@ def test_the_memory_of_all_of_them_must_be_free() -> None:
     half = 0.5 * (CPU.memory_free_bytes or 0)
     big = case(
         "point",
-        "sweep/x",
+        "sweep/compute/intensity/fp64",
         params={"size": half},
         beside=(case("flat", "compute/fp64", params={"size": half}),),
     )
