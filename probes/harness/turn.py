@@ -17,7 +17,7 @@ from kernels.cuda.nvrtc import processors
 from kernels.device import Device
 from probes.harness.beside import beside
 from probes.harness.case import Case
-from probes.harness.check import SOUND, Failure, audited, check
+from probes.harness.check import SOUND, Failure, check, check_code
 from probes.harness.clocks.sampling import Clock, Rule, Sample, calibrate, measure
 from probes.harness.guard import Broken
 from probes.harness.task import Round, Task, no_room
@@ -104,7 +104,7 @@ def _timed(task: Task, device: Device, clock: Clock, rule: Rule) -> Turn:
         if is_first:
             if not has_own_check:
                 verdict = check(case, launch)
-            audit = audited(launch, case, verdict)
+            audit = check_code(launch, case, verdict)
             repeat = calibrate(launch, clock, rule)
         with beside(case, device, clock, rule, _built) as others:
             samples = measure(

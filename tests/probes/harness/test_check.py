@@ -9,7 +9,7 @@ import pytest
 
 from kernels.base import Appeal, Audit, Fault, Kernel, Work
 from probes.harness.case import Case
-from probes.harness.check import SOUND, Failure, Verdict, audited, check, difference
+from probes.harness.check import SOUND, Failure, Verdict, check, check_code, difference
 from probes.records.tag import parse_tag
 
 RIGHT = np.array([1.0, 2.0, 4.0])
@@ -137,7 +137,7 @@ def test_a_library_that_is_wrong_alone_is_told_of_in_numbers() -> None:
     launch = Answers(CUT_OFF)
     verdict = check(case(RIGHT * 2, RIGHT), launch)
     assert verdict == Verdict({"cut off": {"values": 1, "of": 3, "error": 0.25}}, "off by 0.25")
-    audit = audited(launch, case(), verdict)
+    audit = check_code(launch, case(), verdict)
     assert audit.note == "off by 0.25; plain runs"
     assert audit.facts == {"launches": 1, "cut off": {"values": 1, "of": 3, "error": 0.25}}
 
