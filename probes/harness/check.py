@@ -1,4 +1,4 @@
-"""Check a launch before it is timed: its numbers by NumPy, its machine code by the declared work."""
+"""Check a launch before it is timed: its numbers by NumPy, its machine code by its work."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from kernels.base import Audit, Kernel, Work
 from probes.harness.bench import LocalBench
 from probes.harness.case import Case, Probe
 from probes.harness.clocks.sampling import Rule, Sample
-from probes.harness.plan import TURN, rules
+from probes.harness.plan import BESIDE_SHARE, rules
 from probes.harness.rounds import take_turns
 from probes.harness.task import tasks
 from probes.records.measurement import SKIPPED
@@ -103,5 +103,7 @@ def test_the_memory_of_all_of_them_must_be_free() -> None:
 def test_turns_of_others_have_time_of_their_own() -> None:
     rule = rules("cpu", [POINT], quick=False)
     alone = case("point", "sweep/compute/intensity/fp64", params={"n": 1})
-    assert rule(POINT).budget_seconds == pytest.approx((1 + 2 * TURN) * rule(alone).budget_seconds)
+    assert rule(POINT).budget_seconds == pytest.approx(
+        (1 + 2 * BESIDE_SHARE) * rule(alone).budget_seconds
+    )
     assert np.isclose(rule(POINT).sample_seconds, rule(alone).sample_seconds)

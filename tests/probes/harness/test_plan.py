@@ -10,7 +10,7 @@ import pytest
 from kernels.base import Kernel, Work
 from probes.harness.case import Case
 from probes.harness.clocks.statistics import FEWEST
-from probes.harness.plan import LEAST, chosen, rounds, rules
+from probes.harness.plan import LEAST_SECONDS, chosen, rounds, rules
 from probes.records.tag import parse_tag
 
 KERNEL = Kernel("made", lambda d, **_: Work(1.0, 1.0), lambda d, r, **_: np.zeros(1), {})
@@ -66,7 +66,7 @@ def test_a_quick_run_asks_no_twins() -> None:
 
 def test_points_get_the_least_time_and_take_none_from_the_ceilings() -> None:
     alone, beside = rules("cpu", [ROOF], quick=False), rules("cpu", [ROOF, *POINTS], quick=False)
-    assert beside(POINTS[0]).budget_seconds == LEAST * rounds("cpu", quick=False), (
+    assert beside(POINTS[0]).budget_seconds == LEAST_SECONDS * rounds("cpu", quick=False), (
         "one turn, as long as three"
     )
     assert beside(ROOF) == alone(ROOF)
