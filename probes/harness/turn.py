@@ -93,7 +93,9 @@ def in_one_line(error: Exception) -> str:
 
 def _timed(task: Task, device: Device, clock: Clock, rule: Rule) -> Turn:
     """The samples of one turn; in the first, only after the check and the audit."""
-    case, audit, repeat = task.case, task.audit, task.repeat
+    case = task.case
+    audit = task.audit
+    repeat = task.repeat
     is_first = not repeat
     has_own_check = bool(case.kernel.check_params)
     verdict = SOUND
@@ -110,7 +112,13 @@ def _timed(task: Task, device: Device, clock: Clock, rule: Rule) -> Turn:
             samples = measure(
                 launch, clock, rule, repeat, between=others.sample, steady=case.steady
             )
-            return Turn(OK, "", samples, audit, repeat, others.facts(), others.doubt)
+            return Turn(
+                samples=samples,
+                audit=audit,
+                repeat=repeat,
+                beside=others.facts(),
+                beside_doubt=others.doubt,
+            )
 
 
 @contextmanager
