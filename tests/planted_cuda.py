@@ -67,7 +67,7 @@ def plan(device: Device) -> list[Task]:
 
 def main() -> None:
     """Give each of them two turns."""
-    bench.LEAST_PATIENCE = 15.0
+    bench.LEAST_PATIENCE_SECONDS = 15.0
     bench.PATIENCE = 0
     guarded_bench = GuardedBench(choose, plan)
     device, _ = guarded_bench.find("0")

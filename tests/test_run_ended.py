@@ -200,7 +200,7 @@ def test_a_case_that_takes_its_process_down_is_one_failed_row(
         return replace(chains, reference=reference)
 
     monkeypatch.setattr(compute.fma, "kernel", kernel)
-    monkeypatch.setattr(bench, "LEAST_PATIENCE", 10.0)
+    monkeypatch.setattr(bench, "LEAST_PATIENCE_SECONDS", 10.0)
     monkeypatch.setattr(bench, "PATIENCE", 0)
     assert main(*SMALL, "--out", str(tmp_path)) == 1
     rows = {row["ceiling"]: row for row in table(only_run(tmp_path), "measurements.csv")}

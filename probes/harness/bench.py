@@ -18,7 +18,8 @@ from probes.records.measurement import FAILED, OK, SKIPPED, Measurement, Ridgeli
 
 PATIENCE = 10
 """A turn may take so many times as long as it is expected to."""
-LEAST_PATIENCE = 20.0  # seconds
+LEAST_PATIENCE_SECONDS = 20.0
+"""A turn may take so long whatever is expected."""
 FIRST_SECONDS = 6.0
 """Expected of a first turn beside its samples: it compiles, checks and calibrates."""
 FIND_SECONDS = 120.0
@@ -31,7 +32,8 @@ class LocalBench:
     """Times cases in this process."""
 
     def __init__(self, device: Device, clock: Clock) -> None:
-        self.device, self.clock = device, clock
+        self.device = device
+        self.clock = clock
 
     def turn(self, task: Task, rule: Rule) -> Turn:
         """One turn of a task."""
@@ -59,7 +61,9 @@ class _Ask:
 
 
 Find = Callable[["str | None"], tuple[Device, str]]
+"""find(spec) -> the device that the user names so, and why that one."""
 Plan = Callable[[Device], Sequence[Task]]
+"""plan(device) -> its tasks, always the same ones."""
 
 
 class _Worker:
@@ -134,8 +138,8 @@ class GuardedBench:
     """
 
     def __init__(self, find: Find, plan: Plan) -> None:
-        """find(spec) -> device, why that one. plan(device) -> its tasks, always the same ones."""
-        self._find, self._plan = find, plan
+        self._find = find
+        self._plan = plan
         self._device: Device | None = None
         self._todo: Sequence[Task] = ()
         self._places: dict[int, int] = {}
@@ -188,7 +192,7 @@ class GuardedBench:
         expected = rule.warm_seconds + rule.budget_seconds + task.case.kernel.slow_seconds
         if not task.repeat:
             expected += FIRST_SECONDS
-        limit = max(LEAST_PATIENCE, PATIENCE * expected)
+        limit = max(LEAST_PATIENCE_SECONDS, PATIENCE * expected)
         try:
             if self._guard.fresh:
                 self._guard.ask(_Ask("start"), START_SECONDS)
@@ -209,7 +213,8 @@ class GuardedBench:
         Raises what the device raises, or Broken.
         """
         ask = _Ask("sustain", task=self._places[id(task)], seconds=seconds, row=task.row)
-        moments: list[sustained.Moment] = self._guard.ask(ask, LEAST_PATIENCE + 2 * seconds)
+        limit = LEAST_PATIENCE_SECONDS + 2 * seconds
+        moments: list[sustained.Moment] = self._guard.ask(ask, limit)
         return moments
 
     def close(self) -> None:

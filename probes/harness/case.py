@@ -54,36 +54,38 @@ class Case:
 
 @dataclass(frozen=True)
 class Probe:
-    """One question to the hardware: a module with ``cases(device)``; its docstring starts with the
-    question.
-
-    default: whether a plain run includes it, full: whether ``--full`` does (a module may set
-    ``DEFAULT = False``, and ``FULL = False``: such a probe runs only by its name). warnings: what a
-    reader should know of what was asked.
-    """
+    """One question to the hardware: a module of ``probes/`` with ``cases(device)``."""
 
     name: str
+    """Name of the module."""
     question: str
+    """The first paragraph of its docstring."""
     cases: Callable[[Device], Iterable[Case]]
+    """What it wants timed on a device."""
     default: bool = True
+    """True if a plain run includes it; a module may set ``DEFAULT = False``."""
     full: bool = True
+    """True if ``--full`` includes it. With ``FULL = False``, too, it runs only by its name."""
     warnings: tuple[str, ...] = ()
+    """What a reader should know of what was asked."""
 
 
 def all_probes() -> dict[str, Probe]:
     """Every probe by name, found by folder, in alphabetical order."""
-    names = sorted(m.name for m in pkgutil.iter_modules(probes.__path__) if not m.ispkg)
+    modules = pkgutil.iter_modules(probes.__path__)
+    names = sorted(module.name for module in modules if not module.ispkg)
     return {name: _load(name) for name in names}
 
 
 def _load(name: str) -> Probe:
+    """The probe of a module of ``probes/``."""
     module = importlib.import_module(f"probes.{name}")
     return Probe(
-        name,
-        question(str(module.__file__)),
-        module.cases,
-        getattr(module, "DEFAULT", True),
-        getattr(module, "FULL", True),
+        name=name,
+        question=question(str(module.__file__)),
+        cases=module.cases,
+        default=getattr(module, "DEFAULT", True),
+        full=getattr(module, "FULL", True),
     )
 
 
@@ -92,28 +94,30 @@ def question(probe_file: str) -> str:
 
     It is read from the source, since Python run with -OO leaves it out of the module.
     """
-    text = ast.get_docstring(ast.parse(Path(probe_file).read_text(encoding="utf-8")))
-    first, _, _ = (text or "").partition("\n\n")
-    return " ".join(first.split())
+    source = Path(probe_file).read_text(encoding="utf-8")
+    docstring = ast.get_docstring(ast.parse(source)) or ""
+    paragraph, _, _ = docstring.partition("\n\n")
+    return " ".join(paragraph.split())
 
 
 def choose(names: Iterable[str] | None, full: bool = False) -> list[Probe]:
-    """The probes of these names, or the default ones (full: all). Unknown names raise
-    RidgelineError.
+    """The probes of these names; without names the default ones, or with ``full`` all of a run.
+
+    Raises RidgelineError for a name that no probe has.
     """
-    known = all_probes()
+    by_name = all_probes()
     if not names:
-        return [p for p in known.values() if p.default or (full and p.full)]
-    wrong = [n for n in names if n not in known]
-    if wrong:
-        raise RidgelineError(f"no probe is called {wrong[0]!r}; there are: {', '.join(known)}")
-    return [known[n] for n in names]
+        return [probe for probe in by_name.values() if probe.default or (full and probe.full)]
+    chosen = []
+    for name in names:
+        if name not in by_name:
+            raise RidgelineError(f"no probe is called {name!r}; there are: {', '.join(by_name)}")
+        chosen.append(by_name[name])
+    return chosen
 
 
 def run_alone(probe_file: str) -> None:
-    """Run one probe as ``python -m probes.NAME [OPTIONS]``: the main program with ``--only
-    NAME``.
-    """
+    """Run one probe, as ``python -m probes.NAME`` does: the main program with ``--only NAME``."""
     main = Path(__file__).parents[2] / "run_all.py"
     sys.argv = [str(main), "--only", Path(probe_file).stem, *sys.argv[1:]]
     runpy.run_path(str(main), run_name="__main__")

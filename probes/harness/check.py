@@ -1,6 +1,4 @@
-"""Hold what a launch computed against NumPy, and its machine code against the declared work, before
-it is timed.
-"""
+"""Check a launch before it is timed: its numbers by NumPy, its machine code by its work."""
 
 from __future__ import annotations
 
@@ -10,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels.base import Audit, Fault, Launch
+from kernels.base import Appeal, Audit, Fault, Launch
 from probes.harness.case import Case
 
 STANDS_FOR_INFINITY = 1e30
@@ -23,107 +21,119 @@ class Failure(Exception):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the check of a case that may be timed found: nothing, or a fault of a library that its
-    row tells.
-
-    facts: ``{fault: {values, of, error}}``, for the row's params. note: the same in words.
-    """
+    """The fault of a library in the numbers of a case that may be timed; empty if there is none."""
 
     facts: Mapping[str, Any] = field(default_factory=dict)
+    """``{fault: {values, of, error}}``, for the row's params."""
     note: str = ""
+    """The same in words."""
 
 
 SOUND = Verdict()
+"""The numbers are right."""
 
 
 def check(case: Case, launch: Launch) -> Verdict:
-    """Run a launch on checkable operands and compare; raises Failure with the arithmetic.
+    """Run a launch on checkable operands and compare its result with the reference.
 
-    A result that is wrong through the known fault of a library alone passes with a verdict that
-    says so.
+    A result that is wrong through the known fault of a library alone passes, with a verdict that
+    says so. Raises Failure with the arithmetic for any other that is wrong.
     """
     kernel = case.kernel
     tolerance = kernel.tolerance.get(case.dtype, 0.0)
     launch.run(kernel.check_repeat)
-    found = launch.result()
-    expected = kernel.reference(
-        case.dtype, kernel.check_repeat, **{**case.params, **kernel.check_params}
-    )
-    problem = difference(found, expected, tolerance)
+    result = launch.result()
+    params = {**case.params, **kernel.check_params}
+    expected = kernel.reference(case.dtype, kernel.check_repeat, **params)
+    problem = difference(result, expected, tolerance)
     if not problem:
         return SOUND
-    for appeal in kernel.appeals(case.dtype, found, expected):
-        if not any(difference(*pair, tolerance) for pair in appeal.pairs):
-            fault = _fault(found, expected, tolerance)
+    for appeal in kernel.appeals(case.dtype, result, expected):
+        if _holds(appeal, tolerance):
+            fault = _fault(result, expected, tolerance)
             return Verdict({appeal.fault: asdict(fault)}, appeal.words(fault))
     raise Failure(f"{kernel.name}/{case.backend} {case.dtype}: {problem}")
 
 
-def difference(found: np.ndarray, expected: np.ndarray, tolerance: float) -> str:
-    """Where and by how much ``found`` differs from ``expected``, or nothing. Equal infinities are
-    equal, and so is NaN where NaN is expected."""
-    if found.shape != expected.shape:
-        return f"the result has shape {found.shape}, should be {expected.shape}"
-    error, largest = _errors(found, expected)
+def _holds(appeal: Appeal, tolerance: float) -> bool:
+    """True if both arrays of every pair of this appeal agree."""
+    for with_fault, without_fault in appeal.pairs:
+        if difference(with_fault, without_fault, tolerance):
+            return False
+    return True
+
+
+def difference(result: np.ndarray, expected: np.ndarray, tolerance: float) -> str:
+    """Where and by how much ``result`` differs from ``expected``, or nothing.
+
+    tolerance: in parts of the largest magnitude expected. Equal infinities are equal, and so is NaN
+    where NaN is expected.
+    """
+    if result.shape != expected.shape:
+        return f"the result has shape {result.shape}, should be {expected.shape}"
+    error, largest = _errors(result, expected)
     right = error <= tolerance * largest
     if right.all():
         return ""
     wrong = ~right
-    at = tuple(int(i) for i in np.argwhere(wrong)[0])
-    place = ", ".join(map(str, at))
+    first_wrong = tuple(int(i) for i in np.argwhere(wrong)[0])
+    place = ", ".join(map(str, first_wrong))
     return (
-        f"out[{place}] is {found[at]:.9g}, should be {expected[at]:.9g} (tolerance {tolerance:g}); "
-        f"{int(wrong.sum())} of {wrong.size} values are wrong"
+        f"out[{place}] is {result[first_wrong]:.9g}, should be {expected[first_wrong]:.9g} "
+        f"(tolerance {tolerance:g}); {int(wrong.sum())} of {wrong.size} values are wrong"
     )
 
 
-def _fault(found: np.ndarray, expected: np.ndarray, tolerance: float) -> Fault:
+def _fault(result: np.ndarray, expected: np.ndarray, tolerance: float) -> Fault:
     """How far a result is from its reference."""
-    if found.shape != expected.shape:
-        return Fault(found.size, found.size, None)
-    error, largest = _errors(found, expected)
-    wrong = int((~(error <= tolerance * largest)).sum())
+    if result.shape != expected.shape:
+        return Fault(result.size, result.size, None)
+    error, largest = _errors(result, expected)
+    right = error <= tolerance * largest  # a NaN is not right
+    wrong = int((~right).sum())
     finite = error[np.isfinite(error)]
     return Fault(wrong, error.size, float(finite.max(initial=0)) / largest)
 
 
-def _errors(found: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, float]:
-    """The distance of every value from its reference, and the largest finite magnitude of the
-    reference, above zero.
+def _errors(result: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, float]:
+    """The distance of every value from its reference, and the magnitude to compare it with.
 
-    Values near the end of FP32, which stand for infinity in masks, do not count as the largest: any
-    other value would pass beside them. Their own distance is scaled to what counts.
+    That is the largest finite magnitude of the reference, above zero. Values near the end of FP32,
+    which stand for infinity in masks, do not count as the largest: any other value would pass
+    beside them. Their own distance is scaled to what counts.
     """
-    kind = np.float32 if found.dtype == expected.dtype == np.float32 else np.float64
+    both_fp32 = result.dtype == expected.dtype == np.float32
+    dtype = np.float32 if both_fp32 else np.float64
+    tiny = np.finfo(np.float64).tiny  # FP64 in NumPy, too: an FP32 array scaled by it is widened
     finite: Any = True
     with np.errstate(all="ignore"):
-        error = np.subtract(
-            found, expected, dtype=kind
-        )  # in place from here: a layer may answer with some 100 MB
+        # One array, then changed in place: a layer may answer with some 100 MB.
+        error = np.subtract(result, expected, dtype=dtype)
         np.abs(error, out=error)
         if not np.isfinite(error).all():
             finite = np.isfinite(expected)
-            error[(found == expected) | (np.isnan(found) & np.isnan(expected))] = 0
+            both_nan = np.isnan(result) & np.isnan(expected)
+            error[(result == expected) | both_nan] = 0
         largest = _largest(expected, finite)
         if largest >= STANDS_FOR_INFINITY:
             ordinary = finite & (np.abs(expected) < STANDS_FOR_INFINITY)
-            within = max(_largest(expected, ordinary), np.finfo(np.float64).tiny)
-            error = np.where(finite & ~ordinary, error / np.abs(expected) * within, error)
-            largest = within
-    return error, max(largest, np.finfo(np.float64).tiny)
+            largest = max(_largest(expected, ordinary), tiny)
+            scaled = error / np.abs(expected) * largest
+            error = np.where(finite & ~ordinary, scaled, error)
+    return error, max(largest, tiny)
 
 
 def _largest(values: np.ndarray, where: Any) -> float:
-    """The largest magnitude among some values; 0 if there is none."""
-    return max(
-        float(values.max(initial=0, where=where)), -float(values.min(initial=0, where=where))
-    )
+    """The largest magnitude of the values where ``where`` is true; 0 if there is none."""
+    highest = float(values.max(initial=0, where=where))
+    lowest = float(values.min(initial=0, where=where))
+    return max(highest, -lowest)
 
 
-def audited(launch: Launch, case: Case, verdict: Verdict = SOUND) -> Audit:
-    """What the machine code of this launch holds, and what its check found.
+def check_code(launch: Launch, case: Case, verdict: Verdict = SOUND) -> Audit:
+    """Check that the machine code of a launch does the work of its case.
 
-    Raises Failure where that is not the work it should do.
+    Returns what it holds, with the verdict on its numbers. Raises Failure if it does other work.
     """
     audit = launch.audit(case.kernel.work(case.dtype, **case.params))
     if audit.problem:

@@ -1,5 +1,6 @@
-"""A process of its own for what may crash or hang: a fault ends that process, and the program goes
-on with a fresh one.
+"""Run in a process of its own what may crash or hang.
+
+A fault ends that process, and the program goes on with a fresh one.
 
 The worker is a fork of the program, so it knows all that the program knew at that moment, and
 nothing has to be sent but answers. It must be made before the program itself starts threads or
@@ -27,12 +28,14 @@ from kernels.base import one_line
 from kernels.runtime import patience
 from probes.harness.clocks import waiting
 
-GRACE = 1.0  # seconds that a worker has to give its buffers back
-# times the limit: a worker that gets less of the processors than that does not go on for ever
+GRACE_SECONDS = 1.0
+"""How long a worker has to give its buffers back."""
 MOST_STARVED = 4
-PARENT_DIED = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
-# of 1000: of all processes that could be ended for lack of memory, a worker comes first
+"""Times the limit: a worker that gets less of the processors than that does not go on for ever."""
+PARENT_DIED = 1
+"""PR_SET_PDEATHSIG of <linux/prctl.h>."""
 EXPENDABLE = "500"
+"""Of 1000: of all processes that could be ended for lack of memory, a worker comes first."""
 MEANINGS = {
     signal.SIGSEGV: "invalid memory access",
     signal.SIGBUS: "invalid memory access",
@@ -51,8 +54,9 @@ class Guard:
     """Answers requests in a worker process; makes a fresh one where the last has ended."""
 
     def __init__(self, make: Callable[[], Callable[[Any], Any]]) -> None:
-        """make() runs once in each worker and returns ``answer(request)``; requests and answers are
-        pickled.
+        """make() runs once in each worker and returns ``answer(request)``.
+
+        Requests and answers are pickled.
         """
         self._make = make
         self._process: Any = None
@@ -61,8 +65,9 @@ class Guard:
         self._busy = False
 
     def ask(self, request: Any, limit_seconds: float) -> Any:
-        """The worker's answer. Raises what it raised, or Broken if it ended or took longer than the
-        limit.
+        """The worker's answer.
+
+        Raises what the worker raised, or Broken if it ended or took longer than the limit.
         """
         if self._process is None:
             self._start()
@@ -82,7 +87,7 @@ class Guard:
 
     @property
     def fresh(self) -> bool:
-        """Whether the next request meets a worker that has not answered any."""
+        """True if the next request meets a worker that has not answered any."""
         return self._process is None
 
     def renew(self) -> None:
@@ -90,29 +95,27 @@ class Guard:
         self._end()
 
     def close(self) -> None:
-        """Let the worker end; at once if it is still at work, as where the program was
-        interrupted.
-        """
+        """Let the worker end; at once if it is at work, as where the program was interrupted."""
         if self._pipe is not None and not self._busy:
             with contextlib.suppress(OSError):
                 self._pipe.send(None)
-            self._process.join(GRACE)
+            self._process.join(GRACE_SECONDS)
         self._end()
 
     def _receive(self, limit_seconds: float) -> Any:
         """The next answer. Raises Broken past the limit, EOFError where the worker has ended.
 
-        What other work took from the worker is given to it on top, up to MOST_STARVED times the
-        limit.
+        The limit is extended by what other work took from the worker, up to MOST_STARVED times.
         """
         assert self._pipe is not None
         begin = time.monotonic()
-        starved = waiting.longest(self._process.pid)
+        waited_before_ns = waiting.longest(self._process.pid)
         left = limit_seconds
         while not (ready := wait([self._pipe, self._process.sentinel], left)):
             took = time.monotonic() - begin
-            lost = (waiting.longest(self._process.pid) - starved) * 1e-9
-            left = min(limit_seconds + lost, MOST_STARVED * limit_seconds) - took
+            starved = (waiting.longest(self._process.pid) - waited_before_ns) * 1e-9
+            extended_limit = min(limit_seconds + starved, MOST_STARVED * limit_seconds)
+            left = extended_limit - took
             if left <= 0:
                 self._end()
                 raise Broken(f"it gave no answer within {took:.0f} s, and was ended")
@@ -123,19 +126,20 @@ class Guard:
     def _start(self) -> None:
         """Fork a worker. It hears no Ctrl-C: the program decides what ends."""
         context: Any = multiprocessing.get_context("fork")
-        self._pipe, theirs = context.Pipe()
+        self._pipe, workers_end = context.Pipe()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (it is closed with the worker)
         self._process = context.Process(
-            target=_serve, args=(self._make, theirs, self._log.fileno(), os.getpid()), daemon=True
+            target=_serve,
+            args=(self._make, workers_end, self._log.fileno(), os.getpid()),
+            daemon=True,
         )
         sys.stdout.flush()
         sys.stderr.flush()
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", DeprecationWarning
-            )  # NumPy's idle threads: they hold nothing
+            # Python warns of threads beside a fork: those of NumPy are idle, and hold no lock.
+            warnings.simplefilter("ignore", DeprecationWarning)
             self._process.start()
-        theirs.close()
+        workers_end.close()
 
     def _end(self) -> None:
         """End the worker at once."""
@@ -152,23 +156,14 @@ class Guard:
 
     def _why_ended(self) -> str:
         """What ended the worker, and the last line it wrote."""
-        self._process.join(GRACE)
+        self._process.join(GRACE_SECONDS)
         code = self._process.exitcode
-        said = f": {last}" if (last := self._last_line()) else ""
+        end = f"with code {code}"
         if code is not None and code < 0:
-            number = -code
-            name = (
-                signal.Signals(number).name
-                if number in {s.value for s in signal.Signals}
-                else f"signal {number}"
-            )
-            meaning = (
-                f" ({MEANINGS[signal.Signals(number)]})"
-                if name in {s.name for s in MEANINGS}
-                else ""
-            )
-            return f"the process that ran it ended by {name}{meaning}{said}"
-        return f"the process that ran it ended with code {code}{said}"
+            end = f"by {_signal_in_words(-code)}"
+        last_line = self._last_line()
+        quoted = f": {last_line}" if last_line else ""
+        return f"the process that ran it ended {end}{quoted}"
 
     def _last_line(self) -> str:
         """What the worker wrote last to its standard error, in one line."""
@@ -177,6 +172,17 @@ class Guard:
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").strip().splitlines()
         return one_line(lines[-1]) if lines else ""
+
+
+def _signal_in_words(number: int) -> str:
+    """``SIGSEGV (invalid memory access)``."""
+    try:
+        which_signal = signal.Signals(number)
+    except ValueError:  # a real-time signal has no name
+        return f"signal {number}"
+    if which_signal in MEANINGS:
+        return f"{which_signal.name} ({MEANINGS[which_signal]})"
+    return which_signal.name
 
 
 def _serve(

@@ -14,16 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-_came: list[
-    int
-] = []  # of a list, what a handler does to it is done at once: a lock could be held at that moment
+# A list, since what a handler does to it is done at once: a lock could be held at that moment.
+_unanswered: list[int] = []
 
 
 @contextmanager
 def raised() -> Iterator[None]:
-    """Within it Ctrl-C raises KeyboardInterrupt where it ends the program at once before and
-    after.
-    """
+    """Within it Ctrl-C raises KeyboardInterrupt, if it would end the program at once."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_DFL:
         yield
         return
@@ -36,20 +33,23 @@ def raised() -> Iterator[None]:
 
 @contextmanager
 def remembered() -> Iterator[None]:
-    """Within it Ctrl-C raises KeyboardInterrupt as ever, and ``check`` does so again until it is
-    ``answered``.
+    """Within it Ctrl-C raises KeyboardInterrupt, and so does ``check`` until it is ``answered``.
 
     Where it is ignored, as in a job in the background, it stays so.
     """
     usual = signal.default_int_handler
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGINT) is not usual
-    ):
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(signal.SIGINT) is not usual:
         yield
         return
     hook = sys.unraisablehook
-    sys.unraisablehook = lambda lost: None if lost.exc_type is KeyboardInterrupt else hook(lost)
+
+    def quiet_hook(lost: Any) -> None:
+        """Print what was raised in a callback from C, unless it is an interrupt."""
+        if lost.exc_type is not KeyboardInterrupt:
+            hook(lost)
+
+    sys.unraisablehook = quiet_hook
     signal.signal(signal.SIGINT, _remember)
     try:
         yield
@@ -60,16 +60,16 @@ def remembered() -> Iterator[None]:
 
 
 def _remember(number: int, frame: Any) -> None:
-    _came.append(number)
+    _unanswered.append(number)
     raise KeyboardInterrupt
 
 
 def check() -> None:
     """Raise KeyboardInterrupt if one came that no one has answered."""
-    if _came:
+    if _unanswered:
         raise KeyboardInterrupt
 
 
 def answered() -> None:
     """The interrupts so far were acted on."""
-    _came.clear()
+    _unanswered.clear()

@@ -24,6 +24,7 @@ Judge = Callable[[Sequence[Measurement]], list[Measurement]]
 What cannot be true is failed, what cannot be trusted is marked, each with why.
 """
 Rules = Callable[[Case], Rule]
+"""Returns when to stop sampling a case."""
 
 
 class Bench(Protocol):
@@ -128,8 +129,10 @@ def turns(task: Task, rounds: int) -> int:
 
     A point has one, unless it is steady: a neighbour may share its core for a while.
     """
-    once = is_point(task.case) and not task.case.steady
-    return 1 if once or not task.open else rounds
+    is_built_once = is_point(task.case) and not task.case.steady
+    if is_built_once or not task.open:
+        return 1
+    return rounds
 
 
 def _row_after_turn(task: Task, bench: Bench, rule: Rule) -> Measurement:

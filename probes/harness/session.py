@@ -115,7 +115,8 @@ def _fastest(todo: Sequence[Task], judge: Judge) -> Task | None:
 
     If there is none, as on a busy machine, it is the fastest that can be true.
     """
-    possible, trusted = [], []
+    possible = []
+    trusted = []
     for task, verdict in judged(todo, judge):
         if verdict.status == OK:
             possible.append(task)

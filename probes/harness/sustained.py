@@ -1,5 +1,4 @@
-"""Burst and sustained: what a ceiling becomes when it is asked for longer than the power budget's
-patience.
+"""Burst and sustained: what becomes of a ceiling that is asked for longer than power allows.
 
 The fastest dense path of a run goes on for as long as the user says; rate, clock, power and
 temperature are kept over time, where the device tells them.
@@ -19,13 +18,14 @@ from probes.harness.task import Task
 from probes.records.measurement import FAILED, SCHEMA_VERSION, Measurement, Moment
 from probes.records.tag import COMPUTE, LIBRARY, Tag
 
-MOMENT_SECONDS = 0.1  # one point of the curve
+MOMENT_SECONDS = 0.1
+"""How long one point of the curve lasts."""
 
 
 def fastest(tasks: Sequence[Task]) -> Task | None:
     """The task with the highest rate on a main, dense compute path of our own."""
-    main = [task for task in tasks if task.row.rate and _is_main(task.row)]
-    return max(main, key=lambda t: t.row.rate or 0.0, default=None)
+    on_main_paths = [task for task in tasks if task.row.rate and _is_main(task.row)]
+    return max(on_main_paths, key=lambda task: task.row.rate or 0.0, default=None)
 
 
 def _is_main(row: Measurement) -> bool:
@@ -44,15 +44,20 @@ def sustain(
     watch: Callable[[], dict[str, float]],
     now: Callable[[], float] = time.perf_counter,
 ) -> list[Moment]:
-    """Run the task's kernel for ``seconds``, a point every MOMENT_SECONDS."""
+    """Run the task's kernel for ``seconds``; returns the curve, a point every MOMENT_SECONDS.
+
+    watch(): what the device tells of itself, in fields of Moment.
+    """
     case, row = task.case, task.row
     launch = case.kernel.backends[case.backend](device, case.dtype, case.params, clock.queue)
-    repeat = max(1, math.ceil(MOMENT_SECONDS / (row.seconds_median or MOMENT_SECONDS)))
+    seconds_of_one = row.seconds_median or MOMENT_SECONDS
+    repeat = max(1, math.ceil(MOMENT_SECONDS / seconds_of_one))
     moments: list[Moment] = []
     begin = now()
     try:
         while not moments or now() - begin < seconds:
-            moments.append(_moment(row, clock.sample(launch, repeat), now() - begin, watch()))
+            sample = clock.sample(launch, repeat)
+            moments.append(_moment(row, sample, now() - begin, watch()))
     finally:
         launch.close()
     return moments
@@ -63,9 +68,10 @@ def tag(row: Measurement) -> str:
     return str(Tag.parse(row.ceiling).with_variant("sustained"))
 
 
-def _moment(row: Measurement, sample: Sample, seconds: float, seen: dict[str, float]) -> Moment:
+def _moment(row: Measurement, sample: Sample, seconds: float, state: dict[str, float]) -> Moment:
+    """One point of the curve, so many seconds after its start, beside the state of the device."""
     rate = (row.flops or 0.0) / sample.seconds
-    clock = sample.clock_hz or seen.get("sm_clock_hz")
+    clock = sample.clock_hz or state.get("sm_clock_hz")
     return Moment(
         schema_version=SCHEMA_VERSION,
         device=row.device,
@@ -74,16 +80,16 @@ def _moment(row: Measurement, sample: Sample, seconds: float, seen: dict[str, fl
         seconds=seconds,
         rate=rate,
         clock_hz=clock,
-        power_w=seen.get("power_w"),
-        temperature_c=seen.get("temperature_c"),
+        power_w=state.get("power_w"),
+        temperature_c=state.get("temperature_c"),
     )
 
 
 def measurement(task: Task, moments: Sequence[Moment]) -> Measurement:
     """The steady end of the curve, its last third, as a row of its own."""
     end = moments[-max(1, len(moments) // 3) :]
-    clocks = [m.clock_hz for m in end if m.clock_hz]
-    seconds = [(task.row.flops or 0.0) / m.rate for m in end]
+    clocks = [moment.clock_hz for moment in end if moment.clock_hz]
+    seconds = [(task.row.flops or 0.0) / moment.rate for moment in end]
     note = f"the last {len(end)} of {len(moments)} moments of {moments[-1].seconds:.0f} s"
     return replace(
         task.row,

@@ -1,6 +1,4 @@
-"""One case on its way through a run: what it asks, whether it has room, and the row its samples
-make.
-"""
+"""One case on its way through a run: its task, the memory it needs, and the row of its samples."""
 
 from __future__ import annotations
 
@@ -8,6 +6,7 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -22,14 +21,19 @@ from probes.harness.plan import chosen
 from probes.records.measurement import OK, SCHEMA_VERSION, SKIPPED, WIDEST, Measurement
 
 NOT_YET = "not measured: the run ended before its turn"
-COMPANY = 0.2
-"""Share of the processors' time that others may have beside work that leaves a core: they share its
-caches and memory, where no thread sees them."""
-READ_TWICE = 2  # clean readings of the clock, each of them the same twice: fewer tell nothing
-# share of a round's samples that must be clean: else other load made the round what it was
+MOST_COMPANY = 0.2
+"""Share of the processors' time that others may have beside work that leaves a core.
+
+They share its caches and memory, where no thread sees them.
+"""
+FEWEST_CLOCKS = 2
+"""Samples with a known clock that a row's clock needs: fewer tell nothing."""
 CALM = 0.5
-RESERVE = 64 << 20  # bytes that stay free whatever a case says it needs
-MEMORY_SHARE = 0.8  # of the free memory a case may take: the rest keeps the machine alive
+"""Share of a round's samples that must be clean: else other load made the round what it was."""
+RESERVE = 64 << 20
+"""Bytes that stay free whatever a case says it needs."""
+MEMORY_SHARE = 0.8
+"""Of the free memory, that a case may take: the rest keeps the machine alive."""
 
 UNITS = (1e9, "G"), (1e6, "M"), (1e3, "k")
 
@@ -39,13 +43,14 @@ class Round:
     """The samples of one turn of a task."""
 
     samples: list[Sample]
+    """In the order in which they were taken."""
     company: float = 0.0
     """Share of the processors' time that other processes or machines had about that moment."""
 
     @property
     def clean(self) -> int:
         """How many of its samples nothing interrupted."""
-        return sum(s.clean for s in self.samples)
+        return sum(sample.clean for sample in self.samples)
 
 
 @dataclass
@@ -53,41 +58,55 @@ class Task:
     """One case on its way through the rounds."""
 
     probe: str
+    """Name of the probe that asks it."""
     case: Case
+    """What is asked."""
     row: Measurement
+    """What its rounds so far say."""
     audit: Audit = field(default_factory=Audit)
+    """What its machine code was found to do."""
     repeat: int = 0
+    """Repetitions of a sample; 0 before the first turn."""
     rounds: list[Round] = field(default_factory=list)
+    """One for each turn that gave samples."""
     beside: dict[str, Any] = field(default_factory=dict)
+    """Facts of the cases timed in turn with this one."""
     beside_doubt: str = ""
+    """Which of those was mostly disturbed."""
 
     @property
     def rows(self) -> list[Measurement]:
         """Its row, and those of the same work elsewhere."""
-        facts = self.audit.facts
-        twins = [json.dumps({**each, **facts}, sort_keys=True) for each in self.case.also]
-        return [self.row, *(replace(self.row, params=params) for params in twins)]
+        rows = [self.row]
+        for params in self.case.also:
+            with_facts = {**params, **self.audit.facts}
+            rows.append(replace(self.row, params=json.dumps(with_facts, sort_keys=True)))
+        return rows
 
     @property
     def open(self) -> bool:
-        """Whether there is anything (more) to measure: neither failed nor unable to run here."""
+        """True if there is more to measure: it has neither failed nor been skipped."""
         return self.row.status == OK or self.row.reason == NOT_YET
 
 
 def tasks(
     probes: Iterable[Probe], device: Device, started: str, full: bool = True, quick: bool = False
 ) -> list[Task]:
-    """What a run asks of these probes, as tasks; cases that cannot run here are skipped rows
-    already.
+    """The tasks of a run: the cases of these probes that it measures.
+
+    Each has its row already; that of a case that cannot run here says why.
     """
-    asked = ((probe.name, case) for probe in probes for case in probe.cases(device))
-    return [
-        Task(name, case, _first_row(name, case, device, started))
-        for name, case in chosen(asked, full, quick)
-    ]
+    asked: list[tuple[str, Case]] = []
+    for probe in probes:
+        asked.extend((probe.name, case) for case in probe.cases(device))
+    todo = []
+    for name, case in chosen(asked, full, quick):
+        todo.append(Task(name, case, _first_row(name, case, device, started)))
+    return todo
 
 
 def _first_row(probe: str, case: Case, device: Device, started: str) -> Measurement:
+    """The row of a case before its first turn: skipped, with the reason."""
     work = case.kernel.work(case.dtype, **case.params)
     reason = case.skip or _too_large(case, device)
     return Measurement(
@@ -103,34 +122,46 @@ def _first_row(probe: str, case: Case, device: Device, started: str) -> Measurem
         x=case.x,
         status=SKIPPED,
         reason=reason or NOT_YET,
-        flops=_known(work.flops),
-        bytes=_known(work.bytes),
+        flops=_none_if_nan(work.flops),
+        bytes=_none_if_nan(work.bytes),
     )
 
 
-def _known(work: float) -> float | None:
-    """Work that the table of a layer does not know is NaN: an empty cell."""
+def _none_if_nan(work: float) -> float | None:
+    """The work, or an empty cell where it is NaN: the table of a layer does not know it."""
     return None if math.isnan(work) else work
 
 
-def _too_large(case: Case, device: Device, free: float | None = None) -> str:
-    need = sum(each.kernel.memory_bytes(each.dtype, each.params) for each in (case, *case.beside))
-    free = device.memory_free_bytes if free is None else free
-    if free is None or math.isnan(need) or need <= MEMORY_SHARE * free:
+def _too_large(case: Case, device: Device, free_bytes: float | None = None) -> str:
+    """Why a case and those beside it have no room in the free memory; empty if they have.
+
+    free_bytes: None: what was free when the device was found.
+    """
+    if free_bytes is None:
+        free_bytes = device.memory_free_bytes
+    need = 0.0
+    for together in (case, *case.beside):
+        need += together.kernel.memory_bytes(together.dtype, together.params)
+    if free_bytes is None or math.isnan(need) or need <= MEMORY_SHARE * free_bytes:
         return ""
-    kept = f", {1 - MEMORY_SHARE:.0%} of which stay so" if need <= free else ""
-    return f"needs {_size(need)} of memory, and {_size(free)} are free{kept}"
+    text = f"needs {_size(need)} of memory, and {_size(free_bytes)} are free"
+    if need <= free_bytes:
+        return f"{text}, {1 - MEMORY_SHARE:.0%} of which stay so"
+    return text
 
 
 def _size(count: float) -> str:
     """Bytes in the largest unit of which there is a tenth."""
-    size, unit = next((each for each in UNITS if count >= each[0] / 10), (1.0, ""))
-    return f"{count / size:.2f} {unit}B" if unit else f"{count:.0f} B"
+    for size, unit in UNITS:
+        if count >= size / 10:
+            return f"{count / size:.2f} {unit}B"
+    return f"{count:.0f} B"
 
 
 def no_room(task: Task, device: Device) -> str:
-    """Why the memory of the host is too small by now: what runs layers and the rows themselves take
-    some, too.
+    """Why the memory of the host is too small by now; empty if it is not, or on a GPU.
+
+    What runs layers, and the rows themselves, have taken some since the device was found.
     """
     free = limits.memory(Path("/"))[1] if device.kind == "cpu" else None
     return "" if free is None else _too_large(task.case, device, max(0, free - RESERVE))
@@ -143,14 +174,15 @@ class Sifted:
     rounds: list[list[Sample]]
     """Those that speak for the case, round by round."""
     taken: int
-    """All samples there are."""
+    """All samples of the rounds used."""
     disturbed: int
     """Those in which a thread lost its processor."""
     shared: int
     """Clean ones that took more cycles than this work takes alone on its core, or whose clock was
-    disturbed; 0 where that cannot be told."""
+    disturbed; 0 where that cannot be told.
+    """
     company: float = 0.0
-    """Share of the processors' time that others had, where that matters: the most of any round
+    """Share of the processors' time that others had, where that matters: the largest of any round
     used.
     """
 
@@ -162,7 +194,7 @@ class Sifted:
     @property
     def samples(self) -> list[Sample]:
         """Those that speak for the case, together."""
-        return [sample for part in self.rounds for sample in part]
+        return _together(self.rounds)
 
     @property
     def doubt(self) -> str:
@@ -171,7 +203,7 @@ class Sifted:
             return f"other load disturbed {self.disturbed} of {self.taken} samples"
         if self.undisturbed < min(FEWEST, self.taken):
             return f"only {self.undisturbed} of {self.taken} samples were undisturbed"
-        if self.company > COMPANY:
+        if self.company > MOST_COMPANY:
             return (
                 f"others had {self.company:.0%} of the processors meanwhile, and share its "
                 "caches and memory"
@@ -179,48 +211,64 @@ class Sifted:
         return ""
 
 
-def _is_calm(part: Round, alone: bool) -> bool:
-    """True if most samples of a round are clean, agree as far as they are enough to tell, and
-    others were quiet.
-    """
-    clean = [s.seconds for s in part.samples if s.clean]
-    agree = len(clean) < FEWEST or half_width(clean) <= WIDEST
-    quiet = alone or part.company <= COMPANY
-    return len(clean) >= CALM * len(part.samples) and agree and quiet
+def _together(rounds: Iterable[Iterable[Sample]]) -> list[Sample]:
+    """The samples of all rounds in one list."""
+    return list(chain.from_iterable(rounds))
 
 
-def sift(rounds: Sequence[Round], steady: bool, alone: bool = False) -> Sifted:
+def sift(rounds: Sequence[Round], steady: bool, in_registers: bool = False) -> Sifted:
     """Leave out what other load disturbed.
 
     Where some rounds were calm the others are left out whole: what is clean in them was taken in a
-    gap between two interruptions. With none calm, the clean samples of all rounds are kept, or
+    gap between two interruptions. With none calm, the clean samples of all rounds are used, or
     every sample if none is clean, and the doubt says so. steady: the work always takes as many
-    cycles. alone: it stays in registers, so that others disturb it only where they interrupt it.
+    cycles. in_registers: others disturb it only where they interrupt it.
     """
     filled = [part for part in rounds if part.samples]
-    calm = [part for part in filled if _is_calm(part, alone)]
-    quiet = [part.samples for part in calm]
-    used = calm if sum(map(len, believed(quiet, steady))) >= FEWEST else filled
-    taken = sum(len(part.samples) for part in used)
+    calm = [part for part in filled if _is_calm(part, in_registers)]
+    enough_are_calm = len(_together(believed(_samples_of(calm), steady))) >= FEWEST
+    used = calm if enough_are_calm else filled
+    everything = _samples_of(used)
+    speaking = undisturbed(everything, steady)
+    taken = len(_together(everything))
     disturbed = taken - sum(part.clean for part in used)
-    kept = undisturbed([part.samples for part in used], steady)
-    shared = taken - disturbed - sum(map(len, kept))
-    shown = kept if any(kept) else [part.samples for part in used]
-    company = 0.0 if alone else max((part.company for part in used), default=0.0)
-    return Sifted(shown, taken, disturbed, shared, company)
+    shared = taken - disturbed - len(_together(speaking))
+    company = 0.0
+    if not in_registers:
+        company = max((part.company for part in used), default=0.0)
+    if not any(speaking):
+        speaking = everything
+    return Sifted(speaking, taken, disturbed, shared, company)
+
+
+def _samples_of(rounds: Sequence[Round]) -> list[list[Sample]]:
+    """The samples of each round."""
+    return [part.samples for part in rounds]
+
+
+def _is_calm(part: Round, in_registers: bool) -> bool:
+    """True if other load did not make the samples of this round what they are.
+
+    Enough of them are clean, these agree as far as they are enough to tell, and others were quiet,
+    unless the work stays in registers.
+    """
+    clean = [sample.seconds for sample in part.samples if sample.clean]
+    mostly_clean = len(clean) >= CALM * len(part.samples)
+    agree = len(clean) < FEWEST or half_width(clean) <= WIDEST
+    others_quiet = in_registers or part.company <= MOST_COMPANY
+    return mostly_clean and agree and others_quiet
 
 
 def row_of(task: Task) -> Measurement:
-    """The row of a task from all its rounds; not trusted if other load made its samples what they
-    are.
+    """The row of a task from all its rounds.
 
-    The interval of such a row is empty: it would tell how much the samples agree, not how far all
-    of them are off. Its clock is unknown, too.
+    It is not trusted if other load made its samples what they are. Its interval is empty then: it
+    would tell how much the samples agree, not how far all of them are off. So is its clock.
     """
     in_registers = bool(task.row.flops) and not task.row.bytes
-    found = sift(task.rounds, task.case.steady, alone=in_registers)
-    taken = sum(len(part.samples) for part in task.rounds)
-    seconds = [s.seconds for s in found.samples]
+    sifted = sift(task.rounds, task.case.steady, in_registers)
+    taken = len(_together(_samples_of(task.rounds)))
+    seconds = [sample.seconds for sample in sifted.samples]
     row = replace(
         task.row,
         status=OK,
@@ -238,17 +286,17 @@ def row_of(task: Task) -> Measurement:
         trusted=True,
         doubt="",
     )
-    if doubt := found.doubt or task.beside_doubt:
+    doubt = sifted.doubt or task.beside_doubt
+    if doubt:
         return replace(row, trusted=False, doubt=doubt)
-    low, high = rounds_interval([[s.seconds for s in part] for part in found.rounds]) or (
-        None,
-        None,
-    )
-    clocks = [s.clock_hz for s in found.samples if s.clock_hz]
-    clock = median(clocks) if len(clocks) >= min(READ_TWICE, taken) else None
+    interval = rounds_interval([[sample.seconds for sample in part] for part in sifted.rounds])
+    low, high = interval or (None, None)
+    clocks = [sample.clock_hz for sample in sifted.samples if sample.clock_hz]
+    enough_clocks = len(clocks) >= min(FEWEST_CLOCKS, taken)
+    clock = median(clocks) if enough_clocks else None
     return replace(row, seconds_low=low, seconds_high=high, clock_hz=clock)
 
 
 def _params(task: Task) -> str:
-    """The case's params, and what was found of what ran and beside it."""
+    """The case's params, and what was found of what ran and beside it, as JSON."""
     return json.dumps({**task.case.params, **task.audit.facts, **task.beside}, sort_keys=True)

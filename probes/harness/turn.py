@@ -17,7 +17,7 @@ from kernels.cuda.nvrtc import processors
 from kernels.device import Device
 from probes.harness.beside import beside
 from probes.harness.case import Case
-from probes.harness.check import SOUND, Failure, audited, check
+from probes.harness.check import SOUND, Failure, check, check_code
 from probes.harness.clocks.sampling import Clock, Rule, Sample, calibrate, measure
 from probes.harness.guard import Broken
 from probes.harness.task import Round, Task, no_room
@@ -93,7 +93,9 @@ def in_one_line(error: Exception) -> str:
 
 def _timed(task: Task, device: Device, clock: Clock, rule: Rule) -> Turn:
     """The samples of one turn; in the first, only after the check and the audit."""
-    case, audit, repeat = task.case, task.audit, task.repeat
+    case = task.case
+    audit = task.audit
+    repeat = task.repeat
     is_first = not repeat
     has_own_check = bool(case.kernel.check_params)
     verdict = SOUND
@@ -104,13 +106,19 @@ def _timed(task: Task, device: Device, clock: Clock, rule: Rule) -> Turn:
         if is_first:
             if not has_own_check:
                 verdict = check(case, launch)
-            audit = audited(launch, case, verdict)
+            audit = check_code(launch, case, verdict)
             repeat = calibrate(launch, clock, rule)
         with beside(case, device, clock, rule, _built) as others:
             samples = measure(
                 launch, clock, rule, repeat, between=others.sample, steady=case.steady
             )
-            return Turn(OK, "", samples, audit, repeat, others.facts(), others.doubt)
+            return Turn(
+                samples=samples,
+                audit=audit,
+                repeat=repeat,
+                beside=others.facts(),
+                beside_doubt=others.doubt,
+            )
 
 
 @contextmanager

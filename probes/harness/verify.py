@@ -1,9 +1,9 @@
-"""Do the hardware's own counters agree with the work we declare? ``python -m probes.harness.verify
---device 0``.
+"""Do the hardware's own counters agree with the work we declare?
 
-Every kernel of ours runs once under Nsight Compute; instructions and bytes that the hardware
-counted are held against those declared, row by row, and a working set that fits the L2 must hit it.
-Where the profiler, or the right to use its counters, is missing, it says what.
+``python -m probes.harness.verify --device 0`` runs every kernel of ours once under Nsight Compute.
+It compares the instructions and bytes that the hardware counted with those declared, row by row; a
+working set that fits the L2 must hit it. Where the profiler, or the right to use its counters, is
+missing, it says which.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from glob import glob
 
@@ -27,45 +27,64 @@ from probes.harness.devices.choose import choose as choose_device
 from probes.records.measurement import RidgelineError
 from probes.records.tag import BANDWIDTH, COMPUTE, MAIN_MEMORY, Tag
 
-OPCODES, READ, WRITTEN = (
-    "sass__inst_executed_per_opcode",
-    "dram__bytes_read.sum",
-    "dram__bytes_write.sum",
-)
+OPCODES = "sass__inst_executed_per_opcode"
+READ = "dram__bytes_read.sum"
+WRITTEN = "dram__bytes_write.sum"
 HITS = "lts__t_sector_hit_rate.pct"
+"""Metrics, as Nsight Compute names them."""
 KERNELS = "chains|stream|sweep"  # names of our kernels in CUDA C++ whose counts say something
 DRAM = Tag(BANDWIDTH, MAIN_MEMORY)
 WORKING_SET = "sweep/bandwidth/working-set/read"
-TRIPS = 64  # of a compute kernel: enough that what surrounds its loop stays below the tolerance
+COMPUTE_REPEATS = 64
+"""Of a compute kernel: enough that what surrounds its loop stays below the tolerance."""
 TOLERANCE = 0.01
-HELD = 0.5  # of the L2: a working set up to this share of it must hit
-# the counters of a hit rate come from several passes over the kernel, and differ by some percent
-HIT_SHARE = 0.9
-PLACES = ("/usr/local/cuda/bin/ncu", "/opt/nvidia/nsight-compute/*/ncu")
+"""Difference between counted and declared work, over the declared, that still agrees."""
+L2_SHARE_THAT_HITS = 0.5
+"""A working set up to this share of the L2 must hit it."""
+LEAST_HIT_SHARE = 0.9
+"""Of the reads of such a working set. The counters of a hit rate come from several passes over the
+kernel, and differ by some percent.
+"""
+PROFILER_PLACES = ("/usr/local/cuda/bin/ncu", "/opt/nvidia/nsight-compute/*/ncu")
+"""Where the profiler lies if it is not on the PATH."""
 
 
 @dataclass(frozen=True)
 class Counted:
-    """What the profiler counted of one launch: instructions by opcode, bytes of DRAM, share of L2
-    reads that hit.
-    """
+    """What the profiler counted of one launch."""
 
     opcodes: dict[str, float]
+    """Executed instructions by opcode."""
     bytes: float
+    """Read from DRAM and written to it."""
     hits: float = 0.0
+    """Share of L2 reads that hit."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One case: its declared work beside the counted."""
+
+    text: str
+    """The end of its line."""
+    compared: bool = True
+    """False if the counters cannot say anything of it."""
+    differs: bool = False
+    """True if the difference is above the tolerance."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Verify; 0: all rows agree, 1: some do not, 2: it cannot be done here, in one line."""
-    p = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog="python -m probes.harness.verify", description=(__doc__ or "").split("\n")[0]
     )
-    p.add_argument("--device", default="0", help="CUDA device (default: 0)")
-    p.add_argument("--only", nargs="+", metavar="PROBE", help="only the kernels of these probes")
-    p.add_argument(
-        "--launch", action="store_true", help=argparse.SUPPRESS
-    )  # what runs under the profiler
-    args = p.parse_args(argv)
+    parser.add_argument("--device", default="0", help="CUDA device (default: 0)")
+    parser.add_argument(
+        "--only", nargs="+", metavar="PROBE", help="only the kernels of these probes"
+    )
+    # This module starts itself with --launch, under the profiler.
+    parser.add_argument("--launch", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args(argv)
     try:
         device, _ = choose_device(args.device)
         cases = list(verifiable(device, args.only))
@@ -78,33 +97,40 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def verifiable(device: Device, only: Sequence[str] | None) -> Iterator[Case]:
-    """Our own CUDA kernels among the cases of these probes, one case for each tag and backend."""
+    """Our own CUDA kernels among the cases of these probes, one case for each tag and backend.
+
+    Raises RidgelineError if the device is not a CUDA device.
+    """
     if device.kind != "cuda":
         raise RidgelineError(f"hardware counters are read on CUDA devices; {device.name} is none")
-    seen = set()
+    keys_so_far = set()
     for probe in choose(only):
         for case in probe.cases(device):
+            if case.backend != "raw" or case.skip:
+                continue
             key = case.ceiling, case.backend, str(case.params)
-            if case.backend == "raw" and not case.skip and key not in seen and counts(case, device):
-                seen.add(key)
+            if key not in keys_so_far and what_counters_tell(case, device):
+                keys_so_far.add(key)
                 yield case
 
 
-def counts(case: Case, device: Device) -> str:
-    """What the counters can say of a case: its ``operations``, its DRAM ``bytes``, its L2 ``hits``,
-    or nothing.
+def what_counters_tell(case: Case, device: Device) -> str:
+    """What the counters can say of a case, as one word, or nothing.
+
+    It is ``operations``, the ``bytes`` of DRAM, or the ``hits`` of the L2.
     """
     if isinstance(case.tag, Tag) and case.tag.quantity == COMPUTE:
         return "operations"
     if isinstance(case.tag, Tag) and case.tag.whole == DRAM and case.kernel.name in ARRAYS:
         return "bytes"
-    fits = case.params.get("set_bytes", math.inf) <= HELD * (device.last_cache_bytes or 0)
+    largest_set = L2_SHARE_THAT_HITS * (device.last_cache_bytes or 0)
+    fits = case.params.get("set_bytes", math.inf) <= largest_set
     return "hits" if case.ceiling == WORKING_SET and fits else ""
 
 
-def trips(case: Case, device: Device) -> int:
-    """Repetitions that still are one launch."""
-    return 1 if counts(case, device) == "bytes" else TRIPS
+def repeats_of_launch(case: Case, device: Device) -> int:
+    """How many repetitions of a case are run: as many as are still one launch."""
+    return 1 if what_counters_tell(case, device) == "bytes" else COMPUTE_REPEATS
 
 
 def launch_all(cases: Sequence[Case], device: Device) -> int:
@@ -114,23 +140,17 @@ def launch_all(cases: Sequence[Case], device: Device) -> int:
     queue = CudaClock(device).queue
     for case in cases:
         launch = case.kernel.backends[case.backend](device, case.dtype, case.params, queue)
-        launch.run(trips(case, device))
+        launch.run(repeats_of_launch(case, device))
         launch.close()
     return 0
 
 
 def profile(device: str, only: Sequence[str] | None) -> list[Counted]:
-    """Run this module's launches under the profiler; one entry a launch, in order."""
-    tool = next(
-        filter(None, [shutil.which("ncu"), *(path for place in PLACES for path in glob(place))]),
-        None,
-    )
-    if tool is None:
-        raise RidgelineError(
-            "Nsight Compute (ncu) is not installed: it comes with the CUDA toolkit"
-        )
-    inner = [sys.executable, "-m", "probes.harness.verify", "--launch", "--device", device]
-    wanted = [
+    """Run this module's launches under the profiler; one entry a launch, in order.
+
+    Raises RidgelineError if there is no profiler, or if it fails.
+    """
+    metrics = [
         "--metrics",
         f"{OPCODES},{READ},{WRITTEN},{HITS}",
         "--print-metric-instances",
@@ -144,25 +164,31 @@ def profile(device: str, only: Sequence[str] | None) -> list[Counted]:
         "--clock-control",
         "none",
     ]
-    command = [
-        tool,
-        "--csv",
-        "--print-units",
-        "base",
-        *wanted,
-        *filters,
-        *inner,
-        *(["--only", *only] if only else []),
-    ]
+    launches = [sys.executable, "-m", "probes.harness.verify", "--launch", "--device", device]
+    if only:
+        launches += ["--only", *only]
+    command = [_profiler(), "--csv", "--print-units", "base", *metrics, *filters, *launches]
     done = subprocess.run(command, capture_output=True, text=True)
-    if "ERR_NVGPUCTRPERM" in done.stdout + done.stderr:
+    output = done.stdout + done.stderr
+    if "ERR_NVGPUCTRPERM" in output:
         raise RidgelineError(
             "no right to use the GPU's counters: run as root, or see NVIDIA's ERR_NVGPUCTRPERM page"
         )
     if done.returncode:
-        last = (done.stdout + done.stderr).strip().splitlines()[-1:]
-        raise RidgelineError(f"ncu ended with code {done.returncode}: {' '.join(last)[:200]}")
+        last_line = output.strip().splitlines()[-1:]
+        raise RidgelineError(f"ncu ended with code {done.returncode}: {' '.join(last_line)[:200]}")
     return parse(done.stdout)
+
+
+def _profiler() -> str:
+    """The path of Nsight Compute's command; raises RidgelineError if there is none."""
+    on_path = shutil.which("ncu")
+    if on_path:
+        return on_path
+    for place in PROFILER_PLACES:
+        for path in glob(place):
+            return path
+    raise RidgelineError("Nsight Compute (ncu) is not installed: it comes with the CUDA toolkit")
 
 
 def parse(text: str) -> list[Counted]:
@@ -171,86 +197,105 @@ def parse(text: str) -> list[Counted]:
     launches: dict[str, dict[str, str]] = {}
     for row in csv.DictReader(lines):
         launches.setdefault(row["ID"], {})[row["Metric Name"]] = row["Metric Value"]
-    return [
-        Counted(
-            _instances(found.get(OPCODES, "")),
-            sum(_number(found.get(name, "0")) for name in (READ, WRITTEN)),
-            _number(found.get(HITS, "0")) / 100,
-        )
-        for found in launches.values()
-    ]
+    return [_counted(metrics) for metrics in launches.values()]
+
+
+def _counted(metrics: Mapping[str, str]) -> Counted:
+    """The values of a launch's metrics; 0 where one is missing."""
+    read = _number(metrics.get(READ, "0"))
+    written = _number(metrics.get(WRITTEN, "0"))
+    hits_percent = _number(metrics.get(HITS, "0"))
+    return Counted(_by_opcode(metrics.get(OPCODES, "")), read + written, hits_percent / 100)
 
 
 def _number(text: str) -> float:
-    """0 where the profiler says ``n/a``."""
+    """The number that the profiler wrote; 0 where it says ``n/a``."""
     first = text.replace(",", "").split()[0]
     return float(first) if first[:1].isdigit() else 0.0
 
 
-def _instances(text: str) -> dict[str, float]:
-    """``123 (FFMA: 100; MOV: 23)`` by opcode."""
-    return {
-        name: _number(value)
-        for name, value in re.findall(r"([A-Z][A-Z0-9_.]*)\s*[:=]\s*([\d,.]+)", text)
-    }
+def _by_opcode(text: str) -> dict[str, float]:
+    """The counts of ``123 (FFMA: 100; MOV: 23)`` by opcode."""
+    counts = re.findall(r"([A-Z][A-Z0-9_.]*)\s*[:=]\s*([\d,.]+)", text)
+    return {opcode: _number(count) for opcode, count in counts}
 
 
 def report(cases: Sequence[Case], device: Device, counted: Sequence[Counted]) -> int:
-    """Print each row's declared and counted work; 1 if some differ by more than the tolerance."""
+    """Print each row's declared and counted work; 1 if some differ by more than the tolerance.
+
+    Raises RidgelineError if the profiler saw another number of launches than there are cases.
+    """
     if len(counted) != len(cases):
         raise RidgelineError(f"ncu saw {len(counted)} launches of our kernels, not {len(cases)}")
     print(f"{'ceiling':36} {'declared':>12} {'counted':>12}  difference")
-    lines = [compare(case, device, found) for case, found in zip(cases, counted, strict=True)]
-    for case, line in zip(cases, lines, strict=True):
-        print(f"{case.ceiling:36} {line}")
-    wrong, left = (sum(word in line for line in lines) for word in (DIFFERS, UNCOUNTED))
-    print(f"{len(lines) - wrong - left} rows agree, {wrong} differ, {left} are not compared")
-    return int(wrong > 0)
+    comparisons = []
+    for case, counts in zip(cases, counted, strict=True):
+        comparisons.append(compare(case, device, counts))
+    for case, comparison in zip(cases, comparisons, strict=True):
+        print(f"{case.ceiling:36} {comparison.text}")
+    differ = sum(comparison.differs for comparison in comparisons)
+    not_compared = sum(not comparison.compared for comparison in comparisons)
+    agree = len(comparisons) - differ - not_compared
+    print(f"{agree} rows agree, {differ} differ, {not_compared} are not compared")
+    return int(differ > 0)
 
 
-DIFFERS, UNCOUNTED = "more than", "not compared"
+def compare(case: Case, device: Device, counted: Counted) -> Comparison:
+    """A case's declared work beside the counted.
 
-
-def compare(case: Case, device: Device, found: Counted) -> str:
-    """Declared and counted work of a row, and the verdict: operations of a compute case, bytes of
-    DRAM of a stream, and of a working set inside the L2 the share of its reads that must hit, all
-    but the first pass.
-
-    What the L2 still holds at the end of a stream is written later, so its size may be missing from
-    the bytes.
+    Compared are the operations of a compute case, the bytes of DRAM of a stream, and of a working
+    set inside the L2 the share of its reads that hit.
     """
-    work, counted = case.kernel.work(case.dtype, **case.params), counts(case, device)
-    if counted == "hits":
-        low = f"  {DIFFERS} {1 - HIT_SHARE:.0%} miss" if found.hits < HIT_SHARE else ""
-        return f"{1:12.6g} {found.hits:12.6g}  of L2 reads hit{low}"
-    declared, seen, allowed = work.bytes, found.bytes, TOLERANCE
-    if counted == "operations":
-        audit = audited(case, device, work)
-        if not audit.operations:
-            return f"{UNCOUNTED}: {audit.note}"
-        declared, seen = (
-            work.flops * trips(case, device),
-            audit.operations * _instructions(audit, found),
-        )
-    else:
-        allowed += (device.last_cache_bytes or 0) / work.bytes
-    verdict = f"  {DIFFERS} {allowed:.1%}" if abs(seen / declared - 1) > allowed else ""
-    return f"{declared:12.6g} {seen:12.6g}  {seen / declared - 1:+.2%}{verdict}"
+    told = what_counters_tell(case, device)
+    if told == "hits":
+        return _compare_hits(counted.hits)
+    work = case.kernel.work(case.dtype, **case.params)
+    if told == "bytes":
+        # What the L2 still holds at the end is written later: its size may be missing.
+        allowed = TOLERANCE + (device.last_cache_bytes or 0) / work.bytes
+        return _compare_amounts(work.bytes, counted.bytes, allowed)
+    audit = audit_of(case, device, work)
+    if not audit.operations:
+        return Comparison(f"not compared: {audit.note}", compared=False)
+    declared = work.flops * repeats_of_launch(case, device)
+    operations = audit.operations * _instructions(audit, counted)
+    return _compare_amounts(declared, operations, TOLERANCE)
 
 
-def _instructions(audit: Audit, found: Counted) -> float:
+def _compare_hits(share: float) -> Comparison:
+    """All reads but those of the first pass must hit."""
+    text = f"{1:12.6g} {share:12.6g}  of L2 reads hit"
+    if share >= LEAST_HIT_SHARE:
+        return Comparison(text)
+    return Comparison(f"{text}  more than {1 - LEAST_HIT_SHARE:.0%} miss", differs=True)
+
+
+def _compare_amounts(declared: float, counted: float, allowed: float) -> Comparison:
+    """Two amounts of work, which may differ by the share ``allowed`` of the declared one."""
+    difference = counted / declared - 1
+    text = f"{declared:12.6g} {counted:12.6g}  {difference:+.2%}"
+    if abs(difference) <= allowed:
+        return Comparison(text)
+    return Comparison(f"{text}  more than {allowed:.1%}", differs=True)
+
+
+def _instructions(audit: Audit, counted: Counted) -> float:
     """Counted instructions of the opcodes that the audit named."""
-    bases = {name.split(".")[0] for name in audit.instruction.split("+")}
-    return sum(count for name, count in found.opcodes.items() if name.split(".")[0] in bases)
+    audited = {_base(name) for name in audit.instruction.split("+")}
+    return sum(count for name, count in counted.opcodes.items() if _base(name) in audited)
 
 
-def audited(case: Case, device: Device, work: Work) -> Audit:
-    """What the disassembler said of this case's kernel; its cubin is in the cache."""
+def _base(opcode: str) -> str:
+    """``HMMA`` of ``HMMA.16816.F32``."""
+    return opcode.split(".")[0]
+
+
+def audit_of(case: Case, device: Device, work: Work) -> Audit:
+    """What the disassembler says of this case's kernel; its cubin is in the cache."""
     from probes.harness.clocks.sampling import CudaClock
 
-    launch = case.kernel.backends[case.backend](
-        device, case.dtype, case.params, CudaClock(device).queue
-    )
+    queue = CudaClock(device).queue
+    launch = case.kernel.backends[case.backend](device, case.dtype, case.params, queue)
     try:
         launch.run(1)
         return launch.audit(work)

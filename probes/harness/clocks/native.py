@@ -1,5 +1,6 @@
-"""The timed call in native code: barrier, clock probe, kernel, clock probe, with the interpreter's
-lock released.
+"""The timed call in native code: barrier, clock probe, kernel, clock probe.
+
+It runs with the interpreter's lock released.
 """
 
 from __future__ import annotations
@@ -28,8 +29,12 @@ from probes.harness.clocks.record import (
 if TYPE_CHECKING:
     from llvmlite.ir import IRBuilder, Value
 
-MONOTONIC, THREAD_CPU = 1, 3  # CLOCK_MONOTONIC and CLOCK_THREAD_CPUTIME_ID of Linux
+MONOTONIC = 1
+"""CLOCK_MONOTONIC of Linux."""
+THREAD_CPU = 3
+"""CLOCK_THREAD_CPUTIME_ID of Linux."""
 PATIENCE_NS = 10_000_000_000
+"""How long a thread waits for the others at the barrier."""
 # A register operand, since some cores fold the addition of an immediate; the flags must be
 # clobbered, or the compiler carries the loop's comparison across the additions.
 _ADD = {
@@ -40,8 +45,10 @@ _ADD = {
 
 @cache
 def timed_run() -> Callable[..., None]:
-    """``timed(address, arguments, repeat, barrier, goal, size, record)``, compiled; all arguments
-    are int64.
+    """``timed(address, arguments, repeat, barrier, goal, size, record)``, compiled.
+
+    All arguments are int64. ``size`` threads meet at the barrier twice: its count is ``goal`` when
+    all have come for the first time.
     """
     from numba import njit, types
 
@@ -97,19 +104,20 @@ def _pieces() -> tuple[Any, ...]:
 
     def call(b: IRBuilder, address: Value, arguments: Value, repeat: Value) -> None:
         byte = ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [byte, i64])
-        b.call(b.inttoptr(address, kind.as_pointer()), [b.inttoptr(arguments, byte), repeat])
+        of_kernel = ir.FunctionType(ir.VoidType(), [byte, i64])
+        function = b.inttoptr(address, of_kernel.as_pointer())
+        b.call(function, [b.inttoptr(arguments, byte), repeat])
 
     def now(b: IRBuilder, clock: Any) -> Any:
         spec = ir.LiteralStructType([i64, i64])
-        with b.goto_entry_block():  # once: room taken in a loop that waits would fill the stack
+        # In the entry block, so once: memory taken in a loop that waits would fill the stack.
+        with b.goto_entry_block():
             place = b.alloca(spec)
         read = external(b, "clock_gettime", ir.FunctionType(i32, [i32, spec.as_pointer()]))
         b.call(read, [b.trunc(clock, i32), place])
-        seconds, nanos = (
-            b.load(b.gep(place, [ir.Constant(i32, 0), ir.Constant(i32, f)])) for f in (0, 1)
-        )
-        return b.add(b.mul(seconds, ir.Constant(i64, 1_000_000_000)), nanos)
+        seconds = b.load(b.gep(place, [ir.Constant(i32, 0), ir.Constant(i32, 0)]))
+        nanoseconds = b.load(b.gep(place, [ir.Constant(i32, 0), ir.Constant(i32, 1)]))
+        return b.add(b.mul(seconds, ir.Constant(i64, 1_000_000_000)), nanoseconds)
 
     def arrive(b: IRBuilder, barrier: Any) -> None:
         b.atomic_rmw("add", pointer(b, barrier), ir.Constant(i64, 1), "seq_cst")
@@ -138,11 +146,10 @@ def _additions(b: IRBuilder, trips: Any) -> None:
     """``trips`` x ADDS_PER_TRIP additions, each waiting for the one before."""
     i64 = ir.IntType(64)
     text, constraints = _ADD["aarch64" if target.is_arm() else "x86_64"]
-    kind, one = ir.FunctionType(i64, [i64, i64]), ir.Constant(i64, 1)
-    loop(
-        b,
-        trips,
-        1,
-        [one],
-        lambda _, x: [b.asm(kind, text * ADDS_PER_TRIP, constraints, [one, *x], True)],
-    )
+    two_operands = ir.FunctionType(i64, [i64, i64])
+    one = ir.Constant(i64, 1)
+
+    def trip(_: Any, values: Any) -> list[Any]:
+        return [b.asm(two_operands, text * ADDS_PER_TRIP, constraints, [one, *values], True)]
+
+    loop(b, trips, 1, [one], trip)

@@ -11,7 +11,10 @@ import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Protocol
+
+import numpy as np
 
 from kernels.base import Launch
 from kernels.device import Device
@@ -27,21 +30,27 @@ from probes.harness.clocks.record import (
 )
 from probes.harness.clocks.statistics import FEWEST, half_width
 
-UNPREEMPTED = 0.98  # share of the wall time a thread must have had its processor
-SHARED_CORE = 1.02  # times the usual cycles: beyond what the clock probe's own error explains
-OVERLAP = 0.80  # share of the sample in which all threads ran together
-# between the two readings of a core's clock about one sample: apart by more, one was disturbed
+UNPREEMPTED = 0.98
+"""Share of the wall time that a thread must have had its processor."""
+SHARED_CORE = 1.02
+"""Times the usual cycles: beyond what the clock probe's own error explains."""
+OVERLAP = 0.80
+"""Share of the sample in which all threads ran together."""
 SAME_CLOCK = 1.03
-# times: a reading of the clock that is lower than the high ones by more was disturbed
+"""Times, between the two readings of a core's clock about one sample: apart by more, one was
+disturbed.
+"""
 LOW_CLOCK = 1.02
-HARDLY_FASTER = 1.10  # times: between the seconds of two samples of the same work
-# samples of one length while calibrating: if most are disturbed, that length meets too much other
-# load
+"""Times: a reading of the clock that is lower than the high ones by more was disturbed."""
+HARDLY_FASTER = 1.10
+"""Times, between the seconds of two samples of the same work."""
 TRIES = 5
-MUCH = 2.0  # times too long or too short: a sample whose length is off by more is calibrated again
+"""Samples of one length while calibrating: if most are disturbed, it meets too much other load."""
+MUCH_OFF = 2.0
+"""Times too long or too short: a sample that is off by more is calibrated again."""
 MOST_REPEATS = 1 << 40
-# of a repetition, beside which a launch is nothing: 0.01 ms, of a whole runtime 0.1 ms
 SLOW_SECONDS = 0.020
+"""Of a repetition, beside which a launch is nothing: 0.01 ms, of a whole runtime 0.1 ms."""
 
 
 @dataclass(frozen=True)
@@ -76,57 +85,72 @@ class Rule:
     fewest: int = FEWEST
     """Samples of one round, at least."""
     shortest_seconds: float = math.inf
-    """A sample may become as short as this where longer ones are mostly disturbed; by default, no
-    shorter.
+    """A sample may become as short as this where longer ones are mostly disturbed.
+
+    By default it becomes no shorter than ``sample_seconds``.
     """
 
 
 class Clock(Protocol):
-    """Times launches; ``queue`` is what they are built for."""
+    """Times launches."""
 
     queue: Any
+    """What launches are built for: a team of threads, or a stream."""
 
     def sample(self, launch: Launch, repeat: int) -> Sample:
-        """Run ``repeat`` repetitions and say what one took."""
+        """Run ``repeat`` repetitions; returns what one took."""
 
     def close(self) -> None:
         """Give threads and events back."""
 
 
 class HostClock:
-    """Times CPU kernels on one pinned thread per physical core; what runs on threads of its own,
-    from outside.
+    """Times CPU kernels on one pinned thread per physical core.
+
+    What runs on threads of its own, as a runtime does, is timed from outside.
     """
 
     def __init__(self, device: Device) -> None:
         self.queue = team.Team(device.facts.get("cpus") or list(range(device.units)))
 
     def sample(self, launch: Launch, repeat: int) -> Sample:
-        """From the first thread's start to the last one's end; clock: mean over the threads, each
-        read twice.
+        """From the first thread's start to the last one's end.
+
+        Its clock is the mean over the threads, each read twice.
         """
-        waited = waiting.of_process()
-        begin_ns, begin_own = time.perf_counter_ns(), time.thread_time_ns()
+        waited_before_ns = waiting.of_process()
+        begin_ns = time.perf_counter_ns()
+        begin_cpu_ns = time.thread_time_ns()
         record = launch.run(repeat)
-        if record is None:
-            took = time.perf_counter_ns() - begin_ns
-            own = time.thread_time_ns() - begin_own
-            lost = max(took - own, waiting.of_process() - waited)
-            return Sample(took * 1e-9 / repeat, clean=lost < (1 - UNPREEMPTED) * took)
-        begin, end = record[:, WALL_START], record[:, WALL_END]
-        whole, own = end.max() - begin.min(), end - begin
-        busy = (record[:, CPU_END] - record[:, CPU_START]) / own
-        probes = record[:, [PROBE_BEFORE, PROBE_AFTER]]
-        # What interrupts a probe only ever lengthens it, so of the two the shorter tells the clock.
-        clock = float((PROBE_CYCLES / probes.min(axis=1)).mean() * 1e9)
-        alike = bool((probes.max(axis=1) <= SAME_CLOCK * probes.min(axis=1)).all())
-        together = (end.min() - begin.max()) / whole > OVERLAP
-        clean = bool((busy > UNPREEMPTED).all() and together)
-        return Sample(float(whole) * 1e-9 / repeat, clock if alike else None, clean)
+        if record is not None:
+            return _sample_of_team(record, repeat)
+        took_ns = time.perf_counter_ns() - begin_ns
+        idle_ns = took_ns - (time.thread_time_ns() - begin_cpu_ns)
+        waited_ns = waiting.of_process() - waited_before_ns
+        lost_ns = max(idle_ns, waited_ns)
+        return Sample(took_ns * 1e-9 / repeat, clean=lost_ns < (1 - UNPREEMPTED) * took_ns)
 
     def close(self) -> None:
         """End the team's threads."""
         self.queue.close()
+
+
+def _sample_of_team(record: np.ndarray, repeat: int) -> Sample:
+    """The sample of a team's record, int64 [threads, FIELDS]."""
+    begin = record[:, WALL_START]
+    end = record[:, WALL_END]
+    whole_ns = end.max() - begin.min()
+    busy_shares = (record[:, CPU_END] - record[:, CPU_START]) / (end - begin)
+    together = (end.min() - begin.max()) / whole_ns > OVERLAP
+    clean = bool((busy_shares > UNPREEMPTED).all() and together)
+    # What interrupts a probe only ever lengthens it, so of the two the shorter tells the clock.
+    probes = record[:, [PROBE_BEFORE, PROBE_AFTER]]
+    shorter_ns = probes.min(axis=1)
+    longer_ns = probes.max(axis=1)
+    clock_hz = None
+    if (longer_ns <= SAME_CLOCK * shorter_ns).all():
+        clock_hz = float((PROBE_CYCLES / shorter_ns).mean() * 1e9)
+    return Sample(float(whole_ns) * 1e-9 / repeat, clock_hz, clean)
 
 
 class CudaClock:
@@ -137,24 +161,25 @@ class CudaClock:
 
         cupy.cuda.Device(device.index).use()
         self.queue = cupy.cuda.Stream(non_blocking=True)
-        self._begin, self._end = cupy.cuda.Event(), cupy.cuda.Event()
+        self._begin = cupy.cuda.Event()
+        self._end = cupy.cuda.Event()
         self._elapsed_ms = cupy.cuda.get_elapsed_time
         self._slow: Launch | None = None
 
     def sample(self, launch: Launch, repeat: int) -> Sample:
-        """A short lead-in keeps the stream busy while the host queues the rest, so no launch
-        latency counts.
+        """From one event on the stream to the other, with no launch latency.
 
-        None is needed where each repetition is so long that the latency is nothing. A sample is not
-        clean if this thread waited for a processor: the stream may have run dry meanwhile.
+        A short lead-in keeps the stream busy while the host queues the rest. None is needed where
+        each repetition is so long that the latency is nothing. A sample is not clean if this thread
+        waited for a processor: the stream may have run dry meanwhile.
         """
         if launch is not self._slow:
             launch.run(max(1, repeat // 32))
-        waited = waiting.of_thread()
+        waited_before_ns = waiting.of_thread()
         self._begin.record(self.queue)
         launch.run(repeat)
         self._end.record(self.queue)
-        lost = (waiting.of_thread() - waited) * 1e-9
+        lost = (waiting.of_thread() - waited_before_ns) * 1e-9
         self._end.synchronize()
         took = self._elapsed_ms(self._begin, self._end) * 1e-3
         self._slow = launch if took / repeat > SLOW_SECONDS else None
@@ -166,8 +191,9 @@ class CudaClock:
 
 
 def usual_cycles(samples: Sequence[Sample]) -> float:
-    """Cycles above which a sample of work that always takes as many was disturbed; infinite if no
-    clock is known.
+    """Cycles above which a sample of work that always takes as many was disturbed.
+
+    They are infinite if no clock is known.
 
     A core may be shared with another hardware thread, of another virtual machine even, which no
     clock of this one shows: the work then takes up to twice the cycles. A neighbour that comes and
@@ -182,8 +208,9 @@ def usual_cycles(samples: Sequence[Sample]) -> float:
 
 
 def well_clocked(samples: Sequence[Sample]) -> list[Sample]:
-    """The clean samples of one round whose clock can be believed; all clean ones where no clock is
-    known.
+    """The clean samples of one round whose clock can be believed.
+
+    Where no clock is known, these are all clean ones.
 
     What disturbs the reading of a clock only ever makes it too low, and within a round a clock
     hardly changes: so a reading far below the highest ones is of no use.
@@ -197,9 +224,9 @@ def well_clocked(samples: Sequence[Sample]) -> list[Sample]:
 
 
 def misread(samples: Sequence[Sample]) -> set[Sample]:
-    """The samples of ``steady`` work, of any rounds, whose clock others prove to have been read too
-    low.
+    """The samples of ``steady`` work whose clock others prove to have been read too low.
 
+    They may come from any rounds.
     Work that always takes as many cycles cannot be as fast at a clock that is lower: so a sample
     that claims fewer cycles than one that was hardly faster, if at all, has misread its clock.
     """
@@ -209,25 +236,25 @@ def misread(samples: Sequence[Sample]) -> set[Sample]:
     for sample in clocked:
         begin = bisect_left(seconds, sample.seconds / HARDLY_FASTER)
         end = bisect_right(seconds, sample.seconds)
-        most = max(s.cycles for s in clocked[begin:end])
-        if most > LOW_CLOCK * sample.cycles:
+        most_cycles = max(s.cycles for s in clocked[begin:end])
+        if most_cycles > LOW_CLOCK * sample.cycles:
             proven.add(sample)
     return proven
 
 
 def undisturbed(rounds: Sequence[Sequence[Sample]], steady: bool) -> list[list[Sample]]:
-    """The clean samples of each round; of ``steady`` work, which always takes as many cycles, those
-    on a core alone.
+    """The clean samples of each round that no neighbour slowed, as far as their cycles can tell.
+
+    Only the cycles of ``steady`` work can tell, which always takes as many.
     """
-    return _alone(believed(rounds, steady), steady)
+    clean = believed(rounds, steady)
+    return _on_unshared_core(clean) if steady else clean
 
 
-def _alone(clean: Sequence[Sequence[Sample]], steady: bool) -> list[list[Sample]]:
-    """Of each round the samples of ``steady`` work that took no more than the usual cycles; of
-    other work, all.
-    """
-    limit = usual_cycles([s for part in clean for s in part]) if steady else math.inf
-    return [[s for s in part if s.cycles <= limit] for part in clean]
+def _on_unshared_core(rounds: Sequence[Sequence[Sample]]) -> list[list[Sample]]:
+    """Of each round of steady work, the samples that took no more than the usual cycles."""
+    limit = usual_cycles(list(chain.from_iterable(rounds)))
+    return [[s for s in part if s.cycles <= limit] for part in rounds]
 
 
 def believed(rounds: Sequence[Sequence[Sample]], steady: bool) -> list[list[Sample]]:
@@ -235,7 +262,7 @@ def believed(rounds: Sequence[Sequence[Sample]], steady: bool) -> list[list[Samp
     if not steady:
         return [[s for s in part if s.clean] for part in rounds]
     clocked = [well_clocked(part) for part in rounds]
-    wrong = misread([s for part in clocked for s in part])
+    wrong = misread(list(chain.from_iterable(clocked)))
     return [[s for s in part if s not in wrong] for part in clocked]
 
 
@@ -245,12 +272,11 @@ def clock_for(device: Device) -> Clock:
 
 
 def calibrate(launch: Launch, clock: Clock, rule: Rule) -> int:
-    """How many repetitions make a sample last about ``rule.sample_seconds``; this is the warm-up
-    too.
+    """How many repetitions make a sample last about ``rule.sample_seconds``.
 
-    Only clean samples are believed. Where most samples of that length are disturbed, as beside
-    other load, a shorter one may fall between two interruptions: it is halved, down to
-    ``rule.shortest_seconds``.
+    Finding it is the warm-up, too. Only clean samples are believed. Where most samples of that
+    length are disturbed, as beside other load, a shorter one may fall between two interruptions: it
+    is halved, down to ``rule.shortest_seconds``.
     """
     target = rule.sample_seconds
     repeat = 1
@@ -278,7 +304,8 @@ def _attempt(launch: Launch, clock: Clock, repeat: int) -> tuple[float, bool]:
         samples.append(clock.sample(launch, repeat))
     clean = [s for s in samples if s.clean]
     shortest = min(s.seconds for s in clean or samples)
-    return shortest * repeat, 2 * len(clean) < len(samples)
+    mostly_disturbed = 2 * len(clean) < len(samples)
+    return shortest * repeat, mostly_disturbed
 
 
 def measure(
@@ -290,45 +317,45 @@ def measure(
     between: Callable[[], None] = lambda: None,
     steady: bool = False,
 ) -> list[Sample]:
-    """Samples of one round: until the median of the undisturbed ones is known to ``rule.width``, or
-    time is up.
+    """The samples of one round.
 
-    The machine may have changed since ``repeat`` was calibrated: if the first sample is much too
-    long or too short, ``repeat`` is calibrated again. between: called after every sample. steady:
-    the work always takes as many cycles.
+    It ends when the median of the undisturbed ones is known to ``rule.width``, or time is up. The
+    machine may have changed since ``repeat`` was calibrated: if the first sample is much too long
+    or too short, ``repeat`` is calibrated again. between: called after every sample. steady: the
+    work always takes as many cycles.
     """
     begin = now()
     while now() - begin < rule.warm_seconds:
         clock.sample(launch, repeat)
     first = clock.sample(launch, repeat)
-    if _off(first.seconds * repeat, repeat, rule):
+    if _is_much_off(first.seconds * repeat, repeat, rule):
         repeat = calibrate(launch, clock, rule)
         first = clock.sample(launch, repeat)
     samples = [first]
     begin = now()
     while True:
         between()
-        kept = _so_far(samples, steady)
-        if half_width(kept) <= rule.width and len(kept) >= rule.fewest:
+        seconds = _undisturbed_seconds(samples, steady)
+        if half_width(seconds) <= rule.width and len(seconds) >= rule.fewest:
             return samples
         if now() - begin >= rule.budget_seconds and len(samples) >= rule.fewest:
             return samples
         samples.append(clock.sample(launch, repeat))
 
 
-def _so_far(samples: Sequence[Sample], steady: bool) -> list[float]:
-    """Seconds of those samples of a round that seem undisturbed. It is asked after each, so it must
-    be quick.
+def _undisturbed_seconds(samples: Sequence[Sample], steady: bool) -> list[float]:
+    """Seconds of those samples of a round that seem undisturbed so far.
+
+    It is asked after each sample, so it must be quick: it looks for no misread clocks.
     """
-    clean = well_clocked(samples) if steady else [s for s in samples if s.clean]
-    (alone,) = _alone([clean], steady)
-    return [s.seconds for s in alone]
+    if not steady:
+        return [s.seconds for s in samples if s.clean]
+    (unshared,) = _on_unshared_core([well_clocked(samples)])
+    return [s.seconds for s in unshared]
 
 
-def _off(took: float, repeat: int, rule: Rule) -> bool:
-    """Whether a sample of so many repetitions is so far from the length it should have that it is
-    of no use.
-    """
-    too_long = repeat > 1 and took > MUCH * rule.sample_seconds
-    too_short = repeat < MOST_REPEATS and took < rule.sample_seconds / MUCH
+def _is_much_off(took: float, repeat: int, rule: Rule) -> bool:
+    """True if a sample of so many repetitions is too long or too short to be of use."""
+    too_long = repeat > 1 and took > MUCH_OFF * rule.sample_seconds
+    too_short = repeat < MOST_REPEATS and took < rule.sample_seconds / MUCH_OFF
     return too_long or too_short

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 from statistics import median
 
 CONFIDENCE = 0.95
-# below six samples no pair of order statistics covers the median with 95 %: 1 - 2 / 2**5 = 0.9375
 FEWEST = 6
+"""Samples of an interval: with five, the widest pair of order statistics covers the median with
+1 - 2 / 2**5 = 94 % only.
+"""
+EXACT_UP_TO = 200
+"""Samples; beyond, the normal approximation is exact enough, and free of huge integers."""
 
 
 def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
@@ -32,11 +37,10 @@ def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 def _rank(n: int) -> int:
     """Largest k whose pair of order statistics still covers the median with 95 %."""
-    if (
-        n > 200
-    ):  # normal approximation of the binomial, exact enough from here on and free of huge integers
+    if n > EXACT_UP_TO:
         return max(1, math.floor((n - 1.96 * math.sqrt(n)) / 2))
-    tail, k = 0.0, 0
+    tail = 0.0
+    k = 0
     while True:
         tail += math.comb(n, k) / 2.0**n
         if 2 * tail > 1 - CONFIDENCE:
@@ -53,17 +57,18 @@ def rounds_interval(rounds: Sequence[Sequence[float]]) -> tuple[float, float] | 
     of two span the lasting one in 1/2 of all runs, those of three in 3/4. So it is an interval of
     what was seen in this run, and no narrower than its rounds disagree.
     """
-    filled = [r for r in rounds if r]
-    together = median_interval([v for r in filled for v in r])
-    if together is None:
+    interval = median_interval(list(chain.from_iterable(rounds)))
+    if interval is None:
         return None
-    medians = [median(r) for r in filled]
-    return min(together[0], *medians), max(together[1], *medians)
+    low, high = interval
+    medians = [median(values) for values in rounds if values]
+    return min(low, *medians), max(high, *medians)
 
 
 def half_width(values: Sequence[float]) -> float:
-    """Half-width of the median's interval over the median; infinite while there are too few
-    samples.
-    """
+    """Half-width of the median's interval over the median; infinite if there are too few values."""
     interval = median_interval(values)
-    return math.inf if interval is None else (interval[1] - interval[0]) / 2 / median(values)
+    if interval is None:
+        return math.inf
+    low, high = interval
+    return (high - low) / 2 / median(values)

@@ -34,17 +34,17 @@ class Team:
     def run(self, address: int, arguments: np.ndarray, repeat: int) -> np.ndarray:
         """Call the native kernel at ``address`` on each thread with its row of ``arguments``.
 
-        Returns int64 [threads, FIELDS]: nanoseconds of the monotonic clock and of the thread's
-        processor time around the kernel, and of two clock probes of PROBE_CYCLES cycles. Fewer
-        rows: fewer threads.
+        Returns int64 [threads, FIELDS], as ``record`` describes them. Fewer rows run on fewer
+        threads. Raises RuntimeError if a thread did not reach the barrier.
         """
         size = len(arguments)
         records = np.zeros((size, FIELDS), np.int64)
         goal = self._meetings + size
         self._meetings += 2 * size
-        with _unbroken():
-            jobs = [
-                pool.submit(
+        with _interrupts_wait():
+            jobs = []
+            for pool, row, record in zip(self._pools, arguments, records, strict=False):
+                job = pool.submit(
                     self._timed,
                     address,
                     row.ctypes.data,
@@ -52,10 +52,9 @@ class Team:
                     self._barrier.ctypes.data,
                     goal,
                     size,
-                    rec.ctypes.data,
+                    record.ctypes.data,
                 )
-                for pool, row, rec in zip(self._pools, arguments, records, strict=False)
-            ]
+                jobs.append(job)
             for job in jobs:
                 job.result()
         if (records[:, STATUS] != 0).any():
@@ -65,11 +64,13 @@ class Team:
         return records
 
     def spread(self, work: Callable[[int], Any]) -> None:
-        """Call ``work(thread)`` on every pinned thread: memory first touched there lies near that
-        core.
+        """Call ``work(thread)`` on every pinned thread.
+
+        Memory first touched there lies near that core.
         """
-        with _unbroken():
-            for job in [pool.submit(work, number) for number, pool in enumerate(self._pools)]:
+        with _interrupts_wait():
+            jobs = [pool.submit(work, number) for number, pool in enumerate(self._pools)]
+            for job in jobs:
                 job.result()
 
     def close(self) -> None:
@@ -79,23 +80,25 @@ class Team:
 
 
 @contextmanager
-def _unbroken() -> Iterator[None]:
-    """Let an interrupt wait: threads in native code use buffers that whoever is interrupted gives
-    back.
+def _interrupts_wait() -> Iterator[None]:
+    """Raise an interrupt only at its end.
+
+    Threads in native code use buffers that whoever is interrupted gives back.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came: list[Any] = []
-    before = signal.signal(signal.SIGINT, lambda *moment: came.append(moment))
+    interrupts: list[Any] = []
+    usual = signal.signal(signal.SIGINT, lambda *arguments: interrupts.append(arguments))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-        if came and callable(before):
-            before(*came[0])
+        signal.signal(signal.SIGINT, usual)
+        if interrupts and callable(usual):
+            usual(*interrupts[0])
 
 
 def _pin(cpu: int) -> None:
+    """Pin the calling thread, where the system can."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {cpu})

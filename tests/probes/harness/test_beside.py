@@ -1,6 +1,4 @@
-"""What is timed in turn with a case: sample by sample, given back, and kept as rates in the case's
-own row.
-"""
+"""Cases timed in turn with one: sample by sample, closed, and kept as rates in its row."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from kernels.base import Audit, Kernel, Work
 from probes.harness.bench import LocalBench
 from probes.harness.case import Case, Probe
 from probes.harness.clocks.sampling import Rule, Sample
-from probes.harness.plan import TURN, rules
+from probes.harness.plan import BESIDE_SHARE, rules
 from probes.harness.rounds import take_turns
 from probes.harness.task import tasks
 from probes.records.measurement import SKIPPED
@@ -32,8 +30,9 @@ class Named(Launch):
 
 
 class Clock:
-    """A second a repetition of the point; what is beside it slows down, and every other time it is
-    disturbed.
+    """Every other sample of a launch is disturbed.
+
+    A repetition of the point takes a second; what is beside it takes 2 s, or 50 s if disturbed.
     """
 
     queue: Any = None
@@ -43,10 +42,10 @@ class Clock:
 
     def sample(self, launch: Any, repeat: int) -> Sample:
         self.order.append(launch.name)
-        turn = self.order.count(launch.name)
-        return Sample(
-            1.0 if launch.name == "point" else 2.0 if turn % 2 else 50.0, 2e9, clean=turn % 2 == 1
-        )
+        clean = self.order.count(launch.name) % 2 == 1
+        if launch.name == "point":
+            return Sample(1.0, 2e9, clean)
+        return Sample(2.0 if clean else 50.0, 2e9, clean)
 
     def close(self) -> None: ...
 
@@ -67,7 +66,8 @@ POINT = case("point", "sweep/compute/intensity/fp64", params={"n": 1}, beside=OT
 
 
 def test_samples_alternate_and_the_row_keeps_the_rates_of_the_same_moments() -> None:
-    clock, todo = Clock(), tasks([Probe("p", "?", lambda _: [POINT])], CPU, STARTED)
+    clock = Clock()
+    todo = tasks([Probe("p", "?", lambda _: [POINT])], CPU, STARTED)
     list(take_turns(todo, LocalBench(CPU, clock), lambda _: Rule(1.0, 0.0), 1, list))
     assert Launch.open_launches == 0
     timed = "".join(name[0] for name in clock.order)
@@ -89,12 +89,8 @@ def test_a_case_with_nothing_beside_it_says_nothing_of_it() -> None:
 
 def test_the_memory_of_all_of_them_must_be_free() -> None:
     half = 0.5 * (CPU.memory_free_bytes or 0)
-    big = case(
-        "point",
-        "sweep/compute/intensity/fp64",
-        params={"size": half},
-        beside=(case("flat", "compute/fp64", params={"size": half}),),
-    )
+    other = case("flat", "compute/fp64", params={"size": half})
+    big = case("point", "sweep/compute/intensity/fp64", params={"size": half}, beside=(other,))
     (task,) = tasks([Probe("p", "?", lambda _: [big])], CPU, STARTED)
     assert task.row.status == SKIPPED
     assert "needs 4.29 GB of memory" in task.row.reason
@@ -103,5 +99,7 @@ def test_the_memory_of_all_of_them_must_be_free() -> None:
 def test_turns_of_others_have_time_of_their_own() -> None:
     rule = rules("cpu", [POINT], quick=False)
     alone = case("point", "sweep/compute/intensity/fp64", params={"n": 1})
-    assert rule(POINT).budget_seconds == pytest.approx((1 + 2 * TURN) * rule(alone).budget_seconds)
+    assert rule(POINT).budget_seconds == pytest.approx(
+        (1 + 2 * BESIDE_SHARE) * rule(alone).budget_seconds
+    )
     assert np.isclose(rule(POINT).sample_seconds, rule(alone).sample_seconds)

@@ -9,16 +9,12 @@ import pytest
 
 from kernels.base import Appeal, Audit, Fault, Kernel, Work
 from probes.harness.case import Case
-from probes.harness.check import SOUND, Failure, Verdict, audited, check, difference
+from probes.harness.check import SOUND, Failure, Verdict, check, check_code, difference
 from probes.records.tag import parse_tag
 
 RIGHT = np.array([1.0, 2.0, 4.0])
 CUT_OFF = np.array([1.0, 2.0, 3.0])
-
-
-ODD = np.array([np.nan, np.inf, -np.inf, 2.0])
-
-
+NO_NUMBERS = np.array([np.nan, np.inf, -np.inf, 2.0])
 MASKED = np.array([-3.4e38, 1.0, -3.4e38, 2.0], np.float32)
 
 
@@ -58,12 +54,14 @@ def test_numbers_beside_those_that_stand_for_infinity_are_checked_all_the_same(
 def test_what_is_no_number_is_equal_to_the_same_alone(
     kind: Any, place: int, value: float, message: str
 ) -> None:
-    found = ODD.astype(kind)
-    found[place] = value
-    problem = difference(found, ODD.astype(kind), 1e-6)
-    assert message in problem if message else not problem
+    result = NO_NUMBERS.astype(kind)
+    result[place] = value
+    problem = difference(result, NO_NUMBERS.astype(kind), 1e-6)
     if message:
+        assert message in problem
         assert "1 of 4 values are wrong" in problem
+    else:
+        assert not problem
 
 
 @pytest.mark.filterwarnings("error")
@@ -85,7 +83,10 @@ def test_the_largest_numbers_there_are_can_be_told_apart() -> None:
 )
 def test_differences_are_found_and_named(found: np.ndarray, message: str) -> None:
     problem = difference(found, RIGHT, 1e-6)
-    assert message in problem if message else not problem
+    if message:
+        assert message in problem
+    else:
+        assert not problem
 
 
 class Answers:
@@ -115,12 +116,14 @@ def words(fault: Fault) -> str:
 
 
 def case(*without: np.ndarray) -> Case:
-    """A case whose reference is RIGHT, and that may appeal to each of these results without the
-    library's fault.
+    """A case whose reference is RIGHT.
+
+    It may appeal to each of these results, which a library without the fault is said to give.
     """
 
-    def asked(dtype: str, found: np.ndarray, expected: np.ndarray) -> Any:
-        return (Appeal("cut off", words, [(found, CUT_OFF), (each, expected)]) for each in without)
+    def appeals(dtype: str, result: np.ndarray, expected: np.ndarray) -> Any:
+        for sound in without:
+            yield Appeal("cut off", words, [(result, CUT_OFF), (sound, expected)])
 
     kernel = Kernel(
         "product",
@@ -128,7 +131,7 @@ def case(*without: np.ndarray) -> Case:
         lambda *_, **__: RIGHT,
         {},
         {"int8": 1e-6},
-        appeals=asked,
+        appeals=appeals,
     )
     return Case(kernel, "int8", "cpu", parse_tag("layer/matmul"))
 
@@ -137,7 +140,7 @@ def test_a_library_that_is_wrong_alone_is_told_of_in_numbers() -> None:
     launch = Answers(CUT_OFF)
     verdict = check(case(RIGHT * 2, RIGHT), launch)
     assert verdict == Verdict({"cut off": {"values": 1, "of": 3, "error": 0.25}}, "off by 0.25")
-    audit = audited(launch, case(), verdict)
+    audit = check_code(launch, case(), verdict)
     assert audit.note == "off by 0.25; plain runs"
     assert audit.facts == {"launches": 1, "cut off": {"values": 1, "of": 3, "error": 0.25}}
 

@@ -1,5 +1,6 @@
-"""Whatever disturbs the machine, no wrong number becomes a roof: planted disturbance on a made-up
-clock.
+"""Whatever disturbs the machine, no wrong number becomes a roof.
+
+Disturbance is planted on a made-up clock.
 """
 
 from __future__ import annotations
@@ -32,20 +33,21 @@ STARTED = "2030-01-02T03:04:05Z"
 RULE = Rule(0.010, 0.2, fewest=2, shortest_seconds=0.001)
 
 
-class Core:
-    """A made-up machine whose core does ``PER_CLOCK`` operations a clock, and what disturbs it,
-    sample by sample.
+Disturbance = tuple[float, float, bool, float | None]
+"""Of a sample: times as long, extra seconds, whether it is clean, and the clock that is read."""
+Disturb = Callable[[int, float], Disturbance]
+"""disturb(number of the sample, its length in seconds)."""
 
-    disturb(number, length) gives (times as long, extra seconds, clean, clock that is read) of a
-    sample.
-    """
+
+class Core:
+    """A made-up machine whose core does ``PER_CLOCK`` operations a clock, and is disturbed."""
 
     queue: Any = None
 
-    def __init__(
-        self, disturb: Callable[[int, float], tuple[float, float, bool, float | None]]
-    ) -> None:
-        self.time, self.number, self._disturb = 0.0, 0, disturb
+    def __init__(self, disturb: Disturb) -> None:
+        self.time = 0.0
+        self.number = 0
+        self._disturb = disturb
         self.repeats: list[int] = []
 
     def sample(self, launch: Any, repeat: int) -> Sample:
@@ -102,50 +104,42 @@ def rows_of(
     """What a run of these cases on this machine says."""
     todo = tasks([Probe("p", "?", lambda _: cases)], CPU, STARTED)
     judge = partial(judged, device=CPU)
-    for _ in take_turns(
-        todo, LocalBench(CPU, clock), lambda _: RULE, 3, judge, lambda: clock.time, company
-    ):
-        pass
+    bench = LocalBench(CPU, clock)
+    list(take_turns(todo, bench, lambda _: RULE, 3, judge, lambda: clock.time, company))
     return judge([task.row for task in todo])
 
 
-def quiet(number: int, length: float) -> tuple[float, float, bool, float | None]:
+def quiet(number: int, length: float) -> Disturbance:
     return 1.0, 0.0, True, HZ
 
 
-def steal(number: int, length: float) -> tuple[float, float, bool, float | None]:
-    """The hypervisor gives the core to others for half of the time: no thread notices, but samples
-    double.
-    """
+def steal(number: int, length: float) -> Disturbance:
+    """The hypervisor gives the core to others half of the time: samples double, unnoticed."""
     return (2.0 if number % 2 else 1.0), 0.0, True, HZ
 
 
-def stopped(number: int, length: float) -> tuple[float, float, bool, float | None]:
+def stopped(number: int, length: float) -> Disturbance:
     """The program is stopped for 1.5 s in every tenth sample."""
     return (1.0, 1.5, False, None) if number % 10 == 3 else quiet(number, length)
 
 
-def busy(number: int, length: float) -> tuple[float, float, bool, float | None]:
-    """Other processes take the core every 4 ms, for 12 ms: only short samples come through, now and
-    then.
-    """
+def busy(number: int, length: float) -> Disturbance:
+    """Other processes take the core every 4 ms, for 12 ms: few samples come through, short ones."""
     interrupted = length > 0.004 or number % 3 == 0
     return (1.0, 0.012, False, None) if interrupted else quiet(number, length)
 
 
-def always(number: int, length: float) -> tuple[float, float, bool, float | None]:
+def always(number: int, length: float) -> Disturbance:
     """Nothing comes through."""
     return 3.0, 0.001, False, None
 
 
-def low_clock(number: int, length: float) -> tuple[float, float, bool, float | None]:
-    """The clock is read a quarter too low now and then, as where a neighbour disturbs both of its
-    readings.
-    """
+def low_clock(number: int, length: float) -> Disturbance:
+    """Now and then a neighbour disturbs both readings of the clock: they are a quarter too low."""
     return 1.0, 0.0, True, 0.75 * HZ if number % 4 == 0 else HZ
 
 
-def one_bad_round(number: int, length: float) -> tuple[float, float, bool, float | None]:
+def one_bad_round(number: int, length: float) -> Disturbance:
     """For a while both threads have one core between them."""
     return (2.0, 0.0, False, None) if 12 <= number < 60 else quiet(number, length)
 
@@ -157,8 +151,8 @@ def test_no_disturbance_makes_a_wrong_roof(disturb: Any) -> None:
         assert row.status == OK, "a sound row never fails"
         right = row.rate == pytest.approx((row.flops or 0.0) / ALONE, rel=0.05)
         assert right or not row.trusted, row
-    found = model(Run(CPU, STARTED, {}, {}, status=COMPLETE, measurements=rows))
-    for roof in found.model.compute:
+    analysed = model(Run(CPU, STARTED, {}, {}, status=COMPLETE, measurements=rows))
+    for roof in analysed.model.compute:
         assert roof.rate == pytest.approx(PER_CLOCK * HZ * 2, rel=0.05)
 
 
@@ -176,10 +170,10 @@ def test_an_untrusted_row_claims_no_interval() -> None:
 
 
 def test_calibration_believes_no_disturbed_sample() -> None:
-    first = Core(
-        lambda number, length: (1.0, 0.5, False, None) if number <= 3 else quiet(number, length)
-    )
-    repeat = calibrate(Launch(), first, RULE)
+    def first_three(number: int, length: float) -> Disturbance:
+        return (1.0, 0.5, False, None) if number <= 3 else quiet(number, length)
+
+    repeat = calibrate(Launch(), Core(first_three), RULE)
     assert repeat * ALONE == pytest.approx(0.010, rel=0.3)
 
 
@@ -197,32 +191,27 @@ def test_a_sample_is_never_shorter_than_the_rule_allows() -> None:
 
 def test_the_length_of_samples_is_looked_at_again_in_every_round() -> None:
     core = Core(quiet)
-    samples = measure(
-        Launch(), core, RULE, 3, lambda: core.time
-    )  # calibrated at a bad moment: 3 µs
+    repeat = 3  # calibrated at a bad moment: 3 µs
+    samples = measure(Launch(), core, RULE, repeat, lambda: core.time)
     assert core.repeats[0] == 3
     assert core.repeats[-1] * ALONE == pytest.approx(0.010, rel=0.3)
     assert samples[0].seconds == pytest.approx(ALONE)
 
 
 def test_what_cannot_be_trusted_gets_more_rounds_and_no_more_than_a_quarter_of_the_time() -> None:
-    core, times = Core(always), list[float]()
+    core = Core(always)
+    bench = LocalBench(CPU, core)
+    judge = partial(judged, device=CPU)
     todo = tasks([Probe("p", "?", lambda _: [compute(2), compute(1)])], CPU, STARTED)
-    for _ in take_turns(
-        todo,
-        LocalBench(CPU, core),
-        lambda _: RULE,
-        3,
-        partial(judged, device=CPU),
-        lambda: core.time,
-    ):
-        times.append(core.time)
-    main, longest = times[5], max(b - a for a, b in itertools.pairwise(times))
+    rounds = take_turns(todo, bench, lambda _: RULE, 3, judge, lambda: core.time)
+    times = [core.time for _ in rounds]
+    all_rounds = times[5]
+    longest = max(b - a for a, b in itertools.pairwise(times))
     assert 6 < len(times) <= 6 + 2 * MORE_ROUNDS
-    assert times[-1] <= 1.25 * main + longest
+    assert times[-1] <= 1.25 * all_rounds + longest
 
 
-def turns() -> Iterator[float]:
+def gone_after_the_last_round() -> Iterator[float]:
     """Others have most of the processors, until after the last round."""
     yield from [0.0, 0.9]
     yield from itertools.repeat(0.0)
@@ -234,8 +223,8 @@ def test_memory_beside_others_that_no_thread_sees_is_not_trusted_until_they_are_
     assert (
         row.doubt == "others had 90% of the processors meanwhile, and share its caches and memory"
     )
-    gone = turns()
-    (row,) = rows_of(Core(quiet), stream(), company=lambda: next(gone))
+    shares = gone_after_the_last_round()
+    (row,) = rows_of(Core(quiet), stream(), company=lambda: next(shares))
     assert row.trusted, row.doubt
     (row,) = rows_of(Core(quiet), compute(1), company=lambda: 0.9)
     assert row.trusted, "work in registers is alone on its core between two interruptions"

@@ -1,10 +1,12 @@
-"""What ends the worker, or hangs in it, is one answer with its reason; and no worker outlives the
-program.
+"""What ends the worker, or hangs in it, is one answer with its reason.
+
+No worker outlives the program.
 """
 
 from __future__ import annotations
 
 import ctypes
+import itertools
 import os
 import signal
 import subprocess
@@ -27,22 +29,24 @@ LONG = 60.0  # seconds: no test waits so long unless it fails
 
 def worker() -> Callable[[str], Any]:
     """Answers with how often it was asked, or does what it is told."""
-    asked = [0]
+    requests = itertools.count(1)
+    faults: dict[str, Callable[[], Any]] = {
+        "segfault": lambda: ctypes.string_at(0),
+        "abort": _abort,
+        "hang": lambda: time.sleep(LONG),
+        "stuck": _stuck,
+        "exit": lambda: os._exit(3),
+        "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+        "ctrl-c": lambda: os.kill(os.getpid(), signal.SIGINT),
+        "raise": _raise,
+        "unpicklable": _unpicklable,
+    }
 
     def answer(request: str) -> Any:
-        asked[0] += 1
-        {
-            "segfault": lambda: ctypes.string_at(0),
-            "abort": _abort,
-            "hang": lambda: time.sleep(LONG),
-            "stuck": _stuck,
-            "exit": lambda: os._exit(3),
-            "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
-            "ctrl-c": lambda: os.kill(os.getpid(), signal.SIGINT),
-            "raise": _raise,
-            "unpicklable": _unpicklable,
-        }.get(request, lambda: None)()
-        return request, asked[0]
+        number = next(requests)
+        if request in faults:
+            faults[request]()
+        return request, number
 
     return answer
 
@@ -122,9 +126,8 @@ def test_a_run_that_does_not_end_when_told_to_ends_its_worker_with_the_reason(gu
 def test_what_other_work_took_from_the_worker_is_given_to_it_but_not_for_ever(
     guard: Guard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        waiting, "longest", lambda process: time.monotonic_ns()
-    )  # it never gets a processor
+    # It never gets a processor.
+    monkeypatch.setattr(waiting, "longest", lambda process: time.monotonic_ns())
     begin = time.monotonic()
     with pytest.raises(Broken):
         guard.ask("hang", 0.5)
@@ -183,9 +186,7 @@ def test_the_worker_ends_with_the_program_however_that_ends(sent: signal.Signals
 
 
 def _is_gone(process: int) -> bool:
-    """Whether a process has ended within some seconds; one that has ended and waits to be reaped
-    counts, too.
-    """
+    """True if a process ends within ten seconds; one that waits to be reaped has ended."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         try:

@@ -10,7 +10,7 @@ import pytest
 from kernels.base import Kernel, Work
 from probes.harness.case import Case
 from probes.harness.clocks.statistics import FEWEST
-from probes.harness.plan import LEAST, chosen, rounds, rules
+from probes.harness.plan import LEAST_SECONDS, chosen, rounds, rules
 from probes.records.tag import parse_tag
 
 KERNEL = Kernel("made", lambda d, **_: Work(1.0, 1.0), lambda d, r, **_: np.zeros(1), {})
@@ -27,12 +27,10 @@ def ask(*cases: Case, full: bool = False, quick: bool = False) -> list[Case]:
 
 
 def test_a_case_that_two_probes_ask_is_measured_once() -> None:
-    assert ask(ROOF, Case(KERNEL, "fp64", "cpu", parse_tag("bandwidth/dram/read"), {"n": 1})) == [
-        ROOF
-    ]
-    assert (
-        len(ask(ROOF, Case(KERNEL, "fp64", "cpu", parse_tag("bandwidth/dram/read"), {"n": 2}))) == 2
-    )
+    same = Case(KERNEL, "fp64", "cpu", parse_tag("bandwidth/dram/read"), {"n": 1})
+    other = Case(KERNEL, "fp64", "cpu", parse_tag("bandwidth/dram/read"), {"n": 2})
+    assert ask(ROOF, same) == [ROOF]
+    assert len(ask(ROOF, other)) == 2
 
 
 @pytest.mark.parametrize(("full", "found"), [(False, [ROOF]), (True, [ROOF, LONG])])
@@ -65,11 +63,11 @@ def test_a_quick_run_asks_no_twins() -> None:
 
 
 def test_points_get_the_least_time_and_take_none_from_the_ceilings() -> None:
-    alone, beside = rules("cpu", [ROOF], quick=False), rules("cpu", [ROOF, *POINTS], quick=False)
-    assert beside(POINTS[0]).budget_seconds == LEAST * rounds("cpu", quick=False), (
-        "one turn, as long as three"
-    )
-    assert beside(ROOF) == alone(ROOF)
+    without_points = rules("cpu", [ROOF], quick=False)
+    with_points = rules("cpu", [ROOF, *POINTS], quick=False)
+    all_turns = LEAST_SECONDS * rounds("cpu", quick=False)
+    assert with_points(POINTS[0]).budget_seconds == all_turns, "one turn, as long as three"
+    assert with_points(ROOF) == without_points(ROOF)
 
 
 @pytest.mark.parametrize("kind", ["cpu", "cuda"])

@@ -36,15 +36,16 @@ from tests.devices import GPU
 
 
 class FakeClock:
-    """A clock on which each repetition takes the next of ``seconds``, and which keeps its own
-    time.
-    """
+    """A clock that keeps its own time; each repetition takes the next of ``seconds``."""
 
     queue: Any = None
 
     def __init__(self, *seconds: float, clean: bool = True, overhead: float = 0.0) -> None:
-        self._seconds, self._clean, self._overhead = itertools.cycle(seconds), clean, overhead
-        self.time, self.repeats = 0.0, []  # type: ignore[var-annotated]
+        self._seconds = itertools.cycle(seconds)
+        self._clean = clean
+        self._overhead = overhead
+        self.time = 0.0
+        self.repeats: list[int] = []
 
     def sample(self, launch: Any, repeat: int) -> Sample:
         took = next(self._seconds) * repeat + self._overhead
@@ -56,12 +57,14 @@ class FakeClock:
 
 
 class Device:
-    """A made-up CUDA device: launches take their time one after another, events tell when they are
-    reached.
+    """A made-up CUDA device.
+
+    Launches take their time one after another; events keep the time when they are reached.
     """
 
     def __init__(self) -> None:
-        self.ms, self.asked = 0.0, list[tuple[str, int]]()
+        self.ms = 0.0
+        self.asked = list[tuple[str, int]]()
 
     def launch(self, name: str, seconds: float) -> Any:
         def run(repeat: int) -> None:
