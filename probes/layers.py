@@ -83,7 +83,7 @@ def _layer(
     layer: Layer, family: Family, backend: str, device: Device, seconds: float
 ) -> Iterator[Case]:
     timed = layer_kernel.TimedLayer(
-        layer.op, layer.make, layer.fixed, by_node=layer.by_node, kept=True, seconds=seconds
+        layer.op, layer.make, layer.fixed, by_node=layer.by_node, keep_model=True, seconds=seconds
     )
     missing = session.missing(backend)
     for dtype in layer.dtypes or ([layer.fixed] if layer.fixed else family.dtypes[device.kind]):

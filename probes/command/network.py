@@ -295,12 +295,12 @@ def _whole(asked: Asked, precision: str, backend: str, skip: str) -> Case:
         native,
         tolerance,
         asked.graph,
-        loose=loose if precision == asked.stored else (),
+        open_shaped=loose if precision == asked.stored else (),
         stored=precision == asked.stored,
         chosen=asked.chosen,
         seconds=asked.seconds,
-        held=asked.graph.held_bytes(),
-        kept=quantizing > 0,
+        inner_bytes=asked.graph.held_bytes(),
+        keep_model=quantizing > 0,
         make_seconds=quantizing,
     )
     facts = timed.facts(precision, backend)
