@@ -2,8 +2,8 @@
 
 Each node belongs to one operation, so that work is counted once. The runtime keeps a node's name,
 and adds to it where it changes the node. It calls a convolution in its own layout after its output;
-where it had fused an activation before, after the output of the activation. What a fused operation computes besides is named nowhere: it is what follows in the
-model and was never run by itself.
+where it had fused an activation before, after the output of the activation. What a fused operation
+computes besides is named nowhere: it is what follows in the model and was never run by itself.
 """
 
 from __future__ import annotations

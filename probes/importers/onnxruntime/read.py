@@ -1,10 +1,10 @@
 """The profile that ONNX Runtime writes: JSON, one event for each node and run.
 
-``SessionOptions.enable_profiling`` asks for it. An event carries the node's duration in µs, its operation, provider, and the types and shapes of
-what went in and came out. Attributes are not in it (groups follow from the weights' shape), and
-weights that were packed in advance are left out of the inputs: work given by node name is exact,
-what follows from the shapes is said to be so. Where an event carries none of all that, its row has
-a name and a time.
+``SessionOptions.enable_profiling`` asks for it. An event carries the node's duration in µs, its
+operation, provider, and the types and shapes of what went in and came out. Attributes are not in it
+(groups follow from the weights' shape), and weights that were packed in advance are left out of the
+inputs: work given by node name is exact, what follows from the shapes is said to be so. Where an
+event carries none of all that, its row has a name and a time.
 """
 
 from __future__ import annotations
