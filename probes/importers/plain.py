@@ -110,7 +110,7 @@ def _row(
 ) -> Measurement:
     if None in cells or None in cells.values():
         raise malformed(path, f"line {line}", f"{'too many' if None in cells else 'too few'} cells")
-    text = {key: value.strip() for key, value in cells.items()}
+    text = {name: cell.strip() for name, cell in cells.items()}
     for name in ("name", "seconds"):
         if not text[name]:
             raise malformed(path, f"line {line}", f"no {name}")
