@@ -28,14 +28,15 @@ from probes.records.tag import LAYER, OVERHEAD, Tag
 
 DEFAULT = FULL = False
 TF32_SINCE = 8.0
+"""The first compute capability that has TF32."""
 SQUARE, LIBRARY = "matmul", "cublaslt"
 
 
 def probe(names: Iterable[str], seconds: float = SECONDS) -> Probe:
-    """The probe of these families, of all without a name; a layer of which one run takes longer is
-    skipped.
+    """The probe of these families, or of all if none is named.
 
-    Raises RidgelineError for a family that there is not.
+    A layer of which one run takes longer than ``seconds`` is skipped.
+    Raises RidgelineError for an unknown family.
     """
     chosen = list(names) or list(FAMILIES)
     if wrong := [name for name in chosen if name not in FAMILIES]:
@@ -62,8 +63,9 @@ def cases(
 
 
 def overhead(backend: str) -> Iterator[Case]:
-    """The least run: one element negated, as layers are run and, on a GPU, by a call of the runtime
-    each time.
+    """The least run: one element negated, run as layers are.
+
+    On a GPU it is also run by a call of the runtime each time.
     """
 
     def least() -> object:
@@ -83,7 +85,7 @@ def _layer(
     layer: Layer, family: Family, backend: str, device: Device, seconds: float
 ) -> Iterator[Case]:
     timed = layer_kernel.TimedLayer(
-        layer.op, layer.make, layer.fixed, by_node=layer.by_node, kept=True, seconds=seconds
+        layer.op, layer.make, layer.fixed, by_node=layer.by_node, keep_model=True, seconds=seconds
     )
     missing = session.missing(backend)
     for dtype in layer.dtypes or ([layer.fixed] if layer.fixed else family.dtypes[device.kind]):
@@ -96,8 +98,9 @@ def _layer(
 
 
 def _by_library(layer: Layer, family: Family, device: Device) -> Iterator[Case]:
-    """The same product by the vendor's library, called directly: what of its time is the runtime's
-    choice of kernel.
+    """The product by the vendor's library, called directly.
+
+    The difference is what the runtime's choice of a kernel costs.
     """
     timed, n = layer_kernel.TimedLayer(layer.op, layer.make), int(layer.x)
     for dtype in family.dtypes[device.kind]:
@@ -114,16 +117,14 @@ def _by_library(layer: Layer, family: Family, device: Device) -> Iterator[Case]:
 
 
 def no_type(dtype: str, device: Device) -> str:
-    """Why this device has no such type, where no runtime would say so."""
+    """Why this device has no such type, if no runtime would say so; else empty."""
     if dtype != "tf32":
         return ""
     if device.kind == "cpu":
         return "no CPU multiplies in tf32"
-    return (
-        ""
-        if float(device.arch) >= TF32_SINCE
-        else f"compute capability {device.arch} has no tf32 (since 8.0)"
-    )
+    if float(device.arch) >= TF32_SINCE:
+        return ""
+    return f"compute capability {device.arch} has no tf32 (since 8.0)"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,4 @@
-"""What a model answers on the CPU when nobody times it: sessions of ONNX Runtime that are only
-asked.
-"""
+"""What a model answers on the CPU, from ONNX Runtime sessions that nobody times."""
 
 from __future__ import annotations
 
@@ -17,10 +15,12 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 DEPLOYED, EXACT, PLAIN = "deployed", "exact", "plain"
-"""How it is run: as it is timed; without the saturation of INT8; with no optimisation at all."""
+"""How a model is run: as it is timed; without the saturation of INT8; without optimisations."""
 WITHOUT_SATURATION = ("session.x64quantprecision", "1")
-"""Session entry: unsigned weights, whose products do not saturate. It works on stored weights, from
-the extended optimisations on."""
+"""Session entry that makes weights unsigned, so that their products do not saturate.
+
+It works on stored weights, from the extended optimisations on.
+"""
 
 
 def answers(
@@ -29,31 +29,36 @@ def answers(
     how: str = DEPLOYED,
     seconds: float = SECONDS,
 ) -> list[Any]:
-    """The outputs of a ModelProto for these inputs: arrays, or lists and maps of them.
+    """The outputs of a ModelProto for the inputs ``given``: arrays, or lists and maps of them.
 
-    Raises what the runtime raises, and TooLong where the run takes longer than ``seconds``.
+    Raises what the runtime raises, and TooLong if the run takes longer than ``seconds``.
     """
+    session = _session(model, how)
+    run_options = onnxruntime().RunOptions()
+    ends = [*session.get_inputs(), *session.get_outputs()]
+    with limited(run_options, seconds):
+        if all(is_native(end.type) for end in ends):
+            return list(session.run(None, dict(given), run_options))
+        kinds = {value.name: value.type.tensor_type.elem_type for value in model.graph.input}
+        feeds = {name: filled(array, kinds[name]) for name, array in given.items()}
+        outputs = [output.name for output in session.get_outputs()]
+        values = session.run_with_ort_values(outputs, feeds, run_options)
+        return [array_of(value) for value in values]
+
+
+def _session(model: ModelProto, how: str) -> Any:
     ort = onnxruntime()
-    levels, options, run = ort.GraphOptimizationLevel, ort.SessionOptions(), ort.RunOptions()
-    options.log_severity_level = 4
-    options.graph_optimization_level = {
+    levels = ort.GraphOptimizationLevel
+    level_of = {
         DEPLOYED: levels.ORT_ENABLE_ALL,
         EXACT: levels.ORT_ENABLE_EXTENDED,
         PLAIN: levels.ORT_DISABLE_ALL,
-    }[how]
+    }
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = level_of[how]
     if how == EXACT:
         options.add_session_config_entry(*WITHOUT_SATURATION)
-    session = ort.InferenceSession(
+    return ort.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    with limited(run, seconds):
-        if all(is_native(end.type) for end in (*session.get_inputs(), *session.get_outputs())):
-            return list(session.run(None, dict(given), run))
-        kinds = {value.name: value.type.tensor_type.elem_type for value in model.graph.input}
-        values = {name: filled(array, kinds[name]) for name, array in given.items()}
-        return list(
-            map(
-                array_of,
-                session.run_with_ort_values([o.name for o in session.get_outputs()], values, run),
-            )
-        )

@@ -1,9 +1,8 @@
-"""Where the values of an input must lie, so that what reads them is defined: no root of a negative
-number, no index beyond its table, no division by zero.
+"""The range in which the values of each input must lie, so that what reads them is defined.
 
-A requirement stands with the operation that has it (NEEDS) and is followed backwards, through
-operations that hand values on (SAME) or change them by a known rule (INVERSE), to the inputs of the
-graph.
+It rules out the root of a negative number, an index beyond its table, and a division by zero. A
+requirement stands with the operation that has it (NEEDS). It is followed backwards to the inputs of
+the graph, through operations that hand values on (SAME) or change them by a known rule (INVERSE).
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
 LEAST = 1 / 64
-"""Of what must be positive: its logarithm, root and reciprocal are all of ordinary size."""
+"""Least value fed where values must be positive: its log, root and reciprocal are not extreme."""
 
 
 class Range(NamedTuple):
@@ -35,9 +34,12 @@ class Range(NamedTuple):
 
 
 ANYTHING = Range()
-POSITIVE, DIVISOR, ZERO, ONE = Range(LEAST), Range(0.5), Range(0, 0), Range(1, 1)
+POSITIVE = Range(LEAST)
+DIVISOR = Range(0.5)
+ZERO = Range(0, 0)
+ONE = Range(1, 1)
 NO, YES = ZERO, ONE
-"""Of what is true or false."""
+"""The ranges of a condition that must be false, or true."""
 
 ROWS: tuple[tuple[str, Mapping[int, Range]], ...] = (
     ("Sqrt Log ReduceLogSum Pow", {0: POSITIVE}),
@@ -70,7 +72,10 @@ ROWS: tuple[tuple[str, Mapping[int, Range]], ...] = (
     ("RoiAlign", {2: ZERO}),
     ("Slice", {1: ZERO, 2: Range(1 << 30, 1 << 30), 3: ZERO, 4: ONE}),
 )
-"""What operations need of the input at each place. A new one is one row, or one name in a row."""
+"""Operations, and the range that each needs of its inputs, by the input's place.
+
+A new operation is one row, or one name in a row.
+"""
 NEEDS: Mapping[str, Mapping[int, Range]] = {
     name: needs for names, needs in ROWS for name in names.split()
 }
@@ -83,12 +88,14 @@ INDEXED: Mapping[str, tuple[int, int]] = {
     "NegativeLogLikelihoodLoss": (1, 0),
     "SoftmaxCrossEntropyLoss": (1, 0),
 }
-"""Operations that look rows up: places of the indices and of the table."""
-CLASSES = frozenset(("NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"))
-"""Their table has its classes in the second dimension."""
-RECURRENT, LENGTHS = frozenset(("LSTM", "GRU", "RNN")), 4
-"""The place of their lengths of sequences: all are whole, so as not to be shorter than what is
-counted.
+"""Operations that look rows up: the places of the indices and of the table among their inputs."""
+CLASS_LOSSES = frozenset(("NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"))
+"""Operations whose table has its classes in the second dimension."""
+RECURRENT = frozenset(("LSTM", "GRU", "RNN"))
+LENGTHS_PLACE = 4
+"""The input of RECURRENT that holds the lengths of sequences.
+
+Every sequence is fed at its full length, because the work is counted for that.
 """
 SEQUENCE_ENDS, LONGEST_SEQUENCE = 5, 6
 """Places of what GroupQueryAttention reads of its sequences: their lengths less one, and the length
@@ -99,39 +106,51 @@ CastLike MaxPool AveragePool GlobalMaxPool GlobalAveragePool ReduceMax ReduceMin
 DepthToSpace SpaceToDepth Relu Clip Abs Ceil ReverseSequence
 """
 SAME = frozenset(SAME_NAMES.split())
-"""Operations whose results lie where their first input lies (of Abs and Relu: where that is not
-negative).
+"""Operations whose results lie in the range of their first input.
+
+Of Abs and Relu that holds where the range is not negative.
 """
 ALL_SAME = frozenset(("Concat", "Max", "Min", "Where", "Mean"))
-"""Likewise of all their inputs; of Where, all but the condition."""
-SUMS, PRODUCTS = (
-    frozenset(("Add", "Sum", "ReduceSum", "CumSum")),
-    frozenset(("Mul", "ReduceSumSquare")),
-)
-"""Operations whose results are above a positive bound where all terms are, or the squares of all
-factors.
+"""Operations whose results lie in the range of all their inputs.
+
+Of Where, that is all but the condition.
 """
+SUMS = frozenset(("Add", "Sum", "ReduceSum", "CumSum"))
+"""Operations whose results are above a positive bound if all terms are."""
+PRODUCTS = frozenset(("Mul", "ReduceSumSquare"))
+"""Operations whose results are above a positive bound if the squares of all factors are."""
 
 
-def needed(model: ModelProto) -> dict[str, Range]:
-    """Of each input of a ModelProto's graph whose values are not free, where they must lie."""
+def required_ranges(model: ModelProto) -> dict[str, Range]:
+    """The range of each input of a ModelProto's graph, by name; inputs without one are left out."""
     nodes = list(nodes_of(model.graph))
-    known, shapes = _constants(model, nodes), _shapes(model.graph)
-    needs: dict[str, Range] = {}
+    values = _constants(model, nodes)
+    shapes = _shapes(model.graph)
+    ranges: dict[str, Range] = {}
     for node in reversed(nodes):
         for place, name in enumerate(node.input):
-            if name and (wanted := _wanted(node, place, needs, known, shapes)) != ANYTHING:
-                both = needs.get(name, ANYTHING) & wanted
-                needs[name] = both if both.low <= both.high else wanted
-    return {value.name: needs[value.name] for value in model.graph.input if value.name in needs}
+            if not name:
+                continue
+            required = _required(node, place, ranges, values, shapes)
+            if required != ANYTHING:
+                ranges[name] = _both_or(required, ranges.get(name, ANYTHING))
+    return {value.name: ranges[value.name] for value in model.graph.input if value.name in ranges}
+
+
+def _both_or(preferred: Range, other: Range) -> Range:
+    """The range that lies in both; ``preferred`` if they have nothing in common."""
+    both = preferred & other
+    return both if both.low <= both.high else preferred
 
 
 def nodes_of(graph: GraphProto) -> Iterator[Any]:
-    """Of a graph and those inside of it, in the order in which they run."""
+    """The nodes of a graph and of the graphs inside of it, in the order in which they run."""
     for node in graph.node:
         yield node
         for attribute in node.attribute:
-            for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+            if attribute.HasField("g"):
+                yield from nodes_of(attribute.g)
+            for inner in attribute.graphs:
                 yield from nodes_of(inner)
 
 
@@ -139,55 +158,60 @@ def _constants(model: ModelProto, nodes: Iterable[Any]) -> dict[str, np.ndarray]
     """Small values by name: of initializers, and of Constant nodes."""
     import onnx
 
-    found = constants(model)
+    values = constants(model)
     for node in nodes:
         if node.op_type == "Constant" and node.attribute and node.attribute[0].HasField("t"):
-            found[node.output[0]] = onnx.numpy_helper.to_array(node.attribute[0].t)
-    return found
+            values[node.output[0]] = onnx.numpy_helper.to_array(node.attribute[0].t)
+    return values
 
 
 def _shapes(graph: GraphProto) -> dict[str, Sequence[int | str]]:
-    found: dict[str, Sequence[int | str]] = {
-        v.name: dimensions(v) for v in (*graph.value_info, *graph.input)
-    }
-    return found | {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+    """The dimensions of inputs, weights and, where they are known, results, by name."""
+    shapes: dict[str, Sequence[int | str]] = {}
+    for value in (*graph.value_info, *graph.input):
+        shapes[value.name] = dimensions(value)
+    for tensor in graph.initializer:
+        shapes[tensor.name] = list(tensor.dims)
+    return shapes
 
 
-def _wanted(
+def _required(
     node: NodeProto,
     place: int,
-    needs: Mapping[str, Range],
-    known: Mapping[str, np.ndarray],
+    ranges: Mapping[str, Range],
+    values: Mapping[str, np.ndarray],
     shapes: Mapping[str, Any],
 ) -> Range:
-    """Where the input of a node at this place must lie, for its own sake and for that of its
-    results.
+    """The range of the input of a node at this place.
+
+    It follows from the operation (``needs``), and from the ranges of the node's results. Where the
+    two have nothing in common, the operation's counts.
     """
-    own = NEEDS.get(node.op_type, {}).get(place, ANYTHING)
-    if node.op_type == "Pow" and _whole(known.get(_read(node, 1))):
-        own = ANYTHING
-    if node.op_type in INDEXED and place == INDEXED[node.op_type][0]:
-        own = Range(0, _rows(node, shapes) - 1)
-    if node.op_type in RECURRENT and place == LENGTHS:
-        own = _length(node, shapes)
-    if node.op_type == "GroupQueryAttention" and place in (SEQUENCE_ENDS, LONGEST_SEQUENCE):
-        keys = _keys(node, known, shapes)
-        wanted = keys - 1 if place == SEQUENCE_ENDS else keys
-        own = Range(wanted, wanted)
-    after = [needs[name] for name in node.output if name in needs]
-    if not after or own.low == own.high:
-        return own
-    both = own & _before(node, place, after[0], known)
-    return both if both.low <= both.high else own
+    op = node.op_type
+    needs = NEEDS.get(op, {}).get(place, ANYTHING)
+    if op == "Pow" and _is_whole(values.get(_input(node, 1))):
+        needs = ANYTHING
+    if op in INDEXED and place == INDEXED[op][0]:
+        needs = Range(0, _rows(node, shapes) - 1)
+    if op in RECURRENT and place == LENGTHS_PLACE:
+        needs = _length(node, shapes)
+    if op == "GroupQueryAttention" and place in (SEQUENCE_ENDS, LONGEST_SEQUENCE):
+        keys = _keys(node, values, shapes)
+        exact = keys - 1 if place == SEQUENCE_ENDS else keys
+        needs = Range(exact, exact)
+    of_results = [ranges[name] for name in node.output if name in ranges]
+    if not of_results or needs.low == needs.high:
+        return needs
+    return _both_or(needs, _before(node, place, of_results[0], values))
 
 
-def _read(node: NodeProto, place: int) -> str:
-    """The name of the input at this place, or nothing."""
+def _input(node: NodeProto, place: int) -> str:
+    """The name of the input at this place; empty if there is none."""
     return str(node.input[place]) if place < len(node.input) else ""
 
 
-def _whole(exponent: np.ndarray | None) -> bool:
-    """True for a known exponent that negative numbers have, too."""
+def _is_whole(exponent: np.ndarray | None) -> bool:
+    """True for a known exponent to which negative numbers can be raised, too."""
     return exponent is not None and bool((exponent == np.rint(exponent)).all())
 
 
@@ -196,65 +220,74 @@ def _attribute(node: NodeProto, name: str, otherwise: int) -> int:
 
 
 def _rows(node: NodeProto, shapes: Mapping[str, Any]) -> int:
-    """How many rows may be looked up: 1, which every table has, where that is not known."""
-    table = shapes.get(_read(node, INDEXED[node.op_type][1]), ())
+    """How many rows can be looked up: 1, which every table has, where that is unknown."""
+    table = shapes.get(_input(node, INDEXED[node.op_type][1]), ())
     if node.op_type == "GatherND":
-        places = shapes.get(_read(node, 1)) or [0]
-        looked = table[: places[-1]] if isinstance(places[-1], int) else table
+        indices = shapes.get(_input(node, 1)) or [0]
+        coordinates = indices[-1]
+        indexed = table[:coordinates] if isinstance(coordinates, int) else table
     else:
-        axis = 1 if node.op_type in CLASSES else _attribute(node, "axis", 0)
-        looked = table[axis:][:1] if -len(table) <= axis < len(table) else []
-    return min((dim for dim in looked if isinstance(dim, int)), default=1) or 1
+        axis = 1 if node.op_type in CLASS_LOSSES else _attribute(node, "axis", 0)
+        indexed = table[axis:][:1] if -len(table) <= axis < len(table) else []
+    rows = min((dim for dim in indexed if isinstance(dim, int)), default=1)
+    return rows or 1
 
 
 def _length(node: NodeProto, shapes: Mapping[str, Any]) -> Range:
-    steps = list(shapes.get(node.input[0], ()))[_attribute(node, "layout", 0) :][:1]
-    return Range(steps[0], steps[0]) if steps and isinstance(steps[0], int) else ONE
+    """The length of the sequences that a recurrent node reads; 1 where that is unknown."""
+    shape = list(shapes.get(node.input[0], ()))
+    steps = shape[_attribute(node, "layout", 0) :][:1]
+    if steps and isinstance(steps[0], int):
+        return Range(steps[0], steps[0])
+    return ONE
 
 
-def _keys(node: NodeProto, known: Mapping[str, np.ndarray], shapes: Mapping[str, Any]) -> int:
+def _keys(node: NodeProto, values: Mapping[str, np.ndarray], shapes: Mapping[str, Any]) -> int:
     """How many keys each query of a GroupQueryAttention has: those of earlier tokens and new ones.
 
     It is stored, or follows from shapes: keys are (batch, tokens, width), or the queries where they
     hold the keys; past keys are (batch, heads, tokens, head size).
     """
-    longest = known.get(_read(node, LONGEST_SEQUENCE))
+    longest = values.get(_input(node, LONGEST_SEQUENCE))
     if longest is not None and longest.size:
         return int(longest.max())
-    new = shapes.get(_read(node, 1) or _read(node, 0), ())
-    past = shapes.get(_read(node, 3), ())
+    new = shapes.get(_input(node, 1) or _input(node, 0), ())
+    past = shapes.get(_input(node, 3), ())
     tokens = [*new[1:2], *past[2:3]]
     return sum(dim for dim in tokens if isinstance(dim, int)) or 1
 
 
-def _before(node: NodeProto, place: int, after: Range, known: Mapping[str, np.ndarray]) -> Range:
-    """Where an input must lie for the result to lie in ``after``; anywhere where no rule says."""
+def _before(node: NodeProto, place: int, after: Range, values: Mapping[str, np.ndarray]) -> Range:
+    """The range of an input for which the result lies in ``after``; ANYTHING if no rule says."""
     op = node.op_type
-    if (op in SAME and place == 0) or (op in ALL_SAME and not (op == "Where" and place == 0)):
+    if op in SAME and place == 0:
+        return after
+    if op in ALL_SAME and not (op == "Where" and place == 0):
         return after
     if op in INVERSE and place == 0:
         return Range(*INVERSE[op](*after))
-    other = known.get(node.input[1 - place]) if op in LINEAR and len(node.input) == 2 else None
-    if other is not None:
-        return _shifted(op, place, after, other)
-    if (
-        after.low > 0
-        and after.high == math.inf
-        and (op in SUMS | PRODUCTS or (op == "Div" and place == 0))
-    ):
-        return Range(math.sqrt(after.low) if op in PRODUCTS else after.low)
+    if op in LINEAR and len(node.input) == 2:
+        constant = values.get(node.input[1 - place])
+        if constant is not None:
+            return _shifted(op, place, after, constant)
+    if after.low > 0 and after.high == math.inf:
+        if op in PRODUCTS:
+            return Range(math.sqrt(after.low))
+        if op in SUMS or (op == "Div" and place == 0):
+            return Range(after.low)
     return ANYTHING
 
 
 def _shifted(op: str, place: int, after: Range, constant: np.ndarray) -> Range:
-    """Of a sum, difference, product or quotient with a constant: where its other input must lie."""
+    """The range of the other input of a LINEAR operation with a constant."""
     if not constant.size or constant.dtype.kind not in "fiu" or not np.isfinite(constant).all():
         return ANYTHING
-    found = ANYTHING
+    shifted = ANYTHING
     for value in (float(constant.min()), float(constant.max())):
         low, high = sorted(LINEAR[op](end, value, place) for end in after)
-        found = found if math.isnan(low + high) else found & Range(low, high)
-    return found
+        if not math.isnan(low + high):
+            shifted = shifted & Range(low, high)
+    return shifted
 
 
 def _log(value: float) -> float:
@@ -274,7 +307,7 @@ INVERSE: Mapping[str, Callable[[float, float], tuple[float, float]]] = {
         (1 / high, 1 / low) if low > 0 and high < math.inf else ANYTHING
     ),
 }
-"""Of operations that only rise or fall: the ends of the input for these ends of the result."""
+"""The ends of the input for these ends of the result, of operations that only rise or fall."""
 
 
 def _scaled(end: float, factor: float) -> float:
@@ -287,4 +320,4 @@ LINEAR: Mapping[str, Callable[[float, float, int], float]] = {
     "Mul": lambda end, other, place: _scaled(end, other),
     "Div": lambda end, other, place: end * other if place == 0 else math.nan,
 }
-"""Of operations with a constant: the input at this place for which the result is ``end``."""
+"""The input at this place for which the result is ``end``, of operations with a constant."""

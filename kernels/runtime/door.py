@@ -11,12 +11,11 @@ import os
 from typing import Any
 
 NO_TELEMETRY = ("ORT_DISABLE_TELEMETRY", "1")
+"""The variable of the environment, and its value."""
 
 
 def onnxruntime() -> Any:
-    """The module onnxruntime, which connects to nothing. Raises ImportError where it is not
-    installed.
-    """
+    """The module onnxruntime, kept from the network. Raises ImportError if not installed."""
     name, value = NO_TELEMETRY
     os.environ[name] = value
     import onnxruntime
@@ -25,7 +24,7 @@ def onnxruntime() -> Any:
 
 
 def quantization() -> Any:
-    """The module onnxruntime.quantization, likewise."""
+    """The module onnxruntime.quantization, kept from the network likewise."""
     onnxruntime()
     from onnxruntime import quantization
 

@@ -1,10 +1,8 @@
-"""A small ONNX model as a Kernel: work from the table of operations, a reference, and the providers
-that run it.
-"""
+"""An ONNX model as a Kernel: its work, its reference, and the providers that run it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
@@ -15,7 +13,7 @@ import numpy as np
 from kernels.base import Appeal, Kernel, Launch, Unavailable, Work
 from kernels.cuda.memory import Stream
 from kernels.device import Device
-from kernels.onnx.graph import Graph, Node, OnnxError, graph_of
+from kernels.onnx.graph import Graph, Node, OnnxError, Tensor, graph_of
 from kernels.onnx.work import INDEX_TYPES, LayerWork, work_of
 from kernels.precision.convert import convert
 from kernels.runtime import inputs as layer_inputs
@@ -29,56 +27,57 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 TOLERANCE = {"fp64": 1e-9, "fp32": 2e-4, "tf32": 5e-3, "fp16": 1e-2, "bf16": 6e-2, "int8": 2.5e-2}
-"""Of the largest output: the last bits of the type after some thousand additions; of an integer,
-two steps.
+"""Largest difference from the reference, as a share of the largest output, by type.
+
+It allows for the last bits of the type after some thousand additions; of an integer, for two steps.
 """
 FORM = {"cpu": "u8s8", "cuda": "integer", "tensorrt": "s8s8"}
-"""Of INT8, by provider: see ``quantize.FORMS``."""
+"""The form of INT8 by provider: see ``quantize.FORMS``."""
 MEMORY_TIMES = {"cpu": 9, "cuda": 4, "tensorrt": 4}
-"""Of what its tensors take, at the peak (on a CPU 5 to 9 were seen): model and text, each session,
-the reference; on a GPU the runtime's own copies."""
+"""Peak memory as a multiple of the bytes of a model's inputs, weights and outputs.
 
-
+On a CPU it holds the model and its text, each session, and the reference: 5 to 9 were measured. On
+a GPU it holds the runtime's own copies.
+"""
 INNER_TIMES = 4
-"""Of what is alive inside of it: of the launch and of the reference, each in blocks of powers of
-two.
+"""Peak memory as a multiple of the bytes of the results inside of a model.
+
+The launch and the reference each hold them, in blocks of powers of two.
 """
 
 
 @dataclass(frozen=True, eq=False)
 class TimedLayer:
-    """A model to time, and what it is fed and held to."""
+    """A model to time, what it is fed, and what its answer must agree with."""
 
     op: str
+    """The operation that gives the layer its name."""
     make: Callable[[], Any]
     """Makes the ModelProto."""
     fixed: str = ""
-    """Its own type, if it is not to be converted from FP32."""
+    """The type the model is already in, if it is not to be converted from FP32."""
     tolerance: Mapping[str, float] = field(default_factory=lambda: TOLERANCE)
+    """Largest difference from the reference by type, as a share of the largest output."""
     source: Graph | None = None
-    """The graph its work is counted on, if not the model's own: INT8 counts as the FP32 it stands
-    for.
-    """
+    """The graph its work is counted on, if not the model's: INT8 counts as FP32."""
     by_node: bool = False
     """Count the traffic of each node, as a network's, not that across the model's border."""
     outline: Callable[[], Any] | None = None
-    """Makes the same without the data of its weights, where there may be too many to make for a
-    look at its shapes.
-    """
-    kept: bool = False
+    """Makes the model without the data of its weights, enough for a look at its shapes."""
+    keep_model: bool = False
     """Keep the model between its precisions, and from turn to turn."""
-    loose: Sequence[Callable[[], Any]] = ()
-    """Makers of the same with shapes left open, for a runtime that refuses the first."""
+    open_shaped: Sequence[Callable[[], Any]] = ()
+    """Makers of the model with shapes left open, for a runtime that refuses the first."""
     chosen: Chosen = FREE
     """What its inputs are fed."""
     stored: bool = False
     """A network in the type that it is stored in: it is timed whatever the provider computes in."""
     seconds: float = SECONDS
-    """How long one run on the CPU may take."""
-    held: float = 0.0
-    """Bytes of what is alive inside of it at the worst moment."""
+    """Seconds that one run on the CPU may take."""
+    inner_bytes: float = 0.0
+    """Bytes of results inside of the model that exist at the worst moment."""
     make_seconds: float = 0.0
-    """How long making its model is expected to take, where that is long."""
+    """Seconds that making the model is expected to take, where that is long."""
 
     @cached_property
     def graph(self) -> Graph:
@@ -100,9 +99,7 @@ class TimedLayer:
         )
 
     def facts(self, dtype: str, backend: str) -> dict[str, Any]:
-        """What its row says of it beside the work: params of a layer's row
-        (probes.importers.layer_row).
-        """
+        """The params of its row (see ``probes.importers.layer_row``)."""
         work = self.work(dtype)
         return {
             "op": self.op,
@@ -117,11 +114,9 @@ class TimedLayer:
         }
 
     def work(self, dtype: str) -> LayerWork:
-        """Operations of all nodes, bytes across the model's border once, in elements of
-        ``dtype``.
-        """
-        native = (self.fixed and self.source is None) or dtype in ("fp32", "tf32")
-        precision = "" if native else dtype
+        """Operations of all nodes, and bytes across the model's border, elements in ``dtype``."""
+        as_stored = bool(self.fixed) and self.source is None
+        precision = "" if as_stored else _replaced_precision(dtype)
         return model_work(self.graph, precision, self.op, self.by_node)
 
     def _work(self, dtype: str, **_: Any) -> Work:
@@ -137,42 +132,38 @@ class TimedLayer:
 
     @cached_property
     def size(self) -> layer_reference.Size:
-        """How large it is, for who asks what it should answer."""
-        every = (
-            tensor
-            for node in self.graph.nodes
-            for tensor in (*node.inputs, *node.outputs)
-            if tensor
-        )
-        return layer_reference.Size(self.work("fp32").flops, _bytes(every, ""), self.seconds)
+        """Operations and bytes, by which the reference is chosen."""
+        tensors = []
+        for node in self.graph.nodes:
+            tensors += [tensor for tensor in (*node.inputs, *node.outputs) if tensor]
+        return layer_reference.Size(self.work("fp32").flops, _bytes(tensors, ""), self.seconds)
 
     def _footprint(self, backend: str, dtype: str, **_: Any) -> float:
-        """Bytes that its launch and its check take; what is not known counts as none."""
+        """Bytes that its launch and its check take; a tensor of unknown size counts as none."""
         try:
             graph = self.graph
         except (ImportError, OnnxError, Unavailable):  # the row says so
             return 0.0
-        (first, *others) = graph.nodes
-        ends = (
-            (*graph.inputs, *graph.weights, *graph.outputs)
-            if others
-            else (*first.inputs, *first.outputs)
-        )
-        distinct = {tensor.name: tensor for tensor in ends if tensor is not None}.values()
-        precision = "" if dtype in ("fp32", "tf32") else dtype
-        known = sum(tensor.bytes(precision) or 0.0 for tensor in distinct)
-        return MEMORY_TIMES[backend] * known + INNER_TIMES * self.held
+        ends: Sequence[Tensor | None] = (*graph.inputs, *graph.weights, *graph.outputs)
+        if len(graph.nodes) == 1:
+            node = graph.nodes[0]
+            ends = (*node.inputs, *node.outputs)
+        distinct = {tensor.name: tensor for tensor in ends if tensor is not None}
+        precision = _replaced_precision(dtype)
+        border = sum(tensor.bytes(precision) or 0.0 for tensor in distinct.values())
+        return MEMORY_TIMES[backend] * border + INNER_TIMES * self.inner_bytes
 
     def _model(self, dtype: str, backend: str) -> Any:
+        """The ModelProto that is timed."""
         return self.fresh() if self.fixed else convert(self.fresh(), dtype, form=FORM[backend])
 
     def fresh(self) -> Any:
-        """A model of its own for whoever changes it."""
-        if not self.kept:
+        """A model in its first type, which the caller may change."""
+        if not self.keep_model:
             return self.make()
-        made = _made(self)
-        copy = type(made)()
-        copy.CopyFrom(made)
+        model = _kept_model(self)
+        copy = type(model)()
+        copy.CopyFrom(model)
         return copy
 
     def _build(
@@ -201,7 +192,7 @@ class TimedLayer:
         except TooLong:
             raise
         except Unavailable:
-            for make in self.loose:
+            for make in self.open_shaped:
                 with suppress(Unavailable):
                     return build(make())
             raise
@@ -209,125 +200,133 @@ class TimedLayer:
     def _appeals(
         self, backend: str, dtype: str, found: np.ndarray, right: np.ndarray
     ) -> Iterator[Appeal]:
-        """Why the result may differ though nothing is wrong with what was timed: chance, FP16's
-        range, the runtime's INT8, the reference."""
-        model, size = self._model(dtype, backend), self.size
+        """Reasons why the result may differ although what was timed is right.
+
+        They are chance, FP16's range, the runtime's INT8, and the reference.
+        """
+        model = self._model(dtype, backend)
+        size = self.size
         given = layer_inputs.feeds(model, self.chosen)
         yield from layer_reference.chance(model, found, right)
         if dtype == "fp16":
             yield from layer_reference.overflow(found, right)
         if backend == "cpu":
             yield from layer_reference.saturation(model, given, found, right, size)
-        if not self._itself(dtype):
+        if not self._is_own_reference(dtype):
             model = self.fresh()
             given = layer_inputs.feeds(model, self.chosen)
         yield from layer_reference.dispute(model, given, found, size)
 
     def _reference(self, backend: str, dtype: str, repeat: int, **_: Any) -> np.ndarray:
-        """Floats are held to FP32 on the same numbers, integers to the same integers computed as
-        floats.
-        """
-        return _answer(self, self._model(dtype, backend)) if self._itself(dtype) else _in_fp32(self)
+        """The expected outputs: of a float the answer in FP32, of an integer that of its model."""
+        if self._is_own_reference(dtype):
+            return _expected(self, self._model(dtype, backend))
+        return _expected_in_fp32(self)
 
-    def _itself(self, dtype: str) -> bool:
-        """True if the reference is the answer of the very model that is timed, not of its FP32
-        form.
-        """
+    def _is_own_reference(self, dtype: str) -> bool:
+        """True if the reference runs the very model that is timed, not its FP32 form."""
         return bool(self.fixed) or dtype == "int8"
 
 
 @lru_cache(maxsize=1)
-def _made(layer: TimedLayer) -> Any:
-    """Kept while its precisions are built and checked: weights can take longer to make than to
-    multiply by.
+def _kept_model(layer: TimedLayer) -> Any:
+    """The model of a layer, kept while its precisions are built and checked.
+
+    Weights can take longer to make than to multiply by.
     """
     return layer.make()
 
 
 @lru_cache(maxsize=1)
-def _in_fp32(layer: TimedLayer) -> np.ndarray:
-    """What a layer answers in FP32: kept while its other precisions are checked."""
-    return _answer(layer, layer.fresh())
+def _expected_in_fp32(layer: TimedLayer) -> np.ndarray:
+    """The expected outputs of a layer in FP32, kept while its other precisions are checked."""
+    return _expected(layer, layer.fresh())
 
 
-def _answer(layer: TimedLayer, model: ModelProto) -> np.ndarray:
-    """All outputs in one vector. Raises Unavailable where no other program can run the model."""
-    refused: Exception | None = None
-    for make in (lambda: model, *layer.loose):
+def _expected(layer: TimedLayer, model: ModelProto) -> np.ndarray:
+    """All outputs in one vector. Raises Unavailable if no other program can run the model."""
+    first_error: Exception | None = None
+    for make in (lambda: model, *layer.open_shaped):
         try:
-            found = make()
-            feeds = layer_inputs.feeds(found, layer.chosen)
-            return runtime_values.flat(layer_reference.expected(found, feeds, layer.size))
+            candidate = make()
+            feeds = layer_inputs.feeds(candidate, layer.chosen)
+            return runtime_values.flat(layer_reference.expected(candidate, feeds, layer.size))
         except TooLong as error:
             raise Unavailable(f"its reference: {error}") from None
         except Exception as error:  # the runtime's own types, one for each status
-            refused = refused or error
-    why = session.line_of(refused) if refused else ""
+            first_error = first_error or error
+    why = session.line_of(first_error) if first_error else ""
     raise Unavailable(f"nothing else says what it should answer: {why}")
 
 
+def _replaced_precision(dtype: str) -> str:
+    """The type that replaces FP32 in the counting of bytes; empty where FP32 stays."""
+    return "" if dtype in ("fp32", "tf32") else dtype
+
+
 def model_work(graph: Graph, precision: str, op: str, by_node: bool = False) -> LayerWork:
-    """The work of a whole graph: of one node as the table has it, of several what crosses the
-    graph's border.
+    """The work of a whole graph; unknown work is None, never zero.
 
-    by_node: the sum over nodes instead.
-
-    The family is that of the operation ``op`` that gives the layer its name. Unknown work is None,
-    never zero.
+    Of one node it is as the table has it. The bytes of several are those that cross the graph's
+    border, or, ``by_node``, the sum over the nodes. The family is that of the operation ``op``,
+    which gives the layer its name.
     """
     works = [work_of(node, precision) for node in graph.nodes]
-    family = next(
-        (w.family for node, w in zip(graph.nodes, works, strict=True) if node.op == op),
-        works[0].family,
-    )
     if len(works) == 1:
         return works[0]
-    flops = [work.flops for work in works]
-    weights = [t for t in graph.weights if t.dtype not in INDEX_TYPES]
-    held, moved = (
-        _bytes(weights, precision),
-        _bytes([*graph.inputs, *weights, *graph.outputs], precision),
-    )
+    named = [node.op == op for node in graph.nodes]
+    family = works[named.index(True) if any(named) else 0].family
+    weights = [tensor for tensor in graph.weights if tensor.dtype not in INDEX_TYPES]
+    weight_bytes = _bytes(weights, precision)
+    output_bytes = _bytes(graph.outputs, precision)
     if by_node:
-        each = [work.compulsory_bytes for work in works]
-        moved = None if None in each else sum(size or 0.0 for size in each)
-    written = _bytes(graph.outputs, precision)
+        moved = _sum([work.compulsory_bytes for work in works])
+    else:
+        moved = _bytes([*graph.inputs, *weights, *graph.outputs], precision)
     return LayerWork(
         family,
-        None if None in flops else sum(flop or 0.0 for flop in flops),
-        sum(t.size or 0 for t in weights),
-        held or 0.0,
+        _sum([work.flops for work in works]),
+        sum(tensor.size or 0 for tensor in weights),
+        weight_bytes or 0.0,
         moved,
-        None if written is None or held is None else written + held,
+        _sum([output_bytes, weight_bytes]),
         "; ".join(filter(None, (work.problem for work in works))),
     )
 
 
-def _bytes(tensors: Any, precision: str) -> float | None:
-    sizes = [tensor.bytes(precision) for tensor in {t.name: t for t in tensors}.values()]
-    return None if None in sizes else float(sum(sizes))
+def _sum(numbers: Sequence[float | None]) -> float | None:
+    """The sum; None if one number is unknown."""
+    if None in numbers:
+        return None
+    return sum(number or 0.0 for number in numbers)
+
+
+def _bytes(tensors: Iterable[Tensor], precision: str) -> float | None:
+    """Bytes of the tensors, each name once; None if one is unknown."""
+    distinct = {tensor.name: tensor for tensor in tensors}
+    size = _sum([tensor.bytes(precision) for tensor in distinct.values()])
+    return None if size is None else float(size)
 
 
 def channels(nodes: tuple[Node, ...]) -> dict[str, int]:
-    """Channels in and out of the first convolution or product: whether they suit the tensor cores
-    is read from them.
+    """Channels in and out of the first convolution or product, as params of a row.
+
+    They show whether the layer suits the tensor cores.
     """
     for node in nodes:
         weight = node.input(1)
-        if node.op == "Conv" and weight is not None and weight.shape:
+        if weight is None or not weight.shape:
+            continue
+        if node.op == "Conv":
             groups = int(node.attributes.get("group", 1))
             return {
                 "in_channels": weight.shape[1] * groups,
                 "out_channels": weight.shape[0],
                 "groups": groups,
             }
-        if (
-            node.op in ("Gemm", "MatMul")
-            and weight is not None
-            and weight.shape
-            and len(weight.shape) > 1
-        ):
-            turned = bool(node.attributes.get("transB"))
-            inner, outer = weight.shape[-2:][:: -1 if turned else 1]
+        if node.op in ("Gemm", "MatMul") and len(weight.shape) > 1:
+            inner, outer = weight.shape[-2:]
+            if node.attributes.get("transB"):
+                inner, outer = outer, inner
             return {"in_channels": inner, "out_channels": outer}
     return {}

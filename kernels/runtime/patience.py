@@ -1,9 +1,8 @@
-"""Runs of the runtime that may never end: each is told to when its time is up, or when Ctrl-C
-comes.
+"""Limits for runs of the runtime that may never end: a time, and Ctrl-C.
 
-The runtime hears of it between two operations, of a Loop between two of its turns. One operation
-that takes forever it does not leave: then the whole process has to end, if it is one that can be
-spared. While the runtime runs, Python cannot act on a signal: so another thread waits for the byte
+The runtime can end a run between two operations, and a Loop between two of its turns. It cannot end
+one operation that takes forever: then the whole process has to end, if it is one that can be
+spared. While the runtime runs, Python cannot act on a signal. So another thread waits for the byte
 that the signal's handler in C writes, or for the time, and tells the runtime.
 """
 
@@ -20,10 +19,11 @@ from typing import Any
 from kernels.base import Unavailable
 
 SECONDS = 30.0
-"""How long one run of a layer may take (``--layer-seconds``)."""
-GRACE = 2.0  # seconds that a run has to end after it was told to
+"""Seconds that one run of a layer may take (``--layer-seconds``)."""
+GRACE = 2.0
+"""Seconds within which a run must end after it is told to."""
 ENDED = b"\xff"
-"""What is written when a run has ended: no signal has this number."""
+"""The byte that is written when a run has ended: no signal has this number."""
 
 
 class TooLong(Unavailable):
@@ -31,27 +31,27 @@ class TooLong(Unavailable):
 
 
 _leave: list[Callable[[TooLong], None]] = []
-"""What ends this process where a run does not end; nothing where the process cannot be spared."""
+"""The function that ends this process if a run does not end; none if it cannot be spared."""
 
 
 def can_be_spared(leave: Callable[[TooLong], None]) -> None:
-    """This process may be ended to be rid of a run: ``leave`` does so, and is told why. It never
-    returns.
+    """Allow this process to be ended if a run does not end.
+
+    ``leave`` ends it, is called with the reason, and never returns.
     """
     _leave[:] = [leave]
 
 
 @contextmanager
 def limited(options: Any, seconds: float = SECONDS) -> Iterator[None]:
-    """End what runs within it with these RunOptions after so long, or at Ctrl-C, which the main
-    thread alone hears.
+    """End the run in this block, which has these RunOptions, after ``seconds`` or at Ctrl-C.
 
-    Raises TooLong where it took longer.
+    Only the main thread hears Ctrl-C. Raises TooLong if the run took longer.
     """
     reads, writes = os.pipe()
     os.set_blocking(writes, False)
-    main = threading.current_thread() is threading.main_thread()
-    before = signal.set_wakeup_fd(writes, warn_on_full_buffer=False) if main else -1
+    hears_signals = threading.current_thread() is threading.main_thread()
+    before = signal.set_wakeup_fd(writes, warn_on_full_buffer=False) if hears_signals else -1
     watch = _Watch(reads, options, seconds)
     watch.start()
     try:
@@ -61,7 +61,7 @@ def limited(options: Any, seconds: float = SECONDS) -> Iterator[None]:
             raise _too_long(seconds) from None
         raise
     finally:
-        if main:
+        if hears_signals:
             signal.set_wakeup_fd(before)
         os.write(writes, ENDED)
         watch.join()
@@ -74,14 +74,15 @@ def _too_long(seconds: float) -> TooLong:
 
 
 class _Watch(threading.Thread):
-    """Waits for the end of a run, a signal, or the time; after the last two it asks the run to
-    end.
-    """
+    """Waits for the end of a run, a signal, or the time; the last two make it end the run."""
 
     def __init__(self, reads: int, options: Any, seconds: float) -> None:
         super().__init__(daemon=True)
-        self._reads, self._options, self._seconds = reads, options, seconds
+        self._reads = reads
+        self._options = options
+        self._seconds = seconds
         self.late = False
+        """True if the time was up before the run ended."""
 
     def run(self) -> None:
         waiting = select.poll()

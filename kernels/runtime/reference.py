@@ -1,14 +1,15 @@
 """What a layer should answer, by another program than the one that is timed.
 
 That is ONNX's own definitions in NumPy where they are quick enough, else the CPU provider with
-every optimisation off. A library that is wrong itself is no fault of the layer: what it may be
-wrong in is an Appeal.
+every optimisation off. Either may be wrong itself, which is no fault of the layer: an Appeal tells
+in which way.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +28,10 @@ from kernels.runtime.values import flat
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
-NUMPY_FLOPS, NUMPY_BYTES = 3e7, 3e8
-"""Operations, and bytes of all tensors, up to which ONNX's definitions answer within some tenths of
-a second.
-"""
+NUMPY_FLOPS = 3e7
+"""Operations up to which ONNX's definitions answer within some tenths of a second."""
+NUMPY_BYTES = 3e8
+"""Bytes of all tensors up to which they do."""
 LOOPS = """
 Resize Upsample GridSample AffineGrid NonMaxSuppression RoiAlign MaxPool AveragePool LpPool LRN
 Erf Gelu ScatterElements ScatterND GatherND ReverseSequence Col2Im DeformConv MaxUnpool
@@ -39,30 +40,30 @@ ConvTranspose If Loop Scan
 UNSUITED = frozenset(LOOPS.split())
 """Operations whose definition in NumPy is a loop over elements, or may be one without an end."""
 NUMPY_OPSET = 14
-"""The first whose definitions are those in NumPy: before it Softmax flattened (13),
-BatchNormalization trained (14).
+"""The first opset whose definitions are those in NumPy.
+
+Before 13 Softmax flattened its input; before 14 BatchNormalization trained.
 """
 DICE = ("Random", "Multinomial", "Bernoulli")
-"""How names of operations begin that answer otherwise each time."""
+"""How names of random operations begin."""
 RANDOM = "random"
 """The fact of a row whose numbers could not be checked, since they are random."""
 OVERFLOW = "overflow"
 """The fact of a row whose right answer FP16 cannot hold in some places."""
 DISPUTED = "disputed"
-"""The fact of a row that ONNX's definition and the runtime without its optimisations do not agree
-about.
-"""
+"""The fact of a row about which ONNX's definition and the unoptimised runtime disagree."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """Of a layer: operations and bytes of all its tensors, None where unknown; and the seconds that
-    a run may take.
-    """
+    """How much a layer computes, by which its reference is chosen."""
 
     flops: float | None
+    """Operations; None if unknown."""
     bytes: float | None
+    """Bytes of all its tensors; None if unknown."""
     seconds: float = SECONDS
+    """Seconds that a run may take."""
 
     @property
     def quick(self) -> bool:
@@ -73,18 +74,15 @@ class Size:
 
 
 def expected(model: ModelProto, given: Feeds, size: Size) -> list[Any]:
-    """The outputs of ``model``, in FP32 or integers, by another program than the one that is
-    timed.
-    """
+    """The outputs of ``model``, in FP32 or integers, by another program than is timed."""
     if _definable(model, size):
-        try:
+        # Definitions lack some operations and types, and some answer in another shape: which ones,
+        # and how that is raised, depends on onnx's version.
+        with suppress(Exception):
             return _by_definition(model, given)
-        except (
-            Exception
-        ):  # an operation it does not know, or a type, or an answer of another shape: by version
-            pass
     saturated = runtime_saturation.multiplies_integers(model) and runtime_saturation.saturates()
-    return answers(model, given, EXACT if saturated else PLAIN, size.seconds)
+    how = EXACT if saturated else PLAIN
+    return answers(model, given, how, size.seconds)
 
 
 def _definable(model: ModelProto, size: Size) -> bool:
@@ -95,8 +93,9 @@ def _definable(model: ModelProto, size: Size) -> bool:
 
 
 def _by_definition(model: ModelProto, given: Feeds) -> list[Any]:
-    """Raises whatever the definitions raise, and ValueError for an answer of another shape than the
-    model says.
+    """The outputs by ONNX's definitions.
+
+    Raises whatever those raise, and ValueError for an output of another shape than the model's.
     """
     import onnx.reference
 
@@ -111,18 +110,16 @@ def _by_definition(model: ModelProto, given: Feeds) -> list[Any]:
 
 
 def chance(model: ModelProto, found: np.ndarray, right: np.ndarray) -> Iterator[Appeal]:
-    """Whether the answer ``found`` differs from ``right`` since the model throws dice: then no two
-    runs agree.
-    """
-    if any(map(_throws_dice, nodes_of(model.graph))):
+    """The appeal that the model is random, so that no two runs agree."""
+    if any(map(_is_random, nodes_of(model.graph))):
         yield Appeal(RANDOM, _random, [(np.zeros(found.shape), np.zeros(right.shape))])
 
 
-def _throws_dice(node: NodeProto) -> bool:
+def _is_random(node: NodeProto) -> bool:
     """True for a random operation, and for a Dropout that a third input may put into training."""
-    return node.op_type.startswith(DICE) or (
-        node.op_type == "Dropout" and bool("".join(node.input[2:]))
-    )
+    if node.op_type == "Dropout":
+        return bool("".join(node.input[2:]))
+    return node.op_type.startswith(DICE)
 
 
 def _random(fault: Fault) -> str:
@@ -130,8 +127,10 @@ def _random(fault: Fault) -> str:
 
 
 def overflow(found: np.ndarray, right: np.ndarray) -> Iterator[Appeal]:
-    """Whether an FP16 answer differs from ``right``, that of FP32, only where FP16 cannot hold it:
-    there it may be infinite, or the largest value there is."""
+    """The appeal that FP16 cannot hold the FP32 answer ``right`` in some places.
+
+    There the FP16 answer ``found`` may be infinite, or FP16's largest value.
+    """
     end = np.float64(FP16_MAX)
     beyond = (np.abs(right) >= end) & (np.abs(found) >= end) & (np.sign(right) == np.sign(found))
     if beyond.any():
@@ -149,11 +148,10 @@ def _overflown(fault: Fault) -> str:
 def saturation(
     model: ModelProto, given: Feeds, found: np.ndarray, right: np.ndarray, size: Size
 ) -> Iterator[Appeal]:
-    """Whether the answer ``found`` of ``model`` on the CPU differs from ``right``, its reference,
-    by saturation alone.
+    """The appeal that the answer ``found`` differs from ``right`` by saturation alone.
 
-    Then the runtime answers the same when nobody times it, and answers right without that, or on
-    weights that are too small for it.
+    Then the runtime answers ``found`` again when nobody times it. Without saturation, or with
+    weights too small to saturate, it answers right.
     """
     if not (runtime_saturation.saturates() and runtime_saturation.holds_bytes(model)):
         return
@@ -161,32 +159,29 @@ def saturation(
     if runtime_saturation.stores_bytes(model):
         without = (flat(answers(model, given, EXACT, size.seconds)), right)
     else:
-        tame, fed = runtime_saturation.tame(model, given)
-        without = (flat(answers(tame, fed, seconds=size.seconds)), flat(expected(tame, fed, size)))
+        tame, feeds = runtime_saturation.tame(model, given)
+        answered = flat(answers(tame, feeds, seconds=size.seconds))
+        without = (answered, flat(expected(tame, feeds, size)))
     yield Appeal(runtime_saturation.FAULT, runtime_saturation.words, [(found, deployed), without])
 
 
 def dispute(model: ModelProto, given: Feeds, found: np.ndarray, size: Size) -> Iterator[Appeal]:
-    """Whether ONNX's definition stands alone: the runtime answers ``found`` with no optimisation,
-    too.
+    """The appeal that the runtime answers ``found`` without optimisations, too.
 
-    Definitions are wrong in places (GlobalMaxPool in one dimension, onnx 1.23), and which is right
-    is not ours to say.
+    Definitions are wrong in places (GlobalMaxPool in one dimension, onnx 1.23), so it is not known
+    which of the two is right.
     """
     if not _definable(model, size):
         return
     try:
         plain = flat(answers(model, given, PLAIN, size.seconds))
-    except (
-        Exception
-    ):  # the runtime's own types: without optimisations it cannot run it, or not hand it over
+    except Exception:  # the runtime's own types, where it cannot run it without optimisations
         return
     yield Appeal(DISPUTED, _disputed, [(found, plain)])
 
 
 def _disputed(fault: Fault) -> str:
     return (
-        f"ONNX's definition in NumPy answers otherwise in {fault}; the runtime without "
-        "optimisations agrees with what "
-        "was timed"
+        f"ONNX's definition in NumPy answers otherwise in {fault}; "
+        "the runtime without optimisations agrees with what was timed"
     )

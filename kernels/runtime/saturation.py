@@ -1,9 +1,9 @@
-"""INT8 where the runtime saturates: x86 without VNNI adds two products of bytes in 16 bits, and
-cuts off the rest.
+"""INT8 where the runtime saturates: x86 without VNNI adds two products of bytes in 16 bits.
 
-ONNX Runtime knows it (session entry ``session.x64quantprecision``) and does it all the same, since
-it is fast. So a layer is timed as it is deployed, and checked with the saturation taken out: by
-that entry, which computes with unsigned weights instead, or with weights of seven bits, whose
+A sum that does not fit is cut off. ONNX Runtime has a way out (session entry
+``session.x64quantprecision``), but saturates unless it is asked not to, since that is
+fast. So a layer is timed as it is deployed, and checked with the saturation taken out: by that
+entry, which computes with unsigned weights instead, or with weights of seven bits, whose
 products fit. No processor is asked for its name: a product whose answer is known shows whether this
 runtime saturates on this machine.
 """
@@ -25,13 +25,17 @@ if TYPE_CHECKING:
 
 FAULT = "saturated"
 """The fact of a row whose own result is wrong for this reason alone."""
-LARGEST_UNSIGNED, LARGEST_SIGNED, TERMS = 255, 127, 64
+LARGEST_UNSIGNED = 255
+LARGEST_SIGNED = 127
+"""The largest bytes, unsigned and signed."""
+TERMS = 64
+"""Rows, columns and terms of the product that is asked."""
 OPSET, IR_VERSION = 13, 7
 INT8 = 3  # TensorProto.INT8
 
 
 def words(fault: Fault) -> str:
-    """What a row says of this fault."""
+    """The remark of a row with this fault."""
     return (
         f"INT8 saturates on this CPU: the runtime's own result is wrong in {fault}; without "
         "saturation it is right"
@@ -58,39 +62,37 @@ def saturates() -> bool:
 
 
 def multiplies_integers(model: ModelProto) -> bool:
-    """True if an operation of the model is a product of integers already, not one between Q/DQ
-    nodes.
-    """
+    """True if an operation is itself a product of integers, not one of floats between Q/DQ."""
     return any(node.op_type.startswith(INTEGER) for node in model.graph.node)
 
 
 def holds_bytes(model: ModelProto) -> bool:
-    """True if a weight or an input of the model is a signed byte: only sums of their products
-    saturate.
-    """
-    return stores_bytes(model) or any(
-        value.type.tensor_type.elem_type == INT8 for value in model.graph.input
-    )
+    """True if a weight or an input is a signed byte: only sums of their products saturate."""
+    return stores_bytes(model) or _is_fed_bytes(model)
 
 
 def stores_bytes(model: ModelProto) -> bool:
     """True if every signed byte is stored, as the runtime's way out of saturation needs it."""
-    fed = any(value.type.tensor_type.elem_type == INT8 for value in model.graph.input)
-    return not fed and any(tensor.data_type == INT8 for tensor in model.graph.initializer)
+    has_stored = any(tensor.data_type == INT8 for tensor in model.graph.initializer)
+    return has_stored and not _is_fed_bytes(model)
+
+
+def _is_fed_bytes(model: ModelProto) -> bool:
+    return any(value.type.tensor_type.elem_type == INT8 for value in model.graph.input)
 
 
 def tame(model: ModelProto, given: Mapping[str, np.ndarray]) -> tuple[Any, dict[str, np.ndarray]]:
-    """The same model and inputs with every signed weight and input halved: then no sum of two
-    products saturates.
-    """
+    """The model and inputs with signed weights and inputs halved, so that no sum saturates."""
     import onnx
+    from onnx.numpy_helper import from_array, to_array
 
     halved = onnx.ModelProto()
     halved.CopyFrom(model)
     for tensor in halved.graph.initializer:
         if tensor.data_type == INT8 and len(tensor.dims) > 1:  # others are zero points
-            tensor.CopyFrom(
-                onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor) // 2, tensor.name)
-            )
-    fed = {name: array // 2 if array.dtype == np.int8 else array for name, array in given.items()}
-    return halved, fed
+            tensor.CopyFrom(from_array(to_array(tensor) // 2, tensor.name))
+    feeds = dict(given)
+    for name, array in given.items():
+        if array.dtype == np.int8:
+            feeds[name] = array // 2
+    return halved, feeds

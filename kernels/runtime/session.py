@@ -1,5 +1,4 @@
-"""Layers through ONNX Runtime: a model built for one provider, its inputs and outputs bound, ready
-to be run again.
+"""Layers through ONNX Runtime: a session for one provider, ready to be run again.
 
 A run is one call of the runtime, on the harness's own stream where there is one.
 """
@@ -28,10 +27,12 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 STATUS = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : ")
+"""The status with which an error of the runtime begins."""
 SOURCE = re.compile(
     r"\S+\.(?:cc|cpp|cuh?|h):\d+ [^()]*(?:\((?:[^()]|\([^()]*\))*\))+(?: const)?(?: \[with "
     r"[^\]]*\])? "
 )
+"""The C++ file, line and function that an error of the runtime names."""
 CRASHES = "onnxruntime 1.31 ends the whole process: it frees host memory where CUDA forbids it"
 
 
@@ -59,57 +60,59 @@ def build(
     seconds: float = SECONDS,
     any_type: bool = False,
 ) -> OrtLaunch:
-    """A launch of a ModelProto, fed as chosen. any_type: also where the provider computes in
-    another than ``dtype``.
+    """A launch of a ModelProto, fed as chosen.
 
-    Raises Unavailable where the provider refuses it, or, on the CPU, where a run takes longer than
+    any_type: allow the provider to compute in another type than ``dtype``. On CUDA a layer whose
+    every operation runs there is captured in a graph of the harness's stream, which leaves nothing
+    of the runtime in its time; anything else is plain runs. ``how`` asks for one of the two.
+
+    Raises Unavailable if the provider refuses it, or if a run on the CPU takes longer than
     ``seconds``.
-
-    On CUDA a layer whose every operation runs there is captured in a graph of the harness's stream,
-    which leaves nothing of the runtime in its time; anything else is plain runs. ``how`` asks for
-    one of the two.
     """
     if reason := missing(backend):
         raise Unavailable(reason)
     onnxruntime_quiet()
     given = feeds(model, chosen)
     if backend == "cpu":
-        cpus = tuple(device.facts.get("cpus") or range(device.units))[: device.units]
-        session = _session(model, backend, _options(cpus), [PROVIDERS["cpu"]])
-        launch = OrtLaunch(session, model, given, dtype, backend, seconds=seconds)
-        launch.any_type = any_type
-        try:
-            launch.pin(cpus[0])
-            _look(
-                launch, backend, 2
-            )  # an output of another shape than it was made for is refused the second time
-        except BaseException:
-            launch.close()
-            raise
-        return launch
-    if waiting := sorted({node.op_type for node in model.graph.node} & SIZED_BY_DATA):
-        raise Unavailable(f"{', '.join(waiting)}: on a stream of ours {CRASHES}")
-    preload()
-    launch = _on_gpu(model, given, dtype, backend, device, queue, how or CAPTURED)
+        launch = _on_cpu(model, given, dtype, device, seconds)
+    else:
+        sized_by_data = sorted({node.op_type for node in model.graph.node} & SIZED_BY_DATA)
+        if sized_by_data:
+            raise Unavailable(f"{', '.join(sized_by_data)}: on a stream of ours {CRASHES}")
+        preload()
+        launch = _on_gpu(model, given, dtype, backend, device, queue, how or CAPTURED)
     launch.any_type = any_type
     return launch
 
 
 def onnxruntime_quiet() -> None:
-    """The runtime says on the terminal what it tried in vain; what matters is in the row."""
+    """Keep the runtime from printing what it tried in vain; what matters is in the row."""
     onnxruntime().set_default_logger_severity(4)
 
 
 @cache
 def preload() -> None:
-    """Load the vendor's libraries out of the wheels they came in: by itself the runtime looks on
-    the system only.
-    """
+    """Load the vendor's libraries from their wheels: the runtime searches the system only."""
     if load := getattr(onnxruntime(), "preload_dlls", None):
-        with redirect_stdout(
-            io.StringIO()
-        ):  # it prints what it does not find; a session that cannot start says so
+        # It prints what it does not find. A session that cannot start says so.
+        with redirect_stdout(io.StringIO()):
             load()
+
+
+def _on_cpu(
+    model: ModelProto, given: Feeds, dtype: str, device: Device, seconds: float
+) -> OrtLaunch:
+    cpus = tuple(device.facts.get("cpus") or range(device.units))[: device.units]
+    session = _session(model, "cpu", _options(cpus), [PROVIDERS["cpu"]])
+    launch = OrtLaunch(session, model, given, dtype, "cpu", seconds=seconds)
+    try:
+        launch.pin(cpus[0])
+        # The second run refuses an output of another shape than its buffer was made for.
+        _look(launch, "cpu", 2)
+    except BaseException:
+        launch.close()
+        raise
+    return launch
 
 
 def _on_gpu(
@@ -121,15 +124,15 @@ def _on_gpu(
     queue: Stream,
     how: str,
 ) -> OrtLaunch:
-    asked: dict[str, Any] = {"device_id": device.index, "user_compute_stream": str(queue.ptr)}
+    """A launch on a GPU, captured in a graph if ``how`` asks for that and it can be."""
+    options = {"device_id": str(device.index), "user_compute_stream": str(queue.ptr)}
     if backend == "cuda":
-        asked |= {"use_tf32": int(dtype == "tf32")}
+        options["use_tf32"] = str(int(dtype == "tf32"))
     else:
-        asked |= {"trt_fp16_enable": int(dtype == "fp16"), "trt_int8_enable": int(dtype == "int8")}
-    chosen = [(PROVIDERS[backend], {key: str(value) for key, value in asked.items()})]
-    launch = OrtLaunch(
-        _session(model, backend, _options(), chosen), model, given, dtype, backend, queue
-    )
+        options["trt_fp16_enable"] = str(int(dtype == "fp16"))
+        options["trt_int8_enable"] = str(int(dtype == "int8"))
+    session = _session(model, backend, _options(), [(PROVIDERS[backend], options)])
+    launch = OrtLaunch(session, model, given, dtype, backend, queue)
     try:
         _look(launch, backend, 2)  # the first run chooses algorithms
     except BaseException:
@@ -138,13 +141,14 @@ def _on_gpu(
     try:
         if how == CAPTURED and launch.on_device:
             launch.capture()
-    except Exception:  # it was asked for in vain, and leaves the session as it was before
+    except Exception:  # the driver's own types: a new session is run plainly
         launch.close()
         return _on_gpu(model, given, dtype, backend, device, queue, PLAIN)
     return launch
 
 
 def _look(launch: OrtLaunch, backend: str, runs: int) -> None:
+    """Run the launch under its profile. Raises Unavailable for every failure."""
     try:
         launch.look(runs)
     except Unavailable:
@@ -155,17 +159,22 @@ def _look(launch: OrtLaunch, backend: str, runs: int) -> None:
 
 @cache
 def _profiles() -> tempfile.TemporaryDirectory[str]:
-    """Where sessions leave their profiles: gone with the program, also those of sessions that never
-    ran.
+    """The folder of profiles, removed when the program ends.
+
+    A session that never ran leaves a profile, too.
     """
     return tempfile.TemporaryDirectory(prefix="ridgeline-")
 
 
 def _options(cpus: Sequence[int] = (0,)) -> Any:
-    """One thread for each of these processors; all but the first, the caller's, are pinned:
-    unpinned, two of them may share a processor for longer than a layer is timed."""
+    """Options of a session with one thread for each of these processors.
+
+    The first is the caller's thread. The others are pinned: unpinned, two of them may share a
+    processor for longer than a layer is timed.
+    """
     options = onnxruntime().SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = len(cpus), 1
+    options.intra_op_num_threads = len(cpus)
+    options.inter_op_num_threads = 1
     options.log_severity_level = 4
     options.enable_profiling = True
     options.profile_file_prefix = str(Path(_profiles().name) / "run")
@@ -176,7 +185,7 @@ def _options(cpus: Sequence[int] = (0,)) -> Any:
 
 
 def _session(model: ModelProto, backend: str, options: Any, providers: Any) -> Any:
-    """A session that does run on the provider it was asked for."""
+    """A session on the provider asked for. Raises Unavailable if that does not start."""
     try:
         session = onnxruntime().InferenceSession(
             model.SerializeToString(), options, providers=providers
@@ -191,10 +200,10 @@ def _session(model: ModelProto, backend: str, options: Any, providers: Any) -> A
 
 
 def line_of(error: Exception) -> str:
-    """What went wrong, without the status and the C++ function before it, which leave no room for
-    the words.
-    """
-    return one_line(SOURCE.sub("", STATUS.sub("", " ".join(str(error).split()))))
+    """An error of the runtime in one line, without its status and the C++ function."""
+    text = " ".join(str(error).split())
+    text = STATUS.sub("", text)
+    return one_line(SOURCE.sub("", text))
 
 
 def providers(device: Device) -> list[str]:

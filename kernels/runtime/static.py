@@ -1,5 +1,6 @@
-"""A whole network in INT8 by ONNX Runtime's own quantizer: Q/DQ around what has an integer form,
-scales of one run.
+"""A whole network in INT8, by ONNX Runtime's own quantizer.
+
+It puts Q/DQ nodes around what has an integer form, with the scales of one run.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
 
 MAY_NOT_END = frozenset(("Loop", "Scan"))
 WEIGHT = "_weight"
-"""The quantizer numbers the copies of a bias that several layers share: ``conv`` and 2 may be
-another's ``conv2``.
+"""The ending that every weight's name gets before the quantizer numbers its copies.
+
+It numbers the copies of a bias that several layers share: ``conv`` and 2 may be another's
+``conv2``.
 """
 SIGNED = ("cuda", "tensorrt")
 """Providers whose integers are signed on both sides: see ``quantize.FORMS``."""
@@ -35,21 +38,20 @@ SIGNED = ("cuda", "tensorrt")
 def quantized(
     make: Callable[[], Any], backend: str, chosen: Chosen = FREE, seconds: float = SECONDS
 ) -> Any:
-    """The network of ``make`` as a ModelProto in Q/DQ form; what a BatchNormalization does is
-    folded in before.
+    """The network of ``make`` as a ModelProto in Q/DQ form, with BatchNormalizations folded in.
 
-    chosen: what its inputs are fed meanwhile. Raises Unavailable where the quantizer, which runs
-    the network, cannot, and where a run takes longer than ``seconds``.
+    chosen: what its inputs are fed while the quantizer runs it. Raises Unavailable if the quantizer
+    fails, or if a run takes longer than ``seconds``.
     """
     model = make()
     given = feeds(model, chosen)
     try:
         if any(node.op_type in MAY_NOT_END for node in nodes_of(model.graph)):
-            answers(model, given, seconds=seconds)  # the quantizer would wait for the end
+            answers(model, given, seconds=seconds)  # the quantizer has no limit of its own
         return _quantized(model, backend, given)
     except Unavailable:
         raise
-    except Exception as error:  # the runtime's own types, and whatever its quantizer stumbles over
+    except Exception as error:  # the runtime's own types, and whatever its quantizer raises
         raise Unavailable(
             f"no int8 of the whole: onnxruntime's quantizer: {line_of(error)}"
         ) from None
@@ -60,7 +62,8 @@ def _quantized(model: ModelProto, backend: str, given: Feeds) -> Any:
 
     tool = quantization()
     with tempfile.TemporaryDirectory() as folder, _quiet():
-        folded, result = Path(folder) / "folded.onnx", Path(folder) / "int8.onnx"
+        folded = Path(folder) / "folded.onnx"
+        result = Path(folder) / "int8.onnx"
         rename_weights(model, WEIGHT)
         _fold(model, folded)
         kind = tool.QuantType.QInt8 if backend in SIGNED else tool.QuantType.QUInt8
@@ -77,21 +80,21 @@ def _quantized(model: ModelProto, backend: str, given: Feeds) -> Any:
 
 
 def _fold(model: ModelProto, path: Path) -> None:
-    """Constants folded and normalisations merged into convolutions, in operations that every
-    provider knows.
+    """Save the model with constants folded and normalisations merged into convolutions.
+
+    All its operations are ones that every provider knows.
     """
     ort = onnxruntime()
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath, options.log_severity_level = str(path), 4
+    options.optimized_model_filepath = str(path)
+    options.log_severity_level = 4
     ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the quantizer's advice on how to prepare a network whose answers matter: only times
-    do here.
-    """
+    """Silence the quantizer's advice on exact answers: only times matter here."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -101,11 +104,11 @@ def _quiet() -> Iterator[None]:
 
 
 class _Once:
-    """What the quantizer calibrates on: one batch of random inputs."""
+    """The quantizer's calibration data: one batch of inputs."""
 
     def __init__(self, given: Feeds) -> None:
         self._batches: Iterator[Any] = iter([dict(given)])
 
     def get_next(self) -> Any:
-        """The next batch, None at the end."""
+        """The next batch; None at the end."""
         return next(self._batches, None)

@@ -1,7 +1,7 @@
-"""Arrays as the runtime's values and back: of every type that is whole bytes, on the host or on a
-GPU.
+"""Arrays as the runtime's values and back, on the host or on a GPU.
 
-Types that NumPy lacks (BF16, FP8) are those of ``ml_dtypes``, as onnx names them.
+That works for every type of whole bytes. Types that NumPy lacks (BF16, FP8) are those of
+``ml_dtypes``, as onnx names them.
 """
 
 from __future__ import annotations
@@ -18,37 +18,42 @@ from kernels.cuda.memory import Stream
 from kernels.runtime.door import onnxruntime
 
 HOST, GPU = "cpu", "cuda"
-STRING, BFLOAT16 = 8, 16  # TensorProto.STRING and BFLOAT16
+STRING, BFLOAT16 = 8, 16
+"""TensorProto.STRING and BFLOAT16."""
 WHOLE_NUMBERS = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
 NATIVE: Mapping[str, np.dtype[Any]] = {
     **{name: np.dtype(name) for name in ("bool", "float16", *WHOLE_NUMBERS)},
     "float": np.dtype(np.float32),
     "double": np.dtype(np.float64),
 }
-"""The runtime's names of types that NumPy has."""
+"""Types that NumPy has, by the runtime's names."""
 
 
 def numpy_type(kind: int) -> np.dtype[Any]:
-    """NumPy's type for a number of TensorProto. Raises Unavailable for one of less than a byte, or
-    of no numbers.
+    """NumPy's type for a type of TensorProto.
+
+    Raises Unavailable for one of less than a byte, and for one that is undefined.
     """
     import onnx
 
     name = onnx.TensorProto.DataType.Name(kind).lower()
     if kind == BFLOAT16:
-        known = onnx.helper.tensor_dtype_to_np_dtype(kind)
-        return known if known.itemsize == 2 else np.dtype(np.uint16)  # onnx before 1.18: its bits
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(kind)
+        # onnx before 1.18 says float32: the bits are handed over then.
+        return dtype if dtype.itemsize == 2 else np.dtype(np.uint16)
     if kind == onnx.TensorProto.UNDEFINED or name.endswith(("int4", "int2", "e2m1")):
         raise Unavailable(f"onnxruntime for Python hands over no tensor of type {name}")
     return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind))
 
 
 def empty(shape: Iterable[int], kind: int, place: str = HOST) -> Any:
-    """A value of this shape and TensorProto type. Raises Unavailable where the runtime has none of
-    that type.
+    """A value of this shape and TensorProto type.
+
+    Raises Unavailable if the runtime has no values of that type.
     """
     dtype = numpy_type(kind)
-    element: Any = dtype if dtype.isbuiltin == 1 and kind != BFLOAT16 else kind
+    is_numpys = dtype.isbuiltin == 1 and kind != BFLOAT16
+    element: Any = dtype if is_numpys else kind
     try:
         return onnxruntime().OrtValue.ortvalue_from_shape_and_type(list(shape), element, place, 0)
     except (RuntimeError, TypeError, ValueError) as error:
@@ -58,7 +63,7 @@ def empty(shape: Iterable[int], kind: int, place: str = HOST) -> Any:
 
 
 def filled(array: np.ndarray, kind: int, queue: Stream | None = None) -> Any:
-    """The array as a value: on the host, or by this stream on its GPU."""
+    """The array as a value on the host, or on the GPU of this stream."""
     value = empty(array.shape, kind, HOST if queue is None else GPU)
     source = np.ascontiguousarray(array)
     if queue is None:
@@ -72,7 +77,7 @@ def filled(array: np.ndarray, kind: int, queue: Stream | None = None) -> Any:
 
 
 def array_of(value: Any, queue: Stream | None = None) -> np.ndarray:
-    """A value that is a tensor of numbers as an array; BF16 and FP8 as they are.
+    """The array of a value that is a tensor of numbers, without conversion.
 
     Raises Unavailable for a type that cannot be handed over.
     """
@@ -92,41 +97,39 @@ def array_of(value: Any, queue: Stream | None = None) -> np.ndarray:
 
 
 def _named(name: str) -> np.dtype[Any]:
-    """The type that the runtime calls so: ``float16``, ``bfloat16``, ``float8e4m3fn``."""
+    """NumPy's type for a name of the runtime: ``float16``, ``bfloat16``, ``float8e4m3fn``."""
     import onnx
 
-    return (
-        NATIVE[name]
-        if name in NATIVE
-        else numpy_type(int(onnx.TensorProto.DataType.Value(name.upper())))
-    )
+    if name in NATIVE:
+        return NATIVE[name]
+    return numpy_type(int(onnx.TensorProto.DataType.Value(name.upper())))
 
 
 def is_native(kind: str) -> bool:
-    """True for a type of input or output, as the runtime names it, that NumPy has, or that is no
-    tensor.
-    """
-    return not kind.startswith("tensor(") or kind[len("tensor(") : -1] in {*NATIVE, "string"}
+    """True for a type, as the runtime names it, that NumPy has or that is no tensor."""
+    if not kind.startswith("tensor("):
+        return True
+    element = kind[len("tensor(") : -1]
+    return element in NATIVE or element == "string"
 
 
 def _memory(value: Any, size: int) -> np.ndarray:
-    """The bytes of a value on the host, as they lie."""
-    return np.ctypeslib.as_array((ctypes.c_uint8 * max(1, size)).from_address(value.data_ptr()))[
-        :size
-    ]
+    """The bytes of a value on the host; writing to them writes to the value."""
+    block = ctypes.c_uint8 * max(1, size)
+    return np.ctypeslib.as_array(block.from_address(value.data_ptr()))[:size]
 
 
 def flat(answers: Iterable[Any]) -> np.ndarray:
     """All outputs in one vector: of FP32 if none is wider than that, else of FP64.
 
-    Sequences and maps are their items in order; of a text, its checksum stands for it.
+    Sequences and maps are their items in order; the checksum of a text stands for it.
     """
-    parts = [part.ravel() for answer in answers for part in _parts(answer)]
-    if all(np.can_cast(part.dtype, np.float32) for part in parts):
-        return np.concatenate(
-            [part.astype(np.float32, copy=False) for part in parts] or [np.zeros(0, np.float32)]
-        )
-    return np.concatenate([part.astype(np.float64, copy=False) for part in parts])
+    parts = [part.ravel() for part in _parts(list(answers))]
+    if not parts:
+        return np.zeros(0, np.float32)
+    fits = all(np.can_cast(part.dtype, np.float32) for part in parts)
+    dtype = np.float32 if fits else np.float64
+    return np.concatenate([part.astype(dtype, copy=False) for part in parts])
 
 
 def _parts(answer: Any) -> list[np.ndarray]:
@@ -134,13 +137,18 @@ def _parts(answer: Any) -> list[np.ndarray]:
     if answer is None:
         return []
     if isinstance(answer, Mapping):
-        return [part for pair in answer.items() for each in pair for part in _parts(each)]
+        return _parts(list(answer.items()))
     if isinstance(answer, (list, tuple)):
-        return [part for each in answer for part in _parts(each)]
+        parts = []
+        for item in answer:
+            parts += _parts(item)
+        return parts
     array = np.asarray(answer)
     if array.dtype.kind in "OSU":
         texts = [str(text).encode("utf-8", "surrogatepass") for text in array.ravel()]
         return [np.array([zlib.crc32(text) for text in texts], np.float64)]
     if array.dtype.isbuiltin != 1:
         return [array.astype(np.float32)]
-    return [array.real, array.imag] if array.dtype.kind == "c" else [array]
+    if array.dtype.kind == "c":
+        return [array.real, array.imag]
+    return [array]

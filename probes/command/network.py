@@ -328,12 +328,12 @@ def _whole(asked: Asked, precision: str, backend: str, skip: str) -> Case:
         native,
         tolerance,
         asked.graph,
-        loose=loose,
+        open_shaped=loose,
         stored=as_stored,
         chosen=asked.chosen,
         seconds=asked.seconds,
-        held=asked.graph.peak_bytes(),
-        kept=quantizing > 0,
+        inner_bytes=asked.graph.peak_bytes(),
+        keep_model=quantizing > 0,
         make_seconds=quantizing,
     )
     params = {

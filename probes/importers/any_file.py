@@ -41,16 +41,16 @@ def read_all(
 
 
 def _check_distinct(paths: Sequence[Path]) -> None:
-    seen: set[str] = set()
+    real_paths: set[str] = set()
     for path in paths:
-        place = os.path.realpath(path)
-        if place in seen:
+        real_path = os.path.realpath(path)
+        if real_path in real_paths:
             raise RidgelineError(f"--import {path} is given twice")
-        seen.add(place)
+        real_paths.add(real_path)
 
 
 def _infos(kinds: Mapping[Source, str]) -> dict[Path, Source]:
-    """The layer information of each profile by the profile's path."""
+    """The layer information of each profile, by the profile's path."""
     by_path = {source.path: source for source, kind in kinds.items() if kind == LAYERS}
     profiles = [source for source, kind in kinds.items() if kind == PROFILE]
     if by_path and not profiles:

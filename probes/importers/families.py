@@ -1,6 +1,4 @@
-"""The family of a layer, by which pictures group it: from an operation of ONNX, or from the name of
-a kernel.
-"""
+"""The family of a layer, from an operation of ONNX or from the name of a kernel."""
 
 from __future__ import annotations
 
@@ -25,7 +23,7 @@ FAMILIES = {
     r"|flatten|squeeze|reorder"
     r"|\bcast|no ?op|\bpad|(nchw|nhwc) to",
 }
-"""What tells the family of a name, in words of lower-case letters: the first that fits."""
+"""Patterns of names in lower-case words, by family: the first that fits tells the family."""
 HEAVIEST = (
     "convolution",
     "attention",
@@ -39,23 +37,23 @@ HEAVIEST = (
     "quantize",
     "movement",
 )
-"""Of what is fused into one layer, the first of these gives it its family."""
+"""Families in order: of those fused into one layer, the first is the layer's family."""
 FUSED = re.compile(r" \+ | \|\| |\.\.\.")
 CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def family_of(name: str) -> str:
-    """``convolution`` of ``FusedConv`` and of ``sm80_xmma_fprop_implicit_gemm``; empty if no word
-    fits.
+    """The family of an operation, layer or kernel by its name; empty if no word fits.
+
+    It is ``convolution`` of ``FusedConv`` and of ``sm80_xmma_fprop_implicit_gemm``.
     """
     if name in OPERATIONS:
         return OPERATIONS[name].family
-    found = [
-        family
-        for part in FUSED.split(name)
-        if (family := _of_words(part.split("/")[-1]) or _of_words(part))
-    ]
-    return min(found, key=HEAVIEST.index, default="")
+    families = []
+    for part in FUSED.split(name):
+        last_word = part.split("/")[-1]
+        families.append(_of_words(last_word) or _of_words(part))
+    return min(filter(None, families), key=HEAVIEST.index, default="")
 
 
 def _of_words(name: str) -> str:

@@ -1,5 +1,4 @@
-"""One shape for a layer, whoever timed it: all importers build their rows here, and complain in one
-way.
+"""The row of a layer, whoever timed it: all importers build their rows and errors here.
 
 A row of a layer is a Measurement whose ceiling is ``layer/<family>``, kernel the operation, backend
 the provider or tool that ran it; flops and compulsory bytes (inputs, weights and outputs once)
@@ -37,7 +36,7 @@ DTYPES = {
     "float8e4m3fn": "fp8",
     "float8e5m2": "fp8",
 }
-"""Names that tools give to element types, and ours."""
+"""Our names of element types by the names that tools give them."""
 BYTES = {
     **ITEMSIZE,
     "int64": 8,
@@ -49,16 +48,14 @@ BYTES = {
     "fp4": 0.5,
 }
 ARGUMENTS = frozenset(("int64", "int32", "bool", "string"))
-"""Types of shapes, indices and conditions: what is worked out in them is no work of a network."""
-ASSUMED, UNTYPED = "fp32", "type not given"
+"""Types of shapes, indices and conditions: computing in them is no work of a network."""
+ASSUMED = "fp32"
+"""The type of a layer whose tool tells none."""
+UNTYPED = "type not given"
 
 
 class NodeWork(Protocol):
-    """The work of one ONNX node: operations and compulsory bytes, each None if unknown;
-    integer_bytes: in INT8.
-
-    reads: bytes of each input that is no weight, by name.
-    """
+    """The work of one ONNX node, as ``probes.importers.nodes.OnnxWork`` has it."""
 
     @property
     def flops(self) -> float | None: ...
@@ -75,8 +72,9 @@ class NodeWork(Protocol):
 
 
 Nodes = Mapping[str, NodeWork]
-"""Work by the node's name, in the order of the graph. A tool calls a node without a name by its
-first ``output``.
+"""Work by the node's name, in the order of the graph.
+
+A tool calls a node without a name by its first ``output``.
 """
 
 
@@ -142,8 +140,9 @@ def layer_row(
 
 
 def dtype_of(text: str) -> str:
-    """Our name of an element type in a tool's words (``Row major linear FP16 format`` is fp16);
-    empty if none.
+    """Our name of the element type in a tool's words; empty if they tell none.
+
+    ``Row major linear FP16 format`` is fp16.
     """
     for word in re.findall(r"[a-z]+\d*\w*", text.lower()):
         for name in (word, word.removeprefix("k")):  # kHALF, as C++ names it
@@ -153,11 +152,10 @@ def dtype_of(text: str) -> str:
 
 
 def precision_of(dtypes: Iterable[str]) -> str:
-    """The precision of a network whose layers compute in these types, joined: ``fp16+int8``; fp32
-    if none is known.
-    """
-    found = sorted(set(filter(None, dtypes)))
-    return "+".join([dtype for dtype in found if dtype not in ARGUMENTS] or found) or "fp32"
+    """The types of a network's layers, joined: ``fp16+int8``; fp32 if none is known."""
+    distinct = sorted(set(filter(None, dtypes)))
+    computing = [dtype for dtype in distinct if dtype not in ARGUMENTS]
+    return "+".join(computing or distinct) or "fp32"
 
 
 def size_of(shape: Sequence[int], dtype: str) -> float | None:
@@ -169,9 +167,11 @@ def size_of(shape: Sequence[int], dtype: str) -> float | None:
 
 def total(sizes: Sequence[float | None]) -> float | None:
     """Their sum; None if one is unknown."""
-    return None if any(size is None for size in sizes) else float(sum(size or 0 for size in sizes))
+    if any(size is None for size in sizes):
+        return None
+    return float(sum(size or 0 for size in sizes))
 
 
 def malformed(path: Path, where: str, what: str) -> RidgelineError:
-    """The one line all importers complain with."""
+    """The error of a file that is damaged at ``where``, in one line."""
     return RidgelineError(one_line(f"{path} {where}: {what}"))

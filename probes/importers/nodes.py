@@ -1,6 +1,4 @@
-"""The work of a model's nodes in the shape the importers take: by name, in the order of the
-graph.
-"""
+"""The work of a model's nodes for the importers: by name, in the order of the graph."""
 
 from __future__ import annotations
 
@@ -13,19 +11,20 @@ from kernels.onnx.work import work_of
 
 @dataclass(frozen=True)
 class OnnxWork:
-    """One node: operations and compulsory bytes (None: unknown), its type, and the name of its
-    first output.
-
-    integer_bytes: in INT8, as a runtime runs it between Q/DQ nodes. reads: bytes of each input that
-    is no weight.
-    """
+    """The work of one node; None where it is unknown."""
 
     flops: float | None
+    """Operations."""
     bytes: float | None
+    """Compulsory bytes."""
     op: str
+    """Its operation."""
     output: str
+    """The name of its first output."""
     integer_bytes: float | None = None
+    """Compulsory bytes in INT8, as a runtime runs it between Q/DQ nodes."""
     reads: Mapping[str, float | None] = field(default_factory=dict)
+    """Bytes of each input that is no weight, by name."""
 
 
 def nodes_of(nodes: Iterable[Node], precision: str = "") -> dict[str, OnnxWork]:

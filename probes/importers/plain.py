@@ -27,15 +27,16 @@ from probes.records.table import NUMBER
 NEEDED = ("name", "flops", "bytes", "seconds")
 OWN = (*NEEDED, "dtype", "op", "family")
 GIVEN = ("layer", "device", "started", "tool", "reason")
-"""What every layer's row has already, from this run: columns of these names are left out."""
+"""Fields that this run gives every row: columns of these names are left out."""
 COUNTED = ("working_set", "textbook_bytes", "launches")
 DELIMITERS = (",", ";", "\t")
 UNTYPED = "dtype not given"
 
 
 def read(file: Path | Source, device: str, started: str, network: str = "") -> list[Measurement]:
-    """A row for every line. network: the file's name if not given. Raises RidgelineError with line
-    and column.
+    """A row for every line; the network is the file's name if not given.
+
+    Raises RidgelineError that names the line and the column.
     """
     source = source_of(file)
     path, text = source.path, source.text
@@ -72,15 +73,14 @@ def read(file: Path | Source, device: str, started: str, network: str = "") -> l
 
 
 def _place(error: csv.Error, begun: int, line: int) -> tuple[str, str]:
-    """Where a row is damaged and how: that a quote never closes shows only where the file ends."""
+    """Where a row is damaged and how; an open quote shows only where the file ends."""
     if "end of data" in str(error):
         return f"line {begun}", "a quote never closes"
     return f"line {line}", str(error)
 
 
 def _with_precision(rows: Sequence[Measurement], given: Sequence[str]) -> list[Measurement]:
-    """The same, each with the precision of its network where none is given: the types of its
-    layers, joined.
+    """The rows, each with a precision: if it gives none, the types of its network's layers, joined.
 
     given: the type of each row, empty where its cell is.
     """
@@ -98,7 +98,7 @@ def _with_precision(rows: Sequence[Measurement], given: Sequence[str]) -> list[M
 
 
 def _with_points(cells: Mapping[Any, Any]) -> dict[Any, Any]:
-    """The same with decimal commas as points."""
+    """The cells with decimal commas as points."""
     numbers = {name for name in (*NEEDED[1:], *COUNTED) if cells.get(name)}
     return {
         name: cell.replace(",", ".") if name in numbers else cell for name, cell in cells.items()
@@ -110,7 +110,7 @@ def _row(
 ) -> Measurement:
     if None in cells or None in cells.values():
         raise malformed(path, f"line {line}", f"{'too many' if None in cells else 'too few'} cells")
-    text = {key: value.strip() for key, value in cells.items()}
+    text = {name: cell.strip() for name, cell in cells.items()}
     for name in ("name", "seconds"):
         if not text[name]:
             raise malformed(path, f"line {line}", f"no {name}")

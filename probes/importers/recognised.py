@@ -1,5 +1,6 @@
-"""Which tool wrote a file, by what is in it; and of what cannot be read, what it is and what to
-export instead.
+"""Which tool wrote a file, by its content.
+
+Of a file that is not read, it tells what the file is and what to export instead.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ BY_COUNTERS = (
 )
 BY_HAND = "write a CSV with the columns name, flops, bytes, seconds[, dtype]"
 UNPACK = "unpack it, and give what is in it"
-HEAD = 1 << 16  # characters in which a tool says its name
+HEAD = 1 << 16
+"""Characters at the beginning of a file in which its tool is looked for."""
 
 NCU_SAYS = re.compile(r"^==(PROF|ERROR|WARNING|LOG)==", re.MULTILINE)
 TIMES = ("timeMs", "averageMs", "medianMs")
@@ -41,10 +43,12 @@ NODE_EVENT, RUN_EVENT = "_kernel_time", "model_run"
 
 @dataclass(frozen=True)
 class Foreign:
-    """A file that is known for what it is, and not read: what to do instead."""
+    """A kind of file that is recognised, but not read."""
 
     what: str
+    """What it is."""
     instead: str
+    """What to do instead."""
 
 
 MAGIC: Mapping[bytes, Foreign] = {
@@ -79,7 +83,7 @@ ENDINGS: Mapping[str, Foreign] = {
     ".engine": Foreign("a TensorRT engine", f"run it with trtexec --loadEngine=FILE and {TRTEXEC}"),
     ".plan": Foreign("a TensorRT engine", f"run it with trtexec --loadEngine=FILE and {TRTEXEC}"),
 }
-"""Of binary files that say nothing at their beginning."""
+"""Endings of the names of binary files that say nothing at their beginning."""
 NSYS = Foreign("an nsys export", BY_COUNTERS)
 NVPROF = Foreign("an nvprof CSV", BY_COUNTERS)
 TRACE = Foreign(
@@ -113,25 +117,27 @@ TEXTS: tuple[tuple[re.Pattern[str], Foreign], ...] = (
 
 
 def kind_of(source: Source) -> str:
-    """Which importer reads this file. Raises RidgelineError that says what it is where none
-    does.
+    """The importer that reads this file.
+
+    Raises RidgelineError that says what the file is, if no importer reads it.
     """
-    if foreign := next(
-        (each for start, each in MAGIC.items() if source.content.startswith(start)), None
-    ):
-        raise refused(source, foreign)
-    if foreign := ENDINGS.get(source.path.suffix.lower()):
-        raise refused(source, foreign)
+    for start, foreign in MAGIC.items():
+        if source.content.startswith(start):
+            raise refused(source, foreign)
+    by_ending = ENDINGS.get(source.path.suffix.lower())
+    if by_ending:
+        raise refused(source, by_ending)
     head = source.text[:HEAD]
-    if foreign := next((each for pattern, each in TEXTS if pattern.search(head)), None):
-        raise refused(source, foreign)
+    for pattern, foreign in TEXTS:
+        if pattern.search(head):
+            raise refused(source, foreign)
     if source.text.lstrip()[:1] not in ("[", "{"):
         return COUNTERS if "Kernel Name" in head or NCU_SAYS.search(source.text) else PLAIN
     return _of_json(source)
 
 
 def refused(source: Source, foreign: Foreign) -> RidgelineError:
-    """The line that says so."""
+    """The error that says what the file is and what to do instead."""
     return RidgelineError(f"{source.path} is {foreign.what}, which is not read: {foreign.instead}")
 
 
@@ -162,7 +168,7 @@ def _objects(data: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _of_runtime(event: Mapping[str, Any]) -> bool:
-    """Whether it is an event that ONNX Runtime writes, and no other tool that writes events."""
+    """True for an event of ONNX Runtime, which no other tool writes."""
     name = event.get("name")
     return event.get("cat") in ("Node", "Session") or (
         isinstance(name, str) and (name == RUN_EVENT or name.endswith(NODE_EVENT))
@@ -170,7 +176,7 @@ def _of_runtime(event: Mapping[str, Any]) -> bool:
 
 
 def _of_profile(element: Mapping[str, Any]) -> bool:
-    """Whether it is the time of a layer, or the count of runs that stands before them."""
+    """True for the time of a layer, or the count of runs at the beginning of a profile."""
     return list(element) == ["count"] or (
         "name" in element and any(time in element for time in TIMES)
     )

@@ -1,4 +1,4 @@
-"""A file that someone gave: read and understood once, whoever asks."""
+"""A file to import, which is read and parsed once."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from probes.records import given
 
 @dataclass(frozen=True)
 class Source:
-    """A file by its path; what is in it is read when it is first asked for. Each raises
-    RidgelineError.
+    """A file by its path, read when its content is first asked for.
+
+    Its content, text and json raise RidgelineError if the file cannot be read as such.
     """
 
     path: Path
@@ -40,5 +41,5 @@ class Source:
 
 
 def source_of(file: Path | Source) -> Source:
-    """A path as a source."""
+    """The file as a Source."""
     return file if isinstance(file, Source) else Source(file)

@@ -1,6 +1,4 @@
-"""Nsight Compute's metrics: which ones count operations and bytes, their units, and what they add
-up to.
-"""
+"""Nsight Compute's metrics: those that count operations and bytes, their units, their sums."""
 
 from __future__ import annotations
 
@@ -12,9 +10,7 @@ from probes.importers.layer_row import malformed
 
 TIME = "gpu__time_duration.sum"
 LABELS = {"Duration": TIME, "Memory Throughput": "dram__bytes.sum.per_second"}
-"""What the details page calls two of them; its throughput in % has the same label and another
-unit.
-"""
+"""Metrics by their labels on the details page; a throughput in % may have such a label, too."""
 TRAFFIC = (
     ("dram__bytes.sum",),
     ("dram__bytes_read.sum", "dram__bytes_write.sum"),
@@ -32,33 +28,37 @@ MICRO = dict.fromkeys("uµμ", 1e-6)
 PREFIX = {"": 1.0, "n": 1e-9, **MICRO, "m": 1e-3, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 QUANTITY = re.compile(r"([numµμkKMGT]?)(?:seconds?|sec|s|bytes?|B|inst|cycles?|hz|Hz|ops?)")
 INTEGER = ("int", "uint")
-SPACES = re.compile(
-    r"(?<=\d)[\u00a0\u202f'’](?=\d{3})"
-)  # which some languages write between thousands
+SPACES = re.compile(r"(?<=\d)[\u00a0\u202f'’](?=\d{3})")
+"""Signs that some languages write between thousands."""
 GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+|\d{1,3}(?:\.\d{3}){2,}")
 
 Metrics = dict[str, float]
 
 
 def wanted(name: str) -> bool:
-    """Whether a metric says anything about time, bytes or operations."""
-    flat = {TIME, *CYCLES, *LABELS.values(), *(metric for group in TRAFFIC for metric in group)}
-    return name in flat or any(pattern.fullmatch(name) for pattern in (SCALAR, TENSOR, BUSY))
+    """True if a metric says anything about time, bytes or operations."""
+    if name in (TIME, *CYCLES, *LABELS.values()):
+        return True
+    if any(name in group for group in TRAFFIC):
+        return True
+    return any(pattern.fullmatch(name) for pattern in (SCALAR, TENSOR, BUSY))
 
 
 def value_of(path: Path, line: int, name: str, text: str, unit: str) -> float | None:
-    """A cell in seconds, bytes, operations, or per second; None for ``n/a``. Raises RidgelineError
-    with its line.
+    """A cell in seconds, bytes, operations, or those per second; None for ``n/a``.
+
+    Raises RidgelineError that names its line.
     """
     value = number(path, line, name, text)
-    return (
-        value if value is None or BUSY.fullmatch(name) else value * _scale(path, line, name, unit)
-    )
+    if value is None or BUSY.fullmatch(name):
+        return value
+    return value * _scale(path, line, name, unit)
 
 
 def number(path: Path, line: int, name: str, text: str) -> float | None:
-    """``1,234.5`` and, in other languages, ``1.234,5``; None for ``n/a``. Instances behind the
-    value are left out.
+    """The number in a cell, ``1,234.5`` or, in other languages, ``1.234,5``; None for ``n/a``.
+
+    Instances behind the value are left out. Raises RidgelineError that names the line.
     """
     plain = SPACES.sub("", text.strip()).split(" ")[0]
     if plain.lower() in ("", "n/a", "nan", "no"):
@@ -77,16 +77,21 @@ def number(path: Path, line: int, name: str, text: str) -> float | None:
 
 
 def _scale(path: Path, line: int, name: str, unit: str) -> float:
-    """The factor to seconds, bytes, operations or their quotients: ``Mbyte`` is 1e6,
-    ``cycle/nsecond`` 1e9.
+    """The factor to plain seconds, bytes, operations or their quotients.
+
+    ``Mbyte`` is 1e6, ``cycle/nsecond`` 1e9. Raises RidgelineError for an unknown unit.
     """
+    if not unit.strip():
+        return 1.0
     factors = []
-    for part in unit.strip().split("/") if unit.strip() else []:
-        found = QUANTITY.fullmatch(part.strip())
-        if not found:
+    for part in unit.strip().split("/"):
+        quantity = QUANTITY.fullmatch(part.strip())
+        if not quantity:
             raise malformed(path, f"line {line}", f"{name} has the unit {unit!r}, which is unknown")
-        factors.append(PREFIX[found[1]])
-    return factors[0] / (factors[1] if len(factors) > 1 else 1.0) if factors else 1.0
+        factors.append(PREFIX[quantity[1]])
+    if len(factors) == 1:
+        return factors[0]
+    return factors[0] / factors[1]
 
 
 def traffic(metrics: Metrics) -> float | None:
@@ -103,41 +108,49 @@ def operations(metrics: Metrics) -> dict[str, float] | None:
 
     None if nothing was counted, or nothing of the tensor cores of a kernel that uses them.
     """
-    scalar, tensor = _scalar(metrics), _tensor(metrics)
-    busy = any(value for name, value in metrics.items() if BUSY.fullmatch(name))
-    if not tensor and (busy or not scalar):
+    scalar = _scalar(metrics)
+    tensor = _tensor(metrics)
+    uses_tensor_cores = any(value for name, value in metrics.items() if BUSY.fullmatch(name))
+    if not tensor and (uses_tensor_cores or not scalar):
         return None
-    return {
-        dtype: scalar.get(dtype, 0.0) + tensor.get(dtype, 0.0) for dtype in {**scalar, **tensor}
-    }
+    work = dict(scalar)
+    for dtype, value in tensor.items():
+        work[dtype] = work.get(dtype, 0.0) + value
+    return work
 
 
 def _scalar(metrics: Metrics) -> dict[str, float]:
-    """Additions, multiplications and multiply-adds of the threads: the same count may stand under
-    two names.
-    """
+    """Operations of the threads by type; the same count may stand under two names."""
     counts: dict[tuple[str, str], float] = {}
     for name in metrics:
-        if (found := SCALAR.fullmatch(name)) and (
-            value := _count(metrics, name, found[3])
-        ) is not None:
-            counts[LETTER[found[1]], found[2]] = value
-    return {
-        dtype: sum(OPERATIONS[op] * value for (kind, op), value in counts.items() if kind == dtype)
-        for dtype, _ in counts
-    }
+        match = SCALAR.fullmatch(name)
+        if not match:
+            continue
+        letter, op, per_cycle = match.groups()
+        value = _count(metrics, name, per_cycle)
+        if value is not None:
+            counts[LETTER[letter], op] = value
+    work: dict[str, float] = {}
+    for (dtype, op), value in counts.items():
+        work[dtype] = work.get(dtype, 0) + OPERATIONS[op] * value
+    return work
 
 
 def _tensor(metrics: Metrics) -> dict[str, float]:
-    """Operations of the tensor cores; parts of a total (by result, with and without sparsity) are
-    left out.
+    """Operations of the tensor cores by type.
+
+    Parts of a total (by result, with and without sparsity) are left out.
     """
     counts: dict[str, tuple[str, float]] = {}
     for name in metrics:
-        if (found := TENSOR.fullmatch(name)) and (
-            value := _count(metrics, name, found[3])
-        ) is not None:
-            counts[found[1]] = ("int8" if found[2].startswith(INTEGER) else found[2], value)
+        match = TENSOR.fullmatch(name)
+        if not match:
+            continue
+        path, source_type, per_cycle = match.groups()
+        value = _count(metrics, name, per_cycle)
+        if value is not None:
+            dtype = "int8" if source_type.startswith(INTEGER) else source_type
+            counts[path] = (dtype, value)
     work: dict[str, float] = {}
     for name, (dtype, value) in counts.items():
         if not any(name.startswith(f"{other}_") for other in counts):
@@ -146,8 +159,11 @@ def _tensor(metrics: Metrics) -> dict[str, float]:
 
 
 def _count(metrics: Metrics, name: str, per_cycle: str | None) -> float | None:
-    """A count as it stands, or a count per cycle times the cycles of the launch; None if those are
-    unknown.
-    """
-    cycles = next((metrics[c] * metrics[TIME] for c in CYCLES if c in metrics), None)
-    return metrics[name] if not per_cycle else None if cycles is None else metrics[name] * cycles
+    """A count as it stands, or a count per cycle times the cycles; None if those are unknown."""
+    if not per_cycle:
+        return metrics[name]
+    for clock in CYCLES:
+        if clock in metrics:
+            cycles = metrics[clock] * metrics[TIME]
+            return metrics[name] * cycles
+    return None

@@ -1,10 +1,9 @@
-"""Nsight Compute's CSV (``ncu --csv``): operations and bytes of memory as counted by the hardware;
-no model needed.
+"""Nsight Compute's CSV (``ncu --csv``): operations and bytes as counted by the hardware.
 
-Two forms: a column per metric (``--page raw``, with a row of units under the header) and a row per
-metric (``Metric Name``, ``Metric Unit``, ``Metric Value``; also its summary per kernel with an
-``Average``). Launches of one kernel with one grid are one row, their work and time summed. What ncu
-and the program print before the table is passed over. Metrics:
+No model is needed. Two forms: a column per metric (``--page raw``, with a row of units under the
+header) and a row per metric (``Metric Name``, ``Metric Unit``, ``Metric Value``; also its summary
+per kernel with an ``Average``). Launches of one kernel with one grid are one row, their work and
+time summed. What ncu and the program print before the table is passed over. Metrics:
 docs.nvidia.com/nsight-compute/ProfilingGuide, "Metrics Reference".
 """
 
@@ -45,18 +44,21 @@ Line = tuple[int, list[str]]
 
 @dataclass
 class Launch:
-    """What was counted in one launch, or in several of one kind: ``count`` of them."""
+    """What was counted in one launch, or on average in several of one kind."""
 
     line: int
+    """The line of the file where it begins."""
     kernel: str
     grid: str
     count: int = 1
+    """How many launches it stands for."""
     metrics: Metrics = field(default_factory=dict)
 
 
 def read(file: Path | Source, device: str, started: str, network: str = "") -> list[Measurement]:
-    """A row for every kernel and grid. Raises RidgelineError with the line and metric that is
-    missing or wrong.
+    """A row for every kernel and grid.
+
+    Raises RidgelineError that names the line and the metric that is missing or wrong.
     """
     source = source_of(file)
     path = source.path
@@ -132,10 +134,8 @@ def _wide(path: Path, lines: list[Line]) -> Iterator[Launch]:
 
 
 def _tall(path: Path, lines: list[Line]) -> Iterable[Launch]:
-    """A row per metric of a launch (``ID``), or per metric of a kernel in a summary
-    (``Invocations``, ``Average``).
-    """
-    found: dict[tuple[str, ...], Launch] = {}
+    """A row per metric of a launch (``ID``), or of a kernel in a summary (``Invocations``)."""
+    launches: dict[tuple[str, ...], Launch] = {}
     value = VALUE if VALUE in lines[0][1] else AVERAGE
     for line, cells in _cells(path, lines[1:], lines[0][1]):
         if value not in cells or UNIT not in cells:
@@ -148,12 +148,12 @@ def _tall(path: Path, lines: list[Line]) -> Iterable[Launch]:
             cells[KERNEL],
             cells.get("Grid Size", ""),
         )
-        launch = found.setdefault(key, Launch(line, cells[KERNEL], cells.get("Grid Size", "")))
+        launch = launches.setdefault(key, Launch(line, cells[KERNEL], cells.get("Grid Size", "")))
         launch.count = int(number(path, line, "Invocations", cells.get("Invocations", "")) or 1)
         name = LABELS.get(cells[NAME], cells[NAME])
         if wanted(name) and not (cells[NAME] in LABELS and cells[UNIT] == "%"):
             _add(path, launch, line, name, cells[value], cells[UNIT])
-    return found.values()
+    return launches.values()
 
 
 def _add(path: Path, launch: Launch, line: int, name: str, text: str, unit: str) -> None:
@@ -165,20 +165,26 @@ def _add(path: Path, launch: Launch, line: int, name: str, text: str, unit: str)
 def _row(
     launches: list[Launch], work: Mapping[str, float] | None, more: Mapping[str, Any]
 ) -> Measurement:
-    first, count = launches[0], sum(launch.count for launch in launches)
+    first = launches[0]
+    count = sum(launch.count for launch in launches)
     moved = total([_times(launch.count, traffic(launch.metrics)) for launch in launches])
-    missing = {"FLOPs not counted": work is None, "DRAM bytes not counted": moved is None}
+    flops = None if work is None else float(sum(work.values()))
+    reasons = []
+    if flops is None:
+        reasons.append("FLOPs not counted")
+    if moved is None:
+        reasons.append("DRAM bytes not counted")
     seconds = sum(launch.count * launch.metrics[TIME] for launch in launches)
     return layer_row(
         first.kernel,
         short_name(first.kernel),
         _dtype(work),
         [seconds],
-        None if work is None else float(sum(work.values())),
+        flops,
         moved,
         tool="ncu",
         untyped="type not counted",
-        reason="; ".join(text for text, is_so in missing.items() if is_so),
+        reason="; ".join(reasons),
         **more,
         working_set=_times(1 / count, moved),
         warm=False,
@@ -189,8 +195,9 @@ def _row(
 
 
 def _work(path: Path, launches: list[Launch]) -> dict[str, float] | None:
-    """Operations of all launches by type; None if those of one were not counted. RidgelineError if
-    its time was not.
+    """Operations of all launches by type; None if those of one were not counted.
+
+    Raises RidgelineError for a launch without a time.
     """
     for launch in launches:
         if not launch.metrics.get(TIME):
@@ -209,7 +216,9 @@ def _work(path: Path, launches: list[Launch]) -> dict[str, float] | None:
 
 def _dtype(work: Mapping[str, float] | None) -> str:
     """The type of most operations; empty if none are known."""
-    return max(work, key=work.__getitem__) if work and any(work.values()) else ""
+    if not work or not any(work.values()):
+        return ""
+    return max(work, key=work.__getitem__)
 
 
 def _times(factor: float, value: float | None) -> float | None:
@@ -217,6 +226,6 @@ def _times(factor: float, value: float | None) -> float | None:
 
 
 def short_name(kernel: str) -> str:
-    """``gemm`` of ``void ns::gemm<float, 128>(float *)``."""
+    """The bare name of a kernel: ``gemm`` of ``void ns::gemm<float, 128>(float *)``."""
     plain = kernel.replace("(anonymous namespace)::", "").removeprefix("void ")
     return re.sub(r"[<(].*", "", plain).split("::")[-1].strip() or kernel

@@ -1,11 +1,10 @@
-"""The profile that ONNX Runtime writes (``SessionOptions.enable_profiling``): JSON, one event a
-node and run.
+"""The profile that ONNX Runtime writes: JSON, one event for each node and run.
 
-An event carries the node's duration in µs, its operation, provider, and the types and shapes of
-what went in and came out. Attributes are not in it (groups follow from the weights' shape), and
-weights that were packed in advance are left out of the inputs: work given by node name is exact,
-what follows from the shapes is said to be so. Where an event carries none of all that, its row has
-a name and a time.
+``SessionOptions.enable_profiling`` asks for it. An event carries the node's duration in µs, its
+operation, provider, and the types and shapes of what went in and came out. Attributes are not in it
+(groups follow from the weights' shape), and weights that were packed in advance are left out of the
+inputs: work given by node name is exact, what follows from the shapes is said to be so. Where an
+event carries none of all that, its row has a name and a time.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from probes.importers.layer_row import (
     malformed,
     precision_of,
 )
-from probes.importers.onnxruntime.nodes import Ran, held
+from probes.importers.onnxruntime.nodes import Ran, nodes_by_operation
 from probes.importers.onnxruntime.work import CONTROL, Shape, work
 from probes.importers.recognised import NODE_EVENT, RUN_EVENT
 from probes.importers.source import Source, source_of
@@ -34,60 +33,80 @@ from probes.records.given import shortened
 from probes.records.measurement import Measurement, RidgelineError
 
 UNNAMED = "onnxruntime"
-LONGEST = 1e15  # µs: 30 years
+"""The provider of an event that names none."""
+LONGEST = 1e15
+"""µs, 30 years: no time in a profile is as long."""
 Event = Mapping[str, Any]
+Numbered = tuple[int, Event]
+"""An event and its place in the file, from 1 on."""
 
 
 def read(
     file: Path | Source, device: str, started: str, network: str = "", nodes: Nodes | None = None
 ) -> list[Measurement]:
-    """A row for every node, timed by the median of its runs; the first run warms up where there are
-    more.
+    """A row for every node, timed by the median of its runs.
 
-    nodes: work by node name. Raises RidgelineError that names the event and what is wrong with it.
+    Where there are several runs, the first warms up. nodes: work by node name.
+    Raises RidgelineError that names the event and what is wrong with it.
     """
     source = source_of(file)
-    path, events = source.path, _events(source)
-    runs = sorted(
-        (e["ts"], e["ts"] + e["dur"])
-        for _, e in events
-        if e.get("name") == RUN_EVENT and _is_timed(e)
-    )
-    timed = [
-        (i, e)
-        for i, e in events
-        if e.get("cat") == "Node" and _is_whole(e) and str(e.get("name")).endswith(NODE_EVENT)
-    ]
+    path = source.path
+    nodes = nodes or {}
+    events = _events(source)
+    runs = _runs(events)
+    timed = [(index, event) for index, event in events if _is_of_node(event)]
     if not timed:
         raise RidgelineError(
             f"{path} has no event of a node: profile an InferenceSession that runs"
         )
-    grouped: dict[tuple[str, ...], list[tuple[int, Event]]] = {}
-    for index, event in _without_inner(path, timed):
-        args = _args(
-            path, index, event
-        )  # nodes without names differ by their index, in old versions by operation
-        key = (
-            str(event["name"]).removesuffix(NODE_EVENT),
-            str(args.get("node_index")),
-            _op(path, index, event),
-        )
-        grouped.setdefault(key, []).append((index, event))
+    groups = _by_node(path, _without_inner(path, timed))
+    all_events = [event for group in groups.values() for _, event in group]
     more = {"device": device, "started": started, "network": network or source.stem}
-    more["provider"] = _main_provider(event for found in grouped.values() for _, event in found)
-    more["precision"] = _precision(path, [found[0] for found in grouped.values()])
-    parts = held(
-        [_ran(path, name, *found[0]) for (name, *_), found in grouped.items()], nodes or {}
-    )
-    return [
-        _row(path, name, found, _seconds([e for _, e in found], runs), names, nodes or {}, more)
-        for ((name, *_), found), names in zip(grouped.items(), parts, strict=True)
-    ]
+    more["provider"] = _main_provider(all_events)
+    more["precision"] = _precision(path, [group[0] for group in groups.values()])
+    operations = [_ran(path, name, *group[0]) for (name, *_), group in groups.items()]
+    parts = nodes_by_operation(operations, nodes)
+    rows = []
+    for ((name, *_), group), names in zip(groups.items(), parts, strict=True):
+        seconds = _seconds([event for _, event in group], runs)
+        rows.append(_row(path, name, group, seconds, names, nodes, more))
+    return rows
 
 
-def _events(source: Source) -> list[tuple[int, Event]]:
-    """Events with their place in the file. A profile cut off by a crash lacks its last bracket:
-    that is an error.
+def _runs(events: Iterable[Numbered]) -> list[tuple[float, float]]:
+    """Beginning and end of every run of the model, in µs, in order."""
+    runs = []
+    for _, event in events:
+        if event.get("name") == RUN_EVENT and _is_timed(event):
+            runs.append((event["ts"], event["ts"] + event["dur"]))
+    return sorted(runs)
+
+
+def _is_of_node(event: Event) -> bool:
+    """True for the time that the kernel of a node took."""
+    is_node = event.get("cat") == "Node" and _is_whole(event)
+    return is_node and str(event.get("name")).endswith(NODE_EVENT)
+
+
+def _by_node(path: Path, events: Iterable[Numbered]) -> dict[tuple[str, ...], list[Numbered]]:
+    """The events of each node; the first part of the key is the node's name.
+
+    Nodes without names differ by their index, in old versions by their operation.
+    """
+    groups: dict[tuple[str, ...], list[Numbered]] = {}
+    for index, event in events:
+        name = str(event["name"]).removesuffix(NODE_EVENT)
+        node_index = str(_args(path, index, event).get("node_index"))
+        key = (name, node_index, _op(path, index, event))
+        groups.setdefault(key, []).append((index, event))
+    return groups
+
+
+def _events(source: Source) -> list[Numbered]:
+    """All events of a profile.
+
+    Raises RidgelineError for one that is damaged; a profile cut off by a crash lacks its last
+    bracket.
     """
     path, data = source.path, source.json
     if not isinstance(data, list):
@@ -104,9 +123,7 @@ def _events(source: Source) -> list[tuple[int, Event]]:
 
 
 def _is_whole(event: Event) -> bool:
-    """Whether an event has a beginning and a duration; of other kinds are marks, and beginnings
-    alone.
-    """
+    """True if an event has a beginning and a duration; a mark has no duration."""
     return bool(event.get("ph", "X") == "X")
 
 
@@ -119,55 +136,58 @@ def _is_timed(event: Event) -> bool:
 
 
 def _named(index: int, event: Event) -> str:
-    """An event as a complaint names it."""
+    """An event as an error names it."""
     return f"event {index} ({shortened(str(event.get('name', '')))})"
 
 
-def _without_inner(path: Path, timed: Sequence[tuple[int, Event]]) -> list[tuple[int, Event]]:
-    """The same, the time of a Loop, an If or a Scan without that of the operations it ran, which
-    have their own.
-    """
-    own = {index: event["dur"] for index, event in timed}
-    around: dict[
-        str, list[tuple[int, float]]
-    ] = {}  # by thread: control flow that is open, and when it ends
+def _without_inner(path: Path, timed: Sequence[Numbered]) -> list[Numbered]:
+    """The events, with the time of a Loop, an If or a Scan less that of the operations it ran."""
+    durations = {index: event["dur"] for index, event in timed}
+    # By thread: the place of each control flow that still runs, and the time at which it ends.
+    open_by_thread: dict[str, list[tuple[int, float]]] = {}
     for index, event in sorted(timed, key=lambda pair: (pair[1]["ts"], -pair[1]["dur"])):
         thread = str(event.get("tid"))
-        still = [(i, end) for i, end in around.get(thread, []) if event["ts"] + event["dur"] <= end]
-        if still:
-            own[still[-1][0]] -= event["dur"]
+        event_end = event["ts"] + event["dur"]
+        around = [(i, end) for i, end in open_by_thread.get(thread, []) if event_end <= end]
+        if around:
+            innermost, _ = around[-1]
+            durations[innermost] -= event["dur"]
         if _op(path, index, event) in CONTROL:
-            still.append((index, event["ts"] + event["dur"]))
-        around[thread] = still
-    return [(index, {**event, "dur": max(own[index], 0)}) for index, event in timed]
+            around.append((index, event_end))
+        open_by_thread[thread] = around
+    return [(index, {**event, "dur": max(durations[index], 0)}) for index, event in timed]
 
 
 def _ran(path: Path, name: str, index: int, event: Event) -> Ran:
-    op = _op(path, index, event)
-    inputs, outputs = _shapes(path, index, event, "input"), _shapes(path, index, event, "output")
-    return Ran(name, op, len(inputs) > 2 and [shape for _, shape in outputs] == [inputs[-1][1]])
+    inputs = _shapes(path, index, event, "input")
+    outputs = _shapes(path, index, event, "output")
+    adds = len(inputs) > 2 and [shape for _, shape in outputs] == [inputs[-1][1]]
+    return Ran(name, _op(path, index, event), adds)
 
 
 def _row(
     path: Path,
     name: str,
-    found: Sequence[tuple[int, Event]],
+    group: Sequence[Numbered],
     seconds: Sequence[float],
     names: Sequence[str],
     nodes: Nodes,
     more: Mapping[str, Any],
 ) -> Measurement:
-    index, event = found[0]
-    op = _op(path, index, event) or (nodes[names[0]].op if names else "")
-    inputs, outputs = _shapes(path, index, event, "input"), _shapes(path, index, event, "output")
-    flops, moved, reason = work(name, op or name, inputs, outputs, [nodes[name] for name in names])
+    """The row of one node. group: its events; names: the nodes of the model that it holds."""
+    index, event = group[0]
+    op = _op(path, index, event)
+    if not op and names:
+        op = nodes[names[0]].op
+    inputs = _shapes(path, index, event, "input")
+    outputs = _shapes(path, index, event, "output")
+    flops, moved, remark = work(name, op or name, inputs, outputs, [nodes[each] for each in names])
     provider = _provider(event)
-    remarks = [
-        reason,
-        "host time of the call: the device may still have been at work"
-        * (provider not in ("cpu", UNNAMED)),
-        f"on the {provider} provider" * (provider != more["provider"]),
-    ]
+    remarks = [remark]
+    if provider not in ("cpu", UNNAMED):
+        remarks.append("host time of the call: the device may still have been at work")
+    if provider != more["provider"]:
+        remarks.append(f"on the {provider} provider")
     return layer_row(
         name or op,
         op or name,
@@ -190,17 +210,16 @@ def _provider(event: Event) -> str:
 
 
 def _main_provider(events: Iterable[Event]) -> str:
-    """The one that takes most of the time: a network is one, though some of its operations run
-    elsewhere.
-    """
-    taken: dict[str, float] = {}
+    """The provider that takes most of the time: its name stands for the whole network."""
+    durations: dict[str, float] = {}
     for event in events:
-        taken[_provider(event)] = taken.get(_provider(event), 0.0) + event["dur"]
-    return max(taken, key=taken.__getitem__)
+        provider = _provider(event)
+        durations[provider] = durations.get(provider, 0.0) + event["dur"]
+    return max(durations, key=durations.__getitem__)
 
 
 def _args(path: Path, index: int, event: Event) -> Mapping[str, Any]:
-    """What an event carries; empty where it carries nothing."""
+    """The ``args`` of an event; empty if it has none."""
     args = event.get("args")
     if args is None:
         return {}
@@ -217,7 +236,7 @@ def _args(path: Path, index: int, event: Event) -> Mapping[str, Any]:
 
 
 def _op(path: Path, index: int, event: Event) -> str:
-    """The operation of an event; empty where it does not tell."""
+    """The operation of an event; empty if it names none."""
     return str(_args(path, index, event).get("op_name") or "")
 
 
@@ -232,44 +251,44 @@ def _shapes(path: Path, index: int, event: Event, side: str) -> list[Shape]:
 
 
 def _is_tensor(tensor: object) -> bool:
-    """Whether it is a shape by its type, ``{"float": [1, 3]}``."""
-    shapes = tensor.values() if isinstance(tensor, dict) else [None]
-    return all(
-        isinstance(shape, list) and all(type(n) is int and n >= 0 for n in shape)
-        for shape in shapes
-    )
+    """True for a shape by its type, ``{"float": [1, 3]}``."""
+    return isinstance(tensor, dict) and all(map(_is_shape, tensor.values()))
 
 
-def _precision(path: Path, events: Iterable[tuple[int, Event]]) -> str:
+def _is_shape(shape: object) -> bool:
+    return isinstance(shape, list) and all(type(n) is int and n >= 0 for n in shape)
+
+
+def _precision(path: Path, events: Iterable[Numbered]) -> str:
     """The types that operations compute in; those of moved data only where nothing computes."""
-    found = [
-        (family_of(_op(path, index, event)), _type_of(path, index, event))
-        for index, event in events
-    ]
-    return precision_of(
-        [dtype for family, dtype in found if family != "movement"] or [dtype for _, dtype in found]
-    )
+    all_types = []
+    computed = []
+    for index, event in events:
+        dtype = _type_of(path, index, event)
+        all_types.append(dtype)
+        if family_of(_op(path, index, event)) != "movement":
+            computed.append(dtype)
+    return precision_of(computed or all_types)
 
 
 def _type_of(path: Path, index: int, event: Event) -> str:
-    """The type of the first tensor that holds numbers to compute with, else of the first; int8 of
-    integer kernels.
+    """The type of the first tensor that holds numbers to compute with, else of the first.
 
-    Empty where the event carries no tensors.
+    It is int8 of integer kernels, and empty if the event carries no tensors.
     """
     if _op(path, index, event).startswith(INTEGER):
         return "int8"  # their first float is a scale
-    kinds = [
-        kind
-        for kind, _ in _shapes(path, index, event, "input") or _shapes(path, index, event, "output")
-    ]
-    return next((kind for kind in kinds if kind not in ARGUMENTS), kinds[0] if kinds else "")
+    inputs = _shapes(path, index, event, "input")
+    tensors = inputs or _shapes(path, index, event, "output")
+    dtypes = [dtype for dtype, _ in tensors]
+    for dtype in dtypes:
+        if dtype not in ARGUMENTS:
+            return dtype
+    return dtypes[0] if dtypes else ""
 
 
 def _channels(op: str, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> dict[str, Any]:
-    """Channels in and out of a convolution: whether they suit the tensor cores is read from
-    them.
-    """
+    """Channels in and out of a convolution, which show if it suits the tensor cores."""
     shapes = [side[0][1] for side in (inputs, outputs) if side]
     if not op.endswith("Conv") or len(shapes) < 2 or min(map(len, shapes)) < 3:
         return {}
@@ -277,14 +296,14 @@ def _channels(op: str, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> dic
 
 
 def _seconds(events: Sequence[Event], runs: Sequence[tuple[float, float]]) -> list[float]:
-    """Seconds of one node in every run, its turns in a loop summed; the first run left out where
-    there are more.
-    """
+    """Seconds of one node in every run, summed over a loop; the first of several is left out."""
     per_run: dict[int, float] = {}
     for event in events:
         run = bisect_right(runs, (event["ts"], math.inf)) - 1
         if run >= 0 and event["ts"] > runs[run][1]:
             run = -1  # between two of them
         per_run[run] = per_run.get(run, 0.0) + event["dur"] * 1e-6
-    kept = {run: time for run, time in per_run.items() if run > 0} if len(runs) > 1 else per_run
-    return list((kept or per_run).values())
+    if len(runs) > 1:
+        later = [seconds for run, seconds in per_run.items() if run > 0]
+        return later or list(per_run.values())
+    return list(per_run.values())

@@ -1,6 +1,4 @@
-"""The two JSON files of trtexec, as its versions write them: times per layer, and what each layer
-is.
-"""
+"""The two JSON files of trtexec: the times of layers, and what each layer is."""
 
 from __future__ import annotations
 
@@ -73,15 +71,18 @@ def _seconds(path: Path, index: int, element: Mapping[str, Any], count: int) -> 
             f"element {index} ({element['name']})",
             f"{name} is {shortened(repr(value))}, not a time in ms",
         )
-    return value * 1e-3 / (max(count, 1) if name == "timeMs" else 1)
+    seconds = value * 1e-3
+    if name == "timeMs":  # the total of all runs
+        return seconds / max(count, 1)
+    return seconds
 
 
 def read_layers(file: Path | Source) -> list[Layer]:
-    """Every layer of the engine; one that is a bare name
-    (``--profilingVerbosity=layer_names_only``) has a name.
+    """Every layer of the engine, in its order.
 
-    A tensor that lacks its type or its dimensions has those of the engine's own ``I/O Tensors``
-    (TensorRT 11), if it is one of them.
+    With ``--profilingVerbosity=layer_names_only`` layers have nothing but a name. A tensor that
+    lacks its type or its dimensions has those of the engine's own ``I/O Tensors`` (TensorRT 11), if
+    it is one of them.
     """
     source = source_of(file)
     path, data = source.path, source.json
@@ -93,12 +94,10 @@ def read_layers(file: Path | Source) -> list[Layer]:
 
 def _crossing(tensors: Any) -> dict[str, Layer]:
     """The engine's inputs and outputs by name."""
-    found = tensors if isinstance(tensors, list) else []
-    return {
-        each["Name"]: each
-        for each in found
-        if _is_tensor(each) and isinstance(each.get("Name"), str)
-    }
+    if not isinstance(tensors, list):
+        return {}
+    named = [each for each in tensors if _is_tensor(each) and isinstance(each.get("Name"), str)]
+    return {tensor["Name"]: tensor for tensor in named}
 
 
 def _layer(path: Path, index: int, layer: Any, crossing: Mapping[str, Layer]) -> Layer:
@@ -123,8 +122,11 @@ def _layer(path: Path, index: int, layer: Any, crossing: Mapping[str, Layer]) ->
 
 
 def _filled(tensor: Layer, crossing: Mapping[str, Layer]) -> Layer:
+    """The tensor; what it lacks is taken from the engine's input or output of its name."""
     name = tensor.get("Name")
-    return {**crossing[name], **tensor} if isinstance(name, str) and name in crossing else tensor
+    if isinstance(name, str) and name in crossing:
+        return {**crossing[name], **tensor}
+    return tensor
 
 
 def _is_tensor(tensor: object) -> bool:
@@ -140,25 +142,29 @@ def _is_size(value: object) -> bool:
 
 
 def type_of(tensor: Layer) -> str:
-    """What the information says of the type of a tensor, or of weights, in TensorRT's words.
+    """The type of a tensor, or of weights, in TensorRT's words; empty if it is not given.
 
-    ``DataType`` beside ``Format`` in TensorRT 11, both in one before it, ``Type`` of weights.
+    It is ``DataType`` beside ``Format`` in TensorRT 11, both in one before it, ``Type`` of weights.
     """
-    return next(
-        (
-            str(tensor[name])
-            for name in TYPE_KEYS
-            if isinstance(tensor.get(name), str) and tensor[name]
-        ),
-        "",
-    )
+    for key in TYPE_KEYS:
+        words = tensor.get(key)
+        if isinstance(words, str) and words:
+            return words
+    return ""
 
 
 def matched(names: Iterable[str], layers: Sequence[Layer]) -> list[Layer]:
-    """The information of each timed layer, of equal names the next one; a bare name where there is
-    none.
+    """The description of each timed layer; nothing but the name where there is none.
+
+    Of layers with equal names each is used once, in order.
     """
-    found: dict[str, list[Layer]] = {}
+    waiting: dict[str, list[Layer]] = {}
     for layer in layers:
-        found.setdefault(layer["Name"], []).append(layer)
-    return [found[name].pop(0) if found.get(name) else {"Name": name} for name in names]
+        waiting.setdefault(layer["Name"], []).append(layer)
+    descriptions: list[Layer] = []
+    for name in names:
+        if waiting.get(name):
+            descriptions.append(waiting[name].pop(0))
+        else:
+            descriptions.append({"Name": name})
+    return descriptions

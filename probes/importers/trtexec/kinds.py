@@ -1,5 +1,4 @@
-"""The kinds of layers that TensorRT names, and the work of one that follows from its own
-description.
+"""The kinds of layers that TensorRT names, and the work that follows from their descriptions.
 
 Kinds are those of ``enum class LayerType`` in NvInfer.h (TensorRT 8 to 11), of the engine inspector
 (``CaskPooling``) and of its compiler Myelin (``avgpool``). Each is counted as the ONNX operation
@@ -109,8 +108,10 @@ SAME_AS: Mapping[str, str] = {
     "attention": "Attention",
     "rnn": "LSTM",
 }
-"""The operation that does the same as a kind. Kinds that say nothing of what they do (``kgen``,
-``Myelin``, ``fusion``, plugins) have none."""
+"""The ONNX operation that does the same as a kind.
+
+Kinds that say nothing of what they do (``kgen``, ``Myelin``, ``fusion``, plugins) have none.
+"""
 COUNTED = frozenset(
     (
         "unary",
@@ -143,18 +144,20 @@ FUNCTIONS: Mapping[str, str] = {
     "gelutanh": "FastGelu",
     "scaledtanh": "Tanh",
 }
-"""Of ``enum class ActivationType``."""
+"""ONNX operations by the names of ``enum class ActivationType``."""
 
 
 def kind_of(layer: Layer) -> str:
-    """What a layer is, in one word of small letters: of what it was built as, else of how it runs;
-    empty if unknown.
+    """The kind of a layer, one word in small letters; empty if the layer tells none.
+
+    The first of its types that is a kind of MOVES or SAME_AS counts, else its ``LayerType``.
     """
-    names = (_word(layer.get(name, "")) for name in ("LayerType", "ParameterType"))
-    kinds = [
-        kind for name in names for kind in (name, _plain(name)) if kind in MOVES or kind in SAME_AS
-    ]
-    return kinds[0] if kinds else _word(layer.get("LayerType", ""))
+    for key in ("LayerType", "ParameterType"):
+        word = _word(layer.get(key, ""))
+        for kind in (word, _plain(word)):
+            if kind in MOVES or kind in SAME_AS:
+                return kind
+    return _word(layer.get("LayerType", ""))
 
 
 def _word(name: str) -> str:
@@ -179,33 +182,31 @@ def own_flops(layer: Layer) -> float | None:
     kind = kind_of(layer)
     if kind in MOVES:
         return 0.0
-    inputs, outputs = _tensors(layer.get("Inputs", [])), _tensors(layer.get("Outputs", []))
+    inputs = _tensors(layer.get("Inputs", []))
+    outputs = _tensors(layer.get("Outputs", []))
     operation = SAME_AS.get(kind)
-    if operation in ("Conv", "ConvTranspose") or kind == "fullyconnected":
-        return _of_weights(
-            layer, outputs if operation == "Conv" else inputs, dense=kind == "fullyconnected"
-        )
+    if kind == "fullyconnected":
+        return _of_weights(layer, inputs, dense=True)
+    if operation == "Conv":
+        return _of_weights(layer, outputs, dense=False)
+    if operation == "ConvTranspose":
+        return _of_weights(layer, inputs, dense=False)
     if kind.startswith("pointwise"):
         return _pointwise(layer, outputs)
     if operation == "MatMul":
         return _product(inputs, outputs)
     if kind == "activation":
-        return _counted(
-            FUNCTIONS.get(_word(str(layer.get("ActivationType", layer.get("Activation", ""))))),
-            inputs,
-            outputs,
-        )
+        function = layer.get("ActivationType", layer.get("Activation", ""))
+        return _counted(FUNCTIONS.get(_word(str(function))), inputs, outputs)
     if operation in ("MaxPool", "AveragePool"):
-        average = "average" in str(layer.get("PoolingType", "")).lower() or kind == "avgpool"
+        is_average = "average" in str(layer.get("PoolingType", "")).lower() or kind == "avgpool"
+        pooling = "AveragePool" if is_average else "MaxPool"
         window = layer.get("WindowSize")
-        sized = (
-            isinstance(window, list) and window and all(type(n) is int and n > 0 for n in window)
-        )
-        return (
-            _counted("AveragePool" if average else "MaxPool", inputs, outputs, kernel_shape=window)
-            if sized
-            else None
-        )
+        if not isinstance(window, list) or not window:
+            return None
+        if not all(type(n) is int and n > 0 for n in window):
+            return None
+        return _counted(pooling, inputs, outputs, kernel_shape=window)
     return _counted(operation, inputs, outputs) if kind in COUNTED else None
 
 
@@ -228,38 +229,34 @@ def _counted(
 
 
 def _of_weights(layer: Layer, tensors: Sequence[Tensor], dense: bool) -> float | None:
-    """Every weight is used at each place of the output of a convolution (of the input, where it is
-    transposed; once, where there are no places) and for each entry of the batch."""
-    weights, shape = layer.get("Weights"), tensors[0].shape if tensors else None
-    if (
-        not isinstance(weights, dict)
-        or not weights.get("Count")
-        or not shape
-        or (len(shape) < 3 and not dense)
-    ):
+    """Operations of a layer that uses every weight at each place, for each entry of the batch.
+
+    tensors: those of the side that has the places, the output of a convolution, or the input of a
+    transposed one. A dense layer has no places.
+    """
+    weights = layer.get("Weights")
+    shape = tensors[0].shape if tensors else None
+    if not isinstance(weights, dict) or not weights.get("Count") or not shape:
         return None
-    places = shape[:1] if dense else (*shape[:1], *shape[2:])
-    return 2.0 * float(weights["Count"]) * math.prod(places) if min(places) > 0 else None
+    if len(shape) < 3 and not dense:
+        return None
+    batch = shape[:1]
+    places = batch if dense else (*batch, *shape[2:])
+    if min(places) <= 0:
+        return None
+    return 2.0 * float(weights["Count"]) * math.prod(places)
 
 
 def _pointwise(layer: Layer, outputs: Sequence[Tensor]) -> float | None:
     """As many operations for every element as the layer says it does."""
-    count = next(
-        (
-            layer[name]
-            for name in ("NbOperations", "NbInstructions")
-            if type(layer.get(name)) is int
-        ),
-        0,
-    )
+    counts = [layer.get(name) for name in ("NbOperations", "NbInstructions")]
+    count = next((count for count in counts if type(count) is int), 0)
     size = outputs[0].size if outputs else None
     return float(count) * size if count > 0 and size is not None else None
 
 
 def _product(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> float | None:
-    """Two operations for every output and term of its sum, however the two matrices lie in
-    memory.
-    """
+    """Two operations for every output and term of its sum, in whichever order matrices lie."""
     if len(inputs) < 2 or not outputs:
         return None
     left, right, result = (each.shape for each in (inputs[0], inputs[1], outputs[0]))

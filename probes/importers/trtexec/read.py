@@ -1,7 +1,7 @@
-"""TensorRT's own clock: ``trtexec --exportProfile`` (times) with ``--exportLayerInfo`` (what each
-layer is).
+"""TensorRT's own clock: ``trtexec --exportProfile``, with ``--exportLayerInfo`` beside it.
 
-TensorRT fuses ONNX nodes into layers. A layer's operations are the sum over the nodes it holds,
+The profile has the times, the layer information says what each layer is. TensorRT fuses ONNX nodes
+into layers. A layer's operations are the sum over the nodes it holds,
 which its metadata names (TensorRT 10) or its own name (8: ``conv1.weight + Conv_0 + Relu_1``,
 ``PWN(..)``, ``{ForeignNode[a...b]}``). Its compulsory bytes are what crosses its border, from the
 layer information where shapes and types are in it (build with ``--profilingVerbosity=detailed``),
@@ -19,7 +19,7 @@ from probes.importers.layer_row import Nodes, dtype_of, layer_row, precision_of,
 from probes.importers.source import Source, source_of
 from probes.importers.trtexec.files import Layer, matched, read_layers, read_profile, type_of
 from probes.importers.trtexec.kinds import family_of_kind, kind_of, own_flops
-from probes.importers.trtexec.nodes import held
+from probes.importers.trtexec.nodes import nodes_by_layer
 from probes.records.measurement import Measurement
 
 UNTYPED = "type not given (--exportLayerInfo tells it)"
@@ -41,29 +41,33 @@ def read(
     nodes: Nodes | None = None,
     network: str = "",
 ) -> list[Measurement]:
-    """A row for every layer of the profile. layers: the layer information; nodes: work by ONNX node
-    name.
+    """A row for every layer of the profile.
 
+    layers: the layer information. nodes: work by the name of the ONNX node.
     Raises RidgelineError that names the element and what is wrong with it.
     """
     source = source_of(profile)
+    nodes = nodes or {}
     timed = read_profile(source)
-    known = matched([name for name, *_ in timed], read_layers(layers) if layers else [])
-    parts = held(known, {name: time for name, time, _ in timed}, nodes or {})
-    dtypes = [_dtype(layer) for layer in known]
-    more = {"device": device, "started": started, "network": network or source.stem}
-    more["precision"] = precision_of(dtypes)
-    return [
-        _row(layer, time, names, dtype, nodes or {}, {**more, "runs": runs, "shared": shared})
-        for layer, (_, time, runs), (names, shared), dtype in zip(
-            known, timed, parts, dtypes, strict=True
-        )
-    ]
+    infos = matched([name for name, *_ in timed], read_layers(layers) if layers else [])
+    seconds = {name: time for name, time, _ in timed}
+    parts = nodes_by_layer(infos, seconds, nodes)
+    dtypes = [_dtype(layer) for layer in infos]
+    common = {"device": device, "started": started, "network": network or source.stem}
+    common["precision"] = precision_of(dtypes)
+    rows = []
+    for layer, (_, time, runs), (names, shared), dtype in zip(
+        infos, timed, parts, dtypes, strict=True
+    ):
+        more = {**common, "runs": runs, "shared": shared}
+        rows.append(_row(layer, time, names, dtype, nodes, more))
+    return rows
 
 
 def left_out(rows: Iterable[Measurement], nodes: Nodes) -> list[str]:
-    """Nodes with work that no layer of these rows names: folded into constants, or into a neighbour
-    in silence.
+    """Nodes with work that no layer of these rows names.
+
+    They were folded into constants, or into a neighbour that does not say so.
     """
     inside = {name for row in rows for name in row.facts.nodes}
     return [name for name, work in nodes.items() if work.flops and name not in inside]
@@ -85,13 +89,11 @@ def _row(
     of_nodes = total([w.bytes for w in work]) if work else None
     heaviest = max(work, key=lambda w: w.flops or 0, default=None)
     op = heaviest.op if heaviest else kind
-    reason = (
-        ""
-        if flops is not None
-        else f"FLOPs of {op or layer['Name']} unknown: it names no node of the model"
-    )
+    reason = ""
     if more["shared"] and not work:
         reason = "part of a node whose work is counted with a slower layer"
+    elif flops is None:
+        reason = f"FLOPs of {op or layer['Name']} unknown: it names no node of the model"
     return layer_row(
         layer["Name"],
         op or layer["Name"],
@@ -114,9 +116,13 @@ def _row(
 
 
 def _flops_without_nodes(layer: Layer, shared: bool) -> float | None:
-    """Operations of a layer that holds no node: none if another layer has those of its nodes, or if
-    it computes nothing; else what its own description tells."""
-    return 0.0 if shared or STILL_NAME.fullmatch(layer["Name"]) else own_flops(layer)
+    """Operations of a layer that holds no node, from its own description.
+
+    They are 0 if it computes nothing, or if another layer has those of its nodes.
+    """
+    if shared or STILL_NAME.fullmatch(layer["Name"]):
+        return 0.0
+    return own_flops(layer)
 
 
 def _family(layer: Layer) -> str:
@@ -125,28 +131,30 @@ def _family(layer: Layer) -> str:
 
 
 def _channels(layer: Layer) -> dict[str, Any]:
-    """Channels in and out of a convolution: whether they suit the tensor cores is read from
-    them.
-    """
-    shapes = [
-        (layer.get(side) or [{}])[0].get("Dimensions") or [] for side in ("Inputs", "Outputs")
-    ]
+    """Channels in and out of a convolution, which show if it suits the tensor cores."""
+    shapes = []
+    for side in ("Inputs", "Outputs"):
+        tensors = layer.get(side) or [{}]
+        shapes.append(tensors[0].get("Dimensions") or [])
     if family_of_kind(kind_of(layer)) != "convolution" or min(map(len, shapes)) < 3:
         return {}
     return {"in_channels": shapes[0][1], "out_channels": shapes[1][1]}
 
 
 def _dtype(layer: Layer) -> str:
-    """The type a layer computes in: that of its weights, else of its first input; TF32 where its
-    tactic says so.
+    """The type a layer computes in: that of its weights, else of its first tensor that has one.
+
+    It is TF32 where the layer's tactic says so.
     """
     weights = layer.get("Weights")
     tensors = [*layer.get("Inputs", []), *layer.get("Outputs", [])]
-    given = [weights, *tensors] if isinstance(weights, dict) else tensors
-    dtype = next(filter(None, (dtype_of(type_of(each)) for each in given)), "")
-    return (
-        "tf32" if dtype == "fp32" and "tf32" in str(layer.get("TacticName", "")).lower() else dtype
-    )
+    if isinstance(weights, dict):
+        tensors = [weights, *tensors]
+    dtypes = [dtype_of(type_of(tensor)) for tensor in tensors]
+    dtype = next(filter(None, dtypes), "")
+    if dtype == "fp32" and "tf32" in str(layer.get("TacticName", "")).lower():
+        return "tf32"
+    return dtype
 
 
 def _border(layer: Layer) -> float | None:
@@ -154,17 +162,14 @@ def _border(layer: Layer) -> float | None:
     inputs, outputs = layer.get("Inputs", []), layer.get("Outputs", [])
     if not inputs and not outputs:
         return None
-    read, written = [_size(each) for each in inputs], [_size(each) for each in outputs]
+    read = [_size(tensor) for tensor in inputs]
+    written = [_size(tensor) for tensor in outputs]
     if kind_of(layer) in SELECTS and read and None not in (read[0], total(written)):
         read[0] = min(read[0] or 0.0, total(written) or 0.0)
-    inside = [
-        each
-        for each in (layer.get("Weights"), layer.get("Bias"))
-        if isinstance(each, dict) and each.get("Count")
-    ]
-    return total(
-        [*read, *written, *(size_of([each["Count"]], dtype_of(type_of(each))) for each in inside)]
-    )
+    weights = (layer.get("Weights"), layer.get("Bias"))
+    counted = [each for each in weights if isinstance(each, dict) and each.get("Count")]
+    stored = [size_of([each["Count"]], dtype_of(type_of(each))) for each in counted]
+    return total([*read, *written, *stored])
 
 
 def _size(tensor: Layer) -> float | None:

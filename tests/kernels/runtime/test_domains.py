@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from kernels.runtime import inputs as layer_inputs
 from kernels.runtime.answers import PLAIN, answers
-from kernels.runtime.domains import LEAST, Range, needed
+from kernels.runtime.domains import LEAST, Range, required_ranges
 from tests.kernels.onnx_networks import model_of
 
 INT, BOOL, FLOAT = TensorProto.INT64, TensorProto.BOOL, TensorProto.FLOAT
@@ -166,13 +166,15 @@ def test_what_branches_and_loops_read_counts_too() -> None:
 
 def test_needs_that_exclude_each_other_end_at_one_of_them() -> None:
     model = chain(("Log", ["x"]), ("Neg", ["x"]), ("Sqrt", ["t1"]))
-    assert needed(model)["x"] in (Range(LEAST), Range(-math.inf, -LEAST))
+    assert required_ranges(model)["x"] in (Range(LEAST), Range(-math.inf, -LEAST))
     assert layer_inputs.feeds(model)["x"].shape == SHAPE
 
 
 def test_nothing_is_needed_of_what_nobody_constrains() -> None:
     assert (
-        needed(chain(("MatMul", ["x", "k"]), ("Sqrt", ["t0"]), k=np.ones((40, 4), np.float32)))
+        required_ranges(
+            chain(("MatMul", ["x", "k"]), ("Sqrt", ["t0"]), k=np.ones((40, 4), np.float32))
+        )
         == {}
     )
 
@@ -208,7 +210,7 @@ def test_grouped_attention_reads_the_keys_that_are_counted(
     model = model_of([node], shapes, outputs, weights, kinds, domains=["com.microsoft"])
     for value in model.graph.output:
         value.type.tensor_type.elem_type = FLOAT
-    ranges = needed(model)
+    ranges = required_ranges(model)
     assert ranges["ends"] == Range(keys - 1, keys - 1)
     assert longest is not None or ranges["longest"] == Range(keys, keys)
     attended, present_key, _ = answers(model, layer_inputs.feeds(model), PLAIN)

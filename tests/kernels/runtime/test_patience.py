@@ -138,7 +138,7 @@ def test_the_runtime_leaves_a_loop_without_an_end() -> None:
 def test_a_layer_that_takes_too_long_is_not_tried_in_another_form() -> None:
     other: list[str] = []
     layer = layer_kernel.TimedLayer(
-        "Loop", lambda: loop(FOREVER), loose=[lambda: other.append("tried")], seconds=0.2
+        "Loop", lambda: loop(FOREVER), open_shaped=[lambda: other.append("tried")], seconds=0.2
     )
     with pytest.raises(Unavailable, match=r"^one run of it takes longer than 0.2 s"):
         layer.kernel("cpu").backends["cpu"](cpu.detect(), "fp32", {}, None)

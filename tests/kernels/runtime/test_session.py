@@ -103,7 +103,7 @@ def test_a_kept_model_is_made_once_and_each_asker_has_his_own() -> None:
         made.append(product())
         return made[-1]
 
-    layer = layer_kernel.TimedLayer("Gemm", make, kept=True)
+    layer = layer_kernel.TimedLayer("Gemm", make, keep_model=True)
     one, two = layer.fresh(), layer.fresh()
     one.graph.initializer[0].raw_data = b""
     assert len(made) == 1

@@ -129,7 +129,7 @@ def test_an_output_of_another_shape_than_declared_is_refused_before_it_is_timed(
     model.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", TensorProto.INT64, [1, 3]))
     with pytest.raises(Unavailable, match="cannot run it"):
         session.build(model, "fp32", "cpu", cpu.detect(), None)
-    right = layer_kernel.TimedLayer("NonZero", lambda: model, loose=[lambda: opened(model)])
+    right = layer_kernel.TimedLayer("NonZero", lambda: model, open_shaped=[lambda: opened(model)])
     launch = right.kernel("cpu").backends["cpu"](cpu.detect(), "fp32", {}, None)
     assert len(launch.result()) == 8
     launch.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from probes.importers.nodes import OnnxWork
-from probes.importers.onnxruntime.nodes import Ran, held
+from probes.importers.onnxruntime.nodes import Ran, nodes_by_operation
 
 
 def node(op: str, output: str, *reads: str) -> OnnxWork:
@@ -24,7 +24,9 @@ NODES = {
 
 
 def test_a_convolution_named_after_what_was_fused_behind_it() -> None:
-    assert held([Ran("r0_nchwc", "Conv"), Ran("n1_nchwc", "Conv", adds=True)], NODES) == [
+    assert nodes_by_operation(
+        [Ran("r0_nchwc", "Conv"), Ran("n1_nchwc", "Conv", adds=True)], NODES
+    ) == [
         ["stem", "relu"],
         ["main", "bn", "add", "clip"],
     ]
@@ -38,24 +40,29 @@ def test_what_ran_by_itself_belongs_to_no_other() -> None:
         Ran("add", "Add"),
         Ran("clip", "Clip"),
     ]
-    assert held(ran, NODES) == [["stem"], ["relu"], ["main", "bn"], ["add"], ["clip"]]
+    assert nodes_by_operation(ran, NODES) == [["stem"], ["relu"], ["main", "bn"], ["add"], ["clip"]]
 
 
 def test_a_sum_is_fused_only_where_a_tensor_to_add_goes_in() -> None:
-    assert held([Ran("stem", "Conv"), Ran("main", "Conv")], NODES)[1] == ["main", "bn"]
+    assert nodes_by_operation([Ran("stem", "Conv"), Ran("main", "Conv")], NODES)[1] == [
+        "main",
+        "bn",
+    ]
 
 
 def test_an_operation_that_ran_under_a_strange_name_is_counted_with_no_other() -> None:
-    assert held([Ran("stem", "Conv"), Ran("Relu_7", "Relu")], NODES) == [["stem"], []]
+    assert nodes_by_operation([Ran("stem", "Conv"), Ran("Relu_7", "Relu")], NODES) == [["stem"], []]
 
 
 def test_a_product_holds_more_only_where_it_was_changed() -> None:
-    assert held([Ran("fc", "MatMul")], NODES) == [["fc"]]
-    assert held([Ran("fc/MatMulAddFusion/", "Gemm"), Ran("out", "Sigmoid")], NODES) == [
+    assert nodes_by_operation([Ran("fc", "MatMul")], NODES) == [["fc"]]
+    assert nodes_by_operation(
+        [Ran("fc/MatMulAddFusion/", "Gemm"), Ran("out", "Sigmoid")], NODES
+    ) == [
         ["fc", "bias"],
         ["out"],
     ]
-    assert held([Ran("fused fc", "FusedGemm")], NODES) == [["fc", "bias", "out"]]
+    assert nodes_by_operation([Ran("fused fc", "FusedGemm")], NODES) == [["fc", "bias", "out"]]
 
 
 def test_of_two_convolutions_that_are_added_each_is_one_operation() -> None:
@@ -65,8 +72,11 @@ def test_of_two_convolutions_that_are_added_each_is_one_operation() -> None:
         "add": node("Add", "s", "ca", "cb"),
     }
     ran = [Ran("ca_nchwc", "Conv"), Ran("s_nchwc", "Conv", adds=True)]
-    assert held(ran, nodes) == [["a"], ["b", "add"]]
+    assert nodes_by_operation(ran, nodes) == [["a"], ["b", "add"]]
 
 
 def test_a_name_of_nothing_in_the_model_holds_nothing() -> None:
-    assert held([Ran("z_nchwc", "Conv"), Ran("r0_nchwc", "MaxPool")], NODES) == [[], []]
+    assert nodes_by_operation([Ran("z_nchwc", "Conv"), Ran("r0_nchwc", "MaxPool")], NODES) == [
+        [],
+        [],
+    ]

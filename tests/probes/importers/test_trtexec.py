@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from probes.importers.trtexec import read as trtexec
-from probes.importers.trtexec.nodes import held
+from probes.importers.trtexec.nodes import nodes_by_layer
 from probes.records.measurement import OK, SKIPPED, Measurement, RidgelineError
 
 DATA = Path(__file__).parent / "data"
@@ -50,7 +50,9 @@ def by_name(rows: list[Measurement]) -> dict[str, Measurement]:
 
 def test_a_node_without_a_name_is_called_by_its_output() -> None:
     nodes = {"Conv_0": Node(5.0, 1.0, "Conv", "t1"), "Relu_1": Node(3.0, 1.0, "Relu", "t2")}
-    assert held([{"Name": "node_of_t1 + t2"}], {}, nodes) == [(["Conv_0", "Relu_1"], False)]
+    assert nodes_by_layer([{"Name": "node_of_t1 + t2"}], {}, nodes) == [
+        (["Conv_0", "Relu_1"], False)
+    ]
 
 
 def test_layers_of_version_8_hold_the_nodes_their_names_say() -> None:
@@ -168,7 +170,7 @@ def test_a_profile_alone_does_not_tell_types_and_the_row_says_so(tmp_path: Path)
 
 def test_a_name_without_metadata_loses_what_tensorrt_added() -> None:
     names = ["/fc/MatMul_myl0_3", "node_of_/Mul", "{ForeignNode[onnx::w_1.../act/Relu_output_0]}"]
-    found = held([{"Name": name} for name in names], {}, NODES10)
+    found = nodes_by_layer([{"Name": name} for name in names], {}, NODES10)
     assert found == [
         (["/fc/MatMul"], False),
         (["/Mul"], False),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from probes.importers.nodes import OnnxWork
-from probes.importers.trtexec.nodes import held
+from probes.importers.trtexec.nodes import nodes_by_layer
 
 OPS = ("Cast", "Relu", "Unsqueeze_3", "MatMul", "Softmax", "Squeeze", "Sigmoid")
 NODES = {f"/{op}": OnnxWork(1.0, 1.0, op.split("_")[0], f"/{op}_output_0") for op in OPS}
@@ -37,11 +37,11 @@ NODES = {f"/{op}": OnnxWork(1.0, 1.0, op.split("_")[0], f"/{op}_output_0") for o
     ],
 )
 def test_a_layer_holds_the_nodes_in_its_name(name: str, inside: list[str]) -> None:
-    assert held([{"Name": name}], {}, NODES) == [([f"/{op}" for op in inside], False)]
+    assert nodes_by_layer([{"Name": name}], {}, NODES) == [([f"/{op}" for op in inside], False)]
 
 
 def test_a_foreign_node_leaves_what_lies_before_its_fused_start() -> None:
     names = ["{ForeignNode[/Unsqueeze_3 + /Unsqueeze_4.../Softmax + /Squeeze]}", "PWN(/Sigmoid)"]
-    first, second = held([{"Name": name} for name in names], {}, NODES)
+    first, second = nodes_by_layer([{"Name": name} for name in names], {}, NODES)
     assert first == (["/Unsqueeze_3", "/MatMul", "/Softmax", "/Squeeze"], False)
     assert second == (["/Sigmoid"], False)
