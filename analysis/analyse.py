@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from analysis.draw.files import Figure, drawn, picture
+from analysis.draw.files import Figure, drawn, png
 from analysis.layers.groups import LayerSweep, Network, layer_sweeps, networks, unplaced
 from analysis.layers.missing import with_lost_time
 from analysis.layers.place import placements
@@ -184,4 +184,4 @@ def curve(moments: Sequence[Moment]) -> bytes:
     from analysis.draw.sustained import figure
 
     device, tag = moments[0].device, moments[0].tag
-    return picture(partial(figure, moments, f"{device}: {tag}", unit_of(tag)))
+    return png(partial(figure, moments, f"{device}: {tag}", unit_of(tag)))

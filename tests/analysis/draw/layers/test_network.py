@@ -13,14 +13,14 @@ import pytest
 from matplotlib.text import Text
 
 from analysis.analyse import INCHES, Outcome, model
-from analysis.draw.canvas import standing
+from analysis.draw.canvas import roofs_and_names
 from analysis.draw.labels import width
 from analysis.draw.layers import network as layer_plot
 from analysis.draw.layers import precisions
 from analysis.draw.layers import sweep as layer_sweep
 from analysis.draw.layers.axes import in_strip, limits, on_roofline, roofs_of
 from analysis.draw.layers.curves import look
-from analysis.draw.naming import SMALL
+from analysis.draw.style import SMALL
 from analysis.layers.place import ranking
 from tests.analysis.layer_rows import (
     GPU,
@@ -119,7 +119,8 @@ def test_every_layer_of_a_network_stands_where_it_was_measured_and_its_area_is_t
     sizes = shown.get_sizes().tolist()
     assert sizes == sorted(sizes, reverse=True)  # big ones first: none hides a smaller one
     longest = max((p for p in net.layers if on_roofline(p)), key=lambda p: p.seconds)
-    assert sizes[0] == pytest.approx(min(layer_plot.AREA * longest.time_share, layer_plot.LARGEST))
+    expected = min(layer_plot.AREA * longest.time_share, layer_plot.LARGEST_AREA)
+    assert sizes[0] == pytest.approx(expected)
 
 
 def test_the_layers_with_most_to_gain_are_numbered_and_told() -> None:
@@ -299,6 +300,6 @@ def test_the_level_of_a_memory_is_a_place_where_no_number_may_stand() -> None:
     assert strip.get_xlabel() == "no FLOPs"
     for rate in (9e12, 4.7e12):
         (left, height), (right, _) = strip.transData.transform([(0, rate), (1, rate)])
-        over = [box for box in standing(strip) if box[1] < height < box[3]]
+        over = [box for box in roofs_and_names(strip) if box[1] < height < box[3]]
         assert min(box[0] for box in over) <= left + 1
         assert max(box[2] for box in over) >= right - 1

@@ -1,4 +1,4 @@
-"""Words among points: names along the slopes and numbers beside points, where nothing else is."""
+"""Names along the slopes among points, where nothing else is."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
-from analysis.draw.canvas import covered, standing
+from analysis.draw.canvas import covered, roofs_and_names
 from analysis.draw.labels import Box
 from analysis.draw.layers.axes import axes
-from analysis.draw.layers.names import beside_point, slope_names
+from analysis.draw.layers.numbers import number_beside
+from analysis.draw.slopes import names_among_points
 from analysis.model.roofline import Roof, Roofline
 
 SLOPES = (Roof("bandwidth/l2", 385e9, None, "B/s"), Roof("bandwidth/dram", 48e9, None, "B/s"))
@@ -21,7 +22,7 @@ ROOFS = Roofline(
 
 def empty(roofs: Roofline = ROOFS, left: float = 0.01) -> Any:
     """Axes of these roofs from this intensity on."""
-    ax, _ = axes(Figure((9.6, 5.6), dpi=100), (0.1, 0.8, 9.0, 4.8), roofs, [])
+    ax, _ = axes(Figure((9.6, 5.6), dpi=100), Box(0.1, 0.8, 9.0, 4.8), roofs, [])
     assert ax is not None
     ax.set_xlim(left, 1000)
     ax.set_ylim(left * 20e9, 4e12)
@@ -33,7 +34,7 @@ def boxes(ax: Any, gid: str) -> list[Box]:
     lines, others = list(ax.get_lines()), [text for text in ax.texts if text.get_gid() != gid]
     for each in (*lines, *others):
         each.remove()
-    return standing(ax)
+    return roofs_and_names(ax)
 
 
 def over(a: Box, b: Box) -> bool:
@@ -49,7 +50,7 @@ def test_a_name_stands_clear_of_points_on_its_slope(tag: str) -> None:
         [(x, x * rate * f) for x in (0.02, 0.05, 0.1, 0.2) for f in (0.3, 0.6, 1, 1.5)],
         joined=False,
     )
-    slope_names(ax, SLOPES, points)
+    names_among_points(ax, SLOPES, points)
     name = boxes(ax, f"bandwidth/{tag}/name")
     assert name
     assert not any(over(a, b) for a in name for b in points)
@@ -57,7 +58,7 @@ def test_a_name_stands_clear_of_points_on_its_slope(tag: str) -> None:
 
 def test_a_name_too_long_for_its_slope_gives_up_its_rate_and_crosses_no_roof() -> None:
     ax = empty(left=4.8)
-    slope_names(ax, SLOPES, [])
+    names_among_points(ax, SLOPES, [])
     text = next(text for text in ax.texts if text.get_gid() == "bandwidth/l2/name")
     _, roof = ax.transData.transform((1, 2.1e12))
     assert text.get_text() == "L2"
@@ -71,7 +72,7 @@ def test_every_point_of_a_crowd_has_its_number_and_a_far_one_is_tied() -> None:
     taken = covered(ax, spots, 3.0)
     before = list(taken)
     for spot in spots:
-        beside_point(ax, "640", spot, "#000000", taken)
+        number_beside(ax, "640", spot, "#000000", taken)
     numbers = [text for text in ax.texts if text.get_gid() == "end"]
     placed = taken[len(before) :]
     assert len(numbers) == len(spots)
