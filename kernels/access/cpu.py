@@ -33,8 +33,8 @@ _PATTERN = Spec(r"v?mov[aus]?p?[sd]+|v?add[ps][sd]|ldp|ldr|ld1|fadd")
 
 
 def stride(device: Device, dtype: str, params: Mapping[str, Any], queue: Team) -> CpuLaunch:
-    """``threads`` threads that read every ``x``-th of ``n`` elements between them."""
-    n, step, threads = params["n"], params["x"], params["threads"]
+    """``threads`` threads that read every ``stride``-th of ``n`` elements between them."""
+    n, step, threads = params["n"], params["stride"], params["threads"]
     edges = _edges(n // step, threads, SUMS * TRIPS)
     held = _filled(n, dtype, threads, queue)
     out = np.zeros((threads, LINE), np.float64)
@@ -46,10 +46,8 @@ def stride(device: Device, dtype: str, params: Mapping[str, Any], queue: Team) -
 
 
 def gather(device: Device, dtype: str, params: Mapping[str, Any], queue: Team) -> CpuLaunch:
-    """``threads`` threads that read each segment of ``x`` bytes once between them, in the order of
-    ``places``.
-    """
-    n, segment, threads = params["n"], params["x"], params["threads"]
+    """``threads`` threads that read each segment once between them, in the order of ``places``."""
+    n, segment, threads = params["n"], params["segment_bytes"], params["threads"]
     count = bits(dtype, n, segment)
     lanes = min(unit_of(device).lanes(ITEMSIZE[dtype]), segment // ITEMSIZE[dtype])
     edges = _edges(1 << count, threads, SUMS)

@@ -69,21 +69,19 @@ def useful_bytes(dtype: str, n: int) -> float:
     return float(n * ITEMSIZE[dtype])
 
 
-def work(op: str, dtype: str, n: int, x: int = 1, **_: Any) -> Work:
-    """One pass of ``op`` over ``n`` elements: a stride of ``x`` reads every ``x``-th, a copy writes
-    them, too.
-    """
+def work(op: str, dtype: str, n: int, stride: int = 1, **_: Any) -> Work:
+    """One pass of ``op`` over ``n`` elements; a copy also writes them."""
     if op == "stride":
-        return Work(bytes=useful_bytes(dtype, n // x))
+        return Work(bytes=useful_bytes(dtype, n // stride))
     arrays = 2 if op == "copy" else 1
     return Work(bytes=arrays * useful_bytes(dtype, n))
 
 
-def reference(op: str, dtype: str, repeat: int, n: int, x: int = 1, **_: Any) -> np.ndarray:
+def reference(op: str, dtype: str, repeat: int, n: int, stride: int = 1, **_: Any) -> np.ndarray:
     """The sum of what is read, shape (1,); of a copy, those elements of the target that a check
     looks at.
     """
     if op == "copy":
         return pattern.values(dtype, 0, pattern.sample_indices(n, ITEMSIZE[dtype]))
-    total = strided_total(dtype, n, x) if op == "stride" else pattern.total(dtype, 0, n)
+    total = strided_total(dtype, n, stride) if op == "stride" else pattern.total(dtype, 0, n)
     return np.array([total])

@@ -53,18 +53,18 @@ class CacheLaunch(CpuLaunch):
 def build(
     op: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Team
 ) -> CacheLaunch:
-    """``readers`` threads, each passing over ``x`` bytes of its own (a copy's two arrays
+    """``readers`` threads, each passing over ``set_bytes`` of its own (a copy's two arrays
     together).
     """
     unit, threads = unit_of(device, integers=op == "read"), params["readers"]
     kind = WORDS[dtype] if op == "read" else FLOATS[dtype]
-    size, trip = params["x"] // ARRAYS[op], STEPS * unit.bits // 8
+    size, trip = params["set_bytes"] // ARRAYS[op], STEPS * unit.bits // 8
     if size % trip or not size:
         raise KernelError(
-            f"a {op} of a working set of {params['x']} bytes: take a multiple of "
+            f"a {op} of a working set of {params['set_bytes']} bytes: take a multiple of "
             f"{trip * ARRAYS[op]}"
         )
-    buffers = [on_large_pages(params["x"]).view(kind) for _ in range(threads)]
+    buffers = [on_large_pages(params["set_bytes"]).view(kind) for _ in range(threads)]
     sums = np.zeros((threads, trip // ITEMSIZE[dtype]), kind)
     queue.spread(lambda t: _fill(buffers[t], op, dtype) if t < threads else None)
     half = size * (ARRAYS[op] - 1)

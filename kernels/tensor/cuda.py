@@ -217,8 +217,7 @@ def audit(cubin: Cubin, row: Instruction, params: Mapping[str, Any], work: Work)
     if not row.emulated(cubin.arch):
         return found
     notes = [f"emulated with {found.instruction or 'other instructions'}", found.note]
-    facts = {**found.facts, "emulated": True}
-    return replace(found, note="; ".join(note for note in notes if note), facts=facts)
+    return replace(found, note="; ".join(note for note in notes if note), emulated=True)
 
 
 @cache
