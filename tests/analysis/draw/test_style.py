@@ -24,9 +24,7 @@ from tests.runs import ROOT
 ROOFS = Roofline(
     (Roof("compute/fp32", 1e12, None, "FLOP/s"),), (Roof("bandwidth/dram", 1e11, None, "B/s"),)
 )
-POINTS = tuple(
-    measurement("sweep/bandwidth/stride/read", rate=1e12, params=f'{{"x": {x}}}') for x in (1, 2, 4)
-)
+POINTS = tuple(measurement("sweep/bandwidth/stride/read", rate=1e12, x=x) for x in (1.0, 2.0, 4.0))
 MOMENTS = [
     Moment(
         schema_version=1,

@@ -138,7 +138,7 @@ def test_the_console_shows_few_layers_and_where_all_are(capsys: pytest.CaptureFi
     Console().result(outcome)
     said = capsys.readouterr().out.splitlines()
     shown = [line for line in said if line.lstrip().startswith(("squeezenet: ", "conv-kernel: "))]
-    assert len(shown) == layer_console.LINES
+    assert len(shown) == layer_console.MOST_LINES
     assert f"… all {len(outcome.placements)} layers in placements.csv" in said
     assert headline(outcome.networks[0]) in said  # in a pipe no line is broken
     assert any(line.startswith("Sweeps over layers: conv-kernel (36).") for line in said)
@@ -146,7 +146,7 @@ def test_the_console_shows_few_layers_and_where_all_are(capsys: pytest.CaptureFi
 
 def test_the_console_shows_the_longest_layers_of_each() -> None:
     outcome = model(run_of(*network("squeezenet"), *conv_sweep()))
-    rows = layer_console.lines(outcome.placements, 4)
+    rows = layer_console.cells_of_layers(outcome.placements, 4)
     longest = sorted((p for p in outcome.placements if p.network), key=lambda p: -p.seconds)[:2]
     assert [name for name, *_ in rows[:2]] == [f"squeezenet: {p.layer}" for p in longest]
     assert [name.split(":")[0] for name, *_ in rows] == ["squeezenet"] * 2 + ["conv-kernel"] * 2
