@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from analysis.draw.canvas import covered, roofs_and_names
 from analysis.draw.labels import Box
 from analysis.draw.layers.axes import axes
-from analysis.draw.layers.numbers import number_beside
 from analysis.draw.slopes import names_among_points
 from analysis.model.roofline import Roof, Roofline
 
@@ -29,29 +28,29 @@ def empty(roofs: Roofline = ROOFS, left: float = 0.01) -> Any:
     return ax
 
 
-def boxes(ax: Any, gid: str) -> list[Box]:
+def boxes_over_name(ax: Any, gid: str) -> list[Box]:
     """Small boxes over the name along this slope."""
-    lines, others = list(ax.get_lines()), [text for text in ax.texts if text.get_gid() != gid]
-    for each in (*lines, *others):
-        each.remove()
+    other_texts = [text for text in ax.texts if text.get_gid() != gid]
+    for artist in (*ax.get_lines(), *other_texts):
+        artist.remove()
     return roofs_and_names(ax)
 
 
 def over(a: Box, b: Box) -> bool:
-    return min(a[2], b[2]) > max(a[0], b[0]) and min(a[3], b[3]) > max(a[1], b[1])
+    shares_columns = min(a.right, b.right) > max(a.left, b.left)
+    shares_rows = min(a.top, b.top) > max(a.bottom, b.bottom)
+    return shares_columns and shares_rows
 
 
 @pytest.mark.parametrize("tag", ["l2", "dram"])
 def test_a_name_stands_clear_of_points_on_its_slope(tag: str) -> None:
     ax = empty()
     rate = next(roof.rate for roof in SLOPES if roof.tag.endswith(tag))
-    points = covered(
-        ax,
-        [(x, x * rate * f) for x in (0.02, 0.05, 0.1, 0.2) for f in (0.3, 0.6, 1, 1.5)],
-        joined=False,
-    )
+    factors = (0.3, 0.6, 1, 1.5)
+    places = [(x, x * rate * factor) for x in (0.02, 0.05, 0.1, 0.2) for factor in factors]
+    points = covered(ax, places, joined=False)
     names_among_points(ax, SLOPES, points)
-    name = boxes(ax, f"bandwidth/{tag}/name")
+    name = boxes_over_name(ax, f"bandwidth/{tag}/name")
     assert name
     assert not any(over(a, b) for a in name for b in points)
 
@@ -62,21 +61,5 @@ def test_a_name_too_long_for_its_slope_gives_up_its_rate_and_crosses_no_roof() -
     text = next(text for text in ax.texts if text.get_gid() == "bandwidth/l2/name")
     _, roof = ax.transData.transform((1, 2.1e12))
     assert text.get_text() == "L2"
-    assert all(top < roof for _, _, _, top in boxes(ax, "bandwidth/l2/name"))
+    assert all(top < roof for _, _, _, top in boxes_over_name(ax, "bandwidth/l2/name"))
     assert text.get_position()[0] > 4.8
-
-
-def test_every_point_of_a_crowd_has_its_number_and_a_far_one_is_tied() -> None:
-    ax = empty()
-    spots = [(1 + 0.05 * i, 1e10 * (1 + 0.05 * i)) for i in range(16)]
-    taken = covered(ax, spots, 3.0)
-    before = list(taken)
-    for spot in spots:
-        number_beside(ax, "640", spot, "#000000", taken)
-    numbers = [text for text in ax.texts if text.get_gid() == "end"]
-    placed = taken[len(before) :]
-    assert len(numbers) == len(spots)
-    assert not any(
-        over(box, other) for i, box in enumerate(placed) for other in [*before, *placed[:i]]
-    )
-    assert {text.arrow_patch is None for text in numbers} == {True, False}

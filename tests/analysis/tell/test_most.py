@@ -47,11 +47,11 @@ def test_of_many_networks_the_longest_are_drawn_and_the_rest_is_told() -> None:
     assert len(outcome.networks) == len(layer_figures(outcome)) == most.NETWORKS
     assert sum(net.seconds < 1.5e-4 for net in outcome.networks) == 0, "the shortest are left out"
     assert len(outcome.placements) == len(rows)
-    told = (
+    note = (
         f"of {len(rows)} networks the {most.NETWORKS} largest are shown; all of them are in "
         "placements.csv"
     )
-    assert told in outcome.notes
+    assert note in outcome.notes
 
 
 def test_names_that_no_file_can_tell_apart_have_a_file_each() -> None:
