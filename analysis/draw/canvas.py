@@ -1,6 +1,4 @@
-"""What all pictures share: an empty page, title and caption, ticks, words, and what words must not
-cover.
-"""
+"""What all pictures share: a page, its title and caption, ticks, and where words may stand."""
 
 from __future__ import annotations
 

@@ -79,9 +79,9 @@ def file_of(columns: Iterable[Column[Row]], rows: Iterable[Row]) -> str:
 
 
 def fit(
-    columns: Sequence[Column[Row]], cells: Sequence[Sequence[str]], room: int
+    columns: Sequence[Column[Row]], cells: Sequence[Sequence[str]], characters: int
 ) -> dict[str, int]:
-    """Width in characters of every column that is shown in ``room`` characters, by its name.
+    """Width in characters of every column that is shown in so many characters, by its name.
 
     cells: of each row, in the order of the columns. Columns of words give way first, then whole
     columns: no number ever loses its unit.
@@ -93,13 +93,13 @@ def fit(
         least = column.least or natural[column.name]
         widths[column.name] = min(natural[column.name], least)
     for column in sorted(columns, key=lambda column: column.may_go):
-        if column.may_go and _length(widths) > room:
+        if column.may_go and _length(widths) > characters:
             del widths[column.name]
     for column in sorted(columns, key=lambda column: column.least):  # the narrowest grows first
         name = column.name
         if column.least and name in widths:
             wanted = natural[name] - widths[name]
-            free = room - _length(widths)
+            free = characters - _length(widths)
             widths[name] += max(0, min(wanted, free))
     return widths
 

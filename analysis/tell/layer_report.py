@@ -1,5 +1,4 @@
-"""The page's section on layers: what each network could gain and where, what sweeps show, and every
-placement.
+"""The page's section on layers: what each network could gain, what sweeps show, all placements.
 
 Every table sorts at a click on a column's head: by the exact value behind a cell, which stands in
 its ``data-v``.

@@ -1,5 +1,4 @@
-"""Axes that layers stand on: the measured roofs that bound them, and a strip for layers that
-compute nothing.
+"""Axes that layers stand on: the roofs that bound them, and a strip for layers without FLOPs.
 
 Only roofs a layer can be held to are drawn: main memory, the caches that stay warm between runs,
 and the fastest dense unit of each precision. Layers without FLOPs have no intensity; they stand by

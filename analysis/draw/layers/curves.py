@@ -1,5 +1,4 @@
-"""What pictures of sweeps over layers share: curves on the roofs with numbers at their points, and
-their key.
+"""What pictures of sweeps over layers share: curves on the roofs with numbers, and their key.
 
 The colour tells the precision and the marker the series; at a single precision the colour tells the
 series too.

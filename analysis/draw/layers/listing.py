@@ -1,5 +1,6 @@
-"""Draw a list of layers: its points on the roofs with their numbers, and under them what each is
-and takes.
+"""Draw a list of layers: its points on the roofs, and under them what each is and takes.
+
+Each point has the number of its layer in the list.
 
 For a sweep whose layers differ in kind, such as one operation in several forms: no line joins them.
 """

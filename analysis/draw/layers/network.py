@@ -1,5 +1,6 @@
-"""Draw a network's layers on its roofs: area is time, colour the kind of operation, numbers what is
-to gain.
+"""Draw a network's layers on its roofs.
+
+The area of a point is its time, its colour the kind of operation, its number what is to gain.
 """
 
 from __future__ import annotations

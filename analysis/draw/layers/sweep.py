@@ -1,5 +1,6 @@
-"""Draw a sweep over layers: its points on the roofs, joined along x, and beside them time and
-intensity over x.
+"""Draw a sweep over layers: its points on the roofs, joined along x.
+
+Beside them stand time and intensity over x.
 """
 
 from __future__ import annotations

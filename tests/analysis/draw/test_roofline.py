@@ -1,6 +1,4 @@
-"""A picture must show what was measured, and be readable: these look at lines and boxes, people at
-the rest.
-"""
+"""A picture shows what was measured and can be read: these look at lines and boxes."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""What a terminal shows: in a narrow one, no number without its unit, and no column that vanishes
-unnamed.
-"""
+"""A narrow terminal shows no number without its unit, and names every column it leaves out."""
 
 from __future__ import annotations
 

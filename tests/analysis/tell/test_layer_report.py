@@ -1,6 +1,4 @@
-"""Layers in the files of a run: placements.csv, the report's section, the console; nothing where
-there are none.
-"""
+"""Layers in placements.csv, on the page and on the terminal; nothing where there are none."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Runs that no one made by hand: thousands of rows, networks, series and letters. Pictures show a
-part, and say so.
-"""
+"""Runs of thousands of rows, networks, series and letters: pictures show a part, and say so."""
 
 from __future__ import annotations
 

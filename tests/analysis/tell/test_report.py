@@ -1,6 +1,4 @@
-"""A run's files: complete, self-contained, the same every time, and honest about what is
-missing.
-"""
+"""A run's files: self-contained, the same every time, and honest about what is missing."""
 
 from __future__ import annotations
 
