@@ -52,7 +52,7 @@ def test_every_layer_is_named_beside_its_time(outcome: Outcome, picture: Any) ->
     assert [label.get_text() for label in ax.get_yticklabels()] == [
         f"{i}  {n}" for i, n in enumerate(NAMES, 1)
     ]
-    points = set()
+    points: set[tuple[float, float]] = set()
     for line in ax.get_lines():
         points.update(zip(line.get_xdata(), line.get_ydata(), strict=True))
     listed = [p for p in outcome.placements if p.layer in NAMES]
