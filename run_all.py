@@ -1,7 +1,7 @@
-"""Measure the roofline of this machine: detect, probe, save, model, draw, report.
+"""Measure the roofline of this machine: detect, probe, save, model, place, draw, report.
 
-The whole program from top to bottom. Everything behind the CSV works on any machine, so
-``--replot`` draws a run again with nothing to measure.
+This is the whole program from top to bottom. Everything after the CSV works on any machine, so
+``--replot`` draws a run again without measuring.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+# While modules are loaded, Ctrl-C ends the program at once, not with a traceback of theirs.
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    signal.signal(
-        signal.SIGINT, signal.SIG_DFL
-    )  # while modules are loaded, Ctrl-C would be a traceback of theirs
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from analysis.tell.output import (
     CLOSED,
@@ -37,7 +36,7 @@ from probes.harness.case import Probe, all_probes, choose
 from probes.harness.devices.choose import choose as choose_device
 from probes.harness.devices.load import Watch
 from probes.records.given import reason
-from probes.records.measurement import FAILED, RidgelineError
+from probes.records.measurement import FAILED, Measurement, RidgelineError
 from probes.records.run import COMPLETE, Run, new_folder, now
 
 if TYPE_CHECKING:
@@ -46,9 +45,14 @@ if TYPE_CHECKING:
     from probes.harness.task import Task
 
 VERSION = "0.1.0"
-NOTHING = "nothing to ask of this kind of device"
+NOTHING_TO_ASK = "nothing to ask of this kind of device"
 LOOK_SECONDS = 0.3  # for what else runs on the machine, before anything is measured
-DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+# exit codes, beside CLOSED
+DONE = 0
+SOME_FAILED = 1
+BAD_INPUT = 2
+INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,35 +63,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     replace_unprintable()
     try:
         with interrupts.remembered():
-            code = asked_for(argv)
+            code = run_command(argv)
             interrupts.check()
             return code
     except RidgelineError as error:
-        return ended(str(error), BAD_INPUT)
+        return end_early(str(error), BAD_INPUT)
     except KeyboardInterrupt as error:
-        return ended(str(error) or "interrupted", INTERRUPTED)
+        return end_early(str(error) or "interrupted", INTERRUPTED)
     except ReaderLeft as error:
-        return ended(str(error), CLOSED) if str(error) else CLOSED
+        if not str(error):
+            return CLOSED
+        return end_early(str(error), CLOSED)
     except (MemoryError, Unheard) as error:
-        return ended(str(error) or "out of memory", SOME_FAILED)
+        return end_early(str(error) or "out of memory", SOME_FAILED)
 
 
-def ended(line: str, code: int) -> int:
-    """Say why the program ends early; returns the exit code."""
+def end_early(message: str, code: int) -> int:
+    """Print why the program ends early; returns the exit code."""
     with suppress(OSError):  # standard error may be where standard output is
-        print(f"run_all.py: {error_line(line)}", file=sys.stderr)
+        print(f"run_all.py: {error_line(message)}", file=sys.stderr)
     return code
 
 
-def asked_for(argv: Sequence[str] | None) -> int:
-    """Do what the command line asks; returns the exit code."""
+def run_command(argv: Sequence[str] | None) -> int:
+    """List the probes, draw a run again, or measure; returns the exit code."""
     options = parser(VERSION)
     with heard():
         args = options.parse_args(argv)
     refuse_ignored(args, options.get_default)
     if args.list:
         return list_probes(args)
-    return replot(args.replot) if args.replot else measure(args)
+    if args.replot:
+        return replot(args.replot)
+    return measure(args)
 
 
 def list_probes(args: argparse.Namespace) -> int:
@@ -95,23 +103,27 @@ def list_probes(args: argparse.Namespace) -> int:
     device, why = choose_device(args.device)
     with heard():
         print(plain(f"{device.name}: {why}"))
-        for probe in choose(args.only) if args.only else all_probes().values():
-            reasons = {case.skip for case in probe.cases(device)}
-            state = (
-                "can run here"
-                if "" in reasons
-                else f"cannot run here: {'; '.join(sorted(reasons)) or NOTHING}"
-            )
-            on_request = "" if probe.default else ", on request"
+        probes = choose(args.only) if args.only else all_probes().values()
+        for probe in probes:
+            answer = can_run(probe, device)
             print(plain(f"  {probe.name:12} {probe.question}"))
-            print(plain(f"  {'':12} {state}{on_request}"))
+            print(plain(f"  {'':12} {answer}"))
     return DONE
 
 
+def can_run(probe: Probe, device: Device) -> str:
+    """Whether a probe can run on a device, and if not why, in words."""
+    skips = {case.skip for case in probe.cases(device)}
+    if "" in skips:
+        answer = "can run here"
+    else:
+        reasons = "; ".join(sorted(skips)) or NOTHING_TO_ASK
+        answer = f"cannot run here: {reasons}"
+    return answer if probe.default else f"{answer}, on request"
+
+
 def replot(folder: Path) -> int:
-    """Analyse, judge and draw the run in ``folder`` again; returns the exit code that measuring it
-    gives.
-    """
+    """Judge, model and draw the run in ``folder`` again; returns the code that measuring gives."""
     from analysis.analyse import analyse
     from analysis.tell.console import Console
 
@@ -124,7 +136,10 @@ def replot(folder: Path) -> int:
 
 
 def measure(args: argparse.Namespace) -> int:
-    """Measure the chosen device, leaving a run directory; the rows so far are always on disk."""
+    """Measure the chosen device, leave the run in a new folder; returns the exit code.
+
+    All rows so far are on disk at any time.
+    """
     from analysis.tell.console import Console
     from probes.command import asked
     from probes.harness.bench import GuardedBench
@@ -132,20 +147,23 @@ def measure(args: argparse.Namespace) -> int:
 
     watch = Watch()
     probes = asked.probes(args)
+    started = now()
 
     def plan(device: Device) -> list[Task]:
-        return tasks(probes, device, started, full=args.full or bool(args.only), quick=args.quick)
+        full = args.full or bool(args.only)
+        return tasks(probes, device, started, full=full, quick=args.quick)
 
-    started = now()
     bench = GuardedBench(choose_device, plan)
-    device, why, kept = asked.device(args, bench.find)
+    device, why, ceilings = asked.device(args, bench.find)
     run = begin(device, started, probes, args)
-    run.measurements = kept + asked.imported(args, run)
+    run.measurements = ceilings + asked.imported(args, run)
     todo = plan(device)
-    warn_of_silent(run, args.only or (), todo)
-    absent = [above for above in (args.out / device.slug, args.out) if not os.path.exists(above)]
+    warn_of_silent_probes(run, args.only or (), todo)
+
+    parents = (args.out / device.slug, args.out)
+    new_parents = [parent for parent in parents if not os.path.exists(parent)]
     folder = new_folder(args.out, device, run.started)
-    with rows_in(folder, absent):
+    with rows_named_at_early_end(folder, new_parents):
         console = Console()
         console.device(device, why)
         if todo:
@@ -154,101 +172,12 @@ def measure(args: argparse.Namespace) -> int:
                 "clock_limits": watch.clock_limits(),
             }
             console.load(run.load)
-        code = measured(run, todo, bench, args, folder, console, watch)
-        if code == INTERRUPTED:
-            return code
-        left = finish(run, folder, console)
+        measured_code = measure_tasks(run, todo, bench, args, folder, console, watch)
+        if measured_code == INTERRUPTED:
+            return INTERRUPTED
+        finished_code = finish(run, folder, console)
         interrupts.check()
-    return code or left
-
-
-def warn_of_silent(run: Run, named: Sequence[str], todo: Sequence[Task]) -> None:
-    """Warn of probes that were named and ask nothing. Raises RidgelineError where nothing else is
-    in the run.
-    """
-    silent = [name for name in dict.fromkeys(named) if name not in {task.probe for task in todo}]
-    if not silent:
-        return
-    told = f"{', '.join(silent)}: {NOTHING}"
-    if not todo and not run.measurements:
-        raise RidgelineError(f"{told}; --list says what can run here")
-    run.warnings.append(told)
-
-
-@contextmanager
-def rows_in(folder: Path, absent: Sequence[Path]) -> Iterator[None]:
-    """What ends the program within it says where the rows are; with none, no folder is left.
-
-    absent: folders above it that this run made, the inner one first.
-    """
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"interrupted{kept_in(folder, absent)}") from None
-    except MemoryError:
-        raise MemoryError(f"out of memory{kept_in(folder, absent)}") from None
-    except ReaderLeft:
-        left = kept_in(folder, absent)
-        raise ReaderLeft(f"no one reads what is printed{left}" if left else "") from None
-    except Unheard as error:
-        raise Unheard(f"{error}{kept_in(folder, absent)}") from None
-
-
-def kept_in(folder: Path, absent: Sequence[Path]) -> str:
-    """What is left in a folder, as the end of a sentence; with nothing in it, it goes, and so do
-    those above it.
-    """
-    try:
-        folder.rmdir()
-    except OSError:
-        return f"; the rows so far are in {folder}, --replot draws them"
-    for above in absent:
-        with suppress(OSError):
-            above.rmdir()
-    return ""
-
-
-def measured(
-    run: Run,
-    todo: Sequence[Task],
-    bench: GuardedBench,
-    args: argparse.Namespace,
-    folder: Path,
-    console: Console,
-    watch: Watch,
-) -> int:
-    """Measure all there is to measure, or as much as can be; returns the exit code."""
-    from analysis.model.judge import judged
-    from probes.harness.session import measure_all
-
-    try:
-        measure_all(
-            run,
-            todo,
-            bench,
-            folder,
-            args.sustained,
-            lambda rows: judged(rows, run.device),
-            console,
-            watch,
-        )
-    except KeyboardInterrupt:
-        interrupts.answered()
-        console.note(
-            f"interrupted: this run is partial; its rows so far are in {folder}, "
-            "--replot draws them"
-        )
-        return INTERRUPTED
-    except OSError as error:
-        console.note(f"cannot write to {folder}: {reason(error)}; the measurement ended there")
-        return SOME_FAILED if run.measured else BAD_INPUT
-    return SOME_FAILED if run.status != COMPLETE else code_of(run)
-
-
-def code_of(run: Run) -> int:
-    """The exit code that the rows of a run call for."""
-    failed = any(row.status == FAILED for row in run.measurements)
-    return SOME_FAILED if failed else DONE
+    return measured_code if measured_code != DONE else finished_code
 
 
 def begin(device: Device, started: str, probes: Sequence[Probe], args: argparse.Namespace) -> Run:
@@ -259,21 +188,114 @@ def begin(device: Device, started: str, probes: Sequence[Probe], args: argparse.
     settings = {
         "quick": args.quick,
         "full": args.full,
-        "probes": [p.name for p in probes],
+        "probes": [probe.name for probe in probes],
         "rounds": rounds(device.kind, args.quick),
     }
-    warnings = [*device.warnings, *(warning for probe in probes for warning in probe.warnings)]
+    warnings = list(device.warnings)
+    for probe in probes:
+        warnings += probe.warnings
     return Run(device, started, settings, {"ridgeline": VERSION, **versions()}, warnings=warnings)
 
 
-def finish(run: Run, folder: Path, console: Console) -> int:
-    """Model, place, draw and report what was measured; with no space left, at least print it.
+def warn_of_silent_probes(run: Run, named: Sequence[str], todo: Sequence[Task]) -> None:
+    """Add a warning to the run about probes that were named and have no task.
 
-    Returns the exit code.
+    Raises RidgelineError where the run would have no row at all.
+    """
+    busy = {task.probe for task in todo}
+    silent = [name for name in dict.fromkeys(named) if name not in busy]
+    if not silent:
+        return
+    warning = f"{', '.join(silent)}: {NOTHING_TO_ASK}"
+    if not todo and not run.measurements:
+        raise RidgelineError(f"{warning}; --list says what can run here")
+    run.warnings.append(warning)
+
+
+@contextmanager
+def rows_named_at_early_end(folder: Path, new_parents: Sequence[Path]) -> Iterator[None]:
+    """Add to an exception that ends the program inside it where the rows so far are.
+
+    Where there are no rows yet, the folder goes, and so do those of its parents that this run made
+    (``new_parents``, the inner one first).
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"interrupted{where_rows_are(folder, new_parents)}") from None
+    except MemoryError:
+        raise MemoryError(f"out of memory{where_rows_are(folder, new_parents)}") from None
+    except ReaderLeft:
+        rows = where_rows_are(folder, new_parents)
+        raise ReaderLeft(f"no one reads what is printed{rows}" if rows else "") from None
+    except Unheard as error:
+        raise Unheard(f"{error}{where_rows_are(folder, new_parents)}") from None
+
+
+def where_rows_are(folder: Path, new_parents: Sequence[Path]) -> str:
+    """The end of a sentence that says where the rows are.
+
+    An empty folder is removed with its ``new_parents``, and the end of the sentence is empty.
+    """
+    try:
+        folder.rmdir()
+    except OSError:
+        return f"; the rows so far are in {folder}, --replot draws them"
+    for parent in new_parents:
+        with suppress(OSError):
+            parent.rmdir()
+    return ""
+
+
+def measure_tasks(
+    run: Run,
+    todo: Sequence[Task],
+    bench: GuardedBench,
+    args: argparse.Namespace,
+    folder: Path,
+    console: Console,
+    watch: Watch,
+) -> int:
+    """Measure all tasks, or as many as can be; returns the exit code.
+
+    An interrupt or a full disk ends the measuring with a note on the console.
+    """
+    from analysis.model.judge import judged
+    from probes.harness import session
+
+    def judge(rows: Sequence[Measurement]) -> list[Measurement]:
+        return judged(rows, run.device)
+
+    try:
+        session.measure(run, todo, bench, folder, args.sustained, judge, console, watch)
+    except KeyboardInterrupt:
+        interrupts.answered()
+        console.note(
+            f"interrupted: this run is partial; its rows so far are in {folder}, "
+            "--replot draws them"
+        )
+        return INTERRUPTED
+    except OSError as error:
+        console.note(f"cannot write to {folder}: {reason(error)}; the measurement ended there")
+        return SOME_FAILED if run.measured else BAD_INPUT
+    return code_of(run) if run.status == COMPLETE else SOME_FAILED
+
+
+def code_of(run: Run) -> int:
+    """The exit code that the rows of a run call for."""
+    failed = any(row.status == FAILED for row in run.measurements)
+    return SOME_FAILED if failed else DONE
+
+
+def finish(run: Run, folder: Path, console: Console) -> int:
+    """Model, place, draw and report what was measured; returns the exit code.
+
+    With no space left on the disk, the result is printed all the same.
     """
     from analysis.analyse import model, write
 
-    outcome, problem = model(run), ""
+    outcome = model(run)
+    problem = ""
     try:
         write(outcome, folder)
     except OSError as error:
@@ -283,14 +305,14 @@ def finish(run: Run, folder: Path, console: Console) -> int:
     console.result(outcome)
     if problem:
         console.note(problem)
-    return SOME_FAILED if problem else DONE
+        return SOME_FAILED
+    return DONE
 
 
 def without_traceback() -> int:
-    """The program as its user starts it: a fault of its own, too, is one line, which names the
-    place.
+    """Run the program as its user starts it; returns the exit code.
 
-    Returns the exit code.
+    A fault of the program itself, too, is one line, which names its place.
     """
     with interrupts.raised():
         try:
@@ -298,8 +320,8 @@ def without_traceback() -> int:
         except Exception as error:
             *_, place = traceback.extract_tb(error.__traceback__)
             where = f"{Path(place.filename).name} line {place.lineno}"
-            told = f"{type(error).__name__} in {where}: {error}"
-            return ended(f"a fault of this program, please report it: {told}", SOME_FAILED)
+            fault = f"{type(error).__name__} in {where}: {error}"
+            return end_early(f"a fault of this program, please report it: {fault}", SOME_FAILED)
 
 
 if __name__ == "__main__":

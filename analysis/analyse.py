@@ -19,7 +19,7 @@ from analysis.model.ceilings import Ceiling, ceilings, is_roof
 from analysis.model.judge import judged
 from analysis.model.levels import levels
 from analysis.model.roofline import Roofline, roofline
-from analysis.model.sweeps import Sweep, sweeps
+from analysis.model.sweeps import SweepChart, sweeps
 from analysis.model.trust import Trust, trust
 from analysis.tell import most
 from analysis.units import si, unit_of
@@ -50,7 +50,7 @@ class Outcome:
     """Its roofs."""
     notes: Sequence[str] = ()
     """Sentences on levels, sweeps and networks, and on what is not shown."""
-    sweeps: Sequence[Sweep] = ()
+    sweeps: Sequence[SweepChart] = ()
     """Those that are shown."""
     placements: Sequence[Placement] = ()
     """All of its layers on its roofs."""

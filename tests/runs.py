@@ -1,4 +1,4 @@
-"""A run as its user starts it, and what it leaves: for tests of the whole program."""
+"""The program as its user starts it, and what a run leaves: for tests of the whole program."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ SMALL = ["--quick", "--device", "cpu", "--only", "compute"]
 
 
 def main(*argv: str) -> int:
-    """Its exit code."""
+    """Run the program; returns its exit code."""
     return run_all.main(argv)
 
 
 def only_run(out: Path) -> Path:
     """The one run directory below ``out``."""
-    (folder,) = [p.parent for p in out.glob("*/*/run.json")]
-    return folder
+    (file,) = out.glob("*/*/run.json")
+    return file.parent
 
 
 def table(folder: Path, name: str) -> list[dict[str, str]]:
-    """The rows of one of its files."""
+    """The rows of a CSV file of a run."""
     with open(folder / name, encoding="utf-8", newline="") as source:
         return list(csv.DictReader(source))
 
 
 def facts(folder: Path) -> dict[str, Any]:
-    """What it says of itself."""
-    read: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    return read
+    """What a run says of itself in run.json."""
+    content: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    return content

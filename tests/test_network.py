@@ -1,6 +1,4 @@
-"""Nothing connects: layers are timed with no look-up of a host and no connection, by us or by the
-runtime.
-"""
+"""Layers are timed without a look-up of a host or a connection, by us or by the runtime."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The program in surroundings that someone else made: encodings, settings of Python and matplotlib,
-no home, a pipe.
-"""
+"""The program in surroundings of others: encodings, settings of libraries, no home, a pipe."""
 
 from __future__ import annotations
 
@@ -24,8 +22,9 @@ def started(
 ) -> subprocess.CompletedProcess[bytes]:
     """The program run in a folder and an environment; None leaves a variable out."""
     changed = {**os.environ, **(environment or {})}
-    given = {name: value for name, value in changed.items() if value is not None}
-    return subprocess.run([sys.executable, PROGRAM, *argv], capture_output=True, cwd=at, env=given)
+    variables = {name: value for name, value in changed.items() if value is not None}
+    command = [sys.executable, PROGRAM, *argv]
+    return subprocess.run(command, capture_output=True, cwd=at, env=variables)
 
 
 @pytest.fixture
@@ -63,7 +62,7 @@ def test_without_docstrings_and_asserts_it_says_and_does_the_same(tmp_path: Path
 def test_settings_of_matplotlib_change_no_picture(
     environment: dict[str, str], run: Path, tmp_path: Path
 ) -> None:
-    """The last looks for a file where it is started."""
+    """Without a variable, matplotlib looks for its file in the folder where it is started."""
     settings = tmp_path / "settings"
     settings.mkdir()
     (settings / "matplotlibrc").write_text(
@@ -73,9 +72,8 @@ def test_settings_of_matplotlib_change_no_picture(
     plain = {name: (run / name).read_bytes() for name in ("roofline.png", "roofline.svg")}
     if "MATPLOTLIBRC" in environment:
         environment = {"MATPLOTLIBRC": str(settings)}
-    done = started(
-        "--replot", str(run), at=ROOT if environment else settings, environment=environment
-    )
+    at = ROOT if environment else settings
+    done = started("--replot", str(run), at=at, environment=environment)
     assert (done.returncode, done.stderr) == (0, b"")
     assert {name: (run / name).read_bytes() for name in plain} == plain
 
@@ -110,10 +108,10 @@ def test_a_table_in_a_pipe_is_as_wide_as_the_environment_says(run: Path) -> None
 
 @pytest.mark.parametrize("home", [None, "/proc/none", ""])
 def test_no_home_is_needed(home: str | None, run: Path, tmp_path: Path) -> None:
-    lost: dict[str, str | None] = {
-        name: None for name in os.environ if name.startswith(("XDG", "MPL"))
-    }
-    environment = {**lost, "HOME": home, "TMPDIR": str(tmp_path)}
+    environment: dict[str, str | None] = {"HOME": home, "TMPDIR": str(tmp_path)}
+    for name in os.environ:
+        if name.startswith(("XDG", "MPL")):
+            environment[name] = None
     done = started("--replot", str(run), environment=environment)
     assert (done.returncode, done.stderr) == (0, b"")
     measured = started(*SMALL, "--out", str(tmp_path / "out"), environment=environment)

@@ -27,17 +27,18 @@ from tests.runs import ROOT, SMALL, facts, main, only_run, table
 
 @pytest.fixture
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """The disk fills up at this write."""
-    left, write = [4], Path.write_bytes
+    """The number of the write at which the disk is full: its one element counts down to it."""
+    writes_left = [4]
+    write = Path.write_bytes
 
     def filling(path: Path, data: bytes) -> int:
-        left[0] -= 1
-        if left[0] <= 0:
+        writes_left[0] -= 1
+        if writes_left[0] <= 0:
             raise OSError(28, "No space left on device")
         return write(path, data)
 
     monkeypatch.setattr(Path, "write_bytes", filling)
-    yield left
+    yield writes_left
 
 
 def test_a_full_disk_ends_the_run_and_keeps_what_was_measured(
@@ -68,18 +69,9 @@ def test_a_disk_full_from_the_start_is_bad_input(
 def test_a_run_ended_early_is_readable_and_says_it_is_partial(
     tmp_path: Path, sent: signal.Signals, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = [
-        sys.executable,
-        "-u",
-        str(ROOT / "run_all.py"),
-        "--device",
-        "cpu",
-        "--out",
-        str(tmp_path),
-    ]
-    with subprocess.Popen(
-        [*command, "--only", "compute"], stdout=subprocess.PIPE, text=True, cwd=ROOT
-    ) as process:
+    asked = ["--device", "cpu", "--only", "compute", "--out", str(tmp_path)]
+    command = [sys.executable, "-u", str(ROOT / "run_all.py"), *asked]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if "compute/fp64" in line:
@@ -198,34 +190,32 @@ def test_a_case_that_takes_its_process_down_is_one_failed_row(
     right = fma.kernel
 
     def kernel(dtype: str) -> Any:
-        made = right(dtype)
+        chains = right(dtype)
 
         def reference(dtype: str, repeat: int, **params: Any) -> Any:
             if params["threads"] == 1 and dtype == "fp64":
                 fault()
-            return made.reference(dtype, repeat, **params)
+            return chains.reference(dtype, repeat, **params)
 
-        return replace(made, reference=reference)
+        return replace(chains, reference=reference)
 
     monkeypatch.setattr(compute.fma, "kernel", kernel)
     monkeypatch.setattr(bench, "LEAST_PATIENCE", 10.0)
     monkeypatch.setattr(bench, "PATIENCE", 0)
     assert main(*SMALL, "--out", str(tmp_path)) == 1
     rows = {row["ceiling"]: row for row in table(only_run(tmp_path), "measurements.csv")}
-    assert rows["compute/fp64/1core"]["status"] == "failed"
-    assert reason in rows["compute/fp64/1core"]["reason"]
-    assert {row["status"] for tag, row in rows.items() if tag != "compute/fp64/1core"} <= {
-        "ok",
-        "skipped",
-    }
+    broken = rows.pop("compute/fp64/1core")
+    assert broken["status"] == "failed"
+    assert reason in broken["reason"]
+    assert {row["status"] for row in rows.values()} <= {"ok", "skipped"}
     assert rows["compute/fp32/1core"]["status"] == "ok", "a fresh process went on"
     assert "Traceback" not in capsys.readouterr().err
 
 
-DEAF = [["--list", "--device", "cpu"], ["--replot", "results/reference/nvidia-h200"], SMALL]
+PRINTING = [["--list", "--device", "cpu"], ["--replot", "results/reference/nvidia-h200"], SMALL]
 
 
-@pytest.mark.parametrize("argv", DEAF, ids=lambda argv: argv[0])
+@pytest.mark.parametrize("argv", PRINTING, ids=lambda argv: argv[0])
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_full_standard_output_is_one_line(argv: list[str], tmp_path: Path) -> None:
     if argv[0] == "--replot":

@@ -1,6 +1,4 @@
-"""Layers from the command line to the files: networks, families, other tools' clocks, and every way
-to ask wrongly.
-"""
+"""Layers from the command line to the files: networks, families, other tools' clocks, mistakes."""
 
 from __future__ import annotations
 
@@ -27,7 +25,7 @@ from kernels.onnx.net import Net
 from kernels.precision.convert import convert
 from kernels.runtime import saturation as runtime_saturation
 from probes.command import asked as asking
-from probes.records.measurement import RidgelineError
+from probes.records.measurement import Measurement, RidgelineError
 from probes.records.run import read_run
 from tests.kernels.onnx_networks import model_of
 from tests.runs import ROOT, only_run, table
@@ -42,37 +40,36 @@ def placements(folder: Path) -> list[dict[str, str]]:
     return table(folder, "placements.csv")
 
 
+def timing(network: Path, out: Path) -> list[str]:
+    """The command that times a network and measures no ceiling."""
+    return [*CPU, "--only", "overhead", "--model", str(network), "--out", str(out)]
+
+
+def is_of_layers(row: Measurement) -> bool:
+    return row.ceiling.startswith("layer/")
+
+
+def whole_rows(folder: Path) -> list[Measurement]:
+    """The rows of whole networks in a run."""
+    return [row for row in read_run(folder).measurements if row.ceiling == "layer/network"]
+
+
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A run with ceilings of memory and a network in two precisions."""
     out = tmp_path_factory.mktemp("network")
-    asked = [
-        "--only",
-        "compute",
-        "--model",
-        str(NET),
-        "--precision",
-        "fp32,int8",
-        "--out",
-        str(out),
-    ]
-    assert run_all.main([*CPU, *asked]) == 0
+    asked = ["--only", "compute", "--model", str(NET), "--precision", "fp32,int8"]
+    assert run_all.main([*CPU, *asked, "--out", str(out)]) == 0
     yield only_run(out)
 
 
 def test_every_node_has_a_row_in_each_precision_and_the_whole_one(network: Path) -> None:
     nodes = {node.name for node in read_graph(NET).nodes}
-    rows = [
-        row
-        for row in read_run(network).measurements
-        if row.ceiling.startswith("layer/") and row.samples
-    ]
+    rows = [row for row in read_run(network).measurements if is_of_layers(row) and row.samples]
     for precision in ("fp32", "int8"):
-        mine = [row for row in rows if f'"precision": "{precision}"' in row.params]
+        mine = [row for row in rows if json.loads(row.params).get("precision") == precision]
         whole = [row for row in mine if row.ceiling == "layer/network"]
-        names = [
-            row.params.split('"layer": "')[1].split('"')[0] for row in mine if row not in whole
-        ]
+        names = [json.loads(row.params)["layer"] for row in mine if row not in whole]
         assert sorted(names) == sorted(nodes)
         assert len(whole) == 1
     placed = placements(network)
@@ -89,25 +86,19 @@ def test_the_network_is_drawn_and_told(network: Path) -> None:
         assert words.lower() in page.lower()
 
 
+def ceilings(folder: Path) -> list[Measurement]:
+    """The rows of a run that are not of layers."""
+    of_layers = ("layer/", "overhead/run")
+    rows = read_run(folder).measurements
+    return [row for row in rows if not row.ceiling.startswith(of_layers)]
+
+
 def test_layers_are_placed_on_the_roofs_of_another_run(network: Path, tmp_path: Path) -> None:
-    assert (
-        run_all.main(
-            [*CPU, "--layers", "reshapes", "--roofs", str(network), "--out", str(tmp_path)]
-        )
-        == 0
-    )
+    asked = ["--layers", "reshapes", "--roofs", str(network), "--out", str(tmp_path)]
+    assert run_all.main([*CPU, *asked]) == 0
     folder = only_run(tmp_path)
-    run, before = read_run(folder), read_run(network)
-    kept = [
-        row for row in run.measurements if not row.ceiling.startswith(("layer/", "overhead/run"))
-    ]
-    assert kept == [
-        row for row in before.measurements if not row.ceiling.startswith(("layer/", "overhead/run"))
-    ]
-    rows = sorted(
-        placements(folder),
-        key=lambda row: float(row["x"]),
-    )
+    assert ceilings(folder) == ceilings(network)
+    rows = sorted(placements(folder), key=lambda row: float(row["x"]))
     intensities = [float(row["intensity"]) for row in rows]
     assert intensities == sorted(intensities, reverse=True)
     assert len(set(intensities)) == len(rows) == 3, (
@@ -119,20 +110,17 @@ def test_layers_are_placed_on_the_roofs_of_another_run(network: Path, tmp_path: 
 def test_int8_is_timed_on_every_cpu_and_its_wrongness_told(
     network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert (
-        run_all.main([*CPU, "--layers", "fc", "--roofs", str(network), "--out", str(tmp_path)]) == 0
-    )
+    asked = ["--layers", "fc", "--roofs", str(network), "--out", str(tmp_path)]
+    assert run_all.main([*CPU, *asked]) == 0
     rows = [row for row in placements(only_run(tmp_path)) if row["dtype"] == "int8"]
     wrong = [json.loads(row["params"]).get("saturated") for row in rows]
     assert len(rows) > 3
-    assert (
-        any(wrong)
-        == runtime_saturation.saturates()
-        == ("INT8 saturates on this CPU" in capsys.readouterr().out)
-    )
-    for row, fact in zip(rows, wrong, strict=True):
-        said = f"wrong in {fact['values']} of {fact['of']} values" if fact else ""
-        assert said in row["remark"]
+    told = "INT8 saturates on this CPU" in capsys.readouterr().out
+    assert any(wrong) == runtime_saturation.saturates() == told
+    for row, saturated in zip(rows, wrong, strict=True):
+        if saturated:
+            words = f"wrong in {saturated['values']} of {saturated['of']} values"
+            assert words in row["remark"]
 
 
 def test_other_tools_clocks_need_no_gpu(tmp_path: Path) -> None:
@@ -155,15 +143,9 @@ def test_work_that_no_layer_of_an_engine_names_is_told(
     (tmp_path / "p.json").write_text(
         '[{"count": 3}, {"name": "/a/Relu", "timeMs": 3.0, "averageMs": 1.0}]'
     )
-    asked = [
-        "--import",
-        str(tmp_path / "p.json"),
-        "--model",
-        str(tmp_path / "net.onnx"),
-        "--roofs",
-        str(H200),
-    ]
-    assert run_all.main([*asked, "--out", str(tmp_path / "out")]) == 0
+    files = ["--import", str(tmp_path / "p.json"), "--model", str(tmp_path / "net.onnx")]
+    asked = [*files, "--roofs", str(H200), "--out", str(tmp_path / "out")]
+    assert run_all.main(asked) == 0
     line = "no layer of the profile names /b/Exp: their work is in no row"
     assert f"warning: {line}" in capsys.readouterr().out
     assert line in (only_run(tmp_path / "out") / "report.html").read_text()
@@ -173,15 +155,7 @@ def test_a_network_of_integers_is_timed_in_them(tmp_path: Path) -> None:
     net = Net()
     conv = convert(net.model(net.conv(net.input(1, 8, 9, 9), 8, 8, 3)), "int8")
     onnx.save(conv, tmp_path / "net.onnx")
-    asked = [
-        "--model",
-        str(tmp_path / "net.onnx"),
-        "--only",
-        "overhead",
-        "--out",
-        str(tmp_path / "out"),
-    ]
-    assert run_all.main([*CPU, *asked]) == 0
+    assert run_all.main(timing(tmp_path / "net.onnx", tmp_path / "out")) == 0
     (row,) = placements(only_run(tmp_path / "out"))
     assert (row["op"], row["dtype"]) == ("Conv", "int8")
     assert "QLinearConv" in json.loads(row["params"])["executed"]
@@ -209,23 +183,13 @@ def test_weights_that_are_quantized_as_the_network_loads_are_integers_too(tmp_pa
         onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in values.items()
     ]
     onnx.save(model_of(nodes, {"x": (1, 8, 9, 9)}, ["y"], weights), tmp_path / "net.onnx")
-    asked = [
-        "--model",
-        str(tmp_path / "net.onnx"),
-        "--only",
-        "overhead",
-        "--out",
-        str(tmp_path / "out"),
-    ]
-    assert run_all.main([*CPU, *asked]) == 0
-    types = {
-        row["layer"]: (row["dtype"], json.loads(row["params"])["executed"])
-        for row in placements(only_run(tmp_path / "out"))
-    }
-    assert types.keys() == {"encode", "conv"}
-    assert types["encode"] == ("fp32", "QuantizeLinear")
-    assert types["conv"][0] == "int8"
-    assert "QLinearConv" in types["conv"][1]
+    assert run_all.main(timing(tmp_path / "net.onnx", tmp_path / "out")) == 0
+    rows = {row["layer"]: row for row in placements(only_run(tmp_path / "out"))}
+    executed = {name: json.loads(row["params"])["executed"] for name, row in rows.items()}
+    assert rows.keys() == {"encode", "conv"}
+    assert (rows["encode"]["dtype"], executed["encode"]) == ("fp32", "QuantizeLinear")
+    assert rows["conv"]["dtype"] == "int8"
+    assert "QLinearConv" in executed["conv"]
 
 
 def test_names_may_hold_anything(tmp_path: Path) -> None:
@@ -239,15 +203,8 @@ def test_names_may_hold_anything(tmp_path: Path) -> None:
     ]
     lines = ["name,flops,bytes,seconds", *(f'"{name}",1e9,1e6,1e-3' for name in names)]
     (tmp_path / "net$x$_{.csv").write_text("\n".join(lines))
-    asked = [
-        "--import",
-        str(tmp_path / "net$x$_{.csv"),
-        "--roofs",
-        str(H200),
-        "--out",
-        str(tmp_path / "out"),
-    ]
-    assert run_all.main(asked) == 0
+    asked = ["--import", str(tmp_path / "net$x$_{.csv"), "--roofs", str(H200)]
+    assert run_all.main([*asked, "--out", str(tmp_path / "out")]) == 0
     folder = only_run(tmp_path / "out")
     assert [row["layer"] for row in placements(folder)] == names
     assert "<script>alert" not in (folder / "report.html").read_text()
@@ -344,9 +301,9 @@ def test_what_is_asked_wrongly_is_one_line(
     argv: list[str], line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run_all.main([*argv, "--out", str(tmp_path)]) == 2
-    said = capsys.readouterr().err
-    assert line in said
-    assert said.count("\n") == 1
+    err = capsys.readouterr().err
+    assert line in err
+    assert err.count("\n") == 1
     assert not list(tmp_path.iterdir()), "nothing was begun"
 
 
@@ -363,10 +320,11 @@ def test_roofs_of_another_core_of_the_same_name_are_told_apart() -> None:
 
 
 def silero() -> Any:
-    """Two branches, one of which fits the shapes given: a runtime that knows these refuses the
-    other.
+    """A network of two branches, one of which fits the shapes given.
+
+    A runtime that knows the shapes refuses the other one.
     """
-    make, kind = onnx.helper.make_node, onnx.TensorProto
+    make = onnx.helper.make_node
     result = onnx.helper.make_empty_tensor_value_info
     squeezed = onnx.helper.make_graph(
         [make("Squeeze", ["x", "zero"], ["a"])], "squeezed", [], [result("a")]
@@ -393,55 +351,40 @@ def silero() -> Any:
     weights = [onnx.numpy_helper.from_array(value, name) for name, value in values.items()]
     weights.append(onnx.numpy_helper.from_array(np.ones((4, 4), np.float32), "w"))
     shapes: dict[str, Any] = {"x": ("batch", 8, 4), "sr": ()}
-    return model_of(nodes, shapes, ["y"], weights, kinds={"sr": kind.INT64}, opset=16)
+    return model_of(nodes, shapes, ["y"], weights, kinds={"sr": onnx.TensorProto.INT64}, opset=16)
 
 
 def test_a_network_whose_other_branch_does_not_fit_is_timed_with_the_inputs_chosen(
     tmp_path: Path,
 ) -> None:
     onnx.save(silero(), tmp_path / "net.onnx")
-    asked = [
-        *CPU,
-        "--only",
-        "overhead",
-        "--model",
-        str(tmp_path / "net.onnx"),
-        "--shape",
-        "x=1x8x4",
-    ]
-    both = ["--precision", "fp32,int8", "--out", str(tmp_path / "out")]
-    assert run_all.main([*asked, "--input", "sr=16000", *both]) == 0
-    rows = read_run(only_run(tmp_path / "out")).measurements
-    whole, in_int8 = [row for row in rows if row.ceiling == "layer/network"]
+    asked = [*timing(tmp_path / "net.onnx", tmp_path / "out"), "--shape", "x=1x8x4"]
+    assert run_all.main([*asked, "--input", "sr=16000", "--precision", "fp32,int8"]) == 0
+    whole, in_int8 = whole_rows(only_run(tmp_path / "out"))
     assert (whole.status, in_int8.status) == ("ok", "ok")
     assert "MatMul" in whole.params, "the branch of 16 kHz"
     assert whole.flops == in_int8.flops == 8 * 4 * 4 * 2 + 1, (
         "its product, and the question for the rate"
     )
-    assert run_all.main([*asked, "--input", "sr=8000", "--out", str(tmp_path / "other")]) == 0
-    (whole,) = [
-        row
-        for row in read_run(only_run(tmp_path / "other")).measurements
-        if row.ceiling == "layer/network"
-    ]
+    asked = [*timing(tmp_path / "net.onnx", tmp_path / "other"), "--shape", "x=1x8x4"]
+    assert run_all.main([*asked, "--input", "sr=8000"]) == 0
+    (whole,) = whole_rows(only_run(tmp_path / "other"))
     assert "GlobalAveragePool" in whole.params or whole.status == "skipped"
 
 
 def test_a_file_that_declares_its_output_wrongly_runs_and_is_told_of(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model = model_of(
-        [onnx.helper.make_node("Relu", ["x"], ["y"], name="r")], {"x": (1, "width")}, ["y"]
-    )
-    model.graph.output[0].CopyFrom(
-        onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["a", "b", "c"])
-    )
+    relu = onnx.helper.make_node("Relu", ["x"], ["y"], name="r")
+    model = model_of([relu], {"x": (1, "width")}, ["y"])
+    wrong = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["a", "b", "c"])
+    model.graph.output[0].CopyFrom(wrong)
     onnx.save(model, tmp_path / "net.onnx")
-    asked = ["--only", "overhead", "--model", str(tmp_path / "net.onnx"), "--shape", "x=1x64"]
-    assert run_all.main([*CPU, *asked, "--out", str(tmp_path / "out")]) == 0
+    asked = [*timing(tmp_path / "net.onnx", tmp_path / "out"), "--shape", "x=1x64"]
+    assert run_all.main(asked) == 0
     assert "declares its output y as axbxc; it is 1x64" in capsys.readouterr().out
     rows = read_run(only_run(tmp_path / "out")).measurements
-    assert [row.status for row in rows if row.ceiling.startswith("layer/")] == ["ok", "ok"]
+    assert [row.status for row in rows if is_of_layers(row)] == ["ok", "ok"]
 
 
 def test_what_needs_more_memory_than_is_free_is_refused_with_the_numbers(
@@ -454,98 +397,68 @@ def test_what_needs_more_memory_than_is_free_is_refused_with_the_numbers(
         make("ReduceMax", ["f"], ["m"]),
         make("Add", ["x", "m"], ["y"], name="add"),
     ]
-    weights = [
-        onnx.numpy_helper.from_array(np.array(n), name)
-        for name, n in (("zero", 0), ("n", 2**40), ("one", 1))
-    ]
+    values = {"zero": 0, "n": 2**40, "one": 1}
+    weights = [onnx.numpy_helper.from_array(np.array(n), name) for name, n in values.items()]
     onnx.save(model_of(nodes, {"x": (4,)}, ["y"], weights, opset=17), tmp_path / "net.onnx")
-    asked = [
-        "--model",
-        str(tmp_path / "net.onnx"),
-        "--only",
-        "overhead",
-        "--out",
-        str(tmp_path / "out"),
-    ]
-    assert run_all.main([*CPU, *asked]) == 0
+    assert run_all.main(timing(tmp_path / "net.onnx", tmp_path / "out")) == 0
     rows = {row.kernel: row for row in read_run(only_run(tmp_path / "out")).measurements}
     assert re.search(r"needs \d+\.\d+ GB of memory, and .* are free", rows["network"].reason)
     assert rows["Add"].status == "ok", "its own data are small"
-    said = capsys.readouterr().out
-    assert "the whole was not timed in one go: needs " in said
-    assert said.index("So it has no speed of light.") > said.index("in one go")
+    out = capsys.readouterr().out
+    assert "the whole was not timed in one go: needs " in out
+    assert out.index("So it has no speed of light.") > out.index("in one go")
 
 
 def endless() -> Any:
     """x doubled so often that no run ends."""
-    make, kinds, value = onnx.helper.make_node, onnx.TensorProto, onnx.helper.make_tensor_value_info
+    make = onnx.helper.make_node
+    value = onnx.helper.make_tensor_value_info
+    kinds = onnx.TensorProto
     nodes = [make("Add", ["s", "s"], ["sum"]), make("Identity", ["on"], ["still"])]
     inputs = [
         value("turn", kinds.INT64, []),
         value("on", kinds.BOOL, []),
         value("s", kinds.FLOAT, [8]),
     ]
-    body = onnx.helper.make_graph(
-        nodes, "body", inputs, [value("still", kinds.BOOL, []), value("sum", kinds.FLOAT, [8])]
-    )
-    weights = [
-        onnx.numpy_helper.from_array(np.array(v), name)
-        for name, v in (("turns", 2**62), ("on", True))
-    ]
+    outputs = [value("still", kinds.BOOL, []), value("sum", kinds.FLOAT, [8])]
+    body = onnx.helper.make_graph(nodes, "body", inputs, outputs)
+    turns = onnx.numpy_helper.from_array(np.array(2**62), "turns")
+    on = onnx.numpy_helper.from_array(np.array(True), "on")
     loop = make("Loop", ["turns", "on", "x"], ["h"], name="loop", body=body)
-    return model_of(
-        [loop, make("Relu", ["h"], ["y"], name="relu")], {"x": (8,)}, ["y"], weights, opset=17
-    )
+    relu = make("Relu", ["h"], ["y"], name="relu")
+    return model_of([loop, relu], {"x": (8,)}, ["y"], [turns, on], opset=17)
 
 
 def test_a_run_without_an_end_is_left_after_the_seconds_given(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     onnx.save(endless(), tmp_path / "net.onnx")
-    asked = ["--model", str(tmp_path / "net.onnx"), "--layer-seconds", "0.5", "--only", "overhead"]
-    assert run_all.main([*CPU, *asked, "--out", str(tmp_path / "out")]) == 0
-    (whole,) = [
-        row
-        for row in read_run(only_run(tmp_path / "out")).measurements
-        if row.ceiling == "layer/network"
-    ]
-    assert (whole.status, whole.reason) == (
-        "skipped",
-        "one run of it takes longer than 0.5 s (--layer-seconds)",
-    )
-    assert (
-        f"neither the whole nor any of its layers could be timed: {whole.reason}."
-        in capsys.readouterr().out
-    )
+    asked = [*timing(tmp_path / "net.onnx", tmp_path / "out"), "--layer-seconds", "0.5"]
+    assert run_all.main(asked) == 0
+    (whole,) = whole_rows(only_run(tmp_path / "out"))
+    assert whole.status == "skipped"
+    assert whole.reason == "one run of it takes longer than 0.5 s (--layer-seconds)"
+    line = f"neither the whole nor any of its layers could be timed: {whole.reason}."
+    assert line in capsys.readouterr().out
 
 
 def test_ctrl_c_is_heard_in_a_run_without_an_end(tmp_path: Path) -> None:
     onnx.save(endless(), tmp_path / "net.onnx")
-    asked = ["--model", str(tmp_path / "net.onnx"), "--layer-seconds", "9999", "--only", "overhead"]
-    command = [
-        sys.executable,
-        "-u",
-        str(ROOT / "run_all.py"),
-        *CPU,
-        *asked,
-        "--out",
-        str(tmp_path / "out"),
-    ]
+    asked = [*timing(tmp_path / "net.onnx", tmp_path / "out"), "--layer-seconds", "9999"]
+    command = [sys.executable, "-u", str(ROOT / "run_all.py"), *asked]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as running:
         assert running.stdout
-        said = ""
+        out = ""
         for line in running.stdout:
-            said += line
-            if (
-                "layer/activation relu" in line
-            ):  # the whole network is next, and never ends by itself
-                time.sleep(1)
+            out += line
+            if "layer/activation relu" in line:
+                time.sleep(1)  # the whole network is next, and never ends by itself
                 running.send_signal(signal.SIGINT)
-    assert running.returncode == 130, said
-    assert "interrupted: this run is partial" in said
-    assert "Traceback" not in said
+    assert running.returncode == 130, out
+    assert "interrupted: this run is partial" in out
+    assert "Traceback" not in out
 
 
 @pytest.mark.parametrize("kind", ["pipe", "directory", "device"])
@@ -565,14 +478,10 @@ def test_a_file_larger_than_any_model_is_not_read(
 ) -> None:
     with open(tmp_path / "net.onnx", "wb") as large:
         large.truncate(1 << 40)
-    assert (
-        run_all.main([*CPU, "--model", str(tmp_path / "net.onnx"), "--out", str(tmp_path / "out")])
-        == 2
-    )
-    assert (
-        "not an ONNX model: it has 1099.51 GB, and one holds up to 2.15 GB"
-        in capsys.readouterr().err
-    )
+    asked = ["--model", str(tmp_path / "net.onnx"), "--out", str(tmp_path / "out")]
+    assert run_all.main([*CPU, *asked]) == 2
+    line = "not an ONNX model: it has 1099.51 GB, and one holds up to 2.15 GB"
+    assert line in capsys.readouterr().err
 
 
 def test_an_input_that_says_how_large_something_is_makes_its_layers_known(tmp_path: Path) -> None:
@@ -583,16 +492,13 @@ def test_an_input_that_says_how_large_something_is_makes_its_layers_known(tmp_pa
     ]
     model = model_of(nodes, {"x": (1,), "n": (2,)}, ["y"], kinds={"n": onnx.TensorProto.INT64})
     onnx.save(model, tmp_path / "net.onnx")
-    asked = [*CPU, "--model", str(tmp_path / "net.onnx"), "--only", "overhead", "--input"]
-    assert run_all.main([*asked, "n=30", "--out", str(tmp_path / "out")]) == 0
+    net = tmp_path / "net.onnx"
+    assert run_all.main([*timing(net, tmp_path / "out"), "--input", "n=30"]) == 0
     relu = next(row for row in placements(only_run(tmp_path / "out")) if row["layer"] == "relu")
     assert float(relu["bytes"]) == 2 * 4 * 900
-    assert run_all.main([*asked, f"n={2**31}", "--out", str(tmp_path / "large")]) == 0
-    rows = [
-        r
-        for r in read_run(only_run(tmp_path / "large")).measurements
-        if r.ceiling.startswith("layer/")
-    ]
+    assert run_all.main([*timing(net, tmp_path / "large"), "--input", f"n={2**31}"]) == 0
+    large = read_run(only_run(tmp_path / "large"))
+    rows = [row for row in large.measurements if is_of_layers(row)]
     assert len(rows) == 3
     assert all("of memory, and" in row.reason for row in rows)
 
@@ -602,15 +508,7 @@ def test_a_dynamic_input_needs_its_shape(
 ) -> None:
     node = onnx.helper.make_node("Relu", ["x"], ["y"], name="r")
     onnx.save(model_of([node], {"x": [1, 8, "rows"]}, ["y"]), tmp_path / "net.onnx")
-    asked = [
-        *CPU,
-        "--only",
-        "overhead",
-        "--model",
-        str(tmp_path / "net.onnx"),
-        "--out",
-        str(tmp_path / "out"),
-    ]
+    asked = timing(tmp_path / "net.onnx", tmp_path / "out")
     assert run_all.main(asked) == 2
     assert "--shape x=1x8x128" in capsys.readouterr().err
     assert run_all.main([*asked, "--shape", "x=1x8x16"]) == 0
@@ -622,14 +520,10 @@ def test_a_network_in_which_nothing_runs_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     value = onnx.numpy_helper.from_array(np.zeros(3, np.float32))
-    onnx.save(
-        model_of([onnx.helper.make_node("Constant", [], ["y"], value=value)], {}, ["y"]),
-        tmp_path / "n.onnx",
-    )
-    assert (
-        run_all.main([*CPU, "--model", str(tmp_path / "n.onnx"), "--out", str(tmp_path / "out")])
-        == 2
-    )
+    constant = onnx.helper.make_node("Constant", [], ["y"], value=value)
+    onnx.save(model_of([constant], {}, ["y"]), tmp_path / "n.onnx")
+    asked = ["--model", str(tmp_path / "n.onnx"), "--out", str(tmp_path / "out")]
+    assert run_all.main([*CPU, *asked]) == 2
     assert "n.onnx: nothing in it runs" in capsys.readouterr().err
 
 
@@ -639,15 +533,7 @@ def test_a_network_of_another_type_runs_in_that_only(
     half = {"x": onnx.TensorProto.FLOAT16}
     model = model_of([onnx.helper.make_node("Relu", ["x"], ["y"])], {"x": (4,)}, ["y"], kinds=half)
     onnx.save(model, tmp_path / "n.onnx")
-    asked = [
-        *CPU,
-        "--only",
-        "overhead",
-        "--model",
-        str(tmp_path / "n.onnx"),
-        "--out",
-        str(tmp_path / "out"),
-    ]
+    asked = timing(tmp_path / "n.onnx", tmp_path / "out")
     assert run_all.main([*asked, "--precision", "fp16,int8"]) == 2, (
         "its fp16 layers would be timed as int8"
     )
@@ -658,58 +544,34 @@ def test_an_operation_that_no_table_knows_is_named_not_zero(tmp_path: Path) -> N
     node = onnx.helper.make_node("Trilu", ["x"], ["y"], name="known")
     odd = onnx.helper.make_node("DFT", ["y"], ["z"], name="odd")
     onnx.save(model_of([node, odd], {"x": [1, 8, 8, 1]}, ["z"], opset=17), tmp_path / "net.onnx")
-    asked = [
-        *CPU,
-        "--only",
-        "overhead",
-        "--model",
-        str(tmp_path / "net.onnx"),
-        "--out",
-        str(tmp_path / "out"),
-    ]
-    assert run_all.main(asked) == 0
+    assert run_all.main(timing(tmp_path / "net.onnx", tmp_path / "out")) == 0
     row = next(row for row in placements(only_run(tmp_path / "out")) if row["layer"] == "odd")
     assert row["flops"] == ""
     assert "FLOPs unknown" in row["remark"]
 
 
 def test_what_no_shape_or_count_is_known_of_is_a_row_with_its_reason(tmp_path: Path) -> None:
-    make, kind = onnx.helper.make_node, onnx.TensorProto.FLOAT
-    then = onnx.helper.make_graph(
-        [make("Relu", ["x"], ["a"])], "then", [], [onnx.ValueInfoProto(name="a")]
-    )
+    make = onnx.helper.make_node
+    unshaped = onnx.ValueInfoProto(name="a")
+    then = onnx.helper.make_graph([make("Relu", ["x"], ["a"])], "then", [], [unshaped])
     nodes = [
         make("NonZero", ["x"], ["places"], name="found"),
-        make("Cast", ["places"], ["y"], name="after", to=kind),
+        make("Cast", ["places"], ["y"], name="after", to=onnx.TensorProto.FLOAT),
         make("ReduceMax", ["x"], ["most"], name="most", keepdims=0),
         make("Greater", ["most", "most"], ["flag"], name="flag"),
         make("If", ["flag"], ["z"], name="choose", then_branch=then, else_branch=then),
     ]
     onnx.save(model_of(nodes, {"x": (1, 8)}, ["y", "z"]), tmp_path / "net.onnx")
-    asked = [
-        *CPU,
-        "--only",
-        "overhead",
-        "--model",
-        str(tmp_path / "net.onnx"),
-        "--out",
-        str(tmp_path / "out"),
-    ]
+    asked = timing(tmp_path / "net.onnx", tmp_path / "out")
     assert run_all.main(asked) == 0
-    rows = {
-        json.loads(row.params).get("layer"): row
-        for row in read_run(only_run(tmp_path / "out")).measurements
-    }
+    measurements = read_run(only_run(tmp_path / "out")).measurements
+    rows = {json.loads(row.params).get("layer"): row for row in measurements}
     assert rows["found"].status == rows["whole network"].status == "ok", (
         "the runtime makes what only data size"
     )
     assert "runs a network of its own" in rows["choose"].reason
     assert "tensor places has no known shape" in rows["after"].reason
-    given = [
-        *asked[:-1],
-        str(tmp_path / "given"),
-        "--shape",
-        "places=2x99",
-    ]  # a guess: the data say how many
-    assert run_all.main(given) == 0
+    # a guess: the data say how many
+    guessed = [*timing(tmp_path / "net.onnx", tmp_path / "given"), "--shape", "places=2x99"]
+    assert run_all.main(guessed) == 0
     assert {row["layer"] for row in placements(only_run(tmp_path / "given"))} >= {"found", "after"}

@@ -18,7 +18,7 @@ from analysis.draw.labels import Box, clipped, first_free, spread_out, thinned, 
 from analysis.draw.levels import draw_level
 from analysis.draw.style import FAINT, LINE_HEIGHT, PRECISIONS, SMALL, SOFT, halo, ink
 from analysis.model.roofline import attainable, ridge
-from analysis.model.sweeps import Line, Sweep, shares
+from analysis.model.sweeps import Line, SweepChart, shares
 from analysis.units import brief, percent
 from probes.records.measurement import Measurement
 
@@ -57,7 +57,7 @@ class StyledLine(NamedTuple):
     marker: str
 
 
-def figure(sweep: Sweep, device: str, inches: Point) -> Figure:
+def figure(sweep: SweepChart, device: str, inches: Point) -> Figure:
     """A figure of this size with the sweep in it.
 
     The names of its lines take what room they need right of the axes.
@@ -74,7 +74,7 @@ def figure(sweep: Sweep, device: str, inches: Point) -> Figure:
     return picture
 
 
-def draw(sweep: Sweep, ax: Axes, title: str) -> None:
+def draw(sweep: SweepChart, ax: Axes, title: str) -> None:
     """Draw ``sweep`` into these axes."""
     _frame(ax, sweep, title)
     styled = [_styled(line, i) for i, line in enumerate(sweep.lines)]
@@ -119,7 +119,7 @@ def _points(
     )
 
 
-def _boxes_over_lines(ax: Axes, sweep: Sweep) -> list[Box]:
+def _boxes_over_lines(ax: Axes, sweep: SweepChart) -> list[Box]:
     """Boxes over all points and the lines that join them, in pixels."""
     boxes = []
     for line in sweep.lines:
@@ -136,7 +136,7 @@ def _name(line: Line) -> str:
     return f"{name}  ≥ {least}"
 
 
-def _frame(ax: Axes, sweep: Sweep, title: str) -> None:
+def _frame(ax: Axes, sweep: SweepChart, title: str) -> None:
     """Limits, ticks, title and caption."""
     from matplotlib.ticker import FuncFormatter, LogLocator
 
@@ -164,7 +164,7 @@ def _frame(ax: Axes, sweep: Sweep, title: str) -> None:
         write_at_corner(ax, text, (0, 0), -50 - i * LINE_HEIGHT * SMALL, FAINT)
 
 
-def _caption(sweep: Sweep) -> list[str]:
+def _caption(sweep: SweepChart) -> list[str]:
     """What lines and figures mean, one line below the other."""
     roofed = [line for line in sweep.lines if line.roof]
     if roofed:
@@ -207,7 +207,7 @@ def _roof(ax: Axes, line: Line, colour: str) -> None:
     )
 
 
-def _edges(ax: Axes, sweep: Sweep) -> list[Box]:
+def _edges(ax: Axes, sweep: SweepChart) -> list[Box]:
     """Draw a dashed line at every reported size, named above the axes in the first row with room.
 
     Returns the boxes of these names, in pixels.

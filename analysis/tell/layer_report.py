@@ -13,7 +13,15 @@ from typing import TypeVar
 from analysis.layers.groups import LayerSweep, Network, slug
 from analysis.layers.place import ranking
 from analysis.layers.placement import Placement
-from analysis.layers.words import Kind, compared, headline, kinds, prediction, unknown
+from analysis.layers.words import (
+    Kind,
+    UnknownOperation,
+    compared,
+    headline,
+    kinds,
+    prediction,
+    unknown,
+)
 from analysis.tell import markup
 from analysis.tell.columns import Column
 from analysis.tell.layer_columns import ALL_LAYERS, MOST_TO_GAIN, POINTS_OF_SWEEP
@@ -26,8 +34,6 @@ Pictures = Mapping[str, str]
 """SVG text by the name of the picture's file."""
 Compared = tuple[str, Mapping[str, Placement]]
 """A layer, and what it was at each precision."""
-Unknown = tuple[str, int, float, str]
-"""An operation, its layers, their share of the time, and a remark."""
 
 PRECISIONS = "precisions"
 """How the name of the picture that compares them ends."""
@@ -57,16 +63,16 @@ KIND_COLUMNS: tuple[Column[Kind], ...] = (
         number=True,
     ),
 )
-UNKNOWN_COLUMNS: tuple[Column[Unknown], ...] = (
-    Column(name="op", value=lambda row: row[0]),
-    Column(name="layers", value=lambda row: row[1], number=True),
+UNKNOWN_COLUMNS: tuple[Column[UnknownOperation], ...] = (
+    Column(name="op", value=lambda row: row.op),
+    Column(name="layers", value=lambda row: row.layers, number=True),
     Column(
         name="share of time",
-        value=lambda row: row[2],
-        text=lambda row: percent(row[2]),
+        value=lambda row: row.time_share,
+        text=lambda row: percent(row.time_share),
         number=True,
     ),
-    Column(name="remark", value=lambda row: row[3]),
+    Column(name="remark", value=lambda row: row.remark),
 )
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from analysis.layers.groups import LayerSweep, Network
 from analysis.model.roofline import Roofline
-from analysis.model.sweeps import Sweep
+from analysis.model.sweeps import SweepChart
 
 NETWORKS, SWEEPS = 40, 40
 """Pictures."""
@@ -40,7 +40,7 @@ def of_networks(networks: Sequence[Network]) -> list[Network]:
     return largest(networks, NETWORKS, lambda net: net.seconds)
 
 
-def of_sweeps(sweeps: Sequence[Sweep]) -> list[Sweep]:
+def of_sweeps(sweeps: Sequence[SweepChart]) -> list[SweepChart]:
     """Those with most points, of each the lines with most."""
     shown = []
     for sweep in largest(sweeps, SWEEPS, _points):
@@ -49,7 +49,7 @@ def of_sweeps(sweeps: Sequence[Sweep]) -> list[Sweep]:
     return shown
 
 
-def _points(sweep: Sweep) -> int:
+def _points(sweep: SweepChart) -> int:
     return sum(len(line.rows) for line in sweep.lines)
 
 

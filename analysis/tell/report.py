@@ -10,7 +10,7 @@ from string import Template
 
 from analysis.model.ceilings import Ceiling
 from analysis.model.roofline import Roofline, label, ridge, roofline
-from analysis.model.sweeps import POINT_HEAD, Sweep, points
+from analysis.model.sweeps import POINT_HEAD, SweepChart, points
 from analysis.model.trust import Trust
 from analysis.tell import markup
 from analysis.tell.ceiling_columns import CEILINGS_ON_PAGE
@@ -21,7 +21,7 @@ from probes.records.measurement import FAILED, OK, SKIPPED, Measurement
 from probes.records.run import COMPLETE, Run
 
 TEMPLATE = Path(__file__).with_name("report.html")
-SweepPicture = tuple[Sweep, str]
+SweepPicture = tuple[SweepChart, str]
 """A sweep and its picture as SVG text."""
 
 
@@ -137,7 +137,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return markup.table(head, ([_cell(text) for text in row] for row in rows))
 
 
-def _sweep(sweep: Sweep, svg: str) -> str:
+def _sweep(sweep: SweepChart, svg: str) -> str:
     """A picture, and its points folded away."""
     rows = list(points(sweep))
     table = markup.folded(f"{len(rows)} points", _table(POINT_HEAD, rows))

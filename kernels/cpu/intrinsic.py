@@ -1,6 +1,4 @@
-"""One way to make a Numba intrinsic from a function that emits LLVM instructions, for CPU and CUDA
-kernels alike.
-"""
+"""Make a Numba intrinsic of a function that emits LLVM instructions, for CPU and CUDA kernels."""
 
 from __future__ import annotations
 
@@ -12,8 +10,9 @@ if TYPE_CHECKING:
 
 
 def intrinsic_of(write: Callable[..., Any], result: Any, arguments: Sequence[Any]) -> Any:
-    """An intrinsic of these Numba argument types; ``write(builder, *values)`` emits its code and
-    returns its value.
+    """An intrinsic whose code ``write(builder, *values)`` emits; ``write`` returns its value.
+
+    result: the Numba type of that value. arguments: the Numba types of what it is called with.
     """
     from numba.extending import intrinsic
 
@@ -22,13 +21,16 @@ def intrinsic_of(write: Callable[..., Any], result: Any, arguments: Sequence[Any
     def typed(*_: Any) -> Any:
         def generate(context: Any, builder: IRBuilder, signature: Any, values: Any) -> Any:
             value = write(builder, *values)
-            return context.get_dummy_value() if value is None else value
+            if value is None:
+                return context.get_dummy_value()
+            return value
 
         return signature, generate
 
-    # Numba reads the number of arguments off the Python signature, and casts each call to the types
-    # given here.
-    names = ["typing", *(f"a{k}" for k in range(len(arguments)))]
+    # Numba reads the number of arguments off the Python signature, so it is written out. It casts
+    # what each call passes to the types of ``signature``.
+    names = ["typing"]
+    names += [f"a{k}" for k in range(len(arguments))]
     scope: dict[str, Any] = {"typed": typed}
     exec(f"def piece({', '.join(names)}): return typed()", scope)
     return intrinsic(scope["piece"])

@@ -16,11 +16,12 @@ class Team(Protocol):
     """Pinned threads that start together."""
 
     size: int
-    """How many."""
+    """How many threads."""
 
     def run(self, address: int, arguments: np.ndarray, repeat: int) -> np.ndarray:
-        """Run native code on each thread that has a row of arguments, int64 [threads, n]; returns
-        who ran when.
+        """Run native code on each thread that has a row of ``arguments``, int64 [threads, n].
+
+        Returns when each thread ran.
         """
 
     def spread(self, work: Callable[[int], Any]) -> None:
@@ -39,14 +40,20 @@ class CpuLaunch:
         result: Callable[[Sequence[np.ndarray]], np.ndarray],
         spec: asm.Spec,
     ) -> None:
-        """rows: the 64-bit arguments of each thread; buffers: every array whose address stands in
-        them.
+        """Take a kernel and all it is called with.
+
+        rows: the 64-bit arguments of each thread. buffers: every array whose address stands in
+        them. result: reads from the buffers what the kernel computed. spec: how to audit the code.
         """
-        self._native, self._arguments, self._team = native, np.array(rows, np.int64), team
-        self._buffers, self._result, self._spec = list(buffers), result, spec
+        self._native = native
+        self._arguments = np.array(rows, np.int64)
+        self._team = team
+        self._buffers = list(buffers)
+        self._result = result
+        self._spec = spec
 
     def run(self, repeat: int) -> Any:
-        """Run on every thread of the team and wait; returns the team's record of who ran when."""
+        """Run on every thread of the team and wait; returns when each thread ran."""
         return self._team.run(self._native.address, self._arguments, repeat)
 
     def result(self) -> np.ndarray:
@@ -54,7 +61,7 @@ class CpuLaunch:
         return self._result(self._buffers)
 
     def clock_hz(self) -> float | None:
-        """Unknown here: the team's own clock probe tells."""
+        """None: the team's own clock probe measures it."""
         return None
 
     def audit(self, work: Work) -> Audit:
@@ -68,7 +75,10 @@ class CpuLaunch:
 
 
 def pack(values: Sequence[Any]) -> list[int]:
-    """Arguments as the 64-bit integers that ``load_argument`` reads: NumPy numbers by their bits,
-    integers as such.
-    """
-    return [int(v.view(f"i{v.itemsize}")) if isinstance(v, np.floating) else int(v) for v in values]
+    """Arguments as the 64-bit integers that ``load_argument`` reads: NumPy floats by their bits."""
+    words = []
+    for value in values:
+        if isinstance(value, np.floating):
+            value = value.view(f"i{value.itemsize}")
+        words.append(int(value))
+    return words

@@ -13,20 +13,23 @@ LINE = 64  # bytes of a cache line
 
 
 def on_large_pages(size: int) -> np.ndarray:
-    """Bytes on large pages where the system gives them, so that a level is measured and not the
-    reach of the TLB.
+    """``size`` bytes, uint8, on large pages where the system gives them.
+
+    With small pages the reach of the TLB would be measured, and not a level of memory.
     """
-    held = mmap.mmap(-1, -(-size // PAGE) * PAGE + PAGE)
+    pages = -(-size // PAGE)
+    mapping = mmap.mmap(-1, (pages + 1) * PAGE)  # one more, so that the array may begin a page
     with contextlib.suppress(AttributeError, OSError):
-        held.madvise(mmap.MADV_HUGEPAGE)
-    raw = np.frombuffer(held, np.uint8)
+        mapping.madvise(mmap.MADV_HUGEPAGE)
+    raw = np.frombuffer(mapping, np.uint8)
     skip = -raw.ctypes.data % PAGE
     return raw[skip : skip + size]
 
 
 def aligned(count: int, kind: Any) -> np.ndarray:
-    """``count`` elements that begin with a cache line. No page of them is touched: who touches it
-    first has it near.
+    """``count`` elements that begin with a cache line.
+
+    No page of them is touched yet: the thread that touches a page first has it near.
     """
     size = count * np.dtype(kind).itemsize
     raw = np.empty(size + LINE, np.uint8)

@@ -1,10 +1,9 @@
-"""What the compiler may use of this CPU: the instruction sets Numba's LLVM compiles for, by their
-/proc/cpuinfo names.
+"""Which instruction sets of this CPU Numba's LLVM compiles for, by their /proc/cpuinfo names.
 
-LLVM reads x86's sets from the CPU itself, and which registers the system saves. Arm's it takes from
-the core's name: a core it has no name for would be the oldest there is, and a dot product end the
-process; of a core it knows it would use what the system hides. So on Arm it is told each set, as
-the system tells it. A kernel uses what both sides know.
+On x86 LLVM asks the CPU for its sets, and which registers the system saves. On Arm it goes by the
+core's name, which has two faults. A core that it has no name for is taken for the oldest there is,
+and a dot product would end the process. Of a core that it knows, it uses what the system hides. So
+on Arm LLVM is told each set, as the system tells it. A kernel uses what both CPU and LLVM know.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ X86 = {
     "avx512_fp16": "avx512fp16",
 }
 """LLVM's names (X86.td) of the sets that kernels ask for."""
-X86_BASE = {"sse2"}  # of every 64-bit x86
+X86_BASE = {"sse2"}  # on every 64-bit x86
 ARM = {
     "asimd": ("neon", 0, 1),
     "atomics": ("lse", 0, 8),
@@ -45,9 +44,11 @@ ARM = {
     "bf16": ("bf16", 1, 14),
 }
 """LLVM's names (AArch64Features.td) of sets it may use unasked, with the word and bit in which
-Linux tells each (arch/arm64/include/uapi/asm/hwcap.h)."""
+Linux tells each (arch/arm64/include/uapi/asm/hwcap.h).
+"""
 CONCERNED = frozenset(X86) | frozenset(ARM)
-ARM_BASE = {"asimd"}  # of every 64-bit Arm that Linux runs on
+"""The features that matter to the compiler; it does not know the others, or they are no sets."""
+ARM_BASE = {"asimd"}  # on every 64-bit Arm that Linux runs on
 HWCAPS = (16, 26)  # AT_HWCAP and AT_HWCAP2 of the auxiliary vector (man 3 getauxval)
 
 
@@ -57,88 +58,97 @@ def is_arm() -> bool:
 
 
 def usable(features: Iterable[str]) -> tuple[str, ...]:
-    """Those of a CPU's features (names as in /proc/cpuinfo) that the compiler uses, or that do not
-    concern it.
-    """
+    """Those of a CPU's features that the compiler uses, and those that do not concern it."""
     used = compiled()
     return tuple(name for name in features if name in used or name not in CONCERNED)
 
 
-def own() -> frozenset[str]:
-    """The features that may concern the compiler on this machine's kind of CPU."""
+def concerned_here() -> frozenset[str]:
+    """The features that matter to the compiler on this machine's kind of CPU."""
     return frozenset(ARM if is_arm() else X86)
 
 
 @cache
 def compiled() -> frozenset[str]:
     """The features that Numba's code for this process may use."""
-    return named(wanted(), is_arm())
+    return cpuinfo_names(llvm_features(), is_arm())
 
 
-def named(told: str, arm: bool) -> frozenset[str]:
-    """The features that LLVM's ``+fma,-avx512f`` stands for, by their names in /proc/cpuinfo."""
-    last = {word[1:]: word[:1] == "+" for word in told.split(",")}
+def cpuinfo_names(llvm_words: str, arm: bool) -> frozenset[str]:
+    """The /proc/cpuinfo names of what LLVM's ``+fma,-avx512f`` switches on.
+
+    Of two words on one set, the last counts. What every CPU of this kind has needs no word.
+    """
+    switched_on = {word[1:]: word[:1] == "+" for word in llvm_words.split(",")}
     if arm:
-        return frozenset(
-            ARM_BASE | {name for name, (theirs, _, _) in ARM.items() if last.get(theirs)}
-        )
-    return frozenset(X86_BASE | {name for name, theirs in X86.items() if last.get(theirs)})
+        llvm_names = {name: llvm_name for name, (llvm_name, _, _) in ARM.items()}
+        base = ARM_BASE
+    else:
+        llvm_names = X86
+        base = X86_BASE
+    names = {name for name, llvm_name in llvm_names.items() if switched_on.get(llvm_name)}
+    return frozenset(base | names)
 
 
 @cache
-def tell() -> None:
-    """Tell Numba what to compile for, before it compiles anything."""
+def tell_numba() -> None:
+    """Tell Numba what to compile for; call it before Numba compiles anything."""
     import llvmlite.binding
     from numba.core import config
 
-    # Numba loads none, and inline assembly needs one
+    # Numba loads no parser of assembly, and inline assembly needs one
     llvmlite.binding.initialize_native_asmparser()
-    config.CPU_FEATURES = wanted()
+    config.CPU_FEATURES = llvm_features()
 
 
 @cache
-def wanted() -> str:
-    """What is compiled for, in LLVM's words: ``+neon,-sve``. The user's own word, in Numba's
-    variables, goes first.
+def llvm_features() -> str:
+    """What is compiled for, in LLVM's words: ``+neon,-sve``.
+
+    Numba's environment variables, where the user has set them, decide.
     """
-    asked = os.environ.get("NUMBA_CPU_FEATURES")
-    if asked is not None:
-        return asked
+    users_words = os.environ.get("NUMBA_CPU_FEATURES")
+    if users_words is not None:
+        return users_words
     if os.environ.get("NUMBA_CPU_NAME", "").lower() == "generic":
         return ""
-    own = own_features(os.environ.get("NUMBA_ENABLE_AVX", "1") != "0")
-    there = hwcaps() if is_arm() else None
-    return own if there is None else arm_features(own, there)
+    with_avx = os.environ.get("NUMBA_ENABLE_AVX", "1") != "0"
+    host_words = host_features(with_avx)
+    system_bits = hwcaps() if is_arm() else None
+    if system_bits is None:
+        return host_words
+    return arm_features(host_words, system_bits)
 
 
-def own_features(avx: bool) -> str:
-    """What LLVM found by itself, with AVX and what was built on it or without.
+def host_features(with_avx: bool) -> str:
+    """What LLVM finds on this CPU; ``with_avx`` False switches AVX and all built on it off.
 
-    Left to itself Numba would leave AVX out on the first CPUs that had it, where it saw its loops
-    run no faster: a roof is measured with whole registers.
+    Numba's own choice would leave AVX out on the first CPUs that had it, since its loops ran no
+    faster there. A roof is measured with whole registers.
     """
     import llvmlite.binding
 
-    words = str(llvmlite.binding.get_host_cpu_features().flatten()).split(",")
-    return ",".join(word if avx else word.replace("+avx", "-avx") for word in words)
+    words = str(llvmlite.binding.get_host_cpu_features().flatten())
+    if with_avx:
+        return words
+    return ",".join(word.replace("+avx", "-avx") for word in words.split(","))
 
 
-def arm_features(own: str, there: tuple[int, int]) -> str:
-    """What LLVM found by itself, and after it, since the last word counts, each set as the system
-    tells it.
-    """
-    words = own.split(",") if own else []
-    for theirs, word, bit in ARM.values():
-        sign = "+" if there[word] >> bit & 1 else "-"
-        words.append(sign + theirs)
+def arm_features(host_words: str, system_bits: tuple[int, int]) -> str:
+    """What LLVM finds, followed by each set as the system tells it: the last word counts."""
+    words = host_words.split(",") if host_words else []
+    for llvm_name, word, bit in ARM.values():
+        sign = "+" if system_bits[word] >> bit & 1 else "-"
+        words.append(sign + llvm_name)
     return ",".join(words)
 
 
 def hwcaps() -> tuple[int, int] | None:
-    """Linux' two words on what this process' CPUs have, all of them; None on other systems."""
+    """Linux' two words of bits on what all CPUs of this process have; None on other systems."""
     try:
-        ask = ctypes.CDLL(None).getauxval
+        getauxval = ctypes.CDLL(None).getauxval
     except (AttributeError, OSError, TypeError):
         return None
-    ask.restype, ask.argtypes = ctypes.c_ulong, [ctypes.c_ulong]
-    return ask(HWCAPS[0]), ask(HWCAPS[1])
+    getauxval.restype = ctypes.c_ulong
+    getauxval.argtypes = [ctypes.c_ulong]
+    return getauxval(HWCAPS[0]), getauxval(HWCAPS[1])

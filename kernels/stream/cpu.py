@@ -21,8 +21,8 @@ from kernels.cpu.asm import Spec
 from kernels.cpu.emit import (
     Native,
     Vector,
-    apart,
     compile_kernel,
+    from_each_part,
     load_argument,
     loop,
     multiply_add,
@@ -121,7 +121,7 @@ def _pass(b: IRBuilder, arguments: Value, unit: Vector, op: str, dtype: str) -> 
             vectors,
             SUMS,
             [zero] * SUMS,
-            lambda i, old: _read(b, x, apart(b, vectors, i, SUMS, PLACES), old),
+            lambda i, old: _read(b, x, from_each_part(b, vectors, i, SUMS, PLACES), old),
         )
         for number, value in enumerate(sums):
             b.store(value, b.gep(out, [ir.Constant(ir.IntType(64), number)])).align = LINE // 8

@@ -1,6 +1,4 @@
-"""What a command line asks for: which probes, on which device, beside which rows that are there
-already.
-"""
+"""What a command line asks for: the probes, the device, and rows that others measured."""
 
 from __future__ import annotations
 
@@ -27,37 +25,44 @@ from probes.records.measurement import Measurement, RidgelineError
 from probes.records.run import Run, read_run
 from probes.records.tag import LAYER
 
-NAMED = 5  # nodes in a warning
+MOST_NODES = 5  # that a warning names
 
 
 def probes(args: argparse.Namespace) -> list[Probe]:
-    """The ceilings, unless a run gives them or layers alone were named, then families and the
-    network.
+    """The probes to run: those of ceilings, then those of families of layers, then the network's.
 
-    Raises RidgelineError for what is asked in vain.
+    Where ``--roofs`` gives the ceilings, their probes are left out, unless ``--only`` names them.
+    Raises RidgelineError for options that contradict each other, or cannot be followed here.
     """
     _check(args)
     seconds = args.layer_seconds or SECONDS
-    found = [] if args.roofs and not args.only else choose(args.only, args.full)
-    found = [layers.probe([], seconds) if probe.name == "layers" else probe for probe in found]
-    wanted = args.layers is not None or (args.model and not args.imported)
-    if wanted and (reason := session.missing("cpu")):
+    chosen = [] if args.roofs and not args.only else choose(args.only, args.full)
+    chosen = [layers.probe([], seconds) if probe.name == "layers" else probe for probe in chosen]
+    times_layers = args.layers is not None or _times_network(args)
+    if times_layers and (reason := session.missing("cpu")):
         raise RidgelineError(f"layers cannot be timed: {reason}")
     if args.layers is not None:
-        found.append(layers.probe(args.layers, seconds))
-    if args.model and not args.imported:
+        chosen.append(layers.probe(args.layers, seconds))
+    if _times_network(args):
         with _readable(args.model):
             probe = network.probe(_network(args))
-        found.append(replace(probe, cases=partial(_cases, args.model, probe.cases)))
-    return found
+        chosen.append(replace(probe, cases=partial(_cases, args.model, probe.cases)))
+    return chosen
+
+
+def _times_network(args: argparse.Namespace) -> bool:
+    """True if the network of ``--model`` is timed here, and not only read beside ``--import``."""
+    return bool(args.model and not args.imported)
 
 
 def _check(args: argparse.Namespace) -> None:
+    """Raise RidgelineError for options that contradict each other."""
     for option in ("shape", "batch", "precision", "input"):
         if getattr(args, option) and not args.model:
             raise RidgelineError(f"--{option} is of a network: give it with --model NET.onnx")
-    if wrong := [name for name in args.precision if name not in network.PRECISIONS]:
-        raise RidgelineError(f"--precision {wrong[0]!r}: there are {', '.join(network.PRECISIONS)}")
+    for name in args.precision:
+        if name not in network.PRECISIONS:
+            raise RidgelineError(f"--precision {name!r}: there are {', '.join(network.PRECISIONS)}")
     if args.imported and len(args.precision) > 1:
         raise RidgelineError(
             "--import takes one --precision: that of the profile, in which bytes are counted"
@@ -68,10 +73,11 @@ def _check(args: argparse.Namespace) -> None:
         )
     for option in ("shape", "input"):
         names = [name for name, _ in getattr(args, option)]
-        if twice := [name for name in names if names.count(name) > 1]:
-            raise RidgelineError(f"--{option} {twice[0]} is given twice")
+        for name in names:
+            if names.count(name) > 1:
+                raise RidgelineError(f"--{option} {name} is given twice")
     families = args.layers is not None or "layers" in (args.only or ())
-    if args.layer_seconds and not (families or (args.model and not args.imported)):
+    if args.layer_seconds and not (families or _times_network(args)):
         raise RidgelineError(
             "--layer-seconds is for layers that are timed here: give --layers or --model with it"
         )
@@ -82,17 +88,18 @@ def _check(args: argparse.Namespace) -> None:
 def _nodes(args: argparse.Namespace) -> tuple[str, Nodes]:
     """The name of the network, and the work of its nodes in the precision of the profile."""
     precision = args.precision[0] if args.precision else ""
+    if precision in ("fp32", "tf32"):
+        precision = ""  # floats count with the type that the network stores
     asked = _network(args)
     with _readable(args.model):
-        return storable(asked.name), nodes_of(
-            asked.graph.nodes, "" if precision in ("fp32", "tf32") else precision
-        )
+        return storable(asked.name), nodes_of(asked.graph.nodes, precision)
 
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Within it, whatever a damaged network makes go wrong is one line: its file may hold anything
-    anywhere.
+    """Turn whatever a damaged network makes go wrong inside into a RidgelineError.
+
+    Such a file may hold anything anywhere, so any exception may come.
     """
     try:
         yield
@@ -104,70 +111,71 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def _cases(path: Path, cases: Callable[[Device], Iterable[Case]], device: Device) -> Iterator[Case]:
-    """The cases of a network, which is read further as they are made."""
+    """The cases of a network. Its file is read further as they are made, and may be damaged."""
     with _readable(path):
         yield from cases(device)
 
 
 def _network(args: argparse.Namespace) -> network.Asked:
-    """The network that is asked for. Raises RidgelineError where its path is of a pipe, a device or
-    a folder.
-    """
+    """The network that is asked for. Raises RidgelineError where its path is no regular file."""
     regular(args.model)
-    seconds = args.layer_seconds or SECONDS
     return network.Asked(
-        args.model, dict(args.shape), args.batch, args.precision, dict(args.input), seconds
+        path=args.model,
+        shapes=dict(args.shape),
+        batch=args.batch,
+        precisions=args.precision,
+        values=dict(args.input),
+        seconds=args.layer_seconds or SECONDS,
     )
 
 
 def device(
     args: argparse.Namespace, find: Callable[[str | None], tuple[Device, str]]
 ) -> tuple[Device, str, list[Measurement]]:
-    """The device, why it, and the rows of its ceilings that a run already has.
+    """The device, why this one, and the rows of its ceilings that ``--roofs`` already has.
 
     Layers that others timed belong to the device of ``--roofs``, wherever that is. Raises
     RidgelineError where layers are to be timed here on the roofs of another device.
     """
     if not args.roofs:
-        return *find(args.device), []
+        here, why = find(args.device)
+        return here, why, []
     run = read_run(args.roofs)
-    kept = [row for row in run.measurements if row.quantity != LAYER]
+    there = run.device
+    ceilings = [row for row in run.measurements if row.quantity != LAYER]
     damage = tuple(f"--roofs {args.roofs}: {text}" for text in run.damage)
-    if args.layers is None and not (args.model and not args.imported) and not args.only:
-        return replace(run.device, warnings=damage), f"its ceilings are those of {args.roofs}", kept
+    whose_ceilings = f"its ceilings are those of {args.roofs}"
+    measures_here = args.layers is not None or _times_network(args) or args.only
+    if not measures_here:
+        return replace(there, warnings=damage), whose_ceilings, ceilings
     here, why = find(args.device)
-    if (here.name, here.arch, here.kind) != (run.device.name, run.device.arch, run.device.kind):
-        theirs, ours = (_called(one, run.device.name == here.name) for one in (run.device, here))
+    if (here.name, here.arch, here.kind) != (there.name, there.arch, there.kind):
+        theirs, ours = there.name, here.name
+        if theirs == ours:
+            theirs, ours = f"{theirs} ({there.arch})", f"{ours} ({here.arch})"
         raise RidgelineError(f"--roofs {args.roofs} is of {theirs}, not of {ours}: measure its own")
-    return (
-        replace(here, warnings=(*here.warnings, *damage)),
-        f"{why}; its ceilings are those of {args.roofs}",
-        kept,
-    )
-
-
-def _called(device: Device, alike: bool) -> str:
-    """The name of a device, and its core or architecture where another one of that name is not the
-    same.
-    """
-    return f"{device.name} ({device.arch})" if alike else device.name
+    here = replace(here, warnings=(*here.warnings, *damage))
+    return here, f"{why}; {whose_ceilings}", ceilings
 
 
 def imported(args: argparse.Namespace, run: Run) -> list[Measurement]:
-    """The rows of ``--import``, with the work of ``--model`` where one is given; the run is warned
-    of work in none.
+    """The rows of ``--import``, with the work of ``--model`` where one is given.
 
-    Raises RidgelineError.
+    Nodes of the network whose work is in no row are a warning of the run. Raises RidgelineError
+    where a file cannot be read.
     """
     if not args.imported:
         return []
-    name, nodes = _nodes(args) if args.model else ("", {})
+    name = ""
+    nodes: Nodes = {}
+    if args.model:
+        name, nodes = _nodes(args)
     rows = read_all(args.imported, run.device.name, run.started, name, nodes)
     engine = [row for row in rows if row.backend == "tensorrt" and row.probe == "importers/trtexec"]
-    if lost := left_out(engine, nodes) if engine else []:
-        more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
-        run.warnings.append(
-            f"no layer of the profile names {', '.join(lost[:NAMED])}{more}: their work "
-            "is in no row"
-        )
+    lost = left_out(engine, nodes) if engine else []
+    if lost:
+        names = ", ".join(lost[:MOST_NODES])
+        if len(lost) > MOST_NODES:
+            names += f" and {len(lost) - MOST_NODES} more"
+        run.warnings.append(f"no layer of the profile names {names}: their work is in no row")
     return rows

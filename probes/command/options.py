@@ -9,28 +9,40 @@ from typing import Any, NoReturn
 
 from probes.records.measurement import RidgelineError
 
-LARGEST = 2**31 - 1
-"""Of a dimension: runtimes count in 32 bits."""
+LARGEST_DIMENSION = 2**31 - 1  # runtimes count in 32 bits
+MOST_SECONDS = 1e6
+
+ONLY_WITH: Mapping[str, tuple[str, ...]] = {"replot": (), "list": ("device", "only")}
+"""Options that measure nothing, and the options that have an effect beside each."""
+NOT_MEASURED = "and nothing is measured"
+CEILING_OPTIONS = {
+    "full": "of which this measures more",
+    "sustained": "and no path to load is measured",
+    "quick": "",
+    "device": "",
+}
+"""Options without effect where --roofs gives the ceilings, and why.
+
+Those with no reason here have an effect where layers are measured.
+"""
 
 
 class Parser(argparse.ArgumentParser):
-    """Bad arguments are bad input like any other: one line."""
+    """A parser for which bad arguments are bad input like any other: one line."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise instead of printing the usage."""
+        """Raise RidgelineError instead of printing the usage."""
         raise RidgelineError(f"{message}; see --help")
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        """Print help and version; what no one can read is an error, which argparse itself would
-        pass over.
-        """
+        """Print help or version, or raise OSError, which argparse itself would pass over."""
         print(message, end="", file=file)
 
 
 class Once(argparse.Action):
-    """A value that is given once: of two that differ, one would be ignored."""
+    """A value that may be given once: of two that differ, one would be ignored."""
 
-    given: Any = None
+    first: Any = None
 
     def __call__(
         self,
@@ -39,9 +51,9 @@ class Once(argparse.Action):
         values: Any,
         option: str | None = None,
     ) -> None:
-        if self.given not in (None, values):
-            parser.error(f"{option} is given twice: {str(self.given)!r} and {str(values)!r}")
-        self.given = values
+        if self.first not in (None, values):
+            parser.error(f"{option} is given twice: {str(self.first)!r} and {str(values)!r}")
+        self.first = values
         setattr(namespace, self.dest, values)
 
 
@@ -55,13 +67,12 @@ class Joined(argparse.Action):
         values: Any,
         option: str | None = None,
     ) -> None:
-        setattr(
-            namespace, self.dest, tuple(dict.fromkeys((*getattr(namespace, self.dest), *values)))
-        )
+        before = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, tuple(dict.fromkeys((*before, *values))))
 
 
 class Families(argparse.Action):
-    """Names that add up; none at all means every one, whatever is named beside."""
+    """Names that add up; an empty list means all, and stays all whatever else is named."""
 
     def __call__(
         self,
@@ -71,53 +82,50 @@ class Families(argparse.Action):
         option: str | None = None,
     ) -> None:
         before = getattr(namespace, self.dest)
-        every = not values or before == []
-        setattr(
-            namespace, self.dest, [] if every else list(dict.fromkeys((*(before or ()), *values)))
-        )
+        if not values or before == []:
+            families = []
+        else:
+            families = list(dict.fromkeys((*(before or ()), *values)))
+        setattr(namespace, self.dest, families)
 
 
-def refuse_ignored(args: argparse.Namespace, defaults: Callable[[str], Any]) -> None:
-    """Raise RidgelineError for an option that would have no effect beside the others. defaults: by
-    an option's name.
+def refuse_ignored(args: argparse.Namespace, default_of: Callable[[str], Any]) -> None:
+    """Raise RidgelineError for an option that would have no effect beside the others.
+
+    default_of: the default value of an option, by its name.
     """
-    given = [name for name, value in vars(args).items() if value != defaults(name)]
-    for mode, taken in ALONE.items():
-        if mode in given and (left := [name for name in given if name not in (mode, *taken)]):
-            beside = f"only {' and '.join(map(_option, taken))}" if taken else "no other option"
+    used = [name for name, value in vars(args).items() if value != default_of(name)]
+    for mode, companions in ONLY_WITH.items():
+        if mode not in used:
+            continue
+        ignored = [name for name in used if name not in (mode, *companions)]
+        if ignored:
+            takes = "no other option"
+            if companions:
+                takes = f"only {' and '.join(map(_spelled, companions))}"
             raise RidgelineError(
-                f"{_option(left[0])} has no effect with {_option(mode)}, which takes {beside}"
+                f"{_spelled(ignored[0])} has no effect with {_spelled(mode)}, which takes {takes}"
             )
-    measured = args.only or args.layers is not None or (args.model and not args.imported)
     if not args.roofs or args.only:
         return
-    for name, of in OF_CEILINGS.items():
-        if name in given and (of or not measured):
+    measures_layers = args.layers is not None or (args.model and not args.imported)
+    for name, why in CEILING_OPTIONS.items():
+        has_effect = measures_layers and not why
+        if name in used and not has_effect:
             raise RidgelineError(
-                f"{_option(name)} has no effect: --roofs gives the ceilings, {of or NOTHING}"
+                f"{_spelled(name)} has no effect: --roofs gives the ceilings, {why or NOT_MEASURED}"
             )
 
 
-ALONE: Mapping[str, tuple[str, ...]] = {"replot": (), "list": ("device", "only")}
-"""Options that measure nothing, and those that they take beside them."""
-NOTHING = "and nothing is measured"
-OF_CEILINGS = {
-    "full": "of which this measures more",
-    "sustained": "and no path to load is measured",
-    "quick": "",
-    "device": "",
-}
-"""Options of what is measured: what they are of where that is ceilings, else they are of layers,
-too.
-"""
-
-
-def _option(name: str) -> str:
-    return "--import" if name == "imported" else f"--{name.replace('_', '-')}"
+def _spelled(name: str) -> str:
+    """An option as a user writes it, from its name in the namespace."""
+    if name == "imported":
+        return "--import"
+    return f"--{name.replace('_', '-')}"
 
 
 def parser(version: str) -> argparse.ArgumentParser:
-    """The command line of ``run_all.py``."""
+    """The parser of the command line of ``run_all.py``."""
     p = Parser(
         prog="run_all.py",
         description="Measure the roofline of this machine, and place layers on it.",
@@ -163,11 +171,11 @@ def parser(version: str) -> argparse.ArgumentParser:
         help="analyse and draw a run again; measures nothing",
     )
     p.add_argument("--version", action="version", version=f"Ridgeline {version}")
-    _layers(p.add_argument_group("layers on the roofline"))
+    _add_layer_options(p.add_argument_group("layers on the roofline"))
     return p
 
 
-def _layers(group: argparse._ArgumentGroup) -> None:
+def _add_layer_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--layers",
         nargs="*",
@@ -240,7 +248,7 @@ def _layers(group: argparse._ArgumentGroup) -> None:
 
 
 def path(text: str) -> Path:
-    """A path; no text is none."""
+    """A path, which an empty text is not."""
     if not text:
         raise argparse.ArgumentTypeError("'' names nothing")
     return Path(text)
@@ -249,28 +257,30 @@ def path(text: str) -> Path:
 def seconds(text: str) -> float:
     """A positive number of seconds."""
     value = float(text)
-    if not 0 < value < 1e6:
+    if not 0 < value < MOST_SECONDS:
         raise ValueError
     return value
 
 
 def positive(text: str) -> int:
     """A whole number above zero that a dimension can have."""
-    if not text.strip().isdecimal() or not 0 < int(text) <= LARGEST:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {LARGEST}")
+    if not text.strip().isdecimal() or not 0 < int(text) <= LARGEST_DIMENSION:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a whole number from 1 to {LARGEST_DIMENSION}"
+        )
     return int(text)
 
 
 def names(text: str) -> tuple[str, ...]:
     """``fp16,int8`` as its parts, each once."""
-    parts = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
+    parts = [part.strip().lower() for part in text.split(",") if part.strip()]
     if not parts:
         raise argparse.ArgumentTypeError(f"{text!r} names nothing")
-    return parts
+    return tuple(dict.fromkeys(parts))
 
 
 def value(text: str) -> tuple[str, str]:
-    """``name=16000`` as name and value; names may hold ``=`` themselves."""
+    """``name=16000`` as name and value; a name may hold ``=`` itself."""
     name, _, written = text.rpartition("=")
     if not name or not written.strip():
         raise argparse.ArgumentTypeError(f"{text!r} is not like NAME=16000")
@@ -278,10 +288,12 @@ def value(text: str) -> tuple[str, str]:
 
 
 def shape(text: str) -> tuple[str, tuple[int, ...]]:
-    """``name=1x3x224x224`` as name and dimensions; names may hold ``=`` themselves."""
-    name, _, dims = text.rpartition("=")
+    """``name=1x3x224x224`` as name and dimensions, which may be 0; a name may hold ``=`` itself."""
+    name, _, written = text.rpartition("=")
     if not name:
         raise argparse.ArgumentTypeError(f"{text!r} is not like NAME=1x3x224x224")
-    return name, tuple(
-        0 if dim.strip() == "0" else positive(dim) for dim in dims.lower().split("x")
-    )
+    return name, tuple(_dimension(part) for part in written.lower().split("x"))
+
+
+def _dimension(text: str) -> int:
+    return 0 if text.strip() == "0" else positive(text)

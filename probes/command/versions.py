@@ -1,6 +1,4 @@
-"""Versions of what a measurement depends on, for ``run.json``: a compiler or driver change moves
-numbers.
-"""
+"""Versions of what a measurement depends on, for ``run.json``: a new compiler moves numbers."""
 
 from __future__ import annotations
 
@@ -23,14 +21,14 @@ PACKAGES = (
 
 
 def versions() -> dict[str, str]:
-    """Python, the kernel of the operating system, and every installed package of PACKAGES."""
-    found = {
+    """Versions of Python, of the system's kernel, and of every installed package of PACKAGES."""
+    versions_by_name = {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()}",
     }
     for name in PACKAGES:
         try:
-            found[name] = metadata.version(name)
+            versions_by_name[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions_by_name

@@ -45,7 +45,7 @@ def timed_run() -> Callable[..., None]:
     """
     from numba import njit, types
 
-    target.tell()
+    target.tell_numba()
     call, now, arrive, arrived, rest, adds, put = _pieces()
     wall, cpu = MONOTONIC, THREAD_CPU
     start_wall, end_wall, start_cpu, end_cpu = WALL_START, WALL_END, CPU_START, CPU_END

@@ -1,7 +1,7 @@
-"""Which core a CPU is: names for vendors' family, model and part numbers. One row a core.
+"""Names of CPU cores, by their vendors' family, model and part numbers. One row a core.
 
-The names are the keys of analysis/theory/peaks.toml. A CPU that is not here is unknown, never taken
-for its neighbour.
+The names are the keys of analysis/theory/peaks.toml. A core that is not here is unknown, and never
+taken for its neighbour.
 """
 
 from __future__ import annotations
@@ -112,21 +112,25 @@ ARM = {
 
 
 def identity(cpuinfo: Mapping[str, str]) -> tuple[str, int, int] | None:
-    """Vendor and two numbers of the core behind one block of /proc/cpuinfo; None where they are no
-    numbers.
+    """Vendor and two numbers of the core that a block of /proc/cpuinfo describes.
 
-    Arm's are implementer and part, x86's family and model.
+    The numbers are implementer and part of Arm's cores, family and model of x86's. None where they
+    are no numbers.
     """
-    arm = "CPU part" in cpuinfo
-    keys = ("CPU implementer", "CPU part") if arm else ("cpu family", "model")
+    if "CPU part" in cpuinfo:
+        vendor = "arm"
+        keys = ("CPU implementer", "CPU part")
+    else:
+        vendor = cpuinfo.get("vendor_id", "")
+        keys = ("cpu family", "model")
     first, second = (whole(cpuinfo.get(key, ""), 0) for key in keys)
     if first is None or second is None:
         return None
-    return "arm" if arm else cpuinfo.get("vendor_id", ""), first, second
+    return vendor, first, second
 
 
 def core_name(cpuinfo: Mapping[str, str]) -> str:
-    """The core behind one block of /proc/cpuinfo, or nothing."""
+    """Name of the core that a block of /proc/cpuinfo describes; empty if unknown."""
     numbers = identity(cpuinfo)
     if numbers is None:
         return ""
@@ -134,18 +138,18 @@ def core_name(cpuinfo: Mapping[str, str]) -> str:
     if vendor == "arm":
         return ARM.get((first, second), "")
     table = {"GenuineIntel": INTEL, "AuthenticAMD": AMD}.get(vendor, {})
-    rows = (
-        name
-        for (family, low, high), name in table.items()
-        if family == first and low <= second <= high
-    )
-    return next(rows, "")
+    for (family, first_model, last_model), name in table.items():
+        if family == first and first_model <= second <= last_model:
+            return name
+    return ""
 
 
 def core_numbers(cpuinfo: Mapping[str, str]) -> str:
-    """The numbers that a row of these tables needs, in words: what to report of an unknown core."""
+    """The numbers that a row of these tables needs, in words: to be reported of an unknown core."""
     if "CPU part" in cpuinfo:
         return f"implementer {cpuinfo.get('CPU implementer')} part {cpuinfo['CPU part']}"
-    named = {"family": "cpu family", "model": "model", "stepping": "stepping"}
-    words = [f"{word} {cpuinfo[key]}" for word, key in named.items() if key in cpuinfo]
-    return " ".join([cpuinfo.get("vendor_id", ""), *words]).strip()
+    words = [cpuinfo.get("vendor_id", "")]
+    for word, key in (("family", "cpu family"), ("model", "model"), ("stepping", "stepping")):
+        if key in cpuinfo:
+            words.append(f"{word} {cpuinfo[key]}")
+    return " ".join(words).strip()

@@ -1,4 +1,4 @@
-"""This machine's CPU as facts: what this process may use of it, not what the machine has."""
+"""This machine's CPU as a Device: what this process may use of it, not what the machine has."""
 
 from __future__ import annotations
 
@@ -15,39 +15,56 @@ from probes.harness.devices.cores import core_name, core_numbers
 from probes.harness.devices.limits import memory, quota_cores
 from probes.harness.devices.reading import list_text, read
 
-DYNAMIC = (
-    "intel_pstate",
-    "amd-pstate-epp",
-)  # drivers whose "powersave" is the normal governor (Linux' admin guide)
+NORMALLY_POWERSAVE = ("intel_pstate", "amd-pstate-epp")
+"""Drivers whose "powersave" is the normal governor (Linux' admin guide)."""
 
 Reported = Mapping[int, Sequence[topology.Cache]]
-"""The data caches of each core, by its CPU, nearest first."""
+"""The data caches that the machine reports of each core, by its CPU, nearest first."""
 
 
 def detect(root: Path = Path("/"), allowed: Iterable[int] | None = None) -> Device:
-    """The CPU below ``root`` as a process allowed on the CPUs ``allowed`` sees it."""
-    usable = topology.online(root, allowed if allowed is not None else _affinity())
-    cores, quota = topology.physical(root, usable), quota_cores(root)
-    units = max(1, min(len(cores), int(quota))) if quota else len(cores)
+    """The CPU as a process sees it that may run on the CPUs ``allowed`` (None: this process).
+
+    root: the folder that holds its proc and sys.
+    """
+    if allowed is None:
+        allowed = _affinity()
+    usable = topology.online(root, allowed)
+    cores = topology.physical(root, usable)
+    quota = quota_cores(root)
+    units = len(cores)
+    if quota:
+        units = max(1, min(units, int(quota)))
     measured = cores[:units]
+
     blocks = cpuinfo.blocks(root, usable)
-    info = next((blocks[cpu] for cpu in measured if blocks[cpu]), {})
+    first_block = next((blocks[cpu] for cpu in measured if blocks[cpu]), {})
     caches = {cpu: topology.caches(root, cpu) for cpu in measured}
-    found = kinds.kinds(root, blocks, caches)
-    names = {kind.name for kind in found}
-    last_bytes, doubts = _last_cache(root, caches, found)
+    core_kinds = kinds.kinds(root, blocks, caches)
+    core_names = {kind.name for kind in core_kinds}
+    last_cache_bytes, last_cache_doubts = _last_cache(root, caches, core_kinds)
     total, free = memory(root)
-    told = cpuinfo.features(blocks[cpu] for cpu in measured)
-    features = _compiled(told) if root == Path("/") else told
-    unused = [name for name in told if name in target.own() and name not in features]
+
+    listed = cpuinfo.features(blocks[cpu] for cpu in measured)
+    features = _compiled(listed) if root == Path("/") else listed
+    concerned = target.concerned_here()
+    unused = [name for name in listed if name in concerned and name not in features]
+
+    warnings = kinds.warnings(core_kinds)
+    for kind in core_kinds:
+        warnings += sizes.own_doubts(kind.name, kind.sizes)
+    warnings += last_cache_doubts
+    warnings += _unused(unused)
+    warnings += _limited(quota, len(cores), units)
+    warnings += _slowed(root, measured)
     return Device(
         kind="cpu",
         index=0,
-        name=_name(info, root),
-        arch=names.pop() if len(names) == 1 else "",
+        name=_name(first_block, root),
+        arch=core_names.pop() if len(core_names) == 1 else "",
         units=units,
-        clock_hz=max((kind.clock_hz for kind in found if kind.clock_hz), default=None),
-        last_cache_bytes=last_bytes,
+        clock_hz=max((kind.clock_hz for kind in core_kinds if kind.clock_hz), default=None),
+        last_cache_bytes=last_cache_bytes,
         memory_bytes=total,
         memory_free_bytes=free,
         features=features,
@@ -57,39 +74,31 @@ def detect(root: Path = Path("/"), allowed: Iterable[int] | None = None) -> Devi
             "smt": any(len(topology.siblings(root, cpu)) > 1 for cpu in cores),
             "sockets": topology.sockets(root, usable),
             "numa_nodes": topology.memory_nodes(root, usable),
-            "caches": _caches(root, caches, found),
+            "caches": _caches(root, caches, core_kinds),
             "cgroup_quota_cores": quota,
-            "model": core_numbers(info),
-            "core_kinds": [kind.facts() for kind in found],
+            "model": core_numbers(first_block),
+            "core_kinds": [kind.facts() for kind in core_kinds],
             "not_compiled": unused,
             "machine": platform.machine(),
         },
-        warnings=(
-            *kinds.warnings(found),
-            *(said for kind in found for said in sizes.own_doubts(kind.name, kind.sizes)),
-            *doubts,
-            *_unused(unused),
-            *_limited(quota, len(cores), units),
-            *_slowed(root, measured),
-        ),
+        warnings=tuple(warnings),
     )
 
 
-def _compiled(told: tuple[str, ...]) -> tuple[str, ...]:
-    """The features that kernels may ask for: of those told, what the compiler of this machine uses
-    too.
+def _compiled(listed: tuple[str, ...]) -> tuple[str, ...]:
+    """The features that kernels may ask for: of those listed, what the compiler uses too.
 
-    Where the system tells none of this kind of CPU, as emulators may, the compiler knows them from
-    the CPU.
+    Where the system lists none that matters to the compiler, as an emulator may, the compiler has
+    them from the CPU itself.
     """
-    used = target.usable(told)
-    if target.own() & set(told):
-        return used
-    return (*used, *sorted(target.compiled()))
+    usable = target.usable(listed)
+    if target.concerned_here() & set(listed):
+        return usable
+    return (*usable, *sorted(target.compiled()))
 
 
 def _unused(names: Sequence[str]) -> list[str]:
-    """A sentence on features of this CPU that the compiler does not use."""
+    """A warning if there are features of this CPU that the compiler does not use."""
     if not names:
         return []
     way_out = "update llvmlite and numba, or unset NUMBA_CPU_NAME and NUMBA_CPU_FEATURES"
@@ -97,100 +106,93 @@ def _unused(names: Sequence[str]) -> list[str]:
 
 
 def _affinity() -> Iterable[int]:
+    """The CPUs that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return os.sched_getaffinity(0)
     return range(os.cpu_count() or 1)
 
 
-def _name(info: Mapping[str, str], root: Path) -> str:
-    """Model name; Arm kernels give none, so there the board's or the core's."""
-    board = read(root / "proc/device-tree/model")
-    return (
-        info.get("model name")
-        or (f"{board} CPU" if board else "")
-        or core_name(info)
-        or platform.machine()
-    )
+def _name(block: Mapping[str, str], root: Path) -> str:
+    """The model's name. Arm's kernels give none: there it is that of the board or the core."""
+    if name := block.get("model name"):
+        return name
+    if board := read(root / "proc/device-tree/model"):
+        return f"{board} CPU"
+    return core_name(block) or platform.machine()
 
 
 def _limited(quota: float | None, cores: int, units: int) -> list[str]:
+    """A warning if a quota leaves this process less than all cores."""
     if quota is None or quota >= cores:
         return []
-    stopped = ", and is stopped for part of the time" if quota < units else ""
-    return [
-        (
-            f"a control group limits this process to {quota:g} of {cores} cores: {units} "
-            f"measured{stopped}"
-        )
-    ]
+    warning = f"a control group limits this process to {quota:g} of {cores} cores: {units} measured"
+    if quota < units:
+        warning += ", and is stopped for part of the time"
+    return [warning]
 
 
 def _slowed(root: Path, cores: Iterable[int]) -> list[str]:
-    said = []
-    policies = {
-        (read(folder / "scaling_governor"), read(folder / "scaling_driver"))
-        for folder in _clocks(root, cores)
-    }
-    if any(governor == "powersave" and driver not in DYNAMIC for governor, driver in policies):
-        said.append("the frequency governor is powersave: the clock may stay low")
-    return said
+    """A warning if the frequency governor of a core may keep its clock low."""
+    for cpu in cores:
+        folder = root / topology.CPUS / f"cpu{cpu}/cpufreq"
+        governor = read(folder / "scaling_governor")
+        driver = read(folder / "scaling_driver")
+        if governor == "powersave" and driver not in NORMALLY_POWERSAVE:
+            return ["the frequency governor is powersave: the clock may stay low"]
+    return []
 
 
-def _clocks(root: Path, cores: Iterable[int]) -> list[Path]:
-    """Folders that say how each core's clock is steered."""
-    return [root / topology.CPUS / f"cpu{cpu}/cpufreq" for cpu in cores]
-
-
-def _core_of(found: Sequence[kinds.Kind], cpu: int) -> str:
-    """Name of the kind that this CPU is of."""
-    return next((kind.name for kind in found if cpu in kind.cpus), "")
+def _core_of(core_kinds: Sequence[kinds.Kind], cpu: int) -> str:
+    """Name of the kind of core that this CPU is."""
+    return next((kind.name for kind in core_kinds if cpu in kind.cpus), "")
 
 
 def _last_cache(
-    root: Path, caches: Reported, found: Sequence[kinds.Kind]
+    root: Path, caches: Reported, core_kinds: Sequence[kinds.Kind]
 ) -> tuple[int | None, list[str]]:
-    """Bytes of all distinct last-level caches that these cores reach, two dies of 32 MiB being 64
-    MiB, and sentences on what is not possible of them. What may be there counts: arrays too large
-    cost time, too small ones measure a cache.
+    """Bytes of all last-level caches that these cores reach, and sentences on impossible ones.
+
+    Two dies of 32 MiB are 64 MiB. Where a report is impossible, what may be there counts: arrays
+    that are too large cost time, but too small ones would measure a cache.
     """
-    last: dict[int, dict[int, topology.Cache]] = {}
-    for cpu, own in caches.items():
-        if own:
-            last.setdefault(own[-1].level, {})[cpu] = own[-1]
-    total, doubts = 0, list[str]()
-    for level, seen in last.items():
-        for group, size in topology.distinct(root, seen).items():
-            reached_by = [cpu for cpu in caches if cpu in group]
-            core, sharers = (
-                _core_of(found, reached_by[0]),
-                len(topology.physical(root, topology.there(root, group))),
-            )
-            most = sizes.possible(core, level, size, sharers, len(reached_by))
-            doubts += sizes.last_doubts(core, level, size, sharers, most)
-            total += most
+    last_by_level: dict[int, dict[int, topology.Cache]] = {}
+    for cpu, cpu_caches in caches.items():
+        if cpu_caches:
+            last = cpu_caches[-1]
+            last_by_level.setdefault(last.level, {})[cpu] = last
+    total = 0
+    doubts: list[str] = []
+    for level, cache_by_cpu in last_by_level.items():
+        for sharers, size in topology.distinct(root, cache_by_cpu).items():
+            users = [cpu for cpu in caches if cpu in sharers]
+            core = _core_of(core_kinds, users[0])
+            sharing_cores = len(topology.physical(root, topology.existing(root, sharers)))
+            possible = sizes.possible(core, level, size, sharing_cores, len(users))
+            doubts += sizes.last_doubts(core, level, size, sharing_cores, possible)
+            total += possible
     return total or None, list(dict.fromkeys(doubts))
 
 
-def _caches(root: Path, caches: Reported, found: Sequence[kinds.Kind]) -> list[dict[str, Any]]:
-    """Data caches, nearest first: level, type, size and who shares it, of the core with the
-    smallest one.
+def _caches(root: Path, caches: Reported, core_kinds: Sequence[kinds.Kind]) -> list[dict[str, Any]]:
+    """The data caches as a run's file holds them, nearest first.
 
-    What fits there fits every core's.
+    Of each level it is that of the core with the smallest: what fits there fits every core's.
     """
     levels: dict[tuple[int, str], dict[int, topology.Cache]] = {}
-    for cpu, own in caches.items():
-        for cache in own:
+    for cpu, cpu_caches in caches.items():
+        for cache in cpu_caches:
             levels.setdefault((cache.level, cache.kind), {})[cpu] = cache
     rows = []
-    for (level, kind), seen in sorted(levels.items()):
-        cpu = min(seen, key=lambda one: seen[one].size)
-        sharers = next(group for group in topology.distinct(root, seen) if cpu in group)
-        served = _served(root, sharers, cpu, level, _core_of(found, cpu))
+    for (level, kind), cache_by_cpu in sorted(levels.items()):
+        cpu, smallest = min(cache_by_cpu.items(), key=lambda item: item[1].size)
+        groups = topology.distinct(root, cache_by_cpu)
+        sharers = next(group for group in groups if cpu in group)
+        served = _served(root, sharers, cpu, level, _core_of(core_kinds, cpu))
         rows.append(
             {
                 "level": level,
                 "type": kind,
-                "size_bytes": seen[cpu].size,
+                "size_bytes": smallest.size,
                 "shared_by": list_text(served),
             }
         )
@@ -198,14 +200,17 @@ def _caches(root: Path, caches: Reported, found: Sequence[kinds.Kind]) -> list[d
 
 
 def _served(root: Path, sharers: Iterable[int], cpu: int, level: int, core: str) -> list[int]:
-    """Those of these CPUs that one cache can serve: where too many are told to share it, the
-    neighbours in number.
+    """Those of ``sharers`` that the same cache as this CPU's can serve.
+
+    Where more are reported than a cache of this kind of core can serve, they are its neighbours in
+    number.
     """
-    together = topology.physical(root, topology.there(root, sharers))
-    most = sizes.served(core, level, len(together))
-    if most == len(together):
+    cores = topology.physical(root, topology.existing(root, sharers))
+    most = sizes.served(core, level, len(cores))
+    if most == len(cores):
         return sorted(sharers)
-    mine = next(k for k, other in enumerate(together) if cpu in topology.siblings(root, other))
-    near = together[mine // most * most :][:most]
-    threads = frozenset().union(*(topology.siblings(root, other) for other in near))
+    place = next(k for k, other in enumerate(cores) if cpu in topology.siblings(root, other))
+    first = place // most * most
+    neighbours = cores[first : first + most]
+    threads = frozenset().union(*(topology.siblings(root, other) for other in neighbours))
     return sorted(threads & set(sharers))

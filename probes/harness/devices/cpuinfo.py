@@ -1,4 +1,4 @@
-"""/proc/cpuinfo as facts of each CPU."""
+"""What /proc/cpuinfo says of each CPU."""
 
 from __future__ import annotations
 
@@ -9,31 +9,33 @@ from pathlib import Path
 from probes.harness.devices.reading import read, whole
 
 Block = dict[str, str]
+"""Facts of one CPU by their keys in /proc/cpuinfo."""
 
 
 def blocks(root: Path, cpus: Iterable[int]) -> dict[int, Block]:
-    """What /proc/cpuinfo says of each of these CPUs, by key.
+    """What /proc/cpuinfo says of each of these CPUs.
 
-    What it says of no CPU in particular holds for all: old Arm kernels put the core's numbers in a
-    block of their own. A CPU that it does not name has an empty block, but where it names none of
-    them (a container's may count anew) each has the first one's.
+    A block that names no CPU holds for all: old Arm kernels put the core's numbers in one of their
+    own. A CPU without a block has only that. But where no CPU asked for has a block, as in a
+    container that counts anew, each has the first one.
     """
-    shared: Block = {}
-    own: dict[int, Block] = {}
+    wanted = list(cpus)
+    for_all: Block = {}
+    by_cpu: dict[int, Block] = {}
     for text in re.split(r"\n\s*\n", read(root / "proc/cpuinfo")):
         numbers, facts = _parse(text)
         for cpu in numbers:
-            own[cpu] = facts
+            by_cpu[cpu] = facts
         if not numbers:
-            shared |= facts
-    wanted = list(cpus)
-    first = next(iter(own.values()), {})
-    missing: Block = {} if any(cpu in own for cpu in wanted) else first
-    return {cpu: shared | own.get(cpu, missing) for cpu in wanted}
+            for_all |= facts
+    without: Block = {}
+    if not any(cpu in by_cpu for cpu in wanted):
+        without = next(iter(by_cpu.values()), {})
+    return {cpu: for_all | by_cpu.get(cpu, without) for cpu in wanted}
 
 
 def _parse(text: str) -> tuple[list[int], Block]:
-    """The CPUs that a block speaks of, and what it says of them."""
+    """The numbers of the CPUs that a block names, and what it says of them."""
     numbers: list[int] = []
     facts: Block = {}
     for line in text.splitlines():
@@ -47,15 +49,18 @@ def _parse(text: str) -> tuple[list[int], Block]:
     return numbers, facts
 
 
-def features(told: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
-    """Instruction sets that every one of these CPUs has, in the first one's order; a CPU that tells
-    none is left out.
+def features(cpu_blocks: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
+    """Instruction sets that every one of these CPUs has, in the first one's order.
 
-    Threads of one kernel run on all of them: an instruction that one lacks would end the process
-    there.
+    Threads of one kernel run on all of them, and an instruction that one lacks would end the
+    process there. A CPU that lists none is left out.
     """
-    lists = [
-        words.split() for block in told if (words := block.get("flags") or block.get("Features"))
-    ]
-    common = set.intersection(*map(set, lists)) if lists else set()
-    return tuple(name for name in lists[0] if name in common) if lists else ()
+    lists: list[list[str]] = []
+    for block in cpu_blocks:
+        words = block.get("flags") or block.get("Features")
+        if words:
+            lists.append(words.split())
+    if not lists:
+        return ()
+    common = set.intersection(*map(set, lists))
+    return tuple(name for name in lists[0] if name in common)

@@ -1,6 +1,4 @@
-"""What the CUDA driver says of its devices, asked directly: facts need neither CuPy nor a
-toolkit.
-"""
+"""What the CUDA driver says of its devices, asked directly: that needs no CuPy and no toolkit."""
 
 from __future__ import annotations
 
@@ -10,7 +8,7 @@ from typing import Any
 
 from probes.records.measurement import RidgelineError
 
-NAMES = ("libcuda.so.1", "libcuda.so", "nvcuda.dll")
+LIBRARIES = ("libcuda.so.1", "libcuda.so", "nvcuda.dll")
 
 ATTRIBUTES = {
     "max_threads_per_block": 1,
@@ -36,7 +34,7 @@ ATTRIBUTES = {
     "shared_bytes_optin": 97,
     "persisting_l2_bytes": 108,
 }
-"""Numbers of CUdevice_attribute in cuda.h."""
+"""Numbers of CUdevice_attribute in cuda.h, by our names."""
 
 WAYS_OUT = {
     2: "another process holds the GPU's memory: see nvidia-smi",
@@ -45,21 +43,21 @@ WAYS_OUT = {
     803: "the driver's library and kernel module differ: restart the machine",
     804: "a compatibility library hides the driver's own: take it off LD_LIBRARY_PATH",
 }
-"""What to do about the errors (CUresult in cuda.h) that a working program meets."""
+"""What to do about the errors that a working program meets, by their CUresult in cuda.h."""
 
 
 class Driver:
-    """The loaded driver. ``library`` may be a made-up one. Raises RidgelineError if there is none
-    that works.
-    """
+    """The loaded driver. Its methods raise RidgelineError where the driver answers an error."""
 
     def __init__(self, library: Any = None) -> None:
-        self._lib = library or _load()
+        """Load the driver, or take ``library`` for it. Raises RidgelineError if none works."""
+        self._library = library or _load()
         self._call("cuInit", 0)
 
     def _call(self, name: str, *arguments: Any) -> None:
+        """Call a function of the driver; raise RidgelineError where it is missing or fails."""
         try:
-            code = getattr(self._lib, name)(*arguments)
+            code = getattr(self._library, name)(*arguments)
         except AttributeError:
             raise RidgelineError(
                 f"the NVIDIA driver is too old, it has no {name}: install 525 or newer"
@@ -67,15 +65,16 @@ class Driver:
         if code:
             way_out = WAYS_OUT.get(code, "check it with nvidia-smi")
             raise RidgelineError(
-                f"the CUDA driver answers {self._error(code)} ({code}) to {name}: {way_out}"
+                f"the CUDA driver answers {self._error_name(code)} ({code}) to {name}: {way_out}"
             )
 
-    def _error(self, code: int) -> str:
+    def _error_name(self, code: int) -> str:
         text = ctypes.c_char_p()
-        self._lib.cuGetErrorName(code, ctypes.byref(text))
+        self._library.cuGetErrorName(code, ctypes.byref(text))
         return (text.value or b"an unknown error").decode()
 
     def _number(self, name: str, *arguments: Any) -> int:
+        """The integer that a function writes where its first argument points."""
         value = ctypes.c_int()
         self._call(name, ctypes.byref(value), *arguments)
         return value.value
@@ -85,7 +84,7 @@ class Driver:
         return self._number("cuDeviceGetCount")
 
     def version(self) -> str:
-        """The newest CUDA this driver supports, ``13.0``."""
+        """The newest CUDA that this driver supports, as ``13.0``."""
         number = self._number("cuDriverGetVersion")
         return f"{number // 1000}.{number % 1000 // 10}"
 
@@ -100,7 +99,7 @@ class Driver:
         return self._number("cuDeviceGet", index)
 
     def name(self, index: int) -> str:
-        """Marketing name."""
+        """The device's marketing name."""
         text = ctypes.create_string_buffer(256)
         self._call("cuDeviceGetName", text, 256, self._handle(index))
         return text.value.decode(errors="replace")
@@ -109,13 +108,15 @@ class Driver:
         """``GPU-xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx``, as the management library writes it."""
         raw = ctypes.create_string_buffer(16)
         self._call("cuDeviceGetUuid", raw, self._handle(index))
-        text = raw.raw.hex()
-        cuts = (0, 8, 12, 16, 20, 32)
-        return "GPU-" + "-".join(text[a:b] for a, b in pairwise(cuts))
+        digits = raw.raw.hex()
+        edges = (0, 8, 12, 16, 20, 32)
+        return "GPU-" + "-".join(digits[start:end] for start, end in pairwise(edges))
 
     def memory(self, index: int) -> tuple[int, int]:
         """Free and total bytes; takes the device's primary context for a moment."""
-        free, total, context = ctypes.c_size_t(), ctypes.c_size_t(), ctypes.c_void_p()
+        free = ctypes.c_size_t()
+        total = ctypes.c_size_t()
+        context = ctypes.c_void_p()
         handle = self._handle(index)
         self._call("cuDevicePrimaryCtxRetain", ctypes.byref(context), handle)
         try:
@@ -130,7 +131,7 @@ class Driver:
 
 
 def _load() -> Any:
-    for name in NAMES:
+    for name in LIBRARIES:
         try:
             return ctypes.CDLL(name)
         except OSError:

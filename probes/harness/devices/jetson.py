@@ -1,6 +1,4 @@
-"""What makes a CUDA device a Jetson: one memory for CPU and GPU, a power mode, and clocks to be
-read from sysfs.
-"""
+"""What makes a CUDA device a Jetson: memory shared with the CPU, a power mode, clocks in sysfs."""
 
 from __future__ import annotations
 
@@ -12,9 +10,9 @@ from typing import Any
 
 from kernels.device import Device
 from probes.harness.devices import nvpmodel
-from probes.harness.devices.limits import number, read
+from probes.harness.devices.reading import number, read
 
-# L4T release -> JetPack, from NVIDIA's JetPack archive. What is not here is unknown.
+# JetPack by its L4T release, from NVIDIA's JetPack archive. What is not here is unknown.
 JETPACK = {
     "32.5.0": "4.5",
     "32.5.1": "4.5.1",
@@ -55,10 +53,10 @@ JETPACK = {
 # devfreq nodes of the integrated GPU: Maxwell and Pascal, Volta, Ampere (.gpu since JetPack 6),
 # Blackwell.
 GPU_NODE = re.compile(r"(gm20b|gp10b|gv11b|ga10b|\d+\.gpu|gpu-gpc-\d+)$")
-# the memory controller, for root; Thor shows it to all as bwmgr
+# clocks of the memory controller, which root may read; Thor shows them to all as bwmgr
 EMC = "sys/kernel/debug/bpmp/debug/clk/emc"
 BWMGR = "sys/class/devfreq/bwmgr"
-EMC_CAP = "sys/kernel/nvpmodel_emc_cap/emc_iso_cap"
+EMC_CAP = "sys/kernel/nvpmodel_emc_cap/emc_iso_cap"  # what the power mode leaves of them
 
 
 def _jtop() -> Any:
@@ -72,22 +70,26 @@ def enrich(device: Device, root: Path = Path("/"), monitor: Callable[[], Any] = 
     """``device`` with the Jetson's facts; the same device where it is not a Jetson's own GPU.
 
     monitor: opens jetson-stats, which is asked only for what sysfs does not show to this user. The
-    clocks are sysfs' own: the driver calls a GPU clock the memory's (612 MHz on Orin, 1377 MHz on
-    Xavier), and Thor's GPU slower than it runs (1049 of 1575 MHz).
+    clocks are those of sysfs, since the driver's are wrong: its clock of the memory is one of the
+    GPU (612 MHz on Orin, 1377 MHz on Xavier), and its clock of Thor's GPU is lower than the GPU
+    runs (1049 of 1575 MHz).
     """
     model = read(root / "proc/device-tree/model")
     release = read(root / "etc/nv_tegra_release")
-    if "integrated" not in device.features or not (release or "jetson" in model.lower()):
+    is_jetson = release or "jetson" in model.lower()
+    if "integrated" not in device.features or not is_jetson:
         return device
     l4t = _l4t(release)
-    found = {
+    from_files = {
         "jetson": model,
         "l4t": l4t,
         "jetpack": JETPACK.get(l4t),
         "power_mode": nvpmodel.current(root),
+        **_gpu_clocks(root),
+        **_memory_clocks(root),
     }
-    found |= _gpu_clocks(root) | _memory_clocks(root)
-    facts = _completed({key: value for key, value in found.items() if value}, monitor)
+    known = {key: value for key, value in from_files.items() if value}
+    facts = _completed(known, monitor)
     return replace(
         device,
         name=model or device.name,
@@ -106,75 +108,93 @@ def enrich(device: Device, root: Path = Path("/"), monitor: Callable[[], Any] = 
 
 def _l4t(release: str) -> str:
     """``# R36 (release), REVISION: 4.0, ...`` becomes ``36.4.0``."""
-    found = re.search(r"R(\d+).*?REVISION:\s*(\d+)(?:\.(\d+))?", release)
-    return f"{found[1]}.{found[2]}.{found[3] or 0}" if found else ""
+    match = re.search(r"R(\d+).*?REVISION:\s*(\d+)(?:\.(\d+))?", release)
+    if not match:
+        return ""
+    major, minor, patch = match.groups(default="0")
+    return f"{major}.{minor}.{patch}"
 
 
 def _bus_bits(device: Device) -> int | None:
-    """The bus as the driver states it, but for Orin's drivers of CUDA 11: they say 64 bits of twice
-    as wide a bus.
+    """The width of the bus as the driver states it; None where the driver is wrong.
+
+    Orin's drivers of CUDA 11 say 64 bits of a bus that is twice as wide.
     """
-    old = float(device.facts.get("driver_version") or 0) < 12
-    return None if device.arch == "8.7" and old else device.memory_bus_bits
+    cuda_of_driver = float(device.facts.get("driver_version") or 0)
+    if device.arch == "8.7" and cuda_of_driver < 12:
+        return None
+    return device.memory_bus_bits
 
 
 def _gpu_clocks(root: Path) -> dict[str, Any]:
+    """The GPU's clock now, its highest in this power mode (cap), and its highest at all (max)."""
     nodes = [
         *(root / "sys/class/devfreq").glob("*"),
         *(root / "sys/devices/gpu.0/devfreq").glob("*"),
     ]
-    node = next((n for n in sorted(nodes) if GPU_NODE.search(n.name)), None)
+    node = next((node for node in sorted(nodes) if GPU_NODE.search(node.name)), None)
     if node is None:
         return {}
-    steps = [int(v) for v in read(node / "available_frequencies").split() if v.isdecimal()]
+    cap = number(node / "max_freq")
+    words = read(node / "available_frequencies").split()
+    steps = [int(word) for word in words if word.isdecimal()]
     return {
         "gpu_clock_hz": number(node / "cur_freq"),
-        "gpu_clock_cap_hz": number(node / "max_freq"),
-        "gpu_clock_max_hz": max(steps, default=None) or number(node / "max_freq"),
+        "gpu_clock_cap_hz": cap,
+        "gpu_clock_max_hz": max(steps, default=None) or cap,
     }
 
 
 def _memory_clocks(root: Path) -> dict[str, Any]:
-    """Clocks of the memory controller now and at most, and what the power mode leaves of them."""
+    """The memory's clock now, its highest at all, and its highest in this power mode (cap)."""
     now = number(root / EMC / "rate") or number(root / BWMGR / "cur_freq")
-    most = number(root / EMC / "max_rate") or number(root / BWMGR / "max_freq")
-    caps = [clock for clock in (number(root / EMC_CAP), most) if clock]
+    highest = number(root / EMC / "max_rate") or number(root / BWMGR / "max_freq")
+    caps = [clock for clock in (number(root / EMC_CAP), highest) if clock]
     return {
         "emc_clock_hz": now,
-        "emc_clock_max_hz": most,
+        "emc_clock_max_hz": highest,
         "emc_clock_cap_hz": min(caps, default=None),
     }
 
 
 def _completed(facts: dict[str, Any], monitor: Callable[[], Any]) -> dict[str, Any]:
-    """``facts`` with what jetson-stats knows beyond them, and a word where the memory clock stays
-    unknown.
+    """``facts`` and what jetson-stats knows beyond them.
+
+    Where the memory's clock stays unknown, ``emc_clock`` says what to do.
     """
     if "emc_clock_hz" in facts and "power_mode" in facts:
         return facts
-    facts = _jetson_stats(monitor) | facts
-    if "emc_clock_hz" not in facts:
-        facts["emc_clock"] = "not readable: run as root, or install jetson-stats"
-    return facts
+    completed = _jetson_stats(monitor) | facts
+    if "emc_clock_hz" not in completed:
+        completed["emc_clock"] = "not readable: run as root, or install jetson-stats"
+    return completed
 
 
 def _jetson_stats(monitor: Callable[[], Any]) -> dict[str, Any]:
+    """Power mode and clocks of the memory by jetson-stats; empty where it does not answer."""
+    facts: dict[str, Any] = {}
     try:
         with monitor() as board:
             emc = board.memory.get("EMC", {})  # kHz; its maximum is that of the power mode
-            mode = {"power_mode": str(board.nvpmodel)} if board.nvpmodel else {}
-            clocks = {"emc_clock_hz": emc.get("cur"), "emc_clock_cap_hz": emc.get("max")}
-            return mode | {key: khz * 1000 for key, khz in clocks.items() if khz}
+            if board.nvpmodel:
+                facts["power_mode"] = str(board.nvpmodel)
+            if emc.get("cur"):
+                facts["emc_clock_hz"] = emc["cur"] * 1000
+            if emc.get("max"):
+                facts["emc_clock_cap_hz"] = emc["max"] * 1000
     except Exception:  # no package, no service or no right to it
         return {}
+    return facts
 
 
 def _capped(facts: dict[str, Any]) -> list[str]:
-    said = []
+    """Warnings of clocks that the power mode holds below their highest."""
+    warnings = []
     for what, key in (("GPU", "gpu"), ("memory", "emc")):
-        cap, most = facts.get(f"{key}_clock_cap_hz"), facts.get(f"{key}_clock_max_hz")
-        if cap and most and cap < most:
-            said.append(
-                f"the {what} clock is capped at {cap / 1e6:.0f} MHz of {most / 1e6:.0f} MHz"
+        cap = facts.get(f"{key}_clock_cap_hz")
+        highest = facts.get(f"{key}_clock_max_hz")
+        if cap and highest and cap < highest:
+            warnings.append(
+                f"the {what} clock is capped at {cap / 1e6:.0f} MHz of {highest / 1e6:.0f} MHz"
             )
-    return said
+    return warnings

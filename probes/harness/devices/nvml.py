@@ -1,5 +1,6 @@
-"""What NVIDIA's management library adds: clocks now, power, throttling, other processes. Never
-required.
+"""What NVIDIA's management library (NVML) adds: clocks, power, throttling, other processes.
+
+It is never required: where it does not answer, these facts are missing.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ clocks 0x2, sync boost 0x10, display clocks 0x100."""
 
 
 def open_device(uuid: str, pci: str) -> Any:
-    """(library, handle) of the device with this UUID, else this PCI address; None where NVML does
-    not answer.
+    """(library, handle) of the device with this UUID, or else with this PCI address.
 
-    By identity, not by index: CUDA_VISIBLE_DEVICES renumbers CUDA's devices, not NVML's.
+    None where NVML does not answer. An index would not do: CUDA_VISIBLE_DEVICES renumbers CUDA's
+    devices, but not NVML's.
     """
     try:
         import pynvml
@@ -39,7 +40,7 @@ def open_device(uuid: str, pci: str) -> Any:
 
 
 def _ask(nv: Any, question: str, *arguments: Any) -> Any:
-    """The answer, or None where this library or device does not know the question."""
+    """NVML's answer, or None where this library or device does not know the question."""
     try:
         return getattr(nv, question)(*arguments)
     except Exception:
@@ -47,88 +48,98 @@ def _ask(nv: Any, question: str, *arguments: Any) -> Any:
 
 
 def facts(opened: Any) -> dict[str, Any]:
-    """What does not change during a run, and ``at_start`` a sample of what does. Empty without
-    NVML.
+    """What does not change during a run, and ``at_start``: a ``sample`` of what does.
+
+    opened: what ``open_device`` returned. Facts that are unknown are left out.
     """
     if opened is None:
         return {}
     nv, handle = opened
-    limit, ecc = (
-        _ask(nv, "nvmlDeviceGetEnforcedPowerLimit", handle),
-        _ask(nv, "nvmlDeviceGetEccMode", handle),
-    )
-    mig, driver = _ask(nv, "nvmlDeviceGetMigMode", handle), _ask(nv, "nvmlSystemGetDriverVersion")
+    driver = _ask(nv, "nvmlSystemGetDriverVersion")
+    if isinstance(driver, bytes):
+        driver = driver.decode()
+    limit = _ask(nv, "nvmlDeviceGetEnforcedPowerLimit", handle)
+    ecc = _ask(nv, "nvmlDeviceGetEccMode", handle)
+    mig = _ask(nv, "nvmlDeviceGetMigMode", handle)
+    sm_clock = _ask(nv, "nvmlDeviceGetMaxClockInfo", handle, nv.NVML_CLOCK_SM)
+    memory_clock = _ask(nv, "nvmlDeviceGetMaxClockInfo", handle, nv.NVML_CLOCK_MEM)
     processes = _ask(nv, "nvmlDeviceGetComputeRunningProcesses", handle) or []
-    found = {
-        "driver": driver.decode() if isinstance(driver, bytes) else driver,
-        "power_limit_w": limit / 1000 if limit else None,
+    constant = {
+        "driver": driver,
+        "power_limit_w": _watts(limit),
         "ecc": bool(ecc[0]) if ecc else None,
         "mig": bool(mig[0]) if mig else None,
-        "max_sm_clock_hz": _hertz(_ask(nv, "nvmlDeviceGetMaxClockInfo", handle, nv.NVML_CLOCK_SM)),
-        "max_memory_clock_hz": _hertz(
-            _ask(nv, "nvmlDeviceGetMaxClockInfo", handle, nv.NVML_CLOCK_MEM)
-        ),
-        "other_processes": sum(p.pid != os.getpid() for p in processes),
+        "max_sm_clock_hz": _hertz(sm_clock),
+        "max_memory_clock_hz": _hertz(memory_clock),
+        "other_processes": sum(process.pid != os.getpid() for process in processes),
     }
-    return {key: value for key, value in found.items() if value is not None} | {
-        "at_start": sample(opened)
-    }
+    return {**_known(constant), "at_start": sample(opened)}
 
 
 def sample(opened: Any) -> dict[str, Any]:
-    """Clocks, power, temperature and throttle reasons at this moment. Empty without NVML."""
+    """Clocks, power, temperature and throttle reasons at this moment, as far as they are known."""
     if opened is None:
         return {}
     nv, handle = opened
-    power = _ask(nv, "nvmlDeviceGetPowerUsage", handle)
+    sm_clock = _ask(nv, "nvmlDeviceGetClockInfo", handle, nv.NVML_CLOCK_SM)
+    memory_clock = _ask(nv, "nvmlDeviceGetClockInfo", handle, nv.NVML_CLOCK_MEM)
+    return _known(
+        {
+            "sm_clock_hz": _hertz(sm_clock),
+            "memory_clock_hz": _hertz(memory_clock),
+            "power_w": _watts(_ask(nv, "nvmlDeviceGetPowerUsage", handle)),
+            "temperature_c": _ask(nv, "nvmlDeviceGetTemperature", handle, nv.NVML_TEMPERATURE_GPU),
+            "throttle": _throttles(nv, handle),
+        }
+    )
+
+
+def _throttles(nv: Any, handle: Any) -> list[str] | None:
+    """What holds the clock down now, in words; None if unknown."""
     reasons = _ask(nv, "nvmlDeviceGetCurrentClocksEventReasons", handle)
     if reasons is None:  # its name before driver 535
         reasons = _ask(nv, "nvmlDeviceGetCurrentClocksThrottleReasons", handle)
-    found = {
-        "sm_clock_hz": _hertz(_ask(nv, "nvmlDeviceGetClockInfo", handle, nv.NVML_CLOCK_SM)),
-        "memory_clock_hz": _hertz(_ask(nv, "nvmlDeviceGetClockInfo", handle, nv.NVML_CLOCK_MEM)),
-        "power_w": power / 1000 if power else None,
-        "temperature_c": _ask(nv, "nvmlDeviceGetTemperature", handle, nv.NVML_TEMPERATURE_GPU),
-        "throttle": None
-        if reasons is None
-        else [text for bit, text in THROTTLES.items() if reasons & bit],
-    }
-    return {key: value for key, value in found.items() if value is not None}
+    if reasons is None:
+        return None
+    return [text for bit, text in THROTTLES.items() if reasons & bit]
 
 
-class Watch:
-    """The same GPU between cases: ``read()`` is its sample at that moment, empty where NVML does
-    not answer.
-
-    opened: what ``open_device`` gives (default: found by the device's PCI address).
-    """
-
-    def __init__(self, device: Device, opened: Any = None) -> None:
-        pci = device.facts.get("pci", "")
-        self._opened = opened or (open_device("", pci) if device.kind == "cuda" and pci else None)
-
-    def read(self) -> dict[str, Any]:
-        """sm_clock_hz, memory_clock_hz, power_w, temperature_c, throttle (names): those that are
-        known.
-        """
-        return sample(self._opened)
+def _known(facts: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in facts.items() if value is not None}
 
 
 def _hertz(megahertz: int | None) -> float | None:
     return megahertz * 1e6 if megahertz else None
 
 
-def warnings(found: dict[str, Any]) -> list[str]:
-    """What of these facts falsifies a measurement, in plain sentences."""
-    said = [
-        f"the GPU's clock is held down: {reason}"
-        for reason in found.get("at_start", {}).get("throttle", ())
-    ]
-    if found.get("mig"):
-        said.append("MIG is on: this is a slice of a GPU, and its peaks are those of the slice")
-    if others := found.get("other_processes"):
-        said.append(
-            f"{others} other process{'es use' if others > 1 else ' uses'} this GPU: "
-            "numbers may be low"
+def _watts(milliwatts: int | None) -> float | None:
+    return milliwatts / 1000 if milliwatts else None
+
+
+class Watch:
+    """Reads the state of a GPU between cases."""
+
+    def __init__(self, device: Device, opened: Any = None) -> None:
+        """opened: what ``open_device`` returned; by default it finds the device's PCI address."""
+        pci = device.facts.get("pci", "")
+        if not opened and device.kind == "cuda" and pci:
+            opened = open_device("", pci)
+        self._opened = opened or None
+
+    def read(self) -> dict[str, Any]:
+        """``sample`` of this moment; empty where NVML does not answer."""
+        return sample(self._opened)
+
+
+def warnings(device_facts: dict[str, Any]) -> list[str]:
+    """What falsifies a measurement, of these facts (as ``facts`` returns them), in words."""
+    throttles = device_facts.get("at_start", {}).get("throttle", ())
+    sentences = [f"the GPU's clock is held down: {reason}" for reason in throttles]
+    if device_facts.get("mig"):
+        sentences.append(
+            "MIG is on: this is a slice of a GPU, and its peaks are those of the slice"
         )
-    return said
+    if others := device_facts.get("other_processes"):
+        use = "es use" if others > 1 else " uses"
+        sentences.append(f"{others} other process{use} this GPU: numbers may be low")
+    return sentences

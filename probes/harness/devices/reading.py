@@ -1,17 +1,15 @@
-"""Reading files of /proc and /sys: any of them may be missing, empty, or hold what its name does
-not promise.
-"""
+"""Read files of /proc and /sys, any of which may be missing, empty, or hold something else."""
 
 from __future__ import annotations
 
 import contextlib
 from pathlib import Path
 
-LONGEST_RANGE = 1 << 16  # CPUs: a longer range is no list of CPUs, and would fill the memory
+LONGEST_RANGE = 1 << 16  # CPUs: a longer range is none of CPUs, and would fill the memory
 
 
 def read(path: Path) -> str:
-    """The stripped text of a file; empty if it is not there or not ours to read."""
+    """The text of a file without space around it; empty if the file is missing or forbidden."""
     try:
         return path.read_text(encoding="utf-8", errors="replace").strip().strip("\0")
     except OSError:
@@ -19,7 +17,7 @@ def read(path: Path) -> str:
 
 
 def whole(text: str, base: int = 10) -> int | None:
-    """The integer that a text is, or None; base 0 takes ``0x41`` too."""
+    """The integer that a text spells, or None. With base 0 the text may be ``0x41``, too."""
     try:
         return int(text, base)
     except ValueError:
@@ -45,10 +43,11 @@ def cpu_list(text: str) -> list[int]:
 
 def list_text(cpus: list[int]) -> str:
     """[0, 1, 2, 3, 8] as ``0-3,8``."""
-    spans: list[list[int]] = []
+    ranges: list[tuple[int, int]] = []
     for cpu in sorted(cpus):
-        if spans and cpu == spans[-1][1] + 1:
-            spans[-1][1] = cpu
-        else:
-            spans.append([cpu, cpu])
-    return ",".join(f"{first}-{last}" if last > first else f"{first}" for first, last in spans)
+        first = cpu
+        if ranges and cpu == ranges[-1][1] + 1:
+            first, _ = ranges.pop()
+        ranges.append((first, cpu))
+    parts = [f"{first}-{last}" if last > first else f"{first}" for first, last in ranges]
+    return ",".join(parts)

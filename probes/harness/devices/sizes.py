@@ -1,9 +1,9 @@
-"""What caches a core can have: a hypervisor may report others, and arrays must be sized for those
-that are there.
+"""What caches a core can have: a hypervisor may report others, but arrays must fit the real ones.
 
-One row a core of x86; Arm's makers choose their own sizes. From AMD's Software Optimization Guides
-of each family (caches, and the cores of a complex that share the last one) and Intel's optimization
-reference manual (caches, and the last cache's slice of a core, of the products with the smallest).
+There is one row a core of x86; Arm's makers choose their own sizes. The sources are AMD's Software
+Optimization Guides of each family (caches, and the cores of a complex that share the last one) and
+Intel's optimization reference manual (caches, and the last cache's slice of a core, of the products
+with the smallest).
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-KIB, MIB = 1 << 10, 1 << 20
-LAST = 3  # level of the last cache of all these cores
+KIB = 1 << 10
+MIB = 1 << 20
+LAST_LEVEL = 3  # of the caches of all these cores
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,11 @@ class Sizes:
     second: int
     """Bytes of its second cache."""
     sharers: int | None = None
-    """Cores that share one last cache at most; None: all of a socket may."""
+    """Most cores that share one last cache; None: all of a socket may."""
     last: int = 0
-    """Bytes of such a shared one, in most products."""
+    """Bytes of a last cache with so many sharers, in most products."""
     slice: int = 0
-    """Bytes of a socket's last cache that come with each core at least."""
+    """Least bytes of a socket's last cache that come with each core."""
 
 
 CORES: Mapping[str, Sizes] = {
@@ -52,74 +53,74 @@ CORES: Mapping[str, Sizes] = {
 }
 
 
-def own_doubts(core: str, told: Mapping[int, int]) -> list[str]:
-    """Sentences on a core's own caches (bytes by level) that are not those of its kind; none if the
-    kind is unknown.
+def own_doubts(core: str, reported: Mapping[int, int]) -> list[str]:
+    """Sentences on a core's own caches that are not those of its kind; none for an unknown kind.
+
+    reported: bytes by level.
     """
     row = CORES.get(core)
     if row is None:
         return []
     doubts = []
     for level, size in ((1, row.first), (2, row.second)):
-        found = told.get(level)
-        if found is not None and found != size:
-            said, has = text(found), text(size)
+        reported_size = reported.get(level)
+        if reported_size is not None and reported_size != size:
             doubts.append(
-                f"the machine reports an L{level} cache of {said}: a core of {core} has {has}"
+                f"the machine reports an L{level} cache of {text(reported_size)}: "
+                f"a core of {core} has {text(size)}"
             )
     return doubts
 
 
 def possible(core: str, level: int, size: int, sharers: int, used: int) -> int:
-    """Bytes that a last cache of ``size``, told to be shared by so many cores of one socket, may
-    really be, as far as ``used`` of them reach it.
+    """Bytes of last caches that ``used`` cores may really reach.
 
-    More cores than one cache can serve have several between them, of which each core used may reach
-    another. Where the second level is told to be the last, the one behind it is not told.
+    Reported is one cache of ``size`` bytes, shared by ``sharers`` cores of one socket. More cores
+    than one cache can serve have several between them, and each core used may reach another of
+    them. Where the second level is reported as the last, the one behind it is not reported.
     """
     row = CORES.get(core)
     if row is None:
         return size
-    if level < LAST:
+    if level < LAST_LEVEL:
         return max(size, used * (row.last or row.slice))
     if served(core, level, sharers) == sharers:
         return max(size, sharers * row.slice)
-    there = -(-sharers // served(core, level, sharers))
-    return max(size, min(there, used) * row.last)
+    caches = -(-sharers // served(core, level, sharers))
+    return max(size, min(caches, used) * row.last)
 
 
 def served(core: str, level: int, sharers: int) -> int:
-    """How many of these cores one cache can serve."""
+    """How many of ``sharers`` cores one cache can serve."""
     row = CORES.get(core)
-    return (
-        sharers if row is None or row.sharers is None or level < LAST else min(sharers, row.sharers)
-    )
+    if row is None or row.sharers is None or level < LAST_LEVEL:
+        return sharers
+    return min(sharers, row.sharers)
 
 
 def last_doubts(core: str, level: int, size: int, sharers: int, total: int) -> list[str]:
-    """A sentence on a last cache that cannot be all, or that so many cores cannot share; ``total``:
-    as is possible.
+    """A sentence on a last cache that cannot be all there is, or that so many cores cannot share.
+
+    total: the bytes that are ``possible``.
     """
     row = CORES.get(core)
     most = served(core, level, sharers)
     if row is None or (total <= size and most == sharers):
         return []
-    if level < LAST:
+    if level < LAST_LEVEL:
         return [
-            (
-                f"the machine reports no L{LAST} cache: cores of {core} have one, of which "
-                f"{text(total)} may be there"
-            )
+            f"the machine reports no L{LAST_LEVEL} cache: cores of {core} have one, of which "
+            f"{text(total)} may be there"
         ]
-    told = (
-        f"the machine reports an L{level} cache of {text(size)} shared by {sharers} cores of {core}"
-    )
     why = f"at most {most} do" if most < sharers else f"each comes with {text(row.slice)} or more"
-    return [f"{told}: {why}, so {text(total)} may be there"]
+    return [
+        f"the machine reports an L{level} cache of {text(size)} shared by {sharers} cores of "
+        f"{core}: {why}, so {text(total)} may be there"
+    ]
 
 
 def text(size: int) -> str:
     """Bytes in words: 1280 KiB, 32 MiB."""
-    return (
-        f"{size / MIB:g} MiB" if size >= MIB and size % (MIB // 4) == 0 else f"{size / KIB:g} KiB"
-    )
+    if size >= MIB and size % (MIB // 4) == 0:
+        return f"{size / MIB:g} MiB"
+    return f"{size / KIB:g} KiB"

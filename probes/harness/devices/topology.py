@@ -1,6 +1,4 @@
-"""How a machine's CPUs hang together, from sysfs: hardware threads, sockets, memory nodes and
-caches.
-"""
+"""How a machine's CPUs hang together, from sysfs: threads, sockets, memory nodes and caches."""
 
 from __future__ import annotations
 
@@ -13,8 +11,9 @@ from probes.harness.devices.reading import cpu_list, number, read, whole
 CPUS = "sys/devices/system/cpu"
 NODES = "sys/devices/system/node"
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-SHARED = 3  # level from which a cache is shared by cores, where nothing says who shares it
-MOST_THREADS = 8  # of a core: a list of more siblings is not believed
+SHARED = 3
+"""Level from which on a cache is shared by cores, where nothing says who shares it."""
+MOST_THREADS = 8  # hardware threads of a core: a longer list of siblings is not believed
 
 
 @dataclass(frozen=True)
@@ -23,35 +22,38 @@ class Cache:
 
     level: int
     kind: str
+    """``Data`` or ``Unified``."""
     size: int
     """Bytes."""
     cpus: frozenset[int]
-    """Those that share it; empty if unknown."""
+    """CPUs that share it; empty if unknown."""
     number: int | None
     """The kernel's ``id`` of it, the same for all CPUs that share it; None if unknown."""
 
 
 def online(root: Path, cpus: Iterable[int]) -> list[int]:
-    """Those of these CPUs that are switched on; all of them where none is said to be."""
+    """Those of these CPUs that are switched on; all of them where the machine says that none is."""
     asked = sorted(set(cpus))
-    on = set(cpu_list(read(root / CPUS / "online"))) or set(asked)
-    running = [cpu for cpu in asked if cpu in on and read(root / CPUS / f"cpu{cpu}/online") != "0"]
+    listed = set(cpu_list(read(root / CPUS / "online"))) or set(asked)
+    running = []
+    for cpu in asked:
+        switch = read(root / CPUS / f"cpu{cpu}/online")
+        if cpu in listed and switch != "0":
+            running.append(cpu)
     return running or asked
 
 
 def siblings(root: Path, cpu: int) -> frozenset[int]:
     """The hardware threads of this CPU's core, itself among them."""
-    for name in (
-        "thread_siblings_list",
-        "core_cpus_list",
-    ):  # the older name, and what it is called today
+    # the older name, and what it is called today
+    for name in ("thread_siblings_list", "core_cpus_list"):
         threads = cpu_list(read(root / CPUS / f"cpu{cpu}/topology/{name}"))
         if cpu in threads and len(threads) <= MOST_THREADS:
             return frozenset(threads)
     return frozenset({cpu})
 
 
-def there(root: Path, cpus: Iterable[int]) -> list[int]:
+def existing(root: Path, cpus: Iterable[int]) -> list[int]:
     """Those of these CPUs that the machine has."""
     return [cpu for cpu in sorted(cpus) if (root / CPUS / f"cpu{cpu}").exists()]
 
@@ -86,8 +88,9 @@ def memory_nodes(root: Path, usable: Iterable[int]) -> int:
 
 
 def efficient(root: Path) -> frozenset[int]:
-    """The efficiency cores of an Intel chip with two kinds of core; they share the other kind's
-    model number.
+    """CPUs that are efficiency cores of an Intel chip with two kinds of core.
+
+    They have the same model number as the other kind.
     """
     return frozenset(cpu_list(read(root / "sys/devices/cpu_atom/cpus")))
 
@@ -99,87 +102,94 @@ def max_clock(root: Path, cpu: int) -> float | None:
 
 
 def capacity(root: Path, cpu: int) -> int | None:
-    """What the scheduler takes a CPU's speed for, 1024 for the machine's fastest; None where it
-    does not say.
-    """
+    """A CPU's speed as the scheduler takes it, 1024 for the machine's fastest; None if unknown."""
     return number(root / CPUS / f"cpu{cpu}/cpu_capacity") or None
 
 
 def caches(root: Path, cpu: int) -> list[Cache]:
-    """Data and unified caches of one CPU whose level and size are told, nearest first."""
-    found = []
+    """Data and unified caches of one CPU, nearest first; one without level or size is left out."""
+    data_caches = []
     for folder in (root / CPUS / f"cpu{cpu}/cache").glob("index[0-9]*"):
-        kind, size, level = (
-            read(folder / "type"),
-            _bytes(read(folder / "size")),
-            number(folder / "level"),
-        )
+        kind = read(folder / "type")
+        size = _bytes(read(folder / "size"))
+        level = number(folder / "level")
         if kind == "Instruction" or size <= 0 or level is None:
             continue
-        shared = frozenset(cpu_list(read(folder / "shared_cpu_list")))
-        found.append(Cache(level, kind, size, shared, number(folder / "id")))
-    return sorted(found, key=lambda cache: (cache.level, cache.kind))
+        sharers = frozenset(cpu_list(read(folder / "shared_cpu_list")))
+        data_caches.append(Cache(level, kind, size, sharers, number(folder / "id")))
+    return sorted(data_caches, key=lambda cache: (cache.level, cache.kind))
 
 
 def _bytes(text: str) -> int:
     """``32768K`` in bytes; 0 for what is no size."""
-    digits, unit = (text[:-1], UNITS[text[-1]]) if text[-1:] in UNITS else (text, 1)
-    return (whole(digits) or 0) * unit
+    unit = UNITS.get(text[-1:])
+    if unit is None:
+        return whole(text) or 0
+    return (whole(text[:-1]) or 0) * unit
 
 
-def distinct(root: Path, seen: Mapping[int, Cache]) -> dict[frozenset[int], int]:
-    """Bytes of each different cache among those that CPUs see at one level, by the CPUs that share
-    it.
+def distinct(root: Path, cache_by_cpu: Mapping[int, Cache]) -> dict[frozenset[int], int]:
+    """Bytes of each different cache among those of one level, by the CPUs that share it.
 
-    A hypervisor may end the list of sharers at a memory node, while the ids still tell which lists
-    are one cache.
+    cache_by_cpu: as each CPU sees it. A hypervisor may end the list of sharers at a memory node,
+    while the ids still tell which lists are one cache.
     """
-    if _told_by_ids(root, seen):
-        numbers = {cache.number for cache in seen.values()}
-        groups = [
-            {cpu for cpu, cache in seen.items() if cache.number == number} for number in numbers
-        ]
+    if _ids_agree(root, cache_by_cpu):
+        groups = _by_ids(cache_by_cpu)
     else:
-        groups = _by_lists(root, seen)
-    found = {}
+        groups = _by_lists(root, cache_by_cpu)
+    size_by_sharers = {}
     for group in groups:
-        listed = [seen[cpu].cpus for cpu in group]
-        found[frozenset(group).union(*listed)] = max(seen[cpu].size for cpu in group)
-    return found
+        lists = [cache_by_cpu[cpu].cpus for cpu in group]
+        sharers = frozenset(group).union(*lists)
+        size_by_sharers[sharers] = max(cache_by_cpu[cpu].size for cpu in group)
+    return size_by_sharers
 
 
-def _told_by_ids(root: Path, seen: Mapping[int, Cache]) -> bool:
-    """True if every CPU has an id, and no two facts contradict each other: CPUs of one list have
-    one id, and CPUs of one id have one size and one socket."""
-    facts: dict[int, tuple[int, int | None]] = {}
-    for cpu, cache in seen.items():
+def _ids_agree(root: Path, cache_by_cpu: Mapping[int, Cache]) -> bool:
+    """True if every cache has an id, and no other fact contradicts the ids.
+
+    CPUs of one list must have one id, and CPUs of one id must have one size and one socket.
+    """
+    facts_by_id: dict[int, tuple[int, int | None]] = {}
+    for cpu, cache in cache_by_cpu.items():
         if cache.number is None:
             return False
-        if any(other in seen and seen[other].number != cache.number for other in cache.cpus):
-            return False
-        if facts.setdefault(cache.number, (cache.size, package(root, cpu))) != (
-            cache.size,
-            package(root, cpu),
-        ):
+        for sharer in cache.cpus:
+            if sharer in cache_by_cpu and cache_by_cpu[sharer].number != cache.number:
+                return False
+        facts = (cache.size, package(root, cpu))
+        if facts_by_id.setdefault(cache.number, facts) != facts:
             return False
     return True
 
 
-def _by_lists(root: Path, seen: Mapping[int, Cache]) -> list[set[int]]:
-    """The CPUs in groups whose lists have a CPU in common.
+def _by_ids(cache_by_cpu: Mapping[int, Cache]) -> list[set[int]]:
+    """The CPUs in groups whose caches have one id."""
+    groups: dict[int | None, set[int]] = {}
+    for cpu, cache in cache_by_cpu.items():
+        groups.setdefault(cache.number, set()).add(cpu)
+    return list(groups.values())
 
-    Without a list, a cache near to the core is its own, and one further away is its socket's.
+
+def _by_lists(root: Path, cache_by_cpu: Mapping[int, Cache]) -> list[set[int]]:
+    """The CPUs in groups whose lists of sharers have a CPU in common.
+
+    Without a list, a cache near to the core is the core's own, and one further away its socket's.
     """
     groups: list[set[int]] = []
-    reaches: list[set[object]] = []
-    for cpu, cache in seen.items():
-        reach: set[object] = set(cache.cpus) or {
-            ("socket", package(root, cpu)) if cache.level >= SHARED else cpu
-        }
+    reaches: list[set[object]] = []  # of each group, all that its lists name
+    for cpu, cache in cache_by_cpu.items():
         group = {cpu}
-        for at in reversed([k for k, other in enumerate(reaches) if other & reach]):
-            group |= groups.pop(at)
-            reach |= reaches.pop(at)
+        reach: set[object] = set(cache.cpus)
+        if not reach and cache.level >= SHARED:
+            reach = {("socket", package(root, cpu))}
+        elif not reach:
+            reach = {cpu}
+        joined = [k for k, other in enumerate(reaches) if other & reach]
+        for k in reversed(joined):
+            group |= groups.pop(k)
+            reach |= reaches.pop(k)
         groups.append(group)
         reaches.append(reach)
     return groups

@@ -16,7 +16,7 @@ from analysis.draw import roofline, sustained, sweep
 from analysis.draw.files import png
 from analysis.draw.style import SMALL, STYLE_FILE, in_our_style
 from analysis.model.roofline import Roof, Roofline
-from analysis.model.sweeps import Line, Sweep
+from analysis.model.sweeps import Line, SweepChart
 from probes.records.measurement import Moment
 from tests.devices import measurement
 from tests.runs import ROOT
@@ -25,6 +25,7 @@ ROOFS = Roofline(
     (Roof("compute/fp32", 1e12, None, "FLOP/s"),), (Roof("bandwidth/dram", 1e11, None, "B/s"),)
 )
 POINTS = tuple(measurement("sweep/bandwidth/stride/read", rate=1e12, x=x) for x in (1.0, 2.0, 4.0))
+CHART = SweepChart("bandwidth", "stride", (Line("read", POINTS),))
 MOMENTS = [
     Moment(
         schema_version=1,
@@ -42,7 +43,10 @@ MOMENTS = [
 PICTURES: dict[str, Callable[[], Any]] = {
     "roofline": partial(roofline.figure, ROOFS, "Device", "", (9.6, 5.6)),
     "sweep": partial(
-        sweep.figure, Sweep("bandwidth", "stride", (Line("read", POINTS),)), "Device", (9.6, 4.8)
+        sweep.figure,
+        SweepChart("bandwidth", "stride", (Line("read", POINTS),)),
+        "Device",
+        (9.6, 4.8),
     ),
     "sustained": partial(sustained.figure, MOMENTS, "Device", "FLOP/s"),
 }

@@ -1,6 +1,4 @@
-"""The CPU kernels on the real CPU: numbers that match NumPy, and machine code that does the
-declared work.
-"""
+"""The CPU kernels on the real CPU: NumPy's numbers, and code that does the declared work."""
 
 from __future__ import annotations
 
@@ -63,14 +61,13 @@ def test_chains_compute_what_numpy_computes(team: Team, host: Host, dtype: str) 
         return
     kernel = fma.kernel(dtype)
     params = fma_params(host, dtype) | dict(kernel.check_params)
-    launch = fma.kernel(dtype).backends["cpu"](host, dtype, params, team)
+    tolerance = fma_work.TOLERANCE.get(dtype, 0.0)
+    launch = kernel.backends["cpu"](host, dtype, params, team)
     launch.run(3)
-    assert not difference(
-        launch.result(), fma_work.reference(dtype, 3, **params), fma_work.TOLERANCE.get(dtype, 0.0)
-    )
-    assert difference(
-        launch.result(), fma_work.reference(dtype, 4, **params), fma_work.TOLERANCE.get(dtype, 0.0)
-    ), "the count shows"
+    right = fma_work.reference(dtype, 3, **params)
+    one_too_many = fma_work.reference(dtype, 4, **params)
+    assert not difference(launch.result(), right, tolerance)
+    assert difference(launch.result(), one_too_many, tolerance), "the count shows"
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -127,7 +124,8 @@ def test_total_is_the_sum_of_the_values() -> None:
 
 def test_fill_continues_the_pattern_in_every_part() -> None:
     n = pattern.LENGTH + 100
-    whole, parts = np.empty(n), np.empty(n)
+    whole = np.empty(n)
+    parts = np.empty(n)
     pattern.fill(whole, slice(0, n), "fp64", 0)
     for part in (slice(0, 77), slice(77, n)):
         pattern.fill(parts, part, "fp64", 0)
@@ -158,9 +156,8 @@ entry:
   jne .L1
   retq
 """
-FMA_SPEC = Spec(
-    r"vfmadd", per_128=4.0, bodies=2.0
-)  # two threads, two doubles and two operations per 128 bits
+# two doubles with two operations each in 128 bits, on two threads
+FMA_SPEC = Spec(r"vfmadd", per_128=4.0, bodies=2.0)
 
 
 def test_audit_counts_the_loop() -> None:

@@ -1,6 +1,4 @@
-"""Kernels use what both CPU and compiler know: no instruction that is missing, and no function in
-its place.
-"""
+"""Kernels use what both CPU and compiler know: no missing instruction, no function for one."""
 
 from __future__ import annotations
 
@@ -30,17 +28,18 @@ EVERYTHING = replace(CPU, features=tuple(target.ARM if target.is_arm() else targ
 
 
 def test_what_llvm_was_told_by_the_names_of_cpuinfo() -> None:
-    found = target.named("+sse4.1,+fma,+avx512vnni,-avx512f,+unknown", arm=False)
+    found = target.cpuinfo_names("+sse4.1,+fma,+avx512vnni,-avx512f,+unknown", arm=False)
     assert found == {"sse2", "sse4_1", "fma", "avx512_vnni"}
-    assert target.named("", arm=False) == {"sse2"}
-    assert target.named("", arm=True) == {"asimd"}
+    assert target.cpuinfo_names("", arm=False) == {"sse2"}
+    assert target.cpuinfo_names("", arm=True) == {"asimd"}
 
 
 def test_arms_sets_are_told_one_by_one_as_the_system_has_them() -> None:
     dot_product, half = 1 << 20, 1 << 10
-    told = target.arm_features("+neon,+sve", (dot_product | half | 2, 1 << 14))
-    assert target.named(told, arm=True) == {"asimd", "asimddp", "asimdhp", "bf16"}
-    assert told.index("+sve") < told.index("-sve"), "the last word counts"
+    neon, bf16 = 1 << 1, 1 << 14
+    words = target.arm_features("+neon,+sve", (dot_product | half | neon, bf16))
+    assert target.cpuinfo_names(words, arm=True) == {"asimd", "asimddp", "asimdhp", "bf16"}
+    assert words.index("+sve") < words.index("-sve"), "the last word counts"
 
 
 def test_a_feature_the_compiler_does_not_use_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,11 +111,9 @@ def test_a_device_that_has_everything_runs_what_this_machine_has(
 
 @pytest.mark.parametrize("kernel", [stream.KERNELS[3], cache.READ], ids=lambda k: k.name)
 def test_what_has_no_shape_takes_the_widest_that_is_here(team: Team, kernel: Any) -> None:
-    params = (
-        {"n": 1 << 16, "threads": THREADS}
-        if kernel is not cache.READ
-        else {"set_bytes": 6 << 10, "readers": THREADS}
-    )
+    params = {"n": 1 << 16, "threads": THREADS}
+    if kernel is cache.READ:
+        params = {"set_bytes": 6 << 10, "readers": THREADS}
     launch = kernel.backends["cpu"](EVERYTHING, "fp64", params, team)
     launch.run(1)
     assert not difference(launch.result(), kernel.reference("fp64", 1, **params), 0.0)
@@ -142,9 +139,7 @@ print(*device.warnings, sep="\\n")
 
 
 def test_a_compiler_for_the_plainest_cpu_calls_no_function_for_what_it_lacks() -> None:
-    """Told to compile for any CPU of this kind, LLVM has no fused multiply-add on x86 and no dot
-    product on Arm.
-    """
+    """For any CPU of this kind LLVM has no fused multiply-add on x86, no dot product on Arm."""
     plain = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
     done = subprocess.run(
         [sys.executable, "-c", CHILD], capture_output=True, text=True, cwd=ROOT, env=plain

@@ -1,6 +1,4 @@
-"""One load and k multiply-adds: the sums NumPy finds, and machine code that does the declared work
-everywhere.
-"""
+"""One load and k multiply-adds: NumPy's sums, and machine code that does the declared work."""
 
 from __future__ import annotations
 
@@ -34,7 +32,8 @@ SHAPES = [(1, 8), (1, 2), (1, 1), (2, 1), (33, 1), (121, 1)]
 
 @pytest.fixture(scope="module")
 def team() -> Iterator[Team]:
-    crew = Team((sorted(os.sched_getaffinity(0)) * 2)[:THREADS])
+    cpus = sorted(os.sched_getaffinity(0)) * 2
+    crew = Team(cpus[:THREADS])
     yield crew
     crew.close()
 
@@ -94,10 +93,10 @@ def test_the_loops_of_every_point_do_the_declared_work(
 @pytest.mark.parametrize("every", [1, 8])
 def test_a_tile_left_out_shows(every: int) -> None:
     params = {"tile": 1920, "lanes": 16, "regs": 1, "block": 1, "vecs": 8, "k": 1, "every": every}
-    whole, less = (
-        intensity_work.reference("fp32", 1, n=tiles * 1920, **params) for tiles in (150, 149)
-    )
-    assert (whole != less)[: 1 if every == 1 else 2].all()
+    whole = intensity_work.reference("fp32", 1, n=150 * 1920, **params)
+    less = intensity_work.reference("fp32", 1, n=149 * 1920, **params)
+    sums = 1 if every == 1 else 2
+    assert (whole != less)[:sums].all()
 
 
 def test_a_part_tile_is_refused(team: Team, host: Any) -> None:
@@ -112,9 +111,14 @@ def test_a_repetition_goes_on_where_the_last_one_ended() -> None:
     data = np.resize(intensity_work.period("fp32", 1920), held)
     read = np.take(data, np.arange(3 * n), mode="wrap")
     assert intensity_work.reference("fp32", 3, n=n, held=held, k=1, **shape)[0] == -read.sum()
-    found = intensity_work.reference("fp32", 3, n=n, held=held, k=1, every=8, **shape)
-    assert found[0] == -read[::8].sum()
-    assert found[1] == int(read.astype(np.float32).view(np.uint32).sum(dtype=np.uint64)) % 2**32
+    total, words = intensity_work.reference("fp32", 3, n=n, held=held, k=1, every=8, **shape)
+    assert total == -read[::8].sum()
+    assert words == sum_of_words(read)
+
+
+def sum_of_words(values: np.ndarray) -> int:
+    """Sum of the values' bits as FP32, modulo 2**32."""
+    return int(values.astype(np.float32).view(np.uint32).sum(dtype=np.uint64)) % 2**32
 
 
 @pytest.mark.parametrize(("dtype", "counts_to"), [("fp16", 2048), ("bf16", 256)])
@@ -124,12 +128,11 @@ def test_sums_stay_exact_whichever_tiles_a_thread_meets(dtype: str, counts_to: i
     numbers = 2 * shape["vecs"]  # of a tile, that each lane of a register adds up
     values = intensity_work.period(dtype, shape["tile"]).reshape(intensity_work.TILES, numbers, -1)
     within = np.abs(np.cumsum(values, axis=1)).max()
-    for taken in (
-        np.arange(1024),
-        np.random.default_rng(1).integers(0, intensity_work.TILES, 1024),
-    ):
+    in_order = np.arange(1024)
+    by_chance = np.random.default_rng(1).integers(0, intensity_work.TILES, 1024)
+    for tiles in (in_order, by_chance):
         sums = np.zeros(values.shape[2])
-        for tile in values.sum(axis=1)[taken % intensity_work.TILES]:
+        for tile in values.sum(axis=1)[tiles % intensity_work.TILES]:
             sums += tile
             assert np.abs(sums).max() + within < counts_to
     assert sums.any(), "or the check would see nothing"
@@ -138,8 +141,9 @@ def test_sums_stay_exact_whichever_tiles_a_thread_meets(dtype: str, counts_to: i
 @pytest.mark.parametrize("tiles", [100, 6144, 8533])
 def test_every_block_of_a_gpu_gets_as_many_tiles(tiles: int) -> None:
     params = intensity_cuda.shape(GPU, "fp32")
-    found = intensity_cuda.array(params, tiles)
-    held, read = (found[name] // params["tile"] for name in ("held", "n"))
+    array = intensity_cuda.array(params, tiles)
+    held = array["held"] // params["tile"]
+    read = array["n"] // params["tile"]
     assert held & (held - 1) == 0
     assert read % params["blocks"] == 0
     assert held - params["blocks"] < read <= held
@@ -152,15 +156,11 @@ def test_the_reference_is_the_plain_sum() -> None:
     params = shape | {"n": 70 * shape["tile"]}
     data = np.tile(intensity_work.period("fp32", shape["tile"]), 2)[: params["n"]]
     assert intensity_work.reference("fp32", 2, k=3, **params)[0] == 2 * (-((1 - (1 - data)).sum()))
-    vectors = data.reshape(
-        -1, shape["vecs"], shape["block"], 4
-    )  # tile, vector of a thread, thread, element
-    assert (
-        intensity_work.reference("fp32", 1, k=1, every=8, **params)[0]
-        == -vectors[:, ::2, :, 0].sum()
-    )
-    words = int(data.astype(np.float32).view(np.uint32).sum(dtype=np.uint64)) % 2**32
-    assert intensity_work.reference("fp32", 1, k=1, every=8, **params)[1] == words
+    # tile, vector of a thread, thread, element
+    vectors = data.reshape(-1, shape["vecs"], shape["block"], 4)
+    total, words = intensity_work.reference("fp32", 1, k=1, every=8, **params)
+    assert total == -vectors[:, ::2, :, 0].sum()
+    assert words == sum_of_words(data)
 
 
 @pytest.mark.parametrize("dtype", ["fp64", "fp32", "fp16", "bf16", "int32"])
@@ -182,11 +182,8 @@ def test_the_gpu_does_the_declared_work_on_every_architecture(arch: str, dtype: 
 def test_tensor_cores_do_the_declared_work_on_every_architecture(arch: str) -> None:
     device = replace(GPU, arch=arch, facts={})
     for k, every in ((1, 4), (1, 1), (5, 1), (33, 1)):
-        params = intensity_cuda.shape(device, "fp16", intensity_cuda.MMA) | {
-            "n": 1 << 24,
-            "k": k,
-            "every": every,
-        }
+        shape = intensity_cuda.shape(device, "fp16", intensity_cuda.MMA)
+        params = shape | {"n": 1 << 24, "k": k, "every": every}
         cubin = cuda.build(device, intensity_cuda.SOURCE, intensity_cuda.defines("fp16", params))
         found = intensity_cuda.audit(cubin, "fp16", params, intensity_work.work("fp16", **params))
         assert (found.problem, found.instruction) == ("", "HMMA.16816.F32")
@@ -198,42 +195,40 @@ def test_the_reference_of_tensor_cores_is_a_product_with_a_matrix_of_ones() -> N
     data = np.tile(intensity_work.period("fp16", shape["tile"]), 2)[: params["n"]]
     columns = data.reshape(-1, 16) @ np.ones((16, 8))
     assert intensity_work.reference("fp16", 2, k=5, **params)[0] == 2 * columns.sum()
-    vectors = data.reshape(
-        -1, shape["vecs"], shape["block"], 8
-    )  # tile, vector of a thread, thread, element
-    assert (
-        intensity_work.reference("fp16", 1, k=1, every=4, **params)[0] == 8 * vectors[:, ::4].sum()
-    )
+    # tile, vector of a thread, thread, element
+    vectors = data.reshape(-1, shape["vecs"], shape["block"], 8)
+    total = intensity_work.reference("fp16", 1, k=1, every=4, **params)[0]
+    assert total == 8 * vectors[:, ::4].sum()
 
 
 @pytest.mark.parametrize(
     ("k", "dtype", "path"),
     [
-        *((2, "fp32", ""), (5, "fp16", ""), (9, "fp64", ""), (25, "fp16", ""), (61, "fp32", "")),
-        *((3, "fp16", intensity_cuda.MMA), (9, "fp16", intensity_cuda.MMA)),
+        (2, "fp32", ""),
+        (5, "fp16", ""),
+        (9, "fp64", ""),
+        (25, "fp16", ""),
+        (61, "fp32", ""),
+        (3, "fp16", intensity_cuda.MMA),
+        (9, "fp16", intensity_cuda.MMA),
     ],
 )
 def test_the_next_tile_is_on_its_way_while_this_one_is_computed(
     k: int, dtype: str, path: str
 ) -> None:
-    """Between the loads of a tile and the next ones lies the work of the tile before, not that of
-    its own.
-    """
+    """Between the loads of a tile and the next ones lies the work of the tile before."""
     params = intensity_cuda.shape(GPU, dtype, path) | {"n": 1 << 24, "k": k}
-    code = disassemble(
-        cuda.build(GPU, intensity_cuda.SOURCE, intensity_cuda.defines(dtype, params))
-    )
+    cubin = cuda.build(GPU, intensity_cuda.SOURCE, intensity_cuda.defines(dtype, params))
     opcode = {"fp32": "FFMA", "fp64": "DFMA", "fp16": "HMMA" if path else "HFMA2"}[dtype]
-    order = [name for i in code if (name := i.opcode.split(".")[0]) in ("LDG", opcode)]
+    names = [instruction.opcode.split(".")[0] for instruction in disassemble(cubin)]
+    order = [name for name in names if name in ("LDG", opcode)]
     loads = [at for at, name in enumerate(order) if name == "LDG"]
     assert len(loads) == 3 * params["vecs"], (
         "the first even tile, then an odd and an even one in each trip"
     )
-    one_tile, odd, even = (
-        order.count(opcode) / 2,
-        loads[2 * params["vecs"] - 1],
-        loads[2 * params["vecs"]],
-    )
+    one_tile = order.count(opcode) / 2
+    odd = loads[2 * params["vecs"] - 1]
+    even = loads[2 * params["vecs"]]
     assert order[:odd].count(opcode) < one_tile / 4, (
         "the odd tile is asked for before the even one is computed"
     )
@@ -245,15 +240,11 @@ def test_the_next_tile_is_on_its_way_while_this_one_is_computed(
 
 def test_a_lost_multiply_add_is_caught() -> None:
     params = intensity_cuda.shape(GPU, "fp32") | {"n": 1 << 24, "k": 17}
-    cubin = cuda.build(
-        GPU, intensity_cuda.SOURCE, intensity_cuda.defines("fp32", params | {"k": 13})
-    )
-    assert (
-        "operations a repetition, not"
-        in intensity_cuda.audit(
-            cubin, "fp32", params, intensity_work.work("fp32", **params)
-        ).problem
-    )
+    defines = intensity_cuda.defines("fp32", params | {"k": 13})
+    cubin = cuda.build(GPU, intensity_cuda.SOURCE, defines)
+    work = intensity_work.work("fp32", **params)
+    problem = intensity_cuda.audit(cubin, "fp32", params, work).problem
+    assert "operations a repetition, not" in problem
 
 
 @pytest.mark.parametrize("even", [False, True])
@@ -267,30 +258,30 @@ def test_every_possible_count_splits_without_a_rest(k: float, even: bool) -> Non
 
 
 def test_a_curve_needs_few_kernels() -> None:
-    assert {intensity_work.split(intensity_work.possible(k))[1] for k in range(10, 2000)} == {
-        intensity_work.FEW,
-        *intensity_work.STEPS,
-    }
+    all_steps = set()
+    for k in range(10, 2000):
+        _, steps = intensity_work.split(intensity_work.possible(k))
+        all_steps.add(steps)
+    assert all_steps == {intensity_work.FEW, *intensity_work.STEPS}
 
 
 @pytest.mark.parametrize("equal", [0, 1])
 def test_blocks_take_tiles_as_they_come_unless_shares_are_equal(
     equal: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the launch hands to a kernel that notes it: a counter, cleared before each launch, or
-    none.
-    """
-    runtime, asked = installed(monkeypatch), list[tuple[Any, ...]]()
+    """A launch hands its kernel a counter, which is cleared before each launch, or none."""
+    runtime = installed(monkeypatch)
+    calls: list[tuple[Any, ...]] = []
 
     def kernel(
         grid: tuple[int], block: tuple[int], arguments: tuple[Any, ...], stream: Queue
     ) -> None:
-        counter = int(arguments[3])
-        asked.append(
-            (counter and ctypes.c_uint32.from_address(counter).value, *map(int, arguments[5:8]))
-        )
-        if counter:
-            ctypes.c_uint32.from_address(counter).value = 7  # as tiles taken
+        count = 0
+        if address := int(arguments[3]):
+            counter = ctypes.c_uint32.from_address(address)
+            count = counter.value
+            counter.value = 7  # as if so many tiles were taken
+        calls.append((count, *map(int, arguments[5:8])))
 
     monkeypatch.setattr(cuda, "function", lambda path, name: kernel)
     params = intensity_cuda.shape(replace(GPU, units=1), "fp32")
@@ -298,7 +289,7 @@ def test_blocks_take_tiles_as_they_come_unless_shares_are_equal(
     launch = intensity_cuda.raw(GPU, "fp32", params, Queue(runtime))
     for repeat in (1, 3):
         launch.run(repeat)
-    assert asked == [(0, 4, 3, 1), (0, 12, 3, 1)], (
+    assert calls == [(0, 4, 3, 1), (0, 12, 3, 1)], (
         "tiles to compute, number of the last one, rounds"
     )
     assert bool(equal) == (launch._buffers[3].download()[0] != 7)
@@ -311,6 +302,6 @@ def test_part_tiles_on_a_gpu_and_numbers_that_no_mask_fits_are_refused(
     n: float, held: float
 ) -> None:
     params = intensity_cuda.shape(GPU, "fp32") | {"k": 1}
-    given = params | {"n": int(n * params["tile"]), "held": int(held * params["tile"])}
+    params |= {"n": int(n * params["tile"]), "held": int(held * params["tile"])}
     with pytest.raises(KernelError, match="times a power of 2"):
-        intensity_cuda.raw(GPU, "fp32", given, Queue(Runtime()))
+        intensity_cuda.raw(GPU, "fp32", params, Queue(Runtime()))

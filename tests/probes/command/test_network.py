@@ -1,6 +1,4 @@
-"""What precision a network is of: that it computes in, not that its packed weights are stored in;
-what it is fed.
-"""
+"""The precision of a network, which is the one it computes in, and what its inputs are fed."""
 
 from __future__ import annotations
 
@@ -31,11 +29,9 @@ from tests.kernels.onnx_networks import header, model_of
 
 
 def asked(tmp_path: Path, nodes: list[Any], weights: list[Any], opset: int = 21) -> Asked:
-    own = ["com.microsoft"]
-    onnx.save(
-        model_of(nodes, {"x": (2, 32)}, ["y"], weights, domains=own, opset=opset),
-        tmp_path / "net.onnx",
-    )
+    domains = ["com.microsoft"]
+    model = model_of(nodes, {"x": (2, 32)}, ["y"], weights, domains=domains, opset=opset)
+    onnx.save(model, tmp_path / "net.onnx")
     return Asked(tmp_path / "net.onnx", {})
 
 
@@ -86,11 +82,9 @@ def test_products_of_integers_and_networks_of_bytes_are_int8(tmp_path: Path) -> 
         helper.make_node("Cast", ["i"], ["y"], to=TensorProto.FLOAT),
     ]
     assert asked(tmp_path, nodes, [header("w", (32, 16), TensorProto.INT8)]).stored == "int8"
+    transpose = helper.make_node("Transpose", ["x"], ["y"])
     kinds = {"x": TensorProto.UINT8}
-    onnx.save(
-        model_of([helper.make_node("Transpose", ["x"], ["y"])], {"x": (2, 4)}, ["y"], kinds=kinds),
-        tmp_path / "b",
-    )
+    onnx.save(model_of([transpose], {"x": (2, 4)}, ["y"], kinds=kinds), tmp_path / "b")
     assert Asked(tmp_path / "b", {}).stored == "int8"
 
 
@@ -100,8 +94,9 @@ def inputs(tmp_path: Path, **values: str) -> Asked:
         "b": TensorProto.BOOL,
         "h": TensorProto.FLOAT16,
         "u": TensorProto.UINT8,
+        "long": TensorProto.INT64,
+        "s": TensorProto.STRING,
     }
-    kinds |= {"long": TensorProto.INT64, "s": TensorProto.STRING}
     names = ["x", *kinds]
     nodes = [helper.make_node("Identity", [name], [f"y_{name}"]) for name in names]
     model = model_of(
@@ -160,8 +155,8 @@ def test_a_wrong_declaration_is_a_warning_of_the_run(tmp_path: Path) -> None:
     model = model_of([helper.make_node("Relu", ["x"], ["y"])], {"x": (2, 4)}, ["y"])
     model.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", TensorProto.FLOAT, [8]))
     onnx.save(model, tmp_path / "net.onnx")
-    (said,) = probe(Asked(tmp_path / "net.onnx", {})).warnings
-    assert said.endswith("net.onnx declares its output y as 8; it is 2x4, and runs as that")
+    (warning,) = probe(Asked(tmp_path / "net.onnx", {})).warnings
+    assert warning.endswith("net.onnx declares its output y as 8; it is 2x4, and runs as that")
 
 
 @pytest.mark.parametrize(
@@ -170,9 +165,8 @@ def test_a_wrong_declaration_is_a_warning_of_the_run(tmp_path: Path) -> None:
 def test_other_networks_are_of_the_type_of_most_of_their_weights(
     tmp_path: Path, kind: int, stored: str
 ) -> None:
-    found = asked(
-        tmp_path, [helper.make_node("MatMul", ["x", "w"], ["y"])], [header("w", (32, 16), kind)]
-    )
+    product = helper.make_node("MatMul", ["x", "w"], ["y"])
+    found = asked(tmp_path, [product], [header("w", (32, 16), kind)])
     assert (found.stored, found.packed) == (stored, frozenset())
 
 
@@ -196,25 +190,23 @@ def test_a_layer_of_a_network_of_several_types_is_of_its_own(tmp_path: Path) -> 
 def test_a_whole_network_is_quantized_once_and_has_the_time_that_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The quantizer's time grows with the square of the nodes: to minutes, of a thousand on a busy
-    machine.
-    """
-    made = []
+    """The quantizer's time grows with the square of the nodes: a thousand may take minutes."""
+    models = []
 
     def quantized(make: Any, *_: Any) -> Any:
-        made.append(make())
-        return made[-1]
+        models.append(make())
+        return models[-1]
 
     monkeypatch.setattr(static, "quantized", quantized)
     names = ["x", *(f"h{place}" for place in range(99)), "y"]
     nodes = [helper.make_node("Relu", [before], [after]) for before, after in pairwise(names)]
     relus = replace(asked(tmp_path, nodes, []), precisions=("fp32", "int8"))
     plain, whole = [case for case in cases(relus, CPU) if case.ceiling == "layer/network"]
-    right = [whole.kernel.reference("int8", 1, **whole.params) for _ in range(3)]
-    assert (len(made), len(right)) == (1, 3)
-    assert whole.kernel.slow_seconds - plain.kernel.slow_seconds == pytest.approx(
-        QUANTIZE_SECONDS * 100**2
-    )
+    for _ in range(3):
+        whole.kernel.reference("int8", 1, **whole.params)
+    assert len(models) == 1
+    quantizing = whole.kernel.slow_seconds - plain.kernel.slow_seconds
+    assert quantizing == pytest.approx(QUANTIZE_SECONDS * 100**2)
 
 
 def test_what_is_slow_to_prepare_may_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,7 +238,6 @@ def test_a_network_that_rounds_to_integers_may_round_the_other_way(tmp_path: Pat
         helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"]),
         helper.make_node("DequantizeLinear", ["q", "s", "z"], ["y"]),
     ]
-    whole = next(
-        case for case in cases(asked(tmp_path, nodes, []), CPU) if case.ceiling == "layer/network"
-    )
+    network = asked(tmp_path, nodes, [])
+    whole = next(case for case in cases(network, CPU) if case.ceiling == "layer/network")
     assert whole.kernel.tolerance["fp32"] == WHOLE_TOLERANCE["int8"]

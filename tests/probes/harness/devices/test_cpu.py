@@ -1,6 +1,4 @@
-"""What a process may use is not what the machine has: affinity, hardware threads, quotas and memory
-limits.
-"""
+"""What a process may use of a CPU is not all it has: affinity, threads, quotas, memory limits."""
 
 from __future__ import annotations
 
@@ -20,6 +18,7 @@ from tests.probes.harness.devices.trees import (
     siblings,
     write,
     x86_block,
+    x86_blocks,
     xeon,
     zen5,
 )
@@ -32,11 +31,8 @@ def test_hardware_threads_count_as_one_core(tmp_path: Path) -> None:
     assert device.units == 4
     assert device.facts["cpus"] == [0, 1, 2, 3]
     assert device.facts["logical_cpus"] == 8
-    assert (device.facts["smt"], device.facts["sockets"], device.facts["numa_nodes"]) == (
-        True,
-        2,
-        2,
-    )
+    assert device.facts["smt"]
+    assert (device.facts["sockets"], device.facts["numa_nodes"]) == (2, 2)
 
 
 def test_facts_of_a_two_socket_server(tmp_path: Path) -> None:
@@ -169,8 +165,11 @@ def test_cores_of_several_kinds_have_no_one_peak(tmp_path: Path) -> None:
 
 
 def test_efficiency_cores_are_not_taken_for_the_others(tmp_path: Path) -> None:
-    cores = "".join(x86_block(c, "GenuineIntel", 6, 0x97, "i5", "avx2 fma") for c in range(3))
-    files = {"proc/cpuinfo": cores, "proc/meminfo": MEMINFO, "sys/devices/cpu_atom/cpus": "2\n"}
+    files = {
+        "proc/cpuinfo": x86_blocks(3, "GenuineIntel", 6, 0x97, "i5", "avx2 fma"),
+        "proc/meminfo": MEMINFO,
+        "sys/devices/cpu_atom/cpus": "2\n",
+    }
     root = write(tmp_path, files | siblings(0, "0-1") | siblings(1, "0-1"))
     assert cpu.detect(root, [0, 1]).arch == "alderlake"
     assert cpu.detect(root, [2]).arch == ""
@@ -206,8 +205,9 @@ GARBAGE = {
         "sys/devices/cpu_atom/cpus": "x",
     },
     "sizes": {
-        f"{SMALL}/cache/index0/{name}": text
-        for name, text in (("level", "1"), ("type", ""), ("size", "-3K"))
+        f"{SMALL}/cache/index0/level": "1",
+        f"{SMALL}/cache/index0/type": "",
+        f"{SMALL}/cache/index0/size": "-3K",
     },
     "clock": {f"{SMALL}/cpufreq/cpuinfo_max_freq": "<unknown>", f"{SMALL}/cpu_capacity": "-1"},
     "groups": {
@@ -283,9 +283,12 @@ def test_only_what_all_cores_have_is_a_feature(tmp_path: Path) -> None:
 
 
 def test_an_old_arm_kernel_tells_the_cores_numbers_once(tmp_path: Path) -> None:
-    told = "Processor\t: AArch64 rev 2\nprocessor\t: 0\nprocessor\t: 1\n\nFeatures\t: fp asimd\n"
-    told += "CPU implementer\t: 0x41\nCPU part\t: 0xd07\n\nHardware\t: a board\n"
-    device = cpu.detect(write(tmp_path, {"proc/cpuinfo": told}), [0, 1])
+    cpuinfo = (
+        "Processor\t: AArch64 rev 2\nprocessor\t: 0\nprocessor\t: 1\n\n"
+        "Features\t: fp asimd\nCPU implementer\t: 0x41\nCPU part\t: 0xd07\n\n"
+        "Hardware\t: a board\n"
+    )
+    device = cpu.detect(write(tmp_path, {"proc/cpuinfo": cpuinfo}), [0, 1])
     assert (device.arch, device.features) == ("cortex-a57", ("fp", "asimd"))
 
 
@@ -309,8 +312,7 @@ def test_without_affinity_all_cpus_count(tmp_path: Path, monkeypatch: pytest.Mon
 def test_what_falsifies_numbers_is_said(tmp_path: Path) -> None:
     root = xeon(tmp_path)
     write(root, {"sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "powersave\n"})
-    said = " ".join(cpu.detect(root, range(8)).warnings)
-    assert "powersave" in said
+    assert "powersave" in " ".join(cpu.detect(root, range(8)).warnings)
     write(root, {"sys/devices/system/cpu/cpu0/cpufreq/scaling_driver": "intel_pstate\n"})
     assert "powersave" not in " ".join(cpu.detect(root, range(8)).warnings), (
         "there it is the normal governor"
@@ -362,18 +364,17 @@ def test_every_core_with_a_peak_can_be_recognised() -> None:
     assert set(re.findall(r"^\[cpu\.(.+)\]", peaks, re.MULTILINE)) <= names
 
 
-@pytest.mark.parametrize("told", [(), ("rdrand", "another_kinds_set")])
-def test_where_the_system_tells_no_sets_the_compiler_knows_them(told: tuple[str, ...]) -> None:
-    found = cpu._compiled(told)
-    assert set(found) == {*told, *target.compiled()}
+@pytest.mark.parametrize("listed", [(), ("rdrand", "another_kinds_set")])
+def test_where_the_system_lists_no_sets_the_compiler_knows_them(listed: tuple[str, ...]) -> None:
+    assert set(cpu._compiled(listed)) == {*listed, *target.compiled()}
 
 
 def test_what_only_the_system_knows_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(target, "is_arm", lambda: False)
     monkeypatch.setattr(target, "compiled", lambda: frozenset({"sse2", "avx"}))
     assert cpu._compiled(("sse2", "avx", "fma", "rdrand")) == ("sse2", "avx", "rdrand")
-    (said,) = cpu._unused(["fma"])
-    assert "does not use fma, which this CPU has" in said
+    (warning,) = cpu._unused(["fma"])
+    assert "does not use fma, which this CPU has" in warning
 
 
 def test_this_machine(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tests.probes.harness.devices.trees import (
     gb10,
     siblings,
     write,
-    x86_block,
+    x86_blocks,
 )
 
 KIB = 1 << 10
@@ -68,20 +68,17 @@ def test_intels_list_tells_where_names_and_models_are_equal(tmp_path: Path) -> N
 
 def test_intels_list_tells_even_of_a_chip_without_a_name(tmp_path: Path) -> None:
     files = {
-        "proc/cpuinfo": "".join(
-            x86_block(c, "GenuineIntel", 6, 0xFE, "New", "avx2") for c in range(4)
-        )
+        "proc/cpuinfo": x86_blocks(4, "GenuineIntel", 6, 0xFE, "New", "avx2"),
+        "sys/devices/cpu_atom/cpus": "2-3",
     }
-    device = cpu.detect(write(tmp_path, files | {"sys/devices/cpu_atom/cpus": "2-3"}), range(4))
+    device = cpu.detect(write(tmp_path, files), range(4))
     assert "several kinds (another)" in device.warnings[0]
 
 
 ALIKE = {"proc/meminfo": MEMINFO, "proc/cpuinfo": arm_block(0, "0xd41") + arm_block(1, "0xd41")}
 X86 = {
     "proc/meminfo": MEMINFO,
-    "proc/cpuinfo": "".join(
-        x86_block(c, "AuthenticAMD", 0x19, 0x78, "Ryzen", "avx2 fma") for c in range(2)
-    ),
+    "proc/cpuinfo": x86_blocks(2, "AuthenticAMD", 0x19, 0x78, "Ryzen", "avx2 fma"),
 }
 CAPACITY = f"{CPUS}/cpu%d/cpu_capacity"
 TELLS = {
@@ -124,11 +121,11 @@ def test_what_is_unknown_of_a_core_makes_no_difference(tmp_path: Path) -> None:
 
 
 def test_little_cores_have_names(tmp_path: Path) -> None:
-    cores = "".join(arm_block(c, "0xd05" if c < 4 else "0xd41") for c in range(6))
-    files: dict[str, str] = {"proc/cpuinfo": cores}
+    files = {"proc/cpuinfo": ""}
     for number in range(6):
-        files |= siblings(number, f"{number}") | {
-            CAPACITY % number: "1024\n" if number >= 4 else "325\n"
-        }
+        part, capacity = ("0xd05", "325\n") if number < 4 else ("0xd41", "1024\n")
+        files["proc/cpuinfo"] += arm_block(number, part)
+        files |= siblings(number, f"{number}")
+        files[CAPACITY % number] = capacity
     device = cpu.detect(write(tmp_path, files), range(6))
     assert "several kinds (cortex-a78, cortex-a55)" in device.warnings[0]

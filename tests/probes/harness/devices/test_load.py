@@ -12,13 +12,7 @@ import pytest
 
 from probes.harness.clocks import waiting
 from probes.harness.devices.load import TICKS, Reading, Watch, between, clock_limits, reading
-
-
-def written(root: Path, files: dict[str, str]) -> Path:
-    for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    return root
+from tests.probes.harness.devices.trees import CPUS, write
 
 
 def stat(pid: int, name: str, user: int, system: int) -> str:
@@ -32,7 +26,7 @@ def test_a_reading_counts_the_processors_of_this_process_only(tmp_path: Path) ->
         "cpu1 10 0 0 0 0 0 0 1 0 0",
         "cpu2 99 0 0 0 0 0 0 9",
     )
-    root = written(
+    root = write(
         tmp_path,
         {
             "proc/stat": "\n".join(processors),
@@ -95,11 +89,10 @@ def test_others_are_what_this_process_did_not_use() -> None:
 def test_what_holds_the_clock_down_is_told(
     tmp_path: Path, files: dict[str, str], words: str
 ) -> None:
-    root = written(
-        tmp_path, {f"sys/devices/system/cpu/{name}": text for name, text in files.items()}
-    )
-    said = clock_limits([0, 1], root)
-    assert (words in " ".join(said)) and bool(said) == bool(words)
+    root = write(tmp_path, {f"{CPUS}/{name}": text for name, text in files.items()})
+    limits = clock_limits([0, 1], root)
+    assert words in " ".join(limits)
+    assert bool(limits) == bool(words)
 
 
 @pytest.mark.skipif(not Path("/proc/stat").exists(), reason="no /proc here")

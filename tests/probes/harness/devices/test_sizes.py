@@ -17,7 +17,7 @@ from tests.probes.harness.devices.trees import (
     one_last_cache,
     siblings,
     write,
-    x86_block,
+    x86_blocks,
 )
 
 MIB = 1 << 20
@@ -49,23 +49,25 @@ def test_ids_tell_which_cut_lists_are_one_cache(tmp_path: Path) -> None:
 def test_ids_that_contradict_other_facts_tell_nothing(
     tmp_path: Path, wrong: dict[str, str]
 ) -> None:
-    sizes = {
-        cpu: 8 if f"{CPUS}/cpu{cpu}/cache/index3/size" in wrong else 16 for cpu in range(0, 16, 4)
-    }
+    total = 0  # MiB of one cache a memory node
+    for first in range(0, 16, 4):
+        total += 8 if f"{CPUS}/cpu{first}/cache/index3/size" in wrong else 16
     device = cpu.detect(write(cut_sockets(tmp_path), wrong), range(16))
-    assert device.last_cache_bytes == sum(sizes.values()) * MIB
+    assert device.last_cache_bytes == total * MIB
 
 
 def test_lists_that_overlap_are_one_cache(tmp_path: Path) -> None:
-    files = cache(0, 3, 3, "Unified", "8M", "0-1") | cache(1, 3, 3, "Unified", "8M", "0,1,2")
-    files |= cache(2, 3, 3, "Unified", "8M", "2") | cache(3, 3, 3, "Unified", "8M", "3")
+    files: dict[str, str] = {}
+    for number, sharers in enumerate(("0-1", "0,1,2", "2", "3")):
+        files |= cache(number, 3, 3, "Unified", "8M", sharers)
     assert cpu.detect(write(tmp_path, files), range(4)).last_cache_bytes == 16 * MIB
 
 
 def test_without_lists_a_last_cache_is_a_sockets_and_the_others_a_cores(tmp_path: Path) -> None:
     files: dict[str, str] = {}
     for number in range(4):
-        files |= cache(number, 2, 2, "Unified", "1M", "") | cache(number, 3, 3, "Unified", "8M", "")
+        files |= cache(number, 2, 2, "Unified", "1M", "")
+        files |= cache(number, 3, 3, "Unified", "8M", "")
         files |= {f"{CPUS}/cpu{number}/topology/physical_package_id": f"{number // 2}"}
     device = cpu.detect(write(tmp_path, files), range(4))
     assert device.last_cache_bytes == 16 * MIB
@@ -88,11 +90,11 @@ def test_more_cores_than_one_cache_serves_have_several(
 ) -> None:
     device = cpu.detect(one_last_cache(tmp_path, cores, family, model, size), range(cores))
     assert device.last_cache_bytes == total * MIB
-    (said,) = device.warnings
+    (warning,) = device.warnings
     assert (
         f"shared by {cores} cores of {device.arch}: at most {served} do, so {total} MiB "
         "may be there"
-    ) in said
+    ) in warning
     assert device.caches[-1].units == served
     assert bandwidth.array_bytes(device) >= 4 * total * MIB
 
@@ -127,27 +129,27 @@ def test_a_list_may_name_cpus_that_are_not_there(tmp_path: Path) -> None:
 
 
 def test_a_cores_own_caches_are_those_of_its_kind(tmp_path: Path) -> None:
-    files = {
-        "proc/cpuinfo": x86_block(0, "GenuineIntel", 6, 0x55, "Xeon", "avx2 fma avx512f")
-    } | siblings(0, "0")
-    files |= cache(0, 0, 1, "Data", "32K", "0") | cache(0, 2, 2, "Unified", "4096K", "0")
-    device = cpu.detect(write(tmp_path, files | cache(0, 3, 3, "Unified", "16384K", "0")), [0])
+    files = {"proc/cpuinfo": x86_blocks(1, "GenuineIntel", 6, 0x55, "Xeon", "avx2 fma avx512f")}
+    files |= siblings(0, "0")
+    files |= cache(0, 0, 1, "Data", "32K", "0")
+    files |= cache(0, 2, 2, "Unified", "4096K", "0")
+    files |= cache(0, 3, 3, "Unified", "16384K", "0")
+    device = cpu.detect(write(tmp_path, files), [0])
     assert device.warnings == (
         "the machine reports an L2 cache of 4 MiB: a core of skylake-x has 1 MiB",
     )
 
 
 def test_a_last_cache_that_is_not_told_may_be_there(tmp_path: Path) -> None:
-    files = {
-        "proc/cpuinfo": "".join(
-            x86_block(c, "AuthenticAMD", 0x17, 0x31, "EPYC", "avx2") for c in range(8)
-        )
-    }
+    files = {"proc/cpuinfo": x86_blocks(8, "AuthenticAMD", 0x17, 0x31, "EPYC", "avx2")}
     for number in range(8):
-        files |= siblings(number, f"{number}") | cache(number, 2, 2, "Unified", "512K", f"{number}")
+        files |= siblings(number, f"{number}")
+        files |= cache(number, 2, 2, "Unified", "512K", f"{number}")
     device = cpu.detect(write(tmp_path, files), range(8))
     assert device.last_cache_bytes == 8 * 16 * MIB
-    assert any("reports no L3 cache: cores of zen2 have one" in said for said in device.warnings)
+    assert any(
+        "reports no L3 cache: cores of zen2 have one" in warning for warning in device.warnings
+    )
 
 
 def test_every_row_of_sizes_is_a_core_that_is_recognised() -> None:

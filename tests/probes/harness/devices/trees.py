@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+CPUS = "sys/devices/system/cpu"
+
 
 def write(root: Path, files: dict[str, str]) -> Path:
     """Files by path below ``root``; returns ``root``."""
@@ -21,6 +23,11 @@ def x86_block(cpu: int, vendor: str, family: int, model: int, name: str, flags: 
     )
 
 
+def x86_blocks(cpus: int, vendor: str, family: int, model: int, name: str, flags: str) -> str:
+    """The blocks of so many CPUs that are alike."""
+    return "".join(x86_block(cpu, vendor, family, model, name, flags) for cpu in range(cpus))
+
+
 def arm_block(cpu: int, part: str, implementer: str = "0x41") -> str:
     return (
         f"processor\t: {cpu}\nFeatures\t: fp asimd asimdhp asimddp\nCPU implementer\t: "
@@ -30,7 +37,7 @@ def arm_block(cpu: int, part: str, implementer: str = "0x41") -> str:
 
 
 def cache(cpu: int, index: int, level: int, kind: str, size: str, shared: str) -> dict[str, str]:
-    folder = f"sys/devices/system/cpu/cpu{cpu}/cache/index{index}"
+    folder = f"{CPUS}/cpu{cpu}/cache/index{index}"
     return {
         f"{folder}/level": f"{level}\n",
         f"{folder}/type": f"{kind}\n",
@@ -40,32 +47,40 @@ def cache(cpu: int, index: int, level: int, kind: str, size: str, shared: str) -
 
 
 def siblings(cpu: int, text: str) -> dict[str, str]:
-    return {f"sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list": f"{text}\n"}
+    return {f"{CPUS}/cpu{cpu}/topology/thread_siblings_list": f"{text}\n"}
+
+
+def clock(cpu: int, khz: int) -> dict[str, str]:
+    return {f"{CPUS}/cpu{cpu}/cpufreq/cpuinfo_max_freq": f"{khz}\n"}
 
 
 MEMINFO = "MemTotal:       16384000 kB\nMemFree:         1000000 kB\nMemAvailable:    8192000 kB\n"
 
 
 def xeon(root: Path) -> Path:
-    """Two sockets of two cores with two threads each, a 32 MiB L3 a socket; CPUs 4-7 are the second
-    threads.
+    """Two sockets of two cores with two threads each, and a 32 MiB L3 a socket.
+
+    CPUs 4-7 are the second threads.
     """
-    files = {"proc/meminfo": MEMINFO, "proc/loadavg": "0.10 0.20 0.30 1/100 1234\n"}
     flags = "fpu sse2 avx avx2 fma avx512f avx512_vnni"
-    files["proc/cpuinfo"] = "".join(
-        x86_block(c, "GenuineIntel", 6, 0x6A, "Intel(R) Xeon(R) Gold 6330", flags) for c in range(8)
-    )
+    files = {
+        "proc/meminfo": MEMINFO,
+        "proc/loadavg": "0.10 0.20 0.30 1/100 1234\n",
+        "proc/cpuinfo": x86_blocks(8, "GenuineIntel", 6, 0x6A, "Intel(R) Xeon(R) Gold 6330", flags),
+    }
     for cpu in range(8):
-        socket = cpu % 4 // 2
-        last = f"{2 * socket},{2 * socket + 1},{2 * socket + 4},{2 * socket + 5}"
-        files |= siblings(cpu, f"{cpu % 4},{cpu % 4 + 4}")
-        files |= {f"sys/devices/system/cpu/cpu{cpu}/topology/physical_package_id": f"{socket}\n"}
-        files |= cache(cpu, 0, 1, "Data", "48K", f"{cpu % 4},{cpu % 4 + 4}")
-        files |= cache(cpu, 1, 1, "Instruction", "32K", f"{cpu % 4},{cpu % 4 + 4}")
-        files |= cache(cpu, 2, 2, "Unified", "1280K", f"{cpu % 4},{cpu % 4 + 4}")
-        files |= cache(cpu, 3, 3, "Unified", "32M", last)
-        files |= {f"sys/devices/system/node/node{socket}/cpulist": f"{last}\n"}
-        files |= {f"sys/devices/system/cpu/cpu{cpu}/cpufreq/cpuinfo_max_freq": "3100000\n"}
+        core = cpu % 4
+        threads = f"{core},{core + 4}"
+        socket = core // 2
+        cpus_of_socket = f"{2 * socket},{2 * socket + 1},{2 * socket + 4},{2 * socket + 5}"
+        files |= siblings(cpu, threads)
+        files |= {f"{CPUS}/cpu{cpu}/topology/physical_package_id": f"{socket}\n"}
+        files |= cache(cpu, 0, 1, "Data", "48K", threads)
+        files |= cache(cpu, 1, 1, "Instruction", "32K", threads)
+        files |= cache(cpu, 2, 2, "Unified", "1280K", threads)
+        files |= cache(cpu, 3, 3, "Unified", "32M", cpus_of_socket)
+        files |= {f"sys/devices/system/node/node{socket}/cpulist": f"{cpus_of_socket}\n"}
+        files |= clock(cpu, 3100000)
     return write(root, files)
 
 
@@ -76,21 +91,23 @@ def graviton(root: Path) -> Path:
 
 
 def zen5(root: Path) -> Path:
-    """A Ryzen of two dies, two cores and two threads each, neighbours in number; each die has its
-    own L3.
+    """A Ryzen of two dies with an L3 each, of two cores with two threads each.
+
+    Threads of a core, and cores of a die, are neighbours in number.
     """
-    files = {"proc/meminfo": MEMINFO, "proc/loadavg": "0.00 0.00 0.00 1/100 1\n"}
-    block = "AMD Ryzen 9 9950X 16-Core Processor", "avx2 fma avx512f avx512_bf16"
-    files["proc/cpuinfo"] = "".join(
-        x86_block(c, "AuthenticAMD", 0x1A, 0x44, *block) for c in range(8)
-    )
+    name = "AMD Ryzen 9 9950X 16-Core Processor"
+    flags = "avx2 fma avx512f avx512_bf16"
+    files = {
+        "proc/meminfo": MEMINFO,
+        "proc/loadavg": "0.00 0.00 0.00 1/100 1\n",
+        "proc/cpuinfo": x86_blocks(8, "AuthenticAMD", 0x1A, 0x44, name, flags),
+    }
     for cpu in range(8):
-        pair, die = f"{cpu // 2 * 2}-{cpu // 2 * 2 + 1}", f"{cpu // 4 * 4}-{cpu // 4 * 4 + 3}"
-        files |= (
-            siblings(cpu, pair)
-            | cache(cpu, 0, 1, "Data", "48K", pair)
-            | cache(cpu, 3, 3, "Unified", "32768K", die)
-        )
+        core = f"{cpu // 2 * 2}-{cpu // 2 * 2 + 1}"
+        die = f"{cpu // 4 * 4}-{cpu // 4 * 4 + 3}"
+        files |= siblings(cpu, core)
+        files |= cache(cpu, 0, 1, "Data", "48K", core)
+        files |= cache(cpu, 3, 3, "Unified", "32768K", die)
     return write(root, files)
 
 
@@ -103,65 +120,64 @@ def orin_cpu(root: Path) -> Path:
     files["proc/device-tree/model"] = "NVIDIA Jetson AGX Orin Developer Kit\0"
     for cpu in range(8):
         cluster = cpu // 4
-        files |= siblings(cpu, f"{cpu}") | cache(cpu, 0, 1, "Data", "64K", f"{cpu}")
+        files |= siblings(cpu, f"{cpu}")
+        files |= cache(cpu, 0, 1, "Data", "64K", f"{cpu}")
         files |= cache(cpu, 2, 2, "Unified", "256K", f"{cpu}")
         files |= cache(cpu, 3, 3, "Unified", "2048K", f"{cluster * 4}-{cluster * 4 + 3}")
-        files |= {f"sys/devices/system/cpu/cpu{cpu}/cpufreq/cpuinfo_max_freq": "2201600\n"}
+        files |= clock(cpu, 2201600)
     return write(root, files)
 
 
-CPUS = "sys/devices/system/cpu"
-
-
-def clock(cpu: int, khz: int) -> dict[str, str]:
-    return {f"{CPUS}/cpu{cpu}/cpufreq/cpuinfo_max_freq": f"{khz}\n"}
-
-
 def gb10(root: Path) -> Path:
-    """Ten small and ten large Arm cores, in turns of five; an L2 each, of two sizes, and an L3 for
-    each half.
+    """Ten small and ten large Arm cores, in turns of five.
+
+    Each has an L2, of two sizes, and each half of the cores has an L3.
     """
     files = {"proc/meminfo": MEMINFO, "proc/cpuinfo": ""}
     for cpu in range(20):
-        large, half = cpu // 5 % 2 == 1, cpu // 10 * 10
-        files["proc/cpuinfo"] += arm_block(cpu, "0xd85" if large else "0xd87")
-        files |= siblings(cpu, f"{cpu}") | clock(cpu, 3900000 if large else 2808000)
+        large = cpu // 5 % 2 == 1
+        part, khz, second = ("0xd85", 3900000, "2048K") if large else ("0xd87", 2808000, "512K")
+        half = cpu // 10 * 10
+        files["proc/cpuinfo"] += arm_block(cpu, part)
+        files |= siblings(cpu, f"{cpu}")
+        files |= clock(cpu, khz)
         files |= cache(cpu, 0, 1, "Data", "64K", f"{cpu}")
-        files |= cache(cpu, 2, 2, "Unified", "2048K" if large else "512K", f"{cpu}")
+        files |= cache(cpu, 2, 2, "Unified", second, f"{cpu}")
         files |= cache(cpu, 3, 3, "Unified", "8192K", f"{half}-{half + 9}")
     return write(root, files)
 
 
 def core_ultra(root: Path) -> Path:
-    """A Core Ultra 7 155H: six cores of two threads and ten efficiency cores, which only one list
-    tells apart.
+    """A Core Ultra 7 155H: six cores of two threads, and ten efficiency cores.
+
+    Only one list tells these apart.
     """
     name = "Intel(R) Core(TM) Ultra 7 155H"
     files = {
         "proc/meminfo": MEMINFO,
+        "proc/cpuinfo": x86_blocks(22, "GenuineIntel", 6, 0xAA, name, "avx2 fma avx_vnni"),
         "sys/devices/cpu_core/cpus": "0-11\n",
         "sys/devices/cpu_atom/cpus": "12-21\n",
     }
-    files["proc/cpuinfo"] = "".join(
-        x86_block(c, "GenuineIntel", 6, 0xAA, name, "avx2 fma avx_vnni") for c in range(22)
-    )
     for cpu in range(12):
         files |= siblings(cpu, f"{cpu // 2 * 2}-{cpu // 2 * 2 + 1}")
     return write(root, files)
 
 
 def cut_sockets(root: Path, ids: bool = True) -> Path:
-    """Two sockets of eight cores and one 16 MiB L3, whose lists a hypervisor ends at each of four
-    memory nodes.
+    """Two sockets of eight cores with one 16 MiB L3 each.
+
+    A hypervisor ends their lists of sharers at each of four memory nodes.
     """
     name = "Intel(R) Xeon(R) Platinum 8375C"
-    files = {"proc/meminfo": MEMINFO}
-    files["proc/cpuinfo"] = "".join(
-        x86_block(c, "GenuineIntel", 6, 0x6A, name, "avx2 fma avx512f") for c in range(16)
-    )
+    files = {
+        "proc/meminfo": MEMINFO,
+        "proc/cpuinfo": x86_blocks(16, "GenuineIntel", 6, 0x6A, name, "avx2 fma avx512f"),
+    }
     for cpu in range(16):
         node = f"{cpu // 4 * 4}-{cpu // 4 * 4 + 3}"
-        files |= siblings(cpu, f"{cpu}") | cache(cpu, 0, 1, "Data", "48K", f"{cpu}")
+        files |= siblings(cpu, f"{cpu}")
+        files |= cache(cpu, 0, 1, "Data", "48K", f"{cpu}")
         files |= cache(cpu, 3, 3, "Unified", "16384K", node)
         files |= {f"sys/devices/system/node/node{cpu // 4}/cpulist": f"{node}\n"}
         files |= {f"{CPUS}/cpu{cpu}/topology/physical_package_id": f"{cpu // 8}\n"}
@@ -175,12 +191,13 @@ def one_last_cache(
     root: Path, cores: int, family: int, model: int, size: str, vendor: str = "AuthenticAMD"
 ) -> Path:
     """A virtual machine that shows one L3 for all its cores."""
-    files = {"proc/meminfo": MEMINFO}
-    files["proc/cpuinfo"] = "".join(
-        x86_block(c, vendor, family, model, "A server", "avx2 fma") for c in range(cores)
-    )
+    files = {
+        "proc/meminfo": MEMINFO,
+        "proc/cpuinfo": x86_blocks(cores, vendor, family, model, "A server", "avx2 fma"),
+    }
     for cpu in range(cores):
-        files |= siblings(cpu, f"{cpu}") | cache(cpu, 3, 3, "Unified", size, f"0-{cores - 1}")
+        files |= siblings(cpu, f"{cpu}")
+        files |= cache(cpu, 3, 3, "Unified", size, f"0-{cores - 1}")
     return write(root, files)
 
 
@@ -192,24 +209,23 @@ def release(major: int, revision: str) -> str:
 
 
 def power(mode: int, *names: str) -> dict[str, str]:
-    """nvpmodel's table, and which of it is set."""
-    rows = "".join(
-        f"< POWER_MODEL ID={i} NAME={name} >\nCPU_ONLINE CORE_0 1\n" for i, name in enumerate(names)
-    )
-    head = "< PARAM TYPE=FILE NAME=CPU_ONLINE >\nCORE_0 /sys/devices/system/cpu/cpu0/online\n"
-    status = f"pmode:{mode:04d} fmode:fan_mode_quiet\n"
+    """nvpmodel's table of modes, and its file that says which one is set."""
+    table = "< PARAM TYPE=FILE NAME=CPU_ONLINE >\nCORE_0 /sys/devices/system/cpu/cpu0/online\n"
+    for number, name in enumerate(names):
+        table += f"< POWER_MODEL ID={number} NAME={name} >\nCPU_ONLINE CORE_0 1\n"
+    table += "< PM_CONFIG DEFAULT=0 >\n"
     return {
-        "var/lib/nvpmodel/status": status,
-        "etc/nvpmodel.conf": head + rows + "< PM_CONFIG DEFAULT=0 >\n",
+        "var/lib/nvpmodel/status": f"pmode:{mode:04d} fmode:fan_mode_quiet\n",
+        "etc/nvpmodel.conf": table,
     }
 
 
 def devfreq(node: str, now: int, cap: int, *steps: int) -> dict[str, str]:
-    """A clock's folder; ``steps``: the frequencies the hardware has."""
+    """A clock's folder; ``steps``: the frequencies that it lists."""
     files = {f"{node}/cur_freq": f"{now}\n", f"{node}/max_freq": f"{cap}\n"}
-    return files | (
-        {f"{node}/available_frequencies": " ".join(map(str, steps)) + "\n"} if steps else {}
-    )
+    if steps:
+        files[f"{node}/available_frequencies"] = " ".join(map(str, steps)) + "\n"
+    return files
 
 
 EMC = "sys/kernel/debug/bpmp/debug/clk/emc"
