@@ -1,5 +1,6 @@
-"""One run analysed: rows to ceilings to a roofline to files. The same for a live run and for
-``--replot``.
+"""One run analysed: rows to ceilings to a roofline to files.
+
+The same for a live run and for ``--replot``.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from analysis.draw.files import Figure, drawn, picture
+from analysis.draw.files import Figure, drawn, png
 from analysis.layers.groups import LayerSweep, Network, layer_sweeps, networks, unplaced
 from analysis.layers.missing import with_lost_time
 from analysis.layers.place import placements
@@ -26,7 +27,6 @@ from probes.records.measurement import Moment
 from probes.records.run import (
     COMPLETE,
     Run,
-    csv_text,
     read_moments,
     read_run,
     remove_parts,
@@ -35,33 +35,41 @@ from probes.records.run import (
 
 INCHES = (9.6, 5.6)
 SWEEP_INCHES = (9.6, 4.8)
+"""Sizes of pictures (across, down)."""
 
 
 @dataclass
 class Outcome:
-    """What a run found, ``notes`` and ``sweeps`` of its sweeps; ``files`` are those written so far,
-    in ``folder``.
-
-    placements: its layers on its roofs; networks, layer_sweeps: the same as they are shown. trust:
-    how far all of it can be trusted, None where the run timed nothing itself.
-    """
+    """What a run found."""
 
     run: Run
+    """With its rows judged."""
     ceilings: Mapping[str, Ceiling]
+    """By tag."""
     model: Roofline
+    """Its roofs."""
     notes: Sequence[str] = ()
+    """Sentences on levels, sweeps and networks, and on what is not shown."""
     sweeps: Sequence[SweepChart] = ()
+    """Those that are shown."""
     placements: Sequence[Placement] = ()
+    """All of its layers on its roofs."""
     networks: Sequence[Network] = ()
+    """Those that are shown."""
     layer_sweeps: Sequence[LayerSweep] = ()
+    """Those that are shown."""
     trust: Trust | None = None
+    """How far all of it can be trusted; None where the run timed nothing itself."""
     folder: Path | None = None
+    """Where its files are, once they are written."""
     files: list[Path] = field(default_factory=list)
+    """Those written so far."""
 
 
 def analyse(folder: Path) -> Outcome:
-    """Read the run in ``folder``, model it and write its pictures and report. Raises RidgelineError
-    or OSError.
+    """Read the run in ``folder``, model it and write its files.
+
+    Raises RidgelineError or OSError.
     """
     outcome = model(read_run(folder))
     write(outcome, folder)
@@ -69,87 +77,122 @@ def analyse(folder: Path) -> Outcome:
 
 
 def model(run: Run) -> Outcome:
-    """What the rows of a run mean; writes nothing. The rows are judged first, wherever they come
-    from.
+    """What the rows of a run mean; writes nothing.
+
+    The rows are judged first, wherever they come from.
     """
     run = replace(run, measurements=judged(run.measurements, run.device))
-    named = levels(run.measurements, run.device)
-    found = ceilings(judged([*run.measurements, *named.rows], run.device), run.device)
-    shown = sweeps(run.measurements, run.device, found, named.by_tag)
-    notes = [*named.notes, *(note for sweep in shown for note in sweep.notes)]
-    placed = placements(run.measurements, found, run.device)
-    nets = with_lost_time(networks(placed, run.measurements))
-    notes += unplaced(nets, run.measurements)
-    roofs, layered = roofline(found.values()), layer_sweeps(placed)
-    few = most.of_sweeps(shown), most.of_networks(nets), most.of_layer_sweeps(layered)
-    notes += most.left_out("sweeps", shown, few[0], "measurements.csv")
-    notes += most.left_out("networks", nets, few[1], "placements.csv")
-    notes += most.left_out("sweeps over layers", layered, few[2], "placements.csv")
-    return Outcome(run, found, roofs, notes, few[0], placed, few[1], few[2], trust(run, found))
+    plateaus = levels(run.measurements, run.device)
+    rows_with_levels = judged([*run.measurements, *plateaus.rows], run.device)
+    tops = ceilings(rows_with_levels, run.device)
+    all_sweeps = sweeps(run.measurements, run.device, tops, plateaus.by_tag)
+    placed = placements(run.measurements, tops, run.device)
+    all_networks = with_lost_time(networks(placed, run.measurements))
+    all_layer_sweeps = layer_sweeps(placed)
+
+    shown_sweeps = most.of_sweeps(all_sweeps)
+    shown_networks = most.of_networks(all_networks)
+    shown_layer_sweeps = most.of_layer_sweeps(all_layer_sweeps)
+
+    notes = list(plateaus.notes)
+    for sweep in all_sweeps:
+        notes += sweep.notes
+    notes += unplaced(all_networks, run.measurements)
+    notes += most.left_out("sweeps", all_sweeps, shown_sweeps, "measurements.csv")
+    notes += most.left_out("networks", all_networks, shown_networks, "placements.csv")
+    notes += most.left_out(
+        "sweeps over layers", all_layer_sweeps, shown_layer_sweeps, "placements.csv"
+    )
+    return Outcome(
+        run=run,
+        ceilings=tops,
+        model=roofline(tops.values()),
+        notes=notes,
+        sweeps=shown_sweeps,
+        placements=placed,
+        networks=shown_networks,
+        layer_sweeps=shown_layer_sweeps,
+        trust=trust(run, tops),
+    )
 
 
 def write(outcome: Outcome, folder: Path) -> None:
-    """Write ceilings.csv, placements.csv, the pictures and report.html, each whole or not at
-    all.
+    """Write the tables, the pictures and the page into ``folder``, each whole or not at all.
+
+    Raises OSError.
     """
     outcome.folder = folder
     remove_parts(folder)
-    for name, content in _contents(outcome).items():
+    moments = read_moments(folder, outcome.run)
+    for name, content in _contents(outcome, moments).items():
         replace_file(folder / name, content)
         outcome.files.append(folder / name)
 
 
-def _contents(outcome: Outcome) -> dict[str, str | bytes]:
-    """All files by name; placements.csv and pictures of layers only of a run that has layers."""
+def _contents(outcome: Outcome, moments: Sequence[Moment]) -> dict[str, str | bytes]:
+    """All files by name. moments: of a sustained load, if there was one."""
+    from analysis.tell.ceiling_columns import CEILING_COLUMNS
+    from analysis.tell.columns import file_of
+    from analysis.tell.layer_columns import LAYER_COLUMNS
+
+    figures = {"roofline": roofline_figure(outcome)}
+    figures.update(sweep_figures(outcome))
+    figures.update(layer_figures(outcome))
+    pictures = drawn(figures)
+    svgs = {name: svg for name, (svg, _) in pictures.items()}
+
+    contents: dict[str, str | bytes] = {}
+    contents["ceilings.csv"] = file_of(CEILING_COLUMNS, outcome.ceilings.values())
+    if outcome.placements:
+        contents["placements.csv"] = file_of(LAYER_COLUMNS, outcome.placements)
+    contents["roofline.svg"] = svgs["roofline"]
+    for name, (_, png_bytes) in pictures.items():
+        contents[f"{name}.png"] = png_bytes
+    contents["report.html"] = _page(outcome, svgs)
+    if moments:
+        contents["sustained.png"] = sustained_picture(moments)
+    return contents
+
+
+def _page(outcome: Outcome, svgs: Mapping[str, str]) -> str:
+    """The page. svgs: pictures by the name of their file, without ending."""
     from analysis.tell.layer_report import section
     from analysis.tell.report import html
 
-    layers = layer_figures(outcome)
-    made = drawn({"roofline": roofline_figure(outcome), **sweep_figures(outcome), **layers})
-    svg, _ = made["roofline"]
-    curves = [(sweep, made[sweep.name][0]) for sweep in outcome.sweeps]
-    told = section(
-        outcome.placements,
-        outcome.networks,
-        outcome.layer_sweeps,
-        {name: made[name][0] for name in layers},
+    return html(
+        outcome.run,
+        outcome.ceilings,
+        svgs["roofline"],
+        outcome.notes,
+        [(sweep, svgs[sweep.name]) for sweep in outcome.sweeps],
+        section(outcome.placements, outcome.networks, outcome.layer_sweeps, svgs),
+        outcome.trust,
     )
-    moments = read_moments(outcome.folder, outcome.run) if outcome.folder else []
-    return {
-        "ceilings.csv": csv_text(outcome.ceilings.values(), Ceiling),
-        **(
-            {"placements.csv": csv_text(outcome.placements, Placement)}
-            if outcome.placements
-            else {}
-        ),
-        "roofline.svg": svg,
-        **{f"{name}.png": image for name, (_, image) in made.items()},
-        "report.html": html(
-            outcome.run, outcome.ceilings, svg, outcome.notes, curves, told, outcome.trust
-        ),
-        **({"sustained.png": curve(moments)} if moments else {}),
-    }
 
 
 def subtitle(outcome: Outcome) -> str:
     """Under the title: whether the run is whole, clocks, how far it can be trusted, date."""
-    parts = [] if outcome.run.status == COMPLETE else ["partial run"]
-    clocks = [c.clock_hz for c in outcome.ceilings.values() if c.clock_hz and is_roof(c)]
+    parts = []
+    if outcome.run.status != COMPLETE:
+        parts.append("partial run")
+    roofs = [ceiling for ceiling in outcome.ceilings.values() if is_roof(ceiling)]
+    clocks = [roof.clock_hz for roof in roofs if roof.clock_hz]
     if clocks:
-        ends = dict.fromkeys(si(clock, "Hz") for clock in (min(clocks), max(clocks)))
-        parts.append(f"measured at {' to '.join(ends)}")
+        lowest, highest = si(min(clocks), "Hz"), si(max(clocks), "Hz")
+        clock = lowest if lowest == highest else f"{lowest} to {highest}"
+        parts.append(f"measured at {clock}")
     if outcome.trust:
         parts.append(f"trust: {outcome.trust.level}")
-    return " · ".join([*parts, outcome.run.started[:10]])
+    parts.append(outcome.run.started[:10])
+    return " · ".join(parts)
 
 
 def roofline_figure(outcome: Outcome) -> Figure:
     """The roofline."""
     from analysis.draw.roofline import figure
 
-    return partial(
-        figure, most.of_roofs(outcome.model), outcome.run.device.name, subtitle(outcome), INCHES
-    )
+    roofs = most.of_roofs(outcome.model)
+    return partial(figure, roofs, outcome.run.device.name, subtitle(outcome), INCHES)
 
 
 def sweep_figures(outcome: Outcome) -> dict[str, Figure]:
@@ -161,27 +204,28 @@ def sweep_figures(outcome: Outcome) -> dict[str, Figure]:
 
 
 def layer_figures(outcome: Outcome) -> dict[str, Figure]:
-    """Networks, precisions and sweeps over layers, likewise."""
+    """Networks, their precisions and sweeps over layers, by the names of their files."""
     from analysis.draw.layers import listing, network, precisions
     from analysis.draw.layers import sweep as layer_sweep
     from analysis.tell.layer_report import picture_of
 
-    device, roofs = outcome.run.device, most.of_roofs(outcome.model)
-    several = precisions.several(outcome.networks)
-    figures: dict[str, Figure] = {
-        net.file: partial(network.figure, net, roofs, device, INCHES) for net in outcome.networks
-    }
-    for name, nets in several.items():
-        figures[picture_of(name)] = partial(precisions.figure, name, nets, device.name, INCHES[0])
+    device = outcome.run.device
+    roofs = most.of_roofs(outcome.model)
+    figures: dict[str, Figure] = {}
+    for net in outcome.networks:
+        figures[net.file] = partial(network.figure, net, roofs, device, INCHES)
+    for name, runs in precisions.several(outcome.networks).items():
+        figures[picture_of(name)] = partial(precisions.figure, name, runs, device.name, INCHES[0])
     for sweep in outcome.layer_sweeps:
         draw = listing.figure if sweep.listed else layer_sweep.figure
         figures[sweep.file] = partial(draw, sweep, roofs, device, INCHES)
     return figures
 
 
-def curve(moments: Sequence[Moment]) -> bytes:
+def sustained_picture(moments: Sequence[Moment]) -> bytes:
     """The picture of a sustained load, as PNG bytes."""
     from analysis.draw.sustained import figure
 
-    device, tag = moments[0].device, moments[0].tag
-    return picture(partial(figure, moments, f"{device}: {tag}", unit_of(tag)))
+    first = moments[0]
+    title = f"{first.device}: {first.tag}"
+    return png(partial(figure, moments, title, unit_of(first.tag)))

@@ -1,12 +1,13 @@
-"""Numbers as people read them: three significant digits and an SI prefix (1 GB/s is 1e9 bytes per
-second).
+"""Numbers as people read them: three significant digits and an SI prefix.
+
+1 GB/s is 1e9 bytes per second; only sizes of caches are told in powers of two.
 """
 
 from __future__ import annotations
 
 from probes.records.tag import parse_tag
 
-PREFIXES = (
+SI_PREFIXES = (
     (1e15, "P"),
     (1e12, "T"),
     (1e9, "G"),
@@ -17,41 +18,57 @@ PREFIXES = (
     (1e-6, "µ"),
     (1e-9, "n"),
 )
+"""(factor, prefix), the largest first."""
 
-BINARY = {0: "B", 10: "KiB", 20: "MiB", 30: "GiB", 40: "TiB"}
+BINARY_UNITS = ((40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB"), (0, "B"))
+"""(power of two, unit of so many bytes), the largest first."""
+
+UNKNOWN = "–"
+"""What stands for None."""
 
 
 def si(value: float | None, unit: str) -> str:
     """``4.24 TB/s``; a dash for None."""
     if value is None:
-        return "–"
+        return UNKNOWN
     number, prefix = _scaled(value)
-    return f"{number:.{max(0, 3 - len(str(int(abs(number)))))}f} {prefix}{unit}"
+    digits_before_point = len(str(int(abs(number))))
+    digits_after_point = max(0, 3 - digits_before_point)
+    return f"{number:.{digits_after_point}f} {prefix}{unit}"
 
 
 def brief(value: float, unit: str) -> str:
     """The same with no zeros at the end, as on an axis: ``1.5 TB/s``, ``2 TB/s``, ``0``."""
+    if not value:
+        return "0"
     number, prefix = _scaled(value)
-    return f"{short(number)} {prefix}{unit}" if value else "0"
+    return f"{short(number)} {prefix}{unit}"
 
 
 def short(value: float) -> str:
     """Three significant digits, and no exponent where people expect none: ``1060``, ``0.5``."""
-    return f"{float(f'{value:.3g}'):g}"
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:g}"
 
 
 def _scaled(value: float) -> tuple[float, str]:
-    value = float(f"{value:.2e}")  # rounded first: 999.7 is 1.00 k, not 1000
-    size, prefix = next(
-        (p for p in PREFIXES if abs(value) >= p[0]), PREFIXES[-1] if value else (1.0, "")
-    )
-    return value / size, prefix
+    """(number, prefix) of a value: the number is at least 1, unless no prefix is small enough."""
+    rounded = float(f"{value:.2e}")  # before a prefix is chosen: 999.7 is 1.00 k, not 1000
+    if not rounded:
+        return rounded, ""
+    for factor, prefix in SI_PREFIXES:
+        if abs(rounded) >= factor:
+            return rounded / factor, prefix
+    smallest, prefix = SI_PREFIXES[-1]
+    return rounded / smallest, prefix
 
 
 def binary(size: float) -> str:
     """Bytes as sizes of caches are told: ``32 KiB``, ``1.5 MiB``."""
-    power = next((p for p in (40, 30, 20, 10) if size >= 2**p), 0)
-    return f"{short(size / 2**power)} {BINARY[power]}"
+    for power, unit in BINARY_UNITS:
+        if size >= 2**power:
+            return f"{short(size / 2**power)} {unit}"
+    return f"{short(size)} B"
 
 
 def fraction(x: float) -> str:
@@ -60,8 +77,9 @@ def fraction(x: float) -> str:
 
 
 def unit_of(tag: str, dtype: str = "") -> str:
-    """Unit of what a tag says: s for times, B/s, and OP/s where the operands are integers, else
-    FLOP/s.
+    """Unit of what a tag says: s of times, B/s of bandwidths, else that of its operations.
+
+    dtype: type of the operands, where the tag does not name it.
     """
     parts = parse_tag(tag)
     if parts.counts is None:
@@ -82,10 +100,10 @@ def plus_minus(spread: float | None) -> str:
     An interval wider than its median says no more than that: ``> ±100 %``.
     """
     if spread is None:
-        return "–"
+        return UNKNOWN
     return "> ±100 %" if spread > 1 else f"±{100 * spread:.1f} %"
 
 
 def percent(value: float | None) -> str:
     """``98.1 %``; a dash for None."""
-    return "–" if value is None else f"{100 * value:.1f} %"
+    return UNKNOWN if value is None else f"{100 * value:.1f} %"

@@ -1,17 +1,15 @@
-"""What all pictures share: an empty page, title and caption, a light grid, and where labels may not
-stand.
-"""
+"""What all pictures share: a page, its title and caption, ticks, and where words may stand."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from analysis.draw.labels import Box, clipped, round_numbers, width
-from analysis.draw.naming import FAINT, SMALL, SOFT, STYLES
+from analysis.draw.labels import Box, box_around, clipped, round_numbers, width
+from analysis.draw.style import FAINT, HEADING, SMALL, SOFT, UNDER_HEADING, ink, tie
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,121 +17,187 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike
 
-DOTS_PER_INCH = 100  # in which places of words are reckoned; a PNG is saved in more
-TITLE = 130  # letters, at most
-NOTE = 0.17  # inches of a line of the caption
+LONGEST_TITLE = 130
+"""Letters."""
+LEFT = 0.012
+"""Where title and caption begin, as a fraction of the picture's width."""
+CAPTION = 0.067
+"""Inches from the lower edge to the caption."""
+NOTE = 0.17
+"""Inches of a line above the caption."""
+
+Point = tuple[float, float]
+"""(x, y)"""
 
 
-def page(inches: tuple[float, float], layout: Literal["constrained"] | None = None) -> Figure:
-    """An empty white picture of this size that needs no screen."""
+def page(inches: Point, layout: Literal["constrained"] | None = None) -> Figure:
+    """An empty picture of this size (across, down) that needs no screen."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=inches, dpi=DOTS_PER_INCH, facecolor="white", layout=layout)
-    FigureCanvasAgg(made)
-    return made
+    empty = Figure(figsize=inches, layout=layout)
+    FigureCanvasAgg(empty)
+    return empty
 
 
-def plain(ax: Axes) -> None:
-    """A light grid, and no frame where nothing is read off."""
-    ax.grid(True, which="major", color="#E9E9E9", linewidth=0.7)
-    ax.set_axisbelow(True)
-    ax.tick_params(labelsize=SMALL)
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
+def heading(picture: Figure, title: str, under: str = "") -> None:
+    """Write the title and the line under it in the upper left corner."""
+    down = picture.get_size_inches()[1]
+    picture.text(
+        LEFT,
+        1 - 0.12 / down,
+        clipped(title, LONGEST_TITLE),
+        fontsize=HEADING,
+        fontweight="bold",
+        va="top",
+    )
+    picture.text(
+        LEFT,
+        1 - 0.40 / down,
+        clipped(under, LONGEST_TITLE),
+        fontsize=UNDER_HEADING,
+        color=SOFT,
+        va="top",
+        gid="under",
+    )
+
+
+def caption(picture: Figure, text: str, notes: Sequence[str] = ()) -> None:
+    """Write a line in the lower left corner, and above it notes on what is not in the picture."""
+    down = picture.get_size_inches()[1]
+    picture.text(LEFT, CAPTION / down, text, color=FAINT, va="bottom")
+    for line, note in enumerate(reversed(notes), 1):
+        height = (CAPTION + NOTE * line) / down
+        picture.text(LEFT, height, note, color=SOFT, va="bottom", gid="note")
 
 
 def log_ticks(
     axis: XAxis | YAxis,
     bases: Sequence[int],
-    said: Callable[[float], str],
+    in_words: Callable[[float], str],
     inches: float,
     least: int = 2,
 ) -> None:
-    """Round numbers as ticks of a logarithmic axis whose limits are set, each in words, one in so
-    many inches.
+    """Put round numbers as ticks on a logarithmic axis whose limits are set.
+
+    bases: of whose powers the numbers are, best first. inches: from one tick to the next, at least.
+    least: how many ticks there should be.
     """
     low, high = axis.get_view_interval()
     length = axis.axes.bbox.width if axis.axis_name == "x" else axis.axes.bbox.height
-    places = round_numbers(
-        low, high, bases, least, max(3, int(length / axis.axes.figure.dpi / inches))
-    )
-    axis.set_ticks(places, [said(place) for place in places])
+    most = max(3, int(length / axis.axes.figure.dpi / inches))
+    places = round_numbers(low, high, bases, least, most)
+    axis.set_ticks(places, [in_words(place) for place in places])
     axis.set_minor_formatter("")
+
+
+def pixels_of(ax: Axes, size: float = SMALL) -> float:
+    """Height of type of this size (points) in pixels."""
+    return size * float(ax.figure.dpi) / 72
+
+
+def in_data(ax: Axes, pixels: Sequence[float]) -> Point:
+    """The place in data coordinates that lies at this pixel."""
+    x, y = ax.transData.inverted().transform(pixels)
+    return float(x), float(y)
+
+
+def in_axes(ax: Axes, pixels: Sequence[float]) -> Point:
+    """The place, as fractions of the axes, that lies at this pixel."""
+    x, y = ax.transAxes.inverted().transform(pixels)
+    return float(x), float(y)
+
+
+def frame_of(ax: Axes) -> Box:
+    """The box of the axes, in pixels."""
+    return Box(ax.bbox.x0, ax.bbox.y0, ax.bbox.x1, ax.bbox.y1)
+
+
+def write_at_corner(ax: Axes, text: str, corner: tuple[int, int], points: float, grey: str) -> None:
+    """Write a line of text so many points above a corner of the axes."""
+    ax.annotate(
+        text,
+        corner,
+        (0, points),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        color=grey,
+    )
+
+
+def write_tied(
+    ax: Axes,
+    text: str,
+    point: Point,
+    pixels: Point,
+    colour: str,
+    *,
+    point_in: str | tuple[str, str] = ("axes fraction", "data"),
+    shrink: Point = (1, 0),
+    gid: str | None = "name",
+    **look: Any,
+) -> None:
+    """Write a name outside the axes, tied to the point that it names.
+
+    point_in: coordinates of the point. pixels: where the text begins, or ends if ``look`` aligns it
+    right. shrink: as in ``tie``. look: further properties of the text.
+    """
+    nearest_edge = 1 if look.get("ha") == "right" else 0
+    properties: dict[str, Any] = {"color": ink(colour), "va": "center", **look}
+    ax.annotate(
+        text,
+        point,
+        in_axes(ax, pixels),
+        xycoords=point_in,
+        textcoords="axes fraction",
+        arrowprops=tie(colour, shrink, corner=(nearest_edge, 0.5)),
+        annotation_clip=False,
+        gid=gid,
+        **properties,
+    )
 
 
 def covered(
     ax: Axes, points: ArrayLike, radius: float = 4.0, joined: bool = True, step: float = 0.0
 ) -> list[Box]:
-    """Boxes over points (x, y) and the line that joins them, in pixels: where no label may stand.
+    """Boxes over points (x, y in data coordinates) and the line that joins them, in pixels.
 
     step: pixels from one box on the line to the next; without it the radius of a box.
     """
-    points = np.asarray(points)
-    spots = list(ax.transData.transform(points)) if len(points) else []
+    places = np.asarray(points)
+    spots = list(ax.transData.transform(places)) if len(places) else []
+    next_spots = [*spots[1:], *spots[-1:]] if joined else spots
     boxes = []
-    for (x0, y0), (x1, y1) in zip(
-        spots, [*spots[1:], *spots[-1:]] if joined else spots, strict=True
-    ):
+    for (x0, y0), (x1, y1) in zip(spots, next_spots, strict=True):
         steps = 1 + int(max(abs(x1 - x0), abs(y1 - y0)) / (step or radius))
         for i in range(steps):
-            x, y = x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps
-            boxes.append((x - radius, y - radius, x + radius, y + radius))
+            x = x0 + (x1 - x0) * i / steps
+            y = y0 + (y1 - y0) * i / steps
+            boxes.append(box_around(x, y, radius, radius))
     return boxes
 
 
 def roof_lines(ax: Axes, radius: float = 3.0) -> list[Box]:
     """Boxes over the roofs of these axes, in pixels."""
-    roofs = [line for line in ax.get_lines() if str(line.get_gid()).endswith("/layers")]
-    return [box for line in roofs for box in covered(ax, line.get_xydata(), radius)]
-
-
-def standing(ax: Axes) -> list[Box]:
-    """Boxes over the roofs of these axes and the names along them, in pixels."""
-    pixels = SMALL * ax.figure.dpi / 72
-    boxes = roof_lines(ax)
-    for text in ax.texts:
-        if text.get_rotation():
-            turn, (x, y) = (
-                math.radians(text.get_rotation()),
-                ax.transData.transform(text.get_position()),
-            )
-            x, y = x - pixels / 2 * math.sin(turn), y + pixels / 2 * math.cos(turn)
-            length = width(text.get_text(), pixels)
-            ends = [(x, y), (x + length * math.cos(turn), y + length * math.sin(turn))]
-            boxes += covered(ax, ax.transData.inverted().transform(ends), pixels / 2)
+    boxes = []
+    for line in ax.get_lines():
+        if str(line.get_gid()).endswith("/layers"):
+            boxes += covered(ax, line.get_xydata(), radius)
     return boxes
 
 
-def caption(made: Figure, text: str, notes: Sequence[str] = ()) -> None:
-    """A line in the lower left corner of a picture, above it notes on what is not in it, each NOTE
-    inches high.
-    """
-    down = made.get_size_inches()[1]
-    made.text(0.012, 0.067 / down, text, fontsize=SMALL, color=FAINT, va="bottom")
-    for line, note in enumerate(reversed(notes), 1):
-        made.text(
-            0.012,
-            (0.067 + NOTE * line) / down,
-            note,
-            fontsize=SMALL,
-            color=SOFT,
-            va="bottom",
-            gid="note",
-        )
-
-
-def heading(made: Figure, title: str, under: str = "") -> None:
-    """Title and the line under it, in the upper left corner."""
-    down = made.get_size_inches()[1]
-    made.text(
-        0.012, 1 - 0.12 / down, clipped(title, TITLE), fontsize=12, fontweight="bold", va="top"
-    )
-    made.text(
-        0.012, 1 - 0.40 / down, clipped(under, TITLE), fontsize=9, color=SOFT, va="top", gid="under"
-    )
-
-
-def colour_of(dtype: str) -> str:
-    """Of a precision, as everywhere."""
-    return STYLES.get(dtype, (SOFT, "o"))[0]
+def roofs_and_names(ax: Axes) -> list[Box]:
+    """Boxes over the roofs of these axes and the names along them, in pixels."""
+    pixels = pixels_of(ax)
+    boxes = roof_lines(ax)
+    for text in ax.texts:
+        if not text.get_rotation():
+            continue
+        turn = math.radians(text.get_rotation())
+        x, y = ax.transData.transform(text.get_position())
+        begin = x - pixels / 2 * math.sin(turn), y + pixels / 2 * math.cos(turn)
+        length = width(text.get_text(), pixels)
+        end = begin[0] + length * math.cos(turn), begin[1] + length * math.sin(turn)
+        middle_line = ax.transData.inverted().transform([begin, end])
+        boxes += covered(ax, middle_line, pixels / 2)
+    return boxes

@@ -1,5 +1,4 @@
-"""Where labels go so that none covers another: names stacked in a margin, names along parallel
-slopes.
+"""Where labels go so that none covers another: in a margin, along slopes, in free places.
 
 Plain arithmetic on lengths in one unit (pixels, say); knows nothing of pictures.
 """
@@ -8,12 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import NamedTuple
 
-GLYPH = 0.6  # mean width of a character of a sans-serif face in its size, on the generous side
+GLYPH = 0.6
+"""Mean width of a character of a sans-serif face in its size, on the generous side."""
 
-BEFORE = 4  # letters before the first that tells two names apart
+LETTERS_BEFORE_DIFFERENCE = 4
+"""How many letters are shown before the first one that tells two names apart."""
 
-FINER = (
+FINER_MULTIPLES = (
     (1.0, 2.0, 5.0),
     (1.0, 1.5, 2.0, 3.0, 5.0, 7.0),
     (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0),
@@ -21,61 +25,59 @@ FINER = (
 """Multiples of powers of ten, for an axis that spans less than a decade or two."""
 
 
-def cut(names: Sequence[str], longest: int) -> list[str]:
-    """Names in so many letters, their end kept, which tells more than their beginning: ``net:
-    /mod…/attn/MatMul``.
+class Box(NamedTuple):
+    """A rectangle that something covers."""
 
-    Different names stay different: where their ends are the same, they are cut where they differ,
-    or numbered.
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """(x, y) of its middle."""
+        return (self.left + self.right) / 2, (self.bottom + self.top) / 2
+
+    def is_inside(self, frame: Box) -> bool:
+        """True if it lies in a larger box and touches none of its edges."""
+        across = frame.left < self.left and self.right < frame.right
+        down = frame.bottom < self.bottom and self.top < frame.top
+        return across and down
+
+
+def box_around(x: float, y: float, half_width: float, half_height: float) -> Box:
+    """The box of this size whose middle is at (x, y)."""
+    return Box(x - half_width, y - half_height, x + half_width, y + half_height)
+
+
+def thinned(boxes: Iterable[Box], grid: float = 2.0) -> list[Box]:
+    """Boxes without those that hardly differ from another.
+
+    Of thousands of points most lie on others. grid: edges are equal if they round to the same
+    multiple of it.
     """
-    shown = dict(zip(names, (_cut(name, longest, 0) for name in names), strict=True))
-    for alike in _alike(shown):
-        first = min(_common(alike[0], other) for other in alike[1:])
-        shown.update({name: _cut(name, longest, first) for name in alike})
-    places = {name: place for place, name in enumerate(shown, start=1)}
-    for alike in _alike(shown):
-        shown.update({name: _numbered(name, longest, places[name]) for name in alike})
-    return [shown[name] for name in names]
+    by_edges: dict[tuple[int, ...], Box] = {}
+    for box in boxes:
+        edges = tuple(round(edge / grid) for edge in box)
+        by_edges.setdefault(edges, box)
+    return list(by_edges.values())
 
 
-def _cut(name: str, longest: int, differs: int) -> str:
-    """A quarter of the letters from the beginning, the others from the end, or from where it
-    differs from others.
-    """
-    if len(name) <= longest:
-        return name
-    head = longest // 4
-    tail = longest - head - 1
-    begin = len(name) - tail
-    if head < differs < begin:
-        begin = max(head, differs - BEFORE)
-        return f"{name[:head]}…{name[begin : begin + tail - 1]}…"
-    return f"{name[:head]}…{name[begin:]}"
+def first_free(choices: Iterable[Box], taken: Sequence[Box]) -> Box | None:
+    """The first of these boxes that covers none of those taken; None if each does."""
+    for box in choices:
+        if not _collides(box, taken):
+            return box
+    return None
 
 
-def _numbered(name: str, longest: int, number: int) -> str:
-    """Beginning and end with a number between them."""
-    head, mark = longest // 4, f"…#{number}…"
-    return f"{name[:head]}{mark}{name[len(name) - longest + head + len(mark) :]}"
-
-
-def _alike(shown: Mapping[str, str]) -> list[list[str]]:
-    """Different names that are shown as one."""
-    groups: dict[str, list[str]] = {}
-    for name, short in shown.items():
-        groups.setdefault(short, []).append(name)
-    return [group for group in groups.values() if len(group) > 1]
-
-
-def _common(one: str, other: str) -> int:
-    """How many letters two names begin with in common."""
-    differ = (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
-    return next(differ, min(len(one), len(other)))
-
-
-def clipped(text: str, most: int = 40) -> str:
-    """A name as a picture has room for it: the beginning of a longer one."""
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+def _collides(box: Box, taken: Sequence[Box]) -> bool:
+    left, bottom, right, top = box
+    for other_left, other_bottom, other_right, other_top in taken:
+        shares_columns = left < other_right and other_left < right
+        if shares_columns and bottom < other_top and other_bottom < top:
+            return True
+    return False
 
 
 def width(text: str, size: float) -> float:
@@ -83,40 +85,120 @@ def width(text: str, size: float) -> float:
     return GLYPH * size * len(text)
 
 
+def clipped(text: str, longest: int = 40) -> str:
+    """The beginning of a text, with an ellipsis where it has more than ``longest`` letters."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def cut(names: Sequence[str], longest: int) -> list[str]:
+    """Names in so many letters, such as ``net: /mod…/attn/MatMul``: the end tells more.
+
+    Different names stay different: where their ends are the same, they are cut where they differ,
+    or numbered.
+    """
+    shown = {name: _with_end(name, longest) for name in names}
+    for alike in _shown_alike(shown):
+        first, *others = alike
+        difference = min(_common_letters(first, other) for other in others)
+        for name in alike:
+            shown[name] = _with_difference(name, longest, difference)
+    places = {name: place for place, name in enumerate(shown, start=1)}
+    for alike in _shown_alike(shown):
+        for name in alike:
+            shown[name] = _with_number(name, longest, places[name])
+    return [shown[name] for name in names]
+
+
+def _with_end(name: str, longest: int) -> str:
+    """A quarter of the letters from the beginning of a name, and the others from its end."""
+    if len(name) <= longest:
+        return name
+    head = longest // 4
+    tail = longest - head - 1
+    return f"{name[:head]}…{name[len(name) - tail :]}"
+
+
+def _with_difference(name: str, longest: int, difference: int) -> str:
+    """The beginning of a name, and the part in which it begins to differ from others."""
+    head = longest // 4
+    tail = longest - head - 1
+    last_begin = len(name) - tail
+    if len(name) <= longest or not head < difference < last_begin:
+        return _with_end(name, longest)
+    begin = max(head, difference - LETTERS_BEFORE_DIFFERENCE)
+    return f"{name[:head]}…{name[begin : begin + tail - 1]}…"
+
+
+def _with_number(name: str, longest: int, number: int) -> str:
+    """Beginning and end of a name with a number between them."""
+    head = longest // 4
+    mark = f"…#{number}…"
+    tail = longest - head - len(mark)
+    return f"{name[:head]}{mark}{name[len(name) - tail :]}"
+
+
+def _shown_alike(shown: Mapping[str, str]) -> list[list[str]]:
+    """Groups of different names that are shown as one."""
+    groups: dict[str, list[str]] = {}
+    for name, short in shown.items():
+        groups.setdefault(short, []).append(name)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _common_letters(one: str, other: str) -> int:
+    """How many letters two names begin with in common."""
+    pairs = zip(one, other, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Neighbouring labels that touch: the mean of the places they wanted, and how many they are."""
+
+    mean: float
+    count: int
+
+
 def spread_out(
     wanted: Sequence[float], distance: float, low: float = -math.inf, high: float = math.inf
 ) -> list[float]:
-    """Positions close to ``wanted`` (in descending order) that keep ``distance`` and stay in [low,
-    high] if they fit.
+    """Positions close to ``wanted``, which descend, at least ``distance`` apart.
 
-    Neighbours that would overlap form a block around the mean of what they wanted; blocks that meet
-    become one.
+    They stay in [low, high] if they fit. Neighbours that would overlap form a block around the mean
+    of what they wanted; blocks that meet become one.
     """
-    blocks: list[tuple[float, int]] = []  # (mean wanted, count)
+    blocks: list[_Block] = []
     for value in wanted:
-        blocks.append((value, 1))
+        blocks.append(_Block(value, 1))
         while len(blocks) > 1 and _overlap(blocks[-2], blocks[-1], distance, low, high):
-            (a, n), (b, m) = blocks[-2:]
-            blocks[-2:] = [((a * n + b * m) / (n + m), n + m)]
-    tops = [
-        (_centre(block, distance, low, high) + (block[1] - 1) / 2 * distance, block[1])
-        for block in blocks
-    ]
-    return [top - k * distance for top, n in tops for k in range(n)]
+            lower, upper = blocks.pop(), blocks.pop()
+            count = upper.count + lower.count
+            mean = (upper.mean * upper.count + lower.mean * lower.count) / count
+            blocks.append(_Block(mean, count))
+    positions = []
+    for block in blocks:
+        top = _centre(block, distance, low, high) + (block.count - 1) / 2 * distance
+        positions += [top - place * distance for place in range(block.count)]
+    return positions
 
 
-def _centre(block: tuple[float, int], distance: float, low: float, high: float) -> float:
+def _centre(block: _Block, distance: float, low: float, high: float) -> float:
     """Middle of a block, moved inside the bounds."""
-    mean, count = block
-    half = (count - 1) / 2 * distance
-    return min(max(mean, low + half), high - half)
+    half = (block.count - 1) / 2 * distance
+    return min(max(block.mean, low + half), high - half)
 
 
-def _overlap(
-    upper: tuple[float, int], lower: tuple[float, int], distance: float, low: float, high: float
-) -> bool:
+def _overlap(upper: _Block, lower: _Block, distance: float, low: float, high: float) -> bool:
     apart = _centre(upper, distance, low, high) - _centre(lower, distance, low, high)
-    return apart < distance * (upper[1] + lower[1]) / 2
+    return apart < distance * (upper.count + lower.count) / 2
+
+
+class _Label(NamedTuple):
+    """A label on one of several parallel lines."""
+
+    begin: float
+    end: float
+    across: float
 
 
 def stagger(
@@ -127,23 +209,25 @@ def stagger(
     The lines are parallel; an origin is (along, across): where the line begins, and how far it lies
     across them. A label begins at its line's origin, or after those it would cover.
     """
-    placed: list[tuple[float, float, float]] = []  # (begin, end, across)
+    placed: list[_Label] = []
     for (begin, across), length in zip(origins, lengths, strict=True):
-        beside = sorted(p for p in placed if abs(p[2] - across) < height)
-        for start, end, _ in beside:
-            if begin < end + height and start < begin + length + height:
-                begin = end + height
-        placed.append((begin, begin + length, across))
-    return [begin for begin, _, _ in placed]
+        neighbours = [label for label in placed if abs(label.across - across) < height]
+        for label in sorted(neighbours):
+            if begin < label.end + height and label.begin < begin + length + height:
+                begin = label.end + height
+        placed.append(_Label(begin, begin + length, across))
+    return [label.begin for label in placed]
 
 
 def that_fit(wanted: Sequence[float], lengths: Sequence[float]) -> list[int]:
-    """Which labels centred at ``wanted`` can be shown on one line, the outermost first: indices in
-    ascending order.
+    """Which labels centred at ``wanted`` have room on one line: their indices, ascending.
+
+    The leftmost is chosen first, then the others from the right.
     """
     by_place = sorted(range(len(wanted)), key=lambda i: wanted[i])
+    leftmost_then_from_right = by_place[:1] + by_place[:0:-1]
     chosen: list[int] = []
-    for i in by_place[:1] + by_place[:0:-1]:
+    for i in leftmost_then_from_right:
         if all(abs(wanted[i] - wanted[j]) >= (lengths[i] + lengths[j]) / 2 for j in chosen):
             chosen.append(i)
     return sorted(chosen)
@@ -152,42 +236,29 @@ def that_fit(wanted: Sequence[float], lengths: Sequence[float]) -> list[int]:
 def round_numbers(
     low: float, high: float, bases: Sequence[int], least: int, most: int
 ) -> list[float]:
-    """Numbers for a logarithmic axis: powers of the first base with ``least`` in these limits, else
-    multiples of tens.
+    """Numbers between these limits for a logarithmic axis, ascending.
 
-    Of more than ``most``, one in two (or in three, and so on).
+    Powers of the first base that has ``least`` of them there, else multiples of powers of ten. Of
+    more than ``most``, one in two is left (or in three, and so on).
     """
-    found: list[float] = []
-    for base, factors in [
-        *((base, (1.0,)) for base in bases),
-        *((10, factors) for factors in FINER),
-    ]:
-        powers = range(math.floor(math.log(low, base)), math.ceil(math.log(high, base)) + 1)
-        found = [factor * float(base) ** power for power in powers for factor in factors]
-        found = [number for number in found if low <= number <= high]
-        if len(found) >= least:
+    choices: list[tuple[int, tuple[float, ...]]] = [(base, (1.0,)) for base in bases]
+    choices += [(10, multiples) for multiples in FINER_MULTIPLES]
+    numbers: list[float] = []
+    for base, multiples in choices:
+        numbers = _multiples_of_powers(low, high, base, multiples)
+        if len(numbers) >= least:
             break
-    return found[:: math.ceil(len(found) / most) or 1]
+    step = math.ceil(len(numbers) / most) or 1
+    return numbers[::step]
 
 
-Box = tuple[float, float, float, float]  # left, bottom, right, top
-
-
-def thinned(boxes: Iterable[Box], grid: float = 2.0) -> list[Box]:
-    """Boxes (pixels) without those that hardly differ from another: of thousands of points most lie
-    on others.
-    """
-    kept: dict[tuple[int, ...], Box] = {}
-    for box in boxes:
-        kept.setdefault(tuple(round(edge / grid) for edge in box), box)
-    return list(kept.values())
-
-
-def first_free(choices: Sequence[Box], taken: Sequence[Box]) -> Box | None:
-    """The first of these boxes that covers none of those taken; None if each does."""
-    for box in choices:
-        if not any(
-            box[0] < t[2] and t[0] < box[2] and box[1] < t[3] and t[1] < box[3] for t in taken
-        ):
-            return box
-    return None
+def _multiples_of_powers(
+    low: float, high: float, base: int, multiples: Sequence[float]
+) -> list[float]:
+    """Every multiple of a power of this base from ``low`` to ``high``, ascending."""
+    first_power = math.floor(math.log(low, base))
+    last_power = math.ceil(math.log(high, base))
+    numbers = []
+    for power in range(first_power, last_power + 1):
+        numbers += [multiple * float(base) ** power for multiple in multiples]
+    return [number for number in numbers if low <= number <= high]

@@ -1,14 +1,13 @@
-"""Draw the levels of a sweep: a band over each plateau, and its name where there is room. Only
-draws.
-"""
+"""Draw the levels of a sweep: a band over each plateau, and its name where there is room."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from analysis.draw.canvas import Point, frame_of, in_data, pixels_of
 from analysis.draw.labels import Box, first_free, width
-from analysis.draw.naming import SMALL, Ink, halo, in_data
+from analysis.draw.style import halo, ink, tie
 from analysis.model.ceilings import cycles
 from analysis.model.levels import Level
 from analysis.units import si, unit_of
@@ -16,101 +15,97 @@ from analysis.units import si, unit_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LIFTS = (
-    1.0,
-    -1.9,
-    1.5,
-    -2.4,
-    2.0,
-    -2.9,
-    2.5,
-    -3.4,
-    3.0,
-)  # of a label from its line, in its height, best first
-SHIFTS = (0.0, -0.25, 0.25, -0.5, 0.5)  # of a label along its plateau, in the plateau's length
-TIE: dict[str, Any] = {
-    "arrowstyle": "-",
-    "linewidth": 0.7,
-    "shrinkA": 1,
-    "shrinkB": 2,
-}  # of a name far from its line
+BAND = 8
+"""Width of a band, in points."""
+HEIGHT = 1.2
+"""Of a name, in the size of its type."""
+LIFTS = (1.0, -1.9, 1.5, -2.4, 2.0, -2.9, 2.5, -3.4, 3.0)
+"""From a plateau up to its name, in the size of the type, best first."""
+SHIFTS = (0.0, -0.25, 0.25, -0.5, 0.5)
+"""From the middle of a plateau to that of its name, in the plateau's length, best first."""
 
 
-def draw_level(ax: Axes, level: Level, dark: Ink, colour: str, taken: list[Box]) -> None:
-    """A band over a plateau and its name close by; where all places there are taken, in the next
-    free one and tied.
+def draw_level(ax: Axes, level: Level, colour: str, taken: list[Box]) -> None:
+    """Draw a band over a plateau and its name close by, clear of the boxes ``taken`` (pixels).
+
+    Where all places there are taken, the name stands in the next free one and is tied to the
+    plateau. Its box is added to ``taken``.
     """
     value = level.speaker.value or 0.0
-    first, last = level.rows[0].x or 1.0, level.rows[-1].x or 1.0
+    begin, end = level.rows[0].x or 1.0, level.rows[-1].x or 1.0
     ax.plot(
-        [first, last],
+        [begin, end],
         [value, value],
         color=colour,
-        linewidth=8,
+        linewidth=BAND,
         alpha=0.22,
         solid_capstyle="butt",
         zorder=1.5,
     )
     if level.name:
-        _name(ax, level, (first, last, value), dark, colour, taken)
+        _write_name(ax, level, (begin, value), (end, value), colour, taken)
 
 
-def _name(
-    ax: Axes,
-    level: Level,
-    plateau: tuple[float, float, float],
-    dark: Ink,
-    colour: str,
-    taken: list[Box],
+def _write_name(
+    ax: Axes, level: Level, begin: Point, end: Point, colour: str, taken: list[Box]
 ) -> None:
-    first, last, value = plateau
-    text, pixels = level_text(level), SMALL * ax.figure.dpi / 72
-    (left, y), (right, _) = ax.transData.transform(((first, value), (last, value)))
-    size = width(text, pixels), 1.2 * pixels
-    near = first_free(_close_by(ax, left, right, y, pixels, size), taken)
-    box = near or first_free(_anywhere(ax, (left + right) / 2, y, size), taken)
-    if box:
-        taken.append(box)
-        spot = in_data(ax, ((box[0] + box[2]) / 2, box[1]))
-        ax.annotate(
-            text,
-            ((first * last) ** 0.5, value),
-            spot,
-            fontsize=SMALL,
-            color=dark,
-            ha="center",
-            va="bottom",
-            path_effects=halo(),
-            arrowprops=None if near else {**TIE, "color": colour},
-            gid="level",
-        )
-
-
-def _close_by(
-    ax: Axes, left: float, right: float, y: float, pixels: float, size: tuple[float, float]
-) -> list[Box]:
-    """Boxes of this size above and below a plateau, best first, in pixels."""
-    half = size[0] / 2
-    centres = [(left + right) / 2 + shift * (right - left) for shift in SHIFTS]
-    centres = [min(max(x, ax.bbox.x0 + half + 4), ax.bbox.x1 - half) for x in centres]
-    lows = [y + lift * pixels for lift in LIFTS]
-    boxes = [(x - half, low, x + half, low + size[1]) for low in lows for x in centres]
-    return [box for box in boxes if ax.bbox.y0 + 2 < box[1] and box[3] < ax.bbox.y1]
-
-
-def _anywhere(ax: Axes, x: float, y: float, size: tuple[float, float]) -> list[Box]:
-    """Boxes of this size all over the axes, those nearest to a spot first."""
-    across, down = size
-    columns = range(int(ax.bbox.x0) + 4, int(ax.bbox.x1 - across), max(1, int(across / 4)))
-    rows = range(int(ax.bbox.y0) + 3, int(ax.bbox.y1 - down), max(1, int(down / 2)))
-    boxes = [(left, low, left + across, low + down) for left in columns for low in rows]
-    return sorted(
-        boxes, key=lambda box: math.hypot((box[0] + box[2]) / 2 - x, (box[1] + box[3]) / 2 - y)
+    """Write the name of a plateau that goes from ``begin`` to ``end``."""
+    text = level_text(level)
+    pixels = pixels_of(ax)
+    size = width(text, pixels), HEIGHT * pixels
+    (left, y), (right, _) = ax.transData.transform((begin, end))
+    close = first_free(_places_close_by(ax, left, right, y, size), taken)
+    box = close or first_free(_places_anywhere(ax, (left + right) / 2, y, size), taken)
+    if box is None:
+        return
+    taken.append(box)
+    middle_of_plateau = (begin[0] * end[0]) ** 0.5, begin[1]
+    ax.annotate(
+        text,
+        middle_of_plateau,
+        in_data(ax, (box.centre[0], box.bottom)),
+        color=ink(colour),
+        ha="center",
+        va="bottom",
+        path_effects=halo(),
+        arrowprops=None if close else tie(colour, shrink=(1, 2)),
+        gid="level",
     )
+
+
+def _places_close_by(ax: Axes, left: float, right: float, y: float, size: Point) -> list[Box]:
+    """Boxes of this size above and below a plateau, best first, in pixels."""
+    pixels = pixels_of(ax)
+    across, down = size
+    frame = frame_of(ax)
+    boxes = []
+    for lift in LIFTS:
+        bottom = y + lift * pixels
+        if bottom <= frame.bottom + 2 or bottom + down >= frame.top:
+            continue
+        for shift in SHIFTS:
+            wanted = (left + right) / 2 + shift * (right - left)
+            middle = min(max(wanted, frame.left + across / 2 + 4), frame.right - across / 2)
+            box = Box(middle - across / 2, bottom, middle + across / 2, bottom + down)
+            boxes.append(box)
+    return boxes
+
+
+def _places_anywhere(ax: Axes, x: float, y: float, size: Point) -> list[Box]:
+    """Boxes of this size all over the axes, those nearest to (x, y) first, in pixels."""
+    across, down = size
+    frame = frame_of(ax)
+    lefts = range(int(frame.left) + 4, int(frame.right - across), max(1, int(across / 4)))
+    bottoms = range(int(frame.bottom) + 3, int(frame.top - down), max(1, int(down / 2)))
+    boxes = [
+        Box(left, bottom, left + across, bottom + down) for left in lefts for bottom in bottoms
+    ]
+    return sorted(boxes, key=lambda box: math.hypot(box.centre[0] - x, box.centre[1] - y))
 
 
 def level_text(level: Level) -> str:
     """``L1 3.4 TB/s``; of a time also in cycles at the clock observed."""
     row = level.speaker
-    value = si(row.value, unit_of(row.ceiling))
-    return f"{level.name.upper()} {' · '.join(filter(None, (value, cycles(row))))}"
+    text = f"{level.name.upper()} {si(row.value, unit_of(row.ceiling))}"
+    in_cycles = cycles(row)
+    return f"{text} · {in_cycles}" if in_cycles else text

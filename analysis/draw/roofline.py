@@ -1,28 +1,15 @@
-"""Draw a roofline: measured roofs solid, theory dashed, every line labelled where it is. Only
-draws.
-"""
+"""Draw a roofline: measured roofs solid, theory dashed, every line labelled where it is."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from analysis.draw.canvas import page
-from analysis.draw.labels import clipped, that_fit, width
-from analysis.draw.naming import (
-    FAINT,
-    LINE_HEIGHT,
-    SLOPE,
-    SMALL,
-    SOFT,
-    beside,
-    halo,
-    name,
-    names_of_roofs,
-    names_of_slopes,
-    style,
-    tops,
-)
+from analysis.draw.canvas import Point, page, pixels_of, write_at_corner, write_tied
+from analysis.draw.labels import clipped, spread_out, that_fit, width
+from analysis.draw.naming import full_name, roof_colour, style, tops
+from analysis.draw.slopes import names_of_slopes
+from analysis.draw.style import FAINT, LINE_HEIGHT, SLOPE, SOFT, halo
 from analysis.model.roofline import Roof, Roofline, attainable, ridge
 from analysis.units import brief, fraction, short
 
@@ -31,15 +18,41 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DASHED = (0, (5, 4))
-TITLE = 110  # letters, at most
-LEFT, RIGHT = 1 / 16, 256.0  # intensities shown where no ridge point says better
-MARGIN = 16.0  # how far the axis goes beyond the outermost ridge points
+LONGEST_TITLE = 110
+"""Letters."""
+LEFT, BELOW, HEIGHTS_AROUND = 1.2, 0.8, 1.45
+"""Inches left of the axes, below them, and below and above them together."""
+SMALLEST_NAME, LARGEST_NAME = 8.0, 12.0
+"""Sizes of the names of flat roofs, in points."""
+NARROWEST_MARGIN = 0.3
+"""Inches right of the axes."""
+LOWEST_INTENSITY, HIGHEST_INTENSITY = 1 / 16, 256.0
+"""Operations per byte, shown where no ridge point says better."""
+LOWEST_RATE, HIGHEST_RATE = 1e9, 1e13
+"""Operations a second, shown where no roof says better."""
+BEYOND_RIDGES = 16.0
+"""How far the axis goes beyond the outermost ridge points, as a factor."""
 
 
-def draw(model: Roofline, ax: Axes, title: str = "", subtitle: str = "", size: float = 9.0) -> Axes:
-    """Draw ``model`` into the matplotlib axes ``ax`` and return it; ``size`` of the roofs' names,
-    in points.
+def figure(model: Roofline, title: str, subtitle: str, inches: Point) -> Figure:
+    """A figure of this size with the roofline in it.
+
+    The names of flat roofs take what room they need right of the axes.
     """
+    picture = page(inches)
+    across, down = inches
+    tall = down - HEIGHTS_AROUND
+    room_for_a_name = 72 * tall / (LINE_HEIGHT * max(1, len(model.compute)))
+    size = min(max(SMALLEST_NAME, 1.6 * down), LARGEST_NAME, room_for_a_name)
+    longest = max((width(full_name(roof), size) for roof in model.compute), default=0)
+    margin = max(NARROWEST_MARGIN, longest / 72 + 4 * size / 72)
+    box = (LEFT / across, BELOW / down, 1 - (LEFT + margin) / across, tall / down)
+    draw(model, picture.add_axes(box), title, subtitle, size)
+    return picture
+
+
+def draw(model: Roofline, ax: Axes, title: str, subtitle: str, size: float) -> None:
+    """Draw ``model`` into these axes. size: of the names of flat roofs, in points."""
     _frame(ax, model, title, subtitle)
     for roof in model.bandwidth:
         _slope(ax, roof, model)
@@ -47,40 +60,42 @@ def draw(model: Roofline, ax: Axes, title: str = "", subtitle: str = "", size: f
         _flat(ax, roof, model)
     _ridges(ax, model)
     names_of_slopes(ax, model.bandwidth)
-    names_of_roofs(ax, model.compute, size)
+    _names_of_flats(ax, model, size)
     if not (model.compute or model.bandwidth):
-        ax.text(
-            0.5,
-            0.5,
-            "no roof: none was asked for, or none can be trusted",
-            transform=ax.transAxes,
-            ha="center",
-        )
-    return ax
+        why = "no roof: none was asked for, or none can be trusted"
+        ax.text(0.5, 0.5, why, transform=ax.transAxes, ha="center", fontsize=10)
 
 
 def _limits(model: Roofline) -> tuple[float, float, float, float]:
-    """(lowest, highest) intensity and (lowest, highest) rate of the axes; the model may lack slopes
-    or flat roofs.
+    """(lowest, highest) intensity and (lowest, highest) rate of the axes.
+
+    The model may lack slopes or flat roofs.
     """
-    left, right, low, high = LEFT, RIGHT, 1e9, 1e13
+    left, right = LOWEST_INTENSITY, HIGHEST_INTENSITY
+    low, high = LOWEST_RATE, HIGHEST_RATE
     if model.compute and model.bandwidth:
-        left = min(LEFT, ridge(model.compute[-1].rate, model.bandwidth[0].rate) / MARGIN)
-        right = ridge(model.compute[0].rate, model.bandwidth[-1].rate) * MARGIN
+        first_ridge = ridge(model.compute[-1].rate, model.bandwidth[0].rate)
+        last_ridge = ridge(model.compute[0].rate, model.bandwidth[-1].rate)
+        left = min(LOWEST_INTENSITY, first_ridge / BEYOND_RIDGES)
+        right = last_ridge * BEYOND_RIDGES
     if model.bandwidth:
-        low, high = left * model.bandwidth[-1].rate, right * max(tops(model.bandwidth))
+        low = left * model.bandwidth[-1].rate
+        high = right * max(tops(model.bandwidth))
+    elif model.compute:
+        low = model.compute[-1].rate / BEYOND_RIDGES
     if model.compute:
-        low = low if model.bandwidth else model.compute[-1].rate / MARGIN
         high = max(tops(model.compute)) * 2.2
     return left, right, low, high
 
 
 def _frame(ax: Axes, model: Roofline, title: str, subtitle: str) -> None:
+    """Limits, ticks, title and caption."""
     from matplotlib.ticker import FuncFormatter, LogLocator
 
     left, right, low, high = _limits(model)
     units = {roof.unit for roof in model.compute} or {"FLOP/s"}
     unit = min(units)  # FLOP/s, unless every roof is of integers
+    integers_too = " (integer roofs in OP/s)" if len(units) > 1 else ""
     ax.set(xscale="log", yscale="log", xlim=(left, right), ylim=(low, high))
     ax.xaxis.set_major_locator(LogLocator(base=4, numticks=max(4, int(ax.bbox.width / 45))))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: fraction(x)))
@@ -88,121 +103,125 @@ def _frame(ax: Axes, model: Roofline, title: str, subtitle: str) -> None:
     ax.xaxis.set_minor_formatter("")
     ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: brief(y, unit)))
     ax.yaxis.set_minor_formatter("")
-    ax.tick_params(labelsize=SMALL)
-    ax.set_xlabel(f"Operational intensity ({unit[:-2]}/byte)")
-    ax.set_ylabel("Attainable performance" + (" (integer roofs in OP/s)" if len(units) > 1 else ""))
-    ax.set_title(clipped(title, TITLE), loc="left", fontweight="bold", pad=24)
-    beside(ax, subtitle, (0, 1), 9, SOFT)
-    beside(ax, _caption(model), (0, 0), -46, FAINT)
-    ax.grid(True, which="major", color="#E9E9E9", linewidth=0.7)
-    ax.set_axisbelow(True)
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
+    ax.set_xlabel(f"Operational intensity ({unit.removesuffix('/s')}/byte)")
+    ax.set_ylabel(f"Attainable performance{integers_too}")
+    ax.set_title(clipped(title, LONGEST_TITLE), pad=24)
+    write_at_corner(ax, subtitle, (0, 1), 9, SOFT)
+    write_at_corner(ax, _caption(model), (0, 0), -46, FAINT)
 
 
 def _caption(model: Roofline) -> str:
-    known = any(roof.peak for roof in (*model.compute, *model.bandwidth))
-    said = ["Solid: measured", "dashed: theory at the rated clock" if known else "theory unknown"]
-    if any(roof.share for roof in (*model.compute, *model.bandwidth)):
-        said.append("%: of theory, at the observed clock if known")
-    return "; ".join(said) + "."
+    """What the lines mean, and of what the percentages are."""
+    roofs = (*model.compute, *model.bandwidth)
+    some_peak = any(roof.peak for roof in roofs)
+    parts = [
+        "Solid: measured",
+        "dashed: theory at the rated clock" if some_peak else "theory unknown",
+    ]
+    if any(roof.share for roof in roofs):
+        parts.append("%: of theory, at the observed clock if known")
+    return "; ".join(parts) + "."
 
 
 def _slope(ax: Axes, roof: Roof, model: Roofline) -> None:
-    """A level of memory, up to the highest roof; main memory drawn heaviest."""
-    left, right = ax.get_xlim()
+    """Draw a level of memory, up to the highest roof; main memory is drawn heaviest."""
     weight = 2.2 if roof == model.memory else 1.5
-    highest = (
-        (model.compute[0].rate, max(tops(model.compute))) if model.compute else (math.inf, math.inf)
-    )
-    for rate, top, dash, line in (
-        (roof.rate, highest[0], "-", weight),
-        (roof.peak, highest[1], DASHED, 1.0),
-    ):
-        if rate:
-            ends = [left, min(right, ridge(top, rate))]
-            gid = roof.tag if dash == "-" else f"{roof.tag}/theory"
-            ax.plot(
-                ends, [x * rate for x in ends], color=SLOPE, linewidth=line, linestyle=dash, gid=gid
-            )
+    measured_top = theoretical_top = math.inf
+    if model.compute:
+        measured_top, theoretical_top = model.compute[0].rate, max(tops(model.compute))
+    _draw_slope(ax, roof.rate, measured_top, roof.tag, linestyle="-", linewidth=weight)
+    if roof.peak:
+        gid = f"{roof.tag}/theory"
+        _draw_slope(ax, roof.peak, theoretical_top, gid, linestyle=DASHED, linewidth=1.0)
+
+
+def _draw_slope(ax: Axes, rate: float, top: float, gid: str, **look: Any) -> None:
+    """Draw a bandwidth from the left edge to where it reaches ``top``, or the right edge."""
+    left, right = ax.get_xlim()
+    ends = [left, min(right, ridge(top, rate))]
+    ax.plot(ends, [x * rate for x in ends], color=SLOPE, gid=gid, **look)
 
 
 def _flat(ax: Axes, roof: Roof, model: Roofline) -> None:
-    """A compute roof, from where the fastest memory reaches it to the right edge."""
+    """Draw a compute roof, from where the fastest memory reaches it to the right edge."""
+    measured_slope = theoretical_slope = math.inf
+    if model.bandwidth:
+        fastest = model.bandwidth[0]
+        measured_slope, theoretical_slope = fastest.rate, fastest.peak or fastest.rate
+    _draw_flat(ax, roof, roof.rate, measured_slope, roof.tag, linestyle="-", linewidth=2.0)
+    if roof.peak:
+        gid = f"{roof.tag}/theory"
+        _draw_flat(ax, roof, roof.peak, theoretical_slope, gid, linestyle=DASHED, linewidth=1.0)
+
+
+def _draw_flat(ax: Axes, roof: Roof, rate: float, slope: float, gid: str, **look: Any) -> None:
+    """Draw a rate from where ``slope`` reaches it, or the left edge, to the right edge."""
     left, right = ax.get_xlim()
-    fastest = model.bandwidth[0] if model.bandwidth else None
-    slopes = (fastest.rate, fastest.peak or fastest.rate) if fastest else (math.inf, math.inf)
-    for rate, slope, dash, line in (
-        (roof.rate, slopes[0], "-", 2.0),
-        (roof.peak, slopes[1], DASHED, 1.0),
-    ):
-        if rate:
-            ends = [max(left, ridge(rate, slope)), right]
-            gid = roof.tag if dash == "-" else f"{roof.tag}/theory"
-            ax.plot(
-                ends, [rate, rate], color=style(roof)[0], linestyle=dash, linewidth=line, gid=gid
-            )
+    ends = [max(left, ridge(rate, slope)), right]
+    ax.plot(ends, [rate, rate], color=roof_colour(roof), gid=gid, **look)
 
 
 def _ridges(ax: Axes, model: Roofline) -> None:
-    """Where main memory meets each roof; as many as have room are written out on the axis."""
+    """Mark where main memory meets each roof; as many as have room are written out on the axis."""
     memory = model.memory
     if memory is None:
         return
-    points = [ridge(roof.rate, memory.rate) for roof in model.compute]
-    texts = [short(at) for at in points]
-    pixels = SMALL * ax.figure.dpi / 72
-    shown = that_fit(
-        [ax.transData.transform((at, 1))[0] for at in points],
-        [width(t, pixels) + 0.4 * pixels for t in texts],
+    ridges = [ridge(roof.rate, memory.rate) for roof in model.compute]
+    texts = [short(intensity) for intensity in ridges]
+    pixels = pixels_of(ax)
+    places = [ax.transData.transform((intensity, 1))[0] for intensity in ridges]
+    written = that_fit(places, [width(text, pixels) + 0.4 * pixels for text in texts])
+    for i, (intensity, roof) in enumerate(zip(ridges, model.compute, strict=True)):
+        rate = attainable(intensity, roof.rate, memory.rate)
+        _mark_ridge(ax, roof, intensity, rate)
+        if i in written:
+            _write_ridge(ax, texts[i], intensity, rate)
+
+
+def _mark_ridge(ax: Axes, roof: Roof, intensity: float, rate: float) -> None:
+    colour, marker = style(roof)
+    ax.plot(
+        [intensity],
+        [rate],
+        marker,
+        color=colour,
+        markersize=7,
+        markeredgecolor="white",
+        markeredgewidth=0.7,
+        zorder=5,
     )
-    for i, (at, roof) in enumerate(zip(points, model.compute, strict=True)):
-        colour, marker = style(roof)
-        top = attainable(at, roof.rate, memory.rate)
-        ax.plot(
-            [at],
-            [top],
-            marker,
-            color=colour,
-            markersize=7,
-            markeredgecolor="white",
-            markeredgewidth=0.7,
-            zorder=5,
+
+
+def _write_ridge(ax: Axes, text: str, intensity: float, rate: float) -> None:
+    """Draw a line from a ridge point down to the axis, with its intensity there."""
+    bottom = ax.get_ylim()[0]
+    ax.plot(
+        [intensity, intensity],
+        [bottom, rate],
+        color=FAINT,
+        linewidth=0.8,
+        linestyle=":",
+        zorder=1,
+    )
+    ax.annotate(
+        text,
+        (intensity, 0),
+        (0, 4),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        color=SOFT,
+        ha="center",
+        path_effects=halo(),
+    )
+
+
+def _names_of_flats(ax: Axes, model: Roofline, size: float) -> None:
+    """Write the names of flat roofs in the right margin, pushed apart where roofs lie close."""
+    line = pixels_of(ax, size) * LINE_HEIGHT
+    wanted = [ax.transData.transform((1, roof.rate))[1] for roof in model.compute]
+    heights = spread_out(wanted, line, ax.bbox.y0 + line / 2, ax.bbox.y1 - line / 2)
+    for roof, height in zip(model.compute, heights, strict=True):
+        pixel = ax.bbox.x1 + 2.2 * line, height
+        write_tied(
+            ax, full_name(roof), (1.0, roof.rate), pixel, roof_colour(roof), gid=None, fontsize=size
         )
-        if i in shown:
-            ax.plot(
-                [at, at],
-                [ax.get_ylim()[0], top],
-                color=FAINT,
-                linewidth=0.8,
-                linestyle=":",
-                zorder=1,
-            )
-            ax.annotate(
-                texts[i],
-                (at, 0),
-                (0, 4),
-                xycoords=("data", "axes fraction"),
-                textcoords="offset points",
-                fontsize=SMALL,
-                color=SOFT,
-                ha="center",
-                path_effects=halo(),
-            )
-
-
-def figure(model: Roofline, title: str, subtitle: str, inches: tuple[float, float]) -> Figure:
-    """A figure of this size with the roofline in it; the names take what room they need right of
-    the axes.
-    """
-    made = page(inches)
-    across, down = inches
-    tall = down - 1.45
-    size = min(max(8.0, 1.6 * down), 12.0, 72 * tall / (LINE_HEIGHT * max(1, len(model.compute))))
-    margin = max(
-        0.3,
-        max((width(name(roof), size) for roof in model.compute), default=0) / 72 + 4 * size / 72,
-    )
-    ax = made.add_axes((1.2 / across, 0.8 / down, 1 - (1.2 + margin) / across, tall / down))
-    draw(model, ax, title, subtitle, size)
-    return made

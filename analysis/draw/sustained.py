@@ -1,13 +1,12 @@
-"""Draw what a sustained load did: rate, clock, power and temperature over time, one above the
-other.
-"""
+"""Draw what a sustained load did: rate, clock, power and temperature over time."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from analysis.draw.canvas import page
+from analysis.draw.style import CATEGORIES
 from analysis.units import brief
 from probes.records.measurement import Moment
 
@@ -15,34 +14,60 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+
+class Panel(NamedTuple):
+    """One quantity over time."""
+
+    field: str
+    """Of a Moment."""
+    name: str
+    unit: str
+    """Empty: that of the rate."""
+    takes_prefix: bool = True
+    """False for a unit that is read without one: 1500 W, not 1.5 kW."""
+
+
 PANELS = (
-    ("rate", "rate", ""),
-    ("clock_hz", "clock", "Hz"),
-    ("power_w", "power", "W"),
-    ("temperature_c", "temperature", "°C"),
+    Panel("rate", "rate", ""),
+    Panel("clock_hz", "clock", "Hz"),
+    Panel("power_w", "power", "W", takes_prefix=False),
+    Panel("temperature_c", "temperature", "°C", takes_prefix=False),
 )
-COLOUR = "#0072B2"
+ACROSS = 7.2
+"""Inches."""
+AROUND, PANEL_HEIGHT = 1.0, 1.25
+"""Inches above and below all panels, and of each."""
+TYPE = 10
+"""Size of the title and the numbers, in points."""
 
 
 def figure(moments: Sequence[Moment], title: str, unit: str) -> Figure:
-    """A figure with a panel for every quantity that the device told."""
-    shown = [panel for panel in PANELS if any(getattr(m, panel[0]) is not None for m in moments)]
-    made = page((7.2, 1.0 + 1.25 * len(shown)), layout="constrained")
-    axes = made.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
-    for ax, (key, name, own) in zip(axes, shown, strict=True):
-        _panel(ax, moments, key, name, own or unit)
-    axes[0].set_title(title, loc="left", fontweight="bold", fontsize="medium")
+    """A figure with a panel for every quantity that the device told. unit: of the rate."""
+    panels = [panel for panel in PANELS if _points(moments, panel)]
+    picture = page((ACROSS, AROUND + PANEL_HEIGHT * len(panels)), layout="constrained")
+    axes = picture.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    for ax, panel in zip(axes, panels, strict=True):
+        _draw(ax, _points(moments, panel), panel, panel.unit or unit)
+    axes[0].set_title(title, fontsize=TYPE)
     axes[-1].set_xlabel("seconds")
-    return made
+    return picture
 
 
-def _panel(ax: Axes, moments: Sequence[Moment], key: str, name: str, unit: str) -> None:
-    points = [(m.seconds, getattr(m, key)) for m in moments if getattr(m, key) is not None]
-    ax.plot([p[0] for p in points], [p[1] for p in points], color=COLOUR, linewidth=1.4)
-    ax.set_ylabel(name)
-    ax.set_ylim(0, 1.15 * max(p[1] for p in points) or 1)
-    plain = unit in ("W", "°C")
-    ax.yaxis.set_major_formatter(lambda y, _: f"{y:g} {unit}" if plain else brief(y, unit))
-    ax.grid(True, color="#E6E6E6", linewidth=0.7)
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
+def _points(moments: Sequence[Moment], panel: Panel) -> list[tuple[float, float]]:
+    """(seconds, value) of every moment at which the value is known."""
+    points = [(moment.seconds, getattr(moment, panel.field)) for moment in moments]
+    return [(seconds, value) for seconds, value in points if value is not None]
+
+
+def _draw(ax: Axes, points: Sequence[tuple[float, float]], panel: Panel, unit: str) -> None:
+    seconds = [point[0] for point in points]
+    values = [point[1] for point in points]
+
+    def in_words(value: float, _: object) -> str:
+        return brief(value, unit) if panel.takes_prefix else f"{value:g} {unit}"
+
+    ax.plot(seconds, values, color=CATEGORIES[0], linewidth=1.4)
+    ax.set_ylabel(panel.name)
+    ax.set_ylim(0, 1.15 * max(values) or 1)
+    ax.yaxis.set_major_formatter(in_words)
+    ax.tick_params(labelsize=TYPE)

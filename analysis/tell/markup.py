@@ -1,4 +1,4 @@
-"""Tables of the page."""
+"""Markup of the page: tables, pictures and what is folded away."""
 
 from __future__ import annotations
 
@@ -6,14 +6,28 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 
-def table(head: Sequence[str], rows: Iterable[Iterable[str]], kind: str = "") -> str:
-    """A table that scrolls where it is wide. rows: of cells that are markup already. kind: its
-    class, if it has one.
-    """
-    top = "".join(f"<th>{escape(text)}</th>" for text in head)
+def table(head: Sequence[str], rows: Iterable[Iterable[str]], css_class: str = "") -> str:
+    """A table that scrolls where it is wide. rows: of cells that are markup already."""
+    head_cells = "".join(f"<th>{escape(text)}</th>" for text in head)
     body = "".join(f"<tr>{''.join(cells)}</tr>" for cells in rows)
-    named = f' class="{kind}"' if kind else ""
+    attribute = f' class="{css_class}"' if css_class else ""
     return (
-        "<div "
-        f'class="wide"><table{named}><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+        f'<div class="wide"><table{attribute}>'
+        f"<thead><tr>{head_cells}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+
+
+def paragraph(text: str, css_class: str = "") -> str:
+    """A paragraph of plain text."""
+    attribute = f' class="{css_class}"' if css_class else ""
+    return f"<p{attribute}>{escape(text)}</p>"
+
+
+def svg_element(svg: str) -> str:
+    """The picture of an SVG file, without what stands before it in the file."""
+    return svg[svg.index("<svg") :]
+
+
+def folded(title: str, content: str) -> str:
+    """Markup that is seen after a click on its title."""
+    return f"<details><summary>{escape(title)}</summary>{content}</details>"

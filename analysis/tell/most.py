@@ -13,53 +13,63 @@ from analysis.layers.groups import LayerSweep, Network
 from analysis.model.roofline import Roofline
 from analysis.model.sweeps import SweepChart
 
-NETWORKS, SWEEPS, CURVES, LISTED = 40, 40, 24, 100
+NETWORKS, SWEEPS = 40, 40
+"""Pictures."""
+CURVES = 24
+"""Of one picture."""
+LISTED = 100
+"""Layers of a list."""
 SLOPES, FLATS = 12, 40
-CEILINGS = 400  # rows of a table on a terminal
+"""Roofs of one picture."""
+CEILINGS = 400
+"""Rows of the table on a terminal."""
 
 Item = TypeVar("Item")
 
 
-def longest(items: Sequence[Item], most: int, size: Callable[[Item], float]) -> list[Item]:
-    """The largest of these, as many as may be shown, in their own order."""
+def largest(items: Sequence[Item], most: int, size: Callable[[Item], float]) -> list[Item]:
+    """The ``most`` largest of these, in their own order; of equal ones the first."""
     if len(items) <= most:
         return list(items)
-    largest = sorted(range(len(items)), key=lambda at: -size(items[at]))[:most]
-    return [items[at] for at in sorted(largest)]
+    largest_first = sorted(range(len(items)), key=lambda place: -size(items[place]))
+    return [items[place] for place in sorted(largest_first[:most])]
 
 
 def of_networks(networks: Sequence[Network]) -> list[Network]:
     """Those that take longest."""
-    return longest(networks, NETWORKS, lambda net: net.seconds)
+    return largest(networks, NETWORKS, lambda net: net.seconds)
 
 
 def of_sweeps(sweeps: Sequence[SweepChart]) -> list[SweepChart]:
     """Those with most points, of each the lines with most."""
-    kept = longest(sweeps, SWEEPS, lambda sweep: sum(len(line.rows) for line in sweep.lines))
-    return [
-        sweep.with_lines(longest(sweep.lines, CURVES, lambda line: len(line.rows)))
-        for sweep in kept
-    ]
+    shown = []
+    for sweep in largest(sweeps, SWEEPS, _points):
+        lines = largest(sweep.lines, CURVES, lambda line: len(line.rows))
+        shown.append(sweep.with_lines(lines))
+    return shown
+
+
+def _points(sweep: SweepChart) -> int:
+    return sum(len(line.rows) for line in sweep.lines)
 
 
 def of_layer_sweeps(sweeps: Sequence[LayerSweep]) -> list[LayerSweep]:
-    """Those with most points, of each the curves with most; of a list the layers that take
-    longest.
+    """Those with most points, of each the curves with most.
+
+    Of a list the layers that take longest.
     """
-    kept = longest(sweeps, SWEEPS, lambda sweep: len(sweep.layers))
-    return [
-        sweep.with_curves(
-            longest(sweep.curves, CURVES, lambda curve: len(curve.points))
-        ).with_longest(LISTED)
-        for sweep in kept
-    ]
+    shown = []
+    for sweep in largest(sweeps, SWEEPS, lambda sweep: len(sweep.layers)):
+        curves = largest(sweep.curves, CURVES, lambda curve: len(curve.points))
+        shown.append(sweep.with_curves(curves).with_longest(LISTED))
+    return shown
 
 
 def of_roofs(model: Roofline) -> Roofline:
-    """The highest, and main memory, which is the lowest."""
-    slopes = [
-        roof for at, roof in enumerate(model.bandwidth) if at < SLOPES or roof == model.memory
-    ]
+    """The highest, and main memory, which may be below them."""
+    slopes = list(model.bandwidth[:SLOPES])
+    if model.memory and model.memory not in slopes:
+        slopes.append(model.memory)
     return Roofline(model.compute[:FLATS], tuple(slopes), model.doubted)
 
 

@@ -58,6 +58,12 @@ def csv_text(rows: Iterable[Any], row_type: type) -> str:
     return _cells(columns_of(row_type)) + "".join(map(_line, rows))
 
 
+def csv_of_values(head: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
+    """Rows of values as CSV below one header line; an empty cell is unknown."""
+    lines = [_cells([_text(value) for value in row]) for row in rows]
+    return _cells(head) + "".join(lines)
+
+
 @lru_cache(maxsize=1 << 15)
 def _line(row: Any) -> str:
     """Of one frozen row: kept, since a run writes all of its rows again after each step."""

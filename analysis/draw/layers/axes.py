@@ -1,5 +1,4 @@
-"""Axes that layers stand on: the measured roofs that bound them, and a strip for layers that
-compute nothing.
+"""Axes that layers stand on: the roofs that bound them, and a strip for layers without FLOPs.
 
 Only roofs a layer can be held to are drawn: main memory, the caches that stay warm between runs,
 and the fastest dense unit of each precision. Layers without FLOPs have no intensity; they stand by
@@ -12,13 +11,14 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from analysis.draw.canvas import log_ticks, plain
-from analysis.draw.labels import clipped, spread_out, width
-from analysis.draw.naming import LINE_HEIGHT, SLOPE, SMALL, in_axes, ink, style
+from analysis.draw.canvas import Point, log_ticks, pixels_of, write_tied
+from analysis.draw.labels import Box, spread_out, width
+from analysis.draw.naming import roof_colour, short_name
+from analysis.draw.style import AXIS_NAME, LINE_HEIGHT, PANEL, SLOPE, SMALL, ink
 from analysis.layers.placement import Placement
 from analysis.layers.roof_above import capacities, compute_roof
 from analysis.model.roofline import Roof, Roofline, attainable, ridge
-from analysis.units import brief, fraction, si
+from analysis.units import brief, fraction
 from kernels.device import Device
 from probes.records.tag import Tag
 
@@ -26,108 +26,117 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-STRIP, AXIS, LEVELS = (
-    0.66,
-    0.92,
-    1.06,
-)  # inches: width of the strip, room left of an axis and left of the strip
-AROUND = 1.8  # room around points and roofs, by this factor
+STRIP = 0.66
+"""Inches: width of the strip beside a roofline."""
+LEFT_OF_AXES, LEFT_OF_STRIP = 0.92, 1.06
+"""Inches for numbers and names."""
+MAIN_MEMORY_WEIGHT, CACHE_WEIGHT, COMPUTE_WEIGHT = 2.0, 1.4, 1.8
+"""Widths of lines, in points."""
+LEVEL_NAME = 7.5
+"""Size of the names of levels beside the strip, in points."""
+AROUND = 1.8
+"""Room around points and roofs, as a factor."""
 
 
 def roofs_of(model: Roofline, device: Device, layers: Iterable[Placement]) -> Roofline:
     """The roofs these layers are held to, best first."""
-    kept = {name for name, _ in capacities(device)}
+    warm_levels = {name for name, _ in capacities(device)}
     slopes = [
         roof
         for roof in model.bandwidth
-        if roof == model.memory or Tag.parse(roof.tag).subject in kept
+        if roof == model.memory or Tag.parse(roof.tag).subject in warm_levels
     ]
-    flats = {compute_roof(dtype, model) for dtype in {p.dtype for p in layers}}
-    return Roofline(tuple(roof for roof in model.compute if roof in flats), tuple(slopes))
+    dtypes = {layer.dtype for layer in layers}
+    flats_above = {compute_roof(dtype, model) for dtype in dtypes}
+    flats = [roof for roof in model.compute if roof in flats_above]
+    return Roofline(tuple(flats), tuple(slopes))
 
 
-def on_roofline(p: Placement) -> bool:
-    """Whether a layer has a place by intensity and rate."""
-    return bool(p.intensity and p.rate)
+def on_roofline(layer: Placement) -> bool:
+    """True if a layer has a place by intensity and rate."""
+    return bool(layer.intensity and layer.rate)
 
 
-def in_strip(p: Placement) -> bool:
-    """Whether it has none since it computes nothing, but moves data."""
-    return p.flops == 0 and bool(p.bandwidth)
+def in_strip(layer: Placement) -> bool:
+    """True if a layer has no such place since it computes nothing, but moves data."""
+    return layer.flops == 0 and bool(layer.bandwidth)
+
+
+def point_on_roofline(layer: Placement) -> Point:
+    """(intensity, rate) of a layer on the roofline."""
+    return layer.intensity or 1.0, layer.rate or 1.0
 
 
 def axes(
-    made: Figure,
-    box: tuple[float, float, float, float],
-    roofs: Roofline,
-    layers: Sequence[Placement],
+    picture: Figure, box: Box, roofs: Roofline, layers: Sequence[Placement]
 ) -> tuple[Axes | None, Axes | None]:
-    """(roofline's axes, strip's axes) in ``box`` (left, bottom, right, top; inches), their labels
-    inside it.
+    """(roofline's axes, strip's axes) with the roofs drawn. box: of both with their labels, inches.
 
-    Either is None where no layer belongs there; the strip then has all the room, the roofline stays
-    if both are empty.
+    Either is None where no layer belongs there. The strip then has all the room; the roofline is
+    there if both are empty.
     """
-    across, down = made.get_size_inches()
-    left, bottom, right, top = box
-    moved, placed = [p for p in layers if in_strip(p)], [p for p in layers if on_roofline(p)]
+    across, down = picture.get_size_inches()
+    height = (box.top - box.bottom) / down
+    moved = [layer for layer in layers if in_strip(layer)]
+    placed = [layer for layer in layers if on_roofline(layer)]
+    left = box.left
     strip = None
     if moved:
-        wide = STRIP if placed else right - left - LEVELS
-        strip = made.add_axes(
-            ((left + LEVELS) / across, bottom / down, wide / across, (top - bottom) / down)
-        )
-        _strip(strip, roofs, moved)
-        left += LEVELS + STRIP
+        strip_width = STRIP if placed else box.right - left - LEFT_OF_STRIP
+        strip_left = (left + LEFT_OF_STRIP) / across
+        strip = picture.add_axes((strip_left, box.bottom / down, strip_width / across, height))
+        _draw_strip(strip, roofs, moved)
+        left += LEFT_OF_STRIP + STRIP
     if moved and not placed:
         return None, strip
-    beside = [width(_flat_name(roof), SMALL) / 72 + 0.3 for roof in roofs.compute]
-    names = max(beside) if len(beside) > 1 else 0.1
-    at = (
-        (left + AXIS) / across,
-        bottom / down,
-        (right - names - left - AXIS) / across,
-        (top - bottom) / down,
+    name_widths = [width(short_name(roof), SMALL) / 72 + 0.3 for roof in roofs.compute]
+    margin = max(name_widths) if len(name_widths) > 1 else 0.1
+    main_width = box.right - margin - left - LEFT_OF_AXES
+    main = picture.add_axes(
+        ((left + LEFT_OF_AXES) / across, box.bottom / down, main_width / across, height)
     )
-    return _roofline(made.add_axes(at), roofs, placed), strip
+    _draw_roofline(main, roofs, placed)
+    return main, strip
 
 
 def limits(roofs: Roofline, layers: Sequence[Placement]) -> tuple[float, float, float, float]:
-    """(lowest, highest) intensity and (lowest, highest) rate that show every point and every corner
-    of the roofs.
+    """(lowest, highest) intensity and (lowest, highest) rate of the axes.
+
+    They show every point and every corner of the roofs.
     """
-    xs, ys = [p.intensity or 1.0 for p in layers], [p.rate or 1.0 for p in layers]
-    corners = [ridge(flat.rate, roofs.memory.rate) for flat in roofs.compute if roofs.memory]
-    xs = xs or corners or [1.0]
-    left, right = (
-        min([*xs, *(x / 2 for x in corners)]) / AROUND,
-        max([*xs, *(2 * x for x in corners)]) * AROUND,
-    )
-    slopes, flats = [roof.rate for roof in roofs.bandwidth], [roof.rate for roof in roofs.compute]
-    lows = (
-        [*ys, *(attainable(left, min(flats), rate) if flats else left * rate for rate in slopes)]
-        or flats
-        or [1.0]
-    )
-    highs = [*ys, *flats, *([] if flats else [right * rate for rate in slopes])] or [1e3]
-    return left, right, min(lows) / AROUND, max(highs) * AROUND
+    slopes = [roof.rate for roof in roofs.bandwidth]
+    flats = [roof.rate for roof in roofs.compute]
+    corners = [ridge(rate, roofs.memory.rate) for rate in flats] if roofs.memory else []
+    intensities = [layer.intensity or 1.0 for layer in layers] or corners or [1.0]
+    left = min([*intensities, *(x / 2 for x in corners)]) / AROUND
+    right = max([*intensities, *(2 * x for x in corners)]) * AROUND
+    rates = [layer.rate or 1.0 for layer in layers]
+    if flats:
+        at_left = [attainable(left, min(flats), rate) for rate in slopes]
+        at_right = []
+    else:
+        at_left = [left * rate for rate in slopes]
+        at_right = [right * rate for rate in slopes]
+    low = min([*rates, *at_left] or flats or [1.0])
+    high = max([*rates, *flats, *at_right] or [1e3])
+    return left, right, low / AROUND, high * AROUND
 
 
-def _roofline(ax: Axes, roofs: Roofline, layers: Sequence[Placement]) -> Axes:
+def _draw_roofline(ax: Axes, roofs: Roofline, layers: Sequence[Placement]) -> None:
+    """Set the limits and ticks of the main axes, and draw the roofs."""
     left, right, low, high = limits(roofs, layers)
     ax.set(xscale="log", yscale="log", xlim=(left, right), ylim=(low, high))
     log_ticks(ax.xaxis, (4, 2), fraction if right >= 4 * left else "{:g}".format, 0.45)
     log_ticks(ax.yaxis, (10,), lambda y: brief(y, "FLOP/s"), 0.3)
-    ax.set_xlabel("Operational intensity (FLOP/byte)", fontsize=9.5)
-    plain(ax)
+    ax.set_xlabel("Operational intensity (FLOP/byte)", fontsize=AXIS_NAME)
     top = max((roof.rate for roof in roofs.compute), default=math.inf)
     for roof in roofs.bandwidth:
-        ends = [left, min(right, ridge(top, roof.rate))]
+        end = min(right, ridge(top, roof.rate))
         ax.plot(
-            ends,
-            [x * roof.rate for x in ends],
+            [left, end],
+            [left * roof.rate, end * roof.rate],
             color=SLOPE,
-            linewidth=2.0 if roof == roofs.memory else 1.4,
+            linewidth=_weight(roof, roofs),
             gid=f"{roof.tag}/layers",
             zorder=1.5,
         )
@@ -136,108 +145,91 @@ def _roofline(ax: Axes, roofs: Roofline, layers: Sequence[Placement]) -> Axes:
         begin = max(left, ridge(roof.rate, fastest))
         ax.plot(
             [begin, right],
-            [roof.rate] * 2,
-            color=style(roof)[0],
-            linewidth=1.8,
+            [roof.rate, roof.rate],
+            color=roof_colour(roof),
+            linewidth=COMPUTE_WEIGHT,
             gid=f"{roof.tag}/layers",
         )
-    _flat_names(ax, roofs.compute)
-    return ax
+    _write_names_of_flats(ax, roofs.compute)
 
 
-def _flat_name(roof: Roof) -> str:
-    return f"{clipped(Tag.parse(roof.tag).subject.upper())} {si(roof.rate, roof.unit)}"
+def _weight(roof: Roof, roofs: Roofline) -> float:
+    """Width of the line of a level of memory, in points."""
+    return MAIN_MEMORY_WEIGHT if roof == roofs.memory else CACHE_WEIGHT
 
 
-def _flat_names(ax: Axes, roofs: Sequence[Roof]) -> None:
-    """Names right of the axes, pushed apart where roofs lie close, each tied to its line; a single
-    one on its line.
-    """
-    pixels = SMALL * ax.figure.dpi / 72
+def _write_names_of_flats(ax: Axes, roofs: Sequence[Roof]) -> None:
+    """Write names right of the axes, pushed apart; that of a single roof on its line."""
     if len(roofs) == 1:
+        (roof,) = roofs
         ax.annotate(
-            _flat_name(roofs[0]),
-            (1.0, roofs[0].rate),
+            short_name(roof),
+            (1.0, roof.rate),
             (0, 3),
             xycoords=("axes fraction", "data"),
             textcoords="offset points",
-            fontsize=SMALL,
-            color=ink(style(roofs[0])[0]),
+            color=ink(roof_colour(roof)),
             ha="right",
             gid="name",
         )
         return
+    pixels = pixels_of(ax)
     wanted = [ax.transData.transform((1, roof.rate))[1] for roof in roofs]
     heights = spread_out(wanted, pixels * LINE_HEIGHT, ax.bbox.y0, ax.bbox.y1)
     for roof, height in zip(roofs, heights, strict=True):
-        at = in_axes(ax, (ax.bbox.x1 + 1.4 * pixels, height))
-        tie = {
-            "arrowstyle": "-",
-            "color": style(roof)[0],
-            "linewidth": 0.7,
-            "shrinkA": 1,
-            "shrinkB": 0,
-        }
-        ax.annotate(
-            _flat_name(roof),
-            (1.0, roof.rate),
-            at,
-            xycoords=("axes fraction", "data"),
-            textcoords="axes fraction",
-            fontsize=SMALL,
-            color=ink(style(roof)[0]),
-            va="center",
-            arrowprops={**tie, "relpos": (0, 0.5)},
-            annotation_clip=False,
-            gid="name",
-        )
+        pixel = ax.bbox.x1 + 1.4 * pixels, height
+        write_tied(ax, short_name(roof), (1.0, roof.rate), pixel, roof_colour(roof))
 
 
-def _strip(ax: Axes, roofs: Roofline, layers: Sequence[Placement]) -> None:
-    """The axis of layers without FLOPs: bytes per second, with a tick for the bandwidth of every
-    level.
-    """
+def _draw_strip(ax: Axes, roofs: Roofline, layers: Sequence[Placement]) -> None:
+    """Set up the axis of layers without FLOPs: bytes per second, with a line for every level."""
     from matplotlib.ticker import NullLocator
 
-    rates = [*(p.bandwidth or 1.0 for p in layers), *(roof.rate for roof in roofs.bandwidth)]
+    rates = [layer.bandwidth or 1.0 for layer in layers]
+    rates += [roof.rate for roof in roofs.bandwidth]
     ax.set(yscale="log", xlim=(0, 1), ylim=(min(rates) / AROUND, max(rates) * AROUND))
     ax.xaxis.set_major_locator(NullLocator())
     log_ticks(ax.yaxis, (10,), lambda y: brief(y, "B/s"), 0.3)
-    plain(ax)
-    ax.set_xlabel("no FLOPs", fontsize=9.5)
-    ax.set_facecolor("#F7F7F7")
-    pixels = SMALL * ax.figure.dpi / 72 * LINE_HEIGHT
-    spots = [ax.transData.transform((0, roof.rate))[1] for roof in roofs.bandwidth]
-    heights = spread_out(spots, pixels, ax.bbox.y0, ax.bbox.y1)
-    ticks = [y for y in ax.get_yticks() if ax.get_ylim()[0] <= y <= ax.get_ylim()[1]]
-    free = [
-        y
-        for y in ticks
-        if all(abs(ax.transData.transform((0, y))[1] - h) > pixels for h in heights)
-    ]
-    ax.set_yticks(free, [brief(y, "B/s") for y in free])
+    ax.set_xlabel("no FLOPs", fontsize=AXIS_NAME)
+    ax.set_facecolor(PANEL)
+    line = pixels_of(ax) * LINE_HEIGHT
+    wanted = [_height(ax, roof.rate) for roof in roofs.bandwidth]
+    heights = spread_out(wanted, line, ax.bbox.y0, ax.bbox.y1)
+    _keep_ticks_clear_of(ax, heights, line)
     for roof, height in zip(roofs.bandwidth, heights, strict=True):
-        wide, gid = 2.0 if roof == roofs.memory else 1.4, f"{roof.tag}/layers"
-        ax.plot((0, 1), [roof.rate] * 2, color=SLOPE, linewidth=wide, zorder=1.5, gid=gid)
-        at = in_axes(ax, (ax.bbox.x0 - pixels / 2, height))
-        ax.annotate(
-            _flat_name(roof),
-            (0, roof.rate),
-            at,
-            xycoords=("axes fraction", "data"),
-            textcoords="axes fraction",
-            fontsize=7.5,
+        ax.plot(
+            (0, 1),
+            [roof.rate, roof.rate],
             color=SLOPE,
-            va="center",
-            ha="right",
-            arrowprops={
-                "arrowstyle": "-",
-                "color": SLOPE,
-                "linewidth": 0.7,
-                "shrinkA": 0,
-                "shrinkB": 0,
-                "relpos": (1, 0.5),
-            },
-            annotation_clip=False,
-            gid="level",
+            linewidth=_weight(roof, roofs),
+            zorder=1.5,
+            gid=f"{roof.tag}/layers",
         )
+        write_tied(
+            ax,
+            short_name(roof),
+            (0, roof.rate),
+            (ax.bbox.x0 - line / 2, height),
+            SLOPE,
+            shrink=(0, 0),
+            gid="level",
+            color=SLOPE,
+            fontsize=LEVEL_NAME,
+            ha="right",
+        )
+
+
+def _height(ax: Axes, rate: float) -> float:
+    """Where a rate lies on the vertical axis, in pixels."""
+    return float(ax.transData.transform((0, rate))[1])
+
+
+def _keep_ticks_clear_of(ax: Axes, heights: Sequence[float], distance: float) -> None:
+    """Leave only ticks that are further than ``distance`` from all of these heights, in pixels."""
+    low, high = ax.get_ylim()
+    ticks = []
+    for rate in ax.get_yticks():
+        is_clear = all(abs(_height(ax, rate) - height) > distance for height in heights)
+        if low <= rate <= high and is_clear:
+            ticks.append(rate)
+    ax.set_yticks(ticks, [brief(rate, "B/s") for rate in ticks])

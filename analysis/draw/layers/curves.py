@@ -1,5 +1,4 @@
-"""What pictures of sweeps over layers share: curves on the roofs with numbers at their points, and
-the key.
+"""What pictures of sweeps over layers share: curves on the roofs with numbers, and their key.
 
 The colour tells the precision and the marker the series; at a single precision the colour tells the
 series too.
@@ -9,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from analysis.draw.canvas import colour_of, covered, standing
+from analysis.draw.canvas import Point, covered, roofs_and_names
 from analysis.draw.labels import clipped, thinned, width
-from analysis.draw.layers.names import beside_point, slope_names
-from analysis.draw.layers.network import COLOURS
-from analysis.draw.naming import SMALL
+from analysis.draw.layers.numbers import number_beside
+from analysis.draw.slopes import names_among_points
+from analysis.draw.style import CATEGORIES, KEY, SMALL, colour_of
 from analysis.layers.groups import Curve, LayerSweep
 from analysis.layers.placement import Placement
 from analysis.model.roofline import Roof
@@ -26,51 +25,56 @@ if TYPE_CHECKING:
 
 MARKERS = "osD^vPXh*<>pd8"
 DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
-LINE = 0.2  # inches of a line of the key
+KEY_LINE = 0.2
+"""Inches of a line of the key."""
 EDGE: dict[str, Any] = {"linewidth": 1.1, "markeredgecolor": "white"}
+"""The look of the line of a curve, and of the edges of its markers."""
 
-Spot = tuple[float, float]
-Points = list[tuple[float, Spot]]
-"""(x, where it stands) of the layers of a curve."""
+
+class Spot(NamedTuple):
+    """A layer of a curve on its axes."""
+
+    x: float
+    """Its place in the sweep."""
+    place: Point
+    """Where it stands, in data coordinates."""
 
 
 def look(sweep: LayerSweep, curve: Curve) -> dict[str, Any]:
     """Colour, marker and dashes of a curve; entries of a list are not joined."""
-    place = sweep.series.index(sweep.name_of(curve))
-    colour = colour_of(curve.dtype) if len(sweep.dtypes) > 1 else COLOURS[place % len(COLOURS)]
-    dashes = "none" if sweep.listed else DASHES[place % len(DASHES)]
-    return {"color": colour, "marker": MARKERS[place % len(MARKERS)], "linestyle": dashes}
+    i = sweep.series.index(sweep.name_of(curve))
+    several_precisions = len(sweep.dtypes) > 1
+    return {
+        "color": colour_of(curve.dtype) if several_precisions else CATEGORIES[i % len(CATEGORIES)],
+        "marker": MARKERS[i % len(MARKERS)],
+        "linestyle": "none" if sweep.listed else DASHES[i % len(DASHES)],
+    }
 
 
-def key(made: Figure, sweep: LayerSweep) -> int:
-    """The key under the axes: precisions by colour, series by marker. Returns its lines."""
+def key(picture: Figure, sweep: LayerSweep) -> int:
+    """Draw the key under the axes: precisions by colour, series by marker. Returns its lines."""
     from matplotlib.lines import Line2D
 
-    several = len(sweep.dtypes) > 1
-    handles = [
-        Line2D([], [], color=colour_of(d), linewidth=4, label=clipped(d.upper()))
-        for d in sweep.dtypes
-    ]
+    several_precisions = len(sweep.dtypes) > 1
+    handles = []
+    if several_precisions:
+        for dtype in sweep.dtypes:
+            name = clipped(dtype.upper())
+            handles.append(Line2D([], [], color=colour_of(dtype), linewidth=4, label=name))
     for name in sweep.series:
-        curve = next(c for c in sweep.curves if sweep.name_of(c) == name)
-        handles.append(
-            Line2D(
-                [],
-                [],
-                label=clipped(name),
-                **look(sweep, curve) | ({"color": "#444444"} if several else {}),
-            )
-        )
-    across, down = made.get_size_inches()
+        curve = next(curve for curve in sweep.curves if sweep.name_of(curve) == name)
+        shown = look(sweep, curve)
+        if several_precisions:
+            shown["color"] = KEY
+        handles.append(Line2D([], [], label=clipped(name), **shown))
+    across, down = picture.get_size_inches()
     longest = max(width(str(handle.get_label()), SMALL) for handle in handles) / 72 + 0.65
     columns = max(1, min(len(handles), int((across - 1.0) / longest)))
-    made.legend(
-        handles=handles[0 if several else 1 :],
+    picture.legend(
+        handles=handles,
         loc="lower left",
         bbox_to_anchor=(0.8 / across, 0.24 / down),
         ncol=columns,
-        frameon=False,
-        fontsize=SMALL,
         borderaxespad=0,
         handlelength=2.6,
     )
@@ -81,35 +85,40 @@ def curves(
     ax: Axes,
     sweep: LayerSweep,
     slopes: Sequence[Roof],
-    test: Callable[[Placement], bool],
-    place: Callable[[float, Placement], Spot],
+    belongs: Callable[[Placement], bool],
+    place: Callable[[float, Placement], Point],
 ) -> None:
-    """Curves of the layers that pass ``test``, then names of slopes and numbers of points, clear of
-    them.
+    """Draw the curves of the layers that belong here, names of slopes and numbers of points.
+
+    place: where a layer stands, by its x and what it is.
     """
-    drawn: list[tuple[Points, str]] = []
+    drawn: list[tuple[Curve, list[Spot]]] = []
     for curve in sweep.curves:
-        if points := [(x, place(x, p)) for x, p in curve.points if test(p)]:
-            drawn.append((points, look(sweep, curve)["color"]))
-            xs, ys = zip(*(spot for _, spot in points), strict=True)
-            gid = f"{sweep.name}/{curve.series}/{curve.dtype}"
-            ax.plot(
-                xs,
-                ys,
-                **look(sweep, curve),
-                **EDGE,
-                markersize=4.5,
-                markeredgewidth=0.4,
-                zorder=3,
-                gid=gid,
-            )
-    busy = thinned(
-        box
-        for points, _ in drawn
-        for box in covered(ax, [spot for _, spot in points], 3.0, joined=not sweep.listed)
+        spots = [Spot(x, place(x, layer)) for x, layer in curve.points if belongs(layer)]
+        if spots:
+            drawn.append((curve, spots))
+            _draw_curve(ax, sweep, curve, spots)
+    boxes = []
+    for _, spots in drawn:
+        boxes += covered(ax, [spot.place for spot in spots], 3.0, joined=not sweep.listed)
+    points = thinned(boxes)
+    names_among_points(ax, slopes, points)
+    taken = [*points, *roofs_and_names(ax)]
+    for curve, spots in drawn:
+        ends = spots[:1] + spots[1:][-1:]
+        for spot in spots if sweep.listed else ends:
+            colour = look(sweep, curve)["color"]
+            number_beside(ax, sweep.number(spot.x), spot.place, colour, taken)
+
+
+def _draw_curve(ax: Axes, sweep: LayerSweep, curve: Curve, spots: Sequence[Spot]) -> None:
+    ax.plot(
+        [spot.place[0] for spot in spots],
+        [spot.place[1] for spot in spots],
+        **look(sweep, curve),
+        **EDGE,
+        markersize=4.5,
+        markeredgewidth=0.4,
+        zorder=3,
+        gid=f"{sweep.name}/{curve.series}/{curve.dtype}",
     )
-    slope_names(ax, slopes, busy)
-    taken = [*busy, *standing(ax)]
-    for points, colour in drawn:
-        for x, spot in points if sweep.listed else points[:1] + points[1:][-1:]:
-            beside_point(ax, sweep.number(x), spot, colour, taken)

@@ -1,18 +1,20 @@
-"""Draw a network's layers on its roofs: area is time, colour the kind of operation, numbers what is
-to gain.
+"""Draw a network's layers on its roofs.
+
+The area of a point is its time, its colour the kind of operation, its number what is to gain.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from analysis.draw.canvas import NOTE, caption, heading, page, standing
-from analysis.draw.labels import Box, clipped, first_free, thinned
-from analysis.draw.layers.axes import axes, in_strip, on_roofline, roofs_of
-from analysis.draw.layers.names import slope_names
-from analysis.draw.naming import FAINT, SMALL, SOFT, halo, in_data
+from analysis.draw.canvas import NOTE, Point, caption, heading, page, pixels_of, roofs_and_names
+from analysis.draw.labels import Box, box_around, clipped, first_free, thinned
+from analysis.draw.layers.axes import axes, in_strip, on_roofline, point_on_roofline, roofs_of
+from analysis.draw.layers.numbers import inside, write_number
+from analysis.draw.slopes import names_among_points
+from analysis.draw.style import CATEGORIES, FAINT, SMALL, SOFT, tie
 from analysis.layers.groups import Network
 from analysis.layers.missing import how_many, left_out
 from analysis.layers.place import ranking
@@ -26,228 +28,195 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
-    "#E69F00",
-    "#56B4E9",
-    "#8A6D3B",
-    "#000000",
-    "#6A51A3",
-    "#999999",
-)
-BOTTOM, TOP, COLUMN = (
-    0.76,
-    0.72,
-    2.2,
-)  # inches: under the axes, above them, and the words right of them
-AREA = 5000.0  # square points of all layers together
-LARGEST, SMALLEST = 900.0, 9.0  # of one layer
-# points, from which they are pixels in an SVG, too: each is a path of its own otherwise
-MANY = 1000
-NAMED = 5  # layers with most to gain
-LONGEST = 22  # letters of a layer's name
-REACH = (0.9, 1.6, 2.4, 3.4, 4.6, 6.0, 7.5, 9.0)  # of a number from its point, in its size
-AROUND = [(math.cos(turn * math.pi / 6), math.sin(turn * math.pi / 6)) for turn in range(12)]
+LEFT, BOTTOM, TOP = 0.05, 0.76, 0.72
+"""Inches around the axes."""
+COLUMN = 2.2
+"""Inches of the words right of the axes."""
+COLUMN_LINE = 0.185
+"""Inches of one line of them."""
+AREA = 5000.0
+"""Square points of all layers together."""
+SMALLEST_AREA, LARGEST_AREA = 9.0, 900.0
+"""Square points of one layer."""
+MOST_PATHS = 1000
+"""Of more layers the points are pixels in an SVG, too: each would be a path of its own."""
+NUMBERED = 5
+"""How many of the layers with most to gain have a number."""
+LONGEST_NAME = 22
+"""Letters of a layer's name."""
+DISTANCES = (0.9, 1.6, 2.4, 3.4, 4.6, 6.0, 7.5, 9.0)
+"""Of a number from the edge of its point, in the size of its type, best first."""
+HALF_NUMBER = 0.62
+"""Half the room that a number takes, in the size of its type."""
+TURNS = [turn * math.pi / 6 for turn in range(12)]
+"""Where a number may stand around its point, in radians."""
 
 
-def figure(net: Network, model: Roofline, device: Device, inches: tuple[float, float]) -> Figure:
+def figure(net: Network, model: Roofline, device: Device, inches: Point) -> Figure:
     """A figure of this size with the network in it."""
-    made = page(inches)
+    picture = page(inches)
     across, down = inches
-    layers = [p for p in net.layers if on_roofline(p) or in_strip(p)]
+    drawn = [layer for layer in net.layers if on_roofline(layer) or in_strip(layer)]
+    placed = [layer for layer in drawn if on_roofline(layer)]
+    moved = [layer for layer in drawn if in_strip(layer)]
     notes = left_out(net)
-    box = (0.05, BOTTOM + NOTE * len(notes), across - COLUMN, down - TOP)
-    roofs = roofs_of(model, device, layers)
-    ax, strip = axes(made, box, roofs, layers)
-    found = kinds(net.layers)
-    colours = {kind.family: COLOURS[i % len(COLOURS)] for i, kind in enumerate(found)}
-    for place, test in ((ax, on_roofline), (strip, in_strip)):
-        if place:
-            _points(place, [p for p in layers if test(p)], colours)
+    box = Box(LEFT, BOTTOM + NOTE * len(notes), across - COLUMN, down - TOP)
+    roofs = roofs_of(model, device, drawn)
+    ax, strip = axes(picture, box, roofs, drawn)
+    kinds_by_time = kinds(net.layers)
+    colours = {kind.family: CATEGORIES[i % len(CATEGORIES)] for i, kind in enumerate(kinds_by_time)}
+    to_gain = ranking(net.layers, NUMBERED)
     if ax:
-        slope_names(ax, roofs.bandwidth, _boxes(ax, [p for p in layers if on_roofline(p)]))
-    first = ranking(net.layers, NAMED)
-    _numbers(ax, strip, layers, first)
-    _column(made, found, colours, first)
-    heading(made, f"{net.name}, {net.precision.upper()} on {device.name}", _under(net))
-    unknown = len(net.layers) - len(layers)
-    caption(
-        made,
-        "Area: share of time." + f" Of unknown work, not drawn: {unknown} layers." * bool(unknown),
-        notes,
-    )
-    return made
+        _draw_points(ax, placed, colours)
+        names_among_points(ax, roofs.bandwidth, _boxes(ax, placed))
+        _write_numbers(ax, placed, to_gain)
+    if strip:
+        _draw_points(strip, moved, colours)
+        _write_numbers(strip, moved, to_gain)
+    _write_kinds_and_gains(picture, kinds_by_time, colours, to_gain)
+    heading(picture, f"{net.name}, {net.precision.upper()} on {device.name}", _under(net))
+    meaning = "Area: share of time."
+    unknown = len(net.layers) - len(drawn)
+    if unknown:
+        meaning += f" Of unknown work, not drawn: {unknown} layers."
+    caption(picture, meaning, notes)
+    return picture
 
 
 def _under(net: Network) -> str:
     """``1.62 ms measured; 971 µs at the speed of light: 59.9 % of it reached``."""
+    time = si(net.seconds, "s")
     if net.refused:
-        return (
-            f"{si(net.seconds, 's')} for {how_many(net)}, one after another; the whole could "
-            "not be timed"
-        )
+        return f"{time} for {how_many(net)}, one after another; the whole could not be timed"
     how = "measured" if net.whole else f"for {how_many(net)}, one after another"
     least = f"{si(net.light.least_seconds, 's')} at the speed of light"
-    few = f" of {how_many(net)}" if net.whole and net.skipped else ""
-    return f"{si(net.seconds, 's')} {how}; {least}{few}: {percent(net.share)} of it reached"
+    if net.whole and net.skipped:
+        least += f" of {how_many(net)}"
+    return f"{time} {how}; {least}: {percent(net.share)} of it reached"
 
 
-def spot(p: Placement, layers: Sequence[Placement]) -> tuple[float, float]:
-    """Where a layer stands in its axes; in the strip side by side, in the order of the network."""
-    return spots(layers)[layers.index(p)]
-
-
-def spots(layers: Sequence[Placement]) -> list[tuple[float, float]]:
-    """Where each of these layers stands."""
-    moved, found = 0, []
-    for p in layers:
-        if in_strip(p):
-            moved += 1
-            found.append((float(moved), p.bandwidth or 1.0))
+def spots(layers: Sequence[Placement]) -> list[Point]:
+    """Where each of these layers stands in its axes; in the strip side by side, in their order."""
+    moved = sum(in_strip(layer) for layer in layers)
+    place_in_strip = 0
+    points = []
+    for layer in layers:
+        if in_strip(layer):
+            place_in_strip += 1
+            x = (place_in_strip - 0.5) / moved * 0.8 + 0.1
+            points.append((x, layer.bandwidth or 1.0))
         else:
-            found.append((p.intensity or 1.0, p.rate or 1.0))
-    return [
-        ((x - 0.5) / moved * 0.8 + 0.1, y) if in_strip(p) else (x, y)
-        for p, (x, y) in zip(layers, found, strict=True)
-    ]
+            points.append(point_on_roofline(layer))
+    return points
 
 
-def area(p: Placement) -> float:
+def area(layer: Placement) -> float:
     """Square points of a layer, by its share of time."""
-    return min(max(AREA * p.time_share, SMALLEST), LARGEST)
+    return min(max(AREA * layer.time_share, SMALLEST_AREA), LARGEST_AREA)
 
 
-def _points(ax: Axes, layers: Sequence[Placement], colours: Mapping[str, str]) -> None:
-    """Big ones first, so that none is hidden."""
-    ordered = sorted(zip(layers, spots(layers), strict=True), key=lambda each: -each[0].time_share)
+def _draw_points(ax: Axes, layers: Sequence[Placement], colours: Mapping[str, str]) -> None:
+    """Draw big points first, so that none is hidden."""
+    with_spots = zip(layers, spots(layers), strict=True)
+    big_first = sorted(with_spots, key=lambda each: -each[0].time_share)
     ax.scatter(
-        [x for _, (x, _) in ordered],
-        [y for _, (_, y) in ordered],
-        s=[area(p) for p, _ in ordered],
-        c=[colours[p.family] for p, _ in ordered],
+        [spot[0] for _, spot in big_first],
+        [spot[1] for _, spot in big_first],
+        s=[area(layer) for layer, _ in big_first],
+        c=[colours[layer.family] for layer, _ in big_first],
         alpha=0.5,
         edgecolors="white",
         linewidths=0.5,
         zorder=3,
         gid="layers",
-        rasterized=len(layers) > MANY,
+        rasterized=len(layers) > MOST_PATHS,
     )
 
 
-def _numbers(
-    ax: Axes | None, strip: Axes | None, layers: Sequence[Placement], first: Sequence[Placement]
-) -> None:
-    """Numbers beside the points with most to gain, each tied to its point; over no other point
-    where there is room.
+def _write_numbers(ax: Axes, layers: Sequence[Placement], to_gain: Sequence[Placement]) -> None:
+    """Write numbers beside those of ``to_gain`` that stand on these axes, each tied to its point.
+
+    layers: all that stand on these axes. A number is over no other point where there is room.
     """
-    for place, test in ((ax, on_roofline), (strip, in_strip)):
-        if place is None:
+    points = [*_boxes(ax, layers), *roofs_and_names(ax)]
+    numbers: list[Box] = []
+    places = spots(layers)
+    for number, layer in enumerate(to_gain, 1):
+        if layer not in layers:
             continue
-        same = [p for p in layers if test(p)]
-        points = [*_boxes(place, same), *standing(place)]
-        numbers: list[Box] = []
-        for number, p in enumerate(first, 1):
-            if test(p):
-                choices = _around(place, spot(p, same), _radius(place, p))
-                box = first_free(choices, [*points, *numbers]) or first_free(choices, numbers)
-                if box:
-                    numbers.append(box)
-                    _number(place, str(number), spot(p, same), box)
+        point = places[layers.index(layer)]
+        choices = _boxes_around(ax, point, _radius(ax, layer))
+        box = first_free(choices, [*points, *numbers]) or first_free(choices, numbers)
+        if box:
+            numbers.append(box)
+            line = tie(SOFT, shrink=(5, 0))
+            write_number(ax, str(number), point, box, line, fontweight="bold", zorder=6, gid="gain")
 
 
 def _boxes(ax: Axes, layers: Sequence[Placement]) -> list[Box]:
-    """Boxes over the points of all layers of these axes, in pixels."""
+    """Boxes over the points of these layers, in pixels."""
     if not layers:
         return []
     places = ax.transData.transform(spots(layers))
-    radii = [_radius(ax, p) for p in layers]
-    return thinned((x - r, y - r, x + r, y + r) for (x, y), r in zip(places, radii, strict=True))
+    boxes = []
+    for (x, y), layer in zip(places, layers, strict=True):
+        radius = _radius(ax, layer)
+        boxes.append(box_around(x, y, radius, radius))
+    return thinned(boxes)
 
 
-def _radius(ax: Axes, p: Placement) -> float:
-    """Of a point, in pixels."""
-    return math.sqrt(area(p) / math.pi) * float(ax.figure.dpi) / 72
+def _radius(ax: Axes, layer: Placement) -> float:
+    """Of a layer's point, in pixels."""
+    return math.sqrt(area(layer) / math.pi) * float(ax.figure.dpi) / 72
 
 
-def _around(ax: Axes, point: tuple[float, float], radius: float) -> list[Box]:
-    """Boxes for a number, the closest first, all of them inside the axes; in pixels."""
-    pixels = SMALL * ax.figure.dpi / 72
-    half, (x, y) = 0.62 * pixels, ax.transData.transform(point)
-    reach = [radius + gap * pixels for gap in REACH]
-    boxes = [
-        (x + far * c - half, y + far * s - half, x + far * c + half, y + far * s + half)
-        for far in reach
-        for c, s in AROUND
-    ]
-    frame = ax.bbox
-    return [
-        b
-        for b in boxes
-        if frame.x0 < b[0] and b[2] < frame.x1 and frame.y0 < b[1] and b[3] < frame.y1
-    ]
+def _boxes_around(ax: Axes, point: Point, radius: float) -> list[Box]:
+    """Boxes for a number, the closest first, all of them inside the axes; in pixels.
+
+    radius: of the point, in pixels.
+    """
+    pixels = pixels_of(ax)
+    half = HALF_NUMBER * pixels
+    x, y = ax.transData.transform(point)
+    boxes = []
+    for distance in DISTANCES:
+        away = radius + distance * pixels
+        spots_around = [(x + away * math.cos(turn), y + away * math.sin(turn)) for turn in TURNS]
+        boxes += [box_around(*spot, half, half) for spot in spots_around]
+    return inside(ax, boxes)
 
 
-def _number(ax: Axes, text: str, point: tuple[float, float], box: Box) -> None:
-    at = in_data(ax, ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2))
-    tie = {"arrowstyle": "-", "color": SOFT, "linewidth": 0.7, "shrinkA": 5, "shrinkB": 0}
-    ax.annotate(
-        text,
-        point,
-        at,
-        fontsize=SMALL,
-        fontweight="bold",
-        ha="center",
-        va="center",
-        zorder=6,
-        path_effects=halo(),
-        arrowprops=tie,
-        gid="gain",
-    )
-
-
-def _column(
-    made: Figure, found: Sequence[Kind], colours: Mapping[str, str], first: Sequence[Placement]
+def _write_kinds_and_gains(
+    picture: Figure,
+    kinds_by_time: Sequence[Kind],
+    colours: Mapping[str, str],
+    to_gain: Sequence[Placement],
 ) -> None:
-    """Right of the axes: kinds with their share of time, then the layers with most to gain."""
-    across, down = made.get_size_inches()
-    left, line = (across - COLUMN + 0.12) / across, 0.185 / down
+    """Write kinds with their share of time, and under them the layers with most to gain."""
+    across, down = picture.get_size_inches()
+    left = (across - COLUMN + 0.12) / across
+    line = COLUMN_LINE / down
     y = 1 - (TOP + 0.08) / down
-    made.text(
-        left, y, "Kind: share of time", fontsize=SMALL, color=SOFT, fontweight="bold", va="center"
-    )
-    for kind in found[: len(COLOURS)]:
+    head: dict[str, Any] = {"color": SOFT, "fontweight": "bold", "va": "center"}
+    picture.text(left, y, "Kind: share of time", **head)
+    for kind in kinds_by_time[: len(CATEGORIES)]:
         y -= line
-        made.text(
-            left, y, "●", color=colours[kind.family], fontsize=SMALL + 2, va="center", alpha=0.75
-        )
-        made.text(
-            left + 0.17 / across,
-            y,
-            f"{clipped(kind.family, 20)}  {percent(kind.time_share)}",
-            fontsize=SMALL,
-            va="center",
-        )
-    if len(found) > len(COLOURS):
+        colour = colours[kind.family]
+        picture.text(left, y, "●", color=colour, fontsize=SMALL + 2, va="center", alpha=0.75)
+        text = f"{clipped(kind.family, 20)}  {percent(kind.time_share)}"
+        picture.text(left + 0.17 / across, y, text, va="center")
+    more = len(kinds_by_time) - len(CATEGORIES)
+    if more > 0:
         y -= line
-        made.text(
-            left,
-            y,
-            f"and {len(found) - len(COLOURS)} more",
-            fontsize=SMALL,
-            color=FAINT,
-            va="center",
-        )
+        picture.text(left, y, f"and {more} more", color=FAINT, va="center")
     y -= 1.8 * line
-    made.text(left, y, "Most to gain", fontsize=SMALL, color=SOFT, fontweight="bold", va="center")
-    for number, p in enumerate(first, 1):
+    picture.text(left, y, "Most to gain", **head)
+    for number, layer in enumerate(to_gain, 1):
         y -= line
-        text = f"{number}  {si(p.headroom_seconds, 's')}  {short(p.layer)}"
-        made.text(left, y, text, fontsize=SMALL, va="center", gid="gains")
+        text = f"{number}  {si(layer.headroom_seconds, 's')}  {_end_of(layer.layer)}"
+        picture.text(left, y, text, va="center", gid="gains")
 
 
-def short(name: str) -> str:
+def _end_of(name: str) -> str:
     """The end of a long name: its beginning is that of its neighbours too."""
-    return name if len(name) <= LONGEST else f"…{name[1 - LONGEST :]}"
+    return name if len(name) <= LONGEST_NAME else f"…{name[1 - LONGEST_NAME :]}"

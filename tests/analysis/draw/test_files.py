@@ -36,13 +36,13 @@ def figures(count: int) -> dict[str, Any]:
 
 
 def test_side_by_side_is_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    some = figures(files.ALONE + 1)
+    many = figures(files.DRAWN_HERE + 1)
     monkeypatch.setattr(files, "_cores", lambda: 2)
-    together = files.drawn(some)
+    together = files.drawn(many)
     monkeypatch.setattr(files, "_cores", lambda: 1)
-    assert together == files.drawn(some)
-    assert list(together) == list(some)
-    assert len(set(together.values())) == len(some)
+    assert together == files.drawn(many)
+    assert list(together) == list(many)
+    assert len(set(together.values())) == len(many)
 
 
 def waiting() -> bool:
@@ -60,8 +60,9 @@ def test_an_interrupt_of_a_terminal_is_for_the_program_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(files, "_cores", lambda: 2)
-    some = {name: partial(drawn_apart, make) for name, make in figures(files.ALONE + 1).items()}
-    assert len(files.drawn(some)) == len(some)
+    makers = figures(files.DRAWN_HERE + 1)
+    many = {name: partial(drawn_apart, make) for name, make in makers.items()}
+    assert len(files.drawn(many)) == len(many)
     assert not waiting()
 
 
@@ -116,11 +117,11 @@ def test_processes_that_draw_end_with_the_program_however_it_ends(tmp_path: Path
 )
 def test_how_someone_set_up_matplotlib_changes_no_picture(setting: str) -> None:
     matplotlib: Any = importlib.import_module("matplotlib")
-    (some,) = figures(1).values()
-    before = files.both(some)
+    (one,) = figures(1).values()
+    before = files.svg_and_png(one)
     name, _, value = setting.partition(": ")
     with matplotlib.rc_context({name: value}):
-        assert files.both(some) == before
+        assert files.svg_and_png(one) == before
         assert str(matplotlib.rcParams[name]) != str(matplotlib.rcParamsDefault[name]), (
             "and stays as it was set"
         )
@@ -128,7 +129,7 @@ def test_how_someone_set_up_matplotlib_changes_no_picture(setting: str) -> None:
 
 def test_few_figures_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "ProcessPoolExecutor", lambda *_: pytest.fail("a process"))
-    assert len(files.drawn(figures(files.ALONE))) == files.ALONE
+    assert len(files.drawn(figures(files.DRAWN_HERE))) == files.DRAWN_HERE
 
 
 def test_where_no_process_can_start_all_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,5 +138,5 @@ def test_where_no_process_can_start_all_are_drawn(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(files, "ProcessPoolExecutor", refused)
     monkeypatch.setattr(files, "_cores", lambda: 2)
-    some = figures(files.ALONE + 1)
-    assert list(files.drawn(some)) == list(some)
+    many = figures(files.DRAWN_HERE + 1)
+    assert list(files.drawn(many)) == list(many)

@@ -1,6 +1,4 @@
-"""Round numbers for axes, two at the least; and names in little room, their end kept and none like
-another.
-"""
+"""Round numbers for axes, and names in little room: their end is kept, and none is like another."""
 
 from __future__ import annotations
 

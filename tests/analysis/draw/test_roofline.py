@@ -1,6 +1,4 @@
-"""A picture must show what was measured, and be readable: these look at lines and boxes, people at
-the rest.
-"""
+"""A picture shows what was measured and can be read: these look at lines and boxes."""
 
 from __future__ import annotations
 
@@ -46,9 +44,9 @@ SIZES = [(8.0, 6.0), (9.0, 5.0), (19.2, 10.8)]
 
 
 def drawn(model: Roofline, inches: tuple[float, float] = (9.0, 5.0)) -> Any:
-    made = figure(model, "Device", "measured at 1.98 GHz", inches)
-    made.canvas.draw()
-    return made
+    picture = figure(model, "Device", "measured at 1.98 GHz", inches)
+    picture.canvas.draw()
+    return picture
 
 
 def test_measured_roofs_are_where_they_were_measured() -> None:
@@ -71,8 +69,8 @@ def test_theory_is_dashed_and_absent_where_unknown() -> None:
     assert [line.get_ydata()[-1] for line in dashed] == [1.1e12]
 
 
-def line_of(made: Any, gid: str) -> list[tuple[float, float]]:
-    line = next(line for line in made.axes[0].get_lines() if line.get_gid() == gid)
+def line_of(picture: Any, gid: str) -> list[tuple[float, float]]:
+    line = next(line for line in picture.axes[0].get_lines() if line.get_gid() == gid)
     return list(zip(line.get_xdata(), line.get_ydata(), strict=True))
 
 
@@ -90,21 +88,21 @@ def test_a_flat_roof_begins_where_the_fastest_memory_reaches_it() -> None:
     ids=["compute only", "bandwidth only"],
 )
 def test_half_a_model_is_drawn_all_the_same(model: Roofline, tags: list[str]) -> None:
-    made = drawn(model)
-    ax = made.axes[0]
+    picture = drawn(model)
+    ax = picture.axes[0]
     for tag in tags:
-        (x0, _), (x1, y1) = line_of(made, tag)
+        (x0, _), (x1, y1) = line_of(picture, tag)
         assert (x0, x1) == pytest.approx(ax.get_xlim())
         assert ax.get_ylim()[0] < y1 <= ax.get_ylim()[1]
     assert not [t for t in ax.texts if "none can be trusted" in t.get_text()]
 
 
 def test_ridge_points_are_marked_and_written_out() -> None:
-    made = drawn(CROWDED)
+    picture = drawn(CROWDED)
     ridges = {f"{rate / 4.6e12:.3g}" for _, rate in COMPUTE}
-    marks = [line for line in made.axes[0].get_lines() if line.get_marker() != "None"]
+    marks = [line for line in picture.axes[0].get_lines() if line.get_marker() != "None"]
     assert {f"{line.get_xdata()[0]:.3g}" for line in marks} == ridges
-    written = {t.get_text() for t in made.axes[0].texts} & ridges
+    written = {t.get_text() for t in picture.axes[0].texts} & ridges
     assert {f"{3.33e13 / 4.6e12:.3g}", f"{3.4e15 / 4.6e12:.3g}"} <= written
 
 
@@ -116,46 +114,47 @@ def test_both_ridges_of_two_roofs_a_factor_two_apart_are_written(
         Roof("compute/fp32", 6.56e13, 6.69e13, "FLOP/s", 0.98),
         Roof("compute/fp64", 3.35e13, None, "FLOP/s"),
     )
-    made = drawn(Roofline(two, (Roof("bandwidth/dram", 4.55e12, 4.81e12, "B/s", 0.945),)), inches)
-    assert {"7.36", "14.4"} <= {t.get_text() for t in made.axes[0].texts}
+    picture = drawn(
+        Roofline(two, (Roof("bandwidth/dram", 4.55e12, 4.81e12, "B/s", 0.945),)), inches
+    )
+    assert {"7.36", "14.4"} <= {t.get_text() for t in picture.axes[0].texts}
 
 
 @pytest.mark.parametrize("inches", SIZES, ids=str)
 def test_labels_of_roofs_never_collide_and_stay_on_the_page(inches: tuple[float, float]) -> None:
-    made = drawn(CROWDED, inches)
-    names = [t for t in made.axes[0].texts if t.get_text().startswith(("FP", "BF", "TF", "INT"))]
+    picture = drawn(CROWDED, inches)
+    names = [t for t in picture.axes[0].texts if t.get_text().startswith(("FP", "BF", "TF", "INT"))]
     boxes = [
         Text.get_window_extent(t) for t in names
     ]  # of the words alone, without the line that ties them
     assert len(boxes) == len(COMPUTE)
     assert not [1 for a, b in combinations(boxes, 2) if a.overlaps(b)]
-    page = made.bbox
+    page = picture.bbox
     assert all(b.x0 >= 0 and b.x1 <= page.x1 and b.y0 >= 0 and b.y1 <= page.y1 for b in boxes)
 
 
 @pytest.mark.parametrize("inches", SIZES, ids=str)
 def test_no_words_cover_others(inches: tuple[float, float]) -> None:
-    made = drawn(CROWDED, inches)
-    ax = made.axes[0]
-    level = [t for t in (*ax.texts, ax.title, ax.xaxis.label) if not t.get_rotation()]
-    level = [t for t in (*level, ax._left_title, *_ticks(ax)) if t.get_text()]
-    boxes = [(t.get_text(), Text.get_window_extent(t)) for t in level]
+    picture = drawn(CROWDED, inches)
+    ax = picture.axes[0]
+    words = [*ax.texts, ax.title, ax.xaxis.label, ax._left_title, *_ticks(ax)]
+    level = [text for text in words if text.get_text() and not text.get_rotation()]
+    boxes = [(text.get_text(), Text.get_window_extent(text)) for text in level]
     assert not [(a, b) for (a, x), (b, y) in combinations(boxes, 2) if x.overlaps(y)]
-    page = made.bbox
+    page = picture.bbox
     assert not [a for a, x in boxes if x.x0 < 8 or x.x1 > page.x1 - 8 or x.y0 < 0 or x.y1 > page.y1]
 
 
 @pytest.mark.parametrize("inches", SIZES, ids=str)
 def test_names_of_slopes_follow_them_and_keep_apart(inches: tuple[float, float]) -> None:
     close = (Roof("bandwidth/l1", 3.32e13, None, "B/s", 0.99), *CROWDED.bandwidth)
-    made = drawn(Roofline(CROWDED.compute, close), inches)
-    ax = made.axes[0]
+    picture = drawn(Roofline(CROWDED.compute, close), inches)
+    ax = picture.axes[0]
     names = [t for t in ax.texts if str(t.get_gid()).endswith("/name")]
     assert len(names) == 4
-    (x0, y0), (x1, y1) = ax.transData.transform(line_of(made, "bandwidth/dram"))
-    assert {round(t.get_rotation(), 3) for t in names} == {
-        round(math.degrees(math.atan2(y1 - y0, x1 - x0)), 3)
-    }
+    (x0, y0), (x1, y1) = ax.transData.transform(line_of(picture, "bandwidth/dram"))
+    rise = math.degrees(math.atan2(y1 - y0, x1 - x0))
+    assert {round(text.get_rotation(), 3) for text in names} == {round(rise, 3)}
     assert not [(a, b) for a, b in combinations(map(_along, names), 2) if _cover(a, b)]
     assert all(t.get_window_extent().x0 >= ax.bbox.x0 for t in names)
 
@@ -177,24 +176,23 @@ def test_five_slopes_and_ten_roofs_are_all_named_apart(
     slopes = tuple(
         Roof(f"bandwidth/{level}", rate, 1.03 * rate, "B/s", 0.97) for level, rate in levels
     )
-    made = drawn(Roofline(CROWDED.compute[:10], slopes), inches)
-    ax = made.axes[0]
+    picture = drawn(Roofline(CROWDED.compute[:10], slopes), inches)
+    ax = picture.axes[0]
     names = [t for t in ax.texts if str(t.get_gid()).endswith("/name")]
     boxes = [t.get_window_extent() for t in names]
     inside = ax.bbox.expanded(1.001, 1.02)
     assert all(
-        inside.x0 <= b.x0 and b.x1 <= inside.x1 and inside.y0 <= b.y0 and b.y1 <= made.bbox.y1
+        inside.x0 <= b.x0 and b.x1 <= inside.x1 and inside.y0 <= b.y0 and b.y1 <= picture.bbox.y1
         for b in boxes
     )
     assert not [(a, b) for a, b in combinations(map(_along, names), 2) if _cover(a, b)]
     for slope in slopes:
-        (x0, y0), (x1, y1) = line_of(made, slope.tag)
+        (x0, y0), (x1, y1) = line_of(picture, slope.tag)
         assert x0 < x1 <= ax.get_xlim()[1]
         assert y0 < y1 <= ax.get_ylim()[1]
     marks = [line for line in ax.get_lines() if line.get_marker() != "None"]
-    assert {f"{m.get_xdata()[0]:.3g}" for m in marks} == {
-        f"{r.rate / rates[-1]:.3g}" for r in CROWDED.compute[:10]
-    }
+    ridges = {f"{roof.rate / rates[-1]:.3g}" for roof in CROWDED.compute[:10]}
+    assert {f"{mark.get_xdata()[0]:.3g}" for mark in marks} == ridges
 
 
 def _ticks(ax: Any) -> list[Text]:
@@ -209,8 +207,9 @@ def _along(text: Text) -> tuple[float, float, float, float]:
     x, y = text.get_transform().transform(text.get_position())
     text.set_rotation(0)
     box = text.get_window_extent()
-    u, v = x * math.cos(turn) + y * math.sin(turn), y * math.cos(turn) - x * math.sin(turn)
-    return u, u + box.width, v, v + box.height
+    along = x * math.cos(turn) + y * math.sin(turn)
+    across = y * math.cos(turn) - x * math.sin(turn)
+    return along, along + box.width, across, across + box.height
 
 
 def _cover(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
@@ -246,8 +245,10 @@ def test_the_outermost_labels_are_shown_first() -> None:
 def test_a_slope_close_under_another_is_named_where_there_is_room() -> None:
     slopes = (("l1", 4.0e11), ("l2", 2.2e11), ("l3", 1.8e11), ("dram", 4.8e10))
     flat = (Roof("compute/fp32", 2.3e11, None, "FLOP/s"),)
-    made = drawn(Roofline(flat, tuple(Roof(f"bandwidth/{t}", r, None, "B/s") for t, r in slopes)))
-    ax = made.axes[0]
+    picture = drawn(
+        Roofline(flat, tuple(Roof(f"bandwidth/{t}", r, None, "B/s") for t, r in slopes))
+    )
+    ax = picture.axes[0]
     for tag, rate in slopes:
         name = next(text for text in ax.texts if text.get_gid() == f"bandwidth/{tag}/name")
         x, y = name.get_position()

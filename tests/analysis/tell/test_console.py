@@ -1,6 +1,4 @@
-"""What a terminal shows: in a narrow one, no number without its unit, and no column that vanishes
-unnamed.
-"""
+"""A narrow terminal shows no number without its unit, and names every column it leaves out."""
 
 from __future__ import annotations
 
@@ -10,8 +8,8 @@ import pytest
 import rich.console
 
 from analysis.analyse import Outcome, model
+from analysis.tell.ceiling_columns import CEILINGS_ON_TERMINAL
 from analysis.tell.console import Console
-from analysis.tell.report import cells
 from analysis.units import percent, si
 from tests.analysis.layer_rows import network, run_of
 from tests.devices import measurement
@@ -39,7 +37,7 @@ def test_numbers_keep_their_units_in_80_columns(outcome: Outcome) -> None:
     for number in (si(longest.seconds, "s"), percent(longest.share), "60.0 TFLOP/s", "4.70 TB/s"):
         assert f" {number} " in text
     for ceiling in outcome.ceilings.values():
-        assert f" {cells(ceiling)[1]} " in text
+        assert f" {CEILINGS_ON_TERMINAL[1].in_words(ceiling)} " in text
 
 
 def test_no_line_of_a_table_is_wider_than_the_terminal(outcome: Outcome) -> None:
@@ -77,3 +75,12 @@ def test_a_line_of_progress_tells_where_on_its_curve_a_point_lies(
     with Console().progress(1) as progress:
         progress.step(measurement(ceiling, x=x or None))
     assert said in capsys.readouterr().out
+
+
+def test_every_point_of_a_curve_has_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with Console().progress(4) as progress:
+        for x in (1024.0, 2048.0, 1024.0, 2048.0):
+            progress.step(measurement("sweep/bandwidth/working-set/read", x=x))
+    first, second = capsys.readouterr().out.splitlines()
+    assert " at 1 KiB " in first
+    assert " at 2 KiB " in second

@@ -1,6 +1,4 @@
-"""Layers in the files of a run: placements.csv, the report's section, the console; nothing where
-there are none.
-"""
+"""Layers in placements.csv, on the page and on the terminal; nothing where there are none."""
 
 from __future__ import annotations
 
@@ -29,9 +27,8 @@ from tests.analysis.layer_rows import graph as graph_of_light
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("run")
-    run_of(*network("squeezenet"), *network("squeezenet", "fp32"), *conv_sweep(("fp16",))).save(
-        path
-    )
+    networks = [*network("squeezenet"), *network("squeezenet", "fp32")]
+    run_of(*networks, *conv_sweep(("fp16",))).save(path)
     analyse(path)
     return path
 
@@ -105,32 +102,31 @@ def test_a_number_sorts_by_its_exact_value(folder: Path) -> None:
     head = re.findall(r"<th>(.*?)</th>", everything)
     rows = re.findall(r"<tr>(<td.*?)</tr>", everything)
     place = head.index("time")
-    found = [re.findall(r"<td(.*?)>", each)[place] for each in rows[: len(exact)]]
-    assert [float(re.findall(r'data-v="(.*?)"', cell)[0]) for cell in found] == exact
+    times = [re.findall(r"<td(.*?)>", each)[place] for each in rows[: len(exact)]]
+    assert [float(re.findall(r'data-v="(.*?)"', cell)[0]) for cell in times] == exact
 
 
 def test_unknown_numbers_sort_last_and_text_is_escaped() -> None:
-    made = table(("a", "b"), [[("–", None), ("<b>", "<b>")]])
-    assert '<td data-v="">–</td><td>&lt;b&gt;</td>' in made
+    page = table(("a", "b"), [[("–", None), ("<b>", "<b>")]])
+    assert '<td data-v="">–</td><td>&lt;b&gt;</td>' in page
 
 
 def test_unknown_operations_are_listed_with_their_share_of_time() -> None:
     nodes = graph_of_light("bvlc_alexnet").nodes
     rows = [row(node, "fp16", network="alex") for node in nodes]
-    odd = [
-        each.__class__(**{**vars(each), "flops": None}) if each.kernel == "LRN" else each
-        for each in rows
+    some_unknown = [
+        dataclasses.replace(each, flops=None) if each.kernel == "LRN" else each for each in rows
     ]
-    outcome = model(run_of(*odd))
-    told = section(outcome.placements, outcome.networks, (), {})
+    outcome = model(run_of(*some_unknown))
+    page = section(outcome.placements, outcome.networks, (), {})
     share = sum(p.time_share for p in outcome.placements if p.op == "LRN")
-    assert "Unknown operations" in told
-    assert f'<td>LRN</td><td data-v="2.0" title=\'2.0\'>2</td><td data-v="{share!r}"' in told
+    assert "Unknown operations" in page
+    assert f'<td>LRN</td><td data-v="2.0" title=\'2.0\'>2</td><td data-v="{share!r}"' in page
     line = f"Of unknown FLOPs, so not placed: LRN (2, {percent(share)} of the time)."
     assert line in layer_console.sentences(outcome.placements, outcome.networks, ())
-    assert "Unknown operations" not in section(
-        model(run_of(*rows)).placements, model(run_of(*rows)).networks, (), {}
-    )
+    all_known = model(run_of(*rows))
+    page = section(all_known.placements, all_known.networks, (), {})
+    assert "Unknown operations" not in page
 
 
 def test_the_console_shows_few_layers_and_where_all_are(capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,7 +134,7 @@ def test_the_console_shows_few_layers_and_where_all_are(capsys: pytest.CaptureFi
     Console().result(outcome)
     said = capsys.readouterr().out.splitlines()
     shown = [line for line in said if line.lstrip().startswith(("squeezenet: ", "conv-kernel: "))]
-    assert len(shown) == layer_console.LINES
+    assert len(shown) == layer_console.MOST_LINES
     assert f"… all {len(outcome.placements)} layers in placements.csv" in said
     assert headline(outcome.networks[0]) in said  # in a pipe no line is broken
     assert any(line.startswith("Sweeps over layers: conv-kernel (36).") for line in said)
@@ -146,7 +142,7 @@ def test_the_console_shows_few_layers_and_where_all_are(capsys: pytest.CaptureFi
 
 def test_the_console_shows_the_longest_layers_of_each() -> None:
     outcome = model(run_of(*network("squeezenet"), *conv_sweep()))
-    rows = layer_console.lines(outcome.placements, 4)
+    rows = layer_console.cells_of_layers(outcome.placements, 4)
     longest = sorted((p for p in outcome.placements if p.network), key=lambda p: -p.seconds)[:2]
     assert [name for name, *_ in rows[:2]] == [f"squeezenet: {p.layer}" for p in longest]
     assert [name.split(":")[0] for name, *_ in rows] == ["squeezenet"] * 2 + ["conv-kernel"] * 2

@@ -1,6 +1,4 @@
-"""Runs that no one made by hand: thousands of rows, networks, series and letters. Pictures show a
-part, and say so.
-"""
+"""Runs of thousands of rows, networks, series and letters: pictures show a part, and say so."""
 
 from __future__ import annotations
 
@@ -47,11 +45,11 @@ def test_of_many_networks_the_longest_are_drawn_and_the_rest_is_told() -> None:
     assert len(outcome.networks) == len(layer_figures(outcome)) == most.NETWORKS
     assert sum(net.seconds < 1.5e-4 for net in outcome.networks) == 0, "the shortest are left out"
     assert len(outcome.placements) == len(rows)
-    told = (
+    note = (
         f"of {len(rows)} networks the {most.NETWORKS} largest are shown; all of them are in "
         "placements.csv"
     )
-    assert told in outcome.notes
+    assert note in outcome.notes
 
 
 def test_names_that_no_file_can_tell_apart_have_a_file_each() -> None:

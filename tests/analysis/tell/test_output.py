@@ -1,6 +1,4 @@
-"""Standard output may be a full disk, or a pipe that no one reads any more: one line, and no
-traceback.
-"""
+"""Standard output may be a full disk or a pipe without a reader: one line, and no traceback."""
 
 from __future__ import annotations
 

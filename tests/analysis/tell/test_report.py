@@ -1,6 +1,4 @@
-"""A run's files: complete, self-contained, the same every time, and honest about what is
-missing.
-"""
+"""A run's files: self-contained, the same every time, and honest about what is missing."""
 
 from __future__ import annotations
 
@@ -56,16 +54,16 @@ def test_all_files_are_there(folder: Path) -> None:
 
 def test_ceilings_table_reads_back(folder: Path) -> None:
     rows = list(csv.DictReader((folder / "ceilings.csv").open(encoding="utf-8")))
-    found = {row["tag"]: row for row in rows}
-    assert list(found) == [
+    by_tag = {row["tag"]: row for row in rows}
+    assert list(by_tag) == [
         "bandwidth/dram",
         "bandwidth/dram/copy",
         "compute/bf16",
         "compute/fp32",
         "compute/fp64",
     ]
-    assert float(found["compute/fp32"]["rate"]) == pytest.approx(4.5e13)
-    assert found["compute/fp64"]["rate"] == ""
+    assert float(by_tag["compute/fp32"]["rate"]) == pytest.approx(4.5e13)
+    assert by_tag["compute/fp64"]["rate"] == ""
     assert list(rows[0])[:3] == ["schema_version", "device", "started"]
 
 

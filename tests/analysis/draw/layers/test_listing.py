@@ -33,58 +33,57 @@ NAMES = [
 @pytest.fixture(scope="module")
 def outcome() -> Outcome:
     """Every other entry of a list, as a quick run has it, in two precisions."""
-    rows = [
-        row(node, dtype, sweep="precision", over="layer", series=node.op, x=2.0 * i + 1, layer=name)
-        for i, (node, name) in enumerate(zip(NODES, NAMES, strict=True))
-        for dtype in ("fp32", "fp16")
-    ]
+    rows = []
+    for i, (node, name) in enumerate(zip(NODES, NAMES, strict=True)):
+        entry = {"sweep": "precision", "over": "layer", "series": node.op, "layer": name}
+        rows += [row(node, dtype, x=2.0 * i + 1, **entry) for dtype in ("fp32", "fp16")]
     return model(run_of(*rows, *conv_sweep(("fp16",))))
 
 
 @pytest.fixture(scope="module")
-def made(outcome: Outcome) -> Any:
+def picture(outcome: Outcome) -> Any:
     figure = listing.figure(outcome.layer_sweeps[0], outcome.model, GPU, INCHES)
     figure.canvas.draw()
     return figure
 
 
-def test_every_layer_is_named_beside_its_time(outcome: Outcome, made: Any) -> None:
-    ax = made.axes[-1]
+def test_every_layer_is_named_beside_its_time(outcome: Outcome, picture: Any) -> None:
+    ax = picture.axes[-1]
     assert [label.get_text() for label in ax.get_yticklabels()] == [
         f"{i}  {n}" for i, n in enumerate(NAMES, 1)
     ]
-    shown = {
-        (x, y)
-        for line in ax.get_lines()
-        for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
-    }
-    assert shown == {
-        (p.seconds, NAMES.index(p.layer)) for p in outcome.placements if p.layer in NAMES
-    }
+    points: set[tuple[float, float]] = set()
+    for line in ax.get_lines():
+        points.update(zip(line.get_xdata(), line.get_ydata(), strict=True))
+    listed = [p for p in outcome.placements if p.layer in NAMES]
+    assert points == {(p.seconds, NAMES.index(p.layer)) for p in listed}
 
 
-def test_every_point_on_the_roofs_has_its_number(made: Any) -> None:
-    numbers = [text.get_text() for ax in made.axes for text in ax.texts if text.get_gid() == "end"]
+def test_every_point_on_the_roofs_has_its_number(picture: Any) -> None:
+    numbers = [
+        text.get_text() for ax in picture.axes for text in ax.texts if text.get_gid() == "end"
+    ]
     assert sorted(numbers) == sorted([str(i) for i in range(1, len(NAMES) + 1)] * 2)
 
 
-def test_no_line_joins_layers_of_a_list(made: Any) -> None:
+def test_no_line_joins_layers_of_a_list(picture: Any) -> None:
     lines = [
-        line for ax in made.axes for line in ax.get_lines() if "precision/" in str(line.get_gid())
+        line
+        for ax in picture.axes
+        for line in ax.get_lines()
+        if "precision/" in str(line.get_gid())
     ]
     assert lines
     assert {line.get_linestyle() for line in lines} == {"None"}
 
 
-def test_no_word_covers_another_or_leaves_the_picture(made: Any) -> None:
-    texts = [
-        *made.texts,
-        *(text for ax in made.axes for text in (*ax.texts, *ax.get_yticklabels())),
-    ]
-    boxes = [
-        Text.get_window_extent(t) for t in texts if t.get_text().strip() and not t.get_rotation()
-    ]
-    width, height = made.get_size_inches() * made.dpi
+def test_no_word_covers_another_or_leaves_the_picture(picture: Any) -> None:
+    texts = list(picture.texts)
+    for ax in picture.axes:
+        texts += [*ax.texts, *ax.get_yticklabels()]
+    level = [text for text in texts if text.get_text().strip() and not text.get_rotation()]
+    boxes = [Text.get_window_extent(text) for text in level]
+    width, height = picture.get_size_inches() * picture.dpi
     assert all(b.x0 >= 0 and b.y0 >= 0 and b.x1 <= width and b.y1 <= height for b in boxes)
     assert not [
         (a, b)

@@ -13,14 +13,14 @@ import pytest
 from matplotlib.text import Text
 
 from analysis.analyse import INCHES, Outcome, model
-from analysis.draw.canvas import standing
+from analysis.draw.canvas import roofs_and_names
 from analysis.draw.labels import width
 from analysis.draw.layers import network as layer_plot
 from analysis.draw.layers import precisions
 from analysis.draw.layers import sweep as layer_sweep
 from analysis.draw.layers.axes import in_strip, limits, on_roofline, roofs_of
 from analysis.draw.layers.curves import look
-from analysis.draw.naming import SMALL
+from analysis.draw.style import SMALL
 from analysis.layers.place import ranking
 from tests.analysis.layer_rows import (
     GPU,
@@ -37,69 +37,66 @@ from tests.analysis.layer_rows import (
 
 @cache
 def outcome() -> Outcome:
-    shown = [
-        network("resnet50"),
-        network("resnet50", "fp32"),
-        network("shufflenet"),
-        conv_sweep(),
-        movement_sweep(),
+    rows = [
+        *network("resnet50"),
+        *network("resnet50", "fp32"),
+        *network("shufflenet"),
+        *conv_sweep(),
+        *movement_sweep(),
     ]
-    return model(run_of(*(row for rows in shown for row in rows)))
+    return model(run_of(*rows))
 
 
 @cache
 def drawn(name: str) -> Any:
     """The picture of this file's name."""
-    found = outcome()
-    figures = [(net.file, layer_plot, net) for net in found.networks]
-    made: Any = next(
-        (
-            module.figure(item, found.model, GPU, INCHES)
-            for file, module, item in figures
-            if file == name
-        ),
-        None,
-    )
-    if made is None:
-        sweep = next(sweep for sweep in found.layer_sweeps if sweep.file == name)
-        made = layer_sweep.figure(sweep, found.model, GPU, INCHES)
-    made.canvas.draw()
-    return made
+    roofs = outcome().model
+    networks = {net.file: net for net in outcome().networks}
+    sweeps = {sweep.file: sweep for sweep in outcome().layer_sweeps}
+    picture: Any
+    if name in networks:
+        picture = layer_plot.figure(networks[name], roofs, GPU, INCHES)
+    else:
+        picture = layer_sweep.figure(sweeps[name], roofs, GPU, INCHES)
+    picture.canvas.draw()
+    return picture
 
 
 NETWORKS = ("network-resnet50-fp16", "network-resnet50-fp32", "network-shufflenet-fp16")
 SWEEPS = ("layers-conv-kernel", "layers-movement")
 
 
-def words(made: Any) -> list[Text]:
+def words(picture: Any) -> list[Text]:
     """Every text that lies level and can be seen."""
-    found = [*made.texts, *(text for key in made.legends for text in key.get_texts())]
-    for ax in made.axes:
-        found += [*ax.texts, ax.title, ax.xaxis.label, ax.yaxis.label]
-        for axis in (ax.xaxis, ax.yaxis):
-            low, high = sorted(axis.get_view_interval())
-            places = zip(
-                axis.get_majorticklocs(), axis.get_ticklabels(), strict=False
-            )  # hidden ones are left out
-            found += [
-                label for place, label in places if low <= place <= high and label.get_visible()
-            ]
-    return [text for text in found if text.get_text().strip() and not text.get_rotation()]
+    texts = list(picture.texts)
+    for key in picture.legends:
+        texts += key.get_texts()
+    for ax in picture.axes:
+        texts += [*ax.texts, ax.title, ax.xaxis.label, ax.yaxis.label]
+        texts += [*labels_in_sight(ax.xaxis), *labels_in_sight(ax.yaxis)]
+    return [text for text in texts if text.get_text().strip() and not text.get_rotation()]
+
+
+def labels_in_sight(axis: Any) -> list[Text]:
+    """Those of the ticks; hidden ones have no label, so that there may be fewer than ticks."""
+    low, high = sorted(axis.get_view_interval())
+    labels = zip(axis.get_majorticklocs(), axis.get_ticklabels(), strict=False)
+    return [label for place, label in labels if low <= place <= high and label.get_visible()]
 
 
 @pytest.mark.parametrize("name", [*NETWORKS, *SWEEPS])
 def test_no_word_covers_another_or_leaves_the_picture(name: str) -> None:
-    made = drawn(name)
-    boxes = [(text.get_text(), Text.get_window_extent(text)) for text in words(made)]
-    width, height = made.get_size_inches() * made.dpi
-    outside = [text for text, b in boxes if b.x0 < 0 or b.y0 < 0 or b.x1 > width or b.y1 > height]
-    over = [
-        (a, b)
-        for (a, p), (b, q) in combinations(boxes, 2)
-        if min(p.x1, q.x1) - max(p.x0, q.x0) > 1 and min(p.y1, q.y1) - max(p.y0, q.y0) > 2
+    picture = drawn(name)
+    boxes = [(text.get_text(), Text.get_window_extent(text)) for text in words(picture)]
+    across, down = picture.get_size_inches() * picture.dpi
+    outside = [text for text, b in boxes if b.x0 < 0 or b.y0 < 0 or b.x1 > across or b.y1 > down]
+    covering = [
+        (text, other)
+        for (text, a), (other, b) in combinations(boxes, 2)
+        if min(a.x1, b.x1) - max(a.x0, b.x0) > 1 and min(a.y1, b.y1) - max(a.y0, b.y0) > 2
     ]
     assert not outside
-    assert not over
+    assert not covering
 
 
 @pytest.mark.parametrize("place", range(3))
@@ -119,16 +116,18 @@ def test_every_layer_of_a_network_stands_where_it_was_measured_and_its_area_is_t
     sizes = shown.get_sizes().tolist()
     assert sizes == sorted(sizes, reverse=True)  # big ones first: none hides a smaller one
     longest = max((p for p in net.layers if on_roofline(p)), key=lambda p: p.seconds)
-    assert sizes[0] == pytest.approx(min(layer_plot.AREA * longest.time_share, layer_plot.LARGEST))
+    expected = min(layer_plot.AREA * longest.time_share, layer_plot.LARGEST_AREA)
+    assert sizes[0] == pytest.approx(expected)
 
 
 def test_the_layers_with_most_to_gain_are_numbered_and_told() -> None:
     net = outcome().networks[0]
-    made = drawn(net.file)
-    numbers = sorted(t.get_text() for ax in made.axes for t in ax.texts if t.get_gid() == "gain")
-    told = [t.get_text() for t in made.texts if t.get_gid() == "gains"]
-    assert numbers == ["1", "2", "3", "4", "5"]
-    assert [text.split()[-1] for text in told] == [p.layer for p in ranking(net.layers, 5)]
+    picture = drawn(net.file)
+    texts_on_axes = [text for ax in picture.axes for text in ax.texts]
+    numbers = [text.get_text() for text in texts_on_axes if text.get_gid() == "gain"]
+    lines = [text.get_text() for text in picture.texts if text.get_gid() == "gains"]
+    assert sorted(numbers) == ["1", "2", "3", "4", "5"]
+    assert [line.split()[-1] for line in lines] == [p.layer for p in ranking(net.layers, 5)]
 
 
 def test_the_kinds_stand_with_their_share_of_time() -> None:
@@ -172,24 +171,20 @@ def test_precisions_differ_in_colour_and_series_in_marker() -> None:
     looks = {(c.series, c.dtype): look(sweep, c) for c in sweep.curves}
     assert len({look["color"] for look in looks.values()}) == 3
     assert len({look["marker"] for look in looks.values()}) == 2
-    alone = outcome().layer_sweeps[1]
-    assert (
-        len({look(alone, c)["color"] for c in alone.curves}) == 3
-    )  # one precision: colour by series
+    one_precision = outcome().layer_sweeps[1]
+    colours_of_series = {look(one_precision, c)["color"] for c in one_precision.curves}
+    assert len(colours_of_series) == 3
 
 
 def test_layers_without_operations_stand_in_the_margin_by_their_bytes() -> None:
-    made = drawn("layers-movement")
-    strip = next(ax for ax in made.axes if ax.get_xlabel() == "no FLOPs")
+    picture = drawn("layers-movement")
+    strip = next(ax for ax in picture.axes if ax.get_xlabel() == "no FLOPs")
     names = {line.get_gid() for line in strip.get_lines() if "movement/" in str(line.get_gid())}
     assert names == {"movement/Transpose/fp16", "movement/Reshape/fp16"}
     levels = sorted(t.get_text() for t in strip.texts if t.get_gid() == "level")
     assert levels == ["DRAM 4.70 TB/s", "L2 9.00 TB/s"]
-    xs = list(
-        next(
-            line for line in strip.get_lines() if line.get_gid() == "movement/Transpose/fp16"
-        ).get_xdata()
-    )
+    lines = {line.get_gid(): line for line in strip.get_lines()}
+    xs = list(lines["movement/Transpose/fp16"].get_xdata())
     assert xs == sorted(xs)
     assert all(0 < x < 1 for x in xs)
 
@@ -260,38 +255,39 @@ def test_axes_have_numbers_however_little_they_span(layers: tuple[str, ...]) -> 
     run = run_of(*(row(copy(op, 56), "fp16", network="small") for op in layers))
     run.measurements = run.measurements[len(ROOFS) :]  # no roof makes any axis longer
     found = model(run)
-    made = layer_plot.figure(found.networks[0], found.model, GPU, INCHES)
-    made.canvas.draw()
-    for ax in made.axes:
-        assert all(
-            len(numbers(axis)) > 1
-            for axis in (ax.yaxis, ax.xaxis)
-            if "no FLOPs" not in axis.get_label_text()
-        )
+    picture = layer_plot.figure(found.networks[0], found.model, GPU, INCHES)
+    picture.canvas.draw()
+    axes_with_numbers = [
+        axis
+        for ax in picture.axes
+        for axis in (ax.yaxis, ax.xaxis)
+        if "no FLOPs" not in axis.get_label_text()
+    ]
+    assert all(len(numbers(axis)) > 1 for axis in axes_with_numbers)
 
 
 def test_no_point_lies_over_the_name_of_a_slope() -> None:
     nodes = [copy("Relu", 56), *(conv(kernel, 64, 64) for kernel in (1, 3, 5, 7))]
     rows = [row(node, "fp16", network="slope") for node in nodes]
-    found = model(
-        run_of(
-            *(dataclasses.replace(each, seconds_median=(each.bytes or 0) / 3.6e12) for each in rows)
-        )
-    )
-    made = layer_plot.figure(found.networks[0], found.model, GPU, INCHES)
-    (ax,) = made.axes
+    near_the_slope = [
+        dataclasses.replace(each, seconds_median=(each.bytes or 0) / 3.6e12) for each in rows
+    ]
+    found = model(run_of(*near_the_slope))
+    picture = layer_plot.figure(found.networks[0], found.model, GPU, INCHES)
+    (ax,) = picture.axes
     spots = ax.transData.transform(ax.collections[0].get_offsets())
     names = [text for text in ax.texts if text.get_text().startswith(("DRAM", "L2"))]
     assert len(names) == 2
     for text in names:
-        turn, (x, y) = (
-            math.radians(text.get_rotation()),
-            ax.transData.transform(text.get_position()),
-        )
-        c, s = math.cos(turn), math.sin(turn)
-        along = [((a - x) * c + (b - y) * s, (b - y) * c - (a - x) * s) for a, b in spots]
-        length, height = width(text.get_text(), SMALL * 100 / 72), SMALL * 100 / 72
-        assert not [(u, v) for u, v in along if -4 < u < length + 4 and -4 < v < height + 4]
+        angle = math.radians(text.get_rotation())
+        x, y = ax.transData.transform(text.get_position())
+        height = SMALL * 100 / 72
+        length = width(text.get_text(), height)
+        cosine, sine = math.cos(angle), math.sin(angle)
+        for spot_x, spot_y in spots:
+            along = (spot_x - x) * cosine + (spot_y - y) * sine
+            across = (spot_y - y) * cosine - (spot_x - x) * sine
+            assert not (-4 < along < length + 4 and -4 < across < height + 4)
 
 
 def test_the_level_of_a_memory_is_a_place_where_no_number_may_stand() -> None:
@@ -299,6 +295,6 @@ def test_the_level_of_a_memory_is_a_place_where_no_number_may_stand() -> None:
     assert strip.get_xlabel() == "no FLOPs"
     for rate in (9e12, 4.7e12):
         (left, height), (right, _) = strip.transData.transform([(0, rate), (1, rate)])
-        over = [box for box in standing(strip) if box[1] < height < box[3]]
-        assert min(box[0] for box in over) <= left + 1
-        assert max(box[2] for box in over) >= right - 1
+        over = [box for box in roofs_and_names(strip) if box.bottom < height < box.top]
+        assert min(box.left for box in over) <= left + 1
+        assert max(box.right for box in over) >= right - 1
