@@ -52,7 +52,8 @@ class Audit:
     instruction: the opcode of the hot loop (``FFMA``, ``vfmadd231pd zmm``). problem: empty, or why
     the code does not do the declared work. note: a remark, such as ``not audited: no
     disassembler``. operations: of one such instruction of a warp, where known. facts: what else is
-    known of what ran, for the row's params.
+    known of what ran, for the row's params. emulated: whether the compiler made other instructions
+    of the one that was asked for, so that the rate is not that of the unit.
     """
 
     instruction: str = ""
@@ -60,6 +61,7 @@ class Audit:
     note: str = ""
     operations: float = 0.0
     facts: Mapping[str, Any] = field(default_factory=dict)
+    emulated: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,16 @@ from kernels.device import Device
 from kernels.stream import cuda as stream_cuda
 from probes.harness.case import Case, run_alone
 from probes.harness.task import MEMORY_SHARE, RESERVE
+from probes.records.tag import (
+    BANDWIDTH,
+    BLOCKS_PER_SM,
+    GATHER,
+    MAIN_MEMORY,
+    STRIDE,
+    THREADS,
+    Sweep,
+    Tag,
+)
 
 PAST_CACHE = {
     "cpu": 8,
@@ -44,12 +54,12 @@ def cases(device: Device) -> Iterator[Case]:
     """
     size = array_bytes(device)
     for kernel in stream.KERNELS:
-        for backend, params in _variants(device, kernel.name):
-            yield Case(
-                kernel, "fp64", backend, f"bandwidth/dram/{kernel.name}", {"n": size // 8, **params}
-            )
+        tag = Tag(BANDWIDTH, MAIN_MEMORY, kernel.name)
+        for backend, shape in _variants(device, kernel.name):
+            yield Case(kernel, "fp64", backend, tag, {"n": size // 8, **shape})
     yield from _threads(device, size) if device.kind == "cpu" else _parallelism(device)
-    yield from _scattered(device)
+    yield from _strides(device)
+    yield from _gathers(device)
 
 
 def array_bytes(device: Device) -> int:
@@ -98,70 +108,61 @@ def _variants(device: Device, op: str) -> list[tuple[str, dict[str, Any]]]:
 
 def _threads(device: Device, size: int) -> Iterator[Case]:
     """How many cores saturate memory: powers of two, those half-way, and all."""
-    steps = {int(2**k * part) for k in range(device.units.bit_length()) for part in (1, 1.5)}
+    powers = range(device.units.bit_length())
+    counts = {int(2**power * part) for power in powers for part in (1, 1.5)}
+    fewer = {count for count in counts if count < device.units}
     for kernel in (stream.READ, stream.COPY):
-        for x in sorted({s for s in steps if s < device.units} | {device.units}):
-            params = {"n": size // 8, "threads": x, "x": x}
-            yield Case(
-                kernel, "fp64", "cpu", f"sweep/bandwidth/threads/{kernel.name}", params, full=True
-            )
+        tag = Sweep(BANDWIDTH, THREADS, kernel.name)
+        for threads in sorted(fewer | {device.units}):
+            params = {"n": size // 8, "threads": threads}
+            yield Case(kernel, "fp64", "cpu", tag, params, x=threads, full=True)
 
 
 def _parallelism(device: Device) -> Iterator[Case]:
-    """What a GPU's threads need: elements that are wide, and enough blocks on each
-    multiprocessor.
-    """
+    """What a GPU's threads need: wide elements, and enough blocks on each multiprocessor."""
     n = scattered_bytes(device) // 4
     for op, kernel in (("read", access.READ), ("copy", access.COPY)):
         for width in WIDTHS:
+            tag = Tag(BANDWIDTH, MAIN_MEMORY, op, (f"{width}B",))
             params = {"n": n, "width": width, **access_cuda.shape(op, width)}
-            yield Case(kernel, "fp32", "raw", f"bandwidth/dram/{op}/{width}B", params, full=True)
-        for x in RESIDENT:
-            skip = access_cuda.missing(device, x)
-            params = {"n": n, **access_cuda.resident(device, x)}
-            yield Case(
-                kernel,
-                "fp32",
-                "raw",
-                f"sweep/bandwidth/blocks-per-sm/{op}",
-                params,
-                skip,
-                full=True,
-            )
+            yield Case(kernel, "fp32", "raw", tag, params, full=True)
+        sweep = Sweep(BANDWIDTH, BLOCKS_PER_SM, op)
+        for blocks in RESIDENT:
+            skip = access_cuda.missing(device, blocks)
+            params = {"n": n, **access_cuda.resident(device, blocks)}
+            yield Case(kernel, "fp32", "raw", sweep, params, skip, x=blocks, full=True)
 
 
-def _scattered(device: Device) -> Iterator[Case]:
-    size = scattered_bytes(device)
-    for x in STRIDES:
-        params = {"n": size // 4, "x": x, **_shape(device, "stride", x)}
-        yield Case(
-            access.STRIDE,
-            "fp32",
-            _backend(device),
-            "sweep/bandwidth/stride/read-fp32",
-            params,
-            full=True,
-        )
+def _strides(device: Device) -> Iterator[Case]:
+    """Reads that leave elements out: a line of memory brings what nobody asked for."""
+    n = scattered_bytes(device) // 4
+    tag = Sweep(BANDWIDTH, STRIDE, "read-fp32")
+    for stride in STRIDES:
+        params = {"n": n, **_shape(device, "stride", {"stride": stride})}
+        yield Case(access.STRIDE, "fp32", _backend(device), tag, params, x=stride, full=True)
+
+
+def _gathers(device: Device) -> Iterator[Case]:
+    """Reads of segments at random places."""
     dtype, itemsize = ("fp64", 8) if device.kind == "cpu" else ("fp32", 4)
-    for x in (
-        SEGMENTS[0],
-        SMALLEST[device.kind],
-        *SEGMENTS[1:],
-    ):  # a quick run leaves out every other: the slowest too
-        params = {"n": size // itemsize, "x": x, **_shape(device, "gather", x)}
-        yield Case(
-            access.GATHER, dtype, _backend(device), "sweep/bandwidth/gather/read", params, full=True
-        )
+    n = scattered_bytes(device) // itemsize
+    tag = Sweep(BANDWIDTH, GATHER, "read")
+    # a quick run leaves out every other point: this order makes it leave out the slowest, too
+    in_order = (SEGMENTS[0], SMALLEST[device.kind], *SEGMENTS[1:])
+    for segment in in_order:
+        params = {"n": n, **_shape(device, "gather", {"segment_bytes": segment})}
+        yield Case(access.GATHER, dtype, _backend(device), tag, params, x=segment, full=True)
 
 
 def _backend(device: Device) -> str:
     return "cpu" if device.kind == "cpu" else "raw"
 
 
-def _shape(device: Device, op: str, x: int) -> dict[str, int]:
+def _shape(device: Device, op: str, place: dict[str, int]) -> dict[str, int]:
+    """The params of a stride or a gather beside its size: its place in the sweep, its launch."""
     if device.kind == "cpu":
-        return {"threads": device.units}
-    return access_cuda.shape(op, access_cuda.width(op, {"x": x}))
+        return {**place, "threads": device.units}
+    return {**place, **access_cuda.shape(op, access_cuda.width(op, place))}
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from kernels import cache
 from kernels.cache import cuda as cache_cuda
 from kernels.device import Device
 from probes.harness.case import Case, run_alone
+from probes.records.tag import BANDWIDTH, BANK_CONFLICT, WORKING_SET, Sweep, Tag
 
 SMALLEST, LARGEST = 4 << 10, 256 << 20  # bytes of one core's working set
 PAST_CACHE = 4  # times a core's share of the last cache
@@ -23,6 +24,15 @@ finds the edges.
 """
 KERNELS = {"banks": cache.BANKS, "write": cache.WRITE, "copy": cache.COPY}
 """Of the modes of a GPU that are no plain read."""
+TAGS: dict[str, Tag | Sweep] = {
+    "shared": Tag(BANDWIDTH, "shared", "read"),
+    "banks": Sweep(BANDWIDTH, BANK_CONFLICT, "shared"),
+    "sm": Sweep(BANDWIDTH, WORKING_SET, "read-per-sm"),
+    "grid": Sweep(BANDWIDTH, WORKING_SET, "read"),
+    "write": Sweep(BANDWIDTH, WORKING_SET, "write"),
+    "copy": Sweep(BANDWIDTH, WORKING_SET, "copy"),
+}
+"""What each mode of a GPU speaks of."""
 SPARE = 8  # of the free memory, all sets together take one part in so many
 
 
@@ -32,26 +42,20 @@ def cases(device: Device) -> Iterator[Case]:
 
 
 def _cpu(device: Device) -> Iterator[Case]:
-    for kernel, series, some, every in SERIES:
-        threads = some or device.units
-        for size, full in list(sizes(device, threads))[::every]:
+    for kernel, series, cores, every in SERIES:
+        threads = cores or device.units
+        tag = Sweep(BANDWIDTH, WORKING_SET, series)
+        points = list(sizes(device, threads))[::every]
+        for size, between in points:
             params = {
-                "x": size,
+                "set_bytes": size,
                 "readers": threads,
                 "copies": threads,
                 "pass_bytes": size * threads,
             }
-            tag = f"sweep/bandwidth/working-set/{series}"
+            full = between or kernel is not cache.READ
             steady = device.stays_in_core(size)
-            yield Case(
-                kernel,
-                "fp64",
-                "cpu",
-                tag,
-                params,
-                full=full or kernel is not cache.READ,
-                steady=steady,
-            )
+            yield Case(kernel, "fp64", "cpu", tag, params, x=size, full=full, steady=steady)
 
 
 def last_share(device: Device, threads: int) -> int:
@@ -74,16 +78,13 @@ def sizes(device: Device, threads: int, largest: int = LARGEST) -> Iterator[tupl
 
 
 def _cuda(device: Device) -> Iterator[Case]:
-    for tag, params, full in cache_cuda.points(device):
-        kernel = KERNELS.get(params["mode"], cache.READ)
-        yield Case(
-            kernel,
-            "fp64" if params["mode"] in cache_cuda.MOVES else "int32",
-            "raw",
-            tag,
-            params,
-            full=full,
-        )
+    for params, full in cache_cuda.points(device):
+        mode = params["mode"]
+        kernel, tag = KERNELS.get(mode, cache.READ), TAGS[mode]
+        dtype = "fp64" if mode in cache_cuda.MOVES else "int32"
+        place = params["ways"] if mode == "banks" else params["set_bytes"]
+        x = place if isinstance(tag, Sweep) else None
+        yield Case(kernel, dtype, "raw", tag, params, x=x, full=full)
 
 
 if __name__ == "__main__":

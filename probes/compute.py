@@ -10,6 +10,7 @@ from kernels.fma import cpu as fma_cpu
 from kernels.fma import cuda as fma_cuda
 from kernels.fma import work as fma_work
 from probes.harness.case import Case, run_alone
+from probes.records.tag import COMPUTE, ONE_CORE, Tag
 
 DTYPES = ("fp64", "fp32", "fp16", "bf16", "int32", "int8")
 NUMBA_DTYPES = ("fp64", "fp32")  # what Numba CUDA can say
@@ -22,24 +23,20 @@ def cases(device: Device) -> Iterator[Case]:
 
 
 def _cuda(device: Device, dtype: str) -> Iterator[Case]:
-    params, skip = (
-        fma_cuda.shape(device, dtype) | fma_work.TIMED[dtype],
-        fma_cuda.missing(device, dtype),
-    )
-    for backend in ("raw", "numba") if dtype in NUMBA_DTYPES else ("raw",):
-        yield Case(fma.kernel(dtype), dtype, backend, f"compute/{dtype}", params, skip)
+    skip = fma_cuda.missing(device, dtype)
+    params = {**fma_cuda.shape(device, dtype), **fma_work.TIMED[dtype]}
+    backends = ("raw", "numba") if dtype in NUMBA_DTYPES else ("raw",)
+    for backend in backends:
+        yield Case(fma.kernel(dtype), dtype, backend, Tag(COMPUTE, dtype), params, skip)
 
 
 def _cpu(device: Device, dtype: str) -> Iterator[Case]:
     skip = fma_cpu.missing(device.features, dtype)
-    params = fma_work.TIMED[dtype] | (
-        fma_cpu.shape(device.features, dtype) if not skip else fma_work.NOTHING
-    )
-    for threads, variant in ((device.units, ""), (1, "/1core")):
-        given = params | {"threads": threads}
-        yield Case(
-            fma.kernel(dtype), dtype, "cpu", f"compute/{dtype}{variant}", given, skip, steady=True
-        )
+    shape = fma_work.NOTHING if skip else fma_cpu.shape(device.features, dtype)
+    all_cores = Tag(COMPUTE, dtype)
+    for threads, tag in ((device.units, all_cores), (1, all_cores.with_variant(ONE_CORE))):
+        params = {**fma_work.TIMED[dtype], **shape, "threads": threads}
+        yield Case(fma.kernel(dtype), dtype, "cpu", tag, params, skip, steady=True)
 
 
 if __name__ == "__main__":

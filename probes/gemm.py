@@ -10,13 +10,11 @@ from kernels.formats import FORMATS
 from kernels.gemm import cublaslt
 from kernels.gemm import work as gemm_work
 from probes.harness.case import Case, run_alone
+from probes.records.tag import COMPUTE, LIBRARY, ZEROS, Tag
 
 DTYPES = ("fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int8")
-MANY_SMS, LARGE, SMALL = (
-    40,
-    8192,
-    4096,
-)  # the size that fills a large GPU takes a small one too long
+MANY_SMS = 40
+LARGE, SMALL = 8192, 4096  # rows: the size that fills a large GPU takes a small one too long
 
 
 def cases(device: Device) -> Iterator[Case]:
@@ -26,13 +24,11 @@ def cases(device: Device) -> Iterator[Case]:
     n = LARGE if device.units >= MANY_SMS else SMALL
     for dtype in DTYPES:
         skip = cublaslt.missing(device, dtype)
-        for operands, variant in (("random", ""), ("zeros", "/zeros")):
-            params = {
-                "n": n,
-                "operands": operands,
-                "product_bytes": FORMATS[gemm_work.OUTPUT[dtype]].bits // 8,
-            }
-            yield Case(gemm.GEMM, dtype, "cublaslt", f"compute/{dtype}/gemm{variant}", params, skip)
+        product_bytes = FORMATS[gemm_work.OUTPUT[dtype]].bits // 8
+        random = Tag(COMPUTE, dtype, LIBRARY)
+        for operands, tag in (("random", random), ("zeros", random.with_variant(ZEROS))):
+            params = {"n": n, "operands": operands, "product_bytes": product_bytes}
+            yield Case(gemm.GEMM, dtype, "cublaslt", tag, params, skip)
 
 
 if __name__ == "__main__":

@@ -20,14 +20,22 @@ from kernels.intensity import cuda as intensity_cuda
 from kernels.intensity import work as intensity_work
 from probes import bandwidth, compute, tensor_core
 from probes.harness.case import Case, run_alone
+from probes.records.tag import BANDWIDTH, COMPUTE, INTENSITY, MAIN_MEMORY, READ, Sweep, Tag
 
 DEFAULT = False
-SLOPE = "bandwidth/dram/read"
-DTYPES = {
-    "cuda": ("fp64", "fp32", "fp16", "bf16", "int32", "fp16/mma-fp32"),
-    "cpu": ("fp64", "fp32"),
+SLOPE = Tag(BANDWIDTH, MAIN_MEMORY, READ)
+FLATS = {
+    "cuda": (
+        Tag(COMPUTE, "fp64"),
+        Tag(COMPUTE, "fp32"),
+        Tag(COMPUTE, "fp16"),
+        Tag(COMPUTE, "bf16"),
+        Tag(COMPUTE, "int32"),
+        Tag(COMPUTE, "fp16", "mma-fp32"),
+    ),
+    "cpu": (Tag(COMPUTE, "fp64"), Tag(COMPUTE, "fp32")),
 }
-"""Precisions, with the path where it is not the vector unit's."""
+"""The flat roof that each curve is to reach."""
 LEAST = 1 / 16  # FLOP per byte
 PAST_RIDGE = 16
 RIDGE = 16  # multiply-adds of an element at the ridge of a common CPU core; where unknown, of a GPU
@@ -50,21 +58,20 @@ def cases(device: Device) -> Iterator[Case]:
     asked = (*tensor_core.cases(device), *compute.cases(device), *bandwidth.cases(device))
     anchors = [case for case in asked if _is_anchor(case, device)]
     yield from anchors
-    for name in DTYPES[device.kind]:
-        dtype, _, path = name.partition("/")
-        drifts = (
-            device.kind == "cpu"
-        )  # others use its memory and cores; a GPU is this program's alone
-        beside = tuple(
-            case for case in anchors if drifts and case.ceiling in (f"compute/{name}", SLOPE)
-        )
-        for k, every in points(dtype, ridge(device, dtype), bool(path)):
-            yield replace(_case(device, dtype, path, k, every), beside=beside)
+    for flat in FLATS[device.kind]:
+        # others use a CPU's memory and cores meanwhile; a GPU is this program's alone
+        roofs = [case for case in anchors if case.tag in (flat, SLOPE)]
+        beside = tuple(roofs) if device.kind == "cpu" else ()
+        on_tensor_cores = bool(flat.path)
+        for k, every in points(flat.operands, ridge(device, flat.operands), on_tensor_cores):
+            yield replace(_case(device, flat, k, every), beside=beside)
 
 
 def _is_anchor(case: Case, device: Device) -> bool:
-    flats = [f"compute/{name}" for name in DTYPES[device.kind]]
-    return case.ceiling == SLOPE or (case.backend in ("raw", "cpu") and case.ceiling in flats)
+    """True for a case that measures the slope or a flat roof, by the backend of the curves."""
+    if case.tag == SLOPE:
+        return True
+    return case.backend in ("raw", "cpu") and case.tag in FLATS[device.kind]
 
 
 def ridge(device: Device, dtype: str) -> float:
@@ -106,21 +113,24 @@ def points(dtype: str, ridge: float, tensor: bool = False) -> list[tuple[int, in
     return [*below[::2], *found[len(below) : len(found) - len(above)], *above[::-2][::-1]]
 
 
-def _case(device: Device, dtype: str, path: str, k: int, every: int) -> Case:
+def _case(device: Device, flat: Tag, k: int, every: int) -> Case:
+    """The point with ``k`` multiply-adds on every ``every``-th register, under this flat roof."""
+    dtype, path = flat.operands, flat.path
     params, skip = _shape(device, dtype, path, every)
-    size, times = ITEMSIZE[dtype], k / ridge(device, dtype)
-    tiles = -(-array_bytes(device, far=times > FAR) // (size * params["tile"]))
+    size = ITEMSIZE[dtype]
+    times_ridge = k / ridge(device, dtype)
+    tiles = -(-array_bytes(device, far=times_ridge > FAR) // (size * params["tile"]))
     if device.kind == "cuda":
-        params |= intensity_cuda.array(params, tiles) | {"equal": int(times > EQUAL)}
+        params |= intensity_cuda.array(params, tiles)
+        params["equal"] = int(times_ridge > EQUAL)
     else:
         params["n"] = tiles * params["tile"]
-    x = 2 * k * params.get("columns", 1) / (size * every)
-    given = {**params, "k": k, "every": every, "x": x}
-    backend, series = (
-        "cpu" if device.kind == "cpu" else "raw",
-        "-".join(filter(None, (dtype, path))),
-    )
-    return Case(intensity.MIXED, dtype, backend, f"sweep/compute/intensity/{series}", given, skip)
+    params |= {"k": k, "every": every}
+    flop_per_byte = 2 * k * params.get("columns", 1) / (size * every)
+    backend = "cpu" if device.kind == "cpu" else "raw"
+    series = f"{dtype}-{path}" if path else dtype
+    tag = Sweep(COMPUTE, INTENSITY, series)
+    return Case(intensity.MIXED, dtype, backend, tag, params, skip, x=flop_per_byte)
 
 
 def array_bytes(device: Device, far: bool = False) -> int:

@@ -10,8 +10,18 @@ from kernels.chase import work as chase_work
 from kernels.device import Device
 from probes.cache import last_share, sizes
 from probes.harness.case import Case, run_alone
+from probes.records.tag import LATENCY, WORKING_SET, Sweep, Tag
 
-LARGEST = 2 << 30  # bytes of a set on a CPU: one core may have a last cache of hundreds of MiB
+# bytes of a set on a CPU: one core may have a last cache of hundreds of MiB
+LARGEST = 2 << 30
+CHASES = Sweep(LATENCY, WORKING_SET, "chase")
+TAGS: dict[str, Tag | Sweep] = {
+    "shared": Tag(LATENCY, "shared"),
+    "near": Tag(LATENCY, "l2", variants=("near",)),
+    "far": Tag(LATENCY, "l2", variants=("far",)),
+    "global": CHASES,
+}
+"""What each mode of a GPU speaks of."""
 
 
 def cases(device: Device) -> Iterator[Case]:
@@ -20,18 +30,25 @@ def cases(device: Device) -> Iterator[Case]:
     Past the last cache of a CPU no point waits for a full run: a quick one, which keeps half, still
     needs three.
     """
-    if device.kind == "cuda":
-        for tag, params, full in chase_cuda.points(device):
-            yield Case(CHASE, "int64", "raw", tag, params, full=full)
-        return
+    yield from _cuda(device) if device.kind == "cuda" else _cpu(device)
+
+
+def _cuda(device: Device) -> Iterator[Case]:
+    for params, full in chase_cuda.points(device):
+        tag = TAGS[params["mode"]]
+        x = params["set_bytes"] if isinstance(tag, Sweep) else None
+        yield Case(CHASE, "int64", "raw", tag, params, x=x, full=full)
+
+
+def _cpu(device: Device) -> Iterator[Case]:
     cached = last_share(device, 1)
-    for size, full in sizes(device, 1, LARGEST):
-        params = {
-            "x": size // chase_work.LINE["cpu"] * chase_work.LINE["cpu"],
-            "line": chase_work.LINE["cpu"],
-        }
-        tag, steady = "sweep/latency/working-set/chase", device.stays_in_core(size)
-        yield Case(CHASE, "int64", "cpu", tag, params, full=full and size <= cached, steady=steady)
+    line = chase_work.LINE["cpu"]
+    for size, between in sizes(device, 1, LARGEST):
+        whole = size // line * line
+        params = {"set_bytes": whole, "line": line}
+        full = between and size <= cached
+        steady = device.stays_in_core(size)
+        yield Case(CHASE, "int64", "cpu", CHASES, params, x=whole, full=full, steady=steady)
 
 
 if __name__ == "__main__":

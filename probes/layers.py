@@ -24,6 +24,7 @@ from kernels.runtime import session
 from kernels.runtime.patience import SECONDS
 from probes.harness.case import Case, Probe, question, run_alone
 from probes.records.measurement import RidgelineError
+from probes.records.tag import LAYER, OVERHEAD, Tag
 
 DEFAULT = FULL = False
 TF32_SINCE = 8.0
@@ -75,7 +76,7 @@ def overhead(backend: str) -> Iterator[Case]:
     )
     ways = {"run": ""} if backend == "cpu" else {"run": "", "call": layer_launch.PLAIN}
     for name, how in ways.items():
-        yield Case(kernel, "fp32", backend, f"overhead/{name}/{backend}", {"how": how}, skip)
+        yield Case(kernel, "fp32", backend, Tag(OVERHEAD, name, backend), {"how": how}, skip)
 
 
 def _layer(
@@ -88,11 +89,10 @@ def _layer(
     for dtype in layer.dtypes or ([layer.fixed] if layer.fixed else family.dtypes[device.kind]):
         facts = {} if missing else timed.facts(dtype, backend)
         place = {"network": "", "layer": layer.name, "sweep": layer.family, "over": family.over}
-        params = {**facts, **place, "series": layer.series, "x": layer.x}
-        tag = f"layer/{facts.get('family', layer.family)}"
-        yield Case(
-            timed.kernel(backend), dtype, backend, tag, params, missing or no_type(dtype, device)
-        )
+        params = {**facts, **place, "series": layer.series}
+        tag = Tag(LAYER, facts.get("family", layer.family))
+        skip = missing or no_type(dtype, device)
+        yield Case(timed.kernel(backend), dtype, backend, tag, params, skip, x=layer.x)
 
 
 def _by_library(layer: Layer, family: Family, device: Device) -> Iterator[Case]:
@@ -109,8 +109,8 @@ def _by_library(layer: Layer, family: Family, device: Device) -> Iterator[Case]:
             "operands": "random",
             "product_bytes": FORMATS[gemm_work.OUTPUT[dtype]].bits // 8,
         }
-        params = {**facts, **place, **size, "series": layer.series, "x": layer.x}
-        yield Case(gemm.GEMM, dtype, LIBRARY, "layer/matmul", params, skip)
+        params = {**facts, **place, **size, "series": layer.series}
+        yield Case(gemm.GEMM, dtype, LIBRARY, Tag(LAYER, "matmul"), params, skip, x=layer.x)
 
 
 def no_type(dtype: str, device: Device) -> str:

@@ -12,6 +12,7 @@ from kernels.tensor import table as tensor_table
 from kernels.tensor import work as tensor_work
 from kernels.tensor.table import Instruction
 from probes.harness.case import Case, run_alone
+from probes.records.tag import ZEROS, Tag
 
 
 def cases(device: Device) -> Iterator[Case]:
@@ -28,15 +29,12 @@ def cases(device: Device) -> Iterator[Case]:
 def _cases(device: Device, row: Instruction) -> Iterator[Case]:
     shape = tensor_work.launch_shape(row, device.arch.replace(".", ""))
     params = {"shape": row.shape, **shape, "blocks": device.units * shape["blocks_per_sm"]}
-    for operands, variant, check in (
-        ("random", "", "integers"),
-        ("zeros", "/zeros", "independent"),
-    ):
+    skip = row.missing(device.arch)
+    random = Tag.parse(row.tag)
+    zeros = random.with_variant(ZEROS)
+    for operands, tag, check in (("random", random, "integers"), ("zeros", zeros, "independent")):
         kernel = tensor.kernel(row, check)
-        skip = row.missing(device.arch)
-        yield Case(
-            kernel, row.dtype, "raw", row.tag + variant, params | {"operands": operands}, skip
-        )
+        yield Case(kernel, row.dtype, "raw", tag, {**params, "operands": operands}, skip)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from kernels.stream import cuda as stream_cuda
 from kernels.transfer import work as transfer_work
 from probes.harness.case import Case, run_alone
 from probes.harness.devices import limits
+from probes.records.tag import PAGEABLE, SIZE, TRANSFER, Sweep, Tag
 
 MIB = 1 << 20
-DEVICE, PINNED, PAGEABLE = 256 * MIB, 128 * MIB, 64 * MIB
+DEVICE_BYTES, PINNED_BYTES, PAGEABLE_BYTES = 256 * MIB, 128 * MIB, 64 * MIB
 """Bytes of a copy, or of what is read: long beside the microseconds that its start takes."""
 LARGEST, SMALLEST, FACTOR = 64 * MIB, 256, 4  # of the sweep
 # of free memory, host's or device's, all buffers of a case together take one part in so many
@@ -23,9 +25,7 @@ UNIT = 4096  # bytes: whole pages
 
 
 def cases(device: Device) -> Iterator[Case]:
-    """Copies across the bus; where CPU and GPU share one memory, reads of each kind of it
-    instead.
-    """
+    """Copies across the bus; where CPU and GPU share one memory, reads of each part of it."""
     if device.kind != "cuda":
         return
     if "integrated" in device.features:
@@ -52,45 +52,47 @@ def fitting(device: Device, wanted: int, buffers: int = 1, host: bool = True) ->
 
 def _bus(device: Device) -> Iterator[Case]:
     for direction in ("h2d", "d2h", "both"):
-        size = fitting(device, PINNED, transfer_work.DIRECTIONS[direction])
-        yield _copy(direction, f"transfer/{direction}", {"size_bytes": size, "host": "pinned"})
+        size = fitting(device, PINNED_BYTES, transfer_work.DIRECTIONS[direction])
+        params = {"size_bytes": size, "host": "pinned"}
+        yield _copy(direction, Tag(TRANSFER, direction), params)
     for direction in ("h2d", "d2h"):
-        params = {"size_bytes": fitting(device, PAGEABLE), "host": "pageable"}
-        yield _copy(direction, f"transfer/{direction}/pageable", params)
+        params = {"size_bytes": fitting(device, PAGEABLE_BYTES), "host": PAGEABLE}
+        yield _copy(direction, Tag(TRANSFER, direction, variants=(PAGEABLE,)), params)
 
 
 def _sweeps(device: Device) -> Iterator[Case]:
     most = fitting(device, LARGEST)
     for direction in ("h2d", "d2h"):
-        for host in ("pinned", "pageable"):
+        for host in ("pinned", PAGEABLE):
+            tag = Sweep(TRANSFER, SIZE, f"{direction}-{host}")
             size = SMALLEST
             while size <= most:
-                params = {"x": size, "size_bytes": size, "host": host}
-                yield _copy(direction, f"sweep/transfer/size/{direction}-{host}", params, full=True)
+                params = {"size_bytes": size, "host": host}
+                yield replace(_copy(direction, tag, params), x=size, full=True)
                 size *= FACTOR
 
 
 def _peers(device: Device) -> Iterator[Case]:
-    size = fitting(device, DEVICE, host=False)
-    for other in range(device.facts.get("gpus", 1)):
+    size = fitting(device, DEVICE_BYTES, host=False)
+    others = [index for index in range(device.facts.get("gpus", 1)) if index != device.index]
+    for other in others:
         for source, target in ((device.index, other), (other, device.index)):
-            if other != device.index:
-                params = {"size_bytes": size, "source": source, "target": target}
-                yield _copy("peer", f"transfer/peer-{source}-{target}", params)
+            params = {"size_bytes": size, "source": source, "target": target}
+            yield _copy("peer", Tag(TRANSFER, f"peer-{source}-{target}"), params)
 
 
-def _copy(direction: str, tag: str, params: dict[str, Any], full: bool = False) -> Case:
-    return Case(transfer.COPIES[direction], "fp64", "memcpy", tag, params, full=full)
+def _copy(direction: str, tag: Tag | Sweep, params: dict[str, Any]) -> Case:
+    return Case(transfer.COPIES[direction], "fp64", "memcpy", tag, params)
 
 
 def _one_memory(device: Device) -> Iterator[Case]:
     """The choice on an integrated GPU: who reads which kind of memory how fast."""
-    size = fitting(device, DEVICE)
+    size = fitting(device, DEVICE_BYTES)
     for backend, reader in (("raw", "gpu"), ("numpy", "cpu")):
         shape = stream_cuda.variants("read", device)[0][1] if backend == "raw" else {}
         for memory in transfer_work.READERS[backend]:
             params = {"size_bytes": size, "memory": memory, **shape}
-            yield Case(transfer.READ, "fp64", backend, f"transfer/{memory}-{reader}", params)
+            yield Case(transfer.READ, "fp64", backend, Tag(TRANSFER, f"{memory}-{reader}"), params)
 
 
 if __name__ == "__main__":

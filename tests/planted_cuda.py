@@ -27,6 +27,7 @@ from probes.harness.clocks.sampling import Rule
 from probes.harness.devices.choose import choose
 from probes.harness.rounds import run
 from probes.harness.task import Task, tasks
+from probes.records.tag import parse_tag
 
 SOURCE = Path(__file__).with_name("planted.cu")
 
@@ -50,7 +51,7 @@ def planted(name: str) -> Case:
     kernel = Kernel(
         name, lambda d, **_: Work(flops=1.0), lambda d, r, **_: np.zeros(1), {"raw": build}
     )
-    return Case(kernel, "int32", "raw", f"compute/int32/{name}")
+    return Case(kernel, "int32", "raw", parse_tag(f"compute/int32/{name}"))
 
 
 def plan(device: Device) -> list[Task]:

@@ -24,6 +24,7 @@ from probes.harness.devices.choose import choose
 from probes.harness.rounds import run
 from probes.harness.task import tasks
 from probes.records.measurement import OK, SKIPPED, RidgelineError
+from probes.records.tag import parse_tag
 from tests.runs import ROOT
 
 pytestmark = pytest.mark.gpu
@@ -120,7 +121,7 @@ def test_a_skipped_case_is_not_launched(gpu: Device, clock: CudaClock) -> None:
         stream.COPY,
         "fp64",
         "raw",
-        "bandwidth/dram/copy",
+        parse_tag("bandwidth/dram/copy"),
         {"n": 1 << 20, "block": 256, "vecs": 1},
         "not here",
     )

@@ -106,7 +106,7 @@ def test_layers_are_placed_on_the_roofs_of_another_run(network: Path, tmp_path: 
     ]
     rows = sorted(
         placements(folder),
-        key=lambda row: float(row["params"].split('"x": ')[1].split(",")[0].rstrip("}")),
+        key=lambda row: float(row["x"]),
     )
     intensities = [float(row["intensity"]) for row in rows]
     assert intensities == sorted(intensities, reverse=True)

@@ -269,12 +269,12 @@ def layer_sweeps(placed: Iterable[Placement]) -> list[LayerSweep]:
     over: dict[str, str] = {}
     for point in placed:
         facts = point.facts
-        if not facts.sweep or facts.x is None:
+        if not facts.sweep or point.x is None:
             continue
         over.setdefault(facts.sweep, facts.over)
         curves = found.setdefault(facts.sweep, {})
         curve = facts.series, point.dtype, point.provider
-        curves.setdefault(curve, []).append((facts.x, point))
+        curves.setdefault(curve, []).append((point.x, point))
     return [LayerSweep(name, over[name], _curves(curves)) for name, curves in found.items()]
 
 

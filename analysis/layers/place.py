@@ -123,6 +123,7 @@ def _blank(row: Measurement, seconds: float) -> Placement:
         bandwidth=_over(row.bytes, seconds),
         params=row.params,
         remark=row.reason,
+        x=row.x,
     )
 
 

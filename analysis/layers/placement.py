@@ -62,6 +62,8 @@ class Placement:
     bound and nothing to gain."""
     doubt: str = ""
     """Why it cannot be trusted."""
+    x: float | None = None
+    """Its place on the axis of its sweep, or in the list of one; None outside of sweeps."""
 
     @cached_property
     def facts(self) -> LayerFacts:

@@ -5,13 +5,12 @@ allows.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from analysis.theory.peaks import Peak, peak_for
 from analysis.units import short, unit_of
 from kernels.device import Device
 from probes.records.measurement import FAILED, OK, SCHEMA_VERSION, SKIPPED, Measurement
-from probes.records.table import IN_MEMORY
 from probes.records.tag import BANDWIDTH, LATENCY, LAYER, Tag
 
 
@@ -61,7 +60,7 @@ class Ceiling:
     """Why it cannot be trusted."""
     dropped: int = 0
     """Timings left out, since something disturbed them."""
-    emulated: bool = field(default=False, metadata=IN_MEMORY)
+    emulated: bool = False
     """True if the path ran as other instructions than it is named for: its rate is then no roof."""
 
     @property

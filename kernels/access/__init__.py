@@ -38,11 +38,9 @@ COPY = _kernel("copy")
 """Copies ``n`` elements likewise."""
 
 STRIDE = _kernel("stride")
-"""Reads every ``x``-th of ``n`` elements, one at a time. Its bytes are those of the elements read,
-no others.
-"""
+"""Reads every ``stride``-th of ``n`` elements, one at a time. Only those read count as bytes."""
 
 GATHER = _kernel("gather")
-"""Reads ``n`` elements in segments of ``x`` bytes, each segment once, in an order without a
+"""Reads ``n`` elements in segments of ``segment_bytes``, each segment once, in an order without a
 pattern.
 """

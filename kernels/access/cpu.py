@@ -1,5 +1,6 @@
-"""Strides and scattered segments in the CPU's memory: scalar loads, and whole segments by the
-widest loads that fit.
+"""Strides and scattered segments in the CPU's memory.
+
+A stride takes scalar loads, a segment the widest loads that fit into it.
 """
 
 from __future__ import annotations
@@ -33,93 +34,102 @@ _PATTERN = Spec(r"v?mov[aus]?p?[sd]+|v?add[ps][sd]|ldp|ldr|ld1|fadd")
 
 
 def stride(device: Device, dtype: str, params: Mapping[str, Any], queue: Team) -> CpuLaunch:
-    """``threads`` threads that read every ``x``-th of ``n`` elements between them."""
-    n, step, threads = params["n"], params["x"], params["threads"]
-    edges = _edges(n // step, threads, SUMS * TRIPS)
-    held = _filled(n, dtype, threads, queue)
+    """``threads`` threads that read every ``stride``-th of ``n`` elements between them."""
+    n, step, threads = params["n"], params["stride"], params["threads"]
+    ranges = _ranges(n // step, threads, SUMS * TRIPS)
+    array = _filled(n, dtype, threads, queue)
     out = np.zeros((threads, LINE), np.float64)
-    rows = [
-        [held.ctypes.data + a * step * ITEMSIZE[dtype], b - a, step, row.ctypes.data]
-        for (a, b), row in zip(edges, out, strict=True)
-    ]
-    return CpuLaunch(_strided(dtype), rows, queue, [held, out], _total, _PATTERN)
+    rows = []
+    for (first, end), sums in zip(ranges, out, strict=True):
+        begin = array.ctypes.data + first * step * ITEMSIZE[dtype]
+        rows.append([begin, end - first, step, sums.ctypes.data])
+    return CpuLaunch(_strided(dtype), rows, queue, [array, out], _total, _PATTERN)
 
 
 def gather(device: Device, dtype: str, params: Mapping[str, Any], queue: Team) -> CpuLaunch:
-    """``threads`` threads that read each segment of ``x`` bytes once between them, in the order of
-    ``places``.
-    """
-    n, segment, threads = params["n"], params["x"], params["threads"]
+    """``threads`` threads that read each segment once between them, in the order of ``places``."""
+    n, segment, threads = params["n"], params["segment_bytes"], params["threads"]
     count = bits(dtype, n, segment)
     lanes = min(unit_of(device).lanes(ITEMSIZE[dtype]), segment // ITEMSIZE[dtype])
-    edges = _edges(1 << count, threads, SUMS)
-    held = _filled(n, dtype, threads, queue)
+    ranges = _ranges(1 << count, threads, SUMS)
+    array = _filled(n, dtype, threads, queue)
     out = np.zeros((threads, SUMS * LINE // 8), np.float64)
-    rows = [
-        [held.ctypes.data, a, b - a, row.ctypes.data]
-        for (a, b), row in zip(edges, out, strict=True)
-    ]
-    native = _scattered(lanes, segment // (lanes * ITEMSIZE[dtype]), count)
-    return CpuLaunch(native, rows, queue, [held, out], _total, _PATTERN)
+    rows = []
+    for (first, end), sums in zip(ranges, out, strict=True):
+        rows.append([array.ctypes.data, first, end - first, sums.ctypes.data])
+    loads_per_segment = segment // (lanes * ITEMSIZE[dtype])
+    native = _scattered(lanes, loads_per_segment, count)
+    return CpuLaunch(native, rows, queue, [array, out], _total, _PATTERN)
 
 
 def _total(buffers: Sequence[np.ndarray]) -> np.ndarray:
     return np.array([buffers[-1].sum()])
 
 
-def _edges(count: int, threads: int, block: int) -> list[tuple[int, int]]:
-    """Ranges of whole blocks, one for each thread. Raises KernelError where a block would be cut or
-    a thread idle.
+def _ranges(count: int, threads: int, block: int) -> list[tuple[int, int]]:
+    """(first, end) of each thread's part of ``count`` places, in whole blocks.
+
+    Raises KernelError where a block would be cut or a thread idle.
     """
     if count % block or count < block * threads:
         raise KernelError(
             f"{count} places on {threads} threads: take a multiple of {block}, "
             f"{block * threads} or more"
         )
-    return list(pairwise(count // block * t // threads * block for t in range(threads + 1)))
+    blocks = count // block
+    edges = [blocks * thread // threads * block for thread in range(threads + 1)]
+    return list(pairwise(edges))
 
 
 def _filled(n: int, dtype: str, threads: int, queue: Team) -> np.ndarray:
     """The pattern on a cache line's boundary, first touched by all threads."""
-    held = aligned(n, FLOATS[dtype])
-    parts = [slice(a, b) for a, b in pairwise(n * t // threads for t in range(threads + 1))]
-    queue.spread(lambda t: pattern.fill(held, parts[t], dtype, 0) if t < threads else None)
-    return held
+    array = aligned(n, FLOATS[dtype])
+    edges = [n * thread // threads for thread in range(threads + 1)]
+
+    def fill_part(thread: int) -> None:
+        if thread < threads:
+            pattern.fill(array, slice(edges[thread], edges[thread + 1]), dtype, 0)
+
+    queue.spread(fill_part)
+    return array
 
 
 @cache
 def _strided(dtype: str) -> Native:
-    """The stride is known only at run time: no compiler can turn the scalar loads of stride 1 into
-    vectors.
+    """``(array, count, stride, sums)`` of each thread; ``repeat`` passes over ``count`` places.
+
+    The stride is known only at run time, so that no compiler makes vectors of stride 1.
     """
-    kind, wide, i64 = (
-        (ir.FloatType() if dtype == "fp32" else ir.DoubleType()),
-        ir.DoubleType(),
-        ir.IntType(64),
-    )
+    kind = ir.FloatType() if dtype == "fp32" else ir.DoubleType()
+    wide, i64 = ir.DoubleType(), ir.IntType(64)
+    places_in_block = ir.Constant(i64, SUMS * TRIPS)
+    zeros, wide_zeros = [ir.Constant(kind, 0.0)] * SUMS, [ir.Constant(wide, 0.0)] * SUMS
 
     def emit(b: IRBuilder, arguments: Value, repeat: Value) -> None:
-        base, out = (
-            load_argument(b, arguments, k, t.as_pointer()) for k, t in ((0, kind), (3, wide))
-        )
-        count, step = load_argument(b, arguments, 1), load_argument(b, arguments, 2)
+        base = load_argument(b, arguments, 0, kind.as_pointer())
+        out = load_argument(b, arguments, 3, wide.as_pointer())
+        count = load_argument(b, arguments, 1)
+        step = load_argument(b, arguments, 2)
 
         def block(first: Value, totals: Sequence[Value]) -> list[Any]:
             def trip(i: Any, sums: Sequence[Value]) -> list[Any]:
-                at = [b.mul(b.add(b.add(first, i), ir.Constant(i64, k)), step) for k in range(SUMS)]
-                return [
-                    b.fadd(old, b.load(b.gep(base, [place])))
-                    for old, place in zip(sums, at, strict=True)
-                ]
+                places = []
+                for k in range(SUMS):
+                    visit = b.add(b.add(first, i), ir.Constant(i64, k))
+                    places.append(b.mul(visit, step))
+                added = []
+                for old, place in zip(sums, places, strict=True):
+                    value = b.load(b.gep(base, [place]))
+                    added.append(b.fadd(old, value))
+                return added
 
-            parts = loop(
-                b, ir.Constant(i64, SUMS * TRIPS), SUMS, [ir.Constant(kind, 0.0)] * SUMS, trip
-            )
-            exact = [b.fpext(part, wide) if dtype == "fp32" else part for part in parts]
-            return [b.fadd(old, part) for old, part in zip(totals, exact, strict=True)]
+            parts = loop(b, places_in_block, SUMS, zeros, trip)
+            if dtype == "fp32":
+                parts = [b.fpext(part, wide) for part in parts]
+            return [b.fadd(old, part) for old, part in zip(totals, parts, strict=True)]
 
         def one_pass(*_: Any) -> list[Any]:
-            _store(b, out, loop(b, count, SUMS * TRIPS, [ir.Constant(wide, 0.0)] * SUMS, block))
+            _store(b, out, loop(b, count, SUMS * TRIPS, wide_zeros, block))
             return []
 
         loop(b, repeat, 1, [], one_pass)
@@ -129,33 +139,43 @@ def _strided(dtype: str) -> Native:
 
 @cache
 def _scattered(lanes: int, per_segment: int, number_bits: int) -> Native:
-    """SUMS loads a trip, of one segment or several; a long segment is a loop of its own."""
+    """``(array, first, count, sums)`` of each thread; ``repeat`` passes over its visits.
+
+    lanes: of one load. per_segment: loads of a segment. A trip does SUMS loads, of one segment or
+    of several; a longer segment is a loop of its own.
+    """
     kind, i64 = ir.VectorType(ir.DoubleType(), lanes), ir.IntType(64)
     group = max(1, SUMS // per_segment)
     zero = [ir.Constant(kind, [0.0] * lanes)] * SUMS
 
     def emit(b: IRBuilder, arguments: Value, repeat: Value) -> None:
-        base, out = (load_argument(b, arguments, k, kind.as_pointer()) for k in (0, 3))
-        first, count = load_argument(b, arguments, 1), load_argument(b, arguments, 2)
+        base = load_argument(b, arguments, 0, kind.as_pointer())
+        out = load_argument(b, arguments, 3, kind.as_pointer())
+        first = load_argument(b, arguments, 1)
+        count = load_argument(b, arguments, 2)
 
-        def visit(i: Any, sums: Sequence[Value]) -> list[Any]:
+        def read_group(i: Any, sums: Sequence[Value]) -> list[Any]:
             visits = [b.add(b.add(first, i), ir.Constant(i64, k)) for k in range(group)]
-            starts = [
-                b.mul(_place(b, v, number_bits), ir.Constant(i64, per_segment)) for v in visits
-            ]
+            starts = []
+            for visit in visits:
+                segment = _place(b, visit, number_bits)
+                starts.append(b.mul(segment, ir.Constant(i64, per_segment)))
             if per_segment > SUMS:
+                return read_long(starts[0], sums)
+            places = []
+            for start in starts:
+                places += [_plus(b, start, k) for k in range(per_segment)]
+            return _added(b, base, places, sums)
 
-                def elements(k: Any, old: Sequence[Value]) -> list[Any]:
-                    places = [b.add(starts[0], _plus(b, k, j)) for j in range(SUMS)]
-                    return _added(b, base, places, old)
+        def read_long(start: Any, sums: Sequence[Value]) -> list[Any]:
+            def trip(k: Any, old: Sequence[Value]) -> list[Any]:
+                places = [b.add(start, _plus(b, k, j)) for j in range(SUMS)]
+                return _added(b, base, places, old)
 
-                return loop(b, ir.Constant(i64, per_segment), SUMS, sums, elements)
-            return _added(
-                b, base, [_plus(b, s, k) for s in starts for k in range(per_segment)], sums
-            )
+            return loop(b, ir.Constant(i64, per_segment), SUMS, sums, trip)
 
         def one_pass(*_: Any) -> list[Any]:
-            _store(b, out, loop(b, count, group, zero, visit))
+            _store(b, out, loop(b, count, group, zero, read_group))
             return []
 
         loop(b, repeat, 1, [], one_pass)
@@ -169,18 +189,19 @@ def _plus(b: IRBuilder, value: Value, number: int) -> Any:
 
 def _place(b: IRBuilder, visit: Value, number_bits: int) -> Any:
     """``access.places`` in registers."""
-    mask, half, first, second = (
-        ir.Constant(visit.type, v) for v in ((1 << number_bits) - 1, shift(number_bits), *FACTORS)
-    )
+    numbers = ((1 << number_bits) - 1, shift(number_bits), *FACTORS)
+    mask, half, first, second = (ir.Constant(visit.type, number) for number in numbers)
     mixed = b.and_(b.mul(visit, first), mask)
     return b.and_(b.mul(b.xor(mixed, b.lshr(mixed, half)), second), mask)
 
 
-def _added(b: IRBuilder, base: Value, at: Sequence[Any], sums: Sequence[Any]) -> list[Any]:
+def _added(b: IRBuilder, base: Value, places: Sequence[Any], sums: Sequence[Any]) -> list[Any]:
+    """Each sum plus what its place in the array holds; all are loaded before any is added."""
     values = []
-    for place in at:
-        values.append(b.load(b.gep(base, [place])))
-        values[-1].align = 8
+    for place in places:
+        value = b.load(b.gep(base, [place]))
+        value.align = 8
+        values.append(value)
     return [b.fadd(old, value) for old, value in zip(sums, values, strict=True)]
 
 

@@ -42,25 +42,23 @@ def shape(op: str, piece: int) -> dict[str, int]:
     }
 
 
-def resident(device: Device, x: int) -> dict[str, int]:
-    """The params that put ``x`` blocks on each multiprocessor, no more: a grid of one wave that
-    strides.
-    """
+def resident(device: Device, blocks_per_sm: int) -> dict[str, int]:
+    """The params that put so many blocks on each multiprocessor: one wave, which strides."""
     return {
         "width": VECTOR,
         "block": BLOCK,
         "vecs": RESIDENT_VECS,
-        "x": x,
-        "blocks": x * device.units,
+        "blocks_per_sm": blocks_per_sm,
+        "blocks": blocks_per_sm * device.units,
     }
 
 
-def missing(device: Device, x: int) -> str:
-    """Why a multiprocessor cannot hold ``x`` blocks, or nothing."""
+def missing(device: Device, blocks_per_sm: int) -> str:
+    """Why a multiprocessor cannot hold so many blocks, or nothing."""
     threads = device.facts.get("threads_per_multiprocessor")
-    if threads is None or x * BLOCK <= threads:
+    if threads is None or blocks_per_sm * BLOCK <= threads:
         return ""
-    return f"a multiprocessor holds {threads} threads, not {x} blocks of {BLOCK}"
+    return f"a multiprocessor holds {threads} threads, not {blocks_per_sm} blocks of {BLOCK}"
 
 
 def width(op: str, params: Mapping[str, Any]) -> int:
@@ -69,14 +67,14 @@ def width(op: str, params: Mapping[str, Any]) -> int:
     """
     if op == "stride":
         return ELEMENT
-    return min(VECTOR, params["x"]) if op == "gather" else params["width"]
+    return min(VECTOR, params["segment_bytes"]) if op == "gather" else params["width"]
 
 
 def chunks(op: str, dtype: str, params: Mapping[str, Any]) -> int:
     """Chunks of ``block`` x ``vecs`` pieces in the array. Raises KernelError where a chunk would be
     cut.
     """
-    read = params["n"] // (params["x"] if op == "stride" else 1)
+    read = params["n"] // (params["stride"] if op == "stride" else 1)
     chunk = params["block"] * params["vecs"] * width(op, params) // ITEMSIZE[dtype]
     if read % chunk or params["n"] > 1 << 31:
         raise KernelError(
@@ -93,10 +91,11 @@ def defines(device: Device, op: str, dtype: str, params: Mapping[str, Any]) -> d
         return found | {"STORE": ".cs"}
     found["LOAD"] = ".nc.L1::no_allocate" if float(device.arch) >= NO_L1_SINCE else ".nc"
     if op == "stride":
-        found["STRIDE"] = params["x"]
+        found["STRIDE"] = params["stride"]
     if op == "gather":
-        count = bits(dtype, params["n"], params["x"])
-        found |= {"SEGMENT": params["x"], "BITS": count, "SHIFT": shift(count)}
+        segment = params["segment_bytes"]
+        count = bits(dtype, params["n"], segment)
+        found |= {"SEGMENT": segment, "BITS": count, "SHIFT": shift(count)}
         found |= {
             name: f"{factor}u"
             for name, factor in zip(("FIRST_FACTOR", "SECOND_FACTOR"), FACTORS, strict=True)

@@ -13,8 +13,8 @@ from kernels.cache import cpu, cuda
 from kernels.cache.work import banks_reference, moved_reference, read_reference, read_work
 
 
-def _footprint(dtype: str, x: float, copies: int = 1, **_: Any) -> float:
-    return x * copies
+def _footprint(dtype: str, set_bytes: float, copies: int = 1, **_: Any) -> float:
+    return set_bytes * copies
 
 
 def _kernel(op: str, reference: Callable[..., np.ndarray], check_repeat: int = 1) -> Kernel:
@@ -31,14 +31,12 @@ def _kernel(op: str, reference: Callable[..., np.ndarray], check_repeat: int = 1
 
 
 READ = _kernel("read", read_reference, check_repeat=3)
-"""Reads ``x`` bytes a repetition in each of ``readers`` places (cores or blocks): ``pass_bytes``
+"""Reads ``set_bytes`` a repetition in each of ``readers`` places (cores or blocks): ``pass_bytes``
 together.
 """
 
 WRITE, COPY = (_kernel(op, moved_reference(op)) for op in ("write", "copy"))
-"""The same with stores, which first bring a line into the cache; ``x`` is a copy's source and
-target together.
-"""
+"""The same with stores, which first bring a line into the cache; half of a copy is its source."""
 
 BANKS = Kernel(
     "bank_conflict",
@@ -49,6 +47,6 @@ BANKS = Kernel(
     footprint=no_memory,
     prepare=cuda.prepare,
 )
-"""Loads of 4 bytes from shared memory, ``x`` lanes of a warp on each bank: what a stride of ``x``
-words costs.
+"""Loads of 4 bytes from shared memory, ``ways`` lanes of a warp on each bank: what a stride of
+``ways`` words costs.
 """

@@ -32,10 +32,8 @@ if TYPE_CHECKING:
 # registers a trip moves of each array; of a read, as many sums: enough to hide the latency of an
 # addition
 STEPS = 8
-WORDS = {
-    "fp64": np.int64,
-    "fp32": np.int32,
-}  # a read adds integers: some cores add floats at half the rate they load
+# a read adds integers: some cores add floats at half the rate they load
+WORDS = {"fp64": np.int64, "fp32": np.int32}
 PATTERNS = {"read": r"v?padd[dq]|add"} | dict.fromkeys(
     ("write", "copy"), r"v?mov([au]p|dq)\w+|st[pr]|st1"
 )
@@ -53,30 +51,40 @@ class CacheLaunch(CpuLaunch):
 def build(
     op: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Team
 ) -> CacheLaunch:
-    """``readers`` threads, each passing over ``x`` bytes of its own (a copy's two arrays
-    together).
-    """
+    """``readers`` threads, each passing over ``set_bytes`` of its own (both arrays of a copy)."""
     unit, threads = unit_of(device, integers=op == "read"), params["readers"]
     kind = WORDS[dtype] if op == "read" else FLOATS[dtype]
-    size, trip = params["x"] // ARRAYS[op], STEPS * unit.bits // 8
-    if size % trip or not size:
+    set_bytes, arrays = params["set_bytes"], ARRAYS[op]
+    array_bytes = set_bytes // arrays
+    trip_bytes = STEPS * unit.bits // 8
+    if array_bytes % trip_bytes or not array_bytes:
         raise KernelError(
-            f"a {op} of a working set of {params['x']} bytes: take a multiple of "
-            f"{trip * ARRAYS[op]}"
+            f"a {op} of a working set of {set_bytes} bytes: take a multiple of "
+            f"{trip_bytes * arrays}"
         )
-    buffers = [on_large_pages(params["x"]).view(kind) for _ in range(threads)]
-    sums = np.zeros((threads, trip // ITEMSIZE[dtype]), kind)
-    queue.spread(lambda t: _fill(buffers[t], op, dtype) if t < threads else None)
-    half = size * (ARRAYS[op] - 1)
-    rows = [
-        pack([b.ctypes.data, b.ctypes.data + half, size * 8 // unit.bits, out.ctypes.data])
-        for b, out in zip(buffers, sums, strict=True)
-    ]
-    counted = (
-        op == "read" or "asimd" not in device.features
-    )  # Arm's loads and stores do not name their width
-    spec = asm.Spec(PATTERNS[op], 16.0 if counted else 0.0, threads * size / trip)
-    result = _total if op == "read" else lambda held: _targets(held[:-1], size // ITEMSIZE[dtype])
+    buffers = [on_large_pages(set_bytes).view(kind) for _ in range(threads)]
+    sums = np.zeros((threads, trip_bytes // ITEMSIZE[dtype]), kind)
+
+    def fill(thread: int) -> None:
+        if thread < threads:
+            _fill(buffers[thread], op, dtype)
+
+    queue.spread(fill)
+    vectors = array_bytes * 8 // unit.bits
+    rows = []
+    for buffer, out in zip(buffers, sums, strict=True):
+        source = buffer.ctypes.data
+        target = source + array_bytes * (arrays - 1)
+        rows.append(pack([source, target, vectors, out.ctypes.data]))
+    # Arm's stores, and its loads of floats, do not name their width: they are not counted
+    names_width = op == "read" or "asimd" not in device.features
+    bytes_per_vector_byte = 16.0 if names_width else 0.0
+    spec = asm.Spec(PATTERNS[op], bytes_per_vector_byte, threads * array_bytes / trip_bytes)
+
+    def targets(held: Sequence[np.ndarray]) -> np.ndarray:
+        return _targets(held[:-1], array_bytes // ITEMSIZE[dtype])
+
+    result = _total if op == "read" else targets
     return CacheLaunch(_native(unit, op, dtype), rows, queue, [*buffers, sums], result, spec)
 
 
@@ -103,13 +111,18 @@ def _fill(buffer: np.ndarray, op: str, dtype: str) -> None:
 def _native(unit: Vector, op: str, dtype: str) -> Native:
     """``(source, target, vectors, sums)`` of each thread; ``repeat`` passes."""
     word = ir.IntType(8 * ITEMSIZE[dtype])
-    scalar = word if op == "read" else (ir.FloatType() if dtype == "fp32" else ir.DoubleType())
+    number = ir.FloatType() if dtype == "fp32" else ir.DoubleType()
+    scalar = word if op == "read" else number
     kind = ir.VectorType(scalar, unit.lanes(ITEMSIZE[dtype]))
 
     def emit(b: IRBuilder, arguments: Value, repeat: Value) -> None:
-        source, target, out = (load_argument(b, arguments, k, kind.as_pointer()) for k in (0, 1, 3))
+        pointer = kind.as_pointer()
+        source = load_argument(b, arguments, 0, pointer)
+        target = load_argument(b, arguments, 1, pointer)
+        out = load_argument(b, arguments, 3, pointer)
         n = load_argument(b, arguments, 2)
-        sums = [ir.Constant(kind, [0] * kind.count)] * (STEPS if op == "read" else 0)
+        zero = ir.Constant(kind, [0] * kind.count)
+        sums = [zero] * STEPS if op == "read" else []
 
         def trip(first: Value, sums: Sequence[Any]) -> list[Any]:
             places = [b.add(first, ir.Constant(n.type, k)) for k in range(STEPS)]

@@ -46,23 +46,23 @@ PAST_CACHE = 4
 OPCODES = {"shared": (r"LDS.*\.128", VECTOR), "banks": ("LDS", 4)}
 MOVES = {"write": r"STG.*\.128", "copy": r"(LDG|STG).*\.128"}
 WRITTEN_BITS = int(np.float64(pattern.WRITTEN).view(np.uint64)) >> 32  # the lower half is 0
-Point = tuple[str, dict[str, Any], bool]
+Point = tuple[dict[str, Any], bool]
 
 
 def points(device: Device) -> Iterator[Point]:
-    """(tag, params, only in a full run) of everything worth reading on this device."""
-    yield "bandwidth/shared/read", _shared(device, "shared", SHARED_BYTES), False
+    """(params, True for a full run only) of every set worth reading; ``mode`` says what is read."""
+    yield _shared(device), False
     for ways in WAYS:
-        yield "sweep/bandwidth/bank-conflict/shared", _shared(device, "banks", ways), True
+        yield _banks(device, ways), True
     for size in SM_SIZES:
-        yield "sweep/bandwidth/working-set/read-per-sm", _params(device, size, "sm"), False
+        yield _params(device, size, "sm"), False
     sizes = list(grid_sizes(device))
     for size, full in sizes:
-        yield "sweep/bandwidth/working-set/read", _params(device, size, "grid"), full
+        yield _params(device, size, "grid"), full
     for op in MOVES:
         whole = MULTIPLE * ARRAYS[op]
         for size in sorted({size // whole * whole for size, _ in sizes[::2]} - {0}):
-            yield f"sweep/bandwidth/working-set/{op}", _params(device, size, op), True
+            yield _params(device, size, op), True
 
 
 def grid_sizes(device: Device) -> Iterator[tuple[int, bool]]:
@@ -86,7 +86,7 @@ def _params(device: Device, size: int, mode: str) -> dict[str, Any]:
     blocks = device.units * shape["per_sm"]
     readers = blocks if mode == "sm" else 1
     sets = {"readers": readers, "copies": readers, "pass_bytes": size * readers}
-    return {"x": size, "mode": mode, **shape, "blocks": blocks, **sets}
+    return {"set_bytes": size, "mode": mode, **shape, "blocks": blocks, **sets}
 
 
 def _sm_shape(size: int) -> dict[str, int]:
@@ -95,19 +95,32 @@ def _sm_shape(size: int) -> dict[str, int]:
     return SM_SHAPE if size >= chunk else small
 
 
-def _shared(device: Device, mode: str, x: int) -> dict[str, Any]:
-    """x: bytes of the set that each block reads UNROLL times, or the lanes that share a bank."""
+def _shared(device: Device) -> dict[str, Any]:
+    """Each block reads a set of SHARED_BYTES in shared memory UNROLL times."""
+    shape = _shared_shape(device, bytes_read=VECTOR)
+    return {
+        **shape,
+        "mode": "shared",
+        "set_bytes": SHARED_BYTES,
+        "readers": shape["blocks"] * UNROLL,
+    }
+
+
+def _banks(device: Device, ways: int) -> dict[str, Any]:
+    """Each lane loads a word UNROLL times; ``ways`` lanes of a warp share a bank."""
+    shape = _shared_shape(device, bytes_read=4)
+    return {**shape, "mode": "banks", "ways": ways, "reads": UNROLL}
+
+
+def _shared_shape(device: Device, bytes_read: int) -> dict[str, int]:
+    """Launch of a kernel whose threads read so many bytes of shared memory UNROLL times."""
     blocks = device.units * SHARED_BLOCKS
-    moved = SHARED_BLOCK * UNROLL * (VECTOR if mode == "shared" else 4) * blocks
-    params = {
-        "x": x,
-        "mode": mode,
+    return {
         "block": SHARED_BLOCK,
         "unroll": UNROLL,
         "blocks": blocks,
-        "pass_bytes": moved,
+        "pass_bytes": SHARED_BLOCK * UNROLL * bytes_read * blocks,
     }
-    return params | ({"readers": blocks * UNROLL} if mode == "shared" else {"reads": UNROLL})
 
 
 def defines(params: Mapping[str, Any]) -> dict[str, object]:
@@ -124,8 +137,8 @@ def defines(params: Mapping[str, Any]) -> dict[str, object]:
         moves = {f"OP_{mode.upper()}": 1, "WRITTEN": f"{WRITTEN_BITS}u"} if mode in MOVES else {}
         return common | {"MODE_GLOBAL": 1} | ({"LOAD": ".ca"} if mode == "sm" else together) | moves
     if mode == "shared":
-        return common | {"MODE_SHARED": 1, "SHARED_BYTES": params["x"]}
-    return common | {"MODE_BANKS": 1, "SHARED_BYTES": BANK_BYTES, "WAYS": params["x"]}
+        return common | {"MODE_SHARED": 1, "SHARED_BYTES": params["set_bytes"]}
+    return common | {"MODE_BANKS": 1, "SHARED_BYTES": BANK_BYTES, "WAYS": params["ways"]}
 
 
 def audit(cubin: Cubin, params: Mapping[str, Any], work: Work) -> Audit:
@@ -148,7 +161,7 @@ def raw(device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) ->
     cubin = cuda.build(device, SOURCE, defines(params))
     kernel = cuda.function(cubin.path, "sweep")
     mode = params["mode"]
-    size, copies = BANK_BYTES if mode == "banks" else params["x"], params.get("copies", 1)
+    size, copies = BANK_BYTES if mode == "banks" else params["set_bytes"], params.get("copies", 1)
     with collected() as buffers:
         kind: Any = np.float64 if mode in MOVES else np.uint32
         sizes = (

@@ -34,21 +34,21 @@ def read_work(dtype: str, pass_bytes: int, **_: Any) -> Work:
 
 
 def read_reference(
-    dtype: str, repeat: int, x: int, readers: int, copies: int = 1, **_: Any
+    dtype: str, repeat: int, set_bytes: int, readers: int, copies: int = 1, **_: Any
 ) -> np.ndarray:
     """The sum of all that is read, shape (1,)."""
     if dtype == "int32":  # a GPU adds words modulo 2**32; no two of several sets are alike
-        return np.array(
-            [readers // copies * repeat * word_total(copies * x // 4) % (1 << 32)], np.float64
-        )
-    return np.array([readers * repeat * pattern.total(dtype, 0, x // 8)])
+        of_all_sets = word_total(copies * set_bytes // 4)
+        total = readers // copies * repeat * of_all_sets % (1 << 32)
+        return np.array([total], np.float64)
+    return np.array([readers * repeat * pattern.total(dtype, 0, set_bytes // 8)])
 
 
 def moved_reference(op: str) -> Callable[..., np.ndarray]:
     """Samples of the target of each core, one core after the other."""
 
-    def reference(dtype: str, repeat: int, x: int, readers: int, **_: Any) -> np.ndarray:
-        at = pattern.sample_indices(x // ARRAYS[op] // ITEMSIZE[dtype], ITEMSIZE[dtype])
+    def reference(dtype: str, repeat: int, set_bytes: int, readers: int, **_: Any) -> np.ndarray:
+        at = pattern.sample_indices(set_bytes // ARRAYS[op] // ITEMSIZE[dtype], ITEMSIZE[dtype])
         value = pattern.values(dtype, 0, at) if op == "copy" else np.full(at.shape, pattern.WRITTEN)
         return np.tile(value, readers)
 
@@ -56,10 +56,10 @@ def moved_reference(op: str) -> Callable[..., np.ndarray]:
 
 
 def banks_reference(
-    dtype: str, repeat: int, x: int, reads: int, blocks: int, block: int, **_: Any
+    dtype: str, repeat: int, ways: int, reads: int, blocks: int, block: int, **_: Any
 ) -> np.ndarray:
-    """Lane l of each warp reads words l * x + r % x for each of its reads r."""
-    at = np.arange(LANES)[:, None] * x + np.arange(reads) % x
+    """Lane l of each warp reads words l * ways + r % ways for each of its reads r."""
+    at = np.arange(LANES)[:, None] * ways + np.arange(reads) % ways
     warps = blocks * block // LANES
     return np.array(
         [repeat * warps * int(words(LANES * LANES)[at].sum(dtype=np.uint64)) % (1 << 32)],

@@ -9,8 +9,8 @@ from kernels.chase import cpu, cuda
 from kernels.chase.work import hops
 
 
-def _footprint(dtype: str, x: float, **_: Any) -> float:
-    return x
+def _footprint(dtype: str, set_bytes: float, **_: Any) -> float:
+    return set_bytes
 
 
 CHASE = Kernel(

@@ -69,23 +69,24 @@ class ChaseLaunch(CpuLaunch):
 
 
 def build(device: Device, dtype: str, params: Mapping[str, Any], queue: Team) -> ChaseLaunch:
-    """One thread on a random cycle through ``x`` bytes, one hop a ``line``.
+    """One thread on a random cycle through ``set_bytes``, one hop a ``line``.
 
     Every run goes on where the last one ended: a run that began anew would stay on the few lines it
     reaches in its time, and those fit a nearer cache.
     """
-    held, line = on_large_pages(params["x"]).view(np.int64), params["line"]
+    held, line = on_large_pages(params["set_bytes"]).view(np.int64), params["line"]
     queue.spread(
         lambda thread: held.fill(0) if thread == 0 else None
     )  # first touch, beside the core that reads
-    order, begin = cycle(params["x"] // line), held.ctypes.data
+    order, begin = cycle(params["set_bytes"] // line), held.ctypes.data
     held[order * (line // 8)] = begin + np.roll(order, -1) * line
     place = np.array([begin + int(order[0]) * line])
     result = lambda buffers: (buffers[1] - begin) / line  # noqa: E731
     launch = ChaseLaunch(
         _native(), [[place.ctypes.data]], queue, [held, place], result, asm.Spec("movq|ldr")
     )
-    launch.near = held[:: line // 8] if params["x"] <= (device.last_cache_bytes or 0) else None
+    if params["set_bytes"] <= (device.last_cache_bytes or 0):
+        launch.near = held[:: line // 8]
     return launch
 
 

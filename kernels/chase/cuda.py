@@ -31,27 +31,26 @@ ENDS = {
 LOOKED_AT = 2048  # lines
 APART = 1.08  # times as long take the far lines of an L2 in two parts, at least
 
-Point = tuple[str, dict[str, Any], bool]
+Point = tuple[dict[str, Any], bool]
 
 
 def points(device: Device) -> Iterator[Point]:
-    """(tag, params, only in a full run): shared memory, the two ends of the L2, and sets to well
-    past it.
+    """(params, True for a full run only): shared memory, both ends of the L2, sets well past it.
 
     Within the L2 they are an octave apart, half of one in a full run; beyond it a quarter, since a
     quick run, which keeps every other point, still needs three there.
     """
-    yield "latency/shared", {"x": SHARED_BYTES, "line": STEP, "mode": "shared"}, False
+    yield {"set_bytes": SHARED_BYTES, "line": STEP, "mode": "shared"}, False
     for end, which in ENDS.items():
         lines = len(range(LOOKED_AT)[which])
-        yield f"latency/l2/{end}", {"x": lines * STEP, "line": STEP, "mode": end}, True
+        yield {"set_bytes": lines * STEP, "line": STEP, "mode": end}, True
     cached = device.last_cache_bytes or 16 << 20
     most = min(PAST_CACHE * cached, (device.memory_free_bytes or PAST_CACHE * cached) // 4)
     for step in range(4 * (most // SMALLEST).bit_length()):
         size = round(SMALLEST * 2 ** (step / 4) / STEP) * STEP
         if size <= most and (size > cached or step % 2 == 0):
-            params = {"x": size, "line": STEP, "mode": "global"}
-            yield "sweep/latency/working-set/chase", params, bool(step % 4 and size <= cached)
+            params = {"set_bytes": size, "line": STEP, "mode": "global"}
+            yield params, bool(step % 4 and size <= cached)
 
 
 def audit(cubin: Cubin, mode: str) -> Audit:
@@ -77,7 +76,7 @@ def raw(device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) ->
     mode = params["mode"]
     cubin = build(device, mode)
     kernel = cuda.function(cubin.path, "chase")
-    count = params["x"] // STEP
+    count = params["set_bytes"] // STEP
     with collected() as buffers:
         for words in ((LOOKED_AT if mode in ENDS else count) * STEP // 8, 1, 2):
             buffers.append(Buffer(words, np.uint64, queue))

@@ -19,7 +19,7 @@ def cycle(lines: int) -> np.ndarray:
     return np.random.default_rng(11).permutation(lines)
 
 
-def hops(dtype: str, repeat: int, x: int, line: int, **_: Any) -> np.ndarray:
+def hops(dtype: str, repeat: int, set_bytes: int, line: int, **_: Any) -> np.ndarray:
     """The line at which so many loads end, shape (1,)."""
-    order = cycle(x // line)
+    order = cycle(set_bytes // line)
     return np.array([order[repeat % len(order)]], np.float64)

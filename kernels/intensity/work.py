@@ -1,5 +1,4 @@
-"""One load, ``k`` multiply-adds: a kernel whose operational intensity is chosen, so that it walks
-along the roofline.
+"""One load, ``k`` multiply-adds: a kernel of any operational intensity, to walk along the roofline.
 
 Each element is read once and becomes ``x = x * m + c``, ``k - 1`` times; the last multiply-add
 brings it into an accumulator, so ``k`` of them are done and nothing else is computed. Below one
@@ -25,9 +24,9 @@ TILES = 61
 WORD = 4  # bytes
 M = -1  # the values alternate between x and C - x: exact in every type, and for ever
 C = {"fp64": 1, "fp32": 1, "fp16": 0, "bf16": 0, "int32": 1}
-# periods: points of one precision follow each other, with an odd or an even number of steps
-KEPT = 2
-LARGEST = {"fp64": 1024, "fp32": 1024, "fp16": 4, "bf16": 1, "int32": 1024}
+# points of one precision follow each other, with an odd or an even number of steps
+PERIODS_KEPT = 2
+LARGEST_VALUE = {"fp64": 1024, "fp32": 1024, "fp16": 4, "bf16": 1, "int32": 1024}
 UNMATCHED = 64  # one element of so many is not undone by its opposite in the other half of its tile
 """Sums of 16-bit numbers, which count to 2048 or to 256, stay exact whichever thread meets which
 tiles, up to a thousand: ten times as many as on any GPU known."""
@@ -37,8 +36,10 @@ BFLOAT_SHIFT = 16  # a bfloat16 is the upper half of a float
 def split(k: int) -> tuple[int, int]:
     """(trips, steps): ``k - 1`` multiply-adds as ``trips`` rounds of ``steps``."""
     looped = k - 1
-    steps = looped if looped <= FEW else next(n for n in STEPS if looped % n == 0)
-    return max(1, looped // max(1, steps)), steps
+    if looped <= FEW:
+        return 1, looped
+    steps = next(n for n in STEPS if looped % n == 0)
+    return looped // steps, steps
 
 
 def looped_share(k: int) -> float:
@@ -47,36 +48,39 @@ def looped_share(k: int) -> float:
 
 
 def possible(k: float, even: bool = False) -> int:
-    """The number of multiply-adds nearest to ``k`` that ``split`` divides without a rest; even:
-    into even rounds.
+    """The number of multiply-adds nearest to ``k`` that ``split`` divides without a rest.
+
+    even: into even rounds.
     """
     wanted = max(0, round(k) - 1)
-    whole = [max(1, round(wanted / n)) * n for n in STEPS]
-    return min([*range(0, FEW + 1, 1 + even), *whole], key=lambda n: abs(n - wanted)) + 1
+    few = range(0, FEW + 1, 2 if even else 1)
+    many = [max(1, round(wanted / steps)) * steps for steps in STEPS]
+    looped = min([*few, *many], key=lambda n: abs(n - wanted))
+    return looped + 1
 
 
 def work(dtype: str, n: int, k: int, every: int = 1, columns: int = 1, **_: Any) -> Work:
-    """``k`` multiply-adds, in each column, on every ``every``-th of ``n`` elements, all of them
-    read.
-    """
+    """``k`` multiply-adds a column on each ``every``-th of ``n`` elements; all of them are read."""
     return Work(2.0 * k * columns * n / every, n * ITEMSIZE[dtype])
 
 
-@lru_cache(KEPT)
+@lru_cache(PERIODS_KEPT)
 def period(dtype: str, tile: int) -> np.ndarray:
     """What the array holds, again and again: TILES tiles of ``tile`` small random integers.
 
     Most elements of a tile's second half are C less those of its first: after any number of steps
     they add up to C.
     """
-    random, most = np.random.default_rng(0), LARGEST[dtype]
+    random = np.random.default_rng(0)
+    most = LARGEST_VALUE[dtype]
     values = random.integers(-most, most, (TILES, 2, tile // 2), endpoint=True).astype(np.float64)
-    matched = random.integers(0, UNMATCHED, values[:, 0].shape) > 0
-    values[:, 1][matched] = C[dtype] - values[:, 0][matched]
+    first_half, second_half = values[:, 0], values[:, 1]
+    matched = random.integers(0, UNMATCHED, first_half.shape) > 0
+    second_half[matched] = C[dtype] - first_half[matched]
     return values.ravel()
 
 
-@lru_cache(KEPT)
+@lru_cache(PERIODS_KEPT)
 def elements(dtype: str, tile: int) -> np.ndarray:
     """The period as memory holds it; bfloat16 by its bits."""
     values = period(dtype, tile)
@@ -97,25 +101,31 @@ def reference(
     columns: int = 1,
     **shape: Any,
 ) -> np.ndarray:
-    """[sum of the accumulators, sum of all 32-bit words modulo 2**32 (0 where every element is
-    computed on)].
+    """The sum of the accumulators, and that of all 32-bit words modulo 2**32, shape (2,).
 
-    held: elements in memory (0: ``n``); where more than ``n``, a repetition goes on where the last
-    one ended. Signs alternate in a matrix product: of an odd number of steps one is left, in each
-    of its ``columns``.
+    The second is 0 where every element is computed on: then the first one says enough. held:
+    elements in memory (0: ``n``); where more than ``n``, a repetition goes on where the last one
+    ended. Signs alternate in a matrix product: of an odd number of steps one is left, in each of
+    its ``columns``.
     """
-    last = period(dtype, tile) * columns if columns > 1 else _last(dtype, tile, (k - 1) % 2)
-    read, held = repeat * n, held or n
+    if columns > 1:
+        last = period(dtype, tile) * columns
+    else:
+        last = _last(dtype, tile, (k - 1) % 2)
+    read = repeat * n
+    held = held or n
     if every == 1:
         return np.array([_over(last, read, held), 0.0])
-    chosen = _selected(every, **shape)
-    ends = (last.reshape(-1, chosen.size) * chosen).ravel()
-    bits, size = elements(dtype, tile).view(np.uint32).astype(np.int64), ITEMSIZE[dtype]
-    words = int(_over(bits, read * size // WORD, held * size // WORD)) % 2**32
-    return np.array([_over(ends, read, held), words], np.float64)
+    computed = _selected(every, **shape)
+    ends = (last.reshape(-1, computed.size) * computed).ravel()
+    words = elements(dtype, tile).view(np.uint32).astype(np.int64)
+    words_per_element = ITEMSIZE[dtype] / WORD
+    words_read, words_held = int(read * words_per_element), int(held * words_per_element)
+    word_sum = int(_over(words, words_read, words_held)) % 2**32
+    return np.array([_over(ends, read, held), word_sum], np.float64)
 
 
-@lru_cache(KEPT)
+@lru_cache(PERIODS_KEPT)
 def _last(dtype: str, tile: int, steps: int) -> np.ndarray:
     """The period after so many steps and the last one; of more, two undo each other, as m is -1."""
     x = period(dtype, tile)
@@ -125,11 +135,10 @@ def _last(dtype: str, tile: int, steps: int) -> np.ndarray:
 
 
 def _selected(every: int, lanes: int, regs: int, block: int, vecs: int, **_: Any) -> np.ndarray:
-    """Whether each element that a block loads at once gets multiply-adds: by its register's number
-    in its thread.
+    """A flag for each element that a block loads at once: whether it gets multiply-adds.
 
-    A register holds ``lanes`` elements, a vector ``regs`` registers; a thread's ``vecs`` vectors
-    lie ``block`` apart.
+    That goes by the number of its register in its thread. A register holds ``lanes`` elements, a
+    vector ``regs`` registers; a thread's ``vecs`` vectors lie ``block`` apart.
     """
     register = np.arange(lanes * regs * block * vecs) // lanes
     vector = register // regs // block
@@ -137,8 +146,9 @@ def _selected(every: int, lanes: int, regs: int, block: int, vecs: int, **_: Any
 
 
 def _over(values: np.ndarray, n: int, held: int) -> Any:
-    """Sum over ``n`` numbers of an array that holds so many, ``values`` again and again, and is
-    read in a circle.
+    """Sum over the first ``n`` numbers read in a circle from an array of ``held`` numbers.
+
+    The array holds ``values`` again and again.
     """
     around, rest = divmod(n, held)
     return around * _sum(values, held) + _sum(values, rest)

@@ -215,6 +215,7 @@ class OrtLaunch:
             {"executed": ops, "other_type": True} if other else {"executed": ops}
         )
         facts |= {"launches": len(ran) if self.how == PLAIN else 1, "run": self.how}
+        facts["captured"] = self.how == CAPTURED
         if len(asked) > 1:
             facts["ran"] = dict(Counter(op for op, _ in ran))
             facts["explained"] = {

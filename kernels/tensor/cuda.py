@@ -70,8 +70,7 @@ class TensorKernel(CudaKernel):
         if not self.row.emulated(cubin.arch):
             return audit
         notes = [f"emulated with {audit.instruction or 'other instructions'}", audit.note]
-        facts = {**audit.facts, "emulated": True}
-        return replace(audit, note="; ".join(note for note in notes if note), facts=facts)
+        return replace(audit, note="; ".join(note for note in notes if note), emulated=True)
 
     def spec(self, arch: str) -> sass.Spec:
         """What the hot loop must hold on this architecture."""

@@ -24,6 +24,7 @@ from kernels.runtime.launch import INTEGER
 from kernels.runtime.patience import SECONDS
 from probes.harness.case import Case, Probe
 from probes.records.measurement import RidgelineError
+from probes.records.tag import LAYER, Tag
 
 LARGEST_BF16 = (2 - 2**-7) * 2.0**127
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8")
@@ -245,7 +246,7 @@ def _layer(asked: Asked, same: Sequence[Unit], precision: str, backend: str, ski
         timed.kernel(backend),
         dtype,
         backend,
-        f"layer/{work.family}",
+        Tag(LAYER, work.family),
         rows[0],
         skip,
         also=tuple(rows[1:]),
@@ -310,4 +311,5 @@ def _whole(asked: Asked, precision: str, backend: str, skip: str) -> Case:
         "family": "network",
         "precision": precision,
     }
-    return Case(timed.kernel(backend), precision, backend, "layer/network", params, skip)
+    tag = Tag(LAYER, "network")
+    return Case(timed.kernel(backend), precision, backend, tag, params, skip)

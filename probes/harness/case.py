@@ -16,40 +16,40 @@ import probes
 from kernels.base import Kernel
 from kernels.device import Device
 from probes.records.measurement import RidgelineError
-from probes.records.tag import Sweep, Tag, parse_tag
+from probes.records.tag import Sweep, Tag
 
 
 @dataclass(frozen=True)
 class Case:
-    """One kernel at one size, type and backend, with the ceiling tag it speaks for.
-
-    skip: why it cannot run on this device; such a case becomes a skipped row, never silence. full:
-    asked only by ``--full`` or when its probe is named. A point of a sweep has a tag
-    ``sweep/<quantity>/<over what>/<series>`` and its place in ``params["x"]``. also: params of
-    further rows with the same times: the very same work elsewhere. beside: cases timed in turn with
-    this one, sample by sample, so that it can be held against what they gave at the same moments;
-    the row keeps their rates as ``beside`` in its params. steady: its work stays inside a core, in
-    registers or a first cache, so that it always takes as many cycles unless someone shares that
-    core.
-    """
+    """One kernel at one size, type and backend that a probe wants timed."""
 
     kernel: Kernel
+    """The operation."""
     dtype: str
+    """Type of its numbers."""
     backend: str
-    ceiling: str
+    """Which of the kernel's implementations runs."""
+    tag: Tag | Sweep
+    """What its row will speak of."""
     params: Mapping[str, Any] = field(default_factory=dict)
+    """Size and launch, as the kernel names them."""
     skip: str = ""
+    """Why it cannot run on this device; such a case becomes a skipped row, never silence."""
+    x: float | None = None
+    """Where a point stands on the axis of its sweep, in the axis's unit; None for all others."""
     full: bool = False
+    """True if only ``--full`` asks it, or a run that names its probe."""
     also: tuple[Mapping[str, Any], ...] = ()
+    """Params of further rows with the same times: the very same work elsewhere."""
     beside: tuple[Case, ...] = ()
+    """Cases timed in turn with this one, sample by sample; its row keeps their rates."""
     steady: bool = False
+    """True if its work stays inside a core, so that it takes as many cycles every time."""
 
     @property
-    def tag(self) -> Tag | Sweep:
-        """What its row will speak of, with its parts. Raises ValueError if ``ceiling`` is no
-        tag.
-        """
-        return parse_tag(self.ceiling)
+    def ceiling(self) -> str:
+        """The tag as it is written in files."""
+        return str(self.tag)
 
 
 @dataclass(frozen=True)
@@ -88,11 +88,13 @@ def _load(name: str) -> Probe:
 
 
 def question(probe_file: str) -> str:
-    """The first line of a probe's docstring, from its source: Python run with -OO leaves it out of
-    the module.
+    """The first paragraph of a probe's docstring.
+
+    It is read from the source, since Python run with -OO leaves it out of the module.
     """
     text = ast.get_docstring(ast.parse(Path(probe_file).read_text(encoding="utf-8")))
-    return (text or "").partition("\n")[0]
+    first, _, _ = (text or "").partition("\n\n")
+    return " ".join(first.split())
 
 
 def choose(names: Iterable[str] | None, full: bool = False) -> list[Probe]:

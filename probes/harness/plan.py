@@ -71,7 +71,7 @@ def chosen(
     for probe, case in asked:
         curve = _curve(case)
         key = json.dumps(
-            [case.kernel.name, case.dtype, case.backend, case.ceiling, dict(case.params)],
+            [case.kernel.name, case.dtype, case.backend, case.ceiling, case.x, dict(case.params)],
             sort_keys=True,
         )
         if key in seen or (quick and case.backend == TWIN):
@@ -80,7 +80,7 @@ def chosen(
             continue
         seen.add(key)
         points[curve] = points.get(curve, -1) + 1
-        placed = "x" in case.params and case.params.get("over") != LISTED
+        placed = case.x is not None and case.params.get("over") != LISTED
         if not (quick and is_point(case) and placed and points[curve] % 2):
             yield probe, case
 

@@ -64,9 +64,8 @@ class Task:
     @property
     def rows(self) -> list[Measurement]:
         """Its row, and those of the same work elsewhere."""
-        twins = [
-            json.dumps({**each, **self.audit.facts}, sort_keys=True) for each in self.case.also
-        ]
+        facts = self.audit.facts
+        twins = [json.dumps({**each, **facts}, sort_keys=True) for each in self.case.also]
         return [self.row, *(replace(self.row, params=params) for params in twins)]
 
     @property
@@ -101,6 +100,7 @@ def _first_row(probe: str, case: Case, device: Device, started: str) -> Measurem
         dtype=case.dtype,
         ceiling=case.ceiling,
         params=json.dumps(dict(case.params), sort_keys=True),
+        x=case.x,
         status=SKIPPED,
         reason=reason or NOT_YET,
         flops=_known(work.flops),
@@ -233,6 +233,7 @@ def row_of(task: Task) -> Measurement:
         instruction=task.audit.instruction,
         clock_hz=None,
         params=_params(task),
+        emulated=task.audit.emulated,
         reason=task.audit.note,
         trusted=True,
         doubt="",

@@ -98,7 +98,7 @@ def counts(case: Case, device: Device) -> str:
         return "operations"
     if isinstance(case.tag, Tag) and case.tag.whole == DRAM and case.kernel.name in ARRAYS:
         return "bytes"
-    fits = case.params.get("x", math.inf) <= HELD * (device.last_cache_bytes or 0)
+    fits = case.params.get("set_bytes", math.inf) <= HELD * (device.last_cache_bytes or 0)
     return "hits" if case.ceiling == WORKING_SET and fits else ""
 
 

@@ -20,19 +20,17 @@ from typing import Any
 
 from probes.records.measurement import RidgelineError
 
-LARGEST = 256 << 20
-"""Bytes of a text: tools write some 100 of one layer, and reading JSON takes ten times its size of
-memory.
-"""
-DIGITS = 19  # of a whole number: as many as 64 bits hold
-KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
+LARGEST_FILE = 256 << 20
+"""Bytes. Tools write some 100 for one layer, and JSON takes ten times its size of memory."""
+MOST_DIGITS = 19  # of a whole number: as many as 64 bits hold
+NOT_REGULAR: tuple[tuple[Callable[[int], bool], str], ...] = (
     (stat.S_ISDIR, "is a folder, not a file"),
     (stat.S_ISFIFO, "is a pipe, not a file: save what comes out of it first"),
     (stat.S_ISSOCK, "is a socket, not a file"),
     (stat.S_ISCHR, "is a device, not a file"),
     (stat.S_ISBLK, "is a device, not a file"),
 )
-WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 UNSTORABLE = re.compile("[\ud800-\udfff\0]")
 """Halves of a character (lone surrogates) and NUL: neither has a place in a text file."""
 ESCAPED = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)")
@@ -41,42 +39,44 @@ ESCAPED = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)")
 
 def reason(error: OSError) -> str:
     """What the operating system says went wrong, in lower case."""
-    return (error.strerror or str(error)).lower()
+    said = error.strerror or str(error)
+    return said.lower()
 
 
 def regular(path: Path) -> int:
-    """Size in bytes of a regular file. Raises RidgelineError for a folder, a pipe, a device, or
-    what is not there.
+    """Size in bytes of a regular file.
+
+    Raises RidgelineError for a folder, a pipe, a device, or a file that is not there.
     """
     try:
-        found = path.stat()
+        status = path.stat()
     except (OSError, ValueError) as error:  # ValueError: NUL in the path
         why = reason(error) if isinstance(error, OSError) else "no file has such a name"
         raise RidgelineError(f"{path} cannot be read: {why}") from None
-    for is_kind, says in KINDS:
-        if is_kind(found.st_mode):
+    for is_kind, says in NOT_REGULAR:
+        if is_kind(status.st_mode):
             raise RidgelineError(f"{path} {says}")
-    return found.st_size
+    return status.st_size
 
 
 def content(path: Path) -> bytes:
-    """All bytes of a regular file. Raises RidgelineError, too, where it is larger than any tool
-    writes.
+    """All bytes of a regular file.
+
+    Raises RidgelineError if it cannot be read, or is larger than LARGEST_FILE.
     """
     size = regular(path)
+    # Another process may put a pipe there meanwhile: O_NONBLOCK keeps its opening from waiting.
+    # Windows has neither flag.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     try:
-        # another process may have put a pipe there meanwhile: without O_NONBLOCK, to open it would
-        # wait
-        descriptor = os.open(
-            path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
-        )
+        descriptor = os.open(path, flags)
         with open(descriptor, "rb") as source:
-            data = source.read(LARGEST + 1) if size <= LARGEST else b""
+            data = source.read(LARGEST_FILE + 1) if size <= LARGEST_FILE else b""
     except OSError as error:
         raise RidgelineError(f"{path} cannot be read: {reason(error)}") from None
-    if max(size, len(data)) > LARGEST:
+    if max(size, len(data)) > LARGEST_FILE:
         raise RidgelineError(
-            f"{path} is {max(size, len(data))} bytes large, more than {LARGEST} that are read"
+            f"{path} is {max(size, len(data))} bytes large, more than {LARGEST_FILE} that are read"
         )
     return data
 
@@ -87,16 +87,18 @@ def text(path: Path) -> str:
 
 
 def decoded(path: Path, data: bytes) -> str:
-    """Bytes of this file as text, its line ends as ``\\n``. Raises RidgelineError if they are
-    none.
+    """The bytes of this file as text, its line ends as ``\\n``.
+
+    Raises RidgelineError if they are no text.
     """
+    encoding = "utf-16" if data.startswith(UTF16_MARKS) else "utf-8-sig"
     try:
-        found = data.decode("utf-16" if data.startswith(WIDE) else "utf-8-sig")
+        decoded_text = data.decode(encoding)
     except UnicodeDecodeError:
         raise RidgelineError(f"{path} cannot be read: not UTF-8 text") from None
-    if "\0" in found:
+    if "\0" in decoded_text:
         raise RidgelineError(f"{path} cannot be read: it holds NUL bytes, so it is no text")
-    return found.replace("\r\n", "\n").replace("\r", "\n")
+    return decoded_text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 class _Odd(ValueError):
@@ -104,9 +106,7 @@ class _Odd(ValueError):
 
 
 def parsed(path: Path, source: str) -> Any:
-    """The value of this file's JSON. Raises RidgelineError that names the place, or the value, that
-    is wrong.
-    """
+    """The value of this file's JSON. Raises RidgelineError that names what is wrong, or where."""
     try:
         value = json.loads(source, parse_int=_whole, parse_float=_finite, object_pairs_hook=_object)
         return _storable(value) if ESCAPED.search(source) else value
@@ -121,8 +121,8 @@ def parsed(path: Path, source: str) -> Any:
 
 
 def _whole(digits: str) -> int:
-    if len(digits.lstrip("-")) > DIGITS:
-        raise _Odd(f"holds {shortened(digits)}, a whole number of more than {DIGITS} digits")
+    if len(digits.lstrip("-")) > MOST_DIGITS:
+        raise _Odd(f"holds {shortened(digits)}, a whole number of more than {MOST_DIGITS} digits")
     return int(digits)
 
 
@@ -134,12 +134,12 @@ def _finite(digits: str) -> float:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    members = dict(pairs)  # of equal keys the last one stays
+    if len(members) < len(pairs):
         for key, value in pairs:
-            if found[key] != value:
+            if members[key] != value:
                 raise _Odd(f"holds {shortened(repr(key))} twice in one object, with two values")
-    return found
+    return members
 
 
 def _storable(value: Any) -> Any:
@@ -154,12 +154,13 @@ def _storable(value: Any) -> Any:
 
 
 def storable(text: str) -> str:
-    """A name or a path with U+FFFD for every character that no file can hold (bytes of a path that
-    are no UTF-8).
+    """The text with U+FFFD for every character that no file can hold.
+
+    Paths have such characters where their bytes are no UTF-8.
     """
     return UNSTORABLE.sub("\ufffd", text)
 
 
 def shortened(text: str, most: int = 60) -> str:
-    """Its beginning, if it is long."""
+    """The text, cut to so many letters if it has more."""
     return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-CAPTURED = "captured"
-"""How ``run`` begins where a CUDA graph was replayed."""
+FORMERLY_CAPTURED = "captured"
+"""How ``run`` begins where a CUDA graph was replayed, in runs of schema 1."""
 LISTED = "layer"
 """What a sweep goes over that lists different layers: its x is then a place in the list."""
 CHANNELS = ("channels", "in_channels", "out_channels")
@@ -50,8 +50,6 @@ class LayerFacts:
     """What ``x`` is in that sweep: ``kernel size``, or ``LISTED``."""
     series: str = ""
     """Which curve of the sweep it is on."""
-    x: float | None = None
-    """Its place on the curve, or in the list; None outside of sweeps."""
     warm: bool = False
     """True if the caches could hold its data when it ran."""
     working_set: float | None = None
@@ -96,17 +94,22 @@ class LayerFacts:
             sweep=_text(known, "sweep"),
             over=_text(known, "over") or "x",
             series=_text(known, "series"),
-            x=number(known, "x"),
             warm=bool(known.get("warm")),
             working_set=known.get("working_set"),
             launches=known.get("launches"),
-            captured=_text(known, "run").startswith(CAPTURED),
+            captured=_captured(known),
             nodes=_names(known.get("nodes")),
             ran=known.get("ran") or {},
             explained=_explained(known.get("explained") or {}),
             saturated=_error(known.get("saturated")),
             channels={name: known[name] for name in CHANNELS if isinstance(known.get(name), int)},
         )
+
+
+def _captured(known: Mapping[str, Any]) -> bool:
+    """True if a graph was replayed; runs of schema 1 say so in words only."""
+    flag = known.get("captured")
+    return _text(known, "run").startswith(FORMERLY_CAPTURED) if flag is None else bool(flag)
 
 
 def _text(known: Mapping[str, Any], name: str) -> str:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from probes.records.layer import LayerFacts, number, read_params
+from probes.records.layer import LayerFacts, read_params
 from probes.records.tag import Sweep, Tag, parse_tag
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""What this program writes; a higher one is refused. 2 has the columns ``x`` and ``emulated``."""
 OK, SKIPPED, FAILED = "ok", "skipped", "failed"
 WIDEST = 0.20
 """Half-width of a median's interval, over the median, beyond which it says too little to be
@@ -21,7 +22,7 @@ trusted.
 FORMERLY_DISTURBED = "other load disturbed most samples; all were kept"
 """Remark by which runs without the column ``trusted`` told of a row that cannot be trusted."""
 FORMERLY_EMULATED = "emulated with "
-"""Beginning of the remark by which runs without the fact ``emulated`` told of it."""
+"""Beginning of the remark by which runs of schema 1 told that a path was emulated."""
 FORMERLY_WIDE = "not quiet: the median is known to ±"
 """Beginning of the remark by which they told of each interval, which the row says itself."""
 
@@ -86,6 +87,10 @@ class Measurement:
     """
     doubt: str = ""
     """Why it cannot be trusted."""
+    x: float | None = None
+    """Where a point of a sweep stands on its axis; None for all other rows."""
+    emulated: bool = False
+    """True if the compiler made other instructions of the path: the rate is not the unit's own."""
 
     @cached_property
     def tag(self) -> Tag | Sweep:
@@ -128,18 +133,6 @@ class Measurement:
         return LayerFacts.read(
             self.params, op=self.kernel, family=family, provider=self.backend, precision=self.dtype
         )
-
-    @property
-    def x(self) -> float | None:
-        """Where a point of a sweep stands: its parameter ``x``."""
-        return number(read_params(self.params), "x")
-
-    @property
-    def emulated(self) -> bool:
-        """True if the compiler made other instructions of the path, so that its rate is not that of
-        the unit.
-        """
-        return bool(read_params(self.params).get("emulated"))
 
     @property
     def beside(self) -> dict[str, float]:

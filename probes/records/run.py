@@ -1,8 +1,7 @@
-"""The files of a run: written so that a run killed at any moment leaves readable ones. Standard
-library only.
+"""The files of a run. A run that is killed at any moment leaves readable ones.
 
-A run directory holds ``run.json`` (what was asked of which device, complete or partial) and
-``measurements.csv``; analysis adds the rest and reads nothing else.
+A run's folder holds ``run.json`` (what was asked of which device, complete or partial) and
+``measurements.csv``; analysis adds the rest and reads nothing else. Standard library only.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from typing import Any
 
 from kernels.device import Device
 from probes.records.given import parsed, reason, text
-from probes.records.layer import read_params
+from probes.records.layer import number, read_params
 from probes.records.measurement import (
     FORMERLY_DISTURBED,
     FORMERLY_EMULATED,
@@ -44,35 +43,48 @@ RUN_FILE, ROWS_FILE, CURVE_FILE = "run.json", "measurements.csv", "sustained.csv
 COMPLETE, PARTIAL = "complete", "partial"
 PART = ".part"
 OF_PROCESS = re.compile(rf"[\w.-]+?\.(?:csv|json|png|svg|html)(?:\.(\d{{1,9}}))?{re.escape(PART)}")
-"""Name of a file that is being written, and which process writes it (versions without it wrote
-none).
-"""
-ELSEWHERE = ("measurements", "guarded", "damage")  # what of a run stands in no field of its file
+"""Name of a file that is being written, with the number of its process (older versions: none)."""
+NOT_IN_RUN_FILE = ("measurements", "guarded", "damage")
+"""Fields of a run that ``run.json`` does not hold."""
+NEEDED_FACTS = {
+    "device": dict,
+    "started": str,
+    "settings": dict,
+    "versions": dict,
+    "schema_version": int,
+}
+OPTIONAL_FACTS = {"ended": str, "status": str, "warnings": list, "load": dict}
+"""What ``run.json`` must hold, and what it may, with its type."""
 
 
 @dataclass
 class Run:
-    """One run: the device, what was asked, and the rows so far. ``status`` is partial until the
-    end.
-
-    load: what else ran on the machine, ``before`` and ``during`` the measurement, as
-    ``devices.load.Load`` says it. Not stored: ``guarded``, whether cells that a spreadsheet would
-    compute have a guard (older versions wrote none); ``damage``, sentences on what could not be
-    read back.
-    """
+    """One run: the device, what was asked of it, and the rows so far."""
 
     device: Device
+    """What was measured."""
     started: str
+    """When the run began, in UTC."""
     settings: dict[str, Any]
+    """What was asked: the options of the command."""
     versions: dict[str, str]
+    """Versions of this program and of the libraries it ran on."""
     ended: str = ""
+    """When it ended, in UTC; empty until then."""
     status: str = PARTIAL
+    """``partial`` until all is measured, then ``complete``."""
     warnings: list[str] = field(default_factory=list)
+    """What a reader should know of the machine or of what was asked."""
     load: dict[str, Any] = field(default_factory=dict)
+    """What else ran on the machine ``before`` and ``during`` it, as ``devices.load.Load`` says."""
     schema_version: int = SCHEMA_VERSION
+    """Which fields and columns there are, and what they mean."""
     measurements: list[Measurement] = field(default_factory=list)
+    """The rows so far."""
     guarded: bool = True
+    """True if its cells have a guard where a spreadsheet would compute them; not stored."""
     damage: list[str] = field(default_factory=list)
+    """Sentences on what of its files could not be read back; not stored."""
 
     def save_rows(self, folder: Path) -> None:
         """Write the rows so far. Raises OSError."""
@@ -80,12 +92,14 @@ class Run:
 
     @property
     def measured(self) -> bool:
-        """Whether any row holds a timing."""
+        """True if any row holds a timing."""
         return any(row.samples for row in self.measurements)
 
     def save(self, folder: Path) -> None:
         """Write both files of this run into ``folder``. Raises OSError (no space left, say)."""
-        facts = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ELSEWHERE}
+        facts = {
+            f.name: getattr(self, f.name) for f in fields(self) if f.name not in NOT_IN_RUN_FILE
+        }
         facts.update(device=asdict(self.device), guard=GUARD)
         self.save_rows(folder)
         replace_file(folder / RUN_FILE, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
@@ -102,60 +116,51 @@ def new_folder(out: Path, device: Device, started: str) -> Path:
 
     Raises RidgelineError where it cannot be written.
     """
-    above, name = out / device.slug, started.replace(":", "").replace("-", "")
+    of_device = out / device.slug
+    time = started.replace(":", "").replace("-", "")
     try:
-        above.mkdir(parents=True, exist_ok=True)
-        return next(
-            made
-            for n in itertools.count(1)
-            if (made := _made(above / (name if n == 1 else f"{name}-{n}")))
-        )
+        of_device.mkdir(parents=True, exist_ok=True)
+        for number in itertools.count(1):
+            folder = of_device / (time if number == 1 else f"{time}-{number}")
+            # only the making tells whether it is new: another run may look at the same moment
+            with suppress(FileExistsError):
+                folder.mkdir()
+                return folder
     except OSError as error:
         raise RidgelineError(f"cannot write to --out {out}: {reason(error)}") from None
-
-
-def _made(folder: Path) -> Path | None:
-    """The folder if it is new. Only the making tells: another run may look at the same moment."""
-    try:
-        folder.mkdir()
-    except FileExistsError:
-        return None
-    return folder
+    raise AssertionError("numbers never end")
 
 
 def replace_file(path: Path, content: str | bytes) -> None:
-    """Write a whole file or nothing: a reader, or a run killed at any moment, sees the old one or
-    the new.
-    """
+    """Write a whole file or nothing: whoever reads it sees the old one or the new."""
+    if isinstance(content, str):
+        content = content.encode("utf-8", "backslashreplace")  # a path may hold other bytes
     part = path.with_name(f"{path.name}.{os.getpid()}{PART}")
     try:
-        # a path in it may have bytes that are no UTF-8
-        part.write_bytes(
-            content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
-        )
+        part.write_bytes(content)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove what processes that were killed as they wrote have left in a run's folder."""
+    """Remove the unfinished files that killed processes have left in a run's folder."""
     for part in folder.glob(f"*{PART}"):
-        found = OF_PROCESS.fullmatch(part.name)
-        if found and not _lives(int(found[1] or 0)):
+        name = OF_PROCESS.fullmatch(part.name)
+        if name and not _lives(int(name[1] or 0)):
             with suppress(OSError):
                 part.unlink()
 
 
 def _lives(process: int) -> bool:
-    """Whether a process is still there that may be at work; 0 is none."""
+    """True if another process of this number may still be at work; 0 is none."""
     if process in (0, os.getpid()):
         return False
     try:
         os.kill(process, 0)
-        state = (
-            Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
-        )
+        status = Path(f"/proc/{process}/stat").read_text(errors="replace")
+        _, _, after_name = status.rpartition(")")
+        state = after_name.split()[0]
     except ProcessLookupError:
         return False
     except (OSError, IndexError):  # of another user, or no /proc here
@@ -164,9 +169,9 @@ def _lives(process: int) -> bool:
 
 
 def read_run(folder: Path) -> Run:
-    """Read a run directory back; what is damaged in it is left out, and told in ``damage``.
+    """Read a run's folder back; what is damaged in it is left out, and named in ``damage``.
 
-    Raises RidgelineError with one line if it is no run.
+    Raises RidgelineError if it is no run.
     """
     try:
         facts = _read_facts(folder / RUN_FILE)
@@ -177,29 +182,34 @@ def read_run(folder: Path) -> Run:
         raise RidgelineError(f"{folder / RUN_FILE} is damaged: it is nested too deep") from None
     run = Run(device, facts["started"], facts["settings"], facts["versions"], damage=lost)
     run.guarded = facts.get("guard") == GUARD
-    for name, kind in {"ended": str, "status": str, "warnings": list, "load": dict}.items():
-        if isinstance(facts.get(name), kind):
-            setattr(run, name, facts[name])
-        elif facts.get(name) is not None:
+    for name, kind in OPTIONAL_FACTS.items():
+        value = facts.get(name)
+        if isinstance(value, kind):
+            setattr(run, name, value)
+        elif value is not None:
             run.damage.append(f"{RUN_FILE}: {name} is damaged and left out")
     run.warnings = [warning for warning in run.warnings if isinstance(warning, str)]
     table = read_table(folder / ROWS_FILE, Measurement, LIMITS, run.guarded, row_problem)
     run.damage += in_words(folder / ROWS_FILE, table)
-    if unknown := [
-        line for row, line in zip(table.rows, table.lines, strict=True) if row.params == NULL
-    ]:
-        run.damage.append(
-            f"{ROWS_FILE} {named(unknown)} read as if params were empty: it is {NULL!r}"
-        )
-    rows = [replace(row, params="") if row.params == NULL else row for row in table.rows]
-    rows = [_with_emulated(row) for row in rows]
-    run.measurements = rows if "trusted" in table.columns else list(map(_older, rows))
+    lines = zip(table.rows, table.lines, strict=True)
+    without_params = [line for row, line in lines if row.params == NULL]
+    if without_params:
+        lines_are = named(without_params)
+        run.damage.append(f"{ROWS_FILE} {lines_are} read as if params were empty: it is {NULL!r}")
+    for row in table.rows:
+        if row.params == NULL:
+            row = replace(row, params="")
+        row = _of_this_schema(row)
+        if "trusted" not in table.columns:
+            row = _with_trust(row)
+        run.measurements.append(row)
     return run
 
 
 def read_moments(folder: Path, run: Run) -> list[Moment]:
-    """The curve of a sustained load in this run's folder, empty where there is none; ``run`` is
-    told of damage.
+    """The curve of a sustained load in this run's folder; empty where there is none.
+
+    Damage in it is added to ``run.damage``.
     """
     path = folder / CURVE_FILE
     if not path.exists():
@@ -214,19 +224,12 @@ def read_moments(folder: Path, run: Run) -> list[Moment]:
 
 
 def _read_facts(path: Path) -> dict[str, Any]:
-    """What ``run.json`` says, as an object that has all a run needs. Raises RidgelineError."""
+    """What ``run.json`` says. Raises RidgelineError if that is not all that a run needs."""
     try:
         facts = parsed(path, text(path))
     except RidgelineError as error:
         raise RidgelineError(f"{path.parent} is not a run of Ridgeline: {error}") from None
-    needed = {
-        "device": dict,
-        "started": str,
-        "settings": dict,
-        "versions": dict,
-        "schema_version": int,
-    }
-    for key, kind in needed.items():
+    for key, kind in NEEDED_FACTS.items():
         if not isinstance(facts, dict) or type(facts.get(key)) is not kind:
             raise RidgelineError(f"{path} is not a run of Ridgeline: it has no usable {key!r}")
     if why := schema_problem(facts["schema_version"]):
@@ -234,20 +237,17 @@ def _read_facts(path: Path) -> dict[str, Any]:
     return dict(facts)
 
 
-def _with_emulated(row: Measurement) -> Measurement:
-    """The row; if it tells in a remark only that its path was emulated, as older runs do, with that
-    fact.
-    """
-    if row.emulated or not row.reason.startswith(FORMERLY_EMULATED):
+def _of_this_schema(row: Measurement) -> Measurement:
+    """The row with those facts in columns of their own that schema 1 kept in params and remarks."""
+    if row.schema_version >= SCHEMA_VERSION:
         return row
-    params = {**read_params(row.params), "emulated": True}
-    return replace(row, params=json.dumps(params, sort_keys=True))
+    params = read_params(row.params)
+    emulated = bool(params.get("emulated")) or row.reason.startswith(FORMERLY_EMULATED)
+    return replace(row, x=number(params, "x"), emulated=emulated)
 
 
-def _older(row: Measurement) -> Measurement:
-    """A row of a file without the column ``trusted``, in which remarks told of the disturbance and
-    of the spread.
-    """
+def _with_trust(row: Measurement) -> Measurement:
+    """A row of a file without the column ``trusted``, as its remark says it could be trusted."""
     remarks = row.reason.split("; ")
     kept = [
         text

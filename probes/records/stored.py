@@ -1,9 +1,8 @@
 """What a run on disk may say: of its device in ``run.json``, and in the rows of its tables.
-Standard library only.
 
 Whatever was edited, cut off or made up elsewhere is refused, or left out and named, before anything
 is computed with it: behind this door every fact has its type, and every number is one that some
-machine could have given.
+machine could have given. Standard library only.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from probes.records.given import shortened
 from probes.records.measurement import FAILED, OK, SCHEMA_VERSION, SKIPPED, Measurement, Moment
 from probes.records.tag import LAYER, parse_tag
 
+LARGEST_X = 1e18
 SECONDS, WORK = (1e-15, 1e9), (1e-9, 1e24)
 """Of one repetition: from what light needs for a third of a micrometre to 30 years; operations or
 bytes.
@@ -34,6 +34,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "samples": (1, 1e12),
     "dropped": (1, 1e12),
     "clock_hz": (1.0, 1e12),
+    "x": (1e-12, LARGEST_X),
 }
 """Of the cells of a measurement: the least above zero, and the largest."""
 MOMENT_LIMITS: Mapping[str, tuple[float, float]] = {
@@ -44,7 +45,7 @@ MOMENT_LIMITS: Mapping[str, tuple[float, float]] = {
     "power_w": (1e-6, 1e7),
     "temperature_c": (1e-3, 1e4),
 }
-TEXTS = (
+TEXT_FACTS = (
     "layer",
     "network",
     "op",
@@ -56,23 +57,22 @@ TEXTS = (
     "series",
     "run",
 )
-COUNTS = ("launches", "working_set", "textbook_bytes")
-FLAGS = ("warm", "emulated")
-LONG, SHORT = 1 << 16, 1000
-"""Letters: of a layer's name (templates of C++ and fused layers have some thousands), and of any
-other text.
-"""
+NUMBERS_BY_NAME = {"beside": 1e30, "ran": 1e12}
+"""Rates beside a row by tag, and how often each operation ran in a network; the largest of each."""
+COUNT_FACTS = ("launches", "working_set", "textbook_bytes")
+FLAG_FACTS = ("warm", "emulated", "captured")
+LONGEST_NAME, LONGEST_TEXT = 1 << 16, 1000
+"""Letters: names of fused layers and of C++ templates have some thousands."""
 NAMES = ("layer", "op", "kernel")
-CELLS = ("device", "started", "probe", "kernel", "backend", "dtype", "ceiling")
-LARGEST_X = 1e18
+TEXT_CELLS = ("device", "started", "probe", "kernel", "backend", "dtype", "ceiling")
 NULL = "null"
 """JSON's word for what is not known, as an empty cell is."""
-CPUS = re.compile(r"\d{1,6}(-\d{1,6})?(,\d{1,6}(-\d{1,6})?)*", re.ASCII)
+CPU_LIST = re.compile(r"\d{1,6}(-\d{1,6})?(,\d{1,6}(-\d{1,6})?)*", re.ASCII)
 COMPUTE_CAPABILITY = re.compile(r"\d{1,3}\.\d{1,2}", re.ASCII)
 
 
 def schema_problem(version: int) -> str:
-    """Why a run or a row of this schema cannot be read, in words; nothing if it can."""
+    """Why a run or a row of this schema cannot be read, in words; empty if it can."""
     if version > SCHEMA_VERSION:
         return (
             f"schema {version} is of a newer Ridgeline than this one, which reads "
@@ -82,12 +82,12 @@ def schema_problem(version: int) -> str:
 
 
 def row_problem(row: Measurement) -> str:
-    """Why no run can have this row, though each of its cells is right; nothing if it can."""
+    """Why no run can have this row, though each of its cells is right; empty if it can."""
     if why := schema_problem(row.schema_version):
         return why
     if row.status not in (OK, SKIPPED, FAILED):
         return f"status is {shortened(repr(row.status))}, not {OK}, {SKIPPED} or {FAILED}"
-    for name in CELLS:
+    for name in TEXT_CELLS:
         if why := _too_long(name, getattr(row, name)):
             return why
     try:
@@ -95,21 +95,16 @@ def row_problem(row: Measurement) -> str:
     except ValueError:
         return f"ceiling is {shortened(repr(row.ceiling))}, which is no tag"
     if row.status == OK and not row.seconds_median:
-        return (
-            f"seconds_median is {'empty' if row.seconds_median is None else 0}, though its "
-            f"status is {OK}"
-        )
-    if None not in (row.seconds_low, row.seconds_high) and (row.seconds_low or 0) > (
-        row.seconds_high or 0
-    ):
-        return f"seconds_low is {row.seconds_low:g}, above seconds_high"
+        cell = "empty" if row.seconds_median is None else "0"
+        return f"seconds_median is {cell}, though its status is {OK}"
+    low, high = row.seconds_low, row.seconds_high
+    if low is not None and high is not None and low > high:
+        return f"seconds_low is {low:g}, above seconds_high"
     return _params_problem(row.params, tag.quantity)
 
 
 def cells_problem(row: Measurement) -> str:
-    """Which cell of this row could not be read back, since no machine has such a number; nothing if
-    all could.
-    """
+    """Which cell of this row has a number that no machine has; empty if none has."""
     for name, (low, high) in LIMITS.items():
         value = getattr(row, name)
         if value and not low <= value <= high:
@@ -118,33 +113,33 @@ def cells_problem(row: Measurement) -> str:
 
 
 def _params_problem(params: str, quantity: str) -> str:
-    """What is wrong with the facts of a row that anything is computed from."""
+    """What is wrong with those facts in ``params`` that are computed with; empty if nothing."""
     if params in ("", NULL):
         return ""
     try:
-        known = json.loads(params, parse_constant=_refuse)
+        facts = json.loads(params, parse_constant=_refuse)
     except RecursionError:
         return "params is nested too deep"
     except ValueError:
         return f"params is {shortened(repr(params))}, which is no JSON"
-    if not isinstance(known, dict):
+    if not isinstance(facts, dict):
         return f"params is {shortened(repr(params))}, not a JSON object"
-    for name in TEXTS:
-        if not isinstance(known.get(name), str | None):
-            return _odd(name, known[name], "text")
-        if why := _too_long(name, known.get(name) or ""):
+    for name in TEXT_FACTS:
+        if not isinstance(facts.get(name), str | None):
+            return _odd(name, facts[name], "text")
+        if why := _too_long(name, facts.get(name) or ""):
             return f"params: {why}"
-    for name in COUNTS:
-        if not _is_count(known.get(name), 1e24):
-            return _odd(name, known[name], "a number of zero or more")
-    for name in FLAGS:
-        if not isinstance(known.get(name), bool | int | None):
-            return _odd(name, known[name], "true or false")
-    return _x_problem(known.get("x"), quantity) or _counts_problem(known)
+    for name in COUNT_FACTS:
+        if not _is_count(facts.get(name), 1e24):
+            return _odd(name, facts[name], "a number of zero or more")
+    for name in FLAG_FACTS:
+        if not isinstance(facts.get(name), bool | int | None):
+            return _odd(name, facts[name], "true or false")
+    return _x_problem(facts.get("x"), quantity) or _counts_problem(facts)
 
 
 def _too_long(name: str, text: str) -> str:
-    most = LONG if name in NAMES else SHORT
+    most = LONGEST_NAME if name in NAMES else LONGEST_TEXT
     return f"{name} has {len(text)} letters, more than {most}" if len(text) > most else ""
 
 
@@ -157,46 +152,46 @@ def _odd(name: str, value: Any, wanted: str) -> str:
 
 
 def _x_problem(x: Any, quantity: str) -> str:
-    """A sweep goes over something that is above zero; the entries of a list of layers are numbered
-    from zero.
+    """What is wrong with the place of a point; empty if nothing.
+
+    A sweep goes over something above zero; the layers of a list are numbered from zero.
     """
     if x is None:
         return ""
     least = 0.0 if quantity == LAYER else 1e-12
-    good = _is_number(x) and (x == 0 or least <= abs(x) <= LARGEST_X) and x >= 0
+    good = _is_number(x) and (x == 0 or least <= x <= LARGEST_X)
     return "" if good else _odd("x", x, f"a number up to {LARGEST_X:g}")
 
 
-def _counts_problem(known: Mapping[str, Any]) -> str:
-    """Rates beside a row by tag, and how often each operation ran in a network."""
-    for name, most in (("beside", 1e30), ("ran", 1e12)):
-        found = known.get(name)
-        if found is None:
+def _counts_problem(facts: Mapping[str, Any]) -> str:
+    """What is wrong with the facts that are numbers by name; empty if nothing."""
+    for name, most in NUMBERS_BY_NAME.items():
+        numbers = facts.get(name)
+        if numbers is None:
             continue
-        if not isinstance(found, dict) or not all(
-            _is_count(each, most) and each is not None for each in found.values()
-        ):
-            return _odd(name, found, "numbers by name")
+        if not isinstance(numbers, dict) or None in numbers.values():
+            return _odd(name, numbers, "numbers by name")
+        if not all(_is_count(number, most) for number in numbers.values()):
+            return _odd(name, numbers, "numbers by name")
     return ""
 
 
 def _is_number(value: Any) -> bool:
-    """Whether a value of JSON is a number that a float can hold (comparing, unlike converting,
-    takes any).
-    """
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+    """True if a value of JSON is a number that a float can hold."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and abs(value) < 1e300  # comparing, unlike converting, takes any number
 
 
 def _is_count(value: Any, most: float) -> bool:
-    """Whether it is a number from zero to ``most``, or unknown."""
+    """True if it is a number from zero to ``most``, or unknown."""
     return value is None or (_is_number(value) and 0 <= value <= most)
 
 
 def moment_problem(row: Moment) -> str:
-    """The same of a row of ``sustained.csv``."""
-    return schema_problem(row.schema_version) or (
-        "" if "/" in row.tag else f"tag is {row.tag!r}, which is no tag"
-    )
+    """Why no run can have this row of ``sustained.csv``; empty if it can."""
+    if why := schema_problem(row.schema_version):
+        return why
+    return "" if "/" in row.tag else f"tag is {row.tag!r}, which is no tag"
 
 
 Check = Callable[[Any], bool]
@@ -220,8 +215,8 @@ NEEDED: Mapping[str, tuple[Check, str]] = {
     "kind": (lambda value: value in ("cuda", "cpu"), "cuda or cpu"),
     "index": (_whole_within(0, 10**6), "a number"),
     "name": (
-        lambda value: isinstance(value, str) and len(value) <= SHORT,
-        f"text of at most {SHORT} letters",
+        lambda value: isinstance(value, str) and len(value) <= LONGEST_TEXT,
+        f"text of at most {LONGEST_TEXT} letters",
     ),
     "arch": (lambda value: isinstance(value, str), "text"),
     "units": (_whole_within(1, 10**7), "a number above zero"),
@@ -245,17 +240,15 @@ OPTIONAL: Mapping[str, tuple[Check, str]] = {
 
 
 def _is_cache(value: Any) -> bool:
-    """Whether it is a cache as the operating system describes one."""
+    """True if it is a cache as the operating system describes one."""
     if not isinstance(value, dict) or not isinstance(value.get("type"), str):
         return False
-    level, shared = value.get("level"), value.get("shared_by", "")
-    sized = _whole_within(1, 1 << 50)(value.get("size_bytes"))
-    return (
-        sized
-        and _whole_within(1, 9)(level)
-        and isinstance(shared, str)
-        and bool(not shared or CPUS.fullmatch(shared))
-    )
+    has_size = _whole_within(1, 1 << 50)(value.get("size_bytes"))
+    has_level = _whole_within(1, 9)(value.get("level"))
+    shared_by = value.get("shared_by", "")
+    if not (has_size and has_level and isinstance(shared_by, str)):
+        return False
+    return not shared_by or CPU_LIST.fullmatch(shared_by) is not None
 
 
 def _every(check: Check) -> Check:
@@ -271,8 +264,9 @@ FACTS: Mapping[str, tuple[Check, str]] = {
 
 
 def device_of(data: Mapping[str, Any]) -> tuple[Device, list[str]]:
-    """The device of a run's facts, and what was wrong with those left out. Raises ValueError for
-    one it needs.
+    """The device of a run's facts, and sentences on those left out since they were wrong.
+
+    Raises ValueError if one that it needs is wrong.
     """
     for name, (check, wanted) in NEEDED.items():
         if name not in data:
@@ -283,24 +277,23 @@ def device_of(data: Mapping[str, Any]) -> tuple[Device, list[str]]:
         raise ValueError(
             f"device: arch is {shortened(repr(data['arch']))}, not a compute capability such as 9.0"
         )
-    known = {f.name for f in fields(Device)}
-    kept, lost = _good(
-        {name: value for name, value in data.items() if name in known}, OPTIONAL, "device"
-    )
-    facts, more = _good(kept.get("facts", {}), FACTS, "device.facts")
-    return Device.from_json({**kept, "facts": facts}), [*lost, *more]
+    names = {field.name for field in fields(Device)}
+    of_device = {name: value for name, value in data.items() if name in names}
+    right, left_out = _good(of_device, OPTIONAL, "device")
+    facts, facts_left_out = _good(right.get("facts", {}), FACTS, "device.facts")
+    return Device.from_json({**right, "facts": facts}), [*left_out, *facts_left_out]
 
 
 def _good(
     data: Mapping[str, Any], checks: Mapping[str, tuple[Check, str]], where: str
 ) -> tuple[dict[str, Any], list[str]]:
-    """What of this is right or unknown, and sentences of what is not."""
-    kept, lost = dict(data), []
+    """What of this passes its check or has none, and a sentence on each value that is left out."""
+    right, left_out = dict(data), []
     for name, (check, wanted) in checks.items():
         value = data.get(name)
         if value is None:
-            kept.pop(name, None)
+            right.pop(name, None)
         elif not check(value):
-            kept.pop(name)
-            lost.append(f"{where}: {name} is {shortened(repr(value))}, not {wanted}: left out")
-    return kept, lost
+            right.pop(name)
+            left_out.append(f"{where}: {name} is {shortened(repr(value))}, not {wanted}: left out")
+    return right, left_out

@@ -12,7 +12,7 @@ import io
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -30,12 +30,12 @@ FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 our guard of one.
 """
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-LONGEST = 16 << 20  # characters of a cell: all that a large network ran stands in one
+LONGEST_CELL = 16 << 20  # characters of a cell: all that a large network ran stands in one
 MOST_LINES = 50  # of one row, whose reason may have several
-TOLD = 8  # kinds of damage in words
-RANGES = 6  # of lines, likewise
+MOST_KINDS = 8  # of damage, told in words
+MOST_RANGES = 6  # of lines, likewise
 
-csv.field_size_limit(LONGEST)
+csv.field_size_limit(LONGEST_CELL)
 
 
 def guarded(text: str) -> str:
@@ -48,13 +48,9 @@ def unguarded(text: str) -> str:
     return text[1:] if text.startswith(GUARD) and FORMULA.match(text) else text
 
 
-IN_MEMORY = {"stored": False}
-"""Metadata of a field that has no column."""
-
-
 def columns_of(row_type: Any) -> list[str]:
-    """Names of the fields of a dataclass, or of a row of it, that are columns of its table."""
-    return [each.name for each in fields(row_type) if each.metadata.get("stored", True)]
+    """Names of the columns of a table: the fields of its dataclass, or of a row of it."""
+    return [each.name for each in fields(row_type)]
 
 
 def csv_text(rows: Iterable[Any], row_type: type) -> str:
@@ -91,14 +87,16 @@ class Damage(ValueError):
 
 @dataclass
 class Table(Generic[Row]):
-    """The good rows of a file with the numbers of their lines, and what is wrong with the others:
-    (line, why).
-    """
+    """What was read of a CSV file."""
 
     columns: list[str]
+    """Names in its header."""
     rows: list[Row]
+    """The good rows."""
     lines: list[int]
+    """The number of each good row's line."""
     damaged: list[tuple[int, str]]
+    """Line and reason of each row that was left out."""
 
 
 def read_table(
@@ -116,19 +114,18 @@ def read_table(
     # bytes that are no UTF-8 become lone surrogates, so that they spoil their own row only
     lines = content(path).decode("utf-8-sig", "surrogateescape").split("\n")
     header = _header(path, lines, row_type)
-    found = Table[Row](header, [], [], [])
+    table = Table[Row](header, [], [], [])
     for number, cells in _records(lines[1:], len(header)):
         try:
-            row = _row(
-                dict(zip(header, _whole(cells, len(header)), strict=True)), row_type, limits, guards
-            )
+            by_column = dict(zip(header, _whole(cells, len(header)), strict=True))
+            row = _row(by_column, row_type, limits, guards)
             if why := problem(row):
                 raise Damage(why)
-            found.rows.append(row)
-            found.lines.append(number)
+            table.rows.append(row)
+            table.lines.append(number)
         except Damage as error:
-            found.damaged.append((number, str(error)))
-    return found
+            table.damaged.append((number, str(error)))
+    return table
 
 
 def _header(path: Path, lines: Sequence[str], row_type: type) -> list[str]:
@@ -136,17 +133,20 @@ def _header(path: Path, lines: Sequence[str], row_type: type) -> list[str]:
         header = next(csv.reader(lines[:1], strict=True), [])
     except csv.Error:
         header = []
-    needed = [
-        f.name for f in fields(row_type) if f.default is MISSING and f.default_factory is MISSING
-    ]
-    if missing := [name for name in needed if name not in header]:
+    needed = [field.name for field in fields(row_type) if not _has_default(field)]
+    missing = [name for name in needed if name not in header]
+    if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise RidgelineError(
-            f"{path} is no table of a run: line 1 has no column {missing[0]}{more}"
-        )
-    if twice := [name for name in dict.fromkeys(header) if header.count(name) > 1]:
+        what = f"line 1 has no column {missing[0]}{more}"
+        raise RidgelineError(f"{path} is no table of a run: {what}")
+    twice = [name for name in header if header.count(name) > 1]
+    if twice:
         raise RidgelineError(f"{path} line 1 has two columns {twice[0]}")
     return header
+
+
+def _has_default(field: Field[Any]) -> bool:
+    return field.default is not MISSING or field.default_factory is not MISSING
 
 
 def _records(lines: Sequence[str], width: int) -> Iterator[tuple[int, list[str] | str]]:
@@ -197,11 +197,11 @@ def _whole(cells: list[str] | str, width: int) -> list[str]:
 
 
 def _row(cells: Mapping[str, str], row_type: type[Row], limits: Limits, guards: bool) -> Row:
-    values = {
-        f.name: _value(f.name, str(f.type), cells[f.name], limits, guards)
-        for f in fields(row_type)  # type: ignore[arg-type]
-        if f.name in cells
-    }
+    values = {}
+    for field in fields(row_type):  # type: ignore[arg-type]
+        if field.name in cells:
+            cell = cells[field.name]
+            values[field.name] = _value(field.name, str(field.type), cell, limits, guards)
     return row_type(**values)
 
 
@@ -221,17 +221,17 @@ def _value(column: str, kind: str, text: str, limits: Limits, guards: bool) -> A
 
 
 def _number(column: str, kind: str, text: str, limits: Limits) -> float:
-    whole = kind.startswith("int")
-    value = float(text) if NUMBER.fullmatch(text) else math.nan
+    is_whole = kind.startswith("int")
     low, high = limits.get(column, (0.0, math.inf))
-    if whole and not text.lstrip("+-").isdecimal():
+    value = float(text) if NUMBER.fullmatch(text) else math.nan
+    if is_whole and not text.lstrip("+-").isdecimal():
         value = math.nan
-    if not (low <= value <= high or (value == 0 and math.isfinite(high))) or not math.isfinite(
-        value
-    ):
-        what = "whole number" if whole else "number"
+    is_zero = value == 0 and math.isfinite(high)
+    is_within = low <= value <= high and math.isfinite(value)
+    if not (is_zero or is_within):
+        what = "whole number" if is_whole else "number"
         raise Damage(f"{column} is {shortened(repr(text))}, not a {what} from {low:g} to {high:g}")
-    return int(text) if whole else value
+    return int(text) if is_whole else value
 
 
 def in_words(path: Path, table: Table[Any]) -> list[str]:
@@ -239,29 +239,28 @@ def in_words(path: Path, table: Table[Any]) -> list[str]:
     kinds: dict[str, list[int]] = {}
     for line, why in table.damaged:
         kinds.setdefault(why, []).append(line)
-    said = [
-        f"{path.name} {named(lines)} damaged and left out: {why}"
-        for why, lines in list(kinds.items())[:TOLD]
-    ]
-    if len(kinds) > TOLD:
+    said = []
+    for why, lines in list(kinds.items())[:MOST_KINDS]:
+        said.append(f"{path.name} {named(lines)} damaged and left out: {why}")
+    if len(kinds) > MOST_KINDS:
         every, left = len(table.damaged), len(table.rows)
         said.append(f"{path.name}: {every} rows are damaged and left out in all, {left} are read")
     return said
 
 
 def named(lines: Sequence[int]) -> str:
-    """``line 3 is``, ``lines 3 to 9, 12 are``; of many ranges the first, and how many lines
-    more.
-    """
+    """``line 3 is``, ``lines 3 to 9, 12 are``; of many ranges the first ones are named."""
     ranges: list[list[int]] = []
     for line in lines:
         if ranges and ranges[-1][1] + 1 == line:
             ranges[-1][1] = line
         else:
             ranges.append([line, line])
-    told = [
-        str(first) if first == last else f"{first} to {last}" for first, last in ranges[:RANGES]
-    ]
-    more = sum(last - first + 1 for first, last in ranges[RANGES:])
-    named = ", ".join(told) + (f" and {more} more" if more else "")
+    words = []
+    for first, last in ranges[:MOST_RANGES]:
+        words.append(str(first) if first == last else f"{first} to {last}")
+    further = sum(last - first + 1 for first, last in ranges[MOST_RANGES:])
+    named = ", ".join(words)
+    if further:
+        named += f" and {further} more"
     return f"line {named} is" if len(lines) == 1 else f"lines {named} are"

@@ -8,15 +8,18 @@ from functools import lru_cache
 
 SWEEP = "sweep"
 COMPUTE, BANDWIDTH, LATENCY = "compute", "bandwidth", "latency"
-OVERHEAD, LAYER = "overhead", "layer"
+OVERHEAD, LAYER, TRANSFER = "overhead", "layer", "transfer"
 ONE_CORE, PER_SM, CHASE = "1core", "per-sm", "chase"
 READ, LIBRARY, MAIN_MEMORY = "read", "gemm", "dram"
 WORKING_SET, INTENSITY, BANK_CONFLICT = "working-set", "intensity", "bank-conflict"
-OF_TAG = {COMPUTE: "flops", LAYER: "flops", BANDWIDTH: "bytes", "transfer": "bytes"}
+BLOCKS_PER_SM, THREADS, STRIDE = "blocks-per-sm", "threads", "stride"
+GATHER, SIZE = "gather", "size"
+WORK_COUNTED = {COMPUTE: "flops", LAYER: "flops", BANDWIDTH: "bytes", TRANSFER: "bytes"}
 """What a row's rate counts, by its quantity. Of any other quantity (latency, overhead) the row is a
 time.
 """
-SPARSE = "_sp"
+SPARSE = "_sp"  # in the name of a path
+ZEROS, PAGEABLE = "zeros", "pageable"
 
 
 @dataclass(frozen=True)
@@ -34,13 +37,13 @@ class Variant:
 VARIANTS: Mapping[str, Variant] = {
     variant.name: variant
     for variant in (
-        Variant("zeros", "all operands are zero, which takes less power than random ones"),
+        Variant(ZEROS, "all operands are zero, which takes less power than random ones"),
         Variant("sustained", "the load went on until clock and power were steady"),
         Variant(ONE_CORE, "one core of a CPU works alone"),
         Variant("e5m2", "FP8 with five bits of exponent, as fast as the usual four"),
         Variant("near", "the part of a GPU's L2 that is close to the multiprocessor"),
         Variant("far", "the part of a GPU's L2 that is on the other side"),
-        Variant("pageable", "the host's memory is not pinned"),
+        Variant(PAGEABLE, "the host's memory is not pinned"),
         Variant("4B", "each access of a thread is 4 bytes wide"),
         Variant("8B", "each access of a thread is 8 bytes wide"),
         Variant("16B", "each access of a thread is 16 bytes wide"),
@@ -62,24 +65,34 @@ class Axis:
 AXES: Mapping[str, Axis] = {
     WORKING_SET: Axis("Working set", "B"),
     BANK_CONFLICT: Axis("Lanes of a warp that share a bank"),
-    "blocks-per-sm": Axis("Resident blocks per SM"),
-    "threads": Axis("Cores at work"),
-    "stride": Axis("Stride in elements"),
-    "gather": Axis("Bytes read together at a random place", "B"),
-    "size": Axis("Size of the transfer", "B"),
+    BLOCKS_PER_SM: Axis("Resident blocks per SM"),
+    THREADS: Axis("Cores at work"),
+    STRIDE: Axis("Stride in elements"),
+    GATHER: Axis("Bytes read together at a random place", "B"),
+    SIZE: Axis("Size of the transfer", "B"),
     INTENSITY: Axis("Operational intensity in operations per byte"),
 }
 """Every axis that is called otherwise than its own name, by that name."""
 
 
 @dataclass(frozen=True)
-class Tag:
-    """What a row speaks of: ``compute/fp8/wgmma-fp32/e5m2/zeros``, with its parts."""
+class _Spoken:
+    """What tags and sweeps have in common."""
 
     quantity: str
-    """What was measured: ``compute``, ``bandwidth``, ``latency``, ``transfer``, ``overhead`` or
-    ``layer``.
-    """
+    """What was measured: ``compute``, ``bandwidth``, ``latency``, ``transfer``, ``overhead``, or
+    ``layer``."""
+
+    @property
+    def counts(self) -> str | None:
+        """The work that its rate counts, ``flops`` or ``bytes``; None if its rows are times."""
+        return WORK_COUNTED.get(self.quantity)
+
+
+@dataclass(frozen=True)
+class Tag(_Spoken):
+    """What a row speaks of: ``compute/fp8/wgmma-fp32/e5m2/zeros``, with its parts."""
+
     subject: str
     """Of what: a number format (``fp8``), a level of memory (``dram``), a direction (``h2d``), a
     family of layers.
@@ -96,19 +109,14 @@ class Tag:
         """The tag written so. Raises ValueError for a text that is none, and for the tag of a
         sweep.
         """
-        found = parse_tag(text)
-        if isinstance(found, Sweep):
+        tag = parse_tag(text)
+        if isinstance(tag, Sweep):
             raise ValueError(f"{text} is the tag of a sweep")
-        return found
+        return tag
 
     def __str__(self) -> str:
         parts = (self.quantity, self.subject, self.path, *self.variants)
         return "/".join(part for part in parts if part)
-
-    @property
-    def counts(self) -> str | None:
-        """The work that its rate counts, ``flops`` or ``bytes``; None if its rows are times."""
-        return OF_TAG.get(self.quantity)
 
     @property
     def operands(self) -> str:
@@ -144,13 +152,9 @@ class Tag:
 
 
 @dataclass(frozen=True)
-class Sweep:
-    """What a point of a sweep speaks of: ``sweep/bandwidth/working-set/read-1core``, with its
-    parts.
-    """
+class Sweep(_Spoken):
+    """What a point speaks of: ``sweep/bandwidth/working-set/read-1core``, with its parts."""
 
-    quantity: str
-    """What was measured at each point, as in ``Tag``."""
     over: str
     """What x is: a name of ``AXES``, or one of its own."""
     series: str
@@ -159,18 +163,13 @@ class Sweep:
     @staticmethod
     def parse(text: str) -> Sweep:
         """The sweep written so. Raises ValueError for any other text."""
-        found = parse_tag(text)
-        if isinstance(found, Tag):
+        tag = parse_tag(text)
+        if isinstance(tag, Tag):
             raise ValueError(f"{text} is no tag of a sweep")
-        return found
+        return tag
 
     def __str__(self) -> str:
         return "/".join((SWEEP, self.quantity, self.over, self.series))
-
-    @property
-    def counts(self) -> str | None:
-        """The work that its rate counts, ``flops`` or ``bytes``; None if its rows are times."""
-        return OF_TAG.get(self.quantity)
 
     @property
     def operands(self) -> str:

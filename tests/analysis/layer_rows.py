@@ -42,7 +42,7 @@ def seconds(work: LayerWork, dtype: str) -> float:
     )
 
 
-def row(node: Node, dtype: str, **params: Any) -> Measurement:
+def row(node: Node, dtype: str, x: float | None = None, **params: Any) -> Measurement:
     """One node, as the runner and the importers write it."""
     work = work_of(node, dtype)
     facts = {
@@ -66,6 +66,7 @@ def row(node: Node, dtype: str, **params: Any) -> Measurement:
         flops=work.flops,
         bytes=work.compulsory_bytes,
         seconds_median=seconds(work, dtype),
+        x=x,
     )
 
 

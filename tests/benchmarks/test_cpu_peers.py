@@ -84,7 +84,7 @@ SIZES = [4 << 10, 16 << 10, 256 << 10, 4 << 20]
 @pytest.mark.parametrize("kernel", [cache.READ, cache.WRITE, cache.COPY], ids=lambda k: k.name)
 def test_cache(benchmark: Any, peers: ctypes.CDLL, host: Any, kernel: Any, size: int) -> None:
     clock = HostClock(host)
-    launch = kernel.backends["cpu"](host, "fp64", {"x": size, "readers": 1}, clock.queue)
+    launch = kernel.backends["cpu"](host, "fp64", {"set_bytes": size, "readers": 1}, clock.queue)
     compare(benchmark, launch, Peer(peers, kernel.name, launch), clock)
 
 
@@ -92,7 +92,7 @@ def test_cache(benchmark: Any, peers: ctypes.CDLL, host: Any, kernel: Any, size:
 def test_chase(benchmark: Any, peers: ctypes.CDLL, host: Any, size: int) -> None:
     clock = HostClock(host)
     launch = CHASE.backends["cpu"](
-        host, "int64", {"x": size, "line": chase_work.LINE["cpu"]}, clock.queue
+        host, "int64", {"set_bytes": size, "line": chase_work.LINE["cpu"]}, clock.queue
     )
     compare(benchmark, launch, Peer(peers, "chase", launch), clock)
 

@@ -69,7 +69,9 @@ def bests(launch: Any, clock: HostClock, command: list[str]) -> tuple[float, flo
 
 def test_loads_from_the_first_cache(benchmark: Any, host: Device, likwid: list[str]) -> None:
     clock = HostClock(host)
-    launch = cache.READ.backends["cpu"](host, "fp64", {"x": SIZE, "readers": 1}, clock.queue)
+    launch = cache.READ.backends["cpu"](
+        host, "fp64", {"set_bytes": SIZE, "readers": 1}, clock.queue
+    )
     ours, theirs, per_clock = benchmark.pedantic(bests, args=(launch, clock, likwid), rounds=1)
     assert ours, "no undisturbed sample: the machine is overloaded"
     benchmark.extra_info |= {"ours_over_likwid": ours / theirs, "bytes_per_clock": per_clock}

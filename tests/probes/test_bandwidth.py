@@ -115,7 +115,7 @@ def test_a_full_run_on_a_gpu_asks_for_every_ladder() -> None:
         "sweep/bandwidth/stride/read-fp32": 6,
         "sweep/bandwidth/gather/read": 9,
     }
-    x = [c.params["x"] for c in bandwidth.cases(GPU) if c.ceiling.endswith("gather/read")]
+    x = [c.x or 0 for c in bandwidth.cases(GPU) if c.ceiling.endswith("gather/read")]
     assert sorted(x) == [4, 32, 64, 128, 256, 512, 1024, 2048, 4096]
 
 
@@ -126,15 +126,15 @@ def test_a_full_run_on_a_gpu_asks_for_every_ladder() -> None:
 def test_a_full_run_on_a_cpu_climbs_to_all_its_cores(units: int, x: list[int]) -> None:
     full = [c for c in bandwidth.cases(replace(CPU, units=units)) if c.full]
     for op in ("read", "copy"):
-        found = [c.params for c in full if c.ceiling == f"sweep/bandwidth/threads/{op}"]
-        assert [p["x"] for p in found] == [p["threads"] for p in found] == x
+        found = [c for c in full if c.ceiling == f"sweep/bandwidth/threads/{op}"]
+        assert [c.x for c in found] == [c.params["threads"] for c in found] == x
     assert {c.backend for c in full} == {"cpu"}
 
 
 def test_blocks_an_sm_cannot_hold_are_skipped_with_the_reason() -> None:
     device = replace(GPU, facts={"threads_per_multiprocessor": 1536})
     skips = {
-        c.params["x"]: c.skip
+        c.x: c.skip
         for c in bandwidth.cases(device)
         if c.ceiling == "sweep/bandwidth/blocks-per-sm/copy"
     }

@@ -11,6 +11,7 @@ import pytest
 
 from kernels.device import Device
 from probes import bandwidth, compute, intensity, tensor_core
+from probes.records.tag import Sweep, Tag
 from tests.devices import CPU, GPU
 
 SWEEP = "sweep/compute/intensity/"
@@ -21,10 +22,10 @@ SWEEP = "sweep/compute/intensity/"
 )
 def test_points_reach_from_far_below_the_ridge_to_far_above(device: Device) -> None:
     found = [c for c in intensity.cases(device) if c.ceiling.startswith(SWEEP)]
-    for name in intensity.DTYPES[device.kind]:
-        dtype, _, path = name.partition("/")
-        points = [c for c in found if c.ceiling == SWEEP + name.replace("/", "-")]
-        x = [c.params["x"] for c in points]
+    for flat in intensity.FLATS[device.kind]:
+        dtype, path = flat.operands, flat.path
+        points = [c for c in found if isinstance(c.tag, Sweep) and c.tag.flat == flat]
+        x = [c.x or 0.0 for c in points]
         assert x == sorted(set(x))
         assert x[0] == (1 if path else 1 / 16), (
             "a warp of a tensor core leaves out whole vectors, of eight"
@@ -37,7 +38,7 @@ def test_points_reach_from_far_below_the_ridge_to_far_above(device: Device) -> N
         assert max(b / a for a, b in pairwise(x)) <= (6 if path else 4.4)
         for case in points:
             work = case.kernel.work(dtype, **case.params)
-            assert work.flops / work.bytes == pytest.approx(case.params["x"])
+            assert work.flops / work.bytes == pytest.approx(case.x)
 
 
 @pytest.mark.parametrize("device", [CPU, GPU])
@@ -45,23 +46,21 @@ def test_the_roof_is_measured_as_the_other_probes_measure_it(device: Device) -> 
     anchors = [c for c in intensity.cases(device) if not c.ceiling.startswith(SWEEP)]
     known = [*compute.cases(device), *tensor_core.cases(device), *bandwidth.cases(device)]
     assert all(anchor in known for anchor in anchors)
-    tags = {f"compute/{dtype}" for dtype in intensity.DTYPES[device.kind]} | {"bandwidth/dram/read"}
-    assert {anchor.ceiling for anchor in anchors} == tags
+    roofs = {*intensity.FLATS[device.kind], intensity.SLOPE}
+    assert {anchor.tag for anchor in anchors} == roofs
 
 
 def test_every_way_to_read_memory_is_asked_since_any_may_be_the_roof() -> None:
-    anchors = [c for c in intensity.cases(GPU) if c.ceiling == intensity.SLOPE]
-    assert anchors == [c for c in bandwidth.cases(GPU) if c.ceiling == intensity.SLOPE]
+    anchors = [c for c in intensity.cases(GPU) if c.tag == intensity.SLOPE]
+    assert anchors == [c for c in bandwidth.cases(GPU) if c.tag == intensity.SLOPE]
     assert len({(c.backend, str(c.params)) for c in anchors}) > 1
 
 
 def test_points_of_a_cpu_are_timed_in_turn_with_the_roof_of_their_own_type() -> None:
     for case in intensity.cases(CPU):
         if case.ceiling.startswith(SWEEP):
-            assert {other.ceiling for other in case.beside} == {
-                f"compute/{case.dtype}",
-                intensity.SLOPE,
-            }
+            roofs = {Tag("compute", case.dtype), intensity.SLOPE}
+            assert {other.tag for other in case.beside} == roofs
     assert not any(case.beside for case in intensity.cases(GPU)), "a GPU is this program's alone"
 
 

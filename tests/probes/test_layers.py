@@ -26,7 +26,7 @@ def test_a_family_is_a_sweep_with_the_overhead_beside_it(name: str) -> None:
     points = [case for case in cases if case.ceiling.startswith("layer/")]
     assert len(points) == len(cases) - 1
     assert {case.params["sweep"] for case in points} == {name}
-    places = [(c.params["layer"], c.dtype, c.params["series"], c.params["x"]) for c in points]
+    places = [(c.params["layer"], c.dtype, c.params["series"], c.x) for c in points]
     assert len(places) == len(set(places))
     assert all(case.params["working_set"] > 0 for case in points)
 
@@ -38,11 +38,11 @@ def test_a_gpu_asks_tensor_types_and_the_library_too() -> None:
         for backend in ("cuda", "cublaslt")
     }
     assert by_backend["cuda"] == by_backend["cublaslt"] == {"fp32", "tf32", "fp16", "int8"}
-    sizes = {c.params["x"] for c in cases if c.backend == "cublaslt"}
-    assert sizes == {c.params["x"] for c in cases if c.backend == "cuda"}
+    sizes = {c.x for c in cases if c.backend == "cublaslt"}
+    assert sizes == {c.x for c in cases if c.backend == "cuda"}
     for case in cases:
         if case.backend == "cublaslt":
-            assert case.kernel.work(case.dtype, **case.params).flops == 2 * case.params["x"] ** 3
+            assert case.kernel.work(case.dtype, **case.params).flops == 2 * (case.x or 0) ** 3
 
 
 def test_what_a_device_lacks_is_said() -> None:

@@ -64,7 +64,7 @@ def test_columns_are_those_of_the_file() -> None:
     names = (
         "schema_version device started network layer op family dtype provider flops bytes "
         "intensity seconds rate "
-        "bandwidth roof bound share headroom_seconds time_share params remark trusted doubt"
+        "bandwidth roof bound share headroom_seconds time_share params remark trusted doubt x"
     )
     assert " ".join(f.name for f in fields(Placement)) == names
     assert csv_text(place(layer("a", 1e9, 1e9, 2e-3)), Placement).count("\n") == 2

@@ -257,7 +257,7 @@ def test_unknown_operations_by_name_with_their_share() -> None:
 
 
 def test_precisions_are_compared_within_a_network_and_within_a_sweep() -> None:
-    about = {"layer": "same", "x": 1.0, "series": "dense"}
+    about: dict[str, Any] = {"layer": "same", "series": "dense"}
     rows = [
         row(conv(1, 64), dtype, sweep=sweep, **about)
         for sweep in ("one", "two")

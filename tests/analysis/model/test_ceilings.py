@@ -13,7 +13,7 @@ from tests.devices import CPU, GPU, measurement
 def test_the_columns_are_the_contract() -> None:
     assert ",".join(columns_of(Ceiling)) == (
         "schema_version,device,started,tag,rate,unit,nominal_peak,observed_peak,share_nominal,share_observed,"
-        "backend,dtype,clock_hz,spread,samples,status,remark,trusted,doubt,dropped"
+        "backend,dtype,clock_hz,spread,samples,status,remark,trusted,doubt,dropped,emulated"
     )
 
 
@@ -129,7 +129,7 @@ def test_what_draws_a_roof(tag: str, roof: bool) -> None:
 
 
 def test_an_emulated_path_draws_no_roof() -> None:
-    row = measurement("compute/int4/mma-int32", params='{"emulated": true}')
+    row = measurement("compute/int4/mma-int32", emulated=True)
     assert not is_roof(ceilings([row], GPU)["compute/int4/mma-int32"])
 
 

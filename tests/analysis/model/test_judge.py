@@ -153,7 +153,7 @@ def test_a_latency_is_beaten_by_a_shorter_one() -> None:
 def points(*rates: float, device: Device = MACHINE) -> list[bool]:
     """Which points of a sweep over working sets from 4 KiB on, doubling, are trusted."""
     tag = "sweep/bandwidth/working-set/read"
-    rows = [row(tag, rate, params=json.dumps({"x": 4096 * 2.0**k})) for k, rate in enumerate(rates)]
+    rows = [row(tag, rate, x=4096 * 2.0**k) for k, rate in enumerate(rates)]
     return [each.trusted for each in judged(rows, device)]
 
 

@@ -5,7 +5,6 @@ unnamed.
 from __future__ import annotations
 
 import io
-import json
 
 import pytest
 import rich.console
@@ -76,5 +75,5 @@ def test_a_line_of_progress_tells_where_on_its_curve_a_point_lies(
     ceiling: str, x: float | None, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Console().progress(1) as progress:
-        progress.step(measurement(ceiling, params=json.dumps({"x": x} if x else {})))
+        progress.step(measurement(ceiling, x=x or None))
     assert said in capsys.readouterr().out

@@ -19,7 +19,7 @@ from tests.analysis.layer_rows import run_of
 from tests.devices import measurement
 
 
-def layer(number: int, **params: Any) -> Measurement:
+def layer(number: int, x: float | None = None, **params: Any) -> Measurement:
     facts = {
         "layer": f"layer {number}",
         "op": "Relu",
@@ -33,6 +33,7 @@ def layer(number: int, **params: Any) -> Measurement:
         rate=1e12 + number,
         backend="tool",
         dtype="fp32",
+        x=x,
         params=json.dumps(facts),
         seconds_median=1e-4 * (1 + number % 7),
         flops=float(number % 3) * 1e6,
@@ -75,7 +76,7 @@ def test_a_list_of_many_layers_is_drawn_with_those_that_take_longest() -> None:
 
 def test_of_many_series_those_with_most_points_are_drawn() -> None:
     rows = [
-        measurement(f"sweep/bandwidth/stride/series-{series}", rate=1e12, params=f'{{"x": {x}}}')
+        measurement(f"sweep/bandwidth/stride/series-{series}", rate=1e12, x=x)
         for series in range(most.CURVES + 10)
         for x in range(1, 3 + series % 3)
     ]
@@ -125,8 +126,8 @@ def test_texts_as_long_as_they_may_be_are_drawn(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     long = "W" * 1000
-    texts = dict.fromkeys(("network", "family", "provider", "precision"), long)
-    listed = {"network": "", "sweep": long, "over": "layer", "series": long}
+    texts: dict[str, Any] = dict.fromkeys(("network", "family", "provider", "precision"), long)
+    listed: dict[str, Any] = {"network": "", "sweep": long, "over": "layer", "series": long}
     rows = [
         layer(1, **texts, layer="y" * (1 << 16)),
         layer(2, **listed, x=1, layer="y" * (1 << 16)),
@@ -137,10 +138,7 @@ def test_texts_as_long_as_they_may_be_are_drawn(
         ),
         measurement(f"compute/{long}", dtype=long),
         measurement(f"bandwidth/{long}/read"),
-        *(
-            measurement(f"sweep/{long}/{long}/{long}", params=f'{{"x": {x}}}', reason=long)
-            for x in (1, 2)
-        ),
+        *(measurement(f"sweep/{long}/{long}/{long}", x=x, reason=long) for x in (1, 2)),
     ]
     run = run_of(*rows)
     run.warnings.append(long)

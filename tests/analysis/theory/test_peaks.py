@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -159,7 +158,7 @@ def above_limit(row: Measurement, device: Device) -> str:
 def swept(tag: str, rate: float, x: float = 1.0, moved: float = 1e9) -> Measurement:
     """A point at ``x`` that moves ``moved`` bytes at ``rate`` operations or bytes a second."""
     work = moved * x if tag.startswith("sweep/compute") else moved
-    row = measurement(tag, clock_hz=1.9e9, params=json.dumps({"x": x}))
+    row = measurement(tag, clock_hz=1.9e9, x=x)
     return replace(row, flops=work, bytes=moved, seconds_median=work / rate)
 
 

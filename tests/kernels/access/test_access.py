@@ -70,9 +70,11 @@ def gpu_cases() -> list[tuple[str, dict[str, Any]]]:
         for w in (4, 8, 16)
     ]
     found += [(op, {"n": N, **access_cuda.resident(GPU, 2)}) for op in ("read", "copy")]
-    found += [("stride", {"n": N, "x": x, **access_cuda.shape("stride", 4)}) for x in (1, 2, 32)]
+    found += [
+        ("stride", {"n": N, "stride": x, **access_cuda.shape("stride", 4)}) for x in (1, 2, 32)
+    ]
     return found + [
-        ("gather", {"n": N, "x": x, **access_cuda.shape("gather", min(16, x))})
+        ("gather", {"n": N, "segment_bytes": x, **access_cuda.shape("gather", min(16, x))})
         for x in (4, 32, 4096)
     ]
 
@@ -89,9 +91,12 @@ def audited(arch: str, op: str, params: dict[str, Any], work: Work | None = None
     )
 
 
+PLACE = {"stride": "stride", "gather": "segment_bytes"}  # param of an operation's place
+
+
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize(
-    ("op", "dtype", "x"),
+    ("op", "dtype", "place"),
     [
         *(("stride", "fp32", x) for x in (1, 2, 32)),
         ("stride", "fp64", 4),
@@ -99,9 +104,10 @@ def audited(arch: str, op: str, params: dict[str, Any], work: Work | None = None
     ],
 )
 def test_the_cpu_reads_each_element_once(
-    team: Team, host: Device, op: str, dtype: str, x: int, threads: int
+    team: Team, host: Device, op: str, dtype: str, place: int, threads: int
 ) -> None:
-    params, kernel = {"n": N, "x": x, "threads": threads}, kernel_of(op)
+    params = {"n": N, PLACE[op]: place, "threads": threads}
+    kernel = kernel_of(op)
     launch = kernel.backends["cpu"](host, dtype, params, team)
     launch.run(2)
     assert not difference(launch.result(), kernel.reference(dtype, 2, **params), 0.0)
@@ -112,7 +118,7 @@ def test_the_cpu_reads_each_element_once(
 
 
 def test_a_pass_that_misses_an_element_shows(team: Team, host: Device) -> None:
-    params = {"n": N, "x": 8, "threads": 2}
+    params = {"n": N, "segment_bytes": 8, "threads": 2}
     launch: Any = access.GATHER.backends["cpu"](host, "fp64", params, team)
     held = launch._buffers[0]
     held[N // 3] += 1
@@ -142,11 +148,11 @@ def test_the_strided_total_is_the_sum_of_the_values(stride: int) -> None:
 
 
 def test_only_useful_bytes_count() -> None:
-    assert access.STRIDE.work("fp32", n=N, x=8).bytes == N // 8 * 4
-    assert access.STRIDE.memory_bytes("fp32", {"n": N, "x": 8}) == N * 4, (
+    assert access.STRIDE.work("fp32", n=N, stride=8).bytes == N // 8 * 4
+    assert access.STRIDE.memory_bytes("fp32", {"n": N, "stride": 8}) == N * 4, (
         "but all of the array is held"
     )
-    assert access.GATHER.work("fp64", n=N, x=8).bytes == N * 8
+    assert access.GATHER.work("fp64", n=N, stride=8).bytes == N * 8
     assert (
         access.COPY.work("fp32", n=N).bytes
         == access.COPY.memory_bytes("fp32", {"n": N})
@@ -207,7 +213,7 @@ def test_what_does_not_divide_is_refused(team: Team, host: Device) -> None:
     with pytest.raises(KernelError, match="take a power of two"):
         access_work.bits("fp64", 3 << 10, 64)
     with pytest.raises(KernelError, match="places on 2 threads: take a multiple of"):
-        access.STRIDE.backends["cpu"](host, "fp32", {"n": N + 8, "x": 1, "threads": 2}, team)
+        access.STRIDE.backends["cpu"](host, "fp32", {"n": N + 8, "stride": 1, "threads": 2}, team)
 
 
 def test_more_blocks_than_a_multiprocessor_holds_are_not_claimed() -> None:

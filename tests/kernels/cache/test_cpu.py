@@ -21,13 +21,13 @@ from tests.devices import CPU
 from tests.kernels.cpu.test_kernels import THREADS, Host, Team, host, team
 
 __all__ = ["host", "team"]  # the fixtures of the other CPU kernels
-PARAMS = {"x": 64 << 10, "line": 64}
+PARAMS = {"set_bytes": 64 << 10, "line": 64}
 
 
 @pytest.mark.parametrize("size", [1 << 10, 6 << 10, 100 << 10])
 @pytest.mark.parametrize("kernel", [cache.READ, cache.WRITE, cache.COPY], ids=lambda k: k.name)
 def test_passes_do_what_numpy_does(team: Team, host: Host, kernel: Any, size: int) -> None:
-    params = {"x": size, "readers": THREADS, "pass_bytes": size * THREADS}
+    params = {"set_bytes": size, "readers": THREADS, "pass_bytes": size * THREADS}
     launch = kernel.backends["cpu"](host, "fp64", params, team)
     launch.run(3)
     assert not difference(launch.result(), kernel.reference("fp64", 3, **params), 0.0)
@@ -36,7 +36,7 @@ def test_passes_do_what_numpy_does(team: Team, host: Host, kernel: Any, size: in
 
 @pytest.mark.parametrize("kernel", [cache.READ, cache.WRITE, cache.COPY], ids=lambda k: k.name)
 def test_the_hot_loop_moves_the_declared_bytes(team: Team, host: Host, kernel: Any) -> None:
-    params = {"x": 6 << 10, "readers": THREADS, "pass_bytes": (6 << 10) * THREADS}
+    params = {"set_bytes": 6 << 10, "readers": THREADS, "pass_bytes": (6 << 10) * THREADS}
     launch = kernel.backends["cpu"](host, "fp64", params, team)
     work = kernel.work("fp64", **params)
     found = launch.audit(work)
@@ -49,7 +49,7 @@ def test_the_hot_loop_moves_the_declared_bytes(team: Team, host: Host, kernel: A
 
 
 def test_the_sum_shows_how_many_passes_and_cores_there_were(team: Team, host: Host) -> None:
-    params = {"x": 6 << 10, "readers": THREADS}
+    params = {"set_bytes": 6 << 10, "readers": THREADS}
     launch = cache.READ.backends["cpu"](host, "fp64", params, team)
     launch.run(3)
     for repeat, readers in ((2, THREADS), (3, THREADS - 1)):
@@ -58,13 +58,13 @@ def test_the_sum_shows_how_many_passes_and_cores_there_were(team: Team, host: Ho
 
 
 def test_one_core_leaves_the_others_alone(team: Team, host: Host) -> None:
-    launch = cache.READ.backends["cpu"](host, "fp64", {"x": 4 << 10, "readers": 1}, team)
+    launch = cache.READ.backends["cpu"](host, "fp64", {"set_bytes": 4 << 10, "readers": 1}, team)
     assert len(launch.run(1)) == 1
 
 
 def test_a_set_with_a_tail_is_refused(team: Team, host: Host) -> None:
     with pytest.raises(KernelError, match="take a multiple of"):
-        cache.READ.backends["cpu"](host, "fp64", {"x": (4 << 10) + 8, "readers": 1}, team)
+        cache.READ.backends["cpu"](host, "fp64", {"set_bytes": (4 << 10) + 8, "readers": 1}, team)
 
 
 @pytest.mark.parametrize("hops", [1, 7, 8, 9, 16, 1001])
@@ -101,7 +101,7 @@ def test_a_set_that_fits_the_last_cache_is_brought_there_before_every_run(
     team: Team, x: int, each: list[str]
 ) -> None:
     device, watched = replace(CPU, last_cache_bytes=64 << 10), Watched(team)
-    launch = CHASE.backends["cpu"](device, "int64", {"x": x, "line": 64}, watched)
+    launch = CHASE.backends["cpu"](device, "int64", {"set_bytes": x, "line": 64}, watched)
     assert watched.asked == ["touch"]
     launch.run(1)
     launch.run(1)

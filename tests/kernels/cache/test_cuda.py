@@ -25,6 +25,7 @@ from probes.harness.check import Failure, check
 from probes.harness.clocks.team import Team
 from probes.harness.devices import cpu
 from probes.harness.plan import chosen
+from probes.records.tag import parse_tag
 from tests.devices import GPU
 from tests.kernels.made_up_cuda import Queue, installed
 
@@ -42,7 +43,12 @@ def team() -> Iterator[Team]:
 def test_every_reader_adds_its_whole_set_each_time(
     team: Team, size: int, readers: int, repeat: int
 ) -> None:
-    params = {"x": size, "readers": readers, "copies": readers, "pass_bytes": size * readers}
+    params = {
+        "set_bytes": size,
+        "readers": readers,
+        "copies": readers,
+        "pass_bytes": size * readers,
+    }
     launch = cache.READ.backends["cpu"](cpu.detect(), "fp64", params, team)
     launch.run(repeat)
     assert np.array_equal(launch.result(), cache.READ.reference("fp64", repeat, **params))
@@ -52,7 +58,7 @@ def test_every_reader_adds_its_whole_set_each_time(
 
 @pytest.mark.parametrize("hops", [1, 8, 63, 64, 1000])
 def test_a_chase_makes_just_the_hops_it_is_asked(team: Team, hops: int) -> None:
-    params = {"x": 64 * 64, "line": 64}
+    params = {"set_bytes": 64 * 64, "line": 64}
     launch = CHASE.backends["cpu"](cpu.detect(), "int64", params, team)
     launch.run(hops)
     assert np.array_equal(launch.result(), CHASE.reference("int64", hops, **params))
@@ -75,8 +81,8 @@ def kinds(arch: str) -> dict[tuple[str, int], dict[str, Any]]:
     """Params of each kernel that is compiled, by mode, and lanes of a bank or loads of a small
     set.
     """
-    points = [params for _, params, _ in cache_cuda.points(replace(GPU, arch=arch))]
-    return {(p["mode"], p["x"] if p["mode"] == "banks" else _small(p)): p for p in points}
+    points = [params for params, _ in cache_cuda.points(replace(GPU, arch=arch))]
+    return {(p["mode"], p["ways"] if p["mode"] == "banks" else _small(p)): p for p in points}
 
 
 def _small(params: dict[str, Any]) -> int:
@@ -89,7 +95,7 @@ def test_the_smallest_l1_holds_three_points(quick: bool) -> None:
     asked = chosen(
         [("cache", case) for case in cases(replace(GPU, arch="7.5"))], full=False, quick=quick
     )
-    sizes = [case.params["x"] for _, case in asked if case.ceiling == tag]
+    sizes = [case.x or 0 for _, case in asked if case.ceiling == tag]
     assert len([size for size in sizes if size < 64 << 10]) >= 3, (
         "one of just its size may miss some of its lines"
     )
@@ -111,10 +117,10 @@ def test_the_hot_loop_holds_the_declared_loads_on_every_architecture(arch: str) 
 
 
 def test_a_copy_moves_whole_visits_of_both_halves_and_checks_the_target() -> None:
-    for _, params, _ in cache_cuda.points(GPU):
+    for params, _ in cache_cuda.points(GPU):
         if params["mode"] in cache_cuda.MOVES:
             visit = params["block"] * cache_cuda.VECTOR * params["unroll"] * params["visits"]
-            assert params["x"] % (visit * cache_work.ARRAYS[params["mode"]]) == 0
+            assert params["set_bytes"] % (visit * cache_work.ARRAYS[params["mode"]]) == 0
     target = cache.COPY.reference("fp64", 1, **kinds("9.0")["copy", 0])
     assert np.array_equal(target[:64], pattern.values("fp64", 0, np.arange(64)))
     assert set(cache.WRITE.reference("fp64", 1, **kinds("9.0")["write", 0])) == {pattern.WRITTEN}
@@ -125,13 +131,13 @@ def test_a_copy_moves_whole_visits_of_both_halves_and_checks_the_target() -> Non
 )
 def test_an_l2_of_any_size_is_swept_with_sets_of_some_bytes_each_once(l2: int) -> None:
     asked = [
-        (tag, p["x"])
-        for tag, p, _ in cache_cuda.points(replace(GPU, last_cache_bytes=l2))
-        if "working" in tag
+        (p["mode"], p["set_bytes"])
+        for p, _ in cache_cuda.points(replace(GPU, last_cache_bytes=l2))
+        if p["mode"] in ("sm", "grid", *cache_cuda.MOVES)
     ]
     assert len(asked) == len(set(asked))
-    for op in ("read", *cache_cuda.MOVES):
-        sizes = [x for tag, x in asked if tag.endswith(f"/{op}")]
+    for mode in ("grid", *cache_cuda.MOVES):
+        sizes = [size for of, size in asked if of == mode]
         assert sizes == sorted(sizes)
         assert sizes[0] > 0
         assert sizes[-1] > 2 * l2
@@ -142,7 +148,7 @@ def test_each_multiprocessor_has_a_set_of_its_own() -> None:
     assert params["copies"] == params["readers"] == params["blocks"]
     assert (
         cache.READ.memory_bytes("int32", params)
-        == params["x"] * params["blocks"]
+        == params["set_bytes"] * params["blocks"]
         == params["pass_bytes"]
     )
 
@@ -167,11 +173,11 @@ def test_a_multiprocessor_that_reads_the_set_of_another_is_caught(
 
     monkeypatch.setattr(cuda, "function", lambda path, name: kernel)
     few = replace(GPU, units=3)
-    params = next(
-        p for tag, p, _ in cache_cuda.points(few) if p["mode"] == "sm" and p["block"] == 1024
-    )
+    params = next(p for p, _ in cache_cuda.points(few) if p["mode"] == "sm" and p["block"] == 1024)
     launch = cache_cuda.raw(few, "int32", params, Queue(runtime))
-    case = Case(cache.READ, "int32", "raw", "sweep/bandwidth/working-set/read-per-sm", params)
+    case = Case(
+        cache.READ, "int32", "raw", parse_tag("sweep/bandwidth/working-set/read-per-sm"), params
+    )
     check(case, launch)
     wrong.append(True)
     with pytest.raises(Failure):
@@ -193,11 +199,14 @@ def test_a_load_too_few_shows() -> None:
 def test_sets_are_whole_chunks_and_stay_in_the_memory_there_is() -> None:
     for free in (1 << 30, 64 << 30):
         device = replace(GPU, memory_free_bytes=free)
-        for tag, params, _ in cache_cuda.points(device):
-            if "working-set" in tag:
-                assert params["x"] % (params["block"] * cache_cuda.VECTOR * params["unroll"]) == 0
-                assert params["x"] * params["copies"] <= free // 4
-        assert max(p["x"] for _, p, _ in chase_cuda.points(device)) <= free // 4
+        for params, _ in cache_cuda.points(device):
+            if params["mode"] in ("sm", "grid", *cache_cuda.MOVES):
+                assert (
+                    params["set_bytes"] % (params["block"] * cache_cuda.VECTOR * params["unroll"])
+                    == 0
+                )
+                assert params["set_bytes"] * params["copies"] <= free // 4
+        assert max(p["set_bytes"] for p, _ in chase_cuda.points(device)) <= free // 4
     sizes = [size for size, _ in cache_cuda.grid_sizes(GPU)]
     assert sizes == sorted(set(sizes))
     assert sizes[0] < (GPU.last_cache_bytes or 0) < sizes[-1] / 3

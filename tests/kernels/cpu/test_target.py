@@ -115,7 +115,7 @@ def test_what_has_no_shape_takes_the_widest_that_is_here(team: Team, kernel: Any
     params = (
         {"n": 1 << 16, "threads": THREADS}
         if kernel is not cache.READ
-        else {"x": 6 << 10, "readers": THREADS}
+        else {"set_bytes": 6 << 10, "readers": THREADS}
     )
     launch = kernel.backends["cpu"](EVERYTHING, "fp64", params, team)
     launch.run(1)

@@ -28,6 +28,7 @@ from kernels.runtime import session
 from probes.harness.case import Case
 from probes.harness.check import SOUND, Failure, check, difference
 from probes.harness.devices import cpu
+from probes.records.tag import parse_tag
 
 CONV = partial(conv, 1, 16, 16, 8, 3)
 
@@ -85,7 +86,7 @@ def test_a_layer_computes_what_its_definition_says(
 ) -> None:
     kernel = layer_kernel.TimedLayer("Conv", make).kernel("cpu")
     made = kernel.backends["cpu"](host, dtype, {}, None)
-    case = Case(kernel, dtype, "cpu", "layer/convolution")
+    case = Case(kernel, dtype, "cpu", parse_tag("layer/convolution"))
     verdict = check(case, made)
     assert verdict == SOUND or (dtype == "int8" and runtime_saturation.saturates())
     right = made.result

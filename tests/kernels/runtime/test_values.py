@@ -19,6 +19,7 @@ from kernels.runtime.answers import answers
 from probes.harness.case import Case
 from probes.harness.check import SOUND, check
 from probes.harness.devices import cpu
+from probes.records.tag import parse_tag
 from tests.kernels.onnx_networks import model_of
 
 WHOLE = (
@@ -78,7 +79,7 @@ def checked(model: Any, dtype: str = "fp32") -> Any:
     )
     launch = kernel.backends["cpu"](cpu.detect(), dtype, {}, None)
     try:
-        verdict = check(Case(kernel, dtype, "cpu", "layer/movement"), launch)
+        verdict = check(Case(kernel, dtype, "cpu", parse_tag("layer/movement")), launch)
         launch.run(3)
         return launch.result(), launch.audit(Work()), verdict
     finally:

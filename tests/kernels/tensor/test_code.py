@@ -59,7 +59,7 @@ def test_every_path_does_its_work(arch: str) -> None:
             assert audit.note == f"not audited: nvdisasm refuses sm_{number}"
             continue
         emulated = instruction.emulated(number)
-        assert ("emulated" in audit.note, bool(audit.facts.get("emulated"))) == (
+        assert ("emulated" in audit.note, audit.emulated) == (
             emulated,
             emulated,
         ), instruction.tag

@@ -21,6 +21,7 @@ from kernels.transfer import host_memory
 from kernels.transfer import work as transfer_work
 from probes.harness.case import Case
 from probes.harness.check import Failure, check
+from probes.records.tag import parse_tag
 from tests.devices import GPU
 from tests.kernels.made_up_cuda import Queue, Runtime, installed
 
@@ -50,7 +51,9 @@ def test_what_arrives_is_what_was_sent_and_all_is_given_back(
 ) -> None:
     changed = {} if direction == "peer" else {"host": host}
     kernel, built = transfer.COPIES[direction], launch(direction, Queue(runtime), **changed)
-    check(Case(kernel, "fp64", "memcpy", "transfer/x", params(direction, **changed)), built)
+    check(
+        Case(kernel, "fp64", "memcpy", parse_tag("transfer/x"), params(direction, **changed)), built
+    )
     staged = changed.get("host") == "pageable"
     assert built.audit(None).instruction == ("staged copy" if staged else "copy engine")
     assert (
@@ -68,7 +71,13 @@ def test_a_copy_that_moves_nothing_is_caught(direction: str, broken: int, runtim
     runtime.broken = {(SIZE, broken)}
     with pytest.raises(Failure, match=r"out\[.*is nan"):
         check(
-            Case(transfer.COPIES[direction], "fp64", "memcpy", "transfer/x", params(direction)),
+            Case(
+                transfer.COPIES[direction],
+                "fp64",
+                "memcpy",
+                parse_tag("transfer/x"),
+                params(direction),
+            ),
             built,
         )
     built.close()
@@ -126,7 +135,7 @@ def test_a_cpu_read_waits_for_the_gpu_and_sums_everything(runtime: Runtime) -> N
         runtime.calls.clear()
         built.run(1)
         assert runtime.calls == [("synchronize", queue.ptr)]
-        check(Case(transfer.READ, "fp64", "numpy", "transfer/x", given), built)
+        check(Case(transfer.READ, "fp64", "numpy", parse_tag("transfer/x"), given), built)
         built.close()
         assert not runtime.held
 
@@ -155,7 +164,7 @@ def test_the_gpu_reads_each_kind_where_it_lies(
     assert {"device": "device", "zero-copy": "pinned"}.get(memory, memory) in {
         k for k, _ in runtime.held.values()
     }
-    check(Case(transfer.READ, "fp64", "raw", "transfer/x", given), built)
+    check(Case(transfer.READ, "fp64", "raw", parse_tag("transfer/x"), given), built)
     assert built.audit(transfer.READ.work("fp64", **given)).problem == ""
     built.close()
     assert not runtime.held

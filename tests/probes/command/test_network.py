@@ -25,6 +25,7 @@ from probes.harness.guard import Guard
 from probes.harness.task import tasks
 from probes.harness.turn import Turn
 from probes.records.measurement import RidgelineError
+from probes.records.tag import parse_tag
 from tests.devices import CPU
 from tests.kernels.onnx_networks import header, model_of
 
@@ -227,7 +228,7 @@ def test_what_is_slow_to_prepare_may_take_longer(monkeypatch: pytest.MonkeyPatch
     found = bench.GuardedBench(lambda _: (CPU, "it is there"), lambda _: [])
     kernel = Kernel("made", lambda *_, **__: Work(1.0, 1.0), lambda *_, **__: np.zeros(1), {})
     each = [
-        Case(replace(kernel, slow_seconds=slow), "fp32", "cpu", f"x/{slow:.0f}", {})
+        Case(replace(kernel, slow_seconds=slow), "fp32", "cpu", parse_tag(f"x/{slow:.0f}"), {})
         for slow in (0.0, 30.0)
     ]
     todo = tasks([Probe("made", "How long?", lambda _: each)], CPU, "now")

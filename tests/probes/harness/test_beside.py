@@ -18,6 +18,7 @@ from probes.harness.plan import TURN, rules
 from probes.harness.rounds import run
 from probes.harness.task import tasks
 from probes.records.measurement import SKIPPED
+from probes.records.tag import parse_tag
 from tests.devices import CPU
 from tests.probes.harness.test_rounds import RIGHT, STARTED, Launch
 
@@ -58,11 +59,11 @@ def case(name: str, tag: str, **more: Any) -> Case:
         {"cpu": lambda *_: Named(name)},
         footprint=lambda d, **p: p.get("size", 8.0),
     )
-    return Case(kernel, "fp64", "cpu", tag, **more)
+    return Case(kernel, "fp64", "cpu", parse_tag(tag), **more)
 
 
 OTHERS = (case("flat", "compute/fp64"), case("slope", "bandwidth/dram/read"))
-POINT = case("point", "sweep/compute/intensity/fp64", params={"x": 1}, beside=OTHERS)
+POINT = case("point", "sweep/compute/intensity/fp64", params={"n": 1}, beside=OTHERS)
 
 
 def test_samples_alternate_and_the_row_keeps_the_rates_of_the_same_moments() -> None:
@@ -73,7 +74,7 @@ def test_samples_alternate_and_the_row_keeps_the_rates_of_the_same_moments() -> 
     assert timed.endswith(6 * "pfs"), timed
     row = todo[0].row
     assert row.beside == {"compute/fp64": 12.0 / 2, "bandwidth/dram/read": 8.0 / 2}
-    assert json.loads(row.params)["x"] == 1
+    assert json.loads(row.params)["n"] == 1
     assert (row.samples, row.seconds_median) == (3, 1.0), (
         "of its six samples, those that nothing disturbed"
     )
@@ -101,6 +102,6 @@ def test_the_memory_of_all_of_them_must_be_free() -> None:
 
 def test_turns_of_others_have_time_of_their_own() -> None:
     rule = rules("cpu", [POINT], quick=False)
-    alone = case("point", "sweep/compute/intensity/fp64", params={"x": 1})
+    alone = case("point", "sweep/compute/intensity/fp64", params={"n": 1})
     assert rule(POINT).budget_seconds == pytest.approx((1 + 2 * TURN) * rule(alone).budget_seconds)
     assert np.isclose(rule(POINT).sample_seconds, rule(alone).sample_seconds)

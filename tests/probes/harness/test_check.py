@@ -10,6 +10,7 @@ import pytest
 from kernels.base import Appeal, Audit, Fault, Kernel, Work
 from probes.harness.case import Case
 from probes.harness.check import SOUND, Failure, Verdict, audited, check, difference
+from probes.records.tag import parse_tag
 
 RIGHT = np.array([1.0, 2.0, 4.0])
 CUT_OFF = np.array([1.0, 2.0, 3.0])
@@ -129,7 +130,7 @@ def case(*without: np.ndarray) -> Case:
         {"int8": 1e-6},
         appeals=asked,
     )
-    return Case(kernel, "int8", "cpu", "layer/matmul")
+    return Case(kernel, "int8", "cpu", parse_tag("layer/matmul"))
 
 
 def test_a_library_that_is_wrong_alone_is_told_of_in_numbers() -> None:

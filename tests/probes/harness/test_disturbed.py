@@ -22,6 +22,7 @@ from probes.harness.rounds import MORE_ROUNDS, run
 from probes.harness.task import tasks
 from probes.records.measurement import OK, Measurement
 from probes.records.run import COMPLETE, Run
+from probes.records.tag import parse_tag
 from tests.devices import CPU
 
 HZ = 3e9
@@ -83,7 +84,7 @@ def compute(cores: int) -> Case:
         "fma", lambda d, **_: work, lambda d, r, **_: np.zeros(1), {"cpu": lambda *_: Launch()}
     )
     tag = "compute/fp64" if cores > 1 else "compute/fp64/1core"
-    return Case(kernel, "fp64", "cpu", tag, {"threads": cores}, steady=True)
+    return Case(kernel, "fp64", "cpu", parse_tag(tag), {"threads": cores}, steady=True)
 
 
 def stream() -> Case:
@@ -92,7 +93,7 @@ def stream() -> Case:
     kernel = Kernel(
         "read", lambda d, **_: work, lambda d, r, **_: np.zeros(1), {"cpu": lambda *_: Launch()}
     )
-    return Case(kernel, "fp64", "cpu", "bandwidth/dram/read")
+    return Case(kernel, "fp64", "cpu", parse_tag("bandwidth/dram/read"))
 
 
 def rows_of(

@@ -11,12 +11,14 @@ from kernels.base import Kernel, Work
 from probes.harness.case import Case
 from probes.harness.clocks.statistics import FEWEST
 from probes.harness.plan import LEAST, chosen, rounds, rules
+from probes.records.tag import parse_tag
 
 KERNEL = Kernel("made", lambda d, **_: Work(1.0, 1.0), lambda d, r, **_: np.zeros(1), {})
-ROOF = Case(KERNEL, "fp64", "cpu", "bandwidth/dram/read", {"n": 1})
-LONG = Case(KERNEL, "fp64", "cpu", "compute/fp64", {"n": 1}, full=True)
+ROOF = Case(KERNEL, "fp64", "cpu", parse_tag("bandwidth/dram/read"), {"n": 1})
+LONG = Case(KERNEL, "fp64", "cpu", parse_tag("compute/fp64"), {"n": 1}, full=True)
 POINTS = [
-    Case(KERNEL, "fp64", "cpu", "sweep/bandwidth/working-set/read", {"x": x}) for x in range(5)
+    Case(KERNEL, "fp64", "cpu", parse_tag("sweep/bandwidth/working-set/read"), x=x)
+    for x in range(5)
 ]
 
 
@@ -25,8 +27,12 @@ def ask(*cases: Case, full: bool = False, quick: bool = False) -> list[Case]:
 
 
 def test_a_case_that_two_probes_ask_is_measured_once() -> None:
-    assert ask(ROOF, Case(KERNEL, "fp64", "cpu", "bandwidth/dram/read", {"n": 1})) == [ROOF]
-    assert len(ask(ROOF, Case(KERNEL, "fp64", "cpu", "bandwidth/dram/read", {"n": 2}))) == 2
+    assert ask(ROOF, Case(KERNEL, "fp64", "cpu", parse_tag("bandwidth/dram/read"), {"n": 1})) == [
+        ROOF
+    ]
+    assert (
+        len(ask(ROOF, Case(KERNEL, "fp64", "cpu", parse_tag("bandwidth/dram/read"), {"n": 2}))) == 2
+    )
 
 
 @pytest.mark.parametrize(("full", "found"), [(False, [ROOF]), (True, [ROOF, LONG])])
@@ -71,7 +77,7 @@ def test_points_get_the_least_time_and_take_none_from_the_ceilings() -> None:
 def test_every_case_has_samples_enough_for_an_interval_after_all_its_turns(
     kind: str, quick: bool
 ) -> None:
-    layer = replace(ROOF, ceiling="layer/conv")
+    layer = replace(ROOF, tag=parse_tag("layer/conv"))
     rule = rules(kind, [ROOF, *POINTS, layer], quick)
     assert rule(ROOF).fewest * rounds(kind, quick) >= FEWEST
     assert rule(POINTS[0]).fewest == rule(layer).fewest == FEWEST, "one turn only"

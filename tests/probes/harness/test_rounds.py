@@ -22,6 +22,7 @@ from probes.harness.devices import limits
 from probes.harness.rounds import MORE_ROUNDS, Judge, run
 from probes.harness.task import RESERVE, tasks
 from probes.records.measurement import FAILED, OK, SKIPPED, Measurement
+from probes.records.tag import parse_tag
 from tests.devices import CPU
 
 STARTED = "2030-01-02T03:04:05Z"
@@ -94,7 +95,7 @@ def measured(
     """The row of one case after so many rounds, and more if the judge asks for them."""
 
     def cases(device: Device) -> list[Case]:
-        return [Case(k, "fp64", "cpu", "compute/fp64", {"n": 3}, skip, steady=steady)]
+        return [Case(k, "fp64", "cpu", parse_tag("compute/fp64"), {"n": 3}, skip, steady=steady)]
 
     todo = tasks([Probe("p", "?", cases)], CPU, STARTED)
     ticks = count()  # seconds that pass whether or not the machine is fast
@@ -198,7 +199,7 @@ def test_memory_that_others_took_since_the_start_is_not_there(
 def test_a_case_too_large_for_the_free_memory_is_refused_with_the_numbers(
     size: float, free: int, told: str
 ) -> None:
-    case = Case(kernel(size=size), "fp64", "cpu", "compute/fp64", {"n": 3})
+    case = Case(kernel(size=size), "fp64", "cpu", parse_tag("compute/fp64"), {"n": 3})
     (task,) = tasks(
         [Probe("p", "?", lambda _: [case])], replace(CPU, memory_free_bytes=free), STARTED
     )
@@ -236,7 +237,9 @@ def test_a_machine_with_no_clean_sample_still_gets_its_number_but_no_trust() -> 
 
 def test_an_unfinished_case_says_so() -> None:
     todo = tasks(
-        [Probe("p", "?", lambda d: [Case(kernel(), "fp64", "cpu", "compute/fp64")])], CPU, STARTED
+        [Probe("p", "?", lambda d: [Case(kernel(), "fp64", "cpu", parse_tag("compute/fp64"))])],
+        CPU,
+        STARTED,
     )
     assert (todo[0].row.status, todo[0].row.rate) == (SKIPPED, None)
     assert "before its turn" in todo[0].row.reason
@@ -254,7 +257,8 @@ def test_what_will_run_is_compiled_before_anything_is_timed(skip: str) -> None:
         kernel(), backends={"raw": lambda *_: Launch(RIGHT, Audit("FFMA"))}, prepare=prepare
     )
     cases = [
-        Case(made, "fp64", "raw", f"compute/{name}", {}, skip) for name in ("fp64", "fp32", "fp16")
+        Case(made, "fp64", "raw", parse_tag(f"compute/{name}"), {}, skip)
+        for name in ("fp64", "fp32", "fp16")
     ]
     todo = tasks([Probe("p", "?", lambda _: cases)], CPU, STARTED)
     turn.prepare(todo, CPU)

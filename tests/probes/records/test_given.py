@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from probes.records.given import LARGEST, content, parsed, storable, text
+from probes.records.given import LARGEST_FILE, content, parsed, storable, text
 from probes.records.measurement import RidgelineError
 
 
@@ -37,7 +37,7 @@ def test_a_file_that_is_huge_though_it_takes_no_space_is_refused_with_the_number
     with open(path, "wb") as out:
         out.truncate(1 << 40)
     with pytest.raises(
-        RidgelineError, match=f"is {1 << 40} bytes large, more than {LARGEST} that are read"
+        RidgelineError, match=f"is {1 << 40} bytes large, more than {LARGEST_FILE} that are read"
     ):
         text(path)
 

@@ -47,7 +47,6 @@ def test_what_is_null_is_unknown() -> None:
         "layer",
         "op",
         "over",
-        "x",
         "warm",
         "working_set",
         "launches",
@@ -62,7 +61,6 @@ def test_what_is_null_is_unknown() -> None:
     ("params", "name", "value"),
     [
         ({"network": "net", "layer": "conv1"}, "layer", "conv1"),
-        ({"sweep": "conv-kernel", "over": "kernel size", "x": 3}, "x", 3.0),
         ({"sweep": "precision", "over": "layer", "x": 0}, "listed", True),
         ({"over": "kernel size"}, "listed", False),
         ({"run": "captured in a CUDA graph"}, "captured", True),

@@ -53,7 +53,7 @@ def test_the_header_is_the_contract(tmp_path: Path) -> None:
     header = (tmp_path / "measurements.csv").read_text().splitlines()[0]
     assert header == (
         "schema_version,device,started,probe,kernel,backend,dtype,ceiling,params,status,reason,flops,bytes,"
-        "seconds_median,seconds_best,seconds_low,seconds_high,samples,dropped,clock_hz,instruction,trusted,doubt"
+        "seconds_median,seconds_best,seconds_low,seconds_high,samples,dropped,clock_hz,instruction,trusted,doubt,x,emulated"
     )
 
 
@@ -107,7 +107,7 @@ def test_a_truncated_table_names_its_line_and_keeps_the_others(tmp_path: Path) -
     cut = read_run(tmp_path)
     assert cut.measurements == run.measurements[:2]
     assert re.fullmatch(
-        r"measurements\.csv line 5 is damaged and left out: \d+ cells, not 23", cut.damage[0]
+        r"measurements\.csv line 5 is damaged and left out: \d+ cells, not 25", cut.damage[0]
     )
 
 
@@ -265,7 +265,7 @@ def test_what_a_row_says_follows_its_tag() -> None:
     latency = measurement("latency/l2", flops=0.0, bytes=0.0)
     assert (latency.rate, latency.value) == (None, 1e-3)
     assert dataclasses.replace(latency, status=FAILED).value is None
-    point = measurement("sweep/bandwidth/working-set/read", rate=4e12, params='{"x": 65536}')
+    point = measurement("sweep/bandwidth/working-set/read", rate=4e12, x=65536.0)
     assert (point.quantity, point.value, point.x) == ("bandwidth", pytest.approx(4e12), 65536.0)
     assert measurement("layer/conv", rate=3e9).value == pytest.approx(3e9)
 

@@ -19,8 +19,8 @@ from tests.devices import CPU, GPU, measurement
     ("changed", "says"),
     [
         (
-            {"schema_version": 2},
-            "schema 2 is of a newer Ridgeline than this one, which reads 1: update this one",
+            {"schema_version": 3},
+            "schema 3 is of a newer Ridgeline than this one, which reads 2: update this one",
         ),
         ({"schema_version": 0}, "schema 0 is older than any that Ridgeline wrote"),
         ({"status": "fine"}, "status is 'fine', not ok, skipped or failed"),
