@@ -22,8 +22,15 @@ SERIES = (
 """Kernel, name of its curve, threads (0: all cores), and of how many sizes it takes one: one curve
 finds the edges.
 """
-KERNELS = {"banks": cache.BANKS, "write": cache.WRITE, "copy": cache.COPY}
-"""Of the modes of a GPU that are no plain read."""
+KERNELS = {
+    "shared": cache.SHARED,
+    "banks": cache.BANKS,
+    "sm": cache.READ,
+    "grid": cache.READ,
+    "write": cache.WRITE,
+    "copy": cache.COPY,
+}
+"""What each mode of a GPU runs."""
 TAGS: dict[str, Tag | Sweep] = {
     "shared": Tag(BANDWIDTH, "shared", "read"),
     "banks": Sweep(BANDWIDTH, BANK_CONFLICT, "shared"),
@@ -80,7 +87,7 @@ def sizes(device: Device, threads: int, largest: int = LARGEST) -> Iterator[tupl
 def _cuda(device: Device) -> Iterator[Case]:
     for params, full in cache_cuda.points(device):
         mode = params["mode"]
-        kernel, tag = KERNELS.get(mode, cache.READ), TAGS[mode]
+        kernel, tag = KERNELS[mode], TAGS[mode]
         dtype = "fp64" if mode in cache_cuda.MOVES else "int32"
         place = params["ways"] if mode == "banks" else params["set_bytes"]
         x = place if isinstance(tag, Sweep) else None

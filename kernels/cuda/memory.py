@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
@@ -129,15 +128,3 @@ def evenly(starts: np.ndarray, width: int) -> Iterator[tuple[slice, int]]:
         count, step = (1 + alike, step) if alike and step >= width else (1, width)
         yield slice(at, at + count), step
         at += count
-
-
-@contextmanager
-def collected() -> Iterator[list[Any]]:
-    """A list of buffers that are given back if the block fails."""
-    held: list[Any] = []
-    try:
-        yield held
-    except BaseException:
-        for buffer in held:
-            buffer.free()
-        raise

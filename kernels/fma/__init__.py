@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 from kernels.base import Kernel, no_memory
-from kernels.cuda.kernel import CompiledBackend, CudaBackend
+from kernels.cuda.kernel import CompiledBackend
+from kernels.cuda.launch import CudaBackend
 from kernels.fma import cpu, cuda, twin, work
 
 RAW = CompiledBackend(cuda.FmaKernel)

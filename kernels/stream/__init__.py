@@ -6,7 +6,8 @@ from functools import partial
 from typing import Any
 
 from kernels.base import Kernel
-from kernels.cuda.kernel import CompiledBackend, CudaBackend
+from kernels.cuda.kernel import CompiledBackend
+from kernels.cuda.launch import CudaBackend
 from kernels.stream import cpu, cuda, twin, work
 
 

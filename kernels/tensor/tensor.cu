@@ -1,6 +1,6 @@
 // Matrix multiply-accumulate in registers: CHAINS accumulators a warp, STEPS on each in one trip of the loop.
 //
-// The instruction and its operand counts come from tensor_table.py. Operands are loaded once, before the loop, so that
+// The instruction and its operand counts come from table.py. Operands are loaded once, before the loop, so that
 // zero or random data run through the same machine code: two A that alternate, and one B.
 
 #include "clock.cuh"

@@ -1,7 +1,7 @@
 // Hopper's warpgroup multiply-accumulate, m64n256: operands in shared memory (A also in registers), accumulators in
 // registers. One accumulator tile a warpgroup, STEPS instructions on it in one trip of the loop.
 //
-// The instruction comes from tensor_table.py; operands come as the exact image of shared memory. SLICES parts of k stay
+// The instruction comes from table.py; operands come as the exact image of shared memory. SLICES parts of k stay
 // there; two A alternate from one round of slices to the next.
 
 #include "clock.cuh"

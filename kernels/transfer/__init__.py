@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from kernels.base import Kernel
-from kernels.cuda.kernel import CompiledBackend, CudaBackend
+from kernels.cuda.kernel import CompiledBackend
+from kernels.cuda.launch import CudaBackend
 from kernels.transfer import cuda
 from kernels.transfer.work import copy_reference, copy_work, read_reference, read_work
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from kernels import pattern
 from kernels.base import ITEMSIZE, Audit, Unavailable, Work
-from kernels.cuda.kernel import CudaLaunch
+from kernels.cuda.launch import CudaLaunch
 from kernels.cuda.memory import Buffer, Stream
 from kernels.device import Device
 from kernels.pattern import FLOATS
