@@ -22,6 +22,8 @@ __device__ __forceinline__ void store(uint4 *at, uint4 v) {
   asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(at), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
 }
 
+__device__ __forceinline__ unsigned total(uint4 v) { return (v.x + v.y) + (v.z + v.w); }
+
 // x: each set, of so many chunks (a copy's source); sums: one word a thread; clocks: cycles and nanoseconds of each
 // block; reads: chunks each block reads. TOGETHER, every SLOTS-th block adds to the same sums and clocks.
 extern "C" __global__ void __launch_bounds__(BLOCK)
@@ -55,7 +57,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
 #if defined(OP_WRITE) || defined(OP_COPY)
     for (int u = 0; u < UNROLL; u++) store(at + u * BLOCK, r[u]);
 #else
-    for (int u = 0; u < UNROLL; u++) sum += (r[u].x + r[u].y) + (r[u].z + r[u].w);
+    for (int u = 0; u < UNROLL; u++) sum += total(r[u]);
 #endif
     if (++chunk >= chunks) chunk = 0;
   }
