@@ -50,16 +50,18 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
 #else
     for (int u = 0; u < UNROLL; u++) r[u] = load(at + u * BLOCK);
 #endif
+#if defined(OP_WRITE) || defined(OP_COPY)
 #if defined(OP_COPY)
     at += (size_t)chunks * (BLOCK * UNROLL);
 #endif
 #pragma unroll
-#if defined(OP_WRITE) || defined(OP_COPY)
     for (int u = 0; u < UNROLL; u++) store(at + u * BLOCK, r[u]);
-#else
-    for (int u = 0; u < UNROLL; u++) sum += total(r[u]);
 #endif
     if (++chunk >= chunks) chunk = 0;
+#if !defined(OP_WRITE) && !defined(OP_COPY)
+#pragma unroll
+    for (int u = 0; u < UNROLL; u++) sum += total(r[u]);
+#endif
   }
   __syncthreads();
 #if defined(TOGETHER)
