@@ -219,10 +219,10 @@ def measured(
 ) -> int:
     """Measure all there is to measure, or as much as can be; returns the exit code."""
     from analysis.model.judge import judged
-    from probes.harness.session import measure_all
+    from probes.harness.session import measure
 
     try:
-        measure_all(
+        measure(
             run,
             todo,
             bench,

@@ -18,7 +18,7 @@ from analysis.model.ceilings import Ceiling, ceilings, is_roof
 from analysis.model.judge import judged
 from analysis.model.levels import levels
 from analysis.model.roofline import Roofline, roofline
-from analysis.model.sweeps import Sweep, sweeps
+from analysis.model.sweeps import SweepChart, sweeps
 from analysis.model.trust import Trust, trust
 from analysis.tell import most
 from analysis.units import si, unit_of
@@ -50,7 +50,7 @@ class Outcome:
     ceilings: Mapping[str, Ceiling]
     model: Roofline
     notes: Sequence[str] = ()
-    sweeps: Sequence[Sweep] = ()
+    sweeps: Sequence[SweepChart] = ()
     placements: Sequence[Placement] = ()
     networks: Sequence[Network] = ()
     layer_sweeps: Sequence[LayerSweep] = ()

@@ -26,32 +26,28 @@ from probes.records.tag import (
     Tag,
 )
 
-PAST_CACHE = {
-    "cpu": 8,
-    "cuda": 16,
-}  # arrays this many times the last cache: what it keeps no longer counts
-LEAST_PAST_CACHE = {
-    "cpu": 4,
-    "cuda": 4,
-}  # where memory is small: below this the cache would be measured
-LEAST_BYTES = 64 << 20  # an array's size where the last cache is unknown or tiny
-LONG_BYTES = (
-    4 << 30
-)  # on a GPU with room: a pass of a millisecond, beside which starting and ending are nothing
+PAST_CACHE = {"cpu": 8, "cuda": 16}
+"""An array is so many times as large as the last cache: what that keeps of it no longer counts."""
+LEAST_PAST_CACHE = {"cpu": 4, "cuda": 4}
+"""The same where memory is small: with less the cache would be measured."""
+LEAST_BYTES = 64 << 20
+"""Size of an array where the last cache is unknown or tiny."""
+LONG_BYTES = 4 << 30
+"""Size on a GPU with room for it: a pass takes a millisecond, and its start and end are nothing."""
+LONG_ARRAYS_FREE = 8  # arrays of LONG_BYTES are taken only where so many would be free
 OWN_BYTES = 96 << 20  # of the host, that this program takes after it has asked what is free
-ROOM = 8  # arrays of LONG_BYTES are taken only where so many would be free
-ARRAYS = 3  # of an addition or triad, held at once
+ARRAYS = 3  # of an addition or triad, at once
 BLOCK = 1 << 15  # elements; every thread's part is whole
 SCATTERED_BYTES = 1 << 30  # at most, of an array for strides and gathers on a GPU
-WIDTHS, RESIDENT, STRIDES = (4, 8, 16), (1, 2, 4, 8), (1, 2, 4, 8, 16, 32)
-SEGMENTS = (32, 64, 128, 256, 512, 1024, 2048, 4096)
-SMALLEST = {"cpu": 8, "cuda": 4}  # bytes: one element of a gather
+WIDTHS = (4, 8, 16)  # bytes of one load
+RESIDENT = (1, 2, 4, 8)  # blocks on a multiprocessor
+STRIDES = (1, 2, 4, 8, 16, 32)  # elements
+SEGMENTS = (32, 64, 128, 256, 512, 1024, 2048, 4096)  # bytes read together
+SMALLEST_SEGMENT = {"cpu": 8, "cuda": 4}  # bytes: one element
 
 
 def cases(device: Device) -> Iterator[Case]:
-    """Each stream with each backend, on arrays well past the last cache; in full also every harder
-    access.
-    """
+    """Each stream with each backend, on arrays well past the last cache; in full, harder access."""
     size = array_bytes(device)
     for kernel in stream.KERNELS:
         tag = Tag(BANDWIDTH, MAIN_MEMORY, kernel.name)
@@ -65,39 +61,51 @@ def cases(device: Device) -> Iterator[Case]:
 def array_bytes(device: Device) -> int:
     """Bytes of one array, in whole blocks: PAST_CACHE times the last cache or more.
 
-    Where ARRAYS of them do not fit the free memory it is as much as fits, but not less than
-    LEAST_PAST_CACHE times the cache: if even that is too much the harness refuses the case with the
-    numbers.
+    Where ARRAYS of them do not fit the free memory it is as much as fits, but never less than
+    LEAST_PAST_CACHE times the cache: if even that is too much, the harness refuses the case.
     """
     cache = device.last_cache_bytes or 0
-    size = max(LEAST_BYTES, PAST_CACHE[device.kind] * cache)
+    wanted = max(LEAST_BYTES, PAST_CACHE[device.kind] * cache)
     if device.kind == "cuda":
-        size = max(size, min(LONG_BYTES, (device.memory_free_bytes or 0) // ROOM))
-    whole = 8 * BLOCK
-    least = LEAST_PAST_CACHE[device.kind] * cache or LEAST_BYTES
-    return -(-max(least, min(size, _room(device, ARRAYS) // whole * whole)) // whole) * whole
+        share_of_free = (device.memory_free_bytes or 0) // LONG_ARRAYS_FREE
+        wanted = max(wanted, min(LONG_BYTES, share_of_free))
+    block_bytes = 8 * BLOCK
+    fitting = _fitting_bytes(device, ARRAYS) // block_bytes * block_bytes
+    size = max(_least_bytes(device), min(wanted, fitting))
+    blocks = -(-size // block_bytes)
+    return blocks * block_bytes
+
+
+def _least_bytes(device: Device) -> int:
+    """Bytes below which an array would be held by the last cache."""
+    return LEAST_PAST_CACHE[device.kind] * (device.last_cache_bytes or 0) or LEAST_BYTES
 
 
 def scattered_bytes(device: Device) -> int:
-    """Bytes of an array for strides and gathers: a power of two near ``array_bytes``, smaller where
-    two do not fit.
+    """Bytes of an array for strides and gathers: a power of two near ``array_bytes``.
+
+    It is smaller where two of them do not fit the free memory.
     """
-    size = (
-        array_bytes(device) if device.kind == "cpu" else min(SCATTERED_BYTES, array_bytes(device))
-    )
+    size = array_bytes(device)
+    if device.kind == "cuda":
+        size = min(SCATTERED_BYTES, size)
     power = 1 << (size - 1).bit_length()
-    least = LEAST_PAST_CACHE[device.kind] * (device.last_cache_bytes or 0) or LEAST_BYTES
-    while power > _room(device, 2) and power // 2 >= max(least, 32 * BLOCK * 4):
+    least = max(_least_bytes(device), STRIDES[-1] * BLOCK * 4)
+    while power > _fitting_bytes(device, 2) and power // 2 >= least:
         power //= 2
     return power
 
 
-def _room(device: Device, arrays: int) -> int:
-    """Bytes each of so many arrays may have, also at the case's turn, when this program has taken
-    some itself.
+def _fitting_bytes(device: Device, arrays: int) -> int:
+    """Bytes that each of so many arrays may have at the case's turn.
+
+    Until then this program takes some of the host's memory itself.
     """
-    free, own = device.memory_free_bytes, RESERVE + OWN_BYTES if device.kind == "cpu" else 0
-    return 1 << 62 if free is None else int(MEMORY_SHARE * max(0, free - own)) // arrays
+    free = device.memory_free_bytes
+    if free is None:
+        return 1 << 62
+    taken = RESERVE + OWN_BYTES if device.kind == "cpu" else 0
+    return int(MEMORY_SHARE * max(0, free - taken)) // arrays
 
 
 def _variants(device: Device, op: str) -> list[tuple[str, dict[str, Any]]]:
@@ -148,7 +156,7 @@ def _gathers(device: Device) -> Iterator[Case]:
     n = scattered_bytes(device) // itemsize
     tag = Sweep(BANDWIDTH, GATHER, "read")
     # a quick run leaves out every other point: this order makes it leave out the slowest, too
-    in_order = (SEGMENTS[0], SMALLEST[device.kind], *SEGMENTS[1:])
+    in_order = (SEGMENTS[0], SMALLEST_SEGMENT[device.kind], *SEGMENTS[1:])
     for segment in in_order:
         params = {"n": n, **_shape(device, "gather", {"segment_bytes": segment})}
         yield Case(access.GATHER, dtype, _backend(device), tag, params, x=segment, full=True)

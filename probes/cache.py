@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from kernels import cache
@@ -10,19 +11,20 @@ from kernels.device import Device
 from probes.harness.case import Case, run_alone
 from probes.records.tag import BANDWIDTH, BANK_CONFLICT, WORKING_SET, Sweep, Tag
 
-SMALLEST, LARGEST = 4 << 10, 256 << 20  # bytes of one core's working set
+SMALLEST_SET, LARGEST_SET = 4 << 10, 256 << 20  # bytes, of one core
 PAST_CACHE = 4  # times a core's share of the last cache
 MULTIPLE = 1 << 10  # bytes: whole trips of the loop, of a copy too
-SERIES = (
+SERIES_ON_CPU = (
     (cache.READ, "read-1core", 1, 1),
     (cache.READ, "read", 0, 2),
     (cache.WRITE, "write", 0, 4),
     (cache.COPY, "copy", 0, 4),
 )
-"""Kernel, name of its curve, threads (0: all cores), and of how many sizes it takes one: one curve
-finds the edges.
+"""Kernel, curve, threads (0: all cores), and of how many sizes it takes one.
+
+One curve finds the edges of the levels; the others need fewer points.
 """
-KERNELS = {
+KERNELS_ON_GPU = {
     "shared": cache.SHARED,
     "banks": cache.BANKS,
     "sm": cache.READ,
@@ -31,7 +33,7 @@ KERNELS = {
     "copy": cache.COPY,
 }
 """What each mode of a GPU runs."""
-TAGS: dict[str, Tag | Sweep] = {
+TAGS_ON_GPU: dict[str, Tag | Sweep] = {
     "shared": Tag(BANDWIDTH, "shared", "read"),
     "banks": Sweep(BANDWIDTH, BANK_CONFLICT, "shared"),
     "sm": Sweep(BANDWIDTH, WORKING_SET, "read-per-sm"),
@@ -40,7 +42,7 @@ TAGS: dict[str, Tag | Sweep] = {
     "copy": Sweep(BANDWIDTH, WORKING_SET, "copy"),
 }
 """What each mode of a GPU speaks of."""
-SPARE = 8  # of the free memory, all sets together take one part in so many
+FREE_SHARE = 8  # all sets together take one part in so many of the free memory
 
 
 def cases(device: Device) -> Iterator[Case]:
@@ -49,7 +51,7 @@ def cases(device: Device) -> Iterator[Case]:
 
 
 def _cpu(device: Device) -> Iterator[Case]:
-    for kernel, series, cores, every in SERIES:
+    for kernel, series, cores, every in SERIES_ON_CPU:
         threads = cores or device.units
         tag = Sweep(BANDWIDTH, WORKING_SET, series)
         points = list(sizes(device, threads))[::every]
@@ -67,27 +69,30 @@ def _cpu(device: Device) -> Iterator[Case]:
 
 def last_share(device: Device, threads: int) -> int:
     """Bytes of the last cache that each of so many cores has."""
-    return max(
-        [c.bytes // min(threads, c.units) for c in device.caches], default=LARGEST // PAST_CACHE
-    )
+    shares = [level.bytes // min(threads, level.units) for level in device.caches]
+    return max(shares, default=LARGEST_SET // PAST_CACHE)
 
 
-def sizes(device: Device, threads: int, largest: int = LARGEST) -> Iterator[tuple[int, bool]]:
-    """Bytes of a core's working set, four an octave (two in a short run), to well past its share of
-    the last cache.
+def sizes(device: Device, threads: int, largest: int = LARGEST_SET) -> Iterator[tuple[int, bool]]:
+    """(bytes of a core's working set, True for those that only a full run asks).
+
+    There are four an octave, two in a short run, to well past the core's share of the last cache.
     """
-    past = PAST_CACHE * last_share(device, threads)
-    most = min(largest, past, (device.memory_free_bytes or LARGEST) // SPARE // threads)
-    step = 0
-    while (size := round(SMALLEST * 2 ** (step / 4) / MULTIPLE) * MULTIPLE) <= most:
+    past_cache = PAST_CACHE * last_share(device, threads)
+    fitting = (device.memory_free_bytes or LARGEST_SET) // FREE_SHARE // threads
+    most = min(largest, past_cache, fitting)
+    for step in itertools.count():
+        exact = SMALLEST_SET * 2 ** (step / 4)
+        size = round(exact / MULTIPLE) * MULTIPLE
+        if size > most:
+            return
         yield size, bool(step % 2)
-        step += 1
 
 
 def _cuda(device: Device) -> Iterator[Case]:
     for params, full in cache_cuda.points(device):
         mode = params["mode"]
-        kernel, tag = KERNELS[mode], TAGS[mode]
+        kernel, tag = KERNELS_ON_GPU[mode], TAGS_ON_GPU[mode]
         dtype = "fp64" if mode in cache_cuda.MOVES else "int32"
         place = params["ways"] if mode == "banks" else params["set_bytes"]
         x = place if isinstance(tag, Sweep) else None

@@ -76,41 +76,40 @@ def _is_anchor(case: Case, device: Device) -> bool:
 
 def ridge(device: Device, dtype: str) -> float:
     """About how many multiply-adds of an element take as long as its load."""
-    clocks = device.clock_hz, device.memory_clock_hz, device.memory_bus_bits
-    if device.kind == "cpu" or not all(clocks):
+    clock, memory_clock, bus_bits = device.clock_hz, device.memory_clock_hz, device.memory_bus_bits
+    if device.kind == "cpu" or not (clock and memory_clock and bus_bits):
         return RIDGE
-    clock, memory, bits = (float(c or 0) for c in clocks)
-    moved = memory * (device.memory_transfers or 1) * bits / 8 / (clock * device.units)
-    slow = SLOW_FP64 if dtype == "fp64" and device.arch not in FULL_FP64 else 1
-    return max(1.0, BYTES_COMPUTED / slow / moved)
+    bytes_per_second = memory_clock * (device.memory_transfers or 1) * bus_bits / 8
+    bytes_loaded = bytes_per_second / (clock * device.units)
+    has_slow_fp64 = dtype == "fp64" and device.arch not in FULL_FP64
+    bytes_computed = BYTES_COMPUTED / (SLOW_FP64 if has_slow_fp64 else 1)
+    return max(1.0, bytes_computed / bytes_loaded)
 
 
 def points(dtype: str, ridge: float, tensor: bool = False) -> list[tuple[int, int]]:
-    """(multiply-adds, on every so-manyth register) in order of intensity: steps of about 2, finer
-    around ``ridge``.
+    """(multiply-adds, registers that share them) of each point, in order of intensity.
 
-    Further than FAR from it the roof is straight, and every other of them does (of which a quick
-    run takes every other, as of any curve). On tensor cores a multiply-add is one in each column of
-    a matrix.
+    Where every so-manyth register gets one multiply-add, the second number is above 1. Steps are of
+    about 2, finer around ``ridge``; further than FAR from it the roof is straight, and every other
+    point does (of which a quick run takes every other, as of any curve). On tensor cores a
+    multiply-add is one in each column of a matrix.
     """
     size, columns = ITEMSIZE[dtype], intensity_cuda.COLUMNS if tensor else 1
     rarest = intensity_cuda.VECS if tensor else 2**6
-    sparse = [
-        (1, 2**e)
-        for e in range(6, 0, -1)
-        if 2**e <= rarest and 2 * columns / (size * 2**e) >= LEAST
-    ]
+    sparse = []
+    for every in (64, 32, 16, 8, 4, 2):
+        flop_per_byte = 2 * columns / (size * every)
+        if every <= rarest and flop_per_byte >= LEAST:
+            sparse.append((1, every))
     powers = [2**e for e in range(20) if 2**e < 2 * PAST_RIDGE * ridge]
-    dense = sorted(
-        {
-            intensity_work.possible(k, even=tensor)
-            for k in (*powers, *(ridge * near for near in NEAR))
-        }
-    )
-    found = [*sparse, *((k, 1) for k in dense)]
-    below = [(k, every) for k, every in found if k / every < ridge / FAR]
-    above = [(k, every) for k, every in found if k / every > ridge * FAR]
-    return [*below[::2], *found[len(below) : len(found) - len(above)], *above[::-2][::-1]]
+    around_ridge = [ridge * near for near in NEAR]
+    dense = {intensity_work.possible(k, even=tensor) for k in (*powers, *around_ridge)}
+    every_point = [*sparse, *((k, 1) for k in sorted(dense))]
+    below = [(k, every) for k, every in every_point if k / every < ridge / FAR]
+    above = [(k, every) for k, every in every_point if k / every > ridge * FAR]
+    near = every_point[len(below) : len(every_point) - len(above)]
+    last_and_every_other = above[::-2][::-1]
+    return [*below[::2], *near, *last_and_every_other]
 
 
 def _case(device: Device, flat: Tag, k: int, every: int) -> Case:
@@ -134,10 +133,10 @@ def _case(device: Device, flat: Tag, k: int, every: int) -> Case:
 
 
 def array_bytes(device: Device, far: bool = False) -> int:
-    """Bytes of the array, about: past the last cache as for a stream, but no longer: a GPU repeats
-    it in one launch.
+    """About the bytes of the array: past the last cache as for a stream, and no more than that.
 
-    A GPU's is a power of two of its tiles: up to 1.4 times as much, or as little. far: less, where
+    A GPU repeats it in one launch; its array is a power of two of its tiles, which is up to 1.4
+    times as much, or as little. far: less, where
     memory takes so much less time than arithmetic that it hardly matters what a cache keeps.
     """
     past = bandwidth.LEAST_PAST_CACHE if far else bandwidth.PAST_CACHE

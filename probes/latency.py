@@ -13,9 +13,9 @@ from probes.harness.case import Case, run_alone
 from probes.records.tag import LATENCY, WORKING_SET, Sweep, Tag
 
 # bytes of a set on a CPU: one core may have a last cache of hundreds of MiB
-LARGEST = 2 << 30
+LARGEST_SET = 2 << 30
 CHASES = Sweep(LATENCY, WORKING_SET, "chase")
-TAGS: dict[str, Tag | Sweep] = {
+TAGS_ON_GPU: dict[str, Tag | Sweep] = {
     "shared": Tag(LATENCY, "shared"),
     "near": Tag(LATENCY, "l2", variants=("near",)),
     "far": Tag(LATENCY, "l2", variants=("far",)),
@@ -35,7 +35,7 @@ def cases(device: Device) -> Iterator[Case]:
 
 def _cuda(device: Device) -> Iterator[Case]:
     for params, full in chase_cuda.points(device):
-        tag = TAGS[params["mode"]]
+        tag = TAGS_ON_GPU[params["mode"]]
         x = params["set_bytes"] if isinstance(tag, Sweep) else None
         yield Case(CHASE, "int64", "raw", tag, params, x=x, full=full)
 
@@ -43,7 +43,7 @@ def _cuda(device: Device) -> Iterator[Case]:
 def _cpu(device: Device) -> Iterator[Case]:
     cached = last_share(device, 1)
     line = chase_work.LINE["cpu"]
-    for size, between in sizes(device, 1, LARGEST):
+    for size, between in sizes(device, 1, LARGEST_SET):
         whole = size // line * line
         params = {"set_bytes": whole, "line": line}
         full = between and size <= cached

@@ -26,7 +26,7 @@ from probes.harness.bench import GuardedBench
 from probes.harness.case import Case, Probe
 from probes.harness.clocks.sampling import Rule
 from probes.harness.devices.choose import choose
-from probes.harness.rounds import run
+from probes.harness.rounds import take_turns
 from probes.harness.task import Task, tasks
 from probes.records.tag import parse_tag
 
@@ -89,7 +89,7 @@ def main() -> None:
     todo = plan(device)
     guarded_bench.take(device, todo)
     guarded_bench.prepare()
-    for _ in run(
+    for _ in take_turns(
         todo, guarded_bench, lambda _: Rule(0.002, 0.0), 2, lambda rows: judged(rows, device)
     ):
         pass

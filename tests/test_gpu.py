@@ -21,7 +21,7 @@ from probes.harness.bench import LocalBench
 from probes.harness.case import Case, all_probes
 from probes.harness.clocks.sampling import CudaClock, Rule
 from probes.harness.devices.choose import choose
-from probes.harness.rounds import run
+from probes.harness.rounds import take_turns
 from probes.harness.task import tasks
 from probes.records.measurement import OK, SKIPPED, RidgelineError
 from probes.records.tag import parse_tag
@@ -50,7 +50,7 @@ def test_every_case_of_every_probe_is_right_and_possible(
     name: str, gpu: Device, clock: CudaClock
 ) -> None:
     todo = tasks([all_probes()[name]], gpu, "now")
-    for _ in run(
+    for _ in take_turns(
         todo, LocalBench(gpu, clock), lambda _: Rule(0.002, 0.0), 1, lambda rows: judged(rows, gpu)
     ):
         pass
@@ -126,5 +126,5 @@ def test_a_skipped_case_is_not_launched(gpu: Device, clock: CudaClock) -> None:
         "not here",
     )
     todo = tasks([Probe("p", "?", lambda _: [case])], gpu, "now")
-    list(run(todo, LocalBench(gpu, clock), lambda _: Rule(0.002, 0.0), 1, list))
+    list(take_turns(todo, LocalBench(gpu, clock), lambda _: Rule(0.002, 0.0), 1, list))
     assert (todo[0].row.status, todo[0].row.reason) == (SKIPPED, "not here")

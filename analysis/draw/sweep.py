@@ -23,7 +23,7 @@ from analysis.draw.naming import (
     ink,
 )
 from analysis.model.roofline import attainable, ridge
-from analysis.model.sweeps import Line, Sweep, shares
+from analysis.model.sweeps import Line, SweepChart, shares
 from analysis.units import brief, percent
 from probes.records.measurement import Measurement
 
@@ -44,7 +44,7 @@ TITLE = 110  # letters, at most
 NEAR_EDGE = 0.8  # of the axes' width: a line that ends before is named where it ends
 
 
-def figure(sweep: Sweep, device: str, inches: tuple[float, float]) -> Figure:
+def figure(sweep: SweepChart, device: str, inches: tuple[float, float]) -> Figure:
     """A figure of this size with the sweep in it; the names take what room they need right of the
     axes.
     """
@@ -63,7 +63,7 @@ def figure(sweep: Sweep, device: str, inches: tuple[float, float]) -> Figure:
     return made
 
 
-def draw(sweep: Sweep, ax: Axes, title: str = "") -> Axes:
+def draw(sweep: SweepChart, ax: Axes, title: str = "") -> Axes:
     """Draw ``sweep`` into the matplotlib axes ``ax`` and return it."""
     _frame(ax, sweep, title)
     styled = [(line, _style(line, i)) for i, line in enumerate(sweep.lines)]
@@ -100,7 +100,7 @@ def _name(line: Line) -> str:
     return f"{name}  ≥ {' · '.join(map(percent, shares(line)))}" if line.roof else name
 
 
-def _frame(ax: Axes, sweep: Sweep, title: str) -> None:
+def _frame(ax: Axes, sweep: SweepChart, title: str) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator
 
     places = [row.x or 1.0 for line in sweep.lines for row in line.rows] + [
@@ -138,7 +138,7 @@ def _frame(ax: Axes, sweep: Sweep, title: str) -> None:
         ax.spines[side].set_visible(False)
 
 
-def _caption(sweep: Sweep) -> list[str]:
+def _caption(sweep: SweepChart) -> list[str]:
     """What lines and figures mean, one line below the other."""
     roofed = [line for line in sweep.lines if line.roof]
     if roofed:
@@ -173,7 +173,7 @@ def _roof(ax: Axes, line: Line, colour: str) -> None:
     )
 
 
-def _edges(ax: Axes, sweep: Sweep) -> list[Box]:
+def _edges(ax: Axes, sweep: SweepChart) -> list[Box]:
     """A dashed line at every reported size, named above the axes, in a second row where the first
     is taken.
     """

@@ -1,6 +1,4 @@
-"""What a layer's place on the roofline means, in words: why it is there, and what kind of change
-gains time.
-"""
+"""What a layer's place on the roofline means: why it is there, and what kind of change gains."""
 
 from __future__ import annotations
 
@@ -10,22 +8,25 @@ from dataclasses import replace
 from analysis.layers.placement import Placement, set_of
 from probes.records.tag import COMPUTE, Tag
 
-ABOVE = 1.02
+ABOVE_ROOF = 1.02
 """Share from which a point is above its roof: both were measured, each to about a per cent."""
 AT_ROOF = 0.9
 """Share from which no other kernel is worth the search."""
 ALIGNED = {"tf32": 4, "fp16": 8, "bf16": 8, "int8": 16, "fp8": 16}
 """Channels per 16 bytes, the unit in which tensor cores load (NVIDIA, Deep Learning Performance,
 Matrix Multiplication Background User's Guide, 2.2)."""
-LOWER = {
+LOWER_TYPES = {
     "fp64": "FP32",
     "fp32": "TF32, FP16 or INT8",
     "tf32": "FP16 or INT8",
     "fp16": "INT8",
     "bf16": "INT8",
 }
+"""Types of less precision that a GPU computes faster, by type."""
+LOWER_TYPES_OF_CPU = {"fp64": "FP32", "fp32": "INT8"}
+"""The same of a CPU."""
 WEIGHTED = frozenset(("convolution", "matmul", "attention", "recurrent"))
-"""Families whose intensity grows with what they are given: kernel, channels, batch."""
+"""Families whose intensity grows with kernel, channels and batch."""
 REFORMATS = frozenset(
     (
         "Reshape",
@@ -38,10 +39,15 @@ REFORMATS = frozenset(
         "Concat",
         "Split",
         "Reformat",
+        "QuantizeLinear",
+        "DequantizeLinear",
+        "ReorderInput",
+        "ReorderOutput",
+        "Shuffle",
+        "NoOp",
     )
-) | {"QuantizeLinear", "DequantizeLinear", "ReorderInput", "ReorderOutput", "Shuffle", "NoOp"}
+)
 """Operations that a network can often do without: they change how data lie, not what they say."""
-LOWER_CPU = {"fp64": "FP32", "fp32": "INT8"}
 MOVE = "moves data only: remove this reformat, or fuse it into a neighbour"
 FUSE = "launch overhead: fuse it into a neighbour, enlarge the batch, or replay a CUDA graph"
 NEIGHBOUR = "raise intensity: fuse it into the layer before or after"
@@ -53,42 +59,58 @@ BATCH = (
 
 
 def advice(placed: Sequence[Placement]) -> list[Placement]:
-    """The same placements with a remark each: what was known of the row, what its place means, and
-    the kind of gain.
-    """
-    halves = {_same(p): p for p in placed if p.dtype == "fp16"}
-    return [
-        replace(p, remark="; ".join(filter(None, (p.remark, *_remarks(p, halves.get(_same(p)))))))
-        for p in placed
-    ]
+    """The same placements, each with more remarks: what its place means, and the kind of gain."""
+    halves = {_same_layer(p): p for p in placed if p.dtype == "fp16"}
+    advised = []
+    for placement in placed:
+        half = halves.get(_same_layer(placement))
+        remarks = (placement.remark, _slower_than(half, placement), _verdict(placement))
+        remark = "; ".join(remark for remark in remarks if remark)
+        advised.append(replace(placement, remark=remark))
+    return advised
 
 
-def _same(placement: Placement) -> tuple[str, ...]:
-    """What the same layer has in common in every precision; a device may run each by another
-    provider.
+def _same_layer(placement: Placement) -> tuple[str, str]:
+    """What a layer has in common in every precision: its network (or sweep) and its name.
+
+    A device may run each precision by another provider.
     """
     return set_of(placement), placement.layer
 
 
-def _remarks(p: Placement, half: Placement | None) -> list[str]:
-    comparable = half is not None and _was_timed_well(half) and _was_timed_well(p)
-    slower = comparable and half is not None and p.dtype == "int8" and p.seconds > half.seconds
-    return [
-        f"INT8 is slower than FP16 ({p.seconds / half.seconds:.2f} times)"
-        if slower and half
-        else "",
-        _missing(p) if p.share is None else _explained(p) if p.share > ABOVE else _gain(p),
-    ]
+def _slower_than(half: Placement | None, placement: Placement) -> str:
+    """How much slower a layer is in INT8 than in FP16.
+
+    Empty if it is not, or if the two times cannot be compared.
+    """
+    if half is None or placement.dtype != "int8":
+        return ""
+    if not (_was_timed_well(half) and _was_timed_well(placement)):
+        return ""
+    if placement.seconds <= half.seconds:
+        return ""
+    return f"INT8 is slower than FP16 ({placement.seconds / half.seconds:.2f} times)"
+
+
+def _verdict(p: Placement) -> str:
+    """What the place of a layer means, or why it has none."""
+    if p.share is None:
+        return _missing(p)
+    return _explained(p) if p.share > ABOVE_ROOF else _gain(p)
 
 
 def _was_timed_well(p: Placement) -> bool:
-    """Whether the time of a layer can be trusted, whatever its roof."""
+    """True if the time of a layer can be trusted, whatever its roof."""
     return p.trusted or p.roof_is_doubted
 
 
 def _missing(p: Placement) -> str:
     """Why a layer could not be placed."""
-    unknown = [name for name, work in (("FLOPs", p.flops), ("bytes", p.bytes)) if work is None]
+    unknown = []
+    if p.flops is None:
+        unknown.append("FLOPs")
+    if p.bytes is None:
+        unknown.append("bytes")
     if unknown:
         return f"not placed: {' and '.join(unknown)} unknown"
     if not p.trusted:
@@ -115,14 +137,17 @@ def _explained(p: Placement) -> str:
 
 
 def _gain(p: Placement) -> str:
+    """The kind of change that gains time."""
     if p.op in REFORMATS:
         return MOVE
     if p.bound == "launch":
         return FUSE
-    if odd := _misaligned(p):
-        return odd
+    misaligned = _misaligned(p)
+    if misaligned:
+        return misaligned
     if p.bound == "compute":
-        lower = (LOWER_CPU if p.provider == "cpu" else LOWER).get(p.dtype)
+        lower_types = LOWER_TYPES_OF_CPU if p.provider == "cpu" else LOWER_TYPES
+        lower = lower_types.get(p.dtype)
         return f"lower precision: {lower}" if lower else _lowest(p.share or 0.0)
     if p.bound == "below every roof":
         return BATCH
@@ -130,17 +155,15 @@ def _gain(p: Placement) -> str:
 
 
 def _lowest(share: float) -> str:
-    """Of what arithmetic bounds in the least precision there is."""
+    """What gains where arithmetic bounds a layer in the least precision there is."""
     if share >= AT_ROOF:
         return "at its roof: only less arithmetic gains"
-    return (
-        f"in its least precision: another kernel saves {100 * (1 - share):.0f} % at most, or "
-        "less arithmetic"
-    )
+    saved = f"{100 * (1 - share):.0f} %"
+    return f"in its least precision: another kernel saves {saved} at most, or less arithmetic"
 
 
 def _misaligned(p: Placement) -> str:
-    """Channels that are no multiple of what tensor cores load at once; nothing for CPUs."""
+    """Which channels are no multiple of what tensor cores load at once; empty for CPUs."""
     unit = ALIGNED.get(p.dtype)
     if unit is None or p.provider == "cpu":
         return ""

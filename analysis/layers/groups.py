@@ -1,50 +1,56 @@
-"""The layers of a run as they are shown: networks, each with its whole time, and sweeps, each with
-its curves.
+"""The layers of a run as they are shown.
+
+Networks, each with its whole time, and sweeps, each with its curves.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count
 
 from analysis.layers.place import WHOLE, SpeedOfLight, speed_of_light
-from analysis.layers.placement import Placement, group_of
+from analysis.layers.placement import Group, Placement, group_of
 from analysis.units import si
 from probes.records.layer import LISTED
 from probes.records.measurement import OK, Measurement
 from probes.records.tag import LAYER, OVERHEAD, Tag
 
 LEAST_RUN = Tag(OVERHEAD, "run")
-NAMED = 3  # layers in a sentence
-LONGEST = 80  # letters of a part of a file's name
+MOST_NAMES = 3  # of layers in a sentence
+LONGEST_SLUG = 80  # letters of a part of a file's name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Network:
-    """One network at one precision: its layers timed alone, their speed of light, and the row of
-    the whole (or None).
-
-    file: name of its picture, without ending. missing: layers that could not run so; lost: a
-    precision that ran them, and their share of its time, where known. call: seconds of the least
-    run of what ran them, 0 if not known. refused: why the whole could not be timed in one go, where
-    that was tried; then it has no speed of light.
-    """
+    """One network at one precision."""
 
     name: str
+    """Name of the network."""
     provider: str
+    """What ran it."""
     precision: str
+    """That of the whole."""
     file: str
+    """Name of its picture, without ending."""
     layers: tuple[Placement, ...]
+    """Its layers, each timed alone."""
     light: SpeedOfLight
+    """The least possible time of these layers."""
     whole: Measurement | None = None
+    """The row of the network timed in one go; None if there is none."""
     missing: tuple[str, ...] = ()
+    """Names of the layers that could not run so."""
     call: float = 0.0
+    """Seconds of the least run of what ran its layers; 0 if not known."""
     lost: tuple[str, float] | None = None
+    """A precision that ran the missing layers too, and their share of its time; None if unknown."""
     refused: str = ""
+    """Why the whole could not be timed in one go, where that was tried: then it has no speed of
+    light."""
 
     @property
     def skipped(self) -> int:
@@ -53,41 +59,47 @@ class Network:
 
     @property
     def seconds(self) -> float:
-        """Of the whole network in one go, or of its layers one after another where it was not timed
-        so.
-        """
-        return (self.whole.seconds_median if self.whole else None) or self.light.seconds
+        """Time of the network in one go; the sum of its layers where it was not timed so."""
+        whole = self.whole.seconds_median if self.whole else None
+        return whole or self.light.seconds
 
     @property
     def share(self) -> float:
-        """Speed of light over the measured time: above 1 where the whole moves less than its layers
-        do alone.
+        """Speed of light over the measured time.
+
+        Above 1 where the whole moves less than its layers do alone.
         """
         return self.light.least_seconds / self.seconds
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One series of a sweep at one precision and provider: (x, placement) by x."""
+    """One series of a sweep at one precision and provider."""
 
     series: str
+    """Name of the series; empty if the sweep has only one."""
     dtype: str
+    """Type of the numbers."""
     provider: str
+    """What ran it."""
     points: tuple[tuple[float, Placement], ...]
+    """(x, placement) by x."""
 
 
 @dataclass(frozen=True)
 class LayerSweep:
-    """The layers of one family of ours. over: what x is. file: name of its picture, without
-    ending.
-    """
+    """The layers of one sweep of ours, as curves."""
 
     name: str
+    """Name of the sweep."""
     over: str
+    """What x is."""
     curves: tuple[Curve, ...]
+    """One for each series, type and provider."""
 
     @property
     def file(self) -> str:
+        """Name of its picture, without ending."""
         return f"layers-{slug(self.name)}"
 
     @property
@@ -100,23 +112,24 @@ class LayerSweep:
         return replace(self, curves=tuple(curves))
 
     def with_longest(self, most: int) -> LayerSweep:
-        """The same; of a list only so many entries, those that take longest."""
+        """The same; of a list only the ``most`` entries that take longest."""
         if not self.listed or len(self.places) <= most:
             return self
-        times: dict[float, float] = {}
+        longest: dict[float, float] = {}  # seconds of the slowest layer at each x
         for curve in self.curves:
-            for x, p in curve.points:
-                times[x] = max(times.get(x, 0.0), p.seconds)
-        kept = set(sorted(times, key=lambda x: -times[x])[:most])
-        left = (
-            replace(curve, points=tuple(each for each in curve.points if each[0] in kept))
-            for curve in self.curves
-        )
-        return replace(self, curves=tuple(curve for curve in left if curve.points))
+            for x, placement in curve.points:
+                longest[x] = max(longest.get(x, 0.0), placement.seconds)
+        shown = sorted(longest, key=lambda x: longest[x], reverse=True)[:most]
+        curves = []
+        for curve in self.curves:
+            points = tuple(point for point in curve.points if point[0] in shown)
+            if points:
+                curves.append(replace(curve, points=points))
+        return self.with_curves(curves)
 
     @property
     def listed(self) -> bool:
-        """Whether its layers are the entries of a list: then x is a place in it, no quantity."""
+        """True if its layers are the entries of a list: then x is a place in it, no quantity."""
         return self.over == LISTED
 
     @cached_property
@@ -125,13 +138,12 @@ class LayerSweep:
         return sorted({x for curve in self.curves for x, _ in curve.points})
 
     def number(self, x: float) -> str:
-        """What a layer is called where there is little room: its x, or which entry of the list it
-        is.
-        """
+        """A short name of a layer: its x, or the number of its entry in the list."""
         return str(self.places.index(x) + 1) if self.listed else f"{x:g}"
 
     @property
     def dtypes(self) -> list[str]:
+        """Types of its curves, each once."""
         return list(dict.fromkeys(curve.dtype for curve in self.curves))
 
     @property
@@ -141,126 +153,143 @@ class LayerSweep:
 
     def name_of(self, curve: Curve) -> str:
         """``dense``; ``dense, cublas`` where there are several providers."""
-        several = len({each.provider for each in self.curves}) > 1
-        return ", ".join(
-            filter(None, (curve.series, curve.provider if several or not curve.series else ""))
-        )
+        providers = {each.provider for each in self.curves}
+        if not curve.series:
+            return curve.provider
+        if len(providers) > 1 and curve.provider:
+            return f"{curve.series}, {curve.provider}"
+        return curve.series
 
 
 def slug(text: str) -> str:
     """A name as part of a file's name."""
-    return "-".join(re.findall(r"[a-z0-9._]+", text.lower())).strip(".-")[:LONGEST] or "unnamed"
+    return (
+        "-".join(re.findall(r"[a-z0-9._]+", text.lower())).strip(".-")[:LONGEST_SLUG] or "unnamed"
+    )
 
 
-def networks(placed: Iterable[Placement], rows: Iterable[Measurement]) -> list[Network]:
+def networks(placed: Iterable[Placement], rows: Sequence[Measurement]) -> list[Network]:
     """Every network at every precision, in the order of its rows."""
-    groups: dict[tuple[str, str, str], list[Placement]] = {}
-    for point in placed:
-        if point.network:
-            groups.setdefault(group_of(point), []).append(point)
-    found = list(rows)
-    whole, refused, files = _whole(found), _refused(found), _files(list(groups))
-    runs = [row for row in found if isinstance(row.tag, Tag) and row.tag.whole == LEAST_RUN]
-    calls = {row.backend: row.seconds_median or 0.0 for row in runs}
-    missing = _missing(found)
-    return [
-        Network(
-            *key,
-            files[key],
-            tuple(group),
-            speed_of_light(group)[0],
-            whole.get(key),
-            tuple(missing.get(key, ())),
-            calls.get(key[1], 0.0),
-            refused=refused.get(key, ""),
+    layers_by_group: dict[Group, list[Placement]] = {}
+    for placement in placed:
+        if placement.network:
+            layers_by_group.setdefault(group_of(placement), []).append(placement)
+    whole = _whole(rows)
+    refused = _refused(rows)
+    missing = _missing(rows)
+    files = _files(list(layers_by_group))
+    calls = {}
+    for row in rows:
+        if isinstance(row.tag, Tag) and row.tag.whole == LEAST_RUN:
+            calls[row.backend] = row.seconds_median or 0.0
+    shown = []
+    for group, layers in layers_by_group.items():
+        (light,) = speed_of_light(layers)
+        shown.append(
+            Network(
+                name=group.name,
+                provider=group.provider,
+                precision=group.precision,
+                file=files[group],
+                layers=tuple(layers),
+                light=light,
+                whole=whole.get(group),
+                missing=tuple(missing.get(group, ())),
+                call=calls.get(group.provider, 0.0),
+                refused=refused.get(group, ""),
+            )
         )
-        for key, group in groups.items()
-    ]
+    return shown
 
 
-def _key(row: Measurement) -> tuple[str, str, str]:
-    """Network, provider and precision of a row."""
-    return row.facts.network, row.facts.provider, row.facts.precision
+def _group_of_row(row: Measurement) -> Group:
+    """The group of a layer's row, or of the row of a whole network."""
+    return Group(row.facts.network, row.facts.provider, row.facts.precision)
 
 
-def unplaced(shown: Iterable[Network], rows: Iterable[Measurement]) -> list[str]:
-    """A sentence for each network of which no layer could be timed alone: its time as a whole, or
-    why it has none.
+def unplaced(shown: Iterable[Network], rows: Sequence[Measurement]) -> list[str]:
+    """A sentence for each network of which no layer could be timed alone.
+
+    It says the time of the whole, or why there is none.
     """
-    found, there = list(rows), {(net.name, net.provider, net.precision) for net in shown}
-    missing = _missing(found)
-    said = []
-    for key, row in _whole(found).items():
-        if key not in there:
-            time, layers = si(row.seconds_median or 0.0, "s"), named(missing.get(key, ()))
-            said.append(
-                f"{_title(key)}: {time} in one go; none of its layers could be timed "
+    placed = {Group(net.name, net.provider, net.precision) for net in shown}
+    missing = _missing(rows)
+    sentences = []
+    for group, row in _whole(rows).items():
+        if group not in placed:
+            time = si(row.seconds_median or 0.0, "s")
+            layers = few_names(missing.get(group, ()))
+            sentences.append(
+                f"{_title(group)}: {time} in one go; none of its layers could be timed "
                 f"alone: {layers}"
             )
-    for key, reason in _refused(found).items():
-        if key not in there:
-            said.append(
-                f"{_title(key)}: neither the whole nor any of its layers could be timed: {reason}"
+    for group, reason in _refused(rows).items():
+        if group not in placed:
+            sentences.append(
+                f"{_title(group)}: neither the whole nor any of its layers could be timed: {reason}"
             )
-    return said
+    return sentences
 
 
-def _title(key: tuple[str, str, str]) -> str:
-    """``the network resnet50, FP32 on cpu``: a sentence begins with it, and a name keeps its first
-    letter.
+def _title(group: Group) -> str:
+    """``the network resnet50, FP32 on cpu``.
+
+    A sentence begins with it, and a name keeps its first letter.
     """
-    return f"the network {key[0]}, {key[2].upper()} on {key[1]}"
+    return f"the network {group.name}, {group.precision.upper()} on {group.provider}"
 
 
-def named(layers: Sequence[str]) -> str:
+def few_names(layers: Sequence[str]) -> str:
     """The first of these names, and how many more."""
-    more = f" and {len(layers) - NAMED} more" if len(layers) > NAMED else ""
-    return ", ".join(layers[:NAMED]) + more
+    more = f" and {len(layers) - MOST_NAMES} more" if len(layers) > MOST_NAMES else ""
+    return ", ".join(layers[:MOST_NAMES]) + more
 
 
-def _missing(rows: Iterable[Measurement]) -> dict[tuple[str, str, str], list[str]]:
-    """Names of layers that could not run, by network, provider, precision."""
-    found: dict[tuple[str, str, str], list[str]] = {}
+def _missing(rows: Iterable[Measurement]) -> dict[Group, list[str]]:
+    """Names of the layers that could not run."""
+    names: dict[Group, list[str]] = {}
     for row in rows:
         if row.ceiling != WHOLE and row.quantity == LAYER and row.status != OK:
-            found.setdefault(_key(row), []).append(row.layer)
-    return found
+            names.setdefault(_group_of_row(row), []).append(row.layer)
+    return names
 
 
-def _whole(rows: Iterable[Measurement]) -> dict[tuple[str, str, str], Measurement]:
-    """Rows of whole networks by network, provider, precision."""
+def _whole(rows: Iterable[Measurement]) -> dict[Group, Measurement]:
+    """Rows of whole networks."""
     return {
-        _key(row): row
+        _group_of_row(row): row
         for row in rows
         if row.ceiling == WHOLE and row.status == OK and row.seconds_median
     }
 
 
-def _refused(rows: Iterable[Measurement]) -> dict[tuple[str, str, str], str]:
-    """Why whole networks could not be timed, by network, provider, precision."""
-    return {_key(row): row.reason for row in rows if row.ceiling == WHOLE and row.status != OK}
-
-
-def _files(keys: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:
-    """``network-resnet50-fp16``, with the provider where two would be called the same."""
-    short = {key: f"network-{slug(key[0])}-{slug(key[2])}" for key in keys}
-    times = Counter(short.values())
-    named = {
-        key: f"{name}-{slug(key[1])}" if times[name] > 1 else name for key, name in short.items()
+def _refused(rows: Iterable[Measurement]) -> dict[Group, str]:
+    """Why whole networks could not be timed."""
+    return {
+        _group_of_row(row): row.reason for row in rows if row.ceiling == WHOLE and row.status != OK
     }
-    seen, files = set[str](), {}
-    for key, name in named.items():
-        files[key] = next(each for each in _numbered(name) if each not in seen)
-        seen.add(files[key])
-    return files
 
 
-def _numbered(name: str) -> Iterator[str]:
-    """The name, and where that is taken, since names differ by what no file's name holds, with a
-    number.
+def _files(groups: Sequence[Group]) -> dict[Group, str]:
+    """``network-resnet50-fp16``, with the provider where two would be called the same.
+
+    A number follows where that is not enough, since names differ by what no file's name holds.
     """
-    yield name
-    yield from (f"{name}-{number}" for number in count(2))
+    short = {group: f"network-{slug(group.name)}-{slug(group.precision)}" for group in groups}
+    times = Counter(short.values())
+    files: dict[Group, str] = {}
+    taken: set[str] = set()
+    for group, name in short.items():
+        if times[name] > 1:
+            name = f"{name}-{slug(group.provider)}"
+        file = name
+        for number in count(2):
+            if file not in taken:
+                break
+            file = f"{name}-{number}"
+        files[group] = file
+        taken.add(file)
+    return files
 
 
 def layer_sweeps(placed: Iterable[Placement]) -> list[LayerSweep]:
@@ -278,8 +307,12 @@ def layer_sweeps(placed: Iterable[Placement]) -> list[LayerSweep]:
     return [LayerSweep(name, over[name], _curves(curves)) for name, curves in found.items()]
 
 
-def _curves(found: dict[tuple[str, str, str], list[tuple[float, Placement]]]) -> tuple[Curve, ...]:
-    return tuple(
-        Curve(*key, tuple(sorted(points, key=lambda p: (p[0], p[1].layer))))
-        for key, points in found.items()
-    )
+def _curves(
+    points_by_curve: Mapping[tuple[str, str, str], list[tuple[float, Placement]]],
+) -> tuple[Curve, ...]:
+    """Curves from their points by (series, type, provider)."""
+    curves = []
+    for (series, dtype, provider), points in points_by_curve.items():
+        ordered = sorted(points, key=lambda point: (point[0], point[1].layer))
+        curves.append(Curve(series, dtype, provider, tuple(ordered)))
+    return tuple(curves)

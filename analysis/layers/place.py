@@ -1,5 +1,4 @@
-"""Layers on the roofline: which roof bounds each, how much of it is reached, and what is left to
-win.
+"""Layers on the roofline: which roof bounds each, how much is reached, and what is left to gain.
 
 Pure arithmetic over the rows of a run: a layer's least possible time is the larger of its
 operations over the compute roof of its type and its compulsory bytes over the roof of the memory
@@ -12,43 +11,45 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from analysis.layers.advice import advice
-from analysis.layers.placement import Placement, group_of
+from analysis.layers.placement import Group, Placement, group_of
 from analysis.layers.roof_above import compute_roof, memory_roof
 from analysis.model.ceilings import Ceiling
 from analysis.model.roofline import Roof, Roofline, roofline
 from kernels.device import Device
 from probes.records.measurement import OK, SCHEMA_VERSION, Measurement
-from probes.records.tag import COMPUTE, LAYER, Tag
+from probes.records.tag import COMPUTE, LAYER, OVERHEAD, Tag
 
-LAUNCH = "overhead/launch"
-WHOLE = "layer/network"
+LAUNCH = Tag(OVERHEAD, "launch")
+WHOLE = str(Tag(LAYER, "network"))
 """Tag of a network timed in one go: shown beside the sum of its layers, never one of them."""
 BELOW, LAUNCHED = "below every roof", "launch"
 LEAST_SHARE = 0.5
 """A layer slower than twice its least time is not explained by the roof above it: it is below every
-roof.
-"""
+roof."""
 
 
 @dataclass(frozen=True)
 class SpeedOfLight:
-    """A network at one precision: measured seconds, the least possible ones of its placed layers,
-    and the rest.
-
-    unplaced_seconds: time of layers whose work or roof is unknown; least_seconds holds it whole.
-    share: least over measured.
-    """
+    """The least possible time of a network at one precision, beside the measured one."""
 
     network: str
+    """Name of the network, the sweep or the family."""
     provider: str
+    """What ran it."""
     precision: str
+    """That of the whole."""
     layers: int
+    """How many were timed."""
     seconds: float
+    """The sum of their measured times."""
     least_seconds: float
+    """The sum of their least possible times; those that could not be placed count whole."""
     unplaced_seconds: float
+    """Measured time of layers whose work or roof is unknown."""
 
     @property
     def share(self) -> float:
+        """Least over measured time."""
         return self.least_seconds / self.seconds
 
 
@@ -57,39 +58,41 @@ def placements(
 ) -> list[Placement]:
     """Every timed layer of these rows on the roofs of these ceilings, in the order of the rows."""
     model = roofline(ceilings.values())
-    timed = [
-        row for row in rows if row.quantity == LAYER and row.status == OK and row.seconds_median
-    ]
-    timed = [row for row in timed if row.ceiling != WHOLE]
-    placed = [_place(row, model, device, ceilings) for row in timed]
-    times: dict[tuple[str, ...], float] = {}
-    for point in placed:
-        times[group_of(point)] = times.get(group_of(point), 0.0) + point.seconds
-    return advice([replace(p, time_share=p.seconds / times[group_of(p)]) for p in placed])
+    placed = []
+    for row in rows:
+        is_layer = row.quantity == LAYER and row.ceiling != WHOLE
+        if is_layer and row.status == OK and row.seconds_median:
+            placed.append(_place(row, model, device, ceilings))
+    total_seconds: dict[Group, float] = {}
+    for placement in placed:
+        group = group_of(placement)
+        total_seconds[group] = total_seconds.get(group, 0.0) + placement.seconds
+    return advice([replace(p, time_share=p.seconds / total_seconds[group_of(p)]) for p in placed])
 
 
 def _place(
     row: Measurement, model: Roofline, device: Device, ceilings: Mapping[str, Ceiling]
 ) -> Placement:
-    memory, compute = memory_roof(row.facts, model, device), compute_roof(row.dtype, model)
+    memory = memory_roof(row.facts, model, device)
+    compute = compute_roof(row.dtype, model)
     seconds = row.seconds_median or 0.0
-    doubted = _doubted_roof(row, memory, compute)
     placed = _blank(row, seconds)
     if not row.trusted:
         return replace(placed, trusted=False, doubt=row.doubt)
+    doubted = _doubted_roof(row, memory, compute)
     if doubted:
-        return replace(
-            placed,
-            roof=doubted.tag,
-            trusted=False,
-            doubt=f"its roof {doubted.tag} cannot be trusted: {doubted.doubt}",
-        )
-    roof, least = _least(row, memory, compute)
-    if roof is None or least is None:
+        doubt = f"its roof {doubted.tag} cannot be trusted: {doubted.doubt}"
+        return replace(placed, roof=doubted.tag, trusted=False, doubt=doubt)
+    bounding = _bounding_roof(row, memory, compute)
+    if bounding is None:
         return placed
-    bound = _bound(roof, least, seconds, _floor(row, ceilings))
+    roof, least = bounding
     return replace(
-        placed, roof=roof.tag, bound=bound, share=least / seconds, headroom_seconds=seconds - least
+        placed,
+        roof=roof.tag,
+        bound=_bound(roof, least, seconds, _floor(row, ceilings)),
+        share=least / seconds,
+        headroom_seconds=seconds - least,
     )
 
 
@@ -97,14 +100,17 @@ def _doubted_roof(
     row: Measurement, memory: Roof | Ceiling | None, compute: Roof | Ceiling | None
 ) -> Ceiling | None:
     """A roof that this layer's work needs, but that cannot be trusted."""
-    needed = [roof for work, roof in ((row.flops, compute), (row.bytes, memory)) if work]
-    return next((roof for roof in needed if isinstance(roof, Ceiling)), None)
+    if row.flops and isinstance(compute, Ceiling):
+        return compute
+    if row.bytes and isinstance(memory, Ceiling):
+        return memory
+    return None
 
 
 def _blank(row: Measurement, seconds: float) -> Placement:
     """A layer with its work and time, placed under no roof yet."""
     facts = row.facts
-    known = row.flops is not None and bool(row.bytes)
+    has_intensity = row.flops is not None and bool(row.bytes)
     return Placement(
         schema_version=SCHEMA_VERSION,
         device=row.device,
@@ -117,7 +123,7 @@ def _blank(row: Measurement, seconds: float) -> Placement:
         provider=facts.provider,
         flops=row.flops,
         bytes=row.bytes,
-        intensity=_over(row.flops, row.bytes) if known else None,
+        intensity=_over(row.flops, row.bytes) if has_intensity else None,
         seconds=seconds,
         rate=_over(row.flops, seconds),
         bandwidth=_over(row.bytes, seconds),
@@ -132,39 +138,50 @@ def _over(work: float | None, other: float | None) -> float | None:
     return None if work is None or other is None else work / other
 
 
-def _least(
+def _bounding_roof(
     row: Measurement, memory: Roof | Ceiling | None, compute: Roof | Ceiling | None
-) -> tuple[Roof | None, float | None]:
-    """The roof above a layer and the least possible time under it; unknown if its work or a roof it
-    needs is.
+) -> tuple[Roof, float] | None:
+    """The roof above a layer, and the least possible time under it in seconds.
+
+    None if its work, or a roof that this work needs, is unknown.
     """
-    needs = [
-        (work, roof if isinstance(roof, Roof) else None)
-        for work, roof in ((row.bytes, memory), (row.flops, compute))
-    ]
-    if any(work is None or (work and (roof is None or not roof.rate)) for work, roof in needs):
-        return None, None
-    times = [(work / roof.rate, roof) for work, roof in needs if work and roof]
-    if not times:
-        return None, None
-    least, roof = max(times, key=lambda pair: pair[0])
-    return roof, least
+    if row.bytes is None or row.flops is None:
+        return None
+    times = []
+    for work, roof in ((row.bytes, memory), (row.flops, compute)):
+        if not work:
+            continue
+        if not isinstance(roof, Roof) or not roof.rate:
+            return None
+        times.append((roof, work / roof.rate))
+    return max(times, key=lambda pair: pair[1], default=None)
 
 
 def _floor(row: Measurement, ceilings: Mapping[str, Ceiling]) -> float:
-    """What it costs to run anything: a run of the runtime that timed it, or its launches; 0 where
-    not measured.
+    """Seconds that it costs to run anything; 0 where not measured.
+
+    A run of the runtime that timed the layer, or else its launches.
     """
     way = "run" if row.backend == "cpu" or row.facts.captured else "call"
+    of_runtime = _seconds_of(Tag(OVERHEAD, way, row.backend), ceilings)
     launches = int(row.facts.launches or 1)
-    for tag, times in ((f"overhead/{way}/{row.backend}", 1), (LAUNCH, launches)):
-        found = ceilings.get(tag)
-        if found and found.status == OK and found.trusted and found.rate:
-            return found.rate * times
-    return 0.0
+    return of_runtime or _seconds_of(LAUNCH, ceilings) * launches
+
+
+def _seconds_of(tag: Tag, ceilings: Mapping[str, Ceiling]) -> float:
+    """The time of a ceiling that can be trusted, in seconds; 0 if there is none."""
+    ceiling = ceilings.get(str(tag))
+    if ceiling is None or ceiling.status != OK or not ceiling.trusted:
+        return 0.0
+    return ceiling.rate or 0.0
 
 
 def _bound(roof: Roof, least: float, seconds: float, floor: float) -> str:
+    """What holds a layer back, as ``Placement.bound`` says it.
+
+    ``least``, ``seconds``, ``floor``: its least possible and its measured time, and what it costs
+    to run anything.
+    """
     if least < floor and seconds < floor / LEAST_SHARE:
         return LAUNCHED
     if least < LEAST_SHARE * seconds:
@@ -174,38 +191,45 @@ def _bound(roof: Roof, least: float, seconds: float, floor: float) -> str:
 
 
 def speed_of_light(placed: Iterable[Placement]) -> list[SpeedOfLight]:
-    """Of every network (or family), provider and precision: the sum of its layers' least possible
-    times.
-    """
-    groups: dict[tuple[str, str, str], list[Placement]] = {}
+    """The least possible time of every network (or sweep, or family), provider and precision."""
+    groups: dict[Group, list[Placement]] = {}
     for placement in placed:
         groups.setdefault(group_of(placement), []).append(placement)
-    return [_sum(key, group) for key, group in groups.items()]
+    return [_sum(group, layers) for group, layers in groups.items()]
 
 
-def _sum(key: tuple[str, str, str], group: Sequence[Placement]) -> SpeedOfLight:
-    seconds = sum(p.seconds for p in group)
-    gain = sum(p.headroom_seconds or 0.0 for p in group)
-    unplaced = sum(p.seconds for p in group if p.headroom_seconds is None)
-    return SpeedOfLight(*key, len(group), seconds, seconds - gain, unplaced)
+def _sum(group: Group, layers: Sequence[Placement]) -> SpeedOfLight:
+    seconds = sum(p.seconds for p in layers)
+    gain = sum(p.headroom_seconds or 0.0 for p in layers)
+    return SpeedOfLight(
+        network=group.name,
+        provider=group.provider,
+        precision=group.precision,
+        layers=len(layers),
+        seconds=seconds,
+        least_seconds=seconds - gain,
+        unplaced_seconds=sum(p.seconds for p in layers if p.headroom_seconds is None),
+    )
 
 
 def ranking(placed: Iterable[Placement], n: int = 10) -> list[Placement]:
-    """The layers with most time to gain, most first; layers of unknown work and points above their
-    roof never rank.
+    """The ``n`` layers with most time to gain, most first.
+
+    Layers of unknown work and points above their roof never rank.
     """
-    known = [p for p in placed if p.headroom_seconds is not None and p.headroom_seconds > 0]
-    return sorted(known, key=lambda p: p.headroom_seconds or 0.0, reverse=True)[:n]
+    slow = [p for p in placed if p.headroom_seconds is not None and p.headroom_seconds > 0]
+    return sorted(slow, key=lambda p: p.headroom_seconds or 0.0, reverse=True)[:n]
 
 
 def precisions(placed: Iterable[Placement]) -> dict[tuple[str, str, str], dict[str, Placement]]:
-    """Layers that ran at several precisions: (network or sweep, layer, provider) -> {precision:
-    placement}.
+    """Layers that ran at several precisions.
 
-    By the precision of the run: a layer left in floats in an INT8 network stands under INT8.
+    (network or sweep, layer, provider) -> {precision of the run: placement}: a layer left in floats
+    in an INT8 network stands under INT8.
     """
-    found: dict[tuple[str, str, str], dict[str, Placement]] = {}
-    for point in placed:
-        group, provider, precision = group_of(point)
-        found.setdefault((group, point.layer, provider), {})[precision] = point
-    return {key: by_precision for key, by_precision in found.items() if len(by_precision) > 1}
+    by_layer: dict[tuple[str, str, str], dict[str, Placement]] = {}
+    for placement in placed:
+        group = group_of(placement)
+        layer = group.name, placement.layer, group.provider
+        by_layer.setdefault(layer, {})[group.precision] = placement
+    return {layer: by_run for layer, by_run in by_layer.items() if len(by_run) > 1}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from probes.records.layer import LayerFacts
 
@@ -82,9 +83,20 @@ class Placement:
         return not self.trusted and bool(self.roof)
 
 
-def group_of(placement: Placement) -> tuple[str, str, str]:
-    """What adds up to one run of a network: network (or sweep, or family), provider, precision."""
-    return set_of(placement), placement.provider, placement.facts.precision
+class Group(NamedTuple):
+    """Placements that add up to one run of a network, of a sweep or of a family."""
+
+    name: str
+    """Of the network, the sweep or the family."""
+    provider: str
+    """What ran it."""
+    precision: str
+    """That of the whole: a layer left in floats in an INT8 network is in the group ``int8``."""
+
+
+def group_of(placement: Placement) -> Group:
+    """The group that a placement adds up with."""
+    return Group(set_of(placement), placement.provider, placement.facts.precision)
 
 
 def set_of(placement: Placement) -> str:

@@ -1,6 +1,4 @@
-"""From many measurements to one ceiling per tag: the best that can be trusted, beside what theory
-allows.
-"""
+"""From many measurements to one ceiling per tag: the best that can be trusted, beside theory."""
 
 from __future__ import annotations
 
@@ -16,8 +14,9 @@ from probes.records.tag import BANDWIDTH, LATENCY, LAYER, Tag
 
 @dataclass(frozen=True, kw_only=True)
 class Ceiling:
-    """The best trustworthy measurement behind a tag: a row of ``ceilings.csv`` (results/README.md
-    has the units).
+    """The best trustworthy measurement behind a tag: a row of ``ceilings.csv``.
+
+    results/README.md has the units.
     """
 
     schema_version: int
@@ -70,33 +69,36 @@ class Ceiling:
 
 
 def is_roof(ceiling: Ceiling) -> bool:
-    """Whether a ceiling draws a main roof: it can be trusted, and its tag is that of a roof."""
+    """True if a ceiling draws a main roof: it can be trusted, and its tag is that of a roof."""
     return ceiling.trusted and names_roof(ceiling)
 
 
 def names_roof(ceiling: Ceiling) -> bool:
-    """Whether a ceiling would draw a main roof if it can be trusted: measured, no variant, a
-    compute path or a whole level of memory."""
+    """True if a ceiling draws a main roof as soon as it can be trusted.
+
+    It was measured, under no variant, of a compute path or a whole level of memory.
+    """
     if ceiling.status != OK or ceiling.emulated:
         return False
     return Tag.parse(ceiling.tag).draws_roof
 
 
 def ceilings(rows: Iterable[Measurement], device: Device) -> dict[str, Ceiling]:
-    """A ceiling for every tag of these rows, and for every level of memory the best of its
-    operations.
+    """A ceiling for every tag of these rows, and one for every level of memory.
 
-    The best is the row that reaches most at the bad end of its interval, so that none wins by its
-    noise. Rows that cannot be trusted, then those with no interval, speak only where there are no
-    others.
+    That of a level is the best of its operations. The best is the row that reaches most at the bad
+    end of its interval, so that none wins by its noise. Rows that cannot be trusted, then those
+    with no interval, speak only where there are no others.
     """
-    by_tag: dict[str, list[Measurement]] = {}
+    rows_by_tag: dict[str, list[Measurement]] = {}
     for row in rows:
         if not isinstance(row.tag, Tag) or row.quantity == LAYER:
             continue  # points and layers: each is one of many, none of them a limit
-        for tag in filter(None, (level_of(row.tag), row.ceiling)):
-            by_tag.setdefault(tag, []).append(row)
-    return {tag: _ceiling(tag, group, device) for tag, group in sorted(by_tag.items())}
+        rows_by_tag.setdefault(row.ceiling, []).append(row)
+        level = level_of(row.tag)
+        if level:
+            rows_by_tag.setdefault(level, []).append(row)
+    return {tag: _ceiling(tag, group, device) for tag, group in sorted(rows_by_tag.items())}
 
 
 def level_of(tag: Tag) -> str:
@@ -109,9 +111,11 @@ def _ceiling(tag: str, rows: Sequence[Measurement], device: Device) -> Ceiling:
     good = [row for row in rows if row.status == OK and row.value]
     if not good:
         return _missing(tag, rows)
-    best = max(good, key=_sure)
-    nominal, observed = peak_for(tag, device), _observed(tag, best, device)
+    best = max(good, key=_merit)
     rate = best.value or 0.0
+    nominal = peak_for(tag, device)
+    observed = _observed_peak(tag, best, device)
+    has_clock = _on_chip(nominal) or best.quantity == LATENCY
     return replace(
         _blank(tag, best),
         rate=rate,
@@ -119,7 +123,7 @@ def _ceiling(tag: str, rows: Sequence[Measurement], device: Device) -> Ceiling:
         observed_peak=observed,
         share_nominal=rate / nominal.value if nominal and nominal.value else None,
         share_observed=rate / observed if observed else None,
-        clock_hz=best.clock_hz if _on_chip(nominal) or best.quantity == LATENCY else None,
+        clock_hz=best.clock_hz if has_clock else None,
         spread=best.spread,
         samples=best.samples,
         status=OK,
@@ -131,35 +135,46 @@ def _ceiling(tag: str, rows: Sequence[Measurement], device: Device) -> Ceiling:
     )
 
 
-def _sure(row: Measurement) -> tuple[bool | float, ...]:
-    """How far a good row can be trusted, then what it reaches, at the interval's bad end and at the
-    median.
+def _merit(row: Measurement) -> tuple[bool, bool, float, float]:
+    """What the best of good rows has most of: trust, an interval, and then what it reaches.
+
+    That is its rate, or minus its seconds, at the interval's bad end and then at the median.
     """
     median = row.seconds_median or 0.0
-    ends = row.seconds_high or median, median
-    reached = [(row.work or 0.0) / end if row.tag.counts else -end for end in ends]
+    longest = row.seconds_high or median
+    if row.tag.counts:
+        work = row.work or 0.0
+        reached = work / longest, work / median
+    else:
+        reached = -longest, -median
     return row.trusted, row.seconds_high is not None, *reached
 
 
-def _observed(tag: str, row: Measurement, device: Device) -> float | None:
-    """The peak at the clock that was observed; a memory's clock is not, so its peak is unknown."""
-    peak = peak_for(tag, device, row.clock_hz) if row.clock_hz else None
-    return (peak.value or peak.limit) if peak and _on_chip(peak) else None
+def _observed_peak(tag: str, row: Measurement, device: Device) -> float | None:
+    """The peak at the clock that was observed; None of main memory, whose clock is not observed."""
+    if not row.clock_hz:
+        return None
+    peak = peak_for(tag, device, row.clock_hz)
+    if peak is None or not _on_chip(peak):
+        return None
+    return peak.value or peak.limit
 
 
 def _on_chip(peak: Peak | None) -> bool:
-    """Whether a peak follows the clock of the units."""
+    """True if a peak is known and follows the clock of the units."""
     return peak is not None and peak.per_clock is not None
 
 
 def _missing(tag: str, rows: Sequence[Measurement]) -> Ceiling:
-    """A tag with no good row says why: the first failure, or else the first reason to skip."""
+    """The ceiling of a tag with no good row: it says the first failure, else why it was skipped."""
     failed = [row for row in rows if row.status == FAILED]
-    first = (failed or rows)[0]
-    return replace(_blank(tag, first), status=FAILED if failed else SKIPPED, remark=first.reason)
+    if failed:
+        return replace(_blank(tag, failed[0]), status=FAILED, remark=failed[0].reason)
+    return replace(_blank(tag, rows[0]), status=SKIPPED, remark=rows[0].reason)
 
 
 def _blank(tag: str, row: Measurement) -> Ceiling:
+    """A ceiling of this tag with nothing measured, from the run and of the type of this row."""
     return Ceiling(
         schema_version=SCHEMA_VERSION,
         device=row.device,
@@ -172,18 +187,22 @@ def _blank(tag: str, row: Measurement) -> Ceiling:
 
 
 def _remarks(tag: str, best: Measurement, rows: Sequence[Measurement]) -> list[str]:
+    """What a reader should know of the ceiling that ``best``, one of ``rows``, makes."""
     failed = sorted({f"{row.kernel}/{row.backend}" for row in rows if row.status == FAILED})
-    remarks = [best.reason] if best.reason else []
-    if tag != best.ceiling:  # a level's ceiling, which the best of its operations made
-        remarks.insert(0, f"best: {best.kernel}")
-    if told := cycles(best):
-        remarks.insert(0, told)
-    return remarks + ([f"failed: {', '.join(failed)}"] if failed else [])
+    is_level = tag != best.ceiling  # the ceiling of a level, which the best operation made
+    remarks = [
+        cycles(best),
+        f"best: {best.kernel}" if is_level else "",
+        best.reason,
+        f"failed: {', '.join(failed)}" if failed else "",
+    ]
+    return [remark for remark in remarks if remark]
 
 
 def cycles(row: Measurement) -> str:
-    """``705 cycles`` of a time, at the clock observed while it was measured; nothing without one,
-    or of a rate.
+    """``705 cycles`` of a time, at the clock observed while it was measured.
+
+    Empty for a rate, and where the clock is not known.
     """
     if row.tag.counts or not (row.clock_hz and row.seconds_median):
         return ""

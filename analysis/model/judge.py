@@ -1,10 +1,9 @@
-"""Which rows cannot be true, and which cannot be trusted: the same rules for a live run and for one
-read from files.
+"""Which rows cannot be true, and which cannot be trusted.
 
 A row *fails* where its rate exceeds a physical limit that was read clean. A row is *not trusted*
 where other load made its samples what they are, where its median is hardly known, or where another
 row contradicts it. Such a row keeps its numbers and says why, but draws no roof, gives no ridge
-point and carries no verdict.
+point and carries no verdict. The rules are the same for a live run and for one read from files.
 """
 
 from __future__ import annotations
@@ -29,47 +28,48 @@ from probes.records.tag import (
 
 SHARED_CORE = 1.25
 """Times as fast as a point, from which larger sets say that it was disturbed: small sets cost a
-little more.
-"""
-# of what one core has alone in a cycle, that each of all must have: they start and end together
-MOST_ALIKE = 0.9
-FEW = 2  # larger sets that must say so
+little more."""
+LARGER_SETS = 2  # that must say so, so that none decides by luck
+EVEN_SHARE = 0.9
+"""Part of the bytes a cycle of one core alone, that each of all cores must reach: they start and
+end together."""
 ALIKE_IN_MEMORY = READ
 """The one operation whose rates of caches and of main memory compare: stores to memory may bypass
-the caches.
-"""
+the caches."""
 
 
 def judged(rows: Iterable[Measurement], device: Device) -> list[Measurement]:
-    """The same rows, in their order, with what cannot be true failed and what cannot be trusted
-    marked.
+    """The same rows, in their order: what cannot be true is failed, what cannot be trusted marked.
 
     Rows that are marked already stay so, so that judging twice changes nothing.
     """
     every = list(rows)
     fastest = max((row.clock_hz for row in every if row.clock_hz), default=None)
-    alone = [_alone(row, device, fastest) for row in every]
-    best = _best_by_tag(alone)
-    among = [_among(row, best, device) for row in alone]
-    beside = _beside_one_core(among, device)
-    return _among_points(beside, device)
+    by_theory = [_judged_by_theory(row, device, fastest) for row in every]
+    best = _best_by_tag(by_theory)
+    by_rivals = [_judged_by_rivals(row, best, device) for row in by_theory]
+    by_one_core = _judged_by_one_core(by_rivals, device)
+    return _judged_by_larger_sets(by_one_core, device)
 
 
-def _alone(row: Measurement, device: Device, fastest: float | None) -> Measurement:
-    """A row judged by nothing but itself and theory. fastest: the highest clock that any row of the
-    run has.
+def _judged_by_theory(row: Measurement, device: Device, fastest: float | None) -> Measurement:
+    """A row judged by nothing but itself and theory.
+
+    ``fastest``: the highest clock that any row of the run has, in Hz.
     """
     if row.status != OK:
         return row
-    if found := excess(row, device):
-        if found.peak.per_clock is not None and _clock_is_doubtful(row, device, fastest):
-            reached, limit = si(found.rate, found.peak.unit), si(found.peak.limit, found.peak.unit)
-            return _doubted(row, f"cannot judge {reached} of {limit}: the clock was disturbed")
-        return replace(row, status=FAILED, reason=found.sentence)
+    too_fast = excess(row, device)
+    if too_fast:
+        peak = too_fast.peak
+        if peak.per_clock is not None and _clock_is_doubtful(row, device, fastest):
+            rate = si(too_fast.rate, peak.unit)
+            limit = si(peak.limit, peak.unit)
+            return _doubted(row, f"cannot judge {rate} of {limit}: the clock was disturbed")
+        return replace(row, status=FAILED, reason=too_fast.sentence)
     if row.trusted and row.spread is not None and row.spread > WIDEST:
-        return replace(
-            row, trusted=False, doubt=f"its median is known only to {plus_minus(row.spread)}"
-        )
+        doubt = f"its median is known only to {plus_minus(row.spread)}"
+        return replace(row, trusted=False, doubt=doubt)
     return row
 
 
@@ -88,60 +88,74 @@ def _clock_is_doubtful(row: Measurement, device: Device, fastest: float | None) 
 
 
 def _doubted(row: Measurement, doubt: str) -> Measurement:
-    """The row, not trusted. Its interval says how much samples agree, not how far they are off, so
-    it goes.
+    """The row, not trusted; a doubt that it has already stays.
+
+    Its interval says how much samples agree, not how far they are off, so it goes.
     """
-    first = row.doubt if not row.trusted else doubt
-    return replace(row, trusted=False, doubt=first, seconds_low=None, seconds_high=None)
+    return replace(
+        row,
+        trusted=False,
+        doubt=doubt if row.trusted else row.doubt,
+        seconds_low=None,
+        seconds_high=None,
+    )
 
 
-def _among_points(rows: Sequence[Measurement], device: Device) -> list[Measurement]:
-    """The same rows, with the points of sweeps over working sets judged by the larger sets of their
-    sweep.
+def _judged_by_larger_sets(rows: Sequence[Measurement], device: Device) -> list[Measurement]:
+    """The same rows, with points of sweeps over working sets judged by the larger sets.
 
-    No cache is faster with more in it: where two larger sets, so that none decides by luck, are
-    much faster than a point, that point was disturbed. A GPU is left out: sets that many
-    multiprocessors read in step may be faster.
+    No cache is faster with more in it: where LARGER_SETS larger sets of its sweep are much faster
+    than a point, that point was disturbed. A GPU is left out: sets that many multiprocessors read
+    in step may be faster.
     """
-    found = list(rows)
-    places: dict[str, list[int]] = {}
+    judged_rows = list(rows)
+    if device.kind != "cpu":
+        return judged_rows
+    points: dict[str, list[int]] = {}  # places in rows, by the tag of their sweep
     for place, row in enumerate(rows):
         is_point = row.sweep is not None and row.sweep.over == WORKING_SET
-        if is_point and device.kind == "cpu" and row.trusted and row.x is not None and span_of(row):
-            places.setdefault(row.ceiling, []).append(place)
-    for points in places.values():
-        larger: list[Span] = []
-        for place in sorted(points, key=lambda at: rows[at].x or 0.0, reverse=True):
-            row = rows[place]
-            span = span_of(row)
+        if is_point and row.trusted and row.x is not None:
+            points.setdefault(row.ceiling, []).append(place)
+    for places in points.values():
+        largest_first = sorted(places, key=lambda place: rows[place].x or 0.0, reverse=True)
+        best: list[Span] = []  # of the larger sets
+        for place in largest_first:
+            span = span_of(rows[place])
             if span is None:
                 continue
-            second = larger[FEW - 1] if len(larger) == FEW else None
-            if second and span.is_beaten_by(second) and span.times_worse(second) > SHARED_CORE:
-                worse = f"a larger set is {span.times_worse(second):.2f} times as fast"
-                found[place] = _doubted(row, f"{worse}: something shared its core or cache")
-                continue
-            larger = _best_few([*larger, span])
-    return found
+            rival = best[-1] if len(best) == LARGER_SETS else None
+            times = span.times_worse(rival) if rival and span.is_beaten_by(rival) else 1.0
+            if times > SHARED_CORE:
+                doubt = (
+                    f"a larger set is {times:.2f} times as fast: something shared its core or cache"
+                )
+                judged_rows[place] = _doubted(rows[place], doubt)
+            else:
+                best = _best_spans([*best, span], LARGER_SETS)
+    return judged_rows
 
 
-def _best_few(spans: Sequence[Span]) -> list[Span]:
+def _best_spans(spans: Sequence[Span], number: int) -> list[Span]:
     """The best of these at the bad ends of their intervals, best first."""
-    slower = spans[0].less_is_better
-    return sorted(spans, key=lambda span: span.worst if slower else -span.worst)[:FEW]
+    less_is_better = spans[0].less_is_better
+    ordered = sorted(spans, key=lambda span: span.worst, reverse=not less_is_better)
+    return ordered[:number]
 
 
 @dataclass(frozen=True)
 class Span:
-    """What a row may truly say, from its interval: rates in work a second, or seconds where less is
-    better.
-    """
+    """What a row may truly say, from its interval: a rate, or a time where less is better."""
 
     worst: float
+    """The bad end of the interval: work a second, or seconds."""
     best: float
+    """The good end."""
     value: float
+    """At the median."""
     unit: str
+    """``B/s``, ``FLOP/s``, ``OP/s`` or ``s``."""
     less_is_better: bool
+    """True of times."""
 
     def is_beaten_by(self, other: Span) -> bool:
         """True if the worst that ``other`` may be is better than the best that this may be."""
@@ -158,34 +172,31 @@ def span_of(row: Measurement) -> Span | None:
     if row.status != OK or not median or row.value is None:
         return None
     unit = unit_of(row.ceiling, row.dtype)
-    longest, shortest = row.seconds_high or median, row.seconds_low or median
+    longest = row.seconds_high or median
+    shortest = row.seconds_low or median
     if row.tag.counts is None:
         return Span(longest, shortest, median, unit, less_is_better=True)
     work = row.work or 0.0
     return Span(work / longest, work / shortest, row.value, unit, less_is_better=False)
 
 
-def _best_by_tag(rows: Sequence[Measurement]) -> dict[str, Span]:
-    """For each tag the trusted row that is best at the bad end of its interval. Points of sweeps
-    have no rivals.
+def _best_by_tag(rows: Iterable[Measurement]) -> dict[str, Span]:
+    """The span of each tag's trusted row that is best at the bad end of its interval.
+
+    Points of sweeps have no rivals, and are left out.
     """
-    best: dict[str, Span] = {}
+    spans_by_tag: dict[str, list[Span]] = {}
     for row in rows:
-        span = span_of(row) if row.trusted and row.sweep is None else None
-        if span is None:
-            continue
-        known = best.get(row.ceiling)
-        better = known is None or (
-            span.worst < known.worst if span.less_is_better else span.worst > known.worst
-        )
-        if better:
-            best[row.ceiling] = span
-    return best
+        span = span_of(row)
+        if span and row.trusted and row.sweep is None:
+            spans_by_tag.setdefault(row.ceiling, []).append(span)
+    return {tag: _best_spans(spans, 1)[0] for tag, spans in spans_by_tag.items()}
 
 
-def _among(row: Measurement, best: Mapping[str, Span], device: Device) -> Measurement:
-    """A row judged by the others: what is beaten by less hardware, or by a memory further away, was
-    disturbed.
+def _judged_by_rivals(row: Measurement, best: Mapping[str, Span], device: Device) -> Measurement:
+    """A row judged by the others: less hardware, or a memory further away, cannot beat it.
+
+    Where it does, the row was disturbed. ``best``: of ``_best_by_tag``.
     """
     span = span_of(row)
     if span is None or not row.trusted or isinstance(row.tag, Sweep):
@@ -193,67 +204,57 @@ def _among(row: Measurement, best: Mapping[str, Span], device: Device) -> Measur
     for tag, name in _rivals(row.tag, device):
         rival = best.get(str(tag))
         if rival and span.is_beaten_by(rival):
-            return _doubted(
-                row,
-                f"{name} gives {si(rival.value, rival.unit)}, and this {si(span.value, span.unit)}",
-            )
+            theirs = si(rival.value, rival.unit)
+            ours = si(span.value, span.unit)
+            return _doubted(row, f"{name} gives {theirs}, and this {ours}")
     return row
 
 
-def _beside_one_core(rows: Sequence[Measurement], device: Device) -> list[Measurement]:
+def _judged_by_one_core(rows: Sequence[Measurement], device: Device) -> list[Measurement]:
     """The same rows, with the first cache of all cores judged by that of one.
 
     Each core has a first cache of its own, so that each of all reads as many bytes in a cycle as
     one alone. What shares the cores, such as a neighbour on their other hardware threads, shows
     here and nowhere else.
     """
-    kinds = device.facts.get("core_kinds") or ()
-    first = device.caches[0] if device.caches else None
-    if (
-        device.kind != "cpu"
-        or device.units < 2
-        or len(kinds) > 1
-        or first is None
-        or first.units > 1
-    ):
-        return list(rows)
-    alone = {
+    judged_rows = list(rows)
+    if not _has_like_cores(device):
+        return judged_rows
+    of_one_core = {
         row.ceiling: _bytes_a_cycle(row, 1) for row in rows if row.sweep is None and row.trusted
     }
-    found = list(rows)
+    first_cache = Tag(BANDWIDTH, device.caches[0].level)
     for place, row in enumerate(rows):
         tag = row.tag
-        if (
-            isinstance(tag, Sweep)
-            or not row.trusted
-            or (tag.quantity, tag.subject) != (BANDWIDTH, first.level)
-        ):
+        if isinstance(tag, Sweep) or not row.trusted or tag.whole != first_cache:
             continue
-        one = alone.get(str(tag.with_variant(ONE_CORE)))
+        one = of_one_core.get(str(tag.with_variant(ONE_CORE)))
         each = _bytes_a_cycle(row, device.units)
-        if one and each and each < MOST_ALIKE * one:
-            found[place] = _doubted(
-                row,
-                (
-                    f"one core alone has {one:.0f} bytes a cycle, and each of these {each:.0f}: "
-                    "something shared them"
-                ),
-            )
-    return found
+        if one and each and each < EVEN_SHARE * one:
+            numbers = f"one core alone has {one:.0f} bytes a cycle, and each of these {each:.0f}"
+            judged_rows[place] = _doubted(row, f"{numbers}: something shared them")
+    return judged_rows
+
+
+def _has_like_cores(device: Device) -> bool:
+    """True for a CPU of several cores of one kind, each with a first cache of its own."""
+    if device.kind != "cpu" or device.units < 2 or not device.caches:
+        return False
+    kinds = device.facts.get("core_kinds") or ()
+    return len(kinds) <= 1 and device.caches[0].units == 1
 
 
 def _bytes_a_cycle(row: Measurement, cores: int) -> float | None:
-    """Bytes that each core moved in a cycle of its clock; None if the row or its clock is
-    unknown.
-    """
+    """Bytes that each core moved in a cycle of its clock; None if its rate or clock is unknown."""
     if row.value is None or not row.clock_hz:
         return None
     return row.value / row.clock_hz / cores
 
 
 def _rivals(tag: Tag, device: Device) -> Iterator[tuple[Tag, str]]:
-    """(tag, name in a sentence) of what can never beat this tag: one of its cores, and every memory
-    further away.
+    """Tags that can never beat this one, each with its name in a sentence.
+
+    One of its cores, and every memory further away.
     """
     if device.kind == "cpu" and device.units > 1 and ONE_CORE not in tag.variants:
         yield tag.with_variant(ONE_CORE), "one core alone"
@@ -263,8 +264,6 @@ def _rivals(tag: Tag, device: Device) -> Iterator[tuple[Tag, str]]:
     if tag.subject not in levels:
         return
     for further in levels[levels.index(tag.subject) + 1 :]:
-        comparable = (
-            tag.quantity == LATENCY or further != MAIN_MEMORY or tag.path == ALIKE_IN_MEMORY
-        )
-        if comparable:
+        is_cache = further != MAIN_MEMORY
+        if tag.quantity == LATENCY or is_cache or tag.path == ALIKE_IN_MEMORY:
             yield replace(tag, subject=further), f"{further.upper()}, further away,"

@@ -1,15 +1,14 @@
-"""Which level of memory is each plateau of a sweep of working sets? Found from the data, not from
-what is reported.
+"""Which level of memory is each plateau of a sweep over working sets?
 
-A virtual machine may report a cache it does not have; so the plateaus come first, and the reported
-sizes only name them. Where the two disagree, that is said.
+A virtual machine may report a cache it does not have; so the plateaus are found in the data first,
+and the reported sizes only name them. Where the two disagree, that is said.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from statistics import median_low
 
 from analysis.model.judge import span_of
@@ -22,7 +21,7 @@ from probes.records.tag import BANDWIDTH, LATENCY, MAIN_MEMORY, WORKING_SET, Swe
 
 FIRST = "l1"
 OCTAVE = 0.5  # cost of every octave between the end of a plateau and the size of its level
-FAR = 2.0  # ends that differ by more than this factor are worth a word
+FAR = 2.0  # a plateau that begins this factor below the largest cache is not only main memory
 
 BY_ORDER = "levels are named by their order: the device does not report the sizes of its caches"
 
@@ -52,78 +51,80 @@ class Level:
 
 @dataclass(frozen=True)
 class Levels:
-    """What all sweeps of a run say: rows under the tags of ceilings, notes, and the levels by the
-    sweep's tag.
-    """
+    """What all sweeps of a run say of the levels of memory."""
 
     rows: tuple[Measurement, ...] = ()
+    """Rows under the tags of ceilings, one for each level of each sweep."""
     notes: tuple[str, ...] = ()
-    by_tag: Mapping[str, tuple[Level, ...]] = ()  # type: ignore[assignment]
+    """What is odd about the levels, a sentence each."""
+    by_tag: Mapping[str, tuple[Level, ...]] = field(default_factory=dict)
+    """The levels by the tag of their sweep."""
 
 
 def levels(rows: Sequence[Measurement], device: Device) -> Levels:
-    """Plateaus of every sweep over working sets in ``rows``, and of each the median row under its
-    level's tag.
+    """The plateaus of every sweep over working sets, and of each the row that speaks for its level.
 
     A tag that was measured directly keeps its own rows, and a sweep never speaks for the bandwidth
     of main memory.
     """
-    sweeps: dict[str, list[Measurement]] = {}
+    points_by_tag: dict[str, list[Measurement]] = {}
     for row in rows:
         is_point = row.sweep is not None and row.sweep.over == WORKING_SET
         if is_point and row.value and row.x:
-            sweeps.setdefault(row.ceiling, []).append(row)
-    ordered = sorted(sweeps.items(), key=_one_core_first)
-    found = {
-        tag: tuple(_with_steady(level, device) for level in named(tag, points, device))
-        for tag, points in ordered
-    }
-    direct = {row.ceiling for row in rows if row.status == OK}
-    made: list[Measurement] = []
+            points_by_tag.setdefault(row.ceiling, []).append(row)
+    by_tag: dict[str, tuple[Level, ...]] = {}
+    for tag in sorted(points_by_tag, key=_one_core_first):
+        by_tag[tag] = tuple(_levels_of(tag, points_by_tag[tag], device))
+
+    measured = {row.ceiling for row in rows if row.status == OK}
+    speakers: list[Measurement] = []
     notes: dict[str, str] = {}
-    for tag, each in found.items():
-        for level in each:
-            made += [row for row in _ceiling_row(tag, level, device) if row.ceiling not in direct]
+    for tag, levels_of_tag in by_tag.items():
+        for level in levels_of_tag:
+            speaker = _ceiling_row(tag, level, device)
+            if speaker is not None and speaker.ceiling not in measured:
+                speakers.append(speaker)
             if level.note:  # of the same level once, though each sweep sees it end elsewhere
                 subject = level.name if level.ends_elsewhere else level.note
                 notes.setdefault(subject, level.note)
-    return Levels(tuple(made), tuple(notes.values()), found)
+    return Levels(tuple(speakers), tuple(notes.values()), by_tag)
 
 
-def _with_steady(level: Level, device: Device) -> Level:
-    """The level, marked if it is the first cache of a CPU core."""
-    return replace(level, steady=device.kind == "cpu" and level.name == FIRST)
-
-
-def _one_core_first(item: tuple[str, list[Measurement]]) -> tuple[bool, str]:
-    """One core has a cache to itself, so what it says of a size comes first."""
-    tag, _ = item
+def _one_core_first(tag: str) -> tuple[bool, str]:
+    """Order of sweeps: one core has a cache to itself, so what it says of a size comes first."""
     return not Sweep.parse(tag).one_core, tag
 
 
-def named(tag: str, points: Iterable[Measurement], device: Device) -> list[Level]:
-    """The levels that one sweep shows; a plateau that is none of those reported has an empty name
-    and a note.
+def _levels_of(tag: str, points: Iterable[Measurement], device: Device) -> list[Level]:
+    """The levels that one sweep shows.
+
+    A plateau that is none of those reported has an empty name and a note.
     """
     sweep = Sweep.parse(tag)
-    rows = _trusted(sorted(points, key=lambda row: row.x or 0))
     sizes = reported(tag, device)
-    known = all(list(sizes.values())[:-1])
-    ends = _Ends([row.x or 0.0 for row in rows], list(sizes.values()) if known else [])
-    found = plateaus(
+    *inner, _ = sizes.values()
+    has_sizes = all(inner)
+    if sweep.per_sm and not has_sizes:
+        return []  # without the L1's size, an L2 might pass for it
+    rows = _trusted(sorted(points, key=lambda row: row.x or 0))
+    ends = _Ends([row.x or 0.0 for row in rows], list(sizes.values()) if has_sizes else [])
+    stretches = plateaus(
         [row.value or 0.0 for row in rows],
         [row.spread or 0.0 for row in rows],
         len(sizes),
         ends.cost,
         falling=sweep.quantity != LATENCY,
     )
-    if sweep.per_sm and not known:
-        return []  # without the L1's size, an L2 might pass for it
-    if not known:
-        return list(_by_order(rows, [p for p in found if p.place is not None], list(sizes)))
-    every = [_level(list(sizes.items()), rows, p, ends) for p in found]
-    # Beyond the L1 such sets meet the L2 and memory in a mixture; another sweep tells each of them.
-    return [level for level in every if level.name == FIRST] if sweep.per_sm else every
+    if has_sizes:
+        every = [_level(list(sizes.items()), rows, plateau, ends) for plateau in stretches]
+    else:
+        placed = [plateau for plateau in stretches if plateau.place is not None]
+        every = _by_order(rows, placed, list(sizes))
+    if sweep.per_sm:
+        # Beyond the L1 such sets meet the L2 and memory in a mixture; another sweep tells of each.
+        every = [level for level in every if level.name == FIRST]
+    is_cpu = device.kind == "cpu"
+    return [replace(level, steady=is_cpu and level.name == FIRST) for level in every]
 
 
 def _trusted(rows: list[Measurement]) -> list[Measurement]:
@@ -133,20 +134,31 @@ def _trusted(rows: list[Measurement]) -> list[Measurement]:
 
 
 def _by_order(
-    rows: Sequence[Measurement], found: Sequence[Plateau], expected: Sequence[str]
-) -> Iterator[Level]:
-    """Names without any size to go by: the usual ones if there are just as many plateaus, else
-    numbers.
+    rows: Sequence[Measurement], stretches: Sequence[Plateau], usual: Sequence[str]
+) -> list[Level]:
+    """Levels without any size to go by.
+
+    They have the usual names if there are just as many plateaus, else numbers.
     """
-    whole = len(found) == len(expected)
-    for i, p in enumerate(found):
-        end = rows[p.last].x if p.last + 1 < len(rows) else None
-        yield Level(
-            expected[i] if whole else f"level-{i + 1}",
-            tuple(rows[p.first : p.last + 1]),
-            end,
-            BY_ORDER,
-        )
+    if len(stretches) == len(usual):
+        names = list(usual)
+    else:
+        names = [f"level-{number}" for number in range(1, len(stretches) + 1)]
+    return [
+        Level(name, _points(rows, plateau), _end(rows, plateau), BY_ORDER)
+        for name, plateau in zip(names, stretches, strict=True)
+    ]
+
+
+def _points(rows: Sequence[Measurement], plateau: Plateau) -> tuple[Measurement, ...]:
+    """The rows of a plateau."""
+    return tuple(rows[plateau.first : plateau.last + 1])
+
+
+def _end(rows: Sequence[Measurement], plateau: Plateau) -> float | None:
+    """The last x of a plateau; None if the sweep ends with it."""
+    is_last = plateau.last + 1 == len(rows)
+    return None if is_last else rows[plateau.last].x
 
 
 def _level(
@@ -155,134 +167,141 @@ def _level(
     plateau: Plateau,
     ends: _Ends,
 ) -> Level:
-    first, last = rows[plateau.first].x or 0.0, rows[plateau.last].x or 0.0
-    mine = tuple(rows[plateau.first : plateau.last + 1])
-    end = last if plateau.last + 1 < len(rows) else None
+    """A plateau with its name and what is odd about it. ``sizes``: of ``reported``."""
+    points = _points(rows, plateau)
+    first = binary(points[0].x or 0.0)
+    last = binary(points[-1].x or 0.0)
+    end = _end(rows, plateau)
     if plateau.place is None:
-        return Level(
-            "",
-            mine,
-            end,
-            f"{binary(first)} to {binary(last)} is a plateau of no level that is reported",
-        )
+        note = f"{first} to {last} is a plateau of no level that is reported"
+        return Level("", points, end, note)
     name, size = sizes[plateau.place]
-    mine = _beyond(mine, sizes[: plateau.place])
-    far = size is not None and ends.octaves(plateau.last, size) > 1
+    nearer = [other for _, other in sizes[: plateau.place] if other is not None]
+    points = _beyond(points, max(nearer, default=0.0))
+    if size is None or ends.octaves(plateau.last, size) <= 1:
+        return Level(name, points, end)
     by = " by latency" if rows[0].quantity == LATENCY else ""
-    note = (
-        f"{name} ends near {binary(last)}{by}, the device reports {binary(size or 0)}"
-        if far
-        else ""
-    )
-    return Level(name, mine, end, note, ends_elsewhere=far)
+    note = f"{name} ends near {last}{by}, the device reports {binary(size)}"
+    return Level(name, points, end, note, ends_elsewhere=True)
 
 
-def _beyond(
-    rows: tuple[Measurement, ...], nearer: Sequence[tuple[str, float | None]]
-) -> tuple[Measurement, ...]:
-    """The points that no nearer level can hold: where two give one rate, the farther speaks for its
-    own part only.
+def _beyond(rows: tuple[Measurement, ...], nearer: float) -> tuple[Measurement, ...]:
+    """The points that no nearer level can hold, if they are enough to show a level; else all.
+
+    Where two levels give one rate, the farther speaks for its own part only. ``nearer``: bytes of
+    the largest nearer level.
     """
-    end = max((size or 0.0 for _, size in nearer), default=0.0)
-    own = tuple(row for row in rows if (row.x or 0.0) > end)
-    return own if len(own) >= FEWEST else rows
+    beyond = tuple(row for row in rows if (row.x or 0.0) > nearer)
+    return beyond if len(beyond) >= FEWEST else rows
 
 
 def reported(tag: str, device: Device) -> dict[str, float | None]:
-    """Levels that a sweep can meet, nearest first, and the x at which each should end; None:
-    unknown, or beyond it.
+    """The levels that a sweep can meet, nearest first, and the x at which each should end.
 
-    CPU: x is bytes of each core, which has its share of a cache. GPU: bytes that each SM reads, or
-    all together.
+    None: unknown, or beyond all caches. On a CPU, x is the bytes of each core, which has its share
+    of a cache; on a GPU the bytes that each SM reads, or all together.
     """
     sweep = Sweep.parse(tag)
+    sizes: dict[str, float | None] = {}
     if device.kind == "cpu":
         threads = 1 if sweep.one_core or sweep.chases else device.units
-        sizes: dict[str, float | None] = {}
         for cache in device.caches:
             sizes.setdefault(cache.level, cache.bytes / min(threads, cache.units))
-        return (sizes or dict.fromkeys(("l1", "l2", "l3"))) | {MAIN_MEMORY: None}
-    known: dict[str, float | None] = {c.level: c.bytes for c in device.caches} or {
-        "l1": None,
-        "l2": None,
-    }
+        if not sizes:
+            sizes = dict.fromkeys(("l1", "l2", "l3"))
+        return {**sizes, MAIN_MEMORY: None}
+    for cache in device.caches:
+        sizes[cache.level] = cache.bytes
+    if not sizes:
+        sizes = dict.fromkeys(("l1", "l2"))
     if sweep.per_sm:
-        return {"l1": known.get("l1"), "l2": None}
-    return (known if sweep.chases else {"l2": known.get("l2")}) | {MAIN_MEMORY: None}
+        return {"l1": sizes.get("l1"), "l2": None}
+    if sweep.chases:
+        return {**sizes, MAIN_MEMORY: None}
+    return {"l2": sizes.get("l2"), MAIN_MEMORY: None}
 
 
 @dataclass(frozen=True)
 class _Ends:
-    """How well plateaus of points at ``places`` agree with the reported ``sizes``: none known, then
-    all agree.
-    """
+    """How well the ends of plateaus agree with the reported sizes of levels."""
 
     places: Sequence[float]
+    """x of each point, in bytes."""
     sizes: Sequence[float | None]
+    """As reported, nearest level first; empty if none is known: then every end agrees."""
 
     def cost(self, level: int, first: int, last: int) -> float:
-        """What the octaves between a plateau's end and its level's size cost; the outermost must
-        last to the end.
+        """What it costs that points ``first`` to ``last`` are this level: OCTAVE for each octave.
+
+        The outermost level must last to the end of the sweep.
         """
         if not self.sizes:
             return 0.0
         size = self.sizes[level]
         if size is not None:
             return OCTAVE * self.octaves(last, size)
-        inside = self.places[first] < (self.sizes[level - 1] or 0.0) / FAR
-        return math.inf if last + 1 < len(self.places) else float(inside)
+        if last + 1 < len(self.places):
+            return math.inf
+        largest_cache = self.sizes[level - 1] or 0.0
+        begins_inside = self.places[first] < largest_cache / FAR
+        return 1.0 if begins_inside else 0.0
 
     def octaves(self, last: int, size: float) -> float:
-        """Distance; the true end may be anywhere up to the next point, or anywhere beyond the
-        last.
+        """Octaves between the end of a plateau and a size in bytes.
+
+        The true end may be anywhere up to the next point, or anywhere beyond the last.
         """
-        after = self.places[last + 1] if last + 1 < len(self.places) else math.inf
-        return max(
-            0.0,
-            math.log2(self.places[last] / size),
-            math.log2(size / after) if after < math.inf else 0.0,
-        )
+        above = math.log2(self.places[last] / size)
+        is_last = last + 1 == len(self.places)
+        below = 0.0 if is_last else math.log2(size / self.places[last + 1])
+        return max(0.0, above, below)
 
 
 def typical(rows: Sequence[Measurement]) -> Measurement:
-    """The row of the median value, which speaks for its level; of trusted rows, where there are
-    any.
-    """
-    rows = [row for row in rows if row.trusted] or rows
-    middle = median_low(row.value or 0.0 for row in rows)
-    return next(row for row in rows if row.value == middle)
+    """The row of the median value; of the trusted rows, where there are any."""
+    trusted = [row for row in rows if row.trusted]
+    candidates = trusted or rows
+    middle = median_low(row.value or 0.0 for row in candidates)
+    return next(row for row in candidates if row.value == middle)
 
 
 def fastest(rows: Sequence[Measurement]) -> Measurement:
-    """The row that is best at the bad end of its interval, if another is much the same; else the
-    typical one.
+    """The row that is best at the bad end of its interval, if another is much the same.
 
-    It speaks for the first cache of a core. Loads from there always take as many cycles, so its
-    points differ only by what disturbed them, such as a neighbour on the same core; but one point
-    alone may be luck.
+    Else the typical one: one point alone may be luck. It speaks for the first cache of a core.
+    Loads from there always take as many cycles, so its points differ only by what disturbed them,
+    such as a neighbour on the same core.
     """
-    spans = {span.worst: row for row in rows if row.trusted and (span := span_of(row))}
-    slower = rows[0].quantity == LATENCY
-    best, *others = sorted(spans, reverse=not slower) or [0.0]
-    if others and max(best, others[0]) <= SAME * min(best, others[0]):
-        return spans[best]
-    return typical(rows)
+    rows_by_worst: dict[float, Measurement] = {}
+    for row in rows:
+        span = span_of(row)
+        if span and row.trusted:
+            rows_by_worst[span.worst] = row
+    is_time = rows[0].quantity == LATENCY
+    best_first = sorted(rows_by_worst, reverse=not is_time)
+    if len(best_first) < 2:
+        return typical(rows)
+    best, second = best_first[:2]
+    are_alike = max(best, second) <= SAME * min(best, second)
+    return rows_by_worst[best] if are_alike else typical(rows)
 
 
-def _ceiling_row(tag: str, level: Level, device: Device) -> list[Measurement]:
-    """The median row of a level under the tag of its ceiling; none for main memory's bandwidth or
-    without a name.
+def _ceiling_row(tag: str, level: Level, device: Device) -> Measurement | None:
+    """The row that speaks for a level, under the tag of the level's ceiling.
 
-    Rates above the physical limit do not count; where every rate is, the row is a failed one.
+    None for main memory's bandwidth and for a level without a name. Rates above the physical limit
+    do not count; where every rate is, the row is the first of them.
     """
     sweep = Sweep.parse(tag)
     if not level.name or (level.name == MAIN_MEMORY and sweep.quantity == BANDWIDTH):
-        return []
-    own = str(sweep.at_level(level.name))
-    every = [replace(row, ceiling=own) for row in level.rows]
-    rows = [row for row in every if not excess(row, device)]
-    if not rows:
-        return [every[0]]  # it is judged as any other row, and its rate is above the limit
-    row = replace(level, rows=tuple(rows)).speaker
-    places = f"{len(rows)} points from {binary(rows[0].x or 0)} to {binary(rows[-1].x or 0)}"
-    return [replace(row, reason="; ".join(filter(None, (places, level.note, row.reason))))]
+        return None
+    ceiling = str(sweep.at_level(level.name))
+    every = [replace(row, ceiling=ceiling) for row in level.rows]
+    possible = [row for row in every if not excess(row, device)]
+    if not possible:
+        return every[0]  # it is judged as any other row, and its rate is above the limit
+    speaker = replace(level, rows=tuple(possible)).speaker
+    first = binary(possible[0].x or 0)
+    last = binary(possible[-1].x or 0)
+    remarks = (f"{len(possible)} points from {first} to {last}", level.note, speaker.reason)
+    return replace(speaker, reason="; ".join(remark for remark in remarks if remark))

@@ -9,21 +9,24 @@ from analysis.model.ceilings import Ceiling, is_roof, names_roof
 from probes.records.tag import BANDWIDTH, COMPUTE, LIBRARY, MAIN_MEMORY, Tag
 
 MAIN = str(Tag(BANDWIDTH, MAIN_MEMORY))
-# of what a unit could give: a path that gives as much is its roof, whatever another one gave
-NEARLY = 0.8
+NEARLY_ALL = 0.8
+"""Part of what a unit could give, from which a path is its roof, whatever another path gave."""
 
 
 @dataclass(frozen=True)
 class Roof:
-    """One line of the model: a measured rate and the theoretical one (None: unknown), in
-    ``unit``.
-    """
+    """One line of the model."""
 
     tag: str
+    """The tag of its ceiling."""
     rate: float
+    """As measured, in ``unit``."""
     peak: float | None
+    """What theory allows, in ``unit``; None is unknown."""
     unit: str
+    """``FLOP/s``, ``OP/s`` or ``B/s``."""
     share: float | None = None
+    """The rate over the peak at the clock observed meanwhile, else over the nominal peak."""
 
     @property
     def label(self) -> str:
@@ -40,19 +43,21 @@ def label(tag: str) -> str:
 
 @dataclass(frozen=True)
 class Roofline:
-    """Flat roofs of compute (FLOP/s or OP/s) and slopes of memory (B/s), each best first."""
+    """The roofs of a device, and what would be one if it could be trusted."""
 
     compute: tuple[Roof, ...]
+    """Flat roofs in FLOP/s or OP/s, highest first."""
     bandwidth: tuple[Roof, ...]
+    """Slopes of the levels of memory in B/s, fastest first."""
     doubted: tuple[Ceiling, ...] = ()
     """Ceilings that would be roofs if they could be trusted. Nothing is drawn or judged under
-    them.
-    """
+    them."""
 
     @property
     def memory(self) -> Roof | None:
-        """The slope of main memory; the slowest level measured where that was not asked; None if it
-        is doubted.
+        """The slope of main memory; the slowest level measured where that was not asked.
+
+        None if main memory's ceiling is doubted, and if no level was measured.
         """
         if any(ceiling.tag == MAIN for ceiling in self.doubted):
             return None
@@ -61,8 +66,9 @@ class Roofline:
 
 
 def attainable(intensity: float, compute: float, bandwidth: float) -> float:
-    """Operations per second at ``intensity`` (operations per byte) under these roofs (Williams et
-    al., 2009).
+    """Operations a second at ``intensity`` (operations per byte) under these roofs.
+
+    Williams, Waterman and Patterson, Roofline, 2009.
     """
     return min(compute, intensity * bandwidth)
 
@@ -79,47 +85,57 @@ def roofline(ceilings: Iterable[Ceiling]) -> Roofline:
     library makes of the unit, stand in the table.
     """
     every = list(ceilings)
-    roofs = [_roof(c) for c in every if is_roof(c)]
-    ordered = sorted(roofs, key=lambda roof: roof.rate, reverse=True)
-    compute = tuple(_fastest(roof for roof in ordered if Tag.parse(roof.tag).quantity == COMPUTE))
-    bandwidth = tuple(roof for roof in ordered if Tag.parse(roof.tag).quantity == BANDWIDTH)
-    untrusted = [ceiling for ceiling in every if names_roof(ceiling) and not ceiling.trusted]
-    doubted = tuple(ceiling for ceiling in untrusted if not _known(ceiling, compute))
-    return Roofline(compute, bandwidth, doubted)
+    roofs = [_roof(ceiling) for ceiling in every if is_roof(ceiling)]
+    roofs.sort(key=lambda roof: roof.rate, reverse=True)
+    compute = _fastest(roof for roof in roofs if Tag.parse(roof.tag).quantity == COMPUTE)
+    bandwidth = [roof for roof in roofs if Tag.parse(roof.tag).quantity == BANDWIDTH]
+    doubted = [
+        ceiling
+        for ceiling in every
+        if names_roof(ceiling) and not ceiling.trusted and not _is_replaced(ceiling, compute)
+    ]
+    return Roofline(tuple(compute), tuple(bandwidth), tuple(doubted))
 
 
-def _known(doubted: Ceiling, compute: Iterable[Roof]) -> bool:
-    """True if a way to a unit cannot be trusted, but another way reaches nearly all that the unit
-    could give.
-    """
-    tag, limit = Tag.parse(doubted.tag), doubted.nominal_peak
+def _is_replaced(doubted: Ceiling, compute: Iterable[Roof]) -> bool:
+    """True if another way to the unit of a doubted one reaches nearly all that it could give."""
+    tag = Tag.parse(doubted.tag)
+    limit = doubted.nominal_peak
     if limit is None or not tag.path:
         return False
     return any(
-        roof.rate >= NEARLY * limit for roof in compute if _unit(Tag.parse(roof.tag)) == _unit(tag)
+        roof.rate >= NEARLY_ALL * limit
+        for roof in compute
+        if _unit(Tag.parse(roof.tag)) == _unit(tag)
     )
 
 
 def _unit(tag: Tag) -> tuple[Tag, bool, bool]:
-    """The unit that a compute path uses: number format, whether it multiplies matrices, and with
-    sparse operands.
+    """The unit that a compute path uses.
+
+    (Quantity and number format, True if it multiplies matrices, True if its operands are sparse).
     """
     return tag.whole, bool(tag.path), tag.is_sparse
 
 
-def _fastest(roofs: Iterable[Roof]) -> Iterable[Roof]:
-    """The first of each precision on each kind of unit: vector, matrix, and matrix with sparse
-    operands.
+def _fastest(roofs: Iterable[Roof]) -> list[Roof]:
+    """The first of these roofs for each precision on each kind of unit.
+
+    The kinds are vector, matrix, and matrix with sparse operands. A library's path is no roof.
     """
-    seen = set()
+    first_by_unit: dict[tuple[Tag, bool, bool], Roof] = {}
     for roof in roofs:
         tag = Tag.parse(roof.tag)
-        unit = _unit(tag)
-        if unit not in seen and tag.path != LIBRARY:
-            seen.add(unit)
-            yield roof
+        if tag.path != LIBRARY:
+            first_by_unit.setdefault(_unit(tag), roof)
+    return list(first_by_unit.values())
 
 
 def _roof(ceiling: Ceiling) -> Roof:
-    peak = ceiling.nominal_peak or ceiling.observed_peak
-    return Roof(ceiling.tag, ceiling.rate or 0.0, peak, ceiling.unit, ceiling.share)
+    return Roof(
+        tag=ceiling.tag,
+        rate=ceiling.rate or 0.0,
+        peak=ceiling.nominal_peak or ceiling.observed_peak,
+        unit=ceiling.unit,
+        share=ceiling.share,
+    )

@@ -1,5 +1,6 @@
-"""How far a whole run can be trusted: one line, with why and what to do. Made from facts of the run
-and its rows.
+"""How far a whole run can be trusted: one line, with why and what to do.
+
+It is made from facts of the run and its rows.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from probes.records.measurement import OK, Measurement
 from probes.records.run import Run
 
 GOOD, FAIR, LOW = "good", "fair", "low"
-FEW, MANY = 0.05, 0.25
+FEW_DOUBTED, MANY_DOUBTED = 0.05, 0.25
 """Share of the rows that cannot be trusted, from which a run is fair, and from which it is low."""
 SOME_LOAD, MUCH_LOAD = 0.10, 0.50
 """Share of the processors that others kept busy, likewise."""
 SOME_STEAL, MUCH_STEAL = 0.02, 0.10
 """Share of the processors' time that a hypervisor gave to others, likewise."""
-NAMED = 3
+MOST_NAMES = 3  # of roofs in a sentence
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Trust:
     def line(self) -> str:
         """All of it in one line."""
         reasons = f": {'; '.join(self.why)}" if self.why else ""
-        return f"TRUST {self.level}{reasons}.{f' {self.remedy}' if self.remedy else ''}"
+        remedy = f" {self.remedy}" if self.remedy else ""
+        return f"TRUST {self.level}{reasons}.{remedy}"
 
 
 def trust(run: Run, ceilings: Mapping[str, Ceiling]) -> Trust | None:
@@ -54,70 +56,72 @@ def trust(run: Run, ceilings: Mapping[str, Ceiling]) -> Trust | None:
     if not timed:
         return None
     doubted = [row for row in timed if not row.trusted]
-    roofs = [
+    doubted_roofs = [
         ceiling for ceiling in ceilings.values() if names_roof(ceiling) and not ceiling.trusted
     ]
-    load = _Facts(run.load.get("during"))
-    of_host = (
-        run.device.kind == "cpu"
-    )  # a GPU is fed by the host, and only waits where that is slow
-    low = [
-        bool(roofs),
-        len(doubted) > MANY * len(timed),
-        of_host and load.others > MUCH_LOAD,
-        of_host and load.steal > MUCH_STEAL,
-    ]
-    fair = [
-        len(doubted) > FEW * len(timed),
-        load.others > SOME_LOAD,
-        load.steal > SOME_STEAL,
-        load.stopped > SOME_STEAL,
-    ]
-    if not any((*low, *fair)):
+    load = _Load(run.load.get("during"))
+    # a GPU is fed by the host, and only waits where that is slow
+    is_cpu = run.device.kind == "cpu"
+    is_low = (
+        bool(doubted_roofs)
+        or len(doubted) > MANY_DOUBTED * len(timed)
+        or (is_cpu and load.others > MUCH_LOAD)
+        or (is_cpu and load.steal > MUCH_STEAL)
+    )
+    is_fair = (
+        len(doubted) > FEW_DOUBTED * len(timed)
+        or load.others > SOME_LOAD
+        or load.steal > SOME_STEAL
+        or load.stopped > SOME_STEAL
+    )
+    if not is_low and not is_fair:
         return Trust(GOOD, ())
-    why = [*_of_rows(doubted, timed, roofs), *load.reasons]
-    return Trust(LOW if any(low) else FAIR, tuple(why), load.remedy)
+    why = load.reasons
+    if doubted:
+        why = [_of_rows(doubted, timed, doubted_roofs), *why]
+    return Trust(LOW if is_low else FAIR, tuple(why), load.remedy)
 
 
 def at_start(load: Mapping[str, Any]) -> tuple[str, bool]:
-    """One line about what else ran just before the measurement, and whether that was little."""
-    before = _Facts(load.get("before"))
+    """One line about what else ran just before the measurement, and True if that was little."""
+    before = _Load(load.get("before"))
     limits = [str(text) for text in load.get("clock_limits") or ()]
     reasons = [*before.reasons, *limits]
     if reasons:
         return f"TRUST may be low: {'; '.join(reasons)}.", False
     used = f"others use {before.used:.2f} of {before.cores:g} cores"
-    return (
-        (
-            f"TRUST starts good: {used}, steal {percent(before.steal)}, no limit on the "
-            "clock is known."
-        ),
-        True,
-    )
+    steal = f"steal {percent(before.steal)}"
+    return f"TRUST starts good: {used}, {steal}, no limit on the clock is known.", True
 
 
 def _of_rows(
-    doubted: Sequence[Measurement], timed: Sequence[Measurement], roofs: Iterable[Ceiling]
-) -> list[str]:
+    doubted: Sequence[Measurement], timed: Sequence[Measurement], doubted_roofs: Iterable[Ceiling]
+) -> str:
     """How many results cannot be trusted, and which roofs are among them."""
-    if not doubted:
-        return []
-    names = [ceiling.tag for ceiling in roofs]
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    among = f", the roofs {', '.join(names[:NAMED])}{more} among them" if names else ""
-    return [f"{len(doubted)} of {len(timed)} results cannot be trusted{among}"]
+    sentence = f"{len(doubted)} of {len(timed)} results cannot be trusted"
+    tags = [ceiling.tag for ceiling in doubted_roofs]
+    if not tags:
+        return sentence
+    names = ", ".join(tags[:MOST_NAMES])
+    more = f" and {len(tags) - MOST_NAMES} more" if len(tags) > MOST_NAMES else ""
+    return f"{sentence}, the roofs {names}{more} among them"
 
 
-class _Facts:
-    """What went on for some time, as ``run.json`` tells it."""
+class _Load:
+    """What else kept the processors busy for some time, as ``run.json`` holds it."""
 
-    def __init__(self, facts: Any) -> None:
-        known: Mapping[str, Any] = facts if isinstance(facts, dict) else {}
-        self.cores = _count(known, "cores") or 1.0
-        self.used = _count(known, "others")
-        self.steal = _count(known, "steal")
-        self.stopped = _count(known, "stopped")
-        self.busiest = _names(known.get("busiest"))
+    def __init__(self, stored: Any) -> None:
+        facts: Mapping[str, Any] = stored if isinstance(stored, dict) else {}
+        self.cores = _number(facts, "cores") or 1.0
+        """Processors that there are."""
+        self.used = _number(facts, "others")
+        """How many of them other processes kept busy."""
+        self.steal = _number(facts, "steal")
+        """Share of the processors' time that a hypervisor gave to other machines."""
+        self.stopped = _number(facts, "stopped")
+        """Share of the time for which a quota stopped this program."""
+        self.busiest = _names(facts.get("busiest"))
+        """Names of the processes that used most."""
 
     @property
     def others(self) -> float:
@@ -127,18 +131,17 @@ class _Facts:
     @property
     def reasons(self) -> list[str]:
         """Each kind of disturbance that there was, in words."""
-        said = []
+        reasons = []
         if self.others > SOME_LOAD:
             names = f" ({', '.join(self.busiest)})" if self.busiest else ""
-            said.append(f"other processes used {self.used:.2g} of {self.cores:g} cores{names}")
+            reasons.append(f"other processes used {self.used:.2g} of {self.cores:g} cores{names}")
         if self.steal > SOME_STEAL:
-            said.append(
-                f"the hypervisor gave {percent(self.steal)} of the processors' time to "
-                "other machines"
-            )
+            steal = percent(self.steal)
+            reasons.append(f"the hypervisor gave {steal} of the processors' time to other machines")
         if self.stopped > SOME_STEAL:
-            said.append(f"a quota stopped this program for {percent(self.stopped)} of the time")
-        return said
+            stopped = percent(self.stopped)
+            reasons.append(f"a quota stopped this program for {stopped} of the time")
+        return reasons
 
     @property
     def remedy(self) -> str:
@@ -152,7 +155,7 @@ class _Facts:
         return "Measure again when the machine is quiet."
 
 
-def _count(facts: Mapping[str, Any], name: str) -> float:
+def _number(facts: Mapping[str, Any], name: str) -> float:
     """A number among these facts; 0 if it is not there, or is no number."""
     value = facts.get(name)
     return float(value) if isinstance(value, (int, float)) else 0.0
@@ -160,5 +163,7 @@ def _count(facts: Mapping[str, Any], name: str) -> float:
 
 def _names(busiest: Any) -> list[str]:
     """The names of the busiest processes, from pairs of a name and cores."""
-    pairs = busiest if isinstance(busiest, (list, tuple)) else []
-    return [str(pair[0]) for pair in pairs if isinstance(pair, (list, tuple)) and len(pair) == 2]
+    if not isinstance(busiest, (list, tuple)):
+        return []
+    pairs = [pair for pair in busiest if isinstance(pair, (list, tuple)) and len(pair) == 2]
+    return [str(name) for name, _ in pairs]

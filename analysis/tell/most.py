@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from analysis.layers.groups import LayerSweep, Network
 from analysis.model.roofline import Roofline
-from analysis.model.sweeps import Sweep
+from analysis.model.sweeps import SweepChart
 
 NETWORKS, SWEEPS, CURVES, LISTED = 40, 40, 24, 100
 SLOPES, FLATS = 12, 40
@@ -33,7 +33,7 @@ def of_networks(networks: Sequence[Network]) -> list[Network]:
     return longest(networks, NETWORKS, lambda net: net.seconds)
 
 
-def of_sweeps(sweeps: Sequence[Sweep]) -> list[Sweep]:
+def of_sweeps(sweeps: Sequence[SweepChart]) -> list[SweepChart]:
     """Those with most points, of each the lines with most."""
     kept = longest(sweeps, SWEEPS, lambda sweep: sum(len(line.rows) for line in sweep.lines))
     return [

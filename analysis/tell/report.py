@@ -9,7 +9,7 @@ from string import Template
 
 from analysis.model.ceilings import Ceiling
 from analysis.model.roofline import label, ridge, roofline
-from analysis.model.sweeps import POINT_HEAD, Sweep, points
+from analysis.model.sweeps import POINT_HEAD, SweepChart, points
 from analysis.model.trust import Trust
 from analysis.tell import markup
 from analysis.tell.columns import Column
@@ -20,7 +20,7 @@ from probes.records.run import COMPLETE, Run
 
 TEMPLATE = Path(__file__).with_name("report.html")
 Cell = str | tuple[str, str]  # text, or text and the exact value shown on pointing at it
-Shown = tuple[Sweep, str]  # a sweep and its picture as SVG text
+Shown = tuple[SweepChart, str]  # a sweep and its picture as SVG text
 
 
 def _exact(value: float | None, unit: str) -> str:

@@ -1,6 +1,4 @@
-"""``python -m analysis.theory``: theoretical peaks of a named product, or of a CPU given by its
-numbers.
-"""
+"""``python -m analysis.theory``: theoretical peaks of a product, or of a CPU by its numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +6,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from typing import NoReturn
@@ -22,18 +20,20 @@ from analysis.tell.output import (
     plain,
     replace_unprintable,
 )
-from analysis.theory.peaks import Peak, peaks
-from analysis.theory.products import GIVEN, cpu_device, find_products, products, spec_device
+from analysis.theory.peaks import DRAM, Peak, peaks
+from analysis.theory.products import AS_GIVEN, cpu_device, find_products, products, spec_device
 from analysis.theory.tables import row_of, tables
 from analysis.units import short, si
 from probes.records.measurement import RidgelineError
 from probes.records.tag import COMPUTE, Tag
 
-COLUMNS = "  {:<{wide}}  {:>20}  {:>16}  {}"
+COLUMNS = "  {tag:<{width}}  {peak:>20}  {ridge:>16}  {formula}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the peaks asked for; exit code 0, 2 after one line on bad input, 141 where the reader
+    """Print the peaks asked for; return the exit code.
+
+    0, 2 after one line on bad input, 1 where the output cannot be written, and 141 where its reader
     left.
     """
     replace_unprintable()
@@ -41,19 +41,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         with heard():
             _answer(_parser().parse_args(argv))
     except RidgelineError as error:
-        return _ended(str(error), 2)
+        _complain(str(error))
+        return 2
     except ReaderLeft:
         return CLOSED
     except Unheard as error:
-        return _ended(str(error), 1)
+        _complain(str(error))
+        return 1
     return 0
 
 
-def _ended(line: str, code: int) -> int:
-    """Say why nothing more is told; returns the exit code."""
+def _complain(line: str) -> None:
+    """Say on standard error why nothing more is printed."""
     with suppress(OSError):  # standard error may be where standard output is
         print(f"analysis.theory: {error_line(line)}", file=sys.stderr)
-    return code
 
 
 class _Parser(argparse.ArgumentParser):
@@ -62,22 +63,24 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    p = _Parser(
+    parser = _Parser(
         prog="python -m analysis.theory", description="Theoretical peaks, with formula and source."
     )
-    p.add_argument(
+    parser.add_argument(
         "--spec", metavar="NAME", help="a named product, or part of its name; 'list' lists them"
     )
-    p.add_argument(
+    parser.add_argument(
         "--core", metavar="NAME", help="a CPU core such as haswell or zen4; 'list' lists them"
     )
-    p.add_argument("--cpu-cores", type=_count, metavar="N", help="cores of the CPU")
-    p.add_argument("--clock", type=_hertz, metavar="HZ", help="clock of the CPU, such as 3.0e9")
-    p.add_argument(
+    parser.add_argument("--cpu-cores", type=_count, metavar="N", help="cores of the CPU")
+    parser.add_argument(
+        "--clock", type=_hertz, metavar="HZ", help="clock of the CPU, such as 3.0e9"
+    )
+    parser.add_argument(
         "--memory", metavar="RATExBYTESxCHANNELS", help="transfers per second, such as 2666e6x8x6"
     )
-    p.add_argument("--json", action="store_true", help="SI base units, for other tools")
-    return p
+    parser.add_argument("--json", action="store_true", help="SI base units, for other tools")
+    return parser
 
 
 def _hertz(text: str) -> float:
@@ -97,27 +100,41 @@ def _count(text: str) -> int:
 
 
 def _answer(args: argparse.Namespace) -> None:
-    by_numbers = [args.core, args.cpu_cores, args.clock, args.memory]
-    if "list" in (args.spec, args.core):
-        names = list(products() if args.spec == "list" else tables()["cpu"])
-        print(json.dumps(names, indent=1) if args.json else "\n".join(names))
-    elif args.spec is not None and any(by_numbers):
+    """Print what was asked for. Raises RidgelineError on bad input."""
+    numbers = [args.core, args.cpu_cores, args.clock, args.memory]
+    if args.spec == "list":
+        _print_names(products(), args.json)
+    elif args.core == "list":
+        _print_names(tables()["cpu"], args.json)
+    elif args.spec is not None and any(numbers):
         raise RidgelineError("--spec stands alone: a product has its own cores, clock and memory")
     elif args.spec is not None:
         device, row = spec_device(_product(args.spec, args.json))
         _print(device.name, peaks(device, row=row), args.json)
-    elif any(by_numbers):
-        device = cpu_device(*by_numbers)
-        found = peaks(device, row={**row_of(device), "memory_source": GIVEN})
-        _print(device.name, {tag: p for tag, p in found.items() if p.limit}, args.json)
+    elif any(numbers):
+        device = cpu_device(*numbers)
+        row = {**row_of(device), "memory_source": AS_GIVEN}
+        known = {tag: peak for tag, peak in peaks(device, row=row).items() if peak.limit}
+        _print(device.name, known, args.json)
     else:
         raise RidgelineError(
             "nothing to compute: give --spec NAME, or --core, --cpu-cores and --clock, or --memory"
         )
 
 
+def _print_names(names: Iterable[str], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(list(names), indent=1))
+    else:
+        print("\n".join(names))
+
+
 def _product(text: str, as_json: bool) -> str:
-    """The product meant; an alias says which it took, beside the JSON rather than in it."""
+    """The product that ``text`` means.
+
+    Where that is not its whole name, a line says which product is taken; it stands beside the JSON,
+    not in it.
+    """
     name, *others = find_products(text)
     if name != text:
         also = f" (also: {', '.join(others)})" if others else ""
@@ -125,39 +142,54 @@ def _product(text: str, as_json: bool) -> str:
     return name
 
 
-def ridges(found: dict[str, Peak]) -> dict[str, float]:
-    """Ridge point of each compute peak against main memory, in operations per byte, where both are
-    known.
+def ridges(by_tag: Mapping[str, Peak]) -> dict[str, float]:
+    """Ridge point of each compute peak against main memory, in operations per byte.
+
+    Peaks that are not known are left out.
     """
-    memory = found["bandwidth/dram"].value if "bandwidth/dram" in found else None
+    memory = by_tag[DRAM].value if DRAM in by_tag else None
+    if not memory:
+        return {}
     return {
-        t: p.value / memory
-        for t, p in found.items()
-        if memory and p.value and Tag.parse(t).quantity == COMPUTE
+        tag: peak.value / memory
+        for tag, peak in by_tag.items()
+        if peak.value and Tag.parse(tag).quantity == COMPUTE
     }
 
 
-def _print(name: str, found: dict[str, Peak], as_json: bool) -> None:
-    points = ridges(found)
+def _print(name: str, by_tag: Mapping[str, Peak], as_json: bool) -> None:
     if as_json:
-        data = {
-            "device": name,
-            "peaks": {tag: asdict(p) for tag, p in found.items()},
-            "ridges": points,
-        }
-        print(json.dumps(data, indent=1))
-        return
-    sources = list(dict.fromkeys(p.source for p in found.values()))
-    wide = max(map(len, found))
-    print(name, COLUMNS.format("tag", "peak", "ridge", "formula [source]", wide=wide), sep="\n")
-    for tag, peak in found.items():
-        value = si(peak.value, peak.unit) if peak.value else f"<= {si(peak.limit, peak.unit)}"
-        ridge = f"{short(points[tag])} {peak.unit[:-2]}/byte" if tag in points else ""
-        print(
-            COLUMNS.format(
-                tag, value, ridge, f"{peak.formula} [{sources.index(peak.source) + 1}]", wide=wide
-            )
+        _print_json(name, by_tag)
+    else:
+        _print_table(name, by_tag)
+
+
+def _print_json(name: str, by_tag: Mapping[str, Peak]) -> None:
+    data = {
+        "device": name,
+        "peaks": {tag: asdict(peak) for tag, peak in by_tag.items()},
+        "ridges": ridges(by_tag),
+    }
+    print(json.dumps(data, indent=1))
+
+
+def _print_table(name: str, by_tag: Mapping[str, Peak]) -> None:
+    """A line a peak, then the sources by number."""
+    intensities = ridges(by_tag)
+    sources = list(dict.fromkeys(peak.source for peak in by_tag.values()))
+    width = max(map(len, by_tag))
+    print(name)
+    print(
+        COLUMNS.format(
+            tag="tag", peak="peak", ridge="ridge", formula="formula [source]", width=width
         )
+    )
+    for tag, peak in by_tag.items():
+        value = si(peak.value, peak.unit) if peak.value else f"<= {si(peak.limit, peak.unit)}"
+        work = peak.unit.removesuffix("/s")
+        ridge = f"{short(intensities[tag])} {work}/byte" if tag in intensities else ""
+        formula = f"{peak.formula} [{sources.index(peak.source) + 1}]"
+        print(COLUMNS.format(tag=tag, peak=value, ridge=ridge, formula=formula, width=width))
     for number, source in enumerate(sources, 1):
         print(f"  [{number}] {source}")
 

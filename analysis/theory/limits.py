@@ -6,30 +6,18 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from analysis.theory.peaks import Peak, peak_for
+from analysis.theory.peaks import DRAM, Peak, peak_for
 from analysis.units import si
 from kernels.device import Device
 from probes.records.measurement import Measurement
-from probes.records.tag import (
-    BANDWIDTH,
-    BANK_CONFLICT,
-    INTENSITY,
-    MAIN_MEMORY,
-    READ,
-    WORKING_SET,
-    Sweep,
-    Tag,
-)
+from probes.records.tag import BANK_CONFLICT, INTENSITY, READ, WORKING_SET, Sweep, Tag
 
 TOLERANCE = {"cuda": 0.005, "cpu": 0.015}
-"""Share by which a rate may exceed the limit at the observed clock: how well each kind's clock can
-be read.
-"""
-PAST_CACHES = (INTENSITY, "stride", "gather", "threads", "blocks-per-sm", WORKING_SET)
-"""What sweeps go over whose every byte is read or written once a pass, from memory where caches do
-not hold it.
-"""
-DRAM = Tag(BANDWIDTH, MAIN_MEMORY)
+"""Share by which a rate may exceed the limit at the observed clock, by kind of device: how well its
+clock can be read."""
+AXES_PAST_CACHES = (INTENSITY, "stride", "gather", "threads", "blocks-per-sm", WORKING_SET)
+"""Axes of sweeps whose every byte is read or written once a pass, from main memory where caches do
+not hold it."""
 L1 = "l1"
 
 
@@ -45,44 +33,49 @@ class Excess:
     @property
     def sentence(self) -> str:
         """Both numbers, and where the limit comes from."""
+        rate = si(self.rate, self.peak.unit)
         limit = si(self.peak.limit, self.peak.unit)
-        return (
-            f"above the physical limit: {si(self.rate, self.peak.unit)} of {limit} "
-            f"({self.peak.formula})"
-        )
+        return f"above the physical limit: {rate} of {limit} ({self.peak.formula})"
 
 
-def excess(m: Measurement, device: Device) -> Excess | None:
-    """How this measurement exceeds the physical limit at the observed clock; None if it does not.
+def excess(row: Measurement, device: Device) -> Excess | None:
+    """How a row exceeds the physical limit at the observed clock; None if it does not.
 
-    A point of a sweep is held against what its loads or operations pass through, and against main
+    A point of a sweep is compared with what its loads or operations pass through, and with main
     memory.
     """
-    for rate, tag in _held(m, device) if m.rate else ():
-        peak = peak_for(tag, device, m.clock_hz)
+    if not row.rate:
+        return None
+    for rate, tag in _bounded_rates(row, device):
+        peak = peak_for(tag, device, row.clock_hz)
         if peak and peak.limit and rate > peak.limit * (1 + TOLERANCE[device.kind]):
             return Excess(rate, peak)
     return None
 
 
-def _held(m: Measurement, device: Device) -> Iterator[tuple[float, str]]:
-    """(rate, tag of the peak that bounds it) of a good row; a point of a sweep may have several."""
-    rate, sweep = m.rate or 0.0, m.sweep
+def _bounded_rates(row: Measurement, device: Device) -> Iterator[tuple[float, str]]:
+    """The rates of a good row, each with the tag of the peak that bounds it.
+
+    A point of a sweep may have several.
+    """
+    rate = row.rate or 0.0
+    sweep = row.sweep
     if sweep is None:
-        yield rate, m.ceiling
+        yield rate, row.ceiling
         return
-    if passed := _passed(sweep):
-        yield rate, str(passed)
+    bottleneck = _bottleneck(sweep)
+    if bottleneck:
+        yield rate, str(bottleneck)
     # sets that first caches hold may together be larger than the last one
-    if sweep.over in PAST_CACHES and not sweep.per_sm:
-        yield _from_memory(m, sweep, device), str(DRAM)
+    if sweep.over in AXES_PAST_CACHES and not sweep.per_sm:
+        yield _from_memory(row, sweep, device), DRAM
 
 
-def _passed(sweep: Sweep) -> Tag | None:
-    """The unit, or the memory inside the units, that all work of such a point passes through; None
-    if unknown.
+def _bottleneck(sweep: Sweep) -> Tag | None:
+    """The unit, or the memory inside the units, that all work of the sweep passes through.
 
-    Stores pass the first cache at a rate of their own, which the tables do not hold.
+    None if it is unknown: stores pass the first cache at a rate of their own, which the tables do
+    not hold.
     """
     if sweep.over == INTENSITY:
         return sweep.flat
@@ -93,11 +86,15 @@ def _passed(sweep: Sweep) -> Tag | None:
     return None
 
 
-def _from_memory(m: Measurement, sweep: Sweep, device: Device) -> float:
-    """Bytes a second that memory delivered at least: whatever the last cache kept of a pass, it is
-    no more than its size. Nothing where that size is unknown."""
-    moved = m.bytes or 0.0
+def _from_memory(row: Measurement, sweep: Sweep, device: Device) -> float:
+    """The least rate, in bytes a second, at which main memory delivered data to this point.
+
+    The last cache keeps no more of a pass than its size. The rate is below zero, so that nothing is
+    bounded by it, where that size is unknown.
+    """
+    if device.last_cache_bytes is None:
+        return -math.inf
+    moved = row.bytes or 0.0
     if sweep.over == INTENSITY:
-        moved = (m.work or 0.0) / (m.x or math.inf)
-    kept = math.inf if device.last_cache_bytes is None else device.last_cache_bytes
-    return (moved - kept) / (m.seconds_median or math.inf)
+        moved = (row.work or 0.0) / (row.x or math.inf)
+    return (moved - device.last_cache_bytes) / (row.seconds_median or math.inf)

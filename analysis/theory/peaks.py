@@ -1,37 +1,56 @@
 """Theoretical peaks: what the silicon could do, with the formula and the source of every number.
 
-clock x units x operations per unit and clock. A measured device is looked up by compute capability
-or CPU core, never by its marketing name; what the tables do not hold is unknown, and stays unknown.
+A peak is clock x units x operations per unit and clock. A measured device is looked up by compute
+capability or CPU core, never by its marketing name; what the tables do not hold is unknown, and
+stays unknown.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from analysis.theory.tables import row_of, source_of
 from analysis.units import unit_of
 from kernels.device import Device
-from probes.records.tag import BANDWIDTH, COMPUTE, LIBRARY, ONE_CORE, Tag
+from probes.records.tag import BANDWIDTH, COMPUTE, LIBRARY, MAIN_MEMORY, ONE_CORE, Tag
 
-SPARSE_PATHS = ("mma_sp", "wgmma_sp", "sparse")
+DRAM = str(Tag(BANDWIDTH, MAIN_MEMORY))
+TENSOR, SPARSE = "tensor", "sparse"
+"""Paths of theory: the tensor cores with dense operands, and with sparse ones."""
+SPARSE_PATHS = ("mma_sp", "wgmma_sp", SPARSE)
 SPARSE_GAIN = 2  # 2:4 sparsity skips half the multiply-adds, and the logical work is counted
 UNIT_NAMES = {"cuda": "SM", "cpu": "core"}
 
 
 @dataclass(frozen=True)
 class Peak:
-    """One theoretical peak. value: nominal, in ``unit``; None is unknown. limit: what no product of
-    this kind exceeds (equal to value, unless products differ). per_clock: operations or bytes per
-    unit and clock, None for memory."""
+    """One theoretical peak."""
 
     value: float | None
+    """The nominal peak in ``unit``; None is unknown."""
     unit: str
+    """``FLOP/s``, ``OP/s`` or ``B/s``."""
     formula: str
+    """How the number is made, for people to read."""
     source: str
+    """Where its factors are written."""
     per_clock: float | None = None
+    """Operations or bytes per unit and clock; None for main memory."""
     limit: float | None = None
+    """What no product of this kind exceeds: equal to ``value``, unless products differ."""
+
+
+class _Rate(NamedTuple):
+    """One number of an architecture's row."""
+
+    tag: str
+    """The tag of its peak."""
+    key: str
+    """Its key in the row: a number format, with its accumulator, or a level of memory."""
+    per_clock: float
+    """Operations or bytes per unit and clock."""
 
 
 def peaks(
@@ -42,56 +61,74 @@ def peaks(
     The clock is that of the units, so it leaves main memory's peak alone. ``row`` replaces the
     architecture's row.
     """
-    row = row_of(device) if row is None else row
-    found = {tag: _on_chip(device, row, tag, key, rate, clock_hz) for tag, key, rate in _rates(row)}
-    return found | {"bandwidth/dram": _dram(device, row)}
+    if row is None:
+        row = row_of(device)
+    by_tag = {rate.tag: _on_chip(device, row, rate, clock_hz) for rate in _rates(row)}
+    by_tag[DRAM] = _dram(device, row)
+    return by_tag
 
 
-def _rates(row: Mapping[str, Any]) -> Iterator[tuple[str, str, float]]:
-    """Tag, key in the row, and rate per unit and clock of all that runs at the units' clock."""
-    for dtype, rate in row.get("vector", {}).items():
-        yield f"compute/{dtype}", dtype, rate
-    for key, rate in row.get("tensor", {}).items():
+def _rates(row: Mapping[str, Any]) -> Iterator[_Rate]:
+    """The rates of everything that runs at the units' clock."""
+    for dtype, per_clock in row.get("vector", {}).items():
+        yield _Rate(str(Tag(COMPUTE, dtype)), dtype, per_clock)
+    for key, per_clock in row.get("tensor", {}).items():
         dtype, dash, accumulator = key.partition("-")
-        yield f"compute/{dtype}/tensor{dash}{accumulator}", key, rate
+        dense = Tag(COMPUTE, dtype, f"{TENSOR}{dash}{accumulator}")
+        yield _Rate(str(dense), key, per_clock)
         if dtype in row.get("sparse", ()):
-            yield f"compute/{dtype}/sparse{dash}{accumulator}", key, SPARSE_GAIN * rate
-    for level, rate in row.get("bytes", {}).items():
-        yield f"bandwidth/{level}", level, rate
+            sparse = Tag(COMPUTE, dtype, f"{SPARSE}{dash}{accumulator}")
+            yield _Rate(str(sparse), key, SPARSE_GAIN * per_clock)
+    for level, per_clock in row.get("bytes", {}).items():
+        yield _Rate(str(Tag(BANDWIDTH, level)), level, per_clock)
 
 
-def _on_chip(
-    device: Device,
-    row: Mapping[str, Any],
-    tag: str,
-    key: str,
-    per_clock: float,
-    clock_hz: float | None,
-) -> Peak:
-    unit = unit_of(tag)
-    clock = clock_hz or row.get("clocks", {}).get(key) or device.clock_hz
-    limit = clock * device.units * per_clock if clock else None
-    varies = key in row.get("varies", ())
+def _on_chip(device: Device, row: Mapping[str, Any], rate: _Rate, clock_hz: float | None) -> Peak:
+    """The peak of a rate at the observed clock, else at the clock that the row or the device has.
+
+    Where products of one architecture differ, only the limit is known.
+    """
+    unit = unit_of(rate.tag)
+    clock = clock_hz or row.get("clocks", {}).get(rate.key) or device.clock_hz
+    limit = clock * device.units * rate.per_clock if clock else None
+    varies = rate.key in row.get("varies", ())
+
     name = UNIT_NAMES[device.kind]
+    names = f"{name}s" if device.units > 1 else name
     speed = f"{clock / 1e9:.4g} GHz" if clock else "unknown clock"
-    units = f"{device.units} {name}{'s' if device.units > 1 else ''}"
-    formula = f"{speed} x {units} x {per_clock:g} {unit[:-2]}/clk/{name}"
-    formula += " at most: products of this architecture differ" if varies else ""
-    return Peak(None if varies else limit, unit, formula, source_of(row), per_clock, limit)
+    work = unit.removesuffix("/s")
+    formula = f"{speed} x {device.units} {names} x {rate.per_clock:g} {work}/clk/{name}"
+    if varies:
+        formula += " at most: products of this architecture differ"
+    return Peak(
+        value=None if varies else limit,
+        unit=unit,
+        formula=formula,
+        source=source_of(row),
+        per_clock=rate.per_clock,
+        limit=limit,
+    )
 
 
 def _dram(device: Device, row: Mapping[str, Any]) -> Peak:
-    transfers, clock, bits = device.memory_transfers, device.memory_clock_hz, device.memory_bus_bits
+    """The peak of main memory: transfers a second x width of the bus in bytes."""
+    transfers = device.memory_transfers
+    clock = device.memory_clock_hz
+    bits = device.memory_bus_bits
     if not (transfers and clock and bits):
         return Peak(None, "B/s", "unknown: the memory's clock and width cannot be read here", "")
-    rate = (
-        f"{clock / 1e6:g} MT/s"
-        if transfers == 1
-        else f"{transfers} transfers/clk x {clock / 1e6:g} MHz"
-    )
-    source = row.get("memory_source", "memory clock and bus width as the device reports them")
+    if transfers == 1:
+        speed = f"{clock / 1e6:g} MT/s"
+    else:
+        speed = f"{transfers} transfers/clk x {clock / 1e6:g} MHz"
     value = transfers * clock * bits / 8
-    return Peak(value, "B/s", f"{rate} x {bits} bits / 8", source, None, value)
+    return Peak(
+        value=value,
+        unit="B/s",
+        formula=f"{speed} x {bits} bits / 8",
+        source=row.get("memory_source", "memory clock and bus width as the device reports them"),
+        limit=value,
+    )
 
 
 def peak_for(tag: str, device: Device, clock_hz: float | None = None) -> Peak | None:
@@ -102,28 +139,40 @@ def peak_for(tag: str, device: Device, clock_hz: float | None = None) -> Peak | 
     gemm may use the fastest dense unit.
     """
     measured = Tag.parse(tag)
-    main = str(measured.whole)
     if ONE_CORE in measured.variants:
         device = replace(device, units=1)
     if measured.quantity == BANDWIDTH or not measured.path:
-        return _peak(main, device, clock_hz)
+        return _peak(str(measured.whole), device, clock_hz)
     if measured.quantity != COMPUTE:
         return None
-    path, dash, accumulator = measured.path.partition("-")
-    if path == LIBRARY:
-        tensor, known = f"{main}/tensor{dash}{accumulator}", peaks(device, clock_hz)
-        dense = [peak for each, peak in known.items() if each == main or each.startswith(tensor)]
-        return max(dense, key=lambda p: p.per_clock or 0, default=None)
-    unit = "sparse" if path in SPARSE_PATHS else "tensor"
-    return _peak(f"{main}/{unit}{dash}{accumulator}", device, clock_hz)
+    instruction, dash, accumulator = measured.path.partition("-")
+    if instruction == LIBRARY:
+        return _fastest_dense(measured, f"{TENSOR}{dash}{accumulator}", device, clock_hz)
+    unit = SPARSE if instruction in SPARSE_PATHS else TENSOR
+    path = f"{unit}{dash}{accumulator}"
+    return _peak(str(Tag(COMPUTE, measured.subject, path)), device, clock_hz)
+
+
+def _fastest_dense(
+    measured: Tag, tensor: str, device: Device, clock_hz: float | None
+) -> Peak | None:
+    """The faster peak of the vector units and of the tensor cores by paths that begin so."""
+    vector = str(measured.whole)
+    begin = str(Tag(COMPUTE, measured.subject, tensor))
+    dense = [
+        peak
+        for tag, peak in peaks(device, clock_hz).items()
+        if tag == vector or tag.startswith(begin)
+    ]
+    return max(dense, key=lambda peak: peak.per_clock or 0, default=None)
 
 
 def _peak(tag: str, device: Device, clock_hz: float | None) -> Peak | None:
     """One of ``peaks``, without the others: a run of many layers asks for one for each."""
     row = row_of(device)
-    if tag == "bandwidth/dram":
+    if tag == DRAM:
         return _dram(device, row)
-    for each, key, rate in _rates(row):
-        if each == tag:
-            return _on_chip(device, row, tag, key, rate, clock_hz)
+    for rate in _rates(row):
+        if rate.tag == tag:
+            return _on_chip(device, row, rate, clock_hz)
     return None

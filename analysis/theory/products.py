@@ -15,7 +15,8 @@ from analysis.theory.tables import tables
 from kernels.device import Device
 from probes.records.measurement import RidgelineError
 
-GIVEN = "as given"
+AS_GIVEN = "as given"
+"""Source of a number that the user gave."""
 
 
 def products() -> dict[str, Any]:
@@ -24,48 +25,61 @@ def products() -> dict[str, Any]:
 
 
 def find_products(text: str) -> list[str]:
-    """Products that ``text`` may mean, in the table's order. Raises RidgelineError if there is
-    none.
+    """Products that ``text`` may mean, in the table's order.
 
-    The one of that name; else those whose names have all its words (``A100``); else its letters
-    (``2080ti``).
+    The one of that name; else those whose names have all its words (``A100``); else those whose
+    names have its letters in a row (``2080ti``). Raises RidgelineError if there is none.
     """
-    wanted, known = _words(text), {name: _words(name) for name in products()}
-    same = [name for name, words in known.items() if words == wanted]
-    whole = [name for name, words in known.items() if set(wanted) <= set(words)]
-    part = [name for name, words in known.items() if "".join(wanted) in "".join(words)]
-    found = (same or whole or part) if wanted else []
-    if not found:
-        raise RidgelineError(f"no product is called {text!r}; --spec list shows all {len(known)}")
-    return found
+    words_by_name = {name: _words(name) for name in products()}
+    wanted = _words(text)
+    letters = "".join(wanted)
+    same = [name for name, words in words_by_name.items() if words == wanted]
+    with_words = [name for name, words in words_by_name.items() if set(wanted) <= set(words)]
+    with_letters = [name for name, words in words_by_name.items() if letters in "".join(words)]
+    names = same or with_words or with_letters
+    if not wanted or not names:
+        number = len(words_by_name)
+        raise RidgelineError(f"no product is called {text!r}; --spec list shows all {number}")
+    return names
 
 
 def _words(name: str) -> list[str]:
-    return [word for word in re.split(r"[^a-z0-9]+", name.lower()) if word and word != "nvidia"]
+    """The words and numbers of a name in small letters, without the maker's name."""
+    words = re.split(r"[^a-z0-9]+", name.lower())
+    return [word for word in words if word and word != "nvidia"]
 
 
 def spec_device(name: str) -> tuple[Device, dict[str, Any]]:
-    """A named product as a device, and its architecture's row with what this product's own row says
-    put in.
-    """
+    """A named product as a device, and the row of peaks of this very product."""
     spec = products()[name]
-    rate, bits = spec["memory"]
+    transfers_a_second, bus_bits = spec["memory"]
     device = Device(
-        "cuda", 0, name, spec["cc"], spec["sms"], spec["clock"], rate, bits, memory_transfers=1
+        kind="cuda",
+        index=0,
+        name=name,
+        arch=spec["cc"],
+        units=spec["sms"],
+        clock_hz=spec["clock"],
+        memory_clock_hz=transfers_a_second,
+        memory_bus_bits=bus_bits,
+        memory_transfers=1,
     )
     return device, _product_row(spec, tables()["cuda"][spec["cc"]])
 
 
 def _product_row(spec: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
-    varying, tensor = row.get("varies", ()), row.get("tensor", {})
+    """The architecture's row with what this product's own row says put in."""
+    tensor = dict(row.get("tensor", {}))
+    for key in row.get("varies", ()):
+        if key in tensor:
+            tensor[key] *= spec["share"]
     clock = spec.get("tensor_clock")
+    clocks = {key: clock for key in tensor if key != "fp64"} if clock else {}
     return {
         **row,
-        "tensor": {
-            key: ops * spec["share"] if key in varying else ops for key, ops in tensor.items()
-        },
+        "tensor": tensor,
         "varies": (),
-        "clocks": {key: clock for key in tensor if clock and key != "fp64"},
+        "clocks": clocks,
         "source": [spec["source"], *row["source"]],
         "memory_source": spec["source"],
     }
@@ -74,30 +88,43 @@ def _product_row(spec: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, A
 def cpu_device(
     core: str | None, cores: int | None, clock: float | None, memory: str | None
 ) -> Device:
-    """A CPU given by its numbers (clock in Hz). Raises RidgelineError for an unknown core or a
-    missing number.
+    """A CPU given by its numbers (clock in Hz).
+
+    Raises RidgelineError for an unknown core or a missing number.
     """
-    known = tables()["cpu"]
-    if core and core not in known:
-        raise RidgelineError(f"no CPU core is called {core!r}; --core list shows all {len(known)}")
+    known_cores = tables()["cpu"]
+    if core and core not in known_cores:
+        number = len(known_cores)
+        raise RidgelineError(f"no CPU core is called {core!r}; --core list shows all {number}")
     if core and not (cores and clock):
         raise RidgelineError(f"--core {core} needs --cpu-cores and --clock too")
     if not core and (cores or clock):
         raise RidgelineError("--cpu-cores and --clock need --core too; --core list shows the names")
-    rate, bits = parse_memory(memory) if memory else (None, None)
-    name = f"{cores} x {core}" if core else "memory"
-    return Device("cpu", 0, name, core or "", cores or 1, clock, rate, bits, 1 if memory else None)
+    transfers_a_second, bus_bits = parse_memory(memory) if memory else (None, None)
+    return Device(
+        kind="cpu",
+        index=0,
+        name=f"{cores} x {core}" if core else "memory",
+        arch=core or "",
+        units=cores or 1,
+        clock_hz=clock,
+        memory_clock_hz=transfers_a_second,
+        memory_bus_bits=bus_bits,
+        memory_transfers=1 if memory else None,
+    )
 
 
 def parse_memory(text: str) -> tuple[float, int]:
-    """Transfers per second, and width in bits of all channels, of ``2666e6x8x6``. Raises
-    RidgelineError.
+    """Transfers a second, and width in bits of all channels together, of ``2666e6x8x6``.
+
+    Raises RidgelineError for any other text.
     """
     try:
-        rate, width, channels = (float(part) for part in text.split("x"))
+        transfers_a_second, bytes_wide, channels = (float(part) for part in text.split("x"))
     except ValueError:
-        rate = width = channels = 0.0
-    bits = width * channels * 8
-    if not (rate > 0 and width > 0 and bits >= 1 and math.isfinite(rate * bits)):
+        transfers_a_second = bytes_wide = channels = 0.0
+    bits = bytes_wide * channels * 8
+    is_positive = transfers_a_second > 0 and bytes_wide > 0 and bits >= 1
+    if not is_positive or not math.isfinite(transfers_a_second * bits):
         raise RidgelineError(f"--memory {text!r} is not RATExBYTESxCHANNELS, such as 2666e6x8x6")
-    return rate, round(bits)
+    return transfers_a_second, round(bits)

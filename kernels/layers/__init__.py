@@ -1,8 +1,7 @@
-"""The layers we time ourselves, by family: one family is one picture. A new family is one row in
-its module's table.
+"""The layers we time ourselves, by family: one family is one picture.
 
 Each layer is a small ONNX model, written in FP32 and converted by ``kernels.precision.convert`` to
-what is asked.
+what is asked. A new family is one row in the table of its module.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""Families of convolutions: what kernel size, output size, channels, groups and a split in two do
-to one.
-"""
+"""Families of convolutions: over kernel size, output size, channels, groups, and split in two."""
 
 from __future__ import annotations
 
@@ -13,21 +11,17 @@ from kernels.onnx.net import Net
 
 SIDE = {"cpu": 14, "cuda": 28}
 """Output side of the sweeps up to 512 channels, pixels: two of ResNet's stages."""
-ALIGNED = (1, 2, 3, 4, 6, 7, 8, 9, 12, 15, 16, 17, 24, 31, 32, 33, 40, 47, 48, 49, 56, 63, 64)
-ALIGNMENTS = {"cpu": (1, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64), "cuda": ALIGNED}
+CUDA_CHANNELS = (1, 2, 3, 4, 6, 7, 8, 9, 12, 15, 16, 17, 24, 31, 32, 33, 40, 47, 48, 49, 56, 63, 64)
+ALIGNMENTS = {"cpu": (1, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64), "cuda": CUDA_CHANNELS}
 """Channels around multiples of 8 and 16, which tensor cores want; vector units want no more than
-16.
-"""
+16."""
 
 
 def conv(batch: int, channels: int, out: int, side: int, kernel: int, groups: int = 1) -> Any:
-    """A model of one convolution with bias over (batch, channels, side, side), the same size
-    out.
-    """
+    """A convolution with bias of (batch, channels, side, side) into images of the same size."""
     net = Net()
-    return net.model(
-        net.conv(net.input(batch, channels, side, side), channels, out, kernel, groups)
-    )
+    x = net.input(batch, channels, side, side)
+    return net.model(net.conv(x, channels, out, kernel, groups))
 
 
 def separable(batch: int, channels: int, side: int) -> Any:
@@ -48,60 +42,40 @@ def by_kernel(kind: str) -> Iterator[Layer]:
 def by_size(kind: str) -> Iterator[Layer]:
     for k in (1, 3):
         for side in (7, 14, 28, 56, 112):
+            series = f"{k}x{k}"
             name = f"conv {k}x{k}, 64 to 64, {side}x{side}"
-            yield Layer(
-                "conv-size",
-                name,
-                "Conv",
-                f"{k}x{k}",
-                side,
-                partial(conv, BATCH[kind], 64, 64, side, k),
-            )
+            make = partial(conv, BATCH[kind], 64, 64, side, k)
+            yield Layer("conv-size", name, "Conv", series, side, make)
 
 
 def by_channels(kind: str) -> Iterator[Layer]:
     side = SIDE[kind]
     for k in (1, 3):
         for c in (8, 16, 32, 64, 128, 256, 512):
+            series = f"{k}x{k}"
             name = f"conv {k}x{k}, {c} to {c}, {side}x{side}"
-            yield Layer(
-                "conv-channels",
-                name,
-                "Conv",
-                f"{k}x{k}",
-                c,
-                partial(conv, BATCH[kind], c, c, side, k),
-            )
+            make = partial(conv, BATCH[kind], c, c, side, k)
+            yield Layer("conv-channels", name, "Conv", series, c, make)
 
 
 def by_groups(kind: str) -> Iterator[Layer]:
     for exponent in range(8):
         groups = 2**exponent
         name = f"conv 3x3, 128 to 128 in groups of {128 // groups}, 28x28"
-        yield Layer(
-            "conv-groups",
-            name,
-            "Conv",
-            "3x3",
-            groups,
-            partial(conv, BATCH[kind], 128, 128, 28, 3, groups),
-        )
+        make = partial(conv, BATCH[kind], 128, 128, 28, 3, groups)
+        yield Layer("conv-groups", name, "Conv", "3x3", groups, make)
 
 
 def by_split(kind: str) -> Iterator[Layer]:
-    batch, side = BATCH[kind], SIDE[kind]
+    batch = BATCH[kind]
+    side = SIDE[kind]
     for c in (16, 32, 64, 128, 256, 512):
         name = f"conv 3x3, {c} to {c}, {side}x{side}"
-        yield Layer("separable", name, "Conv", "dense 3x3", c, partial(conv, batch, c, c, side, 3))
+        make = partial(conv, batch, c, c, side, 3)
+        yield Layer("separable", name, "Conv", "dense 3x3", c, make)
         name = f"depthwise 3x3 + pointwise 1x1, {c} to {c}, {side}x{side}"
-        yield Layer(
-            "separable",
-            name,
-            "Conv",
-            "depthwise + pointwise",
-            c,
-            partial(separable, batch, c, side),
-        )
+        make = partial(separable, batch, c, side)
+        yield Layer("separable", name, "Conv", "depthwise + pointwise", c, make)
 
 
 def matmul_of_rows(rows: int, inner: int, out: int) -> Any:
@@ -113,16 +87,17 @@ def matmul_of_rows(rows: int, inner: int, out: int) -> Any:
 
 def by_alignment(kind: str) -> Iterator[Layer]:
     """As many rows in the product as pixels in the convolution: 28 by 28 of each image."""
-    batch, floats = BATCH[kind], ("fp16",) if kind == "cuda" else ()
+    batch = BATCH[kind]
+    rows = batch * 28**2
+    # On a GPU int8 is for products only: see ``kernels.precision.quantize``.
+    conv_dtypes = ("fp16",) if kind == "cuda" else ()
     for c in ALIGNMENTS[kind]:
+        name = f"conv 3x3, {c} to {c}, 28x28"
         make = partial(conv, batch, c, c, 28, 3)
-        yield Layer(
-            "alignment", f"conv 3x3, {c} to {c}, 28x28", "Conv", "Conv 3x3", c, make, dtypes=floats
-        )
-        make = partial(matmul_of_rows, batch * 28**2, c, c)
-        yield Layer(
-            "alignment", f"matmul, {c} to {c}, {batch * 28**2} rows", "MatMul", "MatMul", c, make
-        )
+        yield Layer("alignment", name, "Conv", "Conv 3x3", c, make, dtypes=conv_dtypes)
+        name = f"matmul, {c} to {c}, {rows} rows"
+        make = partial(matmul_of_rows, rows, c, c)
+        yield Layer("alignment", name, "MatMul", "MatMul", c, make)
 
 
 CONVOLUTIONS = {

@@ -1,12 +1,13 @@
-"""The family of what stands before and after a network: resize, letterbox, normalise, warp, decode
-boxes, suppress.
+"""The family of what stands before and after a network.
+
+That is resize, letterbox, normalise and warp, then decode boxes and suppress.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,22 +16,28 @@ from kernels.onnx.net import Net
 
 SIDES = {"cpu": (160, 320, 640), "cuda": (160, 320, 640)}
 """Side of the network's input, pixels; multiples of 32."""
-STRIDES = (8, 16, 32)  # of the three grids of a YOLO detector, pixels
-CLASSES = 80  # of COCO
-KEPT = 100  # boxes left by suppression
-BGR_MEAN, BGR_DEVIATION = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)
+STRIDES = (8, 16, 32)
+"""Of the three grids of a YOLO detector, pixels."""
+CLASSES = 80
+"""Of COCO."""
+BOXES_LEFT = 100
+"""Boxes left by suppression."""
+BGR_MEAN = (103.53, 116.28, 123.675)
+BGR_DEVIATION = (57.375, 57.12, 58.395)
 """Of ImageNet's training images on the scale 0 to 255, as torchvision normalises with, channels in
-the order BGR.
-"""
+the order BGR."""
+FLOAT = 1
+"""TensorProto.FLOAT."""
+GRAY = 114 / 255
 
 
 def _resized(net: Net, x: str, height: int, width: int) -> str:
     sizes = net.constant([height, width], "int64")
-    return str(net.add("Resize", x, "", "", sizes, axes=[2, 3], mode="linear"))
+    return net.add("Resize", x, "", "", sizes, axes=[2, 3], mode="linear")
 
 
 def resize(batch: int, side: int) -> Any:
-    """Bilinear, from half as large again."""
+    """Bilinear resize of (batch, 3, side, side), from half as large again."""
     net = Net()
     x = net.input(batch, 3, side * 3 // 2, side * 3 // 2)
     return net.model(_resized(net, x, side, side))
@@ -39,16 +46,17 @@ def resize(batch: int, side: int) -> Any:
 def letterbox(batch: int, side: int) -> Any:
     """A 4:3 image of twice the width, resized to fit and padded with gray to a square."""
     net = Net()
-    height, bar = side * 3 // 4, side // 8
+    height = side * 3 // 4
+    bar = side // 8
     x = _resized(net, net.input(batch, 3, 2 * height, 2 * side), height, side)
     pads = net.constant([0, 0, bar, 0, 0, 0, bar, 0], "int64")
-    return net.model(net.add("Pad", x, pads, net.constant(114 / 255), mode="constant"))
+    return net.model(net.add("Pad", x, pads, net.constant(GRAY), mode="constant"))
 
 
 def normalise(batch: int, side: int) -> Any:
     """From a camera's uint8 BGR pixels, (batch, side, side, 3), to normalised RGB planes."""
     net = Net()
-    x = net.add("Cast", net.input(batch, side, side, 3, dtype="uint8"), to=1)
+    x = net.add("Cast", net.input(batch, side, side, 3, dtype="uint8"), to=FLOAT)
     shifted = net.add("Sub", x, net.constant(BGR_MEAN))
     scaled = net.add("Mul", shifted, net.constant(1 / np.array(BGR_DEVIATION)))
     rgb = net.add("Gather", scaled, net.constant([2, 1, 0], "int64"), axis=3)
@@ -58,7 +66,8 @@ def normalise(batch: int, side: int) -> Any:
 def warp(batch: int, side: int) -> Any:
     """Bilinear sampling at the grid of an affine matrix, (batch, 2, 3), the second input."""
     net = Net()
-    image, matrix = net.input(batch, 3, side, side), net.input(batch, 2, 3)
+    image = net.input(batch, 3, side, side)
+    matrix = net.input(batch, 2, 3)
     grid = net.add("AffineGrid", matrix, net.constant([batch, 3, side, side], "int64"))
     return net.model(net.add("GridSample", image, grid, mode="linear"))
 
@@ -69,13 +78,14 @@ def boxes(side: int) -> int:
 
 
 def decode(batch: int, side: int) -> Any:
-    """Centres from their cell's corner, sizes from their logarithm, scores from their logit; YOLOX
-    decodes so.
+    """Centres from their cell's corner, sizes from their logarithm, scores from their logit.
+
+    YOLOX decodes so.
     """
     net = Net()
     x = net.input(batch, boxes(side), 5 + CLASSES)
     parts = net.constant([2, 2, 1 + CLASSES], "int64")
-    centre, size, scores = net.add("Split", x, parts, outputs=3, axis=2)
+    centre, size, scores = net.add_several("Split", x, parts, outputs=3, axis=2)
     corner, stride = (net.constant(values) for values in cells(side))
     centre = net.add("Mul", net.add("Add", centre, corner), stride)
     size = net.add("Mul", net.add("Exp", size), stride)
@@ -83,51 +93,61 @@ def decode(batch: int, side: int) -> Any:
 
 
 def cells(side: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of every cell its column and row, (1, boxes, 2), and its stride, (1, boxes, 1)."""
-    corners = [np.indices((side // s, side // s))[::-1].reshape(2, -1).T for s in STRIDES]
-    strides = [np.full((len(c), 1), s) for c, s in zip(corners, STRIDES, strict=True)]
+    """Column and row of every cell, (1, boxes, 2), and its stride, (1, boxes, 1)."""
+    corners = []
+    strides = []
+    for stride in STRIDES:
+        rows_and_columns = np.indices((side // stride, side // stride)).reshape(2, -1)
+        corners.append(rows_and_columns[::-1].T)
+        strides.append(np.full((rows_and_columns.shape[1], 1), stride))
     return np.concatenate(corners)[None], np.concatenate(strides)[None]
 
 
 def suppress(batch: int, side: int) -> Any:
-    """One class, no threshold of score: of random boxes, KEPT are always left, so the result has
-    one shape.
+    """Suppression of one class without a threshold of score.
+
+    Of random boxes BOXES_LEFT are always left, so that the result has one shape.
     """
     net = Net()
-    x, scores = net.input(batch, boxes(side), 4), net.input(batch, 1, boxes(side))
-    limits = net.constant([KEPT], "int64"), net.constant([0.5])
-    kept = net.add("NonMaxSuppression", x, scores, *limits)
-    return net.model(kept, shapes={kept: (KEPT * batch, 3)})
+    x = net.input(batch, boxes(side), 4)
+    scores = net.input(batch, 1, boxes(side))
+    most = net.constant([BOXES_LEFT], "int64")
+    overlap = net.constant([0.5])
+    left = net.add("NonMaxSuppression", x, scores, most, overlap)
+    return net.model(left, shapes={left: (BOXES_LEFT * batch, 3)})
 
 
-STEPS: dict[str, tuple[str, Callable[[int, int], Any], tuple[str, ...]]] = {
-    "bilinear resize": ("Resize", resize, ()),
-    "letterbox": ("Resize", letterbox, ()),
-    "BGR to RGB, normalise": ("Sub", normalise, ()),
-    "affine warp": (
-        "GridSample",
-        warp,
-        ("fp32",),
-    ),  # of FP16, coordinates are off by a third of a pixel at 640
-    "box decode": ("Concat", decode, ()),
-    "non-maximum suppression": (
-        "NonMaxSuppression",
-        suppress,
-        ("fp32",),
-    ),  # ONNX has it in FP32 alone
-}
-"""By series: operation, model of (batch, side), precisions other than the family's. A new one is
-one row.
-"""
+class Step(NamedTuple):
+    """What is done to images or boxes."""
+
+    series: str
+    op: str
+    """The operation that gives its layers their name."""
+    model: Callable[[int, int], Any]
+    """Takes the batch and the side of the network's input."""
+    dtypes: tuple[str, ...] = ()
+    """Precisions worth asking; () stands for those of the family."""
+
+
+STEPS = (
+    Step("bilinear resize", "Resize", resize),
+    Step("letterbox", "Resize", letterbox),
+    Step("BGR to RGB, normalise", "Sub", normalise),
+    # In FP16, coordinates are off by a third of a pixel at 640.
+    Step("affine warp", "GridSample", warp, ("fp32",)),
+    Step("box decode", "Concat", decode),
+    # ONNX has it in FP32 alone.
+    Step("non-maximum suppression", "NonMaxSuppression", suppress, ("fp32",)),
+)
+"""A new one is one row."""
 
 
 def by_side(kind: str) -> Iterator[Layer]:
-    for series, (op, make, dtypes) in STEPS.items():
+    for step in STEPS:
         for side in SIDES[kind]:
-            make_one = partial(make, BATCH[kind], side)
-            yield Layer(
-                "image", f"{series}, {side}x{side}", op, series, side, make_one, dtypes=dtypes
-            )
+            name = f"{step.series}, {side}x{side}"
+            make = partial(step.model, BATCH[kind], side)
+            yield Layer("image", name, step.op, step.series, side, make, dtypes=step.dtypes)
 
 
 IMAGES = {

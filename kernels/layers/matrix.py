@@ -1,5 +1,6 @@
-"""Families of products and what stands between them: fully connected, matrix product, attention,
-rows.
+"""Families of products and of what stands between them.
+
+They are fully connected layers, matrix products, attention, and operations on rows.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import Any
 from kernels.layers.family import BATCH, FLOATS, FP32, PRODUCTS, Family, Layer
 from kernels.onnx.net import Net
 
-HEADS, HEAD_SIZE = 8, 64
+HEADS = 8
+HEAD_SIZE = 64
 SIDES = {
     "cpu": (64, 96, 128, 192, 256, 384, 512, 768, 1024),
     "cuda": (64, 128, 256, 512, 1024, 2048, 4096),
@@ -21,13 +23,15 @@ TOKENS = {
     "cuda": (64, 128, 256, 512, 1024, 2048, 4096),
 }
 WIDTHS = {"cpu": (256, 512, 1024, 2048), "cuda": (256, 512, 1024, 2048, 4096)}
+ROW_WIDTHS = (64, 256, 768, 1024, 4096)
 ROWS = {"cpu": 1024, "cuda": 16384}
 
 
 def fully_connected(batch: int, width: int) -> Any:
     """Gemm of (batch, width) activations with (width, width) weights and a bias."""
     net = Net()
-    return net.model(net.gemm(net.input(batch, width), width, width))
+    x = net.input(batch, width)
+    return net.model(net.gemm(x, width, width))
 
 
 def square(n: int) -> Any:
@@ -40,9 +44,11 @@ def attention(batch: int, tokens: int) -> Any:
     """softmax(Q·Kᵀ / √d) · V of inputs (batch, heads, tokens, d), as exporters write it."""
     net = Net()
     q, k, v = (net.input(batch, HEADS, tokens, HEAD_SIZE) for _ in range(3))
-    scores = net.add("MatMul", q, net.add("Transpose", k, perm=[0, 1, 3, 2]))
+    turned = net.add("Transpose", k, perm=[0, 1, 3, 2])
+    scores = net.add("MatMul", q, turned)
     scaled = net.add("Mul", scores, net.constant(HEAD_SIZE**-0.5))
-    return net.model(net.add("MatMul", net.add("Softmax", scaled, axis=-1), v))
+    parts = net.add("Softmax", scaled, axis=-1)
+    return net.model(net.add("MatMul", parts, v))
 
 
 def row_op(op: str, rows: int, width: int) -> Any:
@@ -50,29 +56,32 @@ def row_op(op: str, rows: int, width: int) -> Any:
     net = Net()
     x = net.input(rows, width)
     if op == "LayerNormalization":
-        return net.model(net.add(op, x, net.weight(width), net.weight(width), axis=-1))
-    return net.model(net.add(op, x, **({"axis": -1} if op == "Softmax" else {})))
+        scale = net.weight(width)
+        bias = net.weight(width)
+        return net.model(net.add(op, x, scale, bias, axis=-1))
+    if op == "Softmax":
+        return net.model(net.add(op, x, axis=-1))
+    return net.model(net.add(op, x))
 
 
 def by_width(kind: str) -> Iterator[Layer]:
     for batch in (1, 16, 128):
         for width in WIDTHS[kind]:
+            name = f"fc {width} to {width}, batch {batch}"
             make = partial(fully_connected, batch, width)
-            yield Layer(
-                "fc", f"fc {width} to {width}, batch {batch}", "Gemm", f"batch {batch}", width, make
-            )
+            yield Layer("fc", name, "Gemm", f"batch {batch}", width, make)
 
 
 def by_side(kind: str) -> Iterator[Layer]:
     for n in SIDES[kind]:
-        yield Layer("matmul", f"matmul {n}x{n}x{n}", "MatMul", "square", n, partial(square, n))
+        name = f"matmul {n}x{n}x{n}"
+        yield Layer("matmul", name, "MatMul", "square", n, partial(square, n))
 
 
 def by_tokens(kind: str) -> Iterator[Layer]:
     for tokens in TOKENS[kind]:
-        batch = (
-            BATCH[kind] if tokens <= 512 else 1
-        )  # a score for each pair of tokens: 4096 of them are 0.5 GB a batch
+        # There is a score for each pair of tokens: 4096 of them are 0.5 GB an input.
+        batch = BATCH[kind] if tokens <= 512 else 1
         name = f"attention, {tokens} tokens, {HEADS} heads of {HEAD_SIZE}, batch {batch}"
         make = partial(attention, batch, tokens)
         yield Layer("attention", name, "MatMul", f"batch {batch}", tokens, make)
@@ -80,9 +89,10 @@ def by_tokens(kind: str) -> Iterator[Layer]:
 
 def by_row(kind: str) -> Iterator[Layer]:
     for op in ("LayerNormalization", "Softmax", "Gelu"):
-        for width in (64, 256, 768, 1024, 4096):
+        for width in ROW_WIDTHS:
             name = f"{op}, {ROWS[kind]} rows of {width}"
-            yield Layer("rows", name, op, op, width, partial(row_op, op, ROWS[kind], width))
+            make = partial(row_op, op, ROWS[kind], width)
+            yield Layer("rows", name, op, op, width, make)
 
 
 MATRICES = {

@@ -1,12 +1,13 @@
-"""Families of layers that compute little or nothing: placed by their bytes, they lower a network's
-intensity.
+"""Families of layers that compute little or nothing.
+
+They are placed by their bytes, and lower the intensity of a network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,14 +17,16 @@ from kernels.onnx.net import Net
 CHANNELS = 64
 SIDES = (28, 56, 112)
 GROUPS = 4
-DEPTH, THIN, SIDE = (
-    6,
-    16,
-    112,
-)  # of the network with reshapes: few channels, so that moving them can be seen
+
+# Of the network with reshapes.
+DEPTH = 6
+THIN = 16
+"""Channels: so few that moving them can be seen."""
+SIDE = 112
 
 Make = Callable[[Net, int, int], str]
-"""(net, batch, side) -> the name of the result, of inputs it adds itself."""
+"""Takes a net, the batch and the side; adds inputs and a node, and returns the name of its result.
+"""
 
 
 def image(net: Net, batch: int, side: int) -> str:
@@ -31,11 +34,13 @@ def image(net: Net, batch: int, side: int) -> str:
 
 
 def reshaped(net: Net, batch: int, side: int) -> str:
+    """An image as rows of numbers."""
     return _flat(net, image(net, batch, side), batch, side)
 
 
 def _flat(net: Net, x: str, batch: int, side: int) -> str:
-    return str(net.add("Reshape", x, net.constant([batch, CHANNELS * side * side], "int64")))
+    shape = net.constant([batch, CHANNELS * side * side], "int64")
+    return net.add("Reshape", x, shape)
 
 
 def transposed_flat(net: Net, batch: int, side: int) -> str:
@@ -45,66 +50,80 @@ def transposed_flat(net: Net, batch: int, side: int) -> str:
 def shuffled(net: Net, batch: int, side: int) -> str:
     """The copy inside a channel shuffle: channels stand in groups already."""
     x = net.input(batch, GROUPS, CHANNELS // GROUPS, side, side)
-    return str(net.add("Transpose", x, perm=[0, 2, 1, 3, 4]))
+    return net.add("Transpose", x, perm=[0, 2, 1, 3, 4])
 
 
 def to_rows(net: Net, batch: int, side: int) -> str:
-    return str(net.add("Transpose", image(net, batch, side), perm=[0, 2, 3, 1]))
+    return net.add("Transpose", image(net, batch, side), perm=[0, 2, 3, 1])
 
 
 def to_planes(net: Net, batch: int, side: int) -> str:
-    return str(net.add("Transpose", net.input(batch, side, side, CHANNELS), perm=[0, 3, 1, 2]))
+    x = net.input(batch, side, side, CHANNELS)
+    return net.add("Transpose", x, perm=[0, 3, 1, 2])
 
 
 def transposed(net: Net, batch: int, side: int) -> str:
-    return str(net.add("Transpose", image(net, batch, side), perm=[0, 1, 3, 2]))
+    """Rows and columns of an image exchanged."""
+    return net.add("Transpose", image(net, batch, side), perm=[0, 1, 3, 2])
 
 
-def joined(op: str, net: Net, batch: int, side: int) -> str:
-    attributes = {"axis": 1} if op == "Concat" else {}
-    return str(net.add(op, image(net, batch, side), image(net, batch, side), **attributes))
+def joined(net: Net, batch: int, side: int) -> str:
+    first = image(net, batch, side)
+    second = image(net, batch, side)
+    return net.add("Concat", first, second, axis=1)
+
+
+def summed(net: Net, batch: int, side: int) -> str:
+    first = image(net, batch, side)
+    second = image(net, batch, side)
+    return net.add("Add", first, second)
 
 
 def rectified(net: Net, batch: int, side: int) -> str:
-    return str(net.add("Relu", image(net, batch, side)))
+    return net.add("Relu", image(net, batch, side))
 
 
 def pooled(op: str, net: Net, batch: int, side: int) -> str:
     """A 3x3 window at stride 2: four times fewer pixels out, ``side`` of them in."""
+    x = net.input(batch, CHANNELS, 2 * side, 2 * side)
     window: dict[str, Any] = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1] * 4}
-    return str(net.add(op, net.input(batch, CHANNELS, 2 * side, 2 * side), **window))
+    return net.add(op, x, **window)
 
 
 def normalised(net: Net, batch: int, side: int) -> str:
+    x = image(net, batch, side)
     variance = net.constant(np.linspace(0.5, 2, CHANNELS))
-    return str(net.add("BatchNormalization", image(net, batch, side), *_three(net), variance))
+    scale, bias, mean = (net.weight(CHANNELS) for _ in range(3))
+    return net.add("BatchNormalization", x, scale, bias, mean, variance)
 
 
-def _three(net: Net) -> list[str]:
-    """Scale, bias and mean."""
-    return [net.weight(CHANNELS) for _ in range(3)]
+class Simple(NamedTuple):
+    """A layer of one or two nodes."""
+
+    series: str
+    op: str
+    """The operation that gives its layers their name."""
+    make: Make
 
 
-MOVES: dict[str, tuple[str, Make]] = {
-    "Reshape": (
-        "Reshape",
-        reshaped,
-    ),  # alone, or last, it has to copy; between two nodes it is a new name
-    "Transpose + Reshape": ("Transpose", transposed_flat),
-    "channel shuffle": ("Transpose", shuffled),
-    "Transpose": ("Transpose", transposed),
-    "NCHW to NHWC": ("Transpose", to_rows),
-    "NHWC to NCHW": ("Transpose", to_planes),
-    "Concat": ("Concat", partial(joined, "Concat")),
-}
-LIGHT: dict[str, tuple[str, Make]] = {
-    "Add": ("Add", partial(joined, "Add")),
-    "Relu": ("Relu", rectified),
-    "MaxPool": ("MaxPool", partial(pooled, "MaxPool")),
-    "AveragePool": ("AveragePool", partial(pooled, "AveragePool")),
-    "BatchNormalization": ("BatchNormalization", normalised),
-}
-"""By series: the operation, and how to write it. A new one is one row."""
+MOVES = (
+    # Alone, or last, a Reshape has to copy; between two nodes it is a new name.
+    Simple("Reshape", "Reshape", reshaped),
+    Simple("Transpose + Reshape", "Transpose", transposed_flat),
+    Simple("channel shuffle", "Transpose", shuffled),
+    Simple("Transpose", "Transpose", transposed),
+    Simple("NCHW to NHWC", "Transpose", to_rows),
+    Simple("NHWC to NCHW", "Transpose", to_planes),
+    Simple("Concat", "Concat", joined),
+)
+LIGHT = (
+    Simple("Add", "Add", summed),
+    Simple("Relu", "Relu", rectified),
+    Simple("MaxPool", "MaxPool", partial(pooled, "MaxPool")),
+    Simple("AveragePool", "AveragePool", partial(pooled, "AveragePool")),
+    Simple("BatchNormalization", "BatchNormalization", normalised),
+)
+"""A new one is one row of either table."""
 
 
 def single(make: Make, batch: int, side: int) -> Any:
@@ -112,33 +131,36 @@ def single(make: Make, batch: int, side: int) -> Any:
     return net.model(make(net, batch, side))
 
 
-def by_side(family: str, table: dict[str, tuple[str, Make]], kind: str) -> Iterator[Layer]:
-    for series, (op, make) in table.items():
+def by_side(family: str, table: Sequence[Simple], kind: str) -> Iterator[Layer]:
+    for row in table:
         for side in SIDES:
-            name = f"{series}, {CHANNELS}x{side}x{side}"
-            yield Layer(family, name, op, series, side, partial(single, make, BATCH[kind], side))
+            name = f"{row.series}, {CHANNELS}x{side}x{side}"
+            make = partial(single, row.make, BATCH[kind], side)
+            yield Layer(family, name, row.op, row.series, side, make)
 
 
 def network(batch: int, reshapes: int) -> Any:
-    """DEPTH convolutions 3x3 with ReLU; after each of the first ``reshapes``, rows and columns are
-    exchanged.
+    """DEPTH convolutions 3x3 with ReLU; the first ``reshapes`` exchange rows and columns after it.
 
     Each exchange is one node that moves its bytes once, and the convolution after it keeps a
     runtime from merging two.
     """
     net = Net()
     x = net.input(batch, THIN, SIDE, SIDE)
-    for at in range(DEPTH):
-        x = str(net.add("Relu", net.conv(x, THIN, THIN, 3)))
-        x = str(net.add("Transpose", x, perm=[0, 1, 3, 2])) if at < reshapes else x
+    for place in range(DEPTH):
+        x = net.conv(x, THIN, THIN, 3)
+        x = net.add("Relu", x)
+        if place < reshapes:
+            x = net.add("Transpose", x, perm=[0, 1, 3, 2])
     return net.model(x)
 
 
 def by_reshapes(kind: str) -> Iterator[Layer]:
     for reshapes in range(DEPTH):
         name = f"{DEPTH} convs 3x3, {THIN} channels, {SIDE}x{SIDE}, {reshapes} reshapes"
+        series = f"{DEPTH} convs 3x3"
         make = partial(network, BATCH[kind], reshapes)
-        yield Layer("reshapes", name, "Conv", f"{DEPTH} convs 3x3", reshapes, make, by_node=True)
+        yield Layer("reshapes", name, "Conv", series, reshapes, make, by_node=True)
 
 
 MOVEMENTS = {

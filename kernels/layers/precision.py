@@ -1,13 +1,10 @@
-"""The family of precisions: one convolution and one product in each type, and what it costs to
-change type.
-"""
+"""The family of precisions: a convolution and a product in each type, and changes of type."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,16 +13,24 @@ from kernels.layers.family import BATCH, Family, Layer
 from kernels.onnx.net import Net
 from kernels.precision.convert import convert
 
-CHANNELS, SIDE = 64, 56
-WIDTH, ROWS = 1024, {"cpu": 128, "cuda": 4096}
+CHANNELS = 64
+SIDE = 56
+"""Of images, pixels."""
+WIDTH = 1024
+"""Of the weights of a product, which are square."""
+ROWS = {"cpu": 128, "cuda": 4096}
+"""Of the activations of a product."""
 FORM = {"cpu": "u8s8", "cuda": "s8s8"}
 """Of INT8, by device kind: see kernels.precision.quantize.FORMS."""
 STEP = 1 / 127
 """Scale of an int8 that spans ±1."""
-FLOAT, HALF = 1, 10  # TensorProto.FLOAT and FLOAT16
 
-Rows = tuple[str, str, str, Callable[[], Any], str, tuple[str, ...]]
-"""series, name, op, make, fixed, dtypes"""
+# As TensorProto numbers them.
+FLOAT = 1
+FLOAT16 = 10
+
+TO_NHWC = (0, 2, 3, 1)
+TO_NCHW = (0, 3, 1, 2)
 
 
 def product(rows: int) -> Any:
@@ -44,19 +49,17 @@ def per_channel(make: Callable[[], Any], form: str) -> Any:
 
 
 def between_floats(batch: int, form: str) -> Any:
-    """The INT8 convolution, fused, with float input and output: the model pays for both
-    conversions.
-    """
+    """The INT8 convolution, fused, with float input and output: it pays for both conversions."""
     import onnx
 
     model = convert(convolution(batch), "int8", form=form)
-    first = next(
-        n for n in model.graph.node if n.op_type == "DequantizeLinear" and n.input[0] == "x"
-    )
-    last = next(n for n in model.graph.node if n.op_type == "QuantizeLinear")
+    decoders = [node for node in model.graph.node if node.op_type == "DequantizeLinear"]
+    first = next(node for node in decoders if node.input[0] == "x")
+    last = next(node for node in model.graph.node if node.op_type == "QuantizeLinear")
     enter = onnx.helper.make_node("QuantizeLinear", ["x", *first.input[1:]], ["x_int"], "enter")
     leave = onnx.helper.make_node("DequantizeLinear", ["y_int", *last.input[1:]], ["y"], "leave")
-    first.input[0], last.output[0] = "x_int", "y_int"
+    first.input[0] = "x_int"
+    last.output[0] = "y_int"
     nodes = [enter, *model.graph.node, leave]
     model.graph.ClearField("node")
     model.graph.node.extend(nodes)
@@ -66,82 +69,105 @@ def between_floats(batch: int, form: str) -> Any:
 
 
 def unfused(batch: int) -> Any:
-    """Q and DQ before a convolution of float weights and float result: nothing to fuse with, so all
-    three run.
+    """Q and DQ before a convolution of float weights and float result: all three run.
+
+    There is nothing to fuse with.
     """
     net = Net()
     x = net.input(batch, CHANNELS, SIDE, SIDE)
-    ends = net.constant(STEP), net.constant(0, "int8")
-    x = net.add("DequantizeLinear", net.add("QuantizeLinear", x, *ends), *ends)
-    return net.model(net.conv(x, CHANNELS, CHANNELS, 3))
+    scale = net.constant(STEP)
+    zero = net.constant(0, "int8")
+    encoded = net.add("QuantizeLinear", x, scale, zero)
+    decoded = net.add("DequantizeLinear", encoded, scale, zero)
+    return net.model(net.conv(decoded, CHANNELS, CHANNELS, 3))
 
 
 def conversion(op: str, batch: int, by_channel: bool) -> Any:
     """QuantizeLinear or DequantizeLinear alone, of an image."""
     net = Net()
-    x = net.input(
-        batch, CHANNELS, SIDE, SIDE, dtype="float32" if op == "QuantizeLinear" else "int8"
-    )
-    scales = np.full(CHANNELS, STEP) if by_channel else STEP
-    ends = net.constant(scales), net.constant(np.zeros_like(scales), "int8")
-    return net.model(net.add(op, x, *ends, **({"axis": 1} if by_channel else {})))
+    dtype = "float32" if op == "QuantizeLinear" else "int8"
+    x = net.input(batch, CHANNELS, SIDE, SIDE, dtype=dtype)
+    scales = np.full(CHANNELS, STEP) if by_channel else np.array(STEP)
+    scale = net.constant(scales)
+    zero = net.constant(np.zeros_like(scales), "int8")
+    attributes = {"axis": 1} if by_channel else {}
+    return net.model(net.add(op, x, scale, zero, **attributes))
 
 
 def cast(batch: int, source: str, to: int) -> Any:
+    """Cast of an image from a NumPy type to one as TensorProto numbers it."""
     net = Net()
-    return net.model(net.add("Cast", net.input(batch, CHANNELS, SIDE, SIDE, dtype=source), to=to))
+    x = net.input(batch, CHANNELS, SIDE, SIDE, dtype=source)
+    return net.model(net.add("Cast", x, to=to))
 
 
 def reformat(batch: int, perm: tuple[int, ...]) -> Any:
+    """Transpose of an image, by TO_NHWC or TO_NCHW."""
     net = Net()
-    shape = (SIDE, SIDE, CHANNELS) if perm == (0, 3, 1, 2) else (CHANNELS, SIDE, SIDE)
-    return net.model(net.add("Transpose", net.input(batch, *shape), perm=list(perm)))
+    shape = (SIDE, SIDE, CHANNELS) if perm == TO_NCHW else (CHANNELS, SIDE, SIDE)
+    x = net.input(batch, *shape)
+    return net.model(net.add("Transpose", x, perm=list(perm)))
 
 
-def _rows(kind: str) -> Iterator[Rows]:
-    batch, form = BATCH[kind], FORM[kind]
-    shape = f"{CHANNELS} to {CHANNELS}, {SIDE}x{SIDE}"
-    conv_of, gemm_of = partial(convolution, batch), partial(product, ROWS[kind])
-    yield "Conv", f"conv 3x3, {shape}", "Conv", conv_of, "", ()
-    yield (
-        "Conv",
-        "conv, scales per channel",
-        "Conv",
-        partial(per_channel, conv_of, form),
-        "int8",
-        (),
-    )
-    yield (
-        "Conv",
-        "conv, fused between Q and DQ",
-        "Conv",
-        partial(between_floats, batch, form),
-        "int8",
-        (),
-    )
-    yield "Conv", "conv behind Q and DQ, unfused", "Conv", partial(unfused, batch), "fp32", ()
-    yield "Gemm", f"fc {WIDTH} to {WIDTH}, batch {ROWS[kind]}", "Gemm", gemm_of, "", ()
-    yield "Gemm", "fc, scales per channel", "Gemm", partial(per_channel, gemm_of, form), "int8", ()
+class Row(NamedTuple):
+    """A layer of the family, but for its place: see the fields of Layer."""
+
+    series: str
+    name: str
+    op: str
+    make: Callable[[], Any]
+    fixed: str = ""
+    dtypes: tuple[str, ...] = ()
+
+
+def _rows(kind: str) -> Iterator[Row]:
+    batch = BATCH[kind]
+    form = FORM[kind]
+    conv_of = partial(convolution, batch)
+    name = f"conv 3x3, {CHANNELS} to {CHANNELS}, {SIDE}x{SIDE}"
+    yield Row("Conv", name, "Conv", conv_of)
+    make = partial(per_channel, conv_of, form)
+    yield Row("Conv", "conv, scales per channel", "Conv", make, fixed="int8")
+    make = partial(between_floats, batch, form)
+    yield Row("Conv", "conv, fused between Q and DQ", "Conv", make, fixed="int8")
+    make = partial(unfused, batch)
+    yield Row("Conv", "conv behind Q and DQ, unfused", "Conv", make, fixed="fp32")
+
+    gemm_of = partial(product, ROWS[kind])
+    yield Row("Gemm", f"fc {WIDTH} to {WIDTH}, batch {ROWS[kind]}", "Gemm", gemm_of)
+    make = partial(per_channel, gemm_of, form)
+    yield Row("Gemm", "fc, scales per channel", "Gemm", make, fixed="int8")
+
     for op in ("QuantizeLinear", "DequantizeLinear"):
-        for scales, by_channel in (("tensor", False), ("channel", True)):
-            yield (
-                op,
-                f"{op} per {scales}",
-                op,
-                partial(conversion, op, batch, by_channel),
-                "int8",
-                (),
-            )
-    yield "Cast", "Cast FP32 to FP16", "Cast", partial(cast, batch, "float32", HALF), "fp16", ()
-    yield "Cast", "Cast FP16 to FP32", "Cast", partial(cast, batch, "float16", FLOAT), "fp16", ()
+        make = partial(conversion, op, batch, by_channel=False)
+        yield Row(op, f"{op} per tensor", op, make, fixed="int8")
+        make = partial(conversion, op, batch, by_channel=True)
+        yield Row(op, f"{op} per channel", op, make, fixed="int8")
+
+    make = partial(cast, batch, "float32", FLOAT16)
+    yield Row("Cast", "Cast FP32 to FP16", "Cast", make, fixed="fp16")
+    make = partial(cast, batch, "float16", FLOAT)
+    yield Row("Cast", "Cast FP16 to FP32", "Cast", make, fixed="fp16")
+
     moved = ("fp32", "int8") if kind == "cpu" else ("fp32", "fp16", "int8")
-    yield "reformat", "NCHW to NHWC", "Transpose", partial(reformat, batch, (0, 2, 3, 1)), "", moved
-    yield "reformat", "NHWC to NCHW", "Transpose", partial(reformat, batch, (0, 3, 1, 2)), "", moved
+    make = partial(reformat, batch, TO_NHWC)
+    yield Row("reformat", "NCHW to NHWC", "Transpose", make, dtypes=moved)
+    make = partial(reformat, batch, TO_NCHW)
+    yield Row("reformat", "NHWC to NCHW", "Transpose", make, dtypes=moved)
 
 
 def by_precision(kind: str) -> Iterator[Layer]:
-    for index, (series, name, op, make, fixed, dtypes) in zip(count(1), _rows(kind), strict=False):
-        yield Layer("precision", name, op, series, index, make, fixed, dtypes)
+    for place, row in enumerate(_rows(kind), start=1):
+        yield Layer(
+            "precision",
+            row.name,
+            row.op,
+            row.series,
+            place,
+            row.make,
+            fixed=row.fixed,
+            dtypes=row.dtypes,
+        )
 
 
 PRECISIONS = {

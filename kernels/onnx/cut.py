@@ -1,5 +1,4 @@
-"""Parts of a network as models of their own: one node alone, and the whole with the weights that
-only run time makes.
+"""Cut a network into layers that are models of their own; make the whole one that can run.
 
 Values do not change what a layer costs, so floats are random ones of the same shape. Integers keep
 their own: they are indices, or quantized weights, whose products saturate or not by how large they
@@ -17,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kernels.base import Unavailable
-from kernels.onnx import shapes as onnx_shapes
-from kernels.onnx.fold import keep
+from kernels.onnx.assume import take_branches
+from kernels.onnx.bind import Shapes, bind
+from kernels.onnx.file import load, read_external
 from kernels.onnx.graph import FLOATS, Graph, Node, Tensor, read_graph
 from kernels.onnx.net import IR_VERSION
+from kernels.onnx.protos import copy_of, keep_only, name_nodes
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
@@ -29,15 +30,13 @@ POSITIVE = frozenset(
     ("BatchNormalization", "QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul")
 )
 """Operations whose weights must not be negative: a variance stands under a root, and the others
-have scales.
-"""
+have scales."""
 SIZED_BY_DATA = frozenset(
     ("NonMaxSuppression", "NonZero", "Unique", "Compress", "Loop", "If", "Scan")
 )
 """Only their data tell how much comes out: a shape that was given by ``--shape`` is a guess, for
-what follows.
-"""
-KINDS = {
+what follows."""
+TYPE_NAMES = {
     "fp64": "DOUBLE",
     "fp32": "FLOAT",
     "fp16": "FLOAT16",
@@ -46,15 +45,16 @@ KINDS = {
     "fp4": "FLOAT4E2M1",
 }
 """TensorProto's names of our types, where they differ by more than their case."""
-BLOCK = 1_000_003  # random numbers that large weights repeat: prime, so that no two rows are alike
+PERIOD = 1_000_003
+"""Random numbers that larger weights repeat: prime, so that no two rows are alike."""
 SEED = 3
 
 
-def alone(graph: Graph, *nodes: Node, hollow: bool = False) -> Any:
-    """A ModelProto of this node only, or of some in a row: what it reads is its input, weights are
-    stored.
+def layer_model(graph: Graph, *nodes: Node, hollow: bool = False) -> Any:
+    """A ModelProto of these nodes, which follow each other: it reads inputs and stores weights.
 
-    hollow: large weights keep only their type and shape. Raises Unavailable where they are unknown.
+    hollow: large weights keep only their type and shape. Raises Unavailable where a shape is not
+    known, and for a node that runs a network of its own.
     """
     import onnx
 
@@ -63,28 +63,31 @@ def alone(graph: Graph, *nodes: Node, hollow: bool = False) -> Any:
             raise Unavailable(
                 f"{node.op} {node.name}: it runs a network of its own, and is not timed alone"
             )
-    inner = {t.name for node in nodes for t in node.outputs if t is not None}
-    read = {
-        t.name: (t, node)
-        for node in nodes
-        for t in node.inputs
-        if t is not None and t.name not in inner
-    }
-    held = {
-        name: each for name, each in read.items() if each[0].weight or each[0].value is not None
-    }
-    stored = {name: _stored(t, node, hollow, graph.path) for name, (t, node) in held.items()}
-    inputs = [_declared(tensor) for name, (tensor, _) in read.items() if name not in stored]
-    outputs = [_result(tensor, nodes[-1]) for tensor in nodes[-1].outputs if tensor is not None]
+    inner = {tensor.name for node in nodes for tensor in node.outputs if tensor is not None}
+    read: dict[str, tuple[Tensor, Node]] = {}
+    for node in nodes:
+        for tensor in node.inputs:
+            if tensor is not None and tensor.name not in inner:
+                read[tensor.name] = (tensor, node)
+    stored = []
+    inputs = []
+    for tensor, reader in read.values():
+        if tensor.weight or tensor.value is not None:
+            stored.append(_stored(tensor, reader, hollow, graph.path))
+        else:
+            inputs.append(_declared(tensor))
+    last = nodes[-1]
+    outputs = [_result(tensor, last) for tensor in last.outputs if tensor is not None]
     protos = [_proto(graph, node.name) for node in nodes]
-    made = onnx.helper.make_graph(protos, nodes[-1].name, inputs, outputs, list(stored.values()))
+    cut = onnx.helper.make_graph(protos, last.name, inputs, outputs, stored)
     opsets = [onnx.helper.make_opsetid(domain, version) for domain, version in graph.opsets.items()]
-    return onnx.helper.make_model(made, opset_imports=opsets, ir_version=_ir_version(opsets))
+    return onnx.helper.make_model(cut, opset_imports=opsets, ir_version=_ir_version(opsets))
 
 
 def _ir_version(opsets: Any) -> int:
-    """The oldest that these opsets allow: a runtime often knows them, and not what the exporter
-    stamped on the file.
+    """The oldest IR version that these opsets allow.
+
+    A runtime often knows the opsets, and not the version that the exporter stamped on the file.
     """
     import onnx
 
@@ -92,36 +95,38 @@ def _ir_version(opsets: Any) -> int:
 
 
 def key_of(graph: Graph, *nodes: Node) -> str:
-    """What two nodes (or rows of them) share that are the same layer: operation, attributes,
-    shapes, types, small constants."""
-    return " ".join(_key_of(graph, node) for node in nodes)
+    """What equal layers share: operation, attributes, shapes, types and small constants.
+
+    A layer is one node, or nodes that follow each other.
+    """
+    return " ".join(_key_of_node(graph, node) for node in nodes)
 
 
-def _key_of(graph: Graph, node: Node) -> str:
-    import onnx
-
-    proto = onnx.NodeProto()
-    proto.CopyFrom(_proto(graph, node.name))
-    proto.name, proto.doc_string = "", ""
-    places = {
-        name: str(i)
-        for i, name in enumerate(dict.fromkeys(filter(None, [*proto.input, *proto.output])))
-    }
-    for names in (proto.input, proto.output):
-        names[:] = [places.get(name, "") for name in names]
-    tensors = [
-        (t.shape, t.dtype, t.weight, repr(t.value)) if t else None
-        for t in (*node.inputs, *node.outputs)
-    ]
+def _key_of_node(graph: Graph, node: Node) -> str:
+    """The node without its name, its tensors numbered, and what is known of each of them."""
+    proto = copy_of(_proto(graph, node.name))
+    proto.name = ""
+    proto.doc_string = ""
+    names = dict.fromkeys(name for name in (*proto.input, *proto.output) if name)
+    numbers = {name: str(number) for number, name in enumerate(names)}
+    for places in (proto.input, proto.output):
+        places[:] = [numbers.get(name, "") for name in places]
+    tensors: list[object] = []
+    for tensor in (*node.inputs, *node.outputs):
+        if tensor is None:
+            tensors.append(None)
+        else:
+            tensors.append((tensor.shape, tensor.dtype, tensor.weight, repr(tensor.value)))
     return f"{proto.SerializeToString(deterministic=True)!r} {tensors}"
 
 
 BOUND, OPEN_OUTPUTS, OPEN = "bound", "open outputs", "open"
+"""Which shapes of the ends of a whole network are numbers, see ``network_model``."""
 
 
-def whole(
+def network_model(
     path: Path,
-    shapes: Mapping[str, Any] | None,
+    shapes: Shapes | None,
     batch: int | None,
     ends: str = BOUND,
     values: Mapping[str, float] | None = None,
@@ -134,62 +139,76 @@ def whole(
     there. values: of inputs; an If is then the branch that it takes with them, and with what is
     known of shapes.
     """
-    import onnx
-
     graph = read_graph(path, shapes, batch, values)
-    made = {tensor.name: tensor for tensor in graph.weights}
-    model = _with_data(path, made)
+    weights = {tensor.name: tensor for tensor in graph.weights}
+    model = _with_data(path, weights)
     if ends != OPEN:
-        onnx_shapes.bind(model, shapes, batch)
+        bind(model, shapes, batch)
     if values is not None:
-        onnx_shapes.take_branches(model, values)
-    onnx_shapes.name_nodes(model)
-    filled = {tensor.name for tensor in model.graph.initializer}
-    kept = [node for node in model.graph.node if not _constant(node, made)]
-    for node in model.graph.node:
-        if _constant(node, made) and node.output[0] not in filled:
-            name = node.output[0]
-            model.graph.initializer.append(_random(made[name], name, _readers(model, name)))
-    keep(model.graph, "node", kept)
+        take_branches(model, values)
+    name_nodes(model)
+    _store_constants(model, weights)
     model.ir_version = _ir_version(model.opset_import)
-    model.graph.ClearField(
-        "value_info"
-    )  # the runtime infers them, and would hold itself to a guess
-    by_data = any(node.op in SIZED_BY_DATA for node in graph.nodes)
-    for value, known in zip(model.graph.output, graph.outputs, strict=True):
-        if ends != BOUND:
-            value.CopyFrom(onnx.ValueInfoProto(name=value.name))
-        elif known.shape is not None and known.dtype:
-            value.CopyFrom(onnx.ValueInfoProto(name=value.name) if by_data else _declared(known))
+    # The runtime infers inner shapes itself, and would hold itself to a guess.
+    model.graph.ClearField("value_info")
+    _declare_outputs(model, graph, ends)
     return model
 
 
 def _with_data(path: Path, weights: Mapping[str, Tensor]) -> Any:
-    """The ModelProto of a file with the data of its weights, random ones where their own file is
-    not at hand.
+    """The ModelProto of a file with the data of its weights.
+
+    They are random where the file that holds them is not at hand.
     """
     import onnx
 
     with suppress(OSError, ValueError, onnx.checker.ValidationError):
         return onnx.load(str(path))
-    model = onnx_shapes.load(path)
+    model = load(path)
     for tensor in model.graph.initializer:
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            tensor.CopyFrom(
-                _random(weights[tensor.name], tensor.name, _readers(model, tensor.name))
-            )
+            name = tensor.name
+            tensor.CopyFrom(_random(weights[name], name, _readers(model, name)))
     return model
 
 
-def _constant(node: NodeProto, weights: Mapping[str, Tensor]) -> bool:
-    """Whether a node only makes a weight of one value: those of other data keep theirs, and
-    integers are shapes.
-    """
-    made = weights.get(node.output[0]) if node.op_type == "ConstantOfShape" else None
-    return made is not None and bool(made.shape) and made.dtype in FLOATS
+def _store_constants(model: ModelProto, weights: Mapping[str, Tensor]) -> None:
+    """Replace nodes that only make a weight of one value by random weights, in place."""
+    stored = {tensor.name for tensor in model.graph.initializer}
+    others = []
+    for node in model.graph.node:
+        if not _makes_weight(node, weights):
+            others.append(node)
+            continue
+        name = node.output[0]
+        if name not in stored:
+            model.graph.initializer.append(_random(weights[name], name, _readers(model, name)))
+    keep_only(model.graph, "node", others)
+
+
+def _makes_weight(node: NodeProto, weights: Mapping[str, Tensor]) -> bool:
+    """True if a node fills a float weight with one value; integers of one value are shapes."""
+    if node.op_type != "ConstantOfShape":
+        return False
+    weight = weights.get(node.output[0])
+    return weight is not None and bool(weight.shape) and weight.dtype in FLOATS
+
+
+def _declare_outputs(model: ModelProto, graph: Graph, ends: str) -> None:
+    """Declare the outputs of the whole network, in place, as far as they are known and asked."""
+    import onnx
+
+    sized_by_data = any(node.op in SIZED_BY_DATA for node in graph.nodes)
+    for value, known in zip(model.graph.output, graph.outputs, strict=True):
+        undeclared = onnx.ValueInfoProto(name=value.name)
+        if ends != BOUND:
+            value.CopyFrom(undeclared)
+        elif known.shape is not None and known.dtype:
+            value.CopyFrom(undeclared if sized_by_data else _declared(known))
 
 
 def _readers(model: ModelProto, name: str) -> set[str]:
+    """The operations that read a tensor."""
     return {node.op_type for node in model.graph.node if name in node.input}
 
 
@@ -209,36 +228,40 @@ def _declared(tensor: Tensor) -> Any:
 
 
 def _result(tensor: Tensor, node: Node) -> Any:
-    """What a node writes; how large it is, and of which type, is left to the runtime where only
-    that can tell.
-    """
+    """The declaration of an output; its type and shape are open where only the runtime can tell."""
     import onnx
 
-    known = tensor.shape is not None and tensor.dtype and node.op not in SIZED_BY_DATA
-    return _declared(tensor) if known else onnx.ValueInfoProto(name=tensor.name)
+    if tensor.shape is None or not tensor.dtype or node.op in SIZED_BY_DATA:
+        return onnx.ValueInfoProto(name=tensor.name)
+    return _declared(tensor)
 
 
 def _stored(tensor: Tensor, node: Node, hollow: bool, path: Path | None) -> Any:
-    """A weight as a TensorProto: its own small values, integers and scales; else random ones."""
+    """A weight of ``node`` as a TensorProto.
+
+    Small values, integers and scales are its own; the others are random.
+    """
     import onnx
 
     if tensor.value is not None:
         return onnx.numpy_helper.from_array(np.asarray(tensor.value), tensor.name)
     if hollow and tensor.shape is not None and tensor.dtype:
         return onnx.TensorProto(name=tensor.name, data_type=kind_of(tensor), dims=tensor.shape)
-    if path is not None and (tensor.dtype not in FLOATS or node.op in POSITIVE):
-        own = _in_file(path, path.stat().st_mtime_ns).get(tensor.name)
-        if own is not None and tuple(own.dims) == tensor.shape:
-            return _with_its_data(own, path) or _random(tensor, tensor.name, {node.op})
+    needs_its_own = tensor.dtype not in FLOATS or node.op in POSITIVE
+    if path is not None and needs_its_own:
+        weight = _weights_of(path, path.stat().st_mtime_ns).get(tensor.name)
+        if weight is not None and tuple(weight.dims) == tensor.shape:
+            return _with_its_data(weight, path) or _random(tensor, tensor.name, {node.op})
     return _random(tensor, tensor.name, {node.op})
 
 
 @lru_cache(maxsize=1)
-def _in_file(path: Path, changed_ns: int) -> dict[str, Any]:
-    """The weights in a file, as it was changed last, by name; those in files of their own as
-    references to them.
+def _weights_of(path: Path, changed_ns: int) -> dict[str, Any]:
+    """The weights in a file, as it was changed last, by name.
+
+    Those in files of their own are references to them.
     """
-    return {tensor.name: tensor for tensor in onnx_shapes.load(path).graph.initializer}
+    return {tensor.name: tensor for tensor in load(path).graph.initializer}
 
 
 def _with_its_data(tensor: TensorProto, path: Path) -> Any:
@@ -247,47 +270,49 @@ def _with_its_data(tensor: TensorProto, path: Path) -> Any:
 
     if tensor.data_location != onnx.TensorProto.EXTERNAL:
         return tensor
-    whole = onnx.TensorProto()
-    whole.CopyFrom(tensor)
-    onnx_shapes.fetch(whole, path)
-    return None if whole.data_location == onnx.TensorProto.EXTERNAL else whole
+    filled = copy_of(tensor)
+    read_external(filled, path)
+    return None if filled.data_location == onnx.TensorProto.EXTERNAL else filled
 
 
 def _random(tensor: Tensor, name: str, readers: set[str]) -> Any:
-    """Weights of variance 1 / fan-in: activations stay within FP16, also where shortcuts add them
-    up.
+    """Random weights for these operations, the same each time.
+
+    Their variance is 1 / fan-in: activations stay within FP16, also where shortcuts add them up.
     """
     import onnx
 
     if tensor.shape is None:
         raise Unavailable(f"weight {name} has no known shape")
-    shape, count = tensor.shape, tensor.size or 0
-    dtype, dice = onnx.helper.tensor_dtype_to_np_dtype(kind_of(tensor)), np.random.default_rng(SEED)
+    random = np.random.default_rng(SEED)
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(kind_of(tensor))
+    count = min(tensor.size or 0, PERIOD)
     numbers: np.ndarray
-    if dtype.kind in "iub":
-        narrow = dtype.itemsize == 1 and dtype.kind in "iu"
-        ends = (np.iinfo(dtype).min, np.iinfo(dtype).max + 1) if narrow else (0, 2)
-        numbers = dice.integers(*ends, min(count, BLOCK))
+    if dtype.kind in "iu" and dtype.itemsize == 1:
+        numbers = random.integers(np.iinfo(dtype).min, np.iinfo(dtype).max + 1, count)
+    elif dtype.kind in "iub":
+        numbers = random.integers(0, 2, count)
     else:
-        least, most = _range(shape, readers)
-        numbers = dice.uniform(least, most, min(count, BLOCK))
-    return onnx.numpy_helper.from_array(np.resize(numbers.astype(dtype), shape), name)
+        numbers = random.uniform(*_range(tensor.shape, readers), count)
+    return onnx.numpy_helper.from_array(np.resize(numbers.astype(dtype), tensor.shape), name)
 
 
 def _range(shape: tuple[int, ...], readers: set[str]) -> tuple[float, float]:
-    """Of random weights: near one where they must be positive, small where they are added."""
+    """Ends of random floats: near one where they must be positive, small where they are added."""
     if readers & POSITIVE:
         return 0.9, 1.1
     if len(shape) < 2:
         return -0.1, 0.1
-    limit = float(np.sqrt(3 / max(1, np.prod(shape[1:]) if len(shape) > 2 else shape[0])))
+    fan_in = np.prod(shape[1:]) if len(shape) > 2 else shape[0]
+    limit = float(np.sqrt(3 / max(1, fan_in)))  # uniform over ±limit: variance limit² / 3
     return -limit, limit
 
 
 def kind_of(tensor: Tensor) -> int:
-    """TensorProto's number of its type."""
+    """The number of a tensor's type in TensorProto."""
     import onnx
 
-    return tensor.kind or int(
-        onnx.TensorProto.DataType.Value(KINDS.get(tensor.dtype, tensor.dtype.upper()))
-    )
+    if tensor.kind:
+        return tensor.kind
+    name = TYPE_NAMES.get(tensor.dtype, tensor.dtype.upper())
+    return int(onnx.TensorProto.DataType.Value(name))

@@ -11,7 +11,8 @@ from math import prod
 
 from kernels.onnx.graph import Node, Tensor
 
-SOFTMAX = 5  # max, subtract, exp, sum, divide
+SOFTMAX = 5
+"""Operations per element: maximum, subtraction, exp, sum, division."""
 
 Count = Callable[[Node], float]
 
@@ -35,10 +36,8 @@ def result(node: Node) -> tuple[int, ...]:
 
 def _shape(node: Node, tensor: Tensor | None, place: str) -> tuple[int, ...]:
     if tensor is None or tensor.shape is None:
-        raise Unknown(
-            f"{node.op} {node.name}: {place} ({tensor.name if tensor else 'absent'}) has no "
-            "known shape"
-        )
+        name = tensor.name if tensor else "absent"
+        raise Unknown(f"{node.op} {node.name}: {place} ({name}) has no known shape")
     return tensor.shape
 
 
@@ -54,7 +53,14 @@ def per_output(count: float) -> Count:
 
 def per_input(count: float, out: float = 0.0) -> Count:
     """``count`` for each element read, ``out`` for each written: reductions."""
-    return lambda node: count * prod(shape(node, 0)) + (out * prod(result(node)) if out else 0.0)
+
+    def counted(node: Node) -> float:
+        read = count * prod(shape(node, 0))
+        if not out:
+            return float(read)
+        return read + out * prod(result(node))
+
+    return counted
 
 
 def variadic(extra: float = 0.0) -> Count:
@@ -66,8 +72,9 @@ def variadic(extra: float = 0.0) -> Count:
 
 
 def convolution(weight: int = 1) -> Count:
-    """2 · outputs · (input channels per group · kernel size): weights are (M, C/group,
-    kernel...).
+    """2 · outputs · (input channels per group · kernel size).
+
+    ``weight`` is the place of the weights, (M, C/group, kernel...).
     """
     return lambda node: 2.0 * prod(result(node)) * _taps(node, weight)
 
@@ -78,8 +85,9 @@ def transposed(node: Node) -> float:
 
 
 def _taps(node: Node, place: int) -> int:
-    """Weights that one element meets. A runtime's profile may leave them out and have another input
-    there.
+    """Weights that one element meets.
+
+    A runtime's profile may leave the weights out and have another input in their place.
     """
     weights = shape(node, place)
     if len(weights) < 3:
@@ -90,12 +98,12 @@ def _taps(node: Node, place: int) -> int:
 
 
 def deformable(node: Node) -> float:
-    """A convolution whose every tap is a bilinear sample of 4 multiply-adds, once per input
-    channel.
-    """
-    weight, out = shape(node, 1), result(node)
-    taps = out[0] * shape(node, 0)[1] * prod(out[2:]) * prod(weight[2:])
-    return convolution()(node) + 8.0 * taps
+    """A convolution of bilinear samples, each 4 multiply-adds, once per tap and input channel."""
+    weights = shape(node, 1)
+    batch, _, *positions = result(node)
+    channels = shape(node, 0)[1]
+    samples = batch * channels * prod(positions) * prod(weights[2:])
+    return convolution()(node) + 8.0 * samples
 
 
 def product(node: Node) -> float:
@@ -104,76 +112,152 @@ def product(node: Node) -> float:
 
 
 def _inner(node: Node) -> int:
+    """The dimension that a product sums over."""
     first = shape(node, 0)
-    turned = bool(node.attributes.get("transA")) and len(first) > 1
-    return first[-2] if turned else first[-1]
+    is_turned = bool(node.attributes.get("transA")) and len(first) > 1
+    return first[-2] if is_turned else first[-1]
+
+
+def quantized_product(node: Node) -> float:
+    """Activations are quantized (4 per element: min, max, division, offset), then multiplied."""
+    return product(node) + 4.0 * prod(shape(node, 0))
+
+
+def blocked_product(node: Node) -> float:
+    """MatMulNBits: K and N are attributes; 2 operations decode each of the packed weights."""
+    k = int(node.attributes["K"])
+    n = int(node.attributes["N"])
+    return 2.0 * prod(result(node)) * k + 2.0 * k * n
 
 
 def einsum(node: Node) -> float:
-    """Every point of the index space: one multiplication per further operand, one addition if an
-    index is summed.
+    """At every point of the index space one multiplication per further operand, and an addition.
+
+    The addition is left out where no index is summed.
     """
-    left, arrow, right = str(node.attributes["equation"]).replace(" ", "").partition("->")
+    equation = str(node.attributes["equation"]).replace(" ", "")
+    left, arrow, right = equation.partition("->")
     sizes: dict[str | int, int] = {}
     for place, term in enumerate(left.split(",")):
         dims = shape(node, place)
-        for index, n in zip(_indices(term, len(dims)), dims, strict=True):
-            sizes[index] = max(n, sizes.get(index, 0)) if isinstance(index, int) else n
-    kept = right if arrow else {letter for letter in left if left.count(letter) == 1}
-    summed = any(isinstance(index, str) and index not in kept for index in sizes)
-    return float(prod(sizes.values()) * (len(node.inputs) - 1 + summed))
+        for index, size in zip(_indices(term, len(dims)), dims, strict=True):
+            is_broadcast = isinstance(index, int)
+            sizes[index] = max(size, sizes.get(index, 0)) if is_broadcast else size
+    written = right if arrow else {letter for letter in left if left.count(letter) == 1}
+    is_summed = any(isinstance(index, str) and index not in written for index in sizes)
+    per_point = len(node.inputs) - 1 + is_summed
+    return float(prod(sizes.values()) * per_point)
 
 
 def _indices(term: str, rank: int) -> list[str | int]:
-    """One letter a dimension; those under an ellipsis are numbered from its end, as they
-    broadcast.
+    """The index of each dimension: its letter, or a number for those under an ellipsis.
+
+    The numbers count from the end of the ellipsis, since its dimensions broadcast from there.
     """
     before, dots, after = term.partition("...")
     hidden = rank - len(before) - len(after) if dots else 0
     return [*before, *range(-hidden, 0), *after]
 
 
-def attention(node: Node) -> float:
-    """Q·Kᵀ and ·V are 2 · B · H · L · S · head size each, softmax and the scale 6 per score (masks
-    skip no work).
+def attention(past: int) -> Count:
+    """Q·Kᵀ and ·V are 2 · B · H · L · S · head size each, softmax and scale 6 a score.
+
+    Masks skip no work. ``past`` is the place of the keys of earlier tokens, (B, heads, tokens,
+    head size); they add to S. Queries are (B, H, L, head size) or (B, L, H · head size), keys and
+    values alike.
     """
-    q, k, v = (shape(node, place) for place in range(3))
-    heads = int(node.attributes.get("q_num_heads") or node.attributes.get("num_heads") or q[-3])
-    past = node.input(4)
-    before = shape(node, 4)[-2] if past is not None and node.op == "Attention" else 0
-    groups = int(node.attributes.get("kv_num_heads") or (k[1] if len(k) == 4 else heads))
-    keys = k[-2] + before
-    head, value = (q[-1], v[-1]) if len(q) == 4 else (q[-1] // heads, v[-1] // groups)
-    return q[0] * heads * q[-2] * keys * (2.0 * head + 2.0 * value + SOFTMAX + 1)
+
+    def count(node: Node) -> float:
+        query, key, value = (shape(node, place) for place in range(3))
+        heads = _query_heads(node, query)
+        head_size = query[-1] if len(query) == 4 else query[-1] // heads
+        if len(value) == 4:
+            value_size = value[-1]
+        else:
+            value_size = value[-1] // int(node.attributes.get("kv_num_heads") or heads)
+        keys = key[-2]
+        if node.input(past) is not None:
+            keys += shape(node, past)[-2]
+        per_score = 2.0 * head_size + 2.0 * value_size + SOFTMAX + 1
+        return query[0] * heads * query[-2] * keys * per_score
+
+    return count
+
+
+def _query_heads(node: Node, query: tuple[int, ...]) -> int:
+    """Heads of the queries: an attribute, or a dimension where there is none."""
+    attributes = node.attributes
+    return int(attributes.get("q_num_heads") or attributes.get("num_heads") or query[-3])
+
+
+def grouped_attention(node: Node) -> float:
+    """ONNX Runtime's GroupQueryAttention: attention, and 3 per element of Q and K it rotates.
+
+    Inputs are query (B, L, H · head size), key, value, past key, past value, the lengths of the
+    sequences and the length of the longest. Without a key, the query holds K and V as well.
+    """
+    batch, length, width = shape(node, 0)
+    heads = int(node.attributes["num_heads"])
+    key_heads = int(node.attributes["kv_num_heads"])
+    if node.input(1) is None:
+        head_size = width // (heads + 2 * key_heads)
+        new_keys = length
+    else:
+        head_size = width // heads
+        _, new_keys, _ = shape(node, 1)
+    scores = batch * heads * length * _all_keys(node, new_keys)
+    operations = scores * (4.0 * head_size + SOFTMAX + 1)
+    if node.attributes.get("do_rotary"):
+        operations += 3.0 * batch * head_size * (heads * length + key_heads * new_keys)
+    return operations
+
+
+def _all_keys(node: Node, new_keys: int) -> int:
+    """Keys that GroupQueryAttention reads: those of earlier tokens and the new ones.
+
+    Raises Unknown where the past has room for the present, and nothing says how full it is.
+    """
+    longest = node.input(6)
+    if longest is not None and longest.value is not None:
+        return int(longest.value.item())
+    if node.input(3) is None:
+        return new_keys
+    past = shape(node, 3)
+    present = node.outputs[1] if len(node.outputs) > 1 else None
+    if new_keys and present is not None and present.shape == past:
+        raise Unknown(
+            f"{node.op} {node.name}: how many of its {past[-2]} past keys it reads is known only "
+            "as it runs"
+        )
+    return past[-2] + new_keys
 
 
 def packed_attention(node: Node) -> float:
-    """Q, K and V are projected from one (B, S, D) input by weights (D, 3 · hidden), then attention
-    over S keys.
+    """Attention over S keys, after Q, K and V are projected by weights (D, 3 · hidden).
+
+    The input is (B, S, D). Projections are 2 · B · S · D · 3 · hidden, Q·Kᵀ and ·V together
+    4 · B · S² · hidden.
     """
-    (batch, length, width), packed = shape(node, 0), shape(node, 1)[-1]
+    batch, length, width = shape(node, 0)
+    packed = shape(node, 1)[-1]
+    projections = 2.0 * batch * length * width * packed
+    products = 4.0 * batch * length**2 * (packed // 3)
     scores = batch * int(node.attributes["num_heads"]) * length**2
-    return (
-        2.0 * batch * length * width * packed
-        + 4.0 * batch * length**2 * (packed // 3)
-        + scores * (SOFTMAX + 1.0)
-    )
+    return projections + products + scores * (SOFTMAX + 1.0)
 
 
 def recurrent(gates: int, elementwise: int) -> Count:
-    """T steps of ``gates`` products with input and state, then ``elementwise`` operations per state
-    element.
+    """``gates`` products a step with input and state, ``elementwise`` operations per state element.
 
     X is (T, B, I) or (B, T, I), W (directions, gates · H, I), R (directions, gates · H, H).
     """
 
     def count(node: Node) -> float:
-        steps, (directions, _, width), hidden = (
-            prod(shape(node, 0)[:2]),
-            shape(node, 1),
-            shape(node, 2)[-1],
-        )
-        return float(steps * directions * hidden * (2 * gates * (width + hidden) + elementwise))
+        steps = prod(shape(node, 0)[:2])
+        directions, _, width = shape(node, 1)
+        hidden = shape(node, 2)[-1]
+        per_element = 2 * gates * (width + hidden) + elementwise
+        return float(steps * directions * hidden * per_element)
 
     return count
 
@@ -182,27 +266,31 @@ def recurrent(gates: int, elementwise: int) -> Count:
 
 
 def pooling(last: int, each: int = 1) -> Count:
-    """``each`` operations per element of the window, ``last`` per output (the division of an
-    average).
-    """
-    return lambda node: (
-        prod(result(node)) * (float(each) * prod(node.attributes["kernel_shape"]) + last)
-    )
+    """``each`` operations per element of a window, ``last`` per output (to divide an average)."""
+
+    def count(node: Node) -> float:
+        per_window = float(each) * prod(node.attributes["kernel_shape"]) + last
+        return prod(result(node)) * per_window
+
+    return count
 
 
 def normalised(each: int, row: int, bias: int | None = None) -> Count:
-    """``each`` per element, one more where there is a bias, and ``row`` per normalised row
-    (division, eps, sqrt).
+    """``each`` per element, and ``row`` per normalised row (division, eps, sqrt).
+
+    ``bias`` is the place of a bias: where there is one, it adds one per element.
     """
 
     def count(node: Node) -> float:
-        extra = 1 if bias is not None and node.input(bias) is not None else 0
-        return prod(shape(node, 0)) * float(each + extra) + row * _rows(node)
+        has_bias = bias is not None and node.input(bias) is not None
+        per_element = float(each + has_bias)
+        return prod(shape(node, 0)) * per_element + row * _rows(node)
 
     return count
 
 
 def _rows(node: Node) -> int:
+    """How many rows, or groups, are normalised each by itself."""
     data = shape(node, 0)
     if node.op == "GroupNormalization":
         return data[0] * int(node.attributes["num_groups"])
@@ -217,7 +305,9 @@ def _rows(node: Node) -> int:
 def softmax_log(node: Node) -> float:
     """Softmax without its division, minus the logarithm of each row's sum."""
     data = shape(node, 0)
-    return 5.0 * prod(data) + prod(data) // max(data[int(node.attributes.get("axis", -1))], 1)
+    axis = int(node.attributes.get("axis", -1))
+    rows = prod(data) // max(data[axis], 1)
+    return 5.0 * prod(data) + rows
 
 
 def local_response(node: Node) -> float:
@@ -226,58 +316,58 @@ def local_response(node: Node) -> float:
 
 
 def gelu(node: Node) -> float:
-    """x/2 · (1 + erf(x/√2)) is 5; its tanh form, x/2 · (1 + tanh(√(2/π) · (x + 0.044715·x³))), is
-    9.
+    """x/2 · (1 + erf(x/√2)) is 5 operations; its tanh form is 9.
+
+    That is x/2 · (1 + tanh(√(2/π) · (x + 0.044715·x³))).
     """
-    return prod(result(node)) * (
-        9.0 if node.attributes.get("approximate") == "tanh" or node.op == "FastGelu" else 5.0
-    )
+    uses_tanh = node.op == "FastGelu" or node.attributes.get("approximate") == "tanh"
+    return prod(result(node)) * (9.0 if uses_tanh else 5.0)
 
 
 def resize(node: Node) -> float:
-    """A multiply-add per tap: 2 taps an axis (linear) or 4 (cubic) on each axis whose size changes;
-    nearest: 0.
+    """A multiply-add per tap: 2 taps (linear) or 4 (cubic) on each axis whose size changes.
 
-    With ``antialias`` they widen by as much as the axis shrinks.
+    Nearest has none. With ``antialias`` the taps widen by as much as the axis shrinks.
     """
-    taps = {"linear": 2, "bilinear": 2, "cubic": 4}.get(
-        str(node.attributes.get("mode", "nearest")), 0
-    )
-    out, changed = (
-        result(node),
-        [(a, b) for a, b in zip(shape(node, 0), result(node), strict=True) if a != b],
-    )
-    wide = [max(1.0, a / b) if node.attributes.get("antialias") and b else 1.0 for a, b in changed]
-    return 2.0 * prod(taps * width for width in wide) * prod(out) if taps and changed else 0.0
+    mode = str(node.attributes.get("mode", "nearest"))
+    taps = {"linear": 2, "bilinear": 2, "cubic": 4}.get(mode, 0)
+    sizes = zip(shape(node, 0), result(node), strict=True)
+    changed = [(before, after) for before, after in sizes if before != after]
+    if not taps or not changed:
+        return 0.0
+    widens = bool(node.attributes.get("antialias"))
+    per_output = 1.0
+    for before, after in changed:
+        width = max(1.0, before / after) if widens and after else 1.0
+        per_output *= taps * width
+    return 2.0 * per_output * prod(result(node))
 
 
 def clip(node: Node) -> float:
-    """A comparison for each bound that is given: as an input, before opset 11 as an attribute."""
-    bounds = sum(
-        node.input(place) is not None or name in node.attributes
-        for place, name in ((1, "min"), (2, "max"))
-    )
+    """A comparison for each bound: an input, or before opset 11 an attribute."""
+    bounds = 0
+    for place, name in ((1, "min"), (2, "max")):
+        bounds += node.input(place) is not None or name in node.attributes
     return float(bounds * prod(result(node)))
 
 
 def scatter(node: Node) -> float:
-    """One for each update where it is not only put in its place: ``reduction`` adds, multiplies or
-    compares.
-    """
-    return (
-        float(prod(shape(node, 2))) if node.attributes.get("reduction", "none") != "none" else 0.0
-    )
+    """One operation per update that ``reduction`` adds, multiplies or compares; else none."""
+    if node.attributes.get("reduction", "none") == "none":
+        return 0.0
+    return float(prod(shape(node, 2)))
 
 
 def grid_sample(node: Node) -> float:
-    """Taps as in resize over every spatial axis, and 3 operations to turn each coordinate into
-    pixels.
+    """Taps as in ``resize`` over every spatial axis, and 3 operations per coordinate.
+
+    Those turn the coordinates of the grid into pixels.
     """
     axes = len(shape(node, 0)) - 2
-    taps = {"nearest": 0, "cubic": 4, "bicubic": 4}.get(
-        str(node.attributes.get("mode", "linear")), 2
-    )
-    return 2.0 * (taps**axes if taps else 0) * prod(result(node)) + 3.0 * prod(shape(node, 1))
+    mode = str(node.attributes.get("mode", "linear"))
+    taps = {"nearest": 0, "cubic": 4, "bicubic": 4}.get(mode, 2)
+    per_output = taps**axes if taps else 0
+    return 2.0 * per_output * prod(result(node)) + 3.0 * prod(shape(node, 1))
 
 
 def affine_grid(node: Node) -> float:
@@ -296,26 +386,11 @@ def roi_align(node: Node) -> float:
 
 
 def suppression(node: Node) -> float:
-    """The least: one score per class compared with its threshold, and the best box of each with all
-    others.
+    """The least: each score compared with a threshold, the best box of a class with all others.
 
     An overlap is 15 operations: the other box's area 3, intersection 9 (4 minima and maxima, 2
     differences, 2 clamps, 1 product), union 2, division 1.
     """
-    scores = shape(node, 1)
-    return prod(scores) + 15.0 * scores[0] * scores[1] * max(scores[2] - 1, 0)
-
-
-def quantized_product(node: Node) -> float:
-    """Activations quantized on the way in (4 per element: min, max, division, offset), then the
-    product.
-    """
-    return product(node) + 4.0 * prod(shape(node, 0))
-
-
-def blocked_product(node: Node) -> float:
-    """MatMulNBits: K and N are attributes, weights are packed; each weight is decoded by 2
-    operations.
-    """
-    k, n = int(node.attributes["K"]), int(node.attributes["N"])
-    return 2.0 * prod(result(node)) * k + 2.0 * k * n
+    batch, classes, boxes = shape(node, 1)
+    overlaps = batch * classes * max(boxes - 1, 0)
+    return batch * classes * boxes + 15.0 * overlaps

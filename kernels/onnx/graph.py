@@ -1,5 +1,4 @@
-"""Read an ONNX file into plain nodes: operation, attributes, shapes, types, and which inputs are
-weights.
+"""Read an ONNX file into plain nodes: operation, attributes, shapes, types, and which are weights.
 
 Everything after this works on Node and Tensor and needs no onnx, so a profile of another tool can
 be read on a machine without it.
@@ -7,19 +6,21 @@ be read on a machine without it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kernels.base import ITEMSIZE
 from kernels.onnx import checks, fold
-from kernels.onnx import shapes as onnx_shapes
-from kernels.onnx.fold import elements
-from kernels.onnx.shapes import OnnxError, Shapes
+from kernels.onnx.assume import declare_shapes, take_branches
+from kernels.onnx.bind import Shapes, bind
+from kernels.onnx.file import OnnxError, load, without_weights
+from kernels.onnx.protos import computed_values, elements, free_inputs, name_nodes
+from kernels.onnx.settle import contradicted, settle
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto, ValueInfoProto
+    from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
 __all__ = ["Graph", "Node", "OnnxError", "Tensor", "graph_of", "read_graph"]
 
@@ -49,25 +50,29 @@ PREFIXES = {
     "float": "fp32",
     "double": "fp64",
 }
+"""Our names of float types, by how TensorProto's names of them begin."""
 ALWAYS_RUN = frozenset(("DequantizeLinear", "DequantizeBFP", "Bernoulli", "Multinomial"))
-"""Kept although all they read is constant: runtimes decode quantized weights as they go, and the
-last two are random
-"""
+"""Operations that run although all they read is constant: runtimes decode quantized weights as they
+go, and the last two are random."""
 RANDOM = "Random"
+"""How the names of further random operations begin."""
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """One value of a graph: shape None where not known, dtype "" where not known. value: of a small
-    constant. kind: its type's number in TensorProto, 0 where not known: several of those are one
-    fp8."""
+    """One value of a graph."""
 
     name: str
     shape: tuple[int, ...] | None
+    """None where it is not known."""
     dtype: str = "fp32"
+    """"" where it is not known."""
     weight: bool = False
+    """True if it is stored, or follows from what is stored."""
     value: Any = field(default=None, compare=False)
+    """The array of a small constant; None of other tensors."""
     kind: int = field(default=0, compare=False)
+    """The number of its type in TensorProto, of which several are one fp8; 0 where not known."""
 
     @property
     def size(self) -> int | None:
@@ -75,19 +80,20 @@ class Tensor:
         return None if self.shape is None else elements(self.shape)
 
     def bytes(self, precision: str = "") -> float | None:
-        """Bytes in memory; ``precision`` replaces the type of floats. None where shape or type is
-        not known.
+        """Bytes in memory, None where shape or type is not known.
+
+        ``precision`` replaces the type of floats.
         """
-        each = ITEM_BYTES.get(precision if precision and self.dtype in FLOATS else self.dtype)
-        return None if self.size is None or each is None else float(-(-self.size * each // 1))
+        dtype = precision if precision and self.dtype in FLOATS else self.dtype
+        item_bytes = ITEM_BYTES.get(dtype)
+        if self.size is None or item_bytes is None:
+            return None
+        return float(-(-self.size * item_bytes // 1))  # whole bytes, rounded up
 
 
 @dataclass(frozen=True)
 class Node:
-    """One operation. inputs and outputs keep their places: None is an optional one left out.
-
-    subgraphs: ``{attribute: operations}`` of If, Loop and Scan, whose work depends on what runs.
-    """
+    """One operation. inputs and outputs keep their places: None is an optional one left out."""
 
     op: str
     name: str
@@ -96,6 +102,8 @@ class Node:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     domain: str = ""
     subgraphs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Operations of If, Loop and Scan, by the attribute that holds them: their work depends on what
+    runs."""
 
     def input(self, place: int) -> Tensor | None:
         """The input at this place, None where there is none."""
@@ -104,52 +112,54 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """A network in the order it is stored: nodes that run; constant holds the names of those done
-    at load time.
-
-    weights: initializers and the results of constant nodes that are as good as stored. opsets: by
-    domain. model: the ModelProto the nodes came from, shapes bound and shape arithmetic folded,
-    without the data of large weights. path: the file that holds those, if there is one.
-    contradicted: outputs that the file declares otherwise than they are, as name -> (shape
-    declared, shape found). made: results of the nodes that are done at load time.
-    """
+    """A network, in the order it is stored."""
 
     name: str
     nodes: tuple[Node, ...]
+    """Those that run."""
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     weights: tuple[Tensor, ...]
-    constant: tuple[str, ...]
+    """Initializers, and results of constant nodes that are as good as stored."""
+    constant_nodes: tuple[str, ...]
+    """Names of the nodes that are done at load time."""
     opsets: Mapping[str, int]
+    """Versions by domain."""
     model: Any = field(repr=False, compare=False)
+    """The ModelProto that the nodes came from, shapes bound and shape arithmetic folded, without
+    the data of large weights."""
     path: Path | None = field(default=None, compare=False)
+    """The file that holds those data, if there is one."""
     contradicted: Mapping[str, tuple[str, str]] = field(default_factory=dict, compare=False)
-    made: tuple[Tensor, ...] = field(default=(), compare=False)
+    """Outputs that the file declares otherwise than they are: name -> (shape declared, shape
+    found)."""
+    constant_results: tuple[Tensor, ...] = field(default=(), compare=False)
+    """Results of the nodes that are done at load time."""
 
-    def held_bytes(self) -> float:
-        """Bytes of what is alive at the worst moment of a run, weights and what is made of them
-        included.
+    def peak_bytes(self) -> float:
+        """Bytes of all that is in memory at the worst moment of a run, with all weights.
 
         What has no known size counts as none.
         """
-        last: dict[str, int] = {}
+        last_reader: dict[str, int] = {}
         for place, node in enumerate(self.nodes):
-            last.update({tensor.name: place for tensor in node.inputs if tensor})
+            last_reader.update({tensor.name: place for tensor in node.inputs if tensor})
         alive = {
             tensor.name: tensor.bytes() or 0.0
-            for tensor in (*self.weights, *self.made, *self.inputs)
+            for tensor in (*self.weights, *self.constant_results, *self.inputs)
         }
-        results = {tensor.name for tensor in self.outputs} | alive.keys()
-        held = worst = sum(alive.values())
+        never_freed = {tensor.name for tensor in self.outputs} | alive.keys()
+        total = worst = sum(alive.values())
         for place, node in enumerate(self.nodes):
             for tensor in node.outputs:
                 if tensor and tensor.name not in alive:
                     alive[tensor.name] = tensor.bytes() or 0.0
-                    held += alive[tensor.name]
-            worst = max(worst, held)
-            read = {tensor.name for tensor in (*node.inputs, *node.outputs) if tensor}
-            done = {name for name in read - results if last.get(name, place) == place}
-            held -= sum(alive.pop(name, 0.0) for name in done)
+                    total += alive[tensor.name]
+            worst = max(worst, total)
+            touched = {tensor.name for tensor in (*node.inputs, *node.outputs) if tensor}
+            for name in touched - never_freed:
+                if last_reader.get(name, place) == place:
+                    total -= alive.pop(name, 0.0)
         return worst
 
 
@@ -159,12 +169,11 @@ def read_graph(
     batch: int | None = None,
     values: Mapping[str, float] | None = None,
 ) -> Graph:
-    """The network in a file, every shape bound: see ``shapes.bind``. OnnxError says in a line why
-    not.
+    """The network in a file, every shape bound as ``bind`` does it. Raises OnnxError.
 
     values: of inputs, from which further shapes follow, and which branch an If takes.
     """
-    return replace(graph_of(onnx_shapes.load(Path(path)), shapes, batch, values), path=Path(path))
+    return replace(graph_of(load(Path(path)), shapes, batch, values), path=Path(path))
 
 
 def graph_of(
@@ -173,88 +182,92 @@ def graph_of(
     batch: int | None = None,
     values: Mapping[str, float] | None = None,
 ) -> Graph:
-    """The same of a ModelProto, whose inputs are bound in place."""
-    inputs = {
-        value.name for value in onnx_shapes.free_inputs(model)
-    }  # of inner tensors a caller may guess
-    sound = (
-        bool(shapes) and inputs >= set(shapes or ()) and not checks.misfit(onnx_shapes.slim(model))
-    )
-    onnx_shapes.bind(model, shapes, batch)
+    """The network in a ModelProto, whose inputs are bound in place: see ``read_graph``."""
+    must_fit = _is_sound(model, shapes)
+    bind(model, shapes, batch)
     if values:
-        onnx_shapes.take_branches(model, values)
-        onnx_shapes.take_shapes(model, onnx_shapes.shapes_for(model, values))
-    settled = onnx_shapes.settle(model)
-    if sound and (problem := checks.misfit(settled)):
+        take_branches(model, values)
+        declare_shapes(model, values)
+    settled = settle(model)
+    if must_fit and (problem := checks.misfit(settled)):
         raise OnnxError(f"the network does not fit the shapes given: {problem}")
-    onnx_shapes.name_nodes(settled)
-    tensors, constant, nodes, stored = (
-        _tensors(settled),
-        [],
-        [],
-        [t.name for t in settled.graph.initializer],
-    )
-    made = list[str]()
+    name_nodes(settled)
+
+    tensors = _tensors(settled)
+    stored = [tensor.name for tensor in settled.graph.initializer]
+    constant_nodes: list[str] = []
+    constant_results: list[str] = []
+    nodes: list[Node] = []
     read = _read_names(settled.graph)
     for proto in settled.graph.node:
-        fixed = _is_constant(proto, tensors)
-        if fixed:
-            for output in filter(None, proto.output):
-                tensors[output] = _weight(tensors.get(output) or Tensor(output, None, ""))
-        if fixed and proto.op_type not in ALWAYS_RUN:
-            constant.append(proto.name)
-            made += filter(None, proto.output)
-            stored += [
-                output
-                for output in proto.output
-                if proto.op_type in ("Constant", "ConstantOfShape")
-            ]
-        else:
+        results = [name for name in proto.output if name]
+        is_constant = _is_constant(proto, tensors)
+        if is_constant:
+            for name in results:
+                tensors[name] = replace(_tensor(name, tensors), weight=True)
+        if not is_constant or proto.op_type in ALWAYS_RUN:
             nodes.append(_node(proto, tensors, read))
+            continue
+        constant_nodes.append(proto.name)
+        constant_results += results
+        if proto.op_type in ("Constant", "ConstantOfShape"):
+            stored += results
     checks.check_nodes(nodes)
-    free = [value.name for value in onnx_shapes.free_inputs(settled)]
     return Graph(
         settled.graph.name,
         tuple(nodes),
-        tuple(tensors[name] for name in free),
-        tuple(_named(value.name, tensors) for value in settled.graph.output),
-        tuple(tensors[name] for name in dict.fromkeys(stored)),
-        tuple(constant),
-        {entry.domain: entry.version for entry in settled.opset_import},
-        settled,
-        contradicted=onnx_shapes.contradicted(model, settled),
-        made=tuple(tensors[name] for name in made),
+        inputs=tuple(tensors[value.name] for value in free_inputs(settled)),
+        outputs=tuple(_tensor(value.name, tensors) for value in settled.graph.output),
+        weights=tuple(tensors[name] for name in dict.fromkeys(stored)),
+        constant_nodes=tuple(constant_nodes),
+        opsets={entry.domain: entry.version for entry in settled.opset_import},
+        model=settled,
+        contradicted=contradicted(model, settled),
+        constant_results=tuple(tensors[name] for name in constant_results),
     )
+
+
+def _is_sound(model: ModelProto, shapes: Shapes | None) -> bool:
+    """True if a contradiction that appears once ``shapes`` are bound is the fault of these shapes.
+
+    A caller may guess shapes of inner tensors, and a network may contradict itself before.
+    """
+    if not shapes:
+        return False
+    inputs = {value.name for value in free_inputs(model)}
+    return inputs >= set(shapes) and not checks.misfit(without_weights(model))
 
 
 def dtype_name(kind: int) -> str:
     """Our name of a TensorProto data type: FLOAT is fp32, INT64 int64; "" for UNDEFINED."""
     import onnx
 
+    if not kind:
+        return ""
     name = onnx.TensorProto.DataType.Name(kind).lower()
-    return (
-        next((ours for prefix, ours in PREFIXES.items() if name.startswith(prefix)), name)
-        if kind
-        else ""
-    )
+    for prefix, ours in PREFIXES.items():
+        if name.startswith(prefix):
+            return ours
+    return name
 
 
 def _tensors(model: ModelProto) -> dict[str, Tensor]:
+    """What the model declares and stores, by name."""
+    tensors = {}
+    for value in [*computed_values(model), *model.graph.input]:
+        kind = int(value.type.tensor_type.elem_type)
+        tensors[value.name] = Tensor(value.name, _shape(value), dtype_name(kind), kind=kind)
     values = fold.constants(model)
-    found = {
-        value.name: Tensor(value.name, _shape(value), dtype_name(_kind(value)), kind=_kind(value))
-        for value in [*model.graph.value_info, *model.graph.output, *model.graph.input]
-    }
-    for tensor in model.graph.initializer:
-        dtype, value = dtype_name(tensor.data_type), values.get(tensor.name)
-        found[tensor.name] = Tensor(
-            tensor.name, tuple(tensor.dims), dtype, True, value, tensor.data_type
+    for stored in model.graph.initializer:
+        tensors[stored.name] = Tensor(
+            stored.name,
+            tuple(stored.dims),
+            dtype_name(stored.data_type),
+            weight=True,
+            value=values.get(stored.name),
+            kind=stored.data_type,
         )
-    return found
-
-
-def _kind(value: ValueInfoProto) -> int:
-    return int(value.type.tensor_type.elem_type)
+    return tensors
 
 
 def _shape(value: ValueInfoProto) -> tuple[int, ...] | None:
@@ -266,55 +279,68 @@ def _shape(value: ValueInfoProto) -> tuple[int, ...] | None:
     return tuple(dim.dim_value for dim in tensor.shape.dim)
 
 
+def _tensor(name: str, tensors: Mapping[str, Tensor]) -> Tensor:
+    """The tensor of this name; one of unknown shape and type where nothing declares it."""
+    return tensors.get(name) or Tensor(name, None, "")
+
+
 def _read_names(graph: GraphProto) -> set[str]:
     """Names that some node, at any depth, or the graph's result reads."""
     names = {value.name for value in graph.output}
     for proto in graph.node:
         names.update(proto.input)
-        for _, inner in _graphs(proto):
+        for _, inner in _inner_graphs(proto):
             names |= _read_names(inner)
     return names
 
 
-def _is_constant(proto: Any, tensors: Mapping[str, Tensor]) -> bool:
-    """Whether a node's result is known before the network runs."""
-    if proto.op_type.startswith(RANDOM) or any(_graphs(proto)):
+def _is_constant(proto: NodeProto, tensors: Mapping[str, Tensor]) -> bool:
+    """True if a node's result is known before the network runs."""
+    if proto.op_type.startswith(RANDOM) or any(_inner_graphs(proto)):
         return False
     return all(name in tensors and tensors[name].weight for name in proto.input if name)
 
 
-def _weight(tensor: Tensor) -> Tensor:
-    return replace(tensor, weight=True)
+def _node(proto: NodeProto, tensors: Mapping[str, Tensor], read: set[str]) -> Node:
+    """The node, without further outputs that nothing reads, such as the mask of Dropout.
 
-
-def _named(name: str, tensors: Mapping[str, Tensor]) -> Tensor:
-    return tensors.get(name) or Tensor(name, None, "")
-
-
-def _node(proto: Any, tensors: Mapping[str, Tensor], read: set[str]) -> Node:
-    """The node; a further output that nothing reads, such as the mask of Dropout, is left out: none
-    computes it.
+    No runtime computes those, but for the parts of a Split. read: names that something reads.
     """
     import onnx
 
-    outputs = list(enumerate(proto.output))
-    names = [
-        proto.input,
-        [n if n in read or not place or proto.op_type == "Split" else "" for place, n in outputs],
-    ]
-    places = [tuple(_named(n, tensors) if n else None for n in row) for row in names]
-    graphs = {key: tuple(node.op_type for node in graph.node) for key, graph in _graphs(proto)}
-    values = {
-        a.name: onnx.helper.get_attribute_value(a) for a in proto.attribute if a.name not in graphs
-    }
-    plain = {
-        key: value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-        for key, value in values.items()
-    }
-    return Node(proto.op_type, proto.name, places[0], places[1], plain, proto.domain, graphs)
+    outputs = []
+    for place, name in enumerate(proto.output):
+        is_computed = place == 0 or name in read or proto.op_type == "Split"
+        outputs.append(name if is_computed else "")
+    subgraphs = {}
+    for name, graph in _inner_graphs(proto):
+        subgraphs[name] = tuple(inner.op_type for inner in graph.node)
+    attributes = {}
+    for attribute in proto.attribute:
+        if attribute.name in subgraphs:
+            continue
+        value = onnx.helper.get_attribute_value(attribute)
+        if isinstance(value, bytes):
+            value = value.decode("utf-8", "replace")
+        attributes[attribute.name] = value
+    return Node(
+        proto.op_type,
+        proto.name,
+        inputs=_places(proto.input, tensors),
+        outputs=_places(outputs, tensors),
+        attributes=attributes,
+        domain=proto.domain,
+        subgraphs=subgraphs,
+    )
 
 
-def _graphs(proto: Any) -> Iterator[tuple[str, Any]]:
+def _places(names: Sequence[str], tensors: Mapping[str, Tensor]) -> tuple[Tensor | None, ...]:
+    """The tensors of these names; None for an empty one."""
+    return tuple(_tensor(name, tensors) if name else None for name in names)
+
+
+def _inner_graphs(proto: NodeProto) -> Iterator[tuple[str, Any]]:
+    """The graphs that the attributes of a node hold, with the name of the attribute."""
     for attribute in proto.attribute:
         if attribute.HasField("g"):
             yield attribute.name, attribute.g

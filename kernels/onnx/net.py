@@ -7,25 +7,27 @@ several years take the same file.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kernels.onnx.fold import elements
-from kernels.onnx.standins import set_dims
+from kernels.onnx.protos import computed_values, elements, set_dims
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from onnx import ModelProto
 
 OPSET = 20
-"""The first with Gelu and AffineGrid (LayerNormalization: 17); ONNX Runtime reads it from 1.17
-on.
-"""
+"""The first with Gelu and AffineGrid (LayerNormalization: 17). ONNX Runtime reads it from 1.17
+on."""
 IR_VERSION = 9
 """What ONNX 1.15, which brought opset 20, writes."""
 SEED = 20
-PERIOD = 1_000_003  # numbers that larger weights repeat: prime, so that no two rows are alike
+PERIOD = 1_000_003
+"""Random numbers that larger weights repeat: prime, so that no two rows are alike."""
+LARGEST_SHAPE = 8
+"""Elements of the largest float constant whose values shape inference may need."""
 
 
 class Net:
@@ -50,16 +52,25 @@ class Net:
         self.inputs.append(onnx.helper.make_tensor_value_info(name, kind, shape))
         return name
 
-    def add(self, op: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
-        """A node; the name of its output, or the names where ``outputs`` is above one."""
+    def add(self, op: str, *inputs: str, **attributes: Any) -> str:
+        """Add a node of one output; returns its name."""
+        output = f"t{len(self.nodes)}"
+        self._append(op, inputs, [output], attributes)
+        return output
+
+    def add_several(self, op: str, *inputs: str, outputs: int, **attributes: Any) -> list[str]:
+        """Add a node of several outputs; returns their names."""
+        names = [f"t{len(self.nodes)}_{place}" for place in range(outputs)]
+        self._append(op, inputs, names, attributes)
+        return names
+
+    def _append(
+        self, op: str, inputs: Sequence[str], outputs: Sequence[str], attributes: Mapping[str, Any]
+    ) -> None:
         import onnx
 
-        at = len(self.nodes)
-        names = [f"t{at}" if outputs == 1 else f"t{at}_{i}" for i in range(outputs)]
-        self.nodes.append(
-            onnx.helper.make_node(op, inputs, names, name=f"{op.lower()}_{at}", **attributes)
-        )
-        return names[0] if outputs == 1 else names
+        name = f"{op.lower()}_{len(self.nodes)}"
+        self.nodes.append(onnx.helper.make_node(op, inputs, outputs, name=name, **attributes))
 
     def constant(self, value: ArrayLike, dtype: str = "float32") -> str:
         """An initializer of these values."""
@@ -70,62 +81,58 @@ class Net:
         return name
 
     def weight(self, *shape: int, fan_in: int = 1) -> str:
-        """Random weights of variance 1/fan_in, so that a sum of ``fan_in`` products of unit size
-        stays near one.
+        """Random weights of variance 1/fan_in.
+
+        A sum of ``fan_in`` products with values of unit size then stays near one.
         """
-        limit = np.float32(
-            np.sqrt(3 / fan_in)
-        )  # a uniform distribution over ±limit has variance limit² / 3
-        count = int(np.prod(shape, dtype=np.int64))
-        values = (
-            self._random.random(min(count, PERIOD), dtype=np.float32) * np.float32(2 * limit)
-            - limit
-        )
+        limit = np.float32(np.sqrt(3 / fan_in))  # uniform over ±limit: variance limit² / 3
+        count = min(elements(shape), PERIOD)
+        from_zero_to_one = self._random.random(count, dtype=np.float32)
+        values = from_zero_to_one * np.float32(2 * limit) - limit
         return self.constant(np.resize(values, shape))
 
     def conv(
         self, x: str, channels: int, out: int, kernel: int, groups: int = 1, stride: int = 1
     ) -> str:
         """A convolution with bias that keeps the size at stride 1; ``kernel`` is odd."""
-        fan_in = channels // groups * kernel**2
-        weight = self.weight(out, channels // groups, kernel, kernel, fan_in=fan_in)
+        group_channels = channels // groups
+        fan_in = group_channels * kernel**2
+        weight = self.weight(out, group_channels, kernel, kernel, fan_in=fan_in)
+        bias = self.weight(out)
         window: dict[str, Any] = {
             "kernel_shape": [kernel] * 2,
             "strides": [stride] * 2,
             "pads": [kernel // 2] * 4,
         }
-        return str(self.add("Conv", x, weight, self.weight(out), group=groups, **window))
+        return self.add("Conv", x, weight, bias, group=groups, **window)
 
     def gemm(self, x: str, inputs: int, outputs: int) -> str:
         """A fully connected layer with bias."""
-        return str(
-            self.add("Gemm", x, self.weight(inputs, outputs, fan_in=inputs), self.weight(outputs))
-        )
+        weight = self.weight(inputs, outputs, fan_in=inputs)
+        bias = self.weight(outputs)
+        return self.add("Gemm", x, weight, bias)
 
     def model(self, *results: str, shapes: dict[str, tuple[int, ...]] | None = None) -> Any:
-        """The ModelProto whose outputs are ``results``; shapes: of inner tensors that inference
-        cannot find.
+        """The ModelProto whose outputs are ``results``.
+
+        shapes: of tensors, inner ones or results, whose shape inference cannot find.
         """
         import onnx
 
-        named = {old: f"y{i or ''}" for i, old in enumerate(results)}
+        new_names = {old: f"y{place or ''}" for place, old in enumerate(results)}
         for node in self.nodes:
-            node.input[:] = [named.get(name, name) for name in node.input]
-            node.output[:] = [named.get(name, name) for name in node.output]
-        given = {named.get(name, name): shape for name, shape in (shapes or {}).items()}
-        outputs = [onnx.ValueInfoProto(name=name) for name in named.values()]
+            node.input[:] = [new_names.get(name, name) for name in node.input]
+            node.output[:] = [new_names.get(name, name) for name in node.output]
+        outputs = [onnx.ValueInfoProto(name=name) for name in new_names.values()]
         graph = onnx.helper.make_graph(
             self.nodes, "layer", self.inputs, outputs, _headers(self.weights)
         )
         opsets = [onnx.helper.make_opsetid("", self.opset)]
-        model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
-        return self._filled(infer(model), given)
-
-    def _filled(self, model: ModelProto, shapes: dict[str, tuple[int, ...]]) -> Any:
-        """With the weights' data, and the given shapes in place of inferred ones."""
-        for value in [*model.graph.value_info, *model.graph.output]:
-            if value.name in shapes:
-                set_dims(value, shapes[value.name])
+        model = infer(onnx.helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION))
+        new_shapes = {new_names.get(name, name): shape for name, shape in (shapes or {}).items()}
+        for value in computed_values(model):  # which may hold an output twice
+            if value.name in new_shapes:
+                set_dims(value, new_shapes[value.name])
         model.graph.ClearField("initializer")
         model.graph.initializer.extend(self.weights)
         return model
@@ -139,14 +146,16 @@ def infer(model: ModelProto) -> Any:
 
 
 def _headers(weights: list[Any]) -> list[Any]:
-    """Weights as inference needs them: integers are shapes and keep their values, floats keep only
-    their dimensions.
-    """
+    """Weights as inference needs them, which copies them: large floats without their values."""
     import onnx
 
-    return [
-        onnx.TensorProto(name=w.name, data_type=w.data_type, dims=w.dims)
-        if w.data_type == onnx.TensorProto.FLOAT and elements(w.dims) > 8
-        else w
-        for w in weights
-    ]
+    headers = []
+    for weight in weights:
+        is_float = weight.data_type == onnx.TensorProto.FLOAT
+        if is_float and elements(weight.dims) > LARGEST_SHAPE:
+            headers.append(
+                onnx.TensorProto(name=weight.name, data_type=weight.data_type, dims=weight.dims)
+            )
+        else:
+            headers.append(weight)
+    return headers

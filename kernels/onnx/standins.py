@@ -1,173 +1,208 @@
-"""Shapes of operations that ONNX's shape inference does not know: ONNX Runtime's own, and some of
-ONNX itself.
+"""Shapes of operations that ONNX's inference does not know: ONNX Runtime's own, and some of ONNX.
 
-Most have the shape that a standard operation gives some of its inputs; that one is asked instead.
-The others have a row of FIRST_SHAPED: the shape of their first input but for the last dimension.
+Most have the shape that a standard operation gives some of their inputs: that one is asked instead,
+see STAND_INS. The others have a row of FIRST_SHAPED: the shape of their first input but for the
+last dimension. A new operation is one row of either.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kernels.onnx.fold import dimensions
+from kernels.onnx.protos import computed_values, dimensions, has_rank, set_dims
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, ValueInfoProto
 
-Known = tuple[int, tuple[int, ...]]
-"""Element type (TensorProto) and shape."""
+
+class Typed(NamedTuple):
+    """What is known of a tensor."""
+
+    kind: int
+    """Element type, as TensorProto numbers it."""
+    shape: Sequence[int]
 
 
-class StandIn(NamedTuple):
-    """The standard operation, which inputs it takes, and which input has the type of the result."""
+@dataclass(frozen=True)
+class StandIn:
+    """The standard operation that gives an output of the same shape."""
 
     op: str
     places: slice
+    """The inputs that it takes."""
     type_of: int = 0
+    """The place of the input whose type the result has."""
 
 
-FIRST, TWO, PAIR = (
-    slice(0, 1),
-    slice(0, 2),
-    slice(0, 4, 3),
-)  # a pair: value, scale, zero point, value
-OF_ONNX = ("GroupNormalization", "MeanVarianceNormalization")
+FIRST = slice(0, 1)
+FIRST_TWO = slice(0, 2)
+QUANTIZED_PAIR = slice(0, 4, 3)
+"""Two values, each followed by its scale and zero point."""
+AS_FIRST = StandIn("Identity", FIRST)
+QUANTIZED_SUM = StandIn("Add", QUANTIZED_PAIR)
+FUNCTIONS = ("GroupNormalization", "MeanVarianceNormalization")
 """Functions of the standard whose bodies depend on their inputs: ONNX infers nothing through them
-(1.23).
-"""
+(1.23)."""
 STAND_INS: Mapping[str, StandIn] = {
-    **dict.fromkeys(("QLinearAdd", "QLinearMul"), StandIn("Add", PAIR)),
-    **dict.fromkeys(
-        ("QLinearSigmoid", "QLinearLeakyRelu", "QLinearSoftmax"), StandIn("Identity", FIRST)
-    ),
-    **dict.fromkeys(
-        ("FastGelu", "Gelu", "QuickGelu", "MultiHeadAttention"), StandIn("Identity", FIRST)
-    ),
-    **dict.fromkeys(
-        ("SkipLayerNormalization", "SkipSimplifiedLayerNormalization"), StandIn("Identity", FIRST)
-    ),
-    **dict.fromkeys(
-        ("SimplifiedLayerNormalization", "RotaryEmbedding"), StandIn("Identity", FIRST)
-    ),
-    **dict.fromkeys(OF_ONNX, StandIn("Identity", FIRST)),
-    "BiasGelu": StandIn("Add", TWO),
+    "GroupNormalization": AS_FIRST,
+    "MeanVarianceNormalization": AS_FIRST,
+    "QLinearSigmoid": AS_FIRST,
+    "QLinearLeakyRelu": AS_FIRST,
+    "QLinearSoftmax": AS_FIRST,
+    "FastGelu": AS_FIRST,
+    "Gelu": AS_FIRST,
+    "QuickGelu": AS_FIRST,
+    "MultiHeadAttention": AS_FIRST,
+    "RotaryEmbedding": AS_FIRST,
+    "SimplifiedLayerNormalization": AS_FIRST,
+    "SkipLayerNormalization": AS_FIRST,
+    "SkipSimplifiedLayerNormalization": AS_FIRST,
+    "BiasGelu": StandIn("Add", FIRST_TWO),
+    "QLinearAdd": QUANTIZED_SUM,
+    "QLinearMul": QUANTIZED_SUM,
     "QLinearGlobalAveragePool": StandIn("GlobalAveragePool", FIRST),
     "QLinearAveragePool": StandIn("AveragePool", FIRST),
-    "QLinearConcat": StandIn("Concat", slice(2, None, 3), 2),
-    "QGemm": StandIn("Gemm", PAIR),
-    "FusedConv": StandIn("Conv", TWO),
-    "FusedGemm": StandIn("Gemm", TWO),
-    "FusedMatMul": StandIn("MatMul", TWO),
-    "DynamicQuantizeMatMul": StandIn("MatMul", TWO),
-    "MatMulIntegerToFloat": StandIn("MatMul", TWO, 2),
+    "QLinearConcat": StandIn("Concat", slice(2, None, 3), type_of=2),
+    "QGemm": StandIn("Gemm", QUANTIZED_PAIR),
+    "FusedConv": StandIn("Conv", FIRST_TWO),
+    "FusedGemm": StandIn("Gemm", FIRST_TWO),
+    "FusedMatMul": StandIn("MatMul", FIRST_TWO),
+    "DynamicQuantizeMatMul": StandIn("MatMul", FIRST_TWO),
+    "MatMulIntegerToFloat": StandIn("MatMul", FIRST_TWO, type_of=2),
 }
-FIRST_SHAPED: Mapping[str, Callable[[Mapping[str, Any], Sequence[int]], int]] = {
-    "MatMulNBits": lambda attributes, _: int(attributes["N"]),
-    "Attention": lambda attributes, weights: int(
-        (attributes.get("qkv_hidden_sizes") or [weights[-1] // 3])[-1]
-    ),
+
+
+def _columns(attributes: Mapping[str, Any], shapes: Sequence[Sequence[int]]) -> int:
+    """Of a product with packed weights: their columns."""
+    return int(attributes["N"])
+
+
+def _values(attributes: Mapping[str, Any], shapes: Sequence[Sequence[int]]) -> int:
+    """Of ONNX Runtime's Attention, whose weights make queries, keys and values: the values."""
+    _, weights = shapes
+    sizes = attributes.get("qkv_hidden_sizes") or [weights[-1] // 3]
+    return int(sizes[-1])
+
+
+def _queries(attributes: Mapping[str, Any], shapes: Sequence[Sequence[int]]) -> int:
+    """Of GroupQueryAttention: the queries, without keys and values that stand beside them."""
+    width = shapes[0][-1]
+    keys_are_apart = len(shapes) > 1
+    if keys_are_apart:
+        return width
+    heads = int(attributes["num_heads"])
+    all_heads = heads + 2 * int(attributes["kv_num_heads"])
+    return width // all_heads * heads
+
+
+FIRST_SHAPED: Mapping[str, Callable[[Mapping[str, Any], Sequence[Sequence[int]]], int]] = {
+    "MatMulNBits": _columns,
+    "Attention": _values,
+    "GroupQueryAttention": _queries,
 }
-"""The last dimension, from the attributes and the shape of the second input, the weights."""
+"""The last dimension, from the attributes and the shapes of the first two inputs, absent ones left
+out."""
 SAME_OUTPUTS = {"SkipLayerNormalization": 3, "SkipSimplifiedLayerNormalization": 3}
-"""A further output of the shape of the first: the sum before it was normalised."""
+"""The place of a further output of the shape of the first: the sum before it was normalised."""
 
 
 def extend(model: ModelProto) -> int:
-    """Write into ``model`` the shapes of outputs that have become known; how many."""
-    values = {
-        value.name: value
-        for value in [*model.graph.input, *model.graph.output, *model.graph.value_info]
-    }
-    known, made = _known(model, values), 0
+    """Write the shapes of outputs that have become known into ``model``; returns how many."""
+    values = {value.name: value for value in [*model.graph.input, *computed_values(model)]}
+    typed = _typed_tensors(model, values)
+    count = 0
     for node in model.graph.node:
-        ours = node.domain == "com.microsoft" or node.op_type in OF_ONNX
-        open_ones = [name for name in _alike(node) if name not in known] if ours else []
-        found = _result(node, known) if open_ones else None
-        if found is None:
+        if node.domain != "com.microsoft" and node.op_type not in FUNCTIONS:
             continue
-        for name in open_ones:
+        open_outputs = [name for name in _same_outputs(node) if name not in typed]
+        if not open_outputs:
+            continue
+        result = _result(node, typed)
+        if result is None:
+            continue
+        for name in open_outputs:
             value = values.get(name) or model.graph.value_info.add(name=name)
-            value.type.tensor_type.elem_type = found[0]
-            set_dims(value, found[1])
-        made += len(open_ones)
-    return made
+            value.type.tensor_type.elem_type = result.kind
+            set_dims(value, result.shape)
+        count += len(open_outputs)
+    return count
 
 
-def _alike(node: NodeProto) -> list[str]:
-    """The first output, and one of its shape."""
-    further = SAME_OUTPUTS.get(node.op_type, len(node.output))
-    return [name for name in (*node.output[:1], *node.output[further : further + 1]) if name]
+def _typed_tensors(model: ModelProto, values: Mapping[str, ValueInfoProto]) -> dict[str, Typed]:
+    """Every tensor whose shape is all numbers: initializers, and those of ``values``."""
+    typed = {
+        tensor.name: Typed(tensor.data_type, tuple(tensor.dims))
+        for tensor in model.graph.initializer
+    }
+    for name, value in values.items():
+        dims = dimensions(value)
+        numbers = tuple(dim for dim in dims if isinstance(dim, int))
+        if has_rank(value) and len(numbers) == len(dims):
+            typed[name] = Typed(value.type.tensor_type.elem_type, numbers)
+    return typed
 
 
-def _result(node: NodeProto, known: Mapping[str, Known]) -> tuple[int, Sequence[int]] | None:
-    """Type and shape of the first output, None where they are open."""
+def _same_outputs(node: NodeProto) -> list[str]:
+    """The names of the first output and of one of its shape."""
+    names = list(node.output[:1])
+    further = SAME_OUTPUTS.get(node.op_type)
+    if further is not None:
+        names += node.output[further : further + 1]
+    return [name for name in names if name]
+
+
+def _result(node: NodeProto, typed: Mapping[str, Typed]) -> Typed | None:
+    """Type and shape of the first output; None where they are open."""
     import onnx
 
-    if (stand_in := STAND_INS.get(node.op_type)) is not None:
-        asked = _ask(stand_in, node, known)
-        return None if asked is None else (known[node.input[stand_in.type_of]][0], asked)
+    stand_in = STAND_INS.get(node.op_type)
+    if stand_in is not None:
+        shape = _shape_by(stand_in, node, typed)
+        return None if shape is None else Typed(typed[node.input[stand_in.type_of]].kind, shape)
     last = FIRST_SHAPED.get(node.op_type)
-    if last is None or not set(node.input[:2]) <= known.keys():
+    names = [name for name in node.input[:2] if name]
+    if last is None or not names or not set(names) <= typed.keys():
         return None
     attributes = {
         attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute
     }
-    (kind, shape), (_, weights) = (known[name] for name in node.input[:2])
-    return kind, [*shape[:-1], last(attributes, weights)]
+    first = typed[names[0]]
+    try:
+        size = last(attributes, [typed[name].shape for name in names])
+    except (LookupError, ValueError, TypeError, ZeroDivisionError):
+        return None  # not as the operation is defined
+    return Typed(first.kind, [*first.shape[:-1], size])
 
 
-def set_dims(value: ValueInfoProto, dims: Sequence[int]) -> None:
-    """Give a ValueInfoProto this shape; a scalar has a shape of no dimensions."""
-    shape = value.type.tensor_type.shape
-    shape.SetInParent()
-    shape.ClearField("dim")
-    for dim in dims:
-        shape.dim.add(dim_value=dim)
-
-
-def _known(model: ModelProto, values: Mapping[str, Any]) -> dict[str, Known]:
-    """Every tensor whose shape is all numbers."""
-    known = {
-        tensor.name: (tensor.data_type, tuple(tensor.dims)) for tensor in model.graph.initializer
-    }
-    for name, value in values.items():
-        numbers = tuple(dim for dim in dimensions(value) if isinstance(dim, int))
-        if value.type.tensor_type.HasField("shape") and len(numbers) == len(
-            value.type.tensor_type.shape.dim
-        ):
-            known[name] = (value.type.tensor_type.elem_type, numbers)
-    return known
-
-
-def _ask(stand_in: StandIn, node: NodeProto, known: Mapping[str, Known]) -> list[int] | None:
-    """The shape that the standard operation gives these inputs, None where one of them is open."""
+def _shape_by(stand_in: StandIn, node: NodeProto, typed: Mapping[str, Typed]) -> list[int] | None:
+    """The shape that the standard operation gives these inputs; None where one of them is open."""
     import onnx
 
-    names, make = list(node.input[stand_in.places]), onnx.helper
-    typed = node.input[stand_in.type_of] if stand_in.type_of < len(node.input) else ""
-    if not names or not {*names, typed} <= known.keys():
+    make = onnx.helper
+    names = list(node.input[stand_in.places])
+    type_source = node.input[stand_in.type_of] if stand_in.type_of < len(node.input) else ""
+    if not names or not {*names, type_source} <= typed.keys():
         return None
-    shapes = {name: _turned(node, place, known[name][1]) for place, name in enumerate(names)}
+    inputs = []
+    shapes = {name: _turned(node, place, typed[name].shape) for place, name in enumerate(names)}
+    for name, shape in shapes.items():
+        inputs.append(make.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape))
     allowed = onnx.defs.get_schema(stand_in.op).attributes
     proxy = make.make_node(stand_in.op, names, ["out"])
     proxy.attribute.extend(attribute for attribute in node.attribute if attribute.name in allowed)
-    inputs = [
-        make.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
-        for name, shape in shapes.items()
-    ]
     graph = make.make_graph([proxy], "ask", inputs, [onnx.ValueInfoProto(name="out")])
-    found = dimensions(onnx.shape_inference.infer_shapes(make.make_model(graph)).graph.output[0])
-    whole = [dim for dim in found if isinstance(dim, int)]
-    return whole if found and len(whole) == len(found) else None
+    inferred = onnx.shape_inference.infer_shapes(make.make_model(graph))
+    dims = dimensions(inferred.graph.output[0])
+    numbers = [dim for dim in dims if isinstance(dim, int)]
+    return numbers if dims and len(numbers) == len(dims) else None
 
 
-def _turned(node: NodeProto, place: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """FusedMatMul transposes the last two dimensions of its inputs, which MatMul cannot."""
+def _turned(node: NodeProto, place: int, shape: Sequence[int]) -> Sequence[int]:
+    """The shape as MatMul reads it: FusedMatMul may exchange the last two dimensions."""
+    if node.op_type != "FusedMatMul" or len(shape) < 2:
+        return shape
     name = "transA" if place == 0 else "transB"
-    turn = (
-        node.op_type == "FusedMatMul"
-        and any(a.name == name and a.i for a in node.attribute)
-        and len(shape) > 1
-    )
-    return (*shape[:-2], shape[-1], shape[-2]) if turn else shape
+    is_turned = any(attribute.name == name and attribute.i for attribute in node.attribute)
+    return (*shape[:-2], shape[-1], shape[-2]) if is_turned else shape

@@ -11,23 +11,24 @@ from kernels.precision.quantize import FORMS, quantize
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-SAME = ("fp32", "tf32")  # TF32 is how a runtime multiplies, not how numbers are stored
+AS_WRITTEN = ("fp32", "tf32")
+"""TF32 is how a runtime multiplies, not how numbers are stored."""
 
 
 def convert(model: ModelProto, dtype: str, per_channel: bool = False, form: str = "u8s8") -> Any:
-    """The FP32 ModelProto ``model`` in ``dtype``: fp32, tf32 (both: the model itself), fp16, bf16
-    or int8.
+    """The FP32 ModelProto ``model`` in ``dtype``: fp16, bf16, int8, or fp32 and tf32 as it is.
 
     Inputs and outputs of the graph are of that type too. per_channel: INT8 weights have a scale for
-    each output channel. form: of INT8, see ``quantize.FORMS``. Unavailable says which operation has
-    no such type.
+    each output channel. form: of INT8, see ``quantize.FORMS``. Raises Unavailable for an operation
+    that has no such type, and KernelError for a type or form that is none of these.
     """
     if form not in FORMS:
         raise KernelError(f"int8 form {form!r} is not known: use {', '.join(FORMS)}")
-    if dtype in SAME:
+    if dtype in AS_WRITTEN:
         return model
     if dtype in NARROW:
         return narrow(model, dtype)
     if dtype != "int8":
-        raise KernelError(f"no model in {dtype}: use {', '.join((*SAME, *NARROW, 'int8'))}")
+        dtypes = (*AS_WRITTEN, *NARROW, "int8")
+        raise KernelError(f"no model in {dtype}: use {', '.join(dtypes)}")
     return quantize(model, per_channel, form)

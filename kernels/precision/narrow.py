@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kernels.base import Unavailable, one_line
-from kernels.onnx.shapes import settle
+from kernels.onnx.protos import copy_of
+from kernels.onnx.settle import settle
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
@@ -25,18 +26,21 @@ BF16_OPSET = 22
 BF16_IR_VERSION = 10
 """What opset 22 is released with (ONNX's table of versions)."""
 FP16_MAX = 65504
-FLOAT = 1  # TensorProto.FLOAT; attributes `to` and `dtype` hold it as a number
+"""The largest finite value."""
+FLOAT = 1
+"""TensorProto.FLOAT; attributes ``to`` and ``dtype`` hold it as a number."""
 
 
 def narrow(model: ModelProto, dtype: str) -> Any:
-    """A copy of ``model`` in ``dtype``, fp16 or bf16; Unavailable where no operation of it has that
-    type.
+    """A copy of ``model`` in ``dtype``, fp16 or bf16.
+
+    Raises Unavailable where no operation of it has that type.
     """
-    work = _Narrowing(model, dtype)
-    if dtype == "bf16" and not work.fits():
-        work = _Narrowing(raised(model, BF16_OPSET, BF16_IR_VERSION, dtype), dtype)
-    work.apply()
-    return work.model
+    rewriting = _Narrowing(model, dtype)
+    if dtype == "bf16" and not rewriting.fits():
+        rewriting = _Narrowing(raised(model, BF16_OPSET, BF16_IR_VERSION, dtype), dtype)
+    rewriting.apply()
+    return rewriting.model
 
 
 def narrowed(values: np.ndarray, dtype: str) -> bytes:
@@ -46,19 +50,21 @@ def narrowed(values: np.ndarray, dtype: str) -> bytes:
     made, stay.
     """
     if dtype == "fp16":
-        held = np.clip(values, -FP16_MAX, FP16_MAX)
-        return np.where(np.isinf(values), values, held).astype("<f2").tobytes()
+        clipped = np.clip(values, -FP16_MAX, FP16_MAX)
+        return np.where(np.isinf(values), values, clipped).astype("<f2").tobytes()
     bits = np.ascontiguousarray(values, dtype="<f4").view("<u4")
-    rounded = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
-    finite = np.where(
-        np.isnan(values), np.uint32(0x7FC00000), rounded
-    )  # rounding could carry a NaN into its sign
-    return (finite >> np.uint32(16)).astype("<u2").tobytes()
+    is_odd = (bits >> np.uint32(16)) & np.uint32(1)
+    rounded = bits + np.uint32(0x7FFF) + is_odd
+    # Rounding could carry a NaN into its sign.
+    sound = np.where(np.isnan(values), np.uint32(0x7FC00000), rounded)
+    return (sound >> np.uint32(16)).astype("<u2").tobytes()
 
 
 def raised(model: ModelProto, opset: int, ir_version: int, dtype: str) -> Any:
-    """The model at an opset that has ``dtype`` for nearly everything; as it is where onnx has no
-    such opset yet.
+    """The model at ``opset``, which has ``dtype`` for nearly everything.
+
+    It stays as it is where onnx has no such opset yet. Raises Unavailable where onnx cannot convert
+    the model. ``dtype`` is for that text only.
     """
     import onnx.version_converter
 
@@ -75,40 +81,51 @@ def raised(model: ModelProto, opset: int, ir_version: int, dtype: str) -> Any:
 
 
 def _opset(model: ModelProto) -> int:
-    return next(
-        (int(entry.version) for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 1
-    )
+    """The version of ONNX's own operations; 1 where the model imports none."""
+    for entry in model.opset_import:
+        if entry.domain in ("", "ai.onnx"):
+            return int(entry.version)
+    return 1
 
 
 class _Narrowing:
-    """One rewriting, of a copy. floats: names of the FP32 tensors. stored: those that are
-    initializers.
-    """
+    """One rewriting, of a copy."""
 
     def __init__(self, model: ModelProto, dtype: str) -> None:
         import onnx
 
-        self.model = onnx.ModelProto()
-        self.model.CopyFrom(model)
-        self.graph, self.dtype, self.opset = self.model.graph, dtype, _opset(model)
+        self.model = copy_of(model)
+        self.graph = self.model.graph
+        self.dtype = dtype
         self.kind = onnx.TensorProto.DataType.Value(NARROW[dtype].upper())
-        self.stored = {t.name: t for t in self.graph.initializer if t.data_type == FLOAT}
+        """The narrow type's number in TensorProto."""
+        self.opset = _opset(model)
+        self.stored = {
+            tensor.name: tensor for tensor in self.graph.initializer if tensor.data_type == FLOAT
+        }
+        """FP32 initializers, by name."""
         self.floats = {*self.stored, *_float_names(settle(self.model))}
-        self.wide: dict[str, Any] = {}  # copies of stored tensors that some node takes in FP32 only
-        self.native = 0  # inputs that are read in the narrow type
+        """Names of all FP32 tensors."""
+        self.wide: dict[str, Any] = {}
+        """Copies of stored tensors that some node takes in FP32 only, by the name of the tensor."""
+        self.narrow_inputs = 0
+        """How many inputs are read in the narrow type."""
 
     def fits(self) -> bool:
-        """Whether every operation takes all its activations in the narrow type."""
-        return all(
-            self._takes(node, "inputs", place)
-            for node in self.graph.node
-            for place, name in enumerate(node.input)
-            if name in self.floats and name not in self.stored
-        )
+        """True if every operation takes all its activations in the narrow type."""
+        activations = self.floats - self.stored.keys()
+        for node in self.graph.node:
+            for place, name in enumerate(node.input):
+                if name in activations and not self._takes(node, "inputs", place):
+                    return False
+        return True
 
     def apply(self) -> None:
-        nodes = [made for node in self.graph.node for made in self._rewritten(node)]
-        if not self.native:
+        """Rewrite the model; raise Unavailable where nothing in it can be narrow."""
+        nodes: list[Any] = []
+        for node in self.graph.node:
+            nodes += self._rewritten(node)
+        if not self.narrow_inputs:
             ops = ", ".join(dict.fromkeys(node.op_type for node in self.graph.node))
             raise Unavailable(f"{ops}: ONNX opset {self.opset} has no {self.dtype} for it")
         self.graph.ClearField("node")
@@ -121,58 +138,61 @@ class _Narrowing:
         self.graph.initializer.extend(self.wide.values())
 
     def _narrow(self, tensor: TensorProto) -> None:
-        """A TensorProto in place."""
+        """Store an FP32 tensor in the narrow type, in place."""
         import onnx
 
         data = narrowed(onnx.numpy_helper.to_array(tensor), self.dtype)
-        dims, name = list(tensor.dims), tensor.name
+        name = tensor.name
+        dims = list(tensor.dims)
         tensor.Clear()
-        tensor.name, tensor.data_type, tensor.raw_data = name, self.kind, data
+        tensor.name = name
         tensor.dims.extend(dims)
+        tensor.data_type = self.kind
+        tensor.raw_data = data
 
-    def _rewritten(self, proto: Any) -> Iterator[Any]:
+    def _rewritten(self, proto: NodeProto) -> list[Any]:
         """The node, and a Cast before or after it wherever ONNX gives it no such type."""
         import onnx
 
-        node = onnx.NodeProto()
-        node.CopyFrom(proto)
+        node = copy_of(proto)
         self._retype(node)
+        before = []
         for place, name in enumerate(proto.input):
-            if name in self.floats and self._takes(node, "inputs", place):
-                self.native += node.op_type not in ("Cast", "Identity")
-            elif name in self.floats:
-                yield from self._widened(node, place, name)
+            if name not in self.floats:
+                continue
+            if self._takes(node, "inputs", place):
+                self.narrow_inputs += node.op_type not in ("Cast", "Identity")
+            elif name in self.stored:
+                self._read_wide_copy(node, place, name)
+            else:
+                before.append(self._cast_before(node, place, name))
         after = []
         for place, name in enumerate(proto.output):
             if name in self.floats and not self._takes(node, "outputs", place):
-                node.output[place] = f"{name}_fp32"
+                wide = f"{name}_fp32"
+                node.output[place] = wide
                 after.append(
-                    onnx.helper.make_node(
-                        "Cast", [f"{name}_fp32"], [name], f"{name}_cast", to=self.kind
-                    )
+                    onnx.helper.make_node("Cast", [wide], [name], f"{name}_cast", to=self.kind)
                 )
-        yield node
-        yield from after
+        return [*before, node, *after]
 
-    def _widened(self, node: NodeProto, place: int, name: str) -> Iterator[Any]:
-        """Let the node read FP32 there: a stored tensor from a copy, an activation through a
-        Cast.
-        """
+    def _read_wide_copy(self, node: NodeProto, place: int, name: str) -> None:
+        """Let the node read a stored tensor in FP32, from a copy."""
+        node.input[place] = f"{name}_fp32"
+        if name not in self.wide:
+            self.wide[name] = copy_of(self.stored[name])
+            self.wide[name].name = f"{name}_fp32"
+
+    def _cast_before(self, node: NodeProto, place: int, name: str) -> Any:
+        """Let the node read an activation in FP32; returns the Cast that makes it."""
         import onnx
 
-        if name in self.stored:
-            node.input[place] = f"{name}_fp32"
-            if name not in self.wide:
-                self.wide[name] = onnx.TensorProto()
-                self.wide[name].CopyFrom(self.stored[name])
-                self.wide[name].name = f"{name}_fp32"
-            return
         cast = f"{name}_for_{node.name or node.output[0]}_{place}"
         node.input[place] = cast
-        yield onnx.helper.make_node("Cast", [name], [cast], f"{cast}_cast", to=FLOAT)
+        return onnx.helper.make_node("Cast", [name], [cast], f"{cast}_cast", to=FLOAT)
 
     def _retype(self, node: NodeProto) -> None:
-        """Attributes that name FP32 or hold it."""
+        """Change attributes that name FP32 or hold it, in place."""
         for attribute in node.attribute:
             if attribute.g.node or attribute.graphs:
                 raise Unavailable(
@@ -184,8 +204,9 @@ class _Narrowing:
                 self._narrow(attribute.t)
 
     def _takes(self, node: NodeProto, side: str, place: int) -> bool:
-        """Whether this input or output can be narrow; of operations that ONNX does not define:
-        yes.
+        """True if this input or output can be narrow, or if ONNX does not define the operation.
+
+        side: "inputs" or "outputs".
         """
         import onnx
 
@@ -196,10 +217,14 @@ class _Narrowing:
         except onnx.defs.SchemaError:
             return True
         slots = getattr(schema, side)
-        return f"tensor({NARROW[self.dtype]})" in slots[min(place, len(slots) - 1)].types
+        slot = slots[min(place, len(slots) - 1)]  # the last one may repeat
+        return f"tensor({NARROW[self.dtype]})" in slot.types
 
 
 def _float_names(model: ModelProto) -> Iterator[str]:
-    values = [*model.graph.input, *model.graph.output, *model.graph.value_info]
-    yield from (value.name for value in values if value.type.tensor_type.elem_type == FLOAT)
-    yield from (tensor.name for tensor in model.graph.initializer if tensor.data_type == FLOAT)
+    for value in [*model.graph.input, *model.graph.output, *model.graph.value_info]:
+        if value.type.tensor_type.elem_type == FLOAT:
+            yield value.name
+    for tensor in model.graph.initializer:
+        if tensor.data_type == FLOAT:
+            yield tensor.name

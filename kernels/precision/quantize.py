@@ -1,21 +1,22 @@
-"""Rewrite an ONNX model from FP32 to INT8: integers in, integers out, in the forms that runtimes
-have kernels for.
+"""Rewrite an ONNX model from FP32 to INT8, in the forms that runtimes have kernels for.
 
-The form is a question of the device. On x86, ONNX Runtime's CPU provider multiplies unsigned
-activations by signed weights; of signed activations it leaves convolutions in FP32, or runs them
-several times slower. TensorRT takes signed activations only, and ONNX Runtime's CUDA provider has
-no integer kernel but MatMulInteger.
+Its inputs and outputs are integers too. The form is a question of the device. On x86, ONNX
+Runtime's CPU provider multiplies unsigned activations by signed weights; of signed activations it
+leaves convolutions in FP32, or runs them several times slower. TensorRT takes signed activations
+only, and ONNX Runtime's CUDA provider has no integer kernel but MatMulInteger.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from kernels.base import Unavailable
-from kernels.precision.integer import LARGEST, integers, matmul_integer
+from kernels.onnx.protos import copy_of
+from kernels.precision.integer import LARGEST_INT8, integers, matmul_integer
 from kernels.precision.narrow import raised
 from kernels.precision.ranges import ranges
 
@@ -37,38 +38,30 @@ WEIGHTS: Mapping[str, tuple[int, ...]] = {
     "Mul": (0, 1),
 }
 """Operations whose stored inputs are quantized, and at which places; Conv and Gemm also have a
-bias.
-"""
+bias."""
 SAME_SCALE = frozenset(
     ("MaxPool", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Gather", "Slice")
 )
 """These pass numbers on: with one scale on both sides a runtime runs them on the integers."""
-RESCALED = frozenset(
-    (
-        "Relu",
-        "LeakyRelu",
-        "Sigmoid",
-        "Softmax",
-        "AveragePool",
-        "GlobalAveragePool",
-        "Concat",
-        "Split",
-        "Resize",
-    )
-)
+RESCALED_NAMES = """
+Relu LeakyRelu Sigmoid Softmax AveragePool GlobalAveragePool Concat Split Resize
+"""
+RESCALED = frozenset(RESCALED_NAMES.split())
 """Further ones that ONNX Runtime or TensorRT runs on integers."""
 QUANTIZED = frozenset(WEIGHTS) | SAME_SCALE | RESCALED
 BIAS = 2
+"""The place of the bias of Conv and Gemm."""
+LARGEST_BIAS = 2**31 - 1 - 128
+"""Of int32; FP32 rounds anything larger up to 2**31, which int32 does not have."""
 INT8_OPSET = 13
-"""The first whose DequantizeLinear has an axis (ONNX operator changelog); the operation itself came
-with 10.
-"""
+"""The first whose DequantizeLinear has an axis (ONNX operator changelog). The operation itself came
+with 10."""
 INT8_IR_VERSION = 7
 """What opset 13 is released with (ONNX's table of versions)."""
 
 
 def quantize(model: ModelProto, per_channel: bool = False, form: str = "u8s8") -> Any:
-    """The model in one of FORMS; Unavailable names an operation that has no INT8.
+    """The model in one of FORMS. Raises Unavailable for an operation that has no INT8.
 
     Scales come from one run on inputs uniform over ±1, so an integer input over its whole range is
     that input.
@@ -79,112 +72,130 @@ def quantize(model: ModelProto, per_channel: bool = False, form: str = "u8s8") -
     if missing:
         raise Unavailable(f"{', '.join(dict.fromkeys(missing))}: no int8 form of it")
     newer = raised(model, INT8_OPSET, INT8_IR_VERSION, "int8")
-    return _Quantizing(newer, per_channel, form == "u8s8").result()
+    return _Quantizing(newer, per_channel, is_unsigned=form == "u8s8").result()
+
+
+class Scale(NamedTuple):
+    """What an activation's integers mean: value = scale · (integer - zero point)."""
+
+    scale: float
+    zero_point: int
 
 
 class _Quantizing:
-    """One rewriting: scales by tensor, and the nodes and initializers written so far."""
+    """One rewriting, into nodes and initializers of its own."""
 
-    def __init__(self, model: ModelProto, per_channel: bool, unsigned: bool) -> None:
+    def __init__(self, model: ModelProto, per_channel: bool, is_unsigned: bool) -> None:
         import onnx
 
-        self.source, self.per_channel = model, per_channel
-        self.unsigned, self.activation = unsigned, np.uint8 if unsigned else np.int8
+        self.source = model
+        self.per_channel = per_channel
+        self.is_unsigned = is_unsigned
+        self.activation = np.uint8 if is_unsigned else np.int8
+        """The type of activations."""
         self.stored = {
-            t.name: t for t in model.graph.initializer if t.data_type == onnx.TensorProto.FLOAT
+            tensor.name: tensor
+            for tensor in model.graph.initializer
+            if tensor.data_type == onnx.TensorProto.FLOAT
         }
+        """FP32 initializers of the source, by name."""
         self.scales = self._scales(ranges(model))
-        self.nodes: list[Any] = []
-        self.initializers = [t for t in model.graph.initializer if t.name not in self.stored]
+        """Of the activations that are integers, by name."""
         self.weight_scales: dict[str, np.ndarray] = {}
+        """Of the weights that are quantized so far, by name."""
+        self.nodes: list[Any] = []
+        self.initializers = [
+            tensor for tensor in model.graph.initializer if tensor.name not in self.stored
+        ]
 
-    def _scales(self, found: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, int]]:
-        """Scale and zero point by tensor; what is never negative has the whole unsigned range."""
+    def _scales(self, activation_ranges: Mapping[str, tuple[float, float]]) -> dict[str, Scale]:
         scales = {}
-        for name, (least, most) in found.items():
+        for name, (least, most) in activation_ranges.items():
             size = max(-least, most) or 1.0
-            scales[name] = (
-                (size / (2 * LARGEST + 1), 0)
-                if self.unsigned and least >= 0
-                else (size / LARGEST, 128 * self.unsigned)
-            )
+            if self.is_unsigned and least >= 0:
+                scales[name] = Scale(size / (2 * LARGEST_INT8 + 1), 0)  # all of the unsigned range
+            else:
+                scales[name] = Scale(size / LARGEST_INT8, 128 if self.is_unsigned else 0)
         for node in self.source.graph.node:
             if node.op_type in SAME_SCALE and node.input[0] in scales:
                 scales[node.output[0]] = scales[node.input[0]]
-        return {name: ends for name, ends in scales.items() if name not in self._before_relu()}
+        floats = self._before_relu()
+        return {name: scale for name, scale in scales.items() if name not in floats}
 
     def _before_relu(self) -> set[str]:
-        """What only a Relu reads stays as it is computed: the range of integers after the Relu then
-        does its work.
+        """Results that only a Relu reads, which stay floats.
+
+        The range of integers after the Relu then does its work.
         """
         graph = self.source.graph
-        read = [name for node in graph.node for name in node.input] + [
-            value.name for value in graph.output
-        ]
-        made = {name for node in graph.node for name in node.output}
-        return {
-            n.input[0] for n in graph.node if n.op_type == "Relu" and read.count(n.input[0]) == 1
-        } & made
+        computed = {name for node in graph.node for name in node.output}
+        read = Counter(value.name for value in graph.output)
+        for node in graph.node:
+            read.update(node.input)
+        before_relu = {node.input[0] for node in graph.node if node.op_type == "Relu"}
+        return {name for name in before_relu & computed if read[name] == 1}
 
     def result(self) -> Any:
+        """The quantized model."""
         import onnx
 
-        made = onnx.ModelProto()
-        made.CopyFrom(self.source)
         for node in self.source.graph.node:
             self._add(node)
-        for field, values in (("node", self.nodes), ("initializer", self.initializers)):
-            made.graph.ClearField(field)
-            getattr(made.graph, field).extend(values)
-        made.graph.ClearField("value_info")
-        for value in [*made.graph.input, *made.graph.output]:
+        model = copy_of(self.source)
+        for field, entries in (("node", self.nodes), ("initializer", self.initializers)):
+            model.graph.ClearField(field)
+            getattr(model.graph, field).extend(entries)
+        model.graph.ClearField("value_info")
+        kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(self.activation))
+        for value in [*model.graph.input, *model.graph.output]:
             if value.name in self.scales:
-                kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(self.activation))
                 value.type.tensor_type.elem_type = kind
-        return made
+        return model
 
     def _add(self, node: NodeProto) -> None:
-        """The node on decoded integers, its float results encoded again."""
-        import onnx
-
-        made = onnx.NodeProto()
-        made.CopyFrom(node)
+        """Add the node, which reads decoded integers and whose float results are encoded again."""
+        floating = copy_of(node)
         for place, name in enumerate(node.input):
             if name in self.stored:
-                made.input[place] = self._weight(node, place)
+                floating.input[place] = self._weight(node, place)
             elif name in self.scales:
-                made.input[place] = self._decoded(name)
+                floating.input[place] = self._decoded(name)
         encoded = [name for name in node.output if name in self.scales]
-        made.output[:] = [f"{name}_float" if name in self.scales else name for name in node.output]
-        self.nodes.append(made)
+        for place, name in enumerate(node.output):
+            if name in self.scales:
+                floating.output[place] = f"{name}_float"
+        self.nodes.append(floating)
         for name in encoded:
-            self._link("QuantizeLinear", f"{name}_float", name, *self._ends(name))
+            scale, zero = self._scale_and_zero(name)
+            self._link("QuantizeLinear", f"{name}_float", name, scale, zero)
 
-    def _ends(self, name: str) -> tuple[str, str]:
-        """Names of scale and zero point."""
-        scale, zero = self.scales[name]
-        return self._store(f"{name}_scale", np.float32(scale)), self._store(
-            f"{name}_zero", self.activation(zero)
+    def _scale_and_zero(self, name: str) -> tuple[str, str]:
+        """Store scale and zero point of an activation; returns their names."""
+        scale = self.scales[name]
+        return (
+            self._store(f"{name}_scale", np.float32(scale.scale)),
+            self._store(f"{name}_zero", self.activation(scale.zero_point)),
         )
 
     def _decoded(self, name: str) -> str:
-        if not any(f"{name}_decoded" in node.output for node in self.nodes):
-            self._link("DequantizeLinear", name, f"{name}_decoded", *self._ends(name))
-        return f"{name}_decoded"
+        """Decode an activation, once; returns the name of the floats."""
+        decoded = f"{name}_decoded"
+        if not any(decoded in node.output for node in self.nodes):
+            scale, zero = self._scale_and_zero(name)
+            self._link("DequantizeLinear", name, decoded, scale, zero)
+        return decoded
 
     def _weight(self, node: NodeProto, place: int) -> str:
-        """A stored input, quantized, and the node that decodes it; others stay floats, as TensorRT
-        wants a bias.
+        """Quantize a stored input and decode it; returns the name of the floats.
+
+        A bias stays float for TensorRT, as does what is no weight.
         """
         import onnx
 
-        name, values = node.input[place], onnx.numpy_helper.to_array(self.stored[node.input[place]])
-        if (
-            node.op_type in ("Conv", "Gemm")
-            and place == BIAS
-            and self.unsigned
-            and node.input[1] in self.weight_scales
-        ):
+        name = node.input[place]
+        values = onnx.numpy_helper.to_array(self.stored[name])
+        is_bias = node.op_type in ("Conv", "Gemm") and place == BIAS
+        if is_bias and self.is_unsigned and node.input[1] in self.weight_scales:
             return self._bias(node, values)
         if place not in WEIGHTS.get(node.op_type, ()):
             return self._store(name, values)
@@ -194,41 +205,38 @@ class _Quantizing:
         return self._decoded_weight(f"{name}_weight", numbers, scale, axis)
 
     def _bias(self, node: NodeProto, values: np.ndarray) -> str:
-        """In the units of the accumulator: scale of the input times that of the weights."""
-        scale = np.float32(self.scales[node.input[0]][0] * self.weight_scales[node.input[1]])
-        numbers = np.clip(np.rint(values / scale), -(2**31) + 1, 2**31 - 1 - 128).astype(np.int32)
-        return self._decoded_weight(
-            f"{node.input[BIAS]}_bias", numbers, scale, 0 if scale.ndim else None
-        )
+        """A bias in the units of the accumulator: scale of the input times that of the weights."""
+        scale = np.float32(self.scales[node.input[0]].scale * self.weight_scales[node.input[1]])
+        numbers = np.rint(values / scale)
+        clipped = np.clip(numbers, -(2**31) + 1, LARGEST_BIAS).astype(np.int32)
+        axis = 0 if scale.ndim else None
+        return self._decoded_weight(f"{node.input[BIAS]}_bias", clipped, scale, axis)
 
     def _decoded_weight(
         self, name: str, numbers: np.ndarray, scale: np.ndarray, axis: int | None
     ) -> str:
-        ends = (
-            self._store(f"{name}_scale", scale),
-            self._store(f"{name}_zero", np.zeros_like(scale, numbers.dtype)),
-        )
-        along: dict[str, Any] = {} if axis is None else {"axis": axis}
-        self._link(
-            "DequantizeLinear",
-            self._store(f"{name}_int", numbers),
-            f"{name}_decoded",
-            *ends,
-            **along,
-        )
-        return f"{name}_decoded"
+        """Store integers and decode them; returns the name of the floats."""
+        scale_name = self._store(f"{name}_scale", scale)
+        zero_name = self._store(f"{name}_zero", np.zeros_like(scale, numbers.dtype))
+        source = self._store(f"{name}_int", numbers)
+        attributes = {} if axis is None else {"axis": axis}
+        result = f"{name}_decoded"
+        self._link("DequantizeLinear", source, result, scale_name, zero_name, **attributes)
+        return result
 
     def _link(
         self, op: str, source: str, result: str, scale: str, zero: str, **attributes: Any
     ) -> None:
+        """Add a QuantizeLinear or DequantizeLinear."""
         import onnx
 
-        inputs = [source, scale, zero]
+        name = f"{result}_{op.lower()}"
         self.nodes.append(
-            onnx.helper.make_node(op, inputs, [result], f"{result}_{op.lower()}", **attributes)
+            onnx.helper.make_node(op, [source, scale, zero], [result], name, **attributes)
         )
 
     def _store(self, name: str, values: Any) -> str:
+        """Add an initializer, once; returns its name."""
         import onnx
 
         if all(tensor.name != name for tensor in self.initializers):
@@ -237,8 +245,6 @@ class _Quantizing:
 
 
 def _output_axis(node: NodeProto) -> int:
-    """Where the output channels of its weights are: the first dimension of Conv, the last of a
-    product.
-    """
-    turned = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
-    return 0 if node.op_type == "Conv" or turned else 1
+    """Where the output channels of the weights are: first dimension of Conv, last of a product."""
+    is_turned = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
+    return 0 if node.op_type == "Conv" or is_turned else 1

@@ -1,6 +1,4 @@
-"""The range of every activation of a model, from one run on known inputs: what INT8 scales are made
-of.
-"""
+"""The range of every activation of a model, from one run: what INT8 scales are made of."""
 
 from __future__ import annotations
 
@@ -9,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kernels.base import Unavailable
-from kernels.onnx.shapes import settle
+from kernels.onnx.protos import computed_values, copy_of
+from kernels.onnx.settle import settle
 from kernels.runtime.door import onnxruntime
 
 if TYPE_CHECKING:
@@ -19,22 +18,26 @@ SEED = 21
 
 
 def ranges(model: ModelProto) -> dict[str, tuple[float, float]]:
-    """Least and largest value of every float tensor that is computed or fed, for inputs uniform
-    over ±1.
+    """Least and largest value of every float tensor that is computed or fed.
+
+    Inputs are uniform over ±1. An empty tensor has no range.
     """
     import onnx
 
     names = _activations(model)
-    probe = onnx.ModelProto()
-    probe.CopyFrom(model)
-    given = {value.name for value in [*probe.graph.output, *probe.graph.input]}
-    probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in given)
-    feeds = sample(model)
-    found = dict(zip([v.name for v in probe.graph.output], _run(probe, feeds), strict=True)) | feeds
+    probe = copy_of(model)
+    ends = {value.name for value in [*probe.graph.output, *probe.graph.input]}
+    for name in names:
+        if name not in ends:
+            probe.graph.output.append(onnx.ValueInfoProto(name=name))
+    values = sample(model)
+    results = _run(probe, values)
+    for output, result in zip(probe.graph.output, results, strict=True):
+        values.setdefault(output.name, result)
     return {
-        name: (float(found[name].min()), float(found[name].max()))
+        name: (float(values[name].min()), float(values[name].max()))
         for name in names
-        if found[name].size
+        if values[name].size
     }
 
 
@@ -42,21 +45,21 @@ def sample(model: ModelProto) -> dict[str, np.ndarray]:
     """Inputs for a model of static shapes: floats uniform over ±1, integers and others zero."""
     import onnx
 
-    random, feeds = np.random.default_rng(SEED), {}
+    random = np.random.default_rng(SEED)
+    feeds = {}
     for value in model.graph.input:
-        kind, shape = (
-            value.type.tensor_type,
-            [dim.dim_value for dim in value.type.tensor_type.shape.dim],
-        )
-        dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
-        floats = kind.elem_type == onnx.TensorProto.FLOAT
-        feeds[value.name] = (
-            random.uniform(-1, 1, shape).astype(dtype) if floats else np.zeros(shape, dtype)
-        )
+        tensor = value.type.tensor_type
+        shape = [dim.dim_value for dim in tensor.shape.dim]
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+        if tensor.elem_type == onnx.TensorProto.FLOAT:
+            feeds[value.name] = random.uniform(-1, 1, shape).astype(dtype)
+        else:
+            feeds[value.name] = np.zeros(shape, dtype)
     return feeds
 
 
 def _run(model: ModelProto, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """The outputs of the model, in order, as ONNX Runtime computes them on the CPU."""
     try:
         ort = onnxruntime()
     except ImportError as missing:
@@ -72,14 +75,17 @@ def _run(model: ModelProto, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
 
 
 def _activations(model: ModelProto) -> list[str]:
-    """Names of the floats that are not stored."""
+    """Names of the FP32 tensors that are fed or computed, inputs first."""
     import onnx
 
-    graph = settle(model).graph
-    stored = {tensor.name for tensor in graph.initializer}
-    values = [*graph.input, *graph.value_info, *graph.output]
-    floats = {v.name for v in values if v.type.tensor_type.elem_type == onnx.TensorProto.FLOAT}
-    used = [v.name for v in graph.input] + [
-        name for node in model.graph.node for name in node.output
-    ]
-    return [name for name in dict.fromkeys(used) if name in floats - stored]
+    settled = settle(model)
+    graph = settled.graph
+    floats = set()
+    for value in [*graph.input, *computed_values(settled)]:
+        if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT:
+            floats.add(value.name)
+    floats -= {tensor.name for tensor in graph.initializer}
+    names = [value.name for value in graph.input]
+    for node in model.graph.node:
+        names += node.output
+    return [name for name in dict.fromkeys(names) if name in floats]

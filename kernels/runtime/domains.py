@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from kernels.onnx.fold import constants, dimensions
+from kernels.onnx.fold import constants
+from kernels.onnx.protos import dimensions
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
@@ -89,6 +90,9 @@ RECURRENT, LENGTHS = frozenset(("LSTM", "GRU", "RNN")), 4
 """The place of their lengths of sequences: all are whole, so as not to be shorter than what is
 counted.
 """
+SEQUENCE_ENDS, LONGEST_SEQUENCE = 5, 6
+"""Places of what GroupQueryAttention reads of its sequences: their lengths less one, and the length
+of the longest. All are whole, so as to read no fewer keys than are counted."""
 SAME_NAMES = """
 Identity Reshape Flatten Squeeze Unsqueeze Transpose Expand Tile Slice Split Gather Dropout Cast
 CastLike MaxPool AveragePool GlobalMaxPool GlobalAveragePool ReduceMax ReduceMin ReduceMean
@@ -166,6 +170,10 @@ def _wanted(
         own = Range(0, _rows(node, shapes) - 1)
     if node.op_type in RECURRENT and place == LENGTHS:
         own = _length(node, shapes)
+    if node.op_type == "GroupQueryAttention" and place in (SEQUENCE_ENDS, LONGEST_SEQUENCE):
+        keys = _keys(node, known, shapes)
+        wanted = keys - 1 if place == SEQUENCE_ENDS else keys
+        own = Range(wanted, wanted)
     after = [needs[name] for name in node.output if name in needs]
     if not after or own.low == own.high:
         return own
@@ -202,6 +210,21 @@ def _rows(node: NodeProto, shapes: Mapping[str, Any]) -> int:
 def _length(node: NodeProto, shapes: Mapping[str, Any]) -> Range:
     steps = list(shapes.get(node.input[0], ()))[_attribute(node, "layout", 0) :][:1]
     return Range(steps[0], steps[0]) if steps and isinstance(steps[0], int) else ONE
+
+
+def _keys(node: NodeProto, known: Mapping[str, np.ndarray], shapes: Mapping[str, Any]) -> int:
+    """How many keys each query of a GroupQueryAttention has: those of earlier tokens and new ones.
+
+    It is stored, or follows from shapes: keys are (batch, tokens, width), or the queries where they
+    hold the keys; past keys are (batch, heads, tokens, head size).
+    """
+    longest = known.get(_read(node, LONGEST_SEQUENCE))
+    if longest is not None and longest.size:
+        return int(longest.max())
+    new = shapes.get(_read(node, 1) or _read(node, 0), ())
+    past = shapes.get(_read(node, 3), ())
+    tokens = [*new[1:2], *past[2:3]]
+    return sum(dim for dim in tokens if isinstance(dim, int)) or 1
 
 
 def _before(node: NodeProto, place: int, after: Range, known: Mapping[str, np.ndarray]) -> Range:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kernels.base import Unavailable
-from kernels.onnx.fold import elements
+from kernels.onnx.protos import elements
 from kernels.precision.narrow import narrowed
 from kernels.runtime.domains import ANYTHING, Range, needed
 from kernels.runtime.values import BFLOAT16, STRING, numpy_type

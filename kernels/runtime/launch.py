@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kernels.base import Audit, Unavailable, Work
-from kernels.onnx.shapes import is_sized
+from kernels.onnx.protos import is_sized
 from kernels.runtime import values as runtime_values
 from kernels.runtime.door import onnxruntime
 from kernels.runtime.inputs import Feeds

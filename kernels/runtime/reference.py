@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kernels.base import Appeal, Fault
-from kernels.onnx.shapes import is_sized
+from kernels.onnx.protos import is_sized
 from kernels.precision.narrow import FP16_MAX
 from kernels.runtime import saturation as runtime_saturation
 from kernels.runtime.answers import EXACT, PLAIN, answers

@@ -216,7 +216,7 @@ def _layer(asked: Asked, same: Sequence[Unit], precision: str, backend: str, ski
         dtype = native = own  # of a network of several types
     source = replace(asked.graph, nodes=(node,)) if len(nodes) > 1 else None
     make, outline = (
-        partial(cut.alone, asked.graph, *nodes, hollow=hollow) for hollow in (False, True)
+        partial(cut.layer_model, asked.graph, *nodes, hollow=hollow) for hollow in (False, True)
     )
     timed = layer_kernel.TimedLayer(
         node.op,
@@ -279,7 +279,7 @@ def _kinds(asked: Asked) -> set[str]:
 
 
 def _whole(asked: Asked, precision: str, backend: str, skip: str) -> Case:
-    make = partial(cut.whole, asked.path, asked.shapes, asked.batch)
+    make = partial(cut.network_model, asked.path, asked.shapes, asked.batch)
     loose = [partial(make, ends=ends) for ends in (cut.OPEN_OUTPUTS, cut.OPEN)]
     native, quantizing = "" if asked.stored == "fp32" else asked.stored, 0.0
     if precision == "int8" and not native:
@@ -299,7 +299,7 @@ def _whole(asked: Asked, precision: str, backend: str, skip: str) -> Case:
         stored=precision == asked.stored,
         chosen=asked.chosen,
         seconds=asked.seconds,
-        held=asked.graph.held_bytes(),
+        held=asked.graph.peak_bytes(),
         kept=quantizing > 0,
         make_seconds=quantizing,
     )

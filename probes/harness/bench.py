@@ -1,6 +1,4 @@
-"""Where cases are built and timed: in a process of their own, which may crash or hang, or in this
-one.
-"""
+"""Where cases are built and timed: in a worker process, which may crash or hang, or in this one."""
 
 from __future__ import annotations
 
@@ -15,16 +13,18 @@ from probes.harness.clocks.sampling import Clock, Rule, clock_for
 from probes.harness.devices import nvml
 from probes.harness.guard import Broken, Guard
 from probes.harness.task import Task
-from probes.harness.turn import Turn, prepare, take_turn, told
+from probes.harness.turn import Turn, in_one_line, prepare, take_turn
 from probes.records.measurement import FAILED, OK, SKIPPED, Measurement, RidgelineError
 
-PATIENCE = 10  # times as long as a turn is expected to take, it may
-LEAST_PATIENCE = 20.0  # seconds, at least
-# that a first turn is expected to take beside its samples: it compiles, checks and calibrates
+PATIENCE = 10
+"""A turn may take so many times as long as it is expected to."""
+LEAST_PATIENCE = 20.0  # seconds
 FIRST_SECONDS = 6.0
-FIND_SECONDS = 120.0  # for a driver to start: one without its daemon loads its firmware first
-# for a device to start, and for all kernels to compile, on a slow board one after another
+"""Expected of a first turn beside its samples: it compiles, checks and calibrates."""
+FIND_SECONDS = 120.0
+"""For a driver to start: one without its daemon loads its firmware first."""
 START_SECONDS = 600.0
+"""For a device to start, and for all kernels to compile, on a slow board one after another."""
 
 
 class LocalBench:
@@ -63,9 +63,7 @@ Plan = Callable[[Device], Sequence[Task]]
 
 
 class _Worker:
-    """What a worker does. It knows the tasks as they were when it was made, and what it did
-    since.
-    """
+    """What a worker does. It knows the tasks as they were when it was made, and its own turns."""
 
     def __init__(self, find: Find, plan: Plan, device: Device | None, todo: Sequence[Task]) -> None:
         self._find, self._plan, self._device, self._todo = find, plan, device, todo
@@ -80,11 +78,13 @@ class _Worker:
         return self._find(ask.spec)
 
     def learn(self, ask: _Ask) -> str:
-        """Which device is measured, for a worker that was made before that was known; returns what
-        it will measure.
+        """Take the device to measure, for a worker made before it was known.
+
+        Returns what the worker will measure, as ``told_apart`` writes it.
         """
         assert ask.device is not None
-        self._device, self._todo = ask.device, self._plan(ask.device)
+        self._device = ask.device
+        self._todo = self._plan(ask.device)
         return told_apart(self._todo)
 
     def start(self, ask: _Ask) -> None:
@@ -102,7 +102,7 @@ class _Worker:
         task = self._todo[ask.task]
         turn = take_turn(task, *self._running(), ask.rule)
         if turn.status == OK:
-            turn.note(task)
+            turn.add_to(task)
         return turn
 
     def sustain(self, ask: _Ask) -> list[sustained.Moment]:
@@ -115,27 +115,26 @@ class _Worker:
     def _running(self) -> tuple[Device, Clock]:
         """The device and its clock, which is started once."""
         assert self._device is not None
-        self._clock = self._clock or clock_for(self._device)
+        if self._clock is None:
+            self._clock = clock_for(self._device)
         return self._device, self._clock
 
 
 def told_apart(todo: Sequence[Task]) -> str:
-    """What tells one list of tasks from another: case by case what is asked, in which size."""
-    return "\n".join(f"{t.row.ceiling} {t.row.backend} {t.row.dtype} {t.row.params}" for t in todo)
+    """A text that differs for different lists of tasks: what each asks, and in which size."""
+    rows = [task.row for task in todo]
+    return "\n".join(f"{row.ceiling} {row.backend} {row.dtype} {row.params}" for row in rows)
 
 
 class GuardedBench:
-    """Times cases in a worker process: what ends that process, or hangs in it, fails one case and
-    no other.
+    """Times cases in a worker process. What ends that process, or hangs in it, fails one case only.
 
     The device is found there, too: a process that has opened a GPU cannot be forked any more, and
     each worker is a fork of this one.
     """
 
     def __init__(self, find: Find, plan: Plan) -> None:
-        """find(spec): the device and why. plan(device): its tasks, always the same ones in the same
-        order.
-        """
+        """find(spec) -> device, why that one. plan(device) -> its tasks, always the same ones."""
         self._find, self._plan = find, plan
         self._device: Device | None = None
         self._todo: Sequence[Task] = ()
@@ -146,8 +145,9 @@ class GuardedBench:
         return _Worker(self._find, self._plan, self._device, self._todo).answer
 
     def find(self, spec: str | None) -> tuple[Device, str]:
-        """The device that the user names (None: the best there is), and why that one. Raises
-        RidgelineError.
+        """The device that the user names (None: the best there is), and why that one.
+
+        Raises RidgelineError if there is none such, or no driver answers.
         """
         if spec == "cpu":
             return self._find(spec)
@@ -166,18 +166,17 @@ class GuardedBench:
         if self._guard.fresh:
             return
         try:
-            same = self._guard.ask(_Ask("learn", device=device), START_SECONDS) == told_apart(todo)
+            learnt = self._guard.ask(_Ask("learn", device=device), START_SECONDS)
         except Exception:  # whatever it is, a fresh worker meets it again, and it is told there
-            same = False
-        if not same:
+            learnt = None
+        if learnt != told_apart(todo):
             self._guard.renew()
 
     def prepare(self) -> None:
-        """Start the device and compile what will run. Raises what the device answers if it cannot
-        be used.
+        """Start the device and compile what will run.
 
-        Where compiling ends the worker, each case compiles in its turn, and the one that does it
-        fails.
+        Raises what the device answers if it cannot be used. Where compiling ends the worker, each
+        case compiles in its turn, and the one at fault fails.
         """
         try:
             self._guard.ask(_Ask("prepare"), START_SECONDS)
@@ -185,32 +184,29 @@ class GuardedBench:
             self._guard.renew()
 
     def turn(self, task: Task, rule: Rule) -> Turn:
-        """One turn of a task in the worker; a fault of the worker is a failed turn with its
-        reason.
-        """
-        expected = rule.warm_seconds + rule.budget_seconds + (0.0 if task.repeat else FIRST_SECONDS)
-        expected += task.case.kernel.slow_seconds
+        """One turn of a task in the worker; a fault of the worker is a failed turn."""
+        expected = rule.warm_seconds + rule.budget_seconds + task.case.kernel.slow_seconds
+        if not task.repeat:
+            expected += FIRST_SECONDS
         limit = max(LEAST_PATIENCE, PATIENCE * expected)
         try:
             if self._guard.fresh:
                 self._guard.ask(_Ask("start"), START_SECONDS)
-            turn: Turn = self._guard.ask(
-                _Ask("turn", task=self._places[id(task)], rule=rule), limit
-            )
+            ask = _Ask("turn", task=self._places[id(task)], rule=rule)
+            turn: Turn = self._guard.ask(ask, limit)
         except Unavailable as reason:  # the worker has ended to be rid of what did not
             self._guard.renew()
             return Turn(SKIPPED, str(reason))
-        except (
-            Exception
-        ) as error:  # Broken, or what a driver answers that a fresh worker cannot start
-            return Turn(FAILED, told(error))
+        except Exception as error:  # Broken, or what a driver answers that does not start
+            return Turn(FAILED, in_one_line(error))
         if turn.broken:
             self._guard.renew()
         return turn
 
     def sustain(self, task: Task, seconds: float) -> list[sustained.Moment]:
-        """The curve of a load that goes on for so long. Raises what the device raises, or
-        Broken.
+        """The curve of a load that goes on for so long.
+
+        Raises what the device raises, or Broken.
         """
         ask = _Ask("sustain", task=self._places[id(task)], seconds=seconds, row=task.row)
         moments: list[sustained.Moment] = self._guard.ask(ask, LEAST_PATIENCE + 2 * seconds)

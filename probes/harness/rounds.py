@@ -1,4 +1,4 @@
-"""Ask the hardware: give each case its turns, round after round. Rows come out.
+"""Give each task its turns, round after round. Rows come out.
 
 A wrong answer or a crash of a kernel becomes a failed row; what cannot run here becomes a skipped
 one. What cannot be true, or not be trusted, after its last round is asked again, for a while.
@@ -19,8 +19,9 @@ from probes.harness.turn import Turn
 from probes.records.measurement import OK, SKIPPED, Measurement
 
 Judge = Callable[[Sequence[Measurement]], list[Measurement]]
-"""The same rows, in their order: what cannot be true is failed, what cannot be trusted is marked,
-each with why.
+"""Returns the same rows in their order, each with a verdict.
+
+What cannot be true is failed, what cannot be trusted is marked, each with why.
 """
 Rules = Callable[[Case], Rule]
 
@@ -32,13 +33,15 @@ class Bench(Protocol):
         """One turn of a task. Raises nothing that is the case's fault."""
 
 
-# seconds between two looks at who else has the processors: they are counted in hundredths
-LOOK_EVERY = 0.5
-MORE_ROUNDS = 2  # of what cannot be trusted, after the last round of all
-MORE_TIME = 0.25  # of the time of all rounds before, that these may take
+LOOK_SECONDS = 0.5
+"""Between two looks at who else has the processors; the system counts their time in hundredths."""
+MORE_ROUNDS = 2
+"""Of what cannot be trusted, after the last round of all."""
+MORE_TIME = 0.25
+"""How long these may take, over the time of all rounds before."""
 
 
-def run(
+def take_turns(
     todo: Sequence[Task],
     bench: Bench,
     rules: Rules,
@@ -49,21 +52,21 @@ def run(
 ) -> Iterator[Task]:
     """Measure all tasks, round after round, so that each case sees the machine at several moments.
 
-    Points of sweeps and layers, which take longer to build than to measure, have one turn, in the
-    first round. Yields each task after its turn, its row up to date, for progress and for saving.
-    No row is judged here for good, since one reading of a clock may be wrong that others put right:
-    ``judge`` says what is worth another round. now: seconds, of any origin. company(): the share of
-    the processors' time that others had since it was last asked.
+    Yields each task after its turn, with its new row, for progress and for saving. Points of sweeps
+    and layers take longer to build than to measure: they have one turn, in the first round. No row
+    is judged here for good, since one reading of a clock may be wrong that others put right:
+    ``judge`` only says what is worth another round. now: seconds, of any origin. company(): the
+    share of the processors' time that others had since it was last asked.
     """
     others = _Company(company, now)
     begin = now()
     for number in range(rounds):
         for task in todo:
-            if task.open and number < turns(task, rounds):
-                task.row = _step(task, bench, rules(task.case))
+            has_turn = task.open and number < turns(task, rounds)
+            if has_turn:
+                task.row = _row_after_turn(task, bench, rules(task.case))
                 others.after(task)
-                yield task
-            elif not number:
+            if has_turn or number == 0:
                 yield task
     others.look()
     deadline = now() + MORE_TIME * (now() - begin)
@@ -71,7 +74,7 @@ def run(
         for task in doubtful(todo, judge):
             if now() >= deadline:
                 return
-            task.row = _step(task, bench, rules(task.case))
+            task.row = _row_after_turn(task, bench, rules(task.case))
             others.after(task)
             yield task
         others.look()
@@ -91,7 +94,7 @@ class _Company:
         """A task has had a turn; look if the last look is long enough ago to tell anything."""
         if task.rounds and task.open:
             self._since.append((task, task.rounds[-1]))
-        if self._now() - self._looked >= LOOK_EVERY:
+        if self._now() - self._looked >= LOOK_SECONDS:
             self.look()
 
     def look(self) -> None:
@@ -105,30 +108,36 @@ class _Company:
 
 
 def doubtful(todo: Sequence[Task], judge: Judge) -> list[Task]:
-    """The tasks whose rows cannot be true, or not be trusted; those that roofs rest on come
-    first.
-    """
+    """The tasks whose rows cannot be true, or not be trusted; those that roofs rest on go first."""
     timed = [task for task in todo if task.row.status == OK]
-    verdicts = judge([task.row for task in timed])
-    pairs = zip(timed, verdicts, strict=True)
-    marked = [task for task, verdict in pairs if verdict.status != OK or not verdict.trusted]
+    marked = []
+    for task, verdict in judged(timed, judge):
+        if verdict.status != OK or not verdict.trusted:
+            marked.append(task)
     return sorted(marked, key=lambda task: is_point(task.case))
 
 
+def judged(todo: Sequence[Task], judge: Judge) -> list[tuple[Task, Measurement]]:
+    """Each task with its row as it stands after judgement; the tasks stay as they are."""
+    verdicts = judge([task.row for task in todo])
+    return list(zip(todo, verdicts, strict=True))
+
+
 def turns(task: Task, rounds: int) -> int:
-    """How often a task has its turn. Steady points have as many as others: a neighbour may share a
-    core for a while.
+    """How many turns a task has in so many rounds.
+
+    A point has one, unless it is steady: a neighbour may share its core for a while.
     """
     once = is_point(task.case) and not task.case.steady
     return 1 if once or not task.open else rounds
 
 
-def _step(task: Task, bench: Bench, rule: Rule) -> Measurement:
-    """One turn of one task: its row after it, which nobody has judged yet."""
+def _row_after_turn(task: Task, bench: Bench, rule: Rule) -> Measurement:
+    """The row of a task after one more turn; nobody has judged it yet."""
     turn = bench.turn(task, rule)
     if turn.status == SKIPPED and task.rounds:
         return task.row  # what was measured in time is kept
     if turn.status != OK:
         return replace(task.row, status=turn.status, reason=turn.reason)
-    turn.note(task)
+    turn.add_to(task)
     return row_of(task)

@@ -1,6 +1,4 @@
-"""All that a run measures, its rows on disk after each step: whatever ends it, what was measured
-before stays.
-"""
+"""All that a run measures. Its rows are on disk after each turn: whatever ends it, they stay."""
 
 from __future__ import annotations
 
@@ -13,10 +11,9 @@ from probes.harness import interrupts, sustained
 from probes.harness.bench import GuardedBench
 from probes.harness.devices.load import Watch
 from probes.harness.plan import rules
-from probes.harness.rounds import Judge, turns
-from probes.harness.rounds import run as run_tasks
+from probes.harness.rounds import Judge, judged, take_turns, turns
 from probes.harness.task import Task
-from probes.harness.turn import told
+from probes.harness.turn import in_one_line
 from probes.records.measurement import OK, Measurement, Moment
 from probes.records.run import COMPLETE, CURVE_FILE, Run, csv_text, now, replace_file
 
@@ -31,7 +28,7 @@ class Console(Protocol):
         """Something whose ``step(row)`` is called after each of so many steps."""
 
 
-def measure_all(
+def measure(
     run: Run,
     todo: Sequence[Task],
     bench: GuardedBench,
@@ -41,24 +38,23 @@ def measure_all(
     console: Console,
     watch: Watch,
 ) -> None:
-    """Every case of the run, then the fastest path for so long if asked. Without a clock, the run
-    stays partial.
+    """Measure every task of the run; then load its fastest path for so long, if asked.
 
-    What else ran on the machine meanwhile, as ``watch`` tells it, is kept as
-    ``run.load["during"]``. Raises OSError where rows cannot be written.
+    Where the device does not start, the run stays partial. What else ran on the machine meanwhile,
+    as ``watch`` tells it, is kept as ``run.load["during"]``. Raises OSError where rows cannot be
+    written.
     """
-    given = run.measurements
-    run.measurements = [*given, *_rows(todo)]
+    imported = run.measurements
+    run.measurements = [*imported, *_rows(todo)]
     try:
         run.save(folder)
         started = not todo or _started(bench, run, todo, folder)
         if todo and started:
             company = watch.company if run.device.kind == "cpu" else _nobody
-            _time_all(run, given, todo, bench, folder, judge, console, company)
+            _time_and_save(run, imported, todo, bench, folder, judge, console, company)
             if sustained_seconds:
-                _sustain_fastest(
-                    run, _fastest(todo, judge), bench, sustained_seconds, folder, console
-                )
+                fastest = _fastest(todo, judge)
+                _sustain(run, fastest, bench, sustained_seconds, folder, console)
         if started:
             run.measurements = judge(run.measurements)
             run.ended, run.status = now(), COMPLETE
@@ -70,27 +66,25 @@ def measure_all(
 
 
 def _started(bench: GuardedBench, run: Run, todo: Sequence[Task], folder: Path) -> bool:
-    """Whether the device works, with all kernels compiled; if not, the run says why it stays
-    partial.
-    """
+    """True if the device works and its kernels are compiled; else the run is told why not."""
     bench.take(run.device, todo)
     try:
         bench.prepare()
-    except Exception as error:  # a driver may raise anything; what is there already is still drawn
-        run.warnings.append(f"nothing could be timed: {told(error)}")
+    except Exception as error:  # a driver may raise anything; what is there is still drawn
+        run.warnings.append(f"nothing could be timed: {in_one_line(error)}")
         run.save(folder)
         return False
     return True
 
 
 def _nobody() -> float:
-    """The share of a GPU that other processes of the host have."""
+    """The share of a GPU that other processes of the host have, as far as can be told."""
     return 0.0
 
 
-def _time_all(
+def _time_and_save(
     run: Run,
-    given: list[Measurement],
+    imported: list[Measurement],
     todo: Sequence[Task],
     bench: GuardedBench,
     folder: Path,
@@ -98,16 +92,15 @@ def _time_all(
     console: Console,
     company: Callable[[], float],
 ) -> None:
-    """Time the cases, their rows beside those given, saved after each step."""
-    device, quick = run.device, run.settings["quick"]
-    visits, rule_of = (
-        run.settings["rounds"],
-        rules(device.kind, (task.case for task in todo), quick),
-    )
-    with console.progress(sum(turns(task, visits) for task in todo)) as progress:
-        for task in run_tasks(todo, bench, rule_of, visits, judge, company=company):
-            interrupts.check()  # before what it may have spoilt is kept
-            run.measurements = [*given, *_rows(todo)]
+    """Let all tasks take their turns, and save their rows beside those imported after each."""
+    rounds = run.settings["rounds"]
+    cases = [task.case for task in todo]
+    rule_of = rules(run.device.kind, cases, run.settings["quick"])
+    expected_turns = sum(turns(task, rounds) for task in todo)
+    with console.progress(expected_turns) as progress:
+        for task in take_turns(todo, bench, rule_of, rounds, judge, company=company):
+            interrupts.check()  # before what an interrupt may have spoilt is kept
+            run.measurements = [*imported, *_rows(todo)]
             run.save_rows(folder)
             progress.step(task.row)
 
@@ -118,20 +111,20 @@ def _rows(todo: Sequence[Task]) -> list[Measurement]:
 
 
 def _fastest(todo: Sequence[Task], judge: Judge) -> Task | None:
-    """The fastest path that can be trusted; if there is none, as on a busy machine, the fastest
-    that can be true.
+    """The fastest path that can be trusted.
+
+    If there is none, as on a busy machine, it is the fastest that can be true.
     """
-    verdicts = judge([task.row for task in todo])
-    possible = [
-        (task, verdict)
-        for task, verdict in zip(todo, verdicts, strict=True)
-        if verdict.status == OK
-    ]
-    trusted = [task for task, verdict in possible if verdict.trusted]
-    return sustained.fastest(trusted) or sustained.fastest([task for task, _ in possible])
+    possible, trusted = [], []
+    for task, verdict in judged(todo, judge):
+        if verdict.status == OK:
+            possible.append(task)
+            if verdict.trusted:
+                trusted.append(task)
+    return sustained.fastest(trusted) or sustained.fastest(possible)
 
 
-def _sustain_fastest(
+def _sustain(
     run: Run, task: Task | None, bench: GuardedBench, seconds: float, folder: Path, console: Console
 ) -> None:
     """Load this path for ``seconds`` and keep its curve and its steady end."""
@@ -141,12 +134,10 @@ def _sustain_fastest(
     console.note(f"  {task.row.ceiling} for {seconds:g} s")
     try:
         moments = bench.sustain(task, seconds)
-    except (
-        Exception
-    ) as error:  # a driver may raise anything; what was measured before is still drawn
+    except Exception as error:  # a driver may raise anything; what is there is still drawn
         interrupts.check()
-        console.note(f"  {task.row.ceiling} could not be sustained: {told(error)}")
-        run.measurements.append(sustained.failed(task, told(error)))
+        console.note(f"  {task.row.ceiling} could not be sustained: {in_one_line(error)}")
+        run.measurements.append(sustained.failed(task, in_one_line(error)))
         return
     interrupts.check()
     run.measurements.append(sustained.measurement(task, moments))

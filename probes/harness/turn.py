@@ -1,5 +1,4 @@
-"""One turn of one case: build it, check its numbers and its machine code, then time it. Samples
-come out.
+"""One turn of one case: build it, check its numbers and its machine code, then time it.
 
 Nothing is timed before its numbers were checked. Whatever goes wrong is an answer, too, so that a
 turn can be had in another process.
@@ -7,7 +6,7 @@ turn can be had in another process.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -24,8 +23,8 @@ from probes.harness.guard import Broken
 from probes.harness.task import Round, Task, no_room
 from probes.records.measurement import FAILED, OK, SKIPPED
 
-# of a processor, that prepare kernels: most wait for the disassembler, which reads for many at once
-THREADS_EACH = 8
+THREADS_PER_PROCESSOR = 8
+"""That prepare kernels. Most of them wait for the disassembler, which reads for many at once."""
 
 
 @dataclass(frozen=True)
@@ -33,32 +32,37 @@ class Turn:
     """What one turn of a task gave."""
 
     status: str = OK
+    """``ok``, ``skipped`` or ``failed``."""
     reason: str = ""
     """Why there are no samples: the case cannot run here, or it failed."""
     samples: list[Sample] = field(default_factory=list)
+    """What was timed."""
     audit: Audit = field(default_factory=Audit)
     """What the machine code was found to do."""
     repeat: int = 0
     """Repetitions of a sample, as calibrated in the first turn."""
     beside: dict[str, Any] = field(default_factory=dict)
+    """Facts of the cases timed in turn with this one."""
     beside_doubt: str = ""
-    """Facts of the cases timed in turn with this one, and which of them was mostly disturbed."""
+    """Which of those was mostly disturbed."""
     broken: bool = False
-    """The device's context was lost: whatever else runs in this process fails, too."""
+    """True if the device's context was lost: whatever else runs in this process fails, too."""
 
-    def note(self, task: Task) -> None:
-        """Add this turn to what the task knows."""
-        task.audit, task.repeat = self.audit, self.repeat
-        task.beside, task.beside_doubt = self.beside, self.beside_doubt
-        # What is held against others beside it is held against their moments, not against those of
-        # another turn.
+    def add_to(self, task: Task) -> None:
+        """Give the task this turn's samples and what was found of them."""
+        task.audit = self.audit
+        task.repeat = self.repeat
+        task.beside = self.beside
+        task.beside_doubt = self.beside_doubt
+        # A case timed in turn with others is compared with their moments, not with another turn's.
         earlier = [] if task.case.beside else task.rounds
         task.rounds = [*earlier, Round(self.samples)]
 
 
 def take_turn(task: Task, device: Device, clock: Clock, rule: Rule) -> Turn:
-    """Build, check and time the task's case once. Any error of the case is the turn's reason, never
-    raised.
+    """Build, check and time the task's case once.
+
+    Raises nothing that is the case's fault: that is the reason of its turn.
     """
     if reason := no_room(task, device):
         return Turn(SKIPPED, reason)
@@ -66,16 +70,13 @@ def take_turn(task: Task, device: Device, clock: Clock, rule: Rule) -> Turn:
         return _timed(task, device, clock, rule)
     except Unavailable as reason:
         return Turn(SKIPPED, str(reason))
-    except (
-        Exception
-    ) as error:  # a driver or compiler may raise anything; the other cases must still run
-        return Turn(FAILED, told(error), broken=device.kind == "cuda" and not _answers(clock))
+    except Exception as error:  # drivers and compilers raise anything; other cases must still run
+        broken = device.kind == "cuda" and not _answers(clock)
+        return Turn(FAILED, in_one_line(error), broken=broken)
 
 
 def _answers(clock: Clock) -> bool:
-    """Whether a GPU still does what it is asked: an illegal access, say, ends its context for
-    good.
-    """
+    """True if the GPU still does what it is asked: an illegal access ends its context for good."""
     try:
         clock.queue.synchronize()
     except Exception:
@@ -83,8 +84,8 @@ def _answers(clock: Clock) -> bool:
     return True
 
 
-def told(error: Exception) -> str:
-    """An error of a case in one line."""
+def in_one_line(error: Exception) -> str:
+    """An error of a case in one line; with its type, unless that is one of ours."""
     if isinstance(error, (Failure, KernelError, MemoryError, Broken)):
         return str(error) or "out of memory"
     return f"{type(error).__name__}: {one_line(error)}"
@@ -92,14 +93,16 @@ def told(error: Exception) -> str:
 
 def _timed(task: Task, device: Device, clock: Clock, rule: Rule) -> Turn:
     """The samples of one turn; in the first, only after the check and the audit."""
-    case, first = task.case, not task.repeat
-    audit, repeat, verdict = task.audit, task.repeat, SOUND
-    if first and case.kernel.check_params:
+    case, audit, repeat = task.case, task.audit, task.repeat
+    is_first = not repeat
+    has_own_check = bool(case.kernel.check_params)
+    verdict = SOUND
+    if is_first and has_own_check:
         with _built(case, device, clock, case.kernel.check_params) as launch:
             verdict = check(case, launch)
     with _built(case, device, clock) as launch:
-        if first:
-            if not case.kernel.check_params:
+        if is_first:
+            if not has_own_check:
                 verdict = check(case, launch)
             audit = audited(launch, case, verdict)
             repeat = calibrate(launch, clock, rule)
@@ -124,23 +127,21 @@ def _built(
 
 
 def prepare(todo: Iterable[Task], device: Device) -> None:
-    """Compile what will run, on all processors at once. What fails here fails again, with its
-    reason, in its turn.
+    """Compile what will run, on all processors at once.
 
-    The first goes alone: what all share, such as the compilers of this machine, is found once, not
-    by every thread. Then the last ones: kernels of tensor cores take longest, and nothing else
-    would be left to do beside them.
+    What fails here is silent: it fails again, with its reason, in its turn.
     """
+    cases = [task.case for task in todo if task.open and task.case.backend == "raw"]
 
-    asked = (task.case for task in todo if task.open and task.case.backend == "raw")
-    ready = [(case, make) for case in asked if (make := case.kernel.prepare)]
+    def compile_one(case: Case) -> None:
+        if case.kernel.prepare is not None:
+            with suppress(Exception):
+                case.kernel.prepare(device, case.dtype, case.params)
 
-    def one(pair: tuple[Case, Callable[..., None]]) -> None:
-        case, make = pair
-        with suppress(Exception):
-            make(device, case.dtype, case.params)
-
-    for first in ready[:1]:
-        one(first)
-    with ThreadPoolExecutor(THREADS_EACH * processors()) as pool:
-        list(pool.map(one, ready[:0:-1]))
+    # The first goes alone: what all share, such as the compilers of this machine, is found once,
+    # not by every thread. Then the last come first: kernels of tensor cores take longest, and
+    # nothing else would be left to do beside them.
+    for first in cases[:1]:
+        compile_one(first)
+    with ThreadPoolExecutor(THREADS_PER_PROCESSOR * processors()) as pool:
+        list(pool.map(compile_one, cases[:0:-1]))

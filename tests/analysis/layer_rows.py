@@ -1,5 +1,6 @@
-"""Rows of layers for tests: the work of real networks, times by a formula, so that every figure can
-be worked out.
+"""Rows of layers for tests: the work of real networks, and times by a formula.
+
+Every figure can be worked out by hand.
 """
 
 from __future__ import annotations
@@ -76,8 +77,9 @@ def graph(name: str) -> Graph:
 
 
 def network(name: str, dtype: str = "fp16", whole: float | None = 0.5) -> list[Measurement]:
-    """All nodes of a network of the onnx wheel, and the network in one go in this part of the sum
-    of their times.
+    """All nodes of a network of the onnx wheel, and the network in one go.
+
+    ``whole``: the time of that over the sum of theirs; None for no such row.
     """
     rows = [row(node, dtype, network=name) for node in graph(name).nodes]
     if whole is None:

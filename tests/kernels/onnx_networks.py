@@ -1,5 +1,4 @@
-"""Networks as ONNX models of shapes only, from their tables of layers: what the reader and the work
-table are held to.
+"""Networks as ONNX models of shapes only, which the reader and the work table are tested with.
 
 The layer tables are those of torchvision.models, which publishes its counts of multiply-adds (GIPS)
 beside each.
@@ -8,6 +7,7 @@ beside each.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import onnx
@@ -25,13 +25,12 @@ def header(name: str, dims: Sequence[int], kind: int = FLOAT) -> Any:
 
 def open_shapes(graph: Graph) -> list[str]:
     """``Node name: tensor`` of every value of a network whose shape could not be found."""
-    found = []
+    values = []
     for node in graph.nodes:
         tensors = [tensor for tensor in (*node.inputs, *node.outputs) if tensor is not None]
-        found += [
-            f"{node.op} {node.name}: {tensor.name}" for tensor in tensors if tensor.shape is None
-        ]
-    return found
+        names = [tensor.name for tensor in tensors if tensor.shape is None]
+        values += [f"{node.op} {node.name}: {name}" for name in names]
+    return values
 
 
 def model_of(
@@ -44,12 +43,12 @@ def model_of(
     opset: int = 20,
 ) -> Any:
     """A model of these nodes; kinds: types other than float of its inputs."""
-    taken = [
-        helper.make_tensor_value_info(n, (kinds or {}).get(n, FLOAT), dims)
-        for n, dims in inputs.items()
-    ]
-    given = [onnx.ValueInfoProto(name=name) for name in outputs]
-    graph = helper.make_graph(list(nodes), "made", taken, given, list(weights))
+    ends = []
+    for name, dims in inputs.items():
+        kind = (kinds or {}).get(name, FLOAT)
+        ends.append(helper.make_tensor_value_info(name, kind, dims))
+    results = [onnx.ValueInfoProto(name=name) for name in outputs]
+    graph = helper.make_graph(list(nodes), "made", ends, results, list(weights))
     opsets = [
         helper.make_opsetid("", opset),
         *(helper.make_opsetid(domain, 1) for domain in domains),
@@ -93,13 +92,14 @@ class Net:
 
     def classify(self, x: str, sizes: Sequence[int], pooled: bool = True) -> str:
         """Fully connected layers of these widths."""
-        at = self.add("GlobalAveragePool", [x], self.channels[x]) if pooled else x
-        at, width = self.add("Flatten", [at], 0), sizes[0]
-        for out in sizes[1:]:
+        if pooled:
+            x = self.add("GlobalAveragePool", [x], self.channels[x])
+        x = self.add("Flatten", [x], 0)
+        for width, out in pairwise(sizes):
             weight = header(f"w{len(self.nodes)}", (out, width))
             self.weights.append(weight)
-            at, width = self.add("Gemm", [at, weight.name], out, transB=1), out
-        return at
+            x = self.add("Gemm", [x, weight.name], out, transB=1)
+        return x
 
     def model(self, last: str, size: int = 224) -> Any:
         return model_of(self.nodes, {"x": (1, 3, size, size)}, [last], self.weights)
@@ -111,15 +111,16 @@ def resnet50() -> Any:
     for width, blocks, stride in ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2)):
         for step in (stride, *[1] * (blocks - 1)):
             y = net.conv(net.conv(net.conv(x, width, 1), width, 3, step, 1), 4 * width, 1)
-            short = (
-                net.conv(x, 4 * width, 1, step) if net.channels[x] != 4 * width or step > 1 else x
-            )
+            short = x
+            if net.channels[x] != 4 * width or step > 1:
+                short = net.conv(x, 4 * width, 1, step)
             x = net.add("Add", [y, short], 4 * width)
     return net.model(net.classify(x, (2048, 1000)))
 
 
 def vgg19() -> Any:
-    net, x = Net(), "x"
+    net = Net()
+    x = "x"
     for width, depth in ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4)):
         for _ in range(depth):
             x = net.conv(x, width, 3, 1, 1)
@@ -131,14 +132,21 @@ def mobilenet_v2() -> Any:
     net = Net()
     x = net.conv("x", 32, 3, 2, 1)
     for expand, width, blocks, stride in (
-        *((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2)),
-        *((6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)),
+        (1, 16, 1, 1),
+        (6, 24, 2, 2),
+        (6, 32, 3, 2),
+        (6, 64, 4, 2),
+        (6, 96, 3, 1),
+        (6, 160, 3, 2),
+        (6, 320, 1, 1),
     ):
         for step in (stride, *[1] * (blocks - 1)):
             inner = net.channels[x] * expand
             y = net.conv(x, inner, 1) if expand > 1 else x
-            y = net.conv(net.conv(y, inner, 3, step, 1, groups=inner), width, 1)
-            x = net.add("Add", [x, y], width) if step == 1 and net.channels[x] == width else y
+            y = net.conv(y, inner, 3, step, 1, groups=inner)
+            y = net.conv(y, width, 1)
+            has_shortcut = step == 1 and net.channels[x] == width
+            x = net.add("Add", [x, y], width) if has_shortcut else y
     return net.model(net.classify(net.conv(x, 1280, 1), (1280, 1000)))
 
 
@@ -146,14 +154,20 @@ def squeezenet10() -> Any:
     net = Net()
     x = net.pool(net.conv("x", 96, 7, 2), 3, 2, ceil=1)
     for squeeze, expand, pooled in (
-        *((16, 64, False), (16, 64, False), (32, 128, True), (32, 128, False)),
-        *((48, 192, False), (48, 192, False), (64, 256, True), (64, 256, False)),
+        (16, 64, False),
+        (16, 64, False),
+        (32, 128, True),
+        (32, 128, False),
+        (48, 192, False),
+        (48, 192, False),
+        (64, 256, True),
+        (64, 256, False),
     ):
         s = net.conv(x, squeeze, 1)
-        x = net.add(
-            "Concat", [net.conv(s, expand, 1), net.conv(s, expand, 3, 1, 1)], 2 * expand, axis=1
-        )
-        x = net.pool(x, 3, 2, ceil=1) if pooled else x
+        parts = [net.conv(s, expand, 1), net.conv(s, expand, 3, 1, 1)]
+        x = net.add("Concat", parts, 2 * expand, axis=1)
+        if pooled:
+            x = net.pool(x, 3, 2, ceil=1)
     return net.model(net.conv(x, 1000, 1))
 
 
@@ -161,7 +175,8 @@ def alexnet() -> Any:
     net = Net()
     x = net.pool(net.conv("x", 64, 11, 4, 2), 3, 2)
     x = net.pool(net.conv(x, 192, 5, 1, 2), 3, 2)
-    x = net.conv(net.conv(net.conv(x, 384, 3, 1, 1), 256, 3, 1, 1), 256, 3, 1, 1)
+    for width in (384, 256, 256):
+        x = net.conv(x, width, 3, 1, 1)
     return net.model(net.classify(net.pool(x, 3, 2), (9216, 4096, 4096, 1000), pooled=False))
 
 
@@ -172,4 +187,5 @@ NETWORKS: dict[str, tuple[Callable[[], Any], float]] = {
     "squeezenet1_0": (squeezenet10, 0.819),
     "alexnet": (alexnet, 0.714),
 }
-"""Of each: the model at 224 by 224, and the GMAC of its convolutions and fully connected layers."""
+"""Of each, the model at 224 by 224, and the multiply-adds (10⁹) of its convolutions and fully
+connected layers."""

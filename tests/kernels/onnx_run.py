@@ -16,30 +16,31 @@ Feeds = dict[str, np.ndarray]
 
 def feeds(model: Any) -> Feeds:
     """Inputs of the shapes it wants: floats uniform over ±1, integers over their range."""
-    random, made = np.random.default_rng(7), {}
+    random = np.random.default_rng(7)
+    arrays = {}
     for value in model.graph.input:
-        kind, shape = (
-            value.type.tensor_type,
-            [dim.dim_value for dim in value.type.tensor_type.shape.dim],
-        )
-        dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
+        tensor = value.type.tensor_type
+        shape = [dim.dim_value for dim in tensor.shape.dim]
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
         if dtype.kind in "iu":
-            made[value.name] = random.integers(
-                np.iinfo(dtype).min, np.iinfo(dtype).max + 1, shape
-            ).astype(dtype)
+            least = np.iinfo(dtype).min
+            most = np.iinfo(dtype).max
+            arrays[value.name] = random.integers(least, most + 1, shape).astype(dtype)
         else:
-            made[value.name] = random.uniform(-1, 1, shape).astype(dtype)
-    return made
+            arrays[value.name] = random.uniform(-1, 1, shape).astype(dtype)
+    return arrays
 
 
-def run(model: Any, given: Feeds, optimized: Path | None = None) -> list[np.ndarray]:
-    """What ONNX Runtime makes of it, INT8 without saturation; optimized: a file for the graph it
-    really runs.
+def run(model: Any, arrays: Feeds, optimized: Path | None = None) -> list[np.ndarray]:
+    """The outputs of the model in ONNX Runtime, INT8 without saturation.
+
+    optimized: a file for the graph that it really runs, which may then saturate.
     """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level, options.intra_op_num_threads = 3, 1
+    options.log_severity_level = 3
+    options.intra_op_num_threads = 1
     if optimized:
         options.optimized_model_filepath = str(optimized)
     else:
@@ -47,7 +48,7 @@ def run(model: Any, given: Feeds, optimized: Path | None = None) -> list[np.ndar
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    return list(session.run(None, given))
+    return list(session.run(None, arrays))
 
 
 def executed(model: Any, folder: Path) -> list[str]:
@@ -57,7 +58,7 @@ def executed(model: Any, folder: Path) -> list[str]:
     return [node.op_type for node in onnx.load(path).graph.node]
 
 
-def reference(model: Any, given: Feeds) -> list[np.ndarray]:
-    """What ONNX's definitions make of it."""
-    results: Any = onnx.reference.ReferenceEvaluator(model).run(None, given)
+def reference(model: Any, arrays: Feeds) -> list[np.ndarray]:
+    """The outputs of the model by ONNX's definitions."""
+    results: Any = onnx.reference.ReferenceEvaluator(model).run(None, arrays)
     return list(results)

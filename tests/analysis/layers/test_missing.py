@@ -27,9 +27,9 @@ def outcome(lost: str = "Conv") -> Outcome:
     return model(run_of(*network("squeezenet", "fp32"), *half))
 
 
-def words(made: Any) -> str:
-    ticks = [text for ax in made.axes for text in ax.get_yticklabels()]
-    return "\n".join(text.get_text() for text in [*made.texts, *ticks])
+def words(picture: Any) -> str:
+    ticks = [text for ax in picture.axes for text in ax.get_yticklabels()]
+    return "\n".join(text.get_text() for text in [*picture.texts, *ticks])
 
 
 def test_the_share_of_what_is_missing_is_that_of_a_run_with_all_layers() -> None:
@@ -50,20 +50,20 @@ def test_the_share_is_unknown_where_no_run_has_all_layers() -> None:
 
 
 def test_both_pictures_say_how_many_layers_are_missing() -> None:
-    found = outcome()
-    half = found.networks[1]
-    alone = words(layer_plot.figure(half, found.model, GPU, INCHES))
-    beside = words(precisions.figure("squeezenet", found.networks, "Device", INCHES[0]))
+    result = outcome()
+    half = result.networks[1]
+    of_network = words(layer_plot.figure(half, result.model, GPU, INCHES))
+    of_precisions = words(precisions.figure("squeezenet", result.networks, "Device", INCHES[0]))
     (note,) = left_out(half)
     total = len(half.layers) + half.skipped
     assert note.startswith(
         f"FP16 on cuda lacks {half.skipped} of {total} layers, which did not run so: they take "
     )
-    for said in (alone, beside):
+    for text in (of_network, of_precisions):
         assert how_many(half) == f"{len(half.layers)} of {total} layers"
-        assert note in said
-        assert how_many(half) in said
-        assert "for all layers" not in said
+        assert note in text
+        assert how_many(half) in text
+        assert "for all layers" not in text
 
 
 def test_layers_without_a_roof_are_not_called_light_in_silence() -> None:
@@ -75,7 +75,9 @@ def test_layers_without_a_roof_are_not_called_light_in_silence() -> None:
 
 
 def test_a_complete_network_is_drawn_as_before() -> None:
-    found = outcome(lost="none such")
-    made = precisions.figure("squeezenet", found.networks, "Device", INCHES[0])
-    assert not [text for text in made.texts if text.get_gid() == "note"]
-    assert "for all layers" in words(layer_plot.figure(found.networks[1], found.model, GPU, INCHES))
+    result = outcome(lost="none such")
+    picture = precisions.figure("squeezenet", result.networks, "Device", INCHES[0])
+    assert not [text for text in picture.texts if text.get_gid() == "note"]
+    assert "for all layers" in words(
+        layer_plot.figure(result.networks[1], result.model, GPU, INCHES)
+    )

@@ -128,9 +128,9 @@ REASON = "cpu provider: Node (if2) does not fit"
 def test_a_network_that_cannot_be_timed_as_a_whole_says_why_and_has_no_speed_of_light() -> None:
     refused = replace(whole(1.0), status="skipped", reason=REASON, seconds_median=None)
     (net,) = shown(*LAYERS, refused)
-    said = headline(net)
-    assert f"the whole was not timed in one go: {REASON}. So it has no speed of light." in said
-    assert "%" not in said
+    sentences = headline(net)
+    assert f"the whole was not timed in one go: {REASON}. So it has no speed of light." in sentences
+    assert "%" not in sentences
     assert network._under(net).endswith("the whole could not be timed")
     assert precisions._said(net).endswith("the whole could not be timed")
 
@@ -140,12 +140,12 @@ def test_a_network_of_which_layers_are_missing_has_no_speed_of_light() -> None:
         layer("if", None, 1e-3, "unknown", op="If"), status="skipped", reason="of its own"
     )
     (net,) = shown(*LAYERS, gone, whole(6e-3))
-    said = headline(net)
+    sentences = headline(net)
     assert (
         "Those that ran need at least 3.00 ms on the measured roofs: 50.0 % of the time measured; "
-        in said
+        in sentences
     )
-    assert said.endswith(
+    assert sentences.endswith(
         "what the others need is not known, and so the network has no speed of light."
     )
 
@@ -244,9 +244,9 @@ def test_the_rank_correlation_is_spearmans(
 
 
 def test_what_flops_leave_out_is_said() -> None:
-    said = prediction(place(*LAYERS))
-    assert said.startswith("Rank correlation of FLOPs and time over its layers: 0.87;")
-    assert "Layers without any FLOPs (1) take 25.0 % of the time." in said
+    sentences = prediction(place(*LAYERS))
+    assert sentences.startswith("Rank correlation of FLOPs and time over its layers: 0.87;")
+    assert "Layers without any FLOPs (1) take 25.0 % of the time." in sentences
 
 
 def test_unknown_operations_by_name_with_their_share() -> None:
@@ -263,9 +263,9 @@ def test_precisions_are_compared_within_a_network_and_within_a_sweep() -> None:
         for sweep in ("one", "two")
         for dtype in ("fp32", "fp16")
     ]
-    found = compared(place(*LAYERS, layer("a", 1e9, 3e-3, dtype="fp32"), *rows))
+    by_set = compared(place(*LAYERS, layer("a", 1e9, 3e-3, dtype="fp32"), *rows))
     assert {
-        name: [(layer, set(kinds)) for layer, kinds in layers] for name, layers in found.items()
+        name: [(layer, set(kinds)) for layer, kinds in layers] for name, layers in by_set.items()
     } == {
         "net": [("a", {"fp16", "fp32"})],
         "one": [("same", {"fp32", "fp16"})],
@@ -279,8 +279,8 @@ def test_a_layer_left_in_floats_stands_under_the_precision_of_its_run() -> None:
         replace(each, params=json.dumps(json.loads(each.params) | {"precision": "int8"}))
         for each in (layer("a", 1e9, 2e-3, dtype="fp32"), layer("b", 1e9, 1e-3, dtype="int8"))
     ]
-    (found,) = compared(place(single, *mixed)).values()
-    assert [(name, {run: p.seconds for run, p in each.items()}) for name, each in found] == [
+    (layers,) = compared(place(single, *mixed)).values()
+    assert [(name, {run: p.seconds for run, p in each.items()}) for name, each in layers] == [
         ("a", {"fp32": 3e-3, "int8": 2e-3})
     ]
 
@@ -338,5 +338,5 @@ def test_how_wrong_saturated_layers_are_is_said_once() -> None:
         layer("b", 1e9, 2e-3, saturated={**wrong, "error": 0.01}),
     ]
     assert saturated(place(*LAYERS)) == []
-    (said,) = saturated(place(*rows, *LAYERS))
-    assert "wrong in 2 layers, by up to 7.5 % of its largest value" in said
+    (sentence,) = saturated(place(*rows, *LAYERS))
+    assert "wrong in 2 layers, by up to 7.5 % of its largest value" in sentence

@@ -19,12 +19,16 @@ def test_the_columns_are_the_contract() -> None:
 
 def test_the_best_measurement_speaks_for_a_tag() -> None:
     rows = [measurement("compute/fp32", 4e13), measurement("compute/fp32", 4.5e13, backend="numba")]
-    found = ceilings(rows, GPU)["compute/fp32"]
-    assert (found.rate, found.backend, found.unit) == (pytest.approx(4.5e13), "numba", "FLOP/s")
-    assert found.nominal_peak == 2e9 * 100 * 256
-    assert found.observed_peak == 1.9e9 * 100 * 256
-    assert found.share_observed == pytest.approx(4.5e13 / (1.9e9 * 25600))
-    assert found.spread == pytest.approx(0.002)
+    ceiling = ceilings(rows, GPU)["compute/fp32"]
+    assert (ceiling.rate, ceiling.backend, ceiling.unit) == (
+        pytest.approx(4.5e13),
+        "numba",
+        "FLOP/s",
+    )
+    assert ceiling.nominal_peak == 2e9 * 100 * 256
+    assert ceiling.observed_peak == 1.9e9 * 100 * 256
+    assert ceiling.share_observed == pytest.approx(4.5e13 / (1.9e9 * 25600))
+    assert ceiling.spread == pytest.approx(0.002)
 
 
 def test_a_level_is_the_best_of_its_operations() -> None:
@@ -33,10 +37,10 @@ def test_a_level_is_the_best_of_its_operations() -> None:
         measurement("bandwidth/dram/read", 7e11, kernel="read"),
         measurement("bandwidth/dram/zeros", 7.4e11, kernel="zeros"),
     ]
-    found = ceilings(rows, GPU)
-    assert found["bandwidth/dram"].rate == pytest.approx(7e11)
-    assert "read" in found["bandwidth/dram"].remark
-    assert found["bandwidth/dram"].share_nominal == pytest.approx(7 / 7.5)
+    by_tag = ceilings(rows, GPU)
+    assert by_tag["bandwidth/dram"].rate == pytest.approx(7e11)
+    assert "read" in by_tag["bandwidth/dram"].remark
+    assert by_tag["bandwidth/dram"].share_nominal == pytest.approx(7 / 7.5)
 
 
 def _row(kernel: str, rate: float, spread: float | None, trusted: bool = True) -> Measurement:
@@ -59,9 +63,9 @@ def _row(kernel: str, rate: float, spread: float | None, trusted: bool = True) -
     ids=["wild", "disturbed", "few samples", "a little less quiet"],
 )
 def test_no_row_wins_by_its_noise(other: Measurement, rate: float) -> None:
-    found = ceilings([_row("read", 5.37e10, 0.013), other], CPU)
-    assert found["bandwidth/dram"].rate == pytest.approx(rate)
-    assert found["bandwidth/dram/write"].rate == pytest.approx(other.rate), (
+    by_tag = ceilings([_row("read", 5.37e10, 0.013), other], CPU)
+    assert by_tag["bandwidth/dram"].rate == pytest.approx(rate)
+    assert by_tag["bandwidth/dram/write"].rate == pytest.approx(other.rate), (
         "alone, it speaks for its own tag"
     )
 
@@ -75,12 +79,12 @@ def test_no_time_wins_by_its_noise() -> None:
 
 
 def test_memory_has_no_observed_clock() -> None:
-    found = ceilings([measurement("bandwidth/dram/copy", 6e11, clock_hz=3e9)], GPU)[
+    ceiling = ceilings([measurement("bandwidth/dram/copy", 6e11, clock_hz=3e9)], GPU)[
         "bandwidth/dram/copy"
     ]
-    assert found.clock_hz is None
-    assert found.observed_peak is None
-    assert found.unit == "B/s"
+    assert ceiling.clock_hz is None
+    assert ceiling.observed_peak is None
+    assert ceiling.unit == "B/s"
 
 
 def test_a_failed_backend_beside_a_good_one_is_named() -> None:
@@ -88,24 +92,24 @@ def test_a_failed_backend_beside_a_good_one_is_named() -> None:
         measurement("compute/fp32"),
         measurement("compute/fp32", 9e99, backend="numba", status=FAILED),
     ]
-    found = ceilings(rows, GPU)["compute/fp32"]
-    assert (found.status, found.backend) == (OK, "raw")
-    assert "failed: fma/numba" in found.remark
+    ceiling = ceilings(rows, GPU)["compute/fp32"]
+    assert (ceiling.status, ceiling.backend) == (OK, "raw")
+    assert "failed: fma/numba" in ceiling.remark
 
 
 @pytest.mark.parametrize("status", [FAILED, SKIPPED])
 def test_a_tag_with_nothing_good_says_why(status: str) -> None:
-    found = ceilings([measurement("compute/bf16", status=status, reason="sm_75 has no bf16")], GPU)[
-        "compute/bf16"
-    ]
-    assert (found.status, found.rate, found.remark) == (status, None, "sm_75 has no bf16")
-    assert not is_roof(found)
+    ceiling = ceilings(
+        [measurement("compute/bf16", status=status, reason="sm_75 has no bf16")], GPU
+    )["compute/bf16"]
+    assert (ceiling.status, ceiling.rate, ceiling.remark) == (status, None, "sm_75 has no bf16")
+    assert not is_roof(ceiling)
 
 
 def test_an_unknown_peak_is_empty() -> None:
-    found = ceilings([measurement("bandwidth/dram/copy", 4e10)], CPU)["bandwidth/dram/copy"]
-    assert found.nominal_peak is None
-    assert found.share_nominal is None
+    ceiling = ceilings([measurement("bandwidth/dram/copy", 4e10)], CPU)["bandwidth/dram/copy"]
+    assert ceiling.nominal_peak is None
+    assert ceiling.share_nominal is None
 
 
 @pytest.mark.parametrize(
@@ -140,19 +144,19 @@ def test_remarks_of_the_row_are_kept() -> None:
 
 def test_of_times_the_shortest_speaks_and_points_of_a_sweep_never_do() -> None:
     rows = [measurement("latency/l2", seconds_median=t, clock_hz=2e9) for t in (3e-7, 2e-7)]
-    found = ceilings(
+    by_tag = ceilings(
         [*rows, measurement("sweep/latency/working-set/chase"), measurement("layer/conv")], GPU
     )
-    assert set(found) == {"latency/l2"}
-    assert (found["latency/l2"].rate, found["latency/l2"].unit) == (2e-7, "s")
-    assert found["latency/l2"].clock_hz == 2e9
-    assert not is_roof(found["latency/l2"])
+    assert set(by_tag) == {"latency/l2"}
+    assert (by_tag["latency/l2"].rate, by_tag["latency/l2"].unit) == (2e-7, "s")
+    assert by_tag["latency/l2"].clock_hz == 2e9
+    assert not is_roof(by_tag["latency/l2"])
 
 
 def test_a_memory_inside_the_units_is_held_against_their_observed_clock() -> None:
-    found = ceilings([measurement("bandwidth/shared/read", 1.2e13, clock_hz=1e9)], GPU)[
+    ceiling = ceilings([measurement("bandwidth/shared/read", 1.2e13, clock_hz=1e9)], GPU)[
         "bandwidth/shared"
     ]
-    assert found.observed_peak == 1e9 * 100 * 128
-    assert found.share_observed == pytest.approx(1.2e13 / 1.28e13)
-    assert found.clock_hz == 1e9
+    assert ceiling.observed_peak == 1e9 * 100 * 128
+    assert ceiling.share_observed == pytest.approx(1.2e13 / 1.28e13)
+    assert ceiling.clock_hz == 1e9

@@ -1,6 +1,4 @@
-"""What cannot be true fails, what cannot be trusted is marked, and both look the same live and from
-files.
-"""
+"""What cannot be true fails, and what cannot be trusted is marked."""
 
 from __future__ import annotations
 
@@ -18,9 +16,8 @@ from probes.records.measurement import FAILED, OK, Measurement
 from probes.records.run import COMPLETE, Run
 from tests.devices import CPU, GPU, measurement
 
-PEAK = (
-    3.0e9 * 2 * 16
-)  # FP64 operations a second of both cores of the made-up CPU, at the clock of its rows
+PEAK = 3.0e9 * 2 * 16
+"""FP64 operations a second of both cores of the made-up CPU, at the clock of its rows."""
 CACHES = [
     {"level": level, "type": "Data", "size_bytes": size, "shared_by": "0"}
     for level, size in ((1, 32 << 10), (2, 1 << 20))
@@ -64,12 +61,12 @@ def test_a_rate_above_the_limit_fails_where_its_clock_was_read_clean() -> None:
 
 def test_a_clock_that_another_row_has_seen_higher_convicts_no_one() -> None:
     misread = row("compute/fp64/1core", 0.98 * PEAK / 2, clock_hz=2.8e9)
-    alone = verdict(misread)["compute/fp64/1core"]
+    by_itself = verdict(misread)["compute/fp64/1core"]
     beside = verdict(misread, row("compute/fp64", 0.98 * PEAK))["compute/fp64/1core"]
     impossible = verdict(replace(misread, seconds_median=1e-9), row("compute/fp64", 0.98 * PEAK))[
         "compute/fp64/1core"
     ]
-    assert (alone.status, impossible.status) == (FAILED, FAILED)
+    assert (by_itself.status, impossible.status) == (FAILED, FAILED)
     assert (beside.status, beside.trusted) == (OK, False)
     assert beside.doubt.startswith("cannot judge 47.0 GFLOP/s of 44.8 GFLOP/s")
 
@@ -77,20 +74,20 @@ def test_a_clock_that_another_row_has_seen_higher_convicts_no_one() -> None:
 @pytest.mark.parametrize("changed", [{"clock_hz": None}, {"trusted": False, "doubt": "other load"}])
 def test_a_disturbed_clock_convicts_no_one(changed: dict[str, Any]) -> None:
     rated = replace(MACHINE, clock_hz=3.0e9)
-    found = verdict(row("compute/fp64", 1.1 * PEAK, **changed), device=rated)["compute/fp64"]
-    assert (found.status, found.trusted) == (OK, False)
-    assert found.doubt in (
+    judged_row = verdict(row("compute/fp64", 1.1 * PEAK, **changed), device=rated)["compute/fp64"]
+    assert (judged_row.status, judged_row.trusted) == (OK, False)
+    assert judged_row.doubt in (
         "cannot judge 106 GFLOP/s of 96.0 GFLOP/s: the clock was disturbed",
         "other load",
     )
 
 
 def test_a_wide_interval_is_a_doubt_and_stays_to_be_seen() -> None:
-    found = verdict(row("compute/int32", 1e9, seconds_low=0.7e-3, seconds_high=1.3e-3))[
+    judged_row = verdict(row("compute/int32", 1e9, seconds_low=0.7e-3, seconds_high=1.3e-3))[
         "compute/int32"
     ]
-    assert (found.trusted, found.doubt) == (False, "its median is known only to ±30.0 %")
-    assert found.seconds_low == 0.7e-3
+    assert (judged_row.trusted, judged_row.doubt) == (False, "its median is known only to ±30.0 %")
+    assert judged_row.seconds_low == 0.7e-3
     wild = verdict(row("compute/int32", 1e9, seconds_low=0.1e-3, seconds_high=9e-3))[
         "compute/int32"
     ]
@@ -98,11 +95,11 @@ def test_a_wide_interval_is_a_doubt_and_stays_to_be_seen() -> None:
 
 
 def test_what_one_core_beats_is_no_roof() -> None:
-    found = verdict(row("compute/fp64", 0.24 * PEAK), row("compute/fp64/1core", 0.49 * PEAK))
-    assert not found["compute/fp64"].trusted
-    assert found["compute/fp64"].doubt.startswith("one core alone gives 47.0 GFLOP/s")
-    assert (found["compute/fp64"].seconds_low, found["compute/fp64"].seconds_high) == (None, None)
-    assert found["compute/fp64/1core"].trusted
+    by_tag = verdict(row("compute/fp64", 0.24 * PEAK), row("compute/fp64/1core", 0.49 * PEAK))
+    assert not by_tag["compute/fp64"].trusted
+    assert by_tag["compute/fp64"].doubt.startswith("one core alone gives 47.0 GFLOP/s")
+    assert (by_tag["compute/fp64"].seconds_low, by_tag["compute/fp64"].seconds_high) == (None, None)
+    assert by_tag["compute/fp64/1core"].trusted
 
 
 def test_intervals_that_meet_are_no_proof() -> None:
@@ -117,27 +114,27 @@ def test_an_untrusted_rival_proves_nothing() -> None:
 
 def test_a_machine_of_one_core_has_no_rival_in_it() -> None:
     one = replace(MACHINE, units=1, facts={**MACHINE.facts, "cpus": [0]})
-    found = verdict(
+    by_tag = verdict(
         row("compute/fp64", 0.24 * PEAK), row("compute/fp64/1core", 0.49 * PEAK), device=one
     )
-    assert found["compute/fp64"].trusted
+    assert by_tag["compute/fp64"].trusted
 
 
 def test_what_a_memory_further_away_beats_is_no_level() -> None:
-    found = verdict(
+    by_tag = verdict(
         row("bandwidth/l2/read", 4e10),
         row("bandwidth/dram/read", 5e10),
         row("bandwidth/l1/read", 9e10),
     )
-    assert not found["bandwidth/l2/read"].trusted
-    assert "DRAM, further away, gives 50.0 GB/s" in found["bandwidth/l2/read"].doubt
-    assert found["bandwidth/l1/read"].trusted
-    assert found["bandwidth/dram/read"].trusted
+    assert not by_tag["bandwidth/l2/read"].trusted
+    assert "DRAM, further away, gives 50.0 GB/s" in by_tag["bandwidth/l2/read"].doubt
+    assert by_tag["bandwidth/l1/read"].trusted
+    assert by_tag["bandwidth/dram/read"].trusted
 
 
 def test_stores_that_bypass_the_caches_are_no_rival_of_those_in_them() -> None:
-    found = verdict(row("bandwidth/l2/write", 4e10), row("bandwidth/dram/write", 5e10))
-    assert found["bandwidth/l2/write"].trusted
+    by_tag = verdict(row("bandwidth/l2/write", 4e10), row("bandwidth/dram/write", 5e10))
+    assert by_tag["bandwidth/l2/write"].trusted
 
 
 def test_a_latency_is_beaten_by_a_shorter_one() -> None:
@@ -146,8 +143,8 @@ def test_a_latency_is_beaten_by_a_shorter_one() -> None:
         row(f"latency/{level}", 0, flops=None, bytes=None, seconds_median=s)
         for level, s in times.items()
     ]
-    found = verdict(*rows)
-    assert [found[f"latency/{level}"].trusted for level in times] == [False, True, True]
+    by_tag = verdict(*rows)
+    assert [by_tag[f"latency/{level}"].trusted for level in times] == [False, True, True]
 
 
 def points(*rates: float, device: Device = MACHINE) -> list[bool]:
@@ -170,8 +167,9 @@ def test_a_set_that_two_larger_ones_beat_was_disturbed() -> None:
 
 
 def doubted_run() -> Run:
-    """A run whose FP64 is slower than one of its cores, with a layer of that type and one that only
-    moves data.
+    """A run whose FP64 is slower than one of its cores.
+
+    It has a layer of that type, and one that only moves data.
     """
     facts = {
         "network": "net",
@@ -208,9 +206,9 @@ def test_an_untrusted_row_is_no_roof_no_ridge_point_and_no_denominator() -> None
     )
     assert matmul.roof == "compute/fp64"
     assert (copy.trusted, copy.roof) == (True, "bandwidth/dram")
-    said = " ".join(summary(outcome.run, outcome.ceilings))
-    assert "No verdict on FP64 (one core alone gives 47.0 GFLOP/s" in said
-    assert "Ridge points" not in said
+    text = " ".join(summary(outcome.run, outcome.ceilings))
+    assert "No verdict on FP64 (one core alone gives 47.0 GFLOP/s" in text
+    assert "Ridge points" not in text
     assert outcome.trust is not None
     assert outcome.trust.level == "low"
 
@@ -240,19 +238,10 @@ def test_a_path_that_reaches_the_peak_needs_no_other() -> None:
     wgmma = measurement("compute/fp16/wgmma-fp32", 0.95 * peak)
     wmma = measurement("compute/fp16/wmma-fp32", 0.3 * peak, trusted=False, doubt="other load")
     device = replace(GPU, memory_bus_bits=8000)
-    assert (
-        model(Run(device, "t", {}, {}, status=COMPLETE, measurements=[wgmma, wmma])).model.doubted
-        == ()
-    )
+    run = Run(device, "t", {}, {}, status=COMPLETE, measurements=[wgmma, wmma])
+    assert model(run).model.doubted == ()
     slow = replace(wgmma, flops=0.5 * (wgmma.flops or 0))
-    assert (
-        len(
-            model(
-                Run(device, "t", {}, {}, status=COMPLETE, measurements=[slow, wmma])
-            ).model.doubted
-        )
-        == 1
-    )
+    assert len(model(replace(run, measurements=[slow, wmma])).model.doubted) == 1
 
 
 def test_first_caches_that_something_shared_are_no_roof() -> None:

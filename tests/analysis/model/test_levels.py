@@ -1,6 +1,4 @@
-"""Plateaus come from the data, names from what is reported, and where the two disagree it is
-said.
-"""
+"""Plateaus come from the data, names from what is reported; a note says where they disagree."""
 
 from __future__ import annotations
 
@@ -61,18 +59,23 @@ def sweep(
     per_octave: int,
     noise: float = 0,
 ) -> list[Measurement]:
-    """Points of a memory whose levels end at the first and give the second of each step; blunt at
-    every end.
+    """Points of a memory of several levels, blunt at every end.
+
+    ``steps``: (size in bytes, rate or time) of each level. ``noise``: of the logarithm of a value.
     """
     sign = 1 if tag == LATENCY else -1  # times add up, and so do the inverses of rates
-    rng, rows, k = random.Random(tag), [], 0
-    while (x := start * 2 ** (k / per_octave)) <= stop:
-        value, left = 0.0, 1.0
-        for size, each in steps:
+    generator = random.Random(tag)
+    rows: list[Measurement] = []
+    x = start
+    while x <= stop:
+        value = 0.0
+        beyond = 1.0  # part of the accesses that no level so far holds
+        for size, of_level in steps:
             inside = 1 / (1 + (x / (1.05 * size)) ** 12) if size < inf else 1.0
-            value, left = value + left * inside * each**sign, left * (1 - inside)
-        rows.append(point(tag, x, value**sign * rng.lognormvariate(0, noise)))
-        k += 1
+            value += beyond * inside * of_level**sign
+            beyond *= 1 - inside
+        rows.append(point(tag, x, value**sign * generator.lognormvariate(0, noise)))
+        x = start * 2 ** (len(rows) / per_octave)
     return rows
 
 
@@ -88,14 +91,14 @@ def read(
     )
 
 
-def found(rows: Sequence[Measurement], device: Device) -> dict[str, float]:
+def rates_of(rows: Sequence[Measurement], device: Device) -> dict[str, float]:
     return {row.ceiling: row.value or 0.0 for row in levels(rows, device).rows}
 
 
 @pytest.mark.parametrize("per_octave", [2, 4], ids=["short run", "full run"])
 @pytest.mark.parametrize("noise", [0, 0.04], ids=["quiet", "noisy"])
 def test_each_level_of_a_cpu_is_found_at_its_rate(per_octave: int, noise: float) -> None:
-    rates = found(read(per_octave=per_octave, noise=noise), cpu(32 * K, M, 32 * M))
+    rates = rates_of(read(per_octave=per_octave, noise=noise), cpu(32 * K, M, 32 * M))
     assert set(rates) == {f"bandwidth/{level}/read/1core" for level in ("l1", "l2", "l3")}
     for level in ("l1", "l2", "l3"):
         assert rates[f"bandwidth/{level}/read/1core"] == pytest.approx(RATES[level], rel=0.05)
@@ -104,20 +107,18 @@ def test_each_level_of_a_cpu_is_found_at_its_rate(per_octave: int, noise: float)
 def test_a_level_gives_its_median_and_not_its_luckiest_point() -> None:
     rows = read(noise=0)
     lucky = replace(rows[3], bytes=1.4 * (rows[3].bytes or 0))
-    assert (
-        found([*rows[:3], lucky, *rows[4:]], cpu(32 * K, M, 32 * M))["bandwidth/l1/read/1core"]
-        < 1.01 * RATES["l1"]
-    )
+    rates = rates_of([*rows[:3], lucky, *rows[4:]], cpu(32 * K, M, 32 * M))
+    assert rates["bandwidth/l1/read/1core"] < 1.01 * RATES["l1"]
 
 
 def test_a_machine_that_misreports_a_cache_gets_the_right_names_and_a_note() -> None:
-    told = levels(read(24 * M), cpu(32 * K, M, 384 * M))
-    rates = {row.ceiling: row.value for row in told.rows}
+    shown = levels(read(24 * M), cpu(32 * K, M, 384 * M))
+    rates = {row.ceiling: row.value for row in shown.rows}
     assert rates["bandwidth/l3/read/1core"] == pytest.approx(RATES["l3"], rel=0.05)
-    (note,) = told.notes
+    (note,) = shown.notes
     assert note.startswith("l3 ends near ")
     assert note.endswith(" MiB, the device reports 384 MiB")
-    assert note in next(row.reason for row in told.rows if "/l3/" in row.ceiling)
+    assert note in next(row.reason for row in shown.rows if "/l3/" in row.ceiling)
 
 
 def test_sizes_that_agree_need_no_note() -> None:
@@ -137,29 +138,27 @@ def test_all_cores_share_the_last_cache() -> None:
 
 
 def test_where_two_levels_give_one_rate_the_farther_speaks_for_its_own_part() -> None:
-    steps = [
-        (M, 5e11),
-        (32 * M, 2e11),
-        (inf, 4e10),
-    ]  # stores, which an L1 passes on as fast as it takes them
-    made = levels(sweep(f"{BANDWIDTH}write", steps, 4 * K, 256 * M, 1), cpu(32 * K, M, 32 * M)).rows
-    (row,) = [row for row in made if row.ceiling == "bandwidth/l2/write"]
+    # stores, which an L1 passes on as fast as it takes them
+    steps = [(M, 5e11), (32 * M, 2e11), (inf, 4e10)]
+    rows = sweep(f"{BANDWIDTH}write", steps, 4 * K, 256 * M, 1)
+    speakers = levels(rows, cpu(32 * K, M, 32 * M)).rows
+    (row,) = [row for row in speakers if row.ceiling == "bandwidth/l2/write"]
     assert "points from 64 KiB to " in row.reason
 
 
 def test_a_plateau_that_no_cache_explains_is_told_and_not_named() -> None:
     steps = [(32 * K, 2e11), (256 * K, 1.4e11), (4 * M, 6e10), (inf, 2e10)]
-    told = levels(sweep(f"{BANDWIDTH}read-1core", steps, 4 * K, 128 * M, 4), cpu(32 * K, 4 * M))
-    assert {row.ceiling for row in told.rows} == {
+    shown = levels(sweep(f"{BANDWIDTH}read-1core", steps, 4 * K, 128 * M, 4), cpu(32 * K, 4 * M))
+    assert {row.ceiling for row in shown.rows} == {
         "bandwidth/l1/read/1core",
         "bandwidth/l2/read/1core",
     }
-    assert [note for note in told.notes if "no level that is reported" in note]
+    assert [note for note in shown.notes if "no level that is reported" in note]
 
 
 def test_latency_rises_and_keeps_main_memory() -> None:
     steps = [(32 * K, 1e-9), (M, 4e-9), (32 * M, 2e-8), (inf, 1e-7)]
-    times = found(sweep(LATENCY, steps, 4 * K, 256 * M, 4, 0.02), cpu(32 * K, M, 32 * M))
+    times = rates_of(sweep(LATENCY, steps, 4 * K, 256 * M, 4, 0.02), cpu(32 * K, M, 32 * M))
     assert times == {
         f"latency/{level}": pytest.approx(seconds, rel=0.08)
         for level, (_, seconds) in zip(("l1", "l2", "l3", "dram"), steps, strict=True)
@@ -172,7 +171,7 @@ def test_a_gpu_has_an_l1_in_each_sm_and_one_l2() -> None:
     slow_start = [
         replace(row, bytes=(row.bytes or 0) * 0.5 ** (3 - i)) for i, row in enumerate(grid[:3])
     ]
-    rates = found([*rows, *slow_start, *grid[3:]], H100)
+    rates = rates_of([*rows, *slow_start, *grid[3:]], H100)
     assert set(rates) == {"bandwidth/l1/read", "bandwidth/l2/read"}
     assert rates["bandwidth/l1/read"] == pytest.approx(2e13, rel=0.03)
 
@@ -187,7 +186,7 @@ def test_the_l1_of_every_generation_is_found(holds: int, reports: int, every: in
         point(f"{BANDWIDTH}read-per-sm", x, 2e13 if x <= holds * K else 6e12)
         for x in SM_SIZES[::every]
     ]
-    assert found(rows, device) == {"bandwidth/l1/read": pytest.approx(2e13)}
+    assert rates_of(rows, device) == {"bandwidth/l1/read": pytest.approx(2e13)}
 
 
 def test_a_gpu_of_unknown_l1_shows_its_l2_and_no_l1() -> None:
@@ -196,7 +195,7 @@ def test_a_gpu_of_unknown_l1_shows_its_l2_and_no_l1() -> None:
     )
     chase = sweep(LATENCY, [(24 * K, 4e-8), (2 * M, 1.5e-7), (inf, 4e-7)], 8 * K, 16 * M, 2, 0.01)
     apart = sweep(f"{BANDWIDTH}read-per-sm", [(24 * K, 2e12), (inf, 1e12)], 16 * K, M, 2, 0.01)
-    assert set(found([*chase, *apart], pascal)) == {"latency/l2", "latency/dram"}
+    assert set(rates_of([*chase, *apart], pascal)) == {"latency/l2", "latency/dram"}
 
 
 @pytest.mark.parametrize(
@@ -207,9 +206,9 @@ def test_unknown_sizes_are_named_by_order_or_by_number_and_it_is_said(
 ) -> None:
     ends = [(32 * K, 2e11), (M, 1e11), (32 * M, 5e10)][: steps - 1]
     rows = sweep(f"{BANDWIDTH}read", [*ends, (inf, 1.5e10)], 4 * K, 256 * M, 4, 0.01)
-    told = levels(rows, replace(CPU, facts={}))
-    assert [Tag.parse(row.ceiling).subject for row in told.rows] == names
-    assert told.notes == (BY_ORDER,)
+    shown = levels(rows, replace(CPU, facts={}))
+    assert [Tag.parse(row.ceiling).subject for row in shown.rows] == names
+    assert shown.notes == (BY_ORDER,)
 
 
 def test_a_ceiling_measured_directly_is_kept_and_main_memory_is_never_replaced() -> None:
@@ -232,10 +231,10 @@ def test_a_ceiling_measured_directly_is_kept_and_main_memory_is_never_replaced()
 def test_a_rate_above_the_physical_limit_is_not_used() -> None:
     limit = 2e9 * GPU.units * 128  # bytes a clock and SM, at the clock of these points
     rows = sweep(f"{BANDWIDTH}read-per-sm", [(220 * K, 1.1 * limit), (inf, 6e12)], 32 * K, M, 3)
-    made = {row.ceiling: row for row in judged(levels(rows, H100).rows, H100)}
-    assert made["bandwidth/l1/read"].status == FAILED
-    assert "above the physical limit" in made["bandwidth/l1/read"].reason
-    assert "bandwidth/l2/read" not in made
+    by_tag = {row.ceiling: row for row in judged(levels(rows, H100).rows, H100)}
+    assert by_tag["bandwidth/l1/read"].status == FAILED
+    assert "above the physical limit" in by_tag["bandwidth/l1/read"].reason
+    assert "bandwidth/l2/read" not in by_tag
 
 
 def test_the_summary_tells_the_notes() -> None:
@@ -275,9 +274,7 @@ def test_one_disturbed_point_splits_no_plateau() -> None:
 
 
 def test_points_that_could_lie_anywhere_are_no_level() -> None:
-    """Read on a machine whose neighbours used the last cache too: beyond 5 MiB each run met
-    something else.
-    """
+    """Values from a machine whose neighbours used the last cache too, beyond 5 MiB."""
     calm = [9.8, 10.4, 10.7, 11.2, 11.6, 11.9, 12.3]
     wild = [
         (24.7, 0.99),

@@ -1,6 +1,4 @@
-"""A sweep becomes a picture that shows its points and names them, in files and on the report's
-page.
-"""
+"""A sweep becomes a picture that shows and names its points, in files and in the report."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ from matplotlib.text import Text
 
 from analysis.analyse import Outcome, analyse, model
 from analysis.draw.sweep import figure
-from analysis.model.sweeps import Sweep
+from analysis.model.sweeps import SweepChart
 from analysis.tell.report import summary
 from probes.records.measurement import FAILED, Measurement
 from probes.records.run import COMPLETE, Run
@@ -30,13 +28,17 @@ INTENSITY = "sweep/compute/intensity/fp32"
 
 
 def curve() -> list[Measurement]:
-    """A roof with its ridge at 10 operations per byte, and points that reach 99 % of it, but less
-    beside the ridge.
+    """A roof with its ridge at 10 operations per byte, and points under it.
+
+    They reach 99 % of it, but less beside the ridge.
     """
     roof = [measurement("compute/fp32", 1e12), measurement("bandwidth/dram/read", 1e11)]
     shares = {1 / 16: 0.99, 1.0: 0.98, 8.0: 0.91, 16.0: 0.93, 64.0: 0.97, 256.0: 0.99}
-    reached = ((x, share * min(1e12, x * 1e11)) for x, share in shares.items())
-    return [*roof, *(replace(point(INTENSITY, x, value), dtype="fp32") for x, value in reached)]
+    points = []
+    for x, share in shares.items():
+        value = share * min(1e12, x * 1e11)
+        points.append(replace(point(INTENSITY, x, value), dtype="fp32"))
+    return [*roof, *points]
 
 
 def rows() -> list[Measurement]:
@@ -57,18 +59,18 @@ def outcome() -> Outcome:
     return model(Run(DEVICE, "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=rows()))
 
 
-def one(outcome: Outcome, name: str) -> Sweep:
+def one(outcome: Outcome, name: str) -> SweepChart:
     return next(sweep for sweep in outcome.sweeps if sweep.name == name)
 
 
-def drawn(sweep: Sweep, inches: tuple[float, float] = (9.6, 4.8)) -> Any:
-    made = figure(sweep, "Device", inches)
-    made.canvas.draw()
-    return made
+def drawn(sweep: SweepChart, inches: tuple[float, float] = (9.6, 4.8)) -> Any:
+    picture = figure(sweep, "Device", inches)
+    picture.canvas.draw()
+    return picture
 
 
-def words(made: Any, gid: str = "") -> list[str]:
-    return [t.get_text() for t in made.axes[0].texts if not gid or t.get_gid() == gid]
+def words(picture: Any, gid: str = "") -> list[str]:
+    return [t.get_text() for t in picture.axes[0].texts if not gid or t.get_gid() == gid]
 
 
 def test_every_quantity_over_every_axis_is_one_picture(outcome: Outcome) -> None:
@@ -83,26 +85,26 @@ def test_every_quantity_over_every_axis_is_one_picture(outcome: Outcome) -> None
 
 def test_every_good_point_is_drawn_and_no_other() -> None:
     failed = replace(point(f"{BANDWIDTH}read", 3 * K, 1e11), status=FAILED)
-    found = model(Run(DEVICE, "2030-01-02T03:04:05Z", {}, {}, measurements=[failed, *rows()]))
-    lines = drawn(one(found, "working-set-bandwidth")).axes[0].get_lines()
+    outcome = model(Run(DEVICE, "2030-01-02T03:04:05Z", {}, {}, measurements=[failed, *rows()]))
+    lines = drawn(one(outcome, "working-set-bandwidth")).axes[0].get_lines()
     line = next(line for line in lines if line.get_gid() == "working-set-bandwidth/read")
     points = {(row.x, row.value) for row in rows() if row.ceiling == f"{BANDWIDTH}read"}
     assert set(zip(line.get_xdata(), line.get_ydata(), strict=True)) == points
 
 
 def test_a_sweep_nobody_foresaw_names_its_own_axis(outcome: Outcome) -> None:
-    made = drawn(one(outcome, "moon-phase-transfer"))
-    assert made.axes[0].get_xlabel() == "Moon phase"
-    assert words(made, "name") == ["up", "down"]
+    picture = drawn(one(outcome, "moon-phase-transfer"))
+    assert picture.axes[0].get_xlabel() == "Moon phase"
+    assert words(picture, "name") == ["up", "down"]
 
 
 def test_levels_and_reported_sizes_are_named(outcome: Outcome) -> None:
-    made = drawn(one(outcome, "working-set-bandwidth"))
-    assert words(made, "edge") == ["L1 32 KiB", "L2 1 MiB", "L3 16 MiB a core", "L3 32 MiB"]
-    assert sorted(text.split()[0] for text in words(made, "level")) == sorted(
+    picture = drawn(one(outcome, "working-set-bandwidth"))
+    assert words(picture, "edge") == ["L1 32 KiB", "L2 1 MiB", "L3 16 MiB a core", "L3 32 MiB"]
+    assert sorted(text.split()[0] for text in words(picture, "level")) == sorted(
         2 * ["L1", "L2", "L3", "DRAM"]
     )
-    assert {"read", "read, one core"} == set(words(made, "name"))
+    assert {"read", "read, one core"} == set(words(picture, "name"))
 
 
 @pytest.mark.parametrize("inches", [(8.0, 4.0), (6.4, 3.6)], ids=str)
@@ -110,8 +112,8 @@ def test_levels_and_reported_sizes_are_named(outcome: Outcome) -> None:
 def test_every_level_is_named_however_small_the_picture(
     outcome: Outcome, name: str, inches: tuple[float, float]
 ) -> None:
-    made = drawn(one(outcome, name), inches)
-    ax = made.axes[0]
+    picture = drawn(one(outcome, name), inches)
+    ax = picture.axes[0]
     texts = [t for t in ax.texts if t.get_gid() == "level"]
     assert len(texts) == sum(len(line.levels) for line in one(outcome, name).lines)
     boxes = [Text.get_window_extent(t) for t in texts]
@@ -126,37 +128,37 @@ def test_picture_and_table_tell_the_same_cycles() -> None:
     clocks = [3e9, 4e9, 3.9e9, 4.3e9, 4.1e9, 3.8e9, 3.7e9]
     steps = [(32 * K, 1e-9), (1e99, 1e-7)]
     chase = sweep(LATENCY, steps, 4 * K, M, 4, 0.02)
-    made = [replace(row, clock_hz=clocks[i % len(clocks)]) for i, row in enumerate(chase)]
-    found = model(
-        Run(cpu(32 * K), "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=made)
+    rows = [replace(row, clock_hz=clocks[i % len(clocks)]) for i, row in enumerate(chase)]
+    outcome = model(
+        Run(cpu(32 * K), "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=rows)
     )
-    told = words(drawn(one(found, "working-set-latency")), "level")
-    cycles = [found.ceilings[f"latency/{level}"].remark.split(";")[0] for level in ("l1", "dram")]
-    assert [text.split(" · ")[1] for text in told] == cycles
+    names = words(drawn(one(outcome, "working-set-latency")), "level")
+    cycles = [outcome.ceilings[f"latency/{level}"].remark.split(";")[0] for level in ("l1", "dram")]
+    assert [text.split(" · ")[1] for text in names] == cycles
 
 
 def test_latency_is_told_in_time_and_in_cycles(outcome: Outcome) -> None:
-    made = drawn(one(outcome, "working-set-latency"))
-    told = words(made, "level")
-    assert len(told) == 4
-    assert not [t for t in made.axes[0].texts if t.get_gid() == "level" and t.arrow_patch], (
+    picture = drawn(one(outcome, "working-set-latency"))
+    names = words(picture, "level")
+    assert len(names) == 4
+    assert not [t for t in picture.axes[0].texts if t.get_gid() == "level" and t.arrow_patch], (
         "there is room beside each"
     )
-    assert all(re.fullmatch(r"\w+ [\d.]+ ns · [\d.]+ cycles", text) for text in told)
+    assert all(re.fullmatch(r"\w+ [\d.]+ ns · [\d.]+ cycles", text) for text in names)
     assert "cycles" in outcome.ceilings["latency/dram"].remark
 
 
 def test_the_worst_gap_to_the_roof_is_in_the_picture_and_in_words(outcome: Outcome) -> None:
-    made = drawn(one(outcome, "intensity-compute"))
-    assert "FP32  ≥ 91.0 % · 97.0 %" in words(made)
-    roof = next(line for line in made.axes[0].get_lines() if line.get_gid() == "FP32/roof")
+    picture = drawn(one(outcome, "intensity-compute"))
+    assert "FP32  ≥ 91.0 % · 97.0 %" in words(picture)
+    roof = next(line for line in picture.axes[0].get_lines() if line.get_gid() == "FP32/roof")
     corners = list(zip(roof.get_xdata(), roof.get_ydata(), strict=True))
     assert corners[1] == (pytest.approx(10), pytest.approx(1e12))
-    said = summary(outcome.run, outcome.ceilings, outcome.notes)
+    sentences = summary(outcome.run, outcome.ceilings, outcome.notes)
     assert (
         "FP32 reaches 91.0 % of its roof at worst (at 8 per byte), 97.0 % outside a factor 2 "
         "of the ridge."
-    ) in said
+    ) in sentences
 
 
 @pytest.mark.parametrize("inches", SIZES, ids=str)
@@ -166,15 +168,17 @@ def test_the_worst_gap_to_the_roof_is_in_the_picture_and_in_words(outcome: Outco
 def test_no_words_cover_others_and_all_stay_on_the_page(
     outcome: Outcome, name: str, inches: tuple[float, float]
 ) -> None:
-    made = drawn(one(outcome, name), inches)
-    ax = made.axes[0]
+    picture = drawn(one(outcome, name), inches)
+    ax = picture.axes[0]
     left, right = ax.get_xlim()
     ticks = [t.label1 for t in ax.xaxis.get_major_ticks() if left <= t.get_loc() <= right]
     texts = [t for t in (*ax.texts, ax._left_title, ax.xaxis.label, *ticks) if t.get_text()]
     boxes = [(t.get_text(), Text.get_window_extent(t)) for t in texts]
     assert not [(a, b) for (a, x), (b, y) in combinations(boxes, 2) if x.overlaps(y)]
     assert not [
-        a for a, x in boxes if x.x0 < 0 or x.x1 > made.bbox.x1 or x.y0 < 0 or x.y1 > made.bbox.y1
+        a
+        for a, x in boxes
+        if x.x0 < 0 or x.x1 > picture.bbox.x1 or x.y0 < 0 or x.y1 > picture.bbox.y1
     ]
 
 
@@ -197,10 +201,10 @@ def shares_of(*points: Measurement, clock: float = 2e9) -> list[float]:
         measurement("compute/fp32", 1e12, clock_hz=clock),
         measurement("bandwidth/dram/read", 1e11),
     ]
-    made = model(
+    outcome = model(
         Run(GPU, "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=[*roof, *points])
     )
-    (line,) = one(made, "intensity-compute").lines
+    (line,) = one(outcome, "intensity-compute").lines
     return [round(share, 3) for _, share in line.shares]
 
 
@@ -227,10 +231,10 @@ def test_points_that_cannot_be_trusted_are_left_out_and_counted() -> None:
     )
     roof = [measurement("compute/fp32", 1e12), measurement("bandwidth/dram/read", 1e11)]
     points = [at(1, 9e10), disturbed, at(100, 9e11)]
-    made = model(
+    outcome = model(
         Run(GPU, "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=[*roof, *points])
     )
-    assert any(note.endswith("; 1 point that cannot be trusted left out") for note in made.notes)
+    assert any(note.endswith("; 1 point that cannot be trusted left out") for note in outcome.notes)
 
 
 def under_a_roof(*points: Measurement) -> Any:
@@ -238,10 +242,10 @@ def under_a_roof(*points: Measurement) -> Any:
         measurement("compute/fp32", 1e12, clock_hz=2e9),
         measurement("bandwidth/dram/read", 1e11),
     ]
-    made = model(
+    outcome = model(
         Run(GPU, "2030-01-02T03:04:05Z", {}, {}, status=COMPLETE, measurements=[*roof, *points])
     )
-    return drawn(one(made, "intensity-compute"), SIZES[0])
+    return drawn(one(outcome, "intensity-compute"), SIZES[0])
 
 
 def test_the_caption_says_of_which_roof_the_shares_are() -> None:
@@ -250,30 +254,30 @@ def test_the_caption_says_of_which_roof_the_shares_are() -> None:
         ("", "at one clock", "beside"),
         (timed, "timed beside each point", "clock"),
     ):
-        made = under_a_roof(at(1, 5e10, params=params), at(100, 9e11))
-        told = " ".join(words(made))
-        assert said in told
-        assert other not in told
-        assert not [t for t in made.axes[0].texts if t.get_window_extent().x1 > made.bbox.x1]
+        picture = under_a_roof(at(1, 5e10, params=params), at(100, 9e11))
+        text = " ".join(words(picture))
+        assert said in text
+        assert other not in text
+        assert not [t for t in picture.axes[0].texts if t.get_window_extent().x1 > picture.bbox.x1]
 
 
 def test_points_that_the_shares_leave_out_are_faint() -> None:
-    made = under_a_roof(
+    picture = under_a_roof(
         at(1, 9e10), at(2, 4.4e11, trusted=False), at(100, 9e11), at(200, 3e12, trusted=False)
     )
-    lines = {line.get_gid(): line for line in made.axes[0].get_lines()}
+    lines = {line.get_gid(): line for line in picture.axes[0].get_lines()}
     faint = lines["intensity-compute/FP32/left out"]
     assert list(lines["intensity-compute/FP32"].get_xdata()) == [1, 100]
     assert list(faint.get_xdata()) == [2, 200]
     assert faint.get_alpha() < 0.5
     assert not faint.get_linewidth()
-    assert "Faint: points that cannot be trusted" in " ".join(words(made))
+    assert "Faint: points that cannot be trusted" in " ".join(words(picture))
 
 
 def test_the_table_keeps_its_order() -> None:
     tags = ["transfer/h2d", "overhead/launch", "latency/l1", "compute/fp32", "bandwidth/dram/read"]
-    made = [measurement(tag) for tag in tags]
-    found = model(Run(DEVICE, "2030-01-02T03:04:05Z", {}, {}, measurements=made)).ceilings
-    assert list(dict.fromkeys(parse_tag(tag).quantity for tag in found)) == [
+    rows = [measurement(tag) for tag in tags]
+    by_tag = model(Run(DEVICE, "2030-01-02T03:04:05Z", {}, {}, measurements=rows)).ceilings
+    assert list(dict.fromkeys(parse_tag(tag).quantity for tag in by_tag)) == [
         parse_tag(tag).quantity for tag in reversed(tags)
     ]

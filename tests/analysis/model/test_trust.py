@@ -38,9 +38,9 @@ def run_of(doubted: int = 0, roof: bool = False, **during: Any) -> Run:
 
 
 def trust_of(run: Run) -> Trust:
-    found = trust(run, ceilings(run.measurements, CPU))
-    assert found is not None
-    return found
+    verdict = trust(run, ceilings(run.measurements, CPU))
+    assert verdict is not None
+    return verdict
 
 
 @pytest.mark.parametrize(

@@ -57,9 +57,9 @@ def test_a_cpu_by_its_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     argv = ["--cpu-cores", "8", "--clock", "3.0e9", "--core", "haswell", "--memory", "2666e6x8x6"]
     code, out, _ = text_of(capsys, *argv, "--json")
     data = json.loads(out)
-    found = {tag: peak["value"] for tag, peak in data["peaks"].items()}
+    values = {tag: peak["value"] for tag, peak in data["peaks"].items()}
     assert code == 0
-    assert found == pytest.approx(
+    assert values == pytest.approx(
         {
             "compute/fp64": 0.384e12,
             "compute/fp32": 0.768e12,

@@ -23,10 +23,10 @@ ROWS = [(kind, arch) for kind in ("cuda", "cpu") for arch in tables()[kind]]
 def test_every_row_gives_positive_peaks_with_a_source(kind: str, arch: str) -> None:
     row = tables()[kind][arch]
     device = replace(GPU if kind == "cuda" else CPU, arch=arch)
-    found = {tag: p for tag, p in peaks(device, 1e9).items() if tag != "bandwidth/dram"}
-    assert len(found) >= 2
+    by_tag = {tag: p for tag, p in peaks(device, 1e9).items() if tag != "bandwidth/dram"}
+    assert len(by_tag) >= 2
     assert set(row) <= {"vector", "tensor", "bytes", "sparse", "varies", "source"}
-    for tag, peak in found.items():
+    for tag, peak in by_tag.items():
         assert peak.limit == pytest.approx(1e9 * device.units * (peak.per_clock or 0)), tag
         assert (peak.limit or 0) > 0, tag
         assert peak.value in (None, peak.limit), tag
@@ -50,11 +50,11 @@ def test_the_table_covers_every_generation() -> None:
 
 @pytest.mark.parametrize("arch", tables()["cuda"])
 def test_sparse_is_twice_dense_and_another_tag(arch: str) -> None:
-    found = peaks(replace(GPU, arch=arch))
-    for tag in (t for t in found if "/sparse" in t):
-        assert found[tag].limit == 2 * (found[tag.replace("sparse", "tensor")].limit or 0), tag
-    assert "compute/fp64/sparse" not in found
-    assert any("/sparse" in t for t in found) == (8 <= float(arch) <= 12)
+    by_tag = peaks(replace(GPU, arch=arch))
+    for tag in (t for t in by_tag if "/sparse" in t):
+        assert by_tag[tag].limit == 2 * (by_tag[tag.replace("sparse", "tensor")].limit or 0), tag
+    assert "compute/fp64/sparse" not in by_tag
+    assert any("/sparse" in t for t in by_tag) == (8 <= float(arch) <= 12)
 
 
 def test_peaks_at_an_observed_clock() -> None:
@@ -74,10 +74,10 @@ def test_a_device_is_never_looked_up_by_its_name(arch: str) -> None:
 
 
 def test_unknown_memory_and_clock_stay_unknown() -> None:
-    found = peaks(CPU)
-    assert found["bandwidth/dram"].value is None
-    assert found["compute/fp64"].value is None
-    assert "unknown" in found["compute/fp64"].formula
+    by_tag = peaks(CPU)
+    assert by_tag["bandwidth/dram"].value is None
+    assert by_tag["compute/fp64"].value is None
+    assert "unknown" in by_tag["compute/fp64"].formula
     assert peaks(CPU, 3e9)["compute/fp64"].value == 3e9 * 2 * 16
 
 
@@ -151,8 +151,8 @@ def test_rates_above_the_physical_limit(
 
 def above_limit(row: Measurement, device: Device) -> str:
     """Why a row exceeds its physical limit, in words; empty if it does not."""
-    found = excess(row, device)
-    return found.sentence if found else ""
+    too_fast = excess(row, device)
+    return too_fast.sentence if too_fast else ""
 
 
 def swept(tag: str, rate: float, x: float = 1.0, moved: float = 1e9) -> Measurement:

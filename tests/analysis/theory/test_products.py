@@ -101,9 +101,9 @@ def test_ridge_points(name: str, expected: float) -> None:
 
 @pytest.mark.parametrize("name", products.products())
 def test_a_product_leaves_no_peak_open(name: str) -> None:
-    found = of(name)
-    assert (found["bandwidth/dram"].value or 0) > 1e10
-    assert all(p.value and p.value == p.limit and p.source and p.formula for p in found.values())
+    by_tag = of(name)
+    assert (by_tag["bandwidth/dram"].value or 0) > 1e10
+    assert all(p.value and p.value == p.limit and p.source and p.formula for p in by_tag.values())
 
 
 @pytest.mark.parametrize(

@@ -25,10 +25,11 @@ from tests.kernels.onnx_networks import open_shapes  # noqa: E402
 from tests.kernels.onnx_run import feeds, reference, run  # noqa: E402
 
 KINDS = ("cpu", "cuda")
-WHOLE = (
-    2**24
-)  # bytes of a model above which the checker's copy of it takes longer than what it finds
-LEAST, MOST = 6, 25
+LARGEST_CHECKED = 2**24
+"""Bytes of a model above which the checker's copy of it takes longer than what it finds."""
+FEWEST = 6
+MOST = 25
+"""Layers of a picture."""
 RUN_BY_NUMPY = (
     "conv-kernel",
     "conv-size",
@@ -64,32 +65,36 @@ def intensity(layer: Layer) -> float:
 def test_every_layer_is_a_valid_model_of_known_shapes_and_work(family: str, kind: str) -> None:
     for layer in layers(family, kind):
         model = layer.make()
-        if model.ByteSize() < WHOLE:
+        if model.ByteSize() < LARGEST_CHECKED:
             onnx.checker.check_model(model, full_check=True)
         assert model.ir_version <= 10 and 17 <= model.opset_import[0].version <= 20
         graph = graph_of(model)
-        assert (
-            graph.nodes and not open_shapes(graph) and layer.op in {node.op for node in graph.nodes}
-        )
+        assert layer.op in {node.op for node in graph.nodes}
+        assert not open_shapes(graph)
         assert [t.name for t in graph.inputs] == ["x", "x1", "x2"][: len(graph.inputs)]
         assert [t.name for t in graph.outputs] == ["y"]
-        for work in map(work_of, graph.nodes):
-            assert work.flops is not None and work.compulsory_bytes and not work.problem, (
-                layer.name,
-                work.problem,
-            )
+        for node in graph.nodes:
+            work = work_of(node)
+            is_counted = work.flops is not None and work.compulsory_bytes
+            assert is_counted and not work.problem, (layer.name, work.problem)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_family_is_a_picture(family: str, kind: str) -> None:
-    made, row = layers(family, kind), FAMILIES[family]
-    assert len(made) >= LEAST and (len(made) <= MOST or (family, kind) == ("alignment", "cuda"))
-    assert len({layer.name for layer in made}) == len(made)
-    assert len({(layer.series, layer.x) for layer in made}) == len(made)
-    assert {layer.family for layer in made} == {family}
-    asked = {*row.dtypes[kind], *(d for layer in made for d in (*layer.dtypes, layer.fixed) if d)}
-    assert asked <= ITEMSIZE.keys() and row.question.endswith("?") and row.over
+    row = FAMILIES[family]
+    points = layers(family, kind)
+    assert len(points) >= FEWEST
+    assert len(points) <= MOST or (family, kind) == ("alignment", "cuda")
+    assert len({layer.name for layer in points}) == len(points)
+    assert len({(layer.series, layer.x) for layer in points}) == len(points)
+    assert {layer.family for layer in points} == {family}
+    dtypes = {*row.dtypes[kind]}
+    for layer in points:
+        dtypes.update(layer.dtypes, {layer.fixed} - {""})
+    assert dtypes <= ITEMSIZE.keys()
+    assert row.question.endswith("?")
+    assert row.over
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -103,21 +108,20 @@ def test_a_layer_is_the_same_each_time_it_is_made(kind: str) -> None:
 def test_the_smallest_of_each_series_computes_what_onnx_says(family: str) -> None:
     for name in {layer.series for layer in layers(family)}:
         model = series(family, name)[0].make()
-        given = feeds(model)
-        for ours, expected in zip(run(model, given), reference(model, given), strict=True):
-            assert np.ptp(expected.astype(np.float64)) > 0 and ours.dtype == expected.dtype
-            np.testing.assert_allclose(
-                ours, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max()
-            )
+        arrays = feeds(model)
+        for ours, expected in zip(run(model, arrays), reference(model, arrays), strict=True):
+            assert np.ptp(expected.astype(np.float64)) > 0
+            assert ours.dtype == expected.dtype
+            near_zero = 1e-4 * np.abs(expected).max()
+            np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=near_zero)
 
 
 def test_pools_and_shortcuts_compute_what_onnx_says() -> None:
-    for _, make in movement.LIGHT.values():
-        model = movement.single(make, 1, 6)
-        given = feeds(model)
-        np.testing.assert_allclose(
-            run(model, given)[0], reference(model, given)[0], rtol=1e-4, atol=1e-5
-        )
+    for row in movement.LIGHT:
+        model = movement.single(row.make, 1, 6)
+        arrays = feeds(model)
+        expected = reference(model, arrays)[0]
+        np.testing.assert_allclose(run(model, arrays)[0], expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -125,33 +129,32 @@ def test_pools_and_shortcuts_compute_what_onnx_says() -> None:
 )
 def test_image_steps_compute_what_onnx_says(make: Any) -> None:
     model = make(2, 32)
-    given = feeds(model)
-    np.testing.assert_allclose(
-        run(model, given)[0], reference(model, given)[0], rtol=1e-4, atol=1e-4
-    )
+    arrays = feeds(model)
+    expected = reference(model, arrays)[0]
+    np.testing.assert_allclose(run(model, arrays)[0], expected, rtol=1e-4, atol=1e-4)
 
 
 def test_normalise_turns_a_camera_image_into_what_torchvision_feeds() -> None:
     model = image.normalise(1, 32)
     pixels = feeds(model)["x"]
     rgb = pixels[0, :, :, ::-1].transpose(2, 0, 1) / 255.0
-    mean, deviation = (
-        np.array(v).reshape(3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    )
+    mean = np.array((0.485, 0.456, 0.406)).reshape(3, 1, 1)
+    deviation = np.array((0.229, 0.224, 0.225)).reshape(3, 1, 1)
     np.testing.assert_allclose(run(model, {"x": pixels})[0][0], (rgb - mean) / deviation, atol=1e-4)
 
 
 def test_letterbox_keeps_the_shape_of_things_and_pads_with_gray() -> None:
     out = run(image.letterbox(1, 32), {"x": np.full((1, 3, 48, 64), 0.25, np.float32)})[0]
     assert out.shape == (1, 3, 32, 32)
-    assert np.all(out[:, :, 4:28] == 0.25) and np.all(
-        np.delete(out, np.s_[4:28], axis=2) == np.float32(114 / 255)
-    )
+    bars = np.delete(out, np.s_[4:28], axis=2)
+    assert np.all(out[:, :, 4:28] == 0.25)
+    assert np.all(bars == np.float32(114 / 255))
 
 
 def test_warp_by_the_unit_matrix_changes_nothing() -> None:
     model = image.warp(1, 32)
-    picture, unit = feeds(model)["x"], np.eye(2, 3, dtype=np.float32)[None]
+    picture = feeds(model)["x"]
+    unit = np.eye(2, 3, dtype=np.float32)[None]
     np.testing.assert_allclose(run(model, {"x": picture, "x1": unit})[0], picture, atol=1e-5)
 
 
@@ -168,29 +171,28 @@ def test_decoded_boxes_lie_in_their_cells() -> None:
 def test_suppression_leaves_as_many_boxes_as_its_shape_says(low: int) -> None:
     for layer in series("image", "non-maximum suppression"):
         model = layer.make()
-        kept = run(model, {name: np.abs(v) if low == 0 else v for name, v in feeds(model).items()})[
-            0
-        ]
-        assert kept.shape == (image.KEPT, 3) == graph_of(model).outputs[0].shape
+        arrays = feeds(model)
+        if low == 0:
+            arrays = {name: np.abs(values) for name, values in arrays.items()}
+        left = run(model, arrays)[0]
+        assert left.shape == (image.BOXES_LEFT, 3) == graph_of(model).outputs[0].shape
 
 
 def test_attention_is_softmax_of_scaled_scores_times_values() -> None:
     model = matrix.attention(1, 32)
-    given = feeds(model)
-    q, k, v = (given[name].astype(np.float64) for name in ("x", "x1", "x2"))
+    arrays = feeds(model)
+    q, k, v = (arrays[name].astype(np.float64) for name in ("x", "x1", "x2"))
     scores = np.exp(q @ k.transpose(0, 1, 3, 2) / np.sqrt(matrix.HEAD_SIZE))
-    np.testing.assert_allclose(
-        run(model, given)[0], scores / scores.sum(-1, keepdims=True) @ v, atol=1e-5
-    )
+    expected = scores / scores.sum(-1, keepdims=True) @ v
+    np.testing.assert_allclose(run(model, arrays)[0], expected, atol=1e-5)
 
 
 def test_activations_stay_near_one_whatever_the_size_of_a_layer() -> None:
     for layer in (*series("conv-channels", "3x3"), *series("fc", "batch 16")[:5]):
         model = layer.make()
-        given = {
-            name: v * np.float32(np.sqrt(3)) for name, v in feeds(model).items()
-        }  # of unit variance
-        assert 0.5 < run(model, given)[0].std() < 2.5, layer.name
+        to_unit_variance = np.float32(np.sqrt(3))
+        arrays = {name: values * to_unit_variance for name, values in feeds(model).items()}
+        assert 0.5 < run(model, arrays)[0].std() < 2.5, layer.name
 
 
 def test_intensity_grows_with_kernel_and_channels_and_falls_with_groups_and_reshapes() -> None:
@@ -205,17 +207,16 @@ def test_intensity_grows_with_kernel_and_channels_and_falls_with_groups_and_resh
         assert found == sorted(found, reverse=True) and found[-1] < found[0]
 
 
+def flops(layer: Layer) -> float:
+    return sum(work_of(node).flops or 0 for node in graph_of(layer.make()).nodes)
+
+
 def test_a_split_convolution_does_less() -> None:
-    for dense, split in zip(
-        series("separable", "dense 3x3"), series("separable", "depthwise + pointwise"), strict=True
-    ):
-        work = [
-            sum(work_of(n).flops or 0 for n in graph_of(layer.make()).nodes)
-            for layer in (dense, split)
-        ]
-        assert work[1] / work[0] == pytest.approx(
-            1 / dense.x + 1 / 9
-        )  # Howard et al. 2017, MobileNets, section 3.1
+    dense_layers = series("separable", "dense 3x3")
+    split_layers = series("separable", "depthwise + pointwise")
+    for dense, split in zip(dense_layers, split_layers, strict=True):
+        # Howard et al. 2017, MobileNets, section 3.1.
+        assert flops(split) / flops(dense) == pytest.approx(1 / dense.x + 1 / 9)
 
 
 def test_movement_computes_nothing() -> None:
@@ -233,12 +234,10 @@ def test_a_reshape_between_is_one_node_that_moves_bytes_once() -> None:
 
 def test_a_net_names_its_ends() -> None:
     net = Net(opset=17)
-    first, second = net.add(
-        "Split", net.input(4, 6), net.constant([2, 4], "int64"), outputs=2, axis=1
-    )
+    x = net.input(4, 6)
+    sizes = net.constant([2, 4], "int64")
+    first, second = net.add_several("Split", x, sizes, outputs=2, axis=1)
     model = net.model(second, first)
-    assert [(v.name, v.type.tensor_type.shape.dim[1].dim_value) for v in model.graph.output] == [
-        ("y", 4),
-        ("y1", 2),
-    ]
+    columns = [(v.name, v.type.tensor_type.shape.dim[1].dim_value) for v in model.graph.output]
+    assert columns == [("y", 4), ("y1", 2)]
     assert model.opset_import[0].version == 17

@@ -1,5 +1,6 @@
-"""Files of a few bytes that ask for more memory than there is: their shapes are found, and nothing
-is made of them.
+"""Files of a few bytes that ask for more memory than there is.
+
+Their shapes are found, and nothing is made of them.
 """
 
 from __future__ import annotations
@@ -21,22 +22,25 @@ from tests.runs import ROOT
 MANY = 2**33
 LIMIT = 4 << 30
 """Bytes of address space in which all of them must be read: none of them fits into it."""
-READ = """
+READ_ALL = """
 import resource, sys, onnx
 from pathlib import Path
 from kernels.onnx.graph import read_graph
 resource.setrlimit(resource.RLIMIT_AS, ({limit}, {limit}))
 for path in sorted(Path(sys.argv[1]).glob("*.onnx")):
     as_stored, bound = read_graph(path), read_graph(path, {{"x": (4,)}})
-    print(path.stem, as_stored.held_bytes() > 1e10, bound.held_bytes() > 1e10)
+    print(path.stem, as_stored.peak_bytes() > 1e10, bound.peak_bytes() > 1e10)
 """
 
 
-def made(*steps: tuple[str, list[str]], **constants: Any) -> Any:
-    """Nodes one after another that make something large of constants, and a sum of it that is added
-    to x.
+def chain(*steps: tuple[str, list[str]], **constants: Any) -> Any:
+    """A model that adds to x the sum of something large, which it makes of constants.
+
+    steps: operations one after another, and the names that they read; they write t0, t1, ...
     """
-    nodes = [helper.make_node(op, read, [f"t{n}"]) for n, (op, read) in enumerate(steps)]
+    nodes = []
+    for place, (op, names) in enumerate(steps):
+        nodes.append(helper.make_node(op, names, [f"t{place}"]))
     last = f"t{len(steps) - 1}"
     nodes += [
         helper.make_node("Cast", [last], ["floats"], to=TensorProto.FLOAT),
@@ -49,7 +53,7 @@ def made(*steps: tuple[str, list[str]], **constants: Any) -> Any:
     return model_of(nodes, {"x": (4,)}, ["y"], weights, opset=17)
 
 
-def given() -> Any:
+def fed_vector() -> Any:
     """A long vector of integers that is fed, beside a result of unknown size."""
     nodes = [
         helper.make_node("Add", ["long", "long"], ["twice"]),
@@ -65,23 +69,23 @@ def given() -> Any:
 
 ONES = np.ones(1024, np.int64)
 MODELS = {
-    "range": made(("Range", ["a", "b", "c"]), a=0, b=MANY, c=1),
-    "range of floats": made(
+    "range": chain(("Range", ["a", "b", "c"]), a=0, b=MANY, c=1),
+    "range of floats": chain(
         ("Range", ["a", "b", "c"]), a=np.float32(0), b=np.float32(1e12), c=np.float32(0.1)
     ),
-    "range backwards": made(("Range", ["a", "b", "c"]), a=0, b=-MANY, c=-1),
-    "constant": made(("ConstantOfShape", ["s"]), s=[MANY]),
-    "expand": made(("Expand", ["one", "s"]), one=[1], s=[MANY, 2]),
-    "expand more": made(("Expand", ["ones", "s"]), ones=ONES, s=[2**23, 1024]),
-    "tile": made(("Tile", ["one", "s"]), one=[1], s=[MANY]),
-    "pad": made(("Pad", ["one", "s"]), one=np.ones(1, np.float32), s=[MANY, MANY]),
-    "one hot": made(("OneHot", ["i", "n", "v"]), i=[1, 2], n=MANY, v=np.array([0, 1], np.float32)),
-    "resize": made(
+    "range backwards": chain(("Range", ["a", "b", "c"]), a=0, b=-MANY, c=-1),
+    "constant": chain(("ConstantOfShape", ["s"]), s=[MANY]),
+    "expand": chain(("Expand", ["one", "s"]), one=[1], s=[MANY, 2]),
+    "expand more": chain(("Expand", ["ones", "s"]), ones=ONES, s=[2**23, 1024]),
+    "tile": chain(("Tile", ["one", "s"]), one=[1], s=[MANY]),
+    "pad": chain(("Pad", ["one", "s"]), one=np.ones(1, np.float32), s=[MANY, MANY]),
+    "one hot": chain(("OneHot", ["i", "n", "v"]), i=[1, 2], n=MANY, v=np.array([0, 1], np.float32)),
+    "resize": chain(
         ("Resize", ["image", "", "s"]),
         image=np.ones((1, 1, 2, 2), np.float32),
         s=np.array([1, 1, 5e4, 5e4], np.float32),
     ),
-    "computed": made(
+    "computed": chain(
         ("Mul", ["a", "a"]),
         ("Mul", ["t0", "a"]),
         ("Range", ["zero", "t1", "one"]),
@@ -89,14 +93,14 @@ MODELS = {
         zero=0,
         one=1,
     ),
-    "followed": made(
+    "followed": chain(
         ("Range", ["a", "b", "c"]), ("Add", ["t0", "c"]), ("NonZero", ["t1"]), a=0, b=MANY, c=1
     ),
-    "given": given(),
-    "of a shape": made(
+    "fed": fed_vector(),
+    "of a shape": chain(
         ("Shape", ["x"]), ("Mul", ["t0", "b"]), ("ConstantOfShape", ["t1"]), b=[MANY]
     ),
-    "of all sides": made(
+    "of all sides": chain(
         ("Max", ["a", "b", "c", "d"]),
         a=ONES.reshape(-1, 1, 1, 1),
         b=ONES.reshape(-1, 1, 1),
@@ -109,12 +113,12 @@ MODELS = {
 def test_nothing_is_made_of_what_asks_for_all_memory(tmp_path: Path) -> None:
     for name, model in MODELS.items():
         onnx.save(model, tmp_path / f"{name}.onnx")
-    command = [sys.executable, "-c", READ.format(limit=LIMIT), str(tmp_path)]
-    said = subprocess.run(
+    command = [sys.executable, "-c", READ_ALL.format(limit=LIMIT), str(tmp_path)]
+    done = subprocess.run(
         command, capture_output=True, text=True, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}
     )
-    assert said.returncode == 0, said.stderr[-2000:]
-    assert sorted(said.stdout.splitlines()) == sorted(f"{name} True True" for name in MODELS)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert sorted(done.stdout.splitlines()) == sorted(f"{name} True True" for name in MODELS)
 
 
 @pytest.mark.parametrize("op", ["Range", "ConstantOfShape", "Expand", "Tile"])
@@ -139,10 +143,8 @@ def test_what_is_small_is_still_known(op: str) -> None:
     values = {"one": 1, "four": 4, "two": [2], "zero": [0], "to": [-1, 1]}
     weights = [numpy_helper.from_array(np.asarray(value), name) for name, value in values.items()]
     graph = graph_of(model_of(nodes, {"x": (5,)}, ["y"], weights, opset=17))
-    assert graph.outputs[0].shape == (
-        5,
-        {"Range": 6, "ConstantOfShape": 9, "Expand": 4, "Tile": 4}[op],
-    )
+    columns = {"Range": 6, "ConstantOfShape": 9, "Expand": 4, "Tile": 4}
+    assert graph.outputs[0].shape == (5, columns[op])
 
 
 def test_what_is_alive_at_the_worst_moment() -> None:
@@ -154,11 +156,11 @@ def test_what_is_alive_at_the_worst_moment() -> None:
     ]
     weight = numpy_helper.from_array(np.ones((8, 100), np.float32), "w")
     graph = graph_of(model_of(nodes, {"x": (2, 8)}, ["y"], [weight], opset=17))
-    assert graph.held_bytes() == 4 * (16 + 800 + 3 * 200), (
+    assert graph.peak_bytes() == 4 * (16 + 800 + 3 * 200), (
         "all of x, w, a, b and c while the sum is made"
     )
 
 
 def test_what_is_made_before_a_run_is_alive_all_the_time() -> None:
-    graph = graph_of(made(("Range", ["a", "b", "c"]), a=0, b=5000, c=1))
-    assert graph.held_bytes() == pytest.approx((8 + 4) * 5000, rel=0.01)
+    graph = graph_of(chain(("Range", ["a", "b", "c"]), a=0, b=5000, c=1))
+    assert graph.peak_bytes() == pytest.approx((8 + 4) * 5000, rel=0.01)

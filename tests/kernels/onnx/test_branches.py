@@ -1,5 +1,6 @@
-"""A branch that is taken is part of the network, whatever its tensors are called; the other one is
-not.
+"""A branch that is taken is part of the network, whatever its tensors are called.
+
+The other one is not.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from kernels.onnx.graph import graph_of
-from kernels.onnx.shapes import settle
+from kernels.onnx.settle import settle
 from tests.kernels.onnx_networks import model_of, open_shapes
 
 make = helper.make_node
@@ -27,11 +28,15 @@ def branch(name: str, nodes: list[Any], result: str, **constants: Any) -> Any:
 
 
 def choosing(*pairs: tuple[Any, Any]) -> Any:
-    """x of two rows by way of an If for each pair of branches: the first of a pair is taken for two
-    rows.
+    """A model of x with an If for each pair of branches.
+
+    The first branch of a pair is taken where x has two rows.
     """
-    nodes = [make("Shape", ["x"], ["shape"]), make("Gather", ["shape", "first"], ["rows"])]
-    nodes.append(make("Equal", ["rows", "two"], ["is_two"]))
+    nodes = [
+        make("Shape", ["x"], ["shape"]),
+        make("Gather", ["shape", "first"], ["rows"]),
+        make("Equal", ["rows", "two"], ["is_two"]),
+    ]
     weights = {"first": np.array(0), "two": np.array(2)}
     before = "x"
     for place, (then, other) in enumerate(pairs):
@@ -73,14 +78,14 @@ def neg(read: str = "x", inner: str = "t") -> Any:
 )
 def test_the_branch_that_is_taken_stands_in_its_place(pairs: list[Any], ops: list[str]) -> None:
     model = choosing(*pairs)
-    given = {"x": np.arange(12, dtype=np.float32).reshape(SHAPE) - 5}
-    right: Any = onnx.reference.ReferenceEvaluator(model).run(None, given)
+    feeds = {"x": np.arange(12, dtype=np.float32).reshape(SHAPE) - 5}
+    right: Any = onnx.reference.ReferenceEvaluator(model).run(None, feeds)
     graph = graph_of(model, {"x": SHAPE})
     assert [node.op for node in graph.nodes] == ops
     assert not open_shapes(graph)
     assert graph.outputs[0].shape == SHAPE
-    found: Any = onnx.reference.ReferenceEvaluator(graph.model).run(None, given)
-    assert (found[0] == right[0]).all()
+    results: Any = onnx.reference.ReferenceEvaluator(graph.model).run(None, feeds)
+    assert (results[0] == right[0]).all()
 
 
 def test_what_reads_it_within_another_graph_follows_its_name() -> None:
@@ -100,14 +105,14 @@ def test_what_reads_it_within_another_graph_follows_its_name() -> None:
     loop = [make("Exp", ["x"], ["t"]), make("Loop", ["m", "c", "x"], ["u"], body=body)]
     taken = branch("loop", loop, "u", m=np.array(3), c=np.array(True))
     model = choosing((neg(), unfit()), (taken, unfit()))
-    given = {"x": np.ones(SHAPE, np.float32)}
-    right: Any = onnx.reference.ReferenceEvaluator(model).run(None, given)
+    feeds = {"x": np.ones(SHAPE, np.float32)}
+    right: Any = onnx.reference.ReferenceEvaluator(model).run(None, feeds)
     bound = onnx.ModelProto.FromString(model.SerializeToString())
     bound.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 2
     settled = settle(bound)
     assert "If" not in {node.op_type for node in settled.graph.node}
-    found: Any = onnx.reference.ReferenceEvaluator(settled).run(None, given)
-    assert (found[0] == right[0]).all()
+    results: Any = onnx.reference.ReferenceEvaluator(settled).run(None, feeds)
+    assert (results[0] == right[0]).all()
 
 
 def test_a_condition_that_only_running_tells_is_left() -> None:
@@ -124,9 +129,7 @@ def test_a_condition_that_only_running_tells_is_left() -> None:
 
 
 def by_rate() -> Any:
-    """An If in each branch of an If, both of which ask for the rate of sampling that the network is
-    fed.
-    """
+    """An If inside of an If, both of which ask for the rate of sampling that the network is fed."""
     inner = make("If", ["is_fast"], ["u"], then_branch=neg(), else_branch=unfit())
     then = branch(
         "then", [make("Greater", ["rate", "low"], ["is_fast"]), inner], "u", low=np.array(9000)

@@ -1,6 +1,4 @@
-"""Shapes that a caller gives either fit the network, or are refused in a line: no half of it is
-measured.
-"""
+"""Shapes that a caller gives either fit the network, or are refused in a line."""
 
 from __future__ import annotations
 
@@ -25,48 +23,37 @@ def convolution(op: str = "Conv", group: int = 1) -> Any:
 
 @pytest.mark.parametrize(("channels", "group"), [(4, 1), (8, 2)])
 def test_channels_that_the_weights_take_fit(channels: int, group: int) -> None:
-    assert graph_of(convolution(group=group), {"x": (1, channels, 8, 8)}).outputs[0].shape == (
-        1,
-        8,
-        6,
-        6,
-    )
+    graph = graph_of(convolution(group=group), {"x": (1, channels, 8, 8)})
+    assert graph.outputs[0].shape == (1, 8, 6, 6)
 
 
 @pytest.mark.parametrize(("channels", "group", "wanted"), [(3, 1, 4), (4, 2, 8)])
 def test_other_channels_are_named(channels: int, group: int, wanted: int) -> None:
-    with pytest.raises(
-        OnnxError,
-        match=f"^Conv first: its weights take {wanted} channels, its input has {channels}$",
-    ):
+    message = f"^Conv first: its weights take {wanted} channels, its input has {channels}$"
+    with pytest.raises(OnnxError, match=message):
         graph_of(convolution(group=group), {"x": (1, channels, 8, 8)})
 
 
 def test_a_shape_that_fits_nowhere_further_in_is_refused() -> None:
     nodes = [make("Relu", ["x"], ["h"]), make("Add", ["h", "table"], ["y"], name="sum")]
     model = model_of(nodes, {"x": ("N", "length")}, ["y"], [header("table", (512,))])
-    with pytest.raises(
-        OnnxError,
-        match=r"^the network does not fit the shapes given: .*sum.*Incompatible dimensions",
-    ):
+    message = r"^the network does not fit the shapes given: .*sum.*Incompatible dimensions"
+    with pytest.raises(OnnxError, match=message):
         graph_of(model, {"x": (2, 100)})
 
 
 def test_a_network_that_never_passed_the_strict_check_is_not_refused_for_the_shapes_given() -> None:
     nodes = [make("Add", ["a", "b"], ["c"], name="sum"), make("Relu", ["x"], ["y"])]
     weights = [header("a", (3,)), header("b", (4,))]
-    assert graph_of(model_of(nodes, {"x": ("N", 4)}, ["y", "c"], weights), {"x": (2, 4)}).outputs[
-        0
-    ].shape == (2, 4)
+    model = model_of(nodes, {"x": ("N", 4)}, ["y", "c"], weights)
+    assert graph_of(model, {"x": (2, 4)}).outputs[0].shape == (2, 4)
 
 
 def test_a_symbol_given_as_two_numbers_is_refused() -> None:
-    model = model_of(
-        [make("Concat", ["a", "b"], ["y"], axis=1)], {"a": ("batch", 4), "b": ("batch", 4)}, ["y"]
-    )
-    with pytest.raises(
-        OnnxError, match=r"^b: batch is 3 there, and 2 in another input: give one number$"
-    ):
+    join = make("Concat", ["a", "b"], ["y"], axis=1)
+    model = model_of([join], {"a": ("batch", 4), "b": ("batch", 4)}, ["y"])
+    message = r"^b: batch is 3 there, and 2 in another input: give one number$"
+    with pytest.raises(OnnxError, match=message):
         graph_of(model, {"a": (2, 4), "b": (3, 4)})
 
 
@@ -92,9 +79,8 @@ def test_a_symbol_given_as_two_numbers_is_refused() -> None:
     ],
 )
 def test_a_node_that_waits_for_itself_is_named(nodes: list[Any]) -> None:
-    with pytest.raises(
-        OnnxError, match=r"^\w+ round reads what follows from its own result: it can never run$"
-    ):
+    message = r"^\w+ round reads what follows from its own result: it can never run$"
+    with pytest.raises(OnnxError, match=message):
         graph_of(model_of(nodes, {"x": (4,)}, ["y"]))
 
 

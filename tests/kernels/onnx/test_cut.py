@@ -1,5 +1,6 @@
-"""Networks in parts: each node a model of its own, equal ones known as equal, the whole with
-weights to run on.
+"""Networks in parts: each node is a model of its own, and equal ones are known as equal.
+
+The whole network has weights to run on.
 """
 
 from __future__ import annotations
@@ -14,76 +15,76 @@ import pytest
 
 from kernels.base import Unavailable
 from kernels.onnx import cut
-from kernels.onnx.graph import Graph, Node, read_graph
-from kernels.onnx.graph import graph_of as layer_graph
+from kernels.onnx.graph import Graph, Node, graph_of, read_graph
 from kernels.onnx.work import work_of
 from kernels.runtime import inputs as layer_inputs
 from kernels.runtime import reference as layer_reference
 from kernels.runtime.reference import Size
 from tests.kernels.onnx_networks import model_of
 
-LARGE = Size(1e12, 1e12)  # too large for definitions in NumPy
-
+LARGE = Size(1e12, 1e12)
+"""Too large for definitions in NumPy."""
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
 NETWORKS = sorted(path.stem for path in LIGHT.glob("*.onnx"))
 
 
-def graph_of(name: str) -> Graph:
+def graph_of_wheel(name: str) -> Graph:
+    """A network that comes with onnx."""
     return read_graph(LIGHT / f"{name}.onnx")
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_node_of_a_network_is_a_model_alone(name: str) -> None:
-    graph = graph_of(name)
+    graph = graph_of_wheel(name)
     distinct = {cut.key_of(graph, node): node for node in graph.nodes}
     assert 1 < len(distinct) < len(graph.nodes)
     for node in distinct.values():
-        if sum(t.size or 0 for t in node.inputs if t) > 1e6:
+        inputs = [tensor for tensor in node.inputs if tensor]
+        if sum(tensor.size or 0 for tensor in inputs) > 1e6:
             continue  # the large ones are no different, only slow to write down
-        model = cut.alone(graph, node)
+        model = cut.layer_model(graph, node)
         onnx.checker.check_model(model)
-        assert [n.op_type for n in model.graph.node] == [node.op]
-        assert {v.name for v in model.graph.input} == {
-            t.name for t in node.inputs if t and not t.weight
-        }
+        assert [proto.op_type for proto in model.graph.node] == [node.op]
+        fed = {tensor.name for tensor in inputs if not tensor.weight}
+        assert {value.name for value in model.graph.input} == fed
 
 
 @pytest.mark.parametrize("name", ["light_vgg19", "light_shufflenet"])
 def test_a_hollow_layer_is_the_same_work_without_the_data_of_its_weights(name: str) -> None:
-    graph = graph_of(name)
+    graph = graph_of_wheel(name)
     for node in graph.nodes:
-        hollow = cut.alone(graph, node, hollow=True)
+        hollow = cut.layer_model(graph, node, hollow=True)
         assert hollow.ByteSize() < 1 << 16
-        (found,) = layer_graph(hollow).nodes
-        assert work_of(found) == work_of(node)
-        if sum(t.size or 0 for t in node.inputs if t) < 1e5:
-            assert layer_graph(cut.alone(graph, node)) == replace(layer_graph(hollow), model=ANY)
+        (hollow_node,) = graph_of(hollow).nodes
+        assert work_of(hollow_node) == work_of(node)
+        if sum(tensor.size or 0 for tensor in node.inputs if tensor) < 1e5:
+            full = graph_of(cut.layer_model(graph, node))
+            assert full == replace(graph_of(hollow), model=ANY)
+
+
+def shapes_of(node: Node) -> tuple[tuple[int, ...] | None, ...]:
+    return tuple(tensor.shape for tensor in (*node.inputs, *node.outputs) if tensor)
 
 
 def test_twins_are_the_same_work_and_others_are_not() -> None:
-    graph = graph_of("light_resnet50")
+    graph = graph_of_wheel("light_resnet50")
     groups: dict[str, list[Node]] = {}
     for node in graph.nodes:
         groups.setdefault(cut.key_of(graph, node), []).append(node)
     for nodes in groups.values():
-        shapes = {tuple(t.shape for t in (*n.inputs, *n.outputs) if t) for n in nodes}
-        assert len(shapes) == 1
-        assert len({n.op for n in nodes}) == 1
-    seen = [
-        tuple(t.shape for t in (*n[0].inputs, *n[0].outputs) if t)
-        for n in groups.values()
-        if n[0].op == "Relu"
-    ]
-    assert len(seen) == len(set(seen))
+        assert len({shapes_of(node) for node in nodes}) == 1
+        assert len({node.op for node in nodes}) == 1
+    relus = [shapes_of(nodes[0]) for nodes in groups.values() if nodes[0].op == "Relu"]
+    assert len(relus) == len(set(relus))
 
 
 def test_the_whole_runs_with_random_weights_at_another_batch() -> None:
-    model = cut.whole(LIGHT / "light_squeezenet.onnx", None, 2)
+    model = cut.network_model(LIGHT / "light_squeezenet.onnx", None, 2)
     weights = [onnx.numpy_helper.to_array(t) for t in model.graph.initializer if len(t.dims) == 4]
     assert all(w.std() > 0 for w in weights), "a constant weight would let wrong channels pass"
-    given = layer_inputs.feeds(model)
-    assert [array.shape[0] for array in given.values()] == [2]
-    (out,) = layer_reference.expected(model, given, LARGE)
+    feeds = layer_inputs.feeds(model)
+    assert [array.shape[0] for array in feeds.values()] == [2]
+    (out,) = layer_reference.expected(model, feeds, LARGE)
     assert np.isfinite(out).all()
     assert out.shape[0] == 2
     assert not np.allclose(out[0], out[1])
@@ -91,13 +92,14 @@ def test_the_whole_runs_with_random_weights_at_another_batch() -> None:
 
 def test_two_nodes_of_one_name_are_two_layers(tmp_path: Path) -> None:
     nodes = [
-        onnx.helper.make_node(op, [a], [b], name="twin")
-        for op, a, b in (("Relu", "x", "h"), ("Neg", "h", "y"))
+        onnx.helper.make_node("Relu", ["x"], ["h"], name="twin"),
+        onnx.helper.make_node("Neg", ["h"], ["y"], name="twin"),
     ]
     onnx.save(model_of(nodes, {"x": (4,)}, ["y"]), tmp_path / "net.onnx")
     graph = read_graph(tmp_path / "net.onnx")
-    assert [cut.alone(graph, node).graph.node[0].op_type for node in graph.nodes] == ["Relu", "Neg"]
-    model = cut.whole(tmp_path / "net.onnx", None, None)
+    layers = [cut.layer_model(graph, node) for node in graph.nodes]
+    assert [layer.graph.node[0].op_type for layer in layers] == ["Relu", "Neg"]
+    model = cut.network_model(tmp_path / "net.onnx", None, None)
     assert len({node.name for node in model.graph.node}) == 2, "the runtime refuses one name twice"
 
 
@@ -109,41 +111,41 @@ def test_integers_that_nodes_make_keep_their_values(tmp_path: Path) -> None:
     ]
     weights = [onnx.numpy_helper.from_array(np.array([2]), "rank")]
     onnx.save(model_of(nodes, {"x": (3, 4)}, ["y"], weights), tmp_path / "net.onnx")
-    model = cut.whole(tmp_path / "net.onnx", None, None)
+    model = cut.network_model(tmp_path / "net.onnx", None, None)
     (out,) = layer_reference.expected(model, layer_inputs.feeds(model), LARGE)
     assert out.shape == (3, 4)
 
 
-@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("is_there", [True, False])
 def test_weights_beside_the_file_are_read_and_lost_ones_are_random(
-    tmp_path: Path, there: bool
+    tmp_path: Path, is_there: bool
 ) -> None:
     weights = [onnx.numpy_helper.from_array(np.full((4, 5), 0.5, np.float32), "w")]
-    model = model_of(
-        [onnx.helper.make_node("MatMul", ["x", "w"], ["y"])], {"x": (2, 4)}, ["y"], weights
-    )
+    product = onnx.helper.make_node("MatMul", ["x", "w"], ["y"])
+    model = model_of([product], {"x": (2, 4)}, ["y"], weights)
     onnx.save(
         model, tmp_path / "n.onnx", save_as_external_data=True, location="data", size_threshold=0
     )
-    if not there:
+    if not is_there:
         (tmp_path / "data").unlink()
-    made = cut.whole(tmp_path / "n.onnx", None, None)
-    assert (onnx.numpy_helper.to_array(made.graph.initializer[0]) == 0.5).all() == there
-    assert np.isfinite(layer_reference.expected(made, layer_inputs.feeds(made), LARGE)[0]).all()
+    filled = cut.network_model(tmp_path / "n.onnx", None, None)
+    assert (onnx.numpy_helper.to_array(filled.graph.initializer[0]) == 0.5).all() == is_there
+    (out,) = layer_reference.expected(filled, layer_inputs.feeds(filled), LARGE)
+    assert np.isfinite(out).all()
 
 
 @pytest.mark.parametrize("external", [False, True])
 def test_integers_of_a_network_are_its_own_and_floats_random(
     tmp_path: Path, external: bool
 ) -> None:
-    own = np.random.default_rng(1).integers(-90, 90, (64, 48)).astype(np.int8)
+    integers = np.random.default_rng(1).integers(-90, 90, (64, 48)).astype(np.int8)
     scales = np.linspace(0.01, 0.02, 48 * 48, dtype=np.float32)
     weights = {
-        "w": own,
+        "w": integers,
         "s": np.float32(0.1),
         "z": np.zeros(2304, np.int8),
         "scales": scales,
-        "f": own.astype("f4"),
+        "f": integers.astype("f4"),
     }
     make = onnx.helper.make_node
     nodes = [
@@ -166,14 +168,13 @@ def test_integers_of_a_network_are_its_own_and_floats_random(
         size_threshold=0,
     )
     graph = read_graph(tmp_path / "n.onnx")
-    found = {
-        tensor.name: onnx.numpy_helper.to_array(tensor)
-        for node in graph.nodes
-        for tensor in cut.alone(graph, node).graph.initializer
-    }
-    assert (found["w"] == own).all()
+    found = {}
+    for node in graph.nodes:
+        for tensor in cut.layer_model(graph, node).graph.initializer:
+            found[tensor.name] = onnx.numpy_helper.to_array(tensor)
+    assert (found["w"] == integers).all()
     assert (found["scales"] == scales).all()
-    assert not np.array_equal(found["f"], own)
+    assert not np.array_equal(found["f"], integers)
 
 
 def test_a_file_stamped_by_a_newer_exporter_runs_all_the_same(tmp_path: Path) -> None:
@@ -181,13 +182,15 @@ def test_a_file_stamped_by_a_newer_exporter_runs_all_the_same(tmp_path: Path) ->
     model.ir_version = 999
     onnx.save(model, tmp_path / "net.onnx")
     graph = read_graph(tmp_path / "net.onnx")
-    for made in (cut.alone(graph, graph.nodes[0]), cut.whole(tmp_path / "net.onnx", None, None)):
-        assert made.ir_version == 9
-        assert layer_reference.expected(made, layer_inputs.feeds(made), LARGE)
+    layer = cut.layer_model(graph, graph.nodes[0])
+    network = cut.network_model(tmp_path / "net.onnx", None, None)
+    for part in (layer, network):
+        assert part.ir_version == 9
+        assert layer_reference.expected(part, layer_inputs.feeds(part), LARGE)
 
 
 def test_what_depends_on_its_data_is_not_cut() -> None:
-    graph = graph_of("light_squeezenet")
+    graph = graph_of_wheel("light_squeezenet")
     node = Node("If", "branch", (), (), subgraphs={"then_branch": ("Add",)})
     with pytest.raises(Unavailable, match="runs a network of its own"):
-        cut.alone(graph, node)
+        cut.layer_model(graph, node)

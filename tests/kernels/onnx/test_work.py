@@ -1,6 +1,4 @@
-"""The work table against published counts, and against counts made here by another road: loops and
-definitions.
-"""
+"""The work table against published counts, and against counts by loops and definitions."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ import pytest
 onnx = pytest.importorskip("onnx")
 
 from kernels.onnx.graph import Node, Tensor, graph_of, read_graph  # noqa: E402
-from kernels.onnx.work import OPERATIONS, work_of  # noqa: E402
+from kernels.onnx.work import OPERATIONS, ROWS, work_of  # noqa: E402
 from tests.kernels.onnx_networks import NETWORKS, model_of  # noqa: E402
 
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
@@ -27,25 +25,27 @@ def tensor(name: str, shape: tuple[int, ...], dtype: str = "fp32", weight: bool 
 def node(
     op: str, inputs: list[Any], output: tuple[int, ...], dtype: str = "fp32", **attributes: Any
 ) -> Node:
-    """A node whose inputs are shapes or Tensors; the second input is a weight."""
-    made = [
-        t if isinstance(t, Tensor) else tensor(f"i{i}", t, weight=i > 0)
-        for i, t in enumerate(inputs)
-    ]
-    return Node(op, "n", tuple(made), (tensor("o", output, dtype),), attributes)
+    """A node whose inputs are shapes or Tensors; shapes but the first are those of weights."""
+    tensors = []
+    for place, each in enumerate(inputs):
+        is_tensor = isinstance(each, Tensor)
+        tensors.append(each if is_tensor else tensor(f"i{place}", each, weight=place > 0))
+    return Node(op, "n", tuple(tensors), (tensor("o", output, dtype),), attributes)
 
 
 def inferred(
     op: str, inputs: dict[str, tuple[int, ...]], opset: int = 20, **attributes: Any
 ) -> Node:
     """The same with the output's shape from ONNX."""
-    made = onnx.helper.make_node(op, list(inputs), ["o"], name="n", **attributes)
-    return graph_of(model_of([made], inputs, ["o"], opset=opset)).nodes[0]
+    proto = onnx.helper.make_node(op, list(inputs), ["o"], name="n", **attributes)
+    return graph_of(model_of([proto], inputs, ["o"], opset=opset)).nodes[0]
 
 
 def gmac(graph: Any) -> float:
-    counted = [work_of(n) for n in graph.nodes]
-    return sum(w.flops or 0 for w in counted if w.family in ("convolution", "matmul")) / 2e9
+    """Multiply-adds of convolutions and products, in billions."""
+    works = [work_of(each) for each in graph.nodes]
+    products = [work for work in works if work.family in ("convolution", "matmul")]
+    return sum(work.flops or 0 for work in products) / 2e9
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -66,10 +66,8 @@ def test_every_node_of_the_wheel_is_counted() -> None:
     for path in sorted(LIGHT.glob("*.onnx")):
         for each in read_graph(path).nodes:
             work = work_of(each)
-            assert not work.problem and work.flops is not None and work.compulsory_bytes, (
-                path.name,
-                each.name,
-            )
+            is_counted = work.flops is not None and work.compulsory_bytes
+            assert is_counted and not work.problem, (path.name, each.name)
 
 
 def taps(size: int, kernel: int, stride: int, pad: int, dilation: int) -> int:
@@ -88,7 +86,9 @@ def taps(size: int, kernel: int, stride: int, pad: int, dilation: int) -> int:
 def test_convolutions_equal_a_walk_over_every_tap(
     rank: int, groups: int, stride: int, dilation: int, pad: int
 ) -> None:
-    sizes, kernel, batch, channels, out = (13, 11, 9)[:rank], (3, 2, 1)[:rank], 2, 8, 16
+    sizes = (13, 11, 9)[:rank]
+    kernel = (3, 2, 1)[:rank]
+    batch, channels, out = 2, 8, 16
     walked = [taps(n, k, stride, pad, dilation) for n, k in zip(sizes, kernel, strict=True)]
     macs = batch * out * (channels // groups) * int(np.prod(walked))
     shapes = {"x": (batch, channels, *sizes), "w": (out, channels // groups, *kernel)}
@@ -104,11 +104,12 @@ def test_convolutions_equal_a_walk_over_every_tap(
 @pytest.mark.parametrize("rank", [1, 2, 3])
 @pytest.mark.parametrize("groups", [1, 2, 4])
 def test_transposed_convolution_scatters_each_input_element(rank: int, groups: int) -> None:
-    sizes, kernel = (5, 4, 3)[:rank], (3, 2, 2)[:rank]
+    sizes = (5, 4, 3)[:rank]
+    kernel = (3, 2, 2)[:rank]
     shapes = {"x": (2, 4, *sizes), "w": (4, 8 // groups, *kernel)}
-    macs = sum(
-        1 for _ in every(range(2 * 4), *map(range, sizes), range(8 // groups), *map(range, kernel))
-    )
+    inputs = every(range(2 * 4), *map(range, sizes))
+    weights = list(every(range(8 // groups), *map(range, kernel)))
+    macs = sum(1 for _ in every(inputs, weights))
     found = inferred("ConvTranspose", shapes, group=groups, strides=[2] * rank, pads=[1] * 2 * rank)
     assert work_of(found).flops == 2 * macs
 
@@ -131,37 +132,29 @@ def test_matrix_products_broadcast_their_batches(a: tuple[int, ...], b: tuple[in
 
 @pytest.mark.parametrize("turn", [0, 1])
 def test_gemm_counts_products_whatever_is_transposed_or_added(turn: int) -> None:
-    a, b = ((7, 5) if turn else (5, 7)), ((3, 7) if turn else (7, 3))
+    a = (7, 5) if turn else (5, 7)
+    b = (3, 7) if turn else (7, 3)
     found = inferred("Gemm", {"a": a, "b": b, "c": (3,)}, transA=turn, transB=turn)
     assert work_of(found).flops == 2 * 5 * 7 * 3
 
 
 def test_quantized_operations_count_what_their_float_ones_do() -> None:
-    scalar, x, w = (
-        tensor("s", ()),
-        tensor("x", (1, 8, 6, 6), "uint8"),
-        tensor("w", (4, 8, 3, 3), "int8", True),
-    )
-    conv = node(
-        "QLinearConv", [x, scalar, scalar, w, scalar, scalar, scalar, scalar], (1, 4, 4, 4), "uint8"
-    )
-    assert (
-        work_of(conv).flops
-        == work_of(node("ConvInteger", [x, w], (1, 4, 4, 4), "int32")).flops
-        == 2 * 64 * 72
-    )
-    a, b = tensor("a", (5, 7), "uint8"), tensor("b", (7, 3), "int8", True)
-    dense = node(
-        "QLinearMatMul", [a, scalar, scalar, b, scalar, scalar, scalar, scalar], (5, 3), "uint8"
-    )
-    assert (
-        work_of(dense).flops
-        == work_of(node("MatMulInteger", [a, b], (5, 3), "int32")).flops
-        == 2 * 105
-    )
-    assert work_of(dense).parameter_bytes == 21
-    cast = node("QuantizeLinear", [(4, 4), scalar], (4, 4), "int8")
-    assert (work_of(cast).flops, work_of(cast).compulsory_bytes) == (32, 16 * 4 + 4 + 16)
+    scalar = tensor("s", ())
+    x = tensor("x", (1, 8, 6, 6), "uint8")
+    w = tensor("w", (4, 8, 3, 3), "int8", weight=True)
+    inputs = [x, scalar, scalar, w, scalar, scalar, scalar, scalar]
+    scaled_conv = work_of(node("QLinearConv", inputs, (1, 4, 4, 4), "uint8"))
+    conv = work_of(node("ConvInteger", [x, w], (1, 4, 4, 4), "int32"))
+    assert scaled_conv.flops == conv.flops == 2 * 64 * 72
+    a = tensor("a", (5, 7), "uint8")
+    b = tensor("b", (7, 3), "int8", weight=True)
+    inputs = [a, scalar, scalar, b, scalar, scalar, scalar, scalar]
+    scaled_product = work_of(node("QLinearMatMul", inputs, (5, 3), "uint8"))
+    product = work_of(node("MatMulInteger", [a, b], (5, 3), "int32"))
+    assert scaled_product.flops == product.flops == 2 * 105
+    assert scaled_product.parameter_bytes == 21
+    encoded = work_of(node("QuantizeLinear", [(4, 4), scalar], (4, 4), "int8"))
+    assert (encoded.flops, encoded.compulsory_bytes) == (32, 16 * 4 + 4 + 16)
 
 
 @pytest.mark.parametrize(
@@ -239,8 +232,25 @@ def test_quantized_operations_count_what_their_float_ones_do() -> None:
             2 * 4 * 6 * 9 * (16 + 16 + 6),
         ),
         (
-            *("Attention", [(2, 6, 32), (2, 9, 16), (2, 9, 16)], (2, 6, 32)),
-            *({"q_num_heads": 4, "kv_num_heads": 2}, 2 * 4 * 6 * 9 * (16 + 16 + 6)),
+            "Attention",
+            [(2, 6, 32), (2, 9, 16), (2, 9, 16)],
+            (2, 6, 32),
+            {"q_num_heads": 4, "kv_num_heads": 2},
+            2 * 4 * 6 * 9 * (16 + 16 + 6),
+        ),
+        (
+            "MultiHeadAttention",
+            [(2, 6, 32), (2, 9, 32), (2, 9, 32), (96,), (2,), (1, 4, 6, 12), *[(2, 4, 3, 8)] * 2],
+            (2, 6, 32),
+            {"num_heads": 4},
+            2 * 4 * 6 * (9 + 3) * (16 + 16 + 6),
+        ),
+        (
+            "MultiHeadAttention",
+            [(2, 6, 32), (2, 4, 9, 8), (2, 4, 9, 8)],
+            (2, 6, 32),
+            {"num_heads": 4},
+            2 * 4 * 6 * 9 * (16 + 16 + 6),
         ),
         ("NonMaxSuppression", [(1, 10, 4), (1, 2, 10)], (5, 3), {}, 20 + 15 * 2 * 9),
     ],
@@ -252,6 +262,100 @@ def test_flops_by_definition(
     assert (work.flops, work.problem) == (flops, "")
 
 
+def grouped_attention(
+    packed: bool,
+    room: int = 0,
+    present: int = 0,
+    longest: int | None = None,
+    rotates: bool = False,
+) -> Any:
+    """GroupQueryAttention of 5 new tokens, 8 heads of queries and 2 of keys, each of size 16.
+
+    room: tokens that the past keys and values have room for. longest: the length of the sequence
+    with the new tokens, where it is stored.
+    """
+    sizes: dict[str, tuple[int, ...]] = {"query": (1, 5, (8 + 2 * 2 if packed else 8) * 16)}
+    if not packed:
+        sizes |= {"key": (1, 5, 2 * 16), "value": (1, 5, 2 * 16)}
+    if room:
+        sizes |= {"past_key": (1, 2, room, 16), "past_value": (1, 2, room, 16)}
+    places = ("query", "key", "value", "past_key", "past_value")
+    names = [name if name in sizes else "" for name in places]
+    attributes: dict[str, Any] = {"num_heads": 8, "kv_num_heads": 2}
+    weights = []
+    if longest is None:
+        sizes["total"] = ()
+    else:
+        weights.append(onnx.numpy_helper.from_array(np.array(longest, np.int32), "total"))
+    if rotates:
+        attributes["do_rotary"] = 1
+        sizes |= {"cos": (4096, 8), "sin": (4096, 8)}
+        names += ["lengths", "total", "cos", "sin"]
+    else:
+        names += ["lengths", "total"]
+    attention = onnx.helper.make_node(
+        "GroupQueryAttention",
+        names,
+        ["attended", "present_key", "present_value"],
+        name="grouped",
+        domain="com.microsoft",
+        **attributes,
+    )
+    relu = onnx.helper.make_node("Relu", ["attended"], ["y"])
+    integers = {"lengths": onnx.TensorProto.INT32, "total": onnx.TensorProto.INT32}
+    model = model_of(
+        [attention, relu],
+        {**sizes, "lengths": (1,)},
+        ["y"],
+        weights,
+        integers,
+        domains=["com.microsoft"],
+    )
+    for name in ("present_key", "present_value"):
+        shape = (1, 2, present, 16)
+        model.graph.output.append(
+            onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+        )
+    return graph_of(model).nodes[0]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    ("room", "present", "longest", "keys"),
+    [(0, 5, None, 5), (7, 12, None, 12), (64, 64, 12, 12)],
+    ids=["no past", "past", "past with room"],
+)
+def test_grouped_attention_reads_the_keys_of_all_tokens(
+    packed: bool, room: int, present: int, longest: int | None, keys: int
+) -> None:
+    found = grouped_attention(packed, room, present, longest)
+    assert found.outputs[0].shape == (1, 5, 8 * 16)
+    query = sum(1 for _ in every(range(5), range(8), range(keys), range(16)))
+    scores = 5 * 8 * keys
+    work = work_of(found)
+    assert (work.flops, work.problem) == (2 * query + 2 * query + 6 * scores, "")
+    written = 5 * 8 * 16 + 2 * 2 * present * 16
+    lengths = 2 * 4
+    read = 5 * (8 + 2 * 2) * 16 + 2 * 2 * room * 16
+    assert work.compulsory_bytes == 4 * (written + read) + lengths
+
+
+def test_grouped_attention_says_where_only_the_run_knows_its_keys() -> None:
+    work = work_of(grouped_attention(packed=False, room=64, present=64))
+    assert work.flops is None
+    assert "how many of its 64 past keys it reads is known only as it runs" in work.problem
+
+
+def test_grouped_attention_rotates_queries_and_keys_and_reads_no_whole_table() -> None:
+    still = work_of(grouped_attention(packed=False, present=5))
+    turned = work_of(grouped_attention(packed=False, present=5, rotates=True))
+    assert turned.flops is not None and still.flops is not None
+    assert turned.flops - still.flops == 3 * 5 * (8 + 2) * 16
+    assert turned.compulsory_bytes is not None and still.compulsory_bytes is not None
+    written = 5 * 8 * 16 + 2 * 2 * 5 * 16
+    assert turned.compulsory_bytes - still.compulsory_bytes == 2 * 4 * written
+
+
 @pytest.mark.parametrize(
     "op", ["Reshape", "Transpose", "Concat", "Identity", "Flatten", "Pad", "Cast", "Where"]
 )
@@ -261,13 +365,12 @@ def test_layers_that_compute_nothing_still_move_bytes(op: str) -> None:
 
 
 def test_gather_reads_the_rows_it_takes_and_shape_reads_none() -> None:
-    table, indices = tensor("t", (30000, 64), weight=True), tensor("i", (5,), "int64")
+    table = tensor("t", (30000, 64), weight=True)
+    indices = tensor("i", (5,), "int64")
     work = work_of(node("Gather", [table, indices], (5, 64)))
-    assert (work.flops, work.compulsory_bytes, work.parameters) == (
-        0,
-        2 * 5 * 64 * 4 + 5 * 8,
-        30000 * 64,
-    )
+    assert work.flops == 0
+    assert work.compulsory_bytes == 2 * 5 * 64 * 4 + 5 * 8
+    assert work.parameters == 30000 * 64
     assert work_of(node("Shape", [(100, 100)], (2,), "int64")).compulsory_bytes == 16
 
 
@@ -294,30 +397,21 @@ def test_shapes_and_axes_are_no_parameters() -> None:
 
 
 def test_unknown_operations_are_named_never_zero() -> None:
-    odd, other = node("Frobnicate", [(4,)], (4,)), Node("Conv", "c", (), (), {}, "my.domain")
-    work = work_of(odd)
-    assert (work.flops, work.compulsory_bytes, work.problem) == (
-        None,
-        32,
-        "unknown operation Frobnicate",
-    )
-    assert (work_of(other).flops, work_of(other).problem) == (
-        None,
-        "unknown operation my.domain.Conv",
-    )
+    work = work_of(node("Frobnicate", [(4,)], (4,)))
+    assert (work.flops, work.compulsory_bytes) == (None, 32)
+    assert work.problem == "unknown operation Frobnicate"
+    work = work_of(Node("Conv", "c", (), (), {}, "my.domain"))
+    assert work.flops is None
+    assert work.problem == "unknown operation my.domain.Conv"
 
 
 def test_missing_shapes_and_malformed_nodes_are_named() -> None:
-    lost = Node(
-        "Conv", "c1", (tensor("x", (1, 3, 8, 8)), tensor("w", (4, 3, 3, 3))), (Tensor("y", None),)
-    )
-    work = work_of(lost)
-    assert (
-        work.flops is None
-        and work.compulsory_bytes is None
-        and "c1" in work.problem
-        and "y" in work.problem
-    )
+    inputs = (tensor("x", (1, 3, 8, 8)), tensor("w", (4, 3, 3, 3)))
+    work = work_of(Node("Conv", "c1", inputs, (Tensor("y", None),)))
+    assert work.flops is None
+    assert work.compulsory_bytes is None
+    assert "c1" in work.problem
+    assert "y" in work.problem
     packed = work_of(node("QLinearConv", [(1, 8, 9, 9), (), (), (), ()], (1, 4, 7, 7)))
     assert packed.flops is None and "which weights do not have" in packed.problem
     wrong = work_of(node("MaxPool", [(1, 2, 8)], (1, 2, 4)))
@@ -331,8 +425,6 @@ def test_a_new_operation_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_operation_stands_in_two_rows() -> None:
-    from kernels.onnx.work import ROWS
-
     names = [name for row in ROWS for name in row.names.split()]
     assert len(names) == len(set(names))
 

@@ -28,10 +28,12 @@ def small_conv() -> Any:
 
 
 def dtypes(model: Any) -> set[str]:
-    """Of everything that flows between nodes and is no integer."""
+    """Types of everything that flows between nodes and is no integer."""
     graph = graph_of(onnx.ModelProto.FromString(model.SerializeToString()))
-    tensors = [t for node in graph.nodes for t in (*node.inputs, *node.outputs) if t is not None]
-    return {t.dtype for t in tensors if "int" not in t.dtype}
+    names = set()
+    for node in graph.nodes:
+        names |= {tensor.dtype for tensor in (*node.inputs, *node.outputs) if tensor is not None}
+    return {name for name in names if "int" not in name}
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "tf32"])
@@ -52,13 +54,13 @@ def test_what_is_not_known_is_refused_with_what_is(dtype: str, form: str) -> Non
 )
 def test_fp16_is_fp16_throughout_and_close(make: Any) -> None:
     model = make()
-    before, changed = model.SerializeToString(), convert(model, "fp16")
+    before = model.SerializeToString()
+    changed = convert(model, "fp16")
     onnx.checker.check_model(changed, full_check=True)
-    given = {name: values.astype(np.float16) for name, values in feeds(model).items()}
-    found, expected = (
-        run(changed, given)[0],
-        run(model, {n: v.astype(np.float32) for n, v in given.items()})[0],
-    )
+    halves = {name: values.astype(np.float16) for name, values in feeds(model).items()}
+    floats = {name: values.astype(np.float32) for name, values in halves.items()}
+    found = run(changed, halves)[0]
+    expected = run(model, floats)[0]
     assert found.dtype == np.float16 and dtypes(changed) == {"fp16"}
     assert all(node.op_type != "Cast" for node in changed.graph.node)
     np.testing.assert_allclose(
@@ -94,56 +96,54 @@ def test_suppression_alone_has_no_narrow_type(dtype: str) -> None:
 def test_what_has_no_fp16_inside_a_network_is_cast() -> None:
     net = Net()
     boxes = net.add("Mul", net.input(1, 200, 4), net.constant(2.0))
-    limits = net.constant([5], "int64"), net.constant([0.5])
-    changed = convert(
-        net.model(net.add("NonMaxSuppression", boxes, net.input(1, 1, 200), *limits), boxes), "fp16"
-    )
+    scores = net.input(1, 1, 200)
+    most = net.constant([5], "int64")
+    overlap = net.constant([0.5])
+    left = net.add("NonMaxSuppression", boxes, scores, most, overlap)
+    changed = convert(net.model(left, boxes), "fp16")
     onnx.checker.check_model(changed, full_check=True)
-    assert [node.op_type for node in changed.graph.node] == [
-        "Mul",
-        "Cast",
-        "Cast",
-        "NonMaxSuppression",
-    ]
-    assert [r.dtype for r in run(changed, feeds(changed))] == [np.int64, np.float16]
+    ops = [node.op_type for node in changed.graph.node]
+    assert ops == ["Mul", "Cast", "Cast", "NonMaxSuppression"]
+    results = run(changed, feeds(changed))
+    assert [result.dtype for result in results] == [np.int64, np.float16]
 
 
 def test_fp16_keeps_infinities_and_clips_what_it_cannot_hold() -> None:
     values = np.array([-np.inf, -3.4e38, 1.5, 7e4, np.inf], np.float32)
-    assert np.frombuffer(narrowed(values, "fp16"), "<f2").tolist() == [
-        -np.inf,
-        -65504,
-        1.5,
-        65504,
-        np.inf,
-    ]
+    found = np.frombuffer(narrowed(values, "fp16"), "<f2")
+    assert found.tolist() == [-np.inf, -65504, 1.5, 65504, np.inf]
 
 
 def test_bf16_weights_are_the_nearest_bf16() -> None:
     values = np.random.default_rng(3).normal(size=2000).astype(np.float32)
     values[:4] = 1 + 2.0**-8, 1 + 3 * 2.0**-8, np.inf, -0.0  # two ties: down to even, up to even
-    found = np.frombuffer(narrowed(values, "bf16"), "<u2").astype("<u4") << 16
-    rounded = found.view("<f4").astype(np.float64)
+    rounded = as_bf16(values).astype(np.float64)
     mantissa, exponent = np.frexp(values[4:].astype(np.float64))
-    np.testing.assert_array_equal(
-        rounded[4:], np.ldexp(np.rint(mantissa * 256), exponent - 8)
-    )  # 8 bits of mantissa
-    assert rounded[:4].tolist() == [1, 1 + 2.0**-6, np.inf, 0] and np.signbit(rounded[3])
-    quiet = (
-        np.frombuffer(narrowed(np.full(1, np.nan, np.float32), "bf16"), "<u2").astype("<u4") << 16
-    )
-    assert np.isnan(quiet.view("<f4")).all()
+    nearest = np.ldexp(np.rint(mantissa * 256), exponent - 8)  # 8 bits of mantissa
+    np.testing.assert_array_equal(rounded[4:], nearest)
+    assert rounded[:4].tolist() == [1, 1 + 2.0**-6, np.inf, 0]
+    assert np.signbit(rounded[3])
+    assert np.isnan(as_bf16(np.full(1, np.nan, np.float32))).all()
+
+
+def as_bf16(values: np.ndarray) -> np.ndarray:
+    """The values as BF16 has them, in FP32."""
+    bits = np.frombuffer(narrowed(values, "bf16"), "<u2").astype("<u4")
+    return (bits << 16).view("<f4")
 
 
 def test_a_bf16_product_is_close() -> None:
     model = row_op("Gelu", 4, 64)
     changed = convert(model, "bf16")
     kind = onnx.helper.tensor_dtype_to_np_dtype(onnx.TensorProto.BFLOAT16)
-    given = feeds(model)
-    found = reference(changed, {"x": given["x"].astype(kind)})[0].astype(np.float32)
-    np.testing.assert_allclose(found, run(model, given)[0], atol=0.02)
+    arrays = feeds(model)
+    found = reference(changed, {"x": arrays["x"].astype(kind)})[0].astype(np.float32)
+    np.testing.assert_allclose(found, run(model, arrays)[0], atol=0.02)
 
 
 def test_bf16_stays_at_the_opset_where_it_can() -> None:
-    assert convert(product(4), "bf16").opset_import[0].version == product(4).opset_import[0].version
-    assert convert(small_conv(), "bf16").opset_import[0].version >= 22
+    written = product(4)
+    same = convert(written, "bf16")
+    assert same.opset_import[0].version == written.opset_import[0].version
+    raised = convert(small_conv(), "bf16")
+    assert raised.opset_import[0].version >= 22

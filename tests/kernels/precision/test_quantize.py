@@ -1,5 +1,6 @@
-"""INT8 models run on integers alone, compute what the FP32 model does, and say where there is no
-such form.
+"""INT8 models run on integers alone and compute what the FP32 model does.
+
+An operation that has no such form is named.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ def small_conv() -> Any:
 
 def gemm(weights: np.ndarray, **attributes: Any) -> Any:
     net = Net()
-    inputs = net.input(8, 32), net.constant(weights), net.weight(24)
-    return net.model(net.add("Gemm", *inputs, **attributes))
+    x = net.input(8, 32)
+    return net.model(net.add("Gemm", x, net.constant(weights), net.weight(24), **attributes))
 
 
 def shrunk(values: np.ndarray) -> np.ndarray:
@@ -45,24 +46,28 @@ def shrunk(values: np.ndarray) -> np.ndarray:
 
 
 def integer_error(model: Any, **how: Any) -> np.ndarray:
-    """Of each output of the INT8 form, its distance from FP32, as a part of the largest FP32
-    output.
-    """
+    """How far each output of the INT8 form is from FP32, as a part of the largest FP32 output."""
     changed = convert(model, "int8", **how)
-    signed = how.get("form") == "s8s8"
-    numbers = feeds(changed)["x"].clip(-127 if signed else 1, None)
-    zero, scale = _last(changed, "QuantizeLinear")
-    given = (numbers.astype(np.float32) - (0 if signed else 128)) * np.float32(1 / 127)
-    expected = run(model, {"x": given})[0]
-    found = (run(changed, {"x": numbers})[0].astype(np.float32) - zero) * scale
+    zero_in = 0 if how.get("form") == "s8s8" else 128
+    numbers = feeds(changed)["x"].clip(zero_in - 127, None)
+    values = (numbers.astype(np.float32) - zero_in) * np.float32(1 / 127)
+    expected = run(model, {"x": values})[0]
+    zero_out, scale = _last_encoding(changed)
+    found = (run(changed, {"x": numbers})[0].astype(np.float32) - zero_out) * scale
     return np.asarray(np.abs(found - expected) / np.abs(expected).max())
 
 
-def _last(model: Any, op: str) -> tuple[float, float]:
-    """Zero point and scale of the last such node."""
+def _last_encoding(model: Any) -> tuple[float, float]:
+    """Zero point and scale of the last QuantizeLinear."""
     values = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
-    node = [node for node in model.graph.node if node.op_type == op][-1]
+    node = [node for node in model.graph.node if node.op_type == "QuantizeLinear"][-1]
     return float(values[node.input[2]]), float(values[node.input[1]])
+
+
+def end_kinds(model: Any) -> set[int]:
+    """Types of the inputs and outputs, as TensorProto numbers them."""
+    ends = (*model.graph.input, *model.graph.output)
+    return {value.type.tensor_type.elem_type for value in ends}
 
 
 @pytest.mark.parametrize("per_channel", [False, True])
@@ -75,9 +80,7 @@ def test_int8_runs_on_integers_alone_and_is_close(
     model = make()
     changed = convert(model, "int8", per_channel)
     onnx.checker.check_model(changed, full_check=True)
-    assert {
-        v.type.tensor_type.elem_type for v in (*changed.graph.input, *changed.graph.output)
-    } == {onnx.TensorProto.UINT8}
+    assert end_kinds(changed) == {onnx.TensorProto.UINT8}
     ran = executed(changed, tmp_path)
     assert INTEGER_KERNELS[model.graph.node[0].op_type] in ran
     assert set(ran) <= {*INTEGER_KERNELS.values(), "Transpose"}
@@ -95,16 +98,13 @@ def test_both_forms_of_activations_are_close(form: str) -> None:
 
 def test_signed_activations_have_no_zero_point() -> None:
     changed = convert(small_conv(), "int8", form="s8s8")
-    zeros = [
-        onnx.numpy_helper.to_array(t) for t in changed.graph.initializer if t.name.endswith("_zero")
-    ]
-    assert len(zeros) >= 3 and not any(z.any() for z in zeros)
-    assert all(
-        t.data_type != onnx.TensorProto.INT32 for t in changed.graph.initializer
-    )  # TensorRT decodes no int32
-    assert {
-        v.type.tensor_type.elem_type for v in (*changed.graph.input, *changed.graph.output)
-    } == {onnx.TensorProto.INT8}
+    stored = changed.graph.initializer
+    zeros = [onnx.numpy_helper.to_array(t) for t in stored if t.name.endswith("_zero")]
+    assert len(zeros) >= 3
+    assert not any(zero.any() for zero in zeros)
+    kinds = {tensor.data_type for tensor in stored}
+    assert onnx.TensorProto.INT32 not in kinds, "TensorRT decodes no int32"
+    assert end_kinds(changed) == {onnx.TensorProto.INT8}
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -136,10 +136,10 @@ def test_int8_between_floats_pays_for_both_conversions_and_unfused_has_no_intege
     ran = executed(fused, tmp_path)
     assert {"QuantizeLinear", "QLinearConv", "DequantizeLinear"} <= set(ran) and "Conv" not in ran
     assert "QLinearConv" not in executed(loose, tmp_path)
-    given = feeds(fused)
-    plain = run(conv(1, 64, 64, 56, 3), given)[0]
+    arrays = feeds(fused)
+    plain = run(conv(1, 64, 64, 56, 3), arrays)[0]
     for model in (fused, loose):
-        assert np.abs(run(model, given)[0] - plain).max() < 0.03 * np.abs(plain).max()
+        assert np.abs(run(model, arrays)[0] - plain).max() < 0.03 * np.abs(plain).max()
 
 
 @pytest.mark.parametrize(
@@ -160,10 +160,9 @@ def test_the_integer_form_is_the_product_in_int32(make: Any) -> None:
 
 def test_the_integer_form_of_two_activations_is_exact() -> None:
     changed = convert(square(24), "int8", form="integer")
-    given = feeds(changed)
-    np.testing.assert_array_equal(
-        run(changed, given)[0], given["x"].astype(np.int32) @ given["x1"].astype(np.int32)
-    )
+    arrays = feeds(changed)
+    expected = arrays["x"].astype(np.int32) @ arrays["x1"].astype(np.int32)
+    np.testing.assert_array_equal(run(changed, arrays)[0], expected)
 
 
 @pytest.mark.parametrize(
@@ -188,28 +187,30 @@ def test_converted_models_have_known_shapes() -> None:
 
 def test_a_network_that_the_quantizer_cannot_run_is_skipped() -> None:
     odd = onnx.helper.make_node("Odd", ["x"], ["y"], domain="mine")
-    with pytest.raises(
-        Unavailable, match=r"no int8 of the whole: onnxruntime's quantizer: .*mine:Odd"
-    ):
-        static.quantized(lambda: model_of([odd], {"x": (4,)}, ["y"], domains=["mine"]), "cpu")
+    model = model_of([odd], {"x": (4,)}, ["y"], domains=["mine"])
+    message = r"no int8 of the whole: onnxruntime's quantizer: .*mine:Odd"
+    with pytest.raises(Unavailable, match=message):
+        static.quantized(lambda: model, "cpu")
 
 
 def test_a_shared_bias_is_not_taken_for_the_result_of_a_layer() -> None:
     """The quantizer numbers the copies of a bias: "conv" and 2 was the name of a result."""
-    make, results = onnx.helper.make_node, [f"conv{place}" for place in range(6)]
+    make = onnx.helper.make_node
+    results = [f"conv{place}" for place in range(6)]
     nodes = [
         make("Conv", [before, "w", "conv"], [after]) for before, after in pairwise(["x", *results])
     ]
     nodes += [make("Neg", [name], [f"minus_{name}"]) for name in results]
     nodes.append(make("Concat", [f"minus_{name}" for name in results], ["y"], axis=1))
-    rng = np.random.default_rng(0)
-    shapes = {"w": (4, 4, 1, 1), "conv": (4,)}
+    random = np.random.default_rng(0)
     weights = [
-        onnx.numpy_helper.from_array(rng.random(shape, np.float32), name)
-        for name, shape in shapes.items()
+        onnx.numpy_helper.from_array(random.random((4, 4, 1, 1), np.float32), "w"),
+        onnx.numpy_helper.from_array(random.random(4, np.float32), "conv"),
     ]
-    made = static.quantized(lambda: model_of(nodes, {"x": (1, 4, 8, 8)}, ["y"], weights), "cpu")
+    model = model_of(nodes, {"x": (1, 4, 8, 8)}, ["y"], weights)
+    quantized = static.quantized(lambda: model, "cpu")
     session = onnxruntime().InferenceSession(
-        made.SerializeToString(), providers=["CPUExecutionProvider"]
+        quantized.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    assert session.run(None, {"x": np.ones((1, 4, 8, 8), np.float32)})[0].shape == (1, 24, 8, 8)
+    results = session.run(None, {"x": np.ones((1, 4, 8, 8), np.float32)})
+    assert results[0].shape == (1, 24, 8, 8)

@@ -15,7 +15,8 @@ from kernels.runtime import reference as layer_reference
 from kernels.runtime.reference import Size
 from tests.kernels.onnx_networks import model_of
 
-LARGE = Size(1e12, 1e12)  # too large for definitions in NumPy
+LARGE = Size(1e12, 1e12)
+"""Too large for definitions in NumPy."""
 
 
 def quantized() -> Graph:
@@ -38,13 +39,13 @@ def test_an_operation_is_one_with_what_decodes_and_encodes_for_it() -> None:
 def test_each_is_a_model_that_takes_and_gives_integers() -> None:
     graph = quantized()
     for unit in units(graph):
-        model = cut.alone(graph, *unit.nodes)
+        model = cut.layer_model(graph, *unit.nodes)
         onnx.checker.check_model(model)
-        kinds = {
-            value.type.tensor_type.elem_type for value in [*model.graph.input, *model.graph.output]
-        }
+        ends = [*model.graph.input, *model.graph.output]
+        kinds = {value.type.tensor_type.elem_type for value in ends}
         assert kinds == {onnx.TensorProto.UINT8}
-        assert layer_reference.expected(model, layer_inputs.feeds(model), LARGE)[0].any()
+        feeds = layer_inputs.feeds(model)
+        assert layer_reference.expected(model, feeds, LARGE)[0].any()
 
 
 def test_without_integers_each_node_is_alone() -> None:
@@ -61,8 +62,7 @@ def test_floats_that_are_read_elsewhere_too_stay_a_layer() -> None:
         onnx.helper.make_node("QuantizeLinear", ["r", "s"], ["q"], name="encode"),
         onnx.helper.make_node("Erf", ["d"], ["y"], name="erf"),
     ]
-    graph = graph_of(
-        model_of(nodes, {"x": (1, 8)}, ["q", "y"], [scale], kinds={"x": onnx.TensorProto.UINT8})
-    )
-    found = {unit.node.name: [node.name for node in unit.nodes] for unit in units(graph)}
-    assert found == {"decode": ["decode"], "relu": ["decode", "relu", "encode"], "erf": ["erf"]}
+    kinds = {"x": onnx.TensorProto.UINT8}
+    graph = graph_of(model_of(nodes, {"x": (1, 8)}, ["q", "y"], [scale], kinds))
+    names = {unit.node.name: [node.name for node in unit.nodes] for unit in units(graph)}
+    assert names == {"decode": ["decode"], "relu": ["decode", "relu", "encode"], "erf": ["erf"]}

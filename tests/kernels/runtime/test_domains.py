@@ -175,3 +175,42 @@ def test_nothing_is_needed_of_what_nobody_constrains() -> None:
         needed(chain(("MatMul", ["x", "k"]), ("Sqrt", ["t0"]), k=np.ones((40, 4), np.float32)))
         == {}
     )
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(("past", "longest", "keys"), [(0, None, 5), (7, None, 12), (64, 12, 12)])
+def test_grouped_attention_reads_the_keys_that_are_counted(
+    packed: bool, past: int, longest: int | None, keys: int
+) -> None:
+    shapes: dict[str, tuple[int, ...]] = {"query": (1, 5, (8 + 2 * 2 if packed else 8) * 16)}
+    if not packed:
+        shapes |= {"key": (1, 5, 2 * 16), "value": (1, 5, 2 * 16)}
+    if past:
+        shapes |= {"past_key": (1, 2, past, 16), "past_value": (1, 2, past, 16)}
+    places = ("query", "key", "value", "past_key", "past_value")
+    names = [name if name in shapes else "" for name in places]
+    shapes["ends"] = (1,)
+    weights = []
+    if longest is None:
+        shapes["longest"] = ()
+    else:
+        weights.append(numpy_helper.from_array(np.array(longest, np.int32), "longest"))
+    node = helper.make_node(
+        "GroupQueryAttention",
+        [*names, "ends", "longest"],
+        ["y", "present_key", "present_value"],
+        domain="com.microsoft",
+        num_heads=8,
+        kv_num_heads=2,
+    )
+    kinds = {"ends": TensorProto.INT32, "longest": TensorProto.INT32}
+    outputs = ["y", "present_key", "present_value"]
+    model = model_of([node], shapes, outputs, weights, kinds, domains=["com.microsoft"])
+    for value in model.graph.output:
+        value.type.tensor_type.elem_type = FLOAT
+    ranges = needed(model)
+    assert ranges["ends"] == Range(keys - 1, keys - 1)
+    assert longest is not None or ranges["longest"] == Range(keys, keys)
+    attended, present_key, _ = answers(model, layer_inputs.feeds(model), PLAIN)
+    assert np.isfinite(attended).all()
+    assert present_key.shape == (1, 2, max(keys, past), 16)

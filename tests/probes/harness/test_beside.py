@@ -15,7 +15,7 @@ from probes.harness.bench import LocalBench
 from probes.harness.case import Case, Probe
 from probes.harness.clocks.sampling import Rule, Sample
 from probes.harness.plan import TURN, rules
-from probes.harness.rounds import run
+from probes.harness.rounds import take_turns
 from probes.harness.task import tasks
 from probes.records.measurement import SKIPPED
 from probes.records.tag import parse_tag
@@ -68,7 +68,7 @@ POINT = case("point", "sweep/compute/intensity/fp64", params={"n": 1}, beside=OT
 
 def test_samples_alternate_and_the_row_keeps_the_rates_of_the_same_moments() -> None:
     clock, todo = Clock(), tasks([Probe("p", "?", lambda _: [POINT])], CPU, STARTED)
-    list(run(todo, LocalBench(CPU, clock), lambda _: Rule(1.0, 0.0), 1, list))
+    list(take_turns(todo, LocalBench(CPU, clock), lambda _: Rule(1.0, 0.0), 1, list))
     assert Launch.open_launches == 0
     timed = "".join(name[0] for name in clock.order)
     assert timed.endswith(6 * "pfs"), timed
@@ -82,7 +82,7 @@ def test_samples_alternate_and_the_row_keeps_the_rates_of_the_same_moments() -> 
 
 def test_a_case_with_nothing_beside_it_says_nothing_of_it() -> None:
     todo = tasks([Probe("p", "?", lambda _: [OTHERS[0]])], CPU, STARTED)
-    list(run(todo, LocalBench(CPU, Clock()), lambda _: Rule(1.0, 0.0), 1, list))
+    list(take_turns(todo, LocalBench(CPU, Clock()), lambda _: Rule(1.0, 0.0), 1, list))
     assert todo[0].row.beside == {}
     assert todo[0].row.params == "{}"
 
@@ -91,7 +91,7 @@ def test_the_memory_of_all_of_them_must_be_free() -> None:
     half = 0.5 * (CPU.memory_free_bytes or 0)
     big = case(
         "point",
-        "sweep/x",
+        "sweep/compute/intensity/fp64",
         params={"size": half},
         beside=(case("flat", "compute/fp64", params={"size": half}),),
     )

@@ -18,7 +18,7 @@ from kernels.base import Audit, Kernel, Work
 from probes.harness.bench import LocalBench
 from probes.harness.case import Case, Probe
 from probes.harness.clocks.sampling import Rule, Sample, calibrate, measure
-from probes.harness.rounds import MORE_ROUNDS, run
+from probes.harness.rounds import MORE_ROUNDS, take_turns
 from probes.harness.task import tasks
 from probes.records.measurement import OK, Measurement
 from probes.records.run import COMPLETE, Run
@@ -102,7 +102,7 @@ def rows_of(
     """What a run of these cases on this machine says."""
     todo = tasks([Probe("p", "?", lambda _: cases)], CPU, STARTED)
     judge = partial(judged, device=CPU)
-    for _ in run(
+    for _ in take_turns(
         todo, LocalBench(CPU, clock), lambda _: RULE, 3, judge, lambda: clock.time, company
     ):
         pass
@@ -208,7 +208,7 @@ def test_the_length_of_samples_is_looked_at_again_in_every_round() -> None:
 def test_what_cannot_be_trusted_gets_more_rounds_and_no_more_than_a_quarter_of_the_time() -> None:
     core, times = Core(always), list[float]()
     todo = tasks([Probe("p", "?", lambda _: [compute(2), compute(1)])], CPU, STARTED)
-    for _ in run(
+    for _ in take_turns(
         todo,
         LocalBench(CPU, core),
         lambda _: RULE,

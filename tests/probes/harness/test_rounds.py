@@ -19,7 +19,7 @@ from probes.harness.bench import LocalBench
 from probes.harness.case import Case, Probe
 from probes.harness.clocks.sampling import Rule, Sample
 from probes.harness.devices import limits
-from probes.harness.rounds import MORE_ROUNDS, Judge, run
+from probes.harness.rounds import MORE_ROUNDS, Judge, take_turns
 from probes.harness.task import RESERVE, tasks
 from probes.records.measurement import FAILED, OK, SKIPPED, Measurement
 from probes.records.tag import parse_tag
@@ -100,7 +100,7 @@ def measured(
     todo = tasks([Probe("p", "?", cases)], CPU, STARTED)
     ticks = count()  # seconds that pass whether or not the machine is fast
     list(
-        run(
+        take_turns(
             todo,
             LocalBench(CPU, clock or Clock()),
             lambda _: Rule(1.0, 0.0),
@@ -262,6 +262,6 @@ def test_what_will_run_is_compiled_before_anything_is_timed(skip: str) -> None:
     ]
     todo = tasks([Probe("p", "?", lambda _: cases)], CPU, STARTED)
     turn.prepare(todo, CPU)
-    list(run(todo, LocalBench(CPU, clock), lambda _: Rule(1.0, 0.0), 1, list))
+    list(take_turns(todo, LocalBench(CPU, clock), lambda _: Rule(1.0, 0.0), 1, list))
     assert asked == ([] if skip else [0, 0, 0])
     assert all(task.row.status == (SKIPPED if skip else OK) for task in todo)
