@@ -24,8 +24,15 @@ SERIES_ON_CPU = (
 
 One curve finds the edges of the levels; the others need fewer points.
 """
-KERNELS_ON_GPU = {"banks": cache.BANKS, "write": cache.WRITE, "copy": cache.COPY}
-"""Kernel of each mode that is no plain read."""
+KERNELS_ON_GPU = {
+    "shared": cache.SHARED,
+    "banks": cache.BANKS,
+    "sm": cache.READ,
+    "grid": cache.READ,
+    "write": cache.WRITE,
+    "copy": cache.COPY,
+}
+"""What each mode of a GPU runs."""
 TAGS_ON_GPU: dict[str, Tag | Sweep] = {
     "shared": Tag(BANDWIDTH, "shared", "read"),
     "banks": Sweep(BANDWIDTH, BANK_CONFLICT, "shared"),
@@ -85,7 +92,7 @@ def sizes(device: Device, threads: int, largest: int = LARGEST_SET) -> Iterator[
 def _cuda(device: Device) -> Iterator[Case]:
     for params, full in cache_cuda.points(device):
         mode = params["mode"]
-        kernel, tag = KERNELS_ON_GPU.get(mode, cache.READ), TAGS_ON_GPU[mode]
+        kernel, tag = KERNELS_ON_GPU[mode], TAGS_ON_GPU[mode]
         dtype = "fp64" if mode in cache_cuda.MOVES else "int32"
         place = params["ways"] if mode == "banks" else params["set_bytes"]
         x = place if isinstance(tag, Sweep) else None

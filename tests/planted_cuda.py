@@ -8,6 +8,7 @@ any more.
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ import numpy as np
 
 from analysis.model.judge import judged
 from kernels.base import Audit, Kernel, Work
-from kernels.cuda import launch as cuda
-from kernels.cuda.memory import Buffer
-from kernels.cuda.nvrtc import compile_cubin
+from kernels.cuda.kernel import CudaKernel
+from kernels.cuda.launch import CudaBackend
+from kernels.cuda.nvrtc import Cubin
 from kernels.device import Device
 from probes import compute
 from probes.harness import bench
@@ -29,27 +30,41 @@ from probes.harness.rounds import take_turns
 from probes.harness.task import Task, tasks
 from probes.records.tag import parse_tag
 
-SOURCE = Path(__file__).with_name("planted.cu")
+
+class PlantedKernel(CudaKernel):
+    """A kernel that takes the context down in the way that ``entry`` names."""
+
+    source = Path(__file__).with_name("planted.cu")
+
+    def __init__(self, entry: str, device: Device, dtype: str, params: Any) -> None:
+        super().__init__(device, dtype, params)
+        self.entry = entry
+
+    def defines(self) -> dict[str, object]:
+        return {}
+
+    def work(self) -> Work:
+        return Work(flops=1.0)
+
+    def inspect(self, cubin: Cubin, work: Work) -> Audit:
+        return Audit(self.entry)
+
+    def allocate(self) -> None:
+        self.place = self.new(64, np.int32)
+
+    def run(self, repeat: int) -> None:
+        self.launch(1, 1, self.place.pointer)
+
+    def fetch(self) -> np.ndarray:
+        return np.zeros(1)
 
 
 def planted(name: str) -> Case:
     """A case whose kernel does what its name says."""
 
-    def build(device: Device, dtype: str, params: Any, queue: Any) -> Any:
-        kernel = cuda.function(compile_cubin(SOURCE, cuda.sm(device), {}).path, name)
-        buffer = Buffer(64, np.int32, queue)
-
-        def enqueue(repeat: int) -> None:
-            kernel((1,), (1,), (np.uint64(buffer.address),), stream=queue)
-
-        def result() -> np.ndarray:
-            queue.synchronize()
-            return np.zeros(1)
-
-        return cuda.CudaLaunch(queue, enqueue, [buffer], result, lambda work: Audit(name))
-
+    backend = CudaBackend(partial(PlantedKernel, name))
     kernel = Kernel(
-        name, lambda d, **_: Work(flops=1.0), lambda d, r, **_: np.zeros(1), {"raw": build}
+        name, lambda d, **_: Work(flops=1.0), lambda d, r, **_: np.zeros(1), {"raw": backend}
     )
     return Case(kernel, "int32", "raw", parse_tag(f"compute/int32/{name}"))
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from kernels.access import cpu, cuda, work
 from kernels.base import Kernel
+from kernels.cuda.kernel import CompiledBackend
 
 ON_CPU = {"stride": cpu.stride, "gather": cpu.gather}
 
@@ -18,7 +19,8 @@ def _kernel(op: str) -> Kernel:
         arrays = 2 if op == "copy" else 1
         return arrays * work.useful_bytes(dtype, n)
 
-    backends: dict[str, Any] = {"raw": partial(cuda.raw, op)}
+    raw = CompiledBackend(partial(cuda.AccessKernel, op))
+    backends: dict[str, Any] = {"raw": raw}
     if op in ON_CPU:
         backends["cpu"] = ON_CPU[op]
     return Kernel(
@@ -27,7 +29,7 @@ def _kernel(op: str) -> Kernel:
         partial(work.reference, op),
         backends,
         footprint=footprint,
-        prepare=partial(cuda.prepare, op),
+        prepare=raw.prepare,
     )
 
 

@@ -4,8 +4,8 @@
 // OP_copy stores what it loads; anything else adds it up. LOAD and STORE are PTX cache hints. A grid of fewer blocks
 // than chunks strides over the array, so that the number of blocks decides how much is in flight.
 
-#define TEXT_(x) #x
-#define TEXT(x) TEXT_(x)
+#include "text.cuh"
+
 #ifndef LOAD
 #define LOAD
 #endif

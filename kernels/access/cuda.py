@@ -1,4 +1,4 @@
-"""Strides, scattered segments and narrow elements in GPU memory: the launches of ``access.cu``."""
+"""Strides, scattered segments and narrow elements in GPU memory: the kernel ``access.cu``."""
 
 from __future__ import annotations
 
@@ -12,34 +12,40 @@ import kernels.access.work as access_work
 from kernels import pattern
 from kernels.access.work import FACTORS, bits, shift
 from kernels.base import ITEMSIZE, Audit, KernelError, Work
-from kernels.cuda import launch as cuda
 from kernels.cuda import sass
-from kernels.cuda.memory import Buffer, Stream, collected
+from kernels.cuda.kernel import CudaKernel
 from kernels.cuda.nvrtc import Cubin
 from kernels.device import Device
 from kernels.pattern import FLOATS
 
-SOURCE = Path(__file__).with_name("access.cu")
 BLOCK = 256
-VECTOR, ELEMENT = 16, 4  # bytes of the widest load, and of an element of a stride
+"""Threads of a block."""
+VECTOR = 16
+"""Bytes of the widest load."""
+ELEMENT = 4
+"""Bytes of an element of a stride."""
 PIECES, IN_FLIGHT = 8, 64
 """Pieces, and bytes, that a thread of a read loads before it uses the first: enough for memory to
 be the limit.
 
 With more the compiler begins to add before it has sent all loads."""
-COPIED = 16  # bytes a thread of a copy has in flight: as the best shape of the copying stream
-# of a thread where the number of blocks is the question: the ladder begins low and saturates
+COPIED = 16
+"""Bytes that a thread of a copy has in flight: as the best shape of the copying stream."""
 RESIDENT_VECS = 2
-PER_WIDTH = {4: r"(?!.*\.(64|128))", 8: r".*\.64", 16: r".*\.128"}
-NO_L1_SINCE = 7.0  # ld.L1::no_allocate: PTX ISA, "ld"
+"""Pieces in flight in a thread where the number of blocks is the question: the ladder begins low
+and saturates."""
+OPCODE_OF_WIDTH = {4: r"(?!.*\.(64|128))", 8: r".*\.64", 16: r".*\.128"}
+"""What follows ``LDG`` or ``STG``, as a regular expression, by bytes."""
+LARGEST_ARRAY = 1 << 31
+"""Elements, at most."""
+NO_ALLOCATE_SINCE = 7.0
+"""First compute capability with ld.L1::no_allocate: PTX ISA, "ld"."""
 
 
 def shape(op: str, piece: int) -> dict[str, int]:
-    """Threads of a block, and pieces of so many bytes in flight in each."""
-    return {
-        "block": BLOCK,
-        "vecs": COPIED // piece if op == "copy" else min(PIECES, IN_FLIGHT // piece),
-    }
+    """Threads of a block, and pieces of ``piece`` bytes in flight in each, as params."""
+    vecs = COPIED // piece if op == "copy" else min(PIECES, IN_FLIGHT // piece)
+    return {"block": BLOCK, "vecs": vecs}
 
 
 def resident(device: Device, blocks_per_sm: int) -> dict[str, int]:
@@ -62,105 +68,122 @@ def missing(device: Device, blocks_per_sm: int) -> str:
 
 
 def width(op: str, params: Mapping[str, Any]) -> int:
-    """Bytes of one load: as asked, an element of a stride, or as much of a segment as one load can
-    take.
-    """
+    """Bytes of one load: as asked, an element of a stride, or as much of a segment as it takes."""
     if op == "stride":
         return ELEMENT
-    return min(VECTOR, params["segment_bytes"]) if op == "gather" else params["width"]
-
-
-def chunks(op: str, dtype: str, params: Mapping[str, Any]) -> int:
-    """Chunks of ``block`` x ``vecs`` pieces in the array. Raises KernelError where a chunk would be
-    cut.
-    """
-    read = params["n"] // (params["stride"] if op == "stride" else 1)
-    chunk = params["block"] * params["vecs"] * width(op, params) // ITEMSIZE[dtype]
-    if read % chunk or params["n"] > 1 << 31:
-        raise KernelError(
-            f"access to {read} of {params['n']} elements: take a multiple of {chunk}, 2**31 at most"
-        )
-    return read // chunk
-
-
-def defines(device: Device, op: str, dtype: str, params: Mapping[str, Any]) -> dict[str, object]:
-    """Macros of ``access.cu`` for these params."""
-    found: dict[str, object] = {f"OP_{op}": 1, "BLOCK": params["block"], "VECS": params["vecs"]}
-    found["WIDTH"] = width(op, params)
-    if op == "copy":
-        return found | {"STORE": ".cs"}
-    found["LOAD"] = ".nc.L1::no_allocate" if float(device.arch) >= NO_L1_SINCE else ".nc"
-    if op == "stride":
-        found["STRIDE"] = params["stride"]
     if op == "gather":
-        segment = params["segment_bytes"]
-        count = bits(dtype, params["n"], segment)
-        found |= {"SEGMENT": segment, "BITS": count, "SHIFT": shift(count)}
-        found |= {
-            name: f"{factor}u"
-            for name, factor in zip(("FIRST_FACTOR", "SECOND_FACTOR"), FACTORS, strict=True)
-        }
-    return found
+        return min(VECTOR, params["segment_bytes"])
+    return int(params["width"])
 
 
-def audit(cubin: Cubin, op: str, dtype: str, params: Mapping[str, Any], work: Work) -> Audit:
-    """The loop must hold just the loads (and stores) of the right width whose bytes are
-    declared.
+class AccessKernel(CudaKernel):
+    """One pass of ``op`` over an array in memory. One launch is one repetition.
+
+    ``blocks`` of the params (default: one for each chunk) stride over the array.
     """
-    per_warp, kinds = width(op, params) * sass.WARP, "(LDG|STG)" if op == "copy" else "LDG"
-    trips = chunks(op, dtype, params) * params["block"] / sass.WARP
-    return sass.audit(
-        cubin,
-        sass.Spec(kinds + PER_WIDTH[width(op, params)], per_warp, trips),
-        Work(flops=work.bytes),
-    )
 
+    source = Path(__file__).with_name("access.cu")
+    entry = "access"
 
-def build(op: str, device: Device, dtype: str, params: Mapping[str, Any]) -> Cubin:
-    """The cubin of these params for this device."""
-    return cuda.build(device, SOURCE, defines(device, op, dtype, params))
+    def __init__(self, op: str, device: Device, dtype: str, params: Mapping[str, Any]) -> None:
+        super().__init__(device, dtype, params)
+        self.op = op
 
+    @property
+    def width(self) -> int:
+        """Bytes of one load."""
+        return width(self.op, self.params)
 
-def prepare(op: str, device: Device, dtype: str, params: Mapping[str, Any]) -> None:
-    """Compile and disassemble into the cache."""
-    audit(
-        build(op, device, dtype, params), op, dtype, params, access_work.work(op, dtype, **params)
-    )
+    @property
+    def elements(self) -> int:
+        """Elements that are read."""
+        elements = int(self.params["n"])
+        return elements // self.params["stride"] if self.op == "stride" else elements
 
+    @property
+    def chunk(self) -> int:
+        """Elements of a chunk: ``vecs`` pieces of each thread of a block."""
+        pieces = self.params["block"] * self.params["vecs"]
+        return int(pieces * self.width // ITEMSIZE[self.dtype])
 
-def raw(
-    op: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Stream
-) -> cuda.CudaLaunch:
-    """A launch of ``access.cu``; ``blocks`` (default: one for each chunk) stride over the array."""
-    parts, n = chunks(op, dtype, params), params["n"]
-    blocks = min(parts, params.get("blocks", parts))
-    cubin = build(op, device, dtype, params)
-    kernel = cuda.function(cubin.path, "access")
-    buffers = _buffers(op, dtype, n, blocks, queue)
-    arguments = (*(buffer.pointer for buffer in buffers), np.uint32(parts))
-    _, target, sums = buffers
+    @property
+    def chunks(self) -> int:
+        """Chunks of the array."""
+        return self.elements // self.chunk
 
-    def enqueue(repeat: int) -> None:
+    @property
+    def blocks(self) -> int:
+        """Blocks of the launch."""
+        return min(self.chunks, self.params.get("blocks", self.chunks))
+
+    def validate(self) -> None:
+        """Raise KernelError where a chunk would be cut, or the array is too long."""
+        if self.elements % self.chunk or self.params["n"] > LARGEST_ARRAY:
+            raise KernelError(
+                f"access to {self.elements} of {self.params['n']} elements: take a multiple of "
+                f"{self.chunk}, 2**31 at most"
+            )
+
+    def defines(self) -> dict[str, object]:
+        """The operation, the shape of the launch, hints to the caches, and where pieces lie."""
+        macros: dict[str, object] = {
+            f"OP_{self.op}": 1,
+            "BLOCK": self.params["block"],
+            "VECS": self.params["vecs"],
+            "WIDTH": self.width,
+        }
+        if self.op == "copy":
+            macros["STORE"] = ".cs"
+            return macros
+        no_allocate = float(self.device.arch) >= NO_ALLOCATE_SINCE
+        macros["LOAD"] = ".nc.L1::no_allocate" if no_allocate else ".nc"
+        if self.op == "stride":
+            macros["STRIDE"] = self.params["stride"]
+        if self.op == "gather":
+            segment = self.params["segment_bytes"]
+            number_bits = bits(self.dtype, self.params["n"], segment)
+            first, second = FACTORS
+            macros["SEGMENT"] = segment
+            macros["BITS"] = number_bits
+            macros["SHIFT"] = shift(number_bits)
+            macros["FIRST_FACTOR"] = f"{first}u"
+            macros["SECOND_FACTOR"] = f"{second}u"
+        return macros
+
+    def work(self) -> Work:
+        """That of one pass."""
+        return access_work.work(self.op, self.dtype, **self.params)
+
+    def inspect(self, cubin: Cubin, work: Work) -> Audit:
+        """The loop must hold just the declared loads and stores, each of the right width."""
+        opcode = "(LDG|STG)" if self.op == "copy" else "LDG"
+        opcode += OPCODE_OF_WIDTH[self.width]
+        trips = self.chunks * self.params["block"] / sass.WARP
+        spec = sass.Spec(opcode, self.width * sass.WARP, trips)
+        return sass.audit(cubin, spec, Work(flops=work.bytes))
+
+    def allocate(self) -> None:
+        """Source, target (a copy's) and sums (a read's); what is not there takes an element."""
+        number = FLOATS[self.dtype]
+        elements = self.params["n"]
+        self.array = self.new(elements, number)
+        self.target = self.new(elements if self.op == "copy" else 1, number)
+        self.sums = self.new(self.blocks, np.float64)
+        self.array.fill(0, self.dtype)
+        self.target.poison()
+        self.sums.poison()
+        buffers = (self.array, self.target, self.sums)
+        self.arguments = [*(buffer.pointer for buffer in buffers), np.uint32(self.chunks)]
+
+    def run(self, repeat: int) -> None:
+        """A launch for each repetition."""
+        blocks = self.blocks
         for _ in range(repeat):
-            kernel((blocks,), (params["block"],), arguments, stream=queue)
+            self.launch(blocks, self.params["block"], *self.arguments)
 
-    def result() -> np.ndarray:
-        if op == "copy":
-            return target.download_at(*pattern.sample_starts(n, ITEMSIZE[dtype]))
-        return np.array([sums.download().sum()])
-
-    return cuda.CudaLaunch(
-        queue, enqueue, buffers, result, lambda work: audit(cubin, op, dtype, params, work)
-    )
-
-
-def _buffers(op: str, dtype: str, n: int, blocks: int, queue: Stream) -> list[Buffer]:
-    """Source, target (a copy's) and sums (a read's); what is not there takes an element."""
-    sizes = (n, FLOATS[dtype]), (n if op == "copy" else 1, FLOATS[dtype]), (blocks, np.float64)
-    with collected() as held:
-        for count, kind in sizes:
-            held.append(Buffer(count, kind, queue))
-        held[0].fill(0, dtype)
-    for buffer in held[1:]:
-        buffer.poison()
-    return held
+    def fetch(self) -> np.ndarray:
+        """The sum of what was read; of a copy, the elements of the target that a check looks at."""
+        if self.op != "copy":
+            return np.array([self.sums.download().sum()])
+        starts, count = pattern.sample_starts(self.params["n"], ITEMSIZE[self.dtype])
+        return self.target.download_at(starts, count)

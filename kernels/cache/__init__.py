@@ -11,6 +11,7 @@ import numpy as np
 from kernels.base import Kernel, no_memory
 from kernels.cache import cpu, cuda
 from kernels.cache.work import banks_reference, moved_reference, read_reference, read_work
+from kernels.cuda.kernel import CompiledBackend
 
 
 def _footprint(dtype: str, set_bytes: float, copies: int = 1, **_: Any) -> float:
@@ -18,15 +19,15 @@ def _footprint(dtype: str, set_bytes: float, copies: int = 1, **_: Any) -> float
 
 
 def _kernel(op: str, reference: Callable[..., np.ndarray], check_repeat: int = 1) -> Kernel:
-    backends: dict[str, Any] = {"cpu": partial(cpu.build, op), "raw": cuda.raw}
+    raw = CompiledBackend(partial(cuda.SetKernel, op))
     return Kernel(
         f"cache_{op}",
         read_work,
         reference,
-        backends,
+        {"cpu": partial(cpu.build, op), "raw": raw},
         check_repeat=check_repeat,
         footprint=_footprint,
-        prepare=cuda.prepare,
+        prepare=raw.prepare,
     )
 
 
@@ -38,14 +39,27 @@ together.
 WRITE, COPY = (_kernel(op, moved_reference(op)) for op in ("write", "copy"))
 """The same with stores, which first bring a line into the cache; half of a copy is its source."""
 
+_SHARED = CompiledBackend(cuda.SharedKernel)
+SHARED = Kernel(
+    "cache_read",
+    read_work,
+    read_reference,
+    {"raw": _SHARED},
+    check_repeat=3,
+    footprint=_footprint,
+    prepare=_SHARED.prepare,
+)
+"""The same reads of sets in a GPU's shared memory."""
+
+_BANKS = CompiledBackend(cuda.BanksKernel)
 BANKS = Kernel(
     "bank_conflict",
     read_work,
     banks_reference,
-    {"raw": cuda.raw},
+    {"raw": _BANKS},
     check_repeat=3,
     footprint=no_memory,
-    prepare=cuda.prepare,
+    prepare=_BANKS.prepare,
 )
 """Loads of 4 bytes from shared memory, ``ways`` lanes of a warp on each bank: what a stride of
 ``ways`` words costs.

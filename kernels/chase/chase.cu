@@ -5,9 +5,7 @@
 // LOAD .cg: past the L1, so that also a small set is met in the L2.
 
 #include "clock.cuh"
-
-#define TEXT_(x) #x
-#define TEXT(x) TEXT_(x)
+#include "text.cuh"
 
 #if defined(SHARED_BYTES)
 typedef unsigned place;

@@ -21,47 +21,46 @@ from typing import Any
 
 from kernels.base import KernelError
 
-OWN = 0o700
+OWNER_ONLY = 0o700
 """The mode of a folder that only its owner may read, change and enter."""
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+"""The bits of a mode that let others change a folder."""
 
 
 @cache
 def cache_folder() -> Path:
-    """Where compiled kernels are kept: the user's cache directory, or a temporary one if that is
-    not his own.
-    """
+    """The folder of compiled kernels: in the user's cache, or a temporary one if it is not his."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
-    homes = [home / "ridgeline"] if home.is_absolute() else []  # a user without a home leaves the ~
-    places = (*homes, Path(tempfile.gettempdir()) / f"ridgeline-{os.getuid()}")
-    return next(filter(ours, places), None) or Path(tempfile.mkdtemp(prefix="ridgeline-"))
+    places = [Path(tempfile.gettempdir()) / f"ridgeline-{os.getuid()}"]
+    if home.is_absolute():  # of a user without a home the ~ is left
+        places.insert(0, home / "ridgeline")
+    for place in places:
+        if ours(place):
+            return place
+    return Path(tempfile.mkdtemp(prefix="ridgeline-"))
 
 
 def ours(folder: Path) -> bool:
-    """Whether a folder, made if it is not there, is a real one of this user that no one else may
-    touch.
+    """True if a folder, made if need be, is a real one of this user that no one else may change.
 
     One of an older version, that others could read but not write, is closed to them.
     """
     try:
-        folder.mkdir(mode=OWN, parents=True, exist_ok=True)
-        found = folder.lstat()
-        if (
-            not stat.S_ISDIR(found.st_mode)
-            or found.st_uid != os.geteuid()
-            or found.st_mode & OTHERS_WRITE
-        ):
+        folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+        state = folder.lstat()
+        if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.geteuid():
             return False
-        if stat.S_IMODE(found.st_mode) != OWN:
-            folder.chmod(OWN)
+        if state.st_mode & OTHERS_WRITE:
+            return False
+        if stat.S_IMODE(state.st_mode) != OWNER_ONLY:
+            folder.chmod(OWNER_ONLY)
     except OSError:
         return False
     return os.access(folder, os.W_OK)
 
 
 def kept(name: str, make: Callable[[], bytes]) -> Path:
-    """The file ``<name>-<hash of its content>.cubin`` in the cache, made if there is none, or none
-    that is whole.
+    """The file ``<name>-<hash of its content>.cubin`` in the cache, made if no whole one is there.
 
     Raises KernelError.
     """
@@ -82,12 +81,12 @@ def _named(name: str, data: bytes) -> str:
 
 
 def digest(data: bytes) -> str:
-    """What tells content apart."""
+    """A hash that tells content apart."""
     return hashlib.sha256(data).hexdigest()[:32]
 
 
 def _content(path: Path) -> bytes:
-    """Of a regular file; nothing of what cannot be read."""
+    """The content of a regular file; nothing of what cannot be read."""
     try:
         return path.read_bytes() if stat.S_ISREG(path.lstat().st_mode) else b""
     except OSError:
@@ -95,48 +94,47 @@ def _content(path: Path) -> bytes:
 
 
 def _remove(path: Path) -> None:
-    with contextlib.suppress(
-        OSError
-    ):  # a folder in its place stays, and is passed over the next time, too
+    with contextlib.suppress(OSError):  # a folder in its place stays, and is passed over again
         path.unlink()
 
 
 def answers(path: Path) -> dict[str, dict[str, Any]]:
-    """What is kept of a cubin by question; nothing where it is of another content, or was changed
-    since.
-    """
+    """What is kept of a cubin, by question; nothing if it is of other content or was changed."""
     try:
         sealed = json.loads(_content(path))
-        found = sealed["answers"]
-        whole = sealed["seal"] == _seal(path, found)
+        by_question = sealed["answers"]
+        whole = sealed["seal"] == _seal(path, by_question)
     except (ValueError, KeyError, TypeError, RecursionError):
         return {}
-    return dict(found) if whole and isinstance(found, dict) else {}
+    return dict(by_question) if whole and isinstance(by_question, dict) else {}
 
 
-def keep_answers(path: Path, found: dict[str, dict[str, Any]]) -> None:
-    """Keep them under a seal. Raises KernelError."""
-    store(path, json.dumps({"seal": _seal(path, found), "answers": found}).encode())
+def keep_answers(path: Path, by_question: dict[str, dict[str, Any]]) -> None:
+    """Keep answers about a cubin under a seal. Raises KernelError."""
+    sealed = {"seal": _seal(path, by_question), "answers": by_question}
+    store(path, json.dumps(sealed).encode())
 
 
-def _seal(path: Path, found: Any) -> str:
-    """Of these answers on the cubin that ``path`` is named after, which is named by its content."""
-    return digest(f"{path.name} {json.dumps(found, sort_keys=True)}".encode())
+def _seal(path: Path, by_question: Any) -> str:
+    """A hash of answers and of the name of their cubin, which is named by its content."""
+    return digest(f"{path.name} {json.dumps(by_question, sort_keys=True)}".encode())
 
 
 _LOCKS: dict[Path, threading.Lock] = {}
 
 
 def alone(path: Path) -> threading.Lock:
-    """Held by the one thread that makes what ``path`` names: several cases share a kernel, and are
-    prepared at once.
+    """The lock of the one thread that makes what ``path`` names.
+
+    Several cases share a kernel, and are prepared at once.
     """
     return _LOCKS.setdefault(path, threading.Lock())
 
 
 def store(path: Path, data: bytes) -> None:
-    """Write under another name and rename: a second process sees the whole file or none. Raises
-    KernelError.
+    """Write under another name and rename: a second process sees the whole file or none.
+
+    Raises KernelError.
     """
     part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
     try:

@@ -1,5 +1,4 @@
-"""The machine code of compiled kernels, instruction by instruction: many kernels with one start of
-the disassembler.
+"""The machine code of compiled kernels, instruction by instruction.
 
 nvdisasm takes one file, a fifth of a second to start, and hardly more to read it. So the kernels
 that several threads ask for meanwhile are put one behind another, as bare code, and told apart
@@ -27,35 +26,34 @@ from kernels.cuda.nvrtc import Cubin
 Code = Sequence["Instruction"]
 _LINE = re.compile(r"/\*([0-9a-f]{4,})\*/\s+(@!?U?P\w+\s+)?([A-Z][A-Z0-9_.x]*)([^;]*);")
 _TARGET = re.compile(r"\b0x([0-9a-f]+)$")
-SECONDS = 60  # most that a disassembler may take, and one for each kernel
+SECONDS = 60
+"""What the disassembler may take, and one more for each kernel."""
 
 
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction: opcode with modifiers (``HMMA.16816.F32``), and whether it has a predicate.
-
-    at: its place in the code, in bytes; target: likewise where a branch leads, if it is one.
-    """
+    """One instruction."""
 
     opcode: str
+    """With its modifiers: ``HMMA.16816.F32``."""
     predicated: bool = False
+    """True if it is done on a condition only."""
     at: int = 0
+    """Its place in the code, in bytes."""
     target: int | None = None
+    """Where a branch leads, likewise; None of other instructions."""
 
 
 @cache
 def disassembler() -> str | None:
-    """Path of nvdisasm from the Python packages, the PATH or the CUDA toolkit; None if there is
-    none.
-    """
-    packaged = [
-        path
-        for folder in sys.path
-        if folder
-        for path in sorted(Path(folder).glob("nvidia/*/bin/nvdisasm*"))
-    ]
-    usual = [shutil.which("nvdisasm"), "/usr/local/cuda/bin/nvdisasm", *map(str, packaged)]
-    return next((str(path) for path in reversed(usual) if path and os.access(path, os.X_OK)), None)
+    """Path of nvdisasm in the Python packages, the CUDA toolkit or the PATH; None without one."""
+    places = [shutil.which("nvdisasm") or "", "/usr/local/cuda/bin/nvdisasm"]
+    for folder in filter(None, sys.path):
+        places += map(str, sorted(Path(folder).glob("nvidia/*/bin/nvdisasm*")))
+    for place in reversed(places):
+        if place and os.access(place, os.X_OK):
+            return place
+    return None
 
 
 _GUARD, _TURN = threading.Lock(), threading.Lock()
@@ -68,29 +66,26 @@ def disassemble(cubin: Cubin) -> Code:
     Raises OSError or subprocess.SubprocessError where the disassembler is missing or refuses the
     file (sm_70, sm_72).
     """
-    mine: Future[Code] = Future()
+    code: Future[Code] = Future()
     with _GUARD:
-        _ASKED.append((cubin, mine))
+        _ASKED.append((cubin, code))
     with _TURN:  # one thread reads for all that wait, which then find their answers here
-        if not mine.done():
+        if not code.done():
             with _GUARD:
-                asked, _ASKED[:] = list(_ASKED), []
-            for arch in dict.fromkeys(cubin.arch for cubin, _ in asked):
-                _answer(
-                    arch, [(cubin.path, future) for cubin, future in asked if cubin.arch == arch]
-                )
-    return mine.result()
+                asked = list(_ASKED)
+                _ASKED.clear()
+            for arch in dict.fromkeys(each.arch for each, _ in asked):
+                _answer(arch, [(each.path, future) for each, future in asked if each.arch == arch])
+    return code.result()
 
 
 def _answer(arch: str, asked: Sequence[tuple[Path, Future[Code]]]) -> None:
-    """Give each who asked the code of his file, or what went wrong."""
+    """Set each future to the code of its file, or to what went wrong."""
     try:
         codes = read(arch, [path for path, _ in asked])
     except BaseException as error:  # an interrupt, too: nobody may wait for ever
-        if (
-            isinstance(error, OSError) and len(asked) > 1
-        ):  # one file may be damaged: then each alone
-            for each in asked:
+        if isinstance(error, OSError) and len(asked) > 1:
+            for each in asked:  # one of the files may be damaged
                 _answer(arch, [each])
         else:
             for _, future in asked:
@@ -117,17 +112,19 @@ def read(arch: str, paths: Sequence[Path]) -> list[Code]:
 
 
 def _apart(listing: Iterable[Instruction], lengths: Iterable[int]) -> Iterator[Code]:
-    """The instructions of each of several codes that lie one behind another, each counted from its
-    own beginning.
+    """The instructions of codes that lie one behind another, each counted from its own beginning.
+
+    lengths: of the codes, in bytes.
     """
-    waiting, begin = iter(listing), 0
-    later = next(waiting, None)
+    instructions = iter(listing)
+    following = next(instructions, None)
+    begin = 0
     for length in lengths:
         code = []
-        while later and later.at < begin + length:
-            target = None if later.target is None else later.target - begin
-            code.append(replace(later, at=later.at - begin, target=target))
-            later = next(waiting, None)
+        while following and following.at < begin + length:
+            target = None if following.target is None else following.target - begin
+            code.append(replace(following, at=following.at - begin, target=target))
+            following = next(instructions, None)
         yield code
         begin += length
 
@@ -135,16 +132,15 @@ def _apart(listing: Iterable[Instruction], lengths: Iterable[int]) -> Iterator[C
 def parse(lines: Iterable[str]) -> Iterator[Instruction]:
     """Instructions from nvdisasm's listing of bare code."""
     for line in lines:
-        if found := _LINE.search(line):
-            leads = _TARGET.search(found[4].strip()) if found[3].startswith("BRA") else None
-            yield Instruction(
-                found[3], bool(found[2]), int(found[1], 16), int(leads[1], 16) if leads else None
-            )
+        if parts := _LINE.search(line):
+            place, predicate, opcode, operands = parts.groups()
+            address = _TARGET.search(operands.strip()) if opcode.startswith("BRA") else None
+            target = int(address[1], 16) if address else None
+            yield Instruction(opcode, bool(predicate), int(place, 16), target)
 
 
 def bare(elf: bytes) -> bytes:
-    """The code sections of a cubin, one behind another, as its section headers name them (ELF64,
-    little-endian).
+    """The code sections of a cubin (ELF64, little-endian), one behind another.
 
     Raises OSError where it is none.
     """
@@ -158,9 +154,8 @@ def _sections(elf: bytes) -> Iterator[bytes]:
     (table,) = struct.unpack_from("<Q", elf, 0x28)
     size, count, names = struct.unpack_from("<HHH", elf, 0x3A)
     headers = [struct.unpack_from("<IIQQQQ", elf, table + size * k) for k in range(count)]
-    label = lambda at: elf[headers[names][4] + at :].split(b"\0", 1)[0]  # noqa: E731
-    yield from (
-        elf[at : at + length]
-        for name, *_, at, length in headers
-        if label(name).startswith(b".text.")
-    )
+    labels = headers[names][4]
+    for label, *_, at, length in headers:
+        name = elf[labels + label :].split(b"\0", 1)[0]
+        if name.startswith(b".text."):
+            yield elf[at : at + length]

@@ -1,4 +1,4 @@
-"""What every CUDA backend shares: a loaded kernel, and a launch on the harness's stream.
+"""What every CUDA backend shares: memory, and work on the harness's stream.
 
 CuPy is imported where it is used, and only its driver calls are: none of its own kernels run, so it
 needs no CUDA headers.
@@ -6,88 +6,110 @@ needs no CUDA headers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache
-from pathlib import Path
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 
 from kernels.base import Audit, Work
 from kernels.cuda.memory import Buffer, Stream
-from kernels.cuda.nvrtc import Cubin, compile_cubin
 from kernels.device import Device
 
+Resource = TypeVar("Resource")
 
-class CudaLaunch:
-    """A CUDA kernel with its buffers: ``enqueue(repeat)`` puts the work on the stream and returns
-    at once.
 
-    buffers: whatever must be given back by ``free()`` when the launch is closed.
+class CudaLaunch(ABC):
+    """An operation on a GPU for one device, type and params; a ``Launch`` after ``ready``.
+
+    A subclass says what memory it needs (``allocate``), what it puts on the stream (``run``), where
+    its answer lies (``fetch``) and what is known of the instructions that run (``audit``).
     """
 
-    def __init__(
-        self,
-        queue: Stream,
-        enqueue: Callable[[int], None],
-        buffers: Sequence[Any],
-        result: Callable[[], np.ndarray],
-        audit: Callable[[Work], Audit],
-        clocks: Buffer | None = None,
-    ) -> None:
-        self._queue, self._enqueue, self._buffers = queue, enqueue, list(buffers)
-        self._result, self._audit, self._clocks = result, audit, clocks
+    queue: Stream
+    """The harness's stream, from ``ready`` on."""
+    clocks: Buffer | None = None
+    """Cycles and nanoseconds of each block, one after the other, if the kernel observes them."""
 
+    def __init__(self, device: Device, dtype: str, params: Mapping[str, Any]) -> None:
+        self.device = device
+        self.dtype = dtype
+        self.params = params
+        self._resources: list[Any] = []
+
+    @abstractmethod
+    def allocate(self) -> None:
+        """Make the buffers, by ``new`` and ``keep``, and fill them."""
+
+    @abstractmethod
     def run(self, repeat: int) -> None:
-        """Enqueue ``repeat`` repetitions."""
-        self._enqueue(repeat)
+        """Put ``repeat`` repetitions on the stream and return at once."""
+
+    @abstractmethod
+    def fetch(self) -> np.ndarray:
+        """Copy to the host what the last run computed. The stream is idle."""
+
+    @abstractmethod
+    def audit(self, work: Work) -> Audit:
+        """Hold what will run against the declared work."""
+
+    def ready(self, queue: Stream) -> None:
+        """Allocate everything on this stream's device; give it back if that fails."""
+        self.queue = queue
+        try:
+            self.allocate()
+        except BaseException:
+            self._give_back()
+            raise
+
+    def new(self, count: int, dtype: Any) -> Buffer:
+        """A buffer of ``count`` elements on the GPU, given back by ``close``."""
+        return self.keep(Buffer(count, dtype, self.queue))
+
+    def keep(self, resource: Resource) -> Resource:
+        """Give ``resource`` back by its ``free()`` when the launch is closed; returns it."""
+        self._resources.append(resource)
+        return resource
 
     def result(self) -> np.ndarray:
         """Wait, and fetch what the last run computed."""
-        self._queue.synchronize()
-        return self._result()
+        self.queue.synchronize()
+        return self.fetch()
 
     def clock_hz(self) -> float | None:
-        """Cycles over nanoseconds inside the last run: the median of all blocks; None for memory
-        kernels.
-        """
-        if self._clocks is None:
-            return None
-        cycles, nanoseconds = self._clocks.download().reshape(-1, 2).T.astype(np.float64)
-        seen = nanoseconds > 0
-        return float(np.median(cycles[seen] / nanoseconds[seen]) * 1e9) if seen.any() else None
+        """Cycles over nanoseconds inside the last run, the median of all blocks.
 
-    def audit(self, work: Work) -> Audit:
-        """Hold the machine code against the declared work."""
-        return self._audit(work)
+        None for kernels without ``clocks``, and if no block saw the time pass.
+        """
+        if self.clocks is None:
+            return None
+        blocks = self.clocks.download().reshape(-1, 2).astype(np.float64)
+        cycles, nanoseconds = blocks[blocks[:, 1] > 0].T
+        if not nanoseconds.size:
+            return None
+        return float(np.median(cycles / nanoseconds) * 1e9)
 
     def close(self) -> None:
-        """Wait for the device, then give every buffer back."""
-        self._queue.synchronize()
-        for buffer in (*self._buffers, *([self._clocks] if self._clocks else [])):
-            buffer.free()
+        """Wait for the device, then give everything back."""
+        self.queue.synchronize()
+        self._give_back()
+
+    def _give_back(self) -> None:
+        for resource in self._resources:
+            resource.free()
 
 
-def sm(device: Device, suffix: str = "") -> str:
-    """The architecture a device's kernels are compiled for: ``9.0`` becomes ``90``."""
-    return device.arch.replace(".", "") + suffix
+@dataclass(frozen=True)
+class CudaBackend:
+    """The backend of a Kernel whose launches ``kernel(device, dtype, params)`` describes."""
 
+    kernel: Callable[[Device, str, Mapping[str, Any]], CudaLaunch]
 
-def build(device: Device, source: Path, defines: dict[str, object], suffix: str = "") -> Cubin:
-    """The cubin of a .cu file for this device and its driver."""
-    driver = str(device.facts.get("driver_version") or "")
-    major = int(driver.split(".")[0]) if driver[:1].isdigit() else None
-    return compile_cubin(source, sm(device, suffix), defines, major)
-
-
-@cache
-def function(path: Path, name: str, shared_bytes: int = 0) -> Any:
-    """The loaded kernel ``name`` of a cubin. Cubins are named by content: CuPy remembers modules by
-    path.
-    """
-    import cupy
-
-    loaded = cupy.RawModule(path=str(path)).get_function(name)
-    if shared_bytes > 48 << 10:
-        loaded.max_dynamic_shared_size_bytes = shared_bytes
-    return loaded
+    def __call__(
+        self, device: Device, dtype: str, params: Mapping[str, Any], queue: Stream
+    ) -> CudaLaunch:
+        """A launch on this queue, ready to run: the ``Builder`` of the backend."""
+        launch = self.kernel(device, dtype, params)
+        launch.ready(queue)
+        return launch

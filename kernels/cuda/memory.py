@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
@@ -31,7 +30,9 @@ class Buffer:
     def __init__(self, count: int, dtype: Any, queue: Stream) -> None:
         from cupy.cuda import runtime
 
-        self.dtype, self.count, self._queue = np.dtype(dtype), count, queue
+        self.dtype = np.dtype(dtype)
+        self.count = count
+        self._queue = queue
         try:
             self.address = runtime.malloc(max(1, self.nbytes))
         except runtime.CUDARuntimeError as error:
@@ -72,9 +73,9 @@ class Buffer:
         runtime.memcpyAsync(self.address, source.ctypes.data, self.nbytes, 1, self._queue.ptr)
         self._queue.synchronize()
 
-    def fill(self, which: int, dtype: str) -> None:
-        """Write array number ``which`` of the stream pattern."""
-        self.repeat(pattern.tile(dtype, which))
+    def fill(self, number: int, dtype: str) -> None:
+        """Write array number ``number`` of the stream pattern."""
+        self.repeat(pattern.tile(dtype, number))
 
     def repeat(self, tile: np.ndarray) -> None:
         """Write ``tile`` again and again: one upload, then copies on the device that double."""
@@ -101,11 +102,22 @@ class Buffer:
         """Pieces of ``width`` elements at ``starts`` on the host, as one array."""
         from cupy.cuda import runtime
 
-        out, size = np.empty((len(starts), width), self.dtype), self.dtype.itemsize
+        out = np.empty((len(starts), width), self.dtype)
+        size = self.dtype.itemsize
+        row_bytes = width * size
         for run, step in evenly(starts, width):  # one call for all pieces of a run
-            to, source = out[run], self.address + int(starts[run.start]) * size
-            rows = to.ctypes.data, width * size, source, step * size, width * size, len(to)
-            runtime.memcpy2DAsync(*rows, 2, self._queue.ptr)
+            target = out[run]
+            source = self.address + int(starts[run.start]) * size
+            runtime.memcpy2DAsync(
+                target.ctypes.data,
+                row_bytes,
+                source,
+                step * size,
+                row_bytes,
+                len(target),
+                2,
+                self._queue.ptr,
+            )
         self._queue.synchronize()
         return out.ravel()
 
@@ -119,25 +131,17 @@ class Buffer:
 
 
 def evenly(starts: np.ndarray, width: int) -> Iterator[tuple[slice, int]]:
-    """Pieces that lie evenly and apart, run by run: which, and their distance (``width`` of one
-    alone).
+    """Runs of pieces that lie evenly and apart: the slice of ``starts``, and their distance.
+
+    A piece that is a run by itself has the distance ``width``.
     """
     at = 0
     while at < len(starts):
         steps = np.diff(starts[at:], append=starts[-1] - 1)  # so that some step differs
-        step, alike = int(steps[0]), int(np.argmax(steps != steps[0]))
-        count, step = (1 + alike, step) if alike and step >= width else (1, width)
+        step = int(steps[0])
+        equal_steps = int(np.argmax(steps != step))
+        count = 1 + equal_steps
+        if not equal_steps or step < width:
+            count, step = 1, width
         yield slice(at, at + count), step
         at += count
-
-
-@contextmanager
-def collected() -> Iterator[list[Any]]:
-    """A list of buffers that are given back if the block fails."""
-    held: list[Any] = []
-    try:
-        yield held
-    except BaseException:
-        for buffer in held:
-            buffer.free()
-        raise

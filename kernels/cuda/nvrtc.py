@@ -8,7 +8,6 @@ beside them, or beside this one.
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import os
 import re
 import sys
@@ -34,23 +33,28 @@ SYSTEM_FOLDERS = (
 
 @dataclass(frozen=True)
 class Cubin:
-    """Machine code for ``arch`` in a file named by its content, and the compiler it came from."""
+    """Machine code for one architecture."""
 
     path: Path
+    """Its file, named by its content."""
     source: str
+    """Name of the .cu file."""
     arch: str
+    """The architecture: ``90a``."""
     compiler: str
+    """Name and version of what compiled it."""
 
 
 @dataclass(frozen=True)
 class Compiler:
-    """One NVRTC library: its version and the architectures it names (``90``; variants such as
-    ``90a`` unlisted).
-    """
+    """One NVRTC library."""
 
     path: Path
+    """Its file."""
     version: tuple[int, int]
+    """Major and minor."""
     archs: tuple[int, ...]
+    """Architectures it names, as 90; variants such as 90a are not among them."""
 
     def load(self) -> ctypes.CDLL:
         """The loaded library."""
@@ -62,36 +66,35 @@ class Compiler:
         return f"NVRTC {self.version[0]}.{self.version[1]}"
 
     def knows(self, arch: str) -> bool:
-        """Whether this compiler builds for ``arch``: its number is listed, and suffixes came with
-        12.0 (90a).
-        """
-        return int(arch.rstrip("af")) in self.archs and (arch.isdigit() or self.version >= (12, 0))
+        """True if this compiler builds for ``arch``; suffixes (90a) came with version 12.0."""
+        listed = int(arch.rstrip("af")) in self.archs
+        return listed and (arch.isdigit() or self.version >= (12, 0))
 
 
 @cache
 def compilers() -> tuple[Compiler, ...]:
     """Every NVRTC found in the Python packages and the system's usual places, newest first."""
-    found = {}
+    by_version: dict[tuple[int, int], Compiler] = {}
     for path in libraries("libnvrtc"):
         compiler = _open(path)
-        if compiler and compiler.version not in found:
-            found[compiler.version] = compiler
-    return tuple(sorted(found.values(), key=lambda c: c.version, reverse=True))
+        if compiler:
+            by_version.setdefault(compiler.version, compiler)
+    return tuple(by_version[version] for version in sorted(by_version, reverse=True))
 
 
 def libraries(stem: str) -> Iterator[Path]:
-    """Files ``<stem>.so.<major>`` of CUDA in the Python packages, then in the system's usual
-    places.
-    """
-    packages = [lib for folder in sys.path if folder for lib in Path(folder).glob("nvidia/*/lib")]
-    named = [
-        Path(folder) for folder in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if folder
-    ]
-    usual = [lib for pattern in SYSTEM_FOLDERS for lib in sorted(Path("/").glob(pattern))]
-    for folder in (*packages, *named, Path(sys.prefix, "lib"), *usual):
-        yield from sorted(
-            p for p in folder.glob(f"{stem}.so.*") if re.fullmatch(rf"{stem}\.so\.\d+", p.name)
-        )
+    """Files ``<stem>.so.<major>`` of CUDA, those of Python packages before the system's."""
+    folders: list[Path] = []
+    for place in filter(None, sys.path):
+        folders += Path(place).glob("nvidia/*/lib")
+    search_path = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
+    folders += map(Path, filter(None, search_path))
+    folders.append(Path(sys.prefix, "lib"))
+    for pattern in SYSTEM_FOLDERS:
+        folders += sorted(Path("/").glob(pattern))
+    name = re.compile(rf"{stem}\.so\.\d+")
+    for folder in folders:
+        yield from sorted(path for path in folder.glob(f"{stem}.so.*") if name.fullmatch(path.name))
 
 
 def _open(path: Path) -> Compiler | None:
@@ -113,18 +116,18 @@ def compiler_for(arch: str, newest_major: int | None = None) -> Compiler:
 
     A cubin loads on any driver of the same CUDA major version or a later one. Raises KernelError.
     """
-    known = [c for c in compilers() if c.knows(arch)]
-    fitting = [c for c in known if newest_major is None or c.version[0] <= newest_major]
-    if fitting:
-        return fitting[0]
-    if known:
-        needed = ", ".join(c.name for c in known)
+    able = [compiler for compiler in compilers() if compiler.knows(arch)]
+    for compiler in able:
+        if newest_major is None or compiler.version[0] <= newest_major:
+            return compiler
+    if able:
+        needed = ", ".join(compiler.name for compiler in able)
         raise KernelError(
             f"the driver supports CUDA {newest_major}, but only {needed} builds for "
             f"sm_{arch}: {INSTALL}"
         )
-    have = ", ".join(c.name for c in compilers()) or "none"
-    raise KernelError(f"no NVRTC that compiles for sm_{arch} (found: {have}): {INSTALL}")
+    installed = ", ".join(compiler.name for compiler in compilers()) or "none"
+    raise KernelError(f"no NVRTC that compiles for sm_{arch} (found: {installed}): {INSTALL}")
 
 
 def compile_cubin(
@@ -133,17 +136,15 @@ def compile_cubin(
     defines: Mapping[str, object] | None = None,
     newest_major: int | None = None,
 ) -> Cubin:
-    """Compile ``source`` for ``arch`` with these macros, or take it from the cache. Raises
-    KernelError.
+    """Compile ``source`` for ``arch`` with these macros, or take it from the cache.
+
+    newest_major: of the CUDA versions whose code may be made. Raises KernelError.
     """
     compiler = compiler_for(arch, newest_major)
-    options = [
-        f"-arch=sm_{arch}",
-        "-std=c++17",
-        *(f"-D{k}={v}" for k, v in sorted((defines or {}).items())),
-    ]
+    options = [f"-arch=sm_{arch}", "-std=c++17"]
+    options += [f"-D{name}={value}" for name, value in sorted((defines or {}).items())]
     text = expanded(source)
-    key = hashlib.sha256("\0".join([compiler.name, *options, text]).encode()).hexdigest()[:32]
+    key = cubins.digest("\0".join([compiler.name, *options, text]).encode())
 
     def built() -> bytes:
         return _COMPILERS.submit(_build, compiler, source.name, text, options).result()
@@ -154,18 +155,20 @@ def compile_cubin(
 
 def processors() -> int:
     """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 _COMPILERS = ThreadPoolExecutor(processors(), "compile")
-"""However many threads ask: every thread that compiles takes a processor, and keeps tens of MB for
-its next time.
-"""
+"""The threads that compile, however many ask: each takes a processor, and keeps tens of MB for its
+next time."""
 
 
 def expanded(source: Path) -> str:
-    """The text of a kernel with what it includes of ours in its place: one text is all that is
-    compiled.
+    """The text of a kernel with its includes in their places: one text is all that is compiled.
+
+    An include lies beside the kernel, or in SHARED.
     """
     text = source.read_text(encoding="utf-8")
     for name in re.findall(r'^#include "(.+)"$', text, re.MULTILINE):

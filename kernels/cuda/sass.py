@@ -12,7 +12,6 @@ import hashlib
 import json
 import re
 import subprocess
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache, lru_cache
@@ -29,38 +28,42 @@ NOT_AUDITED = "not audited: no disassembler (pip install nvidia-cuda-nvdisasm)"
 _NO_ISSUE = ("NOP",)
 _LOCAL = ("LDL", "STL")
 WARP = 32
+"""Threads of a warp."""
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What a launch must do in one repetition.
-
-    pattern: opcodes that do the work. per_warp: operations one such instruction does for a warp.
-    warps: how often the loop body runs in a repetition, all warps together. overhead: largest share
-    of the loop's instructions that may be something else.
-    """
+    """What a launch must do in one repetition."""
 
     pattern: str
+    """Opcodes that do the work, as a regular expression."""
     per_warp: float
+    """Operations that one such instruction does for a warp."""
     warps: float
+    """How often the loop body runs in a repetition, all warps together."""
     overhead: float = 1.0
+    """Largest share of the loop's instructions that may be something else."""
 
 
 @lru_cache(maxsize=64)
 def _code(cubin: Cubin) -> Code:
-    """Kept for the next question: points of a sweep share a kernel, and each asks for its own
-    count.
+    """The instructions, kept for the next question.
+
+    Points of a sweep share a kernel, and each asks for its own count.
     """
     return disassemble(cubin)
 
 
 def loops(code: Code) -> list[Code]:
-    """The innermost loops: from where a branch leads back to the branch, with no other loop
-    inside.
-    """
+    """The innermost loops: each from where a branch leads back to, to the branch."""
     spans = [(i.target, i.at) for i in code if i.target is not None and i.target <= i.at]
-    inner = [s for s in spans if not any(s[0] <= t[0] and t[1] <= s[1] and t != s for t in spans)]
-    return [[i for i in code if a <= i.at <= b] for a, b in inner]
+    innermost: list[Code] = []
+    for begin, end in spans:
+        others = (span for span in spans if span != (begin, end))
+        holds_another = any(begin <= first and last <= end for first, last in others)
+        if not holds_another:
+            innermost.append([i for i in code if begin <= i.at <= end])
+    return innermost
 
 
 def audit(cubin: Cubin, spec: Spec, work: Work) -> Audit:
@@ -71,8 +74,9 @@ def audit(cubin: Cubin, spec: Spec, work: Work) -> Audit:
 
 
 def wide_access(cubin: Cubin, loads: int, stores: int) -> Audit:
-    """A stream must move whole 16-byte vectors: count the 128-bit loads and stores of a thread;
-    none may spill.
+    """Count the 128-bit loads and stores of a thread: a stream must move whole vectors of 16 bytes.
+
+    None may spill.
     """
     return _kept(
         cubin, f"{loads} loads, {stores} stores", lambda code: _vectors(code, loads, stores)
@@ -80,8 +84,9 @@ def wide_access(cubin: Cubin, loads: int, stores: int) -> Audit:
 
 
 def _kept(cubin: Cubin, question: str, look: Callable[[Code], Audit]) -> Audit:
-    """The answer kept beside the cubin, or a new one. No disassembler is a note, not a problem, and
-    is not kept.
+    """The answer kept beside the cubin, or a new one.
+
+    That there is no disassembler is a note, not a problem, and is not kept.
     """
     path, key = cubin.path.with_suffix(".sass.json"), f"{_version()} {question}"
     with alone(path):
@@ -89,17 +94,17 @@ def _kept(cubin: Cubin, question: str, look: Callable[[Code], Audit]) -> Audit:
         if key in stored:
             return Audit(**stored[key])
         try:
-            found = look(_code(cubin))
+            answer = look(_code(cubin))
         except (OSError, subprocess.SubprocessError) as error:
             return Audit(note=why_not(cubin, error))
         with contextlib.suppress(KernelError):  # the cache only saves time
-            keep_answers(path, {**stored, key: asdict(found)})
-    return found
+            keep_answers(path, {**stored, key: asdict(answer)})
+    return answer
 
 
 @cache
 def _version() -> str:
-    """Of the code that looks, and of the answer it gives: a changed audit looks again."""
+    """A hash of the code that looks, and of the answer's type: a changed audit looks again."""
     sources = (Path(module) for module in (__file__, disassembly.__file__, base.__file__))
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
 
@@ -118,11 +123,13 @@ def why_not(cubin: Cubin, error: Exception) -> str:
 def inspect(code: Code, spec: Spec, work: Work) -> Audit:
     """Hold the code against ``spec`` and the declared work of one repetition."""
     wanted = re.compile(spec.pattern)
-    body = max(
-        loops(code), key=lambda loop: sum(bool(wanted.match(i.opcode)) for i in loop), default=[]
-    )
-    counted = [i.opcode for i in body if wanted.match(i.opcode)]
-    name = "+".join(sorted(Counter(counted)))
+
+    def working(loop: Code) -> list[str]:
+        return [i.opcode for i in loop if wanted.match(i.opcode)]
+
+    body = max(loops(code), key=lambda loop: len(working(loop)), default=[])
+    counted = working(body)
+    name = "+".join(sorted(set(counted)))
     return Audit(name, _problem(code, body, counted, spec, work), operations=spec.per_warp)
 
 
@@ -138,7 +145,8 @@ def _problem(code: Code, body: Code, counted: list[str], spec: Spec, work: Work)
     if abs(done - work.flops) > 1e-3 * work.flops:
         return f"the machine code does {done:.6g} operations a repetition, not {work.flops:.6g}"
     issued = [i for i in body if i.opcode not in _NO_ISSUE]
-    if (share := 1 - len(counted) / len(issued)) > spec.overhead:
+    share = 1 - len(counted) / len(issued)
+    if share > spec.overhead:
         return (
             f"{share:.1%} of the loop's instructions are not {spec.pattern}, more than "
             f"{spec.overhead:.1%}"
@@ -152,19 +160,14 @@ def _spill(code: Code) -> str:
 
 
 def _vectors(code: Code, loads: int, stores: int) -> Audit:
-    opcodes = [i.opcode for i in code]
-    found = {
-        kind: [op for op in opcodes if op.startswith(kind) and ".128" in op]
-        for kind in ("LDG", "STG")
-    }
-    name = "+".join(sorted({op for ops in found.values() for op in ops}))
-    have = len(found["LDG"]), len(found["STG"])
-    wrong = have != (loads, stores)
-    problem = (
-        f"{have[0]} loads and {have[1]} stores of 128 bits a thread, not {loads} and {stores}"
-        if wrong
-        else ""
-    )
-    return Audit(
-        name, _spill(code) or problem
-    )  # what spills is traffic that the work does not declare
+    wide = [i.opcode for i in code if ".128" in i.opcode]
+    wide_loads = [opcode for opcode in wide if opcode.startswith("LDG")]
+    wide_stores = [opcode for opcode in wide if opcode.startswith("STG")]
+    name = "+".join(sorted({*wide_loads, *wide_stores}))
+    problem = _spill(code)  # what spills is traffic that the work does not declare
+    if not problem and (len(wide_loads), len(wide_stores)) != (loads, stores):
+        problem = (
+            f"{len(wide_loads)} loads and {len(wide_stores)} stores of 128 bits a thread, not "
+            f"{loads} and {stores}"
+        )
+    return Audit(name, problem)

@@ -7,7 +7,12 @@ from __future__ import annotations
 from typing import Any
 
 from kernels.base import Kernel, no_memory
+from kernels.cuda.kernel import CompiledBackend
+from kernels.cuda.launch import CudaBackend
 from kernels.fma import cpu, cuda, twin, work
+
+RAW = CompiledBackend(cuda.FmaKernel)
+NUMBA = CudaBackend(twin.NumbaFmaKernel)
 
 
 def _kernel(check_params: dict[str, Any]) -> Kernel:
@@ -15,12 +20,12 @@ def _kernel(check_params: dict[str, Any]) -> Kernel:
         "fma",
         work.work,
         work.reference,
-        {"raw": cuda.raw, "numba": twin.numba, "cpu": cpu.build},
+        {"raw": RAW, "numba": NUMBA, "cpu": cpu.build},
         work.TOLERANCE,
         check_params,
         check_repeat=3,
         footprint=no_memory,
-        prepare=cuda.prepare,
+        prepare=RAW.prepare,
     )
 
 

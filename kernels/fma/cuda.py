@@ -1,8 +1,7 @@
-"""Multiply-add chains on CUDA cores: the launch of ``fma.cu``, and of its twin in Numba."""
+"""Multiply-add chains on CUDA cores: the kernel ``fma.cu``."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,37 +9,43 @@ from typing import Any
 import numpy as np
 
 import kernels.fma.work as fma_work
-from kernels.cuda import launch as cuda
+from kernels.base import Audit, Work
 from kernels.cuda import sass
-from kernels.cuda.memory import Buffer, Stream, collected
+from kernels.cuda.kernel import CudaKernel, sm
+from kernels.cuda.memory import Buffer
+from kernels.cuda.nvrtc import Cubin
 from kernels.device import Device
 from kernels.fma.work import bfloat16_pair
 
-SOURCE = Path(__file__).with_name("fma.cu")
 BLOCK = 512
-THREADS_PER_SM = 1024  # where the device does not say: every architecture holds as many
-CLOCKS_PER_BLOCK = 2  # cycles and nanoseconds
-FULL_RATE_OVERHEAD = 0.008  # of the issue slots
+"""Threads of a block."""
+THREADS_PER_SM = 1024
+"""Where the device does not say: every architecture holds as many."""
+FULL_RATE_OVERHEAD = 0.008
+"""Largest share of the issue slots that may go to instructions beside the multiply-adds."""
 
 
 @dataclass(frozen=True)
 class Type:
-    """One scalar type: how the registers of ``fma.cu`` look from outside, and what it must become.
-
-    operand: type of the kernel's ``m`` and ``c``; seen: how an output register is read; opcode: the
-    instruction; lanes, products: as in ``fma.work``; since: first compute capability that has it;
-    trip: instructions of a thread in one trip of the loop, so many that the loop's own are below
-    FULL_RATE_OVERHEAD.
-    """
+    """One scalar type: how registers of ``fma.cu`` look from outside, and what it must become."""
 
     operand: Any
-    seen: Any
+    """NumPy type of the kernel's arguments ``m`` and ``c``, and of an output register."""
+    lane: Any
+    """NumPy type by which the lanes of an output register are read."""
     opcode: str
+    """The instruction, as a regular expression."""
     lanes: int = 1
+    """As in ``fma.work``."""
     products: int = 1
+    """As in ``fma.work``."""
     since: float = 5.0
+    """First compute capability that has it."""
     chains: int = 8
+    """Chains of a thread."""
     trip: int = 1024
+    """Instructions of a thread in one trip of the loop: so many that the loop's own stay below
+    FULL_RATE_OVERHEAD."""
 
 
 TYPES = {
@@ -56,17 +61,16 @@ TYPES = {
 def missing(device: Device, dtype: str) -> str:
     """Why this device has no multiply-add of this type, or nothing."""
     since = TYPES[dtype].since
-    return (
-        f"sm_{cuda.sm(device)} has no {dtype} multiply-add (since {since})"
-        if float(device.arch) < since
-        else ""
-    )
+    if float(device.arch) >= since:
+        return ""
+    return f"sm_{sm(device)} has no {dtype} multiply-add (since {since})"
 
 
 def shape(device: Device, dtype: str) -> dict[str, int]:
     """Params of one wave of blocks that fills the device."""
     row = TYPES[dtype]
-    blocks_per_sm = (device.facts.get("threads_per_multiprocessor") or THREADS_PER_SM) // BLOCK
+    threads_per_sm = device.facts.get("threads_per_multiprocessor") or THREADS_PER_SM
+    blocks_per_sm = threads_per_sm // BLOCK
     return {
         "chains": row.chains,
         "steps": row.trip // row.chains,
@@ -87,69 +91,65 @@ def operand(dtype: str, value: float) -> Any:
     return TYPES[dtype].operand(value)
 
 
-def decode(dtype: str, registers: np.ndarray, threads: int, chains: int) -> np.ndarray:
-    """Registers [chain][thread] as numbers of shape (threads, chains * lanes)."""
-    row = TYPES[dtype]
-    seen = registers.view(row.seen)
-    if dtype == "bf16":
-        seen = (seen.astype(np.uint32) << 16).view(np.float32)
-    return (
-        seen.reshape(chains, threads, row.lanes)
-        .transpose(1, 0, 2)
-        .reshape(threads, chains * row.lanes)
-    )
+class FmaKernel(CudaKernel):
+    """Chains in all threads of one wave of blocks. One launch does all repetitions."""
 
+    source = Path(__file__).with_name("fma.cu")
+    entry = "chains"
+    clocks: Buffer
 
-def spec(dtype: str, params: Mapping[str, Any]) -> sass.Spec:
-    """What the hot loop must hold."""
-    row = TYPES[dtype]
-    per_warp = 2 * row.lanes * row.products * sass.WARP
-    return sass.Spec(row.opcode, per_warp, params["threads"] / sass.WARP, FULL_RATE_OVERHEAD)
+    @property
+    def blocks(self) -> int:
+        """Blocks of the launch."""
+        return int(self.params["threads"] // self.params["block"])
 
+    def defines(self) -> dict[str, object]:
+        """The type, and how chains lie over threads and blocks."""
+        macros: dict[str, object] = {f"KIND_{self.dtype.upper()}": 1}
+        for name in ("chains", "steps", "block", "blocks_per_sm"):
+            macros[name.upper()] = self.params[name]
+        return macros
 
-def defines(dtype: str, params: Mapping[str, Any]) -> dict[str, object]:
-    """Macros of ``fma.cu`` for these params."""
-    kind = {f"KIND_{dtype.upper()}": 1}
-    names = ("chains", "steps", "block", "blocks_per_sm")
-    return kind | {name.upper(): params[name] for name in names}
+    def work(self) -> Work:
+        """That of all chains."""
+        return fma_work.work(self.dtype, **self.params)
 
+    def inspect(self, cubin: Cubin, work: Work) -> Audit:
+        """The hot loop must hold the declared multiply-adds and hardly anything else."""
+        return sass.audit(cubin, self.spec(), work)
 
-def prepare(device: Device, dtype: str, params: Mapping[str, Any]) -> None:
-    """Compile and disassemble into the cache."""
-    sass.audit(
-        cuda.build(device, SOURCE, defines(dtype, params)),
-        spec(dtype, params),
-        fma_work.work(dtype, **params),
-    )
+    def spec(self) -> sass.Spec:
+        """What the hot loop must hold."""
+        row = TYPES[self.dtype]
+        per_warp = 2 * row.lanes * row.products * sass.WARP
+        warps = self.params["threads"] / sass.WARP
+        return sass.Spec(row.opcode, per_warp, warps, FULL_RATE_OVERHEAD)
 
+    def allocate(self) -> None:
+        """Room for a register of every chain, and for two clocks of each block."""
+        registers = self.params["chains"] * self.params["threads"]
+        self.out = self.new(registers, TYPES[self.dtype].operand)
+        self.clocks = self.new(2 * self.blocks, np.uint64)
+        self.out.poison()
+        self.operands = [operand(self.dtype, self.params[name]) for name in ("m", "c")]
 
-def raw(device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) -> cuda.CudaLaunch:
-    """A launch of ``fma.cu``; one launch does all repetitions."""
-    chains, block, threads = params["chains"], params["block"], params["threads"]
-    cubin = cuda.build(device, SOURCE, defines(dtype, params))
-    kernel = cuda.function(cubin.path, "chains")
-    out, clocks = buffers(dtype, params, queue)
-    operands = operand(dtype, params["m"]), operand(dtype, params["c"])
+    def run(self, repeat: int) -> None:
+        """One launch; a repetition is a trip of its loop."""
+        self.launch(
+            self.blocks,
+            self.params["block"],
+            self.out.pointer,
+            self.clocks.pointer,
+            np.int32(repeat),
+            *self.operands,
+        )
 
-    def enqueue(repeat: int) -> None:
-        arguments = (out.pointer, clocks.pointer, np.int32(repeat), *operands)
-        kernel((threads // block,), (block,), arguments, stream=queue)
-
-    return cuda.CudaLaunch(
-        queue,
-        enqueue,
-        [out],
-        lambda: decode(dtype, out.download(), threads, chains),
-        lambda work: sass.audit(cubin, spec(dtype, params), work),
-        clocks,
-    )
-
-
-def buffers(dtype: str, params: Mapping[str, Any], queue: Stream) -> tuple[Buffer, Buffer]:
-    """Room for the values of all chains, poisoned, and for two clocks of each block."""
-    blocks = params["threads"] // params["block"]
-    with collected() as held:
-        held.append(Buffer(params["chains"] * params["threads"], TYPES[dtype].operand, queue))
-        held.append(Buffer(CLOCKS_PER_BLOCK * blocks, np.uint64, queue))
-        held[0].poison()
-    return held[0], held[1]
+    def fetch(self) -> np.ndarray:
+        """The values of all chains, shape (threads, chains * lanes)."""
+        threads, chains = self.params["threads"], self.params["chains"]
+        row = TYPES[self.dtype]
+        values = self.out.download().view(row.lane)
+        if self.dtype == "bf16":
+            values = (values.astype(np.uint32) << 16).view(np.float32)
+        by_chain = values.reshape(chains, threads, row.lanes)
+        return by_chain.transpose(1, 0, 2).reshape(threads, chains * row.lanes)

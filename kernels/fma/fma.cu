@@ -1,6 +1,6 @@
 // Independent multiply-add chains in registers: CHAINS per thread, STEPS on each in one trip of the loop.
 //
-// TYPE, and what one step is, come from the table in fma_cuda.py. 16-bit types hold two values in one register and
+// TYPE, and what one step is, come from the table in cuda.py. 16-bit types hold two values in one register and
 // INT8 is a dot product of four; they are written as PTX so that no header is needed.
 
 #include "clock.cuh"

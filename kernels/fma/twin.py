@@ -1,40 +1,38 @@
-"""The launch of the chains in Numba CUDA: the same work from Python, to see what Numba leaves on
-the table.
-"""
+"""The chains again in Numba CUDA: how much of the rate Python reaches that way."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from kernels.base import Audit, Work
-from kernels.cuda import launch as cuda
-from kernels.cuda.memory import Stream
+from kernels.cuda.kernel import sm
 from kernels.cuda.numba.fit import numba_that_fits
-from kernels.device import Device
-from kernels.fma.cuda import TYPES, buffers, decode, spec
+from kernels.fma.cuda import TYPES, FmaKernel
 
 
-def numba(device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) -> cuda.CudaLaunch:
-    """The same chains from Numba CUDA."""
-    chains, block, threads = params["chains"], params["block"], params["threads"]
-    with numba_that_fits():
-        from kernels.cuda.numba import launch as numba_cuda
-        from kernels.fma.jit import chains as jit_chains
+class NumbaFmaKernel(FmaKernel):
+    """The chains of ``fma.cu``, compiled by Numba at the first launch."""
 
-        kernel = jit_chains(dtype, chains, params["steps"])
-    out, clocks = buffers(dtype, params, queue)
-    kind = TYPES[dtype].operand
+    def load(self) -> None:
+        """Make the kernel, which is not compiled yet."""
+        with numba_that_fits():
+            from kernels.cuda.numba import launch as numba_launch
+            from kernels.fma.jit import chains
 
-    def enqueue(repeat: int) -> None:
-        stream = numba_cuda.stream(queue)
-        arguments = out.address, clocks.address, repeat, kind(params["m"]), kind(params["c"])
+            self.numba_launch = numba_launch
+            self.function = chains(self.dtype, self.params["chains"], self.params["steps"])
+
+    def allocate(self) -> None:
+        """The same buffers; the kernel with its grid, on Numba's form of the stream."""
+        super().allocate()
+        number = TYPES[self.dtype].operand
+        self.operands = [number(self.params["m"]), number(self.params["c"])]
+        stream = self.numba_launch.stream(self.queue)
+        self.configured = self.function[self.blocks, self.params["block"], stream]
+
+    def run(self, repeat: int) -> None:
+        """One launch; a repetition is a trip of its loop."""
         with numba_that_fits():  # the first launch compiles
-            kernel[threads // block, block, stream](*arguments)
+            self.configured(self.out.address, self.clocks.address, repeat, *self.operands)
 
-    def audit(work: Work) -> Audit:
-        return numba_cuda.audit(kernel, spec(dtype, params), work, cuda.sm(device))
-
-    return cuda.CudaLaunch(
-        queue, enqueue, [out], lambda: decode(dtype, out.download(), threads, chains), audit, clocks
-    )
+    def audit(self, work: Work) -> Audit:
+        """Hold the machine code that Numba made against the declared work."""
+        return self.numba_launch.audit(self.function, self.spec(), work, sm(self.device))

@@ -39,8 +39,8 @@ def work(
 ) -> Work:
     """One repetition: ``steps`` multiply-adds on every chain of every thread.
 
-    lanes: values in one register; products: multiply-adds into each value (four for a dot product
-    of bytes).
+    lanes: values in one register. products: multiply-adds into each value, four for a dot product
+    of bytes.
     """
     return Work(flops=2.0 * chains * steps * threads * lanes * products)
 

@@ -6,7 +6,7 @@ Constants are those of cublasLt.h, cublas_api.h and library_types.h, by name.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 import kernels.gemm.work as gemm_work
-from kernels.base import Audit, KernelError
-from kernels.cuda import launch as cuda
-from kernels.cuda.memory import Buffer, Stream
+from kernels.base import Audit, KernelError, Work
+from kernels.cuda.kernel import sm
+from kernels.cuda.launch import CudaLaunch
+from kernels.cuda.memory import Buffer
 from kernels.cuda.nvrtc import libraries
 from kernels.device import Device
 from kernels.formats import packed, unpacked
@@ -27,20 +28,28 @@ DESC_TRANSA, DESC_FAST_ACCUM, OP_T = 3, 25, 1
 PREF_MAX_WORKSPACE_BYTES = 1
 WORKSPACE_BYTES = 64 << 20
 HEURISTIC_BYTES, ALGORITHM_BYTES = 96, 64
+LIBRARY_AUDIT = Audit(
+    instruction="cuBLASLt",
+    note="the library's own kernel: numbers checked, machine code not audited",
+)
 
 
 @dataclass(frozen=True)
 class Type:
-    """How the library names a type: of operands, product, arithmetic and scaling factors; since:
-    compute capability.
-    """
+    """How the library names a type, by constants of its headers."""
 
     operands: int
+    """Of both operands' elements."""
     product: int
+    """Of the product's elements."""
     compute: int
+    """Of the arithmetic."""
     scale: int
+    """Of the factors by which the product and what it is added to are scaled."""
     factor: Any
+    """The same as a C type."""
     since: float = 5.0
+    """First compute capability that has it."""
 
 
 TYPES = {
@@ -59,21 +68,16 @@ def missing(device: Device, dtype: str) -> str:
     if library() is None:
         return "cuBLAS is not installed: pip install -e '.[gemm]'"
     since = TYPES[dtype].since
-    return (
-        f"sm_{cuda.sm(device)} has no {dtype} matrix product (since {since})"
-        if float(device.arch) < since
-        else ""
-    )
+    if float(device.arch) >= since:
+        return ""
+    return f"sm_{sm(device)} has no {dtype} matrix product (since {since})"
 
 
 @cache
 def library() -> ctypes.CDLL | None:
-    """The newest cuBLASLt that loads, with a handle's worth of initialisation left to the first
-    call.
-    """
-    for path in sorted(
-        libraries("libcublasLt"), key=lambda p: int(p.name.rpartition(".")[2]), reverse=True
-    ):
+    """The newest cuBLASLt that loads; None if there is none. Its first call initialises it."""
+    major = lambda path: int(path.name.rpartition(".")[2])  # noqa: E731
+    for path in sorted(libraries("libcublasLt"), key=major, reverse=True):
         try:
             return ctypes.CDLL(str(path))
         except OSError:
@@ -111,9 +115,9 @@ class Plan:
             raise KernelError(f"{name} answers {status}: this cuBLAS cannot do this product here")
 
     def _create(self, name: str, *arguments: Any) -> ctypes.c_void_p:
-        made = ctypes.c_void_p()
-        self.call(name, ctypes.byref(made), *arguments)
-        return made
+        handle = ctypes.c_void_p()
+        self.call(name, ctypes.byref(handle), *arguments)
+        return handle
 
     def _set(self, name: str, target: ctypes.c_void_p, attribute: int, value: Any) -> None:
         self.call(
@@ -142,76 +146,80 @@ class Plan:
             raise KernelError(f"cuBLASLt has no algorithm for a {dtype} product of size {n} here")
         return ctypes.create_string_buffer(results.raw[:ALGORITHM_BYTES], ALGORITHM_BYTES)
 
-    def close(self) -> None:
+    def free(self) -> None:
         """Destroy the handle; descriptors are plain memory."""
         self.lib.cublasLtDestroy(self.handle)  # type: ignore[union-attr]
 
 
-def build(device: Device, dtype: str, params: Mapping[str, Any], queue: Stream) -> cuda.CudaLaunch:
-    """A launch of A times B transposed, each of n rows of n elements."""
-    n, plan = params["n"], Plan(dtype, params["n"])
-    buffers = [_matrix(dtype, which, n, params["operands"], queue) for which in (0, 1)]
-    product = Buffer(n * n * params["product_bytes"], np.uint8, queue)
-    workspace = Buffer(WORKSPACE_BYTES, np.uint8, queue)
-    product.poison()
-    a, b, c, scratch = (ctypes.c_void_p(x.address) for x in (*buffers, product, workspace))
-    stream = ctypes.c_void_p(queue.ptr)
+class CublasLtProduct(CudaLaunch):
+    """A times B transposed, each of n rows of n elements, by the library's own kernel."""
 
-    def enqueue(repeat: int) -> None:
+    def allocate(self) -> None:
+        """A plan, both operands, a poisoned product, and the library's workspace."""
+        n = self.params["n"]
+        self.plan = self.keep(Plan(self.dtype, n))
+        self.a, self.b = self.new_operand(0), self.new_operand(1)
+        self.product = self.new(n * n * self.params["product_bytes"], np.uint8)
+        self.workspace = self.new(WORKSPACE_BYTES, np.uint8)
+        self.product.poison()
+        self.arguments = self.matmul_arguments()
+
+    def new_operand(self, number: int) -> Buffer:
+        """Operand number 0 or 1, filled."""
+        n = self.params["n"]
+        buffer = self.new(n * n * gemm_work.itemsize(self.dtype), np.uint8)
+        buffer.repeat(_codes(self.dtype, number, self.params["operands"]))
+        return buffer
+
+    def matmul_arguments(self) -> Sequence[Any]:
+        """Arguments of cublasLtMatmul.
+
+        Column-major: the product comes out with the rows of B along memory, hence B comes first.
+        """
+        plan = self.plan
+        a, b, product, workspace = (
+            ctypes.c_void_p(buffer.address)
+            for buffer in (self.a, self.b, self.product, self.workspace)
+        )
+        return (
+            plan.handle,
+            plan.description,
+            ctypes.byref(plan.one),
+            b,
+            plan.operand,
+            a,
+            plan.operand,
+            ctypes.byref(plan.zero),
+            product,
+            plan.product,
+            product,
+            plan.product,
+            plan.algorithm,
+            workspace,
+            ctypes.c_size_t(WORKSPACE_BYTES),
+            ctypes.c_void_p(self.queue.ptr),
+        )
+
+    def run(self, repeat: int) -> None:
+        """One product after the other."""
         for _ in range(repeat):
-            # Column-major: the product comes out with the rows of B along memory, hence B first.
-            plan.call(
-                "cublasLtMatmul",
-                plan.handle,
-                plan.description,
-                ctypes.byref(plan.one),
-                b,
-                plan.operand,
-                a,
-                plan.operand,
-                ctypes.byref(plan.zero),
-                c,
-                plan.product,
-                c,
-                plan.product,
-                plan.algorithm,
-                scratch,
-                ctypes.c_size_t(WORKSPACE_BYTES),
-                stream,
-            )
+            self.plan.call("cublasLtMatmul", *self.arguments)
 
-    note = Audit(
-        instruction="cuBLASLt",
-        note="the library's own kernel: numbers checked, machine code not audited",
-    )
-    held = [*buffers, product, workspace, _Closing(plan)]
-    return cuda.CudaLaunch(
-        queue, enqueue, held, lambda: _entries(dtype, n, product), lambda _: note
-    )
+    def fetch(self) -> np.ndarray:
+        """The entries of the product at the rows and columns looked at."""
+        n = self.params["n"]
+        rows_and_columns = gemm_work.looked_at(n)
+        row_bytes = self.product.count // n
+        data = self.product.download_at(rows_and_columns * row_bytes, row_bytes)
+        rows = unpacked(gemm_work.OUTPUT[self.dtype], data.reshape(len(rows_and_columns), -1))
+        return rows[:, rows_and_columns]
 
-
-class _Closing:
-    """Lets a launch give a plan back with its buffers."""
-
-    def __init__(self, plan: Plan) -> None:
-        self.free = plan.close
-
-
-def _matrix(dtype: str, which: int, n: int, operands: str, queue: Stream) -> Buffer:
-    buffer = Buffer(n * n * gemm_work.itemsize(dtype), np.uint8, queue)
-    buffer.repeat(_codes(dtype, which, operands))
-    return buffer
+    def audit(self, work: Work) -> Audit:
+        """The library's machine code is not ours to hold against anything."""
+        return LIBRARY_AUDIT
 
 
 @cache
-def _codes(dtype: str, which: int, operands: str) -> np.ndarray:
-    """The repeating part as bytes of memory: every round asks for it again."""
-    return packed(gemm_work.element(dtype), gemm_work.tile(dtype, which, operands), np.uint8)
-
-
-def _entries(dtype: str, n: int, product: Buffer) -> np.ndarray:
-    """The entries of the product at the rows and columns looked at."""
-    at, form = gemm_work.looked_at(n), gemm_work.OUTPUT[dtype]
-    size = product.count // (n * n)
-    rows = product.download_at(at * n * size, n * size).reshape(len(at), -1)
-    return unpacked(form, rows)[:, at]
+def _codes(dtype: str, number: int, operands: str) -> np.ndarray:
+    """The repeating part of an operand as bytes of memory: every round asks for it again."""
+    return packed(gemm_work.element(dtype), gemm_work.tile(dtype, number, operands), np.uint8)

@@ -41,7 +41,7 @@ LOOKED_AT = 48  # rows and columns of the product that a check computes again
 
 
 def element(dtype: str) -> str:
-    """Name of the operands' number format in ``numerics.FORMATS``."""
+    """Name of the operands' number format in ``kernels.formats.FORMATS``."""
     return FORMAT.get(dtype, dtype)
 
 

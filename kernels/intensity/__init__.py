@@ -5,14 +5,16 @@ measured.
 from __future__ import annotations
 
 from kernels.base import Kernel
+from kernels.cuda.kernel import CompiledBackend
 from kernels.intensity import cpu, cuda, work
 
+RAW = CompiledBackend(cuda.MixedKernel)
 MIXED = Kernel(
     "mixed",
     work.work,
     work.reference,
-    {"raw": cuda.raw, "cpu": cpu.build},
+    {"raw": RAW, "cpu": cpu.build},
     check_repeat=2,
     footprint=work.footprint,
-    prepare=cuda.prepare,
+    prepare=RAW.prepare,
 )

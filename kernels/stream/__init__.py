@@ -6,21 +6,20 @@ from functools import partial
 from typing import Any
 
 from kernels.base import Kernel
+from kernels.cuda.kernel import CompiledBackend
+from kernels.cuda.launch import CudaBackend
 from kernels.stream import cpu, cuda, twin, work
 
 
 def _kernel(op: str) -> Kernel:
+    raw = CompiledBackend(partial(cuda.StreamKernel, op))
     backends: dict[str, Any] = {
-        "raw": partial(cuda.raw, op),
-        "numba": partial(twin.numba, op),
+        "raw": raw,
+        "numba": CudaBackend(partial(twin.NumbaStreamKernel, op)),
         "cpu": partial(cpu.build, op),
     }
     return Kernel(
-        op,
-        partial(work.work, op),
-        partial(work.reference, op),
-        backends,
-        prepare=partial(cuda.prepare, op),
+        op, partial(work.work, op), partial(work.reference, op), backends, prepare=raw.prepare
     )
 
 

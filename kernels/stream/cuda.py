@@ -1,183 +1,207 @@
-"""Streams through GPU memory: the launches of ``stream.cu`` and of its twins in Numba."""
+"""Streams through GPU memory: the kernel ``stream.cu``, and the launch shapes worth timing."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+import kernels.stream.work as stream_work
 from kernels import pattern
-from kernels.base import ITEMSIZE, Audit, KernelError
-from kernels.cuda import launch as cuda
+from kernels.base import ITEMSIZE, Audit, KernelError, Work
 from kernels.cuda import sass
-from kernels.cuda.memory import Buffer, Stream, collected
+from kernels.cuda.kernel import CudaKernel
 from kernels.cuda.nvrtc import Cubin
 from kernels.device import Device
 from kernels.pattern import FLOATS
 from kernels.stream.work import NUMBA_BLOCK, numba_vecs
 
-SOURCE = Path(__file__).with_name("stream.cu")
-VECTOR = 16  # bytes
+VECTOR = 16
+"""Bytes that a thread loads or stores at once."""
+VECTORS_LIMIT = 1 << 31
+"""An array holds fewer vectors."""
 SOURCES = {"copy": 1, "scale": 1, "add": 2, "triad": 2, "read": 1, "write": 0}
+"""Arrays that each operation loads."""
 HINTS = ("load", "store", "load_policy", "store_policy")
+"""Params that are PTX cache hints, and macros of ``stream.cu`` by the same names."""
 
 
-# Launch shapes of the raw kernels. Which one saturates memory differs between GPUs, so several are
-# timed and the best one is the ceiling; small blocks keep more of them in flight, large ones keep
-# the arrays' pages open longer. Policies (since: compute capability) let the L2 give up written
-# lines first: fewer turns between reading and writing DRAM.
+@dataclass(frozen=True)
+class Shape:
+    """A launch shape of the raw kernel, as params."""
+
+    params: dict[str, Any]
+    since: float = 0.0
+    """First compute capability that has its cache hints."""
+    one_block: bool = False
+    """True for a shape that wants multiprocessors to hold one block at a time."""
+
+
+# Which shape saturates memory differs between GPUs, so several are timed and the best one is the
+# ceiling; small blocks keep more of them in flight, large ones keep the arrays' pages open longer.
+# Policies let the L2 give up written lines first: fewer turns between reading and writing DRAM.
 POLICY = {
     "load_policy": "evict_last",
     "store_policy": "evict_first",
     "load": ".nc.L1::no_allocate",
-    "since": 8.0,
 }
-SHAPES: dict[str, list[dict[str, Any]]] = {
+POLICY_SINCE = 8.0
+SHAPES = {
     "read": [
-        {"block": 512, "vecs": 8, "load": ".nc.L1::no_allocate", "since": 7.0},
-        {"block": 256, "vecs": 4},
+        Shape({"block": 512, "vecs": 8, "load": ".nc.L1::no_allocate"}, since=7.0),
+        Shape({"block": 256, "vecs": 4}),
     ],
     "write": [
-        {"block": 256, "vecs": 1, "store": ".cs"},
-        {"block": 1024, "vecs": 1, "store": ".cs"},
+        Shape({"block": 256, "vecs": 1, "store": ".cs"}),
+        Shape({"block": 1024, "vecs": 1, "store": ".cs"}),
     ],
-    "two arrays": [{"block": 256, "vecs": 1, "store": ".cs"}, {"block": 256, "vecs": 1, **POLICY}],
+    "two arrays": [
+        Shape({"block": 256, "vecs": 1, "store": ".cs"}),
+        Shape({"block": 256, "vecs": 1, **POLICY}, POLICY_SINCE),
+    ],
     "three arrays": [
-        {"block": 1024, "vecs": 1, "store": ".cs"},
-        {"block": 1024, "vecs": 1, **POLICY},
-        {"block": 1024, "vecs": 2, **POLICY, "alone": True},
+        Shape({"block": 1024, "vecs": 1, "store": ".cs"}),
+        Shape({"block": 1024, "vecs": 1, **POLICY}, POLICY_SINCE),
+        Shape({"block": 1024, "vecs": 2, **POLICY}, POLICY_SINCE, one_block=True),
     ],
 }
-NOT_PARAMS = ("since", "alone")
 
 
 def variants(op: str, device: Device) -> list[tuple[str, dict[str, Any]]]:
-    """Backends and launch shapes worth timing for ``op`` on this device."""
-    shapes = SHAPES.get(op) or SHAPES["two arrays" if SOURCES[op] == 1 else "three arrays"]
-    alone = _of_one_block(device)
-    known = [
-        s
-        for s in shapes
-        if float(device.arch) >= s.get("since", 0) and (alone or not s.get("alone"))
-    ]
-    raw = [
-        (
-            "raw",
-            {k: v for k, v in s.items() if k not in NOT_PARAMS} | (alone if s.get("alone") else {}),
-        )
-        for s in known
-    ]
-    return [*raw, ("numba", {"block": NUMBA_BLOCK, "vecs": numba_vecs(op)})]
+    """Backends and launch shapes worth timing for ``op`` on this device, as (backend, params)."""
+    by_arrays = "two arrays" if SOURCES[op] == 1 else "three arrays"
+    shapes = SHAPES.get(op, SHAPES[by_arrays])
+    unused = _unused_shared(device)
+    asked = []
+    for shape in shapes:
+        if float(device.arch) < shape.since:
+            continue
+        if not shape.one_block:
+            asked.append(("raw", dict(shape.params)))
+        elif unused:
+            asked.append(("raw", {**shape.params, "shared_bytes": unused}))
+    asked.append(("numba", {"block": NUMBA_BLOCK, "vecs": numba_vecs(op)}))
+    return asked
 
 
-def _of_one_block(device: Device) -> dict[str, int]:
-    """Unused shared memory that leaves an SM no room for a second block, as params; none where no
-    block may have it.
+def _unused_shared(device: Device) -> int:
+    """Bytes of shared memory with which a block leaves a multiprocessor no room for a second one.
+
+    0 where no block may have so many, or the device does not say.
     """
-    whole, most = (
-        device.facts.get(name) or 0
-        for name in ("shared_bytes_per_multiprocessor", "shared_bytes_optin")
-    )
-    return {"shared_bytes": whole // 2 + 1} if 0 < whole // 2 < most else {}
+    of_multiprocessor = device.facts.get("shared_bytes_per_multiprocessor") or 0
+    of_block = device.facts.get("shared_bytes_optin") or 0
+    half = of_multiprocessor // 2
+    return half + 1 if 0 < half < of_block else 0
 
 
-class Arrays:
-    """Source arrays with the pattern, a poisoned target, and room for a read's sums."""
+class StreamKernel(CudaKernel):
+    """One pass of ``op`` over whole arrays of memory. One launch is one repetition.
 
-    def __init__(self, op: str, dtype: str, n: int, blocks: int, queue: Stream) -> None:
-        with collected() as self.all:
-            for which in range(SOURCES[op]):
-                self._new(n, FLOATS[dtype], queue).fill(which, dtype)
-            if op != "read":
-                self._new(n, FLOATS[dtype], queue).poison()
-            self.sums = self._new(blocks if op == "read" else 1, np.float64, queue)
-            self.sums.poison()
+    ``shared_bytes`` of the params is shared memory that no one uses: it limits how many blocks a
+    multiprocessor holds.
+    """
 
-    def _new(self, count: int, kind: Any, queue: Stream) -> Buffer:
-        self.all.append(Buffer(count, kind, queue))
-        return self.all[-1]
+    source = Path(__file__).with_name("stream.cu")
+    entry = "stream"
+
+    def __init__(self, op: str, device: Device, dtype: str, params: Mapping[str, Any]) -> None:
+        super().__init__(device, dtype, params)
+        self.op = op
+        self.shared_bytes = params.get("shared_bytes", 0)
 
     @property
-    def addresses(self) -> list[int]:
-        """x, y, z: the sources, then the target; an absent one is the first again."""
-        *sources, target = [b.address for b in self.all if b is not self.sums]
-        sources = sources or [target]
-        return [sources[0], sources[-1], target]
+    def elements(self) -> int:
+        """Elements of each array."""
+        return int(self.params["n"])
 
+    @property
+    def vectors(self) -> int:
+        """Vectors of each array."""
+        return self.elements * ITEMSIZE[self.dtype] // VECTOR
 
-def blocks_of(dtype: str, params: Mapping[str, Any]) -> tuple[int, int]:
-    """Vectors in an array and the blocks that cover them. Raises KernelError for an array of part
-    vectors.
-    """
-    width = VECTOR // ITEMSIZE[dtype]
-    if params["n"] % width or params["n"] // width >= 1 << 31:
-        raise KernelError(
-            f"a stream of {params['n']} elements: take a multiple of {width} below {width << 31}"
+    @property
+    def blocks(self) -> int:
+        """Blocks that cover the arrays."""
+        return -(-self.vectors // (self.params["block"] * self.params["vecs"]))
+
+    def validate(self) -> None:
+        """Raise KernelError for an array that ends within a vector, or is too long."""
+        width = VECTOR // ITEMSIZE[self.dtype]
+        if self.elements % width or self.vectors >= VECTORS_LIMIT:
+            raise KernelError(
+                f"a stream of {self.elements} elements: take a multiple of {width} below "
+                f"{width * VECTORS_LIMIT}"
+            )
+
+    def defines(self) -> dict[str, object]:
+        """The operation, the shape of the launch and, if there are any, hints to the caches."""
+        macros: dict[str, object] = {
+            f"KIND_{self.dtype.upper()}": 1,
+            f"OP_{self.op}": 1,
+            "BLOCK": self.params["block"],
+            "VECS": self.params["vecs"],
+        }
+        for hint in HINTS:
+            if self.params.get(hint):
+                macros[hint.upper()] = self.params[hint]
+        return macros
+
+    def work(self) -> Work:
+        """That of one pass."""
+        return stream_work.work(self.op, self.dtype, self.elements)
+
+    def inspect(self, cubin: Cubin, work: Work) -> Audit:
+        """Every thread must move the whole vectors it should."""
+        loads = SOURCES[self.op] * self.params["vecs"]
+        stores = 0 if self.op == "read" else self.params["vecs"]
+        return sass.wide_access(cubin, loads, stores)
+
+    def allocate(self) -> None:
+        """Source arrays with the pattern, a poisoned target, and room for a read's sums."""
+        self.arrays = self.allocate_arrays()
+        self.sums = self.new(self.blocks if self.op == "read" else 1, np.float64)
+        self.sums.poison()
+        number = FLOATS[self.dtype]
+        self.arguments: Sequence[Any] = (
+            *(np.uint64(address) for address in self.addresses()),
+            self.sums.pointer,
+            np.uint32(self.vectors),
+            number(pattern.SCALE),
+            number(pattern.WRITTEN),
         )
-    vectors = params["n"] // width
-    return vectors, -(-vectors // (params["block"] * params["vecs"]))
 
+    def allocate_arrays(self) -> list[Any]:
+        """The sources, then the target, if the operation has one."""
+        arrays = []
+        for which in range(SOURCES[self.op]):
+            source = self.new(self.elements, FLOATS[self.dtype])
+            source.fill(which, self.dtype)
+            arrays.append(source)
+        if self.op != "read":
+            target = self.new(self.elements, FLOATS[self.dtype])
+            target.poison()
+            arrays.append(target)
+        return arrays
 
-def result(op: str, dtype: str, n: int, arrays: Arrays) -> np.ndarray:
-    """A read's sum, or those elements of the target that a check looks at."""
-    if op == "read":
-        return np.array([arrays.sums.download().sum()])
-    return arrays.all[-2].download_at(*pattern.sample_starts(n, ITEMSIZE[dtype]))
+    def addresses(self) -> list[int]:
+        """Addresses of the kernel's x, y and z; in the place of an absent array stands another."""
+        x = self.arrays[0]
+        y = self.arrays[1] if SOURCES[self.op] == 2 else x
+        z = self.arrays[-1]
+        return [x.address, y.address, z.address]
 
-
-def defines(op: str, dtype: str, params: Mapping[str, Any]) -> dict[str, object]:
-    """Macros of ``stream.cu`` for these params; ``load`` and ``store`` are PTX cache hints."""
-    hints = {key.upper(): params[key] for key in HINTS if params.get(key)}
-    return {
-        f"KIND_{dtype.upper()}": 1,
-        f"OP_{op}": 1,
-        "BLOCK": params["block"],
-        "VECS": params["vecs"],
-    } | hints
-
-
-def audit(cubin: Cubin, op: str, params: Mapping[str, Any]) -> Audit:
-    """Whether every thread moves the whole vectors it should."""
-    return sass.wide_access(
-        cubin, SOURCES[op] * params["vecs"], 0 if op == "read" else params["vecs"]
-    )
-
-
-def prepare(op: str, device: Device, dtype: str, params: Mapping[str, Any]) -> None:
-    """Compile and disassemble into the cache."""
-    audit(cuda.build(device, SOURCE, defines(op, dtype, params)), op, params)
-
-
-def raw(
-    op: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Stream
-) -> cuda.CudaLaunch:
-    """A launch of ``stream.cu``; ``shared_bytes`` of unused shared memory limit how many blocks an
-    SM holds.
-    """
-    vectors, blocks = blocks_of(dtype, params)
-    cubin = cuda.build(device, SOURCE, defines(op, dtype, params))
-    shared = params.get("shared_bytes", 0)
-    kernel = cuda.function(cubin.path, "stream", shared)
-    arrays = Arrays(op, dtype, params["n"], blocks, queue)
-    kind = FLOATS[dtype]
-    arguments = (
-        *(np.uint64(a) for a in arrays.addresses),
-        arrays.sums.pointer,
-        np.uint32(vectors),
-        kind(pattern.SCALE),
-        kind(pattern.WRITTEN),
-    )
-
-    def enqueue(repeat: int) -> None:
+    def run(self, repeat: int) -> None:
+        """A launch for each repetition."""
         for _ in range(repeat):
-            kernel((blocks,), (params["block"],), arguments, shared_mem=shared, stream=queue)
+            self.launch(self.blocks, self.params["block"], *self.arguments)
 
-    return cuda.CudaLaunch(
-        queue,
-        enqueue,
-        arrays.all,
-        lambda: result(op, dtype, params["n"], arrays),
-        lambda work: audit(cubin, op, params),
-    )
+    def fetch(self) -> np.ndarray:
+        """A read's sum; of the others, those elements of the target that a check looks at."""
+        if self.op == "read":
+            return np.array([self.sums.download().sum()])
+        target = self.arrays[-1]
+        return target.download_at(*pattern.sample_starts(self.elements, ITEMSIZE[self.dtype]))

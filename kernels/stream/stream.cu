@@ -4,8 +4,8 @@
 // STORE_POLICY (evict_first, evict_last; both or none, from 8.0 on) say what the L2 keeps: a stream reuses nothing, but
 // which lines leave first decides in what order DRAM is read and written.
 
-#define TEXT_(x) #x
-#define TEXT(x) TEXT_(x)
+#include "text.cuh"
+
 #ifndef LOAD
 #define LOAD
 #endif

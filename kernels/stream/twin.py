@@ -1,52 +1,50 @@
-"""The launch of the streams in Numba CUDA: the same work from Python, to see what Numba leaves on
-the table.
-"""
+"""The streams again in Numba CUDA: how much of the rate Python reaches that way."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from kernels import pattern
 from kernels.base import Audit, Work
-from kernels.cuda import launch as cuda
-from kernels.cuda.memory import Stream
+from kernels.cuda.kernel import sm
 from kernels.cuda.numba.fit import numba_that_fits
-from kernels.device import Device
 from kernels.pattern import FLOATS
-from kernels.stream.cuda import Arrays, audit, blocks_of, result
+from kernels.stream.cuda import StreamKernel
 
 
-def numba(
-    op: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Stream
-) -> cuda.CudaLaunch:
-    """The same stream from Numba CUDA."""
-    vectors, blocks = blocks_of(dtype, params)
-    with numba_that_fits():
-        from kernels.cuda.numba import launch as numba_cuda
-        from kernels.stream.jit import streams
+class NumbaStreamKernel(StreamKernel):
+    """The pass of ``stream.cu``, compiled by Numba at the first launch."""
 
-        kernel = streams(op, dtype, params["block"])
-    arrays = Arrays(op, dtype, params["n"], blocks, queue)
-    kind = FLOATS[dtype]
-    arguments = (
-        *arrays.addresses,
-        arrays.sums.address,
-        vectors,
-        kind(pattern.SCALE),
-        kind(pattern.WRITTEN),
-    )
-    ready = kernel[blocks, params["block"], numba_cuda.stream(queue)]
+    def load(self) -> None:
+        """Make the kernel, which is not compiled yet."""
+        with numba_that_fits():
+            from kernels.cuda.numba import launch as numba_launch
+            from kernels.stream.jit import streams
 
-    def enqueue(repeat: int) -> None:
+            self.numba_launch = numba_launch
+            self.function = streams(self.op, self.dtype, self.params["block"])
+
+    def allocate(self) -> None:
+        """The same buffers; the kernel with its grid, on Numba's form of the stream."""
+        super().allocate()
+        number = FLOATS[self.dtype]
+        self.arguments = (
+            *self.addresses(),
+            self.sums.address,
+            self.vectors,
+            number(pattern.SCALE),
+            number(pattern.WRITTEN),
+        )
+        stream = self.numba_launch.stream(self.queue)
+        self.configured = self.function[self.blocks, self.params["block"], stream]
+
+    def run(self, repeat: int) -> None:
+        """A launch for each repetition."""
         with numba_that_fits():  # the first launch compiles
             for _ in range(repeat):
-                ready(*arguments)
+                self.configured(*self.arguments)
 
-    def inspected(work: Work) -> Audit:
-        cubin = numba_cuda.cubin_of(kernel, cuda.sm(device))
-        return audit(cubin, op, params) if cubin else Audit(note=numba_cuda.NOT_AUDITED)
-
-    return cuda.CudaLaunch(
-        queue, enqueue, arrays.all, lambda: result(op, dtype, params["n"], arrays), inspected
-    )
+    def audit(self, work: Work) -> Audit:
+        """Hold the machine code that Numba made against the vectors a thread should move."""
+        cubin = self.numba_launch.cubin_of(self.function, sm(self.device))
+        if cubin is None:
+            return Audit(note=self.numba_launch.NOT_AUDITED)
+        return self.inspect(cubin, work)

@@ -26,9 +26,7 @@ def work(op: str, dtype: str, n: int, **_: Any) -> Work:
 
 
 def reference(op: str, dtype: str, repeat: int, n: int, **_: Any) -> np.ndarray:
-    """A read's sum, shape (1,); of the others, those elements of the target that a check looks
-    at.
-    """
+    """A read's sum, shape (1,); of the others, the elements of the target that a check looks at."""
     if op == "read":
         return np.array([pattern.total(dtype, 0, n)])
     at = pattern.sample_indices(n, ITEMSIZE[dtype])

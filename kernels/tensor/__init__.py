@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kernels.base import Kernel, Work, no_memory
+from kernels.cuda.kernel import CompiledBackend
 from kernels.tensor import cuda, work
 from kernels.tensor.table import Instruction
 
@@ -25,13 +26,14 @@ def kernel(row: Instruction, check: str = "integers") -> Kernel:
     """The kernel of a row, its numbers checked with ``integers`` (exactly) or ``independent``
     operands.
     """
+    raw = CompiledBackend(partial(cuda.WarpgroupKernel if row.warpgroup else cuda.WarpKernel, row))
     return Kernel(
         row.path,
         partial(_work, row),
         partial(_reference, row),
-        {"raw": partial(cuda.raw, row)},
+        {"raw": raw},
         {} if check == "integers" else {row.dtype: work.tolerance(row)},
         {"operands": check},
         footprint=no_memory,
-        prepare=partial(cuda.prepare, row),
+        prepare=raw.prepare,
     )

@@ -1,12 +1,11 @@
-"""Matrix units on CUDA: operands in the order in which threads load them, the launch, and its
-machine code.
-"""
+"""Matrix units on CUDA: the kernels ``tensor.cu`` and ``wgmma.cu``, and what they must hold."""
 
 from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -14,172 +13,142 @@ from typing import Any
 
 import numpy as np
 
-import kernels.tensor.fragments as fragments
+import kernels.tensor.layout as layout
 import kernels.tensor.ptx as tensor_ptx
-from kernels import formats
+import kernels.tensor.work as tensor_work
 from kernels.base import Audit, Work
-from kernels.cuda import launch as cuda
 from kernels.cuda import sass
 from kernels.cuda.disassembly import disassemble
-from kernels.cuda.memory import Buffer, Stream
+from kernels.cuda.kernel import CudaKernel, sm
+from kernels.cuda.memory import Buffer
 from kernels.cuda.nvrtc import Cubin
 from kernels.device import Device
-from kernels.formats import FORMATS
-from kernels.tensor.ptx import counts
 from kernels.tensor.table import Instruction
-from kernels.tensor.work import Operands, operands, teams
-from kernels.tensor.work import work as work_of
+from kernels.tensor.work import Operands
 
-SOURCE = Path(__file__).with_name("tensor.cu")
-WARPGROUP_SOURCE = Path(__file__).with_name("wgmma.cu")
-OVERHEAD = 0.03  # of the issue slots
-# cycles of one m64n256 at the rated speed: 2 x 64 x 256 x 16 / 4096 for FP16, others alike
+OVERHEAD = 0.03
+"""Largest share of the issue slots that may go to instructions beside the matrix instructions."""
 WGMMA_SLOTS = 128
+"""Issue slots that a wgmma occupies its unit for: the cycles of one m64n256 at the rated speed,
+2 x 64 x 256 x 16 / 4096 for FP16, others alike."""
 
 
-def image(row: Instruction, given: Operands) -> np.ndarray:
-    """Shared memory as bytes: each A and each panel of B swizzled."""
-    a = [_bytes(row, np.concatenate(list(one), axis=1)) for one in given.a]
-    b = _bytes(row, np.concatenate(list(given.b), axis=1))
-    panels = [
-        b[:, at : at + fragments.SWIZZLE_ROW] for at in range(0, b.shape[1], fragments.SWIZZLE_ROW)
-    ]
-    return np.concatenate([fragments.swizzled(part).ravel() for part in (*a, *panels)])
+class TensorKernel(CudaKernel):
+    """Chains of one matrix instruction, a row of the table. One launch does all repetitions."""
+
+    entry = "chains"
+    clocks: Buffer
+
+    def __init__(
+        self, row: Instruction, device: Device, dtype: str, params: Mapping[str, Any]
+    ) -> None:
+        super().__init__(device, dtype, params)
+        self.row = row
+
+    @abstractmethod
+    def inputs(self, operands: Operands) -> Sequence[np.ndarray]:
+        """What the threads load, in the order of the kernel's first arguments."""
+
+    @abstractmethod
+    def overhead(self, arch: str) -> float:
+        """Largest share of other instructions in the loop, which is to be OVERHEAD of the slots."""
+
+    def defines(self) -> dict[str, object]:
+        """The instruction, its registers, and how chains lie over threads."""
+        return tensor_ptx.defines(self.row, self.params, sm(self.device))
+
+    def work(self) -> Work:
+        """That of all chains."""
+        return tensor_work.work(self.row, **self.params)
+
+    def inspect(self, cubin: Cubin, work: Work) -> Audit:
+        """The loop must hold the declared instructions; the audit says where it emulates them."""
+        if self.row.opcode(cubin.arch) == "CALL":
+            audit = _routine(cubin, self.params["chains"] * self.params["steps"])
+        else:
+            audit = sass.audit(cubin, self.spec(cubin.arch), work)
+        if not self.row.emulated(cubin.arch):
+            return audit
+        notes = [f"emulated with {audit.instruction or 'other instructions'}", audit.note]
+        return replace(audit, note="; ".join(note for note in notes if note), emulated=True)
+
+    def spec(self, arch: str) -> sass.Spec:
+        """What the hot loop must hold on this architecture."""
+        opcode = self.row.opcode(arch).lstrip("~")
+        warps_of_team = layout.threads(self.row) // sass.WARP
+        teams = self.params["blocks"] * tensor_work.teams(self.row, self.params["warps"])
+        per_warp = operations(self.row, opcode) / warps_of_team
+        warps = teams * warps_of_team
+        return sass.Spec(re.escape(opcode), per_warp, warps, self.overhead(arch))
+
+    def allocate(self) -> None:
+        """Operands, what chains start from, and room for accumulators and clocks."""
+        operands = tensor_work.operands(self.row, self.params["operands"])
+        starts = layout.starts(self.row, self.params["chains"])
+        self.loaded = [self.upload(part) for part in (*self.inputs(operands), starts)]
+        _, _, register = tensor_ptx.REGISTER[self.row.accumulator]
+        self.out = self.new(layout.out_registers(self.row, self.params), register)
+        self.clocks = self.new(2 * self.params["blocks"], np.uint64)
+        self.out.poison()
+
+    def upload(self, values: np.ndarray) -> Buffer:
+        """A buffer that holds these values."""
+        flat = np.ascontiguousarray(values).reshape(-1)
+        buffer = self.new(flat.size, flat.dtype)
+        buffer.upload(flat)
+        return buffer
+
+    def run(self, repeat: int) -> None:
+        """One launch; a repetition is a trip of its loop."""
+        pointers = [buffer.pointer for buffer in (*self.loaded, self.out, self.clocks)]
+        threads = sass.WARP * self.params["warps"]
+        self.launch(self.params["blocks"], threads, *pointers, np.int32(repeat))
+
+    def fetch(self) -> np.ndarray:
+        """Accumulators of the first and last block, (2, tiles, m, n)."""
+        return layout.decode(self.row, self.out.download(), self.params)
 
 
-def _bytes(row: Instruction, values: np.ndarray) -> np.ndarray:
-    return formats.packed(row.format, values, np.uint8)
+class WarpKernel(TensorKernel):
+    """Instructions of one warp, with operands in registers."""
+
+    source = Path(__file__).with_name("tensor.cu")
+
+    def inputs(self, operands: Operands) -> Sequence[np.ndarray]:
+        """A, B and metadata as registers."""
+        a, b = layout.warp_words(self.row, operands)
+        return a, b, layout.metadata_words(self.row, operands)
+
+    def overhead(self, arch: str) -> float:
+        """OVERHEAD, but for emulations, and for double precision.
+
+        What an emulation needs besides is its own affair; between double-precision instructions
+        the compiler pads with null ones while the unit is busy.
+        """
+        return 1.0 if self.row.emulated(arch) or self.row.dtype == "fp64" else OVERHEAD
 
 
-def words(row: Instruction, given: Operands) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A (both), B and metadata in the order in which threads load them."""
-    word = np.uint64 if row.dtype == "fp64" else np.uint32
-    a, b = formats.packed(row.format, given.a, word), formats.packed(row.format, given.b, word)
-    kept = np.zeros(1, np.uint32)
-    if given.kept is not None:
-        pair = row.format not in ("int8", "e4m3", "e5m2")
-        kept = np.stack(
-            [_by_warp(lambda m: fragments.metadata(m, pair)[None], part)[0] for part in given.kept]
-        )
-    if row.warpgroup:
-        loaded = [_by_warp(fragments.operand_a, part) for one in a for part in one]
-        return np.stack(loaded), image(row, given), kept
-    if row.path == "wmma":
-        return a, b, kept
-    if row.copies > 1:
-        return np.stack([fragments.volta_a(one[0]) for one in a]), fragments.volta_a(b[0]), kept
-    return np.stack([fragments.operand_a(one[0]) for one in a]), fragments.operand_b(b[0]), kept
+class WarpgroupKernel(TensorKernel):
+    """Hopper's instructions of four warps, with operands in shared memory."""
 
+    source = Path(__file__).with_name("wgmma.cu")
+    arch_suffix = "a"
 
-def _by_warp(layout: Any, rows: np.ndarray) -> np.ndarray:
-    """A layout of 16 rows applied to those of each warp: (..., register, thread)."""
-    return np.concatenate(
-        [layout(rows[at : at + 16]) for at in range(0, rows.shape[0], 16)], axis=-1
-    )
+    def __init__(
+        self, row: Instruction, device: Device, dtype: str, params: Mapping[str, Any]
+    ) -> None:
+        super().__init__(row, device, dtype, params)
+        self.shared_bytes = tensor_ptx.image_bytes(row)
 
+    def inputs(self, operands: Operands) -> Sequence[np.ndarray]:
+        """The image of shared memory, A as registers for kernels that take it so, metadata."""
+        a = layout.warpgroup_words(self.row, operands)
+        return layout.image(self.row, operands), a, layout.metadata_words(self.row, operands)
 
-def decode(row: Instruction, out: np.ndarray, params: Mapping[str, Any]) -> np.ndarray:
-    """The kernel's output as matrices, (2, tiles, m, n)."""
-    values = formats.unpacked(row.accumulator, out)
-    if row.path != "wmma":  # wmma stores matrices itself
-        shape = tiles(row, params), counts(row)[2], threads(row), per_word(row)
-        values = values.reshape(shape).transpose(0, 1, 3, 2).reshape(shape[0], -1, shape[2])
-        values = _matrices(row, values)
-    return values.reshape(2, -1, row.m, row.n)
-
-
-def _matrices(row: Instruction, values: np.ndarray) -> np.ndarray:
-    """Accumulators (tile, value, thread) as (tile, m, n)."""
-    if row.copies > 1:
-        return fragments.volta_accumulator(values, row.accumulator == "fp32")
-    warps = [
-        fragments.accumulator(values[..., at : at + 32]) for at in range(0, values.shape[-1], 32)
-    ]
-    return np.concatenate(warps, axis=-2)
-
-
-def raw(
-    row: Instruction, device: Device, dtype: str, params: Mapping[str, Any], queue: Stream
-) -> cuda.CudaLaunch:
-    """A launch of ``tensor.cu`` or ``wgmma.cu``; one launch does all repetitions."""
-    cubin = build(row, device, params)
-    shared = tensor_ptx.image_bytes(row) if row.warpgroup else 0
-    kernel = cuda.function(cubin.path, "chains", shared)
-    given = words(row, operands(row, params["operands"]))
-    chains, warps, blocks = params["chains"], params["warps"], params["blocks"]
-    starts = formats.packed(
-        row.accumulator, np.repeat(np.arange(chains) + 1.0, per_word(row))[None], np.uint8
-    )
-    inputs = [_uploaded(part, queue) for part in (*_arguments(row, given), starts)]
-    _, _, register = tensor_ptx.REGISTER[row.accumulator]
-    out = Buffer(tiles(row, params) * counts(row)[2] * threads(row), register, queue)
-    clocks = Buffer(2 * blocks, np.uint64, queue)
-    out.poison()
-
-    def enqueue(repeat: int) -> None:
-        arguments = (*(b.pointer for b in (*inputs, out, clocks)), np.int32(repeat))
-        kernel((blocks,), (32 * warps,), arguments, shared_mem=shared, stream=queue)
-
-    return cuda.CudaLaunch(
-        queue,
-        enqueue,
-        [*inputs, out],
-        lambda: decode(row, out.download(), params),
-        lambda work: audit(cubin, row, params, work),
-        clocks,
-    )
-
-
-def build(row: Instruction, device: Device, params: Mapping[str, Any]) -> Cubin:
-    """The row's cubin for this device."""
-    source, suffix = (WARPGROUP_SOURCE, "a") if row.warpgroup else (SOURCE, "")
-    return cuda.build(device, source, tensor_ptx.defines(row, params, cuda.sm(device)), suffix)
-
-
-def prepare(row: Instruction, device: Device, dtype: str, params: Mapping[str, Any]) -> None:
-    """Compile and disassemble into the cache."""
-    audit(build(row, device, params), row, params, work_of(row, **params))
-
-
-def _arguments(
-    row: Instruction, given: tuple[np.ndarray, np.ndarray, np.ndarray]
-) -> tuple[np.ndarray, ...]:
-    """Buffers in the order of the kernel's arguments: ``wgmma.cu`` takes the image of shared memory
-    first.
-    """
-    a, b, kept = given
-    return (b, a, kept) if row.warpgroup else (a, b, kept)
-
-
-def _uploaded(values: np.ndarray, queue: Stream) -> Buffer:
-    flat = np.ascontiguousarray(values).reshape(-1)
-    buffer = Buffer(flat.size, flat.dtype, queue)
-    buffer.upload(flat)
-    return buffer
-
-
-def threads(row: Instruction) -> int:
-    """Threads that share an accumulator tile."""
-    return 128 if row.warpgroup else 32
-
-
-def tiles(row: Instruction, params: Mapping[str, Any]) -> int:
-    """Accumulator tiles the kernel writes: those of the first and the last block."""
-    return 2 * teams(row, params["warps"]) * params["chains"]
-
-
-def per_word(row: Instruction) -> int:
-    """Accumulator elements in one register."""
-    return tensor_ptx.accumulator_bits(row) // FORMATS[row.accumulator].bits
-
-
-def spec(row: Instruction, params: Mapping[str, Any], arch: str) -> sass.Spec:
-    """What the hot loop must hold on this architecture."""
-    opcode = row.opcode(arch).lstrip("~")
-    runs, warps = params["blocks"] * teams(row, params["warps"]), threads(row) // sass.WARP
-    return sass.Spec(
-        re.escape(opcode), operations(row, opcode) / warps, runs * warps, _overhead(row, arch)
-    )
+    def overhead(self, arch: str) -> float:
+        """So many that all others together take OVERHEAD of a wgmma's WGMMA_SLOTS."""
+        others = OVERHEAD / (1 - OVERHEAD) * WGMMA_SLOTS
+        return 1 - 1 / (1 + others)
 
 
 def operations(row: Instruction, opcode: str) -> float:
@@ -194,30 +163,8 @@ def operations(row: Instruction, opcode: str) -> float:
         return 512.0
     digits = next(part for part in opcode.split(".") if part.isdigit())
     m = 16 if digits.startswith("16") else 8
-    return 2.0 * m * 8 * int(digits[len(str(m)) + 1 :])
-
-
-def _overhead(row: Instruction, arch: str) -> float:
-    """Largest share of other instructions in the loop, which is to be OVERHEAD of the issue slots.
-
-    A wgmma occupies the unit for 128 slots. What an emulation needs besides is its own affair, and
-    between double-precision instructions the compiler pads with null ones while the unit is busy.
-    """
-    if row.warpgroup:
-        return 1 - 1 / (1 + OVERHEAD / (1 - OVERHEAD) * WGMMA_SLOTS)
-    return 1.0 if row.emulated(arch) or row.dtype == "fp64" else OVERHEAD
-
-
-def audit(cubin: Cubin, row: Instruction, params: Mapping[str, Any], work: Work) -> Audit:
-    """Hold the machine code against the declared work, and say where it is an emulation."""
-    if row.opcode(cubin.arch) == "CALL":
-        found = _routine(cubin, params["chains"] * params["steps"])
-    else:
-        found = sass.audit(cubin, spec(row, params, cubin.arch), work)
-    if not row.emulated(cubin.arch):
-        return found
-    notes = [f"emulated with {found.instruction or 'other instructions'}", found.note]
-    return replace(found, note="; ".join(note for note in notes if note), emulated=True)
+    k = int(digits[len(str(m)) + 1 :])
+    return 2.0 * m * 8 * k
 
 
 @cache
@@ -228,9 +175,9 @@ def _routine(cubin: Cubin, calls: int) -> Audit:
     except (OSError, subprocess.SubprocessError) as error:
         return Audit(note=sass.why_not(cubin, error))
     loop = max(sass.loops(code), key=len, default=[])
-    found = sum(i.opcode.startswith("CALL") and not i.predicated for i in loop)
+    called = sum(i.opcode.startswith("CALL") and not i.predicated for i in loop)
+    problem = ""
+    if called != calls:
+        problem = f"the loop calls a software routine {called} times, not {calls}"
     inside = sorted({i.opcode for i in code if "MMA" in i.opcode})
-    problem = (
-        "" if found == calls else f"the loop calls a software routine {found} times, not {calls}"
-    )
     return Audit("+".join(inside), problem, "in a software routine")

@@ -24,22 +24,26 @@ software routine, ``-`` one that is of no use."""
 
 @dataclass(frozen=True)
 class Instruction:
-    """One PTX instruction.
-
-    dtype: as in tags; element: the format, where a dtype has several; m, n, k: logical shape;
-    since: first compute capability; only: the one it is limited to; opcodes: what it becomes; bits:
-    of the accumulator's fraction.
-    """
+    """One PTX instruction."""
 
     path: str
+    """The way to the unit: wmma, mma, mma_sp, wgmma or wgmma_sp."""
     dtype: str
+    """Type of the operands, as in tags."""
     accumulator: str
+    """Type of the accumulator."""
     shape: str
+    """Its logical shape: ``m16n8k16``."""
     since: float
+    """First compute capability that has it."""
     opcodes: Opcodes
+    """What it becomes."""
     element: str = ""
+    """Format of the operands, where a type has several."""
     only: str = ""
+    """The compute capability that it is limited to, if it is."""
     bits: int = 0
+    """Bits of the accumulator's fraction, where they are not those of its type."""
 
     @property
     def mnk(self) -> tuple[int, int, int]:
@@ -65,7 +69,7 @@ class Instruction:
 
     @property
     def format(self) -> str:
-        """Name of the operands' format in ``numerics.FORMATS``."""
+        """Name of the operands' format in ``kernels.formats.FORMATS``."""
         return self.element or self.dtype
 
     @property

@@ -1,17 +1,10 @@
 // Matrix multiply-accumulate in registers: CHAINS accumulators a warp, STEPS on each in one trip of the loop.
 //
-// The instruction and its operand counts come from tensor_table.py. Operands are loaded once, before the loop, so that
+// The instruction and its operand counts come from table.py. Operands are loaded once, before the loop, so that
 // zero or random data run through the same machine code: two A that alternate, and one B.
 
 #include "clock.cuh"
-
-#define PASTE2(a, b) a##b
-#define PASTE(a, b) PASTE2(a, b)
-#define LIST1(kind, x, i) kind(x[i])
-#define LIST2(kind, x, i) LIST1(kind, x, i), LIST1(kind, x, i + 1)
-#define LIST4(kind, x, i) LIST2(kind, x, i), LIST2(kind, x, i + 2)
-#define LIST8(kind, x, i) LIST4(kind, x, i), LIST4(kind, x, i + 4)
-#define OPERANDS(count, kind, x) PASTE(LIST, count)(kind, x, 0)
+#include "operands.cuh"
 
 // An emulated instruction is several ordinary ones, and a compiler does only once what chains have in common. There
 // each chain has its own B and each step its own A: the same values, by adding a zero that is read from memory.

@@ -1,22 +1,11 @@
 // Hopper's warpgroup multiply-accumulate, m64n256: operands in shared memory (A also in registers), accumulators in
 // registers. One accumulator tile a warpgroup, STEPS instructions on it in one trip of the loop.
 //
-// The instruction comes from tensor_table.py; operands come as the exact image of shared memory. SLICES parts of k stay
+// The instruction comes from table.py; operands come as the exact image of shared memory. SLICES parts of k stay
 // there; two A alternate from one round of slices to the next.
 
 #include "clock.cuh"
-
-#define PASTE2(a, b) a##b
-#define PASTE(a, b) PASTE2(a, b)
-#define LIST1(kind, x, i) kind(x[i])
-#define LIST2(kind, x, i) LIST1(kind, x, i), LIST1(kind, x, i + 1)
-#define LIST4(kind, x, i) LIST2(kind, x, i), LIST2(kind, x, i + 2)
-#define LIST8(kind, x, i) LIST4(kind, x, i), LIST4(kind, x, i + 4)
-#define LIST16(kind, x, i) LIST8(kind, x, i), LIST8(kind, x, i + 8)
-#define LIST32(kind, x, i) LIST16(kind, x, i), LIST16(kind, x, i + 16)
-#define LIST64(kind, x, i) LIST32(kind, x, i), LIST32(kind, x, i + 32)
-#define LIST128(kind, x, i) LIST64(kind, x, i), LIST64(kind, x, i + 64)
-#define OPERANDS(count, kind, x) PASTE(LIST, count)(kind, x, 0)
+#include "operands.cuh"
 
 #ifdef A_IN_REGISTERS
 #define SOURCE_A(which, slice) OPERANDS(4, "r", av[which][slice])

@@ -1,6 +1,6 @@
 """Matrix units: the operands they are given, how much work that is, and what must come out.
 
-The instructions stand in tensor_table.py; here each of them is a kernel.
+The instructions stand in table.py; here each of them is a kernel.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ TF32_PAIRS = (0b0100, 0b1110)  # one of two 32-bit elements, as the positions of
 
 @dataclass(frozen=True)
 class Operands:
-    """What the unit multiplies. a: (2, slices, m, k) or, sparse, (2, slices, m, k / 2) as it is
-    stored; b: (slices, n, k), by columns; kept: (slices, m, groups), codes of the stored positions,
-    or None."""
+    """What the unit multiplies."""
 
     a: np.ndarray
+    """Two A: (2, slices, m, k) or, sparse, (2, slices, m, k / 2) as they are stored."""
     b: np.ndarray
+    """B by columns: (slices, n, k)."""
     kept: np.ndarray | None
+    """Codes of the stored positions of a sparse A: (slices, m, groups); None of a dense one."""
 
     def product(self, row: Instruction, steps: int) -> np.ndarray:
         """What ``steps`` instructions add to an accumulator, (m, n), in double precision."""

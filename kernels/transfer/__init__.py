@@ -4,23 +4,33 @@ from __future__ import annotations
 
 from functools import partial
 
-from kernels import stream
 from kernels.base import Kernel
+from kernels.cuda.kernel import CompiledBackend
+from kernels.cuda.launch import CudaBackend
 from kernels.transfer import cuda
-from kernels.transfer.work import DIRECTIONS, copy_reference, copy_work, read_reference, read_work
+from kernels.transfer.work import copy_reference, copy_work, read_reference, read_work
+
+_LAUNCHES = {
+    "h2d": CudaBackend(partial(cuda.HostCopy, "h2d")),
+    "d2h": CudaBackend(partial(cuda.HostCopy, "d2h")),
+    "both": CudaBackend(cuda.BothCopies),
+    "peer": CudaBackend(cuda.PeerCopy),
+}
 
 
 def _copy(direction: str) -> Kernel:
-    work, reference = partial(copy_work, direction), partial(copy_reference, direction)
-    return Kernel(direction, work, reference, {"memcpy": partial(cuda.copy, direction)})
+    work = partial(copy_work, direction)
+    reference = partial(copy_reference, direction)
+    return Kernel(direction, work, reference, {"memcpy": _LAUNCHES[direction]})
 
 
-COPIES = {direction: _copy(direction) for direction in DIRECTIONS}
+COPIES = {direction: _copy(direction) for direction in _LAUNCHES}
+_READ_BY_GPU = CompiledBackend(cuda.ReadByGpu)
 READ = Kernel(
     "memory_read",
     read_work,
     read_reference,
-    {"raw": cuda.read_raw, "numpy": cuda.read_numpy},
-    prepare=stream.READ.prepare,
+    {"raw": _READ_BY_GPU, "numpy": CudaBackend(cuda.ReadByCpu)},
+    prepare=_READ_BY_GPU.prepare,
 )
 """The sum over ``size_bytes`` of memory of the kind ``params["memory"]``."""

@@ -1,200 +1,256 @@
-"""Copies across the bus, and reads of memory that CPU and GPU share: all on the harness's stream,
-or joined to it.
+"""Copies across the bus, and reads of memory that CPU and GPU share.
+
+All of it runs on the harness's stream, or on one that starts and ends with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from kernels import pattern
-from kernels.base import ITEMSIZE, Audit, Unavailable
-from kernels.cuda import launch as cuda
-from kernels.cuda.memory import Buffer, Stream, collected
+from kernels.base import ITEMSIZE, Audit, Unavailable, Work
+from kernels.cuda.launch import CudaLaunch
+from kernels.cuda.memory import Buffer, Stream
 from kernels.device import Device
 from kernels.pattern import FLOATS
-from kernels.stream import cuda as stream_cuda
+from kernels.stream.cuda import StreamKernel
 from kernels.transfer.host_memory import HostBuffer, near
 
-KINDS = {"h2d": 1, "d2h": 2}  # cudaMemcpyKind
-ENGINE = Audit(instruction="copy engine")
+MEMCPY_KINDS = {"h2d": 1, "d2h": 2}
+"""Directions by their cudaMemcpyKind."""
+BY_ENGINE = Audit(instruction="copy engine")
 STAGED = Audit(instruction="staged copy", note="by way of the driver's own pinned memory")
 BY_CPU = Audit(note="read by one CPU core while the GPU waits")
-PEERS_KNOW = 704  # cudaErrorPeerAccessAlreadyEnabled
-Enqueue = Callable[[int], None]
+PEER_ACCESS_ALREADY_ENABLED = 704
+"""The error of that name, cudaErrorPeerAccessAlreadyEnabled."""
+
+Copy = tuple[int, int, int, int]
+"""Arguments of cudaMemcpyAsync but for the stream: target, source, bytes, cudaMemcpyKind."""
 
 
-def copy(
-    direction: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Stream
-) -> cuda.CudaLaunch:
-    """A launch of copies; ``host`` of the params is ``pinned`` or ``pageable``.
+class CopyLaunch(CudaLaunch):
+    """Copies of ``size_bytes`` between two memories; a subclass says which."""
 
-    Raises Unavailable for a peer that cannot be reached, KernelError if memory is short.
+    targets: list[Any]
+    """Where copies arrive: buffers of a GPU or of the host."""
+
+    @property
+    def elements(self) -> int:
+        """Elements of one copy."""
+        return int(self.params["size_bytes"] // ITEMSIZE[self.dtype])
+
+    def allocate(self) -> None:
+        """Sources with the pattern, and poisoned targets; of the host, on the GPU's own node."""
+        self.targets = []
+        with near(self.device):
+            self.allocate_ends()
+            self.queue.synchronize()
+
+    @abstractmethod
+    def allocate_ends(self) -> None:
+        """Allocate where the copies start and where they arrive, and fill ``targets``."""
+
+    def fetch(self) -> np.ndarray:
+        """The sampled pieces of each target, one target after the other."""
+        starts, width = pattern.sample_starts(self.elements, ITEMSIZE[self.dtype])
+        return np.concatenate([target.download_at(starts, width) for target in self.targets])
+
+    def audit(self, work: Work) -> Audit:
+        """Who copies: there is no machine code of ours."""
+        return BY_ENGINE
+
+
+class HostCopy(CopyLaunch):
+    """Copies from host to GPU (``h2d``) or back (``d2h``).
+
+    ``host`` of the params is ``pinned`` or ``pageable``.
     """
-    n = params["size_bytes"] // ITEMSIZE[dtype]
-    with collected() as held, near(device):
-        if direction == "peer":
-            targets, enqueue = _between(
-                params["source"], params["target"], device, dtype, n, queue, held
-            )
-        else:
-            targets, enqueue = _across(direction, params["host"], dtype, n, queue, held)
-        queue.synchronize()
-    samples = pattern.sample_starts(n, ITEMSIZE[dtype])
-    audit = STAGED if params.get("host") == "pageable" else ENGINE
-    result = lambda: np.concatenate([target.download_at(*samples) for target in targets])  # noqa: E731
-    return cuda.CudaLaunch(queue, enqueue, held, result, lambda work: audit)
 
+    def __init__(
+        self, direction: str, device: Device, dtype: str, params: Mapping[str, Any]
+    ) -> None:
+        super().__init__(device, dtype, params)
+        self.direction = direction
 
-def _across(
-    direction: str, host: str, dtype: str, n: int, queue: Stream, held: list[Any]
-) -> tuple[list[Any], Enqueue]:
-    """Targets, and the copies of one direction or of both."""
-    targets, copies = [], []
-    for which, way in enumerate(KINDS if direction == "both" else (direction,)):
-        held.append(HostBuffer(n, FLOATS[dtype], host))
-        held.append(Buffer(n, FLOATS[dtype], queue))
-        source, target = held[-2:] if way == "h2d" else held[:-3:-1]
-        source.fill(which, dtype)
+    def allocate_ends(self) -> None:
+        """One source and one target."""
+        self.copy = self.new_copy(self.direction, 0)
+
+    def new_copy(self, direction: str, array: int) -> Copy:
+        """Memory for a copy of array number ``array`` of the pattern; returns the copy."""
+        on_host = self.keep(HostBuffer(self.elements, FLOATS[self.dtype], self.params["host"]))
+        on_gpu = self.new(self.elements, FLOATS[self.dtype])
+        source: Any = on_host
+        target: Any = on_gpu
+        if direction == "d2h":
+            source, target = on_gpu, on_host
+        source.fill(array, self.dtype)
         target.poison()
-        targets.append(target)
-        copies.append((target.address, source.address, n * ITEMSIZE[dtype], KINDS[way]))
-    return targets, _at_once(copies, queue) if direction == "both" else _in_turn(copies[0], queue)
+        self.targets.append(target)
+        return target.address, source.address, on_gpu.nbytes, MEMCPY_KINDS[direction]
 
+    def run(self, repeat: int) -> None:
+        """One copy after the other."""
+        from cupy.cuda import runtime
 
-def _in_turn(copy: tuple[int, int, int, int], queue: Stream) -> Enqueue:
-    from cupy.cuda import runtime
-
-    def enqueue(repeat: int) -> None:
         for _ in range(repeat):
-            runtime.memcpyAsync(*copy, queue.ptr)
+            runtime.memcpyAsync(*self.copy, self.queue.ptr)
 
-    return enqueue
+    def audit(self, work: Work) -> Audit:
+        """Who copies: pageable memory goes through pinned memory of the driver."""
+        return STAGED if self.params["host"] == "pageable" else BY_ENGINE
 
 
-def _at_once(copies: list[tuple[int, int, int, int]], queue: Any) -> Enqueue:
-    """The second copy on a stream of its own, which starts and ends with the harness's: its events
-    see both.
-    """
-    import cupy
-    from cupy.cuda import runtime
+class BothCopies(HostCopy):
+    """Copies in both directions at once, each between two buffers of its own."""
 
-    other = cupy.cuda.Stream(non_blocking=True)
-    fork, join = (cupy.cuda.Event(disable_timing=True) for _ in range(2))
+    def __init__(self, device: Device, dtype: str, params: Mapping[str, Any]) -> None:
+        super().__init__("both", device, dtype, params)
 
-    def enqueue(repeat: int) -> None:
-        fork.record(queue)
-        other.wait_event(fork)
+    def allocate_ends(self) -> None:
+        """A source and a target of each direction, and a second stream."""
+        import cupy
+
+        self.copies = [self.new_copy(way, array) for array, way in enumerate(MEMCPY_KINDS)]
+        self.other: Any = cupy.cuda.Stream(non_blocking=True)
+        self.fork = cupy.cuda.Event(disable_timing=True)
+        self.join = cupy.cuda.Event(disable_timing=True)
+
+    def run(self, repeat: int) -> None:
+        """The second copies on a stream that starts and ends with the harness's.
+
+        So the harness's events see both.
+        """
+        from cupy.cuda import runtime
+
+        queue: Any = self.queue
+        self.fork.record(queue)
+        self.other.wait_event(self.fork)
         for _ in range(repeat):
-            for copy, stream in zip(copies, (queue, other), strict=True):
+            for copy, stream in zip(self.copies, (queue, self.other), strict=True):
                 runtime.memcpyAsync(*copy, stream.ptr)
-        join.record(other)
-        queue.wait_event(join)
-
-    return enqueue
+        self.join.record(self.other)
+        queue.wait_event(self.join)
 
 
-def _between(
-    source: int, target: int, device: Device, dtype: str, n: int, queue: Stream, held: list[Any]
-) -> tuple[list[Any], Enqueue]:
-    """The target, and copies from one GPU to another on the stream of the harness's own."""
-    import cupy
-    from cupy.cuda import runtime
+class PeerCopy(CopyLaunch):
+    """Copies from the GPU of index ``source`` of the params to that of index ``target``."""
 
-    for mine, theirs in ((source, target), (target, source)):
-        _open(mine, theirs)
-        with cupy.cuda.Device(mine):
-            stream = queue if mine == device.index else cupy.cuda.Stream(non_blocking=True)
-            held.append(Buffer(n, FLOATS[dtype], stream))
-            held[-1].fill(0, dtype) if mine == source else held[-1].poison()
+    def allocate_ends(self) -> None:
+        """A buffer on each of the two. Raises Unavailable if they cannot reach each other."""
+        source_gpu, target_gpu = self.params["source"], self.params["target"]
+        _open_access(source_gpu, target_gpu)
+        with self._current(source_gpu) as stream:
+            self.source = self.keep(Buffer(self.elements, FLOATS[self.dtype], stream))
+            self.source.fill(0, self.dtype)
+        _open_access(target_gpu, source_gpu)
+        with self._current(target_gpu) as stream:
+            self.target = self.keep(Buffer(self.elements, FLOATS[self.dtype], stream))
+            self.target.poison()
+        self.targets.append(self.target)
+
+    @contextmanager
+    def _current(self, gpu: int) -> Iterator[Stream]:
+        """Make ``gpu`` the current one, with a stream on it that is idle at the end."""
+        import cupy
+
+        with cupy.cuda.Device(gpu):
+            of_harness = gpu == self.device.index
+            stream = self.queue if of_harness else cupy.cuda.Stream(non_blocking=True)
+            yield stream
             stream.synchronize()
 
-    def enqueue(repeat: int) -> None:
+    def run(self, repeat: int) -> None:
+        """One copy after the other, on the harness's stream."""
+        from cupy.cuda import runtime
+
+        source, target = self.source, self.target
+        to, of = self.params["target"], self.params["source"]
         for _ in range(repeat):
             runtime.memcpyPeerAsync(
-                held[1].address, target, held[0].address, source, held[0].nbytes, queue.ptr
+                target.address, to, source.address, of, source.nbytes, self.queue.ptr
             )
 
-    return held[1:], enqueue
 
+def _open_access(gpu: int, peer: int) -> None:
+    """Let ``gpu`` reach the memory of ``peer``.
 
-def _open(mine: int, theirs: int) -> None:
-    """Let GPU ``mine`` reach the memory of ``theirs``. Raises Unavailable if it cannot: the host
-    would carry it all.
+    Raises Unavailable if it cannot: every byte would go through the host.
     """
     import cupy
     from cupy.cuda import runtime
 
-    if not runtime.deviceCanAccessPeer(mine, theirs):
-        raise Unavailable(f"GPU {mine} cannot reach the memory of GPU {theirs}")
-    with cupy.cuda.Device(mine):
+    if not runtime.deviceCanAccessPeer(gpu, peer):
+        raise Unavailable(f"GPU {gpu} cannot reach the memory of GPU {peer}")
+    with cupy.cuda.Device(gpu):
         try:
-            runtime.deviceEnablePeerAccess(theirs)
+            runtime.deviceEnablePeerAccess(peer)
         except runtime.CUDARuntimeError as error:
-            if error.status != PEERS_KNOW:
+            if error.status != PEER_ACCESS_ALREADY_ENABLED:
                 raise
 
 
-def _memory(kind: str, dtype: str, n: int, queue: Stream) -> Any:
-    """Memory of this kind with the pattern in it. The CPU may touch managed memory only while the
-    GPU is idle.
+def _new_memory(launch: CudaLaunch, elements: int) -> Any:
+    """Memory of the kind ``memory`` of the params with the pattern in it, given back by the launch.
+
+    ``device``: of the GPU; ``zero-copy``: pinned memory of the host; ``managed``: CUDA's own
+    choice, which the CPU may touch only while the GPU is idle.
     """
-    queue.synchronize()
+    launch.queue.synchronize()
+    number = FLOATS[launch.dtype]
+    kind = launch.params["memory"]
+    memory: Any
     if kind == "device":
-        memory: Any = Buffer(n, FLOATS[dtype], queue)
+        memory = launch.new(elements, number)
     else:
-        memory = HostBuffer(n, FLOATS[dtype], "managed" if kind == "managed" else "pinned")
-    memory.fill(0, dtype)
+        host_kind = "managed" if kind == "managed" else "pinned"
+        memory = launch.keep(HostBuffer(elements, number, host_kind))
+    memory.fill(0, launch.dtype)
     return memory
 
 
-def read_raw(
-    device: Device, dtype: str, params: Mapping[str, Any], queue: Stream
-) -> cuda.CudaLaunch:
+class ReadByGpu(StreamKernel):
     """The stream kernel's read, of memory where it lies."""
-    vectors = params["size_bytes"] // stream_cuda.VECTOR
-    blocks = -(-vectors // (params["block"] * params["vecs"]))
-    cubin = cuda.build(device, stream_cuda.SOURCE, stream_cuda.defines("read", dtype, params))
-    kernel, kind = cuda.function(cubin.path, "stream"), FLOATS[dtype]
-    with collected() as held:
-        held.append(
-            _memory(params["memory"], dtype, params["size_bytes"] // ITEMSIZE[dtype], queue)
-        )
-        held.append(sums := Buffer(blocks, np.float64, queue))
-        sums.poison()
-    arrays = [np.uint64(held[0].address)] * 3
-    arguments = (
-        *arrays,
-        sums.pointer,
-        np.uint32(vectors),
-        kind(pattern.SCALE),
-        kind(pattern.WRITTEN),
-    )
 
-    def enqueue(repeat: int) -> None:
-        for _ in range(repeat):
-            kernel((blocks,), (params["block"],), arguments, stream=queue)
+    def __init__(self, device: Device, dtype: str, params: Mapping[str, Any]) -> None:
+        super().__init__("read", device, dtype, params)
 
-    result = lambda: np.array([sums.download().sum()])  # noqa: E731
-    return cuda.CudaLaunch(
-        queue, enqueue, held, result, lambda work: stream_cuda.audit(cubin, "read", params)
-    )
+    @property
+    def elements(self) -> int:
+        """Elements that one pass reads."""
+        return int(self.params["size_bytes"] // ITEMSIZE[self.dtype])
+
+    def allocate_arrays(self) -> list[Any]:
+        """What is read."""
+        return [_new_memory(self, self.elements)]
 
 
-def read_numpy(
-    device: Device, dtype: str, params: Mapping[str, Any], queue: Stream
-) -> cuda.CudaLaunch:
-    """A sum by the CPU. It waits for the stream first, so the harness's two events bracket the
-    reading.
+class ReadByCpu(CudaLaunch):
+    """A sum by the CPU of memory that the GPU shares.
+
+    It waits for the stream first, so the harness's two events bracket the reading.
     """
-    memory = _memory(params["memory"], dtype, params["size_bytes"] // ITEMSIZE[dtype], queue)
-    total = np.full(1, np.nan)
 
-    def enqueue(repeat: int) -> None:
-        queue.synchronize()
+    def allocate(self) -> None:
+        """What is read, and a place for the sum."""
+        self.memory = _new_memory(self, self.params["size_bytes"] // ITEMSIZE[self.dtype])
+        self.sum = np.full(1, np.nan)
+
+    def run(self, repeat: int) -> None:
+        """One pass after the other, while the caller waits."""
+        self.queue.synchronize()
         for _ in range(repeat):
-            total[0] = memory.array.sum(dtype=np.float64)
+            self.sum[0] = self.memory.array.sum(dtype=np.float64)
 
-    return cuda.CudaLaunch(queue, enqueue, [memory], lambda: total.copy(), lambda work: BY_CPU)
+    def fetch(self) -> np.ndarray:
+        """The sum of the last pass, shape (1,)."""
+        return self.sum.copy()
+
+    def audit(self, work: Work) -> Audit:
+        """Who reads: there is no machine code of ours."""
+        return BY_CPU

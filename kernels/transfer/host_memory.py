@@ -19,8 +19,9 @@ PCI = Path("/sys/bus/pci/devices")
 
 
 class HostBuffer:
-    """``count`` elements of host memory. kind: ``pageable``, ``pinned`` or ``managed``. Raises
-    KernelError.
+    """``count`` elements of host memory. Raises KernelError if there is no room.
+
+    kind: ``pageable``, ``pinned`` or ``managed``.
 
     Where host and device share one address space, as in every 64-bit process, pinned memory is
     mapped for the GPU at the address the host knows (CUDA C++ Programming Guide, Unified Virtual
@@ -59,13 +60,13 @@ def _shared(count: int, dtype: Any, kind: str) -> tuple[np.ndarray, Callable[[in
     """Pinned or managed memory as an array, and the call that gives it back."""
     from cupy.cuda import runtime
 
-    size, managed = count * np.dtype(dtype).itemsize, kind == "managed"
+    size = count * np.dtype(dtype).itemsize
+    managed = kind == "managed"
     try:
-        address = (
-            runtime.mallocManaged(size)
-            if managed
-            else runtime.hostAlloc(size, runtime.hostAllocMapped)
-        )
+        if managed:
+            address = runtime.mallocManaged(size)
+        else:
+            address = runtime.hostAlloc(size, runtime.hostAllocMapped)
     except runtime.CUDARuntimeError as error:
         raise KernelError(
             f"no {size / 1e9:.3f} GB of {kind} host memory ({error}): free some memory"
@@ -76,8 +77,9 @@ def _shared(count: int, dtype: Any, kind: str) -> tuple[np.ndarray, Callable[[in
 
 @contextmanager
 def near(device: Device) -> Iterator[None]:
-    """Run on the processors beside the device, where sysfs names them: host memory first touched
-    there lies near it.
+    """Run on the processors beside the device, where sysfs names them.
+
+    Host memory first touched there lies near the device.
     """
     before = os.sched_getaffinity(0)
     beside = before & _beside(str(device.facts.get("pci", "")))
@@ -89,8 +91,9 @@ def near(device: Device) -> Iterator[None]:
 
 
 def _beside(pci: str) -> set[int]:
-    """Processors on the node of the device at ``00000000:18:00.0``; sysfs writes the domain in four
-    digits.
+    """Processors on the node of the device at ``00000000:18:00.0``; none if sysfs does not say.
+
+    sysfs writes the domain in four digits.
     """
     try:
         text = (PCI / pci[4:] / "local_cpulist").read_text(encoding="utf-8").strip()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kernels.access import cuda as access_cuda
+from kernels.access.cuda import AccessKernel
 from kernels.device import Device
 from probes import bandwidth
 from probes.harness.case import Probe
@@ -151,5 +151,7 @@ def test_every_gpu_launch_divides_its_array(device: Device) -> None:
     for case in bandwidth.cases(device):
         if case.full:
             op = case.kernel.name.removeprefix("access_")
-            assert access_cuda.chunks(op, case.dtype, case.params) > 0
-            assert access_cuda.defines(device, op, case.dtype, case.params)["WIDTH"] in (4, 8, 16)
+            kernel = AccessKernel(op, device, case.dtype, case.params)
+            kernel.validate()
+            assert kernel.blocks > 0
+            assert kernel.defines()["WIDTH"] in (4, 8, 16)

@@ -1,5 +1,4 @@
-"""The CUDA kernels again, written in Numba: the same work from Python, to see what Numba leaves on
-the table.
+"""The CUDA kernels again, written in Numba: their streams, and the machine code they became.
 
 Kernels take addresses and numbers, no arrays, and touch memory through a few intrinsics that emit
 one PTX instruction each; in Numba's simulator the same kernels run on arrays, with the intrinsics

@@ -15,6 +15,7 @@ import pytest
 from kernels import access, pattern
 from kernels.access import cuda as access_cuda
 from kernels.access import work as access_work
+from kernels.access.cuda import AccessKernel
 from kernels.base import Audit, KernelError, Work
 from kernels.cuda import sass
 from kernels.cuda.disassembly import disassemble
@@ -23,6 +24,7 @@ from probes.harness.check import difference
 from probes.harness.clocks.team import Team
 from probes.harness.devices import cpu
 from tests.devices import GPU
+from tests.kernels.made_up_cuda import Queue, Runtime
 
 N = 1 << 18
 ARCHITECTURES = [
@@ -84,11 +86,8 @@ def kernel_of(op: str) -> Any:
 
 
 def audited(arch: str, op: str, params: dict[str, Any], work: Work | None = None) -> Audit:
-    device = replace(GPU, arch=arch, facts={})
-    cubin = access_cuda.build(op, device, "fp32", params)
-    return access_cuda.audit(
-        cubin, op, "fp32", params, work or kernel_of(op).work("fp32", **params)
-    )
+    kernel = AccessKernel(op, replace(GPU, arch=arch, facts={}), "fp32", params)
+    return kernel.audit(work or kernel.work())
 
 
 PLACE = {"stride": "stride", "gather": "segment_bytes"}  # param of an operation's place
@@ -178,7 +177,7 @@ def test_loads_have_the_declared_width_on_every_architecture(arch: str) -> None:
 @pytest.mark.parametrize("arch", ["8.0", "9.0", "12.0"])
 def test_all_loads_are_on_their_way_before_the_first_is_used(arch: str) -> None:
     for op, params in gpu_cases():
-        cubin = access_cuda.build(op, replace(GPU, arch=arch, facts={}), "fp32", params)
+        cubin = AccessKernel(op, replace(GPU, arch=arch, facts={}), "fp32", params).build()
         loop = [i.opcode[:4] for i in max(sass.loops(disassemble(cubin)), key=len)]
         users = [at for at, opcode in enumerate(loop) if opcode in ("FADD", "STG.")]
         assert max(at for at, opcode in enumerate(loop) if opcode == "LDG.") < min(users), (
@@ -196,19 +195,20 @@ def test_a_wrong_count_of_bytes_is_caught(op: str) -> None:
 
 
 def test_loads_of_another_width_are_caught() -> None:
-    narrow = {"n": N, "width": 4, **access_cuda.shape("read", 4)}
-    cubin = access_cuda.build("read", GPU, "fp32", narrow)
-    wide = narrow | {"width": 16}
-    assert (
-        "removed the work"
-        in access_cuda.audit(cubin, "read", "fp32", wide, access.READ.work("fp32", **wide)).problem
+    params = {"n": N, **access_cuda.shape("read", 4)}
+    narrow, wide = (
+        AccessKernel("read", GPU, "fp32", params | {"width": width}) for width in (4, 16)
     )
+    assert "removed the work" in wide.inspect(narrow.build(), wide.work()).problem
 
 
 def test_what_does_not_divide_is_refused(team: Team, host: Device) -> None:
     with pytest.raises(KernelError, match="take a multiple of"):
-        access_cuda.chunks(
-            "read", "fp32", {"n": N + 4, "width": 16, **access_cuda.shape("read", 16)}
+        access.READ.backends["raw"](
+            GPU,
+            "fp32",
+            {"n": N + 4, "width": 16, **access_cuda.shape("read", 16)},
+            Queue(Runtime()),
         )
     with pytest.raises(KernelError, match="take a power of two"):
         access_work.bits("fp64", 3 << 10, 64)

@@ -18,7 +18,9 @@ from kernels.cache import work as cache_work
 from kernels.chase import CHASE
 from kernels.chase import cuda as chase_cuda
 from kernels.chase import work as chase_work
-from kernels.cuda import launch as cuda
+from kernels.cuda import kernel as cuda_kernel
+from kernels.cuda.kernel import CudaKernel
+from kernels.device import Device
 from probes.cache import cases
 from probes.harness.case import Case
 from probes.harness.check import Failure, check
@@ -89,6 +91,17 @@ def _small(params: dict[str, Any]) -> int:
     return int(params["unroll"]) if params["block"] == cache_cuda.SMALL_BLOCK else 0
 
 
+def kernel_of(device: Device, params: dict[str, Any]) -> CudaKernel:
+    """The kernel of a GPU that a case of these params runs."""
+    mode = params["mode"]
+    if mode == "shared":
+        return cache_cuda.SharedKernel(device, "int32", params)
+    if mode == "banks":
+        return cache_cuda.BanksKernel(device, "int32", params)
+    op = mode if mode in cache_cuda.MOVES else "read"
+    return cache_cuda.SetKernel(op, device, "int32", params)
+
+
 @pytest.mark.parametrize("quick", [False, True], ids=["plain", "quick"])
 def test_the_smallest_l1_holds_three_points(quick: bool) -> None:
     tag = "sweep/bandwidth/working-set/read-per-sm"
@@ -106,12 +119,11 @@ def test_the_smallest_l1_holds_three_points(quick: bool) -> None:
 def test_the_hot_loop_holds_the_declared_loads_on_every_architecture(arch: str) -> None:
     device = replace(GPU, arch=arch)
     for kind, params in kinds(arch).items():
-        cubin = cuda.build(device, cache_cuda.SOURCE, cache_cuda.defines(params))
-        found = cache_cuda.audit(cubin, params, cache.READ.work("int32", **params))
+        found = kernel_of(device, params).audit(cache.READ.work("int32", **params))
         assert not found.problem, (kind, found.problem)
         assert found.note or ("STG" if kind[0] == "write" else "LD") in found.instruction
     for mode, opcode in {"global": "LDG", "shared": "LDS", "near": "LDG"}.items():
-        audit = chase_cuda.audit(chase_cuda.build(device, mode), mode)
+        audit = chase_cuda.ChaseKernel(device, "int64", {"mode": mode}).audit(Work())
         assert not audit.problem
         assert audit.note or opcode in audit.instruction
 
@@ -159,7 +171,11 @@ def test_a_multiprocessor_that_reads_the_set_of_another_is_caught(
     runtime, wrong = installed(monkeypatch), list[bool]()
 
     def kernel(
-        grid: tuple[int], block: tuple[int], arguments: tuple[Any, ...], stream: Queue
+        grid: tuple[int],
+        block: tuple[int],
+        arguments: tuple[Any, ...],
+        shared_mem: int,
+        stream: Queue,
     ) -> None:
         held, sums, _, reads, chunks = map(int, arguments)
         size = chunks * block[0] * params["unroll"] * 4
@@ -171,10 +187,10 @@ def test_a_multiprocessor_that_reads_the_set_of_another_is_caught(
         own = words.sum(axis=1, dtype=np.uint64) * (reads // chunks) % 2**32
         out[:: block[0]] = own[0] if wrong else own
 
-    monkeypatch.setattr(cuda, "function", lambda path, name: kernel)
+    monkeypatch.setattr(cuda_kernel, "function", lambda path, name, shared: kernel)
     few = replace(GPU, units=3)
     params = next(p for p, _ in cache_cuda.points(few) if p["mode"] == "sm" and p["block"] == 1024)
-    launch = cache_cuda.raw(few, "int32", params, Queue(runtime))
+    launch = cache.READ.backends["raw"](few, "int32", params, Queue(runtime))
     case = Case(
         cache.READ, "int32", "raw", parse_tag("sweep/bandwidth/working-set/read-per-sm"), params
     )
@@ -187,13 +203,9 @@ def test_a_multiprocessor_that_reads_the_set_of_another_is_caught(
 
 def test_a_load_too_few_shows() -> None:
     params = kinds("9.0")["sm", 0]
-    halved = cuda.build(
-        GPU, cache_cuda.SOURCE, cache_cuda.defines({**params, "unroll": params["unroll"] // 2})
-    )
-    assert (
-        "operations a repetition"
-        in cache_cuda.audit(halved, params, Work(0, params["pass_bytes"])).problem
-    )
+    halved = kernel_of(GPU, {**params, "unroll": params["unroll"] // 2}).build()
+    whole = kernel_of(GPU, params)
+    assert "operations a repetition" in whole.inspect(halved, whole.work()).problem
 
 
 def test_sets_are_whole_chunks_and_stay_in_the_memory_there_is() -> None:

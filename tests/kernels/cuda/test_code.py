@@ -16,10 +16,10 @@ import pytest
 from kernels import stream
 from kernels.base import KernelError, Work
 from kernels.cuda import cubins, disassembly, nvrtc, sass
-from kernels.cuda import launch as cuda
+from kernels.cuda import kernel as cuda_kernel
 from kernels.fma import cuda as fma_cuda
-from kernels.fma import work as fma_work
 from kernels.stream import cuda as stream_cuda
+from kernels.stream.cuda import StreamKernel
 from tests.devices import GPU
 from tests.kernels.made_up_cuda import Queue, installed
 
@@ -36,9 +36,8 @@ def device(arch: str) -> Any:
     return replace(GPU, arch=arch, facts={})
 
 
-def chains(arch: str, dtype: str) -> tuple[nvrtc.Cubin, dict[str, Any]]:
-    params = fma_cuda.shape(device(arch), dtype)
-    return cuda.build(device(arch), fma_cuda.SOURCE, fma_cuda.defines(dtype, params)), params
+def streamed(op: str, arch: str, params: dict[str, Any], dtype: str = "fp64") -> StreamKernel:
+    return StreamKernel(op, device(arch), dtype, {"n": 1 << 12} | params)
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
@@ -47,11 +46,11 @@ def test_chains_do_their_work_on_every_architecture(arch: str, dtype: str) -> No
     if reason := fma_cuda.missing(device(arch), dtype):
         assert dtype == "bf16", reason
         return
-    cubin, params = chains(arch, dtype)
-    found = sass.audit(cubin, fma_cuda.spec(dtype, params), fma_work.work(dtype, **params))
+    kernel = fma_cuda.FmaKernel(device(arch), dtype, fma_cuda.shape(device(arch), dtype))
+    found = kernel.audit(kernel.work())
     assert found.problem == ""
     if arch in COMPILE_ONLY:
-        assert found.note == f"not audited: nvdisasm refuses sm_{cubin.arch}"
+        assert found.note == f"not audited: nvdisasm refuses sm_{kernel.cubin.arch}"
     else:
         assert (found.note, found.instruction) != ("", "")
 
@@ -71,10 +70,8 @@ def test_streams_move_whole_vectors(arch: str, dtype: str, kernel: Any) -> None:
     )
     for backend, params in stream_cuda.variants(kernel.name, known):
         if backend == "raw":
-            cubin = cuda.build(
-                device(arch), stream_cuda.SOURCE, stream_cuda.defines(kernel.name, dtype, params)
-            )
-            found = stream_cuda.audit(cubin, kernel.name, params)
+            launch = streamed(kernel.name, arch, params, dtype)
+            found = launch.audit(launch.work())
             assert found.problem == ""
             assert ".128" in found.instruction or arch in COMPILE_ONLY
 
@@ -99,24 +96,20 @@ def test_the_launch_takes_the_unused_shared_memory(monkeypatch: pytest.MonkeyPat
     kernel = lambda grid, block, arguments, shared_mem, stream: taken.append(shared_mem)  # noqa: E731
     allowed = dict[str, int]()
     monkeypatch.setattr(
-        cuda, "function", lambda path, name, shared: allowed.update({name: shared}) or kernel
+        cuda_kernel, "function", lambda path, name, shared: allowed.update({name: shared}) or kernel
     )
     for shared in (0, 116737):
-        params = {"n": 1 << 12, "block": 1024, "vecs": 2} | (
-            {"shared_bytes": shared} if shared else {}
-        )
-        launch = stream_cuda.raw("triad", device("9.0"), "fp64", params, Queue(runtime))
+        params = {"block": 1024, "vecs": 2} | ({"shared_bytes": shared} if shared else {})
+        launch = streamed("triad", "9.0", params)
+        launch.ready(Queue(runtime))
         launch.run(2)
         launch.close()
         assert (allowed["stream"], taken[-2:]) == (shared, [shared, shared])
 
 
 def test_a_stream_that_moves_less_or_in_smaller_pieces_is_caught() -> None:
-    wide = {"block": 256, "vecs": 2}
-    cubin = cuda.build(
-        device("9.0"), stream_cuda.SOURCE, stream_cuda.defines("triad", "fp64", wide)
-    )
-    assert stream_cuda.audit(cubin, "triad", wide | {"vecs": 4}).problem == (
+    narrow, wide = (streamed("triad", "9.0", {"block": 256, "vecs": vecs}) for vecs in (2, 4))
+    assert wide.inspect(narrow.build(), wide.work()).problem == (
         "4 loads and 2 stores of 128 bits a thread, not 8 and 4"
     )
 

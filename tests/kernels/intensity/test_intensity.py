@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 from kernels.base import KernelError, Work
-from kernels.cuda import launch as cuda
+from kernels.cuda import kernel as cuda_kernel
 from kernels.cuda.disassembly import disassemble
 from kernels.intensity import MIXED
 from kernels.intensity import cpu as intensity_cpu
 from kernels.intensity import cuda as intensity_cuda
 from kernels.intensity import work as intensity_work
+from kernels.intensity.cuda import MixedKernel
 from probes import intensity
 from probes.harness.check import difference
 from probes.harness.clocks.team import Team
@@ -172,8 +173,8 @@ def test_the_gpu_does_the_declared_work_on_every_architecture(arch: str, dtype: 
         return
     for k, every in ((1, 4), (1, 1), (33, 1), (121, 1)):
         params = intensity_cuda.shape(device, dtype) | {"n": 1 << 24, "k": k, "every": every}
-        cubin = cuda.build(device, intensity_cuda.SOURCE, intensity_cuda.defines(dtype, params))
-        found = intensity_cuda.audit(cubin, dtype, params, intensity_work.work(dtype, **params))
+        kernel = MixedKernel(device, dtype, params)
+        found = kernel.audit(kernel.work())
         assert found.problem == ""
         assert bool(found.instruction) != (arch in COMPILE_ONLY)
 
@@ -182,10 +183,13 @@ def test_the_gpu_does_the_declared_work_on_every_architecture(arch: str, dtype: 
 def test_tensor_cores_do_the_declared_work_on_every_architecture(arch: str) -> None:
     device = replace(GPU, arch=arch, facts={})
     for k, every in ((1, 4), (1, 1), (5, 1), (33, 1)):
-        shape = intensity_cuda.shape(device, "fp16", intensity_cuda.MMA)
-        params = shape | {"n": 1 << 24, "k": k, "every": every}
-        cubin = cuda.build(device, intensity_cuda.SOURCE, intensity_cuda.defines("fp16", params))
-        found = intensity_cuda.audit(cubin, "fp16", params, intensity_work.work("fp16", **params))
+        params = intensity_cuda.shape(device, "fp16", intensity_cuda.MMA) | {
+            "n": 1 << 24,
+            "k": k,
+            "every": every,
+        }
+        kernel = MixedKernel(device, "fp16", params)
+        found = kernel.audit(kernel.work())
         assert (found.problem, found.instruction) == ("", "HMMA.16816.F32")
 
 
@@ -218,9 +222,9 @@ def test_the_next_tile_is_on_its_way_while_this_one_is_computed(
 ) -> None:
     """Between the loads of a tile and the next ones lies the work of the tile before."""
     params = intensity_cuda.shape(GPU, dtype, path) | {"n": 1 << 24, "k": k}
-    cubin = cuda.build(GPU, intensity_cuda.SOURCE, intensity_cuda.defines(dtype, params))
+    code = disassemble(MixedKernel(GPU, dtype, params).build())
     opcode = {"fp32": "FFMA", "fp64": "DFMA", "fp16": "HMMA" if path else "HFMA2"}[dtype]
-    names = [instruction.opcode.split(".")[0] for instruction in disassemble(cubin)]
+    names = [instruction.opcode.split(".")[0] for instruction in code]
     order = [name for name in names if name in ("LDG", opcode)]
     loads = [at for at, name in enumerate(order) if name == "LDG"]
     assert len(loads) == 3 * params["vecs"], (
@@ -240,11 +244,9 @@ def test_the_next_tile_is_on_its_way_while_this_one_is_computed(
 
 def test_a_lost_multiply_add_is_caught() -> None:
     params = intensity_cuda.shape(GPU, "fp32") | {"n": 1 << 24, "k": 17}
-    defines = intensity_cuda.defines("fp32", params | {"k": 13})
-    cubin = cuda.build(GPU, intensity_cuda.SOURCE, defines)
-    work = intensity_work.work("fp32", **params)
-    problem = intensity_cuda.audit(cubin, "fp32", params, work).problem
-    assert "operations a repetition, not" in problem
+    fewer = MixedKernel(GPU, "fp32", params | {"k": 13}).build()
+    kernel = MixedKernel(GPU, "fp32", params)
+    assert "operations a repetition, not" in kernel.inspect(fewer, kernel.work()).problem
 
 
 @pytest.mark.parametrize("even", [False, True])
@@ -274,7 +276,11 @@ def test_blocks_take_tiles_as_they_come_unless_shares_are_equal(
     calls: list[tuple[Any, ...]] = []
 
     def kernel(
-        grid: tuple[int], block: tuple[int], arguments: tuple[Any, ...], stream: Queue
+        grid: tuple[int],
+        block: tuple[int],
+        arguments: tuple[Any, ...],
+        shared_mem: int,
+        stream: Queue,
     ) -> None:
         count = 0
         if address := int(arguments[3]):
@@ -283,16 +289,17 @@ def test_blocks_take_tiles_as_they_come_unless_shares_are_equal(
             counter.value = 7  # as if so many tiles were taken
         calls.append((count, *map(int, arguments[5:8])))
 
-    monkeypatch.setattr(cuda, "function", lambda path, name: kernel)
+    monkeypatch.setattr(cuda_kernel, "function", lambda path, name, shared: kernel)
     params = intensity_cuda.shape(replace(GPU, units=1), "fp32")
     params |= intensity_cuda.array(params, 4) | {"k": 13, "equal": equal}
-    launch = intensity_cuda.raw(GPU, "fp32", params, Queue(runtime))
+    launch = MixedKernel(GPU, "fp32", params)
+    launch.ready(Queue(runtime))
     for repeat in (1, 3):
         launch.run(repeat)
     assert calls == [(0, 4, 3, 1), (0, 12, 3, 1)], (
         "tiles to compute, number of the last one, rounds"
     )
-    assert bool(equal) == (launch._buffers[3].download()[0] != 7)
+    assert bool(equal) == (launch.taken.download()[0] != 7)
     launch.close()
     assert not runtime.held
 
@@ -304,4 +311,4 @@ def test_part_tiles_on_a_gpu_and_numbers_that_no_mask_fits_are_refused(
     params = intensity_cuda.shape(GPU, "fp32") | {"k": 1}
     params |= {"n": int(n * params["tile"]), "held": int(held * params["tile"])}
     with pytest.raises(KernelError, match="times a power of 2"):
-        intensity_cuda.raw(GPU, "fp32", params, Queue(Runtime()))
+        MIXED.backends["raw"](GPU, "fp32", params, Queue(Runtime()))

@@ -9,74 +9,92 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 
 from kernels import overhead
 from kernels.base import KernelError
+from kernels.cuda import kernel as cuda_kernel
 from kernels.cuda.disassembly import disassemble
 from kernels.overhead import cuda as overhead_cuda
 from kernels.overhead import work as overhead_work
 from tests.devices import GPU
+from tests.kernels.made_up_cuda import Queue, Runtime, installed
 
 
 def driver(calls: list[Any], answer: int = 0) -> tuple[Any, Any]:
     """Two C functions in place of the driver's."""
 
-    def start(function: int, *rest: int) -> int:
+    def launch(function: int, *rest: int) -> int:
         arguments = ctypes.c_size_t.from_address(rest[8]).value
         calls.append((function, rest[:7], rest[7], ctypes.c_size_t.from_address(arguments).value))
         return answer
 
-    def finish(stream: int) -> int:
+    def synchronize(stream: int) -> int:
         calls.append(stream)
         return 0
 
-    kinds = (overhead_cuda.START, start), (overhead_cuda.FINISH, finish)
-    first, second = (ctypes.CFUNCTYPE(ctypes.c_int, *types)(function) for types, function in kinds)
-    return first, second
+    launch_type = ctypes.CFUNCTYPE(ctypes.c_int, *overhead_cuda.LAUNCH_TYPES)
+    synchronize_type = ctypes.CFUNCTYPE(ctypes.c_int, *overhead_cuda.SYNCHRONIZE_TYPES)
+    return launch_type(launch), synchronize_type(synchronize)
 
 
-LAUNCHED = (11, (1, 1, 1, overhead_cuda.THREADS, 1, 1, 0), 22, 33)
+KERNEL = SimpleNamespace(kernel=SimpleNamespace(ptr=11))
 
 
-@pytest.mark.parametrize(("wait", "each"), [(False, [LAUNCHED]), (True, [LAUNCHED, 22])])
-def test_the_native_loop_launches_and_waits(
-    wait: bool, each: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def native(
+    wait: bool, calls: list[Any], monkeypatch: pytest.MonkeyPatch, answer: int = 0
+) -> overhead_cuda.NativeLaunches:
+    """Counted launches by a driver that answers so."""
+    runtime = installed(monkeypatch)
+    loop = overhead_cuda.native_loop(*driver(calls, answer))
+    monkeypatch.setattr(overhead_cuda, "driver_loop", lambda: loop)
+    monkeypatch.setattr(cuda_kernel, "function", lambda *_: KERNEL)
+    way = overhead_cuda.WaitedLaunches if wait else overhead_cuda.NativeLaunches
+    launch = way(GPU, "fp64", {"counted": True})
+    launch.ready(Queue(runtime))
+    return launch
+
+
+@pytest.mark.parametrize("wait", [False, True])
+def test_the_native_loop_launches_and_waits(wait: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Any] = []
-    run = overhead_cuda.loop(*driver(calls))
-    monkeypatch.setattr(overhead_cuda, "driver_loop", lambda: run)
-    kernel = SimpleNamespace(kernel=SimpleNamespace(ptr=11))
-    queue: Any = SimpleNamespace(ptr=22)
-    overhead_cuda._native(kernel, np.uint64(33), queue, wait)(3)
-    assert calls == 3 * each
+    launch = native(wait, calls, monkeypatch)
+    launch.run(3)
+    shape = (1, 1, 1, overhead_cuda.THREADS, 1, 1, 0)
+    launched = (11, shape, launch.queue.ptr, launch.counter.address)
+    assert calls == 3 * ([launched, launch.queue.ptr] if wait else [launched])
+    launch.close()
 
 
 def test_an_error_of_the_driver_ends_the_loop_with_its_code(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calls: list[Any] = []
-    run = overhead_cuda.loop(*driver(calls, answer=700))
-    monkeypatch.setattr(overhead_cuda, "driver_loop", lambda: run)
-    kernel = SimpleNamespace(kernel=SimpleNamespace(ptr=11))
-    queue: Any = SimpleNamespace(ptr=22)
+    launch = native(True, calls, monkeypatch, answer=700)
     with pytest.raises(KernelError, match="answers 700 to an empty launch"):
-        overhead_cuda._native(kernel, np.uint64(33), queue, True)(5)
+        launch.run(5)
     assert len(calls) == 1
 
 
-class Recorder:
-    """A queue that captures what is launched on it, and a kernel that is launched."""
+class Recorder(Queue):
+    """A queue that captures what is launched on it, and a kernel that is launched and may count."""
 
-    def __init__(self) -> None:
+    def __init__(self, runtime: Runtime) -> None:
+        super().__init__(runtime)
         self.launched, self.captured, self.capturing = 0, 0, False
 
-    def __call__(self, grid: Any, block: Any, arguments: Any, stream: Any) -> None:
+    def __call__(self, grid: Any, block: Any, arguments: Any, shared_mem: int, stream: Any) -> None:
+        assert (grid, block, shared_mem, stream) == ((1,), (overhead_cuda.THREADS,), 0, self)
         if self.capturing:
             self.captured += 1
         else:
-            self.launched += 1
+            self.launches(arguments[0], 1)
+
+    def launches(self, address: Any, times: int) -> None:
+        self.launched += times
+        if address:
+            ctypes.c_uint64.from_address(int(address)).value += times
+            self.address = address
 
     def synchronize(self) -> None:
         assert not self.capturing
@@ -89,17 +107,23 @@ class Recorder:
         return SimpleNamespace(launch=self.replay)
 
     def replay(self, stream: Any) -> None:
-        self.launched += self.captured
+        self.launches(getattr(self, "address", 0), self.captured)
 
 
+@pytest.mark.parametrize("counted", [False, True])
 @pytest.mark.parametrize("repeat", [1, 31, 32, 101])
-def test_graphs_launch_just_as_many_kernels(repeat: int) -> None:
-    queue = Recorder()
-    enqueue = overhead_cuda._graphs(queue, np.uint64(0), queue)
+def test_graphs_launch_just_as_many_kernels(
+    repeat: int, counted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue: Any = Recorder(installed(monkeypatch))
+    monkeypatch.setattr(cuda_kernel, "function", lambda *_: queue)
+    launch = overhead.GRAPH.backends["raw"](GPU, "fp64", {"counted": counted}, queue)
     before = queue.launched
-    enqueue(repeat)
+    launch.run(repeat)
     assert queue.launched - before == repeat
     assert queue.captured == overhead_work.GRAPH_KERNELS
+    assert launch.result() == [repeat if counted else 0], "what was launched before is not counted"
+    launch.close()
 
 
 @pytest.mark.parametrize(
@@ -114,7 +138,8 @@ def test_the_check_counts_launches_and_the_timing_does_not(kernel: Any) -> None:
 
 @pytest.mark.parametrize("arch", ["7.0", "7.5", "8.7", "9.0", "11.0", "12.0"])
 def test_the_empty_kernel_leaves_before_it_touches_memory(arch: str) -> None:
-    cubin = overhead_cuda._build(replace(GPU, arch=arch, facts={}))
+    device = replace(GPU, arch=arch, facts={})
+    cubin = overhead_cuda.GraphLaunches(device, "fp64", {}).build()
     assert cubin.path.exists()
     if float(arch) >= 7.5:
         code = [i.opcode for i in disassemble(cubin)]

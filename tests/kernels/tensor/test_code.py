@@ -30,8 +30,9 @@ def audited(arch: str, row: Instruction, work: Work | None = None, **changed: An
         | {"blocks": 100, "operands": "random"}
         | changed
     )
-    cubin = tensor_cuda.build(row, device, params)
-    return tensor_cuda.audit(cubin, row, params, work or tensor_work.work(row, **params))
+    of_row = tensor_cuda.WarpgroupKernel if row.warpgroup else tensor_cuda.WarpKernel
+    kernel = of_row(row, device, row.dtype, params)
+    return kernel.inspect(kernel.cubin, work or kernel.work())
 
 
 def rows(arch: str) -> list[Instruction]:

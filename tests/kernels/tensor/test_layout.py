@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from kernels.formats import FORMATS
-from kernels.tensor import cuda as tensor_cuda
-from kernels.tensor import fragments
+from kernels.tensor import fragments, layout
 from kernels.tensor import work as tensor_work
 from kernels.tensor.table import TABLE, Instruction
 
@@ -78,7 +77,7 @@ DENSE = [r for r in TABLE if r.path == "mma" and r.copies == 1]
 )
 def test_registers_hold_what_the_isa_says(instruction: Instruction) -> None:
     given = tensor_work.operands(instruction, "integers")
-    a, b, _ = tensor_cuda.words(instruction, given)
+    a, b = layout.warp_words(instruction, given)
     key = instruction.shape, FORMATS[instruction.format].bits
     found_a, found_b = np.full(given.a[1, 0].shape, np.nan), np.full(given.b[0].T.shape, np.nan)
     for lane in range(32):
@@ -110,7 +109,7 @@ def test_warpgroup_accumulators_are_read_as_the_isa_says() -> None:
     values = np.arange(2 * 128 * 128, dtype=np.float32).reshape(
         2, 128, 128
     )  # block, register, thread
-    out = tensor_cuda.decode(instruction, values, {"warps": 4, "chains": 1})
+    out = layout.decode(instruction, values, {"warps": 4, "chains": 1})
     for thread in (0, 5, 37, 127):
         warp, g, t = thread // 32, thread % 32 // 4, thread % 4
         for i in (0, 1, 2, 3, 4, 70, 127):
@@ -123,7 +122,7 @@ def test_halves_share_a_register_as_neighbouring_columns() -> None:
     values = np.arange(2 * 2 * 32 * 2, dtype=np.float16).reshape(
         2, 2, 32, 2
     )  # block, register, lane, half
-    out = tensor_cuda.decode(instruction, values.view(np.uint32), {"warps": 1, "chains": 1})
+    out = layout.decode(instruction, values.view(np.uint32), {"warps": 1, "chains": 1})
     assert out[0, 0, 0, :2].tolist() == values[0, 0, 0].tolist()
     assert out[0, 0, 9, 4:6].tolist() == values[0, 1, 6].tolist()
 

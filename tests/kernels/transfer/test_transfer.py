@@ -16,7 +16,7 @@ import pytest
 
 from kernels import transfer
 from kernels.base import KernelError, Unavailable
-from kernels.cuda import launch as cuda
+from kernels.cuda import kernel as cuda_kernel
 from kernels.transfer import host_memory
 from kernels.transfer import work as transfer_work
 from probes.harness.case import Case
@@ -145,7 +145,11 @@ def test_the_gpu_reads_each_kind_where_it_lies(
     memory: str, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def kernel(
-        grid: tuple[int], block: tuple[int], arguments: tuple[Any, ...], stream: Queue
+        grid: tuple[int],
+        block: tuple[int],
+        arguments: tuple[Any, ...],
+        shared_mem: int,
+        stream: Queue,
     ) -> None:
         x, _, _, sums, vectors, *_ = map(int, arguments)
         assert grid[0] * block[0] * SHAPE["vecs"] >= vectors
@@ -154,7 +158,7 @@ def test_the_gpu_reads_each_kind_where_it_lies(
         out[:] = 0
         out[0] = read.sum()
 
-    monkeypatch.setattr(cuda, "function", lambda path, name: kernel)
+    monkeypatch.setattr(cuda_kernel, "function", lambda path, name, shared: kernel)
     given = {"size_bytes": SIZE, "memory": memory, **SHAPE}
     built = transfer.READ.backends["raw"](GPU, "fp64", given, Queue(runtime))
     assert {"device": "device", "zero-copy": "pinned"}.get(memory, memory) in {

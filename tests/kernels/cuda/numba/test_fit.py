@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kernels import fma, stream
 from kernels.base import Unavailable
 from kernels.cuda.numba.fit import numba_that_fits
-from kernels.fma import twin as fma_twin
-from kernels.stream import twin as stream_twin
 from tests.devices import GPU
 from tests.kernels import made_up_cuda
 
@@ -31,8 +30,8 @@ PARAMS: dict[str, dict[str, Any]] = {
 
 def built(name: str, queue: Any) -> Any:
     if name == "fma":
-        return fma_twin.numba(GPU, "fp32", PARAMS["fma"], queue)
-    return stream_twin.numba("copy", GPU, "fp32", PARAMS["stream"], queue)
+        return fma.NUMBA(GPU, "fp32", PARAMS["fma"], queue)
+    return stream.COPY.backends["numba"](GPU, "fp32", PARAMS["stream"], queue)
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=str)
