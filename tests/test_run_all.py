@@ -20,7 +20,13 @@ from probes import bandwidth, compute
 from probes.harness import bench, sustained
 from probes.harness.clocks import sampling
 from probes.harness.task import Task
-from tests.runs import ROOT, SMALL, facts, main, only_run, table
+from tests.runs import ROOT, SMALL, EvenClock, facts, main, only_run, table
+
+
+@pytest.fixture
+def even_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of this test are timed as on a machine where nothing else runs."""
+    monkeypatch.setattr(bench, "clock_for", EvenClock)
 
 
 def test_a_quick_run_leaves_all_files_and_says_where(
@@ -44,6 +50,7 @@ def test_a_quick_run_leaves_all_files_and_says_where(
     assert {row["tag"] for row in table(folder, "ceilings.csv")} == {row["ceiling"] for row in rows}
 
 
+@pytest.mark.usefixtures("even_clock")
 def test_replot_gives_the_same_ceilings_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -124,6 +131,7 @@ def with_little_memory(spec: str | None) -> tuple[Device, str]:
     return replace(cpu.detect(), memory_free_bytes=100 << 20), "made to be small"
 
 
+@pytest.mark.usefixtures("even_clock")
 def test_a_machine_with_little_memory_is_refused_with_the_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -135,6 +143,7 @@ def test_a_machine_with_little_memory_is_refused_with_the_numbers(
     assert all("GB of memory, and 0.10 GB are free" in row["reason"] for row in streams)
 
 
+@pytest.mark.usefixtures("even_clock")
 def test_a_named_probe_that_asks_nothing_here_is_a_warning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -148,6 +157,7 @@ def broken(*_: Any) -> Any:
     raise KernelError("the device has fallen off the bus")
 
 
+@pytest.mark.usefixtures("even_clock")
 def test_a_worker_is_told_how_long_one_repetition_of_a_load_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,6 +176,7 @@ def test_a_worker_is_told_how_long_one_repetition_of_a_load_takes(
     )
 
 
+@pytest.mark.usefixtures("even_clock")
 def test_a_load_that_breaks_is_a_failed_row_and_ends_no_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -197,6 +208,7 @@ def test_a_machine_with_no_clock_is_a_warning_and_the_run_is_partial(
     assert (folder / "ceilings.csv").exists()
 
 
+@pytest.mark.usefixtures("even_clock")
 def test_a_kernel_that_copies_half_fails_by_name_and_draws_no_roof(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -216,6 +228,7 @@ def test_a_kernel_that_copies_half_fails_by_name_and_draws_no_roof(
     ] == ""
 
 
+@pytest.mark.usefixtures("even_clock")
 def test_a_doubled_operation_count_fails_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
