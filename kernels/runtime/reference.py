@@ -78,7 +78,7 @@ def expected(model: ModelProto, given: Feeds, size: Size) -> list[Any]:
     """
     if _definable(model, size):
         try:
-            return _by_definition(model, given)
+            return by_definition(model, given)
         except (
             Exception
         ):  # an operation it does not know, or a type, or an answer of another shape: by version
@@ -94,7 +94,7 @@ def _definable(model: ModelProto, size: Size) -> bool:
     return size.quick and opset >= NUMPY_OPSET and not ops & UNSUITED
 
 
-def _by_definition(model: ModelProto, given: Feeds) -> list[Any]:
+def by_definition(model: ModelProto, given: Feeds) -> list[Any]:
     """Raises whatever the definitions raise, and ValueError for an answer of another shape than the
     model says.
     """

@@ -29,7 +29,8 @@ class Team:
         self._timed = native.timed_run()
         self._barrier = np.zeros(16, np.int64)
         self._meetings = 0
-        self._pools = [ThreadPoolExecutor(1, initializer=_pin, initargs=(cpu,)) for cpu in cpus]
+        self.pools = [ThreadPoolExecutor(1, initializer=_pin, initargs=(cpu,)) for cpu in cpus]
+        """One thread each."""
 
     def run(self, address: int, arguments: np.ndarray, repeat: int) -> np.ndarray:
         """Call the native kernel at ``address`` on each thread with its row of ``arguments``.
@@ -54,7 +55,7 @@ class Team:
                     size,
                     rec.ctypes.data,
                 )
-                for pool, row, rec in zip(self._pools, arguments, records, strict=False)
+                for pool, row, rec in zip(self.pools, arguments, records, strict=False)
             ]
             for job in jobs:
                 job.result()
@@ -69,12 +70,12 @@ class Team:
         core.
         """
         with _unbroken():
-            for job in [pool.submit(work, number) for number, pool in enumerate(self._pools)]:
+            for job in [pool.submit(work, number) for number, pool in enumerate(self.pools)]:
                 job.result()
 
     def close(self) -> None:
         """End the threads."""
-        for pool in self._pools:
+        for pool in self.pools:
             pool.shutdown()
 
 

@@ -20,31 +20,19 @@ from kernels.cuda import launch as cuda
 from kernels.fma import cuda as fma_cuda
 from kernels.fma import work as fma_work
 from kernels.stream import cuda as stream_cuda
-from tests.devices import GPU
+from tests.devices import COMPILE_ONLY, GPU, SINCE_VOLTA, gpu
 from tests.kernels.made_up_cuda import Queue, installed
-
-ARCHITECTURES = ["7.0", "7.2", "7.5", "8.0", "8.6", "8.7", "8.9", "9.0", "10.0", "11.0", "12.0"]
-COMPILE_ONLY = (
-    "5.0",
-    "6.1",
-    "7.0",
-    "7.2",
-)  # the disassembler of the Python package begins with 7.5
-
-
-def device(arch: str) -> Any:
-    return replace(GPU, arch=arch, facts={})
 
 
 def chains(arch: str, dtype: str) -> tuple[nvrtc.Cubin, dict[str, Any]]:
-    params = fma_cuda.shape(device(arch), dtype)
-    return cuda.build(device(arch), fma_cuda.SOURCE, fma_cuda.defines(dtype, params)), params
+    params = fma_cuda.shape(gpu(arch), dtype)
+    return cuda.build(gpu(arch), fma_cuda.SOURCE, fma_cuda.defines(dtype, params)), params
 
 
-@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize("arch", SINCE_VOLTA)
 @pytest.mark.parametrize("dtype", fma_cuda.TYPES)
 def test_chains_do_their_work_on_every_architecture(arch: str, dtype: str) -> None:
-    if reason := fma_cuda.missing(device(arch), dtype):
+    if reason := fma_cuda.missing(gpu(arch), dtype):
         assert dtype == "bf16", reason
         return
     cubin, params = chains(arch, dtype)
@@ -66,13 +54,13 @@ STREAMED = [
 @pytest.mark.parametrize("kernel", stream.KERNELS, ids=lambda k: k.name)
 def test_streams_move_whole_vectors(arch: str, dtype: str, kernel: Any) -> None:
     known = replace(
-        device(arch),
+        gpu(arch),
         facts={"shared_bytes_per_multiprocessor": 233472, "shared_bytes_optin": 232448},
     )
     for backend, params in stream_cuda.variants(kernel.name, known):
         if backend == "raw":
             cubin = cuda.build(
-                device(arch), stream_cuda.SOURCE, stream_cuda.defines(kernel.name, dtype, params)
+                gpu(arch), stream_cuda.SOURCE, stream_cuda.defines(kernel.name, dtype, params)
             )
             found = stream_cuda.audit(cubin, kernel.name, params)
             assert found.problem == ""
@@ -105,7 +93,7 @@ def test_the_launch_takes_the_unused_shared_memory(monkeypatch: pytest.MonkeyPat
         params = {"n": 1 << 12, "block": 1024, "vecs": 2} | (
             {"shared_bytes": shared} if shared else {}
         )
-        launch = stream_cuda.raw("triad", device("9.0"), "fp64", params, Queue(runtime))
+        launch = stream_cuda.raw("triad", gpu("9.0"), "fp64", params, Queue(runtime))
         launch.run(2)
         launch.close()
         assert (allowed["stream"], taken[-2:]) == (shared, [shared, shared])
@@ -113,9 +101,7 @@ def test_the_launch_takes_the_unused_shared_memory(monkeypatch: pytest.MonkeyPat
 
 def test_a_stream_that_moves_less_or_in_smaller_pieces_is_caught() -> None:
     wide = {"block": 256, "vecs": 2}
-    cubin = cuda.build(
-        device("9.0"), stream_cuda.SOURCE, stream_cuda.defines("triad", "fp64", wide)
-    )
+    cubin = cuda.build(gpu("9.0"), stream_cuda.SOURCE, stream_cuda.defines("triad", "fp64", wide))
     assert stream_cuda.audit(cubin, "triad", wide | {"vecs": 4}).problem == (
         "4 loads and 2 stores of 128 bits a thread, not 8 and 4"
     )
