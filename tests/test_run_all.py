@@ -21,14 +21,7 @@ from probes import bandwidth, compute
 from probes.harness import bench, sustained
 from probes.harness.clocks import sampling
 from probes.harness.task import Task
-from tests.runs import ROOT, SMALL, EvenClock, facts, main, only_run, table
-
-
-@pytest.fixture
-def even_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs of this test are timed as on a machine where nothing else runs."""
-    monkeypatch.setattr(bench, "clock_for", EvenClock)
-
+from tests.runs import ROOT, SMALL, facts, main, only_run, table
 
 OTHER_LOAD = re.compile("the machine is overloaded|gave no answer within|above the physical limit")
 """Why a row of sound kernels may fail on a machine that is busy with other things: a thread or the

@@ -28,26 +28,20 @@ from kernels.onnx.net import Net
 from kernels.precision.convert import convert
 from kernels.runtime import saturation as runtime_saturation
 from probes.command import asked as asking
-from probes.harness import bench
 from probes.records.measurement import RidgelineError
 from probes.records.run import read_run
 from tests.kernels.onnx_networks import model_of
-from tests.runs import ROOT, EvenClock, only_run, table
+from tests.runs import ROOT, only_run, table
 
 NET = Path(onnx.__file__).parent / "backend/test/data/light/light_squeezenet.onnx"
 DATA = ROOT / "tests/probes/importers/data"
 H200 = ROOT / "results/reference/nvidia-h200"
 CPU = ["--device", "cpu", "--quick"]
+pytestmark = pytest.mark.usefixtures("even_clock")  # of what a test runs itself, not of `network`
 
 
 def placements(folder: Path) -> list[dict[str, str]]:
     return table(folder, "placements.csv")
-
-
-@pytest.fixture(autouse=True)
-def even_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs that a test starts itself are timed as on a machine where nothing else runs."""
-    monkeypatch.setattr(bench, "clock_for", EvenClock)
 
 
 @pytest.fixture(scope="module")
