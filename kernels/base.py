@@ -26,7 +26,7 @@ LONGEST_LINE = 300  # characters of a text that another program wrote
 
 
 def one_line(what: object) -> str:
-    """An error or another text in one line, cut if it is long: those of other programs have many."""
+    """An error or another text in one line, cut if long: those of other programs have many."""
     return " ".join(str(what).split())[:LONGEST_LINE]
 
 
@@ -84,7 +84,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Appeal:
-    """A claim that a result differs from its reference through the known fault of a library alone."""
+    """A claim that only the known fault of a library makes a result differ from its reference."""
 
     fault: str
     """Name of that fault, a key of the row's facts."""
@@ -133,7 +133,7 @@ class Kernel:
     work: Callable[..., Work]
     """``work(dtype, **params)``: the Work of one repetition."""
     reference: Callable[..., np.ndarray]
-    """``reference(dtype, repeat, **params)``: what ``Launch.result`` must be after ``run(repeat)``."""
+    """``reference(dtype, repeat, **params)``: what ``result`` must return after ``run(repeat)``."""
     backends: Mapping[str, Builder]
     tolerance: Mapping[str, float] = field(default_factory=dict)
     """Largest difference by dtype, over the largest magnitude of the reference; 0 means exact."""
