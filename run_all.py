@@ -34,7 +34,7 @@ from probes.command.options import parser, refuse_ignored
 from probes.harness import interrupts
 from probes.harness.case import Probe, all_probes, choose
 from probes.harness.devices.choose import choose as choose_device
-from probes.harness.devices.load import Watch
+from probes.harness.load import Watch
 from probes.records.given import reason
 from probes.records.measurement import FAILED, Measurement, RidgelineError
 from probes.records.run import COMPLETE, Run, new_folder, now

@@ -22,12 +22,12 @@ class KernelError(Exception):
     """
 
 
-LINE = 300  # characters, at most
+LONGEST_LINE = 300  # characters of a text that another program wrote
 
 
 def one_line(what: object) -> str:
-    """What an error or another text says, in one line: those of other programs have many."""
-    return " ".join(str(what).split())[:LINE]
+    """An error or another text in one line, cut if long: those of other programs have many."""
+    return " ".join(str(what).split())[:LONGEST_LINE]
 
 
 class Unavailable(Exception):
@@ -47,56 +47,51 @@ class Work:
 
 @dataclass(frozen=True)
 class Audit:
-    """What the machine code of a launch was found to do.
-
-    instruction: the opcode of the hot loop (``FFMA``, ``vfmadd231pd zmm``). problem: empty, or why
-    the code does not do the declared work. note: a remark, such as ``not audited: no
-    disassembler``. operations: of one such instruction of a warp, where known. facts: what else is
-    known of what ran, for the row's params. emulated: whether the compiler made other instructions
-    of the one that was asked for, so that the rate is not that of the unit.
-    """
+    """What the machine code of a launch was found to do."""
 
     instruction: str = ""
+    """Opcode of the hot loop: ``FFMA``, ``vfmadd231pd zmm``."""
     problem: str = ""
+    """Why the code does not do the declared work; empty if it does."""
     note: str = ""
+    """A remark, such as ``not audited: no disassembler``."""
     operations: float = 0.0
+    """Of one such instruction of a warp; 0 if unknown."""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    """What else is known of what ran, for the row's params."""
     emulated: bool = False
+    """The compiler made other instructions of the one asked for: the rate is not the unit's."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """How wrong the result of a library is, where what it was asked is right.
-
-    values: how many differ from the reference, of so many. error: the largest difference, in parts
-    of the largest magnitude; None where the reference has another shape.
-    """
+    """How wrong the result of a library is, where what it was asked is right."""
 
     values: int
+    """How many differ from the reference."""
     of: int
+    """How many there are."""
     error: float | None
+    """Largest difference over the largest magnitude; None if the reference has another shape."""
 
     def __str__(self) -> str:
         """``3 of 8 values, by up to 7.5 % of the largest``."""
-        far = (
-            "its shape differs"
-            if self.error is None
-            else f"by up to {100 * self.error:.2g} % of the largest"
-        )
-        return f"{self.values} of {self.of} values, {far}"
+        difference = "its shape differs"
+        if self.error is not None:
+            difference = f"by up to {100 * self.error:.2g} % of the largest"
+        return f"{self.values} of {self.of} values, {difference}"
 
 
 @dataclass(frozen=True)
 class Appeal:
-    """A claim that a result differs from its reference through the known fault of a library alone.
-
-    fault: the name of that fault, a key of the row's facts. words(Fault) -> what the row says of
-    it. The claim holds if both arrays of every pair agree within the kernel's tolerance.
-    """
+    """A claim that only the known fault of a library makes a result differ from its reference."""
 
     fault: str
+    """Name of that fault, a key of the row's facts."""
     words: Callable[[Fault], str]
+    """What the row says of it."""
     pairs: Sequence[tuple[np.ndarray, np.ndarray]]
+    """The claim holds if both arrays of every pair agree within the kernel's tolerance."""
 
 
 class Launch(Protocol):
@@ -132,33 +127,34 @@ team.
 
 @dataclass(frozen=True)
 class Kernel:
-    """One operation.
-
-    work(dtype, **params) -> Work of one repetition. reference(dtype, repeat, **params) -> the array
-    that ``Launch.result`` must equal within ``tolerance[dtype]`` (relative to the largest magnitude
-    of the reference; 0 means exact) after ``run(repeat)``. check_params replace params while the
-    numbers are checked; check_repeat is the repetition count of that check. footprint(dtype,
-    **params) -> bytes of memory it allocates (default: the bytes of its work). prepare(device,
-    dtype, params) -> compiles and disassembles the ``raw`` backend into the caches; needs no GPU,
-    and many may run at once. appeals(dtype, found, expected) -> what else to compare where
-    ``found``, the result, differs from ``expected``, the reference. slow_seconds: that a turn is
-    expected to take beside its samples, where it is more than compiling and checking take
-    elsewhere.
-    """
+    """One operation."""
 
     name: str
     work: Callable[..., Work]
+    """``work(dtype, **params)``: the Work of one repetition."""
     reference: Callable[..., np.ndarray]
+    """``reference(dtype, repeat, **params)``: what ``result`` must return after ``run(repeat)``."""
     backends: Mapping[str, Builder]
     tolerance: Mapping[str, float] = field(default_factory=dict)
+    """Largest difference by dtype, over the largest magnitude of the reference; 0 means exact."""
     check_params: Mapping[str, Any] = field(default_factory=dict)
+    """They replace params while the numbers are checked."""
     check_repeat: int = 1
+    """Repetitions of that check."""
     footprint: Callable[..., float] | None = None
+    """``footprint(dtype, **params)``: bytes of memory that a launch allocates; by default, those of
+    its work.
+    """
     prepare: Callable[..., None] | None = None
+    """``prepare(device, dtype, params)`` compiles and disassembles the ``raw`` backend into the
+    caches. It needs no GPU, and many may run at once.
+    """
     appeals: Callable[[str, np.ndarray, np.ndarray], Iterable[Appeal]] = (
-        lambda dtype, found, expected: ()
+        lambda dtype, result, reference: ()
     )
+    """``appeals(dtype, result, reference)``: what else to compare where these two differ."""
     slow_seconds: float = 0.0
+    """What a turn takes beside its samples, beyond what compiling and checking usually take."""
 
     def memory_bytes(self, dtype: str, params: Mapping[str, Any]) -> float:
         """Bytes of memory one launch allocates."""

@@ -1,5 +1,6 @@
-"""What one device is: facts, and nothing measured. Standard library only, so that whoever reads a
-run knows it.
+"""What one device is: facts, and nothing measured.
+
+Standard library only: whoever reads a run needs it.
 """
 
 from __future__ import annotations
@@ -85,41 +86,49 @@ class Device:
             shared = self.facts.get("shared_bytes_per_multiprocessor") if one_memory else None
             sizes = ("l1", shared, 1), ("l2", self.last_cache_bytes, self.units)
             return tuple(Cache(name, size, units) for name, size, units in sizes if size)
-        rows = [row for row in self.facts.get("caches", ()) if row["type"] != "Instruction"]
-        mine = self.facts.get("cpus") or []
-        found = (
-            Cache(f"l{r['level']}", r["size_bytes"], _sharing(r.get("shared_by", ""), mine))
-            for r in rows
-        )
-        return tuple(sorted(found, key=lambda cache: cache.bytes))
+        cpus = self.facts.get("cpus") or []
+        caches = []
+        for row in self.facts.get("caches", ()):
+            if row["type"] == "Instruction":
+                continue
+            units = _count_sharing(row.get("shared_by", ""), cpus)
+            caches.append(Cache(f"l{row['level']}", row["size_bytes"], units))
+        return tuple(sorted(caches, key=lambda cache: cache.bytes))
 
     def stays_in_core(self, set_bytes: float) -> bool:
-        """Whether a working set of so many bytes stays in one cache of a CPU core's own, its first
-        or its second.
+        """True if a working set of ``set_bytes`` stays in the L1 or L2 of a CPU core alone.
 
         Loads from there always take as many cycles, unless someone shares the core. A set as large
         as its cache does not stay in it, since whatever else a core touches needs some lines, too;
         of one that is hardly larger than the cache before, a part stays there.
         """
-        before = 0
-        for cache in self.caches if self.kind == "cpu" else ():
-            own = cache.units == 1 and cache.level in ("l1", "l2")
-            if own and BEYOND * before <= set_bytes <= WITHIN * cache.bytes:
+        if self.kind != "cpu":
+            return False
+        smaller_bytes = 0
+        for cache in self.caches:
+            is_private = cache.units == 1 and cache.level in ("l1", "l2")
+            if is_private and BEYOND * smaller_bytes <= set_bytes <= WITHIN * cache.bytes:
                 return True
-            before = cache.bytes
+            smaller_bytes = cache.bytes
         return False
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Device:
         """Rebuild a device from ``run.json``; unknown keys of newer versions are ignored."""
-        known = {f.name for f in fields(cls)}
-        kept: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in known
-        }
-        return cls(**kept)
+        values: dict[str, Any] = {}
+        for device_field in fields(cls):
+            if device_field.name in data:
+                value = data[device_field.name]
+                values[device_field.name] = tuple(value) if isinstance(value, list) else value
+        return cls(**values)
 
 
-def _sharing(cpus: str, mine: Sequence[int]) -> int:
-    """How many of these processors a list like ``0-3,8`` names; at least 1."""
-    ends = [part.split("-") for part in cpus.split(",") if part.strip()]
-    return max(1, sum(any(int(e[0]) <= cpu <= int(e[-1]) for e in ends) for cpu in mine))
+def _count_sharing(shared_by: str, cpus: Sequence[int]) -> int:
+    """How many of ``cpus`` a list like ``0-3,8`` names; at least 1."""
+    spans = []
+    for part in shared_by.split(","):
+        if part.strip():
+            ends = part.split("-")
+            spans.append(range(int(ends[0]), int(ends[-1]) + 1))
+    sharing = [cpu for cpu in cpus if any(cpu in span for span in spans)]
+    return max(1, len(sharing))

@@ -1,133 +1,146 @@
 """Number formats of matrix units in NumPy: values to bit patterns and back, rounded as the hardware
 rounds.
 
-bfloat16, TF32, FP8 and packed 4-bit integers have no NumPy type; a table of a few lines saves a
-dependency.
+bfloat16 and FP8 are types of ``ml_dtypes``. TF32 and packed 4-bit integers are nobody's: a few
+lines here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from typing import Any
 
+import ml_dtypes
 import numpy as np
+
+TF32_DROPPED_BITS = 13
+"""Last fraction bits of single precision that TF32 does not have."""
 
 
 @dataclass(frozen=True)
 class Format:
-    """One element format. bits: of an element in memory; integer: whether it counts in whole
-    numbers; encode(values as doubles) -> bit patterns, to nearest, ties to even; decode: back to
-    doubles."""
+    """One element format."""
 
     bits: int
+    """Of an element in memory."""
     encode: Callable[[np.ndarray], np.ndarray]
+    """Values as doubles to bit patterns: to nearest, ties to even."""
     decode: Callable[[np.ndarray], np.ndarray]
+    """Bit patterns back to doubles."""
     integer: bool = False
+    """Whether it counts in whole numbers."""
 
 
-def _native(kind: type, bits: type) -> tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]]:
-    return lambda x: np.asarray(x).astype(kind).view(bits), lambda codes: codes.view(kind).astype(
-        np.float64
-    )
+def _float(kind: type, code: type) -> Format:
+    """A floating-point type of NumPy; ``code`` is the unsigned integer of the same size."""
 
-
-def _shortened(dropped: int) -> tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]]:
-    """Single precision without its last ``dropped`` fraction bits, left in place."""
-    mask = (1 << 32) - (1 << dropped)
-
-    def encode(x: np.ndarray) -> np.ndarray:
-        bits = np.asarray(x).astype(np.float32).view(np.uint32).astype(np.uint64)
-        half = (1 << (dropped - 1)) - 1 + ((bits >> dropped) & 1)
-        return ((bits + half) & mask).astype(np.uint32)
-
-    return encode, lambda codes: codes.astype(np.uint32).view(np.float32).astype(np.float64)
-
-
-def _bf16() -> tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]]:
-    encode, decode = _shortened(16)
-    return lambda x: (encode(x) >> 16).astype(np.uint16), lambda codes: decode(
-        codes.astype(np.uint32) << 16
-    )
-
-
-@cache
-def _positive(exponent_bits: int, last: int) -> np.ndarray:
-    """Values of the codes 0 .. last of an 8-bit float, ascending."""
-    fraction_bits = 7 - exponent_bits
-    code = np.arange(last + 1)
-    exponent, fraction = (
-        code >> fraction_bits,
-        (code & ((1 << fraction_bits) - 1)) / (1 << fraction_bits),
-    )
-    bias = (1 << (exponent_bits - 1)) - 1
-    return np.where(
-        exponent > 0, (1 + fraction) * 2.0 ** (exponent - bias), fraction * 2.0 ** (1 - bias)
-    )
-
-
-def _fp8(
-    exponent_bits: int, last: int
-) -> tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]]:
-    """8-bit floats of the OCP specification OFP8; ``last`` is the code of the largest number, where
-    they saturate.
-    """
-
-    def encode(x: np.ndarray) -> np.ndarray:
-        table, size = _positive(exponent_bits, last), np.abs(x)
-        above = np.clip(np.searchsorted(table, size), 1, last)
-        low, high = size - table[above - 1], table[above] - size
-        nearer = np.where(low == high, above & ~1, np.where(low < high, above - 1, above))
-        return (nearer | np.where(np.signbit(x), 0x80, 0)).astype(np.uint8)
+    def encode(values: np.ndarray) -> np.ndarray:
+        return np.asarray(values).astype(kind).view(code)
 
     def decode(codes: np.ndarray) -> np.ndarray:
-        table = np.concatenate([_positive(exponent_bits, last), np.full(127 - last, np.nan)])
-        return np.where(codes & 0x80, -1.0, 1.0) * table[codes & 0x7F]
+        return codes.view(kind).astype(np.float64)
 
-    return encode, decode
-
-
-def _integer(kind: type) -> tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]]:
-    return lambda x: np.asarray(x).astype(kind), lambda codes: codes.astype(np.float64)
+    return Format(8 * np.dtype(code).itemsize, encode, decode)
 
 
-def _int4() -> tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]]:
-    signed = lambda codes: ((codes.astype(np.int64) & 15) ^ 8) - 8.0  # noqa: E731
-    return lambda x: (np.asarray(x).astype(np.int8) & 15).astype(np.uint8), signed
+def _short_float(kind: type, code: type, saturates: bool) -> Format:
+    """A type of ``ml_dtypes``, which rounds from single precision as conversions on a GPU do.
+
+    saturates: what is too large becomes the largest number, infinity included; otherwise infinity.
+    NaN stays NaN.
+    """
+    largest = float(ml_dtypes.finfo(kind).max)
+
+    def encode(values: np.ndarray) -> np.ndarray:
+        within = np.clip(values, -largest, largest) if saturates else np.asarray(values)
+        return within.astype(np.float32).astype(kind).view(code)
+
+    def decode(codes: np.ndarray) -> np.ndarray:
+        return codes.astype(code).view(kind).astype(np.float64)
+
+    return Format(8 * np.dtype(code).itemsize, encode, decode)
+
+
+def _tf32() -> Format:
+    """Single precision whose last fraction bits are zero."""
+    mask = (1 << 32) - (1 << TF32_DROPPED_BITS)
+    below_half = (1 << (TF32_DROPPED_BITS - 1)) - 1
+
+    def encode(values: np.ndarray) -> np.ndarray:
+        bits = np.asarray(values).astype(np.float32).view(np.uint32).astype(np.uint64)
+        last_bit = (bits >> TF32_DROPPED_BITS) & 1  # a tie goes up only from an odd fraction
+        return ((bits + below_half + last_bit) & mask).astype(np.uint32)
+
+    def decode(codes: np.ndarray) -> np.ndarray:
+        return codes.astype(np.uint32).view(np.float32).astype(np.float64)
+
+    return Format(32, encode, decode)
+
+
+def _integer(kind: type) -> Format:
+    """A signed integer of NumPy, which is its own bit pattern."""
+
+    def encode(values: np.ndarray) -> np.ndarray:
+        return np.asarray(values).astype(kind)
+
+    def decode(codes: np.ndarray) -> np.ndarray:
+        return codes.astype(np.float64)
+
+    return Format(8 * np.dtype(kind).itemsize, encode, decode, integer=True)
+
+
+def _int4() -> Format:
+    """Signed integers of 4 bits, each in the low half of a byte."""
+
+    def encode(values: np.ndarray) -> np.ndarray:
+        return (np.asarray(values).astype(np.int8) & 15).astype(np.uint8)
+
+    def decode(codes: np.ndarray) -> np.ndarray:
+        low_half = codes.astype(np.int64) & 15
+        return (low_half ^ 8) - 8.0  # bit 3 is the sign: 8 to 15 are -8 to -1
+
+    return Format(4, encode, decode, integer=True)
 
 
 FORMATS = {
-    "fp64": Format(64, *_native(np.float64, np.uint64)),
-    "fp32": Format(32, *_native(np.float32, np.uint32)),
-    "fp16": Format(16, *_native(np.float16, np.uint16)),
-    "bf16": Format(16, *_bf16()),
-    "tf32": Format(32, *_shortened(13)),
-    "e4m3": Format(8, *_fp8(4, 0x7E)),
-    "e5m2": Format(8, *_fp8(5, 0x7B)),
-    "int32": Format(32, *_integer(np.int32), integer=True),
-    "int8": Format(8, *_integer(np.int8), integer=True),
-    "int4": Format(4, *_int4(), integer=True),
+    "fp64": _float(np.float64, np.uint64),
+    "fp32": _float(np.float32, np.uint32),
+    "fp16": _float(np.float16, np.uint16),
+    "bf16": _short_float(ml_dtypes.bfloat16, np.uint16, saturates=False),
+    "tf32": _tf32(),
+    "e4m3": _short_float(ml_dtypes.float8_e4m3fn, np.uint8, saturates=True),
+    "e5m2": _short_float(ml_dtypes.float8_e5m2, np.uint8, saturates=True),
+    "int32": _integer(np.int32),
+    "int8": _integer(np.int8),
+    "int4": _int4(),
 }
 
 
 def rounded(element: str, values: np.ndarray) -> np.ndarray:
-    """The values as this format holds them."""
-    form = FORMATS[element]
-    return form.decode(form.encode(np.asarray(values, np.float64)))
+    """The values, as doubles, after rounding to the format ``element``."""
+    element_format = FORMATS[element]
+    codes = element_format.encode(np.asarray(values, np.float64))
+    return element_format.decode(codes)
 
 
 def packed(element: str, values: np.ndarray, word: type = np.uint32) -> np.ndarray:
-    """Rows of values as memory holds them, the first in the lowest bits, seen as words: (..., k) ->
-    (..., words).
+    """Rows of values as memory holds them, seen as words: (..., k) values -> (..., words).
+
+    The first value is in the lowest bits of the first word.
     """
-    codes = np.ascontiguousarray(FORMATS[element].encode(np.asarray(values, np.float64)))
-    if FORMATS[element].bits == 4:
-        codes = codes[..., 0::2] | (codes[..., 1::2] << 4)
+    element_format = FORMATS[element]
+    codes = np.ascontiguousarray(element_format.encode(np.asarray(values, np.float64)))
+    if element_format.bits == 4:
+        low_halves, high_halves = codes[..., 0::2], codes[..., 1::2]
+        codes = low_halves | (high_halves << 4)
     return np.ascontiguousarray(codes).view(word)
 
 
 def unpacked(element: str, words: np.ndarray) -> np.ndarray:
-    """Back from words to values, for formats of whole bytes."""
-    form = FORMATS[element]
-    kind = {"int32": np.int32, "int8": np.int8}.get(element, np.dtype(f"u{form.bits // 8}"))
-    return form.decode(np.ascontiguousarray(words).view(kind))
+    """Words back to values, as doubles. The format takes whole bytes."""
+    element_format = FORMATS[element]
+    code: Any = f"u{element_format.bits // 8}"
+    if element_format.integer:
+        code = f"i{element_format.bits // 8}"
+    return element_format.decode(np.ascontiguousarray(words).view(code))

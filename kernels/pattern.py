@@ -1,5 +1,4 @@
-"""What the arrays of a stream hold, so that any element of any size can be checked without storing
-a copy.
+"""Contents of the arrays of a stream: any element can be checked without storing a copy.
 
 Random small integers: sums and products of them are exact in every type, so a stream must match to
 the bit; and random, since memory and links are faster with zeros on some machines.
@@ -12,10 +11,10 @@ from functools import cache
 import numpy as np
 
 LENGTH = 1_000_003  # prime: no power-of-two stride or partition meets the same phase twice
-LARGEST = 1024
+LARGEST_ELEMENT = 1024  # and the smallest is -1024; the largest itself never occurs
 SCALE = 3.0  # the factor of scale and triad
 WRITTEN = 0.5  # what write stores: no element of a tile, so a target left alone shows
-SEGMENTS = 4096
+SEGMENTS = 4096  # that a check looks at
 SEGMENT_BYTES = 512
 FLOATS = {"fp32": np.float32, "fp64": np.float64}
 
@@ -26,7 +25,7 @@ def tile(dtype: str, which: int) -> np.ndarray:
     ``dtype``.
     """
     dice = np.random.default_rng(which)
-    return dice.integers(-LARGEST, LARGEST, LENGTH).astype(FLOATS[dtype])
+    return dice.integers(-LARGEST_ELEMENT, LARGEST_ELEMENT, LENGTH).astype(FLOATS[dtype])
 
 
 def values(dtype: str, which: int, indices: np.ndarray) -> np.ndarray:
@@ -36,23 +35,26 @@ def values(dtype: str, which: int, indices: np.ndarray) -> np.ndarray:
 
 def total(dtype: str, which: int, n: int) -> float:
     """Sum of the first ``n`` elements of array number ``which``, exact."""
-    whole = tile(dtype, which).astype(np.float64)
-    return float(n // LENGTH * whole.sum() + whole[: n % LENGTH].sum())
+    elements = tile(dtype, which).astype(np.float64)
+    whole_tiles, remainder = divmod(n, LENGTH)
+    return float(whole_tiles * elements.sum() + elements[:remainder].sum())
 
 
 def fill(array: np.ndarray, part: slice, dtype: str, which: int) -> None:
     """Write array number ``which`` into ``array[part]``."""
-    whole, at = tile(dtype, which), part.start
-    while at < part.stop:
-        phase = at % LENGTH
-        count = min(LENGTH - phase, part.stop - at)
-        array[at : at + count] = whole[phase : phase + count]
-        at += count
+    elements = tile(dtype, which)
+    start = part.start
+    while start < part.stop:
+        phase = start % LENGTH
+        count = min(LENGTH - phase, part.stop - start)
+        array[start : start + count] = elements[phase : phase + count]
+        start += count
 
 
 def sample_starts(n: int, itemsize: int) -> tuple[np.ndarray, int]:
-    """First elements and width of what a check looks at: SEGMENTS spaced pieces of SEGMENT_BYTES,
-    and the last.
+    """First elements and width, in elements, of the segments that a check looks at.
+
+    They are SEGMENTS evenly spaced ones of SEGMENT_BYTES, and the last of the array.
     """
     width = min(n, SEGMENT_BYTES // itemsize)
     stride = max(width, n // SEGMENTS // width * width)
@@ -60,6 +62,6 @@ def sample_starts(n: int, itemsize: int) -> tuple[np.ndarray, int]:
 
 
 def sample_indices(n: int, itemsize: int) -> np.ndarray:
-    """Every element of those pieces."""
+    """Indices of every element of those segments."""
     starts, width = sample_starts(n, itemsize)
     return (starts[:, None] + np.arange(width)).ravel()

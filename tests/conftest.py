@@ -55,3 +55,12 @@ def watched_network(started_watch: Path | None) -> Path:
     if started_watch is None:
         pytest.skip(f"the network cannot be watched: {watched.missing()}")
     return started_watch
+
+
+@pytest.fixture
+def even_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs that this test starts in its own process are timed as if nothing else ran beside."""
+    from probes.harness import bench
+    from tests.runs import EvenClock
+
+    monkeypatch.setattr(bench, "clock_for", EvenClock)

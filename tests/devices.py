@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from kernels.device import Device
@@ -22,6 +23,17 @@ GPU = Device(
     memory_bytes=64 << 30,
     memory_free_bytes=60 << 30,
 )
+ARCHITECTURES = (
+    *("5.0", "5.2", "6.0", "6.1", "7.0", "7.2", "7.5"),
+    *("8.0", "8.6", "8.7", "8.9", "9.0", "10.0", "11.0", "12.0"),
+)
+"""Compute capabilities that kernels are compiled for: the two NVRTC of the tests know them all."""
+FIRST_DISASSEMBLED = 7.5
+"""Compute capability from which the disassembler of the Python package reads machine code."""
+COMPILE_ONLY = tuple(arch for arch in ARCHITECTURES if float(arch) < FIRST_DISASSEMBLED)
+SINCE_VOLTA = tuple(arch for arch in ARCHITECTURES if float(arch) >= 7)
+ONE_A_GENERATION = ("7.0", "7.5", "8.0", "8.9", "9.0", "10.0", "12.0")
+"""For kernels of many variants: Volta, Turing, Ampere, Ada, Hopper, Blackwell of both kinds."""
 CPU = Device(
     kind="cpu",
     index=0,
@@ -34,6 +46,11 @@ CPU = Device(
     features=("avx512f", "avx512bw", "fma"),
     facts={"cpus": [0, 1]},
 )
+
+
+def gpu(arch: str) -> Device:
+    """The made-up GPU as one of this compute capability."""
+    return replace(GPU, arch=arch, facts={})
 
 
 def measurement(ceiling: str, rate: float = 1e12, **changed: Any) -> Measurement:

@@ -8,9 +8,26 @@ from pathlib import Path
 from typing import Any
 
 import run_all
+from kernels.base import Launch
+from probes.harness.clocks.sampling import HostClock, Sample
 
 ROOT = Path(__file__).parent.parent
 SMALL = ["--quick", "--device", "cpu", "--only", "compute"]
+
+
+class EvenClock(HostClock):
+    """A clock of a CPU on which nothing else ever runs: every launch does run, and each repetition
+    is told to take the same time. For tests of what a run does beside timing.
+    """
+
+    SECONDS = 1e-3
+    """Of one repetition: far longer than it takes, so that no peak is exceeded."""
+    CLOCK_HZ = 2e9
+
+    def sample(self, launch: Launch, repeat: int) -> Sample:
+        """Run ``repeat`` repetitions, and tell the time that never varies."""
+        launch.run(repeat)
+        return Sample(self.SECONDS, self.CLOCK_HZ)
 
 
 def main(*argv: str) -> int:

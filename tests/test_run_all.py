@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -22,20 +23,28 @@ from probes.harness.clocks import sampling
 from probes.harness.task import Task
 from tests.runs import ROOT, SMALL, facts, main, only_run, table
 
+OTHER_LOAD = re.compile("the machine is overloaded|gave no answer within|above the physical limit")
+"""Why a row of sound kernels may fail on a machine that is busy with other things: a thread or the
+worker came too late, or the clock was read too low beside every sample of a row.
+"""
+
 
 def test_a_quick_run_leaves_all_files_and_says_where(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(*SMALL, "--out", str(tmp_path)) == 0
+    code = main(*SMALL, "--out", str(tmp_path))
     folder = only_run(tmp_path)
     out = capsys.readouterr().out
     assert str(folder) in out
     assert "compute/fp64" in out
     assert facts(folder)["status"] == "complete"
     rows = table(folder, "measurements.csv")
+    failed = [row for row in rows if row["status"] == "failed"]
+    assert not [row["reason"] for row in failed if not OTHER_LOAD.search(row["reason"])]
+    assert code == (1 if failed else 0)
     good = [row for row in rows if row["status"] == "ok"]
     assert {"compute/fp64", "compute/fp32", "compute/fp64/1core"} <= {
-        row["ceiling"] for row in good
+        row["ceiling"] for row in (*good, *failed)
     }
     assert all(int(row["samples"]) >= 1 and row["instruction"] for row in good)
     trusted = [row for row in good if row["trusted"] == "1"]  # beside other load, there may be none
@@ -44,6 +53,7 @@ def test_a_quick_run_leaves_all_files_and_says_where(
     assert {row["tag"] for row in table(folder, "ceilings.csv")} == {row["ceiling"] for row in rows}
 
 
+@pytest.mark.usefixtures("even_clock")
 def test_replot_gives_the_same_ceilings_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -124,6 +134,7 @@ def with_little_memory(spec: str | None) -> tuple[Device, str]:
     return replace(cpu.detect(), memory_free_bytes=100 << 20), "made to be small"
 
 
+@pytest.mark.usefixtures("even_clock")
 def test_a_machine_with_little_memory_is_refused_with_the_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -135,6 +146,7 @@ def test_a_machine_with_little_memory_is_refused_with_the_numbers(
     assert all("GB of memory, and 0.10 GB are free" in row["reason"] for row in streams)
 
 
+@pytest.mark.usefixtures("even_clock")
 def test_a_named_probe_that_asks_nothing_here_is_a_warning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -148,6 +160,7 @@ def broken(*_: Any) -> Any:
     raise KernelError("the device has fallen off the bus")
 
 
+@pytest.mark.usefixtures("even_clock")
 def test_a_worker_is_told_how_long_one_repetition_of_a_load_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,6 +177,7 @@ def test_a_worker_is_told_how_long_one_repetition_of_a_load_takes(
     assert rows[tag]["reason"] == f"one takes {path['seconds_median']}"
 
 
+@pytest.mark.usefixtures("even_clock")
 def test_a_load_that_breaks_is_a_failed_row_and_ends_no_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -195,6 +209,7 @@ def test_a_machine_with_no_clock_is_a_warning_and_the_run_is_partial(
     assert (folder / "ceilings.csv").exists()
 
 
+@pytest.mark.usefixtures("even_clock")
 def test_a_kernel_that_copies_half_fails_by_name_and_draws_no_roof(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -214,6 +229,7 @@ def test_a_kernel_that_copies_half_fails_by_name_and_draws_no_roof(
     assert rates["bandwidth/dram"] == ""
 
 
+@pytest.mark.usefixtures("even_clock")
 def test_a_doubled_operation_count_fails_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

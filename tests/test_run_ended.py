@@ -24,6 +24,8 @@ from probes import compute
 from probes.harness import bench
 from tests.runs import ROOT, SMALL, facts, main, only_run, table
 
+pytestmark = pytest.mark.usefixtures("even_clock")
+
 
 @pytest.fixture
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:

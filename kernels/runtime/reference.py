@@ -79,7 +79,7 @@ def expected(model: ModelProto, given: Feeds, size: Size) -> list[Any]:
         # Definitions lack some operations and types, and some answer in another shape: which ones,
         # and how that is raised, depends on onnx's version.
         with suppress(Exception):
-            return _by_definition(model, given)
+            return by_definition(model, given)
     saturated = runtime_saturation.multiplies_integers(model) and runtime_saturation.saturates()
     how = EXACT if saturated else PLAIN
     return answers(model, given, how, size.seconds)
@@ -92,7 +92,7 @@ def _definable(model: ModelProto, size: Size) -> bool:
     return size.quick and opset >= NUMPY_OPSET and not ops & UNSUITED
 
 
-def _by_definition(model: ModelProto, given: Feeds) -> list[Any]:
+def by_definition(model: ModelProto, given: Feeds) -> list[Any]:
     """The outputs by ONNX's definitions.
 
     Raises whatever those raise, and ValueError for an output of another shape than the model's.

@@ -158,7 +158,7 @@ def _look(launch: OrtLaunch, backend: str, runs: int) -> None:
 
 
 @cache
-def _profiles() -> tempfile.TemporaryDirectory[str]:
+def profiles() -> tempfile.TemporaryDirectory[str]:
     """The folder of profiles, removed when the program ends.
 
     A session that never ran leaves a profile, too.
@@ -177,7 +177,7 @@ def _options(cpus: Sequence[int] = (0,)) -> Any:
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
     options.enable_profiling = True
-    options.profile_file_prefix = str(Path(_profiles().name) / "run")
+    options.profile_file_prefix = str(Path(profiles().name) / "run")
     if len(cpus) > 1:
         others = ";".join(str(cpu + 1) for cpu in cpus[1:])  # the runtime counts processors from 1
         options.add_session_config_entry("session.intra_op_thread_affinities", others)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from probes.harness import interrupts, sustained
 from probes.harness.bench import GuardedBench
-from probes.harness.devices.load import Watch
+from probes.harness.load import Watch
 from probes.harness.plan import rules
 from probes.harness.rounds import Judge, judged, take_turns, turns
 from probes.harness.task import Task

@@ -76,7 +76,7 @@ class Run:
     warnings: list[str] = field(default_factory=list)
     """What a reader should know of the machine or of what was asked."""
     load: dict[str, Any] = field(default_factory=dict)
-    """What else ran on the machine ``before`` and ``during`` it, as ``devices.load.Load`` says."""
+    """What else ran on the machine ``before`` and ``during`` it, as ``harness.load.Load`` says."""
     schema_version: int = SCHEMA_VERSION
     """Which fields and columns there are, and what they mean."""
     measurements: list[Measurement] = field(default_factory=list)

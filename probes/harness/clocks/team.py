@@ -29,7 +29,8 @@ class Team:
         self._timed = native.timed_run()
         self._barrier = np.zeros(16, np.int64)
         self._meetings = 0
-        self._pools = [ThreadPoolExecutor(1, initializer=_pin, initargs=(cpu,)) for cpu in cpus]
+        self.pools = [ThreadPoolExecutor(1, initializer=_pin, initargs=(cpu,)) for cpu in cpus]
+        """One thread each."""
 
     def run(self, address: int, arguments: np.ndarray, repeat: int) -> np.ndarray:
         """Call the native kernel at ``address`` on each thread with its row of ``arguments``.
@@ -43,7 +44,7 @@ class Team:
         self._meetings += 2 * size
         with _interrupts_wait():
             jobs = []
-            for pool, row, record in zip(self._pools, arguments, records, strict=False):
+            for pool, row, record in zip(self.pools, arguments, records, strict=False):
                 job = pool.submit(
                     self._timed,
                     address,
@@ -69,13 +70,13 @@ class Team:
         Memory first touched there lies near that core.
         """
         with _interrupts_wait():
-            jobs = [pool.submit(work, number) for number, pool in enumerate(self._pools)]
+            jobs = [pool.submit(work, number) for number, pool in enumerate(self.pools)]
             for job in jobs:
                 job.result()
 
     def close(self) -> None:
         """End the threads."""
-        for pool in self._pools:
+        for pool in self.pools:
             pool.shutdown()
 
 

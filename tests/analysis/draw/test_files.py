@@ -35,11 +35,16 @@ def figures(count: int) -> dict[str, Any]:
     }
 
 
+def processors(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """Have this process find that it may use so many."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(count)), raising=False)
+
+
 def test_side_by_side_is_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
     many = figures(files.DRAWN_HERE + 1)
-    monkeypatch.setattr(files, "_cores", lambda: 2)
+    processors(monkeypatch, 2)
     together = files.drawn(many)
-    monkeypatch.setattr(files, "_cores", lambda: 1)
+    processors(monkeypatch, 1)
     assert together == files.drawn(many)
     assert list(together) == list(many)
     assert len(set(together.values())) == len(many)
@@ -59,9 +64,11 @@ def drawn_apart(make: Any) -> Any:
 def test_an_interrupt_of_a_terminal_is_for_the_program_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(files, "_cores", lambda: 2)
+    processors(monkeypatch, 2)
     makers = figures(files.DRAWN_HERE + 1)
     many = {name: partial(drawn_apart, make) for name, make in makers.items()}
+        name: partial(drawn_apart, make) for name, make in figures(files.DRAWN_HERE + 1).items()
+    }
     assert len(files.drawn(many)) == len(many)
     assert not waiting()
 
@@ -69,21 +76,20 @@ def test_an_interrupt_of_a_terminal_is_for_the_program_alone(
 SPAWNER = """
 import os
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
-from analysis.draw.files import _end_with
-from tests.analysis.draw.test_files import own_number
+from functools import partial
+from pathlib import Path
+from analysis.draw import files
+from tests.analysis.draw.test_files import drawn_forever
 if __name__ == "__main__":
-    with ProcessPoolExecutor(2, get_context("spawn"), _end_with, (os.getpid(),)) as pool:
-        print(*pool.map(own_number, range(2)), flush=True)
-        sys.stdin.read()
+    os.sched_getaffinity = lambda _: {0, 1}
+    files.drawn({str(n): partial(drawn_forever, Path(sys.argv[1])) for n in range(12)})
 """
 
 
-def own_number(_: int) -> int:
-    """Of the process it runs in; both take their turn."""
-    time.sleep(0.2)
-    return os.getpid()
+def drawn_forever(folder: Path) -> Any:
+    """A figure that is never done; leaves a file named by the number of its process."""
+    (folder / str(os.getpid())).touch()
+    time.sleep(3600)
 
 
 def ended(process: int) -> bool:
@@ -99,10 +105,13 @@ def test_processes_that_draw_end_with_the_program_however_it_ends(tmp_path: Path
     script = tmp_path / "spawner.py"
     script.write_text(SPAWNER)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen([sys.executable, str(script)], env=environment, **pipes) as program:
-        assert program.stdout
-        workers = [int(number) for number in program.stdout.readline().split()]
+    folder = tmp_path / "processes"
+    folder.mkdir()
+    with subprocess.Popen([sys.executable, str(script), str(folder)], env=environment) as program:
+        while len(list(folder.iterdir())) < 2:
+            assert program.poll() is None
+            time.sleep(0.1)
+        workers = [int(file.name) for file in folder.iterdir()]
         assert not any(map(ended, workers))
         program.kill()
     for _ in range(300):
@@ -137,6 +146,6 @@ def test_where_no_process_can_start_all_are_drawn(monkeypatch: pytest.MonkeyPatc
         raise OSError("no semaphores here")
 
     monkeypatch.setattr(files, "ProcessPoolExecutor", refused)
-    monkeypatch.setattr(files, "_cores", lambda: 2)
+    processors(monkeypatch, 2)
     many = figures(files.DRAWN_HERE + 1)
     assert list(files.drawn(many)) == list(many)

@@ -23,33 +23,10 @@ from kernels.device import Device
 from probes.harness.check import difference
 from probes.harness.clocks.team import Team
 from probes.harness.devices import cpu
-from tests.devices import GPU
+from tests.devices import ARCHITECTURES, COMPILE_ONLY, GPU, gpu
 from tests.kernels.made_up_cuda import Queue, Runtime
 
 N = 1 << 18
-ARCHITECTURES = [
-    "5.0",
-    "5.2",
-    "6.0",
-    "6.1",
-    "7.0",
-    "7.5",
-    "8.0",
-    "8.6",
-    "8.7",
-    "8.9",
-    "9.0",
-    "10.0",
-    "11.0",
-    "12.0",
-]
-COMPILE_ONLY = (
-    "5.0",
-    "5.2",
-    "6.0",
-    "6.1",
-    "7.0",
-)  # the disassembler of the Python package begins with 7.5
 EVERY_SHAPE = ("7.0", "8.0", "9.0", "12.0")  # others: every third
 
 
@@ -86,7 +63,7 @@ def kernel_of(op: str) -> Any:
 
 
 def audited(arch: str, op: str, params: dict[str, Any], work: Work | None = None) -> Audit:
-    kernel = AccessKernel(op, replace(GPU, arch=arch, facts={}), "fp32", params)
+    kernel = AccessKernel(op, gpu(arch), "fp32", params)
     return kernel.audit(work or kernel.work())
 
 
@@ -116,11 +93,19 @@ def test_the_cpu_reads_each_element_once(
     launch.close()
 
 
-def test_a_pass_that_misses_an_element_shows(team: Team, host: Device) -> None:
+def test_a_pass_that_reads_a_wrong_element_shows(
+    team: Team, host: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill, wrong = pattern.fill, N // 3
+
+    def fill_wrongly(array: Any, part: slice, dtype: str, which: int) -> None:
+        fill(array, part, dtype, which)
+        if part.start <= wrong < part.stop:
+            array[wrong] += 1
+
+    monkeypatch.setattr(pattern, "fill", fill_wrongly)
     params = {"n": N, "segment_bytes": 8, "threads": 2}
-    launch: Any = access.GATHER.backends["cpu"](host, "fp64", params, team)
-    held = launch._buffers[0]
-    held[N // 3] += 1
+    launch = access.GATHER.backends["cpu"](host, "fp64", params, team)
     launch.run(1)
     assert "should be" in difference(
         launch.result(), access.GATHER.reference("fp64", 1, **params), 0.0
@@ -177,7 +162,7 @@ def test_loads_have_the_declared_width_on_every_architecture(arch: str) -> None:
 @pytest.mark.parametrize("arch", ["8.0", "9.0", "12.0"])
 def test_all_loads_are_on_their_way_before_the_first_is_used(arch: str) -> None:
     for op, params in gpu_cases():
-        cubin = AccessKernel(op, replace(GPU, arch=arch, facts={}), "fp32", params).build()
+        cubin = AccessKernel(op, gpu(arch), "fp32", params).build()
         loop = [i.opcode[:4] for i in max(sass.loops(disassemble(cubin)), key=len)]
         users = [at for at, opcode in enumerate(loop) if opcode in ("FADD", "STG.")]
         assert max(at for at, opcode in enumerate(loop) if opcode == "LDG.") < min(users), (

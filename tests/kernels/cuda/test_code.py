@@ -20,33 +20,21 @@ from kernels.cuda import kernel as cuda_kernel
 from kernels.fma import cuda as fma_cuda
 from kernels.stream import cuda as stream_cuda
 from kernels.stream.cuda import StreamKernel
-from tests.devices import GPU
+from tests.devices import COMPILE_ONLY, GPU, SINCE_VOLTA, gpu
 from tests.kernels.made_up_cuda import Queue, installed
-
-ARCHITECTURES = ["7.0", "7.2", "7.5", "8.0", "8.6", "8.7", "8.9", "9.0", "10.0", "11.0", "12.0"]
-COMPILE_ONLY = (
-    "5.0",
-    "6.1",
-    "7.0",
-    "7.2",
-)  # the disassembler of the Python package begins with 7.5
-
-
-def device(arch: str) -> Any:
-    return replace(GPU, arch=arch, facts={})
 
 
 def streamed(op: str, arch: str, params: dict[str, Any], dtype: str = "fp64") -> StreamKernel:
-    return StreamKernel(op, device(arch), dtype, {"n": 1 << 12} | params)
+    return StreamKernel(op, gpu(arch), dtype, {"n": 1 << 12} | params)
 
 
-@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize("arch", SINCE_VOLTA)
 @pytest.mark.parametrize("dtype", fma_cuda.TYPES)
 def test_chains_do_their_work_on_every_architecture(arch: str, dtype: str) -> None:
-    if reason := fma_cuda.missing(device(arch), dtype):
+    if reason := fma_cuda.missing(gpu(arch), dtype):
         assert dtype == "bf16", reason
         return
-    kernel = fma_cuda.FmaKernel(device(arch), dtype, fma_cuda.shape(device(arch), dtype))
+    kernel = fma_cuda.FmaKernel(gpu(arch), dtype, fma_cuda.shape(gpu(arch), dtype))
     found = kernel.audit(kernel.work())
     assert found.problem == ""
     if arch in COMPILE_ONLY:
@@ -65,7 +53,7 @@ STREAMED = [
 @pytest.mark.parametrize("kernel", stream.KERNELS, ids=lambda k: k.name)
 def test_streams_move_whole_vectors(arch: str, dtype: str, kernel: Any) -> None:
     known = replace(
-        device(arch),
+        gpu(arch),
         facts={"shared_bytes_per_multiprocessor": 233472, "shared_bytes_optin": 232448},
     )
     for backend, params in stream_cuda.variants(kernel.name, known):

@@ -22,12 +22,10 @@ from kernels.intensity.cuda import MixedKernel
 from probes import intensity
 from probes.harness.check import difference
 from probes.harness.clocks.team import Team
-from tests.devices import CPU, GPU
+from tests.devices import COMPILE_ONLY, CPU, GPU, ONE_A_GENERATION, gpu
 from tests.kernels.made_up_cuda import Queue, Runtime, installed
 
 THREADS = 2
-ARCHITECTURES = ["7.0", "7.5", "8.0", "8.9", "9.0", "10.0", "12.0"]
-COMPILE_ONLY = ("7.0",)  # the disassembler of the Python package begins with 7.5
 SHAPES = [(1, 8), (1, 2), (1, 1), (2, 1), (33, 1), (121, 1)]
 
 
@@ -165,9 +163,9 @@ def test_the_reference_is_the_plain_sum() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["fp64", "fp32", "fp16", "bf16", "int32"])
-@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize("arch", ONE_A_GENERATION)
 def test_the_gpu_does_the_declared_work_on_every_architecture(arch: str, dtype: str) -> None:
-    device = replace(GPU, arch=arch, facts={})
+    device = gpu(arch)
     if reason := intensity_cuda.missing(device, dtype):
         assert dtype == "bf16", reason
         return
@@ -181,7 +179,7 @@ def test_the_gpu_does_the_declared_work_on_every_architecture(arch: str, dtype: 
 
 @pytest.mark.parametrize("arch", ["8.0", "8.9", "9.0", "10.0", "12.0"])
 def test_tensor_cores_do_the_declared_work_on_every_architecture(arch: str) -> None:
-    device = replace(GPU, arch=arch, facts={})
+    device = gpu(arch)
     for k, every in ((1, 4), (1, 1), (5, 1), (33, 1)):
         params = intensity_cuda.shape(device, "fp16", intensity_cuda.MMA) | {
             "n": 1 << 24,

@@ -5,7 +5,6 @@ everywhere.
 from __future__ import annotations
 
 import ctypes
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,7 +16,7 @@ from kernels.cuda import kernel as cuda_kernel
 from kernels.cuda.disassembly import disassemble
 from kernels.overhead import cuda as overhead_cuda
 from kernels.overhead import work as overhead_work
-from tests.devices import GPU
+from tests.devices import COMPILE_ONLY, GPU, SINCE_VOLTA, gpu
 from tests.kernels.made_up_cuda import Queue, Runtime, installed
 
 
@@ -136,12 +135,11 @@ def test_the_check_counts_launches_and_the_timing_does_not(kernel: Any) -> None:
     assert kernel.work("fp64").bytes == 0
 
 
-@pytest.mark.parametrize("arch", ["7.0", "7.5", "8.7", "9.0", "11.0", "12.0"])
+@pytest.mark.parametrize("arch", SINCE_VOLTA)
 def test_the_empty_kernel_leaves_before_it_touches_memory(arch: str) -> None:
-    device = replace(GPU, arch=arch, facts={})
-    cubin = overhead_cuda.GraphLaunches(device, "fp64", {}).build()
+    cubin = overhead_cuda.GraphLaunches(gpu(arch), "fp64", {}).build()
     assert cubin.path.exists()
-    if float(arch) >= 7.5:
+    if arch not in COMPILE_ONLY:
         code = [i.opcode for i in disassemble(cubin)]
         touches = [
             at

@@ -133,7 +133,7 @@ def test_what_ran_is_read_from_the_profile_and_its_file_is_gone(host: Device) ->
         "some cores turn data round before and after"
     )
     assert audit.facts["run"] == "plain runs"
-    assert not list(Path(session._profiles().name).iterdir())
+    assert not list(Path(session.profiles().name).iterdir())
 
 
 def test_a_refusal_is_in_the_words_of_the_runtime(host: Device) -> None:
@@ -166,7 +166,7 @@ def test_a_session_that_never_ran_leaves_no_file() -> None:
         "from probes.harness.devices import cpu\n"
         "net = Net(); model = net.model(net.add('Neg', net.input(1))); model.ir_version = 999\n"
         "try: session.build(model, 'fp32', 'cpu', cpu.detect(), None)\n"
-        "except session.Unavailable: print(session._profiles().name)"
+        "except session.Unavailable: print(session.profiles().name)"
     )
     said = subprocess.run(
         [sys.executable, "-c", refused], capture_output=True, text=True, check=True

@@ -5,7 +5,6 @@ with no GPU.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,15 +15,13 @@ from kernels.tensor import cuda as tensor_cuda
 from kernels.tensor import ptx as tensor_ptx
 from kernels.tensor import work as tensor_work
 from kernels.tensor.table import Instruction, choose
-from tests.devices import GPU
+from tests.devices import COMPILE_ONLY, SINCE_VOLTA, gpu
 
-COMPILE_ONLY = ("7.0", "7.2")  # the disassembler of the Python package begins with 7.5
-ARCHITECTURES = (*COMPILE_ONLY, "7.5", "8.0", "8.6", "8.7", "8.9", "9.0", "10.0", "11.0", "12.0")
 EVERY_SHAPE = ("7.2", "7.5", "9.0")  # wmma's three shapes differ in nothing but their fragments
 
 
 def audited(arch: str, row: Instruction, work: Work | None = None, **changed: Any) -> Audit:
-    device = replace(GPU, arch=arch, facts={})
+    device = gpu(arch)
     params = (
         tensor_work.launch_shape(row, arch.replace(".", ""))
         | {"blocks": 100, "operands": "random"}
@@ -48,7 +45,7 @@ def row(arch: str, tag: str) -> Instruction:
     return next(r for r in choose(arch) if r.tag == f"compute/{tag}")
 
 
-@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize("arch", SINCE_VOLTA)
 def test_every_path_does_its_work(arch: str) -> None:
     with ThreadPoolExecutor(2) as pool:
         found = dict(zip(rows(arch), pool.map(lambda r: audited(arch, r), rows(arch)), strict=True))

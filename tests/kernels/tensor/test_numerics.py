@@ -24,11 +24,38 @@ def by_definition(code: int, exponent_bits: int, fraction_bits: int) -> float:
 def test_every_number_of_8_bits_survives(name: str, exponent_bits: int, largest: float) -> None:
     codes = np.arange(256, dtype=np.uint8)
     values = FORMATS[name].decode(codes)
-    finite = ~np.isnan(values)
+    finite = np.isfinite(values)
     assert np.abs(values[finite]).max() == largest
     expected = [by_definition(int(c), exponent_bits, 7 - exponent_bits) for c in codes[finite]]
     assert values[finite].tolist() == expected
     assert FORMATS[name].encode(values[finite]).tolist() == codes[finite].tolist()
+
+
+@pytest.mark.parametrize("name", ["e4m3", "e5m2"])
+def test_any_value_becomes_the_nearest_number_of_8_bits(name: str) -> None:
+    decoded = FORMATS[name].decode(np.arange(128, dtype=np.uint8))
+    numbers = decoded[np.isfinite(decoded)]
+    dice = np.random.default_rng(1)
+    magnitudes = 2.0 ** dice.integers(-20, 20, 10_000)
+    values = np.float32(dice.standard_normal(10_000) * magnitudes).astype(np.float64)
+    distances = np.abs(np.abs(values)[:, None] - numbers)
+    nearest = np.copysign(numbers[distances.argmin(axis=1)], values)
+    assert rounded(name, values).tolist() == nearest.tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "beyond"),
+    [("e4m3", 448.0), ("e5m2", 57344.0), ("bf16", np.inf), ("fp16", np.inf), ("fp32", np.inf)],
+)
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+def test_fp8_saturates_and_wider_types_become_infinite(name: str, beyond: float) -> None:
+    values = np.array([1e300, -1e300, np.inf, -np.inf])
+    assert rounded(name, values).tolist() == [beyond, -beyond, beyond, -beyond]
+
+
+@pytest.mark.parametrize("name", ["e4m3", "e5m2", "bf16", "fp16", "fp32", "fp64"])
+def test_what_is_no_number_stays_none(name: str) -> None:
+    assert np.isnan(rounded(name, np.array([np.nan]))).all()
 
 
 @pytest.mark.parametrize(

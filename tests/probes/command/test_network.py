@@ -224,7 +224,7 @@ def test_what_is_slow_to_prepare_may_take_longer(monkeypatch: pytest.MonkeyPatch
         for slow in (0.0, 30.0)
     ]
     todo = tasks([Probe("made", "How long?", lambda _: each)], CPU, "now")
-    found._places = {id(task): place for place, task in enumerate(todo)}
+    found.take(CPU, todo)
     waited = []
     for task in todo:
         found.turn(task, Rule(0.1, 1.0))

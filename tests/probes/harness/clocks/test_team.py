@@ -42,7 +42,7 @@ from probes.harness.clocks.team import Team
 threading.stack_size(256 << 10)
 team = Team((sorted(os.sched_getaffinity(0)) * 2)[:2])
 nothing = compile_kernel(lambda builder, arguments, repeat: None)
-team._pools[1].submit(time.sleep, 0.5)
+team.pools[1].submit(time.sleep, 0.5)
 print(len(team.run(nothing.address, np.zeros((2, 1), np.int64), 1)), flush=True)
 os._exit(0)
 """

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from probes.harness.clocks import waiting
-from probes.harness.devices.load import TICKS, Reading, Watch, between, clock_limits, reading
+from probes.harness.load import TICKS, Reading, Watch, between, clock_limits, reading
 from tests.probes.harness.devices.trees import CPUS, write
 
 
