@@ -67,8 +67,6 @@ def test_an_interrupt_of_a_terminal_is_for_the_program_alone(
     processors(monkeypatch, 2)
     makers = figures(files.DRAWN_HERE + 1)
     many = {name: partial(drawn_apart, make) for name, make in makers.items()}
-        name: partial(drawn_apart, make) for name, make in figures(files.DRAWN_HERE + 1).items()
-    }
     assert len(files.drawn(many)) == len(many)
     assert not waiting()
 
