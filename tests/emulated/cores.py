@@ -70,7 +70,7 @@ TESTS = (
     "tests/kernels/intensity/test_intensity.py::test_the_cpu_computes_what_numpy_computes",
     "tests/kernels/intensity/test_intensity.py::test_the_loops_of_every_point_do_the_declared_work",
     "tests/kernels/access/test_access.py::test_the_cpu_reads_each_element_once",
-    "tests/kernels/access/test_access.py::test_a_pass_that_misses_an_element_shows",
+    "tests/kernels/access/test_access.py::test_a_pass_that_reads_a_wrong_element_shows",
     # What a CPU is, and the threads that are timed on it.
     "tests/probes/harness/devices/test_cpu.py",
     "tests/probes/harness/devices/test_kinds.py",
