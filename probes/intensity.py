@@ -49,8 +49,8 @@ FAR = 4
 # times the ridge: from here a GPU's blocks get equal shares, since memory keeps none of them
 # waiting
 EQUAL = 2
-FULL_FP64 = ("6.0", "7.0", "8.0", "9.0", "10.0")  # elsewhere a 32nd of it or less
-SLOW_FP64 = 32
+FULL_FP64 = 2
+"""Throughput of FP32 over that of FP64 where double precision runs at full rate."""
 
 
 def cases(device: Device) -> Iterator[Case]:
@@ -81,8 +81,9 @@ def ridge(device: Device, dtype: str) -> float:
         return RIDGE
     bytes_per_second = memory_clock * (device.memory_transfers or 1) * bus_bits / 8
     bytes_loaded = bytes_per_second / (clock * device.units)
-    has_slow_fp64 = dtype == "fp64" and device.arch not in FULL_FP64
-    bytes_computed = BYTES_COMPUTED / (SLOW_FP64 if has_slow_fp64 else 1)
+    bytes_computed = float(BYTES_COMPUTED)
+    if dtype == "fp64":
+        bytes_computed *= FULL_FP64 / (device.facts.get("fp32_over_fp64") or FULL_FP64)
     return max(1.0, bytes_computed / bytes_loaded)
 
 

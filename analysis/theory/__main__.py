@@ -21,9 +21,17 @@ from analysis.tell.output import (
     replace_unprintable,
 )
 from analysis.theory.peaks import DRAM, Peak, peaks
-from analysis.theory.products import AS_GIVEN, cpu_device, find_products, products, spec_device
+from analysis.theory.products import (
+    AS_GIVEN,
+    cpu_device,
+    find_products,
+    gpu_device,
+    products,
+    spec_device,
+)
 from analysis.theory.tables import row_of, tables
 from analysis.units import short, si
+from kernels.device import Device
 from probes.records.measurement import RidgelineError
 from probes.records.tag import COMPUTE, Tag
 
@@ -72,9 +80,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--core", metavar="NAME", help="a CPU core such as haswell or zen4; 'list' lists them"
     )
+    parser.add_argument(
+        "--capability", metavar="N.N", help="a compute capability such as 9.0; 'list' lists them"
+    )
+    parser.add_argument("--sms", type=_count, metavar="N", help="multiprocessors of the GPU")
     parser.add_argument("--cpu-cores", type=_count, metavar="N", help="cores of the CPU")
     parser.add_argument(
-        "--clock", type=_hertz, metavar="HZ", help="clock of the CPU, such as 3.0e9"
+        "--clock", type=_hertz, metavar="HZ", help="clock of the CPU or the GPU, such as 3.0e9"
     )
     parser.add_argument(
         "--memory", metavar="RATExBYTESxCHANNELS", help="transfers per second, such as 2666e6x8x6"
@@ -95,31 +107,47 @@ def _hertz(text: str) -> float:
 
 def _count(text: str) -> int:
     if not (text.isdecimal() and 0 < int(text) < 1_000_000):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of cores")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of cores or multiprocessors")
     return int(text)
 
 
 def _answer(args: argparse.Namespace) -> None:
     """Print what was asked for. Raises RidgelineError on bad input."""
-    numbers = [args.core, args.cpu_cores, args.clock, args.memory]
+    of_cpu = [args.core, args.cpu_cores, args.memory]
+    of_gpu = [args.capability, args.sms]
     if args.spec == "list":
         _print_names(products(), args.json)
     elif args.core == "list":
         _print_names(tables()["cpu"], args.json)
-    elif args.spec is not None and any(numbers):
+    elif args.capability == "list":
+        _print_names(tables()["cuda"], args.json)
+    elif args.spec is not None and any([*of_cpu, *of_gpu, args.clock]):
         raise RidgelineError("--spec stands alone: a product has its own cores, clock and memory")
+    elif any(of_cpu) and any(of_gpu):
+        raise RidgelineError(
+            "--capability and --sms are a GPU's, the others a CPU's: give those of one"
+        )
     elif args.spec is not None:
         device, row = spec_device(_product(args.spec, args.json))
         _print(device.name, peaks(device, row=row), args.json)
-    elif any(numbers):
-        device = cpu_device(*numbers)
-        row = {**row_of(device), "memory_source": AS_GIVEN}
-        known = {tag: peak for tag, peak in peaks(device, row=row).items() if peak.limit}
-        _print(device.name, known, args.json)
+    elif any(of_gpu):
+        if not args.capability:
+            raise RidgelineError("--sms needs --capability too; --capability list shows them")
+        _print_known(gpu_device(args.capability, args.sms, args.clock), args.json)
+    elif any([*of_cpu, args.clock]):
+        _print_known(cpu_device(args.core, args.cpu_cores, args.clock, args.memory), args.json)
     else:
         raise RidgelineError(
-            "nothing to compute: give --spec NAME, or --core, --cpu-cores and --clock, or --memory"
+            "nothing to compute: give --spec NAME, or --capability, --sms and --clock, or --core, "
+            "--cpu-cores and --clock, or --memory"
         )
+
+
+def _print_known(device: Device, as_json: bool) -> None:
+    """Print those peaks of a device given by its numbers that these numbers tell."""
+    row = {**row_of(device), "memory_source": AS_GIVEN}
+    known = {tag: peak for tag, peak in peaks(device, row=row).items() if peak.limit}
+    _print(device.name, known, as_json)
 
 
 def _print_names(names: Iterable[str], as_json: bool) -> None:

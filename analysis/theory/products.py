@@ -85,6 +85,29 @@ def _product_row(spec: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, A
     }
 
 
+def gpu_device(capability: str, sms: int | None, clock: float | None) -> Device:
+    """A GPU given by its compute capability, multiprocessors and clock in Hz.
+
+    Raises RidgelineError for an unknown capability or a missing number.
+    """
+    known = tables()["cuda"]
+    if capability not in known:
+        number = len(known)
+        raise RidgelineError(
+            f"no compute capability {capability!r} is known; --capability list shows all {number}"
+        )
+    if not (sms and clock):
+        raise RidgelineError(f"--capability {capability} needs --sms and --clock too")
+    return Device(
+        kind="cuda",
+        index=0,
+        name=f"{sms} SMs of compute capability {capability}",
+        arch=capability,
+        units=sms,
+        clock_hz=clock,
+    )
+
+
 def cpu_device(
     core: str | None, cores: int | None, clock: float | None, memory: str | None
 ) -> Device:

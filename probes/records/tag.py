@@ -104,6 +104,12 @@ class Tag(_Spoken):
     variants: tuple[str, ...] = ()
     """Names of its variants, in the order in which the tag is written."""
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for a variant that VARIANTS lacks: read back, it would be a path."""
+        unknown = [name for name in self.variants if name not in VARIANTS]
+        if unknown:
+            raise ValueError(f"no variant is called {unknown[0]!r}: add a row to VARIANTS")
+
     @staticmethod
     def parse(text: str) -> Tag:
         """The tag written so. Raises ValueError for a text that is none, and for the tag of a

@@ -18,6 +18,7 @@ DRIVER_FACTS = (
     "managed_memory",
     "concurrent_managed_access",
     "persisting_l2_bytes",
+    "fp32_over_fp64",
 )
 """Attributes of the driver that are facts of a device under the same name."""
 DOUBLE_DATA_RATE = 2

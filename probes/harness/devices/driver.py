@@ -30,6 +30,7 @@ ATTRIBUTES = {
     "shared_bytes_per_multiprocessor": 81,
     "registers_per_multiprocessor": 82,
     "managed_memory": 83,
+    "fp32_over_fp64": 87,  # throughputs: 2 on a GPU for double precision, 32 or 64 elsewhere
     "concurrent_managed_access": 89,
     "shared_bytes_optin": 97,
     "persisting_l2_bytes": 108,

@@ -53,6 +53,31 @@ def test_json_is_nothing_but_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert data["ridges"]["compute/fp32"] == pytest.approx(38.0, rel=0.002)
 
 
+def test_a_gpu_by_its_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["--capability", "9.0", "--sms", "132", "--clock", "1.98e9", "--json"]
+    code, out, _ = text_of(capsys, *argv)
+    fp32 = json.loads(out)["peaks"]["compute/fp32"]
+    assert (code, fp32["value"]) == (0, 1.98e9 * 132 * 256)
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (["--capability", "1.0"], "no compute capability '1.0' is known"),
+        (["--capability", "9.0", "--sms", "132"], "needs --sms and --clock too"),
+        (["--sms", "132", "--clock", "2e9"], "--sms needs --capability too"),
+        (["--capability", "9.0", "--core", "zen4"], "give those of one"),
+        (["--spec", "A100", "--sms", "3"], "--spec stands alone"),
+    ],
+)
+def test_numbers_of_a_gpu_that_do_not_fit_are_one_line(
+    capsys: pytest.CaptureFixture[str], argv: list[str], line: str
+) -> None:
+    code, out, err = text_of(capsys, *argv)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert line in err
+
+
 def test_a_cpu_by_its_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     argv = ["--cpu-cores", "8", "--clock", "3.0e9", "--core", "haswell", "--memory", "2666e6x8x6"]
     code, out, _ = text_of(capsys, *argv, "--json")

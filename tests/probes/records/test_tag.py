@@ -136,3 +136,8 @@ def test_a_row_knows_what_its_rate_counts(ceiling: str, quantity: str, counts: s
     row = measurement(ceiling)
     assert (row.quantity, row.tag.counts) == (quantity, counts)
     assert (row.sweep is None) == (not ceiling.startswith("sweep"))
+
+
+def test_a_variant_that_no_row_describes_is_refused() -> None:
+    with pytest.raises(ValueError, match="no variant is called 'alone'"):
+        Tag("compute", "fp64", variants=("alone",))
