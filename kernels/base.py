@@ -17,9 +17,7 @@ ITEMSIZE = {"fp64": 8, "fp32": 4, "tf32": 4, "fp16": 2, "bf16": 2, "int32": 4, "
 
 
 class KernelError(Exception):
-    """A kernel cannot be built or launched: one line that names the kernel, the value and the way
-    out.
-    """
+    """A kernel cannot be built or launched: one line names the kernel, the value, the way out."""
 
 
 LONGEST_LINE = 300  # characters of a text that another program wrote
@@ -98,19 +96,13 @@ class Launch(Protocol):
     """A kernel built for one device, size and type, its buffers allocated, ready to go."""
 
     def run(self, repeat: int) -> Any:
-        """Do the kernel's work ``repeat`` times on the queue it was built for (CUDA:
-        asynchronously).
-        """
+        """Do the work ``repeat`` times on the queue it was built for; on CUDA, return at once."""
 
     def result(self) -> np.ndarray:
-        """What the last ``run`` computed, on the host, in the shape and order of
-        ``Kernel.reference``.
-        """
+        """What the last ``run`` computed, on the host, with the shape of ``Kernel.reference``."""
 
     def clock_hz(self) -> float | None:
-        """Clock of the units observed inside the last run, if the kernel observes it (CUDA
-        only).
-        """
+        """Clock of the units during the last run; None if the kernel does not observe it."""
 
     def audit(self, work: Work) -> Audit:
         """Disassemble what will run and hold it against the declared work."""

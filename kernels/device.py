@@ -68,9 +68,7 @@ class Device:
 
     @property
     def slug(self) -> str:
-        """Folder name of this device's runs: lower case, words joined by ``-``, as long as every
-        file system takes.
-        """
+        """Name of the folder of this device's runs: lower case, words joined by ``-``."""
         words = "".join(c if c.isalnum() else " " for c in self.name.lower()).split()
         return "-".join(words)[:LONGEST_SLUG].rstrip("-") or self.kind
 

@@ -1,5 +1,4 @@
-"""Number formats of matrix units in NumPy: values to bit patterns and back, rounded as the hardware
-rounds.
+"""Number formats of matrix units: values to bits and back, rounded as the hardware rounds.
 
 bfloat16 and FP8 are types of ``ml_dtypes``. TF32 and packed 4-bit integers are nobody's: a few
 lines here.

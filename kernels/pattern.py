@@ -21,9 +21,7 @@ FLOATS = {"fp32": np.float32, "fp64": np.float64}
 
 @cache
 def tile(dtype: str, which: int) -> np.ndarray:
-    """The repeating part of array number ``which``: LENGTH integers of [-1024, 1023] as
-    ``dtype``.
-    """
+    """The part of array ``which`` that repeats: LENGTH integers of [-1024, 1023] as ``dtype``."""
     dice = np.random.default_rng(which)
     return dice.integers(-LARGEST_ELEMENT, LARGEST_ELEMENT, LENGTH).astype(FLOATS[dtype])
 

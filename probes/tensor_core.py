@@ -16,8 +16,7 @@ from probes.records.tag import ZEROS, Tag
 
 
 def cases(device: Device) -> Iterator[Case]:
-    """Each path with random operands, which draw the roof, and with zeros, the upper bound that
-    power allows.
+    """Each path with random operands, which draw the roof, and with zeros, its upper bound.
 
     Between them the two check a path's numbers with whole numbers, exactly, and with random ones.
     """

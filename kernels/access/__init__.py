@@ -1,6 +1,4 @@
-"""Access to memory that is no plain stream, on CPUs and GPUs: ``work`` says what is asked, ``cpu``
-and ``cuda`` how.
-"""
+"""Access to memory that is no plain stream: ``work`` says what, ``cpu`` and ``cuda`` say how."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Working sets on the CPU: passes over a buffer of each core's own, with whole vector registers and
-plain stores.
+"""Working sets on the CPU: each core passes over a buffer of its own with whole registers.
 
 The loop over a set does nothing but move and count, or loads that wait for the last cache find a
 core's window full of other work. Stores are plain: those that bypass the cache would measure memory

@@ -31,9 +31,7 @@ LOAD = re.compile(r"\s+(movq\s+\((%r\w+)\), \2|ldr\s+(x\d+), \[\3\])\s*$")
 
 
 class ChaseLaunch(CpuLaunch):
-    """A launch that finds its set where it belongs, and whose audit counts the dependent loads of
-    the hot loop.
-    """
+    """A launch that brings its set near first, and counts dependent loads in its machine code."""
 
     near: np.ndarray | None = None
     """A word of each line of a set that the last cache can hold, read PASSES times in order before

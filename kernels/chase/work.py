@@ -1,6 +1,4 @@
-"""Loads that wait for one another: each gives the address of the next, so that one takes the
-latency of its level.
-"""
+"""Loads that wait for one another, so that each takes the latency of its level."""
 
 from __future__ import annotations
 
@@ -13,9 +11,7 @@ LINE = {"cpu": 64, "raw": 128}
 
 
 def cycle(lines: int) -> np.ndarray:
-    """A random order in which a chase visits all lines and returns to the first: no prefetcher can
-    guess it.
-    """
+    """A random order of all lines, in which a chase comes back to the first one."""
     return np.random.default_rng(11).permutation(lines)
 
 

@@ -111,8 +111,7 @@ def _open(path: Path) -> Compiler | None:
 
 
 def compiler_for(arch: str, newest_major: int | None = None) -> Compiler:
-    """The newest compiler that knows ``arch`` and whose code the driver (CUDA ``newest_major``) can
-    load.
+    """The newest compiler that knows ``arch`` and whose code the driver can load.
 
     A cubin loads on any driver of the same CUDA major version or a later one. Raises KernelError.
     """

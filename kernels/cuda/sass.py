@@ -1,5 +1,4 @@
-"""Read the machine code of a GPU kernel and hold it against the work it claims: on the unit it
-claims, all of it.
+"""Hold the machine code of a GPU kernel against the work, and the unit, that it claims.
 
 The field's benchmarks print rates of chains that the compiler removed, and of instructions that
 became other ones. The disassembler of the cubin that will be timed tells both, with no GPU.

@@ -1,6 +1,4 @@
-"""Independent multiply-add chains: the arithmetic peak of one type on CUDA cores and on the CPU's
-vector units.
-"""
+"""Chains of multiply-adds: the arithmetic peak of CUDA cores and of a CPU's vector units."""
 
 from __future__ import annotations
 

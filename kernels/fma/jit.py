@@ -1,5 +1,7 @@
-"""The chains written in Numba CUDA. It needs Numba as it is imported: the simulator swaps ``cuda``
-among a module's globals only."""
+"""The chains written in Numba CUDA.
+
+It needs Numba as it is imported: the simulator swaps ``cuda`` among a module's globals only.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,7 @@ from kernels.cuda.numba.choose import pieces
 
 @cache
 def chains(dtype: str, count: int, steps: int) -> Any:
-    """Kernel ``(out, clocks, trips, m, c)``: ``count`` chains, ``steps`` multiply-adds on each in
-    one trip.
-    """
+    """Kernel ``(out, clocks, trips, m, c)``: a trip is ``steps`` on each of ``count`` chains."""
     piece = pieces(dtype)
     begin, advance = piece.starts(count), piece.advance(count, steps)
     put, put_clock, cycles, nanoseconds = (

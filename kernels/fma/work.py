@@ -1,5 +1,4 @@
-"""Independent multiply-add chains in registers: the arithmetic peak of one type, with no memory in
-the way.
+"""Independent chains of multiply-adds in registers: the arithmetic peak of one type.
 
 Each chain computes ``x = x * m + c`` again and again. While the numbers are checked, ``m`` is
 -0.99, so that the result tells how many steps were really done; while time is taken, ``m`` is -1

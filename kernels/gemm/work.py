@@ -1,5 +1,4 @@
-"""A large matrix product through the vendor's own library: what the best software reaches on this
-hardware.
+"""A large matrix product by the vendor's library: what the best software reaches.
 
 Not a peak of ours: beside the ceilings of the units it says how much of them the best known program
 gets.
@@ -51,17 +50,13 @@ def itemsize(dtype: str) -> int:
 
 
 def work(dtype: str, n: int, **_: Any) -> Work:
-    """A square product of size ``n``: n cubed multiply-adds; both operands read, the product
-    written.
-    """
+    """A square product of size ``n``: n cubed multiply-adds, two operands read, one written."""
     return Work(2.0 * n**3, n * n * (2 * itemsize(dtype) + FORMATS[OUTPUT[dtype]].bits // 8))
 
 
 @cache
 def tile(dtype: str, which: int, operands: str) -> np.ndarray:
-    """The repeating part of a matrix, PERIOD values as its format holds them: zeros, or normal
-    (integers: uniform).
-    """
+    """The part of a matrix that repeats: PERIOD values, zeros or normal (integers: uniform)."""
     if operands == "zeros":
         return np.zeros(PERIOD)
     dice = np.random.default_rng(which)
@@ -71,9 +66,7 @@ def tile(dtype: str, which: int, operands: str) -> np.ndarray:
 
 
 def looked_at(n: int) -> np.ndarray:
-    """Rows (and columns) that a check looks at: evenly spaced, the first and the last among
-    them.
-    """
+    """Numbers of the rows (and columns) that a check looks at: evenly spaced, first to last."""
     return np.unique(np.linspace(0, n - 1, LOOKED_AT).astype(np.int64))
 
 

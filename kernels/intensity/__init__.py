@@ -1,6 +1,4 @@
-"""Reads of memory with a number of multiply-adds on each element: points on the roofline,
-measured.
-"""
+"""Reads of memory with some multiply-adds on each element: points on the roofline."""
 
 from __future__ import annotations
 

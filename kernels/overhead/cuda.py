@@ -1,6 +1,4 @@
-"""Launches of nothing, by the driver from native code: an interpreter's loop would take longer than
-they do.
-"""
+"""Launches of nothing, from native code: a loop in Python would take longer than they do."""
 
 from __future__ import annotations
 

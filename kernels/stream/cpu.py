@@ -47,9 +47,7 @@ PLACES = 4
 
 
 def build(op: str, device: Device, dtype: str, params: Mapping[str, Any], queue: Team) -> CpuLaunch:
-    """A launch of ``op`` over arrays of ``n`` elements, split evenly between ``threads`` pinned
-    threads.
-    """
+    """A launch of ``op`` over ``n`` elements, split evenly between ``threads`` pinned threads."""
     n, threads = params["n"], params["threads"]
     parts = _parts(n, threads, dtype)
     arrays = [aligned(n, FLOATS[dtype]) for _ in range(ARRAYS[op])]

@@ -1,5 +1,7 @@
-"""The streams written in Numba CUDA. It needs Numba as it is imported: the simulator swaps ``cuda``
-among a module's globals only."""
+"""The streams written in Numba CUDA.
+
+It needs Numba as it is imported: the simulator swaps ``cuda`` among a module's globals only.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,7 @@ from kernels.stream.work import NUMBA_READS as READS
 
 @cache
 def streams(op: str, dtype: str, block: int) -> Any:
-    """Kernel ``(x, y, z, sums, vectors, s, written)``: one 16-byte vector a thread (read:
-    eight).
-    """
+    """Kernel ``(x, y, z, sums, vectors, s, written)``: a thread has one vector, or eight."""
     return _kernel(op, pieces(dtype), block)
 
 

@@ -1,6 +1,4 @@
-"""Streams through memory: copy, scale, add, triad, read, write. The least traffic each needs, and
-its result.
-"""
+"""Streams through memory: copy, scale, add, triad, read, write."""
 
 from __future__ import annotations
 

@@ -23,9 +23,7 @@ def _reference(row: Instruction, dtype: str, repeat: int, **params: Any) -> np.n
 
 @cache
 def kernel(row: Instruction, check: str = "integers") -> Kernel:
-    """The kernel of a row, its numbers checked with ``integers`` (exactly) or ``independent``
-    operands.
-    """
+    """The kernel of a row, checked with ``integers`` (exactly) or ``independent`` operands."""
     raw = CompiledBackend(partial(cuda.WarpgroupKernel if row.warpgroup else cuda.WarpKernel, row))
     return Kernel(
         row.path,

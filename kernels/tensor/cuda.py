@@ -152,9 +152,7 @@ class WarpgroupKernel(TensorKernel):
 
 
 def operations(row: Instruction, opcode: str) -> float:
-    """Operations one machine instruction does for its warp or warpgroup, read from the shape in its
-    name.
-    """
+    """Operations of one machine instruction for its warp or group, by the shape in its name."""
     if row.copies > 1:  # Volta's comes in four steps (two for FP16)
         return row.operations / (4 if row.accumulator == "fp32" else 2)
     if row.warpgroup or opcode == "DMMA.16":  # of the row's own shape

@@ -29,8 +29,9 @@ def operand_b(words: np.ndarray) -> np.ndarray:
 
 
 def accumulator(values: np.ndarray) -> np.ndarray:
-    """Accumulator registers (..., value, lane), two or four to a thread and eight columns, as
-    matrices (..., m, n).
+    """Accumulator registers (..., value, lane) as matrices (..., m, n).
+
+    A thread has two or four of them for eight columns.
     """
     per_lane = values.shape[-2]
     m, n = min(8 * per_lane // 2, 16), max(8, 8 * per_lane // 4)
@@ -41,15 +42,17 @@ def accumulator(values: np.ndarray) -> np.ndarray:
 
 
 def volta_a(words: np.ndarray) -> np.ndarray:
-    """Operand A (or B by columns) of m8n8k4, (8, 2 words): each of four quad pairs multiplies its
-    own copy.
+    """Operand A (or B by columns) of m8n8k4, shape (8, 2 words).
+
+    Each of four quad pairs multiplies its own copy.
     """
     return words[(LANES & 3) + 4 * (LANES >> 4)].T
 
 
 def volta_accumulator(values: np.ndarray, wide: bool) -> np.ndarray:
-    """Accumulators (..., 8, lane) of m8n8k4 as matrices (..., 8, 8) of the first quad pair; wide:
-    of FP32.
+    """Accumulators (..., 8, lane) of m8n8k4 as matrices (..., 8, 8) of the first quad pair.
+
+    wide: they are FP32.
     """
     out = np.empty((*values.shape[:-2], 8, 8), values.dtype)
     lanes = np.r_[0:4, 16:20]
@@ -80,8 +83,10 @@ def metadata(kept: np.ndarray, selector_pair: bool) -> np.ndarray:
 
 
 def swizzled(rows: np.ndarray) -> np.ndarray:
-    """Rows of 128 bytes, (rows, 128), as the 128-byte swizzle lays them in shared memory: 16-byte
-    pieces of a row change places by the row's number modulo eight."""
+    """Rows of 128 bytes, (rows, 128), as the 128-byte swizzle lays them in shared memory.
+
+    Pieces of 16 bytes change places in their row by its number modulo eight.
+    """
     count = rows.shape[0]
     pieces = rows.reshape(count, 8, 16)
     place = np.arange(8) ^ (np.arange(count)[:, None] & 7)

@@ -1,6 +1,4 @@
-"""The PTX of a row of the table, as the macros that make ``tensor.cu`` or ``wgmma.cu`` its
-kernel.
-"""
+"""A row of the table as PTX: the macros that make ``tensor.cu`` or ``wgmma.cu`` its kernel."""
 
 from __future__ import annotations
 
@@ -62,9 +60,7 @@ def registers(first: int, count: int) -> str:
 
 
 def multiply(row: Instruction, a_registers: bool = False) -> str:
-    """The instruction as text of an asm statement: accumulators are operands 0 and up, then A, B,
-    metadata.
-    """
+    """The instruction as text of an asm statement: accumulators first, then A, B, metadata."""
     if row.warpgroup:
         return _wgmma(row, a_registers)
     a, b, c = counts(row)

@@ -89,9 +89,7 @@ class Instruction:
 
     @property
     def slices(self) -> int:
-        """Parts of k that are held ready: one in registers, four (a row of 128 bytes of A) in
-        shared memory.
-        """
+        """How many parts of k are ready at once: one in registers, four in shared memory."""
         return 4 if self.warpgroup else 1
 
     @property
@@ -233,8 +231,10 @@ TABLE = (
 
 
 def choose(capability: str) -> list[Instruction]:
-    """The rows a device has, of each type the widest shape (wmma: every shape); then, for each tag
-    that it lacks, one row that says why (``missing``)."""
+    """The rows that a device has, of each type the widest shape (wmma: every shape).
+
+    For each tag that it lacks there is one row more, which says why (``missing``).
+    """
     have = [row for row in TABLE if not row.missing(capability)]
     widest = {(row.tag, row.shape if row.path == "wmma" else ""): row for row in reversed(have)}
     kept = [row for row in have if row in widest.values()]

@@ -57,8 +57,11 @@ def _visits(slices: int, steps: int) -> dict[tuple[int, int], int]:
 
 
 def expanded(stored: np.ndarray, kept: np.ndarray, row: Instruction) -> np.ndarray:
-    """Sparse A with its zeros: each 4-bit code holds two 2-bit positions, in units of half words
-    for TF32, where one of two elements is stored."""
+    """Sparse A with its zeros put back.
+
+    Each 4-bit code holds two 2-bit positions, in units of half words for TF32, where one of two
+    elements is stored.
+    """
     full = np.zeros((*stored.shape[:-1], row.k))
     group = np.arange(kept.shape[-1])
     for part in range(kept.shape[0]):
@@ -127,9 +130,11 @@ def reference(row: Instruction, repeat: int, **params: Any) -> np.ndarray:
 
 
 def tolerance(row: Instruction) -> float:
-    """Largest error of a check with random operands, relative to the largest value: every step may
-    lose the last bit of the product and of the sum that the accumulator keeps. Sums of integers are
-    exact."""
+    """Largest error of a check with random operands, over the largest value.
+
+    Every step may lose the last bit of the product and of the sum that the accumulator keeps. Sums
+    of integers are exact.
+    """
     return (
         0.0
         if FORMATS[row.accumulator].integer
@@ -138,8 +143,7 @@ def tolerance(row: Instruction) -> float:
 
 
 def launch_shape(row: Instruction, arch: str = "") -> dict[str, Any]:
-    """How a row is launched: accumulators a warp, instructions on each in a trip, warps a block,
-    blocks an SM.
+    """Accumulators a warp, instructions on each in a trip, warps a block, blocks an SM.
 
     Two warpgroups an SM saturate wgmma; a sparse A comes from registers, because with B it needs
     more than the 128 bytes a clock of shared memory. Emulations need registers of their own, hence

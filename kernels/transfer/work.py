@@ -1,5 +1,4 @@
-"""Copies between host and GPU, and reads of memory that both can reach: what crosses the bus,
-checked by its pattern.
+"""Copies between host and GPU, and reads of memory that both reach, checked by a pattern.
 
 One repetition is one copy of ``size_bytes``, or two at once, or one pass of reading. Sizes come
 from the probe, which knows how much memory the machine has.

@@ -1,5 +1,6 @@
-"""The noun LayerFacts: what a layer's row says of it in ``params``, read once. Standard library
-only.
+"""The noun LayerFacts: what a layer's row says of it in ``params``, read once.
+
+Standard library only.
 """
 
 from __future__ import annotations
@@ -28,9 +29,7 @@ def read_params(params: str) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class LayerFacts:
-    """What a row says of a layer beside its work and time. ``LayerFacts()`` is a row that says
-    nothing.
-    """
+    """What a row says of a layer beside its work and time; ``LayerFacts()`` says nothing."""
 
     network: str = ""
     """Name of the network that it is a part of; empty for a layer of our own."""
@@ -80,9 +79,7 @@ class LayerFacts:
 
     @staticmethod
     def read(params: str, *, op: str, family: str, provider: str, precision: str) -> LayerFacts:
-        """The facts in a row's ``params``. The four others are taken where these say nothing of
-        them.
-        """
+        """The facts in a row's ``params``; the other arguments stand in where these are silent."""
         known = read_params(params)
         return LayerFacts(
             network=_text(known, "network"),

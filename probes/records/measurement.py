@@ -28,15 +28,14 @@ FORMERLY_WIDE = "not quiet: the median is known to ±"
 
 
 class RidgelineError(Exception):
-    """Bad input or an unusable machine: one line that names the thing, the value and the way out
-    (exit 2).
-    """
+    """Bad input or an unusable machine (exit 2): the thing, the value, the way out."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """One timed, skipped or failed case: a row of ``measurements.csv`` (results/README.md has the
-    units).
+    """One timed, skipped or failed case: a row of ``measurements.csv``.
+
+    results/README.md has the units.
     """
 
     schema_version: int
@@ -104,24 +103,18 @@ class Measurement:
 
     @property
     def quantity(self) -> str:
-        """What was measured: ``bandwidth`` of bandwidth/dram/copy and of
-        sweep/bandwidth/working-set/read.
-        """
+        """What was measured: ``bandwidth`` of bandwidth/dram/copy, and of a sweep of bandwidths."""
         return self.tag.quantity
 
     @property
     def work(self) -> float | None:
-        """Bytes of a bandwidth or transfer row, operations of a compute or layer row, None of a
-        time.
-        """
+        """Bytes of a bandwidth or transfer, operations of compute or a layer; None of a time."""
         counted = self.tag.counts
         return getattr(self, counted) if counted else None
 
     @property
     def value(self) -> float | None:
-        """What the row says: its rate, or the median seconds of a latency or an overhead; None
-        unless it is ok.
-        """
+        """Its rate, or the median seconds of a latency or an overhead; None unless it is ok."""
         if self.tag.counts:
             return self.rate
         return self.seconds_median if self.status == OK else None
@@ -136,9 +129,7 @@ class Measurement:
 
     @property
     def beside(self) -> dict[str, float]:
-        """Rates (FLOP/s, B/s) by tag that the machine gave at the very moments of this row's
-        samples; mostly none.
-        """
+        """Rates (FLOP/s, B/s) by tag at the very moments of this row's samples; mostly none."""
         return dict(read_params(self.params).get("beside") or {})
 
     @property

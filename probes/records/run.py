@@ -111,8 +111,7 @@ def now() -> str:
 
 
 def new_folder(out: Path, device: Device, started: str) -> Path:
-    """``<out>/<device>/<UTC time>``, new: ``-2`` behind the time of a second run of that second,
-    and so on.
+    """A new folder ``<out>/<device>/<UTC time>``, with ``-2`` for the second run of a second.
 
     Raises RidgelineError where it cannot be written.
     """

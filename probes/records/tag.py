@@ -112,9 +112,7 @@ class Tag(_Spoken):
 
     @staticmethod
     def parse(text: str) -> Tag:
-        """The tag written so. Raises ValueError for a text that is none, and for the tag of a
-        sweep.
-        """
+        """The tag written so. Raises ValueError for any other text, and for the tag of a sweep."""
         tag = parse_tag(text)
         if isinstance(tag, Sweep):
             raise ValueError(f"{text} is the tag of a sweep")
@@ -131,9 +129,7 @@ class Tag(_Spoken):
 
     @property
     def whole(self) -> Tag:
-        """The same quantity of the same subject, whatever the path: ``bandwidth/dram`` of
-        bandwidth/dram/copy.
-        """
+        """The same without path and variants: ``bandwidth/dram`` of bandwidth/dram/copy."""
         return Tag(self.quantity, self.subject)
 
     @property
@@ -143,9 +139,7 @@ class Tag(_Spoken):
 
     @property
     def draws_roof(self) -> bool:
-        """True if its ceiling may be a roof: a compute path or a whole level of memory, and no
-        variant forbids it.
-        """
+        """True if its ceiling may be a roof: compute, or a whole level, with no variant against."""
         if not all(VARIANTS[name].draws_roof for name in self.variants):
             return False
         if self.quantity == BANDWIDTH:
@@ -211,9 +205,7 @@ class Sweep(_Spoken):
 
     @property
     def flat(self) -> Tag:
-        """The tag whose rate is the flat roof over a sweep of intensities:
-        ``compute/fp16/mma-fp32``.
-        """
+        """The tag of the flat roof over a sweep of intensities: ``compute/fp16/mma-fp32``."""
         operands, _, path = self.series.partition("-")
         return Tag(self.quantity, operands, path)
 

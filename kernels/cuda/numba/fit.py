@@ -1,5 +1,6 @@
-"""Whether Numba's CUDA target takes the NumPy beside it: it names functions that a newer NumPy may
-have dropped.
+"""Tell whether Numba's CUDA target can work with the NumPy beside it.
+
+It names functions that a newer NumPy may have dropped.
 
 It does so as it is imported, or as its first kernel is compiled. Imports neither Numba nor CUDA.
 """
@@ -21,9 +22,7 @@ PACKAGES = ("numba-cuda", "numba")
 
 @contextmanager
 def numba_that_fits() -> Iterator[None]:
-    """Within it, an error of Numba that NumPy lacks something becomes Unavailable, the reason of a
-    skipped row.
-    """
+    """Turn Numba's errors about what NumPy lacks into Unavailable, for a skipped row."""
     try:
         yield
     except (AttributeError, ImportError) as error:

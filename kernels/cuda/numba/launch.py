@@ -28,9 +28,7 @@ def stream(queue: Stream) -> Any:
 
 
 def cubin_of(kernel: Any, arch: str) -> Cubin | None:
-    """The machine code Numba made of a kernel already launched; None where this version of Numba
-    hides it.
-    """
+    """The machine code of a kernel already launched; None where this Numba hides it."""
     try:
         code = next(iter(kernel.overloads.values()))._codelibrary.get_cubin()
     except Exception:  # no public way to a cubin: it moves from version to version

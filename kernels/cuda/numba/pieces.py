@@ -1,5 +1,6 @@
-"""What the Numba CUDA kernels of one type call, whoever provides it: intrinsics, or Python in
-Numba's simulator.
+"""What the Numba CUDA kernels of one type call.
+
+Intrinsics provide it on a device, and Python functions in Numba's simulator.
 """
 
 from __future__ import annotations
@@ -13,9 +14,7 @@ WIDTH = {"fp32": 4, "fp64": 2}  # elements of a 16-byte vector
 
 @dataclass(frozen=True)
 class Pieces:
-    """What kernels of one type call: each is an intrinsic on the device and a Python function in
-    the simulator.
-    """
+    """What the kernels of one type call: intrinsics, or Python functions in the simulator."""
 
     starts: Callable[[int], Any]
     advance: Callable[[int, int], Any]

@@ -1,6 +1,4 @@
-"""What Numba's simulator runs in place of the intrinsics of the Numba CUDA kernels: plain Python on
-arrays.
-"""
+"""Plain Python on arrays, for Numba's simulator in place of the intrinsics."""
 
 from __future__ import annotations
 
