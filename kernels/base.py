@@ -34,13 +34,12 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True)
 class Work:
-    """The least arithmetic and traffic of one repetition: operations of the row's type, and bytes.
-
-    A multiply-add is two operations.
-    """
+    """The least arithmetic and traffic of one repetition."""
 
     flops: float = 0.0
+    """Operations of the row's type; a multiply-add is two."""
     bytes: float = 0.0
+    """Bytes read and written."""
 
 
 @dataclass(frozen=True)

@@ -93,14 +93,20 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Node:
-    """One operation. inputs and outputs keep their places: None is an optional one left out."""
+    """One operation."""
 
     op: str
+    """What it does, by ONNX's name: ``Conv``."""
     name: str
+    """Its own name in the network."""
     inputs: tuple[Tensor | None, ...]
+    """What it reads, in its places; None is an optional one left out."""
     outputs: tuple[Tensor | None, ...]
+    """What it writes, likewise."""
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    """Its attributes by name, as Python values."""
     domain: str = ""
+    """Who defined the operation; empty for ONNX itself."""
     subgraphs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Operations of If, Loop and Scan, by the attribute that holds them: their work depends on what
     runs."""
@@ -115,10 +121,13 @@ class Graph:
     """A network, in the order it is stored."""
 
     name: str
+    """Name of the network."""
     nodes: tuple[Node, ...]
     """Those that run."""
     inputs: tuple[Tensor, ...]
+    """What its user feeds."""
     outputs: tuple[Tensor, ...]
+    """What its user gets."""
     weights: tuple[Tensor, ...]
     """Initializers, and results of constant nodes that are as good as stored."""
     constant_nodes: tuple[str, ...]

@@ -49,10 +49,13 @@ class Launch:
     line: int
     """The line of the file where it begins."""
     kernel: str
+    """Name of the kernel."""
     grid: str
+    """Blocks and threads, as the profiler writes them."""
     count: int = 1
     """How many launches it stands for."""
     metrics: Metrics = field(default_factory=dict)
+    """Values by the metric's name."""
 
 
 def read(file: Path | Source, device: str, started: str, network: str = "") -> list[Measurement]:
