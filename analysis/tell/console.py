@@ -42,10 +42,11 @@ class Steps(Protocol):
 
 
 class Console:
-    """Prints to standard output. Raises Unheard where that takes no more."""
+    """Prints for a person. Raises Unheard where its output takes no more."""
 
-    def __init__(self) -> None:
-        self._rich = _rich_console(highlight=False, soft_wrap=True, emoji=False)
+    def __init__(self, rich: Any = None) -> None:
+        """rich: a console of that library that prints; one on standard output if not given."""
+        self._rich = rich or _rich_console(highlight=False, soft_wrap=True, emoji=False)
         if not self._rich.is_terminal:
             width = _width_asked() or PIPE_WIDTH
             self._rich = _rich_console(highlight=False, width=width, no_color=True, emoji=False)

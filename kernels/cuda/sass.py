@@ -45,7 +45,7 @@ class Spec:
 
 
 @lru_cache(maxsize=64)
-def _code(cubin: Cubin) -> Code:
+def code_of(cubin: Cubin) -> Code:
     """The instructions, kept for the next question.
 
     Points of a sweep share a kernel, and each asks for its own count.
@@ -67,7 +67,7 @@ def loops(code: Code) -> list[Code]:
 
 def audit(cubin: Cubin, spec: Spec, work: Work) -> Audit:
     """Count the hot loop of ``cubin`` and hold it against ``spec`` and the declared work."""
-    return _kept(
+    return kept_answer(
         cubin, json.dumps([asdict(spec), work.flops]), lambda code: inspect(code, spec, work)
     )
 
@@ -77,23 +77,23 @@ def wide_access(cubin: Cubin, loads: int, stores: int) -> Audit:
 
     None may spill.
     """
-    return _kept(
+    return kept_answer(
         cubin, f"{loads} loads, {stores} stores", lambda code: _vectors(code, loads, stores)
     )
 
 
-def _kept(cubin: Cubin, question: str, look: Callable[[Code], Audit]) -> Audit:
+def kept_answer(cubin: Cubin, question: str, look: Callable[[Code], Audit]) -> Audit:
     """The answer kept beside the cubin, or a new one.
 
     That there is no disassembler is a note, not a problem, and is not kept.
     """
-    path, key = cubin.path.with_suffix(".sass.json"), f"{_version()} {question}"
+    path, key = cubin.path.with_suffix(".sass.json"), f"{audit_version()} {question}"
     with alone(path):
         stored = answers(path)
         if key in stored:
             return Audit(**stored[key])
         try:
-            answer = look(_code(cubin))
+            answer = look(code_of(cubin))
         except (OSError, subprocess.SubprocessError) as error:
             return Audit(note=why_not(cubin, error))
         with contextlib.suppress(KernelError):  # the cache only saves time
@@ -102,7 +102,7 @@ def _kept(cubin: Cubin, question: str, look: Callable[[Code], Audit]) -> Audit:
 
 
 @cache
-def _version() -> str:
+def audit_version() -> str:
     """A hash of the code that looks, and of the answer's type: a changed audit looks again."""
     sources = (Path(module) for module in (__file__, disassembly.__file__, base.__file__))
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]

@@ -74,7 +74,7 @@ def figure(net: Network, model: Roofline, device: Device, inches: Point) -> Figu
         _draw_points(strip, moved, colours)
         _write_numbers(strip, moved, to_gain)
     _write_kinds_and_gains(picture, kinds_by_time, colours, to_gain)
-    heading(picture, f"{net.name}, {net.precision.upper()} on {device.name}", _under(net))
+    heading(picture, f"{net.name}, {net.precision.upper()} on {device.name}", subtitle(net))
     meaning = "Area: share of time."
     unknown = len(net.layers) - len(drawn)
     if unknown:
@@ -83,7 +83,7 @@ def figure(net: Network, model: Roofline, device: Device, inches: Point) -> Figu
     return picture
 
 
-def _under(net: Network) -> str:
+def subtitle(net: Network) -> str:
     """``1.62 ms measured; 971 µs at the speed of light: 59.9 % of it reached``."""
     time = si(net.seconds, "s")
     if net.refused:

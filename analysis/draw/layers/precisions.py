@@ -41,7 +41,7 @@ def figure(name: str, runs: Sequence[Network], device: str, across: float) -> Fi
     bottom = BOTTOM + NOTE * len(notes)
     down = TOP + bottom + ROW * len(runs)
     picture = page((across, down))
-    right = max(width(_in_words(run), SMALL) for run in runs) / 72 + 0.3
+    right = max(width(run_in_words(run), SMALL) for run in runs) / 72 + 0.3
     ax = picture.add_axes(
         (LEFT / across, bottom / down, 1 - (LEFT + right) / across, 1 - (TOP + bottom) / down)
     )
@@ -77,7 +77,7 @@ def _name(run: Network, with_provider: bool) -> str:
     return "\n".join(lines)
 
 
-def _in_words(run: Network) -> str:
+def run_in_words(run: Network) -> str:
     """``1.62 ms, least 971 µs: 59.9 %``."""
     time = si(run.seconds, "s")
     if run.refused:
@@ -109,7 +109,7 @@ def _bar(ax: Axes, row: int, run: Network) -> None:
             gid="whole",
         )
     ax.annotate(
-        _in_words(run),
+        run_in_words(run),
         (1.0, row),
         (8, 0),
         xycoords=("axes fraction", "data"),

@@ -46,7 +46,7 @@ def detect(root: Path = Path("/"), allowed: Iterable[int] | None = None) -> Devi
     total, free = memory(root)
 
     listed = cpuinfo.features(blocks[cpu] for cpu in measured)
-    features = _compiled(listed) if root == Path("/") else listed
+    features = compiled_features(listed) if root == Path("/") else listed
     concerned = target.concerned_here()
     unused = [name for name in listed if name in concerned and name not in features]
 
@@ -54,7 +54,7 @@ def detect(root: Path = Path("/"), allowed: Iterable[int] | None = None) -> Devi
     for kind in core_kinds:
         warnings += sizes.own_doubts(kind.name, kind.sizes)
     warnings += last_cache_doubts
-    warnings += _unused(unused)
+    warnings += unused_features(unused)
     warnings += _limited(quota, len(cores), units)
     warnings += _slowed(root, measured)
     return Device(
@@ -85,7 +85,7 @@ def detect(root: Path = Path("/"), allowed: Iterable[int] | None = None) -> Devi
     )
 
 
-def _compiled(listed: tuple[str, ...]) -> tuple[str, ...]:
+def compiled_features(listed: tuple[str, ...]) -> tuple[str, ...]:
     """The features that kernels may ask for: of those listed, what the compiler uses too.
 
     Where the system lists none that matters to the compiler, as an emulator may, the compiler has
@@ -97,7 +97,7 @@ def _compiled(listed: tuple[str, ...]) -> tuple[str, ...]:
     return (*usable, *sorted(target.compiled()))
 
 
-def _unused(names: Sequence[str]) -> list[str]:
+def unused_features(names: Sequence[str]) -> list[str]:
     """A warning if there are features of this CPU that the compiler does not use."""
     if not names:
         return []

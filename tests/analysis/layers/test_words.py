@@ -131,8 +131,8 @@ def test_a_network_that_cannot_be_timed_as_a_whole_says_why_and_has_no_speed_of_
     sentences = headline(net)
     assert f"the whole was not timed in one go: {REASON}. So it has no speed of light." in sentences
     assert "%" not in sentences
-    assert network._under(net).endswith("the whole could not be timed")
-    assert precisions._in_words(net).endswith("the whole could not be timed")
+    assert network.subtitle(net).endswith("the whole could not be timed")
+    assert precisions.run_in_words(net).endswith("the whole could not be timed")
 
 
 def test_a_network_of_which_layers_are_missing_has_no_speed_of_light() -> None:

@@ -23,11 +23,11 @@ def outcome() -> Outcome:
 
 def shown(outcome: Outcome, columns: int) -> list[str]:
     """Lines of the result on a terminal of so many columns."""
-    out, console = io.StringIO(), Console()
-    console._rich = rich.console.Console(
+    out = io.StringIO()
+    terminal = rich.console.Console(
         file=out, force_terminal=True, width=columns, color_system=None, soft_wrap=True
     )
-    console.result(outcome)
+    Console(terminal).result(outcome)
     return out.getvalue().splitlines()
 
 

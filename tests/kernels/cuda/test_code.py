@@ -223,8 +223,8 @@ def test_what_was_found_is_kept_beside_the_cubin(
     assert planted.problem
     monkeypatch.setattr(disassembly, "disassembler", lambda: None)
     assert audited(tmp_path, steps=64) == planted
-    monkeypatch.setattr(sass, "_version", lambda: "another audit")
-    sass._code.cache_clear()  # of this process, where the next answer would come from
+    monkeypatch.setattr(sass, "audit_version", lambda: "another audit")
+    sass.code_of.cache_clear()  # of this process, where the next answer would come from
     assert audited(tmp_path, steps=64).note == sass.NOT_AUDITED
 
 

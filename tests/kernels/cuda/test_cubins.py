@@ -139,14 +139,14 @@ def audited(cache: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Cubin, list[i
         Cubin(cubins.kept("fma-90-key", lambda: b"code"), "fma.cu", "90", "NVRTC 1.0"),
         list[int](),
     )
-    monkeypatch.setattr(sass, "_code", lambda cubin: read.append(1))
-    assert sass._kept(cubin, "how many?", lambda code: GOOD) == GOOD
+    monkeypatch.setattr(sass, "code_of", lambda cubin: read.append(1))
+    assert sass.kept_answer(cubin, "how many?", lambda code: GOOD) == GOOD
     return cubin, read
 
 
 def test_what_was_found_is_kept_with_its_cubin(audited: tuple[Cubin, list[int]]) -> None:
     cubin, read = audited
-    assert sass._kept(cubin, "how many?", never) == GOOD  # type: ignore[arg-type]
+    assert sass.kept_answer(cubin, "how many?", never) == GOOD  # type: ignore[arg-type]
     assert read == [1]
 
 
@@ -176,7 +176,7 @@ def test_an_answer_that_was_changed_is_looked_for_again(
         if isinstance(change, bytes)
         else json.dumps(change(json.loads(path.read_text()))).encode()
     )
-    assert sass._kept(cubin, "how many?", lambda code: GOOD) == GOOD
+    assert sass.kept_answer(cubin, "how many?", lambda code: GOOD) == GOOD
     assert read == [1, 1]
     assert list(cubins.answers(path).values()) == [asdict(GOOD)], "and kept again"
 
@@ -188,5 +188,5 @@ def test_the_answer_of_another_cubin_is_not_believed(audited: tuple[Cubin, list[
         cubin.path.with_suffix(".sass.json").read_bytes()
     )
     bad = Audit("FFMA", problem="the compiler removed the work")
-    assert sass._kept(other, "how many?", lambda code: bad) == bad
+    assert sass.kept_answer(other, "how many?", lambda code: bad) == bad
     assert read == [1, 1]

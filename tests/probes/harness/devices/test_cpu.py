@@ -366,14 +366,14 @@ def test_every_core_with_a_peak_can_be_recognised() -> None:
 
 @pytest.mark.parametrize("listed", [(), ("rdrand", "another_kinds_set")])
 def test_where_the_system_lists_no_sets_the_compiler_knows_them(listed: tuple[str, ...]) -> None:
-    assert set(cpu._compiled(listed)) == {*listed, *target.compiled()}
+    assert set(cpu.compiled_features(listed)) == {*listed, *target.compiled()}
 
 
 def test_what_only_the_system_knows_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(target, "is_arm", lambda: False)
     monkeypatch.setattr(target, "compiled", lambda: frozenset({"sse2", "avx"}))
-    assert cpu._compiled(("sse2", "avx", "fma", "rdrand")) == ("sse2", "avx", "rdrand")
-    (warning,) = cpu._unused(["fma"])
+    assert cpu.compiled_features(("sse2", "avx", "fma", "rdrand")) == ("sse2", "avx", "rdrand")
+    (warning,) = cpu.unused_features(["fma"])
     assert "does not use fma, which this CPU has" in warning
 
 
