@@ -19,18 +19,17 @@ from kernels.formats import FORMATS, rounded
 TIMED: dict[str, dict[str, Any]] = {
     **{name: {"m": -1.0, "c": 0.7} for name in ("fp64", "fp32", "fp16", "bf16")},
     "int32": {"m": 1664525, "c": 1013904223},  # a linear congruence: every bit keeps changing
-    "int8": {
-        "m": 0x04030201,
-        "c": 0x08F90605,
-    },  # four bytes each, those of m below 128: signed or not; the products add to 28
+    # four bytes each; those of m are below 128, so that they are the same signed or not; the
+    # products add up to 28
+    "int8": {"m": 0x04030201, "c": 0x08F90605},
 }
+"""Factor and addend of each type while time is taken."""
 CHECKED = {"m": -0.99}
-NOTHING = {"chains": 1, "steps": 1}  # params of a case that cannot run
-TOLERANCE = {
-    "fp64": 1e-12,
-    "fp32": 1e-5,
-    "bf16": 1e-5,
-}  # the rest are exact: the reference rounds as hardware does
+"""The factor while numbers are checked."""
+NOTHING = {"chains": 1, "steps": 1}
+"""Params of a case that cannot run."""
+TOLERANCE = {"fp64": 1e-12, "fp32": 1e-5, "bf16": 1e-5}
+"""The other types are exact: the reference rounds as hardware does."""
 
 
 def work(
@@ -46,31 +45,36 @@ def work(
 
 def reference(dtype: str, repeat: int, **params: Any) -> np.ndarray:
     """Values of all chains, shape (threads, chains * lanes); all threads compute the same."""
-    dot = dtype == "bf16" and params.get("products", 1) == 2  # on CPUs, into single precision
-    x = start(np.arange(params["chains"] * params.get("lanes", 1)), "fp32" if dot else dtype)
-    step = _dot2 if dot else STEP[dtype]
+    lanes = np.arange(params["chains"] * params.get("lanes", 1))
+    is_dot_of_pairs = dtype == "bf16" and params.get("products", 1) == 2
+    if is_dot_of_pairs:  # on CPUs; it adds in single precision
+        x, step = start(lanes, "fp32"), _dot_of_pairs
+    else:
+        x, step = start(lanes, dtype), STEP[dtype]
     for _ in range(repeat * params["steps"]):
         x = step(x, params["m"], params["c"])
     return np.tile(x, (params["threads"], 1))
 
 
 def start(index: Any, dtype: str) -> Any:
-    """Start value of a chain's lane; all of a thread differ, or a compiler could merge them."""
+    """Start value of a lane. Those of a thread differ, or a compiler could merge its chains."""
     if dtype.startswith("int"):
         return index + 1
     return 1.0 + index / (128.0 if dtype == "bf16" else 1024.0)
 
 
-def _half(x: Any, m: float, c: float) -> Any:
+def _half_step(x: Any, m: float, c: float) -> Any:
     """One rounding to half precision; products and sums of halves are exact in double."""
-    return (x * float(np.float16(m)) + float(np.float16(c))).astype(np.float16).astype(np.float64)
+    exact = x * float(np.float16(m)) + float(np.float16(c))
+    return exact.astype(np.float16).astype(np.float64)
 
 
 def _bf16(value: float) -> float:
     return float(rounded("bf16", np.array([value]))[0])
 
 
-def _bfloat(x: Any, m: float, c: float) -> Any:
+def _bfloat_step(x: Any, m: float, c: float) -> Any:
+    """One rounding to bfloat16."""
     return rounded("bf16", x * _bf16(m) + _bf16(c))
 
 
@@ -79,32 +83,38 @@ def bfloat16_pair(value: float) -> int:
     return int(FORMATS["bf16"].encode(np.array([value]))[0]) * 0x10001
 
 
-def _int32(x: Any, m: int, c: int) -> Any:
+def _int32_step(x: Any, m: int, c: int) -> Any:
+    """Modulo 2**32."""
     return (x.astype(np.int64) * m + c).astype(np.int32)
 
 
 def _bytes(packed: int) -> np.ndarray:
+    """The four signed bytes of a word."""
     return np.array([packed], np.uint32).view(np.int8).astype(np.int64)
 
 
-def _dot4(x: Any, m: int, c: int) -> Any:
-    return (x.astype(np.int64) + int(_bytes(m) @ _bytes(c))).astype(np.int32)
+def _dot_of_bytes(x: Any, m: int, c: int) -> Any:
+    """Four products of bytes are added to each value, modulo 2**32."""
+    added = int(_bytes(m) @ _bytes(c))
+    return (x.astype(np.int64) + added).astype(np.int32)
 
 
-def _dot2(x: Any, m: float, c: float) -> Any:
-    """Both products of a pair are the same here; the sum is in single precision."""
-    return (x + 2 * _bf16(m) * _bf16(c)).astype(np.float32).astype(np.float64)
+def _dot_of_pairs(x: Any, m: float, c: float) -> Any:
+    """Two equal products of bfloat16 are added to each value, in single precision."""
+    exact = x + 2 * _bf16(m) * _bf16(c)
+    return exact.astype(np.float32).astype(np.float64)
 
 
-def _plain(x: Any, m: float, c: float) -> Any:
+def _double_step(x: Any, m: float, c: float) -> Any:
+    """In double precision."""
     return x * m + c
 
 
 STEP: dict[str, Callable[..., Any]] = {
-    "fp64": _plain,
-    "fp32": _plain,  # in double: the tolerance covers the roundings
-    "fp16": _half,
-    "bf16": _bfloat,
-    "int32": _int32,
-    "int8": _dot4,
+    "fp64": _double_step,
+    "fp32": _double_step,  # the tolerance covers the roundings to single
+    "fp16": _half_step,
+    "bf16": _bfloat_step,
+    "int32": _int32_step,
+    "int8": _dot_of_bytes,
 }

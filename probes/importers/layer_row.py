@@ -47,7 +47,7 @@ BYTES = {
     "uint4": 0.5,
     "fp4": 0.5,
 }
-ARGUMENTS = frozenset(("int64", "int32", "bool", "string"))
+ARGUMENT_TYPES = frozenset(("int64", "int32", "bool", "string"))
 """Types of shapes, indices and conditions: computing in them is no work of a network."""
 ASSUMED = "fp32"
 """The type of a layer whose tool tells none."""
@@ -101,22 +101,28 @@ def layer_row(
     computes nothing. moved: compulsory bytes. params: network, provider, working_set,
     textbook_bytes, warm, launches and all else.
     """
-    layer, op, network = storable(layer), storable(op), storable(str(params.get("network", "")))
-    if not dtype and flops != 0:
-        reason = "; ".join(filter(None, (reason, f"{untyped}: {ASSUMED} assumed")))
+    layer, op = storable(layer), storable(op)
     family = family or family_of(op) or family_of(layer) or "other"
-    known = {
+    facts: dict[str, Any] = {
+        "layer": layer,
+        "op": op,
+        "family": family,
         "provider": tool,
         "working_set": moved,
         "textbook_bytes": None,
         "warm": True,
         "launches": 1,
     }
-    facts = {"layer": layer, "op": op, "family": family, **known, **params, "network": network}
-    good = list(seconds) if any(seconds) else []
-    low, high = median_interval(good) or (None, None)
-    if not good:
-        reason = "; ".join(filter(None, (f"{tool} measured no time", reason)))
+    facts.update(params)
+    facts["network"] = storable(str(params.get("network", "")))
+    times = list(seconds) if any(seconds) else []
+    low, high = median_interval(times) or (None, None)
+    remarks = [reason] if reason else []
+    if not dtype and flops != 0:
+        remarks.append(f"{untyped}: {ASSUMED} assumed")
+    if not times:
+        remarks.insert(0, f"{tool} measured no time")
+    middle = median(times) or fmean(times) if times else None
     return Measurement(
         schema_version=SCHEMA_VERSION,
         device=device,
@@ -127,15 +133,15 @@ def layer_row(
         dtype=dtype or ASSUMED,
         ceiling=f"layer/{family}",
         params=json.dumps(facts, ensure_ascii=False),
-        status=OK if good else SKIPPED,
-        reason=reason,
+        status=OK if times else SKIPPED,
+        reason="; ".join(remarks),
         flops=flops,
         bytes=moved,
-        seconds_median=median(good) or fmean(good) if good else None,
-        seconds_best=min(filter(None, good), default=None),
+        seconds_median=middle,
+        seconds_best=min(filter(None, times), default=None),
         seconds_low=low,
         seconds_high=high,
-        samples=len(good),
+        samples=len(times),
     )
 
 
@@ -154,7 +160,7 @@ def dtype_of(text: str) -> str:
 def precision_of(dtypes: Iterable[str]) -> str:
     """The types of a network's layers, joined: ``fp16+int8``; fp32 if none is known."""
     distinct = sorted(set(filter(None, dtypes)))
-    computing = [dtype for dtype in distinct if dtype not in ARGUMENTS]
+    computing = [dtype for dtype in distinct if dtype not in ARGUMENT_TYPES]
     return "+".join(computing or distinct) or "fp32"
 
 

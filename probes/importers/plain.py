@@ -13,7 +13,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,13 @@ from probes.records.layer import read_params
 from probes.records.measurement import Measurement
 from probes.records.table import NUMBER
 
-NEEDED = ("name", "flops", "bytes", "seconds")
-OWN = (*NEEDED, "dtype", "op", "family")
-GIVEN = ("layer", "device", "started", "tool", "reason")
+NUMBERS = ("flops", "bytes", "seconds")
+NEEDED = ("name", *NUMBERS)
+READ_HERE = (*NEEDED, "dtype", "op", "family")
+"""Columns that are arguments of ``layer_row``."""
+OF_THIS_RUN = ("layer", "device", "started", "tool", "reason")
 """Fields that this run gives every row: columns of these names are left out."""
-COUNTED = ("working_set", "textbook_bytes", "launches")
+COUNT_COLUMNS = ("working_set", "textbook_bytes", "launches")
 DELIMITERS = (",", ";", "\t")
 UNTYPED = "dtype not given"
 
@@ -45,8 +47,8 @@ def read(file: Path | Source, device: str, started: str, network: str = "") -> l
         io.StringIO(text), skipinitialspace=True, delimiter=delimiter, strict=True
     )
     rows: list[Measurement] = []
-    given: list[str] = []
-    begun = 0
+    types: list[str] = []
+    begun = 0  # the last line of the row before
     try:
         names = [str(name).strip().lower() for name in table.fieldnames or []]
         if missing := [name for name in NEEDED if name not in names]:
@@ -61,7 +63,7 @@ def read(file: Path | Source, device: str, started: str, network: str = "") -> l
         lines = table if delimiter == "," else map(_with_points, table)
         begun = 1
         for cells in lines:
-            given.append(dtype_of(cells.get("dtype") or ""))
+            types.append(dtype_of(cells.get("dtype") or ""))
             rows.append(_row(path, table.line_num, cells, device, started, network or source.stem))
             begun = table.line_num
     except csv.Error as error:
@@ -69,7 +71,7 @@ def read(file: Path | Source, device: str, started: str, network: str = "") -> l
         raise malformed(path, *_place(error, begun + 1, at)) from None
     if not rows:
         raise malformed(path, "line 2", "no layer follows the header")
-    return _with_precision(rows, given)
+    return _with_precision(rows, types)
 
 
 def _place(error: csv.Error, begun: int, line: int) -> tuple[str, str]:
@@ -79,27 +81,25 @@ def _place(error: csv.Error, begun: int, line: int) -> tuple[str, str]:
     return f"line {line}", str(error)
 
 
-def _with_precision(rows: Sequence[Measurement], given: Sequence[str]) -> list[Measurement]:
+def _with_precision(rows: Sequence[Measurement], types: Sequence[str]) -> list[Measurement]:
     """The rows, each with a precision: if it gives none, the types of its network's layers, joined.
 
-    given: the type of each row, empty where its cell is.
+    types: of each row, empty where its cell is.
     """
-    facts = [dict(read_params(row.params)) for row in rows]
-    dtypes: dict[str, list[str]] = {known["network"]: [] for known in facts}
-    for dtype, known in zip(given, facts, strict=True):
-        dtypes[known["network"]].append(dtype)
-    precisions = {network: precision_of(found) for network, found in dtypes.items()}
-    for known in facts:
-        known.setdefault("precision", precisions[known["network"]])
-    return [
-        replace(row, params=json.dumps(known, ensure_ascii=False))
-        for row, known in zip(rows, facts, strict=True)
-    ]
+    facts_of_rows = [dict(read_params(row.params)) for row in rows]
+    types_of_network: dict[str, list[str]] = {}
+    for dtype, facts in zip(types, facts_of_rows, strict=True):
+        types_of_network.setdefault(facts["network"], []).append(dtype)
+    with_precision = []
+    for row, facts in zip(rows, facts_of_rows, strict=True):
+        facts.setdefault("precision", precision_of(types_of_network[facts["network"]]))
+        with_precision.append(replace(row, params=json.dumps(facts, ensure_ascii=False)))
+    return with_precision
 
 
 def _with_points(cells: Mapping[Any, Any]) -> dict[Any, Any]:
     """The cells with decimal commas as points."""
-    numbers = {name for name in (*NEEDED[1:], *COUNTED) if cells.get(name)}
+    numbers = {name for name in (*NUMBERS, *COUNT_COLUMNS) if cells.get(name)}
     return {
         name: cell.replace(",", ".") if name in numbers else cell for name, cell in cells.items()
     }
@@ -108,17 +108,20 @@ def _with_points(cells: Mapping[Any, Any]) -> dict[Any, Any]:
 def _row(
     path: Path, line: int, cells: Mapping[Any, Any], device: str, started: str, network: str
 ) -> Measurement:
-    if None in cells or None in cells.values():
-        raise malformed(path, f"line {line}", f"{'too many' if None in cells else 'too few'} cells")
+    if None in cells:
+        raise malformed(path, f"line {line}", "too many cells")
+    if None in cells.values():
+        raise malformed(path, f"line {line}", "too few cells")
     text = {name: cell.strip() for name, cell in cells.items()}
     for name in ("name", "seconds"):
         if not text[name]:
             raise malformed(path, f"line {line}", f"no {name}")
-    given = text.get("dtype", "")
-    dtype = dtype_of(given)
-    if given and not dtype:
-        raise malformed(path, f"line {line}", f"dtype is {given!r}, not one of {', '.join(BYTES)}")
-    number = {name: _number(path, line, name, text[name]) for name in NEEDED[1:]}
+    type_cell = text.get("dtype", "")
+    dtype = dtype_of(type_cell)
+    if type_cell and not dtype:
+        known_types = ", ".join(BYTES)
+        raise malformed(path, f"line {line}", f"dtype is {type_cell!r}, not one of {known_types}")
+    number = {name: _number(path, line, name, text[name]) for name in NUMBERS}
     if not number["seconds"]:
         raise malformed(
             path, f"line {line}", f"seconds is {text['seconds']!r}, not a time above zero"
@@ -140,15 +143,18 @@ def _row(
 
 
 def _more(path: Path, line: int, text: Mapping[str, str]) -> dict[str, Any]:
-    """The columns beyond the five, those without a value left out."""
-    kinds: dict[str, Callable[[str, str], Any]] = {
-        "warm": lambda _, cell: cell.lower() in ("1", "true", "yes"),
-        **dict.fromkeys(COUNTED, lambda n, cell: _number(path, line, n, cell)),
-    }
-    cells = {name: cell for name, cell in text.items() if name not in (*OWN, *GIVEN) and cell}
-    return {
-        name: kinds[name](name, cell) if name in kinds else cell for name, cell in cells.items()
-    }
+    """What the other columns say, by their names; an empty cell says nothing."""
+    facts: dict[str, Any] = {}
+    for name, cell in text.items():
+        if not cell or name in READ_HERE or name in OF_THIS_RUN:
+            continue
+        if name == "warm":
+            facts[name] = cell.lower() in ("1", "true", "yes")
+        elif name in COUNT_COLUMNS:
+            facts[name] = _number(path, line, name, cell)
+        else:
+            facts[name] = cell
+    return facts
 
 
 def _number(path: Path, line: int, name: str, text: str) -> float | None:

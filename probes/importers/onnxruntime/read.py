@@ -18,7 +18,7 @@ from typing import Any
 from kernels.runtime.launch import INTEGER
 from probes.importers.families import family_of
 from probes.importers.layer_row import (
-    ARGUMENTS,
+    ARGUMENT_TYPES,
     Nodes,
     dtype_of,
     layer_row,
@@ -282,7 +282,7 @@ def _type_of(path: Path, index: int, event: Event) -> str:
     tensors = inputs or _shapes(path, index, event, "output")
     dtypes = [dtype for dtype, _ in tensors]
     for dtype in dtypes:
-        if dtype not in ARGUMENTS:
+        if dtype not in ARGUMENT_TYPES:
             return dtype
     return dtypes[0] if dtypes else ""
 
