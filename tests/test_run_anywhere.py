@@ -27,15 +27,26 @@ def started(
     return subprocess.run(command, capture_output=True, cwd=at, env=variables)
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Path:
-    """A run to draw again, with a single picture."""
-    folder = tmp_path / "run"
+def single_picture(folder: Path) -> Path:
+    """A run in ``folder`` to draw again, with a single picture."""
     folder.mkdir()
     shutil.copy(RUN / "run.json", folder)
     rows = (RUN / "measurements.csv").read_text().splitlines(keepends=True)
     (folder / "measurements.csv").write_text("".join(row for row in rows if ",sweep/" not in row))
     return folder
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return single_picture(tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def plain_pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The pictures of that run by name, as they are drawn without any settings."""
+    folder = single_picture(tmp_path_factory.mktemp("plain") / "run")
+    assert main("--replot", str(folder)) == 0
+    return {name: (folder / name).read_bytes() for name in ("roofline.png", "roofline.svg")}
 
 
 def test_without_docstrings_and_asserts_it_says_and_does_the_same(tmp_path: Path) -> None:
@@ -60,7 +71,7 @@ def test_without_docstrings_and_asserts_it_says_and_does_the_same(tmp_path: Path
     ids=str,
 )
 def test_settings_of_matplotlib_change_no_picture(
-    environment: dict[str, str], run: Path, tmp_path: Path
+    environment: dict[str, str], run: Path, plain_pictures: dict[str, bytes], tmp_path: Path
 ) -> None:
     """Without a variable, matplotlib looks for its file in the folder where it is started."""
     settings = tmp_path / "settings"
@@ -68,14 +79,13 @@ def test_settings_of_matplotlib_change_no_picture(
     (settings / "matplotlibrc").write_text(
         "text.usetex: True\nfont.size: 3\nno.such.key: 1\nfigure.dpi: x\n"
     )
-    assert main("--replot", str(run)) == 0
-    plain = {name: (run / name).read_bytes() for name in ("roofline.png", "roofline.svg")}
     if "MATPLOTLIBRC" in environment:
         environment = {"MATPLOTLIBRC": str(settings)}
     at = ROOT if environment else settings
     done = started("--replot", str(run), at=at, environment=environment)
     assert (done.returncode, done.stderr) == (0, b"")
-    assert {name: (run / name).read_bytes() for name in plain} == plain
+    drawn = {name: (run / name).read_bytes() for name in plain_pictures}
+    assert drawn == plain_pictures
 
 
 def test_settings_that_are_no_text_are_one_line(run: Path, tmp_path: Path) -> None:

@@ -9,15 +9,16 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
-
-import pandas
+from typing import TYPE_CHECKING, NamedTuple
 
 from analysis.layers.groups import Network, few_names
 from analysis.layers.place import precisions
 from analysis.layers.placement import Placement
 from analysis.units import percent, si
 from probes.records.measurement import Measurement
+
+if TYPE_CHECKING:
+    import pandas
 
 ALIKE = 0.02
 """Share below which the difference of two times says nothing: each is known to about a per cent."""
@@ -73,6 +74,8 @@ class UnknownOperation(NamedTuple):
 
 def layer_table(layers: Sequence[Placement]) -> pandas.DataFrame:
     """A row for each of these layers, a column for each field; FLOPs are NaN where not known."""
+    import pandas
+
     return pandas.DataFrame(layers).astype({"flops": float})
 
 
