@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from analysis.layers.placement import Placement, set_of
+from analysis.layers.placement import (
+    BELOW_EVERY_ROOF,
+    BOUND_BY_LAUNCH,
+    Placement,
+    set_of,
+)
 from probes.records.tag import COMPUTE, Tag
 
 ABOVE_ROOF = 1.02
@@ -140,16 +145,16 @@ def _gain(p: Placement) -> str:
     """The kind of change that gains time."""
     if p.op in REFORMATS:
         return MOVE
-    if p.bound == "launch":
+    if p.bound == BOUND_BY_LAUNCH:
         return FUSE
     misaligned = _misaligned(p)
     if misaligned:
         return misaligned
-    if p.bound == "compute":
+    if p.bound == COMPUTE:
         lower_types = LOWER_TYPES_OF_CPU if p.provider == "cpu" else LOWER_TYPES
         lower = lower_types.get(p.dtype)
         return f"lower precision: {lower}" if lower else _lowest(p.share or 0.0)
-    if p.bound == "below every roof":
+    if p.bound == BELOW_EVERY_ROOF:
         return BATCH
     return RAISE if p.family in WEIGHTED else NEIGHBOUR
 

@@ -11,7 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from analysis.layers.advice import advice
-from analysis.layers.placement import Group, Placement, group_of
+from analysis.layers.placement import (
+    BELOW_EVERY_ROOF,
+    BOUND_BY_LAUNCH,
+    Group,
+    Placement,
+    group_of,
+)
 from analysis.layers.roof_above import compute_roof, memory_roof
 from analysis.model.ceilings import Ceiling
 from analysis.model.roofline import Roof, Roofline, roofline
@@ -22,7 +28,6 @@ from probes.records.tag import COMPUTE, LAYER, OVERHEAD, Tag
 LAUNCH = Tag(OVERHEAD, "launch")
 WHOLE = str(Tag(LAYER, "network"))
 """Tag of a network timed in one go: shown beside the sum of its layers, never one of them."""
-BELOW, LAUNCHED = "below every roof", "launch"
 LEAST_SHARE = 0.5
 """A layer slower than twice its least time is not explained by the roof above it: it is below every
 roof."""
@@ -37,13 +42,13 @@ class SpeedOfLight:
     provider: str
     """What ran it."""
     precision: str
-    """That of the whole."""
+    """The one asked for: layers that an INT8 network leaves in floats count under INT8."""
     layers: int
     """How many were timed."""
     seconds: float
     """The sum of their measured times."""
     least_seconds: float
-    """The sum of their least possible times; those that could not be placed count whole."""
+    """The sum of their least possible times; of a layer with no roof, its measured time."""
     unplaced_seconds: float
     """Measured time of layers whose work or roof is unknown."""
 
@@ -67,30 +72,36 @@ def placements(
     for placement in placed:
         group = group_of(placement)
         total_seconds[group] = total_seconds.get(group, 0.0) + placement.seconds
-    return advice([replace(p, time_share=p.seconds / total_seconds[group_of(p)]) for p in placed])
+    with_shares = []
+    for placement in placed:
+        time_share = placement.seconds / total_seconds[group_of(placement)]
+        with_shares.append(replace(placement, time_share=time_share))
+    return advice(with_shares)
 
 
 def _place(
     row: Measurement, model: Roofline, device: Device, ceilings: Mapping[str, Ceiling]
 ) -> Placement:
+    """The placement of one timed layer; its ``time_share`` is not known yet."""
     memory = memory_roof(row.facts, model, device)
     compute = compute_roof(row.dtype, model)
     seconds = row.seconds_median or 0.0
-    placed = _blank(row, seconds)
+    without_roof = _without_roof(row, seconds)
     if not row.trusted:
-        return replace(placed, trusted=False, doubt=row.doubt)
+        return replace(without_roof, trusted=False, doubt=row.doubt)
     doubted = _doubted_roof(row, memory, compute)
     if doubted:
         doubt = f"its roof {doubted.tag} cannot be trusted: {doubted.doubt}"
-        return replace(placed, roof=doubted.tag, trusted=False, doubt=doubt)
+        return replace(without_roof, roof=doubted.tag, trusted=False, doubt=doubt)
     bounding = _bounding_roof(row, memory, compute)
     if bounding is None:
-        return placed
+        return without_roof
     roof, least = bounding
+    overhead = _overhead_seconds(row, ceilings)
     return replace(
-        placed,
+        without_roof,
         roof=roof.tag,
-        bound=_bound(roof, least, seconds, _floor(row, ceilings)),
+        bound=_bound(roof, least, seconds, overhead),
         share=least / seconds,
         headroom_seconds=seconds - least,
     )
@@ -99,7 +110,10 @@ def _place(
 def _doubted_roof(
     row: Measurement, memory: Roof | Ceiling | None, compute: Roof | Ceiling | None
 ) -> Ceiling | None:
-    """A roof that this layer's work needs, but that cannot be trusted."""
+    """A roof that this layer's work needs, but that cannot be trusted.
+
+    ``roof_above`` gives such a roof as its Ceiling, and one that can be trusted as a Roof.
+    """
     if row.flops and isinstance(compute, Ceiling):
         return compute
     if row.bytes and isinstance(memory, Ceiling):
@@ -107,8 +121,8 @@ def _doubted_roof(
     return None
 
 
-def _blank(row: Measurement, seconds: float) -> Placement:
-    """A layer with its work and time, placed under no roof yet."""
+def _without_roof(row: Measurement, seconds: float) -> Placement:
+    """A layer with its work and time, but no roof."""
     facts = row.facts
     has_intensity = row.flops is not None and bool(row.bytes)
     return Placement(
@@ -123,19 +137,19 @@ def _blank(row: Measurement, seconds: float) -> Placement:
         provider=facts.provider,
         flops=row.flops,
         bytes=row.bytes,
-        intensity=_over(row.flops, row.bytes) if has_intensity else None,
+        intensity=_quotient(row.flops, row.bytes) if has_intensity else None,
         seconds=seconds,
-        rate=_over(row.flops, seconds),
-        bandwidth=_over(row.bytes, seconds),
+        rate=_quotient(row.flops, seconds),
+        bandwidth=_quotient(row.bytes, seconds),
         params=row.params,
         remark=row.reason,
         x=row.x,
     )
 
 
-def _over(work: float | None, other: float | None) -> float | None:
-    """One over the other; None if either is unknown."""
-    return None if work is None or other is None else work / other
+def _quotient(work: float | None, divisor: float | None) -> float | None:
+    """Work a byte, or a second; None if either is unknown."""
+    return None if work is None or divisor is None else work / divisor
 
 
 def _bounding_roof(
@@ -157,15 +171,18 @@ def _bounding_roof(
     return max(times, key=lambda pair: pair[1], default=None)
 
 
-def _floor(row: Measurement, ceilings: Mapping[str, Ceiling]) -> float:
-    """Seconds that it costs to run anything; 0 where not measured.
+def _overhead_seconds(row: Measurement, ceilings: Mapping[str, Ceiling]) -> float:
+    """Seconds that it costs to run anything the way this layer ran; 0 where not measured.
 
-    A run of the runtime that timed the layer, or else its launches.
+    The least run of the runtime that timed it, or else one launch for each of its launches.
     """
+    # Of a GPU, ``run`` is a replay of a CUDA graph, and ``call`` one of the runtime each time.
     way = "run" if row.backend == "cpu" or row.facts.captured else "call"
     of_runtime = _seconds_of(Tag(OVERHEAD, way, row.backend), ceilings)
+    if of_runtime:
+        return of_runtime
     launches = int(row.facts.launches or 1)
-    return of_runtime or _seconds_of(LAUNCH, ceilings) * launches
+    return launches * _seconds_of(LAUNCH, ceilings)
 
 
 def _seconds_of(tag: Tag, ceilings: Mapping[str, Ceiling]) -> float:
@@ -173,19 +190,19 @@ def _seconds_of(tag: Tag, ceilings: Mapping[str, Ceiling]) -> float:
     ceiling = ceilings.get(str(tag))
     if ceiling is None or ceiling.status != OK or not ceiling.trusted:
         return 0.0
-    return ceiling.rate or 0.0
+    return ceiling.rate or 0.0  # which is seconds, where a tag's rows are times
 
 
-def _bound(roof: Roof, least: float, seconds: float, floor: float) -> str:
+def _bound(roof: Roof, least: float, seconds: float, overhead: float) -> str:
     """What holds a layer back, as ``Placement.bound`` says it.
 
-    ``least``, ``seconds``, ``floor``: its least possible and its measured time, and what it costs
-    to run anything.
+    ``least``: its least possible time. ``seconds``: its measured time. ``overhead``: what it costs
+    to run anything. All are in seconds.
     """
-    if least < floor and seconds < floor / LEAST_SHARE:
-        return LAUNCHED
+    if least < overhead and seconds < overhead / LEAST_SHARE:
+        return BOUND_BY_LAUNCH
     if least < LEAST_SHARE * seconds:
-        return BELOW
+        return BELOW_EVERY_ROOF
     tag = Tag.parse(roof.tag)
     return COMPUTE if tag.quantity == COMPUTE else tag.subject
 
@@ -195,19 +212,19 @@ def speed_of_light(placed: Iterable[Placement]) -> list[SpeedOfLight]:
     groups: dict[Group, list[Placement]] = {}
     for placement in placed:
         groups.setdefault(group_of(placement), []).append(placement)
-    return [_sum(group, layers) for group, layers in groups.items()]
+    return [_of_group(group, layers) for group, layers in groups.items()]
 
 
-def _sum(group: Group, layers: Sequence[Placement]) -> SpeedOfLight:
+def _of_group(group: Group, layers: Sequence[Placement]) -> SpeedOfLight:
     seconds = sum(p.seconds for p in layers)
-    gain = sum(p.headroom_seconds or 0.0 for p in layers)
+    headroom = sum(p.headroom_seconds or 0.0 for p in layers)
     return SpeedOfLight(
         network=group.name,
         provider=group.provider,
         precision=group.precision,
         layers=len(layers),
         seconds=seconds,
-        least_seconds=seconds - gain,
+        least_seconds=seconds - headroom,
         unplaced_seconds=sum(p.seconds for p in layers if p.headroom_seconds is None),
     )
 
@@ -222,14 +239,16 @@ def ranking(placed: Iterable[Placement], n: int = 10) -> list[Placement]:
 
 
 def precisions(placed: Iterable[Placement]) -> dict[tuple[str, str, str], dict[str, Placement]]:
-    """Layers that ran at several precisions.
+    """Layers that ran at several precisions: placements by precision, by layer.
 
-    (network or sweep, layer, provider) -> {precision of the run: placement}: a layer left in floats
-    in an INT8 network stands under INT8.
+    A layer's key is network (or sweep), layer and provider. The precision is that of the run: a
+    layer left in floats in an INT8 network stands under INT8.
     """
     by_layer: dict[tuple[str, str, str], dict[str, Placement]] = {}
     for placement in placed:
         group = group_of(placement)
         layer = group.name, placement.layer, group.provider
         by_layer.setdefault(layer, {})[group.precision] = placement
-    return {layer: by_run for layer, by_run in by_layer.items() if len(by_run) > 1}
+    return {
+        layer: by_precision for layer, by_precision in by_layer.items() if len(by_precision) > 1
+    }

@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from probes.records.layer import LayerFacts
 
+BELOW_EVERY_ROOF, BOUND_BY_LAUNCH = "below every roof", "launch"
+"""Values of ``Placement.bound`` that are not the subject of a roof's tag."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:

@@ -26,16 +26,16 @@ from probes.records.tag import (
     Tag,
 )
 
-SHARED_CORE = 1.25
-"""Times as fast as a point, from which larger sets say that it was disturbed: small sets cost a
-little more."""
-LARGER_SETS = 2  # that must say so, so that none decides by luck
-EVEN_SHARE = 0.9
-"""Part of the bytes a cycle of one core alone, that each of all cores must reach: they start and
-end together."""
-ALIKE_IN_MEMORY = READ
-"""The one operation whose rates of caches and of main memory compare: stores to memory may bypass
-the caches."""
+LARGER_SETS_FASTER = 1.25
+"""A point was disturbed if larger sets are more than this many times as fast as it. It is above 1
+because passes over small sets cost a little more."""
+LARGER_SETS = 2
+"""How many larger sets must be so much faster, so that none decides by luck."""
+LEAST_SHARE_OF_ONE_CORE = 0.9
+"""Each of all cores must reach this part of the bytes a cycle of one core alone: they start and end
+together."""
+COMPARABLE_OPERATION = READ
+"""The one operation by which caches and main memory compare: stores to memory may bypass caches."""
 
 
 def judged(rows: Iterable[Measurement], device: Device) -> list[Measurement]:
@@ -43,26 +43,26 @@ def judged(rows: Iterable[Measurement], device: Device) -> list[Measurement]:
 
     Rows that are marked already stay so, so that judging twice changes nothing.
     """
-    every = list(rows)
-    fastest = max((row.clock_hz for row in every if row.clock_hz), default=None)
-    by_theory = [_judged_by_theory(row, device, fastest) for row in every]
+    rows = list(rows)
+    fastest_clock = max((row.clock_hz for row in rows if row.clock_hz), default=None)
+    by_theory = [_judged_by_theory(row, device, fastest_clock) for row in rows]
     best = _best_by_tag(by_theory)
     by_rivals = [_judged_by_rivals(row, best, device) for row in by_theory]
     by_one_core = _judged_by_one_core(by_rivals, device)
     return _judged_by_larger_sets(by_one_core, device)
 
 
-def _judged_by_theory(row: Measurement, device: Device, fastest: float | None) -> Measurement:
+def _judged_by_theory(row: Measurement, device: Device, fastest_clock: float | None) -> Measurement:
     """A row judged by nothing but itself and theory.
 
-    ``fastest``: the highest clock that any row of the run has, in Hz.
+    ``fastest_clock``: the highest clock that any row of the run has, in Hz.
     """
     if row.status != OK:
         return row
     too_fast = excess(row, device)
     if too_fast:
         peak = too_fast.peak
-        if peak.per_clock is not None and _clock_is_doubtful(row, device, fastest):
+        if peak.per_clock is not None and _clock_is_doubtful(row, device, fastest_clock):
             rate = si(too_fast.rate, peak.unit)
             limit = si(peak.limit, peak.unit)
             return _doubted(row, f"cannot judge {rate} of {limit}: the clock was disturbed")
@@ -73,18 +73,21 @@ def _judged_by_theory(row: Measurement, device: Device, fastest: float | None) -
     return row
 
 
-def _clock_is_doubtful(row: Measurement, device: Device, fastest: float | None) -> bool:
-    """True if the limit may be exceeded only because this row's clock was read too low.
+def _clock_is_doubtful(row: Measurement, device: Device, fastest_clock: float | None) -> bool:
+    """True if a row may exceed its limit only because its clock was read too low.
 
     A CPU's clock is read beside every sample, and dropped if the readings disagree. Whatever
-    disturbs a reading makes it too low, and may last: so the limit is that of the highest clock of
-    the run.
+    disturbs a reading makes it too low, and may last. So the clock is doubtful if the row stays
+    within the limit at the highest clock of the run.
     """
     if not row.trusted:
         return True
     if device.kind != "cpu":
         return False
-    return row.clock_hz is None or excess(replace(row, clock_hz=fastest), device) is None
+    if row.clock_hz is None:
+        return True
+    at_fastest_clock = replace(row, clock_hz=fastest_clock)
+    return excess(at_fastest_clock, device) is None
 
 
 def _doubted(row: Measurement, doubt: str) -> Measurement:
@@ -118,14 +121,17 @@ def _judged_by_larger_sets(rows: Sequence[Measurement], device: Device) -> list[
             points.setdefault(row.ceiling, []).append(place)
     for places in points.values():
         largest_first = sorted(places, key=lambda place: rows[place].x or 0.0, reverse=True)
-        best: list[Span] = []  # of the larger sets
+        best: list[Span] = []  # of the larger sets: at most LARGER_SETS, best first
         for place in largest_first:
             span = span_of(rows[place])
             if span is None:
                 continue
-            rival = best[-1] if len(best) == LARGER_SETS else None
-            times = span.times_worse(rival) if rival and span.is_beaten_by(rival) else 1.0
-            if times > SHARED_CORE:
+            times = 1.0
+            if len(best) == LARGER_SETS:
+                rival = best[-1]  # the worst of them: where it is faster, so are the others
+                if span.is_beaten_by(rival):
+                    times = span.times_worse(rival)
+            if times > LARGER_SETS_FASTER:
                 doubt = (
                     f"a larger set is {times:.2f} times as fast: something shared its core or cache"
                 )
@@ -174,7 +180,8 @@ def span_of(row: Measurement) -> Span | None:
     unit = unit_of(row.ceiling, row.dtype)
     longest = row.seconds_high or median
     shortest = row.seconds_low or median
-    if row.tag.counts is None:
+    is_time = row.tag.counts is None
+    if is_time:
         return Span(longest, shortest, median, unit, less_is_better=True)
     work = row.work or 0.0
     return Span(work / longest, work / shortest, row.value, unit, less_is_better=False)
@@ -228,10 +235,12 @@ def _judged_by_one_core(rows: Sequence[Measurement], device: Device) -> list[Mea
         tag = row.tag
         if isinstance(tag, Sweep) or not row.trusted or tag.whole != first_cache:
             continue
-        one = of_one_core.get(str(tag.with_variant(ONE_CORE)))
-        each = _bytes_a_cycle(row, device.units)
-        if one and each and each < EVEN_SHARE * one:
-            numbers = f"one core alone has {one:.0f} bytes a cycle, and each of these {each:.0f}"
+        of_one = of_one_core.get(str(tag.with_variant(ONE_CORE)))
+        of_each = _bytes_a_cycle(row, device.units)
+        if of_one and of_each and of_each < LEAST_SHARE_OF_ONE_CORE * of_one:
+            numbers = (
+                f"one core alone has {of_one:.0f} bytes a cycle, and each of these {of_each:.0f}"
+            )
             judged_rows[place] = _doubted(row, f"{numbers}: something shared them")
     return judged_rows
 
@@ -264,6 +273,6 @@ def _rivals(tag: Tag, device: Device) -> Iterator[tuple[Tag, str]]:
     if tag.subject not in levels:
         return
     for further in levels[levels.index(tag.subject) + 1 :]:
-        is_cache = further != MAIN_MEMORY
-        if tag.quantity == LATENCY or is_cache or tag.path == ALIKE_IN_MEMORY:
+        is_comparable = further != MAIN_MEMORY or tag.path == COMPARABLE_OPERATION
+        if tag.quantity == LATENCY or is_comparable:
             yield replace(tag, subject=further), f"{further.upper()}, further away,"

@@ -12,16 +12,19 @@ from dataclasses import dataclass, field, replace
 from statistics import median_low
 
 from analysis.model.judge import span_of
-from analysis.model.plateaus import FEWEST, SAME, Plateau, plateaus
+from analysis.model.plateaus import FEWEST_POINTS, SAME_WITHIN, Plateau, plateaus
 from analysis.theory.limits import excess
 from analysis.units import binary
 from kernels.device import Device
 from probes.records.measurement import OK, Measurement
 from probes.records.tag import BANDWIDTH, LATENCY, MAIN_MEMORY, WORKING_SET, Sweep
 
-FIRST = "l1"
-OCTAVE = 0.5  # cost of every octave between the end of a plateau and the size of its level
-FAR = 2.0  # a plateau that begins this factor below the largest cache is not only main memory
+FIRST_CACHE = "l1"
+
+# Costs as those of ``plateaus``, where a point that belongs to no plateau costs 2.
+OCTAVE_COST = 0.5  # of every octave between the end of a plateau and the size of its level
+INSIDE_COST = 1.0  # of main memory's plateau, if it begins well inside the largest cache:
+WELL_INSIDE = 2.0  # at a set this many times smaller
 
 BY_ORDER = "levels are named by their order: the device does not report the sizes of its caches"
 
@@ -41,7 +44,7 @@ class Level:
     ends_elsewhere: bool = False
     """True if it ends far from the size that the device reports."""
     steady: bool = False
-    """True for the first cache of a CPU core, from which all loads take as many cycles."""
+    """True for the first cache of a CPU core, from which every load takes equally long."""
 
     @property
     def speaker(self) -> Measurement:
@@ -101,36 +104,40 @@ def _levels_of(tag: str, points: Iterable[Measurement], device: Device) -> list[
     A plateau that is none of those reported has an empty name and a note.
     """
     sweep = Sweep.parse(tag)
-    sizes = reported(tag, device)
-    *inner, _ = sizes.values()
-    has_sizes = all(inner)
+    sizes = reported_sizes(tag, device)
+    *sizes_inside, _ = sizes.values()  # the outermost level has no end
+    has_sizes = all(sizes_inside)
     if sweep.per_sm and not has_sizes:
         return []  # without the L1's size, an L2 might pass for it
     rows = _trusted(sorted(points, key=lambda row: row.x or 0))
-    ends = _Ends([row.x or 0.0 for row in rows], list(sizes.values()) if has_sizes else [])
+    ends = _Ends(
+        places=[row.x or 0.0 for row in rows],
+        sizes=list(sizes.values()) if has_sizes else [],
+    )
     stretches = plateaus(
-        [row.value or 0.0 for row in rows],
-        [row.spread or 0.0 for row in rows],
-        len(sizes),
-        ends.cost,
+        values=[row.value or 0.0 for row in rows],
+        noise=[row.spread or 0.0 for row in rows],
+        places=len(sizes),
+        place_cost=ends.cost,
         falling=sweep.quantity != LATENCY,
     )
     if has_sizes:
-        every = [_level(list(sizes.items()), rows, plateau, ends) for plateau in stretches]
+        named_sizes = list(sizes.items())
+        shown = [_level(named_sizes, rows, plateau, ends) for plateau in stretches]
     else:
         placed = [plateau for plateau in stretches if plateau.place is not None]
-        every = _by_order(rows, placed, list(sizes))
+        shown = _by_order(rows, placed, list(sizes))
     if sweep.per_sm:
         # Beyond the L1 such sets meet the L2 and memory in a mixture; another sweep tells of each.
-        every = [level for level in every if level.name == FIRST]
+        shown = [level for level in shown if level.name == FIRST_CACHE]
     is_cpu = device.kind == "cpu"
-    return [replace(level, steady=is_cpu and level.name == FIRST) for level in every]
+    return [replace(level, steady=is_cpu and level.name == FIRST_CACHE) for level in shown]
 
 
 def _trusted(rows: list[Measurement]) -> list[Measurement]:
     """The points that can be trusted, if they are enough to show a level; else all."""
     good = [row for row in rows if row.trusted]
-    return good if len(good) >= FEWEST else rows
+    return good if len(good) >= FEWEST_POINTS else rows
 
 
 def _by_order(
@@ -167,7 +174,7 @@ def _level(
     plateau: Plateau,
     ends: _Ends,
 ) -> Level:
-    """A plateau with its name and what is odd about it. ``sizes``: of ``reported``."""
+    """A plateau with its name and what is odd about it. ``sizes``: of ``reported_sizes``."""
     points = _points(rows, plateau)
     first = binary(points[0].x or 0.0)
     last = binary(points[-1].x or 0.0)
@@ -176,8 +183,8 @@ def _level(
         note = f"{first} to {last} is a plateau of no level that is reported"
         return Level("", points, end, note)
     name, size = sizes[plateau.place]
-    nearer = [other for _, other in sizes[: plateau.place] if other is not None]
-    points = _beyond(points, max(nearer, default=0.0))
+    nearer_sizes = [nearer for _, nearer in sizes[: plateau.place] if nearer is not None]
+    points = _beyond(points, max(nearer_sizes, default=0.0))
     if size is None or ends.octaves(plateau.last, size) <= 1:
         return Level(name, points, end)
     by = " by latency" if rows[0].quantity == LATENCY else ""
@@ -192,10 +199,10 @@ def _beyond(rows: tuple[Measurement, ...], nearer: float) -> tuple[Measurement, 
     the largest nearer level.
     """
     beyond = tuple(row for row in rows if (row.x or 0.0) > nearer)
-    return beyond if len(beyond) >= FEWEST else rows
+    return beyond if len(beyond) >= FEWEST_POINTS else rows
 
 
-def reported(tag: str, device: Device) -> dict[str, float | None]:
+def reported_sizes(tag: str, device: Device) -> dict[str, float | None]:
     """The levels that a sweep can meet, nearest first, and the x at which each should end.
 
     None: unknown, or beyond all caches. On a CPU, x is the bytes of each core, which has its share
@@ -231,20 +238,21 @@ class _Ends:
     """As reported, nearest level first; empty if none is known: then every end agrees."""
 
     def cost(self, level: int, first: int, last: int) -> float:
-        """What it costs that points ``first`` to ``last`` are this level: OCTAVE for each octave.
+        """What it costs that points ``first`` to ``last`` are this level.
 
-        The outermost level must last to the end of the sweep.
+        OCTAVE_COST for each octave between where they end and where the level should. The
+        outermost level must last to the end of the sweep.
         """
         if not self.sizes:
             return 0.0
         size = self.sizes[level]
         if size is not None:
-            return OCTAVE * self.octaves(last, size)
+            return OCTAVE_COST * self.octaves(last, size)
         if last + 1 < len(self.places):
             return math.inf
         largest_cache = self.sizes[level - 1] or 0.0
-        begins_inside = self.places[first] < largest_cache / FAR
-        return 1.0 if begins_inside else 0.0
+        begins_inside = self.places[first] < largest_cache / WELL_INSIDE
+        return INSIDE_COST if begins_inside else 0.0
 
     def octaves(self, last: int, size: float) -> float:
         """Octaves between the end of a plateau and a size in bytes.
@@ -268,9 +276,9 @@ def typical(rows: Sequence[Measurement]) -> Measurement:
 def fastest(rows: Sequence[Measurement]) -> Measurement:
     """The row that is best at the bad end of its interval, if another is much the same.
 
-    Else the typical one: one point alone may be luck. It speaks for the first cache of a core.
-    Loads from there always take as many cycles, so its points differ only by what disturbed them,
-    such as a neighbour on the same core.
+    Else the typical one: one point alone may be luck. This row speaks for the first cache of a
+    core. Every load from there takes equally long, so the points differ only by what disturbed
+    them, such as a neighbour on the same core.
     """
     rows_by_worst: dict[float, Measurement] = {}
     for row in rows:
@@ -282,7 +290,7 @@ def fastest(rows: Sequence[Measurement]) -> Measurement:
     if len(best_first) < 2:
         return typical(rows)
     best, second = best_first[:2]
-    are_alike = max(best, second) <= SAME * min(best, second)
+    are_alike = max(best, second) <= SAME_WITHIN * min(best, second)
     return rows_by_worst[best] if are_alike else typical(rows)
 
 
@@ -296,10 +304,10 @@ def _ceiling_row(tag: str, level: Level, device: Device) -> Measurement | None:
     if not level.name or (level.name == MAIN_MEMORY and sweep.quantity == BANDWIDTH):
         return None
     ceiling = str(sweep.at_level(level.name))
-    every = [replace(row, ceiling=ceiling) for row in level.rows]
-    possible = [row for row in every if not excess(row, device)]
+    rows = [replace(row, ceiling=ceiling) for row in level.rows]
+    possible = [row for row in rows if not excess(row, device)]
     if not possible:
-        return every[0]  # it is judged as any other row, and its rate is above the limit
+        return rows[0]  # it is judged as any other row, and its rate is above the limit
     speaker = replace(level, rows=tuple(possible)).speaker
     first = binary(possible[0].x or 0)
     last = binary(possible[-1].x or 0)

@@ -12,7 +12,7 @@ from functools import partial
 from statistics import median_low
 from typing import NamedTuple
 
-SAME = 1.15  # values closer than this factor cannot be told apart
+SAME_WITHIN = 1.15  # values closer than this factor cannot be told apart
 DEVIATION = 0.06  # of a quiet point from its plateau that costs 1; its own uncertainty is added
 # of that uncertainty at most: points that could lie anywhere are no evidence of a level
 LARGEST_UNCERTAINTY = 0.1
@@ -20,7 +20,7 @@ LARGEST_COST = 2.5  # of one point, so that a single disturbed one splits no pla
 BETWEEN = 2.0  # cost of a point that belongs to no plateau
 NAMED, UNNAMED = 4.0, 8.0  # cost of a plateau: as much as of two points that belong to none
 MOST_POINTS = 200  # of a curve: to divide it takes as many steps as the third power of them
-FEWEST = 3  # points: two that happen to be alike are no evidence of a level
+FEWEST_POINTS = 3  # of a plateau: two that happen to be alike are no evidence of a level
 
 PlaceCost = Callable[[int, int, int], float]
 """(place, first, last) -> what it costs that points ``first`` to ``last`` are the plateau of that
@@ -132,9 +132,9 @@ def _cost_of_points(
 
 
 def _beats(one: Plateau, other: Plateau, falling: bool) -> bool:
-    """True if one is better than the other by more than SAME: higher, or lower if not falling."""
+    """True if one is better by more than SAME_WITHIN: higher, or lower if not falling."""
     times = one.value / other.value
-    return (times if falling else 1 / times) > SAME
+    return (times if falling else 1 / times) > SAME_WITHIN
 
 
 def _divide(
@@ -148,7 +148,7 @@ def _divide(
     best = [[_Division(0.0, [])] * (places + 1)]
     for end in range(1, len(logs) + 1):
         row = [_Division(cost + BETWEEN, stretches) for cost, stretches in best[end - 1]]
-        for begin in range(end - FEWEST + 1):
+        for begin in range(end - FEWEST_POINTS + 1):
             last = end - 1
             spent = _cost(logs[begin:end], noise[begin:end])
             for used in range(places + 1):

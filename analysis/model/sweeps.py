@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from analysis.model.ceilings import Ceiling, cycles
-from analysis.model.levels import Level, reported
+from analysis.model.levels import Level, reported_sizes
 from analysis.model.roofline import attainable, ridge
 from analysis.units import binary, fraction, percent, plus_minus, short, si, unit_of
 from kernels.device import Device
@@ -234,7 +234,7 @@ def _edges(tags: Iterable[str], device: Device) -> tuple[tuple[str, float], ...]
     """
     ends = set()
     for tag in tags:
-        for level, size in reported(tag, device).items():
+        for level, size in reported_sizes(tag, device).items():
             if size:
                 ends.add((level, size))
     whole_sizes = {cache.bytes for cache in device.caches}

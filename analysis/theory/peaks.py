@@ -43,7 +43,7 @@ class Peak:
 
 
 class _Rate(NamedTuple):
-    """One number of an architecture's row."""
+    """One number of an architecture's row in ``peaks.toml``."""
 
     tag: str
     """The tag of its peak."""
@@ -59,7 +59,7 @@ def peaks(
     """Every theoretical peak of a device by tag, at its rated clock (Hz) or at an observed one.
 
     The clock is that of the units, so it leaves main memory's peak alone. ``row`` replaces the
-    architecture's row.
+    architecture's row of ``peaks.toml``.
     """
     if row is None:
         row = row_of(device)
@@ -134,9 +134,9 @@ def _dram(device: Device, row: Mapping[str, Any]) -> Peak:
 def peak_for(tag: str, device: Device, clock_hz: float | None = None) -> Peak | None:
     """The peak that bounds a measured tag; None where the tables know none.
 
-    Variants and formats (``/e5m2``) share their main tag's peak; ``/1core`` has one core's. wmma,
-    mma and wgmma are ways to the tensor cores, their ``_sp`` forms to the sparse rate; a vendor's
-    gemm may use the fastest dense unit.
+    Variants and formats (``/e5m2``) share their main tag's peak; ``/1core`` has one core's. The
+    peak of wmma, mma and wgmma is that of the tensor cores, of their ``_sp`` forms the sparse one.
+    A vendor's gemm may use the fastest dense unit.
     """
     measured = Tag.parse(tag)
     if ONE_CORE in measured.variants:
@@ -156,19 +156,26 @@ def peak_for(tag: str, device: Device, clock_hz: float | None = None) -> Peak | 
 def _fastest_dense(
     measured: Tag, tensor: str, device: Device, clock_hz: float | None
 ) -> Peak | None:
-    """The faster peak of the vector units and of the tensor cores by paths that begin so."""
-    vector = str(measured.whole)
-    begin = str(Tag(COMPUTE, measured.subject, tensor))
+    """The faster of the vector units' peak and the tensor cores'.
+
+    ``tensor``: how the paths of these tensor cores begin. A gemm without an accumulator in its tag
+    may use any, so that ``tensor`` stands for ``tensor-fp16`` and ``tensor-fp32``.
+    """
+    vector = str(measured.whole)  # a tag without a path is that of the vector units
+    prefix = str(Tag(COMPUTE, measured.subject, tensor))
     dense = [
         peak
         for tag, peak in peaks(device, clock_hz).items()
-        if tag == vector or tag.startswith(begin)
+        if tag == vector or tag.startswith(prefix)
     ]
     return max(dense, key=lambda peak: peak.per_clock or 0, default=None)
 
 
 def _peak(tag: str, device: Device, clock_hz: float | None) -> Peak | None:
-    """One of ``peaks``, without the others: a run of many layers asks for one for each."""
+    """The peak of one tag, as in ``peaks``.
+
+    It does not make the others: a run of many layers asks for one peak a layer.
+    """
     row = row_of(device)
     if tag == DRAM:
         return _dram(device, row)

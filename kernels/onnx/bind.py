@@ -1,4 +1,4 @@
-"""Give the inputs of an ONNX model shapes of numbers: those that a caller asks for, and a batch."""
+"""Bind the open dimensions of an ONNX model's inputs: to the shapes asked for, and a batch."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def bind(model: ModelProto, shapes: Shapes | None = None, batch: int | None = No
     symbols: dict[str, int] = {}
     for value in inputs:
         if value.name in shapes:
-            _add_symbols(symbols, _bind_shape(value, shapes[value.name]), value.name)
+            numbers = _bind_shape(value, shapes[value.name])
+            _add_symbols(symbols, numbers, value.name)
     for value in inputs:
         if value.name not in shapes:
             symbols.update(_bind_batch(value, symbols, batch))
@@ -68,7 +69,7 @@ def _check_names(model: ModelProto, shapes: Shapes) -> None:
 
 
 def _bind_shape(value: ValueInfoProto, shape: Sequence[int]) -> dict[str, int]:
-    """Set the shape of an input; returns the numbers of its symbols."""
+    """Set the shape of an input; returns the number that it gives to each of its symbols."""
     declared = dimensions(value)
     if has_rank(value) and len(shape) != len(declared):
         raise OnnxError(
@@ -86,9 +87,11 @@ def _bind_shape(value: ValueInfoProto, shape: Sequence[int]) -> dict[str, int]:
 def _add_symbols(symbols: dict[str, int], numbers: Mapping[str, int], name: str) -> None:
     """Add the numbers that input ``name`` gives to symbols; a symbol is one number everywhere."""
     for symbol, number in numbers.items():
-        if symbols.setdefault(symbol, number) != number:
-            others = f"{symbols[symbol]} in another input"
-            raise OnnxError(f"{name}: {symbol} is {number} there, and {others}: give one number")
+        bound = symbols.setdefault(symbol, number)
+        if bound != number:
+            raise OnnxError(
+                f"{name}: {symbol} is {number} there, and {bound} in another input: give one number"
+            )
 
 
 def _bind_batch(
@@ -96,9 +99,11 @@ def _bind_batch(
 ) -> dict[str, int]:
     """Set the first dimension of an input where it is a batch; returns the number of its symbol."""
     dims = dimensions(value)
-    if not dims or dims[0] in symbols:
+    if not dims:
         return {}
     first = dims[0]
+    if first in symbols:  # another input has bound it: ``_bind_symbols`` writes its number
+        return {}
     is_open = isinstance(first, str)
     is_one_and_asked = first == 1 and batch is not None
     if not is_open and not is_one_and_asked:
@@ -134,8 +139,8 @@ def _check_closed(value: ValueInfoProto) -> None:
         )
     dims = dimensions(value)
     if any(isinstance(dim, str) for dim in dims):
-        usual = 224 if len(dims) == 4 else 128
-        example = [usual if isinstance(dim, str) else dim for dim in dims]
+        example_size = 224 if len(dims) == 4 else 128  # the side of an image, or words of a text
+        example = [example_size if isinstance(dim, str) else dim for dim in dims]
         raise OnnxError(
             f"input {value.name} has dynamic shape {shape_text(dims)}: give it, such as --shape "
             f"{value.name}={shape_text(example)}"
@@ -143,7 +148,10 @@ def _check_closed(value: ValueInfoProto) -> None:
 
 
 def _is_resized(declared: Sequence[int | str], bound: Sequence[int | str]) -> bool:
-    """True if a dimension that was a number is another one now."""
+    """True if a dimension that was declared as a number is bound to another.
+
+    An input declared without a rank has no dimensions to compare.
+    """
     return any(
         isinstance(before, int) and before != after
         for before, after in zip(declared, bound, strict=False)

@@ -1,4 +1,4 @@
-"""One model in another precision: what is timed in FP16, BF16 or INT8 is written once, in FP32."""
+"""Convert a model to another precision: models are written in FP32, and timed in others too."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 AS_WRITTEN = ("fp32", "tf32")
-"""TF32 is how a runtime multiplies, not how numbers are stored."""
+"""Types for which a model stays as it is: TF32 is how a runtime multiplies FP32 numbers."""
 
 
 def convert(model: ModelProto, dtype: str, per_channel: bool = False, form: str = "u8s8") -> Any:
-    """The FP32 ModelProto ``model`` in ``dtype``: fp16, bf16, int8, or fp32 and tf32 as it is.
+    """Return the FP32 ModelProto ``model`` in ``dtype``: fp16, bf16, int8, fp32 or tf32.
 
     Inputs and outputs of the graph are of that type too. per_channel: INT8 weights have a scale for
-    each output channel. form: of INT8, see ``quantize.FORMS``. Raises Unavailable for an operation
-    that has no such type, and KernelError for a type or form that is none of these.
+    each output channel. form: how INT8 is written, a key of ``quantize.FORMS``. Raises Unavailable
+    for an operation that has no such type, and KernelError for another type or form.
     """
     if form not in FORMS:
         raise KernelError(f"int8 form {form!r} is not known: use {', '.join(FORMS)}")

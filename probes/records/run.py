@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kernels.device import Device
-from probes.records.given import parsed, reason, text
+from probes.records import given
 from probes.records.layer import number, read_params
 from probes.records.measurement import (
     FORMERLY_DISTURBED,
@@ -37,12 +37,12 @@ from probes.records.stored import (
     row_problem,
     schema_problem,
 )
-from probes.records.table import GUARD, csv_text, in_words, named, read_table
+from probes.records.table import GUARD, csv_text, damage_sentences, lines_are, read_table
 
 RUN_FILE, ROWS_FILE, CURVE_FILE = "run.json", "measurements.csv", "sustained.csv"
 COMPLETE, PARTIAL = "complete", "partial"
 PART = ".part"
-OF_PROCESS = re.compile(rf"[\w.-]+?\.(?:csv|json|png|svg|html)(?:\.(\d{{1,9}}))?{re.escape(PART)}")
+PART_NAME = re.compile(rf"[\w.-]+?\.(?:csv|json|png|svg|html)(?:\.(\d{{1,9}}))?{re.escape(PART)}")
 """Name of a file that is being written, with the number of its process (older versions: none)."""
 NOT_IN_RUN_FILE = ("measurements", "guarded", "damage")
 """Fields of a run that ``run.json`` does not hold."""
@@ -53,8 +53,9 @@ NEEDED_FACTS = {
     "versions": dict,
     "schema_version": int,
 }
+"""What ``run.json`` must hold, with its type."""
 OPTIONAL_FACTS = {"ended": str, "status": str, "warnings": list, "load": dict}
-"""What ``run.json`` must hold, and what it may, with its type."""
+"""What ``run.json`` may hold, with its type."""
 
 
 @dataclass
@@ -119,14 +120,15 @@ def new_folder(out: Path, device: Device, started: str) -> Path:
     time = started.replace(":", "").replace("-", "")
     try:
         of_device.mkdir(parents=True, exist_ok=True)
-        for number in itertools.count(1):
-            folder = of_device / (time if number == 1 else f"{time}-{number}")
-            # only the making tells whether it is new: another run may look at the same moment
+        for attempt in itertools.count(1):
+            name = time if attempt == 1 else f"{time}-{attempt}"
+            folder = of_device / name
+            # Only mkdir can tell that it is new: another run may ask at the same moment.
             with suppress(FileExistsError):
                 folder.mkdir()
                 return folder
     except OSError as error:
-        raise RidgelineError(f"cannot write to --out {out}: {reason(error)}") from None
+        raise RidgelineError(f"cannot write to --out {out}: {given.reason(error)}") from None
     raise AssertionError("numbers never end")
 
 
@@ -145,8 +147,11 @@ def replace_file(path: Path, content: str | bytes) -> None:
 def remove_parts(folder: Path) -> None:
     """Remove the unfinished files that killed processes have left in a run's folder."""
     for part in folder.glob(f"*{PART}"):
-        name = OF_PROCESS.fullmatch(part.name)
-        if name and not _lives(int(name[1] or 0)):
+        match = PART_NAME.fullmatch(part.name)
+        if match is None:
+            continue
+        process = int(match[1] or 0)
+        if not _lives(process):
             with suppress(OSError):
                 part.unlink()
 
@@ -174,27 +179,33 @@ def read_run(folder: Path) -> Run:
     """
     try:
         facts = _read_facts(folder / RUN_FILE)
-        device, lost = device_of(facts["device"])
+        device, device_damage = device_of(facts["device"])
     except ValueError as error:
         raise RidgelineError(f"{folder / RUN_FILE} is damaged: {error}") from None
     except RecursionError:
         raise RidgelineError(f"{folder / RUN_FILE} is damaged: it is nested too deep") from None
-    run = Run(device, facts["started"], facts["settings"], facts["versions"], damage=lost)
+    run = Run(
+        device=device,
+        started=facts["started"],
+        settings=facts["settings"],
+        versions=facts["versions"],
+        damage=device_damage,
+    )
     run.guarded = facts.get("guard") == GUARD
-    for name, kind in OPTIONAL_FACTS.items():
+    for name, fact_type in OPTIONAL_FACTS.items():
         value = facts.get(name)
-        if isinstance(value, kind):
+        if isinstance(value, fact_type):
             setattr(run, name, value)
         elif value is not None:
             run.damage.append(f"{RUN_FILE}: {name} is damaged and left out")
     run.warnings = [warning for warning in run.warnings if isinstance(warning, str)]
     table = read_table(folder / ROWS_FILE, Measurement, LIMITS, run.guarded, row_problem)
-    run.damage += in_words(folder / ROWS_FILE, table)
+    run.damage += damage_sentences(folder / ROWS_FILE, table)
     lines = zip(table.rows, table.lines, strict=True)
     without_params = [line for row, line in lines if row.params == NULL]
     if without_params:
-        lines_are = named(without_params)
-        run.damage.append(f"{ROWS_FILE} {lines_are} read as if params were empty: it is {NULL!r}")
+        lines_read = f"{lines_are(without_params)} read as if params were empty"
+        run.damage.append(f"{ROWS_FILE} {lines_read}: it is {NULL!r}")
     for row in table.rows:
         if row.params == NULL:
             row = replace(row, params="")
@@ -218,18 +229,19 @@ def read_moments(folder: Path, run: Run) -> list[Moment]:
     except RidgelineError as error:
         run.damage.append(str(error))
         return []
-    run.damage += in_words(path, table)
+    run.damage += damage_sentences(path, table)
     return table.rows
 
 
 def _read_facts(path: Path) -> dict[str, Any]:
     """What ``run.json`` says. Raises RidgelineError if that is not all that a run needs."""
     try:
-        facts = parsed(path, text(path))
+        facts = given.parsed(path, given.text(path))
     except RidgelineError as error:
         raise RidgelineError(f"{path.parent} is not a run of Ridgeline: {error}") from None
-    for key, kind in NEEDED_FACTS.items():
-        if not isinstance(facts, dict) or type(facts.get(key)) is not kind:
+    for key, fact_type in NEEDED_FACTS.items():
+        # not isinstance, for which true and false are numbers
+        if not isinstance(facts, dict) or type(facts.get(key)) is not fact_type:
             raise RidgelineError(f"{path} is not a run of Ridgeline: it has no usable {key!r}")
     if why := schema_problem(facts["schema_version"]):
         raise RidgelineError(f"{path}: {why}")
@@ -248,12 +260,12 @@ def _of_this_schema(row: Measurement) -> Measurement:
 def _with_trust(row: Measurement) -> Measurement:
     """A row of a file without the column ``trusted``, as its remark says it could be trusted."""
     remarks = row.reason.split("; ")
-    kept = [
-        text
-        for text in remarks
-        if text != FORMERLY_DISTURBED and not text.startswith(FORMERLY_WIDE)
-    ]
-    row = replace(row, reason="; ".join(kept))
+    other_remarks = []
+    for remark in remarks:
+        is_of_trust = remark == FORMERLY_DISTURBED or remark.startswith(FORMERLY_WIDE)
+        if not is_of_trust:
+            other_remarks.append(remark)
+    row = replace(row, reason="; ".join(other_remarks))
     if FORMERLY_DISTURBED not in remarks:
         return row
     return replace(row, trusted=False, doubt="other load disturbed most of its samples")

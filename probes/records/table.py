@@ -26,14 +26,18 @@ Limits = Mapping[str, tuple[float, float]]
 
 GUARD = "'"
 FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
-"""How a cell begins that a spreadsheet computes (the wide forms: where it is set to Japanese), or
-our guard of one.
+"""How a cell begins that a spreadsheet computes (the wide forms: where it is set to Japanese).
+
+Guards before it belong to the match, so that a text that has one of its own gets another, and reads
+back as it was.
 """
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 LONGEST_CELL = 16 << 20  # characters of a cell: all that a large network ran stands in one
 MOST_LINES = 50  # of one row, whose reason may have several
-MOST_KINDS = 8  # of damage, told in words
-MOST_RANGES = 6  # of lines, likewise
+MOST_SENTENCES = 8  # about damage, one for each reason
+MOST_RANGES = 6  # of lines that such a sentence names
+UNCLOSED = "a quote that never closes"
+"""What is wrong with a line that ends inside a quoted cell, unless the next lines belong to it."""
 
 csv.field_size_limit(LONGEST_CELL)
 
@@ -44,7 +48,7 @@ def guarded(text: str) -> str:
 
 
 def unguarded(text: str) -> str:
-    """The text of such a cell."""
+    """The text of a cell, without the guard that ``guarded`` put before it."""
     return text[1:] if text.startswith(GUARD) and FORMULA.match(text) else text
 
 
@@ -55,40 +59,56 @@ def columns_of(row_type: Any) -> list[str]:
 
 def csv_text(rows: Iterable[Any], row_type: type) -> str:
     """Dataclass rows as CSV: one header line of the field names; an empty cell is unknown."""
-    return _cells(columns_of(row_type)) + "".join(map(_line, rows))
+    header = _csv_line(columns_of(row_type))
+    return header + "".join(_line_of_row(row) for row in rows)
 
 
 def csv_of_values(head: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
     """Rows of values as CSV below one header line; an empty cell is unknown."""
-    lines = [_cells([_text(value) for value in row]) for row in rows]
-    return _cells(head) + "".join(lines)
+    lines = [_line_of_values(row) for row in rows]
+    return _csv_line(head) + "".join(lines)
 
 
 @lru_cache(maxsize=1 << 15)
-def _line(row: Any) -> str:
-    """Of one frozen row: kept, since a run writes all of its rows again after each step."""
-    return _cells([_text(getattr(row, name)) for name in columns_of(row)])
+def _line_of_row(row: Any) -> str:
+    """The line of a frozen row; cached, since a run writes all of its rows after each step."""
+    return _line_of_values(getattr(row, name) for name in columns_of(row))
 
 
-def _cells(values: Iterable[str]) -> str:
-    """One line. Only with this end of a line are cells quoted that hold one half of it."""
+def _line_of_values(values: Iterable[object]) -> str:
+    return _csv_line([_text(value) for value in values])
+
+
+def _csv_line(cells: Iterable[str]) -> str:
+    """The line of these cells, with its end.
+
+    The writer quotes a cell that holds a character of its line end, and a reader takes either of
+    ``\\r`` and ``\\n`` for one: so it is told both, and only ``\\n`` is written.
+    """
     out = io.StringIO()
-    csv.writer(out, lineterminator="\r\n").writerow(values)
+    csv.writer(out, lineterminator="\r\n").writerow(cells)
     return out.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _text(value: object) -> str:
+    """A value as the text of its cell; ``_value`` reads it back."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return str(int(value))
     if isinstance(value, float):
         return repr(value)  # which reads back as the same number
-    return guarded(storable(value)) if isinstance(value, str) else str(value)
+    if isinstance(value, str):
+        return guarded(storable(value))
+    return str(value)
 
 
 class Damage(ValueError):
-    """What is wrong with a row, beginning with the name of its column."""
+    """What is wrong with a row; of one cell, it begins with the name of the column."""
+
+
+Cells = list[str] | str
+"""The cells of a row, or one text: why they cannot be read."""
 
 
 @dataclass
@@ -114,8 +134,9 @@ def read_table(
 ) -> Table[Row]:
     """Read the rows of a CSV file; a column that it lacks takes the default of its field.
 
-    guards: whether cells were guarded when it was written. problem: why a row whose cells are right
-    cannot be, or nothing. Raises RidgelineError where the file or its header is none.
+    guards: whether cells were guarded when it was written. problem: returns why a row cannot be
+    true though each of its cells is right, or an empty text. Raises RidgelineError if the file
+    cannot be read or its header is not that of such a table.
     """
     # bytes that are no UTF-8 become lone surrogates, so that they spoil their own row only
     lines = content(path).decode("utf-8-sig", "surrogateescape").split("\n")
@@ -123,7 +144,7 @@ def read_table(
     table = Table[Row](header, [], [], [])
     for number, cells in _records(lines[1:], len(header)):
         try:
-            by_column = dict(zip(header, _whole(cells, len(header)), strict=True))
+            by_column = dict(zip(header, _checked_cells(cells, len(header)), strict=True))
             row = _row(by_column, row_type, limits, guards)
             if why := problem(row):
                 raise Damage(why)
@@ -155,8 +176,8 @@ def _has_default(field: Field[Any]) -> bool:
     return field.default is not MISSING or field.default_factory is not MISSING
 
 
-def _records(lines: Sequence[str], width: int) -> Iterator[tuple[int, list[str] | str]]:
-    """(number of its first line, cells, or why there are none) of every row.
+def _records(lines: Sequence[str], width: int) -> Iterator[tuple[int, Cells]]:
+    """The number of its first line in the file, and the cells, of every row below the header.
 
     A quoted cell may hold ends of lines. A quote that never closes is the damage of its own line:
     reading goes on with the next one, not behind the quote that happens to come next.
@@ -165,12 +186,12 @@ def _records(lines: Sequence[str], width: int) -> Iterator[tuple[int, list[str] 
     while at < len(lines):
         used, cells = _record(lines, at, width)
         if cells:
-            yield at + 2, cells
+            yield at + 2, cells  # lines[0] is the file's line 2
         at += used
 
 
-def _record(lines: Sequence[str], at: int, width: int) -> tuple[int, list[str] | str]:
-    """How many lines a row takes, and its cells; empty for an empty line."""
+def _record(lines: Sequence[str], at: int, width: int) -> tuple[int, Cells]:
+    """How many lines the row at ``lines[at]`` takes, and its cells; empty for an empty line."""
     first = _parsed(lines[at])
     if isinstance(first, list):
         return 1, first
@@ -183,18 +204,16 @@ def _record(lines: Sequence[str], at: int, width: int) -> tuple[int, list[str] |
     return 1, first
 
 
-UNCLOSED = "a quote that never closes"
-
-
-def _parsed(text: str) -> list[str] | str:
+def _parsed(text: str) -> Cells:
     try:
         return next(csv.reader(io.StringIO(text, newline=""), strict=True), [])
     except csv.Error as error:
-        said = str(error)
-    return UNCLOSED if "end of data" in said else said
+        why = str(error)
+    return UNCLOSED if "end of data" in why else why
 
 
-def _whole(cells: list[str] | str, width: int) -> list[str]:
+def _checked_cells(cells: Cells, width: int) -> list[str]:
+    """The cells of a row. Raises Damage if they cannot be read or are not ``width`` many."""
     if isinstance(cells, str):
         raise Damage(cells)
     if len(cells) != width:
@@ -211,23 +230,26 @@ def _row(cells: Mapping[str, str], row_type: type[Row], limits: Limits, guards: 
     return row_type(**values)
 
 
-def _value(column: str, kind: str, text: str, limits: Limits, guards: bool) -> Any:
-    """The value of a cell by the type of its field. Raises Damage."""
+def _value(column: str, annotation: str, text: str, limits: Limits, guards: bool) -> Any:
+    """The value of a cell by the annotation of its field, such as ``float | None``.
+
+    Raises Damage.
+    """
     if UNSTORABLE.search(text):
         raise Damage(f"{column} is {shortened(repr(text))}, which is no UTF-8 text")
-    if kind == "str":
+    if annotation == "str":
         return unguarded(text) if guards else text
-    if not text and "None" in kind:
+    if not text and "None" in annotation:
         return None
-    if kind == "bool":
+    if annotation == "bool":
         if text not in ("0", "1"):
             raise Damage(f"{column} is {shortened(repr(text))}, not 0 or 1")
         return text == "1"
-    return _number(column, kind, text, limits)
+    return _number(column, annotation, text, limits)
 
 
-def _number(column: str, kind: str, text: str, limits: Limits) -> float:
-    is_whole = kind.startswith("int")
+def _number(column: str, annotation: str, text: str, limits: Limits) -> float:
+    is_whole = annotation.startswith("int")
     low, high = limits.get(column, (0.0, math.inf))
     value = float(text) if NUMBER.fullmatch(text) else math.nan
     if is_whole and not text.lstrip("+-").isdecimal():
@@ -240,21 +262,21 @@ def _number(column: str, kind: str, text: str, limits: Limits) -> float:
     return int(text) if is_whole else value
 
 
-def in_words(path: Path, table: Table[Any]) -> list[str]:
-    """Sentences that name the damaged rows by line, those of one kind together."""
-    kinds: dict[str, list[int]] = {}
+def damage_sentences(path: Path, table: Table[Any]) -> list[str]:
+    """Sentences that name the damaged rows by line, those of one reason together."""
+    lines_by_reason: dict[str, list[int]] = {}
     for line, why in table.damaged:
-        kinds.setdefault(why, []).append(line)
-    said = []
-    for why, lines in list(kinds.items())[:MOST_KINDS]:
-        said.append(f"{path.name} {named(lines)} damaged and left out: {why}")
-    if len(kinds) > MOST_KINDS:
-        every, left = len(table.damaged), len(table.rows)
-        said.append(f"{path.name}: {every} rows are damaged and left out in all, {left} are read")
-    return said
+        lines_by_reason.setdefault(why, []).append(line)
+    sentences = []
+    for why, lines in list(lines_by_reason.items())[:MOST_SENTENCES]:
+        sentences.append(f"{path.name} {lines_are(lines)} damaged and left out: {why}")
+    if len(lines_by_reason) > MOST_SENTENCES:
+        counts = f"{len(table.damaged)} rows are damaged and left out in all"
+        sentences.append(f"{path.name}: {counts}, {len(table.rows)} are read")
+    return sentences
 
 
-def named(lines: Sequence[int]) -> str:
+def lines_are(lines: Sequence[int]) -> str:
     """``line 3 is``, ``lines 3 to 9, 12 are``; of many ranges the first ones are named."""
     ranges: list[list[int]] = []
     for line in lines:
@@ -266,7 +288,7 @@ def named(lines: Sequence[int]) -> str:
     for first, last in ranges[:MOST_RANGES]:
         words.append(str(first) if first == last else f"{first} to {last}")
     further = sum(last - first + 1 for first, last in ranges[MOST_RANGES:])
-    named = ", ".join(words)
+    numbers = ", ".join(words)
     if further:
-        named += f" and {further} more"
-    return f"line {named} is" if len(lines) == 1 else f"lines {named} are"
+        numbers += f" and {further} more"
+    return f"line {numbers} is" if len(lines) == 1 else f"lines {numbers} are"

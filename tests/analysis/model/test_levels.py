@@ -12,7 +12,7 @@ import pytest
 
 from analysis.analyse import model
 from analysis.model.judge import judged
-from analysis.model.levels import BY_ORDER, levels, reported
+from analysis.model.levels import BY_ORDER, levels, reported_sizes
 from analysis.model.plateaus import plateaus
 from analysis.tell.report import summary
 from kernels.cache.cuda import SM_SIZES
@@ -127,14 +127,14 @@ def test_sizes_that_agree_need_no_note() -> None:
 
 def test_all_cores_share_the_last_cache() -> None:
     device = cpu(32 * K, M, 32 * M, shared_by=2)
-    assert reported(f"{BANDWIDTH}read", device) == {
+    assert reported_sizes(f"{BANDWIDTH}read", device) == {
         "l1": 32 * K,
         "l2": M,
         "l3": 16 * M,
         "dram": None,
     }
-    assert reported(f"{BANDWIDTH}read-1core", device)["l3"] == 32 * M
-    assert reported(LATENCY, device)["l3"] == 32 * M
+    assert reported_sizes(f"{BANDWIDTH}read-1core", device)["l3"] == 32 * M
+    assert reported_sizes(LATENCY, device)["l3"] == 32 * M
 
 
 def test_where_two_levels_give_one_rate_the_farther_speaks_for_its_own_part() -> None:

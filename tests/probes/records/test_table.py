@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.records.measurement import RidgelineError
-from probes.records.table import Table, csv_text, guarded, in_words, read_table, unguarded
+from probes.records.table import Table, csv_text, damage_sentences, guarded, read_table, unguarded
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def test_a_file_that_is_no_table_is_one_line(path: Path, text: str | bytes, says
 def test_damage_of_one_kind_is_told_together(path: Path) -> None:
     rows = [f"a,{count},,1," for count in (0, 1, "x", "x", 2, "x", *range(-20, 0))]
     found = read(path, "\n".join(["name,count,size,good,note", *rows]))
-    said = in_words(path, found)
+    said = damage_sentences(path, found)
     assert said[0] == (
         "things.csv lines 4 to 5, 7 are damaged and left out: count is 'x', not a whole number "
         "from 1 to 1e+06"
