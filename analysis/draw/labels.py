@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import NamedTuple
 
+from probes.records.given import shortened
+
 GLYPH = 0.6
 """Mean width of a character of a sans-serif face in its size, on the generous side."""
 
@@ -87,7 +89,7 @@ def width(text: str, size: float) -> float:
 
 def clipped(text: str, longest: int = 40) -> str:
     """The beginning of a text, with an ellipsis where it has more than ``longest`` letters."""
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+    return shortened(text, longest)
 
 
 def cut(names: Sequence[str], longest: int) -> list[str]:

@@ -27,10 +27,10 @@ Row = TypeVar("Row")
 class Column(Generic[Row]):
     """One column of a table."""
 
-    value: Callable[[Row], Any]
-    """What it holds: text, or a number in SI base units; None is unknown."""
     stored: str = ""
-    """Its name in the table's file; empty if it is not stored."""
+    """Its name in the table's file, and of the row's field that it holds; empty if not stored."""
+    computed: Callable[[Row], Any] | None = None
+    """What a column that is not stored holds."""
     name: str = ""
     """Its name where people read it."""
     shown: tuple[str, ...] = ()
@@ -45,6 +45,10 @@ class Column(Generic[Row]):
     """Characters that a column of words needs, where its lines may be broken; 0: never broken."""
     may_go: int = 0
     """A narrow terminal leaves out the column with 1 first, then that with 2; 0: never."""
+
+    def value(self, row: Row) -> Any:
+        """What it holds: text, or a number in SI base units; None is unknown."""
+        return self.computed(row) if self.computed else getattr(row, self.stored)
 
     def in_words(self, row: Row) -> str:
         """The value as people read it."""
@@ -109,7 +113,7 @@ def _length(widths: dict[str, int]) -> int:
     return sum(widths.values()) + GAP * len(widths)
 
 
-def shortened(text: str, width: int) -> str:
+def on_few_lines(text: str, width: int) -> str:
     """What fills LINES_OF_REMARK lines of ``width`` characters; an ellipsis is for the rest."""
     lines = wrap(text, width)
     if len(lines) <= LINES_OF_REMARK:

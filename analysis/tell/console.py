@@ -12,7 +12,7 @@ from analysis.analyse import Outcome
 from analysis.model.ceilings import Ceiling
 from analysis.model.trust import FAIR, GOOD, LOW, at_start
 from analysis.tell.ceiling_columns import CEILINGS_ON_TERMINAL
-from analysis.tell.columns import Column, fit, in_words, shortened
+from analysis.tell.columns import Column, fit, in_words, on_few_lines
 from analysis.tell.layer_columns import LAYERS_ON_TERMINAL
 from analysis.tell.layer_console import cells_of_layers, sentences
 from analysis.tell.most import CEILINGS
@@ -146,7 +146,7 @@ class Console:
             cells = {name: cell for name, cell in zip(names, row, strict=True) if name in widths}
             has_number = not style  # why a row has none is told whole
             if remark in cells and has_number and self._rich.is_terminal:
-                cells[remark] = shortened(cells[remark], widths[remark])
+                cells[remark] = on_few_lines(cells[remark], widths[remark])
             table.add_row(*map(_safe, cells.values()), style=style)
         self._print(table)
         without_room = [name for name in names if name not in widths]

@@ -28,26 +28,24 @@ def _rate_or_bandwidth(layer: Placement) -> str:
 
 
 LAYER_COLUMNS: tuple[Column[Placement], ...] = (
-    Column(stored="schema_version", value=lambda p: p.schema_version),
-    Column(stored="device", value=lambda p: p.device),
-    Column(stored="started", value=lambda p: p.started),
-    Column(stored="network", value=lambda p: p.network),
-    Column(name="network or sweep", value=set_of, shown=(ALL,)),
+    Column(stored="schema_version"),
+    Column(stored="device"),
+    Column(stored="started"),
+    Column(stored="network"),
+    Column(name="network or sweep", computed=set_of, shown=(ALL,)),
     Column(
         stored="layer",
         name="layer",
-        value=lambda p: p.layer,
         shown=(TERMINAL, ALL, POINTS),
         least=18,
     ),
-    Column(stored="op", name="op", value=lambda p: p.op, shown=(ALL, POINTS)),
-    Column(stored="family", name="family", value=lambda p: p.family, shown=(ALL,)),
-    Column(stored="dtype", name="type", value=lambda p: p.dtype, shown=(TERMINAL, ALL), may_go=3),
-    Column(stored="provider", name="provider", value=lambda p: p.provider, shown=(ALL,)),
+    Column(stored="op", name="op", shown=(ALL, POINTS)),
+    Column(stored="family", name="family", shown=(ALL,)),
+    Column(stored="dtype", name="type", shown=(TERMINAL, ALL), may_go=3),
+    Column(stored="provider", name="provider", shown=(ALL,)),
     Column(
         stored="flops",
         name="FLOPs",
-        value=lambda p: p.flops,
         unit=_unit_of_work,
         number=True,
         shown=(ALL, POINTS),
@@ -55,7 +53,6 @@ LAYER_COLUMNS: tuple[Column[Placement], ...] = (
     Column(
         stored="bytes",
         name="bytes",
-        value=lambda p: p.bytes,
         unit=lambda p: "B",
         number=True,
         shown=(ALL, POINTS),
@@ -63,7 +60,6 @@ LAYER_COLUMNS: tuple[Column[Placement], ...] = (
     Column(
         stored="intensity",
         name="intensity",
-        value=lambda p: p.intensity,
         text=lambda p: "–" if p.intensity is None else short(p.intensity),
         number=True,
         shown=(ALL, POINTS),
@@ -71,7 +67,6 @@ LAYER_COLUMNS: tuple[Column[Placement], ...] = (
     Column(
         stored="seconds",
         name="time",
-        value=lambda p: p.seconds,
         unit=lambda p: "s",
         number=True,
         shown=(TERMINAL, ALL, POINTS),
@@ -79,7 +74,6 @@ LAYER_COLUMNS: tuple[Column[Placement], ...] = (
     Column(
         stored="rate",
         name="rate",
-        value=lambda p: p.rate,
         unit=_unit_of_rate,
         number=True,
         shown=(ALL, POINTS),
@@ -87,14 +81,13 @@ LAYER_COLUMNS: tuple[Column[Placement], ...] = (
     Column(
         stored="bandwidth",
         name="bandwidth",
-        value=lambda p: p.bandwidth,
         unit=lambda p: "B/s",
         number=True,
         shown=(ALL, POINTS),
     ),
     Column(
         name="rate or bandwidth",
-        value=lambda p: p.rate or p.bandwidth,
+        computed=lambda p: p.rate or p.bandwidth,
         text=_rate_or_bandwidth,
         number=True,
         shown=(TERMINAL,),
@@ -102,7 +95,7 @@ LAYER_COLUMNS: tuple[Column[Placement], ...] = (
     ),
     Column(
         name="of roof",
-        value=lambda p: p.share,
+        computed=lambda p: p.share,
         text=lambda p: percent(p.share),
         number=True,
         shown=(TERMINAL,),
@@ -111,14 +104,12 @@ LAYER_COLUMNS: tuple[Column[Placement], ...] = (
     Column(
         stored="roof",
         name="roof",
-        value=lambda p: p.roof,
         text=lambda p: p.roof or "–",
         shown=(ALL, POINTS),
     ),
     Column(
         stored="bound",
         name="bound",
-        value=lambda p: p.bound,
         text=lambda p: p.bound or "–",
         shown=(TERMINAL, ALL, POINTS),
         least=11,
@@ -127,7 +118,6 @@ LAYER_COLUMNS: tuple[Column[Placement], ...] = (
     Column(
         stored="share",
         name="share of roof",
-        value=lambda p: p.share,
         text=lambda p: percent(p.share),
         number=True,
         shown=(ALL, POINTS),
@@ -135,7 +125,6 @@ LAYER_COLUMNS: tuple[Column[Placement], ...] = (
     Column(
         stored="headroom_seconds",
         name="to gain",
-        value=lambda p: p.headroom_seconds,
         unit=lambda p: "s",
         number=True,
         shown=(ALL, POINTS),
@@ -143,23 +132,21 @@ LAYER_COLUMNS: tuple[Column[Placement], ...] = (
     Column(
         stored="time_share",
         name="share of time",
-        value=lambda p: p.time_share,
         text=lambda p: percent(p.time_share),
         number=True,
         shown=(ALL,),
     ),
-    Column(stored="params", value=lambda p: p.params),
+    Column(stored="params"),
     Column(
         stored="remark",
         name="remark",
-        value=lambda p: p.remark,
         shown=(TERMINAL, ALL, POINTS),
         least=20,
         may_go=2,
     ),
-    Column(stored="trusted", value=lambda p: p.trusted),
-    Column(stored="doubt", value=lambda p: p.doubt),
-    Column(stored="x", value=lambda p: p.x),
+    Column(stored="trusted"),
+    Column(stored="doubt"),
+    Column(stored="x"),
 )
 """A column of a table of layers is one entry here, in the order of the file."""
 

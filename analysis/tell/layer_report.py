@@ -46,33 +46,33 @@ INTRODUCTION = (
 )
 
 KIND_COLUMNS: tuple[Column[Kind], ...] = (
-    Column(name="family", value=lambda kind: kind.family),
-    Column(name="layers", value=lambda kind: kind.layers, number=True),
-    Column(name="FLOPs", value=lambda kind: kind.flops, unit=lambda kind: "FLOP", number=True),
+    Column(name="family", computed=lambda kind: kind.family),
+    Column(name="layers", computed=lambda kind: kind.layers, number=True),
+    Column(name="FLOPs", computed=lambda kind: kind.flops, unit=lambda kind: "FLOP", number=True),
     Column(
         name="share of FLOPs",
-        value=lambda kind: kind.flops_share,
+        computed=lambda kind: kind.flops_share,
         text=lambda kind: percent(kind.flops_share),
         number=True,
     ),
-    Column(name="time", value=lambda kind: kind.seconds, unit=lambda kind: "s", number=True),
+    Column(name="time", computed=lambda kind: kind.seconds, unit=lambda kind: "s", number=True),
     Column(
         name="share of time",
-        value=lambda kind: kind.time_share,
+        computed=lambda kind: kind.time_share,
         text=lambda kind: percent(kind.time_share),
         number=True,
     ),
 )
 UNKNOWN_COLUMNS: tuple[Column[UnknownOperation], ...] = (
-    Column(name="op", value=lambda row: row.op),
-    Column(name="layers", value=lambda row: row.layers, number=True),
+    Column(name="op", computed=lambda row: row.op),
+    Column(name="layers", computed=lambda row: row.layers, number=True),
     Column(
         name="share of time",
-        value=lambda row: row.time_share,
+        computed=lambda row: row.time_share,
         text=lambda row: percent(row.time_share),
         number=True,
     ),
-    Column(name="remark", value=lambda row: row.remark),
+    Column(name="remark", computed=lambda row: row.remark),
 )
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from probes.records.given import reason
+from probes.records.given import reason, shortened
 
 CLOSED = 141
 """Exit code of a program whose reader left, as a shell counts it: 128 and the number of SIGPIPE."""
@@ -45,7 +45,7 @@ def _plain_character(character: str) -> str:
 def error_line(text: str) -> str:
     """An error as one line that a terminal shows as it is, and not longer than LONGEST."""
     line = " ".join(plain(text).split())
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+    return shortened(line, LONGEST)
 
 
 def replace_unprintable() -> None:

@@ -18,7 +18,7 @@ from kernels.access.work import FACTORS, bits, shift
 from kernels.base import ITEMSIZE, KernelError
 from kernels.cpu.asm import Spec
 from kernels.cpu.emit import Native, compile_kernel, load_argument, loop, unit_of
-from kernels.cpu.launch import CpuLaunch, Team
+from kernels.cpu.launch import CpuLaunch, Team, sum_of_sums
 from kernels.cpu.memory import aligned
 from kernels.device import Device
 from kernels.pattern import FLOATS
@@ -43,7 +43,7 @@ def stride(device: Device, dtype: str, params: Mapping[str, Any], queue: Team) -
     for (first, end), sums in zip(ranges, out, strict=True):
         begin = array.ctypes.data + first * step * ITEMSIZE[dtype]
         rows.append([begin, end - first, step, sums.ctypes.data])
-    return CpuLaunch(_strided(dtype), rows, queue, [array, out], _total, _PATTERN)
+    return CpuLaunch(_strided(dtype), rows, queue, [array, out], sum_of_sums, _PATTERN)
 
 
 def gather(device: Device, dtype: str, params: Mapping[str, Any], queue: Team) -> CpuLaunch:
@@ -59,11 +59,7 @@ def gather(device: Device, dtype: str, params: Mapping[str, Any], queue: Team) -
         rows.append([array.ctypes.data, first, end - first, sums.ctypes.data])
     loads_per_segment = segment // (lanes * ITEMSIZE[dtype])
     native = _scattered(lanes, loads_per_segment, count)
-    return CpuLaunch(native, rows, queue, [array, out], _total, _PATTERN)
-
-
-def _total(buffers: Sequence[np.ndarray]) -> np.ndarray:
-    return np.array([buffers[-1].sum()])
+    return CpuLaunch(native, rows, queue, [array, out], sum_of_sums, _PATTERN)
 
 
 def _ranges(count: int, threads: int, block: int) -> list[tuple[int, int]]:

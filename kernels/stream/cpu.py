@@ -29,7 +29,7 @@ from kernels.cpu.emit import (
     splat,
     unit_of,
 )
-from kernels.cpu.launch import CpuLaunch, Team, pack
+from kernels.cpu.launch import CpuLaunch, Team, pack, sum_of_sums
 from kernels.cpu.memory import aligned
 from kernels.device import Device
 from kernels.pattern import FLOATS
@@ -61,13 +61,9 @@ def build(op: str, device: Device, dtype: str, params: Mapping[str, Any], queue:
         addresses = [a[part].ctypes.data for a in (arrays * 3)[:3]]
         rows.append(pack([*addresses, part.stop - part.start, scale, out.ctypes.data]))
     at = pattern.sample_indices(n, ITEMSIZE[dtype])
-    result = _total if op == "read" else (lambda held: held[-2][at])
+    result = sum_of_sums if op == "read" else (lambda held: held[-2][at])
     native = _native(unit_of(device), op, dtype)
     return CpuLaunch(native, rows, queue, [*arrays, sums], result, Spec(_PATTERNS[op]))
-
-
-def _total(buffers: Sequence[np.ndarray]) -> np.ndarray:
-    return np.array([buffers[-1].sum(dtype=np.float64)])
 
 
 _LOADS, _STORES = r"v?mov[au]p[sd]|v?addp[sd]|ldp|ldr|ld1", r"v?movntp[sd]|stnp"

@@ -196,8 +196,9 @@ class StreamKernel(CudaKernel):
 
     def run(self, repeat: int) -> None:
         """A launch for each repetition."""
+        blocks = self.blocks
         for _ in range(repeat):
-            self.launch(self.blocks, self.params["block"], *self.arguments)
+            self.launch(blocks, self.params["block"], *self.arguments)
 
     def fetch(self) -> np.ndarray:
         """A read's sum; of the others, those elements of the target that a check looks at."""

@@ -9,7 +9,7 @@ import pytest
 from analysis.layers.placement import Placement
 from analysis.model.ceilings import Ceiling
 from analysis.tell.ceiling_columns import CEILING_COLUMNS
-from analysis.tell.columns import GAP, LINES_OF_REMARK, Column, fit, shortened
+from analysis.tell.columns import GAP, LINES_OF_REMARK, Column, fit, on_few_lines
 from analysis.tell.layer_columns import LAYER_COLUMNS, LAYERS_ON_TERMINAL
 from probes.records.table import columns_of
 
@@ -52,10 +52,10 @@ def test_names_are_whole_where_there_is_room() -> None:
 
 
 def test_a_long_remark_ends_with_an_ellipsis() -> None:
-    short = shortened("word " * 40, 20)
+    short = on_few_lines("word " * 40, 20)
     assert short.endswith("…")
     assert len(short) <= LINES_OF_REMARK * 20
-    assert shortened("as it is", 20) == "as it is"
+    assert on_few_lines("as it is", 20) == "as it is"
 
 
 @pytest.mark.parametrize(
