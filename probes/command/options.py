@@ -12,7 +12,7 @@ from probes.records.measurement import RidgelineError
 LARGEST_DIMENSION = 2**31 - 1  # runtimes count in 32 bits
 MOST_SECONDS = 1e6
 
-ONLY_WITH: Mapping[str, tuple[str, ...]] = {"replot": (), "list": ("device", "only")}
+ONLY_WITH: Mapping[str, tuple[str, ...]] = {"replot": ("all",), "list": ("device", "only")}
 """Options that measure nothing, and the options that have an effect beside each."""
 NOT_MEASURED = "and nothing is measured"
 CEILING_OPTIONS = {
@@ -169,6 +169,9 @@ def parser(version: str) -> argparse.ArgumentParser:
         action=Once,
         metavar="RUN_DIR",
         help="analyse and draw a run again; measures nothing",
+    )
+    p.add_argument(
+        "--all", action="store_true", help="print every ceiling and layer, not only the answer"
     )
     p.add_argument("--version", action="version", version=f"Ridgeline {version}")
     _add_layer_options(p.add_argument_group("layers on the roofline"))
