@@ -31,6 +31,7 @@ ROOFS = [
 def layer(
     name: str, flops: float | None, moved: float | None, seconds: float, **changed: Any
 ) -> Measurement:
+    """A row of a layer that moves ``moved`` bytes; ``changed``: its dtype and its other params."""
     dtype = changed.pop("dtype", "fp16")
     params = {
         "network": "net",
@@ -57,6 +58,7 @@ def layer(
 def place(
     *rows: Measurement, device: Device = GPU, roofs: list[Measurement] = ROOFS
 ) -> list[Placement]:
+    """These layers on the roofs of a device."""
     return placements(rows, ceilings(roofs, device), device)
 
 
@@ -92,7 +94,7 @@ def test_the_compute_roof_is_the_fastest_dense_one_of_its_type() -> None:
         (0.6, "in its least precision: another kernel saves 40 % at most, or less arithmetic"),
     ],
 )
-def test_what_is_left_where_no_lower_precision_is(share: float, says: str) -> None:
+def test_a_layer_in_the_least_precision_is_advised_otherwise(share: float, says: str) -> None:
     rows = [measurement("compute/int8", 1e14), *ROOFS]
     (p,) = place(layer("a", 1e12, 1e9, 1e-2 / share, dtype="int8"), roofs=rows)
     assert (p.bound, p.remark) == ("compute", says)
@@ -134,25 +136,24 @@ def test_a_layer_shorter_than_its_launch_is_bound_by_it() -> None:
     assert p.headroom_seconds == pytest.approx(3e-6 - 1e6 / 4e12)
     (slow,) = place(layer("a", 1e6, 1e6, 5e-6))
     assert slow.bound == "below every roof", "the launch explains less than half of its time"
-    assert (
-        place(layer("a", 1e9, 1e7, 2e-5, launches=6))[0].bound == "launch"
-    )  # 10 µs of roof, 12 µs of launches
+    (of_six,) = place(layer("a", 1e9, 1e7, 2e-5, launches=6))
+    assert of_six.bound == "launch", "10 µs of roof, 12 µs of launches"
 
 
 @pytest.mark.parametrize(
     ("run", "bound"), [("captured in a CUDA graph", "dram"), ("plain runs", "launch")]
 )
-def test_the_floor_is_that_of_how_a_layer_was_run(run: str, bound: str) -> None:
-    floors = {"overhead/run/cuda": 1e-6, "overhead/call/cuda": 2e-5}
-    measured = [
+def test_the_launch_overhead_is_that_of_the_way_a_layer_was_run(run: str, bound: str) -> None:
+    seconds_by_tag = {"overhead/run/cuda": 1e-6, "overhead/call/cuda": 2e-5}
+    overheads = [
         measurement(tag, bytes=None, flops=None, seconds_median=seconds, dtype="fp32")
-        for tag, seconds in floors.items()
+        for tag, seconds in seconds_by_tag.items()
     ]
     row = replace(layer("a", 1e6, 1e7, 1.6e-5, run=run, warm=False), backend="cuda")
-    assert place(row, roofs=[*ROOFS, *measured])[0].bound == bound
+    assert place(row, roofs=[*ROOFS, *overheads])[0].bound == bound
 
 
-def test_what_no_roof_explains_is_below_every_roof() -> None:
+def test_a_time_that_no_roof_explains_is_below_every_roof() -> None:
     (p,) = place(layer("a", 1e9, 1e8, 1e-3))
     assert (p.bound, p.share) == ("below every roof", pytest.approx(0.1))
     assert "more work per launch" in p.remark
@@ -161,9 +162,8 @@ def test_what_no_roof_explains_is_below_every_roof() -> None:
 def test_lost_tensor_cores_are_named_by_their_channels() -> None:
     (p,) = place(layer("a", 1e9, 1e8, 1e-3, in_channels=64, out_channels=63))
     assert p.remark == "align channels to 8: out_channels 63"
-    assert (
-        "align" not in place(layer("a", 1e9, 1e8, 1e-3, in_channels=63, provider="cpu"))[0].remark
-    )
+    (on_cpu,) = place(layer("a", 1e9, 1e8, 1e-3, in_channels=63, provider="cpu"))
+    assert "align" not in on_cpu.remark
 
 
 def test_a_layer_without_operations_stands_on_its_bandwidth() -> None:
@@ -193,7 +193,9 @@ def test_a_point_above_its_roof_is_named_and_explained() -> None:
         (layer("a", 0.0, 0.0, 1e-3), "not placed: it does no work"),
     ],
 )
-def test_what_is_unknown_is_said_and_never_ranked(row: Measurement, says: str) -> None:
+def test_a_layer_that_cannot_be_placed_says_why_and_is_never_ranked(
+    row: Measurement, says: str
+) -> None:
     (p,) = place(row)
     assert (p.roof, p.bound, p.share, p.headroom_seconds) == ("", "", None, None)
     assert says in p.remark
@@ -206,7 +208,7 @@ def test_rows_that_were_not_timed_or_are_no_layers_are_left_out() -> None:
     assert place(layer("a", 1e9, 1e9, 1e-3), roofs=[])[0].bound == ""
 
 
-def test_speed_of_light_of_each_precision() -> None:
+def test_each_precision_has_a_speed_of_light() -> None:
     rows = [
         layer("a", 1e9, 1e9, 2e-3),
         layer("b", 1e9, 3e9, 4e-3),
