@@ -160,7 +160,7 @@ def test_a_named_probe_that_asks_nothing_here_is_a_warning(
 
 
 def broken(*_: Any) -> Any:
-    """A function that always fails."""
+    """Fail as if the device were gone."""
     raise KernelError("the device has fallen off the bus")
 
 

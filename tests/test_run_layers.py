@@ -590,7 +590,7 @@ def test_a_layer_of_unknown_shape_or_work_is_a_row_with_its_reason(tmp_path: Pat
     measurements = read_run(only_run(tmp_path / "out")).measurements
     rows = {json.loads(row.params).get("layer"): row for row in measurements}
     assert rows["places"].status == rows["whole network"].status == "ok", (
-        "the runtime makes what only data size"
+        "the runtime sizes what depends on the data"
     )
     assert "runs a network of its own" in rows["choose"].reason
     assert "tensor places has no known shape" in rows["after"].reason

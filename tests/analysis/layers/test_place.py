@@ -73,18 +73,30 @@ def test_columns_are_those_of_the_file() -> None:
 
 
 def test_a_layer_on_the_slope_of_dram() -> None:
-    (p,) = place(layer("a", 2e9, 1e9, 1.25e-3))
-    assert (p.intensity, p.rate, p.bandwidth) == (2.0, pytest.approx(1.6e12), pytest.approx(8e11))
-    assert (p.roof, p.bound, p.share) == ("bandwidth/dram", "dram", pytest.approx(0.8))
-    assert p.headroom_seconds == pytest.approx(0.25e-3)
-    assert (p.network, p.layer, p.time_share) == ("net", "a", 1.0)
-    assert p.remark.startswith("raise intensity")
+    (placement,) = place(layer("a", 2e9, 1e9, 1.25e-3))
+    assert (placement.intensity, placement.rate, placement.bandwidth) == (
+        2.0,
+        pytest.approx(1.6e12),
+        pytest.approx(8e11),
+    )
+    assert (placement.roof, placement.bound, placement.share) == (
+        "bandwidth/dram",
+        "dram",
+        pytest.approx(0.8),
+    )
+    assert placement.headroom_seconds == pytest.approx(0.25e-3)
+    assert (placement.network, placement.layer, placement.time_share) == ("net", "a", 1.0)
+    assert placement.remark.startswith("raise intensity")
 
 
 def test_the_compute_roof_is_the_fastest_dense_one_of_its_type() -> None:
-    (p,) = place(layer("a", 1e12, 1e9, 1.25e-2))
-    assert (p.roof, p.bound, p.share) == ("compute/fp16/wgmma-fp32", "compute", pytest.approx(0.8))
-    assert p.remark == "lower precision: INT8"
+    (placement,) = place(layer("a", 1e12, 1e9, 1.25e-2))
+    assert (placement.roof, placement.bound, placement.share) == (
+        "compute/fp16/wgmma-fp32",
+        "compute",
+        pytest.approx(0.8),
+    )
+    assert placement.remark == "lower precision: INT8"
 
 
 @pytest.mark.parametrize(
@@ -96,8 +108,8 @@ def test_the_compute_roof_is_the_fastest_dense_one_of_its_type() -> None:
 )
 def test_a_layer_in_the_least_precision_is_advised_otherwise(share: float, says: str) -> None:
     rows = [measurement("compute/int8", 1e14), *ROOFS]
-    (p,) = place(layer("a", 1e12, 1e9, 1e-2 / share, dtype="int8"), roofs=rows)
-    assert (p.bound, p.remark) == ("compute", says)
+    (placement,) = place(layer("a", 1e12, 1e9, 1e-2 / share, dtype="int8"), roofs=rows)
+    assert (placement.bound, placement.remark) == ("compute", says)
 
 
 @pytest.mark.parametrize(
@@ -111,8 +123,8 @@ def test_a_layer_in_the_least_precision_is_advised_otherwise(share: float, says:
 def test_the_memory_roof_is_the_smallest_level_that_holds_it_if_warm(
     size: int, warm: bool, roof: str
 ) -> None:
-    (p,) = place(layer("a", 1e6, 1e8, 2e-4, working_set=size, warm=warm))
-    assert p.roof == roof
+    (placement,) = place(layer("a", 1e6, 1e8, 2e-4, working_set=size, warm=warm))
+    assert placement.roof == roof
 
 
 def test_a_gpu_keeps_nothing_in_l1_between_launches_a_cpu_does() -> None:
@@ -130,10 +142,10 @@ def test_a_gpu_keeps_nothing_in_l1_between_launches_a_cpu_does() -> None:
 
 
 def test_a_layer_shorter_than_its_launch_is_bound_by_it() -> None:
-    (p,) = place(layer("a", 1e6, 1e6, 3e-6))
-    assert (p.bound, p.roof) == ("launch", "bandwidth/l2")
-    assert "launch overhead" in p.remark
-    assert p.headroom_seconds == pytest.approx(3e-6 - 1e6 / 4e12)
+    (placement,) = place(layer("a", 1e6, 1e6, 3e-6))
+    assert (placement.bound, placement.roof) == ("launch", "bandwidth/l2")
+    assert "launch overhead" in placement.remark
+    assert placement.headroom_seconds == pytest.approx(3e-6 - 1e6 / 4e12)
     (slow,) = place(layer("a", 1e6, 1e6, 5e-6))
     assert slow.bound == "below every roof", "the launch explains less than half of its time"
     (of_six,) = place(layer("a", 1e9, 1e7, 2e-5, launches=6))
@@ -154,22 +166,27 @@ def test_the_launch_overhead_is_that_of_the_way_a_layer_was_run(run: str, bound:
 
 
 def test_a_time_that_no_roof_explains_is_below_every_roof() -> None:
-    (p,) = place(layer("a", 1e9, 1e8, 1e-3))
-    assert (p.bound, p.share) == ("below every roof", pytest.approx(0.1))
-    assert "more work per launch" in p.remark
+    (placement,) = place(layer("a", 1e9, 1e8, 1e-3))
+    assert (placement.bound, placement.share) == ("below every roof", pytest.approx(0.1))
+    assert "more work per launch" in placement.remark
 
 
 def test_lost_tensor_cores_are_named_by_their_channels() -> None:
-    (p,) = place(layer("a", 1e9, 1e8, 1e-3, in_channels=64, out_channels=63))
-    assert p.remark == "align channels to 8: out_channels 63"
+    (placement,) = place(layer("a", 1e9, 1e8, 1e-3, in_channels=64, out_channels=63))
+    assert placement.remark == "align channels to 8: out_channels 63"
     (on_cpu,) = place(layer("a", 1e9, 1e8, 1e-3, in_channels=63, provider="cpu"))
     assert "align" not in on_cpu.remark
 
 
 def test_a_layer_without_operations_stands_on_its_bandwidth() -> None:
-    (p,) = place(layer("a", 0.0, 1e9, 1.25e-3, op="Reshape"))
-    assert (p.intensity, p.rate, p.bound, p.share) == (0.0, 0.0, "dram", pytest.approx(0.8))
-    assert "remove this reformat" in p.remark
+    (placement,) = place(layer("a", 0.0, 1e9, 1.25e-3, op="Reshape"))
+    assert (placement.intensity, placement.rate, placement.bound, placement.share) == (
+        0.0,
+        0.0,
+        "dram",
+        pytest.approx(0.8),
+    )
+    assert "remove this reformat" in placement.remark
 
 
 def test_a_point_above_its_roof_is_named_and_explained() -> None:
@@ -196,10 +213,15 @@ def test_a_point_above_its_roof_is_named_and_explained() -> None:
 def test_a_layer_that_cannot_be_placed_says_why_and_is_never_ranked(
     row: Measurement, says: str
 ) -> None:
-    (p,) = place(row)
-    assert (p.roof, p.bound, p.share, p.headroom_seconds) == ("", "", None, None)
-    assert says in p.remark
-    assert ranking([p]) == []
+    (placement,) = place(row)
+    assert (placement.roof, placement.bound, placement.share, placement.headroom_seconds) == (
+        "",
+        "",
+        None,
+        None,
+    )
+    assert says in placement.remark
+    assert ranking([placement]) == []
 
 
 def test_rows_that_were_not_timed_or_are_no_layers_are_left_out() -> None:
@@ -221,7 +243,9 @@ def test_each_precision_has_a_speed_of_light() -> None:
     assert (half.seconds, half.least_seconds) == (pytest.approx(7e-3), pytest.approx(5e-3))
     assert (half.unplaced_seconds, half.share) == (1e-3, pytest.approx(5 / 7))
     assert (single.precision, single.least_seconds) == ("fp32", pytest.approx(2e-3))
-    assert [p.time_share for p in placed] == pytest.approx([2 / 7, 4 / 7, 1 / 7, 1.0])
+    assert [placement.time_share for placement in placed] == pytest.approx(
+        [2 / 7, 4 / 7, 1 / 7, 1.0]
+    )
 
 
 def test_the_ranking_is_by_time_to_gain_not_by_operations() -> None:
@@ -230,8 +254,8 @@ def test_the_ranking_is_by_time_to_gain_not_by_operations() -> None:
         layer("slow", 1e6, 1e9, 3e-3),
         layer("mid", 1e6, 1e9, 2e-3),
     )
-    assert [p.layer for p in ranking(placed)] == ["slow", "mid", "big"]
-    assert [p.layer for p in ranking(placed, n=1)] == ["slow"]
+    assert [placement.layer for placement in ranking(placed)] == ["slow", "mid", "big"]
+    assert [placement.layer for placement in ranking(placed, n=1)] == ["slow"]
 
 
 def test_int8_slower_than_fp16_is_flagged() -> None:
@@ -241,7 +265,9 @@ def test_int8_slower_than_fp16_is_flagged() -> None:
         layer("b", 1e9, 1e9, 2e-3),
     ]
     placed = place(*rows, roofs=[*ROOFS, measurement("compute/int8", 2e14)])
-    assert [p.remark.startswith("INT8 is slower than FP16 (1.50 times)") for p in placed] == [
+    assert [
+        placement.remark.startswith("INT8 is slower than FP16 (1.50 times)") for placement in placed
+    ] == [
         False,
         True,
         False,
