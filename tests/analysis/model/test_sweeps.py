@@ -172,9 +172,10 @@ def test_latency_is_labelled_in_time_and_in_cycles(outcome: Outcome) -> None:
 def test_the_worst_gap_to_the_roof_is_in_the_picture_and_in_words(outcome: Outcome) -> None:
     picture = draw(chart(outcome, "intensity-compute"))
     assert "FP32  ≥ 91.0 % · 97.0 %" in words(picture)
-    roof = next(line for line in picture.axes[0].get_lines() if line.get_gid() == "FP32/roof")
-    corners = list(zip(roof.get_xdata(), roof.get_ydata(), strict=True))
-    assert corners[1] == (pytest.approx(10), pytest.approx(1e12))
+    lines = {line.get_gid(): line for line in picture.axes[0].get_lines()}
+    roof_line = lines["FP32/roof"]
+    corners = list(zip(roof_line.get_xdata(), roof_line.get_ydata(), strict=True))
+    assert corners[1] == (pytest.approx(10), pytest.approx(OPERATIONS_A_SECOND))
     sentences = summary(outcome.run, outcome.ceilings, outcome.notes)
     assert (
         "FP32 reaches 91.0 % of its roof at worst (at 8 per byte), 97.0 % outside a factor 2 "
@@ -229,27 +230,24 @@ def shares_of(*points: Measurement) -> list[float]:
 
 
 def test_a_point_is_held_against_the_roof_at_its_own_clock() -> None:
-    assert shares_of(intensity_point(1, 9e10), intensity_point(100, 9e11, clock_hz=1.8e9)) == [
-        0.9,
-        1.0,
-    ], "memory has a clock of its own"
+    under_slope = intensity_point(1, 9e10)
+    under_roof = intensity_point(100, 9e11, clock_hz=1.8e9)
+    assert shares_of(under_slope, under_roof) == [0.9, 1.0], "memory has a clock of its own"
 
 
 def test_a_point_is_held_against_the_roof_of_its_own_moment() -> None:
     beside = json.dumps({"beside": {"compute/fp32": 1e12, "bandwidth/dram/read": 5e10}})
-    assert shares_of(intensity_point(1, 5e10, params=beside), intensity_point(100, 9e11)) == [
-        1.0,
-        0.9,
-    ]
+    under_slope = intensity_point(1, 5e10, params=beside)
+    assert shares_of(under_slope, intensity_point(100, 9e11)) == [1.0, 0.9]
 
 
 def test_points_that_cannot_be_trusted_are_left_out_and_counted() -> None:
     disturbed = intensity_point(2, 1e10, trusted=False, doubt="other load")
-    assert shares_of(intensity_point(1, 9e10), disturbed, intensity_point(100, 9e11)) == [0.9, 0.9]
+    points = [intensity_point(1, 9e10), disturbed, intensity_point(100, 9e11)]
+    assert shares_of(*points) == [0.9, 0.9]
     assert shares_of(disturbed, replace(disturbed, params="", x=4)) == [0.05, 0.025], (
         "where there are no others"
     )
-    points = [intensity_point(1, 9e10), disturbed, intensity_point(100, 9e11)]
     outcome = model(run_of(GPU, [*roof(), *points]))
     assert any(note.endswith("; 1 point that cannot be trusted left out") for note in outcome.notes)
 

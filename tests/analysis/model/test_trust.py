@@ -101,17 +101,16 @@ def test_a_run_without_a_record_of_other_load_is_judged_by_its_rows(load: dict[s
 
 
 def test_the_line_at_the_start_names_load_steal_and_limits_on_the_clock() -> None:
-    assert at_start({"before": QUIET, "clock_limits": []}) == (
-        (
-            "TRUST starts good: others use 0.02 of 2 cores, steal 0.1 %, no limit on the "
-            "clock is known."
-        ),
-        True,
+    line, is_quiet = at_start({"before": QUIET, "clock_limits": []})
+    assert line == (
+        "TRUST starts good: others use 0.02 of 2 cores, steal 0.1 %, "
+        "no limit on the clock is known."
     )
-    line, quiet = at_start(
-        {"before": {**QUIET, "others": 1.0}, "clock_limits": ["boost clocks are switched off"]}
+    assert is_quiet is True
+    busy = {**QUIET, "others": 1.0}
+    limits = ["boost clocks are switched off"]
+    line, is_quiet = at_start({"before": busy, "clock_limits": limits})
+    assert line == (
+        "TRUST may be low: other processes used 1 of 2 cores; boost clocks are switched off."
     )
-    assert (line, quiet) == (
-        "TRUST may be low: other processes used 1 of 2 cores; boost clocks are switched off.",
-        False,
-    )
+    assert is_quiet is False
