@@ -78,9 +78,8 @@ def test_no_row_fails_by_a_clock_that_another_row_has_seen_higher() -> None:
 @pytest.mark.parametrize("changed", [{"clock_hz": None}, {"trusted": False, "doubt": "other load"}])
 def test_no_row_fails_by_a_disturbed_clock(changed: dict[str, Any]) -> None:
     rated = replace(MACHINE, clock_hz=CLOCK_HZ)
-    judged_row = judged_by_tag(row("compute/fp64", 1.1 * PEAK, **changed), device=rated)[
-        "compute/fp64"
-    ]
+    disturbed = row("compute/fp64", 1.1 * PEAK, **changed)
+    judged_row = judged_by_tag(disturbed, device=rated)["compute/fp64"]
     assert (judged_row.status, judged_row.trusted) == (OK, False)
     assert judged_row.doubt in (
         "cannot judge 106 GFLOP/s of 96.0 GFLOP/s: the clock was disturbed",

@@ -19,6 +19,8 @@ REFERENCE = Path(__file__).parents[3] / "results" / "reference"
 ROWS = [(kind, arch) for kind in ("cuda", "cpu") for arch in tables()[kind]]
 FP32_LIMIT = 2.0e9 * 100 * 256
 """Operations a second of the made-up GPU: its clock, its SMs, what each does a cycle."""
+OBSERVED_HZ = 1.9e9
+"""The clock at which the rows of arithmetic here were measured."""
 DRAM_LIMIT = 2 * 3e9 * 1000 / 8
 """Bytes a second of its memory: transfers a cycle, clock, bus of 1000 bits."""
 
@@ -141,7 +143,7 @@ def test_a_tag_with_no_known_peak_has_none(tag: str) -> None:
 @pytest.mark.parametrize(
     ("device", "tag", "clock", "limit", "tolerance"),
     [
-        (GPU, "compute/fp32", 1.9e9, 1.9e9 * 100 * 256, 0.005),
+        (GPU, "compute/fp32", OBSERVED_HZ, OBSERVED_HZ * 100 * 256, 0.005),
         (CPU, "compute/fp64", 3.0e9, 3.0e9 * 2 * 16, 0.015),
         (GPU, "bandwidth/dram/copy", None, DRAM_LIMIT, 0.005),
     ],
@@ -165,22 +167,22 @@ def above_limit(row: Measurement, device: Device) -> str:
 def swept(tag: str, rate: float, x: float = 1.0, moved: float = 1e9) -> Measurement:
     """A point at ``x`` that moves ``moved`` bytes at ``rate`` operations or bytes a second."""
     work = moved * x if tag.startswith("sweep/compute") else moved
-    row = measurement(tag, clock_hz=1.9e9, x=x)
+    row = measurement(tag, clock_hz=OBSERVED_HZ, x=x)
     return replace(row, flops=work, bytes=moved, seconds_median=work / rate)
 
 
 @pytest.mark.parametrize(
     ("over", "limit", "x"),
     [
-        ("compute/intensity/fp32", 1.9e9 * 100 * 256, 1000.0),
-        ("compute/intensity/fp16-mma-fp32", 1.9e9 * 100 * 4096, 4000.0),
+        ("compute/intensity/fp32", OBSERVED_HZ * 100 * 256, 1000.0),
+        ("compute/intensity/fp16-mma-fp32", OBSERVED_HZ * 100 * 4096, 4000.0),
         ("compute/intensity/fp32", DRAM_LIMIT * 2.0, 2.0),
         ("bandwidth/stride/read-fp32", DRAM_LIMIT, 1.0),
         ("bandwidth/gather/read", DRAM_LIMIT, 4096.0),
         ("bandwidth/blocks-per-sm/copy", DRAM_LIMIT, 8.0),
         ("bandwidth/threads/read", DRAM_LIMIT, 2.0),
-        ("bandwidth/bank-conflict/shared", 1.9e9 * 100 * 128, 1.0),
-        ("bandwidth/working-set/read-per-sm", 1.9e9 * 100 * 128, 1 << 17),
+        ("bandwidth/bank-conflict/shared", OBSERVED_HZ * 100 * 128, 1.0),
+        ("bandwidth/working-set/read-per-sm", OBSERVED_HZ * 100 * 128, 1 << 17),
     ],
 )
 def test_a_point_of_a_sweep_has_a_limit_too(over: str, limit: float, x: float) -> None:
@@ -223,7 +225,7 @@ def test_no_row_of_a_reference_run_is_above_its_limit(folder: Path) -> None:
 
 
 def test_a_doubled_operation_count_is_above_the_limit() -> None:
-    good = measurement("compute/fp32", 0.98 * 1.9e9 * 100 * 256)
+    good = measurement("compute/fp32", 0.98 * OBSERVED_HZ * 100 * 256)
     assert above_limit(good, GPU) == ""
     assert "of 48.6 TFLOP/s" in above_limit(replace(good, flops=2 * (good.flops or 0)), GPU)
 
