@@ -49,7 +49,9 @@ class Outcome:
     model: Roofline
     """Its roofs."""
     notes: Sequence[str] = ()
-    """Sentences on levels, sweeps and networks, and on what is not shown."""
+    """Sentences on levels and sweeps, and on what is not shown."""
+    network_notes: Sequence[str] = ()
+    """Sentences on networks of which no layer could be timed alone."""
     sweeps: Sequence[SweepChart] = ()
     """Those that are shown."""
     placements: Sequence[Placement] = ()
@@ -97,7 +99,6 @@ def model(run: Run) -> Outcome:
     notes = list(plateaus.notes)
     for sweep in all_sweeps:
         notes += sweep.notes
-    notes += unplaced(all_networks, run.measurements)
     notes += most.left_out("sweeps", all_sweeps, shown_sweeps, "measurements.csv")
     notes += most.left_out("networks", all_networks, shown_networks, "placements.csv")
     notes += most.left_out(
@@ -108,6 +109,7 @@ def model(run: Run) -> Outcome:
         ceilings=tops,
         model=roofline(tops.values()),
         notes=notes,
+        network_notes=unplaced(all_networks, run.measurements),
         sweeps=shown_sweeps,
         placements=placed,
         networks=shown_networks,
@@ -163,7 +165,7 @@ def _page(outcome: Outcome, svgs: Mapping[str, str]) -> str:
         outcome.run,
         outcome.ceilings,
         svgs["roofline"],
-        outcome.notes,
+        [*outcome.network_notes, *outcome.notes],
         [(sweep, svgs[sweep.name]) for sweep in outcome.sweeps],
         section(outcome.placements, outcome.networks, outcome.layer_sweeps, svgs),
         outcome.trust,
