@@ -134,13 +134,14 @@ def write_tied(
     *,
     point_in: str | tuple[str, str] = ("axes fraction", "data"),
     shrink: Point = (1, 0),
+    line_width: float = 0.7,
     gid: str | None = "name",
     **look: Any,
 ) -> None:
     """Write a name outside the axes, tied to the point that it names.
 
     point_in: coordinates of the point. pixels: where the text begins, or ends if ``look`` aligns it
-    right. shrink: as in ``tie``. look: further properties of the text.
+    right. shrink and line_width: as in ``tie``. look: further properties of the text.
     """
     nearest_edge = 1 if look.get("ha") == "right" else 0
     properties: dict[str, Any] = {"color": ink(colour), "va": "center", **look}
@@ -150,7 +151,7 @@ def write_tied(
         in_axes(ax, pixels),
         xycoords=point_in,
         textcoords="axes fraction",
-        arrowprops=tie(colour, shrink, corner=(nearest_edge, 0.5)),
+        arrowprops=tie(colour, shrink, (nearest_edge, 0.5), line_width),
         annotation_clip=False,
         gid=gid,
         **properties,

@@ -221,18 +221,46 @@ def stagger(
     return [label.begin for label in placed]
 
 
-def that_fit(wanted: Sequence[float], lengths: Sequence[float]) -> list[int]:
+def that_fit(
+    wanted: Sequence[float], lengths: Sequence[float], first: Sequence[int] = ()
+) -> list[int]:
     """Which labels centred at ``wanted`` have room on one line: their indices, ascending.
 
-    The leftmost is chosen first, then the others from the right.
+    Those of ``first`` are chosen first, then the leftmost, then the others from the right.
     """
     by_place = sorted(range(len(wanted)), key=lambda i: wanted[i])
     leftmost_then_from_right = by_place[:1] + by_place[:0:-1]
     chosen: list[int] = []
-    for i in leftmost_then_from_right:
+    for i in [*first, *leftmost_then_from_right]:
+        if i in chosen:
+            continue
         if all(abs(wanted[i] - wanted[j]) >= (lengths[i] + lengths[j]) / 2 for j in chosen):
             chosen.append(i)
     return sorted(chosen)
+
+
+def in_rows(
+    wanted: Sequence[float], lengths: Sequence[float], first: Sequence[int], rows: int
+) -> list[list[int]]:
+    """The labels (their indices) that have room on each of so many lines, one above another.
+
+    Those of ``first`` are on the first line. Each has a line down to its place, which no other
+    label covers.
+    """
+    chosen: list[list[int]] = []
+    placed: list[int] = []
+    for _ in range(rows):
+        clear = []
+        for i in range(len(wanted)):
+            halves = [(max(lengths[i], lengths[j]) / 2, wanted[j]) for j in placed]
+            if i not in placed and all(abs(wanted[i] - x) >= half for half, x in halves):
+                clear.append(i)
+        preferred = [clear.index(i) for i in first if i in clear]
+        fitting = that_fit([wanted[i] for i in clear], [lengths[i] for i in clear], preferred)
+        row = [clear[place] for place in fitting]
+        chosen.append(row)
+        placed += row
+    return chosen
 
 
 def round_numbers(

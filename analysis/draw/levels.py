@@ -67,7 +67,7 @@ def _write_name(
         color=ink(colour),
         ha="center",
         va="bottom",
-        path_effects=halo(),
+        bbox=halo(),
         arrowprops=None if close else tie(colour, shrink=(1, 2)),
         gid="level",
     )

@@ -1,23 +1,57 @@
-"""Draw a roofline: measured roofs solid, theory dashed, every line labelled where it is."""
+"""Draw a roofline: measured roofs solid, theory dashed, every line labelled where it is.
+
+Equal roofs share a label. Roofs of sparse operands are thin and named apart, since they count work
+that is not done. Left of the first ridge point memory decides, right of the last one arithmetic.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from analysis.draw.canvas import Point, page, pixels_of, write_at_corner, write_tied
-from analysis.draw.labels import clipped, spread_out, that_fit, width
-from analysis.draw.naming import full_name, roof_colour, style, tops
+from analysis.draw.canvas import (
+    Point,
+    caption,
+    in_axes,
+    page,
+    pixels_of,
+    write_at_corner,
+    write_tied,
+)
+from analysis.draw.labels import clipped, in_rows, spread_out, width
+from analysis.draw.naming import (
+    SAME_WITHIN,
+    equal_roofs,
+    is_sparse,
+    name_of_equals,
+    roof_colour,
+    style,
+    subject,
+    tops,
+)
 from analysis.draw.slopes import names_of_slopes
-from analysis.draw.style import FAINT, LINE_HEIGHT, SLOPE, SOFT, halo
+from analysis.draw.style import (
+    ARITHMETIC_ZONE,
+    FAINT,
+    LINE_HEIGHT,
+    MEMORY_ZONE,
+    SLOPE,
+    SMALL,
+    SOFT,
+    halo,
+)
 from analysis.model.roofline import Roof, Roofline, attainable, ridge
 from analysis.units import brief, fraction, short
+from probes.records.tag import Tag
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 DASHED = (0, (5, 4))
+DENSE_WEIGHT, SPARSE_WEIGHT = 2.0, 0.9
+"""Widths of the lines of flat roofs, in points."""
 LONGEST_TITLE = 110
 """Letters."""
 LEFT, BELOW, HEIGHTS_AROUND = 1.2, 0.8, 1.45
@@ -32,6 +66,25 @@ LOWEST_RATE, HIGHEST_RATE = 1e9, 1e13
 """Operations a second, shown where no roof says better."""
 BEYOND_RIDGES = 16.0
 """How far the axis goes beyond the outermost ridge points, as a factor."""
+DENSE_MARK, SPARSE_MARK = 7.0, 4.0
+"""Sizes of the marks at ridge points, in points."""
+DENSE_TIE, SPARSE_TIE = 0.7, 0.4
+"""Widths of the lines from labels to roofs, in points."""
+RIDGE_GAP = 0.6
+"""From one ridge point written out to the next, at least, in the size of the type."""
+RIDGE_ROWS = 2
+"""Rows in which they are written, the lowest first."""
+SPARSE_GAP = 0.4
+"""Between the names of sparse and dense roofs, in lines."""
+ABOVE_ROOFS = 0.11
+"""Room above the highest roof for the names of the zones, as a part of the axes' height."""
+MEMORY_DECIDES, ARITHMETIC_DECIDES = "memory decides", "arithmetic decides"
+BETWEEN = "depends on precision"
+"""What the zones are called."""
+SPARSE_HEADING = "Sparse: skipped zeros counted as work"
+"""Stands over the names of the roofs of sparse operands."""
+FIRST_RIDGE = "fp32"
+"""The ridge point of this precision is written out before all others: most code computes in it."""
 
 
 def figure(model: Roofline, title: str, subtitle: str, inches: Point) -> Figure:
@@ -40,11 +93,13 @@ def figure(model: Roofline, title: str, subtitle: str, inches: Point) -> Figure:
     The names of flat roofs take what room they need right of the axes.
     """
     picture = page(inches)
+    caption(picture, _caption(model))
     across, down = inches
     tall = down - HEIGHTS_AROUND
-    room_for_a_name = 72 * tall / (LINE_HEIGHT * max(1, len(model.compute)))
+    names = _names_of_flats(model)
+    room_for_a_name = 72 * tall / (LINE_HEIGHT * (len(names) + SPARSE_GAP))
     size = min(max(SMALLEST_NAME, 1.6 * down), LARGEST_NAME, room_for_a_name)
-    longest = max((width(full_name(roof), size) for roof in model.compute), default=0)
+    longest = max((width(name, size) for name in names), default=0)
     margin = max(NARROWEST_MARGIN, longest / 72 + 4 * size / 72)
     box = (LEFT / across, BELOW / down, 1 - (LEFT + margin) / across, tall / down)
     draw(model, picture.add_axes(box), title, subtitle, size)
@@ -56,11 +111,12 @@ def draw(model: Roofline, ax: Axes, title: str, subtitle: str, size: float) -> N
     _frame(ax, model, title, subtitle)
     for roof in model.bandwidth:
         _slope(ax, roof, model)
-    for roof in model.compute:
+    for roof in reversed(model.compute):  # of equal ones, the one that names the label is on top
         _flat(ax, roof, model)
+    _zones(ax, model)
     _ridges(ax, model)
     names_of_slopes(ax, model.bandwidth)
-    _names_of_flats(ax, model, size)
+    _write_names_of_flats(ax, model, size)
     if not (model.compute or model.bandwidth):
         why = "no roof: none was asked for, or none can be trusted"
         ax.text(0.5, 0.5, why, transform=ax.transAxes, ha="center", fontsize=10)
@@ -84,7 +140,8 @@ def _limits(model: Roofline) -> tuple[float, float, float, float]:
     elif model.compute:
         low = model.compute[-1].rate / BEYOND_RIDGES
     if model.compute:
-        high = max(tops(model.compute)) * 2.2
+        top = max(tops(model.compute))
+        high = top * (top / low) ** (ABOVE_ROOFS / (1 - ABOVE_ROOFS))
     return left, right, low, high
 
 
@@ -107,7 +164,6 @@ def _frame(ax: Axes, model: Roofline, title: str, subtitle: str) -> None:
     ax.set_ylabel(f"Attainable performance{integers_too}")
     ax.set_title(clipped(title, LONGEST_TITLE), pad=24)
     write_at_corner(ax, subtitle, (0, 1), 9, SOFT)
-    write_at_corner(ax, _caption(model), (0, 0), -46, FAINT)
 
 
 def _caption(model: Roofline) -> str:
@@ -119,8 +175,57 @@ def _caption(model: Roofline) -> str:
         "dashed: theory at the rated clock" if some_peak else "theory unknown",
     ]
     if any(roof.share for roof in roofs):
-        parts.append("%: of theory, at the observed clock if known")
+        parts.append("%: of theory, at the observed clock")
+    if any(len(equals) > 1 for equals in equal_roofs(model.compute)):
+        parts.append(f"=: within {100 * SAME_WITHIN:g} %")
     return "; ".join(parts) + "."
+
+
+def _dense(model: Roofline) -> list[Roof]:
+    """The flat roofs that count the work that is done, highest first; all, if none does."""
+    dense = [roof for roof in model.compute if not is_sparse(roof)]
+    return dense or list(model.compute)
+
+
+def _zones(ax: Axes, model: Roofline) -> None:
+    """Shade where data in main memory is waited for at every precision, and where at none.
+
+    Between these zones it depends on the precision. A zone too narrow for its name has none.
+    """
+    memory = model.memory
+    if memory is None or not model.compute:
+        return
+    dense = _dense(model)
+    left, right = ax.get_xlim()
+    first, last = ridge(dense[-1].rate, memory.rate), ridge(dense[0].rate, memory.rate)
+    ax.axvspan(left, first, color=MEMORY_ZONE, linewidth=0, zorder=0)
+    ax.axvspan(last, right, color=ARITHMETIC_ZONE, linewidth=0, zorder=0)
+    _write_zone(ax, MEMORY_DECIDES, left, first)
+    _write_zone(ax, BETWEEN, first, last)
+    _write_zone(ax, ARITHMETIC_DECIDES, last, right)
+
+
+def _write_zone(ax: Axes, name: str, begin: float, end: float) -> None:
+    """Write the name of a zone at the top of it, between these intensities: in one line or two."""
+    (begin_pixel, _), (end_pixel, _) = ax.transData.transform([(begin, 1), (end, 1)])
+    room = end_pixel - begin_pixel
+    if width(name, pixels_of(ax)) > room:
+        first_line, _, last_line = name.rpartition(" ")
+        if width(first_line, pixels_of(ax)) > room:
+            return
+        name = f"{first_line}\n{last_line}"
+    ax.annotate(
+        name,
+        ((begin * end) ** 0.5, 1),
+        (0, -4),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        color=SOFT,
+        ha="center",
+        va="top",
+        style="italic",
+        gid="zone",
+    )
 
 
 def _slope(ax: Axes, roof: Roof, model: Roofline) -> None:
@@ -128,7 +233,8 @@ def _slope(ax: Axes, roof: Roof, model: Roofline) -> None:
     weight = 2.2 if roof == model.memory else 1.5
     measured_top = theoretical_top = math.inf
     if model.compute:
-        measured_top, theoretical_top = model.compute[0].rate, max(tops(model.compute))
+        measured_top = model.compute[0].rate
+        theoretical_top = max(measured_top, *tops(_dense(model)))
     _draw_slope(ax, roof.rate, measured_top, roof.tag, linestyle="-", linewidth=weight)
     if roof.peak:
         gid = f"{roof.tag}/theory"
@@ -148,8 +254,9 @@ def _flat(ax: Axes, roof: Roof, model: Roofline) -> None:
     if model.bandwidth:
         fastest = model.bandwidth[0]
         measured_slope, theoretical_slope = fastest.rate, fastest.peak or fastest.rate
-    _draw_flat(ax, roof, roof.rate, measured_slope, roof.tag, linestyle="-", linewidth=2.0)
-    if roof.peak:
+    weight = SPARSE_WEIGHT if is_sparse(roof) else DENSE_WEIGHT
+    _draw_flat(ax, roof, roof.rate, measured_slope, roof.tag, linestyle="-", linewidth=weight)
+    if roof.peak and not is_sparse(roof):
         gid = f"{roof.tag}/theory"
         _draw_flat(ax, roof, roof.peak, theoretical_slope, gid, linestyle=DASHED, linewidth=1.0)
 
@@ -162,20 +269,39 @@ def _draw_flat(ax: Axes, roof: Roof, rate: float, slope: float, gid: str, **look
 
 
 def _ridges(ax: Axes, model: Roofline) -> None:
-    """Mark where main memory meets each roof; as many as have room are written out on the axis."""
+    """Mark where main memory meets each roof; as many as have room are written out on the axis.
+
+    Those of sparse operands are small: their intensity counts work that is not done.
+    """
     memory = model.memory
     if memory is None:
         return
-    ridges = [ridge(roof.rate, memory.rate) for roof in model.compute]
-    texts = [short(intensity) for intensity in ridges]
+    for roof in reversed(model.compute):
+        intensity = ridge(roof.rate, memory.rate)
+        _mark_ridge(ax, roof, intensity, attainable(intensity, roof.rate, memory.rate))
+    named = [_who_names_ridge(equals) for equals in equal_roofs(_dense(model))]
+    ridges = [ridge(roof.rate, memory.rate) for roof in named]
+    texts = [
+        f"{subject(roof)}\n{short(intensity)}"
+        for roof, intensity in zip(named, ridges, strict=True)
+    ]
     pixels = pixels_of(ax)
+    lengths = [width(max(text.split("\n"), key=len), pixels) + RIDGE_GAP * pixels for text in texts]
     places = [ax.transData.transform((intensity, 1))[0] for intensity in ridges]
-    written = that_fit(places, [width(text, pixels) + 0.4 * pixels for text in texts])
-    for i, (intensity, roof) in enumerate(zip(ridges, model.compute, strict=True)):
-        rate = attainable(intensity, roof.rate, memory.rate)
-        _mark_ridge(ax, roof, intensity, rate)
-        if i in written:
-            _write_ridge(ax, texts[i], intensity, rate)
+    first = [i for i, roof in enumerate(named) if _is_first(roof)]
+    rows = in_rows(places, lengths, first, RIDGE_ROWS)
+    for row, chosen in enumerate(rows):
+        for i in chosen:
+            _write_ridge(ax, texts[i], ridges[i], named[i].rate, row)
+
+
+def _who_names_ridge(equals: Sequence[Roof]) -> Roof:
+    """Of equal roofs the one that names their ridge point."""
+    return next((roof for roof in equals if _is_first(roof)), equals[0])
+
+
+def _is_first(roof: Roof) -> bool:
+    return Tag.parse(roof.tag).subject == FIRST_RIDGE
 
 
 def _mark_ridge(ax: Axes, roof: Roof, intensity: float, rate: float) -> None:
@@ -185,15 +311,19 @@ def _mark_ridge(ax: Axes, roof: Roof, intensity: float, rate: float) -> None:
         [rate],
         marker,
         color=colour,
-        markersize=7,
+        markersize=SPARSE_MARK if is_sparse(roof) else DENSE_MARK,
         markeredgecolor="white",
         markeredgewidth=0.7,
         zorder=5,
+        gid="ridge",
     )
 
 
-def _write_ridge(ax: Axes, text: str, intensity: float, rate: float) -> None:
-    """Draw a line from a ridge point down to the axis, with its intensity there."""
+def _write_ridge(ax: Axes, text: str, intensity: float, rate: float, row: int) -> None:
+    """Draw a line from a ridge point down to the axis, with precision and intensity there.
+
+    row: 0 is the lowest.
+    """
     bottom = ax.get_ylim()[0]
     ax.plot(
         [intensity, intensity],
@@ -206,22 +336,75 @@ def _write_ridge(ax: Axes, text: str, intensity: float, rate: float) -> None:
     ax.annotate(
         text,
         (intensity, 0),
-        (0, 4),
+        (0, 4 + row * 2 * LINE_HEIGHT * SMALL),
         xycoords=("data", "axes fraction"),
         textcoords="offset points",
         color=SOFT,
         ha="center",
-        path_effects=halo(),
+        va="bottom",
+        bbox=halo(),
+        gid="ridge",
     )
 
 
-def _names_of_flats(ax: Axes, model: Roofline, size: float) -> None:
-    """Write the names of flat roofs in the right margin, pushed apart where roofs lie close."""
+def _names_of_flats(model: Roofline) -> list[str]:
+    """The labels of flat roofs, as they stand in the right margin from top to bottom."""
+    dense, sparse = _by_sparsity(model)
+    names = [name_of_equals(equals) for equals in dense]
+    if sparse:
+        names = [SPARSE_HEADING, *(name_of_equals(equals) for equals in sparse), *names]
+    return names
+
+
+def _by_sparsity(model: Roofline) -> tuple[list[tuple[Roof, ...]], list[tuple[Roof, ...]]]:
+    """Equal roofs with one label each, highest first: (dense, sparse)."""
+    groups = equal_roofs(model.compute)
+    dense = [equals for equals in groups if not is_sparse(equals[0])]
+    sparse = [equals for equals in groups if is_sparse(equals[0])]
+    return dense, sparse
+
+
+def _write_names_of_flats(ax: Axes, model: Roofline, size: float) -> None:
+    """Write the names of flat roofs in the right margin, pushed apart where roofs lie close.
+
+    Those of sparse operands stand above all others, under a heading.
+    """
     line = pixels_of(ax, size) * LINE_HEIGHT
-    wanted = [ax.transData.transform((1, roof.rate))[1] for roof in model.compute]
-    heights = spread_out(wanted, line, ax.bbox.y0 + line / 2, ax.bbox.y1 - line / 2)
-    for roof, height in zip(model.compute, heights, strict=True):
-        pixel = ax.bbox.x1 + 2.2 * line, height
-        write_tied(
-            ax, full_name(roof), (1.0, roof.rate), pixel, roof_colour(roof), gid=None, fontsize=size
+    left = ax.bbox.x1 + 2.2 * line
+    dense, sparse = _by_sparsity(model)
+    top = ax.bbox.y1 - line / 2
+    if sparse:
+        x, y = in_axes(ax, (left, top))
+        ax.text(
+            x,
+            y,
+            SPARSE_HEADING,
+            transform=ax.transAxes,
+            fontsize=size,
+            color=SOFT,
+            va="center",
+            style="italic",
+            gid="sparse",
         )
+        for place, equals in enumerate(sparse, 1):
+            pixel = left, top - place * line
+            _write_name_of_flat(ax, equals, pixel, size)
+        top -= (len(sparse) + 1 + SPARSE_GAP) * line
+    wanted = [ax.transData.transform((1, equals[0].rate))[1] for equals in dense]
+    heights = spread_out(wanted, line, ax.bbox.y0 + line / 2, top)
+    for equals, height in zip(dense, heights, strict=True):
+        _write_name_of_flat(ax, equals, (left, height), size)
+
+
+def _write_name_of_flat(ax: Axes, equals: Sequence[Roof], pixel: Point, size: float) -> None:
+    """Write the label of equal roofs from this pixel on, tied to the end of their line."""
+    highest = equals[0]
+    write_tied(
+        ax,
+        name_of_equals(equals),
+        (1.0, highest.rate),
+        pixel,
+        roof_colour(highest),
+        line_width=SPARSE_TIE if is_sparse(highest) else DENSE_TIE,
+        fontsize=size,
+    )

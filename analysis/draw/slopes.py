@@ -64,7 +64,7 @@ def write_along(ax: Axes, roof: Roof, text: str, pixels: Point, angle: float) ->
         rotation_mode="anchor",
         va="bottom",
         color=SLOPE,
-        path_effects=halo(),
+        bbox=halo(),
         gid=f"{roof.tag}/name",
     )
 

@@ -11,12 +11,9 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from probes.records.measurement import RidgelineError
-
-if TYPE_CHECKING:
-    from matplotlib.patheffects import AbstractPathEffect
 
 STYLE_FILE = Path(__file__).with_name("ridgeline.mplstyle")
 
@@ -55,10 +52,12 @@ KEY = "#444444"
 """Grey of a marker in a key, where the colour means something else."""
 SOFT = "#555555"
 """Grey of words that are read second."""
-FAINT = "#9A9A9A"
+FAINT = "#757575"
 """Grey of captions, and of lines that only guide the eye."""
 PANEL = "#F7F7F7"
 """Grey behind axes that are no roofline."""
+MEMORY_ZONE, ARITHMETIC_ZONE = "#E3EDF5", "#FCF4E2"
+"""Behind the intensities at which memory decides, and arithmetic; in grey one is darker."""
 
 HEADING = 12.0
 """Size of a title, in points."""
@@ -66,7 +65,7 @@ AXIS_NAME = 9.5
 """Size of the names of axes that stand in little room, in points."""
 UNDER_HEADING = 9.0
 """Size of the line under a title, in points."""
-SMALL = 8.5
+SMALL = 9.0
 """Size of all other words, in points: ``font.size`` in the style file."""
 LINE_HEIGHT = 1.35
 """Distance of two lines of words, in the size of their type."""
@@ -89,11 +88,12 @@ def ink(colour: str) -> Ink:
     return 0.72 * red, 0.72 * green, 0.72 * blue
 
 
-def halo() -> list[AbstractPathEffect]:
-    """White around text, so that lines beneath do not strike it through."""
-    from matplotlib.patheffects import withStroke
+def halo() -> dict[str, Any]:
+    """A white box behind text (its ``bbox``), so that lines beneath do not strike it through.
 
-    return [withStroke(linewidth=3, foreground="white")]
+    A white outline would do the same, but text with one is no text in an SVG.
+    """
+    return {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.6}
 
 
 def tie(

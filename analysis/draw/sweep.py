@@ -159,6 +159,7 @@ def _frame(ax: Axes, sweep: SweepChart, title: str) -> None:
     ax.xaxis.set_minor_formatter("")
     ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: brief(y, sweep.unit)))
     ax.set_xlabel(sweep.axis)
+    ax.set_ylabel(sweep.quantity.capitalize())
     ax.set_title(clipped(title, LONGEST_TITLE), pad=12 + 72 * EDGE_NAMES * bool(sweep.edges))
     for i, text in enumerate(_caption(sweep)):
         write_at_corner(ax, text, (0, 0), -50 - i * LINE_HEIGHT * SMALL, FAINT)
@@ -262,7 +263,7 @@ def _named_inside(ax: Axes, styled: StyledLine, taken: list[Box]) -> bool:
         text,
         color=ink(styled.colour),
         va="bottom",
-        path_effects=halo(),
+        bbox=halo(),
         gid="name",
     )
     return True

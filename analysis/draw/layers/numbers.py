@@ -59,7 +59,7 @@ def write_number(
         in_data(ax, box.centre),
         ha="center",
         va="center",
-        path_effects=halo(),
+        bbox=halo(),
         arrowprops=line,
         **look,
     )
