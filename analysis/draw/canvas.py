@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from analysis.draw.labels import Box, box_around, clipped, round_numbers, width
+from analysis.draw.labels import Box, box_around, cut, round_numbers, width
 from analysis.draw.style import FAINT, HEADING, SMALL, SOFT, UNDER_HEADING, ink, tie
 
 if TYPE_CHECKING:
@@ -17,14 +17,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike
 
-LONGEST_TITLE = 130
-"""Letters."""
+BOLD = 1.08
+"""How much wider a word in bold is."""
 LEFT = 0.012
 """Where title and caption begin, as a fraction of the picture's width."""
 CAPTION = 0.067
 """Inches from the lower edge to the caption."""
 NOTE = 0.17
 """Inches of a line above the caption."""
+
+NAMES_INSIDE = ("zone", "name on line")
+"""What level words inside the axes are that nothing may cover: their gid."""
 
 Point = tuple[float, float]
 """(x, y)"""
@@ -40,13 +43,30 @@ def page(inches: Point, layout: Literal["constrained"] | None = None) -> Figure:
     return empty
 
 
+def room_for_title(ax: Axes) -> float:
+    """Inches from the left edge of the axes to the right one of the picture, less a margin."""
+    across = ax.figure.get_size_inches()[0]
+    return float(across * (1 - LEFT) - ax.bbox.x0 / ax.figure.dpi)
+
+
+def fitted(text: str, inches: float, size: float) -> str:
+    """A text in type of ``size`` (points) that is no longer than this: both its ends, if too long.
+
+    Names of networks are long; behind them stands the device.
+    """
+    letters = int(72 * inches / width("x", size))
+    (short,) = cut([text], letters)
+    return short
+
+
 def heading(picture: Figure, title: str, under: str = "") -> None:
     """Write the title and the line under it in the upper left corner."""
-    down = picture.get_size_inches()[1]
+    across, down = picture.get_size_inches()
+    room = across * (1 - 2 * LEFT)
     picture.text(
         LEFT,
         1 - 0.12 / down,
-        clipped(title, LONGEST_TITLE),
+        fitted(title, room, BOLD * HEADING),
         fontsize=HEADING,
         fontweight="bold",
         va="top",
@@ -54,7 +74,7 @@ def heading(picture: Figure, title: str, under: str = "") -> None:
     picture.text(
         LEFT,
         1 - 0.40 / down,
-        clipped(under, LONGEST_TITLE),
+        fitted(under, room, UNDER_HEADING),
         fontsize=UNDER_HEADING,
         color=SOFT,
         va="top",
@@ -188,10 +208,12 @@ def roof_lines(ax: Axes, radius: float = 3.0) -> list[Box]:
 
 
 def roofs_and_names(ax: Axes) -> list[Box]:
-    """Boxes over the roofs of these axes and the names along them, in pixels."""
+    """Boxes over the roofs of these axes, the names along them and those of zones, in pixels."""
     pixels = pixels_of(ax)
     boxes = roof_lines(ax)
     for text in ax.texts:
+        if text.get_gid() in NAMES_INSIDE:
+            boxes.append(Box(*text.get_window_extent().extents))
         if not text.get_rotation():
             continue
         turn = math.radians(text.get_rotation())

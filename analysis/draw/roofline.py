@@ -11,15 +11,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from analysis.draw.canvas import (
+    BOLD,
     Point,
     caption,
+    fitted,
     in_axes,
     page,
     pixels_of,
+    room_for_title,
     write_at_corner,
     write_tied,
 )
-from analysis.draw.labels import clipped, in_rows, spread_out, width
+from analysis.draw.labels import in_rows, spread_out, width
 from analysis.draw.naming import (
     SAME_WITHIN,
     equal_roofs,
@@ -32,15 +35,15 @@ from analysis.draw.naming import (
 )
 from analysis.draw.slopes import names_of_slopes
 from analysis.draw.style import (
-    ARITHMETIC_ZONE,
     FAINT,
+    HEADING,
     LINE_HEIGHT,
-    MEMORY_ZONE,
     SLOPE,
     SMALL,
     SOFT,
     halo,
 )
+from analysis.draw.zones import draw_zones, room_above
 from analysis.model.roofline import Roof, Roofline, attainable, ridge
 from analysis.units import brief, fraction, short
 from probes.records.tag import Tag
@@ -52,8 +55,6 @@ if TYPE_CHECKING:
 DASHED = (0, (5, 4))
 DENSE_WEIGHT, SPARSE_WEIGHT = 2.0, 0.9
 """Widths of the lines of flat roofs, in points."""
-LONGEST_TITLE = 110
-"""Letters."""
 LEFT, BELOW, HEIGHTS_AROUND = 1.2, 0.8, 1.45
 """Inches left of the axes, below them, and below and above them together."""
 SMALLEST_NAME, LARGEST_NAME = 8.0, 12.0
@@ -78,9 +79,6 @@ SPARSE_GAP = 0.4
 """Between the names of sparse and dense roofs, in lines."""
 ABOVE_ROOFS = 0.11
 """Room above the highest roof for the names of the zones, as a part of the axes' height."""
-MEMORY_DECIDES, ARITHMETIC_DECIDES = "memory decides", "arithmetic decides"
-BETWEEN = "depends on precision"
-"""What the zones are called."""
 SPARSE_HEADING = "Sparse: skipped zeros counted as work"
 """Stands over the names of the roofs of sparse operands."""
 FIRST_RIDGE = "fp32"
@@ -113,7 +111,7 @@ def draw(model: Roofline, ax: Axes, title: str, subtitle: str, size: float) -> N
         _slope(ax, roof, model)
     for roof in reversed(model.compute):  # of equal ones, the one that names the label is on top
         _flat(ax, roof, model)
-    _zones(ax, model)
+    draw_zones(ax, _dense(model), model.memory)
     _ridges(ax, model)
     names_of_slopes(ax, model.bandwidth)
     _write_names_of_flats(ax, model, size)
@@ -141,7 +139,7 @@ def _limits(model: Roofline) -> tuple[float, float, float, float]:
         low = model.compute[-1].rate / BEYOND_RIDGES
     if model.compute:
         top = max(tops(model.compute))
-        high = top * (top / low) ** (ABOVE_ROOFS / (1 - ABOVE_ROOFS))
+        high = room_above(low, top, ABOVE_ROOFS)
     return left, right, low, high
 
 
@@ -162,7 +160,7 @@ def _frame(ax: Axes, model: Roofline, title: str, subtitle: str) -> None:
     ax.yaxis.set_minor_formatter("")
     ax.set_xlabel(f"Operational intensity ({unit.removesuffix('/s')}/byte)")
     ax.set_ylabel(f"Attainable performance{integers_too}")
-    ax.set_title(clipped(title, LONGEST_TITLE), pad=24)
+    ax.set_title(fitted(title, room_for_title(ax), BOLD * HEADING), pad=24)
     write_at_corner(ax, subtitle, (0, 1), 9, SOFT)
 
 
@@ -185,47 +183,6 @@ def _dense(model: Roofline) -> list[Roof]:
     """The flat roofs that count the work that is done, highest first; all, if none does."""
     dense = [roof for roof in model.compute if not is_sparse(roof)]
     return dense or list(model.compute)
-
-
-def _zones(ax: Axes, model: Roofline) -> None:
-    """Shade where data in main memory is waited for at every precision, and where at none.
-
-    Between these zones it depends on the precision. A zone too narrow for its name has none.
-    """
-    memory = model.memory
-    if memory is None or not model.compute:
-        return
-    dense = _dense(model)
-    left, right = ax.get_xlim()
-    first, last = ridge(dense[-1].rate, memory.rate), ridge(dense[0].rate, memory.rate)
-    ax.axvspan(left, first, color=MEMORY_ZONE, linewidth=0, zorder=0)
-    ax.axvspan(last, right, color=ARITHMETIC_ZONE, linewidth=0, zorder=0)
-    _write_zone(ax, MEMORY_DECIDES, left, first)
-    _write_zone(ax, BETWEEN, first, last)
-    _write_zone(ax, ARITHMETIC_DECIDES, last, right)
-
-
-def _write_zone(ax: Axes, name: str, begin: float, end: float) -> None:
-    """Write the name of a zone at the top of it, between these intensities: in one line or two."""
-    (begin_pixel, _), (end_pixel, _) = ax.transData.transform([(begin, 1), (end, 1)])
-    room = end_pixel - begin_pixel
-    if width(name, pixels_of(ax)) > room:
-        first_line, _, last_line = name.rpartition(" ")
-        if width(first_line, pixels_of(ax)) > room:
-            return
-        name = f"{first_line}\n{last_line}"
-    ax.annotate(
-        name,
-        ((begin * end) ** 0.5, 1),
-        (0, -4),
-        xycoords=("data", "axes fraction"),
-        textcoords="offset points",
-        color=SOFT,
-        ha="center",
-        va="top",
-        style="italic",
-        gid="zone",
-    )
 
 
 def _slope(ax: Axes, roof: Roof, model: Roofline) -> None:

@@ -45,6 +45,8 @@ CATEGORIES = (
     "#999999",
 )
 """Colours of things that are no precisions, in the order in which they are taken."""
+MARKERS = "osD^vPXh*<>pd8"
+"""Their markers, so that they differ in grey, too."""
 
 SLOPE = "#333333"
 """Grey of the roofs of memory and their names."""
@@ -56,7 +58,7 @@ FAINT = "#757575"
 """Grey of captions, and of lines that only guide the eye."""
 PANEL = "#F7F7F7"
 """Grey behind axes that are no roofline."""
-MEMORY_ZONE, ARITHMETIC_ZONE = "#E3EDF5", "#FCF4E2"
+MEMORY_ZONE, ARITHMETIC_ZONE = "#E8F0F7", "#FDF6E7"
 """Behind the intensities at which memory decides, and arithmetic; in grey one is darker."""
 
 HEADING = 12.0

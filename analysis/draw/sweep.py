@@ -6,17 +6,20 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from analysis.draw.canvas import (
+    BOLD,
     Point,
     covered,
+    fitted,
     in_data,
     page,
     pixels_of,
+    room_for_title,
     write_at_corner,
     write_tied,
 )
 from analysis.draw.labels import Box, clipped, first_free, spread_out, thinned, width
 from analysis.draw.levels import draw_level
-from analysis.draw.style import FAINT, LINE_HEIGHT, PRECISIONS, SMALL, SOFT, halo, ink
+from analysis.draw.style import FAINT, HEADING, LINE_HEIGHT, PRECISIONS, SMALL, SOFT, halo, ink
 from analysis.model.roofline import attainable, ridge
 from analysis.model.sweeps import Line, SweepChart, shares
 from analysis.units import brief, percent
@@ -43,8 +46,6 @@ TICK = 62.0
 """Pixels from one tick to the next, at least."""
 LIFTS_OF_NAME = (-0.5, 0.0, 0.5, -1.5, 1.2, -2.2)
 """From the end of a line up to its name, in the size of the type, best first."""
-LONGEST_TITLE = 110
-"""Letters."""
 NEAR_MARGIN = 0.8
 """A line that ends before this part of the axes' width is named where it ends."""
 
@@ -160,7 +161,10 @@ def _frame(ax: Axes, sweep: SweepChart, title: str) -> None:
     ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: brief(y, sweep.unit)))
     ax.set_xlabel(sweep.axis)
     ax.set_ylabel(sweep.quantity.capitalize())
-    ax.set_title(clipped(title, LONGEST_TITLE), pad=12 + 72 * EDGE_NAMES * bool(sweep.edges))
+    ax.set_title(
+        fitted(title, room_for_title(ax), BOLD * HEADING),
+        pad=12 + 72 * EDGE_NAMES * bool(sweep.edges),
+    )
     for i, text in enumerate(_caption(sweep)):
         write_at_corner(ax, text, (0, 0), -50 - i * LINE_HEIGHT * SMALL, FAINT)
 

@@ -11,10 +11,11 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from analysis.draw.canvas import Point, log_ticks, pixels_of, write_tied
-from analysis.draw.labels import Box, spread_out, width
+from analysis.draw.canvas import Point, in_data, log_ticks, pixels_of, write_tied
+from analysis.draw.labels import Box, first_free, spread_out, width
 from analysis.draw.naming import roof_colour, short_name
 from analysis.draw.style import AXIS_NAME, LINE_HEIGHT, PANEL, SLOPE, SMALL, ink
+from analysis.draw.zones import draw_zones, room_above
 from analysis.layers.placement import Placement
 from analysis.layers.roof_above import capacities, compute_roof
 from analysis.model.roofline import Roof, Roofline, attainable, ridge
@@ -28,8 +29,18 @@ if TYPE_CHECKING:
 
 STRIP = 0.66
 """Inches: width of the strip beside a roofline."""
-LEFT_OF_AXES, LEFT_OF_STRIP = 0.92, 1.06
+LEFT_OF_AXES, LEFT_OF_STRIP = 1.12, 1.26
 """Inches for numbers and names."""
+AXIS_NAME_INSET = 0.2
+"""Inches from the left end of these to the right edge of the axis' name."""
+BEYOND_CORNERS = 3.5
+"""How far the axis goes beyond the last corner of the roofs, at least, as a factor."""
+NAME_LIFT = 0.3
+"""From a flat roof to its name on it, in the size of the type."""
+STEPS_OF_NAME = 12
+"""Places along its line that are tried for the name of a single flat roof."""
+ABOVE_ROOFS = 0.155
+"""Room above roofs and points for the names of zones, as a part of the axes' height."""
 MAIN_MEMORY_WEIGHT, CACHE_WEIGHT, COMPUTE_WEIGHT = 2.0, 1.4, 1.8
 """Widths of lines, in points."""
 LEVEL_NAME = 7.5
@@ -109,7 +120,7 @@ def limits(roofs: Roofline, layers: Sequence[Placement]) -> tuple[float, float, 
     corners = [ridge(rate, roofs.memory.rate) for rate in flats] if roofs.memory else []
     intensities = [layer.intensity or 1.0 for layer in layers] or corners or [1.0]
     left = min([*intensities, *(x / 2 for x in corners)]) / AROUND
-    right = max([*intensities, *(2 * x for x in corners)]) * AROUND
+    right = max([*intensities, *(BEYOND_CORNERS * x for x in corners)]) * AROUND
     rates = [layer.rate or 1.0 for layer in layers]
     if flats:
         at_left = [attainable(left, min(flats), rate) for rate in slopes]
@@ -119,7 +130,8 @@ def limits(roofs: Roofline, layers: Sequence[Placement]) -> tuple[float, float, 
         at_right = [right * rate for rate in slopes]
     low = min([*rates, *at_left] or flats or [1.0])
     high = max([*rates, *flats, *at_right] or [1e3])
-    return left, right, low / AROUND, high * AROUND
+    low /= AROUND
+    return left, right, low, max(high * AROUND, room_above(low, high, ABOVE_ROOFS))
 
 
 def _draw_roofline(ax: Axes, roofs: Roofline, layers: Sequence[Placement]) -> None:
@@ -129,6 +141,8 @@ def _draw_roofline(ax: Axes, roofs: Roofline, layers: Sequence[Placement]) -> No
     log_ticks(ax.xaxis, (4, 2), fraction if right >= 4 * left else "{:g}".format, 0.45)
     log_ticks(ax.yaxis, (10,), lambda y: brief(y, "FLOP/s"), 0.3)
     ax.set_xlabel("Operational intensity (FLOP/byte)", fontsize=AXIS_NAME)
+    _name_vertical_axis(ax, "Performance", LEFT_OF_AXES)
+    draw_zones(ax, roofs.compute, roofs.memory)
     top = max((roof.rate for roof in roofs.compute), default=math.inf)
     for roof in roofs.bandwidth:
         end = min(right, ridge(top, roof.rate))
@@ -153,25 +167,21 @@ def _draw_roofline(ax: Axes, roofs: Roofline, layers: Sequence[Placement]) -> No
     _write_names_of_flats(ax, roofs.compute)
 
 
+def _name_vertical_axis(ax: Axes, name: str, inches: float) -> None:
+    """Name the vertical axis at the left end of so many inches beside it."""
+    across = ax.bbox.width / ax.figure.dpi
+    ax.set_ylabel(name, fontsize=AXIS_NAME)
+    ax.yaxis.set_label_coords((AXIS_NAME_INSET - inches) / across, 0.5)
+
+
 def _weight(roof: Roof, roofs: Roofline) -> float:
     """Width of the line of a level of memory, in points."""
     return MAIN_MEMORY_WEIGHT if roof == roofs.memory else CACHE_WEIGHT
 
 
 def _write_names_of_flats(ax: Axes, roofs: Sequence[Roof]) -> None:
-    """Write names right of the axes, pushed apart; that of a single roof on its line."""
+    """Write names right of the axes, pushed apart; for a single one see ``name_single_flat``."""
     if len(roofs) == 1:
-        (roof,) = roofs
-        ax.annotate(
-            short_name(roof),
-            (1.0, roof.rate),
-            (0, 3),
-            xycoords=("axes fraction", "data"),
-            textcoords="offset points",
-            color=ink(roof_colour(roof)),
-            ha="right",
-            gid="name",
-        )
         return
     pixels = pixels_of(ax)
     wanted = [ax.transData.transform((1, roof.rate))[1] for roof in roofs]
@@ -179,6 +189,37 @@ def _write_names_of_flats(ax: Axes, roofs: Sequence[Roof]) -> None:
     for roof, height in zip(roofs, heights, strict=True):
         pixel = ax.bbox.x1 + 1.4 * pixels, height
         write_tied(ax, short_name(roof), (1.0, roof.rate), pixel, roof_colour(roof))
+
+
+def name_single_flat(ax: Axes, roofs: Sequence[Roof], points: Sequence[Box]) -> None:
+    """Write the name of a single flat roof on its line, over none of the points while it can.
+
+    points: boxes over them and the lines that join them, in pixels.
+    """
+    if len(roofs) != 1:
+        return
+    (roof,) = roofs
+    text = short_name(roof)
+    pixels = pixels_of(ax)
+    length = width(text, pixels)
+    y = _height(ax, roof.rate)
+    line = next(line for line in ax.get_lines() if line.get_gid() == f"{roof.tag}/layers")
+    begin = ax.transData.transform(line.get_xydata()[0])[0]
+    room = max(0.0, ax.bbox.x1 - begin - length)
+    boxes = []
+    for bottom in (y + NAME_LIFT * pixels, y - (1 + NAME_LIFT) * pixels):
+        for step in range(STEPS_OF_NAME):
+            right = ax.bbox.x1 - room * step / STEPS_OF_NAME
+            boxes.append(Box(right - length, bottom, right, bottom + pixels))
+    box = first_free(boxes, points) or boxes[0]
+    ax.text(
+        *in_data(ax, (box.right, box.bottom)),
+        text,
+        color=ink(roof_colour(roof)),
+        ha="right",
+        va="bottom",
+        gid="name on line",
+    )
 
 
 def _draw_strip(ax: Axes, roofs: Roofline, layers: Sequence[Placement]) -> None:
@@ -191,6 +232,7 @@ def _draw_strip(ax: Axes, roofs: Roofline, layers: Sequence[Placement]) -> None:
     ax.xaxis.set_major_locator(NullLocator())
     log_ticks(ax.yaxis, (10,), lambda y: brief(y, "B/s"), 0.3)
     ax.set_xlabel("no FLOPs", fontsize=AXIS_NAME)
+    _name_vertical_axis(ax, "Bandwidth", LEFT_OF_STRIP)
     ax.set_facecolor(PANEL)
     line = pixels_of(ax) * LINE_HEIGHT
     wanted = [_height(ax, roof.rate) for roof in roofs.bandwidth]

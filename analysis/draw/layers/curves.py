@@ -12,23 +12,27 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from analysis.draw.canvas import Point, covered, roofs_and_names
 from analysis.draw.labels import clipped, thinned, width
+from analysis.draw.layers.axes import name_single_flat
 from analysis.draw.layers.numbers import number_beside
 from analysis.draw.slopes import names_among_points
-from analysis.draw.style import CATEGORIES, KEY, SMALL, colour_of
+from analysis.draw.style import CATEGORIES, KEY, MARKERS, SMALL, colour_of
 from analysis.layers.groups import Curve, LayerSweep
 from analysis.layers.placement import Placement
-from analysis.model.roofline import Roof
+from analysis.model.roofline import Roofline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MARKERS = "osD^vPXh*<>pd8"
 DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 KEY_LINE = 0.2
 """Inches of a line of the key."""
 EDGE: dict[str, Any] = {"linewidth": 1.1, "markeredgecolor": "white"}
 """The look of the line of a curve, and of the edges of its markers."""
+
+
+NO_ROOFS = Roofline((), ())
+"""Of axes whose roofs are named elsewhere."""
 
 
 class Spot(NamedTuple):
@@ -84,11 +88,11 @@ def key(picture: Figure, sweep: LayerSweep) -> int:
 def curves(
     ax: Axes,
     sweep: LayerSweep,
-    slopes: Sequence[Roof],
+    roofs: Roofline,
     belongs: Callable[[Placement], bool],
     place: Callable[[float, Placement], Point],
 ) -> None:
-    """Draw the curves of the layers that belong here, names of slopes and numbers of points.
+    """Draw the curves of the layers that belong here, names of roofs and numbers of points.
 
     place: where a layer stands, by its x and what it is.
     """
@@ -102,7 +106,8 @@ def curves(
     for _, spots in drawn:
         boxes += covered(ax, [spot.place for spot in spots], 3.0, joined=not sweep.listed)
     points = thinned(boxes)
-    names_among_points(ax, slopes, points)
+    name_single_flat(ax, roofs.compute, points)
+    names_among_points(ax, roofs.bandwidth, points)
     taken = [*points, *roofs_and_names(ax)]
     for curve, spots in drawn:
         ends = spots[:1] + spots[1:][-1:]

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from analysis.draw.canvas import Point, caption, heading, log_ticks, page
-from analysis.draw.labels import Box, width
+from analysis.draw.labels import Box, clipped, width
 from analysis.draw.layers.axes import axes, in_strip, on_roofline, point_on_roofline, roofs_of
-from analysis.draw.layers.curves import EDGE, KEY_LINE, curves, key, look
+from analysis.draw.layers.curves import EDGE, KEY_LINE, NO_ROOFS, curves, key, look
 from analysis.draw.style import AXIS_NAME, SMALL
 from analysis.layers.groups import LayerSweep
 from analysis.layers.placement import Placement
@@ -62,9 +62,9 @@ def _draw_roofs(
         return (order_in_strip.index(x) + 0.5) / len(order_in_strip), layer.bandwidth or 1.0
 
     if ax:
-        curves(ax, sweep, roofs.bandwidth, on_roofline, lambda _, layer: point_on_roofline(layer))
+        curves(ax, sweep, roofs, on_roofline, lambda _, layer: point_on_roofline(layer))
     if strip:
-        curves(strip, sweep, (), in_strip, point_in_strip)
+        curves(strip, sweep, NO_ROOFS, in_strip, point_in_strip)
 
 
 def _draw_times(picture: Figure, sweep: LayerSweep, bottom: float, height: float) -> None:
@@ -73,7 +73,7 @@ def _draw_times(picture: Figure, sweep: LayerSweep, bottom: float, height: float
     names = {}
     for curve in sweep.curves:
         for x, layer in curve.points:
-            names[x] = f"{sweep.number(x)}  {layer.layer[:LONGEST_NAME]}"
+            names[x] = f"{sweep.number(x)}  {clipped(layer.layer, LONGEST_NAME)}"
     left = max(width(name, SMALL) for name in names.values()) / 72 + 0.2
     ax = picture.add_axes(
         (left / across, bottom / down, 1 - (left + RIGHT) / across, height / down)

@@ -1,6 +1,7 @@
 """Draw a network's layers on its roofs.
 
-The area of a point is its time, its colour the kind of operation, its number what is to gain.
+The size of a point is its time, its colour and marker the kind of operation. Identical layers with
+most to gain together are named.
 """
 
 from __future__ import annotations
@@ -9,15 +10,32 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from analysis.draw.canvas import NOTE, Point, caption, heading, page, pixels_of, roofs_and_names
-from analysis.draw.labels import Box, box_around, clipped, first_free, thinned
-from analysis.draw.layers.axes import axes, in_strip, on_roofline, point_on_roofline, roofs_of
+from analysis.draw.canvas import (
+    NOTE,
+    Point,
+    caption,
+    covered,
+    heading,
+    in_data,
+    page,
+    pixels_of,
+    roofs_and_names,
+)
+from analysis.draw.labels import Box, box_around, clipped, first_free, thinned, width
+from analysis.draw.layers.axes import (
+    axes,
+    in_strip,
+    name_single_flat,
+    on_roofline,
+    point_on_roofline,
+    roofs_of,
+)
 from analysis.draw.layers.numbers import inside, write_number
 from analysis.draw.slopes import names_among_points
-from analysis.draw.style import CATEGORIES, FAINT, SMALL, SOFT, tie
+from analysis.draw.style import CATEGORIES, FAINT, MARKERS, SOFT, tie
+from analysis.layers.alike import Alike, most_to_gain, title
 from analysis.layers.groups import Network
 from analysis.layers.missing import how_many, left_out
-from analysis.layers.place import ranking
 from analysis.layers.placement import Placement
 from analysis.layers.words import Kind, kinds
 from analysis.model.roofline import Roofline
@@ -42,14 +60,24 @@ MOST_PATHS = 1000
 """Of more layers the points are pixels in an SVG, too: each would be a path of its own."""
 NUMBERED = 5
 """How many of the layers with most to gain have a number."""
-LONGEST_NAME = 22
-"""Letters of a layer's name."""
+LONGEST_NAME = 24
+"""Letters of a name in the column, and of one in the cloud."""
 DISTANCES = (0.9, 1.6, 2.4, 3.4, 4.6, 6.0, 7.5, 9.0)
-"""Of a number from the edge of its point, in the size of its type, best first."""
+"""Of a number or a name from the edge of its point, in the size of its type, best first."""
+CLOSE = 4
+"""In the cloud a name stands at one of so many distances, the first ones; a number at any."""
 HALF_NUMBER = 0.62
 """Half the room that a number takes, in the size of its type."""
 TURNS = [turn * math.pi / 6 for turn in range(12)]
-"""Where a number may stand around its point, in radians."""
+"""Where a number or a name may stand around its point, in radians."""
+TIE_RADIUS = 1.5
+"""Half the room that the line from a word to its point takes, in pixels."""
+INK = "#111111"
+"""Of the words in the cloud."""
+KEY_MARK = 7.0
+"""Size of a mark in the column, in points."""
+Look = tuple[str, str]
+"""Colour and marker of a kind."""
 
 
 def figure(net: Network, model: Roofline, device: Device, inches: Point) -> Figure:
@@ -64,23 +92,33 @@ def figure(net: Network, model: Roofline, device: Device, inches: Point) -> Figu
     roofs = roofs_of(model, device, drawn)
     ax, strip = axes(picture, box, roofs, drawn)
     kinds_by_time = kinds(net.layers)
-    colours = {kind.family: CATEGORIES[i % len(CATEGORIES)] for i, kind in enumerate(kinds_by_time)}
-    to_gain = ranking(net.layers, NUMBERED)
+    looks = looks_of(kinds_by_time)
+    to_gain = most_to_gain(net.layers, NUMBERED)
     if ax:
-        _draw_points(ax, placed, colours)
-        names_among_points(ax, roofs.bandwidth, _boxes(ax, placed))
-        _write_numbers(ax, placed, to_gain)
+        _draw_points(ax, placed, looks)
+        points = _boxes(ax, placed)
+        name_single_flat(ax, roofs.compute, points)
+        names_among_points(ax, roofs.bandwidth, points)
+        _write_gains(ax, placed, to_gain)
     if strip:
-        _draw_points(strip, moved, colours)
-        _write_numbers(strip, moved, to_gain)
-    _write_kinds_and_gains(picture, kinds_by_time, colours, to_gain)
+        _draw_points(strip, moved, looks)
+        _write_gains(strip, moved, to_gain)
+    _write_kinds_and_gains(picture, kinds_by_time, looks, to_gain)
     heading(picture, f"{net.name}, {net.precision.upper()} on {device.name}", subtitle(net))
-    meaning = "Area: share of time."
+    meaning = "Size: share of time."
     unknown = len(net.layers) - len(drawn)
     if unknown:
         meaning += f" Of unknown work, not drawn: {unknown} layers."
     caption(picture, meaning, notes)
     return picture
+
+
+def looks_of(kinds_by_time: Sequence[Kind]) -> dict[str, Look]:
+    """Colour and marker of each kind, by its family."""
+    looks = {}
+    for i, kind in enumerate(kinds_by_time):
+        looks[kind.family] = CATEGORIES[i % len(CATEGORIES)], MARKERS[i % len(MARKERS)]
+    return looks
 
 
 def subtitle(net: Network) -> str:
@@ -115,15 +153,17 @@ def area(layer: Placement) -> float:
     return min(max(AREA * layer.time_share, SMALLEST_AREA), LARGEST_AREA)
 
 
-def _draw_points(ax: Axes, layers: Sequence[Placement], colours: Mapping[str, str]) -> None:
+def _draw_points(ax: Axes, layers: Sequence[Placement], looks: Mapping[str, Look]) -> None:
     """Draw big points first, so that none is hidden."""
+    from matplotlib.markers import MarkerStyle
+
     with_spots = zip(layers, spots(layers), strict=True)
     big_first = sorted(with_spots, key=lambda each: -each[0].time_share)
-    ax.scatter(
+    points = ax.scatter(
         [spot[0] for _, spot in big_first],
         [spot[1] for _, spot in big_first],
         s=[area(layer) for layer, _ in big_first],
-        c=[colours[layer.family] for layer, _ in big_first],
+        c=[looks[layer.family][0] for layer, _ in big_first],
         alpha=0.5,
         edgecolors="white",
         linewidths=0.5,
@@ -131,26 +171,71 @@ def _draw_points(ax: Axes, layers: Sequence[Placement], colours: Mapping[str, st
         gid="layers",
         rasterized=len(layers) > MOST_PATHS,
     )
+    shapes = []
+    for layer, _ in big_first:
+        marker = MarkerStyle(looks[layer.family][1])
+        shapes.append(marker.get_path().transformed(marker.get_transform()))
+    points.set_paths(shapes)
 
 
-def _write_numbers(ax: Axes, layers: Sequence[Placement], to_gain: Sequence[Placement]) -> None:
-    """Write numbers beside those of ``to_gain`` that stand on these axes, each tied to its point.
+def _write_gains(ax: Axes, layers: Sequence[Placement], to_gain: Sequence[Alike]) -> None:
+    """Name those of ``to_gain`` that stand on these axes, each tied to its longest layer's point.
 
-    layers: all that stand on these axes. A number is over no other point where there is room.
+    layers: all that stand on these axes. Where a name would cover a point, a roof or another name,
+    only its number is written, over no other point where there is room.
     """
     points = [*_boxes(ax, layers), *roofs_and_names(ax)]
-    numbers: list[Box] = []
+    words: list[Box] = []
     places = spots(layers)
-    for number, layer in enumerate(to_gain, 1):
+    for number, group in enumerate(to_gain, 1):
+        layer = group.longest
         if layer not in layers:
             continue
         point = places[layers.index(layer)]
-        choices = _boxes_around(ax, point, _radius(ax, layer))
-        box = first_free(choices, [*points, *numbers]) or first_free(choices, numbers)
-        if box:
-            numbers.append(box)
-            line = tie(SOFT, shrink=(5, 0))
-            write_number(ax, str(number), point, box, line, fontweight="bold", zorder=6, gid="gain")
+        radius = _radius(ax, layer)
+        name = f"{number}  {name_in_few_letters(group)}"
+        close = _boxes_around(ax, point, radius, name, DISTANCES[:CLOSE])
+        bare = [(str(number), box) for box in _boxes_around(ax, point, radius, str(number))]
+        choices = [*((name, box) for box in close), *bare]
+        chosen = _first_clear(ax, point, choices, points, words)
+        chosen = chosen or _first_clear(ax, point, bare, (), words)
+        if chosen:
+            text, box = chosen
+            words += [box, *_over_tie(ax, point, box)]
+            line = tie(SOFT, shrink=(1, 0))
+            write_number(ax, text, point, box, line, color=INK, zorder=6, gid="gain")
+
+
+def name_in_few_letters(group: Alike) -> str:
+    """``5 × Conv 512→512``: without what only tells it from others, if the whole is too long."""
+    name = group.name
+    if len(name) > LONGEST_NAME:
+        name = Alike(title(group.longest), group.layers).name
+    return clipped(name, LONGEST_NAME)
+
+
+def _first_clear(
+    ax: Axes,
+    point: Point,
+    choices: Sequence[tuple[str, Box]],
+    points: Sequence[Box],
+    words: Sequence[Box],
+) -> tuple[str, Box] | None:
+    """The first text with its box that covers nothing, and whose tie to ``point`` covers no word.
+
+    None if there is none.
+    """
+    for text, box in choices:
+        is_free = first_free([box], [*points, *words]) is not None
+        if is_free and all(first_free([part], words) for part in _over_tie(ax, point, box)):
+            return text, box
+    return None
+
+
+def _over_tie(ax: Axes, point: Point, box: Box) -> list[Box]:
+    """Boxes over the line that ties a word to its point, in pixels; none lies in the word's box."""
+    line = covered(ax, [point, in_data(ax, box.centre)], TIE_RADIUS)
+    return [part for part in line if first_free([part], [box])]
 
 
 def _boxes(ax: Axes, layers: Sequence[Placement]) -> list[Box]:
@@ -170,29 +255,36 @@ def _radius(ax: Axes, layer: Placement) -> float:
     return math.sqrt(area(layer) / math.pi) * float(ax.figure.dpi) / 72
 
 
-def _boxes_around(ax: Axes, point: Point, radius: float) -> list[Box]:
-    """Boxes for a number, the closest first, all of them inside the axes; in pixels.
+def _boxes_around(
+    ax: Axes, point: Point, radius: float, text: str, distances: Sequence[float] = DISTANCES
+) -> list[Box]:
+    """Boxes for a number or a name, the closest first, all of them inside the axes; in pixels.
 
     radius: of the point, in pixels.
     """
     pixels = pixels_of(ax)
-    half = HALF_NUMBER * pixels
+    half_height = HALF_NUMBER * pixels
+    half_width = max(half_height, width(text, pixels) / 2)
     x, y = ax.transData.transform(point)
     boxes = []
-    for distance in DISTANCES:
+    for distance in distances:
         away = radius + distance * pixels
-        spots_around = [(x + away * math.cos(turn), y + away * math.sin(turn)) for turn in TURNS]
-        boxes += [box_around(*spot, half, half) for spot in spots_around]
+        for turn in TURNS:
+            across = away + half_width - half_height
+            middle = x + across * math.cos(turn), y + away * math.sin(turn)
+            boxes.append(box_around(*middle, half_width, half_height))
     return inside(ax, boxes)
 
 
 def _write_kinds_and_gains(
     picture: Figure,
     kinds_by_time: Sequence[Kind],
-    colours: Mapping[str, str],
-    to_gain: Sequence[Placement],
+    looks: Mapping[str, Look],
+    to_gain: Sequence[Alike],
 ) -> None:
     """Write kinds with their share of time, and under them the layers with most to gain."""
+    from matplotlib.lines import Line2D
+
     across, down = picture.get_size_inches()
     left = (across - COLUMN + 0.12) / across
     line = COLUMN_LINE / down
@@ -201,8 +293,18 @@ def _write_kinds_and_gains(
     picture.text(left, y, "Kind: share of time", **head)
     for kind in kinds_by_time[: len(CATEGORIES)]:
         y -= line
-        colour = colours[kind.family]
-        picture.text(left, y, "●", color=colour, fontsize=SMALL + 2, va="center", alpha=0.75)
+        colour, marker = looks[kind.family]
+        mark = Line2D(
+            [left + 0.06 / across],
+            [y],
+            color=colour,
+            marker=marker,
+            markersize=KEY_MARK,
+            markeredgewidth=0,
+            alpha=0.75,
+            linestyle="none",
+        )
+        picture.add_artist(mark)
         text = f"{clipped(kind.family, 20)}  {percent(kind.time_share)}"
         picture.text(left + 0.17 / across, y, text, va="center")
     more = len(kinds_by_time) - len(CATEGORIES)
@@ -211,12 +313,9 @@ def _write_kinds_and_gains(
         picture.text(left, y, f"and {more} more", color=FAINT, va="center")
     y -= 1.8 * line
     picture.text(left, y, "Most to gain", **head)
-    for number, layer in enumerate(to_gain, 1):
+    for number, group in enumerate(to_gain, 1):
         y -= line
-        text = f"{number}  {si(layer.headroom_seconds, 's')}  {_end_of(layer.layer)}"
-        picture.text(left, y, text, va="center", gid="gains")
-
-
-def _end_of(name: str) -> str:
-    """The end of a long name: its beginning is that of its neighbours too."""
-    return name if len(name) <= LONGEST_NAME else f"…{name[1 - LONGEST_NAME :]}"
+        picture.text(left, y, f"{number}  {name_in_few_letters(group)}", va="center", gid="gains")
+        y -= line
+        gain = f"{si(group.headroom_seconds, 's')} of {si(group.seconds, 's')}"
+        picture.text(left + 0.17 / across, y, gain, color=SOFT, va="center", gid="gain in words")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from analysis.draw.canvas import Point, caption, heading, log_ticks, page, pixels_of
 from analysis.draw.labels import Box, that_fit, width
 from analysis.draw.layers.axes import axes, in_strip, on_roofline, point_on_roofline, roofs_of
-from analysis.draw.layers.curves import EDGE, KEY_LINE, curves, key, look
+from analysis.draw.layers.curves import EDGE, KEY_LINE, NO_ROOFS, curves, key, look
 from analysis.draw.style import AXIS_NAME, SMALL
 from analysis.layers.groups import LayerSweep
 from analysis.layers.placement import Placement
@@ -62,9 +62,9 @@ def _draw_roofs(
         return 0.12 + 0.76 * _fraction(x, low, high), layer.bandwidth or 1.0
 
     if ax:
-        curves(ax, sweep, roofs.bandwidth, on_roofline, lambda _, layer: point_on_roofline(layer))
+        curves(ax, sweep, roofs, on_roofline, lambda _, layer: point_on_roofline(layer))
     if strip:
-        curves(strip, sweep, (), in_strip, point_in_strip)
+        curves(strip, sweep, NO_ROOFS, in_strip, point_in_strip)
 
 
 def _draw_panels(picture: Figure, sweep: LayerSweep, bottom: float) -> None:

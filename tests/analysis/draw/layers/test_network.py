@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from functools import cache
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from analysis.draw.layers import sweep as layer_sweep
 from analysis.draw.layers.axes import in_strip, limits, on_roofline, roofs_of
 from analysis.draw.layers.curves import look
 from analysis.draw.style import SMALL
-from analysis.layers.place import ranking
+from analysis.layers.alike import most_to_gain
 from tests.analysis.layer_rows import (
     GPU,
     ROOFS,
@@ -124,10 +124,71 @@ def test_the_layers_with_most_to_gain_are_numbered_and_told() -> None:
     net = outcome().networks[0]
     picture = drawn(net.file)
     texts_on_axes = [text for ax in picture.axes for text in ax.texts]
-    numbers = [text.get_text() for text in texts_on_axes if text.get_gid() == "gain"]
+    on_cloud = [text.get_text() for text in texts_on_axes if text.get_gid() == "gain"]
     lines = [text.get_text() for text in picture.texts if text.get_gid() == "gains"]
-    assert sorted(numbers) == ["1", "2", "3", "4", "5"]
-    assert [line.split()[-1] for line in lines] == [p.layer for p in ranking(net.layers, 5)]
+    groups = most_to_gain(net.layers, 5)
+    names = [layer_plot.name_in_few_letters(group) for group in groups]
+    assert lines == [f"{number}  {name}" for number, name in enumerate(names, 1)]
+    assert sorted(text.split()[0] for text in on_cloud) == ["1", "2", "3", "4", "5"]
+    assert set(on_cloud) <= {*lines, "1", "2", "3", "4", "5"}
+    assert any(text in lines for text in on_cloud)  # there is room for some names
+    assert not [text for text in lines if any(text.endswith(p.layer) for p in net.layers)]
+
+
+def test_a_line_from_a_name_to_its_point_crosses_no_other_name() -> None:
+    for name in NETWORKS:
+        for ax in drawn(name).axes:
+            texts = [text for text in ax.texts if text.get_gid() == "gain"]
+            for text, other in permutations(texts, 2):
+                (x0, y0), (x1, y1) = ax.transData.transform([text.xy, text.get_position()])
+                box = Text.get_window_extent(other)
+                line = [(x0 + (x1 - x0) * i / 50, y0 + (y1 - y0) * i / 50) for i in range(51)]
+                assert not [1 for x, y in line if box.x0 < x < box.x1 and box.y0 < y < box.y1]
+
+
+def test_kinds_differ_in_marker_too() -> None:
+    net = outcome().networks[0]
+    points = drawn(net.file).axes[1].collections[0]
+    placed = sorted(
+        (p for p in net.layers if on_roofline(p)), key=lambda p: p.time_share, reverse=True
+    )
+    shapes: dict[str, set[bytes]] = {}
+    for layer, path in zip(placed, points.get_paths(), strict=True):
+        shapes.setdefault(layer.family, set()).add(path.vertices.tobytes())
+    assert len(shapes) > 2
+    assert all(len(of_family) == 1 for of_family in shapes.values())
+    assert len(set.union(*shapes.values())) == len(shapes)
+
+
+@pytest.mark.parametrize("name", [*NETWORKS, *SWEEPS])
+def test_every_axis_of_a_roofline_has_a_name_that_covers_nothing(name: str) -> None:
+    picture = drawn(name)
+    roofline_and_strip = [ax for ax in picture.axes if ax.get_ylabel()]
+    assert {ax.get_ylabel() for ax in roofline_and_strip} == {"Performance", "Bandwidth"}
+    others = [Text.get_window_extent(text) for text in words(picture)]
+    for ax in roofline_and_strip:
+        box = ax.yaxis.label.get_window_extent()
+        assert box.x0 >= 0
+        assert not [1 for other in others if box.overlaps(other)]
+
+
+def test_the_longest_names_of_networks_and_devices_stay_on_the_page() -> None:
+    net = dataclasses.replace(outcome().networks[0], name="encoder_layer_" * 20)
+    device = dataclasses.replace(
+        GPU, name="NVIDIA RTX PRO 6000 Blackwell Max-Q Workstation Edition"
+    )
+    picture = layer_plot.figure(net, outcome().model, device, INCHES)
+    picture.canvas.draw()
+    across = picture.get_size_inches()[0] * picture.dpi
+    title = picture.texts[-3:]
+    assert all(text.get_window_extent().x1 < across for text in title)
+    assert any("Workstation Edition" in text.get_text() for text in picture.texts)
+
+
+def test_the_zones_of_a_network_are_named_where_its_roofs_meet() -> None:
+    ax = drawn("network-resnet50-fp16").axes[1]
+    zones = [text.get_text().replace("\n", " ") for text in ax.texts if text.get_gid() == "zone"]
+    assert zones == ["memory decides", "arithmetic decides"]
 
 
 def test_the_kinds_stand_with_their_share_of_time() -> None:
