@@ -45,8 +45,8 @@ def page(inches: Point, layout: Literal["constrained"] | None = None) -> Figure:
 
 def room_for_title(ax: Axes) -> float:
     """Inches from the left edge of the axes to the right one of the picture, less a margin."""
-    across = ax.figure.get_size_inches()[0]
-    return float(across * (1 - LEFT) - ax.bbox.x0 / ax.figure.dpi)
+    picture = ax.figure.bbox
+    return float((picture.x1 - LEFT * picture.width - ax.bbox.x0) / ax.figure.dpi)
 
 
 def fitted(text: str, inches: float, size: float) -> str:

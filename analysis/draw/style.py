@@ -72,6 +72,9 @@ SMALL = 9.0
 LINE_HEIGHT = 1.35
 """Distance of two lines of words, in the size of their type."""
 
+INK = 0.62
+"""What is left of a colour in text: the lightest then has a contrast of 4.5 on white and on zones."""
+
 Ink = tuple[float, float, float]
 """Red, green and blue of text, each from 0 to 1."""
 
@@ -87,7 +90,7 @@ def ink(colour: str) -> Ink:
     from matplotlib.colors import to_rgb
 
     red, green, blue = to_rgb(colour)
-    return 0.72 * red, 0.72 * green, 0.72 * blue
+    return INK * red, INK * green, INK * blue
 
 
 def halo() -> dict[str, Any]:

@@ -33,7 +33,7 @@ LEFT_OF_AXES, LEFT_OF_STRIP = 1.12, 1.26
 """Inches for numbers and names."""
 AXIS_NAME_INSET = 0.2
 """Inches from the left end of these to the right edge of the axis' name."""
-BEYOND_CORNERS = 3.5
+BEYOND_CORNERS = 5.0
 """How far the axis goes beyond the last corner of the roofs, at least, as a factor."""
 NAME_LIFT = 0.3
 """From a flat roof to its name on it, in the size of the type."""
@@ -204,7 +204,7 @@ def name_single_flat(ax: Axes, roofs: Sequence[Roof], points: Sequence[Box]) -> 
     length = width(text, pixels)
     y = _height(ax, roof.rate)
     line = next(line for line in ax.get_lines() if line.get_gid() == f"{roof.tag}/layers")
-    begin = ax.transData.transform(line.get_xydata()[0])[0]
+    (begin, _), _ = ax.transData.transform(line.get_xydata())
     room = max(0.0, ax.bbox.x1 - begin - length)
     boxes = []
     for bottom in (y + NAME_LIFT * pixels, y - (1 + NAME_LIFT) * pixels):

@@ -1,7 +1,7 @@
 """What pictures of sweeps over layers share: curves on the roofs with numbers, and their key.
 
-The colour tells the precision and the marker the series; at a single precision the colour tells the
-series too.
+Colour and filling of the markers tell the precision, their shape and the dashes the series; at a
+single precision the colour tells the series too.
 """
 
 from __future__ import annotations
@@ -25,9 +25,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
+KEY_MARK = 7.0
+"""Size of the mark of a precision in the key, in points."""
 KEY_LINE = 0.2
 """Inches of a line of the key."""
-EDGE: dict[str, Any] = {"linewidth": 1.1, "markeredgecolor": "white"}
+FILLINGS = ("full", "none", "left", "top")
+"""Of the markers of each precision, so that they differ in grey, too."""
+EDGE: dict[str, Any] = {"linewidth": 1.1, "markeredgewidth": 0.7}
 """The look of the line of a curve, and of the edges of its markers."""
 
 
@@ -45,13 +49,27 @@ class Spot(NamedTuple):
 
 
 def look(sweep: LayerSweep, curve: Curve) -> dict[str, Any]:
-    """Colour, marker and dashes of a curve; entries of a list are not joined."""
+    """Colour, marker, its filling and dashes of a curve; entries of a list are not joined."""
     i = sweep.series.index(sweep.name_of(curve))
     several_precisions = len(sweep.dtypes) > 1
+    colour = colour_of(curve.dtype) if several_precisions else CATEGORIES[i % len(CATEGORIES)]
     return {
-        "color": colour_of(curve.dtype) if several_precisions else CATEGORIES[i % len(CATEGORIES)],
+        "color": colour,
+        **_filling(colour, sweep.dtypes.index(curve.dtype)),
         "marker": MARKERS[i % len(MARKERS)],
         "linestyle": "none" if sweep.listed else DASHES[i % len(DASHES)],
+    }
+
+
+def _filling(colour: str, precision: int) -> dict[str, Any]:
+    """How the markers of a precision are filled. precision: its place among those of the sweep."""
+    filling = FILLINGS[precision % len(FILLINGS)]
+    is_full = filling == "full"
+    return {
+        "fillstyle": "full" if filling == "none" else filling,
+        "markerfacecolor": "white" if filling == "none" else colour,
+        "markerfacecoloralt": "white",
+        "markeredgecolor": "white" if is_full else colour,
     }
 
 
@@ -62,14 +80,21 @@ def key(picture: Figure, sweep: LayerSweep) -> int:
     several_precisions = len(sweep.dtypes) > 1
     handles = []
     if several_precisions:
-        for dtype in sweep.dtypes:
-            name = clipped(dtype.upper())
-            handles.append(Line2D([], [], color=colour_of(dtype), linewidth=4, label=name))
+        for precision, dtype in enumerate(sweep.dtypes):
+            colour = colour_of(dtype)
+            shown: dict[str, Any] = {
+                "color": colour,
+                "linewidth": 2.5,
+                "marker": "o",
+                "markersize": KEY_MARK,
+            }
+            shown.update(_filling(colour, precision))
+            handles.append(Line2D([], [], label=clipped(dtype.upper()), **shown))
     for name in sweep.series:
         curve = next(curve for curve in sweep.curves if sweep.name_of(curve) == name)
         shown = look(sweep, curve)
         if several_precisions:
-            shown["color"] = KEY
+            shown.update({"color": KEY, **_filling(KEY, 0)})
         handles.append(Line2D([], [], label=clipped(name), **shown))
     across, down = picture.get_size_inches()
     longest = max(width(str(handle.get_label()), SMALL) for handle in handles) / 72 + 0.65
@@ -123,7 +148,6 @@ def _draw_curve(ax: Axes, sweep: LayerSweep, curve: Curve, spots: Sequence[Spot]
         **look(sweep, curve),
         **EDGE,
         markersize=4.5,
-        markeredgewidth=0.4,
         zorder=3,
         gid=f"{sweep.name}/{curve.series}/{curve.dtype}",
     )

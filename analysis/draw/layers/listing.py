@@ -87,7 +87,6 @@ def _draw_times(picture: Figure, sweep: LayerSweep, bottom: float, height: float
             **look(sweep, curve),
             **EDGE,
             markersize=5.5,
-            markeredgewidth=0.4,
         )
     log_ticks(ax.xaxis, (10,), lambda seconds: brief(seconds, "s"), 0.6, least=3)
     ax.set_yticks(range(len(names)), [names[x] for x in sweep.places])

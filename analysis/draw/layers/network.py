@@ -62,13 +62,13 @@ NUMBERED = 5
 """How many of the layers with most to gain have a number."""
 LONGEST_NAME = 24
 """Letters of a name in the column, and of one in the cloud."""
-DISTANCES = (0.9, 1.6, 2.4, 3.4, 4.6, 6.0, 7.5, 9.0)
+DISTANCES = (0.9, 1.6, 2.4, 3.4, 4.6, 6.0, 7.5, 9.0, 11.0, 13.0)
 """Of a number or a name from the edge of its point, in the size of its type, best first."""
-CLOSE = 4
+CLOSE = 6
 """In the cloud a name stands at one of so many distances, the first ones; a number at any."""
 HALF_NUMBER = 0.62
 """Half the room that a number takes, in the size of its type."""
-TURNS = [turn * math.pi / 6 for turn in range(12)]
+TURNS = [turn * math.pi / 12 for turn in range(24)]
 """Where a number or a name may stand around its point, in radians."""
 TIE_RADIUS = 1.5
 """Half the room that the line from a word to its point takes, in pixels."""
@@ -197,8 +197,12 @@ def _write_gains(ax: Axes, layers: Sequence[Placement], to_gain: Sequence[Alike]
         close = _boxes_around(ax, point, radius, name, DISTANCES[:CLOSE])
         bare = [(str(number), box) for box in _boxes_around(ax, point, radius, str(number))]
         choices = [*((name, box) for box in close), *bare]
-        chosen = _first_clear(ax, point, choices, points, words)
-        chosen = chosen or _first_clear(ax, point, bare, (), words)
+        others = [box for box in points if not _is_over(ax, point, box)]
+        chosen = (
+            _first_clear(ax, point, choices, points, words, [*others, *words])
+            or _first_clear(ax, point, bare, points, words, words)
+            or _first_clear(ax, point, bare, (), words, ())
+        )
         if chosen:
             text, box = chosen
             words += [box, *_over_tie(ax, point, box)]
@@ -220,16 +224,23 @@ def _first_clear(
     choices: Sequence[tuple[str, Box]],
     points: Sequence[Box],
     words: Sequence[Box],
+    tie_avoids: Sequence[Box],
 ) -> tuple[str, Box] | None:
-    """The first text with its box that covers nothing, and whose tie to ``point`` covers no word.
+    """The first text with a box that covers no point and no word; None if each does.
 
-    None if there is none.
+    tie_avoids: what the line from its box to its point may not cover.
     """
     for text, box in choices:
         is_free = first_free([box], [*points, *words]) is not None
-        if is_free and all(first_free([part], words) for part in _over_tie(ax, point, box)):
+        if is_free and all(first_free([part], tie_avoids) for part in _over_tie(ax, point, box)):
             return text, box
     return None
+
+
+def _is_over(ax: Axes, point: Point, box: Box) -> bool:
+    """True if a box (pixels) covers a point."""
+    x, y = ax.transData.transform(point)
+    return bool(box.left <= x <= box.right and box.bottom <= y <= box.top)
 
 
 def _over_tie(ax: Axes, point: Point, box: Box) -> list[Box]:

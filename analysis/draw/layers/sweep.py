@@ -128,7 +128,6 @@ def _over_x(
             **look(sweep, curve),
             **EDGE,
             markersize=3.5,
-            markeredgewidth=0.3,
         )
     ax.grid(False, axis="x")
     ax.set_title(name, fontsize=AXIS_NAME, fontweight="normal", pad=4)
