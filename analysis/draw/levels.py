@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from analysis.draw.canvas import Point, frame_of, in_data, pixels_of
+from analysis.draw.canvas import Point, covered, frame_of, in_data, pixels_of
 from analysis.draw.labels import Box, first_free, width
 from analysis.draw.style import halo, ink, tie
 from analysis.model.ceilings import cycles
@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 
 BAND = 8
 """Width of a band, in points."""
+TYPE = 8.5
+"""Size of a name, in points: plateaus are short."""
 HEIGHT = 1.2
 """Of a name, in the size of its type."""
+TIE_RADIUS = 1.5
+"""Half the room that the line from a name to its plateau takes, in pixels."""
 LIFTS = (1.0, -1.9, 1.5, -2.4, 2.0, -2.9, 2.5, -3.4, 3.0)
 """From a plateau up to its name, in the size of the type, best first."""
 SHIFTS = (0.0, -0.25, 0.25, -0.5, 0.5)
@@ -51,11 +55,12 @@ def _write_name(
 ) -> None:
     """Write the name of a plateau that goes from ``begin`` to ``end``."""
     text = level_text(level)
-    pixels = pixels_of(ax)
+    pixels = pixels_of(ax, TYPE)
     size = width(text, pixels), HEIGHT * pixels
     (left, y), (right, _) = ax.transData.transform((begin, end))
     close = first_free(_places_close_by(ax, left, right, y, size), taken)
-    box = close or first_free(_places_anywhere(ax, (left + right) / 2, y, size), taken)
+    middle = (left + right) / 2, y
+    box = close or _first_with_clear_tie(ax, middle, _places_anywhere(ax, *middle, size), taken)
     if box is None:
         return
     taken.append(box)
@@ -65,6 +70,7 @@ def _write_name(
         middle_of_plateau,
         in_data(ax, (box.centre[0], box.bottom)),
         color=ink(colour),
+        fontsize=TYPE,
         ha="center",
         va="bottom",
         bbox=halo(),
@@ -73,9 +79,29 @@ def _write_name(
     )
 
 
+def _first_with_clear_tie(
+    ax: Axes, middle: Point, places: list[Box], taken: list[Box]
+) -> Box | None:
+    """The first free box whose tie to the middle of the plateau (pixels) crosses no other name.
+
+    What its tie covers is added to ``taken``.
+    """
+    texts = [text for text in ax.texts if text.get_gid() == "level"]
+    names = [Box(*text.get_window_extent().extents) for text in texts]
+    for box in places:
+        if first_free([box], taken) is None:
+            continue
+        ends = [in_data(ax, middle), in_data(ax, box.centre)]
+        tie_boxes = covered(ax, ends, TIE_RADIUS)
+        if all(first_free([part], names) for part in tie_boxes):
+            taken += tie_boxes
+            return box
+    return None
+
+
 def _places_close_by(ax: Axes, left: float, right: float, y: float, size: Point) -> list[Box]:
     """Boxes of this size above and below a plateau, best first, in pixels."""
-    pixels = pixels_of(ax)
+    pixels = pixels_of(ax, TYPE)
     across, down = size
     frame = frame_of(ax)
     boxes = []

@@ -81,8 +81,8 @@ ABOVE_ROOFS = 0.11
 """Room above the highest roof for the names of the zones, as a part of the axes' height."""
 SPARSE_HEADING = "Sparse: skipped zeros counted as work"
 """Stands over the names of the roofs of sparse operands."""
-FIRST_RIDGE = "fp32"
-"""The ridge point of this precision is written out before all others: most code computes in it."""
+FIRST_RIDGES = ("fp32", "fp64", "fp16", "bf16")
+"""The ridge points of these precisions are written out before all others: most code computes so."""
 
 
 def figure(model: Roofline, title: str, subtitle: str, inches: Point) -> Figure:
@@ -245,7 +245,8 @@ def _ridges(ax: Axes, model: Roofline) -> None:
     pixels = pixels_of(ax)
     lengths = [width(max(text.split("\n"), key=len), pixels) + RIDGE_GAP * pixels for text in texts]
     places = [ax.transData.transform((intensity, 1))[0] for intensity in ridges]
-    first = [i for i, roof in enumerate(named) if _is_first(roof)]
+    first = sorted(range(len(named)), key=lambda i: _turn_of_ridge(named[i]))
+    first = [i for i in first if _turn_of_ridge(named[i]) < len(FIRST_RIDGES)]
     rows = in_rows(places, lengths, first, RIDGE_ROWS)
     for row, chosen in enumerate(rows):
         for i in chosen:
@@ -254,11 +255,13 @@ def _ridges(ax: Axes, model: Roofline) -> None:
 
 def _who_names_ridge(equals: Sequence[Roof]) -> Roof:
     """Of equal roofs the one that names their ridge point."""
-    return next((roof for roof in equals if _is_first(roof)), equals[0])
+    return min(equals, key=_turn_of_ridge)
 
 
-def _is_first(roof: Roof) -> bool:
-    return Tag.parse(roof.tag).subject == FIRST_RIDGE
+def _turn_of_ridge(roof: Roof) -> int:
+    """How many precisions have their ridge points written out before that of this roof."""
+    precision = Tag.parse(roof.tag).subject
+    return FIRST_RIDGES.index(precision) if precision in FIRST_RIDGES else len(FIRST_RIDGES)
 
 
 def _mark_ridge(ax: Axes, roof: Roof, intensity: float, rate: float) -> None:

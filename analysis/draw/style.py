@@ -73,7 +73,7 @@ LINE_HEIGHT = 1.35
 """Distance of two lines of words, in the size of their type."""
 
 INK = 0.62
-"""What is left of a colour in text: the lightest then has a contrast of 4.5 on white and on zones."""
+"""What is left of a colour in text: even the lightest then has a contrast of 4.5."""
 
 Ink = tuple[float, float, float]
 """Red, green and blue of text, each from 0 to 1."""

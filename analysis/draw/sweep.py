@@ -24,6 +24,7 @@ from analysis.model.roofline import attainable, ridge
 from analysis.model.sweeps import Line, SweepChart, shares
 from analysis.units import brief, percent
 from probes.records.measurement import Measurement
+from probes.records.tag import COMPUTE, TRANSFER
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,6 +49,10 @@ LIFTS_OF_NAME = (-0.5, 0.0, 0.5, -1.5, 1.2, -2.2)
 """From the end of a line up to its name, in the size of the type, best first."""
 NEAR_MARGIN = 0.8
 """A line that ends before this part of the axes' width is named where it ends."""
+
+
+AXIS_NAMES = {COMPUTE: "Performance", TRANSFER: "Transfer rate"}
+"""What the vertical axis is called, where it has not the name of what was measured."""
 
 
 class StyledLine(NamedTuple):
@@ -160,7 +165,7 @@ def _frame(ax: Axes, sweep: SweepChart, title: str) -> None:
     ax.xaxis.set_minor_formatter("")
     ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: brief(y, sweep.unit)))
     ax.set_xlabel(sweep.axis)
-    ax.set_ylabel(sweep.quantity.capitalize())
+    ax.set_ylabel(AXIS_NAMES.get(sweep.quantity) or sweep.quantity.capitalize())
     ax.set_title(
         fitted(title, room_for_title(ax), BOLD * HEADING),
         pad=12 + 72 * EDGE_NAMES * bool(sweep.edges),
