@@ -193,7 +193,7 @@ def _write_gains(ax: Axes, layers: Sequence[Placement], to_gain: Sequence[Alike]
             continue
         point = places[layers.index(layer)]
         radius = _radius(ax, layer)
-        name = f"{number}  {name_in_few_letters(group)}"
+        name = f"{number}: {name_in_few_letters(group)}"
         close = _boxes_around(ax, point, radius, name, DISTANCES[:CLOSE])
         bare = [(str(number), box) for box in _boxes_around(ax, point, radius, str(number))]
         choices = [*((name, box) for box in close), *bare]
@@ -326,7 +326,7 @@ def _write_kinds_and_gains(
     picture.text(left, y, "Most to gain", **head)
     for number, group in enumerate(to_gain, 1):
         y -= line
-        picture.text(left, y, f"{number}  {name_in_few_letters(group)}", va="center", gid="gains")
+        picture.text(left, y, f"{number}: {name_in_few_letters(group)}", va="center", gid="gains")
         y -= line
         gain = f"{si(group.headroom_seconds, 's')} of {si(group.seconds, 's')}"
         picture.text(left + 0.17 / across, y, gain, color=SOFT, va="center", gid="gain in words")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -73,6 +74,7 @@ def test_an_interrupt_of_a_terminal_is_for_the_program_alone(
 
 SPAWNER = """
 import os
+import re
 import sys
 from functools import partial
 from pathlib import Path
@@ -147,3 +149,10 @@ def test_where_no_process_can_start_all_are_drawn(monkeypatch: pytest.MonkeyPatc
     processors(monkeypatch, 2)
     many = figures(files.DRAWN_HERE + 1)
     assert list(files.drawn(many)) == list(many)
+
+
+def test_words_in_an_svg_are_text() -> None:
+    svg, _ = files.svg_and_png(partial(figure, MODEL, "Device", "measured", (9, 5)))
+    for words in ("memory decides", "arithmetic decides", "FP32", "Operational intensity"):
+        assert re.search(rf"<text[^>]*>[^<]*{words}|<tspan[^>]*>[^<]*{words}", svg), words
+    assert "sans-serif" in svg

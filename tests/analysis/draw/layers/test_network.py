@@ -128,8 +128,8 @@ def test_the_layers_with_most_to_gain_are_numbered_and_told() -> None:
     lines = [text.get_text() for text in picture.texts if text.get_gid() == "gains"]
     groups = most_to_gain(net.layers, 5)
     names = [layer_plot.name_in_few_letters(group) for group in groups]
-    assert lines == [f"{number}  {name}" for number, name in enumerate(names, 1)]
-    assert sorted(text.split()[0] for text in on_cloud) == ["1", "2", "3", "4", "5"]
+    assert lines == [f"{number}: {name}" for number, name in enumerate(names, 1)]
+    assert sorted(text.partition(":")[0] for text in on_cloud) == ["1", "2", "3", "4", "5"]
     assert set(on_cloud) <= {*lines, "1", "2", "3", "4", "5"}
     assert any(text in lines for text in on_cloud)  # there is room for some names
     assert not [text for text in lines if any(text.endswith(p.layer) for p in net.layers)]
