@@ -73,6 +73,8 @@ DENSE_TIE, SPARSE_TIE = 0.7, 0.4
 """Widths of the lines from labels to roofs, in points."""
 RIDGE_GAP = 0.6
 """From one ridge point written out to the next, at least, in the size of the type."""
+MATRIX = "matrix"
+"""Tells the ridge point of a precision's matrix units from that of its vector units."""
 RIDGE_ROWS = 2
 """Rows in which they are written, the lowest first."""
 SPARSE_GAP = 0.4
@@ -238,10 +240,15 @@ def _ridges(ax: Axes, model: Roofline) -> None:
         _mark_ridge(ax, roof, intensity, attainable(intensity, roof.rate, memory.rate))
     named = [_who_names_ridge(equals) for equals in equal_roofs(_dense(model))]
     ridges = [ridge(roof.rate, memory.rate) for roof in named]
-    texts = [
-        f"{subject(roof)}\n{short(intensity)}"
-        for roof, intensity in zip(named, ridges, strict=True)
-    ]
+    subjects = [subject(roof) for roof in named]
+    texts = []
+    for roof, intensity in zip(named, ridges, strict=True):
+        lines = [subject(roof), short(intensity)]
+        if subjects.count(subject(roof)) > 1 and Tag.parse(roof.tag).path:
+            lines.insert(1, MATRIX)
+        texts.append("\n".join(lines))
+    most_lines = max((text.count("\n") + 1 for text in texts), default=0)
+    row_height = most_lines * LINE_HEIGHT * SMALL
     pixels = pixels_of(ax)
     lengths = [width(max(text.split("\n"), key=len), pixels) + RIDGE_GAP * pixels for text in texts]
     places = [ax.transData.transform((intensity, 1))[0] for intensity in ridges]
@@ -250,7 +257,7 @@ def _ridges(ax: Axes, model: Roofline) -> None:
     rows = in_rows(places, lengths, first, RIDGE_ROWS)
     for row, chosen in enumerate(rows):
         for i in chosen:
-            _write_ridge(ax, texts[i], ridges[i], named[i].rate, row)
+            _write_ridge(ax, texts[i], ridges[i], named[i].rate, row * row_height)
 
 
 def _who_names_ridge(equals: Sequence[Roof]) -> Roof:
@@ -279,10 +286,10 @@ def _mark_ridge(ax: Axes, roof: Roof, intensity: float, rate: float) -> None:
     )
 
 
-def _write_ridge(ax: Axes, text: str, intensity: float, rate: float, row: int) -> None:
+def _write_ridge(ax: Axes, text: str, intensity: float, rate: float, height: float) -> None:
     """Draw a line from a ridge point down to the axis, with precision and intensity there.
 
-    row: 0 is the lowest.
+    height: of the words above the axis, in points.
     """
     bottom = ax.get_ylim()[0]
     ax.plot(
@@ -296,7 +303,7 @@ def _write_ridge(ax: Axes, text: str, intensity: float, rate: float, row: int) -
     ax.annotate(
         text,
         (intensity, 0),
-        (0, 4 + row * 2 * LINE_HEIGHT * SMALL),
+        (0, 4 + height),
         xycoords=("data", "axes fraction"),
         textcoords="offset points",
         color=SOFT,

@@ -105,6 +105,8 @@ def test_ridge_points_are_marked_and_written_out() -> None:
     assert {f"{line.get_xdata()[0]:.3g}" for line in marks} == ridges
     written = ridges_written(picture)
     assert written["FP64"] == f"{3.34e13 / 4.6e12:.3g}"
+    assert written["FP16"] == f"{1.31e14 / 4.6e12:.3g}"
+    assert "FP16 matrix" in written
     assert written["FP32"] == f"{6.6e13 / 4.6e12:.3g}"
     assert set(written.values()) <= ridges
     assert f"{3.4e15 / 4.6e12:.3g}" not in written.values()  # sparse: it counts work not done
@@ -113,7 +115,8 @@ def test_ridge_points_are_marked_and_written_out() -> None:
 def ridges_written(picture: Any) -> dict[str, str]:
     """The intensity on the axis, by the precision that it stands under."""
     texts = [text.get_text() for text in picture.axes[0].texts if text.get_gid() == "ridge"]
-    return dict(text.split("\n") for text in texts)
+    lines = [text.split("\n") for text in texts]
+    return {" ".join(names): intensity for *names, intensity in lines}
 
 
 def test_the_ridge_point_of_fp32_is_written_however_crowded_it_is() -> None:
