@@ -50,6 +50,9 @@ class Steps(Protocol):
     def step(self, row: Measurement, progress: Progress) -> None:
         """Show that a case has had a turn, and where the run stands."""
 
+    def waiting(self, what: str) -> None:
+        """Show what goes on until the next step."""
+
 
 class Console:
     """Prints for a person. Raises Unheard where its output takes no more."""
