@@ -111,6 +111,7 @@ class TimedLayer:
             "textbook_bytes": work.textbook_bytes,
             "launches": len(self.graph.nodes),
             **channels(self.graph.nodes),
+            **extent(self.graph),
         }
 
     def work(self, dtype: str) -> LayerWork:
@@ -330,3 +331,27 @@ def channels(nodes: tuple[Node, ...]) -> dict[str, int]:
                 inner, outer = outer, inner
             return {"in_channels": inner, "out_channels": outer}
     return {}
+
+
+def extent(graph: Graph) -> dict[str, list[int]]:
+    """The window of the first convolution or pooling, and the shape of what the graph answers.
+
+    They are params of a row, by which people tell a layer from others. What is not known is left
+    out.
+    """
+    facts = {}
+    windows = (_window(node) for node in graph.nodes)
+    window = next(filter(None, windows), None)
+    if window:
+        facts["window"] = window
+    if graph.outputs and graph.outputs[0].shape:
+        facts["shape"] = list(graph.outputs[0].shape)
+    return facts
+
+
+def _window(node: Node) -> list[int]:
+    """Elements of a window in each direction of space; empty for an operation without one."""
+    weight = node.input(1)
+    if node.op == "Conv" and weight is not None and weight.shape:
+        return list(weight.shape[2:])
+    return list(node.attributes.get("kernel_shape", ()))

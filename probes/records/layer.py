@@ -71,6 +71,12 @@ class LayerFacts:
     """
     channels: Mapping[str, int] = field(default_factory=dict)
     """Its channels by name (one of ``CHANNELS``), where it has some."""
+    groups: int = 1
+    """Groups of a convolution, each of which sees its own channels only."""
+    window: tuple[int, ...] = ()
+    """Elements of a convolution's or pooling's window in each direction; empty if unknown."""
+    shape: tuple[int, ...] = ()
+    """Shape of its first output; empty if unknown."""
 
     @property
     def listed(self) -> bool:
@@ -100,6 +106,9 @@ class LayerFacts:
             explained=_explained(known.get("explained") or {}),
             saturated=_error(known.get("saturated")),
             channels={name: known[name] for name in CHANNELS if isinstance(known.get(name), int)},
+            groups=_groups(known.get("groups")),
+            window=_sizes(known.get("window")),
+            shape=_sizes(known.get("shape")),
         )
 
 
@@ -122,6 +131,18 @@ def number(known: Mapping[str, Any], name: str) -> float | None:
 def _names(listed: Any) -> tuple[str, ...]:
     """The names in a list; none of anything else, which another tool may have stored."""
     return tuple(map(str, listed)) if isinstance(listed, list) else ()
+
+
+def _groups(stored: Any) -> int:
+    """The groups of a convolution; 1 where nothing, or no whole number, is stored."""
+    return stored if isinstance(stored, int) and stored > 0 else 1
+
+
+def _sizes(listed: Any) -> tuple[int, ...]:
+    """The sizes in a list of whole numbers; none of anything else."""
+    if not isinstance(listed, list) or not all(isinstance(size, int) for size in listed):
+        return ()
+    return tuple(listed)
 
 
 def _error(fault: Any) -> float | None:

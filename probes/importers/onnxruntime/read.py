@@ -201,6 +201,7 @@ def _row(
         **more,
         shapes=[shape for _, shape in inputs],
         **_channels(op, inputs, outputs),
+        **_extent(op, inputs, outputs),
     )
 
 
@@ -293,6 +294,18 @@ def _channels(op: str, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> dic
     if not op.endswith("Conv") or len(shapes) < 2 or min(map(len, shapes)) < 3:
         return {}
     return {"in_channels": shapes[0][1], "out_channels": shapes[1][1]}
+
+
+def _extent(op: str, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> dict[str, Any]:
+    """The window of a convolution, which its weights tell, and the shape of the first output."""
+    facts = {}
+    if op.endswith("Conv") and len(inputs) > 1:
+        _, weights = inputs[1]
+        facts["window"] = list(weights[2:])
+    if outputs:
+        _, shape = outputs[0]
+        facts["shape"] = list(shape)
+    return facts
 
 
 def _seconds(events: Sequence[Event], runs: Sequence[tuple[float, float]]) -> list[float]:

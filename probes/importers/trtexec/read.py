@@ -111,6 +111,7 @@ def _row(
         bytes_of_nodes=of_nodes,
         tactic=str(layer.get("TacticName", "")),
         **_channels(layer),
+        shape=_dimensions(layer, "Outputs"),
         **more,
     )
 
@@ -132,13 +133,16 @@ def _family(layer: Layer) -> str:
 
 def _channels(layer: Layer) -> dict[str, Any]:
     """Channels in and out of a convolution, which show if it suits the tensor cores."""
-    shapes = []
-    for side in ("Inputs", "Outputs"):
-        tensors = layer.get(side) or [{}]
-        shapes.append(tensors[0].get("Dimensions") or [])
+    shapes = [_dimensions(layer, side) for side in ("Inputs", "Outputs")]
     if family_of_kind(kind_of(layer)) != "convolution" or min(map(len, shapes)) < 3:
         return {}
     return {"in_channels": shapes[0][1], "out_channels": shapes[1][1]}
+
+
+def _dimensions(layer: Layer, side: str) -> list[int]:
+    """Sizes of the first tensor on one side of a layer; empty where there is none."""
+    tensors = layer.get(side) or [{}]
+    return tensors[0].get("Dimensions") or []
 
 
 def _dtype(layer: Layer) -> str:

@@ -72,6 +72,11 @@ def test_what_is_null_is_unknown() -> None:
         ({"explained": "fused"}, "explained", (("", "fused"),)),
         ({"saturated": {"values": 3, "of": 8, "error": 0.07}}, "saturated", 0.07),
         ({"saturated": {"values": 3, "of": 8, "error": None}}, "saturated", None),
+        ({"groups": 32}, "groups", 32),
+        ({"groups": "all"}, "groups", 1),
+        ({"window": [3, 3]}, "window", (3, 3)),
+        ({"window": "3x3"}, "window", ()),
+        ({"shape": [1, 64, "n"]}, "shape", ()),
         ({"in_channels": 63, "groups": 1, "channels": None}, "channels", {"in_channels": 63}),
     ],
 )
