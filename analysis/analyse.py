@@ -141,32 +141,41 @@ def _contents(outcome: Outcome, moments: Sequence[Moment]) -> dict[str, str | by
     pictures = drawn(figures)
     svgs = {name: svg for name, (svg, _) in pictures.items()}
 
-    contents: dict[str, str | bytes] = {}
-    contents["ceilings.csv"] = file_of(CEILING_COLUMNS, outcome.ceilings.values())
+    tables = {"ceilings.csv": file_of(CEILING_COLUMNS, outcome.ceilings.values())}
     if outcome.placements:
-        contents["placements.csv"] = file_of(LAYER_COLUMNS, outcome.placements)
+        tables["placements.csv"] = file_of(LAYER_COLUMNS, outcome.placements)
+    contents: dict[str, str | bytes] = dict(tables)
     contents["roofline.svg"] = svgs["roofline"]
     for name, (_, png_bytes) in pictures.items():
         contents[f"{name}.png"] = png_bytes
-    contents["report.html"] = _page(outcome, svgs)
+    contents["report.html"] = _page(outcome, svgs, tables)
     if moments:
         contents["sustained.png"] = sustained_picture(moments)
     return contents
 
 
-def _page(outcome: Outcome, svgs: Mapping[str, str]) -> str:
-    """The page. svgs: pictures by the name of their file, without ending."""
-    from analysis.tell.layer_report import section
-    from analysis.tell.report import html
+def _page(outcome: Outcome, svgs: Mapping[str, str], files: Mapping[str, str]) -> str:
+    """The page.
+
+    svgs: pictures by the name of their file, without ending. files: tables that it hands out.
+    """
+    from analysis.tell.page.document import html
+    from analysis.tell.page.material import Material
 
     return html(
-        outcome.run,
-        outcome.ceilings,
-        svgs["roofline"],
-        outcome.notes,
-        [(sweep, svgs[sweep.name]) for sweep in outcome.sweeps],
-        section(outcome.placements, outcome.networks, outcome.layer_sweeps, svgs),
-        outcome.trust,
+        Material(
+            run=outcome.run,
+            ceilings=outcome.ceilings,
+            model=outcome.model,
+            pictures=svgs,
+            notes=outcome.notes,
+            sweeps=outcome.sweeps,
+            placements=outcome.placements,
+            networks=outcome.networks,
+            layer_sweeps=outcome.layer_sweeps,
+            trust=outcome.trust,
+            files=files,
+        )
     )
 
 
@@ -207,7 +216,7 @@ def layer_figures(outcome: Outcome) -> dict[str, Figure]:
     """Networks, their precisions and sweeps over layers, by the names of their files."""
     from analysis.draw.layers import listing, network, precisions
     from analysis.draw.layers import sweep as layer_sweep
-    from analysis.tell.layer_report import picture_of
+    from analysis.tell.page.networks import picture_of
 
     device = outcome.run.device
     roofs = most.of_roofs(outcome.model)

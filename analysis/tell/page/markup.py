@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 LONGEST_TEXT = 600
 """Letters of a cell or a label: an imported layer may be called by a whole file."""
-EVERYWHERE = "<style type=\"text/css\">*{stroke-linejoin: round; stroke-linecap: butt}</style>"
+EVERYWHERE = '<style type="text/css">*{stroke-linejoin: round; stroke-linecap: butt}</style>'
 """Style that matplotlib gives an SVG: inside a page it would hold for all of the page. page.css
 says the same of pictures only."""
 NAMES_AND_USES = re.compile(r'(\bid="|url\(#|href="#)')

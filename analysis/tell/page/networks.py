@@ -1,14 +1,9 @@
-"""The page's section on layers: what each network could gain, what sweeps show, all placements.
-
-Every table sorts at a click on a column's head: by the exact value behind a cell, which stands in
-its ``data-v``.
-"""
+"""The page's section on layers: what each network could gain, and what sweeps over layers show."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
-from typing import TypeVar
 
 from analysis.layers.groups import LayerSweep, Network, slug
 from analysis.layers.place import ranking
@@ -22,28 +17,21 @@ from analysis.layers.words import (
     prediction,
     unknown,
 )
-from analysis.tell import markup
 from analysis.tell.columns import Column
-from analysis.tell.layer_columns import ALL_LAYERS, MOST_TO_GAIN, POINTS_OF_SWEEP
+from analysis.tell.layer_columns import MOST_TO_GAIN, POINTS_OF_SWEEP
+from analysis.tell.page.markup import Cell, Head, folded, paragraph, table
+from analysis.tell.page.material import Material
+from analysis.tell.page.stills import Stills
+from analysis.tell.page.tables import cell_of, heads_of, table_of
 from analysis.units import percent, si
 
-Row = TypeVar("Row")
-Cell = tuple[str, float | str | None]
-"""What is read, and the exact value (SI base units) that it is sorted by; None: unknown."""
-Pictures = Mapping[str, str]
-"""SVG text by the name of the picture's file."""
 Compared = tuple[str, Mapping[str, Placement]]
 """A layer, and what it was at each precision."""
 
 PRECISIONS = "precisions"
 """How the name of the picture that compares them ends."""
-INTRODUCTION = (
-    '<p class="soft">Share of roof: the least time that the measured roofs allow over the '
-    "time measured; to gain: "
-    "their difference. A layer's memory roof is the smallest level that holds its data if "
-    "it ran warm. Click on a "
-    "column's head to sort by it; point at a number for its exact value, in SI base units.</p>"
-)
+COMPARED_LAYERS = 400
+"""Layers of a network whose precisions are compared line by line; files hold the others."""
 
 KIND_COLUMNS: tuple[Column[Kind], ...] = (
     Column(name="family", computed=lambda kind: kind.family),
@@ -76,84 +64,79 @@ UNKNOWN_COLUMNS: tuple[Column[UnknownOperation], ...] = (
 )
 
 
-def section(
-    layers: Sequence[Placement],
-    networks: Sequence[Network],
-    sweeps: Sequence[LayerSweep],
-    pictures: Pictures,
-) -> str:
-    """The section as HTML; nothing without layers."""
-    if not layers:
-        return ""
-    parts = ["<h2>Layers</h2>", INTRODUCTION]
-    parts += [_network(net, pictures) for net in networks]
-    comparisons = compared(layers)
-    for name in dict.fromkeys(net.name for net in networks):
-        parts.append(_precisions(name, comparisons.get(name, []), pictures))
-    parts += [_sweep(sweep, pictures) for sweep in sweeps]
-    parts.append(markup.folded(f"All {len(layers)} placements", _table_of(ALL_LAYERS, layers)))
+def networks_and_sweeps(material: Material, stills: Stills) -> str:
+    """Each network, its precisions compared, and each sweep over layers; nothing without layers."""
+    parts = [_network(net) for net in material.networks]
+    comparisons = compared(material.placements)
+    names = dict.fromkeys(net.name for net in material.networks)
+    parts += [_precisions(name, comparisons.get(name, []), stills) for name in names]
+    parts += [_sweep(sweep, stills) for sweep in material.layer_sweeps]
     return "".join(parts)
 
 
-def _network(net: Network, pictures: Pictures) -> str:
-    """Headline, picture, the layers with most to gain, FLOPs against time, unknown operations."""
+def _network(net: Network) -> str:
+    """Headline, the layers with most to gain, FLOPs against time, unknown operations."""
     title = f"{net.name}, {net.precision.upper()} on {net.provider}"
-    parts = [
-        f"<h3>{escape(title)}</h3>",
-        markup.paragraph(headline(net)),
-        _figure(net.file, pictures),
-    ]
+    parts = [f"<h3>{escape(title)}</h3>", paragraph(headline(net))]
     first = ranking(net.layers)
     if first:
         parts.append(f"<h4>Most to gain: {len(first)} of {len(net.layers)} layers</h4>")
-        parts.append(_table_of(MOST_TO_GAIN, first))
+        parts.append(table_of(f"Most to gain in {title}", MOST_TO_GAIN, first))
     parts.append("<h4>FLOPs do not predict time</h4>")
-    parts.append(markup.paragraph(prediction(net.layers)))
-    parts.append(_table_of(KIND_COLUMNS, kinds(net.layers)))
+    sentence = prediction(net.layers)
+    if sentence:
+        parts.append(paragraph(sentence))
+    parts.append(table_of(f"Kinds of layers in {title}", KIND_COLUMNS, kinds(net.layers)))
     unknown_operations = unknown(net.layers)
     if unknown_operations:
         parts.append("<h4>Unknown operations</h4>")
-        parts.append(_table_of(UNKNOWN_COLUMNS, unknown_operations))
+        label = f"Unknown operations in {title}"
+        parts.append(table_of(label, UNKNOWN_COLUMNS, unknown_operations))
     return "".join(parts)
 
 
-def _precisions(name: str, layers: Sequence[Compared], pictures: Pictures) -> str:
+def _precisions(name: str, layers: Sequence[Compared], stills: Stills) -> str:
     """The precisions of a network: the picture of their times, and a table layer by layer."""
-    figure = _figure(picture_of(name), pictures)
-    if not (figure or layers):
-        return ""
-    content = figure
+    content = stills.show(picture_of(name), f"Times of {name} in each precision, by kind of layer")
     if layers:
+        shown = layers[:COMPARED_LAYERS]
         precisions = list(dict.fromkeys(each for _, at in layers for each in at))
-        title = f"{len(layers)} layers at {len(precisions)} precisions"
-        content += markup.folded(title, _comparison(layers, precisions))
+        title = f"{len(shown)} layers at {len(precisions)} precisions"
+        content += folded(title, _comparison(name, shown, precisions))
+    if not content:
+        return ""
     return f"<h3>{escape(name)}: precisions compared</h3>{content}"
 
 
-def _comparison(layers: Sequence[Compared], precisions: Sequence[str]) -> str:
+def _comparison(name: str, layers: Sequence[Compared], precisions: Sequence[str]) -> str:
     """A table of layers with time, roof and gain at each precision."""
-    head = ["layer"]
+    heads = [Head("layer")]
     for precision in precisions:
-        head += [f"{precision.upper()} {what}" for what in ("time", "roof", "to gain")]
+        words = precision.upper()
+        heads += [
+            Head(f"{words} time", is_number=True),
+            Head(f"{words} roof"),
+            Head(f"{words} to gain", is_number=True),
+        ]
     rows = []
-    for name, at in layers:
-        cells: list[Cell] = [(name, name)]
+    for layer, at in layers:
+        cells = [Cell(layer)]
         for precision in precisions:
             cells += _time_roof_and_gain(at.get(precision))
         rows.append(cells)
-    return table(head, rows)
+    return table(f"Layers of {name} by precision", heads, rows)
 
 
 def _time_roof_and_gain(layer: Placement | None) -> list[Cell]:
     """The cells of a layer at one precision; dashes if it did not run so."""
     if layer is None:
-        return [("–", None), ("–", "–"), ("–", None)]
-    roof = layer.roof or "–"
-    return [
-        (si(layer.seconds, "s"), layer.seconds),
-        (roof, roof),
-        (si(layer.headroom_seconds, "s"), layer.headroom_seconds),
-    ]
+        return [Cell("–", ""), Cell("–"), Cell("–", "")]
+    return [_seconds(layer.seconds), Cell(layer.roof or "–"), _seconds(layer.headroom_seconds)]
+
+
+def _seconds(seconds: float | None) -> Cell:
+    exact = "" if seconds is None else f"{seconds!r} s"
+    return Cell(si(seconds, "s"), exact)
 
 
 def picture_of(name: str) -> str:
@@ -161,48 +144,17 @@ def picture_of(name: str) -> str:
     return f"network-{slug(name)}-{PRECISIONS}"
 
 
-def _sweep(sweep: LayerSweep, pictures: Pictures) -> str:
+def _sweep(sweep: LayerSweep, stills: Stills) -> str:
     """The picture of a sweep, and its points folded away."""
-    head = ["series", "type", sweep.over, *(column.name for column in POINTS_OF_SWEEP)]
+    heads = [Head("series"), Head("type"), Head(sweep.over, is_number=True)]
+    heads += heads_of(POINTS_OF_SWEEP)
     rows = []
     for curve in sweep.curves:
         series = sweep.name_of(curve)
         for x, layer in curve.points:
-            cells: list[Cell] = [(series, series), (layer.dtype, layer.dtype), (f"{x:g}", x)]
-            cells += [_cell_of(column, layer) for column in POINTS_OF_SWEEP]
+            cells = [Cell(series), Cell(layer.dtype), Cell(f"{x:g}", repr(x))]
+            cells += [cell_of(column, layer) for column in POINTS_OF_SWEEP]
             rows.append(cells)
-    points = markup.folded(f"{len(rows)} points", table(head, rows))
-    return f"<h3>{escape(sweep.name)}</h3>{_figure(sweep.file, pictures)}{points}"
-
-
-def _figure(name: str, pictures: Pictures) -> str:
-    """The picture of that name; nothing if it was not drawn."""
-    svg = pictures.get(name, "")
-    return f"<figure>{markup.svg_element(svg)}</figure>" if svg else ""
-
-
-def _table_of(columns: Sequence[Column[Row]], rows: Iterable[Row]) -> str:
-    """A table that sorts, with these columns."""
-    head = [column.name for column in columns]
-    return table(head, ([_cell_of(column, row) for column in columns] for row in rows))
-
-
-def _cell_of(column: Column[Row], row: Row) -> Cell:
-    text = column.in_words(row)
-    return text, column.value(row) if column.number else text
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
-    """A table that sorts, of these cells."""
-    return markup.table(head, ([_markup(cell) for cell in row] for row in rows), "sortable")
-
-
-def _markup(cell: Cell) -> str:
-    """A cell as HTML: a number has its exact value beside it, by which it sorts."""
-    text, value = cell
-    if isinstance(value, str):
-        return f"<td>{escape(text)}</td>"
-    if value is None:
-        return f'<td data-v="">{escape(text)}</td>'
-    exact = repr(float(value))
-    return f"<td data-v=\"{exact}\" title='{exact}'>{escape(text)}</td>"
+    points = folded(f"{len(rows)} points", table(f"Points of {sweep.name}", heads, rows))
+    picture = stills.show(sweep.file, f"Layers of the sweep {sweep.name} over {sweep.over}")
+    return f"<h3>{escape(sweep.name)}</h3>{picture}{points}"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from analysis.draw.style import CATEGORIES, colour_of
+from analysis.layers.alike import Alike, alike
 from analysis.layers.placement import Placement, set_of
 from analysis.model.ceilings import Ceiling, is_roof, level_of
 from analysis.model.roofline import Roofline, label
@@ -16,9 +17,6 @@ from analysis.units import unit_of_operations
 from probes.records.measurement import OK, Measurement
 from probes.records.run import Run
 from probes.records.tag import BANDWIDTH, LAYER, LIBRARY, Tag
-
-Times = Mapping[tuple[str, float], Measurement]
-"""Rows of layers by their params and median."""
 
 
 def plot_data(material: Material, all_views: Sequence[View]) -> dict[str, Any]:
@@ -128,22 +126,35 @@ def _layers(all_views: Sequence[View], run: Run) -> list[dict[str, Any]]:
     layers: list[dict[str, Any]] = []
     for place, view in enumerate(all_views):
         for variation_place, variation in enumerate(view.variations):
+            place_in_page = {"view": place, "variation": variation_place}
+            group_of_layer = _groups(variation.layers)
             for layer in variation.layers:
-                facts = {"view": place, "variation": variation_place}
-                layers.append({**facts, **_layer(layer, len(layers), times)})
+                facts = _layer(layer, group_of_layer[id(layer)])
+                row = times.get((layer.params, layer.seconds))
+                spread = row.spread if row else None
+                layers.append(
+                    {"row": row_name(len(layers)), **place_in_page, **facts, "spread": spread}
+                )
     return layers
 
 
-def _layer(layer: Placement, number: int, times: Times) -> dict[str, Any]:
+def _groups(layers: Iterable[Placement]) -> dict[int, Alike]:
+    """The identical layers that each layer is one of, by the layer's identity."""
+    groups: dict[int, Alike] = {}
+    for group in alike(layers):
+        for layer in group.layers:
+            groups[id(layer)] = group
+    return groups
+
+
+def _layer(layer: Placement, group: Alike) -> dict[str, Any]:
     """One layer: what it is, what it took, and what its roof allows."""
-    row = times.get((layer.params, layer.seconds))
     least = None
     if layer.headroom_seconds is not None:
         least = layer.seconds - layer.headroom_seconds
-    return {
-        "row": row_name(number),
+    facts = {
         "name": clipped(layer.layer or set_of(layer)),
-        "shape": shape(layer),
+        "title": clipped(group.title),
         "op": clipped(layer.op),
         "family": layer.family,
         "type": layer.dtype,
@@ -153,7 +164,6 @@ def _layer(layer: Placement, number: int, times: Times) -> dict[str, Any]:
         "bytes": layer.bytes,
         "intensity": layer.intensity,
         "seconds": layer.seconds,
-        "spread": row.spread if row else None,
         "rate": layer.rate,
         "bandwidth": layer.bandwidth,
         "unit": unit_of_operations(layer.dtype),
@@ -165,13 +175,10 @@ def _layer(layer: Placement, number: int, times: Times) -> dict[str, Any]:
         "trusted": layer.trusted,
         "doubt": clipped(layer.doubt),
     }
-
-
-def shape(layer: Placement) -> str:
-    """What is known of a layer's shape, in words: ``64 → 128 channels``."""
-    channels = layer.facts.channels
-    if "in_channels" in channels and "out_channels" in channels:
-        return f"{channels['in_channels']} → {channels['out_channels']} channels"
-    if "channels" in channels:
-        return f"{channels['channels']} channels"
-    return ""
+    if len(group.layers) > 1:
+        facts["alike"] = {
+            "name": clipped(group.name),
+            "seconds": group.seconds,
+            "gain": group.headroom_seconds,
+        }
+    return facts

@@ -1,0 +1,185 @@
+"""The page as one HTML file that opens anywhere, offline, and that requests nothing."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Any, NamedTuple
+
+from analysis.tell.page import head, provenance
+from analysis.tell.page.layers import layers_table
+from analysis.tell.page.material import Material
+from analysis.tell.page.networks import networks_and_sweeps
+from analysis.tell.page.plot import plot_data
+from analysis.tell.page.roofs import ceilings_table, sweeps
+from analysis.tell.page.stills import Stills
+from analysis.tell.page.views import View, views
+
+FOLDER = Path(__file__).parent
+SCRIPTS = (
+    "numbers",
+    "data",
+    "state",
+    "tables",
+    "scale",
+    "drawing",
+    "details",
+    "changes",
+    "pointing",
+    "filters",
+    "start",
+)
+"""Files of ``script/`` in the order in which they run."""
+POLICY = (
+    "default-src 'none'",
+    "img-src data:",
+    # plotly writes its own styles
+    "style-src 'unsafe-inline'",
+    "base-uri 'none'",
+    "form-action 'none'",
+)
+"""Content-Security-Policy of the page, without its scripts: nothing comes from elsewhere."""
+CEILINGS_NOTE = (
+    "Measured: work over the median time. Share: of theory at the clock observed while measuring, "
+    "where it was; else at the rated clock. Spread: half-width of the 95\u00a0% interval of the "
+    "median. A dash is unknown. Point at a number for its exact value, in SI base units."
+)
+LAYERS_NOTE = (
+    "Share of roof: the least time that the measured roofs allow over the time measured; to gain: "
+    "their difference. A layer's memory roof is the smallest level that holds its data if it ran "
+    "warm. Point at a number for its exact value, in SI base units."
+)
+
+
+class Section(NamedTuple):
+    """A part of the page that its contents name."""
+
+    name: str
+    """By which links find it."""
+    title: str
+    """Its heading."""
+    content: str
+    """Its markup."""
+
+
+def html(material: Material) -> str:
+    """The page."""
+    all_views = views(material.placements, material.networks)
+    stills = Stills(material.pictures)
+    explore = _explore(material, all_views, stills)
+    sections = _sections(material, all_views, stills)
+    scripts = [_file("plotly/plotly-basic.min.js"), _own_script()]
+    return Template(_file("page.html")).substitute(
+        policy=escape(_policy(scripts)),
+        title=head.title(material),
+        style=_file("page.css"),
+        device=escape(material.run.device.name),
+        badges=head.badges(material),
+        facts=escape(head.when_and_how(material)),
+        contents="".join(_link(section) for section in (explore, *sections)),
+        answer=head.answer(material),
+        explore=explore.content,
+        sections="".join(map(_markup, sections)),
+        data=_json(plot_data(material, all_views)),
+        files=_json({name: _packed(text) for name, text in material.files.items()}),
+        scripts="".join(f"<script>{script}</script>\n" for script in scripts),
+    )
+
+
+def _explore(material: Material, all_views: Sequence[View], stills: Stills) -> Section:
+    """The roofline with its table: of the layers where there are some, else of the ceilings."""
+    if all_views:
+        title = (
+            f"Layers of {all_views[0].name}" if len(all_views) == 1 else "Layers on the roofline"
+        )
+        note, table = LAYERS_NOTE, layers_table(all_views)
+    else:
+        title = "The roofline"
+        note, table = CEILINGS_NOTE, ceilings_table(material.ceilings)
+    name, sentence = _picture(material)
+    content = Template(_file("explore.html")).substitute(
+        title=escape(title),
+        still=stills.show(name, sentence),
+        note=escape(note),
+        table=table,
+    )
+    return Section("roofline", title, content)
+
+
+def _picture(material: Material) -> tuple[str, str]:
+    """The static picture of what the page opens with, and what it shows in a sentence."""
+    roofs = (*material.model.bandwidth, *material.model.compute)
+    under = f"the measured roofs of {material.run.device.name}: "
+    under += ", ".join(roof.label for roof in roofs)
+    for net in material.networks:
+        if net.file in material.pictures:
+            title = f"{net.name} in {net.precision.upper()}"
+            return net.file, f"{len(net.layers)} layers of {title} under {under}"
+    return "roofline", f"Roofline: {under}"
+
+
+def _sections(material: Material, all_views: Sequence[View], stills: Stills) -> list[Section]:
+    """The sections below the roofline."""
+    sections = [Section("verdict", "Verdict", head.verdict(material))]
+    if all_views:
+        sections.append(Section("layers", "Layers", networks_and_sweeps(material, stills)))
+        note = f'<p class="soft">{escape(CEILINGS_NOTE)}</p>'
+        folded = (
+            f"<details><summary>{len(material.ceilings)} ceilings</summary>"
+            f"{note}{ceilings_table(material.ceilings)}</details>"
+        )
+        sections.append(Section("ceilings", "Ceilings", folded))
+    if material.sweeps:
+        sections.append(Section("sweeps", "Sweeps", sweeps(material, stills)))
+    run = material.run
+    method = f"<h3>Theory</h3>{provenance.theory(run.device)}"
+    method += f"<h3>Device, versions and settings</h3>{provenance.facts_table(run)}"
+    sections.append(
+        Section("not-measured", "Not measured", provenance.not_measured(run.measurements))
+    )
+    sections.append(Section("method", "Method and sources", method))
+    return sections
+
+
+def _markup(section: Section) -> str:
+    heading = f'<h2 id="{section.name}">{escape(section.title)}</h2>'
+    return f'<section aria-labelledby="{section.name}">{heading}{section.content}</section>\n'
+
+
+def _link(section: Section) -> str:
+    return f'<a href="#{section.name}">{escape(section.title)}</a> '
+
+
+def _own_script() -> str:
+    """The scripts of the page as one, whose names are its own."""
+    parts = "".join(_file(f"script/{name}.js") for name in SCRIPTS)
+    return f"(() => {{\n{parts}}})();\n"
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    """The whole Content-Security-Policy: only these scripts run."""
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()) for text in scripts]
+    allowed = " ".join(f"'sha256-{digest.decode()}'" for digest in hashes)
+    return "; ".join((*POLICY, f"script-src {allowed}"))
+
+
+def _json(values: Mapping[str, Any]) -> str:
+    """Values as JSON that no text in them can end, whatever tags it holds."""
+    return json.dumps(values, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _packed(text: str) -> str:
+    """A file as base64 of its gzip, which a browser unpacks."""
+    data = text.encode("utf-8", "backslashreplace")
+    return base64.b64encode(gzip.compress(data, mtime=0)).decode()
+
+
+def _file(name: str) -> str:
+    """A file of this folder."""
+    return (FOLDER / name).read_text(encoding="utf-8")

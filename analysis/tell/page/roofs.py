@@ -1,0 +1,38 @@
+"""The page's section on ceilings, and the sweeps of the hardware."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+
+from analysis.model.ceilings import Ceiling
+from analysis.model.sweeps import POINT_HEAD, SweepChart, points
+from analysis.tell.ceiling_columns import CEILINGS_ON_PAGE
+from analysis.tell.page.markup import folded
+from analysis.tell.page.material import Material
+from analysis.tell.page.plot import row_name_of_ceiling
+from analysis.tell.page.stills import Stills
+from analysis.tell.page.tables import table_of, table_of_texts
+
+POINTS = 400
+"""Points of a sweep on the page; measurements.csv has them all."""
+
+
+def ceilings_table(ceilings: Mapping[str, Ceiling]) -> str:
+    """Every ceiling, with the exact number behind every rounded one."""
+    names = [row_name_of_ceiling(number) for number in range(len(ceilings))]
+    rows = ceilings.values()
+    return table_of("Ceilings", CEILINGS_ON_PAGE, rows, "ceilings-table", names)
+
+
+def sweeps(material: Material, stills: Stills) -> str:
+    """A picture of each sweep, with its points folded away."""
+    return "".join(_sweep(sweep, stills) for sweep in material.sweeps)
+
+
+def _sweep(sweep: SweepChart, stills: Stills) -> str:
+    rows = list(points(sweep))
+    curves = ", ".join(line.name for line in sweep.lines)
+    picture = stills.show(sweep.name, f"{sweep.title}: {curves}")
+    table = table_of_texts(f"Points of {sweep.title}", POINT_HEAD, rows[:POINTS])
+    return f"<h3>{escape(sweep.title)}</h3>{picture}{folded(f'{len(rows)} points', table)}"

@@ -1,0 +1,36 @@
+// What changed most when another precision was chosen.
+
+const MOST_CHANGES = 5;
+
+function showChanges(before) {
+  const box = find("changes");
+  const isSame = !before || before.view !== state.view || before.variation === state.variation;
+  if (isSame) {
+    if (before && before.view !== state.view) box.replaceChildren();
+    return;
+  }
+  const [from, to] = [view().variations[before.variation], variation()];
+  const [then, now] = [layersOf(before.variation), layersOf(state.variation)];
+  const total = `${from.label} → ${to.label}: ${si(from.seconds, "s")} → ${si(to.seconds, "s")} (${signed(to.seconds - from.seconds)}).`;
+  box.replaceChildren(
+    element("h3", {}, "What changed most"),
+    element("p", {}, total),
+    element("div", { class: "twolists" },
+      listOfChanges("By kind", then, now, (layer) => layer.family),
+      listOfChanges("By layer", then, now, (layer) => layer.title)),
+  );
+}
+
+function listOfChanges(heading, then, now, keyOf) {
+  const [before, after] = [then, now].map((layers) => new Map(sums(layers, keyOf, (layer) => layer.seconds)));
+  const changed = [...new Set([...before.keys(), ...after.keys()])].map((key) => {
+    const [old, fresh] = [before.get(key) ?? 0, after.get(key) ?? 0];
+    return { key, old, fresh, difference: fresh - old };
+  });
+  changed.sort((one, other) => Math.abs(other.difference) - Math.abs(one.difference));
+  const list = element("ol");
+  for (const { key, old, fresh, difference } of changed.slice(0, MOST_CHANGES)) {
+    list.append(element("li", {}, `${key}: ${si(old, "s")} → ${si(fresh, "s")} (`, element("b", {}, signed(difference)), ")"));
+  }
+  return element("div", {}, element("h4", {}, heading), list);
+}

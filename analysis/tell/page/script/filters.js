@@ -1,0 +1,120 @@
+// The filters beside the roofline.
+
+function buildFilters() {
+  const form = find("filters");
+  form.addEventListener("submit", (event) => event.preventDefault());
+  const close = element("button", { type: "button", class: "close" }, "Close");
+  close.addEventListener("click", () => closeDrawers());
+  const groups = [close];
+  if (HAS_LAYERS) groups.push(...filtersOfLayers());
+  groups.push(...filtersOfRoofs());
+  const reset = element("button", { type: "button" }, "Show all again");
+  reset.addEventListener("click", () => change({ ...DEFAULTS, view: state.view, variation: state.variation }));
+  groups.push(reset);
+  form.replaceChildren(...groups);
+}
+
+function filtersOfLayers() {
+  const groups = [];
+  if (DATA.views.length > 1) groups.push(chooser());
+  const { variations, families } = view();
+  groups.push(group("Precision", variations.map((each, place) => (
+    choice("radio", "variation", `${each.label} · ${si(each.seconds, "s")}`, place === state.variation, () => change({ variation: place, picked: "" }))
+  ))));
+  const layers = layersOf(state.variation);
+  groups.push(group("Kind", Object.entries(families).filter(([family]) => layers.some((layer) => layer.family === family)).map(([family, colour]) => (
+    hiding("hiddenFamilies", family, `${family} · ${layers.filter((layer) => layer.family === family).length}`, colour)
+  ))));
+  const bounds = sums(layers, boundOf, (layer) => layer.seconds).map(([bound]) => bound);
+  groups.push(group("Bound by", bounds.map((bound) => hiding("hiddenBounds", bound, bound))));
+  groups.push(slider());
+  return groups;
+}
+
+function chooser() {
+  const select = element("select", {});
+  DATA.views.forEach((each, place) => {
+    select.append(element("option", { value: place, selected: place === state.view }, each.name));
+  });
+  select.addEventListener("change", () => change({ ...DEFAULTS, view: Number(select.value) }));
+  return element("label", { class: "block" }, "Network or sweep ", select);
+}
+
+function slider() {
+  const input = element("input", { type: "range", min: 0, max: 10, step: 0.1, value: state.leastPart });
+  const value = element("output", {}, `${state.leastPart} %`);
+  input.addEventListener("input", () => change({ leastPart: Number(input.value) }));
+  return element("label", { class: "block" }, "Share of the time at least ", value, input);
+}
+
+function filtersOfRoofs() {
+  const groups = [];
+  const subjects = [...new Set(flats().map((roof) => roof.subject))];
+  if (subjects.length) {
+    groups.push(group("Roofs of arithmetic", subjects.map((subject) => (
+      roofChoice("roofs", subject, subject.toUpperCase(), shownSubjects(), flats().find((roof) => roof.subject === subject))
+    ))));
+  }
+  if (slopes().length) {
+    groups.push(group("Roofs of memory", slopes().map((roof) => (
+      roofChoice("levels", roof.tag, roof.label, shownLevels(), roof)
+    ))));
+  }
+  const more = [["theory", "theory (dashed)"]];
+  if (flats().some((roof) => roof.is_sparse)) more.push(["sparse", "sparse (dotted)"]);
+  if (flats().some((roof) => !roof.is_main)) more.push(["paths", "every path, libraries too"]);
+  groups.push(group("Also show", more.map(([name, words]) => (
+    choice("checkbox", name, words, state[name], (isOn) => change({ [name]: isOn }))
+  ))));
+  return groups;
+}
+
+function group(legend, choices) {
+  return element("fieldset", {}, element("legend", {}, legend), ...choices);
+}
+
+function choice(type, name, words, isOn, onChange, colour = "") {
+  const input = element("input", { type, name, checked: isOn, "data-key": `${name} ${words}` });
+  input.addEventListener("change", () => onChange(input.checked));
+  const label = element("label", {}, input);
+  if (colour) label.append(element("span", { class: "swatch", style: `background:${onGround(colour)}`, "aria-hidden": "true" }));
+  label.append(` ${words}`);
+  return label;
+}
+
+// A choice that hides what is not checked.
+function hiding(name, key, words, colour = "") {
+  return choice("checkbox", name, words, !state[name].includes(key), (isOn) => {
+    const others = state[name].filter((other) => other !== key);
+    change({ [name]: isOn ? others : [...others, key] });
+  }, colour);
+}
+
+// A choice of a roof, which stands out while it is pointed at.
+function roofChoice(name, key, words, shown, roof) {
+  const label = choice("checkbox", name, words, shown.includes(key), (isOn) => {
+    const others = shown.filter((other) => other !== key);
+    change({ [name]: isOn ? [...others, key] : others });
+  }, roof?.colour);
+  const point = () => { if (roof && shownRoofs().includes(roof)) pointAt(roof); };
+  label.addEventListener("pointerenter", point);
+  label.addEventListener("focusin", point);
+  label.addEventListener("pointerleave", () => pointAt(null));
+  label.addEventListener("focusout", () => pointAt(null));
+  return label;
+}
+
+// Build the filters anew, since other layers have other kinds; the one in use keeps the focus.
+function showFilters() {
+  const form = find("filters");
+  const active = document.activeElement;
+  const key = form.contains(active) ? active.dataset.key : null;
+  if (active?.type === "range" && form.contains(active)) {
+    active.previousElementSibling.textContent = `${state.leastPart} %`;
+    return;
+  }
+  const top = form.scrollTop;
+  buildFilters();
+  form.scrollTop = top;
+  if (key) [...form.querySelectorAll("input")].find((input) => input.dataset.key === key)?.focus();
+}
