@@ -52,9 +52,10 @@ def when_and_how(material: Material) -> str:
 def answer(material: Material) -> str:
     """What was learnt, in a few lines; of networks first their times and what to do."""
     if material.networks:
-        return "".join(map(paragraph, _of_networks(material.networks))) + _times(material.networks)
+        lines = "".join(map(paragraph, _of_networks(material.networks)))
+        return f"<div>{lines}</div>{_times(material.networks)}"
     sentences = summary(material.run, material.ceilings, ())
-    return "".join(map(paragraph, sentences[:ANSWER_LINES]))
+    return f"<div>{''.join(map(paragraph, sentences[:ANSWER_LINES]))}</div>"
 
 
 def _of_networks(networks: Sequence[Network]) -> list[str]:

@@ -60,7 +60,7 @@ def table(
         lines.append(f"<tr{row_name}>{_first(row[0])}{''.join(map(_cell, row[1:]))}</tr>")
     name_of_table = f' id="{escape(name)}"' if name else ""
     return (
-        f'<div class="wide" role="region" tabindex="0" aria-label="{escape(label)}">'
+        f'<div class="wide" role="region" tabindex="0" aria-label="Table: {escape(label)}">'
         f"<table{name_of_table}><thead><tr>{head_cells}</tr></thead>"
         f"<tbody>{''.join(lines)}</tbody></table></div>"
     )

@@ -40,7 +40,7 @@ class View:
     name: str
     """Of the network or the sweep."""
     variations: tuple[Variation, ...]
-    """In the order in which they were measured."""
+    """The fastest first, if its layers are those of a network; else in the order of their rows."""
 
     @property
     def is_network(self) -> bool:
@@ -72,5 +72,9 @@ def views(placements: Sequence[Placement], networks: Iterable[Network]) -> list[
         layers.sort(key=lambda layer: layer.seconds, reverse=True)
         variation = Variation(group, tuple(layers), network_of.get(group))
         variations_by_name.setdefault(group.name, []).append(variation)
-    all_views = [View(name, tuple(parts)) for name, parts in variations_by_name.items()]
+    all_views = []
+    for name, variations in variations_by_name.items():
+        if any(variation.network for variation in variations):
+            variations.sort(key=lambda variation: variation.seconds)
+        all_views.append(View(name, tuple(variations)))
     return sorted(all_views, key=lambda view: not view.is_network)

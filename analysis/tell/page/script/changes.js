@@ -1,6 +1,7 @@
 // What changed most when another precision was chosen.
 
 const MOST_CHANGES = 5;
+const NOISE = 0.02; // of the largest change: less is not told
 
 function showChanges(before) {
   const box = find("changes");
@@ -28,8 +29,10 @@ function listOfChanges(heading, then, now, keyOf) {
     return { key, old, fresh, difference: fresh - old };
   });
   changed.sort((one, other) => Math.abs(other.difference) - Math.abs(one.difference));
+  const largest = Math.abs(changed[0]?.difference ?? 0);
+  const told = changed.filter(({ difference }) => Math.abs(difference) > NOISE * largest);
   const list = element("ol");
-  for (const { key, old, fresh, difference } of changed.slice(0, MOST_CHANGES)) {
+  for (const { key, old, fresh, difference } of told.slice(0, MOST_CHANGES)) {
     list.append(element("li", {}, `${key}: ${si(old, "s")} → ${si(fresh, "s")} (`, element("b", {}, signed(difference)), ")"));
   }
   return element("div", {}, element("h4", {}, heading), list);

@@ -126,11 +126,12 @@ function bars(totals, all) {
 }
 
 function overviewOfRoofs() {
-  const { memory, arithmetic } = limits();
+  const { memory } = limits();
   const parts = [element("h3", {}, DATA.device)];
-  if (memory && arithmetic) {
-    const ridge = short(arithmetic.rate / memory.rate);
-    parts.push(element("p", {}, `Below ${ridge} operations/byte code in ${arithmetic.subject.toUpperCase()} waits for ${memory.label}; above it for arithmetic (${arithmetic.label}).`));
+  const dense = shownRoofs().filter((roof) => !roof.is_memory && roof.is_main && !roof.is_sparse);
+  if (memory && dense.length) {
+    parts.push(element("p", {}, `Below so many operations per byte from ${memory.label} memory decides, above it arithmetic:`));
+    parts.push(facts(dense.map((roof) => [roof.label, short(roof.rate / memory.rate)])));
   }
   parts.push(element("p", { class: "soft" }, "Point at a roof, or anywhere, for what it allows; click a roof for its row."));
   return parts;

@@ -3,10 +3,9 @@
 const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "hexagon", "star", "pentagon"];
 const EQUAL = 0.02; // roofs that differ by less have one label
 const LABEL_HEIGHT = 14; // pixels
-const SMALLEST_DOT = 6, LARGEST_DOT = 34; // pixels across
+const SMALLEST_DOT = 7, LARGEST_DOT = 34; // pixels across
 const FADED = 0.18;
 const MOVING = 400; // milliseconds that dots take to their place in another precision
-let zoomed = null; // the range of the axes that the reader chose
 let lit = null; // the tag of the roof that is pointed at: the others fade
 
 function css(name) {
@@ -47,8 +46,8 @@ function draw() {
     responsive: false,
     doubleClick: false,
     scrollZoom: false,
+    showTips: false,
   });
-  write();
 }
 
 // Layers that have a place, the big ones first so that none is hidden.
@@ -91,7 +90,7 @@ function layout(x, y) {
   const plot = find("plot");
   const font = { family: "system-ui, sans-serif", size: 12, color: css("--ink") };
   const axis = {
-    type: "log", gridcolor: css("--grid"), linecolor: css("--line"), zeroline: false, ticks: "outside",
+    type: "log", tickmode: "array", gridcolor: css("--grid"), linecolor: css("--line"), zeroline: false, ticks: "outside",
     tickcolor: css("--line"), fixedrange: false, automargin: false,
   };
   return {
@@ -100,16 +99,37 @@ function layout(x, y) {
     showlegend: false, hovermode: false,
     // on a touch screen a finger on the drawing scrolls the page; buttons zoom
     dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
-    xaxis: { ...axis, range: x, exponentformat: "none", title: { text: "operations per byte", standoff: 6 } },
-    yaxis: { ...axis, range: y, exponentformat: "SI", title: { text: unitOfRates(), standoff: 4 } },
+    xaxis: { ...axis, ...ticks(x, short), range: x, title: { text: "operations per byte", standoff: 6 } },
+    yaxis: { ...axis, ...ticks(y, tickOfRate), range: y, title: { text: unitOfRates(), standoff: 4 } },
     shapes: zones(),
-    annotations: [],
+    annotations: names(),
   };
 }
 
 function unitOfRates() {
-  const units = new Set(flats().map((roof) => roof.unit));
-  return units.size ? [...units].join(" or ") : "FLOP/s";
+  const ofRoofs = shownRoofs().filter((roof) => !roof.is_memory).map((roof) => roof.unit);
+  const units = new Set([...ofRoofs, ...layersOf(state.variation).map((layer) => layer.unit)]);
+  return units.size ? [...units].sort().join(" or ") : "FLOP/s";
+}
+
+function tickOfRate(rate) {
+  const [number, prefix] = scaled(rate);
+  return `${short(number)} ${prefix}`;
+}
+
+const MOST_TICKS = 9;
+
+// Numbers along an axis: powers of ten, with what lies between them where the range is small.
+function ticks([low, high], wordsOf) {
+  const steps = high - low < 2 ? [1, 2, 5] : [1];
+  const stride = Math.max(1, Math.ceil((high - low) / MOST_TICKS));
+  const values = [];
+  for (let power = Math.floor(low); power <= high; power += 1) {
+    if (power % stride) continue;
+    values.push(...steps.map((factor) => factor * 10 ** power));
+  }
+  const seen = values.filter((value) => Math.log10(value) >= low && Math.log10(value) <= high);
+  return { tickvals: seen, ticktext: seen.map(wordsOf) };
 }
 
 // Left of the ridge memory decides, right of it arithmetic.
@@ -124,11 +144,10 @@ function zones() {
   ];
 }
 
-// Write the names of zones and roofs where they fit at this size and enlargement.
-function write() {
+// The names of zones and roofs where they fit at this size and enlargement.
+function names() {
   const places = scale();
-  const annotations = [...namesOfZones(places), ...namesOfSlopes(places), ...namesOfFlats(places)];
-  Plotly.relayout(find("drawing"), { annotations });
+  return [...namesOfZones(places), ...namesOfSlopes(places), ...namesOfFlats(places)];
 }
 
 // A text at pixels of the drawing.
@@ -149,8 +168,10 @@ function namesOfZones(places) {
     const [left, right] = [Math.max(places.left, Math.min(ridge, places.right)), places.right];
     const soft = { font: { size: 11, color: css("--soft") }, yanchor: "bottom" };
     const y = places.top - 3;
-    if (left - places.left > 110) named.push(text("memory decides", (places.left + left) / 2, y, soft));
-    if (right - left > 130) named.push(text("arithmetic decides", (left + right) / 2, y, soft));
+    if (left - places.left > 190) named.push(text("memory decides", (places.left + left) / 2, y, soft));
+    const isNarrow = right - left < 110;
+    const beside = isNarrow ? { ...soft, xanchor: "right" } : soft;
+    if (right > left) named.push(text("arithmetic decides", isNarrow ? right : (left + right) / 2, y, beside));
   }
   if (hasMovers() && !zoomed) {
     const soft = { font: { size: 11, color: css("--soft") }, xanchor: "left", yanchor: "bottom" };
@@ -160,22 +181,20 @@ function namesOfZones(places) {
 }
 
 function isWide(places) {
-  return find("drawing").clientWidth - places.right > 100;
+  return find("drawing").clientWidth - places.right > 40;
 }
 
 // Flat roofs are named at their right end, equal ones together; names give way up and down.
 function namesOfFlats(places) {
-  const groups = [];
-  for (const roof of shownRoofs().filter((each) => !each.is_memory)) {
-    const group = groups.find(([first]) => Math.abs(first.rate / roof.rate - 1) < EQUAL);
-    if (group) group.push(roof);
-    else groups.push([roof]);
-  }
-  const seen = groups.filter(([roof]) => isInside(places, places.right, places.y(roof.rate)));
+  const last = places.intensity(places.right);
+  const seen = equalFlats().filter(([roof]) => {
+    const [[first]] = lineOf(roof, roof.rate);
+    return first < last && isInside(places, places.right, places.y(roof.rate));
+  });
   const most = Math.max(1, Math.floor((places.bottom - places.top) / LABEL_HEIGHT));
   const named = spread(seen.slice(0, most).map((group) => [places.y(group[0].rate), group]), places);
   const beside = isWide(places);
-  return named.map(([y, group]) => text(nameOfFlats(group, beside), beside ? places.right + 6 : places.right - 4, y, {
+  return named.map(([y, group]) => text(nameOfFlats(group), beside ? places.right + 6 : places.right - 4, y, {
     xanchor: beside ? "left" : "right",
     yanchor: beside ? "middle" : "bottom",
     align: "left",
@@ -184,13 +203,36 @@ function namesOfFlats(places) {
   }));
 }
 
+// The flat roofs shown, those of nearly equal height together.
+function equalFlats() {
+  const groups = [];
+  for (const roof of shownRoofs().filter((each) => !each.is_memory)) {
+    const group = groups.find(([first]) => Math.abs(first.rate / roof.rate - 1) < EQUAL);
+    if (group) group.push(roof);
+    else groups.push([roof]);
+  }
+  return groups;
+}
+
+// Pixels that the names right of the axes take.
+function roomForNames() {
+  const letters = equalFlats().map((group) => wordsOfFlats(group).length);
+  return 34 + 6.3 * Math.max(6, ...letters);
+}
+
 const LONGEST_LABEL = 26;
 
-function nameOfFlats(group, beside) {
-  const names = group.length === 1 ? group[0].label : [...new Set(group.map((roof) => beside ? roof.subject.toUpperCase() : roof.label))].join(" = ");
+function nameOfFlats(group) {
+  return `<span style="color:${onGround(group[0].colour)}">▬</span> ${escaped(wordsOfFlats(group))}`;
+}
+
+// "FP16 wgmma-fp32 834 T"; of several, "FP16 = BF16 132 T".
+function wordsOfFlats(group) {
+  const subjects = [...new Set(group.map((roof) => roof.subject.toUpperCase()))];
+  const isSingle = group.length === 1;
+  const names = isSingle ? group[0].label : subjects.join(" = ");
   const words = names.length > LONGEST_LABEL ? `${names.slice(0, LONGEST_LABEL)}…` : names;
-  const bar = `<span style="color:${onGround(group[0].colour)}">▬</span>`;
-  return `${bar} ${escaped(words)} ${si(group[0].rate, "")}`;
+  return `${words} ${si(group[0].rate, "").trim()}`;
 }
 
 function escaped(words) {
@@ -214,9 +256,11 @@ function spread(items, places) {
 
 // Slopes are named along their lines, each further up than the slower one before.
 function namesOfSlopes(places) {
-  const angle = -Math.atan2(places.y(1) - places.y(10), places.x(10) - places.x(1)) * (180 / Math.PI);
+  // all slopes are parallel where both axes are logarithmic
+  const slant = Math.atan2(places.y(1) - places.y(10), places.x(10) - places.x(1));
+  const angle = -slant * (180 / Math.PI);
   const named = [];
-  let part = 0.1;
+  let part = 0.25;
   for (const roof of shownRoofs().filter((each) => each.is_memory).toReversed()) {
     const [, [end]] = lineOf(roof, roof.rate);
     const [first, last] = [firstInside(roof, places), Math.min(end, places.intensity(places.right))];
@@ -225,11 +269,12 @@ function namesOfSlopes(places) {
     if (places.x(last) - places.x(first) < 90) continue;
     const y = places.y(roof.rate * places.intensity(x));
     const words = `${escaped(roof.label)} ${si(roof.rate, "B/s")}`;
-    named.push(text(words, x, y - 3, {
-      textangle: angle, xanchor: "left", yanchor: "bottom", font: { size: 11, color: css("--soft") },
+    const [left, up] = [LABEL_HEIGHT * 0.7 * Math.sin(slant), LABEL_HEIGHT * 0.7 * Math.cos(slant)];
+    named.push(text(words, x - left, y - up, {
+      textangle: angle, xanchor: "center", yanchor: "middle", font: { size: 11, color: css("--soft") },
       opacity: lit && lit !== roof.tag ? 0.35 : 1,
     }));
-    part = part > 0.4 ? 0.1 : part + 0.2;
+    part = part > 0.6 ? 0.25 : part + 0.2;
   }
   return named;
 }
@@ -270,17 +315,16 @@ function light(tag) {
     if (trace.mode === "markers") return tag ? 0.5 : 1;
     return tag && trace.meta !== tag ? FADED : 1;
   });
-  Plotly.restyle(drawing, { opacity: opacities });
-  write();
+  Plotly.update(drawing, { opacity: opacities }, { annotations: names() });
 }
 
 function zoom(how) {
   if (how === "all") {
     zoomed = null;
   } else {
-    const { xaxis, yaxis } = find("drawing").layout;
     const factor = how === "in" ? 0.6 : 1 / 0.6;
-    zoomed = { x: around(xaxis.range, factor), y: around(yaxis.range, factor) };
+    const { x, y } = zoomed ?? range;
+    zoomed = { x: around(x, factor), y: around(y, factor) };
   }
   draw();
   showMarks();

@@ -53,24 +53,26 @@ function filtersOfRoofs() {
   if (subjects.length) {
     groups.push(group("Roofs of arithmetic", subjects.map((subject) => (
       roofChoice("roofs", subject, subject.toUpperCase(), shownSubjects(), flats().find((roof) => roof.subject === subject))
-    ))));
+    )), true));
   }
   if (slopes().length) {
     groups.push(group("Roofs of memory", slopes().map((roof) => (
       roofChoice("levels", roof.tag, roof.label, shownLevels(), roof)
-    ))));
+    )), true));
   }
   const more = [["theory", "theory (dashed)"]];
-  if (flats().some((roof) => roof.is_sparse)) more.push(["sparse", "sparse (dotted)"]);
-  if (flats().some((roof) => !roof.is_main)) more.push(["paths", "every path, libraries too"]);
+  const chosen = flats().filter((roof) => shownSubjects().includes(roof.subject));
+  if (chosen.some((roof) => roof.is_sparse)) more.push(["sparse", "sparse (dotted)"]);
+  if (chosen.some((roof) => !roof.is_main && (state.sparse || !roof.is_sparse))) more.push(["paths", "every path, libraries too"]);
   groups.push(group("Also show", more.map(([name, words]) => (
     choice("checkbox", name, words, state[name], (isOn) => change({ [name]: isOn }))
   ))));
   return groups;
 }
 
-function group(legend, choices) {
-  return element("fieldset", {}, element("legend", {}, legend), ...choices);
+function group(legend, choices, isShort = false) {
+  const list = element("div", { class: isShort ? "twocolumns" : "" }, ...choices);
+  return element("fieldset", {}, element("legend", {}, legend), list);
 }
 
 function choice(type, name, words, isOn, onChange, colour = "") {
@@ -94,7 +96,10 @@ function hiding(name, key, words, colour = "") {
 function roofChoice(name, key, words, shown, roof) {
   const label = choice("checkbox", name, words, shown.includes(key), (isOn) => {
     const others = shown.filter((other) => other !== key);
-    change({ [name]: isOn ? [...others, key] : others });
+    const chosen = isOn ? [...others, key] : others;
+    // what the layers need anyway follows them to another precision
+    const needed = name === "roofs" ? neededSubjects() : neededLevels();
+    change({ [name]: isSame(chosen, needed) ? null : chosen });
   }, roof?.colour);
   const point = () => { if (roof && shownRoofs().includes(roof)) pointAt(roof); };
   label.addEventListener("pointerenter", point);
@@ -102,6 +107,10 @@ function roofChoice(name, key, words, shown, roof) {
   label.addEventListener("pointerleave", () => pointAt(null));
   label.addEventListener("focusout", () => pointAt(null));
   return label;
+}
+
+function isSame(names, others) {
+  return names.length === others.length && names.every((name) => others.includes(name));
 }
 
 // Build the filters anew, since other layers have other kinds; the one in use keeps the focus.

@@ -1,21 +1,21 @@
 // Places on the roofline: from operations per byte and rates to pixels and back. Both axes are logarithmic.
 
 const FAR = 1e12; // where lines end that go on for ever
+let zoomed = null; // the range of the axes that the reader chose
 let range = { x: [-1, 3], y: [9, 13] }; // of the axes where nothing is enlarged, in powers of ten
 
 // The room of the axes within the drawing, in pixels.
 function margins() {
   const isNarrow = find("plot").clientWidth < 560;
-  return isNarrow ? { l: 44, r: 12, t: 26, b: 44 } : { l: 60, r: 172, t: 26, b: 48 };
+  return isNarrow ? { l: 44, r: 12, t: 26, b: 44 } : { l: 60, r: roomForNames(), t: 26, b: 48 };
 }
 
 function scale() {
-  const drawing = find("drawing");
+  const plot = find("plot");
   const { l, r, t, b } = margins();
-  const [x0, x1] = drawing.layout.xaxis.range;
-  const [y0, y1] = drawing.layout.yaxis.range;
-  const width = drawing.clientWidth - l - r;
-  const height = drawing.clientHeight - t - b;
+  const { x: [x0, x1], y: [y0, y1] } = zoomed ?? range;
+  const width = plot.clientWidth - l - r;
+  const height = plot.clientHeight - t - b;
   return {
     left: l, right: l + width, top: t, bottom: t + height,
     x: (intensity) => l + ((Math.log10(intensity) - x0) / (x1 - x0)) * width,
@@ -62,9 +62,15 @@ function wholeRange() {
   }
   if (!xs.length) return range;
   const x = [Math.log10(Math.min(...xs)), Math.log10(Math.max(...xs))];
-  const y = [Math.log10(Math.min(...ys)), Math.log10(Math.max(...ys))];
-  if (hasMovers()) x[0] -= (x[1] - x[0]) / 12;
-  return { x, y };
+  const movers = DATA.layers.filter((layer) => layer.view === state.view && computesNothing(layer));
+  if (movers.length) x[0] -= (x[1] - x[0]) / 12;
+  ys.push(...movers.map((layer) => (layer.bandwidth * edgeOf(x)) / 2));
+  return { x, y: [Math.log10(Math.min(...ys)), Math.log10(Math.max(...ys))] };
+}
+
+// Where layers stand that compute nothing: a little right of the least intensity.
+function edgeOf([low, high]) {
+  return 10 ** (low + (high - low) / 40);
 }
 
 function computesNothing(layer) {
@@ -80,8 +86,7 @@ function hasMovers() {
 function placeOf(layer) {
   if (layer.intensity && layer.rate) return [layer.intensity, layer.rate];
   if (!computesNothing(layer)) return null;
-  const { x } = range;
-  const edge = 10 ** (x[0] + (x[1] - x[0]) / 40);
+  const edge = edgeOf(range.x);
   return [edge, layer.bandwidth * edge];
 }
 

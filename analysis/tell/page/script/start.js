@@ -87,7 +87,7 @@ function prepareZoom() {
     if (!("xaxis.range[0]" in event)) return;
     const { xaxis, yaxis } = find("drawing").layout;
     zoomed = { x: [...xaxis.range], y: [...yaxis.range] };
-    write();
+    draw();
     showMarks();
   });
   find("drawing").on("plotly_doubleclick", () => zoom("all"));

@@ -17,22 +17,37 @@ const DEFAULTS = {
 };
 let state = { ...DEFAULTS };
 
-// A text for the hash, without the sign and without what is as it always is.
+// A text for the hash, without the sign and without what is as it always is: "roofs=fp16,fp32&theory=true".
 function hashOf(shown) {
-  const words = new URLSearchParams();
+  const words = [];
   for (const [name, value] of Object.entries(shown)) {
     if (JSON.stringify(value) === JSON.stringify(DEFAULTS[name])) continue;
-    words.set(name, Array.isArray(value) ? JSON.stringify(value) : String(value));
+    const parts = Array.isArray(value) ? value : [value];
+    words.push(`${name}=${parts.map(encoded).join(",")}`);
   }
-  return words.toString();
+  return words.join("&");
+}
+
+function encoded(value) {
+  return encodeURIComponent(value).replaceAll("%2F", "/").replaceAll("%20", "+");
+}
+
+function decoded(text) {
+  return decodeURIComponent(text.replaceAll("+", "%20"));
 }
 
 // The state in a hash; what it does not hold, or holds wrongly, is as it always is.
 function stateOf(hash) {
   const shown = { ...DEFAULTS };
-  for (const [name, text] of new URLSearchParams(hash)) {
-    const value = valueOf(name, text);
-    if (value !== undefined) shown[name] = value;
+  for (const part of hash.split("&")) {
+    const [name, text = ""] = part.split("=");
+    // a link may have been cut, or written by hand
+    try {
+      const value = name in DEFAULTS ? valueOf(name, text) : undefined;
+      if (value !== undefined) shown[name] = value;
+    } catch {
+      continue;
+    }
   }
   const view = DATA.views[shown.view];
   if (!view) shown.view = 0;
@@ -41,21 +56,12 @@ function stateOf(hash) {
 }
 
 function valueOf(name, text) {
-  if (name === "roofs" || name === "levels" || name.startsWith("hidden")) return listOf(text);
+  const isList = name === "roofs" || name === "levels" || name.startsWith("hidden");
+  if (isList) return text ? text.split(",").map(decoded) : [];
   switch (typeof DEFAULTS[name]) {
     case "number": return Number(text) >= 0 ? Number(text) : undefined;
     case "boolean": return text === "true";
-    case "string": return text;
-    default: return undefined;
-  }
-}
-
-function listOf(text) {
-  try {
-    const list = JSON.parse(text);
-    return Array.isArray(list) ? list.map(String) : undefined;
-  } catch {
-    return undefined;
+    default: return decoded(text);
   }
 }
 
@@ -120,7 +126,10 @@ function slopes() {
 
 // Number formats whose roofs are shown.
 function shownSubjects() {
-  if (state.roofs) return state.roofs;
+  return state.roofs ?? neededSubjects();
+}
+
+function neededSubjects() {
   const types = layersOf(state.variation).map((layer) => layer.type);
   const known = flats().map((roof) => roof.subject);
   const needed = [...new Set(types)].filter((type) => known.includes(type));
@@ -129,7 +138,10 @@ function shownSubjects() {
 
 // Tags of the levels of memory that are shown.
 function shownLevels() {
-  if (state.levels) return state.levels;
+  return state.levels ?? neededLevels();
+}
+
+function neededLevels() {
   if (!HAS_LAYERS) return slopes().map((roof) => roof.tag);
   const needed = layersOf(state.variation).map((layer) => layer.roof);
   return slopes().map((roof) => roof.tag).filter(

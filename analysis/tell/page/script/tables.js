@@ -1,6 +1,7 @@
 // Tables sort by a click on a head and are filtered by words; rows of layers and roofs are picked.
 
 const FEW_ROWS = 8; // without a box to filter them
+const ROWS_AT_ONCE = 60;
 
 function mainTable() {
   return find("layers-table") ?? find("ceilings-table");
@@ -20,30 +21,56 @@ function sortBy(table, head) {
   const isNumber = head.classList.contains("number");
   const sorted = head.getAttribute("aria-sort");
   const down = sorted ? sorted === "ascending" : isNumber;
-  const place = head.cellIndex;
-  const keyed = [...table.tBodies[0].rows].map((row) => [keyOf(row.cells[place], isNumber), row]);
-  const direction = down ? -1 : 1;
-  keyed.sort(([one], [other]) => compare(one, other, isNumber) * direction);
-  const [unknown, known] = [keyed.filter(([key]) => Number.isNaN(key)), keyed.filter(([key]) => !Number.isNaN(key))];
+  const keyed = rowsOf(table).map((row) => [keyOf(row.cells[head.cellIndex], isNumber), row]);
+  const known = keyed.filter(([key]) => !Number.isNaN(key));
+  const unknown = keyed.filter(([key]) => Number.isNaN(key));
+  const compare = isNumber ? (one, other) => one - other : collator.compare;
+  known.sort(([one], [other]) => compare(one, other) * (down ? -1 : 1));
   for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
   head.setAttribute("aria-sort", down ? "descending" : "ascending");
-  table.tBodies[0].append(...[...known, ...unknown].map(([, row]) => row));
+  putRows(table, [...known, ...unknown].map(([, row]) => row));
+}
+
+const collator = new Intl.Collator(undefined, { numeric: true });
+const allRows = new Map(); // of each table, in the order in which they are shown
+
+function rowsOf(table) {
+  if (!allRows.has(table)) allRows.set(table, [...table.tBodies[0].rows]);
+  return allRows.get(table);
+}
+
+// Put the rows into their order. A browser takes long to lay out hundreds, so those that are seen first come
+// at once, and the others with the next pictures of the screen.
+function putRows(table, rows) {
+  allRows.set(table, rows);
+  const body = table.tBodies[0];
+  const rest = [...rows];
+  body.replaceChildren(...nextRows(rest));
+  body.closest(".wide").scrollTop = 0;
+  function more() {
+    if (allRows.get(table) !== rows || !rest.length) return;
+    body.append(...nextRows(rest));
+    requestAnimationFrame(more);
+  }
+  requestAnimationFrame(more);
+}
+
+// Take the next rows, so many of them as are laid out at once; hidden ones cost nothing.
+function nextRows(rest) {
+  let seen = 0, place = 0;
+  for (; place < rest.length && seen < ROWS_AT_ONCE; place += 1) {
+    if (!rest[place].hidden) seen += 1;
+  }
+  return rest.splice(0, place);
 }
 
 function keyOf(cell, isNumber) {
   return isNumber ? parseFloat(cell.title) : cell.textContent;
 }
 
-const collator = new Intl.Collator(undefined, { numeric: true });
-
-function compare(one, other, isNumber) {
-  if (!isNumber) return collator.compare(one, other);
-  return Number.isNaN(one) || Number.isNaN(other) ? 0 : one - other;
-}
-
 function addFilterBox(table) {
   const box = table.closest(".wide");
-  const label = box.getAttribute("aria-label");
+  const label = box.getAttribute("aria-label").replace("Table: ", "");
   const input = element("input", { type: "search", placeholder: "Filter rows", "aria-label": `Filter ${label}` });
   const rows = element("span", { class: "soft", role: "status" });
   box.before(element("div", { class: "filter scripted" }, input, rows));
@@ -58,7 +85,7 @@ function addFilterBox(table) {
 
 function filterRows(table, words, status) {
   let shown = 0;
-  const rows = table.tBodies[0].rows;
+  const rows = rowsOf(table);
   for (const row of rows) {
     row.hidden = !row.textContent.toLowerCase().includes(words);
     if (!row.hidden) shown += 1;
@@ -124,7 +151,7 @@ function showTable(before) {
 
 function hideRows(table) {
   const shown = new Set(shownLayers().map((layer) => layer.row));
-  for (const row of table.tBodies[0].rows) row.hidden = !shown.has(row.id);
+  for (const row of rowsOf(table)) row.hidden = !shown.has(row.id);
   const all = layersOf(state.variation).length;
   const status = find("rows-shown");
   if (status) {
