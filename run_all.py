@@ -94,7 +94,7 @@ def run_command(argv: Sequence[str] | None) -> int:
     if args.list:
         return list_probes(args)
     if args.replot:
-        return replot(args.replot)
+        return replot(args.replot, everything=args.all)
     return measure(args)
 
 
@@ -126,8 +126,11 @@ def can_run(probe: Probe, device: Device) -> str:
     return answer if probe.default else f"{answer}, on request"
 
 
-def replot(folder: Path) -> int:
-    """Judge, model and draw the run in ``folder`` again; returns the code that measuring gives."""
+def replot(folder: Path, everything: bool) -> int:
+    """Judge, model and draw the run in ``folder`` again; returns the code that measuring gives.
+
+    everything: print all that is known, not only the answer.
+    """
     from analysis.analyse import analyse
     from analysis.tell.console import Console
 
@@ -135,7 +138,7 @@ def replot(folder: Path) -> int:
         outcome = analyse(folder)
     except OSError as error:
         raise RidgelineError(f"cannot write to {folder}: {reason(error)}") from None
-    Console().result(outcome)
+    Console(everything=everything).result(outcome)
     return code_of(outcome.run)
 
 
@@ -168,7 +171,7 @@ def measure(args: argparse.Namespace) -> int:
     new_parents = [parent for parent in parents if not os.path.exists(parent)]
     folder = new_folder(args.out, device, run.started)
     with rows_named_at_early_end(folder, new_parents):
-        console = Console()
+        console = Console(everything=args.all)
         console.device(device, why)
         if todo:
             run.load = {
@@ -298,14 +301,14 @@ def finish(run: Run, folder: Path, console: Console) -> int:
     """
     from analysis.analyse import model, write
 
-    outcome = model(run)
     problem = ""
-    try:
-        write(outcome, folder)
-    except OSError as error:
-        problem = (
-            f"cannot write to {folder}: {reason(error)}; free some space, then --replot {folder}"
-        )
+    with console.working("drawing the pictures and writing the page"):
+        outcome = model(run)
+        try:
+            write(outcome, folder)
+        except OSError as error:
+            why = reason(error)
+            problem = f"cannot write to {folder}: {why}; free some space, then --replot {folder}"
     console.result(outcome)
     if problem:
         console.note(problem)

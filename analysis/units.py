@@ -104,6 +104,11 @@ def plus_minus(spread: float | None) -> str:
     return "> ±100 %" if spread > 1 else f"±{100 * spread:.1f} %"
 
 
+def whole_percent(value: float) -> str:
+    """``98 %``, where a glance is enough."""
+    return f"{100 * value:.0f} %"
+
+
 def percent(value: float | None) -> str:
     """``98.1 %``; a dash for None."""
     return UNKNOWN if value is None else f"{100 * value:.1f} %"

@@ -20,7 +20,12 @@ class KernelError(Exception):
     """A kernel cannot be built or launched: one line names the kernel, the value, the way out."""
 
 
-LONGEST_LINE = 300  # characters of a text that another program wrote
+class Unavailable(Exception):
+    """A kernel cannot run on this device: the reason, in one line (``sm_75 has no bf16``)."""
+
+
+LONGEST_LINE = 300
+"""Characters that ``one_line`` keeps."""
 
 
 def one_line(what: object) -> str:
@@ -28,16 +33,12 @@ def one_line(what: object) -> str:
     return " ".join(str(what).split())[:LONGEST_LINE]
 
 
-class Unavailable(Exception):
-    """A kernel cannot run on this device: the reason, in one line (``sm_75 has no bf16``)."""
-
-
 @dataclass(frozen=True)
 class Work:
     """The least arithmetic and traffic of one repetition."""
 
     flops: float = 0.0
-    """Operations of the row's type; a multiply-add is two."""
+    """Operations, of floats or integers as the type is; a multiply-add is two."""
     bytes: float = 0.0
     """Bytes read and written."""
 
@@ -67,7 +68,7 @@ class Fault:
     values: int
     """How many differ from the reference."""
     of: int
-    """How many there are."""
+    """How many values there are."""
     error: float | None
     """Largest difference over the largest magnitude; None if the reference has another shape."""
 

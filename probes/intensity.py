@@ -36,35 +36,41 @@ FLATS = {
     "cpu": (Tag(COMPUTE, "fp64"), Tag(COMPUTE, "fp32")),
 }
 """The flat roof that each curve is to reach."""
-LEAST = 1 / 16  # FLOP per byte
+LEAST_INTENSITY = 1 / 16
+"""FLOP per byte where a curve begins."""
 PAST_RIDGE = 16
-RIDGE = 16  # multiply-adds of an element at the ridge of a common CPU core; where unknown, of a GPU
+"""Times the ridge where a curve ends."""
+RIDGE = 16
+"""Multiply-adds of an element at the ridge of a common CPU core, and of a GPU whose clocks or bus
+are unknown."""
 BYTES_COMPUTED = 512
 """Operand bytes that one SM multiplies and adds in a clock, in every type at full rate: 64 FP64,
 128 FP32, 256 FP16 (CUDA C++ Programming Guide, arithmetic instructions). It only chooses where
 points lie, never a roof."""
 NEAR = (2**-0.5, 1.0, 2**0.5)
-# times the ridge, or a part of it: beyond, points lie farther apart, and arrays may be smaller
+"""Times the ridge: further points of each curve, beside the powers of two."""
 FAR = 4
-# times the ridge: from here a GPU's blocks get equal shares, since memory keeps none of them
-# waiting
+"""Above so many times the ridge, and below one part of it in so many, points lie farther apart;
+above it, arrays may be smaller, too."""
 EQUAL = 2
+"""Times the ridge: above it a GPU's blocks get equal shares, since memory keeps none waiting."""
 FULL_FP64 = 2
 """Throughput of FP32 over that of FP64 where double precision runs at full rate."""
 
 
 def cases(device: Device) -> Iterator[Case]:
     """The anchors of the roof, then for each precision the points of the curve."""
-    asked = (*tensor_core.cases(device), *compute.cases(device), *bandwidth.cases(device))
-    anchors = [case for case in asked if _is_anchor(case, device)]
+    candidates = (*tensor_core.cases(device), *compute.cases(device), *bandwidth.cases(device))
+    anchors = [case for case in candidates if _is_anchor(case, device)]
     yield from anchors
     for flat in FLATS[device.kind]:
-        # others use a CPU's memory and cores meanwhile; a GPU is this program's alone
-        roofs = [case for case in anchors if case.tag in (flat, SLOPE)]
-        beside = tuple(roofs) if device.kind == "cpu" else ()
+        beside: tuple[Case, ...] = ()
+        if device.kind == "cpu":
+            # other programs use its memory and cores meanwhile; a GPU is this program's alone
+            beside = tuple(case for case in anchors if case.tag in (flat, SLOPE))
         on_tensor_cores = bool(flat.path)
-        for k, every in points(flat.operands, ridge(device, flat.operands), on_tensor_cores):
-            yield replace(_case(device, flat, k, every), beside=beside)
+        for k, spacing in points(flat.operands, ridge(device, flat.operands), on_tensor_cores):
+            yield replace(_case(device, flat, k, spacing), beside=beside)
 
 
 def _is_anchor(case: Case, device: Device) -> bool:
@@ -88,35 +94,36 @@ def ridge(device: Device, dtype: str) -> float:
 
 
 def points(dtype: str, ridge: float, tensor: bool = False) -> list[tuple[int, int]]:
-    """(multiply-adds, registers that share them) of each point, in order of intensity.
+    """(multiply-adds, spacing) of each point, in order of intensity.
 
-    Where every so-manyth register gets one multiply-add, the second number is above 1. Steps are of
-    about 2, finer around ``ridge``; further than FAR from it the roof is straight, and every other
-    point does (of which a quick run takes every other, as of any curve). On tensor cores a
-    multiply-add is one in each column of a matrix.
+    One register in ``spacing`` gets the multiply-adds, of which there is one where that is above 1;
+    the params call it ``every``. Steps are of about 2, finer around ``ridge``; further than FAR
+    from it the roof is straight, and every other point does (of which a quick run takes every
+    other, as of any curve). On tensor cores a multiply-add is one in each column of a matrix.
     """
-    size, columns = ITEMSIZE[dtype], intensity_cuda.COLUMNS if tensor else 1
-    rarest = intensity_cuda.VECS if tensor else 2**6
+    size = ITEMSIZE[dtype]
+    columns = intensity_cuda.COLUMNS if tensor else 1
+    widest_spacing = intensity_cuda.VECS if tensor else 2**6
     sparse = []
-    for every in (64, 32, 16, 8, 4, 2):
-        flop_per_byte = 2 * columns / (size * every)
-        if every <= rarest and flop_per_byte >= LEAST:
-            sparse.append((1, every))
+    for spacing in (64, 32, 16, 8, 4, 2):
+        flop_per_byte = 2 * columns / (size * spacing)
+        if spacing <= widest_spacing and flop_per_byte >= LEAST_INTENSITY:
+            sparse.append((1, spacing))
     powers = [2**e for e in range(20) if 2**e < 2 * PAST_RIDGE * ridge]
     around_ridge = [ridge * near for near in NEAR]
     dense = {intensity_work.possible(k, even=tensor) for k in (*powers, *around_ridge)}
-    every_point = [*sparse, *((k, 1) for k in sorted(dense))]
-    below = [(k, every) for k, every in every_point if k / every < ridge / FAR]
-    above = [(k, every) for k, every in every_point if k / every > ridge * FAR]
-    near = every_point[len(below) : len(every_point) - len(above)]
+    all_points = [*sparse, *((k, 1) for k in sorted(dense))]
+    below = [(k, spacing) for k, spacing in all_points if k / spacing < ridge / FAR]
+    above = [(k, spacing) for k, spacing in all_points if k / spacing > ridge * FAR]
+    near = all_points[len(below) : len(all_points) - len(above)]
     last_and_every_other = above[::-2][::-1]
     return [*below[::2], *near, *last_and_every_other]
 
 
-def _case(device: Device, flat: Tag, k: int, every: int) -> Case:
-    """The point with ``k`` multiply-adds on every ``every``-th register, under this flat roof."""
+def _case(device: Device, flat: Tag, k: int, spacing: int) -> Case:
+    """The point with ``k`` multiply-adds on one register in ``spacing``, under this flat roof."""
     dtype, path = flat.operands, flat.path
-    params, skip = _shape(device, dtype, path, every)
+    params, skip = _shape(device, dtype, path, spacing)
     size = ITEMSIZE[dtype]
     times_ridge = k / ridge(device, dtype)
     tiles = -(-array_bytes(device, far=times_ridge > FAR) // (size * params["tile"]))
@@ -125,8 +132,8 @@ def _case(device: Device, flat: Tag, k: int, every: int) -> Case:
         params["equal"] = int(times_ridge > EQUAL)
     else:
         params["n"] = tiles * params["tile"]
-    params |= {"k": k, "every": every}
-    flop_per_byte = 2 * k * params.get("columns", 1) / (size * every)
+    params |= {"k": k, "every": spacing}
+    flop_per_byte = 2 * k * params.get("columns", 1) / (size * spacing)
     backend = "cpu" if device.kind == "cpu" else "raw"
     series = f"{dtype}-{path}" if path else dtype
     tag = Sweep(COMPUTE, INTENSITY, series)
@@ -137,16 +144,17 @@ def array_bytes(device: Device, far: bool = False) -> int:
     """About the bytes of the array: past the last cache as for a stream, and no more than that.
 
     A GPU repeats it in one launch; its array is a power of two of its tiles, which is up to 1.4
-    times as much, or as little. far: less, where
-    memory takes so much less time than arithmetic that it hardly matters what a cache keeps.
+    times as much, or as little. far: less, where memory takes so much less time than arithmetic
+    that it hardly matters what a cache keeps.
     """
     past = bandwidth.LEAST_PAST_CACHE if far else bandwidth.PAST_CACHE
     return max(bandwidth.LEAST_BYTES, past[device.kind] * (device.last_cache_bytes or 0))
 
 
-def _shape(device: Device, dtype: str, path: str, every: int) -> tuple[dict[str, Any], str]:
+def _shape(device: Device, dtype: str, path: str, spacing: int) -> tuple[dict[str, Any], str]:
+    """Params of the launch, and why this device cannot run it, or nothing."""
     if device.kind == "cpu":
-        shape = intensity_cpu.shape(device.features, dtype, every) | {"threads": device.units}
+        shape = intensity_cpu.shape(device.features, dtype, spacing) | {"threads": device.units}
         return shape, fma_cpu.missing(device.features, dtype)
     return intensity_cuda.shape(device, dtype, path), intensity_cuda.missing(device, dtype, path)
 

@@ -16,12 +16,20 @@ from probes.harness.devices import limits
 from probes.records.tag import PAGEABLE, SIZE, TRANSFER, Sweep, Tag
 
 MIB = 1 << 20
-DEVICE_BYTES, PINNED_BYTES, PAGEABLE_BYTES = 256 * MIB, 128 * MIB, 64 * MIB
-"""Bytes of a copy, or of what is read: long beside the microseconds that its start takes."""
-LARGEST, SMALLEST, FACTOR = 64 * MIB, 256, 4  # of the sweep
-# of free memory, host's or device's, all buffers of a case together take one part in so many
-SHARE = 8
-UNIT = 4096  # bytes: whole pages
+# Bytes of a copy, or of what is read: so many that the microseconds of its start do not count.
+DEVICE_BYTES = 256 * MIB
+"""Between two GPUs, or read from a memory that CPU and GPU share."""
+PINNED_BYTES = 128 * MIB
+PAGEABLE_BYTES = 64 * MIB
+SMALLEST_BYTES, LARGEST_BYTES = 256, 64 * MIB
+"""The ends of a sweep: the small copy is all start, the large one all bandwidth."""
+SWEEP_FACTOR = 4
+"""Each size of a sweep over the one before."""
+FREE_SHARE = 8
+"""All buffers of a case together take one part in so many of the free memory, host's or device's.
+"""
+PAGE_BYTES = 4096
+"""Sizes are whole pages."""
 
 
 def cases(device: Device) -> Iterator[Case]:
@@ -42,15 +50,21 @@ def host_free() -> int | None:
 
 
 def fitting(device: Device, wanted: int, buffers: int = 1, host: bool = True) -> int:
-    """Bytes of a buffer: ``wanted``, or less where host or device have little free."""
-    free = [device.memory_free_bytes, host_free() if host else None]
-    room = min(
-        [amount // SHARE // buffers for amount in free if amount is not None], default=wanted
-    )
-    return min(wanted, max(UNIT, room // UNIT * UNIT))
+    """Bytes of a buffer: ``wanted``, or less where host or device have little free.
+
+    buffers: how many of them a case has at once. host: one of them lies in host memory.
+    """
+    free_bytes = [device.memory_free_bytes]
+    if host:
+        free_bytes.append(host_free())
+    rooms = [free // FREE_SHARE // buffers for free in free_bytes if free is not None]
+    room = min(rooms, default=wanted)
+    whole_pages = room // PAGE_BYTES * PAGE_BYTES
+    return min(wanted, max(PAGE_BYTES, whole_pages))
 
 
 def _bus(device: Device) -> Iterator[Case]:
+    """Copies each way of pinned and pageable memory, and of pinned memory both ways at once."""
     for direction in ("h2d", "d2h", "both"):
         size = fitting(device, PINNED_BYTES, transfer_work.DIRECTIONS[direction])
         params = {"size_bytes": size, "host": "pinned"}
@@ -61,18 +75,19 @@ def _bus(device: Device) -> Iterator[Case]:
 
 
 def _sweeps(device: Device) -> Iterator[Case]:
-    most = fitting(device, LARGEST)
+    most = fitting(device, LARGEST_BYTES)
     for direction in ("h2d", "d2h"):
         for host in ("pinned", PAGEABLE):
             tag = Sweep(TRANSFER, SIZE, f"{direction}-{host}")
-            size = SMALLEST
+            size = SMALLEST_BYTES
             while size <= most:
                 params = {"size_bytes": size, "host": host}
                 yield replace(_copy(direction, tag, params), x=size, full=True)
-                size *= FACTOR
+                size *= SWEEP_FACTOR
 
 
 def _peers(device: Device) -> Iterator[Case]:
+    """Copies between this GPU and each other one, both ways."""
     size = fitting(device, DEVICE_BYTES, host=False)
     others = [index for index in range(device.facts.get("gpus", 1)) if index != device.index]
     for other in others:
@@ -82,14 +97,16 @@ def _peers(device: Device) -> Iterator[Case]:
 
 
 def _copy(direction: str, tag: Tag | Sweep, params: dict[str, Any]) -> Case:
+    # a copy moves any type alike: this is that of the pattern by which it is checked
     return Case(transfer.COPIES[direction], "fp64", "memcpy", tag, params)
 
 
 def _one_memory(device: Device) -> Iterator[Case]:
     """The choice on an integrated GPU: who reads which kind of memory how fast."""
     size = fitting(device, DEVICE_BYTES)
-    for backend, reader in (("raw", "gpu"), ("numpy", "cpu")):
-        shape = stream_cuda.variants("read", device)[0][1] if backend == "raw" else {}
+    # the first launch shape of a read is the one for this architecture
+    _, gpu_shape = stream_cuda.variants("read", device)[0]
+    for backend, reader, shape in (("raw", "gpu", gpu_shape), ("numpy", "cpu", {})):
         for memory in transfer_work.READERS[backend]:
             params = {"size_bytes": size, "memory": memory, **shape}
             yield Case(transfer.READ, "fp64", backend, Tag(TRANSFER, f"{memory}-{reader}"), params)

@@ -1,6 +1,4 @@
-"""What holds for all tests: nothing they start connects to a vendor, and the watch on that goes on
-beside them.
-"""
+"""What holds for all tests: nothing that they start connects to a vendor, which is watched."""
 
 from __future__ import annotations
 
@@ -15,41 +13,46 @@ from kernels.runtime.door import NO_TELEMETRY
 
 os.environ.setdefault(*NO_TELEMETRY)  # before any test imports the runtime
 if threading.current_thread() is threading.main_thread():
-    signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # a shell that starts tests in the background has it ignored
-WATCH = "watched_network"
-"""The fixture of a test that reads what was watched: it runs last, and what it reads begins with
-the first test.
+    # a shell that starts tests in the background has Ctrl-C ignored, and so would what they start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+WATCH_FIXTURE = "watched_network"
+"""The fixture of a test that reads what was watched.
+
+The watch begins with the first test, and such a test runs last: it has to wait for the end of it.
 """
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever has to wait waits at the end."""
-    items.sort(key=lambda item: WATCH in getattr(item, "fixturenames", ()))
+    """Put the tests that wait for the watch at the end."""
+    items.sort(key=lambda item: WATCH_FIXTURE in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def started_watch(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Path | None:
-    """The folder in which both watches leave what they see; None if no test asks for it, or none
-    can be watched.
+    """The folder in which both watched programs leave what was seen of them.
+
+    None if no test asks for it, or nothing can be watched here.
     """
     from tests import watched
 
-    asked = any(WATCH in getattr(item, "fixturenames", ()) for item in request.session.items)
-    if not asked or watched.missing():
+    is_needed = any(
+        WATCH_FIXTURE in getattr(item, "fixturenames", ()) for item in request.session.items
+    )
+    if not is_needed or watched.missing():
         return None
-    own = tmp_path_factory.getbasetemp()
-    folder = (own.parent if hasattr(request.config, "workerinput") else own) / "watched"
+    shared = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):  # a worker of xdist: all use the folder above theirs
+        shared = shared.parent
+    folder = shared / "watched"
     watched.start(folder)
     return folder
 
 
 @pytest.fixture
 def watched_network(started_watch: Path | None) -> Path:
-    """The same folder; the test is skipped with the reason where there is none."""
+    """The folder of ``started_watch``; where there is none, the test is skipped with the reason."""
     from tests import watched
 
     if started_watch is None:
@@ -59,7 +62,7 @@ def watched_network(started_watch: Path | None) -> Path:
 
 @pytest.fixture
 def even_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs that this test starts in its own process are timed as if nothing else ran beside."""
+    """Time the runs that a test starts in its own process as if nothing else ran beside them."""
     from probes.harness import bench
     from tests.runs import EvenClock
 

@@ -1,5 +1,4 @@
-"""A run of cases on CUDA device 0 in which some take the GPU's context down; prints each row's
-status as JSON.
+"""Runs cases on CUDA device 0, some of which take its context down; prints each status as JSON.
 
 A program of its own: a process that has opened a GPU, as that of the tests has, cannot be forked
 any more.
@@ -60,28 +59,29 @@ class PlantedKernel(CudaKernel):
 
 
 def planted(name: str) -> Case:
-    """A case whose kernel does what its name says."""
+    """A case whose kernel takes the context down as its name says."""
 
-    backend = CudaBackend(partial(PlantedKernel, name))
-    kernel = Kernel(
-        name, lambda d, **_: Work(flops=1.0), lambda d, r, **_: np.zeros(1), {"raw": backend}
-    )
+    def work(dtype: str, **params: Any) -> Work:
+        return Work(flops=1.0)
+
+    def reference(dtype: str, repeat: int, **params: Any) -> np.ndarray:
+        return np.zeros(1)
+
+    kernel = Kernel(name, work, reference, {"raw": CudaBackend(partial(PlantedKernel, name))})
     return Case(kernel, "int32", "raw", parse_tag(f"compute/int32/{name}"))
 
 
 def plan(device: Device) -> list[Task]:
-    """Right cases before each planted one."""
-    right = [
-        c
-        for c in compute.cases(device)
-        if c.ceiling in ("compute/fp32", "compute/fp64") and c.backend == "raw"
-    ]
-    cases = [right[0], planted("illegal"), right[1], planted("hang")]
+    """A sound case before each planted one."""
+    tags = ("compute/fp32", "compute/fp64")
+    raw_cases = [case for case in compute.cases(device) if case.backend == "raw"]
+    sound = [case for case in raw_cases if case.ceiling in tags]
+    cases = [sound[0], planted("illegal"), sound[1], planted("hang")]
     return tasks([Probe("planted", "?", lambda _: cases)], device, "2030-01-02T03:04:05Z")
 
 
 def main() -> None:
-    """Give each of them two turns."""
+    """Give each case two turns, and print what became of its row."""
     bench.LEAST_PATIENCE_SECONDS = 15.0
     bench.PATIENCE = 0
     guarded_bench = GuardedBench(choose, plan)
@@ -89,12 +89,11 @@ def main() -> None:
     todo = plan(device)
     guarded_bench.take(device, todo)
     guarded_bench.prepare()
-    for _ in take_turns(
-        todo, guarded_bench, lambda _: Rule(0.002, 0.0), 2, lambda rows: judged(rows, device)
-    ):
-        pass
+    rule = Rule(0.002, 0.0)
+    list(take_turns(todo, guarded_bench, lambda _: rule, 2, lambda rows: judged(rows, device)))
     guarded_bench.close()
-    print(json.dumps({task.row.ceiling: [task.row.status, task.row.reason] for task in todo}))
+    rows = [task.row for task in todo]
+    print(json.dumps({row.ceiling: [row.status, row.reason] for row in rows}))
 
 
 if __name__ == "__main__":

@@ -13,11 +13,13 @@ from probes.harness.clocks.sampling import HostClock, Sample
 
 ROOT = Path(__file__).parent.parent
 SMALL = ["--quick", "--device", "cpu", "--only", "compute"]
+"""Arguments for a run of few cases that take a short time."""
 
 
 class EvenClock(HostClock):
-    """A clock of a CPU on which nothing else ever runs: every launch does run, and each repetition
-    is told to take the same time. For tests of what a run does beside timing.
+    """A clock by which every repetition takes the same time, as if nothing else ran on the CPU.
+
+    Launches do run. For tests of what a run does beside timing.
     """
 
     SECONDS = 1e-3
@@ -25,7 +27,7 @@ class EvenClock(HostClock):
     CLOCK_HZ = 2e9
 
     def sample(self, launch: Launch, repeat: int) -> Sample:
-        """Run ``repeat`` repetitions, and tell the time that never varies."""
+        """Run ``repeat`` repetitions, and return the time that never varies."""
         launch.run(repeat)
         return Sample(self.SECONDS, self.CLOCK_HZ)
 
@@ -48,6 +50,6 @@ def table(folder: Path, name: str) -> list[dict[str, str]]:
 
 
 def facts(folder: Path) -> dict[str, Any]:
-    """What a run says of itself in run.json."""
+    """The content of a run's run.json."""
     content: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     return content

@@ -1,5 +1,6 @@
-"""What only a CUDA device can show; ``pytest -m gpu`` runs it, elsewhere it is skipped with the
-reason.
+"""What only a CUDA device can show.
+
+``pytest -m gpu`` runs these tests; without a device, each is skipped with the reason.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from kernels import stream
 from kernels.base import KernelError
 from kernels.device import Device
 from probes.harness.bench import LocalBench
-from probes.harness.case import Case, all_probes
+from probes.harness.case import Case, Probe, all_probes
 from probes.harness.clocks.sampling import CudaClock, Rule
 from probes.harness.devices.choose import choose
 from probes.harness.rounds import take_turns
@@ -30,8 +31,13 @@ from tests.runs import ROOT
 pytestmark = pytest.mark.gpu
 
 
+QUICK = Rule(0.002, 0.0)
+"""Samples of two milliseconds, and no more than the fewest of them."""
+
+
 @pytest.fixture(scope="module")
 def gpu() -> Device:
+    """The first CUDA device."""
     try:
         return choose("0")[0]
     except RidgelineError as reason:
@@ -40,9 +46,10 @@ def gpu() -> Device:
 
 @pytest.fixture(scope="module")
 def clock(gpu: Device) -> Iterator[CudaClock]:
-    made = CudaClock(gpu)
-    yield made
-    made.close()
+    """A clock of that device."""
+    cuda_clock = CudaClock(gpu)
+    yield cuda_clock
+    cuda_clock.close()
 
 
 @pytest.mark.parametrize("name", all_probes())
@@ -50,10 +57,8 @@ def test_every_case_of_every_probe_is_right_and_possible(
     name: str, gpu: Device, clock: CudaClock
 ) -> None:
     todo = tasks([all_probes()[name]], gpu, "now")
-    for _ in take_turns(
-        todo, LocalBench(gpu, clock), lambda _: Rule(0.002, 0.0), 1, lambda rows: judged(rows, gpu)
-    ):
-        pass
+    bench = LocalBench(gpu, clock)
+    list(take_turns(todo, bench, lambda _: QUICK, 1, lambda rows: judged(rows, gpu)))
     rows = judged([task.row for task in todo], gpu)
     wrong = [
         f"{row.ceiling} {row.backend}: {row.reason}"
@@ -69,9 +74,9 @@ def test_every_case_of_every_probe_is_right_and_possible(
 def test_a_kernel_that_takes_the_gpu_down_is_one_failed_row(gpu: Device) -> None:
     """Illegal access and hang, each between cases that are right."""
     command = [sys.executable, "-m", "tests.planted_cuda"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
-    rows = json.loads(done.stdout.splitlines()[-1])
+    process = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert process.returncode == 0, process.stderr
+    rows = json.loads(process.stdout.splitlines()[-1])
     assert rows["compute/fp64"][0] == rows["compute/fp32"][0] == OK
     assert rows["compute/int32/illegal"][0] == "failed"
     assert "llegal" in rows["compute/int32/illegal"][1]
@@ -79,23 +84,22 @@ def test_a_kernel_that_takes_the_gpu_down_is_one_failed_row(gpu: Device) -> None
 
 
 def test_the_observed_clock_is_within_the_rated_one(gpu: Device, clock: CudaClock) -> None:
-    (case,) = [
-        c
-        for c in all_probes()["compute"].cases(gpu)
-        if c.ceiling == "compute/fp32" and c.backend == "raw"
-    ]
+    cases = [case for case in all_probes()["compute"].cases(gpu) if case.backend == "raw"]
+    (case,) = [case for case in cases if case.ceiling == "compute/fp32"]
     launch = case.kernel.backends["raw"](gpu, case.dtype, case.params, clock.queue)
     sample = clock.sample(launch, 2000)
     launch.close()
     assert sample.clock_hz is not None
     assert gpu.clock_hz is not None
-    # A GPU may run some steps above what it reports as its maximum: an H100 rated at 1980 MHz was
-    # seen at 2070.
+    # A GPU may run some steps above what it reports as its maximum: an H100 rated at 1980 MHz has
+    # run at 2070.
     assert 0.05 * gpu.clock_hz < sample.clock_hz < 1.1 * gpu.clock_hz
 
 
-def test_no_room_is_one_line_and_leaves_the_device_usable(gpu: Device, clock: CudaClock) -> None:
-    huge = {"n": 1 << 36, "block": 256, "vecs": 1}
+def test_arrays_without_room_are_an_error_that_leaves_the_device_usable(
+    gpu: Device, clock: CudaClock
+) -> None:
+    huge = {"n": 1 << 36, "block": 256, "vecs": 1}  # half a terabyte an array
     with pytest.raises(KernelError, match=r"take a multiple of|no room for"):
         stream.COPY.backends["raw"](gpu, "fp64", huge, clock.queue)
     small: dict[str, Any] = {"n": 1 << 20, "block": 256, "vecs": 1}
@@ -105,8 +109,10 @@ def test_no_room_is_one_line_and_leaves_the_device_usable(gpu: Device, clock: Cu
     launch.close()
 
 
-def test_a_tail_is_copied_too(gpu: Device, clock: CudaClock) -> None:
-    params = {"n": 1_000_002, "block": 256, "vecs": 4}
+def test_elements_beyond_the_last_whole_vector_are_copied_too(
+    gpu: Device, clock: CudaClock
+) -> None:
+    params = {"n": 1_000_002, "block": 256, "vecs": 4}  # n is no multiple of what a thread takes
     for kernel in stream.KERNELS:
         launch = kernel.backends["raw"](gpu, "fp64", params, clock.queue)
         launch.run(1)
@@ -115,8 +121,6 @@ def test_a_tail_is_copied_too(gpu: Device, clock: CudaClock) -> None:
 
 
 def test_a_skipped_case_is_not_launched(gpu: Device, clock: CudaClock) -> None:
-    from probes.harness.case import Probe
-
     case = Case(
         stream.COPY,
         "fp64",
@@ -126,5 +130,5 @@ def test_a_skipped_case_is_not_launched(gpu: Device, clock: CudaClock) -> None:
         "not here",
     )
     todo = tasks([Probe("p", "?", lambda _: [case])], gpu, "now")
-    list(take_turns(todo, LocalBench(gpu, clock), lambda _: Rule(0.002, 0.0), 1, list))
+    list(take_turns(todo, LocalBench(gpu, clock), lambda _: QUICK, 1, list))
     assert (todo[0].row.status, todo[0].row.reason) == (SKIPPED, "not here")

@@ -1,5 +1,6 @@
-"""The one-way flow is the main wall: kernels <- probes <- run_all, and kernels.device <-
-probes.records <- analysis.
+"""Imports go one way only.
+
+kernels <- probes <- run_all, and kernels.device <- probes.records <- analysis.
 """
 
 from __future__ import annotations
@@ -19,15 +20,17 @@ MAY_IMPORT = {
     "probes": ("kernels", "probes"),
     "analysis": ("analysis", "probes.records", "kernels.device"),
 }
-STORED = ("tag", "layer", "measurement", "given", "table", "stored", "run")
-"""What both halves share, each importing only those before it, and the standard library."""
+SHARED_RECORDS = ("tag", "layer", "measurement", "given", "table", "stored", "run")
+"""Modules of probes.records that analysis imports too: each may import only those before it."""
 
 
 def sources(package: str) -> list[Path]:
+    """The Python files of a package."""
     return sorted((ROOT / package).rglob("*.py"))
 
 
 def imported(path: Path) -> Iterator[str]:
+    """Names that a file imports, of modules or of what is in them: ``kernels.fma.work``."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -35,49 +38,45 @@ def imported(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def allowed(name: str, prefixes: tuple[str, ...]) -> bool:
+def is_within(name: str, prefixes: tuple[str, ...]) -> bool:
+    """Whether a name is one of these modules or lies in one."""
     return any(name == p or name.startswith(p + ".") for p in prefixes)
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
-def test_packages_import_only_what_comes_before_them(package: str) -> None:
+def test_a_package_imports_only_those_before_it(package: str) -> None:
     wrong = [
         f"{path.relative_to(ROOT)} imports {name}"
         for path in sources(package)
         for name in imported(path)
-        if name.split(".")[0] in OURS and not allowed(name, MAY_IMPORT[package])
+        if name.split(".")[0] in OURS and not is_within(name, MAY_IMPORT[package])
     ]
     assert not wrong
 
 
-@pytest.mark.parametrize("name", STORED)
-def test_what_analysis_shares_needs_the_standard_library_only(name: str) -> None:
+@pytest.mark.parametrize("name", SHARED_RECORDS)
+def test_shared_records_import_the_standard_library_and_earlier_ones_only(name: str) -> None:
     path = ROOT / f"probes/records/{name}.py"
-    foreign = [
-        module for module in imported(path) if module.split(".")[0] not in sys.stdlib_module_names
-    ]
-    before = (
-        "kernels.device",
-        *(f"probes.records.{other}" for other in STORED[: STORED.index(name)]),
-    )
-    assert all(allowed(module, before) for module in foreign)
+    standard = sys.stdlib_module_names
+    others = [module for module in imported(path) if module.split(".")[0] not in standard]
+    earlier = SHARED_RECORDS[: SHARED_RECORDS.index(name)]
+    allowed = ("kernels.device", *(f"probes.records.{module}" for module in earlier))
+    assert all(is_within(module, allowed) for module in others)
 
 
 def test_no_files_import_each_other_in_a_circle() -> None:
-    """Imports inside functions counted: one there hides a circle, and does not end it."""
-    files = {name_of(path): path for top in MAY_IMPORT for path in sources(top)}
-    after = {
-        name: {found for found in imported_files(path, files) if found != name}
-        for name, path in files.items()
-    }
-    while free := [name for name, needs in after.items() if not needs & set(after)]:
+    """Imports inside functions count: one there hides a circle, and does not end it."""
+    files = {name_of(path): path for package in MAY_IMPORT for path in sources(package)}
+    needs = {name: set(imported_files(path, files)) - {name} for name, path in files.items()}
+    # what needs none of those left is in no circle
+    while free := [name for name in needs if not needs[name] & set(needs)]:
         for name in free:
-            del after[name]
-    assert not after, "each of these imports another of them"
+            del needs[name]
+    assert not needs, "each of these imports another of them"
 
 
 def name_of(path: Path) -> str:
-    """``kernels.fma.work`` of kernels/fma/__init__.py."""
+    """The name under which a file is imported: ``kernels.fma`` of kernels/fma/__init__.py."""
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
@@ -91,16 +90,13 @@ def imported_files(path: Path, files: dict[str, Path]) -> Iterator[str]:
 
 
 def run_python(code: str) -> None:
+    """Run this code in a fresh interpreter; raises if it fails."""
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
 
 
 def test_every_module_imports_without_what_a_plain_install_lacks() -> None:
-    modules = [
-        ".".join(p.relative_to(ROOT).with_suffix("").parts)
-        for top in MAY_IMPORT
-        for p in sources(top)
-        if p.name not in ("__init__.py", "__main__.py")
-    ]
+    paths = [path for package in MAY_IMPORT for path in sources(package)]
+    modules = [name_of(path) for path in paths if path.name not in ("__init__.py", "__main__.py")]
     run_python(f"""
 import importlib, sys
 for name in ("cupy", "pynvml", "onnx", "onnxruntime", "jtop"): sys.modules[name] = None

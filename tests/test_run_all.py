@@ -13,17 +13,20 @@ import pytest
 
 import run_all
 from kernels import fma
-from kernels.base import KernelError, Work
+from kernels.base import Kernel, KernelError, Work
 from kernels.device import Device
 from kernels.fma import work as fma_work
 from kernels.stream import cpu as stream_cpu
 from probes import bandwidth, compute
 from probes.harness import bench, sustained
 from probes.harness.clocks import sampling
+from probes.harness.devices import cpu
 from probes.harness.task import Task
 from tests.runs import ROOT, SMALL, facts, main, only_run, table
 
-OTHER_LOAD = re.compile("the machine is overloaded|gave no answer within|above the physical limit")
+REASON_OF_OTHER_LOAD = re.compile(
+    "the machine is overloaded|gave no answer within|above the physical limit"
+)
 """Why a row of sound kernels may fail on a machine that is busy with other things: a thread or the
 worker came too late, or the clock was read too low beside every sample of a row.
 """
@@ -40,12 +43,11 @@ def test_a_quick_run_leaves_all_files_and_says_where(
     assert facts(folder)["status"] == "complete"
     rows = table(folder, "measurements.csv")
     failed = [row for row in rows if row["status"] == "failed"]
-    assert not [row["reason"] for row in failed if not OTHER_LOAD.search(row["reason"])]
+    assert not [row["reason"] for row in failed if not REASON_OF_OTHER_LOAD.search(row["reason"])]
     assert code == (1 if failed else 0)
     good = [row for row in rows if row["status"] == "ok"]
-    assert {"compute/fp64", "compute/fp32", "compute/fp64/1core"} <= {
-        row["ceiling"] for row in (*good, *failed)
-    }
+    tags = {row["ceiling"] for row in (*good, *failed)}
+    assert {"compute/fp64", "compute/fp32", "compute/fp64/1core"} <= tags
     assert all(int(row["samples"]) >= 1 and row["instruction"] for row in good)
     trusted = [row for row in good if row["trusted"] == "1"]  # beside other load, there may be none
     assert all(float(row["clock_hz"]) > 1e8 for row in trusted)
@@ -68,17 +70,17 @@ def test_replot_gives_the_same_ceilings_again(
 
 
 def test_a_probe_runs_alone() -> None:
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "probes.compute", "--list", "--device", "cpu"],
         cwd=ROOT,
         capture_output=True,
         text=True,
     )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "How many multiply-adds" in done.stdout
+    assert (process.returncode, process.stderr) == (0, "")
+    assert "How many multiply-adds" in process.stdout
 
 
-def test_the_list_tells_questions_and_whether_they_can_be_answered(
+def test_the_list_gives_each_question_and_whether_it_can_be_answered_here(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main("--list", "--device", "cpu") == 0
@@ -87,7 +89,7 @@ def test_the_list_tells_questions_and_whether_they_can_be_answered(
     assert "can run here" in out
 
 
-BAD = [
+BAD_INPUT = [
     (["--device", "7"], "no "),
     (["--device", "toaster"], "--device 'toaster' is no device"),
     (
@@ -107,7 +109,9 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("argv", "message"), BAD, ids=[" ".join(argv) for argv, _ in BAD])
+@pytest.mark.parametrize(
+    ("argv", "message"), BAD_INPUT, ids=[" ".join(argv) for argv, _ in BAD_INPUT]
+)
 def test_bad_input_is_one_line_and_exit_code_2(
     argv: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -129,8 +133,7 @@ def test_a_foreign_folder_is_refused_by_name(
 
 
 def with_little_memory(spec: str | None) -> tuple[Device, str]:
-    from probes.harness.devices import cpu
-
+    """This CPU with hardly any free memory, in place of the device that is asked for."""
     return replace(cpu.detect(), memory_free_bytes=100 << 20), "made to be small"
 
 
@@ -151,12 +154,13 @@ def test_a_named_probe_that_asks_nothing_here_is_a_warning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(*SMALL, "overhead", "--out", str(tmp_path)) == 0
-    told = "overhead: nothing to ask of this kind of device"
-    assert f"warning: {told}" in capsys.readouterr().out
-    assert told in facts(only_run(tmp_path))["warnings"]
+    words = "overhead: nothing to ask of this kind of device"
+    assert f"warning: {words}" in capsys.readouterr().out
+    assert words in facts(only_run(tmp_path))["warnings"]
 
 
 def broken(*_: Any) -> Any:
+    """Fail as if the device were gone."""
     raise KernelError("the device has fallen off the bus")
 
 
@@ -173,8 +177,8 @@ def test_a_worker_is_told_how_long_one_repetition_of_a_load_takes(
     assert main(*SMALL, "--sustained", "1", "--out", str(tmp_path)) == 1
     rows = {row["ceiling"]: row for row in table(only_run(tmp_path), "measurements.csv")}
     (tag,) = [tag for tag in rows if tag.endswith("/sustained")]
-    path = rows[tag.removesuffix("/sustained")]
-    assert rows[tag]["reason"] == f"one takes {path['seconds_median']}"
+    usual = rows[tag.removesuffix("/sustained")]
+    assert rows[tag]["reason"] == f"one takes {usual['seconds_median']}"
 
 
 @pytest.mark.usefixtures("even_clock")
@@ -213,12 +217,14 @@ def test_a_machine_with_no_clock_is_a_warning_and_the_run_is_partial(
 def test_a_kernel_that_copies_half_fails_by_name_and_draws_no_roof(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    whole = stream_cpu.pack
+    pack = stream_cpu.pack
 
-    def half(values: list[Any]) -> list[int]:
-        return whole([*values[:3], values[3] // 2, *values[4:]])
+    def pack_half(values: list[Any]) -> list[int]:
+        """The arguments of the machine code, which has half of its elements to do."""
+        *addresses, count, scale, out = values
+        return pack([*addresses, count // 2, scale, out])
 
-    monkeypatch.setattr(stream_cpu, "pack", half)
+    monkeypatch.setattr(stream_cpu, "pack", pack_half)
     monkeypatch.setattr(bandwidth, "PAST_CACHE", {"cpu": 0, "cuda": 0})
     assert main("--quick", "--device", "cpu", "--only", "bandwidth", "--out", str(tmp_path)) == 1
     folder = only_run(tmp_path)
@@ -234,10 +240,16 @@ def test_a_doubled_operation_count_fails_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def doubled(dtype: str, **params: Any) -> Work:
+        """Twice the work that the kernel does."""
         return Work(flops=2 * fma_work.work(dtype, **params).flops)
 
-    right = fma.kernel
-    monkeypatch.setattr(compute.fma, "kernel", lambda dtype: replace(right(dtype), work=doubled))
+    kernel_of = fma.kernel
+
+    def miscounted_kernel(dtype: str) -> Kernel:
+        """The kernel, which says that it does twice its work."""
+        return replace(kernel_of(dtype), work=doubled)
+
+    monkeypatch.setattr(compute.fma, "kernel", miscounted_kernel)
     assert main(*SMALL, "--out", str(tmp_path)) == 1
     rows = table(only_run(tmp_path), "measurements.csv")
     checked = [row for row in rows if row["status"] != "skipped"]
@@ -246,8 +258,8 @@ def test_a_doubled_operation_count_fails_by_name(
     assert all("the machine code does" in row["reason"] for row in checked)
 
 
-def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_raised:
         main("--version")
-    assert ended.value.code == 0
+    assert exit_raised.value.code == 0
     assert capsys.readouterr().out == f"Ridgeline {run_all.VERSION}\n"

@@ -67,20 +67,20 @@ def test_a_disk_full_from_the_start_is_bad_input(
     assert "no space left on device" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill -9"])
+@pytest.mark.parametrize("end_signal", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill -9"])
 def test_a_run_ended_early_is_readable_and_says_it_is_partial(
-    tmp_path: Path, sent: signal.Signals, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, end_signal: signal.Signals, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = ["--device", "cpu", "--only", "compute", "--out", str(tmp_path)]
-    command = [sys.executable, "-u", str(ROOT / "run_all.py"), *asked]
+    argv = ["--device", "cpu", "--only", "compute", "--out", str(tmp_path)]
+    command = [sys.executable, "-u", str(ROOT / "run_all.py"), *argv]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if "compute/fp64" in line:
                 break
-        os.kill(process.pid, sent)
+        os.kill(process.pid, end_signal)
         rest = process.stdout.read()
-    assert process.returncode == (130 if sent == signal.SIGINT else -signal.SIGKILL)
+    assert process.returncode == (130 if end_signal == signal.SIGINT else -signal.SIGKILL)
     assert "Traceback" not in rest
     folder = only_run(tmp_path)
     rows = {row["ceiling"]: row for row in table(folder, "measurements.csv")}
@@ -91,15 +91,15 @@ def test_a_run_ended_early_is_readable_and_says_it_is_partial(
 
 
 @pytest.mark.parametrize(
-    "loaded", ["analysis.tell.output", "numpy.exceptions", "probes.records.table"]
+    "module", ["analysis.tell.output", "numpy.exceptions", "probes.records.table"]
 )
-def test_ctrl_c_while_modules_are_loaded_is_no_traceback(loaded: str) -> None:
+def test_ctrl_c_while_a_module_is_loaded_prints_no_traceback(module: str) -> None:
     command = [sys.executable, "-X", "importtime", str(ROOT / "run_all.py"), "--list"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
     ) as process:
         assert process.stderr is not None
-        next(line for line in process.stderr if line.split()[-1] == loaded)
+        next(line for line in process.stderr if line.split()[-1] == module)
         os.kill(process.pid, signal.SIGINT)
         rest = process.stderr.read()
     assert process.returncode == -signal.SIGINT
@@ -107,8 +107,8 @@ def test_ctrl_c_while_modules_are_loaded_is_no_traceback(loaded: str) -> None:
 
 
 @pytest.fixture
-def imported(tmp_path: Path) -> list[str]:
-    """A run that has nothing to measure: its ceilings and its one layer are there."""
+def nothing_to_measure(tmp_path: Path) -> list[str]:
+    """Arguments for a run that measures nothing: its ceilings and its one layer come from files."""
     (tmp_path / "layers.csv").write_text("name,flops,bytes,seconds\nfc,1e9,1e6,1e-3\n")
     roofs = ROOT / "results/reference/nvidia-h200"
     return ["--roofs", str(roofs), "--import", str(tmp_path / "layers.csv"), "--out", str(tmp_path)]
@@ -123,53 +123,58 @@ def stopped(error: type[BaseException]) -> Any:
     return stop
 
 
-ENDED = [
+ENDINGS = [
     (KeyboardInterrupt, 130, "interrupted", analyse, "drawn"),
     (MemoryError, 1, "out of memory", Console, "result"),
 ]
+"""(error, exit code, its words, where it is raised: an object and the name of its function)"""
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "told", "place", "name"), ENDED, ids=["ctrl-c", "memory"]
+    ("error", "code", "words", "owner", "function"), ENDINGS, ids=["ctrl-c", "memory"]
 )
-def test_what_ends_the_drawing_is_one_line_and_keeps_the_rows(
+def test_an_error_while_drawing_is_one_line_and_keeps_the_rows(
     error: type[BaseException],
     code: int,
-    told: str,
-    place: Any,
-    name: str,
-    imported: list[str],
+    words: str,
+    owner: Any,
+    function: str,
+    nothing_to_measure: list[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(place, name, stopped(error))
-        assert main(*imported) == code
+        broken.setattr(owner, function, stopped(error))
+        assert main(*nothing_to_measure) == code
         folder = only_run(tmp_path)
         assert main("--replot", str(folder)) == code
     err = capsys.readouterr().err.splitlines()
     assert err == [
-        f"run_all.py: {told}; the rows so far are in {folder}, --replot draws them",
-        f"run_all.py: {told}",
+        f"run_all.py: {words}; the rows so far are in {folder}, --replot draws them",
+        f"run_all.py: {words}",
     ]
     assert main("--replot", str(folder)) == 0
 
 
 def _segfault() -> None:
+    """Read memory that is not ours."""
     ctypes.string_at(0)
 
 
 def _abort() -> None:
+    """End as LLVM does when it cannot compile something."""
     os.write(2, b"LLVM ERROR: Cannot select: 0x1\n")
     os.abort()
 
 
 def _hang() -> None:
+    """Give no answer for far longer than anyone waits here."""
     time.sleep(600)
 
 
 def _killed() -> None:
+    """End as Linux ends a process when memory runs out."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -189,71 +194,78 @@ def test_a_case_that_takes_its_process_down_is_one_failed_row(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    right = fma.kernel
+    kernel_of = fma.kernel
 
-    def kernel(dtype: str) -> Any:
-        chains = right(dtype)
+    def faulty_kernel(dtype: str) -> Any:
+        """The kernel, whose check of FP64 on one core ends in the fault."""
+        kernel = kernel_of(dtype)
 
         def reference(dtype: str, repeat: int, **params: Any) -> Any:
             if params["threads"] == 1 and dtype == "fp64":
                 fault()
-            return chains.reference(dtype, repeat, **params)
+            return kernel.reference(dtype, repeat, **params)
 
-        return replace(chains, reference=reference)
+        return replace(kernel, reference=reference)
 
-    monkeypatch.setattr(compute.fma, "kernel", kernel)
+    monkeypatch.setattr(compute.fma, "kernel", faulty_kernel)
     monkeypatch.setattr(bench, "LEAST_PATIENCE_SECONDS", 10.0)
     monkeypatch.setattr(bench, "PATIENCE", 0)
     assert main(*SMALL, "--out", str(tmp_path)) == 1
     rows = {row["ceiling"]: row for row in table(only_run(tmp_path), "measurements.csv")}
-    broken = rows.pop("compute/fp64/1core")
-    assert broken["status"] == "failed"
-    assert reason in broken["reason"]
+    faulty = rows.pop("compute/fp64/1core")
+    assert faulty["status"] == "failed"
+    assert reason in faulty["reason"]
     assert {row["status"] for row in rows.values()} <= {"ok", "skipped"}
     assert rows["compute/fp32/1core"]["status"] == "ok", "a fresh process went on"
     assert "Traceback" not in capsys.readouterr().err
 
 
-PRINTING = [["--list", "--device", "cpu"], ["--replot", "results/reference/nvidia-h200"], SMALL]
+PRINTING_ARGUMENTS = [
+    ["--list", "--device", "cpu"],
+    ["--replot", "results/reference/nvidia-h200"],
+    SMALL,
+]
 
 
-@pytest.mark.parametrize("argv", PRINTING, ids=lambda argv: argv[0])
+@pytest.mark.parametrize("argv", PRINTING_ARGUMENTS, ids=lambda argv: argv[0])
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_a_full_standard_output_is_one_line(argv: list[str], tmp_path: Path) -> None:
+def test_a_full_standard_output_ends_the_run_with_one_line(argv: list[str], tmp_path: Path) -> None:
     if argv[0] == "--replot":
         argv = ["--replot", str(shutil.copytree(ROOT / argv[1], tmp_path / "run"))]
     out = ["--out", str(tmp_path / "out")] if argv == SMALL else []
     command = [sys.executable, str(ROOT / "run_all.py"), *argv, *out]
     with open("/dev/full", "w") as full:
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT)
-    told = "run_all.py: cannot write to standard output: no space left on device\n"
-    assert (done.returncode, done.stderr) == (1, told)
+        process = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    line = "run_all.py: cannot write to standard output: no space left on device\n"
+    assert (process.returncode, process.stderr) == (1, line)
     assert not (tmp_path / "out").exists(), "a run that measured nothing leaves no folder"
 
 
 @pytest.mark.parametrize(
     "argv", [["--list", "--device", "cpu"], ["--help"], SMALL], ids=lambda argv: argv[0]
 )
-def test_a_reader_that_left_ends_the_program_as_it_ends_others(
+def test_a_reader_that_left_ends_the_program_by_sigpipe_without_a_word(
     argv: list[str], tmp_path: Path
 ) -> None:
-    end, start = os.pipe()
-    os.close(end)
+    reading_end, writing_end = os.pipe()
+    os.close(reading_end)
     out = ["--out", str(tmp_path / "out")] if argv == SMALL else []
     command = [sys.executable, str(ROOT / "run_all.py"), *argv, *out]
-    done = subprocess.run(command, stdout=start, stderr=subprocess.PIPE, text=True, cwd=ROOT)
-    os.close(start)
-    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
+    process = subprocess.run(
+        command, stdout=writing_end, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    os.close(writing_end)
+    assert (process.returncode, process.stderr) == (128 + signal.SIGPIPE, "")
     assert not (tmp_path / "out").exists(), "no empty folder is left"
 
 
-def test_folders_that_were_there_before_stay(
+def test_an_output_folder_that_was_there_before_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
     out.mkdir()
     monkeypatch.setattr(Console, "device", stopped(ReaderLeft))
-    assert main(*SMALL, "--out", str(out)) == 141
+    assert main(*SMALL, "--out", str(out)) == 128 + signal.SIGPIPE
     assert list(out.iterdir()) == []
 
 
@@ -261,9 +273,9 @@ def test_a_reader_that_leaves_later_is_told_where_the_rows_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(Console, "result", stopped(ReaderLeft))
-    assert main(*SMALL, "--out", str(tmp_path)) == 141
-    told = (
+    assert main(*SMALL, "--out", str(tmp_path)) == 128 + signal.SIGPIPE
+    sentence = (
         f"no one reads what is printed; the rows so far are in {only_run(tmp_path)}, "
         "--replot draws them"
     )
-    assert capsys.readouterr().err == f"run_all.py: {told}\n"
+    assert capsys.readouterr().err == f"run_all.py: {sentence}\n"

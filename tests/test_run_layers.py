@@ -25,7 +25,7 @@ from kernels.onnx.graph import read_graph
 from kernels.onnx.net import Net
 from kernels.precision.convert import convert
 from kernels.runtime import saturation as runtime_saturation
-from probes.command import asked as asking
+from probes.command import asked
 from probes.records.measurement import Measurement, RidgelineError
 from probes.records.run import read_run
 from tests.kernels.onnx_networks import model_of
@@ -39,6 +39,7 @@ pytestmark = pytest.mark.usefixtures("even_clock")  # of what a test runs itself
 
 
 def placements(folder: Path) -> list[dict[str, str]]:
+    """The rows of a run's placements.csv."""
     return table(folder, "placements.csv")
 
 
@@ -48,6 +49,7 @@ def timing(network: Path, out: Path) -> list[str]:
 
 
 def is_of_layers(row: Measurement) -> bool:
+    """Whether a row is of a layer or of a whole network."""
     return row.ceiling.startswith("layer/")
 
 
@@ -74,17 +76,8 @@ def end_of_net(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def network(end_of_net: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A run with ceilings of arithmetic and a network in two precisions, really timed."""
     out = tmp_path_factory.mktemp("network")
-    asked = [
-        "--only",
-        "compute",
-        "--model",
-        str(end_of_net),
-        "--precision",
-        "fp32,int8",
-        "--out",
-        str(out),
-    ]
-    assert run_all.main([*CPU, *asked]) == 0
+    layers = ["--model", str(end_of_net), "--precision", "fp32,int8"]
+    assert run_all.main([*CPU, "--only", "compute", *layers, "--out", str(out)]) == 0
     yield only_run(out)
 
 
@@ -92,24 +85,21 @@ def test_every_node_has_a_row_in_each_precision_and_the_whole_one(
     network: Path, end_of_net: Path
 ) -> None:
     nodes = {node.name for node in read_graph(end_of_net).nodes}
-    rows = [
-        row
-        for row in read_run(network).measurements
-        if row.ceiling.startswith("layer/") and row.samples
-    ]
+    measurements = read_run(network).measurements
+    timed = [row for row in measurements if is_of_layers(row) and row.samples]
     for precision in ("fp32", "int8"):
-        mine = [row for row in rows if json.loads(row.params).get("precision") == precision]
-        whole = [row for row in mine if row.ceiling == "layer/network"]
-        names = [json.loads(row.params)["layer"] for row in mine if row not in whole]
+        rows = [row for row in timed if json.loads(row.params).get("precision") == precision]
+        networks = [row for row in rows if row.ceiling == "layer/network"]
+        names = [json.loads(row.params)["layer"] for row in rows if row not in networks]
         assert sorted(names) == sorted(nodes)
-        assert len(whole) == 1
+        assert len(networks) == 1
     placed = placements(network)
     assert {row["layer"] for row in placed} == nodes
     assert {row["dtype"] for row in placed if row["op"] == "Conv"} == {"fp32", "int8"}
     assert {row["dtype"] for row in placed if row["op"] == "Dropout"} <= {"fp32"}
 
 
-def test_the_network_is_drawn_and_told(network: Path) -> None:
+def test_a_network_has_its_pictures_and_its_words_in_the_report(network: Path) -> None:
     for name in ("network-light_squeezenet-fp32.png", "network-light_squeezenet-precisions.png"):
         assert (network / name).stat().st_size > 10_000
     page = (network / "report.html").read_text()
@@ -125,8 +115,8 @@ def ceilings(folder: Path) -> list[Measurement]:
 
 
 def test_layers_are_placed_on_the_roofs_of_another_run(network: Path, tmp_path: Path) -> None:
-    asked = ["--layers", "reshapes", "--roofs", str(network), "--out", str(tmp_path)]
-    assert run_all.main([*CPU, *asked]) == 0
+    argv = ["--layers", "reshapes", "--roofs", str(network), "--out", str(tmp_path)]
+    assert run_all.main([*CPU, *argv]) == 0
     folder = only_run(tmp_path)
     assert ceilings(folder) == ceilings(network)
     rows = sorted(placements(folder), key=lambda row: float(row["x"]))
@@ -138,23 +128,23 @@ def test_layers_are_placed_on_the_roofs_of_another_run(network: Path, tmp_path: 
     assert (folder / "layers-reshapes.png").exists()
 
 
-def test_int8_is_timed_on_every_cpu_and_its_wrongness_told(
+def test_int8_is_timed_on_every_cpu_with_a_warning_where_it_saturates(
     network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = ["--layers", "fc", "--roofs", str(network), "--out", str(tmp_path)]
-    assert run_all.main([*CPU, *asked]) == 0
+    argv = ["--layers", "fc", "--roofs", str(network), "--out", str(tmp_path)]
+    assert run_all.main([*CPU, *argv]) == 0
     rows = [row for row in placements(only_run(tmp_path)) if row["dtype"] == "int8"]
-    wrong = [json.loads(row["params"]).get("saturated") for row in rows]
+    saturations = [json.loads(row["params"]).get("saturated") for row in rows]
     assert len(rows) > 3
-    told = "INT8 saturates on this CPU" in capsys.readouterr().out
-    assert any(wrong) == runtime_saturation.saturates() == told
-    for row, saturated in zip(rows, wrong, strict=True):
-        if saturated:
-            words = f"wrong in {saturated['values']} of {saturated['of']} values"
+    is_warned = "INT8 saturates on this CPU" in capsys.readouterr().out
+    assert any(saturations) == runtime_saturation.saturates() == is_warned
+    for row, saturation in zip(rows, saturations, strict=True):
+        if saturation:
+            words = f"wrong in {saturation['values']} of {saturation['of']} values"
             assert words in row["remark"]
 
 
-def test_other_tools_clocks_need_no_gpu(tmp_path: Path) -> None:
+def test_layers_that_another_tool_timed_on_a_gpu_are_placed_without_one(tmp_path: Path) -> None:
     files = [str(DATA / "trt10_profile.json"), str(DATA / "trt10_layers.json")]
     assert run_all.main(["--import", *files, "--roofs", str(H200), "--out", str(tmp_path)]) == 0
     folder = only_run(tmp_path)
@@ -165,7 +155,7 @@ def test_other_tools_clocks_need_no_gpu(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("error")
-def test_work_that_no_layer_of_an_engine_names_is_told(
+def test_nodes_that_no_layer_of_an_engine_names_are_a_warning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make = onnx.helper.make_node
@@ -175,8 +165,8 @@ def test_work_that_no_layer_of_an_engine_names_is_told(
         '[{"count": 3}, {"name": "/a/Relu", "timeMs": 3.0, "averageMs": 1.0}]'
     )
     files = ["--import", str(tmp_path / "p.json"), "--model", str(tmp_path / "net.onnx")]
-    asked = [*files, "--roofs", str(H200), "--out", str(tmp_path / "out")]
-    assert run_all.main(asked) == 0
+    argv = [*files, "--roofs", str(H200), "--out", str(tmp_path / "out")]
+    assert run_all.main(argv) == 0
     line = "no layer of the profile names /b/Exp: their work is in no row"
     assert f"warning: {line}" in capsys.readouterr().out
     assert line in (only_run(tmp_path / "out") / "report.html").read_text()
@@ -184,31 +174,33 @@ def test_work_that_no_layer_of_an_engine_names_is_told(
 
 def test_a_network_of_integers_is_timed_in_them(tmp_path: Path) -> None:
     net = Net()
-    conv = convert(net.model(net.conv(net.input(1, 8, 9, 9), 8, 8, 3)), "int8")
-    onnx.save(conv, tmp_path / "net.onnx")
+    result = net.conv(net.input(1, 8, 9, 9), 8, 8, 3)  # 8 channels of 9x9, kernels of 3x3
+    onnx.save(convert(net.model(result), "int8"), tmp_path / "net.onnx")
     assert run_all.main(timing(tmp_path / "net.onnx", tmp_path / "out")) == 0
     (row,) = placements(only_run(tmp_path / "out"))
     assert (row["op"], row["dtype"]) == ("Conv", "int8")
     assert "QLinearConv" in json.loads(row["params"])["executed"]
-    assert float(row["flops"]) == 2 * 8 * 81 * 72
-    assert float(row["bytes"]) == pytest.approx(2 * 8 * 81 + 8 * 72, rel=0.03)
+    data, weights = 8 * 9 * 9, 8 * (8 * 3 * 3)
+    assert float(row["flops"]) == 2 * weights * 9 * 9
+    # read and written in a byte each; scales and zero points add little
+    assert float(row["bytes"]) == pytest.approx(2 * data + weights, rel=0.03)
 
 
 def test_weights_that_are_quantized_as_the_network_loads_are_integers_too(tmp_path: Path) -> None:
     make = onnx.helper.make_node
     nodes = [
-        make("QuantizeLinear", ["x", "s", "z"], ["xq"], name="encode"),
-        make("DequantizeLinear", ["xq", "s", "z"], ["xd"], name="decode"),
-        make("QuantizeLinear", ["w", "s", "signed"], ["wq"], name="weights"),
-        make("DequantizeLinear", ["wq", "s", "signed"], ["wd"], name="decoded"),
+        make("QuantizeLinear", ["x", "scale", "zero"], ["xq"], name="encode"),
+        make("DequantizeLinear", ["xq", "scale", "zero"], ["xd"], name="decode"),
+        make("QuantizeLinear", ["w", "scale", "signed_zero"], ["wq"], name="weights"),
+        make("DequantizeLinear", ["wq", "scale", "signed_zero"], ["wd"], name="decoded"),
         make("Conv", ["xd", "wd"], ["c"], name="conv"),
-        make("QuantizeLinear", ["c", "s", "z"], ["y"], name="result"),
+        make("QuantizeLinear", ["c", "scale", "zero"], ["y"], name="result"),
     ]
     values = {
         "w": np.full((8, 8, 3, 3), 0.1, np.float32),
-        "s": np.float32(0.02),
-        "z": np.uint8(9),
-        "signed": np.int8(0),
+        "scale": np.float32(0.02),
+        "zero": np.uint8(9),
+        "signed_zero": np.int8(0),
     }
     weights = [
         onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in values.items()
@@ -223,7 +215,7 @@ def test_weights_that_are_quantized_as_the_network_loads_are_integers_too(tmp_pa
     assert "QLinearConv" in executed["conv"]
 
 
-def test_names_may_hold_anything(tmp_path: Path) -> None:
+def test_names_of_files_and_layers_may_hold_anything(tmp_path: Path) -> None:
     names = [
         "a$b$^{",
         "$\\frac{$",
@@ -234,8 +226,8 @@ def test_names_may_hold_anything(tmp_path: Path) -> None:
     ]
     lines = ["name,flops,bytes,seconds", *(f'"{name}",1e9,1e6,1e-3' for name in names)]
     (tmp_path / "net$x$_{.csv").write_text("\n".join(lines))
-    asked = ["--import", str(tmp_path / "net$x$_{.csv"), "--roofs", str(H200)]
-    assert run_all.main([*asked, "--out", str(tmp_path / "out")]) == 0
+    argv = ["--import", str(tmp_path / "net$x$_{.csv"), "--roofs", str(H200)]
+    assert run_all.main([*argv, "--out", str(tmp_path / "out")]) == 0
     folder = only_run(tmp_path / "out")
     assert [row["layer"] for row in placements(folder)] == names
     assert "<script>alert" not in (folder / "report.html").read_text()
@@ -328,7 +320,7 @@ def test_names_may_hold_anything(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_asked_wrongly_is_one_line(
+def test_a_wrong_command_line_is_answered_in_one_line_and_starts_nothing(
     argv: list[str], line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run_all.main([*argv, "--out", str(tmp_path)]) == 2
@@ -347,24 +339,25 @@ def test_roofs_of_another_core_of_the_same_name_are_told_apart() -> None:
     with pytest.raises(
         RidgelineError, match=r"is of NVIDIA H200 \(9.0\), not of NVIDIA H200 \(9.1\): measure"
     ):
-        asking.device(args, lambda _: (here, "as asked"))
+        asked.device(args, lambda _: (here, "as asked"))
 
 
-def silero() -> Any:
-    """A network of two branches, one of which fits the shapes given.
+def two_branches() -> Any:
+    """A network of two branches, one for each sample rate, as Silero's detector of speech has them.
 
-    A runtime that knows the shapes refuses the other one.
+    One of them fits the shapes given; a runtime that knows the shapes refuses the other.
     """
     make = onnx.helper.make_node
-    result = onnx.helper.make_empty_tensor_value_info
-    squeezed = onnx.helper.make_graph(
-        [make("Squeeze", ["x", "zero"], ["a"])], "squeezed", [], [result("a")]
-    )
-    kept = onnx.helper.make_graph([make("Identity", ["x"], ["b"])], "kept", [], [result("b")])
-    flat = onnx.helper.make_graph([make("MatMul", ["t", "w"], ["c"])], "flat", [], [result("c")])
-    pooled = onnx.helper.make_graph(
-        [make("GlobalAveragePool", ["t"], ["d"])], "pooled", [], [result("d")]
-    )
+
+    def branch(op: str, inputs: list[str], output: str) -> Any:
+        """A branch of one node."""
+        result = onnx.helper.make_empty_tensor_value_info(output)
+        return onnx.helper.make_graph([make(op, inputs, [output])], op, [], [result])
+
+    squeezed = branch("Squeeze", ["x", "zero"], "a")
+    kept = branch("Identity", ["x"], "b")
+    flat = branch("MatMul", ["t", "w"], "c")
+    pooled = branch("GlobalAveragePool", ["t"], "d")
     nodes = [
         make("Shape", ["x"], ["shape"]),
         make("Gather", ["shape", "first"], ["batch"]),
@@ -388,22 +381,22 @@ def silero() -> Any:
 def test_a_network_whose_other_branch_does_not_fit_is_timed_with_the_inputs_chosen(
     tmp_path: Path,
 ) -> None:
-    onnx.save(silero(), tmp_path / "net.onnx")
-    asked = [*timing(tmp_path / "net.onnx", tmp_path / "out"), "--shape", "x=1x8x4"]
-    assert run_all.main([*asked, "--input", "sr=16000", "--precision", "fp32,int8"]) == 0
-    whole, in_int8 = whole_rows(only_run(tmp_path / "out"))
-    assert (whole.status, in_int8.status) == ("ok", "ok")
-    assert "MatMul" in whole.params, "the branch of 16 kHz"
-    assert whole.flops == in_int8.flops == 8 * 4 * 4 * 2 + 1, (
+    onnx.save(two_branches(), tmp_path / "net.onnx")
+    argv = [*timing(tmp_path / "net.onnx", tmp_path / "out"), "--shape", "x=1x8x4"]
+    assert run_all.main([*argv, "--input", "sr=16000", "--precision", "fp32,int8"]) == 0
+    in_fp32, in_int8 = whole_rows(only_run(tmp_path / "out"))
+    assert (in_fp32.status, in_int8.status) == ("ok", "ok")
+    assert "MatMul" in in_fp32.params, "the branch of 16 kHz"
+    assert in_fp32.flops == in_int8.flops == 8 * 4 * 4 * 2 + 1, (
         "its product, and the question for the rate"
     )
-    asked = [*timing(tmp_path / "net.onnx", tmp_path / "other"), "--shape", "x=1x8x4"]
-    assert run_all.main([*asked, "--input", "sr=8000"]) == 0
+    argv = [*timing(tmp_path / "net.onnx", tmp_path / "other"), "--shape", "x=1x8x4"]
+    assert run_all.main([*argv, "--input", "sr=8000"]) == 0
     (whole,) = whole_rows(only_run(tmp_path / "other"))
     assert "GlobalAveragePool" in whole.params or whole.status == "skipped"
 
 
-def test_a_file_that_declares_its_output_wrongly_runs_and_is_told_of(
+def test_a_file_that_declares_its_output_wrongly_runs_with_a_warning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     relu = onnx.helper.make_node("Relu", ["x"], ["y"], name="r")
@@ -411,8 +404,8 @@ def test_a_file_that_declares_its_output_wrongly_runs_and_is_told_of(
     wrong = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["a", "b", "c"])
     model.graph.output[0].CopyFrom(wrong)
     onnx.save(model, tmp_path / "net.onnx")
-    asked = [*timing(tmp_path / "net.onnx", tmp_path / "out"), "--shape", "x=1x64"]
-    assert run_all.main(asked) == 0
+    argv = [*timing(tmp_path / "net.onnx", tmp_path / "out"), "--shape", "x=1x64"]
+    assert run_all.main(argv) == 0
     assert "declares its output y as axbxc; it is 1x64" in capsys.readouterr().out
     rows = read_run(only_run(tmp_path / "out")).measurements
     assert [row.status for row in rows if is_of_layers(row)] == ["ok", "ok"]
@@ -424,7 +417,7 @@ def test_what_needs_more_memory_than_is_free_is_refused_with_the_numbers(
     make = onnx.helper.make_node
     nodes = [
         make("Range", ["zero", "n", "one"], ["r"], name="bomb"),
-        make("Cast", ["r"], ["f"], to=1),
+        make("Cast", ["r"], ["f"], to=onnx.TensorProto.FLOAT),
         make("ReduceMax", ["f"], ["m"]),
         make("Add", ["x", "m"], ["y"], name="add"),
     ]
@@ -444,14 +437,14 @@ def endless() -> Any:
     """x doubled so often that no run ends."""
     make = onnx.helper.make_node
     value = onnx.helper.make_tensor_value_info
-    kinds = onnx.TensorProto
+    types = onnx.TensorProto
     nodes = [make("Add", ["s", "s"], ["sum"]), make("Identity", ["on"], ["still"])]
     inputs = [
-        value("turn", kinds.INT64, []),
-        value("on", kinds.BOOL, []),
-        value("s", kinds.FLOAT, [8]),
+        value("turn", types.INT64, []),
+        value("on", types.BOOL, []),
+        value("s", types.FLOAT, [8]),
     ]
-    outputs = [value("still", kinds.BOOL, []), value("sum", kinds.FLOAT, [8])]
+    outputs = [value("still", types.BOOL, []), value("sum", types.FLOAT, [8])]
     body = onnx.helper.make_graph(nodes, "body", inputs, outputs)
     turns = onnx.numpy_helper.from_array(np.array(2**62), "turns")
     on = onnx.numpy_helper.from_array(np.array(True), "on")
@@ -464,8 +457,8 @@ def test_a_run_without_an_end_is_left_after_the_seconds_given(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     onnx.save(endless(), tmp_path / "net.onnx")
-    asked = [*timing(tmp_path / "net.onnx", tmp_path / "out"), "--layer-seconds", "0.5"]
-    assert run_all.main(asked) == 0
+    argv = [*timing(tmp_path / "net.onnx", tmp_path / "out"), "--layer-seconds", "0.5"]
+    assert run_all.main(argv) == 0
     (whole,) = whole_rows(only_run(tmp_path / "out"))
     assert whole.status == "skipped"
     assert whole.reason == "one run of it takes longer than 0.5 s (--layer-seconds)"
@@ -473,10 +466,10 @@ def test_a_run_without_an_end_is_left_after_the_seconds_given(
     assert line in capsys.readouterr().out
 
 
-def test_ctrl_c_is_heard_in_a_run_without_an_end(tmp_path: Path) -> None:
+def test_ctrl_c_ends_a_run_without_an_end(tmp_path: Path) -> None:
     onnx.save(endless(), tmp_path / "net.onnx")
-    asked = [*timing(tmp_path / "net.onnx", tmp_path / "out"), "--layer-seconds", "9999"]
-    command = [sys.executable, "-u", str(ROOT / "run_all.py"), *asked]
+    argv = [*timing(tmp_path / "net.onnx", tmp_path / "out"), "--layer-seconds", "9999"]
+    command = [sys.executable, "-u", str(ROOT / "run_all.py"), *argv]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as running:
@@ -492,41 +485,40 @@ def test_ctrl_c_is_heard_in_a_run_without_an_end(tmp_path: Path) -> None:
     assert "Traceback" not in out
 
 
-@pytest.mark.parametrize("kind", ["pipe", "directory", "device"])
-def test_what_is_no_file_is_one_line(
-    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("noun", ["a pipe", "a folder", "a device"])
+def test_a_model_that_is_no_file_is_refused_in_one_line(
+    noun: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = {"pipe": tmp_path / "net.onnx", "directory": tmp_path, "device": Path("/dev/zero")}[kind]
-    if kind == "pipe":
-        os.mkfifo(path)
+    paths = {"a pipe": tmp_path / "net.onnx", "a folder": tmp_path, "a device": Path("/dev/zero")}
+    os.mkfifo(paths["a pipe"])
+    path = paths[noun]
     assert run_all.main([*CPU, "--model", str(path), "--out", str(tmp_path / "out")]) == 2
-    named = {"pipe": "a pipe", "directory": "a folder", "device": "a device"}[kind]
-    assert capsys.readouterr().err.startswith(f"run_all.py: {path} is {named}, not a file")
+    assert capsys.readouterr().err.startswith(f"run_all.py: {path} is {noun}, not a file")
 
 
 def test_a_file_larger_than_any_model_is_not_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with open(tmp_path / "net.onnx", "wb") as large:
-        large.truncate(1 << 40)
-    asked = ["--model", str(tmp_path / "net.onnx"), "--out", str(tmp_path / "out")]
-    assert run_all.main([*CPU, *asked]) == 2
+        large.truncate(1 << 40)  # bytes that take no room on the disk
+    argv = ["--model", str(tmp_path / "net.onnx"), "--out", str(tmp_path / "out")]
+    assert run_all.main([*CPU, *argv]) == 2
     line = "not an ONNX model: it has 1099.51 GB, and one holds up to 2.15 GB"
     assert line in capsys.readouterr().err
 
 
-def test_an_input_that_says_how_large_something_is_makes_its_layers_known(tmp_path: Path) -> None:
+def test_an_input_that_sets_a_size_makes_the_work_of_its_layers_known(tmp_path: Path) -> None:
     make = onnx.helper.make_node
     nodes = [
         make("Expand", ["x", "n"], ["e"], name="expand"),
         make("Relu", ["e"], ["y"], name="relu"),
     ]
     model = model_of(nodes, {"x": (1,), "n": (2,)}, ["y"], kinds={"n": onnx.TensorProto.INT64})
-    onnx.save(model, tmp_path / "net.onnx")
     net = tmp_path / "net.onnx"
+    onnx.save(model, net)
     assert run_all.main([*timing(net, tmp_path / "out"), "--input", "n=30"]) == 0
     relu = next(row for row in placements(only_run(tmp_path / "out")) if row["layer"] == "relu")
-    assert float(relu["bytes"]) == 2 * 4 * 900
+    assert float(relu["bytes"]) == 2 * 4 * 30 * 30  # floats read and written
     assert run_all.main([*timing(net, tmp_path / "large"), "--input", f"n={2**31}"]) == 0
     large = read_run(only_run(tmp_path / "large"))
     rows = [row for row in large.measurements if is_of_layers(row)]
@@ -539,39 +531,39 @@ def test_a_dynamic_input_needs_its_shape(
 ) -> None:
     node = onnx.helper.make_node("Relu", ["x"], ["y"], name="r")
     onnx.save(model_of([node], {"x": [1, 8, "rows"]}, ["y"]), tmp_path / "net.onnx")
-    asked = timing(tmp_path / "net.onnx", tmp_path / "out")
-    assert run_all.main(asked) == 2
+    argv = timing(tmp_path / "net.onnx", tmp_path / "out")
+    assert run_all.main(argv) == 2
     assert "--shape x=1x8x128" in capsys.readouterr().err
-    assert run_all.main([*asked, "--shape", "x=1x8x16"]) == 0
+    assert run_all.main([*argv, "--shape", "x=1x8x16"]) == 0
     (row,) = placements(only_run(tmp_path / "out"))
-    assert float(row["bytes"]) == 2 * 4 * 8 * 16
+    assert float(row["bytes"]) == 2 * 4 * 8 * 16  # floats read and written
 
 
-def test_a_network_in_which_nothing_runs_is_one_line(
+def test_a_network_in_which_nothing_runs_is_refused_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     value = onnx.numpy_helper.from_array(np.zeros(3, np.float32))
     constant = onnx.helper.make_node("Constant", [], ["y"], value=value)
     onnx.save(model_of([constant], {}, ["y"]), tmp_path / "n.onnx")
-    asked = ["--model", str(tmp_path / "n.onnx"), "--out", str(tmp_path / "out")]
-    assert run_all.main([*CPU, *asked]) == 2
+    argv = ["--model", str(tmp_path / "n.onnx"), "--out", str(tmp_path / "out")]
+    assert run_all.main([*CPU, *argv]) == 2
     assert "n.onnx: nothing in it runs" in capsys.readouterr().err
 
 
-def test_a_network_of_another_type_runs_in_that_only(
+def test_a_network_stored_in_fp16_runs_in_fp16_only(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     half = {"x": onnx.TensorProto.FLOAT16}
     model = model_of([onnx.helper.make_node("Relu", ["x"], ["y"])], {"x": (4,)}, ["y"], kinds=half)
     onnx.save(model, tmp_path / "n.onnx")
-    asked = timing(tmp_path / "n.onnx", tmp_path / "out")
-    assert run_all.main([*asked, "--precision", "fp16,int8"]) == 2, (
+    argv = timing(tmp_path / "n.onnx", tmp_path / "out")
+    assert run_all.main([*argv, "--precision", "fp16,int8"]) == 2, (
         "its fp16 layers would be timed as int8"
     )
     assert "n.onnx is stored in fp16: leave --precision out" in capsys.readouterr().err
 
 
-def test_an_operation_that_no_table_knows_is_named_not_zero(tmp_path: Path) -> None:
+def test_an_operation_that_no_table_knows_has_unknown_flops_and_not_zero(tmp_path: Path) -> None:
     node = onnx.helper.make_node("Trilu", ["x"], ["y"], name="known")
     odd = onnx.helper.make_node("DFT", ["y"], ["z"], name="odd")
     onnx.save(model_of([node, odd], {"x": [1, 8, 8, 1]}, ["z"], opset=17), tmp_path / "net.onnx")
@@ -581,28 +573,28 @@ def test_an_operation_that_no_table_knows_is_named_not_zero(tmp_path: Path) -> N
     assert "FLOPs unknown" in row["remark"]
 
 
-def test_what_no_shape_or_count_is_known_of_is_a_row_with_its_reason(tmp_path: Path) -> None:
+def test_a_layer_of_unknown_shape_or_work_is_a_row_with_its_reason(tmp_path: Path) -> None:
     make = onnx.helper.make_node
     unshaped = onnx.ValueInfoProto(name="a")
     then = onnx.helper.make_graph([make("Relu", ["x"], ["a"])], "then", [], [unshaped])
     nodes = [
-        make("NonZero", ["x"], ["places"], name="found"),
+        make("NonZero", ["x"], ["places"], name="places"),
         make("Cast", ["places"], ["y"], name="after", to=onnx.TensorProto.FLOAT),
         make("ReduceMax", ["x"], ["most"], name="most", keepdims=0),
         make("Greater", ["most", "most"], ["flag"], name="flag"),
         make("If", ["flag"], ["z"], name="choose", then_branch=then, else_branch=then),
     ]
     onnx.save(model_of(nodes, {"x": (1, 8)}, ["y", "z"]), tmp_path / "net.onnx")
-    asked = timing(tmp_path / "net.onnx", tmp_path / "out")
-    assert run_all.main(asked) == 0
+    argv = timing(tmp_path / "net.onnx", tmp_path / "out")
+    assert run_all.main(argv) == 0
     measurements = read_run(only_run(tmp_path / "out")).measurements
     rows = {json.loads(row.params).get("layer"): row for row in measurements}
-    assert rows["found"].status == rows["whole network"].status == "ok", (
-        "the runtime makes what only data size"
+    assert rows["places"].status == rows["whole network"].status == "ok", (
+        "the runtime sizes what depends on the data"
     )
     assert "runs a network of its own" in rows["choose"].reason
     assert "tensor places has no known shape" in rows["after"].reason
-    # a guess: the data say how many
-    guessed = [*timing(tmp_path / "net.onnx", tmp_path / "given"), "--shape", "places=2x99"]
-    assert run_all.main(guessed) == 0
-    assert {row["layer"] for row in placements(only_run(tmp_path / "given"))} >= {"found", "after"}
+    # a guess: only the data say how many
+    guess = [*timing(tmp_path / "net.onnx", tmp_path / "guess"), "--shape", "places=2x99"]
+    assert run_all.main(guess) == 0
+    assert {row["layer"] for row in placements(only_run(tmp_path / "guess"))} >= {"places", "after"}

@@ -14,18 +14,17 @@ ROOT = Path(__file__).parent.parent
 @pytest.mark.parametrize(
     "command", [("ruff", "check"), ("ruff", "format", "--check"), ("mypy",)], ids=" ".join
 )
-def test_tool_has_nothing_to_say(command: tuple[str, ...]) -> None:
-    done = subprocess.run(
+def test_a_tool_finds_nothing_wrong(command: tuple[str, ...]) -> None:
+    process = subprocess.run(
         [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, timeout=300
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert process.returncode == 0, process.stdout + process.stderr
 
 
 def test_cuda_sources_are_formatted() -> None:
     sources = sorted((ROOT / "kernels").rglob("*.cu*"))
-    tool = Path(sys.executable).with_name("clang-format")
     assert sources
-    done = subprocess.run(
-        [tool, "--dry-run", "--Werror", *sources], cwd=ROOT, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+    tool = Path(sys.executable).with_name("clang-format")
+    command = [str(tool), "--dry-run", "--Werror", *map(str, sources)]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr

@@ -61,18 +61,32 @@ BATCH = (
     "neither memory nor arithmetic explains its time: more work per launch (batch, output "
     "size), or another kernel"
 )
+FIRST_THINGS = {
+    "": "give it a roof first: its type or its memory was not measured",
+    BOUND_BY_LAUNCH: "raise the batch first, or fuse layers",
+    BELOW_EVERY_ROOF: "raise the batch first, or try another runtime",
+    COMPUTE: "a lower precision gains most",
+}
+"""What to do first about a network, by what bounds most of its time."""
+FEWER_BYTES = "move fewer bytes: fuse layers, or store smaller types"
+"""The same where a memory bounds it."""
 
 
 def advice(placed: Sequence[Placement]) -> list[Placement]:
-    """The same placements, each with more remarks: what its place means, and the kind of gain."""
+    """The same placements, each with more remarks: the kind of gain first, then how it ran."""
     halves = {_same_layer(p): p for p in placed if p.dtype == "fp16"}
     advised = []
     for placement in placed:
         half = halves.get(_same_layer(placement))
-        remarks = (placement.remark, _slower_than(half, placement), _verdict(placement))
+        remarks = (_slower_than(half, placement), _verdict(placement), placement.remark)
         remark = "; ".join(remark for remark in remarks if remark)
         advised.append(replace(placement, remark=remark))
     return advised
+
+
+def first_thing(bound: str) -> str:
+    """What to do first about a network of which most of the time is bound so."""
+    return FIRST_THINGS.get(bound, FEWER_BYTES)
 
 
 def _same_layer(placement: Placement) -> tuple[str, str]:

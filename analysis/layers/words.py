@@ -172,8 +172,8 @@ def _why(whole: Measurement) -> list[str]:
     return reasons
 
 
-def _light(net: Network) -> str:
-    """The speed of light, or why there is none."""
+def no_floor(net: Network) -> str:
+    """Why nothing can be said of the least time of a network, in a sentence; empty if it can."""
     light = net.light
     if net.refused:
         return "So it has no speed of light."
@@ -193,6 +193,15 @@ def _light(net: Network) -> str:
             "None of its layers could be placed on a measured roof, so its speed of light "
             "is not known."
         )
+    return ""
+
+
+def _light(net: Network) -> str:
+    """The speed of light, or why there is none."""
+    light = net.light
+    problem = no_floor(net)
+    if problem:
+        return problem
     least = si(light.least_seconds, "s")
     unplaced = ""
     if light.unplaced_seconds:

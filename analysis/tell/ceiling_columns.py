@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from analysis.model.ceilings import Ceiling
 from analysis.tell.columns import PAGE, TERMINAL, Column, shown_in
+from analysis.tell.naming import name_of
 from analysis.units import percent, plus_minus, si
 from probes.records.measurement import OK
+from probes.records.tag import Tag
 
 
 def _rate(ceiling: Ceiling) -> str:
@@ -39,20 +41,30 @@ def _remarks(ceiling: Ceiling) -> str:
     return "; ".join(parts)
 
 
+def _name(ceiling: Ceiling) -> str:
+    """What people call a ceiling; a mark follows where it cannot be trusted."""
+    name = name_of(Tag.parse(ceiling.tag))
+    return name if ceiling.trusted else f"{name} {NOT_TRUSTED}"
+
+
+BRIEF = "the short table"
+NOT_TRUSTED = "(?)"
 BOTH = TERMINAL, PAGE
+ALL = TERMINAL, PAGE, BRIEF
 
 CEILING_COLUMNS: tuple[Column[Ceiling], ...] = (
     Column(stored="schema_version"),
     Column(stored="device"),
     Column(stored="started"),
-    Column(stored="tag", name="ceiling", shown=BOTH, least=18),
+    Column(name="ceiling", computed=_name, shown=(BRIEF,)),
+    Column(stored="tag", name="ceiling", shown=BOTH),
     Column(
         stored="rate",
         name="measured",
         unit=lambda c: c.unit,
         text=_rate,
         number=True,
-        shown=BOTH,
+        shown=ALL,
     ),
     Column(stored="unit"),
     Column(
@@ -61,8 +73,8 @@ CEILING_COLUMNS: tuple[Column[Ceiling], ...] = (
         unit=lambda c: c.unit,
         text=_peak_in_words,
         number=True,
-        shown=(TERMINAL,),
-        may_go=3,
+        shown=(TERMINAL, BRIEF),
+        may_go=5,
     ),
     Column(
         stored="nominal_peak",
@@ -86,7 +98,7 @@ CEILING_COLUMNS: tuple[Column[Ceiling], ...] = (
         unit=lambda c: "",
         text=lambda c: percent(c.share),
         number=True,
-        shown=BOTH,
+        shown=ALL,
         may_go=6,
     ),
     Column(stored="backend"),
@@ -98,16 +110,16 @@ CEILING_COLUMNS: tuple[Column[Ceiling], ...] = (
         unit=lambda c: "",
         text=lambda c: plus_minus(c.spread),
         number=True,
-        shown=BOTH,
-        may_go=5,
+        shown=ALL,
+        may_go=4,
     ),
     Column(  # people read it after the spread, and the file has it before
         name="clock",
         computed=lambda c: c.clock_hz,
         unit=lambda c: "Hz",
         number=True,
-        shown=BOTH,
-        may_go=2,
+        shown=ALL,
+        may_go=3,
     ),
     Column(
         stored="samples",
@@ -115,7 +127,7 @@ CEILING_COLUMNS: tuple[Column[Ceiling], ...] = (
         text=_samples,
         number=True,
         shown=BOTH,
-        may_go=1,
+        may_go=2,
     ),
     Column(stored="status"),
     Column(stored="remark"),
@@ -123,9 +135,10 @@ CEILING_COLUMNS: tuple[Column[Ceiling], ...] = (
     Column(stored="doubt"),
     Column(stored="dropped"),
     Column(stored="emulated"),
-    Column(name="remarks", computed=_remarks, shown=BOTH, least=20, may_go=4),
+    Column(name="remarks", computed=_remarks, shown=ALL, least=20, may_go=1),
 )
 """A column of a ceiling's table is one entry here, in the order of the file."""
 
+CEILINGS_IN_BRIEF = shown_in(BRIEF, CEILING_COLUMNS)
 CEILINGS_ON_TERMINAL = shown_in(TERMINAL, CEILING_COLUMNS)
 CEILINGS_ON_PAGE = shown_in(PAGE, CEILING_COLUMNS)

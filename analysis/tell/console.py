@@ -3,59 +3,87 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
+from textwrap import wrap
 from typing import Any, Protocol
 
 from analysis.analyse import Outcome
 from analysis.model.ceilings import Ceiling
+from analysis.model.headlines import headlines
 from analysis.model.trust import FAIR, GOOD, LOW, at_start
-from analysis.tell.ceiling_columns import CEILINGS_ON_TERMINAL
+from analysis.tell.answer import Answer, answer
+from analysis.tell.ceiling_columns import CEILINGS_IN_BRIEF, CEILINGS_ON_TERMINAL
 from analysis.tell.columns import Column, fit, in_words, on_few_lines
 from analysis.tell.layer_columns import LAYERS_ON_TERMINAL
-from analysis.tell.layer_console import cells_of_layers, sentences
+from analysis.tell.layer_console import cells_of_layers, sentences, sweeps_told
+from analysis.tell.live import Lines, Progress, screen
 from analysis.tell.most import CEILINGS
+from analysis.tell.naming import name_of
 from analysis.tell.output import heard, plain
 from analysis.tell.report import summary
-from analysis.units import binary, si, unit_of
+from analysis.units import si
 from kernels.device import Device
 from probes.records.measurement import FAILED, OK, Measurement
-from probes.records.tag import LAYER
+from probes.records.tag import Tag
 
 PIPE_WIDTH = 240
 """Characters: no line of a table is broken where no one looks at a screen."""
 NARROWEST, WIDEST = 40, 1000
 """Characters, whatever the environment says."""
-BAR_TEXT = 44
-"""Characters before the bar."""
+CEILINGS_FILE, PAGE = "ceilings.csv", "report.html"
+INDENT = "  "
+"""Before the further lines of a sentence that does not fit one."""
 ROW_STYLES = {OK: "", FAILED: "red"}
 """Of a ceiling, by its status; all others are dim."""
 TRUST_STYLES = {GOOD: "green", FAIR: "yellow", LOW: "bold red"}
 
 
 class Steps(Protocol):
-    """Takes each finished step of a run."""
+    """Takes each step of a run."""
 
-    def step(self, row: Measurement) -> None:
-        """Show that one case has had one more round."""
+    def step(self, row: Measurement, progress: Progress) -> None:
+        """Show that a case has had a turn, and where the run stands."""
 
 
 class Console:
     """Prints for a person. Raises Unheard where its output takes no more."""
 
-    def __init__(self, rich: Any = None) -> None:
-        """rich: a console of that library that prints; one on standard output if not given."""
-        self._rich = rich or _rich_console(highlight=False, soft_wrap=True, emoji=False)
-        if not self._rich.is_terminal:
-            width = _width_asked() or PIPE_WIDTH
-            self._rich = _rich_console(highlight=False, width=width, no_color=True, emoji=False)
-        elif self._rich.width < NARROWEST:
-            self._rich.width = NARROWEST
+    def __init__(self, rich: Any = None, everything: bool = False) -> None:
+        """Print to standard output, or to ``rich``, a console of that library.
 
-    def note(self, text: str) -> None:
-        """Print one line."""
-        self._print(plain(text), markup=False, soft_wrap=True)
+        everything: print every ceiling and layer, and all that is known of them, not only what a
+        person wants first.
+        """
+        self._everything = everything
+        self._device: Device | None = None
+        self._rich = rich or _rich_console(highlight=False, soft_wrap=True, emoji=False)
+        self._wrap_at = 0
+        """Characters after which a sentence goes on in a new line; 0: never."""
+        if not self._rich.is_terminal:
+            self._wrap_at = _width_asked()
+            width = self._wrap_at or PIPE_WIDTH
+            self._rich = _rich_console(highlight=False, width=width, no_color=True, emoji=False)
+            return
+        self._rich.width = max(self._rich.width, NARROWEST)
+        self._wrap_at = self._rich.width
+
+    def note(self, text: str, style: str = "") -> None:
+        """Print a sentence, in as many lines as it takes; no word is broken."""
+        for line in self._lines(plain(text)):
+            self._print(line, markup=False, soft_wrap=True, style=style)
+
+    def _lines(self, text: str) -> list[str]:
+        if not self._wrap_at or len(text) <= self._wrap_at:
+            return [text]
+        return wrap(
+            text,
+            self._wrap_at,
+            subsequent_indent=INDENT,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
 
     def _print(self, *what: Any, **how: Any) -> None:
         with heard():
@@ -63,6 +91,7 @@ class Console:
 
     def device(self, device: Device, why: str) -> None:
         """Print what is measured, why it was chosen, and what may falsify the numbers."""
+        self._device = device
         core = device.arch or "unknown core"
         if device.kind == "cuda":
             facts = f"{device.units} SMs, compute capability {core}"
@@ -73,59 +102,105 @@ class Console:
         self._print(f"[bold]{_safe(device.name)}[/bold]  ({_safe(why)})")
         self.note(f"  {facts}")
         for warning in device.warnings:
-            self._print(f"[yellow]  warning: {_safe(warning)}[/yellow]")
+            self.note(f"  warning: {warning}", style="yellow")
 
     def load(self, load: Mapping[str, Any]) -> None:
         """Print what else ran on the machine just before the measurement."""
         line, is_quiet = at_start(load)
-        self._print(f"  {_safe(line)}", style="" if is_quiet else "yellow")
+        self.note(f"  {line}", style="" if is_quiet else "yellow")
+
+    @property
+    def _draws_in_place(self) -> bool:
+        """True on a terminal whose lines can be written again."""
+        return self._rich.is_terminal and not self._rich.is_dumb_terminal
 
     @contextmanager
-    def progress(self, total: int) -> Iterator[Steps]:
-        """Show ``total`` steps: by a bar with the time left, or a line for every new result."""
-        if not self._rich.is_terminal:
-            yield _Lines(self)
+    def working(self, what: str) -> Iterator[None]:
+        """Show that something goes on that has no steps, for as long as the context lasts."""
+        if not self._draws_in_place:
+            yield
             return
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.live import Live
+        from rich.text import Text
 
-        columns = (
-            TextColumn(f"  {{task.description:{BAR_TEXT}}}"),
-            BarColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=self._rich, transient=True) as bar:
-            yield _Bar(self, bar, bar.add_task("starting", total=total))
+        line = Text(f"{INDENT}{what} …")
+        with Live(line, console=self._rich, auto_refresh=False, transient=True):
+            yield
+
+    @contextmanager
+    def progress(self, expected: Progress) -> Iterator[Steps]:
+        """Show the steps of a run: in place, or a line for every new result."""
+        if not self._draws_in_place:
+            yield Lines(self.note, self._device)
+            return
+        with screen(self._rich, self.note, self._device, expected) as steps:
+            yield steps
 
     def result(self, outcome: Outcome) -> None:
-        """Print the tables of ceilings and layers, what they mean, and where the files are."""
+        """Print the table of ceilings and the answer, and where the page is."""
         run = outcome.run
         self._print()
-        self._ceilings(list(outcome.ceilings.values()))
-        said = summary(run, outcome.ceilings, outcome.notes)
+        if self._everything:
+            self._all_of(outcome)
+        else:
+            self._headlines(outcome.ceilings)
+            for text in sweeps_told(outcome.layer_sweeps):
+                self.note(text)
+        warnings_of_run = run.warnings[len(run.device.warnings) :]
+        for warning in (*warnings_of_run, *run.damage):
+            self.note(f"warning: {warning}", style="yellow")
+        self._answer(answer(outcome), outcome)
+
+    def _answer(self, told: Answer, outcome: Outcome) -> None:
+        """Print what was learnt, how far it can be trusted, what to do next, and the page."""
+        for text in (*told.networks, *told.device):
+            self.note(text)
+        if outcome.trust:
+            self.note(told.trust, style=TRUST_STYLES[outcome.trust.level])
+        self.note(f"Next: {told.next}")
+        if outcome.folder:
+            self._print(f"Open: {_safe(str(outcome.folder / PAGE))}", soft_wrap=True)
+
+    def _headlines(self, ceilings: Mapping[str, Ceiling]) -> None:
+        """Print the short table: each level of memory, and the best path of each format."""
+        rows = headlines(ceilings)
+        self._ceilings(CEILINGS_IN_BRIEF, rows)
+        more = len(ceilings) - len(rows)
+        if more > 0:
+            self.note(f"{more} more in {CEILINGS_FILE}; --all prints them.")
+
+    def _all_of(self, outcome: Outcome) -> None:
+        """Print every ceiling, the longest layers, and every sentence on them."""
+        ceilings = list(outcome.ceilings.values())
+        shown = ceilings[:CEILINGS]
+        self._ceilings(CEILINGS_ON_TERMINAL, shown)
+        if len(ceilings) > len(shown):
+            self.note(f"… and {len(ceilings) - len(shown)} more in {CEILINGS_FILE}")
         if outcome.placements:
             cells = cells_of_layers(outcome.placements)
             self._table(LAYERS_ON_TERMINAL, cells, (), "placements.csv")
-            said = [*sentences(outcome.placements, outcome.networks, outcome.layer_sweeps), *said]
-        for text in said:
+            said = sentences(outcome.placements, outcome.networks, outcome.layer_sweeps)
+            for text in said:
+                self.note(text)
+        for text in summary(outcome.run, outcome.ceilings, outcome.notes):
             self.note(text)
-        if outcome.trust:
-            self._print(_safe(outcome.trust.line), style=TRUST_STYLES[outcome.trust.level])
-        warnings_of_run = run.warnings[len(run.device.warnings) :]
-        for warning in (*warnings_of_run, *run.damage):
-            self.note(f"warning: {warning}")
         if outcome.folder:
             files = ["run.json", "measurements.csv", *(file.name for file in outcome.files)]
             self.note(f"Files in {outcome.folder}: {', '.join(files)}")
+        self._print()
 
-    def _ceilings(self, ceilings: Sequence[Ceiling]) -> None:
-        """Print the table of ceilings, or its beginning and how many there are more."""
-        shown = ceilings[:CEILINGS]
-        cells = [in_words(CEILINGS_ON_TERMINAL, ceiling) for ceiling in shown]
-        styles = [_row_style(ceiling) for ceiling in shown]
-        self._table(CEILINGS_ON_TERMINAL, cells, styles, "ceilings.csv")
-        if len(ceilings) > len(shown):
-            self.note(f"… and {len(ceilings) - len(shown)} more in ceilings.csv")
+    def _ceilings(self, columns: Sequence[Column[Ceiling]], ceilings: Sequence[Ceiling]) -> None:
+        """Print a table of ceilings; below it why some cannot be trusted, unless it says so."""
+        cells = [in_words(columns, ceiling) for ceiling in ceilings]
+        styles = [_row_style(ceiling) for ceiling in ceilings]
+        shown = self._table(columns, cells, styles, CEILINGS_FILE)
+        if columns[-1].name in shown:
+            return
+        for ceiling in ceilings:
+            if ceiling.status == FAILED:
+                self.note(f"{name_of(Tag.parse(ceiling.tag))} failed: {ceiling.remark}")
+            elif not ceiling.trusted:
+                self.note(f"{name_of(Tag.parse(ceiling.tag))} not trusted: {ceiling.doubt}")
 
     def _table(
         self,
@@ -133,10 +208,11 @@ class Console:
         rows: Sequence[Sequence[str]],
         styles: Sequence[str],
         file: str,
-    ) -> None:
-        """Print the columns that have room; what has none is named, with the file that holds it.
+    ) -> Collection[str]:
+        """Print the columns that have room; returns their names.
 
-        rows: cells in the order of the columns. styles: of each row, or none at all.
+        Numbers that have no room are named, with the file that holds them. rows: cells in the order
+        of the columns. styles: of each row, or none at all.
         """
         widths = fit(columns, rows, self._rich.width)
         names = [column.name for column in columns]
@@ -149,9 +225,10 @@ class Console:
                 cells[remark] = on_few_lines(cells[remark], widths[remark])
             table.add_row(*map(_safe, cells.values()), style=style)
         self._print(table)
-        without_room = [name for name in names if name not in widths]
-        if without_room:
+        without_room = [name for name in names if name not in widths and name != remark]
+        if without_room and self._everything:
             self.note(f"No room here for {', '.join(without_room)}: see {file}.")
+        return widths
 
 
 def _rich_console(**settings: Any) -> Any:
@@ -189,65 +266,6 @@ def _empty_table(columns: Sequence[Column[Any]], widths: Mapping[str, int]) -> A
                 width=widths[column.name],
             )
     return table
-
-
-class _Lines:
-    """Prints a line for each case when it is first measured, and again only if it fails later."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._printed = set[tuple[object, ...]]()
-
-    def step(self, row: Measurement) -> None:
-        outcome = (*_case(row), row.status)
-        if outcome not in self._printed:
-            self._printed.add(outcome)
-            self._console.note(_line(row))
-
-
-class _Bar:
-    """Moves a live bar, and prints a line above it for each case that fails."""
-
-    def __init__(self, console: Console, bar: Any, task: Any) -> None:
-        self._console = console
-        self._bar = bar
-        self._task = task
-        self._failed = set[tuple[object, ...]]()
-
-    def step(self, row: Measurement) -> None:
-        case = _case(row)
-        if row.status == FAILED and case not in self._failed:
-            self._failed.add(case)
-            self._console.note(_line(row))
-        text = f"{row.ceiling} ({row.backend})"[:BAR_TEXT]
-        self._bar.update(self._task, advance=1, description=_safe(text))
-
-
-def _case(row: Measurement) -> tuple[object, ...]:
-    """What tells a case from all others of a run."""
-    return row.ceiling, row.backend, row.params, row.x
-
-
-def _line(row: Measurement) -> str:
-    """A case and what was measured of it, or why it was not."""
-    if row.status != OK:
-        what = f"{row.status}: {row.reason}"
-    elif row.quantity == LAYER:
-        what = si(row.seconds_median, "s")
-    else:
-        what = si(row.value, unit_of(row.ceiling, row.dtype))
-    case = row.ceiling + _place(row)
-    return f"  {case:32} {row.backend:6} {what}"
-
-
-def _place(row: Measurement) -> str:
-    """The layer of a row and its precision, or the point of a sweep it is."""
-    if row.layer:
-        return f" {row.layer} {row.dtype}"
-    if row.x is None:
-        return ""
-    is_size = row.sweep is not None and row.sweep.axis.unit == "B"
-    return f" at {binary(row.x)}" if is_size else f" at {row.x:g}"
 
 
 def _safe(text: str) -> str:

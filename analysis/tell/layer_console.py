@@ -72,7 +72,12 @@ def sentences(
         if unknown(net.layers):
             said.append(_sentence_on_unknown(net))
     said += saturated(layers)
-    if sweeps:
-        names = ", ".join(f"{sweep.name} ({len(sweep.layers)})" for sweep in sweeps)
-        said.append(f"Sweeps over layers: {names}.")
-    return said
+    return said + sweeps_told(sweeps)
+
+
+def sweeps_told(sweeps: Sequence[LayerSweep]) -> list[str]:
+    """A sentence on which sweeps over layers there are; none without any."""
+    if not sweeps:
+        return []
+    names = ", ".join(f"{sweep.name} ({len(sweep.layers)})" for sweep in sweeps)
+    return [f"Sweeps over layers: {names}."]

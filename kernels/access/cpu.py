@@ -14,7 +14,7 @@ import numpy as np
 from llvmlite import ir
 
 from kernels import pattern
-from kernels.access.work import FACTORS, bits, shift
+from kernels.access import work as access_work
 from kernels.base import ITEMSIZE, KernelError
 from kernels.cpu.asm import Spec
 from kernels.cpu.emit import Native, compile_kernel, load_argument, loop, unit_of
@@ -26,11 +26,14 @@ from kernels.pattern import FLOATS
 if TYPE_CHECKING:
     from llvmlite.ir import IRBuilder, Value
 
-LINE = 64  # bytes
-SUMS = 8  # accumulators: enough to hide the latency of an addition
-# of SUMS additions between two moves into doubles: fp32 sums of small integers stay exact
+LINE = 64
+"""Bytes of a cache line."""
+SUMS = 8
+"""Accumulators of a thread: enough to hide the latency of an addition."""
 TRIPS = 128
-_PATTERN = Spec(r"v?mov[aus]?p?[sd]+|v?add[ps][sd]|ldp|ldr|ld1|fadd")
+"""Times that each accumulator adds before it moves into a double: FP32 sums of the pattern's small
+integers stay exact for so long."""
+_HOT_LOOP = Spec(r"v?mov[aus]?p?[sd]+|v?add[ps][sd]|ldp|ldr|ld1|fadd")
 
 
 def stride(device: Device, dtype: str, params: Mapping[str, Any], queue: Team) -> CpuLaunch:
@@ -43,23 +46,26 @@ def stride(device: Device, dtype: str, params: Mapping[str, Any], queue: Team) -
     for (first, end), sums in zip(ranges, out, strict=True):
         begin = array.ctypes.data + first * step * ITEMSIZE[dtype]
         rows.append([begin, end - first, step, sums.ctypes.data])
-    return CpuLaunch(_strided(dtype), rows, queue, [array, out], sum_of_sums, _PATTERN)
+    return CpuLaunch(_strided(dtype), rows, queue, [array, out], sum_of_sums, _HOT_LOOP)
 
 
 def gather(device: Device, dtype: str, params: Mapping[str, Any], queue: Team) -> CpuLaunch:
-    """``threads`` threads that read each segment once between them, in the order of ``places``."""
+    """``threads`` threads that read each segment once between them, in the order of ``places``.
+
+    Of FP64 only: ``_scattered`` loads doubles.
+    """
     n, segment, threads = params["n"], params["segment_bytes"], params["threads"]
-    count = bits(dtype, n, segment)
+    number_bits = access_work.bits(dtype, n, segment)
     lanes = min(unit_of(device).lanes(ITEMSIZE[dtype]), segment // ITEMSIZE[dtype])
-    ranges = _ranges(1 << count, threads, SUMS)
+    ranges = _ranges(1 << number_bits, threads, SUMS)
     array = _filled(n, dtype, threads, queue)
     out = np.zeros((threads, SUMS * LINE // 8), np.float64)
     rows = []
     for (first, end), sums in zip(ranges, out, strict=True):
         rows.append([array.ctypes.data, first, end - first, sums.ctypes.data])
     loads_per_segment = segment // (lanes * ITEMSIZE[dtype])
-    native = _scattered(lanes, loads_per_segment, count)
-    return CpuLaunch(native, rows, queue, [array, out], sum_of_sums, _PATTERN)
+    native = _scattered(lanes, loads_per_segment, number_bits)
+    return CpuLaunch(native, rows, queue, [array, out], sum_of_sums, _HOT_LOOP)
 
 
 def _ranges(count: int, threads: int, block: int) -> list[tuple[int, int]]:
@@ -96,13 +102,15 @@ def _strided(dtype: str) -> Native:
 
     The stride is known only at run time, so that no compiler makes vectors of stride 1.
     """
-    kind = ir.FloatType() if dtype == "fp32" else ir.DoubleType()
-    wide, i64 = ir.DoubleType(), ir.IntType(64)
+    element = ir.FloatType() if dtype == "fp32" else ir.DoubleType()
+    wide = ir.DoubleType()
+    i64 = ir.IntType(64)
     places_in_block = ir.Constant(i64, SUMS * TRIPS)
-    zeros, wide_zeros = [ir.Constant(kind, 0.0)] * SUMS, [ir.Constant(wide, 0.0)] * SUMS
+    zeros = [ir.Constant(element, 0.0)] * SUMS
+    wide_zeros = [ir.Constant(wide, 0.0)] * SUMS
 
     def emit(b: IRBuilder, arguments: Value, repeat: Value) -> None:
-        base = load_argument(b, arguments, 0, kind.as_pointer())
+        base = load_argument(b, arguments, 0, element.as_pointer())
         out = load_argument(b, arguments, 3, wide.as_pointer())
         count = load_argument(b, arguments, 1)
         step = load_argument(b, arguments, 2)
@@ -137,16 +145,18 @@ def _strided(dtype: str) -> Native:
 def _scattered(lanes: int, per_segment: int, number_bits: int) -> Native:
     """``(array, first, count, sums)`` of each thread; ``repeat`` passes over its visits.
 
-    lanes: of one load. per_segment: loads of a segment. A trip does SUMS loads, of one segment or
-    of several; a longer segment is a loop of its own.
+    lanes: doubles of one load. per_segment: loads of a segment. number_bits: bits that number the
+    segments. A trip does SUMS loads, of one segment or of several; a longer segment is a loop of
+    its own.
     """
-    kind, i64 = ir.VectorType(ir.DoubleType(), lanes), ir.IntType(64)
+    vector = ir.VectorType(ir.DoubleType(), lanes)
+    i64 = ir.IntType(64)
     group = max(1, SUMS // per_segment)
-    zero = [ir.Constant(kind, [0.0] * lanes)] * SUMS
+    zeros = [ir.Constant(vector, [0.0] * lanes)] * SUMS
 
     def emit(b: IRBuilder, arguments: Value, repeat: Value) -> None:
-        base = load_argument(b, arguments, 0, kind.as_pointer())
-        out = load_argument(b, arguments, 3, kind.as_pointer())
+        base = load_argument(b, arguments, 0, vector.as_pointer())
+        out = load_argument(b, arguments, 3, vector.as_pointer())
         first = load_argument(b, arguments, 1)
         count = load_argument(b, arguments, 2)
 
@@ -171,7 +181,7 @@ def _scattered(lanes: int, per_segment: int, number_bits: int) -> Native:
             return loop(b, ir.Constant(i64, per_segment), SUMS, sums, trip)
 
         def one_pass(*_: Any) -> list[Any]:
-            _store(b, out, loop(b, count, group, zero, read_group))
+            _store(b, out, loop(b, count, group, zeros, read_group))
             return []
 
         loop(b, repeat, 1, [], one_pass)
@@ -184,8 +194,9 @@ def _plus(b: IRBuilder, value: Value, number: int) -> Any:
 
 
 def _place(b: IRBuilder, visit: Value, number_bits: int) -> Any:
-    """``access.places`` in registers."""
-    numbers = ((1 << number_bits) - 1, shift(number_bits), *FACTORS)
+    """``access.work.places`` in registers."""
+    half_bits = access_work.shift(number_bits)
+    numbers = ((1 << number_bits) - 1, half_bits, *access_work.FACTORS)
     mask, half, first, second = (ir.Constant(visit.type, number) for number in numbers)
     mixed = b.and_(b.mul(visit, first), mask)
     return b.and_(b.mul(b.xor(mixed, b.lshr(mixed, half)), second), mask)

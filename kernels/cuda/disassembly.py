@@ -25,7 +25,9 @@ from kernels.cuda.nvrtc import Cubin
 
 Code = Sequence["Instruction"]
 _LINE = re.compile(r"/\*([0-9a-f]{4,})\*/\s+(@!?U?P\w+\s+)?([A-Z][A-Z0-9_.x]*)([^;]*);")
+"""A line of nvdisasm's listing: ``/*0040*/ @P0 BRA 0x80 ;``."""
 _TARGET = re.compile(r"\b0x([0-9a-f]+)$")
+"""The address at the end of a branch's operands."""
 SECONDS = 60
 """What the disassembler may take, and one more for each kernel."""
 
@@ -56,8 +58,12 @@ def disassembler() -> str | None:
     return None
 
 
-_GUARD, _TURN = threading.Lock(), threading.Lock()
 _ASKED: list[tuple[Cubin, Future[Code]]] = []
+"""The cubins that wait to be read, each with the future that is to get its instructions."""
+_GUARD = threading.Lock()
+"""Held while _ASKED is read or changed."""
+_TURN = threading.Lock()
+"""Held by the one thread that runs nvdisasm; meanwhile the others ask."""
 
 
 def disassemble(cubin: Cubin) -> Code:
@@ -74,8 +80,11 @@ def disassemble(cubin: Cubin) -> Code:
             with _GUARD:
                 asked = list(_ASKED)
                 _ASKED.clear()
-            for arch in dict.fromkeys(each.arch for each, _ in asked):
-                _answer(arch, [(each.path, future) for each, future in asked if each.arch == arch])
+            by_arch: dict[str, list[tuple[Path, Future[Code]]]] = {}
+            for waiting, future in asked:
+                by_arch.setdefault(waiting.arch, []).append((waiting.path, future))
+            for arch, asked_of_arch in by_arch.items():
+                _answer(arch, asked_of_arch)
     return code.result()
 
 
@@ -85,8 +94,9 @@ def _answer(arch: str, asked: Sequence[tuple[Path, Future[Code]]]) -> None:
         codes = read(arch, [path for path, _ in asked])
     except BaseException as error:  # an interrupt, too: nobody may wait for ever
         if isinstance(error, OSError) and len(asked) > 1:
-            for each in asked:  # one of the files may be damaged
-                _answer(arch, [each])
+            # one of the files may be damaged: read apart, the others still get their code
+            for path, future in asked:
+                _answer(arch, [(path, future)])
         else:
             for _, future in asked:
                 future.set_exception(error)
@@ -151,11 +161,14 @@ def bare(elf: bytes) -> bytes:
 
 
 def _sections(elf: bytes) -> Iterator[bytes]:
-    (table,) = struct.unpack_from("<Q", elf, 0x28)
-    size, count, names = struct.unpack_from("<HHH", elf, 0x3A)
-    headers = [struct.unpack_from("<IIQQQQ", elf, table + size * k) for k in range(count)]
-    labels = headers[names][4]
-    for label, *_, at, length in headers:
-        name = elf[labels + label :].split(b"\0", 1)[0]
+    """The sections named ``.text.*``. Fields and offsets are those of elf.h."""
+    (table,) = struct.unpack_from("<Q", elf, 0x28)  # e_shoff
+    # e_shentsize, e_shnum, e_shstrndx: the last is the section that holds the names of all
+    header_bytes, count, names_index = struct.unpack_from("<HHH", elf, 0x3A)
+    # sh_name, sh_type, sh_flags, sh_addr, sh_offset, sh_size
+    headers = [struct.unpack_from("<IIQQQQ", elf, table + header_bytes * k) for k in range(count)]
+    names_at = headers[names_index][4]
+    for name_offset, _, _, _, at, length in headers:
+        name = elf[names_at + name_offset :].split(b"\0", 1)[0]
         if name.startswith(b".text."):
             yield elf[at : at + length]

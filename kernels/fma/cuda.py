@@ -34,11 +34,11 @@ class Type:
     lane: Any
     """NumPy type by which the lanes of an output register are read."""
     opcode: str
-    """The instruction, as a regular expression."""
+    """The instruction, as a regular expression. Architectures name some of them differently."""
     lanes: int = 1
-    """As in ``fma.work``."""
+    """Values in one register."""
     products: int = 1
-    """As in ``fma.work``."""
+    """Multiply-adds into each value: four for a dot product of bytes."""
     since: float = 5.0
     """First compute capability that has it."""
     chains: int = 8
@@ -97,6 +97,7 @@ class FmaKernel(CudaKernel):
     source = Path(__file__).with_name("fma.cu")
     entry = "chains"
     clocks: Buffer
+    """Cycles and nanoseconds of each block, from which the launch tells its clock."""
 
     @property
     def blocks(self) -> int:
@@ -121,16 +122,16 @@ class FmaKernel(CudaKernel):
     def spec(self) -> sass.Spec:
         """What the hot loop must hold."""
         row = TYPES[self.dtype]
-        per_warp = 2 * row.lanes * row.products * sass.WARP
+        per_warp = 2 * row.lanes * row.products * sass.WARP  # a multiply-add is two operations
         warps = self.params["threads"] / sass.WARP
         return sass.Spec(row.opcode, per_warp, warps, FULL_RATE_OVERHEAD)
 
     def allocate(self) -> None:
-        """Room for a register of every chain, and for two clocks of each block."""
+        """Room for a register of every chain, and for the two clocks of each block."""
         registers = self.params["chains"] * self.params["threads"]
         self.out = self.new(registers, TYPES[self.dtype].operand)
         self.clocks = self.new(2 * self.blocks, np.uint64)
-        self.out.poison()
+        self.out.poison()  # so that a value that no thread wrote is found to be wrong
         self.operands = [operand(self.dtype, self.params[name]) for name in ("m", "c")]
 
     def run(self, repeat: int) -> None:
@@ -149,7 +150,7 @@ class FmaKernel(CudaKernel):
         threads, chains = self.params["threads"], self.params["chains"]
         row = TYPES[self.dtype]
         values = self.out.download().view(row.lane)
-        if self.dtype == "bf16":
+        if self.dtype == "bf16":  # the upper half of a float's bits
             values = (values.astype(np.uint32) << 16).view(np.float32)
         by_chain = values.reshape(chains, threads, row.lanes)
         return by_chain.transpose(1, 0, 2).reshape(threads, chains * row.lanes)

@@ -18,11 +18,13 @@ CHANNELS = 64
 SIDES = (28, 56, 112)
 GROUPS = 4
 
-# Of the network with reshapes.
+# Of the network of the family "reshapes".
 DEPTH = 6
+"""Convolutions."""
 THIN = 16
 """Channels: so few that moving them can be seen."""
 SIDE = 112
+"""Pixels of a side."""
 
 Make = Callable[[Net, int, int], str]
 """Takes a net, the batch and the side; adds inputs and a node, and returns the name of its result.
@@ -139,28 +141,32 @@ def by_side(family: str, table: Sequence[Simple], kind: str) -> Iterator[Layer]:
             yield Layer(family, name, row.op, row.series, side, make)
 
 
-def network(batch: int, reshapes: int) -> Any:
-    """DEPTH convolutions 3x3 with ReLU; the first ``reshapes`` exchange rows and columns after it.
+def network(batch: int, transposes: int) -> Any:
+    """DEPTH convolutions 3x3 with ReLU; a Transpose follows each of the first ``transposes``.
 
-    Each exchange is one node that moves its bytes once, and the convolution after it keeps a
-    runtime from merging two.
+    It exchanges rows and columns: one node that moves its bytes once. The convolution after it
+    keeps a runtime from merging two of them.
     """
     net = Net()
     x = net.input(batch, THIN, SIDE, SIDE)
     for place in range(DEPTH):
         x = net.conv(x, THIN, THIN, 3)
         x = net.add("Relu", x)
-        if place < reshapes:
+        if place < transposes:
             x = net.add("Transpose", x, perm=[0, 1, 3, 2])
     return net.model(x)
 
 
-def by_reshapes(kind: str) -> Iterator[Layer]:
-    for reshapes in range(DEPTH):
-        name = f"{DEPTH} convs 3x3, {THIN} channels, {SIDE}x{SIDE}, {reshapes} reshapes"
+def by_transposes(kind: str) -> Iterator[Layer]:
+    """The network with more and more reshapes that copy.
+
+    Each is a Transpose: a Reshape between two nodes is a new name and copies nothing.
+    """
+    for transposes in range(DEPTH):
+        name = f"{DEPTH} convs 3x3, {THIN} channels, {SIDE}x{SIDE}, {transposes} reshapes"
         series = f"{DEPTH} convs 3x3"
-        make = partial(network, BATCH[kind], reshapes)
-        yield Layer("reshapes", name, "Conv", series, reshapes, make, by_node=True)
+        make = partial(network, BATCH[kind], transposes)
+        yield Layer("reshapes", name, "Conv", series, transposes, make, by_node=True)
 
 
 MOVEMENTS = {
@@ -179,7 +185,7 @@ MOVEMENTS = {
     "reshapes": Family(
         "What do reshapes that copy do to a network?",
         "reshapes in the network",
-        by_reshapes,
+        by_transposes,
         FLOATS,
     ),
 }

@@ -303,11 +303,14 @@ def _rows(node: Node) -> int:
 
 
 def softmax_log(node: Node) -> float:
-    """Softmax without its division, minus the logarithm of each row's sum."""
+    """Softmax, but that the logarithm of each row's sum is subtracted where Softmax divides.
+
+    So each element takes as many operations, and each row one more.
+    """
     data = shape(node, 0)
     axis = int(node.attributes.get("axis", -1))
     rows = prod(data) // max(data[axis], 1)
-    return 5.0 * prod(data) + rows
+    return float(SOFTMAX * prod(data) + rows)
 
 
 def local_response(node: Node) -> float:

@@ -6,6 +6,7 @@ be read on a machine without it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -72,7 +73,10 @@ class Tensor:
     value: Any = field(default=None, compare=False)
     """The array of a small constant; None of other tensors."""
     kind: int = field(default=0, compare=False)
-    """The number of its type in TensorProto, of which several are one fp8; 0 where not known."""
+    """The number of its type in TensorProto's enumeration; 0 where not known.
+
+    ``dtype`` does not tell it: ONNX has several 8-bit floats, all of them our fp8.
+    """
 
     @property
     def size(self) -> int | None:
@@ -88,7 +92,7 @@ class Tensor:
         item_bytes = ITEM_BYTES.get(dtype)
         if self.size is None or item_bytes is None:
             return None
-        return float(-(-self.size * item_bytes // 1))  # whole bytes, rounded up
+        return float(math.ceil(self.size * item_bytes))
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,7 @@ class Graph:
     outputs: tuple[Tensor, ...]
     """What its user gets."""
     weights: tuple[Tensor, ...]
-    """Initializers, and results of constant nodes that are as good as stored."""
+    """Initializers, and results of Constant and ConstantOfShape, which are as good as stored."""
     constant_nodes: tuple[str, ...]
     """Names of the nodes that are done at load time."""
     opsets: Mapping[str, int]
@@ -143,7 +147,7 @@ class Graph:
     """Outputs that the file declares otherwise than they are: name -> (shape declared, shape
     found)."""
     constant_results: tuple[Tensor, ...] = field(default=(), compare=False)
-    """Results of the nodes that are done at load time."""
+    """Results of the nodes that are done at load time, those among ``weights`` included."""
 
     def peak_bytes(self) -> float:
         """Bytes of all that is in memory at the worst moment of a run, with all weights.
@@ -192,13 +196,13 @@ def graph_of(
     values: Mapping[str, float] | None = None,
 ) -> Graph:
     """The network in a ModelProto, whose inputs are bound in place: see ``read_graph``."""
-    must_fit = _is_sound(model, shapes)
+    may_blame_shapes = _may_blame_shapes(model, shapes)
     bind(model, shapes, batch)
     if values:
         take_branches(model, values)
         declare_shapes(model, values)
     settled = settle(model)
-    if must_fit and (problem := checks.misfit(settled)):
+    if may_blame_shapes and (problem := checks.misfit(settled)):
         raise OnnxError(f"the network does not fit the shapes given: {problem}")
     name_nodes(settled)
 
@@ -207,7 +211,7 @@ def graph_of(
     constant_nodes: list[str] = []
     constant_results: list[str] = []
     nodes: list[Node] = []
-    read = _read_names(settled.graph)
+    names_read = _read_names(settled.graph)
     for proto in settled.graph.node:
         results = [name for name in proto.output if name]
         is_constant = _is_constant(proto, tensors)
@@ -215,7 +219,7 @@ def graph_of(
             for name in results:
                 tensors[name] = replace(_tensor(name, tensors), weight=True)
         if not is_constant or proto.op_type in ALWAYS_RUN:
-            nodes.append(_node(proto, tensors, read))
+            nodes.append(_node(proto, tensors, names_read))
             continue
         constant_nodes.append(proto.name)
         constant_results += results
@@ -236,10 +240,11 @@ def graph_of(
     )
 
 
-def _is_sound(model: ModelProto, shapes: Shapes | None) -> bool:
+def _may_blame_shapes(model: ModelProto, shapes: Shapes | None) -> bool:
     """True if a contradiction that appears once ``shapes`` are bound is the fault of these shapes.
 
-    A caller may guess shapes of inner tensors, and a network may contradict itself before.
+    It is not where they name inner tensors, whose shapes are guesses of a caller, nor where the
+    network contradicts itself before they are bound.
     """
     if not shapes:
         return False
@@ -310,16 +315,16 @@ def _is_constant(proto: NodeProto, tensors: Mapping[str, Tensor]) -> bool:
     return all(name in tensors and tensors[name].weight for name in proto.input if name)
 
 
-def _node(proto: NodeProto, tensors: Mapping[str, Tensor], read: set[str]) -> Node:
+def _node(proto: NodeProto, tensors: Mapping[str, Tensor], names_read: set[str]) -> Node:
     """The node, without further outputs that nothing reads, such as the mask of Dropout.
 
-    No runtime computes those, but for the parts of a Split. read: names that something reads.
+    No runtime computes those, but for the parts of a Split. names_read: what ``_read_names`` says.
     """
     import onnx
 
     outputs = []
     for place, name in enumerate(proto.output):
-        is_computed = place == 0 or name in read or proto.op_type == "Split"
+        is_computed = place == 0 or name in names_read or proto.op_type == "Split"
         outputs.append(name if is_computed else "")
     subgraphs = {}
     for name, graph in _inner_graphs(proto):

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 def elements(shape: Sequence[int]) -> int:
     """How many elements a tensor of this shape has: 1 for a scalar."""
-    return prod(map(int, shape))  # of Python's numbers, which do not overflow
+    # NumPy's integers, as which a dimension may come, would overflow
+    return prod(map(int, shape))
 
 
 def dimensions(value: ValueInfoProto) -> list[int | str]:
@@ -57,7 +58,10 @@ def set_dims(value: ValueInfoProto, dims: Sequence[int]) -> None:
 
 
 def free_inputs(model: ModelProto) -> list[Any]:
-    """The graph inputs that a caller feeds; IR 3 lists the weights among the inputs as well."""
+    """The graph inputs that a caller feeds.
+
+    Up to version 3 of the file format (``ir_version``), weights are listed among the inputs too.
+    """
     stored = {tensor.name for tensor in model.graph.initializer}
     return [value for value in model.graph.input if value.name not in stored]
 

@@ -25,11 +25,11 @@ It works on stored weights, from the extended optimisations on.
 
 def answers(
     model: ModelProto,
-    given: Mapping[str, np.ndarray],
+    inputs: Mapping[str, np.ndarray],
     how: str = DEPLOYED,
     seconds: float = SECONDS,
 ) -> list[Any]:
-    """The outputs of a ModelProto for the inputs ``given``: arrays, or lists and maps of them.
+    """The outputs of a ModelProto for these inputs, by name: arrays, or lists and maps of them.
 
     Raises what the runtime raises, and TooLong if the run takes longer than ``seconds``.
     """
@@ -38,9 +38,9 @@ def answers(
     ends = [*session.get_inputs(), *session.get_outputs()]
     with limited(run_options, seconds):
         if all(is_native(end.type) for end in ends):
-            return list(session.run(None, dict(given), run_options))
+            return list(session.run(None, dict(inputs), run_options))
         kinds = {value.name: value.type.tensor_type.elem_type for value in model.graph.input}
-        feeds = {name: filled(array, kinds[name]) for name, array in given.items()}
+        feeds = {name: filled(array, kinds[name]) for name, array in inputs.items()}
         outputs = [output.name for output in session.get_outputs()]
         values = session.run_with_ort_values(outputs, feeds, run_options)
         return [array_of(value) for value in values]

@@ -207,16 +207,16 @@ class TimedLayer:
         """
         model = self._model(dtype, backend)
         size = self.size
-        given = layer_inputs.feeds(model, self.chosen)
+        inputs = layer_inputs.feeds(model, self.chosen)
         yield from layer_reference.chance(model, found, right)
         if dtype == "fp16":
             yield from layer_reference.overflow(found, right)
         if backend == "cpu":
-            yield from layer_reference.saturation(model, given, found, right, size)
+            yield from layer_reference.saturation(model, inputs, found, right, size)
         if not self._is_own_reference(dtype):
             model = self.fresh()
-            given = layer_inputs.feeds(model, self.chosen)
-        yield from layer_reference.dispute(model, given, found, size)
+            inputs = layer_inputs.feeds(model, self.chosen)
+        yield from layer_reference.dispute(model, inputs, found, size)
 
     def _reference(self, backend: str, dtype: str, repeat: int, **_: Any) -> np.ndarray:
         """The expected outputs: of a float the answer in FP32, of an integer that of its model."""

@@ -59,7 +59,7 @@ class OrtLaunch:
         self,
         session: Any,
         model: ModelProto,
-        given: Feeds,
+        inputs: Feeds,
         dtype: str,
         backend: str,
         queue: Any = None,
@@ -91,12 +91,12 @@ class OrtLaunch:
             self._options.add_run_config_entry(*entry)
         ends = [end.type for end in (*session.get_inputs(), *session.get_outputs())]
         bound = queue is not None or all(map(_is_bindable, ends))
-        self._unbound_feeds = None if bound else dict(given)
+        self._unbound_feeds = None if bound else dict(inputs)
         """The inputs to hand over in each run; None if they are bound."""
         self._buffers: list[Any] = []
         """The values that are bound, which must live as long as the binding."""
         if bound:
-            for name, array in given.items():
+            for name, array in inputs.items():
                 self._bind_input(name, array)
             for value in model.graph.output:
                 self._bind_output(value)

@@ -24,6 +24,8 @@ GRACE = 2.0
 """Seconds within which a run must end after it is told to."""
 ENDED = b"\xff"
 """The byte that is written when a run has ended: no signal has this number."""
+MOST_BYTES = 64
+"""Bytes that are read at once; one is usual."""
 
 
 class TooLong(Unavailable):
@@ -48,11 +50,13 @@ def limited(options: Any, seconds: float = SECONDS) -> Iterator[None]:
 
     Only the main thread hears Ctrl-C. Raises TooLong if the run took longer.
     """
-    reads, writes = os.pipe()
-    os.set_blocking(writes, False)
+    reading_end, writing_end = os.pipe()
+    os.set_blocking(writing_end, False)  # set_wakeup_fd takes no other
     hears_signals = threading.current_thread() is threading.main_thread()
-    before = signal.set_wakeup_fd(writes, warn_on_full_buffer=False) if hears_signals else -1
-    watch = _Watch(reads, options, seconds)
+    if hears_signals:
+        # each signal writes its number into the pipe; the one before is put back at the end
+        previous_fd = signal.set_wakeup_fd(writing_end, warn_on_full_buffer=False)
+    watch = _Watch(reading_end, options, seconds)
     watch.start()
     try:
         yield
@@ -62,11 +66,11 @@ def limited(options: Any, seconds: float = SECONDS) -> Iterator[None]:
         raise
     finally:
         if hears_signals:
-            signal.set_wakeup_fd(before)
-        os.write(writes, ENDED)
+            signal.set_wakeup_fd(previous_fd)
+        os.write(writing_end, ENDED)
         watch.join()
-        os.close(reads)
-        os.close(writes)
+        os.close(reading_end)
+        os.close(writing_end)
 
 
 def _too_long(seconds: float) -> TooLong:
@@ -76,23 +80,28 @@ def _too_long(seconds: float) -> TooLong:
 class _Watch(threading.Thread):
     """Waits for the end of a run, a signal, or the time; the last two make it end the run."""
 
-    def __init__(self, reads: int, options: Any, seconds: float) -> None:
+    def __init__(self, reading_end: int, options: Any, seconds: float) -> None:
         super().__init__(daemon=True)
-        self._reads = reads
+        self._reading_end = reading_end
         self._options = options
         self._seconds = seconds
         self.late = False
         """True if the time was up before the run ended."""
 
     def run(self) -> None:
-        waiting = select.poll()
-        waiting.register(self._reads, select.POLLIN)
-        ready = waiting.poll(1000 * self._seconds)
-        if ready and ENDED in os.read(self._reads, 64):
+        poller = select.poll()
+        poller.register(self._reading_end, select.POLLIN)
+        ready = poller.poll(1000 * self._seconds)
+        if ready and ENDED in self._read():
             return
         self.late = not ready
         self._options.terminate = True
-        if self.late and _leave and not waiting.poll(1000 * GRACE):
+        if self.late and _leave and not poller.poll(1000 * GRACE):
             _leave[0](_too_long(self._seconds))
-        while ENDED not in os.read(self._reads, 64):
+        # the pipe stays open until the run has ended: signals may still write into it
+        while ENDED not in self._read():
             pass
+
+    def _read(self) -> bytes:
+        """The bytes that signals and the end of the run wrote; waits for the first of them."""
+        return os.read(self._reading_end, MOST_BYTES)

@@ -73,16 +73,16 @@ class Size:
         return self.flops <= NUMPY_FLOPS and self.bytes <= NUMPY_BYTES
 
 
-def expected(model: ModelProto, given: Feeds, size: Size) -> list[Any]:
+def expected(model: ModelProto, inputs: Feeds, size: Size) -> list[Any]:
     """The outputs of ``model``, in FP32 or integers, by another program than is timed."""
     if _definable(model, size):
         # Definitions lack some operations and types, and some answer in another shape: which ones,
         # and how that is raised, depends on onnx's version.
         with suppress(Exception):
-            return by_definition(model, given)
+            return by_definition(model, inputs)
     saturated = runtime_saturation.multiplies_integers(model) and runtime_saturation.saturates()
     how = EXACT if saturated else PLAIN
-    return answers(model, given, how, size.seconds)
+    return answers(model, inputs, how, size.seconds)
 
 
 def _definable(model: ModelProto, size: Size) -> bool:
@@ -92,7 +92,7 @@ def _definable(model: ModelProto, size: Size) -> bool:
     return size.quick and opset >= NUMPY_OPSET and not ops & UNSUITED
 
 
-def by_definition(model: ModelProto, given: Feeds) -> list[Any]:
+def by_definition(model: ModelProto, inputs: Feeds) -> list[Any]:
     """The outputs by ONNX's definitions.
 
     Raises whatever those raise, and ValueError for an output of another shape than the model's.
@@ -101,7 +101,7 @@ def by_definition(model: ModelProto, given: Feeds) -> list[Any]:
 
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        answered: Any = onnx.reference.ReferenceEvaluator(model).run(None, dict(given))
+        answered: Any = onnx.reference.ReferenceEvaluator(model).run(None, dict(inputs))
     for value, answer in zip(model.graph.output, answered, strict=True):
         dims = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
         if is_sized(value) and np.shape(answer) != dims:
@@ -146,7 +146,7 @@ def _overflown(fault: Fault) -> str:
 
 
 def saturation(
-    model: ModelProto, given: Feeds, found: np.ndarray, right: np.ndarray, size: Size
+    model: ModelProto, inputs: Feeds, found: np.ndarray, right: np.ndarray, size: Size
 ) -> Iterator[Appeal]:
     """The appeal that the answer ``found`` differs from ``right`` by saturation alone.
 
@@ -155,17 +155,17 @@ def saturation(
     """
     if not (runtime_saturation.saturates() and runtime_saturation.holds_bytes(model)):
         return
-    deployed = flat(answers(model, given, seconds=size.seconds))
+    deployed = flat(answers(model, inputs, seconds=size.seconds))
     if runtime_saturation.stores_bytes(model):
-        without = (flat(answers(model, given, EXACT, size.seconds)), right)
+        without = (flat(answers(model, inputs, EXACT, size.seconds)), right)
     else:
-        tame, feeds = runtime_saturation.tame(model, given)
-        answered = flat(answers(tame, feeds, seconds=size.seconds))
-        without = (answered, flat(expected(tame, feeds, size)))
+        tame, tame_inputs = runtime_saturation.tame(model, inputs)
+        answered = flat(answers(tame, tame_inputs, seconds=size.seconds))
+        without = (answered, flat(expected(tame, tame_inputs, size)))
     yield Appeal(runtime_saturation.FAULT, runtime_saturation.words, [(found, deployed), without])
 
 
-def dispute(model: ModelProto, given: Feeds, found: np.ndarray, size: Size) -> Iterator[Appeal]:
+def dispute(model: ModelProto, inputs: Feeds, found: np.ndarray, size: Size) -> Iterator[Appeal]:
     """The appeal that the runtime answers ``found`` without optimisations, too.
 
     Definitions are wrong in places (GlobalMaxPool in one dimension, onnx 1.23), so it is not known
@@ -174,7 +174,7 @@ def dispute(model: ModelProto, given: Feeds, found: np.ndarray, size: Size) -> I
     if not _definable(model, size):
         return
     try:
-        plain = flat(answers(model, given, PLAIN, size.seconds))
+        plain = flat(answers(model, inputs, PLAIN, size.seconds))
     except Exception:  # the runtime's own types, where it cannot run it without optimisations
         return
     yield Appeal(DISPUTED, _disputed, [(found, plain)])

@@ -81,7 +81,7 @@ def _is_fed_bytes(model: ModelProto) -> bool:
     return any(value.type.tensor_type.elem_type == INT8 for value in model.graph.input)
 
 
-def tame(model: ModelProto, given: Mapping[str, np.ndarray]) -> tuple[Any, dict[str, np.ndarray]]:
+def tame(model: ModelProto, inputs: Mapping[str, np.ndarray]) -> tuple[Any, dict[str, np.ndarray]]:
     """The model and inputs with signed weights and inputs halved, so that no sum saturates."""
     import onnx
     from onnx.numpy_helper import from_array, to_array
@@ -91,8 +91,8 @@ def tame(model: ModelProto, given: Mapping[str, np.ndarray]) -> tuple[Any, dict[
     for tensor in halved.graph.initializer:
         if tensor.data_type == INT8 and len(tensor.dims) > 1:  # others are zero points
             tensor.CopyFrom(from_array(to_array(tensor) // 2, tensor.name))
-    feeds = dict(given)
-    for name, array in given.items():
+    halved_inputs = dict(inputs)
+    for name, array in inputs.items():
         if array.dtype == np.int8:
-            feeds[name] = array // 2
-    return halved, feeds
+            halved_inputs[name] = array // 2
+    return halved, halved_inputs

@@ -72,15 +72,15 @@ def build(
     if reason := missing(backend):
         raise Unavailable(reason)
     onnxruntime_quiet()
-    given = feeds(model, chosen)
+    inputs = feeds(model, chosen)
     if backend == "cpu":
-        launch = _on_cpu(model, given, dtype, device, seconds)
+        launch = _on_cpu(model, inputs, dtype, device, seconds)
     else:
         sized_by_data = sorted({node.op_type for node in model.graph.node} & SIZED_BY_DATA)
         if sized_by_data:
             raise Unavailable(f"{', '.join(sized_by_data)}: on a stream of ours {CRASHES}")
         preload()
-        launch = _on_gpu(model, given, dtype, backend, device, queue, how or CAPTURED)
+        launch = _on_gpu(model, inputs, dtype, backend, device, queue, how or CAPTURED)
     launch.any_type = any_type
     return launch
 
@@ -100,11 +100,11 @@ def preload() -> None:
 
 
 def _on_cpu(
-    model: ModelProto, given: Feeds, dtype: str, device: Device, seconds: float
+    model: ModelProto, inputs: Feeds, dtype: str, device: Device, seconds: float
 ) -> OrtLaunch:
     cpus = tuple(device.facts.get("cpus") or range(device.units))[: device.units]
     session = _session(model, "cpu", _options(cpus), [PROVIDERS["cpu"]])
-    launch = OrtLaunch(session, model, given, dtype, "cpu", seconds=seconds)
+    launch = OrtLaunch(session, model, inputs, dtype, "cpu", seconds=seconds)
     try:
         launch.pin(cpus[0])
         # The second run refuses an output of another shape than its buffer was made for.
@@ -117,7 +117,7 @@ def _on_cpu(
 
 def _on_gpu(
     model: ModelProto,
-    given: Feeds,
+    inputs: Feeds,
     dtype: str,
     backend: str,
     device: Device,
@@ -132,7 +132,7 @@ def _on_gpu(
         options["trt_fp16_enable"] = str(int(dtype == "fp16"))
         options["trt_int8_enable"] = str(int(dtype == "int8"))
     session = _session(model, backend, _options(), [(PROVIDERS[backend], options)])
-    launch = OrtLaunch(session, model, given, dtype, backend, queue)
+    launch = OrtLaunch(session, model, inputs, dtype, backend, queue)
     try:
         _look(launch, backend, 2)  # the first run chooses algorithms
     except BaseException:
@@ -143,7 +143,7 @@ def _on_gpu(
             launch.capture()
     except Exception:  # the driver's own types: a new session is run plainly
         launch.close()
-        return _on_gpu(model, given, dtype, backend, device, queue, PLAIN)
+        return _on_gpu(model, inputs, dtype, backend, device, queue, PLAIN)
     return launch
 
 

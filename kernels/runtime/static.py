@@ -25,14 +25,15 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 MAY_NOT_END = frozenset(("Loop", "Scan"))
-WEIGHT = "_weight"
-"""The ending that every weight's name gets before the quantizer numbers its copies.
+"""Operations that may never end."""
+WEIGHT_ENDING = "_weight"
+"""The ending that every weight's name gets before the quantizer copies weights.
 
-It numbers the copies of a bias that several layers share: ``conv`` and 2 may be another's
-``conv2``.
+The quantizer copies a bias that several layers share, and names a copy by adding a number. Without
+the ending, the second copy of ``conv`` could get the name of another weight, ``conv2``.
 """
 SIGNED = ("cuda", "tensorrt")
-"""Providers whose integers are signed on both sides: see ``quantize.FORMS``."""
+"""Providers that take activations as signed integers, like weights: see ``quantize.FORMS``."""
 
 
 def quantized(
@@ -44,11 +45,12 @@ def quantized(
     fails, or if a run takes longer than ``seconds``.
     """
     model = make()
-    given = feeds(model, chosen)
+    inputs = feeds(model, chosen)
     try:
         if any(node.op_type in MAY_NOT_END for node in nodes_of(model.graph)):
-            answers(model, given, seconds=seconds)  # the quantizer has no limit of its own
-        return _quantized(model, backend, given)
+            # the quantizer runs the model without a limit: this run, which has one, goes first
+            answers(model, inputs, seconds=seconds)
+        return _quantize(model, backend, inputs)
     except Unavailable:
         raise
     except Exception as error:  # the runtime's own types, and whatever its quantizer raises
@@ -57,35 +59,35 @@ def quantized(
         ) from None
 
 
-def _quantized(model: ModelProto, backend: str, given: Feeds) -> Any:
+def _quantize(model: ModelProto, backend: str, inputs: Feeds) -> Any:
+    """The model in Q/DQ form. Its weights are renamed in place."""
     import onnx
 
     tool = quantization()
     with tempfile.TemporaryDirectory() as folder, _quiet():
         folded = Path(folder) / "folded.onnx"
         result = Path(folder) / "int8.onnx"
-        rename_weights(model, WEIGHT)
+        rename_weights(model, WEIGHT_ENDING)
         _fold(model, folded)
-        kind = tool.QuantType.QInt8 if backend in SIGNED else tool.QuantType.QUInt8
+        is_signed = backend in SIGNED
+        activation_type = tool.QuantType.QInt8 if is_signed else tool.QuantType.QUInt8
         tool.quantize_static(
             str(folded),
             str(result),
-            _Once(given),
+            _OneBatch(inputs),
             quant_format=tool.QuantFormat.QDQ,
-            activation_type=kind,
+            activation_type=activation_type,
             weight_type=tool.QuantType.QInt8,
-            extra_options={"ActivationSymmetric": backend in SIGNED},
+            extra_options={"ActivationSymmetric": is_signed},
         )
         return onnx.load(str(result))
 
 
 def _fold(model: ModelProto, path: Path) -> None:
-    """Save the model with constants folded and normalisations merged into convolutions.
-
-    All its operations are ones that every provider knows.
-    """
+    """Save the model with constants folded and normalisations merged into convolutions."""
     ort = onnxruntime()
     options = ort.SessionOptions()
+    # higher levels put in operations that only some providers know
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(path)
     options.log_severity_level = 4
@@ -103,11 +105,11 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-class _Once:
+class _OneBatch:
     """The quantizer's calibration data: one batch of inputs."""
 
-    def __init__(self, given: Feeds) -> None:
-        self._batches: Iterator[Any] = iter([dict(given)])
+    def __init__(self, inputs: Feeds) -> None:
+        self._batches: Iterator[Any] = iter([dict(inputs)])
 
     def get_next(self) -> Any:
         """The next batch; None at the end."""

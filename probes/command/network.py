@@ -112,6 +112,10 @@ class Asked:
         shapes = {name: tensor.shape for name, tensor in inputs.items() if tensor.shape is not None}
         return Chosen(values, shapes)
 
+    def check(self) -> None:
+        """Raise RidgelineError now for what ``graph`` or ``chosen`` would raise at first use."""
+        _ = self.graph, self.chosen
+
     @property
     def name(self) -> str:
         """Name of the file, without its ending."""
@@ -179,9 +183,8 @@ def probe(asked: Asked) -> Probe:
 
     Raises RidgelineError where the file cannot be read, or is of another precision.
     """
-    # what is wrong with the file or its inputs must show before anything is measured
+    asked.check()  # what is wrong must show before anything is measured
     stored = asked.stored
-    asked.chosen  # noqa: B018
     if asked.precisions and stored != "fp32" and asked.precisions != (stored,):
         raise RidgelineError(
             f"{asked.path} is stored in {stored}: leave --precision out, or give the FP32 network"
@@ -236,7 +239,6 @@ def _layer(asked: Asked, twins: Sequence[Unit], precision: str, backend: str, sk
     as_stored = native or dtype in ("fp32", "tf32")
     work = work_of(node, "" if as_stored else dtype)
     try:
-        timed.graph  # noqa: B018
         facts = timed.facts(dtype, backend)
     except (Unavailable, OnnxError) as error:
         skip = skip or str(error)

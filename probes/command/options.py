@@ -10,11 +10,12 @@ from typing import Any, NoReturn
 from probes.records.measurement import RidgelineError
 
 LARGEST_DIMENSION = 2**31 - 1  # runtimes count in 32 bits
-MOST_SECONDS = 1e6
+MOST_SECONDS = 1e6  # eleven days: more is a slip of the keyboard, or infinite
 
-ONLY_WITH: Mapping[str, tuple[str, ...]] = {"replot": (), "list": ("device", "only")}
+ONLY_WITH: Mapping[str, tuple[str, ...]] = {"replot": ("all",), "list": ("device", "only")}
 """Options that measure nothing, and the options that have an effect beside each."""
 NOT_MEASURED = "and nothing is measured"
+"""Why an option of CEILING_OPTIONS that has no reason of its own has no effect."""
 CEILING_OPTIONS = {
     "full": "of which this measures more",
     "sustained": "and no path to load is measured",
@@ -43,6 +44,7 @@ class Once(argparse.Action):
     """A value that may be given once: of two that differ, one would be ignored."""
 
     first: Any = None
+    """The value it was given; an option has an action of its own, so each keeps its own."""
 
     def __call__(
         self,
@@ -170,6 +172,9 @@ def parser(version: str) -> argparse.ArgumentParser:
         metavar="RUN_DIR",
         help="analyse and draw a run again; measures nothing",
     )
+    p.add_argument(
+        "--all", action="store_true", help="print every ceiling and layer, not only the answer"
+    )
     p.add_argument("--version", action="version", version=f"Ridgeline {version}")
     _add_layer_options(p.add_argument_group("layers on the roofline"))
     return p
@@ -245,6 +250,10 @@ def _add_layer_options(group: argparse._ArgumentGroup) -> None:
         metavar="RUN_DIR",
         help="take the ceilings from this run, measure none",
     )
+
+
+# The types of options. Of a ValueError, argparse makes "invalid seconds value: '0'", with the name
+# of the function; the text of an ArgumentTypeError it prints as it is.
 
 
 def path(text: str) -> Path:

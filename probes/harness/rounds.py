@@ -6,17 +6,19 @@ one. What cannot be true, or not be trusted, after its last round is asked again
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from probes.harness.case import Case
 from probes.harness.clocks.sampling import Rule
-from probes.harness.plan import is_point
+from probes.harness.plan import TWIN, is_point
 from probes.harness.task import Round, Task, row_of
 from probes.harness.turn import Turn
 from probes.records.measurement import OK, SKIPPED, Measurement
+from probes.records.tag import LAYER
 
 Judge = Callable[[Sequence[Measurement]], list[Measurement]]
 """Returns the same rows in their order, each with a verdict.
@@ -36,10 +38,24 @@ class Bench(Protocol):
 
 LOOK_SECONDS = 0.5
 """Between two looks at who else has the processors; the system counts their time in hundredths."""
+GOLDEN = (math.sqrt(5) - 1) / 2
+"""Multiples of it, without their whole part, fill the unit interval evenly (Weyl)."""
 MORE_ROUNDS = 2
 """Of what cannot be trusted, after the last round of all."""
 MORE_TIME = 0.25
 """How long these may take, over the time of all rounds before."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a run has just done."""
+
+    task: Task
+    """The task whose turn it was, with its new row."""
+    round: int
+    """The round, from 1; one more than there are for what is asked again."""
+    timed: bool
+    """False of a task that only said why it cannot run."""
 
 
 def take_turns(
@@ -50,25 +66,26 @@ def take_turns(
     judge: Judge,
     now: Callable[[], float] = time.perf_counter,
     company: Callable[[], float] = lambda: 0.0,
-) -> Iterator[Task]:
+) -> Iterator[Step]:
     """Measure all tasks, round after round, so that each case sees the machine at several moments.
 
-    Yields each task after its turn, with its new row, for progress and for saving. Points of sweeps
-    and layers take longer to build than to measure: they have one turn, in the first round. No row
-    is judged here for good, since one reading of a clock may be wrong that others put right:
-    ``judge`` only says what is worth another round. now: seconds, of any origin. company(): the
-    share of the processors' time that others had since it was last asked.
+    Yields a step after each turn, for progress and for saving. The tasks of all probes alternate.
+    Points of sweeps and layers take longer to build than to measure: they have one turn, in the
+    first round. No row is judged here for good, since one reading of a clock may be wrong that
+    others put right: ``judge`` only says what is worth another round. now: seconds, of any origin.
+    company(): the share of the processors' time that others had since it was last asked.
     """
     others = _Company(company, now)
     begin = now()
+    in_turn = spread_out(todo)
     for number in range(rounds):
-        for task in todo:
+        for task in in_turn:
             has_turn = task.open and number < turns(task, rounds)
             if has_turn:
                 task.row = _row_after_turn(task, bench, rules(task.case))
                 others.after(task)
             if has_turn or number == 0:
-                yield task
+                yield Step(task, number + 1, has_turn)
     others.look()
     deadline = now() + MORE_TIME * (now() - begin)
     for _ in range(MORE_ROUNDS):
@@ -77,8 +94,36 @@ def take_turns(
                 return
             task.row = _row_after_turn(task, bench, rules(task.case))
             others.after(task)
-            yield task
+            yield Step(task, rounds + 1, timed=True)
         others.look()
+
+
+def spread_out(todo: Iterable[Task]) -> list[Task]:
+    """The tasks in an order in which those of each probe are spread evenly over the whole.
+
+    So no probe sees only one moment of the machine, and a part of a round tells how long the rest
+    will take. The first of each probe come first. Those that compile for long are spread apart from
+    the others of their probe, and the sizes of a sweep alternate. Layers keep their order: a model
+    is kept from one to the next.
+    """
+    by_probe: dict[tuple[str, bool], list[Task]] = {}
+    for task in todo:
+        is_twin = task.case.backend == TWIN
+        by_probe.setdefault((task.probe, is_twin), []).append(task)
+    placed = []
+    for order, tasks in enumerate(by_probe.values()):
+        are_layers = any(task.row.quantity == LAYER for task in tasks)
+        in_turn = tasks if are_layers else scattered(tasks)
+        for place, task in enumerate(in_turn):
+            placed.append((place / len(tasks), order, task))
+    placed.sort(key=lambda entry: entry[:2])
+    return [task for _, _, task in placed]
+
+
+def scattered(tasks: Sequence[Task]) -> list[Task]:
+    """The same tasks, the first first, so that any stretch of the list holds some of every part."""
+    places = sorted(range(len(tasks)), key=lambda place: place * GOLDEN % 1)
+    return [tasks[place] for place in places]
 
 
 class _Company:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from probes.harness import interrupts, sustained
 from probes.harness.bench import GuardedBench
+from probes.harness.forecast import Forecast, Progress
 from probes.harness.load import Watch
 from probes.harness.plan import rules
-from probes.harness.rounds import Judge, judged, take_turns, turns
+from probes.harness.rounds import Judge, judged, take_turns
 from probes.harness.task import Task
 from probes.harness.turn import in_one_line
 from probes.records.measurement import OK, Measurement, Moment
@@ -22,10 +24,20 @@ class Console(Protocol):
     """Who is told of what happens meanwhile."""
 
     def note(self, text: str) -> None:
-        """One line."""
+        """Print one line."""
 
-    def progress(self, total: int) -> AbstractContextManager[Any]:
-        """Something whose ``step(row)`` is called after each of so many steps."""
+    def working(self, what: str) -> AbstractContextManager[None]:
+        """Show that something goes on that has no steps, for as long as the context lasts."""
+
+    def progress(self, expected: Progress) -> AbstractContextManager[Steps]:
+        """Show the steps of a run; ``expected`` is where it stands before the first."""
+
+
+class Steps(Protocol):
+    """Takes each step of a run."""
+
+    def step(self, row: Measurement, progress: Progress) -> None:
+        """Show that a case has had a turn, and where the run stands now."""
 
 
 def measure(
@@ -48,7 +60,7 @@ def measure(
     run.measurements = [*imported, *_rows(todo)]
     try:
         run.save(folder)
-        started = not todo or _started(bench, run, todo, folder)
+        started = not todo or _started(bench, run, todo, folder, console)
         if todo and started:
             company = watch.company if run.device.kind == "cpu" else _nobody
             _time_and_save(run, imported, todo, bench, folder, judge, console, company)
@@ -65,11 +77,14 @@ def measure(
     run.save(folder)
 
 
-def _started(bench: GuardedBench, run: Run, todo: Sequence[Task], folder: Path) -> bool:
+def _started(
+    bench: GuardedBench, run: Run, todo: Sequence[Task], folder: Path, console: Console
+) -> bool:
     """True if the device works and its kernels are compiled; else the run is told why not."""
     bench.take(run.device, todo)
     try:
-        bench.prepare()
+        with console.working("starting the device and compiling its kernels"):
+            bench.prepare()
     except Exception as error:  # a driver may raise anything; what is there is still drawn
         run.warnings.append(f"nothing could be timed: {in_one_line(error)}")
         run.save(folder)
@@ -96,13 +111,14 @@ def _time_and_save(
     rounds = run.settings["rounds"]
     cases = [task.case for task in todo]
     rule_of = rules(run.device.kind, cases, run.settings["quick"])
-    expected_turns = sum(turns(task, rounds) for task in todo)
-    with console.progress(expected_turns) as progress:
-        for task in take_turns(todo, bench, rule_of, rounds, judge, company=company):
+    forecast = Forecast(todo, rule_of, rounds, judge, time.perf_counter())
+    with console.progress(forecast.progress()) as steps:
+        for step in take_turns(todo, bench, rule_of, rounds, judge, company=company):
             interrupts.check()  # before what an interrupt may have spoilt is kept
             run.measurements = [*imported, *_rows(todo)]
             run.save_rows(folder)
-            progress.step(task.row)
+            forecast.after(step, time.perf_counter())
+            steps.step(step.task.row, forecast.progress())
 
 
 def _rows(todo: Sequence[Task]) -> list[Measurement]:

@@ -22,29 +22,31 @@ from tests.devices import measurement
 
 GPU = replace(devices.GPU, units=200, memory_bus_bits=8000)
 """A made-up device whose theory allows the roofs below."""
-LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
+PEAKS = {"fp32": 6e13, "tf32": 4.7e14, "fp16": 9e14, "int8": 1.8e15}
+"""Operations a second of its fastest way for each type."""
+DRAM_BANDWIDTH = 4.7e12
+LIGHT_NETWORKS = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 ROOFS = [
-    measurement("compute/fp32", 6e13),
-    measurement("compute/tf32/wgmma-fp32", 4.7e14),
-    measurement("compute/fp16/wgmma-fp32", 9e14),
-    measurement("compute/int8/wgmma-int32", 1.8e15),
+    measurement("compute/fp32", PEAKS["fp32"]),
+    measurement("compute/tf32/wgmma-fp32", PEAKS["tf32"]),
+    measurement("compute/fp16/wgmma-fp32", PEAKS["fp16"]),
+    measurement("compute/int8/wgmma-int32", PEAKS["int8"]),
     measurement("bandwidth/l1/read", 3.2e13),
     measurement("bandwidth/l2/read", 9e12),
-    measurement("bandwidth/dram/copy", 4.7e12),
+    measurement("bandwidth/dram/copy", DRAM_BANDWIDTH),
     measurement("overhead/launch", bytes=None, flops=None, seconds_median=1e-6, dtype="int64"),
 ]
-PEAK = {"fp32": 6e13, "tf32": 4.7e14, "fp16": 9e14, "int8": 1.8e15}
 
 
 def seconds(work: LayerWork, dtype: str) -> float:
-    """A launch, half the peak and two thirds of the bandwidth of DRAM."""
-    return 2e-6 + max(
-        (work.flops or 0) / PEAK[dtype] * 2, (work.compulsory_bytes or 0) / 4.7e12 * 1.5
-    )
+    """The time of a layer: launching it, then half its peak or two thirds of DRAM's bandwidth."""
+    computing = (work.flops or 0) / PEAKS[dtype] * 2
+    moving = (work.compulsory_bytes or 0) / DRAM_BANDWIDTH * 1.5
+    return 2e-6 + max(computing, moving)
 
 
 def row(node: Node, dtype: str, x: float | None = None, **params: Any) -> Measurement:
-    """One node, as the runner and the importers write it."""
+    """The row of a node, as a run or an import would write it."""
     work = work_of(node, dtype)
     facts = {
         "network": "",
@@ -73,7 +75,8 @@ def row(node: Node, dtype: str, x: float | None = None, **params: Any) -> Measur
 
 @cache
 def graph(name: str) -> Graph:
-    return read_graph(LIGHT / f"light_{name}.onnx")
+    """A network of the onnx wheel: ``squeezenet``."""
+    return read_graph(LIGHT_NETWORKS / f"light_{name}.onnx")
 
 
 def network(name: str, dtype: str = "fp16", whole: float | None = 0.5) -> list[Measurement]:
@@ -84,40 +87,40 @@ def network(name: str, dtype: str = "fp16", whole: float | None = 0.5) -> list[M
     rows = [row(node, dtype, network=name) for node in graph(name).nodes]
     if whole is None:
         return rows
-    total = sum(each.seconds_median or 0.0 for each in rows)
-    facts = {
+    total = sum(layer.seconds_median or 0.0 for layer in rows)
+    params = {
         "network": name,
         "precision": dtype,
         "provider": "cuda",
         "launches": 7,
         "explained": {"fused nodes": 5},
     }
-    return [
-        *rows,
-        measurement(
-            "layer/network",
-            kernel="network",
-            backend="cuda",
-            dtype=dtype,
-            flops=None,
-            bytes=None,
-            seconds_median=whole * total,
-            params=json.dumps(facts),
-            reason="ran fused",
-        ),
-    ]
+    whole_row = measurement(
+        "layer/network",
+        kernel="network",
+        backend="cuda",
+        dtype=dtype,
+        flops=None,
+        bytes=None,
+        seconds_median=whole * total,
+        params=json.dumps(params),
+        reason="ran fused",
+    )
+    return [*rows, whole_row]
 
 
 def conv(kernel: int, channels: int, groups: int = 1, size: int = 56) -> Node:
-    data, weight = (32, channels, size, size), (channels, channels // groups, kernel, kernel)
-    tensors = Tensor("x", data), Tensor("w", weight, weight=True)
+    """A convolution of 32 images, as wide and high as before."""
+    data = (32, channels, size, size)
+    weight = (channels, channels // groups, kernel, kernel)
+    inputs = Tensor("x", data), Tensor("w", weight, weight=True)
+    outputs = (Tensor("y", data),)
     attributes = {"group": groups, "kernel_shape": [kernel, kernel], "pads": [kernel // 2] * 4}
-    return Node(
-        "Conv", f"conv {kernel}x{kernel}, {channels}", tensors, (Tensor("y", data),), attributes
-    )
+    return Node("Conv", f"conv {kernel}x{kernel}, {channels}", inputs, outputs, attributes)
 
 
 def copy(op: str, size: int) -> Node:
+    """An operation on 32 images of 64 channels that changes no shape."""
     shape = (32, 64, size, size)
     return Node(op, f"{op} {size}", (Tensor("x", shape),), (Tensor("y", shape),))
 
@@ -125,11 +128,12 @@ def copy(op: str, size: int) -> Node:
 def conv_sweep(dtypes: tuple[str, ...] = ("fp32", "tf32", "fp16")) -> list[Measurement]:
     """Convolutions by kernel size, dense and depthwise."""
     about = {"sweep": "conv-kernel", "over": "kernel size"}
-    kinds = (("dense", 1), ("depthwise", 64))
+    groups_of_series = {"dense": 1, "depthwise": 64}
+    sizes = (11, 1, 3, 5, 7, 9)  # not in their order, which the analysis has to find
     return [
-        row(conv(k, 64, groups), dtype, series=series, x=float(k), **about)
-        for series, groups in kinds
-        for k in (11, 1, 3, 5, 7, 9)
+        row(conv(size, 64, groups), dtype, series=series, x=float(size), **about)
+        for series, groups in groups_of_series.items()
+        for size in sizes
         for dtype in dtypes
     ]
 
@@ -145,4 +149,5 @@ def movement_sweep() -> list[Measurement]:
 
 
 def run_of(*rows: Measurement) -> Run:
+    """A complete run with the roofs and these rows."""
     return Run(GPU, "2030-01-02T03:04:05Z", {}, {}, status="complete", measurements=[*ROOFS, *rows])

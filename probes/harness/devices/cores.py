@@ -46,8 +46,8 @@ INTEL = {
     (6, 0xAD, 0xAE): "graniterapids",
     (6, 0xAF, 0xAF): "sierraforest",
 }
-# Zen 5: Turin 00-1F, Granite Ridge 40-4F and Strix Halo 70-77 have the full 512-bit units; Strix
-# 20-3F and Krackan 60-6F the halved ones.
+# (family, first model, last model). Zen 5: Turin 00-1F, Granite Ridge 40-4F and Strix Halo 70-77
+# have the full 512-bit units; Strix 20-3F and Krackan 60-6F the halved ones.
 AMD = {
     (0x17, 0x00, 0x2F): "zen",
     (0x17, 0x30, 0xAF): "zen2",
@@ -114,8 +114,8 @@ ARM = {
 def identity(cpuinfo: Mapping[str, str]) -> tuple[str, int, int] | None:
     """Vendor and two numbers of the core that a block of /proc/cpuinfo describes.
 
-    The numbers are implementer and part of Arm's cores, family and model of x86's. None where they
-    are no numbers.
+    The numbers are implementer and part of Arm's cores, family and model of x86's. None where the
+    block lacks one of them.
     """
     if "CPU part" in cpuinfo:
         vendor = "arm"

@@ -50,7 +50,8 @@ def _ask(nv: Any, question: str, *arguments: Any) -> Any:
 def facts(opened: Any) -> dict[str, Any]:
     """What does not change during a run, and ``at_start``: a ``sample`` of what does.
 
-    opened: what ``open_device`` returned. Facts that are unknown are left out.
+    opened: what ``open_device`` returned. Facts that are unknown are left out, but that no answer
+    about other processes counts as none.
     """
     if opened is None:
         return {}
@@ -97,7 +98,7 @@ def sample(opened: Any) -> dict[str, Any]:
 def _throttles(nv: Any, handle: Any) -> list[str] | None:
     """What holds the clock down now, in words; None if unknown."""
     reasons = _ask(nv, "nvmlDeviceGetCurrentClocksEventReasons", handle)
-    if reasons is None:  # its name before driver 535
+    if reasons is None:  # the name of the same question before driver 535
         reasons = _ask(nv, "nvmlDeviceGetCurrentClocksThrottleReasons", handle)
     if reasons is None:
         return None
@@ -109,10 +110,12 @@ def _known(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _hertz(megahertz: int | None) -> float | None:
+    """A clock as NVML gives it, in Hz; a clock of 0 is no answer."""
     return megahertz * 1e6 if megahertz else None
 
 
 def _watts(milliwatts: int | None) -> float | None:
+    """A power as NVML gives it, in W; a power of 0 is no answer."""
     return milliwatts / 1000 if milliwatts else None
 
 
@@ -140,6 +143,6 @@ def warnings(device_facts: dict[str, Any]) -> list[str]:
             "MIG is on: this is a slice of a GPU, and its peaks are those of the slice"
         )
     if others := device_facts.get("other_processes"):
-        use = "es use" if others > 1 else " uses"
-        sentences.append(f"{others} other process{use} this GPU: numbers may be low")
+        processes_use = "processes use" if others > 1 else "process uses"
+        sentences.append(f"{others} other {processes_use} this GPU: numbers may be low")
     return sentences

@@ -31,6 +31,7 @@ ROOFS = [
 def layer(
     name: str, flops: float | None, moved: float | None, seconds: float, **changed: Any
 ) -> Measurement:
+    """A row of a layer that moves ``moved`` bytes; ``changed``: its dtype and its other params."""
     dtype = changed.pop("dtype", "fp16")
     params = {
         "network": "net",
@@ -57,32 +58,39 @@ def layer(
 def place(
     *rows: Measurement, device: Device = GPU, roofs: list[Measurement] = ROOFS
 ) -> list[Placement]:
+    """These layers on the roofs of a device."""
     return placements(rows, ceilings(roofs, device), device)
 
 
 def test_columns_are_those_of_the_file() -> None:
     names = (
         "schema_version device started network layer op family dtype provider flops bytes "
-        "intensity seconds rate "
-        "bandwidth roof bound share headroom_seconds time_share params remark trusted doubt x"
+        "intensity seconds rate bandwidth roof bound share headroom_seconds time_share params "
+        "remark trusted doubt x"
     )
-    assert " ".join(f.name for f in fields(Placement)) == names
+    assert " ".join(column.name for column in fields(Placement)) == names
     assert csv_text(place(layer("a", 1e9, 1e9, 2e-3)), Placement).count("\n") == 2
 
 
 def test_a_layer_on_the_slope_of_dram() -> None:
-    (p,) = place(layer("a", 2e9, 1e9, 1.25e-3))
-    assert (p.intensity, p.rate, p.bandwidth) == (2.0, pytest.approx(1.6e12), pytest.approx(8e11))
-    assert (p.roof, p.bound, p.share) == ("bandwidth/dram", "dram", pytest.approx(0.8))
-    assert p.headroom_seconds == pytest.approx(0.25e-3)
-    assert (p.network, p.layer, p.time_share) == ("net", "a", 1.0)
-    assert p.remark.startswith("raise intensity")
+    (placement,) = place(layer("a", 2e9, 1e9, 1.25e-3))
+    assert placement.intensity == 2.0
+    assert placement.rate == pytest.approx(1.6e12)
+    assert placement.bandwidth == pytest.approx(8e11)
+    assert placement.roof == "bandwidth/dram"
+    assert placement.bound == "dram"
+    assert placement.share == pytest.approx(0.8)
+    assert placement.headroom_seconds == pytest.approx(0.25e-3)
+    assert (placement.network, placement.layer, placement.time_share) == ("net", "a", 1.0)
+    assert placement.remark.startswith("raise intensity")
 
 
 def test_the_compute_roof_is_the_fastest_dense_one_of_its_type() -> None:
-    (p,) = place(layer("a", 1e12, 1e9, 1.25e-2))
-    assert (p.roof, p.bound, p.share) == ("compute/fp16/wgmma-fp32", "compute", pytest.approx(0.8))
-    assert p.remark == "lower precision: INT8"
+    (placement,) = place(layer("a", 1e12, 1e9, 1.25e-2))
+    assert placement.roof == "compute/fp16/wgmma-fp32"
+    assert placement.bound == "compute"
+    assert placement.share == pytest.approx(0.8)
+    assert placement.remark == "lower precision: INT8"
 
 
 @pytest.mark.parametrize(
@@ -92,10 +100,10 @@ def test_the_compute_roof_is_the_fastest_dense_one_of_its_type() -> None:
         (0.6, "in its least precision: another kernel saves 40 % at most, or less arithmetic"),
     ],
 )
-def test_what_is_left_where_no_lower_precision_is(share: float, says: str) -> None:
+def test_a_layer_in_the_least_precision_is_advised_otherwise(share: float, says: str) -> None:
     rows = [measurement("compute/int8", 1e14), *ROOFS]
-    (p,) = place(layer("a", 1e12, 1e9, 1e-2 / share, dtype="int8"), roofs=rows)
-    assert (p.bound, p.remark) == ("compute", says)
+    (placement,) = place(layer("a", 1e12, 1e9, 1e-2 / share, dtype="int8"), roofs=rows)
+    assert (placement.bound, placement.remark) == ("compute", says)
 
 
 @pytest.mark.parametrize(
@@ -109,8 +117,8 @@ def test_what_is_left_where_no_lower_precision_is(share: float, says: str) -> No
 def test_the_memory_roof_is_the_smallest_level_that_holds_it_if_warm(
     size: int, warm: bool, roof: str
 ) -> None:
-    (p,) = place(layer("a", 1e6, 1e8, 2e-4, working_set=size, warm=warm))
-    assert p.roof == roof
+    (placement,) = place(layer("a", 1e6, 1e8, 2e-4, working_set=size, warm=warm))
+    assert placement.roof == roof
 
 
 def test_a_gpu_keeps_nothing_in_l1_between_launches_a_cpu_does() -> None:
@@ -128,48 +136,49 @@ def test_a_gpu_keeps_nothing_in_l1_between_launches_a_cpu_does() -> None:
 
 
 def test_a_layer_shorter_than_its_launch_is_bound_by_it() -> None:
-    (p,) = place(layer("a", 1e6, 1e6, 3e-6))
-    assert (p.bound, p.roof) == ("launch", "bandwidth/l2")
-    assert "launch overhead" in p.remark
-    assert p.headroom_seconds == pytest.approx(3e-6 - 1e6 / 4e12)
+    (placement,) = place(layer("a", 1e6, 1e6, 3e-6))
+    assert (placement.bound, placement.roof) == ("launch", "bandwidth/l2")
+    assert "launch overhead" in placement.remark
+    assert placement.headroom_seconds == pytest.approx(3e-6 - 1e6 / 4e12)
     (slow,) = place(layer("a", 1e6, 1e6, 5e-6))
     assert slow.bound == "below every roof", "the launch explains less than half of its time"
-    assert (
-        place(layer("a", 1e9, 1e7, 2e-5, launches=6))[0].bound == "launch"
-    )  # 10 µs of roof, 12 µs of launches
+    (of_six,) = place(layer("a", 1e9, 1e7, 2e-5, launches=6))
+    assert of_six.bound == "launch", "10 µs of roof, 12 µs of launches"
 
 
 @pytest.mark.parametrize(
     ("run", "bound"), [("captured in a CUDA graph", "dram"), ("plain runs", "launch")]
 )
-def test_the_floor_is_that_of_how_a_layer_was_run(run: str, bound: str) -> None:
-    floors = {"overhead/run/cuda": 1e-6, "overhead/call/cuda": 2e-5}
-    measured = [
+def test_the_launch_overhead_is_that_of_the_way_a_layer_was_run(run: str, bound: str) -> None:
+    seconds_by_tag = {"overhead/run/cuda": 1e-6, "overhead/call/cuda": 2e-5}
+    overheads = [
         measurement(tag, bytes=None, flops=None, seconds_median=seconds, dtype="fp32")
-        for tag, seconds in floors.items()
+        for tag, seconds in seconds_by_tag.items()
     ]
     row = replace(layer("a", 1e6, 1e7, 1.6e-5, run=run, warm=False), backend="cuda")
-    assert place(row, roofs=[*ROOFS, *measured])[0].bound == bound
+    assert place(row, roofs=[*ROOFS, *overheads])[0].bound == bound
 
 
-def test_what_no_roof_explains_is_below_every_roof() -> None:
-    (p,) = place(layer("a", 1e9, 1e8, 1e-3))
-    assert (p.bound, p.share) == ("below every roof", pytest.approx(0.1))
-    assert "more work per launch" in p.remark
+def test_a_time_that_no_roof_explains_is_below_every_roof() -> None:
+    (placement,) = place(layer("a", 1e9, 1e8, 1e-3))
+    assert (placement.bound, placement.share) == ("below every roof", pytest.approx(0.1))
+    assert "more work per launch" in placement.remark
 
 
 def test_lost_tensor_cores_are_named_by_their_channels() -> None:
-    (p,) = place(layer("a", 1e9, 1e8, 1e-3, in_channels=64, out_channels=63))
-    assert p.remark == "align channels to 8: out_channels 63"
-    assert (
-        "align" not in place(layer("a", 1e9, 1e8, 1e-3, in_channels=63, provider="cpu"))[0].remark
-    )
+    (placement,) = place(layer("a", 1e9, 1e8, 1e-3, in_channels=64, out_channels=63))
+    assert placement.remark == "align channels to 8: out_channels 63"
+    (on_cpu,) = place(layer("a", 1e9, 1e8, 1e-3, in_channels=63, provider="cpu"))
+    assert "align" not in on_cpu.remark
 
 
 def test_a_layer_without_operations_stands_on_its_bandwidth() -> None:
-    (p,) = place(layer("a", 0.0, 1e9, 1.25e-3, op="Reshape"))
-    assert (p.intensity, p.rate, p.bound, p.share) == (0.0, 0.0, "dram", pytest.approx(0.8))
-    assert "remove this reformat" in p.remark
+    (placement,) = place(layer("a", 0.0, 1e9, 1.25e-3, op="Reshape"))
+    assert placement.intensity == 0.0
+    assert placement.rate == 0.0
+    assert placement.bound == "dram"
+    assert placement.share == pytest.approx(0.8)
+    assert "remove this reformat" in placement.remark
 
 
 def test_a_point_above_its_roof_is_named_and_explained() -> None:
@@ -193,11 +202,16 @@ def test_a_point_above_its_roof_is_named_and_explained() -> None:
         (layer("a", 0.0, 0.0, 1e-3), "not placed: it does no work"),
     ],
 )
-def test_what_is_unknown_is_said_and_never_ranked(row: Measurement, says: str) -> None:
-    (p,) = place(row)
-    assert (p.roof, p.bound, p.share, p.headroom_seconds) == ("", "", None, None)
-    assert says in p.remark
-    assert ranking([p]) == []
+def test_a_layer_that_cannot_be_placed_says_why_and_is_never_ranked(
+    row: Measurement, says: str
+) -> None:
+    (placement,) = place(row)
+    assert placement.roof == ""
+    assert placement.bound == ""
+    assert placement.share is None
+    assert placement.headroom_seconds is None
+    assert says in placement.remark
+    assert ranking([placement]) == []
 
 
 def test_rows_that_were_not_timed_or_are_no_layers_are_left_out() -> None:
@@ -206,7 +220,7 @@ def test_rows_that_were_not_timed_or_are_no_layers_are_left_out() -> None:
     assert place(layer("a", 1e9, 1e9, 1e-3), roofs=[])[0].bound == ""
 
 
-def test_speed_of_light_of_each_precision() -> None:
+def test_each_precision_has_a_speed_of_light() -> None:
     rows = [
         layer("a", 1e9, 1e9, 2e-3),
         layer("b", 1e9, 3e9, 4e-3),
@@ -219,7 +233,8 @@ def test_speed_of_light_of_each_precision() -> None:
     assert (half.seconds, half.least_seconds) == (pytest.approx(7e-3), pytest.approx(5e-3))
     assert (half.unplaced_seconds, half.share) == (1e-3, pytest.approx(5 / 7))
     assert (single.precision, single.least_seconds) == ("fp32", pytest.approx(2e-3))
-    assert [p.time_share for p in placed] == pytest.approx([2 / 7, 4 / 7, 1 / 7, 1.0])
+    time_shares = [placement.time_share for placement in placed]
+    assert time_shares == pytest.approx([2 / 7, 4 / 7, 1 / 7, 1.0])
 
 
 def test_the_ranking_is_by_time_to_gain_not_by_operations() -> None:
@@ -228,8 +243,8 @@ def test_the_ranking_is_by_time_to_gain_not_by_operations() -> None:
         layer("slow", 1e6, 1e9, 3e-3),
         layer("mid", 1e6, 1e9, 2e-3),
     )
-    assert [p.layer for p in ranking(placed)] == ["slow", "mid", "big"]
-    assert [p.layer for p in ranking(placed, n=1)] == ["slow"]
+    assert [placement.layer for placement in ranking(placed)] == ["slow", "mid", "big"]
+    assert [placement.layer for placement in ranking(placed, n=1)] == ["slow"]
 
 
 def test_int8_slower_than_fp16_is_flagged() -> None:
@@ -239,11 +254,9 @@ def test_int8_slower_than_fp16_is_flagged() -> None:
         layer("b", 1e9, 1e9, 2e-3),
     ]
     placed = place(*rows, roofs=[*ROOFS, measurement("compute/int8", 2e14)])
-    assert [p.remark.startswith("INT8 is slower than FP16 (1.50 times)") for p in placed] == [
-        False,
-        True,
-        False,
-    ]
-    (key,) = precisions(placed)
+    flag = "INT8 is slower than FP16 (1.50 times)"
+    flagged = [placement.remark.startswith(flag) for placement in placed]
+    assert flagged == [False, True, False]
+    ((key, by_dtype),) = precisions(placed).items()
     assert key == ("net", "a", "cuda")
-    assert set(precisions(placed)[key]) == {"fp16", "int8"}
+    assert set(by_dtype) == {"fp16", "int8"}

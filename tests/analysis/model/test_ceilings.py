@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from analysis.model.ceilings import Ceiling, ceilings, is_roof
@@ -20,11 +22,9 @@ def test_the_columns_are_the_contract() -> None:
 def test_the_best_measurement_speaks_for_a_tag() -> None:
     rows = [measurement("compute/fp32", 4e13), measurement("compute/fp32", 4.5e13, backend="numba")]
     ceiling = ceilings(rows, GPU)["compute/fp32"]
-    assert (ceiling.rate, ceiling.backend, ceiling.unit) == (
-        pytest.approx(4.5e13),
-        "numba",
-        "FLOP/s",
-    )
+    assert ceiling.rate == pytest.approx(4.5e13)
+    assert ceiling.backend == "numba"
+    assert ceiling.unit == "FLOP/s"
     assert ceiling.nominal_peak == 2e9 * 100 * 256
     assert ceiling.observed_peak == 1.9e9 * 100 * 256
     assert ceiling.share_observed == pytest.approx(4.5e13 / (1.9e9 * 25600))
@@ -43,27 +43,28 @@ def test_a_level_is_the_best_of_its_operations() -> None:
     assert by_tag["bandwidth/dram"].share_nominal == pytest.approx(7 / 7.5)
 
 
-def _row(kernel: str, rate: float, spread: float | None, trusted: bool = True) -> Measurement:
-    """``spread``: half of the interval over the median."""
-    ends = (None, None) if spread is None else (1e-3 * (1 - spread), 1e-3 * (1 + spread))
+def of_memory(kernel: str, rate: float, spread: float | None, **changed: Any) -> Measurement:
+    """A row of main memory; ``spread``: half of the interval over the median, None if unknown."""
+    median = 1e-3
+    low, high = None, None
+    if spread is not None:
+        low, high = median * (1 - spread), median * (1 + spread)
     tag = f"bandwidth/dram/{kernel}"
-    return measurement(
-        tag, rate, kernel=kernel, seconds_low=ends[0], seconds_high=ends[1], trusted=trusted
-    )
+    return measurement(tag, rate, kernel=kernel, seconds_low=low, seconds_high=high, **changed)
 
 
 @pytest.mark.parametrize(
     ("other", "rate"),
     [
-        (_row("write", 7.73e10, 0.538), 5.37e10),
-        (_row("write", 7.73e10, 0.01, trusted=False), 5.37e10),
-        (_row("write", 7.73e10, None), 5.37e10),
-        (_row("write", 5.6e10, 0.03), 5.6e10),
+        (of_memory("write", 7.73e10, 0.538), 5.37e10),
+        (of_memory("write", 7.73e10, 0.01, trusted=False), 5.37e10),
+        (of_memory("write", 7.73e10, None), 5.37e10),
+        (of_memory("write", 5.6e10, 0.03), 5.6e10),
     ],
     ids=["wild", "disturbed", "few samples", "a little less quiet"],
 )
 def test_no_row_wins_by_its_noise(other: Measurement, rate: float) -> None:
-    by_tag = ceilings([_row("read", 5.37e10, 0.013), other], CPU)
+    by_tag = ceilings([of_memory("read", 5.37e10, 0.013), other], CPU)
     assert by_tag["bandwidth/dram"].rate == pytest.approx(rate)
     assert by_tag["bandwidth/dram/write"].rate == pytest.approx(other.rate), (
         "alone, it speaks for its own tag"
@@ -79,9 +80,8 @@ def test_no_time_wins_by_its_noise() -> None:
 
 
 def test_memory_has_no_observed_clock() -> None:
-    ceiling = ceilings([measurement("bandwidth/dram/copy", 6e11, clock_hz=3e9)], GPU)[
-        "bandwidth/dram/copy"
-    ]
+    tag = "bandwidth/dram/copy"
+    ceiling = ceilings([measurement(tag, 6e11, clock_hz=3e9)], GPU)[tag]
     assert ceiling.clock_hz is None
     assert ceiling.observed_peak is None
     assert ceiling.unit == "B/s"
@@ -99,9 +99,8 @@ def test_a_failed_backend_beside_a_good_one_is_named() -> None:
 
 @pytest.mark.parametrize("status", [FAILED, SKIPPED])
 def test_a_tag_with_nothing_good_says_why(status: str) -> None:
-    ceiling = ceilings(
-        [measurement("compute/bf16", status=status, reason="sm_75 has no bf16")], GPU
-    )["compute/bf16"]
+    row = measurement("compute/bf16", status=status, reason="sm_75 has no bf16")
+    ceiling = ceilings([row], GPU)["compute/bf16"]
     assert (ceiling.status, ceiling.rate, ceiling.remark) == (status, None, "sm_75 has no bf16")
     assert not is_roof(ceiling)
 
@@ -128,7 +127,7 @@ def test_an_unknown_peak_is_empty() -> None:
         ("overhead/launch", False),
     ],
 )
-def test_what_draws_a_roof(tag: str, roof: bool) -> None:
+def test_only_a_rate_that_programs_can_expect_draws_a_roof(tag: str, roof: bool) -> None:
     assert is_roof(ceilings([measurement(tag)], GPU)[tag]) == roof
 
 
@@ -142,11 +141,14 @@ def test_remarks_of_the_row_are_kept() -> None:
     assert "not quiet" in ceilings([row], GPU)["compute/fp32"].remark
 
 
-def test_of_times_the_shortest_speaks_and_points_of_a_sweep_never_do() -> None:
-    rows = [measurement("latency/l2", seconds_median=t, clock_hz=2e9) for t in (3e-7, 2e-7)]
-    by_tag = ceilings(
-        [*rows, measurement("sweep/latency/working-set/chase"), measurement("layer/conv")], GPU
-    )
+def test_the_shortest_time_speaks_for_a_tag_and_points_of_sweeps_and_layers_never_do() -> None:
+    rows = [
+        measurement("latency/l2", seconds_median=3e-7, clock_hz=2e9),
+        measurement("latency/l2", seconds_median=2e-7, clock_hz=2e9),
+        measurement("sweep/latency/working-set/chase"),
+        measurement("layer/conv"),
+    ]
+    by_tag = ceilings(rows, GPU)
     assert set(by_tag) == {"latency/l2"}
     assert (by_tag["latency/l2"].rate, by_tag["latency/l2"].unit) == (2e-7, "s")
     assert by_tag["latency/l2"].clock_hz == 2e9
@@ -154,9 +156,8 @@ def test_of_times_the_shortest_speaks_and_points_of_a_sweep_never_do() -> None:
 
 
 def test_a_memory_inside_the_units_is_held_against_their_observed_clock() -> None:
-    ceiling = ceilings([measurement("bandwidth/shared/read", 1.2e13, clock_hz=1e9)], GPU)[
-        "bandwidth/shared"
-    ]
+    row = measurement("bandwidth/shared/read", 1.2e13, clock_hz=1e9)
+    ceiling = ceilings([row], GPU)["bandwidth/shared"]
     assert ceiling.observed_peak == 1e9 * 100 * 128
     assert ceiling.share_observed == pytest.approx(1.2e13 / 1.28e13)
     assert ceiling.clock_hz == 1e9

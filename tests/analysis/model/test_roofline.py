@@ -1,4 +1,4 @@
-"""The model is arithmetic: it must be right to the last digit."""
+"""The roofs of the model and the numbers in which they are told are right to the last digit."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ def test_attainable_is_the_lower_of_slope_and_roof() -> None:
     assert attainable(99.0, 100.0, 10.0) == 100.0
 
 
-def test_roofs_are_what_can_be_trusted_best_first() -> None:
+def test_roofs_are_the_ceilings_that_can_be_trusted_best_first() -> None:
     model = roofline(ceilings(ROWS, GPU).values())
-    assert [r.tag for r in model.compute] == ["compute/fp32", "compute/fp64"]
-    assert [r.tag for r in model.bandwidth] == ["bandwidth/l2", "bandwidth/dram"]
+    assert [roof.tag for roof in model.compute] == ["compute/fp32", "compute/fp64"]
+    assert [roof.tag for roof in model.bandwidth] == ["bandwidth/l2", "bandwidth/dram"]
     assert model.memory is not None
     assert model.memory.tag == "bandwidth/dram"
-    assert model.compute[0].peak == 2e9 * 25600
+    assert model.compute[0].peak == 2e9 * 100 * 256  # rated clock, SMs, operations a cycle of each
 
 
 def test_the_fastest_way_to_a_unit_is_its_roof() -> None:
-    tags = {
+    rates = {
         "compute/fp16": 1e13,
         "compute/fp16/wmma-fp32": 2e13,
         "compute/fp16/wgmma-fp32": 4e13,
@@ -45,15 +45,16 @@ def test_the_fastest_way_to_a_unit_is_its_roof() -> None:
         "compute/fp16/gemm": 3e13,
         "compute/bf16/gemm": 2e13,
     }
-    model = roofline(ceilings([measurement(tag, rate) for tag, rate in tags.items()], GPU).values())
-    assert [r.tag for r in model.compute] == [
+    rows = [measurement(tag, rate) for tag, rate in rates.items()]
+    model = roofline(ceilings(rows, GPU).values())
+    assert [roof.tag for roof in model.compute] == [
         "compute/fp16/mma_sp-fp32",
         "compute/fp16/wgmma-fp32",
         "compute/fp16",
     ]
 
 
-def test_labels() -> None:
+def test_a_roof_is_labelled_by_type_and_path_or_by_level() -> None:
     assert Roof("compute/fp16/wgmma-fp32", 1.0, None, "FLOP/s").label == "FP16 wgmma-fp32"
     assert Roof("bandwidth/dram", 1.0, None, "B/s").label == "DRAM"
 
@@ -77,7 +78,9 @@ def test_nothing_measured_is_an_empty_model() -> None:
         (None, "–"),
     ],
 )
-def test_numbers_for_people(value: float | None, text: str) -> None:
+def test_a_number_has_three_digits_and_a_prefix_for_its_unit(
+    value: float | None, text: str
+) -> None:
     assert si(value, "B/s") == text
 
 
@@ -95,6 +98,6 @@ def test_a_number_without_a_unit_has_no_exponent() -> None:
     assert [short(x) for x in (1063.0, 40.62, 0.25)] == ["1060", "40.6", "0.25"]
 
 
-def test_percent() -> None:
+def test_a_share_is_written_in_percent_and_an_unknown_one_as_a_dash() -> None:
     assert percent(0.98123) == "98.1 %"
     assert percent(None) == "–"

@@ -15,14 +15,15 @@ from analysis.theory.products import products
 ROOT = Path(__file__).parents[3]
 
 
-def text_of(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
+def output_of(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
+    """Run the program; returns its exit code, its output and its errors."""
     code = __main__.main(argv)
     out, err = capsys.readouterr()
     return code, out, err
 
 
-def test_a_product_with_formula_and_source(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = text_of(capsys, "--spec", "NVIDIA A100 40GB")
+def test_a_product_is_printed_with_formulas_and_sources(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = output_of(capsys, "--spec", "NVIDIA A100 40GB")
     row = next(line for line in out.splitlines() if "compute/fp32 " in line)
     assert (code, err) == (0, "")
     assert row.split()[1:3] == ["19.5", "TFLOP/s"]
@@ -35,16 +36,16 @@ def test_a_product_with_formula_and_source(capsys: pytest.CaptureFixture[str]) -
     )
 
 
-def test_an_alias_says_what_it_took_and_what_else_it_fits(
+def test_an_alias_says_which_product_it_took_and_which_others_it_fits(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    code, out, err = text_of(capsys, "--spec", "A100")
+    code, out, err = output_of(capsys, "--spec", "A100")
     assert (code, err) == (0, "")
     assert out.startswith("A100 -> NVIDIA A100 40GB (also: NVIDIA A100 80GB)\nNVIDIA A100 40GB\n")
 
 
 def test_json_is_nothing_but_json(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = text_of(capsys, "--spec", "3090", "--json")
+    code, out, err = output_of(capsys, "--spec", "3090", "--json")
     data = json.loads(out)
     assert (code, err) == (0, "3090 -> GeForce RTX 3090\n")
     assert data["device"] == "GeForce RTX 3090"
@@ -53,9 +54,9 @@ def test_json_is_nothing_but_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert data["ridges"]["compute/fp32"] == pytest.approx(38.0, rel=0.002)
 
 
-def test_a_gpu_by_its_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_gpu_is_computed_from_its_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     argv = ["--capability", "9.0", "--sms", "132", "--clock", "1.98e9", "--json"]
-    code, out, _ = text_of(capsys, *argv)
+    code, out, _ = output_of(capsys, *argv)
     fp32 = json.loads(out)["peaks"]["compute/fp32"]
     assert (code, fp32["value"]) == (0, 1.98e9 * 132 * 256)
 
@@ -73,14 +74,14 @@ def test_a_gpu_by_its_numbers(capsys: pytest.CaptureFixture[str]) -> None:
 def test_numbers_of_a_gpu_that_do_not_fit_are_one_line(
     capsys: pytest.CaptureFixture[str], argv: list[str], line: str
 ) -> None:
-    code, out, err = text_of(capsys, *argv)
+    code, out, err = output_of(capsys, *argv)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert line in err
 
 
-def test_a_cpu_by_its_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_cpu_is_computed_from_its_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     argv = ["--cpu-cores", "8", "--clock", "3.0e9", "--core", "haswell", "--memory", "2666e6x8x6"]
-    code, out, _ = text_of(capsys, *argv, "--json")
+    code, out, _ = output_of(capsys, *argv, "--json")
     data = json.loads(out)
     values = {tag: peak["value"] for tag, peak in data["peaks"].items()}
     assert code == 0
@@ -98,22 +99,22 @@ def test_a_cpu_by_its_numbers(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_rate_that_varies_is_an_upper_bound(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = text_of(capsys, "--core", "skylake-x", "--cpu-cores", "1", "--clock", "2e9")
+    code, out, _ = output_of(capsys, "--core", "skylake-x", "--cpu-cores", "1", "--clock", "2e9")
     assert code == 0
     assert "<= 64.0 GFLOP/s" in out
     assert "at most: products of this architecture differ" in out
 
 
-def test_memory_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = text_of(capsys, "--memory", "2666e6x8x6")
+def test_memory_alone_has_a_bandwidth(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = output_of(capsys, "--memory", "2666e6x8x6")
     assert code == 0
     assert "128 GB/s" in out
 
 
-def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
-    assert text_of(capsys, "--spec", "list")[1].splitlines() == list(products())
-    assert "neoverse-v2" in text_of(capsys, "--core", "list")[1].splitlines()
-    assert json.loads(text_of(capsys, "--spec", "list", "--json")[1]) == list(products())
+def test_products_and_cores_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert output_of(capsys, "--spec", "list")[1].splitlines() == list(products())
+    assert "neoverse-v2" in output_of(capsys, "--core", "list")[1].splitlines()
+    assert json.loads(output_of(capsys, "--spec", "list", "--json")[1]) == list(products())
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
 def test_bad_input_is_one_line_and_exit_code_2(
     capsys: pytest.CaptureFixture[str], argv: list[str], message: str
 ) -> None:
-    code, out, err = text_of(capsys, *argv)
+    code, out, err = output_of(capsys, *argv)
     assert (code, out) == (2, "")
     assert message in err
     assert err.count("\n") == 1
@@ -161,5 +162,7 @@ def test_bad_input_is_one_line_and_exit_code_2(
 
 def test_a_reader_that_leaves_early_sees_no_traceback() -> None:
     command = f"{sys.executable} -u -m analysis.theory --spec A100 | head -n 1"
-    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert (done.stdout.count("\n"), done.stderr) == (1, "")
+    process = subprocess.run(
+        command, shell=True, cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert (process.stdout.count("\n"), process.stderr) == (1, "")

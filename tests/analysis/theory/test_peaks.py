@@ -17,6 +17,12 @@ from tests.devices import CPU, GPU, measurement
 
 REFERENCE = Path(__file__).parents[3] / "results" / "reference"
 ROWS = [(kind, arch) for kind in ("cuda", "cpu") for arch in tables()[kind]]
+FP32_LIMIT = 2.0e9 * 100 * 256
+"""Operations a second of the made-up GPU: its clock, its SMs, what each does a cycle."""
+OBSERVED_HZ = 1.9e9
+"""The clock at which the rows of arithmetic here were measured."""
+DRAM_LIMIT = 2 * 3e9 * 1000 / 8
+"""Bytes a second of its memory: transfers a cycle, clock, bus of 1000 bits."""
 
 
 @pytest.mark.parametrize(("kind", "arch"), ROWS)
@@ -49,19 +55,21 @@ def test_no_generation_is_lost_from_the_table() -> None:
 
 
 @pytest.mark.parametrize("arch", tables()["cuda"])
-def test_sparse_is_twice_dense_and_another_tag(arch: str) -> None:
+def test_a_sparse_peak_is_twice_the_dense_one_under_a_tag_of_its_own(arch: str) -> None:
     by_tag = peaks(replace(GPU, arch=arch))
-    for tag in (t for t in by_tag if "/sparse" in t):
-        assert by_tag[tag].limit == 2 * (by_tag[tag.replace("sparse", "tensor")].limit or 0), tag
+    sparse_tags = [tag for tag in by_tag if "/sparse" in tag]
+    for tag in sparse_tags:
+        dense = by_tag[tag.replace("sparse", "tensor")]
+        assert by_tag[tag].limit == 2 * (dense.limit or 0), tag
     assert "compute/fp64/sparse" not in by_tag
-    assert any("/sparse" in t for t in by_tag) == bool(tables()["cuda"][arch].get("sparse"))
+    assert bool(sparse_tags) == bool(tables()["cuda"][arch].get("sparse"))
 
 
-def test_peaks_at_an_observed_clock() -> None:
-    assert peaks(GPU)["compute/fp32"].value == 2.0e9 * 100 * 256
+def test_compute_peaks_follow_an_observed_clock_and_memory_does_not() -> None:
+    assert peaks(GPU)["compute/fp32"].value == FP32_LIMIT
     assert peaks(GPU, 1.5e9)["compute/fp32"].value == 1.5e9 * 100 * 256
     assert "1.5 GHz x 100 SMs x 256 FLOP/clk/SM" in peaks(GPU, 1.5e9)["compute/fp32"].formula
-    assert peaks(GPU, 1.5e9)["bandwidth/dram"].value == 2 * 3e9 * 1000 / 8
+    assert peaks(GPU, 1.5e9)["bandwidth/dram"].value == DRAM_LIMIT
 
 
 @pytest.mark.parametrize("arch", ["9.9", "", "zen4"])
@@ -110,36 +118,37 @@ def test_where_products_differ_only_the_limit_is_known() -> None:
         ("bandwidth/dram/copy", None),
     ],
 )
-def test_measured_tags_find_their_peak(tag: str, per_clock: float | None) -> None:
+def test_a_measured_tag_finds_its_peak(tag: str, per_clock: float | None) -> None:
     peak = peak_for(tag, GPU)
     assert peak is not None
     assert peak.per_clock == per_clock
 
 
-def test_one_core_is_bound_by_one_core() -> None:
-    one, all_of_them = peak_for("compute/fp64/1core", CPU, 3e9), peak_for("compute/fp64", CPU, 3e9)
-    assert one is not None
-    assert all_of_them is not None
-    assert 2 * (one.value or 0) == all_of_them.value
+def test_the_peak_of_one_core_is_that_of_one_core() -> None:
+    one_core = peak_for("compute/fp64/1core", CPU, 3e9)
+    both_cores = peak_for("compute/fp64", CPU, 3e9)
+    assert one_core is not None
+    assert both_cores is not None
+    assert 2 * (one_core.value or 0) == both_cores.value
 
 
 @pytest.mark.parametrize(
     "tag",
     ["compute/fp3/mma-fp32", "compute/fp64/mma_sp", "latency/dram", "transfer/h2d", "bandwidth/l2"],
 )
-def test_tags_with_no_known_peak(tag: str) -> None:
+def test_a_tag_with_no_known_peak_has_none(tag: str) -> None:
     assert peak_for(tag, GPU) is None
 
 
 @pytest.mark.parametrize(
     ("device", "tag", "clock", "limit", "tolerance"),
     [
-        (GPU, "compute/fp32", 1.9e9, 1.9e9 * 100 * 256, 0.005),
+        (GPU, "compute/fp32", OBSERVED_HZ, OBSERVED_HZ * 100 * 256, 0.005),
         (CPU, "compute/fp64", 3.0e9, 3.0e9 * 2 * 16, 0.015),
-        (GPU, "bandwidth/dram/copy", None, 7.5e11, 0.005),
+        (GPU, "bandwidth/dram/copy", None, DRAM_LIMIT, 0.005),
     ],
 )
-def test_rates_above_the_physical_limit(
+def test_a_rate_beyond_the_tolerance_is_above_the_physical_limit(
     device: Device, tag: str, clock: float | None, limit: float, tolerance: float
 ) -> None:
     under = measurement(tag, limit * (1 + 0.9 * tolerance), clock_hz=clock)
@@ -158,62 +167,65 @@ def above_limit(row: Measurement, device: Device) -> str:
 def swept(tag: str, rate: float, x: float = 1.0, moved: float = 1e9) -> Measurement:
     """A point at ``x`` that moves ``moved`` bytes at ``rate`` operations or bytes a second."""
     work = moved * x if tag.startswith("sweep/compute") else moved
-    row = measurement(tag, clock_hz=1.9e9, x=x)
+    row = measurement(tag, clock_hz=OBSERVED_HZ, x=x)
     return replace(row, flops=work, bytes=moved, seconds_median=work / rate)
 
 
 @pytest.mark.parametrize(
     ("over", "limit", "x"),
     [
-        ("compute/intensity/fp32", 1.9e9 * 100 * 256, 1000.0),
-        ("compute/intensity/fp16-mma-fp32", 1.9e9 * 100 * 4096, 4000.0),
-        ("compute/intensity/fp32", 7.5e11 * 2.0, 2.0),
-        ("bandwidth/stride/read-fp32", 7.5e11, 1.0),
-        ("bandwidth/gather/read", 7.5e11, 4096.0),
-        ("bandwidth/blocks-per-sm/copy", 7.5e11, 8.0),
-        ("bandwidth/threads/read", 7.5e11, 2.0),
-        ("bandwidth/bank-conflict/shared", 1.9e9 * 100 * 128, 1.0),
-        ("bandwidth/working-set/read-per-sm", 1.9e9 * 100 * 128, 1 << 17),
+        ("compute/intensity/fp32", OBSERVED_HZ * 100 * 256, 1000.0),
+        ("compute/intensity/fp16-mma-fp32", OBSERVED_HZ * 100 * 4096, 4000.0),
+        ("compute/intensity/fp32", DRAM_LIMIT * 2.0, 2.0),
+        ("bandwidth/stride/read-fp32", DRAM_LIMIT, 1.0),
+        ("bandwidth/gather/read", DRAM_LIMIT, 4096.0),
+        ("bandwidth/blocks-per-sm/copy", DRAM_LIMIT, 8.0),
+        ("bandwidth/threads/read", DRAM_LIMIT, 2.0),
+        ("bandwidth/bank-conflict/shared", OBSERVED_HZ * 100 * 128, 1.0),
+        ("bandwidth/working-set/read-per-sm", OBSERVED_HZ * 100 * 128, 1 << 17),
     ],
 )
 def test_a_point_of_a_sweep_has_a_limit_too(over: str, limit: float, x: float) -> None:
     device = replace(GPU, last_cache_bytes=0)
     assert above_limit(swept(f"sweep/{over}", 1.002 * limit, x), device) == ""
-    assert "above the physical limit" in above_limit(
-        swept(f"sweep/{over}", 1.01 * limit, x), device
-    )
+    too_fast = swept(f"sweep/{over}", 1.01 * limit, x)
+    assert "above the physical limit" in above_limit(too_fast, device)
 
 
-@pytest.mark.parametrize(("size", "most"), [(50, 1e3), (100, 2.0), (200, 4 / 3), (800, 16 / 15)])
-def test_what_the_last_cache_may_keep_of_a_set_need_not_come_from_memory(
-    size: int, most: float
+@pytest.mark.parametrize(("mib", "factor"), [(50, 1e3), (100, 2.0), (200, 4 / 3), (800, 16 / 15)])
+def test_the_limit_leaves_out_what_the_last_cache_may_keep_of_a_working_set(
+    mib: int, factor: float
 ) -> None:
-    tag, dram = "sweep/bandwidth/working-set/write", 7.5e11
-    moved = float(size << 20)
-    assert above_limit(swept(tag, 0.99 * most * dram, moved, moved), GPU) == ""
-    if size > 50:
-        assert above_limit(swept(tag, 1.03 * most * dram, moved, moved), GPU)
+    """A set may be written faster than memory is, by the factor of all of it over the rest."""
+    tag = "sweep/bandwidth/working-set/write"
+    moved = float(mib << 20)
+
+    def point(rate: float) -> Measurement:
+        return swept(tag, rate, moved, moved)
+
+    assert above_limit(point(0.99 * factor * DRAM_LIMIT), GPU) == ""
+    if mib > 50:  # the cache of the made-up GPU holds no more
+        assert above_limit(point(1.03 * factor * DRAM_LIMIT), GPU)
     unknown = replace(GPU, last_cache_bytes=None)
-    assert above_limit(swept(tag, 1e3 * dram, moved, moved), unknown) == ""
+    assert above_limit(point(1e3 * DRAM_LIMIT), unknown) == ""
 
 
 @pytest.mark.parametrize(
     "tag", ["sweep/transfer/size/h2d", "sweep/latency/working-set/chase", "sweep/bandwidth/odd/x"]
 )
-def test_points_with_no_known_limit(tag: str) -> None:
+def test_a_point_with_no_known_limit_is_never_above_it(tag: str) -> None:
     assert above_limit(swept(tag, 1e99), GPU) == ""
 
 
 @pytest.mark.parametrize("folder", sorted(REFERENCE.iterdir()), ids=lambda folder: folder.name)
 def test_no_row_of_a_reference_run_is_above_its_limit(folder: Path) -> None:
     run = read_run(folder)
-    assert [
-        (row.ceiling, why) for row in run.measurements if (why := above_limit(row, run.device))
-    ] == []
+    reasons = [(row.ceiling, above_limit(row, run.device)) for row in run.measurements]
+    assert [(tag, reason) for tag, reason in reasons if reason] == []
 
 
 def test_a_doubled_operation_count_is_above_the_limit() -> None:
-    good = measurement("compute/fp32", 0.98 * 1.9e9 * 100 * 256)
+    good = measurement("compute/fp32", 0.98 * OBSERVED_HZ * 100 * 256)
     assert above_limit(good, GPU) == ""
     assert "of 48.6 TFLOP/s" in above_limit(replace(good, flops=2 * (good.flops or 0)), GPU)
 

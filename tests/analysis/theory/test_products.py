@@ -9,7 +9,7 @@ from analysis.theory.__main__ import ridges
 from analysis.theory.peaks import Peak, peaks
 from probes.records.measurement import RidgelineError
 
-FIGURES = [  # product, tag, figure of the data sheet or whitepaper
+FIGURES = [  # product, tag, figure of its data sheet or whitepaper
     ("NVIDIA A100 40GB", "compute/fp64", 9.7e12),
     ("NVIDIA A100 40GB", "compute/fp32", 19.5e12),
     ("NVIDIA A100 40GB", "compute/fp16", 78e12),
@@ -82,26 +82,27 @@ FIGURES = [  # product, tag, figure of the data sheet or whitepaper
 ]
 
 
-def of(name: str) -> dict[str, Peak]:
+def peaks_of(name: str) -> dict[str, Peak]:
+    """The peaks of a product by tag."""
     device, row = products.spec_device(name)
     return peaks(device, row=row)
 
 
 @pytest.mark.parametrize(("name", "tag", "figure"), FIGURES)
-def test_published_figures(name: str, tag: str, figure: float) -> None:
-    assert of(name)[tag].value == pytest.approx(figure, rel=0.005)
+def test_a_peak_is_the_figure_that_its_vendor_publishes(name: str, tag: str, figure: float) -> None:
+    assert peaks_of(name)[tag].value == pytest.approx(figure, rel=0.005)
 
 
 @pytest.mark.parametrize(
     ("name", "expected"), [("GeForce RTX 3080 10GB", 39.2), ("Jetson AGX Xavier", 10.3)]
 )
-def test_ridge_points(name: str, expected: float) -> None:
-    assert ridges(of(name))["compute/fp32"] == pytest.approx(expected, rel=0.004)
+def test_a_ridge_point_is_the_peak_over_the_bandwidth(name: str, expected: float) -> None:
+    assert ridges(peaks_of(name))["compute/fp32"] == pytest.approx(expected, rel=0.004)
 
 
 @pytest.mark.parametrize("name", products.products())
 def test_a_product_leaves_no_peak_open(name: str) -> None:
-    by_tag = of(name)
+    by_tag = peaks_of(name)
     assert (by_tag["bandwidth/dram"].value or 0) > 1e10
     assert all(p.value and p.value == p.limit and p.source and p.formula for p in by_tag.values())
 
@@ -133,10 +134,10 @@ def test_a_name_of_nothing_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["1e9x8", "1e9x8x2x2", "nanx8x6", "infx8x2", "1e308x1e9x9", "1e9x0.001x1", "1e9x-8x-2"]
 )
-def test_a_memory_that_is_none_is_refused(text: str) -> None:
+def test_a_text_that_describes_no_memory_is_refused(text: str) -> None:
     with pytest.raises(RidgelineError, match="is not RATExBYTESxCHANNELS"):
         products.parse_memory(text)
 
 
-def test_a_memory_by_its_numbers() -> None:
+def test_a_memory_is_read_as_transfers_a_second_and_bits() -> None:
     assert products.parse_memory("2666e6x8x6") == (2666e6, 384)

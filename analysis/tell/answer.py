@@ -1,0 +1,340 @@
+"""The answer: what was learnt, in about ten lines, for the end of a run and the top of its page.
+
+What was asked comes first: a network before the device. Each sentence is made of facts of the
+outcome; what supports it in detail stands in the tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from analysis.analyse import Outcome
+from analysis.layers.advice import first_thing
+from analysis.layers.findings import Comparison, by_bound, comparisons, fastest_first, gains
+from analysis.layers.groups import Network
+from analysis.layers.placement import BELOW_EVERY_ROOF, BOUND_BY_LAUNCH
+from analysis.layers.words import no_floor
+from analysis.model.ceilings import Ceiling
+from analysis.model.headlines import best_by_format, formats_without_rate, levels_of_memory
+from analysis.model.roofline import ridge
+from analysis.model.sweeps import SweepChart
+from analysis.model.trust import GOOD
+from analysis.tell.naming import name_of
+from analysis.units import binary, percent, short, si, whole_percent
+from kernels.device import Device
+from probes.records.measurement import FAILED, OK
+from probes.records.run import COMPLETE
+from probes.records.tag import COMPUTE, GATHER, ZEROS, Tag
+
+MOST_NETWORKS = 2
+"""That are told of; the page has all."""
+FULL_CLOCK = 0.97
+"""Share of the rated clock from which a unit ran at it."""
+MORE_CLOCK = 1.02
+"""Times the clock, from which operands of zero show that power was the limit."""
+NOISY = 0.05
+"""Spread from which a result is noise as much as signal."""
+MOST_NAMES = 4
+"""Of one sentence."""
+MOST_RIDGES = 4
+"""Ridge points of one sentence."""
+SMALL_GAIN = 1.3
+"""Times as fast, below which fewer bits win less than people expect."""
+FULL_RATE = 0.9
+"""Share of the best rate of a curve that counts as all of it."""
+LEAST_SHARE = 0.1
+"""Share of a network's time from which it is said what bounds it."""
+ORDER_OF_RIDGES = ("fp16", "bf16", "int8", "fp32", "fp64", "fp8", "tf32", "int32")
+"""Formats whose ridge points people ask for first."""
+BOUNDS = {
+    BELOW_EVERY_ROOF: "in layers that neither memory nor arithmetic explains",
+    BOUND_BY_LAUNCH: "in layers that launches bound",
+    COMPUTE: "in layers that arithmetic bounds",
+    "": "in layers without a roof",
+}
+"""Where a network's time goes, by what bounds it; any other bound is a level of memory."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a run says, in sentences."""
+
+    networks: tuple[str, ...]
+    """Of its networks: time, floor, what bounds it, what to gain, why a precision wins or not."""
+    device: tuple[str, ...]
+    """Of the device: memory, arithmetic, what they mean, what limited them, what went ill."""
+    trust: str
+    """How far all of it can be trusted; empty where nothing was timed here."""
+    next: str
+    """A command to copy."""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All sentences but the command."""
+        trust = (self.trust,) if self.trust else ()
+        return (*self.networks, *self.device, *trust)
+
+
+def answer(outcome: Outcome) -> Answer:
+    """What a run says."""
+    return Answer(
+        networks=tuple(_of_networks(outcome.networks)),
+        device=tuple(_of_device(outcome)),
+        trust=outcome.trust.line if outcome.trust else "",
+        next=next_command(outcome),
+    )
+
+
+def _of_networks(networks: Sequence[Network]) -> list[str]:
+    """Sentences on each network, its precisions together."""
+    by_name: dict[str, list[Network]] = {}
+    for net in networks:
+        by_name.setdefault(net.name, []).append(net)
+    said = []
+    for name, precisions in list(by_name.items())[:MOST_NETWORKS]:
+        said += _of_network(name, fastest_first(precisions))
+    if len(by_name) > MOST_NETWORKS:
+        said.append(f"{len(by_name) - MOST_NETWORKS} more networks are on the page.")
+    return said
+
+
+def _of_network(name: str, precisions: Sequence[Network]) -> list[str]:
+    """Sentences on one network. precisions: the fastest first."""
+    best, *others = precisions
+    said = [_times(name, best, others)]
+    problem = no_floor(best)
+    if problem:
+        said.append(problem)
+    else:
+        said.append(_what_bounds(best))
+        said += _most_to_gain(best)
+    said += [_why_no_more(pair) for pair in comparisons(precisions) if _is_worth_telling(pair)]
+    return said
+
+
+def _times(name: str, best: Network, others: Sequence[Network]) -> str:
+    """``net on cuda: 894 µs in FP16; the least time … is 25.1 µs, 2.8 % of that. FP32 2.25 ms.``"""
+    floor = ""
+    if not no_floor(best):
+        floor = (
+            f"; the least time its layers need on the measured roofs is "
+            f"{si(best.light.least_seconds, 's')}, {percent(best.share)} of that"
+        )
+    slower = ""
+    if others:
+        times = ", ".join(f"{net.precision.upper()} {_seconds(net)}" for net in others)
+        slower = f". {times}"
+    return (
+        f"{name} on {best.provider}: {_seconds(best)} in {best.precision.upper()}{floor}{slower}."
+    )
+
+
+def _seconds(net: Network) -> str:
+    """The time of a network, and what it lacks."""
+    time = si(net.seconds, "s")
+    if net.missing:
+        return f"{time} without {net.skipped} layers that could not run so"
+    return time if net.whole else f"{time} as the sum of its layers"
+
+
+def _what_bounds(net: Network) -> str:
+    """``Its time in FP16 goes 84 % in layers far below every roof…: raise the batch first.``"""
+    shares = by_bound(net.layers)
+    said = [
+        f"{whole_percent(share)} {BOUNDS.get(bound, f'in layers that {bound.upper()} bounds')}"
+        for bound, share in shares
+        if share >= LEAST_SHARE
+    ]
+    mostly, _ = shares[0]
+    bounds = ", ".join(said)
+    return f"Its time in {net.precision.upper()} goes {bounds}: {first_thing(mostly)}."
+
+
+def _most_to_gain(net: Network) -> list[str]:
+    """A sentence on the layers with most to gain; none if nothing is to gain."""
+    groups = gains(net)
+    if not groups:
+        return []
+    parts = []
+    for group in groups:
+        gain = si(group.headroom_seconds, "s")
+        parts.append(f"{group.name}: {si(group.seconds, 's')}, {gain} to gain")
+    return [f"Most to gain: {'; '.join(parts)}."]
+
+
+def _is_worth_telling(pair: Comparison) -> bool:
+    """True if fewer bits win little and some family of layers is the reason."""
+    return pair.speedup < SMALL_GAIN and bool(pair.against)
+
+
+def _why_no_more(pair: Comparison) -> str:
+    """``FP16 is 1.02 times as fast as TF32: normalisation takes 431 µs in FP16, 172 in TF32.``"""
+    fewer = pair.fewer_bits.precision.upper()
+    more = pair.more_bits.precision.upper()
+    if pair.speedup >= 1:
+        wins = f"{fewer} wins only {100 * (pair.speedup - 1):.0f} % over {more}"
+    else:
+        wins = f"{fewer} is {100 * (1 / pair.speedup - 1):.0f} % slower than {more}"
+    reasons = []
+    for times in pair.against[:2]:
+        fewer_time = si(times.fewer_bits, "s")
+        more_time = si(times.more_bits, "s")
+        reasons.append(f"{times.family} takes {fewer_time} in {fewer}, {more_time} in {more}")
+    return f"{wins}: {' and '.join(reasons)}."
+
+
+def _of_device(outcome: Outcome) -> list[str]:
+    """Sentences on the device, as far as its run asked; none where --roofs gave its ceilings."""
+    tops = outcome.ceilings
+    levels = [level for level in levels_of_memory(tops) if level.trusted and level.status == OK]
+    formats = [best for best in best_by_format(tops) if best.trusted]
+    said = []
+    if levels:
+        said.append(f"Memory: {', '.join(map(_rate_and_share, levels))}.")
+    if formats:
+        said.append(_arithmetic(formats))
+    said += _meaning(outcome, formats)
+    said += _limits(tops, formats, outcome.run.device)
+    said += _random_reads(outcome.sweeps)
+    said += _ill(outcome)
+    return said
+
+
+def _arithmetic(formats: Sequence[Ceiling]) -> str:
+    """``Arithmetic: FP32 66.5 TFLOP/s, FP64 33.4 TFLOP/s: 99 to 100 % of theory at its clock.``"""
+    rates = []
+    for best in formats:
+        subject = name_of(Tag.parse(best.tag).whole)
+        rates.append(f"{subject} {si(best.rate, best.unit)}")
+    shares = [best.share for best in formats if best.share]
+    of_theory = ""
+    if shares:
+        lowest, highest = round(100 * min(shares)), round(100 * max(shares))
+        span = f"{lowest}" if lowest == highest else f"{lowest} to {highest}"
+        of_theory = f"; {span} % of theory at the clock of the moment"
+    return f"Arithmetic: {', '.join(rates)}{of_theory}."
+
+
+def _rate_and_share(ceiling: Ceiling) -> str:
+    """``FP32 66.5 TFLOP/s (99 %)``: the share of theory stands where that is known."""
+    tag = Tag.parse(ceiling.tag)
+    subject = name_of(tag.whole)
+    share = f" ({whole_percent(ceiling.share)})" if ceiling.share else ""
+    return f"{subject} {si(ceiling.rate, ceiling.unit)}{share}"
+
+
+def _meaning(outcome: Outcome, formats: Sequence[Ceiling]) -> list[str]:
+    """``Code below 189 FP16 operations per byte waits for memory; FP32: 14.1.``"""
+    memory = outcome.model.memory
+    if memory is None or not formats:
+        return []
+    by_format = {Tag.parse(best.tag).subject: best for best in formats}
+    asked = [name for name in ORDER_OF_RIDGES if name in by_format][:MOST_RIDGES]
+    ridges = []
+    for name in asked:
+        point = ridge(by_format[name].rate or 0.0, memory.rate)
+        ridges.append(f"{short(point)} {name.upper()}")
+    words = f"{', '.join(ridges[:-1])} or {ridges[-1]}" if ridges[1:] else "".join(ridges)
+    return [f"Code that does less than {words} operations per byte waits for {memory.label}."]
+
+
+def _limits(
+    ceilings: Mapping[str, Ceiling], formats: Sequence[Ceiling], device: Device
+) -> list[str]:
+    """What kept the arithmetic from its rated peak, power or clock; and what was noisy."""
+    said = []
+    rated = device.clock_hz
+    slowed = [best for best in formats if _is_slowed(best, rated)]
+    if slowed and rated:
+        clocks = [best.clock_hz or 0.0 for best in slowed]
+        names = _names(name_of(Tag.parse(best.tag).whole) for best in slowed)
+        lowest, highest = si(min(clocks), "Hz"), si(max(clocks), "Hz")
+        clock = lowest if lowest == highest else f"{lowest} to {highest}"
+        ran = f"{names} ran at {clock}, rated {si(rated, 'Hz')}"
+        freed = [_zeros_clock(best, ceilings) / (best.clock_hz or 1.0) for best in slowed]
+        if max(freed) > MORE_CLOCK:
+            more = whole_percent(max(freed) - 1)
+            said.append(
+                f"Limited by power: {ran}; with operands of zero, which need less of it, the clock "
+                f"is up to {more} higher."
+            )
+        else:
+            said.append(f"Limited by the clock: {ran}.")
+    elif rated and formats and all(best.clock_hz for best in formats):
+        said.append(f"Nothing held arithmetic back: it ran at the rated {si(rated, 'Hz')}.")
+    noisy = [best for best in formats if (best.spread or 0.0) > NOISY]
+    if noisy:
+        said.append(f"Noisy: {_names(name_of(Tag.parse(best.tag)) for best in noisy)}.")
+    return said
+
+
+def _is_slowed(best: Ceiling, rated: float | None) -> bool:
+    """True if a path ran well below the rated clock."""
+    return bool(rated and best.clock_hz and best.clock_hz < FULL_CLOCK * rated)
+
+
+def _zeros_clock(best: Ceiling, ceilings: Mapping[str, Ceiling]) -> float:
+    """Clock of the same path with operands of zero; 0 where that was not measured."""
+    zeros = ceilings.get(str(Tag.parse(best.tag).with_variant(ZEROS)))
+    return (zeros.clock_hz or 0.0) if zeros else 0.0
+
+
+def _names(names: Iterable[str]) -> str:
+    """The first of these names, and how many more."""
+    listed = list(names)
+    more = f" and {len(listed) - MOST_NAMES} more" if len(listed) > MOST_NAMES else ""
+    return ", ".join(listed[:MOST_NAMES]) + more
+
+
+def _random_reads(sweeps: Iterable[SweepChart]) -> list[str]:
+    """From how many bytes on random reads lose nothing, and what the smallest lose."""
+    for sweep in sweeps:
+        if sweep.over != GATHER:
+            continue
+        rows = [row for row in sweep.lines[0].rows if row.trusted and row.value]
+        if len(rows) < 2:
+            continue
+        best = max(row.value or 0.0 for row in rows)
+        enough = next(row for row in rows if (row.value or 0.0) >= FULL_RATE * best)
+        smallest = rows[0]
+        if enough is smallest:
+            return []
+        share = whole_percent((smallest.value or 0.0) / best)
+        return [
+            f"Random reads: below {binary(enough.x or 0)} together you lose bandwidth "
+            f"({binary(smallest.x or 0)}: {share} is left)."
+        ]
+    return []
+
+
+def _ill(outcome: Outcome) -> list[str]:
+    """What could not be measured, what failed, and whether the run is whole."""
+    said = []
+    missing = formats_without_rate(outcome.ceilings)
+    if missing:
+        reasons = [f"{name_of(Tag.parse(each.tag))} ({each.remark})" for each in missing]
+        said.append(f"Not measured: {_names(reasons)}.")
+    rows = outcome.run.measurements
+    failed = dict.fromkeys(row.ceiling for row in rows if row.status == FAILED)
+    if failed:
+        said.append(f"Failed: {_names(failed)}.")
+    if outcome.run.status != COMPLETE:
+        said.append("The run is partial: it was ended before every case had its turn.")
+    return said
+
+
+def next_command(outcome: Outcome) -> str:
+    """A command that tells more, by what this run lacks."""
+    run = outcome.run
+    device = "cpu" if run.device.kind == "cpu" else str(run.device.index)
+    command = f"python run_all.py --device {device}"
+    if outcome.trust and outcome.trust.level != GOOD:
+        return command
+    if not outcome.networks:
+        return f"{command} --model YOUR.onnx"
+    precisions = {net.precision for net in outcome.networks}
+    model = f"{command} --model YOUR.onnx"
+    if len(precisions) == 1:
+        return f"{model} --precision {'fp32,int8' if device == 'cpu' else 'fp32,fp16,int8'}"
+    return f"{model} --batch 8"

@@ -1,0 +1,193 @@
+"""What a user sees while a run goes on: the last results, the round, and the time that is left.
+
+A terminal shows them in place. Where lines stay, as in a pipe, each case has one.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from analysis.model.ceilings import ceilings
+from analysis.tell.naming import name_of_row
+from analysis.tell.output import plain
+from analysis.units import si, unit_of, whole_percent
+from kernels.device import Device
+from probes.records.measurement import FAILED, OK, Measurement
+from probes.records.tag import LAYER, Tag
+
+LAST_RESULTS = 5
+NAME_WIDTH, RATE_WIDTH, SHARE_WIDTH = 40, 14, 5
+"""Characters of the parts of a line."""
+BAR_CELLS = 10
+FULL, EMPTY = "█", "░"
+"""Cells of a bar: that of what is reached, and the rest up to theory."""
+REDRAW_SECONDS = 0.1
+"""At least, between two drawings: the machine is there to be measured."""
+MINUTE = 60
+COARSE_SECONDS = 30
+"""Of a time left that is not known well: it is told in steps of so much."""
+
+
+class Progress(Protocol):
+    """Where a run stands (``probes.harness.forecast.Progress``)."""
+
+    @property
+    def round(self) -> int:
+        """The round of the last turn, from 1."""
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds there are; one above is for what could not be trusted."""
+
+    @property
+    def left_seconds(self) -> float:
+        """What the remaining turns are expected to take."""
+
+    @property
+    def sure(self) -> bool:
+        """True if enough of the run is over to tell that well."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A turn of a case as its line shows it."""
+
+    name: str
+    """What was measured."""
+    value: str
+    """Its rate or time with the unit, or its status and why."""
+    share: float | None
+    """Share of theory; None where that is not known."""
+    failed: bool
+    """True if it failed."""
+
+    def line(self) -> str:
+        """The result in one line, with a bar where the share is known."""
+        share, bar = "", ""
+        if self.share is not None:
+            share, bar = whole_percent(self.share), bar_of(self.share)
+        name = f"{self.name:{NAME_WIDTH}}"
+        value = f"{self.value:>{RATE_WIDTH}}" if not self.failed else self.value
+        return f"  {name} {value} {share:>{SHARE_WIDTH}}  {bar}".rstrip()
+
+
+def result_of(row: Measurement, device: Device | None) -> Result:
+    """What is shown of a row. device: whose theory it is compared with, if known."""
+    if row.status != OK:
+        value = f"{row.status}: {row.reason}"
+        return Result(name_of_row(row), value, None, row.status == FAILED)
+    if row.quantity == LAYER:
+        return Result(name_of_row(row), si(row.seconds_median, "s"), None, failed=False)
+    share = None
+    if device is not None and isinstance(row.tag, Tag):
+        share = ceilings([row], device)[row.ceiling].share
+    value = si(row.value, unit_of(row.ceiling, row.dtype))
+    return Result(name_of_row(row), value, share, failed=False)
+
+
+def bar_of(share: float) -> str:
+    """A bar of BAR_CELLS cells, of which this share is full."""
+    full = round(BAR_CELLS * min(max(share, 0.0), 1.0))
+    return FULL * full + EMPTY * (BAR_CELLS - full)
+
+
+def standing(progress: Progress) -> str:
+    """``round 1 of 3 · 24 s left``; in coarse steps while it is not known well."""
+    if progress.round > progress.rounds:
+        rounds = "again, what other load disturbed"
+    else:
+        rounds = f"round {progress.round} of {progress.rounds}"
+    return f"{rounds} · {time_left(progress.left_seconds, progress.sure)}"
+
+
+def time_left(seconds: float, sure: bool) -> str:
+    """``1 min 20 s left``; ``about 2 min left`` where it is not known well."""
+    if not sure:
+        if seconds < COARSE_SECONDS:
+            return f"less than {COARSE_SECONDS} s left"
+        minutes = math.ceil(2 * seconds / MINUTE) / 2
+        return f"about {minutes:g} min left"
+    minutes, rest = divmod(round(seconds), MINUTE)
+    return f"{minutes} min {rest} s left" if minutes else f"{rest} s left"
+
+
+class Lines:
+    """Prints a line for each case when it is first measured, and again only if it fails later."""
+
+    def __init__(self, note: Callable[[str], None], device: Device | None) -> None:
+        """note: prints a line."""
+        self._note = note
+        self._device = device
+        self._printed = set[tuple[object, ...]]()
+        self._round = 0
+
+    def step(self, row: Measurement, progress: Progress) -> None:
+        """Show that a case has had a turn, and where the run stands."""
+        if progress.round != self._round:
+            self._round = progress.round
+            self._note(standing(progress))
+        outcome = (*_case(row), row.status)
+        if outcome not in self._printed:
+            self._printed.add(outcome)
+            self._note(result_of(row, self._device).line())
+
+
+class Screen:
+    """Shows the last results and where the run stands; a line stays of each case that fails."""
+
+    def __init__(
+        self, live: Any, note: Callable[[str], None], device: Device | None, expected: Progress
+    ) -> None:
+        """live: draws texts in place. note: prints a line above it, which stays."""
+        self._live = live
+        self._note = note
+        self._device = device
+        self._last: deque[Result] = deque(maxlen=LAST_RESULTS)
+        self._failed = set[tuple[object, ...]]()
+        self._drawn = 0.0
+        self._draw(expected)
+
+    def step(self, row: Measurement, progress: Progress) -> None:
+        """Show that a case has had a turn, and where the run stands."""
+        if row.status == OK:
+            self._last.append(result_of(row, self._device))
+        case = _case(row)
+        if row.status == FAILED and case not in self._failed:
+            self._failed.add(case)
+            self._note(result_of(row, self._device).line())
+        if time.monotonic() - self._drawn >= REDRAW_SECONDS:
+            self._draw(progress)
+
+    def _draw(self, progress: Progress) -> None:
+        from rich.text import Text
+
+        lines = [plain(result.line()) for result in self._last]
+        text = "\n".join([*lines, f"  {standing(progress)}"])
+        self._live.update(Text(text, no_wrap=True, overflow="ellipsis"), refresh=True)
+        self._drawn = time.monotonic()
+
+
+@contextmanager
+def screen(
+    rich: Any, note: Callable[[str], None], device: Device | None, expected: Progress
+) -> Iterator[Screen]:
+    """A screen on this console of rich, which is gone when the context ends.
+
+    It is drawn between two turns only: a thread that redraws would share the processors with what
+    is measured.
+    """
+    from rich.live import Live
+
+    with Live(console=rich, auto_refresh=False, transient=True) as live:
+        yield Screen(live, note, device, expected)
+
+
+def _case(row: Measurement) -> tuple[object, ...]:
+    """What tells a case from all others of a run."""
+    return row.ceiling, row.backend, row.params, row.x
