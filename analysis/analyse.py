@@ -6,21 +6,21 @@ The same for a live run and for ``--replot``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from analysis.draw.files import Figure, drawn, png
-from analysis.layers.groups import LayerSweep, Network, layer_sweeps, networks, unplaced
+from analysis.layers.groups import layer_sweeps, networks, unplaced
 from analysis.layers.missing import with_lost_time
 from analysis.layers.place import placements
-from analysis.layers.placement import Placement
-from analysis.model.ceilings import Ceiling, ceilings, is_roof
+from analysis.model.ceilings import ceilings, is_roof
 from analysis.model.judge import judged
 from analysis.model.levels import levels
-from analysis.model.roofline import Roofline, roofline
-from analysis.model.sweeps import SweepChart, sweeps
-from analysis.model.trust import Trust, trust
+from analysis.model.roofline import roofline
+from analysis.model.sweeps import sweeps
+from analysis.model.trust import trust
+from analysis.outcome import Outcome
 from analysis.tell import most
 from analysis.units import si, unit_of
 from probes.records.measurement import Moment
@@ -36,34 +36,6 @@ from probes.records.run import (
 INCHES = (9.6, 5.6)
 SWEEP_INCHES = (9.6, 4.8)
 """Sizes of pictures (across, down)."""
-
-
-@dataclass
-class Outcome:
-    """What a run found."""
-
-    run: Run
-    """With its rows judged."""
-    ceilings: Mapping[str, Ceiling]
-    """By tag."""
-    model: Roofline
-    """Its roofs."""
-    notes: Sequence[str] = ()
-    """Sentences on levels, sweeps and networks, and on what is not shown."""
-    sweeps: Sequence[SweepChart] = ()
-    """Those that are shown."""
-    placements: Sequence[Placement] = ()
-    """All of its layers on its roofs."""
-    networks: Sequence[Network] = ()
-    """Those that are shown."""
-    layer_sweeps: Sequence[LayerSweep] = ()
-    """Those that are shown."""
-    trust: Trust | None = None
-    """How far all of it can be trusted; None where the run timed nothing itself."""
-    folder: Path | None = None
-    """Where its files are, once they are written."""
-    files: list[Path] = field(default_factory=list)
-    """Those written so far."""
 
 
 def analyse(folder: Path) -> Outcome:
@@ -160,23 +132,8 @@ def _page(outcome: Outcome, svgs: Mapping[str, str], files: Mapping[str, str]) -
     svgs: pictures by the name of their file, without ending. files: tables that it hands out.
     """
     from analysis.tell.page.document import html
-    from analysis.tell.page.material import Material
 
-    return html(
-        Material(
-            run=outcome.run,
-            ceilings=outcome.ceilings,
-            model=outcome.model,
-            pictures=svgs,
-            notes=outcome.notes,
-            sweeps=outcome.sweeps,
-            placements=outcome.placements,
-            networks=outcome.networks,
-            layer_sweeps=outcome.layer_sweeps,
-            trust=outcome.trust,
-            files=files,
-        )
-    )
+    return html(outcome, svgs, files)
 
 
 def subtitle(outcome: Outcome) -> str:

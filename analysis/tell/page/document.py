@@ -12,9 +12,10 @@ from pathlib import Path
 from string import Template
 from typing import Any, NamedTuple
 
+from analysis.outcome import Outcome
+from analysis.tell.answer import Answer, answer
 from analysis.tell.page import head, provenance
 from analysis.tell.page.layers import layers_table
-from analysis.tell.page.material import Material
 from analysis.tell.page.networks import networks_and_sweeps
 from analysis.tell.page.plot import plot_data
 from analysis.tell.page.roofs import ceilings_table, sweeps
@@ -68,31 +69,36 @@ class Section(NamedTuple):
     """Its markup."""
 
 
-def html(material: Material) -> str:
-    """The page."""
-    all_views = views(material.placements, material.networks)
-    stills = Stills(material.pictures)
-    explore = _explore(material, all_views, stills)
-    sections = _sections(material, all_views, stills)
+def html(outcome: Outcome, pictures: Mapping[str, str], files: Mapping[str, str]) -> str:
+    """The page.
+
+    pictures: SVG text by the name of the picture's file, without ending. files: CSV texts by the
+    names of their files, for the page to hand out.
+    """
+    all_views = views(outcome.placements, outcome.networks)
+    stills = Stills(pictures)
+    told = answer(outcome)
+    explore = _explore(outcome, all_views, stills)
+    sections = _sections(outcome, told, all_views, stills)
     scripts = [_file("plotly/plotly-basic.min.js"), _own_script()]
     return Template(_file("page.html")).substitute(
         policy=escape(_policy(scripts)),
-        title=head.title(material),
+        title=head.title(outcome),
         style=_file("page.css"),
-        device=escape(material.run.device.name),
-        badges=head.badges(material),
-        facts=escape(head.when_and_how(material)),
+        device=escape(outcome.run.device.name),
+        badges=head.badges(outcome),
+        facts=escape(head.when_and_how(outcome)),
         contents="".join(_link(section) for section in (explore, *sections)),
-        answer=head.answer(material),
+        answer=head.answer_section(outcome, told),
         explore=explore.content,
         sections="".join(map(_markup, sections)),
-        data=_json(plot_data(material, all_views)),
-        files=_json({name: _packed(text) for name, text in material.files.items()}),
+        data=_json(plot_data(outcome, all_views)),
+        files=_json({name: _packed(text) for name, text in files.items()}),
         scripts="".join(f"<script>{script}</script>\n" for script in scripts),
     )
 
 
-def _explore(material: Material, all_views: Sequence[View], stills: Stills) -> Section:
+def _explore(outcome: Outcome, all_views: Sequence[View], stills: Stills) -> Section:
     """The roofline with its table: of the layers where there are some, else of the ceilings."""
     if all_views:
         title = (
@@ -101,8 +107,8 @@ def _explore(material: Material, all_views: Sequence[View], stills: Stills) -> S
         note, table = LAYERS_NOTE, layers_table(all_views)
     else:
         title = "The roofline"
-        note, table = CEILINGS_NOTE, ceilings_table(material.ceilings)
-    name, sentence = _picture(material)
+        note, table = CEILINGS_NOTE, ceilings_table(outcome.ceilings)
+    name, sentence = _picture(outcome, all_views, stills)
     content = Template(_file("explore.html")).substitute(
         title=escape(title),
         still=stills.show(name, sentence),
@@ -112,32 +118,34 @@ def _explore(material: Material, all_views: Sequence[View], stills: Stills) -> S
     return Section("roofline", title, content)
 
 
-def _picture(material: Material) -> tuple[str, str]:
+def _picture(outcome: Outcome, all_views: Sequence[View], stills: Stills) -> tuple[str, str]:
     """The static picture of what the page opens with, and what it shows in a sentence."""
-    roofs = (*material.model.bandwidth, *material.model.compute)
-    under = f"the measured roofs of {material.run.device.name}: "
+    roofs = (*outcome.model.bandwidth, *outcome.model.compute)
+    under = f"the measured roofs of {outcome.run.device.name}: "
     under += ", ".join(roof.label for roof in roofs)
-    for net in material.networks:
-        if net.file in material.pictures:
-            title = f"{net.name} in {net.precision.upper()}"
-            return net.file, f"{len(net.layers)} layers of {title} under {under}"
+    net = all_views[0].variations[0].network if all_views else None
+    if net and stills.has(net.file):
+        title = f"{net.name} in {net.precision.upper()}"
+        return net.file, f"{len(net.layers)} layers of {title} under {under}"
     return "roofline", f"Roofline: {under}"
 
 
-def _sections(material: Material, all_views: Sequence[View], stills: Stills) -> list[Section]:
+def _sections(
+    outcome: Outcome, told: Answer, all_views: Sequence[View], stills: Stills
+) -> list[Section]:
     """The sections below the roofline."""
-    sections = [Section("verdict", "Verdict", head.verdict(material))]
+    sections = [Section("verdict", "Verdict", head.verdict(outcome, told))]
     if all_views:
-        sections.append(Section("layers", "Layers", networks_and_sweeps(material, stills)))
+        sections.append(Section("layers", "Layers", networks_and_sweeps(outcome, stills)))
         note = f'<p class="soft">{escape(CEILINGS_NOTE)}</p>'
         folded = (
-            f"<details><summary>{len(material.ceilings)} ceilings</summary>"
-            f"{note}{ceilings_table(material.ceilings)}</details>"
+            f"<details><summary>{len(outcome.ceilings)} ceilings</summary>"
+            f"{note}{ceilings_table(outcome.ceilings)}</details>"
         )
         sections.append(Section("ceilings", "Ceilings", folded))
-    if material.sweeps:
-        sections.append(Section("sweeps", "Sweeps", sweeps(material, stills)))
-    run = material.run
+    if outcome.sweeps:
+        sections.append(Section("sweeps", "Sweeps", sweeps(outcome, stills)))
+    run = outcome.run
     method = f"<h3>Theory</h3>{provenance.theory(run.device)}"
     method += f"<h3>Device, versions and settings</h3>{provenance.facts_table(run)}"
     sections.append(

@@ -14,7 +14,16 @@ from analysis.tell.page.views import View
 
 WHAT = "what it is"
 """A column of the page alone: what a layer does, by which identical layers are one."""
-FIRST_COLUMNS = ("layer", WHAT, "time", "share of time", "to gain", "bound", "roof", "share of roof")
+FIRST_COLUMNS = (
+    "layer",
+    WHAT,
+    "time",
+    "share of time",
+    "to gain",
+    "bound",
+    "roof",
+    "share of roof",
+)
 """What people ask first of a layer; the other columns follow in the order of the file."""
 
 

@@ -17,10 +17,10 @@ from analysis.layers.words import (
     prediction,
     unknown,
 )
+from analysis.outcome import Outcome
 from analysis.tell.columns import Column
 from analysis.tell.layer_columns import MOST_TO_GAIN, POINTS_OF_SWEEP
 from analysis.tell.page.markup import Cell, Head, folded, paragraph, table
-from analysis.tell.page.material import Material
 from analysis.tell.page.stills import Stills
 from analysis.tell.page.tables import cell_of, heads_of, table_of
 from analysis.units import percent, si
@@ -64,13 +64,13 @@ UNKNOWN_COLUMNS: tuple[Column[UnknownOperation], ...] = (
 )
 
 
-def networks_and_sweeps(material: Material, stills: Stills) -> str:
+def networks_and_sweeps(outcome: Outcome, stills: Stills) -> str:
     """Each network, its precisions compared, and each sweep over layers; nothing without layers."""
-    parts = [_network(net) for net in material.networks]
-    comparisons = compared(material.placements)
-    names = dict.fromkeys(net.name for net in material.networks)
+    parts = [_network(net) for net in outcome.networks]
+    comparisons = compared(outcome.placements)
+    names = dict.fromkeys(net.name for net in outcome.networks)
     parts += [_precisions(name, comparisons.get(name, []), stills) for name in names]
-    parts += [_sweep(sweep, stills) for sweep in material.layer_sweeps]
+    parts += [_sweep(sweep, stills) for sweep in outcome.layer_sweeps]
     return "".join(parts)
 
 

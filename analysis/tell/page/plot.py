@@ -10,8 +10,8 @@ from analysis.layers.alike import Alike, alike
 from analysis.layers.placement import Placement, set_of
 from analysis.model.ceilings import Ceiling, is_roof, level_of
 from analysis.model.roofline import Roofline, label
+from analysis.outcome import Outcome
 from analysis.tell.page.markup import clipped
-from analysis.tell.page.material import Material
 from analysis.tell.page.views import View
 from analysis.units import unit_of_operations
 from probes.records.measurement import OK, Measurement
@@ -19,15 +19,15 @@ from probes.records.run import Run
 from probes.records.tag import BANDWIDTH, LAYER, LIBRARY, Tag
 
 
-def plot_data(material: Material, all_views: Sequence[View]) -> dict[str, Any]:
+def plot_data(outcome: Outcome, all_views: Sequence[View]) -> dict[str, Any]:
     """The roofs, and the layers under them, for the scripts of the page."""
-    model = material.model
+    model = outcome.model
     return {
-        "device": material.run.device.name,
+        "device": outcome.run.device.name,
         "memory": model.memory.tag if model.memory else "",
-        "roofs": _roofs(material.ceilings.values(), model, material.run),
+        "roofs": _roofs(outcome.ceilings.values(), model, outcome.run),
         "views": [_view(view) for view in all_views],
-        "layers": _layers(all_views, material.run),
+        "layers": _layers(all_views, outcome.run),
     }
 
 
@@ -130,8 +130,8 @@ def _layers(all_views: Sequence[View], run: Run) -> list[dict[str, Any]]:
             group_of_layer = _groups(variation.layers)
             for layer in variation.layers:
                 facts = _layer(layer, group_of_layer[id(layer)])
-                row = times.get((layer.params, layer.seconds))
-                spread = row.spread if row else None
+                timed = times.get((layer.params, layer.seconds))
+                spread = timed.spread if timed else None
                 layers.append(
                     {"row": row_name(len(layers)), **place_in_page, **facts, "spread": spread}
                 )
@@ -152,7 +152,7 @@ def _layer(layer: Placement, group: Alike) -> dict[str, Any]:
     least = None
     if layer.headroom_seconds is not None:
         least = layer.seconds - layer.headroom_seconds
-    facts = {
+    facts: dict[str, Any] = {
         "name": clipped(layer.layer or set_of(layer)),
         "title": clipped(group.title),
         "op": clipped(layer.op),

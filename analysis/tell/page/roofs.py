@@ -7,9 +7,9 @@ from html import escape
 
 from analysis.model.ceilings import Ceiling
 from analysis.model.sweeps import POINT_HEAD, SweepChart, points
+from analysis.outcome import Outcome
 from analysis.tell.ceiling_columns import CEILINGS_ON_PAGE
 from analysis.tell.page.markup import folded
-from analysis.tell.page.material import Material
 from analysis.tell.page.plot import row_name_of_ceiling
 from analysis.tell.page.stills import Stills
 from analysis.tell.page.tables import table_of, table_of_texts
@@ -25,9 +25,9 @@ def ceilings_table(ceilings: Mapping[str, Ceiling]) -> str:
     return table_of("Ceilings", CEILINGS_ON_PAGE, rows, "ceilings-table", names)
 
 
-def sweeps(material: Material, stills: Stills) -> str:
+def sweeps(outcome: Outcome, stills: Stills) -> str:
     """A picture of each sweep, with its points folded away."""
-    return "".join(_sweep(sweep, stills) for sweep in material.sweeps)
+    return "".join(_sweep(sweep, stills) for sweep in outcome.sweeps)
 
 
 def _sweep(sweep: SweepChart, stills: Stills) -> str:

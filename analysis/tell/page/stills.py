@@ -17,6 +17,10 @@ class Stills:
         self._pictures = pictures
         self._room = room
 
+    def has(self, name: str) -> bool:
+        """True if a picture of that name was drawn."""
+        return name in self._pictures
+
     def show(self, name: str, sentence: str) -> str:
         """The picture of that name as markup; where there is no room, the name of its file.
 

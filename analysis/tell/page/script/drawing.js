@@ -175,7 +175,7 @@ function namesOfZones(places) {
   }
   if (hasMovers() && !zoomed) {
     const soft = { font: { size: 11, color: css("--soft") }, xanchor: "left", yanchor: "bottom" };
-    named.push(text("no arithmetic", places.left + 3, places.bottom - 3, soft));
+    named.push(text("no arithmetic", places.left + 26, places.bottom - 3, soft));
   }
   return named;
 }

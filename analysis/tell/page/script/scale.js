@@ -7,7 +7,7 @@ let range = { x: [-1, 3], y: [9, 13] }; // of the axes where nothing is enlarged
 // The room of the axes within the drawing, in pixels.
 function margins() {
   const isNarrow = find("plot").clientWidth < 560;
-  return isNarrow ? { l: 44, r: 12, t: 26, b: 44 } : { l: 60, r: roomForNames(), t: 26, b: 48 };
+  return isNarrow ? { l: 62, r: 12, t: 26, b: 44 } : { l: 72, r: roomForNames(), t: 26, b: 48 };
 }
 
 function scale() {

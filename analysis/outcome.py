@@ -1,9 +1,10 @@
-"""What the page is made of: what a run found, and its files as texts."""
+"""The noun Outcome: what a run found, for those who model it and those who tell of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from analysis.layers.groups import LayerSweep, Network
 from analysis.layers.placement import Placement
@@ -14,9 +15,9 @@ from analysis.model.trust import Trust
 from probes.records.run import Run
 
 
-@dataclass(frozen=True, kw_only=True)
-class Material:
-    """What the page is made of. All but the run may be empty."""
+@dataclass
+class Outcome:
+    """What a run found."""
 
     run: Run
     """With its rows judged."""
@@ -24,8 +25,6 @@ class Material:
     """By tag."""
     model: Roofline
     """Its roofs."""
-    pictures: Mapping[str, str]
-    """SVG text by the name of the picture's file, without ending."""
     notes: Sequence[str] = ()
     """Sentences on levels, sweeps and networks, and on what is not shown."""
     sweeps: Sequence[SweepChart] = ()
@@ -38,5 +37,7 @@ class Material:
     """Those that are shown."""
     trust: Trust | None = None
     """How far all of it can be trusted; None where the run timed nothing itself."""
-    files: Mapping[str, str] = field(default_factory=dict)
-    """CSV texts by the names of their files, for the page to hand out."""
+    folder: Path | None = None
+    """Where its files are, once they are written."""
+    files: list[Path] = field(default_factory=list)
+    """Those written so far."""
