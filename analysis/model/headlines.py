@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from analysis.model.ceilings import Ceiling, names_roof
-from probes.records.measurement import FAILED, OK
+from probes.records.measurement import OK, SKIPPED
 from probes.records.tag import (
     BANDWIDTH,
     COMPUTE,
@@ -79,13 +79,9 @@ def best_by_format(ceilings: Mapping[str, Ceiling]) -> list[Ceiling]:
 
 
 def formats_without_rate(ceilings: Mapping[str, Ceiling]) -> list[Ceiling]:
-    """For each number format of which no path was measured, the first path, which says why.
-
-    One that failed comes before one that was skipped.
-    """
+    """For each number format of which every path was skipped, the first one, which says why."""
     by_format = _dense_paths(ceilings.values()).values()
-    unmeasured = [paths for paths in by_format if all(path.status != OK for path in paths)]
-    return [min(paths, key=lambda path: path.status != FAILED) for paths in unmeasured]
+    return [paths[0] for paths in by_format if all(path.status == SKIPPED for path in paths)]
 
 
 def _dense_paths(ceilings: Iterable[Ceiling]) -> dict[str, Sequence[Ceiling]]:

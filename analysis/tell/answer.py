@@ -195,6 +195,7 @@ def _of_device(outcome: Outcome) -> list[str]:
     if formats:
         said.append(_arithmetic(formats))
     said += _meaning(outcome, formats)
+    said += _no_verdict(outcome.model.doubted)
     said += _limits(tops, formats, outcome.run.device)
     said += _random_reads(outcome.sweeps)
     said += _ill(outcome)
@@ -237,6 +238,18 @@ def _meaning(outcome: Outcome, formats: Sequence[Ceiling]) -> list[str]:
         ridges.append(f"{short(point)} {name.upper()}")
     words = f"{', '.join(ridges[:-1])} or {ridges[-1]}" if ridges[1:] else "".join(ridges)
     return [f"Code that does less than {words} operations per byte waits for {memory.label}."]
+
+
+def _no_verdict(doubted: Sequence[Ceiling]) -> list[str]:
+    """A sentence on the roofs under which nothing is judged; none if all can be trusted."""
+    if not doubted:
+        return []
+    whose = "its roof" if len(doubted) == 1 else "their roofs"
+    names = _names(name_of(Tag.parse(ceiling.tag)) for ceiling in doubted)
+    return [
+        f"No verdict on {names}: {whose} cannot be trusted. Quiet the machine, or give --roofs of "
+        "a quiet run."
+    ]
 
 
 def _limits(

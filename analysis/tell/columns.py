@@ -113,10 +113,10 @@ def _length(widths: dict[str, int]) -> int:
     return sum(widths.values()) + GAP * len(widths)
 
 
-def on_few_lines(text: str, width: int) -> str:
-    """What fills LINES_OF_REMARK lines of ``width`` characters; an ellipsis is for the rest."""
+def on_few_lines(text: str, width: int, most: int = LINES_OF_REMARK) -> str:
+    """What fills ``most`` lines of ``width`` characters; an ellipsis is for the rest."""
     lines = wrap(text, width)
-    if len(lines) <= LINES_OF_REMARK:
+    if len(lines) <= most:
         return text
-    *whole, last = lines[:LINES_OF_REMARK]
+    *whole, last = lines[:most]
     return " ".join([*whole, f"{last[: width - 1]}…"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
@@ -15,7 +16,7 @@ from analysis.model.headlines import headlines
 from analysis.model.trust import FAIR, GOOD, LOW, at_start
 from analysis.tell.answer import Answer, answer
 from analysis.tell.ceiling_columns import CEILINGS_IN_BRIEF, CEILINGS_ON_TERMINAL
-from analysis.tell.columns import Column, fit, in_words, on_few_lines
+from analysis.tell.columns import LINES_OF_REMARK, Column, fit, in_words, on_few_lines
 from analysis.tell.layer_columns import LAYERS_ON_TERMINAL
 from analysis.tell.layer_console import cells_of_layers, sentences, sweeps_told
 from analysis.tell.live import Lines, Progress, screen
@@ -33,6 +34,9 @@ PIPE_WIDTH = 240
 NARROWEST, WIDEST = 40, 1000
 """Characters, whatever the environment says."""
 CEILINGS_FILE, PAGE = "ceilings.csv", "report.html"
+NO_BREAK = "\u00a0"
+BEFORE_UNIT = re.compile(r"(?<=\d) (?=[%A-Za-zµ])")
+"""The space between a number and its unit, where no line ends."""
 INDENT = "  "
 """Before the further lines of a sentence that does not fit one."""
 ROW_STYLES = {OK: "", FAILED: "red"}
@@ -77,13 +81,14 @@ class Console:
     def _lines(self, text: str) -> list[str]:
         if not self._wrap_at or len(text) <= self._wrap_at:
             return [text]
-        return wrap(
-            text,
+        lines = wrap(
+            BEFORE_UNIT.sub(NO_BREAK, text),
             self._wrap_at,
             subsequent_indent=INDENT,
             break_long_words=False,
             break_on_hyphens=False,
         )
+        return [line.replace(NO_BREAK, " ") for line in lines]
 
     def _print(self, *what: Any, **how: Any) -> None:
         with heard():
@@ -139,7 +144,6 @@ class Console:
     def result(self, outcome: Outcome) -> None:
         """Print the table of ceilings and the answer, and where the page is."""
         run = outcome.run
-        self._print()
         if self._everything:
             self._all_of(outcome)
         else:
@@ -193,7 +197,8 @@ class Console:
         """Print a table of ceilings; below it why some cannot be trusted, unless it says so."""
         cells = [in_words(columns, ceiling) for ceiling in ceilings]
         styles = [_row_style(ceiling) for ceiling in ceilings]
-        shown = self._table(columns, cells, styles, CEILINGS_FILE)
+        lines_of_remark = LINES_OF_REMARK if columns is CEILINGS_ON_TERMINAL else 1
+        shown = self._table(columns, cells, styles, CEILINGS_FILE, lines_of_remark)
         if columns[-1].name in shown:
             return
         for ceiling in ceilings:
@@ -208,11 +213,12 @@ class Console:
         rows: Sequence[Sequence[str]],
         styles: Sequence[str],
         file: str,
+        lines_of_remark: int = LINES_OF_REMARK,
     ) -> Collection[str]:
         """Print the columns that have room; returns their names.
 
         Numbers that have no room are named, with the file that holds them. rows: cells in the order
-        of the columns. styles: of each row, or none at all.
+        of the columns. styles: of each row, or none at all. lines_of_remark: more are cut.
         """
         widths = fit(columns, rows, self._rich.width)
         names = [column.name for column in columns]
@@ -222,7 +228,7 @@ class Console:
             cells = {name: cell for name, cell in zip(names, row, strict=True) if name in widths}
             has_number = not style  # why a row has none is told whole
             if remark in cells and has_number and self._rich.is_terminal:
-                cells[remark] = on_few_lines(cells[remark], widths[remark])
+                cells[remark] = on_few_lines(cells[remark], widths[remark], lines_of_remark)
             table.add_row(*map(_safe, cells.values()), style=style)
         self._print(table)
         without_room = [name for name in names if name not in widths and name != remark]

@@ -20,12 +20,12 @@ SUBJECTS = {
     "shared": "shared memory",
     "h2d": "host to device",
     "d2h": "device to host",
-    "both": "both ways",
+    "both": "host and device, both ways",
 }
 """Subjects that people call otherwise than in capitals."""
 VARIANTS = {ONE_CORE: "one core"}
 """Variants that people call otherwise than by their name."""
-NOUNS = {LATENCY: "latency", TRANSFER: "transfer", OVERHEAD: "overhead"}
+NOUNS = {LATENCY: "latency", OVERHEAD: "overhead"}
 """What is said after a subject, of quantities that the unit does not give away."""
 
 

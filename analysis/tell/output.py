@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,25 @@ LONGEST = 2000
 """Characters of an error: a path has no more, and what it quotes is shortened."""
 SPACES = dict.fromkeys(map(ord, "\t\n\v\f\r\x1c\x1d\x1e\x1f\x85\u2028\u2029"), " ")
 """A space for every character that moves the cursor to another place or line."""
+
+SPELLED = "spelled"
+"""Name of the way in which what an encoding lacks is written."""
+SPELLINGS = {
+    "×": "x",
+    "±": "~",
+    "µ": "u",
+    "→": ">",
+    "–": "-",
+    "…": ".",
+    "·": "-",
+    "█": "#",
+    "░": ".",
+    "─": "-",
+    "━": "-",
+}
+"""What is written for a character that the encoding of the output lacks: as wide, so that tables
+keep their columns.
+"""
 
 
 class Unheard(Exception):
@@ -49,10 +69,22 @@ def error_line(text: str) -> str:
 
 
 def replace_unprintable() -> None:
-    """Print ``?`` for what the encoding of the output lacks: an ASCII table is better than none."""
+    """Print something like it, else ``?``, for what the encoding of the output lacks.
+
+    An ASCII table is better than none.
+    """
+    codecs.register_error(SPELLED, _spelled)
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):  # what stands in for it may be no stream of text
-            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+            stream.reconfigure(errors=SPELLED)  # type: ignore[union-attr]
+
+
+def _spelled(error: UnicodeError) -> tuple[str, int]:
+    """What is written for the characters that cannot be, and where to go on."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    unprintable = error.object[error.start : error.end]
+    return "".join(SPELLINGS.get(character, "?") for character in unprintable), error.end
 
 
 @contextmanager

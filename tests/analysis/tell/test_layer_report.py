@@ -22,6 +22,7 @@ from analysis.units import percent
 from probes.records.run import Run
 from tests.analysis.layer_rows import ROOFS, conv_sweep, network, row, run_of
 from tests.analysis.layer_rows import graph as graph_of_light
+from tests.analysis.tell.standing import STANDING
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +132,7 @@ def test_unknown_operations_are_listed_with_their_share_of_time() -> None:
 
 def test_the_console_shows_few_layers_and_where_all_are(capsys: pytest.CaptureFixture[str]) -> None:
     outcome = model(run_of(*network("squeezenet"), *conv_sweep()))
-    Console().result(outcome)
+    Console(everything=True).result(outcome)
     said = capsys.readouterr().out.splitlines()
     shown = [line for line in said if line.lstrip().startswith(("squeezenet: ", "conv-kernel: "))]
     assert len(shown) == layer_console.MOST_LINES
@@ -152,12 +153,12 @@ def test_the_console_shows_the_longest_layers_of_each() -> None:
 def test_what_was_not_measured_is_called_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
     done = network("squeezenet")[0]
     lost = dataclasses.replace(done, status="skipped", reason="no kernel of it")
-    with Console().progress(2) as progress:
-        progress.step(done)
-        progress.step(lost)
-    first, second = capsys.readouterr().out.splitlines()
-    assert f"{done.ceiling} {done.layer} fp16" in first
-    assert f"{done.layer} fp16" in second and "skipped: no kernel of it" in second
+    with Console().progress(STANDING) as progress:
+        progress.step(done, STANDING)
+        progress.step(lost, STANDING)
+    _, first, second = capsys.readouterr().out.splitlines()
+    assert f"{done.layer} FP16" in first
+    assert f"{done.layer} FP16" in second and "skipped: no kernel of it" in second
     run = run_of(lost)
     page = html(run, {}, "<svg></svg>", [], [], "")
     assert f"Conv/cuda fp16: {done.layer}</td>" in page

@@ -114,7 +114,7 @@ def test_thousands_of_layers_side_by_side_are_drawn(
 ) -> None:
     outcome = model(run_of(*(layer(number) for number in range(3000))))
     write(outcome, tmp_path)
-    Console().result(outcome)
+    Console(everything=True).result(outcome)
     assert (tmp_path / "network-net-fp32.png").stat().st_size > 10_000
     assert len((tmp_path / "placements.csv").read_text().splitlines()) == 3001
     assert "all 3000 layers in placements.csv" in capsys.readouterr().out

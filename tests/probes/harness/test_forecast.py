@@ -1,4 +1,4 @@
-"""What is left of a run: exact where its turns are alike, and near where some must be asked again."""
+"""What is left of a run: what turns like the remaining ones took, and more for what is doubted."""
 
 from __future__ import annotations
 
