@@ -58,6 +58,23 @@ LAYERS_NOTE = (
 )
 
 
+class Limits(NamedTuple):
+    """How much of a run is on the page; the files beside it hold all."""
+
+    layers: int
+    """Of the table and the roofline: the longest."""
+    rows: int
+    """Of a table of points, and of one that compares precisions."""
+    pictures: int
+    """Bytes of all static pictures."""
+
+
+LIMITS = (Limits(1200, 400, 1_200_000), Limits(400, 60, 300_000), Limits(80, 10, 0))
+"""Most first: the page holds as much of a run as stays below BYTES."""
+BYTES = 4_000_000
+"""That the page may have: it shall open on a phone."""
+
+
 class Section(NamedTuple):
     """A part of the page that its contents name."""
 
@@ -75,11 +92,23 @@ def html(outcome: Outcome, pictures: Mapping[str, str], files: Mapping[str, str]
     pictures: SVG text by the name of the picture's file, without ending. files: CSV texts by the
     names of their files, for the page to hand out.
     """
-    all_views = views(outcome.placements, outcome.networks)
-    stills = Stills(pictures)
+    page = ""
+    for limits in LIMITS:
+        page = _within(limits, outcome, pictures, files)
+        if len(page.encode("utf-8", "backslashreplace")) <= BYTES:
+            break
+    return page
+
+
+def _within(
+    limits: Limits, outcome: Outcome, pictures: Mapping[str, str], files: Mapping[str, str]
+) -> str:
+    """The page with so much of a run."""
+    all_views = views(outcome.placements, outcome.networks, limits.layers)
+    stills = Stills(pictures, limits.pictures)
     told = answer(outcome)
     explore = _explore(outcome, all_views, stills)
-    sections = _sections(outcome, told, all_views, stills)
+    sections = _sections(outcome, told, all_views, stills, limits)
     scripts = [_file("plotly/plotly-basic.min.js"), _own_script()]
     return Template(_file("page.html")).substitute(
         policy=escape(_policy(scripts)),
@@ -104,7 +133,13 @@ def _explore(outcome: Outcome, all_views: Sequence[View], stills: Stills) -> Sec
         title = (
             f"Layers of {all_views[0].name}" if len(all_views) == 1 else "Layers on the roofline"
         )
+        shown = sum(len(view.layers) for view in all_views)
         note, table = LAYERS_NOTE, layers_table(all_views)
+        if shown < len(outcome.placements):
+            note += (
+                f" Of {len(outcome.placements)} layers these are the {shown} that take longest; "
+                "all are in placements.csv."
+            )
     else:
         title = "The roofline"
         note, table = CEILINGS_NOTE, ceilings_table(outcome.ceilings)
@@ -131,12 +166,14 @@ def _picture(outcome: Outcome, all_views: Sequence[View], stills: Stills) -> tup
 
 
 def _sections(
-    outcome: Outcome, told: Answer, all_views: Sequence[View], stills: Stills
+    outcome: Outcome, told: Answer, all_views: Sequence[View], stills: Stills, limits: Limits
 ) -> list[Section]:
     """The sections below the roofline."""
     sections = [Section("verdict", "Verdict", head.verdict(outcome, told))]
     if all_views:
-        sections.append(Section("layers", "Layers", networks_and_sweeps(outcome, stills)))
+        sections.append(
+            Section("layers", "Layers", networks_and_sweeps(outcome, stills, limits.rows))
+        )
         note = f'<p class="soft">{escape(CEILINGS_NOTE)}</p>'
         folded = (
             f"<details><summary>{len(outcome.ceilings)} ceilings</summary>"
@@ -144,7 +181,7 @@ def _sections(
         )
         sections.append(Section("ceilings", "Ceilings", folded))
     if outcome.sweeps:
-        sections.append(Section("sweeps", "Sweeps", sweeps(outcome, stills)))
+        sections.append(Section("sweeps", "Sweeps", sweeps(outcome, stills, limits.rows)))
     run = outcome.run
     method = f"<h3>Theory</h3>{provenance.theory(run.device)}"
     method += f"<h3>Device, versions and settings</h3>{provenance.facts_table(run)}"

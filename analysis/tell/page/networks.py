@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from analysis.layers.alike import Alike, most_to_gain
 from analysis.layers.groups import LayerSweep, Network, slug
-from analysis.layers.place import ranking
 from analysis.layers.placement import Placement
 from analysis.layers.words import (
     Kind,
@@ -19,7 +19,7 @@ from analysis.layers.words import (
 )
 from analysis.outcome import Outcome
 from analysis.tell.columns import Column
-from analysis.tell.layer_columns import MOST_TO_GAIN, POINTS_OF_SWEEP
+from analysis.tell.layer_columns import POINTS_OF_SWEEP
 from analysis.tell.page.markup import Cell, Head, folded, paragraph, table
 from analysis.tell.page.stills import Stills
 from analysis.tell.page.tables import cell_of, heads_of, table_of
@@ -30,9 +30,28 @@ Compared = tuple[str, Mapping[str, Placement]]
 
 PRECISIONS = "precisions"
 """How the name of the picture that compares them ends."""
-COMPARED_LAYERS = 400
-"""Layers of a network whose precisions are compared line by line; files hold the others."""
 
+GROUPS = 10
+"""Identical layers with most to gain that a network's list names."""
+
+GAIN_COLUMNS: tuple[Column[Alike], ...] = (
+    Column(name="what", computed=lambda group: group.name),
+    Column(name="time", computed=lambda group: group.seconds, unit=lambda group: "s", number=True),
+    Column(
+        name="share of time",
+        computed=lambda group: sum(layer.time_share for layer in group.layers),
+        text=lambda group: percent(sum(layer.time_share for layer in group.layers)),
+        number=True,
+    ),
+    Column(
+        name="to gain",
+        computed=lambda group: group.headroom_seconds,
+        unit=lambda group: "s",
+        number=True,
+    ),
+    Column(name="bound", computed=lambda group: group.longest.bound),
+    Column(name="kind of gain", computed=lambda group: group.longest.remark),
+)
 KIND_COLUMNS: tuple[Column[Kind], ...] = (
     Column(name="family", computed=lambda kind: kind.family),
     Column(name="layers", computed=lambda kind: kind.layers, number=True),
@@ -64,13 +83,16 @@ UNKNOWN_COLUMNS: tuple[Column[UnknownOperation], ...] = (
 )
 
 
-def networks_and_sweeps(outcome: Outcome, stills: Stills) -> str:
-    """Each network, its precisions compared, and each sweep over layers; nothing without layers."""
+def networks_and_sweeps(outcome: Outcome, stills: Stills, most_rows: int) -> str:
+    """Each network, its precisions compared, and each sweep over layers; nothing without layers.
+
+    most_rows: layers that a table holds; placements.csv has all.
+    """
     parts = [_network(net) for net in outcome.networks]
     comparisons = compared(outcome.placements)
     names = dict.fromkeys(net.name for net in outcome.networks)
-    parts += [_precisions(name, comparisons.get(name, []), stills) for name in names]
-    parts += [_sweep(sweep, stills) for sweep in outcome.layer_sweeps]
+    parts += [_precisions(name, comparisons.get(name, [])[:most_rows], stills) for name in names]
+    parts += [_sweep(sweep, stills, most_rows) for sweep in outcome.layer_sweeps]
     return "".join(parts)
 
 
@@ -78,10 +100,10 @@ def _network(net: Network) -> str:
     """Headline, the layers with most to gain, FLOPs against time, unknown operations."""
     title = f"{net.name}, {net.precision.upper()} on {net.provider}"
     parts = [f"<h3>{escape(title)}</h3>", paragraph(headline(net))]
-    first = ranking(net.layers)
+    first = most_to_gain(net.layers, GROUPS)
     if first:
-        parts.append(f"<h4>Most to gain: {len(first)} of {len(net.layers)} layers</h4>")
-        parts.append(table_of(f"Most to gain in {title}", MOST_TO_GAIN, first))
+        parts.append("<h4>Most to gain, identical layers together</h4>")
+        parts.append(table_of(f"Most to gain in {title}", GAIN_COLUMNS, first))
     parts.append("<h4>FLOPs do not predict time</h4>")
     sentence = prediction(net.layers)
     if sentence:
@@ -99,10 +121,9 @@ def _precisions(name: str, layers: Sequence[Compared], stills: Stills) -> str:
     """The precisions of a network: the picture of their times, and a table layer by layer."""
     content = stills.show(picture_of(name), f"Times of {name} in each precision, by kind of layer")
     if layers:
-        shown = layers[:COMPARED_LAYERS]
         precisions = list(dict.fromkeys(each for _, at in layers for each in at))
-        title = f"{len(shown)} layers at {len(precisions)} precisions"
-        content += folded(title, _comparison(name, shown, precisions))
+        title = f"{len(layers)} layers at {len(precisions)} precisions"
+        content += folded(title, _comparison(name, layers, precisions))
     if not content:
         return ""
     return f"<h3>{escape(name)}: precisions compared</h3>{content}"
@@ -144,7 +165,7 @@ def picture_of(name: str) -> str:
     return f"network-{slug(name)}-{PRECISIONS}"
 
 
-def _sweep(sweep: LayerSweep, stills: Stills) -> str:
+def _sweep(sweep: LayerSweep, stills: Stills, most_rows: int) -> str:
     """The picture of a sweep, and its points folded away."""
     heads = [Head("series"), Head("type"), Head(sweep.over, is_number=True)]
     heads += heads_of(POINTS_OF_SWEEP)
@@ -155,6 +176,8 @@ def _sweep(sweep: LayerSweep, stills: Stills) -> str:
             cells = [Cell(series), Cell(layer.dtype), Cell(f"{x:g}", repr(x))]
             cells += [cell_of(column, layer) for column in POINTS_OF_SWEEP]
             rows.append(cells)
-    points = folded(f"{len(rows)} points", table(f"Points of {sweep.name}", heads, rows))
+    points = folded(
+        f"{len(rows)} points", table(f"Points of {sweep.name}", heads, rows[:most_rows])
+    )
     picture = stills.show(sweep.file, f"Layers of the sweep {sweep.name} over {sweep.over}")
-    return f"<h3>{escape(sweep.name)}</h3>{picture}{points}"
+    return f"<h3>{escape(sweep.name)}</h3>{picture}{folded(f'{len(rows)} points', points)}"

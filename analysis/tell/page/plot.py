@@ -22,12 +22,15 @@ from probes.records.tag import BANDWIDTH, LAYER, LIBRARY, Tag
 def plot_data(outcome: Outcome, all_views: Sequence[View]) -> dict[str, Any]:
     """The roofs, and the layers under them, for the scripts of the page."""
     model = outcome.model
+    remarks: dict[str, int] = {}
+    layers = _layers(all_views, outcome.run, remarks)
     return {
         "device": outcome.run.device.name,
         "memory": model.memory.tag if model.memory else "",
         "roofs": _roofs(outcome.ceilings.values(), model, outcome.run),
         "views": [_view(view) for view in all_views],
-        "layers": _layers(all_views, outcome.run),
+        "layers": layers,
+        "remarks": list(remarks),
     }
 
 
@@ -117,8 +120,11 @@ def _view(view: View) -> dict[str, Any]:
     }
 
 
-def _layers(all_views: Sequence[View], run: Run) -> list[dict[str, Any]]:
-    """Every layer of these views, in their order."""
+def _layers(all_views: Sequence[View], run: Run, remarks: dict[str, int]) -> list[dict[str, Any]]:
+    """Every layer of these views, in their order.
+
+    remarks: takes each remark once, with its place; many layers have the same.
+    """
     times: dict[tuple[str, float], Measurement] = {}
     for row in run.measurements:
         if row.quantity == LAYER and row.status == OK and row.seconds_median:
@@ -133,7 +139,13 @@ def _layers(all_views: Sequence[View], run: Run) -> list[dict[str, Any]]:
                 timed = times.get((layer.params, layer.seconds))
                 spread = timed.spread if timed else None
                 layers.append(
-                    {"row": row_name(len(layers)), **place_in_page, **facts, "spread": spread}
+                    {
+                        "row": row_name(len(layers)),
+                        **place_in_page,
+                        **facts,
+                        "spread": spread,
+                        "remark": remarks.setdefault(clipped(layer.remark), len(remarks)),
+                    }
                 )
     return layers
 
@@ -171,7 +183,6 @@ def _layer(layer: Placement, group: Alike) -> dict[str, Any]:
         "least": least,
         "gain": layer.headroom_seconds,
         "part": layer.time_share,
-        "remark": clipped(layer.remark),
         "trusted": layer.trusted,
         "doubt": clipped(layer.doubt),
     }

@@ -14,9 +14,6 @@ from analysis.tell.page.plot import row_name_of_ceiling
 from analysis.tell.page.stills import Stills
 from analysis.tell.page.tables import table_of, table_of_texts
 
-POINTS = 400
-"""Points of a sweep on the page; measurements.csv has them all."""
-
 
 def ceilings_table(ceilings: Mapping[str, Ceiling]) -> str:
     """Every ceiling, with the exact number behind every rounded one."""
@@ -25,14 +22,14 @@ def ceilings_table(ceilings: Mapping[str, Ceiling]) -> str:
     return table_of("Ceilings", CEILINGS_ON_PAGE, rows, "ceilings-table", names)
 
 
-def sweeps(outcome: Outcome, stills: Stills) -> str:
-    """A picture of each sweep, with its points folded away."""
-    return "".join(_sweep(sweep, stills) for sweep in outcome.sweeps)
+def sweeps(outcome: Outcome, stills: Stills, most_points: int) -> str:
+    """A picture of each sweep, with its first points folded away; measurements.csv has all."""
+    return "".join(_sweep(sweep, stills, most_points) for sweep in outcome.sweeps)
 
 
-def _sweep(sweep: SweepChart, stills: Stills) -> str:
+def _sweep(sweep: SweepChart, stills: Stills, most_points: int) -> str:
     rows = list(points(sweep))
     curves = ", ".join(line.name for line in sweep.lines)
     picture = stills.show(sweep.name, f"{sweep.title}: {curves}")
-    table = table_of_texts(f"Points of {sweep.title}", POINT_HEAD, rows[:POINTS])
+    table = table_of_texts(f"Points of {sweep.title}", POINT_HEAD, rows[:most_points])
     return f"<h3>{escape(sweep.title)}</h3>{picture}{folded(f'{len(rows)} points', table)}"

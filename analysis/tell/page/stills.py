@@ -6,14 +6,12 @@ from collections.abc import Mapping
 
 from analysis.tell.page.markup import paragraph, picture
 
-ROOM = 1_200_000
-"""Bytes of all static pictures: the page shall open on a phone."""
-
 
 class Stills:
     """The static pictures of one page. Each takes of the room that is left."""
 
-    def __init__(self, pictures: Mapping[str, str], room: int = ROOM) -> None:
+    def __init__(self, pictures: Mapping[str, str], room: int) -> None:
+        """room: bytes of all of them together."""
         self._pictures = pictures
         self._room = room
 

@@ -10,9 +10,6 @@ from analysis.layers.groups import Network
 from analysis.layers.placement import Group, Placement, group_of
 from analysis.tell import most
 
-LAYERS = 1500
-"""Layers of a page: a browser sorts so many rows at once, and the page stays below 4 MB."""
-
 
 @dataclass(frozen=True)
 class Variation:
@@ -60,9 +57,11 @@ class View:
         return f"{precision}, {group.provider}" if len(providers) > 1 else precision
 
 
-def views(placements: Sequence[Placement], networks: Iterable[Network]) -> list[View]:
-    """Networks first, then sweeps. Of very many layers those that take longest."""
-    longest = most.largest(placements, LAYERS, lambda layer: layer.seconds)
+def views(
+    placements: Sequence[Placement], networks: Iterable[Network], most_layers: int
+) -> list[View]:
+    """Networks first, then sweeps. Of more than ``most_layers`` those that take longest."""
+    longest = most.largest(placements, most_layers, lambda layer: layer.seconds)
     by_group: dict[Group, list[Placement]] = {}
     for placement in longest:
         by_group.setdefault(group_of(placement), []).append(placement)

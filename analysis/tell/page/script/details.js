@@ -40,7 +40,8 @@ function detailsOfLayer(layer) {
     ["Opcode of the roof", roof?.opcode],
   ]));
   if (layer.alike) parts.push(element("p", {}, alikeOf(layer.alike)));
-  if (layer.remark) parts.push(element("h4", {}, "Advice"), element("p", {}, layer.remark));
+  const remark = DATA.remarks[layer.remark];
+  if (remark) parts.push(element("h4", {}, "Advice"), element("p", {}, remark));
   parts.push(...otherPrecisions(layer));
   return parts;
 }
