@@ -69,7 +69,12 @@ class Limits(NamedTuple):
     """Bytes of all static pictures."""
 
 
-LIMITS = (Limits(1200, 400, 1_200_000), Limits(400, 60, 300_000), Limits(80, 10, 0))
+LIMITS = (
+    Limits(1200, 400, 1_200_000),
+    Limits(800, 200, 600_000),
+    Limits(400, 60, 300_000),
+    Limits(80, 10, 0),
+)
 """Most first: the page holds as much of a run as stays below BYTES."""
 BYTES = 4_000_000
 """That the page may have: it shall open on a phone."""

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from analysis.layers.groups import Network
-from analysis.layers.placement import Group, Placement, group_of
-from analysis.tell import most
+from analysis.layers.placement import Group, Placement, group_of, set_of
 
 
 @dataclass(frozen=True)
@@ -61,9 +60,8 @@ def views(
     placements: Sequence[Placement], networks: Iterable[Network], most_layers: int
 ) -> list[View]:
     """Networks first, then sweeps. Of more than ``most_layers`` those that take longest."""
-    longest = most.largest(placements, most_layers, lambda layer: layer.seconds)
     by_group: dict[Group, list[Placement]] = {}
-    for placement in longest:
+    for placement in _longest(placements, most_layers):
         by_group.setdefault(group_of(placement), []).append(placement)
     network_of = {Group(net.name, net.provider, net.precision): net for net in networks}
     variations_by_name: dict[str, list[Variation]] = {}
@@ -77,3 +75,19 @@ def views(
             variations.sort(key=lambda variation: variation.seconds)
         all_views.append(View(name, tuple(variations)))
     return sorted(all_views, key=lambda view: not view.is_network)
+
+
+def _longest(placements: Sequence[Placement], most_layers: int) -> list[Placement]:
+    """So many of these at most, in their order: a layer in all of its precisions, or in none."""
+    by_layer: dict[tuple[str, str], list[Placement]] = {}
+    for placement in placements:
+        by_layer.setdefault((set_of(placement), placement.layer), []).append(placement)
+    longest_first = sorted(
+        by_layer.values(), key=lambda same: max(layer.seconds for layer in same), reverse=True
+    )
+    shown = set[int]()
+    for same in longest_first:
+        if len(shown) + len(same) > most_layers:
+            break
+        shown.update(id(layer) for layer in same)
+    return [placement for placement in placements if id(placement) in shown]

@@ -60,11 +60,12 @@ function filtersOfRoofs() {
       roofChoice("levels", roof.tag, roof.label, shownLevels(), roof)
     )), true));
   }
-  const more = [["theory", "theory (dashed)"]];
+  const more = [];
+  if (DATA.roofs.some((roof) => roof.peak)) more.push(["theory", "theory (dashed)"]);
   const chosen = flats().filter((roof) => shownSubjects().includes(roof.subject));
   if (chosen.some((roof) => roof.is_sparse)) more.push(["sparse", "sparse (dotted)"]);
   if (chosen.some((roof) => !roof.is_main && (state.sparse || !roof.is_sparse))) more.push(["paths", "every path, libraries too"]);
-  groups.push(group("Also show", more.map(([name, words]) => (
+  if (more.length) groups.push(group("Also show", more.map(([name, words]) => (
     choice("checkbox", name, words, state[name], (isOn) => change({ [name]: isOn }))
   ))));
   return groups;

@@ -105,6 +105,7 @@ function showTip(item, pixels) {
   tip.replaceChildren(...lines.map((words) => element("div", {}, words)));
   const [x, y] = pixels;
   const room = find("plot");
+  tip.style.left = "0"; // or its words wrap at the border beside which it stood before
   const left = x + 14 + tip.offsetWidth > room.clientWidth ? x - 14 - tip.offsetWidth : x + 14;
   tip.style.left = `${Math.max(0, left)}px`;
   tip.style.top = `${Math.max(0, Math.min(y + 12, room.clientHeight - tip.offsetHeight))}px`;
