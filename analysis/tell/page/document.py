@@ -62,7 +62,7 @@ class Limits(NamedTuple):
     """How much of a run is on the page; the files beside it hold all."""
 
     layers: int
-    """Of the table and the roofline: the longest."""
+    """Of the table and the roofline, the longest; and ceilings of their table."""
     rows: int
     """Of a table of points, and of one that compares precisions."""
     pictures: int
@@ -112,7 +112,7 @@ def _within(
     all_views = views(outcome.placements, outcome.networks, limits.layers)
     stills = Stills(pictures, limits.pictures)
     told = answer(outcome)
-    explore = _explore(outcome, all_views, stills)
+    explore = _explore(outcome, all_views, stills, limits)
     sections = _sections(outcome, told, all_views, stills, limits)
     scripts = [_file("plotly/plotly-basic.min.js"), _own_script()]
     return Template(_file("page.html")).substitute(
@@ -132,7 +132,9 @@ def _within(
     )
 
 
-def _explore(outcome: Outcome, all_views: Sequence[View], stills: Stills) -> Section:
+def _explore(
+    outcome: Outcome, all_views: Sequence[View], stills: Stills, limits: Limits
+) -> Section:
     """The roofline with its table: of the layers where there are some, else of the ceilings."""
     if all_views:
         title = (
@@ -147,7 +149,7 @@ def _explore(outcome: Outcome, all_views: Sequence[View], stills: Stills) -> Sec
             )
     else:
         title = "The roofline"
-        note, table = CEILINGS_NOTE, ceilings_table(outcome.ceilings)
+        note, table = CEILINGS_NOTE, ceilings_table(outcome.ceilings, limits.layers)
     name, sentence = _picture(outcome, all_views, stills)
     content = Template(_file("explore.html")).substitute(
         title=escape(title),
@@ -182,7 +184,7 @@ def _sections(
         note = f'<p class="soft">{escape(CEILINGS_NOTE)}</p>'
         folded = (
             f"<details><summary>{len(outcome.ceilings)} ceilings</summary>"
-            f"{note}{ceilings_table(outcome.ceilings)}</details>"
+            f"{note}{ceilings_table(outcome.ceilings, limits.layers)}</details>"
         )
         sections.append(Section("ceilings", "Ceilings", folded))
     if outcome.sweeps:

@@ -15,10 +15,10 @@ from analysis.tell.page.stills import Stills
 from analysis.tell.page.tables import table_of, table_of_texts
 
 
-def ceilings_table(ceilings: Mapping[str, Ceiling]) -> str:
-    """Every ceiling, with the exact number behind every rounded one."""
-    names = [row_name_of_ceiling(number) for number in range(len(ceilings))]
-    rows = ceilings.values()
+def ceilings_table(ceilings: Mapping[str, Ceiling], most_rows: int) -> str:
+    """The first of these, which mostly are all, with the exact number behind a rounded one."""
+    rows = list(ceilings.values())[:most_rows]
+    names = [row_name_of_ceiling(number) for number in range(len(rows))]
     return table_of("Ceilings", CEILINGS_ON_PAGE, rows, "ceilings-table", names)
 
 
