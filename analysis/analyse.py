@@ -69,7 +69,6 @@ def model(run: Run) -> Outcome:
     notes = list(plateaus.notes)
     for sweep in all_sweeps:
         notes += sweep.notes
-    notes += unplaced(all_networks, run.measurements)
     notes += most.left_out("sweeps", all_sweeps, shown_sweeps, "measurements.csv")
     notes += most.left_out("networks", all_networks, shown_networks, "placements.csv")
     notes += most.left_out(
@@ -80,6 +79,7 @@ def model(run: Run) -> Outcome:
         ceilings=tops,
         model=roofline(tops.values()),
         notes=notes,
+        network_notes=unplaced(all_networks, run.measurements),
         sweeps=shown_sweeps,
         placements=placed,
         networks=shown_networks,

@@ -26,7 +26,9 @@ class Outcome:
     model: Roofline
     """Its roofs."""
     notes: Sequence[str] = ()
-    """Sentences on levels, sweeps and networks, and on what is not shown."""
+    """Sentences on levels and sweeps, and on what is not shown."""
+    network_notes: Sequence[str] = ()
+    """Sentences on networks of which no layer could be timed alone."""
     sweeps: Sequence[SweepChart] = ()
     """Those that are shown."""
     placements: Sequence[Placement] = ()

@@ -39,7 +39,7 @@ def test_a_quick_run_leaves_all_files_and_says_where(
     folder = only_run(tmp_path)
     out = capsys.readouterr().out
     assert str(folder) in out
-    assert "compute/fp64" in out
+    assert " FP64 " in out
     assert facts(folder)["status"] == "complete"
     rows = table(folder, "measurements.csv")
     failed = [row for row in rows if row["status"] == "failed"]

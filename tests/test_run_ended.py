@@ -53,7 +53,7 @@ def test_a_full_disk_ends_the_run_and_keeps_what_was_measured(
     assert main(*SMALL, "--out", str(tmp_path)) == 1
     out = capsys.readouterr().out
     assert "no space left on device" in out
-    assert "compute/fp64" in out, "what was measured is at least printed"
+    assert " FP64 " in out, "what was measured is at least printed"
     monkeypatch.undo()
     assert main("--replot", str(only_run(tmp_path))) == 0
     assert "partial" in capsys.readouterr().out
@@ -76,7 +76,7 @@ def test_a_run_ended_early_is_readable_and_says_it_is_partial(
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            if "compute/fp64" in line:
+            if " FP64 " in line:
                 break
         os.kill(process.pid, end_signal)
         rest = process.stdout.read()

@@ -277,6 +277,15 @@ def unknown(layers: Sequence[Placement]) -> list[UnknownOperation]:
     return [UnknownOperation(*row) for row in by_time.itertuples()]
 
 
+def sentence_on_unknown(net: Network) -> str:
+    """Which operations no table knows: they never count as zero in silence."""
+    operations = [
+        f"{op} ({layers}, {percent(share)} of the time)"
+        for op, layers, share, _ in unknown(net.layers)
+    ]
+    return f"Of unknown FLOPs, so not placed: {', '.join(operations)}."
+
+
 def saturated(placed: Iterable[Placement]) -> list[str]:
     """A sentence, or none, on layers whose own INT8 result is wrong on this CPU.
 

@@ -13,7 +13,7 @@ from analysis.layers.advice import first_thing
 from analysis.layers.findings import Comparison, by_bound, comparisons, fastest_first, gains
 from analysis.layers.groups import Network
 from analysis.layers.placement import BELOW_EVERY_ROOF, BOUND_BY_LAUNCH
-from analysis.layers.words import no_floor
+from analysis.layers.words import no_floor, saturated, sentence_on_unknown, unknown
 from analysis.model.ceilings import Ceiling
 from analysis.model.headlines import best_by_format, formats_without_rate, levels_of_memory
 from analysis.model.roofline import ridge
@@ -79,7 +79,7 @@ class Answer:
 def answer(outcome: Outcome) -> Answer:
     """What a run says."""
     return Answer(
-        networks=tuple(_of_networks(outcome.networks)),
+        networks=(*_of_networks(outcome.networks), *_of_all_layers(outcome)),
         device=tuple(_of_device(outcome)),
         trust=outcome.trust.line if outcome.trust else "",
         next=next_command(outcome),
@@ -99,6 +99,12 @@ def _of_networks(networks: Sequence[Network]) -> list[str]:
     return said
 
 
+def _of_all_layers(outcome: Outcome) -> list[str]:
+    """Sentences on wrong results in INT8, and on networks of which nothing could be placed."""
+    notes = [f"{note[0].upper()}{note[1:]}." for note in outcome.network_notes]
+    return saturated(outcome.placements) + notes
+
+
 def _of_network(name: str, precisions: Sequence[Network]) -> list[str]:
     """Sentences on one network. precisions: the fastest first."""
     best, *others = precisions
@@ -109,6 +115,8 @@ def _of_network(name: str, precisions: Sequence[Network]) -> list[str]:
     else:
         said.append(_what_bounds(best))
         said += _most_to_gain(best)
+    if unknown(best.layers):
+        said.append(sentence_on_unknown(best))
     said += [_why_no_more(pair) for pair in comparisons(precisions) if _is_worth_telling(pair)]
     return said
 

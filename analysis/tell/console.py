@@ -186,7 +186,9 @@ class Console:
             said = sentences(outcome.placements, outcome.networks, outcome.layer_sweeps)
             for text in said:
                 self.note(text)
-        for text in summary(outcome.run, outcome.ceilings, outcome.notes):
+        for text in summary(
+            outcome.run, outcome.ceilings, [*outcome.network_notes, *outcome.notes]
+        ):
             self.note(text)
         if outcome.folder:
             files = ["run.json", "measurements.csv", *(file.name for file in outcome.files)]

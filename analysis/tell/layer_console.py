@@ -8,10 +8,9 @@ from dataclasses import replace
 from analysis.draw.labels import cut
 from analysis.layers.groups import LayerSweep, Network
 from analysis.layers.placement import Placement, set_of
-from analysis.layers.words import headline, saturated, unknown
+from analysis.layers.words import headline, saturated, sentence_on_unknown, unknown
 from analysis.tell.columns import in_words
 from analysis.tell.layer_columns import LAYERS_ON_TERMINAL
-from analysis.units import percent
 
 MOST_LINES = 20
 """Of the table."""
@@ -51,15 +50,6 @@ def longest_of_each(layers: Sequence[Placement], most: int) -> list[Placement]:
     return [layers[i] for i in chosen.index]
 
 
-def _sentence_on_unknown(net: Network) -> str:
-    """Which operations no table knows: they never count as zero in silence."""
-    operations = [
-        f"{op} ({layers}, {percent(share)} of the time)"
-        for op, layers, share, _ in unknown(net.layers)
-    ]
-    return f"Of unknown FLOPs, so not placed: {', '.join(operations)}."
-
-
 def sentences(
     layers: Sequence[Placement], networks: Sequence[Network], sweeps: Sequence[LayerSweep]
 ) -> list[str]:
@@ -70,7 +60,7 @@ def sentences(
     for net in networks:
         said.append(headline(net))
         if unknown(net.layers):
-            said.append(_sentence_on_unknown(net))
+            said.append(sentence_on_unknown(net))
     said += saturated(layers)
     return said + sweeps_told(sweeps)
 

@@ -102,7 +102,8 @@ def verdict(outcome: Outcome, answer: Answer) -> str:
     parts += [paragraph(text, "warn") for text in (*run.warnings, *run.damage)]
     if answer.networks:
         parts += [paragraph(text) for text in answer.device[DEVICE_LINES:]]
-    parts += [paragraph(text) for text in summary(run, outcome.ceilings, outcome.notes)]
+    notes = [*outcome.network_notes, *outcome.notes]
+    parts += [paragraph(text) for text in summary(run, outcome.ceilings, notes)]
     return "".join(parts)
 
 
