@@ -12,7 +12,8 @@ function showChanges(before) {
   }
   const [from, to] = [view().variations[before.variation], variation()];
   const [then, now] = [layersOf(before.variation), layersOf(state.variation)];
-  const total = `${from.label} → ${to.label}: ${si(from.seconds, "s")} → ${si(to.seconds, "s")} (${signed(to.seconds - from.seconds)}).`;
+  const times = `${si(from.seconds, "s")} → ${si(to.seconds, "s")}`;
+  const total = `${from.label} → ${to.label}: ${times} (${signed(to.seconds - from.seconds)}).`;
   box.replaceChildren(
     element("h3", {}, "What changed most"),
     element("p", {}, total),
@@ -23,7 +24,8 @@ function showChanges(before) {
 }
 
 function listOfChanges(heading, then, now, keyOf) {
-  const [before, after] = [then, now].map((layers) => new Map(sums(layers, keyOf, (layer) => layer.seconds)));
+  const secondsOf = (layers) => new Map(sums(layers, keyOf, (layer) => layer.seconds));
+  const [before, after] = [secondsOf(then), secondsOf(now)];
   const changed = [...new Set([...before.keys(), ...after.keys()])].map((key) => {
     const [old, fresh] = [before.get(key) ?? 0, after.get(key) ?? 0];
     return { key, old, fresh, difference: fresh - old };
@@ -33,7 +35,8 @@ function listOfChanges(heading, then, now, keyOf) {
   const told = changed.filter(({ difference }) => Math.abs(difference) > NOISE * largest);
   const list = element("ol");
   for (const { key, old, fresh, difference } of told.slice(0, MOST_CHANGES)) {
-    list.append(element("li", {}, `${key}: ${si(old, "s")} → ${si(fresh, "s")} (`, element("b", {}, signed(difference)), ")"));
+    const times = `${key}: ${si(old, "s")} → ${si(fresh, "s")} (`;
+    list.append(element("li", {}, times, element("b", {}, signed(difference)), ")"));
   }
   return element("div", {}, element("h4", {}, heading), list);
 }

@@ -24,7 +24,8 @@ function facts(pairs) {
 function detailsOfLayer(layer) {
   const roof = roofByTag.get(layer.roof);
   const parts = [element("h3", {}, layer.title)];
-  parts.push(element("p", { class: "soft" }, `${layer.name} · ${layer.family} · ${layer.type.toUpperCase()}`));
+  const kind = `${layer.name} · ${layer.family} · ${layer.type.toUpperCase()}`;
+  parts.push(element("p", { class: "soft" }, kind));
   if (!layer.trusted) parts.push(element("p", { class: "warn" }, `Not trusted: ${layer.doubt}`));
   parts.push(facts([
     ["Time", timeOf(layer)],
@@ -51,7 +52,8 @@ function timeOf(layer) {
 }
 
 function workOf(layer) {
-  const operations = isKnown(layer.flops) ? si(layer.flops, layer.unit.replace("/s", "")) : "unknown operations";
+  const unit = layer.unit.replace("/s", "");
+  const operations = isKnown(layer.flops) ? si(layer.flops, unit) : "unknown operations";
   const bytes = isKnown(layer.bytes) ? si(layer.bytes, "B") : "unknown bytes";
   const intensity = layer.intensity ? `, ${short(layer.intensity)} operations/byte` : "";
   return `${operations}, ${bytes}${intensity}`;
@@ -63,17 +65,21 @@ function alikeOf(group) {
 }
 
 function otherPrecisions(layer) {
-  const others = DATA.layers.filter((other) => other.view === layer.view && other.name === layer.name);
+  const others = layersOfView().filter((other) => other.name === layer.name);
   if (others.length < 2) return [];
   const list = element("ul", { class: "plainlist" });
   for (const other of others) {
     const label = view().variations[other.variation].label;
-    list.append(element("li", {}, `${label}: ${si(other.seconds, "s")}, ${other.bound || "bound not known"}`));
+    const words = `${label}: ${si(other.seconds, "s")}, ${other.bound || "bound not known"}`;
+    list.append(element("li", {}, words));
   }
   return [element("h4", {}, "In every precision"), list];
 }
 
 function detailsOfRoof(roof) {
+  const notes = [];
+  if (roof.is_sparse) notes.push("Sparse: it counts the logical work, half of which is skipped.");
+  if (roof.remark) notes.push(roof.remark);
   return [
     element("h3", {}, roof.label),
     element("p", { class: "soft" }, roof.tag),
@@ -86,8 +92,7 @@ function detailsOfRoof(roof) {
       ["Opcode", roof.opcode],
       ["Samples", roof.samples ? String(roof.samples) : ""],
     ]),
-    ...(roof.is_sparse ? [element("p", {}, "Sparse: it counts the logical work, half of which is skipped.")] : []),
-    ...(roof.remark ? [element("p", {}, roof.remark)] : []),
+    ...notes.map((words) => element("p", {}, words)),
   ];
 }
 
@@ -111,17 +116,24 @@ function overview() {
     bars(sums(layers, (layer) => layer.family, (layer) => layer.seconds), seconds),
   ];
   const unknown = layers.filter((layer) => !placeOf(layer)).length;
-  if (unknown) parts.push(element("p", { class: "soft" }, `${count(unknown, "layer")} of unknown work: in the table only.`));
-  parts.push(element("p", { class: "soft" }, "Point at a dot or a roof, or click one, for what is known of it."));
+  if (unknown) parts.push(hint(`${count(unknown, "layer")} of unknown work: in the table only.`));
+  parts.push(hint("Point at a dot or a roof, or click one, for what is known of it."));
   return parts;
 }
 
+function hint(words) {
+  return element("p", { class: "soft" }, words);
+}
+
+// Each of these sums with a bar behind it: its share of ``all``.
 function bars(totals, all) {
   const list = element("ul", { class: "bars" });
   for (const [name, seconds] of totals) {
     const share = all ? seconds / all : 0;
-    const bar = element("span", { class: "bar", style: `width:${(100 * share).toFixed(1)}%`, "aria-hidden": "true" });
-    list.append(element("li", {}, bar, element("span", {}, name), element("span", {}, `${si(seconds, "s")} · ${(100 * share).toFixed(0)} %`)));
+    const width = `width:${(100 * share).toFixed(1)}%`;
+    const bar = element("span", { class: "bar", style: width, "aria-hidden": "true" });
+    const words = `${si(seconds, "s")} · ${(100 * share).toFixed(0)} %`;
+    list.append(element("li", {}, bar, element("span", {}, name), element("span", {}, words)));
   }
   return list;
 }
@@ -131,9 +143,10 @@ function overviewOfRoofs() {
   const parts = [element("h3", {}, DATA.device)];
   const dense = shownRoofs().filter((roof) => !roof.is_memory && roof.is_main && !roof.is_sparse);
   if (memory && dense.length) {
-    parts.push(element("p", {}, `Below so many operations per byte from ${memory.label} memory decides, above it arithmetic:`));
+    const words = `Below so many operations per byte from ${memory.label} memory decides, above arithmetic:`;
+    parts.push(element("p", {}, words));
     parts.push(facts(dense.map((roof) => [roof.label, short(roof.rate / memory.rate)])));
   }
-  parts.push(element("p", { class: "soft" }, "Point at a roof, or anywhere, for what it allows; click a roof for its row."));
+  parts.push(hint("Point at a roof, or anywhere, for what it allows; click a roof for its row."));
   return parts;
 }

@@ -1,6 +1,9 @@
 // The roofline as plotly draws it: zones, roofs, theory and the layers as dots.
 
-const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "hexagon", "star", "pentagon"];
+const SYMBOLS = [
+  "circle", "square", "diamond", "triangle-up", "triangle-down",
+  "cross", "x", "hexagon", "star", "pentagon",
+];
 const EQUAL = 0.02; // roofs that differ by less have one label
 const LABEL_HEIGHT = 14; // pixels
 const SMALLEST_DOT = 7, LARGEST_DOT = 34; // pixels across
@@ -87,14 +90,14 @@ function dots(layers, places = layers.map(placeOf)) {
 }
 
 function layout(x, y) {
-  const plot = find("plot");
   const font = { family: "system-ui, sans-serif", size: 12, color: css("--ink") };
   const axis = {
-    type: "log", tickmode: "array", gridcolor: css("--grid"), linecolor: css("--line"), zeroline: false, ticks: "outside",
+    type: "log", tickmode: "array", ticks: "outside", zeroline: false,
+    gridcolor: css("--grid"), linecolor: css("--line"),
     tickcolor: css("--line"), fixedrange: false, automargin: false,
   };
   return {
-    width: plot.clientWidth, height: plot.clientHeight, margin: margins(), autosize: false,
+    ...sizeOfDrawing(), margin: margins(), autosize: false,
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font,
     showlegend: false, hovermode: false,
     // on a touch screen a finger on the drawing scrolls the page; buttons zoom
@@ -137,7 +140,9 @@ function zones() {
   const { memory, arithmetic } = limits();
   if (!memory || !arithmetic) return [];
   const ridge = Math.log10(arithmetic.rate / memory.rate);
-  const zone = { type: "rect", xref: "x", yref: "paper", y0: 0, y1: 1, layer: "below", line: { width: 0 } };
+  const zone = {
+    type: "rect", xref: "x", yref: "paper", y0: 0, y1: 1, layer: "below", line: { width: 0 },
+  };
   return [
     { ...zone, x0: 10 ** -12, x1: 10 ** ridge, fillcolor: css("--memory-zone") },
     { ...zone, x0: 10 ** ridge, x1: FAR, fillcolor: css("--arithmetic-zone") },
@@ -155,7 +160,8 @@ function text(words, x, y, more = {}) {
   const places = scale();
   return {
     text: words, showarrow: false, xref: "paper", yref: "paper",
-    x: (x - places.left) / (places.right - places.left), y: 1 - (y - places.top) / (places.bottom - places.top),
+    x: (x - places.left) / (places.right - places.left),
+    y: (places.bottom - y) / (places.bottom - places.top),
     font: { size: 12, color: css("--ink") }, ...more,
   };
 }
@@ -170,8 +176,9 @@ function namesOfZones(places) {
     const y = places.top - 3;
     if (left - places.left > 190) named.push(text("memory decides", (places.left + left) / 2, y, soft));
     const isNarrow = right - left < 110;
-    const beside = isNarrow ? { ...soft, xanchor: "right" } : soft;
-    if (right > left) named.push(text("arithmetic decides", isNarrow ? right : (left + right) / 2, y, beside));
+    const middle = isNarrow ? right : (left + right) / 2;
+    const anchor = isNarrow ? { ...soft, xanchor: "right" } : soft;
+    if (right > left) named.push(text("arithmetic decides", middle, y, anchor));
   }
   if (hasMovers() && !zoomed) {
     const soft = { font: { size: 11, color: css("--soft") }, xanchor: "left", yanchor: "bottom" };
@@ -181,7 +188,7 @@ function namesOfZones(places) {
 }
 
 function isWide(places) {
-  return find("drawing").clientWidth - places.right > 40;
+  return sizeOfDrawing().width - places.right > 40;
 }
 
 // Flat roofs are named at their right end, equal ones together; names give way up and down.
@@ -192,15 +199,18 @@ function namesOfFlats(places) {
     return first < last && isInside(places, places.right, places.y(roof.rate));
   });
   const most = Math.max(1, Math.floor((places.bottom - places.top) / LABEL_HEIGHT));
-  const named = spread(seen.slice(0, most).map((group) => [places.y(group[0].rate), group]), places);
-  const beside = isWide(places);
-  return named.map(([y, group]) => text(nameOfFlats(group), beside ? places.right + 6 : places.right - 4, y, {
-    xanchor: beside ? "left" : "right",
-    yanchor: beside ? "middle" : "bottom",
-    align: "left",
-    font: { size: 11, color: css("--ink") },
-    opacity: lit && !group.some((roof) => roof.tag === lit) ? 0.35 : 1,
-  }));
+  const heights = seen.slice(0, most).map((group) => [places.y(group[0].rate), group]);
+  const isBeside = isWide(places);
+  return spread(heights, places).map(([y, group]) => {
+    const isLit = !lit || group.some((roof) => roof.tag === lit);
+    return text(nameOfFlats(group), isBeside ? places.right + 6 : places.right - 4, y, {
+      xanchor: isBeside ? "left" : "right",
+      yanchor: isBeside ? "middle" : "bottom",
+      align: "left",
+      font: { size: 11, color: css("--ink") },
+      opacity: isLit ? 1 : 0.35,
+    });
+  });
 }
 
 // The flat roofs shown, those of nearly equal height together.
@@ -298,7 +308,11 @@ function moveDots(before) {
   function step(now) {
     if (state !== shown) return;
     const part = Math.min(1, (now - begin) / MOVING);
-    const between = ends.map((end, number) => end.map((value, axis) => starts[number][axis] ** (1 - part) * value ** part));
+    // both axes are logarithmic, so the way between two places is one of powers
+    const between = ends.map(([x, y], number) => {
+      const [fromX, fromY] = starts[number];
+      return [fromX ** (1 - part) * x ** part, fromY ** (1 - part) * y ** part];
+    });
     const moved = dots(layers, between);
     Plotly.restyle(find("drawing"), { x: [moved.x], y: [moved.y] }, [find("drawing").data.length - 1]);
     if (part < 1) requestAnimationFrame(step);

@@ -9,26 +9,40 @@ function buildFilters() {
   if (HAS_LAYERS) groups.push(...filtersOfLayers());
   groups.push(...filtersOfRoofs());
   const reset = element("button", { type: "button" }, "Show all again");
-  reset.addEventListener("click", () => change({ ...DEFAULTS, view: state.view, variation: state.variation }));
+  reset.addEventListener("click", () => {
+    change({ ...DEFAULTS, view: state.view, variation: state.variation });
+  });
   groups.push(reset);
   form.replaceChildren(...groups);
 }
 
 function filtersOfLayers() {
-  const groups = [];
-  if (DATA.views.length > 1) groups.push(chooser());
-  const { variations, families } = view();
-  groups.push(group("Precision", variations.map((each, place) => (
-    choice("radio", "variation", `${each.label} · ${si(each.seconds, "s")}`, place === state.variation, () => change({ variation: place, picked: "" }))
-  ))));
+  const groups = DATA.views.length > 1 ? [chooser()] : [];
   const layers = layersOf(state.variation);
-  groups.push(group("Kind", Object.entries(families).filter(([family]) => layers.some((layer) => layer.family === family)).map(([family, colour]) => (
-    hiding("hiddenFamilies", family, `${family} · ${layers.filter((layer) => layer.family === family).length}`, colour)
-  ))));
   const bounds = sums(layers, boundOf, (layer) => layer.seconds).map(([bound]) => bound);
-  groups.push(group("Bound by", bounds.map((bound) => hiding("hiddenBounds", bound, bound))));
-  groups.push(slider());
+  groups.push(
+    group("Precision", view().variations.map(choiceOfPrecision)),
+    group("Kind", choicesOfKind(layers)),
+    group("Bound by", bounds.map((bound) => hiding("hiddenBounds", bound, bound))),
+    slider(),
+  );
   return groups;
+}
+
+function choiceOfPrecision({ label, seconds }, place) {
+  const words = `${label} · ${si(seconds, "s")}`;
+  const isShown = place === state.variation;
+  return choice("radio", "variation", words, isShown, () => change({ variation: place, picked: "" }));
+}
+
+// One for each family among these layers, with how many layers it has.
+function choicesOfKind(layers) {
+  const numbers = new Map(sums(layers, (layer) => layer.family, () => 1));
+  return Object.entries(view().families)
+    .filter(([family]) => numbers.has(family))
+    .map(([family, colour]) => (
+      hiding("hiddenFamilies", family, `${family} · ${numbers.get(family)}`, colour)
+    ));
 }
 
 function chooser() {
@@ -41,7 +55,9 @@ function chooser() {
 }
 
 function slider() {
-  const input = element("input", { type: "range", min: 0, max: 10, step: 0.1, value: state.leastPart });
+  const input = element("input", {
+    type: "range", min: 0, max: 10, step: 0.1, value: state.leastPart,
+  });
   const value = element("output", {}, `${state.leastPart} %`);
   input.addEventListener("input", () => change({ leastPart: Number(input.value) }));
   return element("label", { class: "block" }, "Share of the time at least ", value, input);
@@ -51,24 +67,35 @@ function filtersOfRoofs() {
   const groups = [];
   const subjects = [...new Set(flats().map((roof) => roof.subject))];
   if (subjects.length) {
-    groups.push(group("Roofs of arithmetic", subjects.map((subject) => (
-      roofChoice("roofs", subject, subject.toUpperCase(), shownSubjects(), flats().find((roof) => roof.subject === subject))
-    )), true));
+    groups.push(group("Roofs of arithmetic", subjects.map(choiceOfSubject), true));
   }
   if (slopes().length) {
-    groups.push(group("Roofs of memory", slopes().map((roof) => (
+    const choices = slopes().map((roof) => (
       roofChoice("levels", roof.tag, roof.label, shownLevels(), roof)
-    )), true));
+    ));
+    groups.push(group("Roofs of memory", choices, true));
   }
+  const more = moreRoofs();
+  if (more.length) groups.push(group("Also show", more));
+  return groups;
+}
+
+function choiceOfSubject(subject) {
+  const first = flats().find((roof) => roof.subject === subject);
+  return roofChoice("roofs", subject, subject.toUpperCase(), shownSubjects(), first);
+}
+
+// What else can be shown of the roofs that are chosen.
+function moreRoofs() {
+  const chosen = flats().filter((roof) => shownSubjects().includes(roof.subject));
+  const hasPaths = chosen.some((roof) => !roof.is_main && (state.sparse || !roof.is_sparse));
   const more = [];
   if (DATA.roofs.some((roof) => roof.peak)) more.push(["theory", "theory (dashed)"]);
-  const chosen = flats().filter((roof) => shownSubjects().includes(roof.subject));
   if (chosen.some((roof) => roof.is_sparse)) more.push(["sparse", "sparse (dotted)"]);
-  if (chosen.some((roof) => !roof.is_main && (state.sparse || !roof.is_sparse))) more.push(["paths", "every path, libraries too"]);
-  if (more.length) groups.push(group("Also show", more.map(([name, words]) => (
+  if (hasPaths) more.push(["paths", "every path, libraries too"]);
+  return more.map(([name, words]) => (
     choice("checkbox", name, words, state[name], (isOn) => change({ [name]: isOn }))
-  ))));
-  return groups;
+  ));
 }
 
 function group(legend, choices, isShort = false) {
@@ -80,7 +107,10 @@ function choice(type, name, words, isOn, onChange, colour = "") {
   const input = element("input", { type, name, checked: isOn, "data-key": `${name} ${words}` });
   input.addEventListener("change", () => onChange(input.checked));
   const label = element("label", {}, input);
-  if (colour) label.append(element("span", { class: "swatch", style: `background:${onGround(colour)}`, "aria-hidden": "true" }));
+  if (colour) {
+    const style = `background:${onGround(colour)}`;
+    label.append(element("span", { class: "swatch", style, "aria-hidden": "true" }));
+  }
   label.append(` ${words}`);
   return label;
 }

@@ -45,15 +45,23 @@ function allowed(intensity) {
   if (memory && (!arithmetic || memory.rate * intensity < arithmetic.rate)) {
     return `${place} memory (${memory.label}) allows ${si(memory.rate * intensity, unit)}`;
   }
-  if (arithmetic) return `${place} arithmetic (${arithmetic.label}) allows ${si(arithmetic.rate, unit)}`;
-  return place;
+  if (!arithmetic) return place;
+  return `${place} arithmetic (${arithmetic.label}) allows ${si(arithmetic.rate, unit)}`;
+}
+
+// What is said of a layer, a roof or a place.
+function linesOf(item) {
+  if (!item) return [];
+  if (isLayer(item)) return linesOfLayer(item);
+  return item.tag ? linesOfRoof(item) : [allowed(item.intensity)];
+}
+
+function isLayer(item) {
+  return layerByRow.has(item?.row);
 }
 
 function sentenceOf(item) {
-  if (!item) return "";
-  if (item.row?.startsWith("layer")) return linesOfLayer(item).join("; ");
-  if (item.tag) return linesOfRoof(item).join("; ");
-  return allowed(item.intensity);
+  return linesOf(item).join("; ");
 }
 
 function linesOfLayer(layer) {
@@ -61,19 +69,24 @@ function linesOfLayer(layer) {
   const lines = [layer.title === layer.name ? layer.title : `${layer.title} (${layer.name})`];
   lines.push(`${timeOf(layer)}, ${percent(layer.part)} of the time`);
   lines.push(isKnown(layer.share) ? `${rate}, ${percent(layer.share)} of its roof` : rate);
-  if (isKnown(layer.least)) lines.push(`least time ${si(layer.least, "s")} under ${roofByTag.get(layer.roof)?.label ?? layer.roof}`);
+  if (isKnown(layer.least)) {
+    const roof = roofByTag.get(layer.roof)?.label ?? layer.roof;
+    lines.push(`least time ${si(layer.least, "s")} under ${roof}`);
+  }
   if (!layer.trusted) lines.push(`not trusted: ${layer.doubt}`);
   return lines;
 }
 
 function linesOfRoof(roof) {
   const lines = [`${roof.label}: ${si(roof.rate, roof.unit)} measured ${plusMinus(roof.spread)}`.trim()];
-  lines.push(roof.peak ? `theory ${si(roof.peak, roof.unit)}, ${percent(roof.share)} reached` : "theory unknown");
+  const theory = `theory ${si(roof.peak, roof.unit)}, ${percent(roof.share)} reached`;
+  lines.push(roof.peak ? theory : "theory unknown");
   if (roof.clock) lines.push(`at ${si(roof.clock, "Hz")}`);
   if (roof.opcode) lines.push(roof.opcode);
   return lines;
 }
 
+const HINT = "Point at the roofline, or use the arrow keys.";
 let focused = null; // what keys or the mouse point at
 
 // Point at a dot, a roof, or a place: { intensity }; null: at nothing.
@@ -81,16 +94,12 @@ function pointAt(item, pixels = null, isSpoken = false) {
   focused = item;
   const readout = find("readout");
   readout.setAttribute("aria-live", isSpoken ? "polite" : "off");
-  readout.textContent = sentenceOf(item) || readoutOfPick() || "Point at the roofline, or use the arrow keys.";
+  readout.textContent = sentenceOf(item) || sentenceOf(pickedItem()) || HINT;
   light((item ?? pickedItem())?.tag ?? null);
   showTip(item, pixels);
   showMarks();
   if (item?.row) showDetails(item);
   else showDetails(pickedItem());
-}
-
-function readoutOfPick() {
-  return sentenceOf(pickedItem());
 }
 
 function pickedItem() {
@@ -101,8 +110,7 @@ function showTip(item, pixels) {
   const tip = find("tip");
   tip.hidden = !item || !pixels;
   if (tip.hidden) return;
-  const lines = item.row?.startsWith("layer") ? linesOfLayer(item) : item.tag ? linesOfRoof(item) : [allowed(item.intensity)];
-  tip.replaceChildren(...lines.map((words) => element("div", {}, words)));
+  tip.replaceChildren(...linesOf(item).map((words) => element("div", {}, words)));
   const [x, y] = pixels;
   const room = find("plot");
   tip.style.left = "0"; // or its words wrap at the border beside which it stood before
@@ -119,7 +127,7 @@ function showMarks() {
   const picked = pickedItem();
   const shown = shownDots();
   for (const layer of [picked, focused]) {
-    if (layer?.row?.startsWith("layer") && shown.includes(layer)) marks.push(...marksOfLayer(layer, places));
+    if (isLayer(layer) && shown.includes(layer)) marks.push(...marksOfLayer(layer, places));
   }
   if (focused?.intensity && !focused.row) marks.push(...marksOfPlace(focused.intensity, places));
   overlay.replaceChildren(...marks);
@@ -165,33 +173,42 @@ function step(key) {
   const keyed = targets.map((item) => [sortKey(item, axis), item]);
   keyed.sort((one, other) => one[0] - other[0]);
   const ordered = keyed.map(([, item]) => item);
+  const last = ordered.length - 1;
   const current = ordered.indexOf(focused ?? pickedItem());
-  const next = current < 0 ? (direction > 0 ? 0 : ordered.length - 1) : Math.min(Math.max(current + direction, 0), ordered.length - 1);
+  const first = direction > 0 ? 0 : last;
+  const next = current < 0 ? first : Math.min(Math.max(current + direction, 0), last);
   pointAt(ordered[next], pixelsOfItem(ordered[next]), true);
 }
 
 function sortKey(item, axis) {
-  return item.row.startsWith("layer") ? placeOf(item)[axis] : item.rate * (item.is_memory ? 1e-30 : 1);
+  return isLayer(item) ? placeOf(item)[axis] : item.rate * (item.is_memory ? 1e-30 : 1);
 }
 
 function pixelsOfItem(item) {
   const places = scale();
-  if (item.row.startsWith("layer")) return pixelsOf(item, places);
+  if (isLayer(item)) return pixelsOf(item, places);
   const [[from], [to]] = lineOf(item, item.rate);
   const [low, high] = [Math.max(places.x(from), places.left), Math.min(places.x(to), places.right)];
   const x = (low + high) / 2;
   return [x, places.y(allowedBy(item, places.intensity(x)))];
 }
 
+const ZOOM_KEYS = { "+": "in", "-": "out", 0: "all" };
+
 function onKey(event) {
-  const isArrow = event.key.startsWith("Arrow");
-  if (isArrow) step(event.key);
-  else if ((event.key === "Enter" || event.key === " ") && focused?.row) pick(focused.row);
-  else if (event.key === "Escape") { pointAt(null); change({ picked: "" }); }
-  else if (event.key === "+") zoom("in");
-  else if (event.key === "-") zoom("out");
-  else if (event.key === "0") zoom("all");
-  else return;
+  const { key } = event;
+  if (key.startsWith("Arrow")) {
+    step(key);
+  } else if ((key === "Enter" || key === " ") && focused?.row) {
+    pick(focused.row);
+  } else if (key === "Escape") {
+    pointAt(null);
+    pick("");
+  } else if (key in ZOOM_KEYS) {
+    zoom(ZOOM_KEYS[key]);
+  } else {
+    return;
+  }
   event.preventDefault();
 }
 
@@ -202,12 +219,19 @@ function watchPointer() {
     const box = plot.getBoundingClientRect();
     return [event.clientX - box.left, event.clientY - box.top];
   }
+  function answer() {
+    if (waiting) pointAt(at(...waiting), waiting);
+    waiting = null;
+  }
   plot.addEventListener("pointermove", (event) => {
     // one answer for each picture of the screen, however fast the mouse is
-    if (!waiting) requestAnimationFrame(() => { if (waiting) pointAt(at(...waiting), waiting); waiting = null; });
+    if (!waiting) requestAnimationFrame(answer);
     waiting = pixels(event);
   });
-  plot.addEventListener("pointerleave", () => { waiting = null; pointAt(null); });
+  plot.addEventListener("pointerleave", () => {
+    waiting = null;
+    pointAt(null);
+  });
   // plotly keeps clicks to itself, so they are told by where the button went down and up
   plot.addEventListener("pointerdown", (event) => { pressed = pixels(event); }, true);
   addEventListener("pointerup", (event) => {
@@ -221,6 +245,8 @@ function watchPointer() {
     pointAt(item, [x, y], true);
   }, true);
   plot.addEventListener("keydown", onKey);
-  plot.addEventListener("focus", () => { if (!focused && plot.matches(":focus-visible")) step("ArrowRight"); });
+  plot.addEventListener("focus", () => {
+    if (!focused && plot.matches(":focus-visible")) step("ArrowRight");
+  });
   plot.addEventListener("blur", () => pointAt(null));
 }

@@ -4,18 +4,30 @@ const FAR = 1e12; // where lines end that go on for ever
 let zoomed = null; // the range of the axes that the reader chose
 let range = { x: [-1, 3], y: [9, 13] }; // of the axes where nothing is enlarged, in powers of ten
 
-// The room of the axes within the drawing, in pixels.
+const NARROW = 560; // pixels, below which names stand within the axes
+const LEAST_WIDTH = 240, LEAST_HEIGHT = 160; // pixels: plotly cannot draw where there is no room
+
+// The size of the drawing in pixels.
+function sizeOfDrawing() {
+  const plot = find("plot");
+  return {
+    width: Math.max(plot.clientWidth, LEAST_WIDTH),
+    height: Math.max(plot.clientHeight, LEAST_HEIGHT),
+  };
+}
+
+// The room around the axes, in pixels.
 function margins() {
-  const isNarrow = find("plot").clientWidth < 560;
+  const isNarrow = sizeOfDrawing().width < NARROW;
   return isNarrow ? { l: 62, r: 12, t: 26, b: 44 } : { l: 72, r: roomForNames(), t: 26, b: 48 };
 }
 
 function scale() {
-  const plot = find("plot");
+  const whole = sizeOfDrawing();
   const { l, r, t, b } = margins();
   const { x: [x0, x1], y: [y0, y1] } = zoomed ?? range;
-  const width = plot.clientWidth - l - r;
-  const height = plot.clientHeight - t - b;
+  const width = whole.width - l - r;
+  const height = whole.height - t - b;
   return {
     left: l, right: l + width, top: t, bottom: t + height,
     x: (intensity) => l + ((Math.log10(intensity) - x0) / (x1 - x0)) * width,
@@ -33,7 +45,8 @@ function isInside(places, x, y) {
 // The range of both axes (powers of ten) that holds the roofs shown, and all layers of the view in every
 // precision: it stays where it is when another precision is shown.
 function wholeRange() {
-  const types = new Set(DATA.layers.filter((layer) => layer.view === state.view).map((layer) => layer.type));
+  const layers = layersOfView();
+  const types = new Set(layers.map((layer) => layer.type));
   const shown = new Set(shownRoofs());
   const roofs = DATA.roofs.filter((roof) => {
     const isNeeded = roof.is_main && !roof.is_sparse && types.has(roof.subject);
@@ -54,15 +67,15 @@ function wholeRange() {
     xs.push(0.1, 100);
     ys.push(fastest.rate * 100, slowest.rate / 10);
   }
-  for (const layer of DATA.layers) {
-    if (layer.view === state.view && layer.intensity && layer.rate) {
+  for (const layer of layers) {
+    if (layer.intensity && layer.rate) {
       xs.push(layer.intensity / 2, layer.intensity * 2);
       ys.push(layer.rate / 2, layer.rate * 2);
     }
   }
   if (!xs.length) return range;
   const x = [Math.log10(Math.min(...xs)), Math.log10(Math.max(...xs))];
-  const movers = DATA.layers.filter((layer) => layer.view === state.view && computesNothing(layer));
+  const movers = layers.filter(computesNothing);
   if (movers.length) x[0] -= (x[1] - x[0]) / 12;
   ys.push(...movers.map((layer) => (layer.bandwidth * edgeOf(x)) / 2));
   return { x, y: [Math.log10(Math.min(...ys)), Math.log10(Math.max(...ys))] };
@@ -78,7 +91,7 @@ function computesNothing(layer) {
 }
 
 function hasMovers() {
-  return DATA.layers.some((layer) => layer.view === state.view && computesNothing(layer));
+  return layersOfView().some(computesNothing);
 }
 
 // Where a layer stands: (operations per byte, rate). One that computes nothing stands at the left edge, as
@@ -92,13 +105,13 @@ function placeOf(layer) {
 
 // The ends of a roof's line: a slope goes up to the highest flat roof, a flat one begins at the first slope.
 function lineOf(roof, rate) {
-  const roofs = shownRoofs();
+  const others = shownRoofs().filter((other) => other.is_memory !== roof.is_memory);
+  const highest = Math.max(0, ...others.map((other) => other.rate));
   if (roof.is_memory) {
-    const top = Math.max(...roofs.filter((other) => !other.is_memory).map((other) => other.rate), 0);
-    const end = top ? top / rate : FAR;
+    const end = highest ? highest / rate : FAR;
     return [[1 / FAR, rate / FAR], [end, rate * end]];
   }
-  const fastest = Math.max(...roofs.filter((other) => other.is_memory).map((other) => other.rate), 0);
+  const fastest = highest;
   return [[fastest ? rate / fastest : 1 / FAR, rate], [FAR, rate]];
 }
 

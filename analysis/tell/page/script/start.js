@@ -9,7 +9,10 @@ function showAll(before) {
   showChanges(before);
   pointAt(null);
   const shown = find("shown");
-  if (HAS_LAYERS) shown.textContent = `${view().name}, ${variation().label}: ${count(shownLayers().length, "layer")}`;
+  if (HAS_LAYERS) {
+    const layers = count(shownLayers().length, "layer");
+    shown.textContent = `${view().name}, ${variation().label}: ${layers}`;
+  }
 }
 
 function closeDrawers() {

@@ -87,11 +87,13 @@ function variation() {
   return view()?.variations[state.variation];
 }
 
-// The layers of the network or sweep in the precision that is shown.
+function layersOfView() {
+  return DATA.layers.filter((layer) => layer.view === state.view);
+}
+
+// The layers of the network or sweep in one of its precisions.
 function layersOf(variationPlace) {
-  return DATA.layers.filter(
-    (layer) => layer.view === state.view && layer.variation === variationPlace,
-  );
+  return layersOfView().filter((layer) => layer.variation === variationPlace);
 }
 
 // Those that the filters let through.
@@ -112,7 +114,8 @@ function boundOf(layer) {
 
 function hasWords(layer) {
   if (!state.words) return true;
-  const text = `${layer.name} ${layer.title} ${layer.op} ${layer.family} ${layer.bound} ${layer.roof}`;
+  const { name, title, op, family, bound, roof } = layer;
+  const text = [name, title, op, family, bound, roof].join(" ");
   return text.toLowerCase().includes(state.words.toLowerCase());
 }
 

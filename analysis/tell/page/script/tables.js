@@ -71,7 +71,9 @@ function keyOf(cell, isNumber) {
 function addFilterBox(table) {
   const box = table.closest(".wide");
   const label = box.getAttribute("aria-label").replace("Table: ", "");
-  const input = element("input", { type: "search", placeholder: "Filter rows", "aria-label": `Filter ${label}` });
+  const input = element("input", {
+    type: "search", placeholder: "Filter rows", "aria-label": `Filter ${label}`,
+  });
   const rows = element("span", { class: "soft", role: "status" });
   box.before(element("div", { class: "filter scripted" }, input, rows));
   if (table.id === "layers-table") {
@@ -98,7 +100,8 @@ function makePickable(table, isPickable) {
   for (const row of table.tBodies[0].rows) {
     if (!isPickable(row.id)) continue;
     const head = row.cells[0];
-    head.replaceChildren(element("button", { type: "button", class: "pick", tabindex: "-1" }, head.textContent));
+    const attributes = { type: "button", class: "pick", tabindex: "-1" };
+    head.replaceChildren(element("button", attributes, head.textContent));
     row.classList.add("pickable");
   }
   table.tBodies[0].addEventListener("click", (event) => {
