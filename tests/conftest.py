@@ -12,6 +12,7 @@ import pytest
 from kernels.runtime.door import NO_TELEMETRY
 
 os.environ.setdefault(*NO_TELEMETRY)  # before any test imports the runtime
+os.environ.pop("COLUMNS", None)  # workers of xdist have it, and sentences would be broken there
 if threading.current_thread() is threading.main_thread():
     # a shell that starts tests in the background has Ctrl-C ignored, and so would what they start
     signal.signal(signal.SIGINT, signal.default_int_handler)

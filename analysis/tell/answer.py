@@ -110,7 +110,9 @@ def _of_network(name: str, precisions: Sequence[Network]) -> list[str]:
     best, *others = precisions
     said = [_times(name, best, others)]
     problem = no_floor(best)
-    if problem:
+    if best.refused:
+        said.append(f"Yet the whole was not timed in one go: {best.refused}. {problem}")
+    elif problem:
         said.append(problem)
     else:
         said.append(_what_bounds(best))
