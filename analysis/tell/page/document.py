@@ -16,6 +16,7 @@ from analysis.outcome import Outcome
 from analysis.tell.answer import Answer, answer
 from analysis.tell.page import head, provenance
 from analysis.tell.page.layers import layers_table
+from analysis.tell.page.markup import clipped, folded, heading, paragraph
 from analysis.tell.page.networks import networks_and_sweeps
 from analysis.tell.page.plot import plot_data
 from analysis.tell.page.roofs import ceilings_table, sweeps
@@ -111,19 +112,19 @@ def _within(
     """The page with so much of a run."""
     all_views = views(outcome.placements, outcome.networks, limits.layers)
     stills = Stills(pictures, limits.pictures)
-    told = answer(outcome)
+    sentences = answer(outcome)
     explore = _explore(outcome, all_views, stills, limits)
-    sections = _sections(outcome, told, all_views, stills, limits)
+    sections = _sections(outcome, sentences, all_views, stills, limits)
     scripts = [_file("plotly/plotly-basic.min.js"), _own_script()]
     return Template(_file("page.html")).substitute(
         policy=escape(_policy(scripts)),
         title=head.title(outcome),
         style=_file("page.css"),
-        device=escape(outcome.run.device.name),
+        device=escape(clipped(outcome.run.device.name)),
         badges=head.badges(outcome),
         facts=escape(head.when_and_how(outcome)),
         contents="".join(_link(section) for section in (explore, *sections)),
-        answer=head.answer_section(outcome, told),
+        answer=head.answer_section(outcome, sentences),
         explore=explore.content,
         sections="".join(map(_markup, sections)),
         data=_json(plot_data(outcome, all_views)),
@@ -136,20 +137,17 @@ def _explore(
     outcome: Outcome, all_views: Sequence[View], stills: Stills, limits: Limits
 ) -> Section:
     """The roofline with its table: of the layers where there are some, else of the ceilings."""
+    title = "The roofline"
+    note = CEILINGS_NOTE
+    if len(all_views) == 1:
+        title = f"Layers of {clipped(all_views[0].name)}"
+    elif all_views:
+        title = "Layers on the roofline"
     if all_views:
-        title = (
-            f"Layers of {all_views[0].name}" if len(all_views) == 1 else "Layers on the roofline"
-        )
-        shown = sum(len(view.layers) for view in all_views)
-        note, table = LAYERS_NOTE, layers_table(all_views)
-        if shown < len(outcome.placements):
-            note += (
-                f" Of {len(outcome.placements)} layers these are the {shown} that take longest; "
-                "all are in placements.csv."
-            )
+        note = LAYERS_NOTE + _left_out(outcome, all_views)
+        table = layers_table(all_views)
     else:
-        title = "The roofline"
-        note, table = CEILINGS_NOTE, ceilings_table(outcome.ceilings, limits.layers)
+        table = ceilings_table(outcome.ceilings, limits.layers)
     name, sentence = _picture(outcome, all_views, stills)
     content = Template(_file("explore.html")).substitute(
         title=escape(title),
@@ -158,6 +156,15 @@ def _explore(
         table=table,
     )
     return Section("roofline", title, content)
+
+
+def _left_out(outcome: Outcome, all_views: Sequence[View]) -> str:
+    """A sentence on layers that are not shown; empty where all are."""
+    shown = sum(len(view.layers) for view in all_views)
+    every = len(outcome.placements)
+    if shown == every:
+        return ""
+    return f" Of {every} layers these are the {shown} that take longest; all are in placements.csv."
 
 
 def _picture(outcome: Outcome, all_views: Sequence[View], stills: Stills) -> tuple[str, str]:
@@ -173,25 +180,23 @@ def _picture(outcome: Outcome, all_views: Sequence[View], stills: Stills) -> tup
 
 
 def _sections(
-    outcome: Outcome, told: Answer, all_views: Sequence[View], stills: Stills, limits: Limits
+    outcome: Outcome, sentences: Answer, all_views: Sequence[View], stills: Stills, limits: Limits
 ) -> list[Section]:
     """The sections below the roofline."""
-    sections = [Section("verdict", "Verdict", head.verdict(outcome, told))]
+    sections = [Section("verdict", "Verdict", head.verdict(outcome, sentences))]
     if all_views:
         sections.append(
             Section("layers", "Layers", networks_and_sweeps(outcome, stills, limits.rows))
         )
-        note = f'<p class="soft">{escape(CEILINGS_NOTE)}</p>'
-        folded = (
-            f"<details><summary>{len(outcome.ceilings)} ceilings</summary>"
-            f"{note}{ceilings_table(outcome.ceilings, limits.layers)}</details>"
-        )
-        sections.append(Section("ceilings", "Ceilings", folded))
+        table = ceilings_table(outcome.ceilings, limits.layers)
+        content = paragraph(CEILINGS_NOTE, "soft") + table
+        folds = folded(f"{len(outcome.ceilings)} ceilings", content)
+        sections.append(Section("ceilings", "Ceilings", folds))
     if outcome.sweeps:
         sections.append(Section("sweeps", "Sweeps", sweeps(outcome, stills, limits.rows)))
     run = outcome.run
-    method = f"<h3>Theory</h3>{provenance.theory(run.device)}"
-    method += f"<h3>Device, versions and settings</h3>{provenance.facts_table(run)}"
+    method = heading(3, "Theory") + provenance.theory(run.device)
+    method += heading(3, "Device, versions and settings") + provenance.facts_table(run)
     sections.append(
         Section("not-measured", "Not measured", provenance.not_measured(run.measurements))
     )
@@ -200,8 +205,8 @@ def _sections(
 
 
 def _markup(section: Section) -> str:
-    heading = f'<h2 id="{section.name}">{escape(section.title)}</h2>'
-    return f'<section aria-labelledby="{section.name}">{heading}{section.content}</section>\n'
+    title = f'<h2 id="{section.name}">{escape(section.title)}</h2>'
+    return f'<section aria-labelledby="{section.name}">{title}{section.content}</section>\n'
 
 
 def _link(section: Section) -> str:

@@ -12,6 +12,8 @@ LONGEST_TEXT = 600
 EVERYWHERE = '<style type="text/css">*{stroke-linejoin: round; stroke-linecap: butt}</style>'
 """Style that matplotlib gives an SVG: inside a page it would hold for all of the page. page.css
 says the same of pictures only."""
+LONGEST_SENTENCES = 4000
+"""Letters of a paragraph."""
 NAMES_AND_USES = re.compile(r'(\bid="|url\(#|href="#)')
 """Where the name of a part of an SVG stands: where it is given, and where it is used."""
 
@@ -37,9 +39,9 @@ class Cell(NamedTuple):
     """True if it holds sentences, of which a page of many rows shows the first lines."""
 
 
-def clipped(text: str) -> str:
+def clipped(text: str, longest: int = LONGEST_TEXT) -> str:
     """A text, or its beginning if it is very long."""
-    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
+    return text if len(text) <= longest else f"{text[:longest]}…"
 
 
 def table(
@@ -60,7 +62,7 @@ def table(
         lines.append(f"<tr{row_name}>{_first(row[0])}{''.join(map(_cell, row[1:]))}</tr>")
     name_of_table = f' id="{escape(name)}"' if name else ""
     return (
-        f'<div class="wide" role="region" tabindex="0" aria-label="Table: {escape(label)}">'
+        f'<div class="wide" role="region" tabindex="0" aria-label="Table: {escape(clipped(label))}">'
         f"<table{name_of_table}><thead><tr>{head_cells}</tr></thead>"
         f"<tbody>{''.join(lines)}</tbody></table></div>"
     )
@@ -88,7 +90,12 @@ def _cell(cell: Cell) -> str:
 def paragraph(text: str, css_class: str = "") -> str:
     """A paragraph of plain text."""
     attribute = f' class="{css_class}"' if css_class else ""
-    return f"<p{attribute}>{escape(text)}</p>"
+    return f"<p{attribute}>{escape(clipped(text, LONGEST_SENTENCES))}</p>"
+
+
+def heading(level: int, text: str) -> str:
+    """The heading of a part of a section."""
+    return f"<h{level}>{escape(clipped(text))}</h{level}>"
 
 
 def folded(title: str, content: str) -> str:
@@ -105,5 +112,7 @@ def picture(svg: str, sentence: str, name: str) -> str:
     element = svg[svg.index("<svg") :].replace(EVERYWHERE, "")
     element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
     element = NAMES_AND_USES.sub(rf"\g<1>{escape(name)}-", element)
-    element = element.replace("<svg", f'<svg role="img" aria-label="{escape(sentence)}"', 1)
+    element = element.replace(
+        "<svg", f'<svg role="img" aria-label="{escape(clipped(sentence))}"', 1
+    )
     return f"<figure>{element}</figure>"

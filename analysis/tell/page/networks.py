@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 
 from analysis.layers.alike import Alike, most_to_gain
 from analysis.layers.groups import LayerSweep, Network, slug
@@ -20,7 +19,7 @@ from analysis.layers.words import (
 from analysis.outcome import Outcome
 from analysis.tell.columns import Column
 from analysis.tell.layer_columns import POINTS_OF_SWEEP
-from analysis.tell.page.markup import Cell, Head, folded, paragraph, table
+from analysis.tell.page.markup import Cell, Head, folded, heading, paragraph, table
 from analysis.tell.page.stills import Stills
 from analysis.tell.page.tables import cell_of, heads_of, table_of
 from analysis.units import percent, si
@@ -99,19 +98,19 @@ def networks_and_sweeps(outcome: Outcome, stills: Stills, most_rows: int) -> str
 def _network(net: Network) -> str:
     """Headline, the layers with most to gain, FLOPs against time, unknown operations."""
     title = f"{net.name}, {net.precision.upper()} on {net.provider}"
-    parts = [f"<h3>{escape(title)}</h3>", paragraph(headline(net))]
+    parts = [heading(3, title), paragraph(headline(net))]
     first = most_to_gain(net.layers, GROUPS)
     if first:
-        parts.append("<h4>Most to gain, identical layers together</h4>")
+        parts.append(heading(4, "Most to gain, identical layers together"))
         parts.append(table_of(f"Most to gain in {title}", GAIN_COLUMNS, first))
-    parts.append("<h4>FLOPs do not predict time</h4>")
+    parts.append(heading(4, "FLOPs do not predict time"))
     sentence = prediction(net.layers)
     if sentence:
         parts.append(paragraph(sentence))
     parts.append(table_of(f"Kinds of layers in {title}", KIND_COLUMNS, kinds(net.layers)))
     unknown_operations = unknown(net.layers)
     if unknown_operations:
-        parts.append("<h4>Unknown operations</h4>")
+        parts.append(heading(4, "Unknown operations"))
         label = f"Unknown operations in {title}"
         parts.append(table_of(label, UNKNOWN_COLUMNS, unknown_operations))
     return "".join(parts)
@@ -121,12 +120,14 @@ def _precisions(name: str, layers: Sequence[Compared], stills: Stills) -> str:
     """The precisions of a network: the picture of their times, and a table layer by layer."""
     content = stills.show(picture_of(name), f"Times of {name} in each precision, by kind of layer")
     if layers:
-        precisions = list(dict.fromkeys(each for _, at in layers for each in at))
+        precisions: list[str] = []
+        for _, at in layers:
+            precisions += [precision for precision in at if precision not in precisions]
         title = f"{len(layers)} layers at {len(precisions)} precisions"
         content += folded(title, _comparison(name, layers, precisions))
     if not content:
         return ""
-    return f"<h3>{escape(name)}: precisions compared</h3>{content}"
+    return heading(3, f"{name}: precisions compared") + content
 
 
 def _comparison(name: str, layers: Sequence[Compared], precisions: Sequence[str]) -> str:
@@ -180,4 +181,4 @@ def _sweep(sweep: LayerSweep, stills: Stills, most_rows: int) -> str:
         f"{len(rows)} points", table(f"Points of {sweep.name}", heads, rows[:most_rows])
     )
     picture = stills.show(sweep.file, f"Layers of the sweep {sweep.name} over {sweep.over}")
-    return f"<h3>{escape(sweep.name)}</h3>{picture}{folded(f'{len(rows)} points', points)}"
+    return heading(3, sweep.name) + picture + folded(f"{len(rows)} points", points)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 
 from analysis.model.ceilings import Ceiling
 from analysis.model.sweeps import POINT_HEAD, SweepChart, points
 from analysis.outcome import Outcome
 from analysis.tell.ceiling_columns import CEILINGS_ON_PAGE
-from analysis.tell.page.markup import folded
+from analysis.tell.page.markup import folded, heading
 from analysis.tell.page.plot import row_name_of_ceiling
 from analysis.tell.page.stills import Stills
 from analysis.tell.page.tables import table_of, table_of_texts
@@ -32,4 +31,4 @@ def _sweep(sweep: SweepChart, stills: Stills, most_points: int) -> str:
     curves = ", ".join(line.name for line in sweep.lines)
     picture = stills.show(sweep.name, f"{sweep.title}: {curves}")
     table = table_of_texts(f"Points of {sweep.title}", POINT_HEAD, rows[:most_points])
-    return f"<h3>{escape(sweep.title)}</h3>{picture}{folded(f'{len(rows)} points', table)}"
+    return heading(3, sweep.title) + picture + folded(f"{len(rows)} points", table)

@@ -30,11 +30,11 @@ function listOfChanges(heading, then, now, keyOf) {
     const [old, fresh] = [before.get(key) ?? 0, after.get(key) ?? 0];
     return { key, old, fresh, difference: fresh - old };
   });
-  changed.sort((one, other) => Math.abs(other.difference) - Math.abs(one.difference));
+  changed.sort((first, second) => Math.abs(second.difference) - Math.abs(first.difference));
   const largest = Math.abs(changed[0]?.difference ?? 0);
-  const told = changed.filter(({ difference }) => Math.abs(difference) > NOISE * largest);
+  const clear = changed.filter(({ difference }) => Math.abs(difference) > NOISE * largest);
   const list = element("ol");
-  for (const { key, old, fresh, difference } of told.slice(0, MOST_CHANGES)) {
+  for (const { key, old, fresh, difference } of clear.slice(0, MOST_CHANGES)) {
     const times = `${key}: ${si(old, "s")} → ${si(fresh, "s")} (`;
     list.append(element("li", {}, times, element("b", {}, signed(difference)), ")"));
   }

@@ -35,5 +35,5 @@ function sums(items, keyOf, numberOf) {
     const key = keyOf(item);
     totals.set(key, (totals.get(key) ?? 0) + numberOf(item));
   }
-  return [...totals].sort((one, other) => other[1] - one[1]);
+  return [...totals].sort((first, second) => second[1] - first[1]);
 }

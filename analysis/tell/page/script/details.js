@@ -24,8 +24,8 @@ function facts(pairs) {
 function detailsOfLayer(layer) {
   const roof = roofByTag.get(layer.roof);
   const parts = [element("h3", {}, layer.title)];
-  const kind = `${layer.name} · ${layer.family} · ${layer.type.toUpperCase()}`;
-  parts.push(element("p", { class: "soft" }, kind));
+  const words = `${layer.name} · ${layer.family} · ${layer.type.toUpperCase()}`;
+  parts.push(element("p", { class: "soft" }, words));
   if (!layer.trusted) parts.push(element("p", { class: "warn" }, `Not trusted: ${layer.doubt}`));
   parts.push(facts([
     ["Time", timeOf(layer)],
@@ -141,7 +141,7 @@ function bars(totals, all) {
 function overviewOfRoofs() {
   const { memory } = limits();
   const parts = [element("h3", {}, DATA.device)];
-  const dense = shownRoofs().filter((roof) => !roof.is_memory && roof.is_main && !roof.is_sparse);
+  const dense = shownFlats().filter((roof) => roof.is_main && !roof.is_sparse);
   if (memory && dense.length) {
     const words = `Below so many operations per byte from ${memory.label} memory decides, above arithmetic:`;
     parts.push(element("p", {}, words));

@@ -55,7 +55,7 @@ function draw() {
 
 // Layers that have a place, the big ones first so that none is hidden.
 function shownDots() {
-  return shownLayers().filter(placeOf).sort((one, other) => other.part - one.part);
+  return shownLayers().filter(placeOf).sort((first, second) => second.part - first.part);
 }
 
 function lines() {
@@ -110,7 +110,7 @@ function layout(x, y) {
 }
 
 function unitOfRates() {
-  const ofRoofs = shownRoofs().filter((roof) => !roof.is_memory).map((roof) => roof.unit);
+  const ofRoofs = shownFlats().map((roof) => roof.unit);
   const units = new Set([...ofRoofs, ...layersOf(state.variation).map((layer) => layer.unit)]);
   return units.size ? [...units].sort().join(" or ") : "FLOP/s";
 }
@@ -216,7 +216,7 @@ function namesOfFlats(places) {
 // The flat roofs shown, those of nearly equal height together.
 function equalFlats() {
   const groups = [];
-  for (const roof of shownRoofs().filter((each) => !each.is_memory)) {
+  for (const roof of shownFlats()) {
     const group = groups.find(([first]) => Math.abs(first.rate / roof.rate - 1) < EQUAL);
     if (group) group.push(roof);
     else groups.push([roof]);
@@ -239,8 +239,7 @@ function nameOfFlats(group) {
 // "FP16 wgmma-fp32 834 T"; of several, "FP16 = BF16 132 T".
 function wordsOfFlats(group) {
   const subjects = [...new Set(group.map((roof) => roof.subject.toUpperCase()))];
-  const isSingle = group.length === 1;
-  const names = isSingle ? group[0].label : subjects.join(" = ");
+  const names = subjects.length === 1 ? group[0].label : subjects.join(" = ");
   const words = names.length > LONGEST_LABEL ? `${names.slice(0, LONGEST_LABEL)}…` : names;
   return `${words} ${si(group[0].rate, "").trim()}`;
 }
@@ -252,12 +251,12 @@ function escaped(words) {
 // Heights in pixels from the top, moved apart so that each has the room of a line: [[y, item], ...].
 function spread(items, places) {
   const moved = [];
-  for (const [y, item] of [...items].sort((one, other) => one[0] - other[0])) {
+  for (const [y, item] of [...items].sort((first, second) => first[0] - second[0])) {
     const above = moved.at(-1);
     moved.push([Math.max(y, above ? above[0] + LABEL_HEIGHT : places.top), item]);
   }
   let floor = places.bottom;
-  for (const entry of moved.toReversed()) {
+  for (const entry of [...moved].reverse()) {
     entry[0] = Math.min(entry[0], floor);
     floor = entry[0] - LABEL_HEIGHT;
   }
@@ -271,7 +270,7 @@ function namesOfSlopes(places) {
   const angle = -slant * (180 / Math.PI);
   const named = [];
   let part = 0.25;
-  for (const roof of shownRoofs().filter((each) => each.is_memory).toReversed()) {
+  for (const roof of shownSlopes().reverse()) {
     const [, [end]] = lineOf(roof, roof.rate);
     const [first, last] = [firstInside(roof, places), Math.min(end, places.intensity(places.right))];
     if (!(first < last)) continue;

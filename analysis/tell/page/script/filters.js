@@ -47,8 +47,8 @@ function choicesOfKind(layers) {
 
 function chooser() {
   const select = element("select", {});
-  DATA.views.forEach((each, place) => {
-    select.append(element("option", { value: place, selected: place === state.view }, each.name));
+  DATA.views.forEach(({ name }, place) => {
+    select.append(element("option", { value: place, selected: place === state.view }, name));
   });
   select.addEventListener("change", () => change({ ...DEFAULTS, view: Number(select.value) }));
   return element("label", { class: "block" }, "Network or sweep ", select);

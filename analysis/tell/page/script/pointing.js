@@ -171,7 +171,7 @@ function step(key) {
   const targets = HAS_LAYERS ? shownDots() : shownRoofs();
   if (!targets.length) return;
   const keyed = targets.map((item) => [sortKey(item, axis), item]);
-  keyed.sort((one, other) => one[0] - other[0]);
+  keyed.sort((first, second) => first[0] - second[0]);
   const ordered = keyed.map(([, item]) => item);
   const last = ordered.length - 1;
   const current = ordered.indexOf(focused ?? pickedItem());

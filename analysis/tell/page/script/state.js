@@ -163,9 +163,17 @@ function shownRoofs() {
   });
 }
 
+function shownFlats() {
+  return shownRoofs().filter((roof) => !roof.is_memory);
+}
+
+function shownSlopes() {
+  return shownRoofs().filter((roof) => roof.is_memory);
+}
+
 // The slope of main memory, and the highest flat roof that programs without zeros reach.
 function limits() {
   const memory = roofByTag.get(DATA.memory) ?? slopes().at(-1);
-  const dense = shownRoofs().filter((roof) => !roof.is_memory && !roof.is_sparse);
+  const dense = shownFlats().filter((roof) => !roof.is_sparse);
   return { memory, arithmetic: dense[0] };
 }

@@ -24,8 +24,8 @@ function sortBy(table, head) {
   const keyed = rowsOf(table).map((row) => [keyOf(row.cells[head.cellIndex], isNumber), row]);
   const known = keyed.filter(([key]) => !Number.isNaN(key));
   const unknown = keyed.filter(([key]) => Number.isNaN(key));
-  const compare = isNumber ? (one, other) => one - other : collator.compare;
-  known.sort(([one], [other]) => compare(one, other) * (down ? -1 : 1));
+  const compare = isNumber ? (first, second) => first - second : collator.compare;
+  known.sort(([first], [second]) => compare(first, second) * (down ? -1 : 1));
   for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
   head.setAttribute("aria-sort", down ? "descending" : "ascending");
   putRows(table, [...known, ...unknown].map(([, row]) => row));

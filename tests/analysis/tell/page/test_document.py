@@ -17,6 +17,7 @@ from analysis.analyse import analyse, model
 from analysis.outcome import Outcome
 from analysis.tell.page import document
 from analysis.tell.page.document import BYTES, LIMITS, html
+from analysis.units import SI_PREFIXES, UNKNOWN
 from probes.records.measurement import FAILED, SKIPPED, Measurement
 from probes.records.run import COMPLETE, PARTIAL, Run
 from tests.analysis.layer_rows import conv_sweep, network, run_of
@@ -203,3 +204,10 @@ def test_a_device_without_theory_has_a_page() -> None:
     run = Run(unknown, "2030-01-02T03:04:05Z", {}, {}, measurements=[measurement("compute/fp32")])
     outcome: Outcome = model(run)
     assert "Method and sources" in html(outcome, {}, {})
+
+
+def test_the_scripts_write_numbers_with_the_prefixes_of_the_program() -> None:
+    text = (document.FOLDER / "script" / "numbers.js").read_text(encoding="utf-8")
+    pairs = re.findall(r'\[(1e?-?\d*), "(.?)"\]', text)
+    assert [(float(factor), prefix) for factor, prefix in pairs] == list(SI_PREFIXES)
+    assert f'const UNKNOWN = "{UNKNOWN}"' in text

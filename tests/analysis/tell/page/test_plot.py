@@ -28,7 +28,7 @@ def test_every_layer_is_there_with_its_numbers() -> None:
     outcome = outcome_of(*network("squeezenet"), *network("squeezenet", "fp32"))
     data = data_of(outcome)
     assert len(data["layers"]) == len(outcome.placements)
-    by_layer = {(each["name"], each["type"]): each for each in data["layers"]}
+    by_layer = {(layer["name"], layer["type"]): layer for layer in data["layers"]}
     for placement in outcome.placements:
         layer = by_layer[placement.layer, placement.dtype]
         assert layer["seconds"] == placement.seconds
@@ -45,9 +45,11 @@ def test_a_view_has_a_precision_each_the_fastest_first() -> None:
     outcome = outcome_of(*network("squeezenet", "fp32"), *network("squeezenet"))
     (view,) = data_of(outcome)["views"]
     assert view["is_network"]
-    assert [each["label"] for each in view["variations"]] == ["FP16", "FP32"]
+    variations = view["variations"]
+    assert [variation["label"] for variation in variations] == ["FP16", "FP32"]
     seconds = {net.precision.upper(): net.seconds for net in outcome.networks}
-    assert {each["label"]: each["seconds"] for each in view["variations"]} == seconds
+    shown = {variation["label"]: variation["seconds"] for variation in variations}
+    assert shown == seconds
 
 
 def test_layers_lead_to_their_rows_view_and_precision() -> None:
@@ -66,9 +68,9 @@ def test_identical_layers_know_each_other() -> None:
     data = data_of(outcome)
     groups = [group for group in alike(outcome.placements) if len(group.layers) > 1]
     assert groups
-    told = {each["name"]: each["alike"]["name"] for each in data["layers"] if "alike" in each}
+    names = {layer["name"]: layer["alike"]["name"] for layer in data["layers"] if "alike" in layer}
     for group in groups:
-        assert {told[layer.layer] for layer in group.layers} == {group.name}
+        assert {names[layer.layer] for layer in group.layers} == {group.name}
 
 
 def test_the_spread_of_a_layer_is_that_of_its_row() -> None:
@@ -114,6 +116,6 @@ def test_a_layer_of_unknown_work_is_there_without_a_place() -> None:
     first, *others = network("squeezenet")
     unknown = dataclasses.replace(first, flops=None)
     layers = data_of(outcome_of(unknown, *others))["layers"]
-    (layer,) = [each for each in layers if each["name"] == first.layer]
+    (layer,) = [layer for layer in layers if layer["name"] == first.layer]
     assert layer["intensity"] is layer["least"] is layer["gain"] is None
     assert not layer["bound"]
