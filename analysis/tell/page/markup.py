@@ -61,8 +61,9 @@ def table(
         row_name = f' id="{escape(row_names[number])}"' if row_names else ""
         lines.append(f"<tr{row_name}>{_first(row[0])}{''.join(map(_cell, row[1:]))}</tr>")
     name_of_table = f' id="{escape(name)}"' if name else ""
+    spoken = escape(f"Table: {clipped(label)}")
     return (
-        f'<div class="wide" role="region" tabindex="0" aria-label="Table: {escape(clipped(label))}">'
+        f'<div class="wide" role="region" tabindex="0" aria-label="{spoken}">'
         f"<table{name_of_table}><thead><tr>{head_cells}</tr></thead>"
         f"<tbody>{''.join(lines)}</tbody></table></div>"
     )
@@ -112,7 +113,6 @@ def picture(svg: str, sentence: str, name: str) -> str:
     element = svg[svg.index("<svg") :].replace(EVERYWHERE, "")
     element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
     element = NAMES_AND_USES.sub(rf"\g<1>{escape(name)}-", element)
-    element = element.replace(
-        "<svg", f'<svg role="img" aria-label="{escape(clipped(sentence))}"', 1
-    )
+    spoken = escape(clipped(sentence))
+    element = element.replace("<svg", f'<svg role="img" aria-label="{spoken}"', 1)
     return f"<figure>{element}</figure>"

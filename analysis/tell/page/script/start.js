@@ -15,10 +15,12 @@ function showAll(before) {
   }
 }
 
+// On a phone, filters and details are drawers; the focus goes into an open one and comes back.
 function closeDrawers() {
-  for (const button of document.querySelectorAll(".drawers button")) {
+  for (const button of document.querySelectorAll(".drawers button[aria-expanded=true]")) {
     button.setAttribute("aria-expanded", "false");
     find(button.getAttribute("aria-controls")).classList.remove("open");
+    button.focus();
   }
 }
 
@@ -29,7 +31,9 @@ function prepareDrawers() {
       closeDrawers();
       if (isOpen) return;
       button.setAttribute("aria-expanded", "true");
-      find(button.getAttribute("aria-controls")).classList.add("open");
+      const drawer = find(button.getAttribute("aria-controls"));
+      drawer.classList.add("open");
+      drawer.querySelector(".close").focus();
     });
   }
   addEventListener("keydown", (event) => { if (event.key === "Escape") closeDrawers(); });
