@@ -123,7 +123,7 @@ function hiding(name, key, words, colour = "") {
   }, colour);
 }
 
-// A choice of a roof, which stands out while it is pointed at.
+// A choice of a roof, which is told of and stands out while it is pointed at.
 function roofChoice(name, key, words, shown, roof) {
   const label = choice("checkbox", name, words, shown.includes(key), (isOn) => {
     const others = shown.filter((other) => other !== key);
@@ -132,7 +132,7 @@ function roofChoice(name, key, words, shown, roof) {
     const needed = name === "roofs" ? neededSubjects() : neededLevels();
     change({ [name]: isSame(chosen, needed) ? null : chosen });
   }, roof?.colour);
-  const point = () => { if (roof && shownRoofs().includes(roof)) pointAt(roof); };
+  const point = () => pointAt(roof);
   label.addEventListener("pointerenter", point);
   label.addEventListener("focusin", point);
   label.addEventListener("pointerleave", () => pointAt(null));

@@ -95,7 +95,8 @@ function pointAt(item, pixels = null, isSpoken = false) {
   const readout = find("readout");
   readout.setAttribute("aria-live", isSpoken ? "polite" : "off");
   readout.textContent = sentenceOf(item) || sentenceOf(pickedItem()) || HINT;
-  light((item ?? pickedItem())?.tag ?? null);
+  const roof = item ?? pickedItem();
+  light(shownRoofs().includes(roof) ? roof.tag : null);
   showTip(item, pixels);
   showMarks();
   if (item?.row) showDetails(item);
