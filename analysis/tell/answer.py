@@ -19,8 +19,8 @@ from analysis.model.headlines import best_by_format, formats_without_rate, level
 from analysis.model.roofline import ridge
 from analysis.model.sweeps import SweepChart
 from analysis.model.trust import GOOD
+from analysis.naming import name_of
 from analysis.outcome import Outcome
-from analysis.tell.naming import name_of
 from analysis.units import binary, percent, short, si, whole_percent
 from kernels.device import Device
 from probes.records.measurement import FAILED, OK

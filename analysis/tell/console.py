@@ -14,6 +14,7 @@ from analysis.analyse import Outcome
 from analysis.model.ceilings import Ceiling
 from analysis.model.headlines import headlines
 from analysis.model.trust import FAIR, GOOD, LOW, at_start
+from analysis.naming import name_of
 from analysis.tell.answer import Answer, answer
 from analysis.tell.ceiling_columns import CEILINGS_IN_BRIEF, CEILINGS_ON_TERMINAL
 from analysis.tell.columns import LINES_OF_REMARK, Column, fit, in_words, on_few_lines
@@ -21,7 +22,6 @@ from analysis.tell.layer_columns import LAYERS_ON_TERMINAL
 from analysis.tell.layer_console import cells_of_layers, sentences, sweeps_told
 from analysis.tell.live import Lines, Progress, screen
 from analysis.tell.most import CEILINGS
-from analysis.tell.naming import name_of
 from analysis.tell.output import heard, plain
 from analysis.tell.report import summary
 from analysis.units import si

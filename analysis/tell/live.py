@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from analysis.model.ceilings import ceilings
-from analysis.tell.naming import name_of_row
+from analysis.naming import name_of_row
 from analysis.tell.output import plain
 from analysis.units import si, unit_of, whole_percent
 from kernels.device import Device

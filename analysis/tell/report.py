@@ -6,17 +6,19 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from analysis.model.ceilings import Ceiling
-from analysis.model.roofline import Roofline, label, ridge, roofline
+from analysis.model.roofline import Roofline, ridge, roofline
+from analysis.naming import name_of
 from analysis.units import percent, short, si
 from probes.records.measurement import FAILED, OK, SKIPPED
 from probes.records.run import COMPLETE, Run
+from probes.records.tag import Tag
 
 
 def no_verdict(doubted: Sequence[Ceiling]) -> list[str]:
     """A sentence on why nothing is said of what these roofs would bound; none without roofs."""
     if not doubted:
         return []
-    reasons = [f"{label(ceiling.tag)} ({_doubt(ceiling)})" for ceiling in doubted]
+    reasons = [f"{name_of(Tag.parse(ceiling.tag))} ({_doubt(ceiling)})" for ceiling in doubted]
     whose = "its roof" if len(doubted) == 1 else "their roofs"
     return [
         f"No verdict on {', '.join(reasons)}: {whose} cannot be trusted. "

@@ -9,7 +9,8 @@ from analysis.draw.style import CATEGORIES, colour_of
 from analysis.layers.alike import Alike, alike
 from analysis.layers.placement import Placement, set_of
 from analysis.model.ceilings import Ceiling, is_roof, level_of
-from analysis.model.roofline import Roofline, label
+from analysis.model.roofline import Roofline
+from analysis.naming import name_of
 from analysis.outcome import Outcome
 from analysis.tell.page.markup import clipped
 from analysis.tell.page.views import View
@@ -57,7 +58,7 @@ def _roofs(ceilings: Iterable[Ceiling], model: Roofline, run: Run) -> list[dict[
             {
                 "row": row_name_of_ceiling(number),
                 "tag": ceiling.tag,
-                "label": label(ceiling.tag),
+                "label": name_of(Tag.parse(ceiling.tag)),
                 "subject": tag.subject,
                 "is_memory": tag.quantity == BANDWIDTH,
                 "is_main": ceiling.tag in main_tags,
