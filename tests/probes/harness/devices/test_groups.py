@@ -12,7 +12,7 @@ from tests.probes.harness.devices.trees import write
 V1 = "sys/fs/cgroup/cpu,cpuacct"
 """Where version 1 is usually mounted; version 2 is at sys/fs/cgroup itself."""
 V1_GROUP = "4:cpu,cpuacct:"
-"""What stands before the name of a process's group in proc/self/cgroup; version 2 writes 0:: there."""
+"""What stands before a group's name in proc/self/cgroup; version 2 writes 0:: there."""
 V1_MOUNT = "33 31 0:30 %s /%s rw,nosuid shared:9 - cgroup cgroup rw,cpu,cpuacct\n"
 V2_MOUNT = "31 23 0:27 %s /%s rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n"
 """Lines of proc/self/mountinfo: which part of the hierarchy is mounted, and where."""
