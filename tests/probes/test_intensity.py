@@ -60,8 +60,8 @@ def test_points_reach_from_far_below_the_ridge_to_far_above(device: Device) -> N
 @pytest.mark.parametrize("device", [CPU, GPU])
 def test_the_roof_is_measured_as_the_other_probes_measure_it(device: Device) -> None:
     anchors = anchors_on(device)
-    known = [*compute.cases(device), *tensor_core.cases(device), *bandwidth.cases(device)]
-    assert all(anchor in known for anchor in anchors)
+    cases_of_others = [*compute.cases(device), *tensor_core.cases(device), *bandwidth.cases(device)]
+    assert all(anchor in cases_of_others for anchor in anchors)
     roofs = {*intensity.FLATS[device.kind], intensity.SLOPE}
     assert {anchor.tag for anchor in anchors} == roofs
 

@@ -65,6 +65,7 @@ def _stuck() -> None:
 
 
 def _raise() -> None:
+    """An error that the work itself raises."""
     raise KernelError("no room for 8 GB")
 
 
@@ -75,6 +76,7 @@ def _unpicklable() -> None:
 
 @pytest.fixture
 def guard() -> Iterator[Guard]:
+    """A guard over such a worker, which it ends after the test."""
     guard = Guard(worker)
     yield guard
     guard.close()

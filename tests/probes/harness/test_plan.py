@@ -33,10 +33,10 @@ def ask(*cases: Case, full: bool = False, quick: bool = False) -> list[Case]:
 
 
 def test_a_case_that_two_probes_ask_is_measured_once() -> None:
-    same = Case(KERNEL, "fp64", "cpu", parse_tag("bandwidth/dram/read"), {"n": 1})
-    other = Case(KERNEL, "fp64", "cpu", parse_tag("bandwidth/dram/read"), {"n": 2})
-    assert ask(ROOF, same) == [ROOF]
-    assert len(ask(ROOF, other)) == 2
+    same_case = Case(KERNEL, "fp64", "cpu", parse_tag("bandwidth/dram/read"), {"n": 1})
+    other_case = Case(KERNEL, "fp64", "cpu", parse_tag("bandwidth/dram/read"), {"n": 2})
+    assert ask(ROOF, same_case) == [ROOF]
+    assert len(ask(ROOF, other_case)) == 2
 
 
 @pytest.mark.parametrize(("full", "asked"), [(False, [ROOF]), (True, [ROOF, LONG])])

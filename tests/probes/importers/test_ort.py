@@ -143,8 +143,8 @@ def test_a_profile_without_arguments_has_names_and_times(tmp_path: Path, args: A
     )
     assert (conv.reason, relu.layer) == (reason, "relu1")
     nodes = {"conv1": OnnxWork(7.0, 400.0, "Conv", "y")}
-    known, _ = ort.read(path, "CPU", "now", nodes=nodes)
-    assert (known.kernel, known.flops, known.bytes) == ("Conv", 7.0, 400.0)
+    conv, _ = ort.read(path, "CPU", "now", nodes=nodes)
+    assert (conv.kernel, conv.flops, conv.bytes) == ("Conv", 7.0, 400.0)
 
 
 def test_nodes_between_two_runs_are_of_neither(tmp_path: Path) -> None:

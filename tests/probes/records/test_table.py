@@ -39,6 +39,7 @@ def read(path: Path, text: str | bytes) -> Table[Thing]:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
+    """Where a test writes its table."""
     return tmp_path / "things.csv"
 
 

@@ -182,6 +182,7 @@ class Management:
 
     def __getattr__(self, name: str) -> Any:
         idle, software_power_cap, hardware_thermal_slowdown = 0x1, 0x4, 0x40
+        reasons = idle | software_power_cap | hardware_thermal_slowdown
         answers: dict[str, Any] = {
             "nvmlDeviceGetMigMode": (1, 1),
             "nvmlDeviceGetEccMode": (1, 1),
@@ -189,9 +190,7 @@ class Management:
                 SimpleNamespace(pid=1),
                 SimpleNamespace(pid=2),
             ],
-            "nvmlDeviceGetCurrentClocksThrottleReasons": idle
-            | software_power_cap
-            | hardware_thermal_slowdown,
+            "nvmlDeviceGetCurrentClocksThrottleReasons": reasons,
             "nvmlDeviceGetPowerUsage": 650_500,
             "nvmlDeviceGetTemperature": 88,
             "nvmlDeviceGetClockInfo": 1200,

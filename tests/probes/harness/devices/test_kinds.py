@@ -35,7 +35,9 @@ def test_two_kinds_of_arm_core_are_told_apart(tmp_path: Path) -> None:
 
 def test_a_level_is_as_large_as_its_smallest_cache(tmp_path: Path) -> None:
     device = cpu.detect(gb10(tmp_path), range(20))
-    sizes = [(known.level, known.bytes // KIB, known.units) for known in device.caches]
+    sizes = [
+        (cpu_cache.level, cpu_cache.bytes // KIB, cpu_cache.units) for cpu_cache in device.caches
+    ]
     assert sizes == [("l1", 64, 1), ("l2", 512, 1), ("l3", 8192, 10)]
     assert device.last_cache_bytes == 2 * 8192 * KIB
     _, l2, _ = cpu.detect(tmp_path, range(5, 10)).caches

@@ -26,7 +26,10 @@ MIB = 1 << 20
 def test_lists_that_were_cut_are_one_cache_where_its_id_says_so(tmp_path: Path) -> None:
     device = cpu.detect(cut_sockets(tmp_path), range(16))
     assert (device.last_cache_bytes, device.facts["numa_nodes"]) == (32 * MIB, 4)
-    assert [(known.level, known.units) for known in device.caches] == [("l1", 1), ("l3", 8)]
+    assert [(cpu_cache.level, cpu_cache.units) for cpu_cache in device.caches] == [
+        ("l1", 1),
+        ("l3", 8),
+    ]
     assert device.warnings == ()
     assert cpu.detect(tmp_path, [0, 5, 7]).last_cache_bytes == 16 * MIB
 
@@ -72,7 +75,10 @@ def test_without_lists_a_last_cache_is_a_sockets_and_the_others_a_cores(tmp_path
         files |= {f"{CPUS}/cpu{number}/topology/physical_package_id": f"{number // 2}"}
     device = cpu.detect(write(tmp_path, files), range(4))
     assert device.last_cache_bytes == 16 * MIB
-    assert [(known.level, known.units) for known in device.caches] == [("l2", 1), ("l3", 2)]
+    assert [(cpu_cache.level, cpu_cache.units) for cpu_cache in device.caches] == [
+        ("l2", 1),
+        ("l3", 2),
+    ]
 
 
 @pytest.mark.parametrize(
