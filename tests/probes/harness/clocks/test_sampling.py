@@ -41,8 +41,9 @@ SAMPLE_SECONDS = 0.010
 SHORTEST, LONGEST = 0.007, 0.0103
 """How short and how long it may be: calibration ends at 0.7 of the target, and aims 2 % above."""
 MANY_CASES = 10**6
+"""So many that each gets the least time that a case may have."""
 MS = 1_000_000
-"""Nanoseconds."""
+"""Nanoseconds in a millisecond."""
 
 
 class FakeClock:
@@ -112,6 +113,7 @@ def test_every_sample_of_a_fast_kernel_has_a_lead_in(gpu: FakeGpu) -> None:
     fast = gpu.launch("fast", 1e-5)
     for repeat in (1, 64, 64):
         assert clock.sample(fast, repeat).seconds == pytest.approx(1e-5)
+    # A lead-in and the sample, three times.
     assert gpu.runs == [("fast", repeat) for repeat in (1, 1, 2, 64, 2, 64)]
 
 
