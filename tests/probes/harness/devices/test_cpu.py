@@ -87,6 +87,7 @@ def test_each_core_has_one_cpu_in_order_whatever_is_allowed(tmp_path: Path) -> N
 def test_a_quota_limits_the_cores(tmp_path: Path, files: dict[str, str], units: int) -> None:
     root = write(xeon(tmp_path), files)
     if "cpu,cpuacct" in files["proc/self/cgroup"]:
+        # The same folder by the names of both controllers, as version 1 mounts them.
         (root / "sys/fs/cgroup/cpu,cpuacct").symlink_to("cpu")
     device = cpu.detect(root, range(8))
     assert device.units == units

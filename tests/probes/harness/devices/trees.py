@@ -239,7 +239,7 @@ def power(mode: int, *names: str) -> dict[str, str]:
     }
 
 
-def devfreq(node: str, now: int, cap: int, *steps: int) -> dict[str, str]:
+def devfreq(node: str, now: int, cap: int, steps: tuple[int, ...] = ()) -> dict[str, str]:
     """The folder of one clock of a Jetson.
 
     Its frequency ``now``, the highest that it may take, and the ``steps`` that it lists, in Hz.
@@ -263,19 +263,22 @@ JETSONS = {
         **power(2, "MAXN", "MODE_10W", "MODE_15W", "MODE_30W_ALL"),
         **devfreq(
             "sys/devices/gpu.0/devfreq/17000000.gv11b",
-            114750000,
-            670000000,
-            114750000,
-            670000000,
-            1377000000,
+            now=114_750_000,
+            cap=670_000_000,
+            steps=(114_750_000, 670_000_000, 1_377_000_000),
         ),
     },
     "orin": {
         "proc/device-tree/model": "NVIDIA Jetson AGX Orin Developer Kit\0",
         "etc/nv_tegra_release": release(36, "4.0"),
         **power(0, "MAXN", "MODE_15W", "MODE_30W", "MODE_50W"),
-        **devfreq(f"{DEVFREQ}/17000000.gpu", 306000000, 1300500000, 306000000, 1300500000),
-        **devfreq(f"{DEVFREQ}/15340000.vic", 729600000, 729600000),
+        **devfreq(
+            f"{DEVFREQ}/17000000.gpu",
+            now=306_000_000,
+            cap=1_300_500_000,
+            steps=(306_000_000, 1_300_500_000),
+        ),
+        **devfreq(f"{DEVFREQ}/15340000.vic", now=729_600_000, cap=729_600_000),
     },
     "nano": {
         "proc/device-tree/model": (
@@ -284,15 +287,18 @@ JETSONS = {
         "etc/nv_tegra_release": release(36, "4.3"),
         **power(1, "15W", "25W", "MAXN_SUPER", "7W"),
         **devfreq(
-            f"{DEVFREQ}/17000000.gpu", 306000000, 918000000, 306000000, 918000000, 1020000000
+            f"{DEVFREQ}/17000000.gpu",
+            now=306_000_000,
+            cap=918_000_000,
+            steps=(306_000_000, 918_000_000, 1_020_000_000),
         ),
     },
     "thor": {
         "proc/device-tree/model": "NVIDIA Jetson AGX Thor Developer Kit\0",
         "etc/nv_tegra_release": release(38, "2.0"),
         **power(0, "MAXN", "120W", "90W", "70W"),
-        **devfreq(f"{DEVFREQ}/gpu-gpc-0", 315000000, 1575000000),
-        **devfreq(f"{DEVFREQ}/gpu-nvd-0", 1692000000, 1692000000),
-        **devfreq(f"{DEVFREQ}/bwmgr", 665600000, 4266000000),
+        **devfreq(f"{DEVFREQ}/gpu-gpc-0", now=315_000_000, cap=1_575_000_000),
+        **devfreq(f"{DEVFREQ}/gpu-nvd-0", now=1_692_000_000, cap=1_692_000_000),
+        **devfreq(f"{DEVFREQ}/bwmgr", now=665_600_000, cap=4_266_000_000),
     },
 }
