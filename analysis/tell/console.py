@@ -33,6 +33,8 @@ PIPE_WIDTH = 240
 """Characters: no line of a table is broken where no one looks at a screen."""
 NARROWEST, WIDEST = 40, 1000
 """Characters, whatever the environment says."""
+MOST_REASONS = 4
+"""Below the short table, why a row is not trusted."""
 CEILINGS_FILE, PAGE = "ceilings.csv", "report.html"
 NO_BREAK = "\u00a0"
 BEFORE_UNIT = re.compile(r"(?<=\d) (?=[%A-Za-zµ])")
@@ -206,11 +208,12 @@ class Console:
         shown = self._table(columns, cells, styles, CEILINGS_FILE, lines_of_remark)
         if columns[-1].name in shown:
             return
-        for ceiling in ceilings:
-            if ceiling.status == FAILED:
-                self.note(f"{name_of(Tag.parse(ceiling.tag))} failed: {ceiling.remark}")
-            elif not ceiling.trusted:
-                self.note(f"{name_of(Tag.parse(ceiling.tag))} not trusted: {ceiling.doubt}")
+        reasons = _why_not(ceilings)
+        listed = reasons if self._everything else reasons[:MOST_REASONS]
+        for text in listed:
+            self.note(text)
+        if len(reasons) > len(listed):
+            self.note(f"and {len(reasons) - len(listed)} more; {CEILINGS_FILE} says why")
 
     def _table(
         self,
@@ -254,6 +257,18 @@ def _rich_console(**settings: Any) -> Any:
             raise BrokenPipeError
 
     return Raising(**settings)
+
+
+def _why_not(ceilings: Sequence[Ceiling]) -> list[str]:
+    """Why some of these ceilings failed or cannot be trusted, a sentence each."""
+    reasons = []
+    for ceiling in ceilings:
+        name = name_of(Tag.parse(ceiling.tag))
+        if ceiling.status == FAILED:
+            reasons.append(f"{name} failed: {ceiling.remark}")
+        elif not ceiling.trusted:
+            reasons.append(f"{name} not trusted: {ceiling.doubt}")
+    return reasons
 
 
 def _row_style(ceiling: Ceiling) -> str:
