@@ -6,21 +6,21 @@ The same for a live run and for ``--replot``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from analysis.draw.files import Figure, drawn, png
-from analysis.layers.groups import LayerSweep, Network, layer_sweeps, networks, unplaced
+from analysis.layers.groups import layer_sweeps, networks, unplaced
 from analysis.layers.missing import with_lost_time
 from analysis.layers.place import placements
-from analysis.layers.placement import Placement
-from analysis.model.ceilings import Ceiling, ceilings, is_roof
+from analysis.model.ceilings import ceilings, is_roof
 from analysis.model.judge import judged
 from analysis.model.levels import levels
-from analysis.model.roofline import Roofline, roofline
-from analysis.model.sweeps import SweepChart, sweeps
-from analysis.model.trust import Trust, trust
+from analysis.model.roofline import roofline
+from analysis.model.sweeps import sweeps
+from analysis.model.trust import trust
+from analysis.outcome import Outcome
 from analysis.tell import most
 from analysis.units import si, unit_of
 from probes.records.measurement import Moment
@@ -36,36 +36,6 @@ from probes.records.run import (
 INCHES = (9.6, 5.6)
 SWEEP_INCHES = (9.6, 4.8)
 """Sizes of pictures (across, down)."""
-
-
-@dataclass
-class Outcome:
-    """What a run found."""
-
-    run: Run
-    """With its rows judged."""
-    ceilings: Mapping[str, Ceiling]
-    """By tag."""
-    model: Roofline
-    """Its roofs."""
-    notes: Sequence[str] = ()
-    """Sentences on levels and sweeps, and on what is not shown."""
-    network_notes: Sequence[str] = ()
-    """Sentences on networks of which no layer could be timed alone."""
-    sweeps: Sequence[SweepChart] = ()
-    """Those that are shown."""
-    placements: Sequence[Placement] = ()
-    """All of its layers on its roofs."""
-    networks: Sequence[Network] = ()
-    """Those that are shown."""
-    layer_sweeps: Sequence[LayerSweep] = ()
-    """Those that are shown."""
-    trust: Trust | None = None
-    """How far all of it can be trusted; None where the run timed nothing itself."""
-    folder: Path | None = None
-    """Where its files are, once they are written."""
-    files: list[Path] = field(default_factory=list)
-    """Those written so far."""
 
 
 def analyse(folder: Path) -> Outcome:
@@ -143,33 +113,27 @@ def _contents(outcome: Outcome, moments: Sequence[Moment]) -> dict[str, str | by
     pictures = drawn(figures)
     svgs = {name: svg for name, (svg, _) in pictures.items()}
 
-    contents: dict[str, str | bytes] = {}
-    contents["ceilings.csv"] = file_of(CEILING_COLUMNS, outcome.ceilings.values())
+    tables = {"ceilings.csv": file_of(CEILING_COLUMNS, outcome.ceilings.values())}
     if outcome.placements:
-        contents["placements.csv"] = file_of(LAYER_COLUMNS, outcome.placements)
+        tables["placements.csv"] = file_of(LAYER_COLUMNS, outcome.placements)
+    contents: dict[str, str | bytes] = dict(tables)
     contents["roofline.svg"] = svgs["roofline"]
     for name, (_, png_bytes) in pictures.items():
         contents[f"{name}.png"] = png_bytes
-    contents["report.html"] = _page(outcome, svgs)
+    contents["report.html"] = _page(outcome, svgs, tables)
     if moments:
         contents["sustained.png"] = sustained_picture(moments)
     return contents
 
 
-def _page(outcome: Outcome, svgs: Mapping[str, str]) -> str:
-    """The page. svgs: pictures by the name of their file, without ending."""
-    from analysis.tell.layer_report import section
-    from analysis.tell.report import html
+def _page(outcome: Outcome, svgs: Mapping[str, str], files: Mapping[str, str]) -> str:
+    """The page.
 
-    return html(
-        outcome.run,
-        outcome.ceilings,
-        svgs["roofline"],
-        [*outcome.network_notes, *outcome.notes],
-        [(sweep, svgs[sweep.name]) for sweep in outcome.sweeps],
-        section(outcome.placements, outcome.networks, outcome.layer_sweeps, svgs),
-        outcome.trust,
-    )
+    svgs: pictures by the name of their file, without ending. files: tables that it hands out.
+    """
+    from analysis.tell.page.document import html
+
+    return html(outcome, svgs, files)
 
 
 def subtitle(outcome: Outcome) -> str:
@@ -209,7 +173,7 @@ def layer_figures(outcome: Outcome) -> dict[str, Figure]:
     """Networks, their precisions and sweeps over layers, by the names of their files."""
     from analysis.draw.layers import listing, network, precisions
     from analysis.draw.layers import sweep as layer_sweep
-    from analysis.tell.layer_report import picture_of
+    from analysis.tell.page.networks import picture_of
 
     device = outcome.run.device
     roofs = most.of_roofs(outcome.model)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from analysis.model.ceilings import Ceiling, is_roof, names_roof
+from analysis.naming import name_of
 from probes.records.tag import BANDWIDTH, COMPUTE, LIBRARY, MAIN_MEMORY, Tag
 
 MAIN = str(Tag(BANDWIDTH, MAIN_MEMORY))
@@ -30,15 +31,13 @@ class Roof:
 
     @property
     def label(self) -> str:
-        """What the roof is called."""
-        return label(self.tag)
+        """What the roof is called: ``FP16 wgmma-fp32``, ``DRAM``."""
+        return name_of(Tag.parse(self.tag))
 
-
-def label(tag: str) -> str:
-    """``FP16 wgmma-fp32`` of compute/fp16/wgmma-fp32; ``DRAM`` of bandwidth/dram."""
-    parts = Tag.parse(tag)
-    words = (parts.subject.upper(), parts.path, *parts.variants)
-    return " ".join(word for word in words if word)
+    @property
+    def is_sparse(self) -> bool:
+        """True if operands that are zero are skipped: it counts logical work."""
+        return Tag.parse(self.tag).is_sparse
 
 
 @dataclass(frozen=True)

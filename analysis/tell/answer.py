@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.analyse import Outcome
 from analysis.layers.advice import first_thing
 from analysis.layers.findings import Comparison, by_bound, comparisons, fastest_first, gains
 from analysis.layers.groups import Network
@@ -20,7 +19,8 @@ from analysis.model.headlines import best_by_format, formats_without_rate, level
 from analysis.model.roofline import ridge
 from analysis.model.sweeps import SweepChart
 from analysis.model.trust import GOOD
-from analysis.tell.naming import name_of
+from analysis.naming import name_of
+from analysis.outcome import Outcome
 from analysis.units import binary, percent, short, si, whole_percent
 from kernels.device import Device
 from probes.records.measurement import FAILED, OK

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from analysis.model.ceilings import Ceiling
+from analysis.naming import name_of
 from analysis.tell.columns import PAGE, TERMINAL, Column, shown_in
-from analysis.tell.naming import name_of
 from analysis.units import percent, plus_minus, si
 from probes.records.measurement import OK
 from probes.records.tag import Tag

@@ -14,6 +14,7 @@ from analysis.analyse import Outcome
 from analysis.model.ceilings import Ceiling
 from analysis.model.headlines import headlines
 from analysis.model.trust import FAIR, GOOD, LOW, at_start
+from analysis.naming import name_of
 from analysis.tell.answer import Answer, answer
 from analysis.tell.ceiling_columns import CEILINGS_IN_BRIEF, CEILINGS_ON_TERMINAL
 from analysis.tell.columns import LINES_OF_REMARK, Column, fit, in_words, on_few_lines
@@ -21,7 +22,6 @@ from analysis.tell.layer_columns import LAYERS_ON_TERMINAL
 from analysis.tell.layer_console import cells_of_layers, sentences, sweeps_told
 from analysis.tell.live import Lines, Progress, screen
 from analysis.tell.most import CEILINGS
-from analysis.tell.naming import name_of
 from analysis.tell.output import heard, plain
 from analysis.tell.report import summary
 from analysis.units import si
@@ -33,6 +33,8 @@ PIPE_WIDTH = 240
 """Characters: no line of a table is broken where no one looks at a screen."""
 NARROWEST, WIDEST = 40, 1000
 """Characters, whatever the environment says."""
+MOST_REASONS = 4
+"""Below the short table, why a row is not trusted."""
 CEILINGS_FILE, PAGE = "ceilings.csv", "report.html"
 NO_BREAK = "\u00a0"
 BEFORE_UNIT = re.compile(r"(?<=\d) (?=[%A-Za-zµ])")
@@ -49,6 +51,9 @@ class Steps(Protocol):
 
     def step(self, row: Measurement, progress: Progress) -> None:
         """Show that a case has had a turn, and where the run stands."""
+
+    def waiting(self, what: str) -> None:
+        """Show what goes on until the next step."""
 
 
 class Console:
@@ -203,11 +208,12 @@ class Console:
         shown = self._table(columns, cells, styles, CEILINGS_FILE, lines_of_remark)
         if columns[-1].name in shown:
             return
-        for ceiling in ceilings:
-            if ceiling.status == FAILED:
-                self.note(f"{name_of(Tag.parse(ceiling.tag))} failed: {ceiling.remark}")
-            elif not ceiling.trusted:
-                self.note(f"{name_of(Tag.parse(ceiling.tag))} not trusted: {ceiling.doubt}")
+        reasons = _why_not(ceilings)
+        listed = reasons if self._everything else reasons[:MOST_REASONS]
+        for text in listed:
+            self.note(text)
+        if len(reasons) > len(listed):
+            self.note(f"and {len(reasons) - len(listed)} more; {CEILINGS_FILE} says why")
 
     def _table(
         self,
@@ -251,6 +257,18 @@ def _rich_console(**settings: Any) -> Any:
             raise BrokenPipeError
 
     return Raising(**settings)
+
+
+def _why_not(ceilings: Sequence[Ceiling]) -> list[str]:
+    """Why some of these ceilings failed or cannot be trusted, a sentence each."""
+    reasons = []
+    for ceiling in ceilings:
+        name = name_of(Tag.parse(ceiling.tag))
+        if ceiling.status == FAILED:
+            reasons.append(f"{name} failed: {ceiling.remark}")
+        elif not ceiling.trusted:
+            reasons.append(f"{name} not trusted: {ceiling.doubt}")
+    return reasons
 
 
 def _row_style(ceiling: Ceiling) -> str:

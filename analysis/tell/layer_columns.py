@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from analysis.layers.placement import Placement, set_of
 from analysis.tell.columns import TERMINAL, Column, shown_in
 from analysis.units import percent, short, si, unit_of_operations
@@ -153,19 +151,3 @@ LAYER_COLUMNS: tuple[Column[Placement], ...] = (
 LAYERS_ON_TERMINAL = shown_in(TERMINAL, LAYER_COLUMNS)
 ALL_LAYERS = shown_in(ALL, LAYER_COLUMNS)
 POINTS_OF_SWEEP = shown_in(POINTS, LAYER_COLUMNS)
-
-
-def _column(name: str) -> Column[Placement]:
-    return next(column for column in LAYER_COLUMNS if column.name == name)
-
-
-MOST_TO_GAIN: tuple[Column[Placement], ...] = (
-    _column("layer"),
-    _column("op"),
-    _column("time"),
-    _column("share of time"),
-    _column("to gain"),
-    _column("bound"),
-    replace(_column("remark"), name="kind of gain"),
-)
-"""The layers of a network with most to gain, in an order of its own."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from analysis.model.ceilings import ceilings
-from analysis.tell.naming import name_of_row
+from analysis.naming import name_of_row
 from analysis.tell.output import plain
 from analysis.units import si, unit_of, whole_percent
 from kernels.device import Device
@@ -137,6 +137,10 @@ class Lines:
             self._printed.add(outcome)
             self._note(result_of(row, self._device).line())
 
+    def waiting(self, what: str) -> None:
+        """Show what goes on until the next step."""
+        self._note(f"{what} …")
+
 
 class Screen:
     """Shows the last results and where the run stands; a line stays of each case that fails."""
@@ -164,11 +168,20 @@ class Screen:
         if time.monotonic() - self._drawn >= REDRAW_SECONDS:
             self._draw(progress)
 
+    def waiting(self, what: str) -> None:
+        """Show what goes on until the next step."""
+        self._draw_over(f"{what} …")
+        self._drawn = 0.0
+
     def _draw(self, progress: Progress) -> None:
+        self._draw_over(standing(progress))
+
+    def _draw_over(self, last_line: str) -> None:
+        """Draw the last results, and this line below them."""
         from rich.text import Text
 
         lines = [plain(result.line()) for result in self._last]
-        text = "\n".join([*lines, f"  {standing(progress)}"])
+        text = "\n".join([*lines, f"  {last_line}"])
         self._live.update(Text(text, no_wrap=True, overflow="ellipsis"), refresh=True)
         self._drawn = time.monotonic()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -176,11 +177,15 @@ class GuardedBench:
         if learnt != told_apart(todo):
             self._guard.renew()
 
-    def prepare(self) -> None:
-        """Start the device and compile what will run.
+    def start(self) -> None:
+        """Start the device. Raises what it answers if it cannot be used."""
+        with suppress(Broken):  # whatever ends the worker, ends it again in a turn, which says so
+            self._guard.ask(_Ask("start"), START_SECONDS)
 
-        Raises what the device answers if it cannot be used. Where compiling ends the worker, each
-        case compiles in its turn, and the one at fault fails.
+    def prepare(self) -> None:
+        """Compile what will run.
+
+        Where compiling ends the worker, each case compiles in its turn, and the one at fault fails.
         """
         try:
             self._guard.ask(_Ask("prepare"), START_SECONDS)

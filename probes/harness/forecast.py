@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 from probes.harness.case import Case
 from probes.harness.clocks.sampling import Rule
-from probes.harness.plan import is_point
+from probes.harness.plan import TWIN, is_point
 from probes.harness.rounds import MORE_ROUNDS, MORE_TIME, Judge, Step, doubtful, turns
 from probes.harness.task import Task
+from probes.records.tag import LAYER
 
 ENOUGH_TURNS = 3
 """Of a class, from which their mean tells what the next takes."""
@@ -24,8 +25,12 @@ PRIOR_SHARE = 0.1
 """Part of all that the rules allow, by which the first turns weigh less: they start the device."""
 JUDGE_SECONDS = 3.0
 """Between two looks at what cannot be trusted."""
-SETUP_SECONDS = 0.1
-"""Expected of a first turn beside its samples, until some were seen: it builds and checks."""
+TURN_SECONDS = 0.02
+"""Expected of every turn beside its samples, until some were seen: it allocates, and saves."""
+FIRST_SECONDS = {"raw": 0.02, "cpu": 0.08, TWIN: 0.4}
+"""Expected of a first turn besides, by backend: it checks and calibrates, and some compile."""
+OTHER_FIRST_SECONDS = 0.1
+"""The same of any other backend."""
 KNOWN_FROM = 1 / 3
 """Part of the expected time of a run from which what is left is told in seconds: before it, too few
 turns were seen.
@@ -100,6 +105,11 @@ class Forecast:
         self._total_taken += seconds
         self._allowed_of_taken += turn.allowed
 
+    def skip_to(self, now: float) -> None:
+        """What took until now was no turn."""
+        self._begin += now - self._last
+        self._last = now
+
     def progress(self) -> Progress:
         """Where the run stands now."""
         left = self._left()
@@ -159,7 +169,9 @@ class Forecast:
         allowed = factor * turn.allowed
         if seen:
             return (means[turn.kind] + allowed) / 2
-        return min(allowed, means.get(other.kind, allowed))
+        if other.kind in means:
+            return means[other.kind] * turn.allowed / other.allowed
+        return allowed
 
 
 class _Class(NamedTuple):
@@ -167,7 +179,7 @@ class _Class(NamedTuple):
 
     probe: str
     backend: str
-    dtype: str
+    layer_type: str
     is_point: bool
     is_first: bool
 
@@ -178,7 +190,7 @@ class _Turn(NamedTuple):
     kind: _Class
     """Which others take as long."""
     allowed: float
-    """Seconds that the stopping rule gives it, with what a first one does before."""
+    """Seconds that it is expected to take by its stopping rule and its backend."""
 
 
 class _Expected:
@@ -188,12 +200,14 @@ class _Expected:
         self.task = task
         self.turns_had = 0
         self.asked_again = 0
-        of_samples = rule.warm_seconds + rule.budget_seconds
-        self.first = _Turn(_class_of(task, is_first=True), of_samples + SETUP_SECONDS)
-        self.later = _Turn(_class_of(task, is_first=False), of_samples)
+        later = rule.warm_seconds + rule.budget_seconds + TURN_SECONDS
+        first = later + FIRST_SECONDS.get(task.case.backend, OTHER_FIRST_SECONDS)
+        self.first = _Turn(_class_of(task, is_first=True), first)
+        self.later = _Turn(_class_of(task, is_first=False), later)
 
 
 def _class_of(task: Task, is_first: bool) -> _Class:
     """The class of a turn of this task."""
     case = task.case
-    return _Class(task.probe, case.backend, case.dtype, is_point(case), is_first)
+    layer_type = case.dtype if task.row.quantity == LAYER else ""
+    return _Class(task.probe, case.backend, layer_type, is_point(case), is_first)

@@ -69,17 +69,16 @@ def take_turns(
 ) -> Iterator[Step]:
     """Measure all tasks, round after round, so that each case sees the machine at several moments.
 
-    Yields a step after each turn, for progress and for saving. The tasks of all probes alternate.
-    Points of sweeps and layers take longer to build than to measure: they have one turn, in the
-    first round. No row is judged here for good, since one reading of a clock may be wrong that
-    others put right: ``judge`` only says what is worth another round. now: seconds, of any origin.
+    Yields a step after each turn, for progress and for saving. Points of sweeps and layers take
+    longer to build than to measure: they have one turn, in the first round. No row is judged here
+    for good, since one reading of a clock may be wrong that others put right: ``judge`` only says
+    what is worth another round. now: seconds, of any origin.
     company(): the share of the processors' time that others had since it was last asked.
     """
     others = _Company(company, now)
     begin = now()
-    in_turn = spread_out(todo)
     for number in range(rounds):
-        for task in in_turn:
+        for task in todo:
             has_turn = task.open and number < turns(task, rounds)
             if has_turn:
                 task.row = _row_after_turn(task, bench, rules(task.case))
@@ -102,7 +101,8 @@ def spread_out(todo: Iterable[Task]) -> list[Task]:
     """The tasks in an order in which those of each probe are spread evenly over the whole.
 
     So no probe sees only one moment of the machine, and a part of a round tells how long the rest
-    will take. The first of each probe come first. Those that compile for long are spread apart from
+    will take. It is no order for a GPU, whose clock stays lower for a while after a heavy load. The
+    first of each probe come first. Those that compile for long are spread apart from
     the others of their probe, and the sizes of a sweep alternate. Layers keep their order: a model
     is kept from one to the next.
     """

@@ -13,7 +13,7 @@ from probes.harness.bench import GuardedBench
 from probes.harness.forecast import Forecast, Progress
 from probes.harness.load import Watch
 from probes.harness.plan import rules
-from probes.harness.rounds import Judge, judged, take_turns
+from probes.harness.rounds import Judge, judged, spread_out, take_turns
 from probes.harness.task import Task
 from probes.harness.turn import in_one_line
 from probes.records.measurement import OK, Measurement, Moment
@@ -38,6 +38,9 @@ class Steps(Protocol):
 
     def step(self, row: Measurement, progress: Progress) -> None:
         """Show that a case has had a turn, and where the run stands now."""
+
+    def waiting(self, what: str) -> None:
+        """Show what goes on until the next step."""
 
 
 def measure(
@@ -80,11 +83,11 @@ def measure(
 def _started(
     bench: GuardedBench, run: Run, todo: Sequence[Task], folder: Path, console: Console
 ) -> bool:
-    """True if the device works and its kernels are compiled; else the run is told why not."""
+    """True if the device works; else the run is told why not."""
     bench.take(run.device, todo)
     try:
-        with console.working("starting the device and compiling its kernels"):
-            bench.prepare()
+        with console.working("starting the device"):
+            bench.start()
     except Exception as error:  # a driver may raise anything; what is there is still drawn
         run.warnings.append(f"nothing could be timed: {in_one_line(error)}")
         run.save(folder)
@@ -107,18 +110,28 @@ def _time_and_save(
     console: Console,
     company: Callable[[], float],
 ) -> None:
-    """Let all tasks take their turns, and save their rows beside those imported after each."""
+    """Let all tasks take their turns, and save their rows beside those imported after each.
+
+    The first result is shown before all kernels are compiled, which may take long.
+    """
     rounds = run.settings["rounds"]
     cases = [task.case for task in todo]
     rule_of = rules(run.device.kind, cases, run.settings["quick"])
+    in_turn = spread_out(todo) if run.device.kind == "cpu" else todo
+    is_prepared = run.device.kind == "cpu"
     forecast = Forecast(todo, rule_of, rounds, judge, time.perf_counter())
     with console.progress(forecast.progress()) as steps:
-        for step in take_turns(todo, bench, rule_of, rounds, judge, company=company):
+        for step in take_turns(in_turn, bench, rule_of, rounds, judge, company=company):
             interrupts.check()  # before what an interrupt may have spoilt is kept
             run.measurements = [*imported, *_rows(todo)]
             run.save_rows(folder)
             forecast.after(step, time.perf_counter())
             steps.step(step.task.row, forecast.progress())
+            if step.timed and not is_prepared:
+                is_prepared = True
+                steps.waiting("compiling the other kernels")
+                bench.prepare()
+                forecast.skip_to(time.perf_counter())
 
 
 def _rows(todo: Sequence[Task]) -> list[Measurement]:

@@ -1,6 +1,4 @@
-"""Families of layers as cases: on each kind of device, in each type, with the launch overhead
-beside them.
-"""
+"""A family of layers is a sweep on each kind of device, with the launch overhead beside it."""
 
 from __future__ import annotations
 
@@ -26,32 +24,28 @@ def test_a_family_is_a_sweep_with_the_overhead_beside_it(name: str) -> None:
     points = [case for case in cases if case.ceiling.startswith("layer/")]
     assert len(points) == len(cases) - 1
     assert {case.params["sweep"] for case in points} == {name}
-    places = [(c.params["layer"], c.dtype, c.params["series"], c.x) for c in points]
+    places = [(case.params["layer"], case.dtype, case.params["series"], case.x) for case in points]
     assert len(places) == len(set(places))
     assert all(case.params["working_set"] > 0 for case in points)
 
 
 def test_a_gpu_asks_tensor_types_and_the_library_too() -> None:
     cases = [case for case in layers.cases(GPU, ["matmul"]) if case.ceiling.startswith("layer/")]
-    by_backend = {
-        backend: {c.dtype for c in cases if c.backend == backend}
-        for backend in ("cuda", "cublaslt")
-    }
-    assert by_backend["cuda"] == by_backend["cublaslt"] == {"fp32", "tf32", "fp16", "int8"}
-    sizes = {c.x for c in cases if c.backend == "cublaslt"}
-    assert sizes == {c.x for c in cases if c.backend == "cuda"}
-    for case in cases:
-        if case.backend == "cublaslt":
-            assert case.kernel.work(case.dtype, **case.params).flops == 2 * (case.x or 0) ** 3
+    by_runtime = [case for case in cases if case.backend == "cuda"]
+    by_library = [case for case in cases if case.backend == "cublaslt"]
+    dtypes = {"fp32", "tf32", "fp16", "int8"}
+    assert {case.dtype for case in by_runtime} == dtypes
+    assert {case.dtype for case in by_library} == dtypes
+    assert {case.x for case in by_library} == {case.x for case in by_runtime}
+    for case in by_library:
+        assert case.kernel.work(case.dtype, **case.params).flops == 2 * (case.x or 0) ** 3
 
 
-def test_what_a_device_lacks_is_said() -> None:
-    old = {c.dtype: c.skip for c in layers.cases(replace(GPU, arch="7.5"), ["conv-size"])}
-    assert "tf32" in old
-    assert (
-        layers.no_type("tf32", replace(GPU, arch="7.5"))
-        == "compute capability 7.5 has no tf32 (since 8.0)"
-    )
+def test_a_type_that_a_device_lacks_is_asked_for_and_has_its_reason() -> None:
+    turing = replace(GPU, arch="7.5")
+    assert "tf32" in {case.dtype for case in layers.cases(turing, ["conv-size"])}
+    reason = layers.no_type("tf32", turing)
+    assert reason == "compute capability 7.5 has no tf32 (since 8.0)"
     assert layers.no_type("tf32", CPU) == "no CPU multiplies in tf32"
     assert layers.no_type("fp16", CPU) == ""
 
@@ -70,7 +64,7 @@ def test_without_the_extra_rows_say_so_and_a_request_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
-    reasons = {row.row.reason for row in tasks([layers.probe(["rows"])], CPU, "now")}
+    reasons = {task.row.reason for task in tasks([layers.probe(["rows"])], CPU, "now")}
     assert reasons == {"onnx is not installed: pip install -e '.[layers]'"}
     with pytest.raises(RidgelineError, match="layers cannot be timed: onnx is not installed"):
         asked.probes(parser("0").parse_args(["--layers", "rows"]))

@@ -18,6 +18,7 @@ from probes.records.tag import parse_tag
 from tests.devices import CPU, GPU
 
 MIB, GIB = 1 << 20, 1 << 30
+QUANTITIES = ("bandwidth", "compute", "latency", "transfer", "overhead", "layer")
 
 
 @pytest.mark.parametrize(
@@ -48,18 +49,13 @@ def test_every_case_has_work_a_backend_and_a_tag(name: str, device: Device) -> N
         counted = case.tag.counts
         if case.tag.quantity == "layer":
             assert work.bytes > 0, "a layer may compute nothing, but it moves something"
+        elif counted:
+            assert getattr(work, counted) > 0
         else:
-            assert getattr(work, counted) > 0 if counted else work == Work()
+            assert work == Work()
         assert case.backend in case.kernel.backends
         assert case.kernel.memory_bytes(case.dtype, case.params) >= 0
-        assert case.tag.quantity in (
-            "bandwidth",
-            "compute",
-            "latency",
-            "transfer",
-            "overhead",
-            "layer",
-        )
+        assert case.tag.quantity in QUANTITIES
         assert parse_tag(case.ceiling) == case.tag, "what is written is read back as it was"
 
 
@@ -70,15 +66,14 @@ def test_the_main_precisions_have_a_known_peak(dtype: str) -> None:
 
 
 def test_an_old_gpu_skips_what_it_lacks_with_the_reason() -> None:
-    cases = [
-        c for c in all_probes()["compute"].cases(replace(GPU, arch="7.5")) if c.dtype == "bf16"
-    ]
-    assert [c.skip for c in cases] == ["sm_75 has no bf16 multiply-add (since 8.0)"]
+    cases = all_probes()["compute"].cases(replace(GPU, arch="7.5"))
+    skips = [case.skip for case in cases if case.dtype == "bf16"]
+    assert skips == ["sm_75 has no bf16 multiply-add (since 8.0)"]
 
 
 def test_probes_are_chosen_by_name() -> None:
-    assert [p.name for p in choose(["compute", "bandwidth"])] == ["compute", "bandwidth"]
-    assert {"bandwidth", "compute"} <= {p.name for p in choose(None)}
+    assert [probe.name for probe in choose(["compute", "bandwidth"])] == ["compute", "bandwidth"]
+    assert {"bandwidth", "compute"} <= {probe.name for probe in choose(None)}
     with pytest.raises(RidgelineError, match="no probe is called 'speed'"):
         choose(["speed"])
 
@@ -89,7 +84,7 @@ def test_every_probe_asks_a_question(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", all_probes())
-def test_every_probe_runs_alone(
+def test_every_probe_is_a_command_of_its_own(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", [name, "--bogus"])

@@ -9,9 +9,9 @@ import pytest
 import rich.console
 
 from analysis.analyse import Outcome, model
+from analysis.naming import name_of
 from analysis.tell.ceiling_columns import CEILINGS_ON_TERMINAL
 from analysis.tell.console import Console
-from analysis.tell.naming import name_of
 from analysis.units import percent, si
 from probes.records.run import read_run
 from probes.records.tag import Tag

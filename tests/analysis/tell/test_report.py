@@ -13,6 +13,7 @@ from analysis.model.ceilings import ceilings
 from analysis.tell.report import summary
 from probes.records.measurement import FAILED, SKIPPED
 from probes.records.run import COMPLETE, PARTIAL, Run, read_run
+from tests.analysis.tell.page.reading import markup_of
 from tests.devices import GPU, measurement
 
 ROWS = [
@@ -68,11 +69,10 @@ def test_ceilings_table_reads_back(folder: Path) -> None:
 
 
 def test_the_report_opens_offline_and_escapes(folder: Path) -> None:
-    page = (folder / "report.html").read_text(encoding="utf-8")
+    page = markup_of((folder / "report.html").read_text(encoding="utf-8"))
     assert not re.search(r"""(?:src|href)=["'](?!#)""", page)
     assert "<b>3</b>" not in page
     assert "&lt;b&gt;3&lt;/b&gt;" in page
-    assert page.count("<svg") == 1
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,8 @@ from tests.devices import CPU
 from tests.kernels.onnx_networks import header, model_of
 
 
-def asked(tmp_path: Path, nodes: list[Any], weights: list[Any], opset: int = 21) -> Asked:
+def network_of(tmp_path: Path, nodes: list[Any], weights: list[Any], opset: int = 21) -> Asked:
+    """A network of these nodes from x, two rows of 32 floats, to y, which is asked for."""
     domains = ["com.microsoft"]
     model = model_of(nodes, {"x": (2, 32)}, ["y"], weights, domains=domains, opset=opset)
     onnx.save(model, tmp_path / "net.onnx")
@@ -39,8 +40,8 @@ def test_weights_of_four_bits_are_computed_with_in_floats(tmp_path: Path) -> Non
     packed = [header("w", (16, 1, 16), TensorProto.UINT8), header("s", (16,))]
     blocks: dict[str, Any] = {"K": 32, "N": 16, "bits": 4, "block_size": 32}
     node = helper.make_node("MatMulNBits", ["x", "w", "s"], ["y"], domain="com.microsoft", **blocks)
-    found = asked(tmp_path, [node], packed)
-    assert (found.stored, found.packed) == ("fp32", {"w", "s"})
+    network = network_of(tmp_path, [node], packed)
+    assert (network.stored, network.packed) == ("fp32", {"w", "s"})
 
 
 def test_a_table_of_four_bits_is_packed_too(tmp_path: Path) -> None:
@@ -48,22 +49,21 @@ def test_a_table_of_four_bits_is_packed_too(tmp_path: Path) -> None:
         helper.make_node("DequantizeLinear", ["w", "s"], ["d"]),
         helper.make_node("MatMul", ["x", "d"], ["y"]),
     ]
-    found = asked(tmp_path, nodes, [header("w", (32, 16), TensorProto.INT4), header("s", ())])
-    assert found.packed == {"w"}
+    weights = [header("w", (32, 16), TensorProto.INT4), header("s", ())]
+    assert network_of(tmp_path, nodes, weights).packed == {"w"}
 
 
 def test_weights_in_bytes_around_arithmetic_of_floats_are_no_int8(tmp_path: Path) -> None:
-    decoded = [
-        [helper.make_node("DequantizeLinear", ["w", "s"], ["d"])],
-        [
-            helper.make_node("Cast", ["w"], ["c"], to=TensorProto.FLOAT),
-            helper.make_node("Mul", ["c", "s"], ["d"]),
-        ],
+    by_one_node = [helper.make_node("DequantizeLinear", ["w", "s"], ["d"])]
+    by_two_nodes = [
+        helper.make_node("Cast", ["w"], ["c"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["c", "s"], ["d"]),
     ]
-    for nodes in decoded:
+    product = helper.make_node("MatMul", ["x", "d"], ["y"])
+    for decoding in (by_one_node, by_two_nodes):
         weights = [header("w", (32, 16), TensorProto.INT8), header("s", ())]
-        found = asked(tmp_path, [*nodes, helper.make_node("MatMul", ["x", "d"], ["y"])], weights)
-        assert found.stored == "fp32"
+        network = network_of(tmp_path, [*decoding, product], weights)
+        assert network.stored == "fp32"
 
 
 def test_half_precision_around_weights_in_bytes_is_half_precision(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_half_precision_around_weights_in_bytes_is_half_precision(tmp_path: Path
         helper.make_node("MatMul", ["x", "d"], ["y"]),
     ]
     weights = [header("w", (32, 16), TensorProto.INT8), header("s", (), TensorProto.FLOAT16)]
-    assert asked(tmp_path, nodes, weights).stored == "fp16"
+    assert network_of(tmp_path, nodes, weights).stored == "fp16"
 
 
 def test_products_of_integers_and_networks_of_bytes_are_int8(tmp_path: Path) -> None:
@@ -81,15 +81,17 @@ def test_products_of_integers_and_networks_of_bytes_are_int8(tmp_path: Path) -> 
         helper.make_node("MatMulInteger", ["q", "w", "z"], ["i"]),
         helper.make_node("Cast", ["i"], ["y"], to=TensorProto.FLOAT),
     ]
-    assert asked(tmp_path, nodes, [header("w", (32, 16), TensorProto.INT8)]).stored == "int8"
+    weights = [header("w", (32, 16), TensorProto.INT8)]
+    assert network_of(tmp_path, nodes, weights).stored == "int8"
     transpose = helper.make_node("Transpose", ["x"], ["y"])
-    kinds = {"x": TensorProto.UINT8}
-    onnx.save(model_of([transpose], {"x": (2, 4)}, ["y"], kinds=kinds), tmp_path / "b")
-    assert Asked(tmp_path / "b", {}).stored == "int8"
+    types = {"x": TensorProto.UINT8}
+    onnx.save(model_of([transpose], {"x": (2, 4)}, ["y"], kinds=types), tmp_path / "bytes")
+    assert Asked(tmp_path / "bytes", {}).stored == "int8"
 
 
-def inputs(tmp_path: Path, **values: str) -> Asked:
-    kinds = {
+def network_with_inputs(tmp_path: Path, **values: str) -> Asked:
+    """A network with an input of each of many types, which is asked for with these values."""
+    types = {
         "n": TensorProto.INT32,
         "b": TensorProto.BOOL,
         "h": TensorProto.FLOAT16,
@@ -97,19 +99,22 @@ def inputs(tmp_path: Path, **values: str) -> Asked:
         "long": TensorProto.INT64,
         "s": TensorProto.STRING,
     }
-    names = ["x", *kinds]
-    nodes = [helper.make_node("Identity", [name], [f"y_{name}"]) for name in names]
-    model = model_of(
-        nodes, dict.fromkeys(names, (2, 3)), [f"y_{name}" for name in names], kinds=kinds
-    )
+    names = ["x", *types]
+    outputs = [f"y_{name}" for name in names]
+    nodes = [
+        helper.make_node("Identity", [name], [output])
+        for name, output in zip(names, outputs, strict=True)
+    ]
+    model = model_of(nodes, dict.fromkeys(names, (2, 3)), outputs, kinds=types)
     onnx.save(model, tmp_path / "net.onnx")
     return Asked(tmp_path / "net.onnx", {}, values=values)
 
 
 def test_inputs_are_fed_what_was_chosen(tmp_path: Path) -> None:
-    chosen = inputs(
+    network = network_with_inputs(
         tmp_path, n="16000", b="false", h="0.5", u="255", long="-9223372036854775808", x="-1e3"
-    ).chosen
+    )
+    chosen = network.chosen
     assert chosen.values == {
         "n": 16000,
         "b": False,
@@ -119,6 +124,7 @@ def test_inputs_are_fed_what_was_chosen(tmp_path: Path) -> None:
         "x": -1000.0,
     }
     model = onnx.load(tmp_path / "net.onnx")
+    # Text, the type of the last input, cannot be fed.
     del model.graph.input[-1], model.graph.output[-1], model.graph.node[-1]
     fed = layer_inputs.feeds(model, chosen)
     assert all(array.shape == (2, 3) for array in fed.values())
@@ -127,7 +133,7 @@ def test_inputs_are_fed_what_was_chosen(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "said"),
+    ("name", "text", "message"),
     [
         ("sr", "16000", "--input sr: .*net.onnx has no such input: x, n, b, h, u, long, s"),
         ("n", "2147483648", "--input n=2147483648: type int32 holds -2.14748e.09 to 2.14748e.09"),
@@ -143,10 +149,10 @@ def test_inputs_are_fed_what_was_chosen(tmp_path: Path) -> None:
     ],
 )
 def test_a_value_that_an_input_cannot_hold_is_one_line(
-    tmp_path: Path, name: str, text: str, said: str
+    tmp_path: Path, name: str, text: str, message: str
 ) -> None:
-    with pytest.raises(RidgelineError, match=said) as problem:
-        probe(inputs(tmp_path, **{name: text}))
+    with pytest.raises(RidgelineError, match=message) as problem:
+        probe(network_with_inputs(tmp_path, **{name: text}))
     assert "\n" not in str(problem.value)
     assert len(str(problem.value)) < 500
 
@@ -160,14 +166,14 @@ def test_a_wrong_declaration_is_a_warning_of_the_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "stored"), [(TensorProto.FLOAT, "fp32"), (TensorProto.FLOAT16, "fp16")]
+    ("onnx_type", "stored"), [(TensorProto.FLOAT, "fp32"), (TensorProto.FLOAT16, "fp16")]
 )
 def test_other_networks_are_of_the_type_of_most_of_their_weights(
-    tmp_path: Path, kind: int, stored: str
+    tmp_path: Path, onnx_type: int, stored: str
 ) -> None:
     product = helper.make_node("MatMul", ["x", "w"], ["y"])
-    found = asked(tmp_path, [product], [header("w", (32, 16), kind)])
-    assert (found.stored, found.packed) == (stored, frozenset())
+    network = network_of(tmp_path, [product], [header("w", (32, 16), onnx_type)])
+    assert (network.stored, network.packed) == (stored, frozenset())
 
 
 def test_a_layer_of_a_network_of_several_types_is_of_its_own(tmp_path: Path) -> None:
@@ -176,14 +182,14 @@ def test_a_layer_of_a_network_of_several_types_is_of_its_own(tmp_path: Path) -> 
         helper.make_node("Cast", ["h"], ["n"], name="narrowing", to=TensorProto.FLOAT16),
         helper.make_node("Softmax", ["n"], ["y"], name="narrow"),
     ]
-    found = asked(tmp_path, nodes, [header("w", (32, 16))])
+    network = network_of(tmp_path, nodes, [header("w", (32, 16))])
     types = {
         case.params["layer"]: case.dtype
-        for case in cases(found, CPU)
+        for case in cases(network, CPU)
         if case.ceiling.startswith("layer/")
     }
     assert types == {"wide": "fp32", "narrowing": "fp32", "narrow": "fp16", "whole network": "fp32"}
-    whole = next(case for case in cases(found, CPU) if case.ceiling == "layer/network")
+    whole = next(case for case in cases(network, CPU) if case.ceiling == "layer/network")
     assert whole.kernel.tolerance["fp32"] == WHOLE_TOLERANCE["fp16"]
 
 
@@ -193,14 +199,14 @@ def test_a_whole_network_is_quantized_once_and_has_the_time_that_takes(
     """The quantizer's time grows with the square of the nodes: a thousand may take minutes."""
     models = []
 
-    def quantized(make: Any, *_: Any) -> Any:
+    def quantize_nothing(make: Any, *_: Any) -> Any:
         models.append(make())
         return models[-1]
 
-    monkeypatch.setattr(static, "quantized", quantized)
+    monkeypatch.setattr(static, "quantized", quantize_nothing)
     names = ["x", *(f"h{place}" for place in range(99)), "y"]
     nodes = [helper.make_node("Relu", [before], [after]) for before, after in pairwise(names)]
-    relus = replace(asked(tmp_path, nodes, []), precisions=("fp32", "int8"))
+    relus = replace(network_of(tmp_path, nodes, []), precisions=("fp32", "int8"))
     plain, whole = [case for case in cases(relus, CPU) if case.ceiling == "layer/network"]
     for _ in range(3):
         whole.kernel.reference("int8", 1, **whole.params)
@@ -217,19 +223,20 @@ def test_what_is_slow_to_prepare_may_take_longer(monkeypatch: pytest.MonkeyPatch
         return Turn()
 
     monkeypatch.setattr(Guard, "ask", ask)
-    found = bench.GuardedBench(lambda _: (CPU, "it is there"), lambda _: [])
+    guarded = bench.GuardedBench(lambda _: (CPU, "it is there"), lambda _: [])
     kernel = Kernel("made", lambda *_, **__: Work(1.0, 1.0), lambda *_, **__: np.zeros(1), {})
-    each = [
-        Case(replace(kernel, slow_seconds=slow), "fp32", "cpu", parse_tag(f"x/{slow:.0f}"), {})
-        for slow in (0.0, 30.0)
+    slow_kernel = replace(kernel, slow_seconds=30.0)
+    asked_cases = [
+        Case(kernel, "fp32", "cpu", parse_tag("x/usual"), {}),
+        Case(slow_kernel, "fp32", "cpu", parse_tag("x/slow"), {}),
     ]
-    todo = tasks([Probe("made", "How long?", lambda _: each)], CPU, "now")
-    found.take(CPU, todo)
-    waited = []
+    todo = tasks([Probe("made", "How long?", lambda _: asked_cases)], CPU, "now")
+    guarded.take(CPU, todo)
+    longest_waits = []
     for task in todo:
-        found.turn(task, Rule(0.1, 1.0))
-        waited.append(limits[-1])
-    usual, longer = waited
+        guarded.turn(task, Rule(0.1, 1.0))
+        longest_waits.append(limits[-1])
+    usual, longer = longest_waits
     assert longer - usual == bench.PATIENCE * 30
 
 
@@ -238,6 +245,6 @@ def test_a_network_that_rounds_to_integers_may_round_the_other_way(tmp_path: Pat
         helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"]),
         helper.make_node("DequantizeLinear", ["q", "s", "z"], ["y"]),
     ]
-    network = asked(tmp_path, nodes, [])
+    network = network_of(tmp_path, nodes, [])
     whole = next(case for case in cases(network, CPU) if case.ceiling == "layer/network")
     assert whole.kernel.tolerance["fp32"] == WHOLE_TOLERANCE["int8"]

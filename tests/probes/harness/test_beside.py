@@ -21,7 +21,7 @@ from tests.devices import CPU
 from tests.probes.harness.test_rounds import RIGHT, STARTED, Launch
 
 
-class Named(Launch):
+class NamedLaunch(Launch):
     """A launch that knows whose it is."""
 
     def __init__(self, name: str) -> None:
@@ -30,7 +30,7 @@ class Named(Launch):
 
 
 class Clock:
-    """Every other sample of a launch is disturbed.
+    """A made-up clock that disturbs every other sample of a launch.
 
     A repetition of the point takes a second; what is beside it takes 2 s, or 50 s if disturbed.
     """
@@ -39,6 +39,7 @@ class Clock:
 
     def __init__(self) -> None:
         self.order: list[str] = []
+        """Name of the launch of each sample."""
 
     def sample(self, launch: Any, repeat: int) -> Sample:
         self.order.append(launch.name)
@@ -51,27 +52,29 @@ class Clock:
 
 
 def case(name: str, tag: str, **more: Any) -> Case:
+    """A case of twelve operations and eight bytes, which takes the memory that its params say."""
     kernel = Kernel(
         name,
-        lambda d, **_: Work(12.0, 8.0),
-        lambda d, r, **_: RIGHT,
-        {"cpu": lambda *_: Named(name)},
-        footprint=lambda d, **p: p.get("size", 8.0),
+        work=lambda dtype, **_: Work(12.0, 8.0),
+        reference=lambda dtype, repeat, **_: RIGHT,
+        backends={"cpu": lambda *_: NamedLaunch(name)},
+        footprint=lambda dtype, **params: params.get("size", 8.0),
     )
     return Case(kernel, "fp64", "cpu", parse_tag(tag), **more)
 
 
 OTHERS = (case("flat", "compute/fp64"), case("slope", "bandwidth/dram/read"))
 POINT = case("point", "sweep/compute/intensity/fp64", params={"n": 1}, beside=OTHERS)
+RULE = Rule(sample_seconds=1.0, budget_seconds=0.0)
 
 
 def test_samples_alternate_and_the_row_keeps_the_rates_of_the_same_moments() -> None:
     clock = Clock()
     todo = tasks([Probe("p", "?", lambda _: [POINT])], CPU, STARTED)
-    list(take_turns(todo, LocalBench(CPU, clock), lambda _: Rule(1.0, 0.0), 1, list))
+    list(take_turns(todo, LocalBench(CPU, clock), lambda _: RULE, 1, list))
     assert Launch.open_launches == 0
-    timed = "".join(name[0] for name in clock.order)
-    assert timed.endswith(6 * "pfs"), timed
+    initials = "".join(name[0] for name in clock.order)
+    assert initials.endswith(6 * "pfs"), "point, flat and slope, for the six samples of a turn"
     row = todo[0].row
     assert row.beside == {"compute/fp64": 12.0 / 2, "bandwidth/dram/read": 8.0 / 2}
     assert json.loads(row.params)["n"] == 1
@@ -82,24 +85,24 @@ def test_samples_alternate_and_the_row_keeps_the_rates_of_the_same_moments() -> 
 
 def test_a_case_with_nothing_beside_it_says_nothing_of_it() -> None:
     todo = tasks([Probe("p", "?", lambda _: [OTHERS[0]])], CPU, STARTED)
-    list(take_turns(todo, LocalBench(CPU, Clock()), lambda _: Rule(1.0, 0.0), 1, list))
+    list(take_turns(todo, LocalBench(CPU, Clock()), lambda _: RULE, 1, list))
     assert todo[0].row.beside == {}
     assert todo[0].row.params == "{}"
 
 
 def test_the_memory_of_all_of_them_must_be_free() -> None:
     half = 0.5 * (CPU.memory_free_bytes or 0)
-    other = case("flat", "compute/fp64", params={"size": half})
-    big = case("point", "sweep/compute/intensity/fp64", params={"size": half}, beside=(other,))
-    (task,) = tasks([Probe("p", "?", lambda _: [big])], CPU, STARTED)
+    flat = case("flat", "compute/fp64", params={"size": half})
+    point = case("point", "sweep/compute/intensity/fp64", params={"size": half}, beside=(flat,))
+    (task,) = tasks([Probe("p", "?", lambda _: [point])], CPU, STARTED)
     assert task.row.status == SKIPPED
     assert "needs 4.29 GB of memory" in task.row.reason
 
 
 def test_turns_of_others_have_time_of_their_own() -> None:
     rule = rules("cpu", [POINT], quick=False)
-    alone = case("point", "sweep/compute/intensity/fp64", params={"n": 1})
-    assert rule(POINT).budget_seconds == pytest.approx(
-        (1 + 2 * BESIDE_SHARE) * rule(alone).budget_seconds
-    )
-    assert np.isclose(rule(POINT).sample_seconds, rule(alone).sample_seconds)
+    lone_point = case("point", "sweep/compute/intensity/fp64", params={"n": 1})
+    lone_seconds = rule(lone_point).budget_seconds
+    seconds = (1 + len(OTHERS) * BESIDE_SHARE) * lone_seconds
+    assert rule(POINT).budget_seconds == pytest.approx(seconds)
+    assert np.isclose(rule(POINT).sample_seconds, rule(lone_point).sample_seconds)

@@ -16,10 +16,11 @@ RIGHT = np.array([1.0, 2.0, 4.0])
 CUT_OFF = np.array([1.0, 2.0, 3.0])
 NO_NUMBERS = np.array([np.nan, np.inf, -np.inf, 2.0])
 MASKED = np.array([-3.4e38, 1.0, -3.4e38, 2.0], np.float32)
+"""Numbers beside two that stand for infinity, as the masks of attention do."""
 
 
 @pytest.mark.parametrize(
-    ("place", "value", "right"),
+    ("place", "value", "is_right"),
     [
         (0, -3.4e38, True),
         (0, -3.39e38, True),
@@ -30,15 +31,16 @@ MASKED = np.array([-3.4e38, 1.0, -3.4e38, 2.0], np.float32)
     ],
 )
 def test_numbers_beside_those_that_stand_for_infinity_are_checked_all_the_same(
-    place: int, value: float, right: bool
+    place: int, value: float, is_right: bool
 ) -> None:
-    found = MASKED.copy()
-    found[place] = value
-    assert bool(difference(found, MASKED, 0.01)) is not right
+    result = MASKED.copy()
+    result[place] = value
+    problem = difference(result, MASKED, 0.01)
+    assert bool(problem) is not is_right
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
@@ -51,12 +53,12 @@ def test_numbers_beside_those_that_stand_for_infinity_are_checked_all_the_same(
         (3, 2.0 * (1 + 1e-7), ""),
     ],
 )
-def test_what_is_no_number_is_equal_to_the_same_alone(
-    kind: Any, place: int, value: float, message: str
+def test_what_is_no_number_equals_only_itself(
+    dtype: Any, place: int, value: float, message: str
 ) -> None:
-    result = NO_NUMBERS.astype(kind)
+    result = NO_NUMBERS.astype(dtype)
     result[place] = value
-    problem = difference(result, NO_NUMBERS.astype(kind), 1e-6)
+    problem = difference(result, NO_NUMBERS.astype(dtype), 1e-6)
     if message:
         assert message in problem
         assert "1 of 4 values are wrong" in problem
@@ -72,7 +74,7 @@ def test_the_largest_numbers_there_are_can_be_told_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "message"),
+    ("result", "message"),
     [
         (np.array([1.0, np.nan, 4.0]), "out[1] is nan"),
         (np.array([1.0, 2.0]), "shape (2,), should be (3,)"),
@@ -81,16 +83,16 @@ def test_the_largest_numbers_there_are_can_be_told_apart() -> None:
         (RIGHT * (1 + 0.5e-6), ""),
     ],
 )
-def test_differences_are_found_and_named(found: np.ndarray, message: str) -> None:
-    problem = difference(found, RIGHT, 1e-6)
+def test_differences_are_found_and_named(result: np.ndarray, message: str) -> None:
+    problem = difference(result, RIGHT, 1e-6)
     if message:
         assert message in problem
     else:
         assert not problem
 
 
-class Answers:
-    """A launch that has answered."""
+class AnsweredLaunch:
+    """A launch that has answered ``result``."""
 
     def __init__(self, result: np.ndarray) -> None:
         self._result = result
@@ -111,19 +113,20 @@ class Answers:
         pass
 
 
-def words(fault: Fault) -> str:
+def fault_text(fault: Fault) -> str:
+    """The words for a fault of a library."""
     return f"off by {fault.error:g}"
 
 
-def case(*without: np.ndarray) -> Case:
-    """A case whose reference is RIGHT.
+def case(*results_without_fault: np.ndarray) -> Case:
+    """A case whose reference is RIGHT, with an appeal for each of these results.
 
-    It may appeal to each of these results, which a library without the fault is said to give.
+    An appeal says that the library cuts off, and would give such a result without that fault.
     """
 
     def appeals(dtype: str, result: np.ndarray, expected: np.ndarray) -> Any:
-        for sound in without:
-            yield Appeal("cut off", words, [(result, CUT_OFF), (sound, expected)])
+        for sound in results_without_fault:
+            yield Appeal("cut off", fault_text, [(result, CUT_OFF), (sound, expected)])
 
     kernel = Kernel(
         "product",
@@ -136,8 +139,8 @@ def case(*without: np.ndarray) -> Case:
     return Case(kernel, "int8", "cpu", parse_tag("layer/matmul"))
 
 
-def test_a_library_that_is_wrong_alone_is_told_of_in_numbers() -> None:
-    launch = Answers(CUT_OFF)
+def test_a_fault_of_a_library_that_explains_all_is_noted_in_numbers() -> None:
+    launch = AnsweredLaunch(CUT_OFF)
     verdict = check(case(RIGHT * 2, RIGHT), launch)
     assert verdict == Verdict({"cut off": {"values": 1, "of": 3, "error": 0.25}}, "off by 0.25")
     audit = check_code(launch, case(), verdict)
@@ -146,18 +149,20 @@ def test_a_library_that_is_wrong_alone_is_told_of_in_numbers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "without"),
+    ("result", "without_fault"),
     [(CUT_OFF, RIGHT * 2), (CUT_OFF * 2, RIGHT), (np.array([1.0, 2.0]), RIGHT)],
     ids=[
         "wrong without the fault too",
         "wrong in another way than the library",
-        "of another shape than it",
+        "of another shape than the library",
     ],
 )
-def test_an_appeal_that_does_not_hold_saves_nothing(found: np.ndarray, without: np.ndarray) -> None:
+def test_an_appeal_that_does_not_hold_saves_nothing(
+    result: np.ndarray, without_fault: np.ndarray
+) -> None:
     with pytest.raises(Failure, match="product/cpu int8"):
-        check(case(without), Answers(found))
+        check(case(without_fault), AnsweredLaunch(result))
 
 
 def test_what_is_right_appeals_to_nothing() -> None:
-    assert check(case(RIGHT * 2), Answers(RIGHT)) is SOUND
+    assert check(case(RIGHT * 2), AnsweredLaunch(RIGHT)) is SOUND

@@ -27,32 +27,35 @@ from probes.records.tag import parse_tag
 from tests.devices import CPU
 
 HZ = 3e9
-PER_CLOCK = 16.0  # FP64 operations of a core and clock of the made-up device, by theory
-ALONE = 1e-6  # seconds of one repetition on one undisturbed core
+PER_CLOCK = 16.0
+"""FP64 operations of a core and clock of the made-up device, by theory."""
+UNDISTURBED_SECONDS = 1e-6
+"""Of one repetition on a core that nothing disturbs."""
 STARTED = "2030-01-02T03:04:05Z"
-RULE = Rule(0.010, 0.2, fewest=2, shortest_seconds=0.001)
-
+RULE = Rule(sample_seconds=0.010, budget_seconds=0.2, fewest=2, shortest_seconds=0.001)
+ROUNDS = 3
 
 Disturbance = tuple[float, float, bool, float | None]
 """Of a sample: times as long, extra seconds, whether it is clean, and the clock that is read."""
 Disturb = Callable[[int, float], Disturbance]
-"""disturb(number of the sample, its length in seconds)."""
+"""What disturbs a sample, by its number and its length in seconds."""
 
 
-class Core:
-    """A made-up machine whose core does ``PER_CLOCK`` operations a clock, and is disturbed."""
+class DisturbedClock:
+    """The clock of a made-up machine whose core does ``PER_CLOCK`` operations a clock."""
 
     queue: Any = None
 
     def __init__(self, disturb: Disturb) -> None:
         self.time = 0.0
         self.number = 0
+        """Of the latest sample."""
         self._disturb = disturb
         self.repeats: list[int] = []
 
     def sample(self, launch: Any, repeat: int) -> Sample:
         self.number += 1
-        length = ALONE * repeat
+        length = UNDISTURBED_SECONDS * repeat
         times, extra, clean, clock = self._disturb(self.number, length)
         took = length * times + extra
         self.time += took
@@ -63,7 +66,7 @@ class Core:
 
 
 class Launch:
-    """Does nothing, rightly."""
+    """A launch that does nothing, and answers rightly."""
 
     def run(self, repeat: int) -> None: ...
 
@@ -79,37 +82,47 @@ class Launch:
     def close(self) -> None: ...
 
 
+def kernel_of(name: str, work: Work) -> Kernel:
+    """A kernel that is said to do this work."""
+    return Kernel(
+        name,
+        work=lambda dtype, **_: work,
+        reference=lambda dtype, repeat, **_: np.zeros(1),
+        backends={"cpu": lambda *_: Launch()},
+    )
+
+
 def compute(cores: int) -> Case:
     """Multiply-adds in registers, on so many cores."""
-    work = Work(flops=PER_CLOCK * HZ * ALONE * cores)
-    kernel = Kernel(
-        "fma", lambda d, **_: work, lambda d, r, **_: np.zeros(1), {"cpu": lambda *_: Launch()}
-    )
+    work = Work(flops=PER_CLOCK * HZ * UNDISTURBED_SECONDS * cores)
+    kernel = kernel_of("fma", work)
     tag = "compute/fp64" if cores > 1 else "compute/fp64/1core"
     return Case(kernel, "fp64", "cpu", parse_tag(tag), {"threads": cores}, steady=True)
 
 
 def stream() -> Case:
     """A read of memory at 100 GB/s."""
-    work = Work(bytes=1e11 * ALONE)
-    kernel = Kernel(
-        "read", lambda d, **_: work, lambda d, r, **_: np.zeros(1), {"cpu": lambda *_: Launch()}
-    )
+    work = Work(bytes=1e11 * UNDISTURBED_SECONDS)
+    kernel = kernel_of("read", work)
     return Case(kernel, "fp64", "cpu", parse_tag("bandwidth/dram/read"))
 
 
 def rows_of(
-    clock: Core, *cases: Case, company: Callable[[], float] = lambda: 0.0
+    clock: DisturbedClock, *cases: Case, company: Callable[[], float] = lambda: 0.0
 ) -> list[Measurement]:
-    """What a run of these cases on this machine says."""
+    """The rows of a run of these cases on this machine.
+
+    ``company`` tells the share of the processors' time that others have.
+    """
     todo = tasks([Probe("p", "?", lambda _: cases)], CPU, STARTED)
     judge = partial(judged, device=CPU)
     bench = LocalBench(CPU, clock)
-    list(take_turns(todo, bench, lambda _: RULE, 3, judge, lambda: clock.time, company))
+    list(take_turns(todo, bench, lambda _: RULE, ROUNDS, judge, lambda: clock.time, company))
     return judge([task.row for task in todo])
 
 
 def quiet(number: int, length: float) -> Disturbance:
+    """Nothing disturbs the sample."""
     return 1.0, 0.0, True, HZ
 
 
@@ -146,11 +159,12 @@ def one_bad_round(number: int, length: float) -> Disturbance:
 
 @pytest.mark.parametrize("disturb", [quiet, steal, stopped, busy, always, low_clock, one_bad_round])
 def test_no_disturbance_makes_a_wrong_roof(disturb: Any) -> None:
-    rows = rows_of(Core(disturb), compute(2), compute(1))
+    rows = rows_of(DisturbedClock(disturb), compute(2), compute(1))
     for row in rows:
         assert row.status == OK, "a sound row never fails"
-        right = row.rate == pytest.approx((row.flops or 0.0) / ALONE, rel=0.05)
-        assert right or not row.trusted, row
+        true_rate = (row.flops or 0.0) / UNDISTURBED_SECONDS
+        is_right = row.rate == pytest.approx(true_rate, rel=0.05)
+        assert is_right or not row.trusted, row
     analysed = model(Run(CPU, STARTED, {}, {}, status=COMPLETE, measurements=rows))
     for roof in analysed.model.compute:
         assert roof.rate == pytest.approx(PER_CLOCK * HZ * 2, rel=0.05)
@@ -158,13 +172,13 @@ def test_no_disturbance_makes_a_wrong_roof(disturb: Any) -> None:
 
 @pytest.mark.parametrize("disturb", [quiet, steal, stopped, low_clock, one_bad_round])
 def test_what_was_disturbed_for_a_while_is_measured_all_the_same(disturb: Any) -> None:
-    for row in rows_of(Core(disturb), compute(2), compute(1)):
+    for row in rows_of(DisturbedClock(disturb), compute(2), compute(1)):
         assert row.trusted, row.doubt
         assert row.clock_hz == HZ
 
 
 def test_an_untrusted_row_claims_no_interval() -> None:
-    (row,) = rows_of(Core(always), compute(1))
+    (row,) = rows_of(DisturbedClock(always), compute(1))
     assert (row.seconds_low, row.seconds_high, row.clock_hz) == (None, None, None)
     assert row.doubt.startswith("other load disturbed")
 
@@ -173,42 +187,49 @@ def test_calibration_believes_no_disturbed_sample() -> None:
     def first_three(number: int, length: float) -> Disturbance:
         return (1.0, 0.5, False, None) if number <= 3 else quiet(number, length)
 
-    repeat = calibrate(Launch(), Core(first_three), RULE)
-    assert repeat * ALONE == pytest.approx(0.010, rel=0.3)
+    repeat = calibrate(Launch(), DisturbedClock(first_three), RULE)
+    assert repeat * UNDISTURBED_SECONDS == pytest.approx(0.010, rel=0.3)
 
 
 def test_samples_become_shorter_where_long_ones_never_come_through() -> None:
-    core = Core(busy)
-    repeat = calibrate(Launch(), core, RULE)
-    assert 0.0007 <= repeat * ALONE <= 0.004
+    clock = DisturbedClock(busy)
+    repeat = calibrate(Launch(), clock, RULE)
+    # No shorter than 0.7 of the rule's shortest, and over before others take the core.
+    assert 0.0007 <= repeat * UNDISTURBED_SECONDS <= 0.004
 
 
 def test_a_sample_is_never_shorter_than_the_rule_allows() -> None:
-    repeat = calibrate(Launch(), Core(always), RULE)
-    assert repeat * ALONE * 3.0 + 0.001 >= 0.001
-    assert calibrate(Launch(), Core(always), Rule(0.010, 0.2)) * ALONE * 3.0 + 0.001 >= 0.007
+    def sample_seconds(rule: Rule) -> float:
+        repeat = calibrate(Launch(), DisturbedClock(always), rule)
+        times, extra, _, _ = always(1, repeat * UNDISTURBED_SECONDS)
+        return repeat * UNDISTURBED_SECONDS * times + extra
+
+    assert sample_seconds(RULE) >= 0.001
+    without_shorter_ones = Rule(sample_seconds=0.010, budget_seconds=0.2)
+    assert sample_seconds(without_shorter_ones) >= 0.007
 
 
 def test_the_length_of_samples_is_looked_at_again_in_every_round() -> None:
-    core = Core(quiet)
+    clock = DisturbedClock(quiet)
     repeat = 3  # calibrated at a bad moment: 3 µs
-    samples = measure(Launch(), core, RULE, repeat, lambda: core.time)
-    assert core.repeats[0] == 3
-    assert core.repeats[-1] * ALONE == pytest.approx(0.010, rel=0.3)
-    assert samples[0].seconds == pytest.approx(ALONE)
+    samples = measure(Launch(), clock, RULE, repeat, lambda: clock.time)
+    assert clock.repeats[0] == 3
+    assert clock.repeats[-1] * UNDISTURBED_SECONDS == pytest.approx(0.010, rel=0.3)
+    assert samples[0].seconds == pytest.approx(UNDISTURBED_SECONDS)
 
 
 def test_what_cannot_be_trusted_gets_more_rounds_and_no_more_than_a_quarter_of_the_time() -> None:
-    core = Core(always)
-    bench = LocalBench(CPU, core)
+    clock = DisturbedClock(always)
+    bench = LocalBench(CPU, clock)
     judge = partial(judged, device=CPU)
     todo = tasks([Probe("p", "?", lambda _: [compute(2), compute(1)])], CPU, STARTED)
-    rounds = take_turns(todo, bench, lambda _: RULE, 3, judge, lambda: core.time)
-    times = [core.time for _ in rounds]
-    all_rounds = times[5]
-    longest = max(b - a for a, b in itertools.pairwise(times))
-    assert 6 < len(times) <= 6 + 2 * MORE_ROUNDS
-    assert times[-1] <= 1.25 * all_rounds + longest
+    turns = take_turns(todo, bench, lambda _: RULE, ROUNDS, judge, lambda: clock.time)
+    ends = [clock.time for _ in turns]
+    planned_turns = ROUNDS * len(todo)
+    planned_seconds = ends[planned_turns - 1]
+    longest_turn = max(end - begin for begin, end in itertools.pairwise(ends))
+    assert planned_turns < len(ends) <= planned_turns + len(todo) * MORE_ROUNDS
+    assert ends[-1] <= 1.25 * planned_seconds + longest_turn
 
 
 def gone_after_the_last_round() -> Iterator[float]:
@@ -218,13 +239,13 @@ def gone_after_the_last_round() -> Iterator[float]:
 
 
 def test_memory_beside_others_that_no_thread_sees_is_not_trusted_until_they_are_gone() -> None:
-    (row,) = rows_of(Core(quiet), stream(), company=lambda: 0.9)
+    (row,) = rows_of(DisturbedClock(quiet), stream(), company=lambda: 0.9)
     assert (row.trusted, row.seconds_high) == (False, None)
     assert (
         row.doubt == "others had 90% of the processors meanwhile, and share its caches and memory"
     )
     shares = gone_after_the_last_round()
-    (row,) = rows_of(Core(quiet), stream(), company=lambda: next(shares))
+    (row,) = rows_of(DisturbedClock(quiet), stream(), company=lambda: next(shares))
     assert row.trusted, row.doubt
-    (row,) = rows_of(Core(quiet), compute(1), company=lambda: 0.9)
+    (row,) = rows_of(DisturbedClock(quiet), compute(1), company=lambda: 0.9)
     assert row.trusted, "work in registers is alone on its core between two interruptions"

@@ -11,7 +11,7 @@ from kernels.base import Kernel, Work
 from kernels.device import Device
 from probes.harness.case import Case, Probe
 from probes.harness.clocks.sampling import Rule
-from probes.harness.forecast import KNOWN_FROM, Forecast
+from probes.harness.forecast import FIRST_SECONDS, KNOWN_FROM, TURN_SECONDS, Forecast
 from probes.harness.rounds import Step, scattered, spread_out
 from probes.harness.task import Task, tasks
 from probes.records.measurement import OK, Measurement
@@ -73,7 +73,6 @@ def test_what_is_left_is_the_sum_of_what_remaining_turns_took_before() -> None:
         run.turn(task, 1, cost[task.probe][0])
     for task in run.todo[:3]:
         run.turn(task, 2, cost["a"][1])
-    # two turns more of b have not been seen: their rule allows 0.6 of what a first turn has
     for task in run.todo[10:13]:
         run.turn(task, 2, cost["b"][1])
     of_a = 7 * 0.5 + 10 * 0.5
@@ -83,9 +82,10 @@ def test_what_is_left_is_the_sum_of_what_remaining_turns_took_before() -> None:
 
 def test_before_any_turn_the_rules_say_what_is_left() -> None:
     run = Run(todo_of(probe("a", 4)))
-    later = RULE.warm_seconds + RULE.budget_seconds
+    of_samples = RULE.warm_seconds + RULE.budget_seconds
     progress = run.forecast.progress()
-    assert progress.left_seconds == pytest.approx(4 * (ROUNDS * later + 0.1))
+    expected = 4 * (ROUNDS * (of_samples + TURN_SECONDS) + FIRST_SECONDS["cpu"])
+    assert progress.left_seconds == pytest.approx(expected)
     assert not progress.sure
 
 
@@ -104,6 +104,16 @@ def test_a_point_of_a_sweep_has_one_turn() -> None:
     for task in run.todo[:4]:
         run.turn(task, 1, 2.0)
     assert run.left == pytest.approx(4 * 2.0)
+
+
+def test_what_is_no_turn_counts_for_nothing() -> None:
+    run = Run(todo_of(probe("a", 6)))
+    for task in run.todo[:4]:
+        run.turn(task, 1, 1.0)
+    before = run.forecast.progress()
+    run.now += 100.0
+    run.forecast.skip_to(run.now)
+    assert run.forecast.progress() == before
 
 
 def test_a_case_that_failed_takes_no_more_time() -> None:

@@ -24,11 +24,12 @@ from probes.harness.clocks import waiting
 from probes.harness.guard import Broken, Guard
 from tests.runs import ROOT
 
-LONG = 60.0  # seconds: no test waits so long unless it fails
+LONG = 60.0
+"""Seconds: no test waits so long unless it fails."""
 
 
 def worker() -> Callable[[str], Any]:
-    """Answers with how often it was asked, or does what it is told."""
+    """A worker that answers a request with its number, or with the fault of that name."""
     requests = itertools.count(1)
     faults: dict[str, Callable[[], Any]] = {
         "segfault": lambda: ctypes.string_at(0),
@@ -52,6 +53,7 @@ def worker() -> Callable[[str], Any]:
 
 
 def _abort() -> None:
+    """What a compiler does where it gives up."""
     os.write(2, b"something else\nLLVM ERROR: Cannot select\n")
     os.abort()
 
@@ -63,18 +65,21 @@ def _stuck() -> None:
 
 
 def _raise() -> None:
+    """An error that the work itself raises."""
     raise KernelError("no room for 8 GB")
 
 
 def _unpicklable() -> None:
+    """An error that cannot be sent to another process."""
     raise ValueError(lambda: 1)
 
 
 @pytest.fixture
 def guard() -> Iterator[Guard]:
-    made = Guard(worker)
-    yield made
-    made.close()
+    """A guard over such a worker, which it ends after the test."""
+    guard = Guard(worker)
+    yield guard
+    guard.close()
 
 
 @pytest.mark.parametrize(
@@ -84,8 +89,8 @@ def guard() -> Iterator[Guard]:
         (
             "abort",
             (
-                "the process that ran it ended by SIGABRT (a library aborted): LLVM ERROR: "
-                "Cannot select"
+                "the process that ran it ended by SIGABRT (a library aborted): "
+                "LLVM ERROR: Cannot select"
             ),
         ),
         (
@@ -123,15 +128,16 @@ def test_a_run_that_does_not_end_when_told_to_ends_its_worker_with_the_reason(gu
     assert guard.ask("next", LONG) == ("next", 1)
 
 
-def test_what_other_work_took_from_the_worker_is_given_to_it_but_not_for_ever(
+def test_time_that_other_work_took_from_the_worker_is_added_but_not_for_ever(
     guard: Guard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # It never gets a processor.
     monkeypatch.setattr(waiting, "longest", lambda process: time.monotonic_ns())
+    limit = 0.5
     begin = time.monotonic()
     with pytest.raises(Broken):
-        guard.ask("hang", 0.5)
-    assert 4 * 0.5 <= time.monotonic() - begin < LONG
+        guard.ask("hang", limit)
+    assert 4 * limit <= time.monotonic() - begin < LONG
 
 
 def test_the_worker_hears_no_interrupt(guard: Guard) -> None:
@@ -147,10 +153,10 @@ def test_errors_of_the_work_are_raised_here(guard: Guard) -> None:
 
 
 def test_a_worker_that_cannot_start_says_why_each_time() -> None:
-    def broken() -> Any:
+    def start_in_vain() -> Any:
         raise KernelError("the device has fallen off the bus")
 
-    guard = Guard(broken)
+    guard = Guard(start_in_vain)
     for _ in range(2):
         with pytest.raises(KernelError, match="fallen off"):
             guard.ask("anything", LONG)
@@ -168,19 +174,20 @@ guard = Guard(worker)
 print(guard.ask("who", 60), flush=True)
 guard.ask("sleep", 60)
 """
+"""A program that prints the process of its worker, and waits for it."""
 
 
 @pytest.mark.parametrize(
-    "sent", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda sent: sent.name
+    "signal_sent", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda sent: sent.name
 )
-def test_the_worker_ends_with_the_program_however_that_ends(sent: signal.Signals) -> None:
+def test_the_worker_ends_with_the_program_however_that_ends(signal_sent: signal.Signals) -> None:
     command = [sys.executable, "-c", PROGRAM, str(ROOT)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as program:
         assert program.stdout is not None
         worker_id = int(program.stdout.readline())
-        os.kill(program.pid, sent)
+        os.kill(program.pid, signal_sent)
         program.wait(LONG)
     assert _is_gone(worker_id)
 
@@ -191,8 +198,9 @@ def _is_gone(process: int) -> bool:
     while time.monotonic() < deadline:
         try:
             with open(f"/proc/{process}/stat") as file:
-                if file.read().rpartition(")")[2].split()[0] == "Z":
-                    return True
+                state = file.read().rpartition(")")[2].split()[0]
+            if state == "Z":
+                return True
         except OSError:
             return True
         time.sleep(0.05)

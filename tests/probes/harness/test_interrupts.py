@@ -12,10 +12,11 @@ from probes.harness import interrupts
 
 @ctypes.CFUNCTYPE(None)
 def called_from_c() -> None:
+    """Gets an interrupt where none can be raised: C has nowhere to pass it on."""
     signal.raise_signal(signal.SIGINT)
 
 
-def test_one_that_ends_in_a_callback_is_remembered_and_prints_nothing(
+def test_an_interrupt_that_ends_in_a_callback_is_remembered_and_prints_nothing(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     with interrupts.remembered():
@@ -27,7 +28,7 @@ def test_one_that_ends_in_a_callback_is_remembered_and_prints_nothing(
     assert capfd.readouterr().err == ""
 
 
-def test_one_that_arrives_interrupts_as_ever() -> None:
+def test_an_interrupt_that_arrives_is_raised_as_ever() -> None:
     with pytest.raises(KeyboardInterrupt), interrupts.remembered():
         signal.raise_signal(signal.SIGINT)
     interrupts.check()

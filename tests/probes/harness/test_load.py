@@ -16,10 +16,12 @@ from tests.probes.harness.devices.trees import CPUS, write
 
 
 def stat(pid: int, name: str, user: int, system: int) -> str:
+    """The line of /proc of a process that has used so many ticks."""
     return f"{pid} ({name}) R 1 1 1 0 -1 0 0 0 0 0 {user} {system} 0 0 20 0 1 0 5\n"
 
 
 def test_a_reading_counts_the_processors_of_this_process_only(tmp_path: Path) -> None:
+    # By column: user, nice, system, idle, waiting, interrupts, soft interrupts, stolen, guests.
     processors = (
         "cpu  9 9 9 9",
         "cpu0 100 20 30 400 5 6 7 80 50 0",
@@ -36,11 +38,11 @@ def test_a_reading_counts_the_processors_of_this_process_only(tmp_path: Path) ->
             "sys/fs/cgroup/cpu.stat": "usage_usec 5\nthrottled_usec 2500000\n",
         },
     )
-    found = reading([0, 1], root)
-    assert found.used == pytest.approx((100 + 20 + 30 + 6 + 7 + 10) / TICKS)
-    assert found.stolen == pytest.approx(81 / TICKS)
-    assert found.stopped == pytest.approx(2.5)
-    assert found.processes == {77: ("a (b) c", 400 / TICKS)}
+    counts = reading([0, 1], root)
+    assert counts.used == pytest.approx((100 + 20 + 30 + 6 + 7 + 10) / TICKS)
+    assert counts.stolen == pytest.approx((80 + 1) / TICKS)
+    assert counts.stopped == pytest.approx(2.5)
+    assert counts.processes == {77: ("a (b) c", 400 / TICKS)}
     assert reading([0], root, names=False).processes == {}
 
 
@@ -52,9 +54,16 @@ def test_a_machine_that_tells_nothing_disturbs_nothing(tmp_path: Path) -> None:
 
 
 def test_others_are_what_this_process_did_not_use() -> None:
-    before = Reading(10.0, 50.0, 1.0, 5.0, 0.0, {7: ("old", 3.0)})
+    before = Reading(
+        at=10.0, used=50.0, stolen=1.0, own=5.0, stopped=0.0, processes={7: ("old", 3.0)}
+    )
     after = Reading(
-        12.0, 53.5, 1.2, 6.5, 0.5, {7: ("old", 4.0), 8: ("new", 0.9), 9: ("idle", 0.01)}
+        at=12.0,
+        used=53.5,
+        stolen=1.2,
+        own=6.5,
+        stopped=0.5,
+        processes={7: ("old", 4.0), 8: ("new", 0.9), 9: ("idle", 0.01)},
     )
     load = between(before, after, 2)
     assert load.others == pytest.approx(1.0)
@@ -103,7 +112,8 @@ def test_a_busy_process_is_seen_and_named_and_a_child_of_ours_is_not() -> None:
     # Its parent ends at once, so that it is no child of this process.
     start = f"subprocess.Popen([sys.executable, '-c', {loop!r}], stdout=subprocess.DEVNULL)"
     command = [sys.executable, "-c", f"import subprocess, sys; print({start}.pid)"]
-    pid = int(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+    started = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    pid = int(started.stdout)
     try:
         load = watch.lap(2.0)
         names = [name for name, _ in load.busiest]
@@ -114,7 +124,9 @@ def test_a_busy_process_is_seen_and_named_and_a_child_of_ours_is_not() -> None:
         own.kill()
         own.wait()
     assert name in names
-    assert load.others > 0.1
+    assert (
+        load.others > 0.1
+    )  # processors: what a machine that is full still leaves the busy process
 
 
 @pytest.mark.skipif(
@@ -123,5 +135,6 @@ def test_a_busy_process_is_seen_and_named_and_a_child_of_ours_is_not() -> None:
 def test_waiting_is_counted_and_sleeping_is_not() -> None:
     before = waiting.of_process()
     time.sleep(0.2)
-    assert waiting.of_process() - before < 0.15e9
+    waited_ns = waiting.of_process() - before
+    assert waited_ns < 0.15e9, "less than it slept"
     assert waiting.of_process() >= waiting.of_thread() >= 0

@@ -13,7 +13,12 @@ from probes.harness.clocks.statistics import FEWEST
 from probes.harness.plan import LEAST_SECONDS, chosen, rounds, rules
 from probes.records.tag import parse_tag
 
-KERNEL = Kernel("made", lambda d, **_: Work(1.0, 1.0), lambda d, r, **_: np.zeros(1), {})
+KERNEL = Kernel(
+    "made",
+    work=lambda dtype, **_: Work(1.0, 1.0),
+    reference=lambda dtype, repeat, **_: np.zeros(1),
+    backends={},
+)
 ROOF = Case(KERNEL, "fp64", "cpu", parse_tag("bandwidth/dram/read"), {"n": 1})
 LONG = Case(KERNEL, "fp64", "cpu", parse_tag("compute/fp64"), {"n": 1}, full=True)
 POINTS = [
@@ -23,19 +28,20 @@ POINTS = [
 
 
 def ask(*cases: Case, full: bool = False, quick: bool = False) -> list[Case]:
+    """Those of a probe's cases that such a run takes."""
     return [case for _, case in chosen([("p", case) for case in cases], full, quick)]
 
 
 def test_a_case_that_two_probes_ask_is_measured_once() -> None:
-    same = Case(KERNEL, "fp64", "cpu", parse_tag("bandwidth/dram/read"), {"n": 1})
-    other = Case(KERNEL, "fp64", "cpu", parse_tag("bandwidth/dram/read"), {"n": 2})
-    assert ask(ROOF, same) == [ROOF]
-    assert len(ask(ROOF, other)) == 2
+    same_case = Case(KERNEL, "fp64", "cpu", parse_tag("bandwidth/dram/read"), {"n": 1})
+    other_case = Case(KERNEL, "fp64", "cpu", parse_tag("bandwidth/dram/read"), {"n": 2})
+    assert ask(ROOF, same_case) == [ROOF]
+    assert len(ask(ROOF, other_case)) == 2
 
 
-@pytest.mark.parametrize(("full", "found"), [(False, [ROOF]), (True, [ROOF, LONG])])
-def test_long_cases_are_asked_only_in_full(full: bool, found: list[Case]) -> None:
-    assert ask(ROOF, LONG, full=full) == found
+@pytest.mark.parametrize(("full", "asked"), [(False, [ROOF]), (True, [ROOF, LONG])])
+def test_long_cases_are_asked_only_in_full(full: bool, asked: list[Case]) -> None:
+    assert ask(ROOF, LONG, full=full) == asked
 
 
 def test_a_quick_run_takes_every_other_point_and_every_ceiling() -> None:
@@ -43,8 +49,9 @@ def test_a_quick_run_takes_every_other_point_and_every_ceiling() -> None:
 
 
 def test_a_quick_run_takes_no_point_between_those_of_a_plain_run() -> None:
-    fine = [replace(point, full=bool(i % 2)) for i, point in enumerate(POINTS)]
-    assert ask(*fine, full=True, quick=True) == [fine[0], fine[4]]
+    every_other_full = [replace(point, full=bool(i % 2)) for i, point in enumerate(POINTS)]
+    plain_ends = [every_other_full[0], every_other_full[4]]
+    assert ask(*every_other_full, full=True, quick=True) == plain_ends
     all_full = [replace(point, full=True) for point in POINTS]
     assert ask(*all_full, full=True, quick=True) == all_full[::2], (
         "a curve that is asked only in full keeps half"

@@ -25,6 +25,9 @@ from tests.devices import CPU
 
 STARTED = "2030-01-02T03:04:05Z"
 RIGHT = np.array([1.0, 2.0, 4.0])
+"""What the made-up kernel must answer."""
+SAMPLES = 12
+"""Of a case that nothing disturbs: two rounds of the six that an interval needs at least."""
 
 
 class Launch:
@@ -52,7 +55,10 @@ class Launch:
 
 
 class Clock:
-    """Every repetition takes a second; every timed repeat count is remembered."""
+    """A made-up clock that gives ``samples`` in turn, and counts how often it was read.
+
+    By default every repetition takes a second.
+    """
 
     queue: Any = None
 
@@ -67,24 +73,29 @@ class Clock:
     def close(self) -> None: ...
 
 
-def kernel(
+def made_up_kernel(
     values: np.ndarray = RIGHT,
     audit: Audit | None = None,
     build: Callable[..., Any] | None = None,
     size: float = 8,
 ) -> Kernel:
-    made = build or (lambda *_: Launch(values, audit or Audit("vfmadd231pd zmm")))
+    """A kernel that answers ``values``, whose machine code has this audit.
+
+    ``build`` is another builder of its launch; ``size``: the bytes that it moves.
+    """
+    code = audit or Audit("vfmadd231pd zmm")
+    builder = build or (lambda *_: Launch(values, code))
     return Kernel(
         "made",
-        lambda d, **_: Work(12.0, size),
-        lambda d, r, **_: RIGHT,
-        {"cpu": made},
-        {"fp64": 1e-6},
+        work=lambda dtype, **_: Work(12.0, size),
+        reference=lambda dtype, repeat, **_: RIGHT,
+        backends={"cpu": builder},
+        tolerance={"fp64": 1e-6},
     )
 
 
-def measured(
-    k: Kernel,
+def row_of(
+    kernel: Kernel,
     clock: Clock | None = None,
     judge: Judge = list,
     skip: str = "",
@@ -94,20 +105,22 @@ def measured(
     """The row of one case after so many rounds, and more if the judge asks for them."""
 
     def cases(device: Device) -> list[Case]:
-        return [Case(k, "fp64", "cpu", parse_tag("compute/fp64"), {"n": 3}, skip, steady=steady)]
+        return [
+            Case(kernel, "fp64", "cpu", parse_tag("compute/fp64"), {"n": 3}, skip, steady=steady)
+        ]
 
     todo = tasks([Probe("p", "?", cases)], CPU, STARTED)
     ticks = count()  # seconds that pass whether or not the machine is fast
     bench = LocalBench(CPU, clock or Clock())
-    rule = Rule(1.0, 0.0)
+    rule = Rule(sample_seconds=1.0, budget_seconds=0.0)
     list(take_turns(todo, bench, lambda _: rule, rounds, judge, lambda: float(next(ticks))))
     assert Launch.open_launches == 0
     return todo[0].row
 
 
 def test_a_right_kernel_becomes_a_row_with_its_facts() -> None:
-    row = measured(kernel())
-    assert (row.status, row.samples, row.dropped) == (OK, 12, 0)
+    row = row_of(made_up_kernel())
+    assert (row.status, row.samples, row.dropped) == (OK, SAMPLES, 0)
     assert (row.flops, row.bytes, row.seconds_median, row.clock_hz) == (12.0, 8.0, 1.0, 2e9)
     assert (row.params, row.instruction, row.reason) == ('{"n": 3}', "vfmadd231pd zmm", "")
     assert (row.seconds_low, row.seconds_high) == (1.0, 1.0)
@@ -115,7 +128,7 @@ def test_a_right_kernel_becomes_a_row_with_its_facts() -> None:
 
 def test_a_wrong_answer_fails_with_the_arithmetic_and_is_never_timed() -> None:
     clock = Clock()
-    row = measured(kernel(np.array([1.0, 2.0, 3.0])), clock)
+    row = row_of(made_up_kernel(np.array([1.0, 2.0, 3.0])), clock)
     assert row.status == FAILED
     assert row.reason == (
         "made/cpu fp64: out[2] is 3, should be 4 (tolerance 1e-06); 1 of 3 values are wrong"
@@ -126,21 +139,22 @@ def test_a_wrong_answer_fails_with_the_arithmetic_and_is_never_timed() -> None:
 
 def test_machine_code_that_does_not_do_the_work_fails_untimed() -> None:
     clock = Clock()
-    row = measured(kernel(audit=Audit("", "the compiler removed the work")), clock)
+    row = row_of(made_up_kernel(audit=Audit("", "the compiler removed the work")), clock)
     assert (row.status, clock.timed) == (FAILED, 0)
     assert "the compiler removed the work" in row.reason
 
 
 def test_an_impossible_rate_is_measured_again() -> None:
-    def judge(rows: Sequence[Measurement]) -> list[Measurement]:
-        return [
-            replace(row, status=FAILED, reason="above the physical limit") if row.rate else row
-            for row in rows
-        ]
+    def above_limit(row: Measurement) -> Measurement:
+        return replace(row, status=FAILED, reason="above the physical limit") if row.rate else row
 
-    once = measured(kernel(), rounds=16)
-    again = measured(kernel(), judge=judge, rounds=16)
-    assert again.samples * 16 == once.samples * (16 + MORE_ROUNDS)
+    def judge(rows: Sequence[Measurement]) -> list[Measurement]:
+        return [above_limit(row) for row in rows]
+
+    rounds = 16  # so many that more of them are a small share of the time
+    believed = row_of(made_up_kernel(), rounds=rounds)
+    doubted = row_of(made_up_kernel(), judge=judge, rounds=rounds)
+    assert doubted.samples * rounds == believed.samples * (rounds + MORE_ROUNDS)
 
 
 @pytest.mark.parametrize(
@@ -156,29 +170,30 @@ def test_what_a_builder_raises_becomes_the_row(error: Exception, status: str, re
     def build(*_: Any) -> Any:
         raise error
 
-    row = measured(kernel(build=build))
+    row = row_of(made_up_kernel(build=build))
     assert (row.status, row.reason) == (status, reason)
 
 
 def test_a_case_that_cannot_run_here_is_a_row_with_its_reason() -> None:
     clock = Clock()
-    row = measured(kernel(), clock, skip="no such unit")
+    row = row_of(made_up_kernel(), clock, skip="no such unit")
     assert (row.status, row.reason, clock.timed) == (SKIPPED, "no such unit", 0)
 
 
 def test_memory_that_others_took_since_the_start_is_not_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    left = iter([1 << 40, 0, 0])
-    monkeypatch.setattr(limits, "memory", lambda _: (1 << 40, RESERVE + next(left)))
-    row = measured(kernel())
-    assert (row.status, row.samples) == (OK, 6), "what was measured in time is kept"
-    row = measured(kernel())
+    plenty = 1 << 40
+    free = iter([plenty, 0, 0])  # in two rounds of one run, and in the next run
+    monkeypatch.setattr(limits, "memory", lambda _: (plenty, RESERVE + next(free)))
+    row = row_of(made_up_kernel())
+    assert (row.status, row.samples) == (OK, SAMPLES // 2), "what was measured in time is kept"
+    row = row_of(made_up_kernel())
     assert (row.status, row.reason) == (SKIPPED, "needs 8 B of memory, and 0 B are free")
 
 
 @pytest.mark.parametrize(
-    ("size", "free", "told"),
+    ("size", "free", "reason"),
     [
         (
             3.9 * (1 << 30),
@@ -190,34 +205,35 @@ def test_memory_that_others_took_since_the_start_is_not_there(
     ],
 )
 def test_a_case_too_large_for_the_free_memory_is_refused_with_the_numbers(
-    size: float, free: int, told: str
+    size: float, free: int, reason: str
 ) -> None:
-    case = Case(kernel(size=size), "fp64", "cpu", parse_tag("compute/fp64"), {"n": 3})
-    (task,) = tasks(
-        [Probe("p", "?", lambda _: [case])], replace(CPU, memory_free_bytes=free), STARTED
-    )
-    assert (task.row.status, task.row.reason) == (SKIPPED, told)
+    case = Case(made_up_kernel(size=size), "fp64", "cpu", parse_tag("compute/fp64"), {"n": 3})
+    device = replace(CPU, memory_free_bytes=free)
+    (task,) = tasks([Probe("p", "?", lambda _: [case])], device, STARTED)
+    assert (task.row.status, task.row.reason) == (SKIPPED, reason)
 
 
 def test_preempted_samples_are_dropped_and_counted() -> None:
     clock = Clock(Sample(1.0, 2e9), Sample(5.0, 1e9, clean=False), Sample(1.0, 2e9))
-    row = measured(kernel(), clock)
+    row = row_of(made_up_kernel(), clock)
     assert row.seconds_median == row.seconds_high == 1.0
-    assert row.dropped == 4
+    assert row.dropped == SAMPLES // 3
     assert row.clock_hz == 2e9
     assert row.trusted
 
 
 def test_samples_on_a_shared_core_are_dropped_where_the_work_always_takes_as_many_cycles() -> None:
     samples = [Sample(1.0, 2e9), Sample(1.0, 2e9), Sample(1.8, 2e9)]
-    steady = measured(kernel(), Clock(*samples), steady=True)
-    memory = measured(kernel(), Clock(*samples))
-    assert (steady.samples, steady.dropped, steady.seconds_high) == (8, 4, 1.0)
-    assert (memory.dropped, memory.samples) == (0, 12)
+    steady = row_of(made_up_kernel(), Clock(*samples), steady=True)
+    memory = row_of(made_up_kernel(), Clock(*samples))
+    assert (steady.samples, steady.dropped, steady.seconds_high) == (8, 4, 1.0), (
+        "every third of twelve is dropped"
+    )
+    assert (memory.dropped, memory.samples) == (0, SAMPLES)
 
 
 def test_a_machine_with_no_clean_sample_still_gets_its_number_but_no_trust() -> None:
-    row = measured(kernel(), Clock(Sample(5.0, 1e9, clean=False)), rounds=1)
+    row = row_of(made_up_kernel(), Clock(Sample(5.0, 1e9, clean=False)), rounds=1)
     assert (row.status, row.seconds_median, row.dropped) == (OK, 5.0, 0)
     assert not row.trusted
     assert row.doubt.startswith("other load disturbed ")
@@ -226,8 +242,8 @@ def test_a_machine_with_no_clean_sample_still_gets_its_number_but_no_trust() -> 
     )
 
 
-def test_an_unfinished_case_says_so() -> None:
-    case = Case(kernel(), "fp64", "cpu", parse_tag("compute/fp64"))
+def test_a_case_whose_turn_never_came_says_so() -> None:
+    case = Case(made_up_kernel(), "fp64", "cpu", parse_tag("compute/fp64"))
     (task,) = tasks([Probe("p", "?", lambda _: [case])], CPU, STARTED)
     assert (task.row.status, task.row.rate) == (SKIPPED, None)
     assert "before its turn" in task.row.reason
@@ -242,16 +258,16 @@ def test_what_will_run_is_compiled_before_anything_is_timed(skip: str) -> None:
         timed_before.append(clock.timed)
         raise KernelError("this fails again in its turn")
 
-    made = replace(
-        kernel(), backends={"raw": lambda *_: Launch(RIGHT, Audit("FFMA"))}, prepare=prepare
-    )
+    backends = {"raw": lambda *_: Launch(RIGHT, Audit("FFMA"))}
+    prepared = replace(made_up_kernel(), backends=backends, prepare=prepare)
     cases = [
-        Case(made, "fp64", "raw", parse_tag(f"compute/{name}"), {}, skip)
+        Case(prepared, "fp64", "raw", parse_tag(f"compute/{name}"), {}, skip)
         for name in ("fp64", "fp32", "fp16")
     ]
     todo = tasks([Probe("p", "?", lambda _: cases)], CPU, STARTED)
     turn.prepare(todo, CPU)
-    list(take_turns(todo, LocalBench(CPU, clock), lambda _: Rule(1.0, 0.0), 1, list))
+    rule = Rule(sample_seconds=1.0, budget_seconds=0.0)
+    list(take_turns(todo, LocalBench(CPU, clock), lambda _: rule, 1, list))
     statuses = {task.row.status for task in todo}
     if skip:
         assert timed_before == []

@@ -14,8 +14,10 @@ from probes.records.measurement import RidgelineError
 DATA = Path(__file__).parent / "data"
 
 
-def read(*names: str) -> list[str]:
-    return [row.probe for row in read_all([DATA / name for name in names], "device", "now", "", {})]
+def probes_of(*names: str) -> list[str]:
+    """The probes of the rows of stored files, which name the tools that wrote them."""
+    rows = read_all([DATA / name for name in names], "device", "now", "", {})
+    return [row.probe for row in rows]
 
 
 @pytest.mark.parametrize(
@@ -32,22 +34,21 @@ def read(*names: str) -> list[str]:
     ],
 )
 def test_each_file_is_read_as_what_it_is(name: str, tool: str) -> None:
-    probes = read(name)
+    probes = probes_of(name)
     assert probes
     assert all(tool in probe for probe in probes)
 
 
 @pytest.mark.parametrize("name", ["ncu_raw.csv", "trt10_profile.json", "plain.csv"])
-def test_files_that_a_windows_shell_wrote(tmp_path: Path, name: str) -> None:
+def test_files_that_a_windows_shell_wrote_are_read_alike(tmp_path: Path, name: str) -> None:
     text = (DATA / name).read_text(encoding="utf-8").replace("\n", "\r\n")
     (tmp_path / name).write_bytes(text.encode("utf-16"))
     rows = read_all([tmp_path / name], "device", "now", "net", {})
-    assert [row.seconds_median for row in rows] == [
-        row.seconds_median for row in read_all([DATA / name], "device", "now", "net", {})
-    ]
+    original_rows = read_all([DATA / name], "device", "now", "net", {})
+    assert [row.seconds_median for row in rows] == [row.seconds_median for row in original_rows]
 
 
-def test_a_profile_that_was_refused_is_of_its_tool(tmp_path: Path) -> None:
+def test_a_refusal_that_a_tool_wrote_in_place_of_its_table_is_quoted(tmp_path: Path) -> None:
     path = tmp_path / "ncu.csv"
     path.write_text("==PROF== Connected to process 1\n==ERROR== ERR_NVGPUCTRPERM - no permission\n")
     with pytest.raises(
@@ -57,18 +58,19 @@ def test_a_profile_that_was_refused_is_of_its_tool(tmp_path: Path) -> None:
 
 
 def test_layer_information_belongs_to_its_profile() -> None:
-    rows = read_all(
-        [DATA / "trt10_profile.json", DATA / "trt10_layers.json"], "device", "now", "net", {}
-    )
-    alone = read_all([DATA / "trt10_profile.json"], "device", "now", "net", {})
-    assert len(rows) == len(alone)
-    assert sum(row.bytes is not None for row in rows) > sum(row.bytes is not None for row in alone)
+    profile, layers = DATA / "trt10_profile.json", DATA / "trt10_layers.json"
+    described = read_all([profile, layers], "device", "now", "net", {})
+    undescribed = read_all([profile], "device", "now", "net", {})
+    assert len(described) == len(undescribed)
+    described_with_bytes = sum(row.bytes is not None for row in described)
+    undescribed_with_bytes = sum(row.bytes is not None for row in undescribed)
+    assert described_with_bytes > undescribed_with_bytes
 
 
 def test_several_files_add_up() -> None:
-    assert len(read("plain.csv", "ort_1.32_cpu.json")) == len(read("plain.csv")) + len(
-        read("ort_1.32_cpu.json")
-    )
+    together = probes_of("plain.csv", "ort_1.32_cpu.json")
+    one_by_one = [*probes_of("plain.csv"), *probes_of("ort_1.32_cpu.json")]
+    assert len(together) == len(one_by_one)
 
 
 @pytest.mark.parametrize("text", ['{"a": 1}', "[1, 2]", "[]"])
@@ -81,19 +83,19 @@ def test_json_of_no_tool_is_one_line(tmp_path: Path, text: str) -> None:
 
 def test_information_without_times_is_not_enough() -> None:
     with pytest.raises(RidgelineError, match="add the profile"):
-        read("trt10_layers.json")
+        probes_of("trt10_layers.json")
 
 
-@pytest.mark.parametrize("order", [1, -1])
-def test_files_of_two_precisions_find_their_own_layers(tmp_path: Path, order: int) -> None:
-    for name, kind, time in (("fp16", "Half", 1.0), ("fp32", "Float", 2.0)):
-        tensor = {"Dimensions": [4, 4], "Format/Datatype": kind}
+@pytest.mark.parametrize("step", [1, -1], ids=["in order", "in reverse"])
+def test_files_of_two_precisions_find_their_own_layers(tmp_path: Path, step: int) -> None:
+    for name, datatype, milliseconds in (("fp16", "Half", 1.0), ("fp32", "Float", 2.0)):
+        tensor = {"Dimensions": [4, 4], "Format/Datatype": datatype}
         layer = {"Name": "a", "LayerType": "Scale", "Inputs": [tensor], "Outputs": [tensor]}
         (tmp_path / f"{name}.graph.json").write_text(json.dumps({"Layers": [layer]}))
-        (tmp_path / f"{name}.profile.json").write_text(
-            json.dumps([{"count": 1}, {"name": "a", "averageMs": time}])
-        )
-    rows = read_all(sorted(tmp_path.iterdir())[::order], "device", "now", "", {})
+        profile = [{"count": 1}, {"name": "a", "averageMs": milliseconds}]
+        (tmp_path / f"{name}.profile.json").write_text(json.dumps(profile))
+    paths = sorted(tmp_path.iterdir())[::step]
+    rows = read_all(paths, "device", "now", "", {})
     assert {(row.dtype, row.seconds_median) for row in rows} == {("fp16", 1e-3), ("fp32", 2e-3)}
 
 
@@ -127,7 +129,7 @@ def test_sizes_whose_product_is_beyond_any_number_are_one_line(tmp_path: Path) -
         read_all([tmp_path / "p.json"], "device", "now", "", {})
 
 
-def test_a_network_in_a_path_that_is_no_text_has_a_name_that_is(tmp_path: Path) -> None:
+def test_a_network_whose_path_is_no_text_has_a_name_that_is_text(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"net\xff.csv")
     path.write_text("name,flops,bytes,seconds\na,1,1,1\n")
     (row,) = read_all([path], "device", "now", "", {})

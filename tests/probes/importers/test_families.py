@@ -64,7 +64,8 @@ from probes.importers.families import FAMILIES, HEAVIEST, family_of
     ],
 )
 def test_a_name_has_the_family_of_its_words(family: str, names: str) -> None:
-    assert {name: family_of(name) for name in names.split()} == dict.fromkeys(names.split(), family)
+    families = {name: family_of(name) for name in names.split()}
+    assert families == dict.fromkeys(names.split(), family)
 
 
 @pytest.mark.parametrize(

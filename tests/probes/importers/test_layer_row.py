@@ -1,4 +1,4 @@
-"""What all importers say of a layer alike."""
+"""All importers say alike in which precision layers compute."""
 
 from __future__ import annotations
 

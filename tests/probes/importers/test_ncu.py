@@ -14,7 +14,7 @@ from probes.records.measurement import RidgelineError
 DATA = Path(__file__).parent / "data"
 
 
-def test_raw_page_has_a_row_of_units_and_sums_equal_launches() -> None:
+def test_the_raw_page_has_a_row_of_units_and_equal_launches_are_summed() -> None:
     axpy, gemm = ncu.read(DATA / "ncu_raw.csv", "GPU", "now")
     assert (axpy.kernel, axpy.dtype, axpy.flops) == ("axpy", "fp32", 2 * 2 * 1048576)
     assert axpy.bytes == pytest.approx(2 * (8.39e6 + 4194.30e3))
@@ -37,7 +37,7 @@ def test_a_file_is_one_network_of_the_types_it_computes_in() -> None:
     )
 
 
-def test_a_row_per_metric() -> None:
+def test_a_table_with_a_row_for_each_metric_is_read() -> None:
     dgemm, zero = ncu.read(DATA / "ncu_long.csv", "GPU", "now")
     assert (dgemm.dtype, dgemm.flops, dgemm.bytes, dgemm.seconds_median) == (
         "fp64",
@@ -60,20 +60,17 @@ def test_the_details_page_has_time_and_throughput_but_no_operations() -> None:
 
 
 def test_a_summary_per_kernel_counts_its_invocations(tmp_path: Path) -> None:
-    head = (
-        '"Process ID","Kernel Name","Invocations","Section Name","Metric Name","Metric '
-        'Unit","Minimum","Maximum",'
+    header = (
+        '"Process ID","Kernel Name","Invocations","Section Name",'
+        '"Metric Name","Metric Unit","Minimum","Maximum","Average"'
     )
-    rows = [("gpu__time_duration.sum", "us", 2), ("dram__bytes.sum", "Kbyte", 5)]
+    lines = [
+        header,
+        '"1","k","4","c","gpu__time_duration.sum","us","1","9","2"',
+        '"1","k","4","c","dram__bytes.sum","Kbyte","1","9","5"',
+    ]
     path = tmp_path / "summary.csv"
-    path.write_text(
-        "\n".join(
-            [
-                f'{head}"Average"',
-                *(f'"1","k","4","c","{m}","{u}","1","9","{v}"' for m, u, v in rows),
-            ]
-        )
-    )
+    path.write_text("\n".join(lines))
     (row,) = ncu.read(path, "GPU", "now")
     assert (row.seconds_median, row.bytes) == (pytest.approx(8e-6), pytest.approx(20e3))
 
@@ -88,7 +85,7 @@ def test_tensor_cores_in_use_but_not_counted_are_unknown_not_zero() -> None:
     assert operations({"gpu__time_duration.sum": 1.0}) is None
 
 
-def test_counts_per_cycle_and_parts_of_a_total() -> None:
+def test_counts_per_cycle_are_counted_out_and_parts_of_a_total_are_not_added() -> None:
     metrics = {
         "gpu__time_duration.sum": 2.0,
         "smsp__cycles_elapsed.avg.per_second": 1e9,
@@ -103,23 +100,19 @@ def test_counts_per_cycle_and_parts_of_a_total() -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        *(
-            ("1,234,567", 1234567),
-            ("1,234.5", 1234.5),
-            ("9,05", 9.05),
-            ("1.234,5", 1234.5),
-            ("1.234.567", 1234567),
-        ),
-        *(
-            ("1\u202f234,5", 1234.5),
-            ("1\u00a0234", 1234),
-            ("1’234.5", 1234.5),
-            ("n/a", None),
-            ("7 (3; 4)", 7),
-        ),
+        ("1,234,567", 1234567),
+        ("1,234.5", 1234.5),
+        ("9,05", 9.05),
+        ("1.234,5", 1234.5),
+        ("1.234.567", 1234567),
+        ("1\u202f234,5", 1234.5),
+        ("1\u00a0234", 1234),
+        ("1’234.5", 1234.5),
+        ("n/a", None),
+        ("7 (3; 4)", 7),
     ],
 )
-def test_numbers_as_ncu_writes_them(text: str, value: float | None) -> None:
+def test_numbers_are_read_as_ncu_writes_them(text: str, value: float | None) -> None:
     assert number(Path("f"), 1, "m", text) == value
 
 

@@ -1,6 +1,4 @@
-"""ONNX Runtime's profile: a stored one as it was written, and one written by whatever version is
-installed.
-"""
+"""ONNX Runtime's profiles, stored ones and made-up ones, are read node by node."""
 
 from __future__ import annotations
 
@@ -25,21 +23,20 @@ def test_nodes_have_the_median_of_their_runs_without_the_first() -> None:
     assert conv.bytes == 4 * (8 * 256 + 16 * 8 * 9 + 16 * 256)
     assert (reorder.flops, reorder.ceiling) == (0.0, "layer/movement")
     assert product.flops == 2 * 256 * 16 * 10
-    assert product.bytes == 4 * (
-        16 * 256 + 10 * 256 + 160
-    )  # packed weights are not among the inputs
+    # Packed weights are not among the inputs.
+    assert product.bytes == 4 * (16 * 256 + 10 * 256 + 160)
 
 
 def test_work_given_by_node_name_goes_before_the_shapes() -> None:
     rows = ort.read(STORED, "CPU", "now", nodes={"mm": OnnxWork(7.0, 9.0, "MatMul", "y")})
     assert (rows[2].flops, rows[2].bytes, rows[2].reason) == (7.0, 9.0, "")
     nodes = {"relu1": OnnxWork(1.0, 2.0, "Relu", "b"), "c": OnnxWork(3.0, 4.0, "Conv", "b")}
-    assert (
-        ort.read(STORED, "CPU", "now", nodes=nodes)[0].flops == 3.0
-    )  # b_nchwc, by its output and type
+    conv, *_ = ort.read(STORED, "CPU", "now", nodes=nodes)
+    assert conv.flops == 3.0, "it ran as b_nchwc, and is found by its output and type"
 
 
 def events(**changed: Any) -> list[dict[str, Any]]:
+    """The event of a node of a GPU with these changes, and the event of the fence before it."""
     args = {
         "op_name": "Custom",
         "provider": "CUDAExecutionProvider",
@@ -72,9 +69,8 @@ def test_operations_on_another_provider_are_of_the_same_network(tmp_path: Path) 
         "node_index": "1",
     }
     path = tmp_path / "p.json"
-    path.write_text(
-        json.dumps([main, main | {"name": "s_kernel_time", "dur": 5, "ts": 95, "args": args}])
-    )
+    shape = main | {"name": "s_kernel_time", "dur": 5, "ts": 95, "args": args}
+    path.write_text(json.dumps([main, shape]))
     rows = ort.read(path, "GPU", "now")
     assert [row.backend for row in rows] == ["cuda", "cuda"]
     assert ["on the cpu provider" in row.reason for row in rows] == [False, True]
@@ -98,14 +94,15 @@ def test_integers_with_packed_weights_have_the_work_of_their_node_or_none(tmp_pa
     path.write_text(json.dumps([event]))
     (row,) = ort.read(path, "CPU", "now")
     assert (row.flops, row.dtype) == (None, "int8"), "its weights are not in the profile"
-    given = {"conv": OnnxWork(7.0, 400.0, "Conv", "y", 100.0)}
-    (row,) = ort.read(path, "CPU", "now", nodes=given)
+    nodes = {"conv": OnnxWork(7.0, 400.0, "Conv", "y", 100.0)}
+    (row,) = ort.read(path, "CPU", "now", nodes=nodes)
     assert (row.flops, row.bytes, row.reason) == (7.0, 100.0, "")
 
 
 def node(
     op: str, start: int, dur: int, name: str = "", thread: int = 1, **args: Any
 ) -> dict[str, Any]:
+    """The event of a node of a CPU, which begins at ``start`` and lasts ``dur`` microseconds."""
     args = {"op_name": op, "provider": "CPUExecutionProvider", **args}
     return {
         "cat": "Node",
@@ -131,8 +128,8 @@ def test_nodes_without_name_index_or_shape_are_told_apart(tmp_path: Path) -> Non
 @pytest.mark.parametrize("args", [None, {}, {"thread_scheduling_stats": {"main_thread": 1}}])
 def test_a_profile_without_arguments_has_names_and_times(tmp_path: Path, args: Any) -> None:
     path = tmp_path / "p.json"
-    named = [node("", 1, 20, "conv1") | {"args": args}, node("", 30, 5, "relu1") | {"args": args}]
-    path.write_text(json.dumps([*named, node("", 50, 10, "conv1") | {"args": args}]))
+    timed = [node("", 1, 20, "conv1"), node("", 30, 5, "relu1"), node("", 50, 10, "conv1")]
+    path.write_text(json.dumps([event | {"args": args} for event in timed]))
     conv, relu = ort.read(path, "CPU", "now")
     assert (conv.layer, conv.seconds_median, conv.ceiling) == (
         "conv1",
@@ -140,14 +137,14 @@ def test_a_profile_without_arguments_has_names_and_times(tmp_path: Path, args: A
         "layer/convolution",
     )
     assert (conv.flops, conv.bytes, conv.dtype, conv.backend) == (None, None, "fp32", "onnxruntime")
-    told = (
+    reason = (
         "work of conv1 unknown: the profile holds no shapes, give the model; type not given: "
         "fp32 assumed"
     )
-    assert (conv.reason, relu.layer) == (told, "relu1")
-    given = {"conv1": OnnxWork(7.0, 400.0, "Conv", "y")}
-    known, _ = ort.read(path, "CPU", "now", nodes=given)
-    assert (known.kernel, known.flops, known.bytes) == ("Conv", 7.0, 400.0)
+    assert (conv.reason, relu.layer) == (reason, "relu1")
+    nodes = {"conv1": OnnxWork(7.0, 400.0, "Conv", "y")}
+    conv, _ = ort.read(path, "CPU", "now", nodes=nodes)
+    assert (conv.kernel, conv.flops, conv.bytes) == ("Conv", 7.0, 400.0)
 
 
 def test_nodes_between_two_runs_are_of_neither(tmp_path: Path) -> None:
@@ -155,7 +152,8 @@ def test_nodes_between_two_runs_are_of_neither(tmp_path: Path) -> None:
         {"cat": "Session", "name": "model_run", "ph": "X", "ts": start, "dur": 10}
         for start in (0, 20, 40)
     ]
-    timed = [node("Conv", start, dur, "c") for start, dur in ((1, 9), (12, 5), (21, 4), (41, 6))]
+    begins_and_lengths = [(1, 9), (12, 5), (21, 4), (41, 6)]
+    timed = [node("Conv", begin, length, "c") for begin, length in begins_and_lengths]
     path = tmp_path / "p.json"
     path.write_text(json.dumps([*reversed(runs), *timed]))
     (row,) = ort.read(path, "CPU", "now")
@@ -170,9 +168,9 @@ def test_what_a_loop_runs_is_not_counted_twice(tmp_path: Path) -> None:
         node("Add", 95, 5, "add"),
     ]
     path = tmp_path / "p.json"
-    path.write_text(
-        json.dumps([node("Loop", 10, 100, "loop"), *inner, node("Neg", 30, 50, "other", thread=2)])
-    )
+    loop = node("Loop", 10, 100, "loop")
+    beside = node("Neg", 30, 50, "other", thread=2)
+    path.write_text(json.dumps([loop, *inner, beside]))
     rows = {row.kernel: row for row in ort.read(path, "CPU", "now")}
     microseconds = {op: round((row.seconds_median or 0) * 1e6) for op, row in rows.items()}
     assert microseconds == {"Loop": 25, "Add": 35, "If": 15, "Mul": 25, "Neg": 50}
@@ -180,7 +178,7 @@ def test_what_a_loop_runs_is_not_counted_twice(tmp_path: Path) -> None:
 
 
 def test_what_counts_decides_or_moves_is_no_precision_of_the_network(tmp_path: Path) -> None:
-    kinds = {
+    types = {
         "Conv": "float16",
         "Cast": "uint8",
         "Div": "int64",
@@ -188,13 +186,13 @@ def test_what_counts_decides_or_moves_is_no_precision_of_the_network(tmp_path: P
         "Less": "bool",
         "Where": "float",
     }
-    timed = [node(op, 1, 5, op, input_type_shape=[{kind: [4]}]) for op, kind in kinds.items()]
+    timed = [node(op, 1, 5, op, input_type_shape=[{dtype: [4]}]) for op, dtype in types.items()]
+    div_and_concat, where = timed[2:4], timed[5:]
     path = tmp_path / "p.json"
-    for events_of, precision in ((timed, "fp16"), (timed[2:4], "int64"), (timed[5:], "fp32")):
-        path.write_text(json.dumps(events_of))
-        assert {json.loads(row.params)["precision"] for row in ort.read(path, "CPU", "now")} == {
-            precision
-        }
+    for network, precision in ((timed, "fp16"), (div_and_concat, "int64"), (where, "fp32")):
+        path.write_text(json.dumps(network))
+        rows = ort.read(path, "CPU", "now")
+        assert {json.loads(row.params)["precision"] for row in rows} == {precision}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from probes.importers.onnxruntime.nodes import Ran, nodes_by_operation
 
 
 def node(op: str, output: str, *reads: str) -> OnnxWork:
+    """A node of the model that reads these tensors; its work does not matter here."""
     return OnnxWork(1.0, 2.0, op, output, reads=dict.fromkeys(reads, 4.0))
 
 
@@ -21,15 +22,12 @@ NODES = {
     "bias": node("Add", "b", "m"),
     "out": node("Sigmoid", "y", "b"),
 }
+"""A stem, a block with a shortcut around its convolution, and a classifier."""
 
 
-def test_a_convolution_named_after_what_was_fused_behind_it() -> None:
-    assert nodes_by_operation(
-        [Ran("r0_nchwc", "Conv"), Ran("n1_nchwc", "Conv", adds=True)], NODES
-    ) == [
-        ["stem", "relu"],
-        ["main", "bn", "add", "clip"],
-    ]
+def test_a_convolution_named_after_its_last_node_holds_all_that_was_fused() -> None:
+    ran = [Ran("r0_nchwc", "Conv"), Ran("n1_nchwc", "Conv", adds=True)]
+    assert nodes_by_operation(ran, NODES) == [["stem", "relu"], ["main", "bn", "add", "clip"]]
 
 
 def test_what_ran_by_itself_belongs_to_no_other() -> None:
@@ -44,24 +42,19 @@ def test_what_ran_by_itself_belongs_to_no_other() -> None:
 
 
 def test_a_sum_is_fused_only_where_a_tensor_to_add_goes_in() -> None:
-    assert nodes_by_operation([Ran("stem", "Conv"), Ran("main", "Conv")], NODES)[1] == [
-        "main",
-        "bn",
-    ]
+    _, main = nodes_by_operation([Ran("stem", "Conv"), Ran("main", "Conv")], NODES)
+    assert main == ["main", "bn"]
 
 
 def test_an_operation_that_ran_under_a_strange_name_is_counted_with_no_other() -> None:
-    assert nodes_by_operation([Ran("stem", "Conv"), Ran("Relu_7", "Relu")], NODES) == [["stem"], []]
+    ran = [Ran("stem", "Conv"), Ran("Relu_7", "Relu")]
+    assert nodes_by_operation(ran, NODES) == [["stem"], []]
 
 
 def test_a_product_holds_more_only_where_it_was_changed() -> None:
     assert nodes_by_operation([Ran("fc", "MatMul")], NODES) == [["fc"]]
-    assert nodes_by_operation(
-        [Ran("fc/MatMulAddFusion/", "Gemm"), Ran("out", "Sigmoid")], NODES
-    ) == [
-        ["fc", "bias"],
-        ["out"],
-    ]
+    with_bias = [Ran("fc/MatMulAddFusion/", "Gemm"), Ran("out", "Sigmoid")]
+    assert nodes_by_operation(with_bias, NODES) == [["fc", "bias"], ["out"]]
     assert nodes_by_operation([Ran("fused fc", "FusedGemm")], NODES) == [["fc", "bias", "out"]]
 
 
@@ -76,7 +69,5 @@ def test_of_two_convolutions_that_are_added_each_is_one_operation() -> None:
 
 
 def test_a_name_of_nothing_in_the_model_holds_nothing() -> None:
-    assert nodes_by_operation([Ran("z_nchwc", "Conv"), Ran("r0_nchwc", "MaxPool")], NODES) == [
-        [],
-        [],
-    ]
+    ran = [Ran("z_nchwc", "Conv"), Ran("r0_nchwc", "MaxPool")]
+    assert nodes_by_operation(ran, NODES) == [[], []]

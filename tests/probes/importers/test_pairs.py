@@ -1,6 +1,4 @@
-"""A profile of trtexec and the layer information that belongs to it: by stem or by layers, never by
-their order.
-"""
+"""A profile of trtexec finds its layer information by names or layers, never by their order."""
 
 from __future__ import annotations
 
@@ -13,10 +11,13 @@ from probes.importers.pairs import Named, paired
 from probes.records.measurement import RidgelineError
 
 
-def named(text: str) -> Named:
-    """``fp16.profile.json:ab`` is a file with the layers a and b."""
-    path, _, layers = text.partition(":")
-    return Named(Path(path), frozenset(layers))
+def files(texts: list[str]) -> list[Named]:
+    """Files with layers: ``fp16.profile.json:ab`` is one with the layers a and b."""
+    named = []
+    for text in texts:
+        path, _, layers = text.partition(":")
+        named.append(Named(Path(path), frozenset(layers)))
+    return named
 
 
 @pytest.mark.parametrize(
@@ -44,19 +45,20 @@ def named(text: str) -> Named:
 def test_files_are_paired_whatever_their_order(
     profiles: list[str], infos: list[str], pairs: str | None
 ) -> None:
+    """``pairs``: the place of each profile's information; None where one belongs to no profile."""
     if pairs is None:
         with pytest.raises(RidgelineError, match="belongs to no profile"):
-            paired(list(map(named, profiles)), list(map(named, infos)))
+            paired(files(profiles), files(infos))
         return
-    timed, described = list(map(named, profiles)), list(map(named, infos))
-    wanted = {
+    timed, described = files(profiles), files(infos)
+    expected = {
         profile.path: described[int(place)].path
         for profile, place in zip(timed, pairs.split(), strict=True)
         if place != "-"
     }
-    for one in permutations(timed):
-        for other in permutations(described):
-            assert paired(one, other) == wanted
+    for timed_in_any_order in permutations(timed):
+        for described_in_any_order in permutations(described):
+            assert paired(timed_in_any_order, described_in_any_order) == expected
 
 
 @pytest.mark.parametrize(
@@ -89,5 +91,5 @@ def test_what_fits_two_ways_or_none_is_refused(
     profiles: list[str], infos: list[str], says: str
 ) -> None:
     with pytest.raises(RidgelineError) as error:
-        paired(list(map(named, profiles)), list(map(named, infos)))
+        paired(files(profiles), files(infos))
     assert says in str(error.value)

@@ -43,7 +43,7 @@ def test_every_line_is_a_layer() -> None:
     }
 
 
-def test_four_columns_are_enough_and_others_are_kept(tmp_path: Path) -> None:
+def test_four_columns_are_enough_and_further_ones_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "n.csv"
     path.write_text(
         "\ufeffSeconds,name,FLOPs,bytes,warm,working_set,note\n1e-3,a,5,7,false,99,mine\n",
@@ -52,12 +52,8 @@ def test_four_columns_are_enough_and_others_are_kept(tmp_path: Path) -> None:
     (row,) = plain.read(path, "CPU", "now", network="net")
     params = json.loads(row.params)
     assert (row.flops, row.dtype, row.reason) == (5.0, "fp32", "dtype not given: fp32 assumed")
-    assert [params[k] for k in ("network", "warm", "working_set", "note")] == [
-        "net",
-        False,
-        99.0,
-        "mine",
-    ]
+    assert (params["network"], params["note"]) == ("net", "mine")
+    assert (params["warm"], params["working_set"]) == (False, 99.0)
 
 
 def test_a_file_is_one_network_of_one_precision_unless_its_columns_say_otherwise(
@@ -73,20 +69,20 @@ def test_a_file_is_one_network_of_one_precision_unless_its_columns_say_otherwise
     ]
     path.write_text("\n".join(["name,flops,bytes,seconds,dtype,network,precision", *lines]))
     rows = plain.read(path, "CPU", "now")
-    params = [json.loads(row.params) for row in rows]
     assert [row.dtype for row in rows] == ["fp16", "fp32", "int64", "int8", "fp32"]
-    assert [known["network"] for known in params] == ["n", "n", "n", "other", "other"]
-    assert [known["precision"] for known in params] == ["fp16", "fp16", "fp16", "fp32+int8", "mine"]
+    params_of_rows = [json.loads(row.params) for row in rows]
+    networks = [params["network"] for params in params_of_rows]
+    precisions = [params["precision"] for params in params_of_rows]
+    assert networks == ["n", "n", "n", "other", "other"]
+    assert precisions == ["fp16", "fp16", "fp16", "fp32+int8", "mine"]
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t"])
 def test_a_spreadsheet_with_decimal_commas_is_read(tmp_path: Path, delimiter: str) -> None:
     path = tmp_path / "n.csv"
-    lines = [
-        "name,flops,bytes,seconds".replace(",", delimiter),
-        delimiter.join(("a, b", "1,5e9", "1e6", "0,5")),
-    ]
-    path.write_text("\r\n".join(lines), encoding="utf-8-sig", newline="")
+    header = delimiter.join(("name", "flops", "bytes", "seconds"))
+    row_text = delimiter.join(("a, b", "1,5e9", "1e6", "0,5"))
+    path.write_text(f"{header}\r\n{row_text}", encoding="utf-8-sig", newline="")
     (row,) = plain.read(path, "CPU", "now")
     assert (row.kernel, row.flops, row.bytes, row.seconds_median) == ("a, b", 1.5e9, 1e6, 0.5)
 
@@ -129,6 +125,6 @@ def test_a_malformed_line_is_named(tmp_path: Path, text: str, says: str) -> None
     assert str(path) in str(error.value)
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(RidgelineError, match="cannot be read: no such file"):
         plain.read(tmp_path / "none.csv", "CPU", "now")

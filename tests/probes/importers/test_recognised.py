@@ -132,7 +132,7 @@ FILES: list[tuple[str, bytes | str, str, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "what", "instead"), FILES, ids=[each[0] for each in FILES]
+    ("name", "content", "what", "instead"), FILES, ids=[name for name, *_ in FILES]
 )
 def test_what_is_not_read_is_named(
     tmp_path: Path, name: str, content: bytes | str, what: str, instead: str
@@ -141,11 +141,11 @@ def test_what_is_not_read_is_named(
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     with pytest.raises(RidgelineError) as error:
         read_all([path], "device", "now", "", {})
-    said = str(error.value)
-    assert said.startswith(f"{path} is {what}"), said
-    assert "which is not read: " in said
-    assert instead in said
-    assert "\n" not in said
+    message = str(error.value)
+    assert message.startswith(f"{path} is {what}"), message
+    assert "which is not read: " in message
+    assert instead in message
+    assert "\n" not in message
 
 
 def test_a_run_of_our_own_is_no_profile() -> None:

@@ -18,6 +18,8 @@ DATA = Path(__file__).parent / "data"
 
 @dataclass(frozen=True)
 class Node:
+    """The work of a node of the model, as far as these tests need it."""
+
     flops: float
     bytes: float
     op: str
@@ -44,7 +46,8 @@ NODES10 = {
 }
 
 
-def by_name(rows: list[Measurement]) -> dict[str, Measurement]:
+def by_layer(rows: list[Measurement]) -> dict[str, Measurement]:
+    """The rows by the names of their layers."""
     return {json.loads(row.params)["layer"]: row for row in rows}
 
 
@@ -57,7 +60,7 @@ def test_a_node_without_a_name_is_called_by_its_output() -> None:
 
 def test_layers_of_version_8_hold_the_nodes_their_names_say() -> None:
     rows = trtexec.read(DATA / "trt8_profile.json", "GPU", "now", DATA / "trt8_layers.json", NODES8)
-    layers = by_name(rows)
+    layers = by_layer(rows)
     conv = layers["Conv_0 + Relu_1"]
     assert (conv.flops, conv.kernel, conv.ceiling, conv.dtype) == (
         2359296 + 16384,
@@ -74,9 +77,8 @@ def test_layers_of_version_8_hold_the_nodes_their_names_say() -> None:
 
 
 def test_a_reformat_computes_nothing_and_a_constant_takes_no_time() -> None:
-    layers = by_name(
-        trtexec.read(DATA / "trt8_profile.json", "GPU", "now", DATA / "trt8_layers.json", NODES8)
-    )
+    rows = trtexec.read(DATA / "trt8_profile.json", "GPU", "now", DATA / "trt8_layers.json", NODES8)
+    layers = by_layer(rows)
     reformat = layers["Reformatting CopyNode for Input Tensor 0 to Conv_0 + Relu_1"]
     assert (reformat.flops, reformat.bytes, reformat.status) == (0.0, 8 * 32 * 32 * (4 + 2), OK)
     constant = layers["(Unnamed Layer* 14) [Constant]"]
@@ -88,20 +90,20 @@ def test_names_alone_still_hold_their_nodes() -> None:
         DATA / "trt8_profile.json", "GPU", "now", DATA / "trt8_names_only.json", NODES8
     )
     assert sum(row.flops or 0 for row in rows) == sum(node.flops for node in NODES8.values())
-    assert by_name(rows)["Conv_0 + Relu_1"].bytes == 300
+    assert by_layer(rows)["Conv_0 + Relu_1"].bytes == 300
 
 
 def test_the_profile_alone_has_times_and_says_what_is_unknown() -> None:
     rows = trtexec.read(DATA / "trt8_old_profile.json", "GPU", "now")
     assert [row.seconds_median for row in rows] == pytest.approx([40e-6, 20e-6])
-    assert all(row.flops is None and "names no node of the model" in row.reason for row in rows)
+    assert all(row.flops is None for row in rows)
+    assert all("names no node of the model" in row.reason for row in rows)
     assert json.loads(rows[0].params)["runs"] == 625
 
 
 def test_a_convolution_without_a_model_knows_its_work() -> None:
-    layers = by_name(
-        trtexec.read(DATA / "trt8_profile.json", "GPU", "now", DATA / "trt8_layers.json")
-    )
+    rows = trtexec.read(DATA / "trt8_profile.json", "GPU", "now", DATA / "trt8_layers.json")
+    layers = by_layer(rows)
     assert layers["Conv_0 + Relu_1"].flops == 2 * 16 * 8 * 9 * 32 * 32
 
 
@@ -113,18 +115,14 @@ def test_a_node_that_no_layer_names_is_told() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *(
-            "[trainStation1]",
-            "(Unnamed Layer* 714) [Constant]",
-            "/neck/Concat_/neck/Resize_output_0_clone_0 copy",
-        ),
-        *(
-            "[HostToDeviceCopy 0]",
-            "[ShapeHostToDeviceCopy 1]",
-            "[DeviceToShapeHostCopy 0]",
-            "[NoOp]",
-            "signal^bb^0",
-        ),
+        "[trainStation1]",
+        "(Unnamed Layer* 714) [Constant]",
+        "/neck/Concat_/neck/Resize_output_0_clone_0 copy",
+        "[HostToDeviceCopy 0]",
+        "[ShapeHostToDeviceCopy 1]",
+        "[DeviceToShapeHostCopy 0]",
+        "[NoOp]",
+        "signal^bb^0",
         "Reformatting CopyNode for Output Tensor 0 to Conv_0 + Relu_1",
     ],
 )
@@ -143,10 +141,10 @@ def test_version_10_names_nodes_in_metadata_and_each_is_counted_once() -> None:
     rows = trtexec.read(
         DATA / "trt10_profile.json", "GPU", "now", DATA / "trt10_layers.json", NODES10
     )
-    layers = by_name(rows)
+    layers = by_layer(rows)
     assert layers["/conv/Conv + /act/Relu"].flops == 2359296 + 16384
-    first = layers["__myl_MaxSubExpSum_myl0_1"]  # the slower kernel of the softmax has its work
-    assert (first.flops, first.reason) == (
+    faster_part = layers["__myl_MaxSubExpSum_myl0_1"]
+    assert (faster_part.flops, faster_part.reason) == (
         0.0,
         "part of a node whose work is counted with a slower layer",
     )
@@ -170,8 +168,8 @@ def test_a_profile_alone_does_not_tell_types_and_the_row_says_so(tmp_path: Path)
 
 def test_a_name_without_metadata_loses_what_tensorrt_added() -> None:
     names = ["/fc/MatMul_myl0_3", "node_of_/Mul", "{ForeignNode[onnx::w_1.../act/Relu_output_0]}"]
-    found = nodes_by_layer([{"Name": name} for name in names], {}, NODES10)
-    assert found == [
+    nodes = nodes_by_layer([{"Name": name} for name in names], {}, NODES10)
+    assert nodes == [
         (["/fc/MatMul"], False),
         (["/Mul"], False),
         (["/conv/Conv", "/act/Relu"], False),

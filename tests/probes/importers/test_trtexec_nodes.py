@@ -1,4 +1,4 @@
-"""The names of TensorRT's layers, as its versions make them, and the nodes they stand for."""
+"""A layer of TensorRT holds the nodes that its name stands for, as each version makes names."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from probes.importers.nodes import OnnxWork
 from probes.importers.trtexec.nodes import nodes_by_layer
 
 OPS = ("Cast", "Relu", "Unsqueeze_3", "MatMul", "Softmax", "Squeeze", "Sigmoid")
+"""Of a network whose nodes follow each other in this order; a number tells two alike apart."""
 NODES = {f"/{op}": OnnxWork(1.0, 1.0, op.split("_")[0], f"/{op}_output_0") for op in OPS}
 
 

@@ -1,6 +1,4 @@
-"""What a user gives may be a pipe, a device, a bomb or damaged: one line that names it, and no
-waiting.
-"""
+"""What a user gives may be a pipe, a device, huge or damaged: one line names it, at once."""
 
 from __future__ import annotations
 
@@ -18,14 +16,15 @@ def test_what_is_no_regular_file_is_named_and_never_opened(tmp_path: Path) -> No
     os.mkfifo(tmp_path / "pipe")
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(tmp_path / "socket"))
-        for path, says in (
-            (tmp_path, "is a folder, not a file"),
-            (tmp_path / "pipe", "is a pipe, not a file: save what comes out of it first"),
-            (tmp_path / "socket", "is a socket, not a file"),
-            (Path("/dev/zero"), "/dev/zero is a device, not a file"),
-            (tmp_path / "nothing", "cannot be read: no such file or directory"),
-            (Path("nul\0"), "cannot be read: no file has such a name"),
-        ):
+        messages = {
+            tmp_path: "is a folder, not a file",
+            tmp_path / "pipe": "is a pipe, not a file: save what comes out of it first",
+            tmp_path / "socket": "is a socket, not a file",
+            Path("/dev/zero"): "/dev/zero is a device, not a file",
+            tmp_path / "nothing": "cannot be read: no such file or directory",
+            Path("nul\0"): "cannot be read: no file has such a name",
+        }
+        for path, says in messages.items():
             with pytest.raises(RidgelineError, match=says):
                 content(path)
 
@@ -80,13 +79,12 @@ def test_json_that_no_tool_writes_is_one_line(source: str, says: str) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_json_as_tools_write_it() -> None:
-    assert parsed(
-        Path("x"), '{"a": [1, -9223372036854775808, 1e30], "a": [1, -9223372036854775808, 1e30]}'
-    ) == {"a": [1, -(2**63), 1e30]}
+def test_json_is_read_as_tools_write_it() -> None:
+    twice_alike = '{"a": [1, -9223372036854775808, 1e30], "a": [1, -9223372036854775808, 1e30]}'
+    assert parsed(Path("x"), twice_alike) == {"a": [1, -(2**63), 1e30]}
 
 
-def test_what_no_file_can_hold_is_replaced() -> None:
+def test_characters_that_no_file_can_hold_are_replaced() -> None:
     assert parsed(Path("x"), r'{"\ud800": ["a\udfffb", "\ud83d\ude00", "\u0000"]}') == {
         "\ufffd": ["a\ufffdb", "😀", "\ufffd"]
     }

@@ -1,6 +1,4 @@
-"""A layer's facts: read once from params, each with a type, and the row's own columns where params
-say nothing.
-"""
+"""A layer's facts are those of its params, each with a type, or else of its row's columns."""
 
 from __future__ import annotations
 
@@ -17,28 +15,21 @@ ROW = measurement("layer/convolution", kernel="Conv", backend="cuda", dtype="fp1
 
 
 def facts(**params: Any) -> LayerFacts:
+    """The facts of a convolution with these params."""
     return replace(ROW, params=json.dumps(params)).facts
 
 
 def test_a_row_that_says_nothing_is_known_by_its_columns() -> None:
-    known = LayerFacts(op="Conv", family="convolution", provider="cuda", precision="fp16")
-    assert facts() == known
-    assert (
-        replace(
-            measurement("layer/convolution", kernel="Conv", backend="cuda", dtype="fp16"), params=""
-        ).facts
-        == known
-    )
+    of_columns = LayerFacts(op="Conv", family="convolution", provider="cuda", precision="fp16")
+    assert facts() == of_columns
+    without_params = replace(ROW, params="")
+    assert without_params.facts == of_columns
 
 
 def test_what_params_say_comes_before_the_columns() -> None:
-    found = facts(op="QLinearConv", family="other", provider="tensorrt", precision="int8")
-    assert (found.op, found.family, found.provider, found.precision) == (
-        "QLinearConv",
-        "other",
-        "tensorrt",
-        "int8",
-    )
+    of_params = facts(op="QLinearConv", family="other", provider="tensorrt", precision="int8")
+    assert (of_params.op, of_params.family) == ("QLinearConv", "other")
+    assert (of_params.provider, of_params.precision) == ("tensorrt", "int8")
 
 
 def test_what_is_null_is_unknown() -> None:
@@ -80,7 +71,9 @@ def test_what_is_null_is_unknown() -> None:
         ({"in_channels": 63, "groups": 1, "channels": None}, "channels", {"in_channels": 63}),
     ],
 )
-def test_a_fact_has_a_type(params: dict[str, Any], name: str, value: object) -> None:
+def test_a_fact_has_a_type_whatever_params_hold(
+    params: dict[str, Any], name: str, value: object
+) -> None:
     assert getattr(facts(**params), name) == value
 
 

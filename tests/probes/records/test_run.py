@@ -1,6 +1,4 @@
-"""A run on disk must read back as it was, and say plainly what is wrong with it when it does
-not.
-"""
+"""A run on disk reads back as it was, and says plainly what is wrong where it does not."""
 
 from __future__ import annotations
 
@@ -32,6 +30,7 @@ from tests.devices import CPU, GPU, measurement
 
 
 def saved(folder: Path) -> Run:
+    """A run of three rows, which is written to ``folder``."""
     rows = [
         measurement("compute/fp32", 6.5e13),
         measurement("bandwidth/dram/copy", status=FAILED, reason='out[3] is "1",\nshould be 2; ü'),
@@ -48,7 +47,7 @@ def test_a_run_reads_back_as_it_was(tmp_path: Path) -> None:
     assert read_run(tmp_path).status == PARTIAL
 
 
-def test_the_header_is_the_contract(tmp_path: Path) -> None:
+def test_the_columns_of_the_table_stay_as_they_are(tmp_path: Path) -> None:
     saved(tmp_path)
     header = (tmp_path / "measurements.csv").read_text().splitlines()[0]
     assert header == (
@@ -57,7 +56,7 @@ def test_the_header_is_the_contract(tmp_path: Path) -> None:
     )
 
 
-def test_unknown_is_an_empty_cell(tmp_path: Path) -> None:
+def test_what_is_unknown_is_an_empty_cell(tmp_path: Path) -> None:
     saved(tmp_path)
     assert read_run(tmp_path).measurements[2].spread is None
     assert "None" not in (tmp_path / "measurements.csv").read_text()
@@ -103,11 +102,11 @@ def test_a_schema_of_the_future_is_refused(tmp_path: Path) -> None:
 def test_a_truncated_table_names_its_line_and_keeps_the_others(tmp_path: Path) -> None:
     run = saved(tmp_path)
     path = tmp_path / "measurements.csv"
-    path.write_text(path.read_text()[:-70])
-    cut = read_run(tmp_path)
-    assert cut.measurements == run.measurements[:2]
+    path.write_text(path.read_text()[:-70])  # cuts the last row in its middle
+    damaged = read_run(tmp_path)
+    assert damaged.measurements == run.measurements[:2]
     assert re.fullmatch(
-        r"measurements\.csv line 5 is damaged and left out: \d+ cells, not 25", cut.damage[0]
+        r"measurements\.csv line 5 is damaged and left out: \d+ cells, not 25", damaged.damage[0]
     )
 
 
@@ -117,26 +116,28 @@ def test_text_where_a_number_belongs_names_its_line_and_column(tmp_path: Path) -
     path.write_text(path.read_text().replace("0.000998", "soon", 1))
     damaged = read_run(tmp_path)
     assert damaged.measurements == run.measurements[1:]
-    told = (
+    sentence = (
         "measurements.csv line 2 is damaged and left out: seconds_low is 'soon', not a number "
         "from 1e-15 to 1e+09"
     )
-    assert damaged.damage == [told]
+    assert damaged.damage == [sentence]
 
 
 def test_params_that_are_null_are_unknown_and_that_is_told(tmp_path: Path) -> None:
     run = saved(tmp_path)
     path = tmp_path / "measurements.csv"
     path.write_text(path.read_text().replace("{}", "null"))
-    found = read_run(tmp_path)
-    assert [row.params for row in found.measurements] == ["", "", ""]
-    assert [row.value for row in found.measurements] == [row.value for row in run.measurements]
-    assert found.damage == [
+    damaged = read_run(tmp_path)
+    assert [row.params for row in damaged.measurements] == ["", "", ""]
+    assert [row.value for row in damaged.measurements] == [row.value for row in run.measurements]
+    assert damaged.damage == [
         "measurements.csv lines 2 to 3, 5 are read as if params were empty: it is 'null'"
     ]
 
 
-def test_a_run_of_an_older_version_has_no_guards(tmp_path: Path) -> None:
+def test_the_guards_of_names_are_taken_off_unless_an_older_version_wrote_the_run(
+    tmp_path: Path,
+) -> None:
     names = ["=1+1", "'=1+1", "'plain", "\t=a", "-2"]
     rows = [measurement("layer/matmul", kernel=name) for name in names]
     Run(GPU, "2030-01-02T03:04:05Z", {}, {}, measurements=rows).save(tmp_path)
@@ -145,14 +146,14 @@ def test_a_run_of_an_older_version_has_no_guards(tmp_path: Path) -> None:
     facts = json.loads(path.read_text())
     del facts["guard"]
     path.write_text(json.dumps(facts))
-    raw = [row.kernel for row in read_run(tmp_path).measurements]
-    assert raw == ["'=1+1", "''=1+1", "'plain", "'\t=a", "'-2"], "as the cells stand"
+    cells = [row.kernel for row in read_run(tmp_path).measurements]
+    assert cells == ["'=1+1", "''=1+1", "'plain", "'\t=a", "'-2"], "as the cells stand"
 
 
 def test_the_curve_of_a_sustained_load_is_read_like_a_table(tmp_path: Path) -> None:
     run = saved(tmp_path)
     assert read_moments(tmp_path, run) == []
-    good = Moment(
+    moment = Moment(
         schema_version=1,
         device="GPU",
         started="now",
@@ -163,9 +164,10 @@ def test_the_curve_of_a_sustained_load_is_read_like_a_table(tmp_path: Path) -> N
         power_w=None,
         temperature_c=60.0,
     )
-    text = csv_text([good, dataclasses.replace(good, rate=float("nan")), good], Moment)
+    without_rate = dataclasses.replace(moment, rate=float("nan"))
+    text = csv_text([moment, without_rate, moment], Moment)
     (tmp_path / "sustained.csv").write_text(text)
-    assert read_moments(tmp_path, run) == [good, good]
+    assert read_moments(tmp_path, run) == [moment, moment]
     assert run.damage == [
         (
             "sustained.csv line 3 is damaged and left out: rate is 'nan', not a number from "
@@ -183,47 +185,52 @@ def test_a_failed_write_leaves_the_old_file_whole(
     path = tmp_path / "x.csv"
     replace_file(path, "old")
 
-    def full(path: Path, data: bytes) -> int:
+    def write_to_full_disk(path: Path, data: bytes) -> int:
         with open(path, "wb") as out:
             out.write(data[:1])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(Path, "write_bytes", write_to_full_disk)
     with pytest.raises(OSError, match="No space left"):
         replace_file(path, "new")
-    assert [p.name for p in tmp_path.iterdir()] == ["x.csv"]
+    assert [file.name for file in tmp_path.iterdir()] == ["x.csv"]
     assert path.read_text() == "old"
+
+
+def names_in(folder: Path) -> set[str]:
+    """The names of all files of a folder."""
+    return {path.name for path in folder.iterdir()}
+
+
+def is_dead(process: int) -> bool:
+    """True if a process has ended and nobody has waited for it."""
+    state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2]
+    return state.startswith(" Z")
 
 
 def test_what_a_killed_process_was_writing_is_removed_by_the_next_run_there(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE
-    ) as other:
-        left = [
+    ) as writer:
+        abandoned = [
             "measurements.csv.part",
             "report.html.999999999.part",
             f"run.json.{os.getpid()}.part",
-            f"roofline.png.{other.pid}.part",
-            "notes.part",
-            "a.csv.part.csv",
-            "thesis.txt.1.part",
         ]
-        for name in left:
+        being_written = f"roofline.png.{writer.pid}.part"
+        not_ours = ["notes.part", "a.csv.part.csv", "thesis.txt.1.part"]
+        for name in (*abandoned, being_written, *not_ours):
             (tmp_path / name).write_text("half")
         remove_parts(tmp_path)
-        assert sorted(path.name for path in tmp_path.iterdir()) == sorted(left[3:]), (
-            "one process still writes"
-        )
-        other.kill()
-        while not Path(f"/proc/{other.pid}/stat").read_text().rpartition(")")[2].startswith(" Z"):
+        assert names_in(tmp_path) == {being_written, *not_ours}, "one process still writes"
+        writer.kill()
+        while not is_dead(writer.pid):
             time.sleep(0.01)
-        remove_parts(tmp_path)  # dead, and not waited for
-        assert sorted(path.name for path in tmp_path.iterdir()) == sorted(left[4:]), (
-            "others' files are theirs"
-        )
+        remove_parts(tmp_path)
+        assert names_in(tmp_path) == set(not_ours), "others' files are theirs"
 
 
-def test_a_path_that_is_no_text_can_be_told_of(tmp_path: Path) -> None:
+def test_a_warning_may_name_a_path_that_is_no_text(tmp_path: Path) -> None:
     run = saved(tmp_path)
     run.warnings.append("cannot read " + os.fsdecode(b"net\xff"))
     run.save(tmp_path)
@@ -231,13 +238,13 @@ def test_a_path_that_is_no_text_can_be_told_of(tmp_path: Path) -> None:
 
 
 def test_runs_started_in_the_same_second_have_a_folder_each(tmp_path: Path) -> None:
-    made = [new_folder(tmp_path, GPU, "2030-01-02T03:04:05Z") for _ in range(3)]
-    assert [folder.name for folder in made] == [
+    folders = [new_folder(tmp_path, GPU, "2030-01-02T03:04:05Z") for _ in range(3)]
+    assert [folder.name for folder in folders] == [
         "20300102T030405Z",
         "20300102T030405Z-2",
         "20300102T030405Z-3",
     ]
-    assert all(folder.is_dir() and folder.parent == tmp_path / "made-up-gpu" for folder in made)
+    assert all(folder.is_dir() and folder.parent == tmp_path / "made-up-gpu" for folder in folders)
 
 
 @pytest.mark.parametrize("where", ["file", "file/below", "link"])

@@ -1,6 +1,4 @@
-"""What a run on disk says of its device and its rows: nothing of a wrong type, and no absurd
-number, gets past.
-"""
+"""Nothing of a wrong type, and no absurd number, gets past from a run on disk."""
 
 from __future__ import annotations
 
@@ -73,11 +71,12 @@ def test_a_row_as_runs_have_it_passes(changed: dict[str, Any]) -> None:
 
 
 def facts(device: Device, **changed: Any) -> dict[str, Any]:
-    plain = asdict(device)
+    """What JSON holds of a device, with these changes."""
+    fields = asdict(device)
     return {
-        **plain,
-        "features": list(plain["features"]),
-        "warnings": list(plain["warnings"]),
+        **fields,
+        "features": list(fields["features"]),
+        "warnings": list(fields["warnings"]),
         **changed,
     }
 
@@ -103,14 +102,15 @@ def test_a_device_without_what_it_needs_is_refused(changed: dict[str, Any], says
     with pytest.raises(ValueError) as error:
         device_of(facts(GPU, **changed))
     assert says in str(error.value)
-    lacking = facts(GPU)
-    del lacking[next(iter(changed))]
+    (name,) = changed
+    incomplete = facts(GPU)
+    del incomplete[name]
     with pytest.raises(ValueError, match="its device lacks"):
-        device_of(lacking)
+        device_of(incomplete)
 
 
 CACHE: dict[str, Any] = {"level": 1, "type": "Data", "size_bytes": 32768, "shared_by": "0-1,4"}
-CACHES: list[dict[str, Any]] = [
+WRONG_CACHES: list[dict[str, Any]] = [
     {"level": "1/2"},
     {"type": 3},
     {"size_bytes": 0},
@@ -118,8 +118,8 @@ CACHES: list[dict[str, Any]] = [
     {"shared_by": "all"},
     {"shared_by": [0]},
 ]
-ODD = [
-    *({"caches": [{**CACHE, **wrong}]} for wrong in CACHES),
+WRONG_FACTS = [
+    *({"caches": [{**CACHE, **wrong}]} for wrong in WRONG_CACHES),
     {"caches": "three"},
     {"caches": [7]},
     {"cpus": "0-1"},
@@ -128,13 +128,16 @@ ODD = [
 ]
 
 
-@pytest.mark.parametrize("odd", ODD, ids=str)
-def test_facts_of_a_wrong_type_are_left_out_and_named(odd: dict[str, Any]) -> None:
-    (name,) = odd
-    found, lost = device_of(facts(CPU, facts={"cpus": [0, 1], "caches": [CACHE], **odd}))
-    assert name not in found.facts
-    assert lost == [f"device.facts: {name} is {lost[0].partition(' is ')[2]}"]
-    assert [cache.bytes for cache in found.caches] == ([] if name == "caches" else [32768])
+@pytest.mark.parametrize("wrong", WRONG_FACTS, ids=str)
+def test_facts_of_a_wrong_type_are_left_out_and_named(wrong: dict[str, Any]) -> None:
+    (name,) = wrong
+    stored = facts(CPU, facts={"cpus": [0, 1], "caches": [CACHE], **wrong})
+    device, damage = device_of(stored)
+    assert name not in device.facts
+    (sentence,) = damage
+    assert sentence.startswith(f"device.facts: {name} is ")
+    sizes_left = [] if name == "caches" else [CACHE["size_bytes"]]
+    assert [cache.bytes for cache in device.caches] == sizes_left
 
 
 @pytest.mark.parametrize(
@@ -152,8 +155,9 @@ def test_facts_of_a_wrong_type_are_left_out_and_named(odd: dict[str, Any]) -> No
         ("memory_bytes", 1 << 63),
     ],
 )
-def test_what_may_be_unknown_is_so_where_it_is_wrong(name: str, value: Any) -> None:
-    found, lost = device_of(facts(CPU, **{name: value}))
-    assert getattr(found, name) == getattr(Device("cpu", 0, "", "", 1), name)
-    assert lost[0].startswith(f"device: {name} is ")
-    assert device_of(facts(CPU, **{name: None})) == (found, [])
+def test_a_wrong_value_of_what_may_be_unknown_is_unknown_and_named(name: str, value: Any) -> None:
+    device, damage = device_of(facts(CPU, **{name: value}))
+    unknown = getattr(Device("cpu", 0, "", "", 1), name)
+    assert getattr(device, name) == unknown
+    assert damage[0].startswith(f"device: {name} is ")
+    assert device_of(facts(CPU, **{name: None})) == (device, [])

@@ -1,6 +1,4 @@
-"""Tables that were cut, edited or made up: every damaged row is named with its line, and every
-other one is read.
-"""
+"""Of a table that was cut or edited, damaged rows are named by line, and all others are read."""
 
 from __future__ import annotations
 
@@ -19,6 +17,8 @@ from probes.records.table import Table, csv_text, damage_sentences, guarded, rea
 
 @dataclass(frozen=True)
 class Thing:
+    """A made-up row."""
+
     name: str
     count: int
     size: float | None
@@ -27,22 +27,25 @@ class Thing:
 
 
 LIMITS = {"count": (1.0, 1e6), "size": (1e-3, 1e6)}
+"""The least and the most that a number may be, by column."""
 THINGS = [Thing("a", 1, 0.5), Thing('b, "c"\nd\r', 2, None, False, "e"), Thing("f", 3, 1e6)]
 
 
 def read(path: Path, text: str | bytes) -> Table[Thing]:
+    """The table of a file that holds this text."""
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     return read_table(path, Thing, LIMITS, guards=True)
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
+    """Where a test writes its table."""
     return tmp_path / "things.csv"
 
 
 def test_rows_read_back_as_they_were(path: Path) -> None:
-    found = read(path, csv_text(THINGS, Thing))
-    assert (found.rows, found.lines, found.damaged) == (THINGS, [2, 3, 5], [])
+    table = read(path, csv_text(THINGS, Thing))
+    assert (table.rows, table.lines, table.damaged) == (THINGS, [2, 3, 5], [])
 
 
 @pytest.mark.parametrize(
@@ -85,21 +88,27 @@ def test_a_damaged_row_is_named_with_its_line_and_the_rest_is_read(
     path: Path, row: str | bytes, why: str
 ) -> None:
     middle = row if isinstance(row, bytes) else row.encode()
-    found = read(
-        path,
-        b"name,count,size,good,note\na,1,0.5,1,\n" + middle + b'\nf,3,1000000.0,1,\n"g",1,,1,""\n',
-    )
-    assert found.rows == [THINGS[0], THINGS[2], Thing("g", 1, None)]
-    ((line, said),) = found.damaged
-    assert (line, why in said) == (3, True), said
+    lines = [
+        b"name,count,size,good,note",
+        b"a,1,0.5,1,",
+        middle,
+        b"f,3,1000000.0,1,",
+        b'"g",1,,1,""',
+    ]
+    table = read(path, b"\n".join(lines) + b"\n")
+    assert table.rows == [THINGS[0], THINGS[2], Thing("g", 1, None)]
+    ((line, problem),) = table.damaged
+    assert line == 3
+    assert why in problem
 
 
 def test_a_quote_that_never_closes_takes_no_other_row_with_it(path: Path) -> None:
     lines = csv_text(THINGS, Thing).splitlines(keepends=True)
     cut = lines[2][:-5] + "\n"  # in the middle of a quoted cell of two lines
-    found = read(path, "".join([*lines[:2], cut, *lines[4:], '"b ""x"" c",1,,1,\n']))
-    assert [row.name for row in found.rows] == ["a", "f", 'b "x" c']
-    assert found.damaged[0][0] == 3
+    table = read(path, "".join([*lines[:2], cut, *lines[4:], '"b ""x"" c",1,,1,\n']))
+    assert [row.name for row in table.rows] == ["a", "f", 'b "x" c']
+    first_damaged_line, _ = table.damaged[0]
+    assert first_damaged_line == 3
 
 
 @pytest.mark.parametrize(
@@ -117,16 +126,17 @@ def test_a_file_that_is_no_table_is_one_line(path: Path, text: str | bytes, says
         read(path, text)
 
 
-def test_damage_of_one_kind_is_told_together(path: Path) -> None:
-    rows = [f"a,{count},,1," for count in (0, 1, "x", "x", 2, "x", *range(-20, 0))]
-    found = read(path, "\n".join(["name,count,size,good,note", *rows]))
-    said = damage_sentences(path, found)
-    assert said[0] == (
+def test_rows_that_are_damaged_alike_share_a_sentence(path: Path) -> None:
+    counts = (0, 1, "x", "x", 2, "x", *range(-20, 0))
+    rows = [f"a,{count},,1," for count in counts]
+    table = read(path, "\n".join(["name,count,size,good,note", *rows]))
+    sentences = damage_sentences(path, table)
+    assert sentences[0] == (
         "things.csv lines 4 to 5, 7 are damaged and left out: count is 'x', not a whole number "
         "from 1 to 1e+06"
     )
-    assert said[-1] == "things.csv: 23 rows are damaged and left out in all, 3 are read"
-    assert len(said) == 9
+    assert sentences[-1] == "things.csv: 23 rows are damaged and left out in all, 3 are read"
+    assert len(sentences) == 9
 
 
 @pytest.mark.parametrize(
@@ -162,21 +172,19 @@ def test_every_guard_is_taken_off_again(name: str) -> None:
 def test_whatever_a_name_holds_it_reads_back(
     tmp_path_factory: pytest.TempPathFactory, things: list[Thing]
 ) -> None:
-    found = read(tmp_path_factory.getbasetemp() / "names.csv", csv_text(things, Thing))
-    assert (found.rows, found.damaged) == (things, [])
+    table = read(tmp_path_factory.getbasetemp() / "names.csv", csv_text(things, Thing))
+    assert (table.rows, table.damaged) == (things, [])
 
 
 @given(st.binary(), st.integers(0, 60), st.integers(0, 60))
-def test_whatever_happens_to_a_table_is_told(
+def test_whatever_happens_to_a_table_it_is_read_or_refused_in_one_line(
     tmp_path_factory: pytest.TempPathFactory, junk: bytes, begin: int, length: int
 ) -> None:
     whole = csv_text(THINGS, Thing).encode()
+    edited = whole[:begin] + junk + whole[begin + length :]
     try:
-        found = read(
-            tmp_path_factory.getbasetemp() / "junk.csv",
-            whole[:begin] + junk + whole[begin + length :],
-        )
+        table = read(tmp_path_factory.getbasetemp() / "junk.csv", edited)
     except RidgelineError as error:
         assert "\n" not in str(error)
     else:
-        assert all(isinstance(row, Thing) for row in found.rows)
+        assert all(isinstance(row, Thing) for row in table.rows)

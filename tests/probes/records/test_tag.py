@@ -20,6 +20,7 @@ PART = st.one_of(
 
 
 def tags_of(folder: Path) -> set[str]:
+    """The tags of a run, as its table holds them."""
     with (folder / "measurements.csv").open(encoding="utf-8", newline="") as rows:
         return {row["ceiling"] for row in csv.DictReader(rows)}
 
@@ -41,7 +42,9 @@ def test_any_text_of_four_parts_is_written_as_it_was_read(parts: list[str]) -> N
 def test_any_tag_is_read_as_it_was_written(
     quantity: str, subject: str, path: str, variants: tuple[str, ...]
 ) -> None:
-    if quantity != SWEEP and path not in VARIANTS:
+    is_a_sweep = quantity == SWEEP
+    path_is_a_variant = path in VARIANTS
+    if not is_a_sweep and not path_is_a_variant:
         tag = Tag(quantity, subject, path, variants)
         assert Tag.parse(str(tag)) == tag
 
@@ -62,7 +65,7 @@ def test_any_tag_is_read_as_it_was_written(
         ("layer/matmul", Tag("layer", "matmul")),
     ],
 )
-def test_a_tag_has_parts(text: str, tag: Tag) -> None:
+def test_a_tag_is_read_into_its_parts(text: str, tag: Tag) -> None:
     assert Tag.parse(text) == tag
 
 
@@ -115,8 +118,10 @@ def test_a_sweep_over_working_sets_speaks_for_levels(text: str, operation: str, 
 
 
 def test_a_sweep_of_intensities_is_under_the_roof_of_its_path() -> None:
-    assert str(Sweep.parse("sweep/compute/intensity/fp16-mma-fp32").flat) == "compute/fp16/mma-fp32"
-    assert str(Sweep.parse("sweep/compute/intensity/fp32").flat) == "compute/fp32"
+    with_path = Sweep.parse("sweep/compute/intensity/fp16-mma-fp32")
+    assert str(with_path.flat) == "compute/fp16/mma-fp32"
+    without_path = Sweep.parse("sweep/compute/intensity/fp32")
+    assert str(without_path.flat) == "compute/fp32"
 
 
 def test_an_axis_without_a_row_names_itself() -> None:

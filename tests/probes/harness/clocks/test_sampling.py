@@ -34,6 +34,17 @@ from probes.harness.clocks.sampling import (
 from probes.harness.plan import rounds, rule_for
 from tests.devices import GPU
 
+FEWEST_SAMPLES = 6
+"""That give a median its interval."""
+SAMPLE_SECONDS = 0.010
+"""How long a calibrated sample should last."""
+SHORTEST, LONGEST = 0.007, 0.0103
+"""How short and how long it may be: calibration ends at 0.7 of the target, and aims 2 % above."""
+MANY_CASES = 10**6
+"""So many that each gets the least time that a case may have."""
+MS = 1_000_000
+"""Nanoseconds in a millisecond."""
+
 
 class FakeClock:
     """A clock that keeps its own time; each repetition takes the next of ``seconds``."""
@@ -56,105 +67,118 @@ class FakeClock:
     def close(self) -> None: ...
 
 
-class Device:
+class FakeGpu:
     """A made-up CUDA device.
 
     Launches take their time one after another; events keep the time when they are reached.
     """
 
     def __init__(self) -> None:
-        self.ms = 0.0
-        self.asked = list[tuple[str, int]]()
+        self.now_ms = 0.0
+        self.runs = list[tuple[str, int]]()
+        """Name and repetitions of each run, in their order."""
 
     def launch(self, name: str, seconds: float) -> Any:
+        """A launch of which each repetition takes so long."""
+
         def run(repeat: int) -> None:
-            self.asked.append((name, repeat))
-            self.ms += 1e3 * seconds * repeat
+            self.runs.append((name, repeat))
+            self.now_ms += 1e3 * seconds * repeat
 
         return SimpleNamespace(run=run, clock_hz=lambda: None)
 
     def event(self) -> Any:
-        made = SimpleNamespace(synchronize=lambda: None)
-        made.record = lambda queue: setattr(made, "at", self.ms)
-        return made
+        """An event that keeps the time at which it is recorded."""
+        event = SimpleNamespace(synchronize=lambda: None)
+        event.record = lambda queue: setattr(event, "at_ms", self.now_ms)
+        return event
 
 
 @pytest.fixture
-def device(monkeypatch: pytest.MonkeyPatch) -> Device:
-    made = Device()
+def gpu(monkeypatch: pytest.MonkeyPatch) -> FakeGpu:
+    """A made-up GPU that CuPy stands for."""
+    fake = FakeGpu()
     parts = {
         "Device": lambda index: SimpleNamespace(use=lambda: None),
         "Stream": lambda non_blocking: SimpleNamespace(synchronize=lambda: None),
-        "Event": made.event,
-        "get_elapsed_time": lambda begin, end: end.at - begin.at,
+        "Event": fake.event,
+        "get_elapsed_time": lambda begin, end: end.at_ms - begin.at_ms,
     }
     monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(cuda=SimpleNamespace(**parts)))
-    return made
+    return fake
 
 
-def test_every_sample_of_a_fast_kernel_has_a_lead_in(device: Device) -> None:
-    clock, fast = CudaClock(GPU), device.launch("fast", 1e-5)
+def test_every_sample_of_a_fast_kernel_has_a_lead_in(gpu: FakeGpu) -> None:
+    clock = CudaClock(GPU)
+    fast = gpu.launch("fast", 1e-5)
     for repeat in (1, 64, 64):
         assert clock.sample(fast, repeat).seconds == pytest.approx(1e-5)
-    assert device.asked == [("fast", n) for n in (1, 1, 2, 64, 2, 64)]
+    # A lead-in and the sample, three times.
+    assert gpu.runs == [("fast", repeat) for repeat in (1, 1, 2, 64, 2, 64)]
 
 
-def test_a_slow_kernel_has_a_lead_in_once_and_again_after_another(device: Device) -> None:
-    clock, slow, fast = CudaClock(GPU), device.launch("slow", 0.05), device.launch("fast", 1e-5)
+def test_a_slow_kernel_has_a_lead_in_once_and_again_after_another(gpu: FakeGpu) -> None:
+    clock = CudaClock(GPU)
+    slow = gpu.launch("slow", 0.05)
+    fast = gpu.launch("fast", 1e-5)
     for launch in (slow, slow, slow, fast, slow):
         clock.sample(launch, 1)
-    assert device.asked == [("slow", 1)] * 4 + [("fast", 1)] * 2 + [("slow", 1)] * 2
+    assert gpu.runs == [("slow", 1)] * 4 + [("fast", 1)] * 2 + [("slow", 1)] * 2
 
 
-def sampled(clock: FakeClock, rule: Rule, repeat: int = 1) -> list[Sample]:
-    return measure(None, clock, rule, repeat, lambda: clock.time)  # type: ignore[arg-type]
+def samples_of(clock: FakeClock, rule: Rule) -> list[Sample]:
+    """What is sampled by this rule in the time that the clock keeps, at one repetition a sample."""
+    return measure(None, clock, rule, 1, lambda: clock.time)  # type: ignore[arg-type]
 
 
-def calibrated(clock: Any, shortest: float = math.inf) -> int:
-    """Repetitions of a sample that should last 10 ms."""
-    return calibrate(None, clock, Rule(0.010, 0.0, shortest_seconds=shortest))  # type: ignore[arg-type]
+def calibrated_repeat(clock: FakeClock) -> int:
+    """The repetitions of a sample that should last ``SAMPLE_SECONDS``."""
+    return calibrate(None, clock, Rule(SAMPLE_SECONDS, budget_seconds=0.0))  # type: ignore[arg-type]
 
 
 def test_a_quiet_case_stops_at_the_fewest_samples() -> None:
-    assert len(sampled(FakeClock(0.01), Rule(0.01, budget_seconds=100))) == 6
+    samples = samples_of(FakeClock(0.01), Rule(0.01, budget_seconds=100))
+    assert len(samples) == FEWEST_SAMPLES
 
 
 def test_a_noisy_case_stops_when_its_budget_is_spent() -> None:
     clock = FakeClock(0.01, 0.02)
-    samples = sampled(clock, Rule(0.01, budget_seconds=1.0))
+    samples = samples_of(clock, Rule(0.01, budget_seconds=1.0))
     assert 1.0 <= clock.time < 1.1
-    assert len(samples) > 50
+    assert len(samples) > 50  # of 15 ms on average
 
 
 def test_a_case_slower_than_its_budget_still_gets_an_interval() -> None:
-    assert len(sampled(FakeClock(3.0, 4.0), Rule(0.01, budget_seconds=1.0))) == 6
+    samples = samples_of(FakeClock(3.0, 4.0), Rule(0.01, budget_seconds=1.0))
+    assert len(samples) == FEWEST_SAMPLES
 
 
 def test_preempted_samples_do_not_count_as_quiet() -> None:
-    clock = FakeClock(0.01, clean=False)
-    assert len(sampled(clock, Rule(0.01, budget_seconds=1.0))) == pytest.approx(100, abs=1)
+    samples = samples_of(FakeClock(0.01, clean=False), Rule(0.01, budget_seconds=1.0))
+    assert len(samples) == pytest.approx(1.0 / 0.01, abs=1), "the whole budget is spent"
 
 
 @pytest.mark.parametrize("seconds", [1e-9, 3e-6, 0.004, 2.0])
 def test_calibration_reaches_the_sample_time(seconds: float) -> None:
-    repeat = calibrated(FakeClock(seconds))
-    assert repeat * seconds >= 0.007
-    assert repeat * seconds <= 0.0103 + seconds
+    repeat = calibrated_repeat(FakeClock(seconds))
+    assert repeat * seconds >= SHORTEST
+    assert repeat * seconds <= LONGEST + seconds
 
 
 def test_calibration_is_not_fooled_by_launch_overhead() -> None:
-    repeat = calibrated(FakeClock(1e-6, overhead=20e-6))
-    assert 0.007 <= repeat * 1e-6 + 20e-6 <= 0.0103
+    repeat = calibrated_repeat(FakeClock(1e-6, overhead=20e-6))
+    assert SHORTEST <= repeat * 1e-6 + 20e-6 <= LONGEST
 
 
 def test_calibration_ends_on_work_that_was_removed() -> None:
-    assert calibrated(FakeClock(0.0)) >= 1 << 40
+    assert calibrated_repeat(FakeClock(0.0)) >= 1 << 40
 
 
 def test_cases_share_one_budget() -> None:
-    assert rule_for("cpu", 80, quick=False).budget_seconds == pytest.approx(0.1)
+    share = 24.0 / (80 * 3)  # of a run's sampling time, in seconds: 80 cases in three rounds
+    assert rule_for("cpu", 80, quick=False).budget_seconds == pytest.approx(share)
     assert rule_for("cpu", 1, quick=False).budget_seconds <= 1.0
-    assert rule_for("cuda", 10**6, quick=False).budget_seconds > 0
+    assert rule_for("cuda", MANY_CASES, quick=False).budget_seconds > 0
     assert (
         rule_for("cpu", 20, quick=True).budget_seconds
         < rule_for("cpu", 20, quick=False).budget_seconds
@@ -163,15 +187,15 @@ def test_cases_share_one_budget() -> None:
 
 @pytest.mark.parametrize("quick", [True, False])
 def test_all_rounds_together_give_enough_samples_for_an_interval(quick: bool) -> None:
-    assert rule_for("cuda", 10**6, quick).fewest * rounds("cuda", quick) >= 6
+    assert rule_for("cuda", MANY_CASES, quick).fewest * rounds("cuda", quick) >= FEWEST_SAMPLES
 
 
 class Recorded:
-    """A launch whose team recorded these rows, in nanoseconds."""
+    """A launch whose team recorded these fields of each thread, in nanoseconds."""
 
-    def __init__(self, *rows: dict[int, int]) -> None:
-        self._record = np.zeros((len(rows), FIELDS), np.int64)
-        for row, fields in zip(self._record, rows, strict=True):
+    def __init__(self, *threads: dict[int, int]) -> None:
+        self._record = np.zeros((len(threads), FIELDS), np.int64)
+        for row, fields in zip(self._record, threads, strict=True):
             row[list(fields)] = list(fields.values())
 
     def run(self, repeat: int) -> np.ndarray:
@@ -179,60 +203,69 @@ class Recorded:
 
 
 def thread(
-    begin: int, end: int, cpu: int, before: int = 50_000, after: int = 50_000
+    begin: int, end: int, cpu_time: int, before: int = 50_000, after: int = 50_000
 ) -> dict[int, int]:
+    """What a thread records that had its processor for ``cpu_time`` between begin and end.
+
+    ``before`` and ``after``: how long the clock probe took, in nanoseconds as all the others.
+    """
     return {
         WALL_START: begin,
         WALL_END: end,
-        CPU_START: 7,
-        CPU_END: 7 + cpu,
+        CPU_START: 7,  # the count starts anywhere
+        CPU_END: 7 + cpu_time,
         PROBE_BEFORE: before,
         PROBE_AFTER: after,
     }
 
 
 def host_sample(*threads: dict[int, int]) -> Sample:
+    """The sample of ten repetitions of which the threads recorded this."""
     clock = HostClock.__new__(HostClock)
     return clock.sample(Recorded(*threads), 10)  # type: ignore[arg-type]
 
 
 def test_a_sample_lasts_from_the_first_start_to_the_last_end() -> None:
-    sample = host_sample(thread(0, 10_000_000, 10_000_000), thread(500_000, 11_000_000, 10_500_000))
+    sample = host_sample(thread(0, 10 * MS, 10 * MS), thread(MS // 2, 11 * MS, 21 * MS // 2))
     assert sample.seconds == pytest.approx(1.1e-3)
     assert sample.clean
 
 
 def test_a_preempted_thread_spoils_the_sample() -> None:
-    assert not host_sample(
-        thread(0, 10_000_000, 10_000_000), thread(0, 10_000_000, 9_000_000)
-    ).clean
+    undisturbed_thread = thread(0, 10 * MS, 10 * MS)
+    preempted_thread = thread(0, 10 * MS, 9 * MS)
+    assert not host_sample(undisturbed_thread, preempted_thread).clean
 
 
 def test_threads_that_did_not_run_together_spoil_the_sample() -> None:
-    assert not host_sample(
-        thread(0, 10_000_000, 10_000_000), thread(6_000_000, 16_000_000, 10_000_000)
-    ).clean
+    early_thread = thread(0, 10 * MS, 10 * MS)
+    late_thread = thread(6 * MS, 16 * MS, 10 * MS)
+    assert not host_sample(early_thread, late_thread).clean
 
 
 def test_the_clock_is_that_of_the_probe_that_nothing_interrupted() -> None:
-    slow, fast = PROBE_CYCLES // 2, PROBE_CYCLES // 4  # nanoseconds at 2 and 4 GHz
-    one = thread(0, 10_000_000, 10_000_000, slow, slow + slow // 64)
-    two = thread(0, 10_000_000, 10_000_000, fast, fast + fast // 64)
-    assert host_sample(one, two).clock_hz == pytest.approx(3e9)
+    ns_at_2_ghz = PROBE_CYCLES // 2
+    ns_at_4_ghz = PROBE_CYCLES // 4
+    slow_thread = thread(0, 10 * MS, 10 * MS, ns_at_2_ghz, ns_at_2_ghz + ns_at_2_ghz // 64)
+    fast_thread = thread(0, 10 * MS, 10 * MS, ns_at_4_ghz, ns_at_4_ghz + ns_at_4_ghz // 64)
+    sample = host_sample(slow_thread, fast_thread)
+    assert sample.clock_hz == pytest.approx(3e9), "the mean of both cores"
 
 
 def test_a_clock_that_was_not_read_twice_the_same_is_unknown() -> None:
     reading = PROBE_CYCLES // 2
-    sample = host_sample(thread(0, 10_000_000, 10_000_000, reading, reading + reading // 16))
+    sample = host_sample(thread(0, 10 * MS, 10 * MS, reading, reading + reading // 16))
     assert sample.clock_hz is None
     assert sample.clean, "the work itself was not disturbed"
 
 
 def test_a_shared_core_shows_in_cycles_not_in_time() -> None:
-    alone = [Sample(1.0, 3e9), Sample(1.5, 2e9), Sample(1.01, 3e9)]
-    shared = [Sample(1.9, 3e9), Sample(1.0, 3e9, clean=False)]
-    limit = usual_cycles(alone * 4 + shared)
-    assert [s.cycles <= limit for s in [*alone, shared[0]]] == [True, True, True, False]
+    usual = [Sample(1.0, 3e9), Sample(1.5, 2e9), Sample(1.01, 3e9)]
+    shared = Sample(1.9, 3e9)
+    interrupted = Sample(1.0, 3e9, clean=False)
+    limit = usual_cycles([*usual * 4, shared, interrupted])
+    assert all(sample.cycles <= limit for sample in usual)
+    assert shared.cycles > limit
     assert usual_cycles([]) == math.inf
     assert usual_cycles([Sample(1.0)]) >= Sample(2.0).cycles, "an unknown clock judges no one"
 

@@ -18,22 +18,23 @@ ROOT = Path(__file__).parents[4]
 
 def test_an_interrupt_waits_for_the_threads() -> None:
     cpu = min(os.sched_getaffinity(0))
-    team, done = Team([cpu, cpu]), []
+    team = Team([cpu, cpu])
+    finished_threads = []
 
     def work(thread: int) -> None:
         if thread == 0:
             signal.raise_signal(signal.SIGINT)
         time.sleep(0.05)
-        done.append(thread)
+        finished_threads.append(thread)
 
     with pytest.raises(KeyboardInterrupt):
         team.spread(work)
-    assert sorted(done) == [0, 1]
+    assert sorted(finished_threads) == [0, 1]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     team.close()
 
 
-LATE = """
+LATE_PARTNER = """
 import os, threading, time
 import numpy as np
 from kernels.cpu.emit import compile_kernel
@@ -46,10 +47,10 @@ team.pools[1].submit(time.sleep, 0.5)
 print(len(team.run(nothing.address, np.zeros((2, 1), np.int64), 1)), flush=True)
 os._exit(0)
 """
+"""A program of two threads with small stacks, of which one starts half a second late."""
 
 
 def test_a_thread_that_waits_long_for_another_takes_no_more_of_its_stack() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", LATE], cwd=ROOT, capture_output=True, text=True, timeout=600
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "2\n", "")
+    command = [sys.executable, "-c", LATE_PARTNER]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "2\n", "")

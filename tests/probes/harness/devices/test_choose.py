@@ -14,40 +14,45 @@ from probes.records.measurement import RidgelineError
 from tests.devices import GPU
 
 
-def found(device: Device = GPU) -> Any:
-    return lambda index: replace(device, index=index)
+def detect(index: int) -> Device:
+    """The made-up GPU, wherever it is looked for."""
+    return replace(GPU, index=index)
 
 
-def missing(_: int) -> Device:
+def detect_none(_: int) -> Device:
+    """The error of a machine without a driver."""
     raise RidgelineError(
         "no NVIDIA driver on this machine (libcuda.so.1 is not found): use --device cpu"
     )
 
 
-def fine(_: Device) -> str:
+def usable(_: Device) -> str:
+    """Nothing keeps CuPy from using the device."""
     return ""
 
 
 def test_the_gpu_is_taken_where_it_works() -> None:
-    device, why = choose.choose(None, found(), fine)
+    device, why = choose.choose(None, detect, usable)
     assert (device.kind, device.index) == ("cuda", 0)
     assert "first usable GPU" in why
 
 
 def test_the_cpu_is_taken_with_the_reason_where_there_is_no_driver() -> None:
-    device, why = choose.choose(None, missing, fine)
+    device, why = choose.choose(None, detect_none, usable)
     assert device.kind == "cpu"
     assert why == "the CPU, because no NVIDIA driver on this machine (libcuda.so.1 is not found)"
 
 
 def test_a_gpu_without_cupy_gets_the_one_command() -> None:
-    no_cupy = lambda device: f"CuPy is not installed: pip install -e '.[{choose.extra(device)}]'"  # noqa: E731
-    device, why = choose.choose(None, found(), no_cupy)
+    def no_cupy(device: Device) -> str:
+        return f"CuPy is not installed: pip install -e '.[{choose.extra(device)}]'"
+
+    device, why = choose.choose(None, detect, no_cupy)
     assert device.kind == "cpu"
     assert "Made-up GPU" in why
     assert "pip install -e '.[cu12]'" in why
     with pytest.raises(RidgelineError, match=r"cannot use CUDA device 2.*pip install"):
-        choose.choose("2", found(), no_cupy)
+        choose.choose("2", detect, no_cupy)
 
 
 @pytest.mark.parametrize(
@@ -64,8 +69,8 @@ def test_the_extra_fits_driver_and_gpu(driver: str, capability: str, extra: str)
 
 
 @pytest.mark.parametrize(("spec", "index"), [("0", 0), ("3", 3), ("cuda", 0), ("cuda:1", 1)])
-def test_forms_of_a_device(spec: str, index: int) -> None:
-    assert choose.choose(spec, found(), fine)[0].index == index
+def test_a_gpu_may_be_asked_for_in_several_forms(spec: str, index: int) -> None:
+    assert choose.choose(spec, detect, usable)[0].index == index
 
 
 @pytest.mark.parametrize(
@@ -75,7 +80,7 @@ def test_what_is_no_device_is_named_with_what_is(spec: str) -> None:
     with pytest.raises(
         RidgelineError, match=r"is no device; it takes a number, cuda, cuda:NUMBER or cpu"
     ):
-        choose.choose(spec, found(), fine)
+        choose.choose(spec, detect, usable)
 
 
 def cupy(count: int = 1, version: int = 12090) -> Any:
@@ -85,13 +90,15 @@ def cupy(count: int = 1, version: int = 12090) -> Any:
 
 
 def failing(error: Exception) -> Any:
+    """A CuPy that raises this error when it is loaded."""
+
     def load() -> Any:
         raise error
 
     return load
 
 
-AGAIN = "pip uninstall -y cupy-cuda12x cupy-cuda13x && pip install -e '.[cu12]'"
+REINSTALL = "pip uninstall -y cupy-cuda12x cupy-cuda13x && pip install -e '.[cu12]'"
 
 
 @pytest.mark.parametrize(
@@ -109,7 +116,7 @@ AGAIN = "pip uninstall -y cupy-cuda12x cupy-cuda13x && pip install -e '.[cu12]'"
             failing(RuntimeError("cudaErrorInsufficientDriver:\n  too old")),
             (
                 "the installed CuPy does not work here (RuntimeError: cudaErrorInsufficientDriver: "
-                f"too old): {AGAIN}"
+                f"too old): {REINSTALL}"
             ),
         ),
         (
@@ -121,7 +128,7 @@ AGAIN = "pip uninstall -y cupy-cuda12x cupy-cuda13x && pip install -e '.[cu12]'"
         (
             replace(GPU, arch="7.0"),
             cupy(version=13000),
-            f"has no code for compute capability 7.0: {AGAIN}",
+            f"has no code for compute capability 7.0: {REINSTALL}",
         ),
         (
             replace(GPU, facts={"driver_version": "11.4"}),
@@ -130,10 +137,15 @@ AGAIN = "pip uninstall -y cupy-cuda12x cupy-cuda13x && pip install -e '.[cu12]'"
         ),
     ],
 )
-def test_what_is_wrong_with_cupy_and_what_mends_it(device: Device, load: Any, reason: str) -> None:
-    said = choose.why_no_cupy(device, load)
-    assert (reason in said) if reason else (said == "")
-    assert "\n" not in said
+def test_what_is_wrong_with_cupy_is_told_with_what_mends_it(
+    device: Device, load: Any, reason: str
+) -> None:
+    problem = choose.why_no_cupy(device, load)
+    if reason:
+        assert reason in problem
+    else:
+        assert problem == ""
+    assert "\n" not in problem
 
 
 def test_a_jetson_takes_its_own_extra() -> None:

@@ -24,6 +24,9 @@ from tests.probes.harness.devices.trees import (
 )
 
 MIB = 1 << 20
+XEON_CORES = 4
+"""Of the made-up server: two sockets of two."""
+CPU0 = "sys/devices/system/cpu/cpu0"
 
 
 def test_hardware_threads_count_as_one_core(tmp_path: Path) -> None:
@@ -35,7 +38,7 @@ def test_hardware_threads_count_as_one_core(tmp_path: Path) -> None:
     assert (device.facts["sockets"], device.facts["numa_nodes"]) == (2, 2)
 
 
-def test_facts_of_a_two_socket_server(tmp_path: Path) -> None:
+def test_a_server_of_two_sockets_is_known_by_its_files(tmp_path: Path) -> None:
     device = cpu.detect(xeon(tmp_path), range(8))
     assert (device.name, device.arch, device.clock_hz) == (
         "Intel(R) Xeon(R) Gold 6330",
@@ -44,7 +47,7 @@ def test_facts_of_a_two_socket_server(tmp_path: Path) -> None:
     )
     assert "avx512_vnni" in device.features
     assert device.last_cache_bytes == 64 * MIB, "one last-level cache a socket"
-    assert [c["level"] for c in device.facts["caches"]] == [1, 2, 3], (
+    assert [cache["level"] for cache in device.facts["caches"]] == [1, 2, 3], (
         "instruction caches hold no data"
     )
     assert device.facts["caches"][1]["size_bytes"] == 1280 * 1024
@@ -59,7 +62,7 @@ def test_affinity_narrows_cores_and_caches(tmp_path: Path) -> None:
     assert (device.facts["sockets"], device.facts["numa_nodes"]) == (1, 1)
 
 
-def test_one_cpu_a_core_in_order_whatever_is_allowed(tmp_path: Path) -> None:
+def test_each_core_has_one_cpu_in_order_whatever_is_allowed(tmp_path: Path) -> None:
     assert cpu.detect(xeon(tmp_path), [7, 0, 1, 4]).facts["cpus"] == [0, 1, 7]
 
 
@@ -84,13 +87,19 @@ def test_one_cpu_a_core_in_order_whatever_is_allowed(tmp_path: Path) -> None:
 def test_a_quota_limits_the_cores(tmp_path: Path, files: dict[str, str], units: int) -> None:
     root = write(xeon(tmp_path), files)
     if "cpu,cpuacct" in files["proc/self/cgroup"]:
+        # The same folder by the names of both controllers, as version 1 mounts them.
         (root / "sys/fs/cgroup/cpu,cpuacct").symlink_to("cpu")
     device = cpu.detect(root, range(8))
     assert device.units == units
     assert len(device.facts["cpus"]) == units
-    assert any("control group" in w for w in device.warnings) == (units < 4)
-    starved = (device.facts["cgroup_quota_cores"] or units) < 1
-    assert any("stopped for part of the time" in w for w in device.warnings) == starved
+    is_limited = units < XEON_CORES
+    assert any("control group" in warning for warning in device.warnings) == is_limited
+    quota = device.facts["cgroup_quota_cores"]
+    is_less_than_a_core = quota is not None and quota < 1
+    is_warned_of_stops = any(
+        "stopped for part of the time" in warning for warning in device.warnings
+    )
+    assert is_warned_of_stops == is_less_than_a_core
 
 
 def test_a_quota_of_more_than_there_is_limits_nothing(tmp_path: Path) -> None:
@@ -127,18 +136,19 @@ def test_a_groups_file_cache_counts_as_free(tmp_path: Path) -> None:
         "memory.stat": "anon 5\ninactive_file 900000000",
     }
     files = {f"sys/fs/cgroup/box/{name}": text for name, text in group.items()}
-    device = cpu.detect(write(xeon(tmp_path), {"proc/self/cgroup": "0::/box\n", **files}), range(8))
+    files["proc/self/cgroup"] = "0::/box\n"
+    device = cpu.detect(write(xeon(tmp_path), files), range(8))
     assert device.memory_free_bytes == 1_000_000_000
 
 
-def test_an_arm_server_with_no_cache_information(tmp_path: Path) -> None:
+def test_an_arm_server_that_shows_no_caches_has_an_unknown_last_cache(tmp_path: Path) -> None:
     device = cpu.detect(graviton(tmp_path), range(4))
     assert (device.arch, device.units, device.last_cache_bytes) == ("neoverse-n1", 4, None)
     assert "asimddp" in device.features
     assert device.clock_hz is None
 
 
-def test_a_jetson_is_named_by_its_board(tmp_path: Path) -> None:
+def test_a_jetsons_cpu_is_named_by_its_board(tmp_path: Path) -> None:
     device = cpu.detect(orin_cpu(tmp_path), range(8))
     assert (device.name, device.arch) == (
         "NVIDIA Jetson AGX Orin Developer Kit CPU",
@@ -152,7 +162,8 @@ def test_a_chip_of_two_dies_has_two_last_caches(tmp_path: Path) -> None:
     device = cpu.detect(zen5(tmp_path), range(8))
     assert (device.arch, device.units, device.facts["cpus"]) == ("zen5", 4, [0, 2, 4, 6])
     assert device.last_cache_bytes == 64 * MIB
-    assert cpu.detect(tmp_path, range(4)).last_cache_bytes == 32 * MIB
+    one_die = cpu.detect(tmp_path, range(4))
+    assert one_die.last_cache_bytes == 32 * MIB
 
 
 def test_cores_of_several_kinds_have_no_one_peak(tmp_path: Path) -> None:
@@ -160,8 +171,8 @@ def test_cores_of_several_kinds_have_no_one_peak(tmp_path: Path) -> None:
     device = cpu.detect(write(tmp_path, {"proc/cpuinfo": cores, "proc/meminfo": MEMINFO}), [0, 1])
     assert device.arch == ""
     assert "several kinds (denver2, cortex-a57)" in device.warnings[0]
-    alone = cpu.detect(tmp_path, [1])
-    assert (alone.arch, alone.warnings) == ("denver2", ())
+    second_core = cpu.detect(tmp_path, [1])
+    assert (second_core.arch, second_core.warnings) == ("denver2", ())
 
 
 def test_efficiency_cores_are_not_taken_for_the_others(tmp_path: Path) -> None:
@@ -185,7 +196,6 @@ def test_a_machine_that_says_nothing_still_has_a_cpu(tmp_path: Path) -> None:
     assert (device.memory_bytes, device.last_cache_bytes, device.clock_hz) == (None, None, None)
 
 
-SMALL = "sys/devices/system/cpu/cpu0"
 GARBAGE = {
     "cpuinfo": {"proc/cpuinfo": "processor : zero\nCPU part : 0xzz\n\nflags\n:\nmodel : x\n\n\0"},
     "numbers": {
@@ -196,20 +206,20 @@ GARBAGE = {
     "meminfo": {"proc/meminfo": "MemTotal\nMemAvailable: much\nMemTotal: 12 34 kB\n: 5 kB"},
     "load": {"proc/loadavg": "busy\n"},
     "empty": {
-        f"{SMALL}/topology/thread_siblings_list": "",
-        f"{SMALL}/cache/index0/size": "",
+        f"{CPU0}/topology/thread_siblings_list": "",
+        f"{CPU0}/cache/index0/size": "",
         "proc/cpuinfo": "",
     },
     "lists": {
-        f"{SMALL}/topology/thread_siblings_list": "a-b,--,7-2,0-99999999999",
+        f"{CPU0}/topology/thread_siblings_list": "a-b,--,7-2,0-99999999999",
         "sys/devices/cpu_atom/cpus": "x",
     },
     "sizes": {
-        f"{SMALL}/cache/index0/level": "1",
-        f"{SMALL}/cache/index0/type": "",
-        f"{SMALL}/cache/index0/size": "-3K",
+        f"{CPU0}/cache/index0/level": "1",
+        f"{CPU0}/cache/index0/type": "",
+        f"{CPU0}/cache/index0/size": "-3K",
     },
-    "clock": {f"{SMALL}/cpufreq/cpuinfo_max_freq": "<unknown>", f"{SMALL}/cpu_capacity": "-1"},
+    "clock": {f"{CPU0}/cpufreq/cpuinfo_max_freq": "<unknown>", f"{CPU0}/cpu_capacity": "-1"},
     "groups": {
         "proc/self/cgroup": "0:\nx\n0::\n:::::",
         "proc/self/mountinfo": "1 2\n - \n1 2 3 4 5 - cgroup2",
@@ -233,7 +243,7 @@ def test_folders_in_the_place_of_files_are_no_files(tmp_path: Path) -> None:
     for name in (
         "proc/cpuinfo",
         "proc/self/cgroup",
-        f"{SMALL}/cache/index0/size",
+        f"{CPU0}/cache/index0/size",
         "sys/devices/cpu_atom/cpus",
     ):
         (tmp_path / name).mkdir(parents=True)
@@ -253,7 +263,7 @@ def test_one_thread_of_each_core_may_be_allowed(tmp_path: Path) -> None:
     assert cpu.detect(xeon(tmp_path), [2, 4, 5, 6]).facts["cpus"] == [2, 4, 5]
 
 
-def test_a_core_told_by_one_of_its_threads_only_is_one(tmp_path: Path) -> None:
+def test_a_core_that_only_one_of_its_threads_lists_is_one_core(tmp_path: Path) -> None:
     root = write(tmp_path, siblings(0, "") | siblings(1, "0-1") | siblings(2, "2-3"))
     assert cpu.detect(root, range(4)).facts["cpus"] == [0, 2]
 
@@ -265,8 +275,8 @@ def test_no_core_has_as_many_threads_as_a_wrong_list_says(tmp_path: Path) -> Non
     assert cpu.detect(write(tmp_path, files), range(16)).units == 16
 
 
-def test_hundreds_of_cpus(tmp_path: Path) -> None:
-    files = {"proc/cpuinfo": "".join(arm_block(c, "0xd0c") for c in range(384))}
+def test_hundreds_of_cpus_are_counted(tmp_path: Path) -> None:
+    files = {"proc/cpuinfo": "".join(arm_block(number, "0xd0c") for number in range(384))}
     for number in range(384):
         files |= siblings(number, f"{number}")
     device = cpu.detect(write(tmp_path, files), range(100, 356))
@@ -275,14 +285,14 @@ def test_hundreds_of_cpus(tmp_path: Path) -> None:
 
 
 def test_only_what_all_cores_have_is_a_feature(tmp_path: Path) -> None:
-    files = {"proc/cpuinfo": x86_block(0, "GenuineIntel", 6, 0x97, "i5", "sse2 avx2 fma avx512f")}
-    files["proc/cpuinfo"] += x86_block(1, "GenuineIntel", 6, 0x97, "i5", "fma avx2 sse2")
-    root = write(tmp_path, files)
+    cpuinfo = x86_block(0, "GenuineIntel", 6, 0x97, "i5", "sse2 avx2 fma avx512f")
+    cpuinfo += x86_block(1, "GenuineIntel", 6, 0x97, "i5", "fma avx2 sse2")
+    root = write(tmp_path, {"proc/cpuinfo": cpuinfo})
     assert cpu.detect(root, [0, 1]).features == ("sse2", "avx2", "fma")
     assert "avx512f" in cpu.detect(root, [0]).features
 
 
-def test_an_old_arm_kernel_tells_the_cores_numbers_once(tmp_path: Path) -> None:
+def test_an_old_arm_kernel_describes_its_cores_once_for_all(tmp_path: Path) -> None:
     cpuinfo = (
         "Processor\t: AArch64 rev 2\nprocessor\t: 0\nprocessor\t: 1\n\n"
         "Features\t: fp asimd\nCPU implementer\t: 0x41\nCPU part\t: 0xd07\n\n"
@@ -309,7 +319,9 @@ def test_without_affinity_all_cpus_count(tmp_path: Path, monkeypatch: pytest.Mon
     assert cpu.detect(tmp_path).units == 5
 
 
-def test_what_falsifies_numbers_is_said(tmp_path: Path) -> None:
+def test_a_governor_that_saves_power_is_warned_of_unless_it_is_the_normal_one(
+    tmp_path: Path,
+) -> None:
     root = xeon(tmp_path)
     write(root, {"sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "powersave\n"})
     assert "powersave" in " ".join(cpu.detect(root, range(8)).warnings)
@@ -339,7 +351,9 @@ def test_what_falsifies_numbers_is_said(tmp_path: Path) -> None:
         ("HygonGenuine", 25, 17, ""),
     ],
 )
-def test_core_names(vendor: str, family: int, model: int, name: str) -> None:
+def test_an_x86_core_is_named_by_vendor_family_and_model(
+    vendor: str, family: int, model: int, name: str
+) -> None:
     assert core_name({"vendor_id": vendor, "cpu family": str(family), "model": str(model)}) == name
 
 
@@ -354,7 +368,9 @@ def test_core_names(vendor: str, family: int, model: int, name: str) -> None:
         ("0x42", "0xd0c", ""),
     ],
 )
-def test_arm_core_names(implementer: str, part: str, name: str) -> None:
+def test_an_arm_core_is_named_by_implementer_and_part(
+    implementer: str, part: str, name: str
+) -> None:
     assert core_name({"CPU implementer": implementer, "CPU part": part}) == name
 
 
@@ -365,11 +381,15 @@ def test_every_core_with_a_peak_can_be_recognised() -> None:
 
 
 @pytest.mark.parametrize("listed", [(), ("rdrand", "another_kinds_set")])
-def test_where_the_system_lists_no_sets_the_compiler_knows_them(listed: tuple[str, ...]) -> None:
+def test_where_the_system_lists_no_instruction_sets_the_compiler_knows_them(
+    listed: tuple[str, ...],
+) -> None:
     assert set(cpu.compiled_features(listed)) == {*listed, *target.compiled()}
 
 
-def test_what_only_the_system_knows_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_instruction_set_that_the_compiler_does_not_use_is_left_out_and_warned_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(target, "is_arm", lambda: False)
     monkeypatch.setattr(target, "compiled", lambda: frozenset({"sse2", "avx"}))
     assert cpu.compiled_features(("sse2", "avx", "fma", "rdrand")) == ("sse2", "avx", "rdrand")
@@ -377,7 +397,7 @@ def test_what_only_the_system_knows_is_not_used(monkeypatch: pytest.MonkeyPatch)
     assert "does not use fma, which this CPU has" in warning
 
 
-def test_this_machine(tmp_path: Path) -> None:
+def test_this_machine_has_cores_features_and_memory() -> None:
     device = cpu.detect()
     assert 1 <= device.units == len(device.facts["cpus"])
     assert device.features

@@ -23,6 +23,7 @@ TEGRA = replace(
     features=("integrated",),
     facts={"driver_version": "12.6"},
 )
+"""What the CUDA driver says of an Orin's GPU."""
 
 
 class Board:
@@ -39,19 +40,22 @@ class Board:
 
 
 def absent() -> Any:
+    """The monitor where jetson-stats is not installed."""
     raise ModuleNotFoundError("No module named 'jtop'", name="jtop")
 
 
-def asked_for_nothing() -> Any:
+def never_asked() -> Any:
+    """A monitor that must not be asked."""
     raise AssertionError("everything is in sysfs")
 
 
-def enrich(root: Path, which: str, device: Device = TEGRA, monitor: Any = absent) -> Device:
-    return jetson.enrich(device, write(root, JETSONS[which]), monitor)
+def enrich(root: Path, board: str, device: Device = TEGRA, monitor: Any = absent) -> Device:
+    """The device with what the files of this board, written below ``root``, say of it."""
+    return jetson.enrich(device, write(root, JETSONS[board]), monitor)
 
 
 @pytest.mark.parametrize(
-    ("which", "name", "jetpack", "mode", "gpu_max"),
+    ("board", "name", "jetpack", "mode", "gpu_max"),
     [
         ("xavier", "Jetson-AGX", "5.1.2", "MODE_15W", 1377e6),
         ("orin", "NVIDIA Jetson AGX Orin Developer Kit", "6.1", "MAXN", 1300.5e6),
@@ -65,10 +69,10 @@ def enrich(root: Path, which: str, device: Device = TEGRA, monitor: Any = absent
         ("thor", "NVIDIA Jetson AGX Thor Developer Kit", "7.0", "MAXN", 1575e6),
     ],
 )
-def test_facts(
-    tmp_path: Path, which: str, name: str, jetpack: str, mode: str, gpu_max: float
+def test_a_board_has_its_name_release_power_mode_and_clock(
+    tmp_path: Path, board: str, name: str, jetpack: str, mode: str, gpu_max: float
 ) -> None:
-    device = enrich(tmp_path, which)
+    device = enrich(tmp_path, board)
     assert (device.name, device.facts["jetson"]) == (name, name)
     assert (device.facts["jetpack"], device.facts["power_mode"]) == (jetpack, mode)
     assert device.clock_hz == gpu_max, (
@@ -96,16 +100,16 @@ def test_jetpack_is_known_by_its_exact_release_only(
 
 
 @pytest.mark.parametrize(
-    ("which", "most", "now"), [("xavier", 2133e6, 1333e6), ("thor", 4266e6, 665.6e6)]
+    ("board", "highest_hz", "current_hz"), [("xavier", 2133e6, 1333e6), ("thor", 4266e6, 665.6e6)]
 )
-def test_the_memory_clock_is_the_controllers(
-    tmp_path: Path, which: str, most: float, now: float
+def test_the_memory_clock_is_that_of_the_memorys_controller(
+    tmp_path: Path, board: str, highest_hz: float, current_hz: float
 ) -> None:
-    device = enrich(tmp_path, which, monitor=asked_for_nothing)
-    assert (device.memory_clock_hz, device.facts["emc_clock_hz"]) == (most, now)
+    device = enrich(tmp_path, board, monitor=never_asked)
+    assert (device.memory_clock_hz, device.facts["emc_clock_hz"]) == (highest_hz, current_hz)
 
 
-def test_the_drivers_memory_clock_is_never_taken_for_it(tmp_path: Path) -> None:
+def test_the_drivers_memory_clock_is_never_taken_for_the_controllers(tmp_path: Path) -> None:
     device = enrich(tmp_path, "orin")
     assert device.memory_clock_hz is None
     assert "run as root" in device.facts["emc_clock"]
@@ -126,7 +130,7 @@ def test_jetson_stats_knows_the_power_mode_where_its_file_is_hidden(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("which", "said"),
+    ("board", "texts"),
     [
         (
             "xavier",
@@ -148,39 +152,37 @@ def test_jetson_stats_knows_the_power_mode_where_its_file_is_hidden(tmp_path: Pa
     ],
 )
 def test_what_holds_the_clocks_down_is_a_warning(
-    tmp_path: Path, which: str, said: list[str]
+    tmp_path: Path, board: str, texts: list[str]
 ) -> None:
-    warnings = enrich(tmp_path, which).warnings
-    assert len(warnings) == len(said)
-    assert all(text in warning for text, warning in zip(said, warnings, strict=True))
+    warnings = enrich(tmp_path, board).warnings
+    assert len(warnings) == len(texts)
+    assert all(text in warning for text, warning in zip(texts, warnings, strict=True))
 
 
 @pytest.mark.parametrize(
-    ("mode", "warned"),
-    [("15W", False), ("7W", True)],
+    ("mode_id", "is_warned"),
+    [(0, False), (1, True)],
     ids=["the fastest of its board", "a slower one"],
 )
 def test_a_board_without_maxn_has_its_most_watts_as_the_fastest(
-    tmp_path: Path, mode: str, warned: bool
+    tmp_path: Path, mode_id: int, is_warned: bool
 ) -> None:
     table = "< POWER_MODEL ID=0 NAME=15W >\n< POWER_MODEL ID=1 NAME=7W >\n"
-    status = f"pmode:000{('15W', '7W').index(mode)}"
     files = {
+        "proc/device-tree/model": "Jetson\0",
         "etc/nvpmodel.conf": table,
-        "var/lib/nvpmodel/status": status,
+        "var/lib/nvpmodel/status": f"pmode:{mode_id:04d}",
         f"{EMC}/rate": "1",
         f"{EMC}/max_rate": "1",
     }
-    warnings = jetson.enrich(
-        TEGRA, write(tmp_path, {**files, "proc/device-tree/model": "Jetson\0"})
-    ).warnings
-    assert any("peaks are lower than in 15W" in warning for warning in warnings) == warned
+    warnings = jetson.enrich(TEGRA, write(tmp_path, files)).warnings
+    assert any("peaks are lower than in 15W" in warning for warning in warnings) == is_warned
 
 
 @pytest.mark.parametrize(
     ("driver", "arch", "bits"), [("11.4", "8.7", None), ("12.6", "8.7", 256), ("11.4", "7.2", 256)]
 )
-def test_the_bus_is_the_drivers_word_but_where_it_is_known_to_be_wrong(
+def test_the_drivers_word_for_the_buss_width_is_taken_but_where_it_is_known_to_be_wrong(
     tmp_path: Path, driver: str, arch: str, bits: int | None
 ) -> None:
     device = replace(TEGRA, arch=arch, facts={"driver_version": driver})

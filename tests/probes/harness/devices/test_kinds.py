@@ -33,18 +33,18 @@ def test_two_kinds_of_arm_core_are_told_apart(tmp_path: Path) -> None:
     assert "several kinds (cortex-x925, cortex-a725), rated 3.9, 2.808 GHz" in device.warnings[0]
 
 
-def test_what_fits_the_smallest_cache_of_a_level_fits_all(tmp_path: Path) -> None:
+def test_a_level_is_as_large_as_its_smallest_cache(tmp_path: Path) -> None:
     device = cpu.detect(gb10(tmp_path), range(20))
-    assert [(c.level, c.bytes // KIB, c.units) for c in device.caches] == [
-        ("l1", 64, 1),
-        ("l2", 512, 1),
-        ("l3", 8192, 10),
+    sizes = [
+        (cpu_cache.level, cpu_cache.bytes // KIB, cpu_cache.units) for cpu_cache in device.caches
     ]
+    assert sizes == [("l1", 64, 1), ("l2", 512, 1), ("l3", 8192, 10)]
     assert device.last_cache_bytes == 2 * 8192 * KIB
-    assert cpu.detect(tmp_path, range(5, 10)).caches[1].bytes == 2048 * KIB
+    _, l2, _ = cpu.detect(tmp_path, range(5, 10)).caches
+    assert l2.bytes == 2048 * KIB, "these are large cores"
 
 
-def test_a_process_on_cores_of_one_kind_sees_one(tmp_path: Path) -> None:
+def test_a_process_on_cores_of_one_kind_has_a_cpu_of_one_kind(tmp_path: Path) -> None:
     device = cpu.detect(gb10(tmp_path), [*range(5, 10), 15])
     assert (device.arch, device.clock_hz, device.warnings) == ("cortex-x925", 3.9e9, ())
 
@@ -55,7 +55,7 @@ def test_a_quota_that_leaves_one_kind_leaves_one_peak(tmp_path: Path) -> None:
     assert (device.units, device.arch, device.clock_hz) == (4, "cortex-a725", 2.808e9)
 
 
-def test_intels_list_tells_where_names_and_models_are_equal(tmp_path: Path) -> None:
+def test_intels_list_tells_cores_apart_where_names_and_models_are_equal(tmp_path: Path) -> None:
     device = cpu.detect(core_ultra(tmp_path), range(22))
     assert (device.units, device.arch) == (16, "")
     assert "several kinds (meteorlake, another)" in device.warnings[0]
@@ -66,7 +66,7 @@ def test_intels_list_tells_where_names_and_models_are_equal(tmp_path: Path) -> N
     assert cpu.detect(tmp_path, range(12)).warnings == ()
 
 
-def test_intels_list_tells_even_of_a_chip_without_a_name(tmp_path: Path) -> None:
+def test_intels_list_tells_cores_apart_even_on_a_chip_without_a_name(tmp_path: Path) -> None:
     files = {
         "proc/cpuinfo": x86_blocks(4, "GenuineIntel", 6, 0xFE, "New", "avx2"),
         "sys/devices/cpu_atom/cpus": "2-3",
@@ -75,42 +75,49 @@ def test_intels_list_tells_even_of_a_chip_without_a_name(tmp_path: Path) -> None
     assert "several kinds (another)" in device.warnings[0]
 
 
-ALIKE = {"proc/meminfo": MEMINFO, "proc/cpuinfo": arm_block(0, "0xd41") + arm_block(1, "0xd41")}
-X86 = {
+TWO_ARM_CORES = {
+    "proc/meminfo": MEMINFO,
+    "proc/cpuinfo": arm_block(0, "0xd41") + arm_block(1, "0xd41"),
+}
+TWO_X86_CORES = {
     "proc/meminfo": MEMINFO,
     "proc/cpuinfo": x86_blocks(2, "AuthenticAMD", 0x19, 0x78, "Ryzen", "avx2 fma"),
 }
 CAPACITY = f"{CPUS}/cpu%d/cpu_capacity"
-TELLS = {
-    "clock": ALIKE | clock(0, 2000000) | clock(1, 2400000),
-    "capacity": ALIKE | {CAPACITY % 0: "1024\n", CAPACITY % 1: "760\n"},
-    "second cache": ALIKE
+DIFFERENCES = {
+    "clock": TWO_ARM_CORES | clock(0, 2000000) | clock(1, 2400000),
+    "capacity": TWO_ARM_CORES | {CAPACITY % 0: "1024\n", CAPACITY % 1: "760\n"},
+    "second cache": TWO_ARM_CORES
     | cache(0, 2, 2, "Unified", "512K", "0")
     | cache(1, 2, 2, "Unified", "256K", "1"),
-    "first cache": X86 | cache(0, 0, 1, "Data", "48K", "0") | cache(1, 0, 1, "Data", "32K", "1"),
-    "dense cores": X86 | clock(0, 5100000) | clock(1, 3700000),
+    "first cache": TWO_X86_CORES
+    | cache(0, 0, 1, "Data", "48K", "0")
+    | cache(1, 0, 1, "Data", "32K", "1"),
+    "dense cores": TWO_X86_CORES | clock(0, 5100000) | clock(1, 3700000),
 }
+"""Files of two cores of one name, by what tells them apart."""
 
 
-@pytest.mark.parametrize("files", TELLS.values(), ids=TELLS)
+@pytest.mark.parametrize("files", DIFFERENCES.values(), ids=DIFFERENCES)
 def test_cores_of_one_name_may_still_be_of_several_kinds(
     tmp_path: Path, files: dict[str, str]
 ) -> None:
     device = cpu.detect(write(tmp_path, files), [0, 1])
     (name,) = {kind["core"] for kind in device.facts["core_kinds"]}
     assert len(device.facts["core_kinds"]) == 2
-    assert any(f"several kinds ({name})" in said for said in device.warnings)
+    assert any(f"several kinds ({name})" in warning for warning in device.warnings)
     assert device.arch == name, "what a core does in a clock is the same"
 
 
 def test_favoured_cores_are_no_other_kind(tmp_path: Path) -> None:
-    device = cpu.detect(write(tmp_path, X86 | clock(0, 5100000) | clock(1, 4850000)), [0, 1])
+    files = TWO_X86_CORES | clock(0, 5100000) | clock(1, 4850000)
+    device = cpu.detect(write(tmp_path, files), [0, 1])
     assert (device.warnings, len(device.facts["core_kinds"])) == ((), 1)
 
 
 def test_what_is_unknown_of_a_core_makes_no_difference(tmp_path: Path) -> None:
     files = (
-        X86
+        TWO_X86_CORES
         | clock(0, 5100000)
         | cache(1, 2, 2, "Unified", "1024K", "1")
         | cache(0, 2, 2, "Unified", "", "0")
@@ -120,12 +127,12 @@ def test_what_is_unknown_of_a_core_makes_no_difference(tmp_path: Path) -> None:
     assert (kind["cpus"], kind["clock_hz"]) == ("0-1", 5.1e9)
 
 
-def test_little_cores_have_names(tmp_path: Path) -> None:
+def test_little_cores_have_names_of_their_own(tmp_path: Path) -> None:
     files = {"proc/cpuinfo": ""}
     for number in range(6):
-        part, capacity = ("0xd05", "325\n") if number < 4 else ("0xd41", "1024\n")
-        files["proc/cpuinfo"] += arm_block(number, part)
+        is_little = number < 4
+        files["proc/cpuinfo"] += arm_block(number, "0xd05" if is_little else "0xd41")
         files |= siblings(number, f"{number}")
-        files[CAPACITY % number] = capacity
+        files[CAPACITY % number] = "325\n" if is_little else "1024\n"
     device = cpu.detect(write(tmp_path, files), range(6))
     assert "several kinds (cortex-a78, cortex-a55)" in device.warnings[0]

@@ -1,4 +1,4 @@
-"""Files of /proc and /sys hold what they hold."""
+"""What a file of /proc or /sys holds is read, or unknown where it makes no sense."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from probes.harness.devices.reading import cpu_list, list_text, number, read
         ("0-4294967295", []),
     ],
 )
-def test_lists_of_cpus(text: str, cpus: list[int]) -> None:
+def test_a_list_of_cpus_is_read_without_its_damaged_parts(text: str, cpus: list[int]) -> None:
     assert cpu_list(text) == cpus
 
 
@@ -35,7 +35,7 @@ def test_a_list_as_text_is_read_back() -> None:
     ("text", "value"),
     [("17\n", 17), ("-1", -1), ("--5", None), ("", None), ("max", None), ("9" * 5000, None)],
 )
-def test_a_number_or_none(tmp_path: Path, text: str, value: int | None) -> None:
+def test_a_file_holds_a_number_or_none(tmp_path: Path, text: str, value: int | None) -> None:
     (tmp_path / "file").write_text(text)
     assert number(tmp_path / "file") == value
 

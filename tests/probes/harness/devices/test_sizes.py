@@ -23,10 +23,13 @@ from tests.probes.harness.devices.trees import (
 MIB = 1 << 20
 
 
-def test_ids_tell_which_cut_lists_are_one_cache(tmp_path: Path) -> None:
+def test_lists_that_were_cut_are_one_cache_where_its_id_says_so(tmp_path: Path) -> None:
     device = cpu.detect(cut_sockets(tmp_path), range(16))
     assert (device.last_cache_bytes, device.facts["numa_nodes"]) == (32 * MIB, 4)
-    assert [(c.level, c.units) for c in device.caches] == [("l1", 1), ("l3", 8)]
+    assert [(cpu_cache.level, cpu_cache.units) for cpu_cache in device.caches] == [
+        ("l1", 1),
+        ("l3", 8),
+    ]
     assert device.warnings == ()
     assert cpu.detect(tmp_path, [0, 5, 7]).last_cache_bytes == 16 * MIB
 
@@ -35,9 +38,9 @@ def test_ids_tell_which_cut_lists_are_one_cache(tmp_path: Path) -> None:
     "wrong",
     [
         {f"{CPUS}/cpu3/cache/index3/id": ""},
-        {f"{CPUS}/cpu{c}/cache/index3/id": f"{c}" for c in range(16)},
-        {f"{CPUS}/cpu{c}/cache/index3/id": "0" for c in range(16)},
-        {f"{CPUS}/cpu{c}/cache/index3/size": "8192K" for c in range(4, 8)},
+        {f"{CPUS}/cpu{number}/cache/index3/id": f"{number}" for number in range(16)},
+        {f"{CPUS}/cpu{number}/cache/index3/id": "0" for number in range(16)},
+        {f"{CPUS}/cpu{number}/cache/index3/size": "8192K" for number in range(4, 8)},
     ],
     ids=[
         "one is missing",
@@ -46,14 +49,15 @@ def test_ids_tell_which_cut_lists_are_one_cache(tmp_path: Path) -> None:
         "one of two sizes",
     ],
 )
-def test_ids_that_contradict_other_facts_tell_nothing(
+def test_where_ids_contradict_other_facts_each_list_is_a_cache(
     tmp_path: Path, wrong: dict[str, str]
 ) -> None:
-    total = 0  # MiB of one cache a memory node
-    for first in range(0, 16, 4):
-        total += 8 if f"{CPUS}/cpu{first}/cache/index3/size" in wrong else 16
+    total_mib = 0  # of one cache a memory node, which has four CPUs
+    for first_cpu in range(0, 16, 4):
+        is_smaller = f"{CPUS}/cpu{first_cpu}/cache/index3/size" in wrong
+        total_mib += 8 if is_smaller else 16
     device = cpu.detect(write(cut_sockets(tmp_path), wrong), range(16))
-    assert device.last_cache_bytes == total * MIB
+    assert device.last_cache_bytes == total_mib * MIB
 
 
 def test_lists_that_overlap_are_one_cache(tmp_path: Path) -> None:
@@ -71,11 +75,14 @@ def test_without_lists_a_last_cache_is_a_sockets_and_the_others_a_cores(tmp_path
         files |= {f"{CPUS}/cpu{number}/topology/physical_package_id": f"{number // 2}"}
     device = cpu.detect(write(tmp_path, files), range(4))
     assert device.last_cache_bytes == 16 * MIB
-    assert [(c.level, c.units) for c in device.caches] == [("l2", 1), ("l3", 2)]
+    assert [(cpu_cache.level, cpu_cache.units) for cpu_cache in device.caches] == [
+        ("l2", 1),
+        ("l3", 2),
+    ]
 
 
 @pytest.mark.parametrize(
-    ("cores", "family", "model", "size", "total", "served"),
+    ("cores", "family", "model", "size", "total_mib", "served"),
     [
         (64, 0x17, 0x31, "16384K", 256, 4),
         (64, 0x17, 0x31, "256M", 256, 4),
@@ -86,20 +93,18 @@ def test_without_lists_a_last_cache_is_a_sockets_and_the_others_a_cores(tmp_path
     ],
 )
 def test_more_cores_than_one_cache_serves_have_several(
-    tmp_path: Path, cores: int, family: int, model: int, size: str, total: int, served: int
+    tmp_path: Path, cores: int, family: int, model: int, size: str, total_mib: int, served: int
 ) -> None:
     device = cpu.detect(one_last_cache(tmp_path, cores, family, model, size), range(cores))
-    assert device.last_cache_bytes == total * MIB
+    assert device.last_cache_bytes == total_mib * MIB
     (warning,) = device.warnings
-    assert (
-        f"shared by {cores} cores of {device.arch}: at most {served} do, so {total} MiB "
-        "may be there"
-    ) in warning
+    sharers = f"shared by {cores} cores of {device.arch}: at most {served} do"
+    assert f"{sharers}, so {total_mib} MiB may be there" in warning
     assert device.caches[-1].units == served
-    assert bandwidth.array_bytes(device) >= 4 * total * MIB
+    assert bandwidth.array_bytes(device) >= 4 * total_mib * MIB
 
 
-def test_some_cores_of_many_may_lie_anywhere(tmp_path: Path) -> None:
+def test_some_cores_of_many_may_each_lie_at_a_cache_of_its_own(tmp_path: Path) -> None:
     root = one_last_cache(tmp_path, 64, 0x17, 0x31, "16M")
     assert cpu.detect(root, [0, 1, 2]).last_cache_bytes == 3 * 16 * MIB
 
@@ -107,14 +112,14 @@ def test_some_cores_of_many_may_lie_anywhere(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cores", "family", "model"), [(4, 0x17, 0x31), (8, 0x19, 0x01), (16, 0x1A, 0x11)]
 )
-def test_as_many_as_one_cache_serves_are_believed(
+def test_as_many_cores_as_one_cache_serves_are_believed_to_share_it(
     tmp_path: Path, cores: int, family: int, model: int
 ) -> None:
     device = cpu.detect(one_last_cache(tmp_path, cores, family, model, "32M"), range(cores))
     assert (device.last_cache_bytes, device.warnings) == (32 * MIB, ())
 
 
-def test_a_slice_comes_with_each_core_of_intels(tmp_path: Path) -> None:
+def test_each_core_of_intels_brings_its_slice_of_the_last_cache(tmp_path: Path) -> None:
     device = cpu.detect(one_last_cache(tmp_path, 32, 6, 0x6A, "16384K", "GenuineIntel"), range(32))
     assert device.last_cache_bytes == 48 * MIB
     assert "each comes with 1.5 MiB or more, so 48 MiB may be there" in device.warnings[0]
@@ -128,7 +133,7 @@ def test_a_list_may_name_cpus_that_are_not_there(tmp_path: Path) -> None:
     assert (device.last_cache_bytes, device.warnings) == (32 * MIB, ())
 
 
-def test_a_cores_own_caches_are_those_of_its_kind(tmp_path: Path) -> None:
+def test_a_cache_that_no_core_of_its_name_has_is_warned_of(tmp_path: Path) -> None:
     files = {"proc/cpuinfo": x86_blocks(1, "GenuineIntel", 6, 0x55, "Xeon", "avx2 fma avx512f")}
     files |= siblings(0, "0")
     files |= cache(0, 0, 1, "Data", "32K", "0")
@@ -140,7 +145,9 @@ def test_a_cores_own_caches_are_those_of_its_kind(tmp_path: Path) -> None:
     )
 
 
-def test_a_last_cache_that_is_not_told_may_be_there(tmp_path: Path) -> None:
+def test_a_last_cache_that_the_machine_does_not_report_is_assumed_with_a_warning(
+    tmp_path: Path,
+) -> None:
     files = {"proc/cpuinfo": x86_blocks(8, "AuthenticAMD", 0x17, 0x31, "EPYC", "avx2")}
     for number in range(8):
         files |= siblings(number, f"{number}")

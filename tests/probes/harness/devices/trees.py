@@ -17,6 +17,7 @@ def write(root: Path, files: dict[str, str]) -> Path:
 
 
 def x86_block(cpu: int, vendor: str, family: int, model: int, name: str, flags: str) -> str:
+    """What /proc/cpuinfo says of one x86 CPU."""
     return (
         f"processor\t: {cpu}\nvendor_id\t: {vendor}\ncpu family\t: {family}\nmodel\t\t: {model}\n"
         f"model name\t: {name}\nstepping\t: 6\nflags\t\t: {flags}\n\n"
@@ -29,28 +30,40 @@ def x86_blocks(cpus: int, vendor: str, family: int, model: int, name: str, flags
 
 
 def arm_block(cpu: int, part: str, implementer: str = "0x41") -> str:
+    """What /proc/cpuinfo says of one CPU of an Arm kernel; implementer 0x41 is Arm itself."""
     return (
-        f"processor\t: {cpu}\nFeatures\t: fp asimd asimdhp asimddp\nCPU implementer\t: "
-        f"{implementer}\n"
+        f"processor\t: {cpu}\nFeatures\t: fp asimd asimdhp asimddp\n"
+        f"CPU implementer\t: {implementer}\n"
         f"CPU architecture: 8\nCPU part\t: {part}\n\n"
     )
 
 
-def cache(cpu: int, index: int, level: int, kind: str, size: str, shared: str) -> dict[str, str]:
+def neighbours(cpu: int, count: int) -> str:
+    """The list of CPUs in which ``cpu`` lies where each ``count`` in a row belong together."""
+    first = cpu // count * count
+    return f"{first}-{first + count - 1}"
+
+
+def cache(
+    cpu: int, index: int, level: int, cache_type: str, size: str, sharers: str
+) -> dict[str, str]:
+    """The files of one cache of a CPU; ``sharers`` lists the CPUs that share it."""
     folder = f"{CPUS}/cpu{cpu}/cache/index{index}"
     return {
         f"{folder}/level": f"{level}\n",
-        f"{folder}/type": f"{kind}\n",
+        f"{folder}/type": f"{cache_type}\n",
         f"{folder}/size": f"{size}\n",
-        f"{folder}/shared_cpu_list": f"{shared}\n",
+        f"{folder}/shared_cpu_list": f"{sharers}\n",
     }
 
 
-def siblings(cpu: int, text: str) -> dict[str, str]:
-    return {f"{CPUS}/cpu{cpu}/topology/thread_siblings_list": f"{text}\n"}
+def siblings(cpu: int, threads: str) -> dict[str, str]:
+    """The file that lists the threads of a CPU's core."""
+    return {f"{CPUS}/cpu{cpu}/topology/thread_siblings_list": f"{threads}\n"}
 
 
 def clock(cpu: int, khz: int) -> dict[str, str]:
+    """The file that holds a CPU's highest clock."""
     return {f"{CPUS}/cpu{cpu}/cpufreq/cpuinfo_max_freq": f"{khz}\n"}
 
 
@@ -86,7 +99,7 @@ def xeon(root: Path) -> Path:
 
 def graviton(root: Path) -> Path:
     """Four Neoverse N1 cores whose kernel shows no caches."""
-    cores = "".join(arm_block(c, "0xd0c") for c in range(4))
+    cores = "".join(arm_block(cpu, "0xd0c") for cpu in range(4))
     return write(root, {"proc/meminfo": MEMINFO, "proc/cpuinfo": cores})
 
 
@@ -103,8 +116,8 @@ def zen5(root: Path) -> Path:
         "proc/cpuinfo": x86_blocks(8, "AuthenticAMD", 0x1A, 0x44, name, flags),
     }
     for cpu in range(8):
-        core = f"{cpu // 2 * 2}-{cpu // 2 * 2 + 1}"
-        die = f"{cpu // 4 * 4}-{cpu // 4 * 4 + 3}"
+        core = neighbours(cpu, 2)
+        die = neighbours(cpu, 4)
         files |= siblings(cpu, core)
         files |= cache(cpu, 0, 1, "Data", "48K", core)
         files |= cache(cpu, 3, 3, "Unified", "32768K", die)
@@ -115,15 +128,14 @@ def orin_cpu(root: Path) -> Path:
     """The CPU side of an AGX Orin: A78AE cores in clusters of four with an L3 each."""
     files = {
         "proc/meminfo": MEMINFO,
-        "proc/cpuinfo": "".join(arm_block(c, "0xd42") for c in range(8)),
+        "proc/cpuinfo": "".join(arm_block(cpu, "0xd42") for cpu in range(8)),
+        "proc/device-tree/model": "NVIDIA Jetson AGX Orin Developer Kit\0",
     }
-    files["proc/device-tree/model"] = "NVIDIA Jetson AGX Orin Developer Kit\0"
     for cpu in range(8):
-        cluster = cpu // 4
         files |= siblings(cpu, f"{cpu}")
         files |= cache(cpu, 0, 1, "Data", "64K", f"{cpu}")
         files |= cache(cpu, 2, 2, "Unified", "256K", f"{cpu}")
-        files |= cache(cpu, 3, 3, "Unified", "2048K", f"{cluster * 4}-{cluster * 4 + 3}")
+        files |= cache(cpu, 3, 3, "Unified", "2048K", neighbours(cpu, 4))
         files |= clock(cpu, 2201600)
     return write(root, files)
 
@@ -135,15 +147,17 @@ def gb10(root: Path) -> Path:
     """
     files = {"proc/meminfo": MEMINFO, "proc/cpuinfo": ""}
     for cpu in range(20):
-        large = cpu // 5 % 2 == 1
-        part, khz, second = ("0xd85", 3900000, "2048K") if large else ("0xd87", 2808000, "512K")
-        half = cpu // 10 * 10
+        is_large = cpu // 5 % 2 == 1
+        if is_large:
+            part, khz, l2_size = "0xd85", 3900000, "2048K"
+        else:
+            part, khz, l2_size = "0xd87", 2808000, "512K"
         files["proc/cpuinfo"] += arm_block(cpu, part)
         files |= siblings(cpu, f"{cpu}")
         files |= clock(cpu, khz)
         files |= cache(cpu, 0, 1, "Data", "64K", f"{cpu}")
-        files |= cache(cpu, 2, 2, "Unified", second, f"{cpu}")
-        files |= cache(cpu, 3, 3, "Unified", "8192K", f"{half}-{half + 9}")
+        files |= cache(cpu, 2, 2, "Unified", l2_size, f"{cpu}")
+        files |= cache(cpu, 3, 3, "Unified", "8192K", neighbours(cpu, 10))
     return write(root, files)
 
 
@@ -160,14 +174,14 @@ def core_ultra(root: Path) -> Path:
         "sys/devices/cpu_atom/cpus": "12-21\n",
     }
     for cpu in range(12):
-        files |= siblings(cpu, f"{cpu // 2 * 2}-{cpu // 2 * 2 + 1}")
+        files |= siblings(cpu, neighbours(cpu, 2))
     return write(root, files)
 
 
-def cut_sockets(root: Path, ids: bool = True) -> Path:
-    """Two sockets of eight cores with one 16 MiB L3 each.
+def cut_sockets(root: Path) -> Path:
+    """Two sockets of eight cores with one 16 MiB L3 each, whose lists of sharers are cut.
 
-    A hypervisor ends their lists of sharers at each of four memory nodes.
+    A hypervisor ends these lists at each of four memory nodes. The caches' ids are not cut.
     """
     name = "Intel(R) Xeon(R) Platinum 8375C"
     files = {
@@ -175,15 +189,16 @@ def cut_sockets(root: Path, ids: bool = True) -> Path:
         "proc/cpuinfo": x86_blocks(16, "GenuineIntel", 6, 0x6A, name, "avx2 fma avx512f"),
     }
     for cpu in range(16):
-        node = f"{cpu // 4 * 4}-{cpu // 4 * 4 + 3}"
+        socket = cpu // 8
+        node = cpu // 4
+        cpus_of_node = neighbours(cpu, 4)
         files |= siblings(cpu, f"{cpu}")
         files |= cache(cpu, 0, 1, "Data", "48K", f"{cpu}")
-        files |= cache(cpu, 3, 3, "Unified", "16384K", node)
-        files |= {f"sys/devices/system/node/node{cpu // 4}/cpulist": f"{node}\n"}
-        files |= {f"{CPUS}/cpu{cpu}/topology/physical_package_id": f"{cpu // 8}\n"}
-        if ids:
-            files |= {f"{CPUS}/cpu{cpu}/cache/index3/id": f"{cpu // 8}\n"}
-            files |= {f"{CPUS}/cpu{cpu}/cache/index0/id": f"{cpu}\n"}
+        files |= cache(cpu, 3, 3, "Unified", "16384K", cpus_of_node)
+        files |= {f"sys/devices/system/node/node{node}/cpulist": f"{cpus_of_node}\n"}
+        files |= {f"{CPUS}/cpu{cpu}/topology/physical_package_id": f"{socket}\n"}
+        files |= {f"{CPUS}/cpu{cpu}/cache/index3/id": f"{socket}\n"}
+        files |= {f"{CPUS}/cpu{cpu}/cache/index0/id": f"{cpu}\n"}
     return write(root, files)
 
 
@@ -202,6 +217,7 @@ def one_last_cache(
 
 
 def release(major: int, revision: str) -> str:
+    """The line of /etc/nv_tegra_release, which names a Jetson's release of Linux for Tegra."""
     return (
         f"# R{major} (release), REVISION: {revision}, GCID: 1, BOARD: generic, EABI: aarch64, "
         "DATE: now\n"
@@ -209,7 +225,10 @@ def release(major: int, revision: str) -> str:
 
 
 def power(mode: int, *names: str) -> dict[str, str]:
-    """nvpmodel's table of modes, and its file that says which one is set."""
+    """The table of a Jetson's power modes by ``names``, and the file that says which one is set.
+
+    Both are written by nvpmodel, the program that sets the mode.
+    """
     table = "< PARAM TYPE=FILE NAME=CPU_ONLINE >\nCORE_0 /sys/devices/system/cpu/cpu0/online\n"
     for number, name in enumerate(names):
         table += f"< POWER_MODEL ID={number} NAME={name} >\nCPU_ONLINE CORE_0 1\n"
@@ -220,8 +239,11 @@ def power(mode: int, *names: str) -> dict[str, str]:
     }
 
 
-def devfreq(node: str, now: int, cap: int, *steps: int) -> dict[str, str]:
-    """A clock's folder; ``steps``: the frequencies that it lists."""
+def devfreq(node: str, now: int, cap: int, steps: tuple[int, ...] = ()) -> dict[str, str]:
+    """The folder of one clock of a Jetson.
+
+    Its frequency ``now``, the highest that it may take, and the ``steps`` that it lists, in Hz.
+    """
     files = {f"{node}/cur_freq": f"{now}\n", f"{node}/max_freq": f"{cap}\n"}
     if steps:
         files[f"{node}/available_frequencies"] = " ".join(map(str, steps)) + "\n"
@@ -229,6 +251,7 @@ def devfreq(node: str, now: int, cap: int, *steps: int) -> dict[str, str]:
 
 
 EMC = "sys/kernel/debug/bpmp/debug/clk/emc"
+"""The folder of the clock of the memory's controller (EMC), which root may read."""
 DEVFREQ = "sys/class/devfreq"
 JETSONS = {
     "xavier": {
@@ -240,19 +263,22 @@ JETSONS = {
         **power(2, "MAXN", "MODE_10W", "MODE_15W", "MODE_30W_ALL"),
         **devfreq(
             "sys/devices/gpu.0/devfreq/17000000.gv11b",
-            114750000,
-            670000000,
-            114750000,
-            670000000,
-            1377000000,
+            now=114_750_000,
+            cap=670_000_000,
+            steps=(114_750_000, 670_000_000, 1_377_000_000),
         ),
     },
     "orin": {
         "proc/device-tree/model": "NVIDIA Jetson AGX Orin Developer Kit\0",
         "etc/nv_tegra_release": release(36, "4.0"),
         **power(0, "MAXN", "MODE_15W", "MODE_30W", "MODE_50W"),
-        **devfreq(f"{DEVFREQ}/17000000.gpu", 306000000, 1300500000, 306000000, 1300500000),
-        **devfreq(f"{DEVFREQ}/15340000.vic", 729600000, 729600000),
+        **devfreq(
+            f"{DEVFREQ}/17000000.gpu",
+            now=306_000_000,
+            cap=1_300_500_000,
+            steps=(306_000_000, 1_300_500_000),
+        ),
+        **devfreq(f"{DEVFREQ}/15340000.vic", now=729_600_000, cap=729_600_000),
     },
     "nano": {
         "proc/device-tree/model": (
@@ -261,15 +287,18 @@ JETSONS = {
         "etc/nv_tegra_release": release(36, "4.3"),
         **power(1, "15W", "25W", "MAXN_SUPER", "7W"),
         **devfreq(
-            f"{DEVFREQ}/17000000.gpu", 306000000, 918000000, 306000000, 918000000, 1020000000
+            f"{DEVFREQ}/17000000.gpu",
+            now=306_000_000,
+            cap=918_000_000,
+            steps=(306_000_000, 918_000_000, 1_020_000_000),
         ),
     },
     "thor": {
         "proc/device-tree/model": "NVIDIA Jetson AGX Thor Developer Kit\0",
         "etc/nv_tegra_release": release(38, "2.0"),
         **power(0, "MAXN", "120W", "90W", "70W"),
-        **devfreq(f"{DEVFREQ}/gpu-gpc-0", 315000000, 1575000000),
-        **devfreq(f"{DEVFREQ}/gpu-nvd-0", 1692000000, 1692000000),
-        **devfreq(f"{DEVFREQ}/bwmgr", 665600000, 4266000000),
+        **devfreq(f"{DEVFREQ}/gpu-gpc-0", now=315_000_000, cap=1_575_000_000),
+        **devfreq(f"{DEVFREQ}/gpu-nvd-0", now=1_692_000_000, cap=1_692_000_000),
+        **devfreq(f"{DEVFREQ}/bwmgr", now=665_600_000, cap=4_266_000_000),
     },
 }

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import re
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from analysis.analyse import analyse, model
-from analysis.layers.place import ranking
 from analysis.layers.placement import Placement
 from analysis.layers.words import headline
 from analysis.tell import layer_console
 from analysis.tell.console import Console
-from analysis.tell.layer_report import section, table
-from analysis.tell.report import html
+from analysis.tell.page.document import html
 from analysis.units import percent
 from probes.records.run import Run
 from tests.analysis.layer_rows import ROOFS, conv_sweep, network, row, run_of
 from tests.analysis.layer_rows import graph as graph_of_light
+from tests.analysis.tell.page.reading import markup_of
 from tests.analysis.tell.standing import STANDING
 
 
@@ -66,68 +64,21 @@ def test_a_run_without_layers_has_none_of_it(tmp_path: Path) -> None:
     outcome = analyse(tmp_path)
     assert not outcome.placements
     assert not list(tmp_path.glob("placements.csv"))
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    page = markup_of((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert "Layers" not in page
-    assert page.count("<svg") == 1
+    assert page.count("<svg") == 2  # the roofline, and the marks above the live one
 
 
-def test_the_section_tells_of_each_network(folder: Path) -> None:
-    page = (folder / "report.html").read_text(encoding="utf-8")
-    net = analyse(folder).networks[0]
-    assert headline(net) in page
-    for text in (
-        "FLOPs do not predict time",
-        "Most to gain: 10 of",
-        "precisions compared",
-        "<h3>conv-kernel</h3>",
-    ):
-        assert text in page
-    assert page.count("<svg") == 5  # roofline, two networks, their comparison, one sweep
-    first = page.index("Most to gain: 10 of")
-    names = [p.layer for p in ranking(net.layers)]
-    places = [page.index(f"<td>{name}</td>", first) for name in names]
-    assert places == sorted(places)
-
-
-def test_the_page_needs_nothing_from_elsewhere(folder: Path) -> None:
-    page = (folder / "report.html").read_text(encoding="utf-8")
-    assert not re.search(r"""(?:src|href)=["'](?!#)""", page)
-    assert page.count("<script>") == page.count("</script>") == 1
-
-
-def test_a_number_sorts_by_its_exact_value(folder: Path) -> None:
-    page = (folder / "report.html").read_text(encoding="utf-8")
-    everything = page[page.index("placements</summary>") :]
-    with open(folder / "placements.csv", encoding="utf-8", newline="") as source:
-        exact = [float(each["seconds"]) for each in csv.DictReader(source)]
-    head = re.findall(r"<th>(.*?)</th>", everything)
-    rows = re.findall(r"<tr>(<td.*?)</tr>", everything)
-    place = head.index("time")
-    times = [re.findall(r"<td(.*?)>", each)[place] for each in rows[: len(exact)]]
-    assert [float(re.findall(r'data-v="(.*?)"', cell)[0]) for cell in times] == exact
-
-
-def test_unknown_numbers_sort_last_and_text_is_escaped() -> None:
-    page = table(("a", "b"), [[("–", None), ("<b>", "<b>")]])
-    assert '<td data-v="">–</td><td>&lt;b&gt;</td>' in page
-
-
-def test_unknown_operations_are_listed_with_their_share_of_time() -> None:
+def test_unknown_operations_are_told_with_their_share_of_time() -> None:
     nodes = graph_of_light("bvlc_alexnet").nodes
     rows = [row(node, "fp16", network="alex") for node in nodes]
     some_unknown = [
         dataclasses.replace(each, flops=None) if each.kernel == "LRN" else each for each in rows
     ]
     outcome = model(run_of(*some_unknown))
-    page = section(outcome.placements, outcome.networks, (), {})
     share = sum(p.time_share for p in outcome.placements if p.op == "LRN")
-    assert "Unknown operations" in page
-    assert f'<td>LRN</td><td data-v="2.0" title=\'2.0\'>2</td><td data-v="{share!r}"' in page
     line = f"Of unknown FLOPs, so not placed: LRN (2, {percent(share)} of the time)."
     assert line in layer_console.sentences(outcome.placements, outcome.networks, ())
-    all_known = model(run_of(*rows))
-    page = section(all_known.placements, all_known.networks, (), {})
-    assert "Unknown operations" not in page
 
 
 def test_the_console_shows_few_layers_and_where_all_are(capsys: pytest.CaptureFixture[str]) -> None:
@@ -159,8 +110,7 @@ def test_what_was_not_measured_is_called_by_its_name(capsys: pytest.CaptureFixtu
     _, first, second = capsys.readouterr().out.splitlines()
     assert f"{done.layer} FP16" in first
     assert f"{done.layer} FP16" in second and "skipped: no kernel of it" in second
-    run = run_of(lost)
-    page = html(run, {}, "<svg></svg>", [], [], "")
+    page = html(model(run_of(lost)), {}, {})
     assert f"Conv/cuda fp16: {done.layer}</td>" in page
 
 

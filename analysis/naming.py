@@ -23,7 +23,7 @@ SUBJECTS = {
     "both": "host and device, both ways",
 }
 """Subjects that people call otherwise than in capitals."""
-VARIANTS = {ONE_CORE: "one core"}
+NAMES_OF_VARIANTS = {ONE_CORE: "one core"}
 """Variants that people call otherwise than by their name."""
 NOUNS = {LATENCY: "latency", OVERHEAD: "overhead"}
 """What is said after a subject, of quantities that the unit does not give away."""
@@ -35,7 +35,7 @@ def name_of(tag: Tag) -> str:
         subject = SUBJECTS.get(tag.subject, tag.subject.upper())
     else:
         subject = tag.subject
-    variants = [VARIANTS.get(name, name) for name in tag.variants]
+    variants = [NAMES_OF_VARIANTS.get(name, name) for name in tag.variants]
     words = (subject, NOUNS.get(tag.quantity, ""), tag.path, *variants)
     return " ".join(word for word in words if word)
 

@@ -1,0 +1,45 @@
+"""The noun Outcome: what a run found, for those who model it and those who tell of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from analysis.layers.groups import LayerSweep, Network
+from analysis.layers.placement import Placement
+from analysis.model.ceilings import Ceiling
+from analysis.model.roofline import Roofline
+from analysis.model.sweeps import SweepChart
+from analysis.model.trust import Trust
+from probes.records.run import Run
+
+
+@dataclass
+class Outcome:
+    """What a run found."""
+
+    run: Run
+    """With its rows judged."""
+    ceilings: Mapping[str, Ceiling]
+    """By tag."""
+    model: Roofline
+    """Its roofs."""
+    notes: Sequence[str] = ()
+    """Sentences on levels and sweeps, and on what is not shown."""
+    network_notes: Sequence[str] = ()
+    """Sentences on networks of which no layer could be timed alone."""
+    sweeps: Sequence[SweepChart] = ()
+    """Those that are shown."""
+    placements: Sequence[Placement] = ()
+    """All of its layers on its roofs."""
+    networks: Sequence[Network] = ()
+    """Those that are shown."""
+    layer_sweeps: Sequence[LayerSweep] = ()
+    """Those that are shown."""
+    trust: Trust | None = None
+    """How far all of it can be trusted; None where the run timed nothing itself."""
+    folder: Path | None = None
+    """Where its files are, once they are written."""
+    files: list[Path] = field(default_factory=list)
+    """Those written so far."""

@@ -1,0 +1,242 @@
+"""The page as one HTML file that opens anywhere, offline, and that requests nothing."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Any, NamedTuple
+
+from analysis.outcome import Outcome
+from analysis.tell.answer import Answer, answer
+from analysis.tell.page import head, provenance
+from analysis.tell.page.layers import layers_table
+from analysis.tell.page.markup import clipped, folded, heading, paragraph
+from analysis.tell.page.networks import networks_and_sweeps
+from analysis.tell.page.plot import plot_data
+from analysis.tell.page.roofs import ceilings_table, sweeps
+from analysis.tell.page.stills import Stills
+from analysis.tell.page.views import View, views
+
+FOLDER = Path(__file__).parent
+SCRIPTS = (
+    "numbers",
+    "data",
+    "state",
+    "tables",
+    "scale",
+    "drawing",
+    "details",
+    "changes",
+    "pointing",
+    "filters",
+    "start",
+)
+"""Files of ``script/`` in the order in which they run."""
+POLICY = (
+    "default-src 'none'",
+    "img-src data:",
+    # plotly writes its own styles
+    "style-src 'unsafe-inline'",
+    "base-uri 'none'",
+    "form-action 'none'",
+)
+"""Content-Security-Policy of the page, without its scripts: nothing comes from elsewhere."""
+CEILINGS_NOTE = (
+    "Measured: work over the median time. Share: of theory at the clock observed while measuring, "
+    "where it was; else at the rated clock. Spread: half-width of the 95\u00a0% interval of the "
+    "median. A dash is unknown. Point at a number for its exact value, in SI base units."
+)
+LAYERS_NOTE = (
+    "Share of roof: the least time that the measured roofs allow over the time measured; to gain: "
+    "their difference. A layer's memory roof is the smallest level that holds its data if it ran "
+    "warm. Point at a number for its exact value, in SI base units."
+)
+
+
+class Limits(NamedTuple):
+    """How much of a run is on the page; the files beside it hold all."""
+
+    layers: int
+    """Of the table and the roofline, the longest; and ceilings of their table."""
+    rows: int
+    """Of a table of points, and of one that compares precisions."""
+    pictures: int
+    """Bytes of all static pictures."""
+
+
+LIMITS = (
+    Limits(1200, 400, 1_200_000),
+    Limits(800, 200, 600_000),
+    Limits(400, 60, 300_000),
+    Limits(80, 10, 0),
+)
+"""Most first: the page holds as much of a run as stays below BYTES."""
+BYTES = 4_000_000
+"""That the page may have: it shall open on a phone."""
+
+
+class Section(NamedTuple):
+    """A part of the page that its contents name."""
+
+    name: str
+    """By which links find it."""
+    title: str
+    """Its heading."""
+    content: str
+    """Its markup."""
+
+
+def html(outcome: Outcome, pictures: Mapping[str, str], files: Mapping[str, str]) -> str:
+    """The page.
+
+    pictures: SVG text by the name of the picture's file, without ending. files: CSV texts by the
+    names of their files, for the page to hand out.
+    """
+    page = ""
+    for limits in LIMITS:
+        page = _within(limits, outcome, pictures, files)
+        if len(page.encode("utf-8", "backslashreplace")) <= BYTES:
+            break
+    return page
+
+
+def _within(
+    limits: Limits, outcome: Outcome, pictures: Mapping[str, str], files: Mapping[str, str]
+) -> str:
+    """The page with so much of a run."""
+    all_views = views(outcome.placements, outcome.networks, limits.layers)
+    stills = Stills(pictures, limits.pictures)
+    sentences = answer(outcome)
+    explore = _explore(outcome, all_views, stills, limits)
+    sections = _sections(outcome, sentences, all_views, stills, limits)
+    scripts = [_file("plotly/plotly-basic.min.js"), _own_script()]
+    return Template(_file("page.html")).substitute(
+        policy=escape(_policy(scripts)),
+        title=head.title(outcome),
+        style=_file("page.css"),
+        device=escape(clipped(outcome.run.device.name)),
+        badges=head.badges(outcome),
+        facts=escape(head.when_and_how(outcome)),
+        contents="".join(_link(section) for section in (explore, *sections)),
+        answer=head.answer_section(outcome, sentences),
+        explore=explore.content,
+        sections="".join(map(_markup, sections)),
+        data=_json(plot_data(outcome, all_views)),
+        files=_json({name: _packed(text) for name, text in files.items()}),
+        scripts="".join(f"<script>{script}</script>\n" for script in scripts),
+    )
+
+
+def _explore(
+    outcome: Outcome, all_views: Sequence[View], stills: Stills, limits: Limits
+) -> Section:
+    """The roofline with its table: of the layers where there are some, else of the ceilings."""
+    title = "The roofline"
+    note = CEILINGS_NOTE
+    if len(all_views) == 1:
+        title = f"Layers of {clipped(all_views[0].name)}"
+    elif all_views:
+        title = "Layers on the roofline"
+    if all_views:
+        note = LAYERS_NOTE + _left_out(outcome, all_views)
+        table = layers_table(all_views)
+    else:
+        table = ceilings_table(outcome.ceilings, limits.layers)
+    name, sentence = _picture(outcome, all_views, stills)
+    content = Template(_file("explore.html")).substitute(
+        title=escape(title),
+        still=stills.show(name, sentence),
+        note=escape(note),
+        table=table,
+    )
+    return Section("roofline", title, content)
+
+
+def _left_out(outcome: Outcome, all_views: Sequence[View]) -> str:
+    """A sentence on layers that are not shown; empty where all are."""
+    shown = sum(len(view.layers) for view in all_views)
+    every = len(outcome.placements)
+    if shown == every:
+        return ""
+    return f" Of {every} layers these are the {shown} that take longest; all are in placements.csv."
+
+
+def _picture(outcome: Outcome, all_views: Sequence[View], stills: Stills) -> tuple[str, str]:
+    """The static picture of what the page opens with, and what it shows in a sentence."""
+    roofs = (*outcome.model.bandwidth, *outcome.model.compute)
+    under = f"the measured roofs of {outcome.run.device.name}: "
+    under += ", ".join(roof.label for roof in roofs)
+    net = all_views[0].variations[0].network if all_views else None
+    if net and stills.has(net.file):
+        title = f"{net.name} in {net.precision.upper()}"
+        return net.file, f"{len(net.layers)} layers of {title} under {under}"
+    return "roofline", f"Roofline: {under}"
+
+
+def _sections(
+    outcome: Outcome, sentences: Answer, all_views: Sequence[View], stills: Stills, limits: Limits
+) -> list[Section]:
+    """The sections below the roofline."""
+    sections = [Section("verdict", "Verdict", head.verdict(outcome, sentences))]
+    if all_views:
+        sections.append(
+            Section("layers", "Layers", networks_and_sweeps(outcome, stills, limits.rows))
+        )
+        table = ceilings_table(outcome.ceilings, limits.layers)
+        content = paragraph(CEILINGS_NOTE, "soft") + table
+        folds = folded(f"{len(outcome.ceilings)} ceilings", content)
+        sections.append(Section("ceilings", "Ceilings", folds))
+    if outcome.sweeps:
+        sections.append(Section("sweeps", "Sweeps", sweeps(outcome, stills, limits.rows)))
+    run = outcome.run
+    method = heading(3, "Theory") + provenance.theory(run.device)
+    method += heading(3, "Device, versions and settings") + provenance.facts_table(run)
+    sections.append(
+        Section("not-measured", "Not measured", provenance.not_measured(run.measurements))
+    )
+    sections.append(Section("method", "Method and sources", method))
+    return sections
+
+
+def _markup(section: Section) -> str:
+    title = f'<h2 id="{section.name}">{escape(section.title)}</h2>'
+    return f'<section aria-labelledby="{section.name}">{title}{section.content}</section>\n'
+
+
+def _link(section: Section) -> str:
+    return f'<a href="#{section.name}">{escape(section.title)}</a> '
+
+
+def _own_script() -> str:
+    """The scripts of the page as one, whose names are its own."""
+    parts = "".join(_file(f"script/{name}.js") for name in SCRIPTS)
+    return f"(() => {{\n{parts}}})();\n"
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    """The whole Content-Security-Policy: only these scripts run."""
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()) for text in scripts]
+    allowed = " ".join(f"'sha256-{digest.decode()}'" for digest in hashes)
+    return "; ".join((*POLICY, f"script-src {allowed}"))
+
+
+def _json(values: Mapping[str, Any]) -> str:
+    """Values as JSON that no text in them can end, whatever tags it holds."""
+    return json.dumps(values, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _packed(text: str) -> str:
+    """A file as base64 of its gzip, which a browser unpacks."""
+    data = text.encode("utf-8", "backslashreplace")
+    return base64.b64encode(gzip.compress(data, mtime=0)).decode()
+
+
+def _file(name: str) -> str:
+    """A file of this folder."""
+    return (FOLDER / name).read_text(encoding="utf-8")
