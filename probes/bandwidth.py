@@ -175,7 +175,7 @@ def _gathers(device: Device) -> Iterator[Case]:
     dtype = "fp64" if device.kind == "cpu" else "fp32"
     n = scattered_bytes(device) // ITEMSIZE[dtype]
     tag = Sweep(BANDWIDTH, GATHER, "read")
-    # A quick run leaves out every second point. The smallest segment takes longest, so it is second.
+    # A quick run leaves out every second point. The smallest segment takes longest: it is second.
     in_order = (SEGMENTS[0], SMALLEST_SEGMENT[device.kind], *SEGMENTS[1:])
     for segment in in_order:
         params = {"n": n, **_shape(device, "gather", {"segment_bytes": segment})}
