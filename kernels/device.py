@@ -1,6 +1,6 @@
 """What one device is: facts, and nothing measured.
 
-Standard library only: whoever reads a run needs it.
+Standard library only, since whoever reads a run needs it, on any machine.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-WITHIN, BEYOND = 0.75, 2.0
-"""Parts of its own size, and of the size of the cache before, between which a cache surely holds a
-working set.
-"""
+MOST_OF_CACHE = 0.75
+"""The largest working set that surely stays in a cache, over the size of that cache."""
+LEAST_OF_SMALLER = 2.0
+"""The smallest of which no large part stays in the next smaller cache, over that one's size."""
 LONGEST_SLUG = 60
-"""Letters: as many of any alphabet fit into the 255 bytes of a name."""
-ONE_MEMORY = 7.0
-"""Compute capability from which L1 and shared memory are one."""
+"""Letters: as many of any alphabet, of four bytes at most, fit into the 255 bytes of a name."""
+ONE_MEMORY_SINCE = 7.0
+"""Compute capability of Volta, from which L1 and shared memory are one."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Device:
     index: int
     """Number of the CUDA device; 0 of a CPU."""
     name: str
-    """As the driver or the processor calls itself."""
+    """What the driver calls the GPU, or the CPU itself."""
     arch: str
     """Compute capability (``9.0``) or CPU core (``zen4``); empty if unknown."""
     units: int
@@ -54,7 +54,7 @@ class Device:
     memory_transfers: int | None = None
     """Transfers per memory clock and pin: 2 for DDR."""
     last_cache_bytes: int | None = None
-    """Size of the cache nearest to memory."""
+    """Size of the cache nearest to memory; of a CPU, of all such caches that its cores reach."""
     memory_bytes: int | None = None
     """Size of the memory."""
     memory_free_bytes: int | None = None
@@ -77,10 +77,10 @@ class Device:
         """Data caches as reported, smallest first; empty if unknown.
 
         A GPU reports no L1: from Volta on it is one memory with shared memory, whose largest size
-        stands for it. Of an older one it is unknown.
+        stands for it. On an older GPU it is unknown.
         """
         if self.kind == "cuda":
-            one_memory = float(self.arch or 0) >= ONE_MEMORY
+            one_memory = float(self.arch or 0) >= ONE_MEMORY_SINCE
             shared = self.facts.get("shared_bytes_per_multiprocessor") if one_memory else None
             sizes = ("l1", shared, 1), ("l2", self.last_cache_bytes, self.units)
             return tuple(Cache(name, size, units) for name, size, units in sizes if size)
@@ -98,14 +98,16 @@ class Device:
 
         Loads from there always take as many cycles, unless someone shares the core. A set as large
         as its cache does not stay in it, since whatever else a core touches needs some lines, too;
-        of one that is hardly larger than the cache before, a part stays there.
+        of one that is hardly larger than the next smaller cache, a part stays there.
         """
         if self.kind != "cpu":
             return False
         smaller_bytes = 0
         for cache in self.caches:
             is_private = cache.units == 1 and cache.level in ("l1", "l2")
-            if is_private and BEYOND * smaller_bytes <= set_bytes <= WITHIN * cache.bytes:
+            least = LEAST_OF_SMALLER * smaller_bytes
+            most = MOST_OF_CACHE * cache.bytes
+            if is_private and least <= set_bytes <= most:
                 return True
             smaller_bytes = cache.bytes
         return False
@@ -117,12 +119,13 @@ class Device:
         for device_field in fields(cls):
             if device_field.name in data:
                 value = data[device_field.name]
+                # JSON has lists for the tuples of a device.
                 values[device_field.name] = tuple(value) if isinstance(value, list) else value
         return cls(**values)
 
 
 def _count_sharing(shared_by: str, cpus: Sequence[int]) -> int:
-    """How many of ``cpus`` a list like ``0-3,8`` names; at least 1."""
+    """How many of ``cpus`` a list like ``0-3,8`` names; 1 where it names none, as an empty one."""
     spans = []
     for part in shared_by.split(","):
         if part.strip():

@@ -11,6 +11,7 @@ from typing import Any
 
 from kernels import access, stream
 from kernels.access import cuda as access_cuda
+from kernels.base import ITEMSIZE
 from kernels.device import Device
 from kernels.stream import cuda as stream_cuda
 from probes.harness.case import Case, run_alone
@@ -34,32 +35,47 @@ LEAST_BYTES = 64 << 20
 """Size of an array where the last cache is unknown or tiny."""
 LONG_BYTES = 4 << 30
 """Size on a GPU with room for it: a pass takes a millisecond, and its start and end are nothing."""
-LONG_ARRAYS_FREE = 8  # arrays of LONG_BYTES are taken only where so many would be free
-OWN_BYTES = 96 << 20  # of the host, that this program takes after it has asked what is free
-ARRAYS = 3  # of an addition or triad, at once
-BLOCK = 1 << 15  # elements; every thread's part is whole
-SCATTERED_BYTES = 1 << 30  # at most, of an array for strides and gathers on a GPU
-WIDTHS = (4, 8, 16)  # bytes of one load
-RESIDENT = (1, 2, 4, 8)  # blocks on a multiprocessor
-STRIDES = (1, 2, 4, 8, 16, 32)  # elements
-SEGMENTS = (32, 64, 128, 256, 512, 1024, 2048, 4096)  # bytes read together
-SMALLEST_SEGMENT = {"cpu": 8, "cuda": 4}  # bytes: one element
+LONG_ARRAYS_FREE = 8
+"""An array on a GPU becomes so long only as far as so many of them would fit the free memory."""
+OWN_BYTES = 96 << 20
+"""Memory of the host that this program takes after it has asked what is free."""
+ARRAYS = 3
+"""Arrays that an addition or a triad has at once."""
+GRAIN = 1 << 15
+"""Elements: an array has a multiple of so many, so that each thread's part is whole."""
+SCATTERED_BYTES = 1 << 30
+"""Most bytes of an array for strides and gathers on a GPU."""
+WIDTHS = (4, 8, 16)
+"""Bytes of one load."""
+RESIDENT_BLOCKS = (1, 2, 4, 8)
+"""Blocks that a multiprocessor holds at once."""
+STRIDES = (1, 2, 4, 8, 16, 32)
+"""Elements from one that is read to the next."""
+SEGMENTS = (32, 64, 128, 256, 512, 1024, 2048, 4096)
+"""Bytes read together, after the smallest segment."""
+SMALLEST_SEGMENT = {"cpu": 8, "cuda": 4}
+"""Bytes of one element of a gather."""
+STREAM_ITEM, SCATTERED_ITEM = ITEMSIZE["fp64"], ITEMSIZE["fp32"]
+"""Bytes of one element of a stream, and of a stride or a GPU's other access."""
 
 
 def cases(device: Device) -> Iterator[Case]:
     """Each stream with each backend, on arrays well past the last cache; in full, harder access."""
-    size = array_bytes(device)
+    n = array_bytes(device) // STREAM_ITEM
     for kernel in stream.KERNELS:
         tag = Tag(BANDWIDTH, MAIN_MEMORY, kernel.name)
         for backend, shape in _variants(device, kernel.name):
-            yield Case(kernel, "fp64", backend, tag, {"n": size // 8, **shape})
-    yield from _threads(device, size) if device.kind == "cpu" else _parallelism(device)
+            yield Case(kernel, "fp64", backend, tag, {"n": n, **shape})
+    if device.kind == "cpu":
+        yield from _threads(device, n)
+    else:
+        yield from _parallelism(device)
     yield from _strides(device)
     yield from _gathers(device)
 
 
 def array_bytes(device: Device) -> int:
-    """Bytes of one array, in whole blocks: PAST_CACHE times the last cache or more.
+    """Bytes of one array of a stream: PAST_CACHE times the last cache, or more.
 
     Where ARRAYS of them do not fit the free memory it is as much as fits, but never less than
     LEAST_PAST_CACHE times the cache: if even that is too much, the harness refuses the case.
@@ -69,16 +85,18 @@ def array_bytes(device: Device) -> int:
     if device.kind == "cuda":
         share_of_free = (device.memory_free_bytes or 0) // LONG_ARRAYS_FREE
         wanted = max(wanted, min(LONG_BYTES, share_of_free))
-    block_bytes = 8 * BLOCK
-    fitting = _fitting_bytes(device, ARRAYS) // block_bytes * block_bytes
+    grain_bytes = STREAM_ITEM * GRAIN
+    fitting = _fitting_bytes(device, ARRAYS) // grain_bytes * grain_bytes
     size = max(_least_bytes(device), min(wanted, fitting))
-    blocks = -(-size // block_bytes)
-    return blocks * block_bytes
+    grains = -(-size // grain_bytes)
+    return grains * grain_bytes
 
 
 def _least_bytes(device: Device) -> int:
-    """Bytes below which an array would be held by the last cache."""
-    return LEAST_PAST_CACHE[device.kind] * (device.last_cache_bytes or 0) or LEAST_BYTES
+    """The least bytes of an array that the last cache does not hold."""
+    if not device.last_cache_bytes:
+        return LEAST_BYTES
+    return LEAST_PAST_CACHE[device.kind] * device.last_cache_bytes
 
 
 def scattered_bytes(device: Device) -> int:
@@ -90,7 +108,8 @@ def scattered_bytes(device: Device) -> int:
     if device.kind == "cuda":
         size = min(SCATTERED_BYTES, size)
     power = 1 << (size - 1).bit_length()
-    least = max(_least_bytes(device), STRIDES[-1] * BLOCK * 4)
+    # Of the widest stride's elements, too, there is a whole grain.
+    least = max(_least_bytes(device), STRIDES[-1] * GRAIN * SCATTERED_ITEM)
     while power > _fitting_bytes(device, 2) and power // 2 >= least:
         power //= 2
     return power
@@ -103,39 +122,40 @@ def _fitting_bytes(device: Device, arrays: int) -> int:
     """
     free = device.memory_free_bytes
     if free is None:
-        return 1 << 62
+        return 1 << 62  # no limit is known
     taken = RESERVE + OWN_BYTES if device.kind == "cpu" else 0
     return int(MEMORY_SHARE * max(0, free - taken)) // arrays
 
 
 def _variants(device: Device, op: str) -> list[tuple[str, dict[str, Any]]]:
+    """Backends and launch shapes of a stream that are worth timing, as (backend, params)."""
     if device.kind == "cpu":
         return [("cpu", {"threads": device.units})]
     return stream_cuda.variants(op, device)
 
 
-def _threads(device: Device, size: int) -> Iterator[Case]:
-    """How many cores saturate memory: powers of two, those half-way, and all."""
-    powers = range(device.units.bit_length())
-    counts = {int(2**power * part) for power in powers for part in (1, 1.5)}
-    fewer = {count for count in counts if count < device.units}
+def _threads(device: Device, n: int) -> Iterator[Case]:
+    """How many cores saturate memory: streams of ``n`` elements on some cores, up to all."""
+    powers = [1 << k for k in range(device.units.bit_length())]
+    halfway = [power + power // 2 for power in powers]
+    fewer = {count for count in (*powers, *halfway) if count < device.units}
     for kernel in (stream.READ, stream.COPY):
         tag = Sweep(BANDWIDTH, THREADS, kernel.name)
         for threads in sorted(fewer | {device.units}):
-            params = {"n": size // 8, "threads": threads}
+            params = {"n": n, "threads": threads}
             yield Case(kernel, "fp64", "cpu", tag, params, x=threads, full=True)
 
 
 def _parallelism(device: Device) -> Iterator[Case]:
     """What a GPU's threads need: wide elements, and enough blocks on each multiprocessor."""
-    n = scattered_bytes(device) // 4
+    n = scattered_bytes(device) // SCATTERED_ITEM
     for op, kernel in (("read", access.READ), ("copy", access.COPY)):
         for width in WIDTHS:
             tag = Tag(BANDWIDTH, MAIN_MEMORY, op, (f"{width}B",))
             params = {"n": n, "width": width, **access_cuda.shape(op, width)}
             yield Case(kernel, "fp32", "raw", tag, params, full=True)
         sweep = Sweep(BANDWIDTH, BLOCKS_PER_SM, op)
-        for blocks in RESIDENT:
+        for blocks in RESIDENT_BLOCKS:
             skip = access_cuda.missing(device, blocks)
             params = {"n": n, **access_cuda.resident(device, blocks)}
             yield Case(kernel, "fp32", "raw", sweep, params, skip, x=blocks, full=True)
@@ -143,7 +163,7 @@ def _parallelism(device: Device) -> Iterator[Case]:
 
 def _strides(device: Device) -> Iterator[Case]:
     """Reads that leave elements out: a line of memory brings what nobody asked for."""
-    n = scattered_bytes(device) // 4
+    n = scattered_bytes(device) // SCATTERED_ITEM
     tag = Sweep(BANDWIDTH, STRIDE, "read-fp32")
     for stride in STRIDES:
         params = {"n": n, **_shape(device, "stride", {"stride": stride})}
@@ -152,10 +172,10 @@ def _strides(device: Device) -> Iterator[Case]:
 
 def _gathers(device: Device) -> Iterator[Case]:
     """Reads of segments at random places."""
-    dtype, itemsize = ("fp64", 8) if device.kind == "cpu" else ("fp32", 4)
-    n = scattered_bytes(device) // itemsize
+    dtype = "fp64" if device.kind == "cpu" else "fp32"
+    n = scattered_bytes(device) // ITEMSIZE[dtype]
     tag = Sweep(BANDWIDTH, GATHER, "read")
-    # a quick run leaves out every other point: this order makes it leave out the slowest, too
+    # A quick run leaves out every second point. The smallest segment takes longest: it is second.
     in_order = (SEGMENTS[0], SMALLEST_SEGMENT[device.kind], *SEGMENTS[1:])
     for segment in in_order:
         params = {"n": n, **_shape(device, "gather", {"segment_bytes": segment})}
@@ -163,11 +183,15 @@ def _gathers(device: Device) -> Iterator[Case]:
 
 
 def _backend(device: Device) -> str:
+    """The backend of strides and gathers."""
     return "cpu" if device.kind == "cpu" else "raw"
 
 
 def _shape(device: Device, op: str, place: dict[str, int]) -> dict[str, int]:
-    """The params of a stride or a gather beside its size: its place in the sweep, its launch."""
+    """The params of a stride or a gather beside its size: its place in the sweep, its launch.
+
+    place: the one param that the sweep goes over.
+    """
     if device.kind == "cpu":
         return {**place, "threads": device.units}
     return {**place, **access_cuda.shape(op, access_cuda.width(op, place))}

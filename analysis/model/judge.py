@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from analysis.theory.limits import excess
 from analysis.units import plus_minus, si, unit_of
 from kernels.device import Device
-from probes.records.measurement import FAILED, OK, WIDEST, Measurement
+from probes.records.measurement import FAILED, OK, WIDEST_SPREAD, Measurement
 from probes.records.tag import (
     BANDWIDTH,
     LATENCY,
@@ -67,7 +67,7 @@ def _judged_by_theory(row: Measurement, device: Device, fastest_clock: float | N
             limit = si(peak.limit, peak.unit)
             return _doubted(row, f"cannot judge {rate} of {limit}: the clock was disturbed")
         return replace(row, status=FAILED, reason=too_fast.sentence)
-    if row.trusted and row.spread is not None and row.spread > WIDEST:
+    if row.trusted and row.spread is not None and row.spread > WIDEST_SPREAD:
         doubt = f"its median is known only to {plus_minus(row.spread)}"
         return replace(row, trusted=False, doubt=doubt)
     return row

@@ -17,11 +17,15 @@ from kernels.device import Device
 from probes.records.tag import BANDWIDTH, COMPUTE, LIBRARY, MAIN_MEMORY, ONE_CORE, Tag
 
 DRAM = str(Tag(BANDWIDTH, MAIN_MEMORY))
+"""The tag of main memory's peak."""
 TENSOR, SPARSE = "tensor", "sparse"
 """Paths of theory: the tensor cores with dense operands, and with sparse ones."""
 SPARSE_PATHS = ("mma_sp", "wgmma_sp", SPARSE)
-SPARSE_GAIN = 2  # 2:4 sparsity skips half the multiply-adds, and the logical work is counted
+"""How measured paths begin that the sparse peak bounds."""
+SPARSE_GAIN = 2
+"""A sparse rate over the dense one: 2:4 sparsity skips half the multiply-adds, but counts all."""
 UNIT_NAMES = {"cuda": "SM", "cpu": "core"}
+"""What one of a device's units is called, by the device's kind."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,11 @@ class Peak:
     source: str
     """Where its factors are written."""
     per_clock: float | None = None
-    """Operations or bytes per unit and clock; None for main memory."""
+    """Operations or bytes of one SM or core in one clock; None for main memory."""
     limit: float | None = None
-    """What no product of this kind exceeds: equal to ``value``, unless products differ."""
+    """What no product of this architecture exceeds: ``value``, or where products differ, which
+    leaves ``value`` unknown, the highest of theirs.
+    """
 
 
 class _Rate(NamedTuple):
@@ -48,9 +54,12 @@ class _Rate(NamedTuple):
     tag: str
     """The tag of its peak."""
     key: str
-    """Its key in the row: a number format, with its accumulator, or a level of memory."""
+    """Its key in the row: ``fp32``, with an accumulator ``fp16-fp32``, or a level of memory.
+
+    The row's ``clocks`` and ``varies`` speak of rates by this key.
+    """
     per_clock: float
-    """Operations or bytes per unit and clock."""
+    """Operations or bytes of one SM or core in one clock."""
 
 
 def peaks(
@@ -84,9 +93,10 @@ def _rates(row: Mapping[str, Any]) -> Iterator[_Rate]:
 
 
 def _on_chip(device: Device, row: Mapping[str, Any], rate: _Rate, clock_hz: float | None) -> Peak:
-    """The peak of a rate at the observed clock, else at the clock that the row or the device has.
+    """The peak of a rate.
 
-    Where products of one architecture differ, only the limit is known.
+    The clock is the observed one; else that which the row has for this rate, as a product's may;
+    else the device's. Where products of one architecture differ, only the limit is known.
     """
     unit = unit_of(rate.tag)
     clock = clock_hz or row.get("clocks", {}).get(rate.key) or device.clock_hz
@@ -117,7 +127,7 @@ def _dram(device: Device, row: Mapping[str, Any]) -> Peak:
     bits = device.memory_bus_bits
     if not (transfers and clock and bits):
         return Peak(None, "B/s", "unknown: the memory's clock and width cannot be read here", "")
-    if transfers == 1:
+    if transfers == 1:  # then what is given as a clock is the transfers a second
         speed = f"{clock / 1e6:g} MT/s"
     else:
         speed = f"{transfers} transfers/clk x {clock / 1e6:g} MHz"
@@ -141,6 +151,8 @@ def peak_for(tag: str, device: Device, clock_hz: float | None = None) -> Peak | 
     measured = Tag.parse(tag)
     if ONE_CORE in measured.variants:
         device = replace(device, units=1)
+    # The path of a bandwidth (copy, read) has no peak of its own; compute without a path is that of
+    # the vector units.
     if measured.quantity == BANDWIDTH or not measured.path:
         return _peak(str(measured.whole), device, clock_hz)
     if measured.quantity != COMPUTE:
@@ -158,8 +170,8 @@ def _fastest_dense(
 ) -> Peak | None:
     """The faster of the vector units' peak and the tensor cores'.
 
-    ``tensor``: how the paths of these tensor cores begin. A gemm without an accumulator in its tag
-    may use any, so that ``tensor`` stands for ``tensor-fp16`` and ``tensor-fp32``.
+    ``tensor``: how the paths of these tensor cores begin: with the accumulator of the gemm's tag,
+    ``tensor-fp32``. A gemm without one in its tag may use any, and ``tensor`` begins all of them.
     """
     vector = str(measured.whole)  # a tag without a path is that of the vector units
     prefix = str(Tag(COMPUTE, measured.subject, tensor))
@@ -172,9 +184,9 @@ def _fastest_dense(
 
 
 def _peak(tag: str, device: Device, clock_hz: float | None) -> Peak | None:
-    """The peak of one tag, as in ``peaks``.
+    """The peak that ``peaks`` has for one tag, without making all the others.
 
-    It does not make the others: a run of many layers asks for one peak a layer.
+    A run of many layers asks for one peak a layer.
     """
     row = row_of(device)
     if tag == DRAM:

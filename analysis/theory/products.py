@@ -1,4 +1,4 @@
-"""Devices nobody measured: a named product, or a CPU and a memory given by their numbers.
+"""Devices nobody measured: a named product, or a GPU, CPU or memory given by its numbers.
 
 They go through the same arithmetic as a measured device; only here does a product's name mean
 anything.
@@ -37,7 +37,7 @@ def find_products(text: str) -> list[str]:
     with_words = [name for name, words in words_by_name.items() if set(wanted) <= set(words)]
     with_letters = [name for name, words in words_by_name.items() if letters in "".join(words)]
     names = same or with_words or with_letters
-    if not wanted or not names:
+    if not wanted or not names:  # no words at all would be found in every name
         number = len(words_by_name)
         raise RidgelineError(f"no product is called {text!r}; --spec list shows all {number}")
     return names
@@ -50,7 +50,7 @@ def _words(name: str) -> list[str]:
 
 
 def spec_device(name: str) -> tuple[Device, dict[str, Any]]:
-    """A named product as a device, and the row of peaks of this very product."""
+    """A named product as a device, and its row for ``peaks``, in the form of peaks.toml."""
     spec = products()[name]
     transfers_a_second, bus_bits = spec["memory"]
     device = Device(
@@ -62,23 +62,25 @@ def spec_device(name: str) -> tuple[Device, dict[str, Any]]:
         clock_hz=spec["clock"],
         memory_clock_hz=transfers_a_second,
         memory_bus_bits=bus_bits,
-        memory_transfers=1,
+        memory_transfers=1,  # the table gives transfers, so each counts as a clock
     )
     return device, _product_row(spec, tables()["cuda"][spec["cc"]])
 
 
 def _product_row(spec: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
-    """The architecture's row with what this product's own row says put in."""
+    """The row of an architecture, made that of one product by its row of specs.toml, ``spec``."""
     tensor = dict(row.get("tensor", {}))
     for key in row.get("varies", ()):
         if key in tensor:
             tensor[key] *= spec["share"]
-    clock = spec.get("tensor_clock")
-    clocks = {key: clock for key in tensor if key != "fp64"} if clock else {}
+    clocks = {}
+    if "tensor_clock" in spec:
+        # Vendors state the tensor rates of FP64 at the boost clock, all others at a lower one.
+        clocks = {key: spec["tensor_clock"] for key in tensor if key != "fp64"}
     return {
         **row,
         "tensor": tensor,
-        "varies": (),
+        "varies": (),  # each rate is now this product's own
         "clocks": clocks,
         "source": [spec["source"], *row["source"]],
         "memory_source": spec["source"],
@@ -111,7 +113,7 @@ def gpu_device(capability: str, sms: int | None, clock: float | None) -> Device:
 def cpu_device(
     core: str | None, cores: int | None, clock: float | None, memory: str | None
 ) -> Device:
-    """A CPU given by its numbers (clock in Hz).
+    """A CPU given by its numbers (clock in Hz), a memory as ``parse_memory`` reads it, or both.
 
     Raises RidgelineError for an unknown core or a missing number.
     """

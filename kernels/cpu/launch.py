@@ -13,7 +13,7 @@ from kernels.cpu.emit import Native
 
 
 class Team(Protocol):
-    """Pinned threads that start together."""
+    """Pinned threads that start together: the harness's team, as far as a kernel needs it."""
 
     size: int
     """How many threads."""
@@ -21,7 +21,7 @@ class Team(Protocol):
     def run(self, address: int, arguments: np.ndarray, repeat: int) -> np.ndarray:
         """Run native code on each thread that has a row of ``arguments``, int64 [threads, n].
 
-        Returns when each thread ran.
+        Waits for all of them. Returns the times that each thread recorded, for the harness's clock.
         """
 
     def spread(self, work: Callable[[int], Any]) -> None:
@@ -50,8 +50,9 @@ class CpuLaunch:
     ) -> None:
         """Take a kernel and all it is called with.
 
-        rows: the 64-bit arguments of each thread. buffers: every array whose address stands in
-        them. result: reads from the buffers what the kernel computed. spec: how to audit the code.
+        rows: the 64-bit arguments of each thread; fewer rows than the team has threads leave some
+        idle. buffers: every array whose address stands in the rows, kept alive until ``close``.
+        result: reads from the buffers what the kernel computed. spec: how to audit the code.
         """
         self._native = native
         self._arguments = np.array(rows, np.int64)
@@ -61,7 +62,7 @@ class CpuLaunch:
         self._spec = spec
 
     def run(self, repeat: int) -> Any:
-        """Run on every thread of the team and wait; returns when each thread ran."""
+        """Do the work ``repeat`` times on each thread that has arguments, and wait for all."""
         return self._team.run(self._native.address, self._arguments, repeat)
 
     def result(self) -> np.ndarray:
@@ -69,7 +70,7 @@ class CpuLaunch:
         return self._result(self._buffers)
 
     def clock_hz(self) -> float | None:
-        """None: the team's own clock probe measures it."""
+        """None: the team's clock probes tell it, beside the kernel."""
         return None
 
     def audit(self, work: Work) -> Audit:
@@ -79,11 +80,15 @@ class CpuLaunch:
     def close(self) -> None:
         """Let the buffers go."""
         self._buffers.clear()
+        # The arguments are addresses of the buffers: without rows no thread can use them any more.
         self._arguments = self._arguments[:0]
 
 
 def pack(values: Sequence[Any]) -> list[int]:
-    """Arguments as the 64-bit integers that ``load_argument`` reads: NumPy floats by their bits."""
+    """Arguments as the 64-bit integers that ``emit.load_argument`` reads.
+
+    A NumPy float becomes the integer of its bits, and ``load_argument`` takes as many low ones.
+    """
     words = []
     for value in values:
         if isinstance(value, np.floating):

@@ -18,7 +18,7 @@ from probes.harness.clocks.sampling import Sample, believed, undisturbed
 from probes.harness.clocks.statistics import FEWEST, half_width, rounds_interval
 from probes.harness.devices import limits
 from probes.harness.plan import chosen
-from probes.records.measurement import OK, SCHEMA_VERSION, SKIPPED, WIDEST, Measurement
+from probes.records.measurement import OK, SCHEMA_VERSION, SKIPPED, WIDEST_SPREAD, Measurement
 
 NOT_YET = "not measured: the run ended before its turn"
 MOST_COMPANY = 0.2
@@ -254,7 +254,7 @@ def _is_calm(part: Round, in_registers: bool) -> bool:
     """
     clean = [sample.seconds for sample in part.samples if sample.clean]
     mostly_clean = len(clean) >= CALM * len(part.samples)
-    agree = len(clean) < FEWEST or half_width(clean) <= WIDEST
+    agree = len(clean) < FEWEST or half_width(clean) <= WIDEST_SPREAD
     others_quiet = in_registers or part.company <= MOST_COMPANY
     return mostly_clean and agree and others_quiet
 

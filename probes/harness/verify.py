@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import math
 import re
 import shutil
 import subprocess
@@ -23,42 +22,52 @@ from kernels.base import Audit, Work
 from kernels.device import Device
 from kernels.stream.work import ARRAYS
 from probes.harness.case import Case, choose
+from probes.harness.clocks.sampling import CudaClock
 from probes.harness.devices.choose import choose as choose_device
 from probes.records.measurement import RidgelineError
-from probes.records.tag import BANDWIDTH, COMPUTE, MAIN_MEMORY, Tag
+from probes.records.tag import BANDWIDTH, COMPUTE, MAIN_MEMORY, WORKING_SET, Sweep, Tag
 
-OPCODES = "sass__inst_executed_per_opcode"
-READ = "dram__bytes_read.sum"
-WRITTEN = "dram__bytes_write.sum"
-HITS = "lts__t_sector_hit_rate.pct"
-"""Metrics, as Nsight Compute names them."""
-KERNELS = "chains|stream|sweep"  # names of our kernels in CUDA C++ whose counts say something
+OPCODES_METRIC = "sass__inst_executed_per_opcode"
+"""Instructions that warps executed, by opcode. Nsight Compute names these four metrics so."""
+READ_METRIC = "dram__bytes_read.sum"
+"""Bytes read from DRAM."""
+WRITTEN_METRIC = "dram__bytes_write.sum"
+"""Bytes written to DRAM."""
+HITS_METRIC = "lts__t_sector_hit_rate.pct"
+"""Percent of the L2's accesses that hit."""
+ENTRIES = "chains|stream|sweep"
+"""Names of the ``__global__`` functions that verifiable cases run, as a regular expression."""
 DRAM = Tag(BANDWIDTH, MAIN_MEMORY)
-WORKING_SET = "sweep/bandwidth/working-set/read"
-COMPUTE_REPEATS = 64
-"""Of a compute kernel: enough that what surrounds its loop stays below the tolerance."""
+SHARED_SET_READS = Sweep(BANDWIDTH, WORKING_SET, "read")
+"""All multiprocessors read one working set together, past their L1: it comes from the L2."""
+OPERATIONS, DRAM_BYTES, L2_HITS = "operations", "bytes", "hits"
+"""What the counters can tell of a case."""
+REPEATS_IN_ONE_LAUNCH = 64
+"""Repetitions of a kernel that does all of them in one launch: so many that what comes before its
+loop, or misses in the first pass over a working set, stays below what is allowed.
+"""
 TOLERANCE = 0.01
 """Difference between counted and declared work, over the declared, that still agrees."""
 L2_SHARE_THAT_HITS = 0.5
 """A working set up to this share of the L2 must hit it."""
 LEAST_HIT_SHARE = 0.9
-"""Of the reads of such a working set. The counters of a hit rate come from several passes over the
-kernel, and differ by some percent.
+"""Share of the reads of such a working set that must hit, at least. The counters of a hit rate come
+from several passes over the kernel, and differ by some percent.
 """
 PROFILER_PLACES = ("/usr/local/cuda/bin/ncu", "/opt/nvidia/nsight-compute/*/ncu")
 """Where the profiler lies if it is not on the PATH."""
 
 
 @dataclass(frozen=True)
-class Counted:
-    """What the profiler counted of one launch."""
+class Counts:
+    """What the profiler counted in one launch."""
 
     opcodes: dict[str, float]
     """Executed instructions by opcode."""
     bytes: float
     """Read from DRAM and written to it."""
-    hits: float = 0.0
-    """Share of L2 reads that hit."""
+    hit_share: float = 0.0
+    """Share of the L2's accesses that hit."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +75,19 @@ class Comparison:
     """One case: its declared work beside the counted."""
 
     text: str
-    """The end of its line."""
+    """What its line says after the ceiling."""
     compared: bool = True
-    """False if the counters cannot say anything of it."""
+    """False if nothing is known to compare."""
     differs: bool = False
-    """True if the difference is above the tolerance."""
+    """True if they differ by more than is allowed."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Verify; 0: all rows agree, 1: some do not, 2: it cannot be done here, in one line."""
+    """Verify, and return the exit code.
+
+    0: all compared rows agree. 1: some do not. 2: it cannot be done here, for a reason told in one
+    line.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m probes.harness.verify", description=(__doc__ or "").split("\n")[0]
     )
@@ -97,46 +110,48 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def verifiable(device: Device, only: Sequence[str] | None) -> Iterator[Case]:
-    """Our own CUDA kernels among the cases of these probes, one case for each tag and backend.
+    """The cases of these probes that run a .cu file of ours and of which the counters can tell.
 
-    Raises RidgelineError if the device is not a CUDA device.
+    Two probes may ask for the same ceiling with the same params: it comes once. Raises
+    RidgelineError if the device is not a CUDA device.
     """
     if device.kind != "cuda":
         raise RidgelineError(f"hardware counters are read on CUDA devices; {device.name} is none")
-    keys_so_far = set()
+    seen = set()
     for probe in choose(only):
         for case in probe.cases(device):
             if case.backend != "raw" or case.skip:
                 continue
-            key = case.ceiling, case.backend, str(case.params)
-            if key not in keys_so_far and what_counters_tell(case, device):
-                keys_so_far.add(key)
+            key = case.ceiling, str(case.params)
+            if key not in seen and what_counters_tell(case, device):
+                seen.add(key)
                 yield case
 
 
 def what_counters_tell(case: Case, device: Device) -> str:
-    """What the counters can say of a case, as one word, or nothing.
-
-    It is ``operations``, the ``bytes`` of DRAM, or the ``hits`` of the L2.
-    """
-    if isinstance(case.tag, Tag) and case.tag.quantity == COMPUTE:
-        return "operations"
-    if isinstance(case.tag, Tag) and case.tag.whole == DRAM and case.kernel.name in ARRAYS:
-        return "bytes"
+    """OPERATIONS, DRAM_BYTES or L2_HITS: what the counters can tell of a case; else nothing."""
+    if isinstance(case.tag, Tag):
+        if case.tag.quantity == COMPUTE:
+            return OPERATIONS
+        # Only the plain streams: of other access to DRAM the declared bytes are those asked for.
+        is_stream = case.kernel.name in ARRAYS
+        return DRAM_BYTES if case.tag.whole == DRAM and is_stream else ""
+    if case.tag != SHARED_SET_READS:
+        return ""
     largest_set = L2_SHARE_THAT_HITS * (device.last_cache_bytes or 0)
-    fits = case.params.get("set_bytes", math.inf) <= largest_set
-    return "hits" if case.ceiling == WORKING_SET and fits else ""
+    return L2_HITS if case.params["set_bytes"] <= largest_set else ""
 
 
 def repeats_of_launch(case: Case, device: Device) -> int:
-    """How many repetitions of a case are run: as many as are still one launch."""
-    return 1 if what_counters_tell(case, device) == "bytes" else COMPUTE_REPEATS
+    """How many repetitions of a case are run in its one launch.
+
+    A stream needs a launch for each repetition; the others do all of them in one.
+    """
+    return 1 if what_counters_tell(case, device) == DRAM_BYTES else REPEATS_IN_ONE_LAUNCH
 
 
 def launch_all(cases: Sequence[Case], device: Device) -> int:
-    """Run every case once, in order."""
-    from probes.harness.clocks.sampling import CudaClock
-
+    """Run every case in one launch each, in order, for the profiler that started this process."""
     queue = CudaClock(device).queue
     for case in cases:
         launch = case.kernel.backends[case.backend](device, case.dtype, case.params, queue)
@@ -145,14 +160,15 @@ def launch_all(cases: Sequence[Case], device: Device) -> int:
     return 0
 
 
-def profile(device: str, only: Sequence[str] | None) -> list[Counted]:
-    """Run this module's launches under the profiler; one entry a launch, in order.
+def profile(device: str, only: Sequence[str] | None) -> list[Counts]:
+    """Run this module with ``--launch`` under the profiler; the counts of each launch, in order.
 
     Raises RidgelineError if there is no profiler, or if it fails.
     """
     metrics = [
         "--metrics",
-        f"{OPCODES},{READ},{WRITTEN},{HITS}",
+        f"{OPCODES_METRIC},{READ_METRIC},{WRITTEN_METRIC},{HITS_METRIC}",
+        # Without it there is the sum of all opcodes only.
         "--print-metric-instances",
         "details",
     ]
@@ -160,24 +176,25 @@ def profile(device: str, only: Sequence[str] | None) -> list[Counted]:
         "--kernel-name-base",
         "function",
         "--kernel-name",
-        f"regex:^({KERNELS})$",
-        "--clock-control",
-        "none",
+        f"regex:^({ENTRIES})$",
     ]
+    # The profiler would lock the GPU's clocks for times to repeat; counts do not depend on them.
+    leave_clocks = ["--clock-control", "none"]
     launches = [sys.executable, "-m", "probes.harness.verify", "--launch", "--device", device]
     if only:
         launches += ["--only", *only]
-    command = [_profiler(), "--csv", "--print-units", "base", *metrics, *filters, *launches]
-    done = subprocess.run(command, capture_output=True, text=True)
-    output = done.stdout + done.stderr
+    form = ["--csv", "--print-units", "base"]
+    command = [_profiler(), *form, *metrics, *filters, *leave_clocks, *launches]
+    process = subprocess.run(command, capture_output=True, text=True)
+    output = process.stdout + process.stderr
     if "ERR_NVGPUCTRPERM" in output:
         raise RidgelineError(
             "no right to use the GPU's counters: run as root, or see NVIDIA's ERR_NVGPUCTRPERM page"
         )
-    if done.returncode:
-        last_line = output.strip().splitlines()[-1:]
-        raise RidgelineError(f"ncu ended with code {done.returncode}: {' '.join(last_line)[:200]}")
-    return parse(done.stdout)
+    if process.returncode:
+        last_line = "".join(output.strip().splitlines()[-1:])
+        raise RidgelineError(f"ncu ended with code {process.returncode}: {last_line[:200]}")
+    return parse(process.stdout)
 
 
 def _profiler() -> str:
@@ -191,25 +208,27 @@ def _profiler() -> str:
     raise RidgelineError("Nsight Compute (ncu) is not installed: it comes with the CUDA toolkit")
 
 
-def parse(text: str) -> list[Counted]:
-    """The profiler's CSV, one row a metric, as one entry a launch."""
+def parse(text: str) -> list[Counts]:
+    """The counts of each launch, of the profiler's CSV, which has one row a metric."""
+    # Between its rows stand the profiler's own lines (==PROF==), and those of the process.
     lines = [line for line in text.splitlines() if line.startswith('"')]
     launches: dict[str, dict[str, str]] = {}
     for row in csv.DictReader(lines):
         launches.setdefault(row["ID"], {})[row["Metric Name"]] = row["Metric Value"]
-    return [_counted(metrics) for metrics in launches.values()]
+    return [_counts_of(metrics) for metrics in launches.values()]
 
 
-def _counted(metrics: Mapping[str, str]) -> Counted:
+def _counts_of(metrics: Mapping[str, str]) -> Counts:
     """The values of a launch's metrics; 0 where one is missing."""
-    read = _number(metrics.get(READ, "0"))
-    written = _number(metrics.get(WRITTEN, "0"))
-    hits_percent = _number(metrics.get(HITS, "0"))
-    return Counted(_by_opcode(metrics.get(OPCODES, "")), read + written, hits_percent / 100)
+    opcodes = _by_opcode(metrics.get(OPCODES_METRIC, ""))
+    read = _number(metrics.get(READ_METRIC, "0"))
+    written = _number(metrics.get(WRITTEN_METRIC, "0"))
+    hit_percent = _number(metrics.get(HITS_METRIC, "0"))
+    return Counts(opcodes, read + written, hit_percent / 100)
 
 
 def _number(text: str) -> float:
-    """The number that the profiler wrote; 0 where it says ``n/a``."""
+    """The number that the profiler wrote, first of all: ``1,100``; 0 where it says ``n/a``."""
     first = text.replace(",", "").split()[0]
     return float(first) if first[:1].isdigit() else 0.0
 
@@ -220,16 +239,17 @@ def _by_opcode(text: str) -> dict[str, float]:
     return {opcode: _number(count) for opcode, count in counts}
 
 
-def report(cases: Sequence[Case], device: Device, counted: Sequence[Counted]) -> int:
-    """Print each row's declared and counted work; 1 if some differ by more than the tolerance.
+def report(cases: Sequence[Case], device: Device, launches: Sequence[Counts]) -> int:
+    """Print each case's declared and counted work; return 1 if some differ too much, else 0.
 
-    Raises RidgelineError if the profiler saw another number of launches than there are cases.
+    launches: the counts of each case's launch, in order. Raises RidgelineError if they are not as
+    many as the cases.
     """
-    if len(counted) != len(cases):
-        raise RidgelineError(f"ncu saw {len(counted)} launches of our kernels, not {len(cases)}")
+    if len(launches) != len(cases):
+        raise RidgelineError(f"ncu saw {len(launches)} launches of our kernels, not {len(cases)}")
     print(f"{'ceiling':36} {'declared':>12} {'counted':>12}  difference")
     comparisons = []
-    for case, counts in zip(cases, counted, strict=True):
+    for case, counts in zip(cases, launches, strict=True):
         comparisons.append(compare(case, device, counts))
     for case, comparison in zip(cases, comparisons, strict=True):
         print(f"{case.ceiling:36} {comparison.text}")
@@ -240,32 +260,33 @@ def report(cases: Sequence[Case], device: Device, counted: Sequence[Counted]) ->
     return int(differ > 0)
 
 
-def compare(case: Case, device: Device, counted: Counted) -> Comparison:
+def compare(case: Case, device: Device, counts: Counts) -> Comparison:
     """A case's declared work beside the counted.
 
     Compared are the operations of a compute case, the bytes of DRAM of a stream, and of a working
     set inside the L2 the share of its reads that hit.
     """
-    told = what_counters_tell(case, device)
-    if told == "hits":
-        return _compare_hits(counted.hits)
+    countable = what_counters_tell(case, device)
+    if countable == L2_HITS:
+        return _compare_hits(counts.hit_share)
     work = case.kernel.work(case.dtype, **case.params)
-    if told == "bytes":
-        # What the L2 still holds at the end is written later: its size may be missing.
-        allowed = TOLERANCE + (device.last_cache_bytes or 0) / work.bytes
-        return _compare_amounts(work.bytes, counted.bytes, allowed)
+    if countable == DRAM_BYTES:
+        # What the L2 still holds at the end is written later: as much as its size may be missing.
+        l2_share = (device.last_cache_bytes or 0) / work.bytes
+        return _compare_amounts(work.bytes, counts.bytes, TOLERANCE + l2_share)
     audit = audit_of(case, device, work)
     if not audit.operations:
         return Comparison(f"not compared: {audit.note}", compared=False)
     declared = work.flops * repeats_of_launch(case, device)
-    operations = audit.operations * _instructions(audit, counted)
+    # The profiler counts an instruction once a warp, and the audit knows what it does for a warp.
+    operations = audit.operations * _instructions(audit, counts)
     return _compare_amounts(declared, operations, TOLERANCE)
 
 
-def _compare_hits(share: float) -> Comparison:
-    """All reads but those of the first pass must hit."""
-    text = f"{1:12.6g} {share:12.6g}  of L2 reads hit"
-    if share >= LEAST_HIT_SHARE:
+def _compare_hits(hit_share: float) -> Comparison:
+    """All reads but those of the first pass should hit: the declared share is 1."""
+    text = f"{1:12.6g} {hit_share:12.6g}  of L2 reads hit"
+    if hit_share >= LEAST_HIT_SHARE:
         return Comparison(text)
     return Comparison(f"{text}  more than {1 - LEAST_HIT_SHARE:.0%} miss", differs=True)
 
@@ -279,21 +300,27 @@ def _compare_amounts(declared: float, counted: float, allowed: float) -> Compari
     return Comparison(f"{text}  more than {allowed:.1%}", differs=True)
 
 
-def _instructions(audit: Audit, counted: Counted) -> float:
-    """Counted instructions of the opcodes that the audit named."""
-    audited = {_base(name) for name in audit.instruction.split("+")}
-    return sum(count for name, count in counted.opcodes.items() if _base(name) in audited)
+def _instructions(audit: Audit, counts: Counts) -> float:
+    """How many instructions were counted of the opcodes that the audit named, such as ``A+B.C``.
+
+    The profiler may count an opcode without its modifiers, so they are left out of both.
+    """
+    audited = {_without_modifiers(name) for name in audit.instruction.split("+")}
+    return sum(
+        count for name, count in counts.opcodes.items() if _without_modifiers(name) in audited
+    )
 
 
-def _base(opcode: str) -> str:
+def _without_modifiers(opcode: str) -> str:
     """``HMMA`` of ``HMMA.16816.F32``."""
     return opcode.split(".")[0]
 
 
 def audit_of(case: Case, device: Device, work: Work) -> Audit:
-    """What the disassembler says of this case's kernel; its cubin is in the cache."""
-    from probes.harness.clocks.sampling import CudaClock
+    """What the disassembler says of this case's kernel.
 
+    That costs little: ``launch_all`` has compiled it into the cache before.
+    """
     queue = CudaClock(device).queue
     launch = case.kernel.backends[case.backend](device, case.dtype, case.params, queue)
     try:

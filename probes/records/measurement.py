@@ -1,4 +1,4 @@
-"""The facts a run leaves behind, and their files: all that analysis may know about measuring.
+"""The rows of a run's tables: a Measurement of each case, a Moment of a sustained load.
 
 Standard library only, so that a run copied from another machine can be read anywhere. Raw facts are
 stored; rates are properties derived from them, so a stored row can never disagree with itself.
@@ -15,25 +15,30 @@ from probes.records.tag import Sweep, Tag, parse_tag
 SCHEMA_VERSION = 2
 """What this program writes; a higher one is refused. 2 has the columns ``x`` and ``emulated``."""
 OK, SKIPPED, FAILED = "ok", "skipped", "failed"
-WIDEST = 0.20
-"""Half-width of a median's interval, over the median, beyond which it says too little to be
-trusted.
-"""
+"""What the status of a row can be."""
+WIDEST_SPREAD = 0.20
+"""The largest ``spread`` of a row that can be trusted: a wider interval says too little."""
 FORMERLY_DISTURBED = "other load disturbed most samples; all were kept"
-"""Remark by which runs without the column ``trusted`` told of a row that cannot be trusted."""
+"""The remark, in runs without the column ``trusted``, on a row that cannot be trusted."""
 FORMERLY_EMULATED = "emulated with "
-"""Beginning of the remark by which runs of schema 1 told that a path was emulated."""
+"""How the remark begins, in runs of schema 1, on a path that was emulated."""
 FORMERLY_WIDE = "not quiet: the median is known to ±"
-"""Beginning of the remark by which they told of each interval, which the row says itself."""
+"""How the remark begins, in runs without the column ``trusted``, on a wide interval. It is dropped:
+the row has the interval itself.
+"""
 
 
 class RidgelineError(Exception):
-    """Bad input or an unusable machine (exit 2): the thing, the value, the way out."""
+    """Bad input or an unusable machine: one line to the user, and exit code 2.
+
+    The line names the thing, the value and the way out. The class stands here since both probes and
+    analysis may import it from here.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """One timed, skipped or failed case: a row of ``measurements.csv``.
+    """One timed, skipped or failed case: a row of ``measurements.csv``, a field a column.
 
     results/README.md has the units.
     """
@@ -109,8 +114,8 @@ class Measurement:
     @property
     def work(self) -> float | None:
         """Bytes of a bandwidth or transfer, operations of compute or a layer; None of a time."""
-        counted = self.tag.counts
-        return getattr(self, counted) if counted else None
+        column = self.tag.counts
+        return getattr(self, column) if column else None
 
     @property
     def value(self) -> float | None:
@@ -121,7 +126,10 @@ class Measurement:
 
     @cached_property
     def facts(self) -> LayerFacts:
-        """What ``params`` say of the layer that was timed."""
+        """What the row says of the layer that was timed: its ``params``, else its own columns.
+
+        The subject of a layer's tag is its family.
+        """
         family = self.tag.subject if isinstance(self.tag, Tag) else ""
         return LayerFacts.read(
             self.params, op=self.kernel, family=family, provider=self.backend, precision=self.dtype
@@ -129,7 +137,10 @@ class Measurement:
 
     @property
     def beside(self) -> dict[str, float]:
-        """Rates (FLOP/s, B/s) by tag at the very moments of this row's samples; mostly none."""
+        """Rates (FLOP/s, B/s) of other cases timed in turn with this row's samples, by tag.
+
+        Most rows have none.
+        """
         return dict(read_params(self.params).get("beside") or {})
 
     @property

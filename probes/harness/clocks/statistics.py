@@ -1,7 +1,7 @@
 """What a set of timed samples says: a median, and how far it can be trusted.
 
-Intervals come from order statistics, which assume nothing about the shape of the noise; timings are
-skewed.
+Intervals come from order statistics: they assume nothing about the shape of the noise, and that of
+timings is skewed.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ from itertools import chain
 from statistics import median
 
 CONFIDENCE = 0.95
+"""Probability with which an interval covers the true median."""
+NORMAL_QUANTILE = 1.96
+"""Standard deviations on both sides of a normal distribution's mean that hold CONFIDENCE of it."""
 FEWEST = 6
-"""Samples of an interval: with five, the widest pair of order statistics covers the median with
-1 - 2 / 2**5 = 94 % only.
+"""Fewest samples that have an interval: of five, even the smallest and the largest cover the median
+with 1 - 2 / 2**5 = 94 % only.
 """
 EXACT_UP_TO = 200
 """Samples; beyond, the normal approximation is exact enough, and free of huge integers."""
@@ -36,26 +39,30 @@ def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def _rank(n: int) -> int:
-    """Largest k whose pair of order statistics still covers the median with 95 %."""
+    """Largest k whose pair of order statistics still covers the median with 95 %.
+
+    It is 1 or more: from FEWEST samples on, the outermost pair covers it.
+    """
     if n > EXACT_UP_TO:
-        return max(1, math.floor((n - 1.96 * math.sqrt(n)) / 2))
-    tail = 0.0
+        return math.floor((n - NORMAL_QUANTILE * math.sqrt(n)) / 2)
+    tail = 0.0  # P(Binomial(n, 1/2) <= k)
     k = 0
     while True:
         tail += math.comb(n, k) / 2.0**n
-        if 2 * tail > 1 - CONFIDENCE:
-            return max(1, k)
+        if 2 * tail > 1 - CONFIDENCE:  # the pair k + 1 would not cover it
+            return k
         k += 1
 
 
 def rounds_interval(rounds: Sequence[Sequence[float]]) -> tuple[float, float] | None:
     """Interval of the median of samples taken in rounds, or None below six samples.
 
-    That of all samples together, widened to the medians of all rounds. Where rounds differ no more
-    than chance makes them, it covers the median with 95 % (93 % where sampling stopped as soon as
-    it was narrow). What moves whole rounds, two or three of them cannot tell with 95 %: the medians
-    of two span the lasting one in 1/2 of all runs, those of three in 3/4. So it is an interval of
-    what was seen in this run, and no narrower than its rounds disagree.
+    It is that of all samples together, widened until it holds the median of every round. Where
+    rounds differ no more than by chance, it covers the true median with 95 % (93 % where sampling
+    stopped as soon as it was narrow). Where something shifts whole rounds, two or three are too few
+    for 95 %: the true median lies between the medians of two in 1/2 of all runs, and between those
+    of three in 3/4. So the interval tells what was seen in this run, no narrower than its rounds
+    disagree.
     """
     interval = median_interval(list(chain.from_iterable(rounds)))
     if interval is None:
@@ -66,7 +73,7 @@ def rounds_interval(rounds: Sequence[Sequence[float]]) -> tuple[float, float] | 
 
 
 def half_width(values: Sequence[float]) -> float:
-    """Half-width of the median's interval over the median; infinite if there are too few values."""
+    """Half-width of the median's interval, over the median; infinite below six values."""
     interval = median_interval(values)
     if interval is None:
         return math.inf

@@ -167,9 +167,9 @@ def _last_cache(
             users = [cpu for cpu in caches if cpu in sharers]
             core = _core_of(core_kinds, users[0])
             sharing_cores = len(topology.physical(root, topology.existing(root, sharers)))
-            possible = sizes.possible(core, level, size, sharing_cores, len(users))
-            doubts += sizes.last_doubts(core, level, size, sharing_cores, possible)
-            total += possible
+            possible_bytes = sizes.possible_bytes(core, level, size, sharing_cores, len(users))
+            doubts += sizes.last_doubts(core, level, size, sharing_cores, possible_bytes)
+            total += possible_bytes
     return total or None, list(dict.fromkeys(doubts))
 
 

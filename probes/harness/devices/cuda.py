@@ -20,7 +20,9 @@ DRIVER_FACTS = (
     "persisting_l2_bytes",
     "fp32_over_fp64",
 )
-"""Attributes of the driver that are facts of a device under the same name."""
+"""Attributes of the driver that are facts of a device under the same name, unless they are 0: that
+may mean unknown.
+"""
 DOUBLE_DATA_RATE = 2
 """Transfers a clock: the driver states the clock of the memory's commands, and every type of memory
 since GDDR5 moves twice as much.
@@ -33,38 +35,43 @@ def detect(index: int = 0, driver: Driver | None = None) -> Device:
     count = driver.count()
     if not 0 <= index < count:
         raise RidgelineError(f"there is no CUDA device {index}; this machine has {_devices(count)}")
-    stated = {name: driver.attribute(index, name) for name in ATTRIBUTES}
-    pci = f"{stated['pci_domain']:08x}:{stated['pci_bus']:02x}:{stated['pci_device']:02x}.0"
-    managed = nvml.facts(nvml.open_device(driver.uuid(index), pci))
+    attributes = {name: driver.attribute(index, name) for name in ATTRIBUTES}
+    domain, bus, slot = (attributes[f"pci_{part}"] for part in ("domain", "bus", "device"))
+    pci = f"{domain:08x}:{bus:02x}:{slot:02x}.0"  # as NVML writes it; a GPU is function 0
+    nvml_facts = nvml.facts(nvml.open_device(driver.uuid(index), pci))
+    # The driver may tell no clock, as 0.
+    clock_hz = attributes["clock_khz"] * 1e3 or nvml_facts.get("max_sm_clock_hz")
+    memory_clock_khz = attributes["memory_clock_khz"]
+    memory_clock_hz = memory_clock_khz * 1e3 or nvml_facts.get("max_memory_clock_hz")
     free, total = driver.memory(index)
     return Device(
         kind="cuda",
         index=index,
         name=driver.name(index),
-        arch=f"{stated['capability_major']}.{stated['capability_minor']}",
-        units=stated["multiprocessors"],
-        clock_hz=stated["clock_khz"] * 1e3 or managed.get("max_sm_clock_hz"),
-        memory_clock_hz=stated["memory_clock_khz"] * 1e3 or managed.get("max_memory_clock_hz"),
-        memory_bus_bits=stated["memory_bus_bits"] or None,
+        arch=f"{attributes['capability_major']}.{attributes['capability_minor']}",
+        units=attributes["multiprocessors"],
+        clock_hz=clock_hz,
+        memory_clock_hz=memory_clock_hz,
+        memory_bus_bits=attributes["memory_bus_bits"] or None,
         memory_transfers=DOUBLE_DATA_RATE,
-        last_cache_bytes=stated["l2_bytes"] or None,
+        last_cache_bytes=attributes["l2_bytes"] or None,
         memory_bytes=total,
         memory_free_bytes=free,
-        features=("integrated",) if stated["integrated"] else (),
+        features=("integrated",) if attributes["integrated"] else (),
         facts={
             "gpus": count,
             "driver_version": driver.version(),
             "pci": pci,
-            "ecc": bool(stated["ecc"]),
-            **{name: stated[name] for name in DRIVER_FACTS if stated[name]},
-            **managed,
+            "ecc": bool(attributes["ecc"]),
+            **{name: attributes[name] for name in DRIVER_FACTS if attributes[name]},
+            **nvml_facts,  # last, since NVML knows better where both tell: ecc
         },
-        warnings=tuple(nvml.warnings(managed)),
+        warnings=tuple(nvml.warnings(nvml_facts)),
     )
 
 
 def _devices(count: int) -> str:
-    """So many CUDA devices, and their numbers, in words."""
+    """How many CUDA devices there are, and their numbers, in words."""
     if count == 0:
         return "no CUDA device"
     if count == 1:

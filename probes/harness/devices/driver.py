@@ -9,6 +9,7 @@ from typing import Any
 from probes.records.measurement import RidgelineError
 
 LIBRARIES = ("libcuda.so.1", "libcuda.so", "nvcuda.dll")
+"""Names of the driver's library, the first two on Linux, the last on Windows."""
 
 ATTRIBUTES = {
     "max_threads_per_block": 1,
@@ -32,7 +33,7 @@ ATTRIBUTES = {
     "managed_memory": 83,
     "fp32_over_fp64": 87,  # throughputs: 2 on a GPU for double precision, 32 or 64 elsewhere
     "concurrent_managed_access": 89,
-    "shared_bytes_optin": 97,
+    "shared_bytes_optin": 97,  # of a block of a kernel that asks for more than the usual
     "persisting_l2_bytes": 108,
 }
 """Numbers of CUdevice_attribute in cuda.h, by our names."""
@@ -70,6 +71,7 @@ class Driver:
             )
 
     def _error_name(self, code: int) -> str:
+        """The name of a CUresult in cuda.h, such as ``CUDA_ERROR_NO_DEVICE``."""
         text = ctypes.c_char_p()
         self._library.cuGetErrorName(code, ctypes.byref(text))
         return (text.value or b"an unknown error").decode()
@@ -86,17 +88,19 @@ class Driver:
 
     def version(self) -> str:
         """The newest CUDA that this driver supports, as ``13.0``."""
-        number = self._number("cuDriverGetVersion")
-        return f"{number // 1000}.{number % 1000 // 10}"
+        number = self._number("cuDriverGetVersion")  # 1000 x major + 10 x minor
+        major, rest = divmod(number, 1000)
+        return f"{major}.{rest // 10}"
 
     def attribute(self, index: int, name: str) -> int:
-        """One of ATTRIBUTES; 0 if this driver does not know it."""
+        """The value of one of ATTRIBUTES, by our name for it; 0 if this driver cannot tell it."""
         try:
             return self._number("cuDeviceGetAttribute", ATTRIBUTES[name], self._handle(index))
         except RidgelineError:
             return 0
 
     def _handle(self, index: int) -> int:
+        """What the driver calls the device of this index."""
         return self._number("cuDeviceGet", index)
 
     def name(self, index: int) -> str:
@@ -114,7 +118,11 @@ class Driver:
         return "GPU-" + "-".join(digits[start:end] for start, end in pairwise(edges))
 
     def memory(self, index: int) -> tuple[int, int]:
-        """Free and total bytes; takes the device's primary context for a moment."""
+        """Free and total bytes.
+
+        The driver tells them only of the context that is current, so the device's primary one is
+        taken for a moment. Other libraries in this process use that one, too: it is given back.
+        """
         free = ctypes.c_size_t()
         total = ctypes.c_size_t()
         context = ctypes.c_void_p()
@@ -132,6 +140,7 @@ class Driver:
 
 
 def _load() -> Any:
+    """The driver's library. Raises RidgelineError if there is none."""
     for name in LIBRARIES:
         try:
             return ctypes.CDLL(name)
