@@ -1,5 +1,6 @@
-"""Every CUDA kernel, compiled for every architecture and held against its declared work, with no
-GPU.
+"""Every CUDA kernel is compiled for every architecture, and does its declared work.
+
+No GPU is needed for that.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from kernels.stream import cuda as stream_cuda
 from kernels.stream.cuda import StreamKernel
 from tests.devices import COMPILE_ONLY, GPU, SINCE_VOLTA, gpu
 from tests.kernels.made_up_cuda import Queue, installed
-
 
 # bytes of an H100's shared memory: of a multiprocessor, and of the one block that takes most of it
 H100_SHARED = 233472

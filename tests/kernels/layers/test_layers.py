@@ -29,8 +29,8 @@ LARGEST_CHECKED_BYTES = 2**24
 """Of a model: above it, the checker's copy takes longer than what the checker finds is worth."""
 FEWEST_LAYERS = 6  # of a picture
 MOST_LAYERS = 25
-BOX_NUMBERS = 4 + 1 + image.CLASSES
-"""Of a detected box: its place and size, whether it holds a thing, and how likely each class is."""
+BOX_NUMBERS = 4 + 1 + 80
+"""Of a detected box: place and size, whether it holds a thing, a score for each class of COCO."""
 GRAY_LEVEL = 114  # of 255: the gray that YOLO's letterbox pads with
 # the families whose operations ONNX's definitions in NumPy compute fast enough
 RUN_BY_NUMPY = (

@@ -1,6 +1,4 @@
-"""Layers through ONNX Runtime on the real CPU: right numbers, what really ran, and what is
-refused.
-"""
+"""Layers through ONNX Runtime on the real CPU: right numbers, what really ran, what is refused."""
 
 from __future__ import annotations
 
