@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-X86, ARM = "x86_64", "aarch64"
+X86 = "x86_64"
+ARM = "aarch64"
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,13 @@ class Core:
         """A /proc/cpuinfo of so many CPUs."""
         vendor, _, family, _, model, _, stepping = self.numbers.split()
         blocks = [
-            f"processor\t: {cpu}\nvendor_id\t: {vendor}\ncpu family\t: {family}\nmodel\t\t: "
-            f"{model}\n"
-            f"model name\t: {self.name} in QEMU\nstepping\t: {stepping}\nflags\t\t: {self.flags}\n"
+            f"processor\t: {cpu}\n"
+            f"vendor_id\t: {vendor}\n"
+            f"cpu family\t: {family}\n"
+            f"model\t\t: {model}\n"
+            f"model name\t: {self.name} in QEMU\n"
+            f"stepping\t: {stepping}\n"
+            f"flags\t\t: {self.flags}\n"
             for cpu in range(cpus)
         ]
         return "\n".join(blocks) + "\n"
@@ -57,9 +62,8 @@ CORES = (
     Core("cortex-a76", ARM, "cortex-a76", "cortex-a76", "implementer 0x41 part 0xd0b"),
     Core("cortex-a78ae", ARM, "cortex-a78ae", "cortex-a78ae", "implementer 0x41 part 0xd42"),
     Core("neoverse-v1", ARM, "neoverse-v1", "neoverse-v1", "implementer 0x41 part 0xd40"),
-    Core(
-        "max", ARM, "max", "generic", "implementer 0x00 part 0x051"
-    ),  # a core that LLVM has no name for
+    # a core that LLVM has no name for
+    Core("max", ARM, "max", "generic", "implementer 0x00 part 0x051"),
 )
 
 TESTS = (

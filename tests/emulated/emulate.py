@@ -38,6 +38,20 @@ TESTS_NEED = ("pytest", "hypothesis")  # how the names of packages begin that TE
 # what was asked of pip, a line each: pyproject.toml may have changed since
 INSTALLED = "installed.txt"
 LIMIT_S = 3600  # of one core's tests
+TIMED_OUT = 124  # the code with which the program timeout(1) ends
+SHOWN_OF_AN_ERROR = 300  # characters, its last ones: the verdict is one line
+# The name of a wheel says which glibc it needs, 2.<minor>, and pip takes those that it is told.
+# Debian 12 has 2.36; manylinux2014, which has a name of its own, needs 2.17.
+GLIBC_MINORS = range(36, 16, -1)
+# what changes an emulated Python that runs under this one's environment
+UNWANTED_VARIABLES = (
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "NUMBA_CPU_NAME",
+    "NUMBA_CPU_FEATURES",
+    "NUMBA_ENABLE_AVX",
+)
+# a program that prints what LLVM, /proc/cpuinfo and a child process say of the core
 AGREEMENT = """
 import json, llvmlite.binding, os, platform, subprocess, sys
 from pathlib import Path
@@ -48,14 +62,14 @@ from probes.harness.devices.cores import core_numbers
 name = "import llvmlite.binding as b; print(b.get_host_cpu_name())"
 child = subprocess.run([sys.executable, "-c", name], capture_output=True, text=True)
 blocks = cpuinfo.blocks(Path("/"), os.sched_getaffinity(0))
-told = cpu_target.CONCERNED & set(cpuinfo.features(blocks.values()))
+in_cpuinfo = cpu_target.CONCERNED & set(cpuinfo.features(blocks.values()))
 print(json.dumps({
     "machine": platform.machine(),
     "name": llvmlite.binding.get_host_cpu_name(),
     "name in a child": child.stdout.strip(),
     "numbers": sorted({core_numbers(block).lower() for block in blocks.values()}),
     "sets compiled for": sorted(cpu_target.compiled()),
-    "sets in /proc/cpuinfo": sorted(told),
+    "sets in /proc/cpuinfo": sorted(in_cpuinfo),
 }))
 """
 
@@ -75,16 +89,16 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--cache", type=Path, default=CACHE, help="where fetched things lie (default: %(default)s)"
     )
-    asked = parser.parse_args(words)
-    if unknown := set(asked.cores) - set(names):
+    options = parser.parse_args(words)
+    if unknown := set(options.cores) - set(names):
         parser.error(f"unknown core {', '.join(sorted(unknown))}; there are {', '.join(names)}")
-    chosen = [core for core in CORES if not asked.cores or core.name in asked.cores]
+    chosen = [core for core in CORES if not options.cores or core.name in options.cores]
     try:
-        pythons = prepare(chosen, asked.cache.resolve())
+        pythons = prepare(chosen, options.cache.resolve())
     except Cannot as reason:
         print(f"tests/emulated/run: {reason}", file=sys.stderr)
         return 2
-    with ThreadPoolExecutor(max(1, asked.jobs)) as pool:
+    with ThreadPoolExecutor(max(1, options.jobs)) as pool:
         passed = list(pool.map(lambda core: report(core, pythons[core.name]), chosen))
     return 0 if all(passed) else 1
 
@@ -94,39 +108,42 @@ def report(core: Core, python: Path) -> bool:
     begin = time.monotonic()
     log = python.parents[1] / "log.txt"
     problem = disagreement(core, python)
-    said = problem or test(python, log)
-    passed = not problem and said.startswith("passed")
-    verdict = said if passed else f"FAILED: {said}"
+    outcome = problem or test(python, log)
+    passed = not problem and outcome.startswith("passed")
+    verdict = outcome if passed else f"FAILED: {outcome}"
     print(f"{core.name:14} {time.monotonic() - begin:5.0f} s  {verdict}", flush=True)
     return passed
 
 
 def disagreement(core: Core, python: Path) -> str:
-    """Why what runs there is not this core, seen by LLVM, /proc/cpuinfo and a child process alike;
-    nothing if it is.
+    """Say what shows that an emulated Python does not run as this core; "" if nothing does.
+
+    LLVM, /proc/cpuinfo and a child process must all see the core.
     """
-    done = run(python, ["-c", AGREEMENT])
-    if done.returncode:
-        return f"Python ended with code {done.returncode}: {done.stderr.strip()[-300:]}"
-    seen = json.loads(done.stdout.splitlines()[-1])
+    process = run(python, ["-c", AGREEMENT])
+    if process.returncode:
+        error = process.stderr.strip()[-SHOWN_OF_AN_ERROR:]
+        return f"Python ended with code {process.returncode}: {error}"
+    facts = json.loads(process.stdout.splitlines()[-1])
     expected = {
         "machine": core.machine,
         "name": core.llvm,
         "name in a child": core.llvm,
         "numbers": [core.numbers.lower()],
-        "sets compiled for": seen["sets in /proc/cpuinfo"],
+        "sets compiled for": facts["sets in /proc/cpuinfo"],
     }
     wrong = [
-        f"{what} is {seen[what]}, not {value}"
-        for what, value in expected.items()
-        if seen[what] != value
+        f"{name} is {facts[name]}, not {value}"
+        for name, value in expected.items()
+        if facts[name] != value
     ]
     return "; ".join(wrong)
 
 
 def test(python: Path, log: Path) -> str:
-    """The tests, then the whole program; what they said, beginning with ``passed`` if all is
-    well.
+    """Run the tests, then the whole program, and return what they say in one line.
+
+    It begins with ``passed`` if both ended well. All that they print goes to the log.
     """
     words = [
         "-m",
@@ -146,32 +163,26 @@ def test(python: Path, log: Path) -> str:
     log.write_text(
         f"{tests.stdout}\n{tests.stderr}\n{program.stdout}\n{program.stderr}\n", encoding="utf-8"
     )
-    summary = (tests.stdout.strip().splitlines() or ["no test ran"])[-1].strip("= ")
-    cases = re.findall(r"\d+ cases measured.*", program.stdout) or [
-        f"code {program.returncode} of {' '.join(RUN)}"
-    ]
-    good = tests.returncode == 0 and program.returncode == 0
-    said = f"{summary}; {cases[-1]}"
-    return f"passed: {said}" if good else f"{said} (see {log})"
+    lines = tests.stdout.strip().splitlines() or ["no test ran"]
+    summary = lines[-1].strip("= ")
+    measured = re.findall(r"\d+ cases measured.*", program.stdout)
+    cases = measured[-1] if measured else f"code {program.returncode} of {' '.join(RUN)}"
+    both_ended_well = tests.returncode == 0 and program.returncode == 0
+    outcome = f"{summary}; {cases}"
+    return f"passed: {outcome}" if both_ended_well else f"{outcome} (see {log})"
 
 
 def run(python: Path, words: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Run an emulated Python on this checkout."""
     env = {**os.environ, "PYTHONPYCACHEPREFIX": str(python.parents[1] / "pyc"), "COLUMNS": "120"}
-    for name in (
-        "PYTHONPATH",
-        "PYTHONHOME",
-        "NUMBA_CPU_NAME",
-        "NUMBA_CPU_FEATURES",
-        "NUMBA_ENABLE_AVX",
-    ):
+    for name in UNWANTED_VARIABLES:
         env.pop(name, None)
     try:
         return subprocess.run(
             [python, *words], cwd=TOP, env=env, capture_output=True, text=True, timeout=LIMIT_S
         )
     except subprocess.TimeoutExpired as late:
-        return subprocess.CompletedProcess(late.cmd, 124, "", f"not done within {LIMIT_S} s")
+        return subprocess.CompletedProcess(late.cmd, TIMED_OUT, "", f"not done within {LIMIT_S} s")
 
 
 def prepare(cores: Iterable[Core], cache: Path) -> dict[str, Path]:
@@ -188,14 +199,13 @@ def prepare(cores: Iterable[Core], cache: Path) -> dict[str, Path]:
     qemu = fetch_qemu(cache)
     pythons = {}
     for core in cores:
-        pythons[core.name] = (
-            arm_python(core, cache, qemu) if core.machine == ARM else x86_python(core, cache, qemu)
-        )
+        build = arm_python if core.machine == ARM else x86_python
+        pythons[core.name] = build(core, cache, qemu)
     return pythons
 
 
 def fetch_qemu(cache: Path) -> Path:
-    """The folder of QEMU's programs."""
+    """The folder of QEMU's programs, which are fetched where they are not there yet."""
     folder = cache / "qemu"
     if not folder.exists():
         apt = Apt(cache / "apt-qemu", "amd64", NEWEST)
@@ -223,8 +233,9 @@ def arm_root(cache: Path) -> Path:
 
 
 def install(root: Path) -> None:
-    """The packages that this project and the tests in TESTS need, for Arm; nothing where they are
-    there already.
+    """Install, for Arm, the packages that this project and the tests in TESTS need.
+
+    Does nothing where they are there already.
     """
     project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
@@ -234,7 +245,7 @@ def install(root: Path) -> None:
     if installed.exists() and installed.read_text(encoding="utf-8").splitlines() == wanted:
         return
     shutil.rmtree(root / "site", ignore_errors=True)
-    platforms = [f"--platform=manylinux_2_{minor}_aarch64" for minor in range(36, 16, -1)]
+    platforms = [f"--platform=manylinux_2_{minor}_aarch64" for minor in GLIBC_MINORS]
     words = ["--python-version", version(root), "--implementation", "cp", "--only-binary=:all:"]
     pip = [
         sys.executable,
@@ -251,17 +262,18 @@ def install(root: Path) -> None:
 
 
 def version(root: Path) -> str:
-    """Of the Python in a root: 3.11."""
+    """The version of the Python in a root, such as 3.11. Raises Cannot where there is none."""
     names = [path.name for path in (root / "usr/bin").glob("python3.*")]
-    found = [name.removeprefix("python") for name in names if re.fullmatch(r"python3\.\d+", name)]
-    if not found:
+    pythons = [name for name in names if re.fullmatch(r"python3\.\d+", name)]
+    if not pythons:
         raise Cannot(f"no Python was unpacked into {root}")
-    return found[0]
+    return pythons[0].removeprefix("python")
 
 
 class Apt:
-    """Debian's package client with lists and a cache of its own, for one architecture of one
-    release.
+    """Debian's package client, with lists and a cache of its own.
+
+    It knows one architecture of one release.
     """
 
     def __init__(self, folder: Path, architecture: str, release: str) -> None:
@@ -271,9 +283,8 @@ class Apt:
         signed = f" signed-by={KEYRING}" if KEYRING.exists() else ""
         source = f"deb [arch={architecture}{signed}] {archive()} {release} main\n"
         (folder / "sources.list").write_text(source, encoding="utf-8")
-        (folder / "status").write_text(
-            "", encoding="utf-8"
-        )  # nothing is installed: all that is needed is fetched
+        # nothing counts as installed, so all that is needed is fetched
+        (folder / "status").write_text("", encoding="utf-8")
         settings = {
             "Dir::Etc::sourcelist": folder / "sources.list",
             "Dir::Etc::sourceparts": "-",
@@ -286,9 +297,9 @@ class Apt:
             "APT::Sandbox::User": "",
             "Debug::NoLocking": "1",
         }
-        self.options = [
-            word for name, value in settings.items() for word in ("-o", f"{name}={value}")
-        ]
+        self.options: list[str] = []
+        for name, value in settings.items():
+            self.options += ["-o", f"{name}={value}"]
         self.get("update")
 
     def get(self, *words: str) -> None:
@@ -297,22 +308,21 @@ class Apt:
 
 
 def archive() -> str:
-    """Address of this system's own release, as apt is set up here."""
-    listed = subprocess.run(
+    """The address that apt fetches this system's own release from. Raises Cannot if none is set."""
+    process = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(RELEASE) $(REPO_URI)", "Created-By: Packages"],
         capture_output=True,
         text=True,
     )
-    addresses = [
-        line.split()[1] for line in listed.stdout.splitlines() if line.split()[0] == codename()
-    ]
+    lines = [line.split() for line in process.stdout.splitlines()]
+    addresses = [words[1] for words in lines if words[0] == codename()]
     if not addresses:
         raise Cannot(f"apt knows no archive of {codename()}: see apt-get indextargets")
     return addresses[0]
 
 
 def codename() -> str:
-    """Of this system's release."""
+    """The codename of this system's release, such as bookworm. Raises Cannot unless Debian's."""
     facts = platform.freedesktop_os_release()
     if facts.get("ID") != "debian" or "VERSION_CODENAME" not in facts:
         raise Cannot(
@@ -324,16 +334,17 @@ def codename() -> str:
 
 def command(words: Sequence[str], folder: Path) -> None:
     """Run a program in a folder. Raises Cannot with its last words if it fails."""
-    done = subprocess.run(
+    process = subprocess.run(
         words, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL
     )
-    if done.returncode:
-        last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-        raise Cannot(f"{words[0]} ended with code {done.returncode}: {' '.join(last)}")
+    if process.returncode:
+        output = process.stderr.strip() or process.stdout.strip()
+        last = output.splitlines()[-1:]
+        raise Cannot(f"{words[0]} ended with code {process.returncode}: {' '.join(last)}")
 
 
 def unpack(packages: Iterable[Path], folder: Path) -> None:
-    """Unpack Debian packages into a folder that appears when all is there."""
+    """Unpack Debian packages into a new folder, which appears only when all of them are there."""
     part = folder.with_name(folder.name + ".unpacked")
     shutil.rmtree(part, ignore_errors=True)
     for package in sorted(packages):
@@ -342,8 +353,9 @@ def unpack(packages: Iterable[Path], folder: Path) -> None:
 
 
 def x86_python(core: Core, cache: Path, qemu: Path) -> Path:
-    """This Python and its packages as another x86 core, to which /proc/cpuinfo reads as that
-    core's.
+    """Set up this Python and its packages to run as another x86 core, and return its start.
+
+    It finds that core's /proc/cpuinfo in place of the machine's.
     """
     home = cache / core.name
     shown = home / "shown/proc"
@@ -351,24 +363,27 @@ def x86_python(core: Core, cache: Path, qemu: Path) -> Path:
     (shown / "cpuinfo").write_text(core.cpuinfo(os.cpu_count() or 1), encoding="utf-8")
     link(home / "lib", Path(sys.prefix) / "lib")
     emulator = [qemu / "qemu-x86_64", "-cpu", core.qemu, "-L", shown.parent]
-    return environment(
-        home, Path(sys.base_prefix) / "bin", emulator, Path(sys.executable).resolve()
-    )
+    python = Path(sys.executable).resolve()
+    return environment(home, Path(sys.base_prefix) / "bin", emulator, python)
 
 
 def arm_python(core: Core, cache: Path, qemu: Path) -> Path:
-    """Arm's Python from its root."""
-    home, root = cache / core.name, arm_root(cache)
-    packages = home / "lib" / f"python{version(root)}"
+    """Set up Arm's Python to run as one of its cores, and return its start."""
+    home = cache / core.name
+    root = arm_root(cache)
+    python = f"python{version(root)}"
+    packages = home / "lib" / python
     packages.mkdir(parents=True, exist_ok=True)
     link(packages / "site-packages", root / "site")
     emulator = [qemu / "qemu-aarch64", "-cpu", core.qemu, "-L", root]
-    return environment(home, root / "usr/bin", emulator, root / f"usr/bin/python{version(root)}")
+    return environment(home, root / "usr/bin", emulator, root / "usr/bin" / python)
 
 
 def environment(home: Path, base: Path, emulator: Sequence[object], python: Path) -> Path:
-    """A virtual environment whose ``python`` starts the emulator: so do the children that are
-    started by its name.
+    """Write a virtual environment whose ``python`` starts the emulator, and return that file.
+
+    Children that are started by its name run emulated, too. base: the folder that the environment
+    names as its home. python: the program to emulate.
     """
     (home / "bin").mkdir(parents=True, exist_ok=True)
     (home / "pyvenv.cfg").write_text(
@@ -384,7 +399,7 @@ def environment(home: Path, base: Path, emulator: Sequence[object], python: Path
 
 
 def link(place: Path, target: Path) -> None:
-    """A symbolic link, anew."""
+    """Make a symbolic link, in the place of an older one."""
     place.unlink(missing_ok=True)
     place.symlink_to(target)
 

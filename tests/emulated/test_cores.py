@@ -13,6 +13,7 @@ from probes.harness.devices.cores import core_numbers
 from tests.emulated.cores import ARM, CORES, RUN, TESTS, X86, Core
 from tests.emulated.emulate import TOP
 
+# the instruction sets of each core, as far as they matter to compiled code
 SETS = {"Haswell": {"sse2", "sse4_1", "avx", "avx2", "fma"}, "Nehalem": {"sse2", "sse4_1"}}
 
 
@@ -21,22 +22,24 @@ def test_every_listed_test_exists(name: str) -> None:
     file, _, function = name.partition("::")
     tree = ast.parse((TOP / file).read_text(encoding="utf-8"))
     functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    assert function in functions or (
-        not function and any(each.startswith("test_") for each in functions)
-    )
+    if function:
+        assert function in functions
+    else:
+        assert any(member.startswith("test_") for member in functions)
 
 
 def test_the_whole_program_is_run_too() -> None:
     assert (TOP / RUN[0]).is_file()
 
 
-@pytest.mark.parametrize(
-    "core", [core for core in CORES if core.machine == X86], ids=lambda core: core.name
-)
+X86_CORES = [core for core in CORES if core.machine == X86]
+
+
+@pytest.mark.parametrize("core", X86_CORES, ids=lambda core: core.name)
 def test_a_made_up_cpuinfo_tells_the_core(tmp_path: Path, core: Core) -> None:
     (tmp_path / "proc").mkdir()
     (tmp_path / "proc/cpuinfo").write_text(core.cpuinfo(3))
-    blocks = cpuinfo.blocks(tmp_path, range(3))
+    blocks = cpuinfo.blocks(tmp_path, range(3))  # of CPUs 0 to 2
     assert {core_numbers(block) for block in blocks.values()} == {core.numbers}
     assert set(cpuinfo.features(blocks.values())) & target.CONCERNED == SETS[core.name]
 

@@ -1,5 +1,7 @@
-"""Working sets and chases: each byte read as often as declared, each hop made, on the CPU here and
-in the machine code of every GPU."""
+"""Working sets and chases: each byte is read as often as declared, and each hop is made.
+
+This holds on the CPU here, and in the machine code of every GPU.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +33,14 @@ from probes.records.tag import parse_tag
 from tests.devices import GPU
 from tests.kernels.made_up_cuda import Queue, installed
 
+THREADS_OF_LARGE_BLOCKS = 1024
+
 
 @pytest.fixture(scope="module")
 def team() -> Iterator[Team]:
-    made = Team([0, 0])
-    yield made
-    made.close()
+    crew = Team([0, 0])  # two threads, on one processor where there is no second
+    yield crew
+    crew.close()
 
 
 @pytest.mark.parametrize("size", [4096, 5632, 100_352])
@@ -69,9 +73,11 @@ def test_a_chase_makes_just_the_hops_it_is_asked(team: Team, hops: int) -> None:
 
 
 def test_a_cycle_visits_every_line_once_in_no_order() -> None:
-    order = chase_work.cycle(1000)
-    assert sorted(order) == list(range(1000))
-    assert np.abs(np.diff(order) == 1).mean() < 0.01
+    lines = 1000
+    order = chase_work.cycle(lines)
+    assert sorted(order) == list(range(lines))
+    neighbours = np.diff(order) == 1
+    assert np.abs(neighbours).mean() < 0.01  # by chance, one hop of a thousand goes to the next
 
 
 def test_words_sum_to_their_total_at_any_length() -> None:
@@ -79,15 +85,24 @@ def test_words_sum_to_their_total_at_any_length() -> None:
         assert cache_work.word_total(count) == int(cache_work.words(count).sum(dtype=np.uint64))
 
 
-def kinds(arch: str) -> dict[tuple[str, int], dict[str, Any]]:
-    """Params of each kernel that is compiled, by mode, and lanes of a bank or loads of a small
-    set.
+def params_by_mode(arch: str) -> dict[tuple[str, int], dict[str, Any]]:
+    """Params of each kernel that is compiled, one for each pair of a mode and a number.
+
+    The number tells the kernels of one mode apart: lanes that share a bank, or loads of a thread
+    in a small set; 0 in a larger one.
     """
-    points = [params for params, _ in cache_cuda.points(replace(GPU, arch=arch))]
-    return {(p["mode"], p["ways"] if p["mode"] == "banks" else _small(p)): p for p in points}
+    params_of = {}
+    for params, _ in cache_cuda.points(replace(GPU, arch=arch)):
+        if params["mode"] == "banks":
+            number = params["ways"]
+        else:
+            number = _loads_in_a_small_set(params)
+        params_of[params["mode"], number] = params
+    return params_of
 
 
-def _small(params: dict[str, Any]) -> int:
+def _loads_in_a_small_set(params: dict[str, Any]) -> int:
+    """Loads that a thread has under way in a set so small that its block is; otherwise 0."""
     return int(params["unroll"]) if params["block"] == cache_cuda.SMALL_BLOCK else 0
 
 
@@ -105,23 +120,23 @@ def kernel_of(device: Device, params: dict[str, Any]) -> CudaKernel:
 @pytest.mark.parametrize("quick", [False, True], ids=["plain", "quick"])
 def test_the_smallest_l1_holds_three_points(quick: bool) -> None:
     tag = "sweep/bandwidth/working-set/read-per-sm"
-    asked = chosen(
-        [("cache", case) for case in cases(replace(GPU, arch="7.5"))], full=False, quick=quick
-    )
-    sizes = [case.x or 0 for _, case in asked if case.ceiling == tag]
-    assert len([size for size in sizes if size < 64 << 10]) >= 3, (
-        "one of just its size may miss some of its lines"
-    )
-    assert sizes[-1] > 512 << 10
+    probe_cases = [("cache", case) for case in cases(replace(GPU, arch="7.5"))]
+    plan = chosen(probe_cases, full=False, quick=quick)
+    sizes = [case.x or 0 for _, case in plan if case.ceiling == tag]
+    smallest_l1 = 64 << 10
+    # a set of just its size may miss some of its lines, so it does not count
+    assert len([size for size in sizes if size < smallest_l1]) >= 3
+    assert sizes[-1] > 512 << 10, "more than any L1 holds"
 
 
 @pytest.mark.parametrize("arch", ["5.0", "6.1", "7.0", "7.5", "8.0", "8.7", "9.0", "10.0", "12.0"])
 def test_the_hot_loop_holds_the_declared_loads_on_every_architecture(arch: str) -> None:
     device = replace(GPU, arch=arch)
-    for kind, params in kinds(arch).items():
-        found = kernel_of(device, params).audit(cache.READ.work("int32", **params))
-        assert not found.problem, (kind, found.problem)
-        assert found.note or ("STG" if kind[0] == "write" else "LD") in found.instruction
+    for (mode, number), params in params_by_mode(arch).items():
+        audit = kernel_of(device, params).audit(cache.READ.work("int32", **params))
+        assert not audit.problem, (mode, number, audit.problem)
+        opcode = "STG" if mode == "write" else "LD"
+        assert audit.note or opcode in audit.instruction
     for mode, opcode in {"global": "LDG", "shared": "LDS", "near": "LDG"}.items():
         audit = chase_cuda.ChaseKernel(device, "int64", {"mode": mode}).audit(Work())
         assert not audit.problem
@@ -133,42 +148,48 @@ def test_a_copy_moves_whole_visits_of_both_halves_and_checks_the_target() -> Non
         if params["mode"] in cache_cuda.MOVES:
             visit = params["block"] * cache_cuda.VECTOR * params["unroll"] * params["visits"]
             assert params["set_bytes"] % (visit * cache_work.ARRAYS[params["mode"]]) == 0
-    target = cache.COPY.reference("fp64", 1, **kinds("9.0")["copy", 0])
+    target = cache.COPY.reference("fp64", 1, **params_by_mode("9.0")["copy", 0])
     assert np.array_equal(target[:64], pattern.values("fp64", 0, np.arange(64)))
-    assert set(cache.WRITE.reference("fp64", 1, **kinds("9.0")["write", 0])) == {pattern.WRITTEN}
+    written = cache.WRITE.reference("fp64", 1, **params_by_mode("9.0")["write", 0])
+    assert set(written) == {pattern.WRITTEN}
 
 
-@pytest.mark.parametrize(
-    "l2", [(256 << 10) * 2**k // d for k in range(11) for d in (1, 3) if 2**k >= d]
-)
+SMALLEST_L2 = 256 << 10
+POWERS_OF_TWO = [SMALLEST_L2 << doublings for doublings in range(11)]  # to 256 MiB
+THIRDS = [size // 3 for size in POWERS_OF_TWO[2:]]  # no such L2 is smaller than the smallest
+
+
+@pytest.mark.parametrize("l2", sorted(POWERS_OF_TWO + THIRDS))
 def test_an_l2_of_any_size_is_swept_with_sets_of_some_bytes_each_once(l2: int) -> None:
-    asked = [
-        (p["mode"], p["set_bytes"])
-        for p, _ in cache_cuda.points(replace(GPU, last_cache_bytes=l2))
-        if p["mode"] in ("sm", "grid", *cache_cuda.MOVES)
-    ]
-    assert len(asked) == len(set(asked))
+    sets = []
+    for params, _ in cache_cuda.points(replace(GPU, last_cache_bytes=l2)):
+        if params["mode"] in ("sm", "grid", *cache_cuda.MOVES):
+            sets.append((params["mode"], params["set_bytes"]))
+    assert len(sets) == len(set(sets))
     for mode in ("grid", *cache_cuda.MOVES):
-        sizes = [size for of, size in asked if of == mode]
+        sizes = [size for mode_of_set, size in sets if mode_of_set == mode]
         assert sizes == sorted(sizes)
         assert sizes[0] > 0
         assert sizes[-1] > 2 * l2
 
 
 def test_each_multiprocessor_has_a_set_of_its_own() -> None:
-    params = kinds("9.0")["sm", 0]
+    params = params_by_mode("9.0")["sm", 0]
     assert params["copies"] == params["readers"] == params["blocks"]
-    assert (
-        cache.READ.memory_bytes("int32", params)
-        == params["set_bytes"] * params["blocks"]
-        == params["pass_bytes"]
-    )
+    all_sets = params["set_bytes"] * params["blocks"]
+    assert cache.READ.memory_bytes("int32", params) == all_sets == params["pass_bytes"]
+
+
+def words_at(address: int, count: int) -> np.ndarray:
+    """Memory at an address as an array of 32-bit words, which can be written."""
+    return np.ctypeslib.as_array((ctypes.c_uint32 * count).from_address(address))
 
 
 def test_a_multiprocessor_that_reads_the_set_of_another_is_caught(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    runtime, wrong = installed(monkeypatch), list[bool]()
+    runtime = installed(monkeypatch)
+    reads_another = False
 
     def kernel(
         grid: tuple[int],
@@ -177,32 +198,33 @@ def test_a_multiprocessor_that_reads_the_set_of_another_is_caught(
         shared_mem: int,
         stream: Queue,
     ) -> None:
-        held, sums, _, reads, chunks = map(int, arguments)
-        size = chunks * block[0] * params["unroll"] * 4
-        words = np.ctypeslib.as_array(
-            (ctypes.c_uint32 * (size * grid[0])).from_address(held)
-        ).reshape(grid[0], size)
-        out = np.ctypeslib.as_array((ctypes.c_uint32 * (grid[0] * block[0])).from_address(sums))
-        out[:] = 0
-        own = words.sum(axis=1, dtype=np.uint64) * (reads // chunks) % 2**32
-        out[:: block[0]] = own[0] if wrong else own
+        array_address, sums_address, _, reads, chunks = map(int, arguments)
+        (blocks,) = grid
+        (threads,) = block
+        set_words = chunks * threads * params["unroll"] * 4  # a thread loads 4 words at once
+        words = words_at(array_address, blocks * set_words).reshape(blocks, set_words)
+        thread_sums = words_at(sums_address, blocks * threads)
+        thread_sums[:] = 0
+        block_sums = words.sum(axis=1, dtype=np.uint64) * (reads // chunks) % 2**32
+        # a block's first thread stands for all of them
+        thread_sums[::threads] = block_sums[0] if reads_another else block_sums
 
     monkeypatch.setattr(cuda_kernel, "function", lambda path, name, shared: kernel)
-    few = replace(GPU, units=3)
-    params = next(p for p, _ in cache_cuda.points(few) if p["mode"] == "sm" and p["block"] == 1024)
-    launch = cache.READ.backends["raw"](few, "int32", params, Queue(runtime))
-    case = Case(
-        cache.READ, "int32", "raw", parse_tag("sweep/bandwidth/working-set/read-per-sm"), params
-    )
+    device = replace(GPU, units=3)
+    all_params = [params for params, _ in cache_cuda.points(device) if params["mode"] == "sm"]
+    params = next(params for params in all_params if params["block"] == THREADS_OF_LARGE_BLOCKS)
+    launch = cache.READ.backends["raw"](device, "int32", params, Queue(runtime))
+    tag = parse_tag("sweep/bandwidth/working-set/read-per-sm")
+    case = Case(cache.READ, "int32", "raw", tag, params)
     check(case, launch)
-    wrong.append(True)
+    reads_another = True
     with pytest.raises(Failure):
         check(case, launch)
     launch.close()
 
 
 def test_a_load_too_few_shows() -> None:
-    params = kinds("9.0")["sm", 0]
+    params = params_by_mode("9.0")["sm", 0]
     halved = kernel_of(GPU, {**params, "unroll": params["unroll"] // 2}).build()
     whole = kernel_of(GPU, params)
     assert "operations a repetition" in whole.inspect(halved, whole.work()).problem
@@ -213,12 +235,10 @@ def test_sets_are_whole_chunks_and_stay_in_the_memory_there_is() -> None:
         device = replace(GPU, memory_free_bytes=free)
         for params, _ in cache_cuda.points(device):
             if params["mode"] in ("sm", "grid", *cache_cuda.MOVES):
-                assert (
-                    params["set_bytes"] % (params["block"] * cache_cuda.VECTOR * params["unroll"])
-                    == 0
-                )
+                chunk_bytes = params["block"] * cache_cuda.VECTOR * params["unroll"]
+                assert params["set_bytes"] % chunk_bytes == 0
                 assert params["set_bytes"] * params["copies"] <= free // 4
-        assert max(p["set_bytes"] for p, _ in chase_cuda.points(device)) <= free // 4
+        assert max(params["set_bytes"] for params, _ in chase_cuda.points(device)) <= free // 4
     sizes = [size for size, _ in cache_cuda.grid_sizes(GPU)]
     assert sizes == sorted(set(sizes))
     assert sizes[0] < (GPU.last_cache_bytes or 0) < sizes[-1] / 3

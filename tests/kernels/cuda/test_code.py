@@ -1,5 +1,6 @@
-"""Every CUDA kernel, compiled for every architecture and held against its declared work, with no
-GPU.
+"""Every CUDA kernel is compiled for every architecture, and does its declared work.
+
+No GPU is needed for that.
 """
 
 from __future__ import annotations
@@ -23,9 +24,20 @@ from kernels.stream.cuda import StreamKernel
 from tests.devices import COMPILE_ONLY, GPU, SINCE_VOLTA, gpu
 from tests.kernels.made_up_cuda import Queue, installed
 
+# bytes of an H100's shared memory: of a multiprocessor, and of the one block that takes most of it
+H100_SHARED = 233472
+H100_SHARED_OF_BLOCK = 232448
+MORE_THAN_HALF = H100_SHARED // 2 + 1
+
 
 def streamed(op: str, arch: str, params: dict[str, Any], dtype: str = "fp64") -> StreamKernel:
+    """A stream's kernel over a small array, for an architecture."""
     return StreamKernel(op, gpu(arch), dtype, {"n": 1 << 12} | params)
+
+
+def shared_facts(of_multiprocessor: int, of_block: int) -> dict[str, Any]:
+    """What a device says of its shared memory, in bytes."""
+    return {"shared_bytes_per_multiprocessor": of_multiprocessor, "shared_bytes_optin": of_block}
 
 
 @pytest.mark.parametrize("arch", SINCE_VOLTA)
@@ -35,12 +47,12 @@ def test_chains_do_their_work_on_every_architecture(arch: str, dtype: str) -> No
         assert dtype == "bf16", reason
         return
     kernel = fma_cuda.FmaKernel(gpu(arch), dtype, fma_cuda.shape(gpu(arch), dtype))
-    found = kernel.audit(kernel.work())
-    assert found.problem == ""
+    audit = kernel.audit(kernel.work())
+    assert audit.problem == ""
     if arch in COMPILE_ONLY:
-        assert found.note == f"not audited: nvdisasm refuses sm_{kernel.cubin.arch}"
+        assert audit.note == f"not audited: nvdisasm refuses sm_{kernel.cubin.arch}"
     else:
-        assert (found.note, found.instruction) != ("", "")
+        assert (audit.note, audit.instruction) != ("", "")
 
 
 STREAMED = [
@@ -50,44 +62,52 @@ STREAMED = [
 
 
 @pytest.mark.parametrize(("arch", "dtype"), STREAMED)
-@pytest.mark.parametrize("kernel", stream.KERNELS, ids=lambda k: k.name)
+@pytest.mark.parametrize("kernel", stream.KERNELS, ids=lambda kernel: kernel.name)
 def test_streams_move_whole_vectors(arch: str, dtype: str, kernel: Any) -> None:
-    known = replace(
-        gpu(arch),
-        facts={"shared_bytes_per_multiprocessor": 233472, "shared_bytes_optin": 232448},
-    )
-    for backend, params in stream_cuda.variants(kernel.name, known):
+    device = replace(gpu(arch), facts=shared_facts(H100_SHARED, H100_SHARED_OF_BLOCK))
+    for backend, params in stream_cuda.variants(kernel.name, device):
         if backend == "raw":
             launch = streamed(kernel.name, arch, params, dtype)
-            found = launch.audit(launch.work())
-            assert found.problem == ""
-            assert ".128" in found.instruction or arch in COMPILE_ONLY
+            audit = launch.audit(launch.work())
+            assert audit.problem == ""
+            assert ".128" in audit.instruction or arch in COMPILE_ONLY
 
 
 @pytest.mark.parametrize(
-    ("whole", "optin", "alone"),
-    [(233472, 232448, 116737), (102400, 101376, 51201), (65536, 32768, None), (0, 0, None)],
+    ("of_multiprocessor", "of_block", "expected_bytes"),
+    [
+        (H100_SHARED, H100_SHARED_OF_BLOCK, 116737),
+        (102400, 101376, 51201),  # compute capability 8.6
+        (65536, 32768, None),  # no block may have more than half
+        (0, 0, None),  # unknown
+    ],
 )
 def test_a_block_alone_on_an_sm_takes_more_than_half_of_its_shared_memory(
-    whole: int, optin: int, alone: int | None
+    of_multiprocessor: int, of_block: int, expected_bytes: int | None
 ) -> None:
-    facts = {"shared_bytes_per_multiprocessor": whole, "shared_bytes_optin": optin}
-    found = [
-        params.get("shared_bytes")
-        for _, params in stream_cuda.variants("triad", replace(GPU, facts=facts))
-    ]
-    assert [size for size in found if size] == ([alone] if alone else [])
+    device = replace(GPU, facts=shared_facts(of_multiprocessor, of_block))
+    variants = stream_cuda.variants("triad", device)
+    sizes = [params["shared_bytes"] for _, params in variants if params.get("shared_bytes")]
+    assert sizes == ([expected_bytes] if expected_bytes else [])
 
 
 def test_the_launch_takes_the_unused_shared_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    runtime, taken = installed(monkeypatch), list[int]()
-    kernel = lambda grid, block, arguments, shared_mem, stream: taken.append(shared_mem)  # noqa: E731
-    allowed = dict[str, int]()
-    monkeypatch.setattr(
-        cuda_kernel, "function", lambda path, name, shared: allowed.update({name: shared}) or kernel
-    )
-    for shared in (0, 116737):
-        params = {"block": 1024, "vecs": 2} | ({"shared_bytes": shared} if shared else {})
+    runtime = installed(monkeypatch)
+    taken: list[int] = []
+    allowed: dict[str, int] = {}
+
+    def kernel(grid: Any, block: Any, arguments: Any, shared_mem: int, stream: Any) -> None:
+        taken.append(shared_mem)
+
+    def function(path: Path, name: str, shared: int) -> Any:
+        allowed[name] = shared
+        return kernel
+
+    monkeypatch.setattr(cuda_kernel, "function", function)
+    for shared in (0, MORE_THAN_HALF):
+        params = {"block": 1024, "vecs": 2}
+        if shared:
+            params["shared_bytes"] = shared
         launch = streamed("triad", "9.0", params)
         launch.ready(Queue(runtime))
         launch.run(2)
@@ -96,12 +116,13 @@ def test_the_launch_takes_the_unused_shared_memory(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_stream_that_moves_less_or_in_smaller_pieces_is_caught() -> None:
-    narrow, wide = (streamed("triad", "9.0", {"block": 256, "vecs": vecs}) for vecs in (2, 4))
-    assert wide.inspect(narrow.build(), wide.work()).problem == (
-        "4 loads and 2 stores of 128 bits a thread, not 8 and 4"
-    )
+    narrow = streamed("triad", "9.0", {"block": 256, "vecs": 2})
+    wide = streamed("triad", "9.0", {"block": 256, "vecs": 4})
+    problem = wide.inspect(narrow.build(), wide.work()).problem
+    assert problem == "4 loads and 2 stores of 128 bits a thread, not 8 and 4"
 
 
+# eight chains of multiply-adds in each thread, with places for a number of steps and for a store
 SOURCE = """
 extern "C" __global__ void f(float *out, int trips, float m, float c) {
   float x[8];
@@ -118,16 +139,21 @@ extern "C" __global__ void f(float *out, int trips, float m, float c) {
   STORE
 }
 """
-EVERY = "for (int k = 0; k < 8; k++) out[threadIdx.x * 8 + k] = x[k];"
+STORE_ALL = "for (int k = 0; k < 8; k++) out[threadIdx.x * 8 + k] = x[k];"
+# indices known only at run time: such an array has no place in registers
 SPILL = (
     "float y[64]; for (int k = 0; k < 64; k++) y[k] = x[k & 7] + k; y[(int)c & 63] = 1; "
     "out[0] = y[(int)m & 63];"
 )
+STEPS = 128
 SPEC = sass.Spec("FFMA", per_warp=64, warps=1, overhead=0.008)
-WORK = Work(flops=8 * 128 * 64)
+WORK = Work(flops=8 * STEPS * 64)
 
 
-def audited(folder: Path, steps: int = 128, store: str = EVERY, work: Work = WORK) -> sass.Audit:
+def audited(
+    folder: Path, steps: int = STEPS, store: str = STORE_ALL, work: Work = WORK
+) -> sass.Audit:
+    """Compile the source above with so many steps and this store, and audit it against the work."""
     source = folder / "planted.cu"
     source.write_text(SOURCE.replace("STEPS", str(steps)).replace("STORE", store))
     return sass.audit(nvrtc.compile_cubin(source, "90"), SPEC, work)
@@ -164,7 +190,8 @@ def test_a_compile_error_names_file_and_line(tmp_path: Path) -> None:
 
 
 def test_what_a_kernel_includes_counts_and_lines_stay_right(tmp_path: Path) -> None:
-    source, header = tmp_path / "main.cu", tmp_path / "part.cuh"
+    source = tmp_path / "main.cu"
+    header = tmp_path / "part.cuh"
     source.write_text(
         '#include "part.cuh"\n\nextern "C" __global__ void f(int *x) { *x = N + oops; }\n'
     )
@@ -172,9 +199,9 @@ def test_what_a_kernel_includes_counts_and_lines_stay_right(tmp_path: Path) -> N
     with pytest.raises(KernelError, match=r"main\.cu line 3: .*oops"):
         nvrtc.compile_cubin(source, "90")
     source.write_text(source.read_text().replace(" + oops", ""))
-    one = nvrtc.compile_cubin(source, "90")
+    before = nvrtc.compile_cubin(source, "90")
     header.write_text("#define N 7\n")
-    assert nvrtc.compile_cubin(source, "90").path != one.path
+    assert nvrtc.compile_cubin(source, "90").path != before.path
 
 
 def test_an_architecture_no_compiler_knows_is_refused_with_what_there_is() -> None:
@@ -192,17 +219,19 @@ def test_a_compiler_newer_than_the_driver_is_not_used() -> None:
 def test_a_cubin_is_compiled_once_and_named_by_its_content(tmp_path: Path) -> None:
     source = tmp_path / "once.cu"
     source.write_text('extern "C" __global__ void f(int *x) { *x = N; }')
-    one, same, other = (nvrtc.compile_cubin(source, "90", {"N": n}) for n in (1, 1, 2))
-    assert one.path == same.path != other.path
-    assert one.path.read_bytes()[:4] == b"\x7fELF"
+    first = nvrtc.compile_cubin(source, "90", {"N": 1})
+    same = nvrtc.compile_cubin(source, "90", {"N": 1})
+    other = nvrtc.compile_cubin(source, "90", {"N": 2})
+    assert first.path == same.path != other.path
+    assert first.path.read_bytes()[:4] == b"\x7fELF"
 
 
 def test_without_a_disassembler_a_kernel_is_not_audited_and_does_not_fail(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(disassembly, "disassembler", lambda: None)
-    found = audited(tmp_path, steps=127)
-    assert (found.problem, found.note) == ("", sass.NOT_AUDITED)
+    audit = audited(tmp_path, steps=STEPS - 1)  # a kernel that no other test has audited
+    assert (audit.problem, audit.note) == ("", sass.NOT_AUDITED)
 
 
 def test_no_room_for_the_disassembler_is_not_called_a_refusal(
@@ -212,7 +241,8 @@ def test_no_room_for_the_disassembler_is_not_called_a_refusal(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(disassembly.tempfile, "NamedTemporaryFile", full)
-    assert audited(tmp_path, steps=126).note == "not audited: no space left on device"
+    audit = audited(tmp_path, steps=STEPS - 2)  # a kernel that no other test has audited
+    assert audit.note == "not audited: no space left on device"
 
 
 def test_what_was_found_is_kept_beside_the_cubin(
@@ -233,26 +263,31 @@ def test_threads_that_need_one_kernel_compile_and_disassemble_it_once(
 ) -> None:
     monkeypatch.setattr(cubins, "cache_folder", lambda: tmp_path)
     source = tmp_path / "planted.cu"
-    source.write_text(SOURCE.replace("STEPS", "128").replace("STORE", EVERY))
-    made: list[str] = []
+    source.write_text(SOURCE.replace("STEPS", str(STEPS)).replace("STORE", STORE_ALL))
+    calls: list[str] = []
 
     def counting(name: str, real: Any) -> Any:
-        def counted(*given: Any) -> Any:
-            made.append(name)
-            return real(*given)
+        """The real function, which notes its name with each call."""
+
+        def counted(*arguments: Any) -> Any:
+            calls.append(name)
+            return real(*arguments)
 
         return counted
 
     for module, name in ((nvrtc, "_build"), (sass, "disassemble")):
         monkeypatch.setattr(module, name, counting(name, getattr(module, name)))
-    with ThreadPoolExecutor(8) as pool:
-        ask = lambda count: sass.audit(nvrtc.compile_cubin(source, "90"), SPEC, Work(flops=count))  # noqa: E731
-        found = list(pool.map(ask, range(1, 9)))
-    assert sorted(made) == ["_build", "disassemble"]
-    assert len({audit.problem for audit in found}) == 8
-    assert len(cubins.answers(next(tmp_path.glob("*.sass.json")))) == 8, (
-        "no answer overwrites another"
-    )
+
+    def ask(flops: int) -> sass.Audit:
+        return sass.audit(nvrtc.compile_cubin(source, "90"), SPEC, Work(flops=flops))
+
+    threads = 8
+    with ThreadPoolExecutor(threads) as pool:
+        audits = list(pool.map(ask, range(1, threads + 1)))
+    assert sorted(calls) == ["_build", "disassemble"]
+    assert len({audit.problem for audit in audits}) == threads
+    answers = cubins.answers(next(tmp_path.glob("*.sass.json")))
+    assert len(answers) == threads, "no answer overwrites another"
 
 
 def test_no_room_for_a_cubin_is_one_line_and_leaves_nothing(
@@ -263,10 +298,8 @@ def test_no_room_for_a_cubin_is_one_line_and_leaves_nothing(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(
-        KernelError,
-        match=r"cannot keep x\.cubin in .*: No space left on device; set XDG_CACHE_HOME",
-    ):
+    message = r"cannot keep x\.cubin in .*: No space left on device; set XDG_CACHE_HOME"
+    with pytest.raises(KernelError, match=message):
         cubins.store(tmp_path / "x.cubin", b"code")
     assert not list(tmp_path.iterdir())
 

@@ -27,11 +27,16 @@ from tests.kernels.made_up_cuda import Queue, Runtime, installed
 
 THREADS = 2
 SHAPES = [(1, 8), (1, 2), (1, 1), (2, 1), (33, 1), (121, 1)]
+"""(multiply-adds of an element, of how many registers one gets them), as params k and every."""
+CPU_TILES = 150  # the data repeat after 61: they are met twice, and some of them a third time
+COMPILED_ELEMENTS = 1 << 24  # of an array that no GPU reads here: machine code is all that matters
+NEAREST_POWER = 0.7  # at worst, the nearest power of 2 is 1/√2 of a number
+TILES_OF_A_THREAD = 1024  # to which intensity_work.UNMATCHED says that sums stay exact
 
 
 @pytest.fixture(scope="module")
 def team() -> Iterator[Team]:
-    cpus = sorted(os.sched_getaffinity(0)) * 2
+    cpus = sorted(os.sched_getaffinity(0)) * THREADS  # enough, even where there is just one
     crew = Team(cpus[:THREADS])
     yield crew
     crew.close()
@@ -45,8 +50,9 @@ def host() -> Any:
 
 
 def cpu_params(host: Any, dtype: str, k: int, every: int) -> dict[str, Any]:
+    """Params of a launch on this CPU: k multiply-adds on each every-th register."""
     shape = intensity_cpu.shape(host.features, dtype, every)
-    return shape | {"n": 150 * shape["tile"], "k": k, "every": every, "threads": THREADS}
+    return shape | {"n": CPU_TILES * shape["tile"], "k": k, "every": every, "threads": THREADS}
 
 
 @pytest.mark.parametrize(("k", "every"), SHAPES)
@@ -58,12 +64,10 @@ def test_the_cpu_computes_what_numpy_computes(
     launch = MIXED.backends["cpu"](host, dtype, params, team)
     for repeat in (1, 3):
         launch.run(repeat)
-        assert not difference(
-            launch.result(), intensity_work.reference(dtype, repeat, **params), 0.0
-        )
-    assert difference(launch.result(), intensity_work.reference(dtype, 4, **params), 0.0), (
-        "a pass too few shows"
-    )
+        expected = intensity_work.reference(dtype, repeat, **params)
+        assert not difference(launch.result(), expected, 0.0)
+    of_four_passes = intensity_work.reference(dtype, 4, **params)
+    assert difference(launch.result(), of_four_passes, 0.0), "a pass too few shows"
     work = intensity_work.work(dtype, **params)
     assert not launch.audit(work).problem
     assert "not" in launch.audit(Work(2 * work.flops)).problem
@@ -71,6 +75,7 @@ def test_the_cpu_computes_what_numpy_computes(
 
 
 def points_of(host: Any, dtype: str) -> list[tuple[int, int]]:
+    """(k, every) of each point that the probe measures on this CPU."""
     return intensity.points(dtype, intensity.ridge(host, dtype))
 
 
@@ -92,9 +97,9 @@ def test_the_loops_of_every_point_do_the_declared_work(
 @pytest.mark.parametrize("every", [1, 8])
 def test_a_tile_left_out_shows(every: int) -> None:
     params = {"tile": 1920, "lanes": 16, "regs": 1, "block": 1, "vecs": 8, "k": 1, "every": every}
-    whole = intensity_work.reference("fp32", 1, n=150 * 1920, **params)
-    less = intensity_work.reference("fp32", 1, n=149 * 1920, **params)
-    sums = 1 if every == 1 else 2
+    whole = intensity_work.reference("fp32", 1, n=CPU_TILES * 1920, **params)
+    less = intensity_work.reference("fp32", 1, n=(CPU_TILES - 1) * 1920, **params)
+    sums = 1 if every == 1 else 2  # the second one is 0 where every element is computed on
     assert (whole != less)[:sums].all()
 
 
@@ -105,12 +110,15 @@ def test_a_part_tile_is_refused(team: Team, host: Any) -> None:
 
 
 def test_a_repetition_goes_on_where_the_last_one_ended() -> None:
-    shape = {"tile": 1920, "lanes": 1, "regs": 1, "block": 1, "vecs": 8}
-    held, n = 128 * 1920, 120 * 1920
-    data = np.resize(intensity_work.period("fp32", 1920), held)
-    read = np.take(data, np.arange(3 * n), mode="wrap")
-    assert intensity_work.reference("fp32", 3, n=n, held=held, k=1, **shape)[0] == -read.sum()
-    total, words = intensity_work.reference("fp32", 3, n=n, held=held, k=1, every=8, **shape)
+    tile = 1920
+    in_memory = 128 * tile
+    a_repetition = 120 * tile
+    params = {"n": a_repetition, "held": in_memory, "k": 1, "tile": tile}
+    params |= {"lanes": 1, "regs": 1, "block": 1, "vecs": 8}
+    data = np.resize(intensity_work.period("fp32", tile), in_memory)
+    read = np.take(data, np.arange(3 * a_repetition), mode="wrap")
+    assert intensity_work.reference("fp32", 3, **params)[0] == -read.sum()
+    total, words = intensity_work.reference("fp32", 3, every=8, **params)
     assert total == -read[::8].sum()
     assert words == sum_of_words(read)
 
@@ -127,8 +135,8 @@ def test_sums_stay_exact_whichever_tiles_a_thread_meets(dtype: str, counts_to: i
     numbers = 2 * shape["vecs"]  # of a tile, that each lane of a register adds up
     values = intensity_work.period(dtype, shape["tile"]).reshape(intensity_work.TILES, numbers, -1)
     within = np.abs(np.cumsum(values, axis=1)).max()
-    in_order = np.arange(1024)
-    by_chance = np.random.default_rng(1).integers(0, intensity_work.TILES, 1024)
+    in_order = np.arange(TILES_OF_A_THREAD)
+    by_chance = np.random.default_rng(1).integers(0, intensity_work.TILES, TILES_OF_A_THREAD)
     for tiles in (in_order, by_chance):
         sums = np.zeros(values.shape[2])
         for tile in values.sum(axis=1)[tiles % intensity_work.TILES]:
@@ -141,12 +149,12 @@ def test_sums_stay_exact_whichever_tiles_a_thread_meets(dtype: str, counts_to: i
 def test_every_block_of_a_gpu_gets_as_many_tiles(tiles: int) -> None:
     params = intensity_cuda.shape(GPU, "fp32")
     array = intensity_cuda.array(params, tiles)
-    held = array["held"] // params["tile"]
-    read = array["n"] // params["tile"]
-    assert held & (held - 1) == 0
-    assert read % params["blocks"] == 0
-    assert held - params["blocks"] < read <= held
-    assert 0.7 * tiles <= held
+    tiles_held = array["held"] // params["tile"]
+    tiles_read = array["n"] // params["tile"]
+    assert tiles_held & (tiles_held - 1) == 0, "a power of 2"
+    assert tiles_read % params["blocks"] == 0
+    assert tiles_held - params["blocks"] < tiles_read <= tiles_held
+    assert NEAREST_POWER * tiles <= tiles_held
 
 
 def test_the_reference_is_the_plain_sum() -> None:
@@ -154,7 +162,9 @@ def test_the_reference_is_the_plain_sum() -> None:
     shape = intensity_cuda.shape(GPU, "fp32")
     params = shape | {"n": 70 * shape["tile"]}
     data = np.tile(intensity_work.period("fp32", shape["tile"]), 2)[: params["n"]]
-    assert intensity_work.reference("fp32", 2, k=3, **params)[0] == 2 * (-((1 - (1 - data)).sum()))
+    after_two_steps = 1 - (1 - data)
+    expected = 2 * -after_two_steps.sum()
+    assert intensity_work.reference("fp32", 2, k=3, **params)[0] == expected
     # tile, vector of a thread, thread, element
     vectors = data.reshape(-1, shape["vecs"], shape["block"], 4)
     total, words = intensity_work.reference("fp32", 1, k=1, every=8, **params)
@@ -170,25 +180,23 @@ def test_the_gpu_does_the_declared_work_on_every_architecture(arch: str, dtype: 
         assert dtype == "bf16", reason
         return
     for k, every in ((1, 4), (1, 1), (33, 1), (121, 1)):
-        params = intensity_cuda.shape(device, dtype) | {"n": 1 << 24, "k": k, "every": every}
+        params = intensity_cuda.shape(device, dtype)
+        params |= {"n": COMPILED_ELEMENTS, "k": k, "every": every}
         kernel = MixedKernel(device, dtype, params)
-        found = kernel.audit(kernel.work())
-        assert found.problem == ""
-        assert bool(found.instruction) != (arch in COMPILE_ONLY)
+        audit = kernel.audit(kernel.work())
+        assert audit.problem == ""
+        assert bool(audit.instruction) != (arch in COMPILE_ONLY)
 
 
 @pytest.mark.parametrize("arch", ["8.0", "8.9", "9.0", "10.0", "12.0"])
 def test_tensor_cores_do_the_declared_work_on_every_architecture(arch: str) -> None:
     device = gpu(arch)
     for k, every in ((1, 4), (1, 1), (5, 1), (33, 1)):
-        params = intensity_cuda.shape(device, "fp16", intensity_cuda.MMA) | {
-            "n": 1 << 24,
-            "k": k,
-            "every": every,
-        }
+        params = intensity_cuda.shape(device, "fp16", intensity_cuda.MMA)
+        params |= {"n": COMPILED_ELEMENTS, "k": k, "every": every}
         kernel = MixedKernel(device, "fp16", params)
-        found = kernel.audit(kernel.work())
-        assert (found.problem, found.instruction) == ("", "HMMA.16816.F32")
+        audit = kernel.audit(kernel.work())
+        assert (audit.problem, audit.instruction) == ("", "HMMA.16816.F32")
 
 
 def test_the_reference_of_tensor_cores_is_a_product_with_a_matrix_of_ones() -> None:
@@ -219,29 +227,26 @@ def test_the_next_tile_is_on_its_way_while_this_one_is_computed(
     k: int, dtype: str, path: str
 ) -> None:
     """Between the loads of a tile and the next ones lies the work of the tile before."""
-    params = intensity_cuda.shape(GPU, dtype, path) | {"n": 1 << 24, "k": k}
+    params = intensity_cuda.shape(GPU, dtype, path) | {"n": COMPILED_ELEMENTS, "k": k}
     code = disassemble(MixedKernel(GPU, dtype, params).build())
     opcode = {"fp32": "FFMA", "fp64": "DFMA", "fp16": "HMMA" if path else "HFMA2"}[dtype]
     names = [instruction.opcode.split(".")[0] for instruction in code]
     order = [name for name in names if name in ("LDG", opcode)]
-    loads = [at for at, name in enumerate(order) if name == "LDG"]
-    assert len(loads) == 3 * params["vecs"], (
-        "the first even tile, then an odd and an even one in each trip"
-    )
-    one_tile = order.count(opcode) / 2
-    odd = loads[2 * params["vecs"] - 1]
-    even = loads[2 * params["vecs"]]
-    assert order[:odd].count(opcode) < one_tile / 4, (
-        "the odd tile is asked for before the even one is computed"
-    )
-    assert order[odd:even].count(opcode) > one_tile / 2
-    assert order[loads[-1] :].count(opcode) > one_tile / 2, (
-        "and the next even one before the odd one is"
-    )
+    loads = [place for place, name in enumerate(order) if name == "LDG"]
+    # the first even tile, then an odd and an even one in each trip
+    assert len(loads) == 3 * params["vecs"]
+    work_of_a_tile = order.count(opcode) / 2
+    last_of_odd = loads[2 * params["vecs"] - 1]
+    first_of_even = loads[2 * params["vecs"]]
+    # the odd tile is asked for before the even one is computed
+    assert order[:last_of_odd].count(opcode) < work_of_a_tile / 4
+    assert order[last_of_odd:first_of_even].count(opcode) > work_of_a_tile / 2
+    # and the next even one before the odd one is
+    assert order[loads[-1] :].count(opcode) > work_of_a_tile / 2
 
 
 def test_a_lost_multiply_add_is_caught() -> None:
-    params = intensity_cuda.shape(GPU, "fp32") | {"n": 1 << 24, "k": 17}
+    params = intensity_cuda.shape(GPU, "fp32") | {"n": COMPILED_ELEMENTS, "k": 17}
     fewer = MixedKernel(GPU, "fp32", params | {"k": 13}).build()
     kernel = MixedKernel(GPU, "fp32", params)
     assert "operations a repetition, not" in kernel.inspect(fewer, kernel.work()).problem
@@ -253,7 +258,9 @@ def test_every_possible_count_splits_without_a_rest(k: float, even: bool) -> Non
     near = intensity_work.possible(k, even)
     trips, steps = intensity_work.split(near)
     assert trips * steps + 1 == near
-    assert abs(near - k) <= (min(intensity_work.STEPS) / 2 if k > intensity_work.FEW else even)
+    half_a_round = min(intensity_work.STEPS) / 2
+    farthest = half_a_round if k > intensity_work.FEW else int(even)
+    assert abs(near - k) <= farthest
     assert not even or steps % 2 == 0, "signs alternate within a round"
 
 
@@ -270,6 +277,7 @@ def test_blocks_take_tiles_as_they_come_unless_shares_are_equal(
     equal: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A launch hands its kernel a counter, which is cleared before each launch, or none."""
+    tiles_taken = 7  # what each launch leaves in the counter
     runtime = installed(monkeypatch)
     calls: list[tuple[Any, ...]] = []
 
@@ -284,7 +292,7 @@ def test_blocks_take_tiles_as_they_come_unless_shares_are_equal(
         if address := int(arguments[3]):
             counter = ctypes.c_uint32.from_address(address)
             count = counter.value
-            counter.value = 7  # as if so many tiles were taken
+            counter.value = tiles_taken
         calls.append((count, *map(int, arguments[5:8])))
 
     monkeypatch.setattr(cuda_kernel, "function", lambda path, name, shared: kernel)
@@ -294,19 +302,19 @@ def test_blocks_take_tiles_as_they_come_unless_shares_are_equal(
     launch.ready(Queue(runtime))
     for repeat in (1, 3):
         launch.run(repeat)
-    assert calls == [(0, 4, 3, 1), (0, 12, 3, 1)], (
-        "tiles to compute, number of the last one, rounds"
-    )
-    assert bool(equal) == (launch.taken.download()[0] != 7)
+    # the counter, tiles to compute, number of the last one, rounds
+    assert calls == [(0, 4, 3, 1), (0, 12, 3, 1)]
+    assert bool(equal) == (launch.taken.download()[0] != tiles_taken)
     launch.close()
     assert not runtime.held
 
 
-@pytest.mark.parametrize(("n", "held"), [(1, 4.5), (3, 3), (0, 0), (2.5, 4)])
+@pytest.mark.parametrize(("tiles_read", "tiles_held"), [(1, 4.5), (3, 3), (0, 0), (2.5, 4)])
 def test_part_tiles_on_a_gpu_and_numbers_that_no_mask_fits_are_refused(
-    n: float, held: float
+    tiles_read: float, tiles_held: float
 ) -> None:
     params = intensity_cuda.shape(GPU, "fp32") | {"k": 1}
-    params |= {"n": int(n * params["tile"]), "held": int(held * params["tile"])}
+    tile = params["tile"]
+    params |= {"n": int(tiles_read * tile), "held": int(tiles_held * tile)}
     with pytest.raises(KernelError, match="times a power of 2"):
         MIXED.backends["raw"](GPU, "fp32", params, Queue(Runtime()))

@@ -25,11 +25,14 @@ from tests.kernels.onnx_networks import open_shapes  # noqa: E402
 from tests.kernels.onnx_run import feeds, reference, run  # noqa: E402
 
 KINDS = ("cpu", "cuda")
-LARGEST_CHECKED = 2**24
-"""Bytes of a model above which the checker's copy of it takes longer than what it finds."""
-FEWEST = 6
-MOST = 25
-"""Layers of a picture."""
+LARGEST_CHECKED_BYTES = 2**24
+"""Of a model: above it, the checker's copy takes longer than what the checker finds is worth."""
+FEWEST_LAYERS = 6  # of a picture
+MOST_LAYERS = 25
+BOX_NUMBERS = 4 + 1 + 80
+"""Of a detected box: place and size, whether it holds a thing, a score for each class of COCO."""
+GRAY_LEVEL = 114  # of 255: the gray that YOLO's letterbox pads with
+# the families whose operations ONNX's definitions in NumPy compute fast enough
 RUN_BY_NUMPY = (
     "conv-kernel",
     "conv-size",
@@ -47,17 +50,21 @@ RUN_BY_NUMPY = (
 
 
 def layers(family: str, kind: str = "cpu") -> list[Layer]:
+    """The layers of a family that are timed on a kind of device."""
     return list(FAMILIES[family].layers(kind))
 
 
 def series(family: str, name: str) -> list[Layer]:
-    return sorted((each for each in layers(family) if each.series == name), key=lambda each: each.x)
+    """The layers of one series of a family, from the smallest to the largest."""
+    members = [layer for layer in layers(family) if layer.series == name]
+    return sorted(members, key=lambda layer: layer.x)
 
 
 def intensity(layer: Layer) -> float:
     """FLOPs per byte of inputs, weights and outputs, each node's own."""
     works = [work_of(node) for node in graph_of(layer.make()).nodes]
-    return sum(w.flops or 0 for w in works) / sum(w.compulsory_bytes or 0 for w in works)
+    operations = sum(work.flops or 0 for work in works)
+    return operations / sum(work.compulsory_bytes or 0 for work in works)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -65,14 +72,14 @@ def intensity(layer: Layer) -> float:
 def test_every_layer_is_a_valid_model_of_known_shapes_and_work(family: str, kind: str) -> None:
     for layer in layers(family, kind):
         model = layer.make()
-        if model.ByteSize() < LARGEST_CHECKED:
+        if model.ByteSize() < LARGEST_CHECKED_BYTES:
             onnx.checker.check_model(model, full_check=True)
         assert model.ir_version <= 10 and 17 <= model.opset_import[0].version <= 20
         graph = graph_of(model)
         assert layer.op in {node.op for node in graph.nodes}
         assert not open_shapes(graph)
-        assert [t.name for t in graph.inputs] == ["x", "x1", "x2"][: len(graph.inputs)]
-        assert [t.name for t in graph.outputs] == ["y"]
+        assert [tensor.name for tensor in graph.inputs] == ["x", "x1", "x2"][: len(graph.inputs)]
+        assert [tensor.name for tensor in graph.outputs] == ["y"]
         for node in graph.nodes:
             work = work_of(node)
             is_counted = work.flops is not None and work.compulsory_bytes
@@ -84,8 +91,8 @@ def test_every_layer_is_a_valid_model_of_known_shapes_and_work(family: str, kind
 def test_a_family_is_a_picture(family: str, kind: str) -> None:
     row = FAMILIES[family]
     points = layers(family, kind)
-    assert len(points) >= FEWEST
-    assert len(points) <= MOST or (family, kind) == ("alignment", "cuda")
+    assert len(points) >= FEWEST_LAYERS
+    assert len(points) <= MOST_LAYERS or (family, kind) == ("alignment", "cuda")
     assert len({layer.name for layer in points}) == len(points)
     assert len({(layer.series, layer.x) for layer in points}) == len(points)
     assert {layer.family for layer in points} == {family}
@@ -138,6 +145,7 @@ def test_normalise_turns_a_camera_image_into_what_torchvision_feeds() -> None:
     model = image.normalise(1, 32)
     pixels = feeds(model)["x"]
     rgb = pixels[0, :, :, ::-1].transpose(2, 0, 1) / 255.0
+    # of red, green and blue over ImageNet, as torchvision's models were trained
     mean = np.array((0.485, 0.456, 0.406)).reshape(3, 1, 1)
     deviation = np.array((0.229, 0.224, 0.225)).reshape(3, 1, 1)
     np.testing.assert_allclose(run(model, {"x": pixels})[0][0], (rgb - mean) / deviation, atol=1e-4)
@@ -146,9 +154,10 @@ def test_normalise_turns_a_camera_image_into_what_torchvision_feeds() -> None:
 def test_letterbox_keeps_the_shape_of_things_and_pads_with_gray() -> None:
     out = run(image.letterbox(1, 32), {"x": np.full((1, 3, 48, 64), 0.25, np.float32)})[0]
     assert out.shape == (1, 3, 32, 32)
-    bars = np.delete(out, np.s_[4:28], axis=2)
-    assert np.all(out[:, :, 4:28] == 0.25)
-    assert np.all(bars == np.float32(114 / 255))
+    picture = np.s_[4:28]  # rows: 48 by 64 becomes 24 by 32, in the middle
+    bars = np.delete(out, picture, axis=2)
+    assert np.all(out[:, :, picture] == 0.25)
+    assert np.all(bars == np.float32(GRAY_LEVEL / 255))
 
 
 def test_warp_by_the_unit_matrix_changes_nothing() -> None:
@@ -160,11 +169,14 @@ def test_warp_by_the_unit_matrix_changes_nothing() -> None:
 
 def test_decoded_boxes_lie_in_their_cells() -> None:
     side = 64
-    raw = np.zeros((1, image.boxes(side), 85), np.float32)
+    raw = np.zeros((1, image.boxes(side), BOX_NUMBERS), np.float32)
     out = run(image.decode(1, side), {"x": raw})[0][0]
-    assert len(out) == 8 * 8 + 4 * 4 + 2 * 2
-    assert out[1].tolist() == [8, 0, 8, 8, *[0.5] * 81]  # second column of the finest grid
-    assert out[64 + 4 + 2].tolist()[:4] == [32, 16, 16, 16]  # second row, third column of the next
+    finest, next_finest, coarsest = 8 * 8, 4 * 4, 2 * 2  # cells of the three grids
+    assert len(out) == finest + next_finest + coarsest
+    # second column of the finest grid; the logistic function of 0 is 0.5
+    assert out[1].tolist() == [8, 0, 8, 8, *[0.5] * (BOX_NUMBERS - 4)]
+    # second row, third column of the next
+    assert out[finest + 4 + 2].tolist()[:4] == [32, 16, 16, 16]
 
 
 @pytest.mark.parametrize("low", [-1, 0])
@@ -190,24 +202,28 @@ def test_attention_is_softmax_of_scaled_scores_times_values() -> None:
 def test_activations_stay_near_one_whatever_the_size_of_a_layer() -> None:
     for layer in (*series("conv-channels", "3x3"), *series("fc", "batch 16")[:5]):
         model = layer.make()
-        to_unit_variance = np.float32(np.sqrt(3))
+        to_unit_variance = np.float32(np.sqrt(3))  # uniform numbers over ±1 have a variance of 1/3
         arrays = {name: values * to_unit_variance for name, values in feeds(model).items()}
         assert 0.5 < run(model, arrays)[0].std() < 2.5, layer.name
 
 
 def test_intensity_grows_with_kernel_and_channels_and_falls_with_groups_and_reshapes() -> None:
-    dense, depthwise = series("conv-kernel", "dense"), series("conv-kernel", "depthwise")
-    for a, b in zip(dense, depthwise, strict=True):
-        assert intensity(b) < intensity(a) / 4
+    dense = series("conv-kernel", "dense")
+    depthwise = series("conv-kernel", "depthwise")
+    for of_all_channels, of_one in zip(dense, depthwise, strict=True):
+        assert intensity(of_one) < intensity(of_all_channels) / 4
     for curve in (dense, depthwise, series("conv-channels", "3x3"), series("conv-size", "3x3")):
-        found = [intensity(layer) for layer in curve]
-        assert found == sorted(found) and found[-1] > 2 * found[0]
+        intensities = [intensity(layer) for layer in curve]
+        assert intensities == sorted(intensities)
+        assert intensities[-1] > 2 * intensities[0]
     for curve in (series("conv-groups", "3x3"), series("reshapes", "6 convs 3x3")):
-        found = [intensity(layer) for layer in curve]
-        assert found == sorted(found, reverse=True) and found[-1] < found[0]
+        intensities = [intensity(layer) for layer in curve]
+        assert intensities == sorted(intensities, reverse=True)
+        assert intensities[-1] < intensities[0]
 
 
 def flops(layer: Layer) -> float:
+    """Operations of a layer, all of its nodes together."""
     return sum(work_of(node).flops or 0 for node in graph_of(layer.make()).nodes)
 
 
@@ -225,8 +241,9 @@ def test_movement_computes_nothing() -> None:
 
 
 def test_a_reshape_between_is_one_node_that_moves_bytes_once() -> None:
-    plain, three = (graph_of(movement.network(1, count)).nodes for count in (0, 3))
-    added = [node.op for node in three]
+    plain = graph_of(movement.network(1, 0)).nodes
+    with_three = graph_of(movement.network(1, 3)).nodes
+    added = [node.op for node in with_three]
     for node in plain:
         added.remove(node.op)
     assert added == ["Transpose"] * 3
@@ -238,6 +255,8 @@ def test_a_net_names_its_ends() -> None:
     sizes = net.constant([2, 4], "int64")
     first, second = net.add_several("Split", x, sizes, outputs=2, axis=1)
     model = net.model(second, first)
-    columns = [(v.name, v.type.tensor_type.shape.dim[1].dim_value) for v in model.graph.output]
-    assert columns == [("y", 4), ("y1", 2)]
+    columns = {
+        output.name: output.type.tensor_type.shape.dim[1].dim_value for output in model.graph.output
+    }
+    assert list(columns.items()) == [("y", 4), ("y1", 2)]
     assert model.opset_import[0].version == 17

@@ -43,6 +43,7 @@ def flattening() -> Any:
 
 
 def named(graph: Graph, name: str) -> Any:
+    """The node of a network with this name."""
     return next(node for node in graph.nodes if node.name == name)
 
 
@@ -66,13 +67,13 @@ def test_conditions_over_shapes_are_folded() -> None:
         make("Xor", ["any", "small"], ["other"]),
         make("Where", ["other", "s", "ones"], ["target"]),
         make("Expand", ["one", "target"], ["y"], name="spread"),
+        make("Add", ["x", "y"], ["z"], name="z"),
     ]
     weights = [
         whole("eight", 8, 8),
         whole("ones", 1, 1),
         numpy_helper.from_array(np.zeros((1, 1), np.float32), "one"),
     ]
-    nodes.append(make("Add", ["x", "y"], ["z"], name="z"))
     graph = graph_of(model_of(nodes, {"x": ("N", 9)}, ["z"], weights))
     assert [node.name for node in graph.nodes] == ["z"] and not open_shapes(graph)
 
@@ -95,21 +96,22 @@ def test_one_symbol_means_one_number_everywhere() -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "batch", "found"), [("N", 4, 4), (1, 4, 4), (None, 4, 4), ("N", None, 1), (3, 4, 3)]
+    ("declared", "batch", "expected"),
+    [("N", 4, 4), (1, 4, 4), (None, 4, 4), ("N", None, 1), (3, 4, 3)],
 )
-def test_batch_sets_the_first_dimension(first: Any, batch: int | None, found: int) -> None:
-    model = model_of([make("Relu", ["x"], ["y"])], {"x": (first, 6)}, ["y"])
-    assert graph_of(model, batch=batch).outputs[0].shape == (found, 6)
+def test_batch_sets_the_first_dimension(declared: Any, batch: int | None, expected: int) -> None:
+    model = model_of([make("Relu", ["x"], ["y"])], {"x": (declared, 6)}, ["y"])
+    assert graph_of(model, batch=batch).outputs[0].shape == (expected, 6)
 
 
-@pytest.mark.parametrize(("kind", "folded"), [(np.int64, False), (np.float32, True)])
+@pytest.mark.parametrize(("number_type", "folded"), [(np.int64, False), (np.float32, True)])
 def test_a_division_by_zero_among_constants_is_never_warned_of(
-    kind: Any, folded: bool, recwarn: pytest.WarningsRecorder
+    number_type: Any, folded: bool, recwarn: pytest.WarningsRecorder
 ) -> None:
     nodes = [make("Div", ["a", "b"], ["q"], name="div"), make("Add", ["x", "q"], ["y"])]
     weights = [
-        numpy_helper.from_array(np.array([7], kind), "a"),
-        numpy_helper.from_array(np.array([0], kind), "b"),
+        numpy_helper.from_array(np.array([7], number_type), "a"),
+        numpy_helper.from_array(np.array([0], number_type), "b"),
     ]
     model = model_of(nodes, {"x": (4,)}, ["y"], weights)
     model.graph.input[0].type.tensor_type.elem_type = model.graph.initializer[0].data_type
@@ -139,8 +141,9 @@ def test_weights_made_by_constant_of_shape_are_weights() -> None:
     graph = read_graph(LIGHT / "light_resnet50.onnx")
     assert {node.op for node in graph.nodes}.isdisjoint({"Constant", "ConstantOfShape"})
     assert graph.constant_nodes
-    assert [t.name for t in graph.inputs] == ["gpu_0/data_0"]
-    assert sum(work_of(node).parameters for node in graph.nodes) == 25_610_152
+    assert [tensor.name for tensor in graph.inputs] == ["gpu_0/data_0"]
+    parameters = sum(work_of(node).parameters for node in graph.nodes)
+    assert parameters == 25_610_152  # of the weights, biases and statistics that this file names
 
 
 @pytest.mark.parametrize("path", sorted(LIGHT.glob("*.onnx")), ids=lambda path: path.stem)
@@ -172,9 +175,8 @@ def test_branches_and_loops_are_named_not_guessed() -> None:
         [make("Relu", ["x"], ["r"])], "b", [], [onnx.ValueInfoProto(name="r")]
     )
     choose = make("If", ["flag"], ["y"], name="choose", then_branch=branch, else_branch=branch)
-    graph = graph_of(
-        model_of([choose], {"x": (4,), "flag": ()}, ["y"], kinds={"flag": TensorProto.BOOL})
-    )
+    inputs = {"x": (4,), "flag": ()}
+    graph = graph_of(model_of([choose], inputs, ["y"], kinds={"flag": TensorProto.BOOL}))
     assert graph.nodes[0].subgraphs == {"then_branch": ("Relu",), "else_branch": ("Relu",)}
     work = work_of(graph.nodes[0])
     assert work.flops is None
@@ -186,9 +188,8 @@ def test_functions_of_the_model_are_inlined() -> None:
     body = [make("Mul", ["a", "a"], ["s"]), make("Add", ["s", "a"], ["b"])]
     opsets = [helper.make_opsetid("", 20)]
     function = helper.make_function("mine", "Square", ["a"], ["b"], body, opsets)
-    model = model_of(
-        [make("Square", ["x"], ["y"], domain="mine")], {"x": (4, 4)}, ["y"], domains=["mine"]
-    )
+    square = make("Square", ["x"], ["y"], domain="mine")
+    model = model_of([square], {"x": (4, 4)}, ["y"], domains=["mine"])
     model.functions.append(function)
     graph = graph_of(model)
     assert [node.op for node in graph.nodes] == ["Mul", "Add"]
@@ -241,8 +242,12 @@ def runtime_model() -> Any:
 
 def test_operations_of_onnx_runtime_have_shapes() -> None:
     graph = graph_of(runtime_model())
-    results = {node.name: node.outputs[0] for node in graph.nodes}
-    assert {name: (tensor.shape, tensor.dtype) for name, tensor in results.items() if tensor} == {
+    results = {}
+    for node in graph.nodes:
+        tensor = node.outputs[0]
+        if tensor:
+            results[node.name] = (tensor.shape, tensor.dtype)
+    assert results == {
         "sum": ((2, 8, 4, 4), "uint8"),
         "both": ((2, 16, 4, 4), "uint8"),
         "mean": ((2, 16, 1, 1), "uint8"),
@@ -357,9 +362,8 @@ def test_every_node_has_a_name_of_its_own() -> None:
 def test_attributes_types_and_optional_inputs_are_kept() -> None:
     scales = numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "scales")
     resize = make("Resize", ["x", "", "scales"], ["y"], mode="linear", name="up")
-    graph = graph_of(
-        model_of([resize], {"x": (1, 1, 4, 4)}, ["y"], [scales], {"x": TensorProto.FLOAT16})
-    )
+    in_half = {"x": TensorProto.FLOAT16}
+    graph = graph_of(model_of([resize], {"x": (1, 1, 4, 4)}, ["y"], [scales], in_half))
     node = graph.nodes[0]
     assert node.attributes == {"mode": "linear"}
     assert node.inputs[1] is None
@@ -369,7 +373,8 @@ def test_attributes_types_and_optional_inputs_are_kept() -> None:
 
 
 def test_external_weights_are_not_read_but_small_ones_are(tmp_path: Path) -> None:
-    big, target = np.zeros((64, 64), np.float32), np.array([2, 32])
+    big = np.zeros((64, 64), np.float32)
+    target = np.array([2, 32])
     weights = [numpy_helper.from_array(big, "w"), numpy_helper.from_array(target, "to")]
     nodes = [make("MatMul", ["x", "w"], ["h"]), make("Reshape", ["h", "to"], ["y"])]
     model = model_of(nodes, {"x": (1, 64)}, ["y"], weights)
@@ -378,15 +383,17 @@ def test_external_weights_are_not_read_but_small_ones_are(tmp_path: Path) -> Non
     graph = read_graph(path)
     assert graph.outputs[0].shape == (2, 32)
     assert graph.nodes[0].inputs[1].value is None  # type: ignore[union-attr]
-    assert [t.shape for t in graph.weights if t.name == "w"] == [(64, 64)]
+    assert [weight.shape for weight in graph.weights if weight.name == "w"] == [(64, 64)]
 
 
 def declaring(shape: list[int | str] | None, inner: list[int] | None = None) -> Any:
-    """x of 2x6 made 3x4 by way of h; the file declares y, and maybe h, as it likes."""
+    """A model that reshapes x of 2x6, by way of h, to y of 3x4.
+
+    shape: what the file declares of y. inner: what it declares of h.
+    """
     nodes = [make("Relu", ["x"], ["h"]), make("Reshape", ["h", "to"], ["y"])]
-    model = model_of(
-        nodes, {"x": ("rows", 6)}, ["y"], [numpy_helper.from_array(np.array([3, 4]), "to")]
-    )
+    target = numpy_helper.from_array(np.array([3, 4]), "to")
+    model = model_of(nodes, {"x": ("rows", 6)}, ["y"], [target])
     if shape is not None:
         model.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", TensorProto.FLOAT, shape))
     if inner is not None:
@@ -449,9 +456,7 @@ def test_an_odd_key_of_external_data_is_never_warned_of(
     )
     for key in ("location", "odd"):
         weight.external_data.add(key=key, value="data")
-    onnx.save(
-        model_of([make("Add", ["x", "w"], ["y"])], {"x": (4,)}, ["y"], [weight]),
-        str(tmp_path / "net.onnx"),
-    )
-    assert read_graph(tmp_path / "net.onnx").nodes
+    path = tmp_path / "net.onnx"
+    onnx.save(model_of([make("Add", ["x", "w"], ["y"])], {"x": (4,)}, ["y"], [weight]), str(path))
+    assert read_graph(path).nodes
     assert not recwarn.list

@@ -16,9 +16,18 @@ from kernels.onnx.work import OPERATIONS, ROWS, work_of  # noqa: E402
 from tests.kernels.onnx_networks import NETWORKS, model_of  # noqa: E402
 
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
+ROUNDED = 0.005  # relative: publications give their counts to two or three digits
+
+# of the grouped attention below
+NEW_TOKENS = 5
+QUERY_HEADS = 8
+KEY_HEADS = 2  # and as many of values
+HEAD_SIZE = 16
+TABLE_ROWS = 4096  # of cosines and sines: more than there are tokens
 
 
 def tensor(name: str, shape: tuple[int, ...], dtype: str = "fp32", weight: bool = False) -> Tensor:
+    """A tensor of a network; FP32 and no weight unless told otherwise."""
     return Tensor(name, shape, dtype, weight)
 
 
@@ -27,23 +36,25 @@ def node(
 ) -> Node:
     """A node whose inputs are shapes or Tensors; shapes but the first are those of weights."""
     tensors = []
-    for place, each in enumerate(inputs):
-        is_tensor = isinstance(each, Tensor)
-        tensors.append(each if is_tensor else tensor(f"i{place}", each, weight=place > 0))
+    for place, source in enumerate(inputs):
+        if isinstance(source, Tensor):
+            tensors.append(source)
+        else:
+            tensors.append(tensor(f"i{place}", source, weight=place > 0))
     return Node(op, "n", tuple(tensors), (tensor("o", output, dtype),), attributes)
 
 
 def inferred(
     op: str, inputs: dict[str, tuple[int, ...]], opset: int = 20, **attributes: Any
 ) -> Node:
-    """The same with the output's shape from ONNX."""
+    """A node whose inputs are named shapes, and whose output has the shape that ONNX infers."""
     proto = onnx.helper.make_node(op, list(inputs), ["o"], name="n", **attributes)
     return graph_of(model_of([proto], inputs, ["o"], opset=opset)).nodes[0]
 
 
 def gmac(graph: Any) -> float:
     """Multiply-adds of convolutions and products, in billions."""
-    works = [work_of(each) for each in graph.nodes]
+    works = [work_of(layer) for layer in graph.nodes]
     products = [work for work in works if work.family in ("convolution", "matmul")]
     return sum(work.flops or 0 for work in products) / 2e9
 
@@ -51,7 +62,7 @@ def gmac(graph: Any) -> float:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_networks_have_the_multiply_adds_torchvision_publishes(name: str) -> None:
     build, published = NETWORKS[name]
-    assert gmac(graph_of(build())) == pytest.approx(published, rel=0.005)
+    assert gmac(graph_of(build())) == pytest.approx(published, rel=ROUNDED)
 
 
 @pytest.mark.parametrize(
@@ -59,15 +70,15 @@ def test_networks_have_the_multiply_adds_torchvision_publishes(name: str) -> Non
     [("resnet50", 4.09), ("vgg19", 19.63), ("bvlc_alexnet", 0.655), ("squeezenet", 0.349)],
 )
 def test_networks_of_the_onnx_wheel(name: str, published: float) -> None:
-    assert gmac(read_graph(LIGHT / f"light_{name}.onnx")) == pytest.approx(published, rel=0.005)
+    assert gmac(read_graph(LIGHT / f"light_{name}.onnx")) == pytest.approx(published, rel=ROUNDED)
 
 
 def test_every_node_of_the_wheel_is_counted() -> None:
     for path in sorted(LIGHT.glob("*.onnx")):
-        for each in read_graph(path).nodes:
-            work = work_of(each)
+        for layer in read_graph(path).nodes:
+            work = work_of(layer)
             is_counted = work.flops is not None and work.compulsory_bytes
-            assert is_counted and not work.problem, (path.name, each.name)
+            assert is_counted and not work.problem, (path.name, layer.name)
 
 
 def taps(size: int, kernel: int, stride: int, pad: int, dilation: int) -> int:
@@ -110,8 +121,10 @@ def test_transposed_convolution_scatters_each_input_element(rank: int, groups: i
     inputs = every(range(2 * 4), *map(range, sizes))
     weights = list(every(range(8 // groups), *map(range, kernel)))
     macs = sum(1 for _ in every(inputs, weights))
-    found = inferred("ConvTranspose", shapes, group=groups, strides=[2] * rank, pads=[1] * 2 * rank)
-    assert work_of(found).flops == 2 * macs
+    strides = [2] * rank
+    pads = [1] * 2 * rank
+    layer = inferred("ConvTranspose", shapes, group=groups, strides=strides, pads=pads)
+    assert work_of(layer).flops == 2 * macs
 
 
 @pytest.mark.parametrize(
@@ -134,8 +147,8 @@ def test_matrix_products_broadcast_their_batches(a: tuple[int, ...], b: tuple[in
 def test_gemm_counts_products_whatever_is_transposed_or_added(turn: int) -> None:
     a = (7, 5) if turn else (5, 7)
     b = (3, 7) if turn else (7, 3)
-    found = inferred("Gemm", {"a": a, "b": b, "c": (3,)}, transA=turn, transB=turn)
-    assert work_of(found).flops == 2 * 5 * 7 * 3
+    layer = inferred("Gemm", {"a": a, "b": b, "c": (3,)}, transA=turn, transB=turn)
+    assert work_of(layer).flops == 2 * 5 * 7 * 3
 
 
 def test_quantized_operations_count_what_their_float_ones_do() -> None:
@@ -269,19 +282,24 @@ def grouped_attention(
     longest: int | None = None,
     rotates: bool = False,
 ) -> Any:
-    """GroupQueryAttention of 5 new tokens, 8 heads of queries and 2 of keys, each of size 16.
+    """GroupQueryAttention of the sizes above.
 
-    room: tokens that the past keys and values have room for. longest: the length of the sequence
-    with the new tokens, where it is stored.
+    packed: whether keys and values stand behind the queries, in one input. room: tokens that the
+    past keys and values have room for. present: tokens of the keys and values that it returns.
+    longest: the length of the sequence with the new tokens, where it is stored. rotates: whether
+    queries and keys are rotated by a table of cosines and sines.
     """
-    sizes: dict[str, tuple[int, ...]] = {"query": (1, 5, (8 + 2 * 2 if packed else 8) * 16)}
+    query_heads = QUERY_HEADS + 2 * KEY_HEADS if packed else QUERY_HEADS
+    sizes: dict[str, tuple[int, ...]] = {"query": (1, NEW_TOKENS, query_heads * HEAD_SIZE)}
     if not packed:
-        sizes |= {"key": (1, 5, 2 * 16), "value": (1, 5, 2 * 16)}
+        key_shape = (1, NEW_TOKENS, KEY_HEADS * HEAD_SIZE)
+        sizes |= {"key": key_shape, "value": key_shape}
     if room:
-        sizes |= {"past_key": (1, 2, room, 16), "past_value": (1, 2, room, 16)}
+        past_shape = (1, KEY_HEADS, room, HEAD_SIZE)
+        sizes |= {"past_key": past_shape, "past_value": past_shape}
     places = ("query", "key", "value", "past_key", "past_value")
     names = [name if name in sizes else "" for name in places]
-    attributes: dict[str, Any] = {"num_heads": 8, "kv_num_heads": 2}
+    attributes: dict[str, Any] = {"num_heads": QUERY_HEADS, "kv_num_heads": KEY_HEADS}
     weights = []
     if longest is None:
         sizes["total"] = ()
@@ -289,7 +307,8 @@ def grouped_attention(
         weights.append(onnx.numpy_helper.from_array(np.array(longest, np.int32), "total"))
     if rotates:
         attributes["do_rotary"] = 1
-        sizes |= {"cos": (4096, 8), "sin": (4096, 8)}
+        table_shape = (TABLE_ROWS, HEAD_SIZE // 2)
+        sizes |= {"cos": table_shape, "sin": table_shape}
         names += ["lengths", "total", "cos", "sin"]
     else:
         names += ["lengths", "total"]
@@ -312,7 +331,7 @@ def grouped_attention(
         domains=["com.microsoft"],
     )
     for name in ("present_key", "present_value"):
-        shape = (1, 2, present, 16)
+        shape = (1, KEY_HEADS, present, HEAD_SIZE)
         model.graph.output.append(
             onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
         )
@@ -328,15 +347,19 @@ def grouped_attention(
 def test_grouped_attention_reads_the_keys_of_all_tokens(
     packed: bool, room: int, present: int, longest: int | None, keys: int
 ) -> None:
-    found = grouped_attention(packed, room, present, longest)
-    assert found.outputs[0].shape == (1, 5, 8 * 16)
-    query = sum(1 for _ in every(range(5), range(8), range(keys), range(16)))
-    scores = 5 * 8 * keys
-    work = work_of(found)
-    assert (work.flops, work.problem) == (2 * query + 2 * query + 6 * scores, "")
-    written = 5 * 8 * 16 + 2 * 2 * present * 16
-    lengths = 2 * 4
-    read = 5 * (8 + 2 * 2) * 16 + 2 * 2 * room * 16
+    attention = grouped_attention(packed, room, present, longest)
+    assert attention.outputs[0].shape == (1, NEW_TOKENS, QUERY_HEADS * HEAD_SIZE)
+    loops = (range(NEW_TOKENS), range(QUERY_HEADS), range(keys), range(HEAD_SIZE))
+    macs = sum(1 for _ in every(*loops))
+    scores = NEW_TOKENS * QUERY_HEADS * keys
+    work = work_of(attention)
+    # queries times keys, weights times values, and what scaling and softmax do to a score
+    assert (work.flops, work.problem) == (2 * macs + 2 * macs + 6 * scores, "")
+    attended = NEW_TOKENS * QUERY_HEADS * HEAD_SIZE
+    written = attended + 2 * KEY_HEADS * present * HEAD_SIZE
+    new = NEW_TOKENS * (QUERY_HEADS + 2 * KEY_HEADS) * HEAD_SIZE
+    read = new + 2 * KEY_HEADS * room * HEAD_SIZE
+    lengths = 2 * 4  # bytes of two numbers in int32
     assert work.compulsory_bytes == 4 * (written + read) + lengths
 
 
@@ -347,12 +370,13 @@ def test_grouped_attention_says_where_only_the_run_knows_its_keys() -> None:
 
 
 def test_grouped_attention_rotates_queries_and_keys_and_reads_no_whole_table() -> None:
-    still = work_of(grouped_attention(packed=False, present=5))
-    turned = work_of(grouped_attention(packed=False, present=5, rotates=True))
+    still = work_of(grouped_attention(packed=False, present=NEW_TOKENS))
+    turned = work_of(grouped_attention(packed=False, present=NEW_TOKENS, rotates=True))
     assert turned.flops is not None and still.flops is not None
-    assert turned.flops - still.flops == 3 * 5 * (8 + 2) * 16
+    assert turned.flops - still.flops == 3 * NEW_TOKENS * (QUERY_HEADS + KEY_HEADS) * HEAD_SIZE
     assert turned.compulsory_bytes is not None and still.compulsory_bytes is not None
-    written = 5 * 8 * 16 + 2 * 2 * 5 * 16
+    # of each of the two tables, as many FP32 values are counted as the layer writes
+    written = (QUERY_HEADS + 2 * KEY_HEADS) * NEW_TOKENS * HEAD_SIZE
     assert turned.compulsory_bytes - still.compulsory_bytes == 2 * 4 * written
 
 

@@ -1,5 +1,6 @@
-"""What is fed lies where the operation that reads it is defined, also by way of other
-operations.
+"""What is fed lies where the operation that reads it is defined.
+
+Also where it gets there by way of other operations.
 """
 
 from __future__ import annotations
@@ -17,52 +18,64 @@ from kernels.runtime.answers import PLAIN, answers
 from kernels.runtime.domains import LEAST, Range, required_ranges
 from tests.kernels.onnx_networks import model_of
 
-INT, BOOL, FLOAT = TensorProto.INT64, TensorProto.BOOL, TensorProto.FLOAT
+INT = TensorProto.INT64
+BOOL = TensorProto.BOOL
+FLOAT = TensorProto.FLOAT
 SHAPE = (3, 40)
+TWO_INPUTS = {"x": (SHAPE, FLOAT), "d": (SHAPE, FLOAT)}
+
+# of GroupQueryAttention
+NEW_TOKENS = 5
+QUERY_HEADS = 8
+KEY_HEADS = 2  # and as many of values
+HEAD_SIZE = 16
 
 
 def chain(
-    *steps: tuple[str, Sequence[str]], inputs: dict[str, Any] | None = None, **more: Any
+    *steps: tuple[str, Sequence[str]], inputs: dict[str, Any] | None = None, **constants: Any
 ) -> Any:
-    """A model of these (operation, inputs) one after another; step n writes t<n>, the last one y.
-    more: constants.
+    """A model of these (operation, inputs), one after another: step n writes t<n>, the last one y.
+
+    inputs: (shape, type) of each by name; x of FP32 unless told otherwise. constants: by name.
     """
-    kinds = {name: kind for name, (_, kind) in (inputs or {}).items()}
-    shapes = {name: shape for name, (shape, _) in (inputs or {}).items()} or {"x": SHAPE}
+    inputs = inputs or {"x": (SHAPE, FLOAT)}
+    shapes = {name: shape for name, (shape, _) in inputs.items()}
+    kinds = {name: number_type for name, (_, number_type) in inputs.items()}
     names = [f"t{n}" for n in range(len(steps) - 1)] + ["y"]
     nodes = [
         helper.make_node(op, read, [name]) for (op, read), name in zip(steps, names, strict=True)
     ]
-    weights = [numpy_helper.from_array(np.asarray(value), name) for name, value in more.items()]
+    weights = [
+        numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()
+    ]
     return model_of(nodes, shapes, ["y"], weights, kinds=kinds, opset=18)
 
 
 def answered(model: Any) -> np.ndarray:
+    """The first output of a model in ONNX Runtime, from what the program feeds it."""
     return np.asarray(answers(model, layer_inputs.feeds(model), PLAIN)[0])
 
 
-TWO = {"x": (SHAPE, FLOAT), "d": (SHAPE, FLOAT)}
+# defined for a part of all numbers
+PARTLY_DEFINED = (
+    "Sqrt",
+    "Log",
+    "Acos",
+    "Asin",
+    "Atanh",
+    "Acosh",
+    "Reciprocal",
+    "ReduceLogSum",
+)
 
 
 @pytest.mark.parametrize(
     "model",
     [
-        *(
-            chain((op, ["x"]))
-            for op in (
-                "Sqrt",
-                "Log",
-                "Acos",
-                "Asin",
-                "Atanh",
-                "Acosh",
-                "Reciprocal",
-                "ReduceLogSum",
-            )
-        ),
+        *(chain((op, ["x"])) for op in PARTLY_DEFINED),
         chain(("Pow", ["x", "half"]), half=np.float32(0.5)),
-        chain(("Pow", ["x", "d"]), inputs=TWO),
-        chain(("Div", ["x", "d"]), inputs=TWO),
+        chain(("Pow", ["x", "d"]), inputs=TWO_INPUTS),
+        chain(("Div", ["x", "d"]), inputs=TWO_INPUTS),
         chain(("Sqrt", ["x"]), ("Log", ["t0"])),
         chain(("Reshape", ["x", "to"]), ("Relu", ["t0"]), ("Log", ["t1"]), to=np.array([40, 3])),
         chain(("Neg", ["x"]), ("Sqrt", ["t0"])),
@@ -70,18 +83,18 @@ TWO = {"x": (SHAPE, FLOAT), "d": (SHAPE, FLOAT)}
         chain(("Sub", ["k", "x"]), ("Sqrt", ["t0"]), k=np.float32(-5)),
         chain(("Mul", ["x", "k"]), ("Log", ["t0"]), k=np.float32(-3)),
         chain(("Div", ["x", "k"]), ("Acosh", ["t0"]), k=np.array([0.5, 2] * 20, np.float32)),
-        chain(("Add", ["x", "d"]), ("Log", ["t0"]), inputs=TWO),
-        chain(("Mul", ["x", "d"]), ("Log", ["t0"]), inputs=TWO),
+        chain(("Add", ["x", "d"]), ("Log", ["t0"]), inputs=TWO_INPUTS),
+        chain(("Mul", ["x", "d"]), ("Log", ["t0"]), inputs=TWO_INPUTS),
         chain(("ReduceSum", ["x"]), ("Sqrt", ["t0"]), ("Div", ["x", "t1"])),
         chain(("Exp", ["x"]), ("Acosh", ["t0"])),
-        chain(("Max", ["x", "d"]), ("Log", ["t0"]), inputs=TWO),
+        chain(("Max", ["x", "d"]), ("Log", ["t0"]), inputs=TWO_INPUTS),
     ],
     ids=lambda model: " ".join(node.op_type for node in model.graph.node),
 )
 def test_floats_are_fed_where_what_follows_is_defined(model: Any) -> None:
-    found = answered(model)
-    assert np.isfinite(found).all()
-    assert found.size == 1 or found.std() > 0
+    answer = answered(model)
+    assert np.isfinite(answer).all()
+    assert answer.size == 1 or answer.std() > 0
 
 
 def test_what_is_free_is_uniform_over_one() -> None:
@@ -107,19 +120,26 @@ def test_what_is_true_or_false_is_mostly_true_and_never_all_false_in_a_row() -> 
     mask = layer_inputs.feeds(model)["m"]
     assert 0.8 < mask.mean() < 0.95
     assert mask.any(axis=1).all()
-    assert layer_inputs.feeds(chain(("Not", ["m"]), inputs={"m": ((), BOOL)}))["m"].all()
+    of_a_scalar = chain(("Not", ["m"]), inputs={"m": ((), BOOL)})
+    assert layer_inputs.feeds(of_a_scalar)["m"].all()
 
 
 @pytest.mark.parametrize("through", [[], ["Cast"], ["Identity", "Cast"]])
 def test_indices_stay_inside_of_their_table_by_any_way(through: list[str]) -> None:
     names = ["i", *(f"h{n}" for n in range(len(through)))]
-    cast: dict[str, Any] = {"to": INT}
-    steps = zip(through, names, names[1:], strict=False)
-    nodes = [helper.make_node(op, [a], [b], **(cast if op == "Cast" else {})) for op, a, b in steps]
+    nodes = []
+    for op, read, written in zip(through, names, names[1:], strict=False):
+        attributes: dict[str, Any] = {"to": INT} if op == "Cast" else {}
+        nodes.append(helper.make_node(op, [read], [written], **attributes))
     nodes.append(helper.make_node("Gather", ["t", names[-1]], ["y"]))
     table = numpy_helper.from_array(np.arange(30, dtype=np.float32).reshape(10, 3), "t")
     model = model_of(nodes, {"i": (200,)}, ["y"], [table], kinds={"i": TensorProto.INT32})
     assert set(layer_inputs.feeds(model)["i"].tolist()) == set(range(10))
+
+
+def assert_no_place_twice(places: Sequence[Sequence[int]]) -> None:
+    """Check that (row, column) pairs differ from each other."""
+    assert len({tuple(place) for place in places}) == len(places)
 
 
 @pytest.mark.parametrize(
@@ -131,17 +151,15 @@ def test_every_place_is_written_once(op: str, indices: tuple[int, ...]) -> None:
     inputs = {"x": (SHAPE, FLOAT), "i": (indices, INT), "u": (updates, FLOAT)}
     along: dict[str, Any] = {"axis": 1} if op == "ScatterElements" else {}
     node = helper.make_node(op, reads, ["y"], **along)
-    taken = {name: shape for name, (shape, _) in inputs.items() if name in reads}
-    model = model_of([node], taken, ["y"], kinds={"i": INT}, opset=18)
+    shapes = {name: shape for name, (shape, _) in inputs.items() if name in reads}
+    model = model_of([node], shapes, ["y"], kinds={"i": INT}, opset=18)
     fed = layer_inputs.feeds(model)
     answers(model, fed, PLAIN)
-    if op != "GatherND":
-        rows = (
-            fed["i"].reshape(-1, 2)
-            if op == "ScatterND"
-            else [(r, i) for r in range(3) for i in fed["i"][r]]
-        )
-        assert len({tuple(map(int, row)) for row in rows}) == len(rows)
+    if op == "ScatterND":
+        assert_no_place_twice(fed["i"].tolist())
+    elif op == "ScatterElements":
+        rows = enumerate(fed["i"].tolist())
+        assert_no_place_twice([(row, column) for row, columns in rows for column in columns])
 
 
 @pytest.mark.parametrize(
@@ -149,9 +167,10 @@ def test_every_place_is_written_once(op: str, indices: tuple[int, ...]) -> None:
     [("Reshape", (2,)), ("Expand", (2,)), ("Tile", (2,)), ("Unsqueeze", (1,)), ("TopK", (1,))],
 )
 def test_shapes_and_axes_that_are_fed_fit(op: str, shape: tuple[int, ...]) -> None:
-    node = helper.make_node(op, ["x", "n"], ["y", "at"][: 2 if op == "TopK" else 1])
+    outputs = ["y", "at"] if op == "TopK" else ["y"]
+    node = helper.make_node(op, ["x", "n"], outputs)
     model = model_of([node], {"x": SHAPE, "n": shape}, ["y"], kinds={"n": INT}, opset=18)
-    assert answered(model).size in (120, 3)
+    assert answered(model).size in (math.prod(SHAPE), 3)  # all of x, or the largest of each row
 
 
 def test_what_branches_and_loops_read_counts_too() -> None:
@@ -171,12 +190,9 @@ def test_needs_that_exclude_each_other_end_at_one_of_them() -> None:
 
 
 def test_nothing_is_needed_of_what_nobody_constrains() -> None:
-    assert (
-        required_ranges(
-            chain(("MatMul", ["x", "k"]), ("Sqrt", ["t0"]), k=np.ones((40, 4), np.float32))
-        )
-        == {}
-    )
+    factor = np.ones((40, 4), np.float32)
+    model = chain(("MatMul", ["x", "k"]), ("Sqrt", ["t0"]), k=factor)
+    assert required_ranges(model) == {}
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -184,11 +200,14 @@ def test_nothing_is_needed_of_what_nobody_constrains() -> None:
 def test_grouped_attention_reads_the_keys_that_are_counted(
     packed: bool, past: int, longest: int | None, keys: int
 ) -> None:
-    shapes: dict[str, tuple[int, ...]] = {"query": (1, 5, (8 + 2 * 2 if packed else 8) * 16)}
+    query_heads = QUERY_HEADS + 2 * KEY_HEADS if packed else QUERY_HEADS
+    shapes: dict[str, tuple[int, ...]] = {"query": (1, NEW_TOKENS, query_heads * HEAD_SIZE)}
     if not packed:
-        shapes |= {"key": (1, 5, 2 * 16), "value": (1, 5, 2 * 16)}
+        key_shape = (1, NEW_TOKENS, KEY_HEADS * HEAD_SIZE)
+        shapes |= {"key": key_shape, "value": key_shape}
     if past:
-        shapes |= {"past_key": (1, 2, past, 16), "past_value": (1, 2, past, 16)}
+        past_shape = (1, KEY_HEADS, past, HEAD_SIZE)
+        shapes |= {"past_key": past_shape, "past_value": past_shape}
     places = ("query", "key", "value", "past_key", "past_value")
     names = [name if name in shapes else "" for name in places]
     shapes["ends"] = (1,)
@@ -202,8 +221,8 @@ def test_grouped_attention_reads_the_keys_that_are_counted(
         [*names, "ends", "longest"],
         ["y", "present_key", "present_value"],
         domain="com.microsoft",
-        num_heads=8,
-        kv_num_heads=2,
+        num_heads=QUERY_HEADS,
+        kv_num_heads=KEY_HEADS,
     )
     kinds = {"ends": TensorProto.INT32, "longest": TensorProto.INT32}
     outputs = ["y", "present_key", "present_value"]
@@ -215,4 +234,4 @@ def test_grouped_attention_reads_the_keys_that_are_counted(
     assert longest is not None or ranges["longest"] == Range(keys, keys)
     attended, present_key, _ = answers(model, layer_inputs.feeds(model), PLAIN)
     assert np.isfinite(attended).all()
-    assert present_key.shape == (1, 2, max(keys, past), 16)
+    assert present_key.shape == (1, KEY_HEADS, max(keys, past), HEAD_SIZE)

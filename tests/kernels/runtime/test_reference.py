@@ -1,5 +1,6 @@
-"""What a layer should answer: definitions where they can be trusted, the unoptimised runtime where
-they cannot.
+"""What a layer should answer: what its definition says, where that can be trusted.
+
+Elsewhere, what the unoptimised runtime says.
 """
 
 from __future__ import annotations
@@ -20,25 +21,25 @@ from kernels.runtime.reference import Size
 from probes.harness.check import difference
 from tests.kernels.onnx_networks import model_of
 
-SMALL = Size(1.0, 1.0)
+SMALL = Size(1.0, 1.0)  # so little work and data that definitions in NumPy are fast enough
+SAME = 1e-6  # relative difference up to which two answers are one
 
 
 def model(
     op: str, *shapes: tuple[int, ...], outputs: int = 1, opset: int = 17, **attributes: Any
 ) -> Any:
-    inputs = {f"x{n}": shape for n, shape in enumerate(shapes)}
-    results = [f"y{n}" for n in range(outputs)]
-    made = model_of(
-        [helper.make_node(op, list(inputs), results, **attributes)], inputs, results, opset=opset
-    )
-    return onnx.shape_inference.infer_shapes(made)
+    """A model of one operation, whose inputs have these shapes."""
+    inputs = {f"x{place}": shape for place, shape in enumerate(shapes)}
+    results = [f"y{place}" for place in range(outputs)]
+    node = helper.make_node(op, list(inputs), results, **attributes)
+    return onnx.shape_inference.infer_shapes(model_of([node], inputs, results, opset=opset))
 
 
 def test_a_definition_whose_answer_has_another_shape_is_none() -> None:
     pool = model("GlobalMaxPool", (1, 8, 32))
-    given = layer_inputs.feeds(pool)
-    (found,) = layer_reference.expected(pool, given, SMALL)
-    assert (found == given["x0"].max(axis=2, keepdims=True)).all()
+    feeds = layer_inputs.feeds(pool)
+    (answer,) = layer_reference.expected(pool, feeds, SMALL)
+    assert (answer == feeds["x0"].max(axis=2, keepdims=True)).all()
 
 
 @pytest.mark.filterwarnings("error")
@@ -48,13 +49,13 @@ def test_what_has_no_number_for_an_answer_is_no_warning() -> None:
         helper.make_node("Div", ["x", "zero"], ["h"]),
         helper.make_node("Softmax", ["h"], ["y"]),
     ]
-    made = model_of(nodes, {"x": (3, 4)}, ["y"], [zero], opset=17)
-    (found,) = layer_reference.expected(made, layer_inputs.feeds(made), SMALL)
-    assert np.isnan(found).all()
+    network = model_of(nodes, {"x": (3, 4)}, ["y"], [zero], opset=17)
+    (answer,) = layer_reference.expected(network, layer_inputs.feeds(network), SMALL)
+    assert np.isnan(answer).all()
 
 
 @pytest.mark.parametrize(
-    ("made", "size"),
+    ("network", "size"),
     [
         (model("Relu", (4,)), Size(1e9, 1.0)),
         (model("Relu", (4,)), Size(0.0, 1e9)),
@@ -66,12 +67,12 @@ def test_what_has_no_number_for_an_answer_is_no_warning() -> None:
     ids=["too much work", "too large", "unknown work", "unknown size", "of another opset", "slow"],
 )
 def test_where_definitions_do_not_fit_none_is_asked(
-    made: Any, size: Size, monkeypatch: pytest.MonkeyPatch
+    network: Any, size: Size, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(onnx.reference, "ReferenceEvaluator", lambda *_: pytest.fail("asked"))
-    given = layer_inputs.feeds(made)
-    assert layer_reference.expected(made, given, size)[0].size
-    assert not list(layer_reference.dispute(made, given, np.zeros(4), size))
+    feeds = layer_inputs.feeds(network)
+    assert layer_reference.expected(network, feeds, size)[0].size
+    assert not list(layer_reference.dispute(network, feeds, np.zeros(4), size))
 
 
 def test_a_definition_that_stands_alone_is_no_fault_of_the_layer(
@@ -84,70 +85,62 @@ def test_a_definition_that_stands_alone_is_no_fault_of_the_layer(
     monkeypatch.setattr(layer_reference, "by_definition", lambda *_: pytest.fail("asked again"))
     (appeal,) = kernel.appeals("fp32", right, wrong)
     assert appeal.fault == "disputed"
-    assert not any(difference(*pair, 1e-6) for pair in appeal.pairs)
+    assert not any(difference(*pair, SAME) for pair in appeal.pairs)
     (other,) = kernel.appeals("fp32", wrong, right)
-    assert any(difference(*pair, 1e-6) for pair in other.pairs), "the layer itself was wrong"
-    assert "otherwise in 3 of 8 values, by up to 50 % of the largest" in appeal.words(
-        Fault(3, 8, 0.5)
-    )
+    assert any(difference(*pair, SAME) for pair in other.pairs), "the layer itself was wrong"
+    words = appeal.words(Fault(3, 8, 0.5))
+    assert "otherwise in 3 of 8 values, by up to 50 % of the largest" in words
 
 
 def test_what_nothing_can_answer_is_a_reason_not_a_failure() -> None:
-    odd = model_of(
-        [helper.make_node("Odd", ["x"], ["y"], domain="mine")], {"x": (4,)}, ["y"], domains=["mine"]
-    )
+    node = helper.make_node("Odd", ["x"], ["y"], domain="mine")
+    odd = model_of([node], {"x": (4,)}, ["y"], domains=["mine"])
     with pytest.raises(Unavailable, match=r"nothing else says what it should answer: .*Odd"):
         layer_kernel.TimedLayer("Odd", lambda: odd).kernel("cpu").reference("fp32", 1)
 
 
+def dropout_in_training() -> Any:
+    """A model that drops each element by chance: without its third input it drops none."""
+    node = helper.make_node("Dropout", ["x", "ratio", "training"], ["y"])
+    ratio = numpy_helper.from_array(np.float32(0.5), "ratio")
+    training = numpy_helper.from_array(np.array(True), "training")
+    return model_of([node], {"x": (4, 4)}, ["y"], [ratio, training])
+
+
 @pytest.mark.parametrize(
-    "made",
+    "network",
     [
         model("RandomNormalLike", (4, 4)),
         model("Bernoulli", (4, 4)),
-        model_of(
-            [helper.make_node("Dropout", ["x", "ratio", "training"], ["y"])],
-            {"x": (4, 4)},
-            ["y"],
-            [
-                numpy_helper.from_array(np.float32(0.5), "ratio"),
-                numpy_helper.from_array(np.array(True), "training"),
-            ],
-        ),
+        dropout_in_training(),
     ],
-    ids=lambda made: made.graph.node[0].op_type,
+    ids=lambda network: network.graph.node[0].op_type,
 )
-def test_of_what_throws_dice_only_the_count_is_checked(made: Any) -> None:
-    kernel = layer_kernel.TimedLayer("Random", lambda: made).kernel("cpu")
+def test_of_what_throws_dice_only_the_count_is_checked(network: Any) -> None:
+    kernel = layer_kernel.TimedLayer("Random", lambda: network).kernel("cpu")
     first, *_ = kernel.appeals("fp32", np.ones(16), np.zeros(16))
     assert first.fault == "random"
-    assert not any(difference(*pair, 1e-6) for pair in first.pairs)
+    assert not any(difference(*pair, SAME) for pair in first.pairs)
     short, *_ = kernel.appeals("fp32", np.ones(15), np.zeros(16))
-    assert difference(*short.pairs[0], 1e-6)
+    assert difference(*short.pairs[0], SAME)
     assert "random" in first.words(Fault(16, 16, 1.0))
 
 
 def test_what_throws_no_dice_has_no_such_excuse() -> None:
-    for made in (model("Relu", (4,)), model("Dropout", (4,))):
-        kernel = layer_kernel.TimedLayer(
-            "Relu", partial(type(made).FromString, made.SerializeToString())
-        ).kernel("cpu")
-        assert "random" not in {
-            appeal.fault for appeal in kernel.appeals("fp32", np.ones(4), np.zeros(4))
-        }
+    for network in (model("Relu", (4,)), model("Dropout", (4,))):
+        make = partial(type(network).FromString, network.SerializeToString())
+        kernel = layer_kernel.TimedLayer("Relu", make).kernel("cpu")
+        appeals = kernel.appeals("fp32", np.ones(4), np.zeros(4))
+        assert "random" not in {appeal.fault for appeal in appeals}
 
 
 def test_an_answer_beyond_fp16_is_no_fault_and_saves_no_other_value() -> None:
     right = np.array([-3.4e38, 7e4, 1.0, 2.0])
     (appeal,) = layer_reference.overflow(np.array([-65504.0, np.inf, 1.0, 3.0]), right)
-    ((found, expected),) = appeal.pairs
-    assert (found.tolist(), expected.tolist()) == ([0, 0, 1, 3], [0, 0, 1, 2])
-    assert (
-        appeal.words(Fault(2, 4, None))
-        == "FP16 ends at 65504: 2 of 4 values of the FP32 answer lie beyond"
-    )
-    assert not list(
-        layer_reference.overflow(
-            np.array([65504.0, 1.0, 1.0, 2.0]), np.array([-7e4, 1.0, 1.0, 2.0])
-        )
-    )
+    ((answer, expected),) = appeal.pairs
+    assert (answer.tolist(), expected.tolist()) == ([0, 0, 1, 3], [0, 0, 1, 2])
+    words = appeal.words(Fault(2, 4, None))
+    assert words == "FP16 ends at 65504: 2 of 4 values of the FP32 answer lie beyond"
+    wrong_sign = np.array([65504.0, 1.0, 1.0, 2.0])
+    right = np.array([-7e4, 1.0, 1.0, 2.0])
+    assert not list(layer_reference.overflow(wrong_sign, right))
