@@ -14,7 +14,7 @@ import numpy as np
 from llvmlite import ir
 
 from kernels import pattern
-from kernels.access import work as access_work
+from kernels.access.work import FACTORS, bits, shift
 from kernels.base import ITEMSIZE, KernelError
 from kernels.cpu.asm import Spec
 from kernels.cpu.emit import Native, compile_kernel, load_argument, loop, unit_of
@@ -55,7 +55,7 @@ def gather(device: Device, dtype: str, params: Mapping[str, Any], queue: Team) -
     Of FP64 only: ``_scattered`` loads doubles.
     """
     n, segment, threads = params["n"], params["segment_bytes"], params["threads"]
-    number_bits = access_work.bits(dtype, n, segment)
+    number_bits = bits(dtype, n, segment)
     lanes = min(unit_of(device).lanes(ITEMSIZE[dtype]), segment // ITEMSIZE[dtype])
     ranges = _ranges(1 << number_bits, threads, SUMS)
     array = _filled(n, dtype, threads, queue)
@@ -195,8 +195,8 @@ def _plus(b: IRBuilder, value: Value, number: int) -> Any:
 
 def _place(b: IRBuilder, visit: Value, number_bits: int) -> Any:
     """``access.work.places`` in registers."""
-    half_bits = access_work.shift(number_bits)
-    numbers = ((1 << number_bits) - 1, half_bits, *access_work.FACTORS)
+    half_bits = shift(number_bits)
+    numbers = ((1 << number_bits) - 1, half_bits, *FACTORS)
     mask, half, first, second = (ir.Constant(visit.type, number) for number in numbers)
     mixed = b.and_(b.mul(visit, first), mask)
     return b.and_(b.mul(b.xor(mixed, b.lshr(mixed, half)), second), mask)
