@@ -38,8 +38,8 @@ def elements(register: int, format_name: str) -> list[Any]:
     return number_format.decode(array).tolist()
 
 
-# Row and column of element i of a lane, for each shape and the bits of an element, as the ISA writes
-# them: g = lane / 4 is its group, t = lane % 4 its place there.
+# Row and column of element i of a lane, by shape and by bits of an element, as the ISA writes them:
+# g = lane / 4 is the lane's group, t = lane % 4 its place there.
 A = {
     ("m16n8k16", 16): lambda g, t, i: (
         g if i < 2 or 4 <= i < 6 else g + 8,

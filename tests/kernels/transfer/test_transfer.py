@@ -65,7 +65,7 @@ def test_what_arrives_is_what_was_sent_and_all_is_given_back(
     copies = 2 if direction == "both" else 1
     assert kernel.work("fp64", **params(direction)).bytes == copies * SIZE
     launch.close()
-    assert not runtime.held
+    assert not runtime.allocations
 
 
 @pytest.mark.parametrize(
@@ -113,19 +113,19 @@ def test_a_peer_out_of_reach_is_a_reason_and_a_near_one_is_asked_of_this_stream(
     runtime.apart = True
     with pytest.raises(Unavailable, match="GPU 0 cannot reach the memory of GPU 1"):
         launch_of("peer", queue)
-    assert not runtime.held
+    assert not runtime.allocations
 
 
 def test_no_room_to_pin_is_one_line_and_leaves_nothing(runtime: Runtime) -> None:
     runtime.full = True
     with pytest.raises(KernelError, match=r"no 0\.001 GB of pinned host memory"):
         launch_of("both", Queue(runtime))
-    assert not runtime.held
+    assert not runtime.allocations
 
 
 def memories(runtime: Runtime) -> list[str]:
     """The memory that each allocation lies in."""
-    return [memory for memory, _ in runtime.held.values()]
+    return [memory for memory, _ in runtime.allocations.values()]
 
 
 def test_a_cpu_read_waits_for_the_gpu_and_sums_everything(runtime: Runtime) -> None:
@@ -140,7 +140,7 @@ def test_a_cpu_read_waits_for_the_gpu_and_sums_everything(runtime: Runtime) -> N
         assert runtime.calls == [("synchronize", queue.ptr)]
         check(Case(transfer.READ, "fp64", "numpy", TAG, read_params), launch)
         launch.close()
-        assert not runtime.held
+        assert not runtime.allocations
 
 
 def doubles_at(address: int, count: int) -> np.ndarray:
@@ -174,7 +174,7 @@ def test_the_gpu_reads_each_kind_where_it_lies(
     check(Case(transfer.READ, "fp64", "raw", TAG, read_params), launch)
     assert launch.audit(transfer.READ.work("fp64", **read_params)).problem == ""
     launch.close()
-    assert not runtime.held
+    assert not runtime.allocations
 
 
 def test_host_memory_is_taken_beside_the_gpu(

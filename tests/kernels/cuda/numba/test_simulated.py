@@ -20,7 +20,7 @@ from kernels.fma import jit, work
 chains, steps, blocks, threads, repeat = 4, 3, 2, 4, 2
 m, c = np.{number_type}(-0.99), np.{number_type}(0.7)
 out = np.zeros(chains * blocks * threads, np.{number_type})
-clocks = np.zeros(4, np.uint64)
+clocks = np.zeros(2 * blocks, np.uint64)
 launch = jit.chains("{dtype}", chains, steps)[blocks, threads]
 launch(out, clocks, repeat, m, c)
 expected = work.reference(
