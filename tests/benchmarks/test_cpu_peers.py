@@ -1,5 +1,6 @@
-"""Our CPU kernels beside the same kernels in C with intrinsics: a ratio from one run, the two taken
-in turn.
+"""Our CPU kernels beside the same kernels in C with intrinsics: a ratio from one run.
+
+The two are taken in turn.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from probes import bandwidth
 from probes.harness.clocks.sampling import HostClock, Rule, calibrate
 
 SOURCE = Path(__file__).with_name("peers.c")
+SAMPLE_S = 0.010  # how long a sample takes, so that the clock's resolution is no matter
 
 
 @pytest.fixture(scope="module")
@@ -48,23 +50,26 @@ class Peer:
 
 
 def ratios(launch: Any, peer: Any, clock: HostClock, rounds: int) -> list[float]:
-    """Rate of ours over the peer's, each pair taken one right after the other; unclean pairs are
-    left out.
+    """The rate of ours over the peer's, of pairs of samples that follow each other.
+
+    Pairs that were disturbed are left out.
     """
-    repeat = calibrate(launch, clock, Rule(0.010, 0.0))
-    found = []
+    repeat = calibrate(launch, clock, Rule(SAMPLE_S, 0.0))
+    of_clean_pairs = []
     for _ in range(rounds):
-        ours, theirs = clock.sample(launch, repeat), clock.sample(peer, repeat)
+        ours = clock.sample(launch, repeat)
+        theirs = clock.sample(peer, repeat)
         if ours.clean and theirs.clean:
-            found.append(theirs.seconds / ours.seconds)
-    return found
+            of_clean_pairs.append(theirs.seconds / ours.seconds)
+    return of_clean_pairs
 
 
 def compare(benchmark: Any, launch: Any, peer: Any, clock: HostClock, rounds: int = 60) -> None:
-    found = benchmark.pedantic(ratios, args=(launch, peer, clock, rounds), rounds=1)
-    assert found, "no undisturbed pair: the machine is overloaded"
-    benchmark.extra_info["ours_over_c"] = median(found)
-    print(f"\n{benchmark.name}: {median(found):.3f} of C, median of {len(found)} pairs")
+    """Sample a launch and its peer in turn, and report the median ratio of their rates."""
+    of_pairs = benchmark.pedantic(ratios, args=(launch, peer, clock, rounds), rounds=1)
+    assert of_pairs, "no undisturbed pair: the machine is overloaded"
+    benchmark.extra_info["ours_over_c"] = median(of_pairs)
+    print(f"\n{benchmark.name}: {median(of_pairs):.3f} of C, median of {len(of_pairs)} pairs")
 
 
 @pytest.mark.parametrize("dtype", ["fp64", "fp32", "bf16", "int8", "int32"])
@@ -77,11 +82,13 @@ def test_fma(benchmark: Any, peers: ctypes.CDLL, host: Any, dtype: str) -> None:
     compare(benchmark, launch, Peer(peers, f"fma_{dtype}", launch), clock)
 
 
+CACHE_KERNELS = [cache.READ, cache.WRITE, cache.COPY]
+# bytes of a set: the first two fit most cores' first cache, the others the second and the last one
 SIZES = [4 << 10, 16 << 10, 256 << 10, 4 << 20]
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("kernel", [cache.READ, cache.WRITE, cache.COPY], ids=lambda k: k.name)
+@pytest.mark.parametrize("kernel", CACHE_KERNELS, ids=lambda kernel: kernel.name)
 def test_cache(benchmark: Any, peers: ctypes.CDLL, host: Any, kernel: Any, size: int) -> None:
     clock = HostClock(host)
     launch = kernel.backends["cpu"](host, "fp64", {"set_bytes": size, "readers": 1}, clock.queue)
@@ -91,13 +98,15 @@ def test_cache(benchmark: Any, peers: ctypes.CDLL, host: Any, kernel: Any, size:
 @pytest.mark.parametrize("size", SIZES)
 def test_chase(benchmark: Any, peers: ctypes.CDLL, host: Any, size: int) -> None:
     clock = HostClock(host)
-    launch = CHASE.backends["cpu"](
-        host, "int64", {"set_bytes": size, "line": chase_work.LINE["cpu"]}, clock.queue
-    )
+    params = {"set_bytes": size, "line": chase_work.LINE["cpu"]}
+    launch = CHASE.backends["cpu"](host, "int64", params, clock.queue)
     compare(benchmark, launch, Peer(peers, "chase", launch), clock)
 
 
-@pytest.mark.parametrize("kernel", stream.KERNELS[:4], ids=lambda k: k.name)
+IN_C = stream.KERNELS[:4]  # the operations that peers.c has
+
+
+@pytest.mark.parametrize("kernel", IN_C, ids=lambda kernel: kernel.name)
 def test_stream(benchmark: Any, peers: ctypes.CDLL, host: Any, kernel: Any) -> None:
     clock = HostClock(host)
     params = {"n": bandwidth.array_bytes(host) // 8, "threads": host.units}

@@ -1,5 +1,6 @@
-"""A made-up CUDA runtime whose device memory is the host's own: what launches ask of it can be
-seen, and read.
+"""A made-up CUDA runtime, whose device memory is the host's own.
+
+What launches ask of it can be seen, and what they write can be read.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import pytest
 
 
 class RuntimeError_(Exception):
-    status = 704
+    """An error of the runtime, as CuPy raises it."""
+
+    status = 704  # cudaErrorPeerAccessAlreadyEnabled
 
 
 class Runtime:
@@ -23,16 +26,22 @@ class Runtime:
     hostAllocMapped = 2
 
     def __init__(self) -> None:
-        self.held: dict[int, Any] = {}
+        self.allocations: dict[int, Any] = {}
+        """The memory that each lies in, and its bytes, by address."""
         self.calls: list[tuple[Any, ...]] = []
+        """Copies and waits, in order."""
         self.broken: set[tuple[int, int]] = set()
-        self.full = self.apart = False
+        """(bytes, direction) of copies that move nothing."""
+        self.full = False
+        """True where no host memory can be pinned."""
+        self.apart = False
+        """True where no GPU reaches the memory of another."""
 
-    def malloc(self, size: int, kind: str = "device") -> int:
-        if self.full and kind == "pinned":
+    def malloc(self, size: int, memory: str = "device") -> int:
+        if self.full and memory == "pinned":
             raise RuntimeError_("cudaErrorMemoryAllocation")
         block = ctypes.create_string_buffer(size)
-        self.held[ctypes.addressof(block)] = (kind, block)
+        self.allocations[ctypes.addressof(block)] = (memory, block)
         return ctypes.addressof(block)
 
     def hostAlloc(self, size: int, flags: int) -> int:
@@ -43,10 +52,10 @@ class Runtime:
         return self.malloc(size, "managed")
 
     def free(self, address: int) -> None:
-        assert self.held.pop(address)[0] != "pinned"
+        assert self.allocations.pop(address)[0] != "pinned"
 
     def freeHost(self, address: int) -> None:
-        assert self.held.pop(address)[0] == "pinned"
+        assert self.allocations.pop(address)[0] == "pinned"
 
     def memsetAsync(self, address: int, value: int, size: int, stream: int) -> None:
         ctypes.memset(address, value, size)
@@ -87,11 +96,12 @@ class Runtime:
 class Queue:
     """A stream of the made-up runtime."""
 
-    count = 0
+    count = 0  # of all streams so far: the number of the last one
 
     def __init__(self, runtime: Runtime) -> None:
         Queue.count += 1
-        self.ptr, self.runtime = Queue.count, runtime
+        self.ptr = Queue.count
+        self.runtime = runtime
 
     def synchronize(self) -> None:
         self.runtime.calls.append(("synchronize", self.ptr))
@@ -101,7 +111,9 @@ class Queue:
 
 
 class Event:
-    recorded = 0
+    """An event of the made-up runtime."""
+
+    recorded = 0  # the stream that it was recorded on
 
     def __init__(self, disable_timing: bool) -> None:
         assert disable_timing
@@ -111,6 +123,8 @@ class Event:
 
 
 class Current:
+    """The current device, in a with statement."""
+
     def __init__(self, index: int) -> None:
         self.index = index
 
@@ -123,10 +137,12 @@ class Current:
 
 def installed(monkeypatch: pytest.MonkeyPatch) -> Runtime:
     """The runtime in the place of CuPy's."""
-    fake, top, inner = Runtime(), ModuleType("cupy"), ModuleType("cupy.cuda")
+    runtime = Runtime()
+    top = ModuleType("cupy")
+    inner = ModuleType("cupy.cuda")
     parts = {
-        "runtime": fake,
-        "Stream": lambda non_blocking: Queue(fake),
+        "runtime": runtime,
+        "Stream": lambda non_blocking: Queue(runtime),
         "Event": Event,
         "Device": Current,
     }
@@ -134,4 +150,4 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Runtime:
     vars(top)["cuda"] = inner
     monkeypatch.setitem(sys.modules, "cupy", top)
     monkeypatch.setitem(sys.modules, "cupy.cuda", inner)
-    return fake
+    return runtime

@@ -20,6 +20,7 @@ from probes.harness.clocks.team import Team
 
 THREADS = 2
 N = 1 << 16
+LARGE_N = 1 << 27  # more elements than a check looks at
 DTYPES = ["fp64", "fp32", "fp16", "bf16", "int32", "int8"]
 
 
@@ -33,7 +34,7 @@ class Host:
 
 @pytest.fixture(scope="module")
 def team() -> Iterator[Team]:
-    cpus = sorted(os.sched_getaffinity(0)) * 2
+    cpus = sorted(os.sched_getaffinity(0)) * THREADS  # enough, even where there is just one
     crew = Team(cpus[:THREADS])
     yield crew
     crew.close()
@@ -47,10 +48,12 @@ def host() -> Host:
 
 
 def fma_params(host: Host, dtype: str) -> dict[str, Any]:
+    """Params of multiply-add chains, as they are timed on this CPU."""
     return fma_cpu.shape(host.features, dtype) | {"threads": THREADS} | fma_work.TIMED[dtype]
 
 
 def has(host: Host, dtype: str) -> bool:
+    """True if this CPU has instructions for multiply-add chains of a type."""
     return not fma_cpu.missing(host.features, dtype)
 
 
@@ -79,14 +82,14 @@ def test_the_hot_loop_of_the_chains_does_the_declared_work(
     params = fma_params(host, dtype)
     launch = fma.kernel(dtype).backends["cpu"](host, dtype, params, team)
     work = fma_work.work(dtype, **params)
-    found = launch.audit(work)
-    assert not found.problem
-    assert found.instruction
+    audit_of_launch = launch.audit(work)
+    assert not audit_of_launch.problem
+    assert audit_of_launch.instruction
     assert "not" in launch.audit(Work(flops=2 * work.flops)).problem, "a doubled count is caught"
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "fp64"])
-@pytest.mark.parametrize("kernel", stream.KERNELS, ids=lambda k: k.name)
+@pytest.mark.parametrize("kernel", stream.KERNELS, ids=lambda kernel: kernel.name)
 def test_streams_compute_what_numpy_computes(
     team: Team, host: Host, kernel: Any, dtype: str
 ) -> None:
@@ -94,9 +97,9 @@ def test_streams_compute_what_numpy_computes(
     launch = kernel.backends["cpu"](host, dtype, params, team)
     launch.run(1)
     assert not difference(launch.result(), kernel.reference(dtype, 1, **params), 0.0)
-    found = launch.audit(kernel.work(dtype, **params))
-    assert found.instruction
-    assert not found.problem
+    audit_of_launch = launch.audit(kernel.work(dtype, **params))
+    assert audit_of_launch.instruction
+    assert not audit_of_launch.problem
     launch.close()
 
 
@@ -106,19 +109,19 @@ def test_a_stream_with_a_tail_is_refused(team: Team, host: Host) -> None:
 
 
 def test_a_check_sees_a_copy_that_did_half() -> None:
-    at = pattern.sample_indices(N, 8)
-    half = np.where(at < N // 2, pattern.values("fp64", 0, at), np.nan)
+    places = pattern.sample_indices(N, 8)
+    half = np.where(places < N // 2, pattern.values("fp64", 0, places), np.nan)
     assert "out[" in difference(half, stream.COPY.reference("fp64", 1, N), 0.0)
 
 
 def test_samples_reach_both_ends_and_every_part() -> None:
-    at = pattern.sample_indices(1 << 27, 8)
-    assert (at.min(), at.max()) == (0, (1 << 27) - 1)
-    assert np.diff(np.unique(at)).max() <= (1 << 27) // 4096
+    places = pattern.sample_indices(LARGE_N, 8)
+    assert (places.min(), places.max()) == (0, LARGE_N - 1)
+    assert np.diff(np.unique(places)).max() <= LARGE_N // 4096
 
 
 def test_total_is_the_sum_of_the_values() -> None:
-    n = 2 * pattern.LENGTH + 17
+    n = 2 * pattern.LENGTH + 17  # two whole periods and a part of one
     assert pattern.total("fp32", 1, n) == pattern.values("fp64", 1, np.arange(n)).sum()
 
 
@@ -147,6 +150,7 @@ def test_vector_unit_by_features(features: tuple[str, ...], expected: Vector) ->
     assert vector(features) == expected
 
 
+# a loop of one multiply-add, with a place for another instruction
 LOOP = """
 entry:
   vmovapd %zmm0, %zmm1
@@ -161,9 +165,10 @@ FMA_SPEC = Spec(r"vfmadd", per_128=4.0, bodies=2.0)
 
 
 def test_audit_counts_the_loop() -> None:
-    two = LOOP.format(body="vfmadd231pd %zmm1, %zmm2, %zmm4")
-    assert audit(two, FMA_SPEC, Work(flops=64)).instruction == "vfmadd231pd zmm"
-    assert not audit(two, FMA_SPEC, Work(flops=64)).problem
+    two_operations = LOOP.format(body="vfmadd231pd %zmm1, %zmm2, %zmm4")
+    of_loop = audit(two_operations, FMA_SPEC, Work(flops=64))
+    assert of_loop.instruction == "vfmadd231pd zmm"
+    assert not of_loop.problem
 
 
 @pytest.mark.parametrize(
@@ -181,5 +186,5 @@ def test_audit_catches_code_that_does_less(assembly: str, why: str) -> None:
 
 def test_audit_reads_arm() -> None:
     code = ".LBB0_1:\n\tfmla\tv0.4s, v1.4s, v2.4s\n\tfmla\tv3.2d, v1.2d, v2.2d\n\tb.lt\t.LBB0_1\n"
-    found = audit(code, Spec("fmla", 8.0, 1.0), Work(flops=16))
-    assert (found.instruction, found.problem) == ("fmla .4s+fmla .2d", "")
+    of_arm = audit(code, Spec("fmla", 8.0, 1.0), Work(flops=16))
+    assert (of_arm.instruction, of_arm.problem) == ("fmla .4s+fmla .2d", "")

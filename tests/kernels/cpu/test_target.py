@@ -22,21 +22,26 @@ from probes.harness.check import difference
 from tests.devices import CPU
 from tests.kernels.cpu.test_kernels import DTYPES, THREADS, Host, Team, fma_params, host, team
 
-__all__ = ["host", "team"]
+__all__ = ["host", "team"]  # the fixtures of the other CPU kernels
 ROOT = Path(__file__).parents[3]
-EVERYTHING = replace(CPU, features=tuple(target.ARM if target.is_arm() else target.X86))
+ALL_FEATURES = target.ARM if target.is_arm() else target.X86
+EVERYTHING = replace(CPU, features=tuple(ALL_FEATURES))
+"""A device that has every instruction set that kernels know."""
 
 
 def test_what_llvm_was_told_by_the_names_of_cpuinfo() -> None:
-    found = target.cpuinfo_names("+sse4.1,+fma,+avx512vnni,-avx512f,+unknown", arm=False)
-    assert found == {"sse2", "sse4_1", "fma", "avx512_vnni"}
+    names = target.cpuinfo_names("+sse4.1,+fma,+avx512vnni,-avx512f,+unknown", arm=False)
+    assert names == {"sse2", "sse4_1", "fma", "avx512_vnni"}
     assert target.cpuinfo_names("", arm=False) == {"sse2"}
     assert target.cpuinfo_names("", arm=True) == {"asimd"}
 
 
 def test_arms_sets_are_told_one_by_one_as_the_system_has_them() -> None:
-    dot_product, half = 1 << 20, 1 << 10
-    neon, bf16 = 1 << 1, 1 << 14
+    # bits of Linux's HWCAP, but for BF16, which is one of HWCAP2
+    neon = 1 << 1
+    half = 1 << 10
+    dot_product = 1 << 20
+    bf16 = 1 << 14
     words = target.arm_features("+neon,+sve", (dot_product | half | neon, bf16))
     assert target.cpuinfo_names(words, arm=True) == {"asimd", "asimddp", "asimdhp", "bf16"}
     assert words.index("+sve") < words.index("-sve"), "the last word counts"
@@ -99,9 +104,8 @@ def test_a_device_that_has_everything_runs_what_this_machine_has(
     if fma_cpu.missing(EVERYTHING.features, dtype):
         assert fma_cpu.missing(host.features, dtype)
         return
-    params = (
-        fma_cpu.shape(EVERYTHING.features, dtype) | {"threads": THREADS} | fma_work.TIMED[dtype]
-    )
+    shape = fma_cpu.shape(EVERYTHING.features, dtype)
+    params = shape | {"threads": THREADS} | fma_work.TIMED[dtype]
     if not fma_cpu.missing(host.features, dtype) and params == fma_params(host, dtype):
         kernel.backends["cpu"](EVERYTHING, dtype, params, team).run(1)
         return
@@ -109,7 +113,10 @@ def test_a_device_that_has_everything_runs_what_this_machine_has(
         kernel.backends["cpu"](EVERYTHING, dtype, params, team)
 
 
-@pytest.mark.parametrize("kernel", [stream.KERNELS[3], cache.READ], ids=lambda k: k.name)
+KERNELS_WITHOUT_A_SHAPE = [stream.KERNELS[3], cache.READ]
+
+
+@pytest.mark.parametrize("kernel", KERNELS_WITHOUT_A_SHAPE, ids=lambda kernel: kernel.name)
 def test_what_has_no_shape_takes_the_widest_that_is_here(team: Team, kernel: Any) -> None:
     params = {"n": 1 << 16, "threads": THREADS}
     if kernel is cache.READ:
@@ -119,6 +126,7 @@ def test_what_has_no_shape_takes_the_widest_that_is_here(team: Team, kernel: Any
     assert not difference(launch.result(), kernel.reference("fp64", 1, **params), 0.0)
 
 
+# a program that runs and audits all multiply-add chains that this CPU and its compiler have
 CHILD = """
 from kernels import fma
 from kernels.fma import cpu as fma_cpu
@@ -127,7 +135,8 @@ from kernels.cpu import target as cpu_target
 from probes.harness.devices import cpu
 from probes.harness.clocks.team import Team
 
-device, team = cpu.detect(), Team([cpu.detect().facts["cpus"][0]])
+device = cpu.detect()
+team = Team([device.facts["cpus"][0]])
 for dtype in ("fp64", "fp32", "fp16", "bf16", "int32", "int8"):
     if not fma_cpu.missing(device.features, dtype):
         params = fma_cpu.shape(device.features, dtype) | {"threads": 1} | fma_work.TIMED[dtype]
@@ -141,17 +150,18 @@ print(*device.warnings, sep="\\n")
 def test_a_compiler_for_the_plainest_cpu_calls_no_function_for_what_it_lacks() -> None:
     """For any CPU of this kind LLVM has no fused multiply-add on x86, no dot product on Arm."""
     plain = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", CHILD], capture_output=True, text=True, cwd=ROOT, env=plain
     )
-    assert done.returncode == 0, done.stderr
-    assert "fp64 Audit(instruction='" in done.stdout
-    assert "problem='a" not in done.stdout
-    assert "int8" not in done.stdout
-    more = target.compiled() - {"sse2", "asimd"}
-    assert not more or "the compiler does not use" in done.stdout
+    assert process.returncode == 0, process.stderr
+    assert "fp64 Audit(instruction='" in process.stdout
+    assert "problem='a" not in process.stdout
+    assert "int8" not in process.stdout
+    unused = target.compiled() - {"sse2", "asimd"}
+    assert not unused or "the compiler does not use" in process.stdout
 
 
+# loops that call a function
 CALLS = (
     ".L1:\n  vmovapd %zmm0, %zmm1\n  callq *%rax\n  vfmadd231pd %zmm1, %zmm2, %zmm3\n  jne .L1\n"
 )

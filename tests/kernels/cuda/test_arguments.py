@@ -44,10 +44,20 @@ VALUES = {
 def declared(kernel: CudaKernel, value: Any) -> list[Any]:
     """NumPy types of the entry point's parameters; value: of those that a macro decides."""
     text = kernel.source.read_text(encoding="utf-8")
-    found = re.search(rf"\b{kernel.entry}\(([^)]*)\)\s*{{", text[text.index('extern "C"') :])
-    assert found, kernel.source
-    words = [parameter.split() for parameter in found[1].split(",")]
-    return [np.uint64 if "*" in " ".join(each) else C_TYPES.get(each[-2], value) for each in words]
+    exported = text[text.index('extern "C"') :]
+    entry = re.search(rf"\b{kernel.entry}\(([^)]*)\)\s*{{", exported)
+    assert entry, kernel.source
+    types = []
+    for parameter in entry[1].split(","):
+        if "*" in parameter:
+            types.append(np.uint64)
+        else:
+            c_type = parameter.split()[-2]
+            types.append(C_TYPES.get(c_type, value))
+    return types
+
+
+# Each of these returns a kernel, and the NumPy type of the values that its macros decide.
 
 
 def fma(dtype: str) -> tuple[CudaKernel, Any]:
@@ -66,7 +76,8 @@ def access(op: str) -> tuple[CudaKernel, Any]:
 
 
 def sets(mode: str) -> tuple[CudaKernel, Any]:
-    params = next(p for p, _ in cache_cuda.points(DEVICE) if p["mode"] == mode)
+    all_params = [params for params, _ in cache_cuda.points(DEVICE)]
+    params = next(params for params in all_params if params["mode"] == mode)
     if mode == "shared":
         return cache_cuda.SharedKernel(DEVICE, "int32", params), None
     if mode == "banks":
@@ -82,14 +93,15 @@ def chase(mode: str) -> tuple[CudaKernel, Any]:
 def mixed(dtype: str, path: str = "") -> tuple[CudaKernel, Any]:
     params = intensity_cuda.shape(DEVICE, dtype, path)
     params |= intensity_cuda.array(params, 4) | {"k": 5}
-    return intensity_cuda.MixedKernel(DEVICE, dtype, params), np.uint64 if path else VALUES[dtype]
+    value = np.uint64 if path else VALUES[dtype]
+    return intensity_cuda.MixedKernel(DEVICE, dtype, params), value
 
 
 def tensor(tag: str) -> tuple[CudaKernel, Any]:
     row = next(row for row in choose("9.0") if row.tag == f"compute/{tag}")
     params = tensor_work.launch_shape(row, "90") | {"blocks": 2, "operands": "integers"}
-    of_row = tensor_cuda.WarpgroupKernel if row.warpgroup else tensor_cuda.WarpKernel
-    return of_row(row, DEVICE, row.dtype, params), None
+    kernel = tensor_cuda.WarpgroupKernel if row.warpgroup else tensor_cuda.WarpKernel
+    return kernel(row, DEVICE, row.dtype, params), None
 
 
 KERNELS = {
@@ -109,22 +121,22 @@ def test_arguments_are_those_that_the_kernel_declares(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kernel, value = KERNELS[name]
-    handed: list[Any] = []
+    types_of_launches: list[Any] = []
 
-    def noted(
+    def note_types(
         grid: tuple[int],
         block: tuple[int],
         arguments: tuple[Any, ...],
         shared_mem: int,
         stream: Queue,
     ) -> None:
-        handed.append([type(argument) for argument in arguments])
+        types_of_launches.append([type(argument) for argument in arguments])
 
-    monkeypatch.setattr(cuda_kernel, "function", lambda path, entry, shared: noted)
+    monkeypatch.setattr(cuda_kernel, "function", lambda path, entry, shared: note_types)
     runtime = installed(monkeypatch)
     kernel.ready(Queue(runtime))
     kernel.run(4)
-    assert handed
-    assert all(types == declared(kernel, value) for types in handed)
+    assert types_of_launches
+    assert all(types == declared(kernel, value) for types in types_of_launches)
     kernel.close()
-    assert not runtime.held
+    assert not runtime.allocations

@@ -1,6 +1,4 @@
-"""What a launch of multiply-add chains asks of the device: one wave that fills it, whatever an SM
-can hold.
-"""
+"""A launch of multiply-add chains is one wave that fills the device, whatever an SM can hold."""
 
 from __future__ import annotations
 
@@ -14,11 +12,15 @@ from tests.devices import GPU
 
 
 @pytest.mark.parametrize(
-    ("held", "threads"), [(2048, 2048), (1536, 1536), (1024, 1024), (None, 1024)]
+    ("threads_of_sm", "threads"), [(2048, 2048), (1536, 1536), (1024, 1024), (None, 1024)]
 )
 @pytest.mark.parametrize("dtype", fma_cuda.TYPES)
-def test_one_wave_of_blocks_fills_the_device(dtype: str, held: int | None, threads: int) -> None:
-    facts: dict[str, Any] = {"threads_per_multiprocessor": held} if held else {}
+def test_one_wave_of_blocks_fills_the_device(
+    dtype: str, threads_of_sm: int | None, threads: int
+) -> None:
+    facts: dict[str, Any] = {}
+    if threads_of_sm:
+        facts["threads_per_multiprocessor"] = threads_of_sm
     params = fma_cuda.shape(replace(GPU, facts=facts), dtype)
     assert params["threads"] == GPU.units * threads
     assert params["blocks_per_sm"] * params["block"] == threads

@@ -1,5 +1,6 @@
-"""What the audit must catch beside a wrong count: spills of a stream, and loops that call software
-for their work.
+"""What the audit must catch beside a wrong count: a stream that spills, and a loop that calls.
+
+Such a loop leaves its work to a software routine.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import pytest
 from kernels.base import Work
 from kernels.cuda import nvrtc, sass
 
+# a thread copies one vector, and keeps an array that an unknown index drives out of registers
 STREAM = """
 struct alignas(16) vec { float v[4]; };
 extern "C" __global__ void f(const vec *x, vec *z, int at) {
@@ -23,6 +25,7 @@ extern "C" __global__ void f(const vec *x, vec *z, int at) {
   z[threadIdx.x] = a;
 }
 """
+# eight chains of multiply-adds in each thread, with a place for one more statement in the loop
 CHAINS = """
 __device__ __noinline__ float routine(float x, float m, float c) {
   asm volatile("" : "+f"(x)); return x * m + c; }
@@ -42,11 +45,12 @@ extern "C" __global__ void f(float *out, int trips, float m, float c) {
   for (int k = 0; k < 8; k++) out[threadIdx.x * 8 + k] = x[k];
 }
 """
-STEPS = 16 * 8
+OPERATIONS = 16 * 8  # of a thread in one turn of the loop
 ARCHITECTURES = ["75", "90", "120"]
 
 
 def compiled(folder: Path, arch: str, text: str, **parts: str) -> nvrtc.Cubin:
+    """A source with these parts in their places, compiled."""
     for name, part in parts.items():
         text = text.replace(name, part)
     source = folder / "planted.cu"
@@ -68,7 +72,8 @@ def test_a_stream_that_spills_is_caught_though_its_vectors_are_whole(
 def test_a_loop_that_calls_a_routine_is_caught_though_its_count_is_right(
     tmp_path: Path, arch: str
 ) -> None:
-    spec, work = sass.Spec("FFMA", per_warp=64, warps=1, overhead=0.2), Work(flops=64 * STEPS)
+    spec = sass.Spec("FFMA", per_warp=64, warps=1, overhead=0.2)
+    work = Work(flops=64 * OPERATIONS)
     honest = compiled(tmp_path, arch, CHAINS, LAST="")
     assert sass.audit(honest, spec, work).problem == ""
     calling = compiled(tmp_path, arch, CHAINS, LAST="x[0] = routine(x[0], m, c);")

@@ -306,7 +306,7 @@ def test_blocks_take_tiles_as_they_come_unless_shares_are_equal(
     assert calls == [(0, 4, 3, 1), (0, 12, 3, 1)]
     assert bool(equal) == (launch.taken.download()[0] != tiles_taken)
     launch.close()
-    assert not runtime.held
+    assert not runtime.allocations
 
 
 @pytest.mark.parametrize(("tiles_read", "tiles_held"), [(1, 4.5), (3, 3), (0, 0), (2.5, 4)])

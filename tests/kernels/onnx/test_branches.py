@@ -21,10 +21,10 @@ SHAPE = (2, 6)
 
 
 def branch(name: str, nodes: list[Any], result: str, **constants: Any) -> Any:
+    """A graph for an If: it has no inputs of its own."""
     weights = [numpy_helper.from_array(np.asarray(value), key) for key, value in constants.items()]
-    return helper.make_graph(
-        nodes, name, [], [helper.make_empty_tensor_value_info(result)], weights
-    )
+    output = helper.make_empty_tensor_value_info(result)
+    return helper.make_graph(nodes, name, [], [output], weights)
 
 
 def choosing(*pairs: tuple[Any, Any]) -> Any:
@@ -38,24 +38,27 @@ def choosing(*pairs: tuple[Any, Any]) -> Any:
         make("Equal", ["rows", "two"], ["is_two"]),
     ]
     weights = {"first": np.array(0), "two": np.array(2)}
-    before = "x"
+    last = "x"
     for place, (then, other) in enumerate(pairs):
-        after = f"r{place}"
+        result = f"r{place}"
+        name = f"if{place}"
         nodes.append(
-            make("If", ["is_two"], [after], name=f"if{place}", then_branch=then, else_branch=other)
+            make("If", ["is_two"], [result], name=name, then_branch=then, else_branch=other)
         )
-        nodes.append(make("Relu", [after], [f"h{place}"]))
-        before = f"h{place}"
-    nodes.append(make("Identity", [before], ["y"]))
+        last = f"h{place}"
+        nodes.append(make("Relu", [result], [last]))
+    nodes.append(make("Identity", [last], ["y"]))
     stored = [numpy_helper.from_array(value, name) for name, value in weights.items()]
     return model_of(nodes, {"x": ("rows", 6)}, ["y"], stored, opset=17)
 
 
 def unfit() -> Any:
+    """A branch that does not fit the shape of x: it must not be taken."""
     return branch("unfit", [make("Conv", ["x", "x"], ["u"])], "u")
 
 
 def neg(read: str = "x", inner: str = "t") -> Any:
+    """A branch that returns -3 times what it reads; inner: the name of a result within it."""
     nodes = [make("Mul", [read, "k"], [inner]), make("Neg", [inner], ["u"])]
     return branch("taken", nodes, "u", k=np.float32(3))
 
@@ -89,19 +92,18 @@ def test_the_branch_that_is_taken_stands_in_its_place(pairs: list[Any], ops: lis
 
 
 def test_what_reads_it_within_another_graph_follows_its_name() -> None:
-    body = helper.make_graph(
-        [make("Add", ["s", "t"], ["s2"]), make("Identity", ["on"], ["still"])],
-        "body",
-        [
-            helper.make_tensor_value_info("i", TensorProto.INT64, []),
-            helper.make_tensor_value_info("on", TensorProto.BOOL, []),
-            helper.make_tensor_value_info("s", TensorProto.FLOAT, list(SHAPE)),
-        ],
-        [
-            helper.make_tensor_value_info("still", TensorProto.BOOL, []),
-            helper.make_tensor_value_info("s2", TensorProto.FLOAT, list(SHAPE)),
-        ],
-    )
+    value = helper.make_tensor_value_info
+    nodes = [make("Add", ["s", "t"], ["s2"]), make("Identity", ["on"], ["still"])]
+    inputs = [
+        value("i", TensorProto.INT64, []),
+        value("on", TensorProto.BOOL, []),
+        value("s", TensorProto.FLOAT, list(SHAPE)),
+    ]
+    outputs = [
+        value("still", TensorProto.BOOL, []),
+        value("s2", TensorProto.FLOAT, list(SHAPE)),
+    ]
+    body = helper.make_graph(nodes, "body", inputs, outputs)
     loop = [make("Exp", ["x"], ["t"]), make("Loop", ["m", "c", "x"], ["u"], body=body)]
     taken = branch("loop", loop, "u", m=np.array(3), c=np.array(True))
     model = choosing((neg(), unfit()), (taken, unfit()))
@@ -116,14 +118,8 @@ def test_what_reads_it_within_another_graph_follows_its_name() -> None:
 
 
 def test_a_condition_that_only_running_tells_is_left() -> None:
-    node = make(
-        "If",
-        ["c"],
-        ["y"],
-        name="if",
-        then_branch=neg(),
-        else_branch=branch("o", [make("Abs", ["x"], ["o"])], "o"),
-    )
+    other = branch("o", [make("Abs", ["x"], ["o"])], "o")
+    node = make("If", ["c"], ["y"], name="if", then_branch=neg(), else_branch=other)
     model = model_of([node], {"c": (), "x": SHAPE}, ["y"], kinds={"c": TensorProto.BOOL}, opset=17)
     assert [node.op for node in graph_of(model).nodes] == ["If"]
 
@@ -131,15 +127,13 @@ def test_a_condition_that_only_running_tells_is_left() -> None:
 def by_rate() -> Any:
     """An If inside of an If, both of which ask for the rate of sampling that the network is fed."""
     inner = make("If", ["is_fast"], ["u"], then_branch=neg(), else_branch=unfit())
-    then = branch(
-        "then", [make("Greater", ["rate", "low"], ["is_fast"]), inner], "u", low=np.array(9000)
-    )
+    nodes_of_branch = [make("Greater", ["rate", "low"], ["is_fast"]), inner]
+    then = branch("then", nodes_of_branch, "u", low=np.array(9000))
     outer = make("If", ["known"], ["y"], name="if", then_branch=then, else_branch=unfit())
     stored = [numpy_helper.from_array(np.array(16000), "wide")]
     nodes = [make("Equal", ["rate", "wide"], ["known"]), outer]
-    return model_of(
-        nodes, {"x": SHAPE, "rate": ()}, ["y"], stored, kinds={"rate": TensorProto.INT64}, opset=17
-    )
+    kinds = {"rate": TensorProto.INT64}
+    return model_of(nodes, {"x": SHAPE, "rate": ()}, ["y"], stored, kinds=kinds, opset=17)
 
 
 def test_a_condition_that_an_input_tells_is_known_once_that_is_given() -> None:

@@ -11,14 +11,11 @@ from kernels.onnx.graph import OnnxError, graph_of
 from tests.kernels.onnx_networks import header, model_of
 
 
-def convolution(op: str = "Conv", group: int = 1) -> Any:
+def convolution(group: int = 1) -> Any:
+    """A model of one convolution that takes 4 channels for each group."""
+    node = make("Conv", ["x", "w"], ["y"], name="first", group=group)
     weights = header("w", (8, 4, 3, 3))
-    return model_of(
-        [make(op, ["x", "w"], ["y"], name="first", group=group)],
-        {"x": (1, "C", 8, 8)},
-        ["y"],
-        [weights],
-    )
+    return model_of([node], {"x": (1, "C", 8, 8)}, ["y"], [weights])
 
 
 @pytest.mark.parametrize(("channels", "group"), [(4, 1), (8, 2)])

@@ -24,6 +24,9 @@ from tests.kernels.onnx_networks import model_of
 
 LARGE = Size(1e12, 1e12)
 """Too large for definitions in NumPy."""
+FAST_ELEMENTS = 1e6  # of a layer's inputs: larger ones are no different, only slow to write down
+FULL_ELEMENTS = 1e5  # of a layer's inputs that are compared with and without their data
+UNKNOWN_IR_VERSION = 999  # of a file's format, that no runtime reads
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
 NETWORKS = sorted(path.stem for path in LIGHT.glob("*.onnx"))
 
@@ -40,8 +43,8 @@ def test_every_node_of_a_network_is_a_model_alone(name: str) -> None:
     assert 1 < len(distinct) < len(graph.nodes)
     for node in distinct.values():
         inputs = [tensor for tensor in node.inputs if tensor]
-        if sum(tensor.size or 0 for tensor in inputs) > 1e6:
-            continue  # the large ones are no different, only slow to write down
+        if sum(tensor.size or 0 for tensor in inputs) > FAST_ELEMENTS:
+            continue
         model = cut.layer_model(graph, node)
         onnx.checker.check_model(model)
         assert [proto.op_type for proto in model.graph.node] == [node.op]
@@ -57,12 +60,13 @@ def test_a_hollow_layer_is_the_same_work_without_the_data_of_its_weights(name: s
         assert hollow.ByteSize() < 1 << 16
         (hollow_node,) = graph_of(hollow).nodes
         assert work_of(hollow_node) == work_of(node)
-        if sum(tensor.size or 0 for tensor in node.inputs if tensor) < 1e5:
+        if sum(tensor.size or 0 for tensor in node.inputs if tensor) < FULL_ELEMENTS:
             full = graph_of(cut.layer_model(graph, node))
             assert full == replace(graph_of(hollow), model=ANY)
 
 
 def shapes_of(node: Node) -> tuple[tuple[int, ...] | None, ...]:
+    """Shapes of a node's inputs and outputs."""
     return tuple(tensor.shape for tensor in (*node.inputs, *node.outputs) if tensor)
 
 
@@ -80,8 +84,10 @@ def test_twins_are_the_same_work_and_others_are_not() -> None:
 
 def test_the_whole_runs_with_random_weights_at_another_batch() -> None:
     model = cut.network_model(LIGHT / "light_squeezenet.onnx", None, 2)
-    weights = [onnx.numpy_helper.to_array(t) for t in model.graph.initializer if len(t.dims) == 4]
-    assert all(w.std() > 0 for w in weights), "a constant weight would let wrong channels pass"
+    kernels = [tensor for tensor in model.graph.initializer if len(tensor.dims) == 4]
+    weights = [onnx.numpy_helper.to_array(kernel) for kernel in kernels]
+    # a constant weight would let wrong channels pass
+    assert all(weight.std() > 0 for weight in weights)
     feeds = layer_inputs.feeds(model)
     assert [array.shape[0] for array in feeds.values()] == [2]
     (out,) = layer_reference.expected(model, feeds, LARGE)
@@ -123,12 +129,11 @@ def test_weights_beside_the_file_are_read_and_lost_ones_are_random(
     weights = [onnx.numpy_helper.from_array(np.full((4, 5), 0.5, np.float32), "w")]
     product = onnx.helper.make_node("MatMul", ["x", "w"], ["y"])
     model = model_of([product], {"x": (2, 4)}, ["y"], weights)
-    onnx.save(
-        model, tmp_path / "n.onnx", save_as_external_data=True, location="data", size_threshold=0
-    )
+    path = tmp_path / "n.onnx"
+    onnx.save(model, path, save_as_external_data=True, location="data", size_threshold=0)
     if not is_there:
         (tmp_path / "data").unlink()
-    filled = cut.network_model(tmp_path / "n.onnx", None, None)
+    filled = cut.network_model(path, None, None)
     assert (onnx.numpy_helper.to_array(filled.graph.initializer[0]) == 0.5).all() == is_there
     (out,) = layer_reference.expected(filled, layer_inputs.feeds(filled), LARGE)
     assert np.isfinite(out).all()
@@ -139,11 +144,12 @@ def test_integers_of_a_network_are_its_own_and_floats_random(
     tmp_path: Path, external: bool
 ) -> None:
     integers = np.random.default_rng(1).integers(-90, 90, (64, 48)).astype(np.int8)
-    scales = np.linspace(0.01, 0.02, 48 * 48, dtype=np.float32)
+    decoded = 48 * 48  # elements, each with a scale of its own
+    scales = np.linspace(0.01, 0.02, decoded, dtype=np.float32)
     weights = {
         "w": integers,
         "s": np.float32(0.1),
-        "z": np.zeros(2304, np.int8),
+        "z": np.zeros(decoded, np.int8),
         "scales": scales,
         "f": integers.astype("f4"),
     }
@@ -153,33 +159,27 @@ def test_integers_of_a_network_are_its_own_and_floats_random(
         make("DequantizeLinear", ["q", "scales", "z"], ["d"], name="decode", axis=0),
         make("MatMul", ["a", "f"], ["b"], name="floats"),
     ]
-    stored = [
-        onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in weights.items()
-    ]
+    stored = []
+    for name, value in weights.items():
+        stored.append(onnx.numpy_helper.from_array(np.asarray(value), name))
+    inputs = {"x": (4, 64), "q": (decoded,), "a": (4, 64)}
     kinds = {"x": onnx.TensorProto.UINT8, "q": onnx.TensorProto.INT8}
-    model = model_of(
-        nodes, {"x": (4, 64), "q": (2304,), "a": (4, 64)}, ["i", "d", "b"], stored, kinds=kinds
-    )
-    onnx.save(
-        model,
-        tmp_path / "n.onnx",
-        save_as_external_data=external,
-        location="data",
-        size_threshold=0,
-    )
-    graph = read_graph(tmp_path / "n.onnx")
-    found = {}
+    model = model_of(nodes, inputs, ["i", "d", "b"], stored, kinds=kinds)
+    path = tmp_path / "n.onnx"
+    onnx.save(model, path, save_as_external_data=external, location="data", size_threshold=0)
+    graph = read_graph(path)
+    weights_of_layers = {}
     for node in graph.nodes:
         for tensor in cut.layer_model(graph, node).graph.initializer:
-            found[tensor.name] = onnx.numpy_helper.to_array(tensor)
-    assert (found["w"] == integers).all()
-    assert (found["scales"] == scales).all()
-    assert not np.array_equal(found["f"], integers)
+            weights_of_layers[tensor.name] = onnx.numpy_helper.to_array(tensor)
+    assert (weights_of_layers["w"] == integers).all()
+    assert (weights_of_layers["scales"] == scales).all()
+    assert not np.array_equal(weights_of_layers["f"], integers)
 
 
 def test_a_file_stamped_by_a_newer_exporter_runs_all_the_same(tmp_path: Path) -> None:
     model = model_of([onnx.helper.make_node("Relu", ["x"], ["y"], name="r")], {"x": (4,)}, ["y"])
-    model.ir_version = 999
+    model.ir_version = UNKNOWN_IR_VERSION
     onnx.save(model, tmp_path / "net.onnx")
     graph = read_graph(tmp_path / "net.onnx")
     layer = cut.layer_model(graph, graph.nodes[0])

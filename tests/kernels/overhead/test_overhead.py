@@ -1,5 +1,6 @@
-"""Empty launches: the native loop launches and waits as often as it says, and the kernel compiles
-everywhere.
+"""Empty launches: the native loop launches and waits as often as it says.
+
+And the kernel compiles for every architecture.
 """
 
 from __future__ import annotations
@@ -19,13 +20,26 @@ from kernels.overhead import work as overhead_work
 from tests.devices import COMPILE_ONLY, GPU, SINCE_VOLTA, gpu
 from tests.kernels.made_up_cuda import Queue, Runtime, installed
 
+FUNCTION = 11  # what stands for the address of the empty kernel
+ILLEGAL_ADDRESS = 700  # an error of the driver, CUDA_ERROR_ILLEGAL_ADDRESS
+
+
+def number_at(address: int) -> int:
+    """The number of the width of a pointer at an address."""
+    return ctypes.c_size_t.from_address(address).value
+
 
 def driver(calls: list[Any], answer: int = 0) -> tuple[Any, Any]:
-    """Two C functions in place of the driver's."""
+    """Two C functions in place of the driver's, which note their calls.
+
+    answer: what a launch returns.
+    """
 
     def launch(function: int, *rest: int) -> int:
-        arguments = ctypes.c_size_t.from_address(rest[8]).value
-        calls.append((function, rest[:7], rest[7], ctypes.c_size_t.from_address(arguments).value))
+        shape = rest[:7]
+        stream = rest[7]
+        first_argument = number_at(number_at(rest[8]))
+        calls.append((function, shape, stream, first_argument))
         return answer
 
     def synchronize(stream: int) -> int:
@@ -37,7 +51,7 @@ def driver(calls: list[Any], answer: int = 0) -> tuple[Any, Any]:
     return launch_type(launch), synchronize_type(synchronize)
 
 
-KERNEL = SimpleNamespace(kernel=SimpleNamespace(ptr=11))
+KERNEL = SimpleNamespace(kernel=SimpleNamespace(ptr=FUNCTION))
 
 
 def native(
@@ -60,8 +74,9 @@ def test_the_native_loop_launches_and_waits(wait: bool, monkeypatch: pytest.Monk
     launch = native(wait, calls, monkeypatch)
     launch.run(3)
     shape = (1, 1, 1, overhead_cuda.THREADS, 1, 1, 0)
-    launched = (11, shape, launch.queue.ptr, launch.counter.address)
-    assert calls == 3 * ([launched, launch.queue.ptr] if wait else [launched])
+    launched = (FUNCTION, shape, launch.queue.ptr, launch.counter.address)
+    calls_of_a_repetition = [launched, launch.queue.ptr] if wait else [launched]
+    assert calls == 3 * calls_of_a_repetition
     launch.close()
 
 
@@ -69,7 +84,7 @@ def test_an_error_of_the_driver_ends_the_loop_with_its_code(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calls: list[Any] = []
-    launch = native(True, calls, monkeypatch, answer=700)
+    launch = native(True, calls, monkeypatch, answer=ILLEGAL_ADDRESS)
     with pytest.raises(KernelError, match="answers 700 to an empty launch"):
         launch.run(5)
     assert len(calls) == 1
@@ -80,7 +95,9 @@ class Recorder(Queue):
 
     def __init__(self, runtime: Runtime) -> None:
         super().__init__(runtime)
-        self.launched, self.captured, self.capturing = 0, 0, False
+        self.launched = 0
+        self.captured = 0
+        self.capturing = False
 
     def __call__(self, grid: Any, block: Any, arguments: Any, shared_mem: int, stream: Any) -> None:
         assert (grid, block, shared_mem, stream) == ((1,), (overhead_cuda.THREADS,), 0, self)
@@ -125,9 +142,10 @@ def test_graphs_launch_just_as_many_kernels(
     launch.close()
 
 
-@pytest.mark.parametrize(
-    "kernel", [overhead.LAUNCH, overhead.SYNC, overhead.GRAPH], ids=lambda k: k.name
-)
+KERNELS = [overhead.LAUNCH, overhead.SYNC, overhead.GRAPH]
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel.name)
 def test_the_check_counts_launches_and_the_timing_does_not(kernel: Any) -> None:
     assert kernel.check_params == {"counted": True}
     assert kernel.reference("fp64", kernel.check_repeat) == [kernel.check_repeat]
@@ -140,10 +158,7 @@ def test_the_empty_kernel_leaves_before_it_touches_memory(arch: str) -> None:
     cubin = overhead_cuda.GraphLaunches(gpu(arch), "fp64", {}).build()
     assert cubin.path.exists()
     if arch not in COMPILE_ONLY:
-        code = [i.opcode for i in disassemble(cubin)]
-        touches = [
-            at
-            for at, opcode in enumerate(code)
-            if opcode.startswith(("LD.", "LDG", "ST", "RED", "ATOM"))
-        ]
-        assert code.index("EXIT") < min(touches)
+        opcodes = [instruction.opcode for instruction in disassemble(cubin)]
+        on_memory = ("LD.", "LDG", "ST", "RED", "ATOM")
+        touches = [place for place, name in enumerate(opcodes) if name.startswith(on_memory)]
+        assert opcodes.index("EXIT") < min(touches)

@@ -24,6 +24,7 @@ from tests.kernels.onnx_run import feeds, reference, run  # noqa: E402
 
 
 def small_conv() -> Any:
+    """A model of one small convolution."""
     return conv(1, 16, 24, 14, 3)
 
 
@@ -59,19 +60,20 @@ def test_fp16_is_fp16_throughout_and_close(make: Any) -> None:
     onnx.checker.check_model(changed, full_check=True)
     halves = {name: values.astype(np.float16) for name, values in feeds(model).items()}
     floats = {name: values.astype(np.float32) for name, values in halves.items()}
-    found = run(changed, halves)[0]
+    answer = run(changed, halves)[0]
     expected = run(model, floats)[0]
-    assert found.dtype == np.float16 and dtypes(changed) == {"fp16"}
+    assert answer.dtype == np.float16
+    assert dtypes(changed) == {"fp16"}
     assert all(node.op_type != "Cast" for node in changed.graph.node)
-    np.testing.assert_allclose(
-        found.astype(np.float32), expected, atol=4e-3 * np.abs(expected).max()
-    )
+    rounding = 4e-3 * np.abs(expected).max()  # about four steps of FP16, which has 11 bits
+    np.testing.assert_allclose(answer.astype(np.float32), expected, atol=rounding)
     assert model.SerializeToString() == before
 
 
 def test_uint8_images_are_cast_to_the_type_asked() -> None:
     changed = convert(normalise(1, 16), "fp16")
-    assert [v.type.tensor_type.elem_type for v in changed.graph.input] == [onnx.TensorProto.UINT8]
+    (image,) = changed.graph.input
+    assert image.type.tensor_type.elem_type == onnx.TensorProto.UINT8
     assert run(changed, feeds(changed))[0].dtype == np.float16
 
 
@@ -79,12 +81,13 @@ def test_uint8_images_are_cast_to_the_type_asked() -> None:
 def test_every_layer_has_the_types_its_family_asks_of_a_gpu(family: str) -> None:
     row = FAMILIES[family]
     for layer in row.layers("cpu"):  # the GPU's layers, smaller
-        asked = () if layer.fixed else layer.dtypes or row.dtypes["cuda"]
-        for dtype in {"fp16", "bf16"}.intersection(asked):
+        wanted = () if layer.fixed else layer.dtypes or row.dtypes["cuda"]
+        for dtype in {"fp16", "bf16"}.intersection(wanted):
             model = layer.make()
             changed = convert(model, dtype)
             onnx.checker.check_model(changed, full_check=True)
-            assert dtypes(changed) == {dtype} and len(changed.graph.node) == len(model.graph.node)
+            assert dtypes(changed) == {dtype}
+            assert len(changed.graph.node) == len(model.graph.node)
 
 
 @pytest.mark.parametrize("dtype", ["fp16", "bf16"])
@@ -110,13 +113,14 @@ def test_what_has_no_fp16_inside_a_network_is_cast() -> None:
 
 def test_fp16_keeps_infinities_and_clips_what_it_cannot_hold() -> None:
     values = np.array([-np.inf, -3.4e38, 1.5, 7e4, np.inf], np.float32)
-    found = np.frombuffer(narrowed(values, "fp16"), "<f2")
-    assert found.tolist() == [-np.inf, -65504, 1.5, 65504, np.inf]
+    halves = np.frombuffer(narrowed(values, "fp16"), "<f2")
+    assert halves.tolist() == [-np.inf, -65504, 1.5, 65504, np.inf]
 
 
 def test_bf16_weights_are_the_nearest_bf16() -> None:
     values = np.random.default_rng(3).normal(size=2000).astype(np.float32)
-    values[:4] = 1 + 2.0**-8, 1 + 3 * 2.0**-8, np.inf, -0.0  # two ties: down to even, up to even
+    # two ties, of which one goes down to the even neighbour and the other one up
+    values[:4] = 1 + 2.0**-8, 1 + 3 * 2.0**-8, np.inf, -0.0
     rounded = as_bf16(values).astype(np.float64)
     mantissa, exponent = np.frexp(values[4:].astype(np.float64))
     nearest = np.ldexp(np.rint(mantissa * 256), exponent - 8)  # 8 bits of mantissa
@@ -135,10 +139,11 @@ def as_bf16(values: np.ndarray) -> np.ndarray:
 def test_a_bf16_product_is_close() -> None:
     model = row_op("Gelu", 4, 64)
     changed = convert(model, "bf16")
-    kind = onnx.helper.tensor_dtype_to_np_dtype(onnx.TensorProto.BFLOAT16)
+    bfloat16 = onnx.helper.tensor_dtype_to_np_dtype(onnx.TensorProto.BFLOAT16)
     arrays = feeds(model)
-    found = reference(changed, {"x": arrays["x"].astype(kind)})[0].astype(np.float32)
-    np.testing.assert_allclose(found, run(model, arrays)[0], atol=0.02)
+    answer = reference(changed, {"x": arrays["x"].astype(bfloat16)})[0].astype(np.float32)
+    # inputs are at most 1, and BF16 has 8 bits: some steps of 2**-8
+    np.testing.assert_allclose(answer, run(model, arrays)[0], atol=0.02)
 
 
 def test_bf16_stays_at_the_opset_where_it_can() -> None:
@@ -146,4 +151,4 @@ def test_bf16_stays_at_the_opset_where_it_can() -> None:
     same = convert(written, "bf16")
     assert same.opset_import[0].version == written.opset_import[0].version
     raised = convert(small_conv(), "bf16")
-    assert raised.opset_import[0].version >= 22
+    assert raised.opset_import[0].version >= 22  # the first one whose Conv takes BF16

@@ -20,17 +20,19 @@ LARGE = Size(1e12, 1e12)
 
 
 def quantized() -> Graph:
-    """A convolution with ReLU, one more, and the sum of both."""
+    """A convolution with ReLU, one more, and the sum of both, in INT8."""
     net = Net()
     first = net.add("Relu", net.conv(net.input(1, 8, 6, 6), 8, 8, 3))
-    return graph_of(convert(net.model(net.add("Add", first, net.conv(first, 8, 8, 3))), "int8"))
+    second = net.conv(first, 8, 8, 3)
+    model = net.model(net.add("Add", first, second))
+    return graph_of(convert(model, "int8"))
 
 
 def test_an_operation_is_one_with_what_decodes_and_encodes_for_it() -> None:
     graph = quantized()
-    found = units(graph)
-    assert [unit.node.op for unit in found] == ["Conv", "Conv", "Add"]
-    first, second, total = ([node.op for node in unit.nodes] for unit in found)
+    layers = units(graph)
+    assert [unit.node.op for unit in layers] == ["Conv", "Conv", "Add"]
+    first, second, total = ([node.op for node in unit.nodes] for unit in layers)
     assert first == [*3 * ["DequantizeLinear"], "Conv", "Relu", "QuantizeLinear"]
     assert second == [*3 * ["DequantizeLinear"], "Conv", "QuantizeLinear"]
     assert total == [*2 * ["DequantizeLinear"], "Add", "QuantizeLinear"]

@@ -1,5 +1,6 @@
-"""Fragment layouts against the PTX ISA's own formulas, element by element, through a warp made of
-loops.
+"""Fragment layouts against the PTX ISA's own formulas, element by element.
+
+Loops stand for a warp.
 """
 
 from __future__ import annotations
@@ -16,28 +17,29 @@ from kernels.tensor.table import TABLE, Instruction
 
 
 def row(path: str, dtype: str, shape: str, accumulator: str = "") -> Instruction:
-    return next(
-        r
-        for r in TABLE
-        if (r.path, r.format, r.shape) == (path, dtype, shape) and accumulator in r.accumulator
-    )
+    """The first row of the table of these; accumulator: a part of its type's name."""
+    for instruction in TABLE:
+        key = (instruction.path, instruction.format, instruction.shape)
+        if key == (path, dtype, shape) and accumulator in instruction.accumulator:
+            return instruction
+    raise AssertionError(f"no {path} of {dtype} in {shape}")
 
 
 def elements(register: int, format_name: str) -> list[Any]:
     """The values in one 32-bit (FP64: 64-bit) register, lowest bits first."""
-    bits = FORMATS[format_name].bits
-    codes = [(register >> at) & ((1 << bits) - 1) for at in range(0, max(bits, 32), bits)]
-    kind = {64: np.uint64, 32: np.uint32, 16: np.uint16, 8: np.uint8, 4: np.uint8}[bits]
-    array = np.array(codes, kind)
-    return (
-        FORMATS[format_name]
-        .decode(array.view(np.int8) if format_name == "int8" else array)
-        .tolist()
-    )
+    number_format = FORMATS[format_name]
+    bits = number_format.bits
+    mask = (1 << bits) - 1
+    codes = [(register >> lowest) & mask for lowest in range(0, max(bits, 32), bits)]
+    unsigned = {64: np.uint64, 32: np.uint32, 16: np.uint16, 8: np.uint8, 4: np.uint8}
+    array = np.array(codes, unsigned[bits])
+    if format_name == "int8":
+        array = array.view(np.int8)
+    return number_format.decode(array).tolist()
 
 
-# Row and column of element i of a lane, g = lane / 4, t = lane % 4, as the ISA writes them for each
-# shape.
+# Row and column of element i of a lane, by shape and by bits of an element, as the ISA writes them:
+# g = lane / 4 is the lane's group, t = lane % 4 its place there.
 A = {
     ("m16n8k16", 16): lambda g, t, i: (
         g if i < 2 or 4 <= i < 6 else g + 8,
@@ -69,28 +71,38 @@ B = {
     ("m8n8k4", 64): lambda g, t, i: (t, g),
     ("m16n8k16", 64): lambda g, t, i: (t + 4 * i, g),
 }
-DENSE = [r for r in TABLE if r.path == "mma" and r.copies == 1]
+DENSE = [
+    instruction for instruction in TABLE if instruction.path == "mma" and instruction.copies == 1
+]
 
 
-@pytest.mark.parametrize(
-    "instruction", DENSE, ids=lambda r: f"{r.format}-{r.accumulator}-{r.shape}"
-)
-def test_registers_hold_what_the_isa_says(instruction: Instruction) -> None:
-    given = tensor_work.operands(instruction, "integers")
-    a, b = layout.warp_words(instruction, given)
-    key = instruction.shape, FORMATS[instruction.format].bits
-    found_a, found_b = np.full(given.a[1, 0].shape, np.nan), np.full(given.b[0].T.shape, np.nan)
+def dense_id(instruction: Instruction) -> str:
+    """What tells the dense instructions apart."""
+    return f"{instruction.format}-{instruction.accumulator}-{instruction.shape}"
+
+
+def matrix_of(words: np.ndarray, format_name: str, place: Any, shape: tuple[int, ...]) -> Any:
+    """The matrix in a warp's registers [register, lane]; place: a function of A or B above."""
+    matrix = np.full(shape, np.nan)
     for lane in range(32):
-        g, t = lane // 4, lane % 4
-        values = [v for r in a[1][:, lane] for v in elements(int(r), instruction.format)]
+        group, place_in_group = divmod(lane, 4)
+        values: list[Any] = []
+        for register in words[:, lane]:
+            values += elements(int(register), format_name)
         for i, value in enumerate(values):
-            found_a[A[key](g, t, i)] = value
-        for i, value in enumerate(
-            v for r in b[:, lane] for v in elements(int(r), instruction.format)
-        ):
-            found_b[B[key](g, t, i)] = value
-    assert (found_a == given.a[1, 0]).all()
-    assert (found_b == given.b[0].T).all()
+            matrix[place(group, place_in_group, i)] = value
+    return matrix
+
+
+@pytest.mark.parametrize("instruction", DENSE, ids=dense_id)
+def test_registers_hold_what_the_isa_says(instruction: Instruction) -> None:
+    operands = tensor_work.operands(instruction, "integers")
+    words_of_a, words_of_b = layout.warp_words(instruction, operands)
+    key = instruction.shape, FORMATS[instruction.format].bits
+    a = operands.a[1, 0]
+    b = operands.b[0].T
+    assert (matrix_of(words_of_a[1], instruction.format, A[key], a.shape) == a).all()
+    assert (matrix_of(words_of_b, instruction.format, B[key], b.shape) == b).all()
 
 
 def test_accumulators_are_read_as_the_isa_says() -> None:
@@ -100,28 +112,29 @@ def test_accumulators_are_read_as_the_isa_says() -> None:
         assert matrix.shape == (rows, 8)
         for lane in range(32):
             for i in range(per_lane):
-                at = (lane // 4 + (0 if i < 2 else 8), lane % 4 * 2 + (i & 1))
-                assert matrix[at] == values[i, lane]
+                row_of_element = lane // 4 + (0 if i < 2 else 8)
+                column = lane % 4 * 2 + (i & 1)
+                assert matrix[row_of_element, column] == values[i, lane]
 
 
 def test_warpgroup_accumulators_are_read_as_the_isa_says() -> None:
     instruction = row("wgmma", "fp16", "m64n256k16", "fp32")
-    values = np.arange(2 * 128 * 128, dtype=np.float32).reshape(
-        2, 128, 128
-    )  # block, register, thread
+    # block, register, thread
+    values = np.arange(2 * 128 * 128, dtype=np.float32).reshape(2, 128, 128)
     out = layout.decode(instruction, values, {"warps": 4, "chains": 1})
     for thread in (0, 5, 37, 127):
-        warp, g, t = thread // 32, thread % 32 // 4, thread % 4
+        warp, lane = divmod(thread, 32)
+        g, t = divmod(lane, 4)
         for i in (0, 1, 2, 3, 4, 70, 127):
-            place = 16 * warp + g + 8 * (i // 2 % 2), i // 4 * 8 + 2 * t + i % 2
-            assert out[1, 0][place] == values[1, i, thread]
+            row_of_element = 16 * warp + g + 8 * (i // 2 % 2)
+            column = i // 4 * 8 + 2 * t + i % 2
+            assert out[1, 0][row_of_element, column] == values[1, i, thread]
 
 
 def test_halves_share_a_register_as_neighbouring_columns() -> None:
     instruction = row("mma", "fp16", "m16n8k16", "fp16")
-    values = np.arange(2 * 2 * 32 * 2, dtype=np.float16).reshape(
-        2, 2, 32, 2
-    )  # block, register, lane, half
+    # block, register, lane, half
+    values = np.arange(2 * 2 * 32 * 2, dtype=np.float16).reshape(2, 2, 32, 2)
     out = layout.decode(instruction, values.view(np.uint32), {"warps": 1, "chains": 1})
     assert out[0, 0, 0, :2].tolist() == values[0, 0, 0].tolist()
     assert out[0, 0, 9, 4:6].tolist() == values[0, 1, 6].tolist()
@@ -146,11 +159,13 @@ def test_volta_accumulators_fill_the_matrix(wide: bool) -> None:
 
 
 def test_metadata_and_expansion_agree() -> None:
-    """Positions written by hand: the stored pair (10, 20) at places 1 and 3, then (30, 40) at 0 and
-    2, then zeros.
+    """Positions are written by hand.
+
+    The stored pair (10, 20) stands at places 1 and 3, then (30, 40) at 0 and 2, then zeros.
     """
     instruction = row("mma_sp", "fp16", "m16n8k32", "fp32")
-    stored, kept = np.zeros((2, 1, 16, 16)), np.full((1, 16, 8), 0b0100)
+    stored = np.zeros((2, 1, 16, 16))
+    kept = np.full((1, 16, 8), 0b0100)
     stored[0, 0, 9, :4] = 10, 20, 30, 40
     kept[0, 9, :2] = 0b1101, 0b1000
     full = tensor_work.expanded(stored, kept, instruction)
@@ -162,7 +177,8 @@ def test_metadata_and_expansion_agree() -> None:
 
 def test_tf32_keeps_one_of_two() -> None:
     instruction = row("mma_sp", "tf32", "m16n8k16")
-    stored, kept = np.zeros((2, 1, 16, 8)), np.full((1, 16, 8), 0b0100)
+    stored = np.zeros((2, 1, 16, 8))
+    kept = np.full((1, 16, 8), 0b0100)
     stored[0, 0, 2, :2] = 10, 20
     kept[0, 2, 1] = 0b1110
     assert tensor_work.expanded(stored, kept, instruction)[0, 0, 2, :4].tolist() == [10, 0, 0, 20]
@@ -173,11 +189,8 @@ def test_the_swizzle_moves_pieces_within_a_row() -> None:
     out = fragments.swizzled(rows)
     assert sorted(out[3].tolist()) == rows[3].tolist()
     assert out[0].tolist() == rows[0].tolist()
-    for line, piece in (
-        (1, 0),
-        (3, 5),
-        (10, 7),
-    ):  # where address bits 4-6 are exchanged by bits 7-9
+    # address bits 4-6 are changed by bits 7-9
+    for line, piece in ((1, 0), (3, 5), (10, 7)):
         address = line * 128 + piece * 16
         place = address ^ (address >> 7 & 7) << 4
         assert out.ravel()[place] == rows[line, piece * 16]

@@ -10,8 +10,9 @@ from kernels.formats import FORMATS, packed, rounded, unpacked
 
 def by_definition(code: int, exponent_bits: int, fraction_bits: int) -> float:
     """An 8-bit float as OFP8 writes it: sign, exponent, fraction."""
-    sign, code = (-1.0 if code & 0x80 else 1.0), code & 0x7F
-    exponent, fraction = code >> fraction_bits, code & ((1 << fraction_bits) - 1)
+    sign = -1.0 if code & 0x80 else 1.0
+    magnitude = code & 0x7F
+    exponent, fraction = divmod(magnitude, 1 << fraction_bits)
     bias = 2 ** (exponent_bits - 1) - 1
     if exponent == 0:
         return sign * fraction * 2.0 ** (1 - bias - fraction_bits)
@@ -26,7 +27,8 @@ def test_every_number_of_8_bits_survives(name: str, exponent_bits: int, largest:
     values = FORMATS[name].decode(codes)
     finite = np.isfinite(values)
     assert np.abs(values[finite]).max() == largest
-    expected = [by_definition(int(c), exponent_bits, 7 - exponent_bits) for c in codes[finite]]
+    fraction_bits = 7 - exponent_bits
+    expected = [by_definition(int(code), exponent_bits, fraction_bits) for code in codes[finite]]
     assert values[finite].tolist() == expected
     assert FORMATS[name].encode(values[finite]).tolist() == codes[finite].tolist()
 
@@ -35,9 +37,9 @@ def test_every_number_of_8_bits_survives(name: str, exponent_bits: int, largest:
 def test_any_value_becomes_the_nearest_number_of_8_bits(name: str) -> None:
     decoded = FORMATS[name].decode(np.arange(128, dtype=np.uint8))
     numbers = decoded[np.isfinite(decoded)]
-    dice = np.random.default_rng(1)
-    magnitudes = 2.0 ** dice.integers(-20, 20, 10_000)
-    values = np.float32(dice.standard_normal(10_000) * magnitudes).astype(np.float64)
+    random = np.random.default_rng(1)
+    magnitudes = 2.0 ** random.integers(-20, 20, 10_000)
+    values = np.float32(random.standard_normal(10_000) * magnitudes).astype(np.float64)
     distances = np.abs(np.abs(values)[:, None] - numbers)
     nearest = np.copysign(numbers[distances.argmin(axis=1)], values)
     assert rounded(name, values).tolist() == nearest.tolist()

@@ -14,22 +14,30 @@ from kernels.tensor.table import TABLE, Instruction, choose
 from probes import tensor_core
 from tests.devices import CPU, GPU
 
-ROWS = pytest.mark.parametrize("row", TABLE, ids=lambda r: f"{r.tag[8:]}-{r.shape}")
+
+def row_id(row: Instruction) -> str:
+    """What tells the rows of the table apart."""
+    tag = row.tag.removeprefix("compute/")
+    return f"{tag}-{row.shape}"
 
 
-def launched(row: Instruction, operands: str, blocks: int = 4) -> dict[str, Any]:
-    return tensor_work.launch_shape(row) | {"blocks": blocks, "operands": operands}
+with_each_row = pytest.mark.parametrize("row", TABLE, ids=row_id)
 
 
-@ROWS
+def launch_params(row: Instruction, operands: str) -> dict[str, Any]:
+    """Params of a small launch with these operands."""
+    return tensor_work.launch_shape(row) | {"blocks": 4, "operands": operands}
+
+
+@with_each_row
 def test_whole_numbers_stay_exact_in_every_accumulator(row: Instruction) -> None:
-    params = launched(row, "integers")
+    params = launch_params(row, "integers")
     largest = np.abs(tensor_work.reference(row, 1, **params)).max()
     one_step = np.abs(tensor_work.operands(row, "integers").product(row, 1)).max()
     assert 0 < largest + one_step * row.slices < 2.0 ** (row.fraction_bits + 1)
 
 
-@ROWS
+@with_each_row
 def test_no_two_rows_or_columns_of_whole_numbers_are_alike(row: Instruction) -> None:
     """Else a fragment in the wrong place would go unseen."""
     product = tensor_work.operands(row, "integers").product(row, 2 * row.slices)
@@ -37,49 +45,49 @@ def test_no_two_rows_or_columns_of_whole_numbers_are_alike(row: Instruction) -> 
     assert len({tuple(line) for line in product.T}) == row.n
 
 
-@ROWS
+@with_each_row
 def test_random_operands_bring_accumulators_back(row: Instruction) -> None:
-    given = tensor_work.operands(row, "random")
-    assert (given.product(row, 2 * row.slices) == 0).all()
-    assert np.abs(given.product(row, row.slices)).max() > 1
-    assert (rounded(row.format, given.a) == given.a).all()
-    assert (rounded(row.format, given.b) == given.b).all()
+    operands = tensor_work.operands(row, "random")
+    assert (operands.product(row, 2 * row.slices) == 0).all()
+    assert np.abs(operands.product(row, row.slices)).max() > 1
+    assert (rounded(row.format, operands.a) == operands.a).all()
+    assert (rounded(row.format, operands.b) == operands.b).all()
     assert tensor_work.launch_shape(row)["steps"] % (2 * row.slices) == 0
 
 
-@ROWS
+@with_each_row
 def test_the_reference_is_a_sum_of_products(row: Instruction) -> None:
-    params = launched(row, "independent") | {"steps": 2 * row.slices, "chains": 2, "warps": 8}
-    given = tensor_work.operands(row, "independent")
-    full = given.logical_a(row)
+    params = launch_params(row, "independent") | {"steps": 2 * row.slices, "chains": 2, "warps": 8}
+    operands = tensor_work.operands(row, "independent")
+    a = operands.logical_a(row)
     out = tensor_work.reference(row, 3, **params)
-    at = row.m - 1, row.n - 2
-    total = sum(
-        float(full[which, part, at[0], i] * given.b[part, at[1], i])
-        for which in (0, 1)
-        for part in range(row.slices)
-        for i in range(row.k)
-    )
-    assert out.shape == (2, (2 if row.warpgroup else 8) * 2, row.m, row.n)
-    assert out[0, 0][at] == pytest.approx(1 + 3 * total)
-    assert out[1, 1][at] == pytest.approx(2 + 3 * total)
+    line, column = row.m - 1, row.n - 2  # of the element that is added up by hand
+    total = 0.0
+    for which in (0, 1):
+        for part in range(row.slices):
+            for i in range(row.k):
+                total += float(a[which, part, line, i] * operands.b[part, column, i])
+    groups = 2 if row.warpgroup else 8  # of the 8 warps, four to a warpgroup
+    assert out.shape == (2, groups * 2, row.m, row.n)
+    assert out[0, 0, line, column] == pytest.approx(1 + 3 * total)
+    assert out[1, 1, line, column] == pytest.approx(2 + 3 * total)
 
 
-@ROWS
+@with_each_row
 def test_sparse_operands_keep_two_of_four(row: Instruction) -> None:
-    given = tensor_work.operands(row, "random")
+    operands = tensor_work.operands(row, "random")
     if not row.sparse:
-        assert given.kept is None
+        assert operands.kept is None
         return
-    stored = np.ones_like(given.a)
-    full = tensor_work.expanded(stored, given.kept, row)  # type: ignore[arg-type]
+    stored = np.ones_like(operands.a)
+    full = tensor_work.expanded(stored, operands.kept, row)  # type: ignore[arg-type]
     group = 2 if row.format == "tf32" else 4
     assert full.shape[-1] == row.k
     assert (full.reshape(-1, group).sum(axis=1) == group / 2).all()
 
 
 def test_work_counts_every_product_of_every_warp() -> None:
-    by_name = {(r.path, r.format, r.accumulator, r.shape): r for r in TABLE}
+    by_name = {(row.path, row.format, row.accumulator, row.shape): row for row in TABLE}
     params = {"chains": 2, "steps": 10, "warps": 8, "blocks": 3}
     dense = by_name["mma", "fp16", "fp32", "m16n8k16"]
     assert tensor_work.work(dense, **params).flops == 2 * 16 * 8 * 16 * 2 * 10 * 8 * 3
@@ -92,11 +100,12 @@ def test_work_counts_every_product_of_every_warp() -> None:
 
 
 def shapes(capability: str) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    """The shapes of a device's instructions, by tag."""
+    by_tag: dict[str, list[str]] = {}
     for row in choose(capability):
         if not row.missing(capability):
-            found.setdefault(row.tag, []).append(row.shape)
-    return found
+            by_tag.setdefault(row.tag, []).append(row.shape)
+    return by_tag
 
 
 def test_each_device_is_given_the_widest_shape_it_has() -> None:
@@ -112,7 +121,8 @@ def test_each_device_is_given_the_widest_shape_it_has() -> None:
 
 def test_what_a_device_lacks_is_a_row_with_its_reason() -> None:
     def reasons(arch: str) -> dict[str, str]:
-        return {c.ceiling: c.skip for c in tensor_core.cases(replace(GPU, arch=arch)) if c.skip}
+        cases = tensor_core.cases(replace(GPU, arch=arch))
+        return {case.ceiling: case.skip for case in cases if case.skip}
 
     assert reasons("7.5")["compute/bf16/mma-fp32"] == "sm_75 has no bf16 mma (since sm_80)"
     assert reasons("8.0")["compute/fp16/wgmma-fp32"] == "sm_80 has no fp16 wgmma (sm_90 only)"
@@ -120,15 +130,18 @@ def test_what_a_device_lacks_is_a_row_with_its_reason() -> None:
         "compute/fp8/mma_sp-fp32": "sm_90 has no e4m3 sparse mma in hardware",
         "compute/fp8/mma_sp-fp32/zeros": "sm_90 has no e4m3 sparse mma in hardware",
     }
-    assert {c.ceiling for c in tensor_core.cases(replace(GPU, arch="6.1")) if not c.skip} == set()
+    assert all(case.skip for case in tensor_core.cases(replace(GPU, arch="6.1")))
     assert list(tensor_core.cases(CPU)) == []
 
 
 def test_a_case_checks_whole_numbers_exactly_and_its_twin_random_ones() -> None:
-    cases = {c.ceiling: c for c in tensor_core.cases(GPU) if not c.skip}
-    main, zeros = cases["compute/fp16/mma-fp32"], cases["compute/fp16/mma-fp32/zeros"]
-    assert (main.params["operands"], zeros.params["operands"]) == ("random", "zeros")
-    assert (main.kernel.check_params, main.kernel.tolerance) == ({"operands": "integers"}, {})
+    cases = {case.ceiling: case for case in tensor_core.cases(GPU) if not case.skip}
+    main = cases["compute/fp16/mma-fp32"]
+    zeros = cases["compute/fp16/mma-fp32/zeros"]
+    assert main.params["operands"] == "random"
+    assert zeros.params["operands"] == "zeros"
+    assert main.kernel.check_params == {"operands": "integers"}
+    assert main.kernel.tolerance == {}
     assert zeros.kernel.check_params == {"operands": "independent"}
     assert 0 < zeros.kernel.tolerance["fp16"] < 1e-4
     narrow = cases["compute/fp8/wgmma-fp32/zeros"].kernel.tolerance["fp8"]

@@ -1,6 +1,4 @@
-"""A NumPy that Numba's CUDA target does not take is a reason to skip its rows, not an error of
-theirs.
-"""
+"""A NumPy that Numba's CUDA target does not take is a reason to skip its rows, not their error."""
 
 from __future__ import annotations
 
@@ -28,7 +26,8 @@ PARAMS: dict[str, dict[str, Any]] = {
 }
 
 
-def built(name: str, queue: Any) -> Any:
+def launch_of(name: str, queue: Any) -> Any:
+    """A launch of a kernel that is written in Numba."""
     if name == "fma":
         return fma.NUMBA(GPU, "fp32", PARAMS["fma"], queue)
     return stream.COPY.backends["numba"](GPU, "fp32", PARAMS["stream"], queue)
@@ -44,27 +43,28 @@ def test_it_is_the_reason_of_a_skipped_row(
         raise error
 
     class Kernel:
-        """Compiled by its first launch."""
+        """A kernel that its first launch compiles."""
 
         def __getitem__(self, _: Any) -> Any:
             return fails
 
-    made = fails if when == "imported" else lambda *_: Kernel()
-    for place, known in (
-        ("kernels.cuda.numba.launch", {"stream": lambda queue: queue}),
-        ("kernels.fma.jit", {"chains": made}),
-        ("kernels.stream.jit", {"streams": made}),
-    ):
-        module = ModuleType(place)
-        vars(module).update(known)
-        monkeypatch.setitem(sys.modules, place, module)
-        monkeypatch.setattr(place, module, raising=False)
+    make_kernel = fails if when == "imported" else lambda *_: Kernel()
+    names_of_modules = {
+        "kernels.cuda.numba.launch": {"stream": lambda queue: queue},
+        "kernels.fma.jit": {"chains": make_kernel},
+        "kernels.stream.jit": {"streams": make_kernel},
+    }
+    for path, names in names_of_modules.items():
+        module = ModuleType(path)
+        vars(module).update(names)
+        monkeypatch.setitem(sys.modules, path, module)
+        monkeypatch.setattr(path, module, raising=False)
     queue = made_up_cuda.Queue(made_up_cuda.installed(monkeypatch))
     with pytest.raises(Unavailable) as caught:
-        built(name, queue).run(1)
-    said = str(caught.value)
-    assert f"does not take NumPy {np.__version__}: {error}" in said
-    assert said.endswith("pip install 'numpy<2.5', or a newer numba-cuda")
+        launch_of(name, queue).run(1)
+    reason = str(caught.value)
+    assert f"does not take NumPy {np.__version__}: {error}" in reason
+    assert reason.endswith("pip install 'numpy<2.5', or a newer numba-cuda")
 
 
 @pytest.mark.parametrize(
