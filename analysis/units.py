@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 from probes.records.tag import parse_tag
 
 SI_PREFIXES = (
@@ -22,6 +24,11 @@ SI_PREFIXES = (
 
 BINARY_UNITS = ((40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB"), (0, "B"))
 """(power of two, unit of so many bytes), the largest first."""
+
+NO_BREAK = "\u00a0"
+"""A space at which no line ends."""
+BEFORE_UNIT = re.compile(r"(?<=\d) (?=[%A-Za-zµ])")
+"""The space between a number and its unit."""
 
 UNKNOWN = "–"
 """What stands for None."""
@@ -102,6 +109,11 @@ def plus_minus(spread: float | None) -> str:
     if spread is None:
         return UNKNOWN
     return "> ±100 %" if spread > 1 else f"±{100 * spread:.1f} %"
+
+
+def unbroken(text: str) -> str:
+    """A sentence in which no line ends between a number and its unit."""
+    return BEFORE_UNIT.sub(NO_BREAK, text)
 
 
 def whole_percent(value: float) -> str:

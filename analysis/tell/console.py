@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
@@ -24,7 +23,7 @@ from analysis.tell.live import Lines, Progress, screen
 from analysis.tell.most import CEILINGS
 from analysis.tell.output import heard, plain
 from analysis.tell.report import summary
-from analysis.units import si
+from analysis.units import NO_BREAK, si, unbroken
 from kernels.device import Device
 from probes.records.measurement import FAILED, OK, Measurement
 from probes.records.tag import Tag
@@ -36,9 +35,6 @@ NARROWEST, WIDEST = 40, 1000
 MOST_REASONS = 4
 """Below the short table, why a row is not trusted."""
 CEILINGS_FILE, PAGE = "ceilings.csv", "report.html"
-NO_BREAK = "\u00a0"
-BEFORE_UNIT = re.compile(r"(?<=\d) (?=[%A-Za-zµ])")
-"""The space between a number and its unit, where no line ends."""
 INDENT = "  "
 """Before the further lines of a sentence that does not fit one."""
 ROW_STYLES = {OK: "", FAILED: "red"}
@@ -87,7 +83,7 @@ class Console:
         if not self._wrap_at or len(text) <= self._wrap_at:
             return [text]
         lines = wrap(
-            BEFORE_UNIT.sub(NO_BREAK, text),
+            unbroken(text),
             self._wrap_at,
             subsequent_indent=INDENT,
             break_long_words=False,

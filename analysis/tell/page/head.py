@@ -13,7 +13,7 @@ from analysis.outcome import Outcome
 from analysis.tell.answer import Answer
 from analysis.tell.page.markup import Cell, Head, clipped, paragraph, table
 from analysis.tell.report import summary
-from analysis.units import percent, si
+from analysis.units import percent, si, unbroken
 from probes.records.run import COMPLETE
 
 DEVICE_LINES = 3
@@ -50,9 +50,9 @@ def when_and_how(outcome: Outcome) -> str:
 def answer_section(outcome: Outcome, answer: Answer) -> str:
     """What was learnt, in a few lines: networks first, their times beside, and what to do next."""
     is_network = bool(answer.networks)
-    lines = [paragraph(text) for text in answer.networks]
+    lines = [paragraph(unbroken(text)) for text in answer.networks]
     of_device = answer.device[:DEVICE_LINES] if is_network else answer.device
-    lines += [paragraph(text, "soft" if is_network else "") for text in of_device]
+    lines += [paragraph(unbroken(text), "soft" if is_network else "") for text in of_device]
     if answer.trust and outcome.trust and outcome.trust.level != GOOD:
         lines.append(paragraph(answer.trust, "warn"))
     lines.append(f'<p class="next">Next: <code>{escape(answer.next)}</code></p>')
