@@ -78,9 +78,9 @@ def fastest_first(networks: Iterable[Network]) -> list[Network]:
 def comparisons(networks: Sequence[Network]) -> list[Comparison]:
     """Each precision of a network beside the next one of more bits, those of fewest bits first.
 
-    Only whole ones, that one provider ran, are compared.
+    Only whole ones, that one provider ran and whose time can be trusted, are compared.
     """
-    whole = [net for net in networks if not net.missing and net.precision in BITS]
+    whole = [net for net in networks if _is_comparable(net)]
     whole.sort(key=lambda net: BITS[net.precision])
     pairs = []
     for place, fewer in enumerate(whole):
@@ -93,6 +93,12 @@ def comparisons(networks: Sequence[Network]) -> list[Comparison]:
             more = slower[0]
             pairs.append(Comparison(fewer, more, tuple(_against(fewer, more))))
     return pairs
+
+
+def _is_comparable(net: Network) -> bool:
+    """True if all layers of a network ran in this precision, and its time can be trusted."""
+    is_trusted = net.whole is None or net.whole.trusted
+    return is_trusted and not net.missing and net.precision in BITS
 
 
 def _against(fewer: Network, more: Network) -> list[FamilyTimes]:

@@ -189,6 +189,9 @@ def test_only_whole_networks_of_one_provider_are_compared() -> None:
     others = [net for net in nets if net is not fp16]
     assert comparisons([replace(fp16, missing=("x",)), *others]) == []
     assert comparisons([replace(fp16, provider="cpu"), *others]) == []
+    assert fp16.whole is not None
+    doubted = replace(fp16.whole, trusted=False, doubt="a neighbour")
+    assert comparisons([replace(fp16, whole=doubted), *others]) == []
     assert fastest_first([replace(fp16, missing=("x",)), *others])[0].precision == "tf32"
 
 
