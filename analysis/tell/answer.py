@@ -100,7 +100,7 @@ def _of_networks(networks: Sequence[Network]) -> list[str]:
 
 
 def _of_all_layers(outcome: Outcome) -> list[str]:
-    """Sentences on wrong results in INT8, and on networks of which no layer could be timed alone."""
+    """Sentences on wrong results in INT8, and on networks without a layer that was timed alone."""
     notes = [f"{note[0].upper()}{note[1:]}." for note in outcome.network_notes]
     return saturated(outcome.placements) + notes
 
@@ -135,7 +135,8 @@ def _times(name: str, best: Network, others: Sequence[Network]) -> str:
     if others:
         times = ", ".join(f"{net.precision.upper()} {_time_in_words(net)}" for net in others)
         slower = f". {times}"
-    return f"{name} on {best.provider}: {_time_in_words(best)} in {best.precision.upper()}{floor}{slower}."
+    time = f"{_time_in_words(best)} in {best.precision.upper()}"
+    return f"{name} on {best.provider}: {time}{floor}{slower}."
 
 
 def _time_in_words(net: Network) -> str:
@@ -279,9 +280,7 @@ def _limits(
         clock = lowest if lowest == highest else f"{lowest} to {highest}"
         ran = f"{names} ran at {clock}, rated {si(rated, 'Hz')}"
         # Zeros take less power: if the same path runs faster on them, power held it back.
-        clock_ratios = []
-        for best in slowed:
-            clock_ratios.append(_zeros_clock(best, ceilings) / (best.clock_hz or 1.0))
+        clock_ratios = [_zeros_clock(best, ceilings) / (best.clock_hz or 1.0) for best in slowed]
         highest_ratio = max(clock_ratios)
         if highest_ratio > MORE_CLOCK:
             more = whole_percent(highest_ratio - 1)

@@ -172,7 +172,7 @@ class Forecast:
         return self._last - self._begin
 
     def _scaled_to_all_tasks(self, again: float) -> float:
-        """Seconds of asking again, if as large a part of all tasks proves doubtful as of those seen.
+        """Seconds of asking again, if all tasks prove as doubtful as those seen.
 
         again: seconds of asking again the tasks that are doubtful now; only those seen can be.
         """
