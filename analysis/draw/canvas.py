@@ -29,6 +29,8 @@ NOTE = 0.17
 NAMES_INSIDE = ("zone", "name on line")
 """What level words inside the axes are that nothing may cover: their gid."""
 
+POINTS_PER_INCH = 72
+
 Point = tuple[float, float]
 """(x, y)"""
 
@@ -54,7 +56,7 @@ def fitted(text: str, inches: float, size: float) -> str:
 
     Names of networks are long; behind them stands the device.
     """
-    letters = int(72 * inches / width("x", size))
+    letters = int(POINTS_PER_INCH * inches / width("x", size))
     (short,) = cut([text], letters)
     return short
 
@@ -113,7 +115,7 @@ def log_ticks(
 
 def pixels_of(ax: Axes, size: float = SMALL) -> float:
     """Height of type of this size (points) in pixels."""
-    return size * float(ax.figure.dpi) / 72
+    return size * float(ax.figure.dpi) / POINTS_PER_INCH
 
 
 def in_data(ax: Axes, pixels: Sequence[float]) -> Point:

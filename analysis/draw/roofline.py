@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.draw.canvas import (
     BOLD,
+    POINTS_PER_INCH,
     Point,
     caption,
     fitted,
@@ -54,13 +55,25 @@ if TYPE_CHECKING:
 
 DASHED = (0, (5, 4))
 DENSE_WEIGHT, SPARSE_WEIGHT = 2.0, 0.9
-"""Widths of the lines of flat roofs, in points."""
+"""Widths of the solid lines of flat roofs, in points."""
+MAIN_MEMORY_WEIGHT, LEVEL_WEIGHT = 2.2, 1.5
+"""Widths of the solid lines of main memory and of the other levels, in points."""
+THEORY_WEIGHT = 1.0
+"""Width of dashed lines, in points."""
 LEFT, BELOW, HEIGHTS_AROUND = 1.2, 0.8, 1.45
 """Inches left of the axes, below them, and below and above them together."""
 SMALLEST_NAME, LARGEST_NAME = 8.0, 12.0
 """Sizes of the names of flat roofs, in points."""
+NAME_PER_INCH = 1.6
+"""Size of these names for each inch of the picture's height, in points, between those two."""
+TIE_LINES = 2.2
+"""Distance from the axes to the names of flat roofs, in lines of names: the ties run there."""
+BESIDE_NAME = 4.0
+"""Room beside the longest name, in the size of names: for its tie, and for an edge."""
 NARROWEST_MARGIN = 0.3
-"""Inches right of the axes."""
+"""Inches right of the axes, at least."""
+PIXELS_PER_TICK = 45
+"""Room for a tick of intensity and its number."""
 LOWEST_INTENSITY, HIGHEST_INTENSITY = 1 / 16, 256.0
 """Operations per byte, shown where no ridge point says better."""
 LOWEST_RATE, HIGHEST_RATE = 1e9, 1e13
@@ -71,12 +84,12 @@ DENSE_MARK, SPARSE_MARK = 7.0, 4.0
 """Sizes of the marks at ridge points, in points."""
 DENSE_TIE, SPARSE_TIE = 0.7, 0.4
 """Widths of the lines from labels to roofs, in points."""
+RIDGE_ROWS = 2
+"""Rows in which ridge points are written out above the axis, the lowest filled first."""
 RIDGE_GAP = 0.6
-"""From one ridge point written out to the next, at least, in the size of the type."""
+"""From one ridge point of a row to the next, at least, in the size of the type."""
 MATRIX = "matrix"
 """Tells the ridge point of a precision's matrix units from that of its vector units."""
-RIDGE_ROWS = 2
-"""Rows in which they are written, the lowest first."""
 SPARSE_GAP = 0.4
 """Between the names of sparse and dense roofs, in lines."""
 ABOVE_ROOFS = 0.11
@@ -84,7 +97,7 @@ ABOVE_ROOFS = 0.11
 SPARSE_HEADING = "Sparse: skipped zeros counted as work"
 """Stands over the names of the roofs of sparse operands."""
 FIRST_RIDGES = ("fp32", "fp64", "fp16", "bf16")
-"""The ridge points of these precisions are written out before all others: most code computes so."""
+"""Precisions whose ridge points get room before all others, this one first: most code uses them."""
 
 
 def figure(model: Roofline, title: str, subtitle: str, inches: Point) -> Figure:
@@ -95,13 +108,15 @@ def figure(model: Roofline, title: str, subtitle: str, inches: Point) -> Figure:
     picture = page(inches)
     caption(picture, _caption(model))
     across, down = inches
-    tall = down - HEIGHTS_AROUND
+    axes_height = down - HEIGHTS_AROUND
     names = _names_of_flats(model)
-    room_for_a_name = 72 * tall / (LINE_HEIGHT * (len(names) + SPARSE_GAP))
-    size = min(max(SMALLEST_NAME, 1.6 * down), LARGEST_NAME, room_for_a_name)
+    lines = LINE_HEIGHT * (len(names) + SPARSE_GAP)
+    largest_that_fits = POINTS_PER_INCH * axes_height / lines
+    size = min(max(SMALLEST_NAME, NAME_PER_INCH * down), LARGEST_NAME, largest_that_fits)
     longest = max((width(name, size) for name in names), default=0)
-    margin = max(NARROWEST_MARGIN, longest / 72 + 4 * size / 72)
-    box = (LEFT / across, BELOW / down, 1 - (LEFT + margin) / across, tall / down)
+    name_inches = longest / POINTS_PER_INCH + BESIDE_NAME * size / POINTS_PER_INCH
+    margin = max(NARROWEST_MARGIN, name_inches)
+    box = (LEFT / across, BELOW / down, 1 - (LEFT + margin) / across, axes_height / down)
     draw(model, picture.add_axes(box), title, subtitle, size)
     return picture
 
@@ -110,11 +125,12 @@ def draw(model: Roofline, ax: Axes, title: str, subtitle: str, size: float) -> N
     """Draw ``model`` into these axes. size: of the names of flat roofs, in points."""
     _frame(ax, model, title, subtitle)
     for roof in model.bandwidth:
-        _slope(ax, roof, model)
-    for roof in reversed(model.compute):  # of equal ones, the one that names the label is on top
-        _flat(ax, roof, model)
+        _draw_level(ax, roof, model)
+    # the highest last: of equal ones it gives the label its colour, so it must lie on top
+    for roof in reversed(model.compute):
+        _draw_compute(ax, roof, model)
     draw_zones(ax, _dense(model), model.memory)
-    _ridges(ax, model)
+    _draw_ridges(ax, model)
     names_of_slopes(ax, model.bandwidth)
     _write_names_of_flats(ax, model, size)
     if not (model.compute or model.bandwidth):
@@ -125,7 +141,7 @@ def draw(model: Roofline, ax: Axes, title: str, subtitle: str, size: float) -> N
 def _limits(model: Roofline) -> tuple[float, float, float, float]:
     """(lowest, highest) intensity and (lowest, highest) rate of the axes.
 
-    The model may lack slopes or flat roofs.
+    The model may lack slopes or flat roofs. It has both with the highest rate first.
     """
     left, right = LOWEST_INTENSITY, HIGHEST_INTENSITY
     low, high = LOWEST_RATE, HIGHEST_RATE
@@ -153,8 +169,9 @@ def _frame(ax: Axes, model: Roofline, title: str, subtitle: str) -> None:
     units = {roof.unit for roof in model.compute} or {"FLOP/s"}
     unit = min(units)  # FLOP/s, unless every roof is of integers
     integers_too = " (integer roofs in OP/s)" if len(units) > 1 else ""
+    most_ticks = max(4, int(ax.bbox.width / PIXELS_PER_TICK))
     ax.set(xscale="log", yscale="log", xlim=(left, right), ylim=(low, high))
-    ax.xaxis.set_major_locator(LogLocator(base=4, numticks=max(4, int(ax.bbox.width / 45))))
+    ax.xaxis.set_major_locator(LogLocator(base=4, numticks=most_ticks))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: fraction(x)))
     ax.xaxis.set_minor_locator(LogLocator(base=2, numticks=30))
     ax.xaxis.set_minor_formatter("")
@@ -187,28 +204,35 @@ def _dense(model: Roofline) -> list[Roof]:
     return dense or list(model.compute)
 
 
-def _slope(ax: Axes, roof: Roof, model: Roofline) -> None:
-    """Draw a level of memory, up to the highest roof; main memory is drawn heaviest."""
-    weight = 2.2 if roof == model.memory else 1.5
+def _draw_level(ax: Axes, roof: Roof, model: Roofline) -> None:
+    """Draw a level of memory, measured and in theory, up to the highest roof.
+
+    Main memory is drawn heaviest.
+    """
+    weight = MAIN_MEMORY_WEIGHT if roof == model.memory else LEVEL_WEIGHT
     measured_top = theoretical_top = math.inf
     if model.compute:
         measured_top = model.compute[0].rate
+        # sparse roofs have no dashed line that it could meet
         theoretical_top = max(measured_top, *tops(_dense(model)))
     _draw_slope(ax, roof.rate, measured_top, roof.tag, linestyle="-", linewidth=weight)
     if roof.peak:
         gid = f"{roof.tag}/theory"
-        _draw_slope(ax, roof.peak, theoretical_top, gid, linestyle=DASHED, linewidth=1.0)
+        _draw_slope(ax, roof.peak, theoretical_top, gid, linestyle=DASHED, linewidth=THEORY_WEIGHT)
 
 
 def _draw_slope(ax: Axes, rate: float, top: float, gid: str, **look: Any) -> None:
-    """Draw a bandwidth from the left edge to where it reaches ``top``, or the right edge."""
+    """Draw a line of a bandwidth, from the left edge to where it reaches ``top``, or the right."""
     left, right = ax.get_xlim()
     ends = [left, min(right, ridge(top, rate))]
     ax.plot(ends, [x * rate for x in ends], color=SLOPE, gid=gid, **look)
 
 
-def _flat(ax: Axes, roof: Roof, model: Roofline) -> None:
-    """Draw a compute roof, from where the fastest memory reaches it to the right edge."""
+def _draw_compute(ax: Axes, roof: Roof, model: Roofline) -> None:
+    """Draw a compute roof, measured and in theory, from where the fastest memory reaches it.
+
+    Of a sparse one theory is not drawn.
+    """
     measured_slope = theoretical_slope = math.inf
     if model.bandwidth:
         fastest = model.bandwidth[0]
@@ -217,28 +241,36 @@ def _flat(ax: Axes, roof: Roof, model: Roofline) -> None:
     _draw_flat(ax, roof, roof.rate, measured_slope, roof.tag, linestyle="-", linewidth=weight)
     if roof.peak and not is_sparse(roof):
         gid = f"{roof.tag}/theory"
-        _draw_flat(ax, roof, roof.peak, theoretical_slope, gid, linestyle=DASHED, linewidth=1.0)
+        _draw_flat(
+            ax, roof, roof.peak, theoretical_slope, gid, linestyle=DASHED, linewidth=THEORY_WEIGHT
+        )
 
 
 def _draw_flat(ax: Axes, roof: Roof, rate: float, slope: float, gid: str, **look: Any) -> None:
-    """Draw a rate from where ``slope`` reaches it, or the left edge, to the right edge."""
+    """Draw a line of a rate, from where ``slope`` reaches it, or the left edge, to the right."""
     left, right = ax.get_xlim()
     ends = [max(left, ridge(rate, slope)), right]
     ax.plot(ends, [rate, rate], color=roof_colour(roof), gid=gid, **look)
 
 
-def _ridges(ax: Axes, model: Roofline) -> None:
+def _draw_ridges(ax: Axes, model: Roofline) -> None:
     """Mark where main memory meets each roof; as many as have room are written out on the axis.
 
-    Those of sparse operands are small: their intensity counts work that is not done.
+    Marks of sparse operands are small: their intensity counts work that is not done.
     """
     memory = model.memory
     if memory is None:
         return
+    # the highest last, so that of equal ones its mark lies on top, as its line does
     for roof in reversed(model.compute):
         intensity = ridge(roof.rate, memory.rate)
         _mark_ridge(ax, roof, intensity, attainable(intensity, roof.rate, memory.rate))
-    named = [_who_names_ridge(equals) for equals in equal_roofs(_dense(model))]
+    _write_ridges(ax, _dense(model), memory)
+
+
+def _write_ridges(ax: Axes, dense: Sequence[Roof], memory: Roof) -> None:
+    """Write out the ridge points of these roofs on the axis, as many as have room in its rows."""
+    named = [_who_names_ridge(equals) for equals in equal_roofs(dense)]
     ridges = [ridge(roof.rate, memory.rate) for roof in named]
     subjects = [subject(roof) for roof in named]
     texts = []
@@ -249,12 +281,16 @@ def _ridges(ax: Axes, model: Roofline) -> None:
         texts.append("\n".join(lines))
     most_lines = max((text.count("\n") + 1 for text in texts), default=0)
     row_height = most_lines * LINE_HEIGHT * SMALL
-    pixels = pixels_of(ax)
-    lengths = [width(max(text.split("\n"), key=len), pixels) + RIDGE_GAP * pixels for text in texts]
-    places = [ax.transData.transform((intensity, 1))[0] for intensity in ridges]
-    first = sorted(range(len(named)), key=lambda i: _turn_of_ridge(named[i]))
-    first = [i for i in first if _turn_of_ridge(named[i]) < len(FIRST_RIDGES)]
-    rows = in_rows(places, lengths, first, RIDGE_ROWS)
+    type_pixels = pixels_of(ax)
+    lengths = []
+    for text in texts:
+        longest_line = max(text.split("\n"), key=len)
+        lengths.append(width(longest_line, type_pixels) + RIDGE_GAP * type_pixels)
+    any_rate = 1
+    places = [ax.transData.transform((intensity, any_rate))[0] for intensity in ridges]
+    in_order = sorted(range(len(named)), key=lambda i: _rank_of_ridge(named[i]))
+    preferred = [i for i in in_order if _rank_of_ridge(named[i]) < len(FIRST_RIDGES)]
+    rows = in_rows(places, lengths, preferred, RIDGE_ROWS)
     for row, chosen in enumerate(rows):
         for i in chosen:
             _write_ridge(ax, texts[i], ridges[i], named[i].rate, row * row_height)
@@ -262,16 +298,19 @@ def _ridges(ax: Axes, model: Roofline) -> None:
 
 def _who_names_ridge(equals: Sequence[Roof]) -> Roof:
     """Of equal roofs the one that names their ridge point."""
-    return min(equals, key=_turn_of_ridge)
+    return min(equals, key=_rank_of_ridge)
 
 
-def _turn_of_ridge(roof: Roof) -> int:
-    """How many precisions have their ridge points written out before that of this roof."""
+def _rank_of_ridge(roof: Roof) -> int:
+    """How many precisions come before that of this roof when ridge points are written out."""
     precision = Tag.parse(roof.tag).subject
-    return FIRST_RIDGES.index(precision) if precision in FIRST_RIDGES else len(FIRST_RIDGES)
+    if precision in FIRST_RIDGES:
+        return FIRST_RIDGES.index(precision)
+    return len(FIRST_RIDGES)
 
 
 def _mark_ridge(ax: Axes, roof: Roof, intensity: float, rate: float) -> None:
+    """Draw the mark of one ridge point."""
     colour, marker = style(roof)
     ax.plot(
         [intensity],
@@ -337,7 +376,7 @@ def _write_names_of_flats(ax: Axes, model: Roofline, size: float) -> None:
     Those of sparse operands stand above all others, under a heading.
     """
     line = pixels_of(ax, size) * LINE_HEIGHT
-    left = ax.bbox.x1 + 2.2 * line
+    left = ax.bbox.x1 + TIE_LINES * line
     dense, sparse = _by_sparsity(model)
     top = ax.bbox.y1 - line / 2
     if sparse:
@@ -357,8 +396,10 @@ def _write_names_of_flats(ax: Axes, model: Roofline, size: float) -> None:
             pixel = left, top - place * line
             _write_name_of_flat(ax, equals, pixel, size)
         top -= (len(sparse) + 1 + SPARSE_GAP) * line
-    wanted = [ax.transData.transform((1, equals[0].rate))[1] for equals in dense]
-    heights = spread_out(wanted, line, ax.bbox.y0 + line / 2, top)
+    any_intensity = 1
+    wanted = [ax.transData.transform((any_intensity, equals[0].rate))[1] for equals in dense]
+    lowest = ax.bbox.y0 + line / 2
+    heights = spread_out(wanted, line, lowest, top)
     for equals, height in zip(dense, heights, strict=True):
         _write_name_of_flat(ax, equals, (left, height), size)
 

@@ -1,7 +1,8 @@
 """Zones of a roofline: where main memory decides how fast a program is, and where arithmetic.
 
 Left of the first ridge point every precision waits for memory, right of the last one none does;
-between them it depends on the precision. The roofs are dense ones: sparse ones count other work.
+between them it depends on the precision. The roofs should be dense ones: those of sparse operands
+count zeros that are skipped as work, so their ridge points lie too far right.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from analysis.model.roofline import Roof, ridge
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MEMORY_DECIDES, BETWEEN, ARITHMETIC_DECIDES = (
+MEMORY_DECIDES, PRECISION_DECIDES, ARITHMETIC_DECIDES = (
     "memory decides",
     "depends on precision",
     "arithmetic decides",
@@ -26,36 +27,50 @@ MEMORY_DECIDES, BETWEEN, ARITHMETIC_DECIDES = (
 
 
 def room_above(low: float, top: float, part: float) -> float:
-    """The end of a logarithmic axis from ``low`` that leaves this part of it free above ``top``."""
+    """The end of a logarithmic axis from ``low`` that leaves this part of it free above ``top``.
+
+    From ``low`` to ``top`` is the other part, 1 - part, of the whole length.
+    """
     return float(top * (top / low) ** (part / (1 - part)))
 
 
 def draw_zones(ax: Axes, flats: Sequence[Roof], memory: Roof | None) -> None:
-    """Shade the zones of these roofs and name them at their top; nothing where half is unknown."""
+    """Shade the zones of these roofs and name them at their top.
+
+    It draws nothing if main memory or all flat roofs are unknown.
+    """
     if memory is None or not flats:
         return
     ridges = [ridge(roof.rate, memory.rate) for roof in flats]
     left, right = ax.get_xlim()
-    first = min(max(min(ridges), left), right)
-    last = min(max(max(ridges), left), right)
-    ax.axvspan(left, first, color=MEMORY_ZONE, linewidth=0, zorder=0)
-    ax.axvspan(last, right, color=ARITHMETIC_ZONE, linewidth=0, zorder=0)
-    _write_name(ax, MEMORY_DECIDES, left, first)
-    _write_name(ax, BETWEEN, first, last)
-    _write_name(ax, ARITHMETIC_DECIDES, last, right)
+    first_ridge = _within(min(ridges), left, right)
+    last_ridge = _within(max(ridges), left, right)
+    ax.axvspan(left, first_ridge, color=MEMORY_ZONE, linewidth=0, zorder=0)
+    ax.axvspan(last_ridge, right, color=ARITHMETIC_ZONE, linewidth=0, zorder=0)
+    _write_name(ax, MEMORY_DECIDES, left, first_ridge)
+    _write_name(ax, PRECISION_DECIDES, first_ridge, last_ridge)
+    _write_name(ax, ARITHMETIC_DECIDES, last_ridge, right)
+
+
+def _within(x: float, left: float, right: float) -> float:
+    """The place nearest to ``x`` from ``left`` to ``right``."""
+    return min(max(x, left), right)
 
 
 def _write_name(ax: Axes, name: str, begin: float, end: float) -> None:
     """Write the name of a zone at its top, between these intensities: in one line or in two.
 
-    A zone too narrow for both has no name.
+    A zone too narrow even for two lines has no name.
     """
-    (begin_pixel, _), (end_pixel, _) = ax.transData.transform([(begin, 1), (end, 1)])
+    any_rate = 1
+    ends = [(begin, any_rate), (end, any_rate)]
+    (begin_pixel, _), (end_pixel, _) = ax.transData.transform(ends)
     room = end_pixel - begin_pixel
-    pixels = pixels_of(ax)
-    if width(name, pixels) > room:
+    type_pixels = pixels_of(ax)
+    if width(name, type_pixels) > room:
+        # the last word of a name is hardly longer than what stands before it: that decides
         first_line, _, last_line = name.rpartition(" ")
-        if width(first_line, pixels) > room:
+        if width(first_line, type_pixels) > room:
             return
         name = f"{first_line}\n{last_line}"
     ax.annotate(

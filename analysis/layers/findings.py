@@ -11,11 +11,11 @@ from analysis.layers.placement import Placement
 from analysis.layers.words import ALIKE
 
 MOST_GAINS = 3
-"""Groups of layers that are named first."""
+"""Groups of layers that are named as those with most to gain."""
 LEAST_OF_TIME = 0.03
-"""Share of a network's time that a family must cost before it is called a reason."""
+"""Share of a network's time that a family must lose before it is called a reason."""
 BITS = {"fp64": 64, "fp32": 32, "tf32": 19, "bf16": 16, "fp16": 16, "fp8": 8, "int8": 8}
-"""Bits of a precision that count for its speed (TF32 keeps 19 of 32)."""
+"""Bits of a precision: the one of fewer should be faster (TF32 computes with 19 of its 32)."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,10 @@ class Comparison:
 
 
 def by_bound(layers: Sequence[Placement]) -> list[tuple[str, float]]:
-    """(what bounds layers, share of the time of all), most first; "" of layers without a roof."""
+    """Where the time of these layers goes: (what bounds them, share of the time), most first.
+
+    What bounds layers without a roof is "".
+    """
     total = sum(layer.seconds for layer in layers)
     seconds: dict[str, float] = {}
     for layer in layers:
@@ -68,9 +71,9 @@ def gains(net: Network) -> list[Alike]:
 
 
 def fastest_first(networks: Iterable[Network]) -> list[Network]:
-    """The precisions of a network that ran all its layers, the fastest first.
+    """The precisions of a network, the fastest first.
 
-    Those that could not run some layers come last: their time is not that of the network.
+    Those that could not run some layers come last: their time is not that of the whole network.
     """
     return sorted(networks, key=lambda net: (bool(net.missing), net.seconds))
 
@@ -78,38 +81,33 @@ def fastest_first(networks: Iterable[Network]) -> list[Network]:
 def comparisons(networks: Sequence[Network]) -> list[Comparison]:
     """Each precision of a network beside the next one of more bits, those of fewest bits first.
 
-    Only whole ones, that one provider ran and whose time can be trusted, are compared.
+    Both must have run all layers, by the same provider: else their times tell of something else.
     """
-    whole = [net for net in networks if _is_comparable(net)]
-    whole.sort(key=lambda net: BITS[net.precision])
+    complete = [net for net in networks if not net.missing and net.precision in BITS]
+    complete.sort(key=lambda net: BITS[net.precision])
     pairs = []
-    for place, fewer in enumerate(whole):
-        slower = [
+    for place, fewer in enumerate(complete):
+        with_more_bits = [
             net
-            for net in whole[place + 1 :]
+            for net in complete[place + 1 :]
             if net.provider == fewer.provider and BITS[net.precision] > BITS[fewer.precision]
         ]
-        if slower:
-            more = slower[0]
+        if with_more_bits:
+            more = with_more_bits[0]
             pairs.append(Comparison(fewer, more, tuple(_against(fewer, more))))
     return pairs
-
-
-def _is_comparable(net: Network) -> bool:
-    """True if all layers of a network ran in this precision, and its time can be trusted."""
-    is_trusted = net.whole is None or net.whole.trusted
-    return is_trusted and not net.missing and net.precision in BITS
 
 
 def _against(fewer: Network, more: Network) -> list[FamilyTimes]:
     """Families that take noticeably longer in fewer bits, the costliest first."""
     in_fewer = _seconds_by_family(fewer)
     in_more = _seconds_by_family(more)
-    noticeable = LEAST_OF_TIME * fewer.light.seconds
+    least_cost = LEAST_OF_TIME * fewer.light.seconds
     costly = []
     for family, seconds in in_fewer.items():
         times = FamilyTimes(family, seconds, in_more.get(family, 0.0))
-        if times.cost > max(noticeable, ALIKE * seconds):
+        within_error = ALIKE * seconds
+        if times.cost > max(least_cost, within_error):
             costly.append(times)
     return sorted(costly, key=lambda times: times.cost, reverse=True)
 

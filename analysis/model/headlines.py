@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from analysis.model.ceilings import Ceiling, names_roof
 from probes.records.measurement import OK, SKIPPED
@@ -19,25 +19,25 @@ from probes.records.tag import (
 
 MOST_ROWS = 15
 """So many rows fit a terminal of 24 lines, with their head."""
-ALSO = (
+OTHER_TAGS = (
     Tag(LATENCY, MAIN_MEMORY),
     Tag(TRANSFER, "h2d"),
     Tag(TRANSFER, "d2h"),
     Tag(OVERHEAD, "launch"),
 )
-"""What else is shown where it was measured and there is room, most wanted first."""
+"""Tags of what else is shown where it was measured and there is room, most wanted first."""
 
 
 def headlines(ceilings: Mapping[str, Ceiling]) -> list[Ceiling]:
     """The rows of the short table: levels of memory, then formats, then what there is room for.
 
     Memory goes from the slowest level to the fastest, formats from the fastest to the slowest.
-    Where a run has few ceilings, or none of a level or a format, they are the first of all.
+    A run that has few ceilings shows them all. One that has none of these shows its first ones.
     """
     if len(ceilings) <= MOST_ROWS:
         return list(ceilings.values())
     rows = [*levels_of_memory(ceilings), *best_by_format(ceilings)]
-    for tag in ALSO:
+    for tag in OTHER_TAGS:
         ceiling = ceilings.get(str(tag))
         if ceiling is not None and ceiling.status == OK and len(rows) < MOST_ROWS:
             rows.append(ceiling)
@@ -61,6 +61,7 @@ def levels_of_memory(ceilings: Mapping[str, Ceiling]) -> list[Ceiling]:
 
 
 def _main_memory_then_rate(ceiling: Ceiling) -> tuple[bool, float]:
+    """A key that sorts main memory before the other levels, and those by their rates."""
     is_main = Tag.parse(ceiling.tag).subject == MAIN_MEMORY
     return not is_main, ceiling.rate or 0.0
 
@@ -84,12 +85,15 @@ def formats_without_rate(ceilings: Mapping[str, Ceiling]) -> list[Ceiling]:
     return [paths[0] for paths in by_format if all(path.status == SKIPPED for path in paths)]
 
 
-def _dense_paths(ceilings: Iterable[Ceiling]) -> dict[str, Sequence[Ceiling]]:
-    """The ceilings of each format that could be its dense roof; those of a library could not."""
+def _dense_paths(ceilings: Iterable[Ceiling]) -> dict[str, list[Ceiling]]:
+    """The ceilings of each format that could be its dense roof.
+
+    Those of a library could not: they tell what it makes of the unit, not what the unit can do.
+    """
     paths: dict[str, list[Ceiling]] = {}
     for ceiling in ceilings:
         tag = Tag.parse(ceiling.tag)
-        is_roof_of_ours = tag.quantity == COMPUTE and tag.draws_roof and tag.path != LIBRARY
-        if is_roof_of_ours and not tag.is_sparse:
+        could_be_roof = tag.quantity == COMPUTE and tag.draws_roof and tag.path != LIBRARY
+        if could_be_roof and not tag.is_sparse:
             paths.setdefault(tag.subject, []).append(ceiling)
-    return dict(paths)
+    return paths

@@ -1,7 +1,7 @@
 """The answer: what was learnt, in about ten lines, for the end of a run and the top of its page.
 
-What was asked comes first: a network before the device. Each sentence is made of facts of the
-outcome; what supports it in detail stands in the tables.
+Networks come before the device: whoever gave a model asked for those. Each sentence is made of
+facts of the outcome; what supports it in detail stands in the tables.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from probes.records.run import COMPLETE
 from probes.records.tag import COMPUTE, GATHER, ZEROS, Tag
 
 MOST_NETWORKS = 2
-"""That are told of; the page has all."""
+"""Networks that have sentences; the page has all."""
 FULL_CLOCK = 0.97
-"""Share of the rated clock from which a unit ran at it."""
+"""Share of the rated clock from which a unit counts as running at it."""
 MORE_CLOCK = 1.02
-"""Times the clock, from which operands of zero show that power was the limit."""
+"""Clock with operands of zero over the usual clock, above which power was the limit."""
 NOISY = 0.05
-"""Spread from which a result is noise as much as signal."""
+"""Spread above which a result is called noisy."""
 MOST_NAMES = 4
-"""Of one sentence."""
+"""Names in one sentence; of others it says how many there are."""
 MOST_RIDGES = 4
-"""Ridge points of one sentence."""
+"""Ridge points in one sentence."""
 SMALL_GAIN = 1.3
 """Times as fast, below which fewer bits win less than people expect."""
 FULL_RATE = 0.9
 """Share of the best rate of a curve that counts as all of it."""
 LEAST_SHARE = 0.1
-"""Share of a network's time from which it is said what bounds it."""
+"""Share of a network's time that layers must take before it is said what bounds them."""
 ORDER_OF_RIDGES = ("fp16", "bf16", "int8", "fp32", "fp64", "fp8", "tf32", "int32")
 """Formats whose ridge points people ask for first."""
 BOUNDS = {
@@ -65,7 +65,7 @@ class Answer:
     device: tuple[str, ...]
     """Of the device: memory, arithmetic, what they mean, what limited them, what went ill."""
     trust: str
-    """How far all of it can be trusted; empty where nothing was timed here."""
+    """How far all of it can be trusted; empty if others timed all of its rows."""
     next: str
     """A command to copy."""
 
@@ -91,36 +91,36 @@ def _of_networks(networks: Sequence[Network]) -> list[str]:
     by_name: dict[str, list[Network]] = {}
     for net in networks:
         by_name.setdefault(net.name, []).append(net)
-    said = []
+    sentences = []
     for name, precisions in list(by_name.items())[:MOST_NETWORKS]:
-        said += _of_network(name, fastest_first(precisions))
+        sentences += _of_network(name, fastest_first(precisions))
     if len(by_name) > MOST_NETWORKS:
-        said.append(f"{len(by_name) - MOST_NETWORKS} more networks are on the page.")
-    return said
+        sentences.append(f"{len(by_name) - MOST_NETWORKS} more networks are on the page.")
+    return sentences
 
 
 def _of_all_layers(outcome: Outcome) -> list[str]:
-    """Sentences on wrong results in INT8, and on networks of which nothing could be placed."""
+    """Sentences on wrong results in INT8, and on networks without a layer that was timed alone."""
     notes = [f"{note[0].upper()}{note[1:]}." for note in outcome.network_notes]
     return saturated(outcome.placements) + notes
 
 
 def _of_network(name: str, precisions: Sequence[Network]) -> list[str]:
-    """Sentences on one network. precisions: the fastest first."""
+    """Sentences on one network, mostly on its fastest precision. precisions: the fastest first."""
     best, *others = precisions
-    said = [_times(name, best, others)]
+    sentences = [_times(name, best, others)]
     problem = no_floor(best)
     if best.refused:
-        said.append(f"Yet the whole was not timed in one go: {best.refused}. {problem}")
+        sentences.append(f"Yet the whole was not timed in one go: {best.refused}. {problem}")
     elif problem:
-        said.append(problem)
+        sentences.append(problem)
     else:
-        said.append(_what_bounds(best))
-        said += _most_to_gain(best)
+        sentences.append(_what_bounds(best))
+        sentences += _most_to_gain(best)
     if unknown(best.layers):
-        said.append(sentence_on_unknown(best))
-    said += [_why_no_more(pair) for pair in comparisons(precisions) if _is_worth_telling(pair)]
-    return said
+        sentences.append(sentence_on_unknown(best))
+    sentences += [_why_no_more(pair) for pair in comparisons(precisions) if _is_worth_telling(pair)]
+    return sentences
 
 
 def _times(name: str, best: Network, others: Sequence[Network]) -> str:
@@ -133,32 +133,34 @@ def _times(name: str, best: Network, others: Sequence[Network]) -> str:
         )
     slower = ""
     if others:
-        times = ", ".join(f"{net.precision.upper()} {_seconds(net)}" for net in others)
+        times = ", ".join(f"{net.precision.upper()} {_time_in_words(net)}" for net in others)
         slower = f". {times}"
-    return (
-        f"{name} on {best.provider}: {_seconds(best)} in {best.precision.upper()}{floor}{slower}."
-    )
+    time = f"{_time_in_words(best)} in {best.precision.upper()}"
+    return f"{name} on {best.provider}: {time}{floor}{slower}."
 
 
-def _seconds(net: Network) -> str:
-    """The time of a network, and what it lacks."""
+def _time_in_words(net: Network) -> str:
+    """The time of a network, and what it lacks: layers, or a timing of the whole in one go."""
     time = si(net.seconds, "s")
     if net.missing:
         return f"{time} without {net.skipped} layers that could not run so"
-    return time if net.whole else f"{time} as the sum of its layers"
+    if not net.whole:
+        return f"{time} as the sum of its layers"
+    return time
 
 
 def _what_bounds(net: Network) -> str:
-    """``Its time in FP16 goes 84 % in layers far below every roof…: raise the batch first.``"""
+    """``Its time in FP16 goes 84 % in layers that launches bound: raise the batch first, …``"""
     shares = by_bound(net.layers)
-    said = [
-        f"{whole_percent(share)} {BOUNDS.get(bound, f'in layers that {bound.upper()} bounds')}"
-        for bound, share in shares
-        if share >= LEAST_SHARE
-    ]
-    mostly, _ = shares[0]
-    bounds = ", ".join(said)
-    return f"Its time in {net.precision.upper()} goes {bounds}: {first_thing(mostly)}."
+    parts = []
+    for bound, share in shares:
+        if share >= LEAST_SHARE:
+            layers = BOUNDS.get(bound, f"in layers that {bound.upper()} bounds")
+            parts.append(f"{whole_percent(share)} {layers}")
+    main_bound, _ = shares[0]
+    return (
+        f"Its time in {net.precision.upper()} goes {', '.join(parts)}: {first_thing(main_bound)}."
+    )
 
 
 def _most_to_gain(net: Network) -> list[str]:
@@ -179,7 +181,7 @@ def _is_worth_telling(pair: Comparison) -> bool:
 
 
 def _why_no_more(pair: Comparison) -> str:
-    """``FP16 is 1.02 times as fast as TF32: normalisation takes 431 µs in FP16, 172 in TF32.``"""
+    """``FP16 wins only 2 % over TF32: normalisation takes 431 µs in FP16, 172 µs in TF32.``"""
     fewer = pair.fewer_bits.precision.upper()
     more = pair.more_bits.precision.upper()
     if pair.speedup >= 1:
@@ -195,21 +197,21 @@ def _why_no_more(pair: Comparison) -> str:
 
 
 def _of_device(outcome: Outcome) -> list[str]:
-    """Sentences on the device, as far as its run asked; none where --roofs gave its ceilings."""
-    tops = outcome.ceilings
-    levels = [level for level in levels_of_memory(tops) if level.trusted and level.status == OK]
-    formats = [best for best in best_by_format(tops) if best.trusted]
-    said = []
+    """Sentences on the device, as far as its ceilings were measured, here or in ``--roofs``."""
+    ceilings = outcome.ceilings
+    levels = [level for level in levels_of_memory(ceilings) if level.trusted and level.status == OK]
+    formats = [best for best in best_by_format(ceilings) if best.trusted]
+    sentences = []
     if levels:
-        said.append(f"Memory: {', '.join(map(_rate_and_share, levels))}.")
+        sentences.append(f"Memory: {', '.join(map(_rate_and_share, levels))}.")
     if formats:
-        said.append(_arithmetic(formats))
-    said += _meaning(outcome, formats)
-    said += _no_verdict(outcome.model.doubted)
-    said += _limits(tops, formats, outcome.run.device)
-    said += _random_reads(outcome.sweeps)
-    said += _ill(outcome)
-    return said
+        sentences.append(_arithmetic(formats))
+    sentences += _meaning(outcome, formats)
+    sentences += _no_verdict(outcome.model.doubted)
+    sentences += _limits(ceilings, formats, outcome.run.device)
+    sentences += _random_reads(outcome.sweeps)
+    sentences += _ill(outcome)
+    return sentences
 
 
 def _arithmetic(formats: Sequence[Ceiling]) -> str:
@@ -228,7 +230,7 @@ def _arithmetic(formats: Sequence[Ceiling]) -> str:
 
 
 def _rate_and_share(ceiling: Ceiling) -> str:
-    """``FP32 66.5 TFLOP/s (99 %)``: the share of theory stands where that is known."""
+    """``DRAM 4.71 TB/s (98 %)`` of a level of memory: the share of theory where it is known."""
     tag = Tag.parse(ceiling.tag)
     subject = name_of(tag.whole)
     share = f" ({whole_percent(ceiling.share)})" if ceiling.share else ""
@@ -236,17 +238,19 @@ def _rate_and_share(ceiling: Ceiling) -> str:
 
 
 def _meaning(outcome: Outcome, formats: Sequence[Ceiling]) -> list[str]:
-    """``Code below 189 FP16 operations per byte waits for memory; FP32: 14.1.``"""
+    """``Code that does less than 189 FP16 or 14.1 FP32 operations per byte waits for DRAM.``"""
     memory = outcome.model.memory
     if memory is None or not formats:
         return []
     by_format = {Tag.parse(best.tag).subject: best for best in formats}
-    asked = [name for name in ORDER_OF_RIDGES if name in by_format][:MOST_RIDGES]
+    first_formats = [name for name in ORDER_OF_RIDGES if name in by_format][:MOST_RIDGES]
     ridges = []
-    for name in asked:
-        point = ridge(by_format[name].rate or 0.0, memory.rate)
-        ridges.append(f"{short(point)} {name.upper()}")
-    words = f"{', '.join(ridges[:-1])} or {ridges[-1]}" if ridges[1:] else "".join(ridges)
+    for name in first_formats:
+        intensity = ridge(by_format[name].rate or 0.0, memory.rate)
+        ridges.append(f"{short(intensity)} {name.upper()}")
+    words = "".join(ridges)
+    if len(ridges) > 1:
+        words = f"{', '.join(ridges[:-1])} or {ridges[-1]}"
     return [f"Code that does less than {words} operations per byte waits for {memory.label}."]
 
 
@@ -266,7 +270,7 @@ def _limits(
     ceilings: Mapping[str, Ceiling], formats: Sequence[Ceiling], device: Device
 ) -> list[str]:
     """What kept the arithmetic from its rated peak, power or clock; and what was noisy."""
-    said = []
+    sentences = []
     rated = device.clock_hz
     slowed = [best for best in formats if _is_slowed(best, rated)]
     if slowed and rated:
@@ -275,21 +279,23 @@ def _limits(
         lowest, highest = si(min(clocks), "Hz"), si(max(clocks), "Hz")
         clock = lowest if lowest == highest else f"{lowest} to {highest}"
         ran = f"{names} ran at {clock}, rated {si(rated, 'Hz')}"
-        freed = [_zeros_clock(best, ceilings) / (best.clock_hz or 1.0) for best in slowed]
-        if max(freed) > MORE_CLOCK:
-            more = whole_percent(max(freed) - 1)
-            said.append(
+        # Zeros take less power: if the same path runs faster on them, power held it back.
+        clock_ratios = [_zeros_clock(best, ceilings) / (best.clock_hz or 1.0) for best in slowed]
+        highest_ratio = max(clock_ratios)
+        if highest_ratio > MORE_CLOCK:
+            more = whole_percent(highest_ratio - 1)
+            sentences.append(
                 f"Limited by power: {ran}; with operands of zero, which need less of it, the clock "
                 f"is up to {more} higher."
             )
         else:
-            said.append(f"Limited by the clock: {ran}.")
+            sentences.append(f"Limited by the clock: {ran}.")
     elif rated and formats and all(best.clock_hz for best in formats):
-        said.append(f"Nothing held arithmetic back: it ran at the rated {si(rated, 'Hz')}.")
+        sentences.append(f"Nothing held arithmetic back: it ran at the rated {si(rated, 'Hz')}.")
     noisy = [best for best in formats if (best.spread or 0.0) > NOISY]
     if noisy:
-        said.append(f"Noisy: {_names(name_of(Tag.parse(best.tag)) for best in noisy)}.")
-    return said
+        sentences.append(f"Noisy: {_names(name_of(Tag.parse(best.tag)) for best in noisy)}.")
+    return sentences
 
 
 def _is_slowed(best: Ceiling, rated: float | None) -> bool:
@@ -311,11 +317,16 @@ def _names(names: Iterable[str]) -> str:
 
 
 def _random_reads(sweeps: Iterable[SweepChart]) -> list[str]:
-    """From how many bytes on random reads lose nothing, and what the smallest lose."""
+    """From how many bytes on random reads lose nothing, and what the smallest lose.
+
+    There is no sentence if even the smallest lose nothing.
+    """
     for sweep in sweeps:
         if sweep.over != GATHER:
             continue
-        rows = [row for row in sweep.lines[0].rows if row.trusted and row.value]
+        # a sweep over gathers has one series: that of reads
+        only_line = sweep.lines[0]
+        rows = [row for row in only_line.rows if row.trusted and row.value]
         if len(rows) < 2:
             continue
         best = max(row.value or 0.0 for row in rows)
@@ -333,22 +344,25 @@ def _random_reads(sweeps: Iterable[SweepChart]) -> list[str]:
 
 def _ill(outcome: Outcome) -> list[str]:
     """What could not be measured, what failed, and whether the run is whole."""
-    said = []
+    sentences = []
     missing = formats_without_rate(outcome.ceilings)
     if missing:
-        reasons = [f"{name_of(Tag.parse(each.tag))} ({each.remark})" for each in missing]
-        said.append(f"Not measured: {_names(reasons)}.")
+        reasons = [f"{name_of(Tag.parse(path.tag))} ({path.remark})" for path in missing]
+        sentences.append(f"Not measured: {_names(reasons)}.")
     rows = outcome.run.measurements
     failed = dict.fromkeys(row.ceiling for row in rows if row.status == FAILED)
     if failed:
-        said.append(f"Failed: {_names(failed)}.")
+        sentences.append(f"Failed: {_names(failed)}.")
     if outcome.run.status != COMPLETE:
-        said.append("The run is partial: it was ended before every case had its turn.")
-    return said
+        sentences.append("The run is partial: it was ended before every case had its turn.")
+    return sentences
 
 
 def next_command(outcome: Outcome) -> str:
-    """A command that tells more, by what this run lacks."""
+    """A command that tells more, by what this run lacks.
+
+    The same again if it cannot be trusted, else a model, else more precisions, else a larger batch.
+    """
     run = outcome.run
     device = "cpu" if run.device.kind == "cpu" else str(run.device.index)
     command = f"python run_all.py --device {device}"
@@ -356,8 +370,9 @@ def next_command(outcome: Outcome) -> str:
         return command
     if not outcome.networks:
         return f"{command} --model YOUR.onnx"
+    command = f"{command} --model YOUR.onnx"
     precisions = {net.precision for net in outcome.networks}
-    model = f"{command} --model YOUR.onnx"
-    if len(precisions) == 1:
-        return f"{model} --precision {'fp32,int8' if device == 'cpu' else 'fp32,fp16,int8'}"
-    return f"{model} --batch 8"
+    if len(precisions) > 1:
+        return f"{command} --batch 8"
+    to_compare = "fp32,int8" if device == "cpu" else "fp32,fp16,int8"
+    return f"{command} --precision {to_compare}"

@@ -22,20 +22,25 @@ from probes.records.measurement import FAILED, OK, Measurement
 from probes.records.tag import LAYER, Tag
 
 LAST_RESULTS = 5
+"""Results that a screen shows at once."""
 NAME_WIDTH, RATE_WIDTH, SHARE_WIDTH = 40, 14, 5
 """Characters of the parts of a line."""
 BAR_CELLS = 10
+"""Characters of a bar that reaches up to theory."""
 FULL, EMPTY = "█", "░"
-"""Cells of a bar: that of what is reached, and the rest up to theory."""
+"""Cells of a bar: of what is reached, and of the rest up to theory."""
 REDRAW_SECONDS = 0.1
-"""At least, between two drawings: the machine is there to be measured."""
+"""Time between two drawings, at least: the machine is there to be measured."""
 MINUTE = 60
 COARSE_SECONDS = 30
-"""Of a time left that is not known well: it is told in steps of so much."""
+"""Steps in which a time left is told while it is not known well."""
 
 
 class Progress(Protocol):
-    """Where a run stands (``probes.harness.forecast.Progress``)."""
+    """Where a run stands, as ``probes.harness.forecast.Progress`` says it.
+
+    It is written down here again since analysis imports nothing of the harness.
+    """
 
     @property
     def round(self) -> int:
@@ -43,7 +48,7 @@ class Progress(Protocol):
 
     @property
     def rounds(self) -> int:
-        """How many rounds there are; one above is for what could not be trusted."""
+        """How many rounds there are; ``round`` is one more while the doubtful are asked again."""
 
     @property
     def left_seconds(self) -> float:
@@ -65,15 +70,19 @@ class Result:
     share: float | None
     """Share of theory; None where that is not known."""
     failed: bool
-    """True if it failed."""
+    """True if the case failed."""
 
     def line(self) -> str:
         """The result in one line, with a bar where the share is known."""
-        share, bar = "", ""
+        share = ""
+        bar = ""
         if self.share is not None:
-            share, bar = whole_percent(self.share), bar_of(self.share)
+            share = whole_percent(self.share)
+            bar = bar_of(self.share)
         name = f"{self.name:{NAME_WIDTH}}"
-        value = f"{self.value:>{RATE_WIDTH}}" if not self.failed else self.value
+        value = self.value
+        if not self.failed:  # the reason of a failure is a sentence, which has no column
+            value = f"{value:>{RATE_WIDTH}}"
         return f"  {name} {value} {share:>{SHARE_WIDTH}}  {bar}".rstrip()
 
 
@@ -85,6 +94,7 @@ def result_of(row: Measurement, device: Device | None) -> Result:
     if row.quantity == LAYER:
         return Result(name_of_row(row), si(row.seconds_median, "s"), None, failed=False)
     share = None
+    # theory knows ceilings only: a point of a sweep has another tag
     if device is not None and isinstance(row.tag, Tag):
         share = ceilings([row], device)[row.ceiling].share
     value = si(row.value, unit_of(row.ceiling, row.dtype))
@@ -111,14 +121,16 @@ def time_left(seconds: float, sure: bool) -> str:
     if not sure:
         if seconds < COARSE_SECONDS:
             return f"less than {COARSE_SECONDS} s left"
-        minutes = math.ceil(2 * seconds / MINUTE) / 2
-        return f"about {minutes:g} min left"
+        steps = math.ceil(seconds / COARSE_SECONDS)
+        return f"about {steps * COARSE_SECONDS / MINUTE:g} min left"
     minutes, rest = divmod(round(seconds), MINUTE)
-    return f"{minutes} min {rest} s left" if minutes else f"{rest} s left"
+    if minutes:
+        return f"{minutes} min {rest} s left"
+    return f"{rest} s left"
 
 
 class Lines:
-    """Prints a line for each case when it is first measured, and again only if it fails later."""
+    """Prints a line for each case after its first turn, and another only if its status changes."""
 
     def __init__(self, note: Callable[[str], None], device: Device | None) -> None:
         """note: prints a line."""
@@ -132,9 +144,9 @@ class Lines:
         if progress.round != self._round:
             self._round = progress.round
             self._note(standing(progress))
-        outcome = (*_case(row), row.status)
-        if outcome not in self._printed:
-            self._printed.add(outcome)
+        case_and_status = (*_key_of_case(row), row.status)
+        if case_and_status not in self._printed:
+            self._printed.add(case_and_status)
             self._note(result_of(row, self._device).line())
 
     def waiting(self, what: str) -> None:
@@ -148,20 +160,24 @@ class Screen:
     def __init__(
         self, live: Any, note: Callable[[str], None], device: Device | None, expected: Progress
     ) -> None:
-        """live: draws texts in place. note: prints a line above it, which stays."""
+        """live: draws texts in place. note: prints a line above it, which stays.
+
+        expected: where the run stands before its first turn.
+        """
         self._live = live
         self._note = note
         self._device = device
         self._last: deque[Result] = deque(maxlen=LAST_RESULTS)
         self._failed = set[tuple[object, ...]]()
         self._drawn = 0.0
+        """When it was last drawn; 0 has it drawn after the next step, however soon that is."""
         self._draw(expected)
 
     def step(self, row: Measurement, progress: Progress) -> None:
         """Show that a case has had a turn, and where the run stands."""
         if row.status == OK:
             self._last.append(result_of(row, self._device))
-        case = _case(row)
+        case = _key_of_case(row)
         if row.status == FAILED and case not in self._failed:
             self._failed.add(case)
             self._note(result_of(row, self._device).line())
@@ -170,13 +186,14 @@ class Screen:
 
     def waiting(self, what: str) -> None:
         """Show what goes on until the next step."""
-        self._draw_over(f"{what} …")
+        self._draw_above(f"{what} …")
         self._drawn = 0.0
 
     def _draw(self, progress: Progress) -> None:
-        self._draw_over(standing(progress))
+        """Draw the last results, and where the run stands below them."""
+        self._draw_above(standing(progress))
 
-    def _draw_over(self, last_line: str) -> None:
+    def _draw_above(self, last_line: str) -> None:
         """Draw the last results, and this line below them."""
         from rich.text import Text
 
@@ -188,19 +205,19 @@ class Screen:
 
 @contextmanager
 def screen(
-    rich: Any, note: Callable[[str], None], device: Device | None, expected: Progress
+    console: Any, note: Callable[[str], None], device: Device | None, expected: Progress
 ) -> Iterator[Screen]:
     """A screen on this console of rich, which is gone when the context ends.
 
-    It is drawn between two turns only: a thread that redraws would share the processors with what
-    is measured.
+    note and expected: as of Screen. It is drawn between two turns only: a thread that redraws would
+    share the processors with what is measured.
     """
     from rich.live import Live
 
-    with Live(console=rich, auto_refresh=False, transient=True) as live:
+    with Live(console=console, auto_refresh=False, transient=True) as live:
         yield Screen(live, note, device, expected)
 
 
-def _case(row: Measurement) -> tuple[object, ...]:
+def _key_of_case(row: Measurement) -> tuple[object, ...]:
     """What tells a case from all others of a run."""
     return row.ceiling, row.backend, row.params, row.x

@@ -1,7 +1,8 @@
 """How long the rest of a run will take: what its remaining turns are expected to need.
 
-Turns of one class take about as long as those that the run has had already; a class of which none
-was seen takes what its stopping rule allows, by the factor that held for the others.
+Turns fall into classes. A turn takes about as long as the turns of its class that the run has had
+already. Of a class that has had none, a turn takes the time that its stopping rule allows, times
+the factor by which all turns so far exceeded, or fell short of, the time that theirs allowed.
 """
 
 from __future__ import annotations
@@ -20,20 +21,23 @@ from probes.harness.task import Task
 from probes.records.tag import LAYER
 
 ENOUGH_TURNS = 3
-"""Of a class, from which their mean tells what the next takes."""
+"""So many turns of a class tell by their mean what the next takes; fewer only help to guess it."""
 PRIOR_SHARE = 0.1
-"""Part of all that the rules allow, by which the first turns weigh less: they start the device."""
+"""This part of all that the rules allow is taken to have run already, exactly as long as allowed.
+
+So the first turns, which start the device and take longer, hardly move the factor for the others.
+"""
 JUDGE_SECONDS = 3.0
-"""Between two looks at what cannot be trusted."""
+"""Time between two judgements of which tasks cannot be trusted: judging all rows costs time."""
 TURN_SECONDS = 0.02
-"""Expected of every turn beside its samples, until some were seen: it allocates, and saves."""
+"""What every turn takes beside its samples, until some were seen: it allocates, and saves."""
 FIRST_SECONDS = {"raw": 0.02, "cpu": 0.08, TWIN: 0.4}
-"""Expected of a first turn besides, by backend: it checks and calibrates, and some compile."""
+"""What a task's first turn takes on top, by backend: it checks and calibrates, and some compile."""
 OTHER_FIRST_SECONDS = 0.1
-"""The same of any other backend."""
+"""The same for any other backend."""
 KNOWN_FROM = 1 / 3
-"""Part of the expected time of a run from which what is left is told in seconds: before it, too few
-turns were seen.
+"""Part of the expected time of a run from which the forecast is sure: before it, too few turns were
+seen.
 """
 
 
@@ -44,7 +48,7 @@ class Progress:
     round: int
     """The round in which the last turn was, from 1."""
     rounds: int
-    """How many rounds there are; one above is for what could not be trusted."""
+    """How many rounds there are; ``round`` is one more while what is doubtful is asked again."""
     left_seconds: float
     """What the remaining turns are expected to take."""
     sure: bool
@@ -67,21 +71,30 @@ class Forecast:
         self._rounds = rounds
         self._judge = judge
         self._begin = now
+        """When the run began, moved on by what was no turn."""
         self._last = now
+        """When the last step ended."""
         self._round = 1
         self._again_since = math.inf
-        """When what could not be trusted began to be asked again."""
+        """When the rounds were over, and asking again began."""
         self._tasks = {id(task): _Expected(task, rules(task.case)) for task in todo}
-        self._taken: dict[_Class, list[float]] = {}
+        """What is expected of each task, by its id: a task has no hash."""
+        self._taken: dict[_TurnClass, list[float]] = {}
+        """Seconds of each turn so far, by class."""
         self._total_taken = 0.0
-        all_allowed = sum(
-            expected.first.allowed + (turns(expected.task, rounds) - 1) * expected.later.allowed
-            for expected in self._tasks.values()
-        )
-        self._prior = PRIOR_SHARE * all_allowed
+        """Seconds of all turns so far."""
         self._allowed_of_taken = 0.0
+        """Seconds that were allowed for the same turns."""
+        allowed_by_task = []
+        for expected in self._tasks.values():
+            later_turns = turns(expected.task, rounds) - 1
+            allowed_by_task.append(expected.first.allowed + later_turns * expected.later.allowed)
+        self._prior = PRIOR_SHARE * sum(allowed_by_task)
+        """Seconds by which both sums start higher in the factor, as PRIOR_SHARE says."""
         self._doubtful = set[int]()
+        """Ids of the tasks that could not be trusted when they were last judged."""
         self._judged = now
+        """When that was."""
 
     def after(self, step: Step, now: float) -> None:
         """A step of the run has ended just now."""
@@ -97,16 +110,20 @@ class Forecast:
         if not step.timed:
             return
         expected = self._tasks[id(step.task)]
-        turn = expected.later if expected.turns_had else expected.first
+        is_first = expected.turns_had == 0
+        turn = expected.first if is_first else expected.later
         expected.turns_had += 1
         if self._is_again:
             expected.asked_again += 1
-        self._taken.setdefault(turn.kind, []).append(seconds)
+        self._taken.setdefault(turn.turn_class, []).append(seconds)
         self._total_taken += seconds
         self._allowed_of_taken += turn.allowed
 
     def skip_to(self, now: float) -> None:
-        """What took until now was no turn."""
+        """Leave out the time since the last step: it was no turn, and no later turn will take it.
+
+        The beginning moves on as well, so that the run does not look further on than it is.
+        """
         self._begin += now - self._last
         self._last = now
 
@@ -127,87 +144,100 @@ class Forecast:
 
     def _left(self) -> float:
         """What the remaining turns of all rounds, and those asked again, will take, in seconds."""
-        means = {kind: fmean(seconds) for kind, seconds in self._taken.items()}
+        means = {turn_class: fmean(seconds) for turn_class, seconds in self._taken.items()}
         planned = 0.0
         again = 0.0
         for expected in self._tasks.values():
             task = expected.task
-            later = self._of(expected.later, expected.first, means)
+            later = self._seconds_of(expected.later, expected.first, means)
             if task.open and not self._is_again:
                 remaining = turns(task, self._rounds) - expected.turns_had
                 if remaining > 0 and not expected.turns_had:
-                    planned += self._of(expected.first, expected.later, means)
+                    planned += self._seconds_of(expected.first, expected.later, means)
                     remaining -= 1
                 planned += max(0, remaining) * later
             if id(task) in self._doubtful:
                 again += (MORE_ROUNDS - expected.asked_again) * later
+        # take_turns gives asking again no more than MORE_TIME of what the rounds took
         if self._is_again:
-            of_rounds = self._again_since - self._begin
-            gone_again = self._last - self._again_since
-            return max(0.0, min(again, MORE_TIME * of_rounds - gone_again))
-        return planned + min(self._of_all(again), MORE_TIME * (self._elapsed + planned))
+            seconds_of_rounds = self._again_since - self._begin
+            seconds_again = self._last - self._again_since
+            return max(0.0, min(again, MORE_TIME * seconds_of_rounds - seconds_again))
+        most_again = MORE_TIME * (self._elapsed + planned)
+        return planned + min(self._scaled_to_all_tasks(again), most_again)
 
     @property
     def _elapsed(self) -> float:
+        """Seconds of the run so far, without what was no turn."""
         return self._last - self._begin
 
-    def _of_all(self, again: float) -> float:
-        """What asking again will take, from what it would take for the tasks seen so far."""
+    def _scaled_to_all_tasks(self, again: float) -> float:
+        """Seconds of asking again, if all tasks prove as doubtful as those seen.
+
+        again: seconds of asking again the tasks that are doubtful now; only those seen can be.
+        """
         seen = sum(bool(expected.turns_had) for expected in self._tasks.values())
         return again * len(self._tasks) / seen if seen else 0.0
 
-    def _of(self, turn: _Turn, other: _Turn, means: Mapping[_Class, float]) -> float:
+    def _seconds_of(self, turn: _Turn, other: _Turn, means: Mapping[_TurnClass, float]) -> float:
         """Seconds that a turn will take.
 
-        other: a turn of the same task that is not first where this is, or the reverse. means: of
-        the classes seen so far.
+        other: the later turn of the same task if ``turn`` is its first, else its first. means:
+        seconds of a turn of each class seen so far.
         """
-        seen = len(self._taken.get(turn.kind, ()))
+        seen = len(self._taken.get(turn.turn_class, ()))
         if seen >= ENOUGH_TURNS:
-            return means[turn.kind]
+            return means[turn.turn_class]
         factor = (self._total_taken + self._prior) / (self._allowed_of_taken + self._prior)
-        allowed = factor * turn.allowed
+        guess = factor * turn.allowed
         if seen:
-            return (means[turn.kind] + allowed) / 2
-        if other.kind in means:
-            return means[other.kind] * turn.allowed / other.allowed
-        return allowed
+            return (means[turn.turn_class] + guess) / 2
+        if other.turn_class in means:
+            return means[other.turn_class] * turn.allowed / other.allowed
+        return guess
 
 
-class _Class(NamedTuple):
+class _TurnClass(NamedTuple):
     """Turns that take about equally long."""
 
     probe: str
     backend: str
     layer_type: str
+    """Type of a layer; empty of all that is no layer."""
     is_point: bool
+    """True of a point of a sweep and of a layer."""
     is_first: bool
+    """True of the first turn of a task."""
 
 
 class _Turn(NamedTuple):
     """What is known of a turn before it is had."""
 
-    kind: _Class
+    turn_class: _TurnClass
     """Which others take as long."""
     allowed: float
     """Seconds that it is expected to take by its stopping rule and its backend."""
 
 
 class _Expected:
-    """What is expected of one task."""
+    """What is expected of one task, and what it has had."""
 
     def __init__(self, task: Task, rule: Rule) -> None:
         self.task = task
         self.turns_had = 0
+        """How many turns it has had, those among them when it was asked again."""
         self.asked_again = 0
-        later = rule.warm_seconds + rule.budget_seconds + TURN_SECONDS
-        first = later + FIRST_SECONDS.get(task.case.backend, OTHER_FIRST_SECONDS)
-        self.first = _Turn(_class_of(task, is_first=True), first)
-        self.later = _Turn(_class_of(task, is_first=False), later)
+        """How many turns it has had since the rounds were over."""
+        later_seconds = rule.warm_seconds + rule.budget_seconds + TURN_SECONDS
+        extra_seconds = FIRST_SECONDS.get(task.case.backend, OTHER_FIRST_SECONDS)
+        self.first = _Turn(_class_of(task, is_first=True), later_seconds + extra_seconds)
+        """Its first turn."""
+        self.later = _Turn(_class_of(task, is_first=False), later_seconds)
+        """Any other of its turns."""
 
 
-def _class_of(task: Task, is_first: bool) -> _Class:
+def _class_of(task: Task, is_first: bool) -> _TurnClass:
     """The class of a turn of this task."""
     case = task.case
     layer_type = case.dtype if task.row.quantity == LAYER else ""
-    return _Class(task.probe, case.backend, layer_type, is_point(case), is_first)
+    return _TurnClass(task.probe, case.backend, layer_type, is_point(case), is_first)

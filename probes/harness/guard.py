@@ -31,11 +31,11 @@ from probes.harness.clocks import waiting
 GRACE_SECONDS = 1.0
 """How long a worker has to give its buffers back."""
 MOST_STARVED = 4
-"""Times the limit: a worker that gets less of the processors than that does not go on for ever."""
-PARENT_DIED = 1
+"""Times its limit that a worker may take where other work keeps it from the processors."""
+SIGNAL_WHEN_PARENT_ENDS = 1
 """PR_SET_PDEATHSIG of <linux/prctl.h>."""
 EXPENDABLE = "500"
-"""Of 1000: of all processes that could be ended for lack of memory, a worker comes first."""
+"""oom_score_adj of a worker, of at most 1000: for lack of memory Linux ends it before others."""
 MEANINGS = {
     signal.SIGSEGV: "invalid memory access",
     signal.SIGBUS: "invalid memory access",
@@ -47,14 +47,14 @@ MEANINGS = {
 
 
 class Broken(Exception):
-    """The worker ended, or was ended since it took too long: the reason, in one line."""
+    """The worker ended, or was ended since it took too long: the text says why, in one line."""
 
 
 class Guard:
     """Answers requests in a worker process; makes a fresh one where the last has ended."""
 
     def __init__(self, make: Callable[[], Callable[[Any], Any]]) -> None:
-        """make() runs once in each worker and returns ``answer(request)``.
+        """make() runs in each worker before its first answer, and returns ``answer(request)``.
 
         Requests and answers are pickled.
         """
@@ -62,7 +62,9 @@ class Guard:
         self._process: Any = None
         self._pipe: Connection | None = None
         self._log: IO[bytes] | None = None
+        """What the worker writes to its standard output and error."""
         self._busy = False
+        """True from a request to its answer, and if an interrupt came between the two."""
 
     def ask(self, request: Any, limit_seconds: float) -> Any:
         """The worker's answer.
@@ -109,16 +111,17 @@ class Guard:
         """
         assert self._pipe is not None
         begin = time.monotonic()
-        waited_before_ns = waiting.longest(self._process.pid)
+        starved_before_ns = waiting.longest(self._process.pid)
         left = limit_seconds
         while not (ready := wait([self._pipe, self._process.sentinel], left)):
             took = time.monotonic() - begin
-            starved = (waiting.longest(self._process.pid) - waited_before_ns) * 1e-9
-            extended_limit = min(limit_seconds + starved, MOST_STARVED * limit_seconds)
+            starved_ns = waiting.longest(self._process.pid) - starved_before_ns
+            extended_limit = min(limit_seconds + starved_ns * 1e-9, MOST_STARVED * limit_seconds)
             left = extended_limit - took
             if left <= 0:
                 self._end()
                 raise Broken(f"it gave no answer within {took:.0f} s, and was ended")
+        # a worker may have ended, and yet have answered just before
         if self._pipe not in ready and not self._pipe.poll():
             raise EOFError
         return self._pipe.recv()
@@ -133,12 +136,14 @@ class Guard:
             args=(self._make, workers_end, self._log.fileno(), os.getpid()),
             daemon=True,
         )
+        # else the worker has what waits to be written too, and writes it into its log
         sys.stdout.flush()
         sys.stderr.flush()
         with warnings.catch_warnings():
             # Python warns of threads beside a fork: those of NumPy are idle, and hold no lock.
             warnings.simplefilter("ignore", DeprecationWarning)
             self._process.start()
+        # the worker must be the only one that holds it: then the pipe ends when the worker does
         workers_end.close()
 
     def _end(self) -> None:
@@ -166,7 +171,7 @@ class Guard:
         return f"the process that ran it ended {end}{quoted}"
 
     def _last_line(self) -> str:
-        """What the worker wrote last to its standard error, in one line."""
+        """The last line of what the worker wrote to its standard output and error."""
         if self._log is None:
             return ""
         self._log.seek(0)
@@ -188,11 +193,16 @@ def _signal_in_words(number: int) -> str:
 def _serve(
     make: Callable[[], Callable[[Any], Any]], pipe: Connection, log: int, parent: int
 ) -> None:
-    """The worker: answer requests until None comes."""
+    """The worker: answer requests until None comes.
+
+    log: file descriptor that its output goes to. parent: number of the program's process.
+    """
     _end_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    faulthandler.disable()  # whoever enabled it would print what is told here in a line
-    for stream in (1, 2):
+    # where it is enabled it prints a page on a fault, of which Broken tells in a line
+    faulthandler.disable()
+    standard_output, standard_error = 1, 2
+    for stream in (standard_output, standard_error):
         os.dup2(log, stream)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
         score.write(EXPENDABLE)
@@ -200,16 +210,18 @@ def _serve(
     patience.can_be_spared(partial(_leave, pipe))
     while (request := pipe.recv()) is not None:
         try:
+            # here, so that what make() raises is an answer too
             answer = answer or make()
             result = answer(request)
         except BaseException as error:
             result = error
         _send(pipe, result)
-    os._exit(0)  # the program's own end-of-process work is not the worker's
+    # no sys.exit(): the program's own end-of-process work is not the worker's
+    os._exit(0)
 
 
 def _leave(pipe: Connection, reason: Exception) -> None:
-    """End the worker from a thread of it while another hangs: ``reason`` is its answer."""
+    """End the worker from one of its threads while another hangs: ``reason`` is its answer."""
     _send(pipe, reason)
     os._exit(0)
 
@@ -225,6 +237,7 @@ def _send(pipe: Connection, result: Any) -> None:
 def _end_with(parent: int) -> None:
     """Have the kernel end this process when its parent ends, however that ends."""
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(PARENT_DIED, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended in the meantime
+        ctypes.CDLL(None).prctl(SIGNAL_WHEN_PARENT_ENDS, signal.SIGKILL)
+    # a parent that ended before that call sends no signal
+    if os.getppid() != parent:
         os._exit(1)

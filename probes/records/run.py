@@ -41,9 +41,11 @@ from probes.records.table import GUARD, csv_text, damage_sentences, lines_are, r
 
 RUN_FILE, ROWS_FILE, CURVE_FILE = "run.json", "measurements.csv", "sustained.csv"
 COMPLETE, PARTIAL = "complete", "partial"
+"""What ``status`` of a run may be."""
 PART = ".part"
+"""How the name of a file ends while it is being written."""
 PART_NAME = re.compile(rf"[\w.-]+?\.(?:csv|json|png|svg|html)(?:\.(\d{{1,9}}))?{re.escape(PART)}")
-"""Name of a file that is being written, with the number of its process (older versions: none)."""
+"""Name of such a file: that of the whole, then the number of its process (older versions: none)."""
 NOT_IN_RUN_FILE = ("measurements", "guarded", "damage")
 """Fields of a run that ``run.json`` does not hold."""
 NEEDED_FACTS = {
@@ -83,9 +85,12 @@ class Run:
     measurements: list[Measurement] = field(default_factory=list)
     """The rows so far."""
     guarded: bool = True
-    """True if its cells have a guard where a spreadsheet would compute them; not stored."""
+    """True if its CSV files guard cells that a spreadsheet would compute (older versions: False).
+
+    ``run.json`` has ``guard`` instead, the sign that does it.
+    """
     damage: list[str] = field(default_factory=list)
-    """Sentences on what of its files could not be read back; not stored."""
+    """Sentences on what of its files could not be read back; not in its files."""
 
     def save_rows(self, folder: Path) -> None:
         """Write the rows so far. Raises OSError."""
@@ -98,10 +103,12 @@ class Run:
 
     def save(self, folder: Path) -> None:
         """Write both files of this run into ``folder``. Raises OSError (no space left, say)."""
-        facts = {
-            f.name: getattr(self, f.name) for f in fields(self) if f.name not in NOT_IN_RUN_FILE
-        }
+        facts: dict[str, Any] = {}
+        for fact in fields(self):
+            if fact.name not in NOT_IN_RUN_FILE:
+                facts[fact.name] = getattr(self, fact.name)
         facts.update(device=asdict(self.device), guard=GUARD)
+        # rows first: a run must not call itself complete before all of them are there
         self.save_rows(folder)
         replace_file(folder / RUN_FILE, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
 
@@ -112,7 +119,7 @@ def now() -> str:
 
 
 def new_folder(out: Path, device: Device, started: str) -> Path:
-    """A new folder ``<out>/<device>/<UTC time>``, with ``-2`` for the second run of a second.
+    """A new folder ``<out>/<device>/<UTC time>``; a second run in the same second gets ``-2``.
 
     Raises RidgelineError where it cannot be written.
     """
@@ -135,7 +142,8 @@ def new_folder(out: Path, device: Device, started: str) -> Path:
 def replace_file(path: Path, content: str | bytes) -> None:
     """Write a whole file or nothing: whoever reads it sees the old one or the new."""
     if isinstance(content, str):
-        content = content.encode("utf-8", "backslashreplace")  # a path may hold other bytes
+        # a path may hold bytes that are no UTF-8
+        content = content.encode("utf-8", "backslashreplace")
     part = path.with_name(f"{path.name}.{os.getpid()}{PART}")
     try:
         part.write_bytes(content)
@@ -158,18 +166,20 @@ def remove_parts(folder: Path) -> None:
 
 def _lives(process: int) -> bool:
     """True if another process of this number may still be at work; 0 is none."""
+    # this process has left nothing unfinished: such a file is of an earlier one of its number
     if process in (0, os.getpid()):
         return False
     try:
         os.kill(process, 0)
         status = Path(f"/proc/{process}/stat").read_text(errors="replace")
-        _, _, after_name = status.rpartition(")")
+        _, _, after_name = status.rpartition(")")  # the name may hold blanks and brackets
         state = after_name.split()[0]
     except ProcessLookupError:
         return False
     except (OSError, IndexError):  # of another user, or no /proc here
         return True
-    return state != "Z"  # dead, and not yet waited for
+    is_zombie = state == "Z"  # dead, and not yet waited for
+    return not is_zombie
 
 
 def read_run(folder: Path) -> Run:
@@ -191,6 +201,7 @@ def read_run(folder: Path) -> Run:
         versions=facts["versions"],
         damage=device_damage,
     )
+    # an older version wrote no guard: then one that a cell begins with is part of its text
     run.guarded = facts.get("guard") == GUARD
     for name, fact_type in OPTIONAL_FACTS.items():
         value = facts.get(name)
@@ -201,10 +212,10 @@ def read_run(folder: Path) -> Run:
     run.warnings = [warning for warning in run.warnings if isinstance(warning, str)]
     table = read_table(folder / ROWS_FILE, Measurement, LIMITS, run.guarded, row_problem)
     run.damage += damage_sentences(folder / ROWS_FILE, table)
-    lines = zip(table.rows, table.lines, strict=True)
-    without_params = [line for row, line in lines if row.params == NULL]
-    if without_params:
-        lines_read = f"{lines_are(without_params)} read as if params were empty"
+    rows_and_lines = zip(table.rows, table.lines, strict=True)
+    lines_with_null = [line for row, line in rows_and_lines if row.params == NULL]
+    if lines_with_null:
+        lines_read = f"{lines_are(lines_with_null)} read as if params were empty"
         run.damage.append(f"{ROWS_FILE} {lines_read}: it is {NULL!r}")
     for row in table.rows:
         if row.params == NULL:
@@ -249,7 +260,10 @@ def _read_facts(path: Path) -> dict[str, Any]:
 
 
 def _of_this_schema(row: Measurement) -> Measurement:
-    """The row with those facts in columns of their own that schema 1 kept in params and remarks."""
+    """The row with ``x`` and ``emulated`` in columns of their own.
+
+    Schema 1 kept them in params, and told of ``emulated`` in the remark of a row as well.
+    """
     if row.schema_version >= SCHEMA_VERSION:
         return row
     params = read_params(row.params)
@@ -258,12 +272,15 @@ def _of_this_schema(row: Measurement) -> Measurement:
 
 
 def _with_trust(row: Measurement) -> Measurement:
-    """A row of a file without the column ``trusted``, as its remark says it could be trusted."""
+    """A row of a file without the column ``trusted``, with the trust that its remarks spoke of.
+
+    Such remarks are taken out: ``trusted``, ``doubt`` and the row's interval say the same.
+    """
     remarks = row.reason.split("; ")
     other_remarks = []
     for remark in remarks:
-        is_of_trust = remark == FORMERLY_DISTURBED or remark.startswith(FORMERLY_WIDE)
-        if not is_of_trust:
+        is_on_trust = remark == FORMERLY_DISTURBED or remark.startswith(FORMERLY_WIDE)
+        if not is_on_trust:
             other_remarks.append(remark)
     row = replace(row, reason="; ".join(other_remarks))
     if FORMERLY_DISTURBED not in remarks:

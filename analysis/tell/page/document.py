@@ -37,7 +37,7 @@ SCRIPTS = (
     "filters",
     "start",
 )
-"""Files of ``script/`` in the order in which they run."""
+"""Files of ``script/`` in the order in which they run: later ones use what earlier ones define."""
 POLICY = (
     "default-src 'none'",
     "img-src data:",
@@ -46,7 +46,7 @@ POLICY = (
     "base-uri 'none'",
     "form-action 'none'",
 )
-"""Content-Security-Policy of the page, without its scripts: nothing comes from elsewhere."""
+"""Content-Security-Policy of the page, but for its scripts: nothing comes from elsewhere."""
 CEILINGS_NOTE = (
     "Measured: work over the median time. Share: of theory at the clock observed while measuring, "
     "where it was; else at the rated clock. Spread: half-width of the 95\u00a0% interval of the "
@@ -63,11 +63,14 @@ class Limits(NamedTuple):
     """How much of a run is on the page; the files beside it hold all."""
 
     layers: int
-    """Of the table and the roofline, the longest; and ceilings of their table."""
+    """Layers in the table and on the roofline: those that take longest.
+
+    The table of ceilings holds as many ceilings.
+    """
     rows: int
-    """Of a table of points, and of one that compares precisions."""
+    """Rows of a table of points, and of one that compares precisions."""
     pictures: int
-    """Bytes of all static pictures."""
+    """Bytes of all static pictures together."""
 
 
 LIMITS = (
@@ -76,16 +79,16 @@ LIMITS = (
     Limits(400, 60, 300_000),
     Limits(80, 10, 0),
 )
-"""Most first: the page holds as much of a run as stays below BYTES."""
-BYTES = 4_000_000
-"""That the page may have: it shall open on a phone."""
+"""The widest first: the page takes the first that keep it within MOST_BYTES."""
+MOST_BYTES = 4_000_000
+"""Bytes of a page that still opens on a phone."""
 
 
 class Section(NamedTuple):
     """A part of the page that its contents name."""
 
     name: str
-    """By which links find it."""
+    """The id by which links find it."""
     title: str
     """Its heading."""
     content: str
@@ -93,7 +96,7 @@ class Section(NamedTuple):
 
 
 def html(outcome: Outcome, pictures: Mapping[str, str], files: Mapping[str, str]) -> str:
-    """The page.
+    """The page, with as much of the run as fits.
 
     pictures: SVG text by the name of the picture's file, without ending. files: CSV texts by the
     names of their files, for the page to hand out.
@@ -101,7 +104,9 @@ def html(outcome: Outcome, pictures: Mapping[str, str], files: Mapping[str, str]
     page = ""
     for limits in LIMITS:
         page = _within(limits, outcome, pictures, files)
-        if len(page.encode("utf-8", "backslashreplace")) <= BYTES:
+        # as the file will be written: a path may hold bytes that are no UTF-8
+        size = len(page.encode("utf-8", "backslashreplace"))
+        if size <= MOST_BYTES:
             break
     return page
 
@@ -109,7 +114,7 @@ def html(outcome: Outcome, pictures: Mapping[str, str], files: Mapping[str, str]
 def _within(
     limits: Limits, outcome: Outcome, pictures: Mapping[str, str], files: Mapping[str, str]
 ) -> str:
-    """The page with so much of a run."""
+    """The page with so much of a run as these limits allow."""
     all_views = views(outcome.placements, outcome.networks, limits.layers)
     stills = Stills(pictures, limits.pictures)
     sentences = answer(outcome)
@@ -161,28 +166,31 @@ def _explore(
 def _left_out(outcome: Outcome, all_views: Sequence[View]) -> str:
     """A sentence on layers that are not shown; empty where all are."""
     shown = sum(len(view.layers) for view in all_views)
-    every = len(outcome.placements)
-    if shown == every:
+    total = len(outcome.placements)
+    if shown == total:
         return ""
-    return f" Of {every} layers these are the {shown} that take longest; all are in placements.csv."
+    return f" Of {total} layers these are the {shown} that take longest; all are in placements.csv."
 
 
 def _picture(outcome: Outcome, all_views: Sequence[View], stills: Stills) -> tuple[str, str]:
-    """The static picture of what the page opens with, and what it shows in a sentence."""
+    """The static picture of what the page opens with: (its name, what it shows in a sentence)."""
     roofs = (*outcome.model.bandwidth, *outcome.model.compute)
-    under = f"the measured roofs of {outcome.run.device.name}: "
-    under += ", ".join(roof.label for roof in roofs)
+    labels = ", ".join(roof.label for roof in roofs)
+    roofs_in_words = f"the measured roofs of {outcome.run.device.name}: {labels}"
     net = all_views[0].variations[0].network if all_views else None
     if net and stills.has(net.file):
         title = f"{net.name} in {net.precision.upper()}"
-        return net.file, f"{len(net.layers)} layers of {title} under {under}"
-    return "roofline", f"Roofline: {under}"
+        return net.file, f"{len(net.layers)} layers of {title} under {roofs_in_words}"
+    return "roofline", f"Roofline: {roofs_in_words}"
 
 
 def _sections(
     outcome: Outcome, sentences: Answer, all_views: Sequence[View], stills: Stills, limits: Limits
 ) -> list[Section]:
-    """The sections below the roofline."""
+    """The sections below the roofline.
+
+    Where there are layers the roofline has their table, and the ceilings get a section.
+    """
     sections = [Section("verdict", "Verdict", head.verdict(outcome, sentences))]
     if all_views:
         sections.append(
@@ -195,48 +203,52 @@ def _sections(
     if outcome.sweeps:
         sections.append(Section("sweeps", "Sweeps", sweeps(outcome, stills, limits.rows)))
     run = outcome.run
-    method = heading(3, "Theory") + provenance.theory(run.device)
-    method += heading(3, "Device, versions and settings") + provenance.facts_table(run)
     sections.append(
         Section("not-measured", "Not measured", provenance.not_measured(run.measurements))
     )
+    method = heading(3, "Theory") + provenance.theory(run.device)
+    method += heading(3, "Device, versions and settings") + provenance.facts_table(run)
     sections.append(Section("method", "Method and sources", method))
     return sections
 
 
 def _markup(section: Section) -> str:
+    """A section with its heading."""
     title = f'<h2 id="{section.name}">{escape(section.title)}</h2>'
     return f'<section aria-labelledby="{section.name}">{title}{section.content}</section>\n'
 
 
 def _link(section: Section) -> str:
+    """The link to a section, for the contents."""
     return f'<a href="#{section.name}">{escape(section.title)}</a> '
 
 
 def _own_script() -> str:
-    """The scripts of the page as one, whose names are its own."""
+    """All files of ``script/`` in one function, so that their names cannot meet plotly's."""
     parts = "".join(_file(f"script/{name}.js") for name in SCRIPTS)
     return f"(() => {{\n{parts}}})();\n"
 
 
 def _policy(scripts: Sequence[str]) -> str:
-    """The whole Content-Security-Policy: only these scripts run."""
+    """The whole Content-Security-Policy: only these scripts run, told by their hashes."""
     hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()) for text in scripts]
     allowed = " ".join(f"'sha256-{digest.decode()}'" for digest in hashes)
     return "; ".join((*POLICY, f"script-src {allowed}"))
 
 
 def _json(values: Mapping[str, Any]) -> str:
-    """Values as JSON that no text in them can end, whatever tags it holds."""
+    """Values as JSON for a script element: no text in them can end it, not even ``</script>``."""
     return json.dumps(values, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def _packed(text: str) -> str:
     """A file as base64 of its gzip, which a browser unpacks."""
     data = text.encode("utf-8", "backslashreplace")
-    return base64.b64encode(gzip.compress(data, mtime=0)).decode()
+    # without a time in it, one run gives one page
+    zipped = gzip.compress(data, mtime=0)
+    return base64.b64encode(zipped).decode()
 
 
 def _file(name: str) -> str:
-    """A file of this folder."""
+    """The text of a file of this folder."""
     return (FOLDER / name).read_text(encoding="utf-8")
