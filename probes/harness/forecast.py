@@ -1,8 +1,9 @@
 """How long the rest of a run will take: what its remaining turns are expected to need.
 
 Turns fall into classes. A turn takes about as long as the turns of its class that the run has had
-already. Of a class that has had none, a turn takes the time that its stopping rule allows, times
-the factor by which all turns so far exceeded, or fell short of, the time that theirs allowed.
+already. Of a class that has had none, a turn takes the time that its stopping rule allows, times a
+factor: that of the task's first turn for a later one and the reverse, else that of all turns so
+far, seconds over the seconds that their rules allowed.
 """
 
 from __future__ import annotations
