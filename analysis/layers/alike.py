@@ -102,7 +102,11 @@ def _titles(layers: Sequence[Placement]) -> list[str]:
     for layer, name in zip(layers, short, strict=True):
         is_shared = short.count(name) > 1
         told_apart.append(f"{name} {_difference(layer)}".strip() if is_shared else name)
-    return told_apart
+    unique = []
+    for layer, name in zip(layers, told_apart, strict=True):  # as with another stride
+        is_shared = told_apart.count(name) > 1 and bool(layer.bytes)
+        unique.append(f"{name} ({si(layer.bytes, 'B')})" if is_shared else name)
+    return unique
 
 
 def title(layer: Placement) -> str:

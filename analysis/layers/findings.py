@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from analysis.layers.alike import Alike, most_to_gain
 from analysis.layers.groups import Network
 from analysis.layers.placement import Placement
-from analysis.layers.words import ALIKE
+from analysis.layers.words import ALIKE, fused_away
 
 MOST_GAINS = 3
 """Groups of layers that are named as those with most to gain."""
+MOSTLY = 0.5
+"""Part of an operation's layers from which, fused away, they count for nothing."""
+DISTURBED = "disturbed"
+"""What bounds a layer whose own time, or roof, cannot be trusted."""
 LEAST_OF_TIME = 0.03
 """Share of a network's time that a family must lose before it is called a reason."""
 BITS = {"fp64": 64, "fp32": 32, "tf32": 19, "bf16": 16, "fp16": 16, "fp8": 8, "int8": 8}
@@ -28,6 +33,10 @@ class FamilyTimes:
     """Seconds of its layers, each timed alone, in the precision of fewer bits."""
     more_bits: float
     """The same in the precision of more bits."""
+    fused: int = 0
+    """How many of them the whole does not run by themselves, in the precision of fewer bits."""
+    layers: int = 0
+    """How many layers there are."""
 
     @property
     def cost(self) -> float:
@@ -52,22 +61,34 @@ class Comparison:
         return self.more_bits.seconds / self.fewer_bits.seconds
 
 
+def in_whole(net: Network) -> list[Placement]:
+    """The layers that the whole network runs by themselves, as far as is known.
+
+    An operation of which most are fused into their neighbours costs the whole next to nothing, so
+    that its time alone tells nothing of the whole.
+    """
+    gone = fused_away(net)
+    count = Counter(layer.op for layer in net.layers)
+    return [layer for layer in net.layers if gone.get(layer.op, 0) < MOSTLY * count[layer.op]]
+
+
 def by_bound(layers: Sequence[Placement]) -> list[tuple[str, float]]:
     """Where the time of these layers goes: (what bounds them, share of the time), most first.
 
-    What bounds layers without a roof is "".
+    What bounds layers without a roof is "", and DISTURBED that of layers that were timed badly.
     """
     total = sum(layer.seconds for layer in layers)
     seconds: dict[str, float] = {}
     for layer in layers:
-        seconds[layer.bound] = seconds.get(layer.bound, 0.0) + layer.seconds
+        bound = layer.bound if layer.trusted else DISTURBED
+        seconds[bound] = seconds.get(bound, 0.0) + layer.seconds
     shares = [(bound, taken / total) for bound, taken in seconds.items()]
     return sorted(shares, key=lambda share: share[1], reverse=True)
 
 
-def gains(net: Network) -> list[Alike]:
-    """The few groups of identical layers with most to gain."""
-    return most_to_gain(net.layers, MOST_GAINS)
+def gains(net: Network, most: int = MOST_GAINS) -> list[Alike]:
+    """The groups of identical layers with most to gain, of those that the whole runs."""
+    return most_to_gain(in_whole(net), most)
 
 
 def fastest_first(networks: Iterable[Network]) -> list[Network]:
@@ -81,9 +102,10 @@ def fastest_first(networks: Iterable[Network]) -> list[Network]:
 def comparisons(networks: Sequence[Network]) -> list[Comparison]:
     """Each precision of a network beside the next one of more bits, those of fewest bits first.
 
-    Both must have run all layers, by the same provider: else their times tell of something else.
+    Both must have run all layers by the same provider, and as a whole in a time that can be
+    trusted: else their times tell of something else.
     """
-    complete = [net for net in networks if not net.missing and net.precision in BITS]
+    complete = [net for net in networks if _is_comparable(net)]
     complete.sort(key=lambda net: BITS[net.precision])
     pairs = []
     for place, fewer in enumerate(complete):
@@ -98,14 +120,22 @@ def comparisons(networks: Sequence[Network]) -> list[Comparison]:
     return pairs
 
 
+def _is_comparable(net: Network) -> bool:
+    """True if a network ran whole in this precision, in a time that can be trusted."""
+    return net.whole_is_trusted and not net.missing and net.precision in BITS
+
+
 def _against(fewer: Network, more: Network) -> list[FamilyTimes]:
     """Families that take noticeably longer in fewer bits, the costliest first."""
     in_fewer = _seconds_by_family(fewer)
     in_more = _seconds_by_family(more)
     least_cost = LEAST_OF_TIME * fewer.light.seconds
+    gone = fused_away(fewer)
     costly = []
     for family, seconds in in_fewer.items():
-        times = FamilyTimes(family, seconds, in_more.get(family, 0.0))
+        members = [layer for layer in fewer.layers if layer.family == family]
+        fused = sum(gone.get(op, 0) for op in {layer.op for layer in members})
+        times = FamilyTimes(family, seconds, in_more.get(family, 0.0), fused, len(members))
         within_error = ALIKE * seconds
         if times.cost > max(least_cost, within_error):
             costly.append(times)

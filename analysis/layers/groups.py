@@ -53,6 +53,11 @@ class Network:
     light."""
 
     @property
+    def whole_is_trusted(self) -> bool:
+        """True if the network was timed in one go, and that time can be trusted."""
+        return self.whole is not None and self.whole.trusted
+
+    @property
     def skipped(self) -> int:
         """How many layers could not run so."""
         return len(self.missing)

@@ -130,21 +130,29 @@ def _fused(net: Network) -> list[str]:
     It says the time that this takes alone, each by the mean of its operation. Nothing is said where
     the whole runs more operations than the network has: one was then taken apart, not fused away.
     """
+    gone = fused_away(net)
+    if not gone:
+        return []
+    mean_seconds = layer_table(net.layers).groupby("op")["seconds"].mean()
+    seconds = sum(number * mean_seconds[op] for op, number in gone.items())
+    operations = ", ".join(f"{number} {op}" for op, number in gone.items())
+    return [f"fused away: {operations}, {si(seconds, 's')} of the sum"]
+
+
+def fused_away(net: Network) -> dict[str, int]:
+    """How many layers of each operation the whole does not run by themselves, most first.
+
+    Empty where that is not known, and where the whole runs more operations than there are layers.
+    """
     ran = net.whole.facts.ran if net.whole else {}
     computing = sum(number for name, number in ran.items() if name not in MOVES)
     if not ran or computing > len(net.layers):
-        return []
-    mean_seconds = layer_table(net.layers).groupby("op")["seconds"].mean()
+        return {}
     left = Counter(layer.op for layer in net.layers)
     ops = tuple(left)
     for name, number in ran.items():
         left[_meant(name, ops)] -= number
-    gone = [(op, number) for op, number in left.most_common() if number > 0]
-    if not gone:
-        return []
-    seconds = sum(number * mean_seconds[op] for op, number in gone)
-    operations = ", ".join(f"{number} {op}" for op, number in gone)
-    return [f"fused away: {operations}, {si(seconds, 's')} of the sum"]
+    return {op: number for op, number in left.most_common() if number > 0}
 
 
 def _meant(ran: str, ops: Collection[str]) -> str:

@@ -17,6 +17,7 @@ from kernels.device import Device
 from probes.records.measurement import FAILED, OK, WIDEST_SPREAD, Measurement
 from probes.records.tag import (
     BANDWIDTH,
+    COMPUTE,
     LATENCY,
     MAIN_MEMORY,
     ONE_CORE,
@@ -32,7 +33,7 @@ because passes over small sets cost a little more."""
 LARGER_SETS = 2
 """How many larger sets must be so much faster, so that none decides by luck."""
 LEAST_SHARE_OF_ONE_CORE = 0.9
-"""Each of all cores must reach this part of the bytes a cycle of one core alone: they start and end
+"""Each of all cores must reach this part of what one core alone does in a cycle: they start and end
 together."""
 COMPARABLE_OPERATION = READ
 """The one operation by which caches and main memory compare: stores to memory may bypass caches."""
@@ -218,28 +219,32 @@ def _judged_by_rivals(row: Measurement, best: Mapping[str, Span], device: Device
 
 
 def _judged_by_one_core(rows: Sequence[Measurement], device: Device) -> list[Measurement]:
-    """The same rows, with the first cache of all cores judged by that of one.
+    """The same rows, with what stays inside the cores judged by one of them alone.
 
-    Each core has a first cache of its own, so that each of all reads as many bytes in a cycle as
-    one alone. What shares the cores, such as a neighbour on their other hardware threads, shows
-    here and nowhere else.
+    Each core has a first cache and arithmetic units of its own, so that each of all does as much in
+    a cycle as one alone. What shares the cores, such as a neighbour on their other hardware
+    threads, may slow a whole turn, and shows here and nowhere else.
     """
     judged_rows = list(rows)
     if not _has_like_cores(device):
         return judged_rows
     of_one_core = {
-        row.ceiling: _bytes_a_cycle(row, 1) for row in rows if row.sweep is None and row.trusted
+        row.ceiling: _work_a_cycle(row, 1) for row in rows if row.sweep is None and row.trusted
     }
     first_cache = Tag(BANDWIDTH, device.caches[0].level)
     for place, row in enumerate(rows):
         tag = row.tag
-        if isinstance(tag, Sweep) or not row.trusted or tag.whole != first_cache:
+        if isinstance(tag, Sweep) or not row.trusted or ONE_CORE in tag.variants:
             continue
-        of_one = of_one_core.get(str(tag.with_variant(ONE_CORE)))
-        of_each = _bytes_a_cycle(row, device.units)
+        if tag.whole != first_cache and tag.quantity != COMPUTE:
+            continue
+        alone = replace(tag, variants=(ONE_CORE,))  # a sustained load, too, is held against it
+        of_one = of_one_core.get(str(alone))
+        of_each = _work_a_cycle(row, device.units)
         if of_one and of_each and of_each < LEAST_SHARE_OF_ONE_CORE * of_one:
+            what = "operations" if tag.quantity == COMPUTE else "bytes"
             numbers = (
-                f"one core alone has {of_one:.0f} bytes a cycle, and each of these {of_each:.0f}"
+                f"one core alone has {of_one:.0f} {what} a cycle, and each of these {of_each:.0f}"
             )
             judged_rows[place] = _doubted(row, f"{numbers}: something shared them")
     return judged_rows
@@ -253,8 +258,8 @@ def _has_like_cores(device: Device) -> bool:
     return len(kinds) <= 1 and device.caches[0].units == 1
 
 
-def _bytes_a_cycle(row: Measurement, cores: int) -> float | None:
-    """Bytes that each core moved in a cycle of its clock; None if its rate or clock is unknown."""
+def _work_a_cycle(row: Measurement, cores: int) -> float | None:
+    """Bytes or operations of each core in a cycle; None if its rate or its clock is unknown."""
     if row.value is None or not row.clock_hz:
         return None
     return row.value / row.clock_hz / cores

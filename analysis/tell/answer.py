@@ -10,13 +10,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.layers.advice import first_thing
-from analysis.layers.findings import Comparison, by_bound, comparisons, fastest_first, gains
+from analysis.layers.findings import (
+    DISTURBED,
+    Comparison,
+    by_bound,
+    comparisons,
+    fastest_first,
+    gains,
+    in_whole,
+)
 from analysis.layers.groups import Network
 from analysis.layers.placement import BELOW_EVERY_ROOF, BOUND_BY_LAUNCH
-from analysis.layers.words import no_floor, saturated, sentence_on_unknown, unknown
+from analysis.layers.words import ALIKE, no_floor, saturated, sentence_on_unknown, unknown
 from analysis.model.ceilings import Ceiling
 from analysis.model.headlines import best_by_format, formats_without_rate, levels_of_memory
-from analysis.model.roofline import ridge
+from analysis.model.roofline import MAIN, ridge
 from analysis.model.sweeps import SweepChart
 from analysis.model.trust import GOOD
 from analysis.naming import name_of
@@ -25,8 +33,10 @@ from analysis.units import binary, percent, short, si, whole_percent
 from kernels.device import Device
 from probes.records.measurement import FAILED, OK
 from probes.records.run import COMPLETE
-from probes.records.tag import COMPUTE, GATHER, ZEROS, Tag
+from probes.records.tag import BANDWIDTH, COMPUTE, GATHER, WORKING_SET, ZEROS, Sweep, Tag
 
+PYTHON = ".venv/bin/python"
+"""As the README sets it up."""
 MOST_NETWORKS = 2
 """Networks that have sentences; the page has all."""
 FULL_CLOCK = 0.97
@@ -42,7 +52,7 @@ MOST_RIDGES = 4
 SMALL_GAIN = 1.3
 """Times as fast, below which fewer bits win less than people expect."""
 FULL_RATE = 0.9
-"""Share of the best rate of a curve that counts as all of it."""
+"""Share of the best rate of a curve, or of theory, that counts as all of it."""
 LEAST_SHARE = 0.1
 """Share of a network's time that layers must take before it is said what bounds them."""
 ORDER_OF_RIDGES = ("fp16", "bf16", "int8", "fp32", "fp64", "fp8", "tf32", "int32")
@@ -51,6 +61,7 @@ BOUNDS = {
     BELOW_EVERY_ROOF: "in layers that neither memory nor arithmetic explains",
     BOUND_BY_LAUNCH: "in layers that launches bound",
     COMPUTE: "in layers that arithmetic bounds",
+    DISTURBED: "in layers that other load disturbed",
     "": "in layers without a roof",
 }
 """Where a network's time goes, by what bounds it; any other bound is a level of memory."""
@@ -131,10 +142,15 @@ def _times(name: str, best: Network, others: Sequence[Network]) -> str:
             f"; the least time its layers need on the measured roofs is "
             f"{si(best.light.least_seconds, 's')}, {percent(best.share)} of that"
         )
+        if best.missing:
+            floor += f" without the {layers_in_words(best.skipped)} that could not be timed alone"
     slower = ""
     if others:
-        times = ", ".join(f"{net.precision.upper()} {_time_in_words(net)}" for net in others)
-        slower = f". {times}"
+        times = []
+        for net in others:
+            by = "" if net.provider == best.provider else f" on {net.provider}"
+            times.append(f"{net.precision.upper()}{by} {_time_in_words(net)}")
+        slower = f". {', '.join(times)}"
     time = f"{_time_in_words(best)} in {best.precision.upper()}"
     return f"{name} on {best.provider}: {time}{floor}{slower}."
 
@@ -142,25 +158,31 @@ def _times(name: str, best: Network, others: Sequence[Network]) -> str:
 def _time_in_words(net: Network) -> str:
     """The time of a network, and what it lacks: layers, or a timing of the whole in one go."""
     time = si(net.seconds, "s")
+    if net.whole is not None:
+        return time if net.whole.trusted else f"{time} (not trusted)"
     if net.missing:
-        return f"{time} without {net.skipped} layers that could not run so"
-    if not net.whole:
-        return f"{time} as the sum of its layers"
-    return time
+        missing = layers_in_words(net.skipped)
+        return f"{time} as the sum of its layers, without {missing} that could not run so"
+    return f"{time} as the sum of its layers"
+
+
+def layers_in_words(number: int) -> str:
+    """``1 layer``, ``5 layers``."""
+    return "1 layer" if number == 1 else f"{number} layers"
 
 
 def _what_bounds(net: Network) -> str:
     """``Its time in FP16 goes 84 % in layers that launches bound: raise the batch first, …``"""
-    shares = by_bound(net.layers)
+    shares = by_bound(in_whole(net))
     parts = []
     for bound, share in shares:
         if share >= LEAST_SHARE:
             layers = BOUNDS.get(bound, f"in layers that {bound.upper()} bounds")
             parts.append(f"{whole_percent(share)} {layers}")
     main_bound, _ = shares[0]
-    return (
-        f"Its time in {net.precision.upper()} goes {', '.join(parts)}: {first_thing(main_bound)}."
-    )
+    precision = net.precision.upper()
+    time = f"Layer by layer, its time in {precision} goes {', '.join(parts)}"
+    return f"{time}: {first_thing(main_bound)}."
 
 
 def _most_to_gain(net: Network) -> list[str]:
@@ -184,7 +206,9 @@ def _why_no_more(pair: Comparison) -> str:
     """``FP16 wins only 2 % over TF32: normalisation takes 431 µs in FP16, 172 µs in TF32.``"""
     fewer = pair.fewer_bits.precision.upper()
     more = pair.more_bits.precision.upper()
-    if pair.speedup >= 1:
+    if abs(pair.speedup - 1) < ALIKE:
+        wins = f"{fewer} is no faster than {more}"
+    elif pair.speedup > 1:
         wins = f"{fewer} wins only {100 * (pair.speedup - 1):.0f} % over {more}"
     else:
         wins = f"{fewer} is {100 * (1 / pair.speedup - 1):.0f} % slower than {more}"
@@ -192,8 +216,13 @@ def _why_no_more(pair: Comparison) -> str:
     for times in pair.against[:2]:
         fewer_time = si(times.fewer_bits, "s")
         more_time = si(times.more_bits, "s")
-        reasons.append(f"{times.family} takes {fewer_time} in {fewer}, {more_time} in {more}")
-    return f"{wins}: {' and '.join(reasons)}."
+        fused = ""
+        if times.fused:
+            fused = f" (in one go {times.fused} of these {times.layers} layers are fused away)"
+        reasons.append(
+            f"{times.family} takes {fewer_time} in {fewer}, {more_time} in {more}{fused}"
+        )
+    return f"{wins}: layer by layer, {' and '.join(reasons)}."
 
 
 def _of_device(outcome: Outcome) -> list[str]:
@@ -240,10 +269,12 @@ def _rate_and_share(ceiling: Ceiling) -> str:
 def _meaning(outcome: Outcome, formats: Sequence[Ceiling]) -> list[str]:
     """``Code that does less than 189 FP16 or 14.1 FP32 operations per byte waits for DRAM.``"""
     memory = outcome.model.memory
-    if memory is None or not formats:
+    if memory is None or memory.tag != MAIN or not formats:
         return []
     by_format = {Tag.parse(best.tag).subject: best for best in formats}
     first_formats = [name for name in ORDER_OF_RIDGES if name in by_format][:MOST_RIDGES]
+    if not first_formats:
+        return []
     ridges = []
     for name in first_formats:
         intensity = ridge(by_format[name].rate or 0.0, memory.rate)
@@ -273,24 +304,18 @@ def _limits(
     sentences = []
     rated = device.clock_hz
     slowed = [best for best in formats if _is_slowed(best, rated)]
-    if slowed and rated:
-        clocks = [best.clock_hz or 0.0 for best in slowed]
-        names = _names(name_of(Tag.parse(best.tag).whole) for best in slowed)
-        lowest, highest = si(min(clocks), "Hz"), si(max(clocks), "Hz")
-        clock = lowest if lowest == highest else f"{lowest} to {highest}"
-        ran = f"{names} ran at {clock}, rated {si(rated, 'Hz')}"
-        # Zeros take less power: if the same path runs faster on them, power held it back.
-        clock_ratios = [_zeros_clock(best, ceilings) / (best.clock_hz or 1.0) for best in slowed]
-        highest_ratio = max(clock_ratios)
-        if highest_ratio > MORE_CLOCK:
-            more = whole_percent(highest_ratio - 1)
-            sentences.append(
-                f"Limited by power: {ran}; with operands of zero, which need less of it, the clock "
-                f"is up to {more} higher."
-            )
-        else:
-            sentences.append(f"Limited by the clock: {ran}.")
-    elif rated and formats and all(best.clock_hz for best in formats):
+    # Zeros take less power: if the same path runs faster on them, power held it back.
+    by_power = [best for best in slowed if _clock_ratio(best, ceilings) > MORE_CLOCK]
+    by_clock = [best for best in slowed if best not in by_power]
+    if by_power:
+        more = whole_percent(max(_clock_ratio(best, ceilings) for best in by_power) - 1)
+        sentences.append(
+            f"Limited by power: {_clocks(by_power, rated)}; with operands of zero, which need less "
+            f"of it, the clock is up to {more} higher."
+        )
+    if by_clock:
+        sentences.append(f"Limited by the clock: {_clocks(by_clock, rated)}.")
+    if rated and formats and all(_is_at_its_peak(best, rated) for best in formats):
         sentences.append(f"Nothing held arithmetic back: it ran at the rated {si(rated, 'Hz')}.")
     noisy = [best for best in formats if (best.spread or 0.0) > NOISY]
     if noisy:
@@ -303,10 +328,27 @@ def _is_slowed(best: Ceiling, rated: float | None) -> bool:
     return bool(rated and best.clock_hz and best.clock_hz < FULL_CLOCK * rated)
 
 
-def _zeros_clock(best: Ceiling, ceilings: Mapping[str, Ceiling]) -> float:
-    """Clock of the same path with operands of zero; 0 where that was not measured."""
+def _is_at_its_peak(best: Ceiling, rated: float) -> bool:
+    """True if a path ran at the rated clock, and gave nearly all that theory allows there."""
+    clock_is_full = bool(best.clock_hz) and not _is_slowed(best, rated)
+    return clock_is_full and best.share is not None and best.share >= FULL_RATE
+
+
+def _clocks(slowed: Sequence[Ceiling], rated: float | None) -> str:
+    """``FP16, BF16 ran at 1.60 GHz to 1.66 GHz, rated 1.98 GHz``."""
+    clocks = [best.clock_hz or 0.0 for best in slowed]
+    names = _names(name_of(Tag.parse(best.tag).whole) for best in slowed)
+    lowest, highest = si(min(clocks), "Hz"), si(max(clocks), "Hz")
+    clock = lowest if lowest == highest else f"{lowest} to {highest}"
+    return f"{names} ran at {clock}, rated {si(rated, 'Hz')}"
+
+
+def _clock_ratio(best: Ceiling, ceilings: Mapping[str, Ceiling]) -> float:
+    """Clock of the same path with operands of zero over its own; 0 where that is not known."""
     zeros = ceilings.get(str(Tag.parse(best.tag).with_variant(ZEROS)))
-    return (zeros.clock_hz or 0.0) if zeros else 0.0
+    if zeros is None or not zeros.trusted or not zeros.clock_hz or not best.clock_hz:
+        return 0.0
+    return zeros.clock_hz / best.clock_hz
 
 
 def _names(names: Iterable[str]) -> str:
@@ -345,6 +387,10 @@ def _random_reads(sweeps: Iterable[SweepChart]) -> list[str]:
 def _ill(outcome: Outcome) -> list[str]:
     """What could not be measured, what failed, and whether the run is whole."""
     sentences = []
+    hidden = levels_without_plateau(outcome)
+    if hidden:
+        names = ", ".join(level.upper() for level in hidden)
+        sentences.append(f"No plateau of {names} was seen: too few of its points can be trusted.")
     missing = formats_without_rate(outcome.ceilings)
     if missing:
         reasons = [f"{name_of(Tag.parse(path.tag))} ({path.remark})" for path in missing]
@@ -358,6 +404,18 @@ def _ill(outcome: Outcome) -> list[str]:
     return sentences
 
 
+def levels_without_plateau(outcome: Outcome) -> list[str]:
+    """The caches that the device reports, and that a sweep went over without showing them."""
+    swept = any(
+        isinstance(row.tag, Sweep) and row.tag.over == WORKING_SET and row.quantity == BANDWIDTH
+        for row in outcome.run.measurements
+    )
+    if not swept:
+        return []
+    levels = dict.fromkeys(cache.level for cache in outcome.run.device.caches)
+    return [level for level in levels if str(Tag(BANDWIDTH, level)) not in outcome.ceilings]
+
+
 def next_command(outcome: Outcome) -> str:
     """A command that tells more, by what this run lacks.
 
@@ -365,12 +423,13 @@ def next_command(outcome: Outcome) -> str:
     """
     run = outcome.run
     device = "cpu" if run.device.kind == "cpu" else str(run.device.index)
-    command = f"python run_all.py --device {device}"
-    if outcome.trust and outcome.trust.level != GOOD:
-        return command
+    command = f"{PYTHON} run_all.py --device {device}"
+    is_good = outcome.trust is None or outcome.trust.level == GOOD
     if not outcome.networks:
-        return f"{command} --model YOUR.onnx"
+        return f"{command} --model YOUR.onnx" if is_good else command
     command = f"{command} --model YOUR.onnx"
+    if not is_good:
+        return command
     precisions = {net.precision for net in outcome.networks}
     if len(precisions) > 1:
         return f"{command} --batch 8"

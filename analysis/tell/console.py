@@ -71,7 +71,8 @@ class Console:
             width = self._wrap_at or PIPE_WIDTH
             self._rich = _rich_console(highlight=False, width=width, no_color=True, emoji=False)
             return
-        self._rich.width = max(self._rich.width, NARROWEST)
+        if self._rich.width < NARROWEST:  # else its width follows that of the window
+            self._rich.width = NARROWEST
         self._wrap_at = self._rich.width
 
     def note(self, text: str, style: str = "") -> None:
@@ -105,7 +106,7 @@ class Console:
             facts = f"{device.units} cores, {core}"
         if device.memory_free_bytes:
             facts += f", {si(device.memory_free_bytes, 'B')} of memory free"
-        self._print(f"[bold]{_safe(device.name)}[/bold]  ({_safe(why)})")
+        self.note(f"{device.name}  ({why})", style="bold")
         self.note(f"  {facts}")
         for warning in device.warnings:
             self.note(f"  warning: {warning}", style="yellow")
@@ -162,7 +163,7 @@ class Console:
             self.note(text)
         if outcome.trust:
             self.note(told.trust, style=TRUST_STYLES[outcome.trust.level])
-        self.note(f"Next: {told.next}")
+        self._print(f"Next: {_safe(told.next)}", soft_wrap=True)  # to copy, so in one line
         if outcome.folder:
             self._print(f"Open: {_safe(str(outcome.folder / PAGE))}", soft_wrap=True)
 

@@ -18,6 +18,7 @@ from analysis.naming import name_of_row
 from analysis.tell.output import plain
 from analysis.units import si, unit_of, whole_percent
 from kernels.device import Device
+from probes.records.given import shortened
 from probes.records.measurement import FAILED, OK, Measurement
 from probes.records.tag import LAYER, Tag
 
@@ -26,6 +27,12 @@ LAST_RESULTS = 5
 NAME_WIDTH, RATE_WIDTH, SHARE_WIDTH = 40, 14, 5
 """Characters of the parts of a line."""
 BAR_CELLS = 10
+AFTER_NAME = RATE_WIDTH + SHARE_WIDTH + BAR_CELLS + 6
+"""Characters of all but the name, with the gaps between."""
+LEAST_NAME_WIDTH = 16
+WIDE = NAME_WIDTH + AFTER_NAME
+MOST_SHARE = 1.02
+"""Share above which a clock was misread: nothing has judged the row yet, so none is shown."""
 """Characters of a bar that reaches up to theory."""
 FULL, EMPTY = "█", "░"
 """Cells of a bar: of what is reached, and of the rest up to theory."""
@@ -72,14 +79,18 @@ class Result:
     failed: bool
     """True if the case failed."""
 
-    def line(self) -> str:
-        """The result in one line, with a bar where the share is known."""
+    def line(self, width: int = WIDE) -> str:
+        """The result in one line, with a bar where the share is known.
+
+        width: characters that there are; the name gives way first.
+        """
         share = ""
         bar = ""
         if self.share is not None:
             share = whole_percent(self.share)
             bar = bar_of(self.share)
-        name = f"{self.name:{NAME_WIDTH}}"
+        room = min(NAME_WIDTH, max(LEAST_NAME_WIDTH, width - AFTER_NAME))
+        name = f"{shortened(self.name, room):{room}}"
         value = self.value
         if not self.failed:  # the reason of a failure is a sentence, which has no column
             value = f"{value:>{RATE_WIDTH}}"
@@ -97,6 +108,8 @@ def result_of(row: Measurement, device: Device | None) -> Result:
     # theory knows ceilings only: a point of a sweep has another tag
     if device is not None and isinstance(row.tag, Tag):
         share = ceilings([row], device)[row.ceiling].share
+        if share is not None and share > MOST_SHARE:
+            share = None
     value = si(row.value, unit_of(row.ceiling, row.dtype))
     return Result(name_of_row(row), value, share, failed=False)
 
@@ -197,7 +210,8 @@ class Screen:
         """Draw the last results, and this line below them."""
         from rich.text import Text
 
-        lines = [plain(result.line()) for result in self._last]
+        width = self._live.console.width
+        lines = [plain(result.line(width)) for result in self._last]
         text = "\n".join([*lines, f"  {last_line}"])
         self._live.update(Text(text, no_wrap=True, overflow="ellipsis"), refresh=True)
         self._drawn = time.monotonic()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, median
 from typing import NamedTuple
 
 from probes.harness.case import Case
@@ -30,6 +30,10 @@ So the first turns, which start the device and take longer, hardly move the fact
 """
 JUDGE_SECONDS = 3.0
 """Time between two judgements of which tasks cannot be trusted: judging all rows costs time."""
+OUTLIER = 5.0
+"""Times the median, from which a turn was held up and says nothing of others."""
+FINISH_SECONDS = 2.0
+"""What judging, drawing and writing take at the end of a run."""
 TURN_SECONDS = 0.02
 """What every turn takes beside its samples, until some were seen: it allocates, and saves."""
 FIRST_SECONDS = {"raw": 0.02, "cpu": 0.08, TWIN: 0.4}
@@ -66,8 +70,10 @@ class Forecast:
         rounds: int,
         judge: Judge,
         now: float,
+        afterwards: float = FINISH_SECONDS,
     ) -> None:
-        """now: seconds, of the same origin as in ``after``."""
+        """now: seconds, of the same origin as in ``after``. afterwards: seconds after all turns."""
+        self._afterwards = afterwards
         self._todo = todo
         self._rounds = rounds
         self._judge = judge
@@ -130,7 +136,7 @@ class Forecast:
 
     def progress(self) -> Progress:
         """Where the run stands now."""
-        left = self._left()
+        left = self._left() + self._afterwards
         return Progress(
             round=self._round,
             rounds=self._rounds,
@@ -145,7 +151,7 @@ class Forecast:
 
     def _left(self) -> float:
         """What the remaining turns of all rounds, and those asked again, will take, in seconds."""
-        means = {turn_class: fmean(seconds) for turn_class, seconds in self._taken.items()}
+        means = {turn_class: typical(seconds) for turn_class, seconds in self._taken.items()}
         planned = 0.0
         again = 0.0
         for expected in self._tasks.values():
@@ -196,6 +202,12 @@ class Forecast:
         if other.turn_class in means:
             return means[other.turn_class] * turn.allowed / other.allowed
         return guess
+
+
+def typical(seconds: Sequence[float]) -> float:
+    """The mean of these times without those that something held up for long."""
+    longest = OUTLIER * median(seconds)
+    return fmean(taken for taken in seconds if taken <= longest)
 
 
 class _TurnClass(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from probes.harness import interrupts, sustained
 from probes.harness.bench import GuardedBench
-from probes.harness.forecast import Forecast, Progress
+from probes.harness.forecast import FINISH_SECONDS, Forecast, Progress
 from probes.harness.load import Watch
 from probes.harness.plan import rules
 from probes.harness.rounds import Judge, judged, spread_out, take_turns
@@ -66,7 +66,10 @@ def measure(
         started = not todo or _started(bench, run, todo, folder, console)
         if todo and started:
             company = watch.company if run.device.kind == "cpu" else _nobody
-            _time_and_save(run, imported, todo, bench, folder, judge, console, company)
+            load_seconds = sustained_seconds or 0.0
+            _time_and_save(
+                run, imported, todo, bench, folder, judge, console, company, load_seconds
+            )
             if sustained_seconds:
                 fastest = _fastest(todo, judge)
                 _sustain(run, fastest, bench, sustained_seconds, folder, console)
@@ -109,6 +112,7 @@ def _time_and_save(
     judge: Judge,
     console: Console,
     company: Callable[[], float],
+    sustained_seconds: float,
 ) -> None:
     """Let all tasks take their turns, and save their rows beside those imported after each.
 
@@ -119,7 +123,9 @@ def _time_and_save(
     rule_of = rules(run.device.kind, cases, run.settings["quick"])
     in_turn = spread_out(todo) if run.device.kind == "cpu" else todo
     is_prepared = run.device.kind == "cpu"
-    forecast = Forecast(todo, rule_of, rounds, judge, time.perf_counter())
+    forecast = Forecast(
+        todo, rule_of, rounds, judge, time.perf_counter(), FINISH_SECONDS + sustained_seconds
+    )
     with console.progress(forecast.progress()) as steps:
         for step in take_turns(in_turn, bench, rule_of, rounds, judge, company=company):
             interrupts.check()  # before what an interrupt may have spoilt is kept

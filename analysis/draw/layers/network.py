@@ -33,7 +33,8 @@ from analysis.draw.layers.axes import (
 from analysis.draw.layers.numbers import inside, write_number
 from analysis.draw.slopes import names_among_points
 from analysis.draw.style import CATEGORIES, FAINT, MARKERS, SOFT, tie
-from analysis.layers.alike import Alike, most_to_gain, title
+from analysis.layers.alike import Alike, title
+from analysis.layers.findings import gains
 from analysis.layers.groups import Network
 from analysis.layers.missing import how_many, left_out
 from analysis.layers.placement import Placement
@@ -93,7 +94,7 @@ def figure(net: Network, model: Roofline, device: Device, inches: Point) -> Figu
     ax, strip = axes(picture, box, roofs, drawn)
     kinds_by_time = kinds(net.layers)
     looks = looks_of(kinds_by_time)
-    to_gain = most_to_gain(net.layers, NUMBERED)
+    to_gain = gains(net, NUMBERED)
     if ax:
         _draw_points(ax, placed, looks)
         points = _boxes(ax, placed)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from analysis.layers.alike import Alike, most_to_gain
+from analysis.layers.alike import Alike
+from analysis.layers.findings import gains
 from analysis.layers.groups import LayerSweep, Network, slug
 from analysis.layers.placement import Placement
 from analysis.layers.words import (
@@ -99,7 +100,7 @@ def _network(net: Network) -> str:
     """Headline, the layers with most to gain, FLOPs against time, unknown operations."""
     title = f"{net.name}, {net.precision.upper()} on {net.provider}"
     parts = [heading(3, title), paragraph(headline(net))]
-    first = most_to_gain(net.layers, GROUPS)
+    first = gains(net, GROUPS)
     if first:
         parts.append(heading(4, "Most to gain, identical layers together"))
         parts.append(table_of(f"Most to gain in {title}", GAIN_COLUMNS, first))

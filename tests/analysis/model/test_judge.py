@@ -105,8 +105,18 @@ def test_a_rate_of_all_cores_that_one_core_beats_is_not_trusted() -> None:
 
 
 def test_a_rival_whose_interval_overlaps_proves_nothing() -> None:
-    wide = row("compute/fp64", 0.47 * PEAK, seconds_low=0.9e-3, seconds_high=1.1e-3)
-    assert judged_by_tag(wide, row("compute/fp64/1core", 0.49 * PEAK))["compute/fp64"].trusted
+    wide = row("compute/fp64", 0.47 * PEAK, seconds_low=0.9e-3, seconds_high=1.1e-3, clock_hz=None)
+    rival = row("compute/fp64/1core", 0.49 * PEAK)
+    assert judged_by_tag(wide, rival)["compute/fp64"].trusted
+
+
+@pytest.mark.parametrize("tag", ["compute/fp64", "compute/fp64/sustained"])
+def test_cores_that_do_less_in_a_cycle_than_one_alone_are_not_trusted(tag: str) -> None:
+    alone = row("compute/fp64/1core", 0.48 * PEAK)
+    assert judged_by_tag(row(tag, 0.95 * PEAK), alone)[tag].trusted
+    slowed = judged_by_tag(row(tag, 0.6 * PEAK), alone)[tag]
+    assert not slowed.trusted
+    assert "operations a cycle, and each of these" in slowed.doubt
 
 
 def test_an_untrusted_rival_proves_nothing() -> None:

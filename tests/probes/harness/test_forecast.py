@@ -11,7 +11,7 @@ from kernels.base import Kernel, Work
 from kernels.device import Device
 from probes.harness.case import Case, Probe
 from probes.harness.clocks.sampling import Rule
-from probes.harness.forecast import FIRST_SECONDS, KNOWN_FROM, TURN_SECONDS, Forecast
+from probes.harness.forecast import FIRST_SECONDS, KNOWN_FROM, TURN_SECONDS, Forecast, typical
 from probes.harness.rounds import Step, scattered, spread_out
 from probes.harness.task import Task, tasks
 from probes.records.measurement import OK, Measurement
@@ -49,7 +49,9 @@ class Run:
         self.todo = todo
         self.now = 100.0
         self._doubted = doubted
-        self.forecast = Forecast(todo, lambda _: RULE, ROUNDS, self._judge, self.now)
+        self.forecast = Forecast(
+            todo, lambda _: RULE, ROUNDS, self._judge, self.now, afterwards=0.0
+        )
 
     def _judge(self, rows: Sequence[Measurement]) -> list[Measurement]:
         bad = [task.row for task in self._doubted]
@@ -104,6 +106,20 @@ def test_a_point_of_a_sweep_has_one_turn() -> None:
     for task in run.todo[:4]:
         run.turn(task, 1, 2.0)
     assert run.left == pytest.approx(4 * 2.0)
+
+
+def test_one_turn_that_was_held_up_says_nothing_of_the_others() -> None:
+    assert typical([0.1, 0.1, 120.0, 0.1]) == pytest.approx(0.1)
+    assert typical([1.0, 2.0, 3.0]) == pytest.approx(2.0)
+
+
+def test_what_comes_after_all_turns_is_counted() -> None:
+    todo = todo_of(probe("a", 4))
+    forecasts = [
+        Forecast(todo, lambda _: RULE, ROUNDS, list, 0.0, afterwards) for afterwards in (0.0, 60.0)
+    ]
+    short, long = (forecast.progress().left_seconds for forecast in forecasts)
+    assert long == pytest.approx(short + 60.0)
 
 
 def test_what_is_no_turn_counts_for_nothing() -> None:
