@@ -31,6 +31,7 @@ from analysis.naming import name_of
 from analysis.outcome import Outcome
 from analysis.units import binary, percent, short, si, whole_percent
 from kernels.device import Device
+from probes.records.given import shortened
 from probes.records.measurement import FAILED, OK
 from probes.records.run import COMPLETE
 from probes.records.tag import BANDWIDTH, COMPUTE, GATHER, WORKING_SET, ZEROS, Sweep, Tag
@@ -45,6 +46,8 @@ MORE_CLOCK = 1.02
 """Clock with operands of zero over the usual clock, above which power was the limit."""
 NOISY = 0.05
 """Spread above which a result is called noisy."""
+LONGEST_NAME = 60
+"""Letters of the name of a network or a layer."""
 MOST_NAMES = 4
 """Names in one sentence; of others it says how many there are."""
 MOST_RIDGES = 4
@@ -113,6 +116,9 @@ def _of_networks(networks: Sequence[Network]) -> list[str]:
 def _of_all_layers(outcome: Outcome) -> list[str]:
     """Sentences on wrong results in INT8, and on networks without a layer that was timed alone."""
     notes = [f"{note[0].upper()}{note[1:]}." for note in outcome.network_notes]
+    if len(notes) > MOST_NETWORKS:
+        more = len(notes) - MOST_NETWORKS
+        notes = [*notes[:MOST_NETWORKS], f"Of {more} more networks no layer was timed alone."]
     return saturated(outcome.placements) + notes
 
 
@@ -152,7 +158,7 @@ def _times(name: str, best: Network, others: Sequence[Network]) -> str:
             times.append(f"{net.precision.upper()}{by} {_time_in_words(net)}")
         slower = f". {', '.join(times)}"
     time = f"{_time_in_words(best)} in {best.precision.upper()}"
-    return f"{name} on {best.provider}: {time}{floor}{slower}."
+    return f"{shortened(name, LONGEST_NAME)} on {best.provider}: {time}{floor}{slower}."
 
 
 def _time_in_words(net: Network) -> str:
@@ -193,7 +199,8 @@ def _most_to_gain(net: Network) -> list[str]:
     parts = []
     for group in groups:
         gain = si(group.headroom_seconds, "s")
-        parts.append(f"{group.name}: {si(group.seconds, 's')}, {gain} to gain")
+        name = shortened(group.name, LONGEST_NAME)
+        parts.append(f"{name}: {si(group.seconds, 's')}, {gain} to gain")
     return [f"Most to gain: {'; '.join(parts)}."]
 
 

@@ -224,6 +224,14 @@ def test_caches_that_show_no_plateau_are_named() -> None:
     assert any(text.startswith("No plateau of L1") for text in told)
 
 
+def test_a_name_without_end_is_cut() -> None:
+    rows = [*ROOFS]
+    for row in slow_in_fp16():
+        params = {**json.loads(row.params), "network": "W" * 3000}
+        rows.append(replace(row, params=json.dumps(params)))
+    assert max(map(len, answered(*rows).networks)) < 400
+
+
 def test_shares_by_bound_add_up() -> None:
     outcome = model(run_of(*network("squeezenet")))
     shares = by_bound(outcome.networks[0].layers)
