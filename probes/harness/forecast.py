@@ -17,7 +17,7 @@ from typing import NamedTuple
 from probes.harness.case import Case
 from probes.harness.clocks.sampling import Rule
 from probes.harness.plan import TWIN, is_point
-from probes.harness.rounds import MORE_ROUNDS, MORE_TIME, Judge, Step, doubtful, turns
+from probes.harness.rounds import MORE_TIME, Judge, Step, doubtful, turns
 from probes.harness.task import Task
 from probes.records.tag import LAYER
 
@@ -34,6 +34,12 @@ OUTLIER = 5.0
 """Times the median, from which a turn was held up and says nothing of others."""
 FINISH_SECONDS = 2.0
 """What judging, drawing and writing take at the end of a run."""
+USUAL_SHARE = 0.5
+"""Part of the time for asking again that runs usually take."""
+TURNS_AGAIN = (1.25, 0.5, 0.0)
+"""Turns that a doubtful task is still expected to have, by how often it was asked again: the first
+settles most of them.
+"""
 TURN_SECONDS = 0.02
 """What every turn takes beside its samples, until some were seen: it allocates, and saves."""
 FIRST_SECONDS = {"raw": 0.02, "cpu": 0.08, TWIN: 0.4}
@@ -164,14 +170,18 @@ class Forecast:
                     remaining -= 1
                 planned += max(0, remaining) * later
             if id(task) in self._doubtful:
-                again += (MORE_ROUNDS - expected.asked_again) * later
+                again += TURNS_AGAIN[expected.asked_again] * later
         # take_turns gives asking again no more than MORE_TIME of what the rounds took
         if self._is_again:
             seconds_of_rounds = self._again_since - self._begin
             seconds_again = self._last - self._again_since
             return max(0.0, min(again, MORE_TIME * seconds_of_rounds - seconds_again))
         most_again = MORE_TIME * (self._elapsed + planned)
-        return planned + min(self._scaled_to_all_tasks(again), most_again)
+        # What is doubtful now may be settled by later rounds, and what is not may become so: until
+        # then half of what is seen and half of what is usual are expected.
+        seen_so_far = min(self._scaled_to_all_tasks(again), most_again)
+        usual = USUAL_SHARE * most_again
+        return planned + (seen_so_far + usual) / 2
 
     @property
     def _elapsed(self) -> float:
