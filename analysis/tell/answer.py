@@ -148,6 +148,9 @@ def _times(name: str, best: Network, others: Sequence[Network]) -> str:
             f"; the least time its layers need on the measured roofs is "
             f"{si(best.light.least_seconds, 's')}, {percent(best.share)} of that"
         )
+        if best.light.unplaced_seconds:
+            unplaced = si(best.light.unplaced_seconds, "s")
+            floor += f" ({unplaced} of it counted whole, of layers without a roof)"
         if best.missing:
             floor += f" without the {layers_in_words(best.skipped)} that could not be timed alone"
     slower = ""

@@ -224,6 +224,12 @@ def test_caches_that_show_no_plateau_are_named() -> None:
     assert any(text.startswith("No plateau of L1") for text in told)
 
 
+def test_layers_without_a_roof_are_said_to_count_whole_in_the_least_time() -> None:
+    unknown = replace(layer("u", "other", "fp16", 0.1e-3, op="Mystery"), flops=None)
+    told = answered(*ROOFS, *slow_in_fp16(), unknown).networks
+    assert "(100 µs of it counted whole, of layers without a roof)" in told[0]
+
+
 def test_a_name_without_end_is_cut() -> None:
     rows = [*ROOFS]
     for row in slow_in_fp16():
