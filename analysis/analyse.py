@@ -14,7 +14,7 @@ from analysis.draw.files import Figure, drawn, png
 from analysis.layers.groups import layer_sweeps, networks, unplaced
 from analysis.layers.missing import with_lost_time
 from analysis.layers.place import placements
-from analysis.model.ceilings import ceilings, is_roof
+from analysis.model.ceilings import ceilings
 from analysis.model.judge import judged
 from analysis.model.levels import levels
 from analysis.model.roofline import roofline
@@ -22,7 +22,7 @@ from analysis.model.sweeps import sweeps
 from analysis.model.trust import trust
 from analysis.outcome import Outcome
 from analysis.tell import most
-from analysis.units import si, unit_of
+from analysis.units import unit_of
 from probes.records.measurement import Moment
 from probes.records.run import (
     COMPLETE,
@@ -141,12 +141,8 @@ def subtitle(outcome: Outcome) -> str:
     parts = []
     if outcome.run.status != COMPLETE:
         parts.append("partial run")
-    roofs = [ceiling for ceiling in outcome.ceilings.values() if is_roof(ceiling)]
-    clocks = [roof.clock_hz for roof in roofs if roof.clock_hz]
-    if clocks:
-        lowest, highest = si(min(clocks), "Hz"), si(max(clocks), "Hz")
-        clock = lowest if lowest == highest else f"{lowest} to {highest}"
-        parts.append(f"measured at {clock}")
+    if outcome.clocks:
+        parts.append(outcome.clocks)
     if outcome.trust:
         parts.append(f"trust: {outcome.trust.level}")
     parts.append(outcome.run.started[:10])

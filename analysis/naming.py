@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from analysis.units import binary, short
 from probes.records.measurement import Measurement
 from probes.records.tag import (
@@ -38,6 +40,12 @@ def name_of(tag: Tag) -> str:
     variants = [NAMES_OF_VARIANTS.get(name, name) for name in tag.variants]
     words = (subject, NOUNS.get(tag.quantity, ""), tag.path, *variants)
     return " ".join(word for word in words if word)
+
+
+def few(names: Sequence[str], most: int) -> str:
+    """The first of these names, and how many more there are than ``most``."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def name_of_row(row: Measurement) -> str:

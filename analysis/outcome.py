@@ -8,10 +8,11 @@ from pathlib import Path
 
 from analysis.layers.groups import LayerSweep, Network
 from analysis.layers.placement import Placement
-from analysis.model.ceilings import Ceiling
+from analysis.model.ceilings import Ceiling, is_roof
 from analysis.model.roofline import Roofline
 from analysis.model.sweeps import SweepChart
 from analysis.model.trust import Trust
+from analysis.units import si_span
 from probes.records.run import Run
 
 
@@ -43,3 +44,10 @@ class Outcome:
     """Where its files are, once they are written."""
     files: list[Path] = field(default_factory=list)
     """Those written so far."""
+
+    @property
+    def clocks(self) -> str:
+        """``measured at 1.49 GHz to 1.98 GHz``: of its roofs; empty where no clock is known."""
+        roofs = [ceiling for ceiling in self.ceilings.values() if is_roof(ceiling)]
+        clocks = [roof.clock_hz for roof in roofs if roof.clock_hz]
+        return f"measured at {si_span(clocks, 'Hz')}" if clocks else ""

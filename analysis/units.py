@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from probes.records.tag import parse_tag
 
@@ -42,6 +43,12 @@ def si(value: float | None, unit: str) -> str:
     digits_before_point = len(str(int(abs(number))))
     digits_after_point = max(0, 3 - digits_before_point)
     return f"{number:.{digits_after_point}f} {prefix}{unit}"
+
+
+def si_span(values: Sequence[float], unit: str) -> str:
+    """``1.60 GHz to 1.98 GHz`` from the least to the greatest; one number if they read alike."""
+    lowest, highest = si(min(values), unit), si(max(values), unit)
+    return lowest if lowest == highest else f"{lowest} to {highest}"
 
 
 def brief(value: float, unit: str) -> str:

@@ -48,13 +48,14 @@ def equal_roofs(roofs: Sequence[Roof]) -> list[tuple[Roof, ...]]:
 
 def _is_equal(higher: Roof, lower: Roof) -> bool:
     """True if one label can name both."""
-    counts_the_same = higher.unit == lower.unit and is_sparse(higher) == is_sparse(lower)
+    counts_the_same = higher.unit == lower.unit and higher.is_sparse == lower.is_sparse
     return counts_the_same and lower.rate >= (1 - SAME_WITHIN) * higher.rate
 
 
-def is_sparse(roof: Roof) -> bool:
-    """True if the roof counts logical work: that of the zeros, too, which are not multiplied."""
-    return Tag.parse(roof.tag).is_sparse
+def dense_roofs(roofs: Sequence[Roof]) -> list[Roof]:
+    """The roofs that count the work that is done, in their order; all, if none does."""
+    dense = [roof for roof in roofs if not roof.is_sparse]
+    return dense or list(roofs)
 
 
 def subject(roof: Roof) -> str:

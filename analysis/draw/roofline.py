@@ -23,31 +23,26 @@ from analysis.draw.canvas import (
     write_at_corner,
     write_tied,
 )
-from analysis.draw.labels import in_rows, spread_out, width
+from analysis.draw.labels import spread_out, width
 from analysis.draw.naming import (
     SAME_WITHIN,
+    dense_roofs,
     equal_roofs,
-    is_sparse,
     name_of_equals,
     roof_colour,
-    style,
-    subject,
     tops,
 )
+from analysis.draw.ridges import draw_ridges
 from analysis.draw.slopes import names_of_slopes
 from analysis.draw.style import (
-    FAINT,
     HEADING,
     LINE_HEIGHT,
     SLOPE,
-    SMALL,
     SOFT,
-    halo,
 )
 from analysis.draw.zones import draw_zones, room_above
-from analysis.model.roofline import Roof, Roofline, attainable, ridge
-from analysis.units import brief, fraction, short
-from probes.records.tag import Tag
+from analysis.model.roofline import Roof, Roofline, ridge
+from analysis.units import brief, fraction
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,24 +75,14 @@ LOWEST_RATE, HIGHEST_RATE = 1e9, 1e13
 """Operations a second, shown where no roof says better."""
 BEYOND_RIDGES = 16.0
 """How far the axis goes beyond the outermost ridge points, as a factor."""
-DENSE_MARK, SPARSE_MARK = 7.0, 4.0
-"""Sizes of the marks at ridge points, in points."""
 DENSE_TIE, SPARSE_TIE = 0.7, 0.4
 """Widths of the lines from labels to roofs, in points."""
-RIDGE_ROWS = 2
-"""Rows in which ridge points are written out above the axis, the lowest filled first."""
-RIDGE_GAP = 0.6
-"""From one ridge point of a row to the next, at least, in the size of the type."""
-MATRIX = "matrix"
-"""Tells the ridge point of a precision's matrix units from that of its vector units."""
 SPARSE_GAP = 0.4
 """Between the names of sparse and dense roofs, in lines."""
 ABOVE_ROOFS = 0.11
 """Room above the highest roof for the names of the zones, as a part of the axes' height."""
 SPARSE_HEADING = "Sparse: skipped zeros counted as work"
 """Stands over the names of the roofs of sparse operands."""
-FIRST_RIDGES = ("fp32", "fp64", "fp16", "bf16")
-"""Precisions whose ridge points get room before all others, this one first: most code uses them."""
 
 
 def figure(model: Roofline, title: str, subtitle: str, inches: Point) -> Figure:
@@ -129,8 +114,8 @@ def draw(model: Roofline, ax: Axes, title: str, subtitle: str, size: float) -> N
     # the highest last: of equal ones it gives the label its colour, so it must lie on top
     for roof in reversed(model.compute):
         _draw_compute(ax, roof, model)
-    draw_zones(ax, _dense(model), model.memory)
-    _draw_ridges(ax, model)
+    draw_zones(ax, dense_roofs(model.compute), model.memory)
+    draw_ridges(ax, model)
     names_of_slopes(ax, model.bandwidth)
     _write_names_of_flats(ax, model, size)
     if not (model.compute or model.bandwidth):
@@ -198,12 +183,6 @@ def _caption(model: Roofline) -> str:
     return "; ".join(parts) + "."
 
 
-def _dense(model: Roofline) -> list[Roof]:
-    """The flat roofs that count the work that is done, highest first; all, if none does."""
-    dense = [roof for roof in model.compute if not is_sparse(roof)]
-    return dense or list(model.compute)
-
-
 def _draw_level(ax: Axes, roof: Roof, model: Roofline) -> None:
     """Draw a level of memory, measured and in theory, up to the highest roof.
 
@@ -214,7 +193,7 @@ def _draw_level(ax: Axes, roof: Roof, model: Roofline) -> None:
     if model.compute:
         measured_top = model.compute[0].rate
         # sparse roofs have no dashed line that it could meet
-        theoretical_top = max(measured_top, *tops(_dense(model)))
+        theoretical_top = max(measured_top, *tops(dense_roofs(model.compute)))
     _draw_slope(ax, roof.rate, measured_top, roof.tag, linestyle="-", linewidth=weight)
     if roof.peak:
         gid = f"{roof.tag}/theory"
@@ -237,9 +216,9 @@ def _draw_compute(ax: Axes, roof: Roof, model: Roofline) -> None:
     if model.bandwidth:
         fastest = model.bandwidth[0]
         measured_slope, theoretical_slope = fastest.rate, fastest.peak or fastest.rate
-    weight = SPARSE_WEIGHT if is_sparse(roof) else DENSE_WEIGHT
+    weight = SPARSE_WEIGHT if roof.is_sparse else DENSE_WEIGHT
     _draw_flat(ax, roof, roof.rate, measured_slope, roof.tag, linestyle="-", linewidth=weight)
-    if roof.peak and not is_sparse(roof):
+    if roof.peak and not roof.is_sparse:
         gid = f"{roof.tag}/theory"
         _draw_flat(
             ax, roof, roof.peak, theoretical_slope, gid, linestyle=DASHED, linewidth=THEORY_WEIGHT
@@ -251,106 +230,6 @@ def _draw_flat(ax: Axes, roof: Roof, rate: float, slope: float, gid: str, **look
     left, right = ax.get_xlim()
     ends = [max(left, ridge(rate, slope)), right]
     ax.plot(ends, [rate, rate], color=roof_colour(roof), gid=gid, **look)
-
-
-def _draw_ridges(ax: Axes, model: Roofline) -> None:
-    """Mark where main memory meets each roof; as many as have room are written out on the axis.
-
-    Marks of sparse operands are small: their intensity counts work that is not done.
-    """
-    memory = model.memory
-    if memory is None:
-        return
-    # the highest last, so that of equal ones its mark lies on top, as its line does
-    for roof in reversed(model.compute):
-        intensity = ridge(roof.rate, memory.rate)
-        _mark_ridge(ax, roof, intensity, attainable(intensity, roof.rate, memory.rate))
-    _write_ridges(ax, _dense(model), memory)
-
-
-def _write_ridges(ax: Axes, dense: Sequence[Roof], memory: Roof) -> None:
-    """Write out the ridge points of these roofs on the axis, as many as have room in its rows."""
-    named = [_who_names_ridge(equals) for equals in equal_roofs(dense)]
-    ridges = [ridge(roof.rate, memory.rate) for roof in named]
-    subjects = [subject(roof) for roof in named]
-    texts = []
-    for roof, intensity in zip(named, ridges, strict=True):
-        lines = [subject(roof), short(intensity)]
-        if subjects.count(subject(roof)) > 1 and Tag.parse(roof.tag).path:
-            lines.insert(1, MATRIX)
-        texts.append("\n".join(lines))
-    most_lines = max((text.count("\n") + 1 for text in texts), default=0)
-    row_height = most_lines * LINE_HEIGHT * SMALL
-    type_pixels = pixels_of(ax)
-    lengths = []
-    for text in texts:
-        longest_line = max(text.split("\n"), key=len)
-        lengths.append(width(longest_line, type_pixels) + RIDGE_GAP * type_pixels)
-    any_rate = 1
-    places = [ax.transData.transform((intensity, any_rate))[0] for intensity in ridges]
-    in_order = sorted(range(len(named)), key=lambda i: _rank_of_ridge(named[i]))
-    preferred = [i for i in in_order if _rank_of_ridge(named[i]) < len(FIRST_RIDGES)]
-    rows = in_rows(places, lengths, preferred, RIDGE_ROWS)
-    for row, chosen in enumerate(rows):
-        for i in chosen:
-            _write_ridge(ax, texts[i], ridges[i], named[i].rate, row * row_height)
-
-
-def _who_names_ridge(equals: Sequence[Roof]) -> Roof:
-    """Of equal roofs the one that names their ridge point."""
-    return min(equals, key=_rank_of_ridge)
-
-
-def _rank_of_ridge(roof: Roof) -> int:
-    """How many precisions come before that of this roof when ridge points are written out."""
-    precision = Tag.parse(roof.tag).subject
-    if precision in FIRST_RIDGES:
-        return FIRST_RIDGES.index(precision)
-    return len(FIRST_RIDGES)
-
-
-def _mark_ridge(ax: Axes, roof: Roof, intensity: float, rate: float) -> None:
-    """Draw the mark of one ridge point."""
-    colour, marker = style(roof)
-    ax.plot(
-        [intensity],
-        [rate],
-        marker,
-        color=colour,
-        markersize=SPARSE_MARK if is_sparse(roof) else DENSE_MARK,
-        markeredgecolor="white",
-        markeredgewidth=0.7,
-        zorder=5,
-        gid="ridge",
-    )
-
-
-def _write_ridge(ax: Axes, text: str, intensity: float, rate: float, height: float) -> None:
-    """Draw a line from a ridge point down to the axis, with precision and intensity there.
-
-    height: of the words above the axis, in points.
-    """
-    bottom = ax.get_ylim()[0]
-    ax.plot(
-        [intensity, intensity],
-        [bottom, rate],
-        color=FAINT,
-        linewidth=0.8,
-        linestyle=":",
-        zorder=1,
-    )
-    ax.annotate(
-        text,
-        (intensity, 0),
-        (0, 4 + height),
-        xycoords=("data", "axes fraction"),
-        textcoords="offset points",
-        color=SOFT,
-        ha="center",
-        va="bottom",
-        bbox=halo(),
-        gid="ridge",
-    )
 
 
 def _names_of_flats(model: Roofline) -> list[str]:
@@ -365,8 +244,8 @@ def _names_of_flats(model: Roofline) -> list[str]:
 def _by_sparsity(model: Roofline) -> tuple[list[tuple[Roof, ...]], list[tuple[Roof, ...]]]:
     """Equal roofs with one label each, highest first: (dense, sparse)."""
     groups = equal_roofs(model.compute)
-    dense = [equals for equals in groups if not is_sparse(equals[0])]
-    sparse = [equals for equals in groups if is_sparse(equals[0])]
+    dense = [equals for equals in groups if not equals[0].is_sparse]
+    sparse = [equals for equals in groups if equals[0].is_sparse]
     return dense, sparse
 
 
@@ -413,6 +292,6 @@ def _write_name_of_flat(ax: Axes, equals: Sequence[Roof], pixel: Point, size: fl
         (1.0, highest.rate),
         pixel,
         roof_colour(highest),
-        line_width=SPARSE_TIE if is_sparse(highest) else DENSE_TIE,
+        line_width=SPARSE_TIE if highest.is_sparse else DENSE_TIE,
         fontsize=size,
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from analysis.draw.canvas import (
     BOLD,
+    POINTS_PER_INCH,
     Point,
     covered,
     fitted,
@@ -71,8 +72,8 @@ def figure(sweep: SweepChart, device: str, inches: Point) -> Figure:
     picture = page(inches)
     across, down = inches
     longest = max(width(_name(line), SMALL) for line in sweep.lines)
-    margin = longest / 72 + 4 * SMALL / 72
-    below = BELOW + (len(_caption(sweep)) - 1) * LINE_HEIGHT * SMALL / 72
+    margin = longest / POINTS_PER_INCH + 4 * SMALL / POINTS_PER_INCH
+    below = BELOW + (len(_caption(sweep)) - 1) * LINE_HEIGHT * SMALL / POINTS_PER_INCH
     above = ABOVE + EDGE_NAMES * bool(sweep.edges)
     box = (LEFT / across, below / down, 1 - (LEFT + margin) / across, 1 - (below + above) / down)
     title = f"{device}: {sweep.title[0].lower()}{sweep.title[1:]}"
@@ -168,7 +169,7 @@ def _frame(ax: Axes, sweep: SweepChart, title: str) -> None:
     ax.set_ylabel(AXIS_NAMES.get(sweep.quantity) or sweep.quantity.capitalize())
     ax.set_title(
         fitted(title, room_for_title(ax), BOLD * HEADING),
-        pad=12 + 72 * EDGE_NAMES * bool(sweep.edges),
+        pad=12 + POINTS_PER_INCH * EDGE_NAMES * bool(sweep.edges),
     )
     for i, text in enumerate(_caption(sweep)):
         write_at_corner(ax, text, (0, 0), -50 - i * LINE_HEIGHT * SMALL, FAINT)
@@ -234,7 +235,7 @@ def _edges(ax: Axes, sweep: SweepChart) -> list[Box]:
         if box is None:
             continue
         taken.append(box)
-        points_above = (box.bottom - ax.bbox.y1) * 72 / ax.figure.dpi
+        points_above = (box.bottom - ax.bbox.y1) * POINTS_PER_INCH / ax.figure.dpi
         ax.annotate(
             text,
             (x, 1),

@@ -8,6 +8,7 @@ from dataclasses import replace
 from analysis.layers.placement import (
     BELOW_EVERY_ROOF,
     BOUND_BY_LAUNCH,
+    DISTURBED,
     Placement,
     set_of,
 )
@@ -63,7 +64,7 @@ BATCH = (
 )
 FIRST_THINGS = {
     "": "give it a roof first: its type or its memory was not measured",
-    "disturbed": "quiet the machine first",
+    DISTURBED: "quiet the machine first",
     BOUND_BY_LAUNCH: "raise the batch first, or fuse layers",
     BELOW_EVERY_ROOF: "raise the batch first, or try another runtime",
     COMPUTE: "a lower precision gains most",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -92,21 +93,30 @@ def _work_of(layer: Placement) -> tuple[Any, ...]:
     )
 
 
+def group_of_each(layers: Iterable[Placement]) -> dict[int, Alike]:
+    """The identical layers that each of these is one of, by the layer's identity."""
+    groups: dict[int, Alike] = {}
+    for group in alike(layers):
+        for layer in group.layers:
+            groups[id(layer)] = group
+    return groups
+
+
 def _titles(layers: Sequence[Placement]) -> list[str]:
     """A title for each of these layers, no two of which do the same.
 
-    Where two would have one title, their outputs' shapes or their work tell them apart.
+    Where two would have one title, their outputs' shapes or their work tell them apart, else their
+    bytes, as with another stride.
     """
-    short = [title(layer) for layer in layers]
-    told_apart = []
-    for layer, name in zip(layers, short, strict=True):
-        is_shared = short.count(name) > 1
-        told_apart.append(f"{name} {_difference(layer)}".strip() if is_shared else name)
-    unique = []
-    for layer, name in zip(layers, told_apart, strict=True):  # as with another stride
-        is_shared = told_apart.count(name) > 1 and bool(layer.bytes)
-        unique.append(f"{name} ({si(layer.bytes, 'B')})" if is_shared else name)
-    return unique
+    titles = [title(layer) for layer in layers]
+    for difference in (_difference, _bytes):
+        count = Counter(titles)
+        told_apart = []
+        for layer, name in zip(layers, titles, strict=True):
+            is_shared = count[name] > 1
+            told_apart.append(f"{name} {difference(layer)}".strip() if is_shared else name)
+        titles = told_apart
+    return titles
 
 
 def title(layer: Placement) -> str:
@@ -142,9 +152,12 @@ def _difference(layer: Placement) -> str:
         return f"at {_extent(space)}"
     if layer.flops:
         return f"({si(layer.flops, 'FLOP')})"
-    if layer.bytes:
-        return f"({si(layer.bytes, 'B')})"
-    return ""
+    return _bytes(layer)
+
+
+def _bytes(layer: Placement) -> str:
+    """``(1.38 MB)``; empty if its bytes are unknown."""
+    return f"({si(layer.bytes, 'B')})" if layer.bytes else ""
 
 
 def _extent(shape: Sequence[int]) -> str:

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 
 from analysis.layers.alike import Alike, most_to_gain
 from analysis.layers.groups import Network
-from analysis.layers.placement import Placement
-from analysis.layers.words import ALIKE, fused_away
+from analysis.layers.placement import DISTURBED, Placement
+from analysis.layers.words import ALIKE, fused_away, kinds
 
 MOST_GAINS = 3
 """Groups of layers that are named as those with most to gain."""
 MOSTLY = 0.5
 """Part of an operation's layers from which, fused away, they count for nothing."""
-DISTURBED = "disturbed"
-"""What bounds a layer whose own time, or roof, cannot be trusted."""
 LEAST_OF_TIME = 0.03
 """Share of a network's time that a family must lose before it is called a reason."""
 BITS = {"fp64": 64, "fp32": 32, "tf32": 19, "bf16": 16, "fp16": 16, "fp8": 8, "int8": 8}
@@ -127,24 +125,16 @@ def _is_comparable(net: Network) -> bool:
 
 def _against(fewer: Network, more: Network) -> list[FamilyTimes]:
     """Families that take noticeably longer in fewer bits, the costliest first."""
-    in_fewer = _seconds_by_family(fewer)
-    in_more = _seconds_by_family(more)
+    in_more = {kind.family: kind.seconds for kind in kinds(more.layers)}
     least_cost = LEAST_OF_TIME * fewer.light.seconds
     gone = fused_away(fewer)
     costly = []
-    for family, seconds in in_fewer.items():
-        members = [layer for layer in fewer.layers if layer.family == family]
-        fused = sum(gone.get(op, 0) for op in {layer.op for layer in members})
-        times = FamilyTimes(family, seconds, in_more.get(family, 0.0), fused, len(members))
-        within_error = ALIKE * seconds
+    for kind in kinds(fewer.layers):
+        ops = {layer.op for layer in fewer.layers if layer.family == kind.family}
+        fused = sum(gone.get(op, 0) for op in ops)
+        seconds_in_more = in_more.get(kind.family, 0.0)
+        times = FamilyTimes(kind.family, kind.seconds, seconds_in_more, fused, kind.layers)
+        within_error = ALIKE * kind.seconds
         if times.cost > max(least_cost, within_error):
             costly.append(times)
     return sorted(costly, key=lambda times: times.cost, reverse=True)
-
-
-def _seconds_by_family(net: Network) -> dict[str, float]:
-    """Seconds of the layers of each family, each layer timed alone."""
-    seconds: dict[str, float] = {}
-    for layer in net.layers:
-        seconds[layer.family] = seconds.get(layer.family, 0.0) + layer.seconds
-    return seconds

@@ -14,6 +14,7 @@ from itertools import count
 
 from analysis.layers.place import WHOLE, SpeedOfLight, speed_of_light
 from analysis.layers.placement import Group, Placement, group_of
+from analysis.naming import few
 from analysis.units import si
 from probes.records.layer import LISTED
 from probes.records.measurement import OK, Measurement
@@ -246,8 +247,7 @@ def _title(group: Group) -> str:
 
 def few_names(layers: Sequence[str]) -> str:
     """The first of these names, and how many more."""
-    more = f" and {len(layers) - MOST_NAMES} more" if len(layers) > MOST_NAMES else ""
-    return ", ".join(layers[:MOST_NAMES]) + more
+    return few(layers, MOST_NAMES)
 
 
 def _missing(rows: Iterable[Measurement]) -> dict[Group, list[str]]:

@@ -229,15 +229,6 @@ def _of_group(group: Group, layers: Sequence[Placement]) -> SpeedOfLight:
     )
 
 
-def ranking(placed: Iterable[Placement], n: int = 10) -> list[Placement]:
-    """The ``n`` layers with most time to gain, most first.
-
-    Layers of unknown work and points above their roof never rank.
-    """
-    slow = [p for p in placed if p.headroom_seconds is not None and p.headroom_seconds > 0]
-    return sorted(slow, key=lambda p: p.headroom_seconds or 0.0, reverse=True)[:n]
-
-
 def precisions(placed: Iterable[Placement]) -> dict[tuple[str, str, str], dict[str, Placement]]:
     """Layers that ran at several precisions: placements by precision, by layer.
 

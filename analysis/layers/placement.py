@@ -10,6 +10,8 @@ from probes.records.layer import LayerFacts
 
 BELOW_EVERY_ROOF, BOUND_BY_LAUNCH = "below every roof", "launch"
 """Values of ``Placement.bound`` that are not the subject of a roof's tag."""
+DISTURBED = "disturbed"
+"""What is said to bound a layer whose own time, or roof, cannot be trusted."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,7 +36,7 @@ class Roof:
 
     @property
     def is_sparse(self) -> bool:
-        """True if operands that are zero are skipped: it counts logical work."""
+        """True if it counts logical work: that of the zeros, too, which are not multiplied."""
         return Tag.parse(self.tag).is_sparse
 
 

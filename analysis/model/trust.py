@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.model.ceilings import Ceiling, names_roof
+from analysis.naming import few
 from analysis.units import percent
 from probes.records.measurement import OK, Measurement
 from probes.records.run import Run
@@ -102,9 +103,7 @@ def _of_rows(
     tags = [ceiling.tag for ceiling in doubted_roofs]
     if not tags:
         return sentence
-    names = ", ".join(tags[:MOST_NAMES])
-    more = f" and {len(tags) - MOST_NAMES} more" if len(tags) > MOST_NAMES else ""
-    return f"{sentence}, the roofs {names}{more} among them"
+    return f"{sentence}, the roofs {few(tags, MOST_NAMES)} among them"
 
 
 class _Load:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from analysis.draw.canvas import Point, in_data, log_ticks, pixels_of, write_tied
+from analysis.draw.canvas import POINTS_PER_INCH, Point, in_data, log_ticks, pixels_of, write_tied
 from analysis.draw.labels import Box, first_free, spread_out, width
 from analysis.draw.naming import roof_colour, short_name
 from analysis.draw.style import AXIS_NAME, LINE_HEIGHT, PANEL, SLOPE, SMALL, ink
@@ -100,7 +100,7 @@ def axes(
         left += LEFT_OF_STRIP + STRIP
     if moved and not placed:
         return None, strip
-    name_widths = [width(short_name(roof), SMALL) / 72 + 0.3 for roof in roofs.compute]
+    name_widths = [width(short_name(roof), SMALL) / POINTS_PER_INCH + 0.3 for roof in roofs.compute]
     margin = max(name_widths) if len(name_widths) > 1 else 0.1
     main_width = box.right - margin - left - LEFT_OF_AXES
     main = picture.add_axes(

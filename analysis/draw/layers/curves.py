@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from analysis.draw.canvas import Point, covered, roofs_and_names
+from analysis.draw.canvas import POINTS_PER_INCH, Point, covered, roofs_and_names
 from analysis.draw.labels import clipped, thinned, width
 from analysis.draw.layers.axes import name_single_flat
 from analysis.draw.layers.numbers import number_beside
@@ -97,7 +97,9 @@ def key(picture: Figure, sweep: LayerSweep) -> int:
             shown.update({"color": KEY, **_filling(KEY, 0)})
         handles.append(Line2D([], [], label=clipped(name), **shown))
     across, down = picture.get_size_inches()
-    longest = max(width(str(handle.get_label()), SMALL) for handle in handles) / 72 + 0.65
+    longest = (
+        max(width(str(handle.get_label()), SMALL) for handle in handles) / POINTS_PER_INCH + 0.65
+    )
     columns = max(1, min(len(handles), int((across - 1.0) / longest)))
     picture.legend(
         handles=handles,

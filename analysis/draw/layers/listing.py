@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from analysis.draw.canvas import Point, caption, heading, log_ticks, page
+from analysis.draw.canvas import POINTS_PER_INCH, Point, caption, heading, log_ticks, page
 from analysis.draw.labels import Box, clipped, width
 from analysis.draw.layers.axes import axes, in_strip, on_roofline, point_on_roofline, roofs_of
 from analysis.draw.layers.curves import EDGE, KEY_LINE, NO_ROOFS, curves, key, look
@@ -74,7 +74,7 @@ def _draw_times(picture: Figure, sweep: LayerSweep, bottom: float, height: float
     for curve in sweep.curves:
         for x, layer in curve.points:
             names[x] = f"{sweep.number(x)}  {clipped(layer.layer, LONGEST_NAME)}"
-    left = max(width(name, SMALL) for name in names.values()) / 72 + 0.2
+    left = max(width(name, SMALL) for name in names.values()) / POINTS_PER_INCH + 0.2
     ax = picture.add_axes(
         (left / across, bottom / down, 1 - (left + RIGHT) / across, height / down)
     )
@@ -90,7 +90,7 @@ def _draw_times(picture: Figure, sweep: LayerSweep, bottom: float, height: float
         )
     log_ticks(ax.xaxis, (10,), lambda seconds: brief(seconds, "s"), 0.6, least=3)
     ax.set_yticks(range(len(names)), [names[x] for x in sweep.places])
-    ax.tick_params(axis="y", pad=72 * left - 10, length=0)
+    ax.tick_params(axis="y", pad=POINTS_PER_INCH * left - 10, length=0)
     for label in ax.get_yticklabels():
         label.set_horizontalalignment("left")
     ax.set_xlabel("Time", fontsize=AXIS_NAME)

@@ -264,7 +264,7 @@ def _boxes(ax: Axes, layers: Sequence[Placement]) -> list[Box]:
 
 def _radius(ax: Axes, layer: Placement) -> float:
     """Of a layer's point, in pixels."""
-    return math.sqrt(area(layer) / math.pi) * float(ax.figure.dpi) / 72
+    return pixels_of(ax, math.sqrt(area(layer) / math.pi))
 
 
 def _boxes_around(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from analysis.draw.canvas import NOTE, caption, heading, page
+from analysis.draw.canvas import NOTE, POINTS_PER_INCH, caption, heading, page
 from analysis.draw.labels import clipped, width
 from analysis.draw.style import AXIS_NAME, SMALL, SOFT, colour_of
 from analysis.layers.groups import Network
@@ -41,7 +41,7 @@ def figure(name: str, runs: Sequence[Network], device: str, across: float) -> Fi
     bottom = BOTTOM + NOTE * len(notes)
     down = TOP + bottom + ROW * len(runs)
     picture = page((across, down))
-    right = max(width(run_in_words(run), SMALL) for run in runs) / 72 + 0.3
+    right = max(width(run_in_words(run), SMALL) for run in runs) / POINTS_PER_INCH + 0.3
     ax = picture.add_axes(
         (LEFT / across, bottom / down, 1 - (LEFT + right) / across, 1 - (TOP + bottom) / down)
     )

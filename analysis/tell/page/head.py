@@ -7,7 +7,6 @@ from html import escape
 
 from analysis.layers.groups import Network
 from analysis.layers.words import no_floor
-from analysis.model.ceilings import is_roof
 from analysis.model.trust import GOOD
 from analysis.outcome import Outcome
 from analysis.tell.answer import Answer
@@ -38,12 +37,8 @@ def when_and_how(outcome: Outcome) -> str:
     driver = run.device.facts.get("driver")
     if driver:
         words.append(f"driver {driver}")
-    roofs = [ceiling for ceiling in outcome.ceilings.values() if is_roof(ceiling)]
-    clocks = [roof.clock_hz for roof in roofs if roof.clock_hz]
-    if clocks:
-        lowest, highest = si(min(clocks), "Hz"), si(max(clocks), "Hz")
-        clock = lowest if lowest == highest else f"{lowest} to {highest}"
-        words.append(f"measured at {clock}")
+    if outcome.clocks:
+        words.append(outcome.clocks)
     return clipped(" · ".join(words))
 
 

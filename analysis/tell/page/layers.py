@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.layers.alike import alike
+from analysis.layers.alike import group_of_each
 from analysis.layers.placement import Placement
 from analysis.tell.columns import Column
 from analysis.tell.layer_columns import ALL_LAYERS
@@ -36,8 +36,8 @@ def layers_table(all_views: Sequence[View]) -> str:
 
 def _columns(layers: Sequence[Placement]) -> list[Column[Placement]]:
     """All columns of these layers, those that are asked first before the others."""
-    titles = {id(layer): group.title for group in alike(layers) for layer in group.layers}
-    what: Column[Placement] = Column(name=WHAT, computed=lambda layer: titles[id(layer)])
+    groups = group_of_each(layers)
+    what: Column[Placement] = Column(name=WHAT, computed=lambda layer: groups[id(layer)].title)
     by_name = {column.name: column for column in (what, *ALL_LAYERS)}
     first = [by_name[name] for name in FIRST_COLUMNS]
     return first + [column for column in ALL_LAYERS if column not in first]

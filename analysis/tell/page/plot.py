@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from analysis.draw.style import CATEGORIES, colour_of
-from analysis.layers.alike import Alike, alike
+from analysis.layers.alike import Alike, group_of_each
 from analysis.layers.placement import Placement, set_of
+from analysis.layers.words import kinds
 from analysis.model.ceilings import Ceiling, is_roof, level_of
 from analysis.model.roofline import Roofline
 from analysis.naming import name_of
@@ -58,7 +59,7 @@ def _roofs(ceilings: Iterable[Ceiling], model: Roofline, run: Run) -> list[dict[
             {
                 "row": row_name_of_ceiling(number),
                 "tag": ceiling.tag,
-                "label": name_of(Tag.parse(ceiling.tag)),
+                "label": name_of(tag),
                 "subject": tag.subject,
                 "is_memory": tag.quantity == BANDWIDTH,
                 "is_main": ceiling.tag in main_tags,
@@ -94,11 +95,7 @@ def _instructions(rows: Iterable[Measurement]) -> dict[tuple[str, float | None],
 
 def _view(view: View) -> dict[str, Any]:
     """A network or a sweep, with what it took in each precision."""
-    seconds_by_family: dict[str, float] = {}
-    for layer in view.layers:
-        family = layer.family
-        seconds_by_family[family] = seconds_by_family.get(family, 0.0) + layer.seconds
-    families = sorted(seconds_by_family, key=lambda family: -seconds_by_family[family])
+    families = [kind.family for kind in kinds(view.layers)]
     variations = []
     for variation in view.variations:
         net = variation.network
@@ -134,7 +131,7 @@ def _layers(all_views: Sequence[View], run: Run, remarks: dict[str, int]) -> lis
     for place, view in enumerate(all_views):
         for variation_place, variation in enumerate(view.variations):
             place_in_page = {"view": place, "variation": variation_place}
-            group_of_layer = _groups(variation.layers)
+            group_of_layer = group_of_each(variation.layers)
             for layer in variation.layers:
                 facts = _layer(layer, group_of_layer[id(layer)])
                 timed = times.get((layer.params, layer.seconds))
@@ -149,15 +146,6 @@ def _layers(all_views: Sequence[View], run: Run, remarks: dict[str, int]) -> lis
                     }
                 )
     return layers
-
-
-def _groups(layers: Iterable[Placement]) -> dict[int, Alike]:
-    """The identical layers that each layer is one of, by the layer's identity."""
-    groups: dict[int, Alike] = {}
-    for group in alike(layers):
-        for layer in group.layers:
-            groups[id(layer)] = group
-    return groups
 
 
 def _layer(layer: Placement, group: Alike) -> dict[str, Any]:

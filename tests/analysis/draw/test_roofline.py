@@ -10,7 +10,7 @@ import pytest
 from matplotlib.text import Text
 
 from analysis.draw.labels import in_rows, spread_out, stagger, that_fit
-from analysis.draw.naming import equal_roofs, is_sparse
+from analysis.draw.naming import equal_roofs
 from analysis.draw.roofline import DENSE_WEIGHT, SPARSE_HEADING, figure
 from analysis.model.roofline import Roof, Roofline
 
@@ -173,7 +173,7 @@ def is_thin(line: Any) -> bool:
 
 
 def test_a_device_without_sparse_paths_has_no_word_about_them() -> None:
-    dense = tuple(roof for roof in CROWDED.compute if not is_sparse(roof))
+    dense = tuple(roof for roof in CROWDED.compute if not roof.is_sparse)
     texts = [text.get_text() for text in drawn(Roofline(dense, CROWDED.bandwidth)).axes[0].texts]
     assert SPARSE_HEADING not in texts
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from analysis.layers.place import placements, precisions, ranking, speed_of_light
+from analysis.layers.alike import most_to_gain
+from analysis.layers.place import placements, precisions, speed_of_light
 from analysis.layers.placement import Placement
 from analysis.model.ceilings import ceilings
 from kernels.device import Device
@@ -190,7 +191,7 @@ def test_a_point_above_its_roof_is_named_and_explained() -> None:
     )
     (fast,) = place(layer("a", 1e12, 1e6, 5e-3))
     assert "above compute/fp16/wgmma-fp32: more operations are stated than ran" in fast.remark
-    assert ranking([cold, fast]) == []
+    assert most_to_gain([cold, fast], 10) == []
 
 
 @pytest.mark.parametrize(
@@ -211,7 +212,7 @@ def test_a_layer_that_cannot_be_placed_says_why_and_is_never_ranked(
     assert placement.share is None
     assert placement.headroom_seconds is None
     assert says in placement.remark
-    assert ranking([placement]) == []
+    assert most_to_gain([placement], 10) == []
 
 
 def test_rows_that_were_not_timed_or_are_no_layers_are_left_out() -> None:
@@ -241,10 +242,10 @@ def test_the_ranking_is_by_time_to_gain_not_by_operations() -> None:
     placed = place(
         layer("big", 1e12, 1e9, 1.01e-2),
         layer("slow", 1e6, 1e9, 3e-3),
-        layer("mid", 1e6, 1e9, 2e-3),
+        layer("mid", 2e6, 1e9, 2e-3),  # other work than the slow one, else they were one
     )
-    assert [placement.layer for placement in ranking(placed)] == ["slow", "mid", "big"]
-    assert [placement.layer for placement in ranking(placed, n=1)] == ["slow"]
+    assert [group.longest.layer for group in most_to_gain(placed, 10)] == ["slow", "mid", "big"]
+    assert [group.longest.layer for group in most_to_gain(placed, 1)] == ["slow"]
 
 
 def test_int8_slower_than_fp16_is_flagged() -> None:
