@@ -79,6 +79,11 @@ def layer_table(layers: Sequence[Placement]) -> pandas.DataFrame:
     return pandas.DataFrame(layers).astype({"flops": float})
 
 
+def layers_in_words(number: int) -> str:
+    """``1 layer``, ``5 layers``."""
+    return "1 layer" if number == 1 else f"{number} layers"
+
+
 def headline(net: Network) -> str:
     """What a network takes, in a sentence each.
 
@@ -90,8 +95,7 @@ def headline(net: Network) -> str:
 
 def _times(net: Network) -> str:
     """The time of the whole beside the sum of its layers, and why they differ."""
-    one = len(net.layers) == 1
-    layers = "1 layer" if one else f"{len(net.layers)} layers"
+    layers = layers_in_words(len(net.layers))
     more = (
         f" ({net.skipped} more could not run so: {few_names(net.missing)})" if net.skipped else ""
     )
@@ -117,7 +121,7 @@ def _times(net: Network) -> str:
             f"{disturbed} of its layers were disturbed, and their times cannot be trusted"
         )
     why = f" ({'; '.join(reasons)})" if reasons else ""
-    take = "takes" if one else "take"
+    take = "takes" if len(net.layers) == 1 else "take"
     return (
         f"{si(net.seconds, 's')} in one go; its {layers} timed alone{more} {take} "
         f"{si(total, 's')}, {size}{why}."
@@ -303,7 +307,7 @@ def saturated(placed: Iterable[Placement]) -> list[str]:
     errors = [error for error in every_layer if error is not None]
     if not errors:
         return []
-    layers = "1 layer" if len(errors) == 1 else f"{len(errors)} layers"
+    layers = layers_in_words(len(errors))
     largest = percent(max(errors))
     return [
         f"INT8 saturates on this CPU: the runtime's own result is wrong in {layers}, by up "

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
 from textwrap import wrap
-from typing import Any, Protocol
+from typing import Any
 
 from analysis.analyse import Outcome
 from analysis.model.ceilings import Ceiling
@@ -19,13 +19,13 @@ from analysis.tell.ceiling_columns import CEILINGS_IN_BRIEF, CEILINGS_ON_TERMINA
 from analysis.tell.columns import LINES_OF_REMARK, Column, fit, in_words, on_few_lines
 from analysis.tell.layer_columns import LAYERS_ON_TERMINAL
 from analysis.tell.layer_console import cells_of_layers, sentences, sweeps_told
-from analysis.tell.live import Lines, Progress, screen
+from analysis.tell.live import Lines, Progress, Screen, screen
 from analysis.tell.most import CEILINGS
 from analysis.tell.output import heard, plain
 from analysis.tell.report import summary
 from analysis.units import NO_BREAK, si, unbroken
 from kernels.device import Device
-from probes.records.measurement import FAILED, OK, Measurement
+from probes.records.measurement import FAILED, OK
 from probes.records.tag import Tag
 
 PIPE_WIDTH = 240
@@ -42,16 +42,6 @@ ROW_STYLES = {OK: "", FAILED: "red"}
 TRUST_STYLES = {GOOD: "green", FAIR: "yellow", LOW: "bold red"}
 
 
-class Steps(Protocol):
-    """Takes each step of a run."""
-
-    def step(self, row: Measurement, progress: Progress) -> None:
-        """Show that a case has had a turn, and where the run stands."""
-
-    def waiting(self, what: str) -> None:
-        """Show what goes on until the next step."""
-
-
 class Console:
     """Prints for a person. Raises Unheard where its output takes no more."""
 
@@ -64,16 +54,11 @@ class Console:
         self._everything = everything
         self._device: Device | None = None
         self._rich = rich or _rich_console(highlight=False, soft_wrap=True, emoji=False)
-        self._wrap_at = 0
-        """Characters after which a sentence goes on in a new line; 0: never."""
         if not self._rich.is_terminal:
-            self._wrap_at = _width_asked()
-            width = self._wrap_at or PIPE_WIDTH
+            width = _width_asked() or PIPE_WIDTH
             self._rich = _rich_console(highlight=False, width=width, no_color=True, emoji=False)
-            return
-        if self._rich.width < NARROWEST:  # else its width follows that of the window
+        elif self._rich.width < NARROWEST:  # else its width follows that of the window
             self._rich.width = NARROWEST
-        self._wrap_at = self._rich.width
 
     def note(self, text: str, style: str = "") -> None:
         """Print a sentence, in as many lines as it takes; no word is broken."""
@@ -81,11 +66,13 @@ class Console:
             self._print(line, markup=False, soft_wrap=True, style=style)
 
     def _lines(self, text: str) -> list[str]:
-        if not self._wrap_at or len(text) <= self._wrap_at:
+        """The lines of a sentence: one in a pipe, unless the environment says how wide that is."""
+        width = self._rich.width if self._rich.is_terminal else _width_asked()
+        if not width or len(text) <= width:
             return [text]
         lines = wrap(
             unbroken(text),
-            self._wrap_at,
+            width,
             subsequent_indent=INDENT,
             break_long_words=False,
             break_on_hyphens=False,
@@ -135,7 +122,7 @@ class Console:
             yield
 
     @contextmanager
-    def progress(self, expected: Progress) -> Iterator[Steps]:
+    def progress(self, expected: Progress) -> Iterator[Lines | Screen]:
         """Show the steps of a run: in place, or a line for every new result."""
         if not self._draws_in_place:
             yield Lines(self.note, self._device)

@@ -27,13 +27,15 @@ LAST_RESULTS = 5
 NAME_WIDTH, RATE_WIDTH, SHARE_WIDTH = 40, 14, 5
 """Characters of the parts of a line."""
 BAR_CELLS = 10
+"""Characters of a bar that reaches up to theory."""
 AFTER_NAME = RATE_WIDTH + SHARE_WIDTH + BAR_CELLS + 6
 """Characters of all but the name, with the gaps between."""
 LEAST_NAME_WIDTH = 16
+"""Characters that a name keeps however narrow the terminal is."""
 WIDE = NAME_WIDTH + AFTER_NAME
+"""Characters of a line that has room for all."""
 MOST_SHARE = 1.02
 """Share above which a clock was misread: nothing has judged the row yet, so none is shown."""
-"""Characters of a bar that reaches up to theory."""
 FULL, EMPTY = "█", "░"
 """Cells of a bar: of what is reached, and of the rest up to theory."""
 REDRAW_SECONDS = 0.1

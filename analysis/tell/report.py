@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from analysis.model.ceilings import Ceiling
 from analysis.model.roofline import Roofline, ridge, roofline
@@ -13,16 +13,22 @@ from probes.records.measurement import FAILED, OK, SKIPPED
 from probes.records.run import COMPLETE, Run
 from probes.records.tag import Tag
 
+IS_PARTIAL = "The run is partial: it was ended before every case had its turn."
 
-def no_verdict(doubted: Sequence[Ceiling]) -> list[str]:
-    """A sentence on why nothing is said of what these roofs would bound; none without roofs."""
-    if not doubted:
+
+def as_sentence(note: str) -> str:
+    """A note as a sentence: with a capital and a full stop."""
+    return f"{note[0].upper()}{note[1:]}."
+
+
+def no_verdict(names: str, count: int) -> list[str]:
+    """A sentence on why nothing is said of what so many roofs would bound; none without roofs."""
+    if not count:
         return []
-    reasons = [f"{name_of(Tag.parse(ceiling.tag))} ({_doubt(ceiling)})" for ceiling in doubted]
-    whose = "its roof" if len(doubted) == 1 else "their roofs"
+    whose = "its roof" if count == 1 else "their roofs"
     return [
-        f"No verdict on {', '.join(reasons)}: {whose} cannot be trusted. "
-        "Quiet the machine, or give --roofs of a quiet run."
+        f"No verdict on {names}: {whose} cannot be trusted. Quiet the machine, or give --roofs of "
+        "a quiet run."
     ]
 
 
@@ -39,7 +45,7 @@ def summary(run: Run, ceilings: Mapping[str, Ceiling], notes: Iterable[str] = ()
     The best bandwidth, the ridge points, the notes (what sweeps told, say), and what went ill.
     """
     sentences = _sentences_on_roofs(roofline(ceilings.values()))
-    sentences += [f"{note[0].upper()}{note[1:]}." for note in notes]
+    sentences += [as_sentence(note) for note in notes]
     times = Counter(row.status for row in run.measurements)
     sentences.append(
         f"{times[OK]} cases measured, {times[SKIPPED]} skipped, {times[FAILED]} failed."
@@ -48,7 +54,7 @@ def summary(run: Run, ceilings: Mapping[str, Ceiling], notes: Iterable[str] = ()
     if failed:
         sentences.append(f"Failed: {', '.join(dict.fromkeys(failed))}.")
     if run.status != COMPLETE:
-        sentences.append("The run is partial: it was ended before every case had its turn.")
+        sentences.append(IS_PARTIAL)
     return sentences
 
 
@@ -59,7 +65,8 @@ def _sentences_on_roofs(model: Roofline) -> list[str]:
     if memory:
         share = f", {percent(memory.share)} of theory" if memory.share else ""
         sentences.append(f"{memory.label} gives {si(memory.rate, 'B/s')}{share}.")
-    sentences += no_verdict(model.doubted)
+    doubted = [f"{name_of(Tag.parse(roof.tag))} ({_doubt(roof)})" for roof in model.doubted]
+    sentences += no_verdict(", ".join(doubted), len(doubted))
     if memory and model.compute:
         ridges = [
             f"{short(ridge(roof.rate, memory.rate))} for {roof.label}" for roof in model.compute

@@ -9,7 +9,7 @@ far, seconds over the seconds that their rules allowed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 from typing import NamedTuple
@@ -94,6 +94,8 @@ class Forecast:
         """What is expected of each task, by its id: a task has no hash."""
         self._taken: dict[_TurnClass, list[float]] = {}
         """Seconds of each turn so far, by class."""
+        self._means: dict[_TurnClass, float] = {}
+        """What is typical of them."""
         self._total_taken = 0.0
         """Seconds of all turns so far."""
         self._allowed_of_taken = 0.0
@@ -128,7 +130,9 @@ class Forecast:
         expected.turns_had += 1
         if self._is_again:
             expected.asked_again += 1
-        self._taken.setdefault(turn.turn_class, []).append(seconds)
+        taken = self._taken.setdefault(turn.turn_class, [])
+        taken.append(seconds)
+        self._means[turn.turn_class] = typical(taken)
         self._total_taken += seconds
         self._allowed_of_taken += turn.allowed
 
@@ -157,16 +161,15 @@ class Forecast:
 
     def _left(self) -> float:
         """What the remaining turns of all rounds, and those asked again, will take, in seconds."""
-        means = {turn_class: typical(seconds) for turn_class, seconds in self._taken.items()}
         planned = 0.0
         again = 0.0
         for expected in self._tasks.values():
             task = expected.task
-            later = self._seconds_of(expected.later, expected.first, means)
+            later = self._seconds_of(expected.later, expected.first)
             if task.open and not self._is_again:
                 remaining = turns(task, self._rounds) - expected.turns_had
                 if remaining > 0 and not expected.turns_had:
-                    planned += self._seconds_of(expected.first, expected.later, means)
+                    planned += self._seconds_of(expected.first, expected.later)
                     remaining -= 1
                 planned += max(0, remaining) * later
             if id(task) in self._doubtful:
@@ -196,12 +199,12 @@ class Forecast:
         seen = sum(bool(expected.turns_had) for expected in self._tasks.values())
         return again * len(self._tasks) / seen if seen else 0.0
 
-    def _seconds_of(self, turn: _Turn, other: _Turn, means: Mapping[_TurnClass, float]) -> float:
+    def _seconds_of(self, turn: _Turn, other: _Turn) -> float:
         """Seconds that a turn will take.
 
-        other: the later turn of the same task if ``turn`` is its first, else its first. means:
-        seconds of a turn of each class seen so far.
+        other: the later turn of the same task if ``turn`` is its first, else its first.
         """
+        means = self._means
         seen = len(self._taken.get(turn.turn_class, ()))
         if seen >= ENOUGH_TURNS:
             return means[turn.turn_class]

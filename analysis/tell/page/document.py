@@ -101,9 +101,12 @@ def html(outcome: Outcome, pictures: Mapping[str, str], files: Mapping[str, str]
     pictures: SVG text by the name of the picture's file, without ending. files: CSV texts by the
     names of their files, for the page to hand out.
     """
+    sentences = answer(outcome)
+    fixed = _fixed(outcome, sentences, files)
     page = ""
     for limits in LIMITS:
-        page = _within(limits, outcome, pictures, files)
+        varying = _within(limits, outcome, sentences, pictures)
+        page = Template(_file("page.html")).substitute(fixed, **varying)
         # as the file will be written: a path may hold bytes that are no UTF-8
         size = len(page.encode("utf-8", "backslashreplace"))
         if size <= MOST_BYTES:
@@ -111,31 +114,36 @@ def html(outcome: Outcome, pictures: Mapping[str, str], files: Mapping[str, str]
     return page
 
 
+def _fixed(outcome: Outcome, sentences: Answer, files: Mapping[str, str]) -> dict[str, str]:
+    """The parts of the page that do not depend on how much of the run it shows, by their names."""
+    scripts = [_file("plotly/plotly-basic.min.js"), _own_script()]
+    return {
+        "policy": escape(_policy(scripts)),
+        "title": head.title(outcome),
+        "style": _file("page.css"),
+        "device": escape(clipped(outcome.run.device.name)),
+        "badges": head.badges(outcome),
+        "facts": escape(head.when_and_how(outcome)),
+        "answer": head.answer_section(outcome, sentences),
+        "files": _json({name: _packed(text) for name, text in files.items()}),
+        "scripts": "".join(f"<script>{script}</script>\n" for script in scripts),
+    }
+
+
 def _within(
-    limits: Limits, outcome: Outcome, pictures: Mapping[str, str], files: Mapping[str, str]
-) -> str:
-    """The page with so much of a run as these limits allow."""
+    limits: Limits, outcome: Outcome, sentences: Answer, pictures: Mapping[str, str]
+) -> dict[str, str]:
+    """The other parts, by their names, with so much of the run as these limits allow."""
     all_views = views(outcome.placements, outcome.networks, limits.layers)
     stills = Stills(pictures, limits.pictures)
-    sentences = answer(outcome)
     explore = _explore(outcome, all_views, stills, limits)
     sections = _sections(outcome, sentences, all_views, stills, limits)
-    scripts = [_file("plotly/plotly-basic.min.js"), _own_script()]
-    return Template(_file("page.html")).substitute(
-        policy=escape(_policy(scripts)),
-        title=head.title(outcome),
-        style=_file("page.css"),
-        device=escape(clipped(outcome.run.device.name)),
-        badges=head.badges(outcome),
-        facts=escape(head.when_and_how(outcome)),
-        contents="".join(_link(section) for section in (explore, *sections)),
-        answer=head.answer_section(outcome, sentences),
-        explore=explore.content,
-        sections="".join(map(_markup, sections)),
-        data=_json(plot_data(outcome, all_views)),
-        files=_json({name: _packed(text) for name, text in files.items()}),
-        scripts="".join(f"<script>{script}</script>\n" for script in scripts),
-    )
+    return {
+        "contents": "".join(_link(section) for section in (explore, *sections)),
+        "explore": explore.content,
+        "sections": "".join(map(_markup, sections)),
+        "data": _json(plot_data(outcome, all_views)),
+    }
 
 
 def _explore(

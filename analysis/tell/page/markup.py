@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import NamedTuple
 
+from probes.records.given import shortened
+
 LONGEST_TEXT = 600
 """Letters of a cell or a label: an imported layer may be called by a whole file."""
 EVERYWHERE = '<style type="text/css">*{stroke-linejoin: round; stroke-linecap: butt}</style>'
@@ -41,7 +43,7 @@ class Cell(NamedTuple):
 
 def clipped(text: str, longest: int = LONGEST_TEXT) -> str:
     """A text, or its beginning if it is very long."""
-    return text if len(text) <= longest else f"{text[:longest]}…"
+    return shortened(text, longest + 1)  # the ellipsis is one more
 
 
 def table(

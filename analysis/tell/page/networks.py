@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from analysis.layers.alike import Alike
 from analysis.layers.findings import gains
@@ -18,7 +18,7 @@ from analysis.layers.words import (
     unknown,
 )
 from analysis.outcome import Outcome
-from analysis.tell.columns import Column
+from analysis.tell.columns import Column, Row
 from analysis.tell.layer_columns import POINTS_OF_SWEEP
 from analysis.tell.page.markup import Cell, Head, folded, heading, paragraph, table
 from analysis.tell.page.stills import Stills
@@ -34,15 +34,16 @@ PRECISIONS = "precisions"
 GROUPS = 10
 """Identical layers with most to gain that a network's list names."""
 
+
+def _share(name: str, share: Callable[[Row], float]) -> Column[Row]:
+    """A column of shares, which people read in per cent."""
+    return Column(name=name, computed=share, text=lambda row: percent(share(row)), number=True)
+
+
 GAIN_COLUMNS: tuple[Column[Alike], ...] = (
     Column(name="what", computed=lambda group: group.name),
     Column(name="time", computed=lambda group: group.seconds, unit=lambda group: "s", number=True),
-    Column(
-        name="share of time",
-        computed=lambda group: sum(layer.time_share for layer in group.layers),
-        text=lambda group: percent(sum(layer.time_share for layer in group.layers)),
-        number=True,
-    ),
+    _share("share of time", lambda group: sum(layer.time_share for layer in group.layers)),
     Column(
         name="to gain",
         computed=lambda group: group.headroom_seconds,
@@ -56,29 +57,14 @@ KIND_COLUMNS: tuple[Column[Kind], ...] = (
     Column(name="family", computed=lambda kind: kind.family),
     Column(name="layers", computed=lambda kind: kind.layers, number=True),
     Column(name="FLOPs", computed=lambda kind: kind.flops, unit=lambda kind: "FLOP", number=True),
-    Column(
-        name="share of FLOPs",
-        computed=lambda kind: kind.flops_share,
-        text=lambda kind: percent(kind.flops_share),
-        number=True,
-    ),
+    _share("share of FLOPs", lambda kind: kind.flops_share),
     Column(name="time", computed=lambda kind: kind.seconds, unit=lambda kind: "s", number=True),
-    Column(
-        name="share of time",
-        computed=lambda kind: kind.time_share,
-        text=lambda kind: percent(kind.time_share),
-        number=True,
-    ),
+    _share("share of time", lambda kind: kind.time_share),
 )
 UNKNOWN_COLUMNS: tuple[Column[UnknownOperation], ...] = (
     Column(name="op", computed=lambda row: row.op),
     Column(name="layers", computed=lambda row: row.layers, number=True),
-    Column(
-        name="share of time",
-        computed=lambda row: row.time_share,
-        text=lambda row: percent(row.time_share),
-        number=True,
-    ),
+    _share("share of time", lambda row: row.time_share),
     Column(name="remark", computed=lambda row: row.remark),
 )
 
@@ -178,8 +164,6 @@ def _sweep(sweep: LayerSweep, stills: Stills, most_rows: int) -> str:
             cells = [Cell(series), Cell(layer.dtype), Cell(f"{x:g}", repr(x))]
             cells += [cell_of(column, layer) for column in POINTS_OF_SWEEP]
             rows.append(cells)
-    points = folded(
-        f"{len(rows)} points", table(f"Points of {sweep.name}", heads, rows[:most_rows])
-    )
+    points = table(f"Points of {sweep.name}", heads, rows[:most_rows])
     picture = stills.show(sweep.file, f"Layers of the sweep {sweep.name} over {sweep.over}")
     return heading(3, sweep.name) + picture + folded(f"{len(rows)} points", points)

@@ -77,6 +77,11 @@ def test_the_short_table_and_the_answer_each_fit_a_small_terminal(h200: Outcome)
         assert name in names
 
 
+def test_networks_are_told_before_the_device(outcome: Outcome) -> None:
+    text = "\n".join(shown(outcome, 120))
+    assert text.index("squeezenet on cuda: ") < text.index("Memory: ")
+
+
 def test_remarks_and_clocks_go_before_theory(h200: Outcome) -> None:
     for columns, present, absent in (
         (120, ("theoretical", "spread", "clock", "remarks"), ()),

@@ -23,15 +23,6 @@ from tests.analysis.tell.page.reading import markup_of
 from tests.analysis.tell.standing import STANDING
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("run")
-    networks = [*network("squeezenet"), *network("squeezenet", "fp32")]
-    run_of(*networks, *conv_sweep(("fp16",))).save(path)
-    analyse(path)
-    return path
-
-
 def test_placements_and_pictures_stand_beside_the_other_files(folder: Path) -> None:
     names = {p.name for p in folder.iterdir()}
     assert names >= {

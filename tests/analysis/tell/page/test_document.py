@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from analysis.analyse import analyse, model
+from analysis.analyse import model
 from analysis.outcome import Outcome
 from analysis.tell.page import document
 from analysis.tell.page.document import LIMITS, MOST_BYTES, html
 from analysis.units import SI_PREFIXES, UNKNOWN
 from probes.records.measurement import FAILED, SKIPPED, Measurement
 from probes.records.run import COMPLETE, PARTIAL, Run
-from tests.analysis.layer_rows import conv_sweep, network, run_of
+from tests.analysis.layer_rows import network, run_of
 from tests.analysis.tell.page.reading import Reader, data_of, markup_of, policy_of, scripts_of
 from tests.devices import GPU, measurement
 
@@ -34,15 +34,6 @@ def page_of(rows: Sequence[Measurement], status: str = COMPLETE) -> str:
     run = run_of(*rows)
     run.status = status
     return html(model(run), {}, {})
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("run")
-    networks = [*network("squeezenet"), *network("squeezenet", "fp32")]
-    run_of(*networks, *conv_sweep(("fp16",))).save(path)
-    analyse(path)
-    return path
 
 
 @pytest.fixture(scope="module")

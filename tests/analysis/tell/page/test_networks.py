@@ -14,17 +14,8 @@ from analysis.layers.alike import most_to_gain
 from analysis.layers.words import headline
 from analysis.tell.page.networks import GROUPS, networks_and_sweeps
 from analysis.tell.page.stills import Stills
-from tests.analysis.layer_rows import conv_sweep, graph, network, row, run_of
+from tests.analysis.layer_rows import graph, row, run_of
 from tests.analysis.tell.page.reading import markup_of
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("run")
-    networks = [*network("squeezenet"), *network("squeezenet", "fp32")]
-    run_of(*networks, *conv_sweep(("fp16",))).save(path)
-    analyse(path)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +33,7 @@ def test_the_section_tells_of_each_network(page: str, folder: Path) -> None:
         "<h3>conv-kernel</h3>",
     ):
         assert text in page
+    assert page.count("12 points</summary>") == 1, "folded once"
     first = page.index("<h4>Most to gain")
     names = [group.name for group in most_to_gain(net.layers, GROUPS)]
     places = [page.index(f'<th scope="row">{name}</th>', first) for name in names]
