@@ -1,0 +1,228 @@
+"""What each stage of a network takes in each precision: measured, or predicted and marked so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from analysis.layers.place import WHOLE
+from analysis.layers.placement import BOUND_BY_LAUNCH, Placement
+from analysis.layers.roof_above import compute_roof, memory_roof
+from analysis.model.roofline import Roof, Roofline
+from analysis.plan.borders import BYTES, FP32, Borders, borders
+from kernels.device import Device
+from probes.records.layer import LayerFacts, read_params
+from probes.records.measurement import OK, Measurement
+from probes.records.precision import StageRow
+from probes.records.tag import LAYER
+
+OTHER_TYPE = "other_type"
+"""In the params of a layer's row: true if the provider ran it in another type than was asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timings:
+    """What was timed on one provider, and the roofs above it."""
+
+    provider: str
+    """What runs the network."""
+    rows: Sequence[Measurement]
+    """All rows of the run, judged."""
+    placements: Sequence[Placement]
+    """Its layers on the roofs."""
+    model: Roofline
+    """The roofs."""
+    device: Device
+    """What they belong to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What a stage takes in one precision."""
+
+    seconds: float | None = None
+    """Of one run; None where nothing is known of it."""
+    low: float | None = None
+    """Lower end of the interval of a measured time."""
+    high: float | None = None
+    """Upper end of it."""
+    measured: bool = False
+    """False where the time is predicted."""
+    floor_seconds: float | None = None
+    """The least time on the measured roofs; None where a roof or the work is unknown."""
+    bound: str = ""
+    """What bounds it, as of a Placement; empty is unknown."""
+    has_kernel: bool = True
+    """False if the provider cannot run it so, or only in another type."""
+    reason: str = ""
+    """Why there is no kernel, or no time."""
+    saturated: float | None = None
+    """Error of its own result where sums of products saturate; None if right."""
+
+    @property
+    def allowed(self) -> bool:
+        """True if a plan may count on it."""
+        return self.has_kernel and self.seconds is not None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The ends of the interval; None of a predicted time."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What the stages of a network and the borders between them take."""
+
+    stages: Mapping[str, Mapping[str, Cost]]
+    """By stage, then by precision."""
+    borders: Borders
+    """Of conversions."""
+
+    def of(self, stage: str, precision: str) -> Cost:
+        """The cost of a stage in a precision; one that knows nothing if it cannot have that."""
+        return self.stages[stage].get(precision) or Cost(has_kernel=False)
+
+
+def costs(stages: Sequence[StageRow], timings: Timings) -> Costs:
+    """The costs of all these stages, by the rows and roofs of one provider."""
+    memory = timings.model.memory
+    conversions = borders(timings.rows, timings.provider, memory.rate if memory else None)
+    networks = {stage.network for stage in stages}
+    rows = _rows_by_layer(timings, networks)
+    placed = _placements_by_layer(timings, networks)
+    by_stage = {}
+    for stage in stages:
+        of_precision = {}
+        for precision in stage.choices:
+            key = stage.stage, precision
+            of_precision[precision] = _timed(stage, precision, rows.get(key), placed.get(key))
+        of_precision = {
+            precision: replace(cost, floor_seconds=_floor(stage, precision, cost, timings))
+            for precision, cost in of_precision.items()
+        }
+        by_stage[stage.stage] = {
+            precision: _completed(stage, precision, cost, of_precision[FP32], conversions)
+            for precision, cost in of_precision.items()
+        }
+    return Costs(by_stage, conversions)
+
+
+def _rows_by_layer(timings: Timings, networks: set[str]) -> dict[tuple[str, str], Measurement]:
+    """Rows of layers by (layer, precision of its network); trusted ones before others."""
+    rows: dict[tuple[str, str], Measurement] = {}
+    for row in timings.rows:
+        if row.quantity != LAYER or row.ceiling == WHOLE or row.sweep is not None:
+            continue
+        facts = row.facts
+        if facts.network not in networks or facts.provider != timings.provider:
+            continue
+        key = facts.layer, facts.precision
+        known = rows.get(key)
+        if known is None or _merit(row) > _merit(known):
+            rows[key] = row
+    return rows
+
+
+def _merit(row: Measurement) -> tuple[bool, bool]:
+    """Of two rows of a layer the larger speaks for it."""
+    return row.status == OK, row.trusted
+
+
+def _placements_by_layer(timings: Timings, networks: set[str]) -> dict[tuple[str, str], Placement]:
+    """Placements by (layer, precision of its network)."""
+    return {
+        (placement.layer, placement.facts.precision): placement
+        for placement in timings.placements
+        if placement.network in networks and placement.provider == timings.provider
+    }
+
+
+def _timed(
+    stage: StageRow, precision: str, row: Measurement | None, placed: Placement | None
+) -> Cost:
+    """What the row of a stage's main node says.
+
+    A Relu or Clip that belongs to the stage adds nothing: runtimes fuse it.
+    """
+    if row is None:
+        return Cost(reason="it was not timed")
+    if row.status != OK or not row.seconds_median:
+        # A pass of values needs no arithmetic of its own in the type, and so no kernel of its own.
+        return Cost(has_kernel=stage.passes, reason=row.reason)
+    ran_otherwise = bool(read_params(row.params).get(OTHER_TYPE))
+    floor = None
+    if placed is not None and placed.share is not None:
+        floor = placed.share * placed.seconds
+    return Cost(
+        seconds=row.seconds_median,
+        low=row.seconds_low,
+        high=row.seconds_high,
+        measured=True,
+        floor_seconds=floor,
+        bound=placed.bound if placed else "",
+        has_kernel=not ran_otherwise,
+        reason=row.reason if ran_otherwise else "",
+        saturated=row.facts.saturated,
+    )
+
+
+def _floor(stage: StageRow, precision: str, cost: Cost, timings: Timings) -> float | None:
+    """The least time of a stage on the measured roofs: that of its placement, else of its work."""
+    if cost.floor_seconds is not None:
+        return cost.floor_seconds
+    activations = sum(stage.read_elements.values()) + sum(stage.written_elements.values())
+    moved = (activations + stage.weights) * BYTES.get(precision, 4)
+    facts = LayerFacts(warm=True, working_set=moved)
+    memory = memory_roof(facts, timings.model, timings.device)
+    if not isinstance(memory, Roof) or not memory.rate:
+        return None
+    seconds = moved / memory.rate
+    if stage.passes:
+        return seconds
+    if stage.flops is None:
+        return None
+    compute = compute_roof(precision, timings.model)
+    if not isinstance(compute, Roof) or not compute.rate:
+        return None
+    return max(seconds, stage.flops / compute.rate)
+
+
+def _completed(
+    stage: StageRow, precision: str, cost: Cost, in_fp32: Cost, conversions: Borders
+) -> Cost:
+    """The same cost with a prediction where it was not timed."""
+    if cost.seconds is not None:
+        return cost
+    if not cost.has_kernel:
+        return replace(cost, seconds=_around_floats(stage, precision, in_fp32, conversions))
+    return replace(cost, seconds=_predicted(stage, cost, in_fp32))
+
+
+def _predicted(stage: StageRow, cost: Cost, in_fp32: Cost) -> float | None:
+    """The expected time in a precision that was not timed.
+
+    It is as far above its floor as the stage is in FP32; what launches bound in FP32 gains nothing.
+    """
+    if cost is in_fp32 or in_fp32.seconds is None:
+        return cost.floor_seconds
+    if cost.floor_seconds is None or not in_fp32.floor_seconds:
+        return in_fp32.seconds if stage.passes else None
+    if in_fp32.bound == BOUND_BY_LAUNCH:
+        return in_fp32.seconds
+    return in_fp32.seconds * min(1.0, cost.floor_seconds / in_fp32.floor_seconds)
+
+
+def _around_floats(
+    stage: StageRow, precision: str, in_fp32: Cost, conversions: Borders
+) -> float | None:
+    """The expected time where the provider has no kernel: in FP32, with conversions around it."""
+    seconds = in_fp32.seconds
+    ends = [(precision, FP32, elements) for elements in stage.read_elements.values()]
+    ends += [(FP32, precision, elements) for elements in stage.written_elements.values()]
+    for source, target, elements in ends:
+        border = conversions.cost(source, target, elements).seconds
+        if seconds is None or border is None:
+            return None
+        seconds += border
+    return seconds
