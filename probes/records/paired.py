@@ -77,7 +77,7 @@ def _correlation(both: int, lost: int, gained: int, of: int) -> float:
     sums = (both + lost) * (gained + neither) * (both + gained) * (lost + neither)
     if not sums:
         return 0.0
-    excess = both * neither - lost * gained
+    excess: float = both * neither - lost * gained
     if excess > 0:
         excess = max(excess - of / 2, 0)
     return excess / math.sqrt(sums)
