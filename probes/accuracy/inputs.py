@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,9 @@ from probes.records import given
 from probes.records.measurement import RidgelineError
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, ValueInfoProto
+    from onnx import ModelProto
+
+    from kernels.onnx.graph import Tensor
 
 LABEL_NAMES = ("labels", "label", "y")
 """Arrays of an .npz that are labels, unless the network has an input of that name."""
@@ -37,21 +40,22 @@ class Inputs:
     def __init__(
         self,
         path: Path,
-        model: ModelProto,
-        *,
-        labels: Path | None = None,
+        slots: Sequence[Slot],
         preprocessing: Preprocessing | None = None,
+        labels: Path | None = None,
         fixed: Mapping[str, float] | None = None,
     ) -> None:
         """Look at what is there; raises RidgelineError for what does not fit the network.
 
-        path: .npz, .npy or a folder of images. fixed: numbers that fill an input. preprocessing:
-        of images.
+        path: .npz, .npy or a folder of images. slots: the network's inputs. preprocessing: of
+        images. fixed: numbers that fill an input, by its name.
         """
         self.path = path
-        slots = {value.name: _Slot(value) for value in free_inputs(model)}
-        self._fixed = _fixed_arrays(fixed or {}, slots)
-        needed = {name: slot for name, slot in slots.items() if name not in self._fixed}
+        slot_of = {slot.name: slot for slot in slots}
+        self._fixed = _fixed_arrays(fixed or {}, slot_of)
+        needed = {name: slot for name, slot in slot_of.items() if name not in self._fixed}
+        if not needed:
+            raise RidgelineError(f"{path} has no input to feed: numbers fill all of them")
         if path.is_dir():
             sources, own_labels = _of_images(path, needed, preprocessing)
         else:
@@ -124,15 +128,16 @@ class Inputs:
         return facts
 
 
-class _Slot:
+@dataclass(frozen=True)
+class Slot:
     """An input of the network, and how rows of data become what it takes."""
 
-    def __init__(self, value: ValueInfoProto) -> None:
-        self.name = value.name
-        self.dims = dimensions(value)
-        """Numbers, and texts for open ones."""
-        self.kind = value.type.tensor_type.elem_type
-        """The number of its type in TensorProto's enumeration."""
+    name: str
+    """The input's."""
+    dims: Sequence[int | str]
+    """Its dimensions: numbers, and texts for open ones."""
+    kind: int
+    """The number of its type in TensorProto's enumeration."""
 
     def dtype(self) -> np.dtype[Any]:
         """Its type in NumPy."""
@@ -194,7 +199,35 @@ class _Slot:
         return converted
 
 
-def _fixed_arrays(fixed: Mapping[str, float], slots: Mapping[str, _Slot]) -> dict[str, np.ndarray]:
+def read_inputs(
+    path: Path,
+    tensors: Sequence[Tensor],
+    preprocessing: Preprocessing | None = None,
+    labels: Path | None = None,
+    *,
+    fixed: Mapping[str, float] | None = None,
+) -> Inputs:
+    """The inputs at this path for a network whose inputs are these; see ``Inputs``.
+
+    Raises RidgelineError for what does not fit.
+    """
+    slots = []
+    for tensor in tensors:
+        if tensor.shape is None:
+            raise RidgelineError(f"the shape of {tensor.name} is not known: give it with --shape")
+        slots.append(Slot(tensor.name, tensor.shape, tensor.kind))
+    return Inputs(path, slots, preprocessing, labels, fixed)
+
+
+def slots_of(model: ModelProto) -> list[Slot]:
+    """What a ModelProto wants to be fed."""
+    return [
+        Slot(value.name, dimensions(value), value.type.tensor_type.elem_type)
+        for value in free_inputs(model)
+    ]
+
+
+def _fixed_arrays(fixed: Mapping[str, float], slots: Mapping[str, Slot]) -> dict[str, np.ndarray]:
     """Inputs that a number fills. Raises RidgelineError for one that cannot be filled."""
     arrays = {}
     for name, number in fixed.items():
@@ -210,9 +243,7 @@ def _fixed_arrays(fixed: Mapping[str, float], slots: Mapping[str, _Slot]) -> dic
     return arrays
 
 
-def _of_arrays(
-    path: Path, needed: Mapping[str, _Slot]
-) -> tuple[dict[str, Rows], np.ndarray | None]:
+def _of_arrays(path: Path, needed: Mapping[str, Slot]) -> tuple[dict[str, Rows], np.ndarray | None]:
     """Arrays by input name, and labels that stand beside them."""
     given.regular(path)
     suffix = path.suffix.lower()
@@ -254,7 +285,7 @@ def _of_arrays(
 
 
 def _of_images(
-    path: Path, needed: Mapping[str, _Slot], preprocessing: Preprocessing | None
+    path: Path, needed: Mapping[str, Slot], preprocessing: Preprocessing | None
 ) -> tuple[dict[str, Rows], np.ndarray | None]:
     """Images for the only input that is not fixed, and labels that their folders give."""
     if len(needed) != 1:
@@ -268,7 +299,7 @@ def _of_images(
     return {name: images}, images.labels
 
 
-def _listed(slots: Mapping[str, _Slot]) -> str:
+def _listed(slots: Mapping[str, Slot]) -> str:
     return ", ".join(f"{name} {shape_text(slot.dims)}" for name, slot in slots.items()) or "none"
 
 

@@ -38,16 +38,21 @@ class Split:
 
 
 def split(
-    inputs: Inputs, calibration: int = 0, ranking: int = 0, test: int = 0, seed: int = SEED
+    inputs: Inputs,
+    calibration: int | None = None,
+    ranking: int | None = None,
+    test: int | None = None,
+    seed: int = SEED,
 ) -> Split:
     """Share the inputs out, in a shuffled order that takes all classes in turn.
 
-    A count of 0 is the usual one: 16 for calibration and for ranking, all others for the test;
+    A count of None is the usual one: 16 for calibration and for ranking, all others for the test;
     thirds of few. Raises RidgelineError if there are not enough.
     """
     groups = len(inputs)
     each = inputs.rows_each
-    wanted = [-(-count // each) for count in (calibration, ranking, test)]
+    asked = (calibration, ranking, test)
+    wanted = [None if count is None else max(1, -(-count // each)) for count in asked]
     counts = _counts(inputs, wanted)
     order = list(_order(inputs, seed))
     first, second = counts[0], counts[0] + counts[1]
@@ -66,7 +71,7 @@ def split(
     )
 
 
-def _counts(inputs: Inputs, wanted: Sequence[int]) -> tuple[int, int, int]:
+def _counts(inputs: Inputs, wanted: Sequence[int | None]) -> tuple[int, int, int]:
     groups = len(inputs)
     if groups < 3:
         raise RidgelineError(
