@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from analysis.layers.place import WHOLE
 from analysis.layers.placement import BOUND_BY_LAUNCH, Placement
@@ -78,6 +78,8 @@ class Costs:
     """By stage, then by precision."""
     borders: Borders
     """Of conversions."""
+    facts: Mapping[str, LayerFacts] = field(default_factory=dict)
+    """What the row of a stage's main node says of it, by stage."""
 
     def of(self, stage: str, precision: str) -> Cost:
         """The cost of a stage in a precision; one that knows nothing if it cannot have that."""
@@ -105,7 +107,7 @@ def costs(stages: Sequence[StageRow], timings: Timings) -> Costs:
             precision: _completed(stage, precision, cost, of_precision[FP32], conversions)
             for precision, cost in of_precision.items()
         }
-    return Costs(by_stage, conversions)
+    return Costs(by_stage, conversions, {layer: row.facts for (layer, _), row in rows.items()})
 
 
 def _rows_by_layer(timings: Timings, networks: set[str]) -> dict[tuple[str, str], Measurement]:

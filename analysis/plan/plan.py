@@ -1,0 +1,123 @@
+"""From what was measured to a plan: recipes to run, then the chosen one, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from analysis.layers.placement import Placement
+from analysis.plan.borders import FP32
+from analysis.plan.choose import decide
+from analysis.plan.costs import Timings, costs
+from analysis.plan.front import front
+from analysis.plan.recipes import Model, recipes
+from analysis.plan.sensitivity import best_method, errors_of_stages
+from analysis.plan.study import Study
+from analysis.plan.verdict import StageVerdict, verdict
+from analysis.plan.words import on_stage
+from probes.records.measurement import OK, Measurement, RidgelineError
+from probes.records.precision import (
+    ACCURACY,
+    DEVIATION,
+    TOP1,
+    ErrorRow,
+    Plan,
+    Precision,
+    RangeRow,
+)
+
+ASYMMETRIC_PROVIDERS = ("cpu",)
+"""Providers whose activations have a zero point (u8s8)."""
+
+
+def propose(known: Precision, timings: Timings, loss_asked: float) -> Plan:
+    """The recipes that are worth a run, with all that their making needs.
+
+    Raises RidgelineError if there is no stage, or scipy is missing.
+    """
+    if not known.stages:
+        raise RidgelineError("no plan: the network has no stage that can change its precision")
+    method, granularity = best_method(known.errors)
+    loss_of = _loss_of(known.errors)
+    model = _model(known, timings, method, granularity)
+    return Plan(
+        network=known.stages[0].network,
+        provider=timings.provider,
+        loss_asked=loss_asked,
+        loss_of=loss_of,
+        method=method,
+        granularity=granularity,
+        ranges=_ranges(known.ranges, method, timings.provider not in ASYMMETRIC_PROVIDERS),
+        recipes=recipes(model, loss_asked, loss_of),
+    )
+
+
+def decided(plan: Plan, errors: Sequence[ErrorRow], rows: Sequence[Measurement]) -> Plan:
+    """The same plan with the recipe that is chosen, once they were run."""
+    decision = decide(front(plan, errors, rows), plan.loss_asked)
+    return replace(plan, chosen=decision.chosen, looks=decision.looks)
+
+
+def study(known: Precision, timings: Timings) -> Study:
+    """All that is known of a plan. Raises RidgelineError if there is none yet."""
+    plan = known.plan
+    if plan is None:
+        raise RidgelineError("there is no plan yet")
+    return Study(
+        plan=plan,
+        model=_model(known, timings, plan.method, plan.granularity),
+        points=front(plan, known.errors, timings.rows),
+        placements=_placements_in_fp32(known, timings),
+    )
+
+
+def verdicts(known: Study) -> list[StageVerdict]:
+    """What the best recipe of a study decides of each stage, in the network's order."""
+    every = [verdict(known, stage) for stage in known.model.stages]
+    return [replace(one_stage, sentence=on_stage(one_stage)) for one_stage in every]
+
+
+def _model(known: Precision, timings: Timings, method: str, granularity: str) -> Model:
+    """Stages with their costs and errors."""
+    errors = errors_of_stages(known.errors, method, granularity)
+    return Model(known.stages, costs(known.stages, timings), errors)
+
+
+def _loss_of(errors: Sequence[ErrorRow]) -> str:
+    """What a loss counts, as far as errors show: labels, else classes, else deviation."""
+    kinds_of_loss = {row.loss_of for row in errors if row.status == OK}
+    for loss_of in (ACCURACY, TOP1):
+        if loss_of in kinds_of_loss:
+            return loss_of
+    return DEVIATION
+
+
+def _ranges(
+    rows: Sequence[RangeRow], method: str, symmetric: bool
+) -> dict[str, tuple[float, float]]:
+    """The range of each activation by one method, from the row of most inputs that fits best."""
+    best: dict[str, RangeRow] = {}
+    for row in rows:
+        if method not in row.threshold_of:
+            continue
+        known = best.get(row.tensor)
+        if known is None or _fitness(row, symmetric) > _fitness(known, symmetric):
+            best[row.tensor] = row
+    return {tensor: row.threshold_of[method] for tensor, row in best.items()}
+
+
+def _fitness(row: RangeRow, symmetric: bool) -> tuple[bool, bool, int]:
+    """Of two rows of an activation the larger gives its range."""
+    return row.symmetric == symmetric, bool(row.histogram), row.inputs
+
+
+def _placements_in_fp32(known: Precision, timings: Timings) -> list[Placement]:
+    """The main nodes of all stages in FP32 on the roofs, in the network's order."""
+    placed = {
+        placement.layer: placement
+        for placement in timings.placements
+        if placement.network == known.stages[0].network
+        and placement.provider == timings.provider
+        and placement.facts.precision == FP32
+    }
+    return [placed[stage.stage] for stage in known.stages if stage.stage in placed]

@@ -1,0 +1,301 @@
+"""The recipes that are worth a run: the simple ones that people try, and ours at several budgets.
+
+All of it is deterministic.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from analysis.plan.borders import BF16, FP8, FP16, FP32, INT8
+from analysis.plan.costs import Costs
+from analysis.plan.sensitivity import noise_of
+from analysis.plan.solve import OUTSIDE, Choice, Problem, Tensor, solved
+from probes.records.precision import DEVIATION, ErrorRow, Recipe, StageRow
+
+FIRST_AND_LAST = "first and last in floats"
+SENSITIVE = "sensitive in floats"
+OURS = "plan"
+"""Names of recipes; ours are followed by a number."""
+SIMPLE = (FP32, FP16, BF16, INT8, FP8, FIRST_AND_LAST, SENSITIVE)
+"""Those that need no solver, by name."""
+SENSITIVE_SHARE = 0.15
+"""Of the stages, those of most noise that the recipe SENSITIVE keeps in floats: 8 of 54 kept the
+direction classifier's accuracy (facts of precision, 2026)."""
+MOST_PLANS = 6
+BUDGETS = 10
+"""Noise budgets that are solved for; plans that come out alike are one."""
+LEAST_BUDGET = 1e-4
+"""The first budget over the noise of the fastest choice there is."""
+LONGEST_SLUG = 60  # letters of a part of a tag
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network as recipes are made of it: stages, their costs, and their errors."""
+
+    stages: Sequence[StageRow]
+    """In the network's order."""
+    costs: Costs
+    """Of stages and borders."""
+    errors: Mapping[tuple[str, str], ErrorRow] = field(default_factory=dict)
+    """Of each stage alone, by (stage, precision)."""
+
+    @cached_property
+    def by_name(self) -> dict[str, StageRow]:
+        """The stages by name."""
+        return {stage.stage: stage for stage in self.stages}
+
+    @cached_property
+    def problem(self) -> Problem:
+        """What the solver is asked: the choices with a known time and a known error."""
+        return Problem(
+            {stage.stage: self._choices(stage) for stage in self.stages}, self._tensors()
+        )
+
+    def noise(self, stage: StageRow, precision: str) -> float | None:
+        """The noise that a stage adds in a precision; None where that was not found."""
+        return noise_of(stage, precision, self.errors)
+
+    def predicted_seconds(self, precisions: Mapping[str, str]) -> float | None:
+        """Time of one run, as stages and borders add up; None where one is unknown."""
+        total = 0.0
+        for stage in self.stages:
+            seconds = self.costs.of(stage.stage, precisions.get(stage.stage, FP32)).seconds
+            if seconds is None:
+                return None
+            total += seconds
+        borders = self.border_seconds(precisions)
+        return None if borders is None else total + borders
+
+    def border_seconds(self, precisions: Mapping[str, str]) -> float | None:
+        """Time of all conversions of one run; None where one is unknown.
+
+        A stage without a kernel pays for its own in its cost.
+        """
+        total = 0.0
+        for tensor, source, target in self.crossings(precisions):
+            seconds = self.costs.borders.cost(source, target, self.elements[tensor.name]).seconds
+            if seconds is None:
+                return None
+            total += seconds
+        return total
+
+    def crossings(self, precisions: Mapping[str, str]) -> list[tuple[Tensor, str, str]]:
+        """Each border of a choice: the tensor, its precision, and that of its readers."""
+        return [
+            (tensor, source, target)
+            for tensor, source, target, _ in self.problem.crossed(precisions)
+        ]
+
+    def predicted_noise(self, precisions: Mapping[str, str]) -> float | None:
+        """Noise over signal, as the errors of stages add up; None where one is unknown."""
+        total = 0.0
+        for stage in self.stages:
+            noise = self.noise(stage, precisions.get(stage.stage, FP32))
+            if noise is None:
+                return None
+            total += noise
+        return total
+
+    @cached_property
+    def elements(self) -> dict[str, int]:
+        """Elements of each activation, by name."""
+        counts: dict[str, int] = {}
+        for stage in self.stages:
+            counts |= stage.read_elements
+            counts |= stage.written_elements
+        return counts
+
+    def _choices(self, stage: StageRow) -> list[Choice]:
+        """FP32, and each precision of known time and noise that the provider has a kernel for.
+
+        Where its time in FP32 is not known, no gain is: it stays in FP32.
+        """
+        in_fp32 = self.costs.of(stage.stage, FP32).seconds
+        choices = [Choice(FP32, in_fp32 or 0.0, 0.0)]
+        if in_fp32 is None:
+            return choices
+        for precision in stage.choices:
+            cost = self.costs.of(stage.stage, precision)
+            noise = self.noise(stage, precision)
+            is_known = cost.allowed and cost.seconds is not None and noise is not None
+            if precision != FP32 and is_known:
+                choices.append(Choice(precision, cost.seconds or 0.0, noise or 0.0))
+        return choices
+
+    def _tensors(self) -> list[Tensor]:
+        """The activations with who leaves and who reads them, and what each change costs."""
+        writers = {name: stage.stage for stage in self.stages for name in stage.written_elements}
+        readers: dict[str, list[str]] = {name: [] for name in self.elements}
+        for stage in self.stages:
+            for name in stage.read_elements:
+                readers[name].append(stage.stage)
+        precisions = {FP32}
+        for stage in self.stages:
+            precisions |= set(stage.choices)
+        pairs = [
+            (source, target)
+            for source in sorted(precisions)
+            for target in sorted(precisions)
+            if source != target
+        ]
+        tensors = []
+        for name, elements in self.elements.items():
+            seconds = {}
+            for source, target in pairs:
+                seconds[source, target] = self._border(source, target, elements)
+            read_by = tuple(dict.fromkeys(readers[name])) or (OUTSIDE,)
+            tensors.append(Tensor(name, writers.get(name, OUTSIDE), read_by, seconds))
+        return tensors
+
+    def _border(self, source: str, target: str, elements: int) -> float:
+        """Seconds of a conversion; of an unknown one none, which the prediction then says."""
+        return self.costs.borders.cost(source, target, elements).seconds or 0.0
+
+
+def slug(name: str) -> str:
+    """A recipe's name as a part of a tag: ``first-and-last-in-floats``."""
+    words = re.findall(r"[a-z0-9._]+", name.lower())
+    return "-".join(words)[:LONGEST_SLUG].strip(".-") or "unnamed"
+
+
+def is_simple(name: str) -> bool:
+    """True for a recipe that needs no solver."""
+    return name in SIMPLE
+
+
+def recipes(model: Model, loss_asked: float, loss_of: str) -> list[Recipe]:
+    """The recipes to run: the simple ones, then ours from the most careful on.
+
+    Two recipes of the same precisions are one: the first speaks.
+    """
+    proposals = simple(model)
+    proposals += ours(model, _budget_of(loss_asked, loss_of))
+    distinct: dict[tuple[tuple[str, str], ...], Recipe] = {}
+    for recipe in proposals:
+        distinct.setdefault(tuple(sorted(recipe.precisions.items())), recipe)
+    plans = [recipe for recipe in distinct.values() if not is_simple(recipe.name)]
+    named = [recipe for recipe in distinct.values() if is_simple(recipe.name)]
+    for number, recipe in enumerate(plans, start=1):
+        named.append(_recipe(model, f"{OURS} {number}", recipe.precisions))
+    return named
+
+
+def _budget_of(loss_asked: float, loss_of: str) -> float | None:
+    """The noise that is the loss asked; None where the loss counts answers."""
+    return loss_asked**2 if loss_of == DEVIATION else None
+
+
+def simple(model: Model) -> list[Recipe]:
+    """The recipes that people try first."""
+    made = [_recipe(model, FP32, {})]
+    other_types = [precision for precision in (FP16, BF16, FP8) if _has_kernels(model, precision)]
+    made += [_recipe(model, name, _all_in(model, name)) for name in other_types]
+    everywhere = _all_in(model, INT8)
+    computing = [stage for stage in model.stages if not stage.passes and INT8 in stage.choices]
+    if not computing:
+        return made
+    made.append(_recipe(model, INT8, everywhere))
+    floats = _fastest_floats(model)
+    weighted = [stage.stage for stage in computing if stage.weights]
+    ends = {*weighted[:1], *weighted[-1:]}
+    if ends:
+        made.append(_recipe(model, FIRST_AND_LAST, _held(everywhere, ends, floats)))
+    sensitive = set(most_sensitive(model))
+    if sensitive:
+        made.append(_recipe(model, SENSITIVE, _held(everywhere, sensitive, floats)))
+    return made
+
+
+def most_sensitive(model: Model) -> list[str]:
+    """The stages of most noise in INT8, the worst first: a share of all that have some."""
+    noises = {}
+    for stage in model.stages:
+        noise = model.noise(stage, INT8) if INT8 in stage.choices else None
+        if noise and not stage.passes:
+            noises[stage.stage] = noise
+    worst_first = sorted(noises, key=lambda name: (-noises[name], name))
+    count = max(1, round(SENSITIVE_SHARE * len(worst_first))) if worst_first else 0
+    return worst_first[:count]
+
+
+def ours(model: Model, budget_asked: float | None = None) -> list[Recipe]:
+    """The fastest choices at budgets of noise up to that of the fastest of all, least noise first.
+
+    budget_asked: one more budget, if the loss asked is a noise.
+    """
+    problem = model.problem
+    fastest = solved(problem)
+    most = problem.noise(fastest)
+    budgets = [most * LEAST_BUDGET ** (1 - place / (BUDGETS - 1)) for place in range(BUDGETS - 1)]
+    choices: dict[float, dict[str, str]] = {}
+    by_precisions: dict[tuple[tuple[str, str], ...], float] = {}
+    if most:
+        for budget in sorted({*budgets, *([budget_asked] if budget_asked else [])}):
+            if budget < most:
+                choice = solved(problem, budget)
+                key = tuple(sorted(choice.items()))
+                if key not in by_precisions:
+                    by_precisions[key] = budget
+                    choices[budget] = choice
+    kept = _spread(list(choices.values()), MOST_PLANS - 1)
+    if fastest not in kept:
+        kept.append(fastest)
+    return [_recipe(model, OURS, choice) for choice in kept]
+
+
+def _spread(choices: Sequence[dict[str, str]], most: int) -> list[dict[str, str]]:
+    """At most so many of them, evenly taken, the first and the last among them."""
+    if len(choices) <= most:
+        return list(choices)
+    step = (len(choices) - 1) / (most - 1)
+    return [choices[round(place * step)] for place in range(most)]
+
+
+def _has_kernels(model: Model, precision: str) -> bool:
+    """True if some stage that computes can run in a precision, as far as is known."""
+    return any(
+        precision in stage.choices and model.costs.of(stage.stage, precision).allowed
+        for stage in model.stages
+        if not stage.passes
+    )
+
+
+def _all_in(model: Model, precision: str) -> dict[str, str]:
+    """Every stage that can in one precision, whether it has a kernel or not."""
+    return {stage.stage: precision for stage in model.stages if precision in stage.choices}
+
+
+def _fastest_floats(model: Model) -> dict[str, str]:
+    """The precision of each stage where a simple recipe keeps it in floats: FP16 where it wins."""
+    in_half = _all_in(model, FP16)
+    if not _has_kernels(model, FP16):
+        return {}
+    halved = model.predicted_seconds(in_half)
+    single = model.predicted_seconds({})
+    return in_half if halved is not None and single is not None and halved < single else {}
+
+
+def _held(
+    everywhere: Mapping[str, str], stages: set[str], floats: Mapping[str, str]
+) -> dict[str, str]:
+    """A choice with these stages, and those that cannot be in INT8, in floats."""
+    choice = {stage: precision for stage, precision in floats.items() if stage not in everywhere}
+    for stage, precision in everywhere.items():
+        choice[stage] = floats.get(stage, FP32) if stage in stages else precision
+    return choice
+
+
+def _recipe(model: Model, name: str, precisions: Mapping[str, str]) -> Recipe:
+    """A recipe with its predictions; stages in FP32 are not named."""
+    narrowed = {stage: precision for stage, precision in precisions.items() if precision != FP32}
+    return Recipe(
+        name=name,
+        precisions=narrowed,
+        predicted_seconds=model.predicted_seconds(narrowed),
+        predicted_noise=model.predicted_noise(narrowed),
+    )
