@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kernels.onnx.protos import copy_of, free_inputs, keep_only
+from kernels.onnx.protos import copy_of, keep_only
 from kernels.runtime.door import onnxruntime
 from kernels.runtime.session import line_of
 from kernels.runtime.values import array_of, filled, is_native
@@ -59,6 +59,8 @@ class Exact:
             ) from None
         self.outputs = [output.name for output in self._session.get_outputs()]
         """Their names, in order."""
+        self.inputs = [value.name for value in self._session.get_inputs()]
+        """Names of what it must be fed."""
         ends = [*self._session.get_inputs(), *self._session.get_outputs()]
         self._is_native = all(is_native(end.type) for end in ends)
         self._kinds = {
@@ -116,7 +118,7 @@ def _narrow_kinds(model: ModelProto) -> dict[str, int]:
 
     if not _mentions_narrow(model):
         return {}
-    inferred = onnx.shape_inference.infer_shapes(_without_data(model))
+    inferred = onnx.shape_inference.infer_shapes(without_data(model))
     graph = inferred.graph
     kinds = {
         value.name: value.type.tensor_type.elem_type
@@ -140,7 +142,7 @@ def _mentions_narrow(model: ModelProto) -> bool:
     )
 
 
-def _without_data(model: ModelProto) -> Any:
+def without_data(model: ModelProto) -> Any:
     """A copy whose large stored floats are declared only: shapes do not depend on them."""
     import onnx
 
@@ -232,8 +234,3 @@ def with_outputs(model: ModelProto, names: Sequence[str]) -> Any:
         if name not in present:
             copy.graph.output.append(known.get(name, onnx.ValueInfoProto(name=name)))
     return copy
-
-
-def input_names(model: ModelProto) -> list[str]:
-    """Names of the inputs that must be fed."""
-    return [value.name for value in free_inputs(model)]

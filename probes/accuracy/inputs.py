@@ -15,6 +15,7 @@ import numpy as np
 
 from kernels.onnx.protos import dimensions, free_inputs, shape_text
 from probes.accuracy.images import Images, Preprocessing
+from probes.accuracy.images import preprocessing as preprocessing
 from probes.accuracy.rows import Rows, npy_rows, npz_rows
 from probes.records import given
 from probes.records.measurement import RidgelineError

@@ -38,6 +38,8 @@ class Comparison:
     """Sums over outputs and inputs of what two runs answered, in little memory."""
 
     def __init__(self) -> None:
+        self.count = 0
+        """Numbers that were compared."""
         self.signal = 0.0
         """Sum of squares of the answers in FP32."""
         self.power = 0.0
@@ -59,8 +61,10 @@ class Comparison:
         finite = np.isfinite(true)
         if not finite.all():
             true, other = true[finite], other[finite]
+        self.count += true.size
         if not np.isfinite(other).all():
-            self.noise = math.inf
+            self.noise = self.power = math.inf
+            return
         self.signal += float(true @ true)
         self.power += float(other @ other)
         self.product += float(true @ other)
@@ -69,18 +73,18 @@ class Comparison:
 
     def sqnr_db(self) -> float | None:
         """Signal-to-noise ratio within ±MOST_DB; None if nothing was compared."""
-        if not self.signal and not self.noise:
-            return MOST_DB if self.power == 0 else None
-        if not math.isfinite(self.noise) or not self.signal:
-            return -MOST_DB
+        if not self.count:
+            return None
         if not self.noise:
             return MOST_DB
+        if not math.isfinite(self.noise) or not self.signal:
+            return -MOST_DB
         ratio = 10 * math.log10(self.signal / self.noise)
         return max(-MOST_DB, min(MOST_DB, ratio))
 
     def cosine(self) -> float | None:
         """Cosine of the angle between the answers; None where one of them is zero or infinite."""
-        length = math.sqrt(self.signal) * math.sqrt(self.power) if self.power >= 0 else math.nan
+        length = math.sqrt(self.signal) * math.sqrt(self.power)
         if not length or not math.isfinite(length):
             return None
         return max(-1.0, min(1.0, self.product / length))

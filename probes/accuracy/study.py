@@ -1,0 +1,445 @@
+"""What lower precision does to the answers of a network: ranges, methods, stages, recipes."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from kernels.base import Unavailable, one_line
+from kernels.precision.apply import applied
+from probes.accuracy.exact import Arrays, Exact, with_outputs
+from probes.accuracy.inputs import Inputs
+from probes.accuracy.metrics import Comparison, Votes, axis_of, class_axis, classes
+from probes.accuracy.pieces import Pieces
+from probes.accuracy.split import Split
+from probes.records.measurement import FAILED, SKIPPED, RidgelineError
+from probes.records.precision import (
+    CHANNEL,
+    PLAN_SCHEMA,
+    RANKING,
+    ErrorRow,
+    StageRow,
+)
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from kernels.precision.stages import Stage
+
+LIVE_BYTES = 256 << 20
+"""Most memory for what stages are fed, of all ranking inputs together."""
+KEPT_BYTES = 128 << 20
+"""Most memory for inputs that are kept, and as much for answers in FP32."""
+INTEGER_PRECISIONS = frozenset(("int8", "fp8"))
+"""They need ranges."""
+INT8 = "int8"
+"""A precision, and the recipe that gives it to all stages that can have it."""
+OnStep = Callable[[int, int, str], None]
+"""Told how many steps are done, of how many, and what is next."""
+Ranges = Mapping[str, tuple[float, float]]
+"""Ends of the range of each activation, by name."""
+
+
+def no_step(done: int, total: int, what: str) -> None:
+    """Show no progress."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a trial run took, in seconds: what later runs are expected to take follows from it."""
+
+    run: float
+    """One run of the whole network."""
+    start: float
+    """Making a session of it."""
+
+
+class Study:
+    """A cleaned FP32 network, its stages, and inputs that are shared out.
+
+    Raises RidgelineError if it cannot be run, or its labels do not fit its answers.
+    """
+
+    def __init__(
+        self,
+        network: str,
+        model: ModelProto,
+        stages: Sequence[Stage],
+        inputs: Inputs,
+        split: Split,
+        form: str = "u8s8",
+        granularity: str = CHANNEL,
+    ) -> None:
+        """network: its name. form and granularity: how integers are written, see ``applied``."""
+        self.network = network
+        self.model = model
+        self.stages = list(stages)
+        self.inputs = inputs
+        self.split = split
+        self.form = form
+        self.granularity = granularity
+        self._feeds: dict[int, Arrays] = {}
+        self._expected: dict[int, Arrays] = {}
+        self._kept_bytes = {"feeds": 0, "answers": 0}
+        start = time.perf_counter()
+        self._exact = Exact(model)
+        started = time.perf_counter()
+        first = self._exact.run(self.feeds(split.ranking[0]))
+        self.trial = Trial(time.perf_counter() - started, started - start)
+        shapes = [first[name].shape for name in self._exact.outputs]
+        self.class_axis = class_axis(model, shapes)
+        """The axis of the output along which classes lie; None if it names none."""
+        if inputs.has_labels:
+            self._check_labels(first, shapes)
+
+    def _check_labels(self, first: Arrays, shapes: Sequence[tuple[int, ...]]) -> None:
+        """Raise RidgelineError if labels do not fit the answers."""
+        if self.class_axis is None and len(shapes) == 1:
+            self.class_axis = axis_of(shapes[0])  # who gives labels says that there are classes
+        if self.class_axis is None:
+            told = ", ".join("x".join(map(str, shape)) for shape in shapes)
+            raise RidgelineError(
+                f"labels are given, and the network's output ({told}) names no class: leave the "
+                "labels out"
+            )
+        output = first[self._exact.outputs[0]]
+        count = output.shape[self.class_axis]
+        answers = output.size // count
+        for index in (*self.split.ranking, *self.split.test):
+            truth = self.inputs.label(index)
+            assert truth is not None
+            if truth.size != answers:
+                raise RidgelineError(
+                    f"{self.inputs.path}: input {index} has {truth.size} labels, and the network "
+                    f"gives {answers} answers: give one label an answer"
+                )
+            if truth.max(initial=0) >= count:
+                raise RidgelineError(
+                    f"{self.inputs.path}: input {index} has label {truth.max()}, and the network "
+                    f"knows the classes 0 to {count - 1}: count them from 0"
+                )
+
+    @cached_property
+    def pieces(self) -> Pieces:
+        """The network, to be cut."""
+        return Pieces(self.model)
+
+    def feeds(self, index: int) -> Arrays:
+        """The arrays of one input, kept while there is room."""
+        if index in self._feeds:
+            return self._feeds[index]
+        arrays = self.inputs.feeds(index)
+        if self._has_room("feeds", arrays):
+            self._feeds[index] = arrays
+        return arrays
+
+    def expected(self, index: int) -> Arrays:
+        """The answer to one input in FP32, kept while there is room."""
+        if index in self._expected:
+            return self._expected[index]
+        arrays = self._exact.run(self.feeds(index))
+        if self._has_room("answers", arrays):
+            self._expected[index] = arrays
+        return arrays
+
+    def _has_room(self, what: str, arrays: Arrays) -> bool:
+        total = self._kept_bytes[what] + _bytes(arrays)
+        if total > KEPT_BYTES:
+            return False
+        self._kept_bytes[what] = total
+        return True
+
+    def stage_rows(self) -> list[StageRow]:
+        """A row of each stage, in the network's order."""
+        return [
+            StageRow(
+                schema_version=PLAN_SCHEMA,
+                network=self.network,
+                stage=stage.name,
+                op=stage.op,
+                nodes=json.dumps(stage.nodes),
+                reads=json.dumps({name: stage.elements[name] for name in stage.reads}),
+                writes=json.dumps({stage.writes: stage.elements[stage.writes]}),
+                weights=stage.weights,
+                flops=stage.flops,
+                precisions=json.dumps(stage.precisions),
+                passes=stage.passes,
+            )
+            for stage in self.stages
+        ]
+
+    def activations(self) -> list[str]:
+        """Names of all that a stage reads or writes that can be in integers, once each."""
+        names: dict[str, None] = {}
+        for stage in self.stages:
+            if INTEGER_PRECISIONS.intersection(stage.precisions):
+                names.update(dict.fromkeys((*stage.reads, stage.writes)))
+        return list(names)
+
+    def all_int8(self) -> dict[str, str]:
+        """INT8 for each stage that can have it."""
+        return {stage.name: INT8 for stage in self.stages if INT8 in stage.precisions}
+
+    def with_precisions(
+        self, precisions: Mapping[str, str], ranges: Ranges, granularity: str = ""
+    ) -> Any:
+        """The network with these precisions, by stage. Raises Unavailable where it has none."""
+        return applied(
+            self.model,
+            self.stages,
+            precisions,
+            ranges,
+            form=self.form,
+            granularity=granularity or self.granularity,
+        )
+
+    def recipe_row(
+        self,
+        name: str,
+        model: ModelProto | None,
+        which: str = RANKING,
+        method: str = "",
+        granularity: str = "",
+        on_step: OnStep = no_step,
+        reason: str = "",
+    ) -> ErrorRow:
+        """What a network to which a recipe was applied answers otherwise than FP32.
+
+        which: ``ranking`` or ``test`` inputs. reason: why there is no such network; then it is
+        None, and the row is skipped.
+        """
+        indices = self.split.of(which)
+        row = ErrorRow(
+            schema_version=PLAN_SCHEMA,
+            network=self.network,
+            recipe=name,
+            method=method,
+            granularity=granularity,
+            inputs_of=which,
+            inputs=len(indices) * self.inputs.rows_each,
+        )
+        if model is None:
+            return replace(row, status=SKIPPED, reason=reason)
+        comparison, votes = Comparison(), Votes()
+        try:
+            exact = Exact(model)
+            for done, index in enumerate(indices):
+                on_step(done, len(indices), name)
+                self._compare(index, exact.run(self.feeds(index)), comparison, votes)
+        except RidgelineError as error:
+            return replace(row, status=FAILED, reason=one_line(error))
+        return replace(row, **_columns(comparison, votes))
+
+    def _compare(self, index: int, actual: Arrays, comparison: Comparison, votes: Votes) -> None:
+        """Add the answer to one input. An output that is missing is that of FP32."""
+        expected = self.expected(index)
+        for name, true in expected.items():
+            other = actual.get(name, true)
+            comparison.add(true, other)
+            if self.class_axis is not None:
+                votes.add(
+                    classes(true, self.class_axis),
+                    classes(other, self.class_axis),
+                    self.inputs.label(index),
+                )
+
+    def stage_errors(
+        self,
+        precisions: Sequence[str],
+        method: str,
+        ranges: Ranges,
+        done: Iterable[ErrorRow] = (),
+        on_step: OnStep = no_step,
+    ) -> Iterator[ErrorRow]:
+        """A row of each stage alone in each of these precisions that it can have.
+
+        A stage that passes numbers on has no error of its own, and no row. done: rows that are
+        there already, which are not made again.
+        """
+        present = {_key(row) for row in done if row.stage and row.status != FAILED}
+        todo = []
+        for stage in self.stages:
+            rows = [self._stage_row(stage, precision, method) for precision in precisions]
+            rows = [
+                row
+                for row in rows
+                if row.precision in stage.precisions and _key(row) not in present
+            ]
+            if rows and not stage.passes:
+                todo.append((stage, rows))
+        todo.sort(key=lambda entry: self.pieces.place(entry[0].nodes))
+        total = sum(len(rows) for _, rows in todo)
+        finished = 0
+        frontier = _Frontier(self)
+        for stage, rows in todo:
+            frontier.advance(self.pieces.place(stage.nodes)[0])
+            runs = _StageRuns(self, stage, frontier)
+            for row in rows:
+                on_step(finished, total, f"{stage.name} in {row.precision}")
+                yield runs.row(row, ranges)
+                finished += 1
+        on_step(finished, total, "")
+
+    def _stage_row(self, stage: Stage, precision: str, method: str) -> ErrorRow:
+        """The row of a stage, before anything was found."""
+        has_ranges = precision in INTEGER_PRECISIONS
+        return ErrorRow(
+            schema_version=PLAN_SCHEMA,
+            network=self.network,
+            stage=stage.name,
+            precision=precision,
+            method=method if has_ranges else "",
+            granularity=self.granularity if has_ranges and stage.weights else "",
+            inputs_of=RANKING,
+            inputs=len(self.split.ranking) * self.inputs.rows_each,
+        )
+
+    def expected_seconds(self, precisions: Sequence[str] = (INT8,)) -> float:
+        """About how long ``stage_errors`` takes, as the trial run tells."""
+        todo = [
+            (stage, sum(precision in stage.precisions for precision in precisions))
+            for stage in self.stages
+            if not stage.passes
+        ]
+        counts = sum(count for _, count in todo)
+        flops = [stage.flops or 0.0 for stage, _ in todo]
+        total = sum(flops) or 1.0
+        runs, before = 0.0, 0.0
+        for (_, count), work in zip(todo, flops, strict=True):
+            # what lies before the stage is not run again
+            runs += count * (1 - before / total)
+            before += work
+        inputs = len(self.split.ranking)
+        # the session is of what lies behind the stage, half of the network on average, and the
+        # network is written and read once for it
+        starts = counts * self.trial.start
+        passes_in_fp32 = 2 * inputs * self.trial.run
+        return starts + passes_in_fp32 + runs * inputs * self.trial.run
+
+
+class _Frontier:
+    """Where the network is cut, and what is alive there for each ranking input."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.place = 0
+        """The node before which the cut is."""
+        self.live = study.pieces.live(0)
+        """Names of the tensors that are alive there."""
+        self._arrays: list[Arrays] | None = None
+        """Of each ranking input; None at the start, where they are fed."""
+
+    def arrays(self, number: int) -> Arrays:
+        """What is alive for one ranking input."""
+        if self._arrays is not None:
+            return self._arrays[number]
+        feeds = self.study.feeds(self.study.split.ranking[number])
+        return {name: feeds[name] for name in self.live}
+
+    def advance(self, place: int) -> None:
+        """Move the cut to this node, if what is alive there has room in memory."""
+        pieces = self.study.pieces
+        if place <= self.place:
+            return
+        live = pieces.live(place)
+        size = pieces.bytes_of(live)
+        count = len(self.study.split.ranking)
+        if not live or size is None or size * count > LIVE_BYTES or not pieces.can_be_fed(live):
+            return
+        computed = [name for name in live if name not in self.live]
+        if computed:
+            exact = Exact(pieces.between(self.place, self.live, computed))
+        arrays = []
+        for number in range(count):
+            before = self.arrays(number)
+            after = exact.run(_only(before, exact)) if computed else {}
+            arrays.append({name: after.get(name, before.get(name)) for name in live})
+        self.place, self.live, self._arrays = place, live, arrays  # type: ignore[assignment]
+
+
+def _only(arrays: Arrays, exact: Exact) -> Arrays:
+    return {name: arrays[name] for name in exact.inputs}
+
+
+class _StageRuns:
+    """Runs of the part of a network behind a cut, with one stage of it in lower precision."""
+
+    def __init__(self, study: Study, stage: Stage, frontier: _Frontier) -> None:
+        self.study = study
+        self.stage = stage
+        self.frontier = frontier
+        pieces = study.pieces
+        outputs = pieces.behind(frontier.place)
+        self._part = pieces.between(frontier.place, frontier.live, outputs)
+        own = pieces.between(frontier.place, frontier.live, [stage.writes])
+        self._own = Exact(own)
+        names = {node.name for node in self._part.graph.node}
+        self._stages = [other for other in study.stages if names.issuperset(other.nodes)]
+
+    def row(self, row: ErrorRow, ranges: Ranges) -> ErrorRow:
+        """The row with what is found in its precision."""
+        study, stage = self.study, self.stage
+        try:
+            model = applied(
+                self._part,
+                self._stages,
+                {stage.name: row.precision},
+                ranges,
+                form=study.form,
+                granularity=study.granularity,
+            )
+            own_name = rounded_name(model, stage.writes)
+            exact = Exact(with_outputs(model, [own_name]))
+            own, comparison, votes = Comparison(), Comparison(), Votes()
+            for number, index in enumerate(study.split.ranking):
+                live = self.frontier.arrays(number)
+                actual = exact.run(_only(live, exact))
+                true = self._own.run(_only(live, self._own))[stage.writes]
+                own.add(true, actual[own_name])
+                study._compare(index, actual, comparison, votes)
+        except Unavailable as error:
+            return replace(row, status=SKIPPED, reason=one_line(error))
+        except RidgelineError as error:
+            return replace(row, status=FAILED, reason=one_line(error))
+        columns = _columns(comparison, votes)
+        return replace(row, own_sqnr_db=own.sqnr_db(), own_cosine=own.cosine(), **columns)
+
+
+def rounded_name(model: ModelProto, name: str) -> str:
+    """The tensor in which the result of a stage reaches those that read it.
+
+    That is behind the Q and DQ, or the Casts, that follow it.
+    """
+    readers: dict[str, list[Any]] = {}
+    for node in model.graph.node:
+        for read in node.input:
+            readers.setdefault(read, []).append(node)
+    current = name
+    for first, second in (("QuantizeLinear", "DequantizeLinear"), ("Cast", "Cast")):
+        for node in readers.get(current, []):
+            if node.op_type != first:
+                continue
+            back = [other for other in readers.get(node.output[0], []) if other.op_type == second]
+            if back:
+                return str(back[0].output[0])
+    return current
+
+
+def _key(row: ErrorRow) -> tuple[str, ...]:
+    return row.stage, row.precision, row.method, row.granularity, row.inputs_of
+
+
+def _columns(comparison: Comparison, votes: Votes) -> dict[str, Any]:
+    return {
+        "sqnr_db": comparison.sqnr_db(),
+        "cosine": comparison.cosine(),
+        **votes.columns(),
+    }
+
+
+def _bytes(arrays: Arrays) -> int:
+    return sum(array.nbytes for array in arrays.values())
