@@ -1,0 +1,70 @@
+"""Names beside points of many sizes, over no point, line or other name while a place is free."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from analysis.draw.canvas import BOLD, Point, in_data, pixels_of
+from analysis.draw.labels import Box, box_around, first_free, width
+from analysis.draw.layers.numbers import inside
+from analysis.draw.style import SMALL, halo, ink, tie
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+DISTANCES = (0.6, 1.0, 1.6, 2.4, 3.4, 4.6, 6.0, 7.5, 9.5, 12.0, 15.0)
+"""Of a name from the edge of its point, in the size of its type, best first."""
+TIED_FROM = 1.0
+"""Names further away are tied to their points."""
+STEP = math.pi / 12
+TURNS = [STEP * turn for turn in (1, -1, 0, 2, -2, 11, -11, 12, 10, -10, 4, -4, 8, -8, 6, -6)]
+"""Where a name may stand around its point, in radians: right of it before left of it."""
+HALF_NAME = 0.62
+"""Half the height of a name, in the size of its type."""
+
+
+def name_beside(
+    ax: Axes,
+    text: str,
+    point: Point,
+    radius: float,
+    colour: str,
+    taken: list[Box],
+    bold: bool = False,
+    gid: str = "name of point",
+) -> bool:
+    """Write the name of a point, clear of the boxes ``taken`` (pixels), to which it is added.
+
+    radius: of the point, in pixels. It is tied to the point where it stands far from it. False
+    where nothing is free: then it is not written.
+    """
+    pixels = pixels_of(ax, SMALL * (BOLD if bold else 1))
+    half = width(text, pixels) / 2
+    x, y = ax.transData.transform(point)
+    for distance in DISTANCES:
+        away = radius + distance * pixels
+        boxes = []
+        for turn in TURNS:
+            across = x + (away + half) * math.cos(turn)
+            up = y + away * math.sin(turn)
+            boxes.append(box_around(across, up, half, HALF_NAME * pixels))
+        box = first_free(inside(ax, boxes), taken)
+        if box is None:
+            continue
+        taken.append(box)
+        ax.annotate(
+            text,
+            point,
+            in_data(ax, box.centre),
+            ha="center",
+            va="center",
+            color=ink(colour),
+            fontweight="bold" if bold else None,
+            bbox=halo(),
+            arrowprops=tie(colour, shrink=(1, 2), width=0.6) if distance > TIED_FROM else None,
+            zorder=5,
+            gid=gid,
+        )
+        return True
+    return False
