@@ -1,0 +1,127 @@
+"""All that is found of a network in lower precision. It is on disk after each step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol
+
+from kernels.base import Unavailable
+from probes.accuracy.study import Study
+from probes.harness import interrupts
+from probes.records.precision import (
+    ERRORS_FILE,
+    RANGES_FILE,
+    RANKING,
+    STAGES_FILE,
+    TEST,
+    ErrorRow,
+    Plan,
+    Precision,
+    RangeRow,
+    Recipe,
+    StageRow,
+)
+from probes.records.run import csv_text, replace_file
+
+
+class Console(Protocol):
+    """Who is told of what happens meanwhile."""
+
+    def note(self, text: str) -> None:
+        """Print one line."""
+
+    def counting(self, what: str) -> AbstractContextManager[Callable[[int, int], None]]:
+        """Show how many equal steps of ``what`` are done: call what it gives with (done, total)."""
+
+
+def measure_stages(
+    study: Study, precisions: Iterable[str], symmetric: bool, folder: Path, console: Console
+) -> Precision:
+    """Find ranges, the best calibration method, and the error of each stage alone.
+
+    symmetric: integers lie around zero. Raises OSError where files cannot be written.
+    """
+    known = Precision(stages=study.stage_rows())
+    save(known, folder)
+    for fact in study.split.facts:
+        console.note(f"  {fact}")
+    with console.counting("ranges of activations") as count:
+        known.ranges = study.range_rows(symmetric, _steps(count))
+    save(known, folder)
+    with console.counting("INT8 by each way to calibrate") as count:
+        for row in study.method_rows(known.ranges, symmetric, _steps(count)):
+            known.errors.append(row)
+            save(known, folder)
+    asked = [precision for precision in precisions if _is_there(study, precision)]
+    seconds = study.expected_seconds(asked)
+    inputs = len(study.split.ranking) * study.inputs.rows_each
+    console.note(f"  errors of each stage alone, on {inputs} inputs: about {seconds:.0f} s")
+    method, ranges = study.best(known.errors, known.ranges, symmetric)
+    with console.counting("errors of stages") as count:
+        for row in study.stage_errors(asked, method, ranges, on_step=_steps(count)):
+            known.errors.append(row)
+            save(known, folder)
+    return known
+
+
+def _is_there(study: Study, precision: str) -> bool:
+    """True if some stage can have this precision."""
+    return any(precision in stage.precisions for stage in study.stages)
+
+
+def _steps(count: Callable[[int, int], None]) -> Callable[[int, int, str], None]:
+    """Takes the steps of a study, and lets an interrupt in between them."""
+
+    def step(done: int, total: int, what: str) -> None:
+        interrupts.check()
+        count(done, total)
+
+    return step
+
+
+def measure_recipes(
+    study: Study,
+    known: Precision,
+    plan: Plan,
+    model_of: Callable[[Recipe], Any],
+    folder: Path,
+    console: Console,
+) -> None:
+    """Find the error of each recipe, on the inputs that rank and on those that test.
+
+    model_of: makes the ModelProto of a recipe, or raises Unavailable. Raises OSError.
+    """
+    with console.counting("errors of recipes") as count:
+        total = 2 * len(plan.recipes)
+        for done, recipe in enumerate(plan.recipes):
+            reason = ""
+            model = None
+            try:
+                model = model_of(recipe)
+            except Unavailable as error:
+                reason = str(error)
+            for place, which in enumerate((RANKING, TEST)):
+                interrupts.check()
+                count(2 * done + place, total)
+                row = study.recipe_row(
+                    recipe.name, model, which, plan.method, plan.granularity, reason=reason
+                )
+                known.errors.append(row)
+                save(known, folder)
+        count(total, total)
+
+
+def save(known: Precision, folder: Path) -> None:
+    """Write the rows so far. Raises OSError."""
+    tables = (
+        (STAGES_FILE, known.stages, StageRow),
+        (RANGES_FILE, known.ranges, RangeRow),
+        (ERRORS_FILE, known.errors, ErrorRow),
+    )
+    for name, rows, row_type in tables:
+        if rows:
+            replace_file(folder / name, csv_text(rows, row_type))
+
+
