@@ -29,7 +29,7 @@ class Border:
     seconds: float | None
     """None where nothing is known of it."""
     measured: bool = True
-    """False where it is predicted: bytes over the roof of memory."""
+    """False where it is predicted: a launch, and bytes over the roof of memory."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Borders:
     """(elements, seconds) by series, by elements."""
     bandwidth: float | None = None
     """Of main memory in B/s, for series that were not timed; None is unknown."""
+    launch_seconds: float = 0.0
+    """What it costs to start a kernel, likewise."""
 
     def cost(self, source: str, target: str, elements: int) -> Border:
         """The cost of a tensor of so many elements that changes from one precision to another."""
@@ -54,7 +56,7 @@ class Borders:
         if self.bandwidth is None:
             return Border(None, measured=False)
         moved = elements * (BYTES[source] + BYTES[target])
-        return Border(moved / self.bandwidth, measured=False)
+        return Border(self.launch_seconds + moved / self.bandwidth, measured=False)
 
 
 def _series(source: str, target: str) -> str:
@@ -73,8 +75,13 @@ def _together(first: Border, second: Border) -> Border:
     return Border(first.seconds + second.seconds, first.measured and second.measured)
 
 
-def borders(rows: Sequence[Measurement], provider: str, bandwidth: float | None) -> Borders:
-    """The costs that these rows show of this provider."""
+def borders(
+    rows: Sequence[Measurement], provider: str, bandwidth: float | None, launch_seconds: float
+) -> Borders:
+    """The costs that these rows show of this provider.
+
+    The last two predict what was not timed: see the fields of Borders.
+    """
     curves: dict[str, dict[float, float]] = {}
     for row in rows:
         sweep = row.sweep
@@ -85,7 +92,7 @@ def borders(rows: Sequence[Measurement], provider: str, bandwidth: float | None)
             seconds_at = curves.setdefault(sweep.series, {})
             seconds_at[row.x or 0.0] = row.seconds_median or 0.0
     ordered = {series: sorted(points.items()) for series, points in curves.items()}
-    return Borders(ordered, bandwidth)
+    return Borders(ordered, bandwidth, launch_seconds)
 
 
 def interpolated(curve: Sequence[tuple[float, float]], elements: float) -> float:

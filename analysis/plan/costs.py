@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from analysis.layers.place import WHOLE
-from analysis.layers.placement import BOUND_BY_LAUNCH, Placement
+from analysis.layers.place import LAUNCH, WHOLE
+from analysis.layers.placement import Placement
 from analysis.layers.roof_above import compute_roof, memory_roof
 from analysis.model.roofline import Roof, Roofline
 from analysis.plan.borders import BYTES, FP32, Borders, borders
@@ -89,7 +89,8 @@ class Costs:
 def costs(stages: Sequence[StageRow], timings: Timings) -> Costs:
     """The costs of all these stages, by the rows and roofs of one provider."""
     memory = timings.model.memory
-    conversions = borders(timings.rows, timings.provider, memory.rate if memory else None)
+    bandwidth = memory.rate if memory else None
+    conversions = borders(timings.rows, timings.provider, bandwidth, _launch_seconds(timings))
     networks = {stage.network for stage in stages}
     rows = _rows_by_layer(timings, networks)
     placed = _placements_by_layer(timings, networks)
@@ -104,10 +105,20 @@ def costs(stages: Sequence[StageRow], timings: Timings) -> Costs:
             for precision, cost in of_precision.items()
         }
         by_stage[stage.stage] = {
-            precision: _completed(stage, precision, cost, of_precision[FP32], conversions)
-            for precision, cost in of_precision.items()
+            precision: _completed(stage, precision, of_precision, conversions)
+            for precision in of_precision
         }
     return Costs(by_stage, conversions, {layer: row.facts for (layer, _), row in rows.items()})
+
+
+def _launch_seconds(timings: Timings) -> float:
+    """What it costs a GPU to start a kernel; 0 where that was not measured, and on a CPU."""
+    times = [
+        row.seconds_median
+        for row in timings.rows
+        if row.ceiling == str(LAUNCH) and row.status == OK and row.trusted and row.seconds_median
+    ]
+    return min(times, default=0.0)
 
 
 def _rows_by_layer(timings: Timings, networks: set[str]) -> dict[tuple[str, str], Measurement]:
@@ -191,28 +202,46 @@ def _floor(stage: StageRow, precision: str, cost: Cost, timings: Timings) -> flo
 
 
 def _completed(
-    stage: StageRow, precision: str, cost: Cost, in_fp32: Cost, conversions: Borders
+    stage: StageRow, precision: str, known: Mapping[str, Cost], conversions: Borders
 ) -> Cost:
-    """The same cost with a prediction where it was not timed."""
+    """The cost in a precision, with a prediction where it was not timed.
+
+    known: the costs of the stage by precision, without predictions.
+    """
+    cost = known[precision]
     if cost.seconds is not None:
         return cost
     if not cost.has_kernel:
-        return replace(cost, seconds=_around_floats(stage, precision, in_fp32, conversions))
-    return replace(cost, seconds=_predicted(stage, cost, in_fp32))
+        return replace(cost, seconds=_around_floats(stage, precision, known[FP32], conversions))
+    return replace(cost, seconds=_predicted(stage, precision, known))
 
 
-def _predicted(stage: StageRow, cost: Cost, in_fp32: Cost) -> float | None:
+def _predicted(stage: StageRow, precision: str, known: Mapping[str, Cost]) -> float | None:
     """The expected time in a precision that was not timed.
 
-    It is as far above its floor as the stage is in FP32; what launches bound in FP32 gains nothing.
+    The time of the next wider precision that was timed, less what the roofs spare: what else it
+    takes (launches, a kernel below every roof) stays, so that no gain is promised which no roof
+    explains. Without any such time it is the floor.
     """
-    if cost is in_fp32 or in_fp32.seconds is None:
-        return cost.floor_seconds
-    if cost.floor_seconds is None or not in_fp32.floor_seconds:
-        return in_fp32.seconds if stage.passes else None
-    if in_fp32.bound == BOUND_BY_LAUNCH:
-        return in_fp32.seconds
-    return in_fp32.seconds * min(1.0, cost.floor_seconds / in_fp32.floor_seconds)
+    floor = known[precision].floor_seconds
+    wider = _next_wider(precision, known)
+    if wider is None or wider.seconds is None:
+        return floor
+    if floor is None or wider.floor_seconds is None:
+        return wider.seconds if stage.passes else None
+    spared = max(0.0, wider.floor_seconds - floor)
+    return max(floor, wider.seconds - spared)
+
+
+def _next_wider(precision: str, known: Mapping[str, Cost]) -> Cost | None:
+    """The measured cost in as many bits or the next more; None if there is none."""
+    bits = BYTES[precision]
+    timed = [
+        (BYTES[name], name)
+        for name, cost in known.items()
+        if name != precision and cost.measured and cost.has_kernel and BYTES[name] >= bits
+    ]
+    return known[min(timed)[1]] if timed else None
 
 
 def _around_floats(

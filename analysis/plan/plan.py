@@ -74,7 +74,7 @@ def study(known: Precision, timings: Timings) -> Study:
 def verdicts(known: Study) -> list[StageVerdict]:
     """What the best recipe of a study decides of each stage, in the network's order."""
     every = [verdict(known, stage) for stage in known.model.stages]
-    return [replace(one_stage, sentence=on_stage(one_stage)) for one_stage in every]
+    return [replace(decided_stage, sentence=on_stage(decided_stage)) for decided_stage in every]
 
 
 def _model(known: Precision, timings: Timings, method: str, granularity: str) -> Model:

@@ -30,6 +30,8 @@ BUDGETS = 10
 """Noise budgets that are solved for; plans that come out alike are one."""
 LEAST_BUDGET = 1e-4
 """The first budget over the noise of the fastest choice there is."""
+NEGLIGIBLE_NOISE = 1e-6
+"""No budget is below this, 60 dB, that has one above it: so little noise changes no answer."""
 LONGEST_SLUG = 60  # letters of a part of a tag
 
 
@@ -192,23 +194,23 @@ def _budget_of(loss_asked: float, loss_of: str) -> float | None:
 
 def simple(model: Model) -> list[Recipe]:
     """The recipes that people try first."""
-    made = [_recipe(model, FP32, {})]
+    proposals = [_recipe(model, FP32, {})]
     other_types = [precision for precision in (FP16, BF16, FP8) if _has_kernels(model, precision)]
-    made += [_recipe(model, name, _all_in(model, name)) for name in other_types]
+    proposals += [_recipe(model, name, _all_in(model, name)) for name in other_types]
     everywhere = _all_in(model, INT8)
     computing = [stage for stage in model.stages if not stage.passes and INT8 in stage.choices]
     if not computing:
-        return made
-    made.append(_recipe(model, INT8, everywhere))
+        return proposals
+    proposals.append(_recipe(model, INT8, everywhere))
     floats = _fastest_floats(model)
     weighted = [stage.stage for stage in computing if stage.weights]
     ends = {*weighted[:1], *weighted[-1:]}
     if ends:
-        made.append(_recipe(model, FIRST_AND_LAST, _held(everywhere, ends, floats)))
+        proposals.append(_recipe(model, FIRST_AND_LAST, _held(everywhere, ends, floats)))
     sensitive = set(most_sensitive(model))
     if sensitive:
-        made.append(_recipe(model, SENSITIVE, _held(everywhere, sensitive, floats)))
-    return made
+        proposals.append(_recipe(model, SENSITIVE, _held(everywhere, sensitive, floats)))
+    return proposals
 
 
 def most_sensitive(model: Model) -> list[str]:
@@ -231,20 +233,20 @@ def ours(model: Model, budget_asked: float | None = None) -> list[Recipe]:
     problem = model.problem
     fastest = solved(problem)
     most = problem.noise(fastest)
-    budgets = [most * LEAST_BUDGET ** (1 - place / (BUDGETS - 1)) for place in range(BUDGETS - 1)]
-    choices: dict[float, dict[str, str]] = {}
-    by_precisions: dict[tuple[tuple[str, str], ...], float] = {}
-    if most:
-        for budget in sorted({*budgets, *([budget_asked] if budget_asked else [])}):
-            if budget < most:
-                choice = solved(problem, budget)
-                key = tuple(sorted(choice.items()))
-                if key not in by_precisions:
-                    by_precisions[key] = budget
-                    choices[budget] = choice
-    kept = _spread(list(choices.values()), MOST_PLANS - 1)
-    if fastest not in kept:
-        kept.append(fastest)
+    if not most:
+        return [_recipe(model, OURS, fastest)]
+    least = max(most * LEAST_BUDGET, min(most, NEGLIGIBLE_NOISE))
+    budgets = [most * (least / most) ** (1 - place / (BUDGETS - 1)) for place in range(BUDGETS - 1)]
+    choices: list[dict[str, str]] = []
+    for budget in budgets:
+        choice = solved(problem, budget)
+        if choice not in choices:
+            choices.append(choice)
+    needed = [fastest]
+    if budget_asked and budget_asked < most:
+        needed.append(solved(problem, budget_asked))
+    kept = [choice for choice in _spread(choices, MOST_PLANS - len(needed)) if choice not in needed]
+    kept = sorted([*kept, *needed], key=problem.noise)
     return [_recipe(model, OURS, choice) for choice in kept]
 
 

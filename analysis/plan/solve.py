@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     import numpy as np
 
 LEAST_GAIN = 0.01
-"""Share of a stage's time in FP32 that each narrower width must gain: a time is known to about a
-per cent, and what cannot gain is not quantized."""
+"""Share of a stage's time in FP32 that a step down must gain: a time is known to about a per cent,
+and what cannot gain is not quantized."""
 LEAST_PENALTY = 1e-10
-"""Seconds that a narrower width must gain at least: a tie goes to the wider one."""
+"""Seconds that a step down must gain at least, of a stage that takes no time."""
 LONGEST_SECONDS = 30.0
 """After which the best choice found so far is taken."""
-NARROWNESS = {"fp32": 0, "bf16": 1, "fp16": 1, "int8": 2, "fp8": 2}
-"""How many widths a precision is below FP32."""
+STEPS_DOWN = {"fp32": 0.0, "fp16": 1.0, "bf16": 1.5, "int8": 2.0, "fp8": 2.5}
+"""Steps of each precision below FP32, those of fewer significant bits lower: ties go up."""
 SECONDS_UNIT = 1e-6
 """HiGHS is given microseconds: its tolerances are absolute."""
 OUTSIDE = ""
@@ -83,14 +83,14 @@ class Problem:
         return sum(choice.noise for choice in self._chosen(precisions))
 
     def objective(self, precisions: Mapping[str, str]) -> float:
-        """What the solver makes least: seconds, and a little for each narrower width."""
+        """What the solver makes least: seconds, and a little for each step down."""
         penalties = sum(self.penalty(stage, precisions.get(stage, FP32)) for stage in self.choices)
         return self.seconds(precisions) + penalties
 
     def penalty(self, stage: str, precision: str) -> float:
         """Seconds that a precision must gain over FP32 before it is worth its noise."""
         in_fp32 = self.by_precision[stage][FP32].seconds
-        return NARROWNESS[precision] * max(LEAST_GAIN * in_fp32, LEAST_PENALTY)
+        return STEPS_DOWN[precision] * max(LEAST_GAIN * in_fp32, LEAST_PENALTY)
 
     def crossed(self, precisions: Mapping[str, str]) -> Iterator[tuple[Tensor, str, str, float]]:
         """Each border: the tensor, its precision, that of its readers, and the seconds."""

@@ -70,7 +70,7 @@ class StageVerdict:
 
 
 def verdict(study: Study, stage: StageRow) -> StageVerdict:
-    """What the best recipe decides of a stage; its sentence is not made yet."""
+    """What the best recipe decides of a stage; without its sentence."""
     model = study.model
     costs = {precision: model.costs.of(stage.stage, precision) for precision in stage.choices}
     precision = study.precision(stage.stage)
@@ -182,7 +182,11 @@ def _why(study: Study, stage: StageRow, narrow: str, precision: str) -> str:
     choices = model.problem.by_precision[stage.stage]
     if narrow not in choices:
         return UNKNOWN_ERROR
-    if choices[narrow].seconds >= choices[_known(choices, precision)].seconds:
+    seconds = {
+        name: choice.seconds + model.problem.penalty(stage.stage, name)
+        for name, choice in choices.items()
+    }
+    if seconds[narrow] >= seconds[_known(choices, precision)]:
         return NO_GAIN
     precisions = {
         name: _known(by_precision, study.precision(name))

@@ -57,10 +57,10 @@ def on_stage(verdict: StageVerdict) -> str:
     facts = [_error(verdict), _gain(verdict)]
     head = f"{verdict.title}: {', '.join(fact for fact in facts if fact)}"
     if verdict.why == GAINS:
-        return f"{head}: {chosen}"
+        spares = (verdict.gain_seconds or 0.0) <= 0
+        return f"{head}: {chosen}, which spares borders" if spares else f"{head}: {chosen}"
     because = {ITS_NOISE: " for its noise", ITS_BORDERS: ", its borders cost more"}
-    stays = "stays" if verdict.precision == FP32 else "is"
-    return f"{head}: {stays} {chosen}{because.get(verdict.why, '')}"
+    return f"{head}: stays {chosen}{because.get(verdict.why, '')}"
 
 
 def _error(verdict: StageVerdict) -> str:
@@ -217,7 +217,7 @@ def _saturating(study: Study) -> list[str]:
         return []
     return [
         f"INT8 kernels saturate here in {few(names, MOST_NAMES)}, by up to {percent(max(errors))} "
-        "of the largest value: errors were found without them, so answers as deployed are worse."
+        "of the largest value: errors were found without them, so answers as deployed may be worse."
     ]
 
 

@@ -1,0 +1,103 @@
+"""Which recipes are worth a run."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from analysis.plan.plan import propose
+from analysis.plan.recipes import slug
+from probes.records.measurement import RidgelineError
+from probes.records.precision import Plan, Precision
+from tests.analysis.plan import rows
+from tests.analysis.plan.rows import US
+
+EVERYTHING = dict.fromkeys(("conv", "pool", "depthwise", "fc"), "int8")
+
+
+def proposed() -> Plan:
+    timings = rows.timings([*rows.layers(), *rows.CONVERSIONS])
+    return propose(rows.known(), timings, 0.01)
+
+
+def test_the_simple_recipes_are_there_and_ours_from_the_most_careful_on() -> None:
+    plan = proposed()
+    names = [recipe.name for recipe in plan.recipes]
+    assert names[:3] == ["fp32", "int8", "first and last in floats"]
+    assert plan.recipe("fp32").precisions == {}
+    assert plan.recipe("int8").precisions == EVERYTHING
+    assert plan.recipe("first and last in floats").precisions == {
+        "pool": "int8",
+        "depthwise": "int8",
+    }
+    ours = [recipe for recipe in plan.recipes if recipe.name.startswith("plan ")]
+    assert [recipe.name for recipe in ours] == [f"plan {n}" for n in range(1, len(ours) + 1)]
+    noises = [recipe.predicted_noise or 0.0 for recipe in ours]
+    assert ours and noises == sorted(noises)
+
+
+def test_the_most_sensitive_stage_stays_in_floats_in_the_recipe_of_that_name() -> None:
+    assert "depthwise" not in proposed().recipe("sensitive in floats").precisions
+
+
+def test_the_time_of_a_recipe_is_that_of_stages_and_borders() -> None:
+    plan = proposed()
+    assert plan.recipe("fp32").predicted_seconds == pytest.approx((52 + 5 + 20 + 40) * US)
+    # a Q of the input (2 µs at 1000 elements) and a DQ of the output (1 µs)
+    stages = (21 + 2 + 20 + 10) * US
+    assert plan.recipe("int8").predicted_seconds == pytest.approx(stages + 2 * US + 1 * US)
+    noise = sum(10 ** (-decibels / 10) for decibels in rows.DECIBELS.values())
+    assert plan.recipe("int8").predicted_noise == pytest.approx(noise)
+
+
+def test_no_two_recipes_are_the_same() -> None:
+    recipes = proposed().recipes
+    assert len({json.dumps(recipe.precisions, sort_keys=True) for recipe in recipes}) == len(
+        recipes
+    )
+    assert len({slug(recipe.name) for recipe in recipes}) == len(recipes)
+
+
+def test_a_plan_is_the_same_when_it_is_made_again() -> None:
+    assert proposed() == proposed()
+
+
+def test_ranges_are_those_of_most_inputs_in_the_form_of_the_provider() -> None:
+    plan = proposed()
+    assert (plan.method, plan.granularity) == ("entropy", "channel")
+    assert plan.ranges == {"a": (0.0, 6.0)}
+
+
+def test_the_method_that_lost_least_calibrates() -> None:
+    worse = rows.recipe_error("int8", "ranking", lost=20, method="entropy")
+    better = rows.recipe_error("int8", "ranking", lost=4, method="minmax")
+    known = rows.known([*rows.ERRORS, worse, better])
+    plan = propose(known, rows.timings(rows.layers()), 0.01)
+    assert plan.method == "minmax"
+    assert plan.ranges == {"a": (0.0, 9.0)}
+    assert plan.loss_of == "accuracy"
+
+
+def test_a_stage_without_a_known_error_is_in_no_plan_of_ours() -> None:
+    errors = [row for row in rows.ERRORS if row.stage != "fc"]
+    plan = propose(rows.known(errors), rows.timings(rows.layers()), 0.01)
+    ours = [recipe for recipe in plan.recipes if recipe.name.startswith("plan ")]
+    assert ours and all("fc" not in recipe.precisions for recipe in ours)
+    assert plan.recipe("int8").predicted_noise is None
+
+
+def test_where_nothing_gains_nothing_is_ours() -> None:
+    same = {name: dict.fromkeys(times, 10 * US) for name, times in rows.SECONDS.items()}
+    plan = propose(rows.known(), rows.timings([*rows.layers(same), *rows.CONVERSIONS]), 0.01)
+    assert not [recipe.name for recipe in plan.recipes if recipe.name.startswith("plan ")]
+
+
+def test_a_network_without_stages_has_no_plan() -> None:
+    with pytest.raises(RidgelineError, match="no stage"):
+        propose(Precision(), rows.timings([]), 0.01)
+
+
+def test_a_slug_is_a_part_of_a_tag() -> None:
+    assert slug("first and last in floats") == "first-and-last-in-floats"
+    assert slug("plan 3") == "plan-3"
