@@ -58,6 +58,22 @@ class Model:
             {stage.stage: self._choices(stage) for stage in self.stages}, self._tensors()
         )
 
+    @cached_property
+    def runnable(self) -> frozenset[str]:
+        """Precisions that a plan may use: those in which the provider was seen to compute.
+
+        Where it was timed in no narrow one, all are: nothing but predictions is known then.
+        """
+        timed = set()
+        for stage in self.stages:
+            for precision in stage.choices:
+                cost = self.costs.of(stage.stage, precision)
+                if cost.measured and cost.has_kernel and not stage.passes:
+                    timed.add(precision)
+        if timed - {FP32}:
+            return frozenset({FP32, *timed})
+        return frozenset(precision for stage in self.stages for precision in stage.choices)
+
     def noise(self, stage: StageRow, precision: str) -> float | None:
         """The noise that a stage adds in a precision; None where that was not found."""
         return noise_of(stage, precision, self.errors)
@@ -113,7 +129,7 @@ class Model:
         return counts
 
     def _choices(self, stage: StageRow) -> list[Choice]:
-        """FP32, and each precision of known time and noise that the provider has a kernel for.
+        """FP32, and each runnable precision of known time and noise that it has a kernel for.
 
         Where its time in FP32 is not known, no gain is: it stays in FP32.
         """
@@ -124,8 +140,8 @@ class Model:
         for precision in stage.choices:
             cost = self.costs.of(stage.stage, precision)
             noise = self.noise(stage, precision)
-            is_known = cost.allowed and cost.seconds is not None and noise is not None
-            if precision != FP32 and is_known:
+            is_known = cost.allowed and noise is not None
+            if precision != FP32 and precision in self.runnable and is_known:
                 choices.append(Choice(precision, cost.seconds or 0.0, noise or 0.0))
         return choices
 
@@ -260,7 +276,7 @@ def _spread(choices: Sequence[dict[str, str]], most: int) -> list[dict[str, str]
 
 def _has_kernels(model: Model, precision: str) -> bool:
     """True if some stage that computes can run in a precision, as far as is known."""
-    return any(
+    return precision in model.runnable and any(
         precision in stage.choices and model.costs.of(stage.stage, precision).allowed
         for stage in model.stages
         if not stage.passes

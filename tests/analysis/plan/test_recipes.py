@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,9 @@ from probes.records.measurement import RidgelineError
 from probes.records.precision import Plan, Precision
 from tests.analysis.plan import rows
 from tests.analysis.plan.rows import US
+from tests.devices import measurement
 
+FP8_ROOF = measurement("compute/fp8/mma-fp32", 8e12)
 EVERYTHING = dict.fromkeys(("conv", "pool", "depthwise", "fc"), "int8")
 
 
@@ -91,6 +94,21 @@ def test_where_nothing_gains_nothing_is_ours() -> None:
     same = {name: dict.fromkeys(times, 10 * US) for name, times in rows.SECONDS.items()}
     plan = propose(rows.known(), rows.timings([*rows.layers(same), *rows.CONVERSIONS]), 0.01)
     assert not [recipe.name for recipe in plan.recipes if recipe.name.startswith("plan ")]
+
+
+def test_a_precision_that_the_provider_never_ran_is_in_no_recipe() -> None:
+    known = rows.known([*rows.ERRORS, rows.stage_error("fc", 60.0, "fp8")])
+    known.stages = [replace(row, precisions='["fp32", "int8", "fp8"]') for row in known.stages]
+    plan = propose(known, rows.timings([*rows.layers(), *rows.CONVERSIONS, FP8_ROOF]), 0.01)
+    assert all("fp8" not in recipe.precisions.values() for recipe in plan.recipes)
+
+
+def test_where_no_narrow_precision_was_timed_predictions_propose() -> None:
+    known = rows.known([*rows.ERRORS, rows.stage_error("fc", 60.0, "fp8")])
+    known.stages = [replace(row, precisions='["fp32", "int8", "fp8"]') for row in known.stages]
+    in_fp32 = {name: {"fp32": times["fp32"]} for name, times in rows.SECONDS.items()}
+    plan = propose(known, rows.timings([*rows.layers(in_fp32), FP8_ROOF]), 0.01)
+    assert plan.recipe("fp8").precisions["fc"] == "fp8"
 
 
 def test_a_network_without_stages_has_no_plan() -> None:
