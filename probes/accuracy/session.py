@@ -123,5 +123,3 @@ def save(known: Precision, folder: Path) -> None:
     for name, rows, row_type in tables:
         if rows:
             replace_file(folder / name, csv_text(rows, row_type))
-
-

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from kernels.base import Unavailable, one_line
+from kernels.base import KernelError, Unavailable, one_line
 from kernels.precision.apply import applied
 from probes.accuracy.exact import Arrays, Exact, with_outputs
 from probes.accuracy.inputs import Inputs
@@ -21,7 +21,9 @@ from probes.records.precision import (
     CHANNEL,
     PLAN_SCHEMA,
     RANKING,
+    TENSOR,
     ErrorRow,
+    RangeRow,
     StageRow,
 )
 
@@ -440,7 +442,7 @@ class _StageRuns:
                 study._compare(index, actual, comparison, votes)
         except Unavailable as error:
             return replace(row, status=SKIPPED, reason=one_line(error))
-        except RidgelineError as error:
+        except (RidgelineError, KernelError) as error:
             return replace(row, status=FAILED, reason=one_line(error))
         columns = _columns(comparison, votes)
         return replace(row, own_sqnr_db=own.sqnr_db(), own_cosine=own.cosine(), **columns)
