@@ -8,14 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from probes.records.measurement import OK, Measurement
-from probes.records.tag import OVERHEAD
+from probes.records.tag import ELEMENTS, OVERHEAD
 
 FP32, FP16, BF16, INT8, FP8 = "fp32", "fp16", "bf16", "int8", "fp8"
-ELEMENTS = "elements"
-"""The axis of the sweeps that time conversions: x is the elements of the tensor."""
 QUANTIZE, DEQUANTIZE = "quantize", "dequantize"
 TO_HALF, TO_SINGLE = "fp32-to-fp16", "fp16-to-fp32"
-"""Series of those sweeps."""
+"""Series of the sweeps that time conversions: x is the elements of the tensor."""
 BYTES = {FP32: 4, FP16: 2, BF16: 2, INT8: 1, FP8: 1}
 """Of one element, by precision."""
 ENCODED = (INT8, FP8)

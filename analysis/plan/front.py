@@ -12,9 +12,10 @@ from probes.records.layer import read_params
 from probes.records.measurement import OK, Measurement
 from probes.records.paired import difference, wilson
 from probes.records.precision import ACCURACY, RANKING, TEST, TOP1, ErrorRow, Plan, Recipe
+from probes.records.tag import RECIPE
 
-RECIPE = "recipe"
-"""Quantity of the rows of whole networks in a recipe, and the key of its name in their params."""
+NAME = "recipe"
+"""In the params of a recipe's row: its name."""
 NOT_TIMED = "it was not timed"
 NO_ERROR = "its error was not found"
 
@@ -115,7 +116,7 @@ def _rows_by_recipe(plan: Plan, rows: Sequence[Measurement]) -> dict[str, Measur
         facts = row.facts
         if facts.provider != plan.provider or facts.network not in ("", plan.network):
             continue
-        name = str(read_params(row.params).get(RECIPE) or "")
+        name = str(read_params(row.params).get(NAME) or "")
         known = by_name.get(name)
         if known is None or (row.status == OK, row.trusted) > (known.status == OK, known.trusted):
             by_name[name] = row

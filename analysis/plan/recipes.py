@@ -5,7 +5,6 @@ All of it is deterministic.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,7 +31,6 @@ LEAST_BUDGET = 1e-4
 """The first budget over the noise of the fastest choice there is."""
 NEGLIGIBLE_NOISE = 1e-6
 """No budget is below this, 60 dB, that has one above it: so little noise changes no answer."""
-LONGEST_SLUG = 60  # letters of a part of a tag
 
 
 @dataclass(frozen=True)
@@ -45,11 +43,6 @@ class Model:
     """Of stages and borders."""
     errors: Mapping[tuple[str, str], ErrorRow] = field(default_factory=dict)
     """Of each stage alone, by (stage, precision)."""
-
-    @cached_property
-    def by_name(self) -> dict[str, StageRow]:
-        """The stages by name."""
-        return {stage.stage: stage for stage in self.stages}
 
     @cached_property
     def problem(self) -> Problem:
@@ -173,12 +166,6 @@ class Model:
     def _border(self, source: str, target: str, elements: int) -> float:
         """Seconds of a conversion; of an unknown one none, which the prediction then says."""
         return self.costs.borders.cost(source, target, elements).seconds or 0.0
-
-
-def slug(name: str) -> str:
-    """A recipe's name as a part of a tag: ``first-and-last-in-floats``."""
-    words = re.findall(r"[a-z0-9._]+", name.lower())
-    return "-".join(words)[:LONGEST_SLUG].strip(".-") or "unnamed"
 
 
 def is_simple(name: str) -> bool:

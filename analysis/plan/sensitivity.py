@@ -7,37 +7,30 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from analysis.plan.borders import FP32, INT8
 from probes.records.measurement import OK
-from probes.records.precision import CHANNEL, RANKING, TEST, ErrorRow, StageRow
+from probes.records.precision import CHANNEL, RANKING, TENSOR, TEST, ErrorRow, StageRow
 
 FIRST_METHOD = "minmax"
 """How ranges are calibrated where no error says which method loses least."""
 
 
 def best_method(errors: Iterable[ErrorRow]) -> tuple[str, str]:
-    """(method, granularity) of the all-INT8 recipe that lost least on the ranking inputs.
+    """(method, granularity) by which all in INT8 has least noise on the ranking inputs.
 
-    Without such a recipe they are those of most stages.
+    Not the one that loses fewest answers: of few inputs hardly any is lost. One scale a tensor
+    counts only where nothing finer was tried. Without such rows they are those of most stages.
     """
     usable = [row for row in errors if row.status == OK and row.method]
     ranked = [row for row in usable if row.recipe == INT8 and row.inputs_of == RANKING]
-    if ranked:
-        best = min(ranked, key=_badness)
+    known = [row for row in ranked if row.sqnr_db is not None]
+    finest = [row for row in known if row.granularity != TENSOR] or known
+    if finest:
+        best = max(finest, key=lambda row: row.sqnr_db or 0.0)
         return best.method, best.granularity or CHANNEL
     of_stages = Counter((row.method, row.granularity or CHANNEL) for row in usable if row.stage)
     if of_stages:
         (most, _), *_ = of_stages.most_common(1)
         return most
     return FIRST_METHOD, CHANNEL
-
-
-def _badness(row: ErrorRow) -> tuple[float, float]:
-    """(loss, noise): noise decides where the loss is that of others, since it counts finely."""
-    loss = row.loss
-    noise = row.noise
-    return (
-        float("inf") if loss is None else loss,
-        float("inf") if noise is None else noise,
-    )
 
 
 def errors_of_stages(

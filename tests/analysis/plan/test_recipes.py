@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 
 from analysis.plan.plan import propose
-from analysis.plan.recipes import slug
 from probes.records.measurement import RidgelineError
 from probes.records.precision import Plan, Precision
 from tests.analysis.plan import rows
@@ -59,7 +58,7 @@ def test_no_two_recipes_are_the_same() -> None:
     assert len({json.dumps(recipe.precisions, sort_keys=True) for recipe in recipes}) == len(
         recipes
     )
-    assert len({slug(recipe.name) for recipe in recipes}) == len(recipes)
+    assert len({recipe.slug for recipe in recipes}) == len(recipes)
 
 
 def test_a_plan_is_the_same_when_it_is_made_again() -> None:
@@ -72,10 +71,11 @@ def test_ranges_are_those_of_most_inputs_in_the_form_of_the_provider() -> None:
     assert plan.ranges == {"a": (0.0, 6.0)}
 
 
-def test_the_method_that_lost_least_calibrates() -> None:
-    worse = rows.recipe_error("int8", "ranking", lost=20, method="entropy")
-    better = rows.recipe_error("int8", "ranking", lost=4, method="minmax")
-    known = rows.known([*rows.ERRORS, worse, better])
+def test_the_method_of_least_noise_calibrates() -> None:
+    worse = rows.recipe_error("int8", "ranking", lost=2, method="entropy", sqnr_db=20.0)
+    better = rows.recipe_error("int8", "ranking", lost=4, method="minmax", sqnr_db=25.0)
+    coarse = replace(better, granularity="tensor", method="mse", sqnr_db=26.0)
+    known = rows.known([*rows.ERRORS, worse, better, coarse])
     plan = propose(known, rows.timings(rows.layers()), 0.01)
     assert plan.method == "minmax"
     assert plan.ranges == {"a": (0.0, 9.0)}
@@ -114,8 +114,3 @@ def test_where_no_narrow_precision_was_timed_predictions_propose() -> None:
 def test_a_network_without_stages_has_no_plan() -> None:
     with pytest.raises(RidgelineError, match="no stage"):
         propose(Precision(), rows.timings([]), 0.01)
-
-
-def test_a_slug_is_a_part_of_a_tag() -> None:
-    assert slug("first and last in floats") == "first-and-last-in-floats"
-    assert slug("plan 3") == "plan-3"
