@@ -126,7 +126,9 @@ class _Edges:
             (graph.opsets.get(domain, 1) for domain in ONNX_DOMAINS),
             default=1,
         )
-        self._kept = {tensor.name for tensor in graph.outputs} | names_read_inside(graph.model)
+        self._kept = {tensor.name for tensor in graph.outputs} | names_read_inside(
+            graph.model.graph.node
+        )
         """Tensors that others than nodes of this graph read."""
         self._readers: dict[str, list[Node]] = {}
         for node in graph.nodes:
@@ -144,12 +146,10 @@ class _Edges:
         return readers[0]
 
 
-def names_read_inside(model: Any) -> set[str]:
-    """Names that the branches and bodies within the nodes of a ModelProto read."""
+def names_read_inside(nodes: Iterable[Any]) -> set[str]:
+    """Names that the branches and bodies within these NodeProtos read."""
     names: set[str] = set()
-    if model is None:
-        return names
-    for node in model.graph.node:
+    for node in nodes:
         for graph in _inner_graphs(node):
             names |= _all_read(graph)
     return names
@@ -160,9 +160,7 @@ def _all_read(graph: GraphProto) -> set[str]:
     names = {value.name for value in graph.output}
     for node in graph.node:
         names.update(node.input)
-        for inner in _inner_graphs(node):
-            names |= _all_read(inner)
-    return names
+    return names | names_read_inside(graph.node)
 
 
 def _inner_graphs(node: Any) -> Iterable[Any]:
