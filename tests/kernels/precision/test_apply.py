@@ -88,7 +88,12 @@ def quantized(values: np.ndarray, scale: np.ndarray, zero: np.ndarray) -> np.nda
 
 def check_codes(model: Any) -> int:
     """Hold each code that the network makes against NumPy; returns how many tensors had some."""
-    encoders = [node for node in model.graph.node if node.op_type == "QuantizeLinear"]
+    integers = [name for name, values in constants_of(model).items() if values.dtype.kind in "iu"]
+    encoders = [
+        node
+        for node in model.graph.node
+        if node.op_type == "QuantizeLinear" and node.input[2] in integers
+    ]
     sources = [node.input[0] for node in encoders]
     codes = [node.output[0] for node in encoders]
     values = unoptimized(model, feeds(model), *sources, *codes)
@@ -222,3 +227,218 @@ def test_other_types_are_near_too(network: Any, precision: str) -> None:
     if precision == "bf16":
         return  # ONNX Runtime's CPU has no such kernels: the checker has seen it
     assert error_of(model, changed) < closeness[precision]
+
+
+def test_a_plan_of_fp32_alone_is_the_network() -> None:
+    model = residual()
+    listed = stages(graph_of(copy_of(model)))
+    same = applied(model, listed, all_in(listed, "fp32"), {})
+    assert same.SerializeToString() == model.SerializeToString()
+
+
+@pytest.mark.parametrize(
+    ("network", "operation", "count"),
+    [
+        (convolution, "QLinearConv", 1),
+        (depthwise, "QLinearConv", 1),
+        (residual, "QLinearConv", 2),
+        (residual, "QLinearAdd", 1),
+        (pooled, "QLinearConv", 2),
+        (fully_connected, "QGemm", 1),
+        (turned, "QGemm", 1),
+        (two_activations, "QLinearMatMul", 1),
+    ],
+    ids=lambda what: getattr(what, "__name__", str(what)),
+)
+def test_the_runtime_fuses_it_into_integer_kernels(
+    network: Any, operation: str, count: int, tmp_path: Path
+) -> None:
+    changed = in_precision(network())
+    kernels = executed(changed, tmp_path)
+    assert kernels.count(operation) == count
+    assert not {"Conv", "Relu", "Add", "Gemm", "MatMul"} & set(kernels)
+
+
+def test_max_pooling_runs_on_the_integers(tmp_path: Path) -> None:
+    changed = in_precision(pooled())
+    pooling = next(node for node in changed.graph.node if node.op_type == "MaxPool")
+    codes = encoded(changed)
+    assert pooling.input[0] in codes.values()
+    assert pooling.output[0] in codes.values()
+    # of the input, of the first convolution and of the second: none around the pooling
+    assert ops_of(changed).count("QuantizeLinear") == 3
+    kernels = executed(changed, tmp_path)
+    first, last = "QuantizeLinear", "DequantizeLinear"
+    assert kernels == [first, "QLinearConv", "MaxPool", "QLinearConv", last]
+
+
+def test_the_encoding_comes_after_the_relu() -> None:
+    changed = in_precision(convolution())
+    ops = ops_of(changed)
+    assert ops[ops.index("Conv") :] == ["Conv", "Relu", "QuantizeLinear", "DequantizeLinear"]
+
+
+def test_what_a_relu_bounds_has_its_zero_at_the_least_code() -> None:
+    model = convolution()
+    listed = stages(graph_of(copy_of(model)))
+    wide = {"x": (-1.0, 1.0), "y": (-4.0, 4.0)}
+    changed = applied(model, listed, all_in(listed, "int8"), wide)
+    encoders = [node for node in changed.graph.node if node.op_type == "QuantizeLinear"]
+    constants = constants_of(changed)
+    assert [int(constants[node.input[2]]) > 0 for node in encoders] == [True, False]
+
+
+def test_all_that_a_concat_joins_has_one_scale() -> None:
+    model = concatenated()
+    listed = stages(graph_of(copy_of(model)))
+    known = ranges_of_feeds(model, listed)
+    changed = planned(model, all_in(listed, "int8"))
+    joined = next(stage for stage in listed if stage.op == "Concat")
+    of_codes = {node.output[0]: node for node in changed.graph.node}
+    constants = constants_of(changed)
+    codes = encoded(changed)
+    scales = {float(constants[of_codes[codes[name]].input[1]]) for name in joined.reads}
+    low = min(0, *(known[name][0] for name in (*joined.reads, joined.writes)))
+    high = max(known[name][1] for name in (*joined.reads, joined.writes))
+    assert scales == {float(np.float32((high - low) / 255))}
+
+
+def test_one_stage_in_int8_is_between_floats() -> None:
+    model = residual()
+    changed = planned(model, {"conv_0": "int8"})
+    assert ops_of(changed).count("QuantizeLinear") == 2
+    added = next(node for node in changed.graph.node if node.op_type == "Add")
+    assert "x" in added.input  # which stays float for it, as it was
+    assert error_of(model, changed) < CLOSE
+
+
+def test_stages_that_pass_numbers_on_have_no_integers_of_their_own() -> None:
+    model = pooled()
+    same = planned(model, {"maxpool_2": "int8"})
+    assert same.SerializeToString() == model.SerializeToString()
+
+
+def test_between_stages_in_fp16_is_no_cast() -> None:
+    model = pooled()
+    changed = planned(model, {"conv_0": "fp16", "conv_3": "fp16"})
+    assert ops_of(changed) == ["Cast", "Conv", "Relu", "MaxPool", "Conv", "Cast"]
+    assert error_of(model, changed) < 0.003
+
+
+def test_a_stage_in_fp32_between_others_is_cast_to_and_from() -> None:
+    net = Net()
+    first = net.conv(net.input(1, 4, 8, 8), 4, 4, 3)
+    middle = net.add("Erf", first)
+    model = net.model(net.conv(middle, 4, 4, 3))
+    changed = planned(model, {"conv_0": "fp16", "conv_2": "int8"})
+    ops = ops_of(changed)
+    assert ops[: ops.index("Erf") + 1] == ["Cast", "Conv", "Cast", "Erf"]
+    assert ops.count("Cast") == 2
+    assert error_of(model, changed) < CLOSE
+
+
+def test_a_bias_that_does_not_fit_its_scale_keeps_its_value() -> None:
+    net = Net()
+    x = net.input(1, 4, 8, 8)
+    weights = np.full((2, 4, 1, 1), 0.1, np.float32)
+    weights[0] = 1e-12  # a dead channel: all that it leaves is its bias
+    bias = net.constant([0.5, 0.25])
+    model = net.model(net.add("Conv", x, net.constant(weights), bias))
+    changed = in_precision(model)
+    assert error_of(model, changed) < CLOSE
+
+
+def test_weights_have_the_scales_asked_for() -> None:
+    shapes = {}
+    for granularity in ("tensor", "channel", "block"):
+        changed = in_precision(turned(), granularity=granularity)
+        decoders = [node for node in changed.graph.node if node.op_type == "DequantizeLinear"]
+        constants = constants_of(changed)
+        (weights,) = (node for node in decoders if node.input[0] == "w0_codes")
+        shapes[granularity] = constants[weights.input[1]].shape
+    assert shapes == {"tensor": (), "channel": (24,), "block": (24, 1)}
+
+
+def test_an_opset_too_old_is_raised() -> None:
+    net = Net(opset=11)
+    model = net.model(net.conv(net.input(1, 4, 8, 8), 4, 4, 3))
+    changed = in_precision(model)
+    assert changed.opset_import[0].version >= 13
+    assert error_of(model, changed) < CLOSE
+
+
+def test_facts_go_into_the_file() -> None:
+    model = convolution()
+    listed = stages(graph_of(copy_of(model)))
+    plan = all_in(listed, "int8")
+    known = ranges_of_feeds(model, listed)
+    changed = applied(model, listed, plan, known, metadata={"ridgeline.plan": "{}"})
+    assert ("ridgeline.plan", "{}") in [
+        (entry.key, entry.value) for entry in changed.metadata_props
+    ]
+
+
+def test_what_cannot_be_is_refused() -> None:
+    net = Net()
+    model = net.model(net.add("Erf", net.conv(net.input(1, 4, 8, 8), 4, 4, 3)))
+    listed = stages(graph_of(copy_of(model)))
+    with pytest.raises(Unavailable, match="Erf erf_1: no int8, only fp32, fp16, bf16"):
+        applied(model, listed, {"erf_1": "int8"}, {})
+    with pytest.raises(KernelError, match="activation x has no range"):
+        applied(model, listed, {"conv_0": "int8"}, {})
+    with pytest.raises(KernelError, match="no stage of that name"):
+        applied(model, listed, {"conv_9": "int8"}, {})
+    with pytest.raises(KernelError, match="granularity"):
+        applied(model, listed, {}, {}, granularity="row")
+    with pytest.raises(KernelError, match="form"):
+        applied(model, listed, {}, {}, form="u4")
+
+
+OPERATIONS = ("Conv", "Relu", "Add", "Mul", "MaxPool", "Concat", "Sigmoid", "Erf", "Transpose")
+CHANNELS = 4
+
+
+def random_network(seed: int) -> Any:
+    """Up to twelve operations on images of one size, each on results of earlier ones."""
+    random = np.random.default_rng(seed)
+    net = Net()
+    tensors = [net.input(1, CHANNELS, 6, 6)]
+    for _ in range(random.integers(3, 11)):
+        op = random.choice(OPERATIONS)
+        x = tensors[-1] if random.random() < 0.6 else str(random.choice(tensors))
+        other = str(random.choice(tensors))
+        if op == "Conv":
+            groups = int(random.choice([1, CHANNELS]))
+            result = net.conv(x, CHANNELS, CHANNELS, 3, groups=groups)
+        elif op in ("Add", "Mul"):
+            is_stored = random.random() < 0.3
+            result = net.add(op, x, net.weight(1, CHANNELS, 1, 1) if is_stored else other)
+        elif op == "MaxPool":
+            result = net.add(op, x, kernel_shape=[3, 3], pads=[1] * 4)
+        elif op == "Transpose":
+            result = net.add(op, x, perm=[0, 1, 3, 2])
+        elif op == "Concat":
+            joined = net.add(op, x, other, axis=1)
+            result = net.conv(joined, 2 * CHANNELS, CHANNELS, 1)
+        else:
+            result = net.add(op, x)
+        tensors.append(result)
+    results = dict.fromkeys([tensors[-1], str(random.choice(tensors[1:]))])
+    return net.model(*results)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_any_plan_of_any_network_is_valid_runs_and_is_near(seed: int) -> None:
+    model = random_network(seed)
+    random = np.random.default_rng(seed)
+    listed = stages(graph_of(copy_of(model)))
+    precisions = {
+        stage.name: str(random.choice([name for name in stage.precisions if name != "bf16"]))
+        for stage in listed
+    }
+    has_fp8 = "fp8" in precisions.values()
+    form = str(random.choice(["u8s8", "s8s8"]))
+    changed = planned(model, precisions, form=form)
+    check_codes(changed)
+    assert error_of(model, changed) < (0.3 if has_fp8 else 0.12)
+    run(changed, feeds(changed))
