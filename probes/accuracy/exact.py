@@ -13,22 +13,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kernels.onnx.protos import copy_of, keep_only
+from kernels.onnx.protos import copy_of, elements, keep_only
 from kernels.runtime.door import onnxruntime
 from kernels.runtime.session import line_of
 from kernels.runtime.values import array_of, filled, is_native
 from probes.records.measurement import RidgelineError
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto
+    from onnx import ModelProto, NodeProto, TensorProto
 
 FP32, FP16, BF16 = 1, 10, 16
 """TensorProto.FLOAT, FLOAT16 and BFLOAT16."""
 NARROW = frozenset((FP16, BF16))
 CONVERTING = frozenset(("Cast", "CastLike", "QuantizeLinear", "DequantizeLinear", "Identity"))
 """Operations that change types themselves, or nothing: they run as they are."""
-LARGEST_MODEL = (1 << 31) - 1
-"""Bytes that protobuf can serialise."""
+
+WITHOUT_PACKING = ("session.disable_prepacking", "1")
+"""Session entry that keeps weights as they are: packed for products, they would be there twice."""
+SMALL = 1 << 10
+"""Elements of a stored tensor up to which it stays in the model: shapes may depend on it."""
+ELSEWHERE = "location"
+"""Key of a stub, which protobuf takes for a tensor in another file."""
 
 Arrays = dict[str, np.ndarray]
 """Arrays by the names of their tensors."""
@@ -40,14 +45,19 @@ class Exact:
     Raises RidgelineError if the runtime refuses the network.
     """
 
-    def __init__(self, model: ModelProto) -> None:
+    def __init__(self, model: ModelProto, weights: Mapping[str, Any] | None = None) -> None:
+        """weights: of the tensors of the model that are stubs, see ``shared_weights``."""
         ort = onnxruntime()
         options = ort.SessionOptions()
         options.log_severity_level = 4
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.intra_op_num_threads = processors()
         options.inter_op_num_threads = 1
+        options.add_session_config_entry(*WITHOUT_PACKING)
         computed = widened(model)
+        stubs = [tensor.name for tensor in computed.graph.initializer if is_stub(tensor)]
+        if stubs and weights:
+            options.add_external_initializers(stubs, [weights[name] for name in stubs])
         try:
             self._session = ort.InferenceSession(
                 computed.SerializeToString(), options, providers=["CPUExecutionProvider"]
@@ -78,6 +88,36 @@ class Exact:
             return {name: array_of(value) for name, value in zip(self.outputs, values, strict=True)}
         except Exception as error:  # the runtime's own types
             raise RidgelineError(f"the network cannot be run: {line_of(error)}") from None
+
+
+def shared_weights(model: ModelProto) -> dict[str, Any]:
+    """The large FP32 weights of a network as the runtime's values, by name.
+
+    Sessions of its parts are given these, so that no part has to be written with its weights.
+    """
+    import onnx
+
+    ort = onnxruntime()
+    return {
+        tensor.name: ort.OrtValue.ortvalue_from_numpy(onnx.numpy_helper.to_array(tensor))
+        for tensor in model.graph.initializer
+        if tensor.data_type == FP32 and elements(tensor.dims) > SMALL
+    }
+
+
+def stub_of(tensor: TensorProto) -> Any:
+    """A stored tensor without its data, which a session is given."""
+    import onnx
+
+    stub = onnx.TensorProto(name=tensor.name, dims=tensor.dims, data_type=tensor.data_type)
+    stub.data_location = onnx.TensorProto.EXTERNAL
+    stub.external_data.add(key=ELSEWHERE, value=tensor.name)
+    return stub
+
+
+def is_stub(tensor: TensorProto) -> bool:
+    """True if the data of a tensor lie elsewhere."""
+    return bool(tensor.data_location)
 
 
 def answers(model: ModelProto, feeds: Iterable[Mapping[str, np.ndarray]]) -> Iterator[Arrays]:
@@ -157,7 +197,7 @@ def without_data(model: ModelProto) -> Any:
     graph.value_info.extend(model.graph.value_info)
     declared = {value.name for value in model.graph.input}
     for tensor in model.graph.initializer:
-        if len(tensor.raw_data) <= 1 << 10 and not tensor.HasField("data_location"):
+        if elements(tensor.dims) <= SMALL and not is_stub(tensor):
             graph.initializer.append(tensor)
         elif tensor.name not in declared:
             graph.input.append(
@@ -223,14 +263,12 @@ def _widen(tensor: Any) -> None:
     tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
 
 
-def with_outputs(model: ModelProto, names: Sequence[str]) -> Any:
-    """The network with these tensors as further outputs."""
+def add_outputs(model: ModelProto, names: Sequence[str]) -> None:
+    """Make these tensors outputs of the network, too, in place."""
     import onnx
 
-    copy = copy_of(model)
-    known = {value.name: value for value in [*copy.graph.value_info, *copy.graph.input]}
-    present = {value.name for value in copy.graph.output}
+    known = {value.name: value for value in [*model.graph.value_info, *model.graph.input]}
+    present = {value.name for value in model.graph.output}
     for name in names:
         if name not in present:
-            copy.graph.output.append(known.get(name, onnx.ValueInfoProto(name=name)))
-    return copy
+            model.graph.output.append(known.get(name, onnx.ValueInfoProto(name=name)))

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kernels.onnx.protos import elements, free_inputs
-from probes.accuracy.exact import without_data
+from probes.accuracy.exact import shared_weights, stub_of, without_data
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, ValueInfoProto
@@ -31,6 +31,8 @@ class Pieces:
         self._fed = {value.name for value in free_inputs(model)}
         self._computed = self._followers()
         self._declared = _declared(model)
+        self.weights = shared_weights(model)
+        """Large ones, for sessions of its parts."""
         self._stored = {tensor.name: tensor for tensor in model.graph.initializer}
 
     def place(self, names: Sequence[str]) -> tuple[int, int]:
@@ -68,10 +70,17 @@ class Pieces:
             for name in names
         )
 
-    def between(self, start: int, live: Sequence[str], outputs: Sequence[str]) -> Any:
+    def between(
+        self,
+        start: int,
+        live: Sequence[str],
+        outputs: Sequence[str],
+        with_weights: Sequence[str] = (),
+    ) -> Any:
         """A ModelProto of the nodes from ``start`` on that these outputs need.
 
-        live: what it is fed, see ``live``; it has the weights of its nodes only.
+        live: what it is fed, see ``live``. with_weights: names of nodes whose weights it has;
+        those of the others are stubs, for which ``weights`` has the numbers.
         """
         needed = self._needed(outputs, stop_before=start)
         read = {name for node in needed for name in reads(node)}
@@ -86,7 +95,11 @@ class Pieces:
         fed = [name for name in live if name in read]
         graph.input.extend(self._value(name) for name in fed)
         graph.output.extend(self._value(name) for name in outputs)
-        graph.initializer.extend(tensor for name, tensor in self._stored.items() if name in read)
+        kept = {name for node in needed if node.name in with_weights for name in reads(node)}
+        for name, tensor in self._stored.items():
+            if name in read:
+                is_kept = name in kept or name not in self.weights
+                graph.initializer.append(tensor if is_kept else stub_of(tensor))
         ends = {*fed, *outputs}
         written = {name for node in needed for name in node.output}
         graph.value_info.extend(

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from kernels.base import KernelError, Unavailable, one_line
 from kernels.precision.apply import applied
-from probes.accuracy.exact import Arrays, Exact, with_outputs
+from kernels.precision.narrow import raised
+from kernels.precision.quantize import INT8_IR_VERSION, INT8_OPSET
+from probes.accuracy.exact import Arrays, Exact, add_outputs
 from probes.accuracy.inputs import Inputs
 from probes.accuracy.metrics import Comparison, Votes, axis_of, class_axis, classes
 from probes.accuracy.pieces import Pieces
@@ -129,8 +131,11 @@ class Study:
 
     @cached_property
     def pieces(self) -> Pieces:
-        """The network, to be cut."""
-        return Pieces(self.model)
+        """The network, to be cut, in an opset that has INT8: else each part would be raised."""
+        try:
+            return Pieces(raised(self.model, INT8_OPSET, INT8_IR_VERSION, INT8))
+        except Unavailable:
+            return Pieces(self.model)
 
     def feeds(self, index: int) -> Arrays:
         """The arrays of one input, kept while there is room."""
@@ -253,15 +258,17 @@ class Study:
 
     def method_rows(
         self,
-        ranges_of_method: Mapping[str, Ranges],
-        granularities: Sequence[str] = (TENSOR,),
+        range_rows: Iterable[RangeRow],
+        symmetric: bool,
         on_step: OnStep = no_step,
+        granularities: Sequence[str] = (TENSOR,),
     ) -> Iterator[ErrorRow]:
         """All stages in INT8 on the ranking inputs, by each calibration method.
 
-        ranges_of_method: see ``ranges_of_methods``. granularities: further ones of the weights,
-        each with the best method.
+        symmetric: which of the ranges. granularities: further ones of the weights, each with the
+        best method.
         """
+        ranges_of_method = ranges_by_method(range_rows, symmetric)
         total = len(ranges_of_method) + len(granularities)
         rows: list[ErrorRow] = []
         for method, ranges in ranges_of_method.items():
@@ -276,6 +283,13 @@ class Study:
             rows.append(self._int8_row(method, ranges_of_method[method], granularity))
             yield rows[-1]
         on_step(total, total, "")
+
+    def best(
+        self, errors: Iterable[ErrorRow], range_rows: Iterable[RangeRow], symmetric: bool
+    ) -> tuple[str, Ranges]:
+        """The best calibration method and its ranges; nothing where INT8 could not be run."""
+        method = best_method(errors)
+        return method, ranges_by_method(range_rows, symmetric).get(method, {})
 
     def _int8_row(self, method: str, ranges: Ranges, granularity: str) -> ErrorRow:
         """The row of all stages in INT8."""
@@ -391,7 +405,7 @@ class _Frontier:
             return
         computed = [name for name in live if name not in self.live]
         if computed:
-            exact = Exact(pieces.between(self.place, self.live, computed))
+            exact = Exact(pieces.between(self.place, self.live, computed), pieces.weights)
         arrays = []
         for number in range(count):
             before = self.arrays(number)
@@ -413,11 +427,10 @@ class _StageRuns:
         self.frontier = frontier
         pieces = study.pieces
         outputs = pieces.behind(frontier.place)
-        self._part = pieces.between(frontier.place, frontier.live, outputs)
-        own = pieces.between(frontier.place, frontier.live, [stage.writes])
-        self._own = Exact(own)
-        names = {node.name for node in self._part.graph.node}
-        self._stages = [other for other in study.stages if names.issuperset(other.nodes)]
+        self._part = pieces.between(frontier.place, frontier.live, outputs, stage.nodes)
+        self._own = Exact(
+            pieces.between(frontier.place, frontier.live, [stage.writes]), pieces.weights
+        )
 
     def row(self, row: ErrorRow, ranges: Ranges) -> ErrorRow:
         """The row with what is found in its precision."""
@@ -425,20 +438,20 @@ class _StageRuns:
         try:
             model = applied(
                 self._part,
-                self._stages,
+                [stage],
                 {stage.name: row.precision},
                 ranges,
                 form=study.form,
                 granularity=study.granularity,
             )
-            own_name = rounded_name(model, stage.writes)
-            exact = Exact(with_outputs(model, [own_name]))
+            add_outputs(model, [stage.writes])
+            exact = Exact(model, study.pieces.weights)
             own, comparison, votes = Comparison(), Comparison(), Votes()
             for number, index in enumerate(study.split.ranking):
                 live = self.frontier.arrays(number)
                 actual = exact.run(_only(live, exact))
                 true = self._own.run(_only(live, self._own))[stage.writes]
-                own.add(true, actual[own_name])
+                own.add(true, actual[stage.writes])
                 study._compare(index, actual, comparison, votes)
         except Unavailable as error:
             return replace(row, status=SKIPPED, reason=one_line(error))
@@ -459,35 +472,17 @@ def best_method(rows: Iterable[ErrorRow]) -> str:
     return best.method if best else ""
 
 
-def ranges_of_methods(rows: Iterable[RangeRow]) -> dict[str, dict[str, tuple[float, float]]]:
+def ranges_by_method(
+    rows: Iterable[RangeRow], symmetric: bool
+) -> dict[str, dict[str, tuple[float, float]]]:
     """The ranges of all activations by calibration method, from the rows of all inputs."""
     ranges: dict[str, dict[str, tuple[float, float]]] = {}
     for row in rows:
-        if not row.histogram:
+        if not row.histogram or row.symmetric != symmetric:
             continue  # of fewer inputs, or of other batches
         for method, ends in row.threshold_of.items():
             ranges.setdefault(method, {})[row.tensor] = ends
     return ranges
-
-
-def rounded_name(model: ModelProto, name: str) -> str:
-    """The tensor in which the result of a stage reaches those that read it.
-
-    That is behind the Q and DQ, or the Casts, that follow it.
-    """
-    readers: dict[str, list[Any]] = {}
-    for node in model.graph.node:
-        for read in node.input:
-            readers.setdefault(read, []).append(node)
-    current = name
-    for first, second in (("QuantizeLinear", "DequantizeLinear"), ("Cast", "Cast")):
-        for node in readers.get(current, []):
-            if node.op_type != first:
-                continue
-            back = [other for other in readers.get(node.output[0], []) if other.op_type == second]
-            if back:
-                return str(back[0].output[0])
-    return current
 
 
 def _key(row: ErrorRow) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import pytest
 from kernels.precision.convert import convert
 from kernels.runtime.answers import DEPLOYED
 from kernels.runtime.answers import answers as timed_answers
-from probes.accuracy.exact import Exact, answers, widened, with_outputs
+from probes.accuracy.exact import Exact, add_outputs, answers, widened
 from probes.records.measurement import RidgelineError
 from tests import trained
 
@@ -101,7 +101,8 @@ def test_a_network_without_narrow_floats_stays_as_it_is() -> None:
 
 def test_answers_come_input_by_input_and_inner_results_can_be_asked_for() -> None:
     model, x, _ = saturating()
-    results = list(answers(with_outputs(model, ["p"]), [{"x": x}, {"x": x / 2}]))
+    add_outputs(model, ["p"])
+    results = list(answers(model, [{"x": x}, {"x": x / 2}]))
     assert [sorted(result) for result in results] == [["p", "y"], ["p", "y"]]
     assert results[1]["p"].sum() < 0.6 * results[0]["p"].sum()
 
