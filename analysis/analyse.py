@@ -14,16 +14,19 @@ from analysis.draw.files import Figure, drawn, png
 from analysis.layers.groups import layer_sweeps, networks, unplaced
 from analysis.layers.missing import with_lost_time
 from analysis.layers.place import placements
+from analysis.layers.placement import Placement
 from analysis.model.ceilings import ceilings
 from analysis.model.judge import judged
 from analysis.model.levels import levels
-from analysis.model.roofline import roofline
+from analysis.model.roofline import Roofline, roofline
 from analysis.model.sweeps import sweeps
 from analysis.model.trust import trust
-from analysis.outcome import Outcome
+from analysis.outcome import Outcome, PlanOutcome
+from analysis.plan.costs import Timings
 from analysis.tell import most
 from analysis.units import unit_of
 from probes.records.measurement import Moment
+from probes.records.precision import Precision, read_precision
 from probes.records.run import (
     COMPLETE,
     Run,
@@ -43,15 +46,17 @@ def analyse(folder: Path) -> Outcome:
 
     Raises RidgelineError or OSError.
     """
-    outcome = model(read_run(folder))
+    run = read_run(folder)
+    outcome = model(run, read_precision(folder, run.guarded, run.damage))
     write(outcome, folder)
     return outcome
 
 
-def model(run: Run) -> Outcome:
+def model(run: Run, known: Precision | None = None) -> Outcome:
     """What the rows of a run mean; writes nothing.
 
-    The rows are judged first, wherever they come from.
+    The rows are judged first, wherever they come from. known: what the run knows of a network in
+    lower precision.
     """
     run = replace(run, measurements=judged(run.measurements, run.device))
     plateaus = levels(run.measurements, run.device)
@@ -74,17 +79,51 @@ def model(run: Run) -> Outcome:
     notes += most.left_out(
         "sweeps over layers", all_layer_sweeps, shown_layer_sweeps, "placements.csv"
     )
+    roofs = roofline(tops.values())
+    plan = None
+    if known is not None:
+        plan = plan_outcome(known, run, roofs, placed)
     return Outcome(
         run=run,
         ceilings=tops,
-        model=roofline(tops.values()),
+        model=roofs,
         notes=notes,
         network_notes=unplaced(all_networks, run.measurements),
         sweeps=shown_sweeps,
         placements=placed,
         networks=shown_networks,
         layer_sweeps=shown_layer_sweeps,
+        plan=plan,
         trust=trust(run, tops),
+    )
+
+
+def plan_outcome(
+    known: Precision, run: Run, roofs: Roofline, placed: Sequence[Placement]
+) -> PlanOutcome:
+    """What a run found of a network in lower precision. run: judged."""
+    from analysis.plan.plan import study, verdicts
+    from analysis.plan.words import on_network
+    from analysis.tell.on_plan import missing
+    from analysis.tell.plan_columns import errors_alone
+
+    plan = known.plan
+    if plan is None or not plan.recipes or not known.stages:
+        return PlanOutcome(known, verdicts=errors_alone(known), missing=missing(known))
+    timings = Timings(
+        provider=plan.provider,
+        rows=run.measurements,
+        placements=placed,
+        model=roofs,
+        device=run.device,
+    )
+    evidence = study(known, timings)
+    return PlanOutcome(
+        known,
+        study=evidence,
+        verdicts=verdicts(evidence),
+        sentences=on_network(evidence),
+        missing=missing(known),
     )
 
 
@@ -103,19 +142,25 @@ def write(outcome: Outcome, folder: Path) -> None:
 
 def _contents(outcome: Outcome, moments: Sequence[Moment]) -> dict[str, str | bytes]:
     """All files by name. moments: of a sustained load, if there was one."""
+    from analysis.draw.plan.pictures import plan_figures
     from analysis.tell.ceiling_columns import CEILING_COLUMNS
     from analysis.tell.columns import file_of
     from analysis.tell.layer_columns import LAYER_COLUMNS
+    from analysis.tell.plan_columns import STAGE_COLUMNS, stages_of
 
     figures = {"roofline": roofline_figure(outcome)}
     figures.update(sweep_figures(outcome))
     figures.update(layer_figures(outcome))
+    if outcome.plan:
+        figures.update(plan_figures(outcome.plan, outcome.run.device, INCHES))
     pictures = drawn(figures)
     svgs = {name: svg for name, (svg, _) in pictures.items()}
 
     tables = {"ceilings.csv": file_of(CEILING_COLUMNS, outcome.ceilings.values())}
     if outcome.placements:
         tables["placements.csv"] = file_of(LAYER_COLUMNS, outcome.placements)
+    if outcome.plan and outcome.plan.verdicts:
+        tables["plan.csv"] = file_of(STAGE_COLUMNS, stages_of(outcome.plan))
     contents: dict[str, str | bytes] = dict(tables)
     contents["roofline.svg"] = svgs["roofline"]
     for name, (_, png_bytes) in pictures.items():

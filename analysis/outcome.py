@@ -12,8 +12,38 @@ from analysis.model.ceilings import Ceiling, is_roof
 from analysis.model.roofline import Roofline
 from analysis.model.sweeps import SweepChart
 from analysis.model.trust import Trust
+from analysis.plan.study import Study
+from analysis.plan.verdict import StageVerdict
 from analysis.units import si_span
+from probes.records.precision import Precision
 from probes.records.run import Run
+
+
+@dataclass(frozen=True)
+class PlanOutcome:
+    """What a run found of a network in lower precision, as far as it came."""
+
+    known: Precision
+    """What its files hold."""
+    study: Study | None = None
+    """The plan with its evidence; None before there is one."""
+    verdicts: Sequence[StageVerdict] = ()
+    """What is decided of each stage, in the network's order; without a plan only its error."""
+    sentences: Sequence[str] = ()
+    """What the plan says of the network, the choice first."""
+    missing: Sequence[str] = ()
+    """What was not found yet, in words: ``ranges``, ``the choice``."""
+
+    @property
+    def network(self) -> str:
+        """Name of the network."""
+        known = self.known
+        names = [
+            *(row.network for row in known.stages[:1]),
+            *(row.network for row in known.ranges[:1]),
+            *(row.network for row in known.errors[:1]),
+        ]
+        return names[0] if names else ""
 
 
 @dataclass
@@ -38,6 +68,8 @@ class Outcome:
     """Those that are shown."""
     layer_sweeps: Sequence[LayerSweep] = ()
     """Those that are shown."""
+    plan: PlanOutcome | None = None
+    """Of a network in lower precision; None where no plan was asked for."""
     trust: Trust | None = None
     """How far all of it can be trusted; None where the run timed nothing itself."""
     folder: Path | None = None

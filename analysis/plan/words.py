@@ -95,19 +95,21 @@ def _gain(verdict: StageVerdict) -> str:
 
 
 def on_network(study: Study) -> list[str]:
-    """What lower precision brings, why, what the plan is, what is sensitive, and what is next."""
-    sentences = [
+    """What the plan is, what is next, what lower precision brings and why, and what is sensitive.
+
+    The first ones matter most: a terminal shows no others.
+    """
+    return [
+        *_the_plan(study),
+        *_beyond_calibration(study),
         *_what_int8_brings(study),
         *_what_bounds(study),
         *_without_kernel(study),
-        *_on_borders(study),
         *_saturating(study),
-        *_the_plan(study),
         *_most_sensitive(study),
+        *_on_borders(study),
         *_predicted_and_measured(study),
-        *_beyond_calibration(study),
     ]
-    return sentences
 
 
 def _what_int8_brings(study: Study) -> list[str]:

@@ -12,6 +12,7 @@ from analysis.model.trust import GOOD
 from analysis.outcome import Outcome
 from analysis.tell.on_device import on_device
 from analysis.tell.on_networks import on_all_layers, on_networks
+from analysis.tell.on_plan import on_plan
 
 PYTHON = ".venv/bin/python"
 """As the README sets it up."""
@@ -23,6 +24,8 @@ class Answer:
 
     networks: tuple[str, ...]
     """Of its networks: time, floor, what bounds it, what to gain, why a precision wins or not."""
+    plan: tuple[str, ...]
+    """What to quantize; empty where no plan was asked for."""
     device: tuple[str, ...]
     """Of the device: memory, arithmetic, what they mean, what limited them, what went ill."""
     trust: str
@@ -35,6 +38,7 @@ def answer(outcome: Outcome) -> Answer:
     """What a run says."""
     return Answer(
         networks=(*on_networks(outcome.networks), *on_all_layers(outcome)),
+        plan=tuple(on_plan(outcome.plan)),
         device=tuple(on_device(outcome)),
         trust=outcome.trust.line if outcome.trust else "",
         next=next_command(outcome),

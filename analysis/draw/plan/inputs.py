@@ -94,7 +94,7 @@ def is_worth_drawing(rows: Sequence[RangeRow]) -> bool:
     return any(row.tensor in full and row is not full[row.tensor] for row in rows)
 
 
-def figure(rows: Sequence[RangeRow], title: str, across: float) -> Figure:
+def figure(rows: Sequence[RangeRow], network: str, across: float) -> Figure:
     """A figure of this width in inches with a panel for each method."""
     methods = methods_of(rows)
     lines = math.ceil(len(methods) / COLUMNS)
@@ -132,18 +132,16 @@ def figure(rows: Sequence[RangeRow], title: str, across: float) -> Figure:
         )
     _name_axes(picture, down)
     _write_key(picture)
-    heading(picture, title, _under(rows))
+    heading(picture, f"{network}: what more calibration inputs change", _under(rows))
     caption(picture, MEANING)
     return picture
 
 
 def _under(rows: Sequence[RangeRow]) -> str:
-    """``Ranges of 54 activations, by the number of calibration inputs``."""
+    """``Ranges of 54 activations, by how many inputs were fed, and how``."""
     count = len(in_full(rows))
     noun = "activation" if count == 1 else "activations"
-    return (
-        f"Ranges of {count} {noun}: how far fewer calibration inputs, or other batches, move them"
-    )
+    return f"Ranges of {count} {noun}, by how many inputs were fed, and how"
 
 
 def limits_of(all_spreads: Sequence[Spread]) -> tuple[float, float]:

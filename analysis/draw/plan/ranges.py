@@ -106,23 +106,36 @@ def left_out(rows: Sequence[RangeRow]) -> list[str]:
     if len(rows) <= most:
         return []
     return [
-        f"of {len(rows)} activations the {most} most sensitive are drawn; all are in ranges.csv"
+        f"Of {len(rows)} activations the {most} most sensitive are drawn; all are in ranges.csv."
     ]
 
 
+def under(rows: Sequence[RangeRow], number: int, pictures: int, chosen: str) -> str:
+    """``1 of 4, the most sensitive first; 16 inputs; chosen: percentile 99.99 %``."""
+    words = f"{number} of {pictures}, the most sensitive first; " if pictures > 1 else ""
+    most = max(row.inputs for row in rows)
+    words += "1 calibration input" if most == 1 else f"{most} calibration inputs"
+    return f"{words}; chosen: {name_of_method(chosen)}" if chosen else words
+
+
 def figure(
-    rows: Sequence[RangeRow], chosen: str, title: str, under: str, across: float, note: str = ""
+    rows: Sequence[RangeRow],
+    chosen: str,
+    network: str,
+    under_title: str,
+    across: float,
+    notes: Sequence[str] = (),
 ) -> Figure:
     """A figure of this width in inches with a panel for each of these rows.
 
-    chosen: the method whose clipping is shaded; empty if none is chosen yet. note: a line above the
+    chosen: the method whose clipping is shaded; empty if none is chosen yet. notes: lines above the
     caption.
     """
     methods = methods_of(rows)
     lines = math.ceil(len(rows) / COLUMNS)
     brackets = METHOD * len(methods)
     panel = NAME + SHARE + brackets + HISTOGRAM + AXIS
-    bottom = BOTTOM + NOTE * bool(note)
+    bottom = BOTTOM + NOTE * len(notes)
     down = TOP + lines * panel + bottom
     picture = page((across, down))
     inches = (across - LEFT - RIGHT - GAP * (COLUMNS - 1)) / COLUMNS
@@ -141,7 +154,7 @@ def figure(
         _draw_histogram(lower, row)
         _shade_clipped((upper, lower), row, chosen)
         _write_name(upper, names[place], clipping_in_words(row, chosen))
-    heading(picture, title, under)
+    heading(picture, f"{network}: ranges of its activations", under_title)
     middle = (LEFT + (across - LEFT - RIGHT) / 2) / across
     picture.text(
         middle,
@@ -152,7 +165,7 @@ def figure(
         va="center",
     )
     meaning = f"{BRACKETS} {SHADED}" if chosen else BRACKETS
-    caption(picture, meaning, [note] if note else [])
+    caption(picture, meaning, notes)
     return picture
 
 

@@ -14,10 +14,12 @@ from typing import Any, NamedTuple
 
 from analysis.outcome import Outcome
 from analysis.tell.answer import Answer, answer
+from analysis.tell.on_plan import TITLE
 from analysis.tell.page import head, provenance
 from analysis.tell.page.layers import layers_table
 from analysis.tell.page.markup import clipped, folded, heading, paragraph
 from analysis.tell.page.networks import networks_and_sweeps
+from analysis.tell.page.plan import plan_section
 from analysis.tell.page.plot import plot_data
 from analysis.tell.page.roofs import ceilings_table, sweeps
 from analysis.tell.page.stills import Stills
@@ -120,7 +122,7 @@ def _fixed(outcome: Outcome, sentences: Answer, files: Mapping[str, str]) -> dic
     return {
         "policy": escape(_policy(scripts)),
         "title": head.title(outcome),
-        "style": _file("page.css"),
+        "style": _style(outcome),
         "device": escape(clipped(outcome.run.device.name)),
         "badges": head.badges(outcome),
         "facts": escape(head.when_and_how(outcome)),
@@ -128,6 +130,11 @@ def _fixed(outcome: Outcome, sentences: Answer, files: Mapping[str, str]) -> dic
         "files": _json({name: _packed(text) for name, text in files.items()}),
         "scripts": "".join(f"<script>{script}</script>\n" for script in scripts),
     }
+
+
+def _style(outcome: Outcome) -> str:
+    """How the page looks; pictures of a plan have rules of their own."""
+    return _file("page.css") + (_file("plan.css") if outcome.plan else "")
 
 
 def _within(
@@ -199,7 +206,10 @@ def _sections(
 
     Where there are layers the roofline has their table, and the ceilings get a section.
     """
-    sections = [Section("verdict", "Verdict", head.verdict(outcome, sentences))]
+    sections = []
+    if outcome.plan:
+        sections.append(Section("plan", TITLE, plan_section(outcome.plan, stills, limits.rows)))
+    sections.append(Section("verdict", "Verdict", head.verdict(outcome, sentences)))
     if all_views:
         sections.append(
             Section("layers", "Layers", networks_and_sweeps(outcome, stills, limits.rows))

@@ -15,6 +15,8 @@ from analysis.tell.report import summary
 from analysis.units import percent, si, unbroken
 from probes.records.run import COMPLETE
 
+PLAN_LINES = 2
+"""Sentences on a plan that the answer has; its section has all."""
 DEVICE_LINES = 3
 """Sentences on the device that the answer of a network has; the verdict has all."""
 
@@ -45,7 +47,8 @@ def when_and_how(outcome: Outcome) -> str:
 def answer_section(outcome: Outcome, answer: Answer) -> str:
     """What was learnt, in a few lines: networks first, their times beside, and what to do next."""
     is_network = bool(answer.networks)
-    lines = [paragraph(unbroken(text)) for text in answer.networks]
+    lines = [paragraph(unbroken(text)) for text in answer.plan[:PLAN_LINES]]
+    lines += [paragraph(unbroken(text)) for text in answer.networks]
     of_device = answer.device[:DEVICE_LINES] if is_network else answer.device
     lines += [paragraph(unbroken(text), "soft" if is_network else "") for text in of_device]
     if answer.trust and outcome.trust and outcome.trust.level != GOOD:

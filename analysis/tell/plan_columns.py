@@ -1,0 +1,233 @@
+"""The tables of a plan: ``plan.csv``, the stages on the page, and the recipes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.draw.plan.front import interval_in_words, name_of_recipe
+from analysis.outcome import PlanOutcome
+from analysis.plan.front import Point
+from analysis.plan.verdict import StageVerdict
+from analysis.tell.columns import PAGE, TERMINAL, Column, shown_in
+from analysis.units import UNKNOWN
+from probes.records.measurement import OK
+from probes.records.precision import MOST_DB, PLAN_SCHEMA, RANKING, ErrorRow, Precision
+
+MOST_RECIPES = 10
+"""Rows of the table on a terminal."""
+
+
+@dataclass(frozen=True)
+class StageOfPlan:
+    """A row of ``plan.csv``: a verdict, and the network that its stage belongs to."""
+
+    network: str
+    """Name of the network."""
+    verdict: StageVerdict
+    """What was decided of the stage."""
+
+
+def stages_of(plan: PlanOutcome) -> list[StageOfPlan]:
+    """The rows of ``plan.csv``, in the network's order."""
+    return [StageOfPlan(plan.network, verdict) for verdict in plan.verdicts]
+
+
+def errors_alone(known: Precision) -> list[StageVerdict]:
+    """What is known of each stage before there is a plan: its error, of the first narrow precision.
+
+    Empty without errors.
+    """
+    errors: dict[str, ErrorRow] = {}
+    for row in known.errors:
+        is_of_stage = bool(row.stage) and row.inputs_of == RANKING and row.status == OK
+        if is_of_stage and row.sqnr_db is not None:
+            errors.setdefault(row.stage, row)
+    if not errors:
+        return []
+    verdicts = []
+    for stage in known.stages:
+        error = errors.get(stage.stage)
+        verdict = StageVerdict(
+            stage=stage.stage,
+            title=stage.stage,
+            op=stage.op,
+            precision="",
+            narrow=error.precision if error else "",
+            sqnr_db=error.sqnr_db if error else None,
+            own_sqnr_db=error.own_sqnr_db if error else None,
+        )
+        verdicts.append(verdict)
+    return verdicts
+
+
+def decibels(ratio: float | None) -> str:
+    """``31.4 dB``; ``no error`` where no number differs; a dash for None."""
+    if ratio is None:
+        return UNKNOWN
+    return "no error" if ratio >= MOST_DB else f"{ratio:.1f} dB"
+
+
+def precision_in_words(precision: str) -> str:
+    """``INT8``; a dash where none is decided."""
+    return precision.upper() or UNKNOWN
+
+
+def _json(numbers: Mapping[str, float | None]) -> str:
+    """Numbers by name as a JSON object; an empty text for none."""
+    return json.dumps(dict(numbers)) if numbers else ""
+
+
+def _fact(stored: str, **column: Any) -> Column[StageOfPlan]:
+    """A column with the field of a verdict that has its name in the file."""
+    return Column(stored=stored, computed=_of_verdict(stored), **column)
+
+
+def _of_verdict(field: str) -> Callable[[StageOfPlan], Any]:
+    """What takes this field of a row's verdict."""
+    return lambda row: getattr(row.verdict, field)
+
+
+def _seconds(stored: str, name: str) -> Column[StageOfPlan]:
+    """A column of times on the page."""
+    return _fact(stored, name=name, unit=lambda row: "s", number=True, shown=(PAGE,))
+
+
+STAGE_COLUMNS: tuple[Column[StageOfPlan], ...] = (
+    Column(stored="schema_version", computed=lambda row: PLAN_SCHEMA),
+    Column(stored="network"),
+    _fact("stage"),
+    Column(name="stage", computed=lambda row: row.verdict.title, shown=(PAGE,)),
+    _fact("op", name="op", shown=(PAGE,)),
+    _fact(
+        "precision",
+        name="precision",
+        text=lambda row: precision_in_words(row.verdict.precision),
+        shown=(PAGE,),
+    ),
+    _fact(
+        "narrow",
+        name="looked at",
+        text=lambda row: precision_in_words(row.verdict.narrow),
+        shown=(PAGE,),
+    ),
+    _fact(
+        "sqnr_db",
+        name="SQNR of the answer",
+        text=lambda row: decibels(row.verdict.sqnr_db),
+        number=True,
+        shown=(PAGE,),
+    ),
+    _fact(
+        "own_sqnr_db",
+        name="its own SQNR",
+        text=lambda row: decibels(row.verdict.own_sqnr_db),
+        number=True,
+        shown=(PAGE,),
+    ),
+    _seconds("gain_seconds", "gain"),
+    _seconds("float_seconds", "time in floats"),
+    _seconds("saved_seconds", "saved"),
+    _seconds("border_seconds", "borders"),
+    _fact("measured"),
+    _fact("has_kernel"),
+    Column(stored="seconds", computed=lambda row: _json(row.verdict.seconds)),
+    Column(stored="floor_seconds", computed=lambda row: _json(row.verdict.floor_seconds)),
+    _fact("why"),
+    _fact("reason"),
+    _fact("sentence", name="why", shown=(PAGE,), least=30),
+)
+"""A column of a table of stages is one entry here, in the order of the file."""
+
+STAGES_ON_PAGE = shown_in(PAGE, STAGE_COLUMNS)
+
+
+def _loss_in_words(point: Point) -> str:
+    return UNKNOWN if point.loss is None else interval_in_words(point.loss)
+
+
+def _within_in_words(point: Point) -> str:
+    """Whether it is within the loss asked; a dash where its loss is not known."""
+    if point.loss is None:
+        return UNKNOWN
+    return "yes" if point.within else "no"
+
+
+RECIPE_COLUMNS: tuple[Column[Point], ...] = (
+    Column(
+        name="recipe",
+        computed=lambda point: point.name,
+        text=lambda point: name_of_recipe(point.name),
+        shown=(TERMINAL, PAGE),
+    ),
+    Column(
+        name="time",
+        computed=lambda point: point.seconds,
+        unit=lambda point: "s",
+        number=True,
+        shown=(TERMINAL, PAGE),
+    ),
+    Column(
+        name="predicted",
+        computed=lambda point: point.recipe.predicted_seconds,
+        unit=lambda point: "s",
+        number=True,
+        shown=(PAGE,),
+    ),
+    Column(
+        name="loss",
+        computed=lambda point: point.loss.share if point.loss else None,
+        text=_loss_in_words,
+        number=True,
+        shown=(TERMINAL, PAGE),
+    ),
+    Column(
+        name="SQNR of the answer",
+        computed=lambda point: point.loss.sqnr_db if point.loss else None,
+        text=lambda point: decibels(point.loss.sqnr_db if point.loss else None),
+        number=True,
+        shown=(PAGE,),
+    ),
+    Column(
+        name="within",
+        computed=lambda point: point.within,
+        text=_within_in_words,
+        shown=(TERMINAL, PAGE),
+    ),
+    Column(
+        name="on the front",
+        computed=lambda point: point.on_front,
+        text=lambda point: "yes" if point.on_front else "no",
+        shown=(PAGE,),
+    ),
+    Column(
+        name="chosen",
+        computed=lambda point: point.chosen,
+        text=lambda point: "chosen" if point.chosen else "",
+        shown=(TERMINAL, PAGE),
+    ),
+    Column(name="remark", computed=lambda point: point.reason, shown=(PAGE,), least=20),
+)
+"""A column of the table of recipes is one entry here."""
+
+RECIPES_ON_TERMINAL = shown_in(TERMINAL, RECIPE_COLUMNS)
+RECIPES_ON_PAGE = shown_in(PAGE, RECIPE_COLUMNS)
+
+
+def recipes_in_brief(points: Sequence[Point], most: int = MOST_RECIPES) -> list[Point]:
+    """As many recipes as a terminal shows, the fastest first.
+
+    The chosen one stays first, then those on the front, then those with a time.
+    """
+
+    def merit(point: Point) -> tuple[bool, bool, bool]:
+        return not point.chosen, not point.on_front, point.seconds is None
+
+    return fastest_first(sorted(points, key=merit)[:most])
+
+
+def fastest_first(points: Sequence[Point]) -> list[Point]:
+    """The recipes by their time; those without one come last, in their order."""
+    return sorted(points, key=lambda point: (point.seconds is None, point.seconds or 0.0))
