@@ -14,6 +14,7 @@ from analysis.model.ceilings import Ceiling
 from analysis.model.headlines import headlines
 from analysis.model.trust import FAIR, GOOD, LOW, at_start
 from analysis.naming import name_of
+from analysis.outcome import PlanOutcome
 from analysis.tell.answer import Answer, answer
 from analysis.tell.ceiling_columns import CEILINGS_IN_BRIEF, CEILINGS_ON_TERMINAL
 from analysis.tell.columns import LINES_OF_REMARK, Column, fit, in_words, on_few_lines
@@ -21,11 +22,14 @@ from analysis.tell.layer_columns import LAYERS_ON_TERMINAL
 from analysis.tell.layer_console import cells_of_layers, sentences, sweeps_told
 from analysis.tell.live import Lines, Progress, Screen, screen
 from analysis.tell.most import CEILINGS
+from analysis.tell.on_plan import TITLE, on_missing
 from analysis.tell.output import heard, plain
+from analysis.tell.plan_columns import RECIPES_ON_TERMINAL, fastest_first, recipes_in_brief
 from analysis.tell.report import summary
 from analysis.units import NO_BREAK, si, unbroken
 from kernels.device import Device
 from probes.records.measurement import FAILED, OK
+from probes.records.precision import PLAN_FILE
 from probes.records.tag import Tag
 
 PIPE_WIDTH = 240
@@ -148,11 +152,38 @@ class Console:
         """Print what was learnt, how far it can be trusted, what to do next, and the page."""
         for text in (*told.networks, *told.device):
             self.note(text)
+        if outcome.plan:
+            self._plan(outcome.plan, told.plan)
         if outcome.trust:
             self.note(told.trust, style=TRUST_STYLES[outcome.trust.level])
         self._print(f"Next: {_safe(told.next)}", soft_wrap=True)  # to copy, so in one line
         if outcome.folder:
             self._print(f"Open: {_safe(str(outcome.folder / PAGE))}", soft_wrap=True)
+
+    def _plan(self, plan: PlanOutcome, told: Sequence[str]) -> None:
+        """Print what to quantize, and the recipes that were run.
+
+        told: sentences on it; with everything all of them, and a line for each stage.
+        """
+        self._print()
+        self.note(TITLE, style="bold")
+        if self._everything:
+            told = [*plan.sentences, *on_missing(plan.missing)]
+        for text in told:
+            self.note(text)
+        if plan.study:
+            recipes = recipes_in_brief(plan.study.points)
+            if self._everything:
+                recipes = fastest_first(plan.study.points)
+            cells = [in_words(RECIPES_ON_TERMINAL, recipe) for recipe in recipes]
+            styles = ["bold" if recipe.chosen else "" for recipe in recipes]
+            self._table(RECIPES_ON_TERMINAL, cells, styles, PLAN_FILE)
+            more = len(plan.study.points) - len(recipes)
+            if more > 0:
+                self.note(f"{more} more recipes on the page; --all prints them.")
+        if self._everything:
+            for verdict in plan.verdicts:
+                self.note(f"{INDENT}{verdict.sentence}" if verdict.sentence else "")
 
     def _headlines(self, ceilings: Mapping[str, Ceiling]) -> None:
         """Print the short table: each level of memory, and the best path of each format."""
