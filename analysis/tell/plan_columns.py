@@ -10,11 +10,19 @@ from typing import Any
 from analysis.draw.plan.front import interval_in_words, name_of_recipe
 from analysis.outcome import PlanOutcome
 from analysis.plan.front import Point
-from analysis.plan.verdict import StageVerdict
+from analysis.plan.verdict import LONGEST_NAME, StageVerdict
 from analysis.tell.columns import PAGE, TERMINAL, Column, shown_in
 from analysis.units import UNKNOWN
+from probes.records.given import shortened
 from probes.records.measurement import OK
-from probes.records.precision import MOST_DB, PLAN_SCHEMA, RANKING, ErrorRow, Precision
+from probes.records.precision import (
+    MOST_DB,
+    PLAN_SCHEMA,
+    RANKING,
+    ErrorRow,
+    Precision,
+    StageRow,
+)
 
 MOST_RECIPES = 10
 """Rows of the table on a terminal."""
@@ -47,20 +55,28 @@ def errors_alone(known: Precision) -> list[StageVerdict]:
             errors.setdefault(row.stage, row)
     if not errors:
         return []
-    verdicts = []
-    for stage in known.stages:
-        error = errors.get(stage.stage)
-        verdict = StageVerdict(
-            stage=stage.stage,
-            title=stage.stage,
-            op=stage.op,
-            precision="",
-            narrow=error.precision if error else "",
-            sqnr_db=error.sqnr_db if error else None,
-            own_sqnr_db=error.own_sqnr_db if error else None,
+    return [_error_alone(stage, errors.get(stage.stage)) for stage in known.stages]
+
+
+def _error_alone(stage: StageRow, error: ErrorRow | None) -> StageVerdict:
+    """A stage and its error; all else is not known yet."""
+    name = shortened(stage.stage, LONGEST_NAME)
+    if error is None:
+        unknown = f"{name}: error not found yet"
+        return StageVerdict(
+            stage=stage.stage, title=name, op=stage.op, precision="", sentence=unknown
         )
-        verdicts.append(verdict)
-    return verdicts
+    narrow = error.precision
+    return StageVerdict(
+        stage=stage.stage,
+        title=name,
+        op=stage.op,
+        precision="",
+        narrow=narrow,
+        sqnr_db=error.sqnr_db,
+        own_sqnr_db=error.own_sqnr_db,
+        sentence=f"{name}: {decibels(error.sqnr_db)} in {narrow.upper()}",
+    )
 
 
 def decibels(ratio: float | None) -> str:

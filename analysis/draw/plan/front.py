@@ -69,7 +69,7 @@ MEANING = (
 
 
 def drawable(points: Sequence[Standing]) -> list[Standing]:
-    """The recipes with a time, measured or predicted, and a loss."""
+    """The recipes with a time, measured or else predicted, and a loss."""
     return [point for point in points if point.loss is not None and _seconds(point) is not None]
 
 
@@ -156,7 +156,13 @@ def _seconds(point: Standing) -> float | None:
     """The time where a recipe stands: measured, else predicted."""
     if point.seconds is not None:
         return point.seconds
-    return point.recipe.predicted_seconds
+    return _expected_seconds(point)
+
+
+def _expected_seconds(point: Standing) -> float | None:
+    """The predicted time; None where that is unknown, or no time: a user may write plan.json."""
+    seconds = point.recipe.predicted_seconds
+    return seconds if seconds is not None and 0 < seconds < math.inf else None
 
 
 def _share(point: Standing) -> float:
@@ -171,11 +177,11 @@ def _place(point: Standing) -> Point:
 
 def _predicted(point: Standing, plan: Plan) -> Point | None:
     """Where a recipe was expected; at its measured loss, where only noise was predicted."""
-    seconds = point.recipe.predicted_seconds
+    seconds = _expected_seconds(point)
     if seconds is None:
         return None
     noise = point.recipe.predicted_noise
-    if plan.loss_of == DEVIATION and noise is not None:
+    if plan.loss_of == DEVIATION and noise is not None and 0 <= noise < math.inf:
         return seconds, math.sqrt(noise)
     return seconds, _share(point)
 
@@ -406,5 +412,6 @@ def _boxes(ax: Axes, shown: Sequence[Standing], plan: Plan) -> list[Box]:
         if point.low is not None and point.high is not None:
             boxes += covered(ax, [(point.low, spot[1]), (point.high, spot[1])], 2.0)
     left, right = ax.get_xlim()
-    boxes += covered(ax, [(left, plan.loss_asked), (right, plan.loss_asked)], 2.0, step=8.0)
+    for share in (0.0, plan.loss_asked):
+        boxes += covered(ax, [(left, share), (right, share)], 2.0, step=8.0)
     return boxes
