@@ -68,7 +68,7 @@ def _quantize(model: ModelProto, backend: str, inputs: Feeds) -> Any:
         folded = Path(folder) / "folded.onnx"
         result = Path(folder) / "int8.onnx"
         rename_weights(model, WEIGHT_ENDING)
-        _fold(model, folded)
+        fold(model, folded)
         is_signed = backend in SIGNED
         activation_type = tool.QuantType.QInt8 if is_signed else tool.QuantType.QUInt8
         tool.quantize_static(
@@ -83,7 +83,7 @@ def _quantize(model: ModelProto, backend: str, inputs: Feeds) -> Any:
         return onnx.load(str(result))
 
 
-def _fold(model: ModelProto, path: Path) -> None:
+def fold(model: ModelProto, path: Path) -> None:
     """Save the model with constants folded and normalisations merged into convolutions."""
     ort = onnxruntime()
     options = ort.SessionOptions()

@@ -1,0 +1,444 @@
+"""Ranges of activations from real inputs: histograms, and what each calibration method reads of
+them.
+
+Histograms, entropy and percentiles are those of onnxruntime.quantization; entropy with 2048 bins
+against 128, since with that library's default of 128 against 128 it has one candidate and is
+MinMax. The mean squared error is ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kernels.onnx.file import without_weights
+from kernels.onnx.graph import graph_of
+from kernels.precision.scales import S8, U8
+from kernels.runtime.door import onnxruntime, quantization
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+MINMAX, ENTROPY, MSE = "minmax", "entropy", "mse"
+PERCENTILES = {
+    "percentile-99.9": 99.9,
+    "percentile-99.99": 99.99,
+    "percentile-99.999": 99.999,
+}
+"""Share of the numbers that stays within the range, in percent, by method."""
+METHODS = (MINMAX, ENTROPY, *PERCENTILES, MSE)
+"""Every calibration method."""
+BINS = 2048
+"""Of a histogram, to begin with."""
+QUANTIZED_BINS = 128
+"""Levels that entropy holds a histogram against."""
+MOST_BINS = 4096
+"""A histogram that would grow beyond is made anew with wider bins: entropy takes as long as the
+square of the bins."""
+CANDIDATES = 512
+"""Thresholds that the mean squared error is found for."""
+LEVELS = {U8: 255, S8: 254}
+"""Steps of the integers of each form over its whole range."""
+MOST_BYTES = 256 << 20
+"""Activations that are held at a time."""
+ITEM_BYTES = 4
+NAME = "x"
+"""Under which the library's collectors keep the only tensor that each is given."""
+Feeds = Mapping[str, np.ndarray]
+Threshold = tuple[float, float]
+"""Ends of a range."""
+
+
+@dataclass(frozen=True)
+class Bins:
+    """A histogram of equal bins, as the library's collectors keep it."""
+
+    counts: np.ndarray
+    edges: np.ndarray
+
+    @property
+    def width(self) -> float:
+        """Of a bin."""
+        return float(self.edges[1] - self.edges[0])
+
+    @property
+    def centres(self) -> np.ndarray:
+        """The middle of each bin, FP64."""
+        edges = self.edges.astype(np.float64)
+        return (edges[:-1] + edges[1:]) / 2
+
+
+class Histogram:
+    """The numbers of one activation, streamed. Numbers that are not finite are counted, and left
+    out."""
+
+    def __init__(self) -> None:
+        self.least = math.inf
+        """Smallest number seen."""
+        self.most = -math.inf
+        """Largest number seen."""
+        self.count = 0
+        """Numbers seen."""
+        self.not_finite = 0
+        """Further numbers, which are infinite or NaN."""
+        # the library imports slowly, and only where something is collected
+        collector = _collector_type()
+        self._signed = collector("entropy", False, BINS, QUANTIZED_BINS, 100.0, "same")
+        self._absolute = collector("percentile", True, BINS, QUANTIZED_BINS, 100.0, "same")
+
+    def add(self, values: np.ndarray) -> None:
+        """Add numbers of any shape."""
+        numbers = np.asarray(values, np.float32).ravel()
+        is_finite = np.isfinite(numbers)
+        if not is_finite.all():
+            self.not_finite += int(numbers.size - is_finite.sum())
+            numbers = numbers[is_finite]
+        if not numbers.size:
+            return
+        self.count += int(numbers.size)
+        self.least = min(self.least, float(numbers.min()))
+        self.most = max(self.most, float(numbers.max()))
+        largest = max(-self.least, self.most)
+        _make_room(self._signed, largest)
+        _make_room(self._absolute, largest)
+        with contextlib.redirect_stdout(io.StringIO()):
+            self._signed.collect({NAME: numbers})
+            self._absolute.collect({NAME: numbers})
+
+    @property
+    def signed(self) -> Bins:
+        """Of the numbers, from -t to t."""
+        counts, edges = self._signed.histogram_dict[NAME][:2]
+        return Bins(counts, edges)
+
+    @property
+    def absolute(self) -> Bins:
+        """Of their magnitudes."""
+        counts, edges = self._absolute.histogram_dict[NAME][:2]
+        return Bins(counts, edges)
+
+    @property
+    def is_flat(self) -> bool:
+        """True if no number but zero was seen: every method then has the range of nothing."""
+        return not self.count or (self.least == 0 and self.most == 0)
+
+    def entry(self) -> tuple[Any, ...]:
+        """The library's record, from which entropy finds its threshold elsewhere."""
+        return tuple(self._signed.histogram_dict[NAME])
+
+
+def _collector_type() -> Any:
+    quantization()
+    from onnxruntime.quantization.calibrate import HistogramCollector
+
+    return HistogramCollector
+
+
+def _make_room(collector: Any, largest: float) -> None:
+    """Give a histogram wider bins, in place, if the next numbers would give it too many.
+
+    The library adds bins of the same width until the largest number has one: a first input that is
+    nearly zero would give the second millions of them.
+    """
+    entry = collector.histogram_dict.get(NAME)
+    if entry is None:
+        return
+    counts, edges, *rest = entry
+    end = float(edges[-1])
+    if largest <= end or end == 0:
+        return
+    needed = len(counts) * largest / end
+    if needed <= MOST_BINS:
+        return
+    bins = Bins(counts, edges)
+    is_signed = float(edges[0]) < 0
+    low = -largest if is_signed else 0.0
+    # numbers of a bin move together, to where its middle is
+    wider, wider_edges = np.histogram(
+        bins.centres, BINS, range=(low, largest), weights=counts.astype(np.float64)
+    )
+    threshold = [np.array(largest, np.float32)] if is_signed else []
+    collector.histogram_dict[NAME] = (
+        np.rint(wider).astype(np.int64),
+        wider_edges.astype(np.float32),
+        *rest[:2],
+        *threshold,
+    )
+
+
+def thresholds(histogram: Histogram, method: str, symmetric: bool) -> Threshold:
+    """The ends of the range of an activation by one of METHODS; zero lies within.
+
+    symmetric: the integers lie around zero, so that both ends are as far from it. Raises ValueError
+    for another method.
+    """
+    if method not in METHODS:
+        raise ValueError(f"{method!r} is none of {', '.join(METHODS)}")
+    if histogram.is_flat:
+        return 0.0, 0.0
+    if method == MINMAX:
+        low, high = histogram.least, histogram.most
+    elif method == ENTROPY:
+        low, high = entropy(histogram.entry())
+    elif method == MSE:
+        low, high = _least_error(histogram, symmetric)
+    else:
+        low, high = _percentile(histogram, PERCENTILES[method], symmetric)
+    return with_zero(low, high, symmetric)
+
+
+def with_zero(low: float, high: float, symmetric: bool) -> Threshold:
+    """The range widened to hold zero, and to lie around it if ``symmetric``."""
+    low, high = min(float(low), 0.0), max(float(high), 0.0)
+    if symmetric:
+        largest = max(-low, high)
+        return -largest, largest
+    return low, high
+
+
+def entropy(entry: tuple[Any, ...]) -> Threshold:
+    """The range whose quantized histogram diverges least from the histogram (Kullback-Leibler).
+
+    entry: what ``Histogram.entry`` says.
+    """
+    collector = _collector_type()("entropy", False, BINS, QUANTIZED_BINS, 100.0, "same")
+    low, high = collector.get_entropy_threshold(entry, QUANTIZED_BINS)
+    return float(low), float(high)
+
+
+def _percentile(histogram: Histogram, percentile: float, symmetric: bool) -> Threshold:
+    source = histogram._absolute if symmetric else histogram._signed
+    collector = _collector_type()("percentile", symmetric, BINS, QUANTIZED_BINS, percentile, "same")
+    collector.histogram_dict = {NAME: source.histogram_dict[NAME][:4]}
+    with contextlib.redirect_stdout(io.StringIO()):
+        low, high = collector.compute_percentile()[NAME][:2]
+    return float(low), float(high)
+
+
+def _least_error(histogram: Histogram, symmetric: bool) -> Threshold:
+    """The range with the least mean squared error of rounding and clipping.
+
+    Both ends of the range that was seen shrink together. Each bin counts as its middle.
+    """
+    bins = histogram.signed
+    centres = bins.centres
+    counts = bins.counts.astype(np.float64)
+    is_used = counts > 0
+    centres, counts = centres[is_used], counts[is_used]
+    low, high = with_zero(histogram.least, histogram.most, symmetric)
+    levels = LEVELS[S8 if symmetric else U8]
+    best, best_error = (low, high), math.inf
+    for share in np.arange(CANDIDATES, 0, -1) / CANDIDATES:
+        ends = (low * share, high * share)
+        error = squared_error(centres, counts, ends, levels)
+        if error < best_error:
+            best, best_error = ends, error
+    return best
+
+
+def squared_error(centres: np.ndarray, counts: np.ndarray, ends: Threshold, levels: int) -> float:
+    """Sum of the squared errors of numbers that are rounded to ``levels`` steps between ends."""
+    low, high = ends
+    step = (high - low) / levels
+    if step <= 0:
+        return float((counts * centres**2).sum())
+    clipped = np.clip(centres, low, high)
+    # zero is one of the steps exactly
+    rounded = np.rint(clipped / step) * step
+    return float((counts * (centres - rounded) ** 2).sum())
+
+
+def clipped(histogram: Histogram, low: float, high: float) -> float:
+    """Share of the numbers outside of a range; a bin that is cut counts in part."""
+    if histogram.is_flat:
+        return 0.0
+    bins = histogram.signed
+    edges = bins.edges.astype(np.float64)
+    width = edges[1:] - edges[:-1]
+    below = np.clip(low - edges[:-1], 0, width)
+    above = np.clip(edges[1:] - high, 0, width)
+    # an end at what was seen last cuts no number, wherever in its bin that lies
+    below = below if low > histogram.least else np.zeros_like(width)
+    above = above if high < histogram.most else np.zeros_like(width)
+    outside = np.where(width > 0, np.minimum(below + above, width) / np.where(width, width, 1), 0)
+    return float((bins.counts * outside).sum() / bins.counts.sum())
+
+
+def coarse(histogram: Histogram, bins: int = 128) -> list[float]:
+    """Counts in so many equal bins from the least to the largest number, for a picture."""
+    if not histogram.count or histogram.least == histogram.most:
+        return [float(histogram.count)] if histogram.count else []
+    fine = histogram.signed
+    ends = (histogram.least, histogram.most)
+    centres = np.clip(fine.centres, *ends)
+    counts, _ = np.histogram(centres, bins, range=ends, weights=fine.counts.astype(np.float64))
+    return [float(count) for count in counts]
+
+
+def all_thresholds(
+    histograms: Mapping[str, Histogram],
+    methods: Sequence[str] = METHODS,
+    symmetric: bool = False,
+    processes: int = 1,
+    on_tensor: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, dict[str, Threshold]]:
+    """The range of each activation by each method, by its name.
+
+    processes: how many share entropy, which takes about a second an activation. on_tensor: told how
+    many activations are done, of how many.
+    """
+    by_tensor: dict[str, dict[str, Threshold]] = {}
+    slow = [name for name, histogram in histograms.items() if not histogram.is_flat]
+    entries = [histograms[name].entry() for name in slow] if ENTROPY in methods else []
+    entropies: dict[str, Threshold] = {}
+    with _mapping(min(processes, len(entries))) as map_entropy:
+        for name, ends in zip(slow, map_entropy(entropy, entries), strict=False):
+            entropies[name] = ends
+            on_tensor(len(entropies), len(histograms))
+    for name, histogram in histograms.items():
+        of_method = {}
+        for method in methods:
+            if method == ENTROPY and name in entropies:
+                of_method[method] = with_zero(*entropies[name], symmetric)
+            else:
+                of_method[method] = thresholds(histogram, method, symmetric)
+        by_tensor[name] = of_method
+    on_tensor(len(histograms), len(histograms))
+    return by_tensor
+
+
+@contextlib.contextmanager
+def _mapping(processes: int) -> Iterator[Callable[..., Iterable[Any]]]:
+    """A function like ``map`` that so many processes share; fewer than two are this one."""
+    if processes < 2:
+        yield map
+        return
+    from multiprocessing import get_context
+
+    try:
+        pool = get_context("spawn").Pool(processes, _leave_interrupts)
+    except OSError:  # no right or no room to start processes
+        yield map
+        return
+    # its end ends the processes, also on Ctrl-C
+    with pool:
+        yield pool.imap
+
+
+def _leave_interrupts() -> None:
+    """Leave Ctrl-C to the process that started this one."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def collect(
+    model: ModelProto,
+    names: Sequence[str],
+    inputs: Iterable[Feeds],
+    most_bytes: int = MOST_BYTES,
+    batch: int = 1,
+    on_input: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Histogram]:
+    """The histogram of each of these activations over all inputs, by its name.
+
+    inputs: a sequence of arrays by input name; it is gone through as often as activations do not
+    fit in ``most_bytes`` together. batch: how many inputs' numbers a histogram is given at a time.
+    on_input: told how many runs are done, of how many. The model runs without optimisations.
+    """
+    feeds = list(inputs) if not isinstance(inputs, Sequence) else inputs
+    histograms = {name: Histogram() for name in names}
+    if not feeds or not names:
+        return histograms
+    groups = _groups(model, names, feeds[0], max(1, most_bytes // batch))
+    total = len(groups) * len(feeds)
+    done = 0
+    for group in groups:
+        run = _runner(model, group)
+        waiting: dict[str, list[np.ndarray]] = {name: [] for name in group}
+        for place, arrays in enumerate(feeds, start=1):
+            for name, values in zip(group, run(arrays), strict=True):
+                waiting[name].append(np.asarray(values).ravel())
+            if place % batch == 0 or place == len(feeds):
+                for name, parts in waiting.items():
+                    histograms[name].add(np.concatenate(parts))
+                    parts.clear()
+            done += 1
+            on_input(done, total)
+    return histograms
+
+
+def _groups(
+    model: ModelProto, names: Sequence[str], first: Feeds, most_bytes: int
+) -> list[list[str]]:
+    """The activations in groups that fit in ``most_bytes``, by their sizes in a run of the first
+    input.
+
+    An activation that does not fit is a group of its own.
+    """
+    sizes = _sizes(model)
+    for name in names:
+        if name not in sizes:
+            (values,) = _runner(model, [name])(first)
+            sizes[name] = int(np.asarray(values).nbytes)
+    groups: list[list[str]] = []
+    room = 0
+    for name in names:
+        if not groups or sizes[name] > room:
+            groups.append([])
+            room = most_bytes
+        groups[-1].append(name)
+        room -= sizes[name]
+    return groups
+
+
+def _sizes(model: ModelProto) -> dict[str, int]:
+    """Bytes of the activations whose shapes are known without a run."""
+    sizes = {}
+    graph = graph_of(without_weights(model))
+    for node in graph.nodes:
+        for tensor in (*node.inputs, *node.outputs):
+            if tensor is not None and tensor.size is not None:
+                sizes[tensor.name] = tensor.size * ITEM_BYTES
+    return sizes
+
+
+def _runner(model: ModelProto, names: Sequence[str]) -> Callable[[Feeds], list[Any]]:
+    """Runs the model, without optimisations, for these activations alone."""
+    import onnx
+
+    ort = onnxruntime()
+    wanted = onnx.ModelProto()
+    wanted.CopyFrom(model)
+    wanted.graph.ClearField("output")
+    computed = {result for node in model.graph.node for result in node.output}
+    computed_names = [name for name in names if name in computed]
+    for name in computed_names:
+        wanted.graph.output.append(onnx.ValueInfoProto(name=name))
+    if not computed_names:  # all of them are inputs
+        return partial(_fed, names=names)
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = ort.InferenceSession(
+        wanted.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+
+    def run(feeds: Feeds) -> list[Any]:
+        values = dict(feeds)
+        values.update(zip(computed_names, session.run(computed_names, dict(feeds)), strict=True))
+        return [values[name] for name in names]
+
+    return run
+
+
+def _fed(feeds: Feeds, names: Sequence[str]) -> list[Any]:
+    """What is fed under these names."""
+    return [feeds[name] for name in names]
