@@ -267,7 +267,8 @@ def test_max_pooling_runs_on_the_integers(tmp_path: Path) -> None:
     assert pooling.output[0] in codes.values()
     # of the input, of the first convolution and of the second: none around the pooling
     assert ops_of(changed).count("QuantizeLinear") == 3
-    kernels = executed(changed, tmp_path)
+    # the runtime may put the channels last between them
+    kernels = [op for op in executed(changed, tmp_path) if op != "Transpose"]
     first, last = "QuantizeLinear", "DequantizeLinear"
     assert kernels == [first, "QLinearConv", "MaxPool", "QLinearConv", last]
 
