@@ -1,4 +1,4 @@
-"""Ranges of activations: against the library's calibrators, and against the same written plainly."""
+"""Ranges of activations, against the library and against the same written plainly."""
 
 from __future__ import annotations
 
