@@ -27,6 +27,8 @@ direction classifier's accuracy (facts of precision, 2026)."""
 MOST_PLANS = 6
 BUDGETS = 10
 """Noise budgets that are solved for; plans that come out alike are one."""
+LEAST_STEP = 0.01
+"""Share of its time that a plan must spare over the next more careful one: less cannot be timed."""
 LEAST_BUDGET = 1e-4
 """The first budget over the noise of the fastest choice there is."""
 NEGLIGIBLE_NOISE = 1e-6
@@ -237,7 +239,7 @@ def ours(model: Model, budget_asked: float | None = None) -> list[Recipe]:
     fastest = solved(problem)
     most = problem.noise(fastest)
     if not most:
-        return [_recipe(model, OURS, fastest)]
+        return [_recipe(model, OURS, choice) for choice in _worth_a_run(problem, [fastest])]
     least = max(most * LEAST_BUDGET, min(most, NEGLIGIBLE_NOISE))
     budgets = [most * (least / most) ** (1 - place / (BUDGETS - 1)) for place in range(BUDGETS - 1)]
     choices: list[dict[str, str]] = []
@@ -248,9 +250,24 @@ def ours(model: Model, budget_asked: float | None = None) -> list[Recipe]:
     needed = [fastest]
     if budget_asked and budget_asked < most:
         needed.append(solved(problem, budget_asked))
-    kept = [choice for choice in _spread(choices, MOST_PLANS - len(needed)) if choice not in needed]
-    kept = sorted([*kept, *needed], key=problem.noise)
+    every = sorted([*choices, *needed], key=problem.noise)
+    steps = _worth_a_run(problem, every)
+    kept = [choice for choice in steps if choice in needed]
+    others = [choice for choice in steps if choice not in needed]
+    kept = sorted([*kept, *_spread(others, MOST_PLANS - len(kept))], key=problem.noise)
     return [_recipe(model, OURS, choice) for choice in kept]
+
+
+def _worth_a_run(problem: Problem, choices: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """Those that are noticeably faster than all before them, FP32 first."""
+    kept = []
+    least = problem.seconds({})
+    for choice in choices:
+        seconds = problem.seconds(choice)
+        if seconds <= (1 - LEAST_STEP) * least:
+            kept.append(choice)
+            least = seconds
+    return kept
 
 
 def _spread(choices: Sequence[dict[str, str]], most: int) -> list[dict[str, str]]:

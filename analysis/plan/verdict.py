@@ -13,16 +13,9 @@ from probes.records.layer import LayerFacts
 from probes.records.precision import StageRow
 
 LONGEST_NAME = 40  # letters of a stage's name in a sentence
-PASSES, NO_KERNEL, NO_GAIN, ITS_BORDERS, ITS_NOISE, GAINS, ONLY_FLOATS, UNKNOWN_ERROR = (
-    "passes",
-    "no kernel",
-    "no gain",
-    "borders",
-    "noise",
-    "gains",
-    "only floats",
-    "unknown error",
-)
+PASSES, ONLY_FLOATS, NO_KERNEL, NO_GAIN = "passes", "only floats", "no kernel", "no gain"
+ITS_BORDERS, ITS_NOISE, UNKNOWN_ERROR = "borders", "noise", "unknown error"
+GAINS, SPARES_BORDERS = "gains", "spares borders"
 """Why a stage has its precision: values of ``StageVerdict.why``."""
 
 
@@ -73,11 +66,12 @@ def verdict(study: Study, stage: StageRow) -> StageVerdict:
     """What the best recipe decides of a stage; without its sentence."""
     model = study.model
     costs = {precision: model.costs.of(stage.stage, precision) for precision in stage.choices}
+    runnable = {name: cost for name, cost in costs.items() if name in model.runnable}
     precision = study.precision(stage.stage)
-    narrow = _narrow(stage)
+    narrow = _narrow(list(runnable))
     in_narrow = costs.get(narrow, Cost())
     error = model.errors.get((stage.stage, narrow))
-    fastest = _fastest_float(costs)
+    fastest = _fastest_float(runnable)
     chosen = costs.get(precision, Cost())
     return StageVerdict(
         stage=stage.stage,
@@ -120,12 +114,12 @@ def title_of(stage: str, facts: LayerFacts | None) -> str:
     return title
 
 
-def _narrow(stage: StageRow) -> str:
-    """The precision with scales that a stage can have, INT8 first; else its narrowest float."""
-    with_scales = [precision for precision in stage.choices if precision in ENCODED]
+def _narrow(precisions: Sequence[str]) -> str:
+    """Of the precisions that a stage can have one with scales, INT8 first; else a narrow float."""
+    with_scales = [precision for precision in precisions if precision in ENCODED]
     if INT8 in with_scales:
         return INT8
-    others = with_scales or [precision for precision in stage.choices if precision != FP32]
+    others = with_scales or [precision for precision in precisions if precision != FP32]
     return others[0] if others else ""
 
 
@@ -174,12 +168,12 @@ def _why(study: Study, stage: StageRow, narrow: str, precision: str) -> str:
         return PASSES
     if not narrow:
         return ONLY_FLOATS
-    if precision == narrow:
-        return GAINS
-    cost = model.costs.of(stage.stage, narrow)
-    if not cost.has_kernel:
+    if not model.costs.of(stage.stage, narrow).has_kernel:
         return NO_KERNEL
     choices = model.problem.by_precision[stage.stage]
+    if precision == narrow:
+        is_slower = narrow in choices and choices[narrow].seconds >= choices[FP32].seconds
+        return SPARES_BORDERS if is_slower and not study.best.simple else GAINS
     if narrow not in choices:
         return UNKNOWN_ERROR
     seconds = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from analysis.layers.findings import by_bound
 from analysis.layers.placement import BELOW_EVERY_ROOF, BOUND_BY_LAUNCH, DISTURBED
 from analysis.naming import few
-from analysis.plan.borders import FP16, FP32, INT8
+from analysis.plan.borders import BYTES, FP16, FP32, INT8
 from analysis.plan.choose import has_integers, has_narrow
 from analysis.plan.front import Loss, Point
 from analysis.plan.recipes import most_sensitive
@@ -18,6 +18,7 @@ from analysis.plan.verdict import (
     NO_KERNEL,
     ONLY_FLOATS,
     PASSES,
+    SPARES_BORDERS,
     StageVerdict,
 )
 from analysis.units import percent, si, whole_percent
@@ -29,6 +30,8 @@ MOST_NAMES = 3
 """Stages that a sentence names."""
 LEAST_SHARE = 0.1
 """Share of the time that stages must take before it is said what bounds them."""
+LEAST_BORDERS = 0.05
+"""Share of the time in INT8 that borders must take before it is told."""
 LONGEST_REASON = 90  # letters of a provider's reason
 WITHOUT_GAIN = 0.5e-9
 """Seconds below which a gain reads as none."""
@@ -57,8 +60,11 @@ def on_stage(verdict: StageVerdict) -> str:
     facts = [_error(verdict), _gain(verdict)]
     head = f"{verdict.title}: {', '.join(fact for fact in facts if fact)}"
     if verdict.why == GAINS:
-        spares = (verdict.gain_seconds or 0.0) <= 0
-        return f"{head}: {chosen}, which spares borders" if spares else f"{head}: {chosen}"
+        return f"{head}: {chosen}"
+    if verdict.why == SPARES_BORDERS:
+        return f"{head}: {chosen}, which spares borders"
+    if verdict.precision == verdict.narrow:
+        return f"{head}: {chosen}, though it runs in floats"
     because = {ITS_NOISE: " for its noise", ITS_BORDERS: ", its borders cost more"}
     return f"{head}: stays {chosen}{because.get(verdict.why, '')}"
 
@@ -133,7 +139,7 @@ def _what_int8_brings(study: Study) -> list[str]:
 
 def _against(point: Point, other: Point) -> str:
     """``brings 1.34× over FP32 (1.30× to 1.38×)``, ``is no faster than FP32 beyond …``."""
-    than = other.name.upper()
+    than = called(other)
     ratio, low, high = speedup(point, other)
     interval = f"{low:.2f}× to {high:.2f}×"
     if point.is_faster(other):
@@ -141,6 +147,11 @@ def _against(point: Point, other: Point) -> str:
     if other.is_faster(point):
         return f"is slower than {than}: {ratio:.2f}× its speed ({interval})"
     return f"is no faster than {than} beyond the intervals ({interval})"
+
+
+def called(point: Point) -> str:
+    """A recipe's name in a sentence: ``INT8``, ``plan 3``."""
+    return point.name.upper() if point.name in BYTES else point.name
 
 
 def speedup(point: Point, other: Point) -> tuple[float, float, float]:
@@ -193,17 +204,15 @@ def _on_borders(study: Study) -> list[str]:
     if in_int8 is None:
         return []
     of_int8 = study.model.border_seconds(in_int8.recipe.precisions)
-    if of_int8 is None:
+    total = in_int8.recipe.predicted_seconds
+    if of_int8 is None or not total or of_int8 < LEAST_BORDERS * total:
         return []
     sentence = f"Q, DQ and casts between stages cost {si(of_int8, 's')} with all in INT8"
     if study.best.name != INT8:
         of_best = study.model.border_seconds(study.best.recipe.precisions)
         if of_best is not None and has_narrow(study.best):
-            sentence += f", {si(of_best, 's')} in {study.best.name}"
-    total = in_int8.recipe.predicted_seconds
-    if total:
-        sentence += f"; the whole in INT8 is predicted to take {si(total, 's')}"
-    return [f"{sentence}."]
+            sentence += f", {si(of_best, 's')} in {called(study.best)}"
+    return [f"{sentence}, of {si(total, 's')} predicted for the whole in INT8."]
 
 
 def _saturating(study: Study) -> list[str]:
@@ -238,7 +247,7 @@ def _the_plan(study: Study) -> list[str]:
         if in_fp32 is not None and in_fp32.timed and point.timed:
             ratio, _, _ = speedup(point, in_fp32)
             time += f", {ratio:.2f}× as fast as FP32"
-    sentences = [f"Chosen: {point.name}, {_counts(study)}{time}."]
+    sentences = [f"Chosen: {called(point)}, {_counts(study)}{time}."]
     if point.loss is not None:
         sentences.append(_on_loss(study, point.loss, asked))
     return sentences
@@ -246,11 +255,10 @@ def _the_plan(study: Study) -> list[str]:
 
 def _proposed(study: Study) -> str:
     """What is said before the recipes were run."""
-    recipe = study.best.recipe
-    seconds = si(recipe.predicted_seconds, "s")
+    seconds = si(study.best.recipe.predicted_seconds, "s")
     return (
-        f"{len(study.points)} recipes to run; by the times of stages {recipe.name} is the fastest "
-        f"({seconds}), with {_counts(study)}."
+        f"{len(study.points)} recipes to run; by the times of stages {called(study.best)} is the "
+        f"fastest ({seconds}), with {_counts(study)}."
     )
 
 
@@ -321,8 +329,8 @@ def _predicted_and_measured(study: Study) -> list[str]:
     excess = point.seconds / predicted - 1
     direction = "more" if excess > 0 else "less"
     return [
-        f"Stages and borders of {point.name} add up to {si(predicted, 's')}; as a whole it takes "
-        f"{si(point.seconds, 's')}, {abs(100 * excess):.0f} % {direction}."
+        f"Stages and borders of {called(point)} add up to {si(predicted, 's')}; as a whole it "
+        f"takes {si(point.seconds, 's')}, {abs(100 * excess):.0f} % {direction}."
     ]
 
 
@@ -342,6 +350,6 @@ def _beyond_calibration(study: Study) -> list[str]:
     least = percent(best.loss.share if best.loss else None)
     return [
         f"Calibration alone does not reach {asked} with integers (the least is {least}, "
-        f"{best.name}): the next step is quantization-aware training (QAT) from the ranges in "
+        f"{called(best)}): the next step is quantization-aware training (QAT) from the ranges in "
         "plan.json."
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 
@@ -109,6 +110,15 @@ def test_where_no_narrow_precision_was_timed_predictions_propose() -> None:
     in_fp32 = {name: {"fp32": times["fp32"]} for name, times in rows.SECONDS.items()}
     plan = propose(known, rows.timings([*rows.layers(in_fp32), FP8_ROOF]), 0.01)
     assert plan.recipe("fp8").precisions["fc"] == "fp8"
+
+
+def test_a_plan_that_spares_too_little_to_be_timed_is_not_run() -> None:
+    little = {name: {"fp32": 100 * US, "int8": 97.9 * US} for name in rows.SECONDS}
+    little["conv"] = {"fp32": 100 * US, "int8": 20 * US}
+    plan = propose(rows.known(), rows.timings([*rows.layers(little), *rows.CONVERSIONS]), 0.01)
+    ours = [recipe for recipe in plan.recipes if recipe.name.startswith("plan ")]
+    times = [recipe.predicted_seconds or 0.0 for recipe in (plan.recipe("fp32"), *ours)]
+    assert ours and all(after <= 0.99 * before for before, after in itertools.pairwise(times))
 
 
 def test_a_network_without_stages_has_no_plan() -> None:

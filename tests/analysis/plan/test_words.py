@@ -87,6 +87,25 @@ def test_a_stage_without_a_kernel_says_so() -> None:
     ) in on_network(known)
 
 
+def test_a_stage_without_a_kernel_runs_in_floats_where_all_is_int8() -> None:
+    skipped = rows.layer("fc", "int8", None, reason="Gemm: no int8 form of it")
+    layers = [row for row in rows.layers() if (row.layer, row.facts.precision) != ("fc", "int8")]
+    known = studied({"fp32": 0.12 * MS, "int8": 0.06 * MS}, {"int8": 0}, [*layers, skipped])
+    assert known.plan.chosen == "int8"
+    assert by_stage(known)["fc"].sentence == (
+        "fc: 30 dB in INT8, gains 0 (no INT8 kernel): INT8, though it runs in floats"
+    )
+
+
+def test_a_precision_that_never_ran_is_no_narrower_form() -> None:
+    timings = rows.timings(rows.layers())
+    known = rows.known()
+    known.stages[2] = replace(known.stages[2], precisions='["fp32", "fp16"]')
+    known.plan = propose(known, timings, 0.01)
+    sentence = by_stage(study(known, timings))["depthwise"].sentence
+    assert sentence == "depthwise: has no narrower form, stays FP32"
+
+
 def test_a_noisy_stage_that_gains_stays_for_its_noise() -> None:
     errors = [*rows.ERRORS[:2], rows.stage_error("fc", 2.0)]
     known = studied(
@@ -141,7 +160,7 @@ def test_where_calibration_does_not_reach_the_loss_qat_is_next() -> None:
     text = "\n".join(on_network(known))
     assert not known.reached
     assert "Every recipe that is faster beyond the intervals loses more than 1.0 %." in text
-    assert "Calibration alone does not reach 1.0 % with integers (the least is 3.0 %, int8)" in text
+    assert "Calibration alone does not reach 1.0 % with integers (the least is 3.0 %, INT8)" in text
     assert "quantization-aware training (QAT)" in text
 
 
