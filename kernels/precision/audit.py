@@ -184,9 +184,10 @@ def _around_nothing(encoder: Node, links: _Links) -> Iterator[Flaw]:
     if source is None or source.weight:
         return
     maker = links.makers.get(source.name)
-    while maker is not None and is_bound(maker) and maker.inputs[0] is not None:
-        maker = links.makers.get(maker.inputs[0].name)
-    if maker is not None and _is_on_integers(maker, links):
+    if maker is not None and is_bound(maker) and not _reads_codes(maker, links):
+        before = maker.inputs[0]
+        maker = links.makers.get(before.name) if before else None
+    if maker is not None and _reads_codes(maker, links):
         return
     readers: list[Node] = []
     for reader in links.readers_of(encoder):
@@ -207,6 +208,13 @@ def _is_on_integers(node: Node, links: _Links) -> bool:
         return False
     activations = links.activations(node)
     return bool(activations) and all(links.decoder(tensor) for tensor in activations)
+
+
+def _reads_codes(node: Node, links: _Links) -> bool:
+    """True if an operation that has integers reads a decoded one, perhaps beside floats."""
+    if node.op not in IN_INT8:
+        return False
+    return any(links.decoder(tensor) for tensor in links.activations(node))
 
 
 def _weights(node: Node, links: _Links) -> Iterator[Flaw]:
