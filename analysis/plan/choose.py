@@ -22,18 +22,18 @@ class Decision:
 def decide(points: Sequence[Point], loss_asked: float) -> Decision:
     """The fastest recipe that is within the loss on both the ranking and the test inputs.
 
-    It must be faster than FP32 beyond both intervals: what cannot gain is not quantized. And no
-    simple recipe that is within the loss on the test inputs may be faster beyond both intervals.
+    It must be faster than FP32 beyond both intervals: what cannot gain is not quantized. For the
+    same reason a simple recipe gives way to one of ours that is as fast. And no simple recipe that
+    is within the loss on the test inputs may be faster beyond both intervals.
     """
     held: set[str] = set()
     fp32 = _fp32(points)
     chosen = fp32
     for candidate in _by_time(points):
-        if candidate.ranking is None or candidate.ranking.share > loss_asked:
-            continue
-        if _holds(candidate, loss_asked, held):
+        if _is_ranked(candidate, loss_asked) and _holds(candidate, loss_asked, held):
             chosen = candidate
             break
+    chosen = _ours_where_as_fast(chosen, points, loss_asked, held)
     chosen = _in_floats_where_as_fast(chosen, points, loss_asked, held)
     for rival in _by_time(points):
         is_rival = rival.simple and rival.is_faster(chosen)
@@ -76,6 +76,28 @@ def _holds(point: Point, loss_asked: float, held: set[str]) -> bool:
     return judged is not None and judged.share <= loss_asked
 
 
+def _is_ranked(point: Point, loss_asked: float) -> bool:
+    """True if a recipe is within the loss on the ranking inputs."""
+    return point.ranking is not None and point.ranking.share <= loss_asked
+
+
+def _ours_where_as_fast(
+    chosen: Point, points: Sequence[Point], loss_asked: float, held: set[str]
+) -> Point:
+    """The fastest recipe of ours within the loss, if a simple one is no faster than it.
+
+    A simple recipe quantizes also what gains nothing.
+    """
+    if not chosen.simple or not has_integers(chosen):
+        return chosen
+    for ours in _by_time(points):
+        if ours.simple or not has_narrow(ours) or chosen.is_faster(ours):
+            continue
+        if _is_ranked(ours, loss_asked) and _holds(ours, loss_asked, held):
+            return ours
+    return chosen
+
+
 def _in_floats_where_as_fast(
     chosen: Point, points: Sequence[Point], loss_asked: float, held: set[str]
 ) -> Point:
@@ -85,10 +107,9 @@ def _in_floats_where_as_fast(
     floats = [point for point in points if point.timed and not has_integers(point)]
     for wider in sorted(floats, key=has_narrow):
         is_wider = has_narrow(chosen) and (has_integers(chosen) or not has_narrow(wider))
-        is_ranked = wider.ranking is not None and wider.ranking.share <= loss_asked
-        if wider is chosen or not is_wider or not is_ranked or chosen.is_faster(wider):
+        if wider is chosen or not is_wider or chosen.is_faster(wider):
             continue
-        if _holds(wider, loss_asked, held):
+        if _is_ranked(wider, loss_asked) and _holds(wider, loss_asked, held):
             return wider
     return chosen
 

@@ -94,6 +94,16 @@ def test_floats_are_chosen_where_integers_are_no_faster_than_they() -> None:
     assert chosen == "fp16"
 
 
+def test_a_recipe_of_ours_is_chosen_where_a_simple_one_is_no_faster() -> None:
+    plan = plan_of("int8", "plan 1")
+    errors = [*rows.both("int8", 1, 1), *rows.both("plan 1", 0, 1)]
+    times = [rows.timed("fp32", 4 * MS), rows.timed("int8", 2 * MS)]
+    as_fast = rows.timed("plan 1", 2.01 * MS)
+    slower = rows.timed("plan 1", 2.1 * MS)
+    assert choice(plan, errors, [*times, as_fast]) == ("plan 1", 2, True)
+    assert choice(plan, errors, [*times, slower]) == ("int8", 1, True)
+
+
 def test_no_simple_recipe_within_the_loss_on_the_test_inputs_is_faster() -> None:
     plan = plan_of("int8", "plan 1")
     errors = [*rows.both("int8", 5, 2), *rows.both("plan 1", 0, 0)]
