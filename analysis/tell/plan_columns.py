@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.draw.plan.front import interval_in_words, name_of_recipe
+from analysis.draw.plan.front import loss_in_words, name_of_recipe
 from analysis.outcome import PlanOutcome
 from analysis.plan.front import Point
 from analysis.plan.verdict import LONGEST_NAME, StageVerdict
@@ -161,7 +161,15 @@ STAGES_ON_PAGE = shown_in(PAGE, STAGE_COLUMNS)
 
 
 def _loss_in_words(point: Point) -> str:
-    return UNKNOWN if point.loss is None else interval_in_words(point.loss)
+    return UNKNOWN if point.loss is None else loss_in_words(point.loss.share)
+
+
+def _interval_in_words(point: Point) -> str:
+    """``-0.68 % to 1.4 %``; a dash where the loss has no interval."""
+    loss = point.loss
+    if loss is None or loss.low == loss.high:
+        return UNKNOWN
+    return f"{loss_in_words(loss.low)} to {loss_in_words(loss.high)}"
 
 
 def _within_in_words(point: Point) -> str:
@@ -177,6 +185,7 @@ RECIPE_COLUMNS: tuple[Column[Point], ...] = (
         computed=lambda point: point.name,
         text=lambda point: name_of_recipe(point.name),
         shown=(TERMINAL, PAGE),
+        least=14,
     ),
     Column(
         name="time",
@@ -200,6 +209,14 @@ RECIPE_COLUMNS: tuple[Column[Point], ...] = (
         shown=(TERMINAL, PAGE),
     ),
     Column(
+        name="interval",
+        computed=lambda point: point.loss.high if point.loss else None,
+        text=_interval_in_words,
+        number=True,
+        shown=(TERMINAL, PAGE),
+        may_go=1,
+    ),
+    Column(
         name="SQNR of the answer",
         computed=lambda point: point.loss.sqnr_db if point.loss else None,
         text=lambda point: decibels(point.loss.sqnr_db if point.loss else None),
@@ -211,6 +228,7 @@ RECIPE_COLUMNS: tuple[Column[Point], ...] = (
         computed=lambda point: point.within,
         text=_within_in_words,
         shown=(TERMINAL, PAGE),
+        may_go=2,
     ),
     Column(
         name="on the front",
@@ -223,6 +241,7 @@ RECIPE_COLUMNS: tuple[Column[Point], ...] = (
         computed=lambda point: point.chosen,
         text=lambda point: "chosen" if point.chosen else "",
         shown=(TERMINAL, PAGE),
+        may_go=3,
     ),
     Column(name="remark", computed=lambda point: point.reason, shown=(PAGE,), least=20),
 )

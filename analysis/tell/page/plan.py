@@ -56,7 +56,9 @@ def _recipes(plan: PlanOutcome) -> str:
     if plan.study is None:
         return ""
     asked = loss_in_words(plan.study.plan.loss_asked)
-    note = f"Loss: with its interval; within: whether it is at most the {asked} asked."
+    note = (
+        f"Within: the loss is at most the {asked} asked. Interval: where it lies in 95 % of cases."
+    )
     rows = fastest_first(plan.study.points)
     table = table_of(f"Recipes of {plan.network}", RECIPES_ON_PAGE, rows)
     return heading(3, "Recipes, each run") + paragraph(unbroken(note), "soft") + table
