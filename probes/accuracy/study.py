@@ -7,13 +7,22 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from kernels.base import KernelError, Unavailable, one_line
 from kernels.precision.apply import applied
+from kernels.precision.calibrate import (
+    ENTROPY,
+    METHODS,
+    Histogram,
+    all_thresholds,
+    clipped,
+    coarse,
+    collect,
+)
 from kernels.precision.narrow import raised
 from kernels.precision.quantize import INT8_IR_VERSION, INT8_OPSET
-from probes.accuracy.exact import Arrays, Exact, add_outputs
+from probes.accuracy.exact import Arrays, Exact, add_outputs, processors
 from probes.accuracy.inputs import Inputs
 from probes.accuracy.metrics import Comparison, Votes, axis_of, class_axis, classes
 from probes.accuracy.pieces import Pieces
@@ -42,6 +51,8 @@ INTEGER_PRECISIONS = frozenset(("int8", "fp8"))
 """They need ranges."""
 INT8 = "int8"
 """A precision, and the recipe that gives it to all stages that can have it."""
+TENSORS_OF_FEWER = 24
+"""Activations of which is shown what fewer inputs change."""
 OnStep = Callable[[int, int, str], None]
 """Told how many steps are done, of how many, and what is next."""
 Ranges = Mapping[str, tuple[float, float]]
@@ -256,6 +267,96 @@ class Study:
                     self.inputs.label(index),
                 )
 
+    def range_rows(
+        self, symmetric: bool, on_step: OnStep = no_step, methods: Sequence[str] = METHODS
+    ) -> list[RangeRow]:
+        """What the calibration inputs show of each activation, and what fewer of them would.
+
+        The rows of all inputs come first. Those of 1, 2, 4, ... inputs, and of all in one batch,
+        are of some activations only, and without entropy, which takes a second each.
+        """
+        names = self.activations()
+        indices = self.split.calibration
+        several = _spread(names, TENSORS_OF_FEWER)
+        counts = [2**power for power in range(64) if 2**power < len(indices)]
+        runs = len(indices) + sum(counts) + len(indices)
+        total = runs + len(names)
+        finished = 0
+
+        def count_inputs(done: int, of: int) -> None:
+            on_step(finished + done * inputs // of, total, "ranges")
+
+        def count_tensors(done: int, of: int) -> None:
+            on_step(finished + done, total, "ranges by each method")
+
+        inputs = len(indices)
+        histograms = self._histograms(names, indices, 1, count_inputs)
+        finished += inputs
+        thresholds = all_thresholds(histograms, methods, symmetric, processors(), count_tensors)
+        finished += len(names)
+        rows = [
+            self._range_row(name, histograms[name], inputs, 1, symmetric, thresholds[name], True)
+            for name in names
+        ]
+        quick = [method for method in methods if method != ENTROPY]
+        trials = [(count, 1) for count in counts]
+        if inputs > 1:
+            trials.append((inputs, inputs))
+        for inputs, batch in trials:
+            histograms = self._histograms(several, indices[:inputs], batch, count_inputs)
+            thresholds = all_thresholds(histograms, quick, symmetric)
+            rows += [
+                self._range_row(
+                    name,
+                    histograms[name],
+                    inputs,
+                    batch,
+                    symmetric,
+                    thresholds[name],
+                    has_histogram=False,
+                )
+                for name in several
+            ]
+            finished += inputs
+        on_step(total, total, "")
+        return rows
+
+    def _histograms(
+        self,
+        names: Sequence[str],
+        indices: Sequence[int],
+        batch: int,
+        on_input: Callable[[int, int], None],
+    ) -> dict[str, Histogram]:
+        feeds = _Fed(self, indices)
+        return collect(self.model, names, feeds, batch=batch, on_input=on_input)
+
+    def _range_row(
+        self,
+        name: str,
+        histogram: Histogram,
+        inputs: int,
+        batch: int,
+        symmetric: bool,
+        thresholds: Mapping[str, tuple[float, float]],
+        has_histogram: bool,
+    ) -> RangeRow:
+        shares = {method: clipped(histogram, *ends) for method, ends in thresholds.items()}
+        is_empty = not histogram.count
+        return RangeRow(
+            schema_version=PLAN_SCHEMA,
+            network=self.network,
+            tensor=name,
+            inputs=inputs * self.inputs.rows_each,
+            batch=batch * self.inputs.rows_each,
+            symmetric=symmetric,
+            least=0.0 if is_empty else histogram.least,
+            most=0.0 if is_empty else histogram.most,
+            thresholds=json.dumps(thresholds),
+            clipped=json.dumps(shares),
+            histogram=json.dumps(coarse(histogram)) if has_histogram else "",
+        )
+
     def method_rows(
         self,
         range_rows: Iterable[RangeRow],
@@ -372,6 +473,35 @@ class Study:
         starts = counts * self.trial.start
         passes_in_fp32 = 2 * inputs * self.trial.run
         return starts + passes_in_fp32 + runs * inputs * self.trial.run
+
+
+class _Fed(Sequence[Arrays]):
+    """Inputs of a study, read when they are asked for."""
+
+    def __init__(self, study: Study, indices: Sequence[int]) -> None:
+        self._study = study
+        self._indices = indices
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @overload
+    def __getitem__(self, place: int) -> Arrays: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Arrays]: ...
+
+    def __getitem__(self, place: int | slice) -> Arrays | Sequence[Arrays]:
+        if isinstance(place, slice):
+            return _Fed(self._study, self._indices[place])
+        return self._study.feeds(self._indices[place])
+
+
+def _spread(names: Sequence[str], most: int) -> list[str]:
+    """So many of these at most, evenly from the first to the last."""
+    if len(names) <= most:
+        return list(names)
+    return [names[place * (len(names) - 1) // (most - 1)] for place in range(most)]
 
 
 class _Frontier:
