@@ -183,7 +183,7 @@ class Console:
                 self.note(f"{more} more recipes on the page; --all prints them.")
         if self._everything:
             for verdict in plan.verdicts:
-                self.note(f"{INDENT}{verdict.sentence}" if verdict.sentence else "")
+                self.note(f"{INDENT}{verdict.sentence}")
 
     def _headlines(self, ceilings: Mapping[str, Ceiling]) -> None:
         """Print the short table: each level of memory, and the best path of each format."""
