@@ -165,7 +165,7 @@ class _Applying:
         self.stored = {
             tensor.name: tensor for tensor in self.graph.initializer if tensor.data_type == FLOAT
         }
-        """FP32 initializers, by name."""
+        """FP32 initializers of the network, by name."""
         self.opset = max(
             entry.version for entry in model.opset_import if entry.domain in ONNX_DOMAINS
         )
@@ -190,7 +190,8 @@ class _Applying:
         self.written: dict[Any, str] = {}
         """Names of stored tensors, and of decoded ones, by what they were made of."""
         self.nodes: list[Any] = []
-        self.initializers = [copy_of(tensor) for tensor in self.graph.initializer]
+        self.initializers: list[Any] = []
+        """Those that are new."""
 
     def _ends_at_zero(self, stage: Stage) -> bool:
         """True if a Relu, or a Clip from zero, ends the stage or is it."""
@@ -228,13 +229,14 @@ class _Applying:
         """Drop initializers that nothing reads any more, and what was declared of tensors gone."""
         read = {name for node in self.nodes for name in node.input}
         read |= names_read_inside(self.nodes) | {value.name for value in self.graph.output}
-        before = {tensor.name for tensor in self.graph.initializer}
-        keep_only(
-            self.graph,
-            "initializer",
-            [tensor for tensor in self.initializers if tensor.name in read],
-        )
-        is_gone = before - read
+        is_gone = set()
+        # one by one, since a copy of all would take as much memory as the network
+        for place in reversed(range(len(self.graph.initializer))):
+            name = self.graph.initializer[place].name
+            if name not in read:
+                is_gone.add(name)
+                del self.graph.initializer[place]
+        self.graph.initializer.extend(tensor for tensor in self.initializers if tensor.name in read)
         keep_only(
             self.graph, "input", [value for value in self.graph.input if value.name not in is_gone]
         )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kernels.onnx.graph import FLOATS, Graph, Node, Tensor
+from kernels.precision.floats import floats_of, precisions_of, ranges_of
 from kernels.precision.stages import (
     CONVOLUTIONS,
     ENDED,
@@ -22,6 +23,8 @@ from kernels.precision.stages import (
     is_bound,
 )
 from kernels.precision.units import DECODE, ENCODE
+
+__all__ = ["Flaw", "audit", "floats_of", "precisions_of", "ranges_of"]
 
 BETWEEN, UNENCODED, AROUND_NOTHING = "between", "unencoded", "around nothing"
 BRANCH, DEPTHWISE, PER_TENSOR, TWO_SCALES = "branch", "depthwise", "per tensor", "two scales"

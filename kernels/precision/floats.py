@@ -173,6 +173,7 @@ class _Decoding:
         if inside or self.decoded.keys() & names_read_inside(kept):
             raise Unavailable("no network of floats: a branch or loop in it reads decoded numbers")
         for node in kept:
+            self._decode_parts(node)
             node.input[:] = [self.name_of(name) for name in node.input]
             node.output[:] = [self.name_of(name) for name in node.output]
         nodes: list[Any] = []
@@ -198,6 +199,25 @@ class _Decoding:
                 value.type.tensor_type.elem_type = FLOAT
         self._drop_stale()
         return self.model
+
+    def _decode_parts(self, node: Any) -> None:
+        """Let a Concat of codes read floats where it reads stored codes, in place."""
+        if node.op_type != "Concat" or self.types.keys().isdisjoint(node.output):
+            return
+        around = {*node.input, *node.output}
+        for place, name in enumerate(node.input):
+            if name not in self.stored:
+                continue
+            coding = next(
+                (other for other in self.encoders if around & {other.input[0], other.output[0]}),
+                None,
+            )
+            if coding is None:
+                raise Unavailable(f"{node.name}: nothing says the scale of its stored codes")
+            node.input[place] = f"{name}_floats_of_{node.name}"
+            decoder = copy_of(coding)
+            decoder.input[0] = name
+            self.decoded[node.input[place]] = self._values(decoder)
 
     def _left_out(self) -> dict[str, float]:
         """Activations whose codes do the work of a Relu that the file leaves out, by their names.

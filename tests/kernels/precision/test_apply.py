@@ -17,6 +17,7 @@ from kernels.onnx.graph import graph_of  # noqa: E402
 from kernels.onnx.net import Net  # noqa: E402
 from kernels.onnx.protos import copy_of  # noqa: E402
 from kernels.precision.apply import applied, encoded  # noqa: E402
+from kernels.precision.floats import floats_of  # noqa: E402
 from kernels.precision.stages import Stage, stages  # noqa: E402
 from kernels.runtime.door import onnxruntime  # noqa: E402
 from tests.kernels.onnx_run import executed, feeds, run  # noqa: E402
@@ -394,6 +395,51 @@ def test_what_cannot_be_is_refused() -> None:
         applied(model, listed, {}, {}, granularity="row")
     with pytest.raises(KernelError, match="form"):
         applied(model, listed, {}, {}, form="u4")
+
+
+IMAGE = (8, 6, 6)
+"""Channels, height and width of what the operations below pass on."""
+MOVES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "MaxPool": ({}, {"kernel_shape": [2, 2]}),
+    "Reshape": ({"shape": [1, 4, 72]}, {}),
+    "Transpose": ({}, {"perm": [0, 2, 3, 1]}),
+    "Flatten": ({}, {}),
+    "Squeeze": ({"axes": [0]}, {}),
+    "Unsqueeze": ({"axes": [0]}, {}),
+    "Slice": ({"starts": [0], "ends": [2], "axes": [2]}, {}),
+    "Gather": ({"indices": [0, 2]}, {"axis": 1}),
+    "Split": ({"split": [8]}, {"axis": 1}),
+    "Identity": ({}, {}),
+    "Expand": ({"shape": [2, *IMAGE]}, {}),
+    "Tile": ({"repeats": [1, 2, 1, 1]}, {}),
+    "DepthToSpace": ({}, {"blocksize": 2}),
+    "SpaceToDepth": ({}, {"blocksize": 2}),
+    "Resize": ({"roi": None, "scales": np.array([1, 1, 2, 2], np.float32)}, {"mode": "nearest"}),
+    "Concat": ({"part": np.full((1, 2, 6, 6), 2.5, np.float32)}, {"axis": 1}),
+}
+"""Of each operation that passes numbers on, its further inputs and its attributes."""
+
+
+@pytest.mark.parametrize("form", ["u8s8", "s8s8"])
+@pytest.mark.parametrize("op", MOVES)
+def test_what_passes_numbers_on_runs_on_the_codes(op: str, form: str) -> None:
+    net = Net()
+    first = net.conv(net.input(1, *IMAGE), IMAGE[0], IMAGE[0], 3)
+    further, attributes = MOVES[op]
+    names = []
+    for values in further.values():
+        dtype = getattr(values, "dtype", np.dtype("int64"))
+        names.append("" if values is None else net.constant(values, str(dtype)))
+    model = net.model(net.add("Sigmoid", net.add(op, first, *names, **attributes)))
+    changed = in_precision(model, form=form)
+    (node,) = (node for node in changed.graph.node if node.op_type == op)
+    assert {node.input[0], node.output[0]} <= set(encoded(changed).values())
+    assert check_codes(changed) == 3  # of the input, the convolution and the last result
+    assert error_of(model, changed) < CLOSE
+    run(changed, feeds(changed))
+    floats = floats_of(changed)
+    onnx.checker.check_model(floats, full_check=True)
+    assert error_of(model, floats) < CLOSE
 
 
 OPERATIONS = ("Conv", "Relu", "Add", "Mul", "MaxPool", "Concat", "Sigmoid", "Erf", "Transpose")
