@@ -26,10 +26,9 @@ def on_plan(plan: PlanOutcome | None) -> list[str]:
     left = MOST_LINES - sum(map(_lines, unknown))
     sentences = []
     for sentence in plan.sentences:
-        left -= _lines(sentence)
-        if left < 0:
-            break
-        sentences.append(sentence)
+        if _lines(sentence) <= left:
+            sentences.append(sentence)
+            left -= _lines(sentence)
     return [*sentences, *unknown]
 
 

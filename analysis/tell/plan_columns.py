@@ -12,7 +12,7 @@ from analysis.outcome import PlanOutcome
 from analysis.plan.front import Point
 from analysis.plan.verdict import LONGEST_NAME, StageVerdict
 from analysis.tell.columns import PAGE, TERMINAL, Column, shown_in
-from analysis.units import UNKNOWN
+from analysis.units import UNKNOWN, si
 from probes.records.given import shortened
 from probes.records.measurement import OK
 from probes.records.precision import (
@@ -108,7 +108,18 @@ def _of_verdict(field: str) -> Callable[[StageOfPlan], Any]:
 
 def _seconds(stored: str, name: str) -> Column[StageOfPlan]:
     """A column of times on the page."""
-    return _fact(stored, name=name, unit=lambda row: "s", number=True, shown=(PAGE,))
+    value = _of_verdict(stored)
+
+    def in_words(row: StageOfPlan) -> str:
+        seconds = value(row)
+        return "0" if seconds == 0 else si(seconds, "s")
+
+    return _fact(stored, name=name, text=in_words, unit=lambda row: "s", number=True, shown=(PAGE,))
+
+
+def _why_in_words(row: StageOfPlan) -> str:
+    """The sentence on a stage without its title, which stands beside it."""
+    return row.verdict.sentence.removeprefix(f"{row.verdict.title}: ")
 
 
 STAGE_COLUMNS: tuple[Column[StageOfPlan], ...] = (
@@ -153,11 +164,22 @@ STAGE_COLUMNS: tuple[Column[StageOfPlan], ...] = (
     Column(stored="floor_seconds", computed=lambda row: _json(row.verdict.floor_seconds)),
     _fact("why"),
     _fact("reason"),
-    _fact("sentence", name="why", shown=(PAGE,), least=30),
+    _fact("sentence", name="why", text=_why_in_words, shown=(PAGE,), least=30),
 )
 """A column of a table of stages is one entry here, in the order of the file."""
 
-STAGES_ON_PAGE = shown_in(PAGE, STAGE_COLUMNS)
+FIRST_COLUMNS = ("stage", "precision", "why")
+"""What people ask first of a stage; the other columns follow in the order of the file."""
+
+
+def _first_ones_first(columns: Sequence[Column[StageOfPlan]]) -> list[Column[StageOfPlan]]:
+    """The columns in the order of the page."""
+    by_name = {column.name: column for column in columns}
+    first = [by_name.pop(name) for name in FIRST_COLUMNS]
+    return [*first, *by_name.values()]
+
+
+STAGES_ON_PAGE = _first_ones_first(shown_in(PAGE, STAGE_COLUMNS))
 
 
 def _loss_in_words(point: Point) -> str:
