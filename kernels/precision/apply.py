@@ -429,25 +429,17 @@ class _Applying:
         weight = names[WEIGHT]
         values = self._values(weight)
         part = scaled_part(node.op_type, values.ndim, _attributes(node), self.granularity)
-        input_scale = self.scales[stage.reads[0]].scale
         bias = self._integer_bias(node, names, values, part)
-        key: tuple[Any, ...] = ("weight", weight, part)
         if bias is None:
-            if key not in self.written:
-                numbers, scales = quantized_weights(values, *part)
-                self.written[key] = self._decoded_stored(weight, numbers, scales, part)
-            node.input[WEIGHT] = self.written[key]
+            numbers, scales = quantized_weights(values, *part)
+            node.input[WEIGHT] = self._decoded_stored(weight, numbers, scales, part)
             return
-        key = (*key, names[BIAS], float(input_scale))
-        if key not in self.written:
-            numbers, scales, bias_numbers, bias_scales = with_bias(values, part, bias, input_scale)
-            self.written[key] = self._decoded_stored(weight, numbers, scales, part)
-            bias_part = (part[0], 0)
-            self.written["bias", key] = self._decoded_stored(
-                names[BIAS], bias_numbers, bias_scales, bias_part
-            )
-        node.input[WEIGHT] = self.written[key]
-        node.input[BIAS] = self.written["bias", key]
+        input_scale = self.scales[stage.reads[0]].scale
+        numbers, scales, bias_numbers, bias_scales = with_bias(values, part, bias, input_scale)
+        node.input[WEIGHT] = self._decoded_stored(weight, numbers, scales, part)
+        node.input[BIAS] = self._decoded_stored(
+            names[BIAS], bias_numbers, bias_scales, (part[0], 0)
+        )
 
     def _integer_bias(
         self, node: Any, names: Sequence[str], values: np.ndarray, part: tuple[str, int]
@@ -492,11 +484,8 @@ class _Applying:
         values = self._values(name)
         granularity = TENSOR if self.granularity == TENSOR else CHANNEL
         part = scaled_part(node.op_type, values.ndim, _attributes(node), granularity)
-        key = ("fp8", name, part)
-        if key not in self.written:
-            numbers, scales = fp8_weights(values, part)
-            self.written[key] = self._decoded_stored(name, numbers, scales, part)
-        return self.written[key]
+        numbers, scales = fp8_weights(values, part)
+        return self._decoded_stored(name, numbers, scales, part)
 
     def _narrow_weight(self, name: str, dtype: str) -> str:
         """A stored tensor in FP16 or BF16."""
@@ -519,17 +508,23 @@ class _Applying:
     def _decoded_stored(
         self, name: str, numbers: np.ndarray, scales: np.ndarray, part: tuple[str, int]
     ) -> str:
-        """Store numbers around zero and decode them; returns the name of the floats."""
+        """Store numbers around zero and decode them, once; returns the name of the floats.
+
+        Operations that share weights share what is made of them, where the scales are the same.
+        """
         granularity, axis = part
+        key = (name, part, str(numbers.dtype), scales.tobytes())
+        if key in self.written:
+            return self.written[key]
         source = self._store(f"{name}_codes", numbers)
         scale = self._store(f"{name}_scale", scales)
         zero = self._store(f"{name}_zero", np.zeros(scales.shape, numbers.dtype))
         attributes = {} if granularity == TENSOR else {"axis": axis}
         if granularity == BLOCK:
             attributes["block_size"] = BLOCK_SIZE
-        floats = self._fresh(f"{name}_decoded")
-        self._link("DequantizeLinear", [source, scale, zero], floats, **attributes)
-        return floats
+        self.written[key] = self._fresh(f"{name}_decoded")
+        self._link("DequantizeLinear", [source, scale, zero], self.written[key], **attributes)
+        return self.written[key]
 
     def _zero(self, scale: Scale) -> Any:
         """A zero point in the type of the activations' codes."""

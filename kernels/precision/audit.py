@@ -176,8 +176,10 @@ def _unencoded(node: Node, links: _Links) -> Iterator[Flaw]:
     """
     if node.op not in CONVOLUTIONS or not _is_on_integers(node, links):
         return
-    has_integer_weights = links.decoder(node.input(WEIGHT)) is not None
-    if has_integer_weights and links.encoder_after(node) is None:
+    decoder = links.decoder(node.input(WEIGHT))
+    if decoder is None or decoder.inputs[0] is None or decoder.inputs[0].dtype in FLOATS:
+        return  # FP8 leaves floats
+    if links.encoder_after(node) is None:
         yield _flaw(UNENCODED, node, node.outputs[0])
 
 
@@ -260,12 +262,18 @@ def _two_scales(node: Node, links: _Links) -> Iterator[Flaw]:
     after = _scale_of(encoder)
     for tensor in links.activations(node):
         decoder = links.decoder(tensor)
-        if decoder is None:
+        if decoder is None or _type_of_codes(decoder) != _type_of_codes(encoder):
             continue
         before = _scale_of(decoder)
         if before and after and before != after:
             yield _flaw(TWO_SCALES, node, node.outputs[0])
             return
+
+
+def _type_of_codes(node: Node) -> str:
+    """The type of the codes that a Q/DQ node writes or reads."""
+    codes = node.outputs[0] if node.op == ENCODE else node.inputs[0]
+    return codes.dtype if codes else ""
 
 
 def _scale_of(node: Node) -> tuple[tuple[float, ...], tuple[int, ...]] | None:

@@ -208,17 +208,26 @@ class _Narrowing:
 
         side: "inputs" or "outputs".
         """
-        import onnx
-
         if any(attribute.name in ("value_float", "value_floats") for attribute in node.attribute):
             return False
-        try:
-            schema = onnx.defs.get_schema(node.op_type, self.opset, node.domain)
-        except onnx.defs.SchemaError:
-            return True
-        slots = getattr(schema, side)
-        slot = slots[min(place, len(slots) - 1)]  # the last one may repeat
-        return f"tensor({NARROW[self.dtype]})" in slot.types
+        types = slot_types(node.op_type, node.domain, self.opset, side, place)
+        return types is None or f"tensor({NARROW[self.dtype]})" in types
+
+
+def slot_types(op: str, domain: str, opset: int, side: str, place: int) -> set[str] | None:
+    """The types of an operation's input or output, as ONNX writes them: ``tensor(float16)``.
+
+    side: "inputs" or "outputs". None where ONNX does not define the operation.
+    """
+    import onnx
+
+    try:
+        schema = onnx.defs.get_schema(op, opset, domain)
+    except onnx.defs.SchemaError:
+        return None
+    slots = getattr(schema, side)
+    slot = slots[min(place, len(slots) - 1)]  # the last one may repeat
+    return set(slot.types)
 
 
 def _float_names(model: ModelProto) -> Iterator[str]:

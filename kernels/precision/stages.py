@@ -14,7 +14,7 @@ import numpy as np
 
 from kernels.onnx.graph import Graph, Node, Tensor
 from kernels.onnx.work import work_of
-from kernels.precision.narrow import BF16_OPSET, NARROW
+from kernels.precision.narrow import BF16_OPSET, NARROW, slot_types
 from kernels.precision.quantize import QUANTIZED
 from kernels.precision.units import DECODE, ENCODE
 
@@ -89,22 +89,6 @@ def stages(graph: Graph) -> list[Stage]:
             ends.add(end.name)
         in_order.append(_stage(node, end, edges))
     return in_order
-
-
-def takes(node: Node, side: str, place: int, dtype: str, opset: int) -> bool:
-    """True if ONNX lets the node have this input or output in ``dtype``, fp16 or bf16.
-
-    side: "inputs" or "outputs". opset: a version of ONNX's own operations.
-    """
-    import onnx
-
-    try:
-        schema = onnx.defs.get_schema(node.op, opset, node.domain)
-    except onnx.defs.SchemaError:
-        return False
-    slots = getattr(schema, side)
-    slot = slots[min(place, len(slots) - 1)]  # the last one may repeat
-    return f"tensor({NARROW[dtype]})" in slot.types
 
 
 def is_bound(node: Node) -> bool:
@@ -235,9 +219,15 @@ def _is_narrow(node: Node, dtype: str, opset: int) -> bool:
     for side, tensors in (("inputs", node.inputs), ("outputs", node.outputs)):
         for place, tensor in enumerate(tensors):
             is_activation = tensor is not None and tensor.name in activations
-            if is_activation and not takes(node, side, place, dtype, opset):
+            if is_activation and not _takes(node, side, place, dtype, opset):
                 return False
     return True
+
+
+def _takes(node: Node, side: str, place: int, dtype: str, opset: int) -> bool:
+    """True if ONNX lets the node have this input or output in FP16 or BF16."""
+    types = slot_types(node.op, node.domain, opset, side, place)
+    return types is not None and f"tensor({NARROW[dtype]})" in types
 
 
 def _has_integers(node: Node, edges: _Edges) -> bool:

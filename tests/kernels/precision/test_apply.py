@@ -351,6 +351,30 @@ def test_a_bias_that_does_not_fit_its_scale_keeps_its_value() -> None:
     assert error_of(model, changed) < CLOSE
 
 
+def test_operations_that_share_weights_share_their_codes() -> None:
+    net = Net()
+    x = net.input(1, 4, 8, 8)
+    weights = net.weight(4, 4, 1, 1, fan_in=4)
+    bias = net.weight(4)
+    first = net.add("Conv", x, weights, bias)
+    model = net.model(net.add("Conv", net.add("Relu", first), weights, bias))
+    changed = in_precision(model)
+    sources = [node.input[0] for node in changed.graph.node if node.op_type == "DequantizeLinear"]
+    assert sources.count("w0_codes") == 1
+    # the units of the two accumulators differ, and so do the integers of their biases
+    assert len([name for name in sources if name.startswith("w1_codes")]) == 2
+    assert error_of(model, changed) < CLOSE
+
+
+def test_weights_that_a_constant_node_holds_are_quantized() -> None:
+    net = Net()
+    weights = onnx.numpy_helper.from_array(np.ones((4, 4, 1, 1), np.float32))
+    model = net.model(net.add("Conv", net.input(1, 4, 8, 8), net.add("Constant", value=weights)))
+    changed = in_precision(model)
+    assert ops_of(changed).count("DequantizeLinear") == 3
+    assert error_of(model, changed) < CLOSE
+
+
 def test_weights_have_the_scales_asked_for() -> None:
     shapes = {}
     for granularity in ("tensor", "channel", "block"):
