@@ -219,6 +219,68 @@ def test_codes_are_those_of_numpy_and_floats_are_near(
     run(changed, feeds(changed))
 
 
+def channel_scales(weights: np.ndarray, axis: int) -> np.ndarray:
+    """The scale of each output channel, in NumPy: its largest weight is 127."""
+    others = tuple(other for other in range(weights.ndim) if other != axis)
+    return np.abs(weights).max(axis=others) / np.float32(127)
+
+
+def convolved(x: np.ndarray, weights: np.ndarray, groups: int) -> np.ndarray:
+    """A convolution of integers by 3x3 weights that keeps the size, in NumPy."""
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
+    channels = x.shape[1] // groups
+    outputs = weights.shape[0] // groups
+    parts = []
+    for group in range(groups):
+        read = windows[:, group * channels : (group + 1) * channels]
+        of_group = weights[group * outputs : (group + 1) * outputs]
+        parts.append(np.einsum("bchwkl,ockl->bohw", read, of_group))
+    return np.concatenate(parts, axis=1)
+
+
+@pytest.mark.parametrize(
+    ("network", "groups"), [(convolution, 1), (depthwise, 16), (turned, 0)], ids=str
+)
+def test_integers_alone_give_the_codes(network: Any, groups: int) -> None:
+    """Weights, bias and result follow from the FP32 network by integer arithmetic in NumPy.
+
+    The network multiplies the same integers as floats, whose last bit may turn a half: so a code
+    may differ by one, and seldom does.
+    """
+    model = network()
+    weights, bias = (onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer)
+    changed = in_precision(model)
+    constants = constants_of(changed)
+    scales = channel_scales(weights, 0)
+    shape = [-1, *[1] * (weights.ndim - 1)]
+    weight_codes = np.rint(weights / scales.reshape(shape)).astype(np.int64)
+    np.testing.assert_array_equal(constants["w0_codes"], weight_codes)
+
+    x_scale, x_zero = constants["x_scale"], constants["x_zero"].astype(np.int64)
+    y_scale, y_zero = constants["y_scale"], constants["y_zero"].astype(np.int64)
+    bias_codes = np.rint(bias / (x_scale * scales).astype(np.float64)).astype(np.int64)
+    np.testing.assert_array_equal(constants["w1_codes"], bias_codes)
+
+    codes = encoded(changed)
+    values = unoptimized(changed, feeds(model), *codes.values())
+    x_codes = quantized(feeds(model)["x"], x_scale, constants["x_zero"]).astype(np.int64)
+    np.testing.assert_array_equal(values[codes["x"]], x_codes)
+
+    by_channel: tuple[int, ...] = (1, -1)
+    if groups:
+        by_channel = (1, -1, 1, 1)
+        total = convolved(x_codes - x_zero, weight_codes, groups)
+    else:
+        total = (x_codes - x_zero) @ weight_codes.T
+    total = total + bias_codes.reshape(by_channel)
+    factors = (x_scale * scales / y_scale).astype(np.float64).reshape(by_channel)
+    expected = np.clip(np.rint(total * factors) + y_zero, 0, 255)
+    differences = np.abs(values[codes["y"]].astype(np.int64) - expected)
+    assert differences.max() <= 1
+    assert np.mean(differences > 0) < 0.002
+
+
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.__name__)
 @pytest.mark.parametrize("precision", ["fp16", "bf16", "fp8"])
 def test_other_types_are_near_too(network: Any, precision: str) -> None:
@@ -226,7 +288,7 @@ def test_other_types_are_near_too(network: Any, precision: str) -> None:
     changed = in_precision(model, precision)
     closeness = {"fp16": 0.003, "bf16": 0.03, "fp8": 0.15}
     if precision == "bf16":
-        return  # ONNX Runtime's CPU has no such kernels: the checker has seen it
+        return  # the runtime's CPU has no such kernels: the checker has seen it
     assert error_of(model, changed) < closeness[precision]
 
 
