@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from analysis.draw.canvas import caption, heading, page
+from analysis.draw.canvas import NOTE, caption, heading, page
 from analysis.draw.plan.methods import methods_of, name_of_method
 from analysis.draw.plan.ranges import in_full
 from analysis.draw.style import AXIS_NAME, CATEGORIES, FAINT, SMALL
@@ -31,13 +31,13 @@ PANEL, ABOVE, BELOW, BESIDE = 1.5, 0.28, 0.3, 0.22
 LEAST_SPAN = 1.12
 """Factor from 1 to the end of the vertical axis, at least: a small change must look small."""
 ONE, ALL = "one at a time", "all at once"
-"""How many inputs a histogram is given at a time."""
+"""How inputs are fed to a histogram, whose first batch sets its bins."""
 LOOKS: dict[str, tuple[str, str, Any]] = {
     ONE: (CATEGORIES[0], "o", "-"),
-    ALL: (CATEGORIES[1], "s", (0, (4, 2))),
+    ALL: (CATEGORIES[1], "s", "none"),
 }
-"""Colour, marker and line of each."""
-MEANING = "Lines: median of the activations; bands: the middle half of them."
+"""Colour, marker and line of each: the few points of all at once are not joined."""
+MEANING = "Marks: median of the activations; bands and bars: the middle half of them."
 
 
 class Spread(NamedTuple):
@@ -56,13 +56,14 @@ class Spread(NamedTuple):
 def spreads(rows: Sequence[RangeRow], method: str, feeding: str) -> list[Spread]:
     """What fewer inputs make of the ranges of a method, by the number of inputs.
 
-    feeding: ``ONE`` or ``ALL``. An activation whose range of all inputs is empty tells nothing.
+    feeding: ``ONE`` or ``ALL``. An activation whose range of all inputs is empty tells nothing, nor
+    does one that was only looked at with all of them.
     """
-    full = in_full(rows)
+    full = compared(rows)
     ratios: dict[int, list[float]] = {}
     for row in rows:
         whole = full.get(row.tensor)
-        if whole is None or not _is_fed(row, feeding):
+        if whole is None or not _is_fed(row, whole, feeding):
             continue
         if method not in row.threshold_of or method not in whole.threshold_of:
             continue
@@ -77,9 +78,27 @@ def spreads(rows: Sequence[RangeRow], method: str, feeding: str) -> list[Spread]
     return ordered
 
 
-def _is_fed(row: RangeRow, feeding: str) -> bool:
-    """True if the histogram was given its inputs so; a single input is both."""
-    return row.batch == 1 if feeding == ONE else row.batch >= row.inputs
+def compared(rows: Sequence[RangeRow]) -> dict[str, RangeRow]:
+    """The rows of all inputs of the activations that have others, too, by name."""
+    full = in_full(rows)
+    others = {row.tensor for row in rows if row is not full.get(row.tensor)}
+    return {tensor: row for tensor, row in full.items() if tensor in others}
+
+
+def methods_compared(rows: Sequence[RangeRow]) -> list[str]:
+    """The methods whose ranges are known of fewer inputs, or of another batch, too."""
+    full = compared(rows)
+    return methods_of(row for row in rows if row.tensor in full and row is not full[row.tensor])
+
+
+def _is_fed(row: RangeRow, whole: RangeRow, feeding: str) -> bool:
+    """True if the histogram was given its inputs so; a single input counts as one at a time.
+
+    whole: of all inputs, one at a time.
+    """
+    if feeding == ONE:
+        return row.batch == whole.batch
+    return row.batch >= row.inputs and row.batch > whole.batch
 
 
 def _width(ends: tuple[float, float]) -> float:
@@ -90,16 +109,17 @@ def _width(ends: tuple[float, float]) -> float:
 
 def is_worth_drawing(rows: Sequence[RangeRow]) -> bool:
     """True if some activation has ranges of fewer inputs, or of another batch, beside all."""
-    full = in_full(rows)
-    return any(row.tensor in full and row is not full[row.tensor] for row in rows)
+    return bool(methods_compared(rows))
 
 
 def figure(rows: Sequence[RangeRow], network: str, across: float) -> Figure:
     """A figure of this width in inches with a panel for each method."""
-    methods = methods_of(rows)
+    methods = methods_compared(rows)
+    notes = _notes(rows, methods)
     lines = math.ceil(len(methods) / COLUMNS)
     line = ABOVE + PANEL + BELOW
-    down = TOP + lines * line + BOTTOM
+    below = BOTTOM + NOTE * len(notes)
+    down = TOP + lines * line + below
     picture = page((across, down))
     width = (across - LEFT - RIGHT - BESIDE * (COLUMNS - 1)) / COLUMNS
     curves = {
@@ -130,16 +150,24 @@ def figure(rows: Sequence[RangeRow], network: str, across: float) -> Figure:
             fontweight="bold",
             gid="method",
         )
-    _name_axes(picture, down)
+    _name_axes(picture, below)
     _write_key(picture)
     heading(picture, f"{network}: what more calibration inputs change", _under(rows))
-    caption(picture, MEANING)
+    caption(picture, MEANING, notes)
     return picture
+
+
+def _notes(rows: Sequence[RangeRow], methods: Sequence[str]) -> list[str]:
+    """A note on the methods that were tried with all inputs only; none without any."""
+    others = [name_of_method(method) for method in methods_of(rows) if method not in methods]
+    if not others:
+        return []
+    return [f"Not drawn: {', '.join(others)}, of which only the ranges of all inputs are known."]
 
 
 def _under(rows: Sequence[RangeRow]) -> str:
     """``Ranges of 54 activations, by how many inputs were fed, and how``."""
-    count = len(in_full(rows))
+    count = len(compared(rows))
     noun = "activation" if count == 1 else "activations"
     return f"Ranges of {count} {noun}, by how many inputs were fed, and how"
 
@@ -182,18 +210,16 @@ def _apart(inputs: Sequence[int]) -> list[int]:
 
 
 def _draw(ax: Axes, of_feeding: Sequence[Spread], feeding: str, method: str) -> None:
-    """The line of medians and the band of the middle half."""
+    """The medians, and the middle half: as a band along a line, else as a bar at each mark."""
     colour, marker, style = LOOKS[feeding]
     inputs = [spread.inputs for spread in of_feeding]
-    ax.fill_between(
-        inputs,
-        [spread.low for spread in of_feeding],
-        [spread.high for spread in of_feeding],
-        color=colour,
-        alpha=0.16,
-        linewidth=0,
-        gid=f"band/{method}/{feeding}",
-    )
+    lows = [spread.low for spread in of_feeding]
+    highs = [spread.high for spread in of_feeding]
+    gid = f"middle half/{method}/{feeding}"
+    if style == "none":
+        ax.vlines(inputs, lows, highs, color=colour, linewidth=1.2, gid=gid)
+    else:
+        ax.fill_between(inputs, lows, highs, color=colour, alpha=0.16, linewidth=0, gid=gid)
     ax.plot(
         inputs,
         [spread.median for spread in of_feeding],
@@ -206,19 +232,19 @@ def _draw(ax: Axes, of_feeding: Sequence[Spread], feeding: str, method: str) -> 
     )
 
 
-def _name_axes(picture: Figure, down: float) -> None:
-    """What stands along all panels together."""
-    across = picture.get_size_inches()[0]
+def _name_axes(picture: Figure, below: float) -> None:
+    """What stands along all panels together. below: inches under them."""
+    across, down = picture.get_size_inches()
     middle = (LEFT + (across - LEFT - RIGHT) / 2) / across
     picture.text(
         middle,
-        (BOTTOM - 0.22) / down,
+        (below - 0.22) / down,
         "Calibration inputs",
         fontsize=AXIS_NAME,
         ha="center",
         va="center",
     )
-    height = (BOTTOM + (down - TOP - BOTTOM) / 2) / down
+    height = (below + (down - TOP - below) / 2) / down
     picture.text(
         0.22 / across,
         height,
@@ -238,9 +264,10 @@ def _write_key(picture: Figure) -> None:
     y = 1 - 0.78 / down
     x = LEFT
     for feeding, (colour, marker, style) in LOOKS.items():
+        ends = [x + 0.2] if style == "none" else [x, x + 0.4]
         mark = Line2D(
-            [x / across, (x + 0.4) / across],
-            [y, y],
+            [end / across for end in ends],
+            [y] * len(ends),
             color=colour,
             marker=marker,
             markersize=4,

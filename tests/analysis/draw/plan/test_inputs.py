@@ -7,10 +7,19 @@ import json
 
 import pytest
 
-from analysis.draw.plan.inputs import ALL, ONE, figure, is_worth_drawing, limits_of, spreads
+from analysis.draw.plan.inputs import (
+    ALL,
+    ONE,
+    compared,
+    figure,
+    is_worth_drawing,
+    limits_of,
+    methods_compared,
+    spreads,
+)
 from probes.records.precision import RangeRow
 from tests.analysis.draw.plan.seeing import faults, lines, texts
-from tests.analysis.plan_rows import METHODS, range_rows
+from tests.analysis.plan_rows import INPUTS, METHODS, range_rows
 
 ROWS = range_rows(6)
 
@@ -50,20 +59,42 @@ def test_a_range_of_nothing_tells_nothing() -> None:
     assert spreads(empty, "mse", ONE) == []
 
 
-def test_each_method_has_a_panel_with_a_line_a_way_of_feeding() -> None:
+def test_each_method_has_a_panel_with_a_line_and_marks_of_all_at_once() -> None:
     picture = figure(ROWS, "net", 9.6)
     assert not faults(picture)
-    assert len(texts(picture, "method")) == len(picture.axes) == len(METHODS)
-    for method in METHODS:
+    methods = [method for method in METHODS if method != "entropy"]
+    assert len(texts(picture, "method")) == len(picture.axes) == len(methods)
+    for method in methods:
         for feeding in (ONE, ALL):
             (line,) = lines(picture, f"{method}/{feeding}")
             drawn = line.get_xydata().tolist()
             known = spreads(ROWS, method, feeding)
             assert drawn == [[spread.inputs, spread.median] for spread in known]
+    assert [spread.inputs for spread in spreads(ROWS, "mse", ONE)] == list(INPUTS)
+    assert [spread.inputs for spread in spreads(ROWS, "mse", ALL)] == [INPUTS[-1]]
+    assert lines(picture, f"mse/{ALL}")[0].get_linestyle() == "None"
+
+
+def test_a_method_of_all_inputs_only_has_no_panel_and_a_note() -> None:
+    assert "entropy" not in methods_compared(ROWS)
+    (note,) = texts(figure(ROWS, "net", 9.6), "note")
+    assert note.startswith("Not drawn: entropy, of which only")
+
+
+def test_only_activations_with_something_to_compare_count() -> None:
+    alone = row("c", 4, 1, 100.0, "[1]")
+    assert set(compared([*HAND, alone])) == {"a", "b"}
+    assert spreads([*HAND, alone], "mse", ONE) == spreads(HAND, "mse", ONE)
+
+
+def test_inputs_that_are_batches_themselves_are_one_at_a_time() -> None:
+    batches = [row("a", 8, 2, 8.0, "[1]"), row("a", 2, 2, 4.0), row("a", 8, 8, 16.0)]
+    assert [spread.inputs for spread in spreads(batches, "mse", ONE)] == [2, 8]
+    assert [spread[:3] for spread in spreads(batches, "mse", ALL)] == [(8, 2.0, 2.0)]
 
 
 def test_a_small_change_looks_small_and_one_is_in_sight() -> None:
-    (spread,) = spreads([row("a", 4, 1, 8.0, "[1]")], "mse", ONE)
+    spread, *_ = spreads([row("a", 4, 1, 8.0, "[1]"), row("a", 2, 1, 8.0)], "mse", ONE)
     low, high = limits_of([spread])
     assert low < 0.9 and high > 1.1
 
