@@ -78,18 +78,19 @@ def borders(
 ) -> Borders:
     """The costs that these rows show of this provider.
 
-    The last two predict what was not timed: see the fields of Borders.
+    Times that cannot be trusted speak of a conversion only where no others do. The last two
+    arguments predict what was not timed: see the fields of Borders.
     """
-    curves: dict[str, dict[float, float]] = {}
+    trusted: dict[str, dict[float, float]] = {}
+    doubted: dict[str, dict[float, float]] = {}
     for row in rows:
         sweep = row.sweep
         if sweep is None or sweep.quantity != OVERHEAD or sweep.over != ELEMENTS:
             continue
-        is_usable = row.status == OK and row.trusted and row.x and row.seconds_median
-        if is_usable and row.backend == provider:
-            seconds_at = curves.setdefault(sweep.series, {})
-            seconds_at[row.x or 0.0] = row.seconds_median or 0.0
-    ordered = {series: sorted(points.items()) for series, points in curves.items()}
+        if row.backend == provider and row.status == OK and row.x and row.seconds_median:
+            curves = trusted if row.trusted else doubted
+            curves.setdefault(sweep.series, {})[row.x] = row.seconds_median
+    ordered = {series: sorted(points.items()) for series, points in (doubted | trusted).items()}
     return Borders(ordered, bandwidth, launch_seconds)
 
 

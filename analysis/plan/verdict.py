@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from analysis.plan.borders import ENCODED, FP32, INT8
+from analysis.plan.choose import has_narrow
 from analysis.plan.costs import Cost
 from analysis.plan.study import Study
 from probes.records.given import shortened
@@ -15,7 +16,7 @@ from probes.records.precision import StageRow
 LONGEST_NAME = 40  # letters of a stage's name in a sentence
 PASSES, ONLY_FLOATS, NO_KERNEL, NO_GAIN = "passes", "only floats", "no kernel", "no gain"
 ITS_BORDERS, ITS_NOISE, UNKNOWN_ERROR = "borders", "noise", "unknown error"
-GAINS, SPARES_BORDERS = "gains", "spares borders"
+GAINS, SPARES_BORDERS, WHOLE_STAYS = "gains", "spares borders", "whole stays"
 """Why a stage has its precision: values of ``StageVerdict.why``."""
 
 
@@ -189,7 +190,10 @@ def _why(study: Study, stage: StageRow, narrow: str, precision: str) -> str:
     gained = model.problem.objective(precisions) - model.problem.objective(
         {**precisions, stage.stage: narrow}
     )
-    return ITS_NOISE if gained > 0 else ITS_BORDERS
+    if gained <= 0:
+        return ITS_BORDERS
+    whole_stays = study.chosen is not None and not has_narrow(study.chosen) and study.reached
+    return WHOLE_STAYS if whole_stays else ITS_NOISE
 
 
 def _known(choices: Mapping[str, object], precision: str) -> str:

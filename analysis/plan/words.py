@@ -19,6 +19,7 @@ from analysis.plan.verdict import (
     ONLY_FLOATS,
     PASSES,
     SPARES_BORDERS,
+    WHOLE_STAYS,
     StageVerdict,
 )
 from analysis.units import percent, si, whole_percent
@@ -65,7 +66,11 @@ def on_stage(verdict: StageVerdict) -> str:
         return f"{head}: {chosen}, which spares borders"
     if verdict.precision == verdict.narrow:
         return f"{head}: {chosen}, though it runs in floats"
-    because = {ITS_NOISE: " for its noise", ITS_BORDERS: ", its borders cost more"}
+    because = {
+        ITS_NOISE: " for its noise",
+        ITS_BORDERS: ", its borders cost more",
+        WHOLE_STAYS: " as the whole does",
+    }
     return f"{head}: stays {chosen}{because.get(verdict.why, '')}"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from analysis.plan.borders import Borders, interpolated
@@ -116,3 +118,12 @@ def test_each_change_of_precision_has_its_series() -> None:
     }
     for (source, target), seconds in expected.items():
         assert conversions.cost(source, target, 1).seconds == seconds
+
+
+def test_doubted_times_of_a_conversion_speak_only_where_no_others_do() -> None:
+    doubted = [replace(row, trusted=False) for row in rows.CONVERSIONS]
+    alone = costs(rows.STAGES, rows.timings(doubted)).borders
+    assert alone.cost("fp32", "int8", 1000).seconds == pytest.approx(2 * US)
+    trusted = rows.conversion("quantize", 1000, 3 * US)
+    both = costs(rows.STAGES, rows.timings([*doubted, trusted])).borders
+    assert both.cost("fp32", "int8", 1000).seconds == pytest.approx(3 * US)

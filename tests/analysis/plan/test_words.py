@@ -150,6 +150,13 @@ def test_no_gain_beyond_the_intervals_is_said() -> None:
     assert "Chosen: FP32. No other recipe is faster beyond the intervals." in sentences
 
 
+def test_a_stage_that_gains_stays_where_the_whole_is_no_faster() -> None:
+    known = studied({"fp32": 0.12 * MS, "int8": 0.119 * MS}, {"int8": 0})
+    assert by_stage(known)["conv"].sentence == (
+        "conv: 38 dB in INT8, gains 31.0 µs of 52.0 µs: stays FP32 as the whole does"
+    )
+
+
 def test_a_slower_int8_is_said_to_be_slower() -> None:
     sentences = on_network(studied({"fp32": 0.12 * MS, "int8": 0.24 * MS}, {"int8": 0}))
     assert any("INT8 is slower than FP32: 0.50× its speed (" in text for text in sentences)
