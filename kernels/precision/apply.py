@@ -173,10 +173,7 @@ class _Applying:
         self.makers = {name: stage for stage in stages for name in stage.results}
         self.nodes_by_name = {node.name: node for node in self.graph.node}
         bounded = {name for stage in stages if self._ends_at_zero(stage) for name in stage.results}
-        stored_ranges = {
-            stage.name: self._stored_ranges(stage) for stage in stages if types[stage.name] == CODES
-        }
-        self.scales = scales_of(stages, types, ranges, bounded, stored_ranges, form)
+        self.scales = scales_of(stages, types, ranges, bounded, form)
         """Of the activations that have integer codes, by name."""
         self.fp8_scales = fp8_scales_of(stages, types, ranges)
         """Of the activations that stages in FP8 read, by name."""
@@ -196,12 +193,6 @@ class _Applying:
     def _ends_at_zero(self, stage: Stage) -> bool:
         """True if a Relu, or a Clip from zero, ends the stage or is it."""
         return len(stage.nodes) > 1 or stage.op == "Relu"
-
-    def _stored_ranges(self, stage: Stage) -> list[Range]:
-        """Least and largest of each stored tensor of floats that a stage on codes passes on."""
-        node = self.nodes_by_name[stage.name]
-        values = [self._values(name) for name in self._passed_weights(node)]
-        return [(float(array.min()), float(array.max())) for array in values if array.size]
 
     def _passed_weights(self, node: NodeProto) -> list[str]:
         """Stored floats that are among what a node passes on: parts of a Concat."""

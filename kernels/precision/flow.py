@@ -162,15 +162,13 @@ def scales_of(
     types: Mapping[str, str],
     ranges: Mapping[str, Range],
     bounded: Collection[str],
-    stored: Mapping[str, Iterable[Range]],
     form: str,
 ) -> dict[str, Scale]:
     """The scale of each activation that has integer codes, by its name.
 
     What a stage on codes reads and leaves has one scale, of all their ranges together. bounded:
-    activations that a Relu keeps from falling below zero. stored: ranges of the stored floats that
-    a stage on codes reads, by stage. form: u8 or s8. Raises KernelError for an activation without a
-    range.
+    activations that a Relu keeps from falling below zero. form: u8 or s8. Raises KernelError for an
+    activation without a range.
     """
     groups = _Groups()
     for stage in stages:
@@ -185,9 +183,6 @@ def scales_of(
         if name in ranges:
             low, high = ranges[name]
             known.append((max(low, 0.0) if name in bounded else low, high))
-    for stage in stages:
-        if types[stage.name] == CODES:
-            ranges_of_group[groups.root(stage.reads[0])] += stored.get(stage.name, ())
     scales: dict[str, Scale] = {}
     for name in groups.names():
         known = ranges_of_group[groups.root(name)]

@@ -368,6 +368,17 @@ def test_all_that_a_concat_joins_has_one_scale() -> None:
     assert scales == {float(np.float32((high - low) / 255))}
 
 
+def test_a_concat_that_floats_read_keeps_the_scales_of_its_parts() -> None:
+    net = Net()
+    x = net.input(1, 4, 8, 8)
+    joined = net.add("Concat", net.conv(x, 4, 4, 3), net.conv(x, 4, 4, 1), axis=1)
+    model = net.model(net.add("Erf", joined))
+    changed = planned(model, {"conv_0": "int8", "conv_1": "int8"})
+    assert ops_of(changed)[-2:] == ["Concat", "Erf"]
+    asked = planned(model, {"conv_0": "int8", "conv_1": "int8", "concat_2": "int8"})
+    assert ops_of(asked)[-3:] == ["Concat", "DequantizeLinear", "Erf"]
+
+
 def test_one_stage_in_int8_is_between_floats() -> None:
     model = residual()
     changed = planned(model, {"conv_0": "int8"})
