@@ -28,6 +28,9 @@ NARROW = frozenset((FP16, BF16))
 CONVERTING = frozenset(("Cast", "CastLike", "QuantizeLinear", "DequantizeLinear", "Identity"))
 """Operations that change types themselves, or nothing: they run as they are."""
 
+WITHOUT_SPINNING = ("session.intra_op.allow_spinning", "0")
+"""Session entry that lets idle threads sleep: awake, they take the processor from NumPy, and on a
+machine with other load a run takes four times as long."""
 WITHOUT_PACKING = ("session.disable_prepacking", "1")
 """Session entry that keeps weights as they are: packed for products, they would be there twice."""
 SMALL = 1 << 10
@@ -54,6 +57,7 @@ class Exact:
         options.intra_op_num_threads = processors()
         options.inter_op_num_threads = 1
         options.add_session_config_entry(*WITHOUT_PACKING)
+        options.add_session_config_entry(*WITHOUT_SPINNING)
         computed = widened(model)
         stubs = [tensor.name for tensor in computed.graph.initializer if is_stub(tensor)]
         if stubs and weights:

@@ -58,6 +58,8 @@ def test_a_kernel_that_saturates_takes_no_part() -> None:
     session = Exact(model)
     exact = session.run({"x": x})["y"]
     step = 64 / 255
+    level = session._session.get_session_options().graph_optimization_level
+    assert level.name == "ORT_DISABLE_ALL"  # where nothing saturates, answers do not show it
     assert np.abs(exact - answer).max() < 0.01 * step
     deployed = timed_answers(model, {"x": x}, DEPLOYED)[0]
     if np.abs(deployed - answer).max() < step:
