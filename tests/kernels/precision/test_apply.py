@@ -424,6 +424,14 @@ def test_a_bias_that_does_not_fit_its_scale_keeps_its_value() -> None:
     assert error_of(model, changed) < CLOSE
 
 
+@pytest.mark.parametrize(("form", "kind"), [("u8s8", "int32"), ("s8s8", "float32")])
+def test_a_bias_is_integers_on_the_cpu_and_floats_for_tensorrt(form: str, kind: str) -> None:
+    changed = in_precision(convolution(), form=form)
+    constants = constants_of(changed)
+    bias = constants["w1_codes" if "w1_codes" in constants else "w1"]
+    assert bias.dtype == kind
+
+
 def test_operations_that_share_weights_share_their_codes() -> None:
     net = Net()
     x = net.input(1, 4, 8, 8)

@@ -156,6 +156,37 @@ def test_a_network_that_is_fed_codes_is_fed_floats() -> None:
     np.testing.assert_array_equal(result, numbers.astype(np.float32))
 
 
+@pytest.mark.parametrize(("most", "op"), [(6.0, "Clip"), (4.0, "Relu")])
+def test_a_bound_that_codes_do_the_work_of_is_put_in_again(most: float, op: str) -> None:
+    net = Net()
+    scale = net.constant(most / 255)
+    x = net.input(1, 4, 8, 8)
+    result = net.conv(x, 4, 4, 3)
+    codes = net.add("QuantizeLinear", net.add("Add", result, net.constant(3.0)), scale)
+    model = net.model(net.add("DequantizeLinear", codes, scale))
+    floats = checked_floats(model)
+    assert [node.op_type for node in floats.graph.node] == ["Conv", "Add", op]
+    arrays = {"x": 9 * feeds(model)["x"]}
+    before = unoptimized(model, arrays)["y"]
+    after = unoptimized(floats, arrays)["y"]
+    assert after.min() == 0
+    np.testing.assert_allclose(after.clip(0, most), before, atol=most / 255)
+    assert (after.max() > most) == (op == "Relu")
+
+
+def test_a_convolution_whose_result_is_not_encoded_is_in_floats() -> None:
+    net = Net()
+    scale = net.constant(0.01)
+    zero = net.constant(0, "int8")
+    codes = net.add("QuantizeLinear", net.input(1, 4, 8, 8), scale, zero)
+    x = net.add("DequantizeLinear", codes, scale, zero)
+    stored = net.constant(np.ones((4, 4, 1, 1)), "int8")
+    weights = net.add("DequantizeLinear", stored, scale, zero)
+    model = net.model(net.add("Erf", net.add("Conv", x, weights)))
+    precisions = precisions_of(model, stages_of(floats_of(model)))
+    assert set(precisions.values()) == {"fp32"}
+
+
 def test_one_activation_that_is_two_results_stays_both() -> None:
     net = Net()
     scale = net.constant(0.5)
