@@ -85,7 +85,8 @@ def figure(plan: Plan, points: Sequence[Standing], device: str, inches: Point) -
     )
     _frame(ax, plan, shown)
     taken = _boxes(ax, shown, plan)
-    _draw_asked(ax, plan, taken)
+    intervals = _boxes_of_intervals(ax, shown)
+    _draw_asked(ax, plan, taken, intervals)
     taken += _draw_front(ax, shown)
     for point in shown:
         _draw_point(ax, point, plan)
@@ -97,6 +98,7 @@ def figure(plan: Plan, points: Sequence[Standing], device: str, inches: Point) -
             _radius(ax, point),
             _colour(point),
             taken,
+            may_cover=intervals,
             bold=point.chosen,
             gid="recipe",
         )
@@ -261,8 +263,12 @@ def _symlog_ticks(ax: Axes, linear_to: float) -> None:
     ax.minorticks_off()
 
 
-def _draw_asked(ax: Axes, plan: Plan, taken: list[Box]) -> None:
-    """Draw the loss asked, shade what lies beyond it, and write what that is where it is free."""
+def _draw_asked(ax: Axes, plan: Plan, taken: list[Box], intervals: Sequence[Box]) -> None:
+    """Draw the loss asked, shade what lies beyond it, and write what that is where it is free.
+
+    taken, intervals: boxes that the words are clear of where they can, in pixels; the words are
+    added to the first.
+    """
     left = ax.get_xlim()[0]
     top = ax.get_ylim()[1]
     asked = plan.loss_asked
@@ -279,7 +285,8 @@ def _draw_asked(ax: Axes, plan: Plan, taken: list[Box]) -> None:
     for step in range(13):
         begin = frame.right - pixels / 2 - length - room * step / 12
         boxes.append(Box(begin, y, begin + length, y + 1.2 * pixels))
-    box = first_free(boxes, taken) or boxes[0]
+    clear = first_free(boxes, [*taken, *intervals]) or first_free(boxes, taken)
+    box = clear or boxes[0]
     taken.append(box)
     ax.text(
         *in_data(ax, (box.left, box.bottom)),
@@ -387,7 +394,13 @@ def _draw_ranking(ax: Axes, point: Standing, colour: str, marker: str) -> None:
 
 def _draw_intervals(ax: Axes, point: Standing, colour: str) -> None:
     """Draw the intervals of time and loss, as far as they are known."""
-    look: dict[str, Any] = {"color": colour, "linewidth": 1.0, "zorder": 3, "gid": "interval"}
+    look: dict[str, Any] = {
+        "color": colour,
+        "linewidth": 0.9,
+        "alpha": 0.7,
+        "zorder": 3,
+        "gid": "interval",
+    }
     seconds, share = point.seconds or 0.0, _share(point)
     if point.low is not None and point.high is not None:
         ax.plot([point.low, point.high], [share, share], **look)
@@ -396,7 +409,7 @@ def _draw_intervals(ax: Axes, point: Standing, colour: str) -> None:
 
 
 def _boxes(ax: Axes, shown: Sequence[Standing], plan: Plan) -> list[Box]:
-    """Boxes over all that is drawn of the recipes, and the loss asked; in pixels."""
+    """Boxes over the marks of recipes and the lines at zero and the loss asked, in pixels."""
     boxes = []
     for point in shown:
         spot = _place(point)
@@ -404,14 +417,23 @@ def _boxes(ax: Axes, shown: Sequence[Standing], plan: Plan) -> list[Box]:
         expected = _predicted(point, plan)
         if expected:
             boxes += covered(ax, [expected, spot], 3.0)
-        if point.seconds is not None and point.loss:
-            ends = [(point.seconds, point.loss.low), (point.seconds, point.loss.high)]
-            boxes += covered(ax, ends, 2.0)
         if point.seconds is not None and point.ranking:
             boxes += covered(ax, [(point.seconds, point.ranking.share)], 3.0, joined=False)
-        if point.low is not None and point.high is not None:
-            boxes += covered(ax, [(point.low, spot[1]), (point.high, spot[1])], 2.0)
     left, right = ax.get_xlim()
     for share in (0.0, plan.loss_asked):
         boxes += covered(ax, [(left, share), (right, share)], 2.0, step=8.0)
+    return boxes
+
+
+def _boxes_of_intervals(ax: Axes, shown: Sequence[Standing]) -> list[Box]:
+    """Boxes over the intervals of time and loss, in pixels, as far as they are in sight."""
+    low, high = ax.get_ylim()
+    boxes = []
+    for point in shown:
+        seconds, share = _place(point)
+        if point.seconds is not None and point.loss:
+            ends = max(point.loss.low, low), min(point.loss.high, high)
+            boxes += covered(ax, [(seconds, end) for end in ends], 2.0, step=6.0)
+        if point.low is not None and point.high is not None:
+            boxes += covered(ax, [(point.low, share), (point.high, share)], 2.0, step=6.0)
     return boxes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from analysis.draw.canvas import BOLD, Point, in_data, pixels_of
@@ -31,25 +32,33 @@ def name_beside(
     radius: float,
     colour: str,
     taken: list[Box],
+    *,
+    may_cover: Sequence[Box] = (),
+    furthest: float = DISTANCES[-1],
     bold: bool = False,
     gid: str = "name of point",
 ) -> bool:
     """Write the name of a point, clear of the boxes ``taken`` (pixels), to which it is added.
 
-    radius: of the point, in pixels. It is tied to the point where it stands far from it. False
-    where nothing is free: then it is not written.
+    radius: of the point, in pixels. may_cover: boxes that it is clear of where it can. furthest: as
+    in ``DISTANCES``. It is tied to the point where it stands far from it. False where nothing is
+    free: then it is not written.
     """
     pixels = pixels_of(ax, SMALL * (BOLD if bold else 1))
     half = width(text, pixels) / 2
     x, y = ax.transData.transform(point)
-    for distance in DISTANCES:
+    distances = [distance for distance in DISTANCES if distance <= furthest]
+    attempts = [(distance, [*taken, *may_cover]) for distance in distances]
+    if may_cover:
+        attempts += [(distance, taken) for distance in distances]
+    for distance, covered in attempts:
         away = radius + distance * pixels
         boxes = []
         for turn in TURNS:
             across = x + (away + half) * math.cos(turn)
             up = y + away * math.sin(turn)
             boxes.append(box_around(across, up, half, HALF_NAME * pixels))
-        box = first_free(inside(ax, boxes), taken)
+        box = first_free(inside(ax, boxes), covered)
         if box is None:
             continue
         taken.append(box)

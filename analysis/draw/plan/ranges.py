@@ -309,4 +309,4 @@ def clipping_in_words(row: RangeRow, chosen: str) -> str:
         return "clips nothing"
     if share < SMALL_SHARE:
         return "clips < 0.001 %"
-    return f"clips {short(100 * share)} %"
+    return f"clips {short(float(f'{100 * share:.2g}'))} %"

@@ -32,6 +32,8 @@ UNKNOWN_LOOK = ("#777777", "D")
 """Colour and marker of a stage whose precision is not decided, or of no known type."""
 NAMED_OF_EACH = 3
 """Stages that are named because they gain most, because they cost most, because they harm most."""
+FURTHEST_NAME = 3.4
+"""From a stage to its name, in the size of the type: in a crowd it has none."""
 LONGEST_NAME = 34
 """Letters of a stage's name."""
 WIDE = 25.0
@@ -245,13 +247,13 @@ def _draw_points(
 
 
 def notable(shown: Sequence[StageVerdict]) -> list[StageVerdict]:
-    """Those that gain most, those that cost most, and those that harm most, each once."""
+    """Those that harm most, those that gain most, and those that cost most, each once."""
     by_gain = sorted(shown, key=lambda verdict: -(verdict.gain_seconds or 0.0))
     gaining = [verdict for verdict in by_gain if (verdict.gain_seconds or 0.0) > 0]
     costing = [verdict for verdict in by_gain[::-1] if (verdict.gain_seconds or 0.0) < 0]
     by_harm = sorted(shown, key=lambda verdict: verdict.sqnr_db or 0.0)
     chosen: list[StageVerdict] = []
-    for verdicts in (gaining, by_harm, costing):
+    for verdicts in (by_harm, gaining, costing):
         chosen += [verdict for verdict in verdicts[:NAMED_OF_EACH] if verdict not in chosen]
     return chosen
 
@@ -266,7 +268,8 @@ def _write_names(
     for verdict, name in zip(chosen, names, strict=True):
         colour, _ = look_of(verdict.precision)
         radius = pixels_of(ax, math.sqrt(areas[shown.index(verdict)])) / 2
-        name_beside(ax, name, _place(verdict, top), radius, colour, taken, gid="stage")
+        place = _place(verdict, top)
+        name_beside(ax, name, place, radius, colour, taken, furthest=FURTHEST_NAME, gid="stage")
 
 
 def _boxes(

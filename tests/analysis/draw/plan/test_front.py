@@ -150,3 +150,15 @@ def test_losses_have_two_digits() -> None:
         0.00004: "0.004 %",
     }
     assert {share: loss_in_words(share) for share in said} == said
+
+
+def test_every_recipe_is_named_though_intervals_of_few_answers_cross_the_picture() -> None:
+    points = []
+    for place in range(10):
+        loss = Loss(share=0.0, low=-0.1, high=0.1, answers=40)
+        recipe = Recipe(name=f"first and last in floats {place}", precisions={})
+        seconds = 3e-3 * 1.05**place
+        points.append(Point(recipe=recipe, seconds=seconds, test=loss, chosen=not place))
+    picture = drawn(plan_of(), points)
+    assert len(texts(picture, "recipe")) == len(points)
+    assert not faults(picture)

@@ -83,7 +83,7 @@ def test_shares_are_told_in_words() -> None:
     for share, said in (
         (0.0, "clips nothing"),
         (1e-7, "clips < 0.001 %"),
-        (0.0123, "clips 1.23 %"),
+        (0.0123, "clips 1.2 %"),
     ):
         clipped = dataclasses.replace(row, clipped=json.dumps({METHOD: share}))
         assert clipping_in_words(clipped, METHOD) == said
