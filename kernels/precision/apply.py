@@ -179,10 +179,11 @@ class _Applying:
         """Of the activations that stages in FP8 read, by name."""
         self.taken = {name for node in self.graph.node for name in (*node.input, *node.output)}
         self.taken |= {value.name for value in (*self.graph.input, *self.graph.output)}
+        self.taken |= {tensor.name for tensor in self.graph.initializer}
         """Names of tensors that there are."""
         self.names: dict[tuple[str, str], str] = {}
         """The tensor that holds an activation in a form, by both."""
-        self.made: set[tuple[str, str]] = set()
+        self.ready: set[tuple[str, str]] = set()
         """Those that a node of the new network leaves already."""
         self.written: dict[Any, str] = {}
         """Names of stored tensors, and of decoded ones, by what they were made of."""
@@ -288,7 +289,7 @@ class _Applying:
         for place, name in enumerate(node.output):
             if name in stage.results:
                 node.output[place] = self._name(name, native)
-                self.made.add((name, native))
+                self.ready.add((name, native))
             elif name and dtype in NARROW:
                 node.output[place] = self._name(name, dtype)
 
@@ -340,9 +341,9 @@ class _Applying:
         if form == native:
             return self._name(name, form)
         tensor = self._name(name, form)
-        if (name, form) in self.made:
+        if (name, form) in self.ready:
             return tensor
-        self.made.add((name, form))
+        self.ready.add((name, form))
         if form == CODES:
             floats = self._form(name, FLOATS if native == FLOATS else FP32)
             self._encode(floats, tensor, self._scale_and_zero(name))
