@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from analysis.draw.canvas import Point
@@ -61,8 +61,3 @@ def rows_of_form(plan: PlanOutcome, device: Device) -> list[RangeRow]:
     is_symmetric = provider not in ASYMMETRIC_PROVIDERS
     rows = [row for row in known.ranges if row.symmetric == is_symmetric]
     return rows or list(known.ranges)
-
-
-def pictures_of_ranges(names: Iterable[str]) -> list[str]:
-    """The names of these that are pictures of ranges."""
-    return [name for name in names if name.startswith(f"{RANGES}-")]
