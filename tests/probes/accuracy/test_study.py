@@ -146,15 +146,16 @@ def test_a_channel_of_outliers_costs_one_scale_for_all_weights_and_not_one_a_cha
     study = digits(tmp_path, outlier=300.0)
     rows = study.range_rows(False, methods=QUICK)
     ranges = ranges_by_method(rows, False)["minmax"]
-    accuracy = {}
+    accuracy: dict[str, float] = {}
     for granularity in (CHANNEL, TENSOR):
         model = study.with_precisions(study.all_int8(), ranges, granularity)
         row = study.recipe_row("int8", model, TEST, "minmax", granularity)
+        assert row.accuracy is not None
         accuracy[granularity] = row.accuracy
         in_fp32 = (row.right_in_fp32 or 0) / row.labelled
     assert in_fp32 > 0.9
-    assert accuracy[CHANNEL] is not None and accuracy[CHANNEL] > in_fp32 - 0.02
-    assert accuracy[TENSOR] is not None and accuracy[TENSOR] < in_fp32 - 0.1
+    assert accuracy[CHANNEL] > in_fp32 - 0.02
+    assert accuracy[TENSOR] < in_fp32 - 0.1
     errors = list(study.method_rows(rows, False))
     assert [row.granularity for row in errors] == [CHANNEL] * len(QUICK) + [TENSOR]
     assert errors[-1].method == best_method(errors) == study.best(errors, rows, False)[0]
