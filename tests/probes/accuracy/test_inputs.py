@@ -120,7 +120,7 @@ def test_data_that_do_not_fit_are_refused(
     tmp_path: Path, arrays: dict[str, np.ndarray], says: str
 ) -> None:
     with pytest.raises(RidgelineError) as refusal:
-        Inputs(saved(tmp_path, **arrays), X)
+        Inputs(saved(tmp_path, False, **arrays), X)
     assert says in str(refusal.value)
     assert "\n" not in str(refusal.value)
 
