@@ -11,15 +11,21 @@ from __future__ import annotations
 import contextlib
 import io
 import math
+import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kernels.onnx.file import without_weights
+from kernels.onnx.bind import bind
+from kernels.onnx.file import OnnxError, without_weights
 from kernels.onnx.graph import graph_of
+from kernels.onnx.protos import free_inputs
 from kernels.precision.scales import S8, U8
 from kernels.runtime.door import onnxruntime, quantization
 
@@ -42,10 +48,17 @@ QUANTIZED_BINS = 128
 MOST_BINS = 4096
 """A histogram that would grow beyond is made anew with wider bins: entropy takes as long as the
 square of the bins."""
+MOST_LOST = 1e-3
+"""Share of an input's numbers that the library may drop from a histogram of magnitudes."""
 CANDIDATES = 512
 """Thresholds that the mean squared error is found for."""
 LEVELS = {U8: 255, S8: 254}
 """Steps of the integers of each form over its whole range."""
+LARGEST = float(np.finfo(np.float32).max) / 8
+"""Larger magnitudes count as this one in a histogram: the range of FP32 must hold its bins and some
+more."""
+SMALLEST = BINS * float(np.finfo(np.float32).tiny)
+"""The first bins are made of numbers this large at least: bins of narrower ones have no width."""
 MOST_BYTES = 256 << 20
 """Activations that are held at a time."""
 ITEM_BYTES = 4
@@ -88,6 +101,7 @@ class Histogram:
         """Numbers seen."""
         self.not_finite = 0
         """Further numbers, which are infinite or NaN."""
+        self._zeros = 0  # seen before there were bins
         # the library imports slowly, and only where something is collected
         collector = _collector_type()
         self._signed = collector("entropy", False, BINS, QUANTIZED_BINS, 100.0, "same")
@@ -105,12 +119,39 @@ class Histogram:
         self.count += int(numbers.size)
         self.least = min(self.least, float(numbers.min()))
         self.most = max(self.most, float(numbers.max()))
-        largest = max(-self.least, self.most)
-        _make_room(self._signed, largest)
-        _make_room(self._absolute, largest)
+        numbers = np.clip(numbers, -LARGEST, LARGEST)
+        largest = float(np.abs(numbers).max())
+        if not self.is_flat:
+            _make_room(self._signed, largest)
+            _make_room(self._absolute, largest)
+            _make_room_below(self._absolute, np.abs(numbers))
+            self._collect(numbers, numbers)
+        elif largest < SMALLEST:
+            self._zeros += int(numbers.size)
+        else:
+            self._begin(numbers)
+
+    def _begin(self, numbers: np.ndarray) -> None:
+        """Make the bins, with the zeros that were seen before."""
+        magnitudes = np.abs(numbers)
+        is_constant = magnitudes.min() == magnitudes.max()
+        # of a constant, bins would end half a unit from it, whatever its size
+        if not (self._zeros or is_constant):
+            self._collect(numbers, numbers)
+            return
+        # one zero sets the bins as all of them would
+        with_a_zero = np.append(numbers, np.float32(0))
+        self._collect(with_a_zero, with_a_zero)
+        signed_counts = self._signed.histogram_dict[NAME][0]
+        signed_counts[len(signed_counts) // 2] += self._zeros - 1
+        absolute_counts = self._absolute.histogram_dict[NAME][0]
+        absolute_counts[0] += self._zeros - 1
+
+    def _collect(self, signed: np.ndarray, absolute: np.ndarray) -> None:
+        """Have the library add numbers to each of its histograms."""
         with contextlib.redirect_stdout(io.StringIO()):
-            self._signed.collect({NAME: numbers})
-            self._absolute.collect({NAME: numbers})
+            self._signed.collect({NAME: signed})
+            self._absolute.collect({NAME: absolute})
 
     @property
     def signed(self) -> Bins:
@@ -126,8 +167,8 @@ class Histogram:
 
     @property
     def is_flat(self) -> bool:
-        """True if no number but zero was seen: every method then has the range of nothing."""
-        return not self.count or (self.least == 0 and self.most == 0)
+        """True if nothing but zeros was seen: every method then has the range of nothing."""
+        return NAME not in self._signed.histogram_dict
 
     def entry(self) -> tuple[Any, ...]:
         """The library's record, from which entropy finds its threshold elsewhere."""
@@ -142,27 +183,38 @@ def _collector_type() -> Any:
 
 
 def _make_room(collector: Any, largest: float) -> None:
-    """Give a histogram wider bins, in place, if the next numbers would give it too many.
+    """Give a histogram wider bins, in place, if a number this large would give it too many.
 
     The library adds bins of the same width until the largest number has one: a first input that is
     nearly zero would give the second millions of them.
     """
-    entry = collector.histogram_dict.get(NAME)
-    if entry is None:
-        return
-    counts, edges, *rest = entry
-    end = float(edges[-1])
-    if largest <= end or end == 0:
-        return
-    needed = len(counts) * largest / end
-    if needed <= MOST_BINS:
-        return
-    bins = Bins(counts, edges)
+    counts, edges, *_ = collector.histogram_dict[NAME]
+    first, last = float(edges[0]), float(edges[-1])
+    width = (last - first) / len(counts)
+    # those of magnitudes grow at their end, the others at both
+    needed = 2 * largest / width if first < 0 else (largest - first) / width
+    if largest > last and needed > MOST_BINS:
+        _rebin(collector, largest)
+
+
+def _make_room_below(collector: Any, magnitudes: np.ndarray) -> None:
+    """Have the bins of magnitudes begin at zero, in place, if the library would lose many of these.
+
+    Its bins begin at the smallest magnitude of the first input, and it drops what is smaller.
+    """
+    edges = collector.histogram_dict[NAME][1]
+    if (magnitudes < edges[0]).mean() > MOST_LOST:
+        _rebin(collector, float(edges[-1]))
+
+
+def _rebin(collector: Any, largest: float) -> None:
+    """Spread a histogram, in place, over the first number of bins, which end at ``largest``."""
+    counts, edges, *rest = collector.histogram_dict[NAME]
     is_signed = float(edges[0]) < 0
     low = -largest if is_signed else 0.0
     # numbers of a bin move together, to where its middle is
     wider, wider_edges = np.histogram(
-        bins.centres, BINS, range=(low, largest), weights=counts.astype(np.float64)
+        Bins(counts, edges).centres, BINS, range=(low, largest), weights=counts.astype(np.float64)
     )
     threshold = [np.array(largest, np.float32)] if is_signed else []
     collector.histogram_dict[NAME] = (
@@ -273,8 +325,10 @@ def clipped(histogram: Histogram, low: float, high: float) -> float:
 
 def coarse(histogram: Histogram, bins: int = 128) -> list[float]:
     """Counts in so many equal bins from the least to the largest number, for a picture."""
-    if not histogram.count or histogram.least == histogram.most:
-        return [float(histogram.count)] if histogram.count else []
+    if not histogram.count:
+        return []
+    if histogram.is_flat or histogram.least == histogram.most:
+        return [float(histogram.count)]
     fine = histogram.signed
     ends = (histogram.least, histogram.most)
     centres = np.clip(fine.centres, *ends)
@@ -295,11 +349,11 @@ def all_thresholds(
     many activations are done, of how many.
     """
     by_tensor: dict[str, dict[str, Threshold]] = {}
-    slow = [name for name, histogram in histograms.items() if not histogram.is_flat]
-    entries = [histograms[name].entry() for name in slow] if ENTROPY in methods else []
     entropies: dict[str, Threshold] = {}
-    with _mapping(min(processes, len(entries))) as map_entropy:
-        for name, ends in zip(slow, map_entropy(entropy, entries), strict=False):
+    if ENTROPY in methods:
+        slow = [name for name, histogram in histograms.items() if not histogram.is_flat]
+        entries = [histograms[name].entry() for name in slow]
+        for name, ends in zip(slow, _entropies(entries, processes), strict=True):
             entropies[name] = ends
             on_tensor(len(entropies), len(histograms))
     for name, histogram in histograms.items():
@@ -314,28 +368,33 @@ def all_thresholds(
     return by_tensor
 
 
-@contextlib.contextmanager
-def _mapping(processes: int) -> Iterator[Callable[..., Iterable[Any]]]:
-    """A function like ``map`` that so many processes share; fewer than two are this one."""
-    if processes < 2:
-        yield map
-        return
-    from multiprocessing import get_context
+def _entropies(entries: Sequence[tuple[Any, ...]], processes: int) -> Iterator[Threshold]:
+    """What ``entropy`` says of each, by so many processes.
 
+    Where there is no right or no room for them, or one of them is killed, this one does the rest.
+    """
+    done = 0
+    processes = min(processes, len(entries))
+    if processes > 1:
+        with contextlib.suppress(OSError, BrokenProcessPool):
+            for ends in _entropies_of_pool(entries, processes):
+                done += 1
+                yield ends
+    yield from map(entropy, entries[done:])
+
+
+def _entropies_of_pool(entries: Sequence[tuple[Any, ...]], processes: int) -> Iterator[Threshold]:
+    """The same. Raises OSError or BrokenProcessPool."""
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), _leave_interrupts)
     try:
-        pool = get_context("spawn").Pool(processes, _leave_interrupts)
-    except OSError:  # no right or no room to start processes
-        yield map
-        return
-    # its end ends the processes, also on Ctrl-C
-    with pool:
-        yield pool.imap
+        yield from pool.map(entropy, entries)
+    finally:
+        # an interrupt waits for no activation that was not begun
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _leave_interrupts() -> None:
     """Leave Ctrl-C to the process that started this one."""
-    import signal
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -383,11 +442,13 @@ def _groups(
 
     An activation that does not fit is a group of its own.
     """
-    sizes = _sizes(model)
-    for name in names:
-        if name not in sizes:
-            (values,) = _runner(model, [name])(first)
-            sizes[name] = int(np.asarray(values).nbytes)
+    sizes = _sizes(model, first)
+    unknown = [name for name in names if name not in sizes]
+    if unknown:
+        results = _runner(model, unknown)(first)
+        sizes.update(
+            {name: np.asarray(values).nbytes for name, values in zip(unknown, results, strict=True)}
+        )
     groups: list[list[str]] = []
     room = 0
     for name in names:
@@ -399,10 +460,16 @@ def _groups(
     return groups
 
 
-def _sizes(model: ModelProto) -> dict[str, int]:
-    """Bytes of the activations whose shapes are known without a run."""
+def _sizes(model: ModelProto, first: Feeds) -> dict[str, int]:
+    """Bytes of the activations whose shapes follow from those of the first input, without a run."""
+    small = without_weights(model)
+    fed = {value.name for value in free_inputs(small)}
+    try:
+        bind(small, {name: array.shape for name, array in first.items() if name in fed})
+        graph = graph_of(small)
+    except OnnxError:  # a run knows better
+        return {}
     sizes = {}
-    graph = graph_of(without_weights(model))
     for node in graph.nodes:
         for tensor in (*node.inputs, *node.outputs):
             if tensor is not None and tensor.size is not None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from kernels.base import Unavailable, one_line
 from kernels.onnx.protos import copy_of, name_nodes
+from kernels.runtime.door import onnxruntime
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -32,6 +33,9 @@ def cleaned(model: ModelProto) -> Any:
     Every node has a name of its own. Raises Unavailable where onnxslim is missing, the network is
     too large, or nothing can clean it.
     """
+    # onnxslim imports onnxruntime, which the door keeps from the network
+    with contextlib.suppress(ImportError):
+        onnxruntime()
     try:
         import onnxslim
     except ImportError as missing:

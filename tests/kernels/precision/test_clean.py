@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import builtins
+import os
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,11 +60,17 @@ def test_every_node_gets_a_name_of_its_own() -> None:
     assert len(set(names)) == len(names)
 
 
+def detector_path() -> Path:
+    """The network of the same package that finds text in an image."""
+    return trained.direction_path().parent / "PP-OCRv6_det_small.onnx"
+
+
 @NEEDS_TRAINED
 @pytest.mark.parametrize(
     ("path", "shape"),
     [
         (trained.direction_path, (1, 3, 48, 192)),
+        (detector_path, (1, 3, 96, 128)),
         (trained.recogniser_path, (1, 3, 48, 320)),
     ],
 )
@@ -71,7 +81,34 @@ def test_trained_networks_answer_the_same(path: Any, shape: tuple[int, ...]) -> 
     assert "BatchNormalization" not in operations
     assert "Constant" not in operations
     assert len(clean.graph.node) < len(model.graph.node)
+    stored = [tensor.name for tensor in clean.graph.initializer]
+    assert len(set(stored)) == len(stored)
     assert agree(model, clean, *shape)
+
+
+def test_an_open_batch_stays_open() -> None:
+    model = normalised_convolution()
+    for value in (model.graph.input[0], model.graph.output[0]):
+        value.type.tensor_type.shape.dim[0].dim_param = "N"
+    clean = cleaned(model)
+    for value in (clean.graph.input[0], clean.graph.output[0]):
+        assert value.type.tensor_type.shape.dim[0].dim_param == "N"
+    assert agree(model, clean, 5, 3, 8, 8)
+
+
+def test_the_runtime_is_kept_from_the_network() -> None:
+    """onnxslim imports onnxruntime, too."""
+    program = (
+        "import os; from kernels.onnx.net import Net; from kernels.precision.clean import cleaned; "
+        "net = Net(); cleaned(net.model(net.add('Relu', net.input(1, 2)))); "
+        "print(os.environ.get('ORT_DISABLE_TELEMETRY'))"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
+    root = Path(__file__).parents[3]
+    answer = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=root, env=environment
+    )
+    assert answer.stdout.strip() == "1", answer.stderr
 
 
 def test_without_onnxslim_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
