@@ -431,6 +431,7 @@ def collect(
                     parts.clear()
             done += 1
             on_input(done, total)
+        del run  # its session holds the weights: two would hold them twice
     return histograms
 
 
