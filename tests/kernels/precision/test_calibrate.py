@@ -269,7 +269,7 @@ def test_a_first_input_of_nothing_but_zeros_sets_no_bins(method: str, symmetric:
 def test_magnitudes_below_those_of_the_first_input_are_not_lost() -> None:
     """The library's bins of magnitudes begin at the smallest of the first input."""
     numbers = np.random.default_rng(5).uniform(0, 10, 10_000)
-    histogram = histogram_of([np.full(100, 5.0), numbers])
+    histogram = histogram_of([np.linspace(5, 6, 100), numbers])
     assert histogram.absolute.counts.sum() == 10_100
     assert len(histogram.absolute.counts) <= MOST_BINS
 
@@ -399,9 +399,10 @@ def test_an_open_batch_is_that_of_the_first_input(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(calibrate, "_runner", counted)
     inputs = [{"x": np.ones((3, 4, 8, 8), np.float32)}]
-    histograms = collect(model, names, inputs)
-    assert histograms[names[0]].count == 3 * 6 * 8 * 8
-    assert runners == [names]  # the sizes took no run
+    largest = 3 * 6 * 8 * 8
+    histograms = collect(model, names, inputs, most_bytes=4 * largest)
+    assert histograms[names[0]].count == largest
+    assert runners == [[name] for name in names]  # two do not fit, and the sizes took no run
 
 
 def test_an_interrupt_passes() -> None:
