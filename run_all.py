@@ -1,4 +1,4 @@
-"""Measure the roofline of this machine: detect, probe, save, model, place, draw, report.
+"""Measure the roofline of this machine: detect, probe, save, model, place, plan, draw, report.
 
 This is the whole program from top to bottom. Everything after the CSV works on any machine, so
 ``--replot`` draws a run again without measuring.
@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,10 +38,12 @@ from probes.harness.devices.choose import choose as choose_device
 from probes.harness.load import Watch
 from probes.records.given import reason
 from probes.records.measurement import FAILED, Measurement, RidgelineError
-from probes.records.run import COMPLETE, Run, new_folder, now
+from probes.records.precision import PLAN_FILE
+from probes.records.run import COMPLETE, PARTIAL, Run, new_folder, now, replace_file
 
 if TYPE_CHECKING:
     from analysis.tell.console import Console
+    from probes.command.planning import Planning
     from probes.harness.bench import GuardedBench
     from probes.harness.task import Task
 
@@ -148,12 +151,13 @@ def measure(args: argparse.Namespace) -> int:
     All rows so far are on disk at any time.
     """
     from analysis.tell.console import Console
-    from probes.command import asked
+    from probes.command import asked, planning
     from probes.harness.bench import GuardedBench
     from probes.harness.task import tasks
 
     watch = Watch()
-    probes = asked.probes(args)
+    asked_plan = planning.read(args)
+    probes = asked.probes(args, asked_plan)
     started = now()
 
     def plan(device: Device) -> list[Task]:
@@ -182,6 +186,11 @@ def measure(args: argparse.Namespace) -> int:
         measured_code = measure_tasks(run, todo, bench, args, folder, console, watch)
         if measured_code == INTERRUPTED:
             return INTERRUPTED
+        if asked_plan and measured_code in (DONE, SOME_FAILED):
+            planned_code = make_plan(run, asked_plan, args, folder, console, watch)
+            if planned_code == INTERRUPTED:
+                return INTERRUPTED
+            measured_code = measured_code or planned_code
         finished_code = finish(run, folder, console)
         interrupts.check()
     return measured_code if measured_code != DONE else finished_code
@@ -286,6 +295,75 @@ def measure_tasks(
         console.note(f"cannot write to {folder}: {reason(error)}; the measurement ended there")
         return SOME_FAILED if run.measured else BAD_INPUT
     return code_of(run) if run.status == COMPLETE else SOME_FAILED
+
+
+def make_plan(
+    run: Run,
+    asked: Planning,
+    args: argparse.Namespace,
+    folder: Path,
+    console: Console,
+    watch: Watch,
+) -> int:
+    """Plan the precision of each stage of a network, and prove the plan; returns the exit code.
+
+    Errors of the stages, then recipes, then their times and errors, then the choice. All that is
+    found so far is on disk at any time.
+    """
+    from analysis.analyse import model
+    from analysis.plan.costs import Timings
+    from analysis.plan.plan import decided, propose
+    from probes.accuracy import session as accuracy
+    from probes.command import planning
+    from probes.harness.bench import GuardedBench
+    from probes.harness.task import tasks
+
+    provider = planning.provider_of(run.device)
+    symmetric = planning.is_symmetric(provider)
+    try:
+        run.status = PARTIAL
+        run.save(folder)
+        study = asked.study(provider)
+        precisions = planning.ERRORS_IN[run.device.kind]
+        known = accuracy.measure_stages(study, precisions, symmetric, folder, console)
+
+        outcome = model(run)
+        timings = Timings(
+            provider=provider,
+            rows=outcome.run.measurements,
+            placements=outcome.placements,
+            model=outcome.model,
+            device=run.device,
+        )
+        proposed = planning.with_stored(asked, propose(known, timings, asked.loss))
+        replace_file(folder / PLAN_FILE, proposed.as_json())
+        model_of = partial(asked.model_of, plan=proposed)
+        accuracy.measure_recipes(study, known, proposed, model_of, folder, console)
+
+        probe = planning.recipes(asked, proposed)
+
+        def plan(device: Device) -> list[Task]:
+            return tasks([probe], device, run.started, full=True, quick=args.quick)
+
+        bench = GuardedBench(choose_device, plan)
+        code = measure_tasks(run, plan(run.device), bench, args, folder, console, watch)
+        if code == INTERRUPTED:
+            return INTERRUPTED
+        decision = decided(proposed, known.errors, run.measurements)
+        replace_file(folder / PLAN_FILE, decision.as_json())
+        if decision.chosen:
+            planning.emit(asked, decision, folder)
+    except KeyboardInterrupt:
+        interrupts.answered()
+        console.note(f"interrupted: the plan is not complete; what is known of it is in {folder}")
+        return INTERRUPTED
+    except RidgelineError as error:
+        console.note(f"no plan: {error}")
+        return SOME_FAILED
+    except OSError as error:
+        console.note(f"cannot write to {folder}: {reason(error)}; the plan ended there")
+        return SOME_FAILED
+    return code
 
 
 def code_of(run: Run) -> int:

@@ -20,7 +20,17 @@ MAY_IMPORT = {
     "probes": ("kernels", "probes"),
     "analysis": ("analysis", "probes.records", "kernels.device"),
 }
-SHARED_RECORDS = ("tag", "layer", "measurement", "given", "table", "stored", "run")
+SHARED_RECORDS = (
+    "tag",
+    "layer",
+    "measurement",
+    "given",
+    "table",
+    "stored",
+    "run",
+    "precision",
+    "paired",
+)
 """Modules of probes.records that analysis imports too: each may import only those before it."""
 
 

@@ -20,7 +20,7 @@ from analysis.tell.ceiling_columns import CEILINGS_IN_BRIEF, CEILINGS_ON_TERMINA
 from analysis.tell.columns import LINES_OF_REMARK, Column, fit, in_words, on_few_lines
 from analysis.tell.layer_columns import LAYERS_ON_TERMINAL
 from analysis.tell.layer_console import cells_of_layers, sentences, sweeps_told
-from analysis.tell.live import Lines, Progress, Screen, screen
+from analysis.tell.live import Count, Lines, Progress, Screen, screen
 from analysis.tell.most import CEILINGS
 from analysis.tell.on_plan import TITLE, on_missing
 from analysis.tell.output import heard, plain
@@ -124,6 +124,22 @@ class Console:
         line = Text(f"{INDENT}{what} …")
         with Live(line, console=self._rich, auto_refresh=False, transient=True):
             yield
+
+    @contextmanager
+    def counting(self, what: str) -> Iterator[Count]:
+        """Show how many equal steps of ``what`` are done: in place, or a line for each quarter."""
+        if not self._draws_in_place:
+            yield Count(f"{INDENT}{what}", self.note, None)
+            return
+        from rich.live import Live
+        from rich.text import Text
+
+        with Live(console=self._rich, auto_refresh=False, transient=True) as live:
+
+            def draw(line: str) -> None:
+                live.update(Text(plain(line), no_wrap=True, overflow="ellipsis"), refresh=True)
+
+            yield Count(f"{INDENT}{what}", self.note, draw)
 
     @contextmanager
     def progress(self, expected: Progress) -> Iterator[Lines | Screen]:

@@ -20,7 +20,7 @@ from analysis.units import si, unit_of, whole_percent
 from kernels.device import Device
 from probes.records.given import shortened
 from probes.records.measurement import FAILED, OK, Measurement
-from probes.records.tag import LAYER, Tag
+from probes.records.tag import LAYER, RECIPE, Tag
 
 LAST_RESULTS = 5
 """Results that a screen shows at once."""
@@ -41,6 +41,9 @@ FULL, EMPTY = "█", "░"
 REDRAW_SECONDS = 0.1
 """Time between two drawings, at least: the machine is there to be measured."""
 MINUTE = 60
+QUARTERS = 4
+SURE_FROM = 0.1
+"""Share of equal steps that must be done before the time of the rest is told to the second."""
 COARSE_SECONDS = 30
 """Steps in which a time left is told while it is not known well."""
 
@@ -104,7 +107,7 @@ def result_of(row: Measurement, device: Device | None) -> Result:
     if row.status != OK:
         value = f"{row.status}: {row.reason}"
         return Result(name_of_row(row), value, None, row.status == FAILED)
-    if row.quantity == LAYER:
+    if row.quantity in (LAYER, RECIPE):
         return Result(name_of_row(row), si(row.seconds_median, "s"), None, failed=False)
     share = None
     # theory knows ceilings only: a point of a sweep has another tag
@@ -232,6 +235,42 @@ def screen(
 
     with Live(console=console, auto_refresh=False, transient=True) as live:
         yield Screen(live, note, device, expected)
+
+
+class Count:
+    """Shows how many equal steps are done, and how long the rest will take.
+
+    ``draw`` shows a line in place of the last; without it lines stay, and each quarter has one.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        note: Callable[[str], None],
+        draw: Callable[[str], None] | None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._what = what
+        self._note = note
+        self._draw = draw
+        self._now = now
+        self._started = now()
+        self._quarters = 0
+        """Quarters of all steps that a line has told of."""
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show that so many of all steps are done."""
+        line = f"{self._what}: {done} of {total}"
+        spent = self._now() - self._started
+        if done and done < total:
+            line += f" · {time_left(spent / done * (total - done), sure=done / total >= SURE_FROM)}"
+        if self._draw is not None:
+            self._draw(line)
+            return
+        quarters = QUARTERS * done // total if total else QUARTERS
+        if quarters > self._quarters or not done:
+            self._quarters = quarters
+            self._note(line)
 
 
 def _key_of_case(row: Measurement) -> tuple[object, ...]:

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from kernels.base import Unavailable, one_line
 from kernels.onnx.protos import copy_of, name_nodes
 from kernels.runtime.door import onnxruntime
@@ -50,7 +52,29 @@ def cleaned(model: ModelProto) -> Any:
         except Exception as problem:  # whatever its passes raise
             clean = _folded(model, problem)
     name_nodes(clean)
+    _multiply(clean)
     return clean
+
+
+def _multiply(model: ModelProto) -> None:
+    """Make each division by a stored number a product with its reciprocal, in place.
+
+    Runtimes have integer kernels for Mul, and none for Div.
+    """
+    import onnx
+
+    stored = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        divisor = stored.get(node.input[1]) if node.op_type == "Div" else None
+        if divisor is None or divisor.data_type != onnx.TensorProto.FLOAT:
+            continue
+        values = onnx.numpy_helper.to_array(divisor)
+        if not np.isfinite(values).all() or not values.all():
+            continue
+        name = f"{node.output[0]}_reciprocal"
+        node.op_type = "Mul"
+        node.input[1] = name
+        model.graph.initializer.append(onnx.numpy_helper.from_array(1 / values, name))
 
 
 def _folded(model: ModelProto, problem: Exception) -> Any:

@@ -43,6 +43,10 @@ IN_INT8 = QUANTIZED | PASSING | CONVOLUTIONS | {"Clip"}
 """Operations that ONNX Runtime or TensorRT has on integers."""
 
 
+SCORING = frozenset(("Softmax", "LogSoftmax"))
+"""Operations that make probabilities of scores."""
+
+
 @dataclass(frozen=True)
 class Stage:
     """An operation that can have a precision of its own."""
@@ -110,9 +114,9 @@ class _Edges:
             (graph.opsets.get(domain, 1) for domain in ONNX_DOMAINS),
             default=1,
         )
-        self._kept = {tensor.name for tensor in graph.outputs} | names_read_inside(
-            graph.model.graph.node
-        )
+        self.answers = {tensor.name for tensor in graph.outputs}
+        """Names of the network's outputs."""
+        self._kept = self.answers | names_read_inside(graph.model.graph.node)
         """Tensors that others than nodes of this graph read."""
         self._readers: dict[str, list[Node]] = {}
         for node in graph.nodes:
@@ -197,11 +201,19 @@ def _precisions(nodes: list[Node], edges: _Edges) -> tuple[str, ...]:
         opset = edges.opset if dtype != "bf16" else max(edges.opset, _newest(BF16_OPSET))
         if all(_is_narrow(node, dtype, opset) for node in nodes):
             precisions.append(dtype)
-    if _has_integers(nodes[0], edges):
+    if _has_integers(nodes[0], edges) and not _is_last_softmax(nodes[-1], edges):
         precisions.append(INT8)
         if nodes[0].op in IN_FP8:
             precisions.append(FP8)
     return tuple(precisions)
+
+
+def _is_last_softmax(node: Node, edges: _Edges) -> bool:
+    """True for the Softmax that answers: 8 bits of a probability would end as 0 or 1, and it has so
+    little work that nothing is won."""
+    if node.op not in SCORING:
+        return False
+    return any(tensor.name in edges.answers for tensor in node.outputs if tensor)
 
 
 def _newest(opset: int) -> int:

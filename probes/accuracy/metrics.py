@@ -129,6 +129,17 @@ def class_axis(model: ModelProto, shapes: Sequence[Sequence[int]]) -> int | None
     return axis if is_product or last.op_type in AVERAGES else None
 
 
+def scores_of(model: ModelProto) -> list[str]:
+    """Names of the tensors in which noise is counted: outputs, or what Softmax makes them of."""
+    writer_of = {result: node for node in model.graph.node for result in node.output}
+    names = []
+    for output in model.graph.output:
+        node = writer_of.get(output.name)
+        ends_in_softmax = node is not None and node.op_type in SCORING
+        names.append(node.input[0] if node is not None and ends_in_softmax else output.name)
+    return names
+
+
 def axis_of(shape: Sequence[int]) -> int | None:
     """Where classes lie in an output of this shape, if it has any; see ``class_axis``."""
     axis = {2: 1, 3: 2, 4: 1}.get(len(shape))

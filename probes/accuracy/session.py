@@ -56,7 +56,7 @@ def measure_stages(
             save(known, folder)
     asked = [precision for precision in precisions if _is_there(study, precision)]
     seconds = study.expected_seconds(asked)
-    inputs = len(study.split.ranking) * study.inputs.rows_each
+    inputs = len(study.split.stages) * study.inputs.rows_each
     console.note(f"  errors of each stage alone, on {inputs} inputs: about {seconds:.0f} s")
     method, ranges = study.best(known.errors, known.ranges, symmetric)
     with console.counting("errors of stages") as count:

@@ -12,9 +12,11 @@ from probes.records.measurement import RidgelineError
 from probes.records.precision import RANKING, TEST
 
 USUAL = 16
-"""Inputs that calibrate, and inputs that rank, unless more are asked for."""
+"""Inputs that calibrate, and inputs that find the errors of stages, unless more are asked for."""
 FEW = 3 * USUAL
 """With fewer inputs than that, a third is for each."""
+RANKING_SHARE = 4
+"""One in so many of the inputs that are left after calibration ranks recipes; the others test."""
 SEED = 19
 CALIBRATION = "calibration"
 
@@ -26,9 +28,11 @@ class Split:
     calibration: tuple[int, ...]
     """They set the ranges."""
     ranking: tuple[int, ...]
-    """They rank stages and recipes."""
+    """They rank recipes and calibration methods."""
     test: tuple[int, ...]
     """They judge the recipes."""
+    stages: tuple[int, ...]
+    """They find the errors of stages, of which there are many: some of those that rank."""
     facts: tuple[str, ...] = field(default=())
     """What a user should know of it, each a sentence."""
 
@@ -40,38 +44,54 @@ class Split:
 def split(
     inputs: Inputs,
     calibration: int | None = None,
-    ranking: int | None = None,
-    test: int | None = None,
+    stages: int | None = None,
+    most_tests: int | None = None,
     seed: int = SEED,
 ) -> Split:
     """Share the inputs out, in a shuffled order that takes all classes in turn.
 
-    A count of None is the usual one: 16 for calibration and for ranking, all others for the test;
-    thirds of few. Raises RidgelineError if there are not enough.
+    calibration, stages: how many set ranges, and find the errors of stages (16; a third of few). Of
+    all others a quarter, and those of the stages, rank; the rest is the test. most_tests: the most
+    that test; a quarter of it is the most that rank, unless the stages have more. Raises
+    RidgelineError if there are not enough.
     """
-    groups = len(inputs)
     each = inputs.rows_each
-    asked = (calibration, ranking, test)
-    wanted = [None if count is None else max(1, -(-count // each)) for count in asked]
+    wanted = [_in_groups(count, each) for count in (calibration, stages)]
     counts = _counts(inputs, wanted)
+    most = _in_groups(most_tests, each) or len(inputs)
+    rest = len(inputs) - counts[0]
+    ranking = max(counts[1], min(rest // RANKING_SHARE, most // RANKING_SHARE))
+    test = min(rest - ranking, most)
     order = list(_order(inputs, seed))
-    first, second = counts[0], counts[0] + counts[1]
-    third = second + counts[2]
+    first, second = counts[0], counts[0] + ranking
     facts = inputs.facts()
-    if groups * each < FEW and not all(wanted):
+    if len(inputs) * each < FEW:
         facts.append(
-            f"{groups * each} inputs are few: {counts[0] * each} set ranges, {counts[1] * each} "
-            f"rank and {counts[2] * each} judge; give {FEW} and more"
+            f"{len(inputs) * each} inputs are few: {counts[0] * each} set ranges, "
+            f"{ranking * each} rank and {test * each} test; give {FEW} and more"
+        )
+    left = (rest - ranking - test) * each
+    if left:
+        facts.append(
+            f"{test * each} inputs test the plan, since the network is large; --test "
+            f"{(test * each) + left} takes {left} more"
         )
     return Split(
-        tuple(sorted(order[:first])),
-        tuple(sorted(order[first:second])),
-        tuple(sorted(order[second:third])),
-        tuple(facts),
+        calibration=tuple(sorted(order[:first])),
+        ranking=tuple(sorted(order[first:second])),
+        test=tuple(sorted(order[second : second + test])),
+        stages=tuple(sorted(order[first : first + counts[1]])),
+        facts=tuple(facts),
     )
 
 
-def _counts(inputs: Inputs, wanted: Sequence[int | None]) -> tuple[int, int, int]:
+def _in_groups(count: int | None, each: int) -> int | None:
+    """So many inputs in groups of the network's batch, at least one; None stays None."""
+    return None if count is None else max(1, -(-count // each))
+
+
+def _counts(inputs: Inputs, wanted: Sequence[int | None]) -> tuple[int, int]:
+    """How many groups calibrate, and how many find the errors of stages."""
     groups = len(inputs)
     if groups < 3:
         raise RidgelineError(
@@ -82,15 +102,14 @@ def _counts(inputs: Inputs, wanted: Sequence[int | None]) -> tuple[int, int, int
     if groups < 3 * usual:
         usual = max(1, groups // 3)
     calibration = wanted[0] or usual
-    ranking = wanted[1] or usual
-    test = wanted[2] or groups - calibration - ranking
-    if test < 1 or calibration + ranking + test > groups:
-        asked = (calibration + ranking + max(test, 1)) * inputs.rows_each
+    stages = wanted[1] or usual
+    if calibration + stages >= groups:
+        asked = (calibration + stages + 1) * inputs.rows_each
         raise RidgelineError(
             f"{inputs.path} holds {inputs.rows} inputs, and {asked} are needed for calibration, "
             "ranking and test: give more inputs, or ask for fewer"
         )
-    return calibration, ranking, test
+    return calibration, stages
 
 
 def _order(inputs: Inputs, seed: int) -> Iterator[int]:

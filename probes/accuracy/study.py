@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
 from kernels.base import KernelError, Unavailable, one_line
+from kernels.onnx.protos import copy_of
 from kernels.precision.apply import applied
 from kernels.precision.calibrate import (
     ENTROPY,
@@ -24,7 +25,14 @@ from kernels.precision.narrow import raised
 from kernels.precision.quantize import INT8_IR_VERSION, INT8_OPSET
 from probes.accuracy.exact import Arrays, Exact, add_outputs, processors
 from probes.accuracy.inputs import Inputs
-from probes.accuracy.metrics import Comparison, Votes, axis_of, class_axis, classes
+from probes.accuracy.metrics import (
+    Comparison,
+    Votes,
+    axis_of,
+    class_axis,
+    classes,
+    scores_of,
+)
 from probes.accuracy.pieces import Pieces
 from probes.accuracy.split import Split
 from probes.records.measurement import FAILED, SKIPPED, RidgelineError
@@ -114,6 +122,17 @@ class Study:
         self._exact.run(self.feeds(split.ranking[0]))
         self.trial = Trial(time.perf_counter() - ran, started - start)
         shapes = [first[name].shape for name in self._exact.outputs]
+        self._answer = self._exact.outputs[0]
+        """Name of the output that holds classes, if any does."""
+        self.scores = scores_of(model)
+        """Names of the tensors in which noise is counted, of an output that ends in Softmax before
+        it: an answer that is sure of its class hides all noise."""
+        self._observed = model
+        """The network with what noise is counted in among its outputs."""
+        if any(name not in self._exact.outputs for name in self.scores):
+            self._observed = copy_of(model)
+            add_outputs(self._observed, self.scores)
+            self._exact = Exact(self._observed)
         self.class_axis = class_axis(model, shapes)
         """The axis of the output along which classes lie; None if it names none."""
         if inputs.has_labels:
@@ -129,7 +148,7 @@ class Study:
                 f"labels are given, and the network's output ({told}) names no class: leave the "
                 "labels out"
             )
-        output = first[self._exact.outputs[0]]
+        output = first[self._answer]
         count = output.shape[self.class_axis]
         answers = output.size // count
         for index in (*self.split.ranking, *self.split.test):
@@ -150,9 +169,9 @@ class Study:
     def pieces(self) -> Pieces:
         """The network, to be cut, in an opset that has INT8: else each part would be raised."""
         try:
-            return Pieces(raised(self.model, INT8_OPSET, INT8_IR_VERSION, INT8))
+            return Pieces(raised(self._observed, INT8_OPSET, INT8_IR_VERSION, INT8))
         except Unavailable:
-            return Pieces(self.model)
+            return Pieces(self._observed)
 
     def feeds(self, index: int) -> Arrays:
         """The arrays of one input, kept while there is room."""
@@ -189,7 +208,7 @@ class Study:
                 op=stage.op,
                 nodes=json.dumps(stage.nodes),
                 reads=json.dumps({name: stage.elements[name] for name in stage.reads}),
-                writes=json.dumps({stage.writes: stage.elements[stage.writes]}),
+                writes=json.dumps({name: stage.elements[name] for name in stage.results}),
                 weights=stage.weights,
                 flops=stage.flops,
                 precisions=json.dumps(stage.precisions),
@@ -252,7 +271,9 @@ class Study:
             return replace(row, status=SKIPPED, reason=reason)
         comparison, votes = Comparison(), Votes()
         try:
-            exact = Exact(model)
+            compared = copy_of(model)
+            add_outputs(compared, self.scores)
+            exact = Exact(compared)
             for done, index in enumerate(indices):
                 on_step(done, len(indices), name)
                 self._compare(index, exact.run(self.feeds(index)), comparison, votes)
@@ -265,8 +286,9 @@ class Study:
         expected = self.expected(index)
         for name, true in expected.items():
             other = actual.get(name, true)
-            comparison.add(true, other)
-            if self.class_axis is not None:
+            if name in self.scores:
+                comparison.add(true, other)
+            if name == self._answer and self.class_axis is not None:
                 votes.add(
                     classes(true, self.class_axis),
                     classes(other, self.class_axis),
@@ -455,7 +477,7 @@ class Study:
             method=method if has_ranges else "",
             granularity=self.granularity if has_ranges and stage.weights else "",
             inputs_of=RANKING,
-            inputs=len(self.split.ranking) * self.inputs.rows_each,
+            inputs=len(self.split.stages) * self.inputs.rows_each,
         )
 
     def expected_seconds(self, precisions: Sequence[str] = (INT8,)) -> float:
@@ -473,7 +495,7 @@ class Study:
             # what lies before the stage is not run again
             runs += count * (1 - before / total)
             before += work
-        inputs = len(self.split.ranking)
+        inputs = len(self.split.stages)
         making = counts * (STAGE_SECONDS + PART_OF_START * self.trial.start)
         comparing = counts * inputs * RUN_SECONDS
         passes_in_fp32 = 2 * inputs * self.trial.run
@@ -525,7 +547,7 @@ class _Frontier:
         """What is alive for one ranking input."""
         if self._arrays is not None:
             return self._arrays[number]
-        feeds = self.study.feeds(self.study.split.ranking[number])
+        feeds = self.study.feeds(self.study.split.stages[number])
         return {name: feeds[name] for name in self.live}
 
     def advance(self, place: int) -> None:
@@ -535,7 +557,7 @@ class _Frontier:
             return
         live = pieces.live(place)
         size = pieces.bytes_of(live)
-        count = len(self.study.split.ranking)
+        count = len(self.study.split.stages)
         if not live or size is None or size * count > LIVE_BYTES or not pieces.can_be_fed(live):
             return
         computed = [name for name in live if name not in self.live]
@@ -582,7 +604,7 @@ class _StageRuns:
             add_outputs(model, [stage.writes])
             exact = Exact(model, study.pieces.weights)
             own, comparison, votes = Comparison(), Comparison(), Votes()
-            for number, index in enumerate(study.split.ranking):
+            for number, index in enumerate(study.split.stages):
                 live = self.frontier.arrays(number)
                 actual = exact.run(_only(live, exact))
                 true = self._own.run(_only(live, self._own))[stage.writes]

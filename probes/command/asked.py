@@ -15,6 +15,7 @@ from kernels.runtime import session
 from kernels.runtime.patience import SECONDS
 from probes import layers
 from probes.command import network
+from probes.command.planning import Planning
 from probes.harness.case import Case, Probe, choose
 from probes.importers.any_file import read_all
 from probes.importers.layer_row import Nodes
@@ -28,8 +29,10 @@ from probes.records.tag import LAYER
 MOST_NODES = 5  # that a warning names
 
 
-def probes(args: argparse.Namespace) -> list[Probe]:
+def probes(args: argparse.Namespace, planning: Planning | None = None) -> list[Probe]:
     """The probes to run: those of ceilings, then those of families of layers, then the network's.
+
+    planning: of the network, where one is planned for; its layers are then those that deploy.
 
     Where ``--roofs`` gives the ceilings, their probes are left out, unless ``--only`` names them.
     Raises RidgelineError for options that contradict each other, or cannot be followed here.
@@ -45,8 +48,10 @@ def probes(args: argparse.Namespace) -> list[Probe]:
         chosen.append(layers.probe(args.layers, seconds))
     if _times_network(args):
         with _readable(args.model):
-            probe = network.probe(_network(args))
+            probe = network.probe(planning.asked if planning else _network(args))
         chosen.append(replace(probe, cases=partial(_cases, args.model, probe.cases)))
+    if planning:
+        chosen += choose(["conversion"])
     return chosen
 
 

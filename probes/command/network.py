@@ -27,6 +27,9 @@ from probes.records.measurement import RidgelineError
 from probes.records.tag import LAYER, Tag
 
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8")
+PLANNED_PRECISIONS = {"cpu": ("fp32", "int8"), "cuda": ("fp32", "fp16", "int8")}
+"""Those that may be faster than FP32, by kind of device: ONNX Runtime computes FP16 in FP32 on x86.
+"""
 QUESTION = "How long does each layer of this network take, and the whole of it?"
 WHOLE_TOLERANCE = {"fp64": 1e-6, "fp32": 2e-3, "tf32": 5e-2, "fp16": 5e-2, "bf16": 0.3, "int8": 0.3}
 """Largest error of the whole network's output, as a share of its largest value.
@@ -76,6 +79,9 @@ class Asked:
     """Values of inputs, by name, as the user wrote them."""
     seconds: float = SECONDS
     """How long one run may take."""
+    planned: bool = False
+    """True if a plan is to be made of it: its layers are then timed in all that may gain, and the
+    whole of it in INT8 by recipes of the plan."""
 
     @cached_property
     def graph(self) -> Graph:
@@ -205,10 +211,18 @@ def cases(asked: Asked, device: Device) -> Iterator[Case]:
 
     for backend in session.providers(device):
         yield from overhead(backend)
-        for precision in asked.precisions or (asked.stored,):
+        for precision in _precisions(asked, device):
             skip = session.missing(backend) or no_type(precision, device)
             yield from _layers(asked, precision, backend, skip)
-            yield _whole(asked, precision, backend, skip)
+            if not (asked.planned and precision == "int8"):
+                yield _whole(asked, precision, backend, skip)
+
+
+def _precisions(asked: Asked, device: Device) -> Sequence[str]:
+    """The precisions to time it in."""
+    if asked.planned:
+        return asked.precisions or PLANNED_PRECISIONS[device.kind]
+    return asked.precisions or (asked.stored,)
 
 
 def _layers(asked: Asked, precision: str, backend: str, skip: str) -> Iterator[Case]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from probes.accuracy.inputs import preprocessing
 from probes.records.measurement import RidgelineError
 
 LARGEST_DIMENSION = 2**31 - 1  # runtimes count in 32 bits
@@ -177,6 +178,7 @@ def parser(version: str) -> argparse.ArgumentParser:
     )
     p.add_argument("--version", action="version", version=f"Ridgeline {version}")
     _add_layer_options(p.add_argument_group("layers on the roofline"))
+    _add_plan_options(p.add_argument_group("what to quantize (with --model)"))
     return p
 
 
@@ -252,6 +254,64 @@ def _add_layer_options(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def _add_plan_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--plan",
+        action="store_true",
+        help="find the fastest precision of each layer within --loss, prove it by running it, "
+        "and write that network",
+    )
+    group.add_argument(
+        "--data",
+        type=path,
+        action=Once,
+        metavar="NPZ|DIR",
+        help="real inputs: arrays by input name, or a folder of images",
+    )
+    group.add_argument(
+        "--preprocess",
+        type=preprocessing,
+        action=Once,
+        metavar="size=224x224,mean=..",
+        help="of images: size, mean, scale (value = (pixel - mean) * scale), layout, order",
+    )
+    group.add_argument(
+        "--labels",
+        type=path,
+        action=Once,
+        metavar="FILE",
+        help="the true class of each input, a line each or as .npy",
+    )
+    group.add_argument(
+        "--loss",
+        type=share,
+        action=Once,
+        metavar="1%",
+        help="the most that may be lost: accuracy, or answers that differ (1%%)",
+    )
+    group.add_argument(
+        "--calibration",
+        type=positive,
+        action=Once,
+        metavar="N",
+        help="inputs that find the ranges of activations (16)",
+    )
+    group.add_argument(
+        "--ranking",
+        type=positive,
+        action=Once,
+        metavar="N",
+        help="inputs that find the error of each layer (16)",
+    )
+    group.add_argument(
+        "--test",
+        type=positive,
+        action=Once,
+        metavar="N",
+        help="the most inputs that test the plan (all that are left; fewer of a large network)",
+    )
+
+
 # The types of options. Of a ValueError, argparse makes "invalid seconds value: '0'", with the name
 # of the function; the text of an ArgumentTypeError it prints as it is.
 
@@ -268,6 +328,20 @@ def seconds(text: str) -> float:
     value = float(text)
     if not 0 < value < MOST_SECONDS:
         raise ValueError
+    return value
+
+
+def share(text: str) -> float:
+    """``1%`` or ``0.01`` as a share from 0 to 1."""
+    written = text.strip()
+    is_percentage = written.endswith("%")
+    try:
+        value = float(written.removesuffix("%"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not like 1% or 0.01") from None
+    value = value / 100 if is_percentage else value
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and 100 %")
     return value
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -235,6 +236,11 @@ class Recipe:
     """Time of one run, as the times of its stages and borders add up; None where one is unknown."""
     predicted_noise: float | None = None
     """Noise over signal, in power, as the errors of its stages add up."""
+
+    @property
+    def slug(self) -> str:
+        """Its name as tags and files hold it."""
+        return "-".join(re.findall(r"[a-z0-9.]+", self.name.lower()))
 
 
 @dataclass(kw_only=True)

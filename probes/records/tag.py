@@ -9,11 +9,12 @@ from functools import lru_cache
 SWEEP = "sweep"
 COMPUTE, BANDWIDTH, LATENCY = "compute", "bandwidth", "latency"
 OVERHEAD, LAYER, TRANSFER = "overhead", "layer", "transfer"
+RECIPE = "recipe"
 ONE_CORE, PER_SM, CHASE = "1core", "per-sm", "chase"
 READ, LIBRARY, MAIN_MEMORY = "read", "gemm", "dram"
 WORKING_SET, INTENSITY, BANK_CONFLICT = "working-set", "intensity", "bank-conflict"
 BLOCKS_PER_SM, THREADS, STRIDE = "blocks-per-sm", "threads", "stride"
-GATHER, SIZE = "gather", "size"
+GATHER, SIZE, ELEMENTS = "gather", "size", "elements"
 WORK_COUNTED = {COMPUTE: "flops", LAYER: "flops", BANDWIDTH: "bytes", TRANSFER: "bytes"}
 """What a row's rate counts, by its quantity. Of any other quantity (latency, overhead) the row is a
 time.
@@ -70,6 +71,7 @@ AXES: Mapping[str, Axis] = {
     STRIDE: Axis("Stride in elements"),
     GATHER: Axis("Bytes read together at a random place", "B"),
     SIZE: Axis("Size of the transfer", "B"),
+    ELEMENTS: Axis("Elements of the tensor"),
     INTENSITY: Axis("Operational intensity in operations per byte"),
 }
 """Every axis that is called otherwise than its own name, by that name."""
@@ -80,8 +82,8 @@ class _Spoken:
     """What tags and sweeps have in common."""
 
     quantity: str
-    """What was measured: ``compute``, ``bandwidth``, ``latency``, ``transfer``, ``overhead``, or
-    ``layer``."""
+    """What was measured: ``compute``, ``bandwidth``, ``latency``, ``transfer``, ``overhead``,
+    ``layer``, or ``recipe``: a whole network with a precision for each of its stages."""
 
     @property
     def counts(self) -> str | None:

@@ -240,7 +240,9 @@ def convolved(x: np.ndarray, weights: np.ndarray, groups: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("network", "groups"), [(convolution, 1), (depthwise, 16), (turned, 0)], ids=str
+    ("network", "groups"),
+    [(convolution, 1), (depthwise, 16), (turned, 0)],
+    ids=["convolution", "depthwise", "turned"],
 )
 def test_integers_alone_give_the_codes(network: Any, groups: int) -> None:
     """Weights, bias and result follow from the FP32 network by integer arithmetic in NumPy.

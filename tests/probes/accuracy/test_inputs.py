@@ -299,7 +299,7 @@ def test_no_input_has_two_uses_and_each_use_has_all_classes(tmp_path: Path) -> N
     inputs = Inputs(saved(tmp_path, x=numbers(100, 4), y=labels), X)
     shares = split(inputs)
     uses = (shares.calibration, shares.ranking, shares.test)
-    assert [len(use) for use in uses] == [16, 16, 68]
+    assert [len(use) for use in uses] == [16, 21, 63]
     assert len(set().union(*uses)) == 100
     for use in uses:
         counts = np.bincount(labels[list(use)])
@@ -308,6 +308,15 @@ def test_no_input_has_two_uses_and_each_use_has_all_classes(tmp_path: Path) -> N
     assert split(inputs) == shares
     assert split(inputs, seed=1) != shares
     assert not shares.facts
+    assert len(shares.stages) == 16
+    assert set(shares.stages) <= set(shares.ranking)
+
+
+def test_a_large_network_is_tested_on_fewer_inputs(tmp_path: Path) -> None:
+    inputs = Inputs(saved(tmp_path, x=numbers(400, 4)), X)
+    shares = split(inputs, most_tests=64)
+    assert [len(shares.of(use)) for use in ("calibration", "ranking", "test")] == [16, 16, 64]
+    assert "--test 368 takes 304 more" in shares.facts[0]
 
 
 def test_few_inputs_are_shared_in_thirds_and_said_to_be_few(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from kernels.onnx.graph import graph_of
 from kernels.precision.clean import cleaned
 from kernels.precision.stages import stages
 from probes.accuracy.inputs import Inputs, slots_of
-from probes.accuracy.split import split
+from probes.accuracy.split import Split, split
 from probes.accuracy.study import Study, best_method, ranges_by_method
 from probes.records.measurement import FAILED, OK, SKIPPED, RidgelineError
 from probes.records.paired import difference
@@ -46,7 +46,15 @@ def study_of(
     np.savez(path, **arrays)  # type: ignore[arg-type]
     clean = cleaned(model)
     given = Inputs(path, slots_of(clean))
-    return Study("net", clean, stages(graph_of(without_weights(clean))), given, split(given))
+    graph = graph_of(without_weights(clean))
+    return Study("net", clean, stages(graph), given, ranked_by_stages(split(given)))
+
+
+def ranked_by_stages(shares: Split) -> Split:
+    """The same inputs, of which those alone rank that find the errors of stages."""
+    others = set(shares.ranking) - set(shares.stages)
+    test = tuple(sorted((*others, *shares.test)))
+    return replace(shares, ranking=shares.stages, test=test)
 
 
 @pytest.fixture(scope="module")

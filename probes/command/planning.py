@@ -1,0 +1,305 @@
+"""What ``--plan`` asks for: a network as it deploys, real inputs, and recipes to time."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from kernels.base import Unavailable
+from kernels.device import Device
+from kernels.onnx import cut
+from kernels.onnx.work import work_of
+from kernels.precision.apply import applied
+from kernels.precision.audit import Flaw, audit, floats_of, precisions_of, ranges_of
+from kernels.precision.clean import cleaned
+from kernels.precision.stages import Stage, stages
+from kernels.runtime import kernel as layer_kernel
+from kernels.runtime import session
+from kernels.runtime.inputs import Chosen
+from kernels.runtime.patience import SECONDS
+from probes.accuracy.inputs import Inputs, read_inputs
+from probes.accuracy.split import Split, split
+from probes.accuracy.study import Study
+from probes.command import network
+from probes.harness.case import Case, Probe
+from probes.records.measurement import RidgelineError
+from probes.records.precision import Plan, Recipe
+from probes.records.tag import RECIPE, Tag
+
+LOSS = 0.01
+"""The most that may be lost, where ``--loss`` says nothing."""
+FORM = {"cpu": "u8s8", "cuda": "s8s8", "tensorrt": "s8s8"}
+"""How integers are written for a provider: see kernels.precision.quantize.FORMS."""
+ERRORS_IN = {"cpu": ("int8",), "cuda": ("int8", "fp16")}
+"""Precisions whose error is asked of each stage, by kind of device."""
+TEST_FLOPS = 2e12
+"""Operations of all test inputs in one recipe: some 250 images of ResNet-50, which take half a
+minute on two cores."""
+LEAST_TESTS = 64
+AS_STORED = "as stored"
+"""Name of the recipe that a network with Q/DQ nodes came with."""
+QUESTION = "How long does the network take with a precision for each of its stages?"
+
+
+@dataclass
+class Planning:
+    """A network to plan for."""
+
+    path: Path
+    """The file that the user named."""
+    asked: network.Asked
+    """The network as it deploys, in floats, in a file that is gone when the program ends."""
+    model: Any
+    """The same as a ModelProto, with all weights."""
+    inputs: Inputs
+    """Real inputs."""
+    split: Split
+    """Which of them calibrate, rank and test."""
+    loss: float
+    """The most that may be lost, as a share."""
+    folder: tempfile.TemporaryDirectory[str]
+    """Holds the file of ``asked``."""
+    stored: Any = None
+    """The ModelProto with the Q/DQ nodes that it came with; None if it came without."""
+    flaws: Sequence[Flaw] = ()
+    """What is wrong with where those stand."""
+    stored_ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """The ranges that they state, by activation."""
+
+    @cached_property
+    def stages(self) -> list[Stage]:
+        """What can have a precision of its own, in the network's order."""
+        return stages(self.asked.graph)
+
+    def study(self, provider: str) -> Study:
+        """What finds errors, of integers as this provider takes them.
+
+        Raises RidgelineError where the network cannot be run, or labels do not fit its answers.
+        """
+        return Study(
+            self.asked.name, self.model, self.stages, self.inputs, self.split, FORM[provider]
+        )
+
+    @property
+    def stored_recipe(self) -> Recipe | None:
+        """The precisions that the network came with; None if it came in floats."""
+        if self.stored is None:
+            return None
+        return Recipe(name=AS_STORED, precisions=precisions_of(self.stored, self.stages))
+
+    def file_of(self, recipe: Recipe, plan: Plan) -> Path:
+        """The file of the network by a recipe, which is made once.
+
+        Raises Unavailable where the recipe cannot be followed.
+        """
+        path = Path(self.folder.name) / f"{recipe.slug}.recipe.onnx"
+        if not path.exists():
+            _save(self.model_of(recipe, plan), path)
+        return path
+
+    def model_of(self, recipe: Recipe, plan: Plan) -> Any:
+        """The ModelProto that a recipe of a plan makes of the network.
+
+        Raises Unavailable where the recipe cannot be followed.
+        """
+        if recipe.name == AS_STORED:
+            return self.stored
+        return applied(
+            self.model,
+            self.stages,
+            recipe.precisions,
+            plan.ranges,
+            form=FORM[plan.provider],
+            granularity=plan.granularity,
+        )
+
+
+def read(args: argparse.Namespace) -> Planning | None:
+    """The network to plan for; None without ``--plan``.
+
+    Raises RidgelineError for anything that is missing or does not fit.
+    """
+    _check(args)
+    if not args.plan:
+        return None
+    if reason := session.missing("cpu"):
+        raise RidgelineError(f"nothing can be planned: {reason}")
+    folder = tempfile.TemporaryDirectory(prefix="ridgeline-")
+    first = network.Asked(args.model, dict(args.shape), args.batch)
+    first.check()
+    try:
+        source = cut.network_model(args.model, dict(args.shape), args.batch)
+        stored = None
+        flaws: Sequence[Flaw] = ()
+        stored_ranges: Mapping[str, tuple[float, float]] = {}
+        if first.stored == "int8":
+            stored = source
+            flaws = audit(first.graph)
+            stored_ranges = ranges_of(source)
+            source = floats_of(source)
+        elif first.stored != "fp32":
+            raise RidgelineError(
+                f"{args.model} is stored in {first.stored}: give --plan the FP32 network"
+            )
+        model = cleaned(source)
+    except Unavailable as error:
+        raise RidgelineError(f"{args.model}: {error}") from None
+    path = Path(folder.name) / args.model.name
+    _save(model, path)
+    asked = network.Asked(
+        path=path,
+        shapes=dict(args.shape),
+        batch=args.batch,
+        precisions=args.precision,
+        values=dict(args.input),
+        seconds=args.layer_seconds or SECONDS,
+        planned=True,
+    )
+    asked.check()
+    inputs = read_inputs(
+        args.data, asked.graph.inputs, args.preprocess, args.labels, fixed=asked.chosen.values
+    )
+    return Planning(
+        path=args.model,
+        asked=asked,
+        model=model,
+        inputs=inputs,
+        split=split(inputs, args.calibration, args.ranking, args.test or most_tests(asked)),
+        loss=LOSS if args.loss is None else args.loss,
+        folder=folder,
+        stored=stored,
+        flaws=flaws,
+        stored_ranges=stored_ranges,
+    )
+
+
+def most_tests(asked: network.Asked) -> int:
+    """The most inputs that test recipes of this network, unless more are asked for."""
+    flops = [work_of(node).flops for node in asked.graph.nodes]
+    of_one_run = sum(count or 0.0 for count in flops)
+    return max(LEAST_TESTS, round(TEST_FLOPS / max(1.0, of_one_run)))
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Raise RidgelineError for options of a plan that have no effect, or lack another."""
+    if not args.plan:
+        for option in ("data", "preprocess", "labels", "loss", "calibration", "ranking", "test"):
+            if getattr(args, option) is not None:
+                raise RidgelineError(f"--{option} is of a plan: give --plan with it")
+        return
+    if not args.model:
+        raise RidgelineError("--plan is of a network: give it with --model NET.onnx")
+    if args.imported:
+        raise RidgelineError("--plan runs the network here: leave --import out")
+    if not args.data:
+        raise RidgelineError(
+            "--plan needs real inputs, of noise nothing follows: give --data INPUTS.npz, or a "
+            "folder of images"
+        )
+
+
+def _save(model: Any, path: Path) -> None:
+    """Write a ModelProto. Raises RidgelineError where there is no room for it."""
+    import onnx
+
+    try:
+        onnx.save(model, str(path))
+    except (OSError, ValueError) as error:  # protobuf holds up to 2 GB
+        raise RidgelineError(f"{path.name}: the cleaned network cannot be kept: {error}") from None
+
+
+def provider_of(device: Device) -> str:
+    """The provider that is planned for: TensorRT where it is installed."""
+    return session.providers(device)[-1]
+
+
+def is_symmetric(provider: str) -> bool:
+    """True if integers of activations lie around zero for this provider."""
+    return FORM[provider] != "u8s8"
+
+
+def with_stored(planning: Planning, plan: Plan) -> Plan:
+    """The plan with the recipe that the network came with, if it came with Q/DQ nodes."""
+    stored = planning.stored_recipe
+    return replace(plan, recipes=[*plan.recipes, stored]) if stored else plan
+
+
+def recipes(planning: Planning, plan: Plan) -> Probe:
+    """The probe that times the whole network by each recipe of the plan."""
+    return Probe("recipes", QUESTION, partial(_cases, planning, plan), default=False)
+
+
+def _cases(planning: Planning, plan: Plan, device: Device) -> Iterator[Case]:
+    for recipe in plan.recipes:
+        yield _case(planning, plan, recipe, device)
+
+
+def _case(planning: Planning, plan: Plan, recipe: Recipe, device: Device) -> Case:
+    """The case of the whole network by one recipe."""
+    asked = planning.asked
+    dtype = narrowest(recipe)
+    skip = ""
+    try:
+        make: Callable[[], Any] = partial(_load, planning.file_of(recipe, plan))
+    except Unavailable as error:
+        skip = str(error)
+    timed = layer_kernel.TimedLayer(
+        "network",
+        make,
+        dtype,
+        network.WHOLE_TOLERANCE,
+        asked.graph,
+        stored=True,
+        chosen=Chosen(asked.chosen.values, asked.chosen.shapes),
+        seconds=asked.seconds,
+        inner_bytes=asked.graph.peak_bytes(),
+        keep_model=True,
+    )
+    params = {
+        "network": asked.name,
+        "recipe": recipe.name,
+        "provider": plan.provider,
+        "precision": dtype,
+    }
+    tag = Tag(RECIPE, recipe.slug)
+    return Case(timed.kernel(plan.provider), dtype, plan.provider, tag, params, skip)
+
+
+def _load(path: Path) -> Any:
+    """The ModelProto in a file."""
+    import onnx
+
+    return onnx.load(str(path))
+
+
+def narrowest(recipe: Recipe) -> str:
+    """The precision of a recipe that differs most from FP32, which allows for its error."""
+    precisions = set(recipe.precisions.values())
+    for precision in ("int8", "fp8", "bf16", "fp16"):
+        if precision in precisions:
+            return precision
+    return "fp32"
+
+
+def emit(planning: Planning, plan: Plan, folder: Path) -> Path:
+    """Write the network by the chosen recipe into a run's folder; returns its path.
+
+    Raises OSError.
+    """
+    import onnx
+
+    model = planning.model_of(plan.recipe(plan.chosen), plan)
+    # metadata are texts: the plan itself is the evidence
+    facts = replace(plan, recipes=[plan.recipe(plan.chosen)]).as_json()
+    entry = model.metadata_props.add()
+    entry.key, entry.value = "ridgeline.plan", facts
+    path = folder / f"{planning.asked.name}.plan.onnx"
+    part = path.with_name(f"{path.name}.part")
+    onnx.save(model, str(part))
+    part.replace(path)
+    return path
