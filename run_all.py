@@ -38,7 +38,7 @@ from probes.harness.devices.choose import choose as choose_device
 from probes.harness.load import Watch
 from probes.records.given import reason
 from probes.records.measurement import FAILED, Measurement, RidgelineError
-from probes.records.precision import PLAN_FILE
+from probes.records.precision import PLAN_FILE, read_precision
 from probes.records.run import COMPLETE, PARTIAL, Run, new_folder, now, replace_file
 
 if TYPE_CHECKING:
@@ -381,7 +381,7 @@ def finish(run: Run, folder: Path, console: Console) -> int:
 
     problem = ""
     with console.working("drawing the pictures and writing the page"):
-        outcome = model(run)
+        outcome = model(run, read_precision(folder, run.guarded, run.damage))
         try:
             write(outcome, folder)
         except OSError as error:

@@ -30,6 +30,8 @@ TRANSPARENT = frozenset(TRANSPARENT_NAMES.split())
 
 Relu is one: SqueezeNet ends in Conv, Relu and an average.
 """
+CONVERSIONS = frozenset(("Cast", "Identity", "QuantizeLinear", "DequantizeLinear"))
+"""Operations that change the type of an answer, not the answer."""
 COLOURS = 4
 """A picture has at most that many channels; scores of pixels without Softmax need more."""
 
@@ -130,11 +132,16 @@ def class_axis(model: ModelProto, shapes: Sequence[Sequence[int]]) -> int | None
 
 
 def scores_of(model: ModelProto) -> list[str]:
-    """Names of the tensors in which noise is counted: outputs, or what Softmax makes them of."""
+    """Names of the tensors in which noise is counted: outputs, or what Softmax makes them of.
+
+    In the order of the outputs. A Cast, and Q/DQ nodes, may follow the Softmax.
+    """
     writer_of = {result: node for node in model.graph.node for result in node.output}
     names = []
     for output in model.graph.output:
         node = writer_of.get(output.name)
+        while node is not None and node.op_type in CONVERSIONS:
+            node = writer_of.get(node.input[0])
         ends_in_softmax = node is not None and node.op_type in SCORING
         names.append(node.input[0] if node is not None and ends_in_softmax else output.name)
     return names

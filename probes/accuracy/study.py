@@ -272,11 +272,16 @@ class Study:
         comparison, votes = Comparison(), Votes()
         try:
             compared = copy_of(model)
-            add_outputs(compared, self.scores)
+            # in FP16 the scores have another name
+            scores = scores_of(model)
+            add_outputs(compared, scores)
             exact = Exact(compared)
             for done, index in enumerate(indices):
                 on_step(done, len(indices), name)
-                self._compare(index, exact.run(self.feeds(index)), comparison, votes)
+                actual = exact.run(self.feeds(index))
+                for name, own_name in zip(self.scores, scores, strict=True):
+                    actual[name] = actual[own_name]
+                self._compare(index, actual, comparison, votes)
         except RidgelineError as error:
             return replace(row, status=FAILED, reason=one_line(error))
         return replace(row, **_columns(comparison, votes))

@@ -1,0 +1,119 @@
+"""A plan from the command line, on the real CPU: trained digits, measured, planned and written."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import run_all
+from kernels.runtime.answers import PLAIN, answers
+from tests import trained
+
+pytestmark = pytest.mark.skipif(bool(trained.missing()), reason=trained.missing())
+for package in ("onnxslim", "scipy"):
+    pytest.importorskip(package)
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a network of digits, and digits that it has not seen."""
+    import onnx
+
+    folder = tmp_path_factory.mktemp("digits")
+    onnx.save(trained.digits_network(), folder / "digits.onnx")
+    inputs, labels = trained.digits_data()
+    unseen = slice(trained.TRAINED_ON, trained.TRAINED_ON + 300)
+    np.savez(folder / "digits.npz", x=inputs[unseen], labels=labels[unseen])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(digits: Path) -> Path:
+    """The folder of a run with a plan."""
+    command = ["--device", "cpu", "--quick", "--only", "overhead", "--out", str(digits / "runs")]
+    command += ["--model", str(digits / "digits.onnx"), "--plan"]
+    command += ["--data", str(digits / "digits.npz"), "--loss", "5%"]
+    assert run_all.main(command) in (run_all.DONE, run_all.SOME_FAILED)
+    (folder,) = (digits / "runs").glob("*/*")
+    return folder
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_step_leaves_its_file(run: Path) -> None:
+    names = {path.name for path in run.iterdir()}
+    assert {"stages.csv", "ranges.csv", "errors.csv", "plan.json", "plan.csv"} <= names
+    assert {"plan-front.png", "plan-stages.png", "digits.plan.onnx"} <= names
+
+
+def test_every_recipe_was_run_and_judged(run: Path) -> None:
+    plan = json.loads((run / "plan.json").read_text())
+    timed = {
+        json.loads(row["params"])["recipe"]
+        for row in rows(run / "measurements.csv")
+        if row["ceiling"].startswith("recipe/") and row["status"] == "ok"
+    }
+    judged = {row["recipe"] for row in rows(run / "errors.csv") if row["inputs_of"] == "test"}
+    named = {recipe["name"] for recipe in plan["recipes"]}
+    assert {"fp32", "int8"} <= named
+    assert named == timed == judged
+
+
+def test_the_chosen_recipe_is_within_the_loss_on_the_test(run: Path) -> None:
+    plan = json.loads((run / "plan.json").read_text())
+    (row,) = (
+        row
+        for row in rows(run / "errors.csv")
+        if row["inputs_of"] == "test" and row["recipe"] == plan["chosen"]
+    )
+    loss = (int(row["lost"]) - int(row["gained"])) / int(row["labelled"])
+    assert loss <= plan["loss_asked"] == 0.05
+
+
+def test_the_network_that_is_written_runs_and_keeps_its_accuracy(run: Path, digits: Path) -> None:
+    import onnx
+
+    model = onnx.load(run / "digits.plan.onnx")
+    onnx.checker.check_model(model, full_check=True)
+    (entry,) = (entry for entry in model.metadata_props if entry.key == "ridgeline.plan")
+    assert json.loads(entry.value)["network"] == "digits"
+    data: Any = np.load(digits / "digits.npz")
+    right = 0
+    for values, label in zip(data["x"], data["labels"], strict=True):
+        feeds = {model.graph.input[0].name: values.reshape(1, *values.shape)}
+        right += int(answers(model, feeds, PLAIN)[0].argmax() == label)
+    assert right >= 0.85 * len(data["labels"])
+
+
+def test_replot_tells_the_plan_again(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_all.main(["--replot", str(run)]) in (run_all.DONE, run_all.SOME_FAILED)
+    assert "What to quantize" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--plan"], "--plan is of a network"),
+        (["--model", "NET", "--plan"], "--plan needs real inputs"),
+        (["--model", "NET", "--loss", "1%"], "--loss is of a plan"),
+        (["--model", "NET", "--plan", "--data", "nowhere.npz"], "nowhere.npz"),
+        (["--model", "NET", "--plan", "--data", "DATA", "--loss", "much"], "'much'"),
+        (["--model", "NET", "--plan", "--data", "DATA", "--calibration", "299"], "are needed"),
+    ],
+)
+def test_bad_input_is_one_line(
+    words: list[str], why: str, digits: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = {"NET": str(digits / "digits.onnx"), "DATA": str(digits / "digits.npz")}
+    command = ["--device", "cpu", *(places.get(word, word) for word in words)]
+    assert run_all.main(command) == run_all.BAD_INPUT
+    (line,) = capsys.readouterr().err.splitlines()
+    assert why in line
