@@ -7,12 +7,13 @@ of the tensor: what a border between layers of different precision costs where n
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from kernels.base import no_work
 from kernels.device import Device
 from kernels.onnx.net import Net
 from kernels.runtime import session
@@ -76,7 +77,7 @@ def _case(series: str, conversion: Conversion, elements: int, backend: str, skip
     )
     tag = Sweep(OVERHEAD, ELEMENTS, series)
     params = {"elements": elements}
-    kernel = timed.kernel(backend)
+    kernel = replace(timed.kernel(backend), work=no_work)
     return Case(kernel, conversion.dtype, backend, tag, params, skip, x=float(elements))
 
 

