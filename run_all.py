@@ -322,6 +322,9 @@ def make_plan(
     symmetric = planning.is_symmetric(provider)
     try:
         run.status = PARTIAL
+        run.warnings += planning.flaws_in_words(asked)
+        for sentence in planning.flaws_in_words(asked):
+            console.note(f"  {sentence}")
         run.save(folder)
         study = asked.study(provider)
         precisions = planning.ERRORS_IN[run.device.kind]

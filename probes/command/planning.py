@@ -44,6 +44,8 @@ TEST_FLOPS = 2e12
 """Operations of all test inputs in one recipe: some 250 images of ResNet-50, which take half a
 minute on two cores."""
 LEAST_TESTS = 64
+MOST_FLAWS = 4
+"""Of stored Q/DQ nodes, that are told."""
 AS_STORED = "as stored"
 """Name of the recipe that a network with Q/DQ nodes came with."""
 QUESTION = "How long does the network take with a precision for each of its stages?"
@@ -230,6 +232,15 @@ def with_stored(planning: Planning, plan: Plan) -> Plan:
     """The plan with the recipe that the network came with, if it came with Q/DQ nodes."""
     stored = planning.stored_recipe
     return replace(plan, recipes=[*plan.recipes, stored]) if stored else plan
+
+
+def flaws_in_words(planning: Planning) -> list[str]:
+    """What is wrong with where the Q/DQ nodes stand that the network came with: some sentences."""
+    flaws = sorted(planning.flaws, key=lambda flaw: flaw.is_hint)
+    sentences = [f"Q/DQ nodes as stored: {flaw.sentence}" for flaw in flaws[:MOST_FLAWS]]
+    if len(flaws) > MOST_FLAWS:
+        sentences.append(f"Q/DQ nodes as stored: {len(flaws) - MOST_FLAWS} more flaws")
+    return sentences
 
 
 def recipes(planning: Planning, plan: Plan) -> Probe:
