@@ -319,16 +319,16 @@ def make_plan(
     from probes.harness.task import tasks
 
     provider = planning.provider_of(run.device)
-    symmetric = planning.is_symmetric(provider)
     try:
         run.status = PARTIAL
-        run.warnings += planning.flaws_in_words(asked)
-        for sentence in planning.flaws_in_words(asked):
+        flaws = planning.flaws_in_words(asked)
+        run.warnings += flaws
+        for sentence in flaws:
             console.note(f"  {sentence}")
         run.save(folder)
         study = asked.study(provider)
         precisions = planning.ERRORS_IN[run.device.kind]
-        known = accuracy.measure_stages(study, precisions, symmetric, folder, console)
+        known = accuracy.measure_stages(study, precisions, folder, console)
 
         outcome = model(run)
         timings = Timings(

@@ -5,26 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from analysis.plan.borders import FP32, INT8
+from analysis.plan.borders import FP32
 from probes.records.measurement import OK
-from probes.records.precision import CHANNEL, RANKING, TENSOR, TEST, ErrorRow, StageRow
+from probes.records.precision import CHANNEL, RANKING, TEST, ErrorRow, StageRow, least_noisy
 
 FIRST_METHOD = "minmax"
 """How ranges are calibrated where no error says which method loses least."""
 
 
 def best_method(errors: Iterable[ErrorRow]) -> tuple[str, str]:
-    """(method, granularity) by which all in INT8 has least noise on the ranking inputs.
+    """(method, granularity) by which all in INT8 has least noise; see ``least_noisy``.
 
-    Not the one that loses fewest answers: of few inputs hardly any is lost. One scale a tensor
-    counts only where nothing finer was tried. Without such rows they are those of most stages.
+    Where none could be run so they are those of most stages.
     """
     usable = [row for row in errors if row.status == OK and row.method]
-    ranked = [row for row in usable if row.recipe == INT8 and row.inputs_of == RANKING]
-    known = [row for row in ranked if row.sqnr_db is not None]
-    finest = [row for row in known if row.granularity != TENSOR] or known
-    if finest:
-        best = max(finest, key=lambda row: row.sqnr_db or 0.0)
+    best = least_noisy(usable)
+    if best is not None:
         return best.method, best.granularity or CHANNEL
     of_stages = Counter((row.method, row.granularity or CHANNEL) for row in usable if row.stage)
     if of_stages:

@@ -27,7 +27,8 @@ from kernels.onnx.file import OnnxError, without_weights
 from kernels.onnx.graph import graph_of
 from kernels.onnx.protos import free_inputs
 from kernels.precision.scales import S8, U8
-from kernels.runtime.door import onnxruntime, quantization
+from kernels.runtime.answers import PLAIN, session_of
+from kernels.runtime.door import quantization
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -493,7 +494,6 @@ def _runner(model: ModelProto, names: Sequence[str]) -> Callable[[Feeds], list[A
     """Runs the model, without optimisations, for these activations alone."""
     import onnx
 
-    ort = onnxruntime()
     wanted = onnx.ModelProto()
     wanted.CopyFrom(model)
     wanted.graph.ClearField("output")
@@ -503,12 +503,7 @@ def _runner(model: ModelProto, names: Sequence[str]) -> Callable[[Feeds], list[A
         wanted.graph.output.append(onnx.ValueInfoProto(name=name))
     if not computed_names:  # all of them are inputs
         return partial(_fed, names=names)
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = ort.InferenceSession(
-        wanted.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = session_of(wanted, PLAIN)
 
     def run(feeds: Feeds) -> list[Any]:
         values = dict(feeds)

@@ -33,7 +33,7 @@ def answers(
 
     Raises what the runtime raises, and TooLong if the run takes longer than ``seconds``.
     """
-    session = _session(model, how)
+    session = session_of(model, how)
     run_options = onnxruntime().RunOptions()
     ends = [*session.get_inputs(), *session.get_outputs()]
     with limited(run_options, seconds):
@@ -46,7 +46,8 @@ def answers(
         return [array_of(value) for value in values]
 
 
-def _session(model: ModelProto, how: str) -> Any:
+def session_of(model: ModelProto, how: str) -> Any:
+    """A session on the CPU, by one of DEPLOYED, EXACT and PLAIN."""
     ort = onnxruntime()
     levels = ort.GraphOptimizationLevel
     level_of = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -37,32 +37,32 @@ class Console(Protocol):
 
 
 def measure_stages(
-    study: Study, precisions: Iterable[str], symmetric: bool, folder: Path, console: Console
+    study: Study, precisions: Iterable[str], folder: Path, console: Console
 ) -> Precision:
     """Find ranges, the best calibration method, and the error of each stage alone.
 
-    symmetric: integers lie around zero. Raises OSError where files cannot be written.
+    Raises OSError where files cannot be written.
     """
     known = Precision(stages=study.stage_rows())
-    save(known, folder)
+    _save(folder / STAGES_FILE, known.stages, StageRow)
     for fact in study.split.facts:
         console.note(f"  {fact}")
     with console.counting("ranges of activations") as count:
-        known.ranges = study.range_rows(symmetric, _steps(count))
-    save(known, folder)
+        known.ranges = study.range_rows(_steps(count))
+    _save(folder / RANGES_FILE, known.ranges, RangeRow)
     with console.counting("INT8 by each way to calibrate") as count:
-        for row in study.method_rows(known.ranges, symmetric, _steps(count)):
+        for row in study.method_rows(known.ranges, _steps(count)):
             known.errors.append(row)
-            save(known, folder)
+            _save(folder / ERRORS_FILE, known.errors, ErrorRow)
     asked = [precision for precision in precisions if _is_there(study, precision)]
     seconds = study.expected_seconds(asked)
     inputs = len(study.split.stages) * study.inputs.rows_each
     console.note(f"  errors of each stage alone, on {inputs} inputs: about {seconds:.0f} s")
-    method, ranges = study.best(known.errors, known.ranges, symmetric)
+    method, ranges = study.best(known.errors, known.ranges)
     with console.counting("errors of stages") as count:
         for row in study.stage_errors(asked, method, ranges, on_step=_steps(count)):
             known.errors.append(row)
-            save(known, folder)
+            _save(folder / ERRORS_FILE, known.errors, ErrorRow)
     return known
 
 
@@ -109,17 +109,11 @@ def measure_recipes(
                     recipe.name, model, which, plan.method, plan.granularity, reason=reason
                 )
                 known.errors.append(row)
-                save(known, folder)
+                _save(folder / ERRORS_FILE, known.errors, ErrorRow)
         count(total, total)
 
 
-def save(known: Precision, folder: Path) -> None:
-    """Write the rows so far. Raises OSError."""
-    tables = (
-        (STAGES_FILE, known.stages, StageRow),
-        (RANGES_FILE, known.ranges, RangeRow),
-        (ERRORS_FILE, known.errors, ErrorRow),
-    )
-    for name, rows, row_type in tables:
-        if rows:
-            replace_file(folder / name, csv_text(rows, row_type))
+def _save(path: Path, rows: Sequence[Any], row_type: type) -> None:
+    """Write the rows so far, if there are any. Raises OSError."""
+    if rows:
+        replace_file(path, csv_text(rows, row_type))

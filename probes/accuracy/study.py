@@ -38,12 +38,14 @@ from probes.accuracy.split import Split
 from probes.records.measurement import FAILED, SKIPPED, RidgelineError
 from probes.records.precision import (
     CHANNEL,
+    INT8,
     PLAN_SCHEMA,
     RANKING,
     TENSOR,
     ErrorRow,
     RangeRow,
     StageRow,
+    least_noisy,
 )
 
 if TYPE_CHECKING:
@@ -55,10 +57,10 @@ LIVE_BYTES = 256 << 20
 """Most memory for what stages are fed, of all ranking inputs together."""
 KEPT_BYTES = 128 << 20
 """Most memory for inputs that are kept, and as much for answers in FP32."""
+UNSIGNED = "u8s8"
+"""The form whose activations have a zero point: see kernels.precision.quantize.FORMS."""
 INTEGER_PRECISIONS = frozenset(("int8", "fp8"))
 """They need ranges."""
-INT8 = "int8"
-"""A precision, and the recipe that gives it to all stages that can have it."""
 TENSORS_OF_FEWER = 24
 """Activations of which is shown what fewer inputs change."""
 STAGE_SECONDS, RUN_SECONDS = 0.025, 0.0005
@@ -100,7 +102,7 @@ class Study:
         stages: Sequence[Stage],
         inputs: Inputs,
         split: Split,
-        form: str = "u8s8",
+        form: str = UNSIGNED,
         granularity: str = CHANNEL,
     ) -> None:
         """network: its name. form and granularity: how integers are written, see ``applied``."""
@@ -164,6 +166,11 @@ class Study:
                     f"{self.inputs.path}: input {index} has label {truth.max()}, and the network "
                     f"knows the classes 0 to {count - 1}: count them from 0"
                 )
+
+    @property
+    def symmetric(self) -> bool:
+        """True if the integers of activations lie around zero."""
+        return self.form != UNSIGNED
 
     @cached_property
     def pieces(self) -> Pieces:
@@ -279,8 +286,8 @@ class Study:
             for done, index in enumerate(indices):
                 on_step(done, len(indices), name)
                 actual = exact.run(self.feeds(index))
-                for name, own_name in zip(self.scores, scores, strict=True):
-                    actual[name] = actual[own_name]
+                for score, own_score in zip(self.scores, scores, strict=True):
+                    actual[score] = actual[own_score]
                 self._compare(index, actual, comparison, votes)
         except RidgelineError as error:
             return replace(row, status=FAILED, reason=one_line(error))
@@ -301,7 +308,7 @@ class Study:
                 )
 
     def range_rows(
-        self, symmetric: bool, on_step: OnStep = no_step, methods: Sequence[str] = METHODS
+        self, on_step: OnStep = no_step, methods: Sequence[str] = METHODS
     ) -> list[RangeRow]:
         """What the calibration inputs show of each activation, and what fewer of them would.
 
@@ -325,10 +332,12 @@ class Study:
         inputs = len(indices)
         histograms = self._histograms(names, indices, 1, count_inputs)
         finished += inputs
-        thresholds = all_thresholds(histograms, methods, symmetric, processors(), count_tensors)
+        thresholds = all_thresholds(
+            histograms, methods, self.symmetric, processors(), count_tensors
+        )
         finished += len(names)
         rows = [
-            self._range_row(name, histograms[name], inputs, 1, symmetric, thresholds[name], True)
+            self._range_row(name, histograms[name], inputs, 1, thresholds[name], True)
             for name in names
         ]
         quick = [method for method in methods if method != ENTROPY]
@@ -337,14 +346,13 @@ class Study:
             trials.append((inputs, inputs))
         for inputs, batch in trials:
             histograms = self._histograms(several, indices[:inputs], batch, count_inputs)
-            thresholds = all_thresholds(histograms, quick, symmetric)
+            thresholds = all_thresholds(histograms, quick, self.symmetric)
             rows += [
                 self._range_row(
                     name,
                     histograms[name],
                     inputs,
                     batch,
-                    symmetric,
                     thresholds[name],
                     has_histogram=False,
                 )
@@ -370,7 +378,6 @@ class Study:
         histogram: Histogram,
         inputs: int,
         batch: int,
-        symmetric: bool,
         thresholds: Mapping[str, tuple[float, float]],
         has_histogram: bool,
     ) -> RangeRow:
@@ -382,7 +389,7 @@ class Study:
             tensor=name,
             inputs=inputs * self.inputs.rows_each,
             batch=batch * self.inputs.rows_each,
-            symmetric=symmetric,
+            symmetric=self.symmetric,
             least=0.0 if is_empty else histogram.least,
             most=0.0 if is_empty else histogram.most,
             thresholds=json.dumps(thresholds),
@@ -393,16 +400,14 @@ class Study:
     def method_rows(
         self,
         range_rows: Iterable[RangeRow],
-        symmetric: bool,
         on_step: OnStep = no_step,
         granularities: Sequence[str] = (TENSOR,),
     ) -> Iterator[ErrorRow]:
         """All stages in INT8 on the ranking inputs, by each calibration method.
 
-        symmetric: which of the ranges. granularities: further ones of the weights, each with the
-        best method.
+        granularities: further ones of the weights, each with the best method.
         """
-        ranges_of_method = ranges_by_method(range_rows, symmetric)
+        ranges_of_method = ranges_by_method(range_rows, self.symmetric)
         total = len(ranges_of_method) + len(granularities)
         rows: list[ErrorRow] = []
         for method, ranges in ranges_of_method.items():
@@ -419,11 +424,11 @@ class Study:
         on_step(total, total, "")
 
     def best(
-        self, errors: Iterable[ErrorRow], range_rows: Iterable[RangeRow], symmetric: bool
+        self, errors: Iterable[ErrorRow], range_rows: Iterable[RangeRow]
     ) -> tuple[str, Ranges]:
         """The best calibration method and its ranges; nothing where INT8 could not be run."""
         method = best_method(errors)
-        return method, ranges_by_method(range_rows, symmetric).get(method, {})
+        return method, ranges_by_method(range_rows, self.symmetric).get(method, {})
 
     def _int8_row(self, method: str, ranges: Ranges, granularity: str) -> ErrorRow:
         """The row of all stages in INT8."""
@@ -624,13 +629,8 @@ class _StageRuns:
 
 
 def best_method(rows: Iterable[ErrorRow]) -> str:
-    """The calibration method by which INT8 has least noise; empty if none could be run.
-
-    Not the one that loses fewest answers: of 16 inputs hardly any is lost.
-    """
-    tried = [row for row in rows if row.recipe == INT8 and row.method and row.sqnr_db is not None]
-    finest = [row for row in tried if row.granularity != TENSOR] or tried
-    best = max(finest, key=lambda row: row.sqnr_db or 0.0, default=None)
+    """The calibration method by which INT8 has least noise; empty if none could be run."""
+    best = least_noisy(rows)
     return best.method if best else ""
 
 

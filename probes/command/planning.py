@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from kernels.device import Device
 from kernels.onnx import cut
 from kernels.onnx.work import work_of
 from kernels.precision.apply import applied
-from kernels.precision.audit import Flaw, audit, floats_of, precisions_of, ranges_of
+from kernels.precision.audit import Flaw, audit, floats_of, precisions_of
 from kernels.precision.clean import cleaned
 from kernels.precision.stages import Stage, stages
 from kernels.runtime import kernel as layer_kernel
@@ -55,8 +55,6 @@ QUESTION = "How long does the network take with a precision for each of its stag
 class Planning:
     """A network to plan for."""
 
-    path: Path
-    """The file that the user named."""
     asked: network.Asked
     """The network as it deploys, in floats, in a file that is gone when the program ends."""
     model: Any
@@ -73,8 +71,6 @@ class Planning:
     """The ModelProto with the Q/DQ nodes that it came with; None if it came without."""
     flaws: Sequence[Flaw] = ()
     """What is wrong with where those stand."""
-    stored_ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """The ranges that they state, by activation."""
 
     @cached_property
     def stages(self) -> list[Stage]:
@@ -141,11 +137,9 @@ def read(args: argparse.Namespace) -> Planning | None:
         source = cut.network_model(args.model, dict(args.shape), args.batch)
         stored = None
         flaws: Sequence[Flaw] = ()
-        stored_ranges: Mapping[str, tuple[float, float]] = {}
         if first.stored == "int8":
             stored = source
             flaws = audit(first.graph)
-            stored_ranges = ranges_of(source)
             source = floats_of(source)
         elif first.stored != "fp32":
             raise RidgelineError(
@@ -170,7 +164,6 @@ def read(args: argparse.Namespace) -> Planning | None:
         args.data, asked.graph.inputs, args.preprocess, args.labels, fixed=asked.chosen.values
     )
     return Planning(
-        path=args.model,
         asked=asked,
         model=model,
         inputs=inputs,
@@ -179,7 +172,6 @@ def read(args: argparse.Namespace) -> Planning | None:
         folder=folder,
         stored=stored,
         flaws=flaws,
-        stored_ranges=stored_ranges,
     )
 
 
@@ -221,11 +213,6 @@ def _save(model: Any, path: Path) -> None:
 def provider_of(device: Device) -> str:
     """The provider that is planned for: TensorRT where it is installed."""
     return session.providers(device)[-1]
-
-
-def is_symmetric(provider: str) -> bool:
-    """True if integers of activations lie around zero for this provider."""
-    return FORM[provider] != "u8s8"
 
 
 def with_stored(planning: Planning, plan: Plan) -> Plan:

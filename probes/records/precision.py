@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +26,8 @@ STAGES_FILE, RANGES_FILE, ERRORS_FILE = "stages.csv", "ranges.csv", "errors.csv"
 PLAN_FILE = "plan.json"
 RANKING, TEST = "ranking", "test"
 """Which inputs an error was found on: those that rank stages and plans, or those that judge one."""
+INT8 = "int8"
+"""A precision, and the recipe that gives it to all stages that can have it."""
 CHANNEL, TENSOR, BLOCK = "channel", "tensor", "block"
 """What has a scale of its own in quantized weights."""
 MOST_DB = 300.0
@@ -222,6 +224,21 @@ class ErrorRow:
     def noise(self) -> float | None:
         """Noise over signal, in power, at the network's outputs: what adds up over stages."""
         return None if self.sqnr_db is None else 10 ** (-self.sqnr_db / 10)
+
+
+def least_noisy(errors: Iterable[ErrorRow]) -> ErrorRow | None:
+    """The row of all in INT8 with least noise on the ranking inputs; None if none could be run.
+
+    Not the one that loses fewest answers: of few inputs hardly any is lost. One scale a tensor
+    counts only where nothing finer was tried.
+    """
+    ranked = []
+    for row in errors:
+        is_of_method = row.recipe == INT8 and bool(row.method) and row.inputs_of == RANKING
+        if is_of_method and row.status == OK and row.sqnr_db is not None:
+            ranked.append(row)
+    finest = [row for row in ranked if row.granularity != TENSOR] or ranked
+    return max(finest, key=lambda row: row.sqnr_db or 0.0, default=None)
 
 
 @dataclass(frozen=True, kw_only=True)

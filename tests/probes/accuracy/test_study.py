@@ -66,7 +66,7 @@ def direction(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 @pytest.fixture(scope="module")
 def range_rows(direction: Study) -> list[RangeRow]:
-    return direction.range_rows(False, methods=QUICK)
+    return direction.range_rows(methods=QUICK)
 
 
 def digits(folder: Path, outlier: float = 0.0, n: int = 432, batch: int = 1) -> Study:
@@ -156,7 +156,7 @@ def test_a_channel_of_outliers_costs_one_scale_for_all_weights_and_not_one_a_cha
     tmp_path: Path,
 ) -> None:
     study = digits(tmp_path, outlier=300.0)
-    rows = study.range_rows(False, methods=QUICK)
+    rows = study.range_rows(methods=QUICK)
     ranges = ranges_by_method(rows, False)["minmax"]
     accuracy: dict[str, float] = {}
     for granularity in (CHANNEL, TENSOR):
@@ -168,15 +168,15 @@ def test_a_channel_of_outliers_costs_one_scale_for_all_weights_and_not_one_a_cha
     assert in_fp32 > 0.9
     assert accuracy[CHANNEL] > in_fp32 - 0.02
     assert accuracy[TENSOR] < in_fp32 - 0.1
-    errors = list(study.method_rows(rows, False))
+    errors = list(study.method_rows(rows))
     assert [row.granularity for row in errors] == [CHANNEL] * len(QUICK) + [TENSOR]
-    assert errors[-1].method == best_method(errors) == study.best(errors, rows, False)[0]
+    assert errors[-1].method == best_method(errors) == study.best(errors, rows)[0]
     assert (errors[-1].sqnr_db or 0) < min(row.sqnr_db or 0 for row in errors[:-1]) - 10
 
 
 def test_rows_that_are_there_are_not_made_again(tmp_path: Path) -> None:
     study = digits(tmp_path)
-    ranges = ranges_by_method(study.range_rows(False, methods=QUICK), False)["mse"]
+    ranges = ranges_by_method(study.range_rows(methods=QUICK), False)["mse"]
     steps: list[tuple[int, int]] = []
     rows = list(
         study.stage_errors(
