@@ -11,11 +11,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from kernels.base import no_work
 from kernels.device import Device
-from kernels.onnx.net import Net
+from kernels.layers import precision
 from kernels.runtime import session
 from kernels.runtime.kernel import TimedLayer
 from probes.harness.case import Case, run_alone
@@ -24,12 +22,8 @@ from probes.records.tag import ELEMENTS, OVERHEAD, Sweep
 DEFAULT = FULL = False
 SIZES = (1 << 10, 1 << 13, 1 << 16, 1 << 19, 1 << 22)
 """Elements: from a vector of features to a large image of 64 channels."""
-STEP = 1 / 127
-"""Scale of integers that span ±1."""
 UNSIGNED = ("cpu",)
 """Providers whose integer kernels take unsigned activations: see kernels.precision.quantize."""
-FLOAT, FLOAT16 = 1, 10
-"""As TensorProto numbers them."""
 
 
 @dataclass(frozen=True)
@@ -40,21 +34,21 @@ class Conversion:
     """The ONNX operation that does it."""
     dtype: str
     """The narrower of its two types."""
-    source: str
-    """NumPy's name of the type that it reads; empty: that of the provider's integers."""
     kinds: tuple[str, ...]
     """Kinds of device that it is asked of."""
+    source: str = ""
+    """NumPy's name of the type that a Cast reads."""
     to: int = 0
-    """The type that a Cast makes, as TensorProto numbers it."""
+    """The type that a Cast makes, as TensorProto numbers it; 0 for what is no Cast."""
 
 
 EVERYWHERE = ("cpu", "cuda")
 CONVERSIONS: Mapping[str, Conversion] = {
-    "quantize": Conversion("QuantizeLinear", "int8", "float32", EVERYWHERE),
-    "dequantize": Conversion("DequantizeLinear", "int8", "", EVERYWHERE),
+    "quantize": Conversion("QuantizeLinear", "int8", EVERYWHERE),
+    "dequantize": Conversion("DequantizeLinear", "int8", EVERYWHERE),
     # x86 has no FP16 kernels in ONNX Runtime
-    "fp32-to-fp16": Conversion("Cast", "fp16", "float32", ("cuda",), to=FLOAT16),
-    "fp16-to-fp32": Conversion("Cast", "fp16", "float16", ("cuda",), to=FLOAT),
+    "fp32-to-fp16": Conversion("Cast", "fp16", ("cuda",), "float32", precision.FLOAT16),
+    "fp16-to-fp32": Conversion("Cast", "fp16", ("cuda",), "float16", precision.FLOAT),
 }
 """Every change of type, by the name of its curve."""
 
@@ -83,15 +77,10 @@ def _case(series: str, conversion: Conversion, elements: int, backend: str, skip
 
 def model(conversion: Conversion, elements: int, backend: str) -> Any:
     """A ModelProto of the conversion alone, of a vector of so many elements."""
-    net = Net()
+    if conversion.to:
+        return precision.cast((elements,), conversion.source, conversion.to)
     integers = "uint8" if backend in UNSIGNED else "int8"
-    x = net.input(elements, dtype=conversion.source or integers)
-    if conversion.op == "Cast":
-        return net.model(net.add("Cast", x, to=conversion.to))
-    scale = net.constant(STEP)
-    middle = np.iinfo(integers).max // 2 + 1 if backend in UNSIGNED else 0
-    zero = net.constant(middle, integers)
-    return net.model(net.add(conversion.op, x, scale, zero))
+    return precision.conversion(conversion.op, (elements,), integers=integers)
 
 
 if __name__ == "__main__":

@@ -117,6 +117,20 @@ def _seconds(stored: str, name: str) -> Column[StageOfPlan]:
     return _fact(stored, name=name, text=in_words, unit=lambda row: "s", number=True, shown=(PAGE,))
 
 
+def _precision(stored: str, name: str) -> Column[StageOfPlan]:
+    """A column of precisions on the page."""
+    value = _of_verdict(stored)
+    return _fact(stored, name=name, text=lambda row: precision_in_words(value(row)), shown=(PAGE,))
+
+
+def _decibels(stored: str, name: str) -> Column[StageOfPlan]:
+    """A column of signal-to-noise ratios on the page."""
+    value = _of_verdict(stored)
+    return _fact(
+        stored, name=name, text=lambda row: decibels(value(row)), number=True, shown=(PAGE,)
+    )
+
+
 def _why_in_words(row: StageOfPlan) -> str:
     """The sentence on a stage without its title, which stands beside it."""
     return row.verdict.sentence.removeprefix(f"{row.verdict.title}: ")
@@ -128,32 +142,10 @@ STAGE_COLUMNS: tuple[Column[StageOfPlan], ...] = (
     _fact("stage"),
     Column(name="stage", computed=lambda row: row.verdict.title, shown=(PAGE,)),
     _fact("op", name="op", shown=(PAGE,)),
-    _fact(
-        "precision",
-        name="precision",
-        text=lambda row: precision_in_words(row.verdict.precision),
-        shown=(PAGE,),
-    ),
-    _fact(
-        "narrow",
-        name="looked at",
-        text=lambda row: precision_in_words(row.verdict.narrow),
-        shown=(PAGE,),
-    ),
-    _fact(
-        "sqnr_db",
-        name="SQNR of the answer",
-        text=lambda row: decibels(row.verdict.sqnr_db),
-        number=True,
-        shown=(PAGE,),
-    ),
-    _fact(
-        "own_sqnr_db",
-        name="its own SQNR",
-        text=lambda row: decibels(row.verdict.own_sqnr_db),
-        number=True,
-        shown=(PAGE,),
-    ),
+    _precision("precision", "precision"),
+    _precision("narrow", "looked at"),
+    _decibels("sqnr_db", "SQNR of the answer"),
+    _decibels("own_sqnr_db", "its own SQNR"),
     _seconds("gain_seconds", "gain"),
     _seconds("float_seconds", "time in floats"),
     _seconds("saved_seconds", "saved"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -82,22 +82,27 @@ def unfused(batch: int) -> Any:
     return net.model(net.conv(decoded, CHANNELS, CHANNELS, 3))
 
 
-def conversion(op: str, batch: int, by_channel: bool) -> Any:
-    """QuantizeLinear or DequantizeLinear alone, of an image."""
+def conversion(
+    op: str, shape: Sequence[int], by_channel: bool = False, integers: str = "int8"
+) -> Any:
+    """QuantizeLinear or DequantizeLinear alone, of a tensor whose dimension 1 counts channels.
+
+    integers: NumPy's name of their type; zero is in the middle of its range.
+    """
     net = Net()
-    dtype = "float32" if op == "QuantizeLinear" else "int8"
-    x = net.input(batch, CHANNELS, SIDE, SIDE, dtype=dtype)
-    scales = np.full(CHANNELS, STEP) if by_channel else np.array(STEP)
+    x = net.input(*shape, dtype="float32" if op == "QuantizeLinear" else integers)
+    scales = np.full(shape[1], STEP) if by_channel else np.array(STEP)
     scale = net.constant(scales)
-    zero = net.constant(np.zeros_like(scales), "int8")
+    middle = (np.iinfo(integers).max + np.iinfo(integers).min + 1) // 2
+    zero = net.constant(np.full_like(scales, middle), integers)
     attributes = {"axis": 1} if by_channel else {}
     return net.model(net.add(op, x, scale, zero, **attributes))
 
 
-def cast(batch: int, source: str, to: int) -> Any:
-    """Cast of an image from a NumPy type to one as TensorProto numbers it."""
+def cast(shape: Sequence[int], source: str, to: int) -> Any:
+    """Cast of a tensor from a NumPy type to one as TensorProto numbers it."""
     net = Net()
-    x = net.input(batch, CHANNELS, SIDE, SIDE, dtype=source)
+    x = net.input(*shape, dtype=source)
     return net.model(net.add("Cast", x, to=to))
 
 
@@ -138,15 +143,16 @@ def _rows(kind: str) -> Iterator[Row]:
     make = partial(per_channel, gemm_of, form)
     yield Row("Gemm", "fc, scales per channel", "Gemm", make, fixed="int8")
 
+    image = (batch, CHANNELS, SIDE, SIDE)
     for op in ("QuantizeLinear", "DequantizeLinear"):
-        make = partial(conversion, op, batch, by_channel=False)
+        make = partial(conversion, op, image)
         yield Row(op, f"{op} per tensor", op, make, fixed="int8")
-        make = partial(conversion, op, batch, by_channel=True)
+        make = partial(conversion, op, image, by_channel=True)
         yield Row(op, f"{op} per channel", op, make, fixed="int8")
 
-    make = partial(cast, batch, "float32", FLOAT16)
+    make = partial(cast, image, "float32", FLOAT16)
     yield Row("Cast", "Cast FP32 to FP16", "Cast", make, fixed="fp16")
-    make = partial(cast, batch, "float16", FLOAT)
+    make = partial(cast, image, "float16", FLOAT)
     yield Row("Cast", "Cast FP16 to FP32", "Cast", make, fixed="fp16")
 
     moved = ("fp32", "int8") if kind == "cpu" else ("fp32", "fp16", "int8")

@@ -30,7 +30,7 @@ from analysis.draw.layers.axes import (
     point_on_roofline,
     roofs_of,
 )
-from analysis.draw.layers.numbers import inside, write_number
+from analysis.draw.layers.numbers import inside, write_at
 from analysis.draw.slopes import names_among_points
 from analysis.draw.style import CATEGORIES, FAINT, MARKERS, SOFT, tie
 from analysis.layers.alike import Alike, title
@@ -208,7 +208,7 @@ def _write_gains(ax: Axes, layers: Sequence[Placement], to_gain: Sequence[Alike]
             text, box = chosen
             words += [box, *_over_tie(ax, point, box)]
             line = tie(SOFT, shrink=(1, 0))
-            write_number(ax, text, point, box, line, color=INK, zorder=6, gid="gain")
+            write_at(ax, text, point, box, line, color=INK, zorder=6, gid="gain")
 
 
 def name_in_few_letters(group: Alike) -> str:

@@ -39,7 +39,7 @@ def number_beside(ax: Axes, text: str, point: Point, colour: str, taken: list[Bo
         if box:
             taken.append(box)
             line = tie(colour, shrink=(4, 2), width=0.6) if distance > TIED_FROM else None
-            write_number(ax, text, point, box, line, color=ink(colour), zorder=5, gid="end")
+            write_at(ax, text, point, box, line, color=ink(colour), zorder=5, gid="end")
             return
 
 
@@ -49,10 +49,10 @@ def inside(ax: Axes, boxes: Sequence[Box]) -> list[Box]:
     return [box for box in boxes if box.is_inside(frame)]
 
 
-def write_number(
+def write_at(
     ax: Axes, text: str, point: Point, box: Box, line: dict[str, Any] | None, **look: Any
 ) -> None:
-    """Write the number of a point into a box (pixels); ``line`` ties it to the point."""
+    """Write the number or name of a point into a box (pixels); ``line`` ties it to the point."""
     ax.annotate(
         text,
         point,

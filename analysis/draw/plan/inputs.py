@@ -13,6 +13,7 @@ import numpy as np
 
 from analysis.draw.canvas import NOTE, caption, heading, page
 from analysis.draw.plan.methods import methods_of, name_of_method
+from analysis.draw.plan.names import name_below
 from analysis.draw.plan.ranges import in_full
 from analysis.draw.style import AXIS_NAME, CATEGORIES, FAINT, SMALL
 from analysis.units import short
@@ -235,15 +236,7 @@ def _draw(ax: Axes, of_feeding: Sequence[Spread], feeding: str, method: str) -> 
 def _name_axes(picture: Figure, below: float) -> None:
     """What stands along all panels together. below: inches under them."""
     across, down = picture.get_size_inches()
-    middle = (LEFT + (across - LEFT - RIGHT) / 2) / across
-    picture.text(
-        middle,
-        (below - 0.22) / down,
-        "Calibration inputs",
-        fontsize=AXIS_NAME,
-        ha="center",
-        va="center",
-    )
+    name_below(picture, "Calibration inputs", LEFT, RIGHT, below - 0.22)
     height = (below + (down - TOP - below) / 2) / down
     picture.text(
         0.22 / across,

@@ -6,13 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from analysis.draw.canvas import BOLD, Point, in_data, pixels_of
+from analysis.draw.canvas import BOLD, Point, pixels_of
 from analysis.draw.labels import Box, box_around, first_free, width
-from analysis.draw.layers.numbers import inside
-from analysis.draw.style import SMALL, halo, ink, tie
+from analysis.draw.layers.numbers import inside, write_at
+from analysis.draw.style import AXIS_NAME, SMALL, ink, tie
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 DISTANCES = (0.6, 1.0, 1.6, 2.4, 3.4, 4.6, 6.0, 7.5, 9.5, 12.0, 15.0)
 """Of a name from the edge of its point, in the size of its type, best first."""
@@ -62,18 +63,20 @@ def name_beside(
         if box is None:
             continue
         taken.append(box)
-        ax.annotate(
-            text,
-            point,
-            in_data(ax, box.centre),
-            ha="center",
-            va="center",
-            color=ink(colour),
-            fontweight="bold" if bold else None,
-            bbox=halo(),
-            arrowprops=tie(colour, shrink=(1, 2), width=0.6) if distance > TIED_FROM else None,
-            zorder=5,
-            gid=gid,
+        line = tie(colour, shrink=(1, 2), width=0.6) if distance > TIED_FROM else None
+        weight = "bold" if bold else None
+        write_at(
+            ax, text, point, box, line, color=ink(colour), fontweight=weight, zorder=5, gid=gid
         )
         return True
     return False
+
+
+def name_below(picture: Figure, text: str, left: float, right: float, up: float) -> None:
+    """Write what all panels have across, in their middle.
+
+    left, right: margins beside the panels. up: from the lower edge of the picture. All in inches.
+    """
+    across, down = picture.get_size_inches()
+    middle = (left + (across - left - right) / 2) / across
+    picture.text(middle, up / down, text, fontsize=AXIS_NAME, ha="center", va="center")

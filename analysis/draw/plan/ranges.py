@@ -15,6 +15,7 @@ import numpy as np
 from analysis.draw.canvas import BOLD, NOTE, POINTS_PER_INCH, caption, heading, page
 from analysis.draw.labels import cut, width
 from analysis.draw.plan.methods import colours_of, methods_of, name_of_method
+from analysis.draw.plan.names import name_below
 from analysis.draw.style import AXIS_NAME, SMALL, SOFT
 from analysis.units import brief, short
 from probes.records.precision import ErrorRow, RangeRow, StageRow
@@ -155,15 +156,7 @@ def figure(
         _shade_clipped((upper, lower), row, chosen)
         _write_name(upper, names[place], clipping_in_words(row, chosen))
     heading(picture, f"{network}: ranges of its activations", under_title)
-    middle = (LEFT + (across - LEFT - RIGHT) / 2) / across
-    picture.text(
-        middle,
-        (bottom - 0.16) / down,
-        "Number in the activation",
-        fontsize=AXIS_NAME,
-        ha="center",
-        va="center",
-    )
+    name_below(picture, "Number in the activation", LEFT, RIGHT, bottom - 0.16)
     meaning = f"{BRACKETS} {SHADED}" if chosen else BRACKETS
     caption(picture, meaning, notes)
     return picture
