@@ -117,3 +117,17 @@ def test_bad_input_is_one_line(
     assert run_all.main(command) == run_all.BAD_INPUT
     (line,) = capsys.readouterr().err.splitlines()
     assert why in line
+
+
+def test_roofs_of_a_run_with_a_plan_bring_none_of_its_times(
+    run: Path, digits: Path, tmp_path: Path
+) -> None:
+    command = ["--roofs", str(run), "--import", str(tmp_path / "layers.csv")]
+    (tmp_path / "layers.csv").write_text(
+        "name,flops,bytes,seconds,dtype\nfc,4.1e6,4.1e6,7e-6,fp32\n", encoding="utf-8"
+    )
+    assert run_all.main([*command, "--out", str(tmp_path / "runs")]) == run_all.DONE
+    (folder,) = (tmp_path / "runs").glob("*/*")
+    tags = [row["ceiling"] for row in rows(folder / "measurements.csv")]
+    assert not [tag for tag in tags if tag.startswith("recipe/")]
+    assert [tag for tag in tags if tag.startswith("overhead/")]

@@ -9,7 +9,7 @@ from analysis.theory.peaks import Peak, peak_for
 from analysis.units import short, unit_of
 from kernels.device import Device
 from probes.records.measurement import FAILED, OK, SCHEMA_VERSION, SKIPPED, Measurement
-from probes.records.tag import BANDWIDTH, LATENCY, LAYER, RECIPE, Tag
+from probes.records.tag import BANDWIDTH, LATENCY, OF_NETWORKS, Tag
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,7 @@ def ceilings(rows: Iterable[Measurement], device: Device) -> dict[str, Ceiling]:
     """
     rows_by_tag: dict[str, list[Measurement]] = {}
     for row in rows:
-        if not isinstance(row.tag, Tag) or row.quantity in (LAYER, RECIPE):
+        if not isinstance(row.tag, Tag) or row.quantity in OF_NETWORKS:
             continue  # points and layers: each is one of many, none of them a limit
         rows_by_tag.setdefault(row.ceiling, []).append(row)
         level = level_of(row.tag)

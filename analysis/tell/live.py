@@ -20,7 +20,7 @@ from analysis.units import si, unit_of, whole_percent
 from kernels.device import Device
 from probes.records.given import shortened
 from probes.records.measurement import FAILED, OK, Measurement
-from probes.records.tag import LAYER, RECIPE, Tag
+from probes.records.tag import OF_NETWORKS, Tag
 
 LAST_RESULTS = 5
 """Results that a screen shows at once."""
@@ -107,7 +107,7 @@ def result_of(row: Measurement, device: Device | None) -> Result:
     if row.status != OK:
         value = f"{row.status}: {row.reason}"
         return Result(name_of_row(row), value, None, row.status == FAILED)
-    if row.quantity in (LAYER, RECIPE):
+    if row.quantity in OF_NETWORKS:
         return Result(name_of_row(row), si(row.seconds_median, "s"), None, failed=False)
     share = None
     # theory knows ceilings only: a point of a sweep has another tag

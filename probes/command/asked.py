@@ -24,7 +24,7 @@ from probes.importers.trtexec.read import left_out
 from probes.records.given import regular, storable
 from probes.records.measurement import Measurement, RidgelineError
 from probes.records.run import Run, read_run
-from probes.records.tag import LAYER
+from probes.records.tag import OF_NETWORKS
 
 MOST_NODES = 5  # that a warning names
 
@@ -147,7 +147,7 @@ def device(
         return here, why, []
     run = read_run(args.roofs)
     there = run.device
-    ceilings = [row for row in run.measurements if row.quantity != LAYER]
+    ceilings = [row for row in run.measurements if row.quantity not in OF_NETWORKS]
     damage = tuple(f"--roofs {args.roofs}: {text}" for text in run.damage)
     whose_ceilings = f"its ceilings are those of {args.roofs}"
     measures_here = args.layers is not None or _times_network(args) or args.only

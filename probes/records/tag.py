@@ -10,6 +10,8 @@ SWEEP = "sweep"
 COMPUTE, BANDWIDTH, LATENCY = "compute", "bandwidth", "latency"
 OVERHEAD, LAYER, TRANSFER = "overhead", "layer", "transfer"
 RECIPE = "recipe"
+OF_NETWORKS = frozenset((LAYER, RECIPE))
+"""Quantities of networks and their parts: their rows are times, and never ceilings."""
 ONE_CORE, PER_SM, CHASE = "1core", "per-sm", "chase"
 READ, LIBRARY, MAIN_MEMORY = "read", "gemm", "dram"
 WORKING_SET, INTENSITY, BANK_CONFLICT = "working-set", "intensity", "bank-conflict"
