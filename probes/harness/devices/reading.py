@@ -9,11 +9,19 @@ LONGEST_RANGE = 1 << 16  # CPUs: a longer range is none of CPUs, and would fill 
 
 
 def read(path: Path) -> str:
-    """The text of a file without space around it; empty if the file is missing or forbidden."""
+    """The text of a file without space around it; empty if the file is missing or forbidden.
+
+    It is read without a buffer: where a sensor is switched off, its kernel says "try again"
+    (EAGAIN), which Python's own text files make a TypeError of.
+    """
     try:
-        return path.read_text(encoding="utf-8", errors="replace").strip().strip("\0")
-    except OSError:
+        with path.open("rb", buffering=0) as file:
+            content = file.read()
+    except (OSError, ValueError):  # ValueError: a path with a zero byte
         return ""
+    if content is None:
+        return ""
+    return content.decode("utf-8", errors="replace").strip().strip("\0").strip()
 
 
 def whole(text: str, base: int = 10) -> int | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,3 +45,15 @@ def test_a_file_holds_a_number_or_none(tmp_path: Path, text: str, value: int | N
 def test_what_is_not_there_is_empty(tmp_path: Path) -> None:
     assert read(tmp_path / "none") == ""
     assert read(tmp_path) == ""
+
+
+def test_a_sensor_that_says_try_again_is_empty(tmp_path: Path, monkeypatch: Any) -> None:
+    class SwitchedOff(io.RawIOBase):
+        """A file whose read would have to wait."""
+
+        def read(self, size: int = -1) -> None:  # type: ignore[override]
+            return None
+
+    monkeypatch.setattr(Path, "open", lambda *_, **__: SwitchedOff())
+    assert read(tmp_path / "temp") == ""
+    assert number(tmp_path / "temp") is None

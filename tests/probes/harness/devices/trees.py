@@ -250,6 +250,17 @@ def devfreq(node: str, now: int, cap: int, steps: tuple[int, ...] = ()) -> dict[
     return files
 
 
+def ina3221(hwmon: int, *channels: tuple[str, int, int]) -> dict[str, str]:
+    """The folder of a power monitor: name of each rail, its voltage in mV and current in mA."""
+    folder = f"sys/class/hwmon/hwmon{hwmon}"
+    files = {f"{folder}/name": "ina3221\n"}
+    for channel, (rail, millivolts, milliamperes) in enumerate(channels, 1):
+        files[f"{folder}/in{channel}_label"] = f"{rail}\n"
+        files[f"{folder}/in{channel}_input"] = f"{millivolts}\n"
+        files[f"{folder}/curr{channel}_input"] = f"{milliamperes}\n"
+    return files
+
+
 EMC = "sys/kernel/debug/bpmp/debug/clk/emc"
 """The folder of the clock of the memory's controller (EMC), which root may read."""
 DEVFREQ = "sys/class/devfreq"
