@@ -53,6 +53,17 @@ class Device:
     """Width of the memory's bus."""
     memory_transfers: int | None = None
     """Transfers per memory clock and pin: 2 for DDR."""
+    memory_range: tuple[float, ...] = ()
+    """Least and most B/s of the memory, where it is not known which of several modules this is, or
+    in which of its power modes; else empty.
+    """
+    memory_limit: float | None = None
+    """B/s that the memory cannot exceed in any power mode, whichever module it is; None if its
+    clock and width tell.
+    """
+    system_cache_bytes: int | None = None
+    """Size of a cache between all units and memory that no driver reports; None if there is none.
+    """
     last_cache_bytes: int | None = None
     """Size of the cache nearest to memory; of a CPU, of all such caches that its cores reach."""
     memory_bytes: int | None = None

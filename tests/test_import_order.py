@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "analysis": ("analysis", "probes.records", "kernels.device"),
 }
 SHARED_RECORDS = (
+    "jetsons",
     "tag",
     "layer",
     "measurement",

@@ -89,12 +89,13 @@ def _bottleneck(sweep: Sweep) -> Tag | None:
 def _from_memory(row: Measurement, sweep: Sweep, device: Device) -> float:
     """The least rate, in bytes a second, at which main memory delivered data to this point.
 
-    The last cache keeps no more of a pass than its size. The rate is below zero, so that nothing is
-    bounded by it, where that size is unknown.
+    The last cache, and one beside memory, keep no more of a pass than their sizes. The rate is
+    below zero, so that nothing is bounded by it, where the last cache's is unknown.
     """
     if device.last_cache_bytes is None:
         return -math.inf
+    cached = device.last_cache_bytes + (device.system_cache_bytes or 0)
     moved = row.bytes or 0.0
     if sweep.over == INTENSITY:
         moved = (row.work or 0.0) / (row.x or math.inf)
-    return (moved - device.last_cache_bytes) / (row.seconds_median or math.inf)
+    return (moved - cached) / (row.seconds_median or math.inf)

@@ -24,6 +24,8 @@ SPARSE_PATHS = ("mma_sp", "wgmma_sp", SPARSE)
 """How measured paths begin that the sparse peak bounds."""
 SPARSE_GAIN = 2
 """A sparse rate over the dense one: 2:4 sparsity skips half the multiply-adds, but counts all."""
+AS_REPORTED = "memory clock and bus width as the device reports them"
+"""Source of a memory's peak that the driver's words give."""
 UNIT_NAMES = {"cuda": "SM", "cpu": "core"}
 """What one of a device's units is called, by the device's kind."""
 
@@ -125,8 +127,9 @@ def _dram(device: Device, row: Mapping[str, Any]) -> Peak:
     transfers = device.memory_transfers
     clock = device.memory_clock_hz
     bits = device.memory_bus_bits
+    source = row.get("memory_source") or device.facts.get("memory_source", AS_REPORTED)
     if not (transfers and clock and bits):
-        return Peak(None, "B/s", "unknown: the memory's clock and width cannot be read here", "")
+        return _unknown_dram(device, source)
     if transfers == 1:  # then what is given as a clock is the transfers a second
         speed = f"{clock / 1e6:g} MT/s"
     else:
@@ -136,9 +139,19 @@ def _dram(device: Device, row: Mapping[str, Any]) -> Peak:
         value=value,
         unit="B/s",
         formula=f"{speed} x {bits} bits / 8",
-        source=row.get("memory_source", "memory clock and bus width as the device reports them"),
-        limit=value,
+        source=source,
+        limit=max(value, device.memory_limit or value),
     )
+
+
+def _unknown_dram(device: Device, source: str) -> Peak:
+    """The peak of a main memory whose clock or width is not known: at most what it may be."""
+    if not device.memory_range:
+        return Peak(None, "B/s", "unknown: the memory's clock and width cannot be read here", "")
+    least, most = min(device.memory_range), max(device.memory_range)
+    limit = max(most, device.memory_limit or most)
+    rates = f"{least / 1e9:.1f} to {most / 1e9:.1f} GB/s by power mode and module"
+    return Peak(None, "B/s", rates, source, limit=limit)
 
 
 def peak_for(tag: str, device: Device, clock_hz: float | None = None) -> Peak | None:

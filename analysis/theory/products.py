@@ -13,6 +13,8 @@ from typing import Any
 
 from analysis.theory.tables import tables
 from kernels.device import Device
+from probes.records import jetsons
+from probes.records.jetsons import Module, Rating
 from probes.records.measurement import RidgelineError
 
 AS_GIVEN = "as given"
@@ -20,8 +22,23 @@ AS_GIVEN = "as given"
 
 
 def products() -> dict[str, Any]:
-    """The rows of specs.toml by product."""
-    return tables("specs.toml")
+    """Every product by name: the rows of specs.toml, and the Jetsons of the table of modules."""
+    rows = dict(tables("specs.toml"))
+    for module in jetsons.MODULES:
+        for rating in (*module.ratings, *module.mode_ratings):
+            rows[rating.product] = _jetson_row(module, rating)
+    return rows
+
+
+def _jetson_row(module: Module, rating: Rating) -> dict[str, Any]:
+    """A Jetson module with the clocks of one rating, in the form of specs.toml."""
+    return {
+        "cc": module.capability,
+        "sms": module.sms,
+        "clock": rating.gpu_hz,
+        "memory": [jetsons.TRANSFERS * rating.memory_hz, module.bus_bits],
+        "source": module.source,
+    }
 
 
 def find_products(text: str) -> list[str]:

@@ -229,6 +229,9 @@ OPTIONAL: Mapping[str, tuple[Check, str]] = {
     "memory_clock_hz": CLOCK,
     "memory_bus_bits": (_whole_within(1, 10**7), "a number of bits"),
     "memory_transfers": (_whole_within(1, 1000), "a number"),
+    "memory_range": (lambda value: _is_range(value), "two bandwidths, or none"),
+    "memory_limit": (_number_within(1.0, 1e18), "a bandwidth"),
+    "system_cache_bytes": BYTES,
     "last_cache_bytes": BYTES,
     "memory_bytes": BYTES,
     "memory_free_bytes": BYTES,
@@ -237,6 +240,13 @@ OPTIONAL: Mapping[str, tuple[Check, str]] = {
     "warnings": (_texts, "a list of texts"),
 }
 """What may be unknown: left out, and named, where it is wrong."""
+
+
+def _is_range(value: Any) -> bool:
+    """True if it is empty, or two bandwidths in B/s."""
+    if not isinstance(value, list | tuple) or len(value) not in (0, 2):
+        return False
+    return all(_number_within(1.0, 1e18)(rate) for rate in value)
 
 
 def _is_cache(value: Any) -> bool:
@@ -259,6 +269,10 @@ FACTS: Mapping[str, tuple[Check, str]] = {
     "caches": (_every(_is_cache), "a list of caches"),
     "cpus": (_every(_whole_within(0, 10**6)), "a list of processors"),
     "shared_bytes_per_multiprocessor": (_whole_within(1, 1 << 40), "a number of bytes"),
+    "memory_source": (
+        lambda value: isinstance(value, str) and len(value) <= LONGEST_TEXT,
+        f"text of at most {LONGEST_TEXT} letters",
+    ),
 }
 """Of a device's facts: those that anything is computed from."""
 

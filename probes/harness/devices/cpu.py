@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kernels.cpu import target
 from kernels.device import Device
-from probes.harness.devices import cpuinfo, kinds, sizes, topology
+from probes.harness.devices import board as boards
+from probes.harness.devices import cpuinfo, jetson, kinds, sizes, topology
 from probes.harness.devices.cores import core_name, core_numbers
 from probes.harness.devices.limits import memory, quota_cores
 from probes.harness.devices.reading import list_text, read
 
 NORMALLY_POWERSAVE = ("intel_pstate", "amd-pstate-epp")
 """Drivers whose "powersave" is the normal governor (Linux' admin guide)."""
+
+NO_NAME = re.compile(r"(ARM|AArch64|ARMv)\w* Processor", re.IGNORECASE)
+"""Names that old Arm kernels give every core."""
 
 Reported = Mapping[int, Sequence[topology.Cache]]
 """The data caches that the machine reports of each core, by its CPU, nearest first."""
@@ -57,7 +62,7 @@ def detect(root: Path = Path("/"), allowed: Iterable[int] | None = None) -> Devi
     warnings += unused_features(unused)
     warnings += _limited(quota, len(cores), units)
     warnings += _slowed(root, measured)
-    return Device(
+    device = Device(
         kind="cpu",
         index=0,
         name=_name(first_block, root),
@@ -83,6 +88,7 @@ def detect(root: Path = Path("/"), allowed: Iterable[int] | None = None) -> Devi
         },
         warnings=tuple(warnings),
     )
+    return jetson.enrich_cpu(device, root)
 
 
 def compiled_features(listed: tuple[str, ...]) -> tuple[str, ...]:
@@ -113,11 +119,19 @@ def _affinity() -> Iterable[int]:
 
 
 def _name(block: Mapping[str, str], root: Path) -> str:
-    """The model's name. Arm's kernels give none: there it is that of the board or the core."""
-    if name := block.get("model name"):
+    """The model's name. Where Arm's kernels give none, it is that of the board or the core.
+
+    Old ones give the architecture's, ``ARMv8 Processor rev 0 (v8l)``, as the name of every core.
+    """
+    name = block.get("model name", "")
+    if name and not NO_NAME.match(name):
         return name
-    if board := read(root / "proc/device-tree/model"):
-        return f"{board} CPU"
+    board = boards.find(root)
+    model = (board.model if board else "") or read(root / "proc/device-tree/model")
+    if model:
+        return f"{model} CPU"
+    if board and board.module:
+        return f"{board.module.name} CPU"
     return core_name(block) or platform.machine()
 
 

@@ -1,62 +1,37 @@
-"""What makes a CUDA device a Jetson: memory shared with the CPU, a power mode, clocks in sysfs."""
+"""What makes a device a Jetson's: its module, memory shared by CPU and GPU, power mode, clocks.
+
+The module's row tells the width and the rate of the memory, since the driver's words on both are
+wrong on most boards: its clock of the memory is one of the GPU (612 MHz on Orin, 1377 MHz on
+Xavier), its width may be half, twice or zero, and its clock of Thor's GPU is lower than the GPU
+runs (1049 of 1575 MHz).
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from kernels.base import one_line
 from kernels.device import Device
-from probes.harness.devices import nvpmodel
-from probes.harness.devices.reading import number, read
+from probes.harness.devices import board as boards
+from probes.harness.devices import frequencies, nvpmodel, state
+from probes.harness.devices.board import Board
+from probes.harness.devices.frequencies import Clock
+from probes.harness.devices.held import Holds
+from probes.harness.devices.nvpmodel import SAME_CLOCK
+from probes.records import jetsons
+from probes.records.jetsons import Module, Rating
 
-# JetPack by its L4T release, from NVIDIA's JetPack archive. What is not here is unknown.
-JETPACK = {
-    "32.5.0": "4.5",
-    "32.5.1": "4.5.1",
-    "32.5.2": "4.5.1",
-    "32.6.1": "4.6",
-    "32.7.1": "4.6.1",
-    "32.7.2": "4.6.2",
-    "32.7.3": "4.6.3",
-    "32.7.4": "4.6.4",
-    "32.7.5": "4.6.5",
-    "32.7.6": "4.6.6",
-    "34.1.0": "5.0 DP",
-    "34.1.1": "5.0.1 DP",
-    "35.1.0": "5.0.2",
-    "35.2.1": "5.1",
-    "35.3.1": "5.1.1",
-    "35.4.1": "5.1.2",
-    "35.5.0": "5.1.3",
-    "35.6.0": "5.1.4",
-    "35.6.1": "5.1.5",
-    "35.6.2": "5.1.5",
-    "36.2.0": "6.0 DP",
-    "36.3.0": "6.0",
-    "36.4.0": "6.1",
-    "36.4.3": "6.2",
-    "36.4.4": "6.2.1",
-    "36.4.7": "6.2.1",
-    "36.5.0": "6.2.2",
-    "36.5.2": "6.2.3",
-    "38.2.0": "7.0",
-    "38.2.1": "7.0",
-    "38.2.2": "7.0",
-    "38.4.0": "7.1",
-    "39.2.0": "7.2",
-    "39.2.1": "7.2.1",
-    "39.2.2": "7.2.2",
-}
-# devfreq nodes of the integrated GPU: Maxwell and Pascal, Volta, Ampere (.gpu since JetPack 6),
-# Blackwell.
-GPU_NODE = re.compile(r"(gm20b|gp10b|gv11b|ga10b|\d+\.gpu|gpu-gpc-\d+)$")
-# clocks of the memory controller, which root may read; Thor shows them to all as bwmgr
-EMC = "sys/kernel/debug/bpmp/debug/clk/emc"
-BWMGR = "sys/class/devfreq/bwmgr"
-EMC_CAP = "sys/kernel/nvpmodel_emc_cap/emc_iso_cap"  # what the power mode leaves of them
+FIRST_SUPER = (36, 4, 3)
+"""The release of L4T that brought the Super modes (JetPack 6.2)."""
+LAST_TREE = (38,)
+"""Before this release, device trees of boards with Super modes say so."""
+SUPER = "super"
+MOST_NAMES = 3
+"""Modules that a sentence names."""
+SOURCE_OF_RANGE = "data sheets of the modules that it may be"
 
 
 def _jtop() -> Any:
@@ -69,132 +44,300 @@ def _jtop() -> Any:
 def enrich(device: Device, root: Path = Path("/"), monitor: Callable[[], Any] = _jtop) -> Device:
     """``device`` with the Jetson's facts; the same device where it is not a Jetson's own GPU.
 
-    monitor: opens jetson-stats, which is asked only for what sysfs does not show to this user. The
-    clocks are those of sysfs, since the driver's are wrong: its clock of the memory is one of the
-    GPU (612 MHz on Orin, 1377 MHz on Xavier), and its clock of Thor's GPU is lower than the GPU
-    runs (1049 of 1575 MHz).
+    In a container that hides the board's files, ``integrated`` and the compute capability tell a
+    Jetson. monitor: opens jetson-stats, which is asked only for what sysfs does not show to this
+    user.
     """
-    model = read(root / "proc/device-tree/model")
-    release = read(root / "etc/nv_tegra_release")
-    is_jetson = release or "jetson" in model.lower()
-    if "integrated" not in device.features or not is_jetson:
+    if device.kind != "cuda" or "integrated" not in device.features:
         return device
-    l4t = _l4t(release)
-    from_files = {
-        "jetson": model,
-        "l4t": l4t,
-        "jetpack": JETPACK.get(l4t),
-        "power_mode": nvpmodel.current(root),
-        **_gpu_clocks(root),
-        **_memory_clocks(root),
-    }
-    known = {key: value for key, value in from_files.items() if value}
-    facts = _completed(known, monitor)
+    board = boards.find(root)
+    of_gpu = jetsons.of_driver(device.arch, 1, None)
+    if board is None and not of_gpu:
+        return device
+    board = (board or Board()).with_gpu(device.arch, device.units, device.memory_bytes)
+    asked = _Asked(root, board, monitor)
+    gpu = _gpu_clock(asked)
+    facts = {**_facts(asked, gpu), **_memory_facts(board)}
+    if board.module:
+        facts["sms_of"] = board.module.sms
+    if asked.note:
+        facts["emc_clock"] = asked.note
+    of_driver = jetsons.of_driver(device.arch, device.units, None) or of_gpu
+    memory = _memory(asked, of_driver if board.is_hidden else board.modules)
+    holds = _holds("cuda", asked, gpu, memory, device.units)
     return replace(
         device,
-        name=model or device.name,
-        clock_hz=facts.get("gpu_clock_max_hz") or device.clock_hz,
-        memory_clock_hz=facts.get("emc_clock_max_hz") or facts.get("emc_clock_cap_hz"),
-        memory_bus_bits=_bus_bits(device),
+        name=board.model or device.name,
+        clock_hz=gpu.highest,
+        memory_clock_hz=memory.clock_hz,
+        memory_bus_bits=memory.bus_bits,
+        memory_transfers=jetsons.TRANSFERS,
+        memory_range=memory.range,
+        memory_limit=memory.limit,
+        system_cache_bytes=_system_cache(board),
         features=(*device.features, "jetson"),
-        facts=device.facts | facts,
-        warnings=(
-            *device.warnings,
-            *nvpmodel.warnings(root, facts.get("power_mode", "")),
-            *_capped(facts),
-        ),
+        facts={**device.facts, **facts},
+        warnings=(*device.warnings, *_warnings(board, holds)),
     )
 
 
-def _l4t(release: str) -> str:
-    """``# R36 (release), REVISION: 4.0, ...`` becomes ``36.4.0``."""
-    match = re.search(r"R(\d+).*?REVISION:\s*(\d+)(?:\.(\d+))?", release)
-    if not match:
-        return ""
-    major, minor, patch = match.groups(default="0")
-    return f"{major}.{minor}.{patch}"
+def enrich_cpu(device: Device, root: Path = Path("/")) -> Device:
+    """The CPU with the facts of the Jetson that it is part of; the same device if of none."""
+    board = boards.find(root)
+    if board is None:
+        return device
+    board = board.with_memory(device.memory_bytes)
+    asked = _Asked(root, board, None)
+    gpu = _gpu_clock(asked)
+    memory = _memory(asked, board.modules)
+    holds = _holds("cpu", asked, gpu, memory, None)
+    return replace(
+        device,
+        memory_clock_hz=memory.clock_hz,
+        memory_bus_bits=memory.bus_bits,
+        memory_transfers=jetsons.TRANSFERS if board.modules else None,
+        memory_range=memory.range,
+        memory_limit=memory.limit,
+        system_cache_bytes=_system_cache(board),
+        features=(*device.features, "jetson"),
+        facts={**device.facts, **_facts(asked, gpu), **_memory_facts(board)},
+        warnings=(*device.warnings, *_warnings(board, holds)),
+    )
 
 
-def _bus_bits(device: Device) -> int | None:
-    """The width of the bus as the driver states it; None where the driver is wrong.
+class _Asked:
+    """What the board's files say, and jetson-stats of what they hide."""
 
-    Orin's drivers of CUDA 11 say 64 bits of a bus that is twice as wide.
-    """
-    cuda_of_driver = float(device.facts.get("driver_version") or 0)
-    if device.arch == "8.7" and cuda_of_driver < 12:
+    def __init__(self, root: Path, board: Board, monitor: Callable[[], Any] | None) -> None:
+        self.board = board
+        self.gpu = frequencies.gpu(root)
+        self.cpus = list(frequencies.cpus(root).values())
+        self.cpus_present = len(frequencies.present_cpus(root))
+        self.mask = frequencies.tpc_pg_mask(root)
+        self.table = state.mode_table(root, board)
+        self.mode = state.current_mode(root, board)
+        self.emc = state.with_mode(frequencies.emc(root), self.mode)
+        self.note = ""
+        """Why the memory's clock is unknown, and what to do; empty if it is known."""
+        if monitor is not None and (self.emc.now is None or self.mode is None):
+            self._ask(monitor)
+
+    def _ask(self, monitor: Callable[[], Any]) -> None:
+        """Complete the power mode and the memory's clock by jetson-stats."""
+        try:
+            with monitor() as board:
+                emc = board.memory.get("EMC", {})  # kHz; its maximum is that of the power mode
+                name = str(board.nvpmodel) if board.nvpmodel else ""
+        except Exception as error:  # no package, no service, no right to it, or another version
+            if self.emc.now is None:
+                self.note = f"not readable: run as root, or {_mend_monitor(error)}"
+            return
+        now = emc["cur"] * 1000 if emc.get("cur") else None
+        cap = emc["max"] * 1000 if emc.get("max") else None
+        self.emc = replace(self.emc, now=self.emc.now or now, cap=self.emc.cap or cap)
+        if self.mode is None and name:
+            named = [mode for mode in self.table.values() if mode.name == name]
+            self.mode = named[0] if named else None
+        if self.emc.now is None:
+            self.note = "not readable: run as root"
+
+
+def _mend_monitor(error: Exception) -> str:
+    """What makes jetson-stats answer."""
+    if isinstance(error, ModuleNotFoundError):
+        return "install jetson-stats"
+    text = one_line(error)
+    if "version" in text.lower() or "mismatch" in text.lower():
+        return (
+            "make jetson-stats' service and its Python package the same version: "
+            "sudo pip3 install -U jetson-stats && sudo systemctl restart jtop.service"
+        )
+    return f"mend jetson-stats ({type(error).__name__}: {text})"
+
+
+def _facts(asked: _Asked, gpu: Clock) -> dict[str, Any]:
+    """What is known of the board, for ``run.json``."""
+    board, mode = asked.board, asked.mode
+    module = board.module
+    facts = {
+        "jetson": board.model,
+        "module": board.number,
+        "module_name": module.name if module else "",
+        "modules": [] if module else [candidate.name for candidate in board.modules],
+        "memory_type": module.memory_type if module else "",
+        "l4t": board.l4t,
+        "jetpack": board.jetpack,
+        "power_mode": (mode.name or str(mode.number)) if mode else "",
+        "power_mode_id": mode.number if mode else None,
+        "gpu_clock_hz": gpu.now,
+        "gpu_clock_cap_hz": gpu.cap,
+        "gpu_clock_max_hz": gpu.highest,
+        "emc_clock_hz": asked.emc.now,
+        "emc_clock_cap_hz": asked.emc.cap or asked.emc.highest,
+        "emc_clock_max_hz": asked.emc.highest,
+        "tpc_pg_mask": asked.mask,
+        "dla_not_measured": module.dla if module and module.dla else None,
+        "board_hidden": board.is_hidden or None,
+    }
+    return {name: value for name, value in facts.items() if value not in (None, "", [])}
+
+
+def _memory_facts(board: Board) -> dict[str, str]:
+    """Where the memory's theory comes from."""
+    sources = list(dict.fromkeys(module.source for module in board.modules))
+    if not sources:
+        return {}
+    return {"memory_source": sources[0] if len(sources) == 1 else SOURCE_OF_RANGE}
+
+
+def _system_cache(board: Board) -> int | None:
+    """The largest cache beside memory that the board may have."""
+    sizes = [jetsons.SYSTEM_CACHE_BYTES.get(module.chip, 0) for module in board.modules]
+    return max(sizes, default=0) or None
+
+
+def _may_be_super(asked: _Asked) -> bool | None:
+    """True if the board's software has Super modes, and False if not; None if unknown."""
+    board = asked.board
+    if any(SUPER in word for word in board.words) or SUPER in board.model.lower():
+        return True
+    if asked.table:
+        return any(SUPER in mode.name.lower() for mode in asked.table.values())
+    if not board.release:
         return None
-    return device.memory_bus_bits
+    if board.release < FIRST_SUPER:
+        return False
+    return False if board.words and board.release < LAST_TREE else None
 
 
-def _gpu_clocks(root: Path) -> dict[str, Any]:
-    """The GPU's clock now, its highest in this power mode (cap), and its highest at all (max)."""
-    nodes = [
-        *(root / "sys/class/devfreq").glob("*"),
-        *(root / "sys/devices/gpu.0/devfreq").glob("*"),
-    ]
-    node = next((node for node in sorted(nodes) if GPU_NODE.search(node.name)), None)
-    if node is None:
-        return {}
-    cap = number(node / "max_freq")
-    words = read(node / "available_frequencies").split()
-    steps = [int(word) for word in words if word.isdecimal()]
-    return {
-        "gpu_clock_hz": number(node / "cur_freq"),
-        "gpu_clock_cap_hz": cap,
-        "gpu_clock_max_hz": max(steps, default=None) or cap,
-    }
+def _rating(asked: _Asked, module: Module, clock: str, evidence: float | None) -> Rating | None:
+    """The rating of a module whose ``clock`` (a field of Rating) holds here; None if unknown.
 
-
-def _memory_clocks(root: Path) -> dict[str, Any]:
-    """The memory's clock now, its highest at all, and its highest in this power mode (cap)."""
-    now = number(root / EMC / "rate") or number(root / BWMGR / "cur_freq")
-    highest = number(root / EMC / "max_rate") or number(root / BWMGR / "max_freq")
-    caps = [clock for clock in (number(root / EMC_CAP), highest) if clock]
-    return {
-        "emc_clock_hz": now,
-        "emc_clock_max_hz": highest,
-        "emc_clock_cap_hz": min(caps, default=None),
-    }
-
-
-def _completed(facts: dict[str, Any], monitor: Callable[[], Any]) -> dict[str, Any]:
-    """``facts`` and what jetson-stats knows beyond them.
-
-    Where the memory's clock stays unknown, ``emc_clock`` says what to do.
+    It is the lowest that allows the evidence, a clock that the board may take.
     """
-    if "emc_clock_hz" in facts and "power_mode" in facts:
-        return facts
-    completed = _jetson_stats(monitor) | facts
-    if "emc_clock_hz" not in completed:
-        completed["emc_clock"] = "not readable: run as root, or install jetson-stats"
-    return completed
+    ratings = module.ratings
+    values = [getattr(rating, clock) for rating in ratings]
+    if len(set(values)) == 1:
+        return ratings[0]
+    if evidence is not None:
+        allowing = [rating for rating in ratings if getattr(rating, clock) >= SAME_CLOCK * evidence]
+        return allowing[0] if allowing else ratings[-1]
+    return ratings[0] if _may_be_super(asked) is False else None
 
 
-def _jetson_stats(monitor: Callable[[], Any]) -> dict[str, Any]:
-    """Power mode and clocks of the memory by jetson-stats; empty where it does not answer."""
-    facts: dict[str, Any] = {}
-    try:
-        with monitor() as board:
-            emc = board.memory.get("EMC", {})  # kHz; its maximum is that of the power mode
-            if board.nvpmodel:
-                facts["power_mode"] = str(board.nvpmodel)
-            if emc.get("cur"):
-                facts["emc_clock_hz"] = emc["cur"] * 1000
-            if emc.get("max"):
-                facts["emc_clock_cap_hz"] = emc["max"] * 1000
-    except Exception:  # no package, no service or no right to it
-        return {}
-    return facts
+def _gpu_clock(asked: _Asked) -> Clock:
+    """The GPU's clock, with the module's highest where sysfs does not list it."""
+    clock = asked.gpu
+    highest = clock.highest
+    if highest is None:
+        rated = _same(_rated_gpu(asked, module) for module in asked.board.modules)
+        highest = max(rated, clock.cap or 0.0) if rated else None
+    return replace(clock, highest=highest)
 
 
-def _capped(facts: dict[str, Any]) -> list[str]:
-    """Warnings of clocks that the power mode holds below their highest."""
-    warnings = []
-    for what, key in (("GPU", "gpu"), ("memory", "emc")):
-        cap = facts.get(f"{key}_clock_cap_hz")
-        highest = facts.get(f"{key}_clock_max_hz")
-        if cap and highest and cap < highest:
-            warnings.append(
-                f"the {what} clock is capped at {cap / 1e6:.0f} MHz of {highest / 1e6:.0f} MHz"
-            )
-    return warnings
+def _rated_gpu(asked: _Asked, module: Module) -> float | None:
+    """The highest clock of a module's GPU; None if unknown.
+
+    A cap below the lowest rating tells nothing: any software may set it.
+    """
+    cap = asked.gpu.cap
+    is_telling = cap is not None and cap > module.ratings[0].gpu_hz / SAME_CLOCK
+    rating = _rating(asked, module, "gpu_hz", cap if is_telling else None)
+    if rating is None and _may_be_super(asked):
+        rating = module.ratings[-1]
+    return rating.gpu_hz if rating else None
+
+
+def _same(values: Iterable[float | None]) -> float | None:
+    """The value that all of these are; None if they differ, or there is none."""
+    distinct = set(values)
+    return distinct.pop() if len(distinct) == 1 else None
+
+
+class _Memory:
+    """The memory as rated: unknown is None."""
+
+    def __init__(self, asked: _Asked, modules: Sequence[Module], may_be: Sequence[Module]) -> None:
+        rated = [_rated_memory(asked, module) for module in modules]
+        self.clock_hz = _same(rated)
+        self.bus_bits = None
+        bits = {module.bus_bits for module in modules}
+        if self.clock_hz is not None and len(bits) == 1:
+            self.bus_bits = bits.pop()
+        else:
+            self.clock_hz = None
+        rates = [rate for module in modules for rate in module.bandwidths]
+        self.range: tuple[float, ...] = ()
+        if self.clock_hz is None and rates:
+            self.range = (min(rates), max(rates))
+        self.limit = max((rate for module in may_be for rate in module.bandwidths), default=None)
+        self.highest_hz = _same(module.ratings[-1].memory_hz for module in modules)
+
+
+def _memory(asked: _Asked, may_be: Sequence[Module]) -> _Memory:
+    """The memory of the board; may_be: every module whose rates are possible here."""
+    return _Memory(asked, asked.board.modules, may_be)
+
+
+def _rated_memory(asked: _Asked, module: Module) -> float | None:
+    """The clock at which a module's memory is rated in its present mode; None if unknown."""
+    evidence = asked.emc.cap
+    mode = asked.mode
+    if evidence is None and mode is not None:
+        is_uncapped = (mode.emc_hz or 0.0) >= nvpmodel.NO_CAP_HZ
+        if is_uncapped or SUPER in mode.name.lower():
+            evidence = asked.emc.highest or module.ratings[-1].memory_hz
+    lowest = module.ratings[0].memory_hz
+    if evidence is None and asked.emc.highest and asked.emc.highest <= lowest / SAME_CLOCK:
+        evidence = asked.emc.highest
+    rating = _rating(asked, module, "memory_hz", evidence)
+    return rating.memory_hz if rating else None
+
+
+def _holds(kind: str, asked: _Asked, gpu: Clock, memory: _Memory, units: int | None) -> Holds:
+    """What holds the board back. units: the SMs that the driver sees, if it was asked."""
+    module = asked.board.module
+    sms = None
+    if kind == "cuda" and module and units:
+        sms = (units, module.sms)
+    elif module and asked.mask is not None and module.chip in jetsons.TPCS:
+        clusters = jetsons.TPCS[module.chip] - asked.mask.bit_count()
+        sms = (min(module.sms, jetsons.SMS_OF_TPC * clusters), module.sms)
+    highest = asked.emc.highest
+    if memory.highest_hz and _may_be_super(asked):
+        highest = max(highest or 0.0, memory.highest_hz)
+    elif memory.clock_hz:
+        highest = max(highest or 0.0, memory.clock_hz)
+    return Holds(
+        kind=kind,
+        gpu=gpu,
+        emc=replace(asked.emc, highest=highest),
+        bus_bits=memory.bus_bits,
+        sms=sms,
+        cpus=asked.cpus,
+        cpus_present=asked.cpus_present,
+        mode=asked.mode,
+        modes=tuple(asked.table.values()),
+    )
+
+
+def _warnings(board: Board, holds: Holds) -> list[str]:
+    """What a user should know: what holds the board back, and that a container hides it."""
+    lines = [holds.line] if holds.line else []
+    if board.is_hidden:
+        lines.append(f"{_which(board)}; to show it, docker run {' '.join(boards.PASS_IN)}")
+    elif board.module is None:
+        lines.append(f"{_which(board)}: its device tree says {' '.join(board.words)}")
+    return lines
+
+
+def _which(board: Board) -> str:
+    """What is not known of the module, in words."""
+    names = [module.name for module in board.modules]
+    if not names:
+        return "which Jetson module this is, is not known"
+    if len(names) == 1:
+        return f"this container hides the board; by GPU and memory it is a {names[0]}"
+    if len(names) > MOST_NAMES:
+        names = [*names[:MOST_NAMES], f"{len(names) - MOST_NAMES} more"]
+    return f"which Jetson module this is, is not known: {', '.join(names[:-1])} or {names[-1]}"

@@ -1,4 +1,4 @@
-"""A Jetson is a CUDA device with one memory, a power mode, and clocks in sysfs."""
+"""A Jetson is a CUDA device with one memory, a module that tells its rates, and a power mode."""
 
 from __future__ import annotations
 
@@ -8,31 +8,92 @@ from typing import Any
 
 import pytest
 
+from analysis.model.judge import judged
+from analysis.theory.peaks import DRAM, peaks
 from kernels.device import Device
 from probes.harness.devices import jetson
-from tests.devices import CPU, GPU
-from tests.probes.harness.devices.trees import EMC, JETSONS, release, write
-
-TEGRA = replace(
-    GPU,
-    name="Orin",
-    arch="8.7",
-    clock_hz=1.049e9,
-    memory_clock_hz=612e6,
-    memory_bus_bits=256,
-    features=("integrated",),
-    facts={"driver_version": "12.6"},
+from probes.records.measurement import FAILED
+from tests.devices import CPU, GPU, measurement
+from tests.probes.harness.devices.boards import (
+    AGX_ORIN,
+    AGX_XAVIER,
+    BOARDS,
+    NANO_SUPER,
+    NX_SUPER,
+    THOR,
+    XAVIER_NX,
+    Tree,
 )
-"""What the CUDA driver says of an Orin's GPU."""
+from tests.probes.harness.devices.trees import EMC, release, write
+
+RATED = {  # GB/s of the data sheet, GPU's MHz, module
+    "Orin Nano 8GB, MAXN_SUPER": (102.4, 1020, "p3767-0005"),
+    "Orin Nano 8GB, 15W of Super software": (68.3, 1020, "p3767-0005"),
+    "Orin Nano 8GB, JetPack 5": (68.3, 624.75, "p3767-0003"),
+    "Orin Nano 4GB, 25W": (51.2, 1020, "p3767-0004"),
+    "Orin NX 16GB, MAXN_SUPER": (102.4, 1173, "p3767-0000"),
+    "Orin NX 16GB, 15W": (102.4, 1173, "p3767-0000"),
+    "Orin NX 8GB, JetPack 6.0": (102.4, 765, "p3767-0001"),
+    "AGX Orin 64GB, MAXN": (204.8, 1300.5, "p3701-0005"),
+    "AGX Orin 64GB, 15W": (204.8, 1300.5, "p3701-0005"),
+    "AGX Orin 32GB, 40W": (204.8, 930.75, "p3701-0004"),
+    "Xavier NX, 15W and 6 cores": (59.7, 1109.25, "p3668-0001"),
+    "Xavier NX, 20W and 6 cores": (59.7, 1109.25, "p3668-0001"),
+    "AGX Xavier, 15W": (136.5, 1377, "p2888-0004"),
+    "AGX Thor, 120W": (273.1, 1575, "p3834-0008"),
+    "T4000": (273.1, 1530, "p3834-0000"),
+    "TX2, JetPack 4": (59.7, 1300.5, "p3310-1000"),
+}
+HELD = {  # what holds each back, and the mode that lifts it
+    "Orin Nano 8GB, 15W of Super software": (
+        "15W (id 0): GPU at 612 of 1020 MHz, memory at 2133 of 3200 MHz (68.3 of 102.4 GB/s), "
+        "CPU at 1498 of 1728 MHz",
+        "-m 2 (MAXN_SUPER)",
+    ),
+    "Orin NX 16GB, 15W": (
+        "15W (id 2): GPU at 612 of 1173 MHz, 4 of 8 SMs off, CPU at 1421 of 1984 MHz, 4 of 8 CPU "
+        "cores off",
+        "-m 0 (MAXN_SUPER)",
+    ),
+    "AGX Orin 64GB, 15W": (
+        "MODE_15W (id 1): GPU at 408 of 1300 MHz, 10 of 16 SMs off, memory at 2133 of 3200 MHz "
+        "(136.5 of 204.8 GB/s), CPU at 1114 of 2202 MHz, 8 of 12 CPU cores off",
+        "-m 0 (MAXN)",
+    ),
+    "AGX Orin 32GB, 40W": (
+        "MODE_40W (id 3): GPU at 816 of 931 MHz, CPU at 1498 of 2189 MHz",
+        "-m 0 (MAXN)",
+    ),
+    "Xavier NX, 15W and 6 cores": (
+        "MODE_15W_6CORE (id 2): memory at 1600 of 1866 MHz (51.2 of 59.7 GB/s), CPU at 1421 of "
+        "1907 MHz",
+        "-m 8 (MODE_20W_6CORE)",
+    ),
+    "AGX Xavier, 15W": (
+        "MODE_15W (id 2): GPU at 676 of 1377 MHz, 2 of 8 SMs off, memory at 1333 of 2133 MHz "
+        "(85.3 of 136.5 GB/s), CPU at 1190 of 2266 MHz, 4 of 8 CPU cores off",
+        "-m 0 (MAXN)",
+    ),
+    "AGX Thor, 120W": ("120W (id 1): GPU at 1386 of 1575 MHz", "-m 0 (MAXN)"),
+}
+CANDIDATES = {  # in a container: least and most GB/s that the memory may have, None if known
+    "Orin Nano 8GB, MAXN_SUPER": None,
+    "Orin Nano 8GB, 15W of Super software": (68.3, 102.4),
+    "AGX Orin 64GB, MAXN": None,
+    "Orin NX 16GB, 15W": None,
+    "Xavier NX, 15W and 6 cores": (59.7, 85.3),
+    "AGX Thor, 120W": None,
+    "TX2, JetPack 4": (51.2, 59.7),
+}
 
 
-class Board:
-    """jetson-stats' monitor of a board whose memory runs at 3199 MHz."""
+class Monitor:
+    """jetson-stats' monitor of a board whose memory runs at 2133 MHz."""
 
     nvpmodel = "MODE_30W"
-    memory: dict[str, Any] = {"RAM": {"tot": 1}, "EMC": {"cur": 3199000, "max": 3199000, "val": 5}}  # noqa: RUF012
+    memory: dict[str, Any] = {"RAM": {"tot": 1}, "EMC": {"cur": 2133000, "max": 3199000, "val": 5}}  # noqa: RUF012
 
-    def __enter__(self) -> Board:
+    def __enter__(self) -> Monitor:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -49,147 +110,195 @@ def never_asked() -> Any:
     raise AssertionError("everything is in sysfs")
 
 
-def enrich(root: Path, board: str, device: Device = TEGRA, monitor: Any = absent) -> Device:
-    """The device with what the files of this board, written below ``root``, say of it."""
-    return jetson.enrich(device, write(root, JETSONS[board]), monitor)
+def enrich(root: Path, tree: Tree, monitor: Any = absent, **user: bool) -> Device:
+    """The driver's device with what the files of this board, written below ``root``, say of it."""
+    return jetson.enrich(tree.driver, tree.write(root, **user), monitor)
 
 
-@pytest.mark.parametrize(
-    ("board", "name", "jetpack", "mode", "gpu_max"),
-    [
-        ("xavier", "Jetson-AGX", "5.1.2", "MODE_15W", 1377e6),
-        ("orin", "NVIDIA Jetson AGX Orin Developer Kit", "6.1", "MAXN", 1300.5e6),
-        (
-            "nano",
-            "NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super",
-            "6.2",
-            "25W",
-            1020e6,
-        ),
-        ("thor", "NVIDIA Jetson AGX Thor Developer Kit", "7.0", "MAXN", 1575e6),
-    ],
-)
-def test_a_board_has_its_name_release_power_mode_and_clock(
-    tmp_path: Path, board: str, name: str, jetpack: str, mode: str, gpu_max: float
+@pytest.mark.parametrize("as_root", [False, True], ids=["user", "root"])
+@pytest.mark.parametrize("name", BOARDS)
+def test_theory_is_the_modules_whatever_the_driver_says(
+    tmp_path: Path, name: str, as_root: bool
 ) -> None:
-    device = enrich(tmp_path, board)
-    assert (device.name, device.facts["jetson"]) == (name, name)
-    assert (device.facts["jetpack"], device.facts["power_mode"]) == (jetpack, mode)
-    assert device.clock_hz == gpu_max, (
-        "the GPU's own clock, neither the driver's 1049 MHz nor another unit's"
-    )
+    rated, mhz, module = RATED[name]
+    device = enrich(tmp_path, BOARDS[name], as_root=as_root)
+    dram = peaks(device)[DRAM]
+    assert (dram.value or 0) / 1e9 == pytest.approx(rated, abs=0.06)
+    assert dram.source.startswith("NVIDIA Jetson")
+    assert (device.clock_hz, device.facts["module"]) == (mhz * 1e6, module)
     assert device.features == ("integrated", "jetson")
-    assert device.facts["driver_version"] == "12.6", "what the driver said is kept"
+    assert device.facts["driver_version"] == BOARDS[name].driver.facts["driver_version"]
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_what_holds_a_board_back_is_one_line_with_the_command_that_lifts_it(
+    tmp_path: Path, name: str
+) -> None:
+    warnings = enrich(tmp_path, BOARDS[name]).warnings
+    if name in HELD:
+        held, command = HELD[name]
+        line = f"held back by power mode {held}; to lift it: sudo nvpmodel {command}"
+        assert warnings == (line,)
+    else:
+        assert not any("to lift it" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_no_row_below_a_modules_rate_fails_in_a_container(tmp_path: Path, name: str) -> None:
+    rated, _, _ = RATED[name]
+    device = enrich(tmp_path, BOARDS[name], container=True)
+    assert not any(fact in device.facts for fact in ("l4t", "jetson", "module", "power_mode"))
+    rows = [measurement("bandwidth/dram/copy", share * rated * 1e9) for share in (0.5, 0.99)]
+    assert [row.status for row in judged(rows, device)] == ["ok", "ok"]
+    too_fast = measurement("bandwidth/dram/copy", 300e9)
+    assert judged([too_fast], device)[0].status == FAILED, "no module is so fast"
+
+
+@pytest.mark.parametrize("name", CANDIDATES)
+def test_where_several_modules_fit_theory_is_a_range(tmp_path: Path, name: str) -> None:
+    device = enrich(tmp_path, BOARDS[name], container=True)
+    dram = peaks(device)[DRAM]
+    expected = CANDIDATES[name]
+    if expected is None:
+        assert (dram.value or 0) / 1e9 == pytest.approx(RATED[name][0], abs=0.06)
+    else:
+        least, most = expected
+        assert dram.value is None
+        assert dram.formula == f"{least} to {most} GB/s by power mode and module"
+    hint = device.warnings[-1]
+    assert "docker run -v /proc/device-tree" in hint
+    assert "-v /etc/nv_tegra_release" in hint
+
+
+def test_an_orin_in_a_bare_container_fails_no_sound_row(tmp_path: Path) -> None:
+    device = jetson.enrich(AGX_ORIN.driver, tmp_path, absent)
+    row = measurement("bandwidth/dram/copy", 153e9)
+    assert judged([row], device)[0].status == "ok"
+    compute = measurement("compute/fp32", 5.2e12, clock_hz=1.3e9)
+    assert judged([compute], device)[0].status == "ok"
+
+
+def test_a_board_passed_into_a_container_is_known(tmp_path: Path) -> None:
+    root = write(
+        tmp_path,
+        {"run/device-tree/compatible": "nvidia,p3767-0001\0nvidia,tegra234\0"},
+    )
+    device = jetson.enrich(NX_SUPER.driver, root, absent)
+    assert device.facts["module_name"] == "Jetson Orin NX 8GB"
+    assert not any("docker" in warning for warning in device.warnings)
+
+
+def test_words_of_a_vendors_own_board_do_not_hide_the_module(tmp_path: Path) -> None:
+    words = "acme,edge-box lenovo,thinkedge-se70 nvidia,p3668-0003 nvidia,tegra194"
+    device = enrich(tmp_path, replace(XAVIER_NX, compatible=words, model="ACME Edge Box"))
+    assert (device.name, device.facts["module"]) == ("ACME Edge Box", "p3668-0003")
+
+
+def test_a_module_that_has_no_row_has_no_guessed_theory(tmp_path: Path) -> None:
+    words = "nvidia,p9999-0000 nvidia,tegra234"
+    device = enrich(tmp_path, replace(NANO_SUPER, compatible=words, l4t=(40, "1.0")))
+    assert "nvidia,p9999-0000" in device.warnings[-1]
+    assert (peaks(device)[DRAM].limit or 0) / 1e9 >= 102.3
 
 
 @pytest.mark.parametrize(
     ("text", "l4t", "jetpack"),
     [
         (release(36, "4.0"), "36.4.0", "6.1"),
+        (release(36, "4.2"), "36.4.2", "6.1 rev. 1"),
         (release(36, "4.4"), "36.4.4", "6.2.1"),
+        (release(35, "6.3"), "35.6.3", "5"),
+        (release(35, "6.4"), "35.6.4", "5.1.6"),
+        (release(39, "0.0"), "39.0.0", "7"),
         (release(32, "5"), "32.5.0", "4.5"),
         (release(99, "1.0"), "99.1.0", None),
+        ("garbage", None, None),
     ],
 )
-def test_jetpack_is_known_by_its_exact_release_only(
-    tmp_path: Path, text: str, l4t: str, jetpack: str | None
+def test_jetpack_is_known_by_its_release(
+    tmp_path: Path, text: str, l4t: str | None, jetpack: str | None
 ) -> None:
-    root = write(tmp_path, {**JETSONS["orin"], "etc/nv_tegra_release": text})
-    facts = jetson.enrich(TEGRA, root, absent).facts
-    assert (facts["l4t"], facts.get("jetpack")) == (l4t, jetpack)
+    root = write(AGX_ORIN.write(tmp_path), {"etc/nv_tegra_release": text})
+    facts = jetson.enrich(AGX_ORIN.driver, root, absent).facts
+    assert (facts.get("l4t"), facts.get("jetpack")) == (l4t, jetpack)
 
 
-@pytest.mark.parametrize(
-    ("board", "highest_hz", "current_hz"), [("xavier", 2133e6, 1333e6), ("thor", 4266e6, 665.6e6)]
-)
-def test_the_memory_clock_is_that_of_the_memorys_controller(
-    tmp_path: Path, board: str, highest_hz: float, current_hz: float
-) -> None:
-    device = enrich(tmp_path, board, monitor=never_asked)
-    assert (device.memory_clock_hz, device.facts["emc_clock_hz"]) == (highest_hz, current_hz)
+def test_root_needs_no_monitor(tmp_path: Path) -> None:
+    facts = enrich(tmp_path, AGX_XAVIER, never_asked, as_root=True).facts
+    assert (facts["emc_clock_hz"], facts["emc_clock_cap_hz"]) == (1333e6, 1333e6)
+    assert facts["emc_clock_max_hz"] == 2133e6
 
 
-def test_the_drivers_memory_clock_is_never_taken_for_the_controllers(tmp_path: Path) -> None:
-    device = enrich(tmp_path, "orin")
-    assert device.memory_clock_hz is None
-    assert "run as root" in device.facts["emc_clock"]
+def test_a_thor_shows_its_memorys_clock_to_all(tmp_path: Path) -> None:
+    root = write(
+        THOR.write(tmp_path),
+        {
+            "sys/class/devfreq/bwmgr/cur_freq": "665600000\n",
+            "sys/class/devfreq/bwmgr/max_freq": "4266000000\n",
+        },
+    )
+    facts = jetson.enrich(THOR.driver, root, never_asked).facts
+    assert (facts["emc_clock_hz"], facts["emc_clock_max_hz"]) == (665.6e6, 4266e6)
 
 
 def test_jetson_stats_says_what_sysfs_does_not(tmp_path: Path) -> None:
-    device = enrich(tmp_path, "orin", monitor=Board)
-    assert (device.memory_clock_hz, device.facts["emc_clock_hz"]) == (3199e6, 3199e6)
-    assert device.facts["power_mode"] == "MAXN", "the board's own word goes first"
-    assert "emc_clock" not in device.facts
-
-
-def test_jetson_stats_knows_the_power_mode_where_its_file_is_hidden(tmp_path: Path) -> None:
-    files = {path: text for path, text in JETSONS["orin"].items() if "nvpmodel/status" not in path}
-    device = jetson.enrich(TEGRA, write(tmp_path, files), Board)
-    assert device.facts["power_mode"] == "MODE_30W"
-    assert "peaks are lower than in MAXN (sudo nvpmodel -m 0)" in device.warnings[0]
+    files = AGX_ORIN.write(tmp_path)
+    (files / "var/lib/nvpmodel/status").unlink()
+    facts = jetson.enrich(AGX_ORIN.driver, files, Monitor).facts
+    assert facts["emc_clock_hz"] == 2133e6
+    assert (facts["power_mode"], facts["power_mode_id"]) == ("MODE_30W", 2)
+    assert "emc_clock" not in facts
 
 
 @pytest.mark.parametrize(
-    ("board", "texts"),
+    ("error", "advice"),
     [
+        (ModuleNotFoundError("No module named 'jtop'", name="jtop"), "install jetson-stats"),
         (
-            "xavier",
-            [
-                "power mode is MODE_15W: peaks are lower than in MAXN (sudo nvpmodel -m 0)",
-                "GPU clock is capped at 670 MHz of 1377 MHz",
-                "memory clock is capped at 1333 MHz of 2133 MHz",
-            ],
+            RuntimeError("Mismatch version jtop service: [4.2.7] and client: [4.3.1]."),
+            "the same version",
         ),
-        (
-            "nano",
-            [
-                "power mode is 25W: peaks are lower than in MAXN_SUPER (sudo nvpmodel -m 2)",
-                "GPU clock is capped at 918 MHz of 1020 MHz",
-            ],
-        ),
-        ("orin", []),
-        ("thor", []),
+        (PermissionError("/run/jtop.sock"), "mend jetson-stats (PermissionError"),
     ],
 )
-def test_what_holds_the_clocks_down_is_a_warning(
-    tmp_path: Path, board: str, texts: list[str]
+def test_why_the_memorys_clock_is_unknown_is_told(
+    tmp_path: Path, error: Exception, advice: str
 ) -> None:
-    warnings = enrich(tmp_path, board).warnings
-    assert len(warnings) == len(texts)
-    assert all(text in warning for text, warning in zip(texts, warnings, strict=True))
+    def failing() -> Any:
+        raise error
+
+    note = enrich(tmp_path, AGX_ORIN, failing).facts["emc_clock"]
+    assert note.startswith("not readable: run as root, or ")
+    assert advice in note
 
 
-@pytest.mark.parametrize(
-    ("mode_id", "is_warned"),
-    [(0, False), (1, True)],
-    ids=["the fastest of its board", "a slower one"],
-)
-def test_a_board_without_maxn_has_its_most_watts_as_the_fastest(
-    tmp_path: Path, mode_id: int, is_warned: bool
-) -> None:
-    table = "< POWER_MODEL ID=0 NAME=15W >\n< POWER_MODEL ID=1 NAME=7W >\n"
-    files = {
-        "proc/device-tree/model": "Jetson\0",
-        "etc/nvpmodel.conf": table,
-        "var/lib/nvpmodel/status": f"pmode:{mode_id:04d}",
-        f"{EMC}/rate": "1",
-        f"{EMC}/max_rate": "1",
+def test_a_table_of_modes_that_is_hidden_is_known_by_the_release(tmp_path: Path) -> None:
+    root = NANO_SUPER.write(tmp_path)
+    (root / "etc/nvpmodel.conf").unlink()
+    device = jetson.enrich(NANO_SUPER.driver, root, absent)
+    assert (device.facts["power_mode"], device.facts["power_mode_id"]) == ("MAXN_SUPER", 2)
+
+
+def test_odd_files_are_taken_for_unknown(tmp_path: Path) -> None:
+    odd = {
+        "etc/nvpmodel.conf": "< POWER_MODEL NAME=X >\nGPU MAX_FREQ\n<<<\nID=\n",
+        "var/lib/nvpmodel/status": "pmode:garbage",
+        "sys/class/devfreq/17000000.gpu/max_freq": "9223372036854775807\n",
+        "sys/class/devfreq/17000000.gpu/cur_freq": "",
+        "sys/class/devfreq/17000000.gpu/available_frequencies": "a b\n",
+        "sys/kernel/nvpmodel_clk_cap/emc": "0\n",
+        "sys/devices/platform/gpu.0/tpc_pg_mask": "none\n",
+        f"{EMC}/rate": "-1\n",
+        "sys/devices/system/cpu/online": "\n",
     }
-    warnings = jetson.enrich(TEGRA, write(tmp_path, files)).warnings
-    assert any("peaks are lower than in 15W" in warning for warning in warnings) == is_warned
-
-
-@pytest.mark.parametrize(
-    ("driver", "arch", "bits"), [("11.4", "8.7", None), ("12.6", "8.7", 256), ("11.4", "7.2", 256)]
-)
-def test_the_drivers_word_for_the_buss_width_is_taken_but_where_it_is_known_to_be_wrong(
-    tmp_path: Path, driver: str, arch: str, bits: int | None
-) -> None:
-    device = replace(TEGRA, arch=arch, facts={"driver_version": driver})
-    assert enrich(tmp_path, "orin", device).memory_bus_bits == bits
+    device = jetson.enrich(AGX_ORIN.driver, write(AGX_ORIN.write(tmp_path), odd), absent)
+    assert (device.memory_clock_hz, device.clock_hz) == (3.2e9, 1.3e9)
+    assert "power_mode" not in device.facts
 
 
 def test_other_devices_are_left_alone(tmp_path: Path) -> None:
-    assert jetson.enrich(TEGRA, tmp_path / "no Jetson") is TEGRA
-    assert enrich(tmp_path, "orin", GPU) is GPU, "a discrete GPU in a Jetson's slot"
-    assert enrich(tmp_path, "orin", CPU) is CPU
+    root = AGX_ORIN.write(tmp_path)
+    assert jetson.enrich(GPU, root) is GPU, "a discrete GPU in a Jetson's slot"
+    assert jetson.enrich(CPU, root) is CPU
+    gb10 = replace(GPU, arch="12.1", features=("integrated",))
+    assert jetson.enrich(gb10, tmp_path / "no Jetson") is gb10

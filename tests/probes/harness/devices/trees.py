@@ -224,21 +224,6 @@ def release(major: int, revision: str) -> str:
     )
 
 
-def power(mode: int, *names: str) -> dict[str, str]:
-    """The table of a Jetson's power modes by ``names``, and the file that says which one is set.
-
-    Both are written by nvpmodel, the program that sets the mode.
-    """
-    table = "< PARAM TYPE=FILE NAME=CPU_ONLINE >\nCORE_0 /sys/devices/system/cpu/cpu0/online\n"
-    for number, name in enumerate(names):
-        table += f"< POWER_MODEL ID={number} NAME={name} >\nCPU_ONLINE CORE_0 1\n"
-    table += "< PM_CONFIG DEFAULT=0 >\n"
-    return {
-        "var/lib/nvpmodel/status": f"pmode:{mode:04d} fmode:fan_mode_quiet\n",
-        "etc/nvpmodel.conf": table,
-    }
-
-
 def devfreq(node: str, now: int, cap: int, steps: tuple[int, ...] = ()) -> dict[str, str]:
     """The folder of one clock of a Jetson.
 
@@ -264,52 +249,3 @@ def ina3221(hwmon: int, *channels: tuple[str, int, int]) -> dict[str, str]:
 EMC = "sys/kernel/debug/bpmp/debug/clk/emc"
 """The folder of the clock of the memory's controller (EMC), which root may read."""
 DEVFREQ = "sys/class/devfreq"
-JETSONS = {
-    "xavier": {
-        "proc/device-tree/model": "Jetson-AGX\0",
-        "etc/nv_tegra_release": release(35, "4.1"),
-        f"{EMC}/rate": "1333000000\n",
-        f"{EMC}/max_rate": "2133000000\n",
-        "sys/kernel/nvpmodel_emc_cap/emc_iso_cap": "1333000000\n",
-        **power(2, "MAXN", "MODE_10W", "MODE_15W", "MODE_30W_ALL"),
-        **devfreq(
-            "sys/devices/gpu.0/devfreq/17000000.gv11b",
-            now=114_750_000,
-            cap=670_000_000,
-            steps=(114_750_000, 670_000_000, 1_377_000_000),
-        ),
-    },
-    "orin": {
-        "proc/device-tree/model": "NVIDIA Jetson AGX Orin Developer Kit\0",
-        "etc/nv_tegra_release": release(36, "4.0"),
-        **power(0, "MAXN", "MODE_15W", "MODE_30W", "MODE_50W"),
-        **devfreq(
-            f"{DEVFREQ}/17000000.gpu",
-            now=306_000_000,
-            cap=1_300_500_000,
-            steps=(306_000_000, 1_300_500_000),
-        ),
-        **devfreq(f"{DEVFREQ}/15340000.vic", now=729_600_000, cap=729_600_000),
-    },
-    "nano": {
-        "proc/device-tree/model": (
-            "NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super\0"
-        ),
-        "etc/nv_tegra_release": release(36, "4.3"),
-        **power(1, "15W", "25W", "MAXN_SUPER", "7W"),
-        **devfreq(
-            f"{DEVFREQ}/17000000.gpu",
-            now=306_000_000,
-            cap=918_000_000,
-            steps=(306_000_000, 918_000_000, 1_020_000_000),
-        ),
-    },
-    "thor": {
-        "proc/device-tree/model": "NVIDIA Jetson AGX Thor Developer Kit\0",
-        "etc/nv_tegra_release": release(38, "2.0"),
-        **power(0, "MAXN", "120W", "90W", "70W"),
-        **devfreq(f"{DEVFREQ}/gpu-gpc-0", now=315_000_000, cap=1_575_000_000),
-        **devfreq(f"{DEVFREQ}/gpu-nvd-0", now=1_692_000_000, cap=1_692_000_000),
-        **devfreq(f"{DEVFREQ}/bwmgr", now=665_600_000, cap=4_266_000_000),
-    },
-}
