@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,7 +39,7 @@ from probes.harness.devices.choose import choose as choose_device
 from probes.harness.load import Watch
 from probes.records.given import reason
 from probes.records.measurement import FAILED, Measurement, RidgelineError
-from probes.records.precision import PLAN_FILE, read_precision
+from probes.records.precision import PLAN_FILE, Plan, Recipe, read_precision
 from probes.records.run import COMPLETE, PARTIAL, Run, new_folder, now, replace_file
 
 if TYPE_CHECKING:
@@ -271,10 +272,12 @@ def measure_tasks(
     folder: Path,
     console: Console,
     watch: Watch,
+    rounds: int | None = None,
 ) -> int:
     """Measure all tasks, or as many as can be; returns the exit code.
 
-    An interrupt or a full disk ends the measuring with a note on the console.
+    An interrupt or a full disk ends the measuring with a note on the console. rounds: turns of
+    each; None: as many as the run's settings say.
     """
     from analysis.model.judge import judged
     from probes.harness import session
@@ -283,7 +286,7 @@ def measure_tasks(
         return judged(rows, run.device)
 
     try:
-        session.measure(run, todo, bench, folder, args.sustained, judge, console, watch)
+        session.measure(run, todo, bench, folder, args.sustained, judge, console, watch, rounds)
     except KeyboardInterrupt:
         interrupts.answered()
         console.note(
@@ -307,12 +310,13 @@ def make_plan(
 ) -> int:
     """Plan the precision of each stage of a network, and prove the plan; returns the exit code.
 
-    Errors of the stages, then recipes, then their times and errors, then the choice. All that is
-    found so far is on disk at any time.
+    Errors of the stages; then recipes, by the times of stages alone; then their errors and times;
+    then more recipes, by the times of wholes, and theirs; then the choice. All that is found so far
+    is on disk at any time.
     """
     from analysis.analyse import model
     from analysis.plan.costs import Timings
-    from analysis.plan.plan import decided, propose
+    from analysis.plan.plan import contenders, decided, propose, refine
     from probes.accuracy import session as accuracy
     from probes.command import planning
     from probes.harness.bench import GuardedBench
@@ -338,21 +342,35 @@ def make_plan(
             model=outcome.model,
             device=run.device,
         )
-        proposed = planning.with_stored(asked, propose(known, timings, asked.loss))
-        replace_file(folder / PLAN_FILE, proposed.as_json())
-        model_of = partial(asked.model_of, plan=proposed)
-        accuracy.measure_recipes(study, known, proposed, model_of, folder, console)
 
-        probe = planning.recipes(asked, proposed)
+        def prove(plan: Plan, recipes: Sequence[Recipe], beside: Sequence[Recipe] = ()) -> int:
+            """Find the errors of these recipes, and time them in rounds with those beside."""
+            replace_file(folder / PLAN_FILE, plan.as_json())
+            model_of = partial(asked.model_of, plan=plan)
+            accuracy.measure_recipes(study, known, plan, recipes, model_of, folder, console)
+            probe = planning.recipes(asked, plan, [*beside, *recipes])
 
-        def plan(device: Device) -> list[Task]:
-            return tasks([probe], device, run.started, full=True, quick=args.quick)
+            def todo_on(device: Device) -> list[Task]:
+                return tasks([probe], device, run.started, full=True, quick=args.quick)
 
-        bench = GuardedBench(choose_device, plan)
-        code = measure_tasks(run, plan(run.device), bench, args, folder, console, watch)
+            bench = GuardedBench(choose_device, todo_on)
+            todo = todo_on(run.device)
+            rounds = planning.sessions(asked)
+            return measure_tasks(run, todo, bench, args, folder, console, watch, rounds)
+
+        plan = planning.with_stored(asked, propose(known, timings, asked.loss))
+        code = prove(plan, plan.recipes)
         if code == INTERRUPTED:
             return INTERRUPTED
-        decision = decided(proposed, known.errors, run.measurements)
+        timings = replace(timings, rows=run.measurements)
+        refined = refine(plan, known, timings)
+        added = refined.recipes[len(plan.recipes) :]
+        if added:
+            console.note(f"  {len(added)} more plans, by what the recipes took as wholes")
+            code = prove(refined, added, contenders(plan, known.errors, run.measurements))
+            if code == INTERRUPTED:
+                return INTERRUPTED
+        decision = decided(refined, known.errors, run.measurements)
         replace_file(folder / PLAN_FILE, decision.as_json())
         if decision.chosen:
             planning.emit(asked, decision, folder)

@@ -40,6 +40,8 @@ class Borders:
     """Of main memory in B/s, for series that were not timed; None is unknown."""
     launch_seconds: float = 0.0
     """What it costs to start a kernel, likewise."""
+    factor: float = 1.0
+    """What each cost is multiplied by, for being part of a whole network."""
 
     def cost(self, source: str, target: str, elements: int) -> Border:
         """The cost of a tensor of so many elements that changes from one precision to another."""
@@ -50,11 +52,12 @@ class Borders:
         series = _series(source, target)
         curve = self.curves.get(series)
         if curve:
-            return Border(interpolated(curve, elements))
+            return Border(self.factor * interpolated(curve, elements))
         if self.bandwidth is None:
             return Border(None, measured=False)
         moved = elements * (BYTES[source] + BYTES[target])
-        return Border(self.launch_seconds + moved / self.bandwidth, measured=False)
+        seconds = self.launch_seconds + moved / self.bandwidth
+        return Border(self.factor * seconds, measured=False)
 
 
 def _series(source: str, target: str) -> str:

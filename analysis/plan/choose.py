@@ -43,6 +43,19 @@ def decide(points: Sequence[Point], loss_asked: float) -> Decision:
     return Decision(chosen.name, len(held))
 
 
+MOST_RIVALS = 3
+"""Recipes beside FP32 that are timed again with those that follow from them."""
+
+
+def rivals(points: Sequence[Point], loss_asked: float) -> list[Point]:
+    """FP32, and the fastest recipes within the loss on the ranking inputs."""
+    fp32 = _fp32(points)
+    within = [
+        point for point in _by_time(points) if _is_ranked(point, loss_asked) and has_narrow(point)
+    ]
+    return [fp32, *within[:MOST_RIVALS]]
+
+
 def _fp32(points: Sequence[Point]) -> Point:
     """The recipe in which every stage is in FP32."""
     return next(point for point in points if not has_narrow(point))

@@ -10,6 +10,7 @@ from analysis.layers.placement import Placement
 from analysis.layers.roof_above import compute_roof, memory_roof
 from analysis.model.roofline import Roof, Roofline
 from analysis.plan.borders import BYTES, FP32, Borders, borders
+from analysis.plan.scales import BORDERS
 from kernels.device import Device
 from probes.records.layer import LayerFacts, read_params
 from probes.records.measurement import OK, Measurement
@@ -58,11 +59,19 @@ class Cost:
     """Why there is no kernel, or no time."""
     saturated: float | None = None
     """Error of its own result where sums of products saturate; None if right."""
+    factor: float = 1.0
+    """What ``seconds`` was multiplied by for being part of a whole; ``low`` and ``high`` were not:
+    they are of the stage alone."""
 
     @property
     def allowed(self) -> bool:
         """True if a plan may count on it."""
         return self.has_kernel and self.seconds is not None
+
+    @property
+    def seconds_alone(self) -> float | None:
+        """What the stage takes outside of its network."""
+        return None if self.seconds is None else self.seconds / self.factor
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -84,6 +93,27 @@ class Costs:
     def of(self, stage: str, precision: str) -> Cost:
         """The cost of a stage in a precision; one that knows nothing if it cannot have that."""
         return self.stages[stage].get(precision) or Cost(has_kernel=False)
+
+    def in_a_whole(self, factors: Mapping[str, float]) -> Costs:
+        """The same as parts of a whole network, whose time they then add up to.
+
+        factors: by part of a network, see ``analysis.plan.scales``; parts that are not named stay.
+        """
+        stages = {}
+        for stage, by_precision in self.stages.items():
+            stages[stage] = {
+                precision: _multiplied(cost, factors.get(precision, 1.0))
+                for precision, cost in by_precision.items()
+            }
+        borders_of_whole = replace(self.borders, factor=factors.get(BORDERS, 1.0))
+        return Costs(stages, borders_of_whole, self.facts)
+
+
+def _multiplied(cost: Cost, factor: float) -> Cost:
+    """The cost with its time multiplied."""
+    if cost.seconds is None:
+        return cost
+    return replace(cost, seconds=factor * cost.seconds, factor=factor)
 
 
 def costs(stages: Sequence[StageRow], timings: Timings) -> Costs:

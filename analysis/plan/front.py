@@ -108,7 +108,10 @@ def front(plan: Plan, errors: Sequence[ErrorRow], rows: Sequence[Measurement]) -
 
 
 def _rows_by_recipe(plan: Plan, rows: Sequence[Measurement]) -> dict[str, Measurement]:
-    """The row of each recipe by its name: one that is ok and trusted before others."""
+    """The row of each recipe by its name: one that is ok and trusted before others.
+
+    Of two such the later one speaks: it was timed beside all that it is held against.
+    """
     by_name: dict[str, Measurement] = {}
     for row in rows:
         if row.sweep is not None or row.quantity != RECIPE:
@@ -118,7 +121,7 @@ def _rows_by_recipe(plan: Plan, rows: Sequence[Measurement]) -> dict[str, Measur
             continue
         name = str(read_params(row.params).get(NAME) or "")
         known = by_name.get(name)
-        if known is None or (row.status == OK, row.trusted) > (known.status == OK, known.trusted):
+        if known is None or (row.status == OK, row.trusted) >= (known.status == OK, known.trusted):
             by_name[name] = row
     return by_name
 

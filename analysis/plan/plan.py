@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from analysis.layers.placement import Placement
 from analysis.plan.borders import FP32
-from analysis.plan.choose import decide
+from analysis.plan.choose import decide, rivals
 from analysis.plan.costs import Timings, costs
 from analysis.plan.front import front
-from analysis.plan.recipes import Model, recipes
+from analysis.plan.recipes import Model, recipes, refined
+from analysis.plan.scales import TimedParts, factors
 from analysis.plan.sensitivity import best_method, errors_of_stages
 from analysis.plan.study import Study
 from analysis.plan.verdict import StageVerdict, verdict
@@ -24,6 +26,7 @@ from probes.records.precision import (
     Plan,
     Precision,
     RangeRow,
+    Recipe,
 )
 
 ASYMMETRIC_PROVIDERS = ("cpu",)
@@ -52,6 +55,33 @@ def propose(known: Precision, timings: Timings, loss_asked: float) -> Plan:
     )
 
 
+def refine(plan: Plan, known: Precision, timings: Timings) -> Plan:
+    """The same plan with more recipes of ours, by what those so far took and lost as wholes.
+
+    It is the plan itself if nothing new follows. Raises RidgelineError if scipy is missing.
+    """
+    alone = _model(known, timings, plan.method, plan.granularity)
+    points = front(plan, known.errors, timings.rows)
+    timed = []
+    for point in points:
+        parts = alone.parts(point.recipe.precisions)
+        if point.timed and parts is not None:
+            timed.append(TimedParts(parts, point.seconds or 0.0))
+    of_whole = factors(timed)
+    if not of_whole:
+        return plan
+    model = replace(alone, costs=alone.costs.in_a_whole(of_whole))
+    losses = {point.name: point.ranking.share for point in points if point.ranking}
+    added = refined(model, plan.recipes, losses, plan.loss_asked)
+    return replace(plan, recipes=[*plan.recipes, *added], factors=of_whole)
+
+
+def contenders(plan: Plan, errors: Sequence[ErrorRow], rows: Sequence[Measurement]) -> list[Recipe]:
+    """The recipes that more plans are to be timed beside: FP32, and the best so far."""
+    points = front(plan, errors, rows)
+    return [point.recipe for point in rivals(points, plan.loss_asked)]
+
+
 def decided(plan: Plan, errors: Sequence[ErrorRow], rows: Sequence[Measurement]) -> Plan:
     """The same plan with the recipe that is chosen, once they were run."""
     decision = decide(front(plan, errors, rows), plan.loss_asked)
@@ -65,7 +95,7 @@ def study(known: Precision, timings: Timings) -> Study:
         raise RidgelineError("there is no plan yet")
     return Study(
         plan=plan,
-        model=_model(known, timings, plan.method, plan.granularity),
+        model=_model(known, timings, plan.method, plan.granularity, plan.factors),
         points=front(plan, known.errors, timings.rows),
         placements=_placements_in_fp32(known, timings),
     )
@@ -77,10 +107,16 @@ def verdicts(known: Study) -> list[StageVerdict]:
     return [replace(decided_stage, sentence=on_stage(decided_stage)) for decided_stage in every]
 
 
-def _model(known: Precision, timings: Timings, method: str, granularity: str) -> Model:
-    """Stages with their costs and errors."""
+def _model(
+    known: Precision,
+    timings: Timings,
+    method: str,
+    granularity: str,
+    of_whole: Mapping[str, float] = MappingProxyType({}),
+) -> Model:
+    """Stages with their errors and their costs, alone or with the factors of a whole."""
     errors = errors_of_stages(known.errors, method, granularity)
-    return Model(known.stages, costs(known.stages, timings), errors)
+    return Model(known.stages, costs(known.stages, timings).in_a_whole(of_whole), errors)
 
 
 def _loss_of(errors: Sequence[ErrorRow]) -> str:

@@ -5,12 +5,14 @@ All of it is deterministic.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from analysis.plan.borders import BF16, FP8, FP16, FP32, INT8
 from analysis.plan.costs import Costs
+from analysis.plan.scales import BORDERS
 from analysis.plan.sensitivity import noise_of
 from analysis.plan.solve import OUTSIDE, Choice, Problem, Tensor, solved
 from probes.records.precision import DEVIATION, ErrorRow, Recipe, StageRow
@@ -22,13 +24,18 @@ OURS = "plan"
 SENSITIVE_SHARE = 0.15
 """Of the stages, those of most noise that the recipe SENSITIVE keeps in floats: 8 of 54 kept the
 direction classifier's accuracy (facts of precision, 2026)."""
-MOST_PLANS = 6
+MOST_PLANS = 4
+"""Of ours in the first turn, by the times of stages alone; a second turn knows more."""
 BUDGETS = 10
 """Noise budgets that are solved for; plans that come out alike are one."""
 LEAST_STEP = 0.01
 """Share of its time that a plan must spare over the next more careful one: less cannot be timed."""
 LEAST_BUDGET = 1e-4
 """The first budget over the noise of the fastest choice there is."""
+HALF_WAY = 0.25
+"""Of the noise of a recipe that loses too much, where none is known that does not: 6 dB less."""
+Choices = frozenset[tuple[str, str]]
+"""The stages that are not in FP32, each with its precision."""
 NEGLIGIBLE_NOISE = 1e-6
 """No budget is below this, 60 dB, that has one above it: so little noise changes no answer."""
 
@@ -73,14 +80,8 @@ class Model:
 
     def predicted_seconds(self, precisions: Mapping[str, str]) -> float | None:
         """Time of one run, as stages and borders add up; None where one is unknown."""
-        total = 0.0
-        for stage in self.stages:
-            seconds = self.costs.of(stage.stage, precisions.get(stage.stage, FP32)).seconds
-            if seconds is None:
-                return None
-            total += seconds
-        borders = self.border_seconds(precisions)
-        return None if borders is None else total + borders
+        parts = self.parts(precisions)
+        return None if parts is None else sum(parts.values())
 
     def border_seconds(self, precisions: Mapping[str, str]) -> float | None:
         """Time of all conversions of one run; None where one is unknown.
@@ -94,6 +95,20 @@ class Model:
                 return None
             total += seconds
         return total
+
+    def parts(self, precisions: Mapping[str, str]) -> dict[str, float] | None:
+        """Seconds of a choice by part, see ``analysis.plan.scales``; None where one is unknown."""
+        seconds_of_borders = self.border_seconds(precisions)
+        if seconds_of_borders is None:
+            return None
+        parts = {BORDERS: seconds_of_borders}
+        for stage in self.stages:
+            precision = precisions.get(stage.stage, FP32)
+            seconds = self.costs.of(stage.stage, precision).seconds
+            if seconds is None:
+                return None
+            parts[precision] = parts.get(precision, 0.0) + seconds
+        return parts
 
     def crossings(self, precisions: Mapping[str, str]) -> list[tuple[Tensor, str, str]]:
         """Each border of a choice: the tensor, its precision, and that of its readers."""
@@ -178,16 +193,68 @@ def recipes(model: Model, loss_asked: float, loss_of: str) -> list[Recipe]:
 
     Two recipes of the same precisions are one: the first speaks.
     """
-    proposals = simple(model)
-    proposals += ours(model, _budget_of(loss_asked, loss_of))
-    distinct: dict[tuple[tuple[str, str], ...], Recipe] = {}
+    named = _distinct(simple(model))
+    choices = [recipe.precisions for recipe in ours(model, _budget_of(loss_asked, loss_of))]
+    return [*named, *_numbered(model, choices, named)]
+
+
+def _distinct(proposals: Iterable[Recipe]) -> list[Recipe]:
+    """The first of all recipes of the same precisions."""
+    by_precisions: dict[Choices, Recipe] = {}
     for recipe in proposals:
-        distinct.setdefault(tuple(sorted(recipe.precisions.items())), recipe)
-    plans = [recipe for recipe in distinct.values() if not is_simple(recipe.name)]
-    named = [recipe for recipe in distinct.values() if is_simple(recipe.name)]
-    for number, recipe in enumerate(plans, start=1):
-        named.append(_recipe(model, f"{OURS} {number}", recipe.precisions))
-    return named
+        by_precisions.setdefault(_choices_of(recipe.precisions), recipe)
+    return list(by_precisions.values())
+
+
+def _choices_of(precisions: Mapping[str, str]) -> Choices:
+    """What two recipes have in common that are the same; a stage in FP32 need not be named."""
+    return frozenset(pair for pair in precisions.items() if pair[1] != FP32)
+
+
+def _numbered(
+    model: Model, choices: Iterable[Mapping[str, str]], known: Sequence[Recipe]
+) -> list[Recipe]:
+    """Recipes of ours of these choices, without those that are known, and numbered on."""
+    tried = {_choices_of(recipe.precisions) for recipe in known}
+    count = sum(not is_simple(recipe.name) for recipe in known)
+    numbered: list[Recipe] = []
+    for precisions in choices:
+        if _choices_of(precisions) in tried:
+            continue
+        tried.add(_choices_of(precisions))
+        count += 1
+        numbered.append(_recipe(model, f"{OURS} {count}", precisions))
+    return numbered
+
+
+def refined(
+    model: Model, known: Sequence[Recipe], losses: Mapping[str, float], loss_asked: float
+) -> list[Recipe]:
+    """More recipes of ours, by what the known ones took and lost as wholes; maybe none.
+
+    The fastest choices with as much noise as a recipe had that keeps the loss, and halfway to the
+    next one that does not; where all keep it, the fastest choice of all.
+
+    model: its costs are those in a whole. losses: what was lost on the ranking inputs, by recipe.
+    """
+    noises = {recipe.name: recipe.predicted_noise for recipe in known}
+    kept = [noises[name] or 0.0 for name, loss in losses.items() if loss <= loss_asked]
+    most_kept = max(kept, default=0.0)
+    lost = [
+        noise
+        for name, loss in losses.items()
+        if loss > loss_asked and (noise := noises[name]) is not None and noise > most_kept
+    ]
+    budgets: list[float | None] = [most_kept] if most_kept else []
+    if not lost:
+        budgets.append(None)
+    elif most_kept:
+        budgets.append(math.sqrt(most_kept * min(lost)))
+    else:
+        budgets.append(HALF_WAY * min(lost))
+    problem = model.problem
+    choices = [solved(problem, budget) for budget in budgets]
+    return _numbered(model, _worth_a_run(problem, choices), known)
 
 
 def _budget_of(loss_asked: float, loss_of: str) -> float | None:

@@ -48,7 +48,7 @@ class StageVerdict:
     border_seconds: float | None = None
     """Its share of the conversions of what it reads."""
     seconds: Mapping[str, float | None] = field(default_factory=dict)
-    """Time of one run, by precision."""
+    """Time of one run of the stage alone, by precision."""
     floor_seconds: Mapping[str, float | None] = field(default_factory=dict)
     """Least time on the measured roofs, by precision."""
     measured: bool = False
@@ -86,7 +86,7 @@ def verdict(study: Study, stage: StageRow) -> StageVerdict:
         float_seconds=fastest.seconds,
         saved_seconds=_difference(costs[FP32].seconds, chosen.seconds),
         border_seconds=_border_seconds(study, stage),
-        seconds={name: cost.seconds for name, cost in costs.items()},
+        seconds={name: cost.seconds_alone for name, cost in costs.items()},
         floor_seconds={name: cost.floor_seconds for name, cost in costs.items()},
         measured=fastest.measured and in_narrow.measured,
         has_kernel=in_narrow.has_kernel,

@@ -85,17 +85,18 @@ def measure_recipes(
     study: Study,
     known: Precision,
     plan: Plan,
+    recipes: Sequence[Recipe],
     model_of: Callable[[Recipe], Any],
     folder: Path,
     console: Console,
 ) -> None:
-    """Find the error of each recipe, on the inputs that rank and on those that test.
+    """Find the error of these recipes, on the inputs that rank and on those that test.
 
     model_of: makes the ModelProto of a recipe, or raises Unavailable. Raises OSError.
     """
     with console.counting("errors of recipes") as count:
-        total = 2 * len(plan.recipes)
-        for done, recipe in enumerate(plan.recipes):
+        total = 2 * len(recipes)
+        for done, recipe in enumerate(recipes):
             reason = ""
             model = None
             try:

@@ -48,6 +48,13 @@ MOST_FLAWS = 4
 """Of stored Q/DQ nodes, that are told."""
 AS_STORED = "as stored"
 """Name of the recipe that a network with Q/DQ nodes came with."""
+SESSIONS = 9
+"""Turns of each recipe of a small network, each a session of its own: they have several speeds, and
+one session keeps to one of them for life. The medians of nine have an interval that leaves out
+their extremes."""
+SESSIONS_IF_LARGE = 3
+LARGE_FLOPS = 1e9
+"""Of one run, from which sessions differ little, and take long to make."""
 QUESTION = "How long does the network take with a precision for each of its stages?"
 
 
@@ -175,11 +182,20 @@ def read(args: argparse.Namespace) -> Planning | None:
     )
 
 
+def sessions(planning: Planning) -> int:
+    """How many sessions of each recipe are timed."""
+    return SESSIONS_IF_LARGE if _flops(planning.asked) >= LARGE_FLOPS else SESSIONS
+
+
 def most_tests(asked: network.Asked) -> int:
     """The most inputs that test recipes of this network, unless more are asked for."""
+    return max(LEAST_TESTS, round(TEST_FLOPS / max(1.0, _flops(asked))))
+
+
+def _flops(asked: network.Asked) -> float:
+    """Operations of one run, as far as they are known."""
     flops = [work_of(node).flops for node in asked.graph.nodes]
-    of_one_run = sum(count or 0.0 for count in flops)
-    return max(LEAST_TESTS, round(TEST_FLOPS / max(1.0, of_one_run)))
+    return sum(count or 0.0 for count in flops)
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -230,13 +246,13 @@ def flaws_in_words(planning: Planning) -> list[str]:
     return sentences
 
 
-def recipes(planning: Planning, plan: Plan) -> Probe:
-    """The probe that times the whole network by each recipe of the plan."""
-    return Probe("recipes", QUESTION, partial(_cases, planning, plan), default=False)
+def recipes(planning: Planning, plan: Plan, of: Sequence[Recipe]) -> Probe:
+    """The probe that times the whole network by each of these recipes of the plan."""
+    return Probe("recipes", QUESTION, partial(_cases, planning, plan, of), default=False)
 
 
-def _cases(planning: Planning, plan: Plan, device: Device) -> Iterator[Case]:
-    for recipe in plan.recipes:
+def _cases(planning: Planning, plan: Plan, of: Sequence[Recipe], device: Device) -> Iterator[Case]:
+    for recipe in of:
         yield _case(planning, plan, recipe, device)
 
 

@@ -112,13 +112,15 @@ def is_point(case: Case) -> bool:
     return isinstance(case.tag, Sweep) or case.tag.quantity == LAYER
 
 
-def rules(kind: str, cases: Iterable[Case], quick: bool) -> Callable[[Case], Rule]:
+def rules(
+    kind: str, cases: Iterable[Case], quick: bool, turns: int | None = None
+) -> Callable[[Case], Rule]:
     """The stopping rule of each case when these share the time of a run.
 
-    A point of a sweep gets the least of it.
+    A point of a sweep gets the least of it. turns: of each case; None: as many as a run has.
     """
     ceilings = sum(not is_point(case) for case in cases)
-    of_ceiling = rule_for(kind, ceilings, quick)
+    of_ceiling = rule_for(kind, ceilings, quick, turns)
     # A point has one turn, as long as all turns of another case.
     of_point = replace(
         of_ceiling,
@@ -152,9 +154,12 @@ def rules(kind: str, cases: Iterable[Case], quick: bool) -> Callable[[Case], Rul
     return rule
 
 
-def rule_for(kind: str, cases: int, quick: bool) -> Rule:
-    """The stopping rule when so many cases share the time of a run."""
-    turns = rounds(kind, quick)
+def rule_for(kind: str, cases: int, quick: bool, turns: int | None = None) -> Rule:
+    """The stopping rule when so many cases share the time of a run.
+
+    turns: of each case; None: as many as a run has.
+    """
+    turns = turns or rounds(kind, quick)
     total = QUICK_SECONDS if quick else TOTAL_SECONDS[kind]
     share = total / max(1, cases * turns)
     shorter = QUICK_SHORTER if quick else 1

@@ -52,12 +52,13 @@ def measure(
     judge: Judge,
     console: Console,
     watch: Watch,
+    rounds: int | None = None,
 ) -> None:
     """Measure every task of the run; then load its fastest path for so long, if asked.
 
     Where the device does not start, the run stays partial. What else ran on the machine meanwhile,
-    as ``watch`` tells it, is kept as ``run.load["during"]``. Raises OSError where rows cannot be
-    written.
+    as ``watch`` tells it, is kept as ``run.load["during"]``. rounds: turns of each task; None: as
+    many as the run's settings say. Raises OSError where rows cannot be written.
     """
     imported = run.measurements
     run.measurements = [*imported, *_rows(todo)]
@@ -67,8 +68,9 @@ def measure(
         if todo and started:
             company = watch.company if run.device.kind == "cpu" else _nobody
             load_seconds = sustained_seconds or 0.0
+            turns = rounds or run.settings["rounds"]
             _time_and_save(
-                run, imported, todo, bench, folder, judge, console, company, load_seconds
+                run, imported, todo, turns, bench, folder, judge, console, company, load_seconds
             )
             if sustained_seconds:
                 fastest = _fastest(todo, judge)
@@ -107,6 +109,7 @@ def _time_and_save(
     run: Run,
     imported: list[Measurement],
     todo: Sequence[Task],
+    rounds: int,
     bench: GuardedBench,
     folder: Path,
     judge: Judge,
@@ -116,11 +119,11 @@ def _time_and_save(
 ) -> None:
     """Let all tasks take their turns, and save their rows beside those imported after each.
 
-    The first result is shown before all kernels are compiled, which may take long.
+    The first result is shown before all kernels are compiled, which may take long. rounds: turns of
+    each task.
     """
-    rounds = run.settings["rounds"]
     cases = [task.case for task in todo]
-    rule_of = rules(run.device.kind, cases, run.settings["quick"])
+    rule_of = rules(run.device.kind, cases, run.settings["quick"], rounds)
     in_turn = spread_out(todo) if run.device.kind == "cpu" else todo
     is_prepared = run.device.kind == "cpu"
     forecast = Forecast(

@@ -250,7 +250,8 @@ class Recipe:
     precisions: Mapping[str, str]
     """Precision by stage; a stage that is not named is in FP32."""
     predicted_seconds: float | None = None
-    """Time of one run, as the times of its stages and borders add up; None where one is unknown."""
+    """Time of one run, as the times of its stages and borders add up, each times its factor where
+    that was known by then; None where one is unknown."""
     predicted_noise: float | None = None
     """Noise over signal, in power, as the errors of its stages add up."""
 
@@ -282,6 +283,9 @@ class Plan:
     """Ends of the range of each activation, by name."""
     recipes: list[Recipe] = field(default_factory=list)
     """All that were to be run."""
+    factors: Mapping[str, float] = field(default_factory=dict)
+    """What a part of the network takes in the whole over what it takes alone: all stages of a
+    precision, by its name, and all ``borders``. Empty where too few recipes were timed to tell."""
     chosen: str = ""
     """Name of the fastest recipe within the loss; empty before they were run."""
     looks: int = 0

@@ -57,19 +57,22 @@ def _rank(n: int) -> int:
 def rounds_interval(rounds: Sequence[Sequence[float]]) -> tuple[float, float] | None:
     """Interval of the median of samples taken in rounds, or None below six samples.
 
-    It is that of all samples together, widened until it holds the median of every round. Where
+    It is that of all samples together, widened until it holds the median of every round (of less
+    than six). Where
     rounds differ no more than by chance, it covers the true median with 95 % (93 % where sampling
     stopped as soon as it was narrow). Where something shifts whole rounds, two or three are too few
     for 95 %: the true median lies between the medians of two in 1/2 of all runs, and between those
     of three in 3/4. So the interval tells what was seen in this run, no narrower than its rounds
-    disagree.
+    disagree. From six rounds on their medians have an interval of their own, which it holds: it
+    covers the median of all rounds that there could be with 95 %, whatever shifts them.
     """
     interval = median_interval(list(chain.from_iterable(rounds)))
     if interval is None:
         return None
     low, high = interval
     medians = [median(values) for values in rounds if values]
-    return min(low, *medians), max(high, *medians)
+    of_rounds = median_interval(medians) or (min(medians), max(medians))
+    return min(low, of_rounds[0]), max(high, of_rounds[1])
 
 
 def half_width(values: Sequence[float]) -> float:
