@@ -16,6 +16,7 @@ from analysis.layers.missing import with_lost_time
 from analysis.layers.place import placements
 from analysis.layers.placement import Placement
 from analysis.model.ceilings import ceilings
+from analysis.model.energy import energy
 from analysis.model.judge import judged
 from analysis.model.levels import levels
 from analysis.model.roofline import Roofline, roofline
@@ -94,6 +95,7 @@ def model(run: Run, known: Precision | None = None) -> Outcome:
         networks=shown_networks,
         layer_sweeps=shown_layer_sweeps,
         plan=plan,
+        energy=energy(tops, roofs, run.power),
         trust=trust(run, tops),
     )
 
@@ -149,6 +151,8 @@ def _contents(outcome: Outcome, moments: Sequence[Moment]) -> dict[str, str | by
     from analysis.tell.plan_columns import STAGE_COLUMNS, stages_of
 
     figures = {"roofline": roofline_figure(outcome)}
+    if outcome.energy.is_known:
+        figures["energy"] = energy_figure(outcome)
     figures.update(sweep_figures(outcome))
     figures.update(layer_figures(outcome))
     if outcome.plan:
@@ -200,6 +204,13 @@ def roofline_figure(outcome: Outcome) -> Figure:
 
     roofs = most.of_roofs(outcome.model)
     return partial(figure, roofs, outcome.run.device.name, subtitle(outcome), INCHES)
+
+
+def energy_figure(outcome: Outcome) -> Figure:
+    """The roofline read as energy."""
+    from analysis.draw.energy import figure
+
+    return partial(figure, outcome.energy, outcome.run.device.name, INCHES)
 
 
 def sweep_figures(outcome: Outcome) -> dict[str, Figure]:

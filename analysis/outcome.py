@@ -9,6 +9,7 @@ from pathlib import Path
 from analysis.layers.groups import LayerSweep, Network
 from analysis.layers.placement import Placement
 from analysis.model.ceilings import Ceiling, is_roof
+from analysis.model.energy import EnergyModel
 from analysis.model.roofline import Roofline
 from analysis.model.sweeps import SweepChart
 from analysis.model.trust import Trust
@@ -70,6 +71,8 @@ class Outcome:
     """Those that are shown."""
     plan: PlanOutcome | None = None
     """Of a network in lower precision; None where no plan was asked for."""
+    energy: EnergyModel = field(default_factory=EnergyModel)
+    """What operations and bytes cost in joules, as far as power is known."""
     trust: Trust | None = None
     """How far all of it can be trusted; None where the run timed nothing itself."""
     folder: Path | None = None

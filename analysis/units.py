@@ -51,6 +51,13 @@ def si_span(values: Sequence[float], unit: str) -> str:
     return lowest if lowest == highest else f"{lowest} to {highest}"
 
 
+def watts(power: float | None) -> str:
+    """``698 W``, ``7.31 W``: read without a prefix; a dash for None."""
+    if power is None:
+        return UNKNOWN
+    return f"{short(power)} W"
+
+
 def brief(value: float, unit: str) -> str:
     """The same with no zeros at the end, as on an axis: ``1.5 TB/s``, ``2 TB/s``, ``0``."""
     if not value:

@@ -61,6 +61,12 @@ class Ceiling:
     """Timings left out, since something disturbed them."""
     emulated: bool = False
     """True if the path ran as other instructions than it is named for: its rate is then no roof."""
+    power_w: float | None = None
+    """Mean power of the device while the best measurement's kernel alone ran; None if unknown."""
+    joules: float | None = None
+    """Energy of one repetition of it during that time."""
+    per_watt: float | None = None
+    """Work for each joule: the rate for each watt."""
 
     @property
     def share(self) -> float | None:
@@ -132,6 +138,9 @@ def _ceiling(tag: str, rows: Sequence[Measurement], device: Device) -> Ceiling:
         doubt=best.doubt,
         dropped=best.dropped,
         emulated=best.emulated,
+        power_w=best.power_w,
+        joules=best.joules,
+        per_watt=best.per_watt,
     )
 
 

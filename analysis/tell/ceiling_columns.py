@@ -5,7 +5,7 @@ from __future__ import annotations
 from analysis.model.ceilings import Ceiling
 from analysis.naming import name_of
 from analysis.tell.columns import PAGE, TERMINAL, Column, shown_in
-from analysis.units import percent, plus_minus, si
+from analysis.units import percent, plus_minus, si, watts
 from probes.records.measurement import OK
 from probes.records.tag import Tag
 
@@ -135,6 +135,33 @@ CEILING_COLUMNS: tuple[Column[Ceiling], ...] = (
     Column(stored="doubt"),
     Column(stored="dropped"),
     Column(stored="emulated"),
+    Column(
+        stored="power_w",
+        name="power",
+        unit=lambda c: "W",
+        text=lambda c: watts(c.power_w),
+        number=True,
+        shown=ALL,
+        if_known=True,
+        may_go=2,
+    ),
+    Column(
+        stored="joules",
+        name="energy of one",
+        unit=lambda c: "J",
+        number=True,
+        shown=(PAGE,),
+        if_known=True,
+    ),
+    Column(
+        stored="per_watt",
+        name="per watt",
+        unit=lambda c: f"{c.unit}/W",
+        number=True,
+        shown=ALL,
+        if_known=True,
+        may_go=4,
+    ),
     Column(name="remarks", computed=_remarks, shown=ALL, least=20, may_go=1),
 )
 """A column of a ceiling's table is one entry here, in the order of the file."""

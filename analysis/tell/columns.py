@@ -45,6 +45,8 @@ class Column(Generic[Row]):
     """Characters that a column of words needs, where its lines may be broken; 0: never broken."""
     may_go: int = 0
     """A narrow terminal leaves out the column with 1 first, then that with 2; 0: never."""
+    if_known: bool = False
+    """True if people see it only where some row of the table has a value."""
 
     def value(self, row: Row) -> Any:
         """What it holds: text, or a number in SI base units; None is unknown."""
@@ -68,6 +70,15 @@ class Column(Generic[Row]):
 def shown_in(table: str, columns: Iterable[Column[Row]]) -> tuple[Column[Row], ...]:
     """The columns that are shown there."""
     return tuple(column for column in columns if table in column.shown)
+
+
+def known(columns: Iterable[Column[Row]], rows: Sequence[Row]) -> tuple[Column[Row], ...]:
+    """The columns without those that are shown only if some row has a value, and none has."""
+
+    def has_value(column: Column[Row]) -> bool:
+        return any(column.value(row) is not None for row in rows)
+
+    return tuple(column for column in columns if not column.if_known or has_value(column))
 
 
 def in_words(columns: Iterable[Column[Row]], row: Row) -> list[str]:

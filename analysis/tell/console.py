@@ -17,7 +17,7 @@ from analysis.naming import name_of
 from analysis.outcome import PlanOutcome
 from analysis.tell.answer import Answer, answer
 from analysis.tell.ceiling_columns import CEILINGS_IN_BRIEF, CEILINGS_ON_TERMINAL
-from analysis.tell.columns import LINES_OF_REMARK, Column, fit, in_words, on_few_lines
+from analysis.tell.columns import LINES_OF_REMARK, Column, fit, in_words, known, on_few_lines
 from analysis.tell.layer_columns import LAYERS_ON_TERMINAL
 from analysis.tell.layer_console import cells_of_layers, sentences, sweeps_told
 from analysis.tell.live import Count, Lines, Progress, Screen, screen
@@ -233,9 +233,10 @@ class Console:
 
     def _ceilings(self, columns: Sequence[Column[Ceiling]], ceilings: Sequence[Ceiling]) -> None:
         """Print a table of ceilings; below it why some cannot be trusted, unless it says so."""
+        lines_of_remark = LINES_OF_REMARK if columns is CEILINGS_ON_TERMINAL else 1
+        columns = known(columns, ceilings)
         cells = [in_words(columns, ceiling) for ceiling in ceilings]
         styles = [_row_style(ceiling) for ceiling in ceilings]
-        lines_of_remark = LINES_OF_REMARK if columns is CEILINGS_ON_TERMINAL else 1
         shown = self._table(columns, cells, styles, CEILINGS_FILE, lines_of_remark)
         if columns[-1].name in shown:
             return

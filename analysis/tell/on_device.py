@@ -13,6 +13,7 @@ from analysis.model.roofline import MAIN, ridge
 from analysis.model.sweeps import SweepChart
 from analysis.naming import few, name_of
 from analysis.outcome import Outcome
+from analysis.tell.energy_columns import on_energy
 from analysis.tell.report import IS_PARTIAL, no_verdict
 from analysis.units import binary, short, si, si_span, whole_percent
 from kernels.device import Device
@@ -50,6 +51,7 @@ def on_device(outcome: Outcome) -> list[str]:
     doubted = [name_of(Tag.parse(ceiling.tag)) for ceiling in outcome.model.doubted]
     sentences += no_verdict(few(doubted, MOST_NAMES), len(doubted))
     sentences += _limits(ceilings, formats, outcome.run.device)
+    sentences += on_energy(outcome.energy)
     sentences += _random_reads(outcome.sweeps)
     sentences += _ill(outcome)
     return sentences

@@ -9,9 +9,9 @@ from typing import Any
 
 from kernels.base import Unavailable
 from kernels.device import Device
-from probes.harness import sustained
+from probes.harness import energy, sustained
 from probes.harness.clocks.sampling import Clock, Rule, clock_for
-from probes.harness.devices import nvml
+from probes.harness.devices import power
 from probes.harness.guard import Broken, Guard
 from probes.harness.task import Task
 from probes.harness.turn import Turn, in_one_line, prepare, take_turn
@@ -73,6 +73,7 @@ class _Worker:
     def __init__(self, find: Find, plan: Plan, device: Device | None, todo: Sequence[Task]) -> None:
         self._find, self._plan, self._device, self._todo = find, plan, device, todo
         self._clock: Clock | None = None
+        self._sensor: power.Found | None = None
 
     def answer(self, ask: _Ask) -> Any:
         """Do what is asked."""
@@ -115,7 +116,28 @@ class _Worker:
         device, clock = self._running()
         assert ask.row is not None
         task = replace(self._todo[ask.task], row=ask.row)
-        return sustained.sustain(task, device, clock, ask.seconds, nvml.Watch(device).read)
+        return sustained.sustain(task, device, clock, ask.seconds, power.Watch(device).read)
+
+    def sense(self, ask: _Ask) -> energy.Telling:
+        """What tells the power of the device, and what it draws with no load."""
+        device, _ = self._running()
+        return energy.telling(self._sensed(device))
+
+    def load(self, ask: _Ask) -> energy.Energy:
+        """What the device draws while a task's kernel goes on alone."""
+        device, clock = self._running()
+        assert ask.row is not None
+        sensor = self._sensed(device).sensor
+        if sensor is None:
+            return energy.Energy()
+        task = replace(self._todo[ask.task], row=ask.row)
+        return energy.load(task, device, clock, sensor)
+
+    def _sensed(self, device: Device) -> power.Found:
+        """The sensor of the device, which is looked for once."""
+        if self._sensor is None:
+            self._sensor = power.sensor_of(device)
+        return self._sensor
 
     def _running(self) -> tuple[Device, Clock]:
         """The device and its clock, which is started once."""
@@ -221,6 +243,22 @@ class GuardedBench:
         limit = LEAST_PATIENCE_SECONDS + 2 * seconds
         moments: list[sustained.Moment] = self._guard.ask(ask, limit)
         return moments
+
+    def sense(self) -> energy.Telling:
+        """What tells the power of the device. Raises what the device raises, or Broken."""
+        telling: energy.Telling = self._guard.ask(_Ask("sense"), START_SECONDS)
+        return telling
+
+    def load(self, task: Task, load_seconds: float) -> energy.Energy:
+        """What the device draws while the task's kernel goes on alone for so long.
+
+        Raises what the device raises, or Broken.
+        """
+        ask = _Ask("load", task=self._places[id(task)], row=task.row)
+        expected = load_seconds + task.case.kernel.slow_seconds
+        limit = max(LEAST_PATIENCE_SECONDS, PATIENCE * expected)
+        drawn: energy.Energy = self._guard.ask(ask, limit)
+        return drawn
 
     def close(self) -> None:
         """End the worker."""

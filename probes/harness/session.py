@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from probes.harness import interrupts, sustained
+from probes.harness import energy, interrupts, sustained
 from probes.harness.bench import GuardedBench
 from probes.harness.forecast import FINISH_SECONDS, Forecast, Progress
 from probes.harness.load import Watch
@@ -43,6 +43,10 @@ class Steps(Protocol):
         """Show what goes on until the next step."""
 
 
+MOST_COMPANY = 0.1
+"""Share of the processors' time that others may have while their power is read."""
+
+
 def measure(
     run: Run,
     todo: Sequence[Task],
@@ -69,9 +73,14 @@ def measure(
             company = watch.company if run.device.kind == "cpu" else _nobody
             load_seconds = sustained_seconds or 0.0
             turns = rounds or run.settings["rounds"]
+            weighs = rounds is None
+            if weighs:
+                load_seconds += energy.budget(run.settings["quick"], run.settings["full"])
             _time_and_save(
                 run, imported, todo, turns, bench, folder, judge, console, company, load_seconds
             )
+            if weighs:
+                _weigh(run, imported, todo, bench, folder, judge, console, company)
             if sustained_seconds:
                 fastest = _fastest(todo, judge)
                 _sustain(run, fastest, bench, sustained_seconds, folder, console)
@@ -141,6 +150,59 @@ def _time_and_save(
                 steps.waiting("compiling the other kernels")
                 bench.prepare()
                 forecast.skip_to(time.perf_counter())
+
+
+def _weigh(
+    run: Run,
+    imported: list[Measurement],
+    todo: Sequence[Task],
+    bench: GuardedBench,
+    folder: Path,
+    judge: Judge,
+    console: Console,
+    company: Callable[[], float],
+) -> None:
+    """Read what the device draws under the loads worth most, for as long as a run gives them.
+
+    A run whose device tells no power says why. A load that ends in an error has no power; its
+    row, whose samples are good, stays as it is.
+    """
+    try:
+        telling = bench.sense()
+    except Exception as error:  # a driver may raise anything; what is there is still drawn
+        interrupts.check()
+        run.power = {"why_unknown": in_one_line(error)}
+        return
+    run.power = telling.as_json()
+    if not telling.source:
+        return
+    trusted = [task for task, verdict in judged(todo, judge) if _is_good(verdict)]
+    seconds = energy.budget(run.settings["quick"], run.settings["full"])
+    chosen = energy.loads(trusted, seconds, telling.load_seconds)
+    unknown = []
+    with console.working(f"reading the power of {len(chosen)} loads"):
+        for task in chosen:
+            company()
+            try:
+                drawn = bench.load(task, telling.load_seconds)
+            except Exception as error:
+                drawn = energy.Energy(why_unknown=in_one_line(error))
+            interrupts.check()
+            share = company()
+            if share > MOST_COMPANY:
+                drawn = energy.Energy(why_unknown=f"others had {share:.0%} of the processors")
+            task.row = drawn.of(task.row)
+            if drawn.watts is None:
+                unknown.append(f"{task.row.ceiling}: {drawn.why_unknown}")
+            run.measurements = [*imported, *_rows(todo)]
+            run.save_rows(folder)
+    if unknown:
+        run.power["unknown"] = unknown
+
+
+def _is_good(verdict: Measurement) -> bool:
+    """True if a row is ok and can be trusted."""
+    return verdict.status == OK and verdict.trusted
 
 
 def _rows(todo: Sequence[Task]) -> list[Measurement]:

@@ -10,10 +10,11 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from statistics import median
+from statistics import fmean, median
 
 from kernels.device import Device
 from probes.harness.clocks.sampling import Clock, Sample
+from probes.harness.devices.power import AVERAGE_SECONDS
 from probes.harness.task import Task
 from probes.records.measurement import FAILED, SCHEMA_VERSION, Measurement, Moment
 from probes.records.tag import COMPUTE, LIBRARY, Tag
@@ -89,6 +90,7 @@ def measurement(task: Task, moments: Sequence[Moment]) -> Measurement:
     """The steady end of the curve, its last third, as a row of its own."""
     end = moments[-max(1, len(moments) // 3) :]
     clocks = [moment.clock_hz for moment in end if moment.clock_hz]
+    watts = _mean_power(end)
     seconds = [(task.row.flops or 0.0) / moment.rate for moment in end]
     note = f"the last {len(end)} of {len(moments)} moments of {moments[-1].seconds:.0f} s"
     return replace(
@@ -102,7 +104,17 @@ def measurement(task: Task, moments: Sequence[Moment]) -> Measurement:
         samples=len(end),
         dropped=0,
         clock_hz=median(clocks) if clocks else None,
+        power_w=watts,
+        joules=watts * median(seconds) if watts else None,
     )
+
+
+def _mean_power(end: Sequence[Moment]) -> float | None:
+    """Mean power of the end of a curve; None if unknown, or if some may be that of before it."""
+    powers = [moment.power_w for moment in end if moment.power_w]
+    if len(powers) < len(end) or end[0].seconds < AVERAGE_SECONDS:
+        return None
+    return fmean(powers)
 
 
 def failed(task: Task, reason: str) -> Measurement:
@@ -119,4 +131,6 @@ def failed(task: Task, reason: str) -> Measurement:
         samples=0,
         dropped=0,
         clock_hz=None,
+        power_w=None,
+        joules=None,
     )

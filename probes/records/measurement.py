@@ -95,6 +95,10 @@ class Measurement:
     """Where a point of a sweep stands on its axis; None for all other rows."""
     emulated: bool = False
     """True if the compiler made other instructions of the path: the rate is not the unit's own."""
+    power_w: float | None = None
+    """Mean power of the device while this case alone ran, after its samples; None if unknown."""
+    joules: float | None = None
+    """Energy of one repetition during that time."""
 
     @cached_property
     def tag(self) -> Tag | Sweep:
@@ -154,6 +158,13 @@ class Measurement:
         if self.status != OK or not self.work or not self.seconds_median:
             return None
         return self.work / self.seconds_median
+
+    @property
+    def per_watt(self) -> float | None:
+        """Work for each joule, which is its rate for each watt; None if its energy is unknown."""
+        if self.status != OK or not self.work or not self.joules:
+            return None
+        return self.work / self.joules
 
     @property
     def spread(self) -> float | None:

@@ -56,7 +56,7 @@ NEEDED_FACTS = {
     "schema_version": int,
 }
 """What ``run.json`` must hold, with its type."""
-OPTIONAL_FACTS = {"ended": str, "status": str, "warnings": list, "load": dict}
+OPTIONAL_FACTS = {"ended": str, "status": str, "warnings": list, "load": dict, "power": dict}
 """What ``run.json`` may hold, with its type."""
 
 
@@ -80,6 +80,10 @@ class Run:
     """What a reader should know of the machine or of what was asked."""
     load: dict[str, Any] = field(default_factory=dict)
     """What else ran on the machine ``before`` and ``during`` it, as ``harness.load.Load`` says."""
+    power: dict[str, Any] = field(default_factory=dict)
+    """What told the power of its rows (``source``), and the power without a load (``idle_w``); or
+    ``why_unknown``.
+    """
     schema_version: int = SCHEMA_VERSION
     """Which fields and columns there are, and what they mean."""
     measurements: list[Measurement] = field(default_factory=list)

@@ -23,6 +23,7 @@ SECONDS, WORK = (1e-15, 1e9), (1e-9, 1e24)
 """Of one repetition: from what light needs for a third of a micrometre to 30 years; operations or
 bytes.
 """
+WATTS = (1e-6, 1e7)
 LIMITS: Mapping[str, tuple[float, float]] = {
     "schema_version": (1, 1e6),
     "flops": WORK,
@@ -35,6 +36,8 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "dropped": (1, 1e12),
     "clock_hz": (1.0, 1e12),
     "x": (1e-12, LARGEST_X),
+    "power_w": WATTS,
+    "joules": (1e-18, 1e15),
 }
 """Of the cells of a measurement: the least above zero, and the largest."""
 MOMENT_LIMITS: Mapping[str, tuple[float, float]] = {
@@ -42,7 +45,7 @@ MOMENT_LIMITS: Mapping[str, tuple[float, float]] = {
     "seconds": SECONDS,
     "rate": (1e-9, 1e30),
     "clock_hz": (1.0, 1e12),
-    "power_w": (1e-6, 1e7),
+    "power_w": WATTS,
     "temperature_c": (1e-3, 1e4),
 }
 TEXT_FACTS = (

@@ -16,6 +16,7 @@ from analysis.outcome import Outcome
 from analysis.tell.answer import Answer, answer
 from analysis.tell.on_plan import TITLE
 from analysis.tell.page import head, provenance
+from analysis.tell.page.energy import energy_section
 from analysis.tell.page.layers import layers_table
 from analysis.tell.page.markup import clipped, folded, heading, paragraph
 from analysis.tell.page.networks import networks_and_sweeps
@@ -218,6 +219,8 @@ def _sections(
         content = paragraph(CEILINGS_NOTE, "soft") + table
         folds = folded(f"{len(outcome.ceilings)} ceilings", content)
         sections.append(Section("ceilings", "Ceilings", folds))
+    if outcome.energy.is_known or outcome.energy.why_unknown:
+        sections.append(Section("energy", "Energy", energy_section(outcome.energy, stills)))
     if outcome.sweeps:
         sections.append(Section("sweeps", "Sweeps", sweeps(outcome, stills, limits.rows)))
     run = outcome.run

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from analysis.tell.columns import Column
+from analysis.tell.columns import Column, known
 from analysis.tell.page.markup import Cell, Head, table
 
 SENTENCES = 20
@@ -22,8 +22,10 @@ def table_of(
     row_names: Sequence[str] = (),
 ) -> str:
     """A table with these columns, as ``markup.table`` makes it."""
-    cells = ([cell_of(column, row) for column in columns] for row in rows)
-    return table(label, heads_of(columns), cells, name, row_names)
+    rows = list(rows)
+    shown = known(columns, rows)
+    cells = ([cell_of(column, row) for column in shown] for row in rows)
+    return table(label, heads_of(shown), cells, name, row_names)
 
 
 def heads_of(columns: Iterable[Column[Row]]) -> list[Head]:

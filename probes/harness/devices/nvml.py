@@ -77,6 +77,33 @@ def facts(opened: Any) -> dict[str, Any]:
     return {**_known(constant), "at_start": sample(opened)}
 
 
+POWER_INSTANT = 186
+"""NVML_FI_DEV_POWER_INSTANT of nvml.h, from driver 530 on."""
+UNSIGNED_INT = 1
+"""NVML_VALUE_TYPE_UNSIGNED_INT of nvml.h."""
+
+
+def instant_watts(opened: Any) -> float | None:
+    """Power of some last milliseconds; None where this driver or GPU does not tell it."""
+    if opened is None:
+        return None
+    nv, handle = opened
+    answers = _ask(nv, "nvmlDeviceGetFieldValues", handle, [POWER_INSTANT])
+    if not answers or answers[0].nvmlReturn != 0:
+        return None
+    value = answers[0].value
+    is_unsigned_int = answers[0].valueType == UNSIGNED_INT
+    return _watts(value.uiVal if is_unsigned_int else value.ullVal)
+
+
+def average_watts(opened: Any) -> float | None:
+    """Mean power of up to the last second: which it is differs between GPUs, as nvml.h says."""
+    if opened is None:
+        return None
+    nv, handle = opened
+    return _watts(_ask(nv, "nvmlDeviceGetPowerUsage", handle))
+
+
 def sample(opened: Any) -> dict[str, Any]:
     """Clocks, power, temperature and throttle reasons at this moment, as far as they are known."""
     if opened is None:
@@ -88,7 +115,7 @@ def sample(opened: Any) -> dict[str, Any]:
         {
             "sm_clock_hz": _hertz(sm_clock),
             "memory_clock_hz": _hertz(memory_clock),
-            "power_w": _watts(_ask(nv, "nvmlDeviceGetPowerUsage", handle)),
+            "power_w": instant_watts(opened) or average_watts(opened),
             "temperature_c": _ask(nv, "nvmlDeviceGetTemperature", handle, nv.NVML_TEMPERATURE_GPU),
             "throttle": _throttles(nv, handle),
         }
