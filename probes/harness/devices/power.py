@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from kernels.device import Device
 from probes.harness.devices import nvml
+from probes.harness.devices.rails import read_power
 from probes.harness.devices.reading import number, read
 
 INSTANT_SECONDS = 0.25
@@ -24,6 +25,9 @@ mean of a part of that time (Yang, Adamek, Armour, Part-time Power Measurements,
 AVERAGE_SECONDS = 1.2
 """The same of NVML's usual power: nvml.h says 1 s from Ampere on (but GA100), and 0.2 s are for its
 renewal. Older GPUs answer sooner, but do not say so."""
+RAILS_SECONDS = 0.5
+"""The same of a Jetson's power monitors, which are set to take the mean of up to 1024 conversions
+of three channels (INA3221 data sheet, table 3), most of them to far fewer."""
 RAPL_SECONDS = 0.02
 """The same of RAPL's counters: they are renewed every millisecond (Intel SDM 3B, 15.10.1)."""
 GAUGE_WINDOW, COUNTER_WINDOW = 0.35, 0.15
@@ -189,6 +193,8 @@ def sensor_of(device: Device, root: Path = Path("/"), opened: Any = None) -> Fou
     """
     if device.kind == "cpu":
         return _of_processors(root)
+    if "integrated" in device.features:
+        return _of_module(root)
     if device.facts.get("mig"):
         return Found(why_not="NVML tells the power of the whole GPU, and MIG gives a slice of it")
     if others := device.facts.get("other_processes"):
@@ -211,10 +217,25 @@ def _asking(question: Callable[[Any], float | None], opened: Any) -> Callable[[]
     return lambda: question(opened)
 
 
+def _of_module(root: Path) -> Found:
+    """The rails of a Jetson, whose NVML tells no power."""
+    rails = read_power(root)
+    if rails.total_w is None:
+        return Found(
+            why_not="no power monitor of this board can be read: in a container give it /sys "
+            "(-v /sys:/sys:ro), else run as root"
+        )
+    source = f"module ({' + '.join(rails.total_of)})"
+    return Found(Gauge(source, RAILS_SECONDS, lambda: read_power(root).total_w))
+
+
 def _of_processors(root: Path) -> Found:
-    """RAPL's counters of all processors and their memory."""
+    """RAPL's counters of all processors and their memory, or the rails of a Jetson."""
     domains = _rapl_domains(root)
     if not domains:
+        module = _of_module(root)
+        if module.sensor is not None:
+            return module
         return Found(why_not="this machine shows no RAPL counter (a virtual machine has none)")
     if any(number(domain / "energy_uj") is None for domain in domains):
         return Found(

@@ -52,7 +52,7 @@ def test_the_columns_of_the_table_stay_as_they_are(tmp_path: Path) -> None:
     header = (tmp_path / "measurements.csv").read_text().splitlines()[0]
     assert header == (
         "schema_version,device,started,probe,kernel,backend,dtype,ceiling,params,status,reason,flops,bytes,"
-        "seconds_median,seconds_best,seconds_low,seconds_high,samples,dropped,clock_hz,instruction,trusted,doubt,x,emulated"
+        "seconds_median,seconds_best,seconds_low,seconds_high,samples,dropped,clock_hz,instruction,trusted,doubt,x,emulated,power_w,joules"
     )
 
 
@@ -106,7 +106,7 @@ def test_a_truncated_table_names_its_line_and_keeps_the_others(tmp_path: Path) -
     damaged = read_run(tmp_path)
     assert damaged.measurements == run.measurements[:2]
     assert re.fullmatch(
-        r"measurements\.csv line 5 is damaged and left out: \d+ cells, not 25", damaged.damage[0]
+        r"measurements\.csv line 5 is damaged and left out: \d+ cells, not 27", damaged.damage[0]
     )
 
 

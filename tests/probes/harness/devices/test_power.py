@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from kernels.device import Device
 from probes.harness.devices import power
 from tests.devices import CPU, GPU
 from tests.probes.harness.devices.trees import write
@@ -112,6 +113,31 @@ def test_a_counter_that_only_root_reads_names_the_way_out(tmp_path: Path) -> Non
 
 def test_a_machine_without_counters_says_so(tmp_path: Path) -> None:
     assert "no RAPL" in power.sensor_of(CPU, tmp_path).why_not
+
+
+INA3221 = {
+    "sys/class/hwmon/hwmon1/name": "ina3221\n",
+    "sys/class/hwmon/hwmon1/in1_label": "VDD_IN\n",
+    "sys/class/hwmon/hwmon1/in1_input": "5000\n",
+    "sys/class/hwmon/hwmon1/curr1_input": "2000\n",
+    "sys/class/hwmon/hwmon1/in2_label": "VDD_CPU_GPU_CV\n",
+    "sys/class/hwmon/hwmon1/in2_input": "5000\n",
+    "sys/class/hwmon/hwmon1/curr2_input": "800\n",
+}
+
+
+@pytest.mark.parametrize("device", [replace(GPU, features=("integrated",)), CPU])
+def test_a_jetson_tells_the_power_of_its_module(device: Device, tmp_path: Path) -> None:
+    found = power.sensor_of(device, write(tmp_path, INA3221))
+    assert found.sensor is not None
+    assert found.sensor.source == "module (VDD_IN)"
+    assert found.sensor.watts() == pytest.approx(10)
+
+
+def test_a_jetson_whose_monitors_are_hidden_names_the_way_out(tmp_path: Path) -> None:
+    found = power.sensor_of(replace(GPU, features=("integrated",)), tmp_path)
+    assert found.sensor is None
+    assert "-v /sys:/sys:ro" in found.why_not
 
 
 def test_a_load_that_was_not_settled_has_no_power() -> None:
