@@ -21,6 +21,10 @@ from typing import TYPE_CHECKING
 # While modules are loaded, Ctrl-C ends the program at once, not with a traceback of theirs.
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+if __name__ == "__main__":
+    from probes.command import installed
+
+    installed.end_if_missing()
 
 from analysis.tell.output import (
     CLOSED,
@@ -97,6 +101,8 @@ def run_command(argv: Sequence[str] | None) -> int:
     refuse_ignored(args, options.get_default)
     if args.list:
         return list_probes(args)
+    if args.doctor:
+        return doctor(args)
     if args.replot:
         return replot(args.replot, everything=args.all)
     return measure(args)
@@ -128,6 +134,22 @@ def can_run(probe: Probe, device: Device) -> str:
         reasons = "; ".join(sorted(skips)) or NOTHING_TO_ASK
         answer = f"cannot run here: {reasons}"
     return answer if probe.default else f"{answer}, on request"
+
+
+def doctor(args: argparse.Namespace) -> int:
+    """Print what would stop or spoil a run here; returns 0 if nothing stops it, else 1."""
+    from analysis.tell.console import Console
+    from probes.command.doctor.finding import FINE, answer, code, in_order
+    from probes.command.doctor.look import look
+    from probes.command.doctor.place import Place
+
+    report = look(Place(out=args.out, spec=args.device))
+    console = Console()
+    console.note(answer(report.findings, report.device), style="bold")
+    for finding in in_order(report.findings):
+        if args.all or finding.weight != FINE:
+            console.note(finding.line)
+    return code(report.findings)
 
 
 def replot(folder: Path, everything: bool) -> int:

@@ -13,7 +13,11 @@ from probes.records.measurement import RidgelineError
 LARGEST_DIMENSION = 2**31 - 1  # runtimes count in 32 bits
 MOST_SECONDS = 1e6  # eleven days: more is a slip of the keyboard, or infinite
 
-ONLY_WITH: Mapping[str, tuple[str, ...]] = {"replot": ("all",), "list": ("device", "only")}
+ONLY_WITH: Mapping[str, tuple[str, ...]] = {
+    "replot": ("all",),
+    "list": ("device", "only"),
+    "doctor": ("device", "out", "all"),
+}
 """Options that measure nothing, and the options that have an effect beside each."""
 NOT_MEASURED = "and nothing is measured"
 """Why an option of CEILING_OPTIONS that has no reason of its own has no effect."""
@@ -157,6 +161,11 @@ def parser(version: str) -> argparse.ArgumentParser:
     )
     p.add_argument(
         "--list", action="store_true", help="list the probes and whether they can run here"
+    )
+    p.add_argument(
+        "--doctor",
+        action="store_true",
+        help="say what would stop or spoil a run here, and how to mend it",
     )
     p.add_argument(
         "--out",

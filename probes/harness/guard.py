@@ -53,12 +53,16 @@ class Broken(Exception):
 class Guard:
     """Answers requests in a worker process; makes a fresh one where the last has ended."""
 
-    def __init__(self, make: Callable[[], Callable[[Any], Any]]) -> None:
+    def __init__(
+        self, make: Callable[[], Callable[[Any], Any]], most_starved: float = MOST_STARVED
+    ) -> None:
         """make() runs in each worker before its first answer, and returns ``answer(request)``.
 
-        Requests and answers are pickled.
+        Requests and answers are pickled. most_starved: times its limit that a worker may take where
+        other work keeps it from the processors.
         """
         self._make = make
+        self._most_starved = most_starved
         self._process: Any = None
         self._pipe: Connection | None = None
         self._log: IO[bytes] | None = None
@@ -107,16 +111,17 @@ class Guard:
     def _receive(self, limit_seconds: float) -> Any:
         """The next answer. Raises Broken past the limit, EOFError where the worker has ended.
 
-        The limit is extended by what other work took from the worker, up to MOST_STARVED times.
+        The limit is extended by what other work took from the worker, up to ``most_starved`` times.
         """
         assert self._pipe is not None
+        most_seconds = self._most_starved * limit_seconds
         begin = time.monotonic()
         starved_before_ns = waiting.longest(self._process.pid)
         left = limit_seconds
         while not (ready := wait([self._pipe, self._process.sentinel], left)):
             took = time.monotonic() - begin
             starved_ns = waiting.longest(self._process.pid) - starved_before_ns
-            extended_limit = min(limit_seconds + starved_ns * 1e-9, MOST_STARVED * limit_seconds)
+            extended_limit = min(limit_seconds + starved_ns * 1e-9, most_seconds)
             left = extended_limit - took
             if left <= 0:
                 self._end()

@@ -31,7 +31,7 @@ def choose(
         return _best(find_cuda, problem)
     if spec == "cpu":
         return cpu.detect(), "the CPU, as asked"
-    index = _cuda_index(spec)
+    index = cuda_index(spec)
     device = jetson.enrich(find_cuda(index))
     if reason := problem(device):
         raise RidgelineError(f"cannot use CUDA device {index} ({device.name}): {reason}")
@@ -52,7 +52,7 @@ def _best(
     return device, "CUDA device 0, the first usable GPU"
 
 
-def _cuda_index(spec: str) -> int:
+def cuda_index(spec: str) -> int:
     """The number of the CUDA device that ``spec`` names; ``cuda`` is the first."""
     match = re.fullmatch(r"cuda|(?:cuda:)?([0-9]+)", spec)
     if not match:

@@ -104,6 +104,25 @@ def average_watts(opened: Any) -> float | None:
     return _watts(_ask(nv, "nvmlDeviceGetPowerUsage", handle))
 
 
+def compute_mode(opened: Any) -> int | None:
+    """Who may use the GPU: a number of nvmlComputeMode_t in nvml.h; None if unknown."""
+    if opened is None:
+        return None
+    nv, handle = opened
+    mode: int | None = _ask(nv, "nvmlDeviceGetComputeMode", handle)
+    return mode
+
+
+def power_limits(opened: Any) -> tuple[float | None, float | None]:
+    """(limit in force, usual limit) of the GPU's power in W; None if unknown."""
+    if opened is None:
+        return None, None
+    nv, handle = opened
+    limit = _ask(nv, "nvmlDeviceGetEnforcedPowerLimit", handle)
+    usual = _ask(nv, "nvmlDeviceGetPowerManagementDefaultLimit", handle)
+    return _watts(limit), _watts(usual)
+
+
 def sample(opened: Any) -> dict[str, Any]:
     """Clocks, power, temperature and throttle reasons at this moment, as far as they are known."""
     if opened is None:
