@@ -17,7 +17,7 @@ from analysis.tell.energy_columns import on_energy
 from analysis.tell.report import IS_PARTIAL, no_verdict
 from analysis.units import binary, short, si, si_span, whole_percent
 from kernels.device import Device
-from probes.records.measurement import FAILED, OK
+from probes.records.measurement import FAILED, OK, Measurement
 from probes.records.run import COMPLETE
 from probes.records.tag import BANDWIDTH, GATHER, WORKING_SET, ZEROS, Sweep, Tag
 
@@ -51,6 +51,7 @@ def on_device(outcome: Outcome) -> list[str]:
     doubted = [name_of(Tag.parse(ceiling.tag)) for ceiling in outcome.model.doubted]
     sentences += no_verdict(few(doubted, MOST_NAMES), len(doubted))
     sentences += _limits(ceilings, formats, outcome.run.device)
+    sentences += _together(outcome.run.measurements)
     sentences += on_energy(outcome.energy)
     sentences += _random_reads(outcome.sweeps)
     sentences += _ill(outcome)
@@ -150,6 +151,22 @@ def _clock_ratio(best: Ceiling, ceilings: Mapping[str, Ceiling]) -> float:
     if zeros is None or not zeros.trusted or not zeros.clock_hz or not best.clock_hz:
         return 0.0
     return zeros.clock_hz / best.clock_hz
+
+
+def _together(rows: Iterable[Measurement]) -> list[str]:
+    """``CPU and GPU together read 88 GB/s: GPU 60 GB/s (80 alone), CPU 28 GB/s (35 alone).``"""
+    for row in rows:
+        rates = row.together
+        is_told = row.status == OK and row.trusted and row.rate
+        if not is_told or not all(rates.get(name) for name in ("gpu", "cpu")):
+            continue
+        parts = []
+        for name in ("gpu", "cpu"):
+            alone = rates.get(f"{name}_alone")
+            beside = f" ({si(alone, 'B/s')} alone)" if alone else ""
+            parts.append(f"{name.upper()} {si(rates[name], 'B/s')}{beside}")
+        return [f"CPU and GPU together read {si(row.rate, 'B/s')}: {', '.join(parts)}."]
+    return []
 
 
 def _random_reads(sweeps: Iterable[SweepChart]) -> list[str]:

@@ -65,6 +65,11 @@ class CpuLaunch:
         """Do the work ``repeat`` times on each thread that has arguments, and wait for all."""
         return self._team.run(self._native.address, self._arguments, repeat)
 
+    @property
+    def calls(self) -> tuple[int, np.ndarray]:
+        """(address of the native code, arguments of each thread, int64 [threads, n])."""
+        return self._native.address, self._arguments
+
     def result(self) -> np.ndarray:
         """What the last run computed."""
         return self._result(self._buffers)

@@ -43,6 +43,9 @@ class Case:
     """Params of further rows with the same times: the very same work elsewhere."""
     beside: tuple[Case, ...] = ()
     """Cases timed in turn with this one, sample by sample; its row keeps their rates."""
+    during: tuple[Case, ...] = ()
+    """Cases of the host's CPU that go on during every sample; the bytes that they move count, too.
+    """
     steady: bool = False
     """True if its work stays inside a core, so that it takes as many cycles every time."""
 

@@ -158,7 +158,8 @@ def _best_by_tag(todo: Iterable[Task]) -> list[Task]:
     for task in todo:
         row = task.row
         is_point = not isinstance(row.tag, Tag)
-        if row.status != OK or not row.trusted or is_point:
+        # one that counts the host's work, too, would here go on without it
+        if row.status != OK or not row.trusted or is_point or task.case.during:
             continue
         if _is_network(row):
             networks.append(task)

@@ -140,7 +140,7 @@ def _too_large(case: Case, device: Device, free_bytes: float | None = None) -> s
     if free_bytes is None:
         free_bytes = device.memory_free_bytes
     need = 0.0
-    for together in (case, *case.beside):
+    for together in (case, *case.beside, *case.during):
         need += together.kernel.memory_bytes(together.dtype, together.params)
     if free_bytes is None or math.isnan(need) or need <= MEMORY_SHARE * free_bytes:
         return ""
@@ -280,6 +280,7 @@ def row_of(task: Task) -> Measurement:
         dropped=taken - len(seconds),
         instruction=task.audit.instruction,
         clock_hz=None,
+        bytes=_bytes(task, sifted.samples),
         params=_params(task),
         emulated=task.audit.emulated,
         reason=task.audit.note,
@@ -295,6 +296,14 @@ def row_of(task: Task) -> Measurement:
     enough_clocks = len(clocks) >= min(FEWEST_CLOCKS, taken)
     clock = median(clocks) if enough_clocks else None
     return replace(row, seconds_low=low, seconds_high=high, clock_hz=clock)
+
+
+def _bytes(task: Task, samples: Sequence[Sample]) -> float | None:
+    """Least traffic of one repetition, with what the host moved meanwhile where that counts."""
+    if not task.case.during:
+        return task.row.bytes
+    work = task.case.kernel.work(task.case.dtype, **task.case.params)
+    return work.bytes + median(sample.moved for sample in samples)
 
 
 def _params(task: Task) -> str:

@@ -19,6 +19,8 @@ from probes.harness.beside import beside
 from probes.harness.case import Case
 from probes.harness.check import SOUND, Failure, check, check_code
 from probes.harness.clocks.sampling import Clock, Rule, Sample, calibrate, measure
+from probes.harness.clocks.together import TogetherClock
+from probes.harness.company import company
 from probes.harness.guard import Broken
 from probes.harness.task import Round, Task, no_room
 from probes.records.measurement import FAILED, OK, SKIPPED
@@ -108,6 +110,8 @@ def _timed(task: Task, device: Device, clock: Clock, rule: Rule) -> Turn:
                 verdict = check(case, launch)
             audit = check_code(launch, case, verdict)
             repeat = calibrate(launch, clock, rule)
+        if case.during:
+            return _together(task, launch, clock, rule, audit, repeat)
         with beside(case, device, clock, rule, _built) as others:
             samples = measure(
                 launch, clock, rule, repeat, between=others.sample, steady=case.steady
@@ -119,6 +123,23 @@ def _timed(task: Task, device: Device, clock: Clock, rule: Rule) -> Turn:
                 beside=others.facts(),
                 beside_doubt=others.doubt,
             )
+
+
+def _together(
+    task: Task, launch: Launch, clock: Clock, rule: Rule, audit: Audit, repeat: int
+) -> Turn:
+    """The samples of a turn during which the host's CPU works, too."""
+    with company(task.case.during) as host:
+        both = TogetherClock(clock, host, rule.sample_seconds)
+        samples = measure(launch, both, rule, repeat)
+        work = task.case.kernel.work(task.case.dtype, **task.case.params)
+        return Turn(
+            samples=samples,
+            audit=audit,
+            repeat=repeat,
+            beside={"together": both.rates(work.bytes)},
+            beside_doubt=both.doubt,
+        )
 
 
 @contextmanager

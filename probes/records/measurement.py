@@ -148,6 +148,14 @@ class Measurement:
         return dict(read_params(self.params).get("beside") or {})
 
     @property
+    def together(self) -> dict[str, float]:
+        """Rates in B/s of those who worked at once (``gpu``, ``cpu``), and of each ``…_alone``.
+
+        Most rows have none.
+        """
+        return dict(read_params(self.params).get("together") or {})
+
+    @property
     def layer(self) -> str:
         """Name of the layer that was timed, empty for anything else."""
         return self.facts.layer

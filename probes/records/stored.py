@@ -60,8 +60,9 @@ TEXT_FACTS = (
     "series",
     "run",
 )
-NUMBERS_BY_NAME = {"beside": 1e30, "ran": 1e12}
-"""Rates beside a row by tag, and how often each operation ran in a network; the largest of each."""
+NUMBERS_BY_NAME = {"beside": 1e30, "together": 1e30, "ran": 1e12}
+"""Rates beside a row by tag, or of those that work together, and how often each operation ran in a
+network; the largest of each."""
 COUNT_FACTS = ("launches", "working_set", "textbook_bytes")
 FLAG_FACTS = ("warm", "emulated", "captured")
 LONGEST_NAME, LONGEST_TEXT = 1 << 16, 1000

@@ -22,7 +22,7 @@ WORK_COUNTED = {COMPUTE: "flops", LAYER: "flops", BANDWIDTH: "bytes", TRANSFER: 
 time.
 """
 SPARSE = "_sp"  # in the name of a path
-ZEROS, PAGEABLE = "zeros", "pageable"
+ZEROS, PAGEABLE, WITH_CPU = "zeros", "pageable", "with-cpu"
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ VARIANTS: Mapping[str, Variant] = {
         Variant("near", "the part of a GPU's L2 that is close to the multiprocessor"),
         Variant("far", "the part of a GPU's L2 that is on the other side"),
         Variant(PAGEABLE, "the host's memory is not pinned"),
+        Variant(WITH_CPU, "CPU and GPU move bytes at once, and those of both count"),
         Variant("4B", "each access of a thread is 4 bytes wide"),
         Variant("8B", "each access of a thread is 8 bytes wide"),
         Variant("16B", "each access of a thread is 16 bytes wide"),

@@ -92,6 +92,30 @@ def timed_run() -> Callable[..., None]:
     return timed
 
 
+@cache
+def run_until() -> Callable[..., None]:
+    """``until(address, arguments, stop, log, most)``, compiled; all arguments are int64.
+
+    It calls the kernel with one repetition after the other until there is no 0 at ``stop``, and
+    writes when each ended to ``log``, which has room for ``most`` of them: then it ends, too.
+    """
+    from numba import njit, types
+
+    target.tell_numba()
+    call, now, _, arrived, _, _, put = _pieces()
+    wall = MONOTONIC
+
+    @njit(types.void(*[types.int64] * 5), nogil=True)
+    def until(address, arguments, stop, log, most):  # type: ignore[no-untyped-def]
+        count = 0
+        while count < most and arrived(stop) == 0:
+            call(address, arguments, 1)
+            put(log, count, now(wall))
+            count += 1
+
+    return until
+
+
 def _pieces() -> tuple[Any, ...]:
     """The intrinsics the timed call is made of: each writes a few LLVM instructions."""
     from numba import types

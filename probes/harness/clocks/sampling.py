@@ -63,6 +63,8 @@ class Sample:
     """The observed clock of the units; None if unknown, or if it was not read twice the same."""
     clean: bool = True
     """No thread lost its processor, and all ran together."""
+    moved: float = 0.0
+    """Bytes that the host's CPU moved during one repetition, and that count as well."""
 
     @property
     def cycles(self) -> float:
