@@ -119,9 +119,15 @@ class _Worker:
         return sustained.sustain(task, device, clock, ask.seconds, power.Watch(device).read)
 
     def sense(self, ask: _Ask) -> energy.Telling:
-        """What tells the power of the device, and what it draws with no load."""
+        """What tells the power of the device."""
         device, _ = self._running()
         return energy.telling(self._sensed(device))
+
+    def idle(self, ask: _Ask) -> float | None:
+        """Power of the device in W with no load; None if unknown."""
+        device, _ = self._running()
+        sensor = self._sensed(device).sensor
+        return energy.idle(sensor) if sensor else None
 
     def load(self, ask: _Ask) -> energy.Energy:
         """What the device draws while a task's kernel goes on alone."""
@@ -248,6 +254,11 @@ class GuardedBench:
         """What tells the power of the device. Raises what the device raises, or Broken."""
         telling: energy.Telling = self._guard.ask(_Ask("sense"), START_SECONDS)
         return telling
+
+    def idle(self) -> float | None:
+        """Power of the device in W with no load; None if unknown. Raises as ``sense`` does."""
+        watts: float | None = self._guard.ask(_Ask("idle"), START_SECONDS)
+        return watts
 
     def load(self, task: Task, load_seconds: float) -> energy.Energy:
         """What the device draws while the task's kernel goes on alone for so long.

@@ -59,30 +59,29 @@ class Telling:
     """Why there is none, in words."""
     load_seconds: float = 0.0
     """How long one load takes."""
-    idle_w: float | None = None
-    """Power with no load, right after one; None if unknown."""
 
     def as_json(self) -> dict[str, object]:
         """What ``run.json`` holds of it."""
         if not self.source:
             return {"why_unknown": self.why_unknown}
-        return {"source": self.source, "idle_w": self.idle_w}
+        return {"source": self.source}
 
 
-def telling(found: Found, sleep: Callable[[float], None] = time.sleep) -> Telling:
-    """What a device's sensor is, and what it reads with no load: that takes as long as a load."""
+def telling(found: Found) -> Telling:
+    """What a device's sensor is."""
     sensor = found.sensor
     if sensor is None:
         return Telling(why_unknown=found.why_not)
+    load_seconds = sensor.settle_seconds + sensor.window_seconds + BUILD_SECONDS
+    return Telling(source=sensor.source, load_seconds=load_seconds)
+
+
+def idle(sensor: Sensor, sleep: Callable[[float], None] = time.sleep) -> float | None:
+    """Power in W with no load, once what ran before is forgotten; None if unknown."""
     sleep(sensor.settle_seconds)
     sensor.start()
     sleep(sensor.window_seconds)
-    draw = sensor.stop()
-    return Telling(
-        source=sensor.source,
-        load_seconds=sensor.settle_seconds + sensor.window_seconds + BUILD_SECONDS,
-        idle_w=draw.watts,
-    )
+    return sensor.stop().watts
 
 
 def load(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -62,7 +62,8 @@ def measure(
 
     Where the device does not start, the run stays partial. What else ran on the machine meanwhile,
     as ``watch`` tells it, is kept as ``run.load["during"]``. rounds: turns of each task; None: as
-    many as the run's settings say. Raises OSError where rows cannot be written.
+    many as the run's settings say, and then the power of some is read, too. Raises OSError where
+    rows cannot be written.
     """
     imported = run.measurements
     run.measurements = [*imported, *_rows(todo)]
@@ -73,14 +74,14 @@ def measure(
             company = watch.company if run.device.kind == "cpu" else _nobody
             load_seconds = sustained_seconds or 0.0
             turns = rounds or run.settings["rounds"]
-            weighs = rounds is None
-            if weighs:
+            telling = _sense(run, bench) if rounds is None else energy.Telling()
+            if telling.source:
                 load_seconds += energy.budget(run.settings["quick"], run.settings["full"])
             _time_and_save(
                 run, imported, todo, turns, bench, folder, judge, console, company, load_seconds
             )
-            if weighs:
-                _weigh(run, imported, todo, bench, folder, judge, console, company)
+            if telling.source:
+                _weigh(run, telling, imported, todo, bench, folder, judge, console, company)
             if sustained_seconds:
                 fastest = _fastest(todo, judge)
                 _sustain(run, fastest, bench, sustained_seconds, folder, console)
@@ -152,8 +153,20 @@ def _time_and_save(
                 forecast.skip_to(time.perf_counter())
 
 
+def _sense(run: Run, bench: GuardedBench) -> energy.Telling:
+    """What tells the power of the device; a run that has nothing such says why."""
+    try:
+        telling = bench.sense()
+    except Exception as error:  # a driver may raise anything; what is there is still measured
+        interrupts.check()
+        telling = energy.Telling(why_unknown=in_one_line(error))
+    run.power = telling.as_json()
+    return telling
+
+
 def _weigh(
     run: Run,
+    telling: energy.Telling,
     imported: list[Measurement],
     todo: Sequence[Task],
     bench: GuardedBench,
@@ -164,18 +177,11 @@ def _weigh(
 ) -> None:
     """Read what the device draws under the loads worth most, for as long as a run gives them.
 
-    A run whose device tells no power says why. A load that ends in an error has no power; its
-    row, whose samples are good, stays as it is.
+    A load that ends in an error has no power; its row, whose samples are good, stays as it is.
     """
-    try:
-        telling = bench.sense()
-    except Exception as error:  # a driver may raise anything; what is there is still drawn
-        interrupts.check()
-        run.power = {"why_unknown": in_one_line(error)}
-        return
-    run.power = telling.as_json()
-    if not telling.source:
-        return
+    with suppress(Exception):  # it is then unknown
+        run.power["idle_w"] = bench.idle()
+    interrupts.check()
     trusted = [task for task, verdict in judged(todo, judge) if _is_good(verdict)]
     seconds = energy.budget(run.settings["quick"], run.settings["full"])
     chosen = energy.loads(trusted, seconds, telling.load_seconds)

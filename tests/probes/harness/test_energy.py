@@ -136,9 +136,14 @@ def test_without_a_sensor_the_run_says_why() -> None:
 def test_idle_power_is_read_when_the_last_load_is_forgotten() -> None:
     slept: list[float] = []
     sensor = Sensor(Time(), Draw(60.0))
-    told = energy.telling(Found(sensor), slept.append)
+    assert energy.idle(sensor, slept.append) == 60
     assert slept == [Sensor.settle_seconds, Sensor.window_seconds]
-    assert told.as_json() == {"source": "made up", "idle_w": 60.0}
+
+
+def test_the_run_names_its_sensor_and_knows_how_long_a_load_takes() -> None:
+    told = energy.telling(Found(Sensor(Time(), Draw(60.0))))
+    assert told.as_json() == {"source": "made up"}
+    assert told.load_seconds > Sensor.settle_seconds + Sensor.window_seconds
 
 
 def test_memory_and_networks_come_first_then_the_best_of_each_format() -> None:
