@@ -101,6 +101,8 @@ def run_command(argv: Sequence[str] | None) -> int:
     refuse_ignored(args, options.get_default)
     if args.list:
         return list_probes(args)
+    if args.power_modes:
+        return power_modes(args)
     if args.doctor:
         return doctor(args)
     if args.replot:
@@ -134,6 +136,21 @@ def can_run(probe: Probe, device: Device) -> str:
         reasons = "; ".join(sorted(skips)) or NOTHING_TO_ASK
         answer = f"cannot run here: {reasons}"
     return answer if probe.default else f"{answer}, on request"
+
+
+def power_modes(args: argparse.Namespace) -> int:
+    """Hold runs that were made in several power modes side by side; returns the exit code."""
+    from analysis.compared import write
+    from analysis.modes import compare
+    from analysis.tell.console import Console
+
+    comparison = compare(args.power_modes)
+    try:
+        folder = write(comparison, args.out)
+    except OSError as error:
+        raise RidgelineError(f"cannot write to --out {args.out}: {reason(error)}") from None
+    Console().modes(comparison, folder)
+    return DONE
 
 
 def doctor(args: argparse.Namespace) -> int:

@@ -30,7 +30,7 @@ class Column(Generic[Row]):
     stored: str = ""
     """Its name in the table's file, and of the row's field that it holds; empty if not stored."""
     computed: Callable[[Row], Any] | None = None
-    """What a column that is not stored holds."""
+    """What a column holds that is not stored, or is no field of the row."""
     name: str = ""
     """Its name where people read it."""
     shown: tuple[str, ...] = ()

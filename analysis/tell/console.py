@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
+from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
@@ -13,8 +14,10 @@ from analysis.analyse import Outcome
 from analysis.model.ceilings import Ceiling
 from analysis.model.headlines import headlines
 from analysis.model.trust import FAIR, GOOD, LOW, at_start
+from analysis.modes import Comparison, RoofInModes
 from analysis.naming import name_of
 from analysis.outcome import PlanOutcome
+from analysis.tell import modes
 from analysis.tell.answer import Answer, answer
 from analysis.tell.ceiling_columns import CEILINGS_IN_BRIEF, CEILINGS_ON_TERMINAL
 from analysis.tell.columns import LINES_OF_REMARK, Column, fit, in_words, known, on_few_lines
@@ -163,6 +166,25 @@ class Console:
         for warning in (*warnings_of_run, *run.damage):
             self.note(f"warning: {warning}", style="yellow")
         self._answer(answer(outcome), outcome)
+
+    def modes(self, comparison: Comparison, folder: Path) -> None:
+        """Print power modes side by side, and where their files are."""
+        for text in modes.sentences(comparison):
+            self.note(text)
+        states = known(modes.STATE_COLUMNS, comparison.modes)
+        cells = [in_words(states, mode) for mode in comparison.modes]
+        self._table(states, cells, (), modes.MODES_FILE)
+        self._roofs_in_modes(comparison, modes.columns_of(comparison, lambda roof: roof.rates))
+        if comparison.knows_power:
+            columns = modes.columns_of(comparison, lambda roof: roof.per_watt, "/W")
+            self._roofs_in_modes(comparison, columns)
+        self._print(f"Open: {_safe(str(folder / modes.PICTURE))}.png", soft_wrap=True)
+
+    def _roofs_in_modes(
+        self, comparison: Comparison, columns: Sequence[Column[RoofInModes]]
+    ) -> None:
+        cells = [in_words(columns, roof) for roof in comparison.roofs]
+        self._table(columns, cells, (), modes.MODES_FILE)
 
     def _answer(self, told: Answer, outcome: Outcome) -> None:
         """Print what was learnt, how far it can be trusted, what to do next, and the page."""

@@ -16,6 +16,7 @@ MOST_SECONDS = 1e6  # eleven days: more is a slip of the keyboard, or infinite
 ONLY_WITH: Mapping[str, tuple[str, ...]] = {
     "replot": ("all",),
     "list": ("device", "only"),
+    "power_modes": ("out",),
     "doctor": ("device", "out", "all"),
 }
 """Options that measure nothing, and the options that have an effect beside each."""
@@ -161,6 +162,15 @@ def parser(version: str) -> argparse.ArgumentParser:
     )
     p.add_argument(
         "--list", action="store_true", help="list the probes and whether they can run here"
+    )
+    p.add_argument(
+        "--power-modes",
+        type=path,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="RUN_DIR",
+        help="hold runs of one board in several power modes side by side; changes no mode itself",
     )
     p.add_argument(
         "--doctor",
