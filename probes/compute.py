@@ -17,7 +17,7 @@ NUMBA_DTYPES = ("fp64", "fp32")  # what Numba CUDA can say
 
 
 def cases(device: Device) -> Iterator[Case]:
-    """Each precision with each backend; on a CPU all cores together, and one alone."""
+    """Each precision with each backend; on a CPU each instruction, all cores, and one alone."""
     of_kind = _cuda if device.kind == "cuda" else _cpu
     return (case for dtype in DTYPES for case in of_kind(device, dtype))
 
@@ -31,12 +31,13 @@ def _cuda(device: Device, dtype: str) -> Iterator[Case]:
 
 
 def _cpu(device: Device, dtype: str) -> Iterator[Case]:
-    skip = fma_cpu.missing(device.features, dtype)
-    shape = fma_work.NOTHING if skip else fma_cpu.shape(device.features, dtype)
-    all_cores = Tag(COMPUTE, dtype)
-    for threads, tag in ((device.units, all_cores), (1, all_cores.with_variant(ONE_CORE))):
-        params = {**fma_work.TIMED[dtype], **shape, "threads": threads}
-        yield Case(fma.kernel(dtype), dtype, "cpu", tag, params, skip, steady=True)
+    for path in fma_cpu.paths(dtype):
+        skip = fma_cpu.missing(device.features, dtype, path)
+        shape = fma_work.NOTHING if skip else fma_cpu.shape(device.features, dtype, path)
+        all_cores = Tag(COMPUTE, dtype, path)
+        for threads, tag in ((device.units, all_cores), (1, all_cores.with_variant(ONE_CORE))):
+            params = {**fma_work.TIMED[dtype], **shape, "threads": threads}
+            yield Case(fma.kernel(dtype, path), dtype, "cpu", tag, params, skip, steady=True)
 
 
 if __name__ == "__main__":

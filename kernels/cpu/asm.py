@@ -20,6 +20,7 @@ _X86_BITS = {"zmm": 512, "ymm": 256, "xmm": 128}  # of a register, by its name
 # Arm writes the lanes into the register name: v3.2d, v3.4s, v3.8h, v3.16b.
 _NEON = re.compile(r"\bv\d+\.(2d|4s|8h|16b)\b")
 _NEON_BITS = 128
+_SVE = re.compile(r"\bz\d+\.([bhsd])\b")  # how long they are, the assembly does not tell
 _TOLERANCE = 1e-3  # of the declared work
 
 
@@ -33,6 +34,8 @@ class Spec:
     """Operations a matching instruction does in each 128 bits; 0: only name the instruction."""
     bodies: float = 1.0
     """How often the declared work runs the loop body, all threads together."""
+    sve_bits: int = 0
+    """Of a register of SVE, where the code is written for those."""
 
 
 def loops(assembly: str) -> list[list[str]]:
@@ -55,10 +58,10 @@ def loops(assembly: str) -> list[list[str]]:
     return bodies
 
 
-def instruction(line: str) -> tuple[str, int]:
+def instruction(line: str, sve_bits: int = 0) -> tuple[str, int]:
     """Mnemonic with its register class, and the width in bits: (``vfmadd231pd zmm``, 512).
 
-    The width is 0 where the line names no vector register.
+    The width is 0 where the line names no vector register. sve_bits: of a register of SVE.
     """
     mnemonic = line.split()[0]
     for register, bits in _X86_BITS.items():
@@ -66,6 +69,8 @@ def instruction(line: str) -> tuple[str, int]:
             return f"{mnemonic} {register}", bits
     if lanes := _NEON.search(line):
         return f"{mnemonic} .{lanes[1]}", _NEON_BITS
+    if element := _SVE.search(line):
+        return f"{mnemonic} z.{element[1]}", sve_bits
     return mnemonic, 0
 
 
@@ -85,7 +90,7 @@ def audit(assembly: str, spec: Spec, work: Work) -> Audit:
                     "no instruction does this here"
                 )
     mnemonics = re.compile(spec.pattern)
-    matching = [_matching(body, mnemonics) for body in bodies]
+    matching = [_matching(body, mnemonics, spec.sve_bits) for body in bodies]
     hot = max(matching, key=len, default=[])
     if not hot:
         return Audit(
@@ -103,6 +108,6 @@ def audit(assembly: str, spec: Spec, work: Work) -> Audit:
     return Audit(names)
 
 
-def _matching(body: list[str], mnemonics: re.Pattern[str]) -> list[tuple[str, int]]:
+def _matching(body: list[str], mnemonics: re.Pattern[str], sve_bits: int) -> list[tuple[str, int]]:
     """``instruction`` of each line whose mnemonic matches."""
-    return [instruction(line) for line in body if mnemonics.match(line.split()[0])]
+    return [instruction(line, sve_bits) for line in body if mnemonics.match(line.split()[0])]

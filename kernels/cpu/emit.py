@@ -48,6 +48,8 @@ class Vector:
     """
     fma: bool
     """True if multiply-adds are fused."""
+    scalable: bool = False
+    """True for registers of SVE: the code says how many elements 128 bits hold."""
 
     def lanes(self, itemsize: int) -> int:
         """Elements of ``itemsize`` bytes in one register."""
@@ -67,6 +69,25 @@ def vector(features: Sequence[str], integers: bool = False) -> Vector:
     if "avx2" in features or ("avx" in features and not integers):
         return Vector(256, 12, "fma" in features)
     return Vector(128, 12, False)
+
+
+def scalable(features: Sequence[str]) -> Vector:
+    """The unit behind the 32 registers of SVE, whose length these features tell."""
+    return Vector(target.sve_bits(features) or target.NEON_BITS, 16, True, scalable=True)
+
+
+class ScalableType(ir.VectorType):
+    """LLVM's ``<vscale x 4 x float>``: ``count`` elements for each 128 bits of a register."""
+
+    def _to_string(self) -> str:
+        return f"<vscale x {self.count} x {self.element}>"
+
+
+def register_type(unit: Vector, element: Any, lanes: int) -> Any:
+    """The LLVM type of a register of this unit, which holds ``lanes`` elements."""
+    if unit.scalable:
+        return ScalableType(element, lanes * target.NEON_BITS // unit.bits)
+    return ir.VectorType(element, lanes)
 
 
 def unit_of(device: Device, integers: bool = False) -> Vector:
@@ -110,6 +131,20 @@ def load_argument(builder: IRBuilder, arguments: Value, index: int, kind: Any = 
     return builder.bitcast(value, kind)
 
 
+def suffix(kind: Any) -> str:
+    """How the names of LLVM's intrinsics write a register's type: ``v4f32``, ``nxv4i32``."""
+    element = kind.element
+    name = f"i{element.width}" if isinstance(element, ir.IntType) else element.intrinsic_name
+    scales = "nx" if isinstance(kind, ScalableType) else ""
+    return f"{scales}v{kind.count}{name}"
+
+
+def splat_scalable(builder: IRBuilder, value: Value, kind: ScalableType) -> Any:
+    """A register of SVE with ``value`` in every lane."""
+    name = f"llvm.aarch64.sve.dup.x.{suffix(kind)}"
+    return builder.call(external(builder, name, ir.FunctionType(kind, [kind.element])), [value])
+
+
 def splat(builder: IRBuilder, value: Value, lanes: int) -> Any:
     """A vector with ``value`` in every lane."""
     i32 = ir.IntType(32)
@@ -127,7 +162,7 @@ def multiply_add(builder: IRBuilder, x: Value, m: Value, c: Value, fma: bool) ->
     if not fma:
         return builder.fadd(builder.fmul(x, m), c)
     kind = x.type  # llvmlite's own fma takes scalars only
-    name = f"llvm.fma.v{kind.count}{kind.element.intrinsic_name}"
+    name = f"llvm.fma.{suffix(kind)}"
     intrinsic = external(builder, name, ir.FunctionType(kind, [kind] * 3))
     return builder.call(intrinsic, [x, m, c])
 

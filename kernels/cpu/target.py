@@ -50,6 +50,13 @@ CONCERNED = frozenset(X86) | frozenset(ARM)
 """The features that matter to the compiler; it does not know the others, or they are no sets."""
 ARM_BASE = {"asimd"}  # on every 64-bit Arm that Linux runs on
 HWCAPS = (16, 26)  # AT_HWCAP and AT_HWCAP2 of the auxiliary vector (man 3 getauxval)
+SVE_BITS = "sve_bits="
+"""How the feature begins that says how long the registers of SVE are: ``sve_bits=256``. No
+/proc/cpuinfo has it: the system tells it to each process."""
+NEON_BITS = 128
+"""Of a register of every 64-bit Arm; those of SVE are so long at least."""
+SVE_GET_LENGTH = 51  # PR_SVE_GET_VL of prctl (Linux' include/uapi/linux/prctl.h)
+SVE_LENGTH_MASK = 0xFFFF  # PR_SVE_VL_LEN_MASK: the bits of its answer that are a length, in bytes
 
 
 def is_arm() -> bool:
@@ -152,3 +159,23 @@ def hwcaps() -> tuple[int, int] | None:
     getauxval.restype = ctypes.c_ulong
     getauxval.argtypes = [ctypes.c_ulong]
     return getauxval(HWCAPS[0]), getauxval(HWCAPS[1])
+
+
+def sve_feature() -> tuple[str, ...]:
+    """``("sve_bits=256",)`` where this process has SVE registers of that length; else nothing."""
+    if not is_arm() or "sve" not in compiled():
+        return ()
+    try:
+        answer = ctypes.CDLL(None).prctl(SVE_GET_LENGTH, 0, 0, 0, 0)
+    except (AttributeError, OSError, TypeError):
+        return ()
+    bits = 8 * (answer & SVE_LENGTH_MASK)
+    return (f"{SVE_BITS}{bits}",) if answer > 0 and bits >= NEON_BITS else ()
+
+
+def sve_bits(features: Iterable[str]) -> int | None:
+    """How long the registers of SVE are, by these features; None if they do not tell."""
+    for name in features:
+        if name.startswith(SVE_BITS):
+            return int(name.removeprefix(SVE_BITS))
+    return None

@@ -22,7 +22,7 @@ from kernels.cuda import cubins
 
 SHARED = Path(__file__).parent
 """Where headers lie that kernels of several folders include."""
-INSTALL = "pip install -e '.[cu13]' (or '.[cu12]')"
+INSTALL = "pip install -e '.[cu13]' (or '.[cu12]'; on a Jetson, JetPack's own CUDA has it)"
 SYSTEM_FOLDERS = (
     "usr/local/cuda*/lib64",
     "usr/local/cuda*/targets/*/lib",
@@ -83,7 +83,10 @@ def compilers() -> tuple[Compiler, ...]:
 
 
 def libraries(stem: str) -> Iterator[Path]:
-    """Files ``<stem>.so.<major>`` of CUDA, those of Python packages before the system's."""
+    """Files ``<stem>.so.<major>`` of CUDA, those of Python packages before the system's.
+
+    CUDA 11 has a second number in some of its names: ``libnvrtc.so.11.2`` from 11.2 to 11.8.
+    """
     folders: list[Path] = []
     for place in filter(None, sys.path):
         folders += Path(place).glob("nvidia/*/lib")
@@ -92,7 +95,7 @@ def libraries(stem: str) -> Iterator[Path]:
     folders.append(Path(sys.prefix, "lib"))
     for pattern in SYSTEM_FOLDERS:
         folders += sorted(Path("/").glob(pattern))
-    name = re.compile(rf"{stem}\.so\.\d+")
+    name = re.compile(rf"{stem}\.so\.\d+(\.\d+)?")
     for folder in folders:
         yield from sorted(path for path in folder.glob(f"{stem}.so.*") if name.fullmatch(path.name))
 

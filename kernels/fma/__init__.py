@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from typing import Any
 
 from kernels.base import Kernel, no_memory
@@ -13,12 +14,13 @@ RAW = CompiledBackend(cuda.FmaKernel)
 NUMBA = CudaBackend(twin.NumbaFmaKernel)
 
 
-def _kernel(check_params: dict[str, Any]) -> Kernel:
+def _kernel(check_params: dict[str, Any], path: str = "") -> Kernel:
+    on_cpu = partial(cpu.build, path=path) if path else cpu.build
     return Kernel(
         "fma",
         work.work,
         work.reference,
-        {"raw": RAW, "numba": NUMBA, "cpu": cpu.build},
+        {"raw": RAW, "numba": NUMBA, "cpu": on_cpu},
         work.TOLERANCE,
         check_params,
         check_repeat=3,
@@ -27,10 +29,7 @@ def _kernel(check_params: dict[str, Any]) -> Kernel:
     )
 
 
-_FLOATS = _kernel(work.CHECKED)
-_INTS = _kernel({})
-
-
-def kernel(dtype: str) -> Kernel:
-    """The chains of this type."""
-    return _INTS if dtype.startswith("int") else _FLOATS
+@cache
+def kernel(dtype: str, path: str = "") -> Kernel:
+    """The chains of this type; ``path`` is a CPU's further instruction for them."""
+    return _kernel({} if dtype.startswith("int") else work.CHECKED, path)

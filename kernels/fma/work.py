@@ -9,6 +9,7 @@ less power.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ TIMED: dict[str, dict[str, Any]] = {
 """Factor and addend of each type while time is taken."""
 CHECKED = {"m": -0.99}
 """The factor while numbers are checked."""
+BYTES_OF_A_WORD = 4
 NOTHING = {"chains": 1, "steps": 1}
 """Params of a case that cannot run."""
 TOLERANCE = {"fp64": 1e-12, "fp32": 1e-5, "bf16": 1e-5}
@@ -46,9 +48,12 @@ def work(
 def reference(dtype: str, repeat: int, **params: Any) -> np.ndarray:
     """Values of all chains, shape (threads, chains * lanes); all threads compute the same."""
     lanes = np.arange(params["chains"] * params.get("lanes", 1))
-    is_dot_of_pairs = dtype == "bf16" and params.get("products", 1) == 2
-    if is_dot_of_pairs:  # on CPUs; it adds in single precision
-        x, step = start(lanes, "fp32"), _dot_of_pairs
+    products = params.get("products", 1)
+    step: Callable[..., Any]
+    if dtype == "bf16" and products > 1:  # on CPUs; it adds in single precision
+        x, step = start(lanes, "fp32"), partial(_dot_of_bfloats, products)
+    elif dtype == "int8":
+        x, step = start(lanes, dtype), partial(_dot_of_bytes, products)
     else:
         x, step = start(lanes, dtype), STEP[dtype]
     for _ in range(repeat * params["steps"]):
@@ -93,15 +98,15 @@ def _bytes(packed: int) -> np.ndarray:
     return np.array([packed], np.uint32).view(np.int8).astype(np.int64)
 
 
-def _dot_of_bytes(x: Any, m: int, c: int) -> Any:
-    """Four products of bytes are added to each value, modulo 2**32."""
-    added = int(_bytes(m) @ _bytes(c))
+def _dot_of_bytes(products: int, x: Any, m: int, c: int) -> Any:
+    """So many products of bytes are added to each value, modulo 2**32: those of a word repeat."""
+    added = products // BYTES_OF_A_WORD * int(_bytes(m) @ _bytes(c))
     return (x.astype(np.int64) + added).astype(np.int32)
 
 
-def _dot_of_pairs(x: Any, m: float, c: float) -> Any:
-    """Two equal products of bfloat16 are added to each value, in single precision."""
-    exact = x + 2 * _bf16(m) * _bf16(c)
+def _dot_of_bfloats(products: int, x: Any, m: float, c: float) -> Any:
+    """Equal products of bfloat16 are added to each value, in single precision."""
+    exact = x + products * _bf16(m) * _bf16(c)
     return exact.astype(np.float32).astype(np.float64)
 
 
@@ -116,5 +121,5 @@ STEP: dict[str, Callable[..., Any]] = {
     "fp16": _half_step,
     "bf16": _bfloat_step,
     "int32": _int32_step,
-    "int8": _dot_of_bytes,
 }
+"""One multiply-add of the types that do one at a time."""

@@ -25,6 +25,8 @@ REGISTER = {
     "fp16": ("unsigned", "r", np.uint32),
     "int32": ("int", "r", np.int32),
 }
+ORDERED = "ORDERED_METADATA"
+"""The macro of ``tensor.cu`` that says in a sparse instruction that its metadata is in order."""
 
 
 def ptx(element: str) -> str:
@@ -71,7 +73,7 @@ def multiply(row: Instruction, a_registers: bool = False) -> str:
         return f"wmma.mma.sync.aligned.row.col.{row.shape}.{types} {d}, {rest};"
     if row.sparse:
         return (
-            f"mma.sp::ordered_metadata.sync.aligned.{row.shape}.row.col.{types} {d}, {rest}, "
+            f"mma.sp{ORDERED}.sync.aligned.{row.shape}.row.col.{types} {d}, {rest}, "
             f"%{c + a + b}, 0x0;"
         )
     return f"mma.sync.aligned.{row.shape}.row.col.{types} {d}, {rest};"
@@ -129,8 +131,8 @@ def defines(row: Instruction, params: Mapping[str, Any], arch: str) -> dict[str,
 
 
 def text(value: str) -> str:
-    """A C string."""
-    return f'"{value}"'
+    """A C string; names of macros in it that the .cu file defines are left to its preprocessor."""
+    return f'"{value}"'.replace(ORDERED, f'" {ORDERED} "')
 
 
 def _wmma_defines(row: Instruction) -> dict[str, object]:

@@ -16,6 +16,12 @@
 
 #ifdef SPARSE
 #define SELECTED , "r"(kept)
+// PTX can say so since CUDA 12.5, and asks for it; compilers before do not know the word
+#if __CUDACC_VER_MAJOR__ * 100 + __CUDACC_VER_MINOR__ >= 1205
+#define ORDERED_METADATA "::ordered_metadata"
+#else
+#define ORDERED_METADATA ""
+#endif
 #else
 #define SELECTED
 #endif

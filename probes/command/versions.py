@@ -15,6 +15,7 @@ PACKAGES = (
     "cupy-cuda11x",
     "nvidia-cuda-nvrtc",
     "nvidia-cuda-nvrtc-cu12",
+    "nvidia-cuda-nvrtc-cu11",
     "onnxruntime",
     "onnxruntime-gpu",
 )

@@ -12,8 +12,8 @@ from probes.harness.devices import cpu, cuda, jetson
 from probes.records.measurement import RidgelineError
 
 FORMS = "a number, cuda, cuda:NUMBER or cpu"
-OLDEST_CUDA = 12.0
-"""What CuPy's packages of the extras need; driver 525 was the first of CUDA 12."""
+OLDEST_CUDA = 11.2
+"""What CuPy's packages of the extras need; drivers 525 and 580 were the first of CUDA 12 and 13."""
 OLDEST_ARCH_OF_CUDA_13 = 7.5  # compute capability: CUDA 13 dropped what is older than Turing
 
 
@@ -67,8 +67,11 @@ def _cuda_of_driver(device: Device) -> float:
 
 def extra(device: Device) -> str:
     """Name of the optional dependencies that fit this GPU and driver."""
-    if _cuda_of_driver(device) >= 13 and float(device.arch) >= OLDEST_ARCH_OF_CUDA_13:
+    cuda_of_driver = _cuda_of_driver(device)
+    if cuda_of_driver >= 13 and float(device.arch) >= OLDEST_ARCH_OF_CUDA_13:
         return "cu13"
+    if 0 < cuda_of_driver < 12:
+        return "cu11"
     return "jetson" if "jetson" in device.features else "cu12"
 
 
@@ -78,7 +81,7 @@ def _way_out(device: Device, first: str = "") -> str:
         version = device.facts["driver_version"]
         return (
             f"its driver knows CUDA {version} only: install driver 525 or newer (on a Jetson, "
-            "JetPack 6 or newer)"
+            "JetPack 5 or newer)"
         )
     return f"{first}pip install -e '.[{extra(device)}]'"
 
@@ -91,7 +94,7 @@ def _cupy() -> Any:
 
 def why_no_cupy(device: Device, load: Callable[[], Any] = _cupy) -> str:
     """Why CuPy cannot drive this device, with the command that mends it; empty if it can."""
-    uninstall = "pip uninstall -y cupy-cuda12x cupy-cuda13x && "
+    uninstall = "pip uninstall -y cupy-cuda11x cupy-cuda12x cupy-cuda13x && "
     try:
         runtime = load().cuda.runtime
         count = runtime.getDeviceCount()

@@ -94,10 +94,10 @@ def detect(root: Path = Path("/"), allowed: Iterable[int] | None = None) -> Devi
 def compiled_features(listed: tuple[str, ...]) -> tuple[str, ...]:
     """The features that kernels may ask for: of those listed, what the compiler uses too.
 
-    Where the system lists none that matters to the compiler, as an emulator may, the compiler has
-    them from the CPU itself.
+    Beside them stands how long the registers of SVE are. Where the system lists none that matters
+    to the compiler, as an emulator may, the compiler has them from the CPU itself.
     """
-    usable = target.usable(listed)
+    usable = (*target.usable(listed), *target.sve_feature())
     if target.concerned_here() & set(listed):
         return usable
     return (*usable, *sorted(target.compiled()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from probes.records.measurement import RidgelineError
@@ -42,18 +43,29 @@ WAYS_OUT = {
     2: "another process holds the GPU's memory: see nvidia-smi",
     46: "another process holds the GPU for itself: see nvidia-smi",
     100: "no GPU is visible (hidden by CUDA_VISIBLE_DEVICES?): use --device cpu",
-    803: "the driver's library and kernel module differ: restart the machine",
-    804: "a compatibility library hides the driver's own: take it off LD_LIBRARY_PATH",
+    803: "the driver's library and kernel module differ: restart the machine after an update of "
+    "the driver; with cuda-compat take the one for this driver or JetPack",
+    804: "cuda-compat serves no GPU of this kind: remove it, or take it off LD_LIBRARY_PATH",
+    999: "the driver does not start: on a Jetson, or in a container, its library must be that of "
+    "this JetPack or of the host",
 }
 """What to do about the errors that a working program meets, by their CUresult in cuda.h."""
+COMPATIBLE = "compat"
+"""In the path of a library of cuda-compat, which serves a newer CUDA on an older driver."""
+OF_COMPATIBLE = (803, 804)
+"""CUresults that cuda-compat causes where it does not fit."""
 
 
 class Driver:
     """The loaded driver. Its methods raise RidgelineError where the driver answers an error."""
 
-    def __init__(self, library: Any = None) -> None:
-        """Load the driver, or take ``library`` for it. Raises RidgelineError if none works."""
+    def __init__(self, library: Any = None, maps: Path = Path("/proc/self/maps")) -> None:
+        """Load the driver, or take ``library`` for it. Raises RidgelineError if none works.
+
+        maps: where the system lists the files that this process has loaded.
+        """
         self._library = library or _load()
+        self._maps = maps
         self._call("cuInit", 0)
 
     def _call(self, name: str, *arguments: Any) -> None:
@@ -66,9 +78,23 @@ class Driver:
             ) from None
         if code:
             way_out = WAYS_OUT.get(code, "check it with nvidia-smi")
+            if code in OF_COMPATIBLE and (path := self._compatible()):
+                way_out = (
+                    f"{path} is of a cuda-compat that does not fit this driver: install the one "
+                    "for this driver or JetPack, or take its folder off LD_LIBRARY_PATH"
+                )
             raise RidgelineError(
                 f"the CUDA driver answers {self._error_name(code)} ({code}) to {name}: {way_out}"
             )
+
+    def _compatible(self) -> str:
+        """The loaded library's file if it is one of cuda-compat; else empty."""
+        try:
+            lines = self._maps.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return ""
+        paths = [line.split(maxsplit=5)[-1] for line in lines if "libcuda.so" in line]
+        return next((path for path in paths if COMPATIBLE in path), "")
 
     def _error_name(self, code: int) -> str:
         """The name of a CUresult in cuda.h, such as ``CUDA_ERROR_NO_DEVICE``."""

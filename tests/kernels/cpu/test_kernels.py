@@ -22,6 +22,8 @@ THREADS = 2
 N = 1 << 16
 LARGE_N = 1 << 27  # more elements than a check looks at
 DTYPES = ["fp64", "fp32", "fp16", "bf16", "int32", "int8"]
+WAYS = [(dtype, path) for dtype in DTYPES for path in fma_cpu.paths(dtype)]
+"""Every type by every instruction that this machine's kind of CPU may have for it."""
 
 
 class Host:
@@ -47,23 +49,19 @@ def host() -> Host:
     return Host(cpu.detect().features)
 
 
-def fma_params(host: Host, dtype: str) -> dict[str, Any]:
+def fma_params(host: Host, dtype: str, path: str = "") -> dict[str, Any]:
     """Params of multiply-add chains, as they are timed on this CPU."""
-    return fma_cpu.shape(host.features, dtype) | {"threads": THREADS} | fma_work.TIMED[dtype]
+    shape = fma_cpu.shape(host.features, dtype, path)
+    return shape | {"threads": THREADS} | fma_work.TIMED[dtype]
 
 
-def has(host: Host, dtype: str) -> bool:
-    """True if this CPU has instructions for multiply-add chains of a type."""
-    return not fma_cpu.missing(host.features, dtype)
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_chains_compute_what_numpy_computes(team: Team, host: Host, dtype: str) -> None:
-    if not has(host, dtype):
-        assert fma_cpu.missing(host.features, dtype).startswith("this core has no ")
+@pytest.mark.parametrize(("dtype", "path"), WAYS)
+def test_chains_compute_what_numpy_computes(team: Team, host: Host, dtype: str, path: str) -> None:
+    if reason := fma_cpu.missing(host.features, dtype, path):
+        assert reason.startswith(("this core has no ", "this core's SVE registers have 128 bits"))
         return
-    kernel = fma.kernel(dtype)
-    params = fma_params(host, dtype) | dict(kernel.check_params)
+    kernel = fma.kernel(dtype, path)
+    params = fma_params(host, dtype, path) | dict(kernel.check_params)
     tolerance = fma_work.TOLERANCE.get(dtype, 0.0)
     launch = kernel.backends["cpu"](host, dtype, params, team)
     launch.run(3)
@@ -73,18 +71,19 @@ def test_chains_compute_what_numpy_computes(team: Team, host: Host, dtype: str) 
     assert difference(launch.result(), one_too_many, tolerance), "the count shows"
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("dtype", "path"), WAYS)
 def test_the_hot_loop_of_the_chains_does_the_declared_work(
-    team: Team, host: Host, dtype: str
+    team: Team, host: Host, dtype: str, path: str
 ) -> None:
-    if not has(host, dtype):
+    if fma_cpu.missing(host.features, dtype, path):
         return
-    params = fma_params(host, dtype)
-    launch = fma.kernel(dtype).backends["cpu"](host, dtype, params, team)
+    params = fma_params(host, dtype, path)
+    launch = fma.kernel(dtype, path).backends["cpu"](host, dtype, params, team)
     work = fma_work.work(dtype, **params)
     audit_of_launch = launch.audit(work)
     assert not audit_of_launch.problem
-    assert audit_of_launch.instruction
+    assert path.removeprefix("sve_").removeprefix("sve") in audit_of_launch.instruction
+    assert path.startswith("sve") == (" z." in audit_of_launch.instruction)
     assert "not" in launch.audit(Work(flops=2 * work.flops)).problem, "a doubled count is caught"
 
 

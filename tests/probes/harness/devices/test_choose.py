@@ -62,6 +62,7 @@ def test_a_gpu_without_cupy_gets_the_one_command() -> None:
         ("13.2", "7.0", "cu12"),
         ("12.4", "9.0", "cu12"),
         ("", "8.0", "cu12"),
+        ("11.4", "8.0", "cu11"),
     ],
 )
 def test_the_extra_fits_driver_and_gpu(driver: str, capability: str, extra: str) -> None:
@@ -98,7 +99,7 @@ def failing(error: Exception) -> Any:
     return load
 
 
-REINSTALL = "pip uninstall -y cupy-cuda12x cupy-cuda13x && pip install -e '.[cu12]'"
+REINSTALL = "pip uninstall -y cupy-cuda11x cupy-cuda12x cupy-cuda13x && pip install -e '.[cu12]'"
 
 
 @pytest.mark.parametrize(
@@ -133,7 +134,12 @@ REINSTALL = "pip uninstall -y cupy-cuda12x cupy-cuda13x && pip install -e '.[cu1
         (
             replace(GPU, facts={"driver_version": "11.4"}),
             failing(ModuleNotFoundError("no", name="cupy")),
-            "its driver knows CUDA 11.4 only: install driver 525 or newer",
+            "CuPy is not installed: pip install -e '.[cu11]'",
+        ),
+        (
+            replace(GPU, facts={"driver_version": "10.2"}),
+            failing(ModuleNotFoundError("no", name="cupy")),
+            "its driver knows CUDA 10.2 only: install driver 525 or newer",
         ),
     ],
 )
@@ -154,3 +160,4 @@ def test_a_jetson_takes_its_own_extra() -> None:
     )
     assert choose.extra(jetson) == "jetson"
     assert choose.extra(replace(jetson, facts={"driver_version": "13.0"})) == "cu13"
+    assert choose.extra(replace(jetson, facts={"driver_version": "11.4"})) == "cu11"

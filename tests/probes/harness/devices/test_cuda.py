@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -49,6 +50,7 @@ class Library:
             2: b"CUDA_ERROR_OUT_OF_MEMORY",
             100: b"CUDA_ERROR_NO_DEVICE",
             803: b"CUDA_ERROR_SYSTEM_DRIVER_MISMATCH",
+            804: b"CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE",
         }
         out._obj.value = names.get(code)
         return 0
@@ -143,6 +145,30 @@ def test_a_driver_that_fails_is_named_with_its_error() -> None:
         RidgelineError, match=r"CUDA_ERROR_SYSTEM_DRIVER_MISMATCH \(803\) to cuInit"
     ):
         Driver(Library(init=803))
+
+
+OF_THE_DRIVER = "/usr/lib/aarch64-linux-gnu/nvidia/libcuda.so.1.1"
+OF_COMPAT = "/usr/local/cuda-12.8/compat/libcuda.so.1.1"
+
+
+@pytest.mark.parametrize("code", [803, 804])
+@pytest.mark.parametrize("path", [OF_THE_DRIVER, OF_COMPAT])
+def test_a_driver_library_that_does_not_fit_names_cuda_compat(
+    tmp_path: Path, code: int, path: str
+) -> None:
+    maps = tmp_path / "maps"
+    maps.write_text(
+        f"ffff8000-ffff9000 r-xp 00000000 b3:01 1234  {path}\n"
+        "ffff9000-ffffa000 r-xp 00000000 b3:01 1235  /usr/local/cuda-12.8/compat/libother.so\n"
+    )
+    with pytest.raises(RidgelineError, match="cuda-compat") as error:
+        Driver(Library(init=code), maps)
+    assert (OF_COMPAT in str(error.value)) == (path == OF_COMPAT)
+
+
+def test_where_loaded_files_are_not_listed_the_error_is_told_all_the_same(tmp_path: Path) -> None:
+    with pytest.raises(RidgelineError, match=r"\(803\) to cuInit: .*cuda-compat"):
+        Driver(Library(init=803), tmp_path / "none")
 
 
 def test_no_visible_gpu_points_to_the_cpu() -> None:
