@@ -114,7 +114,7 @@ def _unit(tag: Tag) -> tuple[Tag, bool, bool]:
 
     (Quantity and number format, True if it multiplies matrices, True if its operands are sparse).
     """
-    return tag.whole, bool(tag.path), tag.is_sparse
+    return tag.whole, not tag.on_vector_units, tag.is_sparse
 
 
 def _fastest(roofs: Iterable[Roof]) -> list[Roof]:

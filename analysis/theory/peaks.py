@@ -14,7 +14,15 @@ from typing import Any, NamedTuple
 from analysis.theory.tables import row_of, source_of
 from analysis.units import unit_of
 from kernels.device import Device
-from probes.records.tag import BANDWIDTH, COMPUTE, LIBRARY, MAIN_MEMORY, ONE_CORE, Tag
+from probes.records.tag import (
+    BANDWIDTH,
+    COMPUTE,
+    LIBRARY,
+    MAIN_MEMORY,
+    OF_MATRICES,
+    ONE_CORE,
+    Tag,
+)
 
 DRAM = str(Tag(BANDWIDTH, MAIN_MEMORY))
 """The tag of main memory's peak."""
@@ -90,6 +98,8 @@ def _rates(row: Mapping[str, Any]) -> Iterator[_Rate]:
         if dtype in row.get("sparse", ()):
             sparse = Tag(COMPUTE, dtype, f"{SPARSE}{dash}{accumulator}")
             yield _Rate(str(sparse), key, SPARSE_GAIN * per_clock)
+    for dtype, per_clock in row.get("matrix", {}).items():
+        yield _Rate(str(Tag(COMPUTE, dtype, OF_MATRICES)), f"{dtype}-{OF_MATRICES}", per_clock)
     for level, per_clock in row.get("bytes", {}).items():
         yield _Rate(str(Tag(BANDWIDTH, level)), level, per_clock)
 
@@ -159,17 +169,19 @@ def peak_for(tag: str, device: Device, clock_hz: float | None = None) -> Peak | 
 
     Variants and formats (``/e5m2``) share their main tag's peak; ``/1core`` has one core's. The
     peak of wmma, mma and wgmma is that of the tensor cores, of their ``_sp`` forms the sparse one.
-    A vendor's gemm may use the fastest dense unit.
+    A vendor's gemm may use the fastest dense unit. ``smmla`` and ``bfmmla`` of a CPU, in registers
+    of any kind, have the peak of its matrix instructions.
     """
     measured = Tag.parse(tag)
     if ONE_CORE in measured.variants:
         device = replace(device, units=1)
-    # The path of a bandwidth (copy, read) has no peak of its own; compute without a path is that of
-    # the vector units.
-    if measured.quantity == BANDWIDTH or not measured.path:
+    # the path of a bandwidth (copy, read) has no peak of its own
+    if measured.quantity == BANDWIDTH or measured.on_vector_units:
         return _peak(str(measured.whole), device, clock_hz)
     if measured.quantity != COMPUTE:
         return None
+    if measured.path.endswith(OF_MATRICES):
+        return _peak(str(Tag(COMPUTE, measured.subject, OF_MATRICES)), device, clock_hz)
     instruction, dash, accumulator = measured.path.partition("-")
     if instruction == LIBRARY:
         return _fastest_dense(measured, f"{TENSOR}{dash}{accumulator}", device, clock_hz)

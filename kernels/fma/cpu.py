@@ -59,8 +59,10 @@ class Type:
     """``step(builder, unit, x, m, c)`` emits one multiply-add on a register and returns it."""
     products: int = 1
     """Multiply-adds into each value by one instruction: four in a dot product of bytes."""
-    sve: bool = False
-    """True if it takes the registers of SVE. ``needs`` then has one feature, for any length."""
+    sve: tuple[str, ...] = ()
+    """The features that it needs with the registers of SVE, which are of any length; then ``needs``
+    is empty. Empty for other registers.
+    """
 
     @property
     def integers(self) -> bool:
@@ -78,12 +80,12 @@ class Type:
     def missing(self, features: Sequence[str]) -> str:
         """Why a core with these features does not have it; empty if it has."""
         bits = self.unit(features).bits
-        any_of = " or ".join(dict.fromkeys(self.needs.values()))
         if not self.sve:
-            has = self.needs.get(bits) in features
-            return "" if has else f"this core has no {any_of}"
-        if "sve" not in features or any_of not in features:
-            return f"this core has no {any_of if 'sve' in features else 'sve'}"
+            any_of = " or ".join(dict.fromkeys(self.needs.values()))
+            return "" if self.needs.get(bits) in features else f"this core has no {any_of}"
+        for name in self.sve:
+            if name not in features:
+                return f"this core has no {name}"
         if target.sve_bits(features) is None:
             return "the system does not tell how long this core's SVE registers are"
         if bits == target.NEON_BITS:
@@ -171,27 +173,25 @@ ARM = {
 }
 
 
-def _sve(
-    number: Any, needs: str, pattern: str, step: Callable[..., Any], products: int = 1
-) -> Type:
-    return Type(number, {0: needs}, pattern, step, products, sve=True)
-
+_SVE = ("sve",)
+_SVE_BF16 = ("sve", "svebf16", "bf16")  # LLVM asks for the last, the core for the one before
+_SVE_I8MM = ("sve", "svei8mm", "i8mm")
 
 ARM_PATHS: Mapping[str, Mapping[str, Type]] = {
-    "fp64": {SVE: _sve(np.float64, "sve", _FMA_ARM, _fused)},
-    "fp32": {SVE: _sve(np.float32, "sve", _FMA_ARM, _fused)},
-    "fp16": {SVE: _sve(np.float16, "sve", _FMA_ARM, _fused)},
+    "fp64": {SVE: Type(np.float64, {}, _FMA_ARM, _fused, 1, _SVE)},
+    "fp32": {SVE: Type(np.float32, {}, _FMA_ARM, _fused, 1, _SVE)},
+    "fp16": {SVE: Type(np.float16, {}, _FMA_ARM, _fused, 1, _SVE)},
     "bf16": {
         "bfmmla": Type(np.float32, {128: "bf16"}, "bfmmla", _bfloat("bfmmla"), 4),
-        SVE: _sve(np.float32, "svebf16", "bfdot", _bfloat("bfdot"), 2),
-        "sve_bfmmla": _sve(np.float32, "svebf16", "bfmmla", _bfloat("bfmmla"), 4),
+        SVE: Type(np.float32, {}, "bfdot", _bfloat("bfdot"), 2, _SVE_BF16),
+        "sve_bfmmla": Type(np.float32, {}, "bfmmla", _bfloat("bfmmla"), 4, _SVE_BF16),
     },
-    "int32": {SVE: _sve(np.int32, "sve", _INT_SVE, _separate)},
+    "int32": {SVE: Type(np.int32, {}, _INT_SVE, _separate, 1, _SVE)},
     "int8": {
         "usdot": Type(np.int32, {128: "i8mm"}, "usdot", _arm("neon.usdot"), 4),
         "smmla": Type(np.int32, {128: "i8mm"}, "smmla", _arm("neon.smmla"), 8),
-        SVE: _sve(np.int32, "sve", "sdot", _arm("sve.sdot"), 4),
-        "sve_smmla": _sve(np.int32, "svei8mm", "smmla", _arm("sve.smmla"), 8),
+        SVE: Type(np.int32, {}, "sdot", _arm("sve.sdot"), 4, _SVE),
+        "sve_smmla": Type(np.int32, {}, "smmla", _arm("sve.smmla"), 8, _SVE_I8MM),
     },
 }
 """Further instructions of a type, by the path that their tags name.

@@ -22,6 +22,9 @@ WORK_COUNTED = {COMPUTE: "flops", LAYER: "flops", BANDWIDTH: "bytes", TRANSFER: 
 time.
 """
 SPARSE = "_sp"  # in the name of a path
+OF_MATRICES = "mmla"  # how the names of a CPU's paths end that multiply tiles
+VECTOR_PATHS = frozenset(("sve", "usdot"))
+"""Paths of a CPU's vector units beside the usual one, which has no name."""
 ZEROS, PAGEABLE, WITH_CPU = "zeros", "pageable", "with-cpu"
 
 
@@ -141,6 +144,11 @@ class Tag(_Spoken):
     def is_sparse(self) -> bool:
         """True if its path skips operands that are zero by 2:4 sparsity."""
         return SPARSE in self.path
+
+    @property
+    def on_vector_units(self) -> bool:
+        """True if a compute path uses the vector units or CUDA cores, and none for matrices."""
+        return not self.path or self.path in VECTOR_PATHS
 
     @property
     def draws_roof(self) -> bool:

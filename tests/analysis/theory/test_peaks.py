@@ -31,7 +31,7 @@ def test_every_row_gives_positive_peaks_with_a_source(kind: str, arch: str) -> N
     device = replace(GPU if kind == "cuda" else CPU, arch=arch)
     by_tag = {tag: p for tag, p in peaks(device, 1e9).items() if tag != "bandwidth/dram"}
     assert len(by_tag) >= 2
-    assert set(row) <= {"vector", "tensor", "bytes", "sparse", "varies", "source"}
+    assert set(row) <= {"vector", "tensor", "matrix", "bytes", "sparse", "varies", "source"}
     for tag, peak in by_tag.items():
         assert peak.limit == pytest.approx(1e9 * device.units * (peak.per_clock or 0)), tag
         assert (peak.limit or 0) > 0, tag
@@ -46,6 +46,28 @@ def test_rows_refer_only_to_rates_that_they_hold(kind: str, arch: str) -> None:
     assert set(row.get("varies", ())) <= set(keys)
     assert set(row.get("sparse", ())) <= {key.split("-")[0] for key in row.get("tensor", {})}
     assert not {name for name in row["source"] if name.isupper()} - set(tables()["sources"])
+
+
+@pytest.mark.parametrize(
+    ("tag", "per_clock"),
+    [
+        ("compute/fp32", 16),
+        ("compute/fp32/sve", 16),
+        ("compute/int8/usdot/1core", 64),
+        ("compute/int8/smmla", 128),
+        ("compute/bf16/sve_bfmmla", 64),
+        ("compute/fp64/smmla", None),
+    ],
+)
+def test_each_instruction_of_an_arm_core_has_the_peak_of_its_unit(
+    tag: str, per_clock: int | None
+) -> None:
+    peak = peak_for(tag, replace(CPU, arch="neoverse-v3ae"), 2.6e9)
+    assert (peak and peak.per_clock) == per_clock
+
+
+def test_a_core_of_which_nobody_tells_the_pipes_has_no_peak() -> None:
+    assert peak_for("compute/fp32", replace(CPU, arch="carmel"), 2.2e9) is None
 
 
 def test_no_generation_is_lost_from_the_table() -> None:
