@@ -262,7 +262,7 @@ def _add_layer_options(group: argparse._ArgumentGroup) -> None:
         action="extend",
         default=[],
         metavar="FILE",
-        help="layers another tool timed: trtexec, ONNX Runtime, Nsight Compute, CSV",
+        help="layers another tool timed: trtexec, ONNX Runtime, ncu, nsys, PyTorch, CSV",
     )
     group.add_argument(
         "--roofs",

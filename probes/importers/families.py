@@ -15,7 +15,7 @@ FAMILIES = {
     "pooling": r"pool",
     "image": r"resize|upsampl|bilinear|interpolat",
     "matmul": r"mat ?mul|gem[mv]|matrix multiply|fully ?connected|\b(fc|linear)\b|cutlass"
-    r"|nvjet|wgmma|xmma"
+    r"|nvjet|wgmma|xmma|\b(add|b|badd)?b?mm\b"
     r"|split kreduce",
     "activation": r"re ?lu|sigmoid|tanh|ge ?lu|\berf\b|\bclip|swish|silu|activation",
     "elementwise": r"\b(add|mul|sub|div)\b|element ?wise|point ?wise|\bpwn\b",

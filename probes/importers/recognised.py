@@ -6,24 +6,13 @@ Of a file that is not read, it tells what the file is and what to export instead
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from probes.importers.source import Source
+from probes.importers.importer import Importer, all_importers
+from probes.importers.source import START, Source
 from probes.records.measurement import RidgelineError
 
-PROFILE, LAYERS, RUNTIME, COUNTERS, PLAIN = (
-    "trtexec profile",
-    "trtexec layers",
-    "onnxruntime",
-    "ncu",
-    "plain",
-)
-KNOWN = (
-    "trtexec --exportProfile and --exportLayerInfo, an ONNX Runtime profile, Nsight Compute "
-    "CSV, or a plain CSV"
-)
 TRTEXEC = (
     "export --exportProfile=NET.profile.json and, with --profilingVerbosity=detailed, "
     "--exportLayerInfo=NET.layers.json"
@@ -32,13 +21,11 @@ BY_COUNTERS = (
     "profile with Nsight Compute instead: ncu --csv --page raw, its output saved as a file"
 )
 BY_HAND = "write a CSV with the columns name, flops, bytes, seconds[, dtype]"
+BY_EXPORT = (
+    "export it: nsys export --type sqlite FILE.nsys-rep, and give the .sqlite (for FLOPs and bytes "
+    "as counted, profile with ncu)"
+)
 UNPACK = "unpack it, and give what is in it"
-HEAD = 1 << 16
-"""Characters at the beginning of a file in which its tool is looked for."""
-
-NCU_SAYS = re.compile(r"^==(PROF|ERROR|WARNING|LOG)==", re.MULTILINE)
-TIMES = ("timeMs", "averageMs", "medianMs")
-NODE_EVENT, RUN_EVENT = "_kernel_time", "model_run"
 
 
 @dataclass(frozen=True)
@@ -47,18 +34,16 @@ class Foreign:
 
     what: str
     """What it is."""
-    instead: str
-    """What to do instead."""
+    instead: str = ""
+    """What to do instead; empty for what nothing but another file helps."""
 
 
 MAGIC: Mapping[bytes, Foreign] = {
-    b"SQLite format 3\0": Foreign("an SQLite database, such as an nsys export", BY_COUNTERS),
     b"NVR\0": Foreign(
         "a report of Nsight Compute", "export its table: ncu --import FILE --csv --page raw"
     ),
     b"ftrt": Foreign("a TensorRT engine", f"run it with trtexec --loadEngine=FILE and {TRTEXEC}"),
     b"ptrt": Foreign("a TensorRT engine", f"run it with trtexec --loadEngine=FILE and {TRTEXEC}"),
-    b"\x1f\x8b": Foreign("packed with gzip", UNPACK),
     b"BZh": Foreign("packed with bzip2", UNPACK),
     b"\xfd7zXZ": Foreign("packed with xz", UNPACK),
     b"\x28\xb5\x2f\xfd": Foreign("packed with zstd", UNPACK),
@@ -67,16 +52,16 @@ MAGIC: Mapping[bytes, Foreign] = {
     ),
     b"PAR1": Foreign("a table in Parquet", BY_HAND),
     b"\x89HDF": Foreign("a file of HDF5", BY_HAND),
-    b"\x89PNG": Foreign("a picture", f"give {KNOWN}"),
-    b"%PDF": Foreign("a PDF", f"give {KNOWN}"),
+    b"\x89PNG": Foreign("a picture"),
+    b"%PDF": Foreign("a PDF"),
     b"\x7fELF": Foreign("a program", f"profile it; {BY_COUNTERS}"),
 }
 """How binary files begin."""
 ENDINGS: Mapping[str, Foreign] = {
     ".onnx": Foreign("a network", "give it as --model, beside the profile"),
-    ".nsys-rep": Foreign("a report of Nsight Systems", BY_COUNTERS),
-    ".qdrep": Foreign("a report of Nsight Systems", BY_COUNTERS),
-    ".qdstrm": Foreign("a report of Nsight Systems", BY_COUNTERS),
+    ".nsys-rep": Foreign("a report of Nsight Systems", BY_EXPORT),
+    ".qdrep": Foreign("a report of Nsight Systems", BY_EXPORT),
+    ".qdstrm": Foreign("a report of Nsight Systems", BY_EXPORT),
     ".ncu-rep": Foreign(
         "a report of Nsight Compute", "export its table: ncu --import FILE --csv --page raw"
     ),
@@ -84,10 +69,11 @@ ENDINGS: Mapping[str, Foreign] = {
     ".plan": Foreign("a TensorRT engine", f"run it with trtexec --loadEngine=FILE and {TRTEXEC}"),
 }
 """Endings of the names of binary files that say nothing at their beginning."""
-NSYS = Foreign("an nsys export", BY_COUNTERS)
+NSYS = Foreign("an nsys export", BY_EXPORT)
 NVPROF = Foreign("an nvprof CSV", BY_COUNTERS)
 TRACE = Foreign(
-    "a trace of events, as PyTorch's profiler or a browser writes one", f"for layers, {BY_HAND}"
+    "a trace of events, as a browser writes one, and none of PyTorch's profiler",
+    f"for layers, {BY_HAND}",
 )
 RUN = Foreign("part of a run of Ridgeline", "give its folder to --roofs or --replot")
 TEXTS: tuple[tuple[re.Pattern[str], Foreign], ...] = (
@@ -110,77 +96,70 @@ TEXTS: tuple[tuple[re.Pattern[str], Foreign], ...] = (
     (re.compile(r"\AlayerName;execStatus;"), Foreign("a report of OpenVINO", BY_HAND)),
     (
         re.compile(r"\A\s*<(\?xml|!DOCTYPE|html)", re.IGNORECASE),
-        Foreign("HTML or XML", f"give {KNOWN}"),
+        Foreign("HTML or XML"),
     ),
 )
 """What the text of a file begins with, or what stands at the beginning of one of its lines."""
 
 
-def kind_of(source: Source) -> str:
+def importer_of(source: Source) -> Importer:
     """The importer that reads this file.
 
     Raises RidgelineError that says what the file is, if no importer reads it.
     """
+    for importer in all_importers():
+        if importer.recognises_start(source.start):
+            return importer
+    _check_is_text(source)
+    for importer in all_importers():
+        if importer.recognises(source):
+            return importer
+    if source.is_json:
+        raise _no_importer(source)
+    return next(importer for importer in all_importers() if importer.is_fallback)
+
+
+def _check_is_text(source: Source) -> None:
+    """Raise RidgelineError that says what the file is, if its beginning or its name tells that."""
     for start, foreign in MAGIC.items():
-        if source.content.startswith(start):
+        if source.start.startswith(start):
             raise refused(source, foreign)
     by_ending = ENDINGS.get(source.path.suffix.lower())
     if by_ending:
         raise refused(source, by_ending)
-    head = source.text[:HEAD]
+    head = source.text[:START]
     for pattern, foreign in TEXTS:
         if pattern.search(head):
             raise refused(source, foreign)
-    if source.text.lstrip()[:1] not in ("[", "{"):
-        return COUNTERS if "Kernel Name" in head or NCU_SAYS.search(source.text) else PLAIN
-    return _of_json(source)
 
 
 def refused(source: Source, foreign: Foreign) -> RidgelineError:
     """The error that says what the file is and what to do instead."""
-    return RidgelineError(f"{source.path} is {foreign.what}, which is not read: {foreign.instead}")
+    instead = foreign.instead or _known()
+    return RidgelineError(f"{source.path} is {foreign.what}, which is not read: {instead}")
 
 
-def _of_json(source: Source) -> str:
-    data = source.json
-    if isinstance(data, dict):
-        if "Layers" in data:
-            return LAYERS
-        raise refused(source, TRACE) if "traceEvents" in data else _unknown(source)
-    objects = list(_objects(data))
-    if any(_of_runtime(each) for each in objects):
-        return RUNTIME
-    if any("ph" in each and "ts" in each for each in objects):
-        raise refused(source, TRACE)
-    if any("latencyMs" in each or "startComputeMs" in each for each in objects):
-        raise refused(source, Foreign("trtexec's --exportTimes, the times of whole runs", TRTEXEC))
-    if any("values" in each and "dimensions" in each for each in objects):
-        raise refused(source, Foreign("trtexec's --exportOutput, what an engine computed", TRTEXEC))
-    if any(_of_profile(each) for each in objects):
-        return PROFILE
-    raise _unknown(source)
+def _known() -> str:
+    """What is read, in words."""
+    return f"give {', '.join(importer.reads for importer in all_importers())}"
 
 
-def _objects(data: Any) -> Iterator[Mapping[str, Any]]:
-    """The objects of a list."""
-    if isinstance(data, list):
-        yield from (each for each in data if isinstance(each, dict))
+KEYS: tuple[tuple[frozenset[str], Foreign], ...] = (
+    (frozenset(("ph", "ts")), TRACE),
+    (frozenset(("latencyMs",)), Foreign("trtexec's --exportTimes, the times of runs", TRTEXEC)),
+    (frozenset(("startComputeMs",)), Foreign("trtexec's --exportTimes, times of runs", TRTEXEC)),
+    (
+        frozenset(("values", "dimensions")),
+        Foreign("trtexec's --exportOutput, what an engine computed", TRTEXEC),
+    ),
+)
+"""What an object in a list of JSON has, where it is of no importer."""
 
 
-def _of_runtime(event: Mapping[str, Any]) -> bool:
-    """True for an event of ONNX Runtime, which no other tool writes."""
-    name = event.get("name")
-    return event.get("cat") in ("Node", "Session") or (
-        isinstance(name, str) and (name == RUN_EVENT or name.endswith(NODE_EVENT))
-    )
-
-
-def _of_profile(element: Mapping[str, Any]) -> bool:
-    """True for the time of a layer, or the count of runs at the beginning of a profile."""
-    return list(element) == ["count"] or (
-        "name" in element and any(time in element for time in TIMES)
-    )
-
-
-def _unknown(source: Source) -> RidgelineError:
-    return RidgelineError(f"{source.path} is of no tool that is known: give {KNOWN}")
+def _no_importer(source: Source) -> RidgelineError:
+    """The error of JSON that no importer reads."""
+    objects = source.json if isinstance(source.json, list) else []
+    for keys, foreign in KEYS:
+        if any(isinstance(each, dict) and keys <= each.keys() for each in objects):
+            return refused(source, foreign)
+    return RidgelineError(f"{source.path} is of no tool that is known: {_known()}")

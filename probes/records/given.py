@@ -14,9 +14,10 @@ import math
 import os
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from probes.records.measurement import RidgelineError
 
@@ -59,18 +60,29 @@ def regular(path: Path) -> int:
     return status.st_size
 
 
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """A regular file, to read its bytes. Raises RidgelineError if it cannot be opened."""
+    regular(path)
+    # Another process may put a pipe there meanwhile: O_NONBLOCK keeps its opening from waiting.
+    # Windows has neither flag.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+    try:
+        descriptor = os.open(path, flags)
+    except OSError as error:
+        raise RidgelineError(f"{path} cannot be read: {reason(error)}") from None
+    with open(descriptor, "rb") as file:
+        yield file
+
+
 def content(path: Path) -> bytes:
     """All bytes of a regular file.
 
     Raises RidgelineError if it cannot be read, or is larger than LARGEST_FILE.
     """
     size = regular(path)
-    # Another process may put a pipe there meanwhile: O_NONBLOCK keeps its opening from waiting.
-    # Windows has neither flag.
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     try:
-        descriptor = os.open(path, flags)
-        with open(descriptor, "rb") as source:
+        with opened(path) as source:
             data = source.read(LARGEST_FILE + 1) if size <= LARGEST_FILE else b""
     except OSError as error:
         raise RidgelineError(f"{path} cannot be read: {reason(error)}") from None

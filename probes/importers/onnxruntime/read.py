@@ -27,11 +27,12 @@ from probes.importers.layer_row import (
 )
 from probes.importers.onnxruntime.nodes import Ran, nodes_by_operation
 from probes.importers.onnxruntime.work import CONTROL, Shape, work
-from probes.importers.recognised import NODE_EVENT, RUN_EVENT
 from probes.importers.source import Source, source_of
 from probes.records.given import shortened
 from probes.records.measurement import Measurement, RidgelineError
 
+NODE_EVENT, RUN_EVENT = "_kernel_time", "model_run"
+"""How the name of a node's event ends, and the name of the event of a run."""
 UNNAMED = "onnxruntime"
 """The provider of an event that names none."""
 LONGEST = 1e15

@@ -77,7 +77,7 @@ def test_several_files_add_up() -> None:
 def test_json_of_no_tool_is_one_line(tmp_path: Path, text: str) -> None:
     path = tmp_path / "what.json"
     path.write_text(text)
-    with pytest.raises(RidgelineError, match=r"of no tool that is known: give trtexec"):
+    with pytest.raises(RidgelineError, match=r"of no tool that is known: give .*trtexec"):
         read_all([path], "device", "now", "", {})
 
 

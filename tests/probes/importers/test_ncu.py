@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from probes.importers.nsight import read as ncu
-from probes.importers.nsight.counters import number, operations
+from probes.importers.ncu import read as ncu
+from probes.importers.ncu.counters import number, operations
 from probes.records.measurement import RidgelineError
 
 DATA = Path(__file__).parent / "data"

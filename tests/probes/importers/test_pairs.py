@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from probes.importers.pairs import Named, paired
+from probes.importers.trtexec.pairs import Named, paired
 from probes.records.measurement import RidgelineError
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from probes.importers import plain
+from probes.importers.plain import read as plain
 from probes.records.measurement import OK, RidgelineError
 
 DATA = Path(__file__).parent / "data"

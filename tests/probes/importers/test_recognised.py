@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import os
 from pathlib import Path
 
@@ -13,23 +11,13 @@ from probes.importers.any_file import read_all
 from probes.records.measurement import RidgelineError
 from tests.runs import ROOT
 
-TRACE = {
-    "schemaVersion": 1,
-    "traceEvents": [{"ph": "X", "cat": "kernel", "name": "gemm", "ts": 1, "dur": 2}],
-}
 FILES: list[tuple[str, bytes | str, str, str]] = [
-    (
-        "a.sqlite",
-        b"SQLite format 3\0" + bytes(100),
-        "an SQLite database, such as an nsys export",
-        "ncu --csv",
-    ),
-    ("a.nsys-rep", b"\x01\x02\x03\xff", "a report of Nsight Systems", "ncu --csv"),
+    ("a.nsys-rep", b"\x01\x02\x03\xff", "a report of Nsight Systems", "nsys export --type sqlite"),
     ("a.ncu-rep", b"NVR\0\x07\xff", "a report of Nsight Compute", "ncu --import FILE --csv"),
     ("net.engine", b"\x00\x00\xff\xfe\x01", "a TensorRT engine", "--exportProfile"),
     ("anything", b"ftrt\x00\x00\xff", "a TensorRT engine", "--exportLayerInfo"),
     ("net.onnx", b"\x08\x07\x12\x07pytorch\xff", "a network", "--model"),
-    ("a.json.gz", gzip.compress(b"[]"), "packed with gzip", "unpack it"),
+    ("a.json.zst", b"\x28\xb5\x2f\xfd\xff", "packed with zstd", "unpack it"),
     ("a.xlsx", b"PK\x03\x04\xff", "a zip archive, or a spreadsheet", "save a spreadsheet as CSV"),
     (
         "log.txt",
@@ -92,15 +80,9 @@ FILES: list[tuple[str, bytes | str, str, str]] = [
         "--csv",
     ),
     (
-        "torch.json",
-        json.dumps(TRACE),
-        "a trace of events, as PyTorch's profiler",
-        "name, flops, bytes, seconds",
-    ),
-    (
         "chrome.json",
-        json.dumps(TRACE["traceEvents"]),
-        "a trace of events",
+        '[{"ph": "X", "cat": "blink", "name": "Layout", "ts": 1, "dur": 2}]',
+        "a trace of events, as a browser writes one",
         "name, flops, bytes, seconds",
     ),
     (
@@ -121,7 +103,7 @@ FILES: list[tuple[str, bytes | str, str, str]] = [
         "a report of OpenVINO",
         "name",
     ),
-    ("page.json", "<!DOCTYPE html><html>", "HTML or XML", "give trtexec"),
+    ("page.json", "<!DOCTYPE html><html>", "HTML or XML", "trtexec --exportProfile"),
     (
         "rows.csv",
         "schema_version,device,started\n",

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from probes.importers.layer_row import layer_row, malformed, precision_of, total
-from probes.importers.nsight.counters import (
+from probes.importers.ncu.counters import (
     LABELS,
     TIME,
     Metrics,
