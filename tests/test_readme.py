@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from kernels.onnx.graph import read_graph
+from kernels.onnx.work import work_of
 from probes.command.options import parser, refuse_ignored
 from probes.harness.case import all_probes
+from probes.importers.any_file import read_all
 from run_all import VERSION
 from tests import readme
 from tests.readme import PYTHON, ROOT, Command, commands, programs
@@ -19,6 +22,7 @@ from tests.readme import PYTHON, ROOT, Command, commands, programs
 COMMANDS = commands()
 QUICK = [command for command in COMMANDS if command.is_quick]
 CI = ROOT / ".ci" / "run"
+USES_PYTORCH = "import torch"
 LINK = re.compile(r"\]\(([^)#]+)\)")
 
 
@@ -70,13 +74,28 @@ def test_a_quick_command_runs_as_it_is_typed(command: Command, checkout: Path) -
 
 
 def test_the_programs_run_and_print_what_they_promise() -> None:
-    for program in programs():
+    for program in (each for each in programs() if USES_PYTORCH not in each):
         process = subprocess.run(
             [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
         )
         assert process.returncode == 0, process.stderr
         assert "normalisation" in process.stdout
         assert "bandwidth/dram" in process.stdout
+
+
+def test_pytorch_writes_a_network_and_a_trace_as_the_page_says(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("onnxscript")
+    (program,) = (each for each in programs() if USES_PYTORCH in each)
+    process = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 0, process.stderr
+    flops = sum(work_of(node).flops or 0 for node in read_graph(tmp_path / "net.onnx").nodes)
+    rows = read_all([tmp_path / "net.trace.json.gz"], "CPU", "now", "", {})
+    of_trace = sum(row.flops or 0 for row in rows)
+    assert of_trace == 2 * 2 * 8 * 62 * 62 * 27 + 2 * 8 * 62 * 62
+    assert flops in (of_trace, of_trace / 2), "of a batch of two, or of one"
 
 
 def test_continuous_integration_runs_the_test_command_of_the_page() -> None:
