@@ -17,7 +17,7 @@ from analysis.model.trust import FAIR, GOOD, LOW, at_start
 from analysis.modes import Comparison, RoofInModes
 from analysis.naming import name_of
 from analysis.outcome import PlanOutcome
-from analysis.tell import modes
+from analysis.tell import modes, on_board
 from analysis.tell.answer import Answer, answer
 from analysis.tell.ceiling_columns import CEILINGS_IN_BRIEF, CEILINGS_ON_TERMINAL
 from analysis.tell.columns import LINES_OF_REMARK, Column, fit, in_words, known, on_few_lines
@@ -98,10 +98,13 @@ class Console:
             facts = f"{device.units} SMs, compute capability {core}"
         else:
             facts = f"{device.units} cores, {core}"
+        board = on_board.identity(device)
         if device.memory_free_bytes:
             facts += f", {si(device.memory_free_bytes, 'B')} of memory free"
         self.note(f"{device.name}  ({why})", style="bold")
         self.note(f"  {facts}")
+        if board:
+            self.note(f"  {board}")
         for warning in device.warnings:
             self.note(f"  warning: {warning}", style="yellow")
 
@@ -109,6 +112,11 @@ class Console:
         """Print what else ran on the machine just before the measurement."""
         line, is_quiet = at_start(load)
         self.note(f"  {line}", style="" if is_quiet else "yellow")
+
+    def state(self, state: Mapping[str, Any]) -> None:
+        """Print the state of a Jetson before the measurement."""
+        for line in on_board.before(state):
+            self.note(f"  {line}")
 
     @property
     def _draws_in_place(self) -> bool:
@@ -165,6 +173,8 @@ class Console:
         warnings_of_run = run.warnings[len(run.device.warnings) :]
         for warning in (*warnings_of_run, *run.damage):
             self.note(f"warning: {warning}", style="yellow")
+        for line in on_board.after(run.state):
+            self.note(line)
         self._answer(answer(outcome), outcome)
 
     def modes(self, comparison: Comparison, folder: Path) -> None:

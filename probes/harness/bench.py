@@ -10,7 +10,9 @@ from typing import Any
 from kernels.base import Unavailable
 from kernels.device import Device
 from probes.harness import energy, sustained
+from probes.harness.board import frequency_of
 from probes.harness.clocks.sampling import Clock, Rule, clock_for
+from probes.harness.clocks.settling import MOST_SECONDS, Warm
 from probes.harness.devices import power
 from probes.harness.guard import Broken, Guard
 from probes.harness.task import Task
@@ -106,7 +108,8 @@ class _Worker:
         """One turn of a task."""
         assert ask.rule is not None
         task = self._todo[ask.task]
-        turn = take_turn(task, *self._running(), ask.rule)
+        device, clock = self._running()
+        turn = take_turn(task, device, clock, ask.rule, frequency_of(device))
         if turn.status == OK:
             turn.add_to(task)
         return turn
@@ -173,6 +176,8 @@ class GuardedBench:
         self._todo: Sequence[Task] = ()
         self._places: dict[int, int] = {}
         self._guard = Guard(self._worker)
+        self.warm_ups: list[Warm] = []
+        """How the warm-up of each turn went, of a device whose clock has to settle."""
 
     def _worker(self) -> Callable[[_Ask], Any]:
         return _Worker(self._find, self._plan, self._device, self._todo).answer
@@ -223,6 +228,8 @@ class GuardedBench:
     def turn(self, task: Task, rule: Rule) -> Turn:
         """One turn of a task in the worker; a fault of the worker is a failed turn."""
         expected = rule.warm_seconds + rule.budget_seconds + task.case.kernel.slow_seconds
+        if self._device and "jetson" in self._device.features:
+            expected += MOST_SECONDS
         if not task.repeat:
             expected += FIRST_SECONDS
         limit = max(LEAST_PATIENCE_SECONDS, PATIENCE * expected)
@@ -236,6 +243,8 @@ class GuardedBench:
             return Turn(SKIPPED, str(reason))
         except Exception as error:  # Broken, or what a driver answers that does not start
             return Turn(FAILED, in_one_line(error))
+        if turn.warm:
+            self.warm_ups.append(turn.warm)
         if turn.broken:
             self._guard.renew()
         return turn

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from probes.harness import energy, interrupts, sustained
 from probes.harness.bench import GuardedBench
+from probes.harness.board import BoardWatch
+from probes.harness.clocks import settling
 from probes.harness.forecast import FINISH_SECONDS, Forecast, Progress
 from probes.harness.load import Watch
 from probes.harness.plan import rules
@@ -25,6 +27,9 @@ class Console(Protocol):
 
     def note(self, text: str) -> None:
         """Print one line."""
+
+    def state(self, state: Mapping[str, Any]) -> None:
+        """Print the state of a Jetson before the measurement."""
 
     def working(self, what: str) -> AbstractContextManager[None]:
         """Show that something goes on that has no steps, for as long as the context lasts."""
@@ -67,6 +72,12 @@ def measure(
     """
     imported = run.measurements
     run.measurements = [*imported, *_rows(todo)]
+    board = BoardWatch(run.device)
+    if todo:
+        before = board.read()
+        if before and "before" not in run.state:
+            run.state["before"] = before
+            console.state(before)
     try:
         run.save(folder)
         started = not todo or _started(bench, run, todo, folder, console)
@@ -78,10 +89,20 @@ def measure(
             if telling.source:
                 load_seconds += energy.budget(run.settings["quick"], run.settings["full"])
             _time_and_save(
-                run, imported, todo, turns, bench, folder, judge, console, company, load_seconds
+                run,
+                imported,
+                todo,
+                turns,
+                bench,
+                folder,
+                judge,
+                console,
+                company,
+                load_seconds,
+                board,
             )
             if telling.source:
-                _weigh(run, telling, imported, todo, bench, folder, judge, console, company)
+                _weigh(run, telling, imported, todo, bench, folder, judge, console, company, board)
             if sustained_seconds:
                 fastest = _fastest(todo, judge)
                 _sustain(run, fastest, bench, sustained_seconds, folder, console)
@@ -92,6 +113,7 @@ def measure(
         bench.close()
         if todo:
             run.load["during"] = watch.lap().as_json()
+            _note_state(run, board, bench)
     run.save(folder)
 
 
@@ -126,6 +148,7 @@ def _time_and_save(
     console: Console,
     company: Callable[[], float],
     sustained_seconds: float,
+    board: BoardWatch,
 ) -> None:
     """Let all tasks take their turns, and save their rows beside those imported after each.
 
@@ -142,6 +165,7 @@ def _time_and_save(
     with console.progress(forecast.progress()) as steps:
         for step in take_turns(in_turn, bench, rule_of, rounds, judge, company=company):
             interrupts.check()  # before what an interrupt may have spoilt is kept
+            board.look()
             run.measurements = [*imported, *_rows(todo)]
             run.save_rows(folder)
             forecast.after(step, time.perf_counter())
@@ -174,6 +198,7 @@ def _weigh(
     judge: Judge,
     console: Console,
     company: Callable[[], float],
+    board: BoardWatch,
 ) -> None:
     """Read what the device draws under the loads worth most, for as long as a run gives them.
 
@@ -194,6 +219,7 @@ def _weigh(
             except Exception as error:
                 drawn = energy.Energy(why_unknown=in_one_line(error))
             interrupts.check()
+            board.look()
             share = company()
             if share > MOST_COMPANY:
                 drawn = energy.Energy(why_unknown=f"others had {share:.0%} of the processors")
@@ -209,6 +235,16 @@ def _weigh(
 def _is_good(verdict: Measurement) -> bool:
     """True if a row is ok and can be trusted."""
     return verdict.status == OK and verdict.trusted
+
+
+def _note_state(run: Run, board: BoardWatch, bench: GuardedBench) -> None:
+    """Keep what a Jetson's state was meanwhile, and what it is now."""
+    facts = {
+        "warm_up": settling.in_short(bench.warm_ups),
+        "during": board.during(),
+        "after": board.read(),
+    }
+    run.state.update({name: value for name, value in facts.items() if value})
 
 
 def _rows(todo: Sequence[Task]) -> list[Measurement]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kernels.base import Audit, KernelError, Launch, Unavailable, one_line
@@ -19,6 +19,7 @@ from probes.harness.beside import beside
 from probes.harness.case import Case
 from probes.harness.check import SOUND, Failure, check, check_code
 from probes.harness.clocks.sampling import Clock, Rule, Sample, calibrate, measure
+from probes.harness.clocks.settling import Frequency, Warm, settle
 from probes.harness.clocks.together import TogetherClock
 from probes.harness.company import company
 from probes.harness.guard import Broken
@@ -47,6 +48,8 @@ class Turn:
     """Facts of the cases timed in turn with this one."""
     beside_doubt: str = ""
     """Which of those was mostly disturbed."""
+    warm: Warm | None = None
+    """How its warm-up went; None where the clock needs none."""
     broken: bool = False
     """True if the device's context was lost: whatever else runs in this process fails, too."""
 
@@ -61,15 +64,18 @@ class Turn:
         task.rounds = [*earlier, Round(self.samples)]
 
 
-def take_turn(task: Task, device: Device, clock: Clock, rule: Rule) -> Turn:
+def take_turn(
+    task: Task, device: Device, clock: Clock, rule: Rule, frequency: Frequency | None = None
+) -> Turn:
     """Build, check and time the task's case once.
 
+    frequency: reads a clock that has to settle first; None where none has.
     Raises nothing that is the case's fault: that is the reason of its turn.
     """
     if reason := no_room(task, device):
         return Turn(SKIPPED, reason)
     try:
-        return _timed(task, device, clock, rule)
+        return _timed(task, device, clock, rule, frequency)
     except Unavailable as reason:
         return Turn(SKIPPED, str(reason))
     except Exception as error:  # drivers and compilers raise anything; other cases must still run
@@ -93,7 +99,9 @@ def in_one_line(error: Exception) -> str:
     return f"{type(error).__name__}: {one_line(error)}"
 
 
-def _timed(task: Task, device: Device, clock: Clock, rule: Rule) -> Turn:
+def _timed(
+    task: Task, device: Device, clock: Clock, rule: Rule, frequency: Frequency | None
+) -> Turn:
     """The samples of one turn; in the first, only after the check and the audit."""
     case = task.case
     audit = task.audit
@@ -110,8 +118,10 @@ def _timed(task: Task, device: Device, clock: Clock, rule: Rule) -> Turn:
                 verdict = check(case, launch)
             audit = check_code(launch, case, verdict)
             repeat = calibrate(launch, clock, rule)
+        warm = settle(launch, clock, repeat, frequency) if frequency else None
         if case.during:
-            return _together(task, launch, clock, rule, audit, repeat)
+            turn = _together(task, launch, clock, rule, audit, repeat)
+            return replace(turn, warm=warm)
         with beside(case, device, clock, rule, _built) as others:
             samples = measure(
                 launch, clock, rule, repeat, between=others.sample, steady=case.steady
@@ -122,6 +132,7 @@ def _timed(task: Task, device: Device, clock: Clock, rule: Rule) -> Turn:
                 repeat=repeat,
                 beside=others.facts(),
                 beside_doubt=others.doubt,
+                warm=warm,
             )
 
 

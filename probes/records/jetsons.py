@@ -549,6 +549,11 @@ def _words(name: str) -> list[str]:
     return [word for word in re.split(r"[^a-z0-9]+", name.lower()) if not word.endswith("gb")]
 
 
+def of_cpu(core: str) -> tuple[Module, ...]:
+    """The modules whose CPU has cores of this name; none of an unknown one."""
+    return tuple(module for module in MODULES if module.cpu == core)
+
+
 def of_driver(capability: str, units: int, memory_bytes: int | None) -> tuple[Module, ...]:
     """The modules whose integrated GPU a driver may speak of."""
     return tuple(module for module in MODULES if module.fits(capability, units, memory_bytes))

@@ -56,7 +56,14 @@ NEEDED_FACTS = {
     "schema_version": int,
 }
 """What ``run.json`` must hold, with its type."""
-OPTIONAL_FACTS = {"ended": str, "status": str, "warnings": list, "load": dict, "power": dict}
+OPTIONAL_FACTS = {
+    "ended": str,
+    "status": str,
+    "warnings": list,
+    "load": dict,
+    "power": dict,
+    "state": dict,
+}
 """What ``run.json`` may hold, with its type."""
 
 
@@ -83,6 +90,10 @@ class Run:
     power: dict[str, Any] = field(default_factory=dict)
     """What told the power of its rows (``source``), and the power without a load (``idle_w``); or
     ``why_unknown``.
+    """
+    state: dict[str, Any] = field(default_factory=dict)
+    """Of a Jetson: its power mode, clocks, power and heat ``before``, ``during`` and ``after``, and
+    how long its clocks took to settle (``warm_up``).
     """
     schema_version: int = SCHEMA_VERSION
     """Which fields and columns there are, and what they mean."""

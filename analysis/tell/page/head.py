@@ -9,6 +9,7 @@ from analysis.layers.groups import Network
 from analysis.layers.words import no_floor
 from analysis.model.trust import GOOD
 from analysis.outcome import Outcome
+from analysis.tell import on_board
 from analysis.tell.answer import Answer
 from analysis.tell.page.markup import Cell, Head, clipped, paragraph, table
 from analysis.tell.report import summary
@@ -98,6 +99,7 @@ def verdict(outcome: Outcome, answer: Answer) -> str:
     if trust:
         parts.append(paragraph(trust.line, "" if trust.level == GOOD else "warn"))
     parts += [paragraph(text, "warn") for text in (*run.warnings, *run.damage)]
+    parts += [paragraph(text) for text in on_board.of_run(run)]
     if answer.networks:
         parts += [paragraph(text) for text in answer.device[DEVICE_LINES:]]
     notes = [*outcome.network_notes, *outcome.notes]

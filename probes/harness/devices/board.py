@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from probes.harness.devices import frequencies
 from probes.harness.devices.reading import read
 from probes.records import jetsons
 from probes.records.jetsons import Module
@@ -148,7 +149,7 @@ def find(root: Path = Path("/")) -> Board | None:
     release = read(root / RELEASE)
     is_tegra = any("nvidia,tegra" in word for word in words)
     is_named = "jetson" in model.lower()
-    has_signs = any(os.path.isdir(root / sign) for sign in SIGNS)
+    has_signs = any(os.path.isdir(root / sign) for sign in SIGNS) or frequencies.has_gpu(root)
     if not (is_tegra or is_named or release or has_signs):
         return None
     modules = jetsons.of_device_tree(words) or jetsons.of_model(model)

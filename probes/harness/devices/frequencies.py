@@ -6,7 +6,7 @@ Each file has moved between JetPack 4, 5, 6 and 7, and some are root's: what can
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +85,19 @@ def gpu(root: Path) -> Clock:
         cap=cap,
         highest=highest,
     )
+
+
+def has_gpu(root: Path) -> bool:
+    """True if sysfs shows the clock of a Jetson's GPU, as it does in containers too."""
+    return next(_gpu_nodes(root), None) is not None
+
+
+def gpu_now(root: Path) -> Callable[[], tuple[float | None, float | None]]:
+    """A function that reads the GPU's clock as it is and its cap; its place is looked for once."""
+    node = next(_gpu_nodes(root), None)
+    if node is None:
+        return lambda: (None, None)
+    return lambda: (_clock(node / "cur_freq"), _clock(node / "max_freq"))
 
 
 def _gpu_nodes(root: Path) -> Iterator[Path]:

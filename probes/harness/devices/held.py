@@ -78,7 +78,11 @@ class Holds:
             return ""
         by_mode = f"power mode {in_words(self.mode)}" if self.mode else ""
         if better is None:
-            way_out = " (this is its fastest power mode)" if by_mode and self.modes else ""
+            way_out = ""
+            if by_mode and self.modes:
+                way_out = " (this is its fastest power mode)"
+            elif not by_mode:
+                way_out = " (the power mode is hidden here: sudo nvpmodel -q tells it)"
             by = f" in {by_mode}" if by_mode else ""
             return f"held back{by}: {parts}{way_out}"
         command = f"sudo nvpmodel -m {better.number}"

@@ -20,6 +20,7 @@ from probes.harness.devices import frequencies, nvpmodel, state
 from probes.harness.devices.board import Board
 from probes.harness.devices.frequencies import Clock
 from probes.harness.devices.held import Holds
+from probes.harness.devices.limits import machine_memory
 from probes.harness.devices.nvpmodel import SAME_CLOCK
 from probes.records import jetsons
 from probes.records.jetsons import Module, Rating
@@ -86,10 +87,11 @@ def enrich_cpu(device: Device, root: Path = Path("/")) -> Device:
     board = boards.find(root)
     if board is None:
         return device
-    board = board.with_memory(device.memory_bytes)
+    may_be = board.modules or jetsons.of_cpu(device.arch)
+    board = replace(board, modules=may_be).with_memory(machine_memory(root))
     asked = _Asked(root, board, None)
     gpu = _gpu_clock(asked)
-    memory = _memory(asked, board.modules)
+    memory = _memory(asked, may_be)
     holds = _holds("cpu", asked, gpu, memory, None)
     return replace(
         device,

@@ -47,6 +47,11 @@ def memory(root: Path) -> tuple[int | None, int | None]:
     return min(totals, default=None), min(frees, default=None)
 
 
+def machine_memory(root: Path) -> int | None:
+    """Bytes of memory that the machine has, whatever a control group leaves of it."""
+    return _meminfo(root).get("MemTotal")
+
+
 def _meminfo(root: Path) -> dict[str, int]:
     """Bytes of each line of /proc/meminfo by its name; one without a number of kB is left out."""
     bytes_by_name = {}

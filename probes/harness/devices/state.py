@@ -132,7 +132,8 @@ def _cpu(root: Path, cpus: Mapping[int, Clock]) -> dict[str, Any]:
     }
     facts: dict[str, Any] = {
         "online": list_text(list(cpus)),
-        "present": list_text(present),
+        "on": len(cpus),
+        "of": max(len(present), len(cpus)),
         "governors": sorted(governors - {""}),
     }
     for name, values in (

@@ -89,7 +89,8 @@ class Tree:
         return write(root, files)
 
     def _cpuinfo(self) -> str:
-        blocks = [arm_block(cpu, self.part) for cpu in range(self.cpus[0])]
+        implementer = "0x4e" if self.part == "0x004" else "0x41"
+        blocks = [arm_block(cpu, self.part, implementer) for cpu in range(self.cpus[0])]
         if self.l4t[0] == 35:
             for cpu, block in enumerate(blocks):
                 numbered = f"processor\t: {cpu}\n"
