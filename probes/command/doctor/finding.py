@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +30,22 @@ class Finding:
         """All of it in a line."""
         mend = f" -> {self.way_out}" if self.way_out else ""
         return f"{self.weight:6}  {self.what}: {self.value}{mend}"
+
+
+WAYS_OUT = (
+    re.compile(r"; to (?:lift|show) it[:,] (?P<way_out>.+)$"),
+    re.compile(r" \((?P<way_out>sudo .+)\)$"),
+)
+"""How warnings of devices end that name a way out themselves."""
+
+
+def of_warning(what: str, warning: str, mend: str = "") -> Finding:
+    """What a device warns of, as a finding. mend: the way out where the warning names none."""
+    for pattern in WAYS_OUT:
+        match = pattern.search(warning)
+        if match:
+            return Finding(SPOILS, what, warning[: match.start()], match["way_out"])
+    return Finding(SPOILS, what, warning, mend)
 
 
 def in_order(findings: Sequence[Finding]) -> list[Finding]:

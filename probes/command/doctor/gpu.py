@@ -12,7 +12,7 @@ from typing import Any
 from kernels.cuda.disassembly import disassembler
 from kernels.cuda.nvrtc import INSTALL, compilers
 from kernels.device import Device
-from probes.command.doctor.finding import FINE, LACKS, SPOILS, STOPS, Finding
+from probes.command.doctor.finding import FINE, LACKS, SPOILS, STOPS, Finding, of_warning
 from probes.command.doctor.host import CONTAINERS
 from probes.command.doctor.place import Place
 from probes.harness.devices import nvml, power
@@ -118,11 +118,12 @@ def _has(distribution: str) -> bool:
 def state(device: Device, place: Place, opened: Any) -> Iterator[Finding]:
     """What the GPU warns of, and what NVML tells. opened: what ``nvml.open_device`` returned."""
     for warning in device.warnings:
-        sentence, _, command = warning.partition(" (sudo ")
-        way_out = f"sudo {command.removesuffix(')')}" if command else _mend(warning)
-        yield Finding(SPOILS, "GPU", sentence, way_out)
-    if (emc := device.facts.get("emc_clock")) and "not readable" in str(emc):
-        yield Finding(LACKS, "clock of the memory", "not readable, theory may be unknown", "sudo")
+        mend = _mend(warning)
+        what = "board" if "jetson" in device.features and not mend else "GPU"
+        yield of_warning(what, warning, mend)
+    if note := device.facts.get("emc_clock"):
+        value, _, way_out = str(note).partition(": ")
+        yield Finding(LACKS, "clock of the memory", value, way_out)
     free = device.memory_free_bytes
     if free is not None and free < LITTLE_FREE:
         value = f"{free / 1e9:.1f} GB free: large arrays may not fit"

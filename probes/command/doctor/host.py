@@ -9,10 +9,11 @@ from pathlib import Path
 
 from kernels.cuda import cubins
 from probes.command import installed
-from probes.command.doctor.finding import FINE, LACKS, SPOILS, STOPS, Finding
+from probes.command.doctor.finding import FINE, LACKS, SPOILS, STOPS, Finding, of_warning
 from probes.command.doctor.place import Place
 from probes.harness.devices import limits
 from probes.harness.devices.reading import number, read
+from probes.harness.devices.state import OFF, PARTLY, read_state
 from probes.harness.load import Load, clock_limits
 
 NEWEST_PYTHON = (3, 13)
@@ -120,7 +121,8 @@ def processors(place: Place) -> Iterator[Finding]:
     """What the CPU as a device warns of: quota, governor, caches that cannot be; and its clock."""
     device = place.detect_cpu()
     for warning in device.warnings:
-        yield Finding(SPOILS, "CPU", warning, _mend_cpu(warning))
+        what = "board" if "jetson" in device.features and not _mend_cpu(warning) else "CPU"
+        yield of_warning(what, warning, _mend_cpu(warning))
     for limit in clock_limits(device.facts.get("cpus") or (), place.root):
         yield Finding(SPOILS, "CPU", limit, "raise it, as root, in /sys/devices/system/cpu")
     threads = "on: one thread of each core is used" if device.facts.get("smt") else "off"
@@ -149,6 +151,21 @@ def supply(place: Place) -> Iterator[Finding]:
             yield Finding(SPOILS, "power supply", f"on battery{left}: clocks are low", "plug it in")
         else:
             yield Finding(FINE, "power supply", "plugged in")
+
+
+def board(place: Place) -> Iterator[Finding]:
+    """What holds a Jetson's clocks down now, or keeps them from rising."""
+    state = read_state(place.root)
+    if alerts := state.get("throttling"):
+        value = f"clocks are held down: {', '.join(alerts)}"
+        yield Finding(SPOILS, "board", value, "cool it, or give it a stronger power supply")
+    for alarm, times in state.get("overcurrent_events", {}).items():
+        if times:
+            value = f"over-current alarm {alarm} held it down {times} times since it started"
+            yield Finding(SPOILS, "board", value, "take a stronger power supply, or a lower mode")
+    if state.get("jetson_clocks") in (OFF, PARTLY):
+        value = "clocks rise under load only, which takes a moment"
+        yield Finding(LACKS, "jetson_clocks", value, "sudo jetson_clocks")
 
 
 def container(place: Place) -> Iterator[Finding]:
@@ -182,6 +199,7 @@ CHECKS: tuple[Check, ...] = (
     memory,
     processors,
     supply,
+    board,
     container,
     variables,
 )

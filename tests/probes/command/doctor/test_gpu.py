@@ -16,8 +16,10 @@ from kernels.device import Device
 from probes.command.doctor import gpu, look
 from probes.command.doctor.finding import FINE, LACKS, SPOILS, STOPS, Finding, code
 from probes.command.doctor.place import Place
+from probes.harness.devices import jetson
 from probes.records.measurement import RidgelineError
 from tests.devices import CPU, GPU
+from tests.probes.harness.devices.boards import BOARDS
 from tests.probes.harness.devices.trees import write
 
 H100_ON_PCI = {
@@ -203,6 +205,50 @@ def test_what_the_device_warns_of_has_a_way_out(warning: str, way_out: str, tmp_
     finding = states(replace(GPU, warnings=(warning,)), tmp_path)["GPU"]
     assert finding.weight == SPOILS
     assert way_out in finding.way_out
+
+
+@pytest.mark.parametrize("container", [False, True], ids=["", "in a container"])
+@pytest.mark.parametrize("as_root", [False, True], ids=["user", "root"])
+@pytest.mark.parametrize("name", BOARDS)
+def test_each_board_has_lines_with_ways_out(
+    name: str, as_root: bool, container: bool, tmp_path: Path
+) -> None:
+    tree = BOARDS[name]
+    root = tree.write(tmp_path, as_root, container)
+    device = jetson.enrich(tree.driver, root, monitor=no_monitor)
+    at_board = replace(place(root), detect_cpu=lambda: jetson.enrich_cpu(CPU, root))
+    findings = [each for check in look.host.CHECKS for each in check(at_board)]
+    findings += gpu.state(device, at_board, None)
+    for finding in findings:
+        assert finding.value, finding
+        assert not finding.value.endswith((";", ":", ",", " to")), finding
+    held = [each for each in findings if each.value.startswith("held back by power mode")]
+    assert all(each.way_out.startswith("sudo nvpmodel -m ") for each in held)
+    if container:
+        hidden = [each for each in findings if each.way_out.startswith("docker run ")]
+        assert hidden
+    powers = [each for each in findings if each.what == "power"]
+    assert powers[0].weight == FINE
+    assert powers[0].value.startswith("module (")
+
+
+def no_monitor() -> Any:
+    raise ModuleNotFoundError("jtop")
+
+
+def test_a_board_that_was_throttled_says_so(tmp_path: Path) -> None:
+    root = BOARDS["AGX Orin 64GB, MAXN"].write(tmp_path)
+    write(
+        root,
+        {
+            "sys/class/thermal/cooling_device3/type": "hot-surface-throttle-alert\n",
+            "sys/class/thermal/cooling_device3/cur_state": "1\n",
+            "sys/class/hwmon/hwmon9/oc3_event_cnt": "12\n",
+        },
+    )
+    values = [finding.value for finding in look.host.board(place(root))]
+    assert values[0] == "clocks are held down: hot-surface-throttle-alert"
+    assert values[1] == "over-current alarm oc3 held it down 12 times since it started"
 
 
 def test_cupy_compiler_and_disassembler_are_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
