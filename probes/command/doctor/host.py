@@ -120,14 +120,25 @@ def memory(place: Place) -> Iterator[Finding]:
 def processors(place: Place) -> Iterator[Finding]:
     """What the CPU as a device warns of: quota, governor, caches that cannot be; and its clock."""
     device = place.detect_cpu()
+    is_board = "jetson" in device.features
     for warning in device.warnings:
-        what = "board" if "jetson" in device.features and not _mend_cpu(warning) else "CPU"
-        yield of_warning(what, warning, _mend_cpu(warning))
-    for limit in clock_limits(device.facts.get("cpus") or (), place.root):
+        mend = _mend_cpu(warning)
+        if mend or not is_board:
+            yield of_warning("CPU", warning, mend)
+    limits_of_clock = clock_limits(device.facts.get("cpus") or (), place.root)
+    for limit in limits_of_clock if not is_board else ():
         yield Finding(SPOILS, "CPU", limit, "raise it, as root, in /sys/devices/system/cpu")
     threads = "on: one thread of each core is used" if device.facts.get("smt") else "off"
     yield Finding(FINE, "SMT", threads)
     yield Finding(FINE, "CPU", f"{device.name}, {device.units} cores")
+
+
+def held_back(place: Place) -> Iterator[Finding]:
+    """What holds a Jetson back whose CPU is measured; of its GPU the GPU's own warnings tell."""
+    device = place.detect_cpu()
+    for warning in device.warnings:
+        if "jetson" in device.features and not _mend_cpu(warning):
+            yield of_warning("board", warning)
 
 
 def _mend_cpu(warning: str) -> str:

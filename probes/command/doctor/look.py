@@ -52,6 +52,8 @@ def look(place: Place, asks: Callable[[Place], Any] | None = None) -> Report:
         deadline = begin + WHOLE_SECONDS - LOAD_SECONDS
         device, of_gpu = _gpu(place, asks or _Worker, deadline)
         findings += of_gpu
+    if device == THE_CPU:
+        findings += safely("board", lambda: host.held_back(place))
     findings += safely("load", lambda: host.load(watch.lap(LOAD_SECONDS)))
     return Report(device, findings)
 

@@ -218,6 +218,7 @@ def test_each_board_has_lines_with_ways_out(
     device = jetson.enrich(tree.driver, root, monitor=no_monitor)
     at_board = replace(place(root), detect_cpu=lambda: jetson.enrich_cpu(CPU, root))
     findings = [each for check in look.host.CHECKS for each in check(at_board)]
+    findings += look.host.held_back(at_board)
     findings += gpu.state(device, at_board, None)
     for finding in findings:
         assert finding.value, finding
