@@ -18,9 +18,13 @@ from analysis.model.judge import judged
 from kernels import stream
 from kernels.base import KernelError
 from kernels.device import Device
+from probes.command.doctor.look import look
+from probes.command.doctor.place import Place
+from probes.harness import energy
 from probes.harness.bench import LocalBench
 from probes.harness.case import Case, Probe, all_probes
 from probes.harness.clocks.sampling import CudaClock, Rule
+from probes.harness.devices import cpu, power
 from probes.harness.devices.choose import choose
 from probes.harness.rounds import take_turns
 from probes.harness.task import tasks
@@ -132,3 +136,54 @@ def test_a_skipped_case_is_not_launched(gpu: Device, clock: CudaClock) -> None:
     todo = tasks([Probe("p", "?", lambda _: [case])], gpu, "now")
     list(take_turns(todo, LocalBench(gpu, clock), lambda _: QUICK, 1, list))
     assert (todo[0].row.status, todo[0].row.reason) == (SKIPPED, "not here")
+
+
+def test_a_load_draws_more_than_none_and_its_energy_is_that_of_its_own_time(
+    gpu: Device, clock: CudaClock
+) -> None:
+    found = power.sensor_of(gpu)
+    if found.sensor is None:
+        pytest.skip(found.why_not)
+    cases = [case for case in all_probes()["compute"].cases(gpu) if case.backend == "raw"]
+    (case,) = [case for case in cases if case.ceiling == "compute/fp32"]
+    todo = tasks([Probe("p", "?", lambda _: [case])], gpu, "now")
+    list(take_turns(todo, LocalBench(gpu, clock), lambda _: QUICK, 1, list))
+    idle = energy.idle(found.sensor)
+    drawn = energy.load(todo[0], gpu, clock, found.sensor)
+    assert drawn.watts is not None, drawn.why_unknown
+    assert idle is None or drawn.watts > 1.1 * idle
+    limit = gpu.facts.get("power_limit_w")
+    assert limit is None or drawn.watts < 1.1 * limit
+    row = drawn.of(todo[0].row)
+    assert row.per_watt is not None
+    assert 1e9 < row.per_watt < 1e13
+    # rate over power differs from work over joules only as far as the clock fell under the load
+    assert row.rate is not None
+    assert 0.5 < row.per_watt * drawn.watts / row.rate < 1.1
+
+
+def test_the_host_streams_while_the_gpu_does(gpu: Device, clock: CudaClock) -> None:
+    """On any GPU: what is asked only of integrated ones must work on all."""
+    host = cpu.detect()
+    if host.units < 2:
+        pytest.skip("one core only")
+    tag = parse_tag("bandwidth/dram/with-cpu")
+    during = Case(stream.READ, "fp64", "cpu", tag, {"n": 1 << 23, "threads": host.units - 1})
+    params = {"n": 1 << 26, "block": 256, "vecs": 4}
+    case = Case(stream.READ, "fp64", "raw", tag, params, during=(during,))
+    todo = tasks([Probe("p", "?", lambda _: [case])], gpu, "now")
+    rule = Rule(0.02, 0.3)
+    list(take_turns(todo, LocalBench(gpu, clock), lambda _: rule, 1, list))
+    row = todo[0].row
+    assert row.status == OK, row.reason
+    assert row.trusted, row.doubt
+    rates = row.together
+    assert row.rate == pytest.approx(rates["gpu"] + rates["cpu"], rel=0.1)
+    assert rates["cpu_alone"] > 1e9
+    assert rates["gpu_alone"] > rates["cpu_alone"]
+
+
+def test_the_doctor_finds_this_gpu_ready(gpu: Device) -> None:
+    report = look(Place(spec="0"))
+    assert not [finding.line for finding in report.findings if finding.weight == "stops"]
+    assert report.device == f"CUDA device 0 ({gpu.name})"

@@ -18,6 +18,7 @@ from kernels.device import Device
 from probes.harness.devices import nvml
 from probes.harness.devices.rails import read_power
 from probes.harness.devices.reading import number, read
+from probes.harness.devices.state import temperatures
 
 INSTANT_SECONDS = 0.25
 """How far back NVML's instant power looks, at most: it is renewed every 20 to 100 ms, and is the
@@ -37,6 +38,8 @@ POLL_SECONDS = 0.02
 STEADY = 0.10
 """The means of the first and the second half of a load's readings differ by no larger share: else
 it was not settled, and has no one power."""
+ZONES = {"cuda": ("gpu", "tj"), "cpu": ("cpu", "x86_pkg", "tj")}
+"""Words in the names of thermal zones that are of this kind of device, the best first."""
 POWERCAP = "sys/class/powercap"
 COUNTED = ("package-", "dram")
 """How the names of those RAPL domains begin that add up to processors and memory: the others
@@ -270,13 +273,29 @@ class Watch:
 
     def __init__(self, device: Device, root: Path = Path("/"), opened: Any = None) -> None:
         """Arguments as of ``sensor_of``."""
+        self._device = device
+        self._root = root
         self._gpu = nvml.Watch(device, opened)
         self._sensor = sensor_of(device, root, opened).sensor
 
     def read(self) -> dict[str, Any]:
-        """What NVML tells of this moment, and the power by whichever sensor there is."""
+        """Clocks by NVML, power by whichever sensor there is, temperature, as far as known."""
         state = self._gpu.read()
         watts = self._sensor.watts() if self._sensor else None
         if watts is not None:
             state["power_w"] = watts
+        celsius = self._temperature()
+        if "temperature_c" not in state and celsius is not None:
+            state["temperature_c"] = celsius
         return state
+
+    def _temperature(self) -> float | None:
+        """Degrees Celsius of the part that is measured, by the system's thermal zones."""
+        if self._device.kind == "cuda" and "integrated" not in self._device.features:
+            return None
+        zones, _ = temperatures(self._root)
+        for word in ZONES[self._device.kind]:
+            fitting = [celsius for name, celsius in zones.items() if word in name.lower()]
+            if fitting:
+                return max(fitting)
+        return None

@@ -38,7 +38,7 @@ def read_state(root: Path = Path("/"), board: Board | None = None) -> dict[str, 
     cpus = frequencies.cpus(root)
     mode = current_mode(root, board)
     power = read_power(root)
-    temperatures, unread = _temperatures(root)
+    celsius_by_zone, unread = temperatures(root)
     facts = {
         "power_mode": {"id": mode.number, "name": mode.name} if mode else None,
         "sms": _sms(root, board, mode),
@@ -53,7 +53,7 @@ def read_state(root: Path = Path("/"), board: Board | None = None) -> dict[str, 
         }
         if power.rails
         else None,
-        "temperatures_c": temperatures,
+        "temperatures_c": celsius_by_zone,
         "unread_temperatures": unread,
         "fan": _fan(root),
         "throttling": _throttling(root),
@@ -158,7 +158,7 @@ def jetson_clocks(gpu: Clock, cpus: Iterable[Clock], is_emc_locked: bool | None)
     return PARTLY if any(known) else OFF
 
 
-def _temperatures(root: Path) -> tuple[dict[str, float], list[str]]:
+def temperatures(root: Path) -> tuple[dict[str, float], list[str]]:
     """Degrees Celsius by zone, and the zones that cannot be read (those of a rail that is off)."""
     zones: dict[str, float] = {}
     unread = []

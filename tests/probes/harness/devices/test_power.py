@@ -12,6 +12,7 @@ import pytest
 from kernels.device import Device
 from probes.harness.devices import power
 from tests.devices import CPU, GPU
+from tests.probes.harness.devices.boards import BOARDS
 from tests.probes.harness.devices.trees import write
 
 
@@ -132,6 +133,17 @@ def test_a_jetson_tells_the_power_of_its_module(device: Device, tmp_path: Path) 
     assert found.sensor is not None
     assert found.sensor.source == "module (VDD_IN)"
     assert found.sensor.watts() == pytest.approx(10)
+
+
+@pytest.mark.parametrize(
+    ("device", "celsius"), [(replace(GPU, features=("integrated",)), 46.25), (CPU, 48.5)]
+)
+def test_the_watch_of_a_jetson_tells_power_and_heat(
+    device: Device, celsius: float, tmp_path: Path
+) -> None:
+    root = BOARDS["Orin Nano 8GB, MAXN_SUPER"].write(tmp_path)
+    state = power.Watch(device, root).read()
+    assert state == {"power_w": pytest.approx(5.0), "temperature_c": celsius}
 
 
 def test_a_jetson_whose_monitors_are_hidden_names_the_way_out(tmp_path: Path) -> None:
