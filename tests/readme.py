@@ -22,8 +22,8 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 IN_LINE = re.compile(r"`([^`\n]+)`")
 STARTS = (PYTHON, "python3 -m venv", ".venv/bin/pip", "cp -r", "printf")
 """How a command begins."""
-OF_GPU = ("--device 0", "cu13", "-m gpu")
-"""What only a command for a GPU holds."""
+OF_GPU = ("--device 0", "cu13", "jetson", "--without-pip", "--no-index", "-m gpu")
+"""What only a command for a GPU or a Jetson holds."""
 QUICK = ("--list", "analysis.theory", "--replot", "--import", "--help", "--version")
 """What only a command of a few seconds holds."""
 PATIENCE_SECONDS = 1200.0
