@@ -8,7 +8,7 @@ from analysis.model.ceilings import ceilings
 from analysis.model.roofline import Roof, attainable, ridge, roofline
 from analysis.units import brief, percent, short, si
 from probes.records.measurement import FAILED
-from tests.devices import GPU, measurement
+from tests.devices import CPU, GPU, measurement
 
 ROWS = [
     measurement("compute/fp64", 2e13),
@@ -52,6 +52,19 @@ def test_the_fastest_way_to_a_unit_is_its_roof() -> None:
         "compute/fp16/wgmma-fp32",
         "compute/fp16",
     ]
+
+
+def test_a_cpus_tiles_of_matrices_are_a_unit_and_its_long_registers_are_none() -> None:
+    rates = {
+        "compute/int8": 1e12,
+        "compute/int8/sve": 2e12,
+        "compute/int8/usdot": 1.1e12,
+        "compute/int8/smmla": 3e12,
+        "compute/int8/sve_smmla": 4e12,
+    }
+    rows = [measurement(tag, rate) for tag, rate in rates.items()]
+    model = roofline(ceilings(rows, CPU).values())
+    assert [roof.tag for roof in model.compute] == ["compute/int8/sve_smmla", "compute/int8/sve"]
 
 
 def test_a_roof_is_labelled_by_type_and_path_or_by_level() -> None:

@@ -95,6 +95,55 @@ def test_an_instruction_needs_its_own_width_of_register(
     assert fma_cpu.missing(features, dtype).startswith("this core has no ")
 
 
+I8MM = ("asimd", "asimddp", "i8mm", "bf16")
+OF_SVE = (*I8MM, "sve", "svebf16", "svei8mm")
+
+
+@pytest.mark.parametrize(
+    ("features", "dtype", "path", "reason"),
+    [
+        (("asimd",), "bf16", "", "this core has no bf16"),
+        (("asimd", "asimddp"), "int8", "smmla", "this core has no i8mm"),
+        (I8MM, "int8", "smmla", ""),
+        (I8MM, "bf16", "bfmmla", ""),
+        (I8MM, "fp64", "sve", "this core has no sve"),
+        (OF_SVE, "fp64", "sve", "the system does not tell how long this core's SVE registers are"),
+        ((*OF_SVE, "sve_bits=128"), "fp64", "sve", "this core's SVE registers have 128 bits"),
+        ((*OF_SVE, "sve_bits=256"), "int8", "sve_smmla", ""),
+        (("asimd", "sve", "svebf16", "sve_bits=512"), "bf16", "sve", "this core has no bf16"),
+    ],
+)
+def test_arms_instructions_need_their_sets_and_sve_longer_registers_than_neon(
+    features: tuple[str, ...], dtype: str, path: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(target, "is_arm", lambda: True)
+    assert path in fma_cpu.paths(dtype)
+    problem = fma_cpu.missing(features, dtype, path)
+    assert problem.startswith(reason) if reason else not problem
+
+
+def test_a_register_of_sve_holds_as_much_as_the_system_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(target, "is_arm", lambda: True)
+    shape = fma_cpu.shape((*OF_SVE, "sve_bits=512"), "bf16", "sve_bfmmla")
+    assert (shape["lanes"], shape["products"]) == (16, 4)
+
+
+def test_the_code_of_sve_is_counted_by_the_length_of_its_registers() -> None:
+    code = ".L1:\n\tfmad\tz0.s, p0/m, z1.s, z2.s\n\ttbnz\tw8, #0, .L1\n"
+    spec = Spec("fmad", 8.0, 1.0, sve_bits=256)
+    assert audit(code, spec, Work(flops=16)).instruction == "fmad z.s"
+    assert "does 16 operations" in audit(code, spec, Work(flops=8)).problem
+
+
+@pytest.mark.parametrize("products", [4, 8])
+def test_bytes_of_a_word_are_multiplied_as_often_as_an_instruction_does(products: int) -> None:
+    params = {"chains": 1, "lanes": 1, "steps": 1, "threads": 1, "products": products}
+    result = fma_work.reference("int8", 1, **params, **fma_work.TIMED["int8"])
+    assert result[0, 0] == 1 + products // 4 * 28
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_device_that_has_everything_runs_what_this_machine_has(
     team: Team, host: Host, dtype: str

@@ -209,6 +209,24 @@ def test_an_architecture_no_compiler_knows_is_refused_with_what_there_is() -> No
         nvrtc.compiler_for("35")
 
 
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        ("libnvrtc.so.13", True),
+        ("libnvrtc.so.11.2", True),  # of CUDA 11.2 to 11.8, so of JetPack 5
+        ("libnvrtc.so", False),  # a link for linkers
+        ("libnvrtc.so.11.4.300", False),  # what the link of that name leads to
+        ("libnvrtc-builtins.so.11.4", False),
+    ],
+)
+def test_a_compiler_is_known_by_the_name_of_its_file(
+    name: str, is_one: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).touch()
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
+    assert (tmp_path / name in set(nvrtc.libraries("libnvrtc"))) == is_one
+
+
 def test_a_compiler_newer_than_the_driver_is_not_used() -> None:
     assert nvrtc.compiler_for("90").version[0] == 13
     assert nvrtc.compiler_for("90", newest_major=12).version[0] == 12

@@ -83,6 +83,15 @@ def test_opcodes_are_what_the_hardware_calls_them() -> None:
     assert names["int4/mma-int32"] == "IMMA.16832.S8.S8"
 
 
+def test_metadata_is_called_ordered_only_where_the_compiler_knows_the_word() -> None:
+    row = next(row for row in rows("8.7") if row.sparse)
+    macro = tensor_ptx.text(tensor_ptx.multiply(row))
+    assert macro.startswith(f'"mma.sp" {tensor_ptx.ORDERED} ".sync.aligned.')
+    source = tensor_cuda.WarpKernel.source.read_text()
+    assert f'#define {tensor_ptx.ORDERED} ""' in source
+    assert f'#define {tensor_ptx.ORDERED} "::ordered_metadata"' in source
+
+
 @pytest.mark.parametrize(
     ("arch", "tag"),
     [("8.0", "fp16/mma-fp32"), ("9.0", "fp16/wgmma-fp32"), ("8.0", "int8/wmma-int32")],

@@ -67,6 +67,16 @@ def test_it_is_the_reason_of_a_skipped_row(
     assert reason.endswith("pip install 'numpy<2.5', or a newer numba-cuda")
 
 
+class NvvmSupportError(ImportError):
+    """As Numba's CUDA target names it."""
+
+
+def test_a_missing_compiler_library_is_the_reason_of_a_skipped_row() -> None:
+    reason = "finds no libNVVM: not found; set CUDA_HOME"
+    with pytest.raises(Unavailable, match=reason), numba_that_fits():
+        raise NvvmSupportError("not found")
+
+
 @pytest.mark.parametrize(
     "error", [AttributeError("no attribute 'x'"), ImportError("no driver"), ValueError("numpy")]
 )
