@@ -1,4 +1,4 @@
-"""The script that makes a Jetson's folder of wheels asks for what JetPack has, and for all of it."""
+"""The script that makes a Jetson's folder of wheels asks for all that its JetPack takes."""
 
 from __future__ import annotations
 
