@@ -120,6 +120,9 @@ def compare(folders: Sequence[Path]) -> Comparison:
         raise RidgelineError(
             "--power-modes compares runs: give the folders of two or more, one made in each mode"
         )
+    for place, folder in enumerate(folders):
+        if folder.resolve() in [other.resolve() for other in folders[:place]]:
+            raise RidgelineError(f"--power-modes: {folder} is given twice")
     modes = _named([(folder, model(read_run(folder))) for folder in folders])
     first = modes[0].outcome.run.device
     for mode in modes[1:]:
@@ -133,13 +136,19 @@ def compare(folders: Sequence[Path]) -> Comparison:
 
 
 def _named(outcomes: Sequence[tuple[Path, Outcome]]) -> tuple[Mode, ...]:
-    """The modes of these runs; of two with the same name each has its time, too."""
+    """The modes of these runs; of two with the same name each has its time, too.
+
+    Those of the same time are numbered: no two are called the same.
+    """
     names = [_mode_in_words(outcome) for _, outcome in outcomes]
-    modes = []
+    modes: list[Mode] = []
     for (folder, outcome), name in zip(outcomes, names, strict=True):
         shown = name
         if names.count(name) > 1:
             shown = f"{name} {outcome.run.started[:16].replace('T', ' ')}".strip()
+        same = sum(mode.name.partition(" (")[0] == shown for mode in modes)
+        if same:
+            shown = f"{shown} ({same + 1})"
         modes.append(Mode(shown, folder, outcome))
     return tuple(modes)
 

@@ -90,6 +90,19 @@ def test_the_command_prints_tables_and_leaves_a_picture_and_a_file(
     assert float(first["per_watt"]) == pytest.approx(2.5e10 / 7)
 
 
+def test_modes_without_room_on_a_terminal_are_named_with_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    names = [f"MODE_{watts}W_6CORE" for watts in range(10, 60, 10)]
+    folders = [run_in(tmp_path / name, name, 1, 0.5) for name in names]
+    assert main("--power-modes", *map(str, folders), "--out", str(tmp_path / "out")) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("No room here for") for line in printed) == 1
+    assert max(len(line.rstrip()) for line in printed[:-1]) <= 60
+    assert "MODE_50W_6CORE: see power-modes.csv." in " ".join(map(str.strip, printed))
+
+
 def test_the_picture_has_a_panel_of_watts_only_where_they_are_known(tmp_path: Path) -> None:
     plain = [
         run_in(tmp_path / "a", "15W", 1, 0.5),
@@ -115,6 +128,12 @@ def test_two_runs_in_one_mode_are_told_apart_and_the_way_to_another_is_named(
     assert "sudo nvpmodel -m" in sentences(comparison)[-1]
 
 
+def test_no_two_runs_are_called_the_same(tmp_path: Path) -> None:
+    folders = [run_in(tmp_path / name, "15W", 1, 0.5) for name in "abc"]
+    names = [mode.name for mode in compare(folders).modes]
+    assert names == ["15W 2030-01-02 03:04", "15W 2030-01-02 03:04 (2)", "15W 2030-01-02 03:04 (3)"]
+
+
 def test_a_roof_that_one_run_lacks_is_unknown_there_and_decides_nothing(tmp_path: Path) -> None:
     full = run_in(tmp_path / "a", "15W", 1, 0.5)
     empty = tmp_path / "b"
@@ -130,6 +149,8 @@ def test_what_cannot_be_compared_is_refused_in_one_line(
 ) -> None:
     with pytest.raises(RidgelineError, match="two or more"):
         compare(runs[:1])
+    with pytest.raises(RidgelineError, match="given twice"):
+        compare([runs[0], runs[1], runs[0]])
     other = run_in(tmp_path / "other", "MAXN", 0, 1.0, device=GPU)
     with pytest.raises(RidgelineError, match="give runs of one device"):
         compare([runs[0], other])

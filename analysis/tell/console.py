@@ -194,7 +194,10 @@ class Console:
         self, comparison: Comparison, columns: Sequence[Column[RoofInModes]]
     ) -> None:
         cells = [in_words(columns, roof) for roof in comparison.roofs]
-        self._table(columns, cells, (), modes.MODES_FILE)
+        shown = self._table(columns, cells, (), modes.MODES_FILE)
+        without_room = [column.name for column in columns if column.name not in shown]
+        if without_room:
+            self.note(f"No room here for {', '.join(without_room)}: see {modes.MODES_FILE}.")
 
     def _answer(self, told: Answer, outcome: Outcome) -> None:
         """Print what was learnt, how far it can be trusted, what to do next, and the page."""

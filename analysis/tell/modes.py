@@ -109,6 +109,7 @@ def columns_of(
             computed=lambda roof: values(roof)[place],
             text=lambda roof: si(values(roof)[place], f"{roof.unit}{suffix}"),
             number=True,
+            may_go=len(comparison.modes) - place,  # the last first: the file has them all
         )
 
     modes = [in_mode(place, mode.name) for place, mode in enumerate(comparison.modes)]
