@@ -6,6 +6,7 @@ A run is one call of the runtime, on the harness's own stream where there is one
 from __future__ import annotations
 
 import io
+import platform
 import re
 import tempfile
 from collections.abc import Sequence
@@ -36,6 +37,16 @@ SOURCE = re.compile(
 CRASHES = "onnxruntime 1.31 ends the whole process: it frees host memory where CUDA forbids it"
 
 
+ARM = ("aarch64", "arm64")
+"""64-bit Arm, as Python calls such a machine."""
+ON_ARM = (
+    "install onnxruntime-gpu on a server; no wheel of it has code for a Jetson, where TensorRT's "
+    "times are taken (README, On a Jetson)"
+)
+"""What to do on Arm. The wheels of onnxruntime-gpu 1.31.1, for Python 3.11 and newer, hold code for
+compute capabilities 8.9, 9.0, 12.0 and 12.1."""
+
+
 def missing(backend: str) -> str:
     """Why this provider cannot run here, or nothing."""
     try:
@@ -45,7 +56,8 @@ def missing(backend: str) -> str:
     except ImportError as error:
         return f"{error.name} is not installed: pip install -e '.[layers]'"
     if PROVIDERS[backend] not in available:
-        return f"this onnxruntime has no {PROVIDERS[backend]}: install onnxruntime-gpu in its place"
+        way_out = ON_ARM if platform.machine() in ARM else "install onnxruntime-gpu in its place"
+        return f"this onnxruntime has no {PROVIDERS[backend]}: {way_out}"
     return ""
 
 

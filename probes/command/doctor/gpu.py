@@ -95,15 +95,19 @@ def libraries(device: Device) -> Iterator[Finding]:
     if disassembler() is None:
         value = "not found, so machine code is not audited"
         yield Finding(LACKS, "nvdisasm", value, "pip install nvidia-cuda-nvdisasm")
-    if not _has("numba-cuda"):
+    if not _has("numba-cuda") and extra(device) != "cu11":  # Numba itself has CUDA 11's
         yield Finding(LACKS, "numba-cuda", "not installed, so no twins in Numba", pip)
-    if _has("onnxruntime") and not _has("onnxruntime-gpu"):
+    is_jetson = "jetson" in device.features
+    if _has("onnxruntime") and not _has("onnxruntime-gpu") and not is_jetson:
         yield Finding(
             LACKS,
             "onnxruntime-gpu",
             "networks run on the CPU only",
             "pip uninstall onnxruntime, then pip install onnxruntime-gpu",
         )
+    elif _has("onnxruntime") and is_jetson:
+        value = "no wheel has code for a Jetson: networks run on the CPU only"
+        yield Finding(LACKS, "onnxruntime-gpu", value, "take TensorRT's times (README)")
 
 
 def _has(distribution: str) -> bool:

@@ -253,6 +253,16 @@ def test_a_missing_provider_is_a_reason(host: Device) -> None:
         session.build(convolution(), "fp32", "cuda", replace(host, kind="cuda"), None)
 
 
+@pytest.mark.parametrize(("machine", "jetsons"), [("x86_64", False), ("aarch64", True)])
+def test_the_way_out_of_a_missing_provider_is_one_that_the_machine_has(
+    machine: str, jetsons: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session.platform, "machine", lambda: machine)
+    reason = session.missing("cuda")
+    assert "onnxruntime-gpu" in reason
+    assert ("TensorRT" in reason) == jetsons
+
+
 def test_work_is_counted_once_across_the_border_and_in_the_types_asked() -> None:
     def convolution_and_relu() -> Any:
         net = Net()
