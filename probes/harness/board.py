@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from probes.harness.devices import frequencies
 from probes.harness.devices.board import Board
 from probes.harness.devices.limits import machine_memory
 from probes.harness.devices.state import read_state
-from probes.records import jetsons
 
 LOOK_SECONDS = 1.0
 """Between two looks: reading the power monitors takes some milliseconds."""
@@ -28,8 +26,7 @@ def board_of(device: Device, root: Path = Path("/")) -> Board | None:
     board = boards.find(root) or Board()
     if device.kind == "cuda":
         return board.with_gpu(device.arch, device.units, device.memory_bytes)
-    modules = board.modules or jetsons.of_cpu(device.arch)
-    return replace(board, modules=modules).with_memory(machine_memory(root))
+    return board.with_cpu(device.arch, machine_memory(root))
 
 
 def frequency_of(device: Device, root: Path = Path("/")) -> Frequency | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from probes.harness.devices import frequencies
 from probes.harness.devices.reading import read
@@ -127,8 +127,13 @@ class Board:
                 return replace(self, modules=_of_memory(of_gpu, memory_bytes))
         return self
 
-    def with_memory(self, memory_bytes: int | None) -> Board:
-        """The board, its modules narrowed to those sold with so much memory."""
+    def with_cpu(self, core: str, memory_bytes: int | None) -> Board:
+        """The board, its modules narrowed to those with this core, or with so much memory.
+
+        In a container /proc/meminfo may be made up (as lxcfs does), so that memory tells nothing.
+        """
+        if self.is_hidden:
+            return replace(self, modules=self.modules or jetsons.of_cpu(core))
         return replace(self, modules=_of_memory(self.modules, memory_bytes))
 
 
@@ -152,6 +157,8 @@ def find(root: Path = Path("/")) -> Board | None:
     has_signs = any(os.path.isdir(root / sign) for sign in SIGNS) or frequencies.has_gpu(root)
     if not (is_tegra or is_named or release or has_signs):
         return None
+    if not jetsons.number_in(words):
+        words = (*words, *_file_of_tree(root))
     modules = jetsons.of_device_tree(words) or jetsons.of_model(model)
     return Board(
         model=model,
@@ -168,6 +175,18 @@ def _compatible(root: Path) -> tuple[str, ...]:
         words = re.split(r"[\0\s]+", read(root / tree / "compatible"))
         if any(words):
             return tuple(word for word in words if word)
+    return ()
+
+
+def _file_of_tree(root: Path) -> tuple[str, ...]:
+    """The file that the device tree was made of, which older releases name; () if hidden.
+
+    ``tegra194-p2888-0006-p2822-0000`` says more than the tree's ``nvidia,p2888``.
+    """
+    for tree in DEVICE_TREES:
+        name = PurePosixPath(read(root / tree / "nvidia,dtsfilename")).stem
+        if name:
+            return (name,)
     return ()
 
 

@@ -74,7 +74,8 @@ def gpu(root: Path) -> Clock:
     if node is None:
         return Clock()
     words = read(node / "available_frequencies").split()
-    steps = [float(word) for word in words if word.isdecimal()]
+    values = [whole(word) for word in words]
+    steps = [float(value) for value in values if value is not None and 0 < value < NO_CAP_HZ]
     cap = _clock(node / "max_freq")
     highest = max(steps, default=None)
     if highest and cap and cap > highest:
@@ -178,10 +179,14 @@ def present_cpus(root: Path) -> list[int]:
 def _clock(path: Path) -> float | None:
     """The clock in a file, in Hz; None of what is no clock."""
     hertz = number(path)
-    return float(hertz) if hertz is not None and 0 < hertz < NO_CAP_HZ else None
+    if hertz is None or not 0 < hertz < NO_CAP_HZ:
+        return None
+    return float(hertz)
 
 
 def _kilohertz(path: Path) -> float | None:
     """The clock in a file that holds kHz, in Hz."""
     kilohertz = number(path)
-    return kilohertz * 1e3 if kilohertz is not None and 0 < kilohertz * 1e3 < NO_CAP_HZ else None
+    if kilohertz is None or not 0 < kilohertz < NO_CAP_HZ / 1e3:
+        return None
+    return kilohertz * 1e3

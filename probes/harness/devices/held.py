@@ -10,6 +10,9 @@ from probes.harness.devices.frequencies import Clock
 from probes.harness.devices.nvpmodel import SAME_CLOCK, Mode
 from probes.records.jetsons import bandwidth
 
+TO_LIFT, TO_SHOW = "; to lift it: ", "; to show it, "
+"""What stands between a sentence on a board and the command that mends it; --doctor parts them."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Holds:
@@ -89,7 +92,7 @@ class Holds:
         if better.name:
             command += f" ({better.name})"
         what = f": {parts}" if parts else ""
-        return f"held back by {by_mode}{what}; to lift it: {command}"
+        return f"held back by {by_mode}{what}{TO_LIFT}{command}"
 
 
 def in_words(mode: Mode) -> str:

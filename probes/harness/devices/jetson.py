@@ -19,7 +19,7 @@ from probes.harness.devices import board as boards
 from probes.harness.devices import frequencies, nvpmodel, state
 from probes.harness.devices.board import Board
 from probes.harness.devices.frequencies import Clock
-from probes.harness.devices.held import Holds
+from probes.harness.devices.held import TO_SHOW, Holds
 from probes.harness.devices.limits import machine_memory
 from probes.harness.devices.nvpmodel import SAME_CLOCK
 from probes.records import jetsons
@@ -87,11 +87,10 @@ def enrich_cpu(device: Device, root: Path = Path("/")) -> Device:
     board = boards.find(root)
     if board is None:
         return device
-    may_be = board.modules or jetsons.of_cpu(device.arch)
-    board = replace(board, modules=may_be).with_memory(machine_memory(root))
+    board = board.with_cpu(device.arch, machine_memory(root))
     asked = _Asked(root, board, None)
     gpu = _gpu_clock(asked)
-    memory = _memory(asked, may_be)
+    memory = _memory(asked, board.modules)
     holds = _holds("cpu", asked, gpu, memory, None)
     return replace(
         device,
@@ -305,15 +304,11 @@ def _holds(kind: str, asked: _Asked, gpu: Clock, memory: _Memory, units: int | N
     elif module and asked.mask is not None and module.chip in jetsons.TPCS:
         clusters = jetsons.TPCS[module.chip] - asked.mask.bit_count()
         sms = (min(module.sms, jetsons.SMS_OF_TPC * clusters), module.sms)
-    highest = asked.emc.highest
-    if memory.highest_hz and _may_be_super(asked):
-        highest = max(highest or 0.0, memory.highest_hz)
-    elif memory.clock_hz:
-        highest = max(highest or 0.0, memory.clock_hz)
+    highest = memory.highest_hz if _may_be_super(asked) else memory.clock_hz
     return Holds(
         kind=kind,
         gpu=gpu,
-        emc=replace(asked.emc, highest=highest),
+        emc=replace(asked.emc, highest=highest or asked.emc.highest),
         bus_bits=memory.bus_bits,
         sms=sms,
         cpus=asked.cpus,
@@ -327,7 +322,7 @@ def _warnings(board: Board, holds: Holds) -> list[str]:
     """What a user should know: what holds the board back, and that a container hides it."""
     lines = [holds.line] if holds.line else []
     if board.is_hidden:
-        lines.append(f"{_which(board)}; to show it, docker run {' '.join(boards.PASS_IN)}")
+        lines.append(f"{_which(board)}{TO_SHOW}docker run {' '.join(boards.PASS_IN)}")
     elif board.module is None:
         lines.append(f"{_which(board)}: its device tree says {' '.join(board.words)}")
     return lines

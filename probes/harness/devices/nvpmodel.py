@@ -6,6 +6,7 @@ and releases (0 is MAXN on an AGX Orin, and 15 W on an Orin Nano).
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,8 @@ HEAD = re.compile(r"<\s*(\w+)\b([^>]*)>")
 """The line that begins a mode, or another part, of the table."""
 SAME_CLOCK = 0.99
 """Share of a clock from which on another is the same."""
+LARGEST_NUMBER = 1000
+"""Of a mode: a larger one is no mode's."""
 NO_CAP_HZ = 1e11
 """A clock above all: what a mode that caps nothing counts as."""
 
@@ -143,8 +146,19 @@ def modes(root: Path) -> dict[int, Mode]:
 
     root: where the board's files are, ``/`` but in tests.
     """
-    text = read(root / TABLE) or read(root / read(root / PATH_OF_TABLE).lstrip("/"))
+    text = read(root / TABLE)
+    for path in (_linked(root / TABLE), read(root / PATH_OF_TABLE)):
+        if not text and path:
+            text = read(root / path.lstrip("/"))
     return {section.number: section.mode() for section in _sections(text)}
+
+
+def _linked(path: Path) -> str:
+    """What a link points to, which is the board's own path; empty of what is no link."""
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
 
 
 def _sections(text: str) -> Iterator[_Section]:
@@ -175,7 +189,8 @@ def _begun(kind: str, arguments: str) -> _Section | None:
 def current(root: Path) -> int | None:
     """Number of the mode that is set; None if unknown."""
     status = re.search(r"pmode:\s*(\d+)", read(root / STATUS))
-    return int(status[1]) if status else None
+    value = whole(status[1]) if status else None
+    return value if value is not None and value <= LARGEST_NUMBER else None
 
 
 def best(table: Iterable[Mode], now: Mode, kind: str) -> Mode | None:

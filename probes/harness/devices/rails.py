@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,12 @@ FED_BY_ANOTHER = ("VDDQ_VDD2_1V8AO",)
 """Rails that another measured one feeds, and that a sum must not count twice: the memory of an AGX
 Orin hangs on VIN_SYS_5V0 (same guide)."""
 MOST_CHANNELS = 8
+HWMON = (
+    "sys/class/hwmon/hwmon*",
+    "sys/bus/i2c/drivers/ina*/*/hwmon/hwmon*",
+    "sys/bus/i2c/devices/*/hwmon/hwmon*",
+)
+"""Where the monitors' folders may be since JetPack 5; a container may show some of these only."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +46,10 @@ def read_power(root: Path = Path("/")) -> Power:
     A read asks the monitors over I2C, which takes a millisecond or more.
     """
     rails: dict[str, float] = {}
-    for name, watts in [*_from_hwmon(root), *_from_iio(root)]:
-        rails.setdefault(name, watts)
+    for pattern in HWMON:
+        if not rails:
+            rails = dict(_from_hwmon(sorted(root.glob(pattern))))
+    rails = rails or dict(_from_iio(root))
     total_of = tuple(name for name in WHOLE if name in rails)[:1]
     if not total_of:
         total_of = tuple(name for name in rails if name not in FED_BY_ANOTHER)
@@ -49,9 +57,9 @@ def read_power(root: Path = Path("/")) -> Power:
     return Power(rails, total_w, total_of)
 
 
-def _from_hwmon(root: Path) -> Iterator[tuple[str, float]]:
+def _from_hwmon(folders: Iterable[Path]) -> Iterator[tuple[str, float]]:
     """Name and W of each rail as JetPack 5 and newer show them."""
-    for folder in sorted((root / "sys/class/hwmon").glob("hwmon*")):
+    for folder in folders:
         if not CHIP.fullmatch(read(folder / "name")):
             continue
         for channel in range(1, MOST_CHANNELS + 1):
@@ -77,7 +85,7 @@ def _hwmon_watts(folder: Path, channel: int) -> float | None:
 
 def _from_iio(root: Path) -> Iterator[tuple[str, float]]:
     """Name and W of each rail as JetPack 4 shows them, in mW."""
-    for folder in sorted((root / "sys/bus/i2c/drivers/ina3221x").glob("*/iio:device*")):
+    for folder in sorted((root / "sys/bus/i2c/drivers/ina3221x").glob("*/iio[:_]device*")):
         for channel in range(MOST_CHANNELS):
             name = read(folder / f"rail_name_{channel}")
             milliwatts = number(folder / f"in_power{channel}_input")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+LARGEST = 1 << 64
 LONGEST_RANGE = 1 << 16  # CPUs: a longer range is none of CPUs, and would fill the memory
 
 
@@ -33,8 +34,9 @@ def whole(text: str, base: int = 10) -> int | None:
 
 
 def number(path: Path) -> int | None:
-    """The integer in a file, or None."""
-    return whole(read(path))
+    """The integer in a file, or None; one that no kernel can write is none."""
+    value = whole(read(path))
+    return value if value is not None and abs(value) < LARGEST else None
 
 
 def cpu_list(text: str) -> list[int]:

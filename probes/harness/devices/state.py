@@ -162,7 +162,9 @@ def temperatures(root: Path) -> tuple[dict[str, float], list[str]]:
     """Degrees Celsius by zone, and the zones that cannot be read (those of a rail that is off)."""
     zones: dict[str, float] = {}
     unread = []
-    for folder in sorted((root / "sys/class/thermal").glob("thermal_zone*"), key=_place):
+    folders = list((root / "sys/class/thermal").glob("thermal_zone*"))
+    folders = folders or list((root / "sys/devices/virtual/thermal").glob("thermal_zone*"))
+    for folder in sorted(folders, key=_place):
         name = read(folder / "type") or folder.name
         thousandths = number(folder / "temp")
         if thousandths is not None and COLDEST_C <= thousandths / 1e3 <= HOTTEST_C:

@@ -11,7 +11,7 @@ import pytest
 from analysis.model.judge import judged
 from analysis.theory.peaks import DRAM, peaks
 from kernels.device import Device
-from probes.harness.devices import jetson
+from probes.harness.devices import cpu, jetson
 from probes.records.measurement import FAILED
 from tests.devices import CPU, GPU, measurement
 from tests.probes.harness.devices.boards import (
@@ -194,6 +194,14 @@ def test_words_of_a_vendors_own_board_do_not_hide_the_module(tmp_path: Path) -> 
     assert (device.name, device.facts["module"]) == ("ACME Edge Box", "p3668-0003")
 
 
+def test_the_file_of_a_device_tree_tells_a_module_that_compatible_does_not(tmp_path: Path) -> None:
+    tree = replace(AGX_XAVIER, compatible="nvidia,p2888 nvidia,tegra194")
+    folder = "proc/device-tree/nvidia,dtsfilename"
+    name = "/dvs/git/kernel-dts/tegra194-p2888-0006-p2822-0000.dts"
+    device = jetson.enrich(tree.driver, write(tree.write(tmp_path), {folder: name}), absent)
+    assert device.facts["module_name"] == "Jetson AGX Xavier 8GB"
+
+
 def test_a_module_that_has_no_row_has_no_guessed_theory(tmp_path: Path) -> None:
     words = "nvidia,p9999-0000 nvidia,tegra234"
     device = enrich(tmp_path, replace(NANO_SUPER, compatible=words, l4t=(40, "1.0")))
@@ -302,3 +310,22 @@ def test_other_devices_are_left_alone(tmp_path: Path) -> None:
     assert jetson.enrich(CPU, root) is CPU
     gb10 = replace(GPU, arch="12.1", features=("integrated",))
     assert jetson.enrich(gb10, tmp_path / "no Jetson") is gb10
+
+
+def test_the_cpu_has_the_boards_name_modes_and_memory(tmp_path: Path) -> None:
+    tree = BOARDS["Orin Nano 8GB, JetPack 5"]
+    device = cpu.detect(tree.write(tmp_path), allowed=range(6))
+    assert device.name == "NVIDIA Orin Nano Developer Kit CPU", "not 'ARMv8 Processor rev 0 (v8l)'"
+    assert (device.facts["power_mode"], device.facts["power_mode_id"]) == ("15W", 0)
+    assert (peaks(device)[DRAM].value or 0) / 1e9 == pytest.approx(68.3, abs=0.06)
+    held = cpu.detect(XAVIER_NX.write(tmp_path / "nx"), allowed=range(6)).warnings
+    assert held[-1].endswith("to lift it: sudo nvpmodel -m 8 (MODE_20W_6CORE)")
+
+
+def test_the_cpu_in_a_container_has_a_range(tmp_path: Path) -> None:
+    device = cpu.detect(THOR.write(tmp_path, container=True), allowed=range(14))
+    assert (device.name, "jetson" in device.features) == ("neoverse-v3ae", True)
+    orin = cpu.detect(AGX_ORIN.write(tmp_path / "orin", container=True), allowed=range(12))
+    dram = peaks(orin)[DRAM]
+    assert dram.value is None
+    assert (dram.limit or 0) / 1e9 == pytest.approx(204.8)

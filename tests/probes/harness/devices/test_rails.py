@@ -65,6 +65,16 @@ def test_the_total_counts_every_watt_once(
     assert (power.total_of, list(power.rails)) == (total_of, rails)
 
 
+def test_rails_are_found_by_their_driver_too(tmp_path: Path) -> None:
+    driver = "sys/bus/i2c/drivers/ina3221/1-0040/hwmon"
+    files = {name.replace("sys/class/hwmon", driver): text for name, text in ORIN_NANO.items()}
+    assert list(read_power(write(tmp_path, files)).rails) == [
+        "VDD_IN",
+        "VDD_CPU_GPU_CV",
+        "VDD_SOC",
+    ]
+
+
 @pytest.mark.parametrize(
     "files",
     [

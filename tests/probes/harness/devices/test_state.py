@@ -133,6 +133,16 @@ def test_a_table_is_found_where_nvpmodel_says_it_is(tmp_path: Path) -> None:
     assert nvpmodel.modes(root)[2].name == "15W"
 
 
+def test_a_link_to_a_table_of_the_board_is_followed_below_its_root(tmp_path: Path) -> None:
+    root = NX_SUPER.write(tmp_path)
+    table = root / "etc/nvpmodel.conf"
+    moved = "etc/nvpmodel/nvpmodel_p3767_0000.conf"
+    write(root, {moved: table.read_text()})
+    table.unlink()
+    table.symlink_to(f"/{moved}")
+    assert nvpmodel.modes(root)[4].name == "40W"
+
+
 @pytest.mark.parametrize("text", ["240\n", "0xf0\n"])
 def test_a_mask_is_read_in_any_base(tmp_path: Path, text: str) -> None:
     folder = "sys/devices/platform/bus@0/17000000.gpu"
