@@ -303,7 +303,7 @@ def _holds(kind: str, asked: _Asked, gpu: Clock, memory: _Memory, units: int | N
         sms = (units, module.sms)
     elif module and asked.mask is not None and module.chip in jetsons.TPCS:
         clusters = jetsons.TPCS[module.chip] - asked.mask.bit_count()
-        sms = (min(module.sms, jetsons.SMS_OF_TPC * clusters), module.sms)
+        sms = (max(0, min(module.sms, jetsons.SMS_OF_TPC * clusters)), module.sms)
     highest = memory.highest_hz if _may_be_super(asked) else memory.clock_hz
     return Holds(
         kind=kind,

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from probes.harness.devices.reading import read, whole
+from probes.harness.devices.reading import LARGEST, read, whole
 from probes.records.jetsons import TPCS
 
 TABLE = "etc/nvpmodel.conf"
@@ -110,6 +110,8 @@ class _Section:
         """Take one line of the section: the parameter, its argument, its value."""
         parameter, argument, text = words
         value = whole(text, 0)
+        if value is not None and abs(value) >= LARGEST:
+            value = None
         if argument == "MAX_FREQ" and value is not None:
             self.clocks.setdefault(parameter, []).append(value)
         elif argument == "TPC_PG_MASK" and value is not None:

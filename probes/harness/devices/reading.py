@@ -6,6 +6,7 @@ import contextlib
 from pathlib import Path
 
 LARGEST = 1 << 64
+"""Integers from this on are none that a kernel writes."""
 LONGEST_RANGE = 1 << 16  # CPUs: a longer range is none of CPUs, and would fill the memory
 
 
