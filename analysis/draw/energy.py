@@ -66,8 +66,10 @@ def name_of_roof(roof: EnergyRoof) -> str:
 
 def _under(model: EnergyModel) -> str:
     """What told the power, and what nothing costs."""
-    idle = f" · {watts(model.idle_w)} without a load" if model.idle_w else ""
-    return f"power of: {model.source}{idle}"
+    parts = [f"power of: {model.source}"] if model.source else []
+    if model.idle_w:
+        parts.append(f"{watts(model.idle_w)} without a load")
+    return " · ".join(parts)
 
 
 def _caption(model: EnergyModel) -> str:

@@ -69,6 +69,8 @@ class EnergyModel:
     """Main memory; None if its energy is unknown."""
     compute: tuple[EnergyRoof, ...] = ()
     """Dense roofs of arithmetic, the most efficient first."""
+    unknown: tuple[str, ...] = ()
+    """Loads that were tried and whose power is unknown, each with its reason."""
 
     @property
     def is_known(self) -> bool:
@@ -109,7 +111,13 @@ def energy(
         idle_w=float(idle) if isinstance(idle, int | float) and idle > 0 else None,
         memory=memory[0] if memory else None,
         compute=tuple(compute),
+        unknown=_texts(power.get("unknown")),
     )
+
+
+def _texts(listed: Any) -> tuple[str, ...]:
+    """The texts in a list; none of anything else, which a file may hold."""
+    return tuple(map(str, listed)) if isinstance(listed, list) else ()
 
 
 def _known(ceilings: Iterable[Ceiling]) -> Iterable[EnergyRoof]:

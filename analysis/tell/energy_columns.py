@@ -64,4 +64,5 @@ def on_energy(model: EnergyModel) -> list[str]:
         parts.append(f"{costs}{and_more} an operation")
     if model.idle_w:
         parts.append(f"{watts(model.idle_w)} without a load")
-    return [f"Energy: {'; '.join(parts)} ({model.source})."]
+    source = f" ({model.source})" if model.source else ""
+    return [f"Energy: {'; '.join(parts)}{source}."]

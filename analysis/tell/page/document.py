@@ -219,8 +219,9 @@ def _sections(
         content = paragraph(CEILINGS_NOTE, "soft") + table
         folds = folded(f"{len(outcome.ceilings)} ceilings", content)
         sections.append(Section("ceilings", "Ceilings", folds))
-    if outcome.energy.is_known or outcome.energy.why_unknown:
-        sections.append(Section("energy", "Energy", energy_section(outcome.energy, stills)))
+    energy = outcome.energy
+    if energy.is_known or energy.why_unknown or energy.unknown:
+        sections.append(Section("energy", "Energy", energy_section(energy, stills)))
     if outcome.sweeps:
         sections.append(Section("sweeps", "Sweeps", sweeps(outcome, stills, limits.rows)))
     run = outcome.run

@@ -9,6 +9,7 @@ import pytest
 from analysis.model.ceilings import ceilings
 from analysis.model.energy import EnergyModel, energy
 from analysis.model.roofline import roofline
+from analysis.tell.energy_columns import on_energy
 from probes.records.measurement import Measurement
 from tests.devices import GPU, measurement
 
@@ -75,6 +76,11 @@ def test_without_the_power_of_no_load_there_is_no_curve() -> None:
     known = model({"source": "made up"})
     assert known.is_known
     assert known.per_joule(known.compute[0], 1.0) is None
+
+
+def test_energy_from_the_ceilings_of_another_run_names_no_sensor() -> None:
+    (sentence,) = on_energy(model({}))
+    assert sentence == "Energy: DRAM 1600 pJ a byte; FP16 mma-fp32 7 pJ, FP32 12 pJ an operation."
 
 
 def test_where_no_power_is_known_the_model_is_empty_and_says_why() -> None:
