@@ -24,7 +24,7 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
 if __name__ == "__main__":
     from probes.command import installed
 
-    installed.end_if_missing()
+    installed.end_if_missing(sys.argv)
 
 from analysis.tell.output import (
     CLOSED,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 
 OLDEST_PYTHON = (3, 10)
 NEEDED = ("numpy", "ml_dtypes", "numba", "pandas", "matplotlib", "rich")
 """Modules of the dependencies in pyproject.toml, without which nothing runs."""
 INSTALL = "python3 -m venv .venv && .venv/bin/pip install -e ."
-BAD_INPUT = 2
+STOPPED, BAD_INPUT = 1, 2
+"""Exit codes: of the doctor, and of everything else."""
 
 
 def is_there(module: str) -> bool:
@@ -36,10 +37,17 @@ def problem(
     return what, f"run .venv/bin/python run_all.py, after {INSTALL}"
 
 
-def end_if_missing() -> None:
-    """End the program with one line and exit code 2 where this Python lacks what it needs."""
+def end_if_missing(words: Sequence[str]) -> None:
+    """End the program with one line and exit code 2 where this Python lacks what it needs.
+
+    words: of the command line; to ``--doctor`` it is a finding like any other, and exit code 1.
+    """
     what, way_out = problem()
     if not what:
         return
+    if "--doctor" in words:
+        print("Not ready: 1 thing stops a run here, and hides all others.")
+        print(f"stops   Python: {what} -> {way_out}")
+        sys.exit(STOPPED)
     print(f"run_all.py: {what}: {way_out}", file=sys.stderr)
     sys.exit(BAD_INPUT)

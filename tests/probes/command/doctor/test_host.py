@@ -196,9 +196,13 @@ def test_a_python_without_the_packages_ends_in_one_line(
     assert "pip install -e ." in way_out
     monkeypatch.setattr(installed, "problem", lambda: (what, way_out))
     with pytest.raises(SystemExit) as end:
-        installed.end_if_missing()
+        installed.end_if_missing(["run_all.py"])
     assert end.value.code == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+    with pytest.raises(SystemExit) as end:
+        installed.end_if_missing(["run_all.py", "--doctor"])
+    assert end.value.code == 1
+    assert capsys.readouterr().out.startswith("Not ready: 1 thing stops a run here")
 
 
 def test_the_modules_that_are_needed_are_those_of_the_dependencies() -> None:
