@@ -28,6 +28,7 @@ from probes.harness.devices import cpu, power
 from probes.harness.devices.choose import choose
 from probes.harness.rounds import take_turns
 from probes.harness.task import tasks
+from probes.harness.turn import take_turn
 from probes.records.measurement import OK, SKIPPED, RidgelineError
 from probes.records.tag import parse_tag
 from tests.runs import ROOT
@@ -160,6 +161,17 @@ def test_a_load_draws_more_than_none_and_its_energy_is_that_of_its_own_time(
     # rate over power differs from work over joules only as far as the clock fell under the load
     assert row.rate is not None
     assert 0.5 < row.per_watt * drawn.watts / row.rate < 1.1
+
+
+def test_a_warm_up_ends_when_the_clock_has_settled(gpu: Device, clock: CudaClock) -> None:
+    """On any GPU: what is done only on Jetsons must work on all."""
+    cases = [case for case in all_probes()["compute"].cases(gpu) if case.backend == "raw"]
+    (case,) = [case for case in cases if case.ceiling == "compute/fp32"]
+    (task,) = tasks([Probe("p", "?", lambda _: [case])], gpu, "now")
+    turn = take_turn(task, gpu, clock, QUICK, lambda: (None, None))
+    assert (turn.status, turn.reason) == (OK, "")
+    assert turn.warm is not None
+    assert turn.warm.settled, f"still moving after {turn.warm.seconds:.1f} s"
 
 
 def test_the_host_streams_while_the_gpu_does(gpu: Device, clock: CudaClock) -> None:

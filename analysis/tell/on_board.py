@@ -30,6 +30,9 @@ def identity(device: Device) -> str:
     parts = [f"module {named}" if named else ""]
     parts += [f"L4T {facts['l4t']}" if facts.get("l4t") else ""]
     parts += [f"JetPack {facts['jetpack']}" if facts.get("jetpack") else ""]
+    if device.memory_range:
+        least, most = min(device.memory_range), max(device.memory_range)
+        parts += [f"memory rated at {least / 1e9:.1f} to {most / 1e9:.1f} GB/s"]
     accelerators = facts.get("dla_not_measured")
     parts += [f"{accelerators} DLA not measured" if accelerators else ""]
     return ", ".join(part for part in parts if part)

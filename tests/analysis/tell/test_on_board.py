@@ -85,5 +85,8 @@ def test_a_board_is_named_by_its_module_and_its_software() -> None:
     }
     named = on_board.identity(replace(GPU, facts=facts))
     assert named == "module Jetson Orin Nano 8GB (p3767-0005), L4T 36.4.3, JetPack 6.2"
-    several = replace(GPU, facts={"modules": ["Jetson TX2", "Jetson TX2i"]})
-    assert on_board.identity(several) == "module one of Jetson TX2, Jetson TX2i"
+    modules = ["Jetson TX2", "Jetson TX2i"]
+    several = replace(GPU, facts={"modules": modules}, memory_range=(51.2e9, 59.7e9))
+    assert on_board.identity(several) == (
+        "module one of Jetson TX2, Jetson TX2i, memory rated at 51.2 to 59.7 GB/s"
+    )
