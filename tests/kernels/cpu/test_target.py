@@ -122,6 +122,11 @@ def test_arms_instructions_need_their_sets_and_sve_longer_registers_than_neon(
     assert problem.startswith(reason) if reason else not problem
 
 
+def test_the_length_of_sves_registers_is_told_where_they_are(host: Host) -> None:
+    assert (target.sve_bits(host.features) is not None) == ("sve" in host.features)
+    assert target.sve_bits(host.features) == target.sve_bits(target.sve_feature())
+
+
 def test_a_register_of_sve_holds_as_much_as_the_system_says(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
