@@ -55,6 +55,10 @@ SHORTEST_SECONDS = {"cpu": 0.001}
 """Of a sample beside other load, whose turns on a core last some milliseconds; elsewhere samples
 keep their length.
 """
+TOGETHER_SECONDS = 0.05
+"""Of a sample during which the host's CPU works, too: each of its threads ends several passes over
+its part of an array in that time.
+"""
 BESIDE_SHARE = 3
 QUICK_BESIDE_SHARE = 1
 """Times the budget of a case, for each other that is timed in turn with it."""
@@ -147,6 +151,8 @@ def rules(
 
     def rule(case: Case) -> Rule:
         alone = rule_alone(case)
+        if case.during:
+            alone = replace(alone, sample_seconds=TOGETHER_SECONDS)
         # What is timed in turn with others needs time of its own for each of them.
         shares = 1 + beside_share * len(case.beside)
         return replace(alone, budget_seconds=alone.budget_seconds * shares)

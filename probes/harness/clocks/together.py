@@ -19,7 +19,7 @@ from probes.harness.clocks import native
 from probes.harness.clocks.sampling import Clock, Sample
 from probes.harness.clocks.team import Team
 
-MOST_PASSES = 1 << 16
+MOST_PASSES = 1 << 14
 """Passes of a thread that are written down."""
 FIRST_PASS_SECONDS = 10.0
 """How long the threads may take until each has ended its first pass."""

@@ -10,7 +10,7 @@ import pytest
 from kernels.base import Kernel, Work
 from probes.harness.case import Case
 from probes.harness.clocks.statistics import FEWEST
-from probes.harness.plan import LEAST_SECONDS, chosen, rounds, rules
+from probes.harness.plan import LEAST_SECONDS, TOGETHER_SECONDS, chosen, rounds, rules
 from probes.records.tag import parse_tag
 
 KERNEL = Kernel(
@@ -86,3 +86,11 @@ def test_every_case_has_samples_enough_for_an_interval_after_all_its_turns(
     rule = rules(kind, [ROOF, *POINTS, layer], quick)
     assert rule(ROOF).fewest * rounds(kind, quick) >= FEWEST
     assert rule(POINTS[0]).fewest == rule(layer).fewest == FEWEST, "one turn only"
+
+
+def test_samples_beside_the_hosts_cpu_are_long_enough_for_passes_of_its_threads() -> None:
+    together = replace(ROOF, during=(ROOF,))
+    for quick in (False, True):
+        rule_of = rules("cuda", [ROOF, together], quick)
+        assert rule_of(together).sample_seconds == TOGETHER_SECONDS
+        assert rule_of(ROOF).sample_seconds < TOGETHER_SECONDS / 5
