@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from kernels.base import one_line
 from probes.importers.layer_row import malformed
 from probes.records.given import regular, shortened, storable
 from probes.records.measurement import RidgelineError
@@ -78,6 +79,11 @@ class Database:
         return float(value)
 
 
+def _text(stored: bytes) -> str:
+    """The text of a cell, whatever its bytes."""
+    return stored.decode("utf-8", "replace")
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[Database]:
     """The database in a file. Raises RidgelineError if it is damaged."""
@@ -88,11 +94,12 @@ def opened(path: Path) -> Iterator[Database]:
     except sqlite3.Error as error:
         raise RidgelineError(f"{path} cannot be read: {error}") from None
     try:
+        connection.text_factory = _text
         connection.execute("PRAGMA trusted_schema = OFF")
         yield Database(path, connection)
-    except (sqlite3.Error, sqlite3.Warning) as error:
+    except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:
         raise RidgelineError(
-            f"{path} is a damaged SQLite file ({error}): export it again"
+            f"{path} is a damaged SQLite file ({one_line(error)}): export it again"
         ) from None
     finally:
         connection.close()

@@ -29,6 +29,8 @@ TYPES: Mapping[str, str] = {
     "c10::Float8_e5m2fnuz": "fp8",
     "long int": "int64",
     "long": "int64",
+    "long long": "int64",
+    "__int64": "int64",
     "int": "int32",
     "short int": "int16",
     "short": "int16",

@@ -151,8 +151,14 @@ def _signature(name: str, args: Mapping[str, Any], known: dict[str, Signature]) 
 
 
 def _frozen(value: list[Any]) -> tuple[Any, ...]:
-    """The list as a tuple, and so are the lists in it."""
-    return tuple(_frozen(each) if isinstance(each, list) else each for each in value)
+    """The list as a tuple, and so are the lists in it; None for what no list of shapes holds."""
+    return tuple(map(_frozen_part, value))
+
+
+def _frozen_part(part: Any) -> Any:
+    if isinstance(part, list):
+        return _frozen(part)
+    return part if isinstance(part, int | float | str) else None
 
 
 def _events(source: Source) -> Iterator[Mapping[str, Any]]:

@@ -189,6 +189,9 @@ def damaged(path: Path, change: str) -> Path:
         path.write_bytes(b"SQLite format 3\0" + bytes(range(256)) * 40)
     elif change == "of a browser":
         database(path, ("moz_places", "id INT, url TEXT", [(1, "a")]))
+    elif change == "a schema that is no text":
+        database(path, STRINGS, KERNELS)
+        path.write_bytes(path.read_bytes().replace(b"CREATE TABLE", b"CRE\xffTE T\xc9BLE"))
     elif change == "no kernels":
         database(path, STRINGS, RUNTIME)
     elif change == "no end":
@@ -205,6 +208,7 @@ def damaged(path: Path, change: str) -> Path:
         ("cut", "is a damaged SQLite file .*: export it again"),
         ("header only", "is a damaged SQLite file"),
         ("noise", "is a damaged SQLite file"),
+        ("a schema that is no text", "is a damaged SQLite file"),
         ("of a browser", "is an SQLite database, and no export of nsys"),
         ("no kernels", "holds no kernel: profile with nsys profile --trace=cuda"),
         ("no end", "table CUPTI_ACTIVITY_KIND_KERNEL: no column end"),

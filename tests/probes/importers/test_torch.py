@@ -371,6 +371,13 @@ def test_shapes_that_are_none_are_unknown_work(tmp_path: Path, shapes: Any) -> N
     assert row.flops is None
 
 
+def test_arguments_that_no_tool_writes_spoil_nothing(tmp_path: Path) -> None:
+    shapes = [[4, 8], [8, 3], {"a": 1}]
+    call = event("cpu_op", "aten::mm", 0, 10, Input_Dims=shapes, Input_type=["float"] * 2)
+    (row,) = read(written(tmp_path / "t.json", [call]), "device", "now")
+    assert row.flops == 192
+
+
 def test_a_trace_that_the_installed_pytorch_writes_is_read(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     net = torch.nn.Sequential(
