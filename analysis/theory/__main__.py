@@ -7,19 +7,10 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict
-from typing import NoReturn
 
-from analysis.tell.output import (
-    CLOSED,
-    ReaderLeft,
-    Unheard,
-    error_line,
-    heard,
-    plain,
-    replace_unprintable,
-)
+from analysis.tell import program
+from analysis.tell.output import plain
 from analysis.theory.peaks import DRAM, Peak, peaks
 from analysis.theory.products import (
     AS_GIVEN,
@@ -39,39 +30,12 @@ COLUMNS = "  {tag:<{width}}  {peak:>20}  {ridge:>16}  {formula}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the peaks asked for; return the exit code.
-
-    0, 2 after one line on bad input, 1 where the output cannot be written, and 141 where its reader
-    left.
-    """
-    replace_unprintable()
-    try:
-        with heard():
-            _answer(_parser().parse_args(argv))
-    except RidgelineError as error:
-        _complain(str(error))
-        return 2
-    except ReaderLeft:
-        return CLOSED
-    except Unheard as error:
-        _complain(str(error))
-        return 1
-    return 0
-
-
-def _complain(line: str) -> None:
-    """Say on standard error why nothing more is printed."""
-    with suppress(OSError):  # standard error may be where standard output is
-        print(f"analysis.theory: {error_line(line)}", file=sys.stderr)
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise RidgelineError(f"{message}; see --help")
+    """Print the peaks asked for; return the exit code."""
+    return program.run(_parser(), _answer, argv)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = program.Parser(
         prog="python -m analysis.theory", description="Theoretical peaks, with formula and source."
     )
     parser.add_argument(

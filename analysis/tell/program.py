@@ -1,0 +1,58 @@
+"""A program of its own, ``python -m analysis.NAME``: how it reads its command and how it ends."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import NoReturn
+
+from analysis.tell.output import (
+    CLOSED,
+    ReaderLeft,
+    Unheard,
+    error_line,
+    heard,
+    replace_unprintable,
+)
+from probes.records.measurement import RidgelineError
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are RidgelineErrors."""
+
+    def error(self, message: str) -> NoReturn:
+        raise RidgelineError(f"{message}; see --help")
+
+
+def run(
+    parser: argparse.ArgumentParser,
+    answer: Callable[[argparse.Namespace], None],
+    argv: Sequence[str] | None,
+) -> int:
+    """Print the answer to what the command asks; return the exit code.
+
+    0, 2 after one line on bad input, 1 where the output cannot be written, and 141 where its reader
+    left.
+    """
+    replace_unprintable()
+    try:
+        with heard():
+            answer(parser.parse_args(argv))
+    except RidgelineError as error:
+        complain(parser, str(error))
+        return 2
+    except ReaderLeft:
+        return CLOSED
+    except Unheard as error:
+        complain(parser, str(error))
+        return 1
+    return 0
+
+
+def complain(parser: argparse.ArgumentParser, line: str) -> None:
+    """Say a line on standard error, after the name of the program."""
+    name = parser.prog.removeprefix("python -m ")
+    with suppress(OSError):  # standard error may be where standard output is
+        print(f"{name}: {error_line(line)}", file=sys.stderr)
