@@ -498,10 +498,10 @@ MODULES = (
 
 
 def of_device_tree(compatible: Iterable[str]) -> tuple[Module, ...]:
-    """The modules that a device tree may speak of; one where it names a module that has a row.
+    """The modules that a device tree names; one where it names the whole number of one.
 
-    compatible: its words, such as ``nvidia,p3768-0000+p3767-0005-super``. Where no word names a
-    module's whole number, all of that board or of that chip may be meant.
+    compatible: its words, such as ``nvidia,p3768-0000+p3767-0005-super``. A number without its
+    variant may mean all variants that have a row.
     """
     words = list(compatible)
     named = [match for word in words for match in NUMBER.finditer(word)]
@@ -510,9 +510,12 @@ def of_device_tree(compatible: Iterable[str]) -> tuple[Module, ...]:
     exact = tuple(module for module in MODULES if numbers & set(module.numbers))
     if exact:
         return exact
-    of_board = tuple(module for module in MODULES if boards & set(_boards(module)))
-    if of_board:
-        return of_board
+    return tuple(module for module in MODULES if boards & set(_boards(module)))
+
+
+def of_chip(compatible: Iterable[str]) -> tuple[Module, ...]:
+    """The modules with the chip that a device tree names."""
+    words = list(compatible)
     return tuple(module for module in MODULES if any(module.chip in word for word in words))
 
 

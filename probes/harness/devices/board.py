@@ -88,13 +88,15 @@ class Board:
     """The modules that it may be: one if it is known."""
     words: tuple[str, ...] = ()
     """The words of ``compatible``, by which its device tree names it; none if hidden."""
+    is_listed: bool = True
+    """False of a device tree that names no module of the table: only the chip is known then."""
     l4t: str = ""
     """Release of Linux for Tegra, such as 36.4.3; empty if hidden."""
 
     @property
     def module(self) -> Module | None:
         """The module; None if several fit, or none."""
-        return self.modules[0] if len(self.modules) == 1 else None
+        return self.modules[0] if self.is_listed and len(self.modules) == 1 else None
 
     @property
     def is_hidden(self) -> bool:
@@ -159,12 +161,16 @@ def find(root: Path = Path("/")) -> Board | None:
         return None
     if not jetsons.number_in(words):
         words = (*words, *_file_of_tree(root))
-    modules = jetsons.of_device_tree(words) or jetsons.of_model(model)
+    modules = jetsons.of_device_tree(words)
+    is_listed = bool(modules) or not words
+    if not modules:
+        modules = jetsons.of_chip(words) or jetsons.of_model(model)
     return Board(
         model=model,
         number=jetsons.number_in(words),
         modules=modules,
         words=words,
+        is_listed=is_listed,
         l4t=_l4t(release),
     )
 

@@ -41,9 +41,10 @@ class Holds:
     def parts(self) -> list[str]:
         """Each thing that is held back, in a few words."""
         held = []
-        if is_below(self.gpu.cap, self.gpu.highest):
+        is_gpu = self.kind == "cuda"
+        if is_gpu and is_below(self.gpu.cap, self.gpu.highest):
             held.append(f"GPU at {_of(self.gpu)}")
-        if self.sms and self.sms[0] < self.sms[1]:
+        if is_gpu and self.sms and self.sms[0] < self.sms[1]:
             on, of = self.sms
             held.append(f"{of - on} of {of} SMs off")
         if is_below(self.emc.cap, self.emc.highest):

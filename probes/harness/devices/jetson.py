@@ -8,7 +8,7 @@ runs (1049 of 1575 MHz).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from probes.harness.devices.board import Board
 from probes.harness.devices.frequencies import Clock
 from probes.harness.devices.held import TO_SHOW, Holds
 from probes.harness.devices.limits import machine_memory
-from probes.harness.devices.nvpmodel import SAME_CLOCK
+from probes.harness.devices.nvpmodel import SAME_CLOCK, Mode
 from probes.records import jetsons
 from probes.records.jetsons import Module, Rating
 
@@ -64,7 +64,8 @@ def enrich(device: Device, root: Path = Path("/"), monitor: Callable[[], Any] = 
     if asked.note:
         facts["emc_clock"] = asked.note
     of_driver = jetsons.of_driver(device.arch, device.units, None) or of_gpu
-    memory = _memory(asked, of_driver if board.is_hidden else board.modules)
+    is_known = board.is_listed and not board.is_hidden
+    memory = _memory(asked, board.modules if is_known else of_driver)
     holds = _holds("cuda", asked, gpu, memory, device.units)
     return replace(
         device,
@@ -128,7 +129,7 @@ class _Asked:
         try:
             with monitor() as board:
                 emc = board.memory.get("EMC", {})  # kHz; its maximum is that of the power mode
-                name = str(board.nvpmodel) if board.nvpmodel else ""
+                mode = _mode_of(board.nvpmodel, self.table)
         except Exception as error:  # no package, no service, no right to it, or another version
             if self.emc.now is None:
                 self.note = f"not readable: run as root, or {_mend_monitor(error)}"
@@ -136,11 +137,29 @@ class _Asked:
         now = emc["cur"] * 1000 if emc.get("cur") else None
         cap = emc["max"] * 1000 if emc.get("max") else None
         self.emc = replace(self.emc, now=self.emc.now or now, cap=self.emc.cap or cap)
-        if self.mode is None and name:
-            named = [mode for mode in self.table.values() if mode.name == name]
-            self.mode = named[0] if named else None
+        self.mode = self.mode or mode
         if self.emc.now is None:
             self.note = "not readable: run as root"
+
+
+def _mode_of(shown: Any, table: Mapping[int, Mode]) -> Mode | None:
+    """The power mode that jetson-stats shows: its name (MAXN SUPER, 15W), and perhaps its number.
+
+    None if it tells none that the board's table knows, and no number.
+    """
+    if not shown:
+        return None
+    name = str(shown)
+    for mode in table.values():
+        if _plain(mode.name) == _plain(name):
+            return mode
+    number = getattr(shown, "id", None)
+    return Mode(number, name) if isinstance(number, int) else None
+
+
+def _plain(name: str) -> str:
+    """A power mode's name as jetson-stats shows it."""
+    return name.removeprefix("MODE_").replace("_", " ").upper()
 
 
 def _mend_monitor(error: Exception) -> str:
@@ -231,7 +250,8 @@ def _gpu_clock(asked: _Asked) -> Clock:
     clock = asked.gpu
     highest = clock.highest
     if highest is None:
-        rated = _same(_rated_gpu(asked, module) for module in asked.board.modules)
+        modules = asked.board.modules if asked.board.is_listed else ()
+        rated = _same(_rated_gpu(asked, module) for module in modules)
         highest = max(rated, clock.cap or 0.0) if rated else None
     return replace(clock, highest=highest)
 
@@ -263,7 +283,7 @@ class _Memory:
         self.clock_hz = _same(rated)
         self.bus_bits = None
         bits = {module.bus_bits for module in modules}
-        if self.clock_hz is not None and len(bits) == 1:
+        if asked.board.is_listed and self.clock_hz is not None and len(bits) == 1:
             self.bus_bits = bits.pop()
         else:
             self.clock_hz = None
@@ -271,7 +291,11 @@ class _Memory:
         self.range: tuple[float, ...] = ()
         if self.clock_hz is None and rates:
             self.range = (min(rates), max(rates))
-        self.limit = max((rate for module in may_be for rate in module.bandwidths), default=None)
+        rates_there_may_be = [rate for module in may_be for rate in module.bandwidths]
+        if rates_there_may_be and asked.emc.highest:
+            widest = max(module.bus_bits for module in may_be)
+            rates_there_may_be.append(jetsons.bandwidth(asked.emc.highest, widest))
+        self.limit = max(rates_there_may_be, default=None)
         self.highest_hz = _same(module.ratings[-1].memory_hz for module in modules)
 
 
@@ -289,6 +313,8 @@ def _rated_memory(asked: _Asked, module: Module) -> float | None:
         if is_uncapped or SUPER in mode.name.lower():
             evidence = asked.emc.highest or module.ratings[-1].memory_hz
     lowest = module.ratings[0].memory_hz
+    if asked.emc.now and asked.emc.now > lowest / SAME_CLOCK:
+        evidence = max(asked.emc.now, evidence or 0.0)
     if evidence is None and asked.emc.highest and asked.emc.highest <= lowest / SAME_CLOCK:
         evidence = asked.emc.highest
     rating = _rating(asked, module, "memory_hz", evidence)

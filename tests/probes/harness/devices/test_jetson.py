@@ -90,7 +90,7 @@ CANDIDATES = {  # in a container: least and most GB/s that the memory may have, 
 class Monitor:
     """jetson-stats' monitor of a board whose memory runs at 2133 MHz."""
 
-    nvpmodel = "MODE_30W"
+    nvpmodel = "30W"
     memory: dict[str, Any] = {"RAM": {"tot": 1}, "EMC": {"cur": 2133000, "max": 3199000, "val": 5}}  # noqa: RUF012
 
     def __enter__(self) -> Monitor:
@@ -202,11 +202,22 @@ def test_the_file_of_a_device_tree_tells_a_module_that_compatible_does_not(tmp_p
     assert device.facts["module_name"] == "Jetson AGX Xavier 8GB"
 
 
-def test_a_module_that_has_no_row_has_no_guessed_theory(tmp_path: Path) -> None:
-    words = "nvidia,p9999-0000 nvidia,tegra234"
-    device = enrich(tmp_path, replace(NANO_SUPER, compatible=words, l4t=(40, "1.0")))
-    assert "nvidia,p9999-0000" in device.warnings[-1]
-    assert (peaks(device)[DRAM].limit or 0) / 1e9 >= 102.3
+@pytest.mark.parametrize(("tree", "chip"), [(NANO_SUPER, "tegra234"), (THOR, "tegra264")])
+def test_a_module_that_has_no_row_has_no_guessed_theory(
+    tmp_path: Path, tree: Tree, chip: str
+) -> None:
+    words = f"nvidia,p9999-0000 nvidia,{chip}"
+    device = enrich(tmp_path, replace(tree, compatible=words, l4t=(40, "1.0"), model="New"))
+    assert f"nvidia,p9999-0000 nvidia,{chip}" in device.warnings[-1]
+    dram = peaks(device)[DRAM]
+    assert dram.value is None
+    assert (dram.limit or 0) / 1e9 >= 204
+
+
+def test_a_memory_that_runs_faster_than_its_cap_says_is_rated_so(tmp_path: Path) -> None:
+    tree = replace(BOARDS["Orin Nano 8GB, 15W of Super software"], emc_mhz=(3199, 3199))
+    dram = peaks(enrich(tmp_path, tree, as_root=True))[DRAM]
+    assert (dram.value or 0) / 1e9 == pytest.approx(102.4)
 
 
 @pytest.mark.parametrize(
