@@ -41,13 +41,14 @@ ATTRIBUTES = {
 
 WAYS_OUT = {
     2: "another process holds the GPU's memory: see nvidia-smi",
+    34: "the library is a stub for linkers: take CUDA's folder stubs off LD_LIBRARY_PATH",
     46: "another process holds the GPU for itself: see nvidia-smi",
     100: "no GPU is visible (hidden by CUDA_VISIBLE_DEVICES?): use --device cpu",
     803: "the driver's library and kernel module differ: restart the machine after an update of "
     "the driver; with cuda-compat take the one for this driver or JetPack",
     804: "cuda-compat serves no GPU of this kind: remove it, or take it off LD_LIBRARY_PATH",
-    999: "the driver does not start: on a Jetson, or in a container, its library must be that of "
-    "this JetPack or of the host",
+    999: "the driver does not start: in a container its library must be the host's, and the user "
+    "needs its devices (on a Jetson, the groups video and render)",
 }
 """What to do about the errors that a working program meets, by their CUresult in cuda.h."""
 COMPATIBLE = "compat"
