@@ -62,6 +62,8 @@ CORES = (
     Core("cortex-a76", ARM, "cortex-a76", "cortex-a76", "implementer 0x41 part 0xd0b"),
     Core("cortex-a78ae", ARM, "cortex-a78ae", "cortex-a78ae", "implementer 0x41 part 0xd42"),
     Core("neoverse-v1", ARM, "neoverse-v1", "neoverse-v1", "implementer 0x41 part 0xd40"),
+    # like Thor's cores: matrix instructions, and registers of SVE that are no longer than NEON's
+    Core("neoverse-n2", ARM, "neoverse-n2", "neoverse-n2", "implementer 0x41 part 0xd49"),
     # a core that LLVM has no name for
     Core("max", ARM, "max", "generic", "implementer 0x00 part 0x051"),
 )
