@@ -84,7 +84,10 @@ def trust(run: Run, ceilings: Mapping[str, Ceiling]) -> Trust | None:
 
 
 def at_start(load: Mapping[str, Any]) -> tuple[str, bool]:
-    """One line about what else ran just before the measurement, and True if that was little."""
+    """One line about what else ran just before the measurement, and True if that was little.
+
+    It speaks of limits on the clock only where ``load`` has been asked for them.
+    """
     before = _Load(load.get("before"))
     limits = [str(text) for text in load.get("clock_limits") or ()]
     reasons = [*before.reasons, *limits]
@@ -92,7 +95,8 @@ def at_start(load: Mapping[str, Any]) -> tuple[str, bool]:
         return f"TRUST may be low: {'; '.join(reasons)}.", False
     used = f"others use {before.used:.2f} of {before.cores:g} cores"
     steal = f"steal {percent(before.steal)}"
-    return f"TRUST starts good: {used}, {steal}, no limit on the clock is known.", True
+    no_limit = ", no limit on the clock is known" if "clock_limits" in load else ""
+    return f"TRUST starts good: {used}, {steal}{no_limit}.", True
 
 
 def _of_rows(

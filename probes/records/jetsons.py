@@ -432,7 +432,7 @@ MODULES = (
         memory_gib=(8,),
         ratings=(
             Rating("Jetson Orin Nano 8GB", 0.625e9, 2.133e9),
-            Rating("Jetson Orin Nano Super", 1.02e9, 3.2e9),
+            Rating("Jetson Orin Nano 8GB Super", 1.02e9, 3.2e9),
         ),
         cpu="cortex-a78ae",
         cpus=6,

@@ -101,6 +101,9 @@ def test_a_run_without_a_record_of_other_load_is_judged_by_its_rows(load: dict[s
 
 
 def test_the_line_at_the_start_names_load_steal_and_limits_on_the_clock() -> None:
+    line, is_quiet = at_start({"before": QUIET})
+    assert is_quiet
+    assert "clock" not in line
     line, is_quiet = at_start({"before": QUIET, "clock_limits": []})
     assert line == (
         "TRUST starts good: others use 0.02 of 2 cores, steal 0.1 %, "

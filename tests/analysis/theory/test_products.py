@@ -75,7 +75,7 @@ FIGURES = [  # product, tag, figure of its data sheet or whitepaper
     ("Jetson AGX Orin 64GB", "compute/int8/sparse-int32", 170e12),
     ("Jetson AGX Orin 64GB", "bandwidth/dram", 204.8e9),
     ("Jetson AGX Orin 32GB", "compute/fp32", 3.33e12),
-    ("Jetson Orin Nano Super", "compute/int8/sparse-int32", 67e12),
+    ("Jetson Orin Nano 8GB Super", "compute/int8/sparse-int32", 67e12),
     ("Jetson Xavier NX", "bandwidth/dram", 59.7e9),
     ("Jetson Xavier NX 15W", "bandwidth/dram", 51.2e9),
     ("Jetson AGX Xavier 8GB", "bandwidth/dram", 85.3e9),
@@ -83,7 +83,7 @@ FIGURES = [  # product, tag, figure of its data sheet or whitepaper
     ("Jetson Orin NX 16GB Super", "bandwidth/dram", 102.4e9),
     ("Jetson AGX Orin Industrial", "bandwidth/dram", 204.8e9),
     ("Jetson Orin Nano 8GB", "bandwidth/dram", 68.3e9),
-    ("Jetson Orin Nano Super", "bandwidth/dram", 102.4e9),
+    ("Jetson Orin Nano 8GB Super", "bandwidth/dram", 102.4e9),
     ("Jetson Orin Nano 4GB", "bandwidth/dram", 34.1e9),
     ("Jetson Orin Nano 4GB Super", "bandwidth/dram", 51.2e9),
     ("Jetson T4000", "compute/fp4/sparse-fp32", 1200e12),
@@ -130,6 +130,8 @@ def test_a_product_leaves_no_peak_open(name: str) -> None:
         ("Jetson Nano", "Jetson Nano"),
         ("Orin Nano", "Jetson Orin Nano 8GB"),
         ("8GB Orin NX", "Jetson Orin NX 8GB"),
+        ("Jetson Orin Nano Super", "Jetson Orin Nano 8GB Super"),
+        ("T4000", "Jetson T4000"),
     ],
 )
 def test_a_name_or_an_unambiguous_part_finds_the_product(text: str, first: str) -> None:
