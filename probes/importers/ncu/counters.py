@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from probes.importers.layer_row import malformed
@@ -32,7 +33,20 @@ SPACES = re.compile(r"(?<=\d)[\u00a0\u202f'’](?=\d{3})")
 """Signs that some languages write between thousands."""
 GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+|\d{1,3}(?:\.\d{3}){2,}")
 
+COMMA = re.compile(r"\d{1,3}(?:\.\d{3}){2,}(?:,\d+)?|\d+(?:\.\d{3})*,(?:\d{1,2}|\d{4,})")
+POINT = re.compile(r"\d{1,3}(?:,\d{3}){2,}(?:\.\d+)?|\d+(?:,\d{3})*\.(?:\d{1,2}|\d{4,})")
+"""Numbers that only a language with decimal commas writes so, or only one with decimal points."""
+
 Metrics = dict[str, float]
+
+
+def has_decimal_commas(cells: Iterable[str]) -> bool:
+    """True if the numbers of a table are of a language with decimal commas.
+
+    ``117.344`` alone may be either; ``27.595.520`` beside it tells that it is no fraction.
+    """
+    texts = [SPACES.sub("", cell.strip()) for cell in cells]
+    return any(map(COMMA.fullmatch, texts)) and not any(map(POINT.fullmatch, texts))
 
 
 def wanted(name: str) -> bool:
@@ -44,26 +58,31 @@ def wanted(name: str) -> bool:
     return any(pattern.fullmatch(name) for pattern in (SCALAR, TENSOR, BUSY))
 
 
-def value_of(path: Path, line: int, name: str, text: str, unit: str) -> float | None:
+def value_of(
+    path: Path, line: int, name: str, text: str, unit: str, commas: bool = False
+) -> float | None:
     """A cell in seconds, bytes, operations, or those per second; None for ``n/a``.
 
-    Raises RidgelineError that names its line.
+    commas: whether the table has decimal commas. Raises RidgelineError that names its line.
     """
-    value = number(path, line, name, text)
+    value = number(path, line, name, text, commas)
     if value is None or BUSY.fullmatch(name):
         return value
     return value * _scale(path, line, name, unit)
 
 
-def number(path: Path, line: int, name: str, text: str) -> float | None:
+def number(path: Path, line: int, name: str, text: str, commas: bool = False) -> float | None:
     """The number in a cell, ``1,234.5`` or, in other languages, ``1.234,5``; None for ``n/a``.
 
-    Instances behind the value are left out. Raises RidgelineError that names the line.
+    commas: whether the table has decimal commas. Instances behind the value are left out. Raises
+    RidgelineError that names the line.
     """
     plain = SPACES.sub("", text.strip()).split(" ")[0]
     if plain.lower() in ("", "n/a", "nan", "no"):
         return None
-    if GROUPED.fullmatch(plain):
+    if commas:
+        plain = plain.replace(".", "").replace(",", ".")
+    elif GROUPED.fullmatch(plain):
         plain = plain.replace(".", "").replace(",", "")
     elif plain.rfind(",") > plain.rfind("."):
         plain = plain.replace(".", "").replace(",", ".")

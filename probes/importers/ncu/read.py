@@ -22,6 +22,7 @@ from probes.importers.ncu.counters import (
     LABELS,
     TIME,
     Metrics,
+    has_decimal_commas,
     number,
     operations,
     traffic,
@@ -56,6 +57,8 @@ class Launch:
     """How many launches it stands for."""
     metrics: Metrics = field(default_factory=dict)
     """Values by the metric's name."""
+    commas: bool = False
+    """True if its table has decimal commas."""
 
 
 def read(file: Path | Source, device: str, started: str, network: str = "") -> list[Measurement]:
@@ -119,6 +122,10 @@ def _cells(
 def _wide(path: Path, lines: list[Line]) -> Iterator[Launch]:
     """A row per launch, a column per metric; the row without a kernel holds the units."""
     header = lines[0][1]
+    places = [place for place, name in enumerate(header) if "__" in name]
+    commas = has_decimal_commas(
+        cells[place] for _, cells in lines[1:] for place in places if place < len(cells)
+    )
     units: Mapping[str, str] = {}
     for line, cells in _cells(path, lines[1:], header):
         if not cells[KERNEL]:
@@ -130,7 +137,7 @@ def _wide(path: Path, lines: list[Line]) -> Iterator[Launch]:
                 f"line {line}",
                 f"no unit of {TIME}: the row of units under the header is missing",
             )
-        launch = Launch(line, cells[KERNEL], cells.get("Grid Size", ""))
+        launch = Launch(line, cells[KERNEL], cells.get("Grid Size", ""), commas=commas)
         for name in filter(wanted, header):
             _add(path, launch, line, name, cells[name], units.get(name, ""))
         yield launch
@@ -139,8 +146,11 @@ def _wide(path: Path, lines: list[Line]) -> Iterator[Launch]:
 def _tall(path: Path, lines: list[Line]) -> Iterable[Launch]:
     """A row per metric of a launch (``ID``), or of a kernel in a summary (``Invocations``)."""
     launches: dict[tuple[str, ...], Launch] = {}
-    value = VALUE if VALUE in lines[0][1] else AVERAGE
-    for line, cells in _cells(path, lines[1:], lines[0][1]):
+    header = lines[0][1]
+    value = VALUE if VALUE in header else AVERAGE
+    place = header.index(value) if value in header else len(header)
+    commas = has_decimal_commas(cells[place] for _, cells in lines[1:] if place < len(cells))
+    for line, cells in _cells(path, lines[1:], header):
         if value not in cells or UNIT not in cells:
             raise malformed(path, "header", f"no column {UNIT if value in cells else VALUE!r}")
         if not cells[KERNEL]:
@@ -151,7 +161,8 @@ def _tall(path: Path, lines: list[Line]) -> Iterable[Launch]:
             cells[KERNEL],
             cells.get("Grid Size", ""),
         )
-        launch = launches.setdefault(key, Launch(line, cells[KERNEL], cells.get("Grid Size", "")))
+        new = Launch(line, cells[KERNEL], cells.get("Grid Size", ""), commas=commas)
+        launch = launches.setdefault(key, new)
         launch.count = int(number(path, line, "Invocations", cells.get("Invocations", "")) or 1)
         name = LABELS.get(cells[NAME], cells[NAME])
         if wanted(name) and not (cells[NAME] in LABELS and cells[UNIT] == "%"):
@@ -160,7 +171,7 @@ def _tall(path: Path, lines: list[Line]) -> Iterable[Launch]:
 
 
 def _add(path: Path, launch: Launch, line: int, name: str, text: str, unit: str) -> None:
-    value = value_of(path, line, name, text, unit)
+    value = value_of(path, line, name, text, unit, launch.commas)
     if value is not None:
         launch.metrics[name] = value
 

@@ -15,8 +15,8 @@ from typing import Any
 from probes.importers.timeline.events import Call, Launch
 from probes.importers.timeline.operations import PRODUCTS, CallWork, Signature, work_of_call
 
-ROUNDED = 0.01
-"""µs by which times may be off: they are rounded to a thousandth, those of 5e12 and more worse."""
+ROUNDED = 0.005
+"""µs by which the beginning and the end of neighbours may overlap, since times are rounded."""
 
 
 class Book:
@@ -43,13 +43,17 @@ def nest(calls: Sequence[Call]) -> list[Call]:
             stack.pop()
         if stack:
             call.parent = stack[-1]
-            stack[-1].inner += call.end - call.start
+            stack[-1].inner += min(call.end, stack[-1].end) - call.start
         stack.append(call)
     return in_order
 
 
 def _is_within(call: Call, outer: Call) -> bool:
-    return call.start < outer.end and call.end <= outer.end + ROUNDED
+    """True if a call begins before the other ends; calls of one thread never overlap in part.
+
+    Where times are whole µs, the inner one may seem to end up to two of them later.
+    """
+    return call.start < outer.end - ROUNDED
 
 
 def owners(calls: Iterable[Call], book: Book) -> dict[int, Call]:

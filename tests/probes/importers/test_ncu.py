@@ -152,3 +152,32 @@ def test_a_refused_profile_says_why(tmp_path: Path) -> None:
     path.write_text("==ERROR== ERR_NVGPUCTRPERM - The user does not have permission\n")
     with pytest.raises(RidgelineError, match="ERR_NVGPUCTRPERM"):
         ncu.read(path, "GPU", "now")
+
+
+@pytest.mark.parametrize(
+    ("time", "moved", "commas"),
+    [
+        ("117.344", "27.595.520", True),
+        ("117,344", "27,595,520", False),
+        ("117.344,00", "27.595.520", True),
+        ("117,344.00", "27,595,520", False),
+    ],
+)
+def test_the_language_of_a_table_tells_what_a_point_is(
+    tmp_path: Path, time: str, moved: str, commas: bool
+) -> None:
+    share = "65,77" if commas else "65.77"
+    head = '"ID","Kernel Name","Grid Size","CC","Metric Name","Metric Unit","Metric Value"\n'
+    lines = [
+        f'"0","sgemm","(128, 1, 1)","8.9","gpu__time_duration.sum","ns","{time}"\n',
+        f'"0","sgemm","(128, 1, 1)","8.9","dram__bytes.sum","byte","{moved}"\n',
+        f'"0","sgemm","(128, 1, 1)","8.9","sm__throughput.avg.pct","%","{share}"\n',
+    ]
+    (tmp_path / "tall.csv").write_text(head + "".join(lines))
+    (tmp_path / "wide.csv").write_text(
+        '"ID","Kernel Name","CC","gpu__time_duration.sum","dram__bytes.sum","sm__throughput.pct"\n'
+        f'"","","","ns","byte","%"\n"0","sgemm","8.9","{time}","{moved}","{share}"\n'
+    )
+    for name in ("tall.csv", "wide.csv"):
+        (row,) = ncu.read(tmp_path / name, "device", "now")
+        assert (row.seconds_median, row.bytes) == (pytest.approx(117344e-9), 27595520)

@@ -193,6 +193,17 @@ def test_only_what_is_no_operation_of_its_own_is_left_to_the_caller(tmp_path: Pa
     assert "not in the table" in rows["aten::mystery"].reason
 
 
+def test_times_in_whole_microseconds_nest_though_they_are_cut_off(tmp_path: Path) -> None:
+    events = [
+        op("aten::einsum", 10, 4, 1, []),
+        op("aten::bmm", 11, 4, 2, [1, 4, 8], [1, 8, 3]),  # seems to end one later
+        op("aten::relu", 15, 5, 3, [8]),
+    ]
+    rows = rows_of(written(tmp_path / "t.json", events))
+    microseconds = {name: round((row.seconds_median or 0) * 1e6) for name, row in rows.items()}
+    assert microseconds == {"aten::einsum": 1, "aten::bmm 1x4x8 1x8x3": 4, "aten::relu 8": 5}
+
+
 def test_where_autocast_runs_a_product_in_another_type_that_type_counts(tmp_path: Path) -> None:
     events = [
         op("aten::linear", 0, 100, 1, [4, 8], [3, 8]),
