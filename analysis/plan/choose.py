@@ -43,6 +43,9 @@ def decide(points: Sequence[Point], loss_asked: float) -> Decision:
     return Decision(chosen.name, len(held))
 
 
+AS_FAST = 1.03
+"""Times the median of a simple recipe: a recipe of ours that takes longer than that, if not beyond
+both intervals, is not worth the fewer integers."""
 MOST_RIVALS = 3
 """Recipes beside FP32 that are timed again with those that follow from them."""
 
@@ -103,9 +106,12 @@ def _ours_where_as_fast(
     """
     if not chosen.simple or not has_integers(chosen):
         return chosen
+    longest = AS_FAST * (chosen.seconds or 0.0)
     for ours in _by_time(points):
         if ours.simple or not has_narrow(ours) or chosen.is_faster(ours):
             continue
+        if (ours.seconds or 0.0) > longest:
+            break
         if _is_ranked(ours, loss_asked) and _holds(ours, loss_asked, held):
             return ours
     return chosen

@@ -8,7 +8,9 @@ FP16 or BF16 are computed in FP32 and their results rounded.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +39,10 @@ SMALL = 1 << 10
 """Elements of a stored tensor up to which it stays in the model: shapes may depend on it."""
 ELSEWHERE = "location"
 """Key of a stub, which protobuf takes for a tensor in another file."""
+
+MOST_LANES = 4
+"""Inputs that run at the same time, at most: one alone keeps few threads busy without the runtime's
+optimisation, and each takes the memory of its activations."""
 
 Arrays = dict[str, np.ndarray]
 """Arrays by the names of their tensors."""
@@ -93,6 +99,21 @@ class Exact:
         except Exception as error:  # the runtime's own types
             raise RidgelineError(f"the network cannot be run: {line_of(error)}") from None
 
+    def run_each(self, feeds: Iterable[Mapping[str, np.ndarray]]) -> Iterator[Arrays]:
+        """Its outputs for each of these inputs, in their order; some run at the same time.
+
+        Feeds are taken as they are needed. Raises RidgelineError as ``run`` does.
+        """
+        lanes = min(MOST_LANES, processors())
+        with ThreadPoolExecutor(lanes) as pool:
+            running: deque[Future[Arrays]] = deque()
+            for arrays in feeds:
+                running.append(pool.submit(self.run, arrays))
+                if len(running) > lanes:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+
 
 def shared_weights(model: ModelProto) -> dict[str, Any]:
     """The large FP32 weights of a network as the runtime's values, by name.
@@ -126,9 +147,7 @@ def is_stub(tensor: TensorProto) -> bool:
 
 def answers(model: ModelProto, feeds: Iterable[Mapping[str, np.ndarray]]) -> Iterator[Arrays]:
     """The outputs of a network by name, input by input."""
-    exact = Exact(model)
-    for arrays in feeds:
-        yield exact.run(arrays)
+    yield from Exact(model).run_each(feeds)
 
 
 def processors() -> int:

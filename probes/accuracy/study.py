@@ -194,9 +194,23 @@ class Study:
         if index in self._expected:
             return self._expected[index]
         arrays = self._exact.run(self.feeds(index))
-        if self._has_room("answers", arrays):
-            self._expected[index] = arrays
+        self._keep(index, arrays)
         return arrays
+
+    def expect(self, indices: Iterable[int]) -> None:
+        """Find the answers to these inputs in FP32 while there is room to keep them."""
+        missing = [index for index in indices if index not in self._expected]
+        each_answer = self._exact.run_each(map(self.feeds, missing))
+        for index, arrays in zip(missing, each_answer, strict=True):
+            if not self._keep(index, arrays):
+                return
+
+    def _keep(self, index: int, answer: Arrays) -> bool:
+        """Keep an answer in FP32; False if there is no room."""
+        if not self._has_room("answers", answer):
+            return False
+        self._expected[index] = answer
+        return True
 
     def _has_room(self, what: str, arrays: Arrays) -> bool:
         total = self._kept_bytes[what] + _bytes(arrays)
@@ -283,9 +297,10 @@ class Study:
             scores = scores_of(model)
             add_outputs(compared, scores)
             exact = Exact(compared)
-            for done, index in enumerate(indices):
+            self.expect(indices)
+            each_actual = exact.run_each(map(self.feeds, indices))
+            for done, (index, actual) in enumerate(zip(indices, each_actual, strict=True)):
                 on_step(done, len(indices), name)
-                actual = exact.run(self.feeds(index))
                 for score, own_score in zip(self.scores, scores, strict=True):
                     actual[score] = actual[own_score]
                 self._compare(index, actual, comparison, votes)
@@ -573,11 +588,14 @@ class _Frontier:
         computed = [name for name in live if name not in self.live]
         if computed:
             exact = Exact(pieces.between(self.place, self.live, computed), pieces.weights)
-        arrays = []
-        for number in range(count):
-            before = self.arrays(number)
-            after = exact.run(_only(before, exact)) if computed else {}
-            arrays.append({name: after.get(name, before.get(name)) for name in live})
+        each_before = [self.arrays(number) for number in range(count)]
+        each_after: Iterable[Arrays] = [{}] * count
+        if computed:
+            each_after = exact.run_each(_only(before, exact) for before in each_before)
+        arrays = [
+            {name: after.get(name, before.get(name)) for name in live}
+            for before, after in zip(each_before, each_after, strict=True)
+        ]
         self.place, self.live, self._arrays = place, live, arrays  # type: ignore[assignment]
 
 
@@ -614,11 +632,13 @@ class _StageRuns:
             add_outputs(model, [stage.writes])
             exact = Exact(model, study.pieces.weights)
             own, comparison, votes = Comparison(), Comparison(), Votes()
-            for number, index in enumerate(study.split.stages):
-                live = self.frontier.arrays(number)
-                actual = exact.run(_only(live, exact))
-                true = self._own.run(_only(live, self._own))[stage.writes]
-                own.add(true, actual[stage.writes])
+            indices = study.split.stages
+            study.expect(indices)
+            each_live = [self.frontier.arrays(number) for number in range(len(indices))]
+            each_actual = exact.run_each(_only(live, exact) for live in each_live)
+            each_true = self._own.run_each(_only(live, self._own) for live in each_live)
+            for index, actual, true in zip(indices, each_actual, each_true, strict=True):
+                own.add(true[stage.writes], actual[stage.writes])
                 study._compare(index, actual, comparison, votes)
         except Unavailable as error:
             return replace(row, status=SKIPPED, reason=one_line(error))
