@@ -98,13 +98,13 @@ class Console:
             facts = f"{device.units} SMs, compute capability {core}"
         else:
             facts = f"{device.units} cores, {core}"
-        board = on_board.identity(device)
         if device.memory_free_bytes:
             facts += f", {si(device.memory_free_bytes, 'B')} of memory free"
         self.note(f"{device.name}  ({why})", style="bold")
         self.note(f"  {facts}")
-        if board:
-            self.note(f"  {board}")
+        for line in (on_board.identity(device), on_board.memory_clock(device)):
+            if line:
+                self.note(f"  {line}")
         for warning in device.warnings:
             self.note(f"  warning: {warning}", style="yellow")
 

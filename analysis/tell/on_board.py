@@ -38,6 +38,12 @@ def identity(device: Device) -> str:
     return ", ".join(part for part in parts if part)
 
 
+def memory_clock(device: Device) -> str:
+    """Why the memory's clock is not known, and what to do; empty if it is."""
+    note = device.facts.get("emc_clock")
+    return f"clock of the memory {note}" if isinstance(note, str) and note else ""
+
+
 def before(state: Mapping[str, Any]) -> list[str]:
     """The state of a Jetson before it is measured, a line each."""
     lines = [_mode(state), _clocks(state), _pinned(state), _draws(state)]
@@ -124,7 +130,12 @@ def after(state: Mapping[str, Any]) -> list[str]:
 
 def of_run(run: Run) -> list[str]:
     """All that is known of a run's board, for its page."""
-    lines = [identity(run.device), *before(_part(run.state, "before")), *after(run.state)]
+    lines = [
+        identity(run.device),
+        memory_clock(run.device),
+        *before(_part(run.state, "before")),
+        *after(run.state),
+    ]
     return [line for line in lines if line] if run.state else []
 
 

@@ -18,8 +18,8 @@ from kernels.device import Device
 from probes.harness.devices import board as boards
 from probes.harness.devices import frequencies, nvpmodel, state
 from probes.harness.devices.board import Board
+from probes.harness.devices.caps import TO_SHOW, Caps
 from probes.harness.devices.frequencies import Clock
-from probes.harness.devices.held import TO_SHOW, Holds
 from probes.harness.devices.limits import machine_memory
 from probes.harness.devices.nvpmodel import SAME_CLOCK, Mode
 from probes.records import jetsons
@@ -56,17 +56,17 @@ def enrich(device: Device, root: Path = Path("/"), monitor: Callable[[], Any] = 
     if board is None and not of_gpu:
         return device
     board = (board or Board()).with_gpu(device.arch, device.units, device.memory_bytes)
-    asked = _Asked(root, board, monitor)
-    gpu = _gpu_clock(asked)
-    facts = {**_facts(asked, gpu), **_memory_facts(board)}
+    reading = _Reading(root, board, monitor)
+    gpu = _gpu_clock(reading)
+    facts = {**_facts(reading, gpu), **_memory_facts(board)}
     if board.module:
         facts["sms_of"] = board.module.sms
-    if asked.note:
-        facts["emc_clock"] = asked.note
+    if reading.note:
+        facts["emc_clock"] = reading.note
     of_driver = jetsons.of_driver(device.arch, device.units, None) or of_gpu
     is_known = board.is_listed and not board.is_hidden
-    memory = _memory(asked, board.modules if is_known else of_driver)
-    holds = _holds("cuda", asked, gpu, memory, device.units)
+    memory = _memory(reading, board.modules if is_known else of_driver)
+    caps = _caps("cuda", reading, gpu, memory, device.units)
     return replace(
         device,
         name=board.model or device.name,
@@ -79,7 +79,7 @@ def enrich(device: Device, root: Path = Path("/"), monitor: Callable[[], Any] = 
         system_cache_bytes=_system_cache(board),
         features=(*device.features, "jetson"),
         facts={**device.facts, **facts},
-        warnings=(*device.warnings, *_warnings(board, holds)),
+        warnings=(*device.warnings, *_warnings(board, caps)),
     )
 
 
@@ -89,10 +89,10 @@ def enrich_cpu(device: Device, root: Path = Path("/")) -> Device:
     if board is None:
         return device
     board = board.with_cpu(device.arch, machine_memory(root))
-    asked = _Asked(root, board, None)
-    gpu = _gpu_clock(asked)
-    memory = _memory(asked, board.modules)
-    holds = _holds("cpu", asked, gpu, memory, None)
+    reading = _Reading(root, board, None)
+    gpu = _gpu_clock(reading)
+    memory = _memory(reading, board.modules)
+    caps = _caps("cpu", reading, gpu, memory, None)
     return replace(
         device,
         memory_clock_hz=memory.clock_hz,
@@ -102,12 +102,12 @@ def enrich_cpu(device: Device, root: Path = Path("/")) -> Device:
         memory_limit=memory.limit,
         system_cache_bytes=_system_cache(board),
         features=(*device.features, "jetson"),
-        facts={**device.facts, **_facts(asked, gpu), **_memory_facts(board)},
-        warnings=(*device.warnings, *_warnings(board, holds)),
+        facts={**device.facts, **_facts(reading, gpu), **_memory_facts(board)},
+        warnings=(*device.warnings, *_warnings(board, caps)),
     )
 
 
-class _Asked:
+class _Reading:
     """What the board's files say, and jetson-stats of what they hide."""
 
     def __init__(self, root: Path, board: Board, monitor: Callable[[], Any] | None) -> None:
@@ -142,18 +142,18 @@ class _Asked:
             self.note = "not readable: run as root"
 
 
-def _mode_of(shown: Any, table: Mapping[int, Mode]) -> Mode | None:
+def _mode_of(answer: Any, table: Mapping[int, Mode]) -> Mode | None:
     """The power mode that jetson-stats shows: its name (MAXN SUPER, 15W), and perhaps its number.
 
     None if it tells none that the board's table knows, and no number.
     """
-    if not shown:
+    if not answer:
         return None
-    name = str(shown)
+    name = str(answer)
     for mode in table.values():
         if _plain(mode.name) == _plain(name):
             return mode
-    number = getattr(shown, "id", None)
+    number = getattr(answer, "id", None)
     return Mode(number, name) if isinstance(number, int) else None
 
 
@@ -175,9 +175,9 @@ def _mend_monitor(error: Exception) -> str:
     return f"mend jetson-stats ({type(error).__name__}: {text})"
 
 
-def _facts(asked: _Asked, gpu: Clock) -> dict[str, Any]:
+def _facts(reading: _Reading, gpu: Clock) -> dict[str, Any]:
     """What is known of the board, for ``run.json``."""
-    board, mode = asked.board, asked.mode
+    board, mode = reading.board, reading.mode
     module = board.module
     facts = {
         "jetson": board.model,
@@ -192,10 +192,10 @@ def _facts(asked: _Asked, gpu: Clock) -> dict[str, Any]:
         "gpu_clock_hz": gpu.now,
         "gpu_clock_cap_hz": gpu.cap,
         "gpu_clock_max_hz": gpu.highest,
-        "emc_clock_hz": asked.emc.now,
-        "emc_clock_cap_hz": asked.emc.cap or asked.emc.highest,
-        "emc_clock_max_hz": asked.emc.highest,
-        "tpc_pg_mask": asked.mask,
+        "emc_clock_hz": reading.emc.now,
+        "emc_clock_cap_hz": reading.emc.cap or reading.emc.highest,
+        "emc_clock_max_hz": reading.emc.highest,
+        "tpc_pg_mask": reading.mask,
         "dla_not_measured": module.dla if module and module.dla else None,
         "board_hidden": board.is_hidden or None,
     }
@@ -216,13 +216,13 @@ def _system_cache(board: Board) -> int | None:
     return max(sizes, default=0) or None
 
 
-def _may_be_super(asked: _Asked) -> bool | None:
+def _may_be_super(reading: _Reading) -> bool | None:
     """True if the board's software has Super modes, and False if not; None if unknown."""
-    board = asked.board
+    board = reading.board
     if any(SUPER in word for word in board.words) or SUPER in board.model.lower():
         return True
-    if asked.table:
-        return any(SUPER in mode.name.lower() for mode in asked.table.values())
+    if reading.table:
+        return any(SUPER in mode.name.lower() for mode in reading.table.values())
     if not board.release:
         return None
     if board.release < FIRST_SUPER:
@@ -230,7 +230,7 @@ def _may_be_super(asked: _Asked) -> bool | None:
     return False if board.words and board.release < LAST_TREE else None
 
 
-def _rating(asked: _Asked, module: Module, clock: str, evidence: float | None) -> Rating | None:
+def _rating(reading: _Reading, module: Module, clock: str, evidence: float | None) -> Rating | None:
     """The rating of a module whose ``clock`` (a field of Rating) holds here; None if unknown.
 
     It is the lowest that allows the evidence, a clock that the board may take.
@@ -242,29 +242,29 @@ def _rating(asked: _Asked, module: Module, clock: str, evidence: float | None) -
     if evidence is not None:
         allowing = [rating for rating in ratings if getattr(rating, clock) >= SAME_CLOCK * evidence]
         return allowing[0] if allowing else ratings[-1]
-    return ratings[0] if _may_be_super(asked) is False else None
+    return ratings[0] if _may_be_super(reading) is False else None
 
 
-def _gpu_clock(asked: _Asked) -> Clock:
+def _gpu_clock(reading: _Reading) -> Clock:
     """The GPU's clock, with the module's highest where sysfs does not list it."""
-    clock = asked.gpu
+    clock = reading.gpu
     highest = clock.highest
     if highest is None:
-        modules = asked.board.modules if asked.board.is_listed else ()
-        rated = _same(_rated_gpu(asked, module) for module in modules)
+        modules = reading.board.modules if reading.board.is_listed else ()
+        rated = _same(_rated_gpu(reading, module) for module in modules)
         highest = max(rated, clock.cap or 0.0) if rated else None
     return replace(clock, highest=highest)
 
 
-def _rated_gpu(asked: _Asked, module: Module) -> float | None:
+def _rated_gpu(reading: _Reading, module: Module) -> float | None:
     """The highest clock of a module's GPU; None if unknown.
 
     A cap below the lowest rating tells nothing: any software may set it.
     """
-    cap = asked.gpu.cap
+    cap = reading.gpu.cap
     is_telling = cap is not None and cap > module.ratings[0].gpu_hz / SAME_CLOCK
-    rating = _rating(asked, module, "gpu_hz", cap if is_telling else None)
-    if rating is None and _may_be_super(asked):
+    rating = _rating(reading, module, "gpu_hz", cap if is_telling else None)
+    if rating is None and _may_be_super(reading):
         rating = module.ratings[-1]
     return rating.gpu_hz if rating else None
 
@@ -278,12 +278,14 @@ def _same(values: Iterable[float | None]) -> float | None:
 class _Memory:
     """The memory as rated: unknown is None."""
 
-    def __init__(self, asked: _Asked, modules: Sequence[Module], may_be: Sequence[Module]) -> None:
-        rated = [_rated_memory(asked, module) for module in modules]
+    def __init__(
+        self, reading: _Reading, modules: Sequence[Module], possible: Sequence[Module]
+    ) -> None:
+        rated = [_rated_memory(reading, module) for module in modules]
         self.clock_hz = _same(rated)
         self.bus_bits = None
         bits = {module.bus_bits for module in modules}
-        if asked.board.is_listed and self.clock_hz is not None and len(bits) == 1:
+        if reading.board.is_listed and self.clock_hz is not None and len(bits) == 1:
             self.bus_bits = bits.pop()
         else:
             self.clock_hz = None
@@ -291,62 +293,62 @@ class _Memory:
         self.range: tuple[float, ...] = ()
         if self.clock_hz is None and rates:
             self.range = (min(rates), max(rates))
-        rates_there_may_be = [rate for module in may_be for rate in module.bandwidths]
-        if rates_there_may_be and asked.emc.highest:
-            widest = max(module.bus_bits for module in may_be)
-            rates_there_may_be.append(jetsons.bandwidth(asked.emc.highest, widest))
-        self.limit = max(rates_there_may_be, default=None)
+        possible_rates = [rate for module in possible for rate in module.bandwidths]
+        if possible_rates and reading.emc.highest:
+            widest = max(module.bus_bits for module in possible)
+            possible_rates.append(jetsons.bandwidth(reading.emc.highest, widest))
+        self.limit = max(possible_rates, default=None)
         self.highest_hz = _same(module.ratings[-1].memory_hz for module in modules)
 
 
-def _memory(asked: _Asked, may_be: Sequence[Module]) -> _Memory:
-    """The memory of the board; may_be: every module whose rates are possible here."""
-    return _Memory(asked, asked.board.modules, may_be)
+def _memory(reading: _Reading, possible: Sequence[Module]) -> _Memory:
+    """The memory of the board; possible: every module whose rates are possible here."""
+    return _Memory(reading, reading.board.modules, possible)
 
 
-def _rated_memory(asked: _Asked, module: Module) -> float | None:
+def _rated_memory(reading: _Reading, module: Module) -> float | None:
     """The clock at which a module's memory is rated in its present mode; None if unknown."""
-    evidence = asked.emc.cap
-    mode = asked.mode
+    evidence = reading.emc.cap
+    mode = reading.mode
     if evidence is None and mode is not None:
         is_uncapped = (mode.emc_hz or 0.0) >= nvpmodel.NO_CAP_HZ
         if is_uncapped or SUPER in mode.name.lower():
-            evidence = asked.emc.highest or module.ratings[-1].memory_hz
+            evidence = reading.emc.highest or module.ratings[-1].memory_hz
     lowest = module.ratings[0].memory_hz
-    if asked.emc.now and asked.emc.now > lowest / SAME_CLOCK:
-        evidence = max(asked.emc.now, evidence or 0.0)
-    if evidence is None and asked.emc.highest and asked.emc.highest <= lowest / SAME_CLOCK:
-        evidence = asked.emc.highest
-    rating = _rating(asked, module, "memory_hz", evidence)
+    if reading.emc.now and reading.emc.now > lowest / SAME_CLOCK:
+        evidence = max(reading.emc.now, evidence or 0.0)
+    if evidence is None and reading.emc.highest and reading.emc.highest <= lowest / SAME_CLOCK:
+        evidence = reading.emc.highest
+    rating = _rating(reading, module, "memory_hz", evidence)
     return rating.memory_hz if rating else None
 
 
-def _holds(kind: str, asked: _Asked, gpu: Clock, memory: _Memory, units: int | None) -> Holds:
+def _caps(kind: str, reading: _Reading, gpu: Clock, memory: _Memory, units: int | None) -> Caps:
     """What holds the board back. units: the SMs that the driver sees, if it was asked."""
-    module = asked.board.module
+    module = reading.board.module
     sms = None
     if kind == "cuda" and module and units:
         sms = (units, module.sms)
-    elif module and asked.mask is not None and module.chip in jetsons.TPCS:
-        clusters = jetsons.TPCS[module.chip] - asked.mask.bit_count()
+    elif module and reading.mask is not None and module.chip in jetsons.TPCS:
+        clusters = jetsons.TPCS[module.chip] - reading.mask.bit_count()
         sms = (max(0, min(module.sms, jetsons.SMS_OF_TPC * clusters)), module.sms)
-    highest = memory.highest_hz if _may_be_super(asked) else memory.clock_hz
-    return Holds(
+    highest = memory.highest_hz if _may_be_super(reading) else memory.clock_hz
+    return Caps(
         kind=kind,
         gpu=gpu,
-        emc=replace(asked.emc, highest=highest or asked.emc.highest),
+        emc=replace(reading.emc, highest=highest or reading.emc.highest),
         bus_bits=memory.bus_bits,
         sms=sms,
-        cpus=asked.cpus,
-        cpus_present=asked.cpus_present,
-        mode=asked.mode,
-        modes=tuple(asked.table.values()),
+        cpus=reading.cpus,
+        cpus_present=reading.cpus_present,
+        mode=reading.mode,
+        modes=tuple(reading.table.values()),
     )
 
 
-def _warnings(board: Board, holds: Holds) -> list[str]:
+def _warnings(board: Board, caps: Caps) -> list[str]:
     """What a user should know: what holds the board back, and that a container hides it."""
-    lines = [holds.line] if holds.line else []
+    lines = [caps.line] if caps.line else []
     if board.is_hidden:
         lines.append(f"{_which(board)}{TO_SHOW}docker run {' '.join(boards.PASS_IN)}")
     elif board.module is None:

@@ -85,6 +85,10 @@ def test_a_board_is_named_by_its_module_and_its_software() -> None:
     }
     named = on_board.identity(replace(GPU, facts=facts))
     assert named == "module Jetson Orin Nano 8GB (p3767-0005), L4T 36.4.3, JetPack 6.2"
+    note = "not readable: run as root, or install jetson-stats"
+    without = replace(GPU, facts={"emc_clock": note})
+    assert on_board.memory_clock(without) == f"clock of the memory {note}"
+    assert on_board.memory_clock(GPU) == ""
     modules = ["Jetson TX2", "Jetson TX2i"]
     several = replace(GPU, facts={"modules": modules}, memory_range=(51.2e9, 59.7e9))
     assert on_board.identity(several) == (

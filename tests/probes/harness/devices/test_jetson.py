@@ -44,7 +44,7 @@ RATED = {  # GB/s of the data sheet, GPU's MHz, module
     "T4000": (273.1, 1530, "p3834-0000"),
     "TX2, JetPack 4": (59.7, 1300.5, "p3310-1000"),
 }
-HELD = {  # what holds each back, and the mode that lifts it
+CAPPED = {  # what holds each back, and the mode that lifts it
     "Orin Nano 8GB, 15W of Super software": (
         "15W (id 0): GPU at 612 of 1020 MHz, memory at 2133 of 3200 MHz (68.3 of 102.4 GB/s), "
         "CPU at 1498 of 1728 MHz",
@@ -135,9 +135,9 @@ def test_what_holds_a_board_back_is_one_line_with_the_command_that_lifts_it(
     tmp_path: Path, name: str
 ) -> None:
     warnings = enrich(tmp_path, BOARDS[name]).warnings
-    if name in HELD:
-        held, command = HELD[name]
-        line = f"held back by power mode {held}; to lift it: sudo nvpmodel {command}"
+    if name in CAPPED:
+        caps, command = CAPPED[name]
+        line = f"held back by power mode {caps}; to lift it: sudo nvpmodel {command}"
         assert warnings == (line,)
     else:
         assert not any("to lift it" in warning for warning in warnings)
@@ -329,8 +329,8 @@ def test_the_cpu_has_the_boards_name_modes_and_memory(tmp_path: Path) -> None:
     assert device.name == "NVIDIA Orin Nano Developer Kit CPU", "not 'ARMv8 Processor rev 0 (v8l)'"
     assert (device.facts["power_mode"], device.facts["power_mode_id"]) == ("15W", 0)
     assert (peaks(device)[DRAM].value or 0) / 1e9 == pytest.approx(68.3, abs=0.06)
-    held = cpu.detect(XAVIER_NX.write(tmp_path / "nx"), allowed=range(6)).warnings
-    assert held[-1].endswith("to lift it: sudo nvpmodel -m 8 (MODE_20W_6CORE)")
+    warnings = cpu.detect(XAVIER_NX.write(tmp_path / "nx"), allowed=range(6)).warnings
+    assert warnings[-1].endswith("to lift it: sudo nvpmodel -m 8 (MODE_20W_6CORE)")
 
 
 def test_the_cpu_in_a_container_has_a_range(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ TO_LIFT, TO_SHOW = "; to lift it: ", "; to show it, "
 
 
 @dataclass(frozen=True, kw_only=True)
-class Holds:
+class Caps:
     """What a board may do now, beside what it can."""
 
     kind: str
@@ -40,21 +40,21 @@ class Holds:
     @property
     def parts(self) -> list[str]:
         """Each thing that is held back, in a few words."""
-        held = []
+        phrases = []
         is_gpu = self.kind == "cuda"
         if is_gpu and is_below(self.gpu.cap, self.gpu.highest):
-            held.append(f"GPU at {_of(self.gpu)}")
+            phrases.append(f"GPU at {_of(self.gpu)}")
         if is_gpu and self.sms and self.sms[0] < self.sms[1]:
             on, of = self.sms
-            held.append(f"{of - on} of {of} SMs off")
+            phrases.append(f"{of - on} of {of} SMs off")
         if is_below(self.emc.cap, self.emc.highest):
-            held.append(f"memory at {_of(self.emc)}{_bandwidths(self.emc, self.bus_bits)}")
+            phrases.append(f"memory at {_of(self.emc)}{_bandwidths(self.emc, self.bus_bits)}")
         if is_below(self._cpu.cap, self._cpu.highest):
-            held.append(f"CPU at {_of(self._cpu)}")
+            phrases.append(f"CPU at {_of(self._cpu)}")
         off = self.cpus_present - len(self.cpus)
         if self.cpus and off > 0:
-            held.append(f"{off} of {self.cpus_present} CPU cores off")
-        return held
+            phrases.append(f"{off} of {self.cpus_present} CPU cores off")
+        return phrases
 
     @property
     def better(self) -> Mode | None:
