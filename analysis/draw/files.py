@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 import io
 import os
+import re
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -24,6 +26,8 @@ DRAWN_HERE = 5
 """So many figures are drawn without another process: its start takes as long as some of them."""
 FIGURES_PER_PROCESS = 2
 """A process is started for so many figures, at least."""
+ID = re.compile(r'(?<=\sid=")[^"]*')
+"""The name of a part of an SVG."""
 
 Figure = Callable[[], "matplotlib.figure.Figure"]
 """Makes a matplotlib figure.
@@ -102,7 +106,27 @@ def svg_and_png(figure: Figure) -> tuple[str, bytes]:
         picture = figure()
         # pixels in an SVG are those of the figure, not of a PNG; the date would change its bytes
         svg = _saved(picture, "svg", dpi="figure", metadata={"Date": None})
-        return svg.decode(), _saved(picture, "png")
+        return with_own_names(svg.decode()), _saved(picture, "png")
+
+
+def with_own_names(svg: str) -> str:
+    """An SVG in which no two parts have the same id: parts of one role are numbered.
+
+    The first of them keeps the role as its id; blanks, which no id may hold, become dashes.
+    """
+    names = {re.sub(r"\s+", "-", name) for name in ID.findall(svg)}
+    counts: Counter[str] = Counter()
+
+    def named(match: re.Match[str]) -> str:
+        role = re.sub(r"\s+", "-", match[0])
+        counts[role] += 1
+        if counts[role] == 1:
+            return role
+        while (name := f"{role}-{counts[role]}") in names:
+            counts[role] += 1
+        return name
+
+    return ID.sub(named, svg)
 
 
 def png(figure: Figure) -> bytes:

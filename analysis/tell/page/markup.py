@@ -110,11 +110,11 @@ def picture(svg: str, sentence: str, name: str) -> str:
     """A static picture in a figure, which ``sentence`` describes to those who cannot see it.
 
     svg: the text of an SVG file. name: of the picture, put before the names of its parts, which
-    another picture of the page may have too.
+    another picture of the page may have too; the dot between them tells these from names of tables.
     """
     element = svg[svg.index("<svg") :].replace(EVERYWHERE, "")
     element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
-    element = NAMES_AND_USES.sub(rf"\g<1>{escape(name)}-", element)
+    element = NAMES_AND_USES.sub(rf"\g<1>{escape(name)}.", element)
     spoken = escape(clipped(sentence))
     element = element.replace("<svg", f'<svg role="img" aria-label="{spoken}"', 1)
     return f"<figure>{element}</figure>"

@@ -156,3 +156,18 @@ def test_words_in_an_svg_are_text() -> None:
     for words in ("memory decides", "arithmetic decides", "FP32", "Operational intensity"):
         assert re.search(rf"<text[^>]*>[^<]*{words}|<tspan[^>]*>[^<]*{words}", svg), words
     assert "sans-serif" in svg
+
+
+def test_no_two_parts_of_an_svg_have_the_same_id() -> None:
+    svg, _ = files.svg_and_png(partial(figure, MODEL, "Device", "measured", (9, 5)))
+    names = re.findall(r'\sid="([^"]*)"', svg)
+    assert len(names) == len(set(names))
+    assert not [name for name in names if re.search(r"\s", name)]
+    assert {"zone", "zone-2", "bandwidth/dram"} <= set(names)
+
+
+def test_a_number_of_a_part_is_not_the_id_of_another() -> None:
+    svg = '<g id="a b"/><g id="a b"/><g id="a-b-2"/><g id="a b"/><use href="#p"/><g id="p"/>'
+    assert files.with_own_names(svg) == (
+        '<g id="a-b"/><g id="a-b-3"/><g id="a-b-2"/><g id="a-b-4"/><use href="#p"/><g id="p"/>'
+    )

@@ -31,7 +31,7 @@ def test_texts_are_escaped_and_not_endless() -> None:
 
 def test_the_parts_of_two_pictures_have_names_of_their_own() -> None:
     page = picture(SVG, 'what "it" shows', "first")
-    assert 'id="first-a"' in page and 'href="#first-a"' in page and "url(#first-a)" in page
+    assert 'id="first.a"' in page and 'href="#first.a"' in page and "url(#first.a)" in page
     assert '<svg role="img" aria-label="what &quot;it&quot; shows" width' in page
     assert "metadata" not in page and "<style" not in page and "<?xml" not in page
 
