@@ -196,7 +196,11 @@ def measure(args: argparse.Namespace) -> int:
     from probes.harness.task import tasks
 
     watch = Watch()
+    console = Console(everything=args.all)
     asked_plan = planning.read(args)
+    if asked_plan:
+        with console.counting("reading the inputs") as count:
+            asked_plan.check(count)
     probes = asked.probes(args, asked_plan)
     started = now()
 
@@ -215,7 +219,6 @@ def measure(args: argparse.Namespace) -> int:
     new_parents = [parent for parent in parents if not os.path.exists(parent)]
     folder = new_folder(args.out, device, run.started)
     with rows_named_at_early_end(folder, new_parents):
-        console = Console(everything=args.all)
         console.device(device, why)
         if todo:
             run.load = {

@@ -130,6 +130,7 @@ def network_model(
     batch: int | None,
     ends: str = BOUND,
     values: Mapping[str, float] | None = None,
+    may_invent: bool = True,
 ) -> Any:
     """The network in a file, every weight stored: those that nodes make of a constant are random.
 
@@ -137,17 +138,19 @@ def network_model(
     where the file is wrong about them; OPEN, those of the inputs are as the file has them, too: a
     runtime that knows them looks into branches that are never taken, and refuses what would not fit
     there. values: of inputs; an If is then the branch that it takes with them, and with what is
-    known of shapes.
+    known of shapes. may_invent: whether weights may be random, as times allow and answers do not;
+    if not, those of one value stay nodes, and Unavailable is raised where data are missing.
     """
     graph = read_graph(path, shapes, batch, values)
     weights = {tensor.name: tensor for tensor in graph.weights}
-    model = _with_data(path, weights)
+    model = _with_data(path, weights, may_invent)
     if ends != OPEN:
         bind(model, shapes, batch)
     if values is not None:
         take_branches(model, values)
     name_nodes(model)
-    _store_constants(model, weights)
+    if may_invent:
+        _store_constants(model, weights)
     model.ir_version = _ir_version(model.opset_import)
     # The runtime infers inner shapes itself, and would hold itself to a guess.
     model.graph.ClearField("value_info")
@@ -155,10 +158,11 @@ def network_model(
     return model
 
 
-def _with_data(path: Path, weights: Mapping[str, Tensor]) -> Any:
+def _with_data(path: Path, weights: Mapping[str, Tensor], may_invent: bool) -> Any:
     """The ModelProto of a file with the data of its weights.
 
-    They are random where the file that holds them is not at hand.
+    They are random where the file that holds them is not at hand, if they ``may_invent``; else
+    Unavailable is raised.
     """
     import onnx
 
@@ -168,6 +172,11 @@ def _with_data(path: Path, weights: Mapping[str, Tensor]) -> Any:
     for tensor in model.graph.initializer:
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             name = tensor.name
+            if not may_invent:
+                raise Unavailable(
+                    f"the data of its weights {name} cannot be read: put the files that it was "
+                    "saved with beside it"
+                )
             tensor.CopyFrom(_random(weights[name], name, _readers(model, name)))
     return model
 

@@ -18,8 +18,11 @@ from kernels.precision.stages import (
     ENDED,
     FP8,
     FP32,
+    IN_FP8,
+    IN_INT8,
     INT8,
     PRODUCTS,
+    SCORING,
     WEIGHT,
     WEIGHTED,
     Stage,
@@ -36,6 +39,8 @@ ConvInteger MatMulInteger DynamicQuantizeLinear QLinearConv QLinearMatMul QGemm
 """
 ON_CODES = frozenset(ON_CODES_NAMES.split())
 """Operations that compute on codes themselves: of them no network of floats can be made."""
+ON_INTEGERS = IN_INT8 | SCORING
+"""Operations that run on integers where a tool says so; a plan leaves a last Softmax in floats."""
 BEFORE_RELU = ENDED | {"BatchNormalization"}
 """Operations after which tools leave a Relu out, since codes that start at zero do its work."""
 RELU6 = 6.0
@@ -341,6 +346,8 @@ class _Decoding:
         if len(types) != 1 or self._has_float_weights(node):
             return FP32
         (precision,) = types
+        if node.op_type not in (IN_FP8 if precision == FP8 else ON_INTEGERS):
+            return FP32
         needs_encoding = precision == INT8 and node.op_type not in PRODUCTS
         if precision is None or (needs_encoding and not self._is_encoded(node.output[0])):
             return FP32

@@ -29,6 +29,8 @@ LABEL_NAMES = ("labels", "label", "y")
 """Arrays of an .npz that are labels, unless the network has an input of that name."""
 HEADINGS = frozenset((*LABEL_NAMES, "class", "id"))
 """How the last column of a file of labels may be headed."""
+LARGEST_LABEL = 2**31 - 1
+"""No network knows as many classes; a larger number is damage."""
 
 
 class Inputs:
@@ -330,20 +332,25 @@ def _labels_of_text(path: Path, sources: Mapping[str, Rows]) -> np.ndarray:
     numbers: list[int] = []
     names: list[str] = []
     for number, name, label in cells:
-        try:
-            numbers.append(int(label.strip().strip('"')))
-        except ValueError:
+        label_number = _label(label.strip().strip('"'))
+        if label_number is None:
             raise RidgelineError(
                 f"{path} line {number}: {given.shortened(repr(label))} is no label: give the "
                 "index of the class, a whole number"
-            ) from None
+            )
+        numbers.append(label_number)
         names.append(name.strip().strip('"'))
     if not any(names):
         return np.array(numbers, np.int64)
     images = next((source for source in sources.values() if isinstance(source, Images)), None)
     if images is None:
         raise RidgelineError(f"{path} names files, and the data are arrays: give one label a line")
-    label_of = dict(zip(names, numbers, strict=True))
+    label_of: dict[str, int] = {}
+    for name, label_number in zip(names, numbers, strict=True):
+        if label_of.setdefault(name, label_number) != label_number:
+            raise RidgelineError(
+                f"{path} gives {name} the labels {label_of[name]} and {label_number}: leave one out"
+            )
     ordered = []
     for image in images.names:
         image_label = label_of.get(image, label_of.get(os.path.basename(image)))
@@ -351,6 +358,15 @@ def _labels_of_text(path: Path, sources: Mapping[str, Rows]) -> np.ndarray:
             raise RidgelineError(f"{path} has no label of {image}: add a line {image},CLASS")
         ordered.append(image_label)
     return np.array(ordered, np.int64)
+
+
+def _label(text: str) -> int | None:
+    """The index of a class that a user wrote; None if it is none."""
+    try:
+        number = int(text)
+    except ValueError:  # of texts, and of more digits than Python reads
+        return None
+    return number if abs(number) <= LARGEST_LABEL else None
 
 
 def _whole_numbers(array: np.ndarray, path: Path) -> np.ndarray:
@@ -364,4 +380,8 @@ def _whole_numbers(array: np.ndarray, path: Path) -> np.ndarray:
         )
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
+    if array.size and max(-int(array.min()), int(array.max())) > LARGEST_LABEL:
+        raise RidgelineError(
+            f"{path}: a label is {int(array.max())}: give the index of each class, from 0"
+        )
     return array.astype(np.int64)

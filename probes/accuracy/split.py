@@ -92,19 +92,19 @@ def _in_groups(count: int | None, each: int) -> int | None:
 
 def _counts(inputs: Inputs, wanted: Sequence[int | None]) -> tuple[int, int]:
     """How many groups calibrate, and how many find the errors of stages."""
-    groups = len(inputs)
+    groups, each = len(inputs), inputs.rows_each
     if groups < 3:
         raise RidgelineError(
-            f"{inputs.path} holds {groups * inputs.rows_each} inputs, taken {inputs.rows_each} at "
-            "a time: calibration, ranking and test need one each, give more"
+            f"{inputs.path} has too few inputs ({groups * each}, and {each} fed at a time): "
+            "calibration, ranking and test need one each, give more"
         )
-    usual = -(-USUAL // inputs.rows_each)
+    usual = -(-USUAL // each)
     if groups < 3 * usual:
         usual = max(1, groups // 3)
     calibration = wanted[0] or usual
     stages = wanted[1] or usual
     if calibration + stages >= groups:
-        asked = (calibration + stages + 1) * inputs.rows_each
+        asked = (calibration + stages + 1) * each
         raise RidgelineError(
             f"{inputs.path} holds {inputs.rows} inputs, and {asked} are needed for calibration, "
             "ranking and test: give more inputs, or ask for fewer"

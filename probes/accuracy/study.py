@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
+import numpy as np
+
 from kernels.base import KernelError, Unavailable, one_line
 from kernels.onnx.protos import copy_of
 from kernels.precision.apply import applied
@@ -123,6 +125,7 @@ class Study:
         ran = time.perf_counter()
         self._exact.run(self.feeds(split.ranking[0]))
         self.trial = Trial(time.perf_counter() - ran, started - start)
+        _check_answers(first, inputs, split.ranking[0])
         shapes = [first[name].shape for name in self._exact.outputs]
         self._answer = self._exact.outputs[0]
         """Name of the output that holds classes, if any does."""
@@ -646,6 +649,16 @@ class _StageRuns:
             return replace(row, status=FAILED, reason=one_line(error))
         columns = _columns(comparison, votes)
         return replace(row, own_sqnr_db=own.sqnr_db(), own_cosine=own.cosine(), **columns)
+
+
+def _check_answers(answers: Arrays, inputs: Inputs, index: int) -> None:
+    """Raise RidgelineError for an answer in FP32 that is NaN: nothing can be held against it."""
+    for name, array in answers.items():
+        if array.dtype.kind == "f" and np.isnan(array).any():
+            raise RidgelineError(
+                f"{inputs.path}: the network answers input {index} with NaN in {name}: leave that "
+                "input out, or mend the network"
+            )
 
 
 def best_method(rows: Iterable[ErrorRow]) -> str:

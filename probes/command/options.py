@@ -358,6 +358,8 @@ def share(text: str) -> float:
         value = float(written.removesuffix("%"))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not like 1% or 0.01") from None
+    if value == 1 and not is_percentage:
+        raise argparse.ArgumentTypeError(f"{text!r} may be 1 % or all: write 1%, or 100%")
     value = value / 100 if is_percentage else value
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and 100 %")

@@ -13,10 +13,13 @@ from typing import Any
 from kernels.base import Unavailable
 from kernels.device import Device
 from kernels.onnx import cut
+from kernels.onnx.graph import graph_of
+from kernels.onnx.protos import copy_of
 from kernels.onnx.work import work_of
 from kernels.precision.apply import applied
 from kernels.precision.audit import Flaw, audit, floats_of, precisions_of
 from kernels.precision.clean import cleaned
+from kernels.precision.opened import opened
 from kernels.precision.stages import Stage, stages
 from kernels.runtime import kernel as layer_kernel
 from kernels.runtime import session
@@ -26,6 +29,7 @@ from probes.accuracy.inputs import Inputs, read_inputs
 from probes.accuracy.split import Split, split
 from probes.accuracy.study import Study
 from probes.command import network
+from probes.harness import interrupts
 from probes.harness.case import Case, Probe
 from probes.records.measurement import RidgelineError
 from probes.records.precision import Plan, Recipe
@@ -93,6 +97,20 @@ class Planning:
             self.asked.name, self.model, self.stages, self.inputs, self.split, FORM[provider]
         )
 
+    def check(self, on_input: Callable[[int, int], None]) -> None:
+        """Raise RidgelineError now for what a study would find wrong after layers were timed.
+
+        The network is run once, its labels are held against its answers, and all inputs that will
+        be fed are read. on_input: told how many of them are done, of how many.
+        """
+        self.study("cpu")
+        indices = sorted({*self.split.calibration, *self.split.ranking, *self.split.test})
+        for done, index in enumerate(indices):
+            interrupts.check()
+            on_input(done, len(indices))
+            self.inputs.feeds(index)
+        on_input(len(indices), len(indices))
+
     @property
     def stored_recipe(self) -> Recipe | None:
         """The precisions that the network came with; None if it came in floats."""
@@ -100,12 +118,16 @@ class Planning:
             return None
         return Recipe(name=AS_STORED, precisions=precisions_of(self.stored, self.stages))
 
+    def path_of(self, recipe: Recipe) -> Path:
+        """Where ``file_of`` keeps the network by a recipe."""
+        return Path(self.folder.name) / f"{recipe.slug}.recipe.onnx"
+
     def file_of(self, recipe: Recipe, plan: Plan) -> Path:
         """The file of the network by a recipe, which is made once.
 
         Raises Unavailable where the recipe cannot be followed.
         """
-        path = Path(self.folder.name) / f"{recipe.slug}.recipe.onnx"
+        path = self.path_of(recipe)
         if not path.exists():
             _save(self.model_of(recipe, plan), path)
         return path
@@ -141,13 +163,13 @@ def read(args: argparse.Namespace) -> Planning | None:
     first = network.Asked(args.model, dict(args.shape), args.batch)
     first.check()
     try:
-        source = cut.network_model(args.model, dict(args.shape), args.batch)
+        source = cut.network_model(args.model, dict(args.shape), args.batch, may_invent=False)
         stored = None
         flaws: Sequence[Flaw] = ()
         if first.stored == "int8":
-            stored = source
-            flaws = audit(first.graph)
-            source = floats_of(source)
+            stored = opened(source)
+            flaws = audit(graph_of(copy_of(stored)))
+            source = floats_of(stored)
         elif first.stored != "fp32":
             raise RidgelineError(
                 f"{args.model} is stored in {first.stored}: give --plan the FP32 network"
@@ -262,12 +284,12 @@ def _case(planning: Planning, plan: Plan, recipe: Recipe, device: Device) -> Cas
     dtype = narrowest(recipe)
     skip = ""
     try:
-        make: Callable[[], Any] = partial(_load, planning.file_of(recipe, plan))
+        planning.file_of(recipe, plan)
     except Unavailable as error:
         skip = str(error)
     timed = layer_kernel.TimedLayer(
         "network",
-        make,
+        partial(_load, planning.path_of(recipe)),
         dtype,
         TOLERANCE,
         asked.graph,

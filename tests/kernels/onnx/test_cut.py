@@ -122,6 +122,20 @@ def test_integers_that_nodes_make_keep_their_values(tmp_path: Path) -> None:
     assert out.shape == (3, 4)
 
 
+def test_floats_that_nodes_make_keep_their_values_where_answers_count(tmp_path: Path) -> None:
+    filling = onnx.helper.make_tensor("value", onnx.TensorProto.FLOAT, [1], [2.5])
+    nodes = [
+        onnx.helper.make_node("ConstantOfShape", ["shape"], ["bias"], value=filling),
+        onnx.helper.make_node("Add", ["x", "bias"], ["y"]),
+    ]
+    weights = [onnx.numpy_helper.from_array(np.array([3, 4]), "shape")]
+    onnx.save(model_of(nodes, {"x": (3, 4)}, ["y"], weights), tmp_path / "net.onnx")
+    model = cut.network_model(tmp_path / "net.onnx", None, None, may_invent=False)
+    feeds = layer_inputs.feeds(model)
+    (out,) = layer_reference.expected(model, feeds, LARGE)
+    assert np.array_equal(out, feeds["x"] + np.float32(2.5))
+
+
 @pytest.mark.parametrize("is_there", [True, False])
 def test_weights_beside_the_file_are_read_and_lost_ones_are_random(
     tmp_path: Path, is_there: bool
@@ -133,6 +147,9 @@ def test_weights_beside_the_file_are_read_and_lost_ones_are_random(
     onnx.save(model, path, save_as_external_data=True, location="data", size_threshold=0)
     if not is_there:
         (tmp_path / "data").unlink()
+    if not is_there:
+        with pytest.raises(Unavailable, match="the data of its weights w cannot be read"):
+            cut.network_model(path, None, None, may_invent=False)
     filled = cut.network_model(path, None, None)
     assert (onnx.numpy_helper.to_array(filled.graph.initializer[0]) == 0.5).all() == is_there
     (out,) = layer_reference.expected(filled, layer_inputs.feeds(filled), LARGE)

@@ -225,3 +225,19 @@ def test_below_a_trained_network_are_its_floats(tmp_path: Path) -> None:
 def test_concat_keeps_its_parts_apart() -> None:
     floats = checked_floats(in_precision(concatenated()))
     assert [node.op_type for node in floats.graph.node].count("Concat") == 1
+
+
+def test_what_no_runtime_has_on_integers_runs_in_floats_between_its_nodes() -> None:
+    net = Net()
+    scale, zero = net.constant(0.02), net.constant(128, "uint8")
+
+    def coded(x: str) -> str:
+        codes = net.add("QuantizeLinear", x, scale, zero)
+        return net.add("DequantizeLinear", codes, scale, zero)
+
+    gate = coded(net.add("HardSigmoid", coded(net.input(1, 4))))
+    model = net.model(net.add("Softmax", coded(net.add("Sigmoid", gate))))
+    listed = stages_of(floats_of(model))
+    precisions = precisions_of(model, listed)
+    by_op = {stage.op: precisions[stage.name] for stage in listed}
+    assert by_op == {"HardSigmoid": "fp32", "Sigmoid": "int8", "Softmax": "fp32"}

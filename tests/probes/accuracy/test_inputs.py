@@ -250,6 +250,9 @@ def test_labels_are_read_from_text(pictures: Path, tmp_path: Path, text: str) ->
         ("1\n", "holds 1 labels for 2 inputs"),
         ("1\ncat\n", "line 2: 'cat' is no label"),
         ("b.png,1\nc.png,0\n", "has no label of ant/a.bmp"),
+        ("b.png,1\na.bmp,0\nb.png,2\n", "gives b.png the labels 1 and 2"),
+        ("1\n99999999999999999999\n", "line 2: '99999999999999999999' is no label"),
+        (f"1\n{'9' * 5000}\n", "line 2: '999"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(
@@ -266,6 +269,13 @@ def test_labels_are_read_from_arrays(tmp_path: Path) -> None:
     np.save(tmp_path / "labels.npy", np.array([[2], [1], [0]]))
     inputs = Inputs(saved(tmp_path, x=numbers(3, 4)), X, labels=tmp_path / "labels.npy")
     assert [inputs.label(index) for index in range(3)] == [[2], [1], [0]]
+
+
+@pytest.mark.parametrize("label", [2**63, 2**31, 1e15])
+def test_labels_of_no_class_are_refused(tmp_path: Path, label: float) -> None:
+    labels = np.array([0, 1, label], np.uint64 if isinstance(label, int) else np.float64)
+    with pytest.raises(RidgelineError, match="a label is"):
+        Inputs(saved(tmp_path, x=numbers(3, 4), labels=labels), X)
 
 
 def test_the_command_line_writes_preprocessing() -> None:

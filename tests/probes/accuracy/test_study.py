@@ -17,6 +17,7 @@ pytest.importorskip("onnxslim")
 
 from kernels.onnx.file import without_weights
 from kernels.onnx.graph import graph_of
+from kernels.onnx.net import Net
 from kernels.precision.clean import cleaned
 from kernels.precision.stages import stages
 from probes.accuracy.inputs import Inputs, slots_of
@@ -242,3 +243,12 @@ def test_the_best_method_has_least_noise_with_a_scale_a_channel() -> None:
     rows = [row("minmax", 20), row("mse", 30), row("entropy", 40, TENSOR)]
     assert best_method(rows) == "mse"
     assert best_method([]) == ""
+
+
+def test_a_network_that_answers_with_nan_is_refused(tmp_path: Path) -> None:
+    net = Net()
+    product = net.add("MatMul", net.input(1, 8), net.weight(8, 4, fan_in=8))
+    model = net.model(net.add("Log", product))
+    inputs = np.random.default_rng(0).normal(size=(6, 8)).astype(np.float32)
+    with pytest.raises(RidgelineError, match=r"answers input \d with NaN in y: leave that input"):
+        study_of(tmp_path, model, inputs)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
+import pytest
+
+from kernels.base import Unavailable
+from kernels.onnx.net import Net
 from probes.command import planning
+from probes.command.options import parser
 from probes.command.planning import LEAST_TESTS, MOST_FLAWS, TEST_FLOPS, narrowest
-from probes.records.precision import Recipe
+from probes.records.measurement import RidgelineError
+from probes.records.precision import Plan, Recipe
+from tests.devices import CPU
 
 
 def flaw(name: str, is_hint: bool) -> Any:
@@ -39,3 +49,67 @@ def test_a_large_network_is_tested_on_fewer_inputs() -> None:
     of_large = planning.most_tests(cast(Any, large))
     assert planning.most_tests(cast(Any, small)) > 10_000
     assert LEAST_TESTS <= of_large < TEST_FLOPS / 1e9
+
+
+def digits_asked(folder: Path, **arrays: np.ndarray) -> argparse.Namespace:
+    """The command line of a plan for a small network that knows four classes."""
+    onnx = pytest.importorskip("onnx")
+    for package in ("onnxruntime", "onnxslim"):
+        pytest.importorskip(package)
+    net = Net()
+    onnx.save(net.model(net.add("Softmax", net.gemm(net.input(1, 8), 8, 4))), folder / "net.onnx")
+    np.savez(folder / "data.npz", **arrays)  # type: ignore[arg-type]
+    words = ["--model", str(folder / "net.onnx"), "--plan", "--data", str(folder / "data.npz")]
+    return parser("0").parse_args(words)
+
+
+def test_all_inputs_are_looked_at_before_anything_is_measured(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(20, 8)).astype(np.float32)
+    labels = np.arange(20) % 4
+    asked = planning.read(digits_asked(tmp_path, x=x, labels=labels))
+    assert asked is not None
+    steps: list[tuple[int, int]] = []
+    asked.check(lambda done, total: steps.append((done, total)))
+    assert steps == [(done, 20) for done in range(21)]
+    x[13, 2] = np.nan
+    broken = planning.read(digits_asked(tmp_path, x=x, labels=labels))
+    assert broken is not None
+    with pytest.raises(RidgelineError, match="input 13 of x holds NaN"):
+        broken.check(lambda done, total: None)
+
+
+def test_labels_of_another_network_are_refused_before_anything_is_measured(
+    tmp_path: Path,
+) -> None:
+    x = np.zeros((20, 8), np.float32)
+    asked = planning.read(digits_asked(tmp_path, x=x, labels=np.arange(20)))
+    assert asked is not None
+    with pytest.raises(RidgelineError, match="knows the classes 0 to 3"):
+        asked.check(lambda done, total: None)
+
+
+def test_weights_that_are_not_at_hand_are_never_made_up(tmp_path: Path) -> None:
+    asked = digits_asked(tmp_path, x=np.zeros((20, 8), np.float32))
+    import onnx
+
+    model = onnx.load(asked.model)
+    onnx.save(model, asked.model, save_as_external_data=True, location="away", size_threshold=0)
+    (tmp_path / "away").unlink()
+    with pytest.raises(RidgelineError, match=r"net\.onnx: the data of its weights .* cannot be"):
+        planning.read(asked)
+
+
+def test_a_recipe_that_cannot_be_followed_is_skipped_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = planning.read(digits_asked(tmp_path, x=np.zeros((20, 8), np.float32)))
+    assert asked is not None
+
+    def refused(*_: Any) -> Any:
+        raise Unavailable("no int8 of weights that are not finite")
+
+    monkeypatch.setattr(planning.Planning, "model_of", refused)
+    plan = Plan(network="net", provider="cpu", loss_asked=0.01, loss_of="top1", method="minmax")
+    recipe = Recipe(name="int8", precisions={})
+    case = planning._case(asked, plan, recipe, CPU)
+    assert case.skip == "no int8 of weights that are not finite"
