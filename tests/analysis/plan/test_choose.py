@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.plan.choose import is_reached
+from analysis.plan.choose import is_reached, rivals
 from analysis.plan.front import NO_ERROR, Point, front
 from analysis.plan.plan import decided
 from probes.records.measurement import Measurement
@@ -102,6 +102,35 @@ def test_a_recipe_of_ours_is_chosen_where_a_simple_one_is_no_faster() -> None:
     slower = rows.timed("plan 1", 2.1 * MS)
     assert choice(plan, errors, [*times, as_fast]) == ("plan 1", 2, True)
     assert choice(plan, errors, [*times, slower]) == ("int8", 1, True)
+
+
+def test_a_recipe_of_ours_that_is_slower_by_its_median_is_not_chosen_for_wide_intervals() -> None:
+    plan = plan_of("int8", "plan 1")
+    errors = [*rows.both("int8", 1, 1), *rows.both("plan 1", 0, 1)]
+    wide = {"seconds_low": 1.8 * MS, "seconds_high": 2.4 * MS}
+    times = [rows.timed("fp32", 4 * MS), rows.timed("int8", 2 * MS, **wide)]
+    assert choice(plan, errors, [*times, rows.timed("plan 1", 2.2 * MS, **wide)])[0] == "int8"
+
+
+def test_a_recipe_that_was_timed_twice_has_its_later_time_unless_that_is_not_trusted() -> None:
+    plan = plan_of("int8")
+    first, again = rows.timed("int8", 2 * MS), rows.timed("int8", 1 * MS)
+    doubtful = rows.timed("int8", 0.5 * MS, trusted=False, doubt="other load")
+    points = {point.name: point for point in front(plan, [], [first, again, doubtful])}
+    assert points["int8"].seconds == 1 * MS
+
+
+def test_more_plans_are_timed_beside_fp32_and_the_fastest_within_the_loss() -> None:
+    names = ["int8", *(f"plan {n}" for n in range(1, 6))]
+    plan = plan_of(*names)
+    errors = [*rows.both("int8", 40, 40)]
+    times = [rows.timed("fp32", 9 * MS), rows.timed("int8", 1 * MS)]
+    for n in range(1, 6):
+        errors += rows.both(f"plan {n}", 0, 0)
+        times.append(rows.timed(f"plan {n}", (9 - n) * MS))
+    points = front(plan, errors, times)
+    beside = [point.name for point in rivals(points, plan.loss_asked)]
+    assert beside == ["fp32", "plan 5", "plan 4", "plan 3"]
 
 
 def test_no_simple_recipe_within_the_loss_on_the_test_inputs_is_faster() -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.plan.plan import propose
+from analysis.plan.plan import propose, refine
 from probes.records.measurement import RidgelineError
 from probes.records.precision import Plan, Precision
 from tests.analysis.plan import rows
@@ -124,3 +124,49 @@ def test_a_plan_that_spares_too_little_to_be_timed_is_not_run() -> None:
 def test_a_network_without_stages_has_no_plan() -> None:
     with pytest.raises(RidgelineError, match="no stage"):
         propose(Precision(), rows.timings([]), 0.01)
+
+
+def refined(int8_lost: int, int8_seconds: float = 50 * US) -> Plan:
+    """The plan after a first turn in which INT8 lost so many of 400 answers."""
+    plan = proposed()
+    errors = [*rows.ERRORS]
+    times = []
+    for recipe in plan.recipes:
+        lost = int8_lost if recipe.name == "int8" else 0
+        errors += rows.both(recipe.name, lost, lost)
+        seconds = int8_seconds if recipe.name == "int8" else recipe.predicted_seconds
+        times.append(rows.timed(recipe.name, seconds))
+    timings = rows.timings([*rows.layers(), *rows.CONVERSIONS, *times])
+    return refine(plan, rows.known(errors, plan), timings)
+
+
+def test_a_second_turn_has_new_recipes_only_and_numbers_them_on() -> None:
+    first = proposed()
+    second = refined(int8_lost=0, int8_seconds=30 * US)
+    assert second.recipes[: len(first.recipes)] == first.recipes
+    added = second.recipes[len(first.recipes) :]
+    last = sum(recipe.name.startswith("plan ") for recipe in first.recipes)
+    assert [recipe.name for recipe in added] == [
+        f"plan {last + n}" for n in range(1, len(added) + 1)
+    ]
+    tried = [recipe.precisions for recipe in first.recipes]
+    assert all(recipe.precisions not in tried for recipe in added)
+
+
+def test_the_factors_of_a_second_turn_bring_the_sum_of_parts_near_to_the_whole() -> None:
+    plan = refined(int8_lost=0, int8_seconds=30 * US)
+    assert plan.factors["fp32"] == pytest.approx(1.0, abs=0.1)
+    assert plan.factors["int8"] < 0.8
+
+
+def test_with_too_few_recipes_timed_nothing_follows() -> None:
+    plan = proposed()
+    timings = rows.timings([*rows.layers(), *rows.CONVERSIONS, rows.timed("fp32", 1e-4)])
+    assert refine(plan, rows.known(plan=plan), timings) == plan
+
+
+def test_more_noise_than_a_recipe_that_loses_too_much_is_not_tried() -> None:
+    plan = refined(int8_lost=40)
+    added = [recipe for recipe in plan.recipes if recipe not in proposed().recipes]
+    worst = plan.recipe("int8").predicted_noise or 0.0
+    assert all((recipe.predicted_noise or 0.0) < worst for recipe in added)

@@ -89,12 +89,19 @@ def test_rounds_that_differ_by_chance_are_covered_with_95_percent(
     assert coverage(rounds, samples, within=1, between=0) >= 0.94
 
 
-@pytest.mark.parametrize(("rounds", "least"), [(2, 0.5), (3, 0.75)])
+@pytest.mark.parametrize(("rounds", "least"), [(2, 0.5), (3, 0.75), (6, 0.95), (9, 0.95)])
 @pytest.mark.parametrize("within", [0.0, 0.5, 1.0])
 def test_what_moves_whole_rounds_is_covered_as_often_as_the_docstring_says(
     rounds: int, least: float, within: float
 ) -> None:
     assert coverage(rounds, 6, within, between=1) >= least - 0.03
+
+
+def test_one_round_of_nine_that_strays_does_not_widen_the_interval() -> None:
+    rounds = [[1.0, 1.01, 1.02] for _ in range(8)]
+    assert rounds_interval([*rounds, [5.0, 5.1, 5.2]]) == rounds_interval([*rounds, rounds[0]])
+    two_of_nine = rounds_interval([*rounds[:7], [5.0] * 3, [5.0] * 3])
+    assert two_of_nine is not None and two_of_nine[1] == 5.0
 
 
 def test_rounds_that_agree_by_chance_hide_no_noise() -> None:
