@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
@@ -23,7 +23,7 @@ from analysis.tell.ceiling_columns import CEILINGS_IN_BRIEF, CEILINGS_ON_TERMINA
 from analysis.tell.columns import LINES_OF_REMARK, Column, fit, in_words, known, on_few_lines
 from analysis.tell.layer_columns import LAYERS_ON_TERMINAL
 from analysis.tell.layer_console import cells_of_layers, sentences, sweeps_told
-from analysis.tell.live import Count, Lines, Progress, Screen, screen
+from analysis.tell.live import Count, Lines, Progress, Screen, Steps, screen
 from analysis.tell.most import CEILINGS
 from analysis.tell.on_plan import TITLE, on_missing
 from analysis.tell.output import heard, plain
@@ -138,6 +138,28 @@ class Console:
         line = Text(f"{INDENT}{what} …")
         with Live(line, console=self._rich, auto_refresh=False, transient=True):
             yield
+
+    @contextmanager
+    def saying(self, what: str) -> Iterator[Callable[[str], None]]:
+        """Show that ``what`` goes on; the function that it yields shows which step of it.
+
+        In place, with the seconds that the step has taken, or a line for each new step.
+        """
+        steps = Steps(f"{INDENT}{what}")
+        if not self._draws_in_place:
+            yield lambda step: steps.line_of_new(step, self.note)
+            return
+        from rich.live import Live
+        from rich.text import Text
+
+        with Live(console=self._rich, auto_refresh=False, transient=True) as live:
+
+            def draw(step: str) -> None:
+                line = steps.line_now(step)
+                if line:
+                    live.update(Text(plain(line), no_wrap=True, overflow="ellipsis"), refresh=True)
+
+            yield draw
 
     @contextmanager
     def counting(self, what: str) -> Iterator[Count]:

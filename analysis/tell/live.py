@@ -273,6 +273,34 @@ class Count:
             self._note(line)
 
 
+class Steps:
+    """The step that something long is at, as a line."""
+
+    def __init__(self, what: str, now: Callable[[], float] = time.monotonic) -> None:
+        self._what = what
+        self._now = now
+        self._step = ""
+        self._since = now()
+        self._drawn = -math.inf
+
+    def line_of_new(self, step: str, note: Callable[[str], None]) -> None:
+        """Have the line noted if the step is a new one."""
+        if step != self._step:
+            self._step = step
+            note(f"{self._what}: {step} …")
+
+    def line_now(self, step: str) -> str:
+        """The line with the seconds that the step has taken; empty if it was drawn just now."""
+        now = self._now()
+        if step != self._step:
+            self._step = step
+            self._since = now
+        elif now - self._drawn < REDRAW_SECONDS:
+            return ""
+        self._drawn = now
+        return f"{self._what}: {step} … {now - self._since:.0f} s"
+
+
 def _key_of_case(row: Measurement) -> tuple[object, ...]:
     """What tells a case from all others of a run."""
     return row.ceiling, row.backend, row.params, row.x

@@ -15,6 +15,7 @@ from kernels.runtime import session
 from kernels.runtime.patience import SECONDS
 from probes import layers
 from probes.command import network
+from probes.command.options import only_batch
 from probes.command.planning import Planning
 from probes.harness.case import Case, Probe, choose
 from probes.importers.any_file import read_all
@@ -127,7 +128,7 @@ def _network(args: argparse.Namespace) -> network.Asked:
     return network.Asked(
         path=args.model,
         shapes=dict(args.shape),
-        batch=args.batch,
+        batch=only_batch(args),
         precisions=args.precision,
         values=dict(args.input),
         seconds=args.layer_seconds or SECONDS,

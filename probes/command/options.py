@@ -20,6 +20,8 @@ ONLY_WITH: Mapping[str, tuple[str, ...]] = {
     "doctor": ("device", "out", "all"),
 }
 """Options that measure nothing, and the options that have an effect beside each."""
+RUNTIMES = ("onnxruntime", "tensorrt")
+TENSORRT = RUNTIMES[1]
 NOT_MEASURED = "and nothing is measured"
 """Why an option of CEILING_OPTIONS that has no reason of its own has no effect."""
 CEILING_OPTIONS = {
@@ -226,10 +228,11 @@ def _add_layer_options(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--batch",
-        type=positive,
+        type=batches,
         action=Once,
+        default=(),
         metavar="N",
-        help="first dimension of the network's inputs",
+        help="first dimension of the network's inputs (of TensorRT several: 1,8,32)",
     )
     group.add_argument(
         "--input",
@@ -263,6 +266,34 @@ def _add_layer_options(group: argparse._ArgumentGroup) -> None:
         default=[],
         metavar="FILE",
         help="layers another tool timed: trtexec, ONNX Runtime, ncu, nsys, PyTorch, CSV",
+    )
+    group.add_argument(
+        "--runtime",
+        choices=RUNTIMES,
+        action=Once,
+        metavar="RUNTIME",
+        help="what times the network: onnxruntime (default) or tensorrt, by trtexec",
+    )
+    group.add_argument(
+        "--trtexec",
+        type=path,
+        action=Once,
+        metavar="PATH",
+        help="TensorRT's program (default: of PATH, or /usr/src/tensorrt/bin/trtexec)",
+    )
+    group.add_argument(
+        "--trtexec-seconds",
+        type=seconds,
+        action=Once,
+        metavar="S",
+        help="end a trtexec that takes longer (3600 to build, 600 to time)",
+    )
+    group.add_argument(
+        "--engine",
+        type=path,
+        action=Once,
+        metavar="PLAN",
+        help="time this engine of TensorRT, build none",
     )
     group.add_argument(
         "--roofs",
@@ -373,6 +404,19 @@ def positive(text: str) -> int:
             f"{text!r} is not a whole number from 1 to {LARGEST_DIMENSION}"
         )
     return int(text)
+
+
+def batches(text: str) -> tuple[int, ...]:
+    """``1,8,32`` as its numbers, each once."""
+    parts = [part for part in text.split(",") if part.strip()]
+    if not parts:
+        raise argparse.ArgumentTypeError(f"{text!r} names nothing")
+    return tuple(dict.fromkeys(positive(part) for part in parts))
+
+
+def only_batch(args: argparse.Namespace) -> int | None:
+    """The one batch size of a network that is not timed over several; None if none is given."""
+    return args.batch[0] if args.batch else None
 
 
 def names(text: str) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ from probes.accuracy.inputs import Inputs, read_inputs
 from probes.accuracy.split import Split, split
 from probes.accuracy.study import Study
 from probes.command import network
+from probes.command.options import only_batch
 from probes.harness import interrupts
 from probes.harness.case import Case, Probe
 from probes.records.measurement import RidgelineError
@@ -160,10 +161,10 @@ def read(args: argparse.Namespace) -> Planning | None:
     if reason := session.missing("cpu"):
         raise RidgelineError(f"nothing can be planned: {reason}")
     folder = tempfile.TemporaryDirectory(prefix="ridgeline-")
-    first = network.Asked(args.model, dict(args.shape), args.batch)
+    first = network.Asked(args.model, dict(args.shape), only_batch(args))
     first.check()
     try:
-        source = cut.network_model(args.model, dict(args.shape), args.batch, may_invent=False)
+        source = cut.network_model(args.model, dict(args.shape), only_batch(args), may_invent=False)
         stored = None
         flaws: Sequence[Flaw] = ()
         if first.stored == "int8":
@@ -182,7 +183,7 @@ def read(args: argparse.Namespace) -> Planning | None:
     asked = network.Asked(
         path=path,
         shapes=dict(args.shape),
-        batch=args.batch,
+        batch=only_batch(args),
         precisions=args.precision,
         values=dict(args.input),
         seconds=args.layer_seconds or SECONDS,

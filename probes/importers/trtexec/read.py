@@ -40,10 +40,12 @@ def read(
     layers: Path | Source | None = None,
     nodes: Nodes | None = None,
     network: str = "",
+    common: Mapping[str, Any] | None = None,
 ) -> list[Measurement]:
     """A row for every layer of the profile.
 
-    layers: the layer information. nodes: work by the name of the ONNX node.
+    layers: the layer information. nodes: work by the name of the ONNX node. common: what else is
+    known of the engine, for every row: the ``precision`` it was built in, say.
     Raises RidgelineError that names the element and what is wrong with it.
     """
     source = source_of(profile)
@@ -53,13 +55,14 @@ def read(
     seconds = {name: time for name, time, _ in timed}
     parts = nodes_by_layer(infos, seconds, nodes)
     dtypes = [_dtype(layer) for layer in infos]
-    common = {"device": device, "started": started, "network": network or source.stem}
-    common["precision"] = precision_of(dtypes)
+    of_all: dict[str, Any] = {"precision": precision_of(dtypes), **(common or {})}
+    of_all.update(device=device, started=started, network=network or source.stem)
+    of_all.pop("provider", None)
     rows = []
     for layer, (_, time, runs), (names, shared), dtype in zip(
         infos, timed, parts, dtypes, strict=True
     ):
-        more = {**common, "runs": runs, "shared": shared}
+        more = {**of_all, "runs": runs, "shared": shared}
         rows.append(_row(layer, time, names, dtype, nodes, more))
     return rows
 
