@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from probes.command.planning import Planning
     from probes.harness.bench import GuardedBench
     from probes.harness.task import Task
+    from probes.tensorrt.session import Asked as Engines
 
 VERSION = "0.1.0"
 NOTHING_TO_ASK = "nothing to ask of this kind of device"
@@ -191,13 +192,14 @@ def measure(args: argparse.Namespace) -> int:
     All rows so far are on disk at any time.
     """
     from analysis.tell.console import Console
-    from probes.command import asked, planning
+    from probes.command import asked, planning, tensorrt
     from probes.harness.bench import GuardedBench
     from probes.harness.task import tasks
 
     watch = Watch()
     console = Console(everything=args.all)
     asked_plan = planning.read(args)
+    asked_engines = tensorrt.read(args)
     if asked_plan:
         with console.counting("reading the inputs") as count:
             asked_plan.check(count)
@@ -210,6 +212,8 @@ def measure(args: argparse.Namespace) -> int:
 
     bench = GuardedBench(choose_device, plan)
     device, why, ceilings = asked.device(args, bench.find)
+    if asked_engines:
+        asked_engines = tensorrt.on(device, why, asked_engines, args)
     run = begin(device, started, probes, args)
     run.measurements = ceilings + asked.imported(args, run)
     todo = plan(device)
@@ -234,6 +238,11 @@ def measure(args: argparse.Namespace) -> int:
             if planned_code == INTERRUPTED:
                 return INTERRUPTED
             measured_code = measured_code or planned_code
+        if asked_engines and measured_code in (DONE, SOME_FAILED):
+            engines_code = time_engines(run, asked_engines, folder, console)
+            if engines_code == INTERRUPTED:
+                return INTERRUPTED
+            measured_code = measured_code or engines_code
         finished_code = finish(run, folder, console)
         interrupts.check()
     return measured_code if measured_code != DONE else finished_code
@@ -427,6 +436,27 @@ def make_plan(
         console.note(f"cannot write to {folder}: {reason(error)}; the plan ended there")
         return SOME_FAILED
     return code
+
+
+def time_engines(run: Run, asked: Engines, folder: Path, console: Console) -> int:
+    """Have TensorRT time what is asked for; returns the exit code.
+
+    All that is timed so far is on disk at any time.
+    """
+    from probes.tensorrt import session
+
+    try:
+        return DONE if session.measure(asked, run, folder, console) else SOME_FAILED
+    except KeyboardInterrupt:
+        interrupts.answered()
+        console.note(
+            f"interrupted: this run is partial; its rows so far are in {folder}, "
+            "--replot draws them"
+        )
+        return INTERRUPTED
+    except OSError as error:
+        console.note(f"cannot write to {folder}: {reason(error)}; the measurement ended there")
+        return SOME_FAILED
 
 
 def code_of(run: Run) -> int:

@@ -15,7 +15,7 @@ from kernels.runtime import session
 from kernels.runtime.patience import SECONDS
 from probes import layers
 from probes.command import network
-from probes.command.options import only_batch
+from probes.command.options import of_tensorrt, only_batch
 from probes.command.planning import Planning
 from probes.harness.case import Case, Probe, choose
 from probes.importers.any_file import read_all
@@ -48,8 +48,8 @@ def probes(args: argparse.Namespace, planning: Planning | None = None) -> list[P
     if args.layers is not None:
         chosen.append(layers.probe(args.layers, seconds))
     if _times_network(args):
-        with _readable(args.model):
-            probe = network.probe(planning.asked if planning else _network(args))
+        with readable(args.model):
+            probe = network.probe(planning.asked if planning else network_of(args))
         chosen.append(replace(probe, cases=partial(_cases, args.model, probe.cases)))
     if planning:
         chosen += choose(["conversion"])
@@ -57,8 +57,8 @@ def probes(args: argparse.Namespace, planning: Planning | None = None) -> list[P
 
 
 def _times_network(args: argparse.Namespace) -> bool:
-    """True if the network of ``--model`` is timed here, and not only read beside ``--import``."""
-    return bool(args.model and not args.imported)
+    """True if ONNX Runtime times the network of ``--model``."""
+    return bool(args.model and not args.imported and not of_tensorrt(args))
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -87,7 +87,7 @@ def _check(args: argparse.Namespace) -> None:
         raise RidgelineError(
             "--layer-seconds is for layers that are timed here: give --layers or --model with it"
         )
-    if args.roofs and not (families or args.model or args.imported):
+    if args.roofs and not (families or args.model or args.imported or args.engine):
         raise RidgelineError("--roofs is for layers: give --layers, --model or --import with it")
 
 
@@ -96,13 +96,13 @@ def _nodes(args: argparse.Namespace) -> tuple[str, Nodes]:
     precision = args.precision[0] if args.precision else ""
     if precision in ("fp32", "tf32"):
         precision = ""  # floats count with the type that the network stores
-    asked = _network(args)
-    with _readable(args.model):
+    asked = network_of(args)
+    with readable(args.model):
         return storable(asked.name), nodes_of(asked.graph.nodes, precision)
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def readable(path: Path) -> Iterator[None]:
     """Turn whatever a damaged network makes go wrong inside into a RidgelineError.
 
     Such a file may hold anything anywhere, so any exception may come.
@@ -118,11 +118,11 @@ def _readable(path: Path) -> Iterator[None]:
 
 def _cases(path: Path, cases: Callable[[Device], Iterable[Case]], device: Device) -> Iterator[Case]:
     """The cases of a network. Its file is read further as they are made, and may be damaged."""
-    with _readable(path):
+    with readable(path):
         yield from cases(device)
 
 
-def _network(args: argparse.Namespace) -> network.Asked:
+def network_of(args: argparse.Namespace) -> network.Asked:
     """The network that is asked for. Raises RidgelineError where its path is no regular file."""
     regular(args.model)
     return network.Asked(

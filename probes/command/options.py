@@ -414,6 +414,11 @@ def batches(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(positive(part) for part in parts))
 
 
+def of_tensorrt(args: argparse.Namespace) -> bool:
+    """True if TensorRT times the network, or an engine that is given."""
+    return bool(args.runtime == TENSORRT or args.engine)
+
+
 def only_batch(args: argparse.Namespace) -> int | None:
     """The one batch size of a network that is not timed over several; None if none is given."""
     return args.batch[0] if args.batch else None
