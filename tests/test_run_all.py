@@ -245,9 +245,9 @@ def test_a_doubled_operation_count_fails_by_name(
 
     kernel_of = fma.kernel
 
-    def miscounted_kernel(dtype: str) -> Kernel:
+    def miscounted_kernel(dtype: str, path: str = "") -> Kernel:
         """The kernel, which says that it does twice its work."""
-        return replace(kernel_of(dtype), work=doubled)
+        return replace(kernel_of(dtype, path), work=doubled)
 
     monkeypatch.setattr(compute.fma, "kernel", miscounted_kernel)
     assert main(*SMALL, "--out", str(tmp_path)) == 1

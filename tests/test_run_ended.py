@@ -196,9 +196,9 @@ def test_a_case_that_takes_its_process_down_is_one_failed_row(
 ) -> None:
     kernel_of = fma.kernel
 
-    def faulty_kernel(dtype: str) -> Any:
+    def faulty_kernel(dtype: str, path: str = "") -> Any:
         """The kernel, whose check of FP64 on one core ends in the fault."""
-        kernel = kernel_of(dtype)
+        kernel = kernel_of(dtype, path)
 
         def reference(dtype: str, repeat: int, **params: Any) -> Any:
             if params["threads"] == 1 and dtype == "fp64":
