@@ -92,8 +92,9 @@ class Caps:
         command = f"sudo nvpmodel -m {better.number}"
         if better.name:
             command += f" ({better.name})"
-        what = f": {parts}" if parts else ""
-        return f"held back by {by_mode}{what}{TO_LIFT}{command}"
+        if not parts:
+            return f"{by_mode} is not this board's fastest{TO_LIFT}{command}"
+        return f"held back by {by_mode}: {parts}{TO_LIFT}{command}"
 
 
 def in_words(mode: Mode) -> str:

@@ -140,17 +140,22 @@ def emc(root: Path) -> Clock:
     now = now or _clock(root / BWMGR / "cur_freq")
     for path in (*BWMGR_MAX, f"{BWMGR}/max_freq"):
         highest = highest or _clock(root / path)
-    cap = next((cap for path in EMC_CAPS if (cap := _clock(root / path))), None)
+    caps = [_clock(root / path) for path in (*EMC_CAPS, f"{BWMGR}/max_freq")]
+    cap = min((cap for cap in caps if cap), default=None)
     if cap and highest:
         cap = min(cap, highest)
-    is_locked = number(root / EMC_LOCKED) == 1
-    return Clock(now=now, least=now if is_locked else None, cap=cap, highest=highest)
+    least = now if is_emc_locked(root) else None
+    return Clock(now=now, least=least, cap=cap, highest=highest)
 
 
 def is_emc_locked(root: Path) -> bool | None:
     """True if jetson_clocks holds the memory's clock; None if unknown."""
     locked = number(root / EMC_LOCKED)
-    return None if locked is None else locked == 1
+    if locked is not None:
+        return locked == 1
+    return Clock(
+        least=_clock(root / BWMGR / "min_freq"), cap=_clock(root / BWMGR / "max_freq")
+    ).is_pinned
 
 
 def cpus(root: Path) -> dict[int, Clock]:

@@ -258,6 +258,9 @@ def test_a_thor_shows_its_memorys_clock_to_all(tmp_path: Path) -> None:
     )
     facts = jetson.enrich(THOR.driver, root, never_asked).facts
     assert (facts["emc_clock_hz"], facts["emc_clock_max_hz"]) == (665.6e6, 4266e6)
+    write(root, {"sys/class/devfreq/bwmgr/max_freq": "3200000000\n"})
+    warnings = jetson.enrich(THOR.driver, root, never_asked).warnings
+    assert "memory at 3200 of 4266 MHz (204.8 of 273.1 GB/s)" in warnings[0]
 
 
 def test_jetson_stats_says_what_sysfs_does_not(tmp_path: Path) -> None:
@@ -296,6 +299,16 @@ def test_a_table_of_modes_that_is_hidden_is_known_by_the_release(tmp_path: Path)
     (root / "etc/nvpmodel.conf").unlink()
     device = jetson.enrich(NANO_SUPER.driver, root, absent)
     assert (device.facts["power_mode"], device.facts["power_mode_id"]) == ("MAXN_SUPER", 2)
+
+
+def test_of_a_mode_that_is_known_by_its_name_only_no_clock_is_claimed(tmp_path: Path) -> None:
+    tree = BOARDS["Orin Nano 4GB, 25W"]
+    root = tree.write(tmp_path)
+    (root / "etc/nvpmodel.conf").unlink()
+    assert jetson.enrich(tree.driver, root, absent).warnings == (
+        "power mode 25W (id 1) is not this board's fastest; to lift it: sudo nvpmodel -m 2 "
+        "(MAXN_SUPER)",
+    )
 
 
 def test_odd_files_are_taken_for_unknown(tmp_path: Path) -> None:
