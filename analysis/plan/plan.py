@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -11,7 +12,7 @@ from analysis.plan.borders import FP32
 from analysis.plan.choose import decide, rivals
 from analysis.plan.costs import Timings, costs
 from analysis.plan.front import front
-from analysis.plan.recipes import Model, recipes, refined
+from analysis.plan.recipes import LEAST_STEP, Model, recipes, refined
 from analysis.plan.scales import TimedParts, factors
 from analysis.plan.sensitivity import best_method, errors_of_stages
 from analysis.plan.study import Study
@@ -58,7 +59,8 @@ def propose(known: Precision, timings: Timings, loss_asked: float) -> Plan:
 def refine(plan: Plan, known: Precision, timings: Timings) -> Plan:
     """The same plan with more recipes of ours, by what those so far took and lost as wholes.
 
-    It is the plan itself if nothing new follows. Raises RidgelineError if scipy is missing.
+    Recipes that are not expected to be faster than the fastest within the loss are left out. Raises
+    RidgelineError if scipy is missing.
     """
     alone = _model(known, timings, plan.method, plan.granularity)
     points = front(plan, known.errors, timings.rows)
@@ -73,7 +75,18 @@ def refine(plan: Plan, known: Precision, timings: Timings) -> Plan:
     model = replace(alone, costs=alone.costs.in_a_whole(of_whole))
     losses = {point.name: point.ranking.share for point in points if point.ranking}
     added = refined(model, plan.recipes, losses, plan.loss_asked)
-    return replace(plan, recipes=[*plan.recipes, *added], factors=of_whole)
+    times_within_loss = [
+        point.seconds or math.inf
+        for point in points
+        if point.timed and losses.get(point.name, math.inf) <= plan.loss_asked
+    ]
+    fastest = min(times_within_loss, default=math.inf)
+    worth_a_run = [
+        recipe
+        for recipe in added
+        if (recipe.predicted_seconds or math.inf) <= (1 - LEAST_STEP) * fastest
+    ]
+    return replace(plan, recipes=[*plan.recipes, *worth_a_run], factors=of_whole)
 
 
 def contenders(plan: Plan, errors: Sequence[ErrorRow], rows: Sequence[Measurement]) -> list[Recipe]:
