@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 CPUS = "sys/devices/system/cpu"
@@ -9,10 +10,12 @@ CPUS = "sys/devices/system/cpu"
 
 def write(root: Path, files: dict[str, str]) -> Path:
     """Files by path below ``root``; returns ``root``."""
+    folders = {os.path.dirname(name) for name in files}
+    for folder in folders:
+        os.makedirs(os.path.join(root, folder), exist_ok=True)
     for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        with open(os.path.join(root, name), "w") as file:
+            file.write(text)
     return root
 
 
