@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 from probes.importers.nsys.database import Database, opened
 from probes.importers.source import Source, source_of
-from probes.importers.timeline.events import Call, Kernel, Launch, Timeline
+from probes.importers.timeline.events import MOST_EVENTS, Call, Kernel, Launch, Timeline
 from probes.importers.timeline.operations import UNTYPED, Signature, is_shape
 from probes.importers.timeline.rows import Wording, rows_of
 from probes.records.measurement import Measurement, RidgelineError
@@ -89,7 +90,12 @@ def _kernels(database: Database, table: str) -> list[Kernel]:
         name = next(filter(None, texts), "") or "a kernel without a name"
         sizes = ["x".join(str(row[axis]) for axis in axes) for axes in (GRID, BLOCK)]
         grid = "" if row["gridX"] is None else " of ".join(sizes)
-        kernels.append(_kernel(database, table, row, name, "kernel", grid=grid))
+        kernels.append(_kernel(database, table, row, name, "kernel", grid=sys.intern(grid)))
+        if len(kernels) > MOST_EVENTS:
+            raise RidgelineError(
+                f"{database.path} holds more than {MOST_EVENTS:,} kernels, which memory may not "
+                "hold: profile a shorter time (nsys profile --duration=SECONDS)"
+            )
     return kernels
 
 

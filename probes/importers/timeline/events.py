@@ -10,6 +10,9 @@ from typing import Any
 
 from probes.importers.timeline.operations import Signature
 
+MOST_EVENTS = 6_000_000
+"""Calls, launches and kernels that are kept: some 400 bytes each."""
+
 
 @dataclass(slots=True)
 class Call:

@@ -10,12 +10,13 @@ import codecs
 import json
 import math
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from probes.importers.layer_row import malformed
 from probes.importers.source import Source
-from probes.importers.timeline.events import Call, Kernel, Launch, Timeline
+from probes.importers.timeline.events import MOST_EVENTS, Call, Kernel, Launch, Timeline
 from probes.importers.timeline.operations import Signature
 from probes.records.given import shortened, storable
 from probes.records.measurement import RidgelineError
@@ -27,8 +28,6 @@ LONGEST_EVENT = 1 << 26
 """Letters; no event is as long, so that such a one is no JSON."""
 ENOUGH = 1 << 16
 """Letters that most events have less than: more are read before fewer are parsed."""
-MOST_EVENTS = 6_000_000
-"""Events that are kept: some 400 bytes each."""
 LONGEST = 1e15
 """µs, 30 years."""
 STEP = "ProfilerStep#"
@@ -109,7 +108,7 @@ def _kernel(
         microseconds=duration,
         call=call,
         correlation=_id(args.get("correlation")),
-        grid=storable(shortened(grid, 200)),
+        grid=sys.intern(storable(shortened(grid, 200))),
         bytes=float(moved) if is_count else None,
     )
 

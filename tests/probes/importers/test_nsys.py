@@ -178,6 +178,14 @@ def test_copies_fillings_and_whole_graphs_are_rows(tmp_path: Path) -> None:
     assert "--cuda-graph-trace=node" in graph
 
 
+def test_more_kernels_than_memory_may_hold_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("probes.importers.nsys.read.MOST_EVENTS", 2)
+    with pytest.raises(RidgelineError, match=r"more than 2 kernels.*--duration=SECONDS"):
+        rows_of(database(tmp_path / "r.sqlite", STRINGS, KERNELS))
+
+
 def damaged(path: Path, change: str) -> Path:
     """An export with one thing wrong."""
     if change == "cut":
