@@ -16,6 +16,7 @@ import pytest
 from analysis.analyse import analyse
 from analysis.export import document, tables_of
 from probes.records.measurement import SCHEMA_VERSION
+from probes.records.precision import PLAN_SCHEMA
 from probes.records.run import read_run
 
 KEPT = sorted((Path(__file__).parent / "kept_runs").iterdir())
@@ -59,6 +60,17 @@ def test_it_is_exported(folder: Path) -> None:
     exported = json.loads(document(folder, tables))["tables"]
     assert exported == tables
     assert len(exported["measurements"]) == len(read_run(folder).measurements)
+
+
+def test_a_planned_run_is_exported_with_its_tables() -> None:
+    folder = kept("schema-2-plan-1-2026-11-28")
+    plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+    assert plan["schema_version"] == PLAN_SCHEMA
+    tables, _ = tables_of(folder)
+    assert {"stages", "ranges", "errors", "plan"} <= tables.keys()
+    assert tables["stages"][0]["nodes"] == ["conv1", "relu1"]
+    assert isinstance(tables["ranges"][0]["histogram"], list)
+    assert isinstance(tables["plan"][0]["seconds"], dict)
 
 
 def kept(name: str) -> Path:

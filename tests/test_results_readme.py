@@ -41,7 +41,7 @@ def medians() -> dict[tuple[str, str], float]:
             for row in csv.DictReader(file):
                 if row["trusted"] == "1" and row["tag"] in ROOFS:
                     rates.setdefault((row["tag"], row["device"]), []).append(float(row["rate"]))
-    return {key: statistics.median(found) for key, found in rates.items()}
+    return {key: statistics.median(values) for key, values in rates.items()}
 
 
 @pytest.fixture

@@ -52,6 +52,10 @@ def read(file: Path | Source, device: str, started: str, network: str = "") -> l
     Raises RidgelineError that names what is missing or wrong.
     """
     source = source_of(file)
+    if source.is_packed:
+        raise RidgelineError(
+            f"{source.path} is packed with gzip, and a database is read where it lies: unpack it"
+        )
     with opened(source.path) as database:
         timeline = _timeline(database)
     return rows_of(

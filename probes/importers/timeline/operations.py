@@ -634,9 +634,9 @@ def _backward(call: Signature, name: str) -> CallWork | None:
     if len(asked) != 3 or len(shape_of(weight)) < 3:
         return None
     positions = x if is_transposed else gradient
-    each = 2.0 * prod(shape_of(positions)) * prod(shape_of(weight)[1:])
+    per_gradient = 2.0 * prod(shape_of(positions)) * prod(shape_of(weight)[1:])
     for_x, for_weight, for_bias = asked
-    flops = each * (for_x + for_weight)
+    flops = per_gradient * (for_x + for_weight)
     read = [gradient] + [weight] * for_x + [x] * for_weight
     written = [x] * for_x + [weight] * for_weight
     sizes = [tensor.bytes() for tensor in (*read, *written)]

@@ -138,8 +138,8 @@ class _Groups:
             call = finder.find(kernel.call, kernel.correlation)
             owner = self._owners.get(id(call), call) if call else None
             launch = self._timeline.launches.get(kernel.correlation)
-            begun = owner or launch or kernel
-            step = self.steps.of(begun.start)
+            origin = owner or launch or kernel
+            step = self.steps.of(origin.start)
             if step is None:
                 continue
             if owner is None or not _stays(kernel):
@@ -189,10 +189,10 @@ class _Groups:
         """The group of a kernel that no operation launched, or of a copy to or from elsewhere."""
         key = (kernel.name, kernel.grid, kernel.category, kernel.bytes)
         if key not in self.groups:
-            self.groups[key] = self._alone(kernel)
+            self.groups[key] = self._without_operation(kernel)
         return self.groups[key]
 
-    def _alone(self, kernel: Kernel) -> Group:
+    def _without_operation(self, kernel: Kernel) -> Group:
         if kernel.category == "kernel":
             why = f"work unknown: {self._wording.no_operation}"
             return Group(kernel.name, short_name(kernel.name), reason=why)

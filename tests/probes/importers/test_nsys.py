@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -191,6 +192,9 @@ def damaged(path: Path, change: str) -> Path:
     if change == "cut":
         database(path, STRINGS, (*KERNELS[:2], list(KERNELS[2]) * 500))
         path.write_bytes(path.read_bytes()[:9000])
+    elif change == "packed":
+        database(path, STRINGS, KERNELS)
+        path.write_bytes(gzip.compress(path.read_bytes()))
     elif change == "header only":
         path.write_bytes(b"SQLite format 3\0")
     elif change == "noise":
@@ -214,6 +218,7 @@ def damaged(path: Path, change: str) -> Path:
     ("change", "says"),
     [
         ("cut", "is a damaged SQLite file .*: export it again"),
+        ("packed", "is packed with gzip, and a database is read where it lies: unpack it"),
         ("header only", "is a damaged SQLite file"),
         ("noise", "is a damaged SQLite file"),
         ("a schema that is no text", "is a damaged SQLite file"),
