@@ -399,6 +399,7 @@ def make_plan(
             replace_file(folder / PLAN_FILE, plan.as_json())
             model_of = partial(asked.model_of, plan=plan)
             accuracy.measure_recipes(study, known, plan, recipes, model_of, folder, console)
+            study.rest()
             probe = planning.recipes(asked, plan, [*beside, *recipes])
 
             def todo_on(device: Device) -> list[Task]:

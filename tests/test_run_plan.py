@@ -98,6 +98,89 @@ def test_replot_tells_the_plan_again(run: Path, capsys: pytest.CaptureFixture[st
     assert "What to quantize" in capsys.readouterr().out
 
 
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network of digits that takes images, and images of several forms in a folder of each."""
+    import onnx
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("pictures")
+    model = trained.digits_network()
+    # the same weights behind a Flatten: the network now takes 1 x 1 x 8 x 8
+    model.graph.input[0].CopyFrom(onnx.helper.make_tensor_value_info("image", 1, [1, 1, 8, 8]))
+    model.graph.node.insert(0, onnx.helper.make_node("Flatten", ["image"], ["x"], "flatten"))
+    model.graph.ClearField("value_info")
+    onnx.save(model, folder / "digits.onnx")
+    inputs, labels = trained.digits_data()
+    forms = [("L", "png"), ("RGB", "png"), ("RGBA", "png"), ("L", "bmp"), ("RGB", "jpg")]
+    for index in range(60):
+        mode, ending = forms[index % len(forms)]
+        unseen = trained.TRAINED_ON + index
+        pixels = np.rint(inputs[unseen] * 255).astype(np.uint8).reshape(8, 8)
+        # of another size, so that it has to be brought to that of the network
+        image = Image.fromarray(pixels).resize((32, 32), Image.Resampling.NEAREST).convert(mode)
+        place = folder / "images" / str(labels[unseen])
+        place.mkdir(parents=True, exist_ok=True)
+        image.save(place / f"{index:02d}, {mode}.{ending}")
+    return folder
+
+
+def of_pictures(folder: Path, *words: str) -> list[str]:
+    """The command of a plan for that network."""
+    command = ["--device", "cpu", "--quick", "--only", "overhead", "--out", str(folder / "runs")]
+    command += ["--model", str(folder / "digits.onnx"), "--plan", "--loss", "100%"]
+    return [*command, "--data", str(folder / "images"), *words]
+
+
+def test_images_become_what_the_network_was_trained_on(pictures: Path) -> None:
+    code = run_all.main(of_pictures(pictures, "--preprocess", "scale=0.00392157"))
+    assert code in (run_all.DONE, run_all.SOME_FAILED)
+    (folder,) = (pictures / "runs").glob("*/*")
+    (row,) = (
+        row
+        for row in rows(folder / "errors.csv")
+        if row["inputs_of"] == "test" and row["recipe"] == "fp32"
+    )
+    assert int(row["right_in_fp32"]) >= 0.85 * int(row["labelled"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--preprocess", "mean=1:2:3"], "mean has 3 numbers for 1 channel"),
+        (["--preprocess", "size=9x8"], "one input of image is 1x9x8"),
+        (["--preprocess", "layout=nhwc"], "has no 1 or 3 channels in nhwc"),
+        (["--labels", "LABELS"], "has no label of"),
+    ],
+)
+def test_images_that_do_not_fit_are_one_line(
+    words: list[str], why: str, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = pictures / "labels.csv"
+    labels.write_text("elsewhere.png,1\n", encoding="utf-8")
+    places = {"LABELS": str(labels)}
+    command = of_pictures(pictures, *(places.get(word, word) for word in words))
+    assert run_all.main(command) == run_all.BAD_INPUT
+    (line,) = capsys.readouterr().err.splitlines()
+    assert why in line
+
+
+def test_a_broken_image_is_found_before_anything_is_measured(
+    pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = pictures / "images" / "3" / "broken.png"
+    whole = next((pictures / "images" / "3").glob("*.png")).read_bytes()
+    broken.write_bytes(whole[: len(whole) // 2])
+    before = list((pictures / "runs").glob("*/*"))
+    try:
+        assert run_all.main(of_pictures(pictures)) == run_all.BAD_INPUT
+    finally:
+        broken.unlink()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "broken.png is no image that can be read" in line
+    assert list((pictures / "runs").glob("*/*")) == before
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [

@@ -6,7 +6,7 @@ They are read one by one, so that more of them than memory holds can be given.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,11 +47,13 @@ class Inputs:
         preprocessing: Preprocessing | None = None,
         labels: Path | None = None,
         fixed: Mapping[str, float] | None = None,
+        idle: Collection[str] = (),
     ) -> None:
         """Look at what is there; raises RidgelineError for what does not fit the network.
 
         path: .npz, .npy or a folder of images. slots: the network's inputs. preprocessing: of
-        images. fixed: numbers that fill an input, by its name.
+        images. fixed: numbers that fill an input, by its name. idle: names of inputs that no answer
+        depends on, whose arrays are not fed.
         """
         self.path = path
         slot_of = {slot.name: slot for slot in slots}
@@ -67,7 +69,7 @@ class Inputs:
                     f"preprocessing is of images, and {path} holds arrays: store them as the "
                     "network takes them"
                 )
-            sources, own_labels = _of_arrays(path, needed)
+            sources, own_labels = _of_arrays(path, needed, idle)
         self._slots = needed
         self._sources = sources
         self.rows = min(len(source) for source in sources.values())
@@ -209,6 +211,7 @@ def read_inputs(
     labels: Path | None = None,
     *,
     fixed: Mapping[str, float] | None = None,
+    idle: Collection[str] = (),
 ) -> Inputs:
     """The inputs at this path for a network whose inputs are these; see ``Inputs``.
 
@@ -219,7 +222,7 @@ def read_inputs(
         if tensor.shape is None:
             raise RidgelineError(f"the shape of {tensor.name} is not known: give it with --shape")
         slots.append(Slot(tensor.name, tensor.shape, tensor.kind))
-    return Inputs(path, slots, preprocessing, labels, fixed)
+    return Inputs(path, slots, preprocessing, labels, fixed, idle)
 
 
 def slots_of(model: ModelProto) -> list[Slot]:
@@ -246,7 +249,9 @@ def _fixed_arrays(fixed: Mapping[str, float], slots: Mapping[str, Slot]) -> dict
     return arrays
 
 
-def _of_arrays(path: Path, needed: Mapping[str, Slot]) -> tuple[dict[str, Rows], np.ndarray | None]:
+def _of_arrays(
+    path: Path, needed: Mapping[str, Slot], idle: Collection[str]
+) -> tuple[dict[str, Rows], np.ndarray | None]:
     """Arrays by input name, and labels that stand beside them."""
     given.regular(path)
     suffix = path.suffix.lower()
@@ -259,6 +264,7 @@ def _of_arrays(path: Path, needed: Mapping[str, Slot]) -> tuple[dict[str, Rows],
             f"{path} is no data: give an .npz of arrays by input name, an .npy, or a folder of "
             "images"
         )
+    arrays = {name: rows for name, rows in arrays.items() if name in needed or name not in idle}
     labels = None
     for name in LABEL_NAMES:
         if name in arrays and name not in needed and len(arrays) > 1:

@@ -94,24 +94,30 @@ def measure_recipes(
 
     model_of: makes the ModelProto of a recipe, or raises Unavailable. Raises OSError.
     """
-    with console.counting("errors of recipes") as count:
-        total = 2 * len(recipes)
-        for done, recipe in enumerate(recipes):
+    counts = [len(study.split.of(which)) for which in (RANKING, TEST)]
+    finished = 0
+    total = len(recipes) * sum(counts)
+    with console.counting("errors of recipes, by input") as count:
+
+        def step(done: int, _: int, __: str) -> None:
+            interrupts.check()
+            count(finished + done, total)
+
+        for recipe in recipes:
             reason = ""
             model = None
             try:
                 model = model_of(recipe)
             except Unavailable as error:
                 reason = str(error)
-            for place, which in enumerate((RANKING, TEST)):
-                interrupts.check()
-                count(2 * done + place, total)
+            for which, inputs in zip((RANKING, TEST), counts, strict=True):
                 row = study.recipe_row(
-                    recipe.name, model, which, plan.method, plan.granularity, reason=reason
+                    recipe.name, model, which, plan.method, plan.granularity, step, reason
                 )
                 known.errors.append(row)
                 _save(folder / ERRORS_FILE, known.errors, ErrorRow)
-        count(total, total)
+                finished += inputs
+                step(0, total, "")
 
 
 def _save(path: Path, rows: Sequence[Any], row_type: type) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
@@ -118,26 +121,26 @@ class Study:
         self._feeds: dict[int, Arrays] = {}
         self._expected: dict[int, Arrays] = {}
         self._kept_bytes = {"feeds": 0, "answers": 0}
+        self._observed = model
+        """The network with what noise is counted in among its outputs."""
         start = time.perf_counter()
-        self._exact = Exact(model)
+        outputs = self._exact.outputs  # makes the session
         started = time.perf_counter()
         first = self._exact.run(self.feeds(split.ranking[0]))  # the first takes longer
         ran = time.perf_counter()
         self._exact.run(self.feeds(split.ranking[0]))
         self.trial = Trial(time.perf_counter() - ran, started - start)
         _check_answers(first, inputs, split.ranking[0])
-        shapes = [first[name].shape for name in self._exact.outputs]
-        self._answer = self._exact.outputs[0]
+        shapes = [first[name].shape for name in outputs]
+        self._answer = outputs[0]
         """Name of the output that holds classes, if any does."""
         self.scores = scores_of(model)
         """Names of the tensors in which noise is counted, of an output that ends in Softmax before
         it: an answer that is sure of its class hides all noise."""
-        self._observed = model
-        """The network with what noise is counted in among its outputs."""
-        if any(name not in self._exact.outputs for name in self.scores):
+        if any(name not in outputs for name in self.scores):
             self._observed = copy_of(model)
             add_outputs(self._observed, self.scores)
-            self._exact = Exact(self._observed)
+            del self._exact
         self.class_axis = class_axis(model, shapes)
         """The axis of the output along which classes lie; None if it names none."""
         if inputs.has_labels:
@@ -182,6 +185,23 @@ class Study:
             return Pieces(raised(self._observed, INT8_OPSET, INT8_IR_VERSION, INT8))
         except Unavailable:
             return Pieces(self._observed)
+
+    @cached_property
+    def _exact(self) -> Exact:
+        """The network in FP32."""
+        return Exact(self._observed)
+
+    def rest(self) -> None:
+        """Free all that can be found anew, so that what is timed next has the memory."""
+        for made in ("_exact", "pieces"):
+            self.__dict__.pop(made, None)
+        self._feeds.clear()
+        self._expected.clear()
+        self._kept_bytes = dict.fromkeys(self._kept_bytes, 0)
+        gc.collect()
+        # glibc keeps what is freed in small parts; other libraries have no such call
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
 
     def feeds(self, index: int) -> Arrays:
         """The arrays of one input, kept while there is room."""

@@ -190,8 +190,15 @@ def read(args: argparse.Namespace) -> Planning | None:
         planned=True,
     )
     asked.check()
+    needed = asked.graph.inputs
+    names = {tensor.name for tensor in needed}
     inputs = read_inputs(
-        args.data, asked.graph.inputs, args.preprocess, args.labels, fixed=asked.chosen.values
+        args.data,
+        needed,
+        args.preprocess,
+        args.labels,
+        fixed=asked.chosen.values,
+        idle={tensor.name for tensor in first.graph.inputs} - names,
     )
     return Planning(
         asked=asked,

@@ -90,6 +90,15 @@ def test_numbers_fill_other_inputs(tmp_path: Path) -> None:
     assert mask.dtype == np.int64 and mask.tolist() == [[1, 1, 1]]
 
 
+def test_arrays_of_inputs_that_no_answer_depends_on_are_not_fed(tmp_path: Path) -> None:
+    path = saved(tmp_path, x=numbers(5, 4), mask=numbers(5, 2), y=np.arange(5))
+    inputs = Inputs(path, X, idle={"mask"})
+    assert list(inputs.feeds(0)) == ["x"]
+    assert inputs.has_labels
+    with pytest.raises(RidgelineError, match="no input mask to be fed"):
+        Inputs(path, X)
+
+
 def test_types_are_those_of_the_network(tmp_path: Path) -> None:
     path = saved(tmp_path, x=numbers(5, 4).astype(np.float64))
     feeds = Inputs(path, [Slot("x", (1, 4), FLOAT16)]).feeds(0)

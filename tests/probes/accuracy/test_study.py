@@ -252,3 +252,15 @@ def test_a_network_that_answers_with_nan_is_refused(tmp_path: Path) -> None:
     inputs = np.random.default_rng(0).normal(size=(6, 8)).astype(np.float32)
     with pytest.raises(RidgelineError, match=r"answers input \d with NaN in y: leave that input"):
         study_of(tmp_path, model, inputs)
+
+
+def test_after_a_rest_the_answers_are_the_same(tmp_path: Path) -> None:
+    inputs, labels = trained.digits_data()
+    study = study_of(tmp_path, trained.digits_network(), inputs[:30], labels[:30])
+    before = study.recipe_row("fp32", study.model)
+    first = study.expected(study.split.ranking[0])
+    study.rest()
+    assert not study._feeds and not study._expected and "_exact" not in study.__dict__
+    assert study.recipe_row("fp32", study.model) == before
+    again = study.expected(study.split.ranking[0])
+    assert all(np.array_equal(array, again[name]) for name, array in first.items())
