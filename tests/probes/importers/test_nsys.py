@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -236,3 +239,22 @@ def test_a_damaged_export_is_one_line(tmp_path: Path, change: str, says: str) ->
     assert "\n" not in str(error.value)
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["report.sqlite"], "nothing beside it"
+
+
+@pytest.mark.gpu
+def test_an_export_of_the_installed_nsys_is_read(tmp_path: Path) -> None:
+    pytest.importorskip("cupy")
+    if not shutil.which("nsys"):
+        pytest.skip("Nsight Systems is not installed")
+    program = "import cupy; a = cupy.ones((512, 512)); cupy.tanh(a @ a).sum().item()"
+    report = tmp_path / "report.nsys-rep"
+    for command in (
+        ["nsys", "profile", "--trace=cuda,nvtx", "-o", str(report), sys.executable, "-c", program],
+        ["nsys", "export", "--type", "sqlite", "-o", str(tmp_path / "r.sqlite"), str(report)],
+    ):
+        process = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert process.returncode == 0, process.stderr
+    rows = rows_of(tmp_path / "r.sqlite")
+    assert any("tanh" in name for name in rows)
+    assert all(row.seconds_median for row in rows.values())
+    assert "Memcpy DtoH" in rows
