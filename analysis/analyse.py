@@ -223,9 +223,10 @@ def sweep_figures(outcome: Outcome) -> dict[str, Figure]:
 
 def layer_figures(outcome: Outcome) -> dict[str, Figure]:
     """Networks, their precisions and sweeps over layers, by the names of their files."""
-    from analysis.draw.layers import listing, network, precisions
+    from analysis.draw.layers import batches, listing, network, precisions
     from analysis.draw.layers import sweep as layer_sweep
-    from analysis.tell.page.networks import picture_of
+    from analysis.layers.batches import over_batches
+    from analysis.tell.page.networks import picture_of, picture_of_batches
 
     device = outcome.run.device
     roofs = most.of_roofs(outcome.model)
@@ -234,6 +235,9 @@ def layer_figures(outcome: Outcome) -> dict[str, Figure]:
         figures[net.file] = partial(network.figure, net, roofs, device, INCHES)
     for name, runs in precisions.several(outcome.networks).items():
         figures[picture_of(name)] = partial(precisions.figure, name, runs, device.name, INCHES[0])
+    for model, series in over_batches(outcome.networks).items():
+        draw_batches = partial(batches.figure, model, series, device.name, INCHES[0])
+        figures[picture_of_batches(model)] = draw_batches
     for sweep in outcome.layer_sweeps:
         draw = listing.figure if sweep.listed else layer_sweep.figure
         figures[sweep.file] = partial(draw, sweep, roofs, device, INCHES)

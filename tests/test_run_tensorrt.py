@@ -303,3 +303,26 @@ def test_an_engine_that_exists_is_timed_as_it_is(
     plan.write_bytes(b"no engine")
     assert main(*alone, "--out", str(tmp_path / "damaged")) == 1
     assert "damaged, or of another version" in " ".join(capsys.readouterr().out.split())
+
+
+def test_batches_and_integers_are_explained_and_drawn(
+    net: Path, roofs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    tool = stand_in(tmp_path, "10.3")
+    more = ["--batch", "1,8", "--precision", "fp16,int8"]
+    assert main(*command(net, tool, roofs, out, *more)) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "net over batch size in INT8: an image takes" in printed
+    assert "Reformats in FP16: 1, " in printed
+    assert "2 of 2 convolutions and products use them" in printed
+    assert "reformats take" in printed
+    assert "1 of 2 convolutions and products have no INT8 kernel" in printed
+    folder = only_run(out)
+    assert (folder / "network-net-batches.png").stat().st_size > 10_000
+    assert "over batch size" in (folder / "report.html").read_text()
+
+
+def test_several_batches_are_of_tensorrt(net: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main("--model", str(net), "--batch", "1,8") == 2
+    assert "--runtime tensorrt" in capsys.readouterr().err

@@ -27,6 +27,7 @@ from analysis.layers.words import (
     unknown,
 )
 from analysis.outcome import Outcome
+from analysis.tell.on_engines import on_batches, on_engine, why_integers_win_little
 from analysis.tell.report import as_sentence
 from analysis.units import percent, si, watts, whole_percent
 from probes.records.given import shortened
@@ -60,7 +61,7 @@ def on_networks(networks: Sequence[Network]) -> list[str]:
         sentences += _of_network(name, fastest_first(precisions))
     if len(by_name) > MOST_NETWORKS:
         sentences.append(f"{len(by_name) - MOST_NETWORKS} more networks are on the page.")
-    return sentences
+    return sentences + on_batches(networks)
 
 
 def on_all_layers(outcome: Outcome) -> list[str]:
@@ -85,6 +86,7 @@ def _of_network(name: str, precisions: Sequence[Network]) -> list[str]:
     else:
         sentences.append(_what_bounds(best))
         sentences += _most_to_gain(best)
+    sentences += on_engine(best)
     if unknown(best.layers):
         sentences.append(sentence_on_unknown(best))
     sentences += [_why_no_more(pair) for pair in comparisons(precisions) if _is_worth_telling(pair)]
@@ -166,7 +168,8 @@ def _most_to_gain(net: Network) -> list[str]:
 
 def _is_worth_telling(pair: Comparison) -> bool:
     """True if fewer bits win little and some family of layers is the reason."""
-    return pair.speedup < SMALL_GAIN and bool(pair.against)
+    has_reason = bool(pair.against) or bool(why_integers_win_little(pair))
+    return pair.speedup < SMALL_GAIN and has_reason
 
 
 def _why_no_more(pair: Comparison) -> str:
@@ -189,4 +192,6 @@ def _why_no_more(pair: Comparison) -> str:
         reasons.append(
             f"{times.family} takes {fewer_time} in {fewer}, {more_time} in {more}{fused}"
         )
-    return f"{wins}: layer by layer, {' and '.join(reasons)}."
+    families = f"layer by layer, {' and '.join(reasons)}" if reasons else ""
+    why = [*why_integers_win_little(pair), *filter(None, [families])]
+    return f"{wins}: {'; '.join(why)}."

@@ -65,6 +65,12 @@ class LayerFacts:
     """Of a whole network: counts, each with its name, that explain why its time is not the sum of
     its layers.
     """
+    tactic: str = ""
+    """Name of the kernel that ran it, where a tool tells one."""
+    model: str = ""
+    """Name of its network without a batch size, which ``network`` may hold."""
+    batch: int | None = None
+    """Batch size of its network, where that was asked for; None is unknown."""
     saturated: float | None = None
     """Error of its own INT8 result, in parts of the largest value, where sums of products saturate;
     None if right.
@@ -104,6 +110,9 @@ class LayerFacts:
             nodes=_names(known.get("nodes")),
             ran=known.get("ran") or {},
             explained=_explained(known.get("explained") or {}),
+            tactic=_text(known, "tactic"),
+            model=_text(known, "model"),
+            batch=_batch(known.get("batch")),
             saturated=_error(known.get("saturated")),
             channels={name: known[name] for name in CHANNELS if isinstance(known.get(name), int)},
             groups=_groups(known.get("groups")),
@@ -131,6 +140,11 @@ def number(known: Mapping[str, Any], name: str) -> float | None:
 def _names(listed: Any) -> tuple[str, ...]:
     """The names in a list; none of anything else, which another tool may have stored."""
     return tuple(map(str, listed)) if isinstance(listed, list) else ()
+
+
+def _batch(stored: Any) -> int | None:
+    """A batch size; None where nothing, or no whole number above zero, is stored."""
+    return stored if type(stored) is int and stored > 0 else None
 
 
 def _groups(stored: Any) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -30,6 +31,8 @@ BUILD_SECONDS, RUN_SECONDS = 3600.0, 600.0
 PROVIDER = "tensorrt"
 TOOL = "trtexec"
 WHOLE = "whole network"
+LONGEST_SLUG = 80
+"""Letters of a name in the name of a file."""
 MOST_NODES = 5
 """Nodes that a warning names."""
 
@@ -102,8 +105,8 @@ class Subject:
     @property
     def slug(self) -> str:
         """Its name as part of a file's name."""
-        letters = [letter if letter.isalnum() else "-" for letter in self.title.lower()]
-        return "-".join("".join(letters).split("-"))[:80]
+        words = re.findall(r"[a-z0-9_]+", self.title.lower())
+        return "-".join(words)[:LONGEST_SLUG] or "net"
 
 
 def measure(asked: Asked, run: Run, folder: Path, console: Console) -> bool:

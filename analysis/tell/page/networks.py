@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from analysis.layers.alike import Alike
+from analysis.layers.batches import over_batches
 from analysis.layers.findings import gains
 from analysis.layers.groups import LayerSweep, Network, slug
 from analysis.layers.placement import Placement
@@ -31,6 +32,8 @@ Compared = tuple[str, Mapping[str, Placement]]
 PRECISIONS = "precisions"
 """How the name of the picture that compares them ends."""
 
+BATCHES = "batches"
+"""How the name of the picture over batch sizes ends."""
 GROUPS = 10
 """Identical layers with most to gain that a network's list names."""
 
@@ -78,6 +81,7 @@ def networks_and_sweeps(outcome: Outcome, stills: Stills, most_rows: int) -> str
     comparisons = compared(outcome.placements)
     names = dict.fromkeys(net.name for net in outcome.networks)
     parts += [_precisions(name, comparisons.get(name, [])[:most_rows], stills) for name in names]
+    parts += [_batches(model, stills) for model in over_batches(outcome.networks)]
     parts += [_sweep(sweep, stills, most_rows) for sweep in outcome.layer_sweeps]
     return "".join(parts)
 
@@ -117,6 +121,13 @@ def _precisions(name: str, layers: Sequence[Compared], stills: Stills) -> str:
     return heading(3, f"{name}: precisions compared") + content
 
 
+def _batches(model: str, stills: Stills) -> str:
+    """The picture of a network over batch sizes."""
+    title = f"{model}: over batch size"
+    picture = stills.show(picture_of_batches(model), f"Time, intensity and roof of {title}")
+    return heading(3, title) + picture if picture else ""
+
+
 def _comparison(name: str, layers: Sequence[Compared], precisions: Sequence[str]) -> str:
     """A table of layers with time, roof and gain at each precision."""
     heads = [Head("layer")]
@@ -151,6 +162,11 @@ def _seconds(seconds: float | None) -> Cell:
 def picture_of(name: str) -> str:
     """Name of the picture that compares the precisions of a network, without ending."""
     return f"network-{slug(name)}-{PRECISIONS}"
+
+
+def picture_of_batches(model: str) -> str:
+    """Name of the picture of a network over batch sizes, without ending."""
+    return f"network-{slug(model)}-{BATCHES}"
 
 
 def _sweep(sweep: LayerSweep, stills: Stills, most_rows: int) -> str:
