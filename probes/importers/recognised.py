@@ -17,6 +17,7 @@ TRTEXEC = (
     "export --exportProfile=NET.profile.json and, with --profilingVerbosity=detailed, "
     "--exportLayerInfo=NET.layers.json"
 )
+ENGINE = "give it to --engine, which times it, instead of --import"
 BY_COUNTERS = (
     "profile with Nsight Compute instead: ncu --csv --page raw, its output saved as a file"
 )
@@ -42,8 +43,8 @@ MAGIC: Mapping[bytes, Foreign] = {
     b"NVR\0": Foreign(
         "a report of Nsight Compute", "export its table: ncu --import FILE --csv --page raw"
     ),
-    b"ftrt": Foreign("a TensorRT engine", f"run it with trtexec --loadEngine=FILE and {TRTEXEC}"),
-    b"ptrt": Foreign("a TensorRT engine", f"run it with trtexec --loadEngine=FILE and {TRTEXEC}"),
+    b"ftrt": Foreign("a TensorRT engine", ENGINE),
+    b"ptrt": Foreign("a TensorRT engine", ENGINE),
     b"BZh": Foreign("packed with bzip2", UNPACK),
     b"\xfd7zXZ": Foreign("packed with xz", UNPACK),
     b"\x28\xb5\x2f\xfd": Foreign("packed with zstd", UNPACK),
@@ -65,8 +66,8 @@ ENDINGS: Mapping[str, Foreign] = {
     ".ncu-rep": Foreign(
         "a report of Nsight Compute", "export its table: ncu --import FILE --csv --page raw"
     ),
-    ".engine": Foreign("a TensorRT engine", f"run it with trtexec --loadEngine=FILE and {TRTEXEC}"),
-    ".plan": Foreign("a TensorRT engine", f"run it with trtexec --loadEngine=FILE and {TRTEXEC}"),
+    ".engine": Foreign("a TensorRT engine", ENGINE),
+    ".plan": Foreign("a TensorRT engine", ENGINE),
 }
 """Endings of the names of binary files that say nothing at their beginning."""
 NSYS = Foreign("an nsys export", BY_EXPORT)

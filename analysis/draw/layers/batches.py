@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PANEL = 2.1
 """Inches of a panel, from top to bottom."""
-LEFT, RIGHT, TOP, BOTTOM, GAP = 1.0, 1.2, 0.8, 0.95, 0.3
+LEFT, RIGHT, TOP, BOTTOM, GAP = 1.2, 1.0, 0.8, 0.95, 0.3
 """Inches around the panels, and between two."""
 MEANING = "Line: measured. Dashed: the least time, or the highest rate, on the measured roofs."
 MARKER = 4.5
@@ -44,6 +44,7 @@ def figure(model: str, series: Sequence[BatchSeries], device: str, across: float
     _scales(rate, series, "Rate and roof", lambda y: si(y, "OP/s"))
     for panel in (time, intensity):
         panel.tick_params(labelbottom=False)
+    time.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     rate.set_xlabel("Batch size", fontsize=AXIS_NAME)
     heading(picture, f"{model} on {device}", "Over batch size: time, intensity and roof")
     caption(picture, MEANING)
@@ -70,19 +71,8 @@ def _lines(
                 linestyle=dashes,
                 marker=mark,
                 markersize=MARKER,
+                label=each.precision.upper() if dashes == "-" else None,
                 gid="measured" if dashes == "-" else "limit",
-            )
-        last = each.points[-1]
-        height = reading(last)
-        if height:
-            ax.annotate(
-                each.precision.upper(),
-                (last.batch, height),
-                (8, 0),
-                textcoords="offset points",
-                va="center",
-                color=colour,
-                annotation_clip=False,
             )
 
 
