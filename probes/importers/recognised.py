@@ -17,7 +17,7 @@ TRTEXEC = (
     "export --exportProfile=NET.profile.json and, with --profilingVerbosity=detailed, "
     "--exportLayerInfo=NET.layers.json"
 )
-ENGINE = "give it to --engine, which times it, instead of --import"
+ENGINE = f"give it to --engine on its GPU, or run trtexec --loadEngine=FILE there and {TRTEXEC}"
 BY_COUNTERS = (
     "profile with Nsight Compute instead: ncu --csv --page raw, its output saved as a file"
 )
