@@ -68,8 +68,10 @@ def owners(calls: Iterable[Call], book: Book) -> dict[int, Call]:
         above = by_call.get(id(call.parent)) if call.parent else None
         if above is not None:
             by_call[id(call)] = above
-        elif book.work(call.signature) and id(call) not in casting:
-            by_call[id(call)] = call
+        elif id(call) not in casting:
+            work = book.work(call.signature)
+            if work is not None and not work.is_nothing:
+                by_call[id(call)] = call
     return by_call
 
 

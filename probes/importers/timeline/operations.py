@@ -148,6 +148,11 @@ class CallWork:
     detail: str = ""
     """What of it shapes do not tell: ``stride 2, groups 4``."""
 
+    @property
+    def is_nothing(self) -> bool:
+        """True for a view, or an allocation: what runs within it is not its own."""
+        return self.flops == 0 and self.bytes == 0
+
 
 Maker = Callable[[Signature], Node]
 
@@ -572,7 +577,7 @@ ROWS: tuple[Row, ...] = (
     Row("fill zero", filled),
     Row(
         "view _unsafe_view t transpose permute as_strided expand select slice narrow unsqueeze "
-        "squeeze detach alias unbind split split_with_sizes chunk unfold diagonal movedim "
+        "squeeze alias unbind split split_with_sizes chunk unfold diagonal movedim "
         "view_as expand_as broadcast_to swapaxes numpy_T mT unflatten _reshape_alias lift_fresh "
         "resolve_conj resolve_neg empty empty_like empty_strided new_empty new_empty_strided "
         "resize set _local_scalar_dense item is_nonzero record_stream result_type",
@@ -585,17 +590,17 @@ MAKERS: Mapping[str, Maker] = {name: row.node for row in ROWS for name in row.na
 NAMES_OF_CALLERS = (
     "to _to_copy contiguous clone reshape flatten ravel type_as float half bfloat16 dropout einsum "
     "tensordot inner outer ones zeros full ones_like zeros_like full_like new_zeros new_ones "
-    "new_full pad constant_pad_nd instance_norm cross_entropy_loss _convolution_mode"
+    "new_full pad constant_pad_nd instance_norm cross_entropy_loss _convolution_mode detach"
 )
 CALLERS = frozenset(NAMES_OF_CALLERS.split())
 """Operations that do nothing themselves: what they call are rows of their own."""
-RANGES = re.compile(r"(?!\w+::)|autograd::|torch::|c10d::|.*(Backward\d*|CompiledFunction)$")
-"""Names of ranges that others work in: annotations, autograd's and compiled regions."""
+AUTOGRAD = re.compile(r"autograd::|.*Backward\d+$")
+"""Names of PyTorch's own steps of a backward pass; those of others have no number."""
 
 
 def calls_others(name: str) -> bool:
-    """True for an operation, or a range, whose work is that of the operations within it."""
-    return RANGES.match(name) is not None or name.removeprefix("aten::") in CALLERS
+    """True for an operation whose work is that of the operations within it."""
+    return AUTOGRAD.match(name) is not None or name.removeprefix("aten::") in CALLERS
 
 
 def work_of_call(call: Signature) -> CallWork | None:
@@ -608,8 +613,8 @@ def work_of_call(call: Signature) -> CallWork | None:
         return _backward(call, name)
     try:
         node = maker(call)
-    except (NoWork, ValueError):
-        return None
+    except (NoWork, ValueError, LookupError, ZeroDivisionError):
+        return None  # arguments that the operation does not take
     work = work_of(node)
     moved = work.compulsory_bytes
     if moved is not None and node.op != "Gather":

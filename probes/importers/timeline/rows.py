@@ -18,7 +18,13 @@ from probes.importers.layer_row import layer_row, precision_of
 from probes.importers.ncu.read import short_name
 from probes.importers.timeline.calls import Book, Finder, nest, owners
 from probes.importers.timeline.events import Call, Kernel, Timeline
-from probes.importers.timeline.operations import CallWork, Signature, calls_others, is_shape
+from probes.importers.timeline.operations import (
+    AUTOGRAD,
+    CallWork,
+    Signature,
+    calls_others,
+    is_shape,
+)
 from probes.records.measurement import Measurement
 
 TF32 = re.compile(r"tf32|s1688", re.IGNORECASE)
@@ -27,7 +33,8 @@ OVER_THE_BUS = ("HtoD", "DtoH", "PtoP")
 """Directions of copies that do not stay in the memory of the device."""
 MOST_KERNELS = 4  # names of kernels that a row lists
 OWN_TIME = "its own time: the operations it calls are rows of their own"
-AUTOGRAD = re.compile(r"autograd::|.*Backward\d*$")
+NO_OPERATION = "what ran in it, beside the operations it calls, is none that PyTorch names"
+OWN_KERNELS = "these are kernels of its own"
 
 
 @dataclass(frozen=True)
@@ -155,33 +162,37 @@ class _Groups:
             group.kernels[kernel.name] = group.kernels.get(kernel.name, 0) + 1
 
     def _of_call(self, call: Call) -> Group:
-        """The group of a call: its shapes', or where no work is known that of its name."""
+        """The group of a call: that of its shapes, or of its name if it owns no work."""
         signature = call.signature
         known = self._book.work(signature)
-        work = known if id(call) in self._owners else None
-        moves = work is not None and (work.flops != 0 or work.bytes != 0)
-        if work is None or not moves:
+        if known is None or id(call) not in self._owners:
             name = "autograd" if AUTOGRAD.match(signature.name) else signature.name
-            key: Any = (name, work)
-            if key not in self.groups:
-                self.groups[key] = Group(name, name, work, signature.dtype)
-                if work is None:
-                    self.groups[key] = self._without_work(name, signature, known is not None)
-            return self.groups[key]
-        key = (signature.name, signature.shapes, signature.types, work)
+            if name not in self.groups:
+                self.groups[name] = self._without_work(name, signature, known)
+            return self.groups[name]
+        key = (signature.name, signature.shapes, signature.types, known)
         if key not in self.groups:
             shape = next(_shapes(signature), ())
-            layer = _layer(signature, work)
-            self.groups[key] = Group(layer, signature.name, work, signature.dtype, shape=shape)
+            layer = _layer(signature, known)
+            self.groups[key] = Group(layer, signature.name, known, signature.dtype, shape=shape)
         return self.groups[key]
 
-    def _without_work(self, name: str, signature: Signature, casts: bool) -> Group:
-        """The group of operations whose work is not known, or is that of others they call."""
-        if casts or calls_others(signature.name):
+    def _without_work(self, name: str, signature: Signature, known: CallWork | None) -> Group:
+        """The group of operations whose work is not known, or is that of others they call.
+
+        known: the work of one that only casts for an inner one, or does nothing.
+        """
+        is_host_time = not self._timeline.kernels
+        only_calls = known is not None or calls_others(signature.name)
+        if is_host_time and known is not None and known.is_nothing:
+            return Group(name, name, known, signature.dtype)
+        if is_host_time and only_calls:
             work = CallWork(0.0, 0.0, family_of(name) or "other")
             return Group(name, name, work, signature.dtype, OWN_TIME)
-        why = "it is not in the table"
-        if not self._timeline.has_shapes:
+        why = OWN_KERNELS if only_calls else "it is not in the table"
+        if "::" not in signature.name:
+            why = NO_OPERATION
+        elif not self._timeline.has_shapes:
             why = self._wording.no_shapes
         return Group(name, name, None, signature.dtype, f"work of {name} unknown: {why}")
 

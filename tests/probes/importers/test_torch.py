@@ -193,6 +193,44 @@ def test_only_what_is_no_operation_of_its_own_is_left_to_the_caller(tmp_path: Pa
     assert "not in the table" in rows["aten::mystery"].reason
 
 
+def test_a_view_owns_nothing_that_runs_within_it(tmp_path: Path) -> None:
+    events = [
+        op("aten::resolve_conj", 0, 100, 1, [4, 8]),
+        op("aten::copy_", 10, 30, 2, [4, 8], [4, 8]),
+    ]
+    rows = rows_of(written(tmp_path / "t.json", events))
+    assert rows["aten::resolve_conj"].bytes == 0
+    assert rows["aten::copy_ 4x8 4x8"].bytes == 2 * 4 * 32
+    with_kernel = [*events, *launched(1, 50, 4, "conjugate_kernel")]
+    rows = rows_of(written(tmp_path / "t.json", with_kernel))
+    assert rows["aten::resolve_conj"].bytes is None
+    assert "kernels of its own" in rows["aten::resolve_conj"].reason
+
+
+def test_what_no_operation_names_is_unknown_not_zero(tmp_path: Path) -> None:
+    events = [
+        op("Torch-Compiled Region: 0/0", 0, 100, 1, []),
+        op("aten::mm", 10, 30, 2, [4, 8], [8, 3]),
+        op("MyFunctionBackward", 200, 50, 3, []),
+        op("AddmmBackward0", 300, 10, 4, []),
+    ]
+    rows = rows_of(written(tmp_path / "t.json", events))
+    work = {name: row.flops for name, row in rows.items()}
+    assert work == {
+        "Torch-Compiled Region: 0/0": None,
+        "aten::mm 4x8 8x3": 192,
+        "MyFunctionBackward": None,
+        "autograd": 0,
+    }
+    assert "none that PyTorch names" in rows["Torch-Compiled Region: 0/0"].reason
+    fused = [*events, *launched(1, 5, 4, "triton_poi_fused_0"), *launched(2, 15, 6, "gemm")]
+    rows = rows_of(written(tmp_path / "t.json", fused))
+    assert {name: row.flops for name, row in rows.items()} == {
+        "Torch-Compiled Region: 0/0": None,
+        "aten::mm 4x8 8x3": 192,
+    }
+
+
 def test_times_in_whole_microseconds_nest_though_they_are_cut_off(tmp_path: Path) -> None:
     events = [
         op("aten::einsum", 10, 4, 1, []),
@@ -378,6 +416,21 @@ def test_a_damaged_trace_is_one_line(tmp_path: Path, change: str, says: str) -> 
 @pytest.mark.parametrize("shapes", [[[-1, 4]], [["a"]], "text", [[10**30, 4], [4, 4]], [{}], None])
 def test_shapes_that_are_none_are_unknown_work(tmp_path: Path, shapes: Any) -> None:
     call = event("cpu_op", "aten::mm", 0, 10, Input_Dims=shapes, Input_type=["float", "float"])
+    (row,) = read(written(tmp_path / "t.json", [call]), "device", "now")
+    assert row.flops is None
+
+
+def test_a_stride_of_zero_is_unknown_work(tmp_path: Path) -> None:
+    values = ["", "", "", "[0, 0]", "[1, 1]", "[1, 1]", "1"]
+    call = event(
+        "cpu_op",
+        "aten::conv2d",
+        0,
+        10,
+        Input_Dims=[[1, 4, 9, 9], [6, 4, 3, 3], [], [], [], [], []],
+        Input_type=["float", "float", "", "ScalarList", "ScalarList", "ScalarList", "Scalar"],
+        Concrete_Inputs=values,
+    )
     (row,) = read(written(tmp_path / "t.json", [call]), "device", "now")
     assert row.flops is None
 
