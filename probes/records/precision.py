@@ -28,6 +28,8 @@ RANKING, TEST = "ranking", "test"
 """Which inputs an error was found on: those that rank stages and plans, or those that judge one."""
 INT8 = "int8"
 """A precision, and the recipe that gives it to all stages that can have it."""
+PRECISIONS = ("fp32", "fp16", "bf16", INT8, "fp8")
+"""All that a stage of a recipe can have."""
 CHANNEL, TENSOR, BLOCK = "channel", "tensor", "block"
 """What has a scale of its own in quantized weights."""
 MOST_DB = 300.0
@@ -407,6 +409,49 @@ def _check_range(row: RangeRow) -> None:
         raise ValueError("a number is not finite")
 
 
+def _check_plan(plan: Plan) -> None:
+    """Raise ValueError for a field of a type or size that no plan has."""
+    for what in ("network", "provider", "method", "granularity", "chosen"):
+        if not isinstance(getattr(plan, what), str):
+            raise ValueError(f"{what} is no text")
+    if not isinstance(plan.schema_version, int):
+        raise ValueError("schema_version is no whole number")
+    if plan.loss_of not in (ACCURACY, TOP1, DEVIATION):
+        raise ValueError(f"loss_of is {plan.loss_of!r}")
+    if not _is_number(plan.loss_asked) or not 0 <= plan.loss_asked <= 1:
+        raise ValueError("loss_asked is not between 0 and 1")
+    if not isinstance(plan.looks, int) or isinstance(plan.looks, bool) or plan.looks < 0:
+        raise ValueError("looks is no count")
+    if not all(_is_number(end) for ends in plan.ranges.values() for end in ends):
+        raise ValueError("an end of a range is not finite")
+    if not all(_is_number(factor) for factor in plan.factors.values()):
+        raise ValueError("a factor is not finite")
+    for recipe in plan.recipes:
+        _check_recipe(recipe)
+    names = [recipe.name for recipe in plan.recipes]
+    if len(set(names)) < len(names):
+        raise ValueError("two recipes have one name")
+    if plan.chosen and plan.chosen not in names:
+        raise ValueError(f"there is no recipe {plan.chosen!r}, which is chosen")
+
+
+def _check_recipe(recipe: Recipe) -> None:
+    """Raise ValueError for a field of a type or size that no recipe has."""
+    if not isinstance(recipe.name, str) or not recipe.name:
+        raise ValueError("a recipe has no name")
+    if not all(precision in PRECISIONS for precision in recipe.precisions.values()):
+        raise ValueError(f"recipe {recipe.name} has a precision that is none")
+    for predicted in (recipe.predicted_seconds, recipe.predicted_noise):
+        if predicted is not None and not (_is_number(predicted) and predicted >= 0):
+            raise ValueError(f"recipe {recipe.name} has a prediction that is no number")
+
+
+def _is_number(value: object) -> bool:
+    """True for a finite number."""
+    is_real = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_real and math.isfinite(value)  # type: ignore[arg-type]
+
+
 def read_plan(path: Path) -> Plan:
     """The plan in a file. Raises RidgelineError if it is none."""
     stored = given.parsed(path, given.text(path))
@@ -418,8 +463,7 @@ def read_plan(path: Path) -> Plan:
         plan = Plan(**stored, recipes=recipes, ranges=ranges)
         if why := schema_problem(plan.schema_version):
             raise RidgelineError(f"{path}: {why}")
-        if plan.chosen:
-            plan.recipe(plan.chosen)
+        _check_plan(plan)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         why = given.shortened(f"{type(error).__name__}: {error}")
         raise RidgelineError(f"{path} is no plan of Ridgeline: {why}") from None
