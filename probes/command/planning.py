@@ -104,7 +104,7 @@ class Planning:
         The network is run once, its labels are held against its answers, and all inputs that will
         be fed are read. on_input: told how many of them are done, of how many.
         """
-        self.study("cpu")
+        self.study("cpu").rest()
         indices = sorted({*self.split.calibration, *self.split.ranking, *self.split.test})
         for done, index in enumerate(indices):
             interrupts.check()
