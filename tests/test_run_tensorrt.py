@@ -245,7 +245,14 @@ def test_without_trtexec_one_line_and_bad_input(
     assert error.count("\n") == 1
 
 
-@pytest.mark.parametrize(("fault", "words"), [("library", "libnvinfer.so.8 is missing")])
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("library", "libnvinfer.so.8 is missing"),
+        ("hang", "did not end within"),
+        ("crash", "crashed (SIGSEGV"),
+    ],
+)
 def test_a_trtexec_that_does_not_start_is_bad_input(
     fault: str,
     words: str,
@@ -258,7 +265,8 @@ def test_a_trtexec_that_does_not_start_is_bad_input(
     monkeypatch.setenv("TRTEXEC_FAULT", fault)
     monkeypatch.setenv("TRTEXEC_FAULT_AT", "help")
     tool = stand_in(tmp_path, "8.6")
-    assert main(*command(net, tool, roofs, tmp_path / "out", "--batch", "1")) == 2
+    more = ["--batch", "1", "--trtexec-seconds", "2"]
+    assert main(*command(net, tool, roofs, tmp_path / "out", *more)) == 2
     assert words in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
@@ -291,7 +299,7 @@ def test_an_engine_that_exists_is_timed_as_it_is(
     net: Path, roofs: Path, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tool = stand_in(tmp_path, "10.3")
-    built = ["--batch", "1", "--precision", "fp16"]
+    built = ["--batch", "1", "--precision", "int8"]
     assert main(*command(net, tool, roofs, tmp_path / "out", *built)) == 0
     (engine,) = cache.glob("*.engine")
     plan = tmp_path / "net.plan"
@@ -299,7 +307,13 @@ def test_an_engine_that_exists_is_timed_as_it_is(
     alone = ["--engine", str(plan), "--trtexec", str(tool), "--roofs", str(roofs)]
     assert main(*alone, "--out", str(tmp_path / "engine")) == 0
     rows = table(only_run(tmp_path / "engine"), "measurements.csv")
-    assert sum(row["ceiling"].startswith("layer/") for row in rows) == 4
+    assert [row["status"] for row in rows if row["ceiling"].startswith("layer/")] == ["ok"] * 5
+    with_nodes = [*alone, "--model", str(net), "--batch", "1", "--precision", "int8"]
+    assert main(*with_nodes, "--out", str(tmp_path / "nodes")) == 0
+    rows = table(only_run(tmp_path / "nodes"), "measurements.csv")
+    layers = [row for row in rows if row["ceiling"].startswith("layer/")]
+    whole = [float(row["flops"]) for row in layers if row["ceiling"] == "layer/network"]
+    assert [sum(float(row["flops"] or 0) for row in layers) - whole[0]] == whole
     plan.write_bytes(b"no engine")
     assert main(*alone, "--out", str(tmp_path / "damaged")) == 1
     assert "damaged, or of another version" in " ".join(capsys.readouterr().out.split())

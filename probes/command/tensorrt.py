@@ -44,7 +44,7 @@ def read(args: argparse.Namespace) -> Asked | None:
         return None
     _check(args)
     asked = Asked(
-        tool=find(args.trtexec),
+        tool=find(args.trtexec, args.trtexec_seconds),
         device=0,
         onnx=None,
         batches=args.batch,

@@ -67,14 +67,15 @@ class Tool:
         return SINCE.get(flag, OLDEST) <= version < UNTIL.get(flag, (version[0] + 1, 0))
 
 
-def find(given: Path | None = None) -> Tool:
+def find(given: Path | None = None, seconds: float | None = None) -> Tool:
     """The trtexec at ``given``, else that of PATH, else one in its usual places.
 
-    Raises RidgelineError where there is none, or it does not start.
+    seconds: how long it may take to say what it is; None: HELP_SECONDS. Raises RidgelineError where
+    there is none, or it does not start.
     """
     path = _place(given)
     try:
-        ended = run_program([str(path), "--help"], HELP_SECONDS)
+        ended = run_program([str(path), "--help"], seconds or HELP_SECONDS)
     except NoStart as error:
         raise RidgelineError(f"{path} cannot be started: {error}") from None
     version = _version(ended)
