@@ -51,6 +51,10 @@ class Failed(Exception):
     """TensorRT could not do it: the text says why, in one line."""
 
 
+class Final(Failed):
+    """It failed in a way that another engine would not mend."""
+
+
 @dataclass(frozen=True)
 class Asked:
     """What TensorRT is asked to time."""
@@ -221,6 +225,8 @@ class _Timing:
             engine, was_kept = self._engine(source)
             try:
                 return self._timed(engine, source)
+            except Final:
+                raise
             except Failed:
                 if not was_kept:
                     raise
@@ -331,11 +337,13 @@ class _Timing:
         except NoStart as error:
             raise Failed(f"trtexec cannot be started: {error}") from None
         self._keep_log(command, ended)
-        if ended.code != 0 or ended.late:
+        if ended.late:
+            raise Final(why_failed(ended, doing))
+        if ended.code != 0:
             raise Failed(why_failed(ended, doing))
         ran = printed.device_in(ended.lines)
         if why := other_gpu(ran, self.device):
-            raise Failed(why)
+            raise Final(why)
         return ended
 
     def _keep_log(self, command: Sequence[str], ended: Ended) -> None:
