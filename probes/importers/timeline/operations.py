@@ -594,7 +594,7 @@ NAMES_OF_CALLERS = (
 )
 CALLERS = frozenset(NAMES_OF_CALLERS.split())
 """Operations that do nothing themselves: what they call are rows of their own."""
-AUTOGRAD = re.compile(r"autograd::|.*Backward\d+$")
+AUTOGRAD = re.compile(r"(torch::)?autograd::|.*Backward\d+$")
 """Names of PyTorch's own steps of a backward pass; those of others have no number."""
 
 
