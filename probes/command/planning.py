@@ -347,6 +347,10 @@ def emit(planning: Planning, plan: Plan, folder: Path) -> Path:
     entry.key, entry.value = "ridgeline.plan", facts
     path = folder / f"{planning.asked.name}.plan.onnx"
     part = path.with_name(f"{path.name}.part")
-    onnx.save(model, str(part))
-    part.replace(path)
+    try:
+        onnx.save(model, str(part))
+        part.replace(path)
+    except BaseException:  # half a network takes room, and is of no use
+        part.unlink(missing_ok=True)
+        raise
     return path

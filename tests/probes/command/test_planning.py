@@ -113,3 +113,31 @@ def test_a_recipe_that_cannot_be_followed_is_skipped_with_its_reason(
     recipe = Recipe(name="int8", precisions={})
     case = planning._case(asked, plan, recipe, CPU)
     assert case.skip == "no int8 of weights that are not finite"
+
+
+def test_a_network_that_a_full_disk_cuts_off_is_not_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = planning.read(digits_asked(tmp_path, x=np.zeros((20, 8), np.float32)))
+    assert asked is not None
+    import onnx
+
+    def cut_off(model: Any, path: str) -> None:
+        Path(path).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(onnx, "save", cut_off)
+    plan = Plan(
+        network="net",
+        provider="cpu",
+        loss_asked=0.01,
+        loss_of="top1",
+        method="minmax",
+        recipes=[Recipe(name="fp32", precisions={})],
+        chosen="fp32",
+    )
+    run = tmp_path / "run"
+    run.mkdir()
+    with pytest.raises(OSError, match="No space left"):
+        planning.emit(asked, plan, run)
+    assert list(run.iterdir()) == []
