@@ -25,7 +25,20 @@ PLAN = Plan(
     chosen="int8",
     looks=1,
 )
-OTHERS = (None, "x", "", -1, float("inf"), float("nan"), [], {}, True, [[1]], {"a": "b"}, {"a": 3})
+OTHERS: tuple[Any, ...] = (
+    None,
+    "x",
+    "",
+    -1,
+    float("inf"),
+    float("nan"),
+    [],
+    {},
+    True,
+    [[1]],
+    {"a": "b"},
+    {"a": 3},
+)
 """Values of other types, or of no sense."""
 
 
