@@ -175,6 +175,11 @@ class Graph:
                     total -= alive.pop(name, 0.0)
         return worst
 
+    def inner_bytes(self) -> float:
+        """Of these, the bytes of results: neither weights that are stored nor inputs."""
+        stored = {tensor.name: tensor.bytes() or 0.0 for tensor in (*self.weights, *self.inputs)}
+        return self.peak_bytes() - sum(stored.values())
+
 
 def read_graph(
     path: Path | str,

@@ -348,7 +348,7 @@ def _whole(asked: Asked, precision: str, backend: str, skip: str) -> Case:
         stored=as_stored,
         chosen=asked.chosen,
         seconds=asked.seconds,
-        inner_bytes=asked.graph.peak_bytes(),
+        inner_bytes=asked.graph.inner_bytes(),
         keep_model=quantizing > 0,
         make_seconds=quantizing,
     )

@@ -304,7 +304,7 @@ def _case(planning: Planning, plan: Plan, recipe: Recipe, device: Device) -> Cas
         stored=True,
         chosen=Chosen(asked.chosen.values, asked.chosen.shapes),
         seconds=asked.seconds,
-        inner_bytes=asked.graph.peak_bytes(),
+        inner_bytes=asked.graph.inner_bytes(),
         keep_model=True,
     )
     params = {
