@@ -18,21 +18,21 @@ from kernels.base import Unavailable, one_line
 
 OF_NUMPY = re.compile(r"\bnumpy\b|`np\.", re.IGNORECASE)
 PACKAGES = ("numba-cuda", "numba")
-NO_NVVM = "NvvmSupportError"
-"""The type of Numba's error where CUDA's libNVVM cannot be loaded, as in a JetPack without CUDA."""
+NO_LIBRARY = ("NvvmSupportError", "DynamicLibNotFoundError")
+"""Types of Numba's errors where a library of CUDA cannot be loaded, as in a JetPack without CUDA."""
 
 
 @contextmanager
 def numba_that_fits() -> Iterator[None]:
     """Turn errors about what Numba finds here into Unavailable, for a skipped row.
 
-    NumPy may be too new, or CUDA's compiler library libNVVM may be missing.
+    NumPy may be too new, or a library of CUDA may be missing.
     """
     try:
         yield
     except Exception as error:
-        if type(error).__name__ == NO_NVVM:  # a class of whichever package brings the target
-            why = f"{_numba()} finds no libNVVM: {one_line(error)}"
+        if type(error).__name__ in NO_LIBRARY:  # classes of whichever package brings the target
+            why = f"{_numba()} lacks a library of CUDA: {one_line(error)}"
             raise Unavailable(f"{why}; set CUDA_HOME to the folder of CUDA's toolkit") from None
         if not isinstance(error, (AttributeError, ImportError)) or not OF_NUMPY.search(str(error)):
             raise

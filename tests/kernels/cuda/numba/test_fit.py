@@ -71,10 +71,15 @@ class NvvmSupportError(ImportError):
     """As Numba's CUDA target names it."""
 
 
-def test_a_missing_compiler_library_is_the_reason_of_a_skipped_row() -> None:
-    reason = "finds no libNVVM: not found; set CUDA_HOME"
+class DynamicLibNotFoundError(RuntimeError):
+    """As the package cuda-pathfinder names it."""
+
+
+@pytest.mark.parametrize("kind", [NvvmSupportError, DynamicLibNotFoundError])
+def test_a_missing_library_is_the_reason_of_a_skipped_row(kind: type[Exception]) -> None:
+    reason = "lacks a library of CUDA: not found; set CUDA_HOME"
     with pytest.raises(Unavailable, match=reason), numba_that_fits():
-        raise NvvmSupportError("not found")
+        raise kind("not found")
 
 
 @pytest.mark.parametrize(
