@@ -19,7 +19,7 @@ from kernels.base import Unavailable, one_line
 OF_NUMPY = re.compile(r"\bnumpy\b|`np\.", re.IGNORECASE)
 PACKAGES = ("numba-cuda", "numba")
 NO_LIBRARY = ("NvvmSupportError", "DynamicLibNotFoundError")
-"""Types of Numba's errors where a library of CUDA cannot be loaded, as in a JetPack without CUDA."""
+"""Types of errors where a library of CUDA cannot be loaded, as in a JetPack without CUDA."""
 
 
 @contextmanager
