@@ -400,7 +400,7 @@ def make_plan(
             model_of = partial(asked.model_of, plan=plan)
             accuracy.measure_recipes(study, known, plan, recipes, model_of, folder, console)
             study.rest()
-            probe = planning.recipes(asked, plan, [*beside, *recipes])
+            probe = planning.recipes(asked, plan, [*beside, *recipes], known.errors)
 
             def todo_on(device: Device) -> list[Task]:
                 return tasks([probe], device, run.started, full=True, quick=args.quick)

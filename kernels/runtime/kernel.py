@@ -211,6 +211,9 @@ class TimedLayer:
         yield from layer_reference.chance(model, found, right)
         if dtype == "fp16":
             yield from layer_reference.overflow(found, right)
+            in_fp32 = self.fresh()
+            fed = layer_inputs.feeds(in_fp32, self.chosen)
+            yield from layer_reference.inner_overflow(in_fp32, fed, found, right, size)
         if backend == "cpu":
             yield from layer_reference.saturation(model, inputs, found, right, size)
         if not self._is_own_reference(dtype):

@@ -11,12 +11,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kernels.base import Appeal, Fault
-from kernels.onnx.protos import is_sized
+from kernels.onnx.protos import copy_of, is_sized
 from kernels.precision.narrow import FP16_MAX
 from kernels.runtime import saturation as runtime_saturation
 from kernels.runtime.answers import EXACT, PLAIN, answers
@@ -142,6 +143,47 @@ def _overflown(fault: Fault) -> str:
     return (
         f"FP16 ends at {FP16_MAX}: {fault.values} of {fault.of} values of the FP32 "
         "answer lie beyond"
+    )
+
+
+def inner_overflow(
+    model: ModelProto, inputs: Feeds, found: np.ndarray, right: np.ndarray, size: Size
+) -> Iterator[Appeal]:
+    """The appeal that FP16 cannot hold a result inside of the FP32 ``model``.
+
+    Where the FP16 answer ``found`` is finite it must still be right.
+    """
+    lost = ~np.isfinite(found) & np.isfinite(right)
+    if not lost.any():
+        return
+    try:
+        largest = _largest_inside(model, inputs, size)
+    except Exception:  # the runtime's own types, where results inside cannot be answered
+        return
+    if largest > FP16_MAX:
+        within = [(np.where(lost, 0, found), np.where(lost, 0, right))]
+        yield Appeal(OVERFLOW, partial(_overflown_inside, largest), within)
+
+
+def _largest_inside(model: ModelProto, inputs: Feeds, size: Size) -> float:
+    """The largest magnitude of all results of a model."""
+    observed = copy_of(model)
+    present = {value.name for value in observed.graph.output}
+    for node in observed.graph.node:
+        for name in node.output:
+            if name and name not in present:
+                observed.graph.output.add(name=name)
+    largest = 0.0
+    for answer in answers(observed, inputs, PLAIN, size.seconds):
+        if isinstance(answer, np.ndarray) and answer.dtype.kind == "f" and answer.size:
+            largest = max(largest, float(np.abs(answer).max()))
+    return largest
+
+
+def _overflown_inside(largest: float, fault: Fault) -> str:
+    return (
+        f"FP16 ends at {FP16_MAX}, and a result inside is {largest:.3g} in FP32: "
+        f"{fault.values} of {fault.of} values are no numbers"
     )
 
 

@@ -180,10 +180,20 @@ def _has_weights(model: ModelProto, node: NodeProto) -> bool:
     return any(name and name not in computed for name in node.input[:2])
 
 
+NO_CLASS = -1
+"""The class of an answer that is no number."""
+
+
 def classes(output: np.ndarray, axis: int) -> np.ndarray:
-    """The class that each answer names, flat: of equal scores, the first."""
+    """The class that each answer names, flat: of equal scores, the first.
+
+    Scores with a NaN among them name NO_CLASS.
+    """
     scores = np.asarray(output, np.float32) if output.dtype.kind == "V" else output
-    return np.asarray(scores.argmax(axis)).ravel()
+    best = np.asarray(scores.argmax(axis))
+    if scores.dtype.kind == "f":
+        best = np.where(np.isnan(scores).any(axis), NO_CLASS, best)
+    return best.ravel()
 
 
 @dataclass

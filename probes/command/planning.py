@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -33,7 +33,7 @@ from probes.command.options import only_batch
 from probes.harness import interrupts
 from probes.harness.case import Case, Probe
 from probes.records.measurement import RidgelineError
-from probes.records.precision import Plan, Recipe
+from probes.records.precision import MOST_DB, ErrorRow, Plan, Recipe
 from probes.records.tag import RECIPE, Tag
 
 LOSS = 0.01
@@ -51,6 +51,7 @@ minute on two cores."""
 LEAST_TESTS = 64
 MOST_FLAWS = 4
 """Of stored Q/DQ nodes, that are told."""
+ANSWERS_OVERFLOW = "its answers are no numbers: a result inside is beyond what its precision holds"
 AS_STORED = "as stored"
 """Name of the recipe that a network with Q/DQ nodes came with."""
 SESSIONS = 9
@@ -276,21 +277,42 @@ def flaws_in_words(planning: Planning) -> list[str]:
     return sentences
 
 
-def recipes(planning: Planning, plan: Plan, of: Sequence[Recipe]) -> Probe:
-    """The probe that times the whole network by each of these recipes of the plan."""
-    return Probe("recipes", QUESTION, partial(_cases, planning, plan, of), default=False)
+def recipes(
+    planning: Planning, plan: Plan, of: Sequence[Recipe], errors: Sequence[ErrorRow]
+) -> Probe:
+    """The probe that times the whole network by each of these recipes of the plan.
+
+    errors: what is known of their answers; those that are no numbers are not timed.
+    """
+    cases = partial(_cases, planning, plan, of, overflowing(errors))
+    return Probe("recipes", QUESTION, cases, default=False)
 
 
-def _cases(planning: Planning, plan: Plan, of: Sequence[Recipe], device: Device) -> Iterator[Case]:
+def overflowing(errors: Iterable[ErrorRow]) -> frozenset[str]:
+    """Names of the recipes that answer infinities or NaN where FP32 does not."""
+    return frozenset(
+        row.recipe
+        for row in errors
+        if row.recipe and row.sqnr_db is not None and row.sqnr_db <= -MOST_DB
+    )
+
+
+def _cases(
+    planning: Planning,
+    plan: Plan,
+    of: Sequence[Recipe],
+    overflowing: Container[str],
+    device: Device,
+) -> Iterator[Case]:
     for recipe in of:
-        yield _case(planning, plan, recipe, device)
+        skip = ANSWERS_OVERFLOW if recipe.name in overflowing else ""
+        yield _case(planning, plan, recipe, device, skip)
 
 
-def _case(planning: Planning, plan: Plan, recipe: Recipe, device: Device) -> Case:
-    """The case of the whole network by one recipe."""
+def _case(planning: Planning, plan: Plan, recipe: Recipe, device: Device, skip: str = "") -> Case:
+    """The case of the whole network by one recipe. skip: why it needs no time."""
     asked = planning.asked
     dtype = narrowest(recipe)
-    skip = ""
     try:
         planning.file_of(recipe, plan)
     except Unavailable as error:

@@ -144,3 +144,29 @@ def test_an_answer_beyond_fp16_is_no_fault_and_saves_no_other_value() -> None:
     wrong_sign = np.array([65504.0, 1.0, 1.0, 2.0])
     right = np.array([-7e4, 1.0, 1.0, 2.0])
     assert not list(layer_reference.overflow(wrong_sign, right))
+
+
+def squared_twice() -> Any:
+    """A network whose answer is small, though a result inside of it is not."""
+    nodes = [
+        helper.make_node("Mul", ["x", "x"], ["square"], "first"),
+        helper.make_node("Sub", ["square", "square"], ["y"], "second"),
+    ]
+    ends = [helper.make_tensor_value_info(name, 1, (2,)) for name in "xy"]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+@pytest.mark.parametrize(("largest", "is_excused"), [(1e3, True), (2.0, False)])
+def test_a_result_inside_beyond_fp16_excuses_answers_that_are_no_numbers(
+    largest: float, is_excused: bool
+) -> None:
+    size = layer_reference.Size(1e3, 1e3)
+    inputs = {"x": np.array([largest, 1.0], np.float32)}
+    found, right = np.array([np.nan, 5.0]), np.array([0.0, 0.0])
+    appeals = list(layer_reference.inner_overflow(squared_twice(), inputs, found, right, size))
+    assert bool(appeals) == is_excused
+    for appeal in appeals:
+        ((answer, expected),) = appeal.pairs
+        assert (answer.tolist(), expected.tolist()) == ([0, 5], [0, 0])
+        assert "1e+06" in appeal.words(Fault(1, 2, None))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from probes.accuracy.metrics import Comparison, Votes, class_axis, classes
+from probes.accuracy.metrics import NO_CLASS, Comparison, Votes, class_axis, classes
 from probes.records.precision import MOST_DB
 
 onnx = pytest.importorskip("onnx")
@@ -112,6 +112,11 @@ def test_classes_lie_along_their_axis() -> None:
     scores = np.zeros((2, 3, 1, 2), np.float32)
     scores[0, 2, 0, 0] = scores[1, 1, 0, 1] = 1
     assert classes(scores, 1).tolist() == [2, 0, 0, 1]
+
+
+def test_scores_that_are_no_numbers_name_no_class() -> None:
+    scores = np.array([[0.1, 0.9], [np.nan, 0.2], [np.nan, np.nan]], np.float32)
+    assert classes(scores, 1).tolist() == [1, NO_CLASS, NO_CLASS]
 
 
 def test_votes_count_what_changed() -> None:

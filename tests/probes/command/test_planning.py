@@ -14,9 +14,9 @@ from kernels.base import Unavailable
 from kernels.onnx.net import Net
 from probes.command import planning
 from probes.command.options import parser
-from probes.command.planning import LEAST_TESTS, MOST_FLAWS, TEST_FLOPS, narrowest
+from probes.command.planning import LEAST_TESTS, MOST_FLAWS, TEST_FLOPS, narrowest, overflowing
 from probes.records.measurement import RidgelineError
-from probes.records.precision import Plan, Recipe
+from probes.records.precision import MOST_DB, ErrorRow, Plan, Recipe
 from tests.devices import CPU
 
 
@@ -141,3 +141,18 @@ def test_a_network_that_a_full_disk_cuts_off_is_not_left_behind(
     with pytest.raises(OSError, match="No space left"):
         planning.emit(asked, plan, run)
     assert list(run.iterdir()) == []
+
+
+def test_recipes_that_answer_no_numbers_are_known_by_their_errors() -> None:
+    error: dict[str, Any] = {
+        "schema_version": 1,
+        "network": "n",
+        "inputs_of": "ranking",
+        "inputs": 16,
+    }
+    rows = [
+        ErrorRow(**error, recipe="fp16", sqnr_db=-MOST_DB),
+        ErrorRow(**error, recipe="int8", sqnr_db=20.0),
+        ErrorRow(**error, stage="conv", precision="fp16", sqnr_db=-MOST_DB),
+    ]
+    assert overflowing(rows) == {"fp16"}
