@@ -83,6 +83,8 @@ class Circumstances:
     """Multiprocessors or cores."""
     virtual: bool = False
     """True of a CPU that a hypervisor lends."""
+    board: bool = False
+    """True of a GPU on a board with its CPU, such as a Jetson."""
     rated_clock_hz: float | None = None
     """Highest clock of the units."""
     memory_clock_hz: float | None = None
@@ -131,6 +133,7 @@ def circumstances_of(run: Run) -> Circumstances:
         arch=device.arch,
         units=device.units,
         virtual="hypervisor" in device.features,
+        board="jetson" in device.features or "integrated" in device.features,
         rated_clock_hz=_number(facts.get("max_sm_clock_hz")) or device.clock_hz,
         memory_clock_hz=_number(at_start.get("memory_clock_hz")) or device.memory_clock_hz,
         driver=_text(facts.get("driver")),
@@ -208,6 +211,7 @@ def typical_circumstances(runs: Sequence[Circumstances]) -> Circumstances:
         arch=_most_common(run.arch for run in runs) or "",
         units=_most_common(run.units for run in runs),
         virtual=bool(_most_common(run.virtual for run in runs)),
+        board=bool(_most_common(run.board for run in runs)),
         rated_clock_hz=_most_common(run.rated_clock_hz for run in runs),
         memory_clock_hz=_middle(run.memory_clock_hz for run in runs),
         driver=_most_common(run.driver for run in runs),

@@ -11,6 +11,11 @@ from textwrap import wrap
 from typing import Any
 
 from analysis.analyse import Outcome
+from analysis.compare import words
+from analysis.compare.columns import COMPARED_FILE, columns_of
+from analysis.compare.comparison import ComparedRow
+from analysis.compare.comparison import Comparison as RunsCompared
+from analysis.compare.show import in_brief
 from analysis.model.ceilings import Ceiling
 from analysis.model.headlines import headlines
 from analysis.model.trust import FAIR, GOOD, LOW, at_start
@@ -214,6 +219,25 @@ class Console:
             columns = modes.columns_of(comparison, lambda roof: roof.per_watt, "/W")
             self._roofs_in_modes(comparison, columns)
         self._print(f"Open: {_safe(str(folder / modes.PICTURE))}.png", soft_wrap=True)
+
+    def comparison(self, comparison: RunsCompared, folder: Path) -> None:
+        """Print runs side by side: the answer, what changed and why, the table."""
+        self.note(words.answer(comparison), style="bold")
+        gate = words.gate_sentence(comparison)
+        if gate:
+            self.note(gate, style="bold")
+        most = None if self._everything else words.MOST_CHANGES
+        for text in words.sentences(comparison, most):
+            self.note(text)
+        rows: Sequence[ComparedRow] = comparison.rows
+        if not self._everything:
+            rows = in_brief(comparison)
+        columns = columns_of(comparison, with_evidence=False)
+        self._table(columns, [in_words(columns, row) for row in rows], (), COMPARED_FILE)
+        more = len(comparison.rows) - len(rows)
+        if more > 0:
+            self.note(f"{more} more in {COMPARED_FILE}; --all prints them.")
+        self._print(f"Open: {_safe(str(folder / words.PAGE))}", soft_wrap=True)
 
     def _roofs_in_modes(
         self, comparison: Comparison, columns: Sequence[Column[RoofInModes]]

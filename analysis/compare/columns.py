@@ -1,0 +1,168 @@
+"""The columns of a comparison: in its file, on a terminal and on its page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from analysis.compare.comparison import ComparedRow, Comparison
+from analysis.compare.facts import typical_reading
+from analysis.compare.verdict import Verdict
+from analysis.compare.why import Difference
+from analysis.compare.words import ratio_in_words, why_sentence
+from analysis.tell.columns import Column
+from analysis.units import si
+
+COMPARED_FILE = "compared.csv"
+MOST_RUNS = 6
+"""Runs that have a column each; with more a side has one, and the file has all."""
+
+
+class Line(NamedTuple):
+    """One row on one side: a line of the file."""
+
+    comparison: Comparison
+    row: ComparedRow
+    place: int
+    """Number of the side."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """What is said of it."""
+        return self.row.verdicts[self.place - 1]
+
+    @property
+    def difference(self) -> Difference | None:
+        """How much and why it differs."""
+        return self.verdict.difference
+
+    def clock(self, side: int) -> float | None:
+        """The middle of a side's clocks."""
+        typical = typical_reading(self.row.sides[side])
+        return typical.clock_hz if typical else None
+
+    def values(self, side: int) -> str:
+        """What each run of a side says, as JSON."""
+        return json.dumps([reading.value for reading in self.row.sides[side]])
+
+
+def lines(comparison: Comparison) -> Iterator[Line]:
+    """Every row on every side but the first."""
+    for place in range(1, len(comparison.sides)):
+        for row in comparison.rows:
+            yield Line(comparison, row, place)
+
+
+def _of_difference(line: Line, name: str) -> Any:
+    """A fact of the difference; None where there is none."""
+    return getattr(line.difference, name) if line.difference else None
+
+
+LINE_COLUMNS: tuple[Column[Line], ...] = (
+    Column(stored="row", computed=lambda line: line.row.row.name),
+    Column(stored="tag", computed=lambda line: line.row.row.tag),
+    Column(stored="network", computed=lambda line: line.row.row.network),
+    Column(stored="key", computed=lambda line: line.row.row.key),
+    Column(stored="unit", computed=lambda line: line.row.row.unit),
+    Column(stored="first", computed=lambda line: line.comparison.sides[0].name),
+    Column(stored="side", computed=lambda line: line.comparison.sides[line.place].name),
+    Column(stored="device", computed=lambda line: line.comparison.sides[line.place].device),
+    Column(stored="first_value", computed=lambda line: line.row.middle(0)),
+    Column(stored="value", computed=lambda line: line.row.middle(line.place)),
+    Column(stored="ratio", computed=lambda line: line.verdict.ratio),
+    Column(stored="ratio_low", computed=lambda line: line.verdict.low),
+    Column(stored="ratio_high", computed=lambda line: line.verdict.high),
+    Column(stored="verdict", computed=lambda line: line.verdict.verdict),
+    Column(stored="against", computed=lambda line: line.verdict.against),
+    Column(stored="why_not", computed=lambda line: line.verdict.why_not),
+    Column(stored="p", computed=lambda line: line.verdict.p),
+    Column(stored="recorded_range", computed=lambda line: line.verdict.range),
+    Column(stored="first_runs", computed=lambda line: line.verdict.runs[0]),
+    Column(stored="runs", computed=lambda line: line.verdict.runs[1]),
+    Column(stored="first_clock_hz", computed=lambda line: line.clock(0)),
+    Column(stored="clock_hz", computed=lambda line: line.clock(line.place)),
+    Column(stored="clock_ratio", computed=lambda line: _of_difference(line, "clock_ratio")),
+    Column(stored="at_equal_clock", computed=lambda line: _of_difference(line, "at_equal_clock")),
+    Column(stored="cause", computed=lambda line: _of_difference(line, "cause")),
+    Column(stored="evidence", computed=lambda line: line.verdict.evidence),
+    Column(stored="why", computed=lambda line: why_sentence(line.verdict)),
+    Column(stored="first_values", computed=lambda line: line.values(0)),
+    Column(stored="values", computed=lambda line: line.values(line.place)),
+)
+"""The columns of ``compared.csv``."""
+
+
+def columns_of(comparison: Comparison, with_evidence: bool) -> tuple[Column[ComparedRow], ...]:
+    """The columns that people read: the row, what was reached, and each side's change and verdict.
+
+    Few runs have a column each; else each side has one, with the middle of its runs.
+    with_evidence: also the evidence and the cause in words, for which a terminal has no room.
+    """
+    columns: list[Column[ComparedRow]] = [Column(name="row", computed=lambda row: row.row.name)]
+    columns += _value_columns(comparison)
+    for place, side in enumerate(comparison.sides[1:]):
+        columns += _verdict_columns(place, side.name if len(comparison.sides) > 2 else "")
+        if with_evidence:
+            columns += _evidence_columns(place)
+    return tuple(columns)
+
+
+def _value_columns(comparison: Comparison) -> Iterator[Column[ComparedRow]]:
+    """What was reached: of each run, or of each side."""
+    several = any(len(side.runs) > 1 for side in comparison.sides)
+    for place, side in enumerate(comparison.sides):
+        yield _middle_column(place, side.name)
+    if several and len(comparison.runs) <= MOST_RUNS:
+        number = 0
+        for side in comparison.sides:
+            for in_side in range(len(side.runs)):
+                yield _run_column(number, f"{side.name} {in_side + 1}")
+                number += 1
+
+
+def _middle_column(place: int, name: str) -> Column[ComparedRow]:
+    return Column(
+        name=name,
+        computed=lambda row: row.middle(place),
+        unit=lambda row: row.row.unit,
+        text=lambda row: si(row.middle(place), row.row.unit),
+        number=True,
+    )
+
+
+def _run_column(number: int, name: str) -> Column[ComparedRow]:
+    """One run's value. Columns of runs go first where there is no room."""
+
+    def value(row: ComparedRow) -> float | None:
+        reading = row.row.readings[number]
+        return reading.value if reading else None
+
+    return Column(
+        name=name,
+        computed=value,
+        unit=lambda row: row.row.unit,
+        text=lambda row: si(value(row), row.row.unit),
+        number=True,
+        may_go=1 + number,
+    )
+
+
+def _verdict_columns(place: int, side: str) -> Iterator[Column[ComparedRow]]:
+    """The change and the verdict on one side; side: its name, where there are several."""
+    of_side = f" {side}" if side else ""
+    yield Column(
+        name=f"change{of_side}",
+        computed=lambda row: row.verdicts[place].ratio,
+        text=lambda row: ratio_in_words(row.verdicts[place]),
+    )
+    yield Column(
+        name=f"verdict{of_side}",
+        computed=lambda row: row.verdicts[place].verdict,
+    )
+
+
+def _evidence_columns(place: int) -> Iterator[Column[ComparedRow]]:
+    """Evidence and cause in words."""
+    yield Column(name="evidence", computed=lambda row: row.verdicts[place].evidence, least=20)
+    yield Column(name="why", computed=lambda row: why_sentence(row.verdicts[place]), least=20)

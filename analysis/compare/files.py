@@ -1,0 +1,38 @@
+"""The files of a comparison: its table, its picture and its page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from analysis.compare.columns import COMPARED_FILE, LINE_COLUMNS, lines
+from analysis.compare.comparison import Comparison
+from analysis.compare.exports import as_json
+from analysis.tell.columns import file_of
+from probes.records.run import now, replace_file
+
+FOLDER = "compared"
+"""Where comparisons go, below ``--out``."""
+
+
+def write(comparison: Comparison, out: Path) -> Path:
+    """Write them into a new folder below ``out``; returns it. Raises OSError."""
+    folder = _new_folder(out)
+    replace_file(folder / COMPARED_FILE, file_of(LINE_COLUMNS, lines(comparison)))
+    replace_file(folder / "compared.json", as_json(comparison) + "\n")
+    return folder
+
+
+def _new_folder(out: Path) -> Path:
+    """A folder of its own; a second comparison in the same second gets another number."""
+    parent = out / FOLDER
+    parent.mkdir(parents=True, exist_ok=True)
+    time = now().replace(":", "").replace("-", "")
+    number = 1
+    while True:
+        folder = parent / (time if number == 1 else f"{time}-{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return folder

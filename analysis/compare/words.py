@@ -1,0 +1,150 @@
+"""What is said of a comparison: the answer first, then each change with its evidence and cause."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from analysis.compare.comparison import (
+    FAILED,
+    PASSED,
+    ComparedRow,
+    Comparison,
+    slower_first,
+)
+from analysis.compare.verdict import (
+    CANNOT_TELL,
+    ENOUGH_RUNS,
+    FASTER,
+    FEW_RUNS,
+    MISSING,
+    NOISE,
+    SAME,
+    SLOWER,
+    UNEQUAL_LOAD,
+    UNTRUSTED,
+    Verdict,
+)
+from analysis.compare.why import MORE_LOAD, change_in_words
+from analysis.naming import few
+from analysis.units import percent
+
+MOST_CHANGES = 8
+"""Changes that a terminal is told of; the page and the files have all."""
+PAGE = "compared.html"
+"""Name of the page."""
+MOST_NAMES = 3
+"""Rows that a sentence names."""
+
+
+def answer(comparison: Comparison) -> str:
+    """``2 of 33 rows are slower, 20 the same, 11 cannot be told: 3 runs against 3.``"""
+    counts = comparison.counts
+    missing = _reasons(comparison)[MISSING]
+    parts = [f"{counts[name]} {name}" for name in (SLOWER, FASTER, SAME) if counts[name]]
+    untold = counts[CANNOT_TELL] - missing
+    if untold:
+        parts.append(f"{untold} cannot be told")
+    runs = " against ".join(str(len(side.runs)) for side in reversed(comparison.sides))
+    total = comparison.shared
+    what = "row" if total == 1 else "rows"
+    plural = "run" if runs == "1 against 1" else "runs"
+    return f"Of {total} {what} {', '.join(parts)}: {runs} {plural}."
+
+
+def sentences(comparison: Comparison, most: int | None = MOST_CHANGES) -> list[str]:
+    """Each change with its evidence and cause, then why the rest cannot be told.
+
+    most: how many changes are told; None: all.
+    """
+    changed = slower_first(comparison)
+    told = [change_sentence(comparison, row, place) for row, place in changed[:most]]
+    more = len(changed) - len(told)
+    if more > 0:
+        told.append(f"{more} more changed.")
+    return [*told, *untold(comparison), *comparison.notes]
+
+
+def change_sentence(comparison: Comparison, row: ComparedRow, place: int) -> str:
+    """``FP32: slower. 10.1 % slower, between … . Why: the clock was …``"""
+    verdict = row.verdicts[place - 1]
+    side = f" on {comparison.sides[place].name}" if len(comparison.sides) > 2 else ""
+    sentence = f"{row.row.name}{side}: {verdict.evidence}."
+    reason = why_sentence(verdict)
+    return f"{sentence} Why: {reason}." if reason else sentence
+
+
+def why_sentence(verdict: Verdict) -> str:
+    """What explains a difference; empty where there is none, or nothing is known that does."""
+    difference = verdict.difference
+    if difference is None or not difference.causes:
+        return ""
+    _, _, because = difference.sentence.partition(": ")
+    return because
+
+
+def _reasons(comparison: Comparison) -> Counter[str]:
+    """How often each reason kept a verdict from being told."""
+    return Counter(
+        verdict.why_not
+        for row in comparison.rows
+        for verdict in row.verdicts
+        if verdict.verdict == CANNOT_TELL
+    )
+
+
+def untold(comparison: Comparison) -> list[str]:
+    """Why rows cannot be told, and what would tell them."""
+    reasons = _reasons(comparison)
+    told = []
+    if count := reasons[UNTRUSTED]:
+        told.append(f"{_rows(count)} cannot be told since too few of their runs can be trusted.")
+    if count := reasons[UNEQUAL_LOAD]:
+        loads = " and ".join(_load_of(comparison, place) for place in range(len(comparison.sides)))
+        told.append(
+            f"{_rows(count)} cannot be told since the load was unequal: others had {loads} of the "
+            "processors' time."
+        )
+    if count := reasons[NOISE]:
+        told.append(f"{_rows(count)} cannot be told from the spread of runs; more runs would.")
+    if count := reasons[FEW_RUNS]:
+        told.append(
+            f"{_rows(count)} cannot be told by so few runs: with {ENOUGH_RUNS} or more a side "
+            "(run_all.py --repeat 3) their own spread is the noise."
+        )
+    if count := reasons[MISSING]:
+        told.append(f"{_rows(count)} were measured on one side only.")
+    return told
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
+
+
+def _load_of(comparison: Comparison, place: int) -> str:
+    """Share of the processors that a side did not have, as a span of its runs."""
+    known = [run.busy for run in comparison.sides[place].circumstances if run.busy is not None]
+    if not known:
+        return "an unknown part"
+    low, high = min(known), max(known)
+    return percent(high) if high - low < MORE_LOAD / 10 else f"{percent(low)} to {percent(high)}"
+
+
+def gate_sentence(comparison: Comparison) -> str:
+    """``Gate 3 %: passed, nothing is slower than that beyond doubt.``; empty without a gate."""
+    if comparison.gate is None:
+        return ""
+    head = f"Gate {percent(comparison.gate)}:"
+    if comparison.code == FAILED:
+        names = [row.row.name for row in comparison.beyond_gate()]
+        return f"{head} failed, slower beyond doubt: {few(names, MOST_NAMES)}."
+    if comparison.code == PASSED:
+        return f"{head} passed, nothing is slower than that beyond doubt."
+    return (
+        f"{head} cannot tell, {comparison.untold} of {comparison.shared} rows could not be held "
+        "against a spread of runs."
+    )
+
+
+def ratio_in_words(verdict: Verdict) -> str:
+    """``7.0 % slower`` of a verdict; a dash where there is no ratio."""
+    return "–" if verdict.ratio is None else change_in_words(verdict.ratio)
