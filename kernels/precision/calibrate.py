@@ -13,7 +13,7 @@ import io
 import math
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
@@ -410,6 +410,10 @@ def _leave_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+MOST_COUNTERS = 8
+"""Threads that count numbers into histograms."""
+
+
 def collect(
     model: ModelProto,
     names: Sequence[str],
@@ -431,19 +435,25 @@ def collect(
     groups = _groups(model, names, feeds[0], max(1, most_bytes // batch))
     total = len(groups) * len(feeds)
     done = 0
-    for group in groups:
-        run = _runner(model, group)
-        waiting: dict[str, list[np.ndarray]] = {name: [] for name in group}
-        for place, arrays in enumerate(feeds, start=1):
-            for name, values in zip(group, run(arrays), strict=True):
-                waiting[name].append(np.asarray(values).ravel())
-            if place % batch == 0 or place == len(feeds):
-                for name, parts in waiting.items():
-                    histograms[name].add(np.concatenate(parts))
-                    parts.clear()
-            done += 1
-            on_input(done, total)
-        del run  # its session holds the weights: two would hold them twice
+    waiting: dict[str, list[np.ndarray]] = {name: [] for name in names}
+
+    def count(name: str) -> None:
+        """Give the histogram of an activation what waits for it."""
+        histograms[name].add(np.concatenate(waiting[name]))
+        waiting[name].clear()
+
+    # most of the counting is sorting, in which NumPy lets other threads run
+    with ThreadPoolExecutor(MOST_COUNTERS) as counters:
+        for group in groups:
+            run = _runner(model, group)
+            for place, arrays in enumerate(feeds, start=1):
+                for name, values in zip(group, run(arrays), strict=True):
+                    waiting[name].append(np.asarray(values).ravel())
+                if place % batch == 0 or place == len(feeds):
+                    list(counters.map(count, group))
+                done += 1
+                on_input(done, total)
+            del run  # its session holds the weights: two would hold them twice
     return histograms
 
 
