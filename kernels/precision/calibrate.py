@@ -9,7 +9,6 @@ MinMax. The mean squared error is ours.
 from __future__ import annotations
 
 import contextlib
-import io
 import math
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -150,9 +149,8 @@ class Histogram:
 
     def _collect(self, signed: np.ndarray, absolute: np.ndarray) -> None:
         """Have the library add numbers to each of its histograms."""
-        with contextlib.redirect_stdout(io.StringIO()):
-            self._signed.collect({NAME: signed})
-            self._absolute.collect({NAME: absolute})
+        self._signed.collect({NAME: signed})
+        self._absolute.collect({NAME: absolute})
 
     @property
     def signed(self) -> Bins:
@@ -177,7 +175,18 @@ class Histogram:
 
 
 def _collector_type() -> Any:
-    return quantization().calibrate.HistogramCollector
+    """The library's collector, which prints nothing of what it does.
+
+    Its prints are taken from its module: to redirect the program's output would, with several
+    threads, lose what others print.
+    """
+    library = quantization().calibrate
+    library.print = _print_nothing
+    return library.HistogramCollector
+
+
+def _print_nothing(*_: Any, **__: Any) -> None:
+    """Stand in for print."""
 
 
 def _make_room(collector: Any, largest: float) -> None:
@@ -281,8 +290,7 @@ def _percentile(histogram: Histogram, percentile: float, symmetric: bool) -> Thr
     source = histogram._absolute if symmetric else histogram._signed
     collector = _collector_type()("percentile", symmetric, BINS, QUANTIZED_BINS, percentile, "same")
     collector.histogram_dict = {NAME: source.histogram_dict[NAME][:4]}
-    with contextlib.redirect_stdout(io.StringIO()):
-        low, high = collector.compute_percentile()[NAME][:2]
+    low, high = collector.compute_percentile()[NAME][:2]
     return float(low), float(high)
 
 
