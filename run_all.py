@@ -108,7 +108,7 @@ def run_command(argv: Sequence[str] | None) -> int:
         return doctor(args)
     if args.replot:
         return replot(args.replot, everything=args.all)
-    return measure(args)
+    return measure_and_compare(args)
 
 
 def list_probes(args: argparse.Namespace) -> int:
@@ -186,10 +186,57 @@ def replot(folder: Path, everything: bool) -> int:
     return code_of(outcome.run)
 
 
-def measure(args: argparse.Namespace) -> int:
+def measure_and_compare(args: argparse.Namespace) -> int:
+    """Measure once or several times, then compare if that is asked for; returns the exit code.
+
+    That of the measurement, or else of the gate (3: it cannot tell).
+    """
+    from probes.command.repeated import check_earlier, out_of_set
+
+    check_earlier(args)
+    out = args.out
+    if args.repeat > 1:
+        args.out = out_of_set(out, now())
+    folders: list[Path] = []
+    worst = DONE
+    for number in range(1, args.repeat + 1):
+        if args.repeat > 1:
+            with heard():
+                print(f"Run {number} of {args.repeat}")
+        code = measure(args, folders)
+        if code not in (DONE, SOME_FAILED):
+            return code
+        worst = worst or code
+    if args.repeat > 1:
+        with heard():
+            print(plain(f"The set of {len(folders)} runs: {args.out}"))
+    if args.compare:
+        worst = worst or compare_with(args.compare, folders, args.gate, out)
+    return worst
+
+
+def compare_with(
+    earlier: Sequence[Path], folders: Sequence[Path], gate: float | None, out: Path
+) -> int:
+    """Compare the runs just made with earlier ones; returns the exit code of the gate."""
+    from analysis.compare.comparison import compare_sides
+    from analysis.compare.files import write
+    from analysis.compare.sides import sides_of_new
+    from analysis.tell.console import Console
+
+    comparison = compare_sides(sides_of_new(earlier, folders), gate)
+    try:
+        folder = write(comparison, out)
+    except OSError as error:
+        raise RidgelineError(f"cannot write to --out {out}: {reason(error)}") from None
+    Console().comparison(comparison, folder)
+    return comparison.code
+
+
+def measure(args: argparse.Namespace, folders: list[Path]) -> int:
     """Measure the chosen device, leave the run in a new folder; returns the exit code.
 
-    All rows so far are on disk at any time.
+    All rows so far are on disk at any time. The folder is added to ``folders``.
     """
     from analysis.tell.console import Console
     from probes.command import asked, planning, tensorrt
@@ -222,6 +269,7 @@ def measure(args: argparse.Namespace) -> int:
     parents = (args.out / device.slug, args.out)
     new_parents = [parent for parent in parents if not os.path.exists(parent)]
     folder = new_folder(args.out, device, run.started)
+    folders.append(folder)
     with rows_named_at_early_end(folder, new_parents):
         console.device(device, why)
         if todo:

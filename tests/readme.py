@@ -24,7 +24,15 @@ STARTS = (PYTHON, "python3 -m venv", ".venv/bin/pip", "cp -r", "printf")
 """How a command begins."""
 OF_GPU = ("--device 0", "cu13", "jetson", "--without-pip", "--no-index", "-m gpu")
 """What only a command for a GPU or a Jetson holds."""
-QUICK = ("--list", "analysis.theory", "--replot", "--import", "--help", "--version")
+QUICK = (
+    "--list",
+    "analysis.theory",
+    "analysis.compare",
+    "--replot",
+    "--import",
+    "--help",
+    "--version",
+)
 """What only a command of a few seconds holds."""
 PATIENCE_SECONDS = 1200.0
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", "__pycache__", "scratch", ".*_cache")

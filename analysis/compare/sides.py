@@ -13,11 +13,9 @@ from analysis.analyse import model
 from analysis.compare.facts import Circumstances, circumstances_of
 from analysis.outcome import Outcome
 from probes.records.measurement import RidgelineError
-from probes.records.run import RUN_FILE, read_run
+from probes.records.run import folders_of_runs, read_run
 
 FEWEST_SIDES = 2
-DEEPEST = 3
-"""Folders between a folder of runs and a run: ``results/<device>/<time>``."""
 BASELINE = "baseline"
 """How the side of ``--baseline`` is called."""
 
@@ -87,34 +85,53 @@ def read_sides(places: Sequence[Path], baseline: Path | None = None) -> Sides:
     of one machine another. Without, each place is a side, the first place the first. Raises
     RidgelineError for what is no run, for fewer than two sides, and for a run that is given twice.
     """
+    if baseline is not None:
+        return _against([baseline], places, f"--baseline {baseline}")
     notes: list[str] = []
     by_place = [_runs_at(place, notes) for place in places]
     _refuse_twice([run for runs in by_place for run in runs])
-    if baseline is None:
-        sides = [_side_of_place(place, runs) for place, runs in zip(places, by_place, strict=True)]
-        if len(sides) < FEWEST_SIDES:
-            raise RidgelineError(
-                "one run alone cannot be compared: give two or more, or --baseline DIR"
-            )
-        return Sides(tuple(_named(sides)), tuple(notes))
-    given = {run.folder.resolve() for runs in by_place for run in runs}
-    earlier = [run for run in _runs_at(baseline, notes) if run.folder.resolve() not in given]
+    sides = [_side_of_place(place, runs) for place, runs in zip(places, by_place, strict=True)]
+    if len(sides) < FEWEST_SIDES:
+        raise RidgelineError(
+            "one run alone cannot be compared: give two or more, or --baseline DIR"
+        )
+    return Sides(tuple(_named(sides)), tuple(notes))
+
+
+def sides_of_new(earlier: Sequence[Path], new: Sequence[Path]) -> Sides:
+    """Earlier runs as the first side, and runs that were just made as the other."""
+    names = " ".join(map(str, earlier))
+    return _against(earlier, new, f"--compare {names}")
+
+
+def _against(earlier_places: Sequence[Path], places: Sequence[Path], option: str) -> Sides:
+    """Runs of one machine as the first side, all runs of each machine among ``places`` as another.
+
+    option: as the user wrote it, for errors.
+    """
+    notes: list[str] = []
+    later_runs = [run for place in places for run in _runs_at(place, notes)]
+    _refuse_twice(later_runs)
+    new = {run.folder.resolve() for run in later_runs}
+    found = [run for place in earlier_places for run in _runs_at(place, notes)]
+    earlier = [run for run in found if run.folder.resolve() not in new]
+    _refuse_twice(earlier)
     if not earlier:
-        raise RidgelineError(f"--baseline {baseline} holds no run beside those compared with it")
-    later = _by_machine(run for runs in by_place for run in runs)
+        raise RidgelineError(f"{option} holds no run beside those compared with it")
+    later = _by_machine(later_runs)
     machines = {side.runs[0].machine for side in later}
     alike = [run for run in earlier if run.machine in machines]
     if len(machines) == 1 and alike:
         left_out = len(earlier) - len(alike)
         if left_out:
-            notes.append(f"{left_out} runs of {baseline} are of other machines and left out.")
+            runs = "1 run" if left_out == 1 else f"{left_out} runs"
+            notes.append(f"Left out of {option}: {runs} of other machines.")
         earlier = alike
     (first, *others) = _by_machine(earlier)
     if others:
         devices = ", ".join(side.device for side in (first, *others))
         raise RidgelineError(
-            f"--baseline {baseline} holds runs of several machines ({devices}): give the folder of "
-            "one"
+            f"{option} holds runs of several machines ({devices}): give the folder of one"
         )
     return Sides((Side(BASELINE, first.runs), *_named(later)), tuple(notes))
 
@@ -125,24 +142,18 @@ def _runs_at(place: Path, notes: list[str]) -> list[ComparedRun]:
     Damaged runs among several are left out, which is added to ``notes``. Raises RidgelineError
     where there is none.
     """
-    if (place / RUN_FILE).exists() or not place.is_dir():
+    folders = folders_of_runs(place)
+    if folders in ([place], []):
         return [_read(place, notes)]
     runs = []
-    for folder in _folders_below(place):
+    for folder in folders:
         try:
             runs.append(_read(folder, notes))
         except RidgelineError as error:
             notes.append(f"Left out: {error}.")
     if not runs:
-        raise RidgelineError(f"{place} is no run of Ridgeline, and holds none that can be read")
+        raise RidgelineError(f"{place} holds no run that can be read")
     return sorted(runs, key=lambda run: (run.started, str(run.folder)))
-
-
-def _folders_below(place: Path) -> Iterable[Path]:
-    """Folders of runs below a folder, by name."""
-    for depth in range(1, DEEPEST + 1):
-        for file in sorted(place.glob("/".join(["*"] * depth + [RUN_FILE]))):
-            yield file.parent
 
 
 def _read(folder: Path, notes: list[str]) -> ComparedRun:

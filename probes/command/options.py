@@ -195,6 +195,31 @@ def parser(version: str) -> argparse.ArgumentParser:
         help="analyse and draw a run again; measures nothing",
     )
     p.add_argument(
+        "--repeat",
+        type=positive,
+        action=Once,
+        default=1,
+        metavar="N",
+        help="make so many runs, a set: three tell how far runs differ by chance",
+    )
+    p.add_argument(
+        "--compare",
+        type=path,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="RUN_DIR",
+        help="then hold the new runs against this one, or against a folder of several",
+    )
+    p.add_argument(
+        "--gate",
+        type=gate,
+        action=Once,
+        metavar="3%",
+        help="with --compare: exit code 1 if a row is slower than that beyond doubt, 3 if that "
+        "cannot be told",
+    )
+    p.add_argument(
         "--all", action="store_true", help="print every ceiling and layer, not only the answer"
     )
     p.add_argument("--version", action="version", version=f"Ridgeline {version}")
@@ -394,6 +419,14 @@ def share(text: str) -> float:
     value = value / 100 if is_percentage else value
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and 100 %")
+    return value
+
+
+def gate(text: str) -> float:
+    """``3%`` or ``0.03`` as a share above 0 and below 1."""
+    value = share(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not above 0 and below 100 %")
     return value
 
 

@@ -42,6 +42,8 @@ from probes.records.table import GUARD, csv_text, damage_sentences, lines_are, r
 RUN_FILE, ROWS_FILE, CURVE_FILE = "run.json", "measurements.csv", "sustained.csv"
 COMPLETE, PARTIAL = "complete", "partial"
 """What ``status`` of a run may be."""
+DEEPEST = 4
+"""Folders between a folder of runs and one of them: ``results/sets/<time>/<device>/<time>``."""
 PART = ".part"
 """How the name of a file ends while it is being written."""
 PART_NAME = re.compile(rf"[\w.-]+?\.(?:csv|json|png|svg|html)(?:\.(\d{{1,9}}))?{re.escape(PART)}")
@@ -195,6 +197,17 @@ def _lives(process: int) -> bool:
         return True
     is_zombie = state == "Z"  # dead, and not yet waited for
     return not is_zombie
+
+
+def folders_of_runs(place: Path) -> list[Path]:
+    """The folder of a run itself, or those of all runs below it, by depth and name."""
+    if (place / RUN_FILE).exists():
+        return [place]
+    folders = []
+    for depth in range(1, DEEPEST + 1):
+        pattern = "/".join(["*"] * depth + [RUN_FILE])
+        folders += [file.parent for file in sorted(place.glob(pattern))]
+    return folders
 
 
 def read_run(folder: Path) -> Run:

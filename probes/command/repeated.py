@@ -1,0 +1,31 @@
+"""Several runs in one go, and earlier ones that they are compared with."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from probes.records.measurement import RidgelineError
+from probes.records.run import folders_of_runs, read_run
+
+SETS = "sets"
+"""Folder of sets, below ``--out``: a set is a folder of runs."""
+
+
+def out_of_set(out: Path, started: str) -> Path:
+    """Where the runs of a set that begins now go."""
+    time = started.replace(":", "").replace("-", "")
+    return out / SETS / time
+
+
+def check_earlier(args: argparse.Namespace) -> None:
+    """Raise RidgelineError now, not after the measurement, for runs that cannot be compared with.
+
+    Also for a gate with nothing that it could be held against.
+    """
+    if args.gate is not None and not args.compare:
+        raise RidgelineError("--gate has no effect without --compare RUN_DIR")
+    for place in args.compare:
+        folders = folders_of_runs(place)
+        if folders in ([place], []):
+            read_run(place)
