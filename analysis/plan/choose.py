@@ -24,13 +24,10 @@ def decide(points: Sequence[Point], loss_asked: float) -> Decision:
 
     It must be faster than FP32 beyond both intervals: what cannot gain is not quantized. For the
     same reason a simple recipe gives way to one of ours that is as fast. And no simple recipe that
-    is within the loss on the test inputs may be faster beyond both intervals. Where the time of
-    FP32 cannot be trusted no recipe is known to gain, and it is FP32.
+    is within the loss on the test inputs may be faster beyond both intervals.
     """
     held: set[str] = set()
     fp32 = _fp32(points)
-    if not fp32.timed:
-        return Decision(fp32.name, 0)
     chosen = fp32
     for candidate in _by_time(points):
         if _is_ranked(candidate, loss_asked) and _holds(candidate, loss_asked, held):

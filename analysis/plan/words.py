@@ -270,8 +270,6 @@ def _proposed(study: Study) -> str:
 def _why_fp32(study: Study, asked: str) -> str:
     """Why nothing narrower was chosen."""
     in_fp32 = study.chosen
-    if in_fp32 is not None and not in_fp32.timed:
-        return "Its time cannot be trusted, so none is known to be faster: measure again."
     timed = [point for point in study.points if point.timed and has_narrow(point)]
     if in_fp32 is None or not timed:
         return "No other recipe has a time that can be trusted."

@@ -16,6 +16,9 @@ from analysis.compare.columns import COMPARED_FILE, columns_of
 from analysis.compare.comparison import ComparedRow
 from analysis.compare.comparison import Comparison as RunsCompared
 from analysis.compare.show import in_brief
+from analysis.fleet import words as fleet_words
+from analysis.fleet.columns import GROUP_COLUMNS, NODES_FILE, SPREAD_FILE, SPREAD_SHOWN, SpreadLine
+from analysis.fleet.fleet import Fleet
 from analysis.model.ceilings import Ceiling
 from analysis.model.headlines import headlines
 from analysis.model.trust import FAIR, GOOD, LOW, at_start
@@ -238,6 +241,26 @@ class Console:
         if more > 0:
             self.note(f"{more} more in {COMPARED_FILE}; --all prints them.")
         self._print(f"Open: {_safe(str(folder / words.PAGE))}", soft_wrap=True)
+
+    def fleet(self, fleet: Fleet, folder: Path) -> None:
+        """Print which nodes are slow and why, how each ceiling spreads, and where the page is."""
+        self.note(fleet_words.answer(fleet), style="bold")
+        for text in fleet_words.sentences(fleet, self._everything):
+            self.note(text)
+        for kind in fleet.kinds:
+            if kind.groups:
+                groups = kind.groups if self._everything else kind.groups[: fleet_words.MOST_GROUPS]
+                cells = [in_words(GROUP_COLUMNS, group) for group in groups]
+                self._table(GROUP_COLUMNS, cells, (), NODES_FILE)
+            tags = fleet_words.tags_in_brief(kind, self._everything)
+            lines = [SpreadLine(kind, kind.spreads[tag]) for tag in tags]
+            if lines:
+                cells = [in_words(SPREAD_SHOWN, line) for line in lines]
+                self._table(SPREAD_SHOWN, cells, (), SPREAD_FILE)
+            more = len(kind.spreads) - len(lines)
+            if more:
+                self.note(f"{more} more ceilings in {SPREAD_FILE}; --all prints them.")
+        self._print(f"Open: {_safe(str(folder / fleet_words.PAGE))}", soft_wrap=True)
 
     def _roofs_in_modes(
         self, comparison: Comparison, columns: Sequence[Column[RoofInModes]]

@@ -11,7 +11,6 @@ from analysis.draw.plan.front import loss_in_words, name_of_recipe
 from analysis.outcome import PlanOutcome
 from analysis.plan.front import Point
 from analysis.plan.verdict import LONGEST_NAME, StageVerdict
-from analysis.tell.ceiling_columns import NOT_TRUSTED
 from analysis.tell.columns import PAGE, TERMINAL, Column, shown_in
 from analysis.units import UNKNOWN, si
 from probes.records.given import shortened
@@ -175,13 +174,6 @@ def _first_ones_first(columns: Sequence[Column[StageOfPlan]]) -> list[Column[Sta
 STAGES_ON_PAGE = _first_ones_first(shown_in(PAGE, STAGE_COLUMNS))
 
 
-def _name_in_words(point: Point) -> str:
-    """``INT8``, ``plan 3 (?)``: a recipe, marked where its time cannot be trusted."""
-    is_doubtful = point.seconds is not None and not point.trusted
-    name = name_of_recipe(point.name)
-    return f"{name} {NOT_TRUSTED}" if is_doubtful else name
-
-
 def _loss_in_words(point: Point) -> str:
     return UNKNOWN if point.loss is None else loss_in_words(point.loss.share)
 
@@ -205,7 +197,7 @@ RECIPE_COLUMNS: tuple[Column[Point], ...] = (
     Column(
         name="recipe",
         computed=lambda point: point.name,
-        text=_name_in_words,
+        text=lambda point: name_of_recipe(point.name),
         shown=(TERMINAL, PAGE),
         least=14,
     ),

@@ -147,13 +147,6 @@ def test_a_time_that_cannot_be_trusted_chooses_nothing() -> None:
     assert chosen == "fp32"
 
 
-def test_where_fp32_has_no_trusted_time_nothing_is_known_to_be_faster() -> None:
-    plan = plan_of("int8")
-    doubtful = rows.timed("fp32", 4 * MS, trusted=False, doubt="other load")
-    times = [doubtful, rows.timed("int8", 2 * MS)]
-    assert choice(plan, rows.both("int8", 0, 0), times)[0] == "fp32"
-
-
 def test_without_a_time_of_anything_it_is_fp32() -> None:
     assert choice(plan_of("int8"), [], []) == ("fp32", 0, True)
 

@@ -1,0 +1,116 @@
+"""The page of a fleet: the answer, the picture, slow nodes, how each ceiling spreads, all nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from string import Template
+
+from analysis.fleet.columns import (
+    GROUP_COLUMNS,
+    NODES_FILE,
+    SPREAD_SHOWN,
+    SpreadLine,
+    node_lines,
+)
+from analysis.fleet.fleet import USUAL, Fleet, KindOfNodes
+from analysis.fleet.spread import FALSE_ALARMS, FEW, FEWEST, LEAST
+from analysis.fleet.words import answer, cause_in_words, sentences
+from analysis.tell.page.markup import clipped, heading, paragraph, picture
+from analysis.tell.page.tables import table_of, table_of_texts
+from analysis.units import percent
+
+FOLDER = Path(__file__).parent
+MOST_NODES = 500
+"""Nodes in the table of the page: those that are as the others come last, and the file has all."""
+MOST_PICTURE = 2_500_000
+"""Bytes of the picture on the page."""
+METHOD = (
+    "Nodes of one device are compared with each other. The noise of a row is the largest of 1.4826 "
+    "times the median absolute deviation, of what the fast side of the nodes shows, of the median "
+    "interval within a run, and of what runs of one device differ by. A node is named where its "
+    "distance from the median is more than chance makes, over all nodes and rows together, in "
+    f"{percent(FALSE_ALARMS)} of fleets, and at least {percent(LEAST)}. A rack, or nodes in which "
+    "one fact differs, are looked at together, too. With fewer than "
+    f"{FEW} nodes a difference must also exceed what single runs are known to range over, and with "
+    f"fewer than {FEWEST} none is named. Rows that cannot be trusted are left out."
+)
+
+
+def html(fleet: Fleet, pictures: Mapping[str, str]) -> str:
+    """The page. pictures: SVG text by the name of the picture's file, without ending."""
+    sections = [("pictures", "Picture", _pictures(fleet, pictures))]
+    for number, kind in enumerate(fleet.kinds):
+        sections.append((f"kind-{number}", str(kind.kind), _kind(kind, number)))
+    sections.append(("nodes", "Nodes", _nodes(fleet)))
+    sections.append(("method", "Method", paragraph(METHOD)))
+    title = ", ".join(dict.fromkeys(str(kind.kind) for kind in fleet.kinds)) or "no runs"
+    page = Template((FOLDER / "fleet.html").read_text(encoding="utf-8"))
+    return page.substitute(
+        title=escape(clipped(title)),
+        style=(FOLDER / "page.css").read_text(encoding="utf-8"),
+        facts=escape(clipped(f"{fleet.nodes} runs in {fleet.top}")),
+        contents="".join(
+            f'<a href="#{name}">{escape(clipped(text, 40))}</a> ' for name, text, _ in sections
+        ),
+        answer="".join(map(paragraph, [answer(fleet), *sentences(fleet, everything=True)])),
+        sections="".join(
+            f'<section aria-labelledby="{name}"><h2 id="{name}">{escape(clipped(text))}</h2>'
+            f"{content}</section>\n"
+            for name, text, content in sections
+        ),
+    )
+
+
+def _pictures(fleet: Fleet, pictures: Mapping[str, str]) -> str:
+    parts = []
+    for name, svg in pictures.items():
+        if len(svg) > MOST_PICTURE:
+            parts.append(paragraph(f"Its picture is {name}.png, beside this page.", "soft"))
+        else:
+            parts.append(picture(svg, f"How the nodes spread: {answer(fleet)}", name))
+    return "".join(parts)
+
+
+def _kind(kind: KindOfNodes, number: int) -> str:
+    """Slow nodes of a kind, and how each of its ceilings spreads."""
+    parts = []
+    if kind.groups:
+        parts.append(heading(3, "Slow"))
+        parts.append(table_of("Slow nodes", GROUP_COLUMNS, kind.groups, f"table-slow-{number}"))
+    lines = [SpreadLine(kind, spread) for spread in kind.spreads.values()]
+    if lines:
+        parts.append(heading(3, "How each ceiling spreads"))
+        parts.append(table_of("Spread", SPREAD_SHOWN, lines, f"table-spread-{number}"))
+    return "".join(parts) or paragraph("Only one of its runs has any row.", "soft")
+
+
+def _nodes(fleet: Fleet) -> str:
+    """Nodes, those that are unlike the others first."""
+    lines = list(node_lines(fleet))
+    lines.sort(key=lambda line: line.look is not None and line.look.verdict == USUAL)
+    cells = []
+    for line in lines[:MOST_NODES]:
+        look = line.look
+        if look is None:
+            lost = line.lost
+            cells.append(
+                [lost.name if lost else "", "", "", "no run", "", lost.why if lost else ""]
+            )
+            continue
+        worst = look.worst
+        cells.append(
+            [
+                look.node.name,
+                look.node.place,
+                str(look.node.kind),
+                look.verdict,
+                f"{worst.name} {percent(worst.ratio - 1)}" if worst else "",
+                cause_in_words(look.cause) if worst and worst.is_slower else "",
+            ]
+        )
+    heads = ["node", "rack", "device", "verdict", "furthest row", "cause"]
+    more = len(lines) - len(cells)
+    note = paragraph(f"{more} more, as the others, in {NODES_FILE}.", "soft") if more else ""
+    return table_of_texts("Nodes", heads, cells) + note
