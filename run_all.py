@@ -47,6 +47,8 @@ from probes.records.precision import PLAN_FILE, Plan, Recipe, read_precision
 from probes.records.run import COMPLETE, PARTIAL, Run, new_folder, now, replace_file
 
 if TYPE_CHECKING:
+    from analysis.elsewhere.find import Found
+    from analysis.outcome import Outcome
     from analysis.tell.console import Console
     from probes.command.planning import Planning
     from probes.harness.bench import GuardedBench
@@ -107,7 +109,7 @@ def run_command(argv: Sequence[str] | None) -> int:
     if args.doctor:
         return doctor(args)
     if args.replot:
-        return replot(args.replot, everything=args.all)
+        return replot(args)
     return measure_and_compare(args)
 
 
@@ -170,20 +172,48 @@ def doctor(args: argparse.Namespace) -> int:
     return code(report.findings)
 
 
-def replot(folder: Path, everything: bool) -> int:
-    """Judge, model and draw the run in ``folder`` again; returns the code that measuring gives.
+def replot(args: argparse.Namespace) -> int:
+    """Judge, model and draw the run of ``--replot`` again; returns the code that measuring gives.
 
-    everything: print all that is known, not only the answer.
+    With ``--on`` its networks are placed on other machines, too.
     """
     from analysis.analyse import analyse
+    from analysis.elsewhere.on import find_all
     from analysis.tell.console import Console
 
+    folder = args.replot
+    others = find_all(args.on)
     try:
         outcome = analyse(folder)
     except OSError as error:
         raise RidgelineError(f"cannot write to {folder}: {reason(error)}") from None
-    Console(everything=everything).result(outcome)
+    console = Console(everything=args.all)
+    console.result(outcome)
+    if not place_on_others(outcome, others, folder, console):
+        return SOME_FAILED
     return code_of(outcome.run)
+
+
+def place_on_others(
+    outcome: Outcome, others: Sequence[Found], folder: Path, console: Console
+) -> bool:
+    """Place the networks of a run on other machines; False if their file could not be written."""
+    from analysis.elsewhere.on import on_others
+    from analysis.tell.columns import file_of
+    from analysis.tell.on_elsewhere import ELSEWHERE_COLUMNS, ELSEWHERE_FILE, on_elsewhere, rows
+
+    if not others:
+        return True
+    placed = on_others(outcome, others)
+    for sentence in on_elsewhere(placed):
+        console.note(sentence)
+    try:
+        replace_file(folder / ELSEWHERE_FILE, file_of(ELSEWHERE_COLUMNS, rows(placed)))
+    except OSError as error:
+        console.note(f"cannot write to {folder}: {reason(error)}")
+        return False
+    console.note(f"Layer by layer: {folder / ELSEWHERE_FILE}")
+    return True
 
 
 def measure_and_compare(args: argparse.Namespace) -> int:
@@ -238,6 +268,7 @@ def measure(args: argparse.Namespace, folders: list[Path]) -> int:
 
     All rows so far are on disk at any time. The folder is added to ``folders``.
     """
+    from analysis.elsewhere.on import find_all
     from analysis.tell.console import Console
     from probes.command import asked, planning, tensorrt
     from probes.harness.bench import GuardedBench
@@ -245,6 +276,7 @@ def measure(args: argparse.Namespace, folders: list[Path]) -> int:
 
     watch = Watch()
     console = Console(everything=args.all)
+    others = find_all(args.on)
     asked_plan = planning.read(args)
     asked_engines = tensorrt.read(args)
     if asked_plan:
@@ -291,7 +323,7 @@ def measure(args: argparse.Namespace, folders: list[Path]) -> int:
             if engines_code == INTERRUPTED:
                 return INTERRUPTED
             measured_code = measured_code or engines_code
-        finished_code = finish(run, folder, console)
+        finished_code = finish(run, folder, console, others)
         interrupts.check()
     return measured_code if measured_code != DONE else finished_code
 
@@ -514,10 +546,11 @@ def code_of(run: Run) -> int:
     return SOME_FAILED if failed else DONE
 
 
-def finish(run: Run, folder: Path, console: Console) -> int:
+def finish(run: Run, folder: Path, console: Console, others: Sequence[Found]) -> int:
     """Model, place, draw and report what was measured; returns the exit code.
 
-    With no space left on the disk, the result is printed all the same.
+    With no space left on the disk, the result is printed all the same. others: machines on whose
+    roofs its networks are placed, too.
     """
     from analysis.analyse import model, write
 
@@ -533,7 +566,11 @@ def finish(run: Run, folder: Path, console: Console) -> int:
     if problem:
         console.note(problem)
         return SOME_FAILED
-    return DONE
+    if not outcome.networks:
+        for other in others:
+            console.note(f"Nothing to place on {other.machine.name}: no layer was timed.")
+        return DONE
+    return DONE if place_on_others(outcome, others, folder, console) else SOME_FAILED
 
 
 def without_traceback() -> int:

@@ -67,6 +67,8 @@ class Ceiling:
     """Energy of one repetition of it during that time."""
     per_watt: float | None = None
     """Work for each joule: the rate for each watt."""
+    instruction: str = ""
+    """The opcode of the hot loop, as it was found in the machine code."""
 
     @property
     def share(self) -> float | None:
@@ -141,6 +143,7 @@ def _ceiling(tag: str, rows: Sequence[Measurement], device: Device) -> Ceiling:
         power_w=best.power_w,
         joules=best.joules,
         per_watt=best.per_watt,
+        instruction=best.instruction,
     )
 
 

@@ -162,6 +162,7 @@ CEILING_COLUMNS: tuple[Column[Ceiling], ...] = (
         if_known=True,
         may_go=4,
     ),
+    Column(stored="instruction"),
     Column(name="remarks", computed=_remarks, shown=ALL, least=20, may_go=1),
 )
 """A column of a ceiling's table is one entry here, in the order of the file."""

@@ -14,7 +14,7 @@ LARGEST_DIMENSION = 2**31 - 1  # runtimes count in 32 bits
 MOST_SECONDS = 1e6  # eleven days: more is a slip of the keyboard, or infinite
 
 ONLY_WITH: Mapping[str, tuple[str, ...]] = {
-    "replot": ("all",),
+    "replot": ("all", "on"),
     "list": ("device", "only"),
     "power_modes": ("out",),
     "doctor": ("device", "out", "all"),
@@ -116,6 +116,11 @@ def refuse_ignored(args: argparse.Namespace, default_of: Callable[[str], Any]) -
             raise RidgelineError(
                 f"{_spelled(ignored[0])} has no effect with {_spelled(mode)}, which takes {takes}"
             )
+    if args.on and not (args.replot or args.model or args.imported or args.engine):
+        raise RidgelineError(
+            "--on places networks on the roofs of other machines: give --model, --import, or "
+            "--replot a run that has one"
+        )
     if not args.roofs or args.only:
         return
     measures_layers = args.layers is not None or (args.model and not args.imported)
@@ -218,6 +223,15 @@ def parser(version: str) -> argparse.ArgumentParser:
         metavar="3%",
         help="with --compare: exit code 1 if a row is slower than that beyond doubt, 3 if that "
         "cannot be told",
+    )
+    p.add_argument(
+        "--on",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="MACHINE",
+        help="also place the networks on the roofs of these: a product, a device of the atlas, "
+        "or the folder of a run",
     )
     p.add_argument(
         "--all", action="store_true", help="print every ceiling and layer, not only the answer"

@@ -210,8 +210,8 @@ def folders_of_runs(place: Path) -> list[Path]:
     return folders
 
 
-def read_run(folder: Path) -> Run:
-    """Read a run's folder back; what is damaged in it is left out, and named in ``damage``.
+def read_head(folder: Path) -> Run:
+    """Read ``run.json`` of a folder back, without any rows.
 
     Raises RidgelineError if it is no run.
     """
@@ -238,6 +238,15 @@ def read_run(folder: Path) -> Run:
         elif value is not None:
             run.damage.append(f"{RUN_FILE}: {name} is damaged and left out")
     run.warnings = [warning for warning in run.warnings if isinstance(warning, str)]
+    return run
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run's folder back; what is damaged in it is left out, and named in ``damage``.
+
+    Raises RidgelineError if it is no run.
+    """
+    run = read_head(folder)
     table = read_table(folder / ROWS_FILE, Measurement, LIMITS, run.guarded, row_problem)
     run.damage += damage_sentences(folder / ROWS_FILE, table)
     rows_and_lines = zip(table.rows, table.lines, strict=True)
