@@ -17,6 +17,8 @@ from analysis.units import si
 COMPARED_FILE = "compared.csv"
 MOST_RUNS = 6
 """Runs that have a column each; with more a side has one, and the file has all."""
+LAST_TO_GO = 1000
+"""Rank of the columns that a narrow terminal leaves out last."""
 
 
 class Line(NamedTuple):
@@ -121,13 +123,23 @@ def _value_columns(comparison: Comparison) -> Iterator[Column[ComparedRow]]:
                 number += 1
 
 
+def _may_go(place: int) -> int:
+    """When the columns of a side go where there is no room: the last side's first.
+
+    Those of the first two sides stay, unless there is no room for a comparison at all.
+    """
+    return max(2 * MOST_RUNS, LAST_TO_GO - place) if place > 1 else 0
+
+
 def _middle_column(place: int, name: str) -> Column[ComparedRow]:
+    """The middle of a side's runs."""
     return Column(
         name=name,
         computed=lambda row: row.middle(place),
         unit=lambda row: row.row.unit,
         text=lambda row: si(row.middle(place), row.row.unit),
         number=True,
+        may_go=_may_go(place),
     )
 
 
@@ -144,7 +156,7 @@ def _run_column(number: int, name: str) -> Column[ComparedRow]:
         unit=lambda row: row.row.unit,
         text=lambda row: si(value(row), row.row.unit),
         number=True,
-        may_go=1 + number,
+        may_go=MOST_RUNS - number,
     )
 
 
@@ -155,10 +167,12 @@ def _verdict_columns(place: int, side: str) -> Iterator[Column[ComparedRow]]:
         name=f"change{of_side}",
         computed=lambda row: row.verdicts[place].ratio,
         text=lambda row: ratio_in_words(row.verdicts[place]),
+        may_go=_may_go(place + 1),
     )
     yield Column(
         name=f"verdict{of_side}",
         computed=lambda row: row.verdicts[place].verdict,
+        may_go=_may_go(place + 1),
     )
 
 

@@ -83,8 +83,8 @@ class Comparison:
 
     @property
     def untold(self) -> int:
-        """Verdicts that could not be held against the spread of runs, nor told otherwise."""
-        return sum(_is_untold(verdict) for row in self.rows for verdict in row.verdicts)
+        """Verdicts on rows of both sides that cannot be told."""
+        return self.counts[CANNOT_TELL] - (self.counts.total() - self.shared)
 
     @property
     def code(self) -> int:
@@ -94,11 +94,6 @@ class Comparison:
         if self.beyond_gate():
             return FAILED
         return UNDECIDED if self.untold > MOST_UNTOLD * self.shared else PASSED
-
-
-def _is_untold(verdict: Verdict) -> bool:
-    """True if nothing speaks against a slowdown: there was no spread to hold the row against."""
-    return verdict.verdict == CANNOT_TELL and verdict.p is None and verdict.why_not != MISSING
 
 
 def compare(

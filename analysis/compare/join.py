@@ -75,9 +75,11 @@ def _by_key(run: ComparedRun) -> dict[str, _Named]:
 
 def _of_ceilings(run: ComparedRun) -> Iterable[_Named]:
     """Its ceilings. Those that it took from another run are not its own, and say nothing new."""
+    own_rows = any(row.started == run.started for row in run.outcome.run.measurements)
     for ceiling in run.outcome.ceilings.values():
         reading = reading_of(ceiling)
-        if reading is None or ceiling.started != run.started:
+        is_taken = own_rows and ceiling.started != run.started
+        if reading is None or is_taken:
             continue
         yield _Named(ceiling.tag, ceiling.tag, name_of(Tag.parse(ceiling.tag)), reading)
 

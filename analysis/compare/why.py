@@ -98,18 +98,34 @@ class Difference:
         return names[0] if names else ""
 
     @property
+    def differs(self) -> bool:
+        """True if there is a difference worth a word."""
+        return _differs(self.ratio)
+
+    @property
+    def clock_explains(self) -> bool:
+        """True if there is a difference, and none is left at the same clock."""
+        at_equal_clock = self.at_equal_clock
+        return self.differs and at_equal_clock is not None and not _differs(at_equal_clock)
+
+    @property
+    def because(self) -> str:
+        """``the clock was 8.1 % lower (power cap); at equal clock the same``; empty if unknown."""
+        parts = [cause.sentence for cause in self.causes if cause.sentence]
+        if self.at_equal_clock is None or self.clock_ratio is None or not self.differs:
+            return "; ".join(parts)
+        if not _differs(self.clock_ratio):
+            if not parts:
+                parts = ["it is not the clock, which was the same; nothing else is known to differ"]
+        elif not _is_theory(self):
+            parts.append(f"at equal clock {change_in_words(self.at_equal_clock)}")
+        return "; ".join(parts)
+
+    @property
     def sentence(self) -> str:
         """``7.0 % slower: the clock was 8.1 % lower (power cap); at equal clock the same``."""
         head = change_in_words(self.ratio)
-        because = "; ".join(cause.sentence for cause in self.causes if cause.sentence)
-        parts = [f"{head}: {because}" if because else head]
-        clocks_differ = self.clock_ratio is not None and _differs(self.clock_ratio)
-        if self.at_equal_clock is not None and clocks_differ and not _is_theory(self):
-            at_equal_clock = change_in_words(self.at_equal_clock)
-            parts.append(f"at equal clock {at_equal_clock}")
-        elif not because and self.at_equal_clock is not None:
-            parts.append("at the same clock")
-        return "; ".join(parts)
+        return f"{head}: {self.because}" if self.because else head
 
 
 def _is_theory(difference: Difference) -> bool:

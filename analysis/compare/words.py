@@ -61,7 +61,7 @@ def sentences(comparison: Comparison, most: int | None = MOST_CHANGES) -> list[s
     more = len(changed) - len(told)
     if more > 0:
         told.append(f"{more} more changed.")
-    return [*told, *untold(comparison), *comparison.notes]
+    return [*told, *clocks(comparison), *untold(comparison), *comparison.notes]
 
 
 def change_sentence(comparison: Comparison, row: ComparedRow, place: int) -> str:
@@ -76,10 +76,32 @@ def change_sentence(comparison: Comparison, row: ComparedRow, place: int) -> str
 def why_sentence(verdict: Verdict) -> str:
     """What explains a difference; empty where there is none, or nothing is known that does."""
     difference = verdict.difference
-    if difference is None or not difference.causes:
+    if difference is None or (difference.cause == "" and not difference.differs):
         return ""
-    _, _, because = difference.sentence.partition(": ")
-    return because
+    return difference.because
+
+
+def clocks(comparison: Comparison) -> list[str]:
+    """What clocks explain of rows that are neither slower nor faster."""
+    differing = []
+    for row in comparison.rows:
+        for verdict in row.verdicts:
+            difference = verdict.difference
+            told = verdict.verdict in (SLOWER, FASTER)
+            if told or difference is None or difference.at_equal_clock is None:
+                continue
+            if difference.differs:
+                differing.append(difference)
+    explained = [difference for difference in differing if difference.clock_explains]
+    if not explained:
+        return []
+    most = percent(max(abs(difference.ratio - 1) for difference in differing))
+    if len(differing) == 1:
+        return [f"1 other row differs by {most}; at equal clock it is the same."]
+    return [
+        f"{len(differing)} other rows differ by 1 % to {most}: at equal clock {len(explained)} of "
+        "these would be the same."
+    ]
 
 
 def _reasons(comparison: Comparison) -> Counter[str]:
@@ -95,15 +117,17 @@ def _reasons(comparison: Comparison) -> Counter[str]:
 def untold(comparison: Comparison) -> list[str]:
     """Why rows cannot be told, and what would tell them."""
     reasons = _reasons(comparison)
+    of_sides = " and ".join(_load_of(comparison, place) for place in range(len(comparison.sides)))
+    loads = f": others had {of_sides} of the processors' time"
+    was_busy = any((run.circumstances.busy or 0.0) > MORE_LOAD for run in comparison.runs)
     told = []
     if count := reasons[UNTRUSTED]:
-        told.append(f"{_rows(count)} cannot be told since too few of their runs can be trusted.")
-    if count := reasons[UNEQUAL_LOAD]:
-        loads = " and ".join(_load_of(comparison, place) for place in range(len(comparison.sides)))
         told.append(
-            f"{_rows(count)} cannot be told since the load was unequal: others had {loads} of the "
-            "processors' time."
+            f"{_rows(count)} cannot be told since too few of their runs can be trusted"
+            f"{loads if was_busy else ''}."
         )
+    if count := reasons[UNEQUAL_LOAD]:
+        told.append(f"{_rows(count)} cannot be told since the load was unequal{loads}.")
     if count := reasons[NOISE]:
         told.append(f"{_rows(count)} cannot be told from the spread of runs; more runs would.")
     if count := reasons[FEW_RUNS]:
@@ -140,8 +164,8 @@ def gate_sentence(comparison: Comparison) -> str:
     if comparison.code == PASSED:
         return f"{head} passed, nothing is slower than that beyond doubt."
     return (
-        f"{head} cannot tell, {comparison.untold} of {comparison.shared} rows could not be held "
-        "against a spread of runs."
+        f"{head} cannot tell: nothing is slower than that beyond doubt, but "
+        f"{comparison.untold} of {comparison.shared} rows cannot be told."
     )
 
 

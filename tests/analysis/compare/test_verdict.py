@@ -29,6 +29,7 @@ from analysis.compare.verdict import (
 
 METAL = Circumstances(kind="cpu", device="a", others=0.0, steal=0.0)
 LENT = replace(METAL, virtual=True)
+CARD = Circumstances(kind="cuda", device="c", others=0.0, steal=0.0)
 TAGS = [
     f"compute/{dtype}{variant}"
     for dtype in ("fp32", "fp64", "bf16", "int8")
@@ -75,7 +76,7 @@ def share_of_false_alarms(noise: Noise, machine: Circumstances, tables: int = 60
 
 
 @pytest.mark.parametrize("noise", [quiet, heavy_tails])
-@pytest.mark.parametrize("machine", [METAL, LENT])
+@pytest.mark.parametrize("machine", [METAL, LENT, CARD])
 def test_equal_sets_alarm_in_less_than_one_row_of_twenty(
     noise: Noise, machine: Circumstances
 ) -> None:
@@ -99,7 +100,7 @@ def test_drift_between_sets_raises_few_alarms_where_it_is_recorded() -> None:
     assert alarms / total <= 0.05
 
 
-@pytest.mark.parametrize("machine", [METAL, LENT])
+@pytest.mark.parametrize("machine", [METAL, LENT, CARD])
 def test_ten_percent_planted_is_always_found(machine: Circumstances) -> None:
     chance = random.Random(5)
     covered = total = 0

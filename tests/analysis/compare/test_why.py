@@ -154,7 +154,14 @@ def test_of_times_less_is_faster() -> None:
 def test_what_is_the_same_has_no_causes() -> None:
     difference = why(TAG, FULL, FULL, CARD, replace(CARD, driver="590"))
     assert not difference.causes
-    assert difference.sentence == "the same; at the same clock"
+    assert difference.sentence == "the same"
+
+
+def test_what_no_clock_explains_says_so() -> None:
+    before = Reading(value=100.0, unit="OP/s", clock_hz=2e9)
+    difference = why("compute/int32", before, replace(before, value=80.0), CARD, CARD)
+    assert "it is not the clock" in difference.sentence
+    assert not difference.clock_explains
 
 
 @pytest.mark.parametrize(
