@@ -19,6 +19,8 @@ about so much."""
 MOST_BORROWED = 6.0
 """Degrees of freedom that a row takes from others at most: tails of real runs are heavier than the
 model's, and a row that is restless itself must not be called quiet by its neighbours."""
+OUTLIERS = 0.1
+"""Share of the rows, one at least, whose spread is taken for no larger than that of the others."""
 FEWEST_ROWS = 4
 """Rows from which a prior can be fitted."""
 
@@ -45,7 +47,7 @@ def prior_of(variances: Sequence[float], freedom: float) -> Prior:
     """The prior that these variances of rows, each of so many degrees of freedom, come from."""
     if len(variances) < FEWEST_ROWS or freedom <= 0:
         return NOTHING_KNOWN
-    logs = [log(max(value, LEAST_SD**2)) for value in variances]
+    logs = _without_outliers([log(max(value, LEAST_SD**2)) for value in variances])
     shift = digamma(freedom / 2) - log(freedom / 2)
     centre = fmean(logs) - shift
     excess = variance(logs) - trigamma(freedom / 2)
@@ -54,6 +56,15 @@ def prior_of(variances: Sequence[float], freedom: float) -> Prior:
     own = 2 * trigamma_inverse(excess)
     level = exp(centre + digamma(own / 2) - log(own / 2))
     return Prior(level, min(own, MOST_BORROWED))
+
+
+def _without_outliers(logs: Sequence[float]) -> list[float]:
+    """The values, the largest of them no larger than the next: one wild row speaks for itself."""
+    if len(logs) <= FEWEST_ROWS:
+        return list(logs)
+    clipped = max(1, round(OUTLIERS * len(logs)))
+    most = sorted(logs)[-clipped - 1]
+    return [min(value, most) for value in logs]
 
 
 def pooled_variance(sides: Sequence[Sequence[float]]) -> tuple[float, float]:

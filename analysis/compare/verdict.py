@@ -8,8 +8,9 @@ since no spread within a set can show it. A change is told if it is significant 
 reader of the table wants to know; Holm's rule would keep any false call at all to 1 in 20 tables,
 and miss more that are slower).
 
-With fewer runs, or under unequal load, a change is told only where it exceeds the range that is
-recorded for that row on that kind of machine. What cannot be trusted is not told at all.
+With fewer runs, under unequal load, or where the spread of runs is too wide, a change is told
+only where it exceeds the range that is recorded for that row on that kind of machine. What cannot
+be trusted is not told at all.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from analysis.compare.noise import (
     quantile,
     two_sided_p,
 )
-from analysis.compare.recorded import USUAL_DRIFT, machine_of, record_of
+from analysis.compare.recorded import USUAL_DRIFT, machine_of, range_of, record_of
 from analysis.compare.why import Difference, change_in_words, has_more_load, why
 from analysis.units import percent
 from probes.records.tag import COMPUTE, MAIN_MEMORY, OVERHEAD, TRANSFER
@@ -99,7 +100,7 @@ class Verdict:
     why_not: str = ""
     """Why the spread of runs was not the noise, or the verdict is ``cannot tell``."""
     range: float | None = None
-    """The recorded range, where there is one."""
+    """The recorded range, where there is one; that of a side's own runs, if it is wider."""
     doubt: str = ""
     """Of a row that cannot be trusted: why."""
     load: tuple[float | None, float | None] = (None, None)
@@ -181,6 +182,9 @@ class _Test:
         elif most < margin:
             said = SAME
         else:
+            by_range = _by_range(replace(self.draft, why_not=NOISE))
+            if by_range.verdict != CANNOT_TELL:
+                return by_range
             said = CANNOT_TELL
         return replace(
             self.draft,
@@ -215,11 +219,13 @@ class _Sides:
         difference = why(sample.tag, middles[0], middles[1], self.first, self.second)
         records = [record_of(sample.tag, machine_of(side)) for side in (self.first, self.second)]
         ranges = [record.range for record in records if record]
+        own = [range_of(side) for side in (sample.before, sample.after)]
+        widest = max([*ranges, *(known for known in own if known is not None)], default=0.0)
         blank = replace(
             blank,
             ratio=difference.ratio,
             difference=difference,
-            range=max(ranges) if len(ranges) == len(records) else None,
+            range=widest if len(ranges) == len(records) else None,
             load=(self.first.busy, self.second.busy),
         )
         if not before or not after:
@@ -324,6 +330,7 @@ def _evidence(verdict: Verdict) -> str:
         return f"{change}, {between}, by {before} runs against {after}"
     trusted = f"{before} and {after} runs that can be trusted"
     reasons = {
+        NOISE: f"the spread of {before} runs against {after} alone does not tell",
         FEW_RUNS: f"{before} and {after} runs tell no spread, {ENOUGH_RUNS} a side would",
         UNTRUSTED: f"only {trusted}" + (f": {verdict.doubt}" if verdict.doubt else ""),
         UNEQUAL_LOAD: "others had {} of the processors' time, then {}".format(

@@ -16,6 +16,7 @@ from analysis.compare.verdict import (
     FASTER,
     FEW_RUNS,
     MISSING,
+    NOISE,
     RANGE,
     SAME,
     SLOWER,
@@ -141,6 +142,14 @@ def test_single_runs_are_told_beyond_the_recorded_range_only() -> None:
     beyond = one("compute/fp32", [100.0], [80.0])
     assert (beyond.verdict, beyond.against) == (SLOWER, RANGE)
     assert one("compute/fp32", [80.0], [100.0]).verdict == FASTER
+
+
+def test_a_wide_spread_is_told_beyond_the_recorded_range() -> None:
+    wide = one("compute/fp32", [100.0, 93.0, 100.5], [90.0, 89.5, 96.6])
+    assert (wide.verdict, wide.against, wide.why_not) == (SLOWER, RANGE, NOISE)
+    assert "the spread of 3 runs against 3 alone does not tell" in wide.evidence
+    within = one("compute/fp32", [100.0, 92.0, 100.5], [95.0, 94.0, 101.0])
+    assert within.verdict == CANNOT_TELL
 
 
 def test_without_a_record_single_runs_tell_nothing() -> None:
