@@ -17,6 +17,9 @@ from probes.records.given import reason
 from probes.records.measurement import RidgelineError
 from probes.records.run import replace_file
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as a shell counts it."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Compare runs; return the exit code.
@@ -29,8 +32,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     def answer(args: argparse.Namespace) -> None:
         codes.append(_answer(args))
 
-    code = program.run(_parser(), answer, argv)
-    return code or codes[0] if codes else code
+    try:
+        code = program.run(_parser(), answer, argv)
+    except KeyboardInterrupt:
+        program.complain(_parser(), "interrupted")
+        return INTERRUPTED
+    if code or not codes:
+        return code
+    return codes[0]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import exp, isinf, lgamma, log, log1p, sqrt
 from statistics import fmean, variance
 
@@ -21,6 +22,8 @@ MOST_BORROWED = 6.0
 model's, and a row that is restless itself must not be called quiet by its neighbours."""
 OUTLIERS = 0.1
 """Share of the rows, one at least, whose spread is taken for no larger than that of the others."""
+HALVINGS = 50
+"""Of an interval, until a number in it is known as exactly as is of use."""
 FEWEST_ROWS = 4
 """Rows from which a prior can be fitted."""
 
@@ -104,7 +107,7 @@ def trigamma(x: float) -> float:
 def trigamma_inverse(value: float) -> float:
     """The number whose trigamma is ``value``, which is positive (by bisection: it falls)."""
     low, high = 1e-6, 1e6
-    for _ in range(200):
+    for _ in range(HALVINGS):
         middle = sqrt(low * high)
         if trigamma(middle) > value:
             low = middle
@@ -120,12 +123,13 @@ def two_sided_p(t: float, freedom: float) -> float:
     return _incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t))
 
 
+@lru_cache(maxsize=4096)
 def quantile(confidence: float, freedom: float) -> float:
     """The t that is exceeded, either way, in a share of 1 - ``confidence`` of all cases."""
     low, high = 0.0, 1.0
     while two_sided_p(high, freedom) > 1 - confidence:
         high *= 2
-    for _ in range(100):
+    for _ in range(HALVINGS):
         middle = (low + high) / 2
         if two_sided_p(middle, freedom) > 1 - confidence:
             low = middle
