@@ -155,13 +155,13 @@ def bound_of(network: NetworkWork, there: Machine) -> Bound:
     """
     arithmetic = 0.0
     types = dict.fromkeys(work.dtype for work in network.layers if work.least_operations)
-    known_types = {name: _highest_limit(there.peaks, name) for name in types}
+    known_types = {name: _highest_limit(there.limits, name) for name in types}
     for work in network.layers:
         peak = known_types.get(work.dtype)
         if peak:
             arithmetic += work.least_operations / peak
     memory = 0.0
-    dram = there.peaks.get(DRAM)
+    dram = there.limits.get(DRAM)
     if network.whole is not None and network.whole.bytes and dram is not None and dram.limit:
         kept = _cache_bytes(there.device)
         if kept is not None:
@@ -169,7 +169,7 @@ def bound_of(network: NetworkWork, there: Machine) -> Bound:
     if arithmetic or memory:
         holds = "arithmetic" if arithmetic >= memory else "memory"
         return Bound(max(arithmetic, memory), holds)
-    if there.peaks and any(peak.limit for peak in there.peaks.values()):
+    if there.limits and any(peak.limit for peak in there.limits.values()):
         names = ", ".join(name.upper() for name in types) or "its work"
         return Bound(None, why_none=f"theory of {there.name} says nothing of {names}")
     return Bound(None, why_none=f"the theory of {there.name} is not known")

@@ -64,7 +64,7 @@ def _bound(prediction: Prediction) -> str:
     if bound.seconds is None:
         return f"no bound: {bound.why_none}"
     machine = prediction.machine
-    clock = machine.device.clock_hz
+    clock = machine.highest_clock
     at_clock = f" at {si(clock, 'Hz')}" if clock and bound.holds == "arithmetic" else ""
     return (
         f"could not run faster than {si(bound.seconds, 's')} (bound: {bound.holds}, by "

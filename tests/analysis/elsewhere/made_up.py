@@ -24,7 +24,7 @@ def machine(name: str, flops: float, bandwidth: float, share: float = 0.8) -> Ma
         bandwidth=(Roof("bandwidth/dram", share * bandwidth, bandwidth, "B/s"),),
     )
     device = Device("cuda", 0, name, "9.0", 100, last_cache_bytes=1000)
-    return Machine(name, device, roofs, MEASURED, peaks, 1, "2026-01-31")
+    return Machine(name, device, roofs, MEASURED, peaks, peaks, 1e9, 1, "2026-01-31")
 
 
 def by_theory(name: str, flops: float, bandwidth: float) -> Machine:

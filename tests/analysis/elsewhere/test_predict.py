@@ -74,7 +74,7 @@ def test_a_gpu_whose_cache_is_unknown_may_have_the_largest_there_is() -> None:
 
 
 def test_unknown_theory_gives_no_bound_and_says_so() -> None:
-    bound = bound_of(network(layer(8 * GIGA, 1.0, 0.02)), replace(THERE, peaks={}))
+    bound = bound_of(network(layer(8 * GIGA, 1.0, 0.02)), replace(THERE, limits={}))
     assert bound.seconds is None
     assert bound.why_none == "the theory of there is not known"
 
