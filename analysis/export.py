@@ -1,4 +1,4 @@
-"""``python -m analysis.export RUN``: the tables of a run as JSON.
+"""``python -m analysis.export RUN``: the tables of a run as JSON, or its device for other tools.
 
 Each table has the names and columns of its CSV. Numbers are numbers, unknown is null, marks are
 true or false, what a cell holds as JSON is part of it, and no text has a guard.
@@ -14,12 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from analysis.analyse import model
+from analysis.atlas.devices import devices_of
+from analysis.atlas.entry import ATLAS, CEILINGS_FILE, read_atlas, read_entry
+from analysis.elsewhere.kerncraft import machine_file
+from analysis.elsewhere.peaks_export import MeasuredDevice, as_json
+from analysis.model.ceilings import Ceiling
 from analysis.tell import program
 from analysis.tell.columns import Column, Row
 from probes.records.given import reason
 from probes.records.measurement import SCHEMA_VERSION, RidgelineError
 from probes.records.precision import read_precision
-from probes.records.run import read_moments, read_run, replace_file
+from probes.records.run import ROWS_FILE, read_moments, read_run, replace_file
 from probes.records.table import columns_of
 
 JSON_CELLS = frozenset(
@@ -119,16 +124,33 @@ def _parser() -> argparse.ArgumentParser:
     parser = program.Parser(
         prog="python -m analysis.export", description="The tables of a run as JSON."
     )
-    parser.add_argument("run", type=Path, metavar="RUN", help="the folder of a run")
+    parser.add_argument(
+        "run",
+        type=Path,
+        metavar="RUN",
+        help="the folder of a run; for --device and --kerncraft also a device of the atlas",
+    )
     parser.add_argument("table", nargs="?", metavar="TABLE", help="only this one, such as ceilings")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="write each as DIR/TABLE.json instead"
+    )
+    whole = parser.add_mutually_exclusive_group()
+    whole.add_argument(
+        "--device",
+        action="store_true",
+        help="instead the device: its measured peak of each type and level, with source and date",
+    )
+    whole.add_argument(
+        "--kerncraft", action="store_true", help="instead a machine file for kerncraft, of a CPU"
     )
     return parser
 
 
 def _answer(args: argparse.Namespace) -> None:
     """Print or write what was asked for. Raises RidgelineError on bad input."""
+    if args.device or args.kerncraft:
+        _print_device(args)
+        return
     tables, damage = tables_of(args.run)
     for sentence in damage:
         program.complain(_parser(), sentence)
@@ -143,6 +165,42 @@ def _answer(args: argparse.Namespace) -> None:
         print(text_of(tables[args.table]))
     else:
         print(document(args.run, tables))
+
+
+def _print_device(args: argparse.Namespace) -> None:
+    """Print the device. Raises RidgelineError on bad input."""
+    if args.table or args.out:
+        raise RidgelineError("TABLE and --out go with the tables of a run, not with its device")
+    device = measured_device(args.run)
+    if args.kerncraft:
+        print(machine_file(device), end="")
+    else:
+        print(json.dumps(as_json(device), indent=1, ensure_ascii=False))
+
+
+def measured_device(place: Path) -> MeasuredDevice:
+    """The device of a run, of an entry of an atlas, or of all entries in the atlas of this name.
+
+    Raises RidgelineError if there is none.
+    """
+    if not place.exists():
+        for known in devices_of(read_atlas(ATLAS)):
+            if str(place) in (known.name, known.slug):
+                last = known.entries[-1].run
+                days = tuple(entry.day for entry in known.entries)
+                version = last.versions.get("ridgeline", "")
+                return MeasuredDevice(last.device, known.ceilings, days, version)
+    ceilings: Mapping[str, Ceiling]
+    if (place / CEILINGS_FILE).exists() and not (place / ROWS_FILE).exists():
+        entry = read_entry(place)
+        run = entry.run
+        ceilings = {ceiling.tag: ceiling for ceiling in entry.ceilings}
+    else:
+        run = read_run(place)
+        ceilings = model(run).ceilings
+    return MeasuredDevice(
+        run.device, ceilings, (run.started[:10],), run.versions.get("ridgeline", "")
+    )
 
 
 def _write(run: Path, out: Path, tables: Mapping[str, Table]) -> None:
