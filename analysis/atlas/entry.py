@@ -18,11 +18,13 @@ from analysis.model.ceilings import Ceiling
 from analysis.outcome import Outcome
 from analysis.tell.ceiling_columns import CEILING_COLUMNS
 from analysis.tell.columns import file_of
-from probes.records.given import reason
-from probes.records.measurement import SCHEMA_VERSION, RidgelineError
+from analysis.units import unit_of
+from probes.records.given import reason, shortened
+from probes.records.measurement import FAILED, OK, SCHEMA_VERSION, SKIPPED, RidgelineError
 from probes.records.run import RUN_FILE, Run, read_head, read_run, replace_file
-from probes.records.stored import LIMITS
+from probes.records.stored import LIMITS, schema_problem
 from probes.records.table import GUARD, csv_text, damage_sentences, read_table
+from probes.records.tag import Tag
 
 ATLAS = Path(__file__).parents[2] / "results" / "atlas"
 """That of this checkout."""
@@ -69,15 +71,41 @@ def read_entry(folder: Path) -> Entry:
     """Read one run of an atlas. Raises RidgelineError if it is none."""
     run = read_head(folder)
     path = folder / CEILINGS_FILE
-    ceilings = read_table(path, Ceiling, CEILING_LIMITS, run.guarded)
+    ceilings = read_table(path, Ceiling, CEILING_LIMITS, run.guarded, _ceiling_problem)
     damage = [*run.damage, *damage_sentences(path, ceilings)]
     rows: list[LayerWork] = []
     if (folder / LAYERS_FILE).exists():
-        layers = read_table(folder / LAYERS_FILE, LayerWork, LAYER_LIMITS, run.guarded)
+        path = folder / LAYERS_FILE
+        layers = read_table(path, LayerWork, LAYER_LIMITS, run.guarded, _layer_problem)
         rows = layers.rows
-        damage += damage_sentences(folder / LAYERS_FILE, layers)
+        damage += damage_sentences(path, layers)
     networks = tuple(networks_of(rows))
     return Entry(folder, run, tuple(ceilings.rows), networks, tuple(damage))
+
+
+def _ceiling_problem(ceiling: Ceiling) -> str:
+    """Why no run can have this ceiling, though each of its cells is right; empty if it can."""
+    if why := schema_problem(ceiling.schema_version):
+        return why
+    if ceiling.status not in (OK, SKIPPED, FAILED):
+        return f"status is {shortened(repr(ceiling.status))}, not {OK}, {SKIPPED} or {FAILED}"
+    try:
+        Tag.parse(ceiling.tag)
+    except ValueError as error:
+        return str(error)
+    if ceiling.status == OK and not ceiling.rate:
+        return f"{ceiling.tag} is {OK} and has no rate"
+    unit = unit_of(ceiling.tag, ceiling.dtype)
+    if ceiling.unit != unit:
+        return f"{ceiling.tag} is in {shortened(repr(ceiling.unit))}, not in {unit}"
+    return ""
+
+
+def _layer_problem(layer: LayerWork) -> str:
+    """Why no run can have these layers, though each cell is right; empty if it can."""
+    if not layer.seconds:
+        return f"{shortened(layer.op)} takes no time"
+    return schema_problem(layer.schema_version)
 
 
 def folders_of(atlas: Path) -> list[Path]:

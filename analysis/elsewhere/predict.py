@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from analysis.elsewhere.machine import Machine
-from analysis.elsewhere.work import LayerWork, NetworkWork
+from analysis.elsewhere.work import CONVOLUTION, LayerWork, NetworkWork
 from analysis.layers.roof_above import compute_roof, memory_roof
 from analysis.model.roofline import Roof, Roofline
 from analysis.theory.peaks import DRAM, SPARSE, Peak
@@ -169,10 +169,20 @@ def bound_of(network: NetworkWork, there: Machine) -> Bound:
     if arithmetic or memory:
         holds = "arithmetic" if arithmetic >= memory else "memory"
         return Bound(max(arithmetic, memory), holds)
-    if there.limits and any(peak.limit for peak in there.limits.values()):
-        names = ", ".join(name.upper() for name in types) or "its work"
-        return Bound(None, why_none=f"theory of {there.name} says nothing of {names}")
-    return Bound(None, why_none=f"the theory of {there.name} is not known")
+    return Bound(None, why_none=_why_no_bound(network, there))
+
+
+def _why_no_bound(network: NetworkWork, there: Machine) -> str:
+    """Why theory gives no bound, in words."""
+    if not any(peak.limit for peak in there.limits.values()):
+        return f"the theory of {there.name} is not known"
+    types = dict.fromkeys(work.dtype for work in network.layers if work.least_operations)
+    if types:
+        names = ", ".join(name.upper() for name in types)
+        return f"theory knows no peak of {there.name} for {names}"
+    if any(work.family == CONVOLUTION for work in network.layers):
+        return "the windows of its convolutions are not known (--model tells them)"
+    return "none of its layers is a convolution or a product of matrices"
 
 
 def _highest_limit(peaks: Mapping[str, Peak], dtype: str) -> float | None:

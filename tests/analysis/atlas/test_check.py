@@ -145,6 +145,26 @@ def test_a_damaged_row_is_found(atlas: Path) -> None:
     assert "damaged" in check(atlas).problems[0].what
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "found"),
+    [
+        ("tag", "no-tag", "'no-tag' is no tag"),
+        ("status", "fine", "status is 'fine', not ok, skipped or failed"),
+        ("rate", "", "compute/fp32 is ok and has no rate"),
+        ("unit", "B/s", "compute/fp32 is in 'B/s', not in FLOP/s"),
+        ("schema_version", "99", "schema 99 is of a newer Ridgeline"),
+    ],
+)
+def test_a_row_that_no_run_has_is_left_out_and_found(
+    atlas: Path, column: str, value: str, found: str
+) -> None:
+    (folder,) = folders_of(atlas)
+    edit_row(folder / CEILINGS_FILE, "compute/fp32", lambda cells: cells.update({column: value}))
+    assert found in check(atlas).problems[0].what
+    tags = [ceiling.tag for ceiling in read_entry(folder).ceilings]
+    assert "compute/fp32" not in tags
+
+
 def test_a_network_faster_than_theory_is_found(atlas: Path) -> None:
     (folder,) = folders_of(atlas)
     rows = (folder / LAYERS_FILE).read_text(encoding="utf-8").splitlines()

@@ -49,7 +49,9 @@ def test_the_bound_of_a_convolution_leaves_room_for_winograd() -> None:
 
 def test_a_convolution_whose_window_is_unknown_bounds_nothing() -> None:
     work = layer(9 * GIGA, 1.0, 0.1, family=CONVOLUTION)
-    assert bound_of(network(work), THERE).seconds is None
+    bound = bound_of(network(work), THERE)
+    assert bound.seconds is None
+    assert bound.why_none == "the windows of its convolutions are not known (--model tells them)"
 
 
 def test_layers_that_may_be_fused_away_bound_nothing() -> None:
