@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from analysis.compare.comparison import ComparedRow, Comparison
 from analysis.compare.facts import typical_reading
+from analysis.compare.sides import FEWEST_SIDES
 from analysis.compare.verdict import Verdict
 from analysis.compare.why import Difference
 from analysis.compare.words import ratio_in_words, why_sentence
@@ -98,13 +99,15 @@ LINE_COLUMNS: tuple[Column[Line], ...] = (
 def columns_of(comparison: Comparison, with_evidence: bool) -> tuple[Column[ComparedRow], ...]:
     """The columns that people read: the row, what was reached, and each side's change and verdict.
 
-    Few runs have a column each; else each side has one, with the middle of its runs.
+    Few runs have a column each, after those of the sides' middles. Of more than two sides the
+    columns have numbers, which ``words.key`` explains.
     with_evidence: also the evidence and the cause in words, for which a terminal has no room.
     """
     columns: list[Column[ComparedRow]] = [Column(name="row", computed=lambda row: row.row.name)]
     columns += _value_columns(comparison)
-    for place, side in enumerate(comparison.sides[1:]):
-        columns += _verdict_columns(place, side.name if len(comparison.sides) > 2 else "")
+    several = len(comparison.sides) > FEWEST_SIDES
+    for place in range(len(comparison.sides) - 1):
+        columns += _verdict_columns(place, str(place + 2) if several else "")
         if with_evidence:
             columns += _evidence_columns(place)
     return tuple(columns)
@@ -114,12 +117,14 @@ def _value_columns(comparison: Comparison) -> Iterator[Column[ComparedRow]]:
     """What was reached: of each run, or of each side."""
     several = any(len(side.runs) > 1 for side in comparison.sides)
     for place, side in enumerate(comparison.sides):
-        yield _middle_column(place, side.name)
+        name = side.name if len(comparison.sides) == FEWEST_SIDES else str(place + 1)
+        yield _middle_column(place, name)
     if several and len(comparison.runs) <= MOST_RUNS:
         number = 0
         for side in comparison.sides:
             for in_side in range(len(side.runs)):
-                yield _run_column(number, f"{side.name} {in_side + 1}")
+                name = f"{side.name} {in_side + 1}" if len(side.runs) > 1 else side.name
+                yield _run_column(number, name)
                 number += 1
 
 

@@ -11,9 +11,10 @@ MOST_ROWS = 24
 
 def in_brief(comparison: Comparison) -> list[ComparedRow]:
     """What changed, slower rows first; then the roofs that the first run's short table shows."""
-    rows = [row for row, _ in slower_first(comparison)]
-    shown = {row.row.key for row in rows}
     by_key = {row.row.key: row for row in comparison.rows}
+    changed = dict.fromkeys(row.row.key for row, _ in slower_first(comparison))
+    rows = [by_key[key] for key in changed]
+    shown = set(changed)
     ceilings = comparison.sides[0].runs[0].outcome.ceilings
     tags = [ceiling.tag for ceiling in headlines(ceilings)]
     for key in (*tags, *(row.row.key for row in comparison.rows if row.row.is_layer)):

@@ -11,7 +11,7 @@ from math import isfinite, log
 
 from analysis.compare.facts import HEAT_REASONS, POWER_REASONS, Circumstances, Reading
 from analysis.naming import few
-from analysis.units import percent, si, watts
+from analysis.units import percent, short, si, watts
 from probes.records.tag import (
     BANDWIDTH,
     LATENCY,
@@ -138,7 +138,9 @@ def change_in_words(ratio: float) -> str:
     if not _differs(ratio):
         return "the same"
     if ratio >= 2:
-        return f"{ratio:.1f} times as fast"
+        return f"{short(ratio)} times as fast"
+    if ratio <= 1 / 2:
+        return f"1/{short(1 / ratio)} of the speed"
     return f"{percent(ratio - 1)} faster" if ratio > 1 else f"{percent(1 - ratio)} slower"
 
 
@@ -252,7 +254,9 @@ class _Pair:
             f"{run.device}, {run.units} {'cores' if run.kind == 'cpu' else 'SMs'}"
             for run in (self.first, self.second)
         ]
-        times = f"{self.theory_ratio:.2f} times"
+        times = f"{short(self.theory_ratio)} times"
+        if self.theory_ratio < 1:
+            times = f"1/{short(1 / self.theory_ratio)} of"
         sentence = f"in a cycle {names[1]} can do {times} what {names[0]} can"
         yield Cause(THEORY, names[0], names[1], log(self.theory_ratio), sentence)
 
@@ -354,7 +358,12 @@ class _Pair:
         yield Cause(SHARE, before, after, log(rest), sentence)
 
     def _versions(self) -> Iterator[Cause]:
-        """Versions of the driver and of toolkits, of which the effect is not known."""
+        """Versions of the driver and of toolkits, of which the effect is not known.
+
+        Of different devices they explain nothing beside the devices themselves.
+        """
+        if self.first.arch != self.second.arch or self.first.kind != self.second.kind:
+            return
         drivers = self.first.driver, self.second.driver
         if drivers[0] and drivers[1] and drivers[0] != drivers[1]:
             sentence = f"another driver ({drivers[0]}, then {drivers[1]})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from analysis.compare.comparison import (
     FAILED,
@@ -11,6 +12,7 @@ from analysis.compare.comparison import (
     Comparison,
     slower_first,
 )
+from analysis.compare.sides import FEWEST_SIDES
 from analysis.compare.verdict import (
     CANNOT_TELL,
     ENOUGH_RUNS,
@@ -44,11 +46,14 @@ def answer(comparison: Comparison) -> str:
     untold = counts[CANNOT_TELL] - missing
     if untold:
         parts.append(f"{untold} cannot be told")
-    runs = " against ".join(str(len(side.runs)) for side in reversed(comparison.sides))
+    first, *others = comparison.sides
     total = comparison.shared
     what = "row" if total == 1 else "rows"
-    plural = "run" if runs == "1 against 1" else "runs"
-    return f"Of {total} {what} {', '.join(parts)}: {runs} {plural}."
+    against = f"{len(others)} sides against {first.name}"
+    if len(others) == 1:
+        plural = "run" if len(comparison.runs) == FEWEST_SIDES else "runs"
+        against = f"{len(others[0].runs)} against {len(first.runs)} {plural}"
+    return f"Of {total} {what} {', '.join(parts)}: {against}."
 
 
 def sentences(comparison: Comparison, most: int | None = MOST_CHANGES) -> list[str]:
@@ -117,8 +122,7 @@ def _reasons(comparison: Comparison) -> Counter[str]:
 def untold(comparison: Comparison) -> list[str]:
     """Why rows cannot be told, and what would tell them."""
     reasons = _reasons(comparison)
-    of_sides = " and ".join(_load_of(comparison, place) for place in range(len(comparison.sides)))
-    loads = f": others had {of_sides} of the processors' time"
+    loads = f": others had {_loads(comparison)} of the processors' time"
     was_busy = any((run.circumstances.busy or 0.0) > MORE_LOAD for run in comparison.runs)
     told = []
     if count := reasons[UNTRUSTED]:
@@ -144,13 +148,32 @@ def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count} rows"
 
 
-def _load_of(comparison: Comparison, place: int) -> str:
-    """Share of the processors that a side did not have, as a span of its runs."""
-    known = [run.busy for run in comparison.sides[place].circumstances if run.busy is not None]
+def _loads(comparison: Comparison) -> str:
+    """Share of the processors that each side did not have; of many sides the whole span."""
+    sides = comparison.sides
+    if len(sides) > FEWEST_SIDES:
+        return _span([run.circumstances.busy for run in comparison.runs])
+    return " and ".join(_span([run.busy for run in side.circumstances]) for side in sides)
+
+
+def _span(shares: Sequence[float | None]) -> str:
+    """``41.0 %``, or ``45.0 % to 77.4 %`` where runs differ."""
+    known = [share for share in shares if share is not None]
     if not known:
         return "an unknown part"
     low, high = min(known), max(known)
     return percent(high) if high - low < MORE_LOAD / 10 else f"{percent(low)} to {percent(high)}"
+
+
+def key(comparison: Comparison) -> str:
+    """``1: nvidia-h100; 2: nvidia-h200; 3: amd-epyc``: what numbers of sides stand for.
+
+    Empty of two sides, which tables call by their names.
+    """
+    if len(comparison.sides) == FEWEST_SIDES:
+        return ""
+    names = [f"{number}: {side.name}" for number, side in enumerate(comparison.sides, 1)]
+    return "; ".join(names)
 
 
 def gate_sentence(comparison: Comparison) -> str:

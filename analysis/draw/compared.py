@@ -37,6 +37,8 @@ NAME_SIZE = 8.5
 ACROSS = 9.6
 ROW, AROUND = 0.24, 1.75
 """Inches of a row of changes, and above and below all of them."""
+MOST_PANELS = 3
+"""Sides whose changes are drawn."""
 MOST_ROWS = 60
 """Rows of changes that are drawn: those that changed most come first."""
 NAMES_INCHES = 2.9
@@ -48,7 +50,6 @@ STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 """Changes (shares) that ticks stand at."""
 STEPS_DOWN = (0.65,)
 """Further ones for slower rows: no change is below -100 %."""
-TICKS_A_SIDE = 2
 WIDEST = math.log(4)
 """A change beyond this (logarithm of a ratio) is drawn at the edge."""
 
@@ -231,23 +232,26 @@ def changes_figure(comparison: Comparison) -> Figure:
     down = AROUND + ROW * max(1, len(rows))
     picture = page((ACROSS, down))
     heading(picture, f"{_title(comparison)}: change against {comparison.sides[0].name}", "")
-    left_out = len(comparison.rows) - len(rows)
-    notes = [f"{left_out} rows that changed less, or were not told, are in the table."]
+    others = comparison.sides[1 : MOST_PANELS + 1]
+    notes = []
+    if left_out := len(comparison.rows) - len(rows):
+        notes.append(f"{left_out} rows that changed less, or were not told, are in the table.")
+    if more := len(comparison.sides) - 1 - len(others):
+        notes.append(f"{more} more sides are in the table.")
     caption(
         picture,
         "Speed over that of the first side. Bar: 95 % by the spread of runs; without one, single "
         "runs.",
-        notes if left_out else (),
+        notes,
     )
-    others = comparison.sides[1:]
     width = (1 - NAMES_INCHES / ACROSS - 0.03) / len(others)
     for place in range(len(others)):
         left = NAMES_INCHES / ACROSS + place * width
         box = (left, 0.95 / down, width - 0.02, 1 - (0.95 + 0.8) / down)
         ax = picture.add_axes(box)
-        _draw_changes(ax, rows, place)
+        _draw_changes(ax, rows, place, 2 if len(others) == 1 else 1)
         if len(others) > 1:
-            ax.set_title(clipped(others[place].name, 24), fontsize=9)
+            ax.set_title(clipped(others[place].name, 80 // len(others)), fontsize=9)
         if place:
             ax.set_yticklabels([])
     handles, labels = picture.axes[0].get_legend_handles_labels()
@@ -271,8 +275,8 @@ def _most_changed(comparison: Comparison) -> list[ComparedRow]:
     return sorted(shared, key=rank)[:MOST_ROWS]
 
 
-def _draw_changes(ax: Axes, rows: Sequence[ComparedRow], place: int) -> None:
-    """A mark and a bar for each row, the first on top."""
+def _draw_changes(ax: Axes, rows: Sequence[ComparedRow], place: int, ticks: int) -> None:
+    """A mark and a bar for each row, the first on top. ticks: on either side of no change."""
     drawn = set[str]()
     reach = 0.02
     for height, row in enumerate(rows):
@@ -297,7 +301,7 @@ def _draw_changes(ax: Axes, rows: Sequence[ComparedRow], place: int) -> None:
         drawn.add(said)
     ax.axvline(0, color=FAINT, linewidth=0.8)
     ax.set(xlim=(-1.08 * reach, 1.08 * reach), ylim=(0.7 - max(1, len(rows)), 0.7))
-    places = _round_changes(reach)
+    places = _round_changes(reach, ticks)
     ax.set_xticks(
         [math.log1p(change) for change in places],
         [f"{100 * share:+g} %" if share else "0" for share in places],
@@ -312,10 +316,10 @@ def _kept(change: float) -> float:
     return max(-WIDEST, min(WIDEST, change))
 
 
-def _round_changes(reach: float) -> list[float]:
+def _round_changes(reach: float, ticks: int) -> list[float]:
     """Round changes (shares) for ticks within ``reach`` (logarithm of a ratio), few enough."""
     inside = [step for step in STEPS if math.log1p(step) <= reach]
-    chosen = inside[-TICKS_A_SIDE:] if inside else [STEPS[0]]
+    chosen = inside[-ticks:] if inside else [STEPS[0]]
     falls = [step for step in (*chosen, *STEPS_DOWN) if step < 1 and -math.log1p(-step) <= reach]
-    falls = sorted(set(falls))[-TICKS_A_SIDE:]
+    falls = sorted(set(falls))[-ticks:]
     return [*(-step for step in reversed(falls)), 0.0, *chosen]

@@ -235,6 +235,8 @@ class Console:
         rows: Sequence[ComparedRow] = comparison.rows
         if not self._everything:
             rows = in_brief(comparison)
+        if key := words.key(comparison):
+            self.note(key)
         columns = columns_of(comparison, with_evidence=False)
         self._table(columns, [in_words(columns, row) for row in rows], (), COMPARED_FILE)
         more = len(comparison.rows) - len(rows)

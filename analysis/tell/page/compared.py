@@ -45,7 +45,7 @@ def html(comparison: Comparison, pictures: Mapping[str, str]) -> str:
         title=escape(clipped(", ".join(devices))),
         style=(FOLDER / "page.css").read_text(encoding="utf-8"),
         badge=_badge(comparison),
-        facts=escape(clipped(" against ".join(map(_side_in_words, reversed(comparison.sides))))),
+        facts=escape(clipped(_sides_in_words(comparison))),
         contents="".join(f'<a href="#{name}">{escape(title)}</a> ' for name, title, _ in sections),
         answer=_answer(comparison),
         sections="".join(
@@ -63,6 +63,12 @@ def _badge(comparison: Comparison) -> str:
     said = {PASSED: ("good", "passed"), FAILED: ("low", "failed")}
     css_class, word = said.get(comparison.code, ("fair", "cannot tell"))
     return f'<span class="badge {css_class}">GATE {percent(comparison.gate)} {word}</span>'
+
+
+def _sides_in_words(comparison: Comparison) -> str:
+    """``3 runs (…) against baseline (…)``."""
+    first, *others = map(_side_in_words, comparison.sides)
+    return f"{', '.join(others)} against {first}"
 
 
 def _side_in_words(side: Side) -> str:
@@ -101,7 +107,9 @@ def _pictures(comparison: Comparison, pictures: Mapping[str, str]) -> str:
 def _rows(comparison: Comparison) -> str:
     """Every row; slower ones first in the answer above, all in their order here."""
     columns = columns_of(comparison, with_evidence=True)
-    return table_of("Rows compared", columns, comparison.rows, "table-rows")
+    key = words.key(comparison)
+    explained = paragraph(key, "soft") if key else ""
+    return explained + table_of("Rows compared", columns, comparison.rows, "table-rows")
 
 
 def _runs(comparison: Comparison) -> str:
