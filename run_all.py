@@ -36,7 +36,10 @@ from analysis.tell.output import (
     replace_unprintable,
 )
 from kernels.device import Device
-from probes.command.options import parser, refuse_ignored
+from probes.command.every_gpu import ALL as ALL_GPUS
+from probes.command.fleet import refuse_without_fleet
+from probes.command.host import host_facts
+from probes.command.options import names_of_options, parser, refuse_ignored
 from probes.harness import interrupts
 from probes.harness.case import Probe, all_probes, choose
 from probes.harness.devices.choose import choose as choose_device
@@ -44,7 +47,15 @@ from probes.harness.load import Watch
 from probes.records.given import reason
 from probes.records.measurement import FAILED, Measurement, RidgelineError
 from probes.records.precision import PLAN_FILE, Plan, Recipe, read_precision
-from probes.records.run import COMPLETE, PARTIAL, Run, new_folder, now, replace_file
+from probes.records.run import (
+    COMPLETE,
+    PARTIAL,
+    Run,
+    folders_of_runs,
+    new_folder,
+    now,
+    replace_file,
+)
 
 if TYPE_CHECKING:
     from analysis.elsewhere.find import Found
@@ -110,6 +121,12 @@ def run_command(argv: Sequence[str] | None) -> int:
         return doctor(args)
     if args.replot:
         return replot(args)
+    words = sys.argv[1:] if argv is None else argv
+    refuse_without_fleet(args)
+    if args.fleet:
+        return measure_fleet(args, words, names_of_options(options))
+    if args.device == ALL_GPUS:
+        return measure_every_gpu(args, words, names_of_options(options))
     return measure_and_compare(args)
 
 
@@ -214,6 +231,120 @@ def place_on_others(
         return False
     console.note(f"Layer by layer: {folder / ELSEWHERE_FILE}")
     return True
+
+
+def measure_fleet(args: argparse.Namespace, words: Sequence[str], known: Sequence[str]) -> int:
+    """Measure many nodes, a job each, and tell which are slow; returns the exit code.
+
+    words: the command line. known: names of all options.
+    """
+    from analysis.tell.console import Console
+    from probes.command import fleet
+
+    asked = fleet.asked(args, words, known)
+    fleet.check_engine(asked)
+    nodes = fleet.nodes_of(asked)
+    folder = new_place(args.out / fleet.FOLDER)
+    engine = fleet.engine_of(asked, folder)
+    console = Console(everything=args.all)
+    console.note(fleet.in_words(asked, nodes, folder))
+    code = DONE
+    try:
+        with console.saying("nodes") as say:
+            jobs = fleet.launch(asked, folder.resolve(), engine, nodes, say)
+        if any(job.problem for job in jobs):
+            code = SOME_FAILED
+    except KeyboardInterrupt:
+        interrupts.answered()
+        console.note(f"interrupted: jobs are cancelled; the runs so far are in {folder}")
+        code = INTERRUPTED
+    except OSError as error:
+        raise RidgelineError(f"cannot write to --out {args.out}: {reason(error)}") from None
+    tell_fleet(folder, args.out, console)
+    return code
+
+
+def tell_fleet(top: Path, out: Path, console: Console) -> None:
+    """Print which nodes of a fleet are slow, and write its page.
+
+    Raises RidgelineError where that cannot be written.
+    """
+    from analysis.fleet.files import write
+    from analysis.fleet.fleet import fleet_of
+
+    fleet = fleet_of(top)
+    try:
+        page_folder = write(fleet, out)
+    except OSError as error:
+        raise RidgelineError(f"cannot write to --out {out}: {reason(error)}") from None
+    console.fleet(fleet, page_folder)
+
+
+def measure_every_gpu(args: argparse.Namespace, words: Sequence[str], known: Sequence[str]) -> int:
+    """Measure every GPU of this machine, each by a process of its own; returns the exit code.
+
+    words: the command line. known: names of all options.
+    """
+    from analysis.tell.console import Console
+    from probes.command import every_gpu
+
+    if args.only:
+        choose(args.only, args.full)
+    numbers = every_gpu.gpus()
+    folder = new_place(args.out / every_gpu.FOLDER)
+    console = Console(everything=args.all)
+    runs = []
+    alone = folder / every_gpu.ALONE
+    console.note(f"{len(numbers)} GPUs, one after the other; runs go to {alone}", style="bold")
+    for run in every_gpu.one_after_the_other(numbers, words, known, alone):
+        if run.code not in (DONE, SOME_FAILED):
+            console.note(f"GPU {run.gpu}: its process ended with {run.code}")
+        runs.append(run)
+    sides = [run.folder for run in runs if folders_of_runs(run.folder)]
+    if len(sides) > 1:
+        compare_sides_of(sides, args.out, console)
+    if args.together:
+        together = folder / every_gpu.TOGETHER
+        console.note(f"All {len(numbers)} GPUs at once; runs go to {together}", style="bold")
+        with console.working("measuring all GPUs"):
+            at_once = every_gpu.at_once(numbers, words, known, together)
+        for before, after in zip(runs, at_once, strict=True):
+            pair = [before.folder, after.folder]
+            if all(map(folders_of_runs, pair)):
+                console.note(f"GPU {after.gpu}, all at once against alone:", style="bold")
+                compare_sides_of(pair, args.out, console)
+            else:
+                console.note(f"GPU {after.gpu}: {after.folder}.log says why there is no run")
+        runs += at_once
+    return max(run.code for run in runs) if runs else DONE
+
+
+def compare_sides_of(sides: Sequence[Path], out: Path, console: Console) -> None:
+    """Print runs side by side, and write their page. Raises RidgelineError where that cannot be."""
+    from analysis.compare.comparison import compare
+    from analysis.compare.files import write
+
+    comparison = compare(sides)
+    try:
+        page_folder = write(comparison, out)
+    except OSError as error:
+        raise RidgelineError(f"cannot write to --out {out}: {reason(error)}") from None
+    console.comparison(comparison, page_folder)
+
+
+def new_place(parent: Path) -> Path:
+    """A new folder below ``parent`` named for the time. Raises RidgelineError."""
+    time = now().replace(":", "").replace("-", "")
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        for attempt in range(1, 1000):
+            folder = parent / (time if attempt == 1 else f"{time}-{attempt}")
+            with suppress(FileExistsError):
+                folder.mkdir()
+                return folder
+    except OSError as error:
+        raise RidgelineError(f"cannot write to --out {parent}: {reason(error)}") from None
+    raise RidgelineError(f"cannot find a new name below {parent}")
 
 
 def measure_and_compare(args: argparse.Namespace) -> int:
@@ -339,6 +470,8 @@ def begin(device: Device, started: str, probes: Sequence[Probe], args: argparse.
         "probes": [probe.name for probe in probes],
         "rounds": rounds(device.kind, args.quick),
     }
+    if args.note_host:
+        settings["fleet"] = host_facts()
     warnings = list(device.warnings)
     for probe in probes:
         warnings += probe.warnings

@@ -58,7 +58,9 @@ def read_nodes(top: Path, progress: Callable[[int, int], None] | None = None) ->
     hosts = {node.host for node in nodes}
     known = hosts | {one.name for one in lost}
     jobs = [job for job in read_jobs(top) if job.problem]
-    lost += [Lost(job.host, job.problem) for job in jobs if job.host not in known]
+    with_run = {run.relative_to(top).parts[0] for run in runs if run != top}
+    without_run = [job for job in jobs if job.host not in known and job.folder not in with_run]
+    lost += [Lost(job.host, job.problem) for job in without_run]
     if not nodes and not lost:
         raise RidgelineError(f"{top} holds no run of Ridgeline")
     problems = {job.host: job.problem for job in jobs}

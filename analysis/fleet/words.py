@@ -108,7 +108,10 @@ def _of_kind(fleet: Fleet, kind: KindOfNodes, everything: bool) -> list[str]:
         names = folded([look.node.name for look in untrusted])
         told.append(f"{names}: most rows cannot be trusted; measure again.")
     for look in _first(kind.with_verdict(EMPTY), everything):
-        told.append(f"{look.node.name}: nothing was measured{_first_reason(look)}.")
+        if look.node.is_complete:
+            told.append(f"{look.node.name}: nothing was measured{_first_reason(look)}.")
+        else:
+            told.append(f"{look.node.name}: its run ended before anything was measured.")
     told += _incomplete(kind, everything)
     fast = kind.with_verdict(FAST)
     if fast:

@@ -20,6 +20,8 @@ ONLY_WITH: Mapping[str, tuple[str, ...]] = {
     "doctor": ("device", "out", "all"),
 }
 """Options that measure nothing, and the options that have an effect beside each."""
+ENGINES = ("slurm", "local")
+"""What starts the jobs of a fleet."""
 RUNTIMES = ("onnxruntime", "tensorrt")
 TENSORRT = RUNTIMES[1]
 NOT_MEASURED = "and nothing is measured"
@@ -139,6 +141,11 @@ def _spelled(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
+def names_of_options(options: argparse.ArgumentParser) -> list[str]:
+    """Names of all options, such as ``--device``."""
+    return list(options._option_string_actions)
+
+
 def parser(version: str) -> argparse.ArgumentParser:
     """The parser of the command line of ``run_all.py``."""
     p = Parser(
@@ -149,7 +156,8 @@ def parser(version: str) -> argparse.ArgumentParser:
         "--device",
         action=Once,
         metavar="D",
-        help="0, cuda:0 or cpu (default: CUDA device 0 if usable, else the CPU)",
+        help="0, cuda:0, cpu, or all: every GPU, one after the other (default: CUDA device 0 if "
+        "usable, else the CPU)",
     )
     p.add_argument("--quick", action="store_true", help="one short round instead of several")
     p.add_argument(
@@ -239,6 +247,7 @@ def parser(version: str) -> argparse.ArgumentParser:
     p.add_argument("--version", action="version", version=f"Ridgeline {version}")
     _add_layer_options(p.add_argument_group("layers on the roofline"))
     _add_plan_options(p.add_argument_group("what to quantize (with --model)"))
+    _add_fleet_options(p.add_argument_group("many machines"))
     return p
 
 
@@ -401,6 +410,51 @@ def _add_plan_options(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def _add_fleet_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--together",
+        action="store_true",
+        help="with --device all: then all GPUs at once, too, and what that costs each",
+    )
+    group.add_argument(
+        "--fleet",
+        choices=ENGINES,
+        action=Once,
+        metavar="ENGINE",
+        help="measure many nodes, a job each: slurm, or local (here, one after the other)",
+    )
+    group.add_argument(
+        "--nodes",
+        type=positive,
+        action=Once,
+        metavar="N",
+        help="so many nodes (all of the partition that are up; of local: 1)",
+    )
+    group.add_argument(
+        "--partition", action=Once, metavar="NAME", help="of Slurm (default: its usual one)"
+    )
+    group.add_argument(
+        "--node-minutes",
+        type=seconds,
+        action=Once,
+        metavar="M",
+        help="end a node that takes longer (30)",
+    )
+    group.add_argument(
+        "--sbatch",
+        type=sbatch_option,
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="another option of sbatch, such as gres=gpu:8 or account=lab",
+    )
+    group.add_argument(
+        "--note-host",
+        action="store_true",
+        help="write the host's name and rack into run.json (fleets do)",
+    )
+
+
 # The types of options. Of a ValueError, argparse makes "invalid seconds value: '0'", with the name
 # of the function; the text of an ArgumentTypeError it prints as it is.
 
@@ -485,6 +539,15 @@ def value(text: str) -> tuple[str, str]:
     if not name or not written.strip():
         raise argparse.ArgumentTypeError(f"{text!r} is not like NAME=16000")
     return name, written.strip()
+
+
+def sbatch_option(text: str) -> tuple[str, str]:
+    """``gres=gpu:8`` as key and value."""
+    key, _, written = text.partition("=")
+    key = key.strip().lstrip("-")
+    if not key or not written.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is not like gres=gpu:8")
+    return key, written.strip()
 
 
 def shape(text: str) -> tuple[str, tuple[int, ...]]:

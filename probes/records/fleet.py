@@ -35,6 +35,8 @@ class FleetJob:
     """One of the states above."""
     why: str = ""
     """What is known of a bad end."""
+    folder: str = ""
+    """Folder of its runs, below that of the fleet."""
 
     @property
     def problem(self) -> str:
@@ -69,7 +71,7 @@ def read_jobs(folder: Path) -> list[FleetJob]:
     for entry in listed if isinstance(listed, list) else ():
         if not isinstance(entry, dict):
             continue
-        values = [entry.get(name) for name in ("host", "job", "state", "why")]
+        values = [entry.get(name, "") for name in ("host", "job", "state", "why", "folder")]
         if all(isinstance(value, str) for value in values):
             jobs.append(FleetJob(*(str(value) for value in values)))
     return jobs

@@ -70,6 +70,11 @@ def detect(index: int = 0, driver: Driver | None = None) -> Device:
     )
 
 
+def count_devices() -> int:
+    """How many CUDA devices there are. Raises RidgelineError if there is no driver."""
+    return Driver().count()
+
+
 def _devices(count: int) -> str:
     """How many CUDA devices there are, and their numbers, in words."""
     if count == 0:
