@@ -212,6 +212,13 @@ def test_a_run_of_another_device_is_refused(
     assert "not of NVIDIA H200: add it by itself" in capsys.readouterr().err
 
 
+def test_a_partial_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    partial = Path(shutil.copytree(H200, tmp_path / "partial"))
+    edit(partial / RUN_FILE, lambda text: text.replace('"complete"', '"partial"'))
+    assert main(["--atlas", str(tmp_path / "atlas"), "add", str(partial)]) == 2
+    assert "is partial: add a run that ended" in capsys.readouterr().err
+
+
 def test_the_page_and_the_list_name_each_device(atlas: Path) -> None:
     add([ROOT / "results/reference/amd-epyc"], atlas)
     assert main(["--atlas", str(atlas), "page", "--out", str(atlas.parent / "page.html")]) == 0
