@@ -15,6 +15,8 @@ from probes.records.measurement import OK
 
 RUNS_TO_SETTLE = 3
 """Runs of a machine from which its ceilings count as settled."""
+UNITS = {"cuda": "SMs", "cpu": "cores"}
+"""What units of a device are called, by its kind."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,12 @@ class AtlasDevice:
     def name(self) -> str:
         """Name of the device."""
         return self.entries[0].run.device.name
+
+    @property
+    def full_name(self) -> str:
+        """``AMD EPYC (zen5, 2 cores)``: what tells it from others of its name."""
+        device = self.entries[0].run.device
+        return f"{device.name} ({device.arch or 'unknown'}, {device.units} {UNITS[device.kind]})"
 
     @property
     def slug(self) -> str:

@@ -45,7 +45,7 @@ def find(name: str, atlas: Path = ATLAS) -> Found:
     devices = devices_of(read_atlas(atlas))
     if in_atlas := _named(name, devices):
         first, *others = in_atlas
-        return Found(name, first.machine, tuple(device.name for device in others))
+        return Found(name, first.machine, tuple(device.full_name for device in others))
     try:
         first_product, *other_products = find_products(name)
     except RidgelineError:
@@ -54,12 +54,16 @@ def find(name: str, atlas: Path = ATLAS) -> Found:
 
 
 def _named(name: str, devices: Sequence[AtlasDevice]) -> list[AtlasDevice]:
-    """The devices that a name means: that of the same words, else those that have all of them."""
+    """The devices that a name means: that of the same words, else those that have all of them.
+
+    Architecture and number of units may be among the words.
+    """
     wanted = _words(name)
-    same = [device for device in devices if _words(device.name) == wanted]
+    exact = [device for device in devices if _words(device.full_name) == wanted]
+    same = exact or [device for device in devices if _words(device.name) == wanted]
     if same or not wanted:
         return same
-    return [device for device in devices if set(wanted) <= set(_words(device.name))]
+    return [device for device in devices if set(wanted) <= set(_words(device.full_name))]
 
 
 def _words(name: str) -> list[str]:
@@ -73,7 +77,7 @@ def _unknown(name: str, devices: Sequence[AtlasDevice]) -> str:
     shown = shortened(repr(name))
     if os.sep in name:
         return f"--on {shown} is no folder of a run: it has no {RUN_FILE}"
-    known = ", ".join(device.name for device in devices) or "empty"
+    known = ", ".join(dict.fromkeys(device.name for device in devices)) or "empty"
     return (
         f"--on {shown} is no folder of a run, no device of the atlas ({known}) and no product: "
         "python -m analysis.theory --spec list shows the products"

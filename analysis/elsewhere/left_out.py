@@ -33,7 +33,7 @@ class LeftOut:
     """One network on a device that was left out."""
 
     device: str
-    """The device."""
+    """The device, by all that tells it from others."""
     network: str
     """Name of the network."""
     precision: str
@@ -106,7 +106,7 @@ def leave_out_each(
     """
     cases = []
     for left_out in known:
-        others = [other for other in known if other.machine.name != left_out.machine.name]
+        others = [other for other in known if other.machine.identity != left_out.machine.identity]
         there = roofs(left_out.machine)
         for network in left_out.networks:
             estimates = list(_estimates(network, others, there, roofs))
@@ -115,7 +115,7 @@ def leave_out_each(
             bound = predict(network, there, there).bound
             cases.append(
                 LeftOut(
-                    device=left_out.machine.name,
+                    device=" ".join(map(str, left_out.machine.identity)),
                     network=network.name,
                     precision=network.precision,
                     seconds=network.seconds,

@@ -40,6 +40,12 @@ class Machine:
     """Day of the last of them."""
 
     @property
+    def identity(self) -> tuple[str, str, str, int]:
+        """What tells it from others: makers give one name to several generations."""
+        device = self.device
+        return device.kind, device.name, device.arch, device.units
+
+    @property
     def is_theory(self) -> bool:
         """True if its roofs are what theory says."""
         return self.basis == THEORY

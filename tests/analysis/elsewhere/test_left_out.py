@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from analysis.atlas.devices import devices_of
@@ -26,7 +28,7 @@ def test_devices_used_equally_well_are_estimated_without_error() -> None:
 def test_a_device_that_is_used_half_as_well_is_taken_for_faster_than_it_is() -> None:
     error = leave_out_each([known(1, 0.4), known(2, 0.1), known(4, 0.05)])
     by_device = {case.device: case.ratio for case in error.cases}
-    assert by_device["device 1"] == pytest.approx(0.5)
+    assert by_device["cuda device 1 9.0 100"] == pytest.approx(0.5)
     assert error.span[1] == pytest.approx(1.5)  # the median of 1 and 2
 
 
@@ -35,6 +37,13 @@ def test_fewer_than_five_devices_have_no_error_bars() -> None:
     assert four.bars(1.0) is None
     five = leave_out_each([known(number, 0.2 / number) for number in (1, 2, 3, 4, 5)])
     assert five.bars(1.0) == pytest.approx((1.0, 1.0))
+
+
+def test_two_generations_of_one_name_are_two_devices() -> None:
+    first, second = known(1, 0.2), known(2, 0.1)
+    device = replace(second.machine.device, name="device 1", arch="10.0")
+    second = replace(second, machine=replace(second.machine, name="device 1", device=device))
+    assert leave_out_each([first, second]).devices == 2
 
 
 def test_networks_that_no_other_device_ran_say_nothing() -> None:

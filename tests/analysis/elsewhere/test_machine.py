@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,22 @@ def test_a_product_that_is_not_in_the_atlas_is_known_by_theory(atlas: Path) -> N
     assert found.machine.name == "Jetson Orin NX 16GB"
     assert found.machine.is_theory
     assert found.others[0] == "Jetson Orin NX 16GB Super"
+
+
+def test_a_name_of_two_generations_is_told_apart_by_more_words(atlas: Path, tmp_path: Path) -> None:
+    both = tmp_path / "both"
+    add([REFERENCE / "amd-epyc"], both)
+    older = Path(shutil.copytree(REFERENCE / "amd-epyc", tmp_path / "older"))
+    facts = (older / "run.json").read_text(encoding="utf-8")
+    facts = facts.replace('"zen5"', '"zen4"').replace(
+        "2026-11-25T22:34:39Z", "2026-11-25T00:00:00Z"
+    )
+    (older / "run.json").write_text(facts, encoding="utf-8")
+    add([older], both)
+    found = find("AMD EPYC", both)
+    assert found.machine.device.arch == "zen4"
+    assert found.others == ("AMD EPYC (zen5, 2 cores)",)
+    assert find("EPYC zen5", both).machine.device.arch == "zen5"
 
 
 def test_the_folder_of_a_run_is_measured(atlas: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analysis.elsewhere.predict import LARGEST_GPU_CACHE, bound_of, predict
 from analysis.elsewhere.work import CONVOLUTION
@@ -105,3 +107,32 @@ def test_no_estimate_is_below_the_bound() -> None:
     there = by_theory("there", 100 * GIGA, 50 * GIGA)
     prediction = predict(network(layer(8 * GIGA, 1.0, 0.002)), HERE.in_theory, there)
     assert prediction.estimate == prediction.bound.seconds
+
+
+RATES = st.floats(1e9, 1e15)
+AMOUNTS = st.floats(1.0, 1e13)
+
+
+@given(
+    amounts=st.lists(st.tuples(AMOUNTS, AMOUNTS), min_size=1, max_size=5),
+    here=st.tuples(RATES, RATES, st.floats(0.01, 1.0)),
+    there=st.tuples(RATES, RATES, st.floats(0.01, 1.0)),
+    share=st.floats(0.01, 1.0),
+)
+def test_whoever_obeys_theory_never_breaks_the_bound(
+    amounts: list[tuple[float, float]],
+    here: tuple[float, float, float],
+    there: tuple[float, float, float],
+    share: float,
+) -> None:
+    """Machines that reach some share of their roofs, in one go as layer by layer."""
+    left, right = machine("here", *here), machine("there", *there)
+    layers = [layer(flops, moved, 1.0) for flops, moved in amounts]
+    floor = predict(network(*layers), right, right).floor_there
+    ran = network(*layers, seconds=floor / share, moved=sum(moved for _, moved in amounts))
+    bound = bound_of(ran, right).seconds
+    assert bound is not None
+    assert bound <= ran.seconds * (1 + 1e-9)
+    prediction = predict(ran, left, right)
+    assert prediction.estimate is not None
+    assert prediction.estimate >= bound * (1 - 1e-9)
