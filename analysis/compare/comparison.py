@@ -12,8 +12,10 @@ from analysis.compare.join import JoinedRow, joined
 from analysis.compare.sides import ComparedRun, Side, Sides, read_sides
 from analysis.compare.verdict import (
     CANNOT_TELL,
+    FASTER,
     MISSING,
     NEGLIGIBLE,
+    SAME,
     SLOWER,
     Sample,
     Verdict,
@@ -39,6 +41,15 @@ class ComparedRow:
     """What the runs of each side say of it."""
     verdicts: tuple[Verdict, ...]
     """On each side but the first."""
+
+    @property
+    def strongest(self) -> str:
+        """The verdict that a reader must see: slower on any side, then faster, else the first."""
+        said = [verdict.verdict for verdict in self.verdicts]
+        for verdict in (SLOWER, FASTER):
+            if verdict in said:
+                return verdict
+        return said[0]
 
     def middle(self, side: int) -> float | None:
         """The middle of what a side says, in the row's unit; None if it has no such row."""
@@ -147,7 +158,7 @@ def slower_first(comparison: Comparison) -> list[tuple[ComparedRow, int]]:
     changed = []
     for row in comparison.rows:
         for place, verdict in enumerate(row.verdicts, 1):
-            if verdict.verdict not in (CANNOT_TELL, "same") and verdict.ratio is not None:
+            if verdict.verdict not in (CANNOT_TELL, SAME) and verdict.ratio is not None:
                 changed.append((row, place))
     return sorted(changed, key=_by_change)
 

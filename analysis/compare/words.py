@@ -140,7 +140,8 @@ def untold(comparison: Comparison) -> list[str]:
             "(run_all.py --repeat 3) their own spread is the noise."
         )
     if count := reasons[MISSING]:
-        told.append(f"{_rows(count)} were measured on one side only.")
+        verb = "was" if count == 1 else "were"
+        told.append(f"{_rows(count)} {verb} measured on one side only.")
     return told
 
 

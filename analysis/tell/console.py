@@ -16,6 +16,7 @@ from analysis.compare.columns import COMPARED_FILE, columns_of
 from analysis.compare.comparison import ComparedRow
 from analysis.compare.comparison import Comparison as RunsCompared
 from analysis.compare.show import in_brief
+from analysis.compare.verdict import FASTER, SLOWER
 from analysis.fleet import words as fleet_words
 from analysis.fleet.columns import GROUP_COLUMNS, NODES_FILE, SPREAD_FILE, SPREAD_SHOWN, SpreadLine
 from analysis.fleet.fleet import Fleet
@@ -54,6 +55,8 @@ INDENT = "  "
 """Before the further lines of a sentence that does not fit one."""
 ROW_STYLES = {OK: "", FAILED: "red"}
 """Of a ceiling, by its status; all others are dim."""
+VERDICT_STYLES = {SLOWER: "red", FASTER: "green"}
+"""Of a row of a comparison, by its verdict."""
 TRUST_STYLES = {GOOD: "green", FAIR: "yellow", LOW: "bold red"}
 
 
@@ -238,7 +241,9 @@ class Console:
         if key := words.key(comparison):
             self.note(key)
         columns = columns_of(comparison, with_evidence=False)
-        self._table(columns, [in_words(columns, row) for row in rows], (), COMPARED_FILE)
+        cells = [in_words(columns, row) for row in rows]
+        styles = [VERDICT_STYLES.get(row.strongest, "") for row in rows]
+        self._table(columns, cells, styles, COMPARED_FILE)
         more = len(comparison.rows) - len(rows)
         if more > 0:
             self.note(f"{more} more in {COMPARED_FILE}; --all prints them.")
