@@ -83,9 +83,10 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _add(args: argparse.Namespace) -> int:
-    """Make an entry and check it; return the exit code."""
+    """Make an entry, check it and list it; return the exit code."""
     folder = add(args.runs, args.atlas)
     print(plain(str(folder)))
+    _list(args.atlas)
     problems = [problem for problem in check(args.atlas).problems if problem.folder == folder]
     for problem in problems:
         print(plain(f"  {problem.what}"))
@@ -98,11 +99,20 @@ def _page(args: argparse.Namespace) -> int:
     out = args.out or args.atlas / PAGE_FILE
     try:
         replace_file(out, page(entries))
-        replace_file(args.atlas / LISTING_FILE, markdown(entries))
     except OSError as error:
         raise RidgelineError(f"cannot write to {out}: {reason(error)}") from None
+    _list(args.atlas)
     print(plain(str(out)))
     return SOUND
+
+
+def _list(atlas: Path) -> None:
+    """Write the list of the devices of an atlas. Raises RidgelineError where that cannot be."""
+    listing = atlas / LISTING_FILE
+    try:
+        replace_file(listing, markdown(read_atlas(atlas)))
+    except OSError as error:
+        raise RidgelineError(f"cannot write to {listing}: {reason(error)}") from None
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ ABOUT = (
     "Rates are medians of a device's runs, at the clock that it kept. A device is settled from "
     "three runs on. (?) marks what cannot be trusted."
 )
+LONGEST_BAR = 7.0
+"""Of the highest rate of all devices, in letters' heights (rem)."""
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem;
        color: #222; background: #fff; }
@@ -143,9 +145,9 @@ def _cell(ceiling: Ceiling | None, most: float) -> str:
     """The cell of a rate, with a bar beside the highest of all devices."""
     if ceiling is None:
         return "<td>–</td>"
-    width = 100 * (ceiling.rate or 0.0) / most if most else 0.0
+    width = LONGEST_BAR * (ceiling.rate or 0.0) / most if most else 0.0
     share = _share(ceiling)
     small = f"<br><small>{escape(share)}</small>" if share else ""
-    bar = f'<span class="bar" style="width: {width:.1f}%"></span>'
+    bar = f'<span class="bar" style="width: {width:.2f}rem"></span>'
     title = escape(ceiling.tag)
     return f'<td title="{title}">{escape(_value(ceiling))}{small}{bar}</td>'

@@ -212,6 +212,11 @@ def test_a_run_of_another_device_is_refused(
     assert "not of NVIDIA H200: add it by itself" in capsys.readouterr().err
 
 
+def test_what_is_added_is_listed(tmp_path: Path) -> None:
+    assert main(["--atlas", str(tmp_path), "add", str(H200)]) == 0
+    assert "| NVIDIA H200 | 1 of 3 runs |" in (tmp_path / "README.md").read_text(encoding="utf-8")
+
+
 def test_a_partial_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     partial = Path(shutil.copytree(H200, tmp_path / "partial"))
     edit(partial / RUN_FILE, lambda text: text.replace('"complete"', '"partial"'))

@@ -9,6 +9,7 @@ import pytest
 from analysis.atlas.devices import devices_of
 from analysis.atlas.entry import read_atlas
 from analysis.elsewhere.left_out import Known, as_measured, in_theory, leave_out_each
+from analysis.elsewhere.machine import product
 from analysis.elsewhere.predict import bound_of
 from tests.analysis.elsewhere.made_up import GIGA, layer, machine, network
 
@@ -61,6 +62,22 @@ def test_no_bound_is_broken_where_committed_devices_are_left_out(roofs) -> None:
             assert (bound.seconds or 0.0) <= min(net.seconds, layers), name
     for case in leave_out_each(devices, roofs).cases:
         assert (case.bound or 0.0) <= min(case.seconds, case.estimate), case
+
+
+@pytest.mark.parametrize(
+    ("device", "named"),
+    [("NVIDIA H100 80GB HBM3", "NVIDIA H100 SXM"), ("NVIDIA H200", "NVIDIA H200")],
+)
+def test_the_bound_of_a_product_holds_for_the_device_that_was_measured(
+    device: str, named: str
+) -> None:
+    there = product(named)
+    (measured,) = [known for known in devices_of(read_atlas()) if known.name == device]
+    assert measured.networks
+    for net in measured.networks:
+        bound = bound_of(net, there)
+        assert bound.seconds is not None
+        assert bound.seconds <= net.seconds
 
 
 def test_some_committed_network_has_a_bound() -> None:
