@@ -343,7 +343,9 @@ def _evidence(verdict: Verdict) -> str:
             return reason
         return f"{change}; {reason}, and no range of this row is recorded for this kind of machine"
     assert verdict.range is not None
-    recorded = f"what such runs range over, {percent(verdict.range)}"
+    # of the slowest below the fastest, or of the fastest above the slowest, as the change itself
+    ranged = verdict.range if verdict.ratio > 1 else 1 - 1 / (1 + verdict.range)
+    recorded = f"what such runs range over, {percent(ranged)}"
     within = "within" if verdict.verdict == CANNOT_TELL else "beyond"
     return f"{change}, {within} {recorded}; {reason}"
 

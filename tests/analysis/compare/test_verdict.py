@@ -138,7 +138,7 @@ def test_a_change_that_is_sure_and_small_is_none() -> None:
 def test_single_runs_are_told_beyond_the_recorded_range_only() -> None:
     within = one("compute/fp32", [100.0], [94.0])
     assert (within.verdict, within.why_not, within.against) == (CANNOT_TELL, FEW_RUNS, RANGE)
-    assert "within what such runs range over, 7.7 %" in within.evidence
+    assert "within what such runs range over, 7.1 %" in within.evidence
     beyond = one("compute/fp32", [100.0], [80.0])
     assert (beyond.verdict, beyond.against) == (SLOWER, RANGE)
     assert one("compute/fp32", [80.0], [100.0]).verdict == FASTER
