@@ -1,6 +1,7 @@
 """``python -m analysis.atlas``: the devices that were measured, and the check of what is handed in.
 
-``check`` looks at every run, ``add RUN`` makes an entry of one, ``page`` lists and compares.
+``check`` looks at every run, ``add RUN`` makes an entry of one, ``page`` lists and compares,
+``leave-out`` says how far estimates from one device to another are off.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis.atlas.check import check, settled_in_words
+from analysis.atlas.devices import devices_of
 from analysis.atlas.entry import ATLAS, add, read_atlas
 from analysis.atlas.page import PAGE_FILE, markdown, page
+from analysis.elsewhere.left_out import leave_out_each
 from analysis.tell import program
+from analysis.tell.on_elsewhere import how_far_off
 from analysis.tell.output import plain
+from analysis.units import short, si
 from probes.records.given import reason
 from probes.records.measurement import RidgelineError
 from probes.records.run import replace_file
@@ -59,6 +64,10 @@ def _parser() -> argparse.ArgumentParser:
         help="a run, then runs whose networks stood on its roofs (--roofs)",
     )
     adding.set_defaults(do=_add)
+    leaving = commands.add_parser(
+        "leave-out", help="leave each device out in turn: its bounds and estimates beside its times"
+    )
+    leaving.set_defaults(do=_leave_out)
     paging = commands.add_parser("page", help="write the page and the list of its devices")
     paging.add_argument(
         "--out", type=Path, metavar="FILE", help=f"the page (default: {PAGE_FILE} in the atlas)"
@@ -91,6 +100,32 @@ def _add(args: argparse.Namespace) -> int:
     for problem in problems:
         print(plain(f"  {problem.what}"))
     return PROBLEMS if problems else SOUND
+
+
+def _leave_out(args: argparse.Namespace) -> int:
+    """Print each network of each device with what the others say of it; return the exit code.
+
+    1 if a bound is broken.
+    """
+    devices = devices_of(read_atlas(args.atlas))
+    known = [device.known for device in devices]
+    error = leave_out_each(known)
+    print(plain(how_far_off(error)))
+    broken = [case for case in error.cases if case.is_broken]
+    if error.cases:
+        count = len(error.cases)
+        answer = "no bound is broken" if not broken else f"{len(broken)} bounds are broken"
+        print(f"Of {count} cases {answer}.")
+    for case in error.cases:
+        bound = si(case.bound, "s") if case.bound is not None else "unknown"
+        print(
+            plain(
+                f"  {case.network} {case.precision.upper()} on {case.device}: "
+                f"{si(case.seconds, 's')}; bound {bound}, estimate {si(case.estimate, 's')} "
+                f"({short(case.ratio)} times)"
+            )
+        )
+    return PROBLEMS if broken else SOUND
 
 
 def _page(args: argparse.Namespace) -> int:

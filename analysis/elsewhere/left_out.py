@@ -46,6 +46,11 @@ class LeftOut:
     """Seconds by theory; None where it does not tell."""
 
     @property
+    def is_broken(self) -> bool:
+        """True if it ran faster than its bound."""
+        return self.bound is not None and self.seconds < self.bound
+
+    @property
     def ratio(self) -> float:
         """The estimate over the measured time."""
         return self.estimate / self.seconds

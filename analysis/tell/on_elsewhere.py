@@ -33,7 +33,7 @@ def on_elsewhere(placed: Sequence[Elsewhere]) -> list[str]:
             more = len(predictions) - MOST_PREDICTIONS
             sentences.append(f"{more} more are in {ELSEWHERE_FILE}.")
         if any(prediction.estimate for prediction in predictions):
-            sentences.append(_how_far_off(elsewhere.error))
+            sentences.append(how_far_off(elsewhere.error))
     return sentences
 
 
@@ -86,8 +86,8 @@ def _estimate(prediction: Prediction, error: Error) -> str:
     )
 
 
-def _how_far_off(error: Error) -> str:
-    """What leaving devices out in turn says."""
+def how_far_off(error: Error) -> str:
+    """What leaving each device of the atlas out in turn says."""
     if error.devices < FEWEST_TO_LEAVE_OUT:
         return (
             "How far an estimate is off is not known: no two devices of the atlas ran the same "

@@ -212,6 +212,22 @@ def test_a_run_of_another_device_is_refused(
     assert "not of NVIDIA H200: add it by itself" in capsys.readouterr().err
 
 
+def test_each_device_is_left_out_and_no_bound_is_broken(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["leave-out"]) == 0
+    first, answer, *cases = capsys.readouterr().out.splitlines()
+    assert "left out in turn, estimates were" in first
+    assert answer == f"Of {len(cases)} cases no bound is broken."
+    assert any("light_resnet50 FP32 on cuda NVIDIA H200" in case for case in cases)
+
+
+def test_nothing_to_leave_out_is_said(atlas: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--atlas", str(atlas), "leave-out"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("How far an estimate is off is not known")
+
+
 def test_what_is_added_is_listed(tmp_path: Path) -> None:
     assert main(["--atlas", str(tmp_path), "add", str(H200)]) == 0
     assert "| NVIDIA H200 | 1 of 3 runs |" in (tmp_path / "README.md").read_text(encoding="utf-8")
