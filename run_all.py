@@ -58,6 +58,7 @@ from probes.records.run import (
 )
 
 if TYPE_CHECKING:
+    from analysis.compare.comparison import Comparison
     from analysis.elsewhere.find import Found
     from analysis.outcome import Outcome
     from analysis.tell.console import Console
@@ -322,9 +323,14 @@ def measure_every_gpu(args: argparse.Namespace, words: Sequence[str], known: Seq
 def compare_sides_of(sides: Sequence[Path], out: Path, console: Console) -> None:
     """Print runs side by side, and write their page. Raises RidgelineError where that cannot be."""
     from analysis.compare.comparison import compare
+
+    tell_comparison(compare(sides), out, console)
+
+
+def tell_comparison(comparison: Comparison, out: Path, console: Console) -> None:
+    """Write the page of a comparison, and print it. Raises RidgelineError where that cannot be."""
     from analysis.compare.files import write
 
-    comparison = compare(sides)
     try:
         page_folder = write(comparison, out)
     except OSError as error:
@@ -381,16 +387,11 @@ def compare_with(
 ) -> int:
     """Compare the runs just made with earlier ones; returns the exit code of the gate."""
     from analysis.compare.comparison import compare_sides
-    from analysis.compare.files import write
     from analysis.compare.sides import sides_of_new
     from analysis.tell.console import Console
 
     comparison = compare_sides(sides_of_new(earlier, folders), gate)
-    try:
-        folder = write(comparison, out)
-    except OSError as error:
-        raise RidgelineError(f"cannot write to --out {out}: {reason(error)}") from None
-    Console().comparison(comparison, folder)
+    tell_comparison(comparison, out, Console())
     return comparison.code
 
 
