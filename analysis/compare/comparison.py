@@ -51,6 +51,11 @@ class ComparedRow:
                 return verdict
         return said[0]
 
+    @property
+    def is_shared(self) -> bool:
+        """True if the first side and another have it."""
+        return any(verdict.why_not != MISSING for verdict in self.verdicts)
+
     def middle(self, side: int) -> float | None:
         """The middle of what a side says, in the row's unit; None if it has no such row."""
         typical = typical_reading(self.sides[side])

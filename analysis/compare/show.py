@@ -18,7 +18,8 @@ def in_brief(comparison: Comparison) -> list[ComparedRow]:
     ceilings = comparison.sides[0].runs[0].outcome.ceilings
     tags = [ceiling.tag for ceiling in headlines(ceilings)]
     for key in (*tags, *(row.row.key for row in comparison.rows if row.row.is_layer)):
-        if key in by_key and key not in shown and len(rows) < MOST_ROWS:
+        is_wanted = key in by_key and key not in shown and by_key[key].is_shared
+        if is_wanted and len(rows) < MOST_ROWS:
             shown.add(key)
             rows.append(by_key[key])
     return rows or list(comparison.rows)[:MOST_ROWS]

@@ -140,6 +140,19 @@ def test_runs_of_every_version_are_compared(capsys: pytest.CaptureFixture[str]) 
     }
 
 
+def test_rows_of_one_side_do_not_crowd_the_short_table(
+    sets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = run_like(CPU_RUN, tmp_path / "few")
+    text = (few / "measurements.csv").read_text(encoding="utf-8")
+    kept = [line for line in text.splitlines() if ",bandwidth/" not in line]
+    (few / "measurements.csv").write_text("\n".join(kept) + "\n", encoding="utf-8")
+    code, out, _ = run(capsys, sets / "first/run0", few, "--out", tmp_path)
+    assert code == 0
+    assert " DRAM " not in out
+    assert "were measured on one side only" in out
+
+
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
