@@ -15,7 +15,7 @@ from typing import Any
 
 from analysis.analyse import model
 from analysis.atlas.devices import devices_of
-from analysis.atlas.entry import ATLAS, CEILINGS_FILE, read_atlas, read_entry
+from analysis.atlas.entry import ATLAS, is_entry, read_atlas, read_entry
 from analysis.elsewhere.kerncraft import machine_file
 from analysis.elsewhere.peaks_export import MeasuredDevice, as_json
 from analysis.model.ceilings import Ceiling
@@ -24,7 +24,7 @@ from analysis.tell.columns import Column, Row
 from probes.records.given import reason
 from probes.records.measurement import SCHEMA_VERSION, RidgelineError
 from probes.records.precision import read_precision
-from probes.records.run import ROWS_FILE, read_moments, read_run, replace_file
+from probes.records.run import read_moments, read_run, replace_file
 from probes.records.table import columns_of
 
 JSON_CELLS = frozenset(
@@ -191,7 +191,7 @@ def measured_device(place: Path) -> MeasuredDevice:
                 version = last.versions.get("ridgeline", "")
                 return MeasuredDevice(last.device, known.ceilings, days, version)
     ceilings: Mapping[str, Ceiling]
-    if (place / CEILINGS_FILE).exists() and not (place / ROWS_FILE).exists():
+    if is_entry(place):
         entry = read_entry(place)
         run = entry.run
         ceilings = {ceiling.tag: ceiling for ceiling in entry.ceilings}

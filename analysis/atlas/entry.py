@@ -21,7 +21,7 @@ from analysis.tell.columns import file_of
 from analysis.units import unit_of
 from probes.records.given import reason, shortened
 from probes.records.measurement import FAILED, OK, SCHEMA_VERSION, SKIPPED, RidgelineError
-from probes.records.run import COMPLETE, RUN_FILE, Run, read_head, read_run, replace_file
+from probes.records.run import COMPLETE, ROWS_FILE, RUN_FILE, Run, read_head, read_run, replace_file
 from probes.records.stored import LIMITS, schema_problem
 from probes.records.table import GUARD, csv_text, damage_sentences, read_table
 from probes.records.tag import Tag
@@ -65,6 +65,12 @@ class Entry:
     def day(self) -> str:
         """When it was measured."""
         return self.run.started[:10]
+
+
+def is_entry(folder: Path) -> bool:
+    """True for the folder of an entry, which has no rows of its own as a run has."""
+    has_files = (folder / RUN_FILE).is_file() and (folder / CEILINGS_FILE).is_file()
+    return has_files and not (folder / ROWS_FILE).exists()
 
 
 def read_entry(folder: Path) -> Entry:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from analysis.analyse import model
 from analysis.atlas.devices import AtlasDevice, devices_of
-from analysis.atlas.entry import ATLAS, read_atlas
+from analysis.atlas.entry import ATLAS, is_entry, read_atlas, read_entry
 from analysis.elsewhere.machine import Machine, measured, product
 from analysis.theory.products import find_products
 from probes.records.given import shortened
@@ -33,10 +33,13 @@ class Found:
 def find(name: str, atlas: Path = ATLAS) -> Found:
     """The machine of this name.
 
-    A folder that holds a run; else a device of the atlas, which is measured; else a product, of
-    which only theory is known. Raises RidgelineError if there is none.
+    A folder that holds a run, or an entry of an atlas; else a device of the atlas, which is
+    measured; else a product, of which only theory is known. Raises RidgelineError if there is none.
     """
     folder = Path(name)
+    if is_entry(folder):
+        entry = read_entry(folder)
+        return Found(name, measured(entry.run.device, entry.ceilings, 1, entry.day))
     if (folder / RUN_FILE).is_file():
         outcome = model(read_run(folder))
         run = outcome.run

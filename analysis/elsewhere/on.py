@@ -32,12 +32,8 @@ class Elsewhere:
 
 
 def find_all(names: Sequence[str], atlas: Path = ATLAS) -> list[Found]:
-    """The machines of these names, each once. Raises RidgelineError if one means nothing."""
-    found: dict[tuple[str, str], Found] = {}
-    for name in names:
-        machine = find(name, atlas)
-        found.setdefault((machine.machine.name, machine.machine.basis), machine)
-    return list(found.values())
+    """The machines of these names, each name once. Raises RidgelineError if one means nothing."""
+    return [find(name, atlas) for name in dict.fromkeys(names)]
 
 
 def on_others(outcome: Outcome, others: Sequence[Found], atlas: Path = ATLAS) -> list[Elsewhere]:

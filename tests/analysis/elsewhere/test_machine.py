@@ -9,7 +9,7 @@ import pytest
 
 from analysis.analyse import model
 from analysis.atlas.devices import devices_of
-from analysis.atlas.entry import add, read_atlas
+from analysis.atlas.entry import add, folders_of, read_atlas
 from analysis.elsewhere.find import find
 from analysis.elsewhere.machine import product
 from analysis.elsewhere.work import networks_of, work_of
@@ -62,6 +62,14 @@ def test_the_folder_of_a_run_is_measured(atlas: Path) -> None:
     found = find(str(REFERENCE / "amd-epyc"), atlas)
     assert found.machine.name == "AMD EPYC"
     assert not found.machine.is_theory
+
+
+def test_the_folder_of_an_entry_is_measured(atlas: Path) -> None:
+    for folder in folders_of(atlas):
+        machine = find(str(folder), atlas).machine
+        assert machine.name == "NVIDIA H200"
+        assert machine.runs == 1
+        assert machine.roofs.memory is not None
 
 
 @pytest.mark.parametrize("name", ["no such thing", "", "some/folder"])
