@@ -113,8 +113,8 @@ def _against(earlier_places: Sequence[Path], places: Sequence[Path], option: str
     later_runs = [run for place in places for run in _runs_at(place, notes)]
     _refuse_twice(later_runs)
     new = {run.folder.resolve() for run in later_runs}
-    found = [run for place in earlier_places for run in _runs_at(place, notes)]
-    earlier = [run for run in found if run.folder.resolve() not in new]
+    baseline_runs = [run for place in earlier_places for run in _runs_at(place, notes)]
+    earlier = [run for run in baseline_runs if run.folder.resolve() not in new]
     _refuse_twice(earlier)
     if not earlier:
         raise RidgelineError(f"{option} holds no run beside those compared with it")

@@ -232,8 +232,8 @@ class _Sides:
             doubts = [reading.doubt for reading in (*sample.before, *sample.after) if reading.doubt]
             return _Draft(sample, replace(blank, why_not=UNTRUSTED, doubt=next(iter(doubts), "")))
         if min(runs) < ENOUGH_RUNS:
-            given = min(len(sample.before), len(sample.after))
-            reason = UNTRUSTED if given >= ENOUGH_RUNS else FEW_RUNS
+            fewest = min(len(sample.before), len(sample.after))
+            reason = UNTRUSTED if fewest >= ENOUGH_RUNS else FEW_RUNS
             return _Draft(sample, _by_range(replace(blank, why_not=reason)))
         if self.load_explains(sample.tag, difference.ratio):
             return _Draft(sample, _by_range(replace(blank, why_not=UNEQUAL_LOAD)))

@@ -291,9 +291,9 @@ class _Pair:
         if slow.mode and fast.mode and slow.mode != fast.mode:
             modes = self._in_order(fast.mode, slow.mode)
             yield Cause(MODE, *modes, sentence=f"power mode {modes[0]}, then {modes[1]}")
-        held = slow.held_down - fast.held_down
-        if held & POWER_REASONS:
-            reasons = ", ".join(sorted(held & POWER_REASONS))
+        reasons_of_slow = slow.held_down - fast.held_down
+        if reasons_of_slow & POWER_REASONS:
+            reasons = ", ".join(sorted(reasons_of_slow & POWER_REASONS))
             yield Cause(POWER, *states, sentence=f"{reasons}{where}")
         elif _limit_is_lower(slow, fast):
             limits = self._in_order(watts(fast.power_limit_w), watts(slow.power_limit_w))
@@ -304,11 +304,11 @@ class _Pair:
             drawn = watts(self.slow_reading.power_w)
             limit = watts(slow.power_limit_w)
             yield Cause(POWER, "", "", sentence=f"power cap: it drew {drawn} of {limit}{where}")
-        if held & HEAT_REASONS:
-            reasons = ", ".join(sorted(held & HEAT_REASONS))
+        if reasons_of_slow & HEAT_REASONS:
+            reasons = ", ".join(sorted(reasons_of_slow & HEAT_REASONS))
             degrees = "" if slow.temperature_c is None else f" at {slow.temperature_c:.0f} °C"
             yield Cause(HEAT, *states, sentence=f"{reasons}{degrees}{where}")
-        other_reasons = held - POWER_REASONS - HEAT_REASONS | (
+        other_reasons = reasons_of_slow - POWER_REASONS - HEAT_REASONS | (
             slow.clock_limits - fast.clock_limits
         )
         if other_reasons:

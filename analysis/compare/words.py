@@ -62,11 +62,11 @@ def sentences(comparison: Comparison, most: int | None = MOST_CHANGES) -> list[s
     most: how many changes are told; None: all.
     """
     changed = slower_first(comparison)
-    told = [change_sentence(comparison, row, place) for row, place in changed[:most]]
-    more = len(changed) - len(told)
+    lines = [change_sentence(comparison, row, place) for row, place in changed[:most]]
+    more = len(changed) - len(lines)
     if more > 0:
-        told.append(f"{more} more changed.")
-    return [*told, *clocks(comparison), *untold(comparison), *comparison.notes]
+        lines.append(f"{more} more changed.")
+    return [*lines, *clocks(comparison), *untold(comparison), *comparison.notes]
 
 
 def change_sentence(comparison: Comparison, row: ComparedRow, place: int) -> str:
@@ -92,8 +92,8 @@ def clocks(comparison: Comparison) -> list[str]:
     for row in comparison.rows:
         for verdict in row.verdicts:
             difference = verdict.difference
-            told = verdict.verdict in (SLOWER, FASTER)
-            if told or difference is None or difference.at_equal_clock is None:
+            has_changed = verdict.verdict in (SLOWER, FASTER)
+            if has_changed or difference is None or difference.at_equal_clock is None:
                 continue
             if difference.differs:
                 differing.append(difference)
@@ -124,25 +124,25 @@ def untold(comparison: Comparison) -> list[str]:
     reasons = _reasons(comparison)
     loads = f": others had {_loads(comparison)} of the processors' time"
     was_busy = any((run.circumstances.busy or 0.0) > MORE_LOAD for run in comparison.runs)
-    told = []
+    lines = []
     if count := reasons[UNTRUSTED]:
-        told.append(
+        lines.append(
             f"{_rows(count)} cannot be told since too few of their runs can be trusted"
             f"{loads if was_busy else ''}."
         )
     if count := reasons[UNEQUAL_LOAD]:
-        told.append(f"{_rows(count)} cannot be told since the load was unequal{loads}.")
+        lines.append(f"{_rows(count)} cannot be told since the load was unequal{loads}.")
     if count := reasons[NOISE]:
-        told.append(f"{_rows(count)} cannot be told from the spread of runs; more runs would.")
+        lines.append(f"{_rows(count)} cannot be told from the spread of runs; more runs would.")
     if count := reasons[FEW_RUNS]:
-        told.append(
+        lines.append(
             f"{_rows(count)} cannot be told by so few runs: with {ENOUGH_RUNS} or more a side "
             "(run_all.py --repeat 3) their own spread is the noise."
         )
     if count := reasons[MISSING]:
         verb = "was" if count == 1 else "were"
-        told.append(f"{_rows(count)} {verb} measured on one side only.")
-    return told
+        lines.append(f"{_rows(count)} {verb} measured on one side only.")
+    return lines
 
 
 def _rows(count: int) -> str:

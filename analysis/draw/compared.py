@@ -266,10 +266,10 @@ def _most_changed(comparison: Comparison) -> list[ComparedRow]:
     """The rows that are drawn: told ones first, those that changed most first."""
 
     def rank(row: ComparedRow) -> tuple[bool, float]:
-        told = any(verdict.verdict in (SLOWER, FASTER) for verdict in row.verdicts)
+        has_changed = any(verdict.verdict in (SLOWER, FASTER) for verdict in row.verdicts)
         ratios = [verdict.ratio for verdict in row.verdicts if verdict.ratio]
         most = max((abs(math.log(ratio)) for ratio in ratios), default=0.0)
-        return not told, -most
+        return not has_changed, -most
 
     shared = [row for row in comparison.rows if any(verdict.ratio for verdict in row.verdicts)]
     return sorted(shared, key=rank)[:MOST_ROWS]
