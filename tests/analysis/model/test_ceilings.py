@@ -16,7 +16,7 @@ def test_the_columns_are_the_contract() -> None:
     assert ",".join(columns_of(Ceiling)) == (
         "schema_version,device,started,tag,rate,unit,nominal_peak,observed_peak,share_nominal,share_observed,"
         "backend,dtype,clock_hz,spread,samples,status,remark,trusted,doubt,dropped,emulated,"
-        "power_w,joules,per_watt"
+        "power_w,joules,per_watt,instruction"
     )
 
 
