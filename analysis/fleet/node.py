@@ -10,9 +10,9 @@ from typing import Any
 from analysis.compare.facts import Circumstances, Reading, circumstances_of, reading_of
 from analysis.model.ceilings import Ceiling, ceilings
 from analysis.model.judge import judged
-from analysis.model.levels import levels
 from probes.records.measurement import OK
 from probes.records.run import COMPLETE, Run, read_run
+from probes.records.tag import Tag
 
 FLEET = "fleet"
 """Name of the settings of a run that say on which host it was made."""
@@ -140,12 +140,12 @@ def read_node(folder: Path, top: Path) -> Node:
 
 
 def _ceilings(run: Run) -> Mapping[str, Ceiling]:
-    """Ceilings of a run, as ``analysis.analyse`` makes them."""
-    rows = judged(run.measurements, run.device)
-    plateaus = levels(rows, run.device)
-    if plateaus.rows:
-        rows = judged([*rows, *plateaus.rows], run.device)
-    return ceilings(rows, run.device)
+    """Ceilings of a run that were measured directly.
+
+    Those of plateaus are left out: which points of a sweep are one changes from run to run.
+    """
+    rows = [row for row in run.measurements if isinstance(row.tag, Tag)]
+    return ceilings(judged(rows, run.device), run.device)
 
 
 def _text(value: Any) -> str:

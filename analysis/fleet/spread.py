@@ -41,6 +41,10 @@ FEW = 20
 """With fewer, their spread says little: what was recorded elsewhere counts, too."""
 TIMES_OF_FEW = 6.0
 """So many times the noise of few nodes suffice beyond what was recorded of single runs."""
+TIMES_OF_FASTEST = 1.25
+"""A slow node must be so much further from the middle than the fastest nodes are."""
+FASTEST_LEFT_OUT = 2
+"""So many of the fastest nodes do not count there: those may be fast for a reason of their own."""
 FEWEST_PAIRS = 5
 """Runs of one device in pairs that tell how it varies from run to run."""
 LEAST = 0.02
@@ -106,10 +110,41 @@ def spreads(nodes: Sequence[Node]) -> dict[str, Spread]:
             if row.reading.trusted:
                 by_tag.setdefault(tag, []).append((node, row))
     tests = sum(map(len, by_tag.values()))
-    return {tag: _spread(tag, rows, tests) for tag, rows in sorted(by_tag.items()) if len(rows) > 1}
+    several = {tag: rows for tag, rows in sorted(by_tag.items()) if len(rows) > 1}
+    least_times = TIMES_OF_FASTEST * _fastest(several)
+    return {tag: _spread(tag, rows, tests, least_times) for tag, rows in several.items()}
 
 
-def _spread(tag: str, rows: Sequence[tuple[Node, NodeRow]], tests: int) -> Spread:
+def _fastest(rows_by_tag: Mapping[str, Sequence[tuple[Node, NodeRow]]]) -> float:
+    """How many times the noise the fastest nodes are above the middle; 0 of few nodes.
+
+    Faults make nodes slow: what healthy ones reach by chance is seen on the fast side. A few nodes
+    may be faster for a reason of their own, and do not count.
+    """
+    most: dict[str, float] = {}
+    for tag, rows in rows_by_tag.items():
+        if len(rows) < FEW:
+            continue
+        logs = sorted(log(row.reading.speed) for _, row in rows)
+        middle = median(logs)
+        noise = max(_among(logs), _within(rows), _run_to_run(tag, rows))
+        if not noise:
+            continue
+        for node, row in rows:
+            times = (log(row.reading.speed) - middle) / noise
+            most[node.name] = max(most.get(node.name, 0.0), times)
+    in_order = sorted(most.values(), reverse=True)
+    return in_order[FASTEST_LEFT_OUT] if len(in_order) > FEW else 0.0
+
+
+def _spread(
+    tag: str, rows: Sequence[tuple[Node, NodeRow]], tests: int, least_times: float
+) -> Spread:
+    """How all nodes spread in one row.
+
+    tests: how many nodes and rows are looked at. least_times: a distance of so many times the noise
+    is no fault, whatever chance alone says.
+    """
     readings = [row.reading for _, row in rows]
     typical = typical_reading(readings)
     assert typical is not None  # of two readings at least
@@ -117,7 +152,7 @@ def _spread(tag: str, rows: Sequence[tuple[Node, NodeRow]], tests: int) -> Sprea
     logs = [log(reading.speed) for reading in in_order]
     within = _within(rows)
     noise = max(_among(logs), within, _run_to_run(tag, rows))
-    times = _times(len(logs), tests)
+    times = max(_times(len(logs), tests), least_times)
     least = -log(1 - LEAST)
     if len(logs) < FEW:
         machine = machine_of(rows[0][0].circumstances)
