@@ -272,6 +272,8 @@ def _look(
     slow = sorted((each for each in deviations if each.is_slower), key=_roofs_then_slowest)
     if slow:
         cause, difference = _cause(node, slow, spread_by_tag, typical, kept)
+        if not cause and has_more_load(node.circumstances, typical):
+            cause = causes.LOAD  # a busy host is no proof, but leaves none against the node either
         verdict = LOADED if cause in OF_LOAD else SLOW
         return Look(node, verdict, tuple(slow), cause, difference, missing, doubts)
     if doubts and 2 * doubts >= len(usual) - len(missing):

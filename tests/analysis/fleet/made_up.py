@@ -177,6 +177,12 @@ def loaded(node: MadeUpNode) -> None:
     node.slow_down("", 1.25)
 
 
+def busy_host(node: MadeUpNode) -> None:
+    """Other processes have most of the host's processors, and all is slower."""
+    node.load = {"during": {"others": 9.0, "cores": 16, "steal": 0.0}}
+    node.slow_down("", 1.1)
+
+
 def other_gpu(node: MadeUpNode) -> None:
     """Another kind of GPU."""
     node.device["name"] = "NVIDIA A100-SXM4-80GB"
