@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import gc
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -74,6 +77,10 @@ networks of 0.6 and 100 MB."""
 PART_OF_START = 0.25
 """Share of the time to make a session of the network that one of its parts takes: it is about half
 of the network, and shares its weights."""
+MOST_STAGE_LANES = 4
+PROCESSORS_OF_A_STAGE = 4
+"""So many processors for each stage whose error is found at the same time: making its sessions and
+comparing its answers keeps one busy, and each takes the memory of what it is fed."""
 OnStep = Callable[[int, int, str], None]
 """Told how many steps are done, of how many, and what is next."""
 Ranges = Mapping[str, tuple[float, float]]
@@ -504,15 +511,43 @@ class Study:
         todo.sort(key=lambda entry: self.pieces.place(entry[0].nodes))
         total = sum(len(rows) for _, rows in todo)
         finished = 0
+        self.expect(self.split.stages)
+        lanes = min(MOST_STAGE_LANES, max(1, processors() // PROCESSORS_OF_A_STAGE))
+        pool = ThreadPoolExecutor(lanes)
+        running: deque[tuple[ErrorRow, Future[ErrorRow]]] = deque()
+        try:
+            for row, found in self._stage_rows(todo, ranges, pool):
+                running.append((row, found))
+                while len(running) >= lanes:
+                    first, errors = running.popleft()
+                    on_step(finished, total, f"{first.stage} in {first.precision}")
+                    yield errors.result()
+                    finished += 1
+            for first, errors in running:
+                on_step(finished, total, f"{first.stage} in {first.precision}")
+                yield errors.result()
+                finished += 1
+        finally:
+            pool.shutdown(cancel_futures=True)
+        on_step(finished, total, "")
+
+    def _stage_rows(
+        self,
+        todo: Iterable[tuple[Stage, Sequence[ErrorRow]]],
+        ranges: Ranges,
+        pool: ThreadPoolExecutor,
+    ) -> Iterator[tuple[ErrorRow, Future[ErrorRow]]]:
+        """Each row before anything was found, and what the pool finds of it.
+
+        todo: stages in the network's order with their rows.
+        """
         frontier = _Frontier(self)
         for stage, rows in todo:
             frontier.advance(self.pieces.place(stage.nodes)[0])
-            runs = _StageRuns(self, stage, frontier)
+            # rows that still run keep their cut, while the next one moves on
+            runs = _StageRuns(self, stage, copy.copy(frontier))
             for row in rows:
-                on_step(finished, total, f"{stage.name} in {row.precision}")
-                yield runs.row(row, ranges)
-                finished += 1
-        on_step(finished, total, "")
+                yield row, pool.submit(runs.row, row, ranges)
 
     def _stage_row(self, stage: Stage, precision: str, method: str) -> ErrorRow:
         """The row of a stage, before anything was found."""

@@ -153,6 +153,24 @@ def test_without_room_for_what_is_alive_the_errors_are_the_same(
         assert row.sqnr_db == pytest.approx(other.sqnr_db, abs=0.05)
 
 
+def test_stages_whose_errors_are_found_side_by_side_have_the_same_errors(
+    direction: Study, range_rows: list[RangeRow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ranges = ranges_by_method(range_rows, False)["minmax"]
+    monkeypatch.setattr("probes.accuracy.study.MOST_STAGE_LANES", 1)
+    expected = list(replace_stages(direction, step=20).stage_errors(["int8"], "minmax", ranges))
+    monkeypatch.setattr("probes.accuracy.study.MOST_STAGE_LANES", 4)
+    monkeypatch.setattr("probes.accuracy.study.processors", lambda: 16)
+    steps = []
+    rows = replace_stages(direction, step=20).stage_errors(
+        ["int8"], "minmax", ranges, on_step=lambda done, total, what: steps.append(done)
+    )
+    for row, other in zip(rows, expected, strict=True):
+        assert (row.stage, row.same) == (other.stage, other.same)
+        assert row.sqnr_db == pytest.approx(other.sqnr_db, abs=0.05)
+    assert steps == list(range(len(expected) + 1))
+
+
 def test_a_channel_of_outliers_costs_one_scale_for_all_weights_and_not_one_a_channel(
     tmp_path: Path,
 ) -> None:
