@@ -162,6 +162,9 @@ def _kind(kind: Kind, nodes: Sequence[Node]) -> KindOfNodes:
     """All that is said of the nodes of one kind."""
     spread_by_tag = spreads(nodes)
     typical = typical_circumstances([node.circumstances for node in nodes])
+    watched = sum(node.circumstances.busy is not None for node in nodes)
+    if 2 * watched < len(nodes):
+        typical = replace(typical, others=None, steal=None)  # of so few it would be their own
     minorities = tuple(_minorities(nodes, typical))
     by_name = {node.name: list(_deviations(node, spread_by_tag)) for node in nodes}
     for node, deviation in _of_groups(nodes, spread_by_tag, minorities):
