@@ -29,7 +29,7 @@ from analysis.compare.verdict import (
 )
 
 METAL = Circumstances(kind="cpu", device="a", others=0.0, steal=0.0)
-LENT = replace(METAL, virtual=True)
+VIRTUAL = replace(METAL, virtual=True)
 CARD = Circumstances(kind="cuda", device="c", others=0.0, steal=0.0)
 TAGS = [
     f"compute/{dtype}{variant}"
@@ -77,7 +77,7 @@ def share_of_false_alarms(noise: Noise, machine: Circumstances, tables: int = 60
 
 
 @pytest.mark.parametrize("noise", [quiet, heavy_tails])
-@pytest.mark.parametrize("machine", [METAL, LENT, CARD])
+@pytest.mark.parametrize("machine", [METAL, VIRTUAL, CARD])
 def test_equal_sets_alarm_in_less_than_one_row_of_twenty(
     noise: Noise, machine: Circumstances
 ) -> None:
@@ -95,13 +95,13 @@ def test_drift_between_sets_raises_few_alarms_where_it_is_recorded() -> None:
             )
             after = tuple(replace(one, value=one.value * drift) for one in sample.after)
             made.append(replace(sample, after=after))
-        said = [each.verdict for each in verdicts(made, [LENT] * 3, [LENT] * 3)]
+        said = [each.verdict for each in verdicts(made, [VIRTUAL] * 3, [VIRTUAL] * 3)]
         alarms += said.count(SLOWER) + said.count(FASTER)
         total += len(said)
     assert alarms / total <= 0.05
 
 
-@pytest.mark.parametrize("machine", [METAL, LENT, CARD])
+@pytest.mark.parametrize("machine", [METAL, VIRTUAL, CARD])
 def test_ten_percent_planted_is_always_found(machine: Circumstances) -> None:
     chance = random.Random(5)
     covered = total = 0
@@ -118,7 +118,7 @@ def test_ten_percent_planted_is_always_found(machine: Circumstances) -> None:
 
 
 def one(tag: str, before: list[float], after: list[float], **how: Circumstances) -> Verdict:
-    first, second = how.get("first", LENT), how.get("second", LENT)
+    first, second = how.get("first", VIRTUAL), how.get("second", VIRTUAL)
     sample = Sample(tag, tag, tuple(map(reading, before)), tuple(map(reading, after)))
     (verdict,) = verdicts([sample], [first] * len(before), [second] * len(after), gate=0.03)
     return verdict
@@ -161,13 +161,13 @@ def test_without_a_record_single_runs_tell_nothing() -> None:
 def test_what_is_not_trusted_is_not_told() -> None:
     doubted = tuple(reading(50.0, trusted=False) for _ in range(3))
     sample = Sample("compute/fp32", "compute/fp32", (reading(100.0),) * 3, doubted)
-    (verdict,) = verdicts([sample], [LENT] * 3, [LENT] * 3)
+    (verdict,) = verdicts([sample], [VIRTUAL] * 3, [VIRTUAL] * 3)
     assert (verdict.verdict, verdict.why_not) == (CANNOT_TELL, UNTRUSTED)
     assert verdict.evidence == "only 3 and 0 runs that can be trusted: load"
 
 
 def test_unequal_load_explains_what_is_slower_beside_it() -> None:
-    busy = replace(LENT, others=0.9)
+    busy = replace(VIRTUAL, others=0.9)
     slower = one("compute/fp32", [100.0, 100.1, 99.9], [96.0, 96.1, 95.9], second=busy)
     assert (slower.verdict, slower.why_not) == (CANNOT_TELL, UNEQUAL_LOAD)
     assert "0.0 % of the processors' time, then 90.0 %" in slower.evidence
@@ -179,7 +179,7 @@ def test_unequal_load_explains_what_is_slower_beside_it() -> None:
 
 def test_a_row_of_one_side_is_missing() -> None:
     sample = Sample("compute/fp32", "compute/fp32", (reading(1.0),), ())
-    (verdict,) = verdicts([sample], [LENT], [LENT])
+    (verdict,) = verdicts([sample], [VIRTUAL], [VIRTUAL])
     assert (verdict.verdict, verdict.why_not, verdict.ratio) == (CANNOT_TELL, MISSING, None)
 
 

@@ -39,7 +39,7 @@ def test_the_page_has_answer_rows_runs_and_sources_and_requests_nothing(tmp_path
     assert "GATE 3.0 % failed" in page
     assert "FP32: 1" in page
     assert "Recorded ranges of a virtual cpu" in page
-    assert "lent AMD EPYC" in page
+    assert "virtual AMD EPYC" in page
     assert "<second>" not in page
     assert links.fetched == []
     assert {link.removeprefix("#") for link in links.links if link.startswith("#")} <= set(
