@@ -44,7 +44,7 @@ class Network:
     whole: Measurement | None = None
     """The row of the network timed in one go; None if there is none."""
     missing: tuple[str, ...] = ()
-    """Names of the layers that could not run so."""
+    """Names of the layers that could not run so, or that took less than the clock shows."""
     call: float = 0.0
     """Seconds of the least run of what ran its layers; 0 if not known."""
     lost: tuple[str, float] | None = None
@@ -59,8 +59,15 @@ class Network:
         return self.whole is not None and self.whole.trusted
 
     @property
+    def precision_in_words(self) -> str:
+        """``FP16``; beside it, where no layer has a type, that it is assumed."""
+        if any(layer.facts.typed for layer in self.layers):
+            return self.precision.upper()
+        return f"{self.precision.upper()} (assumed: no type is given)"
+
+    @property
     def skipped(self) -> int:
-        """How many layers could not run so."""
+        """How many layers have no time."""
         return len(self.missing)
 
     @property
@@ -251,7 +258,7 @@ def few_names(layers: Sequence[str]) -> str:
 
 
 def _missing(rows: Iterable[Measurement]) -> dict[Group, list[str]]:
-    """Names of the layers that could not run."""
+    """Names of the layers that have no time."""
     names: dict[Group, list[str]] = {}
     for row in rows:
         if row.ceiling != WHOLE and row.quantity == LAYER and row.status != OK:

@@ -89,16 +89,14 @@ def headline(net: Network) -> str:
 
     The measured time, the sum of the layers alone, why they differ, and the speed of light.
     """
-    title = f"{net.name}, {net.precision.upper()} on {net.provider}"
+    title = f"{net.name}, {net.precision_in_words} on {net.provider}"
     return f"{title}: {_times(net)} {_light(net)}"
 
 
 def _times(net: Network) -> str:
     """The time of the whole beside the sum of its layers, and why they differ."""
     layers = layers_in_words(len(net.layers))
-    more = (
-        f" ({net.skipped} more could not run so: {few_names(net.missing)})" if net.skipped else ""
-    )
+    more = f" ({net.skipped} more without a time: {few_names(net.missing)})" if net.skipped else ""
     total = net.light.seconds
     if net.whole is None:
         why = f": {net.refused}" if net.refused else ""

@@ -124,7 +124,7 @@ def _times(name: str, best: Network, others: Sequence[Network]) -> str:
             by = "" if net.provider == best.provider else f" on {net.provider}"
             times.append(f"{net.precision.upper()}{by} {_time_in_words(net)}")
         slower = f". {', '.join(times)}"
-    time = f"{_time_in_words(best)} in {best.precision.upper()}"
+    time = f"{_time_in_words(best)} in {best.precision_in_words}"
     return f"{shortened(name, LONGEST_NAME)} on {best.provider}: {time}{floor}{slower}."
 
 
@@ -135,7 +135,8 @@ def _time_in_words(net: Network) -> str:
         return time if net.whole.trusted else f"{time} (not trusted)"
     if net.missing:
         missing = layers_in_words(net.skipped)
-        return f"{time} as the sum of its layers, without {missing} that could not run so"
+        have = "has" if net.skipped == 1 else "have"
+        return f"{time} as the sum of its layers, without {missing} that {have} no time"
     return f"{time} as the sum of its layers"
 
 

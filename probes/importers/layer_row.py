@@ -113,6 +113,8 @@ def layer_row(
         "warm": True,
         "launches": 1,
     }
+    if not dtype:
+        facts["typed"] = False
     facts.update(params)
     facts["network"] = storable(str(params.get("network", "")))
     times = list(seconds) if any(seconds) else []

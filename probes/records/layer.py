@@ -43,6 +43,8 @@ class LayerFacts:
     """Which library or tool ran it: ``cpu``, ``cuda``, ``tensorrt``, ``cublaslt``."""
     precision: str = ""
     """That of the whole network: a layer left in floats in an INT8 network says ``int8``."""
+    typed: bool = True
+    """False if the tool that timed it tells no type, so that FP32 is assumed."""
     sweep: str = ""
     """Name of the sweep over layers that it is a point of; empty for none."""
     over: str = "x"
@@ -100,6 +102,7 @@ class LayerFacts:
             family=_text(known, "family") or family,
             provider=_text(known, "provider") or provider,
             precision=_text(known, "precision") or precision,
+            typed=known.get("typed") is not False,
             sweep=_text(known, "sweep"),
             over=_text(known, "over") or "x",
             series=_text(known, "series"),

@@ -111,6 +111,19 @@ def test_operations_fused_away_are_named_with_the_time_that_they_take_alone() ->
     assert "fused away" not in headline(net)
 
 
+def test_a_precision_that_no_tool_tells_is_called_assumed() -> None:
+    (net,) = networks_of(*LAYERS)
+    assert headline(net).startswith("net, FP16 on cuda: ")
+    silent = []
+    for one in LAYERS:
+        params = json.loads(one.params) | {"typed": False}
+        silent.append(replace(one, params=json.dumps(params)))
+    (net,) = networks_of(*silent)
+    assert headline(net).startswith("net, FP16 (assumed: no type is given) on cuda: ")
+    (net,) = networks_of(*silent[:-1], LAYERS[-1])
+    assert headline(net).startswith("net, FP16 on cuda: "), "one that is known tells"
+
+
 def test_a_network_of_which_no_layer_runs_alone_still_has_its_sentence() -> None:
     loop = layer("l", None, 1e-3, "unknown", op="Loop")
     skipped_loop = replace(loop, status="skipped", reason="it runs a network of its own")
@@ -121,7 +134,7 @@ def test_a_network_of_which_no_layer_runs_alone_still_has_its_sentence() -> None
     ]
     assert not unplaced(networks_of(*LAYERS, *rows), [*LAYERS, *rows])
     (net,) = networks_of(*LAYERS, *rows)
-    assert "(1 more could not run so: l)" in headline(net)
+    assert "(1 more without a time: l)" in headline(net)
 
 
 def test_a_network_that_cannot_be_timed_as_a_whole_says_why_and_has_no_speed_of_light() -> None:

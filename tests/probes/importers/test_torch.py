@@ -337,6 +337,15 @@ def test_old_names_of_categories_and_arguments_are_known(tmp_path: Path) -> None
     assert row.flops == 192
 
 
+def test_times_from_1970_on_are_times(tmp_path: Path) -> None:
+    began = 1_700_000_000_000_000
+    old = [event("Operator", "aten::mm", began, 200, External_id=1)]
+    old += [event("Kernel", "volta_sgemm_64x32", began + 150, 9, external_id=1, correlation=5)]
+    (row,) = read(written(tmp_path / "t.json", old), "device", "now")
+    assert row.seconds_median == pytest.approx(9e-6)
+    assert facts(row)["typed"] is False
+
+
 def test_packed_or_not_and_in_whatever_parts_it_is_read_the_rows_are_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
