@@ -108,8 +108,14 @@ class Finder:
         }
 
     def find(self, call_id: Any, correlation: Any) -> Call | None:
-        """By the id that the kernel or its launch names, else by when it was launched."""
+        """By the id that the kernel or its launch names, else by when it was launched.
+
+        A kernel that Kineto linked to no operation names its own correlation id instead, which
+        may be the id of any operation: then the time of its launch alone tells.
+        """
         launch = self._launches.get(correlation)
+        if correlation is not None and correlation in (call_id, launch.call if launch else None):
+            return self._around(launch) if launch else None
         for name in (call_id, launch.call if launch else None):
             if name in self._by_id:
                 return self._by_id[name]

@@ -337,6 +337,14 @@ def test_old_names_of_categories_and_arguments_are_known(tmp_path: Path) -> None
     assert row.flops == 192
 
 
+def test_an_id_that_is_the_launch_s_own_names_no_operation(tmp_path: Path) -> None:
+    events = [op("aten::mm", 0, 10, 5, [4, 8], [8, 3]), op("aten::mm", 20, 10, 6, [2, 2], [2, 2])]
+    events.append(event("cuda_runtime", "cudaLaunchKernel", 22, 1, External_id=5, correlation=5))
+    events.append(event("kernel", "gemm", 40, 3, External_id=5, correlation=5))
+    (row,) = read(written(tmp_path / "t.json", events), "device", "now")
+    assert row.flops == 2 * 2 * 2 * 2
+
+
 def test_times_from_1970_on_are_times(tmp_path: Path) -> None:
     began = 1_700_000_000_000_000
     old = [event("Operator", "aten::mm", began, 200, External_id=1)]
