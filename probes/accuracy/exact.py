@@ -8,9 +8,8 @@ FP16 or BF16 are computed in FP32 and their results rounded.
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from kernels.onnx.protos import copy_of, elements, keep_only
 from kernels.runtime.door import onnxruntime
 from kernels.runtime.session import line_of
 from kernels.runtime.values import array_of, filled, is_native
+from probes.accuracy.ahead import ahead
 from probes.records.measurement import RidgelineError
 
 if TYPE_CHECKING:
@@ -106,13 +106,9 @@ class Exact:
         """
         lanes = min(MOST_LANES, processors())
         with ThreadPoolExecutor(lanes) as pool:
-            running: deque[Future[Arrays]] = deque()
-            for arrays in feeds:
-                running.append(pool.submit(self.run, arrays))
-                if len(running) > lanes:
-                    yield running.popleft().result()
-            while running:
-                yield running.popleft().result()
+            running = (pool.submit(self.run, arrays) for arrays in feeds)
+            for answer in ahead(running, lanes):
+                yield answer.result()
 
 
 def shared_weights(model: ModelProto) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from kernels.base import Unavailable
+from probes.accuracy.stage_errors import expected_seconds, stage_errors
 from probes.accuracy.study import Study
 from probes.harness import interrupts
 from probes.records.precision import (
@@ -55,12 +56,12 @@ def measure_stages(
             known.errors.append(row)
             _save(folder / ERRORS_FILE, known.errors, ErrorRow)
     asked = [precision for precision in precisions if _is_there(study, precision)]
-    seconds = study.expected_seconds(asked)
+    seconds = expected_seconds(study, asked)
     inputs = len(study.split.stages) * study.inputs.rows_each
     console.note(f"  errors of each stage alone, on {inputs} inputs: about {seconds:.0f} s")
     method, ranges = study.best(known.errors, known.ranges)
     with console.counting("errors of stages") as count:
-        for row in study.stage_errors(asked, method, ranges, on_step=_steps(count)):
+        for row in stage_errors(study, asked, method, ranges, on_step=_steps(count)):
             known.errors.append(row)
             _save(folder / ERRORS_FILE, known.errors, ErrorRow)
     return known

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import ctypes
 import gc
 import json
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,7 +14,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from kernels.base import KernelError, Unavailable, one_line
+from kernels.base import Unavailable, one_line
 from kernels.onnx.protos import copy_of
 from kernels.precision.apply import applied
 from kernels.precision.calibrate import (
@@ -61,8 +58,6 @@ if TYPE_CHECKING:
 
     from kernels.precision.stages import Stage
 
-LIVE_BYTES = 256 << 20
-"""Most memory for what stages are fed, of all ranking inputs together."""
 KEPT_BYTES = 128 << 20
 """Most memory for inputs that are kept, and as much for answers in FP32."""
 UNSIGNED = "u8s8"
@@ -71,16 +66,6 @@ INTEGER_PRECISIONS = frozenset(("int8", "fp8"))
 """They need ranges."""
 TENSORS_OF_FEWER = 24
 """Activations of which is shown what fewer inputs change."""
-STAGE_SECONDS, RUN_SECONDS = 0.025, 0.0005
-"""What each stage in a precision, and each run of it, takes beside the runtime: as it was seen with
-networks of 0.6 and 100 MB."""
-PART_OF_START = 0.25
-"""Share of the time to make a session of the network that one of its parts takes: it is about half
-of the network, and shares its weights."""
-MOST_STAGE_LANES = 4
-PROCESSORS_OF_A_STAGE = 4
-"""So many processors for each stage whose error is found at the same time: making its sessions and
-comparing its answers keeps one busy, and each takes the memory of what it is fed."""
 OnStep = Callable[[int, int, str], None]
 """Told how many steps are done, of how many, and what is next."""
 Ranges = Mapping[str, tuple[float, float]]
@@ -127,6 +112,8 @@ class Study:
         self.granularity = granularity
         self._feeds: dict[int, Arrays] = {}
         self._expected: dict[int, Arrays] = {}
+        self._answers_fill_memory = False
+        """True once an answer in FP32 had no room: others are found when they are needed."""
         self._kept_bytes = {"feeds": 0, "answers": 0}
         self._observed = model
         """The network with what noise is counted in among its outputs."""
@@ -205,6 +192,7 @@ class Study:
         self._feeds.clear()
         self._expected.clear()
         self._kept_bytes = dict.fromkeys(self._kept_bytes, 0)
+        self._answers_fill_memory = False
         gc.collect()
         # glibc keeps what is freed in small parts; other libraries have no such call
         with suppress(OSError, AttributeError):
@@ -229,6 +217,8 @@ class Study:
 
     def expect(self, indices: Iterable[int]) -> None:
         """Find the answers to these inputs in FP32 while there is room to keep them."""
+        if self._answers_fill_memory:
+            return
         missing = [index for index in indices if index not in self._expected]
         each_answer = self._exact.run_each(map(self.feeds, missing))
         for index, arrays in zip(missing, each_answer, strict=True):
@@ -238,6 +228,7 @@ class Study:
     def _keep(self, index: int, answer: Arrays) -> bool:
         """Keep an answer in FP32; False if there is no room."""
         if not self._has_room("answers", answer):
+            self._answers_fill_memory = True
             return False
         self._expected[index] = answer
         return True
@@ -333,12 +324,12 @@ class Study:
                 on_step(done, len(indices), name)
                 for score, own_score in zip(self.scores, scores, strict=True):
                     actual[score] = actual[own_score]
-                self._compare(index, actual, comparison, votes)
+                self.compare(index, actual, comparison, votes)
         except RidgelineError as error:
             return replace(row, status=FAILED, reason=one_line(error))
-        return replace(row, **_columns(comparison, votes))
+        return replace(row, **columns_of(comparison, votes))
 
-    def _compare(self, index: int, actual: Arrays, comparison: Comparison, votes: Votes) -> None:
+    def compare(self, index: int, actual: Arrays, comparison: Comparison, votes: Votes) -> None:
         """Add the answer to one input. An output that is missing is that of FP32."""
         expected = self.expected(index)
         for name, true in expected.items():
@@ -484,106 +475,6 @@ class Study:
             reason = one_line(error)
         return self.recipe_row(INT8, model, RANKING, method, granularity, reason=reason)
 
-    def stage_errors(
-        self,
-        precisions: Sequence[str],
-        method: str,
-        ranges: Ranges,
-        done: Iterable[ErrorRow] = (),
-        on_step: OnStep = no_step,
-    ) -> Iterator[ErrorRow]:
-        """A row of each stage alone in each of these precisions that it can have.
-
-        A stage that passes numbers on has no error of its own, and no row. done: rows that are
-        there already, which are not made again.
-        """
-        present = {_key(row) for row in done if row.stage and row.status != FAILED}
-        todo = []
-        for stage in self.stages:
-            rows = [self._stage_row(stage, precision, method) for precision in precisions]
-            rows = [
-                row
-                for row in rows
-                if row.precision in stage.precisions and _key(row) not in present
-            ]
-            if rows and not stage.passes:
-                todo.append((stage, rows))
-        todo.sort(key=lambda entry: self.pieces.place(entry[0].nodes))
-        total = sum(len(rows) for _, rows in todo)
-        finished = 0
-        self.expect(self.split.stages)
-        lanes = min(MOST_STAGE_LANES, max(1, processors() // PROCESSORS_OF_A_STAGE))
-        pool = ThreadPoolExecutor(lanes)
-        running: deque[tuple[ErrorRow, Future[ErrorRow]]] = deque()
-        try:
-            for row, found in self._stage_rows(todo, ranges, pool):
-                running.append((row, found))
-                while len(running) >= lanes:
-                    first, errors = running.popleft()
-                    on_step(finished, total, f"{first.stage} in {first.precision}")
-                    yield errors.result()
-                    finished += 1
-            for first, errors in running:
-                on_step(finished, total, f"{first.stage} in {first.precision}")
-                yield errors.result()
-                finished += 1
-        finally:
-            pool.shutdown(cancel_futures=True)
-        on_step(finished, total, "")
-
-    def _stage_rows(
-        self,
-        todo: Iterable[tuple[Stage, Sequence[ErrorRow]]],
-        ranges: Ranges,
-        pool: ThreadPoolExecutor,
-    ) -> Iterator[tuple[ErrorRow, Future[ErrorRow]]]:
-        """Each row before anything was found, and what the pool finds of it.
-
-        todo: stages in the network's order with their rows.
-        """
-        frontier = _Frontier(self)
-        for stage, rows in todo:
-            frontier.advance(self.pieces.place(stage.nodes)[0])
-            # rows that still run keep their cut, while the next one moves on
-            runs = _StageRuns(self, stage, copy.copy(frontier))
-            for row in rows:
-                yield row, pool.submit(runs.row, row, ranges)
-
-    def _stage_row(self, stage: Stage, precision: str, method: str) -> ErrorRow:
-        """The row of a stage, before anything was found."""
-        has_ranges = precision in INTEGER_PRECISIONS
-        return ErrorRow(
-            schema_version=PLAN_SCHEMA,
-            network=self.network,
-            stage=stage.name,
-            precision=precision,
-            method=method if has_ranges else "",
-            granularity=self.granularity if has_ranges and stage.weights else "",
-            inputs_of=RANKING,
-            inputs=len(self.split.stages) * self.inputs.rows_each,
-        )
-
-    def expected_seconds(self, precisions: Sequence[str] = (INT8,)) -> float:
-        """About how long ``stage_errors`` takes, as the trial run tells."""
-        todo = [
-            (stage, sum(precision in stage.precisions for precision in precisions))
-            for stage in self.stages
-            if not stage.passes
-        ]
-        counts = sum(count for _, count in todo)
-        flops = [stage.flops or 0.0 for stage, _ in todo]
-        total = sum(flops) or 1.0
-        runs, before = 0.0, 0.0
-        for (_, count), work in zip(todo, flops, strict=True):
-            # what lies before the stage is not run again
-            runs += count * (1 - before / total)
-            before += work
-        inputs = len(self.split.stages)
-        making = counts * (STAGE_SECONDS + PART_OF_START * self.trial.start)
-        comparing = counts * inputs * RUN_SECONDS
-        passes_in_fp32 = 2 * inputs * self.trial.run
-        return making + comparing + passes_in_fp32 + runs * inputs * self.trial.run
-
 
 class _Fed(Sequence[Arrays]):
     """Inputs of a study, read when they are asked for."""
@@ -612,98 +503,6 @@ def _spread(names: Sequence[str], most: int) -> list[str]:
     if len(names) <= most:
         return list(names)
     return [names[place * (len(names) - 1) // (most - 1)] for place in range(most)]
-
-
-class _Frontier:
-    """Where the network is cut, and what is alive there for each ranking input."""
-
-    def __init__(self, study: Study) -> None:
-        self.study = study
-        self.place = 0
-        """The node before which the cut is."""
-        self.live = study.pieces.live(0)
-        """Names of the tensors that are alive there."""
-        self._arrays: list[Arrays] | None = None
-        """Of each ranking input; None at the start, where they are fed."""
-
-    def arrays(self, number: int) -> Arrays:
-        """What is alive for one ranking input."""
-        if self._arrays is not None:
-            return self._arrays[number]
-        feeds = self.study.feeds(self.study.split.stages[number])
-        return {name: feeds[name] for name in self.live}
-
-    def advance(self, place: int) -> None:
-        """Move the cut to this node, if what is alive there has room in memory."""
-        pieces = self.study.pieces
-        if place <= self.place:
-            return
-        live = pieces.live(place)
-        size = pieces.bytes_of(live)
-        count = len(self.study.split.stages)
-        if not live or size is None or size * count > LIVE_BYTES or not pieces.can_be_fed(live):
-            return
-        computed = [name for name in live if name not in self.live]
-        if computed:
-            exact = Exact(pieces.between(self.place, self.live, computed), pieces.weights)
-        each_before = [self.arrays(number) for number in range(count)]
-        each_after: Iterable[Arrays] = [{}] * count
-        if computed:
-            each_after = exact.run_each(_only(before, exact) for before in each_before)
-        arrays = [
-            {name: after.get(name, before.get(name)) for name in live}
-            for before, after in zip(each_before, each_after, strict=True)
-        ]
-        self.place, self.live, self._arrays = place, live, arrays  # type: ignore[assignment]
-
-
-def _only(arrays: Arrays, exact: Exact) -> Arrays:
-    return {name: arrays[name] for name in exact.inputs}
-
-
-class _StageRuns:
-    """Runs of the part of a network behind a cut, with one stage of it in lower precision."""
-
-    def __init__(self, study: Study, stage: Stage, frontier: _Frontier) -> None:
-        self.study = study
-        self.stage = stage
-        self.frontier = frontier
-        pieces = study.pieces
-        outputs = pieces.behind(frontier.place)
-        self._part = pieces.between(frontier.place, frontier.live, outputs, stage.nodes)
-        self._own = Exact(
-            pieces.between(frontier.place, frontier.live, [stage.writes]), pieces.weights
-        )
-
-    def row(self, row: ErrorRow, ranges: Ranges) -> ErrorRow:
-        """The row with what is found in its precision."""
-        study, stage = self.study, self.stage
-        try:
-            model = applied(
-                self._part,
-                [stage],
-                {stage.name: row.precision},
-                ranges,
-                form=study.form,
-                granularity=study.granularity,
-            )
-            add_outputs(model, [stage.writes])
-            exact = Exact(model, study.pieces.weights)
-            own, comparison, votes = Comparison(), Comparison(), Votes()
-            indices = study.split.stages
-            study.expect(indices)
-            each_live = [self.frontier.arrays(number) for number in range(len(indices))]
-            each_actual = exact.run_each(_only(live, exact) for live in each_live)
-            each_true = self._own.run_each(_only(live, self._own) for live in each_live)
-            for index, actual, true in zip(indices, each_actual, each_true, strict=True):
-                own.add(true[stage.writes], actual[stage.writes])
-                study._compare(index, actual, comparison, votes)
-        except Unavailable as error:
-            return replace(row, status=SKIPPED, reason=one_line(error))
-        except (RidgelineError, KernelError) as error:
-            return replace(row, status=FAILED, reason=one_line(error))
-        columns = _columns(comparison, votes)
-        return replace(row, own_sqnr_db=own.sqnr_db(), own_cosine=own.cosine(), **columns)
 
 
 def _check_answers(answers: Arrays, inputs: Inputs, index: int) -> None:
@@ -735,11 +534,8 @@ def ranges_by_method(
     return ranges
 
 
-def _key(row: ErrorRow) -> tuple[str, ...]:
-    return row.stage, row.precision, row.method, row.granularity, row.inputs_of
-
-
-def _columns(comparison: Comparison, votes: Votes) -> dict[str, Any]:
+def columns_of(comparison: Comparison, votes: Votes) -> dict[str, Any]:
+    """What was compared, as fields of an ErrorRow."""
     return {
         "sqnr_db": comparison.sqnr_db(),
         "cosine": comparison.cosine(),

@@ -22,6 +22,7 @@ from kernels.precision.clean import cleaned
 from kernels.precision.stages import stages
 from probes.accuracy.inputs import Inputs, slots_of
 from probes.accuracy.split import Split, split
+from probes.accuracy.stage_errors import expected_seconds, stage_errors
 from probes.accuracy.study import Study, best_method, ranges_by_method
 from probes.records.measurement import FAILED, OK, SKIPPED, RidgelineError
 from probes.records.paired import difference
@@ -115,7 +116,7 @@ def test_the_error_of_a_stage_is_that_of_the_whole_network_with_it(
 ) -> None:
     ranges = ranges_by_method(range_rows, False)["minmax"]
     some = replace_stages(direction, step=29)
-    rows = list(some.stage_errors(["int8", "fp16", "bf16", "fp8"], "minmax", ranges))
+    rows = list(stage_errors(some, ["int8", "fp16", "bf16", "fp8"], "minmax", ranges))
     assert {row.precision for row in rows} == {"int8", "fp16", "bf16", "fp8"}
     # noise is counted before the last Softmax: alone in FP16 it has none there
     softmax = {stage.name for stage in direction.stages if stage.op == "Softmax"}
@@ -144,11 +145,11 @@ def test_without_room_for_what_is_alive_the_errors_are_the_same(
 ) -> None:
     ranges = ranges_by_method(range_rows, False)["minmax"]
     some = replace_stages(direction, step=40)
-    expected = list(some.stage_errors(["int8"], "minmax", ranges))
-    for name in ("LIVE_BYTES", "KEPT_BYTES"):
-        monkeypatch.setattr(f"probes.accuracy.study.{name}", 0)
+    expected = list(stage_errors(some, ["int8"], "minmax", ranges))
+    monkeypatch.setattr("probes.accuracy.stage_errors.LIVE_BYTES", 0)
+    monkeypatch.setattr("probes.accuracy.study.KEPT_BYTES", 0)
     bare = replace_stages(direction, step=40)
-    for row, other in zip(bare.stage_errors(["int8"], "minmax", ranges), expected, strict=True):
+    for row, other in zip(stage_errors(bare, ["int8"], "minmax", ranges), expected, strict=True):
         assert (row.stage, row.same) == (other.stage, other.same)
         assert row.sqnr_db == pytest.approx(other.sqnr_db, abs=0.05)
 
@@ -157,13 +158,17 @@ def test_stages_whose_errors_are_found_side_by_side_have_the_same_errors(
     direction: Study, range_rows: list[RangeRow], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ranges = ranges_by_method(range_rows, False)["minmax"]
-    monkeypatch.setattr("probes.accuracy.study.MOST_STAGE_LANES", 1)
-    expected = list(replace_stages(direction, step=20).stage_errors(["int8"], "minmax", ranges))
-    monkeypatch.setattr("probes.accuracy.study.MOST_STAGE_LANES", 4)
-    monkeypatch.setattr("probes.accuracy.study.processors", lambda: 16)
+    monkeypatch.setattr("probes.accuracy.stage_errors.MOST_STAGE_LANES", 1)
+    expected = list(stage_errors(replace_stages(direction, step=20), ["int8"], "minmax", ranges))
+    monkeypatch.setattr("probes.accuracy.stage_errors.MOST_STAGE_LANES", 4)
+    monkeypatch.setattr("probes.accuracy.stage_errors.processors", lambda: 16)
     steps = []
-    rows = replace_stages(direction, step=20).stage_errors(
-        ["int8"], "minmax", ranges, on_step=lambda done, total, what: steps.append(done)
+    rows = stage_errors(
+        replace_stages(direction, step=20),
+        ["int8"],
+        "minmax",
+        ranges,
+        on_step=lambda done, total, what: steps.append(done),
     )
     for row, other in zip(rows, expected, strict=True):
         assert (row.stage, row.same) == (other.stage, other.same)
@@ -198,18 +203,18 @@ def test_rows_that_are_there_are_not_made_again(tmp_path: Path) -> None:
     ranges = ranges_by_method(study.range_rows(methods=QUICK), False)["mse"]
     steps: list[tuple[int, int]] = []
     rows = list(
-        study.stage_errors(
-            ["int8", "fp16"], "mse", ranges, on_step=lambda *step: steps.append(step[:2])
+        stage_errors(
+            study, ["int8", "fp16"], "mse", ranges, on_step=lambda *step: steps.append(step[:2])
         )
     )
     assert [row.method for row in rows[:2]] == ["mse", ""]  # floats have no ranges
     assert steps == [(done, len(rows)) for done in range(len(rows) + 1)]
     failed = replace(rows[-1], status=FAILED)
     done = [*rows[1:-1], failed]
-    again = list(study.stage_errors(["int8", "fp16"], "mse", ranges, done=done))
+    again = list(stage_errors(study, ["int8", "fp16"], "mse", ranges, done=done))
     assert again == [rows[0], rows[-1]]
-    assert list(study.stage_errors(["int8", "fp16"], "mse", ranges, done=rows)) == []
-    assert study.expected_seconds(["int8", "fp16"]) > 0
+    assert list(stage_errors(study, ["int8", "fp16"], "mse", ranges, done=rows)) == []
+    assert expected_seconds(study, ["int8", "fp16"]) > 0
 
 
 def test_a_fixed_batch_is_counted_in_inputs(tmp_path: Path) -> None:
@@ -223,14 +228,14 @@ def test_a_stage_that_passes_numbers_on_has_no_error(direction: Study) -> None:
     passing = [stage for stage in direction.stages if stage.passes]
     assert passing
     some = Study("net", direction.model, passing, direction.inputs, direction.split)
-    assert list(some.stage_errors(["int8"], "minmax", {})) == []
+    assert list(stage_errors(some, ["int8"], "minmax", {})) == []
 
 
 def test_a_recipe_that_cannot_be_followed_is_a_row_with_its_reason(tmp_path: Path) -> None:
     study = digits(tmp_path)
     row = study.recipe_row("int8", None, reason="no int8")
     assert (row.status, row.reason) == (SKIPPED, "no int8")
-    missing_range = next(study.stage_errors(["int8"], "minmax", {}))
+    missing_range = next(stage_errors(study, ["int8"], "minmax", {}))
     assert missing_range.status in (FAILED, SKIPPED) and missing_range.reason
 
 
