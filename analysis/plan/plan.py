@@ -12,7 +12,7 @@ from analysis.plan.borders import FP32
 from analysis.plan.choose import decide, rivals
 from analysis.plan.costs import Timings, costs
 from analysis.plan.front import front
-from analysis.plan.recipes import LEAST_STEP, Model, recipes, refined
+from analysis.plan.recipes import Model, recipes, refined
 from analysis.plan.scales import TimedParts, factors
 from analysis.plan.sensitivity import best_method, errors_of_stages
 from analysis.plan.study import Study
@@ -74,19 +74,14 @@ def refine(plan: Plan, known: Precision, timings: Timings) -> Plan:
         return plan
     model = replace(alone, costs=alone.costs.in_a_whole(of_whole))
     losses = {point.name: point.ranking.share for point in points if point.ranking}
-    added = refined(model, plan.recipes, losses, plan.loss_asked)
     times_within_loss = [
         point.seconds or math.inf
         for point in points
         if point.timed and losses.get(point.name, math.inf) <= plan.loss_asked
     ]
     fastest = min(times_within_loss, default=math.inf)
-    worth_a_run = [
-        recipe
-        for recipe in added
-        if (recipe.predicted_seconds or math.inf) <= (1 - LEAST_STEP) * fastest
-    ]
-    return replace(plan, recipes=[*plan.recipes, *worth_a_run], factors=of_whole)
+    added = refined(model, plan.recipes, losses, plan.loss_asked, fastest)
+    return replace(plan, recipes=[*plan.recipes, *added], factors=of_whole)
 
 
 def contenders(plan: Plan, errors: Sequence[ErrorRow], rows: Sequence[Measurement]) -> list[Recipe]:

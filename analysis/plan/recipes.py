@@ -228,7 +228,11 @@ def _numbered(
 
 
 def refined(
-    model: Model, known: Sequence[Recipe], losses: Mapping[str, float], loss_asked: float
+    model: Model,
+    known: Sequence[Recipe],
+    losses: Mapping[str, float],
+    loss_asked: float,
+    fastest: float,
 ) -> list[Recipe]:
     """More recipes of ours, by what the known ones took and lost as wholes; maybe none.
 
@@ -236,6 +240,7 @@ def refined(
     next one that does not; where all keep it, the fastest choice of all.
 
     model: its costs are those in a whole. losses: what was lost on the ranking inputs, by recipe.
+    fastest: seconds that the fastest recipe within the loss took; no slower one is worth a run.
     """
     noises = {recipe.name: recipe.predicted_noise for recipe in known}
     kept = [noises[name] or 0.0 for name, loss in losses.items() if loss <= loss_asked]
@@ -254,7 +259,7 @@ def refined(
         budgets.append(HALF_WAY * min(lost))
     problem = model.problem
     choices = [solved(problem, budget) for budget in budgets]
-    return _numbered(model, _worth_a_run(problem, choices), known)
+    return _numbered(model, _worth_a_run(problem, choices, fastest), known)
 
 
 def _budget_of(loss_asked: float, loss_of: str) -> float | None:
@@ -323,10 +328,12 @@ def ours(model: Model, budget_asked: float | None = None) -> list[Recipe]:
     return [_recipe(model, OURS, choice) for choice in kept]
 
 
-def _worth_a_run(problem: Problem, choices: Sequence[dict[str, str]]) -> list[dict[str, str]]:
-    """Those that are noticeably faster than all before them, FP32 first."""
+def _worth_a_run(
+    problem: Problem, choices: Sequence[dict[str, str]], known_seconds: float = math.inf
+) -> list[dict[str, str]]:
+    """Those that are noticeably faster than all before them: FP32, and what takes known seconds."""
     kept = []
-    least = problem.seconds({})
+    least = min(problem.seconds({}), known_seconds)
     for choice in choices:
         seconds = problem.seconds(choice)
         if seconds <= (1 - LEAST_STEP) * least:
