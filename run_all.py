@@ -44,7 +44,7 @@ from probes.harness import interrupts
 from probes.harness.case import Probe, all_probes, choose
 from probes.harness.devices.choose import choose as choose_device
 from probes.harness.load import Watch
-from probes.records.given import reason
+from probes.records.given import reason, writing_to
 from probes.records.measurement import FAILED, Measurement, RidgelineError
 from probes.records.precision import PLAN_FILE, Plan, Recipe, read_precision
 from probes.records.run import (
@@ -53,6 +53,7 @@ from probes.records.run import (
     Run,
     folders_of_runs,
     new_folder,
+    new_folder_at,
     now,
     replace_file,
 )
@@ -166,10 +167,8 @@ def power_modes(args: argparse.Namespace) -> int:
     from analysis.tell.console import Console
 
     comparison = compare(args.power_modes)
-    try:
+    with writing_to(args.out):
         folder = write(comparison, args.out)
-    except OSError as error:
-        raise RidgelineError(f"cannot write to --out {args.out}: {reason(error)}") from None
     Console().modes(comparison, folder)
     return DONE
 
@@ -245,7 +244,7 @@ def measure_fleet(args: argparse.Namespace, words: Sequence[str], known: Sequenc
     asked = fleet.asked(args, words, known)
     fleet.check_engine(asked)
     nodes = fleet.nodes_of(asked)
-    folder = new_place(args.out / fleet.FOLDER)
+    folder = new_place(args.out, fleet.FOLDER)
     engine = fleet.engine_of(asked, folder)
     console = Console(everything=args.all)
     console.note(fleet.in_words(asked, nodes, folder))
@@ -274,10 +273,8 @@ def tell_fleet(top: Path, out: Path, console: Console) -> None:
     from analysis.fleet.fleet import fleet_of
 
     fleet = fleet_of(top)
-    try:
+    with writing_to(out):
         page_folder = write(fleet, out)
-    except OSError as error:
-        raise RidgelineError(f"cannot write to --out {out}: {reason(error)}") from None
     console.fleet(fleet, page_folder)
 
 
@@ -292,7 +289,7 @@ def measure_every_gpu(args: argparse.Namespace, words: Sequence[str], known: Seq
     if args.only:
         choose(args.only, args.full)
     numbers = every_gpu.gpus()
-    folder = new_place(args.out / every_gpu.FOLDER)
+    folder = new_place(args.out, every_gpu.FOLDER)
     console = Console(everything=args.all)
     runs = []
     alone = folder / every_gpu.ALONE
@@ -331,26 +328,15 @@ def tell_comparison(comparison: Comparison, out: Path, console: Console) -> None
     """Write the page of a comparison, and print it. Raises RidgelineError where that cannot be."""
     from analysis.compare.files import write
 
-    try:
+    with writing_to(out):
         page_folder = write(comparison, out)
-    except OSError as error:
-        raise RidgelineError(f"cannot write to --out {out}: {reason(error)}") from None
     console.comparison(comparison, page_folder)
 
 
-def new_place(parent: Path) -> Path:
-    """A new folder below ``parent`` named for the time. Raises RidgelineError."""
-    time = now().replace(":", "").replace("-", "")
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        for attempt in range(1, 1000):
-            folder = parent / (time if attempt == 1 else f"{time}-{attempt}")
-            with suppress(FileExistsError):
-                folder.mkdir()
-                return folder
-    except OSError as error:
-        raise RidgelineError(f"cannot write to --out {parent}: {reason(error)}") from None
-    raise RidgelineError(f"cannot find a new name below {parent}")
+def new_place(out: Path, name: str) -> Path:
+    """A new folder for the time, ``<out>/<name>/<UTC time>``. Raises RidgelineError."""
+    with writing_to(out / name):
+        return new_folder_at(out / name, now())
 
 
 def measure_and_compare(args: argparse.Namespace) -> int:
@@ -552,16 +538,8 @@ def measure_tasks(
 
     try:
         session.measure(run, todo, bench, folder, args.sustained, judge, console, watch, rounds)
-    except KeyboardInterrupt:
-        interrupts.answered()
-        console.note(
-            f"interrupted: this run is partial; its rows so far are in {folder}, "
-            "--replot draws them"
-        )
-        return INTERRUPTED
-    except OSError as error:
-        console.note(f"cannot write to {folder}: {reason(error)}; the measurement ended there")
-        return SOME_FAILED if run.measured else BAD_INPUT
+    except (KeyboardInterrupt, OSError) as error:
+        return ended_by(error, run, folder, console)
     return code_of(run) if run.status == COMPLETE else SOME_FAILED
 
 
@@ -662,16 +640,20 @@ def time_engines(run: Run, asked: Engines, folder: Path, console: Console) -> in
 
     try:
         return DONE if session.measure(asked, run, folder, console) else SOME_FAILED
-    except KeyboardInterrupt:
-        interrupts.answered()
-        console.note(
-            f"interrupted: this run is partial; its rows so far are in {folder}, "
-            "--replot draws them"
-        )
-        return INTERRUPTED
-    except OSError as error:
+    except (KeyboardInterrupt, OSError) as error:
+        return ended_by(error, run, folder, console)
+
+
+def ended_by(error: KeyboardInterrupt | OSError, run: Run, folder: Path, console: Console) -> int:
+    """Say what ended a measurement early, and where its rows are; returns the exit code."""
+    if isinstance(error, OSError):
         console.note(f"cannot write to {folder}: {reason(error)}; the measurement ended there")
-        return SOME_FAILED
+        return SOME_FAILED if run.measured else BAD_INPUT
+    interrupts.answered()
+    console.note(
+        f"interrupted: this run is partial; its rows so far are in {folder}, --replot draws them"
+    )
+    return INTERRUPTED
 
 
 def code_of(run: Run) -> int:

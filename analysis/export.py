@@ -21,7 +21,7 @@ from analysis.elsewhere.peaks_export import MeasuredDevice, as_json
 from analysis.model.ceilings import Ceiling
 from analysis.tell import program
 from analysis.tell.columns import Column, Row
-from probes.records.given import reason
+from probes.records.given import writing_to
 from probes.records.measurement import SCHEMA_VERSION, RidgelineError
 from probes.records.precision import read_precision
 from probes.records.run import read_moments, read_run, replace_file
@@ -205,15 +205,13 @@ def measured_device(place: Path) -> MeasuredDevice:
 
 def _write(run: Path, out: Path, tables: Mapping[str, Table]) -> None:
     """Write each table into a folder of its own. Raises RidgelineError where that cannot be."""
-    try:
+    with writing_to(out):
         out.mkdir(parents=True, exist_ok=True)
         if out.resolve() == run.resolve():
             raise RidgelineError(f"--out {out} is the run itself, whose plan.json is another file")
         for name, table in tables.items():
             replace_file(out / f"{name}.json", text_of(table) + "\n")
             print(out / f"{name}.json")
-    except OSError as error:
-        raise RidgelineError(f"cannot write to --out {out}: {reason(error)}") from None
 
 
 if __name__ == "__main__":

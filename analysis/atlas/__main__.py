@@ -35,13 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0, 1 if ``check`` finds a problem, 2 on bad input.
     """
-    codes: list[int] = []
-
-    def answer(args: argparse.Namespace) -> None:
-        codes.append(args.do(args))
-
-    code = program.run(_parser(), answer, argv)
-    return code or codes[0] if codes else code
+    return program.run(_parser(), lambda args: args.do(args), argv)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -26,7 +26,7 @@ from analysis.theory.limits import TOLERANCE
 from analysis.theory.peaks import peak_for
 from analysis.units import percent, si
 from probes.records.measurement import OK, WIDEST_SPREAD, RidgelineError
-from probes.records.run import COMPLETE, RUN_FILE
+from probes.records.run import COMPLETE, RUN_FILE, time_in_names
 from probes.records.tag import BANDWIDTH, COMPUTE, LIBRARY, MAIN_MEMORY, Tag
 
 FILES = frozenset((RUN_FILE, CEILINGS_FILE, LAYERS_FILE))
@@ -89,7 +89,7 @@ def _without_run(atlas: Path) -> list[Path]:
 def _place_and_size(entry: Entry) -> Iterator[str]:
     """It lies where its device and time say, with no other files, and is small."""
     run = entry.run
-    time = run.started.replace(":", "").replace("-", "")
+    time = time_in_names(run.started)
     place = f"{run.device.slug}/{time}"
     if not f"{entry.folder.parent.name}/{entry.folder.name}".startswith(place):
         yield f"lies at {entry.folder.parent.name}/{entry.folder.name}, not at {place}"

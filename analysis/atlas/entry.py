@@ -21,7 +21,16 @@ from analysis.tell.columns import file_of
 from analysis.units import unit_of
 from probes.records.given import reason, shortened
 from probes.records.measurement import FAILED, OK, SCHEMA_VERSION, SKIPPED, RidgelineError
-from probes.records.run import COMPLETE, ROWS_FILE, RUN_FILE, Run, read_head, read_run, replace_file
+from probes.records.run import (
+    COMPLETE,
+    ROWS_FILE,
+    RUN_FILE,
+    Run,
+    read_head,
+    read_run,
+    replace_file,
+    time_in_names,
+)
 from probes.records.stored import LIMITS, schema_problem
 from probes.records.table import GUARD, csv_text, damage_sentences, read_table
 from probes.records.tag import Tag
@@ -143,7 +152,7 @@ def add(folders: Sequence[Path], atlas: Path) -> Path:
         if outcome.run.status != COMPLETE:
             raise RidgelineError(f"{folder} is {outcome.run.status}: add a run that ended")
     networks = [work_of(network) for outcome in outcomes for network in outcome.networks]
-    target = atlas / device.slug / first.run.started.replace(":", "").replace("-", "")
+    target = atlas / device.slug / time_in_names(first.run.started)
     try:
         target.mkdir(parents=True, exist_ok=True)
         for name, content in _files(first, networks).items():

@@ -10,15 +10,12 @@ from pathlib import Path
 from analysis.compare.comparison import Comparison, compare
 from analysis.compare.exports import as_json, as_junit, as_markdown
 from analysis.compare.files import write
-from analysis.compare.gate import gate_share
 from analysis.tell import program
 from analysis.tell.console import Console
-from probes.records.given import reason
+from probes.records.given import reason, writing_to
 from probes.records.measurement import RidgelineError
 from probes.records.run import replace_file
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as a shell counts it."""
+from probes.records.shares import gate_share
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,19 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Without a gate 0; with one 0 if nothing is slower than it beyond doubt, 1 if something is, and 3
     if that cannot be told. 2 on bad input.
     """
-    codes: list[int] = []
-
-    def answer(args: argparse.Namespace) -> None:
-        codes.append(_answer(args))
-
-    try:
-        code = program.run(_parser(), answer, argv)
-    except KeyboardInterrupt:
-        program.complain(_parser(), "interrupted")
-        return INTERRUPTED
-    if code or not codes:
-        return code
-    return codes[0]
+    return program.run(_parser(), _answer, argv)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -99,7 +84,8 @@ def _answer(args: argparse.Namespace) -> int:
     elif args.markdown:
         print(as_markdown(comparison), end="")
     else:
-        folder = _written(comparison, args.out)
+        with writing_to(args.out):
+            folder = write(comparison, args.out)
         Console(everything=args.all).comparison(comparison, folder)
     return comparison.code
 
@@ -110,14 +96,6 @@ def _write_junit(comparison: Comparison, path: Path) -> None:
         replace_file(path, as_junit(comparison))
     except OSError as error:
         raise RidgelineError(f"cannot write --junit {path}: {reason(error)}") from None
-
-
-def _written(comparison: Comparison, out: Path) -> Path:
-    """The folder of its files. Raises RidgelineError where they cannot be written."""
-    try:
-        return write(comparison, out)
-    except OSError as error:
-        raise RidgelineError(f"cannot write to --out {out}: {reason(error)}") from None
 
 
 if __name__ == "__main__":

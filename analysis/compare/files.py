@@ -9,9 +9,9 @@ from analysis.compare.columns import COMPARED_FILE, LINE_COLUMNS, lines
 from analysis.compare.comparison import Comparison
 from analysis.compare.exports import as_json
 from analysis.compare.words import PAGE
-from analysis.draw.files import drawn
+from analysis.draw.files import write_drawn
 from analysis.tell.columns import file_of
-from probes.records.run import now, replace_file
+from probes.records.run import new_folder_at, now, replace_file
 
 FOLDER = "compared"
 """Where comparisons go, below ``--out``."""
@@ -24,35 +24,13 @@ def write(comparison: Comparison, out: Path) -> Path:
     from analysis.draw.compared import changes_figure, roofs_figure
     from analysis.tell.page.compared import html
 
-    folder = _new_folder(out)
+    folder = new_folder_at(out / FOLDER, now())
     replace_file(folder / COMPARED_FILE, file_of(LINE_COLUMNS, lines(comparison)))
     replace_file(folder / "compared.json", as_json(comparison) + "\n")
-    pictures = drawn(
-        {
-            ROOFS: partial(roofs_figure, comparison),
-            CHANGES: partial(changes_figure, comparison),
-        }
-    )
-    svgs = {}
-    for name, (svg, png) in pictures.items():
-        replace_file(folder / f"{name}.png", png)
-        replace_file(folder / f"{name}.svg", svg)
-        svgs[name] = svg
+    figures = {
+        ROOFS: partial(roofs_figure, comparison),
+        CHANGES: partial(changes_figure, comparison),
+    }
+    svgs = write_drawn(figures, folder)
     replace_file(folder / PAGE, html(comparison, svgs))
     return folder
-
-
-def _new_folder(out: Path) -> Path:
-    """A folder of its own; a second comparison in the same second gets another number."""
-    parent = out / FOLDER
-    parent.mkdir(parents=True, exist_ok=True)
-    time = now().replace(":", "").replace("-", "")
-    number = 1
-    while True:
-        folder = parent / (time if number == 1 else f"{time}-{number}")
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            number += 1
-        else:
-            return folder

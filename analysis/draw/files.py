@@ -13,9 +13,11 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from multiprocessing import active_children, get_context
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.draw.style import in_our_style
+from probes.records.run import replace_file
 
 if TYPE_CHECKING:
     import matplotlib.figure
@@ -47,6 +49,19 @@ def drawn(figures: Mapping[str, Figure]) -> dict[str, tuple[str, bytes]]:
         with suppress(OSError, BrokenProcessPool):
             return _drawn_by(processes, figures)
     return {name: svg_and_png(figure) for name, figure in figures.items()}
+
+
+def write_drawn(figures: Mapping[str, Figure], folder: Path) -> dict[str, str]:
+    """Write each figure into a folder as SVG and as PNG; returns the SVG text by name.
+
+    Raises OSError.
+    """
+    svgs = {}
+    for name, (svg, png_bytes) in drawn(figures).items():
+        replace_file(folder / f"{name}.png", png_bytes)
+        replace_file(folder / f"{name}.svg", svg)
+        svgs[name] = svg
+    return svgs
 
 
 def _drawn_by(processes: int, figures: Mapping[str, Figure]) -> dict[str, tuple[str, bytes]]:

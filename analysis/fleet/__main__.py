@@ -11,19 +11,12 @@ from analysis.fleet.files import write
 from analysis.fleet.fleet import fleet_of
 from analysis.tell import program
 from analysis.tell.console import Console
-from probes.records.given import reason
-from probes.records.measurement import RidgelineError
-
-INTERRUPTED = 130
+from probes.records.given import writing_to
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read a fleet and tell of it; return the exit code."""
-    try:
-        return program.run(_parser(), _answer, argv)
-    except KeyboardInterrupt:
-        program.complain(_parser(), "interrupted; nothing was written")
-        return INTERRUPTED
+    return program.run(_parser(), _answer, argv)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -50,10 +43,8 @@ def _answer(args: argparse.Namespace) -> None:
     console = Console(everything=args.all)
     with console.counting("reading runs") as count:
         fleet = fleet_of(args.top, count)
-    try:
+    with writing_to(args.out):
         folder = write(fleet, args.out)
-    except OSError as error:
-        raise RidgelineError(f"cannot write to --out {args.out}: {reason(error)}") from None
     console.fleet(fleet, folder)
 
 

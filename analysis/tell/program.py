@@ -18,6 +18,9 @@ from analysis.tell.output import (
 )
 from probes.records.measurement import RidgelineError
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as a shell counts it."""
+
 
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are RidgelineErrors."""
@@ -28,27 +31,31 @@ class Parser(argparse.ArgumentParser):
 
 def run(
     parser: argparse.ArgumentParser,
-    answer: Callable[[argparse.Namespace], None],
+    answer: Callable[[argparse.Namespace], int | None],
     argv: Sequence[str] | None,
 ) -> int:
     """Print the answer to what the command asks; return the exit code.
 
-    0, 2 after one line on bad input, 1 where the output cannot be written, and 141 where its reader
-    left.
+    That is what ``answer`` returns, None being 0; 2 after one line on bad input, 1 where the output
+    cannot be written, 130 after Ctrl-C, and 141 where its reader left.
     """
     replace_unprintable()
+    code = 0
     try:
         with heard():
-            answer(parser.parse_args(argv))
+            code = answer(parser.parse_args(argv)) or 0
     except RidgelineError as error:
         complain(parser, str(error))
         return 2
+    except KeyboardInterrupt:
+        complain(parser, "interrupted")
+        return INTERRUPTED
     except ReaderLeft:
         return CLOSED
     except Unheard as error:
         complain(parser, str(error))
         return 1
-    return 0
+    return code
 
 
 def complain(parser: argparse.ArgumentParser, line: str) -> None:

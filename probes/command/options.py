@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from probes.accuracy.inputs import preprocessing
 from probes.records.measurement import RidgelineError
+from probes.records.shares import gate_share, share
 
 LARGEST_DIMENSION = 2**31 - 1  # runtimes count in 32 bits
 MOST_SECONDS = 1e6  # eleven days: more is a slip of the keyboard, or infinite
@@ -226,7 +227,7 @@ def parser(version: str) -> argparse.ArgumentParser:
     )
     p.add_argument(
         "--gate",
-        type=gate,
+        type=gate_share,
         action=Once,
         metavar="3%",
         help="with --compare: exit code 1 if a row is slower than that beyond doubt, 3 if that "
@@ -471,30 +472,6 @@ def seconds(text: str) -> float:
     value = float(text)
     if not 0 < value < MOST_SECONDS:
         raise ValueError
-    return value
-
-
-def share(text: str) -> float:
-    """``1%`` or ``0.01`` as a share from 0 to 1."""
-    written = text.strip()
-    is_percentage = written.endswith("%")
-    try:
-        value = float(written.removesuffix("%"))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not like 1% or 0.01") from None
-    if value == 1 and not is_percentage:
-        raise argparse.ArgumentTypeError(f"{text!r} may be 1 % or all: write 1%, or 100%")
-    value = value / 100 if is_percentage else value
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and 100 %")
-    return value
-
-
-def gate(text: str) -> float:
-    """``3%`` or ``0.03`` as a share above 0 and below 1."""
-    value = share(text)
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not above 0 and below 100 %")
     return value
 
 

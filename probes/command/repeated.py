@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from probes.records.measurement import RidgelineError
-from probes.records.run import folders_of_runs, read_run
+from probes.records.run import folders_of_runs, read_run, time_in_names
 
 SETS = "sets"
 """Folder of sets, below ``--out``: a set is a folder of runs."""
@@ -14,8 +14,7 @@ SETS = "sets"
 
 def out_of_set(out: Path, started: str) -> Path:
     """Where the runs of a set that begins now go."""
-    time = started.replace(":", "").replace("-", "")
-    return out / SETS / time
+    return out / SETS / time_in_names(started)
 
 
 def check_earlier(args: argparse.Namespace) -> None:

@@ -44,6 +44,15 @@ def reason(error: OSError) -> str:
     return said.lower()
 
 
+@contextmanager
+def writing_to(out: Path) -> Iterator[None]:
+    """Make a RidgelineError of an OSError within it: ``--out`` cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise RidgelineError(f"cannot write to --out {out}: {reason(error)}") from None
+
+
 def regular(path: Path) -> int:
     """Size in bytes of a regular file.
 

@@ -140,20 +140,29 @@ def new_folder(out: Path, device: Device, started: str) -> Path:
 
     Raises RidgelineError where it cannot be written.
     """
-    of_device = out / device.slug
-    time = started.replace(":", "").replace("-", "")
-    try:
-        of_device.mkdir(parents=True, exist_ok=True)
-        for attempt in itertools.count(1):
-            name = time if attempt == 1 else f"{time}-{attempt}"
-            folder = of_device / name
-            # Only mkdir can tell that it is new: another run may ask at the same moment.
-            with suppress(FileExistsError):
-                folder.mkdir()
-                return folder
-    except OSError as error:
-        raise RidgelineError(f"cannot write to --out {out}: {given.reason(error)}") from None
+    with given.writing_to(out):
+        return new_folder_at(out / device.slug, started)
+
+
+def new_folder_at(parent: Path, started: str) -> Path:
+    """A new folder ``<parent>/<UTC time>``; a second one in the same second gets ``-2``.
+
+    Raises OSError.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    time = time_in_names(started)
+    for attempt in itertools.count(1):
+        folder = parent / (time if attempt == 1 else f"{time}-{attempt}")
+        # Only mkdir can tell that it is new: another run may ask at the same moment.
+        with suppress(FileExistsError):
+            folder.mkdir()
+            return folder
     raise AssertionError("numbers never end")
+
+
+def time_in_names(started: str) -> str:
+    """The time as names of folders have it: ``20261128T101500Z``."""
+    return started.replace(":", "").replace("-", "")
 
 
 def replace_file(path: Path, content: str | bytes) -> None:

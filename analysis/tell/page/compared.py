@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
-from pathlib import Path
-from string import Template
 
 from analysis.compare import words
 from analysis.compare.columns import columns_of
@@ -13,13 +10,11 @@ from analysis.compare.comparison import FAILED, PASSED, Comparison
 from analysis.compare.recorded import Record, machine_of, records
 from analysis.compare.sides import ComparedRun, Side
 from analysis.compare.verdict import ENOUGH_RUNS, LEVEL
-from analysis.tell.page.markup import clipped, paragraph, picture
+from analysis.tell.page.markup import paragraph
+from analysis.tell.page.plain import PlainPage, pictures_within
 from analysis.tell.page.tables import table_of, table_of_texts
 from analysis.units import percent, watts
 
-FOLDER = Path(__file__).parent
-MOST_PICTURES = 2_500_000
-"""Bytes of pictures on the page; the files beside it hold them all."""
 METHOD = (
     f"With {ENOUGH_RUNS} or more runs a side, the spread from run to run is the noise: a t-test on "
     "logarithms of speeds, where rows of the same make lend each other their spread (empirical "
@@ -40,20 +35,17 @@ def html(comparison: Comparison, pictures: Mapping[str, str]) -> str:
         ("method", "Method and sources", paragraph(METHOD) + _records(comparison)),
     ]
     devices = dict.fromkeys(side.device for side in comparison.sides)
-    page = Template((FOLDER / "compared.html").read_text(encoding="utf-8"))
-    return page.substitute(
-        title=escape(clipped(", ".join(devices))),
-        style=(FOLDER / "page.css").read_text(encoding="utf-8"),
+    page = PlainPage(
+        kind="Runs compared",
+        made="Compared",
+        title=", ".join(devices),
         badge=_badge(comparison),
-        facts=escape(clipped(_sides_in_words(comparison))),
-        contents="".join(f'<a href="#{name}">{escape(title)}</a> ' for name, title, _ in sections),
+        facts=_sides_in_words(comparison),
         answer=_answer(comparison),
-        sections="".join(
-            f'<section aria-labelledby="{name}"><h2 id="{name}">{escape(title)}</h2>{content}'
-            "</section>\n"
-            for name, title, content in sections
-        ),
+        sections=sections,
+        table="rows",
     )
+    return page.html()
 
 
 def _badge(comparison: Comparison) -> str:
@@ -77,13 +69,12 @@ def _side_in_words(side: Side) -> str:
     return f"{side.name} ({runs}, {side.runs[0].started[:10]})"
 
 
-def _answer(comparison: Comparison) -> str:
+def _answer(comparison: Comparison) -> list[str]:
     """The answer, then each change with evidence and cause."""
     sentences = [words.answer(comparison)]
     if gate := words.gate_sentence(comparison):
         sentences.append(gate)
-    sentences += words.sentences(comparison)
-    return "".join(map(paragraph, sentences))
+    return [*sentences, *words.sentences(comparison)]
 
 
 def _pictures(comparison: Comparison, pictures: Mapping[str, str]) -> str:
@@ -93,15 +84,7 @@ def _pictures(comparison: Comparison, pictures: Mapping[str, str]) -> str:
         "compared": f"Measured roofs of {names} over each other",
         "changes": f"Change of each row: {words.answer(comparison)}",
     }
-    parts = []
-    room = MOST_PICTURES
-    for name, svg in pictures.items():
-        room -= len(svg)
-        if room < 0:
-            parts.append(paragraph(f"Its picture is {name}.png, beside this page.", "soft"))
-        else:
-            parts.append(picture(svg, spoken.get(name, name), name))
-    return "".join(parts)
+    return pictures_within(pictures, spoken)
 
 
 def _rows(comparison: Comparison) -> str:

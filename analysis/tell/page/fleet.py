@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
-from pathlib import Path
-from string import Template
 
 from analysis.fleet.columns import (
     GROUP_COLUMNS,
@@ -17,15 +14,13 @@ from analysis.fleet.columns import (
 from analysis.fleet.fleet import USUAL, Fleet, KindOfNodes
 from analysis.fleet.spread import FALSE_ALARMS, FEW, FEWEST, LEAST
 from analysis.fleet.words import answer, cause_in_words, sentences
-from analysis.tell.page.markup import clipped, heading, paragraph, picture
+from analysis.tell.page.markup import heading, paragraph
+from analysis.tell.page.plain import PlainPage, pictures_within
 from analysis.tell.page.tables import table_of, table_of_texts
 from analysis.units import percent
 
-FOLDER = Path(__file__).parent
 MOST_NODES = 500
 """Nodes in the table of the page: those that are as the others come last, and the file has all."""
-MOST_PICTURE = 2_500_000
-"""Bytes of the picture on the page."""
 METHOD = (
     "Nodes of one device are compared with each other. The noise of a row is the largest of 1.4826 "
     "times the median absolute deviation, of what the fast side of the nodes shows, of the median "
@@ -40,37 +35,23 @@ METHOD = (
 
 def html(fleet: Fleet, pictures: Mapping[str, str]) -> str:
     """The page. pictures: SVG text by the name of the picture's file, without ending."""
-    sections = [("pictures", "Picture", _pictures(fleet, pictures))]
+    spoken = dict.fromkeys(pictures, f"How the nodes spread: {answer(fleet)}")
+    sections = [("pictures", "Picture", pictures_within(pictures, spoken))]
     for number, kind in enumerate(fleet.kinds):
         sections.append((f"kind-{number}", str(kind.kind), _kind(kind, number)))
     sections.append(("nodes", "Nodes", _nodes(fleet)))
     sections.append(("method", "Method", paragraph(METHOD)))
     title = ", ".join(dict.fromkeys(str(kind.kind) for kind in fleet.kinds)) or "no runs"
-    page = Template((FOLDER / "fleet.html").read_text(encoding="utf-8"))
-    return page.substitute(
-        title=escape(clipped(title)),
-        style=(FOLDER / "page.css").read_text(encoding="utf-8"),
-        facts=escape(clipped(f"{fleet.nodes} runs in {fleet.top}")),
-        contents="".join(
-            f'<a href="#{name}">{escape(clipped(text, 40))}</a> ' for name, text, _ in sections
-        ),
-        answer="".join(map(paragraph, [answer(fleet), *sentences(fleet, everything=True)])),
-        sections="".join(
-            f'<section aria-labelledby="{name}"><h2 id="{name}">{escape(clipped(text))}</h2>'
-            f"{content}</section>\n"
-            for name, text, content in sections
-        ),
+    page = PlainPage(
+        kind="Fleet",
+        made="Read",
+        title=title,
+        facts=f"{fleet.nodes} runs in {fleet.top}",
+        answer=[answer(fleet), *sentences(fleet, everything=True)],
+        sections=sections,
+        table="nodes",
     )
-
-
-def _pictures(fleet: Fleet, pictures: Mapping[str, str]) -> str:
-    parts = []
-    for name, svg in pictures.items():
-        if len(svg) > MOST_PICTURE:
-            parts.append(paragraph(f"Its picture is {name}.png, beside this page.", "soft"))
-        else:
-            parts.append(picture(svg, f"How the nodes spread: {answer(fleet)}", name))
-    return "".join(parts)
+    return page.html()
 
 
 def _kind(kind: KindOfNodes, number: int) -> str:
