@@ -429,12 +429,14 @@ def collect(
     most_bytes: int = MOST_BYTES,
     batch: int = 1,
     on_input: Callable[[int, int], None] = lambda done, total: None,
+    on_counted: Callable[[int, str, Histogram], None] = lambda inputs, name, histogram: None,
 ) -> dict[str, Histogram]:
     """The histogram of each of these activations over all inputs, by its name.
 
     inputs: a sequence of arrays by input name; it is gone through as often as activations do not
     fit in ``most_bytes`` together. batch: how many inputs' numbers a histogram is given at a time.
-    on_input: told how many runs are done, of how many. The model runs without optimisations.
+    on_input: told how many runs are done, of how many. on_counted: shown the histogram of an
+    activation each time it grew, after how many inputs. The model runs without optimisations.
     """
     feeds = list(inputs) if not isinstance(inputs, Sequence) else inputs
     histograms = {name: Histogram() for name in names}
@@ -459,6 +461,8 @@ def collect(
                     waiting[name].append(np.asarray(values).ravel())
                 if place % batch == 0 or place == len(feeds):
                     list(counters.map(count, group))
+                    for name in group:
+                        on_counted(place, name, histograms[name])
                 done += 1
                 on_input(done, total)
             del run  # its session holds the weights: two would hold them twice

@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
@@ -355,8 +356,9 @@ class Study:
         indices = self.split.calibration
         several = _spread(names, TENSORS_OF_FEWER)
         counts = [2**power for power in range(64) if 2**power < len(indices)]
-        runs = len(indices) + sum(counts) + len(indices)
-        total = runs + len(names)
+        batched = len(indices) if len(indices) > 1 else 0
+        total = len(indices) + len(names) + batched
+        of_fewer: dict[int, dict[str, Histogram]] = {count: {} for count in counts}
         finished = 0
 
         def count_inputs(done: int, of: int) -> None:
@@ -365,8 +367,12 @@ class Study:
         def count_tensors(done: int, of: int) -> None:
             on_step(finished + done, total, "ranges by each method")
 
+        def keep(inputs: int, name: str, histogram: Histogram) -> None:
+            if inputs in of_fewer and name in several:
+                of_fewer[inputs][name] = deepcopy(histogram)
+
         inputs = len(indices)
-        histograms = self._histograms(names, indices, 1, count_inputs)
+        histograms = self._histograms(names, indices, 1, count_inputs, keep)
         finished += inputs
         thresholds = all_thresholds(
             histograms, methods, self.symmetric, processors(), count_tensors
@@ -377,24 +383,18 @@ class Study:
             for name in names
         ]
         quick = [method for method in methods if method != ENTROPY]
-        trials = [(count, 1) for count in counts]
-        if inputs > 1:
-            trials.append((inputs, inputs))
-        for inputs, batch in trials:
-            histograms = self._histograms(several, indices[:inputs], batch, count_inputs)
+
+        def add_rows(histograms: Mapping[str, Histogram], inputs: int, batch: int) -> None:
             thresholds = all_thresholds(histograms, quick, self.symmetric)
-            rows += [
-                self._range_row(
-                    name,
-                    histograms[name],
-                    inputs,
-                    batch,
-                    thresholds[name],
-                    has_histogram=False,
-                )
-                for name in several
-            ]
-            finished += inputs
+            for name in several:
+                ends = thresholds[name]
+                rows.append(self._range_row(name, histograms[name], inputs, batch, ends, False))
+
+        for count, histograms in of_fewer.items():
+            add_rows(histograms, count, 1)
+        if batched:
+            histograms = self._histograms(several, indices, batched, count_inputs)
+            add_rows(histograms, batched, batched)
         on_step(total, total, "")
         return rows
 
@@ -404,9 +404,12 @@ class Study:
         indices: Sequence[int],
         batch: int,
         on_input: Callable[[int, int], None],
+        on_counted: Callable[[int, str, Histogram], None] = lambda inputs, name, histogram: None,
     ) -> dict[str, Histogram]:
         feeds = _Fed(self, indices)
-        return collect(self.model, names, feeds, batch=batch, on_input=on_input)
+        return collect(
+            self.model, names, feeds, batch=batch, on_input=on_input, on_counted=on_counted
+        )
 
     def _range_row(
         self,
