@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from kernels.base import KernelError, Unavailable, one_line
 from kernels.precision.apply import applied
 from probes.accuracy.ahead import ahead
-from probes.accuracy.exact import Arrays, Exact, add_outputs, processors
+from probes.accuracy.exact import Exact, add_outputs, processors
+from probes.accuracy.frontier import Frontier, only
 from probes.accuracy.metrics import Comparison, Votes
 from probes.accuracy.study import (
     INTEGER_PRECISIONS,
@@ -27,8 +28,6 @@ from probes.records.precision import PLAN_SCHEMA, RANKING, ErrorRow
 if TYPE_CHECKING:
     from kernels.precision.stages import Stage
 
-LIVE_BYTES = 256 << 20
-"""Most memory for what stages are fed, of all ranking inputs together."""
 STAGE_SECONDS, RUN_SECONDS = 0.025, 0.0005
 """What each stage in a precision, and each run of it, takes beside the runtime: as it was seen with
 networks of 0.6 and 100 MB."""
@@ -89,7 +88,7 @@ def _started(
 
     todo: stages in the network's order with their rows.
     """
-    frontier = _Frontier(study)
+    frontier = Frontier(study)
     for stage, rows in todo:
         frontier.advance(study.pieces.place(stage.nodes)[0])
         # rows that still run keep their cut, while the next one moves on
@@ -139,57 +138,10 @@ def expected_seconds(study: Study, precisions: Sequence[str]) -> float:
     return making + comparing + passes_in_fp32 + runs * inputs * study.trial.run
 
 
-class _Frontier:
-    """Where the network is cut, and what is alive there for each ranking input."""
-
-    def __init__(self, study: Study) -> None:
-        self.study = study
-        self.place = 0
-        """The node before which the cut is."""
-        self.live = study.pieces.live(0)
-        """Names of the tensors that are alive there."""
-        self._arrays: list[Arrays] | None = None
-        """Of each ranking input; None at the start, where they are fed."""
-
-    def arrays(self, number: int) -> Arrays:
-        """What is alive for one ranking input."""
-        if self._arrays is not None:
-            return self._arrays[number]
-        feeds = self.study.feeds(self.study.split.stages[number])
-        return {name: feeds[name] for name in self.live}
-
-    def advance(self, place: int) -> None:
-        """Move the cut to this node, if what is alive there has room in memory."""
-        pieces = self.study.pieces
-        if place <= self.place:
-            return
-        live = pieces.live(place)
-        size = pieces.bytes_of(live)
-        count = len(self.study.split.stages)
-        if not live or size is None or size * count > LIVE_BYTES or not pieces.can_be_fed(live):
-            return
-        computed = [name for name in live if name not in self.live]
-        if computed:
-            exact = Exact(pieces.between(self.place, self.live, computed), pieces.weights)
-        each_before = [self.arrays(number) for number in range(count)]
-        each_after: Iterable[Arrays] = [{}] * count
-        if computed:
-            each_after = exact.run_each(_only(before, exact) for before in each_before)
-        arrays = [
-            {name: after.get(name, before.get(name)) for name in live}
-            for before, after in zip(each_before, each_after, strict=True)
-        ]
-        self.place, self.live, self._arrays = place, live, arrays  # type: ignore[assignment]
-
-
-def _only(arrays: Arrays, exact: Exact) -> Arrays:
-    return {name: arrays[name] for name in exact.inputs}
-
-
 class _StageRuns:
     """Runs of the part of a network behind a cut, with one stage of it in lower precision."""
 
-    def __init__(self, study: Study, stage: Stage, frontier: _Frontier) -> None:
+    def __init__(self, study: Study, stage: Stage, frontier: Frontier) -> None:
         self.study = study
         self.stage = stage
         self.frontier = frontier
@@ -217,8 +169,8 @@ class _StageRuns:
             own, comparison, votes = Comparison(), Comparison(), Votes()
             indices = study.split.stages
             each_live = [self.frontier.arrays(number) for number in range(len(indices))]
-            each_actual = exact.run_each(_only(live, exact) for live in each_live)
-            each_true = self._own.run_each(_only(live, self._own) for live in each_live)
+            each_actual = exact.run_each(only(live, exact) for live in each_live)
+            each_true = self._own.run_each(only(live, self._own) for live in each_live)
             for index, actual, true in zip(indices, each_actual, each_true, strict=True):
                 own.add(true[stage.writes], actual[stage.writes])
                 study.compare(index, actual, comparison, votes)

@@ -146,7 +146,7 @@ def test_without_room_for_what_is_alive_the_errors_are_the_same(
     ranges = ranges_by_method(range_rows, False)["minmax"]
     some = replace_stages(direction, step=40)
     expected = list(stage_errors(some, ["int8"], "minmax", ranges))
-    monkeypatch.setattr("probes.accuracy.stage_errors.LIVE_BYTES", 0)
+    monkeypatch.setattr("probes.accuracy.frontier.LIVE_BYTES", 0)
     monkeypatch.setattr("probes.accuracy.study.KEPT_BYTES", 0)
     bare = replace_stages(direction, step=40)
     for row, other in zip(stage_errors(bare, ["int8"], "minmax", ranges), expected, strict=True):
