@@ -13,6 +13,7 @@ from probes.records.tag import (
     LAYER,
     ONE_CORE,
     OVERHEAD,
+    PEER,
     TRANSFER,
     Sweep,
     Tag,
@@ -33,7 +34,9 @@ NOUNS = {LATENCY: "latency", OVERHEAD: "overhead"}
 
 def name_of(tag: Tag) -> str:
     """``DRAM copy``, ``FP16 wgmma-fp32``, ``L2 latency far``, ``launch overhead``."""
-    if tag.quantity in (BANDWIDTH, COMPUTE, LATENCY, TRANSFER):
+    if tag.quantity == TRANSFER and tag.subject.startswith(f"{PEER}-"):
+        subject = " to ".join(f"GPU {gpu}" for gpu in tag.subject.split("-")[1:])
+    elif tag.quantity in (BANDWIDTH, COMPUTE, LATENCY, TRANSFER):
         subject = SUBJECTS.get(tag.subject, tag.subject.upper())
     else:
         subject = tag.subject

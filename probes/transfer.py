@@ -13,7 +13,7 @@ from kernels.stream import cuda as stream_cuda
 from kernels.transfer import work as transfer_work
 from probes.harness.case import Case, run_alone
 from probes.harness.devices import limits
-from probes.records.tag import PAGEABLE, SIZE, TRANSFER, Sweep, Tag
+from probes.records.tag import BOTH, PAGEABLE, PEER, SIZE, TRANSFER, Sweep, Tag
 
 MIB = 1 << 20
 # Bytes of a copy, or of what is read: so many that the microseconds of its start do not count.
@@ -65,7 +65,7 @@ def fitting(device: Device, wanted: int, buffers: int = 1, host: bool = True) ->
 
 def _bus(device: Device) -> Iterator[Case]:
     """Copies each way of pinned and pageable memory, and of pinned memory both ways at once."""
-    for direction in ("h2d", "d2h", "both"):
+    for direction in ("h2d", "d2h", BOTH):
         size = fitting(device, PINNED_BYTES, transfer_work.DIRECTIONS[direction])
         params = {"size_bytes": size, "host": "pinned"}
         yield _copy(direction, Tag(TRANSFER, direction), params)
@@ -87,13 +87,15 @@ def _sweeps(device: Device) -> Iterator[Case]:
 
 
 def _peers(device: Device) -> Iterator[Case]:
-    """Copies between this GPU and each other one, both ways."""
-    size = fitting(device, DEVICE_BYTES, host=False)
+    """Copies between this GPU and each other one: there, back, and both at once."""
+    size = fitting(device, DEVICE_BYTES, transfer_work.DIRECTIONS["peers"], host=False)
     others = [index for index in range(device.facts.get("gpus", 1)) if index != device.index]
     for other in others:
         for source, target in ((device.index, other), (other, device.index)):
             params = {"size_bytes": size, "source": source, "target": target}
-            yield _copy("peer", Tag(TRANSFER, f"peer-{source}-{target}"), params)
+            yield _copy("peer", Tag(TRANSFER, f"{PEER}-{source}-{target}"), params)
+        params = {"size_bytes": size, "source": device.index, "target": other}
+        yield _copy("peers", Tag(TRANSFER, f"{PEER}-{device.index}-{other}", BOTH), params)
 
 
 def _copy(direction: str, tag: Tag | Sweep, params: dict[str, Any]) -> Case:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from analysis.theory.links import link_of
 from analysis.theory.tables import row_of, source_of
 from analysis.units import unit_of
 from kernels.device import Device
@@ -21,6 +22,7 @@ from probes.records.tag import (
     MAIN_MEMORY,
     OF_MATRICES,
     ONE_CORE,
+    TRANSFER,
     Tag,
 )
 
@@ -173,6 +175,8 @@ def peak_for(tag: str, device: Device, clock_hz: float | None = None) -> Peak | 
     of any kind, have the peak of its matrix instructions.
     """
     measured = Tag.parse(tag)
+    if measured.quantity == TRANSFER:
+        return _transfer(measured, device)
     if ONE_CORE in measured.variants:
         device = replace(device, units=1)
     # the path of a bandwidth (copy, read) has no peak of its own
@@ -188,6 +192,14 @@ def peak_for(tag: str, device: Device, clock_hz: float | None = None) -> Peak | 
     unit = SPARSE if instruction in SPARSE_PATHS else TENSOR
     path = f"{unit}{dash}{accumulator}"
     return _peak(str(Tag(COMPUTE, measured.subject, path)), device, clock_hz)
+
+
+def _transfer(measured: Tag, device: Device) -> Peak | None:
+    """The peak of the link that a transfer goes over; its clock is none of the device's."""
+    link = link_of(measured, device)
+    if link is None:
+        return None
+    return Peak(link.rate, unit_of(str(measured)), link.formula, link.source, limit=link.rate)
 
 
 def _fastest_dense(

@@ -15,6 +15,7 @@ _LAUNCHES = {
     "d2h": CudaBackend(partial(cuda.HostCopy, "d2h")),
     "both": CudaBackend(cuda.BothCopies),
     "peer": CudaBackend(cuda.PeerCopy),
+    "peers": CudaBackend(cuda.BothPeerCopies),
 }
 
 

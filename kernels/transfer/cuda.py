@@ -6,8 +6,9 @@ All of it runs on the harness's stream, or on one that starts and ends with it.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,32 @@ class HostCopy(CopyLaunch):
         return STAGED if self.params["host"] == "pageable" else BY_ENGINE
 
 
+class _TwoStreams:
+    """Copies of a pair at once: the second ones on a stream that starts and ends with the first's.
+
+    So the harness's events see both.
+    """
+
+    def __init__(self, queue: Any) -> None:
+        """queue: the harness's stream, whose device is the current one."""
+        import cupy
+
+        self.queue = queue
+        self.other: Any = cupy.cuda.Stream(non_blocking=True)
+        self.fork = cupy.cuda.Event(disable_timing=True)
+        self.join = cupy.cuda.Event(disable_timing=True)
+
+    def run(self, repeat: int, copies: Sequence[Callable[[int], Any]]) -> None:
+        """Each of two copies so often; a copy is told the address of its stream."""
+        self.fork.record(self.queue)
+        self.other.wait_event(self.fork)
+        for _ in range(repeat):
+            for copy, stream in zip(copies, (self.queue, self.other), strict=True):
+                copy(stream.ptr)
+        self.join.record(self.other)
+        self.queue.wait_event(self.join)
+
+
 class BothCopies(HostCopy):
     """Copies in both directions at once, each between two buffers of its own."""
 
@@ -114,28 +141,15 @@ class BothCopies(HostCopy):
 
     def allocate_ends(self) -> None:
         """A source and a target of each direction, and a second stream."""
-        import cupy
-
-        self.copies = [self.new_copy(way, array) for array, way in enumerate(MEMCPY_KINDS)]
-        self.other: Any = cupy.cuda.Stream(non_blocking=True)
-        self.fork = cupy.cuda.Event(disable_timing=True)
-        self.join = cupy.cuda.Event(disable_timing=True)
-
-    def run(self, repeat: int) -> None:
-        """The second copies on a stream that starts and ends with the harness's.
-
-        So the harness's events see both.
-        """
         from cupy.cuda import runtime
 
-        queue: Any = self.queue
-        self.fork.record(queue)
-        self.other.wait_event(self.fork)
-        for _ in range(repeat):
-            for copy, stream in zip(self.copies, (queue, self.other), strict=True):
-                runtime.memcpyAsync(*copy, stream.ptr)
-        self.join.record(self.other)
-        queue.wait_event(self.join)
+        both = [self.new_copy(way, array) for array, way in enumerate(MEMCPY_KINDS)]
+        self.copies = [partial(runtime.memcpyAsync, *copy) for copy in both]
+        self.streams = _TwoStreams(self.queue)
+
+    def run(self, repeat: int) -> None:
+        """One pair of copies after the other."""
+        self.streams.run(repeat, self.copies)
 
 
 class PeerCopy(CopyLaunch):
@@ -143,16 +157,26 @@ class PeerCopy(CopyLaunch):
 
     def allocate_ends(self) -> None:
         """A buffer on each of the two. Raises Unavailable if they cannot reach each other."""
-        source_gpu, target_gpu = self.params["source"], self.params["target"]
+        self.copy = self.new_copy(self.params["source"], self.params["target"], 0)
+
+    def new_copy(self, source_gpu: int, target_gpu: int, array: int) -> Callable[[int], Any]:
+        """Memory for a copy of array number ``array`` of the pattern.
+
+        Returns the copy, which takes the address of a stream. Raises Unavailable.
+        """
+        from cupy.cuda import runtime
+
         _open_access(source_gpu, target_gpu)
         with self._current(source_gpu) as stream:
-            self.source = self.keep(Buffer(self.elements, FLOATS[self.dtype], stream))
-            self.source.fill(0, self.dtype)
+            source = self.keep(Buffer(self.elements, FLOATS[self.dtype], stream))
+            source.fill(array, self.dtype)
         _open_access(target_gpu, source_gpu)
         with self._current(target_gpu) as stream:
-            self.target = self.keep(Buffer(self.elements, FLOATS[self.dtype], stream))
-            self.target.poison()
-        self.targets.append(self.target)
+            target = self.keep(Buffer(self.elements, FLOATS[self.dtype], stream))
+            target.poison()
+        self.targets.append(target)
+        ends = (target.address, target_gpu, source.address, source_gpu)
+        return partial(runtime.memcpyPeerAsync, *ends, source.nbytes)
 
     @contextmanager
     def _current(self, gpu: int) -> Iterator[Stream]:
@@ -167,14 +191,22 @@ class PeerCopy(CopyLaunch):
 
     def run(self, repeat: int) -> None:
         """One copy after the other, on the harness's stream."""
-        from cupy.cuda import runtime
-
-        source, target = self.source, self.target
-        to, of = self.params["target"], self.params["source"]
         for _ in range(repeat):
-            runtime.memcpyPeerAsync(
-                target.address, to, source.address, of, source.nbytes, self.queue.ptr
-            )
+            self.copy(self.queue.ptr)
+
+
+class BothPeerCopies(PeerCopy):
+    """Copies from GPU ``source`` of the params to ``target``, and back at the same time."""
+
+    def allocate_ends(self) -> None:
+        """Two buffers on each GPU, and a second stream. Raises Unavailable as one copy does."""
+        source, target = self.params["source"], self.params["target"]
+        self.copies = [self.new_copy(source, target, 0), self.new_copy(target, source, 1)]
+        self.streams = _TwoStreams(self.queue)
+
+    def run(self, repeat: int) -> None:
+        """One pair of copies after the other."""
+        self.streams.run(repeat, self.copies)
 
 
 def _open_access(gpu: int, peer: int) -> None:

@@ -13,9 +13,9 @@ import numpy as np
 from kernels import pattern
 from kernels.base import ITEMSIZE, Work
 
-DIRECTIONS = {"h2d": 1, "d2h": 1, "both": 2, "peer": 1}
+DIRECTIONS = {"h2d": 1, "d2h": 1, "both": 2, "peer": 1, "peers": 2}
 """Buffers that cross in one repetition. ``peer``: from GPU ``source`` to GPU ``target`` of the
-params.
+params; ``peers``: back, too, at the same time.
 """
 READERS = {"raw": ("device", "zero-copy", "managed"), "numpy": ("zero-copy", "managed")}
 """Kinds of memory that the GPU (``raw``) and the CPU (``numpy``) can read where it lies."""

@@ -26,6 +26,8 @@ OF_MATRICES = "mmla"  # how the names of a CPU's paths end that multiply tiles
 VECTOR_PATHS = frozenset(("sve", "usdot"))
 """Paths of a CPU's vector units beside the usual one, which has no name."""
 ZEROS, PAGEABLE, WITH_CPU = "zeros", "pageable", "with-cpu"
+HOST_TO_DEVICE, DEVICE_TO_HOST, BOTH, PEER = "h2d", "d2h", "both", "peer"
+"""Ways of a transfer. That between two GPUs has their numbers, as peer-0-1."""
 
 
 @dataclass(frozen=True)

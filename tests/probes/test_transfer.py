@@ -116,7 +116,9 @@ def test_an_integrated_gpu_is_asked_which_memory_to_use(host_with_free: SetFree)
     assert not by_tag(JETSON, full=True)
 
 
-def test_every_other_gpu_is_asked_in_both_directions(host_with_free: SetFree) -> None:
+def test_every_other_gpu_is_asked_in_each_direction_and_in_both_at_once(
+    host_with_free: SetFree,
+) -> None:
     cases = by_tag(replace(GPU, index=1, facts={"gpus": 3}))
     ends = {
         tag: (case.params["source"], case.params["target"])
@@ -126,8 +128,10 @@ def test_every_other_gpu_is_asked_in_both_directions(host_with_free: SetFree) ->
     assert ends == {
         "transfer/peer-1-0": (1, 0),
         "transfer/peer-0-1": (0, 1),
+        "transfer/peer-1-0/both": (1, 0),
         "transfer/peer-1-2": (1, 2),
         "transfer/peer-2-1": (2, 1),
+        "transfer/peer-1-2/both": (1, 2),
     }
 
 

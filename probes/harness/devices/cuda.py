@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kernels.device import Device
-from probes.harness.devices import nvml
+from probes.harness.devices import links, nvml
 from probes.harness.devices.driver import ATTRIBUTES, Driver
 from probes.records.measurement import RidgelineError
 
@@ -36,9 +36,10 @@ def detect(index: int = 0, driver: Driver | None = None) -> Device:
     if not 0 <= index < count:
         raise RidgelineError(f"there is no CUDA device {index}; this machine has {_devices(count)}")
     attributes = {name: driver.attribute(index, name) for name in ATTRIBUTES}
-    domain, bus, slot = (attributes[f"pci_{part}"] for part in ("domain", "bus", "device"))
-    pci = f"{domain:08x}:{bus:02x}:{slot:02x}.0"  # as NVML writes it; a GPU is function 0
-    nvml_facts = nvml.facts(nvml.open_device(driver.uuid(index), pci))
+    pci = _pci_address(driver, index)
+    opened = nvml.open_device(driver.uuid(index), pci)
+    nvml_facts = nvml.facts(opened)
+    peers = {other: _pci_address(driver, other) for other in range(count) if other != index}
     # The driver may tell no clock, as 0.
     clock_hz = attributes["clock_khz"] * 1e3 or nvml_facts.get("max_sm_clock_hz")
     memory_clock_khz = attributes["memory_clock_khz"]
@@ -64,10 +65,19 @@ def detect(index: int = 0, driver: Driver | None = None) -> Device:
             "pci": pci,
             "ecc": bool(attributes["ecc"]),
             **{name: attributes[name] for name in DRIVER_FACTS if attributes[name]},
+            **links.facts(opened, peers),
             **nvml_facts,  # last, since NVML knows better where both tell: ecc
         },
         warnings=tuple(nvml.warnings(nvml_facts)),
     )
+
+
+def _pci_address(driver: Driver, index: int) -> str:
+    """The PCI address of a device as NVML writes it, such as ``00000000:18:00.0``."""
+    domain, bus, slot = (
+        driver.attribute(index, f"pci_{part}") for part in ("domain", "bus", "device")
+    )
+    return f"{domain:08x}:{bus:02x}:{slot:02x}.0"  # a GPU is function 0
 
 
 def count_devices() -> int:

@@ -39,7 +39,7 @@ def open_device(uuid: str, pci: str) -> Any:
         return None
 
 
-def _ask(nv: Any, question: str, *arguments: Any) -> Any:
+def ask(nv: Any, question: str, *arguments: Any) -> Any:
     """NVML's answer, or None where this library or device does not know the question."""
     try:
         return getattr(nv, question)(*arguments)
@@ -56,15 +56,15 @@ def facts(opened: Any) -> dict[str, Any]:
     if opened is None:
         return {}
     nv, handle = opened
-    driver = _ask(nv, "nvmlSystemGetDriverVersion")
+    driver = ask(nv, "nvmlSystemGetDriverVersion")
     if isinstance(driver, bytes):
         driver = driver.decode()
-    limit = _ask(nv, "nvmlDeviceGetEnforcedPowerLimit", handle)
-    ecc = _ask(nv, "nvmlDeviceGetEccMode", handle)
-    mig = _ask(nv, "nvmlDeviceGetMigMode", handle)
-    sm_clock = _ask(nv, "nvmlDeviceGetMaxClockInfo", handle, nv.NVML_CLOCK_SM)
-    memory_clock = _ask(nv, "nvmlDeviceGetMaxClockInfo", handle, nv.NVML_CLOCK_MEM)
-    processes = _ask(nv, "nvmlDeviceGetComputeRunningProcesses", handle) or []
+    limit = ask(nv, "nvmlDeviceGetEnforcedPowerLimit", handle)
+    ecc = ask(nv, "nvmlDeviceGetEccMode", handle)
+    mig = ask(nv, "nvmlDeviceGetMigMode", handle)
+    sm_clock = ask(nv, "nvmlDeviceGetMaxClockInfo", handle, nv.NVML_CLOCK_SM)
+    memory_clock = ask(nv, "nvmlDeviceGetMaxClockInfo", handle, nv.NVML_CLOCK_MEM)
+    processes = ask(nv, "nvmlDeviceGetComputeRunningProcesses", handle) or []
     constant = {
         "driver": driver,
         "power_limit_w": _watts(limit),
@@ -88,7 +88,7 @@ def instant_watts(opened: Any) -> float | None:
     if opened is None:
         return None
     nv, handle = opened
-    answers = _ask(nv, "nvmlDeviceGetFieldValues", handle, [POWER_INSTANT])
+    answers = ask(nv, "nvmlDeviceGetFieldValues", handle, [POWER_INSTANT])
     if not answers or answers[0].nvmlReturn != 0:
         return None
     value = answers[0].value
@@ -101,7 +101,7 @@ def average_watts(opened: Any) -> float | None:
     if opened is None:
         return None
     nv, handle = opened
-    return _watts(_ask(nv, "nvmlDeviceGetPowerUsage", handle))
+    return _watts(ask(nv, "nvmlDeviceGetPowerUsage", handle))
 
 
 def compute_mode(opened: Any) -> int | None:
@@ -109,7 +109,7 @@ def compute_mode(opened: Any) -> int | None:
     if opened is None:
         return None
     nv, handle = opened
-    mode: int | None = _ask(nv, "nvmlDeviceGetComputeMode", handle)
+    mode: int | None = ask(nv, "nvmlDeviceGetComputeMode", handle)
     return mode
 
 
@@ -118,8 +118,8 @@ def power_limits(opened: Any) -> tuple[float | None, float | None]:
     if opened is None:
         return None, None
     nv, handle = opened
-    limit = _ask(nv, "nvmlDeviceGetEnforcedPowerLimit", handle)
-    usual = _ask(nv, "nvmlDeviceGetPowerManagementDefaultLimit", handle)
+    limit = ask(nv, "nvmlDeviceGetEnforcedPowerLimit", handle)
+    usual = ask(nv, "nvmlDeviceGetPowerManagementDefaultLimit", handle)
     return _watts(limit), _watts(usual)
 
 
@@ -128,14 +128,14 @@ def sample(opened: Any) -> dict[str, Any]:
     if opened is None:
         return {}
     nv, handle = opened
-    sm_clock = _ask(nv, "nvmlDeviceGetClockInfo", handle, nv.NVML_CLOCK_SM)
-    memory_clock = _ask(nv, "nvmlDeviceGetClockInfo", handle, nv.NVML_CLOCK_MEM)
+    sm_clock = ask(nv, "nvmlDeviceGetClockInfo", handle, nv.NVML_CLOCK_SM)
+    memory_clock = ask(nv, "nvmlDeviceGetClockInfo", handle, nv.NVML_CLOCK_MEM)
     return _known(
         {
             "sm_clock_hz": _hertz(sm_clock),
             "memory_clock_hz": _hertz(memory_clock),
             "power_w": instant_watts(opened) or average_watts(opened),
-            "temperature_c": _ask(nv, "nvmlDeviceGetTemperature", handle, nv.NVML_TEMPERATURE_GPU),
+            "temperature_c": ask(nv, "nvmlDeviceGetTemperature", handle, nv.NVML_TEMPERATURE_GPU),
             "throttle": _throttles(nv, handle),
         }
     )
@@ -143,9 +143,9 @@ def sample(opened: Any) -> dict[str, Any]:
 
 def _throttles(nv: Any, handle: Any) -> list[str] | None:
     """What holds the clock down now, in words; None if unknown."""
-    reasons = _ask(nv, "nvmlDeviceGetCurrentClocksEventReasons", handle)
+    reasons = ask(nv, "nvmlDeviceGetCurrentClocksEventReasons", handle)
     if reasons is None:  # the name of the same question before driver 535
-        reasons = _ask(nv, "nvmlDeviceGetCurrentClocksThrottleReasons", handle)
+        reasons = ask(nv, "nvmlDeviceGetCurrentClocksThrottleReasons", handle)
     if reasons is None:
         return None
     return [text for bit, text in THROTTLES.items() if reasons & bit]

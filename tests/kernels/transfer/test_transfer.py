@@ -30,6 +30,7 @@ SIZE = 1 << 20
 TAG = parse_tag("transfer/x")
 TO_DEVICE = 1  # cudaMemcpyHostToDevice
 TO_HOST = 2  # cudaMemcpyDeviceToHost
+BETWEEN_GPUS = ("peer", "peers")
 SHAPE = {"block": 256, "vecs": 4}
 
 
@@ -41,7 +42,8 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> Runtime:
 
 def params(direction: str, **changed: Any) -> dict[str, Any]:
     """Params of a copy in this direction, between GPUs or from and to pinned memory."""
-    ends: dict[str, Any] = {"source": 0, "target": 1} if direction == "peer" else {"host": "pinned"}
+    is_between_gpus = direction in BETWEEN_GPUS
+    ends: dict[str, Any] = {"source": 0, "target": 1} if is_between_gpus else {"host": "pinned"}
     return {"size_bytes": SIZE, **ends, **changed}
 
 
@@ -56,13 +58,13 @@ def launch_of(direction: str, queue: Queue, **changed: Any) -> Any:
 def test_what_arrives_is_what_was_sent_and_all_is_given_back(
     direction: str, host: str, runtime: Runtime
 ) -> None:
-    changed = {} if direction == "peer" else {"host": host}
+    changed = {} if direction in BETWEEN_GPUS else {"host": host}
     kernel = transfer.COPIES[direction]
     launch = launch_of(direction, Queue(runtime), **changed)
     check(Case(kernel, "fp64", "memcpy", TAG, params(direction, **changed)), launch)
     is_staged = changed.get("host") == "pageable"
     assert launch.audit(None).instruction == ("staged copy" if is_staged else "copy engine")
-    copies = 2 if direction == "both" else 1
+    copies = 2 if direction in ("both", "peers") else 1
     assert kernel.work("fp64", **params(direction)).bytes == copies * SIZE
     launch.close()
     assert not runtime.allocations
@@ -114,6 +116,18 @@ def test_a_peer_out_of_reach_is_a_reason_and_a_near_one_is_asked_of_this_stream(
     with pytest.raises(Unavailable, match="GPU 0 cannot reach the memory of GPU 1"):
         launch_of("peer", queue)
     assert not runtime.allocations
+
+
+def test_peers_copy_both_ways_between_the_two_events_of_one_stream(runtime: Runtime) -> None:
+    queue = Queue(runtime)
+    launch = launch_of("peers", queue, source=0, target=1)
+    runtime.calls.clear()
+    launch.run(1)
+    other = launch.streams.other.ptr
+    pair = [("peer", 1, 0, queue.ptr), ("peer", 0, 1, other)]
+    calls = [call for call in runtime.calls if call[0] in ("peer", "wait")]
+    assert calls == [("wait", other, queue.ptr), *pair, ("wait", queue.ptr, other)]
+    launch.close()
 
 
 def test_no_room_to_pin_is_one_line_and_leaves_nothing(runtime: Runtime) -> None:
