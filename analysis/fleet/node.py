@@ -12,7 +12,7 @@ from analysis.model.ceilings import Ceiling, ceilings
 from analysis.model.judge import judged
 from probes.records.measurement import OK
 from probes.records.run import COMPLETE, Run, read_run
-from probes.records.tag import Tag
+from probes.records.tag import OF_NETWORKS, SWEEP
 
 FLEET = "fleet"
 """Name of the settings of a run that say on which host it was made."""
@@ -111,7 +111,7 @@ class Lost:
 
 def read_node(folder: Path, top: Path) -> Node:
     """The run in ``folder``, of the fleet in ``top``. Raises RidgelineError if it is none."""
-    run = read_run(folder)
+    run = read_run(folder, speaks_of_ceiling)
     said = run.settings.get(FLEET)
     facts: Mapping[str, Any] = said if isinstance(said, dict) else {}
     rows = {}
@@ -144,8 +144,13 @@ def _ceilings(run: Run) -> Mapping[str, Ceiling]:
 
     Those of plateaus are left out: which points of a sweep are one changes from run to run.
     """
-    rows = [row for row in run.measurements if isinstance(row.tag, Tag)]
-    return ceilings(judged(rows, run.device), run.device)
+    return ceilings(judged(run.measurements, run.device), run.device)
+
+
+def speaks_of_ceiling(written: str) -> bool:
+    """True if the tag that is written so is no point of a sweep, no layer and no whole network."""
+    quantity, _, _ = written.partition("/")
+    return quantity != SWEEP and quantity not in OF_NETWORKS
 
 
 def _text(value: Any) -> str:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, NamedTuple
 
 from analysis.theory.links import link_of
-from analysis.theory.tables import row_of, source_of
+from analysis.theory.tables import row_of, row_of_arch, source_of
 from analysis.units import unit_of
 from kernels.device import Device
 from probes.records.tag import (
@@ -104,6 +105,12 @@ def _rates(row: Mapping[str, Any]) -> Iterator[_Rate]:
         yield _Rate(str(Tag(COMPUTE, dtype, OF_MATRICES)), f"{dtype}-{OF_MATRICES}", per_clock)
     for level, per_clock in row.get("bytes", {}).items():
         yield _Rate(str(Tag(BANDWIDTH, level)), level, per_clock)
+
+
+@cache
+def _rates_of(kind: str, arch: str) -> Mapping[str, _Rate]:
+    """The rates in the row of an architecture, by the tags of their peaks."""
+    return {rate.tag: rate for rate in _rates(row_of_arch(kind, arch))}
 
 
 def _on_chip(device: Device, row: Mapping[str, Any], rate: _Rate, clock_hz: float | None) -> Peak:
@@ -213,11 +220,12 @@ def _fastest_dense(
     vector = str(measured.whole)  # a tag without a path is that of the vector units
     prefix = str(Tag(COMPUTE, measured.subject, tensor))
     dense = [
-        peak
-        for tag, peak in peaks(device, clock_hz).items()
+        rate
+        for tag, rate in _rates_of(device.kind, device.arch).items()
         if tag == vector or tag.startswith(prefix)
     ]
-    return max(dense, key=lambda peak: peak.per_clock or 0, default=None)
+    fastest = max(dense, key=lambda rate: rate.per_clock, default=None)
+    return _on_chip(device, row_of(device), fastest, clock_hz) if fastest else None
 
 
 def _peak(tag: str, device: Device, clock_hz: float | None) -> Peak | None:
@@ -228,7 +236,5 @@ def _peak(tag: str, device: Device, clock_hz: float | None) -> Peak | None:
     row = row_of(device)
     if tag == DRAM:
         return _dram(device, row)
-    for rate in _rates(row):
-        if rate.tag == tag:
-            return _on_chip(device, row, rate, clock_hz)
-    return None
+    rate = _rates_of(device.kind, device.arch).get(tag)
+    return _on_chip(device, row, rate, clock_hz) if rate else None

@@ -23,8 +23,13 @@ def tables(name: str = "peaks.toml") -> dict[str, Any]:
 
 
 def row_of(device: Device) -> Mapping[str, Any]:
+    """The table's row for the architecture of this device; empty if it has none."""
+    return row_of_arch(device.kind, device.arch)
+
+
+def row_of_arch(kind: str, arch: str) -> Mapping[str, Any]:
     """The table's row for this architecture; empty if it has none."""
-    return tables().get(device.kind, {}).get(device.arch, {})
+    return tables().get(kind, {}).get(arch, {})
 
 
 def source_of(row: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import re
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timezone
@@ -250,14 +251,20 @@ def read_head(folder: Path) -> Run:
     return run
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path, wanted: Callable[[str], bool] = lambda tag: True) -> Run:
     """Read a run's folder back; what is damaged in it is left out, and named in ``damage``.
 
-    Raises RidgelineError if it is no run.
+    wanted: says of the tag of a row, as it is written, if the row is to be read. Raises
+    RidgelineError if it is no run.
     """
     run = read_head(folder)
-    table = read_table(folder / ROWS_FILE, Measurement, LIMITS, run.guarded, row_problem)
-    run.damage += damage_sentences(folder / ROWS_FILE, table)
+
+    def is_wanted(cells: Mapping[str, str]) -> bool:
+        return wanted(cells["ceiling"])
+
+    path = folder / ROWS_FILE
+    table = read_table(path, Measurement, LIMITS, run.guarded, row_problem, is_wanted)
+    run.damage += damage_sentences(path, table)
     rows_and_lines = zip(table.rows, table.lines, strict=True)
     lines_with_null = [line for row, line in rows_and_lines if row.params == NULL]
     if lines_with_null:

@@ -131,21 +131,26 @@ def read_table(
     limits: Limits,
     guards: bool,
     problem: Callable[[Row], str] = lambda row: "",
+    wanted: Callable[[Mapping[str, str]], bool] = lambda cells: True,
 ) -> Table[Row]:
     """Read the rows of a CSV file; a column that it lacks takes the default of its field.
 
     guards: whether cells were guarded when it was written. problem: returns why a row cannot be
-    true though each of its cells is right, or an empty text. Raises RidgelineError if the file
-    cannot be read or its header is not that of such a table.
+    true though each of its cells is right, or an empty text. wanted: says of the cells of a row, by
+    column, if it is to be read; other rows are passed over, even if they are damaged. Raises
+    RidgelineError if the file cannot be read or its header is not that of such a table.
     """
     # bytes that are no UTF-8 become lone surrogates, so that they spoil their own row only
     lines = content(path).decode("utf-8-sig", "surrogateescape").split("\n")
     header = _header(path, lines, row_type)
+    annotations = {field.name: str(field.type) for field in fields(row_type)}  # type: ignore[arg-type]
     table = Table[Row](header, [], [], [])
     for number, cells in _records(lines[1:], len(header)):
         try:
             by_column = dict(zip(header, _checked_cells(cells, len(header)), strict=True))
-            row = _row(by_column, row_type, limits, guards)
+            if not wanted(by_column):
+                continue
+            row = row_type(**_values(by_column, annotations, limits, guards))
             if why := problem(row):
                 raise Damage(why)
             table.rows.append(row)
@@ -221,13 +226,28 @@ def _checked_cells(cells: Cells, width: int) -> list[str]:
     return cells
 
 
-def _row(cells: Mapping[str, str], row_type: type[Row], limits: Limits, guards: bool) -> Row:
+def _values(
+    cells: Mapping[str, str], annotations: Mapping[str, str], limits: Limits, guards: bool
+) -> dict[str, Any]:
+    """The values of a row's cells by their columns, those of its fields.
+
+    annotations: of each field, such as ``float | None``. Raises Damage.
+    """
+    if UNSTORABLE.search("".join(cells.values())):  # one search of all is fast
+        _refuse_unstorable(cells, annotations)
     values = {}
-    for field in fields(row_type):  # type: ignore[arg-type]
-        if field.name in cells:
-            cell = cells[field.name]
-            values[field.name] = _value(field.name, str(field.type), cell, limits, guards)
-    return row_type(**values)
+    for name, annotation in annotations.items():
+        if name in cells:
+            values[name] = _value(name, annotation, cells[name], limits, guards)
+    return values
+
+
+def _refuse_unstorable(cells: Mapping[str, str], names: Iterable[str]) -> None:
+    """Raise Damage for the first of these cells that no text file can hold."""
+    for name in names:
+        cell = cells.get(name, "")
+        if UNSTORABLE.search(cell):
+            raise Damage(f"{name} is {shortened(repr(cell))}, which is no UTF-8 text")
 
 
 def _value(column: str, annotation: str, text: str, limits: Limits, guards: bool) -> Any:
@@ -235,8 +255,6 @@ def _value(column: str, annotation: str, text: str, limits: Limits, guards: bool
 
     Raises Damage.
     """
-    if UNSTORABLE.search(text):
-        raise Damage(f"{column} is {shortened(repr(text))}, which is no UTF-8 text")
     if annotation == "str":
         return unguarded(text) if guards else text
     if not text and "None" in annotation:

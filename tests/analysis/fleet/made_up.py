@@ -80,16 +80,18 @@ def write_fleet(
     probes: Sequence[str] = PROBES,
     noise: float = NOISE,
     few_rows: bool = False,
+    sweeps: bool = False,
 ) -> list[Path]:
     """Write so many runs below ``top``; return their folders.
 
     faults: by number of the node. few_rows: only those of a few roofs, which are read fast.
+    sweeps: also the points of sweeps.
     """
     source = reference()
     rows = [
         row
         for row in source.measurements
-        if row.probe.rpartition("/")[2] in probes and not row.ceiling.startswith("sweep")
+        if row.probe.rpartition("/")[2] in probes and (sweeps or row.sweep is None)
     ]
     if few_rows:
         rows = [row for row in rows if row.ceiling in FEW_ROWS]

@@ -10,6 +10,7 @@ import pytest
 
 from analysis.fleet.__main__ import main
 from analysis.fleet.fleet import EMPTY, LOADED, SLOW, USUAL, Fleet, fleet_of
+from analysis.fleet.read import read_nodes
 from analysis.fleet.words import answer, sentences
 from probes.records.fleet import TOO_LONG, FleetJob, save_jobs
 from probes.records.measurement import FAILED
@@ -137,6 +138,15 @@ def test_names_that_are_there_twice(tmp_path: Path) -> None:
     assert len(names) == len(set(names)) == 40
     assert list(slow_of(fleet)) == [f"{host_of(2)[1]} (2)"]
     assert any("several nodes of one name" in text for text in sentences(fleet))
+
+
+def test_points_of_sweeps_are_not_read(tmp_path: Path) -> None:
+    probes = [*made_up.PROBES, "cache"]
+    write_fleet(tmp_path / "with", 1, probes=probes, noise=0.0, sweeps=True)
+    write_fleet(tmp_path / "without", 1, probes=probes, noise=0.0)
+    nodes = [read_nodes(tmp_path / name).nodes[0] for name in ("with", "without")]
+    assert nodes[0].rows == nodes[1].rows
+    assert len(nodes[0].rows) > 80
 
 
 def test_few_nodes_tell_nothing(tmp_path: Path) -> None:

@@ -110,6 +110,15 @@ def test_a_truncated_table_names_its_line_and_keeps_the_others(tmp_path: Path) -
     )
 
 
+def test_rows_that_are_not_wanted_are_passed_over_even_if_they_are_damaged(tmp_path: Path) -> None:
+    run = saved(tmp_path)
+    path = tmp_path / "measurements.csv"
+    path.write_text(path.read_text().replace("0.000998", "soon", 1))
+    others = read_run(tmp_path, lambda tag: tag.startswith("bandwidth/"))
+    assert others.measurements == run.measurements[1:]
+    assert others.damage == []
+
+
 def test_text_where_a_number_belongs_names_its_line_and_column(tmp_path: Path) -> None:
     run = saved(tmp_path)
     path = tmp_path / "measurements.csv"
