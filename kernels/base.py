@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -109,6 +109,17 @@ class Launch(Protocol):
 
     def close(self) -> None:
         """Give the buffers back."""
+
+
+@runtime_checkable
+class Selective(Launch, Protocol):
+    """A launch that can do its work in several ways, which differ in some of its params."""
+
+    def ways(self) -> Iterable[Mapping[str, Any]]:
+        """Those params in each way, the one first that is expected to be fastest."""
+
+    def take(self, way: Mapping[str, Any]) -> None:
+        """Work this way from now on."""
 
 
 Builder = Callable[..., Launch]

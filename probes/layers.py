@@ -13,9 +13,7 @@ from functools import partial
 from kernels import gemm
 from kernels.base import Work
 from kernels.device import Device
-from kernels.formats import FORMATS
 from kernels.gemm import cublaslt
-from kernels.gemm import work as gemm_work
 from kernels.layers import FAMILIES, Family, Layer
 from kernels.onnx import net as layer_net
 from kernels.runtime import kernel as layer_kernel
@@ -107,11 +105,7 @@ def _by_library(layer: Layer, family: Family, device: Device) -> Iterator[Case]:
         skip = cublaslt.missing(device, dtype) or session.missing("cpu")
         facts = {} if skip else timed.facts(dtype, LIBRARY)
         place = {"network": "", "layer": layer.name, "sweep": layer.family, "over": family.over}
-        size = {
-            "n": n,
-            "operands": "random",
-            "product_bytes": FORMATS[gemm_work.OUTPUT[dtype]].bits // 8,
-        }
+        size = {"m": n, "n": n, "k": n, "layout": "TN", "operands": "random"}
         params = {**facts, **place, **size, "series": layer.series}
         yield Case(gemm.GEMM, dtype, LIBRARY, Tag(LAYER, "matmul"), params, skip, x=layer.x)
 

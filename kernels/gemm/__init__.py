@@ -12,4 +12,5 @@ GEMM = Kernel(
     work.reference,
     {"cublaslt": CudaBackend(cublaslt.CublasLtProduct)},
     work.TOLERANCE,
+    footprint=work.footprint,
 )

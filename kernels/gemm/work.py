@@ -36,6 +36,7 @@ TOLERANCE = {
     "int8": 0.0,
 }
 PERIOD = 1_000_003  # prime, so that no two rows of a matrix are alike
+WORKSPACE_BYTES = 64 << 20  # of memory that the library may use beside its operands
 LOOKED_AT = 48  # rows and columns of the product that a check computes again
 
 
@@ -49,30 +50,68 @@ def itemsize(dtype: str) -> int:
     return FORMATS[element(dtype)].bits // 8
 
 
-def work(dtype: str, n: int, **_: Any) -> Work:
-    """A square product of size ``n``: n cubed multiply-adds, two operands read, one written."""
-    return Work(2.0 * n**3, n * n * (2 * itemsize(dtype) + FORMATS[OUTPUT[dtype]].bits // 8))
+def product_itemsize(dtype: str) -> int:
+    """Bytes of an element of the product."""
+    return FORMATS[OUTPUT[dtype]].bits // 8
+
+
+def work(dtype: str, m: int, n: int, k: int, **_: Any) -> Work:
+    """A product of m rows and n columns: k multiply-adds for each element.
+
+    Both operands are read once, and the product is written once.
+    """
+    operands = k * (m + n) * itemsize(dtype)
+    product = m * n * product_itemsize(dtype)
+    return Work(2.0 * m * n * k, operands + product)
+
+
+def footprint(dtype: str, m: int, n: int, k: int, **_: Any) -> float:
+    """Bytes of both operands, the product and the library's workspace."""
+    return work(dtype, m, n, k).bytes + WORKSPACE_BYTES
 
 
 @cache
 def tile(dtype: str, which: int, operands: str) -> np.ndarray:
-    """The part of a matrix that repeats: PERIOD values, zeros or normal (integers: uniform)."""
+    """The part of operand number ``which`` that repeats: PERIOD values.
+
+    operands: ``zeros``, ``constant`` (ones), or ``random``: normal, of an integer type uniform.
+    """
     if operands == "zeros":
         return np.zeros(PERIOD)
+    if operands == "constant":
+        return np.ones(PERIOD)
     dice = np.random.default_rng(which)
     if FORMATS[element(dtype)].integer:
         return dice.integers(-128, 128, PERIOD).astype(np.float64)
     return rounded(element(dtype), dice.standard_normal(PERIOD))
 
 
-def looked_at(n: int) -> np.ndarray:
-    """Numbers of the rows (and columns) that a check looks at: evenly spaced, first to last."""
-    return np.unique(np.linspace(0, n - 1, LOOKED_AT).astype(np.int64))
+def looked_at(count: int) -> np.ndarray:
+    """Numbers of the rows (or columns) that a check looks at: evenly spaced, first to last."""
+    return np.unique(np.linspace(0, count - 1, LOOKED_AT).astype(np.int64))
 
 
-def reference(dtype: str, repeat: int, n: int, operands: str, **_: Any) -> np.ndarray:
-    """Entries of A times B transposed at the rows and columns looked at, in double precision."""
-    at = looked_at(n)
-    rows = at[:, None] * n + np.arange(n)
-    a, b = (tile(dtype, which, operands)[rows % PERIOD] for which in (0, 1))
-    return a @ b.T
+def runs_along_k(layout: str) -> tuple[bool, bool]:
+    """True of each operand whose memory runs along k, the dimension that is summed over.
+
+    layout: a letter of BLAS for each, N or T if it is transposed. Matrices lie column by column.
+    """
+    return layout[0] == "T", layout[1] == "N"
+
+
+def reference(
+    dtype: str, repeat: int, m: int, n: int, k: int, layout: str, operands: str, **_: Any
+) -> np.ndarray:
+    """The product at the rows and columns looked at, in double precision."""
+    first_along_k, second_along_k = runs_along_k(layout)
+    rows = _vectors(tile(dtype, 0, operands), m, k, first_along_k)
+    columns = _vectors(tile(dtype, 1, operands), n, k, second_along_k)
+    return rows @ columns.T
+
+
+def _vectors(values: np.ndarray, count: int, k: int, along_k: bool) -> np.ndarray:
+    """The vectors looked at, of ``count`` of k elements, in a matrix that ``values`` fill."""
+    vectors = looked_at(count)[:, None]
+    steps = np.arange(k)
+    places = vectors * k + steps if along_k else steps * count + vectors
+    return values[places % PERIOD]

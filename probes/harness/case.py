@@ -48,11 +48,21 @@ class Case:
     """
     steady: bool = False
     """True if its work stays inside a core, so that it takes as many cycles every time."""
+    ways: tuple[Mapping[str, Any], ...] = ()
+    """Params that may replace its own, way by way; the row speaks of the fastest way. Empty: there
+    is only one.
+    """
 
     @property
     def ceiling(self) -> str:
         """The tag as it is written in files."""
         return str(self.tag)
+
+    @property
+    def memory_bytes(self) -> float:
+        """Bytes of memory that it takes, in the largest of its ways; NaN where that is unknown."""
+        every_params = [{**self.params, **way} for way in self.ways or ({},)]
+        return max(self.kernel.memory_bytes(self.dtype, params) for params in every_params)
 
 
 @dataclass(frozen=True)

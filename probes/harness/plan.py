@@ -59,6 +59,9 @@ TOGETHER_SECONDS = 0.05
 """Of a sample during which the host's CPU works, too: each of its threads ends several passes over
 its part of an array in that time.
 """
+SEARCH_SECONDS = 0.1
+FULL_SEARCH_SECONDS = 0.5
+"""Of a case that can be asked in several ways: how long its fastest one is looked for."""
 BESIDE_SHARE = 3
 QUICK_BESIDE_SHARE = 1
 """Times the budget of a case, for each other that is timed in turn with it."""
@@ -117,14 +120,19 @@ def is_point(case: Case) -> bool:
 
 
 def rules(
-    kind: str, cases: Iterable[Case], quick: bool, turns: int | None = None
+    kind: str,
+    cases: Iterable[Case],
+    quick: bool,
+    turns: int | None = None,
+    full: bool = False,
 ) -> Callable[[Case], Rule]:
     """The stopping rule of each case when these share the time of a run.
 
     A point of a sweep gets the least of it. turns: of each case; None: as many as a run has.
     """
     ceilings = sum(not is_point(case) for case in cases)
-    of_ceiling = rule_for(kind, ceilings, quick, turns)
+    search_seconds = FULL_SEARCH_SECONDS if full else SEARCH_SECONDS
+    of_ceiling = replace(rule_for(kind, ceilings, quick, turns), search_seconds=search_seconds)
     # A point has one turn, as long as all turns of another case.
     of_point = replace(
         of_ceiling,

@@ -156,7 +156,8 @@ def _time_and_save(
     each task.
     """
     cases = [task.case for task in todo]
-    rule_of = rules(run.device.kind, cases, run.settings["quick"], rounds)
+    settings = run.settings
+    rule_of = rules(run.device.kind, cases, settings["quick"], rounds, settings["full"])
     in_turn = spread_out(todo) if run.device.kind == "cpu" else todo
     is_prepared = run.device.kind == "cpu"
     forecast = Forecast(

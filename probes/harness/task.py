@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -83,6 +83,12 @@ class Task:
             rows.append(replace(self.row, params=json.dumps(with_facts, sort_keys=True)))
         return rows
 
+    def choose(self, params: Mapping[str, Any]) -> None:
+        """Ask its case with these params from now on: its fastest way."""
+        work = self.case.kernel.work(self.case.dtype, **params)
+        self.case = replace(self.case, params=params, ways=())
+        self.row = replace(self.row, flops=_none_if_nan(work.flops), bytes=_none_if_nan(work.bytes))
+
     @property
     def open(self) -> bool:
         """True if there is more to measure: it has neither failed nor been skipped."""
@@ -141,7 +147,7 @@ def _too_large(case: Case, device: Device, free_bytes: float | None = None) -> s
         free_bytes = device.memory_free_bytes
     need = 0.0
     for together in (case, *case.beside, *case.during):
-        need += together.kernel.memory_bytes(together.dtype, together.params)
+        need += together.memory_bytes
     if free_bytes is None or math.isnan(need) or need <= MEMORY_SHARE * free_bytes:
         return ""
     text = f"needs {_size(need)} of memory, and {_size(free_bytes)} are free"

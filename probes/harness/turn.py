@@ -24,6 +24,7 @@ from probes.harness.clocks.together import TogetherClock
 from probes.harness.company import company
 from probes.harness.guard import Broken
 from probes.harness.task import Round, Task, no_room
+from probes.harness.ways import Search
 from probes.records.measurement import FAILED, OK, SKIPPED
 
 THREADS_PER_PROCESSOR = 8
@@ -50,11 +51,15 @@ class Turn:
     """Which of those was mostly disturbed."""
     warm: Warm | None = None
     """How its warm-up went; None where the clock needs none."""
+    params: Mapping[str, Any] | None = None
+    """Those of the case in its fastest way; None where it has only one, or it is known."""
     broken: bool = False
     """True if the device's context was lost: whatever else runs in this process fails, too."""
 
     def add_to(self, task: Task) -> None:
         """Give the task this turn's samples and what was found of them."""
+        if self.params is not None:
+            task.choose(self.params)
         task.audit = self.audit
         task.repeat = self.repeat
         task.beside = self.beside
@@ -109,6 +114,12 @@ def _timed(
     is_first = not repeat
     has_own_check = bool(case.kernel.check_params)
     verdict = SOUND
+    choice = None
+    fastest = None
+    if case.ways:
+        choice = Search(case, device, clock, _built, rule.search_seconds).choice()
+        fastest = choice.params
+        case = replace(case, params=fastest, ways=())
     if is_first and has_own_check:
         with _built(case, device, clock, case.kernel.check_params) as launch:
             verdict = check(case, launch)
@@ -117,11 +128,13 @@ def _timed(
             if not has_own_check:
                 verdict = check(case, launch)
             audit = check_code(launch, case, verdict)
+            if choice:
+                audit = choice.told_in(audit)
             repeat = calibrate(launch, clock, rule)
         warm = settle(launch, clock, repeat, frequency) if frequency else None
         if case.during:
             turn = _together(task, launch, clock, rule, audit, repeat)
-            return replace(turn, warm=warm)
+            return replace(turn, warm=warm, params=fastest)
         with beside(case, device, clock, rule, _built) as others:
             samples = measure(
                 launch, clock, rule, repeat, between=others.sample, steady=case.steady
@@ -133,6 +146,7 @@ def _timed(
                 beside=others.facts(),
                 beside_doubt=others.doubt,
                 warm=warm,
+                params=fastest,
             )
 
 

@@ -25,7 +25,7 @@ SPARSE = "_sp"  # in the name of a path
 OF_MATRICES = "mmla"  # how the names of a CPU's paths end that multiply tiles
 VECTOR_PATHS = frozenset(("sve", "usdot"))
 """Paths of a CPU's vector units beside the usual one, which has no name."""
-ZEROS, PAGEABLE, WITH_CPU = "zeros", "pageable", "with-cpu"
+ZEROS, CONSTANT, PAGEABLE, WITH_CPU = "zeros", "constant", "pageable", "with-cpu"
 HOST_TO_DEVICE, DEVICE_TO_HOST, BOTH, PEER = "h2d", "d2h", "both", "peer"
 """Ways of a transfer. That between two GPUs has their numbers, as peer-0-1."""
 
@@ -46,6 +46,7 @@ VARIANTS: Mapping[str, Variant] = {
     variant.name: variant
     for variant in (
         Variant(ZEROS, "all operands are zero, which takes less power than random ones"),
+        Variant(CONSTANT, "all operands are one, which takes less power than random ones"),
         Variant("sustained", "the load went on until clock and power were steady"),
         Variant(ONE_CORE, "one core of a CPU works alone"),
         Variant("e5m2", "FP8 with five bits of exponent, as fast as the usual four"),

@@ -91,6 +91,8 @@ class Rule:
 
     By default it becomes no shorter than ``sample_seconds``.
     """
+    search_seconds: float = 0.1
+    """How long to look for the fastest way of a case that has several."""
 
 
 class Clock(Protocol):

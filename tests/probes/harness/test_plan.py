@@ -94,3 +94,8 @@ def test_samples_beside_the_hosts_cpu_are_long_enough_for_passes_of_its_threads(
         rule_of = rules("cuda", [ROOF, together], quick)
         assert rule_of(together).sample_seconds == TOGETHER_SECONDS
         assert rule_of(ROOF).sample_seconds < TOGETHER_SECONDS / 5
+
+
+def test_a_full_run_looks_longer_for_the_fastest_way() -> None:
+    in_full = rules("cuda", [ROOF], quick=False, full=True)(ROOF)
+    assert in_full.search_seconds > rules("cuda", [ROOF], quick=False)(ROOF).search_seconds
