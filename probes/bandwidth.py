@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from kernels import access, stream
+from kernels import access, bulk, stream
 from kernels.access import cuda as access_cuda
 from kernels.base import ITEMSIZE
+from kernels.bulk import cuda as bulk_cuda
 from kernels.device import Device
 from kernels.stream import cuda as stream_cuda
 from probes.harness.case import Case, run_alone
@@ -69,6 +70,7 @@ def cases(device: Device) -> Iterator[Case]:
     if device.kind == "cpu":
         yield from _threads(device, n)
     else:
+        yield from _copiers(device)
         yield from _parallelism(device)
     yield from _strides(device)
     yield from _gathers(device)
@@ -144,6 +146,16 @@ def _threads(device: Device, n: int) -> Iterator[Case]:
         for threads in sorted(fewer | {device.units}):
             params = {"n": n, "threads": threads}
             yield Case(kernel, "fp64", "cpu", tag, params, x=threads, full=True)
+
+
+def _copiers(device: Device) -> Iterator[Case]:
+    """What moves memory on a GPU beside loads and stores: the driver's copies, bulk copies."""
+    size = array_bytes(device)
+    tag = Tag(BANDWIDTH, MAIN_MEMORY, "memcpy")
+    yield Case(stream.COPY, "fp64", "memcpy", tag, {"n": size // STREAM_ITEM}, full=True)
+    tag = Tag(BANDWIDTH, MAIN_MEMORY, "bulk-read")
+    skip = bulk_cuda.missing(device)
+    yield Case(bulk.READ, "int32", "raw", tag, bulk_cuda.shape(size), skip, full=True)
 
 
 def _parallelism(device: Device) -> Iterator[Case]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from kernels import cache
+from kernels import bulk, cache, window
+from kernels.bulk import cuda as bulk_cuda
 from kernels.cache import cuda as cache_cuda
 from kernels.device import Device
+from kernels.window import cuda as window_cuda
 from probes.harness.case import Case, run_alone
-from probes.records.tag import BANDWIDTH, BANK_CONFLICT, WORKING_SET, Sweep, Tag
+from probes.records.tag import BANDWIDTH, BANK_CONFLICT, WINDOW, WORKING_SET, Sweep, Tag
 
 SMALLEST_SET, LARGEST_SET = 4 << 10, 256 << 20  # bytes, of one core
 PAST_CACHE = 4  # times a core's share of the last cache
@@ -42,6 +44,8 @@ TAGS_ON_GPU: dict[str, Tag | Sweep] = {
     "copy": Sweep(BANDWIDTH, WORKING_SET, "copy"),
 }
 """What each mode of a GPU speaks of."""
+SHARE_OF_L2 = 4
+"""A set that bulk copies read is such a part of the L2."""
 FREE_SHARE = 8  # all sets together take one part in so many of the free memory
 
 
@@ -97,6 +101,26 @@ def _cuda(device: Device) -> Iterator[Case]:
         place = params["ways"] if mode == "banks" else params["set_bytes"]
         x = place if isinstance(tag, Sweep) else None
         yield Case(kernel, dtype, "raw", tag, params, x=x, full=full)
+    yield from _bulk(device)
+    yield from _windows(device)
+
+
+def _bulk(device: Device) -> Iterator[Case]:
+    """The L2 by bulk copies into shared memory."""
+    cached = device.last_cache_bytes or cache_cuda.USUAL_CACHE
+    tag = Tag(BANDWIDTH, "l2", "bulk-read")
+    params = bulk_cuda.shape(cached // SHARE_OF_L2)
+    skip = bulk_cuda.missing(device)
+    yield Case(bulk.READ, "int32", "raw", tag, params, skip, full=True)
+
+
+def _windows(device: Device) -> Iterator[Case]:
+    """Windows that are read again while a stream passes, with and without the L2's promise."""
+    for persisting, series in ((False, "usual"), (True, "persisting")):
+        tag = Sweep(BANDWIDTH, WINDOW, series)
+        for size in window_cuda.sizes(device):
+            params = {**window_cuda.shape(size), "persisting": persisting}
+            yield Case(window.WINDOW, "int32", "raw", tag, params, x=size, full=True)
 
 
 if __name__ == "__main__":

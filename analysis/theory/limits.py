@@ -10,7 +10,7 @@ from analysis.theory.peaks import DRAM, Peak, peak_for
 from analysis.units import si
 from kernels.device import Device
 from probes.records.measurement import Measurement
-from probes.records.tag import BANK_CONFLICT, INTENSITY, READ, WORKING_SET, Sweep, Tag
+from probes.records.tag import INTENSITY, READ, WORKING_SET, Sweep, Tag
 
 TOLERANCE = {"cuda": 0.005, "cpu": 0.015}
 """Share by which a rate may exceed the limit at the observed clock, by kind of device: how well its
@@ -79,8 +79,8 @@ def _bottleneck(sweep: Sweep) -> Tag | None:
     """
     if sweep.over == INTENSITY:
         return sweep.flat
-    if sweep.over == BANK_CONFLICT:
-        return Tag(sweep.quantity, sweep.series)
+    if sweep.axis.through:
+        return Tag(sweep.quantity, sweep.axis.through)
     if sweep.over == WORKING_SET and sweep.operation == READ:
         return sweep.at_level(L1)
     return None

@@ -178,7 +178,7 @@ class SetKernel(CudaKernel):
     def inspect(self, cubin: Cubin, work: Work) -> Audit:
         """The hot loop must hold just the loads and stores whose bytes are declared."""
         loads = self.params["unroll"] * ARRAYS[self.op]
-        return _audit_bytes(cubin, OPCODES[self.op], VECTOR, loads, work)
+        return sass.bytes_moved(cubin, OPCODES[self.op], VECTOR, loads, work)
 
     def allocate(self) -> None:
         """The sets with their contents, a sum of words of each thread, two clocks of each block."""
@@ -252,7 +252,7 @@ class SharedKernel(CudaKernel):
 
     def inspect(self, cubin: Cubin, work: Work) -> Audit:
         """The hot loop must hold just the loads whose bytes are declared."""
-        return _audit_bytes(cubin, self.opcode, self.load_bytes, self.params["unroll"], work)
+        return sass.bytes_moved(cubin, self.opcode, self.load_bytes, self.params["unroll"], work)
 
     def allocate(self) -> None:
         """The set's contents, a sum of words of each thread, and two clocks of each block."""
@@ -288,16 +288,6 @@ class BanksKernel(SharedKernel):
     def defines(self) -> dict[str, object]:
         """The words, the lanes that share a bank, and the shape of the launch."""
         return super().defines() | {"WAYS": self.params["ways"]}
-
-
-def _audit_bytes(cubin: Cubin, opcode: str, load_bytes: int, loads: int, work: Work) -> Audit:
-    """Hold the hot loop against the declared bytes, which are its operations.
-
-    loads: loads and stores of a trip, all of them declared.
-    """
-    per_warp = load_bytes * sass.WARP
-    trips = work.bytes / (loads * per_warp)
-    return sass.audit(cubin, sass.Spec(opcode, per_warp, trips), Work(flops=work.bytes))
 
 
 def _word_sum(sums: Buffer) -> np.ndarray:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -70,6 +70,25 @@ def audit(cubin: Cubin, spec: Spec, work: Work) -> Audit:
     return kept_answer(
         cubin, json.dumps([asdict(spec), work.flops]), lambda code: inspect(code, spec, work)
     )
+
+
+def bytes_moved(cubin: Cubin, opcode: str, load_bytes: int, loads: int, work: Work) -> Audit:
+    """Hold the hot loop against the declared bytes, which are its operations.
+
+    opcode: of what moves them, as a regular expression. load_bytes: of a thread's load or store.
+    loads: loads and stores of a trip, all of them declared.
+    """
+    per_warp = load_bytes * WARP
+    trips = work.bytes / (loads * per_warp)
+    return audit(cubin, Spec(opcode, per_warp, trips), Work(flops=work.bytes))
+
+
+def whole_code(cubin: Cubin, expected: Mapping[str, int]) -> Audit:
+    """Count instructions in the whole code, for kernels whose loops wait inside for barriers.
+
+    expected: how many there should be, by a regular expression of their opcodes.
+    """
+    return kept_answer(cubin, json.dumps(dict(expected)), lambda code: _counted(code, expected))
 
 
 def wide_access(cubin: Cubin, loads: int, stores: int) -> Audit:
@@ -170,3 +189,14 @@ def _vectors(code: Code, loads: int, stores: int) -> Audit:
             f"{loads} and {stores}"
         )
     return Audit(name, problem)
+
+
+def _counted(code: Code, expected: Mapping[str, int]) -> Audit:
+    names: set[str] = set()
+    problem = _spill(code)
+    for pattern, count in expected.items():
+        opcodes = [i.opcode for i in code if re.match(pattern, i.opcode)]
+        names.update(opcodes)
+        if not problem and len(opcodes) != count:
+            problem = f"the machine code holds {len(opcodes)} of {pattern}, not {count}"
+    return Audit("+".join(sorted(names)), problem)

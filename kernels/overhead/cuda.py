@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from kernels.base import Audit, KernelError, Work
+from kernels.cuda import driver
 from kernels.cuda.kernel import CudaKernel
 from kernels.cuda.nvrtc import Cubin
 from kernels.overhead.work import GRAPH_KERNELS
 
 THREADS = 1
 """Threads of the one block of a launch."""
-DRIVER_LIBRARIES = ("libcuda.so.1", "libcuda.so")
 LAUNCH_TYPES = [ctypes.c_size_t, *[ctypes.c_uint] * 7, *[ctypes.c_size_t] * 3]
 """Types of cuLaunchKernel's arguments, pointers as integers: function, grid, block, shared bytes,
 stream, arguments, extra.
@@ -123,21 +123,12 @@ class GraphLaunches(EmptyKernel):
 @cache
 def driver_loop() -> Callable[..., int]:
     """``native_loop`` over the functions of the driver. Raises KernelError without a driver."""
-    driver = _driver()
-    driver.cuLaunchKernel.argtypes = LAUNCH_TYPES
-    driver.cuStreamSynchronize.argtypes = SYNCHRONIZE_TYPES
-    for function in (driver.cuLaunchKernel, driver.cuStreamSynchronize):
+    library = driver.library()
+    library.cuLaunchKernel.argtypes = LAUNCH_TYPES
+    library.cuStreamSynchronize.argtypes = SYNCHRONIZE_TYPES
+    for function in (library.cuLaunchKernel, library.cuStreamSynchronize):
         function.restype = ctypes.c_int
-    return native_loop(driver.cuLaunchKernel, driver.cuStreamSynchronize)
-
-
-def _driver() -> ctypes.CDLL:
-    for name in DRIVER_LIBRARIES:
-        try:
-            return ctypes.CDLL(name)
-        except OSError:
-            continue
-    raise KernelError(f"no NVIDIA driver: {DRIVER_LIBRARIES[0]} is not found")
+    return native_loop(library.cuLaunchKernel, library.cuStreamSynchronize)
 
 
 def native_loop(launch: Any, synchronize: Any) -> Callable[..., int]:

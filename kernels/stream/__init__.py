@@ -18,6 +18,8 @@ def _kernel(op: str) -> Kernel:
         "numba": CudaBackend(partial(twin.NumbaStreamKernel, op)),
         "cpu": partial(cpu.build, op),
     }
+    if op == "copy":
+        backends["memcpy"] = CudaBackend(cuda.DriverCopy)
     return Kernel(
         op, partial(work.work, op), partial(work.reference, op), backends, prepare=raw.prepare
     )

@@ -14,6 +14,7 @@ from kernels import pattern
 from kernels.base import ITEMSIZE, Audit, KernelError, Work
 from kernels.cuda import sass
 from kernels.cuda.kernel import CudaKernel
+from kernels.cuda.launch import CudaLaunch
 from kernels.cuda.nvrtc import Cubin
 from kernels.device import Device
 from kernels.pattern import FLOATS
@@ -21,6 +22,8 @@ from kernels.stream.work import NUMBA_BLOCK, numba_vecs
 
 VECTOR = 16
 """Bytes that a thread loads or stores at once."""
+ON_DEVICE = 3
+"""cudaMemcpyDeviceToDevice."""
 VECTORS_LIMIT = 1 << 31
 """An array holds fewer vectors."""
 SOURCES = {"copy": 1, "scale": 1, "add": 2, "triad": 2, "read": 1, "write": 0}
@@ -206,3 +209,38 @@ class StreamKernel(CudaKernel):
             return np.array([self.sums.download().sum()])
         target = self.arrays[-1]
         return target.download_at(*pattern.sample_starts(self.elements, ITEMSIZE[self.dtype]))
+
+
+class DriverCopy(CudaLaunch):
+    """The copy by the driver, which chooses who does it. One call is one repetition."""
+
+    @property
+    def elements(self) -> int:
+        """Elements of each array."""
+        return int(self.params["n"])
+
+    def allocate(self) -> None:
+        """A source with the pattern, and a poisoned target."""
+        number = FLOATS[self.dtype]
+        self.origin = self.new(self.elements, number)
+        self.target = self.new(self.elements, number)
+        self.origin.fill(0, self.dtype)
+        self.target.poison()
+
+    def run(self, repeat: int) -> None:
+        """One copy after the other."""
+        from cupy.cuda import runtime
+
+        origin, target = self.origin, self.target
+        for _ in range(repeat):
+            runtime.memcpyAsync(
+                target.address, origin.address, origin.nbytes, ON_DEVICE, self.queue.ptr
+            )
+
+    def fetch(self) -> np.ndarray:
+        """The elements of the target that a check looks at."""
+        return self.target.download_at(*pattern.sample_starts(self.elements, ITEMSIZE[self.dtype]))
+
+    def audit(self, work: Work) -> Audit:
+        """The driver's call: there is no machine code of ours."""
+        return Audit(instruction="cudaMemcpyAsync")

@@ -17,6 +17,8 @@ READ, LIBRARY, MAIN_MEMORY = "read", "gemm", "dram"
 WORKING_SET, INTENSITY, BANK_CONFLICT = "working-set", "intensity", "bank-conflict"
 BLOCKS_PER_SM, THREADS, STRIDE = "blocks-per-sm", "threads", "stride"
 GATHER, SIZE, ELEMENTS = "gather", "size", "elements"
+CLUSTER, WINDOW = "cluster", "window"
+SHARED = "shared"
 WORK_COUNTED = {COMPUTE: "flops", LAYER: "flops", BANDWIDTH: "bytes", TRANSFER: "bytes"}
 """What a row's rate counts, by its quantity. Of any other quantity (latency, overhead) the row is a
 time.
@@ -70,17 +72,21 @@ class Axis:
     """As pictures name it."""
     unit: str = ""
     """Unit of x: ``B`` for bytes, empty for counts and ratios."""
+    through: str = ""
+    """Memory inside the units that every byte of its sweeps passes; empty where there is none."""
 
 
 AXES: Mapping[str, Axis] = {
     WORKING_SET: Axis("Working set", "B"),
-    BANK_CONFLICT: Axis("Lanes of a warp that share a bank"),
+    BANK_CONFLICT: Axis("Lanes of a warp that share a bank", through=SHARED),
     BLOCKS_PER_SM: Axis("Resident blocks per SM"),
     THREADS: Axis("Cores at work"),
     STRIDE: Axis("Stride in elements"),
     GATHER: Axis("Bytes read together at a random place", "B"),
     SIZE: Axis("Size of the transfer", "B"),
     ELEMENTS: Axis("Elements of the tensor"),
+    CLUSTER: Axis("SMs of a cluster", through=SHARED),
+    WINDOW: Axis("Memory that is read again while a stream passes", "B"),
     INTENSITY: Axis("Operational intensity in operations per byte"),
 }
 """Every axis that is called otherwise than its own name, by that name."""

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from kernels import bulk
 from kernels.access.cuda import AccessKernel
+from kernels.bulk.cuda import BulkKernel
 from kernels.device import Device
 from probes import bandwidth
 from probes.harness.case import Probe
@@ -105,6 +107,7 @@ def test_a_full_run_on_a_gpu_asks_for_every_ladder() -> None:
     points = Counter(case.ceiling for case in full)
     assert points == {
         **{f"bandwidth/dram/{op}/{width}B": 1 for op in ("read", "copy") for width in (4, 8, 16)},
+        **{f"bandwidth/dram/{path}": 1 for path in ("memcpy", "bulk-read")},
         **{f"sweep/bandwidth/blocks-per-sm/{op}": 4 for op in ("read", "copy")},
         "sweep/bandwidth/stride/read-fp32": 6,
         "sweep/bandwidth/gather/read": 9,
@@ -145,7 +148,9 @@ def test_blocks_an_sm_cannot_hold_are_skipped_with_the_reason() -> None:
 @pytest.mark.parametrize("device", [GPU, SMALL_GPU])
 def test_every_gpu_launch_divides_its_array(device: Device) -> None:
     for case in bandwidth.cases(device):
-        if case.full:
+        if case.kernel is bulk.READ:
+            BulkKernel(device, case.dtype, case.params).validate()
+        elif case.full and case.backend == "raw":
             op = case.kernel.name.removeprefix("access_")
             kernel = AccessKernel(op, device, case.dtype, case.params)
             kernel.validate()
