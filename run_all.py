@@ -49,6 +49,7 @@ from probes.records.measurement import FAILED, Measurement, RidgelineError
 from probes.records.precision import PLAN_FILE, Plan, Recipe, read_precision
 from probes.records.run import (
     COMPLETE,
+    LESSONS,
     PARTIAL,
     Run,
     folders_of_runs,
@@ -387,8 +388,9 @@ def measure(args: argparse.Namespace, folders: list[Path]) -> int:
     All rows so far are on disk at any time. The folder is added to ``folders``.
     """
     from analysis.elsewhere.on import find_all
+    from analysis.lessons.frame.lesson import choose as choose_lessons
     from analysis.tell.console import Console
-    from probes.command import asked, planning, tensorrt
+    from probes.command import asked, lessons, planning, tensorrt
     from probes.harness.bench import GuardedBench
     from probes.harness.task import tasks
 
@@ -400,11 +402,15 @@ def measure(args: argparse.Namespace, folders: list[Path]) -> int:
     if asked_plan:
         with console.counting("reading the inputs") as count:
             asked_plan.check(count)
-    probes = asked.probes(args, asked_plan)
+    tried = [] if args.lessons is None else choose_lessons(args.lessons)
+    if tried:
+        probes = lessons.probes(need for lesson in tried for need in lesson.needs)
+    else:
+        probes = asked.probes(args, asked_plan)
     started = now()
 
     def plan(device: Device) -> list[Task]:
-        full = args.full or bool(args.only)
+        full = args.full or bool(args.only or tried)
         return tasks(probes, device, started, full=full, quick=args.quick)
 
     bench = GuardedBench(choose_device, plan)
@@ -412,6 +418,8 @@ def measure(args: argparse.Namespace, folders: list[Path]) -> int:
     if asked_engines:
         asked_engines = tensorrt.on(device, why, asked_engines, args)
     run = begin(device, started, probes, args)
+    if tried:
+        run.settings[LESSONS] = [lesson.name for lesson in tried]
     run.measurements = ceilings + asked.imported(args, run)
     todo = plan(device)
     warn_of_silent_probes(run, args.only or (), todo)

@@ -15,6 +15,8 @@ from analysis.layers.groups import layer_sweeps, networks, unplaced
 from analysis.layers.missing import with_lost_time
 from analysis.layers.place import placements
 from analysis.layers.placement import Placement
+from analysis.lessons.frame.evidence import Evidence
+from analysis.lessons.frame.lesson import trials
 from analysis.model.ceilings import ceilings
 from analysis.model.energy import energy
 from analysis.model.judge import judged
@@ -30,6 +32,7 @@ from probes.records.measurement import Moment
 from probes.records.precision import Precision, read_precision
 from probes.records.run import (
     COMPLETE,
+    LESSONS,
     Run,
     read_moments,
     read_run,
@@ -84,6 +87,13 @@ def model(run: Run, known: Precision | None = None) -> Outcome:
     plan = None
     if known is not None:
         plan = plan_outcome(known, run, roofs, placed)
+    evidence = Evidence(
+        device=run.device,
+        measurements=run.measurements,
+        placements=placed,
+        ceilings=tops,
+        roofs=roofs,
+    )
     return Outcome(
         run=run,
         ceilings=tops,
@@ -95,6 +105,7 @@ def model(run: Run, known: Precision | None = None) -> Outcome:
         networks=shown_networks,
         layer_sweeps=shown_layer_sweeps,
         plan=plan,
+        trials=trials(run.settings.get(LESSONS) or (), evidence),
         energy=energy(tops, roofs, run.power),
         trust=trust(run, tops),
     )
@@ -148,6 +159,9 @@ def _contents(outcome: Outcome, moments: Sequence[Moment]) -> dict[str, str | by
     from analysis.tell.ceiling_columns import CEILING_COLUMNS
     from analysis.tell.columns import file_of
     from analysis.tell.layer_columns import LAYER_COLUMNS
+    from analysis.tell.lesson_columns import LESSON_COLUMNS, LESSONS_FILE
+    from analysis.tell.page.lessons import PAGE as LESSONS_PAGE
+    from analysis.tell.page.lessons import html as lessons_html
     from analysis.tell.plan_columns import STAGE_COLUMNS, stages_of
 
     figures = {"roofline": roofline_figure(outcome)}
@@ -157,6 +171,7 @@ def _contents(outcome: Outcome, moments: Sequence[Moment]) -> dict[str, str | by
     figures.update(layer_figures(outcome))
     if outcome.plan:
         figures.update(plan_figures(outcome.plan, outcome.run.device, INCHES))
+    figures.update(lesson_figures(outcome))
     pictures = drawn(figures)
     svgs = {name: svg for name, (svg, _) in pictures.items()}
 
@@ -170,6 +185,9 @@ def _contents(outcome: Outcome, moments: Sequence[Moment]) -> dict[str, str | by
     for name, (_, png_bytes) in pictures.items():
         contents[f"{name}.png"] = png_bytes
     contents["report.html"] = _page(outcome, svgs, tables)
+    if outcome.trials:
+        contents[LESSONS_FILE] = file_of(LESSON_COLUMNS, outcome.trials)
+        contents[LESSONS_PAGE] = lessons_html(outcome, svgs)
     if moments:
         contents["sustained.png"] = sustained_picture(moments)
     return contents
@@ -241,6 +259,19 @@ def layer_figures(outcome: Outcome) -> dict[str, Figure]:
     for sweep in outcome.layer_sweeps:
         draw = listing.figure if sweep.listed else layer_sweep.figure
         figures[sweep.file] = partial(draw, sweep, roofs, device, INCHES)
+    return figures
+
+
+def lesson_figures(outcome: Outcome) -> dict[str, Figure]:
+    """The pictures of lessons, by the names of their files."""
+    from analysis.draw.lessons import figure
+    from analysis.tell.page.lessons import picture_of
+
+    device = outcome.run.device.name
+    figures: dict[str, Figure] = {}
+    for trial in outcome.trials:
+        if trial.chart is not None:
+            figures[picture_of(trial.name)] = partial(figure, trial, trial.chart, device)
     return figures
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from analysis.layers.groups import LayerSweep, Network
 from analysis.layers.placement import Placement
+from analysis.lessons.frame.trial import Trial
 from analysis.model.ceilings import Ceiling, is_roof
 from analysis.model.energy import EnergyModel
 from analysis.model.roofline import Roofline
@@ -71,6 +72,8 @@ class Outcome:
     """Those that are shown."""
     plan: PlanOutcome | None = None
     """Of a network in lower precision; None where no plan was asked for."""
+    trials: Sequence[Trial] = ()
+    """What it says of the lessons that it was asked to try."""
     energy: EnergyModel = field(default_factory=EnergyModel)
     """What operations and bytes cost in joules, as far as power is known."""
     trust: Trust | None = None

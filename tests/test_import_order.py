@@ -25,6 +25,7 @@ SHARED_RECORDS = (
     "tag",
     "layer",
     "measurement",
+    "need",
     "given",
     "table",
     "stored",

@@ -26,7 +26,7 @@ from analysis.model.trust import FAIR, GOOD, LOW, at_start
 from analysis.modes import Comparison, RoofInModes
 from analysis.naming import name_of
 from analysis.outcome import PlanOutcome
-from analysis.tell import modes, on_board
+from analysis.tell import modes, on_board, on_lessons
 from analysis.tell.answer import Answer, answer
 from analysis.tell.ceiling_columns import CEILINGS_IN_BRIEF, CEILINGS_ON_TERMINAL
 from analysis.tell.columns import LINES_OF_REMARK, Column, fit, in_words, known, on_few_lines
@@ -36,6 +36,7 @@ from analysis.tell.live import Count, Lines, Progress, Screen, Steps, screen
 from analysis.tell.most import CEILINGS
 from analysis.tell.on_plan import TITLE, on_missing
 from analysis.tell.output import heard, plain
+from analysis.tell.page.lessons import PAGE as LESSONS_PAGE
 from analysis.tell.plan_columns import RECIPES_ON_TERMINAL, fastest_first, recipes_in_brief
 from analysis.tell.report import summary
 from analysis.units import NO_BREAK, si, unbroken
@@ -200,6 +201,9 @@ class Console:
     def result(self, outcome: Outcome) -> None:
         """Print the table of ceilings and the answer, and where the page is."""
         run = outcome.run
+        if outcome.trials:
+            self._lessons(outcome)
+            return
         if self._everything:
             self._all_of(outcome)
         else:
@@ -212,6 +216,23 @@ class Console:
         for line in on_board.after(run.state):
             self.note(line)
         self._answer(answer(outcome), outcome)
+
+    def _lessons(self, outcome: Outcome) -> None:
+        """Print how many lessons hold, a line for each, and where their page is."""
+        self.note(on_lessons.answer(outcome.trials), style="bold")
+        for trial, line in zip(
+            on_lessons.in_order(outcome.trials), on_lessons.lines(outcome.trials), strict=True
+        ):
+            self.note(line)
+            if self._everything:
+                for text in filter(None, (trial.evidence, trial.reason)):
+                    self.note(f"    {text}")
+        for warning in (*outcome.run.warnings, *outcome.run.damage):
+            self.note(f"warning: {warning}", style="yellow")
+        if outcome.trust:
+            self.note(outcome.trust.line, style=TRUST_STYLES[outcome.trust.level])
+        if outcome.folder:
+            self._print(f"Open: {_safe(str(outcome.folder / LESSONS_PAGE))}", soft_wrap=True)
 
     def modes(self, comparison: Comparison, folder: Path) -> None:
         """Print power modes side by side, and where their files are."""

@@ -19,8 +19,9 @@ ONLY_WITH: Mapping[str, tuple[str, ...]] = {
     "list": ("device", "only"),
     "power_modes": ("out",),
     "doctor": ("device", "out", "all"),
+    "lessons": ("device", "out", "all", "repeat", "note_host"),
 }
-"""Options that measure nothing, and the options that have an effect beside each."""
+"""Options that measure nothing or choose what is measured, and those with an effect beside each."""
 ENGINES = ("slurm", "local")
 """What starts the jobs of a fleet."""
 RUNTIMES = ("onnxruntime", "tensorrt")
@@ -192,6 +193,13 @@ def parser(version: str) -> argparse.ArgumentParser:
         "--doctor",
         action="store_true",
         help="say what would stop or spoil a run here, and how to mend it",
+    )
+    p.add_argument(
+        "--lessons",
+        nargs="*",
+        action=Families,
+        metavar="NAME",
+        help="try what the textbook says on this machine: these claims, or all",
     )
     p.add_argument(
         "--out",

@@ -41,6 +41,8 @@ from probes.records.stored import (
 from probes.records.table import GUARD, csv_text, damage_sentences, lines_are, read_table
 
 RUN_FILE, ROWS_FILE, CURVE_FILE = "run.json", "measurements.csv", "sustained.csv"
+LESSONS = "lessons"
+"""Name, among the settings of a run, of the lessons that it tries."""
 COMPLETE, PARTIAL = "complete", "partial"
 """What ``status`` of a run may be."""
 DEEPEST = 4

@@ -1,0 +1,1 @@
+"""What lessons are made with: the noun, its evidence, intervals, verdicts and charts."""
