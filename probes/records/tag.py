@@ -9,17 +9,23 @@ from functools import lru_cache
 SWEEP = "sweep"
 COMPUTE, BANDWIDTH, LATENCY = "compute", "bandwidth", "latency"
 OVERHEAD, LAYER, TRANSFER = "overhead", "layer", "transfer"
-RECIPE = "recipe"
-OF_NETWORKS = frozenset((LAYER, RECIPE))
+RECIPE, PRODUCT = "recipe", "product"
+OF_NETWORKS = frozenset((LAYER, RECIPE, PRODUCT))
 """Quantities of networks and their parts: their rows are times, and never ceilings."""
 ONE_CORE, PER_SM, CHASE = "1core", "per-sm", "chase"
 READ, LIBRARY, MAIN_MEMORY = "read", "gemm", "dram"
 WORKING_SET, INTENSITY, BANK_CONFLICT = "working-set", "intensity", "bank-conflict"
 BLOCKS_PER_SM, THREADS, STRIDE = "blocks-per-sm", "threads", "stride"
-GATHER, SIZE, ELEMENTS = "gather", "size", "elements"
+GATHER, SIZE, ELEMENTS, SIDE = "gather", "size", "elements", "side"
 CLUSTER, WINDOW = "cluster", "window"
 SHARED = "shared"
-WORK_COUNTED = {COMPUTE: "flops", LAYER: "flops", BANDWIDTH: "bytes", TRANSFER: "bytes"}
+WORK_COUNTED = {
+    COMPUTE: "flops",
+    LAYER: "flops",
+    PRODUCT: "flops",
+    BANDWIDTH: "bytes",
+    TRANSFER: "bytes",
+}
 """What a row's rate counts, by its quantity. Of any other quantity (latency, overhead) the row is a
 time.
 """
@@ -87,6 +93,7 @@ AXES: Mapping[str, Axis] = {
     ELEMENTS: Axis("Elements of the tensor"),
     CLUSTER: Axis("SMs of a cluster", through=SHARED),
     WINDOW: Axis("Memory that is read again while a stream passes", "B"),
+    SIDE: Axis("Rows and columns of a square product"),
     INTENSITY: Axis("Operational intensity in operations per byte"),
 }
 """Every axis that is called otherwise than its own name, by that name."""
@@ -98,7 +105,8 @@ class _Spoken:
 
     quantity: str
     """What was measured: ``compute``, ``bandwidth``, ``latency``, ``transfer``, ``overhead``,
-    ``layer``, or ``recipe``: a whole network with a precision for each of its stages."""
+    ``layer``, ``product`` (the matrix product that a layer is), or ``recipe``: a whole network with
+    a precision for each of its stages."""
 
     @property
     def counts(self) -> str | None:
