@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from glob import glob
 
+from kernels import bulk, cluster
 from kernels.base import Audit, Work
 from kernels.device import Device
 from kernels.stream.work import ARRAYS
@@ -35,7 +36,7 @@ WRITTEN_METRIC = "dram__bytes_write.sum"
 """Bytes written to DRAM."""
 HITS_METRIC = "lts__t_sector_hit_rate.pct"
 """Percent of the L2's accesses that hit."""
-ENTRIES = "chains|stream|sweep"
+ENTRIES = "bulk|chains|neighbours|stream|sweep"
 """Names of the ``__global__`` functions that verifiable cases run, as a regular expression."""
 DRAM = Tag(BANDWIDTH, MAIN_MEMORY)
 SHARED_SET_READS = Sweep(BANDWIDTH, WORKING_SET, "read")
@@ -133,9 +134,11 @@ def what_counters_tell(case: Case, device: Device) -> str:
     if isinstance(case.tag, Tag):
         if case.tag.quantity == COMPUTE:
             return OPERATIONS
-        # Only the plain streams: of other access to DRAM the declared bytes are those asked for.
-        is_stream = case.kernel.name in ARRAYS
+        # Only plain passes: of other access to DRAM the declared bytes are those asked for.
+        is_stream = case.kernel.name in (*ARRAYS, bulk.READ.name)
         return DRAM_BYTES if case.tag.whole == DRAM and is_stream else ""
+    if case.kernel is cluster.NEIGHBOURS:
+        return OPERATIONS
     if case.tag != SHARED_SET_READS:
         return ""
     largest_set = L2_SHARE_THAT_HITS * (device.last_cache_bytes or 0)
@@ -277,7 +280,8 @@ def compare(case: Case, device: Device, counts: Counts) -> Comparison:
     audit = audit_of(case, device, work)
     if not audit.operations:
         return Comparison(f"not compared: {audit.note}", compared=False)
-    declared = work.flops * repeats_of_launch(case, device)
+    # Of what only moves bytes, these are what one instruction is counted to do.
+    declared = (work.flops or work.bytes) * repeats_of_launch(case, device)
     # The profiler counts an instruction once a warp, and the audit knows what it does for a warp.
     operations = audit.operations * _instructions(audit, counts)
     return _compare_amounts(declared, operations, TOLERANCE)

@@ -14,8 +14,11 @@ import numpy as np
 import pytest
 
 from kernels.access import cuda as access_cuda
+from kernels.bulk import cuda as bulk_cuda
 from kernels.cache import cuda as cache_cuda
 from kernels.chase.cuda import ChaseKernel
+from kernels.cluster import cuda as cluster_cuda
+from kernels.cuda import clusters
 from kernels.cuda import kernel as cuda_kernel
 from kernels.cuda.kernel import CudaKernel
 from kernels.fma import cuda as fma_cuda
@@ -25,6 +28,7 @@ from kernels.stream.cuda import StreamKernel
 from kernels.tensor import cuda as tensor_cuda
 from kernels.tensor import work as tensor_work
 from kernels.tensor.table import choose
+from kernels.window.cuda import WindowKernel
 from tests.devices import GPU
 from tests.kernels.made_up_cuda import Queue, installed
 
@@ -104,6 +108,24 @@ def tensor(tag: str) -> tuple[CudaKernel, Any]:
     return kernel(row, DEVICE, row.dtype, params), None
 
 
+def bulk(cluster: int) -> tuple[CudaKernel, Any]:
+    return bulk_cuda.BulkKernel(DEVICE, "int32", bulk_cuda.shape(1 << 16, cluster)), None
+
+
+def neighbours(cluster: int) -> tuple[CudaKernel, Any]:
+    params = cluster_cuda.shape(DEVICE, cluster)
+    return cluster_cuda.NeighboursKernel(DEVICE, "int32", params), None
+
+
+def chase_in_cluster(cluster: int) -> tuple[CudaKernel, Any]:
+    return cluster_cuda.ChaseKernel(DEVICE, "int64", {"cluster": cluster}), None
+
+
+def window() -> tuple[CudaKernel, Any]:
+    params = {"window_bytes": 1 << 15, "stream_bytes": 1 << 17, "persisting": False}
+    return WindowKernel(DEVICE, "int32", params), None
+
+
 KERNELS = {
     **{f"fma {dtype}": fma(dtype) for dtype in fma_cuda.TYPES},
     **{f"stream {dtype}": stream(dtype) for dtype in ("fp32", "fp64")},
@@ -111,6 +133,10 @@ KERNELS = {
     **{f"set {mode}": sets(mode) for mode in ("sm", "grid", "write", "copy", "shared", "banks")},
     **{f"chase {mode}": chase(mode) for mode in ("shared", "global")},
     **{f"mixed {dtype}": mixed(dtype) for dtype in ("fp64", "fp32", "fp16", "bf16", "int32")},
+    **{f"bulk {cluster}": bulk(cluster) for cluster in (1, 4)},
+    "neighbours": neighbours(4),
+    "chase in a cluster": chase_in_cluster(4),
+    "window": window(),
     "mixed on tensor cores": mixed("fp16", intensity_cuda.MMA),
     **{f"tensor {tag}": tensor(tag) for tag in ("fp16/mma-fp32", "fp64/mma", "fp8/wgmma-fp32")},
 }
@@ -133,6 +159,8 @@ def test_arguments_are_those_that_the_kernel_declares(
         types_of_launches.append([type(argument) for argument in arguments])
 
     monkeypatch.setattr(cuda_kernel, "function", lambda path, entry, shared: note_types)
+    monkeypatch.setattr(clusters, "allow", lambda function, size: None)
+    monkeypatch.setattr(clusters, "resident", lambda *_: 2)
     runtime = installed(monkeypatch)
     kernel.ready(Queue(runtime))
     kernel.run(4)
