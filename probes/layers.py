@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
-from kernels import gemm
+from kernels import csr, gemm
 from kernels.base import Work
 from kernels.device import Device
 from kernels.gemm import cublaslt
-from kernels.layers import FAMILIES, Family, Layer
+from kernels.layers import FAMILIES, Family, Layer, pruned
 from kernels.onnx import net as layer_net
 from kernels.runtime import kernel as layer_kernel
 from kernels.runtime import launch as layer_launch
@@ -28,6 +28,7 @@ DEFAULT = FULL = False
 TF32_SINCE = 8.0
 """The first compute capability that has TF32."""
 SQUARE, LIBRARY = "matmul", "cublaslt"
+ZEROS, SCIPY = "zeros", "scipy"
 
 
 def probe(names: Iterable[str], seconds: float = SECONDS) -> Probe:
@@ -66,6 +67,9 @@ def cases(
     if device.kind == "cuda" and SQUARE in names:
         for layer in filter(wanted, FAMILIES[SQUARE].layers(device.kind)):
             yield from _by_library(layer, FAMILIES[SQUARE], device)
+    if device.kind == "cpu" and ZEROS in names:
+        for layer in filter(wanted, FAMILIES[ZEROS].layers(device.kind)):
+            yield _without_zeros(layer, FAMILIES[ZEROS])
 
 
 def overhead(backend: str) -> Iterator[Case]:
@@ -116,6 +120,22 @@ def _by_library(layer: Layer, family: Family, device: Device) -> Iterator[Case]:
         size = {"m": n, "n": n, "k": n, "layout": "TN", "operands": "random"}
         params = {**facts, **place, **size, "series": layer.series}
         yield Case(gemm.GEMM, dtype, LIBRARY, Tag(LAYER, "matmul"), params, skip, x=layer.x)
+
+
+def _without_zeros(layer: Layer, family: Family) -> Case:
+    """The product of a layer with its zeros left out, by SciPy."""
+    place = {"network": "", "layer": f"{layer.name}, CSR", "sweep": ZEROS, "over": family.over}
+    size = {"rows": pruned.ROWS["cpu"], "width": pruned.WIDTH["cpu"], "zeros": int(layer.x)}
+    facts = {
+        "op": layer.op,
+        "family": "matmul",
+        "provider": SCIPY,
+        "precision": "fp32",
+        "working_set": csr.CSR.work("fp32", **size).bytes,
+    }
+    params = {**facts, **place, **size, "series": pruned.SPARSE}
+    skip = csr.missing()
+    return Case(csr.CSR, "fp32", SCIPY, Tag(LAYER, "matmul"), params, skip, x=layer.x)
 
 
 def no_type(dtype: str, device: Device) -> str:

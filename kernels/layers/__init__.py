@@ -11,10 +11,20 @@ from collections.abc import Mapping
 from kernels.layers.conv import CONVOLUTIONS
 from kernels.layers.family import Family, Layer
 from kernels.layers.image import IMAGES
+from kernels.layers.integers import INTEGERS
 from kernels.layers.matrix import MATRICES
 from kernels.layers.movement import MOVEMENTS
 from kernels.layers.precision import PRECISIONS
+from kernels.layers.pruned import PRUNED
 
 __all__ = ["FAMILIES", "Family", "Layer"]
 
-FAMILIES: Mapping[str, Family] = {**CONVOLUTIONS, **MATRICES, **MOVEMENTS, **IMAGES, **PRECISIONS}
+FAMILIES: Mapping[str, Family] = {
+    **CONVOLUTIONS,
+    **MATRICES,
+    **MOVEMENTS,
+    **IMAGES,
+    **PRECISIONS,
+    **INTEGERS,
+    **PRUNED,
+}
