@@ -19,7 +19,7 @@ from tests.devices import GPU, gpu
 from tests.kernels.made_up_cuda import Queue, installed
 
 SET_BYTES = 1 << 20
-BULK_ARCHITECTURES = ("9.0", "10.0", "11.0", "12.0")
+BULK_ARCHITECTURES = ("9.0", "12.0")
 
 
 def kernel_of(arch: str, cluster: int, **changed: Any) -> BulkKernel:
@@ -27,11 +27,11 @@ def kernel_of(arch: str, cluster: int, **changed: Any) -> BulkKernel:
     return BulkKernel(gpu(arch), "int32", bulk_cuda.shape(SET_BYTES, cluster) | changed)
 
 
-@pytest.mark.parametrize("cluster", [1, 2, 16])
+@pytest.mark.parametrize("cluster", [1, 16])
 @pytest.mark.parametrize("arch", BULK_ARCHITECTURES)
 def test_one_copy_moves_a_part_of_each_tile(arch: str, cluster: int) -> None:
     if bulk_cuda.missing(gpu(arch), cluster):
-        assert (arch, cluster) in [("12.0", 2), ("12.0", 16)]
+        assert (arch, cluster) == ("12.0", 16)
         return
     kernel = kernel_of(arch, cluster)
     audit = kernel.audit(kernel.work())

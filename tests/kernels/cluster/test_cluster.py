@@ -43,8 +43,8 @@ class Driver:
         return 0
 
 
-@pytest.mark.parametrize("size", cluster_cuda.SIZES)
-@pytest.mark.parametrize("arch", ["9.0", "10.0", "12.0"])
+@pytest.mark.parametrize("size", [1, 16])
+@pytest.mark.parametrize("arch", ["9.0", "12.0"])
 def test_the_loops_hold_the_declared_loads(arch: str, size: int) -> None:
     device = gpu(arch)
     rate = NeighboursKernel(device, "int32", cluster_cuda.shape(device, size))

@@ -16,14 +16,14 @@ from kernels.cuda import driver
 from kernels.cuda import kernel as cuda_kernel
 from kernels.window import cuda as window_cuda
 from kernels.window.cuda import WindowKernel
-from tests.devices import GPU, SINCE_VOLTA, gpu
+from tests.devices import GPU, gpu
 from tests.kernels.made_up_cuda import Queue, installed
 
 KEEPING = replace(GPU, facts={"persisting_l2_bytes": 32 << 20})
 SMALL = {"window_bytes": 1 << 16, "stream_bytes": 1 << 18, "persisting": True}
 
 
-@pytest.mark.parametrize("arch", SINCE_VOLTA)
+@pytest.mark.parametrize("arch", ["7.5", "9.0"])
 def test_each_thread_loads_whole_vectors_of_both(arch: str) -> None:
     kernel = WindowKernel(gpu(arch), "int32", SMALL)
     assert not kernel.audit(kernel.work()).problem
