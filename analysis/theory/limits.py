@@ -10,12 +10,12 @@ from analysis.theory.peaks import DRAM, Peak, peak_for
 from analysis.units import si
 from kernels.device import Device
 from probes.records.measurement import Measurement
-from probes.records.tag import INTENSITY, READ, WORKING_SET, Sweep, Tag
+from probes.records.tag import INTENSITY, READ, WINDOW, WORKING_SET, Sweep, Tag
 
 TOLERANCE = {"cuda": 0.005, "cpu": 0.015}
 """Share by which a rate may exceed the limit at the observed clock, by kind of device: how well its
 clock can be read."""
-AXES_PAST_CACHES = (INTENSITY, "stride", "gather", "threads", "blocks-per-sm", WORKING_SET)
+AXES_PAST_CACHES = (INTENSITY, "stride", "gather", "threads", "blocks-per-sm", WORKING_SET, WINDOW)
 """Axes of sweeps whose every byte is read or written once a pass, from main memory where caches do
 not hold it."""
 L1 = "l1"
@@ -98,4 +98,6 @@ def _from_memory(row: Measurement, sweep: Sweep, device: Device) -> float:
     moved = row.bytes or 0.0
     if sweep.over == INTENSITY:
         moved = (row.work or 0.0) / (row.x or math.inf)
+    if sweep.over == WINDOW:
+        moved /= 2  # the other half is read from the window, which caches may hold for ever
     return (moved - cached) / (row.seconds_median or math.inf)

@@ -205,6 +205,8 @@ def swept(tag: str, rate: float, x: float = 1.0, moved: float = 1e9) -> Measurem
         ("bandwidth/blocks-per-sm/copy", DRAM_LIMIT, 8.0),
         ("bandwidth/threads/read", DRAM_LIMIT, 2.0),
         ("bandwidth/bank-conflict/shared", OBSERVED_HZ * 100 * 128, 1.0),
+        ("bandwidth/cluster/multicast", OBSERVED_HZ * 100 * 128, 4.0),
+        ("bandwidth/window/persisting", 2 * DRAM_LIMIT, 1 << 24),
         ("bandwidth/working-set/read-per-sm", OBSERVED_HZ * 100 * 128, 1 << 17),
     ],
 )
