@@ -15,12 +15,14 @@ import numpy as np
 import pytest
 
 from analysis.model.judge import judged
-from kernels import stream
-from kernels.base import KernelError
+from kernels import gemm, stream
+from kernels.base import KernelError, Selective
 from kernels.device import Device
+from kernels.gemm import cublaslt
 from probes.harness import energy
 from probes.harness.bench import LocalBench
 from probes.harness.case import Case, Probe, all_probes
+from probes.harness.check import check
 from probes.harness.clocks.sampling import CudaClock, Rule
 from probes.harness.devices import cpu, power
 from probes.harness.devices.choose import choose
@@ -72,6 +74,22 @@ def test_every_case_of_every_probe_is_right_and_possible(
     if all(row.status == SKIPPED for row in rows):
         pytest.skip(rows[0].reason)
     assert any(row.status == OK for row in rows)
+
+
+@pytest.mark.parametrize("dtype", cublaslt.TYPES)
+def test_every_algorithm_that_the_vendors_library_names_is_right(
+    dtype: str, gpu: Device, clock: CudaClock
+) -> None:
+    if reason := cublaslt.missing(gpu, dtype):
+        pytest.skip(reason)
+    params = {"m": 512, "n": 384, "k": 256, "layout": "TN", "operands": "random"}
+    case = Case(gemm.GEMM, dtype, "cublaslt", parse_tag(f"compute/{dtype}/gemm"), params)
+    launch = gemm.GEMM.backends["cublaslt"](gpu, dtype, params, clock.queue)
+    assert isinstance(launch, Selective)
+    for way in launch.ways():
+        launch.take(way)
+        check(case, launch)
+    launch.close()
 
 
 def test_a_kernel_that_takes_the_gpu_down_is_one_failed_row(gpu: Device) -> None:
