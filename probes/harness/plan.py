@@ -59,9 +59,10 @@ TOGETHER_SECONDS = 0.05
 """Of a sample during which the host's CPU works, too: each of its threads ends several passes over
 its part of an array in that time.
 """
-SEARCH_SECONDS = 0.1
-FULL_SEARCH_SECONDS = 0.5
-"""Of a case that can be asked in several ways: how long its fastest one is looked for."""
+QUICK_WAYS, PLAIN_WAYS = 1, 2
+"""How many of the ways that a case names such a run tries; a full one tries all."""
+SEARCH_SECONDS, FULL_SEARCH_SECONDS = 0.1, 1.0
+"""Of samples of the ways of a case."""
 BESIDE_SHARE = 3
 QUICK_BESIDE_SHARE = 1
 """Times the budget of a case, for each other that is timed in turn with it."""
@@ -131,8 +132,9 @@ def rules(
     A point of a sweep gets the least of it. turns: of each case; None: as many as a run has.
     """
     ceilings = sum(not is_point(case) for case in cases)
-    search_seconds = FULL_SEARCH_SECONDS if full else SEARCH_SECONDS
-    of_ceiling = replace(rule_for(kind, ceilings, quick, turns), search_seconds=search_seconds)
+    of_ceiling = rule_for(kind, ceilings, quick, turns)
+    if full:
+        of_ceiling = replace(of_ceiling, most_ways=None, search_seconds=FULL_SEARCH_SECONDS)
     # A point has one turn, as long as all turns of another case.
     of_point = replace(
         of_ceiling,
@@ -182,5 +184,7 @@ def rule_for(kind: str, cases: int, quick: bool, turns: int | None = None) -> Ru
         budget_seconds=min(MOST_SECONDS, max(LEAST_SECONDS, share)),
         warm_seconds=WARM_SECONDS[kind] / shorter,
         fewest=math.ceil(FEWEST / turns),
+        most_ways=QUICK_WAYS if quick else PLAIN_WAYS,
+        search_seconds=SEARCH_SECONDS,
         shortest_seconds=SHORTEST_SECONDS.get(kind, math.inf),
     )

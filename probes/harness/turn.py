@@ -117,7 +117,7 @@ def _timed(
     choice = None
     fastest = None
     if case.ways:
-        choice = Search(case, device, clock, _built, rule.search_seconds).choice()
+        choice = Search(case, device, clock, _built, rule).choice()
         fastest = choice.params
         case = replace(case, params=fastest, ways=())
     if is_first and has_own_check:

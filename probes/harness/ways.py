@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,15 +11,15 @@ from kernels.base import Audit, KernelError, Launch, Selective, Unavailable
 from kernels.device import Device
 from probes.harness.case import Case
 from probes.harness.check import Failure, check
-from probes.harness.clocks.sampling import Clock
+from probes.harness.clocks.sampling import Clock, Rule
 
-SHORT_SECONDS = 0.002
-"""How long each way is timed that may be the fastest."""
-FINAL_SECONDS = 0.008
-"""How long the best of them are timed again."""
 FINALISTS = 3
 """How many of the ways that share their memory are timed again."""
-MUCH_SLOWER = 1.15
+FINAL_ROUNDS = 3
+"""How often, in turn with each other: a GPU under load lowers its clock within milliseconds."""
+FINAL_SECONDS = 0.002
+"""How long each of these timings lasts."""
+MUCH_SLOWER = 1.2
 """Times the shortest: a way whose first timing is longer is not timed again."""
 
 Built = Callable[[Case, Device, Clock], AbstractContextManager[Launch]]
@@ -40,7 +39,7 @@ class Choice:
 
     def told_in(self, audit: Audit) -> Audit:
         """The audit of that way, with what it was chosen from: ``fastest of 24 ways: …``."""
-        note = f"fastest of {self.tried} ways"
+        note = "the only way" if self.tried == 1 else f"fastest of {self.tried} ways"
         if self.wrong:
             note += f" ({self.wrong} faster, but wrong)"
         facts = {**audit.facts, "ways": self.tried, "wrong_ways": self.wrong}
@@ -70,19 +69,10 @@ class _Best:
 class Search:
     """The search for the fastest way of one case."""
 
-    def __init__(
-        self,
-        case: Case,
-        device: Device,
-        clock: Clock,
-        built: Built,
-        seconds: float,
-        now: Callable[[], float] = time.perf_counter,
-    ) -> None:
-        """seconds: how long it may take; the first way is timed however long that takes."""
+    def __init__(self, case: Case, device: Device, clock: Clock, built: Built, rule: Rule) -> None:
         self._case, self._device, self._clock, self._built = case, device, clock, built
-        self._seconds = seconds
-        self._now = now
+        self._ways = case.ways[: rule.most_ways]
+        self._seconds_left = rule.search_seconds
         self._tried = 0
         self._wrong = 0
 
@@ -91,16 +81,14 @@ class Search:
 
         Raises what the first way answers if there is none: Unavailable, KernelError or Failure.
         """
-        begin = self._now()
         best: _Best | None = None
         problem: Exception | None = None
-        for number, changes in enumerate(self._case.ways, start=1):
-            if best and self._now() - begin >= self._seconds:
+        for changes in self._ways:
+            if best and self._seconds_left <= 0:
                 break
-            deadline = begin + self._seconds * number / len(self._case.ways)
             asked = replace(self._case, params={**self._case.params, **changes}, ways=())
             try:
-                rival = self._best_of(asked, deadline)
+                rival = self._best_of(asked)
             except (Unavailable, KernelError, Failure) as error:
                 problem = problem or error
                 continue
@@ -110,17 +98,18 @@ class Search:
             raise problem or Unavailable("there is no way to ask it")
         return Choice(best.case.params, self._tried, self._wrong)
 
-    def _best_of(self, case: Case, deadline: float) -> _Best:
+    def _best_of(self, case: Case) -> _Best:
         """The fastest of the ways that one launch offers.
 
-        Each is timed shortly, the best again for longer. The numbers of the fastest are checked,
-        and if they are wrong those of the next.
+        Each is timed once, the best again in turn. The numbers of the fastest are checked, and if
+        they are wrong those of the next.
         """
         with self._built(case, self._device, self._clock) as launch:
-            trials = list(self._short_trials(launch, deadline))
-            finalists = sorted(trials, key=_seconds)[:FINALISTS]
-            if len(finalists) > 1:
-                finalists = [self._again(launch, trial) for trial in finalists]
+            trials = sorted(self._first_trials(launch), key=_seconds)
+            finalists = [
+                trial for trial in trials if trial.seconds <= MUCH_SLOWER * trials[0].seconds
+            ]
+            finalists = self._finals(launch, finalists[:FINALISTS])
             failure: Failure | None = None
             for trial in sorted(finalists, key=_seconds):
                 _take(launch, trial.way)
@@ -134,31 +123,41 @@ class Search:
                 return _Best(asked, _work(asked) / trial.seconds)
             raise failure or KernelError(f"no way of {case.kernel.name} can run here")
 
-    def _short_trials(self, launch: Launch, deadline: float) -> Iterator[_Trial]:
-        """Each way that runs, with a short timing; those after the deadline are left out."""
-        shortest = 0.0
+    def _first_trials(self, launch: Launch) -> Iterator[_Trial]:
+        """Each way that runs, timed once; those for which no time is left are left out."""
+        is_first = True
         for way in launch.ways() if isinstance(launch, Selective) else [{}]:
-            if shortest and self._now() >= deadline:
+            if not is_first and self._seconds_left <= 0:
                 return
             try:
                 _take(launch, way)
-                seconds = self._clock.sample(launch, 1).seconds
+                seconds = self._timed(launch, 1)
             except KernelError:  # a library may name an algorithm that it then refuses to run
                 continue
-            if not shortest or seconds <= MUCH_SLOWER * shortest:
-                seconds = self._timed(launch, seconds, SHORT_SECONDS)
-            shortest = min(shortest or seconds, seconds)
+            is_first = False
             self._tried += 1
             yield _Trial(way, seconds)
 
-    def _again(self, launch: Launch, trial: _Trial) -> _Trial:
-        _take(launch, trial.way)
-        return replace(trial, seconds=self._timed(launch, trial.seconds, FINAL_SECONDS))
+    def _finals(self, launch: Launch, finalists: Sequence[_Trial]) -> list[_Trial]:
+        """The same with the mean of several timings, which were taken in turn."""
+        if len(finalists) == 1:
+            return list(finalists)
+        totals = [0.0] * len(finalists)
+        for _ in range(FINAL_ROUNDS):
+            for place, trial in enumerate(finalists):
+                _take(launch, trial.way)
+                totals[place] += self._timed(launch, round(FINAL_SECONDS / trial.seconds))
+        return [
+            replace(trial, seconds=total / FINAL_ROUNDS)
+            for trial, total in zip(finalists, totals, strict=True)
+        ]
 
-    def _timed(self, launch: Launch, seconds_of_one: float, seconds: float) -> float:
-        """Seconds of one repetition, from so many seconds of them."""
-        repeat = max(1, round(seconds / seconds_of_one))
-        return self._clock.sample(launch, repeat).seconds
+    def _timed(self, launch: Launch, repeat: int) -> float:
+        """Seconds of one repetition, in a sample of so many, or of one."""
+        repeat = max(1, repeat)
+        seconds = self._clock.sample(launch, repeat).seconds
+        self._seconds_left -= seconds * repeat
+        return seconds
 
 
 def _take(launch: Launch, way: Mapping[str, Any]) -> None:

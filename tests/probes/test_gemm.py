@@ -27,7 +27,7 @@ def cases_of(dtype: str) -> dict[str, Case]:
 
 
 def test_every_type_is_asked_with_random_operands_zeros_and_ones() -> None:
-    for dtype in probe.DTYPES:
+    for dtype in probe.WAYS:
         operands = {tag: case.params["operands"] for tag, case in cases_of(dtype).items()}
         assert operands == {
             f"compute/{dtype}/gemm": "random",
@@ -48,14 +48,24 @@ def test_every_case_is_asked_in_the_same_ways() -> None:
     assert {way["layout"] for way in (*fp8.ways, *int8.ways)} == {"TN"}
 
 
-@pytest.mark.parametrize("units", [132, 108, 128, 84, 46, 16, 8, 7])
-def test_whole_waves_leave_no_multiprocessor_idle(units: int) -> None:
-    m, n = probe.whole_waves(units, 8192)
-    tile_rows, tile_columns = probe.TILE
-    assert m % tile_rows == n % tile_columns == 0
-    assert (m // tile_rows) * (n // tile_columns) % units == 0
-    assert 4096 <= m <= 8192 or m == tile_rows * units
-    assert 4096 <= n <= 8192 or n == tile_columns * units
+@pytest.mark.parametrize("units", [148, 132, 108, 128, 84, 46, 16, 8, 7])
+@pytest.mark.parametrize("side", [probe.ONE_WAVE, 3072, 6144])
+def test_whole_waves_leave_no_multiprocessor_idle(units: int, side: int) -> None:
+    m, n = probe.whole_waves(units, side)
+    rows, columns = m // probe.TILE[0], n // probe.TILE[1]
+    assert (rows * probe.TILE[0], columns * probe.TILE[1]) == (m, n)
+    assert rows * columns % units == 0
+    assert rows * columns == units or max(m, n) > side // 2
+
+
+def test_sizes_on_an_h100() -> None:
+    assert probe.whole_waves(132, probe.ONE_WAVE) == (11 * 128, 12 * 256)
+    assert probe.whole_waves(132, 6144) == (5632, 6144)
+
+
+def test_the_load_that_costs_most_power_comes_last() -> None:
+    operands = [case.params["operands"] for case in probe.cases(H100)]
+    assert operands == sorted(operands, key=["constant", "zeros", "random"].index)
 
 
 def test_a_cpu_and_an_old_gpu() -> None:

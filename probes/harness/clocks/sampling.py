@@ -91,8 +91,10 @@ class Rule:
 
     By default it becomes no shorter than ``sample_seconds``.
     """
-    search_seconds: float = 0.1
-    """How long to look for the fastest way of a case that has several."""
+    most_ways: int | None = None
+    """How many of the ways that a case names are tried; None: all."""
+    search_seconds: float = math.inf
+    """Of samples, after which no other way is tried. The first one is, however long it takes."""
 
 
 class Clock(Protocol):

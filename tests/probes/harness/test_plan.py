@@ -96,6 +96,10 @@ def test_samples_beside_the_hosts_cpu_are_long_enough_for_passes_of_its_threads(
         assert rule_of(ROOF).sample_seconds < TOGETHER_SECONDS / 5
 
 
-def test_a_full_run_looks_longer_for_the_fastest_way() -> None:
+def test_a_full_run_tries_every_way() -> None:
     in_full = rules("cuda", [ROOF], quick=False, full=True)(ROOF)
-    assert in_full.search_seconds > rules("cuda", [ROOF], quick=False)(ROOF).search_seconds
+    plain = rules("cuda", [ROOF], quick=False)(ROOF)
+    quick = rules("cuda", [ROOF], quick=True)(ROOF)
+    assert in_full.most_ways is None
+    assert (plain.most_ways, quick.most_ways) == (2, 1)
+    assert in_full.search_seconds > plain.search_seconds
