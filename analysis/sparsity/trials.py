@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.plan.borders import BYTES, FP32
-from analysis.plan.front import Point
+from analysis.plan.front import Loss, Point
 from analysis.sparsity.storage import dense_bytes, storages
 from probes.records.measurement import OK
 from probes.records.patterns import PatternRow
@@ -32,17 +32,30 @@ class TrialOutcome:
     """Share of the sum of their magnitudes that is left."""
     dense_bytes: float
     """Bytes of all these weights."""
-    stored_bytes: float
-    """The same without zeros, with their index, in the smallest of its formats."""
-    storage: str
-    """Name of that format."""
+    stored_bytes: Mapping[str, float]
+    """The same without zeros, with their index, by the name of the format: the smallest first."""
     point: Point | None = None
     """Its loss, and the time of dense kernels with zeros in place; None where it was not run."""
 
     @property
+    def storage(self) -> str:
+        """Name of the format that takes fewest bytes."""
+        return next(iter(self.stored_bytes))
+
+    @property
+    def bytes_shares(self) -> dict[str, float]:
+        """Bytes without zeros over those with them, by the name of the format."""
+        return {name: size / self.dense_bytes for name, size in self.stored_bytes.items()}
+
+    @property
     def bytes_share(self) -> float:
-        """Bytes without zeros over those with them."""
-        return self.stored_bytes / self.dense_bytes
+        """The same in the format that takes fewest bytes."""
+        return self.bytes_shares[self.storage]
+
+    @property
+    def loss(self) -> Loss | None:
+        """What the network loses; None where it was not run."""
+        return self.point.loss if self.point else None
 
 
 def trial_outcomes(
@@ -76,7 +89,7 @@ def _outcome(
         storage.name: without + sum(storage.bytes(row, number_bytes) for row in having)
         for storage in storages(having[0])
     }
-    smallest = min(by_storage, key=lambda name: by_storage[name])
+    smallest_first = sorted(by_storage, key=lambda name: by_storage[name])
     return TrialOutcome(
         name=name,
         pattern=rows[0].pattern,
@@ -86,7 +99,6 @@ def _outcome(
         zeros=zeros / weights,
         l1_kept=1 - l1_lost / l1 if l1 else 1.0,
         dense_bytes=float(weights * number_bytes),
-        stored_bytes=by_storage[smallest],
-        storage=smallest,
+        stored_bytes={name: by_storage[name] for name in smallest_first},
         point=point,
     )

@@ -1,15 +1,16 @@
 """Draw what zeros in the weights of a network cost and spare, by pattern and share of zeros.
 
-On the left what the answers lose, on the right the bytes that weights take with their index.
+On the left what the answers lose, on the right the bytes that weights take with their index, in
+each format that is meant for the pattern.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from analysis.draw.canvas import Point, caption, heading, page
-from analysis.draw.style import AXIS_NAME, CATEGORIES, FAINT, MARKERS, SMALL
+from analysis.draw.style import AXIS_NAME, CATEGORIES, FAINT, MARKERS, SMALL, ink, tie
 from analysis.sparsity.trials import TrialOutcome
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ LEFT, RIGHT, BOTTOM, TOP, BETWEEN = 0.8, 0.25, 1.12, 0.78, 0.85
 KEY_UP = 0.37
 """Inches from the lower edge to the key."""
 MARKER_SIZE = 6.0
+DASHES: tuple[Any, ...] = ("-", (0, (4, 2)), (0, (1, 1.5)))
+"""Lines of the formats of one pattern, the one of fewest bytes first."""
+NAME_AWAY = 4.0
+"""Points from a line to the name of its format."""
 LEAST_SPAN = 0.02
 """The least that the axis of the loss spans."""
 ROOM = 0.06
@@ -48,8 +53,10 @@ def figure(
         panels.append(
             picture.add_axes((left / across, BOTTOM / down, width / across, height / down))
         )
-    _panel(panels[0], shown, _loss)
-    _panel(panels[1], shown, lambda outcome: outcome.bytes_share)
+    for place, (pattern, series) in enumerate(_by_pattern(shown).items()):
+        look = _look(place)
+        _draw(panels[0], series, _loss, f"{pattern}/loss", label=pattern, **look)
+        _draw_formats(panels[1], series, pattern, look)
     panels[0].set_ylabel(loss_name, fontsize=AXIS_NAME)
     panels[1].set_ylabel("Bytes of all weights, with index", fontsize=AXIS_NAME)
     _frame_of_losses(panels[0], shown)
@@ -77,37 +84,78 @@ def _loss(outcome: TrialOutcome) -> float:
     return outcome.point.loss.share
 
 
-def _panel(
-    ax: Axes, outcomes: Sequence[TrialOutcome], height: Callable[[TrialOutcome], float]
-) -> None:
-    """Draw a line for each pattern over the share of zeros."""
-    from matplotlib.ticker import PercentFormatter
-
+def _by_pattern(outcomes: Sequence[TrialOutcome]) -> dict[str, list[TrialOutcome]]:
+    """The outcomes of each pattern, by the share of zeros."""
     by_pattern: dict[str, list[TrialOutcome]] = {}
-    for outcome in outcomes:
+    for outcome in sorted(outcomes, key=lambda outcome: outcome.zeros):
         by_pattern.setdefault(outcome.pattern, []).append(outcome)
-    for place, (pattern, series) in enumerate(by_pattern.items()):
-        ordered = sorted(series, key=lambda outcome: outcome.zeros)
-        ax.plot(
-            [outcome.zeros for outcome in ordered],
-            [height(outcome) for outcome in ordered],
-            color=CATEGORIES[place % len(CATEGORIES)],
-            marker=MARKERS[place % len(MARKERS)],
-            markersize=MARKER_SIZE,
-            markeredgecolor="white",
-            markeredgewidth=0.5,
-            linewidth=1.3,
-            label=pattern,
-            gid=f"{pattern}/line",
-        )
+    order = list(dict.fromkeys(outcome.pattern for outcome in outcomes))
+    return {pattern: by_pattern[pattern] for pattern in order}
+
+
+def _look(place: int) -> dict[str, Any]:
+    """Colour and marker of the pattern at this place."""
+    return {
+        "color": CATEGORIES[place % len(CATEGORIES)],
+        "marker": MARKERS[place % len(MARKERS)],
+        "markersize": MARKER_SIZE,
+        "markeredgecolor": "white",
+        "markeredgewidth": 0.5,
+        "linewidth": 1.3,
+    }
+
+
+def _draw(
+    ax: Axes,
+    series: Sequence[TrialOutcome],
+    height: Callable[[TrialOutcome], float],
+    gid: str,
+    **look: Any,
+) -> None:
+    """Draw a line over the share of zeros."""
+    zeros = [outcome.zeros for outcome in series]
+    ax.plot(zeros, [height(outcome) for outcome in series], gid=gid, **look)
+
+
+def _draw_formats(
+    ax: Axes, series: Sequence[TrialOutcome], pattern: str, look: Mapping[str, Any]
+) -> None:
+    """Draw a line for each format of a pattern, and name those that are not alone."""
+    formats = list(series[0].stored_bytes)
+    for place, name in enumerate(formats):
+        shares = [outcome.bytes_shares[name] for outcome in series]
+        zeros = [outcome.zeros for outcome in series]
+        style = {**look, "linestyle": DASHES[place % len(DASHES)]}
+        if place:
+            style["markersize"] = MARKER_SIZE / 2
+        ax.plot(zeros, shares, gid=f"{pattern}/{name}", **style)
+        if len(formats) > 1:
+            ax.annotate(
+                name,
+                (zeros[0], shares[0]),
+                xytext=(-NAME_AWAY, 0),
+                textcoords="offset points",
+                color=ink(look["color"]),
+                fontsize=SMALL,
+                ha="right",
+                va="center",
+                gid="format",
+            )
+
+
+def _axes_in_percent(ax: Axes) -> None:
+    from matplotlib.ticker import FuncFormatter
+
+    in_percent = FuncFormatter(lambda share, _: f"{100 * share:.0f} %")
     ax.set_xlim(0, 1)
-    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+    ax.xaxis.set_major_formatter(in_percent)
+    ax.yaxis.set_major_formatter(in_percent)
     ax.set_xlabel("Zeros among all weights", fontsize=AXIS_NAME)
 
 
 def _frame_of_losses(ax: Axes, outcomes: Sequence[TrialOutcome]) -> None:
     """Limits from no loss to the largest."""
+    _axes_in_percent(ax)
     losses = [_loss(outcome) for outcome in outcomes]
     least, most = min(0.0, *losses), max(LEAST_SPAN, *losses)
     room = ROOM * (most - least)
@@ -116,9 +164,19 @@ def _frame_of_losses(ax: Axes, outcomes: Sequence[TrialOutcome]) -> None:
 
 
 def _frame_of_bytes(ax: Axes, outcomes: Sequence[TrialOutcome]) -> None:
-    """Limits from nothing to all bytes, and the line of the numbers alone, without an index."""
-    most = max(1.0, *(outcome.bytes_share for outcome in outcomes))
+    """Limits from nothing to the most, and the line of the numbers alone, without an index."""
+    _axes_in_percent(ax)
+    most = 1.0
+    for outcome in outcomes:
+        most = max(most, *outcome.bytes_shares.values())
     ax.set_ylim(0, most * (1 + ROOM))
     ax.axhline(1, color=FAINT, linewidth=0.8, zorder=0.9)
     ax.plot([0, 1], [1, 0], color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0.9)
-    ax.text(0.04, 0.90, "numbers alone,\nwithout an index", color=FAINT, fontsize=SMALL, va="top")
+    ax.annotate(
+        "numbers alone,\nno index",
+        (0.25, 0.75),
+        xytext=(0.06, 0.4),
+        color=FAINT,
+        fontsize=SMALL,
+        arrowprops=tie(FAINT, (1, 0), (0.5, 1)),
+    )
