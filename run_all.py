@@ -39,14 +39,23 @@ from kernels.device import Device
 from probes.command.every_gpu import ALL as ALL_GPUS
 from probes.command.fleet import refuse_without_fleet
 from probes.command.host import host_facts
-from probes.command.options import names_of_options, parser, refuse_ignored
+from probes.command.options import PRECISION, PRUNE, names_of_options, parser, refuse_ignored
 from probes.harness import interrupts
 from probes.harness.case import Probe, all_probes, choose
 from probes.harness.devices.choose import choose as choose_device
 from probes.harness.load import Watch
 from probes.records.given import reason, writing_to
 from probes.records.measurement import FAILED, Measurement, RidgelineError
-from probes.records.precision import PLAN_FILE, Plan, Recipe, read_precision
+from probes.records.precision import (
+    PLAN_FILE,
+    RANKING,
+    TEST,
+    ErrorRow,
+    Plan,
+    Recipe,
+    read_precision,
+)
+from probes.records.pruning import PRUNE_FILE, read_pruning
 from probes.records.run import (
     COMPLETE,
     LESSONS,
@@ -63,6 +72,7 @@ if TYPE_CHECKING:
     from analysis.compare.comparison import Comparison
     from analysis.elsewhere.find import Found
     from analysis.outcome import Outcome
+    from analysis.plan.costs import Timings
     from analysis.tell.console import Console
     from probes.command.planning import Planning
     from probes.harness.bench import GuardedBench
@@ -440,7 +450,7 @@ def measure(args: argparse.Namespace, folders: list[Path]) -> int:
         if measured_code == INTERRUPTED:
             return INTERRUPTED
         if asked_plan and measured_code in (DONE, SOME_FAILED):
-            planned_code = make_plan(run, asked_plan, args, folder, console, watch)
+            planned_code = make_plans(run, asked_plan, args, folder, console, watch)
             if planned_code == INTERRUPTED:
                 return INTERRUPTED
             measured_code = measured_code or planned_code
@@ -551,6 +561,53 @@ def measure_tasks(
     return code_of(run) if run.status == COMPLETE else SOME_FAILED
 
 
+def make_plans(
+    run: Run,
+    asked: Planning,
+    args: argparse.Namespace,
+    folder: Path,
+    console: Console,
+    watch: Watch,
+) -> int:
+    """Make each plan that is asked for; returns the exit code.
+
+    What ends one early is told on the console. All that is found so far is on disk at any time.
+    """
+    code = DONE
+    try:
+        for part in asked.parts:
+            part_code = PLANNERS[part](run, asked, args, folder, console, watch)
+            if part_code == INTERRUPTED:
+                return INTERRUPTED
+            code = code or part_code
+        return code
+    except KeyboardInterrupt:
+        interrupts.answered()
+        console.note(f"interrupted: the plan is not complete; what is known of it is in {folder}")
+        return INTERRUPTED
+    except RidgelineError as error:
+        console.note(f"no plan: {error}")
+        return SOME_FAILED
+    except OSError as error:
+        console.note(f"cannot write to {folder}: {reason(error)}; the plan ended there")
+        return SOME_FAILED
+
+
+def timings_of(run: Run, provider: str) -> Timings:
+    """What a run has timed of layers on one provider, and the roofs above them."""
+    from analysis.analyse import model
+    from analysis.plan.costs import Timings
+
+    outcome = model(run)
+    return Timings(
+        provider=provider,
+        rows=outcome.run.measurements,
+        placements=outcome.placements,
+        model=outcome.model,
+        device=run.device,
+    )
+
+
 def make_plan(
     run: Run,
     asked: Planning,
@@ -562,81 +619,141 @@ def make_plan(
     """Plan the precision of each stage of a network, and prove the plan; returns the exit code.
 
     Errors of the stages; then recipes, by the times of stages alone; then their errors and times;
-    then more recipes, by the times of wholes, and theirs; then the choice. All that is found so far
-    is on disk at any time.
+    then more recipes, by the times of wholes, and theirs; then the choice.
     """
-    from analysis.analyse import model
-    from analysis.plan.costs import Timings
     from analysis.plan.plan import contenders, decided, propose, refine
     from probes.accuracy import session as accuracy
+    from probes.command import planning
+
+    provider = planning.provider_of(run.device)
+    run.status = PARTIAL
+    flaws = planning.flaws_in_words(asked)
+    run.warnings += flaws
+    for sentence in flaws:
+        console.note(f"  {sentence}")
+    run.save(folder)
+    study = asked.study(provider)
+    precisions = planning.ERRORS_IN[run.device.kind]
+    known = accuracy.measure_stages(study, precisions, folder, console)
+    timings = timings_of(run, provider)
+
+    def prove(plan: Plan, recipes: Sequence[Recipe], beside: Sequence[Recipe] = ()) -> int:
+        """Find the errors of these recipes, and time them in rounds with those beside."""
+        replace_file(folder / PLAN_FILE, plan.as_json())
+        model_of = partial(asked.model_of, plan=plan)
+        accuracy.measure_recipes(study, known, plan, recipes, model_of, folder, console)
+        study.rest()
+        timed = [*beside, *recipes]
+        return time_recipes(run, asked, plan, timed, known.errors, args, folder, console, watch)
+
+    plan = planning.with_stored(asked, propose(known, timings, asked.loss))
+    code = prove(plan, plan.recipes)
+    if code == INTERRUPTED:
+        return INTERRUPTED
+    timings = replace(timings, rows=run.measurements)
+    refined = refine(plan, known, timings)
+    added = refined.recipes[len(plan.recipes) :]
+    if added:
+        console.note(f"  {len(added)} more plans, by what the recipes took as wholes")
+        code = prove(refined, added, contenders(plan, known.errors, run.measurements))
+        if code == INTERRUPTED:
+            return INTERRUPTED
+    decision = decided(refined, known.errors, run.measurements)
+    replace_file(folder / PLAN_FILE, decision.as_json())
+    if decision.chosen:
+        planning.emit(asked, decision, folder)
+    return code
+
+
+def make_pruning(
+    run: Run,
+    asked: Planning,
+    args: argparse.Namespace,
+    folder: Path,
+    console: Console,
+    watch: Watch,
+) -> int:
+    """Find what of a network's weights can go, and prove it; returns the exit code.
+
+    What each pattern of zeros makes of each layer; then of the whole network on the inputs that
+    rank; then the times and test errors of those worth it, also in lower precision where a plan of
+    precisions has chosen; then the choice.
+    """
+    from analysis.prune.plan import (
+        all_points,
+        chosen_of,
+        combined,
+        proposed,
+        with_loss_of,
+        worth_a_run,
+    )
+    from probes.accuracy import pruned
+    from probes.command import planning
+
+    provider = planning.provider_of(run.device)
+    run.status = PARTIAL
+    run.save(folder)
+    study = asked.study(provider)
+    known = pruned.measure_patterns(study, folder, console)
+    quantized = read_precision(folder, run.guarded, [])
+    precision = quantized.plan if quantized else None
+    plan = proposed(known, provider, asked.loss, precision)
+
+    def find_errors(recipes: Sequence[Recipe], which: str) -> None:
+        model_of = partial(asked.model_of, plan=plan)
+        pruned.measure_pruned(study, known, plan, recipes, which, model_of, folder, console)
+
+    find_errors(plan.recipes, RANKING)
+    plan = with_loss_of(plan, known.errors)
+    timed = worth_a_run(plan, known.errors)
+    if precision and precision.chosen:
+        added = combined(plan, known.errors, precision)
+        plan = replace(plan, recipes=[*plan.recipes, *added])
+        find_errors(added, RANKING)
+        timed += added
+    replace_file(folder / PRUNE_FILE, plan.as_json())
+    find_errors(timed, TEST)
+    study.rest()
+    code = time_recipes(run, asked, plan, timed, known.errors, args, folder, console, watch)
+    if code == INTERRUPTED:
+        return INTERRUPTED
+    points = all_points(plan, known.errors, run.measurements, ())
+    plan = replace(plan, chosen=chosen_of(points, plan.loss_asked))
+    replace_file(folder / PRUNE_FILE, plan.as_json())
+    if plan.chosen and plan.recipe(plan.chosen).weights:
+        planning.emit(asked, plan, folder)
+    return code
+
+
+PLANNERS = {PRECISION: make_plan, PRUNE: make_pruning}
+"""What makes each part of a plan."""
+
+
+def time_recipes(
+    run: Run,
+    asked: Planning,
+    plan: Plan,
+    recipes: Sequence[Recipe],
+    errors: Sequence[ErrorRow],
+    args: argparse.Namespace,
+    folder: Path,
+    console: Console,
+    watch: Watch,
+) -> int:
+    """Time the whole network by each of these recipes, in rounds; returns the exit code."""
     from probes.command import planning
     from probes.harness.bench import GuardedBench
     from probes.harness.task import tasks
 
-    provider = planning.provider_of(run.device)
-    try:
-        run.status = PARTIAL
-        flaws = planning.flaws_in_words(asked)
-        run.warnings += flaws
-        for sentence in flaws:
-            console.note(f"  {sentence}")
-        run.save(folder)
-        study = asked.study(provider)
-        precisions = planning.ERRORS_IN[run.device.kind]
-        known = accuracy.measure_stages(study, precisions, folder, console)
+    probe = planning.recipes(asked, plan, recipes, errors)
 
-        outcome = model(run)
-        timings = Timings(
-            provider=provider,
-            rows=outcome.run.measurements,
-            placements=outcome.placements,
-            model=outcome.model,
-            device=run.device,
-        )
+    def todo_on(device: Device) -> list[Task]:
+        return tasks([probe], device, run.started, full=True, quick=args.quick)
 
-        def prove(plan: Plan, recipes: Sequence[Recipe], beside: Sequence[Recipe] = ()) -> int:
-            """Find the errors of these recipes, and time them in rounds with those beside."""
-            replace_file(folder / PLAN_FILE, plan.as_json())
-            model_of = partial(asked.model_of, plan=plan)
-            accuracy.measure_recipes(study, known, plan, recipes, model_of, folder, console)
-            study.rest()
-            probe = planning.recipes(asked, plan, [*beside, *recipes], known.errors)
-
-            def todo_on(device: Device) -> list[Task]:
-                return tasks([probe], device, run.started, full=True, quick=args.quick)
-
-            bench = GuardedBench(choose_device, todo_on)
-            todo = todo_on(run.device)
-            rounds = planning.sessions(asked)
-            return measure_tasks(run, todo, bench, args, folder, console, watch, rounds)
-
-        plan = planning.with_stored(asked, propose(known, timings, asked.loss))
-        code = prove(plan, plan.recipes)
-        if code == INTERRUPTED:
-            return INTERRUPTED
-        timings = replace(timings, rows=run.measurements)
-        refined = refine(plan, known, timings)
-        added = refined.recipes[len(plan.recipes) :]
-        if added:
-            console.note(f"  {len(added)} more plans, by what the recipes took as wholes")
-            code = prove(refined, added, contenders(plan, known.errors, run.measurements))
-            if code == INTERRUPTED:
-                return INTERRUPTED
-        decision = decided(refined, known.errors, run.measurements)
-        replace_file(folder / PLAN_FILE, decision.as_json())
-        if decision.chosen:
-            planning.emit(asked, decision, folder)
-    except KeyboardInterrupt:
-        interrupts.answered()
-        console.note(f"interrupted: the plan is not complete; what is known of it is in {folder}")
-        return INTERRUPTED
-    except RidgelineError as error:
-        console.note(f"no plan: {error}")
-        return SOME_FAILED
-    except OSError as error:
-        console.note(f"cannot write to {folder}: {reason(error)}; the plan ended there")
-        return SOME_FAILED
-    return code
+    bench = GuardedBench(choose_device, todo_on)
+    todo = todo_on(run.device)
+    rounds = planning.sessions(asked)
+    return measure_tasks(run, todo, bench, args, folder, console, watch, rounds)
 
 
 def time_engines(run: Run, asked: Engines, folder: Path, console: Console) -> int:
@@ -680,7 +797,8 @@ def finish(run: Run, folder: Path, console: Console, others: Sequence[Found]) ->
 
     problem = ""
     with console.working("drawing the pictures and writing the page"):
-        outcome = model(run, read_precision(folder, run.guarded, run.damage))
+        known = read_precision(folder, run.guarded, run.damage)
+        outcome = model(run, known, read_pruning(folder, run.guarded, run.damage))
         try:
             write(outcome, folder)
         except OSError as error:

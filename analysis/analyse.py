@@ -24,12 +24,15 @@ from analysis.model.levels import levels
 from analysis.model.roofline import Roofline, roofline
 from analysis.model.sweeps import sweeps
 from analysis.model.trust import trust
-from analysis.outcome import Outcome, PlanOutcome
+from analysis.outcome import Outcome, PlanOutcome, PruneOutcome
 from analysis.plan.costs import Timings
+from analysis.plan.front import Point
+from analysis.sparsity.verdict import LayersWithZeros
 from analysis.tell import most
 from analysis.units import unit_of
 from probes.records.measurement import Moment
 from probes.records.precision import Precision, read_precision
+from probes.records.pruning import Pruning, read_pruning
 from probes.records.run import (
     COMPLETE,
     LESSONS,
@@ -51,16 +54,17 @@ def analyse(folder: Path) -> Outcome:
     Raises RidgelineError or OSError.
     """
     run = read_run(folder)
-    outcome = model(run, read_precision(folder, run.guarded, run.damage))
+    known = read_precision(folder, run.guarded, run.damage)
+    outcome = model(run, known, read_pruning(folder, run.guarded, run.damage))
     write(outcome, folder)
     return outcome
 
 
-def model(run: Run, known: Precision | None = None) -> Outcome:
+def model(run: Run, known: Precision | None = None, pruned: Pruning | None = None) -> Outcome:
     """What the rows of a run mean; writes nothing.
 
     The rows are judged first, wherever they come from. known: what the run knows of a network in
-    lower precision.
+    lower precision. pruned: what it knows of a pruned one.
     """
     run = replace(run, measurements=judged(run.measurements, run.device))
     plateaus = levels(run.measurements, run.device)
@@ -87,6 +91,9 @@ def model(run: Run, known: Precision | None = None) -> Outcome:
     plan = None
     if known is not None:
         plan = plan_outcome(known, run, roofs, placed)
+    pruning = None
+    if pruned is not None:
+        pruning = prune_outcome(pruned, plan, run, roofs, placed)
     evidence = Evidence(
         device=run.device,
         measurements=run.measurements,
@@ -105,6 +112,7 @@ def model(run: Run, known: Precision | None = None) -> Outcome:
         networks=shown_networks,
         layer_sweeps=shown_layer_sweeps,
         plan=plan,
+        pruning=pruning,
         trials=trials(run.settings.get(LESSONS) or (), evidence),
         energy=energy(tops, roofs, run.power),
         trust=trust(run, tops),
@@ -136,6 +144,49 @@ def plan_outcome(
         study=evidence,
         verdicts=verdicts(evidence),
         sentences=on_network(evidence),
+        missing=missing(known),
+    )
+
+
+def prune_outcome(
+    known: Pruning,
+    plan: PlanOutcome | None,
+    run: Run,
+    roofs: Roofline,
+    placed: Sequence[Placement],
+) -> PruneOutcome:
+    """What a run found of a pruned network.
+
+    plan: of its precisions, if there is one. run: judged.
+    """
+    from analysis.plan.front import front
+    from analysis.prune.plan import all_points
+    from analysis.prune.words import missing, on_pruning
+    from analysis.sparsity.study import study_of
+
+    provider = known.plan.provider if known.plan else run.device.kind
+    points: list[Point] = []
+    if known.plan is not None:
+        errors = [*known.errors, *(plan.known.errors if plan else ())]
+        quantized: Sequence[Point] = ()
+        if plan is not None and plan.known.plan is not None:
+            quantized = front(plan.known.plan, plan.known.errors, run.measurements)
+        points = all_points(known.plan, errors, run.measurements, quantized)
+    sparsity = None
+    if known.patterns:
+        layers = LayersWithZeros(
+            rows=known.patterns,
+            placements=placed,
+            model=roofs,
+            device=run.device,
+            provider=provider,
+        )
+        sparsity = study_of(layers, points)
+    return PruneOutcome(
+        known,
+        sparsity=sparsity,
+        points=points,
+        sentences=on_pruning(known, sparsity, points),
         missing=missing(known),
     )
 

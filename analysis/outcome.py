@@ -14,10 +14,13 @@ from analysis.model.energy import EnergyModel
 from analysis.model.roofline import Roofline
 from analysis.model.sweeps import SweepChart
 from analysis.model.trust import Trust
+from analysis.plan.front import Point
 from analysis.plan.study import Study
 from analysis.plan.verdict import StageVerdict
+from analysis.sparsity.study import SparsityStudy
 from analysis.units import si_span
 from probes.records.precision import Precision
+from probes.records.pruning import Pruning
 from probes.records.run import Run
 
 
@@ -48,6 +51,27 @@ class PlanOutcome:
         return names[0] if names else ""
 
 
+@dataclass(frozen=True)
+class PruneOutcome:
+    """What a run found of a pruned network, as far as it came."""
+
+    known: Pruning
+    """What its files hold."""
+    sparsity: SparsityStudy | None = None
+    """Patterns of zeros with their evidence; None without any."""
+    points: Sequence[Point] = ()
+    """Whole networks that were run, pruned or in lower precision or both."""
+    sentences: Sequence[str] = ()
+    """What pruning brings and costs, the choice first."""
+    missing: Sequence[str] = ()
+    """What was not found yet, in words."""
+
+    @property
+    def network(self) -> str:
+        """Name of the network."""
+        return self.known.network
+
+
 @dataclass
 class Outcome:
     """What a run found."""
@@ -72,6 +96,8 @@ class Outcome:
     """Those that are shown."""
     plan: PlanOutcome | None = None
     """Of a network in lower precision; None where no plan was asked for."""
+    pruning: PruneOutcome | None = None
+    """Of a pruned network; None where none was asked for."""
     trials: Sequence[Trial] = ()
     """What it says of the lessons that it was asked to try."""
     energy: EnergyModel = field(default_factory=EnergyModel)

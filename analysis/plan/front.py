@@ -104,6 +104,11 @@ def front(plan: Plan, errors: Sequence[ErrorRow], rows: Sequence[Measurement]) -
     for recipe in plan.recipes:
         found = recipe_errors(errors, recipe.name, plan.method, plan.granularity)
         points.append(_point(plan, recipe, timed.get(recipe.name), found))
+    return with_front(points)
+
+
+def with_front(points: Sequence[Point]) -> list[Point]:
+    """The same points, each told whether no other is both faster and loses less."""
     return [replace(point, on_front=_is_on_front(point, points)) for point in points]
 
 
@@ -167,9 +172,14 @@ def _reason(row: Measurement | None, judged: Loss | None, errors: Mapping[str, E
     return "; ".join(dict.fromkeys(reasons))
 
 
+def is_as_trained(recipe: Recipe) -> bool:
+    """True for the network as it was trained: all in FP32, with all of its weights."""
+    return not recipe.weights and all(precision == FP32 for precision in recipe.precisions.values())
+
+
 def _loss(recipe: Recipe, row: ErrorRow | None) -> Loss | None:
-    """What a row says is lost, with its interval; nothing of a recipe that is all in FP32."""
-    if all(precision == FP32 for precision in recipe.precisions.values()):
+    """What a row says is lost, with its interval; nothing of the network as it was trained."""
+    if is_as_trained(recipe):
         return replace(NOTHING, answers=_answers(row)) if row else NOTHING
     if row is None or row.loss is None:
         return None

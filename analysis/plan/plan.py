@@ -42,17 +42,17 @@ def propose(known: Precision, timings: Timings, loss_asked: float) -> Plan:
     if not known.stages:
         raise RidgelineError("no plan: the network has no stage that can change its precision")
     method, granularity = best_method(known.errors)
-    loss_of = _loss_of(known.errors)
+    counted = loss_of(known.errors)
     model = _model(known, timings, method, granularity)
     return Plan(
         network=known.stages[0].network,
         provider=timings.provider,
         loss_asked=loss_asked,
-        loss_of=loss_of,
+        loss_of=counted,
         method=method,
         granularity=granularity,
         ranges=_ranges(known.ranges, method, timings.provider not in ASYMMETRIC_PROVIDERS),
-        recipes=recipes(model, loss_asked, loss_of),
+        recipes=recipes(model, loss_asked, counted),
     )
 
 
@@ -127,12 +127,12 @@ def _model(
     return Model(known.stages, costs(known.stages, timings).in_a_whole(of_whole), errors)
 
 
-def _loss_of(errors: Sequence[ErrorRow]) -> str:
+def loss_of(errors: Sequence[ErrorRow]) -> str:
     """What a loss counts, as far as errors show: labels, else classes, else deviation."""
     kinds_of_loss = {row.loss_of for row in errors if row.status == OK}
-    for loss_of in (ACCURACY, TOP1):
-        if loss_of in kinds_of_loss:
-            return loss_of
+    for counted in (ACCURACY, TOP1):
+        if counted in kinds_of_loss:
+            return counted
     return DEVIATION
 
 

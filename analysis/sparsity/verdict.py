@@ -68,7 +68,7 @@ class SparseVerdict:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
+class LayersWithZeros:
     """What verdicts are made from."""
 
     rows: Sequence[PatternRow]
@@ -102,38 +102,38 @@ class Evidence:
         return Roofs(self.model, self.device, precision)
 
 
-def sparse_verdicts(evidence: Evidence) -> list[SparseVerdict]:
+def sparse_verdicts(layers: LayersWithZeros) -> list[SparseVerdict]:
     """The verdict on 2:4 of each layer in each precision in which layers were timed.
 
     In the network's order. A layer that was timed in none has one, for FP32.
     """
-    placed = evidence.placed
+    placed = layers.placed
     verdicts = []
-    for row in evidence.rows:
+    for row in layers.rows:
         if row.pattern != TWO_OF_FOUR:
             continue
-        for precision in evidence.precisions or ["fp32"]:
+        for precision in layers.precisions or ["fp32"]:
             placement = placed.get((row.layer, precision))
-            verdicts.append(_verdict(row, precision, placement, evidence))
+            verdicts.append(_verdict(row, precision, placement, layers))
     return verdicts
 
 
 def _verdict(
-    row: PatternRow, precision: str, placed: Placement | None, evidence: Evidence
+    row: PatternRow, precision: str, placed: Placement | None, layers: LayersWithZeros
 ) -> SparseVerdict:
     """The verdict on one layer in one precision."""
     verdict = SparseVerdict(
         row=row,
         precision=precision,
-        provider=evidence.provider,
+        provider=layers.provider,
         why=UNKNOWN,
         seconds=placed.seconds if placed else None,
         refused=wants.refused(row, precision),
-        runs_here=evidence.provider not in wants.WITHOUT_KERNELS,
+        runs_here=layers.provider not in wants.WITHOUT_KERNELS,
     )
     if row.status != OK:
         return replace(verdict, why=NO_PATTERN)
-    roofs = evidence.roofs(precision)
+    roofs = layers.roofs(precision)
     if roofs.sparse is None:
         return replace(verdict, why=NO_UNIT)
     if placed is None:

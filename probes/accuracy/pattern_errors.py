@@ -22,6 +22,8 @@ from probes.records.patterns import PATTERNS_SCHEMA, PatternRow
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+    from kernels.precision.stages import Stage
+
 OWN_INPUTS = 4
 """Inputs on which the error at a layer's own output is found: each has thousands of numbers."""
 FARTHEST_SHARE = 0.1
@@ -61,14 +63,14 @@ def pattern_rows(
     on_step(total, total, "")
 
 
-def masked_model(study: Study, trial: Trial) -> Any:
+def masked_model(model: ModelProto, stages: Sequence[Stage], trial: Trial) -> Any:
     """The whole network with zeros in all layers that can have this pattern."""
     arrays = {}
-    for layer in layers(study):
+    for layer in weights_of(model, stages):
         kept = None if layer.problem else patterns.mask(layer.numbers, trial)
         if kept is not None and not _misfit(kept, trial):
             arrays[layer.tensor] = layer.masked(kept)
-    return replaced(study.model, arrays)
+    return replaced(model, arrays)
 
 
 def _unknown_yet(study: Study, layer: Weights, trial: Trial) -> PatternRow:

@@ -49,10 +49,10 @@ def measure_stages(
     for fact in study.split.facts:
         console.note(f"  {fact}")
     with console.counting("ranges of activations") as count:
-        known.ranges = study.range_rows(_steps(count))
+        known.ranges = study.range_rows(steps(count))
     _save(folder / RANGES_FILE, known.ranges, RangeRow)
     with console.counting("INT8 by each way to calibrate") as count:
-        for row in study.method_rows(known.ranges, _steps(count)):
+        for row in study.method_rows(known.ranges, steps(count)):
             known.errors.append(row)
             _save(folder / ERRORS_FILE, known.errors, ErrorRow)
     asked = [precision for precision in precisions if _is_there(study, precision)]
@@ -61,7 +61,7 @@ def measure_stages(
     console.note(f"  errors of each stage alone, on {inputs} inputs: about {seconds:.0f} s")
     method, ranges = study.best(known.errors, known.ranges)
     with console.counting("errors of stages") as count:
-        for row in stage_errors(study, asked, method, ranges, on_step=_steps(count)):
+        for row in stage_errors(study, asked, method, ranges, on_step=steps(count)):
             known.errors.append(row)
             _save(folder / ERRORS_FILE, known.errors, ErrorRow)
     return known
@@ -72,7 +72,7 @@ def _is_there(study: Study, precision: str) -> bool:
     return any(precision in stage.precisions for stage in study.stages)
 
 
-def _steps(count: Callable[[int, int], None]) -> Callable[[int, int, str], None]:
+def steps(count: Callable[[int, int], None]) -> Callable[[int, int, str], None]:
     """Takes the steps of a study, and lets an interrupt in between them."""
 
     def step(done: int, total: int, what: str) -> None:

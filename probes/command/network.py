@@ -30,6 +30,9 @@ PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8")
 PLANNED_PRECISIONS = {"cpu": ("fp32", "int8"), "cuda": ("fp32", "fp16", "int8")}
 """Those that may be faster than FP32, by kind of device: ONNX Runtime computes FP16 in FP32 on x86.
 """
+PRUNED_PRECISIONS = {"cpu": ("fp32",), "cuda": ("fp32", "fp16")}
+"""Those in which it is told what zeros could be worth: no unit for 2:4 takes FP32, and a CPU has
+none at all."""
 QUESTION = "How long does each layer of this network take, and the whole of it?"
 WHOLE_TOLERANCE = {"fp64": 1e-6, "fp32": 2e-3, "tf32": 5e-2, "fp16": 5e-2, "bf16": 0.3, "int8": 0.3}
 """Largest error of the whole network's output, as a share of its largest value.
@@ -82,6 +85,9 @@ class Asked:
     planned: bool = False
     """True if a plan is to be made of it: its layers are then timed in all that may gain, and the
     whole of it in INT8 by recipes of the plan."""
+    pruned: bool = False
+    """True if what of its weights can go is to be found: its layers are then timed in all that
+    units for 2:4 take."""
 
     @cached_property
     def graph(self) -> Graph:
@@ -222,6 +228,8 @@ def _precisions(asked: Asked, device: Device) -> Sequence[str]:
     """The precisions to time it in."""
     if asked.planned:
         return asked.precisions or PLANNED_PRECISIONS[device.kind]
+    if asked.pruned:
+        return asked.precisions or PRUNED_PRECISIONS[device.kind]
     return asked.precisions or (asked.stored,)
 
 

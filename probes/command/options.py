@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from probes.accuracy.inputs import preprocessing
+from probes.records.given import shortened
 from probes.records.measurement import RidgelineError
 from probes.records.shares import gate_share, share
 
@@ -50,6 +51,11 @@ class Parser(argparse.ArgumentParser):
     def _print_message(self, message: str, file: Any = None) -> None:
         """Print help or version, or raise OSError, which argparse itself would pass over."""
         print(message, end="", file=file)
+
+
+PRECISION, PRUNE = "precision", "prune"
+PLAN_PARTS = (PRECISION, PRUNE)
+"""What ``--plan`` can find, in the order in which it is found."""
 
 
 class Once(argparse.Action):
@@ -255,7 +261,7 @@ def parser(version: str) -> argparse.ArgumentParser:
     )
     p.add_argument("--version", action="version", version=f"Ridgeline {version}")
     _add_layer_options(p.add_argument_group("layers on the roofline"))
-    _add_plan_options(p.add_argument_group("what to quantize (with --model)"))
+    _add_plan_options(p.add_argument_group("what to quantize and to prune (with --model)"))
     _add_fleet_options(p.add_argument_group("many machines"))
     return p
 
@@ -361,12 +367,30 @@ def _add_layer_options(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def plan_parts(text: str) -> tuple[str, ...]:
+    """What a plan is to find: ``prune,precision``, in the order of PLAN_PARTS."""
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in PLAN_PARTS:
+            raise argparse.ArgumentTypeError(
+                f"{shortened(repr(name))} is nothing that is planned: {', '.join(PLAN_PARTS)}, or "
+                f"both: {PRUNE},{PRECISION}"
+            )
+    return tuple(part for part in PLAN_PARTS if part in names)
+
+
 def _add_plan_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--plan",
-        action="store_true",
-        help="find the fastest precision of each layer within --loss, prove it by running it, "
-        "and write that network",
+        nargs="?",
+        type=plan_parts,
+        const=(PRECISION,),
+        default=(),
+        action=Once,
+        metavar="WHAT",
+        help="precision (also without WHAT): find the fastest precision of each layer within "
+        "--loss, prove it by running it, and write that network; prune: what of its weights can "
+        "go; prune,precision: both, and both together",
     )
     group.add_argument(
         "--data",

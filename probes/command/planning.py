@@ -25,11 +25,13 @@ from kernels.runtime import kernel as layer_kernel
 from kernels.runtime import session
 from kernels.runtime.inputs import Chosen
 from kernels.runtime.patience import SECONDS
+from kernels.sparsity.patterns import trials
 from probes.accuracy.inputs import Inputs, read_inputs
+from probes.accuracy.pattern_errors import masked_model
 from probes.accuracy.split import Split, split
 from probes.accuracy.study import Study
 from probes.command import network
-from probes.command.options import only_batch
+from probes.command.options import PRECISION, PRUNE, only_batch
 from probes.harness import interrupts
 from probes.harness.case import Case, Probe
 from probes.records.measurement import RidgelineError
@@ -80,6 +82,8 @@ class Planning:
     """The most that may be lost, as a share."""
     folder: tempfile.TemporaryDirectory[str]
     """Holds the file of ``asked``."""
+    parts: Sequence[str] = (PRECISION,)
+    """What is to be found: of ``PLAN_PARTS``."""
     stored: Any = None
     """The ModelProto with the Q/DQ nodes that it came with; None if it came without."""
     flaws: Sequence[Flaw] = ()
@@ -141,14 +145,27 @@ class Planning:
         """
         if recipe.name == AS_STORED:
             return self.stored
+        model, its_stages = self.with_weights(recipe.weights)
         return applied(
-            self.model,
-            self.stages,
+            model,
+            its_stages,
             recipe.precisions,
             plan.ranges,
             form=FORM[plan.provider],
             granularity=plan.granularity,
         )
+
+    def with_weights(self, name: str) -> tuple[Any, list[Stage]]:
+        """The network with weights of this name (see ``Recipe.weights``), and its stages.
+
+        Raises Unavailable where there are none of that name.
+        """
+        if not name:
+            return self.model, self.stages
+        for trial in trials():
+            if trial.name == name:
+                return masked_model(self.model, self.stages, trial), self.stages
+        raise Unavailable(f"nothing makes weights that are called {name!r}")
 
 
 def read(args: argparse.Namespace) -> Planning | None:
@@ -188,7 +205,8 @@ def read(args: argparse.Namespace) -> Planning | None:
         precisions=args.precision,
         values=dict(args.input),
         seconds=args.layer_seconds or SECONDS,
-        planned=True,
+        planned=PRECISION in args.plan,
+        pruned=PRUNE in args.plan,
     )
     asked.check()
     needed = asked.graph.inputs
@@ -208,6 +226,7 @@ def read(args: argparse.Namespace) -> Planning | None:
         split=split(inputs, args.calibration, args.ranking, args.test or most_tests(asked)),
         loss=LOSS if args.loss is None else args.loss,
         folder=folder,
+        parts=args.plan,
         stored=stored,
         flaws=flaws,
     )
@@ -362,12 +381,14 @@ def emit(planning: Planning, plan: Plan, folder: Path) -> Path:
     """
     import onnx
 
-    model = planning.model_of(plan.recipe(plan.chosen), plan)
+    recipe = plan.recipe(plan.chosen)
+    model = planning.model_of(recipe, plan)
     # metadata are texts: the plan itself is the evidence
-    facts = replace(plan, recipes=[plan.recipe(plan.chosen)]).as_json()
+    facts = replace(plan, recipes=[recipe]).as_json()
     entry = model.metadata_props.add()
     entry.key, entry.value = "ridgeline.plan", facts
-    path = folder / f"{planning.asked.name}.plan.onnx"
+    ending = "pruned" if recipe.weights else "plan"
+    path = folder / f"{planning.asked.name}.{ending}.onnx"
     part = path.with_name(f"{path.name}.part")
     try:
         onnx.save(model, str(part))

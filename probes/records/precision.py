@@ -251,6 +251,8 @@ class Recipe:
     """``int8``, ``first and last in floats``, ``plan 3``; unique in its plan."""
     precisions: Mapping[str, str]
     """Precision by stage; a stage that is not named is in FP32."""
+    weights: str = ""
+    """What was pruned before: ``2:4``, ``4x4 75 %``; empty for the weights as they were trained."""
     predicted_seconds: float | None = None
     """Time of one run, as the times of its stages and borders add up, each times its factor where
     that was known by then; None where one is unknown."""
@@ -439,6 +441,8 @@ def _check_recipe(recipe: Recipe) -> None:
     """Raise ValueError for a field of a type or size that no recipe has."""
     if not isinstance(recipe.name, str) or not recipe.name:
         raise ValueError("a recipe has no name")
+    if not isinstance(recipe.weights, str):
+        raise ValueError(f"weights of recipe {recipe.name} are no text")
     if not all(precision in PRECISIONS for precision in recipe.precisions.values()):
         raise ValueError(f"recipe {recipe.name} has a precision that is none")
     for predicted in (recipe.predicted_seconds, recipe.predicted_noise):

@@ -1,0 +1,1 @@
+"""Which pruned networks are worth a run, alone and in lower precision, and which is chosen."""

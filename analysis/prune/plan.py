@@ -1,0 +1,130 @@
+"""From what pruning costs to a plan: networks to run, then the chosen one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from analysis.plan.borders import FP32
+from analysis.plan.front import Point, front, is_as_trained, with_front
+from analysis.plan.plan import loss_of
+from probes.records.measurement import OK, Measurement, RidgelineError
+from probes.records.patterns import TWO_OF_FOUR
+from probes.records.precision import ErrorRow, Plan, Recipe
+from probes.records.pruning import Pruning
+
+AS_TRAINED = FP32
+"""Name of the recipe that changes nothing; the same as in a plan of precisions."""
+MANY_ZEROS = "unstructured 90 %"
+"""The pattern of most zeros: if dense kernels skipped any, they would skip these."""
+TIMED = (TWO_OF_FOUR, MANY_ZEROS)
+"""Patterns that are timed whatever they lose: they show what dense kernels make of zeros."""
+ALL_INT8 = "int8"
+"""The recipe of a plan that has every stage in INT8 that can have it."""
+MOST_COMBINED = 3
+"""Pruned networks that are tried in lower precision, too."""
+
+
+def proposed(known: Pruning, provider: str, loss_asked: float, of: Plan | None = None) -> Plan:
+    """The network as it was trained, and with each pattern that some layer has.
+
+    of: the plan of its precisions, if there is one: what these need is kept. Raises RidgelineError
+    where no layer has a pattern.
+    """
+    names = dict.fromkeys(row.trial for row in known.patterns if row.status == OK)
+    if not names:
+        raise RidgelineError("no layer has weights that a pattern of zeros fits")
+    recipes = [Recipe(name=AS_TRAINED, precisions={})]
+    recipes += [Recipe(name=name, precisions={}, weights=name) for name in names]
+    return Plan(
+        network=known.network,
+        provider=provider,
+        loss_asked=loss_asked,
+        loss_of=of.loss_of if of else "",
+        method=of.method if of else "",
+        granularity=of.granularity if of else "",
+        ranges=of.ranges if of else {},
+        recipes=recipes,
+    )
+
+
+def with_loss_of(plan: Plan, errors: Sequence[ErrorRow]) -> Plan:
+    """The same plan that knows what a loss counts, as its errors show."""
+    return replace(plan, loss_of=plan.loss_of or loss_of(errors))
+
+
+def within(plan: Plan, errors: Sequence[ErrorRow]) -> list[Recipe]:
+    """The pruned recipes that are within the loss on the ranking inputs."""
+    points = front(plan, errors, ())
+    return [
+        point.recipe
+        for point in points
+        if point.recipe.weights and point.ranking and point.ranking.share <= plan.loss_asked
+    ]
+
+
+def worth_a_run(plan: Plan, errors: Sequence[ErrorRow]) -> list[Recipe]:
+    """The recipes that are timed and tested: as trained, those of TIMED, those within the loss."""
+    names = {AS_TRAINED, *TIMED, *(recipe.name for recipe in within(plan, errors))}
+    return [recipe for recipe in plan.recipes if recipe.name in names]
+
+
+def combined(plan: Plan, errors: Sequence[ErrorRow], precision: Plan) -> list[Recipe]:
+    """Recipes in lower precision, alone and of pruned networks: of 2:4, and of those within the
+    loss.
+
+    precision: the plan of precisions, once it has chosen.
+    """
+    narrow = [recipe for recipe in precision.recipes if _is_worth_combining(recipe, precision)]
+    pruned = [recipe for recipe in plan.recipes if recipe.name == TWO_OF_FOUR]
+    pruned += [recipe for recipe in within(plan, errors) if recipe not in pruned]
+    both = list(narrow)
+    for weights in pruned[:MOST_COMBINED]:
+        for recipe in narrow:
+            name = f"{weights.name}, {recipe.name}"
+            both.append(replace(weights, name=name, precisions=recipe.precisions))
+    return both
+
+
+def _is_worth_combining(recipe: Recipe, precision: Plan) -> bool:
+    """True for all in INT8, and for the chosen recipe if it is in any lower precision."""
+    return recipe.name in (ALL_INT8, precision.chosen) and not is_as_trained(recipe)
+
+
+def all_points(
+    plan: Plan, errors: Sequence[ErrorRow], rows: Sequence[Measurement], quantized: Iterable[Point]
+) -> list[Point]:
+    """Pruned networks and those in lower precision on one front; each name once.
+
+    errors: of both. quantized: the recipes of the plan of precisions, none without it.
+    """
+    pruned = front(plan, errors, rows)
+    names = {point.name for point in pruned}
+    others = [replace(point, chosen=False) for point in quantized if point.name not in names]
+    return with_front([*pruned, *others])
+
+
+def chosen_of(points: Sequence[Point], loss_asked: float) -> str:
+    """Name of the fastest network within the loss on both kinds of inputs.
+
+    One whose weights were pruned must be faster than all others within the loss, beyond both
+    intervals: zeros that gain nothing are left out.
+    """
+    able = [point for point in points if point.timed and _is_within(point, loss_asked)]
+    whole = [point for point in able if not point.recipe.weights]
+    fastest = min(whole, key=_seconds, default=None)
+    for point in sorted(able, key=_seconds):
+        if not point.recipe.weights:
+            break
+        if fastest is None or point.is_faster(fastest):
+            return point.name
+    return fastest.name if fastest else ""
+
+
+def _seconds(point: Point) -> float:
+    return point.seconds or 0.0
+
+
+def _is_within(point: Point, loss_asked: float) -> bool:
+    losses = [loss for loss in (point.ranking, point.test) if loss is not None]
+    return bool(losses) and all(loss.share <= loss_asked for loss in losses)

@@ -1,0 +1,64 @@
+"""What pruning brings and costs, in sentences: the choice first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from analysis.plan.front import Point, is_as_trained
+from analysis.sparsity.study import SparsityStudy
+from analysis.sparsity.words import loss_in_words, on_network
+from analysis.units import percent, si, whole_percent
+from probes.records.pruning import Pruning
+
+
+def on_pruning(
+    known: Pruning, sparsity: SparsityStudy | None, points: Sequence[Point]
+) -> list[str]:
+    """What was chosen and why, then what zeros bring and cost."""
+    loss_of = known.plan.loss_of if known.plan else ""
+    sentences = _choice(known, points)
+    if sparsity is not None:
+        sentences += on_network(sparsity, loss_of)
+    return sentences
+
+
+def _choice(known: Pruning, points: Sequence[Point]) -> list[str]:
+    """``Nothing to prune: no pruned network within the loss asked, 1.0 %, is faster. …``"""
+    plan = known.plan
+    if plan is None or not plan.chosen:
+        return []
+    chosen = next((point for point in points if point.name == plan.chosen), None)
+    trained = next((point for point in points if is_as_trained(point.recipe)), None)
+    if chosen is None or trained is None:
+        return []
+    asked = percent(plan.loss_asked)
+    if chosen.recipe.weights:
+        loss = loss_in_words(chosen.loss, plan.loss_of) if chosen.loss else "an unknown loss"
+        return [
+            f"Prune to {chosen.name}: {si(chosen.seconds, 's')} instead of "
+            f"{si(trained.seconds, 's')}, at {loss} ({asked} was allowed)."
+        ]
+    pruned = [point for point in points if point.recipe.weights and point.loss is not None]
+    within = [point for point in pruned if point.within]
+    if not within:
+        return [f"Prune nothing before training again: all {len(pruned)} tries lose over {asked}."]
+    least = min(within, key=lambda point: point.seconds or float("inf"))
+    if least.seconds is None or not trained.seconds:
+        return [f"Prune nothing: what loses no more than {asked} was not timed."]
+    share = whole_percent(least.seconds / trained.seconds)
+    return [
+        f"Prune nothing: what loses no more than {asked} is not faster ({least.name} takes "
+        f"{share} of the time)."
+    ]
+
+
+def missing(known: Pruning) -> list[str]:
+    """What a run has not found of a pruned network, in words."""
+    parts = []
+    if not known.patterns:
+        parts.append("what zeros do to each layer")
+    if not known.errors:
+        parts.append("errors of pruned networks")
+    if known.plan is None or not known.plan.chosen:
+        parts.append("the choice of what to prune")
+    return parts

@@ -1,0 +1,77 @@
+"""All that is found of a pruned network. It is on disk after each step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from kernels.base import Unavailable
+from kernels.sparsity.patterns import trials
+from probes.accuracy.pattern_errors import layers, pattern_rows
+from probes.accuracy.session import Console, steps
+from probes.accuracy.study import Study
+from probes.harness import interrupts
+from probes.records.patterns import PATTERNS_FILE, PatternRow
+from probes.records.precision import ErrorRow, Plan, Recipe
+from probes.records.pruning import PRUNE_ERRORS_FILE, Pruning
+from probes.records.run import csv_text, replace_file
+
+MOST_UNSAVED = 64
+"""Rows of patterns that are found before they are written: a file of thousands takes a while."""
+
+
+def measure_patterns(study: Study, folder: Path, console: Console) -> Pruning:
+    """Find what each pattern makes of each layer. Raises OSError where files cannot be written."""
+    known = Pruning()
+    if not layers(study):
+        console.note("  no layer has stored weights that could become zero")
+        return known
+    with console.counting("zeros in the weights of each layer") as count:
+        for row in pattern_rows(study, trials(), steps(count)):
+            known.patterns.append(row)
+            if len(known.patterns) % MOST_UNSAVED == 0:
+                _save_patterns(known, folder)
+    _save_patterns(known, folder)
+    return known
+
+
+def _save_patterns(known: Pruning, folder: Path) -> None:
+    replace_file(folder / PATTERNS_FILE, csv_text(known.patterns, PatternRow))
+
+
+def measure_pruned(
+    study: Study,
+    known: Pruning,
+    plan: Plan,
+    recipes: Sequence[Recipe],
+    which: str,
+    model_of: Callable[[Recipe], Any],
+    folder: Path,
+    console: Console,
+) -> None:
+    """Find the error of whole networks by these recipes, on the inputs that rank or test.
+
+    model_of: makes the ModelProto of a recipe, or raises Unavailable. Raises OSError.
+    """
+    inputs = len(study.split.of(which))
+    total = len(recipes) * inputs
+    with console.counting(f"errors of pruned networks, {which} inputs") as count:
+        for place, recipe in enumerate(recipes):
+
+            def step(done: int, _: int, __: str, before: int = place * inputs) -> None:
+                interrupts.check()
+                count(before + done, total)
+
+            model, reason = None, ""
+            try:
+                model = model_of(recipe)
+            except Unavailable as error:
+                reason = str(error)
+            method = plan.method if recipe.precisions else ""
+            row = study.recipe_row(
+                recipe.name, model, which, method, plan.granularity, step, reason
+            )
+            known.errors.append(row)
+            replace_file(folder / PRUNE_ERRORS_FILE, csv_text(known.errors, ErrorRow))
+        count(total, total)
