@@ -207,6 +207,7 @@ def write(outcome: Outcome, folder: Path) -> None:
 def _contents(outcome: Outcome, moments: Sequence[Moment]) -> dict[str, str | bytes]:
     """All files by name. moments: of a sustained load, if there was one."""
     from analysis.draw.plan.pictures import plan_figures
+    from analysis.draw.sparsity.pictures import prune_figures
     from analysis.tell.ceiling_columns import CEILING_COLUMNS
     from analysis.tell.columns import file_of
     from analysis.tell.layer_columns import LAYER_COLUMNS
@@ -214,6 +215,7 @@ def _contents(outcome: Outcome, moments: Sequence[Moment]) -> dict[str, str | by
     from analysis.tell.page.lessons import PAGE as LESSONS_PAGE
     from analysis.tell.page.lessons import html as lessons_html
     from analysis.tell.plan_columns import STAGE_COLUMNS, stages_of
+    from analysis.tell.prune_columns import SPARSE_COLUMNS
 
     figures = {"roofline": roofline_figure(outcome)}
     if outcome.energy.is_known:
@@ -222,6 +224,8 @@ def _contents(outcome: Outcome, moments: Sequence[Moment]) -> dict[str, str | by
     figures.update(layer_figures(outcome))
     if outcome.plan:
         figures.update(plan_figures(outcome.plan, outcome.run.device, INCHES))
+    if outcome.pruning:
+        figures.update(prune_figures(outcome.pruning, outcome.run.device, INCHES))
     figures.update(lesson_figures(outcome))
     pictures = drawn(figures)
     svgs = {name: svg for name, (svg, _) in pictures.items()}
@@ -231,6 +235,8 @@ def _contents(outcome: Outcome, moments: Sequence[Moment]) -> dict[str, str | by
         tables["placements.csv"] = file_of(LAYER_COLUMNS, outcome.placements)
     if outcome.plan and outcome.plan.verdicts:
         tables["plan.csv"] = file_of(STAGE_COLUMNS, stages_of(outcome.plan))
+    if outcome.pruning and outcome.pruning.sparsity:
+        tables["sparse.csv"] = file_of(SPARSE_COLUMNS, outcome.pruning.sparsity.verdicts)
     contents: dict[str, str | bytes] = dict(tables)
     contents["roofline.svg"] = svgs["roofline"]
     for name, (_, png_bytes) in pictures.items():

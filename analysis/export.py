@@ -24,6 +24,7 @@ from analysis.tell.columns import Column, Row
 from probes.records.given import writing_to
 from probes.records.measurement import SCHEMA_VERSION, RidgelineError
 from probes.records.precision import read_precision
+from probes.records.pruning import read_pruning
 from probes.records.run import read_moments, read_run, replace_file
 from probes.records.table import columns_of
 
@@ -56,11 +57,13 @@ def tables_of(folder: Path) -> tuple[dict[str, Table], list[str]]:
     from analysis.tell.ceiling_columns import CEILING_COLUMNS
     from analysis.tell.layer_columns import LAYER_COLUMNS
     from analysis.tell.plan_columns import STAGE_COLUMNS, stages_of
+    from analysis.tell.prune_columns import SPARSE_COLUMNS
 
     run = read_run(folder)
     moments = read_moments(folder, run)
     known = read_precision(folder, run.guarded, run.damage)
-    outcome = model(run, known)
+    pruned = read_pruning(folder, run.guarded, run.damage)
+    outcome = model(run, known, pruned)
     tables = {
         "measurements": _of_rows(run.measurements),
         "ceilings": _of_columns(CEILING_COLUMNS, outcome.ceilings.values()),
@@ -73,6 +76,11 @@ def tables_of(folder: Path) -> tuple[dict[str, Table], list[str]]:
         tables["errors"] = _of_rows(known.errors)
     if outcome.plan and outcome.plan.verdicts:
         tables["plan"] = _of_columns(STAGE_COLUMNS, stages_of(outcome.plan))
+    if pruned:
+        tables["patterns"] = _of_rows(pruned.patterns)
+        tables["prune-errors"] = _of_rows(pruned.errors)
+    if outcome.pruning and outcome.pruning.sparsity:
+        tables["sparse"] = _of_columns(SPARSE_COLUMNS, outcome.pruning.sparsity.verdicts)
     with_rows = {name: table for name, table in tables.items() if table}
     return with_rows, list(run.damage)
 

@@ -10,7 +10,7 @@ from analysis.plan.front import Point, front, is_as_trained, with_front
 from analysis.plan.plan import loss_of
 from probes.records.measurement import OK, Measurement, RidgelineError
 from probes.records.patterns import TWO_OF_FOUR
-from probes.records.precision import ErrorRow, Plan, Recipe
+from probes.records.precision import CHANNEL, ErrorRow, Plan, Recipe
 from probes.records.pruning import Pruning
 
 AS_TRAINED = FP32
@@ -42,7 +42,7 @@ def proposed(known: Pruning, provider: str, loss_asked: float, of: Plan | None =
         loss_asked=loss_asked,
         loss_of=of.loss_of if of else "",
         method=of.method if of else "",
-        granularity=of.granularity if of else "",
+        granularity=of.granularity if of else CHANNEL,
         ranges=of.ranges if of else {},
         recipes=recipes,
     )
@@ -118,7 +118,7 @@ def chosen_of(points: Sequence[Point], loss_asked: float) -> str:
             break
         if fastest is None or point.is_faster(fastest):
             return point.name
-    return fastest.name if fastest else ""
+    return fastest.name if fastest else AS_TRAINED
 
 
 def _seconds(point: Point) -> float:

@@ -13,6 +13,7 @@ from analysis.outcome import Outcome
 from analysis.tell.on_device import on_device
 from analysis.tell.on_networks import on_all_layers, on_networks
 from analysis.tell.on_plan import on_plan
+from analysis.tell.on_pruning import on_pruning
 
 PYTHON = ".venv/bin/python"
 """As the README sets it up."""
@@ -26,6 +27,8 @@ class Answer:
     """Of its networks: time, floor, what bounds it, what to gain, why a precision wins or not."""
     plan: tuple[str, ...]
     """What to quantize; empty where no plan was asked for."""
+    pruning: tuple[str, ...]
+    """What to prune; empty where that was not asked for."""
     device: tuple[str, ...]
     """Of the device: memory, arithmetic, what they mean, what limited them, what went ill."""
     trust: str
@@ -39,6 +42,7 @@ def answer(outcome: Outcome) -> Answer:
     return Answer(
         networks=(*on_networks(outcome.networks), *on_all_layers(outcome)),
         plan=tuple(on_plan(outcome.plan)),
+        pruning=tuple(on_pruning(outcome.pruning)),
         device=tuple(on_device(outcome)),
         trust=outcome.trust.line if outcome.trust else "",
         next=next_command(outcome),

@@ -25,7 +25,8 @@ from analysis.model.headlines import headlines
 from analysis.model.trust import FAIR, GOOD, LOW, at_start
 from analysis.modes import Comparison, RoofInModes
 from analysis.naming import name_of
-from analysis.outcome import PlanOutcome
+from analysis.outcome import PlanOutcome, PruneOutcome
+from analysis.sparsity.words import on_layer
 from analysis.tell import modes, on_board, on_lessons
 from analysis.tell.answer import Answer, answer
 from analysis.tell.ceiling_columns import CEILINGS_IN_BRIEF, CEILINGS_ON_TERMINAL
@@ -35,13 +36,16 @@ from analysis.tell.layer_console import cells_of_layers, sentences, sweeps_told
 from analysis.tell.live import Count, Lines, Progress, Screen, Steps, screen
 from analysis.tell.most import CEILINGS
 from analysis.tell.on_plan import TITLE, on_missing
+from analysis.tell.on_pruning import TITLE as PRUNING_TITLE
 from analysis.tell.output import heard, plain
 from analysis.tell.page.lessons import PAGE as LESSONS_PAGE
 from analysis.tell.plan_columns import RECIPES_ON_TERMINAL, fastest_first, recipes_in_brief
+from analysis.tell.prune_columns import TRIALS_ON_TERMINAL
 from analysis.tell.report import summary
 from analysis.units import NO_BREAK, si, unbroken
 from kernels.device import Device
 from probes.records.measurement import FAILED, OK
+from probes.records.patterns import PATTERNS_FILE
 from probes.records.precision import PLAN_FILE
 from probes.records.tag import Tag
 
@@ -305,6 +309,8 @@ class Console:
             self.note(text)
         if outcome.plan:
             self._plan(outcome.plan, told.plan)
+        if outcome.pruning:
+            self._pruning(outcome.pruning, told.pruning)
         if outcome.trust:
             self.note(told.trust, style=TRUST_STYLES[outcome.trust.level])
         self._print(f"Next: {_safe(told.next)}", soft_wrap=True)  # to copy, so in one line
@@ -335,6 +341,27 @@ class Console:
         if self._everything:
             for verdict in plan.verdicts:
                 self.note(f"{INDENT}{verdict.sentence}")
+
+    def _pruning(self, pruning: PruneOutcome, told: Sequence[str]) -> None:
+        """Print what to prune, and what each pattern makes of the whole network.
+
+        told: sentences on it; with everything all of them, and a line for each layer.
+        """
+        self._print()
+        self.note(PRUNING_TITLE, style="bold")
+        if self._everything:
+            told = [*pruning.sentences, *on_missing(pruning.missing)]
+        for text in told:
+            self.note(text)
+        study = pruning.sparsity
+        if study is None:
+            return
+        if study.outcomes:
+            cells = [in_words(TRIALS_ON_TERMINAL, outcome) for outcome in study.outcomes]
+            self._table(TRIALS_ON_TERMINAL, cells, (), PATTERNS_FILE)
+        if self._everything:
+            for verdict in study.verdicts:
+                self.note(f"{INDENT}{on_layer(verdict)}")
 
     def _headlines(self, ceilings: Mapping[str, Ceiling]) -> None:
         """Print the short table: each level of memory, and the best path of each format."""

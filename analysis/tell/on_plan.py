@@ -22,14 +22,18 @@ def on_plan(plan: PlanOutcome | None) -> list[str]:
     """
     if plan is None:
         return []
-    unknown = on_missing(plan.missing)
-    left = MOST_LINES - sum(map(_lines, unknown))
-    sentences = []
-    for sentence in plan.sentences:
+    return in_brief(plan.sentences, on_missing(plan.missing))
+
+
+def in_brief(sentences: Sequence[str], last: Sequence[str]) -> list[str]:
+    """As many of these sentences, the first ones first, as take ``MOST_LINES`` with the last."""
+    left = MOST_LINES - sum(map(_lines, last))
+    told = []
+    for sentence in sentences:
         if _lines(sentence) <= left:
-            sentences.append(sentence)
+            told.append(sentence)
             left -= _lines(sentence)
-    return [*sentences, *unknown]
+    return [*told, *last]
 
 
 def _lines(sentence: str) -> int:

@@ -127,7 +127,7 @@ def _largest(merits: np.ndarray, count: int) -> np.ndarray:
 
 def share_of_zeros(kept: np.ndarray) -> float:
     """Share of the weights that a mask makes zero."""
-    return 1 - np.count_nonzero(kept) / max(1, kept.size)
+    return 1 - int(np.count_nonzero(kept)) / max(1, kept.size)
 
 
 def l1_kept(weights: np.ndarray, kept: np.ndarray) -> float:

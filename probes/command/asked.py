@@ -15,7 +15,7 @@ from kernels.runtime import session
 from kernels.runtime.patience import SECONDS
 from probes import layers
 from probes.command import network
-from probes.command.options import of_tensorrt, only_batch
+from probes.command.options import PRECISION, of_tensorrt, only_batch
 from probes.command.planning import Planning
 from probes.harness.case import Case, Probe, choose
 from probes.importers.any_file import read_all
@@ -51,7 +51,7 @@ def probes(args: argparse.Namespace, planning: Planning | None = None) -> list[P
         with readable(args.model):
             probe = network.probe(planning.asked if planning else network_of(args))
         chosen.append(replace(probe, cases=partial(_cases, args.model, probe.cases)))
-    if planning:
+    if planning and PRECISION in planning.parts:
         chosen += choose(["conversion"])
     return chosen
 

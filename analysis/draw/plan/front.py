@@ -40,9 +40,10 @@ NAMES_OF_LOSS = {
     DEVIATION: "Deviation from FP32 (RMS)",
 }
 """What the vertical axis is called, by what a loss counts."""
-OURS, SIMPLE = CATEGORIES[0], KEY
-"""Colours of recipes that were solved for, and of those that people try first."""
-MARKERS = {OURS: "o", SIMPLE: "s"}
+OURS, SIMPLE, PRUNED = CATEGORIES[0], KEY, CATEGORIES[2]
+"""Colours of recipes that were solved for, of those that people try first, and of those whose
+weights were pruned."""
+MARKERS = {OURS: "o", SIMPLE: "s", PRUNED: "D"}
 SIZE, CHOSEN_SIZE, PALE_SIZE = 6.0, 11.0, 3.5
 """Of a marker, in points."""
 BEYOND = "#D55E00"
@@ -322,6 +323,8 @@ def _draw_front(ax: Axes, shown: Sequence[Standing]) -> list[Box]:
 
 
 def _colour(point: Standing) -> str:
+    if point.recipe.weights:
+        return PRUNED
     return SIMPLE if point.simple else OURS
 
 

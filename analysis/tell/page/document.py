@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from analysis.outcome import Outcome
 from analysis.tell.answer import Answer, answer
 from analysis.tell.on_plan import TITLE
+from analysis.tell.on_pruning import TITLE as PRUNING_TITLE
 from analysis.tell.page import head, provenance
 from analysis.tell.page.energy import energy_section
 from analysis.tell.page.layers import layers_table
@@ -22,6 +23,7 @@ from analysis.tell.page.markup import clipped, folded, heading, paragraph
 from analysis.tell.page.networks import networks_and_sweeps
 from analysis.tell.page.plan import plan_section
 from analysis.tell.page.plot import plot_data
+from analysis.tell.page.pruning import pruning_section
 from analysis.tell.page.roofs import ceilings_table, sweeps
 from analysis.tell.page.stills import Stills
 from analysis.tell.page.views import View, views
@@ -135,7 +137,7 @@ def _fixed(outcome: Outcome, sentences: Answer, files: Mapping[str, str]) -> dic
 
 def _style(outcome: Outcome) -> str:
     """How the page looks; pictures of a plan have rules of their own."""
-    return _file("page.css") + (_file("plan.css") if outcome.plan else "")
+    return _file("page.css") + (_file("plan.css") if outcome.plan or outcome.pruning else "")
 
 
 def _within(
@@ -210,6 +212,9 @@ def _sections(
     sections = []
     if outcome.plan:
         sections.append(Section("plan", TITLE, plan_section(outcome.plan, stills, limits.rows)))
+    if outcome.pruning:
+        content = pruning_section(outcome.pruning, stills, limits.rows)
+        sections.append(Section("pruning", PRUNING_TITLE, content))
     sections.append(Section("verdict", "Verdict", head.verdict(outcome, sentences)))
     if all_views:
         sections.append(
