@@ -44,7 +44,7 @@ OTHERS: tuple[Any, ...] = (
 
 def fitting(field: str, value: Any) -> bool:
     """True if a plan can have this value in that field."""
-    texts = ("network", "provider", "method", "granularity")
+    texts = ("network", "provider", "method", "granularity", "weights")
     if field in texts or field == "name":
         return isinstance(value, str) and (field in texts or bool(value))
     if field == "factors" and value == {"a": 3}:
