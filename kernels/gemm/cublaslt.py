@@ -176,14 +176,13 @@ class CublasLtProduct(CudaLaunch):
     """The product of m rows and n columns, column by column, by the library's own kernel."""
 
     def allocate(self) -> None:
-        """A plan, both operands, a poisoned product, and the library's workspace."""
+        """A plan, both operands, the product, and the library's workspace."""
         m, n, k = (self.params[name] for name in "mnk")
         self.plan = self.keep(Plan(self.dtype, m, n, k, self.params["layout"]))
         self.first = self.new_operand(0, m * k)
         self.second = self.new_operand(1, k * n)
         self.product = self.new(m * n * gemm_work.product_itemsize(self.dtype), np.uint8)
         self.workspace = self.new(gemm_work.WORKSPACE_BYTES, np.uint8)
-        self.product.poison()
         self.take({CANDIDATE: self.params.get(CANDIDATE, 0)})
 
     def new_operand(self, number: int, elements: int) -> Buffer:
@@ -197,13 +196,17 @@ class CublasLtProduct(CudaLaunch):
         return [{CANDIDATE: place} for place in range(len(self.plan.algorithms))]
 
     def take(self, way: Mapping[str, Any]) -> None:
-        """Multiply by this algorithm from now on. Raises KernelError if there is none such."""
+        """Multiply by this algorithm from now on, into a poisoned product.
+
+        Raises KernelError if there is none such.
+        """
         place = way[CANDIDATE]
         if place >= len(self.plan.algorithms):
             count = len(self.plan.algorithms)
             raise KernelError(f"cuBLASLt names {count} algorithms here, and not number {place}")
         self.algorithm = self.plan.algorithms[place]
         self.arguments = self.matmul_arguments()
+        self.product.poison()
 
     def matmul_arguments(self) -> Sequence[Any]:
         """Arguments of cublasLtMatmul."""

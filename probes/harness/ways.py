@@ -39,7 +39,7 @@ class Choice:
 
     def told_in(self, audit: Audit) -> Audit:
         """The audit of that way, with what it was chosen from: ``fastest of 24 ways: …``."""
-        note = "the only way" if self.tried == 1 else f"fastest of {self.tried} ways"
+        note = "one way tried" if self.tried == 1 else f"fastest of {self.tried} ways"
         if self.wrong:
             note += f" ({self.wrong} faster, but wrong)"
         facts = {**audit.facts, "ways": self.tried, "wrong_ways": self.wrong}

@@ -91,6 +91,18 @@ def test_its_ways_are_the_algorithms_that_the_heuristic_names(
     assert library.ran[-1] == 1
 
 
+def test_an_algorithm_that_writes_nothing_is_not_right_by_what_another_wrote(
+    runtime: Runtime, library: Library
+) -> None:
+    library.idle = frozenset({1})
+    case = Case(gemm.GEMM, "fp16", "cublaslt", TAG, params())
+    launch = launch_of(runtime)
+    check(case, launch)
+    launch.take({"candidate": 1})
+    with pytest.raises(Failure, match=r"is nan, should be"):
+        check(case, launch)
+
+
 def test_an_algorithm_that_is_not_there_and_one_that_does_not_run_say_so(
     runtime: Runtime, library: Library
 ) -> None:

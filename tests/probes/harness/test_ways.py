@@ -199,7 +199,7 @@ def test_the_search_ends_with_its_time_and_the_first_way_is_always_timed() -> No
     found = choice_of({1: {"a": 0.1, "b": 9.0}, 2: {"c": 9.0}}, search_seconds=1.0)
     assert found.params == {"size": 1, "name": "a"}, "its one repetition took 10 s"
     assert found.tried == 1
-    assert found.told_in(Audit(note="slow")).note == "the only way: slow"
+    assert found.told_in(Audit(note="slow")).note == "one way tried: slow"
     found = choice_of({1: {"a": 1.0, "b": 1.1}, 2: {"c": 9.0}}, search_seconds=2.5)
     assert found.tried == 2, "time for one size, and none for the next"
 
