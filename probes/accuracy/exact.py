@@ -42,7 +42,8 @@ ELSEWHERE = "location"
 
 MOST_LANES = 8
 """Inputs that run at the same time, at most: one alone keeps few threads busy without the runtime's
-optimisation, and each takes the memory of its activations."""
+optimisation, and each takes the memory of its activations. Each has its share of the processors: as
+many threads as there are processors for each would wait for one another."""
 
 Arrays = dict[str, np.ndarray]
 """Arrays by the names of their tensors."""
@@ -60,7 +61,7 @@ class Exact:
         options = ort.SessionOptions()
         options.log_severity_level = 4
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.intra_op_num_threads = processors()
+        options.intra_op_num_threads = max(1, processors() // lanes())
         options.inter_op_num_threads = 1
         options.add_session_config_entry(*WITHOUT_PACKING)
         options.add_session_config_entry(*WITHOUT_SPINNING)
@@ -104,10 +105,10 @@ class Exact:
 
         Feeds are taken as they are needed. Raises RidgelineError as ``run`` does.
         """
-        lanes = min(MOST_LANES, processors())
-        with ThreadPoolExecutor(lanes) as pool:
+        count = lanes()
+        with ThreadPoolExecutor(count) as pool:
             running = (pool.submit(self.run, arrays) for arrays in feeds)
-            for answer in ahead(running, lanes):
+            for answer in ahead(running, count):
                 yield answer.result()
 
 
@@ -144,6 +145,11 @@ def is_stub(tensor: TensorProto) -> bool:
 def answers(model: ModelProto, feeds: Iterable[Mapping[str, np.ndarray]]) -> Iterator[Arrays]:
     """The outputs of a network by name, input by input."""
     yield from Exact(model).run_each(feeds)
+
+
+def lanes() -> int:
+    """How many inputs run at the same time."""
+    return min(MOST_LANES, processors())
 
 
 def processors() -> int:

@@ -26,6 +26,7 @@ from kernels.precision.calibrate import (
     clipped,
     coarse,
     collect,
+    searching,
 )
 from kernels.precision.narrow import raised
 from kernels.precision.quantize import INT8_IR_VERSION, INT8_OPSET
@@ -65,6 +66,9 @@ UNSIGNED = "u8s8"
 """The form whose activations have a zero point: see kernels.precision.quantize.FORMS."""
 INTEGER_PRECISIONS = frozenset(("int8", "fp8"))
 """They need ranges."""
+MANY_PROCESSORS = 8
+"""From so many on, entropies are searched for while the inputs run as one batch. On fewer both take
+turns: together they would take no less time, and more memory."""
 TENSORS_OF_FEWER = 24
 """Activations of which is shown what fewer inputs change."""
 OnStep = Callable[[int, int, str], None]
@@ -374,10 +378,15 @@ class Study:
         inputs = len(indices)
         histograms = self._histograms(names, indices, 1, count_inputs, keep)
         finished += inputs
-        thresholds = all_thresholds(
-            histograms, methods, self.symmetric, processors(), count_tensors
-        )
-        finished += len(names)
+        with searching(histograms, methods, self.symmetric, processors()) as search:
+            of_batch: dict[str, Histogram] = {}
+            if batched and processors() >= MANY_PROCESSORS:
+                of_batch = self._histograms(several, indices, batched, count_inputs)
+                finished += batched
+            thresholds = search.result(count_tensors)
+            finished += len(names)
+        if batched and not of_batch:
+            of_batch = self._histograms(several, indices, batched, count_inputs)
         rows = [
             self._range_row(name, histograms[name], inputs, 1, thresholds[name], True)
             for name in names
@@ -393,8 +402,7 @@ class Study:
         for count, histograms in of_fewer.items():
             add_rows(histograms, count, 1)
         if batched:
-            histograms = self._histograms(several, indices, batched, count_inputs)
-            add_rows(histograms, batched, batched)
+            add_rows(of_batch, batched, batched)
         on_step(total, total, "")
         return rows
 

@@ -324,16 +324,33 @@ def test_all_thresholds_are_the_same_in_one_process_and_in_two() -> None:
 
 
 def test_killed_processes_leave_their_work_to_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*arguments: Any) -> Iterator[Any]:
-        yield -1.0, 1.0
-        raise BrokenProcessPool
+    class Pool:
+        def __init__(self, *arguments: Any) -> None:
+            pass
 
-    monkeypatch.setattr(calibrate, "_entropies_of_pool", broken)
+        def map(self, *arguments: Any) -> Iterator[Any]:
+            yield -1.0, 1.0
+            raise BrokenProcessPool
+
+        def shutdown(self, **options: Any) -> None:
+            pass
+
+    monkeypatch.setattr(calibrate, "ProcessPoolExecutor", Pool)
     names = ["normal 2", "relu 2"]
     histograms = {name: histogram_of(ACTIVATIONS[name]) for name in names}
     ranges = all_thresholds(histograms, [ENTROPY], processes=2)
     assert ranges["normal 2"][ENTROPY] == (-1, 1)
     assert ranges["relu 2"][ENTROPY] == thresholds(histograms["relu 2"], ENTROPY, symmetric=False)
+
+
+def test_without_a_right_to_processes_this_one_does_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*arguments: Any) -> Any:
+        raise PermissionError
+
+    monkeypatch.setattr(calibrate, "ProcessPoolExecutor", refused)
+    histograms = {name: histogram_of(ACTIVATIONS[name]) for name in ("normal 2", "relu 2")}
+    ranges = all_thresholds(histograms, [ENTROPY], processes=2)
+    assert ranges == all_thresholds(histograms, [ENTROPY])
 
 
 def network() -> Any:

@@ -217,6 +217,19 @@ def test_rows_that_are_there_are_not_made_again(tmp_path: Path) -> None:
     assert expected_seconds(study, ["int8", "fp16"]) > 0
 
 
+def test_ranges_are_the_same_with_many_processors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*arguments: Any) -> Any:
+        raise PermissionError
+
+    methods = ["minmax", "entropy"]
+    expected = digits(tmp_path).range_rows(methods=methods)
+    monkeypatch.setattr("probes.accuracy.study.processors", lambda: MANY_PROCESSORS)
+    monkeypatch.setattr("kernels.precision.calibrate.ProcessPoolExecutor", refused)
+    assert digits(tmp_path).range_rows(methods=methods) == expected
+
+
 def test_a_fixed_batch_is_counted_in_inputs(tmp_path: Path) -> None:
     study = digits(tmp_path, batch=4)
     row = study.recipe_row("fp32", study.model, RANKING)
