@@ -13,8 +13,8 @@ import numpy as np
 
 from kernels.onnx.net import SEED
 
-HEIGHT, WIDTH = 720, 1280
-"""Pixels of a photograph: one frame of 720p."""
+HEIGHT, WIDTH = 1080, 1920
+"""Pixels of a photograph: one frame of 1080p."""
 SIDE = 224
 """Pixels of a side of what a classifier takes."""
 GRAIN = 16
@@ -51,7 +51,7 @@ colours, three steps of 255 by Pillow's rounding, and the last bits of FP32."""
 def photograph() -> np.ndarray:
     """Pixels (HEIGHT, WIDTH, 3), uint8: smooth random areas with some noise."""
     random = np.random.default_rng(SEED)
-    coarse = random.integers(20, 236, (HEIGHT // GRAIN + 1, WIDTH // GRAIN + 1, 3))
+    coarse = random.integers(20, 236, (HEIGHT // GRAIN + 2, WIDTH // GRAIN + 2, 3))
     rows = np.arange(HEIGHT) / GRAIN
     columns = np.arange(WIDTH) / GRAIN
     smooth = _between(_between(coarse.astype(np.float32), rows, 0), columns, 1)

@@ -10,20 +10,14 @@ from kernels.layers.conv import conv
 from kernels.layers.family import BATCH, Family, Layer
 from kernels.layers.matrix import fully_connected
 from kernels.layers.movement import pooled, rectified, single, summed
-from kernels.onnx.graph import graph_of
+from kernels.layers.precision import FORM, between_floats
 from kernels.onnx.net import Net
-from kernels.precision.apply import applied
-from kernels.precision.ranges import ranges
-from kernels.precision.stages import INT8, stages
+from kernels.precision.convert import convert
 
-DEPTH = 8
-"""Convolutions of the chain of the family "islands"."""
-SIDE = 56
-"""Pixels of a side of its images."""
-WIDTHS = (16, 24, 32, 64)
-"""Channels of its images."""
-FORM = {"cpu": "u8s8", "cuda": "s8s8"}
-"""Of INT8, by device kind: see kernels.precision.quantize.FORMS."""
+DEPTHS = (1, 2, 4, 8)
+"""Convolutions of the chains of the family "borders"."""
+CHANNELS, SIDE = 32, 56
+"""Of their images."""
 
 
 def depthwise(batch: int, channels: int, side: int) -> Any:
@@ -72,42 +66,44 @@ def by_kind(kind: str) -> Iterator[Layer]:
         yield Layer("integers", row.series, row.op, row.series, place, make)
 
 
-def chain(batch: int, channels: int) -> Any:
-    """DEPTH convolutions 1x1 with ReLU, one after the other."""
+def chain(batch: int, depth: int) -> Any:
+    """So many convolutions 1x1 with ReLU, one after the other."""
     net = Net()
-    x = net.input(batch, channels, SIDE, SIDE)
-    for _ in range(DEPTH):
-        x = net.conv(x, channels, channels, 1)
+    x = net.input(batch, CHANNELS, SIDE, SIDE)
+    for _ in range(depth):
+        x = net.conv(x, CHANNELS, CHANNELS, 1)
         x = net.add("Relu", x)
     return net.model(x)
 
 
-def with_islands(batch: int, channels: int, form: str, step: int) -> Any:
-    """The chain with every ``step``-th convolution in INT8; its ends are floats."""
-    model = chain(batch, channels)
-    all_stages = stages(graph_of(model))
-    precisions = {stage.name: INT8 for stage in all_stages[step - 1 :: step]}
-    # ranges of one image do for all of a batch
-    return applied(model, all_stages, precisions, ranges(chain(1, channels)), form=form)
+def in_integers(make: Callable[[], Any], form: str) -> Any:
+    """A model in INT8 from end to end."""
+    return convert(make(), "int8", form=form)
 
 
-ALL, EVERY_SECOND = "all in INT8", "every second in INT8"
-IN_FLOATS = "all in floats"
+def with_float_ends(make: Callable[[], Any], form: str) -> Any:
+    """A model in INT8 with floats at its ends."""
+    return between_floats(make(), form)
 
 
-def by_width(kind: str) -> Iterator[Layer]:
-    """The chain in floats, in INT8, and in INT8 and floats by turns, so that Q/DQ stand between."""
+IN_FLOATS, IN_INT8, BETWEEN = "floats", "INT8", "INT8 between Q and DQ"
+
+
+def by_depth(kind: str) -> Iterator[Layer]:
+    """A chain in floats, in INT8 from end to end, and in INT8 with floats at its ends."""
     batch = BATCH[kind]
     form = FORM[kind]
-    for channels in WIDTHS:
-        name = f"{DEPTH} convs 1x1, {channels} channels, {SIDE}x{SIDE}"
-        make = partial(chain, batch, channels)
-        yield Layer("islands", f"{name}, {IN_FLOATS}", "Conv", IN_FLOATS, channels, make)
-        for series, step in ((ALL, 1), (EVERY_SECOND, 2)):
-            make = partial(with_islands, batch, channels, form, step)
-            yield Layer(
-                "islands", f"{name}, {series}", "Conv", series, channels, make, fixed="int8"
-            )
+    for depth in DEPTHS:
+        in_floats = partial(chain, batch, depth)
+        makers: dict[str, Callable[[], Any]] = {
+            IN_FLOATS: in_floats,
+            IN_INT8: partial(in_integers, in_floats, form),
+            BETWEEN: partial(with_float_ends, in_floats, form),
+        }
+        for series, make in makers.items():
+            name = f"{depth} convs 1x1, {CHANNELS} channels, {SIDE}x{SIDE}, {series}"
+            fixed = "" if series == IN_FLOATS else "int8"
+            yield Layer("borders", name, "Conv", series, depth, make, fixed=fixed)
 
 
 INTEGERS = {
@@ -117,10 +113,10 @@ INTEGERS = {
         by_kind,
         {"cpu": ("fp32", "int8"), "cuda": ("fp16", "int8")},
     ),
-    "islands": Family(
-        "What do Q/DQ between floats cost?",
-        "channels",
-        by_width,
+    "borders": Family(
+        "What do Q and DQ cost around a chain in INT8?",
+        "convolutions in the chain",
+        by_depth,
         {"cpu": ("fp32",), "cuda": ("fp16",)},
     ),
 }

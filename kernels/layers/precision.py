@@ -48,14 +48,14 @@ def per_channel(make: Callable[[], Any], form: str) -> Any:
     return convert(make(), "int8", per_channel=True, form=form)
 
 
-def between_floats(batch: int, form: str) -> Any:
-    """The INT8 convolution, fused, with float input and output: it pays for both conversions."""
+def between_floats(model: Any, form: str) -> Any:
+    """A model of one input and output in INT8, both of which stay floats: it pays for Q and DQ."""
     import onnx
 
-    model = convert(convolution(batch), "int8", form=form)
+    model = convert(model, "int8", form=form)
     decoders = [node for node in model.graph.node if node.op_type == "DequantizeLinear"]
     first = next(node for node in decoders if node.input[0] == "x")
-    last = next(node for node in model.graph.node if node.op_type == "QuantizeLinear")
+    last = next(node for node in model.graph.node if node.output[0] == "y")
     enter = onnx.helper.make_node("QuantizeLinear", ["x", *first.input[1:]], ["x_int"], "enter")
     leave = onnx.helper.make_node("DequantizeLinear", ["y_int", *last.input[1:]], ["y"], "leave")
     first.input[0] = "x_int"
@@ -66,6 +66,11 @@ def between_floats(batch: int, form: str) -> Any:
     for value in [*model.graph.input, *model.graph.output]:
         value.type.tensor_type.elem_type = FLOAT
     return model
+
+
+def conv_between_floats(batch: int, form: str) -> Any:
+    """The INT8 convolution, fused, with float input and output."""
+    return between_floats(convolution(batch), form)
 
 
 def unfused(batch: int) -> Any:
@@ -133,7 +138,7 @@ def _rows(kind: str) -> Iterator[Row]:
     yield Row("Conv", name, "Conv", conv_of)
     make = partial(per_channel, conv_of, form)
     yield Row("Conv", "conv, scales per channel", "Conv", make, fixed="int8")
-    make = partial(between_floats, batch, form)
+    make = partial(conv_between_floats, batch, form)
     yield Row("Conv", "conv, fused between Q and DQ", "Conv", make, fixed="int8")
     make = partial(unfused, batch)
     yield Row("Conv", "conv behind Q and DQ, unfused", "Conv", make, fixed="fp32")

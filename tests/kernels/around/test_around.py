@@ -36,7 +36,7 @@ def test_boxes_that_overlap_a_better_one_go() -> None:
 
 
 def test_a_resize_keeps_what_has_one_colour() -> None:
-    weights = work.halves(1280, 224)
+    weights = work.halves(1920, 224)
     assert weights.sum(1) == pytest.approx(np.ones(224))
     assert (weights > 0).sum(1).max() > 8  # no pixel is left out
 

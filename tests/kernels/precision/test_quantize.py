@@ -18,7 +18,7 @@ pytest.importorskip("onnxruntime")
 from kernels.base import Unavailable  # noqa: E402
 from kernels.layers.conv import conv, matmul_of_rows, separable  # noqa: E402
 from kernels.layers.matrix import attention, row_op, square  # noqa: E402
-from kernels.layers.precision import between_floats, unfused  # noqa: E402
+from kernels.layers.precision import conv_between_floats, unfused  # noqa: E402
 from kernels.onnx.graph import graph_of  # noqa: E402
 from kernels.onnx.net import Net, infer  # noqa: E402
 from kernels.precision.convert import convert  # noqa: E402
@@ -145,7 +145,7 @@ def test_relu_is_part_of_the_integer_convolution_before_it(tmp_path: Path) -> No
 def test_int8_between_floats_pays_for_both_conversions_and_unfused_has_no_integers(
     tmp_path: Path,
 ) -> None:
-    fused = between_floats(1, "u8s8")
+    fused = conv_between_floats(1, "u8s8")
     loose = unfused(1)
     ran = executed(fused, tmp_path)
     assert {"QuantizeLinear", "QLinearConv", "DequantizeLinear"} <= set(ran)

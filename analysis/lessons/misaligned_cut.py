@@ -1,0 +1,83 @@
+"""Pruning to a number of channels that is no multiple of 8 or 16 gains nothing."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from analysis.lessons.frame.charts import Curve, Curves
+from analysis.lessons.frame.evidence import Evidence, Layer
+from analysis.lessons.frame.interval import all_of, exactly, negated
+from analysis.lessons.frame.lesson import Lesson
+from analysis.lessons.frame.needs import layers
+from analysis.lessons.frame.trial import Finding
+from analysis.units import percent
+
+
+class Cut(NamedTuple):
+    """What is pruned on a kind of device."""
+
+    dtype: str
+    """The type whose units want multiples."""
+    whole: float
+    """Channels before."""
+    misaligned: float
+    """Channels that are left, no multiple of 8."""
+    aligned: float
+    """Fewer, a multiple of 16."""
+
+
+CUTS = {"cpu": Cut("int8", 64, 57, 48), "cuda": Cut("fp16", 128, 113, 96)}
+NOTHING = 0.9
+"""Share of the time that is left, above which nothing was gained."""
+NEED = layers("pruned", dtypes=("fp32", "fp16", "int8"))
+
+
+def judge(evidence: Evidence) -> Finding:
+    cut = CUTS[evidence.kind]
+    ladder = evidence.ladder(NEED)
+    by_type: dict[str, dict[float, Layer]] = {}
+    for layer in ladder:
+        by_type.setdefault(layer.row.dtype, {})[layer.x] = layer
+    steps = by_type[cut.dtype]
+    left = steps[cut.misaligned].seconds.over(steps[cut.whole].seconds)
+    left_aligned = steps[cut.aligned].seconds.over(steps[cut.whole].seconds)
+    said = all_of([negated(left.below(NOTHING)), left_aligned.below(NOTHING)])
+    work = steps[cut.misaligned].flops / steps[cut.whole].flops
+    aligned_work = steps[cut.aligned].flops / steps[cut.whole].flops
+    words = (
+        f"In {cut.dtype.upper()}, {cut.misaligned:.0f} of {cut.whole:.0f} channels are "
+        f"{percent(work)} of the work and take {percent(left.value)} of the time; "
+        f"{cut.aligned:.0f} are {percent(aligned_work)} of the work and take "
+        f"{percent(left_aligned.value)} of the time. Units work on 8 or 16 channels at once, and "
+        "what is left over takes a slower way or is filled up."
+    )
+    curves = [_curve(dtype, of_type, cut) for dtype, of_type in by_type.items()]
+    shares = [(x, exactly(layer.flops / steps[cut.whole].flops)) for x, layer in steps.items()]
+    curves.append(Curve("work", shares))
+    chart = Curves(
+        across="Channels left", up="Share of the time", unit="", curves=curves, even=True
+    )
+    return Finding(said, words, chart)
+
+
+def _curve(dtype: str, steps: dict[float, Layer], cut: Cut) -> Curve:
+    """Share of the time that is left, over the channels that are."""
+    whole = steps[cut.whole].seconds
+    return Curve(dtype.upper(), [(x, layer.seconds.over(whole)) for x, layer in steps.items()])
+
+
+LESSON = Lesson(
+    name="misaligned-cut",
+    title="Misaligned pruning gains nothing",
+    claim=(
+        "Pruning channels to a number that is no multiple of 8 (FP16) or 16 (INT8) saves work and "
+        "no time."
+    ),
+    source="NVIDIA, Deep Learning Performance: Convolutional Layers User's Guide.",
+    rule=(
+        f"It holds if the misaligned number of channels takes at least {NOTHING:.0%} of the time "
+        "of all, and the aligned one less."
+    ),
+    needs=(NEED,),
+    judge=judge,
+)
