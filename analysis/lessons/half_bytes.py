@@ -8,7 +8,7 @@ from analysis.lessons.frame.interval import all_of
 from analysis.lessons.frame.lesson import Lesson
 from analysis.lessons.frame.needs import layers
 from analysis.lessons.frame.trial import Finding
-from analysis.units import percent, short
+from analysis.units import short, whole_percent
 
 PLACE = 112.0
 """Pixels of a side of the largest images of the family "light": no cache holds them."""
@@ -38,7 +38,7 @@ def judge(evidence: Evidence) -> Finding:
         wide[name].bytes for name in narrow
     )
     words = (
-        f"With {percent(bytes_left)} of the bytes, FP16 is so many times as fast as FP32: "
+        f"With {whole_percent(bytes_left)} of the bytes, FP16 is so many times as fast as FP32: "
         f"{', '.join(named)}."
     )
     bars = [Bar(name, gain, marked=True) for name, gain in gains.items()]

@@ -10,7 +10,7 @@ from analysis.lessons.frame.interval import all_of, exactly, negated
 from analysis.lessons.frame.lesson import Lesson
 from analysis.lessons.frame.needs import layers
 from analysis.lessons.frame.trial import Finding
-from analysis.units import percent
+from analysis.units import whole_percent
 
 
 class Cut(NamedTuple):
@@ -46,10 +46,10 @@ def judge(evidence: Evidence) -> Finding:
     aligned_work = steps[cut.aligned].flops / steps[cut.whole].flops
     words = (
         f"In {cut.dtype.upper()}, {cut.misaligned:.0f} of {cut.whole:.0f} channels are "
-        f"{percent(work)} of the work and take {percent(left.value)} of the time; "
-        f"{cut.aligned:.0f} are {percent(aligned_work)} of the work and take "
-        f"{percent(left_aligned.value)} of the time. Units work on 8 or 16 channels at once, and "
-        "what is left over takes a slower way or is filled up."
+        f"{whole_percent(work)} of the work and take {whole_percent(left.value)} of the time; "
+        f"{cut.aligned:.0f} are {whole_percent(aligned_work)} of the work and take "
+        f"{whole_percent(left_aligned.value)} of the time. Units work on 8 or 16 channels at "
+        "once, and what is left over takes a slower way or is filled up."
     )
     curves = [_curve(dtype, of_type, cut) for dtype, of_type in by_type.items()]
     shares = [(x, exactly(layer.flops / steps[cut.whole].flops)) for x, layer in steps.items()]
