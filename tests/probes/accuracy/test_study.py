@@ -23,7 +23,7 @@ from kernels.precision.stages import stages
 from probes.accuracy.inputs import Inputs, slots_of
 from probes.accuracy.split import Split, split
 from probes.accuracy.stage_errors import expected_seconds, stage_errors
-from probes.accuracy.study import Study, best_method, ranges_by_method
+from probes.accuracy.study import MANY_PROCESSORS, Study, best_method, ranges_by_method
 from probes.records.measurement import FAILED, OK, SKIPPED, RidgelineError
 from probes.records.paired import difference
 from probes.records.precision import (
