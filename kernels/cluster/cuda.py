@@ -23,7 +23,7 @@ SIZES = (1, 2, 4, 8, 16)
 """Blocks of a cluster worth asking; one reads its own memory."""
 VECTOR = 16
 """Bytes of one load of a set."""
-SHAPE = {"block": 512, "unroll": 4}
+SHAPE = {"block": 256, "unroll": 8}
 """Threads of a block, and loads in flight in each."""
 CHASING_THREADS = 32
 """Threads of a block of a chase. One of them chases; all write the lines before."""

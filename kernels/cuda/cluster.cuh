@@ -39,15 +39,15 @@ __device__ __forceinline__ void arrive_expecting(unsigned barrier, unsigned byte
   asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes) : "memory");
 }
 
-// Arrive at a barrier of any block of the cluster.
+// Arrive at a barrier of any block of the cluster, after what was read; writes of other blocks need not be seen.
 __device__ __forceinline__ void arrive_at(unsigned barrier) {
-  asm volatile("mbarrier.arrive.release.cluster.shared::cluster.b64 _, [%0];" ::"r"(barrier) : "memory");
+  asm volatile("mbarrier.arrive.shared::cluster.b64 _, [%0];" ::"r"(barrier) : "memory");
 }
 
 // Wait until the phase of this parity has ended.
 __device__ __forceinline__ void await(unsigned barrier, unsigned parity) {
   asm volatile("{\n.reg .pred ended;\nagain:\n"
-               "mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 ended, [%0], %1;\n"
+               "mbarrier.try_wait.parity.shared::cta.b64 ended, [%0], %1;\n"
                "@!ended bra again;\n}" ::"r"(barrier),
                "r"(parity)
                : "memory");

@@ -91,14 +91,13 @@ def whole_code(cubin: Cubin, expected: Mapping[str, int]) -> Audit:
     return kept_answer(cubin, json.dumps(dict(expected)), lambda code: _counted(code, expected))
 
 
-def wide_access(cubin: Cubin, loads: int, stores: int) -> Audit:
-    """Count the 128-bit loads and stores of a thread: a stream must move whole vectors of 16 bytes.
+def wide_access(cubin: Cubin, loads: int, stores: int, bits: int = 128) -> Audit:
+    """Count the loads and stores of a thread that are ``bits`` wide: a stream's whole vectors.
 
     None may spill.
     """
-    return kept_answer(
-        cubin, f"{loads} loads, {stores} stores", lambda code: _vectors(code, loads, stores)
-    )
+    question = f"{loads} loads, {stores} stores of {bits} bits"
+    return kept_answer(cubin, question, lambda code: _vectors(code, loads, stores, bits))
 
 
 def kept_answer(cubin: Cubin, question: str, look: Callable[[Code], Audit]) -> Audit:
@@ -177,15 +176,15 @@ def _spill(code: Code) -> str:
     return f"the machine code spills registers to local memory ({opcode})" if opcode else ""
 
 
-def _vectors(code: Code, loads: int, stores: int) -> Audit:
-    wide = [i.opcode for i in code if ".128" in i.opcode]
+def _vectors(code: Code, loads: int, stores: int, bits: int) -> Audit:
+    wide = [i.opcode for i in code if f".{bits}" in i.opcode]
     wide_loads = [opcode for opcode in wide if opcode.startswith("LDG")]
     wide_stores = [opcode for opcode in wide if opcode.startswith("STG")]
     name = "+".join(sorted({*wide_loads, *wide_stores}))
     problem = _spill(code)  # what spills is traffic that the work does not declare
     if not problem and (len(wide_loads), len(wide_stores)) != (loads, stores):
         problem = (
-            f"{len(wide_loads)} loads and {len(wide_stores)} stores of 128 bits a thread, not "
+            f"{len(wide_loads)} loads and {len(wide_stores)} stores of {bits} bits a thread, not "
             f"{loads} and {stores}"
         )
     return Audit(name, problem)

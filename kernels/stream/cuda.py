@@ -21,7 +21,7 @@ from kernels.pattern import FLOATS
 from kernels.stream.work import NUMBA_BLOCK, numba_vecs
 
 VECTOR = 16
-"""Bytes that a thread loads or stores at once."""
+"""Bytes that a thread loads or stores at once, unless a shape says otherwise."""
 ON_DEVICE = 3
 """cudaMemcpyDeviceToDevice."""
 VECTORS_LIMIT = 1 << 31
@@ -67,7 +67,7 @@ SHAPES = {
     ],
     "three arrays": [
         Shape({"block": 1024, "vecs": 1, "store": ".cs"}),
-        Shape({"block": 1024, "vecs": 1, **POLICY}, POLICY_SINCE),
+        Shape({"block": 512, "vecs": 1, "width": 8, **POLICY}, POLICY_SINCE),
         Shape({"block": 1024, "vecs": 2, **POLICY}, POLICY_SINCE, one_block=True),
     ],
 }
@@ -104,6 +104,7 @@ def _unused_shared(device: Device) -> int:
 class StreamKernel(CudaKernel):
     """One pass of ``op`` over whole arrays of memory. One launch is one repetition.
 
+    ``width`` of the params is the bytes that a thread moves at once, VECTOR by default;
     ``shared_bytes`` of the params is shared memory that no one uses: it limits how many blocks a
     multiprocessor holds.
     """
@@ -115,6 +116,7 @@ class StreamKernel(CudaKernel):
         super().__init__(device, dtype, params)
         self.op = op
         self.shared_bytes = params.get("shared_bytes", 0)
+        self.width = int(params.get("width", VECTOR))
 
     @property
     def elements(self) -> int:
@@ -124,7 +126,7 @@ class StreamKernel(CudaKernel):
     @property
     def vectors(self) -> int:
         """Vectors of each array."""
-        return self.elements * ITEMSIZE[self.dtype] // VECTOR
+        return self.elements * ITEMSIZE[self.dtype] // self.width
 
     @property
     def blocks(self) -> int:
@@ -133,11 +135,11 @@ class StreamKernel(CudaKernel):
 
     def validate(self) -> None:
         """Raise KernelError for an array that ends within a vector, or is too long."""
-        width = VECTOR // ITEMSIZE[self.dtype]
-        if self.elements % width or self.vectors >= VECTORS_LIMIT:
+        lanes = self.width // ITEMSIZE[self.dtype]
+        if self.elements % lanes or self.vectors >= VECTORS_LIMIT:
             raise KernelError(
-                f"a stream of {self.elements} elements: take a multiple of {width} below "
-                f"{width * VECTORS_LIMIT}"
+                f"a stream of {self.elements} elements: take a multiple of {lanes} below "
+                f"{lanes * VECTORS_LIMIT}"
             )
 
     def defines(self) -> dict[str, object]:
@@ -147,6 +149,7 @@ class StreamKernel(CudaKernel):
             f"OP_{self.op}": 1,
             "BLOCK": self.params["block"],
             "VECS": self.params["vecs"],
+            "VECTOR": self.width,
         }
         for hint in HINTS:
             if self.params.get(hint):
@@ -161,7 +164,7 @@ class StreamKernel(CudaKernel):
         """Every thread must move the whole vectors it should."""
         loads = SOURCES[self.op] * self.params["vecs"]
         stores = 0 if self.op == "read" else self.params["vecs"]
-        return sass.wide_access(cubin, loads, stores)
+        return sass.wide_access(cubin, loads, stores, 8 * self.width)
 
     def allocate(self) -> None:
         """Source arrays with the pattern, a poisoned target, and room for a read's sums."""

@@ -1,4 +1,4 @@
-// One pass of a stream over global memory in 16-byte vectors, VECS of them in flight in each thread.
+// One pass of a stream over global memory in vectors of VECTOR bytes (8 or 16), VECS of them in flight in each thread.
 //
 // OP_x chooses the operation, LOAD and STORE are PTX cache hints such as .cs or .nc.L1::no_allocate. LOAD_POLICY and
 // STORE_POLICY (evict_first, evict_last; both or none, from 8.0 on) say what the L2 keeps: a stream reuses nothing, but
@@ -15,13 +15,17 @@
 
 #if defined(KIND_FP64)
 typedef double value;
-#define WIDTH 2
+#define TYPE ".f64"
+#define LETTER "d"
+#define WIDTH (VECTOR / 8)
 #else
 typedef float value;
-#define WIDTH 4
+#define TYPE ".f32"
+#define LETTER "f"
+#define WIDTH (VECTOR / 4)
 #endif
 
-struct alignas(16) vec {
+struct alignas(VECTOR) vec {
   value v[WIDTH];
 };
 
@@ -50,26 +54,31 @@ __device__ __forceinline__ policies choose() {
 
 __device__ __forceinline__ vec load(const vec *at, policies p) {
   vec r;
-#if WIDTH == 2
-  asm volatile("ld.global" TEXT(LOAD) HINT ".v2.f64 {%0, %1}, [%2]" POLICY(3)
-               : "=d"(r.v[0]), "=d"(r.v[1])
+#if WIDTH == 1
+  asm volatile("ld.global" TEXT(LOAD) HINT TYPE " %0, [%1]" POLICY(2) : "=" LETTER(r.v[0]) : "l"(at)WITH(p.load));
+#elif WIDTH == 2
+  asm volatile("ld.global" TEXT(LOAD) HINT ".v2" TYPE " {%0, %1}, [%2]" POLICY(3)
+               : "=" LETTER(r.v[0]), "=" LETTER(r.v[1])
                : "l"(at)WITH(p.load));
 #else
-  asm volatile("ld.global" TEXT(LOAD) HINT ".v4.f32 {%0, %1, %2, %3}, [%4]" POLICY(5)
-               : "=f"(r.v[0]), "=f"(r.v[1]), "=f"(r.v[2]), "=f"(r.v[3])
+  asm volatile("ld.global" TEXT(LOAD) HINT ".v4" TYPE " {%0, %1, %2, %3}, [%4]" POLICY(5)
+               : "=" LETTER(r.v[0]), "=" LETTER(r.v[1]), "=" LETTER(r.v[2]), "=" LETTER(r.v[3])
                : "l"(at)WITH(p.load));
 #endif
   return r;
 }
 
 __device__ __forceinline__ void store(vec *at, vec r, policies p) {
-#if WIDTH == 2
-  asm volatile("st.global" TEXT(STORE) HINT ".v2.f64 [%2], {%0, %1}" POLICY(3)::"d"(r.v[0]), "d"(r.v[1]),
+#if WIDTH == 1
+  asm volatile("st.global" TEXT(STORE) HINT TYPE " [%1], %0" POLICY(2)::LETTER(r.v[0]), "l"(at)WITH(p.store)
+               : "memory");
+#elif WIDTH == 2
+  asm volatile("st.global" TEXT(STORE) HINT ".v2" TYPE " [%2], {%0, %1}" POLICY(3)::LETTER(r.v[0]), LETTER(r.v[1]),
                "l"(at)WITH(p.store)
                : "memory");
 #else
-  asm volatile("st.global" TEXT(STORE) HINT ".v4.f32 [%4], {%0, %1, %2, %3}" POLICY(5)::"f"(r.v[0]), "f"(r.v[1]),
-               "f"(r.v[2]), "f"(r.v[3]), "l"(at)WITH(p.store)
+  asm volatile("st.global" TEXT(STORE) HINT ".v4" TYPE " [%4], {%0, %1, %2, %3}" POLICY(5)::LETTER(r.v[0]),
+               LETTER(r.v[1]), LETTER(r.v[2]), LETTER(r.v[3]), "l"(at)WITH(p.store)
                : "memory");
 #endif
 }

@@ -20,9 +20,9 @@ from kernels.device import Device
 
 WORD, VECTOR = 4, 16
 """Bytes of what is summed, and of one load."""
-SHAPE = {"block": 256, "unroll": 4}
+SHAPE = {"block": 512, "unroll": 8}
 """Threads of a block, and loads of the stream in flight in each, and of the window."""
-SLOTS = 2048
+SLOTS = 1024
 """Places for the sums of blocks."""
 PERSISTING_LIMIT = 6
 """CU_LIMIT_PERSISTING_L2_CACHE_SIZE."""

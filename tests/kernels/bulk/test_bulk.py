@@ -41,7 +41,7 @@ def test_one_copy_moves_a_part_of_each_tile(arch: str, cluster: int) -> None:
 
 
 def test_a_kernel_that_reads_less_of_a_tile_is_caught() -> None:
-    more = kernel_of("9.0", 1, tile_bytes=32 << 10)
+    more = kernel_of("9.0", 1, tile_bytes=64 << 10)
     problem = more.inspect(kernel_of("9.0", 1).build(), more.work()).problem
     assert problem == "the machine code holds 8 of LDS.*\\.128, not 16"
 
@@ -55,7 +55,7 @@ def test_older_gpus_say_why_they_have_none(arch: str) -> None:
 
 
 def test_parts_of_a_tile_are_refused() -> None:
-    with pytest.raises(KernelError, match="take whole tiles of a multiple of 2048"):
+    with pytest.raises(KernelError, match="take whole tiles of a multiple of 4096"):
         kernel_of("9.0", 1, set_bytes=SET_BYTES + 16).validate()
 
 
@@ -73,7 +73,7 @@ def test_the_sums_of_each_block_of_a_cluster_are_checked(
     launch.ready(Queue(runtime))
     launch.run(2)
     ((grid, block, _),) = launches
-    assert (grid, block) == ((resident_clusters * cluster,), (160,))
+    assert (grid, block) == ((resident_clusters * cluster,), (288,))
     # what the kernel would leave: all words twice, once for each number in a cluster
     total = 2 * int(words(SET_BYTES // 4).sum(dtype=np.uint64)) % (1 << 32)
     sums = np.zeros((resident_clusters, cluster, launch.adders), np.uint32)

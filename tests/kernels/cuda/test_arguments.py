@@ -122,7 +122,7 @@ def chase_in_cluster(cluster: int) -> tuple[CudaKernel, Any]:
 
 
 def window() -> tuple[CudaKernel, Any]:
-    params = {"window_bytes": 1 << 15, "stream_bytes": 1 << 17, "persisting": False}
+    params = {"window_bytes": 1 << 16, "stream_bytes": 1 << 18, "persisting": False}
     return WindowKernel(DEVICE, "int32", params), None
 
 

@@ -70,7 +70,8 @@ def test_streams_move_whole_vectors(arch: str, dtype: str, kernel: Any) -> None:
             launch = streamed(kernel.name, arch, params, dtype)
             audit = launch.audit(launch.work())
             assert audit.problem == ""
-            assert ".128" in audit.instruction or arch in COMPILE_ONLY
+            bits = 8 * launch.width
+            assert f".{bits}" in audit.instruction or arch in COMPILE_ONLY
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_streams_are_whole_windows_long(cached: int | None) -> None:
 
 
 def test_what_cannot_be_asked_is_refused() -> None:
-    with pytest.raises(KernelError, match="take whole windows of a multiple of 16384"):
+    with pytest.raises(KernelError, match="take whole windows of a multiple of 65536"):
         WindowKernel(KEEPING, "int32", SMALL | {"stream_bytes": 100_000}).validate()
     with pytest.raises(Unavailable, match="cannot be told what to keep"):
         WindowKernel(GPU, "int32", SMALL).validate()
