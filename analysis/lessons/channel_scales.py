@@ -15,7 +15,7 @@ STUDY = study("weights")
 
 
 def judge(evidence: Evidence) -> Finding:
-    facts = facts_of(evidence, STUDY)
+    facts = facts_of(evidence, STUDY, TENSOR, CHANNEL)
     depthwise = [fact for fact in facts if fact.group == DEPTHWISE]
     dense = [fact for fact in facts if fact.group == DENSE]
     gain_depthwise = mean_of([_gain(fact) for fact in depthwise])

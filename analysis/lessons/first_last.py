@@ -17,11 +17,12 @@ ENDS = {"first": "over-first", "last": "over-last"}
 """The layers that the claim speaks of, and how far others lie above them, word by word."""
 HALF_OF_ALL = 0.5
 """A sensitive layer leaves more noise than this share of all layers."""
+NUMBERS = (WORST, *(f"{name}{end}" for name in (ALONE, *ENDS.values()) for end in ("", HALF)))
 STUDY = study("layers")
 
 
 def judge(evidence: Evidence) -> Finding:
-    facts = facts_of(evidence, STUDY)
+    facts = facts_of(evidence, STUDY, *NUMBERS)
     said = all_of(_is_sensitive(end, facts) for end in ENDS)
     first, last = facts[0], facts[-1]
     words = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis.lessons.frame.charts import Bar, Bars, Guide
-from analysis.lessons.frame.evidence import Evidence, Layer, Untried
+from analysis.lessons.frame.evidence import QUIETER, Evidence, Layer, Untold, Untried
 from analysis.lessons.frame.interval import all_of
 from analysis.lessons.frame.lesson import Lesson
 from analysis.lessons.frame.needs import layers
@@ -32,11 +32,11 @@ def judge(evidence: Evidence) -> Finding:
         for name, layer in narrow.items()
         if name in wide
     }
+    if not gains:
+        raise Untold(f"no layer was timed in both types; {QUIETER}")
     said = all_of(gain.above(HALF) for gain in gains.values())
     named = [f"{name} {short(gain.value)}" for name, gain in gains.items()]
-    bytes_left = sum(layer.bytes for layer in narrow.values()) / sum(
-        wide[name].bytes for name in narrow
-    )
+    bytes_left = sum(narrow[name].bytes for name in gains) / sum(wide[name].bytes for name in gains)
     words = (
         f"With {whole_percent(bytes_left)} of the bytes, FP16 is so many times as fast as FP32: "
         f"{', '.join(named)}."

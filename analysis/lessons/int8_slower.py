@@ -49,18 +49,21 @@ def _by_series(rows: list[Measurement]) -> dict[str, Measurement]:
 def _words(times: dict[str, Interval], in_order: list[str], dtype: str) -> str:
     """What takes longer, what gains, and why."""
     slower = [name for name in in_order if times[name].above(1.0)]
-    fastest = in_order[-1]
-    gain = f"{fastest} gains most, {short(1 / times[fastest].value)} times as fast"
+    best = in_order[-1]
+    if times[best].below(1.0):
+        gain = f"{best} gains most, {short(1 / times[best].value)} times as fast"
+    else:
+        gain = "none surely gains"
     if not slower:
         slowest = in_order[0]
         return (
-            f"None of {len(times)} kinds of layers takes longer in INT8 than in {dtype}, "
+            f"None of {len(times)} kinds of layers surely takes longer in INT8 than in {dtype}, "
             f"{slowest} {short(times[slowest].value)} times as long; {gain}."
         )
     named = [f"{name} {short(times[name].value)}" for name in slower[:MOST_NAMED]]
     return (
-        f"INT8 takes longer than {dtype} on {len(slower)} of {len(times)} kinds of layers, times "
-        f"as long: {', '.join(named)}. {gain}: runtimes have their fast integer kernels for "
+        f"INT8 takes longer than {dtype} on {len(slower)} of {len(times)} kinds of layers: "
+        f"{', '.join(named)} times as long; {gain}. Runtimes have their fast integer kernels for "
         "products; the others compute little, and each number has to be scaled again."
     )
 

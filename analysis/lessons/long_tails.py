@@ -28,7 +28,7 @@ STUDY = study("calibration")
 
 
 def judge(evidence: Evidence) -> Finding:
-    facts = facts_of(evidence, STUDY)
+    facts = facts_of(evidence, STUDY, MINMAX)
     long_tailed = [fact for fact in facts if fact.group == LONG_TAILED]
     others = [fact for fact in facts if fact.group == OTHERS]
     on_long = {method: _gain(long_tailed, method) for method in METHODS}

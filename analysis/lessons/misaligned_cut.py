@@ -9,6 +9,7 @@ from analysis.lessons.frame.evidence import Evidence, Layer
 from analysis.lessons.frame.interval import all_of, exactly, negated
 from analysis.lessons.frame.lesson import Lesson
 from analysis.lessons.frame.needs import layers
+from analysis.lessons.frame.steps import by_place
 from analysis.lessons.frame.trial import Finding
 from analysis.units import whole_percent
 
@@ -34,11 +35,11 @@ NEED = layers("pruned", dtypes=("fp32", "fp16", "int8"))
 
 def judge(evidence: Evidence) -> Finding:
     cut = CUTS[evidence.kind]
-    ladder = evidence.ladder(NEED)
-    by_type: dict[str, dict[float, Layer]] = {}
-    for layer in ladder:
-        by_type.setdefault(layer.row.dtype, {})[layer.x] = layer
-    steps = by_type[cut.dtype]
+    ladders: dict[str, list[Layer]] = {}
+    for layer in evidence.ladder(NEED):
+        ladders.setdefault(layer.row.dtype, []).append(layer)
+    needed = (cut.whole, cut.misaligned, cut.aligned)
+    steps = by_place(ladders.get(cut.dtype, []), needed)
     left = steps[cut.misaligned].seconds.over(steps[cut.whole].seconds)
     left_aligned = steps[cut.aligned].seconds.over(steps[cut.whole].seconds)
     said = all_of([negated(left.below(NOTHING)), left_aligned.below(NOTHING)])
@@ -51,7 +52,9 @@ def judge(evidence: Evidence) -> Finding:
         f"{whole_percent(left_aligned.value)} of the time. Units work on 8 or 16 channels at "
         "once, and what is left over takes a slower way or is filled up."
     )
-    curves = [_curve(dtype, of_type, cut) for dtype, of_type in by_type.items()]
+    curves = [
+        _curve(dtype, by_place(ladder, (cut.whole,)), cut) for dtype, ladder in ladders.items()
+    ]
     shares = [(x, exactly(layer.flops / steps[cut.whole].flops)) for x, layer in steps.items()]
     curves.append(Curve("work", shares))
     chart = Curves(

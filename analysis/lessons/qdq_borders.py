@@ -7,6 +7,7 @@ from analysis.lessons.frame.evidence import Evidence, Layer
 from analysis.lessons.frame.interval import Interval
 from analysis.lessons.frame.lesson import Lesson
 from analysis.lessons.frame.needs import layers
+from analysis.lessons.frame.steps import by_place
 from analysis.lessons.frame.trial import Finding
 from analysis.units import short, si
 
@@ -24,19 +25,17 @@ NEEDS = (
 
 
 def judge(evidence: Evidence) -> Finding:
-    floats, integers, between = (_by_depth(evidence.ladder(need)) for need in NEEDS)
-    gains = {depth: floats[depth].seconds.over(layer.seconds) for depth, layer in between.items()}
-    free_gains = {
-        depth: floats[depth].seconds.over(layer.seconds) for depth, layer in integers.items()
-    }
+    ladders = (evidence.ladder(need) for need in NEEDS)
+    floats, integers, between = (by_place(ladder, (ALONE, CHAIN)) for ladder in ladders)
+    gains = _gains(floats, between)
+    free_gains = _gains(floats, integers)
     said = gains[CHAIN].over(gains[ALONE]).above(TIMES)
     cost = between[ALONE].seconds.value - integers[ALONE].seconds.value
     saved = floats[ALONE].seconds.value - integers[ALONE].seconds.value
     words = (
         f"One convolution saves {si(max(saved, 0.0), 's')} in INT8, and Q and DQ around it take "
-        f"{si(max(cost, 0.0), 's')}: it is {short(gains[ALONE].value)} times as fast as in floats. "
-        f"With {CHAIN:.0f} in a row between one Q and one DQ they are "
-        f"{short(gains[CHAIN].value)} times as fast."
+        f"{si(max(cost, 0.0), 's')}: it has {short(gains[ALONE].value)} times the speed of floats. "
+        f"{CHAIN:.0f} in a row between one Q and one DQ have {short(gains[CHAIN].value)} times."
     )
     chart = Curves(
         across="Convolutions in INT8 in a row",
@@ -48,8 +47,13 @@ def judge(evidence: Evidence) -> Finding:
     return Finding(said, words, chart)
 
 
-def _by_depth(ladder: list[Layer]) -> dict[float, Layer]:
-    return {layer.x: layer for layer in ladder}
+def _gains(floats: dict[float, Layer], others: dict[float, Layer]) -> dict[float, Interval]:
+    """Times as fast as in floats, by depth."""
+    return {
+        depth: floats[depth].seconds.over(layer.seconds)
+        for depth, layer in others.items()
+        if depth in floats
+    }
 
 
 def _curve(name: str, gains: dict[float, Interval]) -> Curve:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis.lessons.frame.charts import Curve, Curves, Guide
-from analysis.lessons.frame.evidence import Evidence, Untried
+from analysis.lessons.frame.evidence import QUIETER, Evidence, Untold, Untried
 from analysis.lessons.frame.interval import Interval, all_of
 from analysis.lessons.frame.lesson import Lesson
 from analysis.lessons.frame.trial import Finding
@@ -15,6 +15,7 @@ DENSE = Need("sparse_gemm", tags=(f"sweep/compute/side/{DTYPE}-gemm",))
 SPARSE = Need("sparse_gemm", tags=(f"sweep/compute/side/{DTYPE}-gemm_sp",))
 PAYS = 1.2
 """Times as fast, from which on it pays."""
+FEWEST_SIDES = 2
 HARDLY = 1.1
 """Times as fast, up to which it does not."""
 
@@ -49,6 +50,8 @@ def _gains(evidence: Evidence) -> dict[float, Interval]:
         side = row.x or 0.0
         if side in dense:
             gains[side] = dense[side].over(evidence.seconds(row))
+    if len(gains) < FEWEST_SIDES:
+        raise Untold(f"too few products were timed both ways; {QUIETER}")
     return gains
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from analysis.lessons.frame.charts import Curve, Curves
 from analysis.lessons.frame.evidence import Evidence, Layer, Untold, Untried
 from analysis.lessons.frame.interval import Interval, all_of
 from analysis.lessons.frame.lesson import Lesson
 from analysis.lessons.frame.needs import layers
+from analysis.lessons.frame.steps import by_place
 from analysis.lessons.frame.trial import Finding
 from analysis.units import short
 
@@ -25,7 +28,7 @@ NEEDS = (
 
 
 def judge(evidence: Evidence) -> Finding:
-    dense = _by_zeros(evidence.ladder(NEEDS[0]))
+    dense = _by_zeros(evidence.ladder(NEEDS[0]), (0.0, MANY))
     whole = dense[0.0]
     left = dense[MANY].over(whole)
     conditions = [left.above(NOT_FASTER)]
@@ -35,7 +38,7 @@ def judge(evidence: Evidence) -> Finding:
     )
     curves = [_curve(DENSE, dense, whole)]
     try:
-        sparse = _by_zeros(evidence.ladder(NEEDS[1]))
+        sparse = _by_zeros(evidence.ladder(NEEDS[1]), (FEW,))
     except (Untried, Untold) as why:
         words += f"How the zeros can be left out was not measured: {why}."
     else:
@@ -52,8 +55,8 @@ def judge(evidence: Evidence) -> Finding:
     return Finding(all_of(conditions), words, chart)
 
 
-def _by_zeros(ladder: list[Layer]) -> dict[float, Interval]:
-    return {layer.x: layer.seconds for layer in ladder}
+def _by_zeros(ladder: list[Layer], needed: Sequence[float]) -> dict[float, Interval]:
+    return {zeros: layer.seconds for zeros, layer in by_place(ladder, needed).items()}
 
 
 def _crossing(sparse: dict[float, Interval], whole: Interval) -> str:

@@ -39,10 +39,11 @@ def study(name: str) -> Need:
     return Need("trained", tags=(f"recipe/*/{name}",))
 
 
-def facts_of(evidence: Evidence, need: Need) -> list[Fact]:
-    """What a study found, by place. Raises Untried where it could not run, Untold where it failed.
+def facts_of(evidence: Evidence, need: Need, *names: str) -> list[Fact]:
+    """What a study found, by place; each fact has the numbers of these names.
 
-    Load does not change it, so that a row need not be quiet.
+    Load does not change it, so that a row need not be quiet. Raises Untried where it could not run,
+    Untold where it failed or has no such numbers.
     """
     rows = need.rows(evidence.measurements)
     for row in rows:
@@ -52,14 +53,17 @@ def facts_of(evidence: Evidence, need: Need) -> list[Fact]:
             raise Untried(row.reason)
         found = read_params(row.params).get("found")
         facts = [_fact(entry) for entry in found or () if isinstance(entry, dict)]
-        if facts:
-            return sorted(facts, key=lambda fact: fact.place)
+        if not facts or any(name not in fact.values for fact in facts for name in names):
+            raise Untold(f"{row.ceiling} was stored by another version: run it again")
+        return sorted(facts, key=lambda fact: fact.place)
     raise Untried(NOT_ASKED)
 
 
 def _fact(entry: Mapping[str, Any]) -> Fact:
     numbers = {name: float(value) for name, value in entry.get("values", {}).items()}
-    return Fact(str(entry["name"]), int(entry["place"]), str(entry["group"]), numbers)
+    return Fact(
+        str(entry.get("name")), int(entry.get("place") or 0), str(entry.get("group")), numbers
+    )
 
 
 def mean_of(numbers: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
@@ -71,8 +75,3 @@ def mean_of(numbers: Sequence[float], confidence: float = CONFIDENCE) -> Interva
     error = statistics.stdev(numbers) / math.sqrt(len(numbers))
     half = quantile(confidence, len(numbers) - 1) * error
     return Interval(middle - half, middle, middle + half)
-
-
-def shifted(interval: Interval, by: float) -> Interval:
-    """The interval with a number added."""
-    return Interval(interval.low + by, interval.value + by, interval.high + by)

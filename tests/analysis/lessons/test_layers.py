@@ -165,3 +165,25 @@ def test_half_of_the_bytes_must_be_nearly_half_of_the_time() -> None:
     assert "50 %" in trial.evidence
     assert verdict(half_bytes.LESSON, light(1.1), GPU) == FAILS
     assert verdict(half_bytes.LESSON, light(1.9), CPU) == UNTRIED
+
+
+@pytest.mark.parametrize(
+    ("lesson", "rows", "device"),
+    [
+        (int8_slower.LESSON, in_both("conv", 100, 30), CPU),
+        (qdq_borders.LESSON, chains(100, 110, 450), CPU),
+        (misaligned_cut.LESSON, ladder(130, 50), CPU),
+        (zeros_dense.LESSON, products(100, [(50, 500), (99, 10)]), CPU),
+        (around_network.LESSON, steps(1), CPU),
+        (sparse_24.LESSON, sparse_products(105, 60), GPU),
+        (half_bytes.LESSON, light(1.9), GPU),
+    ],
+)
+def test_any_row_may_be_missing(
+    lesson: Lesson, rows: Sequence[Measurement], device: Device
+) -> None:
+    for place in range(len(rows)):
+        rest = [*rows[:place], *rows[place + 1 :]]
+        assert verdict(lesson, rest, device) in (HOLDS, UNDECIDED, UNTRIED)
+        absent = skipped(rows[place], "absent")
+        assert verdict(lesson, [*rest, absent], device) in (HOLDS, UNDECIDED, UNTRIED)
