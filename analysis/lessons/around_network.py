@@ -17,7 +17,7 @@ BEFORE = {
     "resize": "resize to 224x224",
     "normalise": "normalise",
 }
-AFTER = {"softmax-top5": "softmax and top 5", "nms": "non-maximum suppression"}
+AFTER = {"softmax-top5": "softmax and top 5", "nms": "boxes that overlap"}
 """Steps by their tags, in words."""
 HOST = "overhead/host/"
 STEPS = {step: Need("around", tags=(f"{HOST}{step}",)) for step in (*BEFORE, *AFTER)}
@@ -35,8 +35,8 @@ def judge(evidence: Evidence) -> Finding:
         f"Before MobileNet runs for {si(network.value, 's')}, Pillow and NumPy take "
         f"{si(before.value, 's')} to make its input of {PHOTOGRAPH}, "
         f"{short(before.value / network.value)} times as long. Softmax and top 5 after it take "
-        f"{si(after['softmax-top5'].value, 's')}; the boxes of a detector, "
-        f"{si(after['nms'].value, 's')} in NumPy."
+        f"{si(after['softmax-top5'].value, 's')}; to take out a detector's boxes that "
+        f"overlap (NMS, NumPy), {si(after['nms'].value, 's')}."
     )
     bars = [Bar(name, seconds[step], marked=True) for step, name in (BEFORE | AFTER).items()]
     bars.insert(len(BEFORE), Bar("MobileNet 1.0, FP32", network))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from analysis.lessons.frame.charts import Curve, Curves
+import statistics
+
+from analysis.lessons.frame.charts import Curve, Curves, Guide
 from analysis.lessons.frame.evidence import Evidence
 from analysis.lessons.frame.interval import Interval, Said, all_of
 from analysis.lessons.frame.lesson import Lesson
@@ -32,6 +34,7 @@ def judge(evidence: Evidence) -> Finding:
         f"{_rank(first, facts, WORST)} and {_rank(last, facts, WORST)}. Number one is layer "
         f"{_noisiest(facts).place + 1}, a {_noisiest(facts).group} one."
     )
+    noises = [fact.values[ALONE] for fact in facts]
     curves = []
     for group in dict.fromkeys(fact.group for fact in facts):
         of_group = [fact for fact in facts if fact.group == group]
@@ -42,6 +45,7 @@ def judge(evidence: Evidence) -> Finding:
         up="Signal over noise",
         unit="dB",
         curves=curves,
+        guides=[Guide("half of the layers lie below", statistics.median(noises))],
         even=True,
     )
     return Finding(said, words, chart)

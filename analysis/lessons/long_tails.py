@@ -38,7 +38,7 @@ def judge(evidence: Evidence) -> Finding:
     for method, name in METHODS.items():
         bars.append(Bar(f"{name}, long tails", on_long[method], marked=True))
         bars.append(Bar(f"{name}, others", on_others[method]))
-    chart = Bars(across="Gain over MinMax", unit="dB", bars=bars, guides=[Guide("MinMax", 0.0)])
+    chart = Bars(across="Gain over MinMax (dB)", unit="", bars=bars, guides=[Guide("MinMax", 0.0)])
     best = max(METHODS, key=lambda method: on_long[method].value)
     worst = min(METHODS, key=lambda method: on_long[method].value)
     words = (

@@ -46,11 +46,10 @@ def judge(evidence: Evidence) -> Finding:
         words += _crossing(sparse, whole)
         curves.append(_curve(SPARSE, sparse, whole))
     chart = Curves(
-        across="Zeros among the weights (%)",
+        across="Weights that are not zero (%)",
         up="Time, dense without zeros is 1",
         unit="",
         curves=curves,
-        even=True,
     )
     return Finding(all_of(conditions), words, chart)
 
@@ -72,7 +71,8 @@ def _crossing(sparse: dict[float, Interval], whole: Interval) -> str:
 
 
 def _curve(name: str, seconds: dict[float, Interval], whole: Interval) -> Curve:
-    return Curve(name, [(zeros, time.over(whole)) for zeros, time in sorted(seconds.items())])
+    points = [(100 - zeros, time.over(whole)) for zeros, time in seconds.items()]
+    return Curve(name, sorted(points))
 
 
 LESSON = Lesson(
