@@ -42,8 +42,10 @@ ELSEWHERE = "location"
 
 MOST_LANES = 8
 """Inputs that run at the same time, at most: one alone keeps few threads busy without the runtime's
-optimisation, and each takes the memory of its activations. Each has its share of the processors: as
-many threads as there are processors for each would wait for one another."""
+optimisation, and each takes the memory of its activations."""
+THREADS_OF_A_PROCESSOR = 2
+"""So many run on each processor, of all inputs that run at the same time: where one waits, another
+works. Many more would wait for one another."""
 
 Arrays = dict[str, np.ndarray]
 """Arrays by the names of their tensors."""
@@ -61,7 +63,7 @@ class Exact:
         options = ort.SessionOptions()
         options.log_severity_level = 4
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.intra_op_num_threads = max(1, processors() // lanes())
+        options.intra_op_num_threads = threads_of_a_run()
         options.inter_op_num_threads = 1
         options.add_session_config_entry(*WITHOUT_PACKING)
         options.add_session_config_entry(*WITHOUT_SPINNING)
@@ -150,6 +152,12 @@ def answers(model: ModelProto, feeds: Iterable[Mapping[str, np.ndarray]]) -> Ite
 def lanes() -> int:
     """How many inputs run at the same time."""
     return min(MOST_LANES, processors())
+
+
+def threads_of_a_run() -> int:
+    """How many threads one input has."""
+    share = THREADS_OF_A_PROCESSOR * processors() // lanes()
+    return min(processors(), share)
 
 
 def processors() -> int:
