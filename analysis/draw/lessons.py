@@ -122,8 +122,7 @@ def _draw_curves(ax: Axes, chart: Curves) -> None:
     least = min(*(number.low for number in numbers), *guides, numbers[0].low)
     most = max(*(number.high for number in numbers), *guides, numbers[0].high)
     places = sorted({place for curve in chart.curves for place, _ in curve.points})
-    if not chart.even:
-        ax.set_xscale("log", base=2)
+    ax.set_xscale("log", base=2)
     if least > 0 and most > WIDE_RANGE * least:
         ax.set_yscale("log")
         ax.set_ylim(least / 1.5, most * 1.5)
@@ -131,10 +130,13 @@ def _draw_curves(ax: Axes, chart: Curves) -> None:
     else:
         ax.set_ylim(min(0.0, 1.1 * least), 1.15 * most)
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _number(value, chart.unit)))
-    shown = places if len(places) <= EVEN_TICKS else places[:: -(-len(places) // EVEN_TICKS)]
-    ax.set_xticks(shown, [_place(place, chart.unit_across) for place in shown])
-    ax.xaxis.set_minor_formatter("")
-    ax.minorticks_off()
+    if len(places) <= EVEN_TICKS:
+        ax.set_xticks(places, [_place(place, chart.unit_across) for place in places])
+        ax.minorticks_off()
+    else:
+        ax.set_xlim(places[0] / 1.3, places[-1] * 1.3)
+        bases = (2, 4, 16) if chart.unit_across == "B" else (10, 5, 2)
+        log_ticks(ax.xaxis, bases, lambda place: _place(place, chart.unit_across), 0.6)
     ax.set_xlabel(chart.across)
     ax.set_ylabel(chart.up)
     ends = []
@@ -151,7 +153,7 @@ def _draw_curves(ax: Axes, chart: Curves) -> None:
             color=colour,
             marker=MARKERS[i % len(MARKERS)],
             markersize=4.5,
-            linewidth=1.4,
+            linewidth=1.4 if curve.joined else 0.0,
             elinewidth=0.9,
             gid=curve.name,
         )

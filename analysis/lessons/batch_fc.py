@@ -2,43 +2,39 @@
 
 from __future__ import annotations
 
-from analysis.lessons.frame.charts import Spot, UnderRoofs
-from analysis.lessons.frame.evidence import Evidence, Layer
+from analysis.lessons.frame.charts import UnderRoofs
+from analysis.lessons.frame.evidence import Evidence
 from analysis.lessons.frame.interval import all_of
 from analysis.lessons.frame.lesson import Lesson
-from analysis.lessons.frame.needs import ROOFS, layers
+from analysis.lessons.frame.needs import FLOAT, ROOFS, by_kind
+from analysis.lessons.frame.slope import HALF
 from analysis.lessons.frame.trial import Finding
-from analysis.units import si
+from analysis.units import percent, si
 
-WIDTHS = {"cpu": 2048.0, "cuda": 4096.0}
-"""Of a layer whose weights no inner cache holds."""
+WIDTH = 2048.0
 SMALL, LARGE = "batch 1", "batch 128"
-MOST_SHARE = 4.0
-"""A layer bound by memory takes about as long at several times the batch: the same bytes move."""
-NEED = layers("fc", SMALL, "batch 16", LARGE, places=tuple(WIDTHS.values()))
+NEEDS = by_kind("fc", SMALL, "batch 16", LARGE, places=(WIDTH,))
 
 
 def judge(evidence: Evidence) -> Finding:
-    width = WIDTHS[evidence.kind]
-    ladder = [layer for layer in evidence.ladder(NEED) if layer.x == width]
-    by_batch = {layer.row.facts.series: layer for layer in ladder}
-    small, large = by_batch[SMALL], by_batch[LARGE]
-    times_as_long = large.seconds.over(small.seconds)
-    times_the_work = large.flops / small.flops
-    gain = large.rate.over(small.rate)
-    said = all_of([gain.above(MOST_SHARE)])
-    evidence_in_words = (
-        f"128 times the work takes {times_as_long.value:.3g} times as long at width {width:.0f}: "
-        f"{si(small.rate.value, 'FLOP/s')} at batch 1, {si(large.rate.value, 'FLOP/s')} at batch "
-        f"128, where each weight serves {times_the_work:.0f} rows."
+    need = NEEDS[evidence.kind]
+    small = evidence.layer(need, SMALL)
+    large = evidence.layer(need, LARGE)
+    at_small = evidence.share_of_memory(small)
+    at_large = evidence.share_of_memory(large)
+    memory = evidence.memory_above(small)
+    words = (
+        f"Width {WIDTH:.0f}: at batch 1 it moves {percent(at_small.value)} of the bytes a second "
+        f"that {memory.label} gives and computes {si(small.rate.value, 'FLOP/s')}; at batch 128 "
+        f"{percent(at_large.value)} and {si(large.rate.value, 'FLOP/s')}, since each weight "
+        "serves 128 rows."
     )
-    spots: list[Spot] = [_spot(layer) for layer in ladder]
-    chart = UnderRoofs(spots=spots, slopes=evidence.slopes(), flats=evidence.flats("fp32"))
-    return Finding(said, evidence_in_words, chart)
-
-
-def _spot(layer: Layer) -> Spot:
-    return layer.spot(layer.row.facts.series)
+    said = all_of([at_small.above(HALF), at_large.below(HALF)])
+    spots = [layer.spot(layer.row.facts.series) for layer in evidence.layers(need)]
+    chart = UnderRoofs(
+        spots=spots, slopes=evidence.slopes(), flats=evidence.flats(FLOAT[evidence.kind])
+    )
+    return Finding(said, words, chart)
 
 
 LESSON = Lesson(
@@ -46,10 +42,14 @@ LESSON = Lesson(
     title="FC is bound by memory at batch 1, not at 128",
     claim=(
         "A fully connected layer at batch 1 reads each weight for one multiply-add and is bound by "
-        "memory; at a large batch each weight serves many rows, and arithmetic bounds it."
+        "memory; from a batch of about 64 on each weight serves many rows, and memory no longer "
+        "bounds it."
     ),
     source="NVIDIA, Deep Learning Performance: Linear/Fully-Connected Layers User's Guide.",
-    rule=f"It holds if the rate at batch 128 is more than {MOST_SHARE:g} times that at batch 1.",
-    needs=(*ROOFS, NEED),
+    rule=(
+        "It holds if the layer moves its bytes at more than half the rate of the memory that "
+        "holds them at batch 1, and at less than half at batch 128."
+    ),
+    needs=(*ROOFS, *NEEDS.values()),
     judge=judge,
 )

@@ -29,7 +29,10 @@ def probes(needs: Iterable[Need]) -> list[Probe]:
 
 def _cases(probe: Probe, needs: Sequence[Need], device: Device) -> Iterator[Case]:
     """The cases of a probe that some need wants."""
-    for case in _all_cases(probe, needs, device):
+    of_kind = [need for need in needs if device.kind in need.kinds]
+    if not of_kind:
+        return
+    for case in _all_cases(probe, of_kind, device):
         asked = Asked(
             probe=probe.name,
             tag=case.ceiling,
@@ -38,7 +41,7 @@ def _cases(probe: Probe, needs: Sequence[Need], device: Device) -> Iterator[Case
             series=case.params.get("series", ""),
             x=case.x,
         )
-        if any(need.wants(asked) and (need.full or not case.full) for need in needs):
+        if any(need.wants(asked) and (need.full or not case.full) for need in of_kind):
             yield case
 
 

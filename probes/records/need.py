@@ -46,6 +46,8 @@ class Need:
     """Types of numbers."""
     places: tuple[float, ...] = ()
     """Values of ``x``."""
+    kinds: tuple[str, ...] = ("cpu", "cuda")
+    """Kinds of device on which they are asked."""
     full: bool = False
     """True if those count, too, that a probe asks in a full run only."""
 

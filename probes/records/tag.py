@@ -16,7 +16,7 @@ ONE_CORE, PER_SM, CHASE = "1core", "per-sm", "chase"
 READ, LIBRARY, MAIN_MEMORY = "read", "gemm", "dram"
 WORKING_SET, INTENSITY, BANK_CONFLICT = "working-set", "intensity", "bank-conflict"
 BLOCKS_PER_SM, THREADS, STRIDE = "blocks-per-sm", "threads", "stride"
-GATHER, SIZE, ELEMENTS, SIDE = "gather", "size", "elements", "side"
+GATHER, SIZE, ELEMENTS, SIDE, CHAINS = "gather", "size", "elements", "side", "chains"
 CLUSTER, WINDOW = "cluster", "window"
 SHARED = "shared"
 WORK_COUNTED = {
@@ -91,6 +91,7 @@ AXES: Mapping[str, Axis] = {
     GATHER: Axis("Bytes read together at a random place", "B"),
     SIZE: Axis("Size of the transfer", "B"),
     ELEMENTS: Axis("Elements of the tensor"),
+    CHAINS: Axis("Independent multiply-adds in flight"),
     CLUSTER: Axis("SMs of a cluster", through=SHARED),
     WINDOW: Axis("Memory that is read again while a stream passes", "B"),
     SIDE: Axis("Rows and columns of a square product"),

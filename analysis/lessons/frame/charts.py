@@ -16,6 +16,8 @@ class Curve:
     """Where it ends, it is called so."""
     points: Sequence[tuple[float, Interval]]
     """(place, number), by place."""
+    joined: bool = True
+    """False if the points are things of their own, and no line leads from one to the next."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,6 @@ class Curves:
     """Lines across it."""
     unit_across: str = ""
     """Unit of the places; ``B`` is told in powers of two."""
-    even: bool = False
-    """True if places lie as far apart as they differ, and not as their ratio is."""
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from analysis.layers.placement import Placement
-from analysis.layers.roof_above import compute_roof
+from analysis.layers.roof_above import compute_roof, memory_roof
 from analysis.lessons.frame.charts import Guide, Spot
-from analysis.lessons.frame.interval import Interval, seconds_of
+from analysis.lessons.frame.interval import DRIFT, Interval, seconds_of
 from analysis.model.ceilings import Ceiling
 from analysis.model.roofline import Roof, Roofline
 from kernels.device import Device
@@ -125,11 +125,28 @@ class Evidence:
         return layers
 
     def ladder(self, need: Need) -> list[Layer]:
-        """The layers of a curve, all of them. Raises also Untold where one could not be timed."""
-        for row in need.rows(self.measurements):
-            if row.status == FAILED or (row.status == OK and not row.trusted):
-                raise Untold(f"{row.layer}: {row.doubt or row.reason}; {QUIETER}")
+        """The layers of a curve that were timed well, its ends among them. Raises as ``span``."""
+        self.span(need)
         return self.layers(need)
+
+    def layer(self, need: Need, series: str) -> Layer:
+        """The one layer of a curve of those needed. Raises as ``rows`` does."""
+        (layer,) = self.layers(replace(need, series=(series,)))
+        return layer
+
+    def span(self, need: Need) -> list[Measurement]:
+        """The rows of a curve that are good, its first and its last place among them.
+
+        Raises Untried where it has fewer than two places, Untold where an end is not good.
+        """
+        needed = need.rows(self.measurements)
+        good = self.rows(need)
+        places = [row.x or 0.0 for row in needed if row.status != SKIPPED]
+        for end in (min(places), max(places)):
+            at_end = [row for row in needed if row.x == end]
+            if not any(row in good for row in at_end):
+                raise _lack(at_end)
+        return good
 
     def ceiling(self, tag: str) -> Ceiling:
         """A ceiling that can be trusted. Raises Untried or Untold where there is none."""
@@ -142,6 +159,30 @@ class Evidence:
             raise Untold(f"{tag}: {ceiling.doubt or ceiling.remark}; {QUIETER}")
         return ceiling
 
+    def reached(self, tag: str) -> Interval:
+        """The rate of a ceiling, with its interval and the drift of the kind of device."""
+        ceiling = self.ceiling(tag)
+        rate = ceiling.rate or 0.0
+        wide = (1 + (ceiling.spread or 0.0)) * (1 + DRIFT[self.kind] / 2)
+        return Interval(rate / wide, rate, rate * wide)
+
+    def memory_above(self, layer: Layer) -> Roof:
+        """The roof of the memory that holds a layer. Raises Untried or Untold without one."""
+        roof = memory_roof(layer.row.facts, self.roofs, self.device)
+        return _usable(roof, "of the memory that holds it")
+
+    def arithmetic_above(self, layer: Layer) -> Roof:
+        """The roof of the arithmetic of a layer's type. Raises Untried or Untold without one."""
+        return _usable(compute_roof(layer.row.dtype, self.roofs), f"of {layer.row.dtype}")
+
+    def share_of_memory(self, layer: Layer) -> Interval:
+        """The bytes that a layer moves a second, over those that its memory can."""
+        return layer.seconds.under(layer.bytes).times(1 / self.memory_above(layer).rate)
+
+    def ridge(self, layer: Layer) -> float:
+        """Operations per byte from which arithmetic, not memory, is to bound a layer."""
+        return self.arithmetic_above(layer).rate / self.memory_above(layer).rate
+
     def slopes(self) -> list[Guide]:
         """The roofs of memory, for a picture."""
         return [Guide(roof.label, roof.rate) for roof in self.roofs.bandwidth]
@@ -150,6 +191,15 @@ class Evidence:
         """The fastest dense roof of arithmetic in a type, for a picture; none if unknown."""
         roof = compute_roof(dtype, self.roofs)
         return [Guide(roof.label, roof.rate)] if isinstance(roof, Roof) else []
+
+
+def _usable(roof: Roof | Ceiling | None, what: str) -> Roof:
+    """A roof that can be trusted. Raises Untried or Untold for any other."""
+    if roof is None:
+        raise Untried(f"no roof {what} was measured")
+    if isinstance(roof, Ceiling):
+        raise Untold(f"the roof {roof.tag} cannot be trusted: {roof.doubt}; {QUIETER}")
+    return roof
 
 
 def _lack(needed: Sequence[Measurement]) -> Exception:

@@ -69,7 +69,7 @@ def exactly(value: float) -> Interval:
 
 def seconds_of(row: Measurement, kind: str) -> Interval:
     """The time of a row that is ok, with its own interval and the drift of the kind of device."""
-    drift = DRIFT[kind]
+    drift = DRIFT[kind] / 2  # of two that are held against each other, each takes its half
     median = row.seconds_median or 0.0
     low = row.seconds_low or median
     high = row.seconds_high or median
