@@ -44,6 +44,7 @@ from probes.harness import interrupts
 from probes.harness.case import Probe, all_probes, choose
 from probes.harness.devices.choose import choose as choose_device
 from probes.harness.load import Watch
+from probes.harness.rounds import USUAL, Patience
 from probes.records.given import reason, writing_to
 from probes.records.measurement import FAILED, Measurement, RidgelineError
 from probes.records.precision import (
@@ -446,7 +447,10 @@ def measure(args: argparse.Namespace, folders: list[Path]) -> int:
                 "clock_limits": watch.clock_limits(),
             }
             console.load(run.load)
-        measured_code = measure_tasks(run, todo, bench, args, folder, console, watch)
+        patience = lessons.PATIENCE if tried else USUAL
+        measured_code = measure_tasks(
+            run, todo, bench, args, folder, console, watch, patience=patience
+        )
         if measured_code == INTERRUPTED:
             return INTERRUPTED
         if asked_plan and measured_code in (DONE, SOME_FAILED):
@@ -542,11 +546,12 @@ def measure_tasks(
     console: Console,
     watch: Watch,
     rounds: int | None = None,
+    patience: Patience = USUAL,
 ) -> int:
     """Measure all tasks, or as many as can be; returns the exit code.
 
     An interrupt or a full disk ends the measuring with a note on the console. rounds: turns of
-    each; None: as many as the run's settings say.
+    each; None: as many as the run's settings say. patience: how long they may go on.
     """
     from analysis.model.judge import judged
     from probes.harness import session
@@ -555,7 +560,9 @@ def measure_tasks(
         return judged(rows, run.device)
 
     try:
-        session.measure(run, todo, bench, folder, args.sustained, judge, console, watch, rounds)
+        session.measure(
+            run, todo, bench, folder, args.sustained, judge, console, watch, rounds, patience
+        )
     except (KeyboardInterrupt, OSError) as error:
         return ended_by(error, run, folder, console)
     return code_of(run) if run.status == COMPLETE else SOME_FAILED

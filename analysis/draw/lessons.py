@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from analysis.draw.canvas import (
     POINTS_PER_INCH,
     caption,
+    covered,
     fitted,
     heading,
     log_ticks,
@@ -15,7 +16,8 @@ from analysis.draw.canvas import (
     pixels_of,
     write_tied,
 )
-from analysis.draw.labels import spread_out, width
+from analysis.draw.labels import Box, spread_out, width
+from analysis.draw.slopes import names_among_points
 from analysis.draw.style import (
     CATEGORIES,
     FAINT,
@@ -49,14 +51,20 @@ DASHED = (0, (4, 3))
 WIDE_RANGE = 8.0
 """Numbers that differ by a larger factor are drawn on a logarithmic axis."""
 EVEN_TICKS = 8
-"""Places that are all written below an even axis."""
+"""Places that are all written below their axis."""
+MOST_TICKS = 6
+"""Numbers below bars."""
+FEW_DECADES = 300.0
+"""Numbers that differ by a smaller factor have ticks at 2 and 5, too."""
+AROUND, BEYOND_CORNER = 2.5, 4.0
+"""How far a roofline goes beyond its layers, and beyond its ridge points, as factors."""
 
 
 def figure(trial: Trial, chart: Chart, device: str) -> Figure:
     """A figure of what a lesson measured on a device."""
     down = _height(chart)
     picture = page((ACROSS, down))
-    heading(picture, f"{trial.title}: {trial.verdict}", device)
+    heading(picture, trial.title, f"{trial.verdict} · {device}")
     caption(picture, CAPTION)
     left, right = _margins(chart)
     box = (
@@ -90,7 +98,7 @@ def _margins(chart: Chart) -> tuple[float, float]:
     if isinstance(chart, Curves):
         names = [curve.name for curve in chart.curves]
         return LEFT, _inches(names) + 0.35
-    names = [guide.name for guide in chart.flats]
+    names = [flat.label for flat in chart.flats]
     return LEFT, max(RIGHT, _inches(names) + 0.2)
 
 
@@ -110,7 +118,9 @@ def _number(value: float, unit: str) -> str:
 
 def _place(value: float, unit: str) -> str:
     """A place as an axis tells it."""
-    return binary(value) if unit == "B" else short(value)
+    if unit == "B":
+        return binary(value)
+    return brief(value, unit) if unit else short(value)
 
 
 def _draw_curves(ax: Axes, chart: Curves) -> None:
@@ -126,7 +136,7 @@ def _draw_curves(ax: Axes, chart: Curves) -> None:
     if least > 0 and most > WIDE_RANGE * least:
         ax.set_yscale("log")
         ax.set_ylim(least / 1.5, most * 1.5)
-        log_ticks(ax.yaxis, (10, 5, 2), lambda value: _number(value, chart.unit), 0.3)
+        _log_numbers(ax, chart.unit)
     else:
         ax.set_ylim(min(0.0, 1.1 * least), 1.15 * most)
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _number(value, chart.unit)))
@@ -135,7 +145,7 @@ def _draw_curves(ax: Axes, chart: Curves) -> None:
         ax.minorticks_off()
     else:
         ax.set_xlim(places[0] / 1.3, places[-1] * 1.3)
-        bases = (2, 4, 16) if chart.unit_across == "B" else (10, 5, 2)
+        bases = (2, 4, 16) if chart.unit_across == "B" else (10,)
         log_ticks(ax.xaxis, bases, lambda place: _place(place, chart.unit_across), 0.6)
     ax.set_xlabel(chart.across)
     ax.set_ylabel(chart.up)
@@ -191,7 +201,7 @@ def _guides_across(ax: Axes, guides: Sequence[Guide], unit: str) -> None:
 
 def _draw_bars(ax: Axes, chart: Bars) -> None:
     """Draw bars with their intervals; each number stands right of its bar."""
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     numbers = [bar.number for bar in chart.bars]
     most = max([number.high for number in numbers] + [guide.value for guide in chart.guides])
@@ -216,6 +226,7 @@ def _draw_bars(ax: Axes, chart: Bars) -> None:
             (5, 0),
             textcoords="offset points",
             va="center",
+            bbox=halo(),
             gid="number",
         )
     if chart.log:
@@ -229,6 +240,7 @@ def _draw_bars(ax: Axes, chart: Bars) -> None:
     ax.set_yticks(list(heights), names)
     ax.tick_params(axis="y", length=0)
     ax.grid(False, axis="y")
+    ax.xaxis.set_major_locator(MaxNLocator(MOST_TICKS))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _number(value, chart.unit)))
     ax.set_xlabel(chart.across)
     for guide in chart.guides:
@@ -249,21 +261,22 @@ def _draw_under_roofs(ax: Axes, chart: UnderRoofs) -> None:
     """Draw slopes, flat roofs, and layers under them."""
     xs = [spot.intensity for spot in chart.spots]
     rates = [spot.rate for spot in chart.spots]
-    top = max([rate.high for rate in rates] + [flat.value for flat in chart.flats])
-    left, right = min(xs) / 3, max(xs) * 3
-    low, high = min(rate.low for rate in rates) / 2, top * 2
+    corners = [flat.rate / slope.rate for flat in chart.flats for slope in chart.slopes]
+    top = max([rate.high for rate in rates] + [flat.rate for flat in chart.flats])
+    left = min([min(xs) / AROUND, *(corner / BEYOND_CORNER for corner in corners)])
+    right = max([max(xs) * AROUND, *(corner * BEYOND_CORNER for corner in corners)])
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
     ax.set_xlim(left, right)
-    ax.set_ylim(low, high)
+    ax.set_ylim(min(rate.low for rate in rates) / AROUND, top * 1.8)
     log_ticks(ax.xaxis, (2, 4, 8), fraction, 0.5)
-    log_ticks(ax.yaxis, (10, 5, 2), lambda value: brief(value, "FLOP/s"), 0.3)
+    _log_numbers(ax, "FLOP/s")
     ax.set_xlabel("Operational intensity (FLOP/B)")
     for flat in chart.flats:
-        ax.axhline(flat.value, color=SLOPE, linewidth=1.6)
+        ax.axhline(flat.rate, color=SLOPE, linewidth=1.6)
         ax.annotate(
-            flat.name,
-            (1, flat.value),
+            flat.label,
+            (1, flat.rate),
             (4, 0),
             xycoords=("axes fraction", "data"),
             textcoords="offset points",
@@ -271,39 +284,21 @@ def _draw_under_roofs(ax: Axes, chart: UnderRoofs) -> None:
             color=SLOPE,
             gid="roof",
         )
-    roof = max((flat.value for flat in chart.flats), default=high)
+    flat_rate = max((flat.rate for flat in chart.flats), default=top)
     for slope in chart.slopes:
-        corner = min(right, roof / slope.value)
-        ends = [left, corner]
-        heights = [attainable(x, roof, slope.value) for x in ends]
-        ax.plot(ends, heights, color=SLOPE, linewidth=1.2)
-        _name_of_slope(ax, slope, (left, low), roof)
-    _draw_spots(ax, chart.spots)
+        ends = [left, min(right, flat_rate / slope.rate)]
+        heights = [attainable(x, flat_rate, slope.rate) for x in ends]
+        ax.plot(ends, heights, color=SLOPE, linewidth=1.2, gid=f"{slope.tag}/layers")
+    boxes = _draw_spots(ax, chart.spots)
+    names_among_points(ax, chart.slopes, boxes)
 
 
-def _name_of_slope(ax: Axes, slope: Guide, corner: tuple[float, float], roof: float) -> None:
-    """Write the name of a level where its slope enters the axes."""
-    left, low = corner
-    x = max(left, low / slope.value) * 1.15
-    y = x * slope.value
-    if y > roof:
-        return
-    ax.annotate(
-        slope.name,
-        (x, y),
-        (2, -3),
-        textcoords="offset points",
-        ha="left",
-        va="top",
-        color=SLOPE,
-        bbox=halo(),
-        annotation_clip=True,
-        gid="roof",
-    )
+def _draw_spots(ax: Axes, spots: Sequence[Spot]) -> list[Box]:
+    """Draw layers, those of one curve joined, each with its name.
 
-
-def _draw_spots(ax: Axes, spots: Sequence[Spot]) -> None:
-    """Draw layers, those of one curve joined, each with its name."""
+    Returns boxes over what was drawn, in pixels.
+    """
+    boxes = []
     curves = list(dict.fromkeys(spot.curve for spot in spots))
     for i, curve in enumerate(curves):
         members = [spot for spot in spots if spot.curve == curve]
@@ -323,15 +318,37 @@ def _draw_spots(ax: Axes, spots: Sequence[Spot]) -> None:
             label=curve or None,
             zorder=3,
         )
+        places = [(spot.intensity, spot.rate.value) for spot in members]
+        boxes += covered(ax, places, joined=bool(curve))
         for spot in members:
-            ax.annotate(
-                spot.name,
-                (spot.intensity, spot.rate.value),
-                (6, -4),
-                textcoords="offset points",
-                va="top",
-                color=ink(colour),
-                gid="name",
-            )
+            boxes.append(_name_of_spot(ax, spot, colour, is_above=bool(i % 2)))
     if any(curves):
         ax.legend(loc="lower right")
+    return boxes
+
+
+def _name_of_spot(ax: Axes, spot: Spot, colour: str, is_above: bool) -> Box:
+    """Write the name of a layer below its point, or above it; returns its box in pixels."""
+    offset = (-4, 5) if is_above else (5, -5)
+    text = ax.annotate(
+        spot.name,
+        (spot.intensity, spot.rate.value),
+        offset,
+        textcoords="offset points",
+        ha="right" if is_above else "left",
+        va="bottom" if is_above else "top",
+        color=ink(colour),
+        gid="name",
+    )
+    return Box(*text.get_window_extent().extents)
+
+
+def _log_numbers(ax: Axes, unit: str) -> None:
+    """Ticks of numbers on a logarithmic axis: 1, 2 and 5 of each power of ten, if there is room."""
+    from matplotlib.ticker import FuncFormatter, LogLocator
+
+    low, high = ax.get_ylim()
+    multiples = (1, 2, 5) if high < FEW_DECADES * low else (1,)
+    ax.yaxis.set_major_locator(LogLocator(subs=multiples))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _number(value, unit)))
+    ax.yaxis.set_minor_formatter("")

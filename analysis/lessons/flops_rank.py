@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from analysis.lessons import batch_fc, channels, kernel_size, light_layers, output_size
 from analysis.lessons.frame.charts import Curve, Curves
-from analysis.lessons.frame.evidence import Evidence, Layer, Untold, Untried
+from analysis.lessons.frame.evidence import QUIETER, Evidence, Layer, Untold, Untried
+from analysis.lessons.frame.interval import Interval
 from analysis.lessons.frame.lesson import Lesson
 from analysis.lessons.frame.trial import Finding
 from analysis.units import short, si
@@ -23,6 +26,8 @@ NEEDS = [
 
 def judge(evidence: Evidence) -> Finding:
     layers = _layers(evidence)
+    needed = [row for need in NEEDS for row in need.rows(evidence.measurements)]
+    is_complete = len(layers) == len(needed)
     clear = 0
     inverted: list[tuple[float, Layer, Layer]] = []
     for more in layers:
@@ -35,6 +40,7 @@ def judge(evidence: Evidence) -> Finding:
             if time.below(1.0):
                 inverted.append((work, more, less))
     words = f"Of {clear} pairs where one layer has {TIMES:g} times the operations, "
+    pair = []
     if inverted:
         work, more, less = max(inverted, key=lambda pair: pair[0])
         words += (
@@ -42,17 +48,25 @@ def judge(evidence: Evidence) -> Finding:
             f"has {short(work)} times the operations of {less.row.layer} and takes "
             f"{si(more.seconds.value, 's')}, not {si(less.seconds.value, 's')}."
         )
+        pair = [Curve("farthest", _points([less, more]))]
+    elif not is_complete:
+        raise Untold(f"not all layers were timed well; {QUIETER}")
     else:
         words += "none takes less time with more of them."
-    by_work = sorted(layers, key=lambda layer: layer.flops)
-    points = [(layer.flops, layer.seconds) for layer in by_work]
     chart = Curves(
-        across="Operations of a layer (FLOP)",
+        across="Operations of a layer",
         up="Time",
         unit="s",
-        curves=[Curve("layers", points, joined=False)],
+        curves=[Curve("layers", _points(layers), joined=False), *pair],
+        unit_across="FLOP",
     )
     return Finding(bool(inverted), words, chart)
+
+
+def _points(layers: Sequence[Layer]) -> list[tuple[float, Interval]]:
+    """(operations, time) of layers, by operations."""
+    by_work = sorted(layers, key=lambda layer: layer.flops)
+    return [(layer.flops, layer.seconds) for layer in by_work]
 
 
 def _layers(evidence: Evidence) -> list[Layer]:

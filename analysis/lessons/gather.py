@@ -14,7 +14,7 @@ TIMES = 4.0
 SWEEP = Need(
     "bandwidth",
     tags=("sweep/bandwidth/gather/*",),
-    places=(4.0, 8.0, 64.0, 512.0, 4096.0),
+    places=(4.0, 8.0, 64.0, 4096.0),
     full=True,
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from analysis.lessons.frame.charts import Curve, Curves, Guide
-from analysis.lessons.frame.evidence import Evidence, Untried
+from analysis.lessons.frame.evidence import QUIETER, Evidence, Untold, Untried
 from analysis.lessons.frame.interval import all_of
 from analysis.lessons.frame.lesson import Lesson
 from analysis.lessons.frame.needs import MEMORY
@@ -25,6 +25,9 @@ NAMES = {"read": "read", "read-per-sm": "each SM its own"}
 def judge(evidence: Evidence) -> Finding:
     rows = evidence.rows(SWEEP[evidence.kind])
     tags = [roof.tag for roof in evidence.roofs.bandwidth if "shared" not in roof.tag]
+    if evidence.roofs.doubted:
+        doubted = evidence.roofs.doubted[0]
+        raise Untold(f"{doubted.tag}: {doubted.doubt}; {QUIETER}")
     if len(tags) < 2:
         raise Untried("fewer than two levels of memory were found")
     rates = [evidence.reached(tag) for tag in tags]

@@ -12,40 +12,38 @@ from probes.records.tag import COMPUTE, Tag
 
 TIMES = 3.0
 """The rate of matrix units over that of vector units, at least."""
-TYPES = ("fp16", "bf16")
-VECTOR = Need("compute", tags=("compute/fp16", "compute/bf16"))
-MATRIX = Need("tensor_core", tags=("compute/fp16/*mma-fp32", "compute/bf16/*mma-fp32"))
-CPU_PATHS = Need("compute", tags=("compute/bf16/*mmla", "compute/fp16/*mmla"))
+DTYPE = "fp16"
+VECTOR = Need("compute", tags=("compute/fp16",), kinds=("cuda",))
+MATRIX = Need("tensor_core", tags=("compute/fp16/*mma-fp32",))
 
 
 def judge(evidence: Evidence) -> Finding:
-    for dtype in TYPES:
-        matrix = [
-            ceiling.tag
-            for ceiling in evidence.ceilings.values()
-            if ceiling.rate and _is_matrix(Tag.parse(ceiling.tag), dtype)
-        ]
-        vector = evidence.ceilings.get(str(Tag(COMPUTE, dtype)))
-        if not matrix or vector is None or not vector.rate:
-            continue
-        fastest = max(matrix, key=lambda tag: evidence.ceilings[tag].rate or 0.0)
-        of_vector = evidence.reached(vector.tag)
-        of_matrix = evidence.reached(fastest)
-        gain = of_matrix.over(of_vector)
-        words = (
-            f"In {dtype.upper()} the vector units compute {si(of_vector.value, 'FLOP/s')}, the "
-            f"matrix units {si(of_matrix.value, 'FLOP/s')}: {short(gain.value)} times as much."
-        )
-        bars = [Bar("vector units", of_vector), Bar("matrix units", of_matrix, marked=True)]
-        chart = Bars(across=f"Rate in {dtype.upper()}", unit="FLOP/s", bars=bars)
-        return Finding(gain.above(TIMES), words, chart)
-    raise Untried("no matrix unit of this device is measured: a GPU since Volta has some")
+    if evidence.kind == "cpu":
+        raise Untried("it holds a GPU's matrix units against its vector units: take a GPU")
+    matrix = [
+        ceiling.tag
+        for ceiling in evidence.ceilings.values()
+        if ceiling.rate and _is_matrix(Tag.parse(ceiling.tag))
+    ]
+    if not matrix:
+        raise Untried("this GPU has no matrix units: take one since Volta")
+    fastest = max(matrix, key=lambda tag: evidence.ceilings[tag].rate or 0.0)
+    of_vector = evidence.reached(str(Tag(COMPUTE, DTYPE)))
+    of_matrix = evidence.reached(fastest)
+    gain = of_matrix.over(of_vector)
+    words = (
+        f"In {DTYPE.upper()} the vector units compute {si(of_vector.value, 'FLOP/s')}, the matrix "
+        f"units {si(of_matrix.value, 'FLOP/s')}: {short(gain.value)} times as much."
+    )
+    bars = [Bar("vector units", of_vector), Bar("matrix units", of_matrix, marked=True)]
+    chart = Bars(across=f"Rate in {DTYPE.upper()}", unit="FLOP/s", bars=bars)
+    return Finding(gain.above(TIMES), words, chart)
 
 
-def _is_matrix(tag: Tag, dtype: str) -> bool:
-    """True for a tag of matrix units with dense random operands in this type."""
+def _is_matrix(tag: Tag) -> bool:
+    """True for a tag of matrix units with dense random operands."""
     is_dense = not tag.variants and not tag.is_sparse
-    return tag.whole == Tag(COMPUTE, dtype) and not tag.on_vector_units and is_dense
+    return tag.whole == Tag(COMPUTE, DTYPE) and not tag.on_vector_units and is_dense
 
 
 LESSON = Lesson(
@@ -54,6 +52,6 @@ LESSON = Lesson(
     claim="Matrix units multiply several times as fast as vector units of the same type.",
     source="NVIDIA, Hopper Tuning Guide; Jia et al., Dissecting Volta, 2018.",
     rule=f"It holds if they compute more than {TIMES:g} times the rate of the vector units.",
-    needs=(VECTOR, MATRIX, CPU_PATHS),
+    needs=(VECTOR, MATRIX),
     judge=judge,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from analysis.lessons.frame.charts import Curve, Curves
+from analysis.lessons.frame.charts import Bar, Bars
 from analysis.lessons.frame.evidence import Evidence, Layer
 from analysis.lessons.frame.interval import all_of
 from analysis.lessons.frame.lesson import Lesson
@@ -14,6 +14,7 @@ from analysis.units import short, si
 
 EVEN = 32.0
 ODD = (31.0, 33.0)
+STEP = 16
 GAIN = 1.2
 """The rate at the multiple over that beside it, at least."""
 NEEDS = by_kind("alignment", "Conv 3x3", places=(15.0, 16.0, 17.0, *ODD, EVEN, 64.0))
@@ -28,15 +29,12 @@ def judge(evidence: Evidence) -> Finding:
         f"{short(gains[0].value)} times the rate with 31 and {short(gains[1].value)} times that "
         "with 33."
     )
-    chart = Curves(
-        across="Channels in and out of a 3x3 convolution",
-        up="Rate",
-        unit="FLOP/s",
-        curves=[
-            Curve(
-                even.row.dtype.upper(), [(layer.x, layer.rate) for layer in evidence.layers(need)]
-            )
-        ],
+    bars = [
+        Bar(f"{layer.x:.0f} channels", layer.rate, marked=layer.x % STEP == 0)
+        for layer in evidence.layers(need)
+    ]
+    chart = Bars(
+        across=f"Rate of a 3x3 convolution in {even.row.dtype.upper()}", unit="FLOP/s", bars=bars
     )
     return Finding(all_of(gain.above(GAIN) for gain in gains), words, chart)
 

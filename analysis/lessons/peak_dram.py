@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from analysis.lessons.frame.charts import Bar, Bars, Guide
 from analysis.lessons.frame.evidence import QUIETER, Evidence, Untold, Untried
 from analysis.lessons.frame.interval import Interval
 from analysis.lessons.frame.lesson import Lesson
-from analysis.lessons.frame.needs import MEMORY
 from analysis.lessons.frame.trial import Finding
 from analysis.units import percent, si
+from probes.records.need import Need
 
 BORDER = 0.97
 """Share of the peak from which it counts as reached."""
 TRIAD = "triad"
 """The stream that reads and writes as programs do."""
-STREAMS = MEMORY[0]
+STREAMS = Need("bandwidth", tags=("bandwidth/dram/*",))
 
 
 def judge(evidence: Evidence) -> Finding:
@@ -52,6 +54,6 @@ LESSON = Lesson(
     claim="No program moves as many bytes per second as the pins of the memory allow.",
     source="Williams, Waterman and Patterson, Roofline, Communications of the ACM, 2009.",
     rule=f"It holds if a triad, a = b + s*c, moves less than {BORDER:.0%} of the peak.",
-    needs=(*MEMORY,),
+    needs=(replace(STREAMS, kinds=("cuda",)),),
     judge=judge,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from analysis.lessons.frame.charts import Curve, Curves
+from analysis.lessons.frame.charts import Bar, Bars
 from analysis.lessons.frame.evidence import Evidence
 from analysis.lessons.frame.interval import all_of
 from analysis.lessons.frame.lesson import Lesson
@@ -28,13 +28,10 @@ def judge(evidence: Evidence) -> Finding:
         f"operation more, and takes {si(last.seconds.value, 's')} instead of "
         f"{si(first.seconds.value, 's')}: {percent(longer.value - 1)} longer."
     )
-    points = [(1 + layer.x, layer.seconds) for layer in ladder]
-    chart = Curves(
-        across="Nodes between two convolutions, in all: 1 and the transposes",
-        up="Time of the network",
-        unit="s",
-        curves=[Curve("6 convs", points)],
-    )
+    bars = [
+        Bar(f"{layer.x:.0f} transposes", layer.seconds, marked=layer is last) for layer in ladder
+    ]
+    chart = Bars(across="Time of a network of 6 convolutions", unit="s", bars=bars)
     return Finding(all_of([falls, longer.above(LONGER)]), words, chart)
 
 

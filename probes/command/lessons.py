@@ -10,9 +10,13 @@ from kernels.device import Device
 from kernels.layers import Layer
 from probes import layers
 from probes.harness.case import Case, Probe, all_probes
+from probes.harness.rounds import Patience
 from probes.records.need import Asked, Need
 
 LAYERS = "layers"
+PATIENCE = Patience(more_rounds=8, more_time=1.0, limit_seconds=80.0)
+"""A lesson needs each of its rows, so that what others disturbed is asked again for longer; all of
+them are to end within two minutes."""
 
 
 def probes(needs: Iterable[Need]) -> list[Probe]:

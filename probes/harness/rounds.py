@@ -47,6 +47,21 @@ MORE_TIME = 0.25
 
 
 @dataclass(frozen=True)
+class Patience:
+    """How long a run goes on."""
+
+    more_rounds: int = MORE_ROUNDS
+    """Rounds of what cannot be trusted, after the last round of all."""
+    more_time: float = MORE_TIME
+    """How long these may take, over the time of all rounds before."""
+    limit_seconds: float = math.inf
+    """After so long no task has another turn, unless it has had none."""
+
+
+USUAL = Patience()
+
+
+@dataclass(frozen=True)
 class Step:
     """What a run has just done."""
 
@@ -66,6 +81,7 @@ def take_turns(
     judge: Judge,
     now: Callable[[], float] = time.perf_counter,
     company: Callable[[], float] = lambda: 0.0,
+    patience: Patience = USUAL,
 ) -> Iterator[Step]:
     """Measure all tasks, round after round, so that each case sees the machine at several moments.
 
@@ -77,17 +93,19 @@ def take_turns(
     """
     others = _Company(company, now)
     begin = now()
+    limit = begin + patience.limit_seconds
     for number in range(rounds):
         for task in todo:
             has_turn = task.open and number < turns(task, rounds)
+            has_turn = has_turn and (number == 0 or now() < limit)
             if has_turn:
                 task.row = _row_after_turn(task, bench, rules(task.case))
                 others.after(task)
             if has_turn or number == 0:
                 yield Step(task, number + 1, has_turn)
     others.look()
-    deadline = now() + MORE_TIME * (now() - begin)
-    for _ in range(MORE_ROUNDS):
+    deadline = min(limit, now() + patience.more_time * (now() - begin))
+    for _ in range(patience.more_rounds):
         for task in doubtful(todo, judge):
             if now() >= deadline:
                 return

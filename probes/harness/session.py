@@ -15,7 +15,7 @@ from probes.harness.clocks import settling
 from probes.harness.forecast import FINISH_SECONDS, Forecast, Progress
 from probes.harness.load import Watch
 from probes.harness.plan import rules
-from probes.harness.rounds import Judge, judged, spread_out, take_turns
+from probes.harness.rounds import USUAL, Judge, Patience, judged, spread_out, take_turns
 from probes.harness.task import Task
 from probes.harness.turn import in_one_line
 from probes.records.measurement import OK, Measurement, Moment
@@ -62,13 +62,14 @@ def measure(
     console: Console,
     watch: Watch,
     rounds: int | None = None,
+    patience: Patience = USUAL,
 ) -> None:
     """Measure every task of the run; then load its fastest path for so long, if asked.
 
     Where the device does not start, the run stays partial. What else ran on the machine meanwhile,
     as ``watch`` tells it, is kept as ``run.load["during"]``. rounds: turns of each task; None: as
-    many as the run's settings say, and then the power of some is read, too. Raises OSError where
-    rows cannot be written.
+    many as the run's settings say, and then the power of some is read, too. patience: how long
+    turns may go on. Raises OSError where rows cannot be written.
     """
     imported = run.measurements
     run.measurements = [*imported, *_rows(todo)]
@@ -100,6 +101,7 @@ def measure(
                 company,
                 load_seconds,
                 board,
+                patience,
             )
             if telling.source:
                 _weigh(run, telling, imported, todo, bench, folder, judge, console, company, board)
@@ -149,6 +151,7 @@ def _time_and_save(
     company: Callable[[], float],
     sustained_seconds: float,
     board: BoardWatch,
+    patience: Patience,
 ) -> None:
     """Let all tasks take their turns, and save their rows beside those imported after each.
 
@@ -164,7 +167,10 @@ def _time_and_save(
         todo, rule_of, rounds, judge, time.perf_counter(), FINISH_SECONDS + sustained_seconds
     )
     with console.progress(forecast.progress()) as steps:
-        for step in take_turns(in_turn, bench, rule_of, rounds, judge, company=company):
+        steps_of_run = take_turns(
+            in_turn, bench, rule_of, rounds, judge, company=company, patience=patience
+        )
+        for step in steps_of_run:
             interrupts.check()  # before what an interrupt may have spoilt is kept
             board.look()
             run.measurements = [*imported, *_rows(todo)]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.lessons.frame.interval import Interval
+from analysis.model.roofline import Roof
 
 
 @dataclass(frozen=True)
@@ -96,10 +97,10 @@ class UnderRoofs:
 
     spots: Sequence[Spot]
     """The layers."""
-    slopes: Sequence[Guide]
-    """Levels of memory, B/s."""
-    flats: Sequence[Guide]
-    """Arithmetic, operations a second."""
+    slopes: Sequence[Roof]
+    """Levels of memory, fastest first."""
+    flats: Sequence[Roof]
+    """Arithmetic."""
 
 
 Chart = Curves | Bars | UnderRoofs

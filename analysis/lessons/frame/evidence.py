@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from analysis.layers.placement import Placement
-from analysis.layers.roof_above import compute_roof, memory_roof
-from analysis.lessons.frame.charts import Guide, Spot
+from analysis.layers.roof_above import capacities, compute_roof, memory_roof
+from analysis.lessons.frame.charts import Spot
 from analysis.lessons.frame.interval import DRIFT, Interval, seconds_of
 from analysis.model.ceilings import Ceiling
 from analysis.model.roofline import Roof, Roofline
 from kernels.device import Device
 from probes.records.measurement import FAILED, OK, SKIPPED, Measurement
 from probes.records.need import Need, asked_of
+from probes.records.tag import MAIN_MEMORY, Tag
 
 QUIETER = "run it again on a quieter machine"
 NOT_ASKED = "nothing of this kind is asked of this kind of device"
@@ -183,14 +184,16 @@ class Evidence:
         """Operations per byte from which arithmetic, not memory, is to bound a layer."""
         return self.arithmetic_above(layer).rate / self.memory_above(layer).rate
 
-    def slopes(self) -> list[Guide]:
-        """The roofs of memory, for a picture."""
-        return [Guide(roof.label, roof.rate) for roof in self.roofs.bandwidth]
+    def slopes(self) -> list[Roof]:
+        """The roofs of memory that layers may stand under, for a picture."""
+        warm_levels = {level for level, _ in capacities(self.device)}
+        subjects = {*warm_levels, MAIN_MEMORY}
+        return [roof for roof in self.roofs.bandwidth if Tag.parse(roof.tag).subject in subjects]
 
-    def flats(self, dtype: str) -> list[Guide]:
+    def flats(self, dtype: str) -> list[Roof]:
         """The fastest dense roof of arithmetic in a type, for a picture; none if unknown."""
         roof = compute_roof(dtype, self.roofs)
-        return [Guide(roof.label, roof.rate)] if isinstance(roof, Roof) else []
+        return [roof] if isinstance(roof, Roof) else []
 
 
 def _usable(roof: Roof | Ceiling | None, what: str) -> Roof:

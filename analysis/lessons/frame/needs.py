@@ -7,7 +7,7 @@ from probes.records.need import Need
 LEAST_RUN = Need("layers", tags=("overhead/*",))
 """The least run of the runtime that times layers."""
 MEMORY = (
-    Need("bandwidth", tags=("bandwidth/dram/*",)),
+    Need("bandwidth", tags=("bandwidth/dram/read", "bandwidth/dram/triad")),
     Need("cache", tags=("sweep/bandwidth/working-set/read*", "bandwidth/shared/*")),
 )
 """The roofs of memory."""
