@@ -132,7 +132,8 @@ def _draw_curves(ax: Axes, chart: Curves) -> None:
     least = min(*(number.low for number in numbers), *guides, numbers[0].low)
     most = max(*(number.high for number in numbers), *guides, numbers[0].high)
     places = sorted({place for curve in chart.curves for place, _ in curve.points})
-    ax.set_xscale("log", base=2)
+    if not chart.even:
+        ax.set_xscale("log", base=2)
     if least > 0 and most > WIDE_RANGE * least:
         ax.set_yscale("log")
         ax.set_ylim(least / 1.5, most * 1.5)
@@ -143,7 +144,7 @@ def _draw_curves(ax: Axes, chart: Curves) -> None:
     if len(places) <= EVEN_TICKS:
         ax.set_xticks(places, [_place(place, chart.unit_across) for place in places])
         ax.minorticks_off()
-    else:
+    elif not chart.even:
         ax.set_xlim(places[0] / 1.3, places[-1] * 1.3)
         bases = (2, 4, 16) if chart.unit_across == "B" else (10,)
         log_ticks(ax.xaxis, bases, lambda place: _place(place, chart.unit_across), 0.6)
@@ -240,7 +241,8 @@ def _draw_bars(ax: Axes, chart: Bars) -> None:
     ax.set_yticks(list(heights), names)
     ax.tick_params(axis="y", length=0)
     ax.grid(False, axis="y")
-    ax.xaxis.set_major_locator(MaxNLocator(MOST_TICKS))
+    if not chart.log:
+        ax.xaxis.set_major_locator(MaxNLocator(MOST_TICKS))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _number(value, chart.unit)))
     ax.set_xlabel(chart.across)
     for guide in chart.guides:

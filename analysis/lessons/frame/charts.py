@@ -47,6 +47,8 @@ class Curves:
     """Lines across it."""
     unit_across: str = ""
     """Unit of the places; ``B`` is told in powers of two."""
+    even: bool = False
+    """True if places lie as far apart as they differ, and not as their ratio is."""
 
 
 @dataclass(frozen=True)
