@@ -710,6 +710,11 @@ def make_pruning(
         model_of = partial(asked.model_of, plan=plan)
         pruned.measure_pruned(study, known, plan, recipes, which, model_of, folder, console)
 
+    sizes = planning.products(asked, known.patterns)
+    if sizes and run.device.kind == "cuda":
+        code = time_probe(run, sizes, None, args, folder, console, watch)
+        if code == INTERRUPTED:
+            return INTERRUPTED
     find_errors(plan.recipes, RANKING)
     plan = with_loss_of(plan, known.errors)
     timed = worth_a_run(plan, known.errors)
@@ -749,18 +754,32 @@ def time_recipes(
 ) -> int:
     """Time the whole network by each of these recipes, in rounds; returns the exit code."""
     from probes.command import planning
-    from probes.harness.bench import GuardedBench
-    from probes.harness.task import tasks
 
     probe = planning.recipes(asked, plan, recipes, errors)
+    return time_probe(run, probe, planning.sessions(asked), args, folder, console, watch)
+
+
+def time_probe(
+    run: Run,
+    probe: Probe,
+    rounds: int | None,
+    args: argparse.Namespace,
+    folder: Path,
+    console: Console,
+    watch: Watch,
+) -> int:
+    """Time all cases of a probe in a bench of its own; returns the exit code.
+
+    rounds: turns of each; None: as many as the run's settings say.
+    """
+    from probes.harness.bench import GuardedBench
+    from probes.harness.task import tasks
 
     def todo_on(device: Device) -> list[Task]:
         return tasks([probe], device, run.started, full=True, quick=args.quick)
 
     bench = GuardedBench(choose_device, todo_on)
-    todo = todo_on(run.device)
-    rounds = planning.sessions(asked)
-    return measure_tasks(run, todo, bench, args, folder, console, watch, rounds)
+    return measure_tasks(run, todo_on(run.device), bench, args, folder, console, watch, rounds)
 
 
 def time_engines(run: Run, asked: Engines, folder: Path, console: Console) -> int:

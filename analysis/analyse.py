@@ -160,8 +160,9 @@ def prune_outcome(
     plan: of its precisions, if there is one. run: judged.
     """
     from analysis.plan.front import front
-    from analysis.prune.plan import all_points
+    from analysis.prune.plan import all_points, with_predictions
     from analysis.prune.words import missing, on_pruning
+    from analysis.sparsity.products import products
     from analysis.sparsity.study import study_of
 
     provider = known.plan.provider if known.plan else run.device.kind
@@ -180,8 +181,10 @@ def prune_outcome(
             model=roofs,
             device=run.device,
             provider=provider,
+            products=products(run.measurements),
         )
         sparsity = study_of(layers, points)
+        points = with_predictions(points, sparsity)
     return PruneOutcome(
         known,
         sparsity=sparsity,

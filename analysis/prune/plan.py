@@ -8,6 +8,7 @@ from dataclasses import replace
 from analysis.plan.borders import FP32
 from analysis.plan.front import Point, front, is_as_trained, with_front
 from analysis.plan.plan import loss_of
+from analysis.sparsity.study import SparsityStudy
 from probes.records.measurement import OK, Measurement, RidgelineError
 from probes.records.patterns import TWO_OF_FOUR
 from probes.records.precision import CHANNEL, ErrorRow, Plan, Recipe
@@ -19,8 +20,8 @@ MANY_ZEROS = "unstructured 90 %"
 """The pattern of most zeros: if dense kernels skipped any, they would skip these."""
 TIMED = (TWO_OF_FOUR, MANY_ZEROS)
 """Patterns that are timed whatever they lose: they show what dense kernels make of zeros."""
-ALL_INT8 = "int8"
-"""The recipe of a plan that has every stage in INT8 that can have it."""
+NARROW = ("int8", "fp16")
+"""The recipes of a plan that have every stage in one lower precision that can have it."""
 MOST_COMBINED = 3
 """Pruned networks that are tried in lower precision, too."""
 
@@ -87,8 +88,8 @@ def combined(plan: Plan, errors: Sequence[ErrorRow], precision: Plan) -> list[Re
 
 
 def _is_worth_combining(recipe: Recipe, precision: Plan) -> bool:
-    """True for all in INT8, and for the chosen recipe if it is in any lower precision."""
-    return recipe.name in (ALL_INT8, precision.chosen) and not is_as_trained(recipe)
+    """True for all in INT8 or FP16, and for the chosen recipe if it is in any lower precision."""
+    return recipe.name in (*NARROW, precision.chosen) and not is_as_trained(recipe)
 
 
 def all_points(
@@ -102,6 +103,44 @@ def all_points(
     names = {point.name for point in pruned}
     others = [replace(point, chosen=False) for point in quantized if point.name not in names]
     return with_front([*pruned, *others])
+
+
+def with_predictions(points: Sequence[Point], study: SparsityStudy) -> list[Point]:
+    """The same points with the time that is expected of pruned networks.
+
+    Dense kernels multiply by zeros: they take as long as for all weights. Those of 2:4 would save
+    what the roofs allow in layers where 2:4 pays.
+    """
+    unpruned = {
+        _choices(point.recipe): point.seconds for point in points if not point.recipe.weights
+    }
+    predicted = []
+    for point in points:
+        seconds = unpruned.get(_choices(point.recipe))
+        if not point.recipe.weights or seconds is None:
+            predicted.append(point)
+            continue
+        if point.recipe.weights == TWO_OF_FOUR:
+            seconds = max(0.0, seconds - saved_seconds(study, point.recipe))
+        recipe = replace(point.recipe, predicted_seconds=seconds)
+        predicted.append(replace(point, recipe=recipe))
+    return predicted
+
+
+def _choices(recipe: Recipe) -> frozenset[tuple[str, str]]:
+    """The stages that are not in FP32, each with its precision."""
+    return frozenset(
+        (stage, precision) for stage, precision in recipe.precisions.items() if precision != FP32
+    )
+
+
+def saved_seconds(study: SparsityStudy, recipe: Recipe) -> float:
+    """What 2:4 could save in the layers where it pays, each in its precision by this recipe."""
+    return sum(
+        verdict.saved_seconds
+        for verdict in study.verdicts
+        if verdict.precision == recipe.precisions.get(verdict.row.layer, FP32)
+    )
 
 
 def chosen_of(points: Sequence[Point], loss_asked: float) -> str:

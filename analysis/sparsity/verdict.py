@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from analysis.layers.placement import BOUND_BY_LAUNCH, Placement
 from analysis.model.roofline import Roofline
 from analysis.sparsity import wants
+from analysis.sparsity.products import Key, Product, product_of
 from analysis.sparsity.roofs import Floor, Roofs
 from kernels.device import Device
 from probes.records.measurement import OK
@@ -58,6 +59,8 @@ class SparseVerdict:
     """What sparse kernels have against the layer."""
     runs_here: bool = False
     """True if the provider has such kernels."""
+    product: Product | None = None
+    """The plain product of the layer's size, dense and sparse; None where it was not timed."""
 
     @property
     def saved_seconds(self) -> float:
@@ -81,6 +84,8 @@ class LayersWithZeros:
     """What they belong to."""
     provider: str
     """What runs the network."""
+    products: Mapping[Key, Product] = field(default_factory=dict)
+    """Plain products of the layers' sizes, as far as they were timed."""
 
     @property
     def placed(self) -> Mapping[tuple[str, str], Placement]:
@@ -130,6 +135,7 @@ def _verdict(
         seconds=placed.seconds if placed else None,
         refused=wants.refused(row, precision),
         runs_here=layers.provider not in wants.WITHOUT_KERNELS,
+        product=product_of(row, precision, layers.products),
     )
     if row.status != OK:
         return replace(verdict, why=NO_PATTERN)

@@ -39,6 +39,11 @@ def _share_in_words(share: float | None) -> str:
     return UNKNOWN if share is None else whole_percent(share)
 
 
+def _gain_in_words(verdict: SparseVerdict) -> str:
+    gain = verdict.product.gain if verdict.product else None
+    return UNKNOWN if gain is None else f"{gain:.2f}×"
+
+
 SPARSE_COLUMNS: tuple[Column[SparseVerdict], ...] = (
     Column(stored="schema_version", computed=lambda verdict: PATTERNS_SCHEMA),
     _of_row("network"),
@@ -83,6 +88,15 @@ SPARSE_COLUMNS: tuple[Column[SparseVerdict], ...] = (
         unit=lambda verdict: "s",
         number=True,
         shown=(PAGE,),
+    ),
+    Column(
+        stored="product_gain",
+        name="plain product",
+        computed=lambda verdict: verdict.product.gain if verdict.product else None,
+        text=_gain_in_words,
+        number=True,
+        shown=(PAGE,),
+        if_known=True,
     ),
     Column(stored="dense_intensity", computed=_of_floor("dense", "intensity")),
     Column(stored="ridge"),

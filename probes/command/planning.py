@@ -34,9 +34,11 @@ from probes.command import network
 from probes.command.options import PRECISION, PRUNE, only_batch
 from probes.harness import interrupts
 from probes.harness.case import Case, Probe
-from probes.records.measurement import RidgelineError
+from probes.records.measurement import OK, RidgelineError
+from probes.records.patterns import TWO_OF_FOUR, PatternRow
 from probes.records.precision import MOST_DB, ErrorRow, Plan, Recipe
 from probes.records.tag import RECIPE, Tag
+from probes.sparse_gemm import Size, of_layers
 
 LOSS = 0.01
 """The most that may be lost, where ``--loss`` says nothing."""
@@ -63,6 +65,11 @@ their extremes."""
 SESSIONS_IF_LARGE = 3
 LARGE_FLOPS = 1e9
 """Of one run, from which sessions differ little, and take long to make."""
+MOST_PRODUCTS = 12
+"""Sizes of products that are timed dense and sparse."""
+PLACES_STEP = 16
+"""Places of an output are rounded up to a multiple of this: sparse products take no others."""
+PRODUCTS_QUESTION = "How much faster are products of its layers' sizes with 2:4 sparse weights?"
 QUESTION = "How long does the network take with a precision for each of its stages?"
 
 
@@ -305,6 +312,29 @@ def recipes(
     """
     cases = partial(_cases, planning, plan, of, overflowing(errors))
     return Probe("recipes", QUESTION, cases, default=False)
+
+
+def products(planning: Planning, rows: Iterable[PatternRow]) -> Probe | None:
+    """The probe that times the products that layers are, dense and sparse; None without any.
+
+    Of layers of one size the first is named; the largest ``MOST_PRODUCTS`` are asked.
+    """
+    sizes: dict[tuple[int, int, int], Size] = {}
+    for row in rows:
+        m, n, k = row.rows, row.written_elements // row.rows, row.columns
+        if row.pattern != TWO_OF_FOUR or row.status != OK or row.groups > 1 or not n:
+            continue
+        n = PLACES_STEP * -(-n // PLACES_STEP)
+        sizes.setdefault((m, n, k), Size(row.layer, m, n, k))
+    largest = sorted(sizes.values(), key=lambda size: size.m * size.n * size.k, reverse=True)
+    chosen = largest[:MOST_PRODUCTS]
+    if not chosen:
+        return None
+
+    def cases(device: Device) -> Iterator[Case]:
+        yield from of_layers(device, planning.asked.name, chosen)
+
+    return Probe("products", PRODUCTS_QUESTION, cases, default=False)
 
 
 def overflowing(errors: Iterable[ErrorRow]) -> frozenset[str]:

@@ -67,6 +67,8 @@ MEANING = (
     "Hollow: predicted. Pale: on the inputs that ranked. Bars: intervals of 95 %. "
     "Grey line: nothing is faster and loses less."
 )
+OF_PRUNED = " Diamonds: pruned."
+"""Added to it where some are."""
 
 
 def drawable(points: Sequence[Standing]) -> list[Standing]:
@@ -105,7 +107,8 @@ def figure(plan: Plan, points: Sequence[Standing], device: str, inches: Point) -
         )
     title = f"{plan.network} on {device}: time against loss"
     heading(picture, title, subtitle(plan, points))
-    caption(picture, MEANING, notes)
+    has_pruned = any(point.recipe.weights for point in shown)
+    caption(picture, MEANING + (OF_PRUNED if has_pruned else ""), notes)
     return picture
 
 

@@ -19,7 +19,7 @@ def prune_figures(pruning: PruneOutcome, device: Device, inches: Point) -> dict[
     """The pictures that the data allows, by the names of their files. inches: their size."""
     figures: dict[str, Figure] = {}
     plan = pruning.known.plan
-    timed = [point for point in pruning.points if point.timed]
+    timed = [point for point in pruning.points if point.seconds is not None]
     if plan is not None and front.drawable(timed):
         figures[FRONT] = partial(front.figure, plan, timed, device.name, inches)
     study = pruning.sparsity
