@@ -244,6 +244,8 @@ def _on_bytes(study: SparsityStudy) -> list[str]:
 
 def _on_vector_units(study: SparsityStudy) -> list[str]:
     """From which share on single zeros could pay on a device with matrix units."""
+    if not study.outcomes:
+        return []
     for precision in study.layers.precisions:
         roofs = study.layers.roofs(precision)
         share = roofs.even_share

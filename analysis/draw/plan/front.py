@@ -50,6 +50,8 @@ BEYOND = "#D55E00"
 """Colour of the loss asked, and of what lies beyond it."""
 WIDE_TIMES = 5.0
 """Times that differ by a larger factor are drawn on a logarithmic axis."""
+LEAST_TIMES = 0.2
+"""Share of the longest time that the axis spans at least: noise must not look like a gain."""
 WIDE_LOSSES = 5.0
 """Losses that exceed the one asked by a larger factor are drawn on an axis that is logarithmic
 beyond it."""
@@ -219,7 +221,10 @@ def _time_axis(ax: Axes, plan: Plan, shown: Sequence[Standing]) -> None:
         ax.set_xticks(ticks, [brief(tick, "s") for tick in ticks])
         ax.minorticks_off()
         return
-    span = most - least or most or 1.0
+    missing = LEAST_TIMES * most - (most - least)
+    if missing > 0:
+        least, most = least - missing / 2, most + missing / 2
+    span = most - least or 1.0
     ax.set_xlim(max(0.0, least - ROOM * span), most + ROOM_FOR_NAMES * span)
     ax.xaxis.set_major_locator(MaxNLocator(8))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: brief(x, "s")))

@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LEFT, RIGHT, BOTTOM, TOP = 0.85, 0.3, 1.1, 0.78
+LEFT, RIGHT, BOTTOM, TOP = 0.85, 0.3, 1.3, 0.78
 """Inches around the axes."""
-KEY_UP = 0.35
+KEY_UP = 0.3
 """Inches from the lower edge to the key."""
 LOOKS: dict[str, tuple[str, str, str]] = {
     PAYS: ("o", CATEGORIES[2], "pays (predicted)"),
