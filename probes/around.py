@@ -16,10 +16,10 @@ from kernels.onnx.net import Net
 from kernels.runtime import session
 from kernels.runtime.kernel import TimedLayer
 from probes.harness.case import Case, run_alone
-from probes.records.tag import OVERHEAD, RECIPE, Tag
+from probes.records.tag import OVERHEAD, RECIPE, STEP, Sweep, Tag
 
 DEFAULT = FULL = False
-SUBJECT, NETWORK = "host", "mobilenet"
+NETWORK = "mobilenet"
 BLOCKS = (
     (64, 1),
     (128, 2),
@@ -40,8 +40,9 @@ TOLERANCE = {"fp32": 1e-2}
 def cases(device: Device) -> Iterator[Case]:
     """Each step, on the host whatever the device is."""
     skip = host.missing()
-    for step, kernel in around.STEPS.items():
-        yield Case(kernel, "fp32", "host", Tag(OVERHEAD, SUBJECT, step), skip=skip)
+    for place, (step, kernel) in enumerate(around.STEPS.items(), start=1):
+        step_tag = Sweep(OVERHEAD, STEP, step)
+        yield Case(kernel, "fp32", "host", step_tag, skip=skip, x=float(place))
     for backend in session.providers(device):
         timed = TimedLayer("Conv", mobilenet, by_node=True, tolerance=TOLERANCE)
         tag = Tag(RECIPE, NETWORK, backend)

@@ -19,8 +19,7 @@ BEFORE = {
 }
 AFTER = {"softmax-top5": "softmax and top 5", "nms": "boxes that overlap"}
 """Steps by their tags, in words."""
-HOST = "overhead/host/"
-STEPS = {step: Need("around", tags=(f"{HOST}{step}",)) for step in (*BEFORE, *AFTER)}
+STEPS = {step: Need("around", tags=(f"sweep/overhead/step/{step}",)) for step in (*BEFORE, *AFTER)}
 MOBILENET = Need("around", tags=("recipe/mobilenet/*",))
 PHOTOGRAPH = "a photograph of 1920x1080 pixels"
 

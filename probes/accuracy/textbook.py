@@ -54,7 +54,7 @@ LARGEST_SHARE = "percentile-99.9"
 """The method by which the tail is measured."""
 SLOW = ENTROPY
 """The method that takes half a second an activation."""
-OF_EACH = 6
+OF_EACH = 5
 """Activations with long tails, and as many others, that it is tried on."""
 NAME = "direction"
 DEPTHWISE, DENSE = "depthwise", "dense"

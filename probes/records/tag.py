@@ -17,6 +17,7 @@ READ, LIBRARY, MAIN_MEMORY = "read", "gemm", "dram"
 WORKING_SET, INTENSITY, BANK_CONFLICT = "working-set", "intensity", "bank-conflict"
 BLOCKS_PER_SM, THREADS, STRIDE = "blocks-per-sm", "threads", "stride"
 GATHER, SIZE, ELEMENTS, SIDE, CHAINS = "gather", "size", "elements", "side", "chains"
+STEP = "step"
 CLUSTER, WINDOW = "cluster", "window"
 SHARED = "shared"
 WORK_COUNTED = {
@@ -95,6 +96,7 @@ AXES: Mapping[str, Axis] = {
     CLUSTER: Axis("SMs of a cluster", through=SHARED),
     WINDOW: Axis("Memory that is read again while a stream passes", "B"),
     SIDE: Axis("Rows and columns of a square product"),
+    STEP: Axis("Step around a network, in order"),
     INTENSITY: Axis("Operational intensity in operations per byte"),
 }
 """Every axis that is called otherwise than its own name, by that name."""

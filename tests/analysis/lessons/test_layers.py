@@ -111,7 +111,9 @@ def test_without_a_sparse_product_the_dense_one_is_judged_alone() -> None:
 def steps(network_ms: float) -> list[Measurement]:
     """Each step takes a millisecond, the network so many."""
     rows = [
-        measurement(f"overhead/host/{step}", probe="around", dtype="fp32", seconds_median=1e-3)
+        measurement(
+            f"sweep/overhead/step/{step}", probe="around", dtype="fp32", seconds_median=1e-3
+        )
         for step in around_network.STEPS
     ]
     row = measurement("recipe/mobilenet/cpu", probe="around", seconds_median=network_ms * 1e-3)
