@@ -78,7 +78,9 @@ def _layers(evidence: Evidence) -> list[Layer]:
             continue
         try:
             layers += evidence.layers(need)
-        except (Untried, Untold) as lack:
+        except Untried as lack:
+            why = why if isinstance(why, Untold) else lack
+        except Untold as lack:
             why = lack
     if len(layers) < 2:
         raise why

@@ -10,8 +10,10 @@ from analysis.lessons.frame.interval import all_of
 from analysis.lessons.frame.lesson import Lesson
 from analysis.lessons.frame.needs import MEMORY
 from analysis.lessons.frame.trial import Finding
+from analysis.model.roofline import Roof
 from analysis.units import si
 from probes.records.need import Need
+from probes.records.tag import MAIN_MEMORY, SHARED, Tag
 
 GAIN = 1.0
 """The bandwidth of a level over that of the next, at least."""
@@ -24,7 +26,8 @@ NAMES = {"read": "read", "read-per-sm": "each SM its own"}
 
 def judge(evidence: Evidence) -> Finding:
     rows = evidence.rows(SWEEP[evidence.kind])
-    tags = [roof.tag for roof in evidence.roofs.bandwidth if "shared" not in roof.tag]
+    roofs = _from_the_core_down(evidence)
+    tags = [roof.tag for roof in roofs]
     if evidence.roofs.doubted:
         doubted = evidence.roofs.doubted[0]
         raise Untold(f"{doubted.tag}: {doubted.doubt}; {QUIETER}")
@@ -32,7 +35,7 @@ def judge(evidence: Evidence) -> Finding:
         raise Untried("fewer than two levels of memory were found")
     rates = [evidence.reached(tag) for tag in tags]
     said = all_of(upper.over(lower).above(GAIN) for upper, lower in pairwise(rates))
-    labels = [roof.label for roof in evidence.roofs.bandwidth if "shared" not in roof.tag]
+    labels = [roof.label for roof in roofs]
     told = [f"{label} {si(rate.value, 'B/s')}" for label, rate in zip(labels, rates, strict=True)]
     words = f"From the fastest level to main memory: {', '.join(told)}."
     curves = []
@@ -51,6 +54,13 @@ def judge(evidence: Evidence) -> Finding:
         unit_across="B",
     )
     return Finding(said, words, chart)
+
+
+def _from_the_core_down(evidence: Evidence) -> list[Roof]:
+    """The caches, nearest first, then main memory, as far as they were measured."""
+    by_level = {Tag.parse(roof.tag).subject: roof for roof in evidence.roofs.bandwidth}
+    caches = sorted(level for level in by_level if level not in (SHARED, MAIN_MEMORY))
+    return [by_level[level] for level in (*caches, MAIN_MEMORY) if level in by_level]
 
 
 LESSON = Lesson(

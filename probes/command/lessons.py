@@ -10,6 +10,7 @@ from kernels.device import Device
 from kernels.layers import Layer
 from probes import layers
 from probes.harness.case import Case, Probe, all_probes
+from probes.harness.plan import TWIN
 from probes.harness.rounds import Patience
 from probes.records.need import Asked, Need
 
@@ -37,6 +38,8 @@ def _cases(probe: Probe, needs: Sequence[Need], device: Device) -> Iterator[Case
     if not of_kind:
         return
     for case in _all_cases(probe, of_kind, device):
+        if case.backend == TWIN:
+            continue
         asked = Asked(
             probe=probe.name,
             tag=case.ceiling,

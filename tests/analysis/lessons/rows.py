@@ -9,7 +9,8 @@ from typing import Any
 
 from analysis.layers.place import placements
 from analysis.lessons.frame.evidence import Evidence
-from analysis.model.roofline import Roofline
+from analysis.model.ceilings import ceilings
+from analysis.model.roofline import roofline
 from kernels.device import Device
 from probes.records.measurement import SKIPPED, Measurement
 from tests.devices import CPU, measurement
@@ -60,6 +61,7 @@ def fact(place: int, group: str, **values: float) -> dict[str, Any]:
 
 
 def evidence(rows: Sequence[Measurement], device: Device = CPU) -> Evidence:
-    """A run of these rows on a device without roofs."""
-    placed = placements(rows, {}, device)
-    return Evidence(device, rows, placed, {}, Roofline((), ()))
+    """A run of these rows: those of ceilings among them are its roofs."""
+    tops = ceilings(rows, device)
+    placed = placements(rows, tops, device)
+    return Evidence(device, rows, placed, tops, roofline(tops.values()))
