@@ -40,9 +40,11 @@ def judge(evidence: Evidence) -> Finding:
     at_units = reached.times(1 / peak)
     words = (
         f"{name} computes {si(product.value, 'FLOP/s')}, {percent(share.value)} {of_what} "
-        f"({si(peak, 'FLOP/s')}). Multiply-adds in registers reach {percent(at_units.value)}: the "
-        "difference is the product's loads and stores, its edges, and the clock under its load."
+        f"({si(peak, 'FLOP/s')}). Multiply-adds in registers reach {percent(at_units.value)}"
     )
+    if share.value < at_units.value:
+        words += ": the difference is the product's loads and stores, its edges, and its clock"
+    words += "."
     bars = [Bar("matrix product", share, marked=True), Bar("in registers", at_units)]
     chart = Bars(
         across="Share of the peak of arithmetic", unit="%", bars=bars, guides=[Guide("peak", 1.0)]

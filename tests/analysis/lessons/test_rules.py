@@ -19,7 +19,7 @@ from tests.devices import CPU, GPU, measurement
 
 COMPUTE, MEMORY = 2e11, 2e10
 """Roofs: operations and bytes a second. A megabyte takes 50 microseconds."""
-FLAT = measurement("compute/fp32", COMPUTE, probe="compute")
+FLAT = measurement("compute/fp32", COMPUTE, probe="compute", clock_hz=None)
 READ = measurement("bandwidth/dram/read", MEMORY, probe="bandwidth", kernel="read")
 ROOFS = (FLAT, READ)
 Rows = Sequence[Measurement]
