@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,10 @@ class BulkKernel(CudaKernel):
         reads = self.params["tile_bytes"] // (VECTOR * self.adders)
         copy = MULTICAST_COPY if self.cluster > 1 else BULK_COPY
         return sass.whole_code(cubin, {copy: 1, r"LDS.*\.128": reads})
+
+    def audit(self, work: Work) -> Audit:
+        """The same of this launch, with how many clusters share the tiles."""
+        return replace(super().audit(work), facts={"clusters": self.clusters})
 
     def load(self) -> None:
         """Load the entry point, and find how many clusters fit."""

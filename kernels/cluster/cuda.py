@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,10 @@ class NeighboursKernel(ClusterKernel):
     def inspect(self, cubin: Cubin, work: Work) -> Audit:
         """The hot loop must hold just the loads whose bytes are declared."""
         return sass.bytes_moved(cubin, r"LDS?(\.E)?\.128", VECTOR, self.params["unroll"], work)
+
+    def audit(self, work: Work) -> Audit:
+        """The same of this launch, with how many clusters share the trips."""
+        return replace(super().audit(work), facts={"clusters": self.clusters})
 
     def load(self) -> None:
         """Load the entry point, and find how many clusters fit."""

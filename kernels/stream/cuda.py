@@ -215,7 +215,11 @@ class StreamKernel(CudaKernel):
 
 
 class DriverCopy(CudaLaunch):
-    """The copy by the driver, which chooses who does it. One call is one repetition."""
+    """The copy by the driver, which chooses who does it. One call is one repetition.
+
+    On an H100 these are the multiprocessors, no copy engine: while a kernel held them all, the copy
+    waited.
+    """
 
     @property
     def elements(self) -> int:

@@ -34,7 +34,7 @@ def test_one_copy_moves_a_part_of_each_tile(arch: str, cluster: int) -> None:
         assert (arch, cluster) == ("12.0", 16)
         return
     kernel = kernel_of(arch, cluster)
-    audit = kernel.audit(kernel.work())
+    audit = kernel.inspect(kernel.cubin, kernel.work())
     assert audit.problem == ""
     assert ("UBLKCP.S.G.MULTICAST" in audit.instruction) == (cluster > 1)
     assert "UBLKCP.S.G" in audit.instruction
@@ -82,5 +82,6 @@ def test_the_sums_of_each_block_of_a_cluster_are_checked(
     launch.sums.upload(sums)
     assert np.array_equal(launch.fetch(), bulk.READ.reference("int32", 2, **params))
     assert bulk.READ.work("int32", **params).bytes == SET_BYTES * cluster
+    assert launch.audit(launch.work()).facts == {"clusters": resident_clusters}
     launch.close()
     assert not runtime.allocations

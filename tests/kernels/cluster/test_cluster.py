@@ -48,7 +48,7 @@ class Driver:
 def test_the_loops_hold_the_declared_loads(arch: str, size: int) -> None:
     device = gpu(arch)
     rate = NeighboursKernel(device, "int32", cluster_cuda.shape(device, size))
-    audit = rate.audit(rate.work())
+    audit = rate.inspect(rate.cubin, rate.work())
     assert (audit.problem, audit.instruction) == ("", "LD.E.128")
     chase = ChaseKernel(device, "int64", {"cluster": size})
     audit = chase.audit(Work())
@@ -82,6 +82,7 @@ def test_each_block_must_have_read_the_set_of_the_next(monkeypatch: pytest.Monke
     grid, _, arguments = launches[0]
     assert grid == (RESIDENT * size,)
     assert arguments[-1] == 2 * GPU.units
+    assert launch.audit(launch.work()).facts == {"clusters": RESIDENT}
     # what the kernel would leave: every trip reads all words of the next block's set
     by_rank = words(size * params["set_bytes"] // 4).reshape(size, -1).sum(axis=1, dtype=np.uint64)
     sums = np.zeros((RESIDENT, size, params["block"]), np.uint32)
