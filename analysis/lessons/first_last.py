@@ -45,7 +45,7 @@ def judge(evidence: Evidence) -> Finding:
         up="Signal over noise",
         unit="dB",
         curves=curves,
-        guides=[Guide("half of the layers lie below", statistics.median(noises))],
+        guides=[Guide("median", statistics.median(noises))],
         even=True,
     )
     return Finding(said, words, chart)

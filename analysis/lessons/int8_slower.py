@@ -64,7 +64,7 @@ def _words(times: dict[str, Interval], in_order: list[str], dtype: str) -> str:
     return (
         f"INT8 takes longer than {dtype} on {len(slower)} of {len(times)} kinds of layers: "
         f"{', '.join(named)} times as long; {gain}. Runtimes have their fast integer kernels for "
-        "products; the others compute little, and each number has to be scaled again."
+        "products; those for the others are plain, or scale each number again."
     )
 
 

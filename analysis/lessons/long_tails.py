@@ -36,9 +36,11 @@ def judge(evidence: Evidence) -> Finding:
     said = any_of(_beats(on_long[method], on_others[method]) for method in METHODS)
     bars = []
     for method, name in METHODS.items():
-        bars.append(Bar(f"{name}, long tails", on_long[method], marked=True))
-        bars.append(Bar(f"{name}, others", on_others[method]))
-    chart = Bars(across="Gain over MinMax (dB)", unit="", bars=bars, guides=[Guide("MinMax", 0.0)])
+        bars.append(Bar(f"{name}, long tails", _more_noise(on_long[method]), marked=True))
+        bars.append(Bar(f"{name}, others", _more_noise(on_others[method])))
+    chart = Bars(
+        across="More noise than MinMax (dB)", unit="", bars=bars, guides=[Guide("MinMax", 0.0)]
+    )
     best = max(METHODS, key=lambda method: on_long[method].value)
     worst = min(METHODS, key=lambda method: on_long[method].value)
     words = (
@@ -61,6 +63,11 @@ def _beats(on_long: Interval, on_others: Interval) -> Said:
     """Whether a method gains on long tails, and not on others."""
     gains_nothing = True if on_others.low <= 0 else negated(on_others.above(0))
     return all_of([on_long.above(0), gains_nothing])
+
+
+def _more_noise(gain: Interval) -> Interval:
+    """A gain as what is drawn, to a tenth of a dB."""
+    return Interval(round(-gain.high, 1), round(-gain.value, 1), round(-gain.low, 1))
 
 
 def _more(gain: Interval) -> str:
