@@ -54,6 +54,8 @@ def few(names: Sequence[str], most: int) -> str:
 def name_of_row(row: Measurement) -> str:
     """The same of a row: of a point of a sweep with its place, of a layer with its type."""
     tag = row.tag
+    if isinstance(tag, Sweep) and tag.axis.listed:
+        return tag.series
     if isinstance(tag, Sweep):
         return f"{tag.series} over {tag.over.replace('-', ' ')}, {_place(row, tag)}"
     if tag.quantity == LAYER:

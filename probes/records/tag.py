@@ -79,6 +79,8 @@ class Axis:
     """As pictures name it."""
     unit: str = ""
     """Unit of x: ``B`` for bytes, empty for counts and ratios."""
+    listed: bool = False
+    """True if x only counts, and the series is the name of the point."""
     through: str = ""
     """Memory inside the units that every byte of its sweeps passes; empty where there is none."""
 
@@ -96,7 +98,7 @@ AXES: Mapping[str, Axis] = {
     CLUSTER: Axis("SMs of a cluster", through=SHARED),
     WINDOW: Axis("Memory that is read again while a stream passes", "B"),
     SIDE: Axis("Rows and columns of a square product"),
-    STEP: Axis("Step around a network, in order"),
+    STEP: Axis("Step around a network, in order", listed=True),
     INTENSITY: Axis("Operational intensity in operations per byte"),
 }
 """Every axis that is called otherwise than its own name, by that name."""
