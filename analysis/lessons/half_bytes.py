@@ -15,8 +15,8 @@ PLACE = 112.0
 HALF = 1.6
 """Times as fast, from which on the bytes made the difference."""
 SERIES = ("Add", "Relu", "AveragePool", "BatchNormalization")
-WIDE = layers("light", *SERIES, places=(PLACE,))
-NARROW = layers("light", *SERIES, dtypes=("fp16",), places=(PLACE,))
+WIDE = layers("light", *SERIES, places=(PLACE,), kinds=("cuda",))
+NARROW = layers("light", *SERIES, dtypes=("fp16",), places=(PLACE,), kinds=("cuda",))
 
 
 def judge(evidence: Evidence) -> Finding:
