@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import exp
 from typing import NamedTuple
 
 from analysis.compare.facts import typical_reading
 from analysis.fleet.fleet import Fleet, Group, KindOfNodes, Look
 from analysis.fleet.node import Lost, Node
 from analysis.fleet.spread import Spread
-from analysis.fleet.words import cause_in_words, folded
+from analysis.fleet.words import cause_in_words, folded, told_from_in_words
 from analysis.tell.columns import Column
 from analysis.units import percent, si
 
@@ -38,8 +39,8 @@ class ValueLine(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """Its speed over that of the middle."""
-        return self.look.node.rows[self.spread.tag].reading.speed / self.spread.typical.speed
+        """Its speed over that of the middle of its make."""
+        return exp(self.spread.away(self.look.node))
 
     @property
     def is_beyond(self) -> bool:
@@ -180,6 +181,14 @@ SPREAD_COLUMNS: tuple[Column[SpreadLine], ...] = (
     Column(stored="noise_within", computed=lambda line: line.spread.within),
     Column(stored="distance", computed=lambda line: line.spread.distance),
     Column(stored="slow", name="slow", computed=lambda line: line.slow, number=True),
+    Column(
+        stored="told_from",
+        name="told from",
+        computed=lambda line: line.spread.told_from if line.spread.told_from < 1 else None,
+        text=lambda line: told_from_in_words(line.spread),
+        number=True,
+        may_go=4,
+    ),
 )
 """The columns of ``spread.csv``; those with a name are seen on terminal and page, too."""
 SPREAD_SHOWN = tuple(column for column in SPREAD_COLUMNS if column.name)
@@ -202,6 +211,10 @@ VALUE_COLUMNS: tuple[Column[ValueLine], ...] = (
         computed=lambda line: int(line.look.node.rows[line.spread.tag].reading.trusted),
     ),
     Column(stored="beyond", computed=lambda line: int(line.is_beyond)),
+    Column(
+        stored="slower_make",
+        computed=lambda line: int(line.look.node.name in line.spread.slower_nodes),
+    ),
 )
 """The columns of ``values.csv``."""
 

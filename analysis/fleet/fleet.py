@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import exp
 from pathlib import Path
+from statistics import median
 
 from analysis.compare import why as causes
 from analysis.compare.facts import Circumstances, typical_circumstances
@@ -16,9 +18,12 @@ from analysis.fleet.spread import (
     FEWEST,
     Deviation,
     Spread,
+    Spreads,
     deviation_of,
+    deviations_together,
     group_deviation,
     spreads,
+    with_tails,
 )
 from probes.records.tag import Tag
 
@@ -32,6 +37,8 @@ OF_LOAD = (causes.LOAD, causes.OTHER_PROCESSES)
 NO_CAUSES = ("", causes.SHARE)
 """What is no cause: a lower share of theory says no more than that it is slow."""
 FEWEST_IN_GROUP = 3
+MOST_TROUBLED = 1 / 3
+"""Part of the nodes up to which what differs in them is trouble, and not usual."""
 SHARE_OF_PLACE = 0.5
 """Part of the nodes of a rack from which on it is the rack that is slow."""
 
@@ -95,6 +102,20 @@ class Minority:
 
 
 @dataclass(frozen=True)
+class Make:
+    """Nodes that are slower than the others of their kind without a fault, such as a bin."""
+
+    nodes: tuple[str, ...]
+    """Their names."""
+    tags: tuple[str, ...]
+    """The rows in which they are slower."""
+    ratio: float
+    """Their speed over that of the others, the middle of these rows."""
+    spread: Spread
+    """One of these rows, a roof if there is one."""
+
+
+@dataclass(frozen=True)
 class KindOfNodes:
     """All nodes of one kind."""
 
@@ -108,6 +129,8 @@ class KindOfNodes:
     """Those that are slow, the largest group first."""
     minorities: tuple[Minority, ...]
     """What differs in a few of them."""
+    makes: tuple[Make, ...] = ()
+    """Nodes of a slower make, the one that shows in most rows first."""
 
     def with_verdict(self, verdict: str) -> list[Look]:
         """Those of whom this is said."""
@@ -160,14 +183,21 @@ def judge(top: Path, read: Nodes) -> Fleet:
 
 def _kind(kind: Kind, nodes: Sequence[Node]) -> KindOfNodes:
     """All that is said of the nodes of one kind."""
-    spread_by_tag = spreads(nodes)
     typical = typical_circumstances([node.circumstances for node in nodes])
     watched = sum(node.circumstances.busy is not None for node in nodes)
     if 2 * watched < len(nodes):
         typical = replace(typical, others=None, steal=None)  # of so few it would be their own
     minorities = tuple(_minorities(nodes, typical))
-    by_name = {node.name: list(_deviations(node, spread_by_tag)) for node in nodes}
-    for node, deviation in _of_groups(nodes, spread_by_tag, minorities):
+    without_tails = spreads(nodes, _troubled(nodes, typical))
+    spread = with_tails(without_tails, nodes)
+    of_groups = list(_of_groups(nodes, spread, minorities))
+    if of_groups:
+        names = {node.name for node, _ in of_groups}
+        spread = with_tails(without_tails, nodes, left_out=names)
+        of_groups = list(_of_groups(nodes, spread, minorities))
+    spread_by_tag = spread.by_tag
+    by_name = {node.name: list(_deviations(node, spread)) for node in nodes}
+    for node, deviation in of_groups:
         if all(other.tag != deviation.tag for other in by_name[node.name]):
             by_name[node.name].append(deviation)
     slow_rows = _slow_rows(by_name)
@@ -182,19 +212,65 @@ def _kind(kind: Kind, nodes: Sequence[Node]) -> KindOfNodes:
         spreads=spread_by_tag,
         groups=tuple(_groups(looks)),
         minorities=minorities,
+        makes=tuple(_makes(spread_by_tag, looks)),
     )
 
 
-def _deviations(node: Node, spread_by_tag: Mapping[str, Spread]) -> Iterator[Deviation]:
-    """Rows in which a node alone is beyond the spread."""
-    for spread in spread_by_tag.values():
+def _deviations(node: Node, spreads_of_kind: Spreads) -> Iterator[Deviation]:
+    """Rows in which a node alone is beyond the spread, then those where only several together."""
+    tags = set()
+    for spread in spreads_of_kind.by_tag.values():
         deviation = deviation_of(node, spread)
         if deviation:
+            tags.add(deviation.tag)
             yield deviation
+    for subject in spreads_of_kind.subjects:
+        for deviation in deviations_together(node, subject, spreads_of_kind.by_tag):
+            if deviation.tag not in tags:
+                yield deviation
+
+
+def _troubled(nodes: Sequence[Node], typical: Circumstances) -> set[str]:
+    """Names of the few nodes that something is known to hold down; empty where they are many."""
+    names = {node.name for node in nodes if _is_troubled(node.circumstances, typical)}
+    return names if len(names) <= MOST_TROUBLED * len(nodes) else set()
+
+
+def _is_troubled(run: Circumstances, typical: Circumstances) -> bool:
+    """True if something that may be mended is other than usual in a run."""
+    reasons = (run.held_down | run.clock_limits) - typical.held_down - typical.clock_limits
+    limits = run.power_limit_w, typical.power_limit_w
+    has_less_power = limits[0] is not None and limits[1] is not None and limits[0] < limits[1]
+    has_other_mode = run.mode != typical.mode or run.ecc != typical.ecc
+    has_other_software = run.driver != typical.driver or run.versions != typical.versions
+    is_set_otherwise = has_less_power or has_other_mode or has_other_software
+    return bool(reasons) or is_set_otherwise or has_more_load(run, typical)
+
+
+def _makes(spread_by_tag: Mapping[str, Spread], looks: Sequence[Look]) -> Iterator[Make]:
+    """The nodes of a slower make that have no fault, and all rows that show it."""
+    tags_by_names: dict[frozenset[str], list[str]] = {}
+    for tag, spread in spread_by_tag.items():
+        if spread.slower is not None:
+            tags_by_names.setdefault(spread.slower_nodes, []).append(tag)
+    in_order = sorted(tags_by_names.items(), key=lambda item: -len(item[1]))
+    for names, tags in in_order:
+        ratios = [_ratio_of_makes(spread_by_tag[tag]) for tag in tags]
+        tag = max(tags, key=lambda tag: Tag.parse(tag).draws_roof)
+        usual = [look.node.name for look in looks if look.verdict != SLOW]
+        names_in_order = tuple(name for name in usual if name in names)
+        if names_in_order:
+            yield Make(names_in_order, tuple(tags), median(ratios), spread_by_tag[tag])
+
+
+def _ratio_of_makes(spread: Spread) -> float:
+    """Speed of the slower make over that of the faster."""
+    assert spread.slower is not None
+    return spread.slower.speed / spread.typical.speed
 
 
 def _of_groups(
-    nodes: Sequence[Node], spread_by_tag: Mapping[str, Spread], minorities: Sequence[Minority]
+    nodes: Sequence[Node], spreads_of_kind: Spreads, minorities: Sequence[Minority]
 ) -> Iterator[tuple[Node, Deviation]]:
     """Nodes that are slow only as a group: a rack, or those in which one fact differs.
 
@@ -204,17 +280,18 @@ def _of_groups(
     by_name = {node.name: node for node in nodes}
     groups += [[by_name[name] for name in minority.nodes] for minority in minorities]
     groups = [group for group in groups if len(group) >= FEWEST_IN_GROUP]
-    tests = len(groups) * max(1, len(spread_by_tag))
+    tests = len(groups) * max(1, len(spreads_of_kind.by_tag))
     for group in groups:
-        for spread in spread_by_tag.values():
-            deviation = group_deviation(group, spread, tests)
+        for spread in spreads_of_kind.by_tag.values():
+            tail = spreads_of_kind.tail_of(spread.tag)
+            deviation = group_deviation(group, spread, tail, tests)
             if deviation is None or not deviation.is_slower:
                 continue
             for node in group:
                 row = node.rows.get(spread.tag)
                 if row is None or not row.reading.trusted:
                     continue
-                ratio = row.reading.speed / spread.typical.speed
+                ratio = exp(spread.away(node))
                 if ratio < 1:
                     yield node, replace(deviation, ratio=ratio)
 
@@ -309,7 +386,7 @@ def _cause(
     for deviation in slow:
         difference = why(
             deviation.tag,
-            spread_by_tag[deviation.tag].typical,
+            spread_by_tag[deviation.tag].typical_of(node),
             node.rows[deviation.tag].reading,
             typical,
             node.circumstances,

@@ -17,10 +17,11 @@ from analysis.fleet.fleet import (
     Group,
     KindOfNodes,
     Look,
+    Make,
 )
-from analysis.fleet.spread import FEWEST
+from analysis.fleet.spread import FEWEST, Spread
 from analysis.naming import few, name_of
-from analysis.units import percent
+from analysis.units import percent, si
 from probes.records.tag import Tag
 
 PAGE = "fleet.html"
@@ -117,12 +118,56 @@ def _of_kind(fleet: Fleet, kind: KindOfNodes, everything: bool) -> list[str]:
     if fast:
         names = folded([look.node.name for look in fast])
         told.append(f"Faster than the others beyond their noise: {names}.")
+    told += [make_sentence(make) for make in kind.makes]
     for minority in kind.minorities:
         told.append(
             f"{minority.fact} is {minority.value} on {_counted(len(minority.nodes), 'node')} "
             f"({folded(minority.nodes)}), {minority.usual} on the others."
         )
+    if kind.tells:
+        told += limits(kind)
     return told
+
+
+def make_sentence(make: Make) -> str:
+    """What is said of nodes that are slower without a fault."""
+    spread = make.spread
+    more = len(make.tags) - 1
+    rows = spread.name + (f" and {_counted(more, 'more row')}" if more else "")
+    clocks = [reading.clock_hz for reading in (spread.slower, spread.typical) if reading]
+    at_clocks = ""
+    if len(clocks) == 2 and None not in clocks:
+        at_clocks = f", at {si(clocks[0], 'Hz')} where the others have {si(clocks[1], 'Hz')}"
+    return (
+        f"{_counted(len(make.nodes), 'node')} ({folded(make.nodes)}) are of a slower make: "
+        f"{percent(1 - make.ratio)} slower in {rows}{at_clocks}. Each is held against its own."
+    )
+
+
+def limits(kind: KindOfNodes) -> list[str]:
+    """How slow a node must be to be told, in the ceilings that a terminal shows."""
+    spreads = [kind.spreads[tag] for tag in tags_in_brief(kind, everything=False)]
+    told = sorted((spread for spread in spreads if spread.told_from < 1), key=_by_limit)
+    untold = [spread.name for spread in spreads if spread.told_from >= 1]
+    lines = []
+    if told:
+        first, last = told[0], told[-1]
+        span = f"{told_from_in_words(first)} slower in {first.name}"
+        if told_from_in_words(last) != told_from_in_words(first):
+            span += f", {told_from_in_words(last)} in {last.name}"
+        lines.append(f"A slow node is told from noise if it is {span} or more.")
+    if untold:
+        lines.append(f"Noise hides any slow node in {few(untold, MOST_ROWS)}.")
+    return lines
+
+
+def _by_limit(spread: Spread) -> float:
+    return spread.told_from
+
+
+def told_from_in_words(spread: Spread) -> str:
+    """``3.1 %``: how much slower a node must be to be told; a dash where none would be."""
+    return percent(spread.told_from) if spread.told_from < 1 else "–"
 
 
 def _incomplete(kind: KindOfNodes, everything: bool) -> list[str]:

@@ -12,6 +12,7 @@ from analysis.fleet.columns import (
     node_lines,
 )
 from analysis.fleet.fleet import USUAL, Fleet, KindOfNodes
+from analysis.fleet.makes import LEAST_SHARE
 from analysis.fleet.spread import FALSE_ALARMS, FEW, FEWEST, LEAST
 from analysis.fleet.words import answer, cause_in_words, sentences
 from analysis.tell.page.markup import heading, paragraph
@@ -24,12 +25,18 @@ MOST_NODES = 500
 METHOD = (
     "Nodes of one device are compared with each other. The noise of a row is the largest of 1.4826 "
     "times the median absolute deviation, of what the fast side of the nodes shows, of the median "
-    "interval within a run, and of what runs of one device differ by. A node is named where its "
-    "distance from the median is more than chance makes, over all nodes and rows together, in "
-    f"{percent(FALSE_ALARMS)} of fleets, and at least {percent(LEAST)}. A rack, or nodes in which "
-    "one fact differs, are looked at together, too. With fewer than "
-    f"{FEW} nodes a difference must also exceed what single runs are known to range over, and with "
-    f"fewer than {FEWEST} none is named. Rows that cannot be trusted are left out."
+    "interval within a run, and of what runs of one device differ by. How many times the noise "
+    "chance alone reaches is measured, too: by the tail of the nodes' own distances from the "
+    "middle, over all rows of a make (Hill 1975; where it is light, or of few, by an exponential "
+    "one), without nodes that are beyond it. A node is named where it is further away than chance "
+    f"takes any node in {percent(FALSE_ALARMS)} of fleets, and at least {percent(LEAST)}: the "
+    "column “told from” says how much slower that is. Smaller faults are not seen. Rows of one "
+    "memory or one format, a rack, and nodes in which one fact differs are looked at together, "
+    f"too. Where nodes fall into two clear parts, the smaller of {percent(LEAST_SHARE)} at least "
+    "and no rack or power limit explains it, these are two makes, and each node is held against "
+    f"its own. With fewer than {FEW} nodes a difference must also exceed what single runs are "
+    f"known to range over, and with fewer than {FEWEST} none is named. Rows that cannot be trusted "
+    "are left out."
 )
 
 

@@ -155,6 +155,11 @@ def slow_fp16(node: MadeUpNode) -> None:
     node.slow_down("compute/fp16", 1 / 0.92)
 
 
+def slower_make(node: MadeUpNode) -> None:
+    """A bin of chips whose clock is 5 % lower."""
+    node.slow_down("compute", 1 / 0.95, clock=0.95)
+
+
 def capped(node: MadeUpNode) -> None:
     """A power limit of 500 W, and a clock that is 12 % lower for it."""
     node.slow_down("compute", 1 / 0.88, clock=0.88)

@@ -38,7 +38,7 @@ def test_three_stragglers_and_a_capped_rack_of_a_thousand_nodes(tmp_path: Path) 
     said = sentences(fleet)
     assert answer(fleet) == "1000 nodes: 28 slow."
     assert said[0].startswith("r25, 25 of its 25 nodes (r25-n[01-25]): power cap.")
-    assert len(said) == 5  # and the power limit, which is a fact
+    assert len(said) == 6  # and the power limit, which is a fact, and what could be told
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -47,7 +47,8 @@ def test_nothing_is_invented(tmp_path: Path, seed: int) -> None:
     fleet = fleet_of(tmp_path)
     assert {look.verdict for look in fleet.looks} == {USUAL}
     assert answer(fleet) == "100 nodes: none is slower than the others beyond their noise."
-    assert sentences(fleet) == []
+    (limits,) = sentences(fleet)
+    assert limits.startswith("A slow node is told from noise if it is ")
 
 
 def test_another_driver_is_the_cause_only_where_most_that_have_it_are_slow(tmp_path: Path) -> None:
@@ -147,6 +148,26 @@ def test_points_of_sweeps_are_not_read(tmp_path: Path) -> None:
     nodes = [read_nodes(tmp_path / name).nodes[0] for name in ("with", "without")]
     assert nodes[0].rows == nodes[1].rows
     assert len(nodes[0].rows) > 80
+
+
+def test_two_makes_are_told_once_and_each_node_is_held_against_its_own(tmp_path: Path) -> None:
+    makes = dict.fromkeys(range(0, 60, 3), made_up.slower_make)
+    faults = {**makes, 7: made_up.slow_memory, 8: made_up.slow_fp16, 30: hot_and_slower_make}
+    write_fleet(tmp_path, 60, faults, few_rows=True)
+    fleet = fleet_of(tmp_path)
+    assert slow_of(fleet) == {host_of(7)[1]: "", host_of(8)[1]: "", host_of(30)[1]: "heat"}
+    (make,) = fleet.kinds[0].makes
+    assert set(make.nodes) == {host_of(number)[1] for number in makes if number != 30}
+    assert make.ratio == pytest.approx(0.95, abs=0.01)
+    (said,) = (text for text in sentences(fleet) if "slower make" in text)
+    assert said.startswith("19 nodes (r01-n01, ")
+    assert " GHz where the others have " in said
+
+
+def hot_and_slower_make(node: MadeUpNode) -> None:
+    """A node of a slower make that is hot besides."""
+    made_up.slower_make(node)
+    made_up.hot(node)
 
 
 def test_few_nodes_tell_nothing(tmp_path: Path) -> None:
