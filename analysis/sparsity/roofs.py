@@ -70,6 +70,13 @@ class Roofs:
         return self._first(lambda tag: tag.is_sparse)
 
     @property
+    def sparse_is_doubted(self) -> bool:
+        """True if the units for 2:4 were measured, and the rate cannot be trusted."""
+        wanted = Tag(COMPUTE, self.precision)
+        tags = [Tag.parse(ceiling.tag) for ceiling in self.model.doubted]
+        return any(tag.whole == wanted and tag.is_sparse for tag in tags)
+
+    @property
     def vector(self) -> Roof | None:
         """The roof of the vector units: those alone take weights one by one."""
         return self._first(lambda tag: tag.on_vector_units and not tag.is_sparse)

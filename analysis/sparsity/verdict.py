@@ -140,7 +140,7 @@ def _verdict(
     if row.status != OK:
         return replace(verdict, why=NO_PATTERN)
     roofs = layers.roofs(precision)
-    if roofs.sparse is None:
+    if roofs.sparse is None and not roofs.sparse_is_doubted:
         return replace(verdict, why=NO_UNIT)
     if placed is None:
         return verdict

@@ -124,7 +124,7 @@ def test_predictions_of_dense_kernels_are_those_of_all_weights_and_two_of_four_s
     *_, free, sparse = with_predictions(points, study())
     assert free.recipe.predicted_seconds == 100 * US
     assert sparse.recipe.predicted_seconds is not None
-    assert sparse.recipe.predicted_seconds == pytest.approx(80 * US - 11.9 * US, rel=0.01)
+    assert sparse.recipe.predicted_seconds == pytest.approx(80 * US - 11.3 * US, rel=0.01)
 
 
 def test_both_plans_stand_on_one_front_and_each_name_once() -> None:

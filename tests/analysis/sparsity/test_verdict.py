@@ -100,6 +100,15 @@ def test_without_times_or_roofs_nothing_is_claimed() -> None:
     assert by_layer(sparse_verdicts(blind))["large"].why == UNKNOWN
 
 
+def test_a_sparse_roof_that_cannot_be_trusted_is_no_missing_unit() -> None:
+    loud = tuple(
+        replace(row, trusted=False, doubt="loud") if "_sp" in row.ceiling else row for row in ROOFS
+    )
+    verdict = by_layer(sparse_verdicts(layers_with_zeros(roofs=loud)))["large"]
+    assert verdict.why == UNKNOWN
+    assert "cannot be trusted" in on_layer(verdict)
+
+
 def test_groups_and_odd_sizes_are_refused_with_their_source() -> None:
     grouped = replace(LARGE, groups=2)
     odd = replace(LARGE, rows=500)
