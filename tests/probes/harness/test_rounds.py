@@ -17,7 +17,7 @@ from probes.harness.bench import LocalBench
 from probes.harness.case import Case, Probe
 from probes.harness.clocks.sampling import Rule, Sample
 from probes.harness.devices import limits
-from probes.harness.rounds import MORE_ROUNDS, Judge, take_turns
+from probes.harness.rounds import MORE_ROUNDS, USUAL, Judge, Patience, take_turns
 from probes.harness.task import RESERVE, tasks
 from probes.records.measurement import FAILED, OK, SKIPPED, Measurement
 from probes.records.tag import parse_tag
@@ -101,6 +101,7 @@ def row_of(
     skip: str = "",
     rounds: int = 2,
     steady: bool = False,
+    patience: Patience = USUAL,
 ) -> Measurement:
     """The row of one case after so many rounds, and more if the judge asks for them."""
 
@@ -113,7 +114,11 @@ def row_of(
     ticks = count()  # seconds that pass whether or not the machine is fast
     bench = LocalBench(CPU, clock or Clock())
     rule = Rule(sample_seconds=1.0, budget_seconds=0.0)
-    list(take_turns(todo, bench, lambda _: rule, rounds, judge, lambda: float(next(ticks))))
+
+    def now() -> float:
+        return float(next(ticks))
+
+    list(take_turns(todo, bench, lambda _: rule, rounds, judge, now, patience=patience))
     assert Launch.open_launches == 0
     return todo[0].row
 
@@ -155,6 +160,13 @@ def test_an_impossible_rate_is_measured_again() -> None:
     believed = row_of(made_up_kernel(), rounds=rounds)
     doubted = row_of(made_up_kernel(), judge=judge, rounds=rounds)
     assert doubted.samples * rounds == believed.samples * (rounds + MORE_ROUNDS)
+
+
+def test_a_run_of_limited_patience_gives_each_case_one_turn_at_least() -> None:
+    usual = row_of(made_up_kernel(), rounds=4)
+    hurried = row_of(made_up_kernel(), rounds=4, patience=Patience(limit_seconds=0.0))
+    assert hurried.status == OK
+    assert 4 * hurried.samples == usual.samples
 
 
 @pytest.mark.parametrize(
