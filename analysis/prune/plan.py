@@ -22,6 +22,8 @@ TIMED = (TWO_OF_FOUR, MANY_ZEROS)
 """Patterns that are timed whatever they lose: they show what dense kernels make of zeros."""
 NARROW = ("int8", "fp16")
 """The recipes of a plan that have every stage in one lower precision that can have it."""
+MOST_WITHIN = 4
+"""Patterns within the loss that are timed: no dense kernel tells them apart."""
 MOST_COMBINED = 3
 """Pruned networks that are tried in lower precision, too."""
 
@@ -65,8 +67,12 @@ def within(plan: Plan, errors: Sequence[ErrorRow]) -> list[Recipe]:
 
 
 def worth_a_run(plan: Plan, errors: Sequence[ErrorRow]) -> list[Recipe]:
-    """The recipes that are timed and tested: as trained, those of TIMED, those within the loss."""
-    names = {AS_TRAINED, *TIMED, *(recipe.name for recipe in within(plan, errors))}
+    """The recipes that are timed and tested: as trained, those of TIMED, some within the loss.
+
+    Of these the last ones: patterns are listed from free to coarse, and with more zeros.
+    """
+    names = {AS_TRAINED, *TIMED}
+    names |= {recipe.name for recipe in within(plan, errors)[-MOST_WITHIN:]}
     return [recipe for recipe in plan.recipes if recipe.name in names]
 
 

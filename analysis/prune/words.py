@@ -33,22 +33,23 @@ def _choice(known: Pruning, points: Sequence[Point]) -> list[str]:
         return []
     asked = percent(plan.loss_asked)
     if chosen.recipe.weights:
-        loss = loss_in_words(chosen.loss, plan.loss_of) if chosen.loss else "an unknown loss"
+        loss = loss_in_words(chosen.loss, plan.loss_of) if chosen.loss else "its loss is unknown"
         return [
             f"Prune to {chosen.name}: {si(chosen.seconds, 's')} instead of "
-            f"{si(trained.seconds, 's')}, at {loss} ({asked} was allowed)."
+            f"{si(trained.seconds, 's')}; {loss} ({asked} was allowed)."
         ]
     pruned = [point for point in points if point.recipe.weights and point.loss is not None]
     within = [point for point in pruned if point.within]
     if not within:
         return [f"Prune nothing before training again: all {len(pruned)} tries lose over {asked}."]
-    least = min(within, key=lambda point: point.seconds or float("inf"))
-    if least.seconds is None or not trained.seconds:
-        return [f"Prune nothing: what loses no more than {asked} was not timed."]
-    share = whole_percent(least.seconds / trained.seconds)
+    timed = [point for point in within if point.timed]
+    if not timed or not trained.timed:
+        return [f"Prune nothing: no time of what loses no more than {asked} can be trusted."]
+    least = min(timed, key=lambda point: point.seconds or 0.0)
+    share = whole_percent((least.seconds or 0.0) / (trained.seconds or 1.0))
     return [
-        f"Prune nothing: what loses no more than {asked} is not faster ({least.name} takes "
-        f"{share} of the time)."
+        f"Prune nothing: what loses no more than {asked} is not faster beyond both intervals "
+        f"({least.name} takes {share} of the time)."
     ]
 
 

@@ -25,7 +25,7 @@ from analysis.sparsity.wants import ONE_OF_TWO
 from analysis.units import percent, short, si, whole_percent
 from probes.records.given import shortened
 from probes.records.patterns import TWO_OF_FOUR
-from probes.records.precision import ACCURACY, TOP1
+from probes.records.precision import ACCURACY, DEVIATION, TOP1
 
 LONGEST_NAME = 30
 """Letters of the name of a layer."""
@@ -33,8 +33,12 @@ FREELY, IN_BLOCKS = "unstructured 50 %", "4x4 50 %"
 """Trials that are held against each other: the same zeros, free and in blocks."""
 MANY_ZEROS = "unstructured 90 %"
 """The trial whose time says whether dense kernels skip zeros."""
-LOSSES = {ACCURACY: "of accuracy", TOP1: "of answers differ", "deviation": "off (RMS)"}
-"""What a share of a loss is a share of."""
+LOSSES = {
+    ACCURACY: "it loses {} of accuracy",
+    TOP1: "{} of answers differ from those of FP32",
+    DEVIATION: "it is {} off (RMS)",
+}
+"""How a loss is told."""
 COUNTED = {
     NOT_TAKEN: "sparse kernels would not take",
     LITTLE: "gain less than 5 %",
@@ -112,8 +116,8 @@ def on_network(study: SparsityStudy, loss_of: str) -> list[str]:
 
 
 def loss_in_words(loss: Loss, loss_of: str) -> str:
-    """``2.5 % of accuracy``."""
-    return f"{percent(loss.share)} {LOSSES.get(loss_of, '')}".strip()
+    """``it loses 2.5 % of accuracy``."""
+    return LOSSES.get(loss_of, LOSSES[DEVIATION]).format(percent(loss.share))
 
 
 def _on_two_of_four(study: SparsityStudy, loss_of: str) -> list[str]:
@@ -127,7 +131,7 @@ def _on_two_of_four(study: SparsityStudy, loss_of: str) -> list[str]:
         loss = loss_in_words(outcome.loss, loss_of)
         sentences.append(
             f"By magnitude, not trained again, 2:4 in {outcome.layers} layers keeps "
-            f"{whole_percent(outcome.l1_kept)} of L1, and loses {loss}."
+            f"{whole_percent(outcome.l1_kept)} of L1: {loss}."
         )
     return sentences
 

@@ -43,7 +43,7 @@ def test_what_two_of_four_could_save_comes_first_and_is_marked_predicted() -> No
 def test_the_loss_of_magnitude_alone_is_told() -> None:
     (_, second, *_) = said(point("2:4", 0.025, weights="2:4"))
     assert "in 4 layers keeps 75 % of L1" in second
-    assert second.endswith("loses 2.5 % of accuracy.")
+    assert second.endswith("of L1: it loses 2.5 % of accuracy.")
 
 
 def test_dense_kernels_that_skip_nothing_are_named() -> None:
