@@ -38,7 +38,7 @@ USUAL_SHARE = 0.5
 """Part of the time for asking again that runs usually take."""
 TURNS_AGAIN = (1.25, 0.5, 0.0)
 """Turns that a doubtful task is still expected to have, by how often it was asked again: the first
-settles most of them.
+settles most of them. The last stands for more often, too.
 """
 TURN_SECONDS = 0.02
 """What every turn takes beside its samples, until some were seen: it allocates, and saves."""
@@ -173,7 +173,8 @@ class Forecast:
                     remaining -= 1
                 planned += max(0, remaining) * later
             if id(task) in self._doubtful:
-                again += TURNS_AGAIN[expected.asked_again] * later
+                turns_so_far = min(expected.asked_again, len(TURNS_AGAIN) - 1)
+                again += TURNS_AGAIN[turns_so_far] * later
         # take_turns gives asking again no more than MORE_TIME of what the rounds took
         if self._is_again:
             seconds_of_rounds = self._again_since - self._begin

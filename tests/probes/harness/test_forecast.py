@@ -183,6 +183,15 @@ def test_what_cannot_be_trusted_is_expected_to_be_asked_again_for_a_quarter_at_m
     assert all_doubted.left == pytest.approx(0.25 * 30.0 - 1.0)
 
 
+def test_a_task_may_be_asked_again_more_often_than_usual() -> None:
+    run = Run(todo_of(probe("a", 2)))
+    run._doubted = run.todo
+    for number in range(1, ROUNDS + 9):
+        for task in run.todo:
+            run.turn(task, number, 1.0)
+        assert run.left >= 0
+
+
 def test_the_tasks_of_all_probes_alternate_and_the_first_of_each_comes_first() -> None:
     todo = todo_of(probe("a", 9), probe("b", 3), probe("c", 3, backend="numba"))
     in_turn = spread_out(todo)
