@@ -16,6 +16,7 @@ import pytest
 from analysis.analyse import analyse
 from analysis.export import document, tables_of
 from probes.records.measurement import SCHEMA_VERSION
+from probes.records.patterns import PATTERNS_SCHEMA
 from probes.records.precision import PLAN_SCHEMA
 from probes.records.run import read_run
 
@@ -71,6 +72,14 @@ def test_a_planned_run_is_exported_with_its_tables() -> None:
     assert tables["stages"][0]["nodes"] == ["conv1", "relu1"]
     assert isinstance(tables["ranges"][0]["histogram"], list)
     assert isinstance(tables["plan"][0]["seconds"], dict)
+
+
+def test_a_pruned_run_is_exported_with_its_tables() -> None:
+    folder = kept("schema-2-prune-1-2026-11-28")
+    tables, _ = tables_of(folder)
+    assert {"patterns", "prune-errors", "sparse"} <= tables.keys()
+    assert {row["schema_version"] for row in tables["patterns"]} == {PATTERNS_SCHEMA}
+    assert {row["why"] for row in tables["sparse"]} == {"no unit", "no pattern"}
 
 
 def kept(name: str) -> Path:
