@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from typing import NamedTuple
 
 from analysis.lessons.frame.charts import Curve, Curves
-from analysis.lessons.frame.evidence import Evidence, Layer
+from analysis.lessons.frame.evidence import Evidence, Untold, Untried
 from analysis.lessons.frame.interval import all_of, exactly, negated
 from analysis.lessons.frame.lesson import Lesson
 from analysis.lessons.frame.needs import layers
@@ -35,11 +38,8 @@ NEED = layers("pruned", dtypes=("fp32", "fp16", "int8"))
 
 def judge(evidence: Evidence) -> Finding:
     cut = CUTS[evidence.kind]
-    ladders: dict[str, list[Layer]] = {}
-    for layer in evidence.ladder(NEED):
-        ladders.setdefault(layer.row.dtype, []).append(layer)
     needed = (cut.whole, cut.misaligned, cut.aligned)
-    steps = by_place(ladders.get(cut.dtype, []), needed)
+    steps = by_place(evidence, replace(NEED, dtypes=(cut.dtype,)), needed)
     left = steps[cut.misaligned].seconds.over(steps[cut.whole].seconds)
     left_aligned = steps[cut.aligned].seconds.over(steps[cut.whole].seconds)
     said = all_of([negated(left.below(NOTHING)), left_aligned.below(NOTHING)])
@@ -52,9 +52,7 @@ def judge(evidence: Evidence) -> Finding:
         f"{whole_percent(left_aligned.value)} of the time. Units work on 8 or 16 channels at "
         "once, and what is left over takes a slower way or is filled up."
     )
-    curves = [
-        _curve(dtype, by_place(ladder, (cut.whole,)), cut) for dtype, ladder in ladders.items()
-    ]
+    curves = list(_curves(evidence, cut))
     shares = [(x, exactly(layer.flops / steps[cut.whole].flops)) for x, layer in steps.items()]
     curves.append(Curve("work", shares))
     chart = Curves(
@@ -63,10 +61,15 @@ def judge(evidence: Evidence) -> Finding:
     return Finding(said, words, chart)
 
 
-def _curve(dtype: str, steps: dict[float, Layer], cut: Cut) -> Curve:
-    """Share of the time that is left, over the channels that are."""
-    whole = steps[cut.whole].seconds
-    return Curve(dtype.upper(), [(x, layer.seconds.over(whole)) for x, layer in steps.items()])
+def _curves(evidence: Evidence, cut: Cut) -> Iterator[Curve]:
+    """Share of the time that is left, over the channels that are, in each type that was timed."""
+    for dtype in NEED.dtypes:
+        need = replace(NEED, dtypes=(dtype,))
+        with suppress(Untried, Untold):
+            steps = by_place(evidence, need, (cut.whole,))
+            whole = steps[cut.whole].seconds
+            points = [(x, layer.seconds.over(whole)) for x, layer in steps.items()]
+            yield Curve(dtype.upper(), points)
 
 
 LESSON = Lesson(

@@ -25,8 +25,8 @@ NEEDS = (
 
 
 def judge(evidence: Evidence) -> Finding:
-    ladders = (evidence.ladder(need) for need in NEEDS)
-    floats, integers, between = (by_place(ladder, (ALONE, CHAIN)) for ladder in ladders)
+    needed = (ALONE, CHAIN)
+    floats, integers, between = (by_place(evidence, need, needed) for need in NEEDS)
     gains = _gains(floats, between)
     free_gains = _gains(floats, integers)
     said = gains[CHAIN].over(gains[ALONE]).above(TIMES)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analysis.lessons.frame.charts import Curve, Curves
-from analysis.lessons.frame.evidence import Evidence, Layer, Untold, Untried
+from analysis.lessons.frame.evidence import Evidence, Untold, Untried
 from analysis.lessons.frame.interval import Interval, all_of
 from analysis.lessons.frame.lesson import Lesson
 from analysis.lessons.frame.needs import layers
 from analysis.lessons.frame.steps import by_place
 from analysis.lessons.frame.trial import Finding
 from analysis.units import short
+from probes.records.need import Need
 
 DENSE, SPARSE = "dense product", "zeros left out (CSR)"
 """Curves of the family "zeros"."""
@@ -21,14 +22,12 @@ NOT_FASTER = 0.5
 """Share of the time of the dense product without zeros, above which zeros save nothing."""
 FEW = 50.0
 """Share of zeros in percent, at which leaving them out must not pay yet."""
-NEEDS = (
-    layers("zeros", DENSE, dtypes=("fp32", "fp16")),
-    layers("zeros", SPARSE),
-)
+DENSE_NEED = layers("zeros", DENSE, dtypes=("fp32", "fp16"))
+SPARSE_NEED = layers("zeros", SPARSE)
 
 
 def judge(evidence: Evidence) -> Finding:
-    dense = _by_zeros(evidence.ladder(NEEDS[0]), (0.0, MANY))
+    dense = _by_zeros(evidence, DENSE_NEED, (0.0, MANY))
     whole = dense[0.0]
     left = dense[MANY].over(whole)
     conditions = [left.above(NOT_FASTER)]
@@ -38,7 +37,7 @@ def judge(evidence: Evidence) -> Finding:
     )
     curves = [_curve(DENSE, dense, whole)]
     try:
-        sparse = _by_zeros(evidence.ladder(NEEDS[1]), (FEW,))
+        sparse = _by_zeros(evidence, SPARSE_NEED, (FEW,))
     except (Untried, Untold) as why:
         words += f"How the zeros can be left out was not measured: {why}."
     else:
@@ -54,8 +53,9 @@ def judge(evidence: Evidence) -> Finding:
     return Finding(all_of(conditions), words, chart)
 
 
-def _by_zeros(ladder: list[Layer], needed: Sequence[float]) -> dict[float, Interval]:
-    return {zeros: layer.seconds for zeros, layer in by_place(ladder, needed).items()}
+def _by_zeros(evidence: Evidence, need: Need, needed: Sequence[float]) -> dict[float, Interval]:
+    steps = by_place(evidence, need, needed)
+    return {zeros: layer.seconds for zeros, layer in steps.items()}
 
 
 def _crossing(sparse: dict[float, Interval], whole: Interval) -> str:
@@ -87,6 +87,6 @@ LESSON = Lesson(
         f"It holds if the dense product with {MANY:.0f} % zeros takes more than {NOT_FASTER:.0%} "
         f"of its time without, and the sparse one with {FEW:.0f} % zeros longer than dense."
     ),
-    needs=NEEDS,
+    needs=(DENSE_NEED, SPARSE_NEED),
     judge=judge,
 )

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import replace
 
-from analysis.lessons.frame.evidence import Layer, Untold
+from analysis.lessons.frame.evidence import Evidence, Layer, Untold
+from probes.records.need import Need
 
 
-def by_place(ladder: Sequence[Layer], needed: Iterable[float]) -> dict[float, Layer]:
-    """The layers of one curve by their place. Raises Untold where a needed one is missing."""
-    steps = {layer.x: layer for layer in ladder}
+def by_place(evidence: Evidence, need: Need, needed: Iterable[float]) -> dict[float, Layer]:
+    """The layers of one curve that were timed well, by their place.
+
+    Raises Untried or Untold, with what became of it, where one of those needed is missing.
+    """
+    steps = {layer.x: layer for layer in evidence.layers(need)}
     for place in needed:
         if place not in steps:
-            known = ladder[0].row.layer if ladder else "this curve"
-            raise Untold(f"the curve of {known} has no layer at {place:g}: run it again")
+            rows = evidence.rows(replace(need, places=(place,)))
+            raise Untold(f"{rows[0].layer} has no place under the roofs: run it again")
     return steps
