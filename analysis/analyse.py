@@ -218,7 +218,7 @@ def _contents(outcome: Outcome, moments: Sequence[Moment]) -> dict[str, str | by
     from analysis.tell.page.lessons import PAGE as LESSONS_PAGE
     from analysis.tell.page.lessons import html as lessons_html
     from analysis.tell.plan_columns import STAGE_COLUMNS, stages_of
-    from analysis.tell.prune_columns import SPARSE_COLUMNS
+    from analysis.tell.prune_columns import FLOOR_COLUMNS, SPARSE_COLUMNS
 
     figures = {"roofline": roofline_figure(outcome)}
     if outcome.energy.is_known:
@@ -240,6 +240,8 @@ def _contents(outcome: Outcome, moments: Sequence[Moment]) -> dict[str, str | by
         tables["plan.csv"] = file_of(STAGE_COLUMNS, stages_of(outcome.plan))
     if outcome.pruning and outcome.pruning.sparsity:
         tables["sparse.csv"] = file_of(SPARSE_COLUMNS, outcome.pruning.sparsity.verdicts)
+        if outcome.pruning.sparsity.floors:
+            tables["floors.csv"] = file_of(FLOOR_COLUMNS, outcome.pruning.sparsity.floors)
     contents: dict[str, str | bytes] = dict(tables)
     contents["roofline.svg"] = svgs["roofline"]
     for name, (_, png_bytes) in pictures.items():

@@ -57,7 +57,7 @@ def tables_of(folder: Path) -> tuple[dict[str, Table], list[str]]:
     from analysis.tell.ceiling_columns import CEILING_COLUMNS
     from analysis.tell.layer_columns import LAYER_COLUMNS
     from analysis.tell.plan_columns import STAGE_COLUMNS, stages_of
-    from analysis.tell.prune_columns import SPARSE_COLUMNS
+    from analysis.tell.prune_columns import FLOOR_COLUMNS, SPARSE_COLUMNS
 
     run = read_run(folder)
     moments = read_moments(folder, run)
@@ -81,6 +81,7 @@ def tables_of(folder: Path) -> tuple[dict[str, Table], list[str]]:
         tables["prune-errors"] = _of_rows(pruned.errors)
     if outcome.pruning and outcome.pruning.sparsity:
         tables["sparse"] = _of_columns(SPARSE_COLUMNS, outcome.pruning.sparsity.verdicts)
+        tables["floors"] = _of_columns(FLOOR_COLUMNS, outcome.pruning.sparsity.floors)
     with_rows = {name: table for name, table in tables.items() if table}
     return with_rows, list(run.damage)
 

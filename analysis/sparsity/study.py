@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from analysis.plan.front import Point, is_as_trained
+from analysis.sparsity.floors import PatternFloor, least_share, pattern_floors
 from analysis.sparsity.trials import TrialOutcome, trial_outcomes
 from analysis.sparsity.verdict import PAYS, LayersWithZeros, SparseVerdict, sparse_verdicts
 from probes.records.patterns import TWO_OF_FOUR
@@ -24,6 +25,8 @@ class SparsityStudy:
     """What each pattern makes of the whole network."""
     points: Sequence[Point]
     """Whole networks that were run, pruned or in lower precision."""
+    floors: Sequence[PatternFloor] = ()
+    """Least times of layers if zeros were left out."""
 
     def outcome(self, trial: str) -> TrialOutcome | None:
         """The outcome of this trial; None if no layer can have it."""
@@ -38,6 +41,17 @@ class SparsityStudy:
     def as_trained(self) -> Point | None:
         """The network as it was trained; None where it was not run."""
         return next((point for point in self.points if is_as_trained(point.recipe)), None)
+
+    def least_share(self, trial: str) -> tuple[float, str] | None:
+        """Least time without the zeros of a pattern over that of all weights, and its precision.
+
+        In the first precision in which it is known; None where it is in none.
+        """
+        for precision in self.layers.precisions:
+            share = least_share(self.floors, trial, precision)
+            if share is not None:
+                return share, precision
+        return None
 
     def of_precision(self, precision: str) -> list[SparseVerdict]:
         """The verdicts in one precision."""
@@ -65,4 +79,5 @@ def study_of(layers: LayersWithZeros, points: Sequence[Point]) -> SparsityStudy:
         verdicts=sparse_verdicts(layers),
         outcomes=trial_outcomes(layers.rows, by_name),
         points=points,
+        floors=pattern_floors(layers),
     )

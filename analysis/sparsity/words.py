@@ -109,6 +109,7 @@ def on_network(study: SparsityStudy, loss_of: str) -> list[str]:
         *_on_two_of_four(study, loss_of),
         *_on_products(study),
         *_on_dense_kernels(study),
+        *_on_skipped_zeros(study),
         *_on_patterns(study, loss_of),
         *_on_bytes(study),
         *_on_vector_units(study),
@@ -208,6 +209,18 @@ def _on_dense_kernels(study: SparsityStudy) -> list[str]:
     if not is_quiet or _are_apart(outcome.point, dense):
         return [f"{zeros} {times}."]
     return [f"{zeros} {times}: kernels of {study.layers.provider} multiply by them."]
+
+
+def _on_skipped_zeros(study: SparsityStudy) -> list[str]:
+    """What the roofs would allow hardware that left zeros out: a prediction."""
+    found = study.least_share(MANY_ZEROS)
+    if found is None:
+        return []
+    share, precision = found
+    return [
+        f"Units that left out 90 % single zeros would need at least {whole_percent(share)} of the "
+        f"least dense time in {precision.upper()}, by the roofs and with their index (predicted)."
+    ]
 
 
 def _are_apart(first: Point, second: Point) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from analysis.draw.plan.front import loss_in_words
+from analysis.sparsity.floors import PatternFloor
 from analysis.sparsity.roofs import Floor
 from analysis.sparsity.storage import STORAGES
 from analysis.sparsity.trials import TrialOutcome
@@ -115,6 +116,34 @@ SPARSE_COLUMNS: tuple[Column[SparseVerdict], ...] = (
 """A column of ``sparse.csv`` and of its table is one entry here, in the order of the file."""
 
 SPARSE_ON_PAGE = shown_in(PAGE, SPARSE_COLUMNS)
+
+
+def _of_layer(field: str) -> Column[PatternFloor]:
+    """A column of ``floors.csv`` with this field of the layer's row."""
+    return Column(stored=field, computed=lambda floor: getattr(floor.row, field))
+
+
+FLOOR_COLUMNS: tuple[Column[PatternFloor], ...] = (
+    Column(stored="schema_version", computed=lambda floor: PATTERNS_SCHEMA),
+    _of_layer("network"),
+    _of_layer("layer"),
+    Column(stored="precision"),
+    _of_layer("pattern"),
+    _of_layer("share_asked"),
+    _of_layer("zeros"),
+    Column(stored="storage", computed=lambda floor: floor.storage.name),
+    Column(stored="stored_bytes"),
+    Column(stored="seconds"),
+    Column(stored="dense_bytes", computed=lambda floor: floor.dense.bytes),
+    Column(stored="dense_intensity", computed=lambda floor: floor.dense.intensity),
+    Column(stored="dense_floor_seconds", computed=lambda floor: floor.dense.seconds),
+    Column(stored="bytes", computed=lambda floor: floor.skipping.bytes),
+    Column(stored="intensity", computed=lambda floor: floor.skipping.intensity),
+    Column(stored="roof", computed=lambda floor: floor.skipping.roof),
+    Column(stored="floor_seconds", computed=lambda floor: floor.skipping.seconds),
+    Column(stored="bound_by_memory", computed=lambda floor: floor.skipping.is_bound_by_memory),
+)
+"""A column of ``floors.csv`` is one entry here, in the order of the file."""
 
 
 def _storages_in_words(outcome: TrialOutcome) -> str:

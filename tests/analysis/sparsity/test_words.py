@@ -8,11 +8,12 @@ from analysis.sparsity.words import on_layer, on_network
 from probes.records.precision import ACCURACY
 from probes.records.tag import PRODUCT, Tag
 from tests import devices
-from tests.analysis.sparsity.rows import DEPTHWISE as ALONE
 from tests.analysis.sparsity.rows import (
+    DENSE,
     LARGE,
     ROWS,
     US,
+    VECTOR,
     layers_with_zeros,
     measurement,
     other,
@@ -20,6 +21,7 @@ from tests.analysis.sparsity.rows import (
     point,
     study,
 )
+from tests.analysis.sparsity.rows import DEPTHWISE as ALONE
 
 WITH_PATTERNS = (
     *ROWS,
@@ -73,6 +75,14 @@ def test_bytes_name_their_formulas_and_vector_units_their_share() -> None:
     assert "as bitmask (n b + R K / 8)" in sentence
     (sentence,) = (text for text in sentences if text.startswith("Single zeros"))
     assert "at 93 % zeros in FP16, by roofs alone" in sentence
+
+
+def test_what_units_that_skip_zeros_would_need_is_marked_predicted() -> None:
+    (sentence,) = (text for text in said() if text.startswith("Units that left out"))
+    # a tenth of the operations by the vector units, against all by the matrix units
+    share = 0.1 / VECTOR * DENSE
+    assert f"at least {100 * share:.0f} %" in sentence
+    assert "in FP16" in sentence and sentence.endswith("(predicted).")
 
 
 def test_a_cpu_says_that_it_has_no_such_unit() -> None:

@@ -84,6 +84,9 @@ def test_the_tables_are_handed_out_as_json(folder: Path) -> None:
     assert not damage
     assert len(tables["patterns"]) == len(MANY)
     assert len(tables["sparse"]) == len(ROWS)
+    floors = {(row["layer"], row["pattern"], row["share_asked"]): row for row in tables["floors"]}
+    assert floors["large", "unstructured", 0.9]["roof"] == "compute/fp16"
+    assert floors["large", "2:4", 0.5]["roof"] == "compute/fp16/wgmma_sp-fp32"
     assert tables["prune-errors"]
 
 
