@@ -22,7 +22,7 @@ WORD = 4
 """Bytes of what is summed."""
 VECTOR = 16
 """Bytes that a thread reads of a tile at once; a bulk copy moves a multiple of it."""
-SHAPE = {"tile_bytes": 32 << 10, "stages": 6, "warps": 8}
+SHAPE = {"tile_bytes": 32 << 10, "stages": 4, "warps": 8}
 """Bytes of a tile, tiles on their way to a multiprocessor, and warps that add them up."""
 COPYING_THREADS = 32
 """Threads of the warp that copies."""

@@ -75,19 +75,21 @@ def test_streams_move_whole_vectors(arch: str, dtype: str, kernel: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("of_multiprocessor", "of_block", "expected_bytes"),
+    ("op", "of_multiprocessor", "of_block", "expected_bytes"),
     [
-        (H100_SHARED, H100_SHARED_OF_BLOCK, 116737),
-        (102400, 101376, 51201),  # compute capability 8.6
-        (65536, 32768, None),  # no block may have more than half
-        (0, 0, None),  # unknown
+        ("triad", H100_SHARED, H100_SHARED_OF_BLOCK, 116737),
+        ("copy", H100_SHARED, H100_SHARED_OF_BLOCK, 77825),
+        ("triad", 102400, 101376, 51201),  # compute capability 8.6
+        ("triad", 65536, 32768, None),  # no block may have more than half
+        ("copy", 65536, 32768, 21846),  # but a third
+        ("copy", 0, 0, None),  # unknown
     ],
 )
-def test_a_block_alone_on_an_sm_takes_more_than_half_of_its_shared_memory(
-    of_multiprocessor: int, of_block: int, expected_bytes: int | None
+def test_blocks_take_so_much_shared_memory_that_one_more_has_no_room(
+    op: str, of_multiprocessor: int, of_block: int, expected_bytes: int | None
 ) -> None:
     device = replace(GPU, facts=shared_facts(of_multiprocessor, of_block))
-    variants = stream_cuda.variants("triad", device)
+    variants = stream_cuda.variants(op, device)
     sizes = [params["shared_bytes"] for _, params in variants if params.get("shared_bytes")]
     assert sizes == ([expected_bytes] if expected_bytes else [])
 
