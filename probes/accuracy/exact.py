@@ -40,7 +40,7 @@ SMALL = 1 << 10
 ELSEWHERE = "location"
 """Key of a stub, which protobuf takes for a tensor in another file."""
 
-MOST_LANES = 8
+MOST_LANES = 16
 """Inputs that run at the same time, at most: one alone keeps few threads busy without the runtime's
 optimisation, and each takes the memory of its activations."""
 THREADS_OF_A_PROCESSOR = 2

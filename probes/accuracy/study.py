@@ -106,10 +106,15 @@ class Study:
         split: Split,
         form: str = UNSIGNED,
         granularity: str = CHANNEL,
+        newer: ModelProto | None = None,
     ) -> None:
-        """network: its name. form and granularity: how integers are written, see ``applied``."""
+        """network: its name. form and granularity: how integers are written, see ``applied``.
+
+        newer: the model as ``kernels.precision.apply.ready`` makes it, if there is one already.
+        """
         self.network = network
         self.model = model
+        self._newer = model if newer is None else newer
         self.stages = list(stages)
         self.inputs = inputs
         self.split = split
@@ -281,7 +286,7 @@ class Study:
     ) -> Any:
         """The network with these precisions, by stage. Raises Unavailable where it has none."""
         return applied(
-            self.model,
+            self._newer,
             self.stages,
             precisions,
             ranges,

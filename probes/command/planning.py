@@ -16,7 +16,7 @@ from kernels.onnx import cut
 from kernels.onnx.graph import graph_of
 from kernels.onnx.protos import copy_of
 from kernels.onnx.work import work_of
-from kernels.precision.apply import applied
+from kernels.precision.apply import applied, ready
 from kernels.precision.audit import Flaw, audit, floats_of, precisions_of
 from kernels.precision.clean import cleaned
 from kernels.precision.opened import opened
@@ -101,13 +101,24 @@ class Planning:
         """What can have a precision of its own, in the network's order."""
         return stages(self.asked.graph)
 
+    @cached_property
+    def newer(self) -> Any:
+        """The ModelProto in an opset that has INT8, if onnx can bring it there."""
+        return ready(self.model)
+
     def study(self, provider: str) -> Study:
         """What finds errors, of integers as this provider takes them.
 
         Raises RidgelineError where the network cannot be run, or labels do not fit its answers.
         """
         return Study(
-            self.asked.name, self.model, self.stages, self.inputs, self.split, FORM[provider]
+            self.asked.name,
+            self.model,
+            self.stages,
+            self.inputs,
+            self.split,
+            FORM[provider],
+            newer=self.newer,
         )
 
     def check(self, on_input: Callable[[int, int], None]) -> None:
@@ -152,7 +163,10 @@ class Planning:
         """
         if recipe.name == AS_STORED:
             return self.stored
-        model, its_stages = self.with_weights(recipe.weights)
+        is_lower = narrowest(recipe) != "fp32"
+        model, its_stages = self.with_weights(
+            recipe.weights, self.newer if is_lower else self.model
+        )
         return applied(
             model,
             its_stages,
@@ -162,16 +176,17 @@ class Planning:
             granularity=plan.granularity,
         )
 
-    def with_weights(self, name: str) -> tuple[Any, list[Stage]]:
+    def with_weights(self, name: str, model: Any) -> tuple[Any, list[Stage]]:
         """The network with weights of this name (see ``Recipe.weights``), and its stages.
 
-        Raises Unavailable where there are none of that name.
+        model: the network, in one opset or another. Raises Unavailable where there are none of that
+        name.
         """
         if not name:
-            return self.model, self.stages
+            return model, self.stages
         for trial in trials():
             if trial.name == name:
-                return masked_model(self.model, self.stages, trial), self.stages
+                return masked_model(model, self.stages, trial), self.stages
         raise Unavailable(f"nothing makes weights that are called {name!r}")
 
 
