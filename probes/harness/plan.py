@@ -61,7 +61,7 @@ its part of an array in that time.
 """
 QUICK_WAYS, PLAIN_WAYS = 1, 2
 """How many of the ways that a case names such a run tries; a full one tries all."""
-SEARCH_SECONDS, FULL_SEARCH_SECONDS = 0.1, 1.0
+SEARCH_SECONDS, FULL_SEARCH_SECONDS = 0.05, 0.5
 """Of samples of the ways of a case."""
 BESIDE_SHARE = 3
 QUICK_BESIDE_SHARE = 1

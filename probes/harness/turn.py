@@ -24,7 +24,7 @@ from probes.harness.clocks.together import TogetherClock
 from probes.harness.company import company
 from probes.harness.guard import Broken
 from probes.harness.task import Round, Task, no_room
-from probes.harness.ways import Search
+from probes.harness.ways import Choice, Search
 from probes.records.measurement import FAILED, OK, SKIPPED
 
 THREADS_PER_PROCESSOR = 8
@@ -107,19 +107,42 @@ def in_one_line(error: Exception) -> str:
 def _timed(
     task: Task, device: Device, clock: Clock, rule: Rule, frequency: Frequency | None
 ) -> Turn:
-    """The samples of one turn; in the first, only after the check and the audit."""
+    """The samples of one turn; of a case that has several ways, in the fastest that is right."""
     case = task.case
+    if not case.ways:
+        return _sampled(case, task, device, clock, rule, frequency)
+    search = Search(case, device, clock, _built, rule)
+    failure: Failure | None = None
+    for wrong, params in enumerate(search.fastest_first()):
+        try:
+            in_this_way = replace(case, params=params, ways=())
+            turn = _sampled(in_this_way, task, device, clock, rule, frequency)
+        except Failure as error:
+            failure = failure or error
+            continue
+        choice = Choice(params, search.tried, wrong)
+        return replace(turn, params=params, audit=choice.told_in(turn.audit))
+    assert failure is not None
+    raise failure
+
+
+def _sampled(
+    case: Case,
+    task: Task,
+    device: Device,
+    clock: Clock,
+    rule: Rule,
+    frequency: Frequency | None,
+) -> Turn:
+    """The samples of one turn of a task's case; in the first, only after the check and the audit.
+
+    case: as it is asked, in one of its ways.
+    """
     audit = task.audit
     repeat = task.repeat
     is_first = not repeat
     has_own_check = bool(case.kernel.check_params)
     verdict = SOUND
-    choice = None
-    fastest = None
-    if case.ways:
-        choice = Search(case, device, clock, _built, rule).choice()
-        fastest = choice.params
-        case = replace(case, params=fastest, ways=())
     if is_first and has_own_check:
         with _built(case, device, clock, case.kernel.check_params) as launch:
             verdict = check(case, launch)
@@ -128,13 +151,11 @@ def _timed(
             if not has_own_check:
                 verdict = check(case, launch)
             audit = check_code(launch, case, verdict)
-            if choice:
-                audit = choice.told_in(audit)
             repeat = calibrate(launch, clock, rule)
         warm = settle(launch, clock, repeat, frequency) if frequency else None
         if case.during:
             turn = _together(task, launch, clock, rule, audit, repeat)
-            return replace(turn, warm=warm, params=fastest)
+            return replace(turn, warm=warm)
         with beside(case, device, clock, rule, _built) as others:
             samples = measure(
                 launch, clock, rule, repeat, between=others.sample, steady=case.steady
@@ -146,7 +167,6 @@ def _timed(
                 beside=others.facts(),
                 beside_doubt=others.doubt,
                 warm=warm,
-                params=fastest,
             )
 
 

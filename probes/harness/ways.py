@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any
 
 from kernels.base import Audit, KernelError, Launch, Selective, Unavailable
 from kernels.device import Device
 from probes.harness.case import Case
-from probes.harness.check import Failure, check
 from probes.harness.clocks.sampling import Clock, Rule
 
-FINALISTS = 3
+FINALISTS = 2
 """How many of the ways that share their memory are timed again."""
-FINAL_ROUNDS = 3
+FINAL_ROUNDS = 2
 """How often, in turn with each other: a GPU under load lowers its clock within milliseconds."""
 FINAL_SECONDS = 0.002
 """How long each of these timings lasts."""
@@ -28,14 +28,14 @@ Built = Callable[[Case, Device, Clock], AbstractContextManager[Launch]]
 
 @dataclass(frozen=True)
 class Choice:
-    """The fastest way of a case."""
+    """The fastest way of a case whose numbers are right."""
 
     params: Mapping[str, Any]
     """All params of the case in that way."""
     tried: int
     """How many ways were timed."""
     wrong: int = 0
-    """How many would have been faster, but compute wrong numbers."""
+    """How many seemed faster, but compute wrong numbers."""
 
     def told_in(self, audit: Audit) -> Audit:
         """The audit of that way, with what it was chosen from: ``fastest of 24 ways: …``."""
@@ -57,71 +57,60 @@ class _Trial:
 
 
 @dataclass(frozen=True)
-class _Best:
-    """The fastest way of those that share their memory."""
+class _Rival:
+    """A way that was fast among those that share its memory."""
 
-    case: Case
-    """As it is asked in this way."""
+    params: Mapping[str, Any]
+    """All params of the case in that way."""
     rate: float
     """Work in a second."""
 
 
 class Search:
-    """The search for the fastest way of one case."""
+    """The search for the fastest way of one case.
+
+    Its timings only rank the ways, and are kept nowhere: the fastest is checked, and then measured,
+    as any other case.
+    """
 
     def __init__(self, case: Case, device: Device, clock: Clock, built: Built, rule: Rule) -> None:
         self._case, self._device, self._clock, self._built = case, device, clock, built
         self._ways = case.ways[: rule.most_ways]
         self._seconds_left = rule.search_seconds
-        self._tried = 0
-        self._wrong = 0
+        self.tried = 0
+        """How many ways were timed."""
 
-    def choice(self) -> Choice:
-        """The fastest way whose numbers are right.
+    def fastest_first(self) -> list[Mapping[str, Any]]:
+        """All params of the case in its fastest ways.
 
-        Raises what the first way answers if there is none: Unavailable, KernelError or Failure.
+        Raises what the first way answers if there is none: Unavailable or KernelError.
         """
-        best: _Best | None = None
+        rivals: list[_Rival] = []
         problem: Exception | None = None
         for changes in self._ways:
-            if best and self._seconds_left <= 0:
+            if rivals and self._seconds_left <= 0:
                 break
             asked = replace(self._case, params={**self._case.params, **changes}, ways=())
             try:
-                rival = self._best_of(asked)
-            except (Unavailable, KernelError, Failure) as error:
+                rivals += self._best_of(asked)
+            except (Unavailable, KernelError) as error:
                 problem = problem or error
-                continue
-            if best is None or rival.rate > best.rate:
-                best = rival
-        if best is None:
+        if not rivals:
             raise problem or Unavailable("there is no way to ask it")
-        return Choice(best.case.params, self._tried, self._wrong)
+        rivals.sort(key=attrgetter("rate"), reverse=True)
+        return [rival.params for rival in rivals]
 
-    def _best_of(self, case: Case) -> _Best:
-        """The fastest of the ways that one launch offers.
-
-        Each is timed once, the best again in turn. The numbers of the fastest are checked, and if
-        they are wrong those of the next.
-        """
+    def _best_of(self, case: Case) -> list[_Rival]:
+        """The fastest of the ways that one launch offers: each is timed, the best again in turn."""
         with self._built(case, self._device, self._clock) as launch:
-            trials = sorted(self._first_trials(launch), key=_seconds)
-            finalists = [
-                trial for trial in trials if trial.seconds <= MUCH_SLOWER * trials[0].seconds
-            ]
-            finalists = self._finals(launch, finalists[:FINALISTS])
-            failure: Failure | None = None
-            for trial in sorted(finalists, key=_seconds):
-                _take(launch, trial.way)
-                asked = replace(case, params={**case.params, **trial.way})
-                try:
-                    check(asked, launch)
-                except Failure as wrong:
-                    self._wrong += 1
-                    failure = wrong
-                    continue
-                return _Best(asked, _work(asked) / trial.seconds)
-            raise failure or KernelError(f"no way of {case.kernel.name} can run here")
+            trials = sorted(self._first_trials(launch), key=attrgetter("seconds"))
+            if not trials:
+                raise KernelError(f"no way of {case.kernel.name} can run here")
+            longest = MUCH_SLOWER * trials[0].seconds
+            close = [trial for trial in trials if trial.seconds <= longest]
+            finalists = self._finals(launch, close[:FINALISTS])
+        work = _work(case)
+        return [_Rival({**case.params, **trial.way}, work / trial.seconds) for trial in finalists]
 
     def _first_trials(self, launch: Launch) -> Iterator[_Trial]:
         """Each way that runs, timed once; those for which no time is left are left out."""
@@ -135,7 +124,7 @@ class Search:
             except KernelError:  # a library may name an algorithm that it then refuses to run
                 continue
             is_first = False
-            self._tried += 1
+            self.tried += 1
             yield _Trial(way, seconds)
 
     def _finals(self, launch: Launch, finalists: Sequence[_Trial]) -> list[_Trial]:
@@ -164,10 +153,6 @@ def _take(launch: Launch, way: Mapping[str, Any]) -> None:
     """Let a launch work this way, if it has any."""
     if isinstance(launch, Selective):
         launch.take(way)
-
-
-def _seconds(trial: _Trial) -> float:
-    return trial.seconds
 
 
 def _work(case: Case) -> float:

@@ -63,6 +63,15 @@ def test_sizes_on_an_h100() -> None:
     assert probe.whole_waves(132, 6144) == (5632, 6144)
 
 
+def test_a_small_gpu_is_asked_for_less() -> None:
+    largest = {}
+    for units in (132, 16):
+        cases = probe.cases(replace(GPU, units=units))
+        works = [case.kernel.work(case.dtype, **case.params).flops for case in cases]
+        largest[units] = max(works)
+    assert largest[16] < largest[132] / 6
+
+
 def test_the_load_that_costs_most_power_comes_last() -> None:
     operands = [case.params["operands"] for case in probe.cases(H100)]
     assert operands == sorted(operands, key=["constant", "zeros", "random"].index)
