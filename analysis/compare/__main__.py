@@ -7,9 +7,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis.compare.comparison import Comparison, compare
+from analysis.compare.comparison import PASSED, Comparison, compare
 from analysis.compare.exports import as_json, as_junit, as_markdown
 from analysis.compare.files import write
+from analysis.compare.ranges import as_toml
 from analysis.tell import program
 from analysis.tell.console import Console
 from probes.records.given import reason, writing_to
@@ -60,6 +61,12 @@ def _parser() -> argparse.ArgumentParser:
         "--all", action="store_true", help="print every row, not only what changed and the roofs"
     )
     parser.add_argument(
+        "--ranges",
+        action="store_true",
+        help="the runs given are sets of one kind of machine: print how far they range over and "
+        "drift, as lines of ranges.toml",
+    )
+    parser.add_argument(
         "--out",
         type=Path,
         default=Path("results"),
@@ -76,6 +83,9 @@ def _answer(args: argparse.Namespace) -> int:
     """
     if args.json and args.markdown:
         raise RidgelineError("--json and --markdown both print: give one of them")
+    if args.ranges:
+        print(as_toml(args.runs), end="")
+        return PASSED
     comparison = compare(args.runs, args.baseline, args.gate)
     if args.junit:
         _write_junit(comparison, args.junit)

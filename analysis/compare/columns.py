@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from analysis.compare.comparison import ComparedRow, Comparison
@@ -18,6 +19,10 @@ from analysis.units import si
 COMPARED_FILE = "compared.csv"
 MOST_RUNS = 6
 """Runs that have a column each; with more a side has one, and the file has all."""
+LEAST_OF_NAME = 16
+"""Characters of a row's name that stay on one line."""
+TIME = re.compile(r"(\d{8})T(\d{2})(\d{2})(\d{2})Z")
+"""How folders of sets and runs are named."""
 LAST_TO_GO = 1000
 """Rank of the columns that a narrow terminal leaves out last."""
 
@@ -103,7 +108,9 @@ def columns_of(comparison: Comparison, with_evidence: bool) -> tuple[Column[Comp
     columns have numbers, which ``words.key`` explains.
     with_evidence: also the evidence and the cause in words, for which a terminal has no room.
     """
-    columns: list[Column[ComparedRow]] = [Column(name="row", computed=lambda row: row.row.name)]
+    columns: list[Column[ComparedRow]] = [
+        Column(name="row", computed=lambda row: row.row.name, least=LEAST_OF_NAME)
+    ]
     columns += _value_columns(comparison)
     several = len(comparison.sides) > FEWEST_SIDES
     for place in range(len(comparison.sides) - 1):
@@ -116,16 +123,27 @@ def columns_of(comparison: Comparison, with_evidence: bool) -> tuple[Column[Comp
 def _value_columns(comparison: Comparison) -> Iterator[Column[ComparedRow]]:
     """What was reached: of each run, or of each side."""
     several = any(len(side.runs) > 1 for side in comparison.sides)
-    for place, side in enumerate(comparison.sides):
-        name = side.name if len(comparison.sides) == FEWEST_SIDES else str(place + 1)
+    names = in_brief([side.name for side in comparison.sides])
+    for place in range(len(comparison.sides)):
+        name = names[place] if len(comparison.sides) == FEWEST_SIDES else str(place + 1)
         yield _middle_column(place, name)
     if several and len(comparison.runs) <= MOST_RUNS:
         number = 0
-        for side in comparison.sides:
+        for side, side_name in zip(comparison.sides, names, strict=True):
             for in_side in range(len(side.runs)):
-                name = f"{side.name} {in_side + 1}" if len(side.runs) > 1 else side.name
+                name = f"{side_name} {in_side + 1}" if len(side.runs) > 1 else side_name
                 yield _run_column(number, name)
                 number += 1
+
+
+def in_brief(names: Sequence[str]) -> list[str]:
+    """``19:16:34`` of ``20261128T191634Z``, where all are such times of one day and differ."""
+    times = [TIME.fullmatch(name) for name in names]
+    days = {time[1] for time in times if time}
+    if None in times or len(days) != 1:
+        return list(names)
+    short_names = [f"{time[2]}:{time[3]}:{time[4]}" for time in times if time]
+    return short_names if len(set(short_names)) == len(names) else list(names)
 
 
 def _may_go(place: int) -> int:

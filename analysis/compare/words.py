@@ -101,10 +101,11 @@ def clocks(comparison: Comparison) -> list[str]:
     if not explained:
         return []
     most = percent(max(abs(difference.ratio - 1) for difference in differing))
+    other = "other " if slower_first(comparison) else ""  # than those that were named
     if len(differing) == 1:
-        return [f"1 other row differs by {most}; at equal clock it is the same."]
+        return [f"1 {other}row differs by {most}; at equal clock it is the same."]
     return [
-        f"{len(differing)} other rows differ by 1 % to {most}: at equal clock {len(explained)} of "
+        f"{len(differing)} {other}rows differ by 1 % to {most}: at equal clock {len(explained)} of "
         "these would be the same."
     ]
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import sys
 import xml.etree.ElementTree as xml
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 from analysis.compare.__main__ import main
 from tests.analysis.compare.made_up import CPU_RUN, GPU_RUN, KEPT, run_like, set_of
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 SLOWER_FLOATS = {"compute/fp32": 1.1, "compute/fp64": 1.1}
 
@@ -119,6 +127,55 @@ def test_markdown_is_a_table_with_as_many_cells_a_line(
     assert "| slower |" in out
 
 
+def test_markdown_is_read_as_tables_by_a_reader_of_its_own(
+    sets: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = run(capsys, sets / "first", sets / "slower", "--markdown")
+    _, table, _ = run(capsys, sets / "first", sets / "slower", "--json")
+    tokens = MarkdownIt("commonmark").enable("table").parse(out)
+    count = Counter(token.type for token in tokens)
+    told = [row for row in json.loads(table)["rows"] if row["why_not"] != "missing"]
+    assert count["tr_open"] == len(told) + count["thead_open"]
+    assert count["th_open"] == 6 * count["thead_open"]
+    assert count["td_open"] == 6 * len(told)
+
+
+def test_junit_is_read_by_a_reader_of_its_own(
+    sets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    junitparser = pytest.importorskip("junitparser")
+    file = tmp_path / "compared.xml"
+    run(capsys, sets / "first", sets / "slower", "--junit", file, "--json")
+    (suite,) = junitparser.JUnitXml.fromfile(str(file))
+    counted = junitparser.TestSuite("counted")
+    counted.add_testcases(list(suite))
+    assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (
+        counted.tests,
+        counted.failures,
+        0,
+        counted.skipped,
+    )
+    assert counted.failures > 0
+
+
+def test_sets_tell_the_lines_of_the_recorded_ranges(
+    sets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = run(capsys, "--ranges", sets / "first", sets / "equal")
+    record = tomllib.loads(out)["record"][0]
+    assert (code, record["machine"]) == (0, "virtual cpu")
+    (wide,) = [row for row in record["rows"] if row["tag"] == "compute/*"]
+    assert 0.02 < wide["range"] < 0.08  # of six runs with 1 % of noise
+    assert wide["drift"] < 0.006
+    assert wide["runs"] == 6
+    set_of(CPU_RUN, tmp_path / "drifted", 5, {"compute": 1.05})
+    _, out, _ = run(capsys, "--ranges", sets / "first", sets / "equal", tmp_path / "drifted")
+    (drifted,) = [
+        row for row in tomllib.loads(out)["record"][0]["rows"] if row["tag"] == wide["tag"]
+    ]
+    assert drifted["drift"] == pytest.approx(0.049 / 3**0.5, rel=0.3)
+
+
 def test_layers_are_joined_by_network_name_and_work(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -162,6 +219,7 @@ def test_rows_of_one_side_do_not_crowd_the_short_table(
         (["{sets}/first", "{sets}/equal", "--gate", "3"], "write 3%"),
         (["{sets}/first", "{sets}/equal", "--gate", "x"], "not like 3%"),
         (["{sets}/first", "{sets}/equal", "--json", "--markdown"], "both print"),
+        (["--ranges", "{sets}/first", "{sets}/equal/run0"], "has fewer than 3 runs"),
         (["--baseline", "{sets}/first/run0", "{sets}/first/run0"], "holds no run beside"),
         (["{sets}/first", "{sets}/equal", "--junit", "{sets}/no/x.xml", "--json"], "--junit"),
     ],
