@@ -71,7 +71,7 @@ from probes.records.run import (
 
 if TYPE_CHECKING:
     from analysis.compare.comparison import Comparison
-    from analysis.elsewhere.find import Found
+    from analysis.elsewhere.placed import Found
     from analysis.outcome import Outcome
     from analysis.plan.costs import Timings
     from analysis.tell.console import Console
@@ -213,36 +213,32 @@ def replot(args: argparse.Namespace) -> int:
     folder = args.replot
     others = find_all(args.on)
     try:
-        outcome = analyse(folder)
+        outcome = analyse(folder, partial(place_on_others, others=others))
     except OSError as error:
         raise RidgelineError(f"cannot write to {folder}: {reason(error)}") from None
     console = Console(everything=args.all)
     console.result(outcome)
-    if not place_on_others(outcome, others, folder, console):
-        return SOME_FAILED
+    tell_of_others(outcome, console)
     return code_of(outcome.run)
 
 
-def place_on_others(
-    outcome: Outcome, others: Sequence[Found], folder: Path, console: Console
-) -> bool:
-    """Place the networks of a run on other machines; False if their file could not be written."""
+def place_on_others(outcome: Outcome, others: Sequence[Found]) -> None:
+    """Place the networks of a run on other machines. Raises RidgelineError if it has none."""
     from analysis.elsewhere.on import on_others
-    from analysis.tell.columns import file_of
-    from analysis.tell.on_elsewhere import ELSEWHERE_COLUMNS, ELSEWHERE_FILE, on_elsewhere, rows
 
-    if not others:
-        return True
-    placed = on_others(outcome, others)
-    for sentence in on_elsewhere(placed):
+    if others:
+        outcome.elsewhere = on_others(outcome, others)
+
+
+def tell_of_others(outcome: Outcome, console: Console) -> None:
+    """Print what its networks would take on other machines."""
+    from analysis.tell.elsewhere_columns import ELSEWHERE_FILE
+    from analysis.tell.on_elsewhere import on_elsewhere
+
+    for sentence in on_elsewhere(outcome.elsewhere):
         console.note(sentence)
-    try:
-        replace_file(folder / ELSEWHERE_FILE, file_of(ELSEWHERE_COLUMNS, rows(placed)))
-    except OSError as error:
-        console.note(f"cannot write to {folder}: {reason(error)}")
-        return False
-    console.note(f"Layer by layer: {folder / ELSEWHERE_FILE}")
-    return True
+    if outcome.elsewhere and outcome.folder:
+        console.note(f"Layer by layer: {outcome.folder / ELSEWHERE_FILE}")
 
 
 def measure_fleet(args: argparse.Namespace, words: Sequence[str], known: Sequence[str]) -> int:
@@ -825,6 +821,8 @@ def finish(run: Run, folder: Path, console: Console, others: Sequence[Found]) ->
     with console.working("drawing the pictures and writing the page"):
         known = read_precision(folder, run.guarded, run.damage)
         outcome = model(run, known, read_pruning(folder, run.guarded, run.damage))
+        if outcome.networks:
+            place_on_others(outcome, others)
         try:
             write(outcome, folder)
         except OSError as error:
@@ -838,7 +836,8 @@ def finish(run: Run, folder: Path, console: Console, others: Sequence[Found]) ->
         for other in others:
             console.note(f"Nothing to place on {other.machine.name}: no layer was timed.")
         return DONE
-    return DONE if place_on_others(outcome, others, folder, console) else SOME_FAILED
+    tell_of_others(outcome, console)
+    return DONE
 
 
 def without_traceback() -> int:

@@ -5,7 +5,7 @@ The same for a live run and for ``--replot``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -48,14 +48,15 @@ SWEEP_INCHES = (9.6, 4.8)
 """Sizes of pictures (across, down)."""
 
 
-def analyse(folder: Path) -> Outcome:
+def analyse(folder: Path, add: Callable[[Outcome], None] = lambda outcome: None) -> Outcome:
     """Read the run in ``folder``, model it and write its files.
 
-    Raises RidgelineError or OSError.
+    add: is given the outcome before it is written. Raises RidgelineError or OSError.
     """
     run = read_run(folder)
     known = read_precision(folder, run.guarded, run.damage)
     outcome = model(run, known, read_pruning(folder, run.guarded, run.damage))
+    add(outcome)
     write(outcome, folder)
     return outcome
 
@@ -213,6 +214,7 @@ def _contents(outcome: Outcome, moments: Sequence[Moment]) -> dict[str, str | by
     from analysis.draw.sparsity.pictures import prune_figures
     from analysis.tell.ceiling_columns import CEILING_COLUMNS
     from analysis.tell.columns import file_of
+    from analysis.tell.elsewhere_columns import ELSEWHERE_COLUMNS, ELSEWHERE_FILE, rows_elsewhere
     from analysis.tell.layer_columns import LAYER_COLUMNS
     from analysis.tell.lesson_columns import LESSON_COLUMNS, LESSONS_FILE
     from analysis.tell.page.lessons import PAGE as LESSONS_PAGE
@@ -242,6 +244,8 @@ def _contents(outcome: Outcome, moments: Sequence[Moment]) -> dict[str, str | by
         tables["sparse.csv"] = file_of(SPARSE_COLUMNS, outcome.pruning.sparsity.verdicts)
         if outcome.pruning.sparsity.floors:
             tables["floors.csv"] = file_of(FLOOR_COLUMNS, outcome.pruning.sparsity.floors)
+    if outcome.elsewhere:
+        tables[ELSEWHERE_FILE] = file_of(ELSEWHERE_COLUMNS, rows_elsewhere(outcome.elsewhere))
     contents: dict[str, str | bytes] = dict(tables)
     contents["roofline.svg"] = svgs["roofline"]
     for name, (_, png_bytes) in pictures.items():

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from analysis.elsewhere.placed import Elsewhere
 from analysis.layers.groups import LayerSweep, Network
 from analysis.layers.placement import Placement
 from analysis.lessons.frame.trial import Trial
@@ -98,6 +99,8 @@ class Outcome:
     """Of a network in lower precision; None where no plan was asked for."""
     pruning: PruneOutcome | None = None
     """Of a pruned network; None where none was asked for."""
+    elsewhere: Sequence[Elsewhere] = ()
+    """Its networks on each other machine that was asked for."""
     trials: Sequence[Trial] = ()
     """What it says of the lessons that it was asked to try."""
     energy: EnergyModel = field(default_factory=EnergyModel)

@@ -38,6 +38,9 @@ def test_a_run_is_placed_on_a_device_of_the_atlas(
         assert "could not run faster than" in line
         assert "(bound: " in line
         assert "(estimate)" in line
+    page = (resnet / "report.html").read_text(encoding="utf-8")
+    assert '<h2 id="elsewhere">On other machines</h2>' in page
+    assert "Networks on NVIDIA H100 80GB HBM3" in page
     rows = table(resnet, "elsewhere.csv")
     assert {row["basis"] for row in rows} == {"measured", "theory"}
     for row in rows:

@@ -5,29 +5,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.analyse import model
 from analysis.atlas.devices import AtlasDevice, devices_of
 from analysis.atlas.entry import ATLAS, is_entry, read_atlas, read_entry
-from analysis.elsewhere.machine import Machine, measured, product
+from analysis.elsewhere.machine import measured, product
+from analysis.elsewhere.placed import Found
 from analysis.theory.products import find_products
 from probes.records.given import shortened
 from probes.records.measurement import RidgelineError
 from probes.records.run import RUN_FILE, read_run
-
-
-@dataclass(frozen=True)
-class Found:
-    """The machine that a name means, and what else it could have meant."""
-
-    asked: str
-    """The name as it was given."""
-    machine: Machine
-    """What is taken."""
-    others: tuple[str, ...] = ()
-    """Names of what else it could mean."""
 
 
 def find(name: str, atlas: Path = ATLAS) -> Found:

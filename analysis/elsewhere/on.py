@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.atlas.devices import devices_of
 from analysis.atlas.entry import ATLAS, read_atlas
-from analysis.elsewhere.find import Found, find
-from analysis.elsewhere.left_out import Error, as_measured, in_theory, leave_out_each
-from analysis.elsewhere.machine import Machine, measured
-from analysis.elsewhere.predict import Prediction, predict
+from analysis.elsewhere.find import find
+from analysis.elsewhere.left_out import as_measured, in_theory, leave_out_each
+from analysis.elsewhere.machine import measured
+from analysis.elsewhere.placed import Elsewhere, Found
+from analysis.elsewhere.predict import predict
 from analysis.elsewhere.work import work_of
 from analysis.outcome import Outcome
 from probes.records.measurement import RidgelineError
-
-
-@dataclass(frozen=True)
-class Elsewhere:
-    """The networks of a run on one other machine."""
-
-    here: Machine
-    """The machine of the run, with roofs of the same basis."""
-    found: Found
-    """The other machine, and what else its name could mean."""
-    predictions: tuple[Prediction, ...]
-    """One for each network and precision."""
-    error: Error
-    """What leaving each device of the atlas out says of such estimates."""
 
 
 def find_all(names: Sequence[str], atlas: Path = ATLAS) -> list[Found]:

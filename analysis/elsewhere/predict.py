@@ -7,19 +7,23 @@ machine there is used as well as the one here: at the same share of its floor.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.elsewhere.machine import Machine
 from analysis.elsewhere.work import CONVOLUTION, LayerWork, NetworkWork
 from analysis.layers.roof_above import compute_roof, memory_roof
 from analysis.model.roofline import Roof, Roofline
+from analysis.naming import few
 from analysis.theory.peaks import DRAM, SPARSE, Peak
+from analysis.units import percent
 from kernels.device import Device
 from probes.records.tag import COMPUTE, Tag
 
 MOST_LEFT_OUT = 0.2
 """Part of the layers' time here that layers without a roof there may have, for an estimate."""
+MOST_NAMES = 3
+"""Operations that a sentence names."""
 LARGEST_GPU_CACHE = 128 << 20
 """Bytes: no GPU of the tables has a larger cache before memory (NVIDIA B200: 126 MB of L2)."""
 
@@ -91,19 +95,17 @@ def predict(network: NetworkWork, here: Machine, there: Machine) -> Prediction:
     Both machines must be known alike: theory against theory, or measured roofs against measured.
     """
     placed = []
-    lost_seconds = 0.0
-    lost_types = []
+    lost = []
     for work in network.layers:
         on_here = _floor(work, here.roofs, here.device)
         on_there = _floor(work, there.roofs, there.device)
         if on_here is None or on_there is None:
-            lost_seconds += work.seconds
-            lost_types.append(work.dtype)
+            lost.append(work)
             continue
         placed.append(PlacedWork(work, *on_here, *on_there))
     bound = bound_of(network, there)
     prediction = Prediction(network, there, bound, tuple(placed))
-    why = _why_no_estimate(prediction, lost_seconds, lost_types, here)
+    why = _why_no_estimate(prediction, lost, here)
     if why:
         return Prediction(network, there, bound, tuple(placed), why_none=why)
     estimate = prediction.floor_there / prediction.share_here
@@ -112,19 +114,36 @@ def predict(network: NetworkWork, here: Machine, there: Machine) -> Prediction:
     return Prediction(network, there, bound, tuple(placed), estimate)
 
 
-def _why_no_estimate(
-    prediction: Prediction, lost_seconds: float, lost_types: Iterable[str], here: Machine
-) -> str:
-    """Why a network has no estimate on a machine, in words; empty if it can have one."""
-    total = math.fsum(work.seconds for work in prediction.network.layers)
+def _why_no_estimate(prediction: Prediction, lost: Sequence[LayerWork], here: Machine) -> str:
+    """Why a network has no estimate on a machine, in words; empty if it can have one.
+
+    lost: its layers that stand under no roof here or there.
+    """
+    total = _seconds(prediction.network.layers)
     if not total:
         return "no layer of it was timed well here"
-    if lost_seconds > MOST_LEFT_OUT * total or not prediction.placed:
-        names = ", ".join(dict.fromkeys(name.upper() for name in lost_types))
+    if prediction.placed and _seconds(lost) <= MOST_LEFT_OUT * total:
+        return ""
+    unknown = [work for work in lost if not work.is_known]
+    without_roof = [work for work in lost if work.is_known]
+    reasons = []
+    if unknown:
+        names = few(list(dict.fromkeys(work.op for work in unknown)), MOST_NAMES)
+        share = percent(_seconds(unknown) / total)
+        reasons.append(f"the work of layers that take {share} of the time is unknown ({names})")
+    if without_roof:
+        names = ", ".join(dict.fromkeys(work.dtype.upper() for work in without_roof))
         kind = "theory knows no" if prediction.machine.is_theory else "there is no measured"
         place = "here or there" if here.is_theory else "there"
-        return f"{kind} roof {place} for layers in {names}"
-    return ""
+        reasons.append(f"{kind} roof {place} for layers in {names}")
+    if _seconds(without_roof) > _seconds(unknown):
+        reasons.reverse()
+    return ", and ".join(reasons)
+
+
+def _seconds(layers: Iterable[LayerWork]) -> float:
+    """Measured time of all of these layers."""
+    return math.fsum(work.seconds for work in layers)
 
 
 def _floor(work: LayerWork, roofs: Roofline, device: Device) -> tuple[str, float] | None:
@@ -132,7 +151,7 @@ def _floor(work: LayerWork, roofs: Roofline, device: Device) -> tuple[str, float
 
     None if their work, or a roof that it needs, is not known.
     """
-    if work.flops is None or work.bytes is None:
+    if work.flops is None or work.bytes is None:  # not known
         return None
     times = []
     memory = memory_roof(work.facts, roofs, device)

@@ -53,6 +53,11 @@ class LayerWork:
     """Measured time of all of them together."""
 
     @property
+    def is_known(self) -> bool:
+        """True if its operations and its traffic are known, so that it has an intensity."""
+        return self.flops is not None and self.bytes is not None
+
+    @property
     def facts(self) -> LayerFacts:
         """What decides under which memory's roof it stands."""
         return LayerFacts(warm=self.warm, working_set=self.working_set)

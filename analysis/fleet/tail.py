@@ -31,7 +31,7 @@ MANY_DISTANCES = 1500
 """Of so many a longer tail shows if it is no heavier than an exponential one."""
 LONG_TAIL, PART_OF_MANY = 300, 10
 """So many of the largest distances are this tail; at most one in so many."""
-LIGHT = 1.0
+LIGHT = 1.05
 """Standard deviation of excesses, over their mean, up to which a tail is exponential or lighter.
 That of a power is larger.
 """

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analysis.elsewhere.left_out import FEWEST_DEVICES, Error
-from analysis.elsewhere.machine import Machine
-from analysis.elsewhere.on import Elsewhere
-from analysis.elsewhere.predict import PlacedWork, Prediction
-from analysis.tell.columns import Column
+from analysis.elsewhere.placed import Elsewhere
+from analysis.elsewhere.predict import Prediction
+from analysis.tell.elsewhere_columns import ELSEWHERE_FILE
 from analysis.units import percent, short, si
 from probes.records.given import shortened
 
-ELSEWHERE_FILE = "elsewhere.csv"
 LONGEST_NAME = 60
 """Letters of the name of a network."""
 MOST_PREDICTIONS = 8
@@ -25,7 +23,7 @@ def on_elsewhere(placed: Sequence[Elsewhere]) -> list[str]:
     """Sentences on each machine: what it is known by, then each network there."""
     sentences = []
     for elsewhere in placed:
-        sentences.append(_machine(elsewhere))
+        sentences.append(f"{on_machine(elsewhere)}:")
         predictions = elsewhere.predictions
         shown = predictions[:MOST_PREDICTIONS]
         sentences += [_prediction(prediction, elsewhere.error) for prediction in shown]
@@ -37,16 +35,16 @@ def on_elsewhere(placed: Sequence[Elsewhere]) -> list[str]:
     return sentences
 
 
-def _machine(elsewhere: Elsewhere) -> str:
-    """``On NVIDIA H100 80GB HBM3, as measured on 2026-11-28 (3 runs):``"""
+def on_machine(elsewhere: Elsewhere) -> str:
+    """``On NVIDIA H100 80GB HBM3, as measured (3 runs, the last on 2026-11-28)``."""
     machine = elsewhere.found.machine
     also = ""
     if elsewhere.found.others:
         also = f" (also of this name: {', '.join(elsewhere.found.others[:3])})"
     if machine.is_theory:
-        return f"On {machine.name}{also}, by theory, since it is not in the atlas:"
+        return f"On {machine.name}{also}, by theory, since it is not in the atlas"
     runs = "1 run" if machine.runs == 1 else f"{machine.runs} runs"
-    return f"On {machine.name}{also}, as measured ({runs}, the last on {machine.measured_on}):"
+    return f"On {machine.name}{also}, as measured ({runs}, the last on {machine.measured_on})"
 
 
 def _prediction(prediction: Prediction, error: Error) -> str:
@@ -101,43 +99,3 @@ def how_far_off(error: Error) -> str:
         f"With each of {error.devices} devices left out in turn, estimates were {spans}: too few "
         f"devices for error bars, which need {FEWEST_DEVICES}."
     )
-
-
-Row = tuple[Elsewhere, Prediction, PlacedWork]
-
-
-def rows(placed: Sequence[Elsewhere]) -> list[Row]:
-    """Each group of layers under its roofs, of each network on each machine."""
-    return [
-        (elsewhere, prediction, layers)
-        for elsewhere in placed
-        for prediction in elsewhere.predictions
-        for layers in prediction.placed
-    ]
-
-
-def _there(row: Row) -> Machine:
-    return row[0].found.machine
-
-
-ELSEWHERE_COLUMNS: tuple[Column[Row], ...] = (
-    Column(stored="machine", computed=lambda row: _there(row).name),
-    Column(stored="basis", computed=lambda row: _there(row).basis),
-    Column(stored="network", computed=lambda row: row[1].network.name),
-    Column(stored="provider", computed=lambda row: row[1].network.provider),
-    Column(stored="precision", computed=lambda row: row[1].network.precision),
-    Column(stored="bound_seconds", computed=lambda row: row[1].bound.seconds),
-    Column(stored="estimate_seconds", computed=lambda row: row[1].estimate),
-    Column(stored="op", computed=lambda row: row[2].work.op),
-    Column(stored="family", computed=lambda row: row[2].work.family),
-    Column(stored="dtype", computed=lambda row: row[2].work.dtype),
-    Column(stored="flops", computed=lambda row: row[2].work.flops),
-    Column(stored="bytes", computed=lambda row: row[2].work.bytes),
-    Column(stored="count", computed=lambda row: row[2].work.count),
-    Column(stored="seconds_here", computed=lambda row: row[2].work.seconds),
-    Column(stored="roof_here", computed=lambda row: row[2].roof_here),
-    Column(stored="floor_seconds_here", computed=lambda row: row[2].floor_here),
-    Column(stored="roof_there", computed=lambda row: row[2].roof_there),
-    Column(stored="floor_seconds_there", computed=lambda row: row[2].floor_there),
-)
-"""The columns of ``elsewhere.csv``: a row for all layers of a network that are alike."""

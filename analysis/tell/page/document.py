@@ -17,6 +17,8 @@ from analysis.tell.answer import Answer, answer
 from analysis.tell.on_plan import TITLE
 from analysis.tell.on_pruning import TITLE as PRUNING_TITLE
 from analysis.tell.page import head, provenance
+from analysis.tell.page.elsewhere import TITLE as ELSEWHERE_TITLE
+from analysis.tell.page.elsewhere import elsewhere_section
 from analysis.tell.page.energy import energy_section
 from analysis.tell.page.layers import layers_table
 from analysis.tell.page.markup import clipped, folded, heading, paragraph
@@ -224,6 +226,9 @@ def _sections(
         content = paragraph(CEILINGS_NOTE, "soft") + table
         folds = folded(f"{len(outcome.ceilings)} ceilings", content)
         sections.append(Section("ceilings", "Ceilings", folds))
+    if outcome.elsewhere:
+        content = elsewhere_section(outcome.elsewhere)
+        sections.append(Section("elsewhere", ELSEWHERE_TITLE, content))
     energy = outcome.energy
     if energy.is_known or energy.why_unknown or energy.unknown:
         sections.append(Section("energy", "Energy", energy_section(energy, stills)))

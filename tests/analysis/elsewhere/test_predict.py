@@ -136,3 +136,16 @@ def test_whoever_obeys_theory_never_breaks_the_bound(
     prediction = predict(ran, left, right)
     assert prediction.estimate is not None
     assert prediction.estimate >= bound * (1 - 1e-9)
+
+
+def test_layers_of_unknown_work_are_the_reason_not_the_roofs() -> None:
+    known = layer(8 * GIGA, 1.0, 0.02)
+    unknown = replace(layer(1.0, 1.0, 0.03, op="Resize"), flops=None)
+    prediction = predict(network(known, unknown), HERE, THERE)
+    assert prediction.estimate is None
+    assert prediction.why_none == (
+        "the work of layers that take 60.0 % of the time is unknown (Resize)"
+    )
+    without_roof = replace(layer(8 * GIGA, 1.0, 0.05), dtype="fp16")
+    both = predict(network(known, unknown, without_roof), HERE, THERE)
+    assert both.why_none.startswith("there is no measured roof there for layers in FP16, and the")

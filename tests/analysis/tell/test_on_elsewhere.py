@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.elsewhere.find import Found
 from analysis.elsewhere.left_out import Error, LeftOut
 from analysis.elsewhere.machine import Machine
-from analysis.elsewhere.on import Elsewhere
+from analysis.elsewhere.placed import Elsewhere, Found
 from analysis.elsewhere.predict import predict
 from analysis.elsewhere.work import NetworkWork
 from analysis.tell.on_elsewhere import on_elsewhere
