@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from analysis.units import binary, short
 from probes.records.measurement import Measurement
 from probes.records.tag import (
+    ARITHMETIC,
     BANDWIDTH,
     COMPUTE,
     LATENCY,
@@ -36,7 +37,7 @@ def name_of(tag: Tag) -> str:
     """``DRAM copy``, ``FP16 wgmma-fp32``, ``L2 latency far``, ``launch overhead``."""
     if tag.quantity == TRANSFER and tag.subject.startswith(f"{PEER}-"):
         subject = " to ".join(f"GPU {gpu}" for gpu in tag.subject.split("-")[1:])
-    elif tag.quantity in (BANDWIDTH, COMPUTE, LATENCY, TRANSFER):
+    elif tag.quantity in (ARITHMETIC, BANDWIDTH, COMPUTE, LATENCY, TRANSFER):
         subject = SUBJECTS.get(tag.subject, tag.subject.upper())
     else:
         subject = tag.subject

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from probes.records.tag import parse_tag
+from probes.records.tag import ARITHMETIC, parse_tag
 
 SI_PREFIXES = (
     (1e15, "P"),
@@ -107,6 +107,8 @@ def unit_of(tag: str, dtype: str = "") -> str:
         return "s"
     if parts.counts == "bytes":
         return "B/s"
+    if parts.quantity == ARITHMETIC:
+        return "OP/s"
     return unit_of_operations(dtype or parts.operands)
 
 

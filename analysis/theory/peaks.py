@@ -13,10 +13,11 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from analysis.theory.links import link_of
-from analysis.theory.tables import row_of, row_of_arch, source_of
+from analysis.theory.tables import row_of, row_of_arch, source_of, tables
 from analysis.units import unit_of
 from kernels.device import Device
 from probes.records.tag import (
+    ARITHMETIC,
     BANDWIDTH,
     COMPUTE,
     LIBRARY,
@@ -103,6 +104,10 @@ def _rates(row: Mapping[str, Any]) -> Iterator[_Rate]:
             yield _Rate(str(sparse), key, SPARSE_GAIN * per_clock)
     for dtype, per_clock in row.get("matrix", {}).items():
         yield _Rate(str(Tag(COMPUTE, dtype, OF_MATRICES)), f"{dtype}-{OF_MATRICES}", per_clock)
+    for key, per_clock in row.get("slow", {}).items():
+        for name in tables()["slow"].get(key, [key]):
+            dtype, _, operation = name.partition("/")
+            yield _Rate(str(Tag(ARITHMETIC, dtype, operation)), key, per_clock)
     for level, per_clock in row.get("bytes", {}).items():
         yield _Rate(str(Tag(BANDWIDTH, level)), level, per_clock)
 
@@ -186,6 +191,8 @@ def peak_for(tag: str, device: Device, clock_hz: float | None = None) -> Peak | 
         return _transfer(measured, device)
     if ONE_CORE in measured.variants:
         device = replace(device, units=1)
+    if measured.quantity == ARITHMETIC:
+        return _peak(str(replace(measured, variants=())), device, clock_hz)
     # the path of a bandwidth (copy, read) has no peak of its own
     if measured.quantity == BANDWIDTH or measured.on_vector_units:
         return _peak(str(measured.whole), device, clock_hz)

@@ -42,6 +42,8 @@ class Spec:
     """How often the loop body runs in a repetition, all warps together."""
     overhead: float = 1.0
     """Largest share of the loop's instructions that may be something else."""
+    has_routine: bool = False
+    """True if the loop may call a routine, for operands that are rare."""
 
 
 @lru_cache(maxsize=64)
@@ -156,7 +158,8 @@ def _problem(code: Code, body: Code, counted: list[str], spec: Spec, work: Work)
     if spill := _spill(code):
         return spill
     # A predicated CALL is how some architectures leave a long loop; a routine is called every time.
-    if any(i.opcode.startswith("CALL") and not i.predicated for i in body):
+    calls = any(i.opcode.startswith("CALL") and not i.predicated for i in body)
+    if calls and not spec.has_routine:
         return "the loop calls a software routine"
     done = len(counted) * spec.per_warp * spec.warps
     if abs(done - work.flops) > 1e-3 * work.flops:

@@ -9,6 +9,8 @@ from functools import lru_cache
 SWEEP = "sweep"
 COMPUTE, BANDWIDTH, LATENCY = "compute", "bandwidth", "latency"
 OVERHEAD, LAYER, TRANSFER = "overhead", "layer", "transfer"
+ARITHMETIC = "arithmetic"
+"""Results of slow arithmetic: ``arithmetic/fp32/exp2``, by the type of a result."""
 RECIPE, PRODUCT = "recipe", "product"
 OF_NETWORKS = frozenset((LAYER, RECIPE, PRODUCT))
 """Quantities of networks and their parts: their rows are times, and never ceilings."""
@@ -22,6 +24,7 @@ CLUSTER, WINDOW = "cluster", "window"
 SHARED = "shared"
 WORK_COUNTED = {
     COMPUTE: "flops",
+    ARITHMETIC: "flops",
     LAYER: "flops",
     PRODUCT: "flops",
     BANDWIDTH: "bytes",
@@ -109,9 +112,9 @@ class _Spoken:
     """What tags and sweeps have in common."""
 
     quantity: str
-    """What was measured: ``compute``, ``bandwidth``, ``latency``, ``transfer``, ``overhead``,
-    ``layer``, ``product`` (the matrix product that a layer is), or ``recipe``: a whole network with
-    a precision for each of its stages."""
+    """What was measured: ``compute``, ``arithmetic``, ``bandwidth``, ``latency``, ``transfer``,
+    ``overhead``, ``layer``, ``product`` (the matrix product that a layer is), or ``recipe``: a
+    whole network with a precision for each of its stages."""
 
     @property
     def counts(self) -> str | None:

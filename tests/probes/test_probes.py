@@ -18,7 +18,10 @@ from probes.records.tag import parse_tag
 from tests.devices import CPU, GPU
 
 MIB, GIB = 1 << 20, 1 << 30
-QUANTITIES = ("bandwidth", "compute", "latency", "transfer", "overhead", "layer", "recipe")
+QUANTITIES = (
+    *("arithmetic", "bandwidth", "compute", "latency", "transfer"),
+    *("overhead", "layer", "recipe"),
+)
 
 
 @pytest.mark.parametrize(
