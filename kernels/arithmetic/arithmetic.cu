@@ -20,8 +20,8 @@ __device__ __forceinline__ value step(value x, value m, value c) {
   return x;
 }
 
-// first: the start values of a thread's chains. Whole numbers differ between lanes, by the lane's number. out: CHAINS values of each thread,
-// [chain][thread]. clocks: cycles and nanoseconds of each block.
+// first: the start values of a thread's chains. Whole numbers differ between lanes, by the lane's number. out: CHAINS
+// values of each thread, [chain][thread]. clocks: cycles and nanoseconds of each block.
 extern "C" __global__ void __launch_bounds__(BLOCK, BLOCKS_PER_SM)
     chains(value *out, u64 *clocks, const value *first, int trips, value m, value c) {
   value x[CHAINS];
