@@ -22,7 +22,8 @@ LEFT, RIGHT, BOTTOM, TOP, BETWEEN = 0.8, 0.25, 1.12, 0.78, 0.85
 """Inches around the panels, and between them."""
 KEY_UP = 0.37
 """Inches from the lower edge to the key."""
-MARKER_SIZE = 6.0
+MARKER_SIZE, SINGLE_SIZE = 6.0, 10.5
+"""Of points on a line, and of one alone."""
 DASHES: tuple[Any, ...] = ("-", (0, (4, 2)), (0, (1, 1.5)))
 """Lines of the formats of one pattern, the one of fewest bytes first."""
 NAME_AWAY = 4.0
@@ -69,7 +70,7 @@ def figure(outcomes: Sequence[TrialOutcome], network: str, loss_name: str, inche
             picture.add_axes((left / across, BOTTOM / down, width / across, height / down))
         )
     for place, (pattern, series) in enumerate(_by_pattern(shown).items()):
-        look = _look(place)
+        look = _look(place, len(series))
         _draw(panels[0], series, _loss, f"{pattern}/loss", label=pattern, **look)
         _draw_formats(panels[1], series, pattern, look)
     panels[0].set_ylabel(loss_name, fontsize=AXIS_NAME)
@@ -109,12 +110,14 @@ def _by_pattern(outcomes: Sequence[TrialOutcome]) -> dict[str, list[TrialOutcome
     return {pattern: by_pattern[pattern] for pattern in order}
 
 
-def _look(place: int) -> dict[str, Any]:
-    """Colour and marker of the pattern at this place."""
+def _look(place: int, points: int) -> dict[str, Any]:
+    """Colour and marker of the pattern at this place; a single point is large, below the others."""
+    is_single = points == 1
     return {
         "color": CATEGORIES[place % len(CATEGORIES)],
         "marker": MARKERS[place % len(MARKERS)],
-        "markersize": MARKER_SIZE,
+        "markersize": SINGLE_SIZE if is_single else MARKER_SIZE,
+        "zorder": 2 if is_single else 3,
         "markeredgecolor": "white",
         "markeredgewidth": 0.5,
         "linewidth": 1.3,

@@ -49,6 +49,7 @@ def answer_section(outcome: Outcome, answer: Answer) -> str:
     """What was learnt, in a few lines: networks first, their times beside, and what to do next."""
     is_network = bool(answer.networks)
     lines = [paragraph(unbroken(text)) for text in answer.plan[:PLAN_LINES]]
+    lines += [paragraph(unbroken(text)) for text in answer.pruning[:PLAN_LINES]]
     lines += [paragraph(unbroken(text)) for text in answer.networks]
     of_device = answer.device[:DEVICE_LINES] if is_network else answer.device
     lines += [paragraph(unbroken(text), "soft" if is_network else "") for text in of_device]

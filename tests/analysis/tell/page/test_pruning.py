@@ -94,6 +94,8 @@ def test_the_page_has_a_section_with_all_sentences_and_tables(page: str, outcome
     assert '<a href="#pruning">What to prune</a>' in page
     begin = page.index('<section aria-labelledby="pruning">')
     section = page[begin : page.index("</section>", begin)].replace("\u00a0", " ")
+    answer = page[: page.index('id="roofline"')].replace("\u00a0", " ")
+    assert pruning_of(outcome).sentences[0] in answer
     for sentence in pruning_of(outcome).sentences:
         assert sentence.replace("&", "&amp;") in section
     assert "n (b + 4) + 4 (R + 1)" in section
