@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis.lessons.frame.charts import Bar, Bars
-from analysis.lessons.frame.evidence import Evidence
+from analysis.lessons.frame.evidence import Evidence, Untried
 from analysis.lessons.frame.lesson import Lesson
 from analysis.lessons.frame.needs import ROOFS, by_kind
 from analysis.lessons.frame.trial import Finding
@@ -20,14 +20,19 @@ def judge(evidence: Evidence) -> Finding:
     need = NEEDS[evidence.kind]
     small = evidence.layer(need, SMALL)
     larger = evidence.layer(need, LARGER)
-    longer = larger.seconds.over(small.seconds)
     ridge = evidence.ridge(larger)
+    if larger.intensity > ridge:
+        raise Untried(
+            f"batch 16 has {short(larger.intensity)} FLOP/B and lies past the ridge at "
+            f"{short(ridge)} already: a faster unit or a slower memory is needed"
+        )
+    longer = larger.seconds.over(small.seconds)
     words = (
         f"Width {WIDTH:.0f}: batch 1 takes {si(small.seconds.value, 's')}, batch 16 "
         f"{si(larger.seconds.value, 's')}, {short(longer.value)} times as long; its "
         f"{short(larger.intensity)} FLOP/B stand against a ridge at {short(ridge)}."
     )
-    if longer.value > MOST and larger.intensity < ridge:
+    if longer.value > MOST:
         words += " Memory would allow it: the library's kernel for few rows is slower than that."
     bars = [
         Bar(layer.row.facts.series, layer.seconds, marked=layer.row.facts.series == LARGER)

@@ -28,6 +28,8 @@ def judge(evidence: Evidence) -> Finding:
         f"{what} takes {si(launch.value, 's')}, {percent(share.value)} of the "
         f"{si(small.seconds.value, 's')} of a small layer ({small.row.layer})."
     )
+    if share.value < BORDER:
+        words += " Even so small a layer has work enough beside it."
     bars = [Bar("a launch of nothing", launch), Bar("a small layer", small.seconds, marked=True)]
     chart = Bars(across="Time", unit="s", bars=bars)
     return Finding(share.above(BORDER), words, chart)
