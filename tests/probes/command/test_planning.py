@@ -12,12 +12,14 @@ import pytest
 
 from kernels.base import Unavailable
 from kernels.onnx.net import Net
+from kernels.sparsity.layers import weights_of
 from probes.command import planning
 from probes.command.options import parser
 from probes.command.planning import LEAST_TESTS, MOST_FLAWS, TEST_FLOPS, narrowest, overflowing
 from probes.records.measurement import RidgelineError
 from probes.records.precision import MOST_DB, ErrorRow, Plan, Recipe
-from tests.devices import CPU
+from tests.analysis.sparsity.rows import pattern_row
+from tests.devices import CPU, GPU
 
 
 def flaw(name: str, is_hint: bool) -> Any:
@@ -156,3 +158,45 @@ def test_recipes_that_answer_no_numbers_are_known_by_their_errors() -> None:
         ErrorRow(**error, stage="conv", precision="fp16", sqnr_db=-MOST_DB),
     ]
     assert overflowing(rows) == {"fp16"}
+
+
+def test_a_plan_finds_precisions_unless_it_is_told_what() -> None:
+    for words, parts in (
+        (["--plan"], ("precision",)),
+        (["--plan", "prune"], ("prune",)),
+        (["--plan", "prune,precision"], ("precision", "prune")),
+        ([], ()),
+    ):
+        assert parser("0").parse_args(words).plan == parts
+
+
+def test_weights_of_a_recipe_are_made_by_their_name(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(20, 8)).astype(np.float32)
+    asked = planning.read(digits_asked(tmp_path, x=x))
+    assert asked is not None
+    assert asked.with_weights("", asked.model)[0] is asked.model
+    model, stages = asked.with_weights("2:4", asked.model)
+    (weights,) = weights_of(model, stages)
+    assert (weights.numbers == 0).mean() == 0.5
+    with pytest.raises(Unavailable, match="called '3:4'"):
+        asked.with_weights("3:4", asked.model)
+    recipe = Recipe(name="2:4", precisions={}, weights="2:4")
+    made = asked.model_of(
+        recipe, cast(Any, SimpleNamespace(provider="cpu", ranges={}, granularity="channel"))
+    )
+    assert made.SerializeToString() == model.SerializeToString()
+
+
+def test_products_are_those_of_distinct_layers_the_largest_first() -> None:
+    large = pattern_row("large", 512, 4608, 3136)
+    twin = pattern_row("twin", 512, 4608, 3136)
+    small = pattern_row("small", 64, 64, 9)
+    grouped = pattern_row("grouped", 64, 64, 9, groups=4)
+    asked = cast(Any, SimpleNamespace(asked=SimpleNamespace(name="net")))
+    probe = planning.products(asked, [small, large, twin, grouped])
+    assert probe is not None
+    sizes = [
+        tuple(case.params[name] for name in ("layer", "m", "n", "k")) for case in probe.cases(GPU)
+    ]
+    assert list(dict.fromkeys(sizes)) == [("large", 512, 3136, 4608), ("small", 64, 16, 64)]
+    assert planning.products(asked, [grouped]) is None
