@@ -101,39 +101,46 @@ LINE_COLUMNS: tuple[Column[Line], ...] = (
 """The columns of ``compared.csv``."""
 
 
-def columns_of(comparison: Comparison, with_evidence: bool) -> tuple[Column[ComparedRow], ...]:
+def columns_of(comparison: Comparison, on_page: bool) -> tuple[Column[ComparedRow], ...]:
     """The columns that people read: the row, what was reached, and each side's change and verdict.
 
-    Few runs have a column each, after those of the sides' middles. Of more than two sides the
-    columns have numbers, which ``words.key`` explains.
-    with_evidence: also the evidence and the cause in words, for which a terminal has no room.
+    Of more than two sides the columns have numbers, which ``words.key`` explains.
+    on_page: also each run, where they are few, and the evidence and the cause in words, for which a
+    terminal has no room.
     """
     columns: list[Column[ComparedRow]] = [
         Column(name="row", computed=lambda row: row.row.name, least=LEAST_OF_NAME)
     ]
-    columns += _value_columns(comparison)
+    columns += _side_columns(comparison)
+    if on_page and len(comparison.runs) <= MOST_RUNS:
+        columns += _run_columns(comparison)
     several = len(comparison.sides) > FEWEST_SIDES
     for place in range(len(comparison.sides) - 1):
         columns += _verdict_columns(place, str(place + 2) if several else "")
-        if with_evidence:
+        if on_page:
             columns += _evidence_columns(place)
     return tuple(columns)
 
 
-def _value_columns(comparison: Comparison) -> Iterator[Column[ComparedRow]]:
-    """What was reached: of each run, or of each side."""
-    several = any(len(side.runs) > 1 for side in comparison.sides)
+def _side_columns(comparison: Comparison) -> Iterator[Column[ComparedRow]]:
+    """What each side reached."""
     names = in_brief([side.name for side in comparison.sides])
     for place in range(len(comparison.sides)):
         name = names[place] if len(comparison.sides) == FEWEST_SIDES else str(place + 1)
         yield _middle_column(place, name)
-    if several and len(comparison.runs) <= MOST_RUNS:
-        number = 0
-        for side, side_name in zip(comparison.sides, names, strict=True):
-            for in_side in range(len(side.runs)):
-                name = f"{side_name} {in_side + 1}" if len(side.runs) > 1 else side_name
-                yield _run_column(number, name)
-                number += 1
+
+
+def _run_columns(comparison: Comparison) -> Iterator[Column[ComparedRow]]:
+    """What each run reached, where a side has several."""
+    if all(len(side.runs) == 1 for side in comparison.sides):
+        return
+    names = in_brief([side.name for side in comparison.sides])
+    number = 0
+    for side, side_name in zip(comparison.sides, names, strict=True):
+        for in_side in range(len(side.runs)):
+            name = f"{side_name} {in_side + 1}" if len(side.runs) > 1 else side_name
+            yield _run_column(number, name)
+            number += 1
 
 
 def in_brief(names: Sequence[str]) -> list[str]:
@@ -167,7 +174,7 @@ def _middle_column(place: int, name: str) -> Column[ComparedRow]:
 
 
 def _run_column(number: int, name: str) -> Column[ComparedRow]:
-    """One run's value. Columns of runs go first where there is no room."""
+    """One run's value."""
 
     def value(row: ComparedRow) -> float | None:
         reading = row.row.readings[number]
@@ -179,7 +186,6 @@ def _run_column(number: int, name: str) -> Column[ComparedRow]:
         unit=lambda row: row.row.unit,
         text=lambda row: si(value(row), row.row.unit),
         number=True,
-        may_go=MOST_RUNS - number,
     )
 
 

@@ -265,7 +265,7 @@ class Console:
             rows = in_brief(comparison)
         if key := words.key(comparison):
             self.note(key)
-        columns = columns_of(comparison, with_evidence=False)
+        columns = columns_of(comparison, on_page=False)
         cells = [in_words(columns, row) for row in rows]
         styles = [VERDICT_STYLES.get(row.strongest, "") for row in rows]
         self._table(columns, cells, styles, COMPARED_FILE)

@@ -89,7 +89,7 @@ def _pictures(comparison: Comparison, pictures: Mapping[str, str]) -> str:
 
 def _rows(comparison: Comparison) -> str:
     """Every row; slower ones first in the answer above, all in their order here."""
-    columns = columns_of(comparison, with_evidence=True)
+    columns = columns_of(comparison, on_page=True)
     key = words.key(comparison)
     explained = paragraph(key, "soft") if key else ""
     return explained + table_of("Rows compared", columns, comparison.rows, "table-rows")
