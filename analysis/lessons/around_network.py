@@ -39,7 +39,7 @@ def judge(evidence: Evidence) -> Finding:
     )
     bars = [Bar(name, seconds[step], marked=True) for step, name in (BEFORE | AFTER).items()]
     bars.insert(len(BEFORE), Bar("MobileNet 1.0, FP32", network))
-    chart = Bars(across="Time", unit="s", bars=bars, log=True)
+    chart = Bars(across="Time", unit="s", bars=bars)
     return Finding(said, words, chart)
 
 

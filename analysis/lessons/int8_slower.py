@@ -16,6 +16,8 @@ FLOATS = {"cpu": "fp32", "cuda": "fp16"}
 IN_FLOATS = layers("integers", dtypes=tuple(FLOATS.values()))
 IN_INT8 = layers("integers", dtypes=("int8",))
 MOST_NAMED = 3
+WIDE = 8.0
+"""Ratios further apart than so many times are drawn on a logarithmic axis."""
 
 
 def judge(evidence: Evidence) -> Finding:
@@ -37,7 +39,7 @@ def judge(evidence: Evidence) -> Finding:
         unit="",
         bars=bars,
         guides=[Guide("as long", 1.0)],
-        log=True,
+        log=times[in_order[0]].value > WIDE * times[in_order[-1]].value,
     )
     return Finding(said, _words(times, in_order, dtype), chart)
 
@@ -50,10 +52,14 @@ def _words(times: dict[str, Interval], in_order: list[str], dtype: str) -> str:
     """What takes longer, what gains, and why."""
     slower = [name for name in in_order if times[name].above(1.0)]
     best = in_order[-1]
+    gain = "none surely gains"
+    why = "This provider has no integer kernel that is a match for its floats."
     if times[best].below(1.0):
         gain = f"{best} gains most, {short(1 / times[best].value)} times as fast"
-    else:
-        gain = "none surely gains"
+        why = (
+            "Runtimes have their fast integer kernels for products; those for the others are "
+            "plain, or scale each number again."
+        )
     if not slower:
         slowest = in_order[0]
         return (
@@ -63,8 +69,7 @@ def _words(times: dict[str, Interval], in_order: list[str], dtype: str) -> str:
     named = [f"{name} {short(times[name].value)}" for name in slower[:MOST_NAMED]]
     return (
         f"INT8 takes longer than {dtype} on {len(slower)} of {len(times)} kinds of layers: "
-        f"{', '.join(named)} times as long; {gain}. Runtimes have their fast integer kernels for "
-        "products; those for the others are plain, or scale each number again."
+        f"{', '.join(named)} times as long; {gain}. {why}"
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from analysis.lessons.frame.charts import Curve, Curves
-from analysis.lessons.frame.evidence import Evidence, Untold, Untried
+from analysis.lessons.frame.evidence import Evidence, Layer, Untold, Untried
 from analysis.lessons.frame.interval import all_of, exactly, negated
 from analysis.lessons.frame.lesson import Lesson
 from analysis.lessons.frame.needs import layers
@@ -33,6 +33,7 @@ class Cut(NamedTuple):
 CUTS = {"cpu": Cut("int8", 64, 57, 48), "cuda": Cut("fp16", 128, 113, 96)}
 NOTHING = 0.9
 """Share of the time that is left, above which nothing was gained."""
+EIGHT = 8
 NEED = layers("pruned", dtypes=("fp32", "fp16", "int8"))
 
 
@@ -49,8 +50,7 @@ def judge(evidence: Evidence) -> Finding:
         f"In {cut.dtype.upper()}, {cut.misaligned:.0f} of {cut.whole:.0f} channels are "
         f"{whole_percent(work)} of the work and take {whole_percent(left.value)} of the time; "
         f"{cut.aligned:.0f} are {whole_percent(aligned_work)} of the work and take "
-        f"{whole_percent(left_aligned.value)} of the time. Units work on 8 or 16 channels at "
-        "once, and what is left over takes a slower way or is filled up."
+        f"{whole_percent(left_aligned.value)} of the time. {_why(steps, cut)}"
     )
     curves = list(_curves(evidence, cut))
     shares = [(x, exactly(layer.flops / steps[cut.whole].flops)) for x, layer in steps.items()]
@@ -59,6 +59,20 @@ def judge(evidence: Evidence) -> Finding:
         across="Channels left", up="Share of the time", unit="", curves=curves, even=True
     )
     return Finding(said, words, chart)
+
+
+def _why(steps: dict[float, Layer], cut: Cut) -> str:
+    """Why, and which multiples of 8 gain nothing all the same."""
+    whole = steps[cut.whole].seconds
+    in_vain = [
+        f"{x:.0f} ({whole_percent(layer.seconds.over(whole).value)})"
+        for x, layer in sorted(steps.items())
+        if x < cut.whole and not x % EIGHT and layer.seconds.over(whole).below(NOTHING) is False
+    ]
+    words = "Units work on many channels at once, and what is left over is filled up or goes slower"
+    if not in_vain:
+        return f"{words}."
+    return f"{words}; multiples of 8 that gain nothing either: {', '.join(in_vain)}."
 
 
 def _curves(evidence: Evidence, cut: Cut) -> Iterator[Curve]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis.lessons.frame.charts import Curve, Curves, Guide
-from analysis.lessons.frame.evidence import Evidence, Layer
+from analysis.lessons.frame.evidence import Evidence, Layer, Untried
 from analysis.lessons.frame.interval import Interval
 from analysis.lessons.frame.lesson import Lesson
 from analysis.lessons.frame.needs import layers
@@ -18,13 +18,19 @@ ALONE, CHAIN = 1.0, 8.0
 TIMES = 1.15
 """The chain must gain so many times what one layer gains."""
 NEEDS = (
-    layers("borders", FLOATS, dtypes=("fp32", "fp16")),
-    layers("borders", INT8, dtypes=("int8",)),
-    layers("borders", BETWEEN, dtypes=("int8",)),
+    layers("borders", FLOATS, kinds=("cpu",)),
+    layers("borders", INT8, dtypes=("int8",), kinds=("cpu",)),
+    layers("borders", BETWEEN, dtypes=("int8",), kinds=("cpu",)),
+)
+NO_INTEGERS = (
+    "ONNX Runtime on CUDA computes an INT8 convolution in floats, with Q and DQ around it: try it "
+    "on the CPU (--device cpu)"
 )
 
 
 def judge(evidence: Evidence) -> Finding:
+    if evidence.kind == "cuda":
+        raise Untried(NO_INTEGERS)
     needed = (ALONE, CHAIN)
     floats, integers, between = (by_place(evidence, need, needed) for need in NEEDS)
     gains = _gains(floats, between)
