@@ -11,7 +11,7 @@ import analysis.lessons
 from analysis.lessons.frame.evidence import Evidence, Untold, Untried
 from analysis.lessons.frame.trial import FAILS, HOLDS, UNDECIDED, UNTRIED, Finding, Trial
 from kernels.device import Device
-from probes.records.measurement import RidgelineError
+from probes.records.measurement import Measurement, RidgelineError
 from probes.records.need import Need
 
 PYTHON = "python3"
@@ -67,7 +67,15 @@ class Lesson:
             reason=reason,
             chart=finding.chart,
             command=command([self.name], evidence.device),
+            rows=self.rows(evidence.measurements),
         )
+
+    def rows(self, measurements: Sequence[Measurement]) -> list[Measurement]:
+        """Its rows of a run, each once; those of the last needs, its own, come first."""
+        wanted = []
+        for need in reversed(self.needs):
+            wanted += [row for row in need.rows(measurements) if row not in wanted]
+        return wanted
 
 
 def command(names: Iterable[str], device: Device) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.lessons.frame.charts import Chart
 from analysis.lessons.frame.interval import Said
+from probes.records.measurement import Measurement
 
 HOLDS, FAILS = "holds here", "does not hold here"
 UNDECIDED, UNTRIED = "cannot be told here", "cannot be tried here"
@@ -50,3 +52,5 @@ class Trial:
     """The picture; None where nothing was measured."""
     command: str = ""
     """What repeats it."""
+    rows: Sequence[Measurement] = ()
+    """The rows that it was judged by, its own before those of roofs."""

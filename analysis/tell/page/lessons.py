@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from analysis.lessons.frame.trial import FAILS, HOLDS, UNDECIDED, UNTRIED, Trial
+from analysis.naming import name_of_row
 from analysis.outcome import Outcome
 from analysis.tell.on_lessons import WORDS, answer, in_order
-from analysis.tell.page.markup import heading, paragraph
+from analysis.tell.page.markup import folded, heading, paragraph
 from analysis.tell.page.plain import MOST_PICTURES, PlainPage
 from analysis.tell.page.stills import Stills
 from analysis.tell.page.tables import table_of_texts
-from analysis.units import unbroken
+from analysis.units import plus_minus, si, unbroken, unit_of
+from probes.records.measurement import OK, Measurement
 
 PAGE = "lessons.html"
 BADGES = {HOLDS: "good", FAILS: "low", UNDECIDED: "fair", UNTRIED: "fair"}
@@ -30,6 +32,10 @@ METHOD = (
     "cannot be tried lacks a part, which the reason names. All rows stand in measurements.csv; "
     "--replot judges them again."
 )
+
+
+MOST_ROWS = 20
+"""Of a claim, that the page shows; measurements.csv has all."""
 
 
 def picture_of(name: str) -> str:
@@ -76,6 +82,32 @@ def _section(trial: Trial, stills: Stills) -> str:
     if trial.reason:
         parts.append(paragraph(unbroken(f"Why: {trial.reason}.")))
     parts.append(stills.show(picture_of(trial.name), trial.evidence or trial.claim))
+    parts.append(_rows(trial))
     parts.append(paragraph(f"Rule: {trial.rule} Source: {trial.source}", "soft"))
     parts.append(f'<p class="soft">Repeat: <code>{escape(trial.command)}</code></p>')
     return "".join(parts)
+
+
+def _rows(trial: Trial) -> str:
+    """The rows that a claim was judged by, folded away."""
+    if not trial.rows:
+        return ""
+    cells = [_row(row) for row in trial.rows[:MOST_ROWS]]
+    heads = ["row", "measured", "time", "spread", "remark"]
+    table = table_of_texts(f"Rows of {trial.title}", heads, cells)
+    more = len(trial.rows) - len(cells)
+    if more > 0:
+        table += paragraph(f"{more} more in measurements.csv.", "soft")
+    return folded(f"Its rows ({len(trial.rows)})", table)
+
+
+def _row(row: Measurement) -> list[str]:
+    """The cells of a row."""
+    is_ok = row.status == OK
+    return [
+        name_of_row(row),
+        si(row.value, unit_of(row.ceiling, row.dtype)) if is_ok else row.status,
+        si(row.seconds_median, "s") if is_ok else "–",
+        plus_minus(row.spread),
+        row.doubt or row.reason,
+    ]
