@@ -678,10 +678,12 @@ def make_pruning(
 ) -> int:
     """Find what of a network's weights can go, and prove it; returns the exit code.
 
-    What each pattern of zeros makes of each layer; then of the whole network on the inputs that
-    rank; then the times and test errors of those worth it, also in lower precision where a plan of
-    precisions has chosen; then the choice.
+    What each pattern of zeros makes of each layer, and what each group of channels that is smaller
+    alone; then of the whole network on the inputs that rank; then the times and test errors of
+    those worth it, also in lower precision where a plan of precisions has chosen; then the choice.
     """
+    from analysis.prune.channels import ChannelStudy, seconds_as_trained, with_forecasts
+    from analysis.prune.channels import recipes as recipes_of_channels
     from analysis.prune.plan import (
         all_points,
         chosen_of,
@@ -689,6 +691,7 @@ def make_pruning(
         proposed,
         with_loss_of,
         worth_a_run,
+        worth_a_test,
     )
     from probes.accuracy import pruned
     from probes.command import planning
@@ -698,9 +701,22 @@ def make_pruning(
     run.save(folder)
     study = asked.study(provider)
     known = pruned.measure_patterns(study, folder, console)
+    layers = asked.smaller_layers()
+    pruned.measure_channels(study, asked.channels, known, layers, folder, console)
+    code = DONE
+    smaller_layers = layers.probe(provider)
+    if smaller_layers:
+        rounds = planning.SESSIONS_IF_LARGE
+        code = time_probe(run, smaller_layers, rounds, args, folder, console, watch)
+        if code == INTERRUPTED:
+            return INTERRUPTED
+    channels = ChannelStudy(known.channels, run.measurements, provider)
+    smaller = recipes_of_channels(channels, asked.loss, asked.channels.has_scales)
     quantized = read_precision(folder, run.guarded, [])
     precision = quantized.plan if quantized else None
-    plan = proposed(known, provider, asked.loss, precision)
+    plan = proposed(known, provider, asked.loss, precision, smaller)
+    whole = seconds_as_trained(run.measurements, provider)
+    plan = replace(plan, recipes=with_forecasts(plan, channels, whole))
 
     def find_errors(recipes: Sequence[Recipe], which: str) -> None:
         model_of = partial(asked.model_of, plan=plan)
@@ -720,7 +736,7 @@ def make_pruning(
         find_errors(added, RANKING)
         timed += added
     replace_file(folder / PRUNE_FILE, plan.as_json())
-    find_errors(timed, TEST)
+    find_errors(worth_a_test(timed, plan, known.errors), TEST)
     study.rest()
     code = time_recipes(run, asked, plan, timed, known.errors, args, folder, console, watch)
     if code == INTERRUPTED:

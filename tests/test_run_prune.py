@@ -39,6 +39,7 @@ def run(digits: Path) -> Path:
     command += ["--data", str(digits / "digits.npz"), "--loss", "0.1%"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(planning, "SESSIONS", 1)
+        patch.setattr(planning, "SESSIONS_IF_LARGE", 1)
         assert run_all.main(command) in (run_all.DONE, run_all.SOME_FAILED)
     (folder,) = (digits / "runs").glob("*/*")
     return folder
@@ -51,7 +52,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 def test_every_step_leaves_its_file(run: Path) -> None:
     names = {path.name for path in run.iterdir()}
-    assert {"patterns.csv", "prune-errors.csv", "prune.json", "sparse.csv"} <= names
+    assert {"patterns.csv", "channels.csv", "prune-errors.csv", "prune.json", "sparse.csv"} <= names
     assert "prune-patterns.png" in names
     assert "stages.csv" not in names, "no plan of precisions was asked for"
 

@@ -28,17 +28,28 @@ MOST_COMBINED = 3
 """Pruned networks that are tried in lower precision, too."""
 
 
-def proposed(known: Pruning, provider: str, loss_asked: float, of: Plan | None = None) -> Plan:
-    """The network as it was trained, and with each pattern that some layer has.
+def proposed(
+    known: Pruning,
+    provider: str,
+    loss_asked: float,
+    of: Plan | None = None,
+    smaller: Sequence[Recipe] = (),
+) -> Plan:
+    """The network as it was trained, with each pattern that some layer has, and with fewer
+    channels.
 
-    of: the plan of its precisions, if there is one: what these need is kept. Raises RidgelineError
-    where no layer has a pattern.
+    of: the plan of its precisions, if there is one: what these need is kept. smaller: recipes of
+    fewer channels. Raises RidgelineError where nothing can be pruned.
     """
     names = dict.fromkeys(row.trial for row in known.patterns if row.status == OK)
-    if not names:
-        raise RidgelineError("no layer has weights that a pattern of zeros fits")
+    if not names and not smaller:
+        raise RidgelineError(
+            "nothing to prune: no layer has weights that a pattern of zeros fits, or channels that "
+            "can be cut out"
+        )
     recipes = [Recipe(name=AS_TRAINED, precisions={})]
     recipes += [Recipe(name=name, precisions={}, weights=name) for name in names]
+    recipes += smaller
     return Plan(
         network=known.network,
         provider=provider,
@@ -67,13 +78,22 @@ def within(plan: Plan, errors: Sequence[ErrorRow]) -> list[Recipe]:
 
 
 def worth_a_run(plan: Plan, errors: Sequence[ErrorRow]) -> list[Recipe]:
-    """The recipes that are timed and tested: as trained, those of TIMED, some within the loss.
+    """The recipes that are timed: as trained, those of TIMED, those of fewer channels, and some
+    within the loss.
 
     Of these the last ones: patterns are listed from free to coarse, and with more zeros.
     """
     names = {AS_TRAINED, *TIMED}
-    names |= {recipe.name for recipe in within(plan, errors)[-MOST_WITHIN:]}
+    zeros = [recipe.name for recipe in within(plan, errors) if not recipe.channels]
+    names.update(zeros[-MOST_WITHIN:])
+    names.update(recipe.name for recipe in plan.recipes if recipe.channels)
     return [recipe for recipe in plan.recipes if recipe.name in names]
+
+
+def worth_a_test(recipes: Sequence[Recipe], plan: Plan, errors: Sequence[ErrorRow]) -> list[Recipe]:
+    """Of the recipes that are timed, those that are tested: fewer channels within the loss only."""
+    able = {recipe.name for recipe in within(plan, errors)}
+    return [recipe for recipe in recipes if not recipe.channels or recipe.name in able]
 
 
 def combined(plan: Plan, errors: Sequence[ErrorRow], precision: Plan) -> list[Recipe]:
@@ -84,12 +104,21 @@ def combined(plan: Plan, errors: Sequence[ErrorRow], precision: Plan) -> list[Re
     """
     narrow = [recipe for recipe in precision.recipes if _is_worth_combining(recipe, precision)]
     pruned = [recipe for recipe in plan.recipes if recipe.name == TWO_OF_FOUR]
-    pruned += [recipe for recipe in within(plan, errors) if recipe not in pruned]
+    able = [recipe for recipe in within(plan, errors) if recipe not in pruned]
+    able.sort(key=lambda recipe: not recipe.channels)  # fewer channels gain on any hardware
+    pruned += able
     both = list(narrow)
     for weights in pruned[:MOST_COMBINED]:
         for recipe in narrow:
             name = f"{weights.name}, {recipe.name}"
-            both.append(replace(weights, name=name, precisions=recipe.precisions))
+            recipe_of_both = replace(
+                weights,
+                name=name,
+                precisions=recipe.precisions,
+                predicted_seconds=None,
+                predicted_noise=None,
+            )
+            both.append(recipe_of_both)
     return both
 
 
@@ -123,7 +152,7 @@ def with_predictions(points: Sequence[Point], study: SparsityStudy) -> list[Poin
     predicted = []
     for point in points:
         seconds = unpruned.get(_choices(point.recipe))
-        if not point.recipe.weights or seconds is None:
+        if not point.recipe.weights or point.recipe.channels or seconds is None:
             predicted.append(point)
             continue
         if point.recipe.weights == TWO_OF_FOUR:

@@ -7,11 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from kernels.base import Unavailable
+from kernels.onnx.protos import copy_of
+from kernels.pruning.groups import Channels
 from kernels.sparsity.patterns import trials
-from probes.accuracy.pattern_errors import layers, pattern_rows
+from probes.accuracy.channel_errors import smaller_networks
+from probes.accuracy.pattern_errors import layers as layers_of
+from probes.accuracy.pattern_errors import pattern_rows
 from probes.accuracy.session import Console, steps
+from probes.accuracy.smaller import Layers
 from probes.accuracy.study import Study
 from probes.harness import interrupts
+from probes.records.channels import CHANNELS_FILE, ChannelRow
+from probes.records.measurement import OK
 from probes.records.patterns import PATTERNS_FILE, PatternRow
 from probes.records.precision import ErrorRow, Plan, Recipe
 from probes.records.pruning import PRUNE_ERRORS_FILE, Pruning
@@ -24,7 +31,7 @@ MOST_UNSAVED = 64
 def measure_patterns(study: Study, folder: Path, console: Console) -> Pruning:
     """Find what each pattern makes of each layer. Raises OSError where files cannot be written."""
     known = Pruning()
-    if not layers(study):
+    if not layers_of(study):
         console.note("  no layer has stored weights that could become zero")
         return known
     with console.counting("zeros in the weights of each layer") as count:
@@ -38,6 +45,33 @@ def measure_patterns(study: Study, folder: Path, console: Console) -> Pruning:
 
 def _save_patterns(known: Pruning, folder: Path) -> None:
     replace_file(folder / PATTERNS_FILE, csv_text(known.patterns, PatternRow))
+
+
+def measure_channels(
+    study: Study,
+    channels: Channels,
+    known: Pruning,
+    layers: Layers,
+    folder: Path,
+    console: Console,
+) -> None:
+    """Cut each group of channels alone, and find its error; the layers are kept to be timed.
+
+    Raises OSError where files cannot be written.
+    """
+    if not channels.groups:
+        console.note("  no channels can be cut out")
+    names: dict[str, None] = {}
+    with console.counting("errors of smaller groups of channels") as count:
+        for smaller in smaller_networks(study, channels, steps(count)):
+            known.channels.append(smaller.row)
+            replace_file(folder / CHANNELS_FILE, csv_text(known.channels, ChannelRow))
+            if smaller.model is not None and smaller.row.status == OK:
+                touched = list(smaller.row.share_of_weights)
+                names.update(dict.fromkeys(touched))
+                layers.add(smaller.model, smaller.row, touched)
+    if names:
+        layers.add(copy_of(study.model), None, list(names))
 
 
 def measure_pruned(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from kernels.base import Unavailable
 from kernels.device import Device
@@ -21,6 +23,9 @@ from kernels.precision.audit import Flaw, audit, floats_of, precisions_of
 from kernels.precision.clean import cleaned
 from kernels.precision.opened import opened
 from kernels.precision.stages import Stage, stages
+from kernels.pruning.cut import cut as cut_out
+from kernels.pruning.groups import Channels
+from kernels.pruning.scales import scales_of
 from kernels.runtime import kernel as layer_kernel
 from kernels.runtime import session
 from kernels.runtime.inputs import Chosen
@@ -28,6 +33,7 @@ from kernels.runtime.patience import SECONDS
 from kernels.sparsity.patterns import trials
 from probes.accuracy.inputs import Inputs, read_inputs
 from probes.accuracy.pattern_errors import masked_model
+from probes.accuracy.smaller import Layers
 from probes.accuracy.split import Split, split
 from probes.accuracy.study import Study
 from probes.command import network
@@ -95,6 +101,8 @@ class Planning:
     """The ModelProto with the Q/DQ nodes that it came with; None if it came without."""
     flaws: Sequence[Flaw] = ()
     """What is wrong with where those stand."""
+    scales: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Of normalisations that were merged into layers, by what the layer leaves."""
 
     @cached_property
     def stages(self) -> list[Stage]:
@@ -164,9 +172,7 @@ class Planning:
         if recipe.name == AS_STORED:
             return self.stored
         is_lower = narrowest(recipe) != "fp32"
-        model, its_stages = self.with_weights(
-            recipe.weights, self.newer if is_lower else self.model
-        )
+        model, its_stages = self.with_weights(recipe, self.newer if is_lower else self.model)
         return applied(
             model,
             its_stages,
@@ -176,18 +182,33 @@ class Planning:
             granularity=plan.granularity,
         )
 
-    def with_weights(self, name: str, model: Any) -> tuple[Any, list[Stage]]:
-        """The network with weights of this name (see ``Recipe.weights``), and its stages.
+    @cached_property
+    def channels(self) -> Channels:
+        """Which channels can be cut out together."""
+        return Channels(self.model, self.scales)
+
+    def with_weights(self, recipe: Recipe, model: Any) -> tuple[Any, list[Stage]]:
+        """The network with the weights of a recipe, and its stages.
 
         model: the network, in one opset or another. Raises Unavailable where there are none of that
         name.
         """
+        name = recipe.weights
         if not name:
             return model, self.stages
+        if recipe.channels:
+            smaller = cut_out(self.channels, recipe.channels, recipe.ranked_by)
+            return smaller, stages(graph_of(copy_of(smaller)))
         for trial in trials():
             if trial.name == name:
                 return masked_model(model, self.stages, trial), self.stages
         raise Unavailable(f"nothing makes weights that are called {name!r}")
+
+    def smaller_layers(self) -> Layers:
+        """What layers with fewer channels are collected in; empty at first."""
+        asked = self.asked
+        chosen = Chosen(asked.chosen.values, asked.chosen.shapes)
+        return Layers(asked.name, chosen, asked.seconds)
 
 
 def read(args: argparse.Namespace) -> Planning | None:
@@ -216,6 +237,7 @@ def read(args: argparse.Namespace) -> Planning | None:
                 f"{args.model} is stored in {first.stored}: give --plan the FP32 network"
             )
         model = cleaned(source)
+        scales = scales_of(source) if PRUNE in args.plan else {}
     except Unavailable as error:
         raise RidgelineError(f"{args.model}: {error}") from None
     path = Path(folder.name) / args.model.name
@@ -251,6 +273,7 @@ def read(args: argparse.Namespace) -> Planning | None:
         parts=args.plan,
         stored=stored,
         flaws=flaws,
+        scales=scales,
     )
 
 

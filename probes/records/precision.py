@@ -252,7 +252,12 @@ class Recipe:
     precisions: Mapping[str, str]
     """Precision by stage; a stage that is not named is in FP32."""
     weights: str = ""
-    """What was pruned before: ``2:4``, ``4x4 75 %``; empty for the weights as they were trained."""
+    """What was pruned before: ``2:4``, ``4x4 75 %``, ``channels 25 %``; empty for the weights as
+    they were trained."""
+    channels: Mapping[str, int] = field(default_factory=dict)
+    """How many channels are left in each group of which some are cut out, by its name."""
+    ranked_by: str = ""
+    """By what those were ranked: ``l1`` or ``batchnorm``."""
     predicted_seconds: float | None = None
     """Time of one run, as the times of its stages and borders add up, each times its factor where
     that was known by then; None where one is unknown."""
@@ -443,6 +448,11 @@ def _check_recipe(recipe: Recipe) -> None:
         raise ValueError("a recipe has no name")
     if not isinstance(recipe.weights, str):
         raise ValueError(f"weights of recipe {recipe.name} are no text")
+    if not isinstance(recipe.ranked_by, str):
+        raise ValueError(f"ranked_by of recipe {recipe.name} is no text")
+    counts = recipe.channels.values()
+    if not all(isinstance(count, int) and count > 0 for count in counts):
+        raise ValueError(f"recipe {recipe.name} keeps numbers of channels that are none")
     if not all(precision in PRECISIONS for precision in recipe.precisions.values()):
         raise ValueError(f"recipe {recipe.name} has a precision that is none")
     for predicted in (recipe.predicted_seconds, recipe.predicted_noise):

@@ -1,6 +1,7 @@
 """What a run knows of a network of which weights were pruned.
 
-Three files of a run's folder hold it: ``patterns.csv``, ``prune-errors.csv`` and ``prune.json``.
+Four files of a run's folder hold it: ``patterns.csv``, ``channels.csv``, ``prune-errors.csv`` and
+``prune.json``.
 Standard library only.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from probes.records.channels import CHANNELS_FILE, ChannelRow, read_channels
 from probes.records.measurement import RidgelineError
 from probes.records.patterns import PATTERNS_FILE, PatternRow, read_patterns
 from probes.records.precision import (
@@ -30,6 +32,8 @@ class Pruning:
 
     patterns: list[PatternRow] = field(default_factory=list)
     """Of each layer and pattern, in the network's order."""
+    channels: list[ChannelRow] = field(default_factory=list)
+    """Of each group of channels that is cut alone, in the network's order."""
     errors: list[ErrorRow] = field(default_factory=list)
     """Of whole networks, by recipe."""
     plan: Plan | None = None
@@ -39,6 +43,7 @@ class Pruning:
     def network(self) -> str:
         """Name of the network."""
         names = [row.network for row in self.patterns[:1]]
+        names += [row.network for row in self.channels[:1]]
         names += [row.network for row in self.errors[:1]]
         if self.plan:
             names.append(self.plan.network)
@@ -50,10 +55,13 @@ def read_pruning(folder: Path, guards: bool, damage: list[str]) -> Pruning | Non
 
     What is damaged is left out, and named in ``damage``.
     """
-    names = (PATTERNS_FILE, PRUNE_ERRORS_FILE, PRUNE_FILE)
+    names = (PATTERNS_FILE, CHANNELS_FILE, PRUNE_ERRORS_FILE, PRUNE_FILE)
     if not any((folder / name).exists() for name in names):
         return None
-    known = Pruning(patterns=read_patterns(folder, guards, damage))
+    known = Pruning(
+        patterns=read_patterns(folder, guards, damage),
+        channels=read_channels(folder, guards, damage),
+    )
     path = folder / PRUNE_ERRORS_FILE
     try:
         if path.exists():

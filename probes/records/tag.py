@@ -11,8 +11,8 @@ COMPUTE, BANDWIDTH, LATENCY = "compute", "bandwidth", "latency"
 OVERHEAD, LAYER, TRANSFER = "overhead", "layer", "transfer"
 ARITHMETIC = "arithmetic"
 """Results of slow arithmetic: ``arithmetic/fp32/exp2``, by the type of a result."""
-RECIPE, PRODUCT = "recipe", "product"
-OF_NETWORKS = frozenset((LAYER, RECIPE, PRODUCT))
+RECIPE, PRODUCT, SMALLER = "recipe", "product", "smaller"
+OF_NETWORKS = frozenset((LAYER, RECIPE, PRODUCT, SMALLER))
 """Quantities of networks and their parts: their rows are times, and never ceilings."""
 ONE_CORE, PER_SM, CHASE = "1core", "per-sm", "chase"
 READ, LIBRARY, MAIN_MEMORY = "read", "gemm", "dram"

@@ -44,10 +44,10 @@ OTHERS: tuple[Any, ...] = (
 
 def fitting(field: str, value: Any) -> bool:
     """True if a plan can have this value in that field."""
-    texts = ("network", "provider", "method", "granularity", "weights")
+    texts = ("network", "provider", "method", "granularity", "weights", "ranked_by")
     if field in texts or field == "name":
         return isinstance(value, str) and (field in texts or bool(value))
-    if field == "factors" and value == {"a": 3}:
+    if field in ("factors", "channels") and value == {"a": 3}:
         return True
     empty: dict[str, Any] = {
         "chosen": "",
@@ -55,6 +55,7 @@ def fitting(field: str, value: Any) -> bool:
         "ranges": {},
         "factors": {},
         "precisions": {},
+        "channels": {},
         "predicted_seconds": None,
         "predicted_noise": None,
     }

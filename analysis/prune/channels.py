@@ -1,0 +1,468 @@
+"""What smaller layers save and cost: curves of groups, networks to run, and what they should be.
+
+Times of smaller layers are measured, each alone; so is the error of each group that is smaller
+alone. What several smaller groups do together is predicted from these.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from statistics import median
+
+from analysis.plan.borders import FP32
+from analysis.plan.front import Point, is_as_trained
+from probes.records.channels import ChannelRow, rounded
+from probes.records.layer import read_params
+from probes.records.measurement import OK, Measurement
+from probes.records.precision import MOST_DB, Plan, Recipe
+from probes.records.tag import LAYER, OVERHEAD, SMALLER
+
+BY_FP16, BY_INT8 = 8, 16
+"""Multiples that matrix units are filled by: of FP16, and of INT8."""
+SHARES = (0.125, 0.25, 0.5, 0.75)
+"""Of each group's channels, that are cut out."""
+FINE_SHARE = 0.5
+"""The share at which other multiples, and the other ranking, are tried."""
+OFF_MULTIPLE = 3
+"""Channels that are cut out beyond a multiple, to show what no multiple gains."""
+BATCHNORM, L1 = "batchnorm", "l1"
+LEAST_SHARE = 0.1
+"""Of the time of a layer alone, that is left at least after its start was taken off."""
+DEAD = "channels dead"
+"""The recipe that cuts out what only zeros write."""
+BUDGETS = (0.25, 1.0, 4.0)
+"""Noise that plans may add, over what the loss asked seems to allow."""
+NETWORK = "network"
+"""The family of a row of a whole network."""
+SIGMAS = 2.0
+"""Half the width of an interval, in standard deviations: 95 %."""
+TRIED = 0.5
+"""The most of a layer's weights that went where one group alone was smaller."""
+LEAST_ERROR = 0.02
+"""The least relative error of a predicted time: two sessions differ by that."""
+OF_INPUTS = 10**0.1
+"""How far noise on the inputs that rank may be from that on the few on which groups were cut: a
+decibel."""
+NO_NOISE = 1e-9
+"""Noise that is rounding."""
+MOST_NOISE = 2.0
+"""Noise over signal of an answer that has nothing to do with the true one, both as strong."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """A predicted number with its interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def holds(self, low: float, high: float) -> bool:
+        """True if the interval meets a measured one."""
+        return self.low <= high and low <= self.high
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """What a network of which channels were cut out should be, and what it was."""
+
+    point: Point
+    """As measured."""
+    share_left: float
+    """Of the weights."""
+    seconds: Range | None
+    """Predicted time of one run."""
+    noise: Range | None
+    """Predicted noise over signal at the outputs, in power."""
+
+    @property
+    def name(self) -> str:
+        """Name of the recipe."""
+        return self.point.name
+
+    @property
+    def measured_noise(self) -> float | None:
+        """On the inputs that rank."""
+        loss = self.point.ranking
+        if loss is None or loss.sqnr_db is None:
+            return None
+        return float(10 ** (-loss.sqnr_db / 10))
+
+    @property
+    def time_holds(self) -> bool | None:
+        """Whether the measured time is within the interval; None where one is not known."""
+        point = self.point
+        if self.seconds is None or not point.timed or point.seconds is None:
+            return None
+        return self.seconds.holds(point.low or point.seconds, point.high or point.seconds)
+
+    @property
+    def noise_holds(self) -> bool | None:
+        """Whether the measured noise is within the interval; None where one is not known."""
+        if self.noise is None or self.measured_noise is None:
+            return None
+        return self.noise.holds(self.measured_noise, self.measured_noise)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurvePoint:
+    """One group that is smaller alone."""
+
+    row: ChannelRow
+    """Its size and its error."""
+    saved: float | None
+    """Seconds that its layers take less, each alone; None where they were not timed."""
+    share_of_time: float | None
+    """What the layers that it touches take, over what they take as trained."""
+
+
+class ChannelStudy:
+    """All that is known of smaller groups of channels of a network."""
+
+    def __init__(
+        self, rows: Sequence[ChannelRow], measurements: Iterable[Measurement], provider: str
+    ) -> None:
+        """rows: of ``channels.csv``. measurements: judged. provider: whose times count."""
+        self.rows = rows
+        self._seconds: dict[tuple[str, int, str], float] = {}
+        rows_of_times = list(measurements)
+        launch = _launch_seconds(rows_of_times, provider)
+        for row in rows_of_times:
+            if row.quantity != SMALLER or row.status != OK or row.facts.provider != provider:
+                continue
+            params = read_params(row.params)
+            key = str(params.get("group", "")), int(params.get("kept", 0)), row.facts.layer
+            if row.seconds_median:
+                floor = LEAST_SHARE * row.seconds_median
+                self._seconds[key] = max(row.seconds_median - launch, floor)
+
+    @cached_property
+    def cut(self) -> list[ChannelRow]:
+        """The rows of groups that are smaller, with an error."""
+        return [row for row in self.rows if row.status == OK and row.kept < row.channels]
+
+    @cached_property
+    def fixed(self) -> list[ChannelRow]:
+        """The rows of groups and layers that lose no channels."""
+        return [row for row in self.rows if row.kept == row.channels]
+
+    @cached_property
+    def groups(self) -> dict[str, list[ChannelRow]]:
+        """The rows of each group, the most channels first."""
+        groups: dict[str, list[ChannelRow]] = {}
+        for row in sorted(self.cut, key=lambda row: -row.kept):
+            groups.setdefault(row.group, []).append(row)
+        in_order = dict.fromkeys(row.group for row in self.cut)
+        return {name: groups[name] for name in in_order}
+
+    @cached_property
+    def as_trained(self) -> dict[str, float]:
+        """Seconds of each layer that a group touches, with all of its channels; without those that
+        a run of it alone takes to start."""
+        return {layer: s for (group, _, layer), s in self._seconds.items() if not group}
+
+    @cached_property
+    def curves(self) -> list[CurvePoint]:
+        """All groups that are smaller alone, in the network's order."""
+        return [self._curve_point(row) for row in self.cut]
+
+    def _curve_point(self, row: ChannelRow) -> CurvePoint:
+        before = after = 0.0
+        for layer in row.share_of_weights:
+            smaller = self._seconds.get((row.group, row.kept, layer))
+            if smaller is None or layer not in self.as_trained:
+                return CurvePoint(row=row, saved=None, share_of_time=None)
+            before += self.as_trained[layer]
+            after += smaller
+        share = after / before if before else None
+        return CurvePoint(row=row, saved=before - after, share_of_time=share)
+
+    @cached_property
+    def _trials(self) -> dict[str, list[tuple[float, float]]]:
+        """(share of weights left, share of time left) of each layer, in all its smaller sizes."""
+        trials: dict[str, list[tuple[float, float]]] = {}
+        for row in self.cut:
+            for layer, left in row.share_of_weights.items():
+                smaller = self._seconds.get((row.group, row.kept, layer))
+                whole = self.as_trained.get(layer)
+                if smaller is not None and whole:
+                    trials.setdefault(layer, []).append((left, smaller / whole))
+        return trials
+
+    @cached_property
+    def elastic(self) -> dict[str, float]:
+        """Share of each layer's time that shrinks with its weights; the rest stays.
+
+        By least squares over its smaller sizes, within 0 and 1.
+        """
+        shares = {}
+        for layer, trials in self._trials.items():
+            squares = sum((1 - left) ** 2 for left, _ in trials)
+            products = sum((1 - left) * (1 - time) for left, time in trials)
+            shares[layer] = min(1.0, max(0.0, products / squares)) if squares else 0.0
+        return shares
+
+    @cached_property
+    def _misfit(self) -> float:
+        """Typical difference between a layer's share of time and what its elastic share says."""
+        misfits = []
+        for layer, trials in self._trials.items():
+            elastic = self.elastic[layer]
+            misfits += [abs(time - (1 - elastic * (1 - left))) for left, time in trials]
+        return median(misfits) if misfits else 0.0
+
+    def weights_left(self, channels: Mapping[str, int]) -> dict[str, float]:
+        """Share of the weights that is left in each layer, where groups keep so many channels."""
+        shares: dict[str, float] = {}
+        for group, kept in channels.items():
+            rows = self.groups.get(group)
+            if not rows:
+                continue
+            row = rows[-1]
+            removed = (row.channels - kept) / (row.channels - row.kept)
+            for layer, left in row.share_of_weights.items():
+                own = max(0.0, 1 - removed * (1 - left))
+                shares[layer] = shares.get(layer, 1.0) * own
+        return shares
+
+    def seconds(self, channels: Mapping[str, int], whole: float) -> Range | None:
+        """Time of the network, where groups keep so many channels. whole: with all channels.
+
+        Two ways to see it: all that is no layer here shrinks as its layers do, or it stays. What
+        is predicted lies between; the interval holds both, and twice the scatter of the layers.
+        """
+        total = sum(self.as_trained.values())
+        if not total:
+            return None
+        after = scatter = 0.0
+        left = self.weights_left(channels)
+        for layer, seconds in self.as_trained.items():
+            share = left.get(layer, 1.0)
+            after += seconds * (1 - self.elastic.get(layer, 0.0) * (1 - share))
+            scatter += seconds * self._misfit * (1 - share) / TRIED
+        shrinks = whole * after / total
+        stays = max(0.0, whole - (total - after))
+        error = SIGMAS * math.hypot(scatter / total, LEAST_ERROR) * whole
+        low, high = sorted((shrinks, stays))
+        return Range(value=(low + high) / 2, low=max(0.0, low - error), high=high + error)
+
+    def noise(self, channels: Mapping[str, int]) -> Range | None:
+        """Noise over signal, where groups keep so many channels.
+
+        Noises that have nothing to do with each other add up in power, until nothing of the signal
+        is left: what is predicted. Two ends bound it: the largest alone, and all in step, whose
+        amplitudes add up.
+        """
+        noises = [self._noise_of(group, kept) for group, kept in channels.items()]
+        known = [noise for noise in noises if noise is not None]
+        if not known or len(known) < len(noises):
+            return None
+        total = sum(known)
+        in_step = sum(math.sqrt(noise) for noise in known) ** 2
+        return Range(
+            value=1 - math.exp(-total),
+            low=min(max(known) / OF_INPUTS, 1 / MOST_NOISE),
+            high=min(max(in_step * OF_INPUTS, NO_NOISE), MOST_NOISE),
+        )
+
+    def _noise_of(self, group: str, kept: int) -> float | None:
+        """Noise of one group that is smaller alone, between the sizes that were tried: a power of
+        the share that goes."""
+        rows = self.groups.get(group)
+        if not rows:
+            return None
+        removed = rows[0].channels - kept
+        if removed <= rows[0].dead:
+            return 0.0
+        least = 10 ** (-MOST_DB / 10)
+        points = [
+            (row.channels - row.kept, max(row.noise, least))
+            for row in rows
+            if row.noise is not None
+        ]
+        if not points:
+            return None
+        for count, noise in points:
+            if count == removed:
+                return noise
+        nearest = sorted(points, key=lambda point: abs(point[0] - removed))[:2]
+        (first, first_noise), *others = nearest
+        power = 2.0
+        if others:
+            second, second_noise = others[0]
+            power = math.log(second_noise / first_noise) / math.log(second / first)
+        return float(first_noise * (removed / first) ** power)
+
+    def predicted(self, recipe: Recipe, whole: float | None) -> tuple[Range | None, Range | None]:
+        """(time, noise) of a recipe, as its groups alone let expect. whole: time as trained."""
+        time = self.seconds(recipe.channels, whole) if whole else None
+        noise = self.noise(recipe.channels) if recipe.ranked_by != BATCHNORM else None
+        return time, noise
+
+
+def _launch_seconds(rows: Iterable[Measurement], provider: str) -> float:
+    """What a run of nothing takes; 0 where that is not known."""
+    for row in rows:
+        is_launch = row.quantity == OVERHEAD and row.backend == provider and row.status == OK
+        if is_launch and row.sweep is None and row.seconds_median:
+            return row.seconds_median
+    return 0.0
+
+
+def recipes(study: ChannelStudy, loss_asked: float, by_scale: bool) -> list[Recipe]:
+    """Networks with fewer channels that are worth a run.
+
+    Of each group the same share, to multiples of 8, of 16, and to none; by the scale of
+    normalisations where there are some (``by_scale``); what is dead; and plans that cut where most
+    time is saved for the noise.
+    """
+    all_recipes = [_uniform(study, share, BY_FP16) for share in SHARES]
+    all_recipes.append(_uniform(study, FINE_SHARE, BY_INT8))
+    all_recipes.append(_uniform(study, FINE_SHARE, BY_FP16, OFF_MULTIPLE))
+    if by_scale:
+        all_recipes.append(_uniform(study, FINE_SHARE, BY_FP16, ranked_by=BATCHNORM))
+    dead = {
+        rows[0].group: rows[0].channels - rows[0].dead
+        for rows in study.groups.values()
+        if 0 < rows[0].dead < rows[0].channels
+    }
+    if dead:
+        all_recipes.append(_recipe(DEAD, dead))
+    budget = noise_allowed(study.cut, loss_asked)
+    for place, share in enumerate(BUDGETS, start=1):
+        all_recipes.append(_recipe(f"channels plan {place}", greedy(study, share * budget)))
+    different: dict[tuple[object, ...], Recipe] = {}
+    for recipe in all_recipes:
+        key = (recipe.ranked_by, *sorted(recipe.channels.items()))
+        if recipe.channels:
+            different.setdefault(key, recipe)
+    return list(different.values())
+
+
+def _recipe(name: str, channels: Mapping[str, int], ranked_by: str = L1) -> Recipe:
+    return Recipe(
+        name=name, precisions={}, weights=name, channels=dict(channels), ranked_by=ranked_by
+    )
+
+
+def _uniform(
+    study: ChannelStudy, share: float, multiple: int, off: int = 0, ranked_by: str = L1
+) -> Recipe:
+    """The same share of every group is cut out. off: channels beyond the multiple that go."""
+    channels = {}
+    for group, rows in study.groups.items():
+        row = rows[0]
+        kept = rounded((1 - share) * row.channels, row.channels, row.width, multiple)
+        if off and kept < row.channels and row.width == 1:
+            kept = max(1, kept - off)
+        if kept < row.channels:
+            channels[group] = kept
+    name = f"channels {math.floor(100 * share)} %"
+    if multiple != BY_FP16:
+        name += f" by {multiple}"
+    if off:
+        name += f" and {off}"
+    if ranked_by != L1:
+        name += f" by {ranked_by}"
+    return _recipe(name, channels, ranked_by)
+
+
+def noise_allowed(rows: Sequence[ChannelRow], loss_asked: float) -> float:
+    """The most noise of a smaller group before which none loses more than asked."""
+    allowed = 0.0
+    for row in sorted(rows, key=lambda row: row.noise or 0.0):
+        if row.noise is None:
+            continue
+        if row.loss is not None and row.loss > loss_asked:
+            break
+        allowed = row.noise
+    return allowed
+
+
+def greedy(study: ChannelStudy, budget: float) -> dict[str, int]:
+    """Channels that groups keep, where each step saves most time for its noise, within a budget."""
+    kept: dict[str, int] = {}
+    noise = 0.0
+    while True:
+        best: tuple[float, str, int, float] | None = None
+        for group, rows in study.groups.items():
+            for row in rows:
+                now = kept.get(group, row.channels)
+                before = study.noise({group: now}) if now < row.channels else None
+                added = (row.noise or 0.0) - (before.value if before else 0.0)
+                if row.kept >= now or row.noise is None or noise + added > budget:
+                    continue
+                saved = _saved(study, {**kept, group: row.kept}) - _saved(study, kept)
+                worth = saved / max(added, 1e-12)
+                if saved > 0 and (best is None or worth > best[0]):
+                    best = worth, group, row.kept, added
+        if best is None:
+            return kept
+        _, group, count, added = best
+        kept[group] = count
+        noise += added
+
+
+def _saved(study: ChannelStudy, channels: Mapping[str, int]) -> float:
+    """Seconds of layers that go; share of weights where none was timed."""
+    left = study.weights_left(channels)
+    if not study.as_trained:
+        return sum(1 - share for share in left.values())
+    return sum(
+        study.as_trained.get(layer, 0.0) * study.elastic.get(layer, 0.0) * (1 - share)
+        for layer, share in left.items()
+    )
+
+
+def forecasts(study: ChannelStudy, points: Sequence[Point]) -> list[Forecast]:
+    """What was predicted of networks with fewer channels, beside what was measured."""
+    trained = next((point for point in points if is_as_trained(point.recipe)), None)
+    whole = trained.seconds if trained else None
+    found = []
+    for point in points:
+        recipe = point.recipe
+        narrow = any(precision != FP32 for precision in recipe.precisions.values())
+        if not recipe.channels or narrow:
+            continue
+        seconds, noise = study.predicted(recipe, whole)
+        left = study.weights_left(recipe.channels)
+        found.append(
+            Forecast(
+                point=point,
+                share_left=sum(left.values()) / len(left) if left else 1.0,
+                seconds=seconds,
+                noise=noise,
+            )
+        )
+    return found
+
+
+def with_forecasts(plan: Plan, study: ChannelStudy, whole: float | None) -> list[Recipe]:
+    """The recipes of a plan with what is predicted of those with fewer channels."""
+    predicted = []
+    for recipe in plan.recipes:
+        if not recipe.channels:
+            predicted.append(recipe)
+            continue
+        seconds, noise = study.predicted(recipe, whole)
+        predicted.append(
+            replace(
+                recipe,
+                predicted_seconds=seconds.value if seconds else None,
+                predicted_noise=noise.value if noise else None,
+            )
+        )
+    return predicted
+
+
+def seconds_as_trained(rows: Iterable[Measurement], provider: str) -> float | None:
+    """Time of one run of the network as it was trained, in FP32; None where it was not timed."""
+    for row in rows:
+        facts = row.facts
+        is_whole = row.quantity == LAYER and facts.family == NETWORK and facts.precision == FP32
+        if is_whole and facts.provider == provider and row.status == OK:
+            return row.seconds_median
+    return None
