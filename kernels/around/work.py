@@ -55,7 +55,7 @@ def photograph() -> np.ndarray:
     rows = np.arange(HEIGHT) / GRAIN
     columns = np.arange(WIDTH) / GRAIN
     smooth = _between(_between(coarse.astype(np.float32), rows, 0), columns, 1)
-    noise = random.normal(0, 2, smooth.shape)
+    noise = 2 * random.standard_normal(smooth.shape, dtype=np.float32)
     return np.clip(np.rint(smooth + noise), 0, 255).astype(np.uint8)
 
 
@@ -85,8 +85,9 @@ def halves(size: int, new_size: int) -> np.ndarray:
 @cache
 def resized() -> np.ndarray:
     """The photograph at SIDE by SIDE, uint8."""
-    across = halves(WIDTH, SIDE) @ photograph().astype(np.float64)
-    small = np.tensordot(halves(HEIGHT, SIDE), across, 1)
+    rows = photograph().reshape(HEIGHT, -1).astype(np.float32)
+    fewer_rows = halves(HEIGHT, SIDE).astype(np.float32) @ rows
+    small = halves(WIDTH, SIDE) @ fewer_rows.reshape(SIDE, WIDTH, -1)
     return np.clip(np.rint(small), 0, 255).astype(np.uint8)
 
 
