@@ -8,11 +8,12 @@ from dataclasses import replace
 from analysis.layers.placement import (
     BELOW_EVERY_ROOF,
     BOUND_BY_LAUNCH,
+    BOUND_BY_SLOW,
     DISTURBED,
     Placement,
     set_of,
 )
-from probes.records.tag import COMPUTE, Tag
+from probes.records.tag import ARITHMETIC, COMPUTE, Tag
 
 ABOVE_ROOF = 1.02
 """Share from which a point is above its roof: both were measured, each to about a per cent."""
@@ -58,6 +59,9 @@ MOVE = "moves data only: remove this reformat, or fuse it into a neighbour"
 FUSE = "launch overhead: fuse it into a neighbour, enlarge the batch, or replay a CUDA graph"
 NEIGHBOUR = "raise intensity: fuse it into the layer before or after"
 RAISE = "raise intensity: fuse, larger kernel or channels"
+FEWER = (
+    "its exponentials, divisions or roots bound it: a cheaper function, or fuse it with a product"
+)
 BATCH = (
     "neither memory nor arithmetic explains its time: more work per launch (batch, output "
     "size), or another kernel"
@@ -67,6 +71,7 @@ FIRST_THINGS = {
     DISTURBED: "quiet the machine first",
     BOUND_BY_LAUNCH: "raise the batch first, or fuse layers",
     BELOW_EVERY_ROOF: "raise the batch first, or try another runtime",
+    BOUND_BY_SLOW: "cheaper functions (ReLU for GELU, a polynomial for erf) gain most",
     COMPUTE: "a lower precision gains most",
 }
 """What to do first about a network, by what bounds most of its time."""
@@ -144,6 +149,8 @@ def _missing(p: Placement) -> str:
 def _explained(p: Placement) -> str:
     """Why a point can be above its roof, by what is known of it."""
     above = f"{100 * ((p.share or 1.0) - 1):.0f} % above {p.roof}"
+    if Tag.parse(p.roof).quantity == ARITHMETIC:
+        return f"{above}: it computes its functions another way (a table, fewer digits)"
     if Tag.parse(p.roof).quantity == COMPUTE:
         return (
             f"{above}: more operations are stated than ran (another algorithm, skipped work), "
@@ -170,6 +177,8 @@ def _gain(p: Placement) -> str:
         lower_types = LOWER_TYPES_OF_CPU if p.provider == "cpu" else LOWER_TYPES
         lower = lower_types.get(p.dtype)
         return f"lower precision: {lower}" if lower else _lowest(p.share or 0.0)
+    if p.bound == BOUND_BY_SLOW:
+        return FEWER
     if p.bound == BELOW_EVERY_ROOF:
         return BATCH
     return RAISE if p.family in WEIGHTED else NEIGHBOUR

@@ -2,7 +2,7 @@
 
 Pure arithmetic over the rows of a run: a layer's least possible time is the larger of its
 operations over the compute roof of its type and its compulsory bytes over the roof of the memory
-that holds them (Williams et al., 2009).
+that holds them (Williams et al., 2009), and its slow operations over the rate of their unit.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from analysis.layers.advice import advice
 from analysis.layers.placement import (
     BELOW_EVERY_ROOF,
     BOUND_BY_LAUNCH,
+    BOUND_BY_SLOW,
     Group,
     Placement,
     group_of,
 )
-from analysis.layers.roof_above import compute_roof, memory_roof
+from analysis.layers.roof_above import compute_roof, memory_roof, slow_roofs
 from analysis.model.ceilings import Ceiling
 from analysis.model.roofline import Roof, Roofline, roofline
 from kernels.device import Device
 from probes.records.measurement import OK, SCHEMA_VERSION, Measurement
-from probes.records.tag import COMPUTE, LAYER, OVERHEAD, Tag
+from probes.records.tag import ARITHMETIC, COMPUTE, LAYER, OVERHEAD, Tag
 
 LAUNCH = Tag(OVERHEAD, "launch")
 WHOLE = str(Tag(LAYER, "network"))
@@ -89,11 +90,12 @@ def _place(
     without_roof = _without_roof(row, seconds)
     if not row.trusted:
         return replace(without_roof, trusted=False, doubt=row.doubt)
-    doubted = _doubted_roof(row, memory, compute)
+    slow = slow_roofs(row.facts, row.dtype, ceilings)
+    doubted = _doubted_roof(row, memory, compute, slow)
     if doubted:
         doubt = f"its roof {doubted.tag} cannot be trusted: {doubted.doubt}"
         return replace(without_roof, roof=doubted.tag, trusted=False, doubt=doubt)
-    bounding = _bounding_roof(row, memory, compute)
+    bounding = _bounding_roof(row, memory, compute, slow)
     if bounding is None:
         return without_roof
     roof, least = bounding
@@ -108,7 +110,10 @@ def _place(
 
 
 def _doubted_roof(
-    row: Measurement, memory: Roof | Ceiling | None, compute: Roof | Ceiling | None
+    row: Measurement,
+    memory: Roof | Ceiling | None,
+    compute: Roof | Ceiling | None,
+    slow: Mapping[str, Roof | Ceiling],
 ) -> Ceiling | None:
     """A roof that this layer's work needs, but that cannot be trusted.
 
@@ -118,7 +123,7 @@ def _doubted_roof(
         return compute
     if row.bytes and isinstance(memory, Ceiling):
         return memory
-    return None
+    return next((roof for roof in slow.values() if isinstance(roof, Ceiling)), None)
 
 
 def _without_roof(row: Measurement, seconds: float) -> Placement:
@@ -141,6 +146,7 @@ def _without_roof(row: Measurement, seconds: float) -> Placement:
         seconds=seconds,
         rate=_quotient(row.flops, seconds),
         bandwidth=_quotient(row.bytes, seconds),
+        slow_operations=sum(facts.slow.values()) or None,
         params=row.params,
         remark=row.reason,
         x=row.x,
@@ -153,15 +159,23 @@ def _quotient(work: float | None, divisor: float | None) -> float | None:
 
 
 def _bounding_roof(
-    row: Measurement, memory: Roof | Ceiling | None, compute: Roof | Ceiling | None
+    row: Measurement,
+    memory: Roof | Ceiling | None,
+    compute: Roof | Ceiling | None,
+    slow: Mapping[str, Roof | Ceiling],
 ) -> tuple[Roof, float] | None:
     """The roof above a layer, and the least possible time under it in seconds.
 
-    None if its work, or a roof that this work needs, is unknown.
+    None if its work, or a roof of memory or compute that this work needs, is unknown. Slow
+    operations whose rate was not measured bound nothing.
     """
     if row.bytes is None or row.flops is None:
         return None
-    times = []
+    times = [
+        (roof, row.facts.slow[name] / roof.rate)
+        for name, roof in slow.items()
+        if isinstance(roof, Roof)
+    ]
     for work, roof in ((row.bytes, memory), (row.flops, compute)):
         if not work:
             continue
@@ -204,6 +218,8 @@ def _bound(roof: Roof, least: float, seconds: float, overhead: float) -> str:
     if least < LEAST_SHARE * seconds:
         return BELOW_EVERY_ROOF
     tag = Tag.parse(roof.tag)
+    if tag.quantity == ARITHMETIC:
+        return BOUND_BY_SLOW
     return COMPUTE if tag.quantity == COMPUTE else tag.subject
 
 

@@ -10,6 +10,8 @@ from probes.records.layer import LayerFacts
 
 BELOW_EVERY_ROOF, BOUND_BY_LAUNCH = "below every roof", "launch"
 """Values of ``Placement.bound`` that are not the subject of a roof's tag."""
+BOUND_BY_SLOW = "slow arithmetic"
+"""The same of a layer that exponentials, divisions or roots hold back."""
 DISTURBED = "disturbed"
 """What is said to bound a layer whose own time, or roof, cannot be trusted."""
 
@@ -51,8 +53,9 @@ class Placement:
     roof: str = ""
     """Tag of the roof above it; empty where its work or its roofs are unknown."""
     bound: str = ""
-    """What holds it back: ``dram``, a cache (``l2``), ``compute``, ``launch`` (its roofs allow less
-    than the launches cost) or ``below every roof``; empty where the roof is."""
+    """What holds it back: ``dram``, a cache (``l2``), ``compute``, ``slow arithmetic``, ``launch``
+    (its roofs allow less than the launches cost) or ``below every roof``; empty where the roof
+    is."""
     share: float | None = None
     """Least possible time over measured time: above 1 for a point above its roof."""
     headroom_seconds: float | None = None
@@ -70,6 +73,8 @@ class Placement:
     """Why it cannot be trusted."""
     x: float | None = None
     """Its place on the axis of its sweep, or in the list of one; None outside of sweeps."""
+    slow_operations: float | None = None
+    """Exponentials, divisions and roots of one run, the least; None if it has none, or unknown."""
 
     @cached_property
     def facts(self) -> LayerFacts:

@@ -6,11 +6,19 @@ is no roof, and none below it takes its place: the layer then has no verdict.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from analysis.model.ceilings import Ceiling
-from analysis.model.roofline import MAIN, Roof, Roofline
+from analysis.model.roofline import MAIN, Roof, Roofline, roof_of
 from kernels.device import Device
 from probes.records.layer import LayerFacts
-from probes.records.tag import BANDWIDTH, COMPUTE, Tag
+from probes.records.measurement import OK
+from probes.records.tag import ARITHMETIC, BANDWIDTH, COMPUTE, Tag
+
+COMPUTED_IN = {"tf32": "fp32", "fp16": "fp32", "bf16": "fp32"}
+"""The type in which functions of other types are computed."""
+OTHER_WAYS = {"rsqrt": ("sqrt",)}
+"""Operations that do as well, where a device has no instruction of the name."""
 
 
 def memory_roof(facts: LayerFacts, model: Roofline, device: Device) -> Roof | Ceiling | None:
@@ -55,6 +63,28 @@ def compute_roof(dtype: str, model: Roofline) -> Roof | Ceiling | None:
         if _is_dense(ceiling.tag, dtype):
             return ceiling
     return next((roof for roof in model.compute if _is_dense(roof.tag, dtype)), None)
+
+
+def slow_roofs(
+    facts: LayerFacts, dtype: str, ceilings: Mapping[str, Ceiling]
+) -> dict[str, Roof | Ceiling]:
+    """The roof of each kind of a layer's slow operations, by its name in ``facts.slow``.
+
+    Ways of one kind are tried all, and the fastest counts. A Ceiling is one that cannot be trusted.
+    Kinds that were not measured are left out: those of integers, too, which look answers up.
+    """
+    roofs: dict[str, Roof | Ceiling] = {}
+    for name in facts.slow:
+        ways = []
+        for operation in (name, *OTHER_WAYS.get(name, ())):
+            ceiling = ceilings.get(str(Tag(ARITHMETIC, COMPUTED_IN.get(dtype, dtype), operation)))
+            if ceiling is not None and ceiling.status == OK and ceiling.rate:
+                ways.append(ceiling)
+        if not ways:
+            continue
+        fastest = max(ways, key=lambda way: way.rate or 0.0)
+        roofs[name] = roof_of(fastest) if fastest.trusted else fastest
+    return roofs
 
 
 def _is_dense(tag: str, dtype: str) -> bool:

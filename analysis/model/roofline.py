@@ -84,7 +84,7 @@ def roofline(ceilings: Iterable[Ceiling]) -> Roofline:
     library makes of the unit, stand in the table.
     """
     every = list(ceilings)
-    roofs = [_roof(ceiling) for ceiling in every if is_roof(ceiling)]
+    roofs = [roof_of(ceiling) for ceiling in every if is_roof(ceiling)]
     roofs.sort(key=lambda roof: roof.rate, reverse=True)
     compute = _fastest(roof for roof in roofs if Tag.parse(roof.tag).quantity == COMPUTE)
     bandwidth = [roof for roof in roofs if Tag.parse(roof.tag).quantity == BANDWIDTH]
@@ -130,7 +130,8 @@ def _fastest(roofs: Iterable[Roof]) -> list[Roof]:
     return list(first_by_unit.values())
 
 
-def _roof(ceiling: Ceiling) -> Roof:
+def roof_of(ceiling: Ceiling) -> Roof:
+    """A ceiling that can be trusted, as a line of the model."""
     return Roof(
         tag=ceiling.tag,
         rate=ceiling.rate or 0.0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis.layers.findings import by_bound
-from analysis.layers.placement import BELOW_EVERY_ROOF, BOUND_BY_LAUNCH, DISTURBED
+from analysis.layers.placement import BELOW_EVERY_ROOF, BOUND_BY_LAUNCH, BOUND_BY_SLOW, DISTURBED
 from analysis.naming import few
 from analysis.plan.borders import BYTES, FP16, FP32, INT8
 from analysis.plan.choose import has_integers, has_narrow
@@ -40,6 +40,7 @@ BOUNDS = {
     BELOW_EVERY_ROOF: "in stages that neither memory nor arithmetic explains",
     BOUND_BY_LAUNCH: "in stages that launches bound",
     COMPUTE: "in stages that arithmetic bounds",
+    BOUND_BY_SLOW: "in stages that exponentials, divisions or roots bound",
     DISTURBED: "in stages that other load disturbed",
     "": "in stages without a roof",
 }

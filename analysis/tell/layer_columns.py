@@ -145,6 +145,13 @@ LAYER_COLUMNS: tuple[Column[Placement], ...] = (
     Column(stored="trusted"),
     Column(stored="doubt"),
     Column(stored="x"),
+    Column(
+        stored="slow_operations",
+        name="slow operations",
+        unit=lambda p: "OP",
+        number=True,
+        shown=(ALL, POINTS),
+    ),
 )
 """A column of a table of layers is one entry here, in the order of the file."""
 

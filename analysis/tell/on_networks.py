@@ -17,7 +17,7 @@ from analysis.layers.findings import (
     in_whole,
 )
 from analysis.layers.groups import Network
-from analysis.layers.placement import BELOW_EVERY_ROOF, BOUND_BY_LAUNCH, DISTURBED
+from analysis.layers.placement import BELOW_EVERY_ROOF, BOUND_BY_LAUNCH, BOUND_BY_SLOW, DISTURBED
 from analysis.layers.words import (
     ALIKE,
     layers_in_words,
@@ -45,6 +45,7 @@ BOUNDS = {
     BELOW_EVERY_ROOF: "in layers that neither memory nor arithmetic explains",
     BOUND_BY_LAUNCH: "in layers that launches bound",
     COMPUTE: "in layers that arithmetic bounds",
+    BOUND_BY_SLOW: "in layers that exponentials, divisions or roots bound",
     DISTURBED: "in layers that other load disturbed",
     "": "in layers without a roof",
 }

@@ -17,6 +17,8 @@ from kernels.base import Work
 
 SLOPE = -0.97
 """Slope of a step at its centre: small differences from it turn around and hardly shrink."""
+NEARBY = 1 / 16
+"""The largest distance of a start value from the centre."""
 LANES_OF_WARP = 32
 NOTHING = {"chains": 1, "steps": 1, "threads": 1}
 """Params of a case that cannot run."""
@@ -52,7 +54,7 @@ class Operation:
         """
         chain = np.arange(chains)
         if not self.in_bits:
-            return np.tile(self.centre + (chain + 1) / 128.0, (lanes, 1))
+            return np.tile(self.centre + NEARBY * (chain + 1) / chains, (lanes, 1))
         of_chain = chain.astype(np.uint32) * np.uint32(0x01234567) + np.uint32(77)
         return of_chain + np.arange(lanes, dtype=np.uint32)[:, None]
 
@@ -97,9 +99,14 @@ def division(name: str, *, dtype: str = "fp32", tolerance: float = 1e-4, needed:
     return Operation(name, dtype, quotient, -SLOPE, 1 + SLOPE, 1.0, tolerance, needed=needed)
 
 
-def work(dtype: str, chains: int, steps: int, threads: int, results: int = 1, **_: Any) -> Work:
-    """One repetition: ``steps`` steps on every chain of every thread, in results."""
-    return Work(flops=float(chains * steps * threads * results))
+def work(
+    dtype: str, chains: int, steps: int, threads: int, lanes: int = 1, results: int = 1, **_: Any
+) -> Work:
+    """One repetition: ``steps`` steps on every chain of every thread, in results.
+
+    lanes: values in one register of a chain. results: of one step on a value.
+    """
+    return Work(flops=float(chains * lanes * steps * threads * results))
 
 
 def reference(operation: Operation, repeat: int, params: dict[str, Any], lanes: int) -> np.ndarray:

@@ -99,6 +99,23 @@ def normalised(net: Net, batch: int, side: int) -> str:
     return net.add("BatchNormalization", x, scale, bias, mean, variance)
 
 
+def function(op: str, net: Net, batch: int, side: int) -> str:
+    """A function of each element."""
+    return net.add(op, image(net, batch, side))
+
+
+def softmax(net: Net, batch: int, side: int) -> str:
+    """Over the rows of an image."""
+    return net.add("Softmax", image(net, batch, side), axis=-1)
+
+
+def by_rows(net: Net, batch: int, side: int) -> str:
+    """Each row of an image normalised by its own mean and variance."""
+    x = image(net, batch, side)
+    scale, bias = (net.weight(side) for _ in range(2))
+    return net.add("LayerNormalization", x, scale, bias, axis=-1)
+
+
 class Simple(NamedTuple):
     """A layer of one or two nodes."""
 
@@ -125,7 +142,15 @@ LIGHT = (
     Simple("AveragePool", "AveragePool", partial(pooled, "AveragePool")),
     Simple("BatchNormalization", "BatchNormalization", normalised),
 )
-"""A new one is one row of either table."""
+FUNCTIONS = (
+    Simple("Softmax", "Softmax", softmax),
+    Simple("LayerNormalization", "LayerNormalization", by_rows),
+    Simple("Erf", "Erf", partial(function, "Erf")),
+    Simple("Tanh", "Tanh", partial(function, "Tanh")),
+    Simple("Sigmoid", "Sigmoid", partial(function, "Sigmoid")),
+    Simple("Sqrt", "Sqrt", partial(function, "Sqrt")),
+)
+"""A new one is one row of a table."""
 
 
 def single(make: Make, batch: int, side: int) -> Any:
@@ -180,6 +205,12 @@ MOVEMENTS = {
         "What do the layers between convolutions cost?",
         "output side (pixels)",
         partial(by_side, "light", LIGHT),
+        FP32,
+    ),
+    "functions": Family(
+        "What do softmax, normalisation and functions of each element cost?",
+        "output side (pixels)",
+        partial(by_side, "functions", FUNCTIONS),
         FP32,
     ),
     "reshapes": Family(

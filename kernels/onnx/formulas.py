@@ -167,19 +167,31 @@ def attention(past: int) -> Count:
     values alike.
     """
 
+    scores = attention_scores(past)
+
     def count(node: Node) -> float:
-        query, key, value = (shape(node, place) for place in range(3))
+        query, _, value = (shape(node, place) for place in range(3))
         heads = _query_heads(node, query)
         head_size = query[-1] if len(query) == 4 else query[-1] // heads
         if len(value) == 4:
             value_size = value[-1]
         else:
             value_size = value[-1] // int(node.attributes.get("kv_num_heads") or heads)
-        keys = key[-2]
+        per_score = 2.0 * head_size + 2.0 * value_size + SOFTMAX + 1
+        return scores(node) * per_score
+
+    return count
+
+
+def attention_scores(past: int) -> Count:
+    """Scores of all queries with all keys, one exponential each: B · H · L · S."""
+
+    def count(node: Node) -> float:
+        query = shape(node, 0)
+        keys = shape(node, 1)[-2]
         if node.input(past) is not None:
             keys += shape(node, past)[-2]
-        per_score = 2.0 * head_size + 2.0 * value_size + SOFTMAX + 1
-        return query[0] * heads * query[-2] * keys * per_score
+        return float(query[0] * _query_heads(node, query) * query[-2] * keys)
 
     return count
 
@@ -199,17 +211,27 @@ def grouped_attention(node: Node) -> float:
     batch, length, width = shape(node, 0)
     heads = int(node.attributes["num_heads"])
     key_heads = int(node.attributes["kv_num_heads"])
+    new_keys = _new_keys(node)
     if node.input(1) is None:
         head_size = width // (heads + 2 * key_heads)
-        new_keys = length
     else:
         head_size = width // heads
-        _, new_keys, _ = shape(node, 1)
-    scores = batch * heads * length * _all_keys(node, new_keys)
-    operations = scores * (4.0 * head_size + SOFTMAX + 1)
+    operations = grouped_scores(node) * (4.0 * head_size + SOFTMAX + 1)
     if node.attributes.get("do_rotary"):
         operations += 3.0 * batch * head_size * (heads * length + key_heads * new_keys)
     return operations
+
+
+def grouped_scores(node: Node) -> float:
+    """Scores of GroupQueryAttention: every head of the queries with all keys."""
+    batch, length, _ = shape(node, 0)
+    heads = int(node.attributes["num_heads"])
+    return float(batch * heads * length * _all_keys(node, _new_keys(node)))
+
+
+def _new_keys(node: Node) -> int:
+    """Keys that GroupQueryAttention is given: as many as queries where these hold them."""
+    return shape(node, 0 if node.input(1) is None else 1)[1]
 
 
 def _all_keys(node: Node, new_keys: int) -> int:
@@ -242,8 +264,13 @@ def packed_attention(node: Node) -> float:
     packed = shape(node, 1)[-1]
     projections = 2.0 * batch * length * width * packed
     products = 4.0 * batch * length**2 * (packed // 3)
-    scores = batch * int(node.attributes["num_heads"]) * length**2
-    return projections + products + scores * (SOFTMAX + 1.0)
+    return projections + products + packed_scores(node) * (SOFTMAX + 1.0)
+
+
+def packed_scores(node: Node) -> float:
+    """Scores of an attention that projects its input itself."""
+    batch, length, _ = shape(node, 0)
+    return float(batch * int(node.attributes["num_heads"]) * length**2)
 
 
 def recurrent(gates: int, elementwise: int) -> Count:
@@ -284,12 +311,12 @@ def normalised(each: int, row: int, bias: int | None = None) -> Count:
     def count(node: Node) -> float:
         has_bias = bias is not None and node.input(bias) is not None
         per_element = float(each + has_bias)
-        return prod(shape(node, 0)) * per_element + row * _rows(node)
+        return prod(shape(node, 0)) * per_element + row * rows(node)
 
     return count
 
 
-def _rows(node: Node) -> int:
+def rows(node: Node) -> int:
     """How many rows, or groups, are normalised each by itself."""
     data = shape(node, 0)
     if node.op == "GroupNormalization":
@@ -307,10 +334,14 @@ def softmax_log(node: Node) -> float:
 
     So each element takes as many operations, and each row one more.
     """
+    return SOFTMAX * prod(shape(node, 0)) + softmax_rows(node)
+
+
+def softmax_rows(node: Node) -> float:
+    """Rows of a softmax, each divided by its own sum."""
     data = shape(node, 0)
     axis = int(node.attributes.get("axis", -1))
-    rows = prod(data) // max(data[axis], 1)
-    return float(SOFTMAX * prod(data) + rows)
+    return float(prod(data) // max(data[axis], 1))
 
 
 def local_response(node: Node) -> float:

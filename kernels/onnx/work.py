@@ -16,12 +16,13 @@ How we count (a number without its rule cannot be compared):
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from kernels.onnx import formulas as count
 from kernels.onnx.formulas import Count, Unknown
 from kernels.onnx.graph import Node, Tensor
+from kernels.onnx.slow import slow_of
 
 DOMAINS = frozenset(("", "ai.onnx", "com.microsoft"))
 """Domains whose operations are in the table."""
@@ -45,6 +46,8 @@ class LayerWork:
     """Weights and outputs only; None where not known."""
     problem: str = ""
     """Why something is not known."""
+    slow: Mapping[str, float] | None = None
+    """Slow operations by name (see ``kernels.onnx.slow``); None where not known."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,10 @@ def work_of(node: Node, precision: str = "") -> LayerWork:
     """The work of ``node``; ``precision`` (fp16, int8, ...) replaces the type of float tensors."""
     row = _row(node)
     problems: list[str] = []
-    flops = None
+    flops = slow = None
     try:
         flops = _known_row(node, row).flops(node)
+        slow = _slow(node)
     except Unknown as reason:
         problems.append(str(reason))
     except (LookupError, ValueError, TypeError, ZeroDivisionError) as reason:
@@ -94,7 +98,16 @@ def work_of(node: Node, precision: str = "") -> LayerWork:
         compulsory_bytes,
         textbook_bytes,
         problem="; ".join(dict.fromkeys(problems)),
+        slow=slow,
     )
+
+
+def _slow(node: Node) -> Mapping[str, float] | None:
+    """Its slow operations; None where its shapes do not tell them."""
+    try:
+        return slow_of(node)
+    except (Unknown, LookupError, ValueError, TypeError, ZeroDivisionError):
+        return None
 
 
 def _row(node: Node) -> Operation | None:

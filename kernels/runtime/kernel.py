@@ -14,6 +14,7 @@ from kernels.base import Appeal, Kernel, Launch, Unavailable, Work
 from kernels.cuda.memory import Stream
 from kernels.device import Device
 from kernels.onnx.graph import Graph, Node, OnnxError, Tensor, graph_of
+from kernels.onnx.slow import summed
 from kernels.onnx.work import INDEX_TYPES, LayerWork, work_of
 from kernels.precision.convert import convert
 from kernels.runtime import inputs as layer_inputs
@@ -110,6 +111,7 @@ class TimedLayer:
             "working_set": work.compulsory_bytes,
             "textbook_bytes": work.textbook_bytes,
             "launches": len(self.graph.nodes),
+            **({"slow": dict(work.slow)} if work.slow else {}),
             **channels(self.graph.nodes),
             **extent(self.graph),
         }
@@ -295,6 +297,7 @@ def model_work(graph: Graph, precision: str, op: str, by_node: bool = False) -> 
         moved,
         _sum([output_bytes, weight_bytes]),
         "; ".join(filter(None, (work.problem for work in works))),
+        summed(work.slow for work in works),
     )
 
 

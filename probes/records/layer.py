@@ -79,6 +79,9 @@ class LayerFacts:
     """
     channels: Mapping[str, int] = field(default_factory=dict)
     """Its channels by name (one of ``CHANNELS``), where it has some."""
+    slow: Mapping[str, float] = field(default_factory=dict)
+    """Its slow operations (exponentials, divisions, roots) by the name of the arithmetic that has
+    their rate; empty where there are none, or where that is unknown."""
     groups: int = 1
     """Groups of a convolution, each of which sees its own channels only."""
     window: tuple[int, ...] = ()
@@ -118,6 +121,7 @@ class LayerFacts:
             batch=_batch(known.get("batch")),
             saturated=_error(known.get("saturated")),
             channels={name: known[name] for name in CHANNELS if isinstance(known.get(name), int)},
+            slow=_counts(known.get("slow")),
             groups=_groups(known.get("groups")),
             window=_sizes(known.get("window")),
             shape=_sizes(known.get("shape")),
@@ -148,6 +152,17 @@ def _names(listed: Any) -> tuple[str, ...]:
 def _batch(stored: Any) -> int | None:
     """A batch size; None where nothing, or no whole number above zero, is stored."""
     return stored if type(stored) is int and stored > 0 else None
+
+
+def _counts(stored: Any) -> dict[str, float]:
+    """Counts by name; none of anything else, which another tool may have stored."""
+    if not isinstance(stored, dict):
+        return {}
+    return {
+        str(name): float(count)
+        for name, count in stored.items()
+        if type(count) in (int, float) and count > 0
+    }
 
 
 def _groups(stored: Any) -> int:
