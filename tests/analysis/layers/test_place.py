@@ -67,7 +67,7 @@ def test_columns_are_those_of_the_file() -> None:
     names = (
         "schema_version device started network layer op family dtype provider flops bytes "
         "intensity seconds rate bandwidth roof bound share headroom_seconds time_share params "
-        "remark trusted doubt x"
+        "remark trusted doubt x slow_operations"
     )
     assert " ".join(column.name for column in fields(Placement)) == names
     assert csv_text(place(layer("a", 1e9, 1e9, 2e-3)), Placement).count("\n") == 2
@@ -105,6 +105,45 @@ def test_a_layer_in_the_least_precision_is_advised_otherwise(share: float, says:
     rows = [measurement("compute/int8", 1e14), *ROOFS]
     (placement,) = place(layer("a", 1e12, 1e9, 1e-2 / share, dtype="int8"), roofs=rows)
     assert (placement.bound, placement.remark) == ("compute", says)
+
+
+EXP2 = measurement("arithmetic/fp32/exp2", 1e11, dtype="fp32")
+ROOT = measurement("arithmetic/fp32/sqrt", 5e10, dtype="fp32")
+
+
+def test_exponentials_bound_a_layer_whose_bytes_and_flops_take_less() -> None:
+    softmax = layer("a", 5e9, 8e8, 0.0125, op="Softmax", slow={"exp2": 1e9, "divide": 1e6})
+    (placement,) = place(softmax, roofs=[*ROOFS, EXP2])
+    assert (placement.roof, placement.bound) == ("arithmetic/fp32/exp2", "slow arithmetic")
+    assert placement.share == pytest.approx(0.8), "1e9 / 1e11 of 12.5 ms"
+    assert placement.slow_operations == pytest.approx(1.001e9)
+    assert "exponentials" in placement.remark
+
+
+def test_without_their_rates_a_layer_stands_where_it_stood() -> None:
+    softmax = layer("a", 5e9, 8e8, 0.001, slow={"exp2": 1e9})
+    plain = layer("a", 5e9, 8e8, 0.001)
+    (with_slow,), (without,) = place(softmax), place(plain)
+    assert (with_slow.roof, with_slow.share) == (without.roof, without.share)
+    assert with_slow.roof == "bandwidth/dram"
+
+
+def test_another_root_stands_in_for_the_reciprocal_one() -> None:
+    norm = layer("a", 1e3, 1e3, 0.02, slow={"rsqrt": 5e8})
+    (placement,) = place(norm, roofs=[*ROOFS, ROOT])
+    assert (placement.roof, placement.share) == ("arithmetic/fp32/sqrt", pytest.approx(0.5))
+
+
+def test_integers_look_their_answers_up() -> None:
+    roofs = [*ROOFS, EXP2, measurement("compute/int8", 1e14)]
+    (placement,) = place(layer("a", 1e3, 1e9, 0.002, dtype="int8", slow={"exp2": 1e9}), roofs=roofs)
+    assert placement.roof == "bandwidth/dram"
+
+
+def test_a_rate_that_is_not_trusted_gives_no_verdict() -> None:
+    doubted = replace(EXP2, trusted=False, doubt="other load")
+    (placement,) = place(layer("a", 1e3, 1e3, 0.02, slow={"exp2": 1e9}), roofs=[*ROOFS, doubted])
+    assert (placement.roof, placement.share) == ("arithmetic/fp32/exp2", None)
 
 
 @pytest.mark.parametrize(
