@@ -192,13 +192,15 @@ def _name_slow(ax: Axes, kind: KindOfNodes, rows: Sequence[Spread], edge: float)
         look = group.worst
         if look.worst is None or look.worst.tag not in heights:
             continue
+        height = heights[look.worst.tag]
+        change = _change(look, rows[height])
         more = len(group.looks) - 1
         name = group.place or look.node.name
         if more and not group.place:
             name = f"{name} and {more} more"
         ax.annotate(
             clipped(name, 24),
-            (max(-edge, look.worst.ratio - 1), -heights[look.worst.tag]),
+            (max(-edge, change or 0.0), -height),
             (5, 0),
             textcoords="offset points",
             fontsize=8,

@@ -39,7 +39,7 @@ class ValueLine(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """Its speed over that of the middle of its make."""
+        """Its speed over that of the middle of its bin."""
         return exp(self.spread.away(self.look.node))
 
     @property
@@ -212,7 +212,7 @@ VALUE_COLUMNS: tuple[Column[ValueLine], ...] = (
     ),
     Column(stored="beyond", computed=lambda line: int(line.is_beyond)),
     Column(
-        stored="slower_make",
+        stored="slower_bin",
         computed=lambda line: int(line.look.node.name in line.spread.slower_nodes),
     ),
 )

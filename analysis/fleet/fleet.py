@@ -102,7 +102,7 @@ class Minority:
 
 
 @dataclass(frozen=True)
-class Make:
+class Bin:
     """Nodes that are slower than the others of their kind without a fault, such as a bin."""
 
     nodes: tuple[str, ...]
@@ -129,8 +129,8 @@ class KindOfNodes:
     """Those that are slow, the largest group first."""
     minorities: tuple[Minority, ...]
     """What differs in a few of them."""
-    makes: tuple[Make, ...] = ()
-    """Nodes of a slower make, the one that shows in most rows first."""
+    bins: tuple[Bin, ...] = ()
+    """Nodes of a slower bin, the one that shows in most rows first."""
 
     def with_verdict(self, verdict: str) -> list[Look]:
         """Those of whom this is said."""
@@ -212,7 +212,7 @@ def _kind(kind: Kind, nodes: Sequence[Node]) -> KindOfNodes:
         spreads=spread_by_tag,
         groups=tuple(_groups(looks)),
         minorities=minorities,
-        makes=tuple(_makes(spread_by_tag, looks)),
+        bins=tuple(_bins(spread_by_tag, looks)),
     )
 
 
@@ -247,24 +247,24 @@ def _is_troubled(run: Circumstances, typical: Circumstances) -> bool:
     return bool(reasons) or is_set_otherwise or has_more_load(run, typical)
 
 
-def _makes(spread_by_tag: Mapping[str, Spread], looks: Sequence[Look]) -> Iterator[Make]:
-    """The nodes of a slower make that have no fault, and all rows that show it."""
+def _bins(spread_by_tag: Mapping[str, Spread], looks: Sequence[Look]) -> Iterator[Bin]:
+    """The nodes of a slower bin that have no fault, and all rows that show it."""
     tags_by_names: dict[frozenset[str], list[str]] = {}
     for tag, spread in spread_by_tag.items():
         if spread.slower is not None:
             tags_by_names.setdefault(spread.slower_nodes, []).append(tag)
     in_order = sorted(tags_by_names.items(), key=lambda item: -len(item[1]))
     for names, tags in in_order:
-        ratios = [_ratio_of_makes(spread_by_tag[tag]) for tag in tags]
+        ratios = [_ratio_of_bins(spread_by_tag[tag]) for tag in tags]
         tag = max(tags, key=lambda tag: Tag.parse(tag).draws_roof)
         usual = [look.node.name for look in looks if look.verdict != SLOW]
         names_in_order = tuple(name for name in usual if name in names)
         if names_in_order:
-            yield Make(names_in_order, tuple(tags), median(ratios), spread_by_tag[tag])
+            yield Bin(names_in_order, tuple(tags), median(ratios), spread_by_tag[tag])
 
 
-def _ratio_of_makes(spread: Spread) -> float:
-    """Speed of the slower make over that of the faster."""
+def _ratio_of_bins(spread: Spread) -> float:
+    """Speed of the slower bin over that of the faster."""
     assert spread.slower is not None
     return spread.slower.speed / spread.typical.speed
 

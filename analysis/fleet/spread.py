@@ -11,7 +11,7 @@ a hundred fleets.
 Rows of one memory or one format are looked at together, too: the median of a node's rows there is
 far less noisy than each of them.
 
-A row in which nodes are of two makes, such as two bins of clocks, has two middles (``makes``).
+A row in which nodes are of two bins, such as two clocks, has two middles (``bins``).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from analysis.compare.facts import Reading, typical_reading
 from analysis.compare.noise import quantile
 from analysis.compare.recorded import machine_of, record_of
 from analysis.compare.verdict import group_of
-from analysis.fleet.makes import parts_of, slower_makes
+from analysis.fleet.bins import parts_of, slower_bins
 from analysis.fleet.node import Node, NodeRow
 from analysis.fleet.tail import reach
 from analysis.naming import name_of
@@ -78,7 +78,7 @@ class Spread:
     unit: str
     """Of its values."""
     typical: Reading
-    """The middle of its nodes; where they are of two makes, of the faster."""
+    """The middle of its nodes; where they are of two bins, of the faster."""
     values: tuple[float, ...]
     """Of trusted nodes, in order from the slowest to the fastest."""
     noise: float
@@ -92,9 +92,9 @@ class Spread:
     nodes: int
     """How many nodes have a value of it that can be trusted."""
     slower: Reading | None = None
-    """The middle of the slower make; None where all are of one."""
+    """The middle of the slower bin; None where all are of one."""
     slower_nodes: frozenset[str] = frozenset()
-    """Names of the nodes of the slower make."""
+    """Names of the nodes of the slower bin."""
 
     @property
     def tells(self) -> bool:
@@ -111,7 +111,7 @@ class Spread:
         return self.values[round(share * (len(self.values) - 1))]
 
     def typical_of(self, node: Node) -> Reading:
-        """The middle of the make that a node is of."""
+        """The middle of the bin that a node is of."""
         is_slower = node.name in self.slower_nodes
         return self.slower if is_slower and self.slower else self.typical
 
@@ -176,7 +176,7 @@ class Subject:
 def spreads(nodes: Sequence[Node], troubled: Collection[str] = ()) -> dict[str, Spread]:
     """How these nodes, of one kind, spread in each row that two of them have at least.
 
-    troubled: names of nodes that something is known to hold down, so that they are of no make of
+    troubled: names of nodes that something is known to hold down, so that they are of no bin of
     their own.
     """
     rows_by_tag: dict[str, list[tuple[Node, NodeRow]]] = {}
@@ -194,11 +194,11 @@ def spreads(nodes: Sequence[Node], troubled: Collection[str] = ()) -> dict[str, 
         parts = parts_of(speeds, places, troubled)
         if parts:
             parts_by_tag[tag] = parts
-    slower = slower_makes(speeds_by_tag, parts_by_tag)
+    slower = slower_bins(speeds_by_tag, parts_by_tag)
     by_tag = {}
     for tag, rows in several.items():
-        of_no_make = {*troubled, *parts_by_tag[tag].rack} if tag in parts_by_tag else set()
-        by_tag[tag] = _spread(tag, rows, slower.get(tag, frozenset()), of_no_make)
+        of_no_bin = {*troubled, *parts_by_tag[tag].rack} if tag in parts_by_tag else set()
+        by_tag[tag] = _spread(tag, rows, slower.get(tag, frozenset()), of_no_bin)
     return _with_noise_of_others(by_tag) if len(nodes) < FEW else by_tag
 
 
@@ -219,14 +219,14 @@ def with_tails(
     return Spreads(told, tuple(_subjects(nodes, healthy, told)), tails)
 
 
-def _spread(tag: str, rows: Rows, slower: frozenset[str], of_no_make: Collection[str]) -> Spread:
+def _spread(tag: str, rows: Rows, slower: frozenset[str], of_no_bin: Collection[str]) -> Spread:
     """How all nodes spread in one row, as far as this row tells it.
 
-    slower: names of those of the slower of two makes. of_no_make: of those that say nothing of the
-    middle of a make.
+    slower: names of those of the slower of two bins. of_no_bin: of those that say nothing of the
+    middle of a bin.
     """
     readings = [row.reading for _, row in rows]
-    tell = [(node, row) for node, row in rows if node.name not in of_no_make]
+    tell = [(node, row) for node, row in rows if node.name not in of_no_bin]
     of_slower = [row.reading for node, row in tell if node.name in slower]
     of_faster = [row.reading for node, row in tell if node.name not in slower]
     typical = typical_reading(of_faster or readings)

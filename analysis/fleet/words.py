@@ -13,11 +13,11 @@ from analysis.fleet.fleet import (
     LOADED,
     SLOW,
     UNTRUSTED,
+    Bin,
     Fleet,
     Group,
     KindOfNodes,
     Look,
-    Make,
 )
 from analysis.fleet.spread import FEWEST, Spread
 from analysis.naming import few, name_of
@@ -118,7 +118,7 @@ def _of_kind(fleet: Fleet, kind: KindOfNodes, everything: bool) -> list[str]:
     if fast:
         names = folded([look.node.name for look in fast])
         told.append(f"Faster than the others beyond their noise: {names}.")
-    told += [make_sentence(make) for make in kind.makes]
+    told += [bin_sentence(each) for each in kind.bins]
     for minority in kind.minorities:
         told.append(
             f"{minority.fact} is {minority.value} on {_counted(len(minority.nodes), 'node')} "
@@ -129,18 +129,19 @@ def _of_kind(fleet: Fleet, kind: KindOfNodes, everything: bool) -> list[str]:
     return told
 
 
-def make_sentence(make: Make) -> str:
+def bin_sentence(slower: Bin) -> str:
     """What is said of nodes that are slower without a fault."""
-    spread = make.spread
-    more = len(make.tags) - 1
+    spread = slower.spread
+    more = len(slower.tags) - 1
     rows = spread.name + (f" and {_counted(more, 'more row')}" if more else "")
     clocks = [reading.clock_hz for reading in (spread.slower, spread.typical) if reading]
     at_clocks = ""
     if len(clocks) == 2 and None not in clocks:
         at_clocks = f", at {si(clocks[0], 'Hz')} where the others have {si(clocks[1], 'Hz')}"
     return (
-        f"{_counted(len(make.nodes), 'node')} ({folded(make.nodes)}) are of a slower make: "
-        f"{percent(1 - make.ratio)} slower in {rows}{at_clocks}. Each is held against its own."
+        f"{_counted(len(slower.nodes), 'node')} ({folded(slower.nodes)}) are of a slower bin: "
+        f"{percent(1 - slower.ratio)} slower in {rows}{at_clocks}. Each node is held against its "
+        "own bin."
     )
 
 

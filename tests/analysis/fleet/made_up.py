@@ -155,7 +155,7 @@ def slow_fp16(node: MadeUpNode) -> None:
     node.slow_down("compute/fp16", 1 / 0.92)
 
 
-def slower_make(node: MadeUpNode) -> None:
+def slower_bin(node: MadeUpNode) -> None:
     """A bin of chips whose clock is 5 % lower."""
     node.slow_down("compute", 1 / 0.95, clock=0.95)
 

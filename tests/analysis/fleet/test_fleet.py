@@ -150,23 +150,23 @@ def test_points_of_sweeps_are_not_read(tmp_path: Path) -> None:
     assert len(nodes[0].rows) > 80
 
 
-def test_two_makes_are_told_once_and_each_node_is_held_against_its_own(tmp_path: Path) -> None:
-    makes = dict.fromkeys(range(0, 60, 3), made_up.slower_make)
-    faults = {**makes, 7: made_up.slow_memory, 8: made_up.slow_fp16, 30: hot_and_slower_make}
+def test_two_bins_are_told_once_and_each_node_is_held_against_its_own(tmp_path: Path) -> None:
+    bins = dict.fromkeys(range(0, 60, 3), made_up.slower_bin)
+    faults = {**bins, 7: made_up.slow_memory, 8: made_up.slow_fp16, 30: hot_and_slower_bin}
     write_fleet(tmp_path, 60, faults, few_rows=True)
     fleet = fleet_of(tmp_path)
     assert slow_of(fleet) == {host_of(7)[1]: "", host_of(8)[1]: "", host_of(30)[1]: "heat"}
-    (make,) = fleet.kinds[0].makes
-    assert set(make.nodes) == {host_of(number)[1] for number in makes if number != 30}
-    assert make.ratio == pytest.approx(0.95, abs=0.01)
-    (said,) = (text for text in sentences(fleet) if "slower make" in text)
+    (slower,) = fleet.kinds[0].bins
+    assert set(slower.nodes) == {host_of(number)[1] for number in bins if number != 30}
+    assert slower.ratio == pytest.approx(0.95, abs=0.01)
+    (said,) = (text for text in sentences(fleet) if "slower bin" in text)
     assert said.startswith("19 nodes (r01-n01, ")
     assert " GHz where the others have " in said
 
 
-def hot_and_slower_make(node: MadeUpNode) -> None:
-    """A node of a slower make that is hot besides."""
-    made_up.slower_make(node)
+def hot_and_slower_bin(node: MadeUpNode) -> None:
+    """A node of a slower bin that is hot besides."""
+    made_up.slower_bin(node)
     made_up.hot(node)
 
 

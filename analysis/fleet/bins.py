@@ -1,4 +1,4 @@
-"""Nodes of two makes in one kind: two bins of clocks, or two makers of memory.
+"""Two bins of nodes in one kind: chips of two clocks, or memory of two makers.
 
 Neither is a fault of a node, and together they are no noise. So a row in which the nodes fall into
 two clear parts has two middles, each for its own.
@@ -13,17 +13,17 @@ from math import exp, log
 from statistics import median
 
 FEWEST_NODES = 20
-"""With fewer nodes two makes cannot be told from chance."""
+"""With fewer nodes two bins cannot be told from chance."""
 LEAST_SHARE, LEAST_NODES = 0.05, 5
 """Of the nodes, in the smaller part: fewer may have a fault in common."""
 APART = 5.0
-"""So many times the deviation within the parts the middles of two makes are apart at least. The
+"""So many times the deviation within the parts the middles of two bins are apart at least. The
 halves of one bell, of Laplace's, or of a flat distribution are 3 to 4 times apart.
 """
 SHARE_OF_ONE_PLACE = 0.8
 """Part of the slower nodes from which on these are one rack."""
 SAME_NODES = 0.8
-"""Part of the slower nodes of two rows from which on both rows show the same two makes."""
+"""Part of the slower nodes of two rows from which on both rows show the same two bins."""
 MAD_TO_SIGMA = 1.4826
 
 
@@ -45,7 +45,7 @@ class Parts:
     """Those of one slow rack, which are of neither part."""
 
     def is_like(self, other: Parts) -> bool:
-        """True if another row shows the same two makes, as far as nodes have both rows."""
+        """True if another row shows the same two bins, as far as nodes have both rows."""
         common = self.nodes & other.nodes
         both = self.slow & other.slow & common
         either = (self.slow | other.slow) & common
@@ -55,10 +55,10 @@ class Parts:
 def parts_of(
     speeds: Mapping[str, float], places: Mapping[str, str], left_out: Collection[str]
 ) -> Parts | None:
-    """The two parts of the nodes in one row; None where they are of one make.
+    """The two parts of the nodes in one row; None where they are of one bin.
 
     speeds, places: of each node, by its name; the rack is empty where it is not known. left_out:
-    names of nodes that do not tell a make. One slow rack is no make: the others may be of two.
+    names of nodes that do not tell a bin. One slow rack is no bin: the others may be of two.
     """
     rest = {name: speed for name, speed in speeds.items() if name not in left_out}
     while True:
@@ -74,10 +74,10 @@ def parts_of(
         rest = {name: rest[name] for name in others}
 
 
-def slower_makes(speeds_by_tag: SpeedsByTag, parts_by_tag: Mapping[str, Parts]) -> Names:
-    """Names of the nodes of the slower make, by the rows that show it.
+def slower_bins(speeds_by_tag: SpeedsByTag, parts_by_tag: Mapping[str, Parts]) -> Names:
+    """Names of the nodes of the slower bin, by the rows that show it.
 
-    Rows that show the same two makes vote: a node with a fault in few of them is of the make that
+    Rows that show the same two bins vote: a node with a fault in few of them is of the bin that
     its other rows tell. So do those speak in which too few nodes have the row to tell.
     """
     alike: list[list[str]] = []
@@ -101,7 +101,7 @@ def slower_makes(speeds_by_tag: SpeedsByTag, parts_by_tag: Mapping[str, Parts]) 
 
 
 def _shows(speeds: Mapping[str, float], slower: Collection[str]) -> bool:
-    """True if these nodes, known to be of a slower make, are clearly slower in this row, too."""
+    """True if these nodes, known to be of a slower bin, are clearly slower in this row, too."""
     low = [log(speed) for name, speed in speeds.items() if name in slower]
     high = [log(speed) for name, speed in speeds.items() if name not in slower]
     if not low or not high:
@@ -110,7 +110,7 @@ def _shows(speeds: Mapping[str, float], slower: Collection[str]) -> bool:
 
 
 def border_of(speeds: Sequence[float]) -> float | None:
-    """The speed between two makes of nodes; None where they are of one.
+    """The speed between two bins of nodes; None where they are of one.
 
     The parts are those of least variance within them (N. Otsu, 1979).
     """
