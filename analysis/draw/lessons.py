@@ -11,12 +11,13 @@ from analysis.draw.canvas import (
     covered,
     fitted,
     heading,
+    in_data,
     log_ticks,
     page,
     pixels_of,
     write_tied,
 )
-from analysis.draw.labels import Box, spread_out, width
+from analysis.draw.labels import Box, first_free, spread_out, width
 from analysis.draw.slopes import names_among_points
 from analysis.draw.style import (
     CATEGORIES,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 ACROSS, DOWN = 7.2, 3.7
 """Size of a picture, in inches."""
-LEFT, RIGHT, ABOVE, BELOW = 0.95, 0.2, 0.72, 0.72
+LEFT, RIGHT, ABOVE, BELOW = 1.15, 0.2, 0.72, 0.72
 """Inches around the axes."""
 BAR_INCHES = 0.3
 """Height of a bar with its gap."""
@@ -52,6 +53,14 @@ WIDE_RANGE = 8.0
 """Numbers that differ by a larger factor are drawn on a logarithmic axis."""
 EVEN_TICKS = 8
 """Places that are all written below their axis."""
+RISES = (-1.5, 0.5, -0.5, -2.6, 1.6, -3.7, 2.7)
+"""From a layer's point up to the lower end of its name, in the size of the type, best first."""
+GAP = 0.7
+"""From a layer's point to its name, in the size of the type."""
+EVEN_MARGIN, LOG_MARGIN = 0.04, 1.15
+"""Beyond the outermost places of curves: a share of their axis, and a factor."""
+TICK_PIXELS = 28.0
+"""From one number below curves to the next, at least."""
 MOST_TICKS = 6
 """Numbers below bars."""
 FEW_DECADES = 300.0
@@ -120,7 +129,7 @@ def _place(value: float, unit: str) -> str:
     """A place as an axis tells it."""
     if unit == "B":
         return binary(value)
-    return brief(value, unit) if unit else short(value)
+    return brief(value, unit) if unit else f"{value:g}"
 
 
 def _draw_curves(ax: Axes, chart: Curves) -> None:
@@ -141,11 +150,16 @@ def _draw_curves(ax: Axes, chart: Curves) -> None:
     else:
         ax.set_ylim(min(0.0, 1.1 * least), 1.15 * most)
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _number(value, chart.unit)))
+    if chart.even:
+        margin = EVEN_MARGIN * (places[-1] - places[0])
+        ax.set_xlim(places[0] - margin, places[-1] + margin)
+    else:
+        ax.set_xlim(places[0] / LOG_MARGIN, places[-1] * LOG_MARGIN)
     if len(places) <= EVEN_TICKS:
-        ax.set_xticks(places, [_place(place, chart.unit_across) for place in places])
+        shown = _apart(ax, places)
+        ax.set_xticks(shown, [_place(place, chart.unit_across) for place in shown])
         ax.minorticks_off()
     elif not chart.even:
-        ax.set_xlim(places[0] / 1.3, places[-1] * 1.3)
         bases = (2, 4, 16) if chart.unit_across == "B" else (10,)
         log_ticks(ax.xaxis, bases, lambda place: _place(place, chart.unit_across), 0.6)
     ax.set_xlabel(chart.across)
@@ -171,6 +185,16 @@ def _draw_curves(ax: Axes, chart: Curves) -> None:
         ends.append((curve.name, colour, xs[-1], values[-1]))
     _guides_across(ax, chart.guides, chart.unit)
     _names_at_ends(ax, ends)
+
+
+def _apart(ax: Axes, places: Sequence[float]) -> list[float]:
+    """Those of these places (ascending) that leave room for the number of the one before."""
+    shown: list[float] = []
+    for place in places:
+        x = ax.transData.transform((place, 1))[0]
+        if not shown or x - ax.transData.transform((shown[-1], 1))[0] >= TICK_PIXELS:
+            shown.append(place)
+    return shown
 
 
 def _names_at_ends(ax: Axes, ends: Sequence[tuple[str, str, float, float]]) -> None:
@@ -322,27 +346,39 @@ def _draw_spots(ax: Axes, spots: Sequence[Spot]) -> list[Box]:
         )
         places = [(spot.intensity, spot.rate.value) for spot in members]
         boxes += covered(ax, places, joined=bool(curve))
-        for spot in members:
-            boxes.append(_name_of_spot(ax, spot, colour, is_above=bool(i % 2)))
+    for i, curve in enumerate(curves):
+        colour = CATEGORIES[i % len(CATEGORIES)]
+        for spot in spots:
+            if spot.curve == curve and spot.name:
+                boxes.append(_name_of_spot(ax, spot, colour, boxes))
     if any(curves):
         ax.legend(loc="lower right")
     return boxes
 
 
-def _name_of_spot(ax: Axes, spot: Spot, colour: str, is_above: bool) -> Box:
-    """Write the name of a layer below its point, or above it; returns its box in pixels."""
-    offset = (-4, 5) if is_above else (5, -5)
-    text = ax.annotate(
+def _name_of_spot(ax: Axes, spot: Spot, colour: str, taken: Sequence[Box]) -> Box:
+    """Write the name of a layer beside its point, where nothing stands; returns its box (pixels).
+
+    taken: boxes over points, lines and names, in pixels.
+    """
+    pixels = pixels_of(ax)
+    x, y = ax.transData.transform((spot.intensity, spot.rate.value))
+    across = width(spot.name, pixels)
+    choices = []
+    for rise in RISES:
+        bottom = y + rise * pixels
+        right = Box(x + GAP * pixels, bottom, x + GAP * pixels + across, bottom + pixels)
+        left = Box(x - GAP * pixels - across, bottom, x - GAP * pixels, bottom + pixels)
+        choices += [right, left]
+    box = first_free(choices, taken) or choices[0]
+    ax.text(
+        *in_data(ax, (box.left, box.bottom)),
         spot.name,
-        (spot.intensity, spot.rate.value),
-        offset,
-        textcoords="offset points",
-        ha="right" if is_above else "left",
-        va="bottom" if is_above else "top",
         color=ink(colour),
+        va="bottom",
         gid="name",
     )
-    return Box(*text.get_window_extent().extents)
+    return box
 
 
 def _log_numbers(ax: Axes, unit: str) -> None:

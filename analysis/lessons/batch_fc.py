@@ -7,7 +7,7 @@ from analysis.lessons.frame.evidence import Evidence
 from analysis.lessons.frame.interval import all_of
 from analysis.lessons.frame.lesson import Lesson
 from analysis.lessons.frame.needs import FLOAT, ROOFS, by_kind
-from analysis.lessons.frame.slope import HALF
+from analysis.lessons.frame.slope import HALF, why_not
 from analysis.lessons.frame.trial import Finding
 from analysis.units import percent, si
 
@@ -29,6 +29,8 @@ def judge(evidence: Evidence) -> Finding:
         f"{percent(at_large.value)} and {si(large.rate.value, 'FLOP/s')}, since each weight "
         "serves 128 rows."
     )
+    if at_small.value < HALF:
+        words += f" At batch 1 {why_not(evidence, small)}."
     said = all_of([at_small.above(HALF), at_large.below(HALF)])
     spots = [layer.spot(layer.row.facts.series) for layer in evidence.layers(need)]
     chart = UnderRoofs(

@@ -12,7 +12,7 @@ from probes.records.need import Need
 
 BORDER = 0.5
 """Share of a small layer's time that its launch takes, at least."""
-NEEDS = by_kind("conv-channels", "3x3", places=(8.0,))
+NEEDS = by_kind("fc", "batch 1", places=(256.0,))
 LAUNCH = {
     "cpu": Need("layers", tags=("overhead/run/cpu",)),
     "cuda": Need("overhead", tags=("overhead/launch",)),

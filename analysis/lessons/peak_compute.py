@@ -24,7 +24,10 @@ OTHERS = ("compute/fp16/mma-fp32", "compute/fp16/wmma-fp32", "compute/fp16")
 def judge(evidence: Evidence) -> Finding:
     units = _units(evidence)
     reached = evidence.reached(units.tag)
-    peak = units.observed_peak or units.nominal_peak
+    # A CPU's clock may rise above its rated one; a GPU's falls below it under load.
+    peaks = (units.nominal_peak, units.observed_peak)
+    nominal_first = evidence.kind == "cuda"
+    peak = next(filter(None, peaks if nominal_first else reversed(peaks)), None)
     of_what = "of the peak"
     if peak is None:
         peak = reached.value
@@ -43,7 +46,7 @@ def judge(evidence: Evidence) -> Finding:
         f"({si(peak, 'FLOP/s')}). Multiply-adds in registers reach {percent(at_units.value)}"
     )
     if share.value < at_units.value:
-        words += ": the difference is the product's loads and stores, its edges, and its clock"
+        words += ": what the product misses beside are its loads, stores and edges, and its clock"
     words += "."
     bars = [Bar("matrix product", share, marked=True), Bar("in registers", at_units)]
     chart = Bars(

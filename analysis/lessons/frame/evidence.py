@@ -17,7 +17,10 @@ from probes.records.need import Need, asked_of
 from probes.records.tag import MAIN_MEMORY, Tag
 
 QUIETER = "run it again on a quieter machine"
-NOT_ASKED = "nothing of this kind is asked of this kind of device"
+NOT_ASKED = (
+    "this run has none of its rows: this kind of device is not asked for them, or an older version "
+    "made the run"
+)
 
 
 class Untried(Exception):

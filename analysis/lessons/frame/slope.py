@@ -8,7 +8,6 @@ from analysis.lessons.frame.charts import UnderRoofs
 from analysis.lessons.frame.evidence import Evidence, Layer
 from analysis.lessons.frame.interval import all_of
 from analysis.lessons.frame.trial import Finding
-from analysis.model.roofline import Roof
 from analysis.units import percent, short, si
 
 HALF = 0.5
@@ -46,11 +45,12 @@ def in_words(evidence: Evidence, layer: Layer) -> str:
     )
     if share.value > HALF:
         return words
-    return f"{words}: {_why(evidence, layer, memory)}"
+    return f"{words}: {why_not(evidence, layer)}"
 
 
-def _why(evidence: Evidence, layer: Layer, memory: Roof) -> str:
+def why_not(evidence: Evidence, layer: Layer) -> str:
     """Why memory does not bound a layer."""
+    memory = evidence.memory_above(layer)
     arithmetic = evidence.arithmetic_above(layer)
     ridge = evidence.ridge(layer)
     reached = layer.rate.value / arithmetic.rate
