@@ -9,8 +9,20 @@ from functools import cached_property
 from analysis.plan.front import Point, is_as_trained
 from analysis.sparsity.floors import PatternFloor, least_share, pattern_floors
 from analysis.sparsity.trials import TrialOutcome, trial_outcomes
-from analysis.sparsity.verdict import PAYS, LayersWithZeros, SparseVerdict, sparse_verdicts
+from analysis.sparsity.verdict import (
+    NO_PATTERN,
+    NO_UNIT,
+    PAYS,
+    UNKNOWN,
+    LayersWithZeros,
+    SparseVerdict,
+    sparse_verdicts,
+)
 from probes.records.patterns import TWO_OF_FOUR
+
+
+WITHOUT_ROOFS = (NO_UNIT, NO_PATTERN, UNKNOWN)
+"""Verdicts that no roof gave."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,16 +54,32 @@ class SparsityStudy:
         """The network as it was trained; None where it was not run."""
         return next((point for point in self.points if is_as_trained(point.recipe)), None)
 
-    def least_share(self, trial: str) -> tuple[float, str] | None:
-        """Least time without the zeros of a pattern over that of all weights, and its precision.
+    @cached_property
+    def main_precision(self) -> str:
+        """The precision in which 2:4 could save most; of several the first that has units for it.
 
-        In the first precision in which it is known; None where it is in none.
+        Empty without layers.
         """
-        for precision in self.layers.precisions:
-            share = least_share(self.floors, trial, precision)
-            if share is not None:
-                return share, precision
-        return None
+        with_units = {
+            verdict.precision for verdict in self.verdicts if verdict.why not in WITHOUT_ROOFS
+        }
+
+        def merit(precision: str) -> tuple[bool, float]:
+            return precision in with_units, self.saved_seconds[precision]
+
+        return max(self.saved_seconds, key=merit, default="")
+
+    @property
+    def has_units(self) -> bool:
+        """True if some layer, in some precision, could run on units that skip zeros."""
+        return any(verdict.why not in (NO_UNIT, NO_PATTERN) for verdict in self.verdicts)
+
+    def least_share(self, trial: str) -> float | None:
+        """Least time without the zeros of a pattern over that of all weights; None is unknown.
+
+        It is that of the main precision.
+        """
+        return least_share(self.floors, trial, self.main_precision)
 
     def of_precision(self, precision: str) -> list[SparseVerdict]:
         """The verdicts in one precision."""

@@ -140,6 +140,8 @@ def _verdict(
     if row.status != OK:
         return replace(verdict, why=NO_PATTERN)
     roofs = layers.roofs(precision)
+    if precision in wants.ONE_OF_TWO:
+        return replace(verdict, why=NO_UNIT)
     if roofs.sparse is None and not roofs.sparse_is_doubted:
         return replace(verdict, why=NO_UNIT)
     if placed is None:

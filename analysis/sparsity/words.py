@@ -92,7 +92,8 @@ def why_in_words(verdict: SparseVerdict) -> str:
     if verdict.why == MEMORY:
         ridge = "" if verdict.ridge is None else f" of {short(verdict.ridge)}"
         return f"bound by memory: {intensity} FLOP/B, below the ridge{ridge}"
-    return f"roofs would allow {gain}: too little"
+    spared = (verdict.seconds or 0.0) - (verdict.predicted_seconds or 0.0)
+    return f"the roofs spare {si(spared, 's')} of {si(verdict.seconds, 's')}: too little"
 
 
 def product_in_words(verdict: SparseVerdict) -> str:
@@ -140,17 +141,17 @@ def _on_two_of_four(study: SparsityStudy, loss_of: str) -> list[str]:
 def _gain(study: SparsityStudy) -> str:
     """What 2:4 could save, or why it saves nothing."""
     device = study.layers.device
-    if all(verdict.why in (NO_UNIT, NO_PATTERN) for verdict in study.verdicts):
+    if not study.has_units:
         if device.kind == "cpu":
             return "2:4 gains nothing here: no unit of this CPU skips zeros."
         types = few([precision.upper() for precision in study.layers.precisions], 3)
         return f"2:4 gains nothing here: no unit that skips zeros was measured in {types}."
-    best = max(study.saved_seconds, key=lambda precision: study.saved_seconds[precision])
+    best = study.main_precision
     verdicts = [verdict for verdict in study.of_precision(best) if verdict.why != NO_UNIT]
     others = _counted(verdicts)
     paying = [verdict for verdict in verdicts if verdict.why == PAYS]
     if not paying:
-        return f"2:4 gains nothing here: {others}."
+        return f"2:4 gains nothing here in {best.upper()}: of {len(verdicts)} layers {others}."
     whole = sum(verdict.seconds or 0.0 for verdict in verdicts)
     saved = study.saved_seconds[best]
     kernels = "" if paying[0].runs_here else f"; {paying[0].provider} has no such kernels"
@@ -213,10 +214,10 @@ def _on_dense_kernels(study: SparsityStudy) -> list[str]:
 
 def _on_skipped_zeros(study: SparsityStudy) -> list[str]:
     """What the roofs would allow hardware that left zeros out: a prediction."""
-    found = study.least_share(MANY_ZEROS)
-    if found is None:
+    share = study.least_share(MANY_ZEROS)
+    if share is None:
         return []
-    share, precision = found
+    precision = study.main_precision
     return [
         f"Units that left out 90 % single zeros would need at least {whole_percent(share)} of the "
         f"least dense time in {precision.upper()}, by the roofs and with their index (predicted)."

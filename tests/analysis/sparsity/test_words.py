@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from analysis.sparsity.verdict import LITTLE
 from analysis.sparsity.words import on_layer, on_network
 from probes.records.precision import ACCURACY
 from probes.records.tag import PRODUCT, Tag
@@ -11,7 +12,10 @@ from tests import devices
 from tests.analysis.sparsity.rows import (
     DENSE,
     LARGE,
+    NARROW,
+    POINTWISE,
     ROWS,
+    TINY,
     US,
     VECTOR,
     layers_with_zeros,
@@ -93,6 +97,27 @@ def test_a_cpu_says_that_it_has_no_such_unit() -> None:
     )
     (first, *_) = on_network(study(on_cpu), ACCURACY)
     assert first == "2:4 gains nothing here: no unit of this CPU skips zeros."
+
+
+def test_where_nothing_pays_the_reasons_are_counted_in_the_precision_that_has_units() -> None:
+    rows = (NARROW, POINTWISE, TINY)
+    timed = layers_with_zeros(rows)
+    in_both = replace(
+        timed, placements=[*layers_with_zeros(rows, precision="fp32").placements, *timed.placements]
+    )
+    (first, *_) = on_network(study(in_both), ACCURACY)
+    assert first == (
+        "2:4 gains nothing here in FP16: of 3 layers 1 sparse kernels would not take, "
+        "1 are bound by memory, 1 by the launch."
+    )
+
+
+def test_a_layer_far_below_its_roofs_gains_too_little() -> None:
+    slow = replace(layers_with_zeros((LARGE,)).placements[0], seconds=1e-2)
+    layers = replace(layers_with_zeros((LARGE,)), placements=[slow])
+    (verdict,) = study(layers).verdicts
+    assert verdict.why == LITTLE
+    assert on_layer(verdict).endswith("the roofs spare 11.3 µs of 10.0 ms: too little")
 
 
 def test_a_network_of_depthwise_layers_says_that_nothing_fits() -> None:

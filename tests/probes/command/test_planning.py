@@ -174,13 +174,14 @@ def test_weights_of_a_recipe_are_made_by_their_name(tmp_path: Path) -> None:
     x = np.random.default_rng(0).normal(size=(20, 8)).astype(np.float32)
     asked = planning.read(digits_asked(tmp_path, x=x))
     assert asked is not None
-    assert asked.with_weights("", asked.model)[0] is asked.model
-    model, stages = asked.with_weights("2:4", asked.model)
+    trained = Recipe(name="fp32", precisions={})
+    assert asked.with_weights(trained, asked.model)[0] is asked.model
+    recipe = Recipe(name="2:4", precisions={}, weights="2:4")
+    model, stages = asked.with_weights(recipe, asked.model)
     (weights,) = weights_of(model, stages)
     assert (weights.numbers == 0).mean() == 0.5
     with pytest.raises(Unavailable, match="called '3:4'"):
-        asked.with_weights("3:4", asked.model)
-    recipe = Recipe(name="2:4", precisions={}, weights="2:4")
+        asked.with_weights(Recipe(name="3:4", precisions={}, weights="3:4"), asked.model)
     made = asked.model_of(
         recipe, cast(Any, SimpleNamespace(provider="cpu", ranges={}, granularity="channel"))
     )
