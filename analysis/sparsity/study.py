@@ -20,7 +20,6 @@ from analysis.sparsity.verdict import (
 )
 from probes.records.patterns import TWO_OF_FOUR
 
-
 WITHOUT_ROOFS = (NO_UNIT, NO_PATTERN, UNKNOWN)
 """Verdicts that no roof gave."""
 
