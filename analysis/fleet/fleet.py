@@ -39,6 +39,8 @@ NO_CAUSES = ("", causes.SHARE)
 FEWEST_IN_GROUP = 3
 MOST_TROUBLED = 1 / 3
 """Part of the nodes up to which what differs in them is trouble, and not usual."""
+FEWEST_ROWS_OF_BIN = 3
+"""Rows in which a slower bin shows, of which people are told."""
 SHARE_OF_PLACE = 0.5
 """Part of the nodes of a rack from which on it is the rack that is slow."""
 
@@ -255,12 +257,20 @@ def _bins(spread_by_tag: Mapping[str, Spread], looks: Sequence[Look]) -> Iterato
             tags_by_names.setdefault(spread.slower_nodes, []).append(tag)
     in_order = sorted(tags_by_names.items(), key=lambda item: -len(item[1]))
     for names, tags in in_order:
+        if len(tags) < FEWEST_ROWS_OF_BIN and not any(map(_is_whole_roof, tags)):
+            continue  # one path may have two ways of its own
         ratios = [_ratio_of_bins(spread_by_tag[tag]) for tag in tags]
         tag = max(tags, key=lambda tag: Tag.parse(tag).draws_roof)
         usual = [look.node.name for look in looks if look.verdict != SLOW]
         names_in_order = tuple(name for name in usual if name in names)
         if names_in_order:
             yield Bin(names_in_order, tuple(tags), median(ratios), spread_by_tag[tag])
+
+
+def _is_whole_roof(tag: str) -> bool:
+    """True for main memory, or the vector units of a format."""
+    parsed = Tag.parse(tag)
+    return parsed.draws_roof and not parsed.path
 
 
 def _ratio_of_bins(spread: Spread) -> float:
