@@ -161,6 +161,7 @@ def prune_outcome(
     plan: of its precisions, if there is one. run: judged.
     """
     from analysis.plan.front import front
+    from analysis.prune.channels import ChannelStudy, Forecast, forecasts
     from analysis.prune.plan import all_points, with_predictions
     from analysis.prune.words import missing, on_pruning
     from analysis.sparsity.products import products
@@ -186,11 +187,18 @@ def prune_outcome(
         )
         sparsity = study_of(layers, points)
         points = with_predictions(points, sparsity)
+    channels = None
+    found: list[Forecast] = []
+    if known.channels:
+        channels = ChannelStudy(known.channels, run.measurements, provider)
+        found = forecasts(channels, points)
     return PruneOutcome(
         known,
         sparsity=sparsity,
+        channels=channels,
+        forecasts=found,
         points=points,
-        sentences=on_pruning(known, sparsity, points),
+        sentences=on_pruning(known, sparsity, points, channels, found),
         missing=missing(known),
     )
 

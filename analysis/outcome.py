@@ -18,6 +18,7 @@ from analysis.model.trust import Trust
 from analysis.plan.front import Point
 from analysis.plan.study import Study
 from analysis.plan.verdict import StageVerdict
+from analysis.prune.channels import ChannelStudy, Forecast
 from analysis.sparsity.study import SparsityStudy
 from analysis.units import si_span
 from probes.records.precision import Precision
@@ -60,6 +61,10 @@ class PruneOutcome:
     """What its files hold."""
     sparsity: SparsityStudy | None = None
     """Patterns of zeros with their evidence; None without any."""
+    channels: ChannelStudy | None = None
+    """Smaller groups of channels; None without any."""
+    forecasts: Sequence[Forecast] = ()
+    """Networks with fewer channels, as predicted and measured."""
     points: Sequence[Point] = ()
     """Whole networks that were run, pruned or in lower precision or both."""
     sentences: Sequence[str] = ()

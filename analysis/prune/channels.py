@@ -114,7 +114,8 @@ class CurvePoint:
     row: ChannelRow
     """Its size and its error."""
     saved: float | None
-    """Seconds that its layers take less, each alone; None where they were not timed."""
+    """Seconds that its layers take less, each alone: measured at its smallest size, in proportion
+    before that. None where they were not timed."""
     share_of_time: float | None
     """What the layers that it touches take, over what they take as trained."""
 
@@ -170,13 +171,15 @@ class ChannelStudy:
         return [self._curve_point(row) for row in self.cut]
 
     def _curve_point(self, row: ChannelRow) -> CurvePoint:
+        smallest = self.groups[row.group][-1]
+        removed = (row.channels - row.kept) / (row.channels - smallest.kept)
         before = after = 0.0
         for layer in row.share_of_weights:
-            smaller = self._seconds.get((row.group, row.kept, layer))
+            smaller = self._seconds.get((row.group, smallest.kept, layer))
             if smaller is None or layer not in self.as_trained:
                 return CurvePoint(row=row, saved=None, share_of_time=None)
             before += self.as_trained[layer]
-            after += smaller
+            after += self.as_trained[layer] + removed * (smaller - self.as_trained[layer])
         share = after / before if before else None
         return CurvePoint(row=row, saved=before - after, share_of_time=share)
 
@@ -360,6 +363,11 @@ def _uniform(
             kept = max(1, kept - off)
         if kept < row.channels:
             channels[group] = kept
+    return _recipe(uniform_name(share, multiple, off, ranked_by), channels, ranked_by)
+
+
+def uniform_name(share: float, multiple: int = BY_FP16, off: int = 0, ranked_by: str = L1) -> str:
+    """``channels 50 %``, ``channels 50 % and 3``: of a recipe that cuts a share of every group."""
     name = f"channels {math.floor(100 * share)} %"
     if multiple != BY_FP16:
         name += f" by {multiple}"
@@ -367,7 +375,7 @@ def _uniform(
         name += f" and {off}"
     if ranked_by != L1:
         name += f" by {ranked_by}"
-    return _recipe(name, channels, ranked_by)
+    return name
 
 
 def noise_allowed(rows: Sequence[ChannelRow], loss_asked: float) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analysis.plan.front import Point, is_as_trained
+from analysis.prune.channel_words import on_channels
+from analysis.prune.channels import ChannelStudy, Forecast
 from analysis.sparsity.study import SparsityStudy
 from analysis.sparsity.words import loss_in_words, on_network
 from analysis.units import percent, si, whole_percent
@@ -12,11 +14,21 @@ from probes.records.pruning import Pruning
 
 
 def on_pruning(
-    known: Pruning, sparsity: SparsityStudy | None, points: Sequence[Point]
+    known: Pruning,
+    sparsity: SparsityStudy | None,
+    points: Sequence[Point],
+    channels: ChannelStudy | None = None,
+    found: Sequence[Forecast] = (),
 ) -> list[str]:
-    """What was chosen and why, then what zeros bring and cost."""
+    """What was chosen and why, then what fewer channels and zeros bring and cost.
+
+    found: networks with fewer channels.
+    """
     loss_of = known.plan.loss_of if known.plan else ""
     sentences = _choice(known, points)
+    if channels is not None:
+        trained = next((point for point in points if is_as_trained(point.recipe)), None)
+        sentences += on_channels(channels, found, trained, loss_of)
     if sparsity is not None:
         sentences += on_network(sparsity, loss_of)
     return sentences

@@ -30,6 +30,7 @@ from analysis.sparsity.words import on_layer
 from analysis.tell import modes, on_board, on_lessons
 from analysis.tell.answer import Answer, answer
 from analysis.tell.ceiling_columns import CEILINGS_IN_BRIEF, CEILINGS_ON_TERMINAL
+from analysis.tell.channel_columns import FORECASTS_ON_TERMINAL
 from analysis.tell.columns import LINES_OF_REMARK, Column, fit, in_words, known, on_few_lines
 from analysis.tell.layer_columns import LAYERS_ON_TERMINAL
 from analysis.tell.layer_console import cells_of_layers, sentences, sweeps_told
@@ -44,6 +45,7 @@ from analysis.tell.prune_columns import TRIALS_ON_TERMINAL
 from analysis.tell.report import summary
 from analysis.units import NO_BREAK, si, unbroken
 from kernels.device import Device
+from probes.records.channels import CHANNELS_FILE
 from probes.records.measurement import FAILED, OK
 from probes.records.patterns import PATTERNS_FILE
 from probes.records.precision import PLAN_FILE
@@ -353,6 +355,9 @@ class Console:
             told = [*pruning.sentences, *on_missing(pruning.missing)]
         for text in told:
             self.note(text)
+        if pruning.forecasts:
+            cells = [in_words(FORECASTS_ON_TERMINAL, row) for row in pruning.forecasts]
+            self._table(FORECASTS_ON_TERMINAL, cells, (), CHANNELS_FILE)
         study = pruning.sparsity
         if study is None:
             return

@@ -38,6 +38,8 @@ class Smaller:
     """What is known of it."""
     model: Any
     """The ModelProto; None where the group was not cut."""
+    is_timed: bool = False
+    """True of the smallest size of each group: what others take lies between."""
 
 
 def smaller_networks(
@@ -59,7 +61,8 @@ def smaller_networks(
     for done, (group, kept) in enumerate(trials):
         on_step(done, len(trials), f"{group.name} {kept}")
         model = cut(channels, {group.name: kept})
-        yield Smaller(_row(study, group, kept, model, before), model)
+        row = _row(study, group, kept, model, before)
+        yield Smaller(row, model, is_timed=kept == trial_sizes(group)[-1])
     on_step(len(trials), len(trials), "")
     for group in too_few:
         row = _unknown_yet(study, group, group.channels)

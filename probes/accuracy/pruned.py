@@ -66,7 +66,7 @@ def measure_channels(
         for smaller in smaller_networks(study, channels, steps(count)):
             known.channels.append(smaller.row)
             replace_file(folder / CHANNELS_FILE, csv_text(known.channels, ChannelRow))
-            if smaller.model is not None and smaller.row.status == OK:
+            if smaller.is_timed and smaller.row.status == OK:
                 touched = list(smaller.row.share_of_weights)
                 names.update(dict.fromkeys(touched))
                 layers.add(smaller.model, smaller.row, touched)

@@ -7,11 +7,13 @@ from functools import partial
 from analysis.draw.canvas import Point
 from analysis.draw.files import Figure
 from analysis.draw.plan import front
-from analysis.draw.sparsity import layers, patterns
+from analysis.draw.sparsity import channels, layers, patterns
 from analysis.outcome import PruneOutcome
+from analysis.plan.front import is_as_trained
 from kernels.device import Device
 
 FRONT, PATTERNS, LAYERS = "prune-front", "prune-patterns", "prune-sparse"
+CHANNELS = "prune-channels"
 """Names of their files, without ending."""
 
 
@@ -22,6 +24,18 @@ def prune_figures(pruning: PruneOutcome, device: Device, inches: Point) -> dict[
     timed = [point for point in pruning.points if point.seconds is not None]
     if plan is not None and front.drawable(timed):
         figures[FRONT] = partial(front.figure, plan, timed, device.name, inches)
+    smaller = pruning.channels
+    if smaller is not None and channels.drawable(smaller, pruning.forecasts):
+        trained = next((point for point in timed if is_as_trained(point.recipe)), None)
+        figures[CHANNELS] = partial(
+            channels.figure,
+            smaller,
+            pruning.forecasts,
+            trained.seconds if trained else None,
+            pruning.network,
+            device.name,
+            inches,
+        )
     study = pruning.sparsity
     if study is None:
         return figures

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from analysis.draw.sparsity.pictures import FRONT, LAYERS, PATTERNS
+from analysis.draw.sparsity.pictures import CHANNELS, FRONT, LAYERS, PATTERNS
 from analysis.outcome import PruneOutcome
+from analysis.tell.channel_columns import FORECASTS_ON_PAGE, GROUPS_ON_PAGE
 from analysis.tell.on_plan import on_missing
 from analysis.tell.page.markup import folded, heading, paragraph
 from analysis.tell.page.stills import Stills
@@ -20,6 +21,13 @@ LAYERS_NOTE = (
 )
 
 
+CHANNELS_NOTE = (
+    "Layers that one sum, product or depthwise convolution ties lose the same channels. SQNR: "
+    "signal to noise at the network's outputs, before any training. Time: of all layers that the "
+    "group touches, each alone, over what they take as trained. channels.csv has all of it."
+)
+
+
 def pruning_section(pruning: PruneOutcome, stills: Stills, most_rows: int) -> str:
     """Sentences, whole networks and pictures; layers are folded away.
 
@@ -29,10 +37,25 @@ def pruning_section(pruning: PruneOutcome, stills: Stills, most_rows: int) -> st
     parts = [paragraph(unbroken(text)) for text in sentences]
     count = sum(point.timed for point in pruning.points)
     parts.append(stills.show(FRONT, f"{count} networks, pruned or not: time against loss"))
+    parts.append(_channels(pruning, stills, most_rows))
     parts.append(_patterns(pruning, stills))
     parts.append(_networks(pruning))
     parts.append(_layers(pruning, stills, most_rows))
     return f'<div class="plan">{"".join(parts)}</div>'
+
+
+def _channels(pruning: PruneOutcome, stills: Stills, most_rows: int) -> str:
+    """Networks with fewer channels, and each group that is smaller alone, folded away."""
+    study = pruning.channels
+    if study is None or not study.cut:
+        return ""
+    picture = stills.show(CHANNELS, "Fewer channels: error against time, groups and networks")
+    table = table_of(f"{pruning.network} with fewer channels", FORECASTS_ON_PAGE, pruning.forecasts)
+    rows = study.curves[:most_rows]
+    groups = paragraph(CHANNELS_NOTE, "soft")
+    groups += table_of(f"Groups of channels of {pruning.network}", GROUPS_ON_PAGE, rows)
+    title = f"{len(study.groups)} groups of channels, each smaller alone"
+    return heading(3, "Fewer channels") + picture + table + folded(title, groups)
 
 
 def _patterns(pruning: PruneOutcome, stills: Stills) -> str:
