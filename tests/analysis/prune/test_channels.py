@@ -158,7 +158,7 @@ def points() -> list[Point]:
 def test_words_say_what_held_and_what_an_odd_number_gains() -> None:
     known = study(dead=1)
     found = forecasts(known, points())
-    assert [forecast.time_holds for forecast in found][0] is True
+    assert found[0].time_holds
     told = " ".join(on_channels(known, found, points()[0], TOP1))
     assert "45 % of the time" in told
     assert "3 channels fewer in each group than multiples of 8 are slower" in told
