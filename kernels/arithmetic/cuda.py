@@ -104,6 +104,7 @@ def _integer(name: str, step: Any, m: int, c: int) -> Operation:
     return Operation(name, "int32", step, m, c, in_bits=True)
 
 
+# 0xea of lop3 is (a & b) | c
 ROWS: tuple[Row, ...] = (
     # its values become small, and its error does not
     Row(
@@ -182,7 +183,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         _integer("from-fp32", _to_integer, 0x4B000000, 3),
         "{ .reg .f32 f; mov.b32 f, %0; cvt.rni.s32.f32 %0, f; add.u32 %0, %0, %2; "
-        "and.b32 %0, %0, 8388607; or.b32 %0, %0, %1; }",
+        "lop3.b32 %0, %0, 0x7fffff, %1, 0xea; }",
         "F2I",
         3,
     ),
@@ -193,8 +194,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         Operation("from-fp32", "fp16", _to_halves, 0x7FFFFF, 0x3F800000, results=2, in_bits=True),
-        "{ .reg .f32 f; mov.b32 f, %0; cvt.rn.f16x2.f32 %0, f, f; and.b32 %0, %0, %1; "
-        "or.b32 %0, %0, %2; }",
+        "{ .reg .f32 f; mov.b32 f, %0; cvt.rn.f16x2.f32 %0, f, f; lop3.b32 %0, %0, %1, %2, 0xea; }",
         "F2FP",
         by_one=2,
         since=8.0,

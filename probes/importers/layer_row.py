@@ -16,6 +16,7 @@ from statistics import fmean, median
 from typing import Any, Protocol
 
 from kernels.base import ITEMSIZE, one_line
+from kernels.onnx.slow import summed
 from probes.harness.clocks.statistics import median_interval
 from probes.importers.families import family_of
 from probes.records.given import storable
@@ -68,6 +69,8 @@ class NodeWork(Protocol):
     @property
     def output(self) -> str: ...
     @property
+    def slow(self) -> Mapping[str, float] | None: ...
+    @property
     def reads(self) -> Mapping[str, float | None]: ...
 
 
@@ -92,14 +95,15 @@ def layer_row(
     family: str = "",
     reason: str = "",
     untyped: str = UNTYPED,
+    slow: Mapping[str, float] | None = None,
     **params: Any,
 ) -> Measurement:
     """The row of one layer. seconds: one per run; a layer without any time is a skipped row.
 
     A clock of whole µs reads 0 in most runs of a short layer: its mean then stands for the median
     of 0. dtype: empty where the tool does not tell it; ``untyped`` then says so, unless the layer
-    computes nothing. moved: compulsory bytes. params: network, provider, working_set,
-    textbook_bytes, warm, launches and all else.
+    computes nothing. moved: compulsory bytes. slow: its slow operations by name. params: network,
+    provider, working_set, textbook_bytes, warm, launches and all else.
     """
     layer, op = storable(layer), storable(op)
     family = family or family_of(op) or family_of(layer) or "other"
@@ -115,6 +119,8 @@ def layer_row(
     }
     if not dtype:
         facts["typed"] = False
+    if slow:
+        facts["slow"] = dict(slow)
     facts.update(params)
     facts["network"] = storable(str(params.get("network", "")))
     times = list(seconds) if any(seconds) else []
@@ -178,6 +184,15 @@ def total(sizes: Sequence[float | None]) -> float | None:
     if any(size is None for size in sizes):
         return None
     return float(sum(size or 0 for size in sizes))
+
+
+def slow_of(nodes: Iterable[NodeWork]) -> dict[str, float] | None:
+    """Slow operations of these nodes together; None without nodes, or if those of one are unknown.
+
+    ``kernels.onnx.slow`` has their names.
+    """
+    parts = [node.slow for node in nodes]
+    return summed(parts) if parts else None
 
 
 def malformed(path: Path, where: str, what: str) -> RidgelineError:

@@ -25,6 +25,8 @@ class OnnxWork:
     """Compulsory bytes in INT8, as a runtime runs it between Q/DQ nodes."""
     reads: Mapping[str, float | None] = field(default_factory=dict)
     """Bytes of each input that is no weight, by name."""
+    slow: Mapping[str, float] | None = None
+    """Slow operations by name."""
 
 
 def nodes_of(nodes: Iterable[Node], precision: str = "") -> dict[str, OnnxWork]:
@@ -37,4 +39,4 @@ def _work(node: Node, precision: str) -> OnnxWork:
     output = node.outputs[0].name if node.outputs and node.outputs[0] else ""
     reads = {t.name: t.bytes(precision) for t in node.inputs if t is not None and not t.weight}
     integer = work_of(node, "int8").compulsory_bytes
-    return OnnxWork(work.flops, work.compulsory_bytes, node.op, output, integer, reads)
+    return OnnxWork(work.flops, work.compulsory_bytes, node.op, output, integer, reads, work.slow)

@@ -24,6 +24,7 @@ from probes.importers.layer_row import (
     layer_row,
     malformed,
     precision_of,
+    slow_of,
 )
 from probes.importers.onnxruntime.nodes import Ran, nodes_by_operation
 from probes.importers.onnxruntime.work import CONTROL, Shape, work
@@ -197,6 +198,7 @@ def _row(
         flops,
         moved,
         tool="onnxruntime",
+        slow=slow_of(nodes[each] for each in names),
         reason="; ".join(filter(None, remarks)),
         nodes=list(names),
         **more,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import TypeGuard
 
@@ -147,6 +147,8 @@ class CallWork:
     family: str
     detail: str = ""
     """What of it shapes do not tell: ``stride 2, groups 4``."""
+    slow: Mapping[str, float] = field(default_factory=dict, hash=False)
+    """Slow operations by name; empty where there are none, or not known."""
 
     @property
     def is_nothing(self) -> bool:
@@ -619,7 +621,8 @@ def work_of_call(call: Signature) -> CallWork | None:
     moved = work.compulsory_bytes
     if moved is not None and node.op != "Gather":
         moved -= _repeated(call, node)
-    return CallWork(work.flops, moved, _family(node, work.family), _detail(node))
+    family = _family(node, work.family)
+    return CallWork(work.flops, moved, family, _detail(node), work.slow or {})
 
 
 def _family(node: Node, family: str) -> str:

@@ -286,6 +286,7 @@ def _row(group: Group, steps: int, tool: str, more: Mapping[str, Any]) -> Measur
         _times(calls, work.flops),
         _times(calls, work.bytes),
         tool=tool,
+        slow={name: calls * count for name, count in work.slow.items()},
         family=work.family,
         reason=group.reason,
         untyped="type not recorded",

@@ -15,7 +15,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from probes.importers.layer_row import Nodes, dtype_of, layer_row, precision_of, size_of, total
+from probes.importers.layer_row import (
+    Nodes,
+    dtype_of,
+    layer_row,
+    precision_of,
+    size_of,
+    slow_of,
+    total,
+)
 from probes.importers.source import Source, source_of
 from probes.importers.trtexec.files import Layer, matched, read_layers, read_profile, type_of
 from probes.importers.trtexec.kinds import family_of_kind, kind_of, own_flops
@@ -105,6 +113,7 @@ def _row(
         flops,
         of_nodes if border is None else border,
         tool="trtexec",
+        slow=slow_of(work),
         reason=reason,
         untyped=UNTYPED,
         family="" if work else _family(layer),

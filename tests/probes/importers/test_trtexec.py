@@ -26,6 +26,7 @@ class Node:
     output: str = ""
     integer_bytes: float | None = None
     reads: Mapping[str, float | None] = field(default_factory=dict)
+    slow: Mapping[str, float] | None = None
 
 
 NODES8 = {
