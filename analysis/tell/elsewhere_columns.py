@@ -16,19 +16,19 @@ OnMachine = tuple[Elsewhere, Prediction]
 """A network on a machine."""
 
 
-def _bars(row: OnMachine) -> str:
-    """``95 ms to 140 ms``, where there are enough devices for error bars."""
+def _error(row: OnMachine) -> str:
+    """``95 ms to 140 ms``, where there are enough devices; why a number is missing."""
     elsewhere, prediction = row
+    parts = []
+    if prediction.bound.seconds is None:
+        parts.append(f"no bound: {prediction.bound.why_none}")
     if prediction.estimate is None:
-        return prediction.why_none
-    bars = elsewhere.error.bars(prediction.estimate)
-    return f"{si(bars[0], 's')} to {si(bars[1], 's')}" if bars else UNKNOWN
-
-
-def _bound_by(row: OnMachine) -> str:
-    """What makes the bound, or why there is none."""
-    bound = row[1].bound
-    return bound.holds or bound.why_none
+        parts.append(f"no estimate: {prediction.why_none}")
+    else:
+        bars = elsewhere.error.bars(prediction.estimate)
+        if bars:
+            parts.append(f"{si(bars[0], 's')} to {si(bars[1], 's')}")
+    return "; ".join(parts) or UNKNOWN
 
 
 PREDICTIONS_ON_PAGE: tuple[Column[OnMachine], ...] = (
@@ -52,14 +52,14 @@ PREDICTIONS_ON_PAGE: tuple[Column[OnMachine], ...] = (
         unit=lambda row: "s",
         number=True,
     ),
-    Column(name="bound by", computed=_bound_by, least=20),
+    Column(name="bound by", computed=lambda row: row[1].bound.holds or UNKNOWN),
     Column(
         name="estimate there",
         computed=lambda row: row[1].estimate,
         unit=lambda row: "s",
         number=True,
     ),
-    Column(name="error, or why none", computed=_bars, least=20),
+    Column(name="error, or why none", computed=_error, least=20),
 )
 """What the page shows of each network there."""
 
