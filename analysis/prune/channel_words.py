@@ -20,6 +20,9 @@ from analysis.sparsity.words import loss_in_words
 from analysis.units import si, whole_percent
 from probes.records.precision import MOST_DB
 
+LITTLE = 0.05
+"""Share of a time that is no gain and no loss."""
+
 
 def on_channels(
     study: ChannelStudy, found: Sequence[Forecast], trained: Point | None, loss_of: str
@@ -81,10 +84,12 @@ def _on_multiples(by_name: dict[str, Forecast]) -> list[str]:
     if even is None or odd is None or not even.point.seconds or not odd.point.seconds:
         return []
     times = f"{si(odd.point.seconds, 's')} against {si(even.point.seconds, 's')}"
+    if not (odd.point.trusted and even.point.trusted):
+        times += ", not trusted"
     beyond = f"{OFF_MULTIPLE} channels fewer in each group than multiples of {BY_FP16}"
-    if odd.point.is_faster(even.point):
+    if odd.point.seconds < (1 - LITTLE) * even.point.seconds:
         return [f"{beyond} are faster here: {times}."]
-    if even.point.is_faster(odd.point):
+    if odd.point.seconds > (1 + LITTLE) * even.point.seconds:
         return [f"{beyond} are slower, with fewer operations: {times}."]
     return [f"{beyond} gain nothing: {times}."]
 

@@ -41,8 +41,8 @@ SIGMAS = 2.0
 """Half the width of an interval, in standard deviations: 95 %."""
 TRIED = 0.5
 """The most of a layer's weights that went where one group alone was smaller."""
-LEAST_ERROR = 0.02
-"""The least relative error of a predicted time: two sessions differ by that."""
+LEAST_ERROR = 0.03
+"""The least relative error of a predicted time: sessions of one network differ by that."""
 OF_INPUTS = 10**0.1
 """How far noise on the inputs that rank may be from that on the few on which groups were cut: a
 decibel."""

@@ -28,6 +28,8 @@ NAMED = 4
 """Groups that have their name and a colour: those that save most; all others are grey."""
 LONGEST_NAME = 16
 MARKER_SIZE = 5.0
+NAMES_AWAY = (7, -7, 19, -19)
+"""Points from a network to its name, in turn: neighbours lose as much."""
 MEANING = "What has the least L1 norm goes first; nothing was trained again. Bars: as predicted."
 SUFFIX = "channels "
 """Left out of the names of networks."""
@@ -76,11 +78,12 @@ def figure(
         panels[1].annotate(
             "as trained",
             (trained, 1),
-            xytext=(3, -2),
+            xytext=(-3, -2),
             xycoords=("data", "axes fraction"),
             textcoords="offset points",
             color=FAINT,
             fontsize=SMALL,
+            ha="right",
             va="top",
         )
     limits = [panel.get_ylim() for panel in panels]
@@ -101,7 +104,7 @@ def sentence(study: ChannelStudy, found: Sequence[Forecast]) -> str:
     if times:
         parts.append(f"times as predicted: {sum(times)} of {len(times)}")
     if errors:
-        parts.append(f"errors: {sum(errors)} of {len(errors)}")
+        parts.append(f"errors as predicted: {sum(errors)} of {len(errors)}")
     return "; ".join(parts)
 
 
@@ -140,7 +143,8 @@ def _draw_networks(ax: Axes, found: Sequence[Forecast]) -> None:
     """Networks as measured, with bars of what was predicted."""
     from matplotlib.ticker import FuncFormatter
 
-    for place, forecast in enumerate(found):
+    by_time = sorted(found, key=lambda forecast: forecast.point.seconds or 0.0)
+    for place, forecast in enumerate(by_time):
         seconds, decibels = forecast.point.seconds or 0.0, _height(forecast.measured_noise)
         colour = CATEGORIES[place % len(CATEGORIES)]
         if forecast.seconds and forecast.noise:
@@ -163,14 +167,14 @@ def _draw_networks(ax: Axes, found: Sequence[Forecast]) -> None:
             linestyle="none",
             gid=f"network/{forecast.name}",
         )
-        above = place % 2 == 0
+        away = NAMES_AWAY[place % len(NAMES_AWAY)]
         ax.annotate(
             forecast.name.removeprefix(SUFFIX),
             (seconds, decibels),
-            xytext=(0, 7 if above else -7),
+            xytext=(0, away),
             textcoords="offset points",
             ha="center",
-            va="bottom" if above else "top",
+            va="bottom" if away > 0 else "top",
             color=ink(colour),
             fontsize=SMALL - 1,
         )
