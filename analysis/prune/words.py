@@ -22,16 +22,17 @@ def on_pruning(
 ) -> list[str]:
     """What was chosen and why, then what fewer channels and zeros bring and cost.
 
-    found: networks with fewer channels.
+    The first sentence on each comes before the others: a terminal shows few. found: networks with
+    fewer channels.
     """
     loss_of = known.plan.loss_of if known.plan else ""
-    sentences = _choice(known, points)
+    of_channels: list[str] = []
     if channels is not None:
         trained = next((point for point in points if is_as_trained(point.recipe)), None)
-        sentences += on_channels(channels, found, trained, loss_of)
-    if sparsity is not None:
-        sentences += on_network(sparsity, loss_of)
-    return sentences
+        of_channels = list(on_channels(channels, found, trained, loss_of))
+    of_zeros = on_network(sparsity, loss_of) if sparsity is not None else []
+    first_ones = [*of_channels[:1], *of_zeros[:1]]
+    return [*_choice(known, points), *first_ones, *of_channels[1:], *of_zeros[1:]]
 
 
 def _choice(known: Pruning, points: Sequence[Point]) -> list[str]:
