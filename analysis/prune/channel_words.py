@@ -115,8 +115,8 @@ def _on_ranking(by_name: dict[str, Forecast], loss_of: str) -> list[str]:
     if size is None or scale is None or size.point.ranking is None or scale.point.ranking is None:
         return []
     return [
-        f"Ranked by BatchNorm scale, half of the channels lose "
-        f"{loss_in_words(scale.point.ranking, loss_of)}; by L1 norm, "
+        f"The same half by least BatchNorm scale: "
+        f"{loss_in_words(scale.point.ranking, loss_of)}; by least L1 norm: "
         f"{loss_in_words(size.point.ranking, loss_of)}."
     ]
 

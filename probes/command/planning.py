@@ -302,6 +302,11 @@ def _check(args: argparse.Namespace) -> None:
         return
     if not args.model:
         raise RidgelineError("--plan is of a network: give it with --model NET.onnx")
+    if args.calibration is not None and PRECISION not in args.plan:
+        raise RidgelineError(
+            "--calibration sets ranges of integers, and pruning has none: leave it out, or give "
+            "--plan prune,precision"
+        )
     if args.imported:
         raise RidgelineError("--plan runs the network here: leave --import out")
     if not args.data:
