@@ -100,7 +100,7 @@ BAD_INPUT = [
         ["--only", "gemm", "transfer", "--device", "cpu"],
         "gemm, transfer: nothing to ask of this kind of device",
     ),
-    (["--only", "magic"], "no probe is called 'magic'; there are: bandwidth"),
+    (["--only", "magic"], "no probe is called 'magic'; there are: arithmetic"),
     (["--nonsense"], "unrecognized arguments: --nonsense"),
     (["--only"], "--only"),
     (["--replot", "/nowhere"], "/nowhere is not a run of Ridgeline"),
