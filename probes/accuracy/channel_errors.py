@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,9 @@ SHARES_KEPT = (0.875, 0.75, 0.5)
 """Of a group's channels that are left, rounded to multiples."""
 MULTIPLE = 8
 """Numbers of channels that matrix units in FP16, and vectors of a CPU in FP32, are filled by."""
+SECONDS = 45.0
+"""About what all runs of smaller networks may take: of a large network fewer inputs are run."""
+LEAST_INPUTS = 4
 TOO_FEW = "it has no more than 8 channels, which one vector holds"
 """Why a group is not cut."""
 
@@ -57,11 +60,12 @@ def smaller_networks(
         trials += [(group, kept) for kept in sizes]
         if not sizes:
             too_few.append(group)
-    study.expect(study.split.stages)
+    indices = _inputs(study, len(trials))
+    study.expect(indices)
     for done, (group, kept) in enumerate(trials):
         on_step(done, len(trials), f"{group.name} {kept}")
         model = cut(channels, {group.name: kept})
-        row = _row(study, group, kept, model, before)
+        row = _row(study, group, kept, model, before, indices)
         yield Smaller(row, model, is_timed=kept == trial_sizes(group)[-1])
     on_step(len(trials), len(trials), "")
     for group in too_few:
@@ -69,6 +73,12 @@ def smaller_networks(
         yield Smaller(replace(row, status=SKIPPED, reason=TOO_FEW), None)
     for fixed in channels.fixed:
         yield Smaller(_of_fixed(study, fixed), None)
+
+
+def _inputs(study: Study, networks: int) -> tuple[int, ...]:
+    """The inputs on which so many smaller networks are run."""
+    able = int(SECONDS / max(1e-9, networks * study.trial.run))
+    return study.split.stages[: max(LEAST_INPUTS, able)]
 
 
 def trial_sizes(group: Group) -> list[int]:
@@ -127,9 +137,14 @@ def _of_fixed(study: Study, fixed: Fixed) -> ChannelRow:
 
 
 def _row(
-    study: Study, group: Group, kept: int, model: ModelProto, before: Mapping[str, int]
+    study: Study,
+    group: Group,
+    kept: int,
+    model: ModelProto,
+    before: Mapping[str, int],
+    indices: Sequence[int],
 ) -> ChannelRow:
-    """The row of a group that keeps so many channels in this network."""
+    """The row of a group that keeps so many channels in this network, on these inputs."""
     scores = group.scores[L1]
     total = float(scores.sum())
     order = group.order()
@@ -138,7 +153,6 @@ def _row(
     for name, elements in weights_of(model).items():
         if elements < before.get(name, 0):
             shares[name] = round(elements / before[name], 6)
-    indices = study.split.stages
     row = replace(
         _unknown_yet(study, group, kept),
         inputs=len(indices) * study.inputs.rows_each,
