@@ -18,13 +18,13 @@ from kernels.access import cuda as access_cuda
 from kernels.access import work as access_work
 from kernels.access.cuda import AccessKernel
 from kernels.base import Audit, KernelError, Work
-from kernels.cuda import sass
-from kernels.cuda.disassembly import disassemble
+from kernels.cuda import disassembly, sass
 from kernels.device import Device
 from probes.harness.check import difference
 from probes.harness.clocks.team import Team
 from probes.harness.devices import cpu
 from tests.devices import ARCHITECTURES, COMPILE_ONLY, GPU, gpu
+from tests.kernels.audits import read_at_once
 from tests.kernels.made_up_cuda import Queue, Runtime
 
 N = 1 << 18
@@ -146,8 +146,11 @@ def test_only_useful_bytes_count() -> None:
 def test_loads_have_the_declared_width_on_every_architecture(arch: str) -> None:
     step = 1 if arch in EVERY_SHAPE else 3
     suffixes = {4: [], 8: [".64"], 16: [".128"]}  # of loads of so many bytes
-    for op, params in gpu_cases()[::step]:
-        audit = audited(arch, op, params)
+    shapes = gpu_cases()[::step]
+    kernels = [AccessKernel(op, gpu(arch), "fp32", params) for op, params in shapes]
+    with read_at_once(kernels):
+        audits = [kernel.audit(kernel.work()) for kernel in kernels]
+    for (op, params), audit in zip(shapes, audits, strict=True):
         assert audit.problem == "", (op, params)
         if arch in COMPILE_ONLY:
             assert audit.note.startswith("not audited: nvdisasm refuses")
@@ -159,9 +162,11 @@ def test_loads_have_the_declared_width_on_every_architecture(arch: str) -> None:
 
 @pytest.mark.parametrize("arch", ["8.0", "9.0", "12.0"])
 def test_all_loads_are_on_their_way_before_the_first_is_used(arch: str) -> None:
-    for op, params in gpu_cases():
-        cubin = AccessKernel(op, gpu(arch), "fp32", params).build()
-        loop = max(sass.loops(disassemble(cubin)), key=len)
+    shapes = gpu_cases()
+    cubins = [AccessKernel(op, gpu(arch), "fp32", params).build() for op, params in shapes]
+    codes = disassembly.read(cubins[0].arch, [cubin.path for cubin in cubins])
+    for (op, params), code in zip(shapes, codes, strict=True):
+        loop = max(sass.loops(code), key=len)
         opcodes = [instruction.opcode[:4] for instruction in loop]
         loads = [place for place, opcode in enumerate(opcodes) if opcode == "LDG."]
         users = [place for place, opcode in enumerate(opcodes) if opcode in ("FADD", "STG.")]

@@ -11,6 +11,7 @@ from kernels.arithmetic.cuda import ArithmeticKernel, Row
 from kernels.base import Work
 from probes import arithmetic
 from tests.devices import GPU, gpu
+from tests.kernels.audits import read_at_once
 
 ARCHITECTURES = ("7.5", "8.7", "9.0")
 ROWS = [pytest.param(row, id=f"{row.operation.dtype}-{row.operation.name}") for row in cuda.ROWS]
@@ -21,15 +22,16 @@ def launch(row: Row, arch: str) -> ArithmeticKernel:
     return ArithmeticKernel(gpu(arch), row.operation.dtype, cuda.shape(gpu(arch), row))
 
 
-@pytest.mark.parametrize("row", ROWS)
-def test_the_hot_loop_holds_the_instruction_that_is_named(row: Row) -> None:
-    for arch in ARCHITECTURES:
-        if cuda.missing(gpu(arch), row):
-            continue
-        kernel = launch(row, arch)
-        audit = kernel.audit(kernel.work())
-        assert (audit.problem, audit.note) == ("", ""), arch
-        assert audit.instruction
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_the_hot_loop_holds_the_instruction_that_is_named(arch: str) -> None:
+    rows = [row for row in cuda.ROWS if not cuda.missing(gpu(arch), row)]
+    assert rows
+    kernels = [launch(row, arch) for row in rows]
+    with read_at_once(kernels):
+        for row, kernel in zip(rows, kernels, strict=True):
+            audit = kernel.audit(kernel.work())
+            assert (audit.problem, audit.note) == ("", ""), row.operation
+            assert audit.instruction
 
 
 def test_a_chain_that_does_half_is_caught() -> None:

@@ -31,6 +31,7 @@ from probes.harness.devices import cpu
 from probes.harness.plan import chosen
 from probes.records.tag import parse_tag
 from tests.devices import GPU
+from tests.kernels.audits import read_at_once
 from tests.kernels.made_up_cuda import Queue, installed
 
 THREADS_OF_LARGE_BLOCKS = 1024
@@ -132,15 +133,22 @@ def test_the_smallest_l1_holds_three_points(quick: bool) -> None:
 @pytest.mark.parametrize("arch", ["5.0", "6.1", "7.0", "7.5", "8.0", "8.7", "9.0", "10.0", "12.0"])
 def test_the_hot_loop_holds_the_declared_loads_on_every_architecture(arch: str) -> None:
     device = replace(GPU, arch=arch)
-    for (mode, number), params in params_by_mode(arch).items():
-        audit = kernel_of(device, params).audit(cache.READ.work("int32", **params))
-        assert not audit.problem, (mode, number, audit.problem)
-        opcode = "STG" if mode == "write" else "LD"
-        assert audit.note or opcode in audit.instruction
-    for mode, opcode in {"global": "LDG", "shared": "LDS", "near": "LDG"}.items():
-        audit = chase_cuda.ChaseKernel(device, "int64", {"mode": mode}).audit(Work())
-        assert not audit.problem
-        assert audit.note or opcode in audit.instruction
+    by_mode = params_by_mode(arch)
+    kernels = {key: kernel_of(device, params) for key, params in by_mode.items()}
+    opcodes_of_chases = {"global": "LDG", "shared": "LDS", "near": "LDG"}
+    chases = {
+        mode: chase_cuda.ChaseKernel(device, "int64", {"mode": mode}) for mode in opcodes_of_chases
+    }
+    with read_at_once([*kernels.values(), *chases.values()]):
+        for (mode, number), kernel in kernels.items():
+            audit = kernel.audit(cache.READ.work("int32", **by_mode[mode, number]))
+            assert not audit.problem, (mode, number, audit.problem)
+            opcode = "STG" if mode == "write" else "LD"
+            assert audit.note or opcode in audit.instruction
+        for mode, opcode in opcodes_of_chases.items():
+            audit = chases[mode].audit(Work())
+            assert not audit.problem
+            assert audit.note or opcode in audit.instruction
 
 
 def test_a_copy_moves_whole_visits_of_both_halves_and_checks_the_target() -> None:

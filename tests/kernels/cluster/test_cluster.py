@@ -18,6 +18,7 @@ from kernels.cluster.cuda import ChaseKernel, NeighboursKernel
 from kernels.cuda import clusters, driver
 from kernels.cuda import kernel as cuda_kernel
 from tests.devices import GPU, gpu
+from tests.kernels.audits import read_at_once
 from tests.kernels.made_up_cuda import Queue, installed
 
 FUNCTION = SimpleNamespace(kernel=SimpleNamespace(ptr=11))
@@ -43,16 +44,19 @@ class Driver:
         return 0
 
 
-@pytest.mark.parametrize("size", [1, 16])
 @pytest.mark.parametrize("arch", ["9.0", "12.0"])
-def test_the_loops_hold_the_declared_loads(arch: str, size: int) -> None:
+def test_the_loops_hold_the_declared_loads(arch: str) -> None:
     device = gpu(arch)
-    rate = NeighboursKernel(device, "int32", cluster_cuda.shape(device, size))
-    audit = rate.inspect(rate.cubin, rate.work())
-    assert (audit.problem, audit.instruction) == ("", "LD.E.128")
-    chase = ChaseKernel(device, "int64", {"cluster": size})
-    audit = chase.audit(Work())
-    assert (audit.problem, audit.instruction) == ("", "LD.E")
+    sizes = (1, 16)
+    rates = [NeighboursKernel(device, "int32", cluster_cuda.shape(device, size)) for size in sizes]
+    chases = [ChaseKernel(device, "int64", {"cluster": size}) for size in sizes]
+    with read_at_once([*rates, *chases]):
+        for rate in rates:
+            audit = rate.inspect(rate.cubin, rate.work())
+            assert (audit.problem, audit.instruction) == ("", "LD.E.128")
+        for chase in chases:
+            audit = chase.audit(Work())
+            assert (audit.problem, audit.instruction) == ("", "LD.E")
 
 
 def test_older_gpus_have_no_clusters() -> None:

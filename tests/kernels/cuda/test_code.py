@@ -22,6 +22,7 @@ from kernels.fma import cuda as fma_cuda
 from kernels.stream import cuda as stream_cuda
 from kernels.stream.cuda import StreamKernel
 from tests.devices import COMPILE_ONLY, GPU, SINCE_VOLTA, gpu
+from tests.kernels.audits import read_at_once
 from tests.kernels.made_up_cuda import Queue, installed
 
 # bytes of an H100's shared memory: of a multiprocessor, and of the one block that takes most of it
@@ -41,18 +42,22 @@ def shared_facts(of_multiprocessor: int, of_block: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("arch", SINCE_VOLTA)
-@pytest.mark.parametrize("dtype", fma_cuda.TYPES)
-def test_chains_do_their_work_on_every_architecture(arch: str, dtype: str) -> None:
-    if reason := fma_cuda.missing(gpu(arch), dtype):
-        assert dtype == "bf16", reason
-        return
-    kernel = fma_cuda.FmaKernel(gpu(arch), dtype, fma_cuda.shape(gpu(arch), dtype))
-    audit = kernel.audit(kernel.work())
-    assert audit.problem == ""
-    if arch in COMPILE_ONLY:
-        assert audit.note == f"not audited: nvdisasm refuses sm_{kernel.cubin.arch}"
-    else:
-        assert (audit.note, audit.instruction) != ("", "")
+def test_chains_do_their_work_on_every_architecture(arch: str) -> None:
+    device = gpu(arch)
+    kernels = {}
+    for dtype in fma_cuda.TYPES:
+        if reason := fma_cuda.missing(device, dtype):
+            assert dtype == "bf16", reason
+            continue
+        kernels[dtype] = fma_cuda.FmaKernel(device, dtype, fma_cuda.shape(device, dtype))
+    with read_at_once(kernels.values()):
+        for dtype, kernel in kernels.items():
+            audit = kernel.audit(kernel.work())
+            assert audit.problem == "", dtype
+            if arch in COMPILE_ONLY:
+                assert audit.note == f"not audited: nvdisasm refuses sm_{kernel.cubin.arch}"
+            else:
+                assert (audit.note, audit.instruction) != ("", ""), dtype
 
 
 STREAMED = [
@@ -62,16 +67,19 @@ STREAMED = [
 
 
 @pytest.mark.parametrize(("arch", "dtype"), STREAMED)
-@pytest.mark.parametrize("kernel", stream.KERNELS, ids=lambda kernel: kernel.name)
-def test_streams_move_whole_vectors(arch: str, dtype: str, kernel: Any) -> None:
+def test_streams_move_whole_vectors(arch: str, dtype: str) -> None:
     device = replace(gpu(arch), facts=shared_facts(H100_SHARED, H100_SHARED_OF_BLOCK))
-    for backend, params in stream_cuda.variants(kernel.name, device):
-        if backend == "raw":
-            launch = streamed(kernel.name, arch, params, dtype)
+    launches = []
+    for kernel in stream.KERNELS:
+        for backend, params in stream_cuda.variants(kernel.name, device):
+            if backend == "raw":
+                launches.append(streamed(kernel.name, arch, params, dtype))
+    with read_at_once(launches):
+        for launch in launches:
             audit = launch.audit(launch.work())
-            assert audit.problem == ""
+            assert audit.problem == "", (launch.op, launch.params)
             bits = 8 * launch.width
-            assert f".{bits}" in audit.instruction or arch in COMPILE_ONLY
+            assert f".{bits}" in audit.instruction or arch in COMPILE_ONLY, launch.op
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ No GPU is needed for that.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -17,10 +16,19 @@ from kernels.tensor import ptx as tensor_ptx
 from kernels.tensor import work as tensor_work
 from kernels.tensor.table import Instruction, choose
 from tests.devices import COMPILE_ONLY, SINCE_VOLTA, gpu
+from tests.kernels.audits import read_at_once
 
 EVERY_SHAPE = ("7.2", "7.5", "9.0")
 """Architectures for which all shapes of wmma are compiled: only their fragments differ."""
 FURTHER_SHAPES = ("m32n8k16", "m8n32k16")  # of wmma, beside m16n16k16
+
+
+def kernel_of(arch: str, row: Instruction, **changed: Any) -> tensor_cuda.TensorKernel:
+    """The kernel of an instruction. changed: params other than those that are timed."""
+    shape = tensor_work.launch_shape(row, arch.replace(".", ""))
+    params = shape | {"blocks": 100, "operands": "random"} | changed
+    build = tensor_cuda.WarpgroupKernel if row.warpgroup else tensor_cuda.WarpKernel
+    return build(row, gpu(arch), row.dtype, params)
 
 
 def audited(arch: str, row: Instruction, work: Work | None = None, **changed: Any) -> Audit:
@@ -28,10 +36,7 @@ def audited(arch: str, row: Instruction, work: Work | None = None, **changed: An
 
     changed: params of the kernel other than those that are timed.
     """
-    shape = tensor_work.launch_shape(row, arch.replace(".", ""))
-    params = shape | {"blocks": 100, "operands": "random"} | changed
-    build = tensor_cuda.WarpgroupKernel if row.warpgroup else tensor_cuda.WarpKernel
-    kernel = build(row, gpu(arch), row.dtype, params)
+    kernel = kernel_of(arch, row, **changed)
     return kernel.inspect(kernel.cubin, work or kernel.work())
 
 
@@ -51,8 +56,9 @@ def row(arch: str, tag: str) -> Instruction:
 @pytest.mark.parametrize("arch", SINCE_VOLTA)
 def test_every_path_does_its_work(arch: str) -> None:
     instructions = rows(arch)
-    with ThreadPoolExecutor(2) as pool:
-        audits = list(pool.map(lambda instruction: audited(arch, instruction), instructions))
+    kernels = [kernel_of(arch, instruction) for instruction in instructions]
+    with read_at_once(kernels):
+        audits = [kernel.audit(kernel.work()) for kernel in kernels]
     number = arch.replace(".", "")
     problems = {}
     for instruction, audit in zip(instructions, audits, strict=True):
@@ -73,9 +79,12 @@ def test_every_path_does_its_work(arch: str) -> None:
 
 def test_opcodes_are_what_the_hardware_calls_them() -> None:
     names = {}
-    for instruction in rows("9.0"):
-        tag = instruction.tag.removeprefix("compute/")
-        names[tag] = audited("9.0", instruction).instruction
+    instructions = rows("9.0")
+    kernels = [kernel_of("9.0", instruction) for instruction in instructions]
+    with read_at_once(kernels):
+        for instruction, kernel in zip(instructions, kernels, strict=True):
+            tag = instruction.tag.removeprefix("compute/")
+            names[tag] = kernel.audit(kernel.work()).instruction
     assert names["fp16/mma-fp32"] == "HMMA.16816.F32"
     assert names["int8/mma_sp-int32"] == "IMMA.SP.16864.S8.S8"
     assert names["fp16/wgmma-fp32"].startswith("HGMMA.64")
