@@ -48,8 +48,9 @@ OF_INPUTS = 10**0.1
 decibel."""
 NO_NOISE = 1e-9
 """Noise that is rounding."""
-MOST_NOISE = 2.0
-"""Noise over signal of an answer that has nothing to do with the true one, both as strong."""
+MOST_SURE_NOISE = 0.5
+"""Noise over signal that is predicted at least, at most: beyond it channels that go later may hide
+what earlier ones did."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,7 +258,7 @@ class ChannelStudy:
 
         Noises that have nothing to do with each other add up in power, until nothing of the signal
         is left: what is predicted. Two ends bound it: the largest alone, and all in step, whose
-        amplitudes add up.
+        amplitudes add up. Where these drown the signal, there is no end: an answer may explode.
         """
         noises = [self._noise_of(group, kept) for group, kept in channels.items()]
         known = [noise for noise in noises if noise is not None]
@@ -267,8 +268,8 @@ class ChannelStudy:
         in_step = sum(math.sqrt(noise) for noise in known) ** 2
         return Range(
             value=1 - math.exp(-total),
-            low=min(max(known) / OF_INPUTS, 1 / MOST_NOISE),
-            high=min(max(in_step * OF_INPUTS, NO_NOISE), MOST_NOISE),
+            low=min(max(known) / OF_INPUTS, MOST_SURE_NOISE),
+            high=math.inf if in_step * OF_INPUTS > 1 else max(in_step * OF_INPUTS, NO_NOISE),
         )
 
     def _noise_of(self, group: str, kept: int) -> float | None:

@@ -26,7 +26,10 @@ def span_in_decibels(noise: Range | None) -> str:
     """``8 to 14 dB``: the interval of a predicted signal-to-noise ratio."""
     if noise is None:
         return UNKNOWN
-    least, most = decibels_of(noise.high), decibels_of(noise.low)
+    most = decibels_of(noise.low)
+    if noise.high == math.inf:
+        return f"below {most:.0f} dB"
+    least = decibels_of(noise.high)
     assert least is not None and most is not None
     if least >= 80:
         return "no noise"

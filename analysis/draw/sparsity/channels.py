@@ -24,6 +24,8 @@ LEFT, RIGHT, BOTTOM, TOP, BETWEEN = 0.8, 0.3, 0.95, 0.78, 0.8
 """Inches around the panels, and between them."""
 MOST_DB_SHOWN = 40.0
 """Errors below this are drawn at it: answers do not show them."""
+LEAST_DB_SHOWN = -6.0
+"""Errors above this are drawn at it: nothing of the answer is left."""
 NAMED = 4
 """Groups that have their name and a colour: those that save most; all others are grey."""
 LONGEST_NAME = 16
@@ -50,7 +52,9 @@ def _shown(found: Sequence[Forecast]) -> list[Forecast]:
 
 def _height(noise: float | None) -> float:
     decibels = decibels_of(noise)
-    return min(MOST_DB_SHOWN, decibels if decibels is not None else MOST_DB_SHOWN)
+    if decibels is None:
+        return MOST_DB_SHOWN
+    return max(LEAST_DB_SHOWN, min(MOST_DB_SHOWN, decibels))
 
 
 def figure(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from analysis.draw.sparsity import channels
-from analysis.prune.channels import forecasts
+from analysis.prune.channels import Range, forecasts
 from analysis.tell.channel_columns import span_in_decibels, span_in_seconds
 from tests.analysis.prune.test_channels import points, study
 
@@ -24,5 +26,7 @@ def test_groups_and_networks_are_drawn_with_what_was_predicted() -> None:
 def test_intervals_are_told_in_words() -> None:
     (half, _) = forecasts(study(), points())
     assert span_in_decibels(None) == span_in_seconds(None)
+    drowned = Range(value=1.0, low=0.5, high=math.inf)
+    assert span_in_decibels(drowned) == "below 3 dB"
     assert span_in_decibels(half.noise).endswith("dB")
     assert " to " in span_in_seconds(half.seconds)

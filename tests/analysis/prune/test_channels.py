@@ -99,6 +99,15 @@ def test_noises_add_up_between_the_largest_alone_and_all_in_step() -> None:
     assert not predicted.holds(0.2, 0.2)
 
 
+def test_noise_that_drowns_the_signal_has_no_upper_end() -> None:
+    rows = [row("a", 16, {"a": 0.5}, 1.0), row("b", 16, {"b": 0.5}, 2.0)]
+    predicted = ChannelStudy(rows, [], "cpu").noise({"a": 16, "b": 16})
+    assert predicted is not None
+    assert predicted.low == 0.5
+    assert predicted.value < 1
+    assert predicted.holds(5e3, 5e3)
+
+
 def test_sizes_between_those_tried_follow_a_power() -> None:
     known = study()
     between = known.noise({"a": 20})
