@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,24 @@ def watched_network(started_watch: Path | None) -> Path:
     if started_watch is None:
         pytest.skip(f"the network cannot be watched: {watched.missing()}")
     return started_watch
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_drawing_processes() -> Iterator[None]:
+    """Have pictures drawn by the test's own process: others would load matplotlib first."""
+    from analysis.draw import files
+
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setattr(files, "DRAWN_HERE", 1000)
+        yield
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs whose pictures nobody looks at: an empty one stands for each."""
+    from tests.runs import draw_nothing
+
+    draw_nothing(monkeypatch)
 
 
 @pytest.fixture

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import run_all
+from analysis.draw import files
 from kernels.base import Launch
 from probes.harness.clocks.sampling import HostClock, Sample
 
@@ -37,10 +41,26 @@ def main(*argv: str) -> int:
     return run_all.main(argv)
 
 
+def draw_nothing(changed: pytest.MonkeyPatch) -> None:
+    """Put an empty picture in the place of each: for runs of which only tables and words count."""
+    empty = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"></svg>'
+    changed.setattr(files, "svg_and_png", lambda figure: (empty, b""))
+
+
 def only_run(out: Path) -> Path:
     """The one run directory below ``out``."""
     (file,) = out.glob("*/*/run.json")
     return file.parent
+
+
+def single_picture(folder: Path) -> Path:
+    """A run of an H100 in ``folder`` to draw again, with a single picture."""
+    kept = ROOT / "results/reference/nvidia-h100"
+    folder.mkdir()
+    shutil.copy(kept / "run.json", folder)
+    rows = (kept / "measurements.csv").read_text().splitlines(keepends=True)
+    (folder / "measurements.csv").write_text("".join(row for row in rows if ",sweep/" not in row))
+    return folder
 
 
 def table(folder: Path, name: str) -> list[dict[str, str]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs import ROOT, SMALL, main, only_run
+from tests.runs import ROOT, SMALL, main, only_run, single_picture
 
-RUN = ROOT / "results/reference/nvidia-h100"
 PROGRAM = str(ROOT / "run_all.py")
 ENDED_BY_SIGPIPE = "141"
 """The exit code that a shell gives for a program whose reader left: 128 and SIGPIPE, 13."""
@@ -27,15 +26,6 @@ def run_program(
     variables = {name: value for name, value in changed.items() if value is not None}
     command = [sys.executable, PROGRAM, *argv]
     return subprocess.run(command, capture_output=True, cwd=at, env=variables)
-
-
-def single_picture(folder: Path) -> Path:
-    """A run in ``folder`` to draw again, with a single picture."""
-    folder.mkdir()
-    shutil.copy(RUN / "run.json", folder)
-    rows = (RUN / "measurements.csv").read_text().splitlines(keepends=True)
-    (folder / "measurements.csv").write_text("".join(row for row in rows if ",sweep/" not in row))
-    return folder
 
 
 @pytest.fixture
@@ -54,11 +44,15 @@ def plain_pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]
 
 def test_without_docstrings_and_asserts_it_says_and_does_the_same(tmp_path: Path) -> None:
     plain = run_program("--list", "--device", "cpu")
-    optimized = {"PYTHONOPTIMIZE": "2"}
+    optimized: dict[str, str | None] = {
+        "PYTHONOPTIMIZE": "2",
+        "PYTHONPYCACHEPREFIX": str(tmp_path / "bytecode"),  # all of it is compiled once
+        "PYTHONDONTWRITEBYTECODE": None,
+    }
     listing = run_program("--list", "--device", "cpu", environment=optimized)
     assert (listing.returncode, listing.stderr, listing.stdout) == (0, b"", plain.stdout)
     assert b"How many bytes per second can main memory move?" in listing.stdout
-    process = run_program(*SMALL, "--out", str(tmp_path), environment=optimized)
+    process = run_program(*SMALL, "--out", str(tmp_path / "out"), environment=optimized)
     assert (process.returncode, process.stderr) == (0, b"")
     assert run_program("--layers", "no-such", environment=optimized).stderr.count(b"\n") == 1
 
@@ -101,22 +95,45 @@ def test_settings_of_matplotlib_that_are_no_text_are_refused_in_one_line(
     assert process.stderr.endswith(b"is there a file matplotlibrc here?\n")
 
 
+def encoded(encoding: str, *argv: str) -> subprocess.CompletedProcess[bytes]:
+    """Run the program in this process, as if its outputs had this encoding."""
+    out, err = io.BytesIO(), io.BytesIO()
+    with pytest.MonkeyPatch.context() as streams:
+        streams.setattr(sys, "stdout", io.TextIOWrapper(out, encoding, "strict"))
+        streams.setattr(sys, "stderr", io.TextIOWrapper(err, encoding, "backslashreplace"))
+        code = main(*argv)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        return subprocess.CompletedProcess(argv, code, out.getvalue(), err.getvalue())
+
+
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437", "utf-16"])
 def test_letters_that_an_encoding_lacks_are_replaced(encoding: str, run: Path) -> None:
-    process = run_program("--replot", str(run), environment={"PYTHONIOENCODING": encoding})
+    process = encoded(encoding, "--replot", str(run))
     assert (process.returncode, process.stderr.decode(encoding)) == (0, "")
     text = process.stdout.decode(encoding)
     assert " FP64 " in text
     assert ("±0.0 %" in text) == (encoding != "ascii")
     assert ("~0.0 %" in text) == (encoding == "ascii")
-    refused = run_program("--replot", "/µ/模", environment={"PYTHONIOENCODING": encoding})
+    refused = encoded(encoding, "--replot", "/µ/模")
     assert refused.returncode == 2
     assert refused.stderr.decode(encoding).count("\n") == 1
 
 
-def test_a_table_in_a_pipe_is_as_wide_as_the_environment_says(run: Path) -> None:
-    process = run_program("--replot", str(run), environment={"COLUMNS": "80"})
-    said = process.stdout.decode()
+def test_the_encoding_of_the_environment_is_that_of_the_outputs(run: Path) -> None:
+    process = run_program("--replot", str(run), environment={"PYTHONIOENCODING": "ascii"})
+    assert (process.returncode, process.stderr) == (0, b"")
+    assert "~0.0 %" in process.stdout.decode("ascii")
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_table_in_a_pipe_is_as_wide_as_the_environment_says(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main("--replot", str(run)) == 0
+    said = capsys.readouterr().out
     lines = said.splitlines()
     assert max(len(line) for line in lines if not line.startswith("Open: ")) <= 80
     table, _, told = said.partition("Memory: ")
@@ -154,10 +171,11 @@ def test_a_reader_of_one_line_leaves_no_folder_and_no_complaint(tmp_path: Path) 
     assert not out.exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_drawn_again_removes_what_a_killed_one_was_writing(run: Path) -> None:
     for name in ("measurements.csv.part", "report.html.999999999.part"):
         (run / name).write_text("half")
-    assert run_program("--replot", str(run)).returncode == 0
+    assert main("--replot", str(run)) == 0
     assert not list(run.glob("*.part"))
 
 

@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.compare.made_up import CPU_RUN, GPU_RUN, run_like
-from tests.runs import ROOT, SMALL, main
+from tests.runs import ROOT, SMALL, draw_nothing, main
 
 
 @pytest.fixture(scope="module")
 def set_of_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a set that the program itself has made."""
     out = tmp_path_factory.mktemp("results")
-    assert main(*SMALL, "--repeat", "2", "--out", str(out)) == 0
+    with pytest.MonkeyPatch.context() as changed:
+        draw_nothing(changed)
+        assert main(*SMALL, "--repeat", "2", "--out", str(out)) == 0
     (folder,) = (out / "sets").iterdir()
     return folder
 
@@ -82,6 +84,7 @@ def test_a_gpu_measured_twice_is_told_by_its_clocks(
     assert "passed, nothing is slower" in out
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_runs_of_another_machine_are_said_to_be(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,9 +21,9 @@ from analysis.tell.output import ReaderLeft
 from kernels import fma
 from probes import compute
 from probes.harness import bench
-from tests.runs import ROOT, SMALL, facts, main, only_run, table
+from tests.runs import ROOT, SMALL, facts, main, only_run, single_picture, table
 
-pytestmark = pytest.mark.usefixtures("even_clock")
+pytestmark = pytest.mark.usefixtures("even_clock", "undrawn")
 
 
 @pytest.fixture
@@ -222,7 +221,7 @@ def test_a_case_that_takes_its_process_down_is_one_failed_row(
 
 PRINTING_ARGUMENTS = [
     ["--list", "--device", "cpu"],
-    ["--replot", "results/reference/nvidia-h200"],
+    ["--replot"],
     SMALL,
 ]
 
@@ -231,7 +230,7 @@ PRINTING_ARGUMENTS = [
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_full_standard_output_ends_the_run_with_one_line(argv: list[str], tmp_path: Path) -> None:
     if argv[0] == "--replot":
-        argv = ["--replot", str(shutil.copytree(ROOT / argv[1], tmp_path / "run"))]
+        argv = ["--replot", str(single_picture(tmp_path / "run"))]
     out = ["--out", str(tmp_path / "out")] if argv == SMALL else []
     command = [sys.executable, str(ROOT / "run_all.py"), *argv, *out]
     with open("/dev/full", "w") as full:

@@ -35,7 +35,8 @@ NET = Path(onnx.__file__).parent / "backend/test/data/light/light_squeezenet.onn
 DATA = ROOT / "tests/probes/importers/data"
 H200 = ROOT / "results/reference/nvidia-h200"
 CPU = ["--device", "cpu", "--quick"]
-pytestmark = pytest.mark.usefixtures("even_clock")  # of what a test runs itself, not of `network`
+pytestmark = pytest.mark.usefixtures("even_clock", "undrawn")
+"""Of what a test runs itself: the fixture ``network`` is timed and drawn."""
 
 
 def placements(folder: Path) -> list[dict[str, str]]:
@@ -215,7 +216,10 @@ def test_weights_that_are_quantized_as_the_network_loads_are_integers_too(tmp_pa
     assert "QLinearConv" in executed["conv"]
 
 
-def test_names_of_files_and_layers_may_hold_anything(tmp_path: Path) -> None:
+def test_names_of_files_and_layers_may_hold_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # drawn: the names stand in pictures, too
     names = [
         "a$b$^{",
         "$\\frac{$",

@@ -10,6 +10,7 @@ import pytest
 from tests.runs import ROOT, main, only_run, table
 
 REFERENCE = ROOT / "results/reference"
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 @pytest.fixture(scope="module")

@@ -85,20 +85,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs whose pictures and page nobody looks at."""
-    from analysis import analyse
-
-    monkeypatch.setattr(analyse, "write", lambda outcome, folder: None)
-
-
 def command(net: Path, tool: Path, roofs: Path, out: Path, *more: str) -> list[str]:
     """Arguments that time a network by a stand-in on the roofs of the made-up GPU."""
     fixed = ["--runtime", "tensorrt", "--model", str(net), "--trtexec", str(tool)]
     return [*fixed, "--roofs", str(roofs), "--out", str(out), *more]
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("version", VERSIONS)
 def test_each_version_times_layers_with_the_work_of_their_nodes(
     version: str, net: Path, roofs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -265,7 +258,7 @@ def test_a_trtexec_that_does_not_start_is_bad_input(
     monkeypatch.setenv("TRTEXEC_FAULT", fault)
     monkeypatch.setenv("TRTEXEC_FAULT_AT", "help")
     tool = stand_in(tmp_path, "8.6")
-    more = ["--batch", "1", "--trtexec-seconds", "2"]
+    more = ["--batch", "1", "--trtexec-seconds", "1"]
     assert main(*command(net, tool, roofs, tmp_path / "out", *more)) == 2
     assert words in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

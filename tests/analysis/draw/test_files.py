@@ -29,6 +29,23 @@ MODEL = roofline(
 )
 
 
+FEW = 3
+"""So many figures start no process in these tests: four are drawn by two."""
+
+
+@pytest.fixture(autouse=True)
+def few_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More figures than FEW are drawn by processes."""
+    monkeypatch.setattr(files, "DRAWN_HERE", FEW)
+
+
+@pytest.fixture(scope="module")
+def first_picture() -> tuple[str, bytes]:
+    """The first of the figures, as SVG and as PNG."""
+    (first,) = figures(1).values()
+    return files.svg_and_png(first)
+
+
 def figures(count: int) -> dict[str, Any]:
     return {
         f"{n}": partial(figure, MODEL, f"device {n} for $5", "", (4 + n / 8, 3))
@@ -124,13 +141,14 @@ def test_processes_that_draw_end_with_the_program_however_it_ends(tmp_path: Path
 @pytest.mark.parametrize(
     "setting", ["text.usetex: True", "figure.dpi: 7", "axes.facecolor: red", "font.size: 3"]
 )
-def test_how_someone_set_up_matplotlib_changes_no_picture(setting: str) -> None:
+def test_how_someone_set_up_matplotlib_changes_no_picture(
+    setting: str, first_picture: tuple[str, bytes]
+) -> None:
     matplotlib: Any = importlib.import_module("matplotlib")
-    (one,) = figures(1).values()
-    before = files.svg_and_png(one)
+    (first,) = figures(1).values()
     name, _, value = setting.partition(": ")
     with matplotlib.rc_context({name: value}):
-        assert files.svg_and_png(one) == before
+        assert files.svg_and_png(first) == first_picture
         assert str(matplotlib.rcParams[name]) != str(matplotlib.rcParamsDefault[name]), (
             "and stays as it was set"
         )
