@@ -8,17 +8,20 @@ import pytest
 from kernels.atomics import cuda, kernel
 from kernels.atomics.work import MEMORIES, ONE, SPREAD
 from tests.devices import gpu
+from tests.kernels.audits import read_at_once
 
 
 @pytest.mark.parametrize("arch", ["7.5", "8.7", "9.0"])
-@pytest.mark.parametrize("memory", MEMORIES)
-def test_every_addition_stands_in_the_machine_code(arch: str, memory: str) -> None:
-    for dtype in cuda.ROWS:
+def test_every_addition_stands_in_the_machine_code(arch: str) -> None:
+    launches = []
+    for memory in MEMORIES:
         params = cuda.shape(gpu(arch), memory, ONE)
-        launch = cuda.AtomicsKernel(gpu(arch), dtype, params)
-        audit = launch.audit(launch.work())
-        assert (audit.problem, audit.note) == ("", ""), dtype
-        assert "RED" in audit.instruction or "ATOMS" in audit.instruction
+        launches += [cuda.AtomicsKernel(gpu(arch), dtype, params) for dtype in cuda.ROWS]
+    with read_at_once(launches):
+        for launch in launches:
+            audit = launch.audit(launch.work())
+            assert (audit.problem, audit.note) == ("", ""), (launch.dtype, launch.params)
+            assert "RED" in audit.instruction or "ATOMS" in audit.instruction
 
 
 def test_sums_of_one_word_are_those_of_all_threads_until_floats_stop() -> None:
