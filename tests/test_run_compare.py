@@ -62,26 +62,29 @@ def test_what_cannot_be_compared_is_said_before_anything_is_measured(
 
 
 @pytest.mark.gpu
-def test_a_gpu_measured_twice_is_told_by_its_clocks(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    # asked by another process: CUDA does not outlive a fork, and the run forks its worker
-    listed = subprocess.run(
-        [sys.executable, "run_all.py", "--list", "--device", "0"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+def test_a_gpu_measured_twice_is_told_by_its_clocks(tmp_path: Path) -> None:
+    listed = run_in_process("--list", "--device", "0")
     if listed.returncode:
         pytest.skip(listed.stderr.strip())
     first = tmp_path / "first"
     quick = ["--quick", "--device", "0", "--only", "compute", "--repeat", "3"]
-    assert main(*quick, "--out", str(first)) == 0
+    measured = run_in_process(*quick, "--out", str(first))
+    assert measured.returncode == 0, measured.stderr
     (earlier,) = (first / "sets").iterdir()
-    code = main(*quick, "--compare", str(earlier), "--gate", "10%", "--out", str(tmp_path / "b"))
-    out, _ = capsys.readouterr()
-    assert code == 0
-    assert "passed, nothing is slower" in out
+    gate = ["--compare", str(earlier), "--gate", "10%"]
+    again = run_in_process(*quick, *gate, "--out", str(tmp_path / "b"))
+    assert again.returncode == 0, again.stderr
+    assert "passed, nothing is slower" in again.stdout
+
+
+def run_in_process(*words: str) -> subprocess.CompletedProcess[str]:
+    """The program in a process of its own.
+
+    A run forks its worker, and CUDA, which other tests have opened in this process, does not
+    outlive a fork.
+    """
+    command = [sys.executable, "run_all.py", *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
 @pytest.mark.usefixtures("undrawn")
