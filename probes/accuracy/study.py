@@ -69,7 +69,7 @@ INTEGER_PRECISIONS = frozenset(("int8", "fp8"))
 MANY_PROCESSORS = 8
 """From so many on, entropies are searched for while the inputs run as one batch. On fewer both take
 turns: together they would take no less time, and more memory."""
-TENSORS_OF_FEWER = 24
+TENSORS_OF_FEWER = 12
 """Activations of which is shown what fewer inputs change."""
 OnStep = Callable[[int, int, str], None]
 """Told how many steps are done, of how many, and what is next."""
