@@ -10,7 +10,7 @@ from analysis.lessons.frame.trial import Finding
 from analysis.units import short, si
 from probes.records.need import Need
 
-GAIN = 1.2
+GAIN = 1.1
 """The time of two passes over that of one, at least; their bytes are 5 to 3."""
 SCALE = Need("bandwidth", tags=("bandwidth/dram/scale",))
 ADD = Need("bandwidth", tags=("bandwidth/dram/add",))
