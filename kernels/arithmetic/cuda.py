@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels.arithmetic import work as arithmetic_work
+import kernels.arithmetic.work as arithmetic_work
 from kernels.arithmetic.work import LANES_OF_WARP, Operation, division, of_function
 from kernels.base import Audit, Work
 from kernels.cuda import sass

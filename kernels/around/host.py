@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels.around import work
+import kernels.around.work as work
 from kernels.base import Audit, Unavailable, Work
 from kernels.device import Device
 

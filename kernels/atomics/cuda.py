@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels.atomics import work as atomics_work
+import kernels.atomics.work as atomics_work
 from kernels.atomics.work import GLOBAL, ONE, SHARED
 from kernels.base import Audit, Work
 from kernels.cuda import sass

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+import kernels.sparse_gemm.work as sparse_work
 from kernels.base import Audit, KernelError, Work
 from kernels.cuda.kernel import sm
 from kernels.cuda.launch import CudaLaunch
@@ -23,7 +24,6 @@ from kernels.cuda.nvrtc import libraries
 from kernels.device import Device
 from kernels.formats import packed, unpacked
 from kernels.gemm.work import itemsize, tile
-from kernels.sparse_gemm import work as sparse_work
 
 R_16F, R_8I, R_32I, R_16BF = 2, 3, 10, 14
 COMPUTE_32I, COMPUTE_32F = 0, 2
