@@ -368,83 +368,49 @@ def all_thresholds(
     processes: how many share entropy, which takes about a second an activation. on_tensor: told how
     many activations are done, of how many.
     """
-    with searching(histograms, methods, symmetric, processes) as search:
-        return search.result(on_tensor)
-
-
-@contextlib.contextmanager
-def searching(
-    histograms: Mapping[str, Histogram],
-    methods: Sequence[str],
-    symmetric: bool,
-    processes: int,
-) -> Iterator[ThresholdSearch]:
-    """What ``all_thresholds`` says, by processes that work until it is asked for."""
-    slow = [name for name, histogram in histograms.items() if not histogram.is_flat]
-    entries = [histograms[name].entry() for name in slow] if ENTROPY in methods else []
-    processes = min(processes, len(entries))
-    pool = None
-    results: Iterable[Threshold] = map(entropy, entries)
-    if processes > 1:
-        # where there is no right or no room for processes, this one does all
-        with contextlib.suppress(OSError):
-            pool = ProcessPoolExecutor(processes, get_context("spawn"), _leave_interrupts)
-            results = _or_here(pool.map(entropy, entries), entries)
-    try:
-        yield ThresholdSearch(histograms, methods, symmetric, slow[: len(entries)], results)
-    finally:
-        if pool:
-            # an interrupt waits for no activation that was not begun
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-@dataclass(frozen=True)
-class ThresholdSearch:
-    """A search for the range of each activation by each method."""
-
-    histograms: Mapping[str, Histogram]
-    """Of each activation, by its name."""
-    methods: Sequence[str]
-    """Of METHODS."""
-    symmetric: bool
-    """True if the integers lie around zero."""
-    slow: Sequence[str]
-    """Names of the activations whose entropy is searched for."""
-    entropies: Iterable[Threshold]
-    """Of these, in this order, as they are found."""
-
-    def result(
-        self, on_tensor: Callable[[int, int], None] = lambda done, total: None
-    ) -> dict[str, dict[str, Threshold]]:
-        """What ``all_thresholds`` says. on_tensor: told how many of how many are done."""
-        total = len(self.histograms)
-        entropies: dict[str, Threshold] = {}
-        for name, ends in zip(self.slow, self.entropies, strict=True):
+    by_tensor: dict[str, dict[str, Threshold]] = {}
+    entropies: dict[str, Threshold] = {}
+    if ENTROPY in methods:
+        slow = [name for name, histogram in histograms.items() if not histogram.is_flat]
+        entries = [histograms[name].entry() for name in slow]
+        for name, ends in zip(slow, _entropies(entries, processes), strict=True):
             entropies[name] = ends
-            on_tensor(len(entropies), total)
-        by_tensor: dict[str, dict[str, Threshold]] = {}
-        for name, histogram in self.histograms.items():
-            of_method = {}
-            for method in self.methods:
-                if method == ENTROPY and name in entropies:
-                    of_method[method] = with_zero(*entropies[name], self.symmetric)
-                else:
-                    of_method[method] = thresholds(histogram, method, self.symmetric)
-            by_tensor[name] = of_method
-        on_tensor(total, total)
-        return by_tensor
+            on_tensor(len(entropies), len(histograms))
+    for name, histogram in histograms.items():
+        of_method = {}
+        for method in methods:
+            if method == ENTROPY and name in entropies:
+                of_method[method] = with_zero(*entropies[name], symmetric)
+            else:
+                of_method[method] = thresholds(histogram, method, symmetric)
+        by_tensor[name] = of_method
+    on_tensor(len(histograms), len(histograms))
+    return by_tensor
 
 
-def _or_here(
-    results: Iterator[Threshold], entries: Sequence[tuple[Any, ...]]
-) -> Iterator[Threshold]:
-    """These results of ``entropy``; where a process is killed, this one finds the rest."""
+def _entropies(entries: Sequence[tuple[Any, ...]], processes: int) -> Iterator[Threshold]:
+    """What ``entropy`` says of each, by so many processes.
+
+    Where there is no right or no room for them, or one of them is killed, this one does the rest.
+    """
     done = 0
-    with contextlib.suppress(OSError, BrokenProcessPool):
-        for ends in results:
-            done += 1
-            yield ends
+    processes = min(processes, len(entries))
+    if processes > 1:
+        with contextlib.suppress(OSError, BrokenProcessPool):
+            for ends in _entropies_of_pool(entries, processes):
+                done += 1
+                yield ends
     yield from map(entropy, entries[done:])
+
+
+def _entropies_of_pool(entries: Sequence[tuple[Any, ...]], processes: int) -> Iterator[Threshold]:
+    """The same. Raises OSError or BrokenProcessPool."""
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), _leave_interrupts)
+    try:
+        yield from pool.map(entropy, entries)
+    finally:
+        # an interrupt waits for no activation that was not begun
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _leave_interrupts() -> None:
@@ -452,7 +418,7 @@ def _leave_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-MOST_COUNTERS = 16
+MOST_COUNTERS = 8
 """Threads that count numbers into histograms."""
 
 

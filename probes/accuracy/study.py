@@ -17,7 +17,7 @@ import numpy as np
 
 from kernels.base import Unavailable, one_line
 from kernels.onnx.protos import copy_of
-from kernels.precision.apply import applied
+from kernels.precision.apply import applied, ready
 from kernels.precision.calibrate import (
     ENTROPY,
     METHODS,
@@ -26,10 +26,7 @@ from kernels.precision.calibrate import (
     clipped,
     coarse,
     collect,
-    searching,
 )
-from kernels.precision.narrow import raised
-from kernels.precision.quantize import INT8_IR_VERSION, INT8_OPSET
 from probes.accuracy.exact import Arrays, Exact, add_outputs, processors
 from probes.accuracy.inputs import Inputs
 from probes.accuracy.metrics import (
@@ -66,9 +63,6 @@ UNSIGNED = "u8s8"
 """The form whose activations have a zero point: see kernels.precision.quantize.FORMS."""
 INTEGER_PRECISIONS = frozenset(("int8", "fp8"))
 """They need ranges."""
-MANY_PROCESSORS = 8
-"""From so many on, entropies are searched for while the inputs run as one batch. On fewer both take
-turns: together they would take no less time, and more memory."""
 TENSORS_OF_FEWER = 12
 """Activations of which is shown what fewer inputs change."""
 OnStep = Callable[[int, int, str], None]
@@ -185,10 +179,7 @@ class Study:
     @cached_property
     def pieces(self) -> Pieces:
         """The network, to be cut, in an opset that has INT8: else each part would be raised."""
-        try:
-            return Pieces(raised(self._observed, INT8_OPSET, INT8_IR_VERSION, INT8))
-        except Unavailable:
-            return Pieces(self._observed)
+        return Pieces(ready(self._observed))
 
     @cached_property
     def _exact(self) -> Exact:
@@ -383,15 +374,10 @@ class Study:
         inputs = len(indices)
         histograms = self._histograms(names, indices, 1, count_inputs, keep)
         finished += inputs
-        with searching(histograms, methods, self.symmetric, processors()) as search:
-            of_batch: dict[str, Histogram] = {}
-            if batched and processors() >= MANY_PROCESSORS:
-                of_batch = self._histograms(several, indices, batched, count_inputs)
-                finished += batched
-            thresholds = search.result(count_tensors)
-            finished += len(names)
-        if batched and not of_batch:
-            of_batch = self._histograms(several, indices, batched, count_inputs)
+        thresholds = all_thresholds(
+            histograms, methods, self.symmetric, processors(), count_tensors
+        )
+        finished += len(names)
         rows = [
             self._range_row(name, histograms[name], inputs, 1, thresholds[name], True)
             for name in names
@@ -407,7 +393,8 @@ class Study:
         for count, histograms in of_fewer.items():
             add_rows(histograms, count, 1)
         if batched:
-            add_rows(of_batch, batched, batched)
+            histograms = self._histograms(several, indices, batched, count_inputs)
+            add_rows(histograms, batched, batched)
         on_step(total, total, "")
         return rows
 

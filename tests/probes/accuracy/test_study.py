@@ -23,7 +23,7 @@ from kernels.precision.stages import stages
 from probes.accuracy.inputs import Inputs, slots_of
 from probes.accuracy.split import Split, split
 from probes.accuracy.stage_errors import expected_seconds, stage_errors
-from probes.accuracy.study import MANY_PROCESSORS, Study, best_method, ranges_by_method
+from probes.accuracy.study import Study, best_method, ranges_by_method
 from probes.records.measurement import FAILED, OK, SKIPPED, RidgelineError
 from probes.records.paired import difference
 from probes.records.precision import (
@@ -215,19 +215,6 @@ def test_rows_that_are_there_are_not_made_again(tmp_path: Path) -> None:
     assert again == [rows[0], rows[-1]]
     assert list(stage_errors(study, ["int8", "fp16"], "mse", ranges, done=rows)) == []
     assert expected_seconds(study, ["int8", "fp16"]) > 0
-
-
-def test_ranges_are_the_same_with_many_processors(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refused(*arguments: Any) -> Any:
-        raise PermissionError
-
-    methods = ["minmax", "entropy"]
-    expected = digits(tmp_path).range_rows(methods=methods)
-    monkeypatch.setattr("probes.accuracy.study.processors", lambda: MANY_PROCESSORS)
-    monkeypatch.setattr("kernels.precision.calibrate.ProcessPoolExecutor", refused)
-    assert digits(tmp_path).range_rows(methods=methods) == expected
 
 
 def test_a_fixed_batch_is_counted_in_inputs(tmp_path: Path) -> None:
