@@ -16,15 +16,11 @@ import kernels.arithmetic.work as arithmetic_work
 from kernels.arithmetic.work import LANES_OF_WARP, Operation, division, of_function
 from kernels.base import Audit, Work
 from kernels.cuda import sass
-from kernels.cuda.kernel import CudaKernel, sm
-from kernels.cuda.memory import Buffer
+from kernels.cuda.kernel import sm
 from kernels.cuda.nvrtc import Cubin
+from kernels.cuda.wave import WaveKernel, one_wave
 from kernels.device import Device
 
-BLOCK = 512
-"""Threads of a block."""
-THREADS_PER_SM = 1024
-"""Where the device does not say: every architecture holds as many."""
 CHAINS = 8
 """Chains of a thread."""
 STEPS = 16
@@ -220,36 +216,25 @@ def missing(device: Device, row: Row) -> str:
 
 def shape(device: Device, row: Row) -> dict[str, Any]:
     """Params of one wave of blocks that fills the device."""
-    threads_per_sm = device.facts.get("threads_per_multiprocessor") or THREADS_PER_SM
-    blocks_per_sm = threads_per_sm // BLOCK
     return {
         "operation": row.operation.name,
         "chains": CHAINS,
         "steps": row.steps,
         "results": row.operation.results,
-        "threads": device.units * blocks_per_sm * BLOCK,
-        "block": BLOCK,
-        "blocks_per_sm": blocks_per_sm,
+        **one_wave(device),
     }
 
 
-class ArithmeticKernel(CudaKernel):
+class ArithmeticKernel(WaveKernel):
     """Chains in all threads of one wave of blocks. One launch does all repetitions."""
 
     source = Path(__file__).with_name("arithmetic.cu")
     entry = "chains"
-    clocks: Buffer
-    """Cycles and nanoseconds of each block, from which the launch tells its clock."""
 
     @property
     def row(self) -> Row:
         """The operation that is timed."""
         return BY_TAG[self.dtype, self.params["operation"]]
-
-    @property
-    def blocks(self) -> int:
-        """Blocks of the launch."""
-        return int(self.params["threads"] // self.params["block"])
 
     def defines(self) -> dict[str, object]:
         """The step, and how chains lie over threads and blocks."""

@@ -13,15 +13,11 @@ import kernels.atomics.work as atomics_work
 from kernels.atomics.work import GLOBAL, ONE, SHARED
 from kernels.base import Audit, Work
 from kernels.cuda import sass
-from kernels.cuda.kernel import CudaKernel, sm
-from kernels.cuda.memory import Buffer
+from kernels.cuda.kernel import sm
 from kernels.cuda.nvrtc import Cubin
+from kernels.cuda.wave import WaveKernel, one_wave
 from kernels.device import Device
 
-BLOCK = 512
-"""Threads of a block."""
-THREADS_PER_SM = 1024
-"""Where the device does not say: every architecture holds as many."""
 STEPS = 16
 """Additions of a thread in one trip of the loop."""
 OPCODES = {SHARED: r"ATOMS\.", GLOBAL: r"RED\.|REDG\."}
@@ -60,30 +56,19 @@ def missing(device: Device, dtype: str) -> str:
 
 def shape(device: Device, memory: str, spread: str) -> dict[str, Any]:
     """Params of one wave of blocks that fills the device."""
-    threads_per_sm = device.facts.get("threads_per_multiprocessor") or THREADS_PER_SM
-    blocks_per_sm = threads_per_sm // BLOCK
     return {
         "memory": memory,
         "spread": spread,
         "steps": STEPS,
-        "threads": device.units * blocks_per_sm * BLOCK,
-        "block": BLOCK,
-        "blocks_per_sm": blocks_per_sm,
+        **one_wave(device),
     }
 
 
-class AtomicsKernel(CudaKernel):
+class AtomicsKernel(WaveKernel):
     """Additions of all threads of one wave of blocks. One launch does all repetitions."""
 
     source = Path(__file__).with_name("atomics.cu")
     entry = "additions"
-    clocks: Buffer
-    """Cycles and nanoseconds of each block, from which the launch tells its clock."""
-
-    @property
-    def blocks(self) -> int:
-        """Blocks of the launch."""
-        return int(self.params["threads"] // self.params["block"])
 
     def defines(self) -> dict[str, object]:
         """The addition, where it goes, and how threads lie in blocks."""

@@ -11,16 +11,12 @@ import numpy as np
 import kernels.fma.work as fma_work
 from kernels.base import Audit, Work
 from kernels.cuda import sass
-from kernels.cuda.kernel import CudaKernel, sm
-from kernels.cuda.memory import Buffer
+from kernels.cuda.kernel import sm
 from kernels.cuda.nvrtc import Cubin
+from kernels.cuda.wave import WaveKernel, one_wave
 from kernels.device import Device
 from kernels.fma.work import bfloat16_pair
 
-BLOCK = 512
-"""Threads of a block."""
-THREADS_PER_SM = 1024
-"""Where the device does not say: every architecture holds as many."""
 FULL_RATE_OVERHEAD = 0.008
 """Largest share of the issue slots that may go to instructions beside the multiply-adds."""
 
@@ -69,14 +65,10 @@ def missing(device: Device, dtype: str) -> str:
 def shape(device: Device, dtype: str) -> dict[str, int]:
     """Params of one wave of blocks that fills the device."""
     row = TYPES[dtype]
-    threads_per_sm = device.facts.get("threads_per_multiprocessor") or THREADS_PER_SM
-    blocks_per_sm = threads_per_sm // BLOCK
     return {
         "chains": row.chains,
         "steps": row.trip // row.chains,
-        "threads": device.units * blocks_per_sm * BLOCK,
-        "block": BLOCK,
-        "blocks_per_sm": blocks_per_sm,
+        **one_wave(device),
         "lanes": row.lanes,
         "products": row.products,
     }
@@ -91,18 +83,11 @@ def operand(dtype: str, value: float) -> Any:
     return TYPES[dtype].operand(value)
 
 
-class FmaKernel(CudaKernel):
+class FmaKernel(WaveKernel):
     """Chains in all threads of one wave of blocks. One launch does all repetitions."""
 
     source = Path(__file__).with_name("fma.cu")
     entry = "chains"
-    clocks: Buffer
-    """Cycles and nanoseconds of each block, from which the launch tells its clock."""
-
-    @property
-    def blocks(self) -> int:
-        """Blocks of the launch."""
-        return int(self.params["threads"] // self.params["block"])
 
     def defines(self) -> dict[str, object]:
         """The type, and how chains lie over threads and blocks."""
