@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from analysis.lessons.frame.charts import UnderRoofs
 from analysis.lessons.frame.evidence import Evidence
 from analysis.lessons.frame.interval import all_of
 from analysis.lessons.frame.lesson import Lesson
@@ -33,9 +32,7 @@ def judge(evidence: Evidence) -> Finding:
         words += f" At batch 1 {why_not(evidence, small)}."
     said = all_of([at_small.above(HALF), at_large.below(HALF)])
     spots = [layer.spot(layer.row.facts.series) for layer in evidence.layers(need)]
-    chart = UnderRoofs(
-        spots=spots, slopes=evidence.slopes(), flats=evidence.flats(FLOAT[evidence.kind])
-    )
+    chart = evidence.under_roofs(spots, FLOAT[evidence.kind])
     return Finding(said, words, chart)
 
 

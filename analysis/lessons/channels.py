@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from analysis.lessons.frame.charts import UnderRoofs
 from analysis.lessons.frame.evidence import Evidence
 from analysis.lessons.frame.interval import all_of
 from analysis.lessons.frame.lesson import Lesson
@@ -29,9 +28,7 @@ def judge(evidence: Evidence) -> Finding:
         f"{short(gain.value)} times."
     )
     spots = [layer.spot(f"{layer.x:.0f}", "1x1, channels") for layer in ladder]
-    chart = UnderRoofs(
-        spots=spots, slopes=evidence.slopes(), flats=evidence.flats(FLOAT[evidence.kind])
-    )
+    chart = evidence.under_roofs(spots, FLOAT[evidence.kind])
     return Finding(all_of([rises, gain.above(GAIN)]), words, chart)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
-from analysis.lessons.frame.charts import UnderRoofs
 from analysis.lessons.frame.evidence import Evidence
 from analysis.lessons.frame.interval import all_of
 from analysis.lessons.frame.lesson import Lesson
@@ -33,9 +32,7 @@ def judge(evidence: Evidence) -> Finding:
         f"{si(last.rate.value, 'FLOP/s')}, {short(gain.value)} times."
     )
     spots = [layer.spot(f"{layer.x:.0f}x{layer.x:.0f}", layer.row.facts.series) for layer in layers]
-    chart = UnderRoofs(
-        spots=spots, slopes=evidence.slopes(), flats=evidence.flats(FLOAT[evidence.kind])
-    )
+    chart = evidence.under_roofs(spots, FLOAT[evidence.kind])
     return Finding(all_of([rises, gain.above(GAIN)]), words, chart)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from analysis.layers.placement import Placement
 from analysis.layers.roof_above import capacities, compute_roof, memory_roof
-from analysis.lessons.frame.charts import Spot
+from analysis.lessons.frame.charts import Spot, UnderRoofs
 from analysis.lessons.frame.interval import DRIFT, Interval, seconds_of
 from analysis.model.ceilings import Ceiling
 from analysis.model.roofline import Roof, Roofline
@@ -197,6 +197,10 @@ class Evidence:
         """The fastest dense roof of arithmetic in a type, for a picture; none if unknown."""
         roof = compute_roof(dtype, self.roofs)
         return [roof] if isinstance(roof, Roof) else []
+
+    def under_roofs(self, spots: Sequence[Spot], dtype: str) -> UnderRoofs:
+        """Layers under the roofs of memory, and under that of arithmetic in their type."""
+        return UnderRoofs(spots=spots, slopes=self.slopes(), flats=self.flats(dtype))
 
 
 def _usable(roof: Roof | Ceiling | None, what: str) -> Roof:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.lessons.frame.charts import UnderRoofs
 from analysis.lessons.frame.evidence import Evidence, Layer
 from analysis.lessons.frame.interval import all_of
 from analysis.lessons.frame.trial import Finding
@@ -22,9 +21,8 @@ def on_slope(evidence: Evidence, layers: Sequence[Layer]) -> Finding:
     """Whether each of these layers is bound by memory, and where they stand."""
     said = all_of(evidence.share_of_memory(layer).above(HALF) for layer in layers)
     words = "; ".join(in_words(evidence, layer) for layer in layers)
-    flats = evidence.flats(layers[0].row.dtype)
     spots = [layer.spot(short_name(layer)) for layer in layers]
-    chart = UnderRoofs(spots=spots, slopes=evidence.slopes(), flats=flats)
+    chart = evidence.under_roofs(spots, layers[0].row.dtype)
     return Finding(said, f"{words}.", chart)
 
 
