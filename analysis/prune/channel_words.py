@@ -16,7 +16,7 @@ from analysis.prune.channels import (
     Forecast,
     uniform_name,
 )
-from analysis.sparsity.words import loss_in_words
+from analysis.sparsity.words import it_loses
 from analysis.units import si, whole_percent
 from probes.records.precision import MOST_DB
 
@@ -58,7 +58,7 @@ def _on_half(by_name: dict[str, Forecast], trained: Point | None, loss_of: str) 
     time = ""
     if half.point.seconds and trained is not None and trained.seconds:
         time = f" {whole_percent(half.point.seconds / trained.seconds)} of the time,"
-    loss = loss_in_words(half.point.loss, loss_of)
+    loss = it_loses(half.point.loss, loss_of)
     return [f"Half of the channels cut out of each group:{time} {loss}, before any training."]
 
 
@@ -116,8 +116,8 @@ def _on_ranking(by_name: dict[str, Forecast], loss_of: str) -> list[str]:
         return []
     return [
         f"The same half by least BatchNorm scale: "
-        f"{loss_in_words(scale.point.ranking, loss_of)}; by least L1 norm: "
-        f"{loss_in_words(size.point.ranking, loss_of)}."
+        f"{it_loses(scale.point.ranking, loss_of)}; by least L1 norm: "
+        f"{it_loses(size.point.ranking, loss_of)}."
     ]
 
 

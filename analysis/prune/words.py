@@ -8,7 +8,7 @@ from analysis.plan.front import Point, is_as_trained
 from analysis.prune.channel_words import on_channels
 from analysis.prune.channels import ChannelStudy, Forecast
 from analysis.sparsity.study import SparsityStudy
-from analysis.sparsity.words import loss_in_words, on_network
+from analysis.sparsity.words import it_loses, on_network
 from analysis.units import percent, si, whole_percent
 from probes.records.pruning import Pruning
 
@@ -46,7 +46,7 @@ def _choice(known: Pruning, points: Sequence[Point]) -> list[str]:
         return []
     asked = percent(plan.loss_asked)
     if chosen.recipe.weights:
-        loss = loss_in_words(chosen.loss, plan.loss_of) if chosen.loss else "its loss is unknown"
+        loss = it_loses(chosen.loss, plan.loss_of) if chosen.loss else "its loss is unknown"
         return [
             f"Prune to {chosen.name}: {si(chosen.seconds, 's')} instead of "
             f"{si(trained.seconds, 's')}; {loss} ({asked} was allowed)."

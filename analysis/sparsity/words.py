@@ -117,7 +117,7 @@ def on_network(study: SparsityStudy, loss_of: str) -> list[str]:
     ]
 
 
-def loss_in_words(loss: Loss, loss_of: str) -> str:
+def it_loses(loss: Loss, loss_of: str) -> str:
     """``it loses 2.5 % of accuracy``."""
     return LOSSES.get(loss_of, LOSSES[DEVIATION]).format(percent(loss.share))
 
@@ -130,7 +130,7 @@ def _on_two_of_four(study: SparsityStudy, loss_of: str) -> list[str]:
         return [f"2:4 fits no layer: {few(sorted(reasons), 1)}."] if reasons else []
     sentences = [_gain(study)]
     if outcome.loss is not None:
-        loss = loss_in_words(outcome.loss, loss_of)
+        loss = it_loses(outcome.loss, loss_of)
         sentences.append(
             f"By magnitude, not trained again, 2:4 in {outcome.layers} layers keeps "
             f"{whole_percent(outcome.l1_kept)} of L1: {loss}."

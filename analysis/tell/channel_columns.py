@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 
-from analysis.draw.plan.front import loss_in_words
 from analysis.prune.channels import CurvePoint, Forecast, Range
 from analysis.tell.columns import PAGE, TERMINAL, Column, shown_in
-from analysis.tell.plan_columns import decibels
+from analysis.tell.plan_columns import decibels, loss_cell
 from analysis.units import UNKNOWN, si, whole_percent
 from probes.records.given import shortened
 from probes.records.precision import MOST_DB
@@ -61,11 +60,6 @@ def _loss(forecast: Forecast) -> float | None:
     return forecast.point.loss.share if forecast.point.loss else None
 
 
-def _loss_in_words(forecast: Forecast) -> str:
-    loss = _loss(forecast)
-    return UNKNOWN if loss is None else loss_in_words(loss)
-
-
 FORECAST_COLUMNS: tuple[Column[Forecast], ...] = (
     Column(name="network", computed=lambda row: row.name, shown=(TERMINAL, PAGE)),
     Column(
@@ -106,7 +100,7 @@ FORECAST_COLUMNS: tuple[Column[Forecast], ...] = (
     Column(
         name="loss",
         computed=_loss,
-        text=_loss_in_words,
+        text=lambda forecast: loss_cell(_loss(forecast)),
         number=True,
         shown=(TERMINAL, PAGE),
     ),
@@ -124,10 +118,6 @@ def _time_in_words(point: CurvePoint) -> str:
 
 def _l1_in_words(point: CurvePoint) -> str:
     return UNKNOWN if point.row.l1_kept is None else whole_percent(point.row.l1_kept)
-
-
-def _loss_of_group(point: CurvePoint) -> str:
-    return UNKNOWN if point.row.loss is None else loss_in_words(point.row.loss)
 
 
 GROUP_COLUMNS: tuple[Column[CurvePoint], ...] = (
@@ -161,7 +151,7 @@ GROUP_COLUMNS: tuple[Column[CurvePoint], ...] = (
     Column(
         name="loss",
         computed=lambda point: point.row.loss,
-        text=_loss_of_group,
+        text=lambda point: loss_cell(point.row.loss),
         number=True,
         shown=(PAGE,),
     ),

@@ -174,8 +174,13 @@ def _first_ones_first(columns: Sequence[Column[StageOfPlan]]) -> list[Column[Sta
 STAGES_ON_PAGE = _first_ones_first(shown_in(PAGE, STAGE_COLUMNS))
 
 
-def _loss_in_words(point: Point) -> str:
-    return UNKNOWN if point.loss is None else loss_in_words(point.loss.share)
+def loss_cell(share: float | None) -> str:
+    """A loss in a table, as a share; a dash where it is unknown."""
+    return UNKNOWN if share is None else loss_in_words(share)
+
+
+def _loss(point: Point) -> float | None:
+    return point.loss.share if point.loss else None
 
 
 def _interval_in_words(point: Point) -> str:
@@ -217,8 +222,8 @@ RECIPE_COLUMNS: tuple[Column[Point], ...] = (
     ),
     Column(
         name="loss",
-        computed=lambda point: point.loss.share if point.loss else None,
-        text=_loss_in_words,
+        computed=_loss,
+        text=lambda point: loss_cell(_loss(point)),
         number=True,
         shown=(TERMINAL, PAGE),
     ),

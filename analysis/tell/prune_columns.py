@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from analysis.draw.plan.front import loss_in_words
 from analysis.sparsity.floors import PatternFloor
 from analysis.sparsity.roofs import Floor
 from analysis.sparsity.storage import STORAGES
@@ -13,7 +12,7 @@ from analysis.sparsity.trials import TrialOutcome
 from analysis.sparsity.verdict import SparseVerdict
 from analysis.sparsity.words import title, why_in_words
 from analysis.tell.columns import PAGE, TERMINAL, Column, shown_in
-from analysis.tell.plan_columns import decibels
+from analysis.tell.plan_columns import decibels, loss_cell
 from analysis.units import UNKNOWN, whole_percent
 from probes.records.patterns import PATTERNS_SCHEMA
 
@@ -156,8 +155,8 @@ def _seconds(outcome: TrialOutcome) -> float | None:
     return outcome.point.seconds if outcome.point else None
 
 
-def _loss_in_words(outcome: TrialOutcome) -> str:
-    return UNKNOWN if outcome.loss is None else loss_in_words(outcome.loss.share)
+def _loss(outcome: TrialOutcome) -> float | None:
+    return outcome.loss.share if outcome.loss else None
 
 
 TRIAL_COLUMNS: tuple[Column[TrialOutcome], ...] = (
@@ -182,8 +181,8 @@ TRIAL_COLUMNS: tuple[Column[TrialOutcome], ...] = (
     ),
     Column(
         name="loss",
-        computed=lambda outcome: outcome.loss.share if outcome.loss else None,
-        text=_loss_in_words,
+        computed=_loss,
+        text=lambda outcome: loss_cell(_loss(outcome)),
         number=True,
         shown=(TERMINAL, PAGE),
     ),
