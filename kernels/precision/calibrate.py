@@ -1,5 +1,4 @@
-"""Ranges of activations from real inputs: histograms, and what each calibration method reads of
-them.
+"""Histograms of activations, and the range that each calibration method reads of one.
 
 Histograms, entropy and percentiles are those of onnxruntime.quantization; entropy with 2048 bins
 against 128, since with that library's default of 128 against 128 it has one candidate and is
@@ -10,27 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import math
-import signal
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from multiprocessing import get_context
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from kernels.onnx.bind import bind
-from kernels.onnx.file import OnnxError, without_weights
-from kernels.onnx.graph import graph_of
-from kernels.onnx.protos import free_inputs
 from kernels.precision.scales import S8, U8
-from kernels.runtime.answers import PLAIN, session_of
+from kernels.precision.workers import GONE, Workers
 from kernels.runtime.door import quantization
-
-if TYPE_CHECKING:
-    from onnx import ModelProto
 
 MINMAX, ENTROPY, MSE = "minmax", "entropy", "mse"
 PERCENTILES = {
@@ -59,12 +46,8 @@ LARGEST = float(np.finfo(np.float32).max) / 8
 more."""
 SMALLEST = BINS * float(np.finfo(np.float32).tiny)
 """The first bins are made of numbers this large at least: bins of narrower ones have no width."""
-MOST_BYTES = 256 << 20
-"""Activations that are held at a time."""
-ITEM_BYTES = 4
 NAME = "x"
 """Under which the library's collectors keep the only tensor that each is given."""
-Feeds = Mapping[str, np.ndarray]
 Threshold = tuple[float, float]
 """Ends of a range."""
 
@@ -360,20 +343,20 @@ def all_thresholds(
     histograms: Mapping[str, Histogram],
     methods: Sequence[str] = METHODS,
     symmetric: bool = False,
-    processes: int = 1,
+    workers: Workers | None = None,
     on_tensor: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, dict[str, Threshold]]:
     """The range of each activation by each method, by its name.
 
-    processes: how many share entropy, which takes about a second an activation. on_tensor: told how
-    many activations are done, of how many.
+    workers: share entropy, which takes about a second an activation; without, this process finds
+    it. on_tensor: told how many activations are done, of how many.
     """
     by_tensor: dict[str, dict[str, Threshold]] = {}
     entropies: dict[str, Threshold] = {}
     if ENTROPY in methods:
         slow = [name for name, histogram in histograms.items() if not histogram.is_flat]
         entries = [histograms[name].entry() for name in slow]
-        for name, ends in zip(slow, _entropies(entries, processes), strict=True):
+        for name, ends in zip(slow, _entropies(entries, workers), strict=True):
             entropies[name] = ends
             on_tensor(len(entropies), len(histograms))
     for name, histogram in histograms.items():
@@ -388,153 +371,12 @@ def all_thresholds(
     return by_tensor
 
 
-def _entropies(entries: Sequence[tuple[Any, ...]], processes: int) -> Iterator[Threshold]:
-    """What ``entropy`` says of each, by so many processes.
-
-    Where there is no right or no room for them, or one of them is killed, this one does the rest.
-    """
+def _entropies(entries: Sequence[tuple[Any, ...]], workers: Workers | None) -> Iterator[Threshold]:
+    """What ``entropy`` says of each. Where the workers are gone, this process does the rest."""
     done = 0
-    processes = min(processes, len(entries))
-    if processes > 1:
-        with contextlib.suppress(OSError, BrokenProcessPool):
-            for ends in _entropies_of_pool(entries, processes):
+    if workers:
+        with contextlib.suppress(*GONE):
+            for ends in workers.map(entropy, entries):
                 done += 1
                 yield ends
     yield from map(entropy, entries[done:])
-
-
-def _entropies_of_pool(entries: Sequence[tuple[Any, ...]], processes: int) -> Iterator[Threshold]:
-    """The same. Raises OSError or BrokenProcessPool."""
-    pool = ProcessPoolExecutor(processes, get_context("spawn"), _leave_interrupts)
-    try:
-        yield from pool.map(entropy, entries)
-    finally:
-        # an interrupt waits for no activation that was not begun
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _leave_interrupts() -> None:
-    """Leave Ctrl-C to the process that started this one."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-MOST_COUNTERS = 8
-"""Threads that count numbers into histograms."""
-
-
-def collect(
-    model: ModelProto,
-    names: Sequence[str],
-    inputs: Iterable[Feeds],
-    most_bytes: int = MOST_BYTES,
-    batch: int = 1,
-    on_input: Callable[[int, int], None] = lambda done, total: None,
-    on_counted: Callable[[int, str, Histogram], None] = lambda inputs, name, histogram: None,
-) -> dict[str, Histogram]:
-    """The histogram of each of these activations over all inputs, by its name.
-
-    inputs: a sequence of arrays by input name; it is gone through as often as activations do not
-    fit in ``most_bytes`` together. batch: how many inputs' numbers a histogram is given at a time.
-    on_input: told how many runs are done, of how many. on_counted: shown the histogram of an
-    activation each time it grew, after how many inputs. The model runs without optimisations.
-    """
-    feeds = list(inputs) if not isinstance(inputs, Sequence) else inputs
-    histograms = {name: Histogram() for name in names}
-    if not feeds or not names:
-        return histograms
-    groups = _groups(model, names, feeds[0], max(1, most_bytes // batch))
-    total = len(groups) * len(feeds)
-    done = 0
-    waiting: dict[str, list[np.ndarray]] = {name: [] for name in names}
-
-    def count(name: str) -> None:
-        """Give the histogram of an activation what waits for it."""
-        histograms[name].add(np.concatenate(waiting[name]))
-        waiting[name].clear()
-
-    # most of the counting is sorting, in which NumPy lets other threads run
-    with ThreadPoolExecutor(MOST_COUNTERS) as counters:
-        for group in groups:
-            run = _runner(model, group)
-            for place, arrays in enumerate(feeds, start=1):
-                for name, values in zip(group, run(arrays), strict=True):
-                    waiting[name].append(np.asarray(values).ravel())
-                if place % batch == 0 or place == len(feeds):
-                    list(counters.map(count, group))
-                    for name in group:
-                        on_counted(place, name, histograms[name])
-                done += 1
-                on_input(done, total)
-            del run  # its session holds the weights: two would hold them twice
-    return histograms
-
-
-def _groups(
-    model: ModelProto, names: Sequence[str], first: Feeds, most_bytes: int
-) -> list[list[str]]:
-    """The activations in groups that fit in ``most_bytes``, by their sizes in a run of the first
-    input.
-
-    An activation that does not fit is a group of its own.
-    """
-    sizes = _sizes(model, first)
-    unknown = [name for name in names if name not in sizes]
-    if unknown:
-        results = _runner(model, unknown)(first)
-        sizes.update(
-            {name: np.asarray(values).nbytes for name, values in zip(unknown, results, strict=True)}
-        )
-    groups: list[list[str]] = []
-    room = 0
-    for name in names:
-        if not groups or sizes[name] > room:
-            groups.append([])
-            room = most_bytes
-        groups[-1].append(name)
-        room -= sizes[name]
-    return groups
-
-
-def _sizes(model: ModelProto, first: Feeds) -> dict[str, int]:
-    """Bytes of the activations whose shapes follow from those of the first input, without a run."""
-    small = without_weights(model)
-    fed = {value.name for value in free_inputs(small)}
-    try:
-        bind(small, {name: array.shape for name, array in first.items() if name in fed})
-        graph = graph_of(small)
-    except OnnxError:  # a run knows better
-        return {}
-    sizes = {}
-    for node in graph.nodes:
-        for tensor in (*node.inputs, *node.outputs):
-            if tensor is not None and tensor.size is not None:
-                sizes[tensor.name] = tensor.size * ITEM_BYTES
-    return sizes
-
-
-def _runner(model: ModelProto, names: Sequence[str]) -> Callable[[Feeds], list[Any]]:
-    """Runs the model, without optimisations, for these activations alone."""
-    import onnx
-
-    wanted = onnx.ModelProto()
-    wanted.CopyFrom(model)
-    wanted.graph.ClearField("output")
-    computed = {result for node in model.graph.node for result in node.output}
-    computed_names = [name for name in names if name in computed]
-    for name in computed_names:
-        wanted.graph.output.append(onnx.ValueInfoProto(name=name))
-    if not computed_names:  # all of them are inputs
-        return partial(_fed, names=names)
-    session = session_of(wanted, PLAIN)
-
-    def run(feeds: Feeds) -> list[Any]:
-        values = dict(feeds)
-        values.update(zip(computed_names, session.run(computed_names, dict(feeds)), strict=True))
-        return [values[name] for name in names]
-
-    return run
-
-
-def _fed(feeds: Feeds, names: Sequence[str]) -> list[Any]:
-    """What is fed under these names."""
-    return [feeds[name] for name in names]

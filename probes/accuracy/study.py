@@ -7,8 +7,7 @@ import gc
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from copy import deepcopy
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
@@ -25,8 +24,9 @@ from kernels.precision.calibrate import (
     all_thresholds,
     clipped,
     coarse,
-    collect,
 )
+from kernels.precision.collect import collect
+from kernels.precision.workers import Workers
 from probes.accuracy.exact import Arrays, Exact, add_outputs, processors
 from probes.accuracy.inputs import Inputs
 from probes.accuracy.metrics import (
@@ -65,6 +65,8 @@ INTEGER_PRECISIONS = frozenset(("int8", "fp8"))
 """They need ranges."""
 TENSORS_OF_FEWER = 12
 """Activations of which is shown what fewer inputs change."""
+MOST_WORKERS = 16
+"""Processes that share the ranges, at most: each takes 0.1 GB of memory."""
 OnStep = Callable[[int, int, str], None]
 """Told how many steps are done, of how many, and what is next."""
 Ranges = Mapping[str, tuple[float, float]]
@@ -352,13 +354,21 @@ class Study:
         The rows of all inputs come first. Those of 1, 2, 4, ... inputs, and of all in one batch,
         are of some activations only, and without entropy, which takes a second each.
         """
+        # entropy takes long enough to wait for processes to start
+        shared = Workers(min(processors(), MOST_WORKERS)) if ENTROPY in methods else nullcontext()
+        with shared as helpers:
+            return self._range_rows(on_step, methods, helpers)
+
+    def _range_rows(
+        self, on_step: OnStep, methods: Sequence[str], workers: Workers | None
+    ) -> list[RangeRow]:
         names = self.activations()
         indices = self.split.calibration
+        inputs = len(indices)
         several = _spread(names, TENSORS_OF_FEWER)
-        counts = [2**power for power in range(64) if 2**power < len(indices)]
-        batched = len(indices) if len(indices) > 1 else 0
-        total = len(indices) + len(names) + batched
-        of_fewer: dict[int, dict[str, Histogram]] = {count: {} for count in counts}
+        counts = [2**power for power in range(64) if 2**power < inputs]
+        batched = inputs if inputs > 1 else 0
+        total = inputs + len(names) + batched
         finished = 0
 
         def count_inputs(done: int, of: int) -> None:
@@ -367,19 +377,21 @@ class Study:
         def count_tensors(done: int, of: int) -> None:
             on_step(finished + done, total, "ranges by each method")
 
-        def keep(inputs: int, name: str, histogram: Histogram) -> None:
-            if inputs in of_fewer and name in several:
-                of_fewer[inputs][name] = deepcopy(histogram)
-
-        inputs = len(indices)
-        histograms = self._histograms(names, indices, 1, count_inputs, keep)
+        collected = collect(
+            self.model,
+            names,
+            _Fed(self, indices),
+            on_input=count_inputs,
+            earlier=dict.fromkeys(counts, several),
+            workers=workers,
+        )
         finished += inputs
         thresholds = all_thresholds(
-            histograms, methods, self.symmetric, processors(), count_tensors
+            collected.whole, methods, self.symmetric, workers, count_tensors
         )
         finished += len(names)
         rows = [
-            self._range_row(name, histograms[name], inputs, 1, thresholds[name], True)
+            self._range_row(name, collected.whole[name], inputs, 1, thresholds[name], True)
             for name in names
         ]
         quick = [method for method in methods if method != ENTROPY]
@@ -390,26 +402,20 @@ class Study:
                 ends = thresholds[name]
                 rows.append(self._range_row(name, histograms[name], inputs, batch, ends, False))
 
-        for count, histograms in of_fewer.items():
+        for count, histograms in collected.earlier.items():
             add_rows(histograms, count, 1)
         if batched:
-            histograms = self._histograms(several, indices, batched, count_inputs)
-            add_rows(histograms, batched, batched)
+            together = collect(
+                self.model,
+                several,
+                _Fed(self, indices),
+                batch=batched,
+                on_input=count_inputs,
+                workers=workers,
+            )
+            add_rows(together.whole, batched, batched)
         on_step(total, total, "")
         return rows
-
-    def _histograms(
-        self,
-        names: Sequence[str],
-        indices: Sequence[int],
-        batch: int,
-        on_input: Callable[[int, int], None],
-        on_counted: Callable[[int, str, Histogram], None] = lambda inputs, name, histogram: None,
-    ) -> dict[str, Histogram]:
-        feeds = _Fed(self, indices)
-        return collect(
-            self.model, names, feeds, batch=batch, on_input=on_input, on_counted=on_counted
-        )
 
     def _range_row(
         self,

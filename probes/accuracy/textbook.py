@@ -22,10 +22,10 @@ from kernels.precision.calibrate import (
     MINMAX,
     Histogram,
     all_thresholds,
-    collect,
     thresholds,
 )
 from kernels.precision.clean import cleaned
+from kernels.precision.collect import collect
 from kernels.precision.narrow import raised
 from kernels.precision.quantize import INT8_IR_VERSION, INT8_OPSET
 from kernels.precision.scales import CHANNEL, TENSOR, U8, quantized_weights, scale_of
@@ -213,7 +213,7 @@ def _histograms() -> tuple[list[str], dict[str, Histogram]]:
 @cache
 def _collected(names: tuple[str, ...]) -> dict[str, Histogram]:
     trained_network = network()
-    return collect(trained_network.model, names, trained_network.calibration)
+    return collect(trained_network.model, names, trained_network.calibration).whole
 
 
 def tail_of(histogram: Histogram) -> float:

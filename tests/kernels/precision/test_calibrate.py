@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kernels.onnx.net import Net
-from kernels.precision import calibrate
 from kernels.precision.calibrate import (
     BINS,
     ENTROPY,
@@ -25,10 +23,10 @@ from kernels.precision.calibrate import (
     all_thresholds,
     clipped,
     coarse,
-    collect,
     entropy,
     thresholds,
 )
+from kernels.precision.workers import Workers
 
 pytest.importorskip("onnxruntime")
 
@@ -311,7 +309,7 @@ def test_a_coarse_histogram_holds_every_number() -> None:
     assert coarse(histogram_of([np.full(4, 2.0)])) == [4.0]
 
 
-def test_all_thresholds_are_the_same_in_one_process_and_in_two() -> None:
+def test_all_thresholds_are_the_same_here_and_by_workers() -> None:
     names = ["normal 2", "relu 2"]
     histograms = {name: histogram_of(ACTIVATIONS[name]) for name in names}
     steps: list[tuple[int, int]] = []
@@ -319,113 +317,22 @@ def test_all_thresholds_are_the_same_in_one_process_and_in_two() -> None:
         histograms, symmetric=True, on_tensor=lambda done, total: steps.append((done, total))
     )
     assert steps[-1] == (2, 2)
-    assert here == all_thresholds(histograms, symmetric=True, processes=2)
+    with Workers(2) as workers:
+        assert here == all_thresholds(histograms, symmetric=True, workers=workers)
     assert here["relu 2"][ENTROPY] == thresholds(histograms["relu 2"], ENTROPY, symmetric=True)
 
 
-def test_killed_processes_leave_their_work_to_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Pool:
-        def __init__(self, *arguments: Any) -> None:
-            pass
+class GoneLater(Workers):
+    """The first call has an answer; then the processes are killed."""
 
-        def map(self, *arguments: Any) -> Iterator[Any]:
-            yield -1.0, 1.0
-            raise BrokenProcessPool
+    def map(self, *_: Any) -> Iterator[Any]:
+        yield -1.0, 1.0
+        raise BrokenProcessPool
 
-        def shutdown(self, **options: Any) -> None:
-            pass
 
-    monkeypatch.setattr(calibrate, "ProcessPoolExecutor", Pool)
+def test_killed_processes_leave_their_work_to_this_one() -> None:
     names = ["normal 2", "relu 2"]
     histograms = {name: histogram_of(ACTIVATIONS[name]) for name in names}
-    ranges = all_thresholds(histograms, [ENTROPY], processes=2)
+    ranges = all_thresholds(histograms, [ENTROPY], workers=GoneLater(2))
     assert ranges["normal 2"][ENTROPY] == (-1, 1)
     assert ranges["relu 2"][ENTROPY] == thresholds(histograms["relu 2"], ENTROPY, symmetric=False)
-
-
-def test_without_a_right_to_processes_this_one_does_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(*arguments: Any) -> Any:
-        raise PermissionError
-
-    monkeypatch.setattr(calibrate, "ProcessPoolExecutor", refused)
-    histograms = {name: histogram_of(ACTIVATIONS[name]) for name in ("normal 2", "relu 2")}
-    ranges = all_thresholds(histograms, [ENTROPY], processes=2)
-    assert ranges == all_thresholds(histograms, [ENTROPY])
-
-
-def network() -> Any:
-    net = Net()
-    x = net.input(1, 4, 8, 8)
-    hidden = net.add("Relu", net.conv(x, 4, 6, 3))
-    return net.model(net.conv(hidden, 6, 2, 3))
-
-
-def test_activations_are_collected_in_groups_that_fit() -> None:
-    model = network()
-    dice = np.random.default_rng(4)
-    inputs = [{"x": dice.normal(0, 1, (1, 4, 8, 8)).astype(np.float32)} for _ in range(5)]
-    hidden = [node.output[0] for node in model.graph.node]
-    names = ["x", *hidden]
-    runs: list[tuple[int, int]] = []
-    at_once = collect(model, names, inputs)
-    in_groups = collect(
-        model, names, inputs, most_bytes=1, on_input=lambda done, total: runs.append((done, total))
-    )
-    assert runs[-1] == (len(names) * 5, len(names) * 5)
-    for name in names:
-        assert at_once[name].count == in_groups[name].count > 0
-        assert np.array_equal(at_once[name].signed.counts, in_groups[name].signed.counts)
-    fed = np.concatenate([arrays["x"] for arrays in inputs])
-    assert (at_once["x"].least, at_once["x"].most) == (fed.min(), fed.max())
-
-
-def test_a_batch_sets_the_bins_by_all_its_inputs() -> None:
-    model = network()
-    inputs = [{"x": np.full((1, 4, 8, 8), scale, np.float32)} for scale in (1, 1.5)]
-    one_by_one = collect(model, ["x"], inputs, batch=1)["x"]
-    together = collect(model, ["x"], inputs, batch=2)["x"]
-    assert one_by_one.count == together.count
-    assert len(together.signed.counts) == BINS < len(one_by_one.signed.counts)
-
-
-def test_only_the_activations_of_some_inputs_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[int] = []
-    add = Histogram.add
-
-    def counted(histogram: Histogram, values: np.ndarray) -> None:
-        given.append(values.size)
-        add(histogram, values)
-
-    monkeypatch.setattr(calibrate.Histogram, "add", counted)
-    inputs = [{"x": np.ones((1, 4, 8, 8), np.float32)} for _ in range(7)]
-    collect(network(), ["x"], inputs, batch=2)
-    assert given == [512, 512, 512, 256]
-
-
-def test_an_open_batch_is_that_of_the_first_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = network()
-    model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "N"
-    model.graph.output[0].type.tensor_type.shape.dim[0].dim_param = "N"
-    names = [node.output[0] for node in model.graph.node]
-    runners: list[list[str]] = []
-    make = calibrate._runner
-
-    def counted(model: Any, names: Any) -> Any:
-        runners.append(list(names))
-        return make(model, names)
-
-    monkeypatch.setattr(calibrate, "_runner", counted)
-    inputs = [{"x": np.ones((3, 4, 8, 8), np.float32)}]
-    largest = 3 * 6 * 8 * 8
-    histograms = collect(model, names, inputs, most_bytes=4 * largest)
-    assert histograms[names[0]].count == largest
-    assert runners == [[name] for name in names]  # two do not fit, and the sizes took no run
-
-
-def test_an_interrupt_passes() -> None:
-    def interrupted(done: int, total: int) -> None:
-        raise KeyboardInterrupt
-
-    inputs = [{"x": np.ones((1, 4, 8, 8), np.float32)}]
-    with pytest.raises(KeyboardInterrupt):
-        collect(network(), ["x"], inputs, on_input=interrupted)

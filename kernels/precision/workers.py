@@ -1,0 +1,82 @@
+"""Processes that share long work in Python, and keep what they are given from call to call.
+
+NumPy's histograms and the library's search for entropy hold the interpreter: threads of one process
+would take turns.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
+from multiprocessing import get_context
+from types import TracebackType
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+GONE = (OSError, BrokenProcessPool)
+"""What calls raise where there is no right or no room for processes, or one of them is killed."""
+
+
+class Workers:
+    """So many processes, in a ``with``; each starts with the first call that it is given."""
+
+    def __init__(self, count: int) -> None:
+        """count: one at least."""
+        self.count = count
+        # a pool of one process each, so that a caller can choose which of them does a call
+        self._pools: dict[int, ProcessPoolExecutor] = {}
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for pool in self._pools.values():
+            # an interrupt waits for nothing that was not begun
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def submit(
+        self, worker: int, call: Callable[..., Result], *arguments: object
+    ) -> Future[Result]:
+        """Have one worker do a call after those that it was given before.
+
+        worker: any number; equal ones are the same process. Raises one of GONE.
+        """
+        place = worker % self.count
+        if place not in self._pools:
+            self._pools[place] = ProcessPoolExecutor(1, get_context("spawn"), _leave_interrupts)
+        return self._pools[place].submit(call, *arguments)
+
+    def map(self, call: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """The results of a call, in the order of the items. Who is free takes the next one.
+
+        Raises one of GONE.
+        """
+        with ExitStack() as stack:
+            # each thread waits for the process that it asks: as many as there are processes
+            askers = ThreadPoolExecutor(self.count)
+            stack.callback(askers.shutdown, wait=False, cancel_futures=True)
+            free = list(range(self.count))
+
+            def ask(item: Item) -> Result:
+                worker = free.pop()
+                try:
+                    return self.submit(worker, call, item).result()
+                finally:
+                    free.append(worker)
+
+            yield from askers.map(ask, items)
+
+
+def _leave_interrupts() -> None:
+    """Leave Ctrl-C to the process that started this one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
