@@ -71,6 +71,34 @@ def test_a_core_of_which_nobody_tells_the_pipes_has_no_peak() -> None:
     assert peak_for("compute/fp32", replace(CPU, arch="carmel"), 2.2e9) is None
 
 
+@pytest.mark.parametrize(
+    ("arch", "operation", "per_clock"),
+    [
+        ("7.0", "int32/shuffle", 32),
+        ("7.5", "int32/shuffle", None),
+        ("7.5", "int32/from-fp32", 16),
+        ("8.0", "int32/shift", 64),
+        ("8.0", "int32/popcount", None),
+        ("8.0", "int32/from-fp32", None),
+        ("8.7", "fp32/exp2", None),
+        ("8.9", "int32/popcount", 16),
+        ("9.0", "int32/shuffle", 32),
+        ("9.0", "fp32/from-int32", None),
+        ("10.0", "fp32/rsqrt", 16),
+        ("10.0", "int32/shift", None),
+        ("10.3", "fp32/exp2", 32),
+        ("10.3", "fp32/rsqrt", None),
+        ("12.0", "int32/shuffle", None),
+        ("12.1", "int32/popcount", 16),
+    ],
+)
+def test_slow_arithmetic_is_known_only_where_a_guide_tells_and_nothing_disagrees(
+    arch: str, operation: str, per_clock: int | None
+) -> None:
+    peak = peak_for(f"arithmetic/{operation}", replace(GPU, arch=arch))
+    assert (peak and peak.per_clock) == per_clock
+
+
 def test_no_generation_is_lost_from_the_table() -> None:
     until_volta = {"5.0", "5.2", "5.3", "6.0", "6.1", "6.2", "7.0", "7.2"}
     later = {"7.5", "8.0", "8.6", "8.7", "8.9", "9.0", "10.0", "10.3", "11.0", "12.0", "12.1"}
