@@ -643,7 +643,7 @@ def make_plan(
     def prove(plan: Plan, recipes: Sequence[Recipe], beside: Sequence[Recipe] = ()) -> int:
         """Find the errors of these recipes, and time them in rounds with those beside."""
         replace_file(folder / PLAN_FILE, plan.as_json())
-        model_of = partial(asked.model_of, plan=plan)
+        model_of = partial(asked.kept_model_of, plan=plan)
         accuracy.measure_recipes(study, known, plan, recipes, model_of, folder, console)
         study.rest()
         timed = [*beside, *recipes]

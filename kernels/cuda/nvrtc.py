@@ -19,6 +19,7 @@ from pathlib import Path
 
 from kernels.base import KernelError
 from kernels.cuda import cubins
+from kernels.processors import processors
 
 SHARED = Path(__file__).parent
 """Where headers lie that kernels of several folders include."""
@@ -153,13 +154,6 @@ def compile_cubin(
 
     path = cubins.kept(f"{source.stem}-{arch}-{key}", built)
     return Cubin(path, source.name, arch, compiler.name)
-
-
-def processors() -> int:
-    """How many this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 _COMPILERS = ThreadPoolExecutor(processors(), "compile")

@@ -7,7 +7,6 @@ FP16 or BF16 are computed in FP32 and their results rounded.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kernels.onnx.protos import copy_of, elements, keep_only
+from kernels.processors import processors
 from kernels.runtime.door import onnxruntime
 from kernels.runtime.session import line_of
 from kernels.runtime.values import array_of, filled, is_native
@@ -158,13 +158,6 @@ def threads_of_a_run() -> int:
     """How many threads one input has."""
     share = THREADS_OF_A_PROCESSOR * processors() // lanes()
     return min(processors(), share)
-
-
-def processors() -> int:
-    """Those that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def widened(model: ModelProto) -> Any:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from kernels.base import Unavailable
+from probes.accuracy.ahead import made_ahead
 from probes.accuracy.stage_errors import expected_seconds, stage_errors
-from probes.accuracy.study import Study
+from probes.accuracy.study import Runnable, Study
 from probes.harness import interrupts
 from probes.records.precision import (
     ERRORS_FILE,
@@ -104,16 +105,19 @@ def measure_recipes(
             interrupts.check()
             count(finished + done, total)
 
-        for recipe in recipes:
+        def runnable(recipe: Recipe) -> Runnable:
+            return study.runnable(model_of(recipe))
+
+        for recipe, made in made_ahead(runnable, recipes):
             reason = ""
-            model = None
+            network = None
             try:
-                model = model_of(recipe)
+                network = made()
             except Unavailable as error:
                 reason = str(error)
             for which, inputs in zip((RANKING, TEST), counts, strict=True):
                 row = study.recipe_row(
-                    recipe.name, model, which, plan.method, plan.granularity, step, reason
+                    recipe.name, network, which, plan.method, plan.granularity, step, reason
                 )
                 known.errors.append(row)
                 _save(folder / ERRORS_FILE, known.errors, ErrorRow)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from kernels.base import KernelError, Unavailable, one_line
 from kernels.precision.apply import applied
+from kernels.processors import processors
 from probes.accuracy.ahead import ahead
-from probes.accuracy.exact import Exact, add_outputs, processors
+from probes.accuracy.exact import Exact, add_outputs
 from probes.accuracy.frontier import Frontier, only
 from probes.accuracy.metrics import Comparison, Votes
 from probes.accuracy.study import (

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -27,7 +27,9 @@ from kernels.precision.calibrate import (
 )
 from kernels.precision.collect import collect
 from kernels.precision.workers import Workers
-from probes.accuracy.exact import Arrays, Exact, add_outputs, processors
+from kernels.processors import processors
+from probes.accuracy.ahead import made_ahead
+from probes.accuracy.exact import Arrays, Exact, add_outputs
 from probes.accuracy.inputs import Inputs
 from probes.accuracy.metrics import (
     Comparison,
@@ -85,6 +87,18 @@ class Trial:
     """One run of the whole network."""
     start: float
     """Making a session of it."""
+
+
+@dataclass(frozen=True)
+class Runnable:
+    """A network to which a recipe was applied, ready to run."""
+
+    scores: Sequence[str]
+    """Names of its tensors in which noise is counted."""
+    exact: Exact | None
+    """None if the runtime refuses it."""
+    failure: str = ""
+    """Why."""
 
 
 class Study:
@@ -287,10 +301,21 @@ class Study:
             granularity=granularity or self.granularity,
         )
 
+    def runnable(self, model: ModelProto) -> Runnable:
+        """A session of a network to which a recipe was applied, with the scores of this one."""
+        compared = copy_of(model)
+        # in FP16 the scores have another name
+        scores = scores_of(model)
+        add_outputs(compared, scores)
+        try:
+            return Runnable(scores, Exact(compared))
+        except RidgelineError as error:
+            return Runnable(scores, None, one_line(error))
+
     def recipe_row(
         self,
         name: str,
-        model: ModelProto | None,
+        model: ModelProto | Runnable | None,
         which: str = RANKING,
         method: str = "",
         granularity: str = "",
@@ -299,8 +324,8 @@ class Study:
     ) -> ErrorRow:
         """What a network to which a recipe was applied answers otherwise than FP32.
 
-        which: ``ranking`` or ``test`` inputs. reason: why there is no such network; then it is
-        None, and the row is skipped.
+        model: as it is, or as ``runnable`` makes it. which: ``ranking`` or ``test`` inputs.
+        reason: why there is no such network; then it is None, and the row is skipped.
         """
         indices = self.split.of(which)
         row = ErrorRow(
@@ -314,18 +339,16 @@ class Study:
         )
         if model is None:
             return replace(row, status=SKIPPED, reason=reason)
+        runnable = model if isinstance(model, Runnable) else self.runnable(model)
+        if runnable.exact is None:
+            return replace(row, status=FAILED, reason=runnable.failure)
         comparison, votes = Comparison(), Votes()
         try:
-            compared = copy_of(model)
-            # in FP16 the scores have another name
-            scores = scores_of(model)
-            add_outputs(compared, scores)
-            exact = Exact(compared)
             self.expect(indices)
-            each_actual = exact.run_each(map(self.feeds, indices))
+            each_actual = runnable.exact.run_each(map(self.feeds, indices))
             for done, (index, actual) in enumerate(zip(indices, each_actual, strict=True)):
                 on_step(done, len(indices), name)
-                for score, own_score in zip(self.scores, scores, strict=True):
+                for score, own_score in zip(self.scores, runnable.scores, strict=True):
                     actual[score] = actual[own_score]
                 self.compare(index, actual, comparison, votes)
         except RidgelineError as error:
@@ -455,16 +478,21 @@ class Study:
         ranges_of_method = ranges_by_method(range_rows, self.symmetric)
         total = len(ranges_of_method) + len(granularities)
         rows: list[ErrorRow] = []
-        for method, ranges in ranges_of_method.items():
+
+        def in_int8(method: str) -> Runnable:
+            return self._in_int8(ranges_of_method[method], self.granularity)
+
+        for method, made in made_ahead(in_int8, ranges_of_method):
             on_step(len(rows), total, f"{INT8} by {method}")
-            rows.append(self._int8_row(method, ranges, self.granularity))
+            rows.append(self._int8_row(method, made, self.granularity))
             yield rows[-1]
         method = best_method(rows)
         for granularity in granularities:
             if not method or granularity == self.granularity:
                 continue
             on_step(len(rows), total, f"{INT8} by {method}, one scale a {granularity}")
-            rows.append(self._int8_row(method, ranges_of_method[method], granularity))
+            by_granularity = partial(self._in_int8, ranges_of_method[method], granularity)
+            rows.append(self._int8_row(method, by_granularity, granularity))
             yield rows[-1]
         on_step(total, total, "")
 
@@ -475,14 +503,18 @@ class Study:
         method = best_method(errors)
         return method, ranges_by_method(range_rows, self.symmetric).get(method, {})
 
-    def _int8_row(self, method: str, ranges: Ranges, granularity: str) -> ErrorRow:
+    def _in_int8(self, ranges: Ranges, granularity: str) -> Runnable:
+        """The network with all stages in INT8. Raises Unavailable where it has no such form."""
+        return self.runnable(self.with_precisions(self.all_int8(), ranges, granularity))
+
+    def _int8_row(self, method: str, made: Callable[[], Runnable], granularity: str) -> ErrorRow:
         """The row of all stages in INT8."""
-        model, reason = None, ""
+        network, reason = None, ""
         try:
-            model = self.with_precisions(self.all_int8(), ranges, granularity)
+            network = made()
         except Unavailable as error:
             reason = one_line(error)
-        return self.recipe_row(INT8, model, RANKING, method, granularity, reason=reason)
+        return self.recipe_row(INT8, network, RANKING, method, granularity, reason=reason)
 
 
 class _Fed(Sequence[Arrays]):

@@ -161,8 +161,16 @@ class Planning:
         """
         path = self.path_of(recipe)
         if not path.exists():
-            _save(self.model_of(recipe, plan), path)
+            self.kept_model_of(recipe, plan)
         return path
+
+    def kept_model_of(self, recipe: Recipe, plan: Plan) -> Any:
+        """The same as ``model_of``, which is kept as ``file_of`` does, to be timed later."""
+        model = self.model_of(recipe, plan)
+        path = self.path_of(recipe)
+        if not path.exists():
+            _save(model, path)
+        return model
 
     def model_of(self, recipe: Recipe, plan: Plan) -> Any:
         """The ModelProto that a recipe of a plan makes of the network.

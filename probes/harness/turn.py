@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kernels.base import Audit, KernelError, Launch, Unavailable, one_line
-from kernels.cuda.nvrtc import processors
 from kernels.device import Device
+from kernels.processors import processors
 from probes.harness.beside import beside
 from probes.harness.case import Case
 from probes.harness.check import SOUND, Failure, check, check_code

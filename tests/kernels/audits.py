@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from kernels.cuda import disassembly, nvrtc, sass
+from kernels.cuda import disassembly, sass
 from kernels.cuda.disassembly import Code
 from kernels.cuda.kernel import CudaKernel
 from kernels.cuda.nvrtc import Cubin
+from kernels.processors import processors
 
 
 @contextmanager
@@ -22,7 +23,7 @@ def read_at_once(kernels: Iterable[CudaKernel]) -> Iterator[None]:
 
     Audits within it find the code there, or hear of the refusal that was met.
     """
-    with ThreadPoolExecutor(nvrtc.processors()) as pool:
+    with ThreadPoolExecutor(processors()) as pool:
         cubins = list(pool.map(lambda kernel: kernel.cubin, kernels))
     codes, refusals = read_by_arch(cubins)
 
