@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 LARGEST_INT8 = 127
 """The range is kept symmetric: -128 would have no negative."""
+OPSET = 10
+"""The first with MatMulInteger."""
 
 
 def integers(values: np.ndarray, axis: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -102,6 +104,10 @@ def _typed(model: ModelProto, nodes: list[Any], stored: list[Any]) -> Any:
     for field, entries in (("node", nodes), ("initializer", stored), ("value_info", [])):
         typed.graph.ClearField(field)
         getattr(typed.graph, field).extend(entries)
+    for entry in typed.opset_import:
+        if entry.domain in ("", "ai.onnx"):
+            # no node of the older version is left
+            entry.version = max(entry.version, OPSET)
     for value in typed.graph.input:
         value.type.tensor_type.elem_type = onnx.TensorProto.INT8
     for value in typed.graph.output:

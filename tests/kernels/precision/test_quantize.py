@@ -174,6 +174,14 @@ def test_the_integer_form_is_the_product_in_int32(make: Any) -> None:
     assert np.abs(scaled - expected).max() < CLOSE * np.abs(expected).max()
 
 
+def test_the_integer_form_of_an_old_network_has_an_opset_with_its_product() -> None:
+    model = gemm(weights_of(32, 24))
+    model.opset_import[0].version = 9
+    changed = convert(model, "int8", form="integer")
+    onnx.checker.check_model(changed, full_check=True)
+    assert run(changed, feeds(changed))[0].dtype == np.int32
+
+
 def test_the_integer_form_of_two_activations_is_exact() -> None:
     changed = convert(square(24), "int8", form="integer")
     arrays = feeds(changed)
