@@ -67,6 +67,8 @@ class Guard:
         self._pipe: Connection | None = None
         self._log: IO[bytes] | None = None
         """What the worker writes to its standard output and error."""
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        """Where its temporary files go: a worker that is killed removes none."""
         self._busy = False
         """True from a request to its answer, and if an interrupt came between the two."""
 
@@ -136,9 +138,10 @@ class Guard:
         context: Any = multiprocessing.get_context("fork")
         self._pipe, workers_end = context.Pipe()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (it is closed with the worker)
+        self._folder = tempfile.TemporaryDirectory(prefix="ridgeline-")
         self._process = context.Process(
             target=_serve,
-            args=(self._make, workers_end, self._log.fileno(), os.getpid()),
+            args=(self._make, workers_end, self._log.fileno(), os.getpid(), self._folder.name),
             daemon=True,
         )
         # else the worker has what waits to be written too, and writes it into its log
@@ -162,7 +165,9 @@ class Guard:
             self._pipe.close()
         if self._log is not None:
             self._log.close()
-        self._process = self._pipe = self._log = None
+        if self._folder is not None:
+            self._folder.cleanup()
+        self._process = self._pipe = self._log = self._folder = None
 
     def _why_ended(self) -> str:
         """What ended the worker, and the last line it wrote."""
@@ -196,12 +201,18 @@ def _signal_in_words(number: int) -> str:
 
 
 def _serve(
-    make: Callable[[], Callable[[Any], Any]], pipe: Connection, log: int, parent: int
+    make: Callable[[], Callable[[Any], Any]],
+    pipe: Connection,
+    log: int,
+    parent: int,
+    folder: str,
 ) -> None:
     """The worker: answer requests until None comes.
 
-    log: file descriptor that its output goes to. parent: number of the program's process.
+    log: file descriptor that its output goes to. parent: number of the program's process. folder:
+    for its temporary files.
     """
+    tempfile.tempdir = folder
     _end_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # where it is enabled it prints a page on a fault, of which Broken tells in a line

@@ -11,8 +11,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -47,6 +49,8 @@ def worker() -> Callable[[str], Any]:
         number = next(requests)
         if request in faults:
             faults[request]()
+        if request == "folder":
+            return tempfile.mkdtemp()
         return request, number
 
     return answer
@@ -109,6 +113,18 @@ def test_what_ends_the_worker_is_told_and_a_fresh_one_goes_on(
     assert str(broken.value) == reason
     assert guard.ask("next", LONG) == ("next", 1), "a fresh worker has been asked nothing before"
     assert guard.ask("again", LONG) == ("again", 2)
+
+
+def test_temporary_files_of_a_killed_worker_are_removed(guard: Guard) -> None:
+    folder = Path(guard.ask("folder", LONG))
+    assert folder.is_dir()
+    with pytest.raises(Broken):
+        guard.ask("kill", LONG)
+    assert not folder.parent.exists()
+    second = Path(guard.ask("folder", LONG))
+    guard.close()
+    assert not second.parent.exists()
+    assert folder.parent != second.parent != Path(tempfile.gettempdir())
 
 
 def test_what_hangs_is_ended(guard: Guard) -> None:
