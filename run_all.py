@@ -13,7 +13,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,6 +89,20 @@ DONE = 0
 SOME_FAILED = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """A run while it is measured, with all that its steps share."""
+
+    run: Run
+    args: argparse.Namespace
+    """What the user asked for."""
+    folder: Path
+    """Where the files of the run go."""
+    console: Console
+    watch: Watch
+    """What else runs on the machine."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -443,23 +457,22 @@ def measure(args: argparse.Namespace, folders: list[Path]) -> int:
                 "clock_limits": watch.clock_limits(),
             }
             console.load(run.load)
+        sitting = Sitting(run, args, folder, console, watch)
         patience = lessons.PATIENCE if tried else USUAL
-        measured_code = measure_tasks(
-            run, todo, bench, args, folder, console, watch, patience=patience
-        )
+        measured_code = measure_tasks(sitting, todo, bench, patience=patience)
         if measured_code == INTERRUPTED:
             return INTERRUPTED
         if asked_plan and measured_code in (DONE, SOME_FAILED):
-            planned_code = make_plans(run, asked_plan, args, folder, console, watch)
+            planned_code = make_plans(sitting, asked_plan)
             if planned_code == INTERRUPTED:
                 return INTERRUPTED
             measured_code = measured_code or planned_code
         if asked_engines and measured_code in (DONE, SOME_FAILED):
-            engines_code = time_engines(run, asked_engines, folder, console)
+            engines_code = time_engines(sitting, asked_engines)
             if engines_code == INTERRUPTED:
                 return INTERRUPTED
             measured_code = measured_code or engines_code
-        finished_code = finish(run, folder, console, others)
+        finished_code = finish(sitting, others)
         interrupts.check()
     return measured_code if measured_code != DONE else finished_code
 
@@ -534,13 +547,9 @@ def where_rows_are(folder: Path, new_parents: Sequence[Path]) -> str:
 
 
 def measure_tasks(
-    run: Run,
+    sitting: Sitting,
     todo: Sequence[Task],
     bench: GuardedBench,
-    args: argparse.Namespace,
-    folder: Path,
-    console: Console,
-    watch: Watch,
     rounds: int | None = None,
     patience: Patience = USUAL,
 ) -> int:
@@ -552,34 +561,39 @@ def measure_tasks(
     from analysis.model.judge import judged
     from probes.harness import session
 
+    run = sitting.run
+
     def judge(rows: Sequence[Measurement]) -> list[Measurement]:
         return judged(rows, run.device)
 
     try:
         session.measure(
-            run, todo, bench, folder, args.sustained, judge, console, watch, rounds, patience
+            run,
+            todo,
+            bench,
+            sitting.folder,
+            sitting.args.sustained,
+            judge,
+            sitting.console,
+            sitting.watch,
+            rounds,
+            patience,
         )
     except (KeyboardInterrupt, OSError) as error:
-        return ended_by(error, run, folder, console)
+        return ended_by(error, sitting)
     return code_of(run) if run.status == COMPLETE else SOME_FAILED
 
 
-def make_plans(
-    run: Run,
-    asked: Planning,
-    args: argparse.Namespace,
-    folder: Path,
-    console: Console,
-    watch: Watch,
-) -> int:
+def make_plans(sitting: Sitting, asked: Planning) -> int:
     """Make each plan that is asked for; returns the exit code.
 
     What ends one early is told on the console. All that is found so far is on disk at any time.
     """
+    folder, console = sitting.folder, sitting.console
     code = DONE
     try:
         for part in asked.parts:
-            part_code = PLANNERS[part](run, asked, args, folder, console, watch)
+            part_code = PLANNERS[part](sitting, asked)
             if part_code == INTERRUPTED:
                 return INTERRUPTED
             code = code or part_code
@@ -611,14 +625,7 @@ def timings_of(run: Run, provider: str) -> Timings:
     )
 
 
-def make_plan(
-    run: Run,
-    asked: Planning,
-    args: argparse.Namespace,
-    folder: Path,
-    console: Console,
-    watch: Watch,
-) -> int:
+def make_plan(sitting: Sitting, asked: Planning) -> int:
     """Plan the precision of each stage of a network, and prove the plan; returns the exit code.
 
     Errors of the stages; then recipes, by the times of stages alone; then their errors and times;
@@ -628,6 +635,7 @@ def make_plan(
     from probes.accuracy import session as accuracy
     from probes.command import planning
 
+    run, folder, console = sitting.run, sitting.folder, sitting.console
     provider = planning.provider_of(run.device)
     run.status = PARTIAL
     flaws = planning.flaws_in_words(asked)
@@ -647,7 +655,7 @@ def make_plan(
         accuracy.measure_recipes(study, known, plan, recipes, model_of, folder, console)
         study.rest()
         timed = [*beside, *recipes]
-        return time_recipes(run, asked, plan, timed, known.errors, args, folder, console, watch)
+        return time_recipes(sitting, asked, plan, timed, known.errors)
 
     plan = planning.with_stored(asked, propose(known, timings, asked.loss))
     code = prove(plan, plan.recipes)
@@ -668,14 +676,7 @@ def make_plan(
     return code
 
 
-def make_pruning(
-    run: Run,
-    asked: Planning,
-    args: argparse.Namespace,
-    folder: Path,
-    console: Console,
-    watch: Watch,
-) -> int:
+def make_pruning(sitting: Sitting, asked: Planning) -> int:
     """Find what of a network's weights can go, and prove it; returns the exit code.
 
     What each pattern of zeros makes of each layer, and what each group of channels that is smaller
@@ -696,6 +697,7 @@ def make_pruning(
     from probes.accuracy import pruned
     from probes.command import planning
 
+    run, folder, console = sitting.run, sitting.folder, sitting.console
     provider = planning.provider_of(run.device)
     run.status = PARTIAL
     run.save(folder)
@@ -707,7 +709,7 @@ def make_pruning(
     smaller_layers = layers.probe(provider)
     if smaller_layers:
         rounds = planning.SESSIONS_IF_LARGE
-        code = time_probe(run, smaller_layers, rounds, args, folder, console, watch)
+        code = time_probe(sitting, smaller_layers, rounds)
         if code == INTERRUPTED:
             return INTERRUPTED
     channels = ChannelStudy(known.channels, run.measurements, provider)
@@ -724,7 +726,7 @@ def make_pruning(
 
     sizes = planning.products(asked, known.patterns)
     if sizes and run.device.kind == "cuda":
-        code = time_probe(run, sizes, None, args, folder, console, watch)
+        code = time_probe(sitting, sizes, None)
         if code == INTERRUPTED:
             return INTERRUPTED
     find_errors(plan.recipes, RANKING)
@@ -738,7 +740,7 @@ def make_pruning(
     replace_file(folder / PRUNE_FILE, plan.as_json())
     find_errors(worth_a_test(timed, plan, known.errors), TEST)
     study.rest()
-    code = time_recipes(run, asked, plan, timed, known.errors, args, folder, console, watch)
+    code = time_recipes(sitting, asked, plan, timed, known.errors)
     if code == INTERRUPTED:
         return INTERRUPTED
     points = all_points(plan, known.errors, run.measurements, ())
@@ -754,32 +756,20 @@ PLANNERS = {PRECISION: make_plan, PRUNE: make_pruning}
 
 
 def time_recipes(
-    run: Run,
+    sitting: Sitting,
     asked: Planning,
     plan: Plan,
     recipes: Sequence[Recipe],
     errors: Sequence[ErrorRow],
-    args: argparse.Namespace,
-    folder: Path,
-    console: Console,
-    watch: Watch,
 ) -> int:
     """Time the whole network by each of these recipes, in rounds; returns the exit code."""
     from probes.command import planning
 
     probe = planning.recipes(asked, plan, recipes, errors)
-    return time_probe(run, probe, planning.sessions(asked), args, folder, console, watch)
+    return time_probe(sitting, probe, planning.sessions(asked))
 
 
-def time_probe(
-    run: Run,
-    probe: Probe,
-    rounds: int | None,
-    args: argparse.Namespace,
-    folder: Path,
-    console: Console,
-    watch: Watch,
-) -> int:
+def time_probe(sitting: Sitting, probe: Probe, rounds: int | None) -> int:
     """Time all cases of a probe in a bench of its own; returns the exit code.
 
     rounds: turns of each; None: as many as the run's settings say.
@@ -787,14 +777,16 @@ def time_probe(
     from probes.harness.bench import GuardedBench
     from probes.harness.task import tasks
 
+    run = sitting.run
+
     def todo_on(device: Device) -> list[Task]:
-        return tasks([probe], device, run.started, full=True, quick=args.quick)
+        return tasks([probe], device, run.started, full=True, quick=sitting.args.quick)
 
     bench = GuardedBench(choose_device, todo_on)
-    return measure_tasks(run, todo_on(run.device), bench, args, folder, console, watch, rounds)
+    return measure_tasks(sitting, todo_on(run.device), bench, rounds)
 
 
-def time_engines(run: Run, asked: Engines, folder: Path, console: Console) -> int:
+def time_engines(sitting: Sitting, asked: Engines) -> int:
     """Have TensorRT time what is asked for; returns the exit code.
 
     All that is timed so far is on disk at any time.
@@ -802,16 +794,18 @@ def time_engines(run: Run, asked: Engines, folder: Path, console: Console) -> in
     from probes.tensorrt import session
 
     try:
-        return DONE if session.measure(asked, run, folder, console) else SOME_FAILED
+        is_timed = session.measure(asked, sitting.run, sitting.folder, sitting.console)
+        return DONE if is_timed else SOME_FAILED
     except (KeyboardInterrupt, OSError) as error:
-        return ended_by(error, run, folder, console)
+        return ended_by(error, sitting)
 
 
-def ended_by(error: KeyboardInterrupt | OSError, run: Run, folder: Path, console: Console) -> int:
+def ended_by(error: KeyboardInterrupt | OSError, sitting: Sitting) -> int:
     """Say what ended a measurement early, and where its rows are; returns the exit code."""
+    folder, console = sitting.folder, sitting.console
     if isinstance(error, OSError):
         console.note(f"cannot write to {folder}: {reason(error)}; the measurement ended there")
-        return SOME_FAILED if run.measured else BAD_INPUT
+        return SOME_FAILED if sitting.run.measured else BAD_INPUT
     interrupts.answered()
     console.note(
         f"interrupted: this run is partial; its rows so far are in {folder}, --replot draws them"
@@ -825,7 +819,7 @@ def code_of(run: Run) -> int:
     return SOME_FAILED if failed else DONE
 
 
-def finish(run: Run, folder: Path, console: Console, others: Sequence[Found]) -> int:
+def finish(sitting: Sitting, others: Sequence[Found]) -> int:
     """Model, place, draw and report what was measured; returns the exit code.
 
     With no space left on the disk, the result is printed all the same. others: machines on whose
@@ -833,6 +827,7 @@ def finish(run: Run, folder: Path, console: Console, others: Sequence[Found]) ->
     """
     from analysis.analyse import model, write
 
+    run, folder, console = sitting.run, sitting.folder, sitting.console
     problem = ""
     with console.working("drawing the pictures and writing the page"):
         known = read_precision(folder, run.guarded, run.damage)
