@@ -88,7 +88,7 @@ def measure(
             turns = rounds or run.settings["rounds"]
             telling = _sense(run, bench) if rounds is None else energy.Telling()
             if telling.source:
-                load_seconds += energy.budget(run.settings["quick"], run.settings["full"])
+                load_seconds += energy.budget(run.settings["quick"])
             _time_and_save(
                 run,
                 imported,
@@ -215,7 +215,7 @@ def _weigh(
         run.power["idle_w"] = bench.idle()
     interrupts.check()
     trusted = [task for task, verdict in judged(todo, judge) if _is_good(verdict)]
-    seconds = energy.budget(run.settings["quick"], run.settings["full"])
+    seconds = energy.budget(run.settings["quick"])
     chosen = energy.loads(trusted, seconds, telling.load_seconds)
     unknown = []
     with console.working(f"reading the power of {len(chosen)} loads"):
