@@ -24,7 +24,7 @@ WARM_SECONDS = {"cpu": 0.0, "cuda": 0.010}
 """Before the first sample. A GPU lowers its clock within some milliseconds of a heavy load; a
 CPU's is probed beside every sample.
 """
-TOTAL_SECONDS = {"cpu": 24.0, "cuda": 6.0}
+TOTAL_SECONDS = {"cpu": 24.0, "cuda": 5.0}
 """Sampling time of a whole run. A GPU is quiet within some samples, and has many more ceilings."""
 QUICK_SECONDS = 0.8
 """The same of a quick run."""
