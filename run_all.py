@@ -708,7 +708,7 @@ def make_pruning(sitting: Sitting, asked: Planning) -> int:
     code = DONE
     smaller_layers = layers.probe(provider)
     if smaller_layers:
-        rounds = planning.SESSIONS_IF_LARGE
+        rounds = planning.SESSIONS_IF_ALIKE
         code = time_probe(sitting, smaller_layers, rounds)
         if code == INTERRUPTED:
             return INTERRUPTED
@@ -766,7 +766,7 @@ def time_recipes(
     from probes.command import planning
 
     probe = planning.recipes(asked, plan, recipes, errors)
-    return time_probe(sitting, probe, planning.sessions(asked))
+    return time_probe(sitting, probe, planning.sessions(asked, sitting.run.device))
 
 
 def time_probe(sitting: Sitting, probe: Probe, rounds: int | None) -> int:

@@ -39,7 +39,7 @@ def run(digits: Path) -> Path:
     command += ["--data", str(digits / "digits.npz"), "--loss", "0.1%"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(planning, "SESSIONS", 1)
-        patch.setattr(planning, "SESSIONS_IF_LARGE", 1)
+        patch.setattr(planning, "SESSIONS_IF_ALIKE", 1)
         assert run_all.main(command) in (run_all.DONE, run_all.SOME_FAILED)
     (folder,) = (digits / "runs").glob("*/*")
     return folder

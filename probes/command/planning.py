@@ -65,12 +65,14 @@ ANSWERS_OVERFLOW = "its answers are no numbers: a result inside is beyond what i
 AS_STORED = "as stored"
 """Name of the recipe that a network with Q/DQ nodes came with."""
 SESSIONS = 9
-"""Turns of each recipe of a small network, each a session of its own: they have several speeds, and
-one session keeps to one of them for life. The medians of nine have an interval that leaves out
-their extremes."""
-SESSIONS_IF_LARGE = 3
+"""Turns of each recipe of a small network on a CPU, each a session of its own: they have several
+speeds, by how their threads happen to meet, and one session keeps to one of them for life. The
+medians of nine have an interval that leaves out their extremes."""
+SESSIONS_IF_ALIKE = 3
+"""The same of a large network, and on a GPU, where sessions differ by a few per cent and take a
+second to make."""
 LARGE_FLOPS = 1e9
-"""Of one run, from which sessions differ little, and take long to make."""
+"""Of one run on a CPU, from which sessions differ little."""
 MOST_PRODUCTS = 12
 """Sizes of products that are timed dense and sparse."""
 PLACES_STEP = 16
@@ -285,9 +287,10 @@ def read(args: argparse.Namespace) -> Planning | None:
     )
 
 
-def sessions(planning: Planning) -> int:
+def sessions(planning: Planning, device: Device) -> int:
     """How many sessions of each recipe are timed."""
-    return SESSIONS_IF_LARGE if _flops(planning.asked) >= LARGE_FLOPS else SESSIONS
+    are_alike = device.kind == "cuda" or _flops(planning.asked) >= LARGE_FLOPS
+    return SESSIONS_IF_ALIKE if are_alike else SESSIONS
 
 
 def most_tests(asked: network.Asked) -> int:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from probes import tensor_core
-from probes.records.tag import ZEROS
+from probes.records.tag import ZEROS, Tag
 from tests.devices import CPU, gpu
 
 
-def paths(arch: str, full: bool) -> set[str]:
-    """Paths whose zeros a plain run asks, or only a full one."""
-    return {
-        case.tag.path
-        for case in tensor_core.cases(gpu(arch))
-        if ZEROS in case.tag.variants and case.full == full and not case.skip
-    }
+def tags(arch: str, full: bool) -> Iterator[Tag]:
+    """What a plain run asks, or only a full one."""
+    for case in tensor_core.cases(gpu(arch)):
+        if case.full == full and not case.skip:
+            assert isinstance(case.tag, Tag)
+            yield case.tag
+
+
+def paths_with_zeros(arch: str, full: bool) -> set[str]:
+    """Paths that are asked with zeros."""
+    return {tag.path for tag in tags(arch, full) if ZEROS in tag.variants}
 
 
 @pytest.mark.parametrize(
@@ -29,13 +35,13 @@ def paths(arch: str, full: bool) -> set[str]:
 def test_zeros_of_a_path_that_another_outruns_are_of_a_full_run(
     arch: str, plain: str, full: str
 ) -> None:
-    assert set(plain.split()) <= paths(arch, full=False)
-    assert set(full.split()) <= paths(arch, full=True)
+    assert set(plain.split()) <= paths_with_zeros(arch, full=False)
+    assert set(full.split()) <= paths_with_zeros(arch, full=True)
 
 
 def test_a_path_with_random_operands_is_in_every_run() -> None:
-    cases = list(tensor_core.cases(gpu("9.0")))
-    assert not any(case.full for case in cases if ZEROS not in case.tag.variants)
-    random = [case.kernel.name for case in cases if ZEROS not in case.tag.variants]
-    assert len(cases) == 2 * len(random)
+    assert all(ZEROS in tag.variants for tag in tags("9.0", full=True))
+    random = {str(tag) for tag in tags("9.0", full=False) if ZEROS not in tag.variants}
+    outrun = {f"compute/{dtype}/wmma-fp32" for dtype in ("fp16", "bf16", "tf32")}
+    assert outrun <= random
     assert list(tensor_core.cases(CPU)) == []
