@@ -43,7 +43,8 @@ def judge(evidence: Evidence) -> Finding:
     steps = by_place(evidence, replace(NEED, dtypes=(cut.dtype,)), needed)
     left = steps[cut.misaligned].seconds.over(steps[cut.whole].seconds)
     left_aligned = steps[cut.aligned].seconds.over(steps[cut.whole].seconds)
-    said = all_of([negated(left.below(NOTHING)), left_aligned.below(NOTHING)])
+    over_aligned = steps[cut.misaligned].seconds.over(steps[cut.aligned].seconds)
+    said = all_of([negated(left.below(NOTHING)), over_aligned.above(1)])
     work = steps[cut.misaligned].flops / steps[cut.whole].flops
     aligned_work = steps[cut.aligned].flops / steps[cut.whole].flops
     words = (
@@ -96,7 +97,7 @@ LESSON = Lesson(
     source="NVIDIA, Deep Learning Performance: Convolutional Layers User's Guide.",
     rule=(
         f"It holds if the misaligned number of channels takes at least {NOTHING:.0%} of the time "
-        "of all, and the aligned one less."
+        "of all, and longer than the aligned one."
     ),
     needs=(NEED,),
     judge=judge,

@@ -80,7 +80,9 @@ def test_misaligned_channels_gain_nothing_where_aligned_ones_do() -> None:
     assert trial.verdict == HOLDS
     assert "79 %" in trial.evidence and "130 %" in trial.evidence
     assert verdict(misaligned_cut.LESSON, ladder(60, 50)) == FAILS
-    assert verdict(misaligned_cut.LESSON, ladder(130, 130)) == FAILS
+    assert verdict(misaligned_cut.LESSON, ladder(130, 87)) == HOLDS
+    assert verdict(misaligned_cut.LESSON, ladder(130, 150)) == FAILS
+    assert verdict(misaligned_cut.LESSON, ladder(130, 130)) == UNDECIDED
     assert verdict(misaligned_cut.LESSON, ladder(90, 50)) == UNDECIDED
 
 
