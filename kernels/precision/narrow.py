@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kernels.base import Unavailable, one_line
-from kernels.onnx.protos import copy_of
+from kernels.onnx.file import LARGEST_VALUE, without_weights
+from kernels.onnx.protos import copy_of, elements
 from kernels.onnx.settle import settle
 
 if TYPE_CHECKING:
@@ -70,14 +71,26 @@ def raised(model: ModelProto, opset: int, ir_version: int, dtype: str) -> Any:
 
     if _opset(model) >= opset or onnx.defs.onnx_opset_version() < opset:
         return model
+    # the converter reads no large weights, and takes seconds to pass them on
+    light = model if model.functions else without_weights(model)
     try:
-        newer = onnx.version_converter.convert_version(model, opset)
+        newer = onnx.version_converter.convert_version(light, opset)
     except Exception as problem:  # of the C++ converter: its type changes by version
         raise Unavailable(
             f"no {dtype}: cannot bring the model to opset {opset}: {one_line(problem)}"
         ) from problem
+    if light is not model:
+        _give_weights(newer, model)
     newer.ir_version = max(model.ir_version, ir_version)
     return newer
+
+
+def _give_weights(light: ModelProto, whole: ModelProto) -> None:
+    """Give a model without large weights those of the whole one, in place."""
+    stored = {tensor.name: tensor for tensor in whole.graph.initializer}
+    for tensor in light.graph.initializer:
+        if elements(tensor.dims) > LARGEST_VALUE and tensor.name in stored:
+            tensor.CopyFrom(stored[tensor.name])
 
 
 def _opset(model: ModelProto) -> int:

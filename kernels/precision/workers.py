@@ -6,6 +6,7 @@ would take turns.
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -14,6 +15,8 @@ from contextlib import ExitStack
 from multiprocessing import get_context
 from types import TracebackType
 from typing import TypeVar
+
+from kernels.processes import end_with
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -51,16 +54,23 @@ class Workers:
 
         worker: any number; equal ones are the same process. Raises one of GONE.
         """
-        place = worker % self.count
+        return self._pool(worker % self.count).submit(call, *arguments)
+
+    def _pool(self, place: int) -> ProcessPoolExecutor:
+        """The process at a place, started by this thread if there is none: it ends with that."""
         if place not in self._pools:
-            self._pools[place] = ProcessPoolExecutor(1, get_context("spawn"), _leave_interrupts)
-        return self._pools[place].submit(call, *arguments)
+            pool = ProcessPoolExecutor(1, get_context("spawn"), _begin, (os.getpid(),))
+            pool.submit(_nothing)
+            self._pools[place] = pool
+        return self._pools[place]
 
     def map(self, call: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """The results of a call, in the order of the items. Who is free takes the next one.
 
         Raises one of GONE.
         """
+        for place in range(self.count):
+            self._pool(place)
         with ExitStack() as stack:
             # each thread waits for the process that it asks: as many as there are processes
             askers = ThreadPoolExecutor(self.count)
@@ -77,6 +87,11 @@ class Workers:
             yield from askers.map(ask, items)
 
 
-def _leave_interrupts() -> None:
-    """Leave Ctrl-C to the process that started this one."""
+def _begin(parent: int) -> None:
+    """End with the program, however that ends, and leave Ctrl-C to it. parent: its number."""
+    end_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _nothing() -> None:
+    """What a process is started with."""

@@ -10,7 +10,6 @@ opens a GPU: a fork has neither.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import faulthandler
 import multiprocessing
 import os
@@ -25,6 +24,7 @@ from multiprocessing.connection import Connection, wait
 from typing import IO, Any
 
 from kernels.base import one_line
+from kernels.processes import end_with
 from kernels.runtime import patience
 from probes.harness.clocks import waiting
 
@@ -32,8 +32,6 @@ GRACE_SECONDS = 1.0
 """How long a worker has to give its buffers back."""
 MOST_STARVED = 4
 """Times its limit that a worker may take where other work keeps it from the processors."""
-SIGNAL_WHEN_PARENT_ENDS = 1
-"""PR_SET_PDEATHSIG of <linux/prctl.h>."""
 EXPENDABLE = "500"
 """oom_score_adj of a worker, of at most 1000: for lack of memory Linux ends it before others."""
 MEANINGS = {
@@ -213,7 +211,7 @@ def _serve(
     for its temporary files.
     """
     tempfile.tempdir = folder
-    _end_with(parent)
+    end_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # where it is enabled it prints a page on a fault, of which Broken tells in a line
     faulthandler.disable()
@@ -248,12 +246,3 @@ def _send(pipe: Connection, result: Any) -> None:
         pipe.send(result)
     except Exception:
         pipe.send(RuntimeError(f"{type(result).__name__}: {one_line(result)}"))
-
-
-def _end_with(parent: int) -> None:
-    """Have the kernel end this process when its parent ends, however that ends."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(SIGNAL_WHEN_PARENT_ENDS, signal.SIGKILL)
-    # a parent that ended before that call sends no signal
-    if os.getppid() != parent:
-        os._exit(1)

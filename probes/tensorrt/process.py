@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import select
 import signal
@@ -12,9 +11,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-SIGNAL_WHEN_PARENT_ENDS = 1
-"""PR_SET_PDEATHSIG of <linux/prctl.h>."""
+from kernels.processes import end_with
+
 MOST_LINES = 20_000
 """Lines that are kept of what it printed, the last ones."""
 TICK_SECONDS = 0.5
@@ -72,15 +72,6 @@ def run_program(
 
 def _started(command: Sequence[str]) -> subprocess.Popen[bytes]:
     """The program, in a session of its own, so that Ctrl-C reaches only us. Raises NoStart."""
-    library = _library()
-    parent = os.getpid()
-
-    def end_with_parent() -> None:
-        if library is not None:
-            library.prctl(SIGNAL_WHEN_PARENT_ENDS, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
     try:
         return subprocess.Popen(
             list(command),
@@ -88,20 +79,10 @@ def _started(command: Sequence[str]) -> subprocess.Popen[bytes]:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=end_with_parent,
+            preexec_fn=partial(end_with, os.getpid()),
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise NoStart(getattr(error, "strerror", None) or str(error)) from None
-
-
-def _library() -> ctypes.CDLL | None:
-    """The C library where it has prctl, else None."""
-    try:
-        library = ctypes.CDLL(None)
-        _ = library.prctl
-    except (OSError, AttributeError):
-        return None
-    return library
 
 
 def _listen(process: subprocess.Popen[bytes], deadline: float, hear: Callable[[str], None]) -> bool:

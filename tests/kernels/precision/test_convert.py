@@ -16,10 +16,11 @@ from kernels.layers.conv import conv  # noqa: E402
 from kernels.layers.image import letterbox, normalise, suppress  # noqa: E402
 from kernels.layers.matrix import attention, row_op  # noqa: E402
 from kernels.layers.precision import product  # noqa: E402
+from kernels.onnx.file import LARGEST_VALUE  # noqa: E402
 from kernels.onnx.graph import graph_of  # noqa: E402
 from kernels.onnx.net import Net  # noqa: E402
 from kernels.precision.convert import convert  # noqa: E402
-from kernels.precision.narrow import narrowed  # noqa: E402
+from kernels.precision.narrow import narrowed, raised  # noqa: E402
 from tests.kernels.onnx_run import feeds, reference, run  # noqa: E402
 
 
@@ -146,9 +147,21 @@ def test_a_bf16_product_is_close() -> None:
     np.testing.assert_allclose(answer, run(model, arrays)[0], atol=0.02)
 
 
+def test_a_newer_opset_keeps_every_weight() -> None:
+    net = Net(opset=11)
+    model = net.model(net.conv(net.input(1, 16, 8, 8), 16, 24, 3))
+    assert max(np.prod(tensor.dims) for tensor in model.graph.initializer) > LARGEST_VALUE
+    before = model.SerializeToString()
+    newer = raised(model, 21, 10, "int8")
+    assert newer.opset_import[0].version == 21
+    arrays = feeds(model)
+    np.testing.assert_array_equal(run(newer, arrays)[0], run(model, arrays)[0])
+    assert model.SerializeToString() == before, "the model itself stays as it is"
+
+
 def test_bf16_stays_at_the_opset_where_it_can() -> None:
     written = product(4)
     same = convert(written, "bf16")
     assert same.opset_import[0].version == written.opset_import[0].version
-    raised = convert(small_conv(), "bf16")
-    assert raised.opset_import[0].version >= 22  # the first one whose Conv takes BF16
+    newer = convert(small_conv(), "bf16")
+    assert newer.opset_import[0].version >= 22  # the first one whose Conv takes BF16

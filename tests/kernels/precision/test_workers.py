@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import tempfile
 from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
 from kernels.precision.workers import Workers
+from tests.gone import is_gone
+from tests.runs import ROOT
 
 _kept: list[int] = []
 
@@ -44,3 +49,29 @@ def test_a_killed_worker_is_told() -> None:
         os.kill(workers.submit(0, process).result(), signal.SIGKILL)
         with pytest.raises(BrokenProcessPool):
             list(workers.map(abs, range(5)))
+
+
+def test_workers_end_with_the_program_however_it_ends() -> None:
+    program = """
+import os, time
+from kernels.precision.workers import Workers
+if __name__ == "__main__":
+    with Workers(2) as workers:
+        numbers = [workers.submit(worker, os.getpid).result() for worker in range(2)]
+        print(*numbers, flush=True)
+        time.sleep(60)
+"""
+    with tempfile.NamedTemporaryFile("w", suffix=".py") as file:
+        file.write(program)
+        file.flush()
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        main = subprocess.Popen(
+            [sys.executable, file.name], stdout=subprocess.PIPE, text=True, env=environment
+        )
+        assert main.stdout is not None
+        numbers = [int(number) for number in main.stdout.readline().split()]
+        main.kill()
+        main.wait()
+        main.stdout.close()
+    assert len(numbers) == 2
+    assert all(map(is_gone, numbers)), "a worker outlives the program"

@@ -24,6 +24,7 @@ from kernels.base import KernelError, Unavailable
 from kernels.runtime import patience
 from probes.harness.clocks import waiting
 from probes.harness.guard import Broken, Guard
+from tests.gone import is_gone
 from tests.runs import ROOT
 
 LONG = 60.0
@@ -205,19 +206,4 @@ def test_the_worker_ends_with_the_program_however_that_ends(signal_sent: signal.
         worker_id = int(program.stdout.readline())
         os.kill(program.pid, signal_sent)
         program.wait(LONG)
-    assert _is_gone(worker_id)
-
-
-def _is_gone(process: int) -> bool:
-    """True if a process ends within ten seconds; one that waits to be reaped has ended."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        try:
-            with open(f"/proc/{process}/stat") as file:
-                state = file.read().rpartition(")")[2].split()[0]
-            if state == "Z":
-                return True
-        except OSError:
-            return True
-        time.sleep(0.05)
-    return False
+    assert is_gone(worker_id)
