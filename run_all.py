@@ -632,6 +632,7 @@ def make_plan(sitting: Sitting, asked: Planning) -> int:
     then more recipes, by the times of wholes, and theirs; then the choice.
     """
     from analysis.plan.plan import contenders, decided, propose, refine
+    from analysis.plan.solve import load_ahead
     from probes.accuracy import session as accuracy
     from probes.command import planning
 
@@ -645,6 +646,7 @@ def make_plan(sitting: Sitting, asked: Planning) -> int:
     run.save(folder)
     study = asked.study(provider)
     precisions = planning.ERRORS_IN[run.device.kind]
+    load_ahead()
     known = accuracy.measure_stages(study, precisions, folder, console)
     timings = timings_of(run, provider)
 

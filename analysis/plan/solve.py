@@ -7,8 +7,10 @@ simplex method, 2018) through scipy.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from analysis.plan.borders import FP32
@@ -259,6 +261,16 @@ class _Program:
                     terms[column] = choice.noise / self.budget
         if terms:
             self._row(terms, 0.0, 1.0)
+
+
+def load_ahead() -> None:
+    """Load the solver, which takes a second, while something else goes on."""
+
+    def load() -> None:
+        with suppress(RidgelineError):  # it is told where the solver is needed
+            _scipy()
+
+    Thread(target=load, name="load the solver").start()
 
 
 def _scipy() -> tuple[Any, Any, Any]:

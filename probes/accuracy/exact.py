@@ -43,9 +43,6 @@ ELSEWHERE = "location"
 MOST_LANES = 16
 """Inputs that run at the same time, at most: one alone keeps few threads busy without the runtime's
 optimisation, and each takes the memory of its activations."""
-THREADS_OF_A_PROCESSOR = 2
-"""So many run on each processor, of all inputs that run at the same time: where one waits, another
-works. Many more would wait for one another."""
 
 Arrays = dict[str, np.ndarray]
 """Arrays by the names of their tensors."""
@@ -155,9 +152,8 @@ def lanes() -> int:
 
 
 def threads_of_a_run() -> int:
-    """How many threads one input has."""
-    share = THREADS_OF_A_PROCESSOR * processors() // lanes()
-    return min(processors(), share)
+    """How many threads one input has: more than there are processors would wait for one another."""
+    return max(1, processors() // lanes())
 
 
 def widened(model: ModelProto) -> Any:
