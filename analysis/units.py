@@ -69,7 +69,7 @@ def brief(value: float, unit: str) -> str:
 def short(value: float) -> str:
     """Three significant digits, and no exponent where people expect none: ``1060``, ``0.5``."""
     rounded = float(f"{value:.3g}")
-    return f"{rounded:g}"
+    return f"{rounded or 0.0:g}"  # there is no negative zero
 
 
 def _scaled(value: float) -> tuple[float, str]:
