@@ -85,7 +85,7 @@ class Counter(Protocol):
         """The histogram of an activation, of all numbers that were added; it stays as it is."""
 
     def settle(self) -> None:
-        """Wait until all is counted."""
+        """Wait until all is counted. Raises what counting raised."""
 
 
 def _collected(
@@ -120,6 +120,7 @@ def _collected(
             done += 1
             on_input(done, total)
         del run  # its session holds the weights: two would hold them twice
+        counter.settle()  # what could not be counted is told here: no histogram lacks it silently
         for name in group:
             collected.whole[name] = counter.so_far(name)
     return collected
@@ -140,9 +141,13 @@ class _Alone:
     def settle(self) -> None:
         pass
 
+    def forget(self) -> None:
+        """Begin anew."""
+        self._histograms.clear()
+
 
 class _Shared:
-    """Has workers count, each the activations that are its own. All but ``settle`` raise GONE."""
+    """Has workers count, each the activations that are its own. Its calls raise one of GONE."""
 
     def __init__(self, workers: Workers, names: Sequence[str]) -> None:
         self._workers = workers
@@ -169,7 +174,7 @@ _HERE = _Alone()
 
 
 def _forget() -> None:
-    _HERE._histograms.clear()
+    _HERE.forget()
 
 
 def _add(name: str, values: np.ndarray) -> None:

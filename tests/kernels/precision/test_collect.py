@@ -151,3 +151,15 @@ def test_this_process_counts_alone_where_workers_are_gone(error: type[Exception]
         collected = collect(model, names, inputs, workers=workers)
     assert workers.calls == 5
     assert_equal(collect(model, names, inputs).whole, collected.whole)
+
+
+def test_what_a_worker_cannot_count_is_told() -> None:
+    class Failing(Workers):
+        def submit(self, worker: int, call: Any, *arguments: Any) -> Any:
+            if len(arguments) == 2:  # the numbers of an activation
+                arguments = (arguments[0], "no numbers")
+            return super().submit(worker, call, *arguments)
+
+    model = network()
+    with Failing(1) as workers, pytest.raises(ValueError, match="could not convert"):
+        collect(model, ["x"], some_inputs(1), workers=workers)
