@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
@@ -64,18 +64,21 @@ class Workers:
             self._pools[place] = pool
         return self._pools[place]
 
-    def map(self, call: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    def map(self, call: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
         """The results of a call, in the order of the items. Who is free takes the next one.
 
         Raises one of GONE.
         """
-        for place in range(self.count):
+        if not items:
+            return
+        places = range(min(self.count, len(items)))
+        for place in places:
             self._pool(place)
         with ExitStack() as stack:
             # each thread waits for the process that it asks: as many as there are processes
-            askers = ThreadPoolExecutor(self.count)
+            askers = ThreadPoolExecutor(len(places))
             stack.callback(askers.shutdown, wait=False, cancel_futures=True)
-            free = list(range(self.count))
+            free = list(places)
 
             def ask(item: Item) -> Result:
                 worker = free.pop()
