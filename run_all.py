@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from analysis.outcome import Outcome
     from analysis.plan.costs import Timings
     from analysis.tell.console import Console
+    from probes.accuracy.smaller import Layers
     from probes.command.planning import Planning
     from probes.harness.bench import GuardedBench
     from probes.harness.task import Task
@@ -685,8 +686,14 @@ def make_pruning(sitting: Sitting, asked: Planning) -> int:
     alone; then of the whole network on the inputs that rank; then the times and test errors of
     those worth it, also in lower precision where a plan of precisions has chosen; then the choice.
     """
-    from analysis.prune.channels import ChannelStudy, seconds_as_trained, with_forecasts
-    from analysis.prune.channels import recipes as recipes_of_channels
+    from analysis.prune.channels import (
+        ChannelStudy,
+        by_share,
+        small_layers,
+        whole_as_trained,
+        with_forecasts,
+        with_plans,
+    )
     from analysis.prune.plan import (
         all_points,
         chosen_of,
@@ -705,22 +712,30 @@ def make_pruning(sitting: Sitting, asked: Planning) -> int:
     run.save(folder)
     study = asked.study(provider)
     known = pruned.measure_patterns(study, folder, console)
-    layers = asked.smaller_layers()
+    whole = whole_as_trained(run.measurements, provider)
+    small = small_layers(run.measurements, provider)
+    ran = whole.facts.ran if whole else {}
+    layers = asked.smaller_layers(ran, small, run.device)
     pruned.measure_channels(study, asked.channels, known, layers, folder, console)
-    code = DONE
-    smaller_layers = layers.probe(provider)
-    if smaller_layers:
-        rounds = planning.SESSIONS_IF_ALIKE
-        code = time_probe(sitting, smaller_layers, rounds)
-        if code == INTERRUPTED:
-            return INTERRUPTED
+    channels = ChannelStudy(known.channels, (), provider)
+    smaller = by_share(channels, asked.channels.has_scales)
+    code = time_smaller_layers(sitting, asked, layers, smaller, provider)
+    if code == INTERRUPTED:
+        return INTERRUPTED
     channels = ChannelStudy(known.channels, run.measurements, provider)
-    smaller = recipes_of_channels(channels, asked.loss, asked.channels.has_scales)
+    uniform, smaller = smaller, with_plans(channels, asked.loss, smaller)
+    plans = [recipe for recipe in smaller if recipe not in uniform]
+    operations = [asked.operations_of(recipe, run.device) for recipe in smaller]
+    smaller = [replace(r, operations=n) for r, n in zip(smaller, operations, strict=True)]
+    code = time_smaller_layers(sitting, asked, layers.further("plans"), plans, provider)
+    if code == INTERRUPTED:
+        return INTERRUPTED
+    channels = ChannelStudy(known.channels, run.measurements, provider)
     quantized = read_precision(folder, run.guarded, [])
     precision = quantized.plan if quantized else None
     plan = proposed(known, provider, asked.loss, precision, smaller)
-    whole = seconds_as_trained(run.measurements, provider)
-    plan = replace(plan, recipes=with_forecasts(plan, channels, whole))
+    seconds = whole.seconds_median if whole else None
+    plan = replace(plan, recipes=with_forecasts(plan, channels, seconds))
 
     def find_errors(recipes: Sequence[Recipe], which: str) -> None:
         model_of = partial(asked.model_of, plan=plan)
@@ -751,6 +766,22 @@ def make_pruning(sitting: Sitting, asked: Planning) -> int:
     if plan.chosen and plan.recipe(plan.chosen).weights:
         planning.emit(asked, plan, folder)
     return code
+
+
+def time_smaller_layers(
+    sitting: Sitting,
+    asked: Planning,
+    layers: Layers,
+    recipes: Sequence[Recipe],
+    provider: str,
+) -> int:
+    """Time these layers, each alone, and those of these recipes; returns the exit code."""
+    from probes.accuracy.pruned import add_layers
+    from probes.command import planning
+
+    add_layers(layers, recipes, asked.smaller_model)
+    probe = layers.probe(provider)
+    return time_probe(sitting, probe, planning.SESSIONS_IF_ALIKE) if probe else DONE
 
 
 PLANNERS = {PRECISION: make_plan, PRUNE: make_pruning}

@@ -1,7 +1,8 @@
 """What smaller layers save and cost: curves of groups, networks to run, and what they should be.
 
-Times of smaller layers are measured, each alone; so is the error of each group that is smaller
-alone. What several smaller groups do together is predicted from these.
+Times of smaller layers are measured, each alone: those of each group at its smallest, and those of
+each network that is to be run, as narrow as they are there. So is the error of each group that is
+smaller alone. What several smaller groups do together is predicted from these.
 """
 
 from __future__ import annotations
@@ -13,8 +14,18 @@ from functools import cached_property
 from statistics import median
 
 from analysis.plan.borders import FP32
-from analysis.plan.front import Point, is_as_trained
-from probes.records.channels import ChannelRow, rounded
+from analysis.plan.front import NAME, Point, is_as_trained
+from analysis.prune.times import (
+    SIGMAS,
+    LayerTime,
+    Range,
+    Whole,
+    error_of,
+    layer_time,
+    start_of_run,
+    whole_after,
+)
+from probes.records.channels import AMONG, LAYERS, NETWORK, ChannelRow, rounded
 from probes.records.layer import read_params
 from probes.records.measurement import OK, Measurement
 from probes.records.precision import MOST_DB, Plan, Recipe
@@ -29,20 +40,16 @@ FINE_SHARE = 0.5
 OFF_MULTIPLE = 3
 """Channels that are cut out beyond a multiple, to show what no multiple gains."""
 BATCHNORM, L1 = "batchnorm", "l1"
-LEAST_SHARE = 0.1
-"""Of the time of a layer alone, that is left at least after its start was taken off."""
 DEAD = "channels dead"
 """The recipe that cuts out what only zeros write."""
 BUDGETS = (0.25, 1.0, 4.0)
 """Noise that plans may add, over what the loss asked seems to allow."""
-NETWORK = "network"
-"""The family of a row of a whole network."""
-SIGMAS = 2.0
-"""Half the width of an interval, in standard deviations: 95 %."""
 TRIED = 0.5
 """The most of a layer's weights that went where one group alone was smaller."""
-LEAST_ERROR = 0.03
-"""The least relative error of a predicted time: sessions of one network differ by that."""
+ENOUGH_TURNS = 5
+"""Medians of one network in turn, of which all but the extremes are an interval of theirs."""
+SMALL_SHARE = 0.1
+"""Of the time of all layers alone, that those take together whose time hardly counts."""
 OF_INPUTS = 10**0.1
 """How far noise on the inputs that rank may be from that on the few on which groups were cut: a
 decibel."""
@@ -51,19 +58,6 @@ NO_NOISE = 1e-9
 MOST_SURE_NOISE = 0.5
 """Noise over signal that is predicted at least, at most: beyond it channels that go later may hide
 what earlier ones did."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Range:
-    """A predicted number with its interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def holds(self, low: float, high: float) -> bool:
-        """True if the interval meets a measured one."""
-        return self.low <= high and low <= self.high
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,17 +123,45 @@ class ChannelStudy:
     ) -> None:
         """rows: of ``channels.csv``. measurements: judged. provider: whose times count."""
         self.rows = rows
-        self._seconds: dict[tuple[str, int, str], float] = {}
-        rows_of_times = list(measurements)
-        launch = _launch_seconds(rows_of_times, provider)
-        for row in rows_of_times:
-            if row.quantity != SMALLER or row.status != OK or row.facts.provider != provider:
-                continue
-            params = read_params(row.params)
-            key = str(params.get("group", "")), int(params.get("kept", 0)), row.facts.layer
-            if row.seconds_median:
-                floor = LEAST_SHARE * row.seconds_median
-                self._seconds[key] = max(row.seconds_median - launch, floor)
+        self._wholes: dict[str, list[Measurement]] = {}
+        """Of the network as trained, by the name of what it was timed among."""
+        self._times: dict[tuple[str, int, str], LayerTime] = {}
+        self._times_in: dict[str, dict[str, LayerTime]] = {}
+        """Of the layers that differ from those as trained, by recipe and layer."""
+        all_rows = list(measurements)
+        alone = [
+            row
+            for row in all_rows
+            if row.quantity == SMALLER and row.status == OK and row.facts.provider == provider
+        ]
+        self._start = start_of_run(_overhead(all_rows, provider), alone)
+        for row in alone:
+            if row.facts.family == NETWORK:
+                self._wholes.setdefault(_among(row), []).append(row)
+        for row in alone:
+            if row.facts.family != NETWORK:
+                self._keep(row)
+
+    def _keep(self, row: Measurement) -> None:
+        """Store what a row says of a layer."""
+        params = read_params(row.params)
+        layer = row.facts.layer
+        time = layer_time(row, self._start, self._slower(_among(row)))
+        recipe = str(params.get(NAME) or "")
+        if recipe:
+            self._times_in.setdefault(recipe, {})[layer] = time
+            return
+        key = str(params.get("group", "")), int(params.get("kept", 0)), layer
+        self._times[key] = time
+
+    def _slower(self, among: str) -> float:
+        """How much slower the machine was then than where layers were timed as trained.
+
+        The network as trained was timed among both; 1 where it was not.
+        """
+        then = _median_seconds(self._wholes.get(among, ()))
+        usual = self.whole_seconds
+        return then / usual if then and usual else 1.0
 
     @cached_property
     def cut(self) -> list[ChannelRow]:
@@ -162,9 +184,18 @@ class ChannelStudy:
 
     @cached_property
     def as_trained(self) -> dict[str, float]:
-        """Seconds of each layer that a group touches, with all of its channels; without those that
-        a run of it alone takes to start."""
-        return {layer: s for (group, _, layer), s in self._seconds.items() if not group}
+        """Seconds of each layer that was timed, with all of its channels; without those that a run
+        of it alone takes to start."""
+        return {layer: time.seconds for layer, time in self._as_trained.items()}
+
+    @cached_property
+    def _as_trained(self) -> dict[str, LayerTime]:
+        return {layer: time for (group, _, layer), time in self._times.items() if not group}
+
+    @property
+    def whole_seconds(self) -> float | None:
+        """Time of the network as trained, beside its layers; None where it was not timed there."""
+        return _median_seconds(self._wholes.get("", ()))
 
     @cached_property
     def curves(self) -> list[CurvePoint]:
@@ -176,11 +207,12 @@ class ChannelStudy:
         removed = (row.channels - row.kept) / (row.channels - smallest.kept)
         before = after = 0.0
         for layer in row.share_of_weights:
-            smaller = self._seconds.get((row.group, smallest.kept, layer))
-            if smaller is None or layer not in self.as_trained:
+            smaller = self._times.get((row.group, smallest.kept, layer))
+            whole = self.as_trained.get(layer)
+            if smaller is None or whole is None:
                 return CurvePoint(row=row, saved=None, share_of_time=None)
-            before += self.as_trained[layer]
-            after += self.as_trained[layer] + removed * (smaller - self.as_trained[layer])
+            before += whole
+            after += whole + removed * (smaller.seconds - whole)
         share = after / before if before else None
         return CurvePoint(row=row, saved=before - after, share_of_time=share)
 
@@ -190,10 +222,10 @@ class ChannelStudy:
         trials: dict[str, list[tuple[float, float]]] = {}
         for row in self.cut:
             for layer, left in row.share_of_weights.items():
-                smaller = self._seconds.get((row.group, row.kept, layer))
+                smaller = self._times.get((row.group, row.kept, layer))
                 whole = self.as_trained.get(layer)
                 if smaller is not None and whole:
-                    trials.setdefault(layer, []).append((left, smaller / whole))
+                    trials.setdefault(layer, []).append((left, smaller.seconds / whole))
         return trials
 
     @cached_property
@@ -232,26 +264,77 @@ class ChannelStudy:
                 shares[layer] = shares.get(layer, 1.0) * own
         return shares
 
-    def seconds(self, channels: Mapping[str, int], whole: float) -> Range | None:
-        """Time of the network, where groups keep so many channels. whole: with all channels.
+    def seconds(self, recipe: Recipe, whole: float) -> Range | None:
+        """Time of the network by a recipe; None without times of layers.
 
-        Two ways to see it: all that is no layer here shrinks as its layers do, or it stays. What
-        is predicted lies between; the interval holds both, and twice the scatter of the layers.
+        whole: its time as trained, beside which the recipe's is held. A machine may be faster by
+        then than it was when layers were timed: what is predicted is the share of ``whole``. See
+        ``whole_after`` for what the interval is made of.
         """
-        total = sum(self.as_trained.values())
-        if not total:
+        before = list(self._as_trained.values())
+        if not any(layer.seconds for layer in before):
             return None
-        after = scatter = 0.0
-        left = self.weights_left(channels)
-        for layer, seconds in self.as_trained.items():
-            share = left.get(layer, 1.0)
-            after += seconds * (1 - self.elastic.get(layer, 0.0) * (1 - share))
-            scatter += seconds * self._misfit * (1 - share) / TRIED
-        shrinks = whole * after / total
-        stays = max(0.0, whole - (total - after))
-        error = SIGMAS * math.hypot(scatter / total, LEAST_ERROR) * whole
-        low, high = sorted((shrinks, stays))
-        return Range(value=(low + high) / 2, low=max(0.0, low - error), high=high + error)
+        trained = self._whole_beside(whole)
+        passes = self._passes_of(recipe.operations)
+        predicted = whole_after(before, self._layers_in(recipe), trained, passes)
+        return predicted.times(whole / trained.seconds)
+
+    def _whole_beside(self, stand_in: float) -> Whole:
+        """The network as it was timed beside its layers; of so many seconds where it was not."""
+        rows = self._wholes.get("", [])
+        seconds = self.whole_seconds
+        if not seconds:
+            return Whole(seconds=stand_in, start=self._start)
+        medians = sorted(row.seconds_median or seconds for row in rows)
+        if len(medians) >= ENOUGH_TURNS:
+            error = (medians[-2] - medians[1]) / 2
+        else:
+            error = max(median(map(error_of, rows)), (medians[-1] - medians[0]) / 2)
+        facts = rows[0].facts
+        is_told = not facts.captured and facts.launches is not None
+        return Whole(
+            seconds=seconds,
+            error=error,
+            start=self._start,
+            passes=self._passes_of(int(facts.launches or 0)) if is_told else None,
+        )
+
+    def _passes_of(self, operations: int | None) -> int | None:
+        """Operations of a whole network that belong to no layer; None if it is not known."""
+        rows = self._wholes.get("", [])
+        layers = read_params(rows[0].params).get(LAYERS) if rows else None
+        if operations is None or layers is None:
+            return None
+        return max(0, operations - int(layers))
+
+    def _layers_in(self, recipe: Recipe) -> list[LayerTime]:
+        """All layers as they are by a recipe, in the order of those as trained.
+
+        One that was not timed so takes what its elastic share says.
+        """
+        known = self._times_in.get(recipe.name, {})
+        left = self.weights_left(recipe.channels)
+        layers = []
+        for name, trained in self._as_trained.items():
+            share = left.get(name, 1.0)
+            if name in known:
+                layers.append(known[name])
+            elif share == 1.0:
+                layers.append(trained)
+            else:
+                layers.append(self._estimated(name, trained, share))
+        return layers
+
+    def _estimated(self, name: str, trained: LayerTime, left: float) -> LayerTime:
+        """A layer with this share of its weights. Its error: twice the scatter of all layers."""
+        elastic = self.elastic.get(name, 0.0)
+        scatter = trained.seconds * self._misfit * (1 - left) / TRIED
+        return replace(
+            trained,
+            seconds=trained.seconds * (1 - elastic * (1 - left)),
+            error=math.hypot(trained.error, SIGMAS * scatter),
+            elements=trained.elements * left,
+        )
 
     def noise(self, channels: Mapping[str, int]) -> Range | None:
         """Noise over signal, where groups keep so many channels.
@@ -302,26 +385,36 @@ class ChannelStudy:
 
     def predicted(self, recipe: Recipe, whole: float | None) -> tuple[Range | None, Range | None]:
         """(time, noise) of a recipe, as its groups alone let expect. whole: time as trained."""
-        time = self.seconds(recipe.channels, whole) if whole else None
+        time = self.seconds(recipe, whole) if whole else None
         noise = self.noise(recipe.channels) if recipe.ranked_by != BATCHNORM else None
         return time, noise
 
 
-def _launch_seconds(rows: Iterable[Measurement], provider: str) -> float:
-    """What a run of nothing takes; 0 where that is not known."""
+def _among(row: Measurement) -> str:
+    """The name of what a row was timed among."""
+    return str(read_params(row.params).get(AMONG) or "")
+
+
+def _median_seconds(rows: Iterable[Measurement]) -> float | None:
+    """The median over these rows; None without any."""
+    seconds = [row.seconds_median for row in rows if row.seconds_median]
+    return median(seconds) if seconds else None
+
+
+def _overhead(rows: Iterable[Measurement], provider: str) -> float | None:
+    """What a run of nothing takes; None where that is not known."""
     for row in rows:
-        is_launch = row.quantity == OVERHEAD and row.backend == provider and row.status == OK
-        if is_launch and row.sweep is None and row.seconds_median:
+        is_overhead = row.quantity == OVERHEAD and row.backend == provider and row.status == OK
+        if is_overhead and row.sweep is None and row.seconds_median:
             return row.seconds_median
-    return 0.0
+    return None
 
 
-def recipes(study: ChannelStudy, loss_asked: float, by_scale: bool) -> list[Recipe]:
-    """Networks with fewer channels that are worth a run.
+def by_share(study: ChannelStudy, by_scale: bool) -> list[Recipe]:
+    """Networks that lose the same share of each group; no time is needed to make them.
 
-    Of each group the same share, to multiples of 8, of 16, and to none; by the scale of
-    normalisations where there are some (``by_scale``); what is dead; and plans that cut where most
-    time is saved for the noise.
+    To multiples of 8, of 16, and to none; by the scale of normalisations where there are some
+    (``by_scale``); and without what is dead.
     """
     all_recipes = [_uniform(study, share, BY_FP16) for share in SHARES]
     all_recipes.append(_uniform(study, FINE_SHARE, BY_INT8))
@@ -335,9 +428,20 @@ def recipes(study: ChannelStudy, loss_asked: float, by_scale: bool) -> list[Reci
     }
     if dead:
         all_recipes.append(_recipe(DEAD, dead))
+    return _different(all_recipes)
+
+
+def with_plans(study: ChannelStudy, loss_asked: float, uniform: Sequence[Recipe]) -> list[Recipe]:
+    """The same networks with those that lose channels where most time is saved for the noise."""
     budget = noise_allowed(study.cut, loss_asked)
+    plans = []
     for place, share in enumerate(BUDGETS, start=1):
-        all_recipes.append(_recipe(f"channels plan {place}", greedy(study, share * budget)))
+        plans.append(_recipe(f"channels plan {place}", greedy(study, share * budget)))
+    return _different([*uniform, *plans])
+
+
+def _different(all_recipes: Sequence[Recipe]) -> list[Recipe]:
+    """The first recipe of each way to cut channels out; none that cuts out nothing."""
     different: dict[tuple[object, ...], Recipe] = {}
     for recipe in all_recipes:
         key = (recipe.ranked_by, *sorted(recipe.channels.items()))
@@ -450,8 +554,12 @@ def forecasts(study: ChannelStudy, points: Sequence[Point]) -> list[Forecast]:
 
 
 def with_forecasts(plan: Plan, study: ChannelStudy, whole: float | None) -> list[Recipe]:
-    """The recipes of a plan with what is predicted of those with fewer channels."""
+    """The recipes of a plan with what is predicted of those with fewer channels.
+
+    whole: time as trained, where the study does not know it.
+    """
     predicted = []
+    whole = study.whole_seconds or whole
     for recipe in plan.recipes:
         if not recipe.channels:
             predicted.append(recipe)
@@ -467,11 +575,31 @@ def with_forecasts(plan: Plan, study: ChannelStudy, whole: float | None) -> list
     return predicted
 
 
-def seconds_as_trained(rows: Iterable[Measurement], provider: str) -> float | None:
-    """Time of one run of the network as it was trained, in FP32; None where it was not timed."""
+def small_layers(rows: Sequence[Measurement], provider: str) -> frozenset[str]:
+    """Names of the shortest layers in FP32, which together take no more than SMALL_SHARE."""
+    alone = [
+        row
+        for row in rows
+        if row.quantity == LAYER and row.status == OK and row.facts.provider == provider
+        if row.facts.precision == FP32 and row.facts.family != NETWORK and row.facts.layer
+    ]
+    start = start_of_run(_overhead(rows, provider), alone)
+    seconds = {row.facts.layer: (row.seconds_median or start) - start for row in alone}
+    left = SMALL_SHARE * sum(seconds.values())
+    small = set()
+    for name, own in sorted(seconds.items(), key=lambda item: item[1]):
+        left -= own
+        if left < 0:
+            break
+        small.add(name)
+    return frozenset(small)
+
+
+def whole_as_trained(rows: Iterable[Measurement], provider: str) -> Measurement | None:
+    """The row of the network as it was trained, in FP32; None where it was not timed."""
     for row in rows:
         facts = row.facts
         is_whole = row.quantity == LAYER and facts.family == NETWORK and facts.precision == FP32
         if is_whole and facts.provider == provider and row.status == OK:
-            return row.seconds_median
+            return row
     return None

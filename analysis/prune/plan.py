@@ -115,6 +115,7 @@ def combined(plan: Plan, errors: Sequence[ErrorRow], precision: Plan) -> list[Re
                 weights,
                 name=name,
                 precisions=recipe.precisions,
+                operations=None,
                 predicted_seconds=None,
                 predicted_noise=None,
             )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from analysis.prune.channels import CurvePoint, Forecast, Range
+from analysis.prune.channels import CurvePoint, Forecast
+from analysis.prune.times import Range
 from analysis.tell.columns import PAGE, TERMINAL, Column, shown_in
 from analysis.tell.plan_columns import decibels, loss_cell
 from analysis.units import UNKNOWN, si, whole_percent

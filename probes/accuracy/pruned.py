@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,17 +62,28 @@ def measure_channels(
     """
     if not channels.groups:
         console.note("  no channels can be cut out")
-    names: dict[str, None] = {}
+    is_any = False
     with console.counting("errors of smaller groups of channels") as count:
         for smaller in smaller_networks(study, channels, steps(count)):
             known.channels.append(smaller.row)
             replace_file(folder / CHANNELS_FILE, csv_text(known.channels, ChannelRow))
             if smaller.is_timed and smaller.row.status == OK:
-                touched = list(smaller.row.share_of_weights)
-                names.update(dict.fromkeys(touched))
-                layers.add(smaller.model, smaller.row, touched)
-    if names:
-        layers.add(copy_of(study.model), None, list(names))
+                is_any = True
+                layers.add_group(smaller.model, smaller.row)
+    if is_any:
+        layers.add_trained(copy_of(study.model))
+
+
+def add_layers(
+    layers: Layers, recipes: Sequence[Recipe], model_of: Callable[[Recipe], Any]
+) -> None:
+    """Ask for the layers of these recipes. model_of: as of ``measure_pruned``.
+
+    A recipe that cannot be followed has none.
+    """
+    for recipe in recipes:
+        with suppress(Unavailable):
+            layers.add_recipe(copy_of(model_of(recipe)), recipe.name)
 
 
 def measure_pruned(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels.base import Unavailable
+from kernels.base import Unavailable, Work
 from kernels.device import Device
 from kernels.onnx import cut
 from kernels.onnx.graph import graph_of
@@ -192,6 +192,39 @@ class Planning:
             granularity=plan.granularity,
         )
 
+    def smaller_model(self, recipe: Recipe) -> Any:
+        """The ModelProto in FP32 without the channels that a recipe cuts out.
+
+        Raises Unavailable where they cannot be cut out.
+        """
+        model, _ = self.with_weights(recipe, self.model)
+        return model
+
+    def operations_of(self, recipe: Recipe, device: Device) -> int | None:
+        """How many operations the runtime makes of the network without some channels.
+
+        None where it is not known: on a GPU a captured graph hides them.
+        """
+        if device.kind != "cpu":
+            return None
+        try:
+            launch = session.build(
+                self.smaller_model(recipe),
+                "fp32",
+                "cpu",
+                device,
+                None,
+                chosen=Chosen(self.asked.chosen.values, self.asked.chosen.shapes),
+                seconds=self.asked.seconds,
+                any_type=True,
+            )
+        except Unavailable:
+            return None
+        try:
+            return int(launch.audit(Work()).facts["launches"])
+        finally:
+            launch.close()
+
     @cached_property
     def channels(self) -> Channels:
         """Which channels can be cut out together."""
@@ -214,11 +247,42 @@ class Planning:
                 return masked_model(model, self.stages, trial), self.stages
         raise Unavailable(f"nothing makes weights that are called {name!r}")
 
-    def smaller_layers(self) -> Layers:
-        """What layers with fewer channels are collected in; empty at first."""
+    def smaller_layers(
+        self, ran: Mapping[str, int], small: frozenset[str], device: Device
+    ) -> Layers:
+        """What layers with fewer channels are collected in; empty at first.
+
+        ran: how often each operation ran in the network as trained, by the runtime's name. small:
+        layers whose time hardly counts.
+        """
         asked = self.asked
         chosen = Chosen(asked.chosen.values, asked.chosen.shapes)
-        return Layers(asked.name, chosen, asked.seconds)
+        whole = self.timed_network(asked.path, "fp32")
+        return Layers(
+            asked.name,
+            chosen,
+            asked.seconds,
+            whole,
+            ran=ran,
+            small=small,
+            makes_quickly=device.kind == "cpu",
+        )
+
+    def timed_network(self, path: Path, dtype: str) -> layer_kernel.TimedLayer:
+        """The whole network in a file, to be timed. dtype: its narrowest type."""
+        asked = self.asked
+        return layer_kernel.TimedLayer(
+            "network",
+            partial(_load, path),
+            dtype,
+            TOLERANCE,
+            asked.graph,
+            stored=True,
+            chosen=Chosen(asked.chosen.values, asked.chosen.shapes),
+            seconds=asked.seconds,
+            inner_bytes=asked.graph.inner_bytes(),
+            keep_model=True,
+        )
 
 
 def read(args: argparse.Namespace) -> Planning | None:
@@ -420,18 +484,7 @@ def _case(planning: Planning, plan: Plan, recipe: Recipe, device: Device, skip: 
         planning.file_of(recipe, plan)
     except Unavailable as error:
         skip = str(error)
-    timed = layer_kernel.TimedLayer(
-        "network",
-        partial(_load, planning.path_of(recipe)),
-        dtype,
-        TOLERANCE,
-        asked.graph,
-        stored=True,
-        chosen=Chosen(asked.chosen.values, asked.chosen.shapes),
-        seconds=asked.seconds,
-        inner_bytes=asked.graph.inner_bytes(),
-        keep_model=True,
-    )
+    timed = planning.timed_network(planning.path_of(recipe), dtype)
     params = {
         "network": asked.name,
         "recipe": recipe.name,

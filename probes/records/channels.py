@@ -14,6 +14,12 @@ from probes.records.precision import ERROR_LIMITS, ErrorRow, row_problem
 from probes.records.table import Limits, damage_sentences, read_table
 
 CHANNELS_FILE = "channels.csv"
+AMONG = "among"
+"""In the params of a row ``smaller/…``: the name of what was timed in the same rounds."""
+LAYERS = "layers"
+"""In the params of a row ``smaller/network``: how many layers run by themselves."""
+NETWORK = "network"
+"""The family of a row of a whole network."""
 
 
 def rounded(kept: float, channels: int, width: int, multiple: int) -> int:

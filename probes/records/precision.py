@@ -258,6 +258,9 @@ class Recipe:
     """How many channels are left in each group of which some are cut out, by its name."""
     ranked_by: str = ""
     """By what those were ranked: ``l1`` or ``batchnorm``."""
+    operations: int | None = None
+    """Operations that the runtime plans for a network with fewer channels, found before it was
+    timed; None if unknown. Those that belong to no layer change layouts."""
     predicted_seconds: float | None = None
     """Time of one run, as the times of its stages and borders add up, each times its factor where
     that was known by then; None where one is unknown."""
@@ -453,6 +456,9 @@ def _check_recipe(recipe: Recipe) -> None:
     counts = recipe.channels.values()
     if not all(isinstance(count, int) and count > 0 for count in counts):
         raise ValueError(f"recipe {recipe.name} keeps numbers of channels that are none")
+    operations = recipe.operations
+    if operations is not None and not (type(operations) is int and operations >= 0):
+        raise ValueError(f"recipe {recipe.name} has operations that are no count")
     if not all(precision in PRECISIONS for precision in recipe.precisions.values()):
         raise ValueError(f"recipe {recipe.name} has a precision that is none")
     for predicted in (recipe.predicted_seconds, recipe.predicted_noise):

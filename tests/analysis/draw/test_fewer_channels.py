@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from analysis.draw.sparsity import channels
-from analysis.prune.channels import Range, forecasts
+from analysis.prune.channels import forecasts
+from analysis.prune.times import Range
 from analysis.tell.channel_columns import span_in_decibels, span_in_seconds
 from tests.analysis.prune.test_channels import points, study
 
