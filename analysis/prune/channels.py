@@ -48,6 +48,9 @@ TRIED = 0.5
 """The most of a layer's weights that went where one group alone was smaller."""
 ENOUGH_TURNS = 5
 """Medians of one network in turn, of which all but the extremes are an interval of theirs."""
+MOST_CHANGE = 1.25
+"""Of the time of the network as trained, between the rounds of its layers and those of recipes.
+Beyond it the machine was another one: a core that others use halves what runs on two, not all."""
 SMALL_SHARE = 0.1
 """Of the time of all layers alone, that those take together whose time hardly counts."""
 OF_INPUTS = 10**0.1
@@ -72,6 +75,9 @@ class Forecast:
     """Predicted time of one run."""
     noise: Range | None
     """Predicted noise over signal at the outputs, in power."""
+    same_speed: bool = True
+    """False where the machine was much faster or slower when the layers were timed: what is
+    predicted is then no more than a hint."""
 
     @property
     def name(self) -> str:
@@ -90,7 +96,7 @@ class Forecast:
     def time_holds(self) -> bool | None:
         """Whether the measured time is within the interval; None where one is not known."""
         point = self.point
-        if self.seconds is None or not point.timed or point.seconds is None:
+        if self.seconds is None or not point.timed or point.seconds is None or not self.same_speed:
             return None
         return self.seconds.holds(point.low or point.seconds, point.high or point.seconds)
 
@@ -278,6 +284,13 @@ class ChannelStudy:
         passes = self._passes_of(recipe.operations)
         predicted = whole_after(before, self._layers_in(recipe), trained, passes)
         return predicted.times(whole / trained.seconds)
+
+    def is_of_speed(self, whole: float | None) -> bool:
+        """True if the network as trained took about as long among its layers as it does now."""
+        then = self.whole_seconds
+        if not then or not whole:
+            return True
+        return 1 / MOST_CHANGE <= whole / then <= MOST_CHANGE
 
     def _whole_beside(self, stand_in: float) -> Whole:
         """The network as it was timed beside its layers; of so many seconds where it was not."""
@@ -548,6 +561,7 @@ def forecasts(study: ChannelStudy, points: Sequence[Point]) -> list[Forecast]:
                 share_left=sum(left.values()) / len(left) if left else 1.0,
                 seconds=seconds,
                 noise=noise,
+                same_speed=study.is_of_speed(whole),
             )
         )
     return found

@@ -56,6 +56,7 @@ def fitting(field: str, value: Any) -> bool:
         "factors": {},
         "precisions": {},
         "channels": {},
+        "operations": None,
         "predicted_seconds": None,
         "predicted_noise": None,
     }
