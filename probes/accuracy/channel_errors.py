@@ -77,7 +77,7 @@ def smaller_networks(
 
 def _inputs(study: Study, networks: int) -> tuple[int, ...]:
     """The inputs on which so many smaller networks are run."""
-    able = int(SECONDS / max(1e-9, networks * study.trial.run))
+    able = int(SECONDS / max(1e-9, study.trial.runs(networks)))
     return study.split.stages[: max(LEAST_INPUTS, able)]
 
 

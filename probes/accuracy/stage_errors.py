@@ -67,16 +67,21 @@ def stage_errors(
     total = sum(len(rows) for _, rows in todo)
     finished = 0
     study.expect(study.split.stages)
-    lanes = min(MOST_STAGE_LANES, max(1, processors() // PROCESSORS_OF_A_STAGE))
-    pool = ThreadPoolExecutor(lanes)
+    at_once = stage_lanes()
+    pool = ThreadPoolExecutor(at_once)
     try:
-        for row, found in ahead(_started(study, todo, ranges, pool), lanes - 1):
+        for row, found in ahead(_started(study, todo, ranges, pool), at_once - 1):
             on_step(finished, total, f"{row.stage} in {row.precision}")
             yield found.result()
             finished += 1
     finally:
         pool.shutdown(cancel_futures=True)
     on_step(finished, total, "")
+
+
+def stage_lanes() -> int:
+    """For how many stages the error is found at the same time."""
+    return min(MOST_STAGE_LANES, max(1, processors() // PROCESSORS_OF_A_STAGE))
 
 
 def _started(
@@ -133,10 +138,10 @@ def expected_seconds(study: Study, precisions: Sequence[str]) -> float:
         runs += count * (1 - before / total)
         before += work
     inputs = len(study.split.stages)
-    making = counts * (STAGE_SECONDS + PART_OF_START * study.trial.start)
+    making = counts * (STAGE_SECONDS + PART_OF_START * study.trial.start) / stage_lanes()
     comparing = counts * inputs * RUN_SECONDS
-    passes_in_fp32 = 2 * inputs * study.trial.run
-    return making + comparing + passes_in_fp32 + runs * inputs * study.trial.run
+    passes_in_fp32 = 2
+    return making + comparing + study.trial.runs((passes_in_fp32 + runs) * inputs)
 
 
 class _StageRuns:

@@ -29,7 +29,7 @@ from kernels.precision.collect import collect
 from kernels.precision.workers import Workers
 from kernels.processors import processors
 from probes.accuracy.ahead import made_ahead
-from probes.accuracy.exact import Arrays, Exact, add_outputs
+from probes.accuracy.exact import Arrays, Exact, add_outputs, lanes
 from probes.accuracy.inputs import Inputs
 from probes.accuracy.metrics import (
     Comparison,
@@ -84,9 +84,13 @@ class Trial:
     """What a trial run took, in seconds: what later runs are expected to take follows from it."""
 
     run: float
-    """One run of the whole network."""
+    """One run of the whole network, of one input."""
     start: float
     """Making a session of it."""
+
+    def runs(self, count: float) -> float:
+        """So many runs of the whole network, as many at the same time as ``Exact`` runs."""
+        return count * self.run / lanes()
 
 
 @dataclass(frozen=True)
