@@ -686,14 +686,7 @@ def make_pruning(sitting: Sitting, asked: Planning) -> int:
     alone; then of the whole network on the inputs that rank; then the times and test errors of
     those worth it, also in lower precision where a plan of precisions has chosen; then the choice.
     """
-    from analysis.prune.channels import (
-        ChannelStudy,
-        by_share,
-        small_layers,
-        whole_as_trained,
-        with_forecasts,
-        with_plans,
-    )
+    from analysis.prune.channels import ChannelStudy, small_layers, whole_as_trained, with_forecasts
     from analysis.prune.plan import (
         all_points,
         chosen_of,
@@ -703,6 +696,7 @@ def make_pruning(sitting: Sitting, asked: Planning) -> int:
         worth_a_run,
         worth_a_test,
     )
+    from analysis.prune.recipes import by_share, with_plans
     from probes.accuracy import pruned
     from probes.command import planning
 

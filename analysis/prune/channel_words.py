@@ -6,16 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from analysis.plan.front import Point
-from analysis.prune.channels import (
-    BATCHNORM,
-    BY_FP16,
-    DEAD,
-    FINE_SHARE,
-    OFF_MULTIPLE,
-    ChannelStudy,
-    Forecast,
-    uniform_name,
-)
+from analysis.prune.channels import BATCHNORM, ChannelStudy, Forecast
+from analysis.prune.recipes import BY_FP16, DEAD, FINE_SHARE, OFF_MULTIPLE, uniform_name
 from analysis.sparsity.words import it_loses
 from analysis.units import si, whole_percent
 from probes.records.precision import MOST_DB

@@ -11,18 +11,13 @@ import pytest
 from analysis.plan.front import Loss, Point
 from analysis.prune.channel_words import on_channels
 from analysis.prune.channels import (
-    DEAD,
     ChannelStudy,
-    by_share,
     forecasts,
-    greedy,
-    noise_allowed,
     small_layers,
-    uniform_name,
     whole_as_trained,
     with_forecasts,
-    with_plans,
 )
+from analysis.prune.recipes import DEAD, by_share, greedy, noise_allowed, uniform_name, with_plans
 from analysis.prune.times import HANDED_OVER, Range
 from probes.records.channels import ChannelRow, rounded
 from probes.records.measurement import Measurement
