@@ -14,10 +14,9 @@ from kernels.sparsity.patterns import trials
 from probes.accuracy.channel_errors import smaller_networks
 from probes.accuracy.pattern_errors import layers as layers_of
 from probes.accuracy.pattern_errors import pattern_rows
-from probes.accuracy.session import Console, steps
+from probes.accuracy.session import Console, recipe_rows, steps
 from probes.accuracy.smaller import Layers
 from probes.accuracy.study import Study
-from probes.harness import interrupts
 from probes.records.channels import CHANNELS_FILE, ChannelRow
 from probes.records.measurement import OK
 from probes.records.patterns import PATTERNS_FILE, PatternRow
@@ -100,24 +99,11 @@ def measure_pruned(
 
     model_of: makes the ModelProto of a recipe, or raises Unavailable. Raises OSError.
     """
-    inputs = len(study.split.of(which))
-    total = len(recipes) * inputs
+
+    def method_of(recipe: Recipe) -> str:
+        return plan.method if recipe.precisions else ""
+
     with console.counting(f"errors of pruned networks, {which} inputs") as count:
-        for place, recipe in enumerate(recipes):
-
-            def step(done: int, _: int, __: str, before: int = place * inputs) -> None:
-                interrupts.check()
-                count(before + done, total)
-
-            model, reason = None, ""
-            try:
-                model = model_of(recipe)
-            except Unavailable as error:
-                reason = str(error)
-            method = plan.method if recipe.precisions else ""
-            row = study.recipe_row(
-                recipe.name, model, which, method, plan.granularity, step, reason
-            )
+        for row in recipe_rows(study, plan, recipes, [which], model_of, method_of, count):
             known.errors.append(row)
             replace_file(folder / PRUNE_ERRORS_FILE, csv_text(known.errors, ErrorRow))
-        count(total, total)

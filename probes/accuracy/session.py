@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -96,33 +96,55 @@ def measure_recipes(
 
     model_of: makes the ModelProto of a recipe, or raises Unavailable. Raises OSError.
     """
-    counts = [len(study.split.of(which)) for which in (RANKING, TEST)]
-    finished = 0
-    total = len(recipes) * sum(counts)
+    whichs = RANKING, TEST
     with console.counting("errors of recipes, by input") as count:
+        for row in recipe_rows(
+            study, plan, recipes, whichs, model_of, lambda _: plan.method, count
+        ):
+            known.errors.append(row)
+            _save(folder / ERRORS_FILE, known.errors, ErrorRow)
 
-        def step(done: int, _: int, __: str) -> None:
-            interrupts.check()
-            count(finished + done, total)
 
-        def runnable(recipe: Recipe) -> Runnable:
-            return study.runnable(model_of(recipe))
+def recipe_rows(
+    study: Study,
+    plan: Plan,
+    recipes: Sequence[Recipe],
+    whichs: Sequence[str],
+    model_of: Callable[[Recipe], Any],
+    method_of: Callable[[Recipe], str],
+    count: Callable[[int, int], None],
+) -> Iterator[ErrorRow]:
+    """A row of each recipe on each of these sets of inputs; an interrupt comes between two inputs.
 
-        for recipe, made in made_ahead(runnable, recipes):
-            reason = ""
-            network = None
-            try:
-                network = made()
-            except Unavailable as error:
-                reason = str(error)
-            for which, inputs in zip((RANKING, TEST), counts, strict=True):
-                row = study.recipe_row(
-                    recipe.name, network, which, plan.method, plan.granularity, step, reason
-                )
-                known.errors.append(row)
-                _save(folder / ERRORS_FILE, known.errors, ErrorRow)
-                finished += inputs
-                step(0, total, "")
+    whichs: ``ranking``, ``test``. model_of: makes the ModelProto of a recipe, or raises
+    Unavailable. method_of: how its ranges were calibrated. count: told how many inputs are done, of
+    how many.
+    """
+    inputs_of = {which: len(study.split.of(which)) for which in whichs}
+    total = len(recipes) * sum(inputs_of.values())
+    finished = 0
+
+    def step(done: int, _: int, __: str) -> None:
+        interrupts.check()
+        count(finished + done, total)
+
+    def runnable(recipe: Recipe) -> Runnable:
+        return study.runnable(model_of(recipe))
+
+    for recipe, made in made_ahead(runnable, recipes):
+        reason = ""
+        network = None
+        try:
+            network = made()
+        except Unavailable as error:
+            reason = str(error)
+        method = method_of(recipe)
+        for which, inputs in inputs_of.items():
+            yield study.recipe_row(
+                recipe.name, network, which, method, plan.granularity, step, reason
+            )
+            finished += inputs
+            step(0, total, "")
 
 
 def _save(path: Path, rows: Sequence[Any], row_type: type) -> None:
